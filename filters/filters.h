@@ -1,0 +1,109 @@
+/*
+ * filters - the rule engine as a library: JSON rules in, decisions out; no I/O, no clock, no threads of its own.
+ *
+ *   load     files' texts -> struct filters_set, or problems with file, line, column and JSON pointer, all at once
+ *   decide   a set, a message's envelope and header -> deliveries, or a refusal; with a trace on demand
+ *
+ * A set is immutable after loading and may be used by several threads at once, each with a struct filters_scratch of its own.
+ */
+#ifndef MAILWEIR_FILTERS_FILTERS_H
+#define MAILWEIR_FILTERS_FILTERS_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "mail/mail_envelope.h"
+
+/* ---- problems: what is wrong in a file that operators write ---- */
+
+struct filters_problem {
+    enum { FILTERS_ERROR, FILTERS_WARNING } severity;
+    const char *file;
+    size_t line, column; /* from 1; 0 when the place is the whole file */
+    const char *pointer; /* JSON pointer (RFC 6901) */
+    const char *text;    /* what is wrong, and what would be right */
+};
+
+struct filters_problems;
+struct filters_problems *filters_problems_new(void);
+void filters_problems_free(struct filters_problems **problems);
+size_t filters_problems_count(const struct filters_problems *problems);
+size_t filters_problems_errors(const struct filters_problems *problems);
+const struct filters_problem *filters_problems_at(const struct filters_problems *problems, size_t index);
+void filters_problems_add(struct filters_problems *problems, int severity, const char *file, size_t line, size_t column,
+                          const char *pointer, const char *format, ...) __attribute__((format(printf, 7, 8)));
+/* "file:line:column: error: text (at /rules/0/if)\n" for each, in order of file and place. */
+void filters_problems_print(const struct filters_problems *problems, struct buf *out);
+
+/* ---- load ---- */
+
+struct filters_set;
+
+struct filters_source {
+    const char *name; /* as shown in problems */
+    struct bytes text;
+};
+
+struct filters_default {
+    const char *upstream; /* where a recipient's mail goes that no rule took; NULL: refuse it (550 5.7.1) */
+    const char *folder;
+    const char *const *flags;
+    size_t flag_count;
+};
+
+struct filters_load_options {
+    const struct filters_source *sources; /* in the order in which they run */
+    size_t source_count;
+    const char *const *upstreams; /* names that a rule may use */
+    size_t upstream_count;
+    struct filters_default fallback;
+};
+
+/* The set, or NULL when there is any error. Warnings do not prevent loading. Everything is copied. */
+struct filters_set *filters_load(const struct filters_load_options *options, struct filters_problems *problems);
+void filters_set_free(struct filters_set **set);
+size_t filters_rule_count(const struct filters_set *set);
+
+/* ---- decide ---- */
+
+/* Buffers that a decision reuses; one per thread. */
+struct filters_scratch;
+struct filters_scratch *filters_scratch_new(void);
+void filters_scratch_free(struct filters_scratch **scratch);
+
+struct filters_message {
+    const struct mail_envelope *envelope;
+    struct bytes header;              /* the header section as received, the empty line left out or not */
+    const struct mail_source *source; /* the whole message, for body rules; NULL when it is not there */
+    uint64_t size;
+    int64_t now_ms; /* wall clock */
+};
+
+struct filters_decision {
+    /* A refusal of the whole message when reply_code is not 0: 4xx or 5xx. */
+    int reply_code;
+    const char *enhanced; /* "5.7.1" */
+    const char *reply_text;
+    const char *rule; /* the rule that refused, or NULL */
+    struct mail_delivery *deliveries;
+    size_t delivery_count; /* 0 without a refusal: discarded */
+    const char *const *rules; /* names of the rules that acted, in order, each once */
+    size_t rule_count;
+};
+
+/*
+ * Runs the rules once per recipient and merges equal deliveries. All that *decision_r points at lives in the arena or in the set. -1 with a fault
+ * when no decision could be made (a pattern hit its limit, the arena is full): the sender hears 451 and nothing is kept.
+ */
+int filters_decide(const struct filters_set *set, struct filters_scratch *scratch, const struct filters_message *message,
+                   struct arena *arena, struct filters_decision *decision_r, struct fault *fault);
+
+/*
+ * What connection and envelope alone decide for the last recipient of the envelope: 1 with a certain refusal in *decision_r (reply_code set), 0
+ * when it is accepted or not known yet, -1 with a fault as above.
+ */
+int filters_decide_recipient(const struct filters_set *set, struct filters_scratch *scratch, const struct mail_envelope *envelope,
+                             struct arena *arena, struct filters_decision *decision_r, struct fault *fault);
+/* Whether any rule looks at more than envelope and header section, so that filters_message.source is needed. */
+bool filters_needs_body(const struct filters_set *set);
+
+#endif

@@ -1,0 +1,135 @@
+/*
+ * arena - bump allocation in blocks; see arena.h. Large requests get a block of their own.
+ */
+#include "base/arena.h"
+
+#include <stdalign.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/expect.h"
+
+#define ARENA_BLOCK 4096
+
+struct arena_block {
+    struct arena_block *next;
+    size_t size;
+    size_t used;
+    alignas(max_align_t) uint8_t data[];
+};
+
+struct arena {
+    struct arena_block *blocks; /* the one that is filled now stands first */
+    size_t used;
+    size_t max;
+};
+
+struct arena *arena_new(size_t max)
+{
+    struct arena *arena = expect_calloc(1, sizeof *arena);
+    arena->max = max;
+    return arena;
+}
+
+void arena_free(struct arena **arena)
+{
+    if (*arena == NULL) {
+        return;
+    }
+    struct arena_block *block = (*arena)->blocks;
+    while (block != NULL) {
+        struct arena_block *next = block->next;
+        free(block);
+        block = next;
+    }
+    free(*arena);
+    *arena = NULL;
+}
+
+static struct arena_block *block_new(size_t size)
+{
+    struct arena_block *block = expect_calloc(1, sizeof *block + size);
+    block->size = size;
+    return block;
+}
+
+/* A block with room for size octets, which is put in front, or behind the front when it is for one object only. */
+static struct arena_block *block_for(struct arena *arena, size_t size)
+{
+    struct arena_block *front = arena->blocks;
+    if (front != NULL && front->size - front->used >= size) {
+        return front;
+    }
+    struct arena_block *block = block_new(size > ARENA_BLOCK / 4 ? size : ARENA_BLOCK);
+    if (size > ARENA_BLOCK / 4 && front != NULL) {
+        block->next = front->next;
+        front->next = block;
+    } else {
+        block->next = front;
+        arena->blocks = block;
+    }
+    return block;
+}
+
+void *arena_alloc(struct arena *arena, size_t size)
+{
+    if (size == 0) {
+        size = 1;
+    }
+    if (size > arena->max - arena->used) {
+        return NULL;
+    }
+    arena->used += size;
+    size_t aligned = (size + alignof(max_align_t) - 1) / alignof(max_align_t) * alignof(max_align_t);
+    struct arena_block *block = block_for(arena, aligned);
+    void *memory = block->data + block->used;
+    block->used += aligned;
+    return memory;
+}
+
+void *arena_array(struct arena *arena, size_t count, size_t size)
+{
+    if (size != 0 && count > SIZE_MAX / 2 / size) {
+        return NULL;
+    }
+    return arena_alloc(arena, count * size);
+}
+
+char *arena_copy(struct arena *arena, struct bytes data)
+{
+    if (data.len == SIZE_MAX) {
+        return NULL;
+    }
+    char *copy = arena_alloc(arena, data.len + 1);
+    if (copy != NULL && data.len > 0) {
+        memcpy(copy, data.ptr, data.len);
+    }
+    return copy;
+}
+
+char *arena_text(struct arena *arena, const char *text)
+{
+    return text == NULL ? NULL : arena_copy(arena, bytes_of(text));
+}
+
+char *arena_printf(struct arena *arena, const char *format, ...)
+{
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int len = vsnprintf(NULL, 0, format, again);
+    va_end(again);
+    char *text = len < 0 ? NULL : arena_alloc(arena, (size_t)len + 1);
+    if (text != NULL) {
+        vsnprintf(text, (size_t)len + 1, format, args);
+    }
+    va_end(args);
+    return text;
+}
+
+size_t arena_used(const struct arena *arena)
+{
+    return arena->used;
+}

@@ -1,0 +1,198 @@
+/*
+ * bytes - views of octets; see bytes.h. Nothing here allocates or changes what it looks at.
+ */
+#include "base/bytes.h"
+
+#include <string.h>
+
+struct bytes bytes_of(const char *text)
+{
+    return (struct bytes){(const uint8_t *)text, text != NULL ? strlen(text) : 0};
+}
+
+struct bytes bytes_at(const void *ptr, size_t len)
+{
+    return (struct bytes){ptr, len};
+}
+
+bool bytes_equal(struct bytes a, struct bytes b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+bool bytes_equal_nocase(struct bytes a, struct bytes b)
+{
+    if (a.len != b.len) {
+        return false;
+    }
+    for (size_t i = 0; i < a.len; i++) {
+        if (octet_lower(a.ptr[i]) != octet_lower(b.ptr[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool bytes_is(struct bytes a, const char *text)
+{
+    return bytes_equal(a, bytes_of(text));
+}
+
+bool bytes_is_nocase(struct bytes a, const char *text)
+{
+    return bytes_equal_nocase(a, bytes_of(text));
+}
+
+bool bytes_starts_nocase(struct bytes a, const char *prefix)
+{
+    struct bytes p = bytes_of(prefix);
+    return a.len >= p.len && bytes_equal_nocase(bytes_slice(a, 0, p.len), p);
+}
+
+int bytes_compare(struct bytes a, struct bytes b)
+{
+    size_t common = a.len < b.len ? a.len : b.len;
+    int order = common == 0 ? 0 : memcmp(a.ptr, b.ptr, common);
+    if (order != 0) {
+        return order < 0 ? -1 : 1;
+    }
+    return a.len == b.len ? 0 : (a.len < b.len ? -1 : 1);
+}
+
+ptrdiff_t bytes_find_octet(struct bytes a, uint8_t c)
+{
+    const uint8_t *hit = a.len == 0 ? NULL : memchr(a.ptr, c, a.len);
+    return hit == NULL ? -1 : hit - a.ptr;
+}
+
+ptrdiff_t bytes_find(struct bytes a, struct bytes needle)
+{
+    if (needle.len == 0) {
+        return 0;
+    }
+    for (size_t from = 0; from + needle.len <= a.len; from++) {
+        const uint8_t *hit = memchr(a.ptr + from, needle.ptr[0], a.len - needle.len - from + 1);
+        if (hit == NULL) {
+            return -1;
+        }
+        if (memcmp(hit, needle.ptr, needle.len) == 0) {
+            return hit - a.ptr;
+        }
+        from = (size_t)(hit - a.ptr);
+    }
+    return -1;
+}
+
+struct bytes bytes_slice(struct bytes a, size_t from, size_t len)
+{
+    if (from >= a.len) {
+        return (struct bytes){NULL, 0};
+    }
+    size_t left = a.len - from;
+    return (struct bytes){a.ptr + from, len < left ? len : left};
+}
+
+struct bytes bytes_from(struct bytes a, size_t from)
+{
+    return bytes_slice(a, from, SIZE_MAX);
+}
+
+static bool is_blank(uint8_t c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+struct bytes bytes_trim(struct bytes a)
+{
+    while (a.len > 0 && is_blank(a.ptr[0])) {
+        a.ptr++;
+        a.len--;
+    }
+    while (a.len > 0 && is_blank(a.ptr[a.len - 1])) {
+        a.len--;
+    }
+    return a;
+}
+
+struct bytes bytes_cut(struct bytes *rest, uint8_t c)
+{
+    struct bytes all = *rest;
+    ptrdiff_t at = bytes_find_octet(all, c);
+    if (at < 0) {
+        *rest = (struct bytes){NULL, 0};
+        return all;
+    }
+    *rest = bytes_at(all.ptr + at + 1, all.len - (size_t)at - 1);
+    return bytes_slice(all, 0, (size_t)at);
+}
+
+bool bytes_to_u64(struct bytes a, uint64_t *value_r)
+{
+    uint64_t value = 0;
+    if (a.len == 0) {
+        return false;
+    }
+    for (size_t i = 0; i < a.len; i++) {
+        if (!octet_is_digit(a.ptr[i])) {
+            return false;
+        }
+        uint64_t digit = (uint64_t)(a.ptr[i] - '0');
+        if (value > (UINT64_MAX - digit) / 10) {
+            return false;
+        }
+        value = value * 10 + digit;
+    }
+    *value_r = value;
+    return true;
+}
+
+/* The length of the UTF-8 sequence at ptr, or 0 when it is not valid (RFC 3629 section 4). */
+static size_t utf8_sequence(const uint8_t *ptr, size_t left)
+{
+    uint8_t first = ptr[0];
+    size_t need = first < 0x80 ? 1 : first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : first < 0xF5 ? 4 : 0;
+    if (need == 0 || need > left) {
+        return 0;
+    }
+    for (size_t i = 1; i < need; i++) {
+        if ((ptr[i] & 0xC0) != 0x80) {
+            return 0;
+        }
+    }
+    bool overlong = (first == 0xE0 && ptr[1] < 0xA0) || (first == 0xF0 && ptr[1] < 0x90);
+    bool surrogate = first == 0xED && ptr[1] > 0x9F;
+    bool above = first == 0xF4 && ptr[1] > 0x8F;
+    return overlong || surrogate || above ? 0 : need;
+}
+
+bool bytes_is_utf8(struct bytes a)
+{
+    for (size_t i = 0; i < a.len;) {
+        size_t step = utf8_sequence(a.ptr + i, a.len - i);
+        if (step == 0) {
+            return false;
+        }
+        i += step;
+    }
+    return true;
+}
+
+bool bytes_is_ascii(struct bytes a)
+{
+    for (size_t i = 0; i < a.len; i++) {
+        if (a.ptr[i] >= 0x80) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool bytes_has_control(struct bytes a)
+{
+    for (size_t i = 0; i < a.len; i++) {
+        if (a.ptr[i] < 0x20 || a.ptr[i] == 0x7F) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,76 @@
+/*
+ * bytes - a view of octets that somebody else owns: a pointer and a length, never a C string.
+ *
+ * Everything that comes from a peer is handled as struct bytes, so that a NUL octet is only an octet
+ * and nothing is read past the end. A view is valid as long as what it looks at.
+ */
+#ifndef MAILWEIR_BASE_BYTES_H
+#define MAILWEIR_BASE_BYTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct bytes {
+    const uint8_t *ptr; /* may be NULL when len is 0 */
+    size_t len;
+};
+
+/* A view of a C string, without its NUL. */
+struct bytes bytes_of(const char *text);
+/* A view of len octets at ptr. */
+struct bytes bytes_at(const void *ptr, size_t len);
+
+bool bytes_equal(struct bytes a, struct bytes b);
+/* ASCII case is folded; octets above 127 compare as they are. The same for all *_nocase functions. */
+bool bytes_equal_nocase(struct bytes a, struct bytes b);
+bool bytes_is(struct bytes a, const char *text);
+bool bytes_is_nocase(struct bytes a, const char *text);
+bool bytes_starts_nocase(struct bytes a, const char *prefix);
+/* -1, 0 or 1, octet by octet, a shorter prefix first. */
+int bytes_compare(struct bytes a, struct bytes b);
+
+/* The first position of octet c, or -1. */
+ptrdiff_t bytes_find_octet(struct bytes a, uint8_t c);
+/* The first position of needle, or -1. An empty needle is at 0. */
+ptrdiff_t bytes_find(struct bytes a, struct bytes needle);
+
+/* The part from offset `from` on, of at most `len` octets; clipped to what is there. */
+struct bytes bytes_slice(struct bytes a, size_t from, size_t len);
+struct bytes bytes_from(struct bytes a, size_t from);
+/* Without blanks (SP, TAB, CR, LF) at both ends. */
+struct bytes bytes_trim(struct bytes a);
+
+/*
+ * Cuts *rest at the first octet c: returns what is before it and leaves what is after it in *rest.
+ * Without c in it, all of *rest is returned and *rest becomes empty with a NULL pointer.
+ */
+struct bytes bytes_cut(struct bytes *rest, uint8_t c);
+
+/*
+ * A decimal number of digits only. Returns false, with *value_r untouched, when there is no digit,
+ * another octet, or an overflow.
+ */
+bool bytes_to_u64(struct bytes a, uint64_t *value_r);
+
+/* Valid UTF-8 by RFC 3629: no surrogates, no over-long forms, nothing above U+10FFFF. */
+bool bytes_is_utf8(struct bytes a);
+bool bytes_is_ascii(struct bytes a);
+/* Whether any octet is below 0x20 or is 0x7F. */
+bool bytes_has_control(struct bytes a);
+
+/* ASCII only, whatever the locale. */
+static inline uint8_t octet_lower(uint8_t c)
+{
+    return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c;
+}
+static inline bool octet_is_digit(uint8_t c)
+{
+    return c >= '0' && c <= '9';
+}
+static inline bool octet_is_alpha(uint8_t c)
+{
+    return (octet_lower(c) >= 'a') && (octet_lower(c) <= 'z');
+}
+
+#endif

@@ -1,0 +1,195 @@
+/*
+ * log - formatting of event lines; see log.h.
+ */
+#include "base/log.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const level_names[] = {"debug", "info", "warning", "error"};
+
+const char *log_level_name(enum log_level level)
+{
+    return level_names[level];
+}
+
+int log_level_of(const char *name)
+{
+    for (int i = 0; i < 4; i++) {
+        if (strcmp(name, level_names[i]) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/* Days since 1970-01-01 to a civil date (Howard Hinnant, "chrono-compatible low-level date algorithms"). */
+static void civil_of_days(int64_t days, int *year_r, int *month_r, int *day_r)
+{
+    days += 719468;
+    int64_t era = (days >= 0 ? days : days - 146096) / 146097;
+    int64_t doe = days - era * 146097;
+    int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+    int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+    int64_t mp = (5 * doy + 2) / 153;
+    *day_r = (int)(doy - (153 * mp + 2) / 5 + 1);
+    *month_r = (int)(mp < 10 ? mp + 3 : mp - 9);
+    *year_r = (int)(yoe + era * 400 + (*month_r <= 2 ? 1 : 0));
+}
+
+void log_time(int64_t time_ms, char out[25])
+{
+    int64_t seconds = time_ms / 1000;
+    int64_t days = seconds / 86400;
+    int year, month, day;
+    civil_of_days(days, &year, &month, &day);
+    int left = (int)(seconds - days * 86400);
+    /* The masks bound what the compiler must assume of each field; the values are in range already. */
+    char text[80];
+    snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", year, month, day, left / 3600, left / 60 % 60,
+             left % 60, (int)(time_ms % 1000));
+    memcpy(out, text, 24);
+    out[24] = '\0';
+}
+
+/* The length of a valid UTF-8 sequence at the head of data, or 0. */
+static size_t sequence(struct bytes data)
+{
+    for (size_t len = 1; len <= 4 && len <= data.len; len++) {
+        if (bytes_is_utf8(bytes_slice(data, 0, len))) {
+            return len;
+        }
+    }
+    return 0;
+}
+
+void log_json_escape(struct buf *out, struct bytes data)
+{
+    for (size_t i = 0; i < data.len;) {
+        uint8_t c = data.ptr[i];
+        if (c == '"' || c == '\\') {
+            buf_append_octet(out, '\\');
+            buf_append_octet(out, c);
+            i++;
+        } else if (c < 0x20 || c == 0x7F) {
+            buf_printf(out, "\\u%04x", c);
+            i++;
+        } else {
+            size_t len = c < 0x80 ? 1 : sequence(bytes_from(data, i));
+            /* C1 control characters move terminals too. */
+            bool c1 = len == 2 && c == 0xC2 && data.ptr[i + 1] < 0xA0;
+            if (len == 0 || c1) {
+                buf_append_text(out, "\xEF\xBF\xBD");
+                len = len == 0 ? 1 : len;
+            } else {
+                buf_append(out, data.ptr + i, len);
+            }
+            i += len;
+        }
+    }
+}
+
+static void append_quoted(struct buf *out, struct bytes value)
+{
+    buf_append_octet(out, '"');
+    log_json_escape(out, bytes_slice(value, 0, LOG_VALUE_MAX));
+    if (value.len > LOG_VALUE_MAX) {
+        buf_append_text(out, "...");
+    }
+    buf_append_octet(out, '"');
+}
+
+/* A word that a reader can tell apart without quotes. */
+static bool is_plain(struct bytes value)
+{
+    if (value.len == 0) {
+        return false;
+    }
+    for (size_t i = 0; i < value.len; i++) {
+        uint8_t c = value.ptr[i];
+        if (c <= ' ' || c >= 0x7F || c == '"' || c == '\\' || c == '=') {
+            return false;
+        }
+    }
+    return value.len <= LOG_VALUE_MAX;
+}
+
+static void append_value(struct buf *out, enum log_format format, struct bytes value)
+{
+    if (format == LOG_FORMAT_TEXT && is_plain(value)) {
+        buf_append_bytes(out, value);
+    } else {
+        append_quoted(out, value);
+    }
+}
+
+static void append_list(struct buf *out, enum log_format format, const struct log_field *field)
+{
+    buf_append_text(out, format == LOG_FORMAT_JSON ? "[" : "");
+    for (int64_t i = 0; i < field->number; i++) {
+        buf_append_text(out, i > 0 ? "," : "");
+        append_value(out, format, bytes_of(field->list[i]));
+    }
+    buf_append_text(out, format == LOG_FORMAT_JSON ? "]" : "");
+}
+
+static bool is_left_out(const struct log_field *field)
+{
+    return (field->kind == LOG_KIND_BYTES && field->text.len == 0) || (field->kind == LOG_KIND_LIST && field->number == 0);
+}
+
+static void append_field(struct buf *out, enum log_format format, const struct log_field *field)
+{
+    if (is_left_out(field)) {
+        return;
+    }
+    buf_printf(out, format == LOG_FORMAT_JSON ? ",\"%s\":" : " %s=", field->name);
+    switch (field->kind) {
+    case LOG_KIND_NUMBER:
+        buf_printf(out, "%" PRId64, field->number);
+        break;
+    case LOG_KIND_LIST:
+        append_list(out, format, field);
+        break;
+    default:
+        append_value(out, format, field->text);
+        break;
+    }
+}
+
+void log_format_line(struct buf *out, enum log_format format, int64_t time_ms, enum log_level level,
+                     const char *action, const struct log_field *fields)
+{
+    char time[25];
+    log_time(time_ms, time);
+    if (format == LOG_FORMAT_JSON) {
+        buf_printf(out, "{\"@timestamp\":\"%s\",\"log.level\":\"%s\",\"event.action\":\"%s\"", time,
+                   log_level_name(level), action);
+    } else {
+        buf_printf(out, "%s %s%s", time, level >= LOG_LEVEL_WARNING ? log_level_name(level) : "",
+                   level >= LOG_LEVEL_WARNING ? " " : "");
+        buf_append_text(out, action);
+    }
+    for (const struct log_field *field = fields; field->name != NULL; field++) {
+        size_t before = out->len;
+        append_field(out, format, field);
+        if (out->full || out->len > LOG_LINE_MAX) {
+            buf_truncate(out, before); /* a field that does not fit is left out whole: the line stays valid JSON */
+            out->full = false;
+        }
+    }
+    buf_append_text(out, format == LOG_FORMAT_JSON ? "}\n" : "\n");
+}
+
+void log_write(struct log *log, enum log_level level, const char *action, const struct log_field *fields)
+{
+    if (log == NULL || level < log->least) {
+        return;
+    }
+    struct buf line;
+    buf_init(&line, 2 * LOG_LINE_MAX);
+    log_format_line(&line, log->format, log->now(log->ctx), level, action, fields);
+    log->write(log->ctx, (const char *)buf_bytes(&line).ptr, line.len);
+    buf_done(&line);
+}

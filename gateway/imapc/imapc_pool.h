@@ -1,0 +1,75 @@
+/*
+ * imapc_pool - delivery: the connections to one upstream account, and the appends that wait for one.
+ *
+ * The dialogue of a connection is engine/imapc_engine (no I/O). A pool opens connections as appends wait for them, up to its limit, keeps
+ * them for the next, and closes idle ones. It backs off from an upstream that is down: appends then wait in the pool until
+ * their owner takes them back, or are answered with the fault.
+ */
+#ifndef MAILWEIR_IMAPC_IMAPC_POOL_H
+#define MAILWEIR_IMAPC_IMAPC_POOL_H
+
+#include "base/list.h"
+#include "base/log.h"
+#include "net/net_stream.h"
+
+struct imapc_pool;
+
+struct imapc_account {
+    const char *name; /* of the upstream */
+    struct net_address address;
+    enum { IMAPC_TLS_IMPLICIT, IMAPC_TLS_STARTTLS, IMAPC_TLS_NONE } tls_mode;
+    struct net_tls *tls;
+    const char *username;
+    const char *password;
+    unsigned connections;        /* at most */
+    uint64_t connect_timeout_ms; /* until the greeting */
+    uint64_t command_timeout_ms; /* without any octet moved */
+    uint64_t idle_timeout_ms;    /* an unused connection is closed after it */
+};
+
+/* What became of an append. fault.class NONE: it lies in the folder. */
+struct imapc_outcome {
+    struct fault fault; /* UNCERTAIN: the literal went out and no answer came */
+    uint32_t uidvalidity, uid; /* from APPENDUID (RFC 4315), else 0 */
+    uint64_t retry_after_ms;   /* the server asked for this pause; 0: none */
+};
+
+/*
+ * The bytes of one message: their exact number, and a way to ask for them. read() answers once, from the loop, by done with
+ * data that is valid during the call (NULL fault), in any pieces of at most len octets, at least one.
+ */
+typedef void imapc_body_fn(void *ctx, struct bytes data, const struct fault *fault);
+struct imapc_body {
+    uint64_t size;
+    void (*read)(void *body_ctx, uint64_t offset, size_t len, imapc_body_fn *done, void *done_ctx);
+    void *ctx;
+};
+
+/* One append. The owner fills it; the pool owns it from submit until done is called, which gives it back. */
+struct imapc_append {
+    struct list link; /* the pool's */
+    const char *id;   /* the delivery's id, for logs */
+    const char *folder; /* UTF-8, "/" between levels */
+    const char *const *flags;
+    size_t flag_count;
+    int64_t date_ms;
+    struct imapc_body body;
+    void (*done)(void *ctx, struct imapc_append *append, const struct imapc_outcome *outcome);
+    void *ctx;
+};
+
+/* Account strings are copied; tls is kept. log by reference. */
+struct imapc_pool *imapc_pool_new(struct net_loop *loop, const struct imapc_account *account, struct log *log);
+/* Queues the append (sets *append to NULL). done comes once, from the loop. */
+void imapc_pool_submit(struct imapc_pool *pool, struct imapc_append **append);
+/* Appends submitted and not answered. */
+size_t imapc_pool_waiting(const struct imapc_pool *pool);
+/*
+ * Finishes the appends under way, answers the waiting ones with a LOCAL fault "shutdown", logs out. done comes when
+ * all connections are closed, at the latest after deadline_ms, when what is under way is cut off (and answered UNCERTAIN).
+ */
+void imapc_pool_drain(struct imapc_pool *pool, uint64_t deadline_ms, void (*done)(void *ctx), void *ctx);
+/* For a drained pool, or one without appends; sets *pool to NULL; NULL is fine. */
+void imapc_pool_free(struct imapc_pool **pool);
+
+#endif

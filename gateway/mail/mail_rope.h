@@ -1,0 +1,40 @@
+/*
+ * mail_rope - an outgoing message as a list of pieces: stored ranges of the message as received, and octets in memory.
+ *
+ * Its exact size is known before the first octet of an IMAP literal goes out, and edits never rewrite what is stored.
+ */
+#ifndef MAILWEIR_MAIL_MAIL_ROPE_H
+#define MAILWEIR_MAIL_MAIL_ROPE_H
+
+#include "base/arena.h"
+#include "mail/mail_envelope.h"
+
+struct mail_rope;
+
+/* What the rope gives at an offset: memory, or a range of the stored message. */
+struct mail_rope_part {
+    struct bytes memory;        /* ptr NULL: it is a stored range */
+    uint64_t stored, stored_len; /* where in the stored message, and how much from there on */
+};
+
+/* Lives in the arena; NULL when the arena is full. */
+struct mail_rope *mail_rope_new(struct arena *arena);
+/* Appends octets (by reference) or a range of the stored message. -1 when the arena is full. */
+int mail_rope_add_memory(struct mail_rope *rope, struct bytes data);
+int mail_rope_add_stored(struct mail_rope *rope, uint64_t offset, uint64_t len);
+uint64_t mail_rope_size(const struct mail_rope *rope);
+/* The part that begins at the rope's octet `offset`; offset must be below the size. */
+struct mail_rope_part mail_rope_at(const struct mail_rope *rope, uint64_t offset);
+
+/*
+ * The message as it is appended for this delivery: Return-Path (RFC 5321 section 4.4), Received (RFC 5321 section 4.4, RFC 3848), X-Mailweir-Id, then the
+ * stored message with the delivery's edits. `header` is the stored message's header section, needed when there are edits (else it may be
+ * empty). The same delivery always gives the same octets, so that retries are identical. NULL when the arena is full.
+ */
+struct mail_rope *mail_rope_of_delivery(struct arena *arena, const struct mail_envelope *envelope,
+                                        const struct mail_delivery *delivery, struct bytes header, uint64_t body_size);
+
+/* The field that carries a delivery's id, for reconciliation. */
+#define MAIL_ID_FIELD "X-Mailweir-Id"
+
+#endif

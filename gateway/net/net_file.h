@@ -1,0 +1,56 @@
+/*
+ * net_file - the door to the disk, for what the spool keeps in segments and for reading configuration.
+ *
+ * All calls block: on lanes, or before the loop runs. Each fills the fault (class FAULT_LOCAL, code = the errno's
+ * name in lower case: "enospc", "eio", where = path) and returns -1 on failure. Nothing is retried: an fsync that failed
+ * has lost data for good (reliability: fsyncgate), so its file must not be trusted again.
+ */
+#ifndef MAILWEIR_NET_NET_FILE_H
+#define MAILWEIR_NET_NET_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/fault.h"
+
+struct net_file;
+
+enum net_file_mode {
+    NET_FILE_READ,
+    NET_FILE_WRITE,  /* must exist; read and write */
+    NET_FILE_CREATE, /* must not exist; read and write, 0600 */
+};
+
+/* Never follows a symbolic link at the last step when it creates. *file_r is owned by the caller. */
+int net_file_open(struct net_file **file_r, const char *path, enum net_file_mode mode, struct fault *fault);
+/* Closes without syncing; sets *file to NULL. A close error is reported, the file is gone all the same. */
+int net_file_close(struct net_file **file, struct fault *fault);
+/* Writes all of the pieces one behind the other at offset. */
+int net_file_write(struct net_file *file, uint64_t offset, const struct bytes *pieces, size_t count, struct fault *fault);
+/* Octets read, fewer than len only at the end of the file; -1 on failure. */
+ptrdiff_t net_file_read(struct net_file *file, uint64_t offset, void *into, size_t len, struct fault *fault);
+int net_file_sync(struct net_file *file, struct fault *fault); /* fdatasync */
+int net_file_size(struct net_file *file, uint64_t *size_r, struct fault *fault);
+
+/* Makes a directory, 0700; fine when it exists. */
+int net_file_mkdir(const char *path, struct fault *fault);
+/* Makes created, renamed and removed names in the directory durable. */
+int net_file_sync_directory(const char *path, struct fault *fault);
+int net_file_remove(const char *path, struct fault *fault);
+int net_file_rename(const char *from, const char *to, struct fault *fault);
+/* Calls fn with each name in the directory but "." and ".."; stops when fn returns non-zero. */
+int net_file_list(const char *path, int (*fn)(void *ctx, const char *name), void *ctx, struct fault *fault);
+/* Room left for us on the file system of path, in octets and in inodes. */
+int net_file_free_space(const char *path, uint64_t *octets_r, uint64_t *inodes_r, struct fault *fault);
+/* Appends the whole file to out; more than out's maximum is a fault "too-large". */
+int net_file_read_all(const char *path, struct buf *out, struct fault *fault);
+
+/*
+ * Takes the lock of a directory by an exclusive lock on `path` (created as needed), held until net_file_close(). A second
+ * process gets the fault "locked", whose text names the holder's pid.
+ */
+int net_file_lock(struct net_file **file_r, const char *path, struct fault *fault);
+
+#endif

@@ -1,0 +1,32 @@
+/*
+ * net_tls - TLS settings, made once and shared by many streams (OpenSSL behind it).
+ *
+ * TLS 1.2 and up. Clients verify the chain and the name (RFC 9525: DNS names and addresses of the subject alternative name,
+ * no common name, no partial wildcards) and send SNI. There is no way to switch verification off but `insecure`.
+ */
+#ifndef MAILWEIR_NET_NET_TLS_H
+#define MAILWEIR_NET_NET_TLS_H
+
+#include <stdbool.h>
+
+#include "base/fault.h"
+
+struct net_tls; /* counted: a stream keeps what it uses; freeing the owner's hold is safe at any time */
+
+struct net_tls_options {
+    const char *certificate;   /* PEM file, leaf first; NULL for a client without one */
+    const char *key;           /* PEM file */
+    const char *ca_file;       /* whom to trust instead of the system's CAs; NULL: the system's */
+    const char *server_name;   /* client: the name or address the certificate must be for */
+    bool insecure;             /* client: no verification at all; for loopback tests that say so */
+    bool request_client_certificate; /* server: ask, and verify against ca_file when one is sent */
+    bool require_client_certificate;
+};
+
+/* Errors name the file and OpenSSL's reason (class FAULT_LOCAL). */
+int net_tls_server_new(struct net_tls **tls_r, const struct net_tls_options *options, struct fault *fault);
+int net_tls_client_new(struct net_tls **tls_r, const struct net_tls_options *options, struct fault *fault);
+/* Gives the hold back; sets *tls to NULL; NULL is fine. */
+void net_tls_free(struct net_tls **tls);
+
+#endif

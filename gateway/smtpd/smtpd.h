@@ -1,0 +1,88 @@
+/*
+ * smtpd - reception: listeners and sessions that pump net/stream <-> engine/smtpd <-> spool.
+ *
+ * The dialogue itself is engine/smtpd_engine (no I/O). What the gateway decides about a recipient or a message comes through
+ * struct smtpd_hooks, so that this floor knows no rules.
+ */
+#ifndef MAILWEIR_SMTPD_SMTPD_H
+#define MAILWEIR_SMTPD_SMTPD_H
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "mail/mail_envelope.h"
+#include "net/net_stream.h"
+#include "spool/spool.h"
+
+struct smtpd;
+
+/* What a decision gives: a refusal (code not 0), or deliveries to commit. Strings live in the arena given. */
+struct smtpd_decision {
+    int code;
+    const char *enhanced;
+    const char *text;
+    const char *rule;
+    struct mail_delivery *deliveries;
+    size_t delivery_count;
+    const char *const *rules; /* names of the rules that acted, for the log */
+    size_t rule_count;
+};
+
+typedef void smtpd_decided_fn(void *ctx, const struct smtpd_decision *decision);
+
+struct smtpd_hooks {
+    void *ctx;
+    /* At RCPT TO; the recipient is the last one of the envelope. Answers at once; code 0 accepts. */
+    void (*decide_recipient)(void *ctx, const struct mail_envelope *envelope, struct arena *arena,
+                             struct smtpd_decision *decision_r);
+    /*
+     * At the end of DATA. envelope, header (the header section) and stage stay valid until done was called, which comes once,
+     * from the loop. The hook may read the stage by spool_stage_source().
+     */
+    void (*decide_message)(void *ctx, const struct mail_envelope *envelope, struct bytes header, struct spool_stage *stage,
+                           struct arena *arena, smtpd_decided_fn *done, void *done_ctx);
+};
+
+struct smtpd_limits {
+    uint64_t max_message_size;   /* octets; announced by SIZE */
+    unsigned max_recipients;     /* per transaction */
+    unsigned max_sessions;       /* of this listener; above: 421 */
+    unsigned max_errors;         /* replies 4xx/5xx to commands before 421 */
+    unsigned max_transactions;   /* per session */
+    uint64_t command_timeout_ms; /* waiting for a command */
+    uint64_t data_timeout_ms;    /* waiting for the next octets of DATA */
+    uint64_t session_timeout_ms; /* the whole session */
+};
+/* The defaults of the configuration. */
+void smtpd_limits_default(struct smtpd_limits *limits);
+
+struct smtpd_listener_options {
+    const char *name;
+    struct net_address address;
+    enum { SMTPD_TLS_NONE, SMTPD_TLS_STARTTLS, SMTPD_TLS_IMPLICIT } tls_mode;
+    struct net_tls *tls;       /* kept by the listener; NULL with SMTPD_TLS_NONE */
+    const char *const *allow;  /* networks "10.0.0.0/8", "::1/128"; none: loopback only */
+    size_t allow_count;
+    struct smtpd_limits limits;
+};
+
+/* hostname and log are kept by reference; hooks are copied. */
+struct smtpd *smtpd_new(struct net_loop *loop, struct spool *spool, const char *hostname, const struct smtpd_hooks *hooks,
+                        struct log *log);
+/* Opens a listener; the fault names the address. Everything is copied. */
+int smtpd_listen(struct smtpd *smtpd, const struct smtpd_listener_options *options, struct fault *fault);
+/* The port of the listener of that name, 0 when there is none. */
+uint16_t smtpd_port(const struct smtpd *smtpd, const char *name);
+/*
+ * Stops accepting; sessions finish the transaction they are in, then hear 421. done comes when the last session has ended, at the latest
+ * after deadline_ms, when what is left is cut off.
+ */
+void smtpd_drain(struct smtpd *smtpd, uint64_t deadline_ms, void (*done)(void *ctx), void *ctx);
+/* Closes everything at once; sets *smtpd to NULL; NULL is fine. */
+void smtpd_free(struct smtpd **smtpd);
+
+struct smtpd_counts {
+    uint64_t sessions, sessions_open, accepted, rejected, deferred;
+};
+void smtpd_count(const struct smtpd *smtpd, struct smtpd_counts *counts_r);
+
+#endif

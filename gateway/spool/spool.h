@@ -1,0 +1,136 @@
+/*
+ * spool - the durable queue: what was acknowledged is on the disk until it is settled.
+ *
+ *   stage    a message that is being received; nothing of it survives a crash
+ *   commit   makes the message and its decided deliveries durable, in a group with whatever else waits
+ *   item     one due delivery in memory, with one owner; it goes back by spool_finish()
+ *
+ * Bodies are appended to segment files, everything else stands in SQLite (WAL, synchronous=FULL). One writer lane commits
+ * whatever waits as one group: fdatasync of the segments, then one transaction, then the answers. A body above `own_segment_over` streams
+ * into a segment of its own. All functions are for the loop's thread; all answers come from the loop, later.
+ *
+ * What it does not do: decide when to deliver. daemon/dispatch does.
+ */
+#ifndef MAILWEIR_SPOOL_SPOOL_H
+#define MAILWEIR_SPOOL_SPOOL_H
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "mail/mail_envelope.h"
+#include "net/net_loop.h"
+
+struct spool;
+struct spool_stage;
+
+struct spool_options {
+    const char *path;          /* a directory; made when missing, its parent must exist */
+    uint64_t segment_size;     /* 0: 64 MiB */
+    uint64_t own_segment_over; /* 0: 256 KiB */
+    uint64_t minimum_free;     /* octets of the disk kept free: below, spool_can_accept() says no; 0: 64 MiB */
+    uint64_t history_ms;       /* how long settled messages stay known; 0: 7 days */
+};
+
+/*
+ * Opens, locks and if needed creates the spool; blocks. Fault "locked" when another process has it; "version" when
+ * it was written by a newer mailweir. On success *spool_r is the caller's.
+ */
+int spool_open(struct spool **spool_r, struct net_loop *loop, const struct spool_options *options, struct log *log,
+               struct fault *fault);
+/* Finishes commits and settlements under way, answers them, closes; blocks. Stages and items must be gone. Sets *spool to NULL. */
+void spool_close(struct spool **spool);
+
+/* Whether a message of this size may be begun: 0, or -1 with a fault (class FAULT_LOCAL) such as "enospc" or "eio". */
+int spool_can_accept(struct spool *spool, uint64_t size, struct fault *fault);
+
+/* ---- staging: bytes on their way in ---- */
+
+/* on_writable: called when a stage that said "stop" takes bytes again. */
+struct spool_stage *spool_stage_new(struct spool *spool, void (*on_writable)(void *ctx), void *ctx);
+/*
+ * Copies data. 0: go on. 1: taken, but stop until on_writable (two chunks wait for the disk). -1: the stage has failed,
+ * spool_stage_fault() says why; it takes and drops whatever else comes.
+ */
+int spool_stage_write(struct spool_stage *stage, struct bytes data);
+uint64_t spool_stage_size(const struct spool_stage *stage);
+const struct fault *spool_stage_fault(const struct spool_stage *stage);
+/*
+ * The staged bytes to read from a worker lane, for rules. on_ready comes (from the loop) when all that was written so far
+ * can be read; no write may follow. The source is valid until the stage is committed or freed.
+ */
+void spool_stage_source(struct spool_stage *stage, void (*on_ready)(void *ctx, const struct mail_source *source), void *ctx);
+/* Throws the stage away; sets *stage to NULL; NULL is fine. No callback of it comes afterwards. */
+void spool_stage_free(struct spool_stage **stage);
+
+/* ---- commit ---- */
+
+/* fault is NULL when the message is durable. */
+typedef void spool_commit_fn(void *ctx, const struct fault *fault);
+/*
+ * Takes the stage (sets *stage to NULL) and copies the rest. count may be 0 (a discarded message: kept as history only). done
+ * is called once: after it has said success, the deliveries were offered (below) or wait on the disk. After a failure
+ * nothing of the message is kept.
+ */
+void spool_commit(struct spool_stage **stage, const struct mail_envelope *envelope, const struct mail_delivery *deliveries,
+                  size_t count, spool_commit_fn *done, void *ctx);
+
+/* ---- due deliveries ---- */
+
+struct spool_item {
+    struct arena *arena; /* of everything below */
+    struct mail_envelope envelope;
+    struct mail_delivery delivery;
+    char id[48];          /* the delivery's id, "<message id>.<number>" */
+    uint64_t body_size;
+    unsigned attempts;    /* attempts that were made before */
+    bool uncertain;       /* an earlier attempt may have filed it: look before sending */
+    struct spool_body *body; /* the spool's own */
+};
+
+/*
+ * Called after each commit, once per delivery that is due now: whoever takes it sets *item to NULL and owns it; what is
+ * left stays on the disk, and a later spool_fetch_due() gives it.
+ */
+typedef void spool_offer_fn(void *ctx, struct spool_item **item);
+void spool_set_offer(struct spool *spool, spool_offer_fn *fn, void *ctx);
+
+/*
+ * Reads up to `limit` deliveries of `upstream` that are due at now_ms (wall clock) and that nobody holds, the longest due first. done
+ * takes the items it wants (NULLs them); next_due_ms is when the earliest of the others is due, or -1 when there is none. more: further ones are due now.
+ */
+typedef void spool_due_fn(void *ctx, struct spool_item **items, size_t count, bool more, int64_t next_due_ms);
+void spool_fetch_due(struct spool *spool, const char *upstream, int64_t now_ms, size_t limit, spool_due_fn *done, void *ctx);
+
+/*
+ * Reads len octets of the item's body at offset. The data is valid during the call only; fewer octets than asked come only at the end; fault is
+ * NULL on success. The item must stay until the answer came.
+ */
+typedef void spool_read_fn(void *ctx, struct bytes data, const struct fault *fault);
+void spool_item_read(struct spool *spool, struct spool_item *item, uint64_t offset, size_t len, spool_read_fn *done, void *ctx);
+
+struct spool_outcome {
+    enum {
+        SPOOL_FILED,     /* done for good */
+        SPOOL_DEFERRED,  /* again at next_ms */
+        SPOOL_DEAD,      /* a dead letter, kept until an operator acts */
+        SPOOL_UNTOUCHED, /* no attempt was made (shutdown): as before */
+    } kind;
+    int64_t now_ms;  /* wall clock of the attempt */
+    int64_t next_ms; /* DEFERRED: wall clock */
+    bool uncertain;  /* DEFERRED: the attempt may have filed it */
+    struct fault fault;
+    uint32_t uidvalidity; /* FILED: from APPENDUID, else 0 */
+    uint32_t uid;
+};
+
+/* Gives the item back with what became of it (sets *item to NULL). done (may be NULL) comes when that is durable. */
+void spool_finish(struct spool *spool, struct spool_item **item, const struct spool_outcome *outcome, spool_commit_fn *done,
+                  void *ctx);
+
+struct spool_counts {
+    uint64_t waiting, dead, held; /* deliveries by state, on disk and in memory */
+    uint64_t messages;            /* with at least one delivery that is not settled */
+    uint64_t commits, syncs;      /* groups committed and fdatasyncs made, since start */
+};
+void spool_count(const struct spool *spool, struct spool_counts *counts_r);
+
+#endif
