@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/date.h"
+
 static const char *const level_names[] = {"debug", "info", "warning", "error"};
 
 const char *log_level_name(enum log_level level)
@@ -24,31 +26,13 @@ int log_level_of(const char *name)
     return -1;
 }
 
-/* Days since 1970-01-01 to a civil date (Howard Hinnant, "chrono-compatible low-level date algorithms"). */
-static void civil_of_days(int64_t days, int *year_r, int *month_r, int *day_r)
-{
-    days += 719468;
-    int64_t era = (days >= 0 ? days : days - 146096) / 146097;
-    int64_t doe = days - era * 146097;
-    int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-    int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-    int64_t mp = (5 * doy + 2) / 153;
-    *day_r = (int)(doy - (153 * mp + 2) / 5 + 1);
-    *month_r = (int)(mp < 10 ? mp + 3 : mp - 9);
-    *year_r = (int)(yoe + era * 400 + (*month_r <= 2 ? 1 : 0));
-}
-
 void log_time(int64_t time_ms, char out[25])
 {
-    int64_t seconds = time_ms / 1000;
-    int64_t days = seconds / 86400;
-    int year, month, day;
-    civil_of_days(days, &year, &month, &day);
-    int left = (int)(seconds - days * 86400);
-    /* The masks bound what the compiler must assume of each field; the values are in range already. */
-    char text[80];
-    snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", year, month, day, left / 3600, left / 60 % 60,
-             left % 60, (int)(time_ms % 1000));
+    struct date d;
+    date_of(time_ms, &d);
+    char text[96]; /* room for what the compiler must assume of each field */
+    snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", d.year, d.month, d.day, d.hour, d.minute,
+             d.second, (int)(time_ms % 1000));
     memcpy(out, text, 24);
     out[24] = '\0';
 }

@@ -1,0 +1,196 @@
+/*
+ * mail_rope - an outgoing message as pieces; see mail_rope.h.
+ *
+ * The fields that are put in front, and the edits of header fields (floor 1: bytes in, bytes out).
+ */
+#include "mail/mail_rope.h"
+
+#include <string.h>
+
+#include "base/date.h"
+#include "mail/mail_header.h"
+
+struct rope_piece {
+    uint64_t start; /* where it stands in the rope */
+    uint64_t len;
+    const uint8_t *memory; /* NULL: stored */
+    uint64_t stored;
+};
+
+struct mail_rope {
+    struct arena *arena;
+    struct rope_piece *pieces;
+    size_t count, room;
+    uint64_t size;
+};
+
+struct mail_rope *mail_rope_new(struct arena *arena)
+{
+    struct mail_rope *rope = arena_alloc(arena, sizeof *rope);
+    if (rope != NULL) {
+        rope->arena = arena;
+    }
+    return rope;
+}
+
+static int add_piece(struct mail_rope *rope, struct rope_piece piece)
+{
+    if (piece.len == 0) {
+        return 0;
+    }
+    if (rope->count == rope->room) {
+        size_t room = rope->room == 0 ? 4 : rope->room * 2;
+        struct rope_piece *more = arena_array(rope->arena, room, sizeof *more);
+        if (more == NULL) {
+            return -1;
+        }
+        if (rope->count > 0) {
+            memcpy(more, rope->pieces, rope->count * sizeof *more);
+        }
+        rope->pieces = more;
+        rope->room = room;
+    }
+    piece.start = rope->size;
+    rope->pieces[rope->count++] = piece;
+    rope->size += piece.len;
+    return 0;
+}
+
+int mail_rope_add_memory(struct mail_rope *rope, struct bytes data)
+{
+    return add_piece(rope, (struct rope_piece){.len = data.len, .memory = data.ptr});
+}
+
+int mail_rope_add_stored(struct mail_rope *rope, uint64_t offset, uint64_t len)
+{
+    struct rope_piece *last = rope->count > 0 ? &rope->pieces[rope->count - 1] : NULL;
+    if (last != NULL && last->memory == NULL && last->stored + last->len == offset) {
+        last->len += len;
+        rope->size += len;
+        return 0;
+    }
+    return add_piece(rope, (struct rope_piece){.len = len, .stored = offset});
+}
+
+uint64_t mail_rope_size(const struct mail_rope *rope)
+{
+    return rope->size;
+}
+
+struct mail_rope_part mail_rope_at(const struct mail_rope *rope, uint64_t offset)
+{
+    size_t low = 0, high = rope->count;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (rope->pieces[middle].start <= offset) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    const struct rope_piece *piece = &rope->pieces[low];
+    uint64_t skip = offset - piece->start;
+    if (piece->memory != NULL) {
+        return (struct mail_rope_part){.memory = bytes_at(piece->memory + skip, (size_t)(piece->len - skip))};
+    }
+    return (struct mail_rope_part){.stored = piece->stored + skip, .stored_len = piece->len - skip};
+}
+
+/* ---- header edits ---- */
+
+static bool is_removed(const struct mail_delivery *delivery, struct bytes name)
+{
+    for (size_t i = 0; i < delivery->edit_count; i++) {
+        if (delivery->edits[i].kind != MAIL_EDIT_ADD && bytes_is_nocase(name, delivery->edits[i].field)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The stored message without the fields that edits delete or replace. */
+static int add_kept(struct mail_rope *rope, const struct mail_delivery *delivery, struct bytes header, uint64_t body_size)
+{
+    struct bytes rest = header;
+    struct mail_header_field field;
+    int result = 0;
+    while (mail_header_next(&rest, &field) == 1) {
+        if (!is_removed(delivery, field.name)) {
+            result |= mail_rope_add_stored(rope, (uint64_t)(field.whole.ptr - header.ptr), field.whole.len);
+        }
+    }
+    uint64_t end = header.len - rest.len;
+    return result | mail_rope_add_stored(rope, end, body_size - end);
+}
+
+static int add_new_fields(struct mail_rope *rope, const struct mail_delivery *delivery)
+{
+    for (size_t i = 0; i < delivery->edit_count; i++) {
+        const struct mail_edit *edit = &delivery->edits[i];
+        if (edit->kind == MAIL_EDIT_DELETE) {
+            continue;
+        }
+        char *line = arena_printf(rope->arena, "%s: %s\r\n", edit->field, edit->value);
+        if (line == NULL || mail_rope_add_memory(rope, bytes_of(line)) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* ---- trace fields ---- */
+
+static void append_tls(struct buf *out, const struct mail_client *client)
+{
+    if (client->tls_version != NULL) {
+        buf_printf(out, "\r\n\t(using %s with cipher %s)", client->tls_version,
+                   client->tls_cipher != NULL ? client->tls_cipher : "unknown");
+    }
+}
+
+/* RFC 5321 section 4.4: from-domain is what the client said, then what we saw. IPv6 carries its tag (section 4.1.3). */
+static void append_received(struct buf *out, const struct mail_envelope *envelope)
+{
+    const struct mail_client *client = &envelope->client;
+    const char *address = client->address != NULL ? client->address : "unknown";
+    bool is_v6 = strchr(address, ':') != NULL;
+    char date[DATE_LEN];
+    date_rfc5322(envelope->received_ms, date);
+    buf_printf(out, "Received: from %s ([%s%s])", client->helo != NULL ? client->helo : "unknown", is_v6 ? "IPv6:" : "",
+               address);
+    append_tls(out, client);
+    buf_printf(out, "\r\n\tby %s (mailweir) with %s id %s", envelope->hostname,
+               client->protocol != NULL ? client->protocol : "SMTP", envelope->id);
+    if (envelope->to_count == 1) {
+        buf_printf(out, "\r\n\tfor <%s>", envelope->to[0].address);
+    }
+    buf_printf(out, ";\r\n\t%s\r\n", date);
+}
+
+static struct bytes trace_fields(struct arena *arena, const struct mail_envelope *envelope,
+                                 const struct mail_delivery *delivery)
+{
+    struct buf out;
+    buf_init(&out, 16384);
+    buf_printf(&out, "Return-Path: <%s>\r\n", envelope->from);
+    append_received(&out, envelope);
+    buf_printf(&out, MAIL_ID_FIELD ": %s.%u\r\n", envelope->id, delivery->number);
+    char *copy = out.full ? NULL : arena_copy(arena, buf_bytes(&out));
+    struct bytes fields = bytes_at(copy, copy == NULL ? 0 : out.len);
+    buf_done(&out);
+    return fields;
+}
+
+struct mail_rope *mail_rope_of_delivery(struct arena *arena, const struct mail_envelope *envelope,
+                                        const struct mail_delivery *delivery, struct bytes header, uint64_t body_size)
+{
+    struct mail_rope *rope = mail_rope_new(arena);
+    struct bytes trace = trace_fields(arena, envelope, delivery);
+    if (rope == NULL || trace.ptr == NULL || mail_rope_add_memory(rope, trace) < 0) {
+        return NULL;
+    }
+    int result = delivery->edit_count == 0
+                     ? mail_rope_add_stored(rope, 0, body_size)
+                     : add_new_fields(rope, delivery) | add_kept(rope, delivery, header, body_size);
+    return result < 0 ? NULL : rope;
+}
