@@ -23,9 +23,13 @@ struct filters_problem {
     const char *text;    /* what is wrong, and what would be right */
 };
 
+/* More problems than this are counted, not kept. */
+#define FILTERS_PROBLEMS_MAX 1000
+
 struct filters_problems;
 struct filters_problems *filters_problems_new(void);
 void filters_problems_free(struct filters_problems **problems);
+/* Those kept; index 0 is the first in order of file and place. */
 size_t filters_problems_count(const struct filters_problems *problems);
 size_t filters_problems_errors(const struct filters_problems *problems);
 const struct filters_problem *filters_problems_at(const struct filters_problems *problems, size_t index);
@@ -33,6 +37,8 @@ void filters_problems_add(struct filters_problems *problems, int severity, const
                           const char *pointer, const char *format, ...) __attribute__((format(printf, 7, 8)));
 /* "file:line:column: error: text (at /rules/0/if)\n" for each, in order of file and place. */
 void filters_problems_print(const struct filters_problems *problems, struct buf *out);
+/* The same as a JSON array of objects: severity, file, line, column, pointer, text. */
+void filters_problems_json(const struct filters_problems *problems, struct buf *out);
 
 /* ---- load ---- */
 
