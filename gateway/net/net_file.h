@@ -53,4 +53,10 @@ int net_file_read_all(const char *path, struct buf *out, struct fault *fault);
  */
 int net_file_lock(struct net_file **file_r, const char *path, struct fault *fault);
 
+/*
+ * The name of the SQLite VFS that databases are to be opened with (the zVfs of sqlite3_open_v2); NULL for SQLite's own. A
+ * simulation answers with one that stands on the same disk as everything above.
+ */
+const char *net_file_sqlite_vfs(void);
+
 #endif

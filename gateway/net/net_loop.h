@@ -47,6 +47,6 @@ void net_timer_free(struct net_timer **timer);
 struct net_signal;
 typedef void net_signal_fn(void *ctx, int number);
 struct net_signal *net_signal_new(struct net_loop *loop, int number, net_signal_fn *fn, void *ctx);
-void net_signal_free(struct net_signal **signal);
+void net_signal_free(struct net_signal **handler);
 
 #endif

@@ -1,0 +1,311 @@
+/*
+ * net_file - blocking files with whole writes and honest errors; see net_file.h.
+ *
+ * Every system call's result is looked at. Only EINTR is tried again; a sync never is.
+ */
+#include "net/net_file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/expect.h"
+
+/* Pieces that go into one pwritev; more are written in several calls. */
+#define PIECES_AT_ONCE 64
+#define READ_AT_ONCE 65536
+
+struct net_file {
+    int fd;
+    char *path;
+};
+
+/* Fills the fault from errno: the code is errno's name in lower case. Returns -1. */
+static int failed(struct fault *fault, const char *verb, const char *path)
+{
+    int error = errno;
+    const char *name = strerrorname_np(error);
+    char code[40];
+    size_t len = 0;
+    for (; name != NULL && name[len] != '\0' && len < sizeof code - 1; len++) {
+        code[len] = (char)octet_lower((uint8_t)name[len]);
+    }
+    code[len] = '\0';
+    char room[128];
+    fault_set(fault, FAULT_LOCAL, len > 0 ? code : "errno", path, "cannot %s %s: %s", verb, path,
+              strerror_r(error, room, sizeof room));
+    return -1;
+}
+
+static struct net_file *wrap(int fd, const char *path)
+{
+    struct net_file *file = expect_calloc(1, sizeof *file);
+    file->fd = fd;
+    file->path = expect_strdup(path);
+    return file;
+}
+
+int net_file_open(struct net_file **file_r, const char *path, enum net_file_mode mode, struct fault *fault)
+{
+    /* Reading follows links: configuration that Kubernetes mounts consists of them. */
+    static const int flags[] = {
+        [NET_FILE_READ] = O_RDONLY,
+        [NET_FILE_WRITE] = O_RDWR | O_NOFOLLOW,
+        [NET_FILE_CREATE] = O_RDWR | O_NOFOLLOW | O_CREAT | O_EXCL,
+    };
+    int fd = open(path, flags[mode] | O_CLOEXEC | O_NOCTTY, 0600);
+    if (fd < 0) {
+        return failed(fault, mode == NET_FILE_CREATE ? "create" : "open", path);
+    }
+    *file_r = wrap(fd, path);
+    return 0;
+}
+
+int net_file_close(struct net_file **file, struct fault *fault)
+{
+    if (*file == NULL) {
+        return 0;
+    }
+    int result = close((*file)->fd);
+    if (result != 0) {
+        failed(fault, "close", (*file)->path);
+    }
+    free((*file)->path);
+    free(*file);
+    *file = NULL;
+    return result;
+}
+
+/* Fills vectors with the pieces from `piece` on, whose first `skip` octets are written already. */
+static int gather(struct iovec *vectors, const struct bytes *pieces, size_t count, size_t piece, size_t skip)
+{
+    int used = 0;
+    for (; piece < count && used < PIECES_AT_ONCE; piece++, skip = 0) {
+        vectors[used++] = (struct iovec){
+            .iov_base = (void *)(uintptr_t)(pieces[piece].ptr + skip),
+            .iov_len = pieces[piece].len - skip,
+        };
+    }
+    return used;
+}
+
+int net_file_write(struct net_file *file, uint64_t offset, const struct bytes *pieces, size_t count, struct fault *fault)
+{
+    size_t piece = 0, skip = 0;
+    for (;;) {
+        while (piece < count && skip >= pieces[piece].len) {
+            skip -= pieces[piece++].len;
+        }
+        if (piece == count) {
+            return 0;
+        }
+        struct iovec vectors[PIECES_AT_ONCE];
+        int used = gather(vectors, pieces, count, piece, skip);
+        ssize_t wrote = pwritev(file->fd, vectors, used, (off_t)offset);
+        if (wrote < 0 && errno == EINTR) {
+            continue;
+        }
+        if (wrote <= 0) {
+            return failed(fault, "write", file->path);
+        }
+        offset += (uint64_t)wrote;
+        skip += (size_t)wrote;
+    }
+}
+
+ptrdiff_t net_file_read(struct net_file *file, uint64_t offset, void *into, size_t len, struct fault *fault)
+{
+    size_t have = 0;
+    while (have < len) {
+        ssize_t got = pread(file->fd, (char *)into + have, len - have, (off_t)(offset + have));
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got < 0) {
+            return failed(fault, "read", file->path);
+        }
+        if (got == 0) {
+            break;
+        }
+        have += (size_t)got;
+    }
+    return (ptrdiff_t)have;
+}
+
+int net_file_sync(struct net_file *file, struct fault *fault)
+{
+    return fdatasync(file->fd) == 0 ? 0 : failed(fault, "sync", file->path);
+}
+
+int net_file_size(struct net_file *file, uint64_t *size_r, struct fault *fault)
+{
+    struct stat info;
+    if (fstat(file->fd, &info) != 0) {
+        return failed(fault, "look at", file->path);
+    }
+    *size_r = (uint64_t)info.st_size;
+    return 0;
+}
+
+int net_file_mkdir(const char *path, struct fault *fault)
+{
+    if (mkdir(path, 0700) == 0) {
+        return 0;
+    }
+    int error = errno;
+    struct stat info;
+    if (error == EEXIST && stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
+        return 0;
+    }
+    errno = error;
+    return failed(fault, "make the directory", path);
+}
+
+int net_file_sync_directory(const char *path, struct fault *fault)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return failed(fault, "open the directory", path);
+    }
+    int result = fsync(fd) == 0 ? 0 : failed(fault, "sync the directory", path);
+    close(fd);
+    return result;
+}
+
+int net_file_remove(const char *path, struct fault *fault)
+{
+    return unlink(path) == 0 ? 0 : failed(fault, "remove", path);
+}
+
+int net_file_rename(const char *from, const char *to, struct fault *fault)
+{
+    return rename(from, to) == 0 ? 0 : failed(fault, "rename", from);
+}
+
+static bool is_dots(const char *name)
+{
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+int net_file_list(const char *path, int (*fn)(void *ctx, const char *name), void *ctx, struct fault *fault)
+{
+    DIR *directory = opendir(path);
+    if (directory == NULL) {
+        return failed(fault, "open the directory", path);
+    }
+    struct dirent *entry;
+    /* readdir() tells its end from an error by errno alone. */
+    while ((errno = 0, entry = readdir(directory)) != NULL) {
+        if (!is_dots(entry->d_name) && fn(ctx, entry->d_name) != 0) {
+            break;
+        }
+    }
+    int result = entry == NULL && errno != 0 ? failed(fault, "list the directory", path) : 0;
+    closedir(directory);
+    return result;
+}
+
+int net_file_free_space(const char *path, uint64_t *octets_r, uint64_t *inodes_r, struct fault *fault)
+{
+    struct statvfs info;
+    if (statvfs(path, &info) != 0) {
+        return failed(fault, "ask for the free space of", path);
+    }
+    *octets_r = (uint64_t)info.f_bavail * info.f_frsize;
+    /* File systems that make inodes as they need them (btrfs) say 0 of 0. */
+    *inodes_r = info.f_files == 0 ? UINT64_MAX : (uint64_t)info.f_favail;
+    return 0;
+}
+
+static int read_to_end(struct net_file *file, struct buf *out, struct fault *fault)
+{
+    for (;;) {
+        uint8_t chunk[READ_AT_ONCE];
+        /* Not pread: what is given as a secret may be a pipe. */
+        ssize_t got = read(file->fd, chunk, sizeof chunk);
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got < 0) {
+            return failed(fault, "read", file->path);
+        }
+        if (got == 0) {
+            return 0;
+        }
+        if (buf_append(out, chunk, (size_t)got) != 0) {
+            fault_set(fault, FAULT_LOCAL, "too-large", file->path, "%s is larger than the %zu octets that are allowed",
+                      file->path, out->max);
+            return -1;
+        }
+    }
+}
+
+int net_file_read_all(const char *path, struct buf *out, struct fault *fault)
+{
+    struct net_file *file;
+    if (net_file_open(&file, path, NET_FILE_READ, fault) != 0) {
+        return -1;
+    }
+    size_t before = out->len;
+    int result = read_to_end(file, out, fault);
+    if (result != 0) {
+        buf_truncate(out, before);
+    }
+    net_file_close(&file, NULL);
+    return result;
+}
+
+/* Names the holder by what it wrote into the file when it took the lock. Returns -1. */
+static int locked_by_other(int fd, const char *path, struct fault *fault)
+{
+    char pid[16] = "";
+    ssize_t got = pread(fd, pid, sizeof pid - 1, 0);
+    pid[got > 0 ? strspn(pid, "0123456789") : 0] = '\0';
+    fault_set(fault, FAULT_LOCAL, "locked", path, "%s is locked by process %s: another mailweir uses this directory", path,
+              pid[0] != '\0' ? pid : "unknown");
+    return -1;
+}
+
+static int take_lock(int fd, const char *path, struct fault *fault)
+{
+    /* flock, not fcntl: its lock belongs to this open file, and no other close() in this process can drop it. */
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        return errno == EWOULDBLOCK ? locked_by_other(fd, path, fault) : failed(fault, "lock", path);
+    }
+    /* The pid only helps a human: a full disk must not keep the gateway from starting and emptying its spool. */
+    char pid[16];
+    int len = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
+    ssize_t wrote = pwrite(fd, pid, (size_t)len, 0);
+    if (wrote != len || ftruncate(fd, len) != 0) {
+        (void)!ftruncate(fd, 0);
+    }
+    return 0;
+}
+
+int net_file_lock(struct net_file **file_r, const char *path, struct fault *fault)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        return failed(fault, "open the lock", path);
+    }
+    if (take_lock(fd, path, fault) != 0) {
+        close(fd);
+        return -1;
+    }
+    *file_r = wrap(fd, path);
+    return 0;
+}
+
+const char *net_file_sqlite_vfs(void)
+{
+    return NULL;
+}

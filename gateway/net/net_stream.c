@@ -1,0 +1,434 @@
+/*
+ * net_stream - one connection: its life, its events and its input; see net_stream.h and net_stream_private.h.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/expect.h"
+#include "net/net_stream_private.h"
+
+/* An emptied input gives back storage above it, so that idle connections stay small. */
+#define INPUT_KEPT 16384
+
+/* ---- life ---- */
+
+struct net_stream *net_stream_make(struct net_loop *loop, const struct net_stream_limits *limits)
+{
+    struct net_stream *stream = expect_calloc(1, sizeof *stream);
+    stream->loop = loop;
+    stream->limits = *limits;
+    buf_init(&stream->input, limits->input_max);
+    buf_init(&stream->output, limits->output_max);
+    buf_init(&stream->flight, limits->output_max);
+    EXPECT(uv_timer_init(&loop->uv, &stream->timer) == 0);
+    stream->timer.data = stream;
+    net_stream_hold(stream);
+    return stream;
+}
+
+void net_stream_hold(struct net_stream *stream)
+{
+    stream->holds++;
+}
+
+void net_stream_release(struct net_stream *stream)
+{
+    if (--stream->holds > 0) {
+        return;
+    }
+    EXPECT(stream->freed);
+    net_stream_tls_done(stream);
+    buf_done(&stream->input);
+    buf_done(&stream->output);
+    buf_done(&stream->flight);
+    free(stream);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    net_stream_release(handle->data);
+}
+
+void net_stream_free(struct net_stream **stream_ref)
+{
+    struct net_stream *stream = *stream_ref;
+    *stream_ref = NULL;
+    if (stream == NULL || stream->freed) {
+        return;
+    }
+    stream->freed = true;
+    net_connect_cancel(stream);
+    net_socket_close(&stream->socket);
+    uv_close((uv_handle_t *)&stream->timer, on_timer_closed);
+}
+
+static void on_lingered(uv_timer_t *timer)
+{
+    struct net_stream *stream = timer->data;
+    net_stream_free(&stream);
+}
+
+void net_stream_finish(struct net_stream **stream_ref, uint64_t linger_ms)
+{
+    struct net_stream *stream = *stream_ref;
+    bool can_send = stream->connected && !stream->failed && (stream->session == NULL || stream->tls_ready);
+    if (!can_send) {
+        net_stream_free(stream_ref);
+        return;
+    }
+    *stream_ref = NULL;
+    stream->fn = NULL;
+    stream->finishing = true;
+    buf_done(&stream->input);
+    uv_timer_start(&stream->timer, on_lingered, linger_ms, 0);
+    net_stream_schedule(stream);
+}
+
+/* ---- the socket ---- */
+
+struct net_socket *net_socket_new(struct net_stream *stream, bool is_unix)
+{
+    struct net_socket *socket = expect_calloc(1, sizeof *socket);
+    socket->stream = stream;
+    if (is_unix) {
+        EXPECT(uv_pipe_init(&stream->loop->uv, &socket->uv.pipe, 0) == 0);
+    } else {
+        EXPECT(uv_tcp_init(&stream->loop->uv, &socket->uv.tcp) == 0);
+    }
+    socket->uv.handle.data = socket;
+    net_stream_hold(stream);
+    return socket;
+}
+
+static void on_socket_closed(uv_handle_t *handle)
+{
+    struct net_socket *socket = handle->data;
+    net_stream_release(socket->stream);
+    free(socket);
+}
+
+void net_socket_close(struct net_socket **socket)
+{
+    if (*socket == NULL) {
+        return;
+    }
+    uv_close(&(*socket)->uv.handle, on_socket_closed);
+    *socket = NULL;
+}
+
+static void note_peer(struct net_stream *stream, const uv_tcp_t *tcp)
+{
+    struct sockaddr_storage peer;
+    int len = sizeof peer;
+    if (uv_tcp_getpeername(tcp, (struct sockaddr *)&peer, &len) != 0) {
+        return;
+    }
+    if (peer.ss_family == AF_INET6) {
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&peer;
+        stream->peer_port = ntohs(v6->sin6_port);
+        if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
+            uv_inet_ntop(AF_INET, &v6->sin6_addr.s6_addr[12], stream->peer, sizeof stream->peer);
+        } else {
+            uv_inet_ntop(AF_INET6, &v6->sin6_addr, stream->peer, sizeof stream->peer);
+        }
+        return;
+    }
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)&peer;
+    stream->peer_port = ntohs(v4->sin_port);
+    uv_inet_ntop(AF_INET, &v4->sin_addr, stream->peer, sizeof stream->peer);
+}
+
+void net_stream_attach(struct net_stream *stream, struct net_socket *socket, bool is_unix)
+{
+    stream->socket = socket;
+    stream->connected = true;
+    if (is_unix) {
+        snprintf(stream->peer, sizeof stream->peer, "unix");
+    } else {
+        uv_tcp_nodelay(&socket->uv.tcp, 1);
+        note_peer(stream, &socket->uv.tcp);
+    }
+    if (stream->label[0] == '\0') {
+        snprintf(stream->label, sizeof stream->label, "%s port %u", stream->peer, stream->peer_port);
+    }
+}
+
+/* ---- events ---- */
+
+void net_stream_note(struct net_stream *stream, enum net_stream_event event)
+{
+    stream->pending |= 1U << event;
+}
+
+void net_stream_uv_code(int status, char code[40])
+{
+    char name[40];
+    uv_err_name_r(status, name, sizeof name);
+    size_t len = 0;
+    for (; name[len] != '\0'; len++) {
+        code[len] = (char)octet_lower((uint8_t)name[len]);
+    }
+    code[len] = '\0';
+}
+
+void net_stream_fail(struct net_stream *stream, const char *code, const char *where, const char *format, ...)
+{
+    if (stream->failed) {
+        return;
+    }
+    char text[sizeof stream->fault.text];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    stream->failed = true;
+    fault_set(&stream->fault, FAULT_TEMP, code, where, "%s", text);
+    net_stream_note(stream, NET_STREAM_FAILED);
+}
+
+/* Takes the next event that the owner may hear: while paused neither input nor the end behind it. */
+static bool take_event(struct net_stream *stream, enum net_stream_event *event_r)
+{
+    unsigned held = stream->paused ? 1U << NET_STREAM_INPUT | 1U << NET_STREAM_EOF : 0;
+    for (int event = NET_STREAM_CONNECTED; event <= NET_STREAM_FAILED; event++) {
+        unsigned bit = 1U << event;
+        if ((stream->pending & ~held & bit) != 0) {
+            stream->pending &= ~bit;
+            *event_r = (enum net_stream_event)event;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void tell_owner(struct net_stream *stream)
+{
+    enum net_stream_event event;
+    while (!stream->freed && stream->fn != NULL && take_event(stream, &event)) {
+        if (event == NET_STREAM_FAILED) {
+            stream->pending = 0;
+        }
+        stream->fn(stream->ctx, event);
+    }
+}
+
+/* ---- reading ---- */
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *into)
+{
+    (void)suggested;
+    struct net_socket *socket = handle->data;
+    struct net_stream *stream = socket->stream;
+    size_t room = NET_LOOP_SCRATCH;
+    if (stream->session == NULL && !stream->finishing && stream->limits.input_max - stream->input.len < room) {
+        room = stream->limits.input_max - stream->input.len;
+    }
+    *into = uv_buf_init(stream->loop->scratch, (unsigned)room);
+}
+
+static void take_octets(struct net_stream *stream, const char *data, size_t len)
+{
+    stream->received += len;
+    if (stream->finishing) {
+        return;
+    }
+    if (stream->session != NULL) {
+        net_stream_tls_take(stream, data, len);
+        return;
+    }
+    EXPECT(buf_append(&stream->input, data, len) == 0);
+    net_stream_note(stream, NET_STREAM_INPUT);
+}
+
+static void take_end(struct net_stream *stream)
+{
+    if (stream->session == NULL || stream->finishing) {
+        stream->eof = true;
+        net_stream_note(stream, NET_STREAM_EOF);
+    } else if (!stream->eof) {
+        net_stream_fail(stream, stream->tls_ready ? "tls-truncated" : "tls-closed", stream->tls_ready ? "read" : "tls",
+                        stream->tls_ready ? "%s ended the connection without a TLS goodbye: octets may be missing"
+                                          : "%s ended the connection during the TLS handshake",
+                        stream->label);
+    }
+}
+
+static void on_read(uv_stream_t *uv, ssize_t got, const uv_buf_t *data)
+{
+    struct net_socket *socket = uv->data;
+    struct net_stream *stream = socket->stream;
+    if (got > 0) {
+        take_octets(stream, data->base, (size_t)got);
+    } else if (got == UV_EOF) {
+        take_end(stream);
+    } else if (got < 0) {
+        char code[40];
+        net_stream_uv_code((int)got, code);
+        net_stream_fail(stream, code, "read", "the connection with %s was lost: %s", stream->label, uv_strerror((int)got));
+    }
+    net_stream_advance(stream);
+}
+
+static bool may_read(const struct net_stream *stream)
+{
+    if (!stream->connected || stream->freed || stream->failed || stream->eof) {
+        return false;
+    }
+    if (stream->finishing || (stream->session != NULL && !stream->tls_ready)) {
+        return true;
+    }
+    return stream->fn != NULL && !stream->paused && stream->input.len < stream->limits.input_max;
+}
+
+static void set_reading(struct net_stream *stream)
+{
+    bool want = may_read(stream);
+    if (want == stream->reading || stream->socket == NULL) {
+        return;
+    }
+    stream->reading = want;
+    if (want) {
+        uv_read_start(&stream->socket->uv.stream, on_alloc, on_read);
+    } else {
+        uv_read_stop(&stream->socket->uv.stream);
+    }
+}
+
+/* ---- moving on ---- */
+
+static void on_shutdown(uv_shutdown_t *request, int status)
+{
+    (void)status;
+    struct net_socket *socket = request->data;
+    if (!socket->stream->freed) {
+        socket->stream->shut = true;
+        net_stream_advance(socket->stream);
+    }
+}
+
+/* What a finishing stream does next: goodbye, FIN, wait for the peer's FIN so that no reset eats what it has not read yet. */
+static void advance_finish(struct net_stream *stream)
+{
+    bool is_over = stream->failed || (stream->shut && stream->eof);
+    if (is_over) {
+        net_stream_free(&stream);
+        return;
+    }
+    if (stream->writing || stream->output.len > 0) {
+        return;
+    }
+    if (stream->session != NULL && !stream->said_goodbye) {
+        net_stream_tls_goodbye(stream);
+        net_stream_flush(stream);
+    }
+    if (!stream->shutting) {
+        stream->shutting = true;
+        stream->socket->shutdown.data = stream->socket;
+        if (uv_shutdown(&stream->socket->shutdown, &stream->socket->uv.stream, on_shutdown) != 0) {
+            net_stream_free(&stream);
+        }
+    }
+}
+
+void net_stream_advance(struct net_stream *stream)
+{
+    if (stream->freed) {
+        return;
+    }
+    net_stream_hold(stream);
+    if (stream->session != NULL && !stream->finishing) {
+        net_stream_tls_pump(stream);
+    }
+    tell_owner(stream);
+    if (stream->tls_has_more && stream->input.len < stream->limits.input_max) {
+        net_stream_schedule(stream);
+    }
+    if (!stream->freed) {
+        net_stream_flush(stream);
+    }
+    if (!stream->freed && stream->finishing) {
+        advance_finish(stream);
+    }
+    if (!stream->freed) {
+        set_reading(stream);
+    }
+    net_stream_release(stream);
+}
+
+static void on_scheduled(void *ctx)
+{
+    struct net_stream *stream = ctx;
+    stream->scheduled = false;
+    net_stream_advance(stream);
+    net_stream_release(stream);
+}
+
+void net_stream_schedule(struct net_stream *stream)
+{
+    if (stream->scheduled || stream->freed) {
+        return;
+    }
+    stream->scheduled = true;
+    net_stream_hold(stream);
+    net_defer(stream->loop, on_scheduled, stream);
+}
+
+/* ---- the owner's calls ---- */
+
+void net_stream_set_handler(struct net_stream *stream, net_stream_fn *fn, void *ctx)
+{
+    stream->fn = fn;
+    stream->ctx = ctx;
+    net_stream_schedule(stream);
+}
+
+struct bytes net_stream_input(const struct net_stream *stream)
+{
+    return buf_bytes(&stream->input);
+}
+
+void net_stream_consume(struct net_stream *stream, size_t len)
+{
+    buf_consume(&stream->input, len);
+    if (stream->input.len == 0 && stream->input.size > INPUT_KEPT) {
+        buf_done(&stream->input);
+    }
+    if (!stream->reading) {
+        net_stream_schedule(stream);
+    }
+}
+
+void net_stream_pause(struct net_stream *stream)
+{
+    stream->paused = true;
+    set_reading(stream);
+}
+
+void net_stream_resume(struct net_stream *stream)
+{
+    if (!stream->paused) {
+        return;
+    }
+    stream->paused = false;
+    if (stream->input.len > 0) {
+        net_stream_note(stream, NET_STREAM_INPUT);
+    }
+    net_stream_schedule(stream);
+}
+
+const struct fault *net_stream_fault(const struct net_stream *stream)
+{
+    return &stream->fault;
+}
+
+const char *net_stream_peer(const struct net_stream *stream)
+{
+    return stream->peer;
+}
+
+uint16_t net_stream_peer_port(const struct net_stream *stream)
+{
+    return stream->peer_port;
+}

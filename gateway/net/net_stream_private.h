@@ -1,0 +1,121 @@
+/*
+ * net_stream_private - a stream from inside: net_stream.c (life, events, input), net_stream_output.c, net_stream_tls.c,
+ * net_connect.c and net_listener.c share it.
+ *
+ * Everything that happens notes itself in the stream and ends in net_stream_advance(), which runs from the loop only: it moves
+ * TLS on, tells the owner, sends, and sets whether the socket is read. A call of the owner asks for it by
+ * net_stream_schedule(). The stream's memory lives until the last libuv handle, request or deferred call that points at it is
+ * done: each has a hold.
+ */
+#ifndef MAILWEIR_NET_NET_STREAM_PRIVATE_H
+#define MAILWEIR_NET_NET_STREAM_PRIVATE_H
+
+#include <openssl/ssl.h>
+#include <uv.h>
+
+#include "net/net_loop_private.h"
+#include "net/net_stream.h"
+#include "net/net_tls_private.h"
+
+/* What TLS may add to the owner's octets in one write: records' heads, a handshake with its certificates. */
+#define NET_STREAM_TLS_EXTRA 262144
+
+/* One libuv socket; freed when it has closed. A connect tries several of them. */
+struct net_socket {
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } uv;
+    uv_connect_t connect;
+    uv_write_t write;
+    uv_shutdown_t shutdown;
+    struct net_stream *stream;
+};
+
+struct net_connect;
+
+struct net_stream {
+    struct net_loop *loop;
+    struct net_stream_limits limits;
+    net_stream_fn *fn; /* NULL: an accepted stream without a handler yet, or a finishing one */
+    void *ctx;
+    struct net_socket *socket;   /* once connected */
+    struct net_connect *connect; /* until connected */
+    uv_timer_t timer;            /* of the connect's attempts, then of the lingering */
+    unsigned holds;
+    unsigned pending; /* 1 << event for each event that the owner has not heard yet */
+    struct fault fault;
+
+    bool freed;     /* no event any more; the memory waits for the last hold */
+    bool scheduled; /* an advance is deferred */
+    bool connected;
+    bool failed;
+    bool eof;       /* the peer sends no more */
+    bool paused;    /* by the owner */
+    bool reading;   /* libuv reads */
+    bool finishing; /* the owner has let go: send the rest and end */
+    bool said_goodbye; /* close_notify was sent */
+    bool shutting;  /* FIN is asked for */
+    bool shut;      /* FIN was sent */
+
+    struct buf input;  /* for the owner */
+    struct buf output; /* the owner's, not yet in a write */
+    struct buf flight; /* what the write under way sends: ciphertext under TLS */
+    size_t flight_owned; /* the owner's octets in it */
+    bool writing;      /* a write is under way */
+    bool above_low;    /* a write has passed limits.output_low since the last DRAINED */
+    uint64_t received, sent;
+
+    struct net_tls *tls; /* with session: set by net_stream_start_tls(), for good */
+    SSL *session;
+    BIO *cipher_in, *cipher_out; /* owned by the session */
+    bool tls_ready;
+    bool tls_has_more; /* octets wait in the session for room in the input */
+    char *tls_peer;
+
+    char label[288]; /* "host:port" as asked for, or the peer's: for faults */
+    char peer[INET6_ADDRSTRLEN + 1];
+    uint16_t peer_port;
+};
+
+/* A stream without a socket; one hold is its timer's. */
+struct net_stream *net_stream_make(struct net_loop *loop, const struct net_stream_limits *limits);
+void net_stream_hold(struct net_stream *stream);
+void net_stream_release(struct net_stream *stream);
+void net_stream_schedule(struct net_stream *stream);
+/* From the loop only. */
+void net_stream_advance(struct net_stream *stream);
+void net_stream_note(struct net_stream *stream, enum net_stream_event event);
+/* Notes FAILED; the first failure wins. */
+void net_stream_fail(struct net_stream *stream, const char *code, const char *where, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* "econnreset" of UV_ECONNRESET, into code. */
+void net_stream_uv_code(int status, char code[40]);
+
+/* A TCP or unix socket that points at the stream, with a hold of it. */
+struct net_socket *net_socket_new(struct net_stream *stream, bool is_unix);
+void net_socket_close(struct net_socket **socket);
+/* Makes the socket the stream's: notes the peer, switches TCP_NODELAY on. */
+void net_stream_attach(struct net_stream *stream, struct net_socket *socket, bool is_unix);
+
+/* net_connect.c: ends what is left of a connect. */
+void net_connect_cancel(struct net_stream *stream);
+
+/* net_stream_output.c: starts a write when there is something to send and none is under way. */
+void net_stream_flush(struct net_stream *stream);
+/* Sends what a failed TLS session has left to say to the peer. */
+void net_stream_flush_alert(struct net_stream *stream);
+
+/* net_stream_tls.c */
+void net_stream_tls_take(struct net_stream *stream, const char *data, size_t len);
+/* Moves the handshake on and decrypts what there is room for. */
+void net_stream_tls_pump(struct net_stream *stream);
+void net_stream_tls_encrypt(struct net_stream *stream);
+/* Moves what the session wants sent into the flight buffer. */
+void net_stream_tls_collect(struct net_stream *stream);
+void net_stream_tls_goodbye(struct net_stream *stream);
+void net_stream_tls_done(struct net_stream *stream);
+
+#endif
