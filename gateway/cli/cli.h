@@ -1,0 +1,53 @@
+/*
+ * cli - the program's subcommands: a table (main.c), one file each (cmd_*.c), and what they share.
+ *
+ * Results go to standard output, problems and the log to standard error; exit codes are those of sysexits.h, and 1 where a check
+ * that was asked for says no.
+ */
+#ifndef MAILWEIR_CLI_CLI_H
+#define MAILWEIR_CLI_CLI_H
+
+#include <stdbool.h>
+
+#include "base/log.h"
+#include "daemon/config.h"
+
+struct cli_command {
+    const char *name;
+    /* argv[0] is the subcommand's name; returns the exit code. */
+    int (*run)(const struct cli_command *command, int argc, char **argv);
+    const char *usage;   /* what stands behind the name */
+    const char *summary; /* one line */
+};
+/* All of them; a NULL name ends the table. */
+extern const struct cli_command cli_commands[];
+
+int cmd_run(const struct cli_command *command, int argc, char **argv);
+int cmd_check(const struct cli_command *command, int argc, char **argv);
+int cmd_version(const struct cli_command *command, int argc, char **argv);
+
+/* One option of a subcommand: exactly one of the two targets is set. */
+struct cli_option {
+    const char *name;   /* without "--"; NULL ends the table */
+    const char **value; /* takes the option's argument */
+    bool *flag;         /* set when the option is there */
+    const char *help;
+};
+
+/*
+ * Parses argv; options may stand anywhere before "--". Returns the number of other arguments, which are moved to argv[1]…; or -1 after
+ * --help was answered or a mistake was named: *exit_r is then the exit code.
+ */
+int cli_parse(const struct cli_command *command, const struct cli_option *options, int argc, char **argv, int *exit_r);
+/* A usage error: prints it with the usage line; returns EX_USAGE. */
+int cli_usage_error(const struct cli_command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* --config, else $MAILWEIR_CONFIG, else /etc/mailweir/mailweir.json. */
+const char *cli_config_file(const char *option);
+/* Loads the configuration and prints its problems to standard error; NULL when there are errors. */
+struct config *cli_load_config(const char *option);
+
+/* A log on standard error, by the configuration's format and level (config may be NULL). Its clock is the loop's. */
+void cli_log_init(struct log *log, const struct config *config, struct net_loop *loop);
+
+#endif

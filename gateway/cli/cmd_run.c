@@ -1,0 +1,97 @@
+/*
+ * cmd_run - the gateway as a process: signals, the log, exit codes.
+ *
+ * SIGTERM and SIGINT drain and exit with 0; a second one ends at once (what was acknowledged is on the disk). SIGHUP loads the rules again.
+ * A wrong configuration exits with EX_CONFIG, a spool or address that another process has with EX_UNAVAILABLE.
+ */
+#include <signal.h>
+#include <sysexits.h>
+
+#include "cli/cli.h"
+#include "daemon/gateway.h"
+
+struct run {
+    struct net_loop *loop;
+    struct gateway *gateway;
+    struct log log;
+    bool stopping;
+};
+
+static void on_drained(void *ctx)
+{
+    struct run *run = ctx;
+    net_loop_stop(run->loop);
+}
+
+static void on_stop(void *ctx, int number)
+{
+    struct run *run = ctx;
+    const char *name = number == SIGTERM ? "SIGTERM" : "SIGINT";
+    if (run->stopping) {
+        log_event(&run->log, LOG_LEVEL_WARNING, "stopping_now", LOG_STR("signal", name));
+        net_loop_stop(run->loop);
+        return;
+    }
+    run->stopping = true;
+    log_event(&run->log, LOG_LEVEL_INFO, "stopping", LOG_STR("signal", name));
+    gateway_drain(run->gateway, on_drained, run);
+}
+
+static void on_reload(void *ctx, int number)
+{
+    struct run *run = ctx;
+    (void)number;
+    if (!run->stopping) {
+        gateway_reload(run->gateway);
+    }
+}
+
+static void run_loop(struct run *run)
+{
+    struct net_signal *term = net_signal_new(run->loop, SIGTERM, on_stop, run);
+    struct net_signal *interrupt = net_signal_new(run->loop, SIGINT, on_stop, run);
+    struct net_signal *hangup = net_signal_new(run->loop, SIGHUP, on_reload, run);
+    net_loop_run(run->loop);
+    net_signal_free(&term);
+    net_signal_free(&interrupt);
+    net_signal_free(&hangup);
+}
+
+static int run_gateway(struct run *run, struct config **config)
+{
+    struct fault fault = FAULT_INIT;
+    if (gateway_start(&run->gateway, run->loop, config, &run->log, &fault) < 0) {
+        log_event(&run->log, LOG_LEVEL_ERROR, "start_failed", LOG_STR("error.code", fault.code),
+                  LOG_STR("where", fault.where), LOG_STR("error.message", fault.text));
+        return EX_UNAVAILABLE;
+    }
+    run_loop(run);
+    gateway_free(&run->gateway);
+    log_event(&run->log, LOG_LEVEL_INFO, "stopped", LOG_STR("version", MAILWEIR_VERSION));
+    return EX_OK;
+}
+
+int cmd_run(const struct cli_command *command, int argc, char **argv)
+{
+    const char *file = NULL;
+    const struct cli_option options[] = {{.name = "config", .value = &file, .help = "the configuration file"},
+                                         {.name = NULL}};
+    int exit_code;
+    int others = cli_parse(command, options, argc, argv, &exit_code);
+    if (others < 0) {
+        return exit_code;
+    }
+    if (others > 0) {
+        return cli_usage_error(command, "\"%s\" is one argument too many", argv[1]);
+    }
+    struct config *config = cli_load_config(file);
+    if (config == NULL) {
+        return EX_CONFIG;
+    }
+    struct run run = {.loop = net_loop_new()};
+    cli_log_init(&run.log, config, run.loop);
+    exit_code = run_gateway(&run, &config);
+    config_free(&config);
+    net_loop_free(&run.loop);
+    return exit_code;
+}

@@ -1,0 +1,48 @@
+/*
+ * main - finds the subcommand in the table and runs it.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "cli/cli.h"
+
+const struct cli_command cli_commands[] = {
+    {"run", cmd_run, "[--config FILE]", "Receive mail, decide by the rules, deliver: the gateway itself."},
+    {"check", cmd_check, "[--config FILE]", "Check the configuration and the rule files without running them."},
+    {"version", cmd_version, "", "Print the version."},
+    {NULL, NULL, NULL, NULL},
+};
+
+static void print_usage(FILE *out)
+{
+    fprintf(out, "usage: mailweir COMMAND [OPTIONS]\n\n");
+    for (const struct cli_command *command = cli_commands; command->name != NULL; command++) {
+        fprintf(out, "  %-10s %s\n", command->name, command->summary);
+    }
+    fprintf(out, "\n\"mailweir COMMAND --help\" explains one.\n");
+}
+
+int main(int argc, char **argv)
+{
+    signal(SIGPIPE, SIG_IGN);
+    const char *name = argc > 1 ? argv[1] : "";
+    if (strcmp(name, "--help") == 0 || strcmp(name, "help") == 0) {
+        print_usage(stdout);
+        return EX_OK;
+    }
+    if (strcmp(name, "--version") == 0) {
+        name = "version";
+    }
+    for (const struct cli_command *command = cli_commands; command->name != NULL; command++) {
+        if (strcmp(command->name, name) == 0) {
+            return command->run(command, argc - 1, argv + 1);
+        }
+    }
+    if (argc > 1) {
+        fprintf(stderr, "mailweir: there is no command \"%s\"\n", name);
+    }
+    print_usage(stderr);
+    return EX_USAGE;
+}

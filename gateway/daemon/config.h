@@ -1,0 +1,102 @@
+/*
+ * config - what the operator configured, checked as a whole and then immutable.
+ *
+ * Loading gives either a whole configuration or a list of problems with their places, all at once. The keys stand in tables
+ * (config_tables.c): a new key is a row there and a member here.
+ */
+#ifndef MAILWEIR_DAEMON_CONFIG_H
+#define MAILWEIR_DAEMON_CONFIG_H
+
+#include "base/arena.h"
+#include "filters/filters.h"
+#include "imapc/imapc_pool.h"
+#include "net/net_stream.h"
+#include "smtpd/smtpd.h"
+
+struct config_strings {
+    const char *const *items;
+    size_t count;
+};
+
+/* Objects of one kind, in file order. */
+struct config_list {
+    void *items;
+    size_t count;
+};
+
+enum config_tls_mode { CONFIG_TLS_NONE, CONFIG_TLS_STARTTLS, CONFIG_TLS_IMPLICIT };
+
+struct config_tls {
+    uint64_t mode; /* enum config_tls_mode */
+    const char *certificate;
+    const char *key;
+    const char *ca_file;
+    const char *server_name;
+};
+
+struct config_listener {
+    const char *name;
+    struct net_address address;
+    uint64_t protocol; /* 0: smtp */
+    struct config_strings allow;
+    struct config_tls tls;
+    uint64_t max_message_size;
+    uint64_t max_recipients;
+    uint64_t max_sessions;
+    uint64_t max_errors;
+    uint64_t max_transactions;
+    uint64_t command_timeout;
+    uint64_t data_timeout;
+    uint64_t session_timeout;
+};
+
+struct config_upstream {
+    const char *name;
+    struct net_address address;
+    const char *profile;
+    struct config_tls tls;
+    bool insecure;
+    const char *username;
+    const char *password;
+    uint64_t connections;
+    uint64_t connect_timeout;
+    uint64_t command_timeout;
+    uint64_t idle_timeout;
+    uint64_t retry_initial;
+    uint64_t retry_maximum;
+    uint64_t give_up;
+};
+
+struct config {
+    struct arena *arena; /* of everything below */
+    const char *file;
+    const char *hostname;
+    struct config_list listeners; /* struct config_listener */
+    struct config_list upstreams; /* struct config_upstream */
+    const char *spool_path;
+    uint64_t spool_minimum_free;
+    uint64_t spool_history;
+    uint64_t active_max; /* deliveries in memory, per upstream */
+    struct config_strings rules;
+    const char *default_upstream;
+    const char *default_folder;
+    struct config_strings default_flags;
+    bool default_reject;
+    uint64_t log_format; /* 0 auto, 1 text, 2 json */
+    uint64_t log_level;
+    uint64_t shutdown_timeout;
+    struct filters_set *rule_set; /* loaded from the rule files */
+};
+
+/*
+ * Reads the configuration and its rule files; blocks. NULL when there is any error; warnings alone do not prevent it. Relative paths are
+ * taken from the configuration file's folder.
+ */
+struct config *config_load(const char *file, struct filters_problems *problems);
+/* Sets *config to NULL; NULL is fine. */
+void config_free(struct config **config);
+
+const struct config_listener *config_listener_at(const struct config *config, size_t index);
+const struct config_upstream *config_upstream_at(const struct config *config, size_t index);
+
+#endif

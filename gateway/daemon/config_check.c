@@ -1,0 +1,156 @@
+/*
+ * config_check - see config_check.h. Every check is a function over one object; problems point at the key that is wrong.
+ */
+#include "daemon/config_check.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/network.h"
+
+struct check {
+    const struct config *config;
+    const struct filters_json *json;
+    struct filters_problems *problems;
+    char pointer[512]; /* of the object that is checked */
+};
+
+__attribute__((format(printf, 3, 4))) static void wrong(struct check *check, const char *key, const char *format, ...)
+{
+    char pointer[600], text[700];
+    snprintf(pointer, sizeof pointer, "%s/%s", check->pointer, key);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    filters_json_problem(check->json, check->problems, FILTERS_ERROR, pointer, "%s", text);
+}
+
+/* ---- TLS ---- */
+
+int config_listener_tls(const struct config_listener *listener, struct net_tls **tls_r, struct fault *fault)
+{
+    if (listener->tls.mode == CONFIG_TLS_NONE) {
+        return 0;
+    }
+    struct net_tls_options options = {.certificate = listener->tls.certificate,
+                                      .key = listener->tls.key,
+                                      .ca_file = listener->tls.ca_file,
+                                      .request_client_certificate = listener->tls.ca_file != NULL};
+    return net_tls_server_new(tls_r, &options, fault);
+}
+
+int config_upstream_tls(const struct config_upstream *upstream, struct net_tls **tls_r, struct fault *fault)
+{
+    if (upstream->tls.mode == CONFIG_TLS_NONE) {
+        return 0;
+    }
+    const char *name = upstream->tls.server_name != NULL ? upstream->tls.server_name : upstream->address.host;
+    struct net_tls_options options = {.certificate = upstream->tls.certificate,
+                                      .key = upstream->tls.key,
+                                      .ca_file = upstream->tls.ca_file,
+                                      .server_name = name};
+    return net_tls_client_new(tls_r, &options, fault);
+}
+
+/* ---- listeners ---- */
+
+static void check_listener_tls(struct check *check, const struct config_listener *listener)
+{
+    struct net_tls *tls = NULL;
+    struct fault fault = FAULT_INIT;
+    if (listener->tls.mode == CONFIG_TLS_NONE) {
+        return;
+    }
+    if (listener->tls.certificate == NULL || listener->tls.key == NULL) {
+        wrong(check, "tls", "TLS needs \"certificate\" and \"key\"");
+    } else if (config_listener_tls(listener, &tls, &fault) < 0) {
+        wrong(check, "tls", "%s: %s", fault.where, fault.text);
+    }
+    net_tls_free(&tls);
+}
+
+static void check_listener(struct check *check, size_t index)
+{
+    const struct config_listener *listener = config_listener_at(check->config, index);
+    snprintf(check->pointer, sizeof check->pointer, "/listeners/%zu", index);
+    for (size_t i = 0; i < index && listener->name != NULL; i++) {
+        const char *other = config_listener_at(check->config, i)->name;
+        if (other != NULL && strcmp(other, listener->name) == 0) {
+            wrong(check, "name", "another listener is called \"%s\" too", listener->name);
+        }
+    }
+    for (size_t i = 0; i < listener->allow.count; i++) {
+        struct network network;
+        if (network_parse(&network, bytes_of(listener->allow.items[i])) < 0) {
+            wrong(check, "allow", "\"%s\" is not a network such as \"10.0.0.0/8\" or \"2001:db8::/32\"",
+                  listener->allow.items[i]);
+        }
+    }
+    check_listener_tls(check, listener);
+}
+
+/* ---- upstreams ---- */
+
+static void check_upstream(struct check *check, size_t index)
+{
+    const struct config_upstream *upstream = config_upstream_at(check->config, index);
+    snprintf(check->pointer, sizeof check->pointer, "/upstreams/%s", upstream->name);
+    if (upstream->tls.mode == CONFIG_TLS_NONE && !upstream->insecure && !net_address_is_loopback(&upstream->address)) {
+        wrong(check, "tls",
+              "the password and all mail would cross the network in clear; use TLS, or say \"insecure\": true");
+    }
+    struct net_tls *tls = NULL;
+    struct fault fault = FAULT_INIT;
+    if (config_upstream_tls(upstream, &tls, &fault) < 0) {
+        wrong(check, "tls", "%s: %s", fault.where, fault.text);
+    }
+    net_tls_free(&tls);
+    if (upstream->retry_initial > upstream->retry_maximum) {
+        wrong(check, "retry", "\"initial\" is longer than \"maximum\"");
+    }
+}
+
+/* ---- the rest ---- */
+
+static bool is_upstream(const struct config *config, const char *name)
+{
+    for (size_t i = 0; i < config->upstreams.count; i++) {
+        if (strcmp(config_upstream_at(config, i)->name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void check_default(struct check *check)
+{
+    const struct config *config = check->config;
+    check->pointer[0] = '\0';
+    if (config->default_reject && config->default_upstream != NULL) {
+        wrong(check, "default", "either \"reject\" or an \"upstream\", not both");
+    } else if (!config->default_reject && config->default_upstream == NULL) {
+        wrong(check, "default",
+              "say where a message goes that no rule takes: {\"upstream\": …, \"folder\": …}, or {\"reject\": true}");
+    } else if (config->default_upstream != NULL && !is_upstream(config, config->default_upstream)) {
+        wrong(check, "default/upstream", "there is no upstream \"%s\"", config->default_upstream);
+    }
+}
+
+void config_check(const struct config *config, const struct filters_json *json, struct filters_problems *problems)
+{
+    struct check check = {.config = config, .json = json, .problems = problems};
+    for (size_t i = 0; i < config->listeners.count; i++) {
+        check_listener(&check, i);
+    }
+    for (size_t i = 0; i < config->upstreams.count; i++) {
+        check_upstream(&check, i);
+    }
+    check_default(&check);
+    if (config->listeners.count == 0) {
+        wrong(&check, "listeners", "at least one listener is needed");
+    }
+    if (config->hostname != NULL && strpbrk(config->hostname, " \t<>()[]@\"\\") != NULL) {
+        wrong(&check, "hostname", "\"%s\" is not a host name", config->hostname);
+    }
+}

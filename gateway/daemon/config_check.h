@@ -1,0 +1,17 @@
+/*
+ * config_check - what makes a well-formed configuration wrong: names that do not exist, doors left open, files missing.
+ */
+#ifndef MAILWEIR_DAEMON_CONFIG_CHECK_H
+#define MAILWEIR_DAEMON_CONFIG_CHECK_H
+
+#include "daemon/config.h"
+#include "filters/filters_json.h"
+
+/* Adds a problem, at its place in json, for each thing that is wrong. Loads certificates to see that they are good. */
+void config_check(const struct config *config, const struct filters_json *json, struct filters_problems *problems);
+
+/* TLS settings of a listener or an upstream, for config_check and the gateway alike. *tls_r stays NULL with mode none. */
+int config_listener_tls(const struct config_listener *listener, struct net_tls **tls_r, struct fault *fault);
+int config_upstream_tls(const struct config_upstream *upstream, struct net_tls **tls_r, struct fault *fault);
+
+#endif

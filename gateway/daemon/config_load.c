@@ -1,0 +1,194 @@
+/*
+ * config_load - from files to a checked configuration with its rule set; see config.h.
+ *
+ * Reads through net_file only, before the loop runs or on a lane. Nothing is logged here: problems go to the caller.
+ */
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/expect.h"
+#include "daemon/config.h"
+#include "daemon/config_check.h"
+#include "daemon/config_table.h"
+#include "net/net_file.h"
+
+#define CONFIG_FILE_MAX (4u << 20)
+#define RULE_FILES_MAX 1000
+#define CONFIG_ARENA_MAX (256u << 20)
+
+struct rule_files {
+    struct config *config;
+    struct filters_problems *problems;
+    struct filters_source *sources;
+    size_t count;
+    /* the pattern that is being matched */
+    const char *folder;
+    const char *pattern;
+    char **names;
+    size_t name_count;
+};
+
+static char *folder_of(struct arena *arena, const char *file)
+{
+    const char *slash = strrchr(file, '/');
+    if (slash == NULL) {
+        return expect_memory(arena_text(arena, "."));
+    }
+    size_t len = slash == file ? 1 : (size_t)(slash - file);
+    return expect_memory(arena_copy(arena, bytes_at(file, len)));
+}
+
+/* The file's text in the arena, or an empty view with NULL after a problem was added. */
+static struct bytes read_text(struct arena *arena, const char *file, struct filters_problems *problems)
+{
+    struct buf text;
+    struct fault fault = FAULT_INIT;
+    struct bytes result = {NULL, 0};
+    buf_init(&text, CONFIG_FILE_MAX);
+    if (net_file_read_all(file, &text, &fault) < 0) {
+        filters_problems_add(problems, FILTERS_ERROR, file, 0, 0, "", "cannot be read: %s", fault.text);
+    } else {
+        char *copy = expect_memory(arena_copy(arena, buf_bytes(&text)));
+        result = bytes_at(copy, text.len);
+    }
+    explicit_bzero(text.storage, text.storage == NULL ? 0 : text.size); /* it may hold a literal password */
+    buf_done(&text);
+    return result;
+}
+
+/* ---- rule files ---- */
+
+static int note_name(void *ctx, const char *name)
+{
+    struct rule_files *files = ctx;
+    if (name[0] != '.' && fnmatch(files->pattern, name, 0) == 0 && files->name_count < RULE_FILES_MAX) {
+        files->names[files->name_count++] = expect_memory(arena_text(files->config->arena, name));
+    }
+    return 0;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void add_source(struct rule_files *files, const char *path)
+{
+    if (files->count >= RULE_FILES_MAX) {
+        filters_problems_add(files->problems, FILTERS_ERROR, path, 0, 0, "", "more than %d rule files", RULE_FILES_MAX);
+        return;
+    }
+    struct bytes text = read_text(files->config->arena, path, files->problems);
+    if (text.ptr != NULL) {
+        files->sources[files->count++] = (struct filters_source){.name = path, .text = text};
+    }
+}
+
+static void add_matching(struct rule_files *files, const char *path)
+{
+    struct arena *arena = files->config->arena;
+    files->folder = folder_of(arena, path);
+    files->pattern = strrchr(path, '/') + 1;
+    files->name_count = 0;
+    struct fault fault = FAULT_INIT;
+    if (net_file_list(files->folder, note_name, files, &fault) < 0) {
+        filters_problems_add(files->problems, FILTERS_ERROR, files->config->file, 0, 0, "/rules", "%s: %s", files->folder,
+                             fault.text);
+        return;
+    }
+    if (files->name_count == 0) {
+        filters_problems_add(files->problems, FILTERS_WARNING, files->config->file, 0, 0, "/rules", "no file matches %s",
+                             path);
+    }
+    qsort(files->names, files->name_count, sizeof *files->names, by_name);
+    for (size_t i = 0; i < files->name_count; i++) {
+        add_source(files, expect_memory(arena_printf(arena, "%s/%s", files->folder, files->names[i])));
+    }
+}
+
+static void collect_rule_files(struct rule_files *files, const char *folder)
+{
+    struct arena *arena = files->config->arena;
+    files->sources = expect_memory(arena_array(arena, RULE_FILES_MAX, sizeof *files->sources));
+    files->names = expect_memory(arena_array(arena, RULE_FILES_MAX, sizeof *files->names));
+    for (size_t i = 0; i < files->config->rules.count; i++) {
+        const char *path = files->config->rules.items[i];
+        path = expect_memory(path[0] == '/' ? arena_text(arena, path) : arena_printf(arena, "%s/%s", folder, path));
+        if (strpbrk(strrchr(path, '/'), "*?[") != NULL) {
+            add_matching(files, path);
+        } else {
+            add_source(files, path);
+        }
+    }
+}
+
+static void load_rules(struct config *config, const char *folder, struct filters_problems *problems)
+{
+    struct rule_files files = {.config = config, .problems = problems};
+    collect_rule_files(&files, folder);
+    const char **names = expect_memory(arena_array(config->arena, config->upstreams.count + 1, sizeof *names));
+    for (size_t i = 0; i < config->upstreams.count; i++) {
+        names[i] = config_upstream_at(config, i)->name;
+    }
+    struct filters_load_options options = {
+        .sources = files.sources,
+        .source_count = files.count,
+        .upstreams = names,
+        .upstream_count = config->upstreams.count,
+        .fallback = {.upstream = config->default_reject ? NULL : config->default_upstream,
+                     .folder = config->default_folder,
+                     .flags = config->default_flags.items,
+                     .flag_count = config->default_flags.count},
+    };
+    config->rule_set = filters_load(&options, problems);
+}
+
+/* ---- the whole ---- */
+
+static void read_config(struct config *config, const struct filters_json *json, struct filters_problems *problems)
+{
+    struct config_reader reader = {
+        .json = json, .problems = problems, .arena = config->arena, .folder = folder_of(config->arena, config->file)};
+    config_read(&reader, &config_root_table, "", filters_json_root(json), config);
+    config_check(config, json, problems);
+    load_rules(config, reader.folder, problems);
+}
+
+struct config *config_load(const char *file, struct filters_problems *problems)
+{
+    struct config *config = expect_calloc(1, sizeof *config);
+    config->arena = arena_new(CONFIG_ARENA_MAX);
+    config->file = expect_memory(arena_text(config->arena, file));
+    struct bytes text = read_text(config->arena, file, problems);
+    struct filters_json *json = text.ptr == NULL ? NULL : filters_json_parse(config->file, text, problems);
+    if (json != NULL) {
+        read_config(config, json, problems);
+    }
+    filters_json_free(&json);
+    if (filters_problems_errors(problems) > 0) {
+        config_free(&config);
+    }
+    return config;
+}
+
+void config_free(struct config **config)
+{
+    if (*config == NULL) {
+        return;
+    }
+    filters_set_free(&(*config)->rule_set);
+    arena_free(&(*config)->arena);
+    free(*config);
+    *config = NULL;
+}
+
+const struct config_listener *config_listener_at(const struct config *config, size_t index)
+{
+    return (const struct config_listener *)config->listeners.items + index;
+}
+
+const struct config_upstream *config_upstream_at(const struct config *config, size_t index)
+{
+    return (const struct config_upstream *)config->upstreams.items + index;
+}

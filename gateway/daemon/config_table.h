@@ -1,0 +1,61 @@
+/*
+ * config_table - reads JSON objects into structs by tables of keys: one place for types, defaults, ranges and errors.
+ *
+ * The tables are data, so that the JSON Schema and the manual can be held against them.
+ */
+#ifndef MAILWEIR_DAEMON_CONFIG_TABLE_H
+#define MAILWEIR_DAEMON_CONFIG_TABLE_H
+
+#include "base/arena.h"
+#include "filters/filters_json.h"
+
+enum config_kind {
+    CONFIG_STRING,   /* const char * */
+    CONFIG_PATH,     /* const char *, made absolute from the configuration file's folder */
+    CONFIG_SECRET,   /* const char *: a literal, {"env": NAME} or {"file": PATH} */
+    CONFIG_NUMBER,   /* uint64_t */
+    CONFIG_SIZE,     /* uint64_t, octets: "25MiB" */
+    CONFIG_DURATION, /* uint64_t, milliseconds: "30s" */
+    CONFIG_BOOL,     /* bool */
+    CONFIG_WORD,     /* uint64_t, the index in `words` */
+    CONFIG_ADDRESS,  /* struct net_address */
+    CONFIG_STRINGS,  /* struct config_strings */
+    CONFIG_OBJECT,   /* members of `table` in the same struct (offset counts from its start) */
+    CONFIG_LIST,     /* struct config_list of `table`'s structs, from an array of objects */
+    CONFIG_MAP,      /* the same from an object of objects; the member's key goes into `name` at offset 0 */
+};
+
+struct config_table;
+
+struct config_key {
+    const char *name;
+    enum config_kind kind;
+    size_t offset;
+    bool required;
+    const char *fallback; /* the default as the operator would write it; NULL: zero */
+    uint64_t least, most; /* NUMBER, SIZE, DURATION: the range; most 0: none */
+    const char *const *words;
+    const struct config_table *table;
+    const char *help; /* one line, for the manual */
+};
+
+struct config_table {
+    const struct config_key *keys; /* a NULL name ends it */
+    size_t size;                   /* of the struct that LIST and MAP allocate */
+};
+
+struct config_reader {
+    const struct filters_json *json;
+    struct filters_problems *problems;
+    struct arena *arena;
+    const char *folder; /* for relative paths */
+};
+
+/* Reads the object at `pointer` into `into` (zeroed by the caller); problems are added to the reader's. */
+void config_read(struct config_reader *reader, const struct config_table *table, const char *pointer, json_t *object,
+                 void *into);
+
+/* The table of the whole file (config_tables.c). */
+extern const struct config_table config_root_table;
+
+#endif

@@ -1,0 +1,157 @@
+/*
+ * config_tables - every key of the configuration file: its type, default, range and meaning. A new key is a row here.
+ */
+#include <stddef.h>
+
+#include "daemon/config.h"
+#include "daemon/config_table.h"
+
+#define AT(type, member) .offset = offsetof(struct type, member)
+#define END {.name = NULL}
+
+static const char *const tls_modes[] = {"none", "starttls", "implicit", NULL};
+static const char *const protocols[] = {"smtp", NULL};
+static const char *const log_formats[] = {"auto", "text", "json", NULL};
+static const char *const log_levels[] = {"debug", "info", "warning", "error", NULL};
+
+/* ---- listeners ---- */
+
+static const struct config_key listener_tls_keys[] = {
+    {"mode", CONFIG_WORD, AT(config_listener, tls.mode), .required = true, .words = tls_modes,
+     .help = "TLS from the first octet, after STARTTLS, or not at all"},
+    {"certificate", CONFIG_PATH, AT(config_listener, tls.certificate), .help = "PEM file, the listener's own certificate first"},
+    {"key", CONFIG_PATH, AT(config_listener, tls.key), .help = "PEM file of its key"},
+    {"ca_file", CONFIG_PATH, AT(config_listener, tls.ca_file), .help = "PEM file of the CAs that client certificates are checked against"},
+    END,
+};
+static const struct config_table listener_tls = {listener_tls_keys, 0};
+
+static const struct config_key listener_timeout_keys[] = {
+    {"command", CONFIG_DURATION, AT(config_listener, command_timeout), .fallback = "5m", .least = 100,
+     .help = "longest wait for a command"},
+    {"data", CONFIG_DURATION, AT(config_listener, data_timeout), .fallback = "3m", .least = 100,
+     .help = "longest wait for more of a message"},
+    {"session", CONFIG_DURATION, AT(config_listener, session_timeout), .fallback = "1h", .least = 1000,
+     .help = "longest session in all"},
+    END,
+};
+static const struct config_table listener_timeouts = {listener_timeout_keys, 0};
+
+static const struct config_key listener_keys[] = {
+    {"name", CONFIG_STRING, AT(config_listener, name), .required = true, .help = "in logs, metrics and rules"},
+    {"address", CONFIG_ADDRESS, AT(config_listener, address), .required = true, .help = "host:port, [v6]:port or unix:/path"},
+    {"protocol", CONFIG_WORD, AT(config_listener, protocol), .fallback = "smtp", .words = protocols, .help = "what is spoken"},
+    {"allow", CONFIG_STRINGS, AT(config_listener, allow), .help = "networks that may send; without it, loopback only"},
+    {"tls", CONFIG_OBJECT, .table = &listener_tls, .help = "transport security"},
+    {"max_message_size", CONFIG_SIZE, AT(config_listener, max_message_size), .fallback = "25MiB", .least = 1024,
+     .most = UINT64_C(1) << 40, .help = "announced by SIZE; larger messages are refused"},
+    {"max_recipients", CONFIG_NUMBER, AT(config_listener, max_recipients), .fallback = "100", .least = 1, .most = 10000,
+     .help = "recipients of one message; above, 452"},
+    {"max_sessions", CONFIG_NUMBER, AT(config_listener, max_sessions), .fallback = "1000", .least = 1, .most = 100000,
+     .help = "sessions at once; above, 421"},
+    {"max_errors", CONFIG_NUMBER, AT(config_listener, max_errors), .fallback = "20", .least = 1, .most = 10000,
+     .help = "refused commands before the session is ended"},
+    {"max_transactions", CONFIG_NUMBER, AT(config_listener, max_transactions), .fallback = "1000", .least = 1,
+     .most = 1000000, .help = "messages in one session"},
+    {"timeouts", CONFIG_OBJECT, .table = &listener_timeouts, .help = "how long a session may wait"},
+    END,
+};
+static const struct config_table listener_table = {listener_keys, sizeof(struct config_listener)};
+
+/* ---- upstreams ---- */
+
+static const struct config_key upstream_tls_keys[] = {
+    {"mode", CONFIG_WORD, AT(config_upstream, tls.mode), .required = true, .fallback = "implicit", .words = tls_modes,
+     .help = "TLS from the first octet, after STARTTLS, or not at all"},
+    {"ca_file", CONFIG_PATH, AT(config_upstream, tls.ca_file), .help = "whom to trust instead of the system's CAs"},
+    {"server_name", CONFIG_STRING, AT(config_upstream, tls.server_name), .help = "the name in the certificate, when it is not the address"},
+    {"certificate", CONFIG_PATH, AT(config_upstream, tls.certificate), .help = "our own certificate, when the server asks for one"},
+    {"key", CONFIG_PATH, AT(config_upstream, tls.key), .help = "its key"},
+    END,
+};
+static const struct config_table upstream_tls = {upstream_tls_keys, 0};
+
+static const struct config_key upstream_auth_keys[] = {
+    {"username", CONFIG_STRING, AT(config_upstream, username), .required = true, .help = "the account"},
+    {"password", CONFIG_SECRET, AT(config_upstream, password), .required = true, .help = "its password"},
+    END,
+};
+static const struct config_table upstream_auth = {upstream_auth_keys, 0};
+
+static const struct config_key upstream_timeout_keys[] = {
+    {"connect", CONFIG_DURATION, AT(config_upstream, connect_timeout), .fallback = "30s", .least = 10,
+     .help = "until the greeting"},
+    {"command", CONFIG_DURATION, AT(config_upstream, command_timeout), .fallback = "60s", .least = 10,
+     .help = "without any octet moved"},
+    {"idle", CONFIG_DURATION, AT(config_upstream, idle_timeout), .fallback = "60s", .least = 10,
+     .help = "an unused connection is closed after it"},
+    END,
+};
+static const struct config_table upstream_timeouts = {upstream_timeout_keys, 0};
+
+static const struct config_key upstream_retry_keys[] = {
+    {"initial", CONFIG_DURATION, AT(config_upstream, retry_initial), .fallback = "10s", .least = 10,
+     .help = "first wait after a failure; doubled each time"},
+    {"maximum", CONFIG_DURATION, AT(config_upstream, retry_maximum), .fallback = "15m", .least = 10, .help = "longest wait"},
+    {"give_up", CONFIG_DURATION, AT(config_upstream, give_up), .fallback = "5d", .least = 1000,
+     .help = "older deliveries become dead letters"},
+    END,
+};
+static const struct config_table upstream_retry = {upstream_retry_keys, 0};
+
+static const struct config_key upstream_keys[] = {
+    {"address", CONFIG_ADDRESS, AT(config_upstream, address), .required = true, .help = "host:port or [v6]:port"},
+    {"profile", CONFIG_STRING, AT(config_upstream, profile), .fallback = "generic", .help = "kind of server"},
+    {"tls", CONFIG_OBJECT, .table = &upstream_tls, .help = "transport security; without it, implicit TLS"},
+    {"insecure", CONFIG_BOOL, AT(config_upstream, insecure), .help = "allow a connection off loopback without TLS"},
+    {"auth", CONFIG_OBJECT, .required = true, .table = &upstream_auth, .help = "how to log in"},
+    {"connections", CONFIG_NUMBER, AT(config_upstream, connections), .fallback = "4", .least = 1, .most = 1000,
+     .help = "connections at most"},
+    {"timeouts", CONFIG_OBJECT, .table = &upstream_timeouts, .help = "how long to wait for the server"},
+    {"retry", CONFIG_OBJECT, .table = &upstream_retry, .help = "when to try again"},
+    END,
+};
+static const struct config_table upstream_table = {upstream_keys, sizeof(struct config_upstream)};
+
+/* ---- the rest ---- */
+
+static const struct config_key spool_keys[] = {
+    {"path", CONFIG_PATH, AT(config, spool_path), .required = true, .help = "folder of the queue, on a disk that survives restarts"},
+    {"minimum_free", CONFIG_SIZE, AT(config, spool_minimum_free), .fallback = "64MiB", .help = "disk space kept free; below, senders hear 452"},
+    {"history", CONFIG_DURATION, AT(config, spool_history), .fallback = "7d", .help = "how long settled messages stay known"},
+    {"active", CONFIG_NUMBER, AT(config, active_max), .fallback = "1000", .least = 1, .most = 100000,
+     .help = "deliveries kept in memory for each upstream; the rest waits on the disk"},
+    END,
+};
+static const struct config_table spool_table = {spool_keys, 0};
+
+static const struct config_key default_keys[] = {
+    {"upstream", CONFIG_STRING, AT(config, default_upstream), .help = "where a message goes that no rule took"},
+    {"folder", CONFIG_STRING, AT(config, default_folder), .fallback = "INBOX", .help = "its folder"},
+    {"flags", CONFIG_STRINGS, AT(config, default_flags), .help = "its flags and keywords"},
+    {"reject", CONFIG_BOOL, AT(config, default_reject), .help = "refuse it instead (550)"},
+    END,
+};
+static const struct config_table default_table = {default_keys, 0};
+
+static const struct config_key log_keys[] = {
+    {"format", CONFIG_WORD, AT(config, log_format), .fallback = "auto", .words = log_formats,
+     .help = "auto is text on a terminal and JSON otherwise"},
+    {"level", CONFIG_WORD, AT(config, log_level), .fallback = "info", .words = log_levels, .help = "events below it are not written"},
+    END,
+};
+static const struct config_table log_table = {log_keys, 0};
+
+static const struct config_key root_keys[] = {
+    {"hostname", CONFIG_STRING, AT(config, hostname), .required = true, .help = "our name in greetings and Received fields"},
+    {"listeners", CONFIG_LIST, AT(config, listeners), .required = true, .table = &listener_table, .help = "where mail comes in"},
+    {"upstreams", CONFIG_MAP, AT(config, upstreams), .required = true, .table = &upstream_table, .help = "IMAP accounts, by name"},
+    {"spool", CONFIG_OBJECT, .required = true, .table = &spool_table, .help = "the durable queue"},
+    {"rules", CONFIG_STRINGS, AT(config, rules), .help = "rule files; * and ? in the last part of a path match names, in order of name"},
+    {"default", CONFIG_OBJECT, .table = &default_table, .help = "what happens when no rule matches"},
+    {"log", CONFIG_OBJECT, .table = &log_table, .help = "the log on standard error"},
+    {"shutdown_timeout", CONFIG_DURATION, AT(config, shutdown_timeout), .fallback = "25s", .least = 100,
+     .help = "what is under way may finish within it after SIGTERM"},
+    END,
+};
+const struct config_table config_root_table = {root_keys, sizeof(struct config)};

@@ -1,0 +1,171 @@
+/*
+ * decision - the bridge from reception to the rules; see decision.h.
+ */
+#include "daemon/decision.h"
+
+#include <stdlib.h>
+
+#include "base/expect.h"
+#include "net/net_lane.h"
+
+/* A rule set and who uses it: the current one, and decisions that began with it. Only the loop counts. */
+struct rules_hold {
+    struct filters_set *set;
+    unsigned holders;
+};
+
+struct decision {
+    struct net_loop *loop;
+    struct net_lane *lane;
+    struct log *log;
+    struct rules_hold *rules;
+    struct filters_scratch *loop_scratch; /* for recipients, on the loop */
+    struct filters_scratch *lane_scratch;
+};
+
+/* One message that is being decided. */
+struct decision_job {
+    struct decision *decision;
+    struct rules_hold *rules;
+    struct filters_message message;
+    struct mail_source source;
+    struct arena *arena;
+    struct filters_decision result;
+    struct fault fault;
+    smtpd_decided_fn *done;
+    void *done_ctx;
+};
+
+static struct rules_hold *hold_new(struct filters_set **set)
+{
+    struct rules_hold *hold = expect_calloc(1, sizeof *hold);
+    hold->set = *set;
+    hold->holders = 1;
+    *set = NULL;
+    return hold;
+}
+
+static void hold_release(struct rules_hold **hold)
+{
+    if (*hold != NULL && --(*hold)->holders == 0) {
+        filters_set_free(&(*hold)->set);
+        free(*hold);
+    }
+    *hold = NULL;
+}
+
+struct decision *decision_new(struct net_loop *loop, struct filters_set **set, struct log *log)
+{
+    struct decision *decision = expect_calloc(1, sizeof *decision);
+    decision->loop = loop;
+    decision->log = log;
+    decision->lane = net_lane_new(loop, "filter");
+    decision->rules = hold_new(set);
+    decision->loop_scratch = filters_scratch_new();
+    decision->lane_scratch = filters_scratch_new();
+    return decision;
+}
+
+void decision_free(struct decision **decision)
+{
+    if (*decision == NULL) {
+        return;
+    }
+    net_lane_free(&(*decision)->lane);
+    hold_release(&(*decision)->rules);
+    filters_scratch_free(&(*decision)->loop_scratch);
+    filters_scratch_free(&(*decision)->lane_scratch);
+    free(*decision);
+    *decision = NULL;
+}
+
+void decision_replace(struct decision *decision, struct filters_set **set)
+{
+    hold_release(&decision->rules);
+    decision->rules = hold_new(set);
+}
+
+/* Our own trouble is never the sender's fault: 4xx, and the log says what it was. */
+static struct smtpd_decision answer_of(struct decision *decision, const struct mail_envelope *envelope,
+                                       const struct filters_decision *result, const struct fault *fault)
+{
+    if (fault_is_set(fault)) {
+        log_event(decision->log, LOG_LEVEL_ERROR, "rules_failed", LOG_STR("id", envelope->id),
+                  LOG_STR("error.code", fault->code), LOG_STR("rule", fault->where), LOG_STR("error.message", fault->text));
+        return (struct smtpd_decision){
+            .code = 451, .enhanced = "4.3.0", .text = "The rules could not decide about this message; try again later"};
+    }
+    return (struct smtpd_decision){
+        .code = result->reply_code,
+        .enhanced = result->enhanced,
+        .text = result->reply_text,
+        .rule = result->rule,
+        .deliveries = result->deliveries,
+        .delivery_count = result->delivery_count,
+        .rules = result->rules,
+        .rule_count = result->rule_count,
+    };
+}
+
+static void decide_recipient(void *ctx, const struct mail_envelope *envelope, struct arena *arena,
+                             struct smtpd_decision *decision_r)
+{
+    struct decision *decision = ctx;
+    struct filters_decision result = {0};
+    struct fault fault = FAULT_INIT;
+    filters_decide_recipient(decision->rules->set, decision->loop_scratch, envelope, arena, &result, &fault);
+    *decision_r = answer_of(decision, envelope, &result, &fault);
+}
+
+static void work(void *ctx)
+{
+    struct decision_job *job = ctx;
+    filters_decide(job->rules->set, job->decision->lane_scratch, &job->message, job->arena, &job->result, &job->fault);
+}
+
+static void on_worked(void *ctx)
+{
+    struct decision_job *job = ctx;
+    struct smtpd_decision answer = answer_of(job->decision, job->message.envelope, &job->result, &job->fault);
+    smtpd_decided_fn *done = job->done;
+    void *done_ctx = job->done_ctx;
+    hold_release(&job->rules);
+    free(job);
+    done(done_ctx, &answer);
+}
+
+static void on_source(void *ctx, const struct mail_source *source)
+{
+    struct decision_job *job = ctx;
+    job->source = *source;
+    job->message.source = &job->source;
+    net_lane_submit(job->decision->lane, work, on_worked, job);
+}
+
+static void decide_message(void *ctx, const struct mail_envelope *envelope, struct bytes header,
+                           struct spool_stage *stage, struct arena *arena, smtpd_decided_fn *done, void *done_ctx)
+{
+    struct decision *decision = ctx;
+    struct decision_job *job = expect_calloc(1, sizeof *job);
+    job->decision = decision;
+    job->rules = decision->rules;
+    job->rules->holders++;
+    job->message = (struct filters_message){.envelope = envelope,
+                                            .header = header,
+                                            .size = spool_stage_size(stage),
+                                            .now_ms = net_wall(decision->loop)};
+    job->arena = arena;
+    job->done = done;
+    job->done_ctx = done_ctx;
+    if (filters_needs_body(job->rules->set)) {
+        spool_stage_source(stage, on_source, job);
+    } else {
+        net_lane_submit(decision->lane, work, on_worked, job);
+    }
+}
+
+struct smtpd_hooks decision_hooks(struct decision *decision)
+{
+    return (struct smtpd_hooks){
+        .ctx = decision, .decide_recipient = decide_recipient, .decide_message = decide_message};
+}

@@ -1,0 +1,25 @@
+/*
+ * decision - asks the rules about recipients and messages: the bridge from reception (smtpd_hooks) to filters.
+ *
+ * Messages are decided on the `filter` lane, so that a slow pattern holds up neither the loop nor a sync. A decision that is
+ * under way keeps the rule set that it began with when the set is replaced.
+ */
+#ifndef MAILWEIR_DAEMON_DECISION_H
+#define MAILWEIR_DAEMON_DECISION_H
+
+#include "base/log.h"
+#include "filters/filters.h"
+#include "smtpd/smtpd.h"
+
+struct decision;
+
+/* Takes the set (sets *set to NULL). log by reference. */
+struct decision *decision_new(struct net_loop *loop, struct filters_set **set, struct log *log);
+/* For a gateway without sessions. Sets *decision to NULL; NULL is fine. */
+void decision_free(struct decision **decision);
+/* From now on new decisions use this set (sets *set to NULL). */
+void decision_replace(struct decision *decision, struct filters_set **set);
+/* What smtpd is to call. */
+struct smtpd_hooks decision_hooks(struct decision *decision);
+
+#endif

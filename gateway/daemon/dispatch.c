@@ -1,0 +1,267 @@
+/*
+ * dispatch - when which delivery goes out; see dispatch.h. One delivery's way is dispatch_job.c.
+ */
+#include "daemon/dispatch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/expect.h"
+#include "daemon/config_check.h"
+#include "daemon/dispatch_private.h"
+
+/* Deliveries that go out to an upstream that failed last, to see whether it works again. */
+#define PROBES 2
+
+uint64_t dispatch_delay(const struct config_upstream *config, unsigned failures)
+{
+    uint64_t delay = config->retry_initial;
+    for (unsigned i = 1; i < failures && delay < config->retry_maximum; i++) {
+        delay *= 2;
+    }
+    if (delay > config->retry_maximum) {
+        delay = config->retry_maximum;
+    }
+    /* A quarter of jitter, so that what failed together does not come back together. */
+    uint32_t random;
+    net_random(&random, sizeof random);
+    return delay - delay / 4 + random % (delay / 4 + 1);
+}
+
+static size_t room(const struct dispatch_upstream *upstream)
+{
+    size_t most = upstream->failures > 0 ? PROBES : (size_t)upstream->dispatch->config->active_max;
+    return upstream->active < most ? most - upstream->active : 0;
+}
+
+static bool is_open(const struct dispatch_upstream *upstream)
+{
+    return !upstream->dispatch->draining && upstream->paused_until == 0;
+}
+
+/* ---- from the disk ---- */
+
+static void fetch(struct dispatch_upstream *upstream);
+
+/* Wakes at a wall-clock time; a wait that is longer than a timer should be is taken up again. */
+static void wake_at(struct dispatch_upstream *upstream, int64_t when_ms)
+{
+    int64_t wait = when_ms - net_wall(upstream->dispatch->loop);
+    const int64_t longest = 60000; /* clocks jump: look again at least each minute */
+    net_timer_start(upstream->timer, (uint64_t)(wait < 1 ? 1 : wait > longest ? longest : wait));
+}
+
+static void on_due(void *ctx, struct spool_item **items, size_t count, bool more, int64_t next_due_ms)
+{
+    struct dispatch_upstream *upstream = ctx;
+    upstream->fetching = false;
+    upstream->more = more || upstream->left_behind;
+    for (size_t i = 0; i < count && is_open(upstream); i++) {
+        if (room(upstream) > 0) {
+            dispatch_job_start(upstream, &items[i]);
+        } else {
+            upstream->more = true;
+        }
+    }
+    if (is_open(upstream) && next_due_ms >= 0) {
+        wake_at(upstream, next_due_ms);
+    }
+    fetch(upstream);
+}
+
+static void fetch(struct dispatch_upstream *upstream)
+{
+    size_t most = (size_t)upstream->dispatch->config->active_max;
+    bool low = upstream->active <= most / 2;
+    if (!is_open(upstream) || upstream->fetching || !upstream->more || !low || room(upstream) == 0) {
+        return;
+    }
+    upstream->fetching = true;
+    upstream->left_behind = false;
+    spool_fetch_due(upstream->dispatch->spool, upstream->config->name, net_wall(upstream->dispatch->loop),
+                    room(upstream), on_due, upstream);
+}
+
+static void on_timer(void *ctx)
+{
+    struct dispatch_upstream *upstream = ctx;
+    int64_t now = net_wall(upstream->dispatch->loop);
+    if (upstream->paused_until > now) {
+        wake_at(upstream, upstream->paused_until);
+        return;
+    }
+    upstream->paused_until = 0;
+    upstream->more = true;
+    fetch(upstream);
+}
+
+/* ---- from a commit ---- */
+
+static struct dispatch_upstream *find(struct dispatch *dispatch, const char *name)
+{
+    for (size_t i = 0; i < dispatch->upstream_count; i++) {
+        if (strcmp(dispatch->upstreams[i].config->name, name) == 0) {
+            return &dispatch->upstreams[i];
+        }
+    }
+    return NULL;
+}
+
+static void on_offer(void *ctx, struct spool_item **item)
+{
+    struct dispatch *dispatch = ctx;
+    struct dispatch_upstream *upstream = find(dispatch, (*item)->delivery.upstream);
+    if (upstream == NULL) {
+        return; /* an upstream that was taken out of the configuration: its mail waits for the operator */
+    }
+    /* What waits on the disk is older and goes first. */
+    if (is_open(upstream) && !upstream->more && room(upstream) > 0) {
+        dispatch_job_start(upstream, item);
+    } else {
+        upstream->more = true;
+        upstream->left_behind = true;
+        fetch(upstream);
+    }
+}
+
+/* ---- from jobs ---- */
+
+void dispatch_upstream_failed(struct dispatch_upstream *upstream, uint64_t retry_after_ms)
+{
+    if (upstream->paused_until != 0 || upstream->dispatch->draining) {
+        return; /* one of many that failed together */
+    }
+    upstream->failures++;
+    uint64_t delay = dispatch_delay(upstream->config, upstream->failures);
+    if (delay < retry_after_ms) {
+        delay = retry_after_ms;
+    }
+    upstream->paused_until = net_wall(upstream->dispatch->loop) + (int64_t)delay;
+    wake_at(upstream, upstream->paused_until);
+}
+
+void dispatch_upstream_worked(struct dispatch_upstream *upstream)
+{
+    if (upstream->failures > 0) {
+        upstream->failures = 0;
+        upstream->more = true;
+    }
+}
+
+static void check_drained(struct dispatch *dispatch)
+{
+    bool busy = dispatch->pools_open > 0;
+    for (size_t i = 0; i < dispatch->upstream_count; i++) {
+        busy = busy || dispatch->upstreams[i].active > 0 || dispatch->upstreams[i].fetching;
+    }
+    if (dispatch->draining && !busy && dispatch->drained != NULL) {
+        void (*drained)(void *ctx) = dispatch->drained;
+        dispatch->drained = NULL;
+        drained(dispatch->drained_ctx);
+    }
+}
+
+void dispatch_job_gone(struct dispatch_upstream *upstream)
+{
+    upstream->active--;
+    fetch(upstream);
+    check_drained(upstream->dispatch);
+}
+
+/* ---- life ---- */
+
+static int open_upstream(struct dispatch *dispatch, struct dispatch_upstream *upstream,
+                         const struct config_upstream *config, struct fault *fault)
+{
+    static const int modes[] = {[CONFIG_TLS_NONE] = IMAPC_TLS_NONE,
+                                [CONFIG_TLS_STARTTLS] = IMAPC_TLS_STARTTLS,
+                                [CONFIG_TLS_IMPLICIT] = IMAPC_TLS_IMPLICIT};
+    struct imapc_account account = {.name = config->name,
+                                    .address = config->address,
+                                    .username = config->username,
+                                    .password = config->password,
+                                    .connections = (unsigned)config->connections,
+                                    .connect_timeout_ms = config->connect_timeout,
+                                    .command_timeout_ms = config->command_timeout,
+                                    .idle_timeout_ms = config->idle_timeout};
+    account.tls_mode = (unsigned)modes[config->tls.mode];
+    if (config_upstream_tls(config, &account.tls, fault) < 0) {
+        return -1;
+    }
+    upstream->dispatch = dispatch;
+    upstream->config = config;
+    upstream->more = true;
+    upstream->pool = imapc_pool_new(dispatch->loop, &account, dispatch->log);
+    upstream->timer = net_timer_new(dispatch->loop, on_timer, upstream);
+    net_tls_free(&account.tls);
+    return 0;
+}
+
+struct dispatch *dispatch_new(struct net_loop *loop, struct spool *spool, const struct config *config, struct log *log,
+                              struct fault *fault)
+{
+    struct dispatch *dispatch = expect_calloc(1, sizeof *dispatch);
+    dispatch->loop = loop;
+    dispatch->spool = spool;
+    dispatch->config = config;
+    dispatch->log = log;
+    dispatch->upstreams = expect_calloc(config->upstreams.count + 1, sizeof *dispatch->upstreams);
+    for (size_t i = 0; i < config->upstreams.count; i++) {
+        if (open_upstream(dispatch, &dispatch->upstreams[i], config_upstream_at(config, i), fault) < 0) {
+            dispatch_free(&dispatch);
+            return NULL;
+        }
+        dispatch->upstream_count++;
+    }
+    return dispatch;
+}
+
+void dispatch_start(struct dispatch *dispatch)
+{
+    spool_set_offer(dispatch->spool, on_offer, dispatch);
+    for (size_t i = 0; i < dispatch->upstream_count; i++) {
+        fetch(&dispatch->upstreams[i]);
+    }
+}
+
+static void on_pool_drained(void *ctx)
+{
+    struct dispatch *dispatch = ctx;
+    dispatch->pools_open--;
+    check_drained(dispatch);
+}
+
+void dispatch_drain(struct dispatch *dispatch, uint64_t deadline_ms, void (*done)(void *ctx), void *ctx)
+{
+    dispatch->draining = true;
+    dispatch->drained = done;
+    dispatch->drained_ctx = ctx;
+    dispatch->pools_open = dispatch->upstream_count;
+    for (size_t i = 0; i < dispatch->upstream_count; i++) {
+        net_timer_stop(dispatch->upstreams[i].timer);
+        imapc_pool_drain(dispatch->upstreams[i].pool, deadline_ms, on_pool_drained, dispatch);
+    }
+}
+
+void dispatch_free(struct dispatch **dispatch)
+{
+    if (*dispatch == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < (*dispatch)->upstream_count; i++) {
+        net_timer_free(&(*dispatch)->upstreams[i].timer);
+        imapc_pool_free(&(*dispatch)->upstreams[i].pool);
+    }
+    free((*dispatch)->upstreams);
+    free(*dispatch);
+    *dispatch = NULL;
+}
+
+void dispatch_count(const struct dispatch *dispatch, struct dispatch_counts *counts_r)
+{
+    *counts_r = dispatch->counts;
+    counts_r->active = 0;
+    for (size_t i = 0; i < dispatch->upstream_count; i++) {
+        counts_r->active += dispatch->upstreams[i].active;
+    }
+}

@@ -1,0 +1,32 @@
+/*
+ * dispatch - brings due deliveries from the spool to the pools and their outcomes back: the scheduler.
+ *
+ * Each upstream has a bounded active set; the rest stays on the disk, so that a long backlog costs no more memory than a short one. An
+ * upstream that cannot be reached is paused as a whole, with backoff, and then tried with a few deliveries before
+ * the rest follow. One upstream never delays another.
+ */
+#ifndef MAILWEIR_DAEMON_DISPATCH_H
+#define MAILWEIR_DAEMON_DISPATCH_H
+
+#include "base/log.h"
+#include "daemon/config.h"
+#include "spool/spool.h"
+
+struct dispatch;
+
+/* Makes the pools. config and log by reference; the config must outlive it. NULL with a fault when TLS settings are bad. */
+struct dispatch *dispatch_new(struct net_loop *loop, struct spool *spool, const struct config *config, struct log *log,
+                              struct fault *fault);
+/* Begins: takes offers of the spool, and what waits on the disk. */
+void dispatch_start(struct dispatch *dispatch);
+/* Takes nothing more; appends under way finish within deadline_ms, the rest goes back untouched. done comes when nothing is held. */
+void dispatch_drain(struct dispatch *dispatch, uint64_t deadline_ms, void (*done)(void *ctx), void *ctx);
+/* For a drained or never started one; sets *dispatch to NULL; NULL is fine. */
+void dispatch_free(struct dispatch **dispatch);
+
+struct dispatch_counts {
+    uint64_t filed, deferred, dead, active;
+};
+void dispatch_count(const struct dispatch *dispatch, struct dispatch_counts *counts_r);
+
+#endif

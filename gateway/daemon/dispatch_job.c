@@ -1,0 +1,248 @@
+/*
+ * dispatch_job - one delivery under way: from the spool's item through the pool to its outcome; see dispatch.h.
+ *
+ * A job owns its item until spool_finish(). It ends when both the append was answered and no read of the body is outstanding.
+ */
+#include <stdlib.h>
+
+#include "base/expect.h"
+#include "daemon/dispatch_private.h"
+#include "mail/mail_header.h"
+
+#define HEADER_MAX (256u << 10) /* what edits can see of a header section */
+
+struct dispatch_job {
+    struct dispatch_upstream *upstream;
+    struct spool_item *item;
+    struct mail_rope *rope;
+    struct imapc_append append;
+    bool answered; /* the pool has given the append back */
+    struct imapc_outcome outcome;
+    bool reading; /* an answer to body_read() is due */
+    imapc_body_fn *read_done;
+    void *read_ctx;
+    struct bytes memory; /* what the deferred answer gives */
+    struct buf header;
+};
+
+static void finish(struct dispatch_job *job);
+
+/* ---- the body, piece by piece ---- */
+
+static void give(struct dispatch_job *job, struct bytes data, const struct fault *fault)
+{
+    job->reading = false;
+    if (job->answered) {
+        finish(job); /* the pool gave up meanwhile: nobody waits for the data */
+        return;
+    }
+    job->read_done(job->read_ctx, data, fault);
+}
+
+static void on_memory(void *ctx)
+{
+    struct dispatch_job *job = ctx;
+    give(job, job->memory, NULL);
+}
+
+static void on_stored(void *ctx, struct bytes data, const struct fault *fault)
+{
+    give(ctx, data, fault);
+}
+
+static void body_read(void *ctx, uint64_t offset, size_t len, imapc_body_fn *done, void *done_ctx)
+{
+    struct dispatch_job *job = ctx;
+    struct mail_rope_part part = mail_rope_at(job->rope, offset);
+    EXPECT(!job->reading);
+    job->reading = true;
+    job->read_done = done;
+    job->read_ctx = done_ctx;
+    if (part.memory.ptr != NULL) {
+        job->memory = bytes_slice(part.memory, 0, len);
+        net_defer(job->upstream->dispatch->loop, on_memory, job);
+    } else {
+        size_t want = part.stored_len < len ? (size_t)part.stored_len : len;
+        spool_item_read(job->upstream->dispatch->spool, job->item, part.stored, want, on_stored, job);
+    }
+}
+
+/* ---- the outcome ---- */
+
+static int64_t later(const struct dispatch_job *job, int64_t now)
+{
+    const struct dispatch_upstream *upstream = job->upstream;
+    uint64_t delay = dispatch_delay(upstream->config, job->item->attempts + 1);
+    if (delay < job->outcome.retry_after_ms) {
+        delay = job->outcome.retry_after_ms;
+    }
+    int64_t next = now + (int64_t)delay;
+    /* A paused upstream is tried when its pause ends, not before and not much later. */
+    return job->outcome.account && upstream->paused_until > now ? upstream->paused_until : next;
+}
+
+static struct spool_outcome outcome_of(const struct dispatch_job *job)
+{
+    const struct imapc_outcome *outcome = &job->outcome;
+    int64_t now = net_wall(job->upstream->dispatch->loop);
+    struct spool_outcome result = {.now_ms = now,
+                                   .fault = outcome->fault,
+                                   .uidvalidity = outcome->uidvalidity,
+                                   .uid = outcome->uid,
+                                   .uncertain = outcome->fault.class == FAULT_UNCERTAIN || job->item->uncertain};
+    bool too_old = now - job->item->envelope.received_ms > (int64_t)job->upstream->config->give_up;
+    if (!fault_is_set(&outcome->fault)) {
+        result.kind = SPOOL_FILED;
+    } else if (outcome->fault.class == FAULT_LOCAL && bytes_is(bytes_of(outcome->fault.code), "shutdown")) {
+        result.kind = SPOOL_UNTOUCHED;
+    } else if (outcome->fault.class == FAULT_PERM || too_old) {
+        result.kind = SPOOL_DEAD;
+    } else {
+        result.kind = SPOOL_DEFERRED;
+        result.next_ms = later(job, now);
+    }
+    return result;
+}
+
+static void log_filed(const struct dispatch_job *job)
+{
+    const struct spool_item *item = job->item;
+    log_event(job->upstream->dispatch->log, LOG_LEVEL_INFO, "filed", LOG_STR("id", item->envelope.id),
+              LOG_STR("delivery", item->id), LOG_STR("upstream", item->delivery.upstream),
+              LOG_STR("folder", item->delivery.folder), LOG_STR("rule", item->delivery.rule),
+              LOG_INT("size", mail_rope_size(job->rope)), LOG_INT("uidvalidity", job->outcome.uidvalidity),
+              LOG_INT("uid", job->outcome.uid), LOG_INT("attempt", item->attempts + 1));
+}
+
+static void log_failed(const struct dispatch_job *job, const struct spool_outcome *outcome, const char *action)
+{
+    const struct spool_item *item = job->item;
+    const struct fault *fault = &outcome->fault;
+    char next[25] = "";
+    if (outcome->kind == SPOOL_DEFERRED) {
+        log_time(outcome->next_ms, next);
+    }
+    log_event(job->upstream->dispatch->log, outcome->kind == SPOOL_DEAD ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, action,
+              LOG_STR("id", item->envelope.id), LOG_STR("delivery", item->id),
+              LOG_STR("upstream", item->delivery.upstream), LOG_STR("folder", item->delivery.folder),
+              LOG_STR("error.type", fault_class_name(fault->class)), LOG_STR("error.code", fault->code),
+              LOG_STR("error.message", fault->text), LOG_STR("during", fault->where),
+              LOG_INT("attempt", item->attempts + 1), LOG_STR("next", next));
+}
+
+static void note_outcome(struct dispatch_job *job, const struct spool_outcome *outcome)
+{
+    struct dispatch_counts *counts = &job->upstream->dispatch->counts;
+    switch (outcome->kind) {
+    case SPOOL_FILED:
+        counts->filed++;
+        log_filed(job);
+        break;
+    case SPOOL_DEFERRED:
+        counts->deferred++;
+        log_failed(job, outcome, "deferred");
+        break;
+    case SPOOL_DEAD:
+        counts->dead++;
+        log_failed(job, outcome, "dead_letter");
+        break;
+    case SPOOL_UNTOUCHED:
+        break;
+    }
+}
+
+static void on_settled(void *ctx, const struct fault *fault)
+{
+    struct dispatch_job *job = ctx;
+    struct dispatch_upstream *upstream = job->upstream;
+    if (fault != NULL) {
+        /* The delivery stays as it was: it comes again and is looked up before it is sent. */
+        log_event(upstream->dispatch->log, LOG_LEVEL_ERROR, "settle_failed", LOG_STR("id", job->append.id),
+                  LOG_STR("error.code", fault->code), LOG_STR("error.message", fault->text));
+    }
+    buf_done(&job->header);
+    free((char *)job->append.id);
+    free(job);
+    dispatch_job_gone(upstream);
+}
+
+static void finish(struct dispatch_job *job)
+{
+    struct dispatch_upstream *upstream = job->upstream;
+    if (job->outcome.account) {
+        dispatch_upstream_failed(upstream, job->outcome.retry_after_ms);
+    } else if (!fault_is_set(&job->outcome.fault)) {
+        dispatch_upstream_worked(upstream);
+    }
+    struct spool_outcome outcome = outcome_of(job);
+    note_outcome(job, &outcome);
+    spool_finish(upstream->dispatch->spool, &job->item, &outcome, on_settled, job);
+}
+
+static void on_append_done(void *ctx, struct imapc_append *append, const struct imapc_outcome *outcome)
+{
+    struct dispatch_job *job = ctx;
+    (void)append; /* it is part of the job */
+    job->answered = true;
+    job->outcome = *outcome;
+    if (!job->reading) {
+        finish(job);
+    }
+}
+
+/* ---- the start ---- */
+
+static void fail(struct dispatch_job *job, const char *code, const char *where, const char *text)
+{
+    job->answered = true;
+    fault_set(&job->outcome.fault, FAULT_LOCAL, code, where, "%s", text);
+    finish(job);
+}
+
+static void submit(struct dispatch_job *job)
+{
+    struct spool_item *item = job->item;
+    job->rope = mail_rope_of_delivery(item->arena, &item->envelope, &item->delivery, buf_bytes(&job->header),
+                                      item->body_size);
+    if (job->rope == NULL) {
+        fail(job, "memory", "trace fields", "the message's envelope does not fit in its memory limit");
+        return;
+    }
+    struct imapc_append *append = &job->append;
+    append->folder = item->delivery.folder;
+    append->flags = item->delivery.flags;
+    append->flag_count = item->delivery.flag_count;
+    append->date_ms = item->delivery.date_ms != 0 ? item->delivery.date_ms : item->envelope.received_ms;
+    append->body = (struct imapc_body){.size = mail_rope_size(job->rope), .read = body_read, .ctx = job};
+    append->done = on_append_done;
+    append->ctx = job;
+    imapc_pool_submit(job->upstream->pool, &append);
+}
+
+static void on_header(void *ctx, struct bytes data, const struct fault *fault)
+{
+    struct dispatch_job *job = ctx;
+    if (fault != NULL) {
+        fail(job, fault->code, fault->where, fault->text);
+        return;
+    }
+    bool complete;
+    buf_append_bytes(&job->header, bytes_slice(data, 0, mail_header_length(data, &complete)));
+    submit(job);
+}
+
+void dispatch_job_start(struct dispatch_upstream *upstream, struct spool_item **item)
+{
+    struct dispatch_job *job = expect_calloc(1, sizeof *job);
+    job->upstream = upstream;
+    job->item = *item;
+    job->append.id = expect_strdup((*item)->id);
+    *item = NULL;
+    buf_init(&job->header, HEADER_MAX);
+    upstream->active++;
+    if (job->item->delivery.edit_count == 0) {
+        submit(job);
+    } else {
+        spool_item_read(upstream->dispatch->spool, job->item, 0, HEADER_MAX, on_header, job);
+    }
+}

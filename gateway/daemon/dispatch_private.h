@@ -1,0 +1,51 @@
+/*
+ * dispatch_private - what dispatch.c (the schedule of an upstream) and dispatch_job.c (one delivery under way) share.
+ */
+#ifndef MAILWEIR_DAEMON_DISPATCH_PRIVATE_H
+#define MAILWEIR_DAEMON_DISPATCH_PRIVATE_H
+
+#include "base/list.h"
+#include "daemon/dispatch.h"
+#include "imapc/imapc_pool.h"
+#include "mail/mail_rope.h"
+
+/* One upstream with its pool and its active set. */
+struct dispatch_upstream {
+    struct dispatch *dispatch;
+    const struct config_upstream *config;
+    struct imapc_pool *pool;
+    struct net_timer *timer; /* the end of a pause, or the next due delivery */
+    size_t active;           /* jobs that exist */
+    bool fetching;
+    bool more;            /* further deliveries are due on the disk */
+    bool left_behind;     /* an offer was left on the disk since the last fetch began */
+    unsigned failures;    /* of the account, in a row; not 0: only probes go out */
+    int64_t paused_until; /* wall clock; 0: not paused */
+};
+
+struct dispatch {
+    struct net_loop *loop;
+    struct spool *spool;
+    struct log *log;
+    const struct config *config;
+    struct dispatch_upstream *upstreams;
+    size_t upstream_count;
+    bool draining;
+    size_t pools_open; /* while draining */
+    void (*drained)(void *ctx);
+    void *drained_ctx;
+    struct dispatch_counts counts;
+};
+
+/* Takes the item and sends it on its way. */
+void dispatch_job_start(struct dispatch_upstream *upstream, struct spool_item **item);
+
+/* From a job: the account failed or worked; the job is gone. */
+void dispatch_upstream_failed(struct dispatch_upstream *upstream, uint64_t retry_after_ms);
+void dispatch_upstream_worked(struct dispatch_upstream *upstream);
+void dispatch_job_gone(struct dispatch_upstream *upstream);
+
+/* Milliseconds to wait after `failures` failures in a row: doubled each time, with jitter, within the upstream's bounds. */
+uint64_t dispatch_delay(const struct config_upstream *config, unsigned failures);
+
+#endif

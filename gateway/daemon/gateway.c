@@ -1,0 +1,189 @@
+/*
+ * gateway - wiring; see gateway.h. The order of starting is the reverse of the order of stopping.
+ */
+#include "daemon/gateway.h"
+
+#include <stdlib.h>
+
+#include "base/expect.h"
+#include "daemon/config_check.h"
+#include "daemon/decision.h"
+
+struct gateway {
+    struct net_loop *loop;
+    struct log *log;
+    struct config *config;
+    struct spool *spool;
+    struct decision *decision;
+    struct dispatch *dispatch;
+    struct smtpd *smtpd;
+    void (*drained)(void *ctx);
+    void *drained_ctx;
+};
+
+static int open_spool(struct gateway *gateway, struct fault *fault)
+{
+    const struct config *config = gateway->config;
+    struct spool_options options = {
+        .path = config->spool_path, .minimum_free = config->spool_minimum_free, .history_ms = config->spool_history};
+    return spool_open(&gateway->spool, gateway->loop, &options, gateway->log, fault);
+}
+
+static struct smtpd_limits limits_of(const struct config_listener *config)
+{
+    struct smtpd_limits limits;
+    smtpd_limits_default(&limits);
+    limits.max_message_size = config->max_message_size;
+    limits.max_recipients = (unsigned)config->max_recipients;
+    limits.max_sessions = (unsigned)config->max_sessions;
+    limits.max_errors = (unsigned)config->max_errors;
+    limits.max_transactions = (unsigned)config->max_transactions;
+    limits.command_timeout_ms = config->command_timeout;
+    limits.data_timeout_ms = config->data_timeout;
+    limits.session_timeout_ms = config->session_timeout;
+    return limits;
+}
+
+static int open_listener(struct gateway *gateway, const struct config_listener *config, struct fault *fault)
+{
+    static const int modes[] = {[CONFIG_TLS_NONE] = SMTPD_TLS_NONE,
+                                [CONFIG_TLS_STARTTLS] = SMTPD_TLS_STARTTLS,
+                                [CONFIG_TLS_IMPLICIT] = SMTPD_TLS_IMPLICIT};
+    struct smtpd_listener_options options = {.name = config->name,
+                                             .address = config->address,
+                                             .allow = config->allow.items,
+                                             .allow_count = config->allow.count,
+                                             .limits = limits_of(config)};
+    options.tls_mode = (unsigned)modes[config->tls.mode];
+    if (config_listener_tls(config, &options.tls, fault) < 0) {
+        return -1;
+    }
+    int result = smtpd_listen(gateway->smtpd, &options, fault);
+    net_tls_free(&options.tls);
+    if (result == 0) {
+        log_event(gateway->log, LOG_LEVEL_INFO, "listening", LOG_STR("listener", config->name),
+                  LOG_STR("server.address", config->address.host),
+                  LOG_INT("server.port", smtpd_port(gateway->smtpd, config->name)));
+    }
+    return result;
+}
+
+static int open_parts(struct gateway *gateway, struct fault *fault)
+{
+    struct config *config = gateway->config;
+    if (open_spool(gateway, fault) < 0) {
+        return -1;
+    }
+    gateway->dispatch = dispatch_new(gateway->loop, gateway->spool, config, gateway->log, fault);
+    if (gateway->dispatch == NULL) {
+        return -1;
+    }
+    gateway->decision = decision_new(gateway->loop, &config->rule_set, gateway->log);
+    struct smtpd_hooks hooks = decision_hooks(gateway->decision);
+    gateway->smtpd = smtpd_new(gateway->loop, gateway->spool, config->hostname, &hooks, gateway->log);
+    for (size_t i = 0; i < config->listeners.count; i++) {
+        if (open_listener(gateway, config_listener_at(config, i), fault) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static void log_ready(struct gateway *gateway)
+{
+    struct spool_counts counts;
+    spool_count(gateway->spool, &counts);
+    log_event(gateway->log, LOG_LEVEL_INFO, "ready", LOG_STR("version", MAILWEIR_VERSION),
+              LOG_STR("hostname", gateway->config->hostname), LOG_STR("spool", gateway->config->spool_path),
+              LOG_INT("waiting", counts.waiting), LOG_INT("dead_letters", counts.dead), LOG_INT("held", counts.held));
+}
+
+int gateway_start(struct gateway **gateway_r, struct net_loop *loop, struct config **config, struct log *log,
+                  struct fault *fault)
+{
+    struct gateway *gateway = expect_calloc(1, sizeof *gateway);
+    gateway->loop = loop;
+    gateway->log = log;
+    gateway->config = *config;
+    if (open_parts(gateway, fault) < 0) {
+        gateway->config = NULL; /* stays the caller's */
+        gateway_free(&gateway);
+        return -1;
+    }
+    *config = NULL;
+    dispatch_start(gateway->dispatch);
+    log_ready(gateway);
+    *gateway_r = gateway;
+    return 0;
+}
+
+static void on_dispatch_drained(void *ctx)
+{
+    struct gateway *gateway = ctx;
+    gateway->drained(gateway->drained_ctx);
+}
+
+static void on_smtpd_drained(void *ctx)
+{
+    struct gateway *gateway = ctx;
+    dispatch_drain(gateway->dispatch, gateway->config->shutdown_timeout / 2, on_dispatch_drained, gateway);
+}
+
+void gateway_drain(struct gateway *gateway, void (*done)(void *ctx), void *ctx)
+{
+    gateway->drained = done;
+    gateway->drained_ctx = ctx;
+    /* Each half gets half of the time, so that both keep within the whole. */
+    smtpd_drain(gateway->smtpd, gateway->config->shutdown_timeout / 2, on_smtpd_drained, gateway);
+}
+
+void gateway_free(struct gateway **gateway)
+{
+    if (*gateway == NULL) {
+        return;
+    }
+    smtpd_free(&(*gateway)->smtpd);
+    decision_free(&(*gateway)->decision);
+    dispatch_free(&(*gateway)->dispatch);
+    spool_close(&(*gateway)->spool);
+    config_free(&(*gateway)->config);
+    free(*gateway);
+    *gateway = NULL;
+}
+
+static void log_problems(struct gateway *gateway, const struct filters_problems *problems)
+{
+    for (size_t i = 0; i < filters_problems_count(problems); i++) {
+        const struct filters_problem *problem = filters_problems_at(problems, i);
+        bool is_error = problem->severity == FILTERS_ERROR;
+        log_event(gateway->log, is_error ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, is_error ? "reload_failed" : "reload_warning",
+                  LOG_STR("file", problem->file), LOG_INT("line", problem->line), LOG_INT("column", problem->column),
+                  LOG_STR("pointer", problem->pointer), LOG_STR("error.message", problem->text));
+    }
+}
+
+void gateway_reload(struct gateway *gateway)
+{
+    struct filters_problems *problems = filters_problems_new();
+    struct config *config = config_load(gateway->config->file, problems);
+    log_problems(gateway, problems);
+    if (config != NULL) {
+        log_event(gateway->log, LOG_LEVEL_INFO, "reloaded", LOG_STR("file", config->file),
+                  LOG_INT("rules", filters_rule_count(config->rule_set)));
+        decision_replace(gateway->decision, &config->rule_set);
+    }
+    config_free(&config);
+    filters_problems_free(&problems);
+}
+
+uint16_t gateway_port(const struct gateway *gateway, const char *listener)
+{
+    return smtpd_port(gateway->smtpd, listener);
+}
+
+void gateway_count(const struct gateway *gateway, struct gateway_counts *counts_r)
+{
+    smtpd_count(gateway->smtpd, &counts_r->smtpd);
+    dispatch_count(gateway->dispatch, &counts_r->dispatch);
+    spool_count(gateway->spool, &counts_r->spool);
+}

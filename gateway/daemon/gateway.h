@@ -1,0 +1,44 @@
+/*
+ * gateway - the whole program in one object: spool, rules, reception and delivery, wired together on one loop.
+ *
+ * It knows no process: no signals, no standard streams, no globals. A process (cli/cmd_run.c) or a simulation runs it.
+ */
+#ifndef MAILWEIR_DAEMON_GATEWAY_H
+#define MAILWEIR_DAEMON_GATEWAY_H
+
+#include "daemon/config.h"
+#include "daemon/dispatch.h"
+
+struct gateway;
+
+/*
+ * Opens the spool and the listeners and begins to deliver; blocks while the spool opens. Takes the configuration (sets *config to NULL) on
+ * success only. The fault names what could not be had: the spool's holder, the address in use.
+ */
+int gateway_start(struct gateway **gateway_r, struct net_loop *loop, struct config **config, struct log *log,
+                  struct fault *fault);
+/*
+ * Stops in order: no new sessions, transactions finish, appends under way finish; at the latest after the configuration's
+ * shutdown_timeout. done comes once; then gateway_free().
+ */
+void gateway_drain(struct gateway *gateway, void (*done)(void *ctx), void *ctx);
+/* Closes what is left at once; blocks for the commits under way. Sets *gateway to NULL; NULL is fine. */
+void gateway_free(struct gateway **gateway);
+
+/*
+ * Loads the configuration file again and takes over its rules, whole or not at all; sessions under way keep the rules they began with. Logs
+ * "reloaded", or "reload_failed" with every problem; then the running rules stay in force.
+ */
+void gateway_reload(struct gateway *gateway);
+
+/* The port of the listener of that name. */
+uint16_t gateway_port(const struct gateway *gateway, const char *listener);
+
+struct gateway_counts {
+    struct smtpd_counts smtpd;
+    struct dispatch_counts dispatch;
+    struct spool_counts spool;
+};
+void gateway_count(const struct gateway *gateway, struct gateway_counts *counts_r);
+
+#endif
