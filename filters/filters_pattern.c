@@ -1,0 +1,164 @@
+/*
+ * filters_pattern - see filters_pattern.h. PCRE2 10.42.
+ *
+ * JIT code is called directly (pcre2_jit_match): the checks that pcre2_match repeats for each call cost as much as a short match,
+ * and what they check is known here: the text is valid UTF-8, the options are fixed.
+ */
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include "filters/filters_pattern.h"
+
+#include <pcre2.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/expect.h"
+
+struct filters_pattern {
+    pcre2_code *code;
+    char *text;
+    unsigned groups;
+    bool jit;
+};
+
+struct filters_matcher {
+    pcre2_match_data *data;
+    pcre2_match_context *context;
+    pcre2_jit_stack *stack;
+    int pairs; /* of the last match */
+    char error[120];
+};
+
+static pcre2_code *compile(const char *text, uint32_t options, int *error_r, size_t *offset_r)
+{
+    pcre2_compile_context *context = expect_memory(pcre2_compile_context_create(NULL));
+    pcre2_set_max_pattern_length(context, FILTERS_PATTERN_MAX_LENGTH);
+    pcre2_set_parens_nest_limit(context, FILTERS_PATTERN_NEST_LIMIT);
+    pcre2_code *code = pcre2_compile((PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED, options, error_r, offset_r, context);
+    pcre2_compile_context_free(context);
+    return code;
+}
+
+struct filters_pattern *filters_pattern_new(const char *text, bool ignore_case, struct buf *error)
+{
+    uint32_t options = PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C | (ignore_case ? PCRE2_CASELESS : 0u);
+    int code_error = 0;
+    size_t offset = 0;
+    pcre2_code *code = compile(text, options, &code_error, &offset);
+    if (code == NULL) {
+        PCRE2_UCHAR message[200] = "";
+        pcre2_get_error_message(code_error, message, sizeof message);
+        buf_printf(error, "%s, at offset %zu of the pattern", (const char *)message, offset);
+        return NULL;
+    }
+    struct filters_pattern *pattern = expect_calloc(1, sizeof *pattern);
+    pattern->code = code;
+    pattern->text = expect_strdup(text);
+    uint32_t groups = 0;
+    pcre2_pattern_info(code, PCRE2_INFO_CAPTURECOUNT, &groups);
+    pattern->groups = groups;
+    if (groups >= FILTERS_PATTERN_MAX_GROUPS) {
+        buf_printf(error, "%u groups; at most %u are allowed: write (?:...) where nothing is captured", groups,
+                   FILTERS_PATTERN_MAX_GROUPS - 1);
+        filters_pattern_free(&pattern);
+        return NULL;
+    }
+    pattern->jit = pcre2_jit_compile(code, PCRE2_JIT_COMPLETE) == 0;
+    return pattern;
+}
+
+void filters_pattern_free(struct filters_pattern **pattern)
+{
+    if (*pattern == NULL) {
+        return;
+    }
+    pcre2_code_free((*pattern)->code);
+    free((*pattern)->text);
+    free(*pattern);
+    *pattern = NULL;
+}
+
+const char *filters_pattern_text(const struct filters_pattern *pattern)
+{
+    return pattern->text;
+}
+
+unsigned filters_pattern_groups(const struct filters_pattern *pattern)
+{
+    return pattern->groups;
+}
+
+int filters_pattern_group(const struct filters_pattern *pattern, const char *name)
+{
+    int group = pcre2_substring_number_from_name(pattern->code, (PCRE2_SPTR)name);
+    return group > 0 ? group : -1;
+}
+
+bool filters_pattern_has_jit(const struct filters_pattern *pattern)
+{
+    return pattern->jit;
+}
+
+struct filters_matcher *filters_matcher_new(void)
+{
+    struct filters_matcher *matcher = expect_calloc(1, sizeof *matcher);
+    matcher->data = expect_memory(pcre2_match_data_create(FILTERS_PATTERN_MAX_GROUPS, NULL));
+    matcher->context = expect_memory(pcre2_match_context_create(NULL));
+    pcre2_set_match_limit(matcher->context, FILTERS_PATTERN_MATCH_LIMIT);
+    pcre2_set_depth_limit(matcher->context, FILTERS_PATTERN_DEPTH_LIMIT);
+    pcre2_set_heap_limit(matcher->context, FILTERS_PATTERN_HEAP_LIMIT_KIB);
+    /* NULL on machines without JIT, where nobody asks for it. */
+    matcher->stack = pcre2_jit_stack_create(32u << 10, FILTERS_PATTERN_JIT_STACK_MAX, NULL);
+    if (matcher->stack != NULL) {
+        pcre2_jit_stack_assign(matcher->context, NULL, matcher->stack);
+    }
+    return matcher;
+}
+
+void filters_matcher_free(struct filters_matcher **matcher)
+{
+    if (*matcher == NULL) {
+        return;
+    }
+    pcre2_match_data_free((*matcher)->data);
+    pcre2_match_context_free((*matcher)->context);
+    pcre2_jit_stack_free((*matcher)->stack);
+    free(*matcher);
+    *matcher = NULL;
+}
+
+int filters_pattern_match(const struct filters_pattern *pattern, struct filters_matcher *matcher, struct bytes text)
+{
+    PCRE2_SPTR subject = text.len == 0 ? (PCRE2_SPTR) "" : text.ptr;
+    int pairs = pattern->jit ? pcre2_jit_match(pattern->code, subject, text.len, 0, 0, matcher->data, matcher->context)
+                             : pcre2_match(pattern->code, subject, text.len, 0, PCRE2_NO_UTF_CHECK, matcher->data,
+                                           matcher->context);
+    if (pairs > 0) {
+        matcher->pairs = pairs;
+        return 1;
+    }
+    matcher->pairs = 0;
+    if (pairs == PCRE2_ERROR_NOMATCH) {
+        return 0;
+    }
+    pcre2_get_error_message(pairs, (PCRE2_UCHAR *)matcher->error, sizeof matcher->error);
+    return -1;
+}
+
+int filters_matcher_group(const struct filters_matcher *matcher, unsigned group, size_t *start_r, size_t *end_r)
+{
+    if ((int)group >= matcher->pairs) {
+        return 0;
+    }
+    const size_t *pairs = pcre2_get_ovector_pointer(matcher->data);
+    if (pairs[2 * group] == PCRE2_UNSET || pairs[2 * group] > pairs[2 * group + 1]) {
+        return 0;
+    }
+    *start_r = pairs[2 * group];
+    *end_r = pairs[2 * group + 1];
+    return 1;
+}
+
+const char *filters_matcher_error(const struct filters_matcher *matcher)
+{
+    return matcher->error;
+}

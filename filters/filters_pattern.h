@@ -1,0 +1,46 @@
+/*
+ * filters_pattern - PCRE2 patterns that meet hostile text: compiled with JIT, matched under match, depth and heap limits.
+ *
+ * A limit that is hit is an error outcome, never "no match". Patterns are immutable and shared by threads; what a match needs to write
+ * lives in a matcher, one per thread.
+ */
+#ifndef MAILWEIR_FILTERS_FILTERS_PATTERN_H
+#define MAILWEIR_FILTERS_FILTERS_PATTERN_H
+
+#include "base/buf.h"
+
+#define FILTERS_PATTERN_MAX_LENGTH 8192u
+#define FILTERS_PATTERN_MAX_GROUPS 64u
+#define FILTERS_PATTERN_NEST_LIMIT 100u
+#define FILTERS_PATTERN_MATCH_LIMIT 200000u
+#define FILTERS_PATTERN_DEPTH_LIMIT 20000u
+#define FILTERS_PATTERN_HEAP_LIMIT_KIB 8192u
+#define FILTERS_PATTERN_JIT_STACK_MAX (256u << 10)
+
+struct filters_pattern;
+struct filters_matcher;
+
+/*
+ * NULL when it does not compile: why (a sentence with the offset) is appended to error. The texts that it meets are valid UTF-8.
+ */
+struct filters_pattern *filters_pattern_new(const char *text, bool ignore_case, struct buf *error);
+void filters_pattern_free(struct filters_pattern **pattern);
+const char *filters_pattern_text(const struct filters_pattern *pattern);
+/* Groups that capture; the whole match is group 0 and not counted. */
+unsigned filters_pattern_groups(const struct filters_pattern *pattern);
+/* The number of the group of that name, or -1. */
+int filters_pattern_group(const struct filters_pattern *pattern, const char *name);
+/* Whether the machine code compiler took it; without it matching is correct and about five times slower. */
+bool filters_pattern_has_jit(const struct filters_pattern *pattern);
+
+struct filters_matcher *filters_matcher_new(void);
+void filters_matcher_free(struct filters_matcher **matcher);
+/*
+ * 1: matched, 0: no match, -1: a limit was hit, why is in filters_matcher_error(). text must be valid UTF-8.
+ */
+int filters_pattern_match(const struct filters_pattern *pattern, struct filters_matcher *matcher, struct bytes text);
+/* The group of the last match: 1 with where it lies in the text, 0 when it took no part in it. */
+int filters_matcher_group(const struct filters_matcher *matcher, unsigned group, size_t *start_r, size_t *end_r);
+const char *filters_matcher_error(const struct filters_matcher *matcher);
+
+#endif
