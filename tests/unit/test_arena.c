@@ -1,0 +1,48 @@
+/* arena: the maximum holds, what was handed out stays as it was, alignment is right. */
+#include "test.h"
+
+#include <stdalign.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/arena.h"
+
+static void keeps_what_it_gave(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new(1 << 20);
+    char *texts[300];
+    for (size_t i = 0; i < 300; i++) {
+        texts[i] = arena_printf(arena, "%0*zu", (int)(i * 11 % 5000 + 1), i);
+        assert_int_equal((uintptr_t)texts[i] % alignof(max_align_t), 0);
+    }
+    for (size_t i = 0; i < 300; i++) {
+        char expected[5100];
+        snprintf(expected, sizeof expected, "%0*zu", (int)(i * 11 % 5000 + 1), i);
+        assert_string_equal(texts[i], expected);
+    }
+    arena_free(&arena);
+    assert_null(arena);
+}
+
+static void refuses_above_the_maximum(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new(100);
+    assert_non_null(arena_alloc(arena, 60));
+    assert_null(arena_alloc(arena, 41));
+    assert_null(arena_array(arena, SIZE_MAX / 2, 16));
+    assert_null(arena_printf(arena, "%50s", "x"));
+    assert_non_null(arena_alloc(arena, 40));
+    assert_int_equal(arena_used(arena), 100);
+    arena_free(&arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(keeps_what_it_gave),
+        cmocka_unit_test(refuses_above_the_maximum),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
