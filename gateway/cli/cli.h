@@ -24,6 +24,7 @@ extern const struct cli_command cli_commands[];
 
 int cmd_run(const struct cli_command *command, int argc, char **argv);
 int cmd_check(const struct cli_command *command, int argc, char **argv);
+int cmd_schema(const struct cli_command *command, int argc, char **argv);
 int cmd_version(const struct cli_command *command, int argc, char **argv);
 
 /* One option of a subcommand: exactly one of the two targets is set. */

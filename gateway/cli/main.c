@@ -11,6 +11,7 @@
 const struct cli_command cli_commands[] = {
     {"run", cmd_run, "[--config FILE]", "Receive mail, decide by the rules, deliver: the gateway itself."},
     {"check", cmd_check, "[--config FILE]", "Check the configuration and the rule files without running them."},
+    {"schema", cmd_schema, "", "Print the JSON Schema of the configuration file."},
     {"version", cmd_version, "", "Print the version."},
     {NULL, NULL, NULL, NULL},
 };
