@@ -118,7 +118,7 @@ void units_id(int64_t time_ms, const uint8_t random[10], char out[UNITS_ID_LEN +
         unsigned value = 0;
         for (int bit = 0; bit < 5; bit++) {
             int at = digit * 5 + bit - 2;
-            unsigned one = at < 0 ? 0 : octets[at / 8] >> (7 - at % 8) & 1u;
+            unsigned one = at < 0 ? 0u : (unsigned)octets[at / 8] >> (7 - at % 8) & 1u;
             value = value << 1 | one;
         }
         out[digit] = crockford[value];

@@ -24,6 +24,7 @@ struct net_tls {
     bool is_verified; /* client: certificate and name are checked */
     char *name;       /* client: whom the certificate must name, without a dot at the end; may be NULL when insecure */
     bool name_is_ip;
+    char refused[200]; /* about the last certificate that was refused: read at once by net_tls_explain() */
 };
 
 /* Fills the fault with OpenSSL's oldest reason, which is the nearest to the cause. Returns -1. */
@@ -68,6 +69,61 @@ static int load_cas(SSL_CTX *context, const struct net_tls_options *options, str
     return SSL_CTX_set_default_verify_paths(context) == 1 ? 0 : refuse(fault, "system's CAs", NULL);
 }
 
+/* The names that a certificate does have, for the message that they do not fit. */
+static void list_names(X509 *certificate, struct buf *out)
+{
+    GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+        int type;
+        const ASN1_STRING *value = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names, i), &type);
+        if (type == GEN_DNS) {
+            buf_append_text(out, out->len > 0 ? ", " : "");
+            buf_append(out, ASN1_STRING_get0_data(value), (size_t)ASN1_STRING_length(value));
+        }
+    }
+    GENERAL_NAMES_free(names);
+    if (out->len == 0) {
+        buf_append_text(out, "no name");
+    }
+}
+
+static void describe(X509 *certificate, struct buf *out)
+{
+    BIO *text = expect_memory(BIO_new(BIO_s_mem()));
+    X509_NAME_print_ex(text, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253);
+    BIO_puts(text, ", valid from ");
+    ASN1_TIME_print(text, X509_get0_notBefore(certificate));
+    BIO_puts(text, " to ");
+    ASN1_TIME_print(text, X509_get0_notAfter(certificate));
+    char *data;
+    long len = BIO_get_mem_data(text, &data);
+    size_t room = out->max - out->len;
+    buf_append(out, data, (size_t)len < room ? (size_t)len : room);
+    BIO_free(text);
+}
+
+/* Keeps what a message about the certificate must say; OpenSSL forgets a refused one. Changes nothing. */
+static int on_verified(int is_good, X509_STORE_CTX *checks)
+{
+    X509 *certificate = X509_STORE_CTX_get_current_cert(checks);
+    int error = X509_STORE_CTX_get_error(checks);
+    SSL *session = X509_STORE_CTX_get_ex_data(checks, SSL_get_ex_data_X509_STORE_CTX_idx());
+    struct net_tls *tls = SSL_CTX_get_app_data(SSL_get_SSL_CTX(session));
+    if (is_good || certificate == NULL) {
+        return is_good;
+    }
+    struct buf text;
+    buf_init(&text, sizeof tls->refused - 1);
+    if (error == X509_V_ERR_HOSTNAME_MISMATCH || error == X509_V_ERR_IP_ADDRESS_MISMATCH) {
+        list_names(certificate, &text);
+    } else {
+        describe(certificate, &text);
+    }
+    memcpy(tls->refused, buf_text(&text), text.len + 1);
+    buf_done(&text);
+    return is_good;
+}
+
 static SSL_CTX *new_context(const SSL_METHOD *method)
 {
     SSL_CTX *context = expect_memory(SSL_CTX_new(method));
@@ -84,6 +140,7 @@ static struct net_tls *new_settings(SSL_CTX *context, bool is_client)
 {
     struct net_tls *tls = expect_calloc(1, sizeof *tls);
     tls->context = context;
+    SSL_CTX_set_app_data(context, tls);
     tls->holds = 1;
     tls->is_client = is_client;
     return tls;
@@ -96,7 +153,7 @@ static int set_client_checks(SSL_CTX *context, const struct net_tls_options *opt
         return 0;
     }
     int fail = options->require_client_certificate ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0;
-    SSL_CTX_set_verify(context, SSL_VERIFY_PEER | fail, NULL);
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER | fail, on_verified);
     if (options->ca_file != NULL) {
         STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(options->ca_file);
         if (names == NULL) {
@@ -148,7 +205,7 @@ int net_tls_client_new(struct net_tls **tls_r, const struct net_tls_options *opt
         SSL_CTX_free(context);
         return -1;
     }
-    SSL_CTX_set_verify(context, options->insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_verify(context, options->insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, on_verified);
     struct net_tls *tls = new_settings(context, true);
     tls->is_verified = !options->insecure;
     if (options->server_name != NULL) {
@@ -204,32 +261,10 @@ SSL *net_tls_session(struct net_tls *tls)
     return session;
 }
 
-/* The names that a certificate does have, for the message that they do not fit. */
-static void list_names(X509 *certificate, struct buf *out)
+static void explain_name(const struct net_tls *tls, const char *peer, struct fault *fault)
 {
-    GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
-    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
-        int type;
-        const ASN1_STRING *value = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names, i), &type);
-        if (type == GEN_DNS) {
-            buf_append_text(out, out->len > 0 ? ", " : "");
-            buf_append(out, ASN1_STRING_get0_data(value), (size_t)ASN1_STRING_length(value));
-        }
-    }
-    GENERAL_NAMES_free(names);
-}
-
-static void explain_name(const struct net_tls *tls, SSL *session, const char *peer, struct fault *fault)
-{
-    X509 *certificate = SSL_get0_peer_certificate(session);
-    struct buf names;
-    buf_init(&names, 200);
-    if (certificate != NULL) {
-        list_names(certificate, &names);
-    }
-    fault_set(fault, FAULT_TEMP, "tls-name", "tls", "the certificate of %s is not for %s but for %s", peer,
-              tls->name != NULL ? tls->name : "it", names.len > 0 ? buf_text(&names) : "no name");
-    buf_done(&names);
+    fault_set(fault, FAULT_TEMP, "tls-name", "tls", "the certificate of %s is not for %s but for %s", peer, tls->name,
+              tls->refused);
 }
 
 static const struct {
@@ -280,10 +315,10 @@ void net_tls_explain(const struct net_tls *tls, SSL *session, const char *peer, 
     bool is_checked = SSL_get_verify_mode(session) != SSL_VERIFY_NONE;
     unsigned long error = ERR_peek_error();
     if (is_checked && (result == X509_V_ERR_HOSTNAME_MISMATCH || result == X509_V_ERR_IP_ADDRESS_MISMATCH)) {
-        explain_name(tls, session, peer, fault);
+        explain_name(tls, peer, fault);
     } else if (is_checked && result != X509_V_OK) {
-        fault_set(fault, FAULT_TEMP, code_of(result), "tls", "the certificate of %s is refused: %s", peer,
-                  X509_verify_cert_error_string(result));
+        fault_set(fault, FAULT_TEMP, code_of(result), "tls", "the certificate of %s is refused: %s (%s)", peer,
+                  X509_verify_cert_error_string(result), tls->refused);
     } else {
         const char *reason = ERR_reason_error_string(error);
         fault_set(fault, FAULT_TEMP, "tls", "tls", "TLS with %s failed: %s%s", peer,

@@ -1,0 +1,158 @@
+/*
+ * test_net_lane - jobs of a lane in order, lanes beside each other, the end of a lane.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <pthread.h>
+#include <semaphore.h>
+
+#include <cmocka.h>
+
+#include "net/net_lane.h"
+
+#define JOBS 200
+
+static struct {
+    struct net_loop *loop;
+    struct net_lane *lane;
+    int worked[JOBS], done[JOBS];
+    int work_count, done_count;
+    sem_t gate;
+    pthread_t loop_thread;
+    int submitted_again;
+} t;
+
+static int numbers[JOBS];
+
+static void work(void *ctx)
+{
+    assert_false(pthread_equal(pthread_self(), t.loop_thread));
+    t.worked[t.work_count++] = *(int *)ctx;
+}
+
+static void done(void *ctx)
+{
+    assert_true(pthread_equal(pthread_self(), t.loop_thread));
+    t.done[t.done_count++] = *(int *)ctx;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    memset(&t, 0, sizeof t);
+    t.loop_thread = pthread_self();
+    t.loop = net_loop_new();
+    t.lane = net_lane_new(t.loop, "a name that is too long");
+    for (int i = 0; i < JOBS; i++) {
+        numbers[i] = i;
+    }
+    return sem_init(&t.gate, 0, 0);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    net_lane_free(&t.lane);
+    net_loop_free(&t.loop);
+    return sem_destroy(&t.gate);
+}
+
+static void jobs_keep_their_order(void **state)
+{
+    (void)state;
+    for (int i = 0; i < JOBS; i++) {
+        net_lane_submit(t.lane, work, done, &numbers[i]);
+    }
+    assert_int_equal(net_lane_waiting(t.lane), JOBS);
+    assert_int_equal(t.done_count, 0);
+    net_loop_run(t.loop); /* ends by itself: an idle lane keeps nothing alive */
+    assert_int_equal(net_lane_waiting(t.lane), 0);
+    assert_memory_equal(t.worked, numbers, sizeof numbers);
+    assert_memory_equal(t.done, numbers, sizeof numbers);
+}
+
+static void wait_at_gate(void *ctx)
+{
+    (void)ctx;
+    sem_wait(&t.gate);
+}
+
+static void open_gate(void *ctx)
+{
+    (void)ctx;
+    assert_int_equal(t.done_count, 0);
+    sem_post(&t.gate);
+}
+
+/* The first lane can go on only after a job of the second was done: if they shared a thread, this would hang. */
+static void lanes_do_not_block_each_other(void **state)
+{
+    (void)state;
+    struct net_lane *other = net_lane_new(t.loop, "other");
+    net_lane_submit(t.lane, wait_at_gate, done, &numbers[1]);
+    net_lane_submit(other, open_gate, NULL, NULL);
+    net_loop_run(t.loop);
+    assert_int_equal(t.done_count, 1);
+    net_lane_free(&other);
+}
+
+static void submit_again(void *ctx)
+{
+    if (++t.submitted_again < 3) {
+        net_lane_submit(t.lane, work, submit_again, ctx);
+    }
+}
+
+static void free_finishes_all(void **state)
+{
+    (void)state;
+    for (int i = 0; i < JOBS; i++) {
+        net_lane_submit(t.lane, work, done, &numbers[i]);
+    }
+    net_lane_free(&t.lane);
+    assert_null(t.lane);
+    assert_int_equal(t.done_count, JOBS);
+}
+
+static void free_lane(void *ctx)
+{
+    (void)ctx;
+    net_lane_free(&t.lane);
+}
+
+/* Jobs behind the one whose done frees the lane are still worked and answered, once. */
+static void freed_by_a_done(void **state)
+{
+    (void)state;
+    net_lane_submit(t.lane, work, free_lane, &numbers[0]);
+    net_lane_submit(t.lane, work, done, &numbers[1]);
+    net_lane_submit(t.lane, work, done, &numbers[2]);
+    net_loop_run(t.loop);
+    assert_null(t.lane);
+    assert_int_equal(t.work_count, 3);
+    assert_int_equal(t.done_count, 2);
+}
+
+static void done_may_submit(void **state)
+{
+    (void)state;
+    net_lane_submit(t.lane, work, submit_again, &numbers[0]);
+    net_loop_run(t.loop);
+    assert_int_equal(t.work_count, 3);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(jobs_keep_their_order, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(lanes_do_not_block_each_other, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(free_finishes_all, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(freed_by_a_done, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(done_may_submit, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

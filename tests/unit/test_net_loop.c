@@ -1,0 +1,173 @@
+/*
+ * test_net_loop - deferred calls, timers, signals, clocks, randomness.
+ */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "net/net_loop.h"
+
+static struct {
+    struct net_loop *loop;
+    char order[16];
+    struct net_timer *timer;
+    uint64_t came_at;
+    int number;
+} t;
+
+static int set_up(void **state)
+{
+    (void)state;
+    memset(&t, 0, sizeof t);
+    t.loop = net_loop_new();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    net_timer_free(&t.timer);
+    net_loop_free(&t.loop);
+    return 0;
+}
+
+static void note(void *ctx)
+{
+    size_t len = strlen(t.order);
+    snprintf(t.order + len, sizeof t.order - len, "%s", (const char *)ctx);
+}
+
+static void note_and_defer(void *ctx)
+{
+    note(ctx);
+    net_defer(t.loop, note, "d");
+}
+
+static void deferred_calls_come_once_in_order(void **state)
+{
+    (void)state;
+    net_defer(t.loop, note, "a");
+    net_defer(t.loop, note_and_defer, "b");
+    net_defer(t.loop, note, "c");
+    assert_string_equal(t.order, "");
+    net_loop_run(t.loop);
+    assert_string_equal(t.order, "abcd");
+}
+
+static void stop_loop(void *ctx)
+{
+    net_loop_stop(ctx);
+}
+
+static void stop_ends_the_run(void **state)
+{
+    (void)state;
+    t.timer = net_timer_new(t.loop, note, "never");
+    net_timer_start(t.timer, 600000);
+    net_defer(t.loop, stop_loop, t.loop);
+    net_loop_run(t.loop);
+    assert_string_equal(t.order, "");
+}
+
+static void on_timer(void *ctx)
+{
+    t.came_at = net_now_us(t.loop);
+    if (ctx != NULL) {
+        net_timer_free(&t.timer);
+    }
+}
+
+static void timers_come_not_before(void **state)
+{
+    (void)state;
+    t.timer = net_timer_new(t.loop, on_timer, NULL);
+    /* The turn's time is old by now: the timer must not count from it. */
+    const struct timespec while_turn_grows_old = {.tv_nsec = 8000000};
+    nanosleep(&while_turn_grows_old, NULL);
+    uint64_t before = net_now_us(t.loop);
+    net_timer_start(t.timer, 6);
+    net_loop_run(t.loop);
+    assert_true(t.came_at - before >= 5000); /* libuv's clock is in whole milliseconds */
+}
+
+static void timers_restart_and_stop(void **state)
+{
+    (void)state;
+    t.timer = net_timer_new(t.loop, note, "x");
+    net_timer_start(t.timer, 1);
+    net_timer_start(t.timer, 2);
+    net_loop_run(t.loop);
+    assert_string_equal(t.order, "x");
+    net_timer_start(t.timer, 1);
+    net_timer_stop(t.timer);
+    net_loop_run(t.loop);
+    assert_string_equal(t.order, "x");
+}
+
+static void timer_freed_by_itself(void **state)
+{
+    (void)state;
+    t.timer = net_timer_new(t.loop, on_timer, &t);
+    net_timer_start(t.timer, 1);
+    net_loop_run(t.loop);
+    assert_null(t.timer);
+    assert_true(t.came_at > 0);
+}
+
+static void on_signal(void *ctx, int number)
+{
+    (void)ctx;
+    t.number = number;
+    net_loop_stop(t.loop);
+}
+
+static void signals_come_from_the_loop(void **state)
+{
+    (void)state;
+    struct net_signal *handler = net_signal_new(t.loop, SIGUSR1, on_signal, NULL);
+    net_loop_run(t.loop); /* a handler keeps no loop alive */
+    assert_int_equal(t.number, 0);
+    t.timer = net_timer_new(t.loop, note, "never");
+    net_timer_start(t.timer, 600000);
+    kill(getpid(), SIGUSR1);
+    assert_int_equal(t.number, 0);
+    net_loop_run(t.loop);
+    assert_int_equal(t.number, SIGUSR1);
+    net_signal_free(&handler);
+    assert_null(handler);
+}
+
+static void clocks_and_random(void **state)
+{
+    (void)state;
+    int64_t wall = net_wall(t.loop);
+    assert_true(wall / 1000 - time(NULL) < 5 && wall / 1000 - time(NULL) > -5);
+    assert_true(net_now_us(t.loop) / 1000 >= net_now(t.loop));
+    uint8_t a[700] = {0}, b[700] = {0};
+    net_random(a, sizeof a);
+    net_random(b, sizeof b);
+    assert_memory_not_equal(a, b, sizeof a);
+    assert_memory_not_equal(a, b, 32);
+    assert_memory_not_equal(a + 600, a + 650, 50);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(deferred_calls_come_once_in_order, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(stop_ends_the_run, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(timers_come_not_before, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(timers_restart_and_stop, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(timer_freed_by_itself, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(signals_come_from_the_loop, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(clocks_and_random, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
