@@ -26,6 +26,8 @@ struct net_tls_options {
 /* Errors name the file and OpenSSL's reason (class FAULT_LOCAL). */
 int net_tls_server_new(struct net_tls **tls_r, const struct net_tls_options *options, struct fault *fault);
 int net_tls_client_new(struct net_tls **tls_r, const struct net_tls_options *options, struct fault *fault);
+/* One more hold, given back by net_tls_free(). Returns tls. */
+struct net_tls *net_tls_hold(struct net_tls *tls);
 /* Gives the hold back; sets *tls to NULL; NULL is fine. */
 void net_tls_free(struct net_tls **tls);
 

@@ -8,8 +8,6 @@
 
 #include "net/net_tls.h"
 
-/* One more hold; given back by net_tls_free(). */
-struct net_tls *net_tls_hold(struct net_tls *tls);
 /* A new session with the role, name and checks of the settings; freed by SSL_free(). */
 SSL *net_tls_session(struct net_tls *tls);
 /* Says why a handshake or a transfer failed: the certificate's trouble if there is one, else OpenSSL's reason. */

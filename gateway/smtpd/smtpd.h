@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "engine/smtpd_engine.h"
 #include "mail/mail_envelope.h"
 #include "net/net_stream.h"
 #include "spool/spool.h"
@@ -42,24 +43,11 @@ struct smtpd_hooks {
                            struct arena *arena, smtpd_decided_fn *done, void *done_ctx);
 };
 
-struct smtpd_limits {
-    uint64_t max_message_size;   /* octets; announced by SIZE */
-    unsigned max_recipients;     /* per transaction */
-    unsigned max_sessions;       /* of this listener; above: 421 */
-    unsigned max_errors;         /* replies 4xx/5xx to commands before 421 */
-    unsigned max_transactions;   /* per session */
-    uint64_t command_timeout_ms; /* waiting for a command */
-    uint64_t data_timeout_ms;    /* waiting for the next octets of DATA */
-    uint64_t session_timeout_ms; /* the whole session */
-};
-/* The defaults of the configuration. */
-void smtpd_limits_default(struct smtpd_limits *limits);
-
 struct smtpd_listener_options {
     const char *name;
     struct net_address address;
     enum { SMTPD_TLS_NONE, SMTPD_TLS_STARTTLS, SMTPD_TLS_IMPLICIT } tls_mode;
-    struct net_tls *tls;       /* kept by the listener; NULL with SMTPD_TLS_NONE */
+    struct net_tls *tls;       /* the listener takes a hold of its own; NULL with SMTPD_TLS_NONE */
     const char *const *allow;  /* networks "10.0.0.0/8", "::1/128"; none: loopback only */
     size_t allow_count;
     struct smtpd_limits limits;
@@ -81,7 +69,8 @@ void smtpd_drain(struct smtpd *smtpd, uint64_t deadline_ms, void (*done)(void *c
 void smtpd_free(struct smtpd **smtpd);
 
 struct smtpd_counts {
-    uint64_t sessions, sessions_open, accepted, rejected, deferred;
+    uint64_t sessions, sessions_open;
+    uint64_t accepted, rejected, deferred; /* messages: 250; refused for good; answered 4xx */
 };
 void smtpd_count(const struct smtpd *smtpd, struct smtpd_counts *counts_r);
 

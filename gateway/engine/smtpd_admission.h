@@ -1,0 +1,26 @@
+/*
+ * smtpd_admission - how many sessions there are, in all and per network. No I/O.
+ *
+ * A network here is one IPv4 address or one IPv6 /64: what one host or one customer has.
+ */
+#ifndef MAILWEIR_ENGINE_SMTPD_ADMISSION_H
+#define MAILWEIR_ENGINE_SMTPD_ADMISSION_H
+
+#include "base/bytes.h"
+
+struct smtpd_admission;
+
+enum smtpd_admission_result { SMTPD_ADMITTED, SMTPD_ADMISSION_FULL, SMTPD_ADMISSION_NETWORK_FULL };
+
+/* seed: 16 random octets. */
+struct smtpd_admission *smtpd_admission_new(unsigned max, unsigned max_per_network, const uint8_t *seed);
+void smtpd_admission_free(struct smtpd_admission **admission);
+/*
+ * When ADMITTED the session is counted until smtpd_admission_leave() with the same address, which is one as
+ * net_stream_peer() gives it.
+ */
+enum smtpd_admission_result smtpd_admission_enter(struct smtpd_admission *admission, const char *address);
+void smtpd_admission_leave(struct smtpd_admission *admission, const char *address);
+unsigned smtpd_admission_count(const struct smtpd_admission *admission);
+
+#endif

@@ -1,0 +1,455 @@
+/*
+ * smtpd_engine - steps, phases, deadlines and answers of an SMTP session. RFC 5321. Contract: smtpd_engine.h.
+ *
+ * Commands are in smtpd_commands.c, the octets of a message in smtpd_message.c.
+ */
+#include "engine/smtpd_engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/expect.h"
+#include "engine/smtpd_private.h"
+#include "proto/smtp_line.h"
+#include "proto/smtp_reply.h"
+
+#define OUTPUT_MAX ((size_t)16 << 10)
+/* Above it no further command is read: a peer that does not read its replies gets no new ones. */
+#define OUTPUT_HIGH ((size_t)8 << 10)
+#define OPTIONS_MAX 4096
+/* A line that is longer than this is not a mistake. */
+#define SKIP_MAX ((size_t)64 << 10)
+/* The first octet of a TLS record that holds a handshake: somebody speaks TLS where we listen in clear. */
+#define TLS_HANDSHAKE 0x16
+/* Text that must come within data_timeout_ms for the deadline to move: octets one by one are no progress. */
+#define PROGRESS_MIN 1024
+#define NEVER UINT64_MAX
+
+void smtpd_limits_default(struct smtpd_limits *limits)
+{
+    *limits = (struct smtpd_limits){
+        .max_message_size = (uint64_t)25 << 20,
+        .max_recipients = 1000,
+        .max_sessions = 1000,
+        .max_sessions_per_network = 100,
+        .max_errors = 20,
+        .max_transactions = 1000,
+        .max_received = 100,
+        .command_timeout_ms = 300 * 1000,
+        .data_timeout_ms = 180 * 1000,
+        .session_timeout_ms = 3600 * 1000,
+    };
+}
+
+/* ---- replies ---- */
+
+static void note_refusal(struct smtpd_transaction *transaction, const struct smtpd_answer *answer)
+{
+    if (transaction->arena == NULL) {
+        return;
+    }
+    const char *enhanced = arena_text(transaction->arena, answer->enhanced == NULL ? "" : answer->enhanced);
+    const char *text = arena_text(transaction->arena, answer->text);
+    transaction->refusal =
+        (struct smtpd_answer){answer->code, enhanced == NULL ? "" : enhanced, text == NULL ? "" : text};
+}
+
+void smtpd_say(struct smtpd_engine *engine, const struct smtpd_answer *answer)
+{
+    /* Cannot be full: commands wait at OUTPUT_HIGH, and one reply is far smaller than what is left. */
+    smtp_reply_write(&engine->output, answer->code, answer->enhanced, answer->text);
+    if (answer->code >= 400) {
+        engine->errors++;
+        note_refusal(&engine->transaction, answer);
+    }
+}
+
+void smtpd_reply(struct smtpd_engine *engine, enum smtpd_reply reply)
+{
+    smtpd_say(engine, smtpd_reply_get(reply));
+}
+
+void smtpd_hang_up(struct smtpd_engine *engine, enum smtpd_reply reply)
+{
+    smtpd_reply(engine, reply);
+    smtpd_reset(engine, false);
+    engine->want = SMTPD_WANT_INPUT;
+    engine->awaiting = SMTPD_WANT_INPUT;
+    engine->phase = SMTPD_PHASE_ENDED;
+}
+
+void smtpd_ask(struct smtpd_engine *engine, enum smtpd_want want)
+{
+    engine->want = want;
+    engine->awaiting = want;
+}
+
+/* ---- transactions ---- */
+
+static void transaction_done(struct smtpd_transaction *transaction)
+{
+    buf_done(&transaction->header);
+    arena_free(&transaction->arena);
+    memset(transaction, 0, sizeof *transaction);
+    buf_init(&transaction->header, SMTPD_HEADER_MAX);
+}
+
+void smtpd_reset(struct smtpd_engine *engine, bool message_taken)
+{
+    if (engine->transaction.arena == NULL) {
+        return;
+    }
+    engine->stage = SMTPD_STAGE_READY;
+    if (message_taken) {
+        transaction_done(&engine->transaction);
+    } else {
+        engine->reset_due = true;
+    }
+}
+
+/* ---- phases: what the next octets are. Each gives 1 when it went on, 0 when it needs more. ---- */
+
+static int take_nothing(struct smtpd_engine *engine, uint64_t now, struct bytes input, size_t *used_r)
+{
+    (void)engine;
+    (void)now;
+    (void)input;
+    (void)used_r;
+    return 0;
+}
+
+static int take_command(struct smtpd_engine *engine, uint64_t now, struct bytes input, size_t *used_r)
+{
+    struct bytes line;
+    if (engine->draining && engine->transaction.arena == NULL) {
+        smtpd_hang_up(engine, SMTPD_REPLY_SHUTDOWN);
+        return 1;
+    }
+    if (input.len > 0 && input.ptr[0] == TLS_HANDSHAKE) {
+        smtpd_hang_up(engine, SMTPD_REPLY_FOREIGN);
+        return 1;
+    }
+    switch (smtp_line_next(input, SMTPD_LINE_MAX, &line, used_r)) {
+    case SMTP_LINE_MORE:
+        return 0;
+    case SMTP_LINE_BARE:
+        smtpd_hang_up(engine, SMTPD_REPLY_BARE);
+        return 1;
+    case SMTP_LINE_TOO_LONG:
+        engine->skipped = *used_r;
+        engine->phase = SMTPD_PHASE_SKIP;
+        return 1;
+    case SMTP_LINE_GOT:
+        break;
+    }
+    smtpd_command(engine, now, line);
+    if (engine->phase != SMTPD_PHASE_ENDED && engine->errors > engine->options.limits.max_errors) {
+        smtpd_hang_up(engine, SMTPD_REPLY_TOO_MANY_ERRORS);
+    }
+    if (engine->phase == SMTPD_PHASE_COMMAND) {
+        smtpd_enter(engine, now, SMTPD_PHASE_COMMAND);
+    }
+    return 1;
+}
+
+/* The rest of a line that was too long: one reply for all of it, so that we stay in step. */
+static int skip_line(struct smtpd_engine *engine, uint64_t now, struct bytes input, size_t *used_r)
+{
+    struct bytes line;
+    enum smtp_line_result result = smtp_line_next(input, 0, &line, used_r);
+    engine->skipped += *used_r;
+    if (result == SMTP_LINE_BARE) {
+        smtpd_hang_up(engine, SMTPD_REPLY_BARE);
+    } else if (engine->skipped > SKIP_MAX) {
+        smtpd_hang_up(engine, SMTPD_REPLY_LINE_TOO_LONG);
+    } else if (result == SMTP_LINE_GOT) {
+        smtpd_reply(engine, SMTPD_REPLY_LINE_TOO_LONG);
+        smtpd_enter(engine, now, SMTPD_PHASE_COMMAND);
+    }
+    return result == SMTP_LINE_MORE ? 0 : 1;
+}
+
+static void note_progress(struct smtpd_engine *engine, uint64_t now, size_t octets)
+{
+    engine->progress += octets;
+    if (engine->progress >= PROGRESS_MIN) {
+        engine->progress = 0;
+        engine->deadline = now + engine->options.limits.data_timeout_ms;
+    }
+}
+
+static int take_text(struct smtpd_engine *engine, uint64_t now, struct bytes input, size_t *used_r)
+{
+    struct bytes text;
+    enum smtp_data_result result = smtp_data_next(&engine->data, input, used_r, &text);
+    switch (result) {
+    case SMTP_DATA_MORE:
+        return 0;
+    case SMTP_DATA_BARE:
+        smtpd_hang_up(engine, SMTPD_REPLY_BARE);
+        return 1;
+    case SMTP_DATA_TEXT:
+        note_progress(engine, now, text.len);
+        smtpd_message_take(engine, text);
+        return 1;
+    case SMTP_DATA_END:
+        break;
+    }
+    smtpd_message_end(engine, now);
+    return 1;
+}
+
+static int take_end(struct smtpd_engine *engine, uint64_t now, struct bytes input, size_t *used_r)
+{
+    (void)now;
+    *used_r = input.len;
+    engine->want = SMTPD_WANT_CLOSE;
+    return 1;
+}
+
+static const struct {
+    const char *name;
+    int (*take)(struct smtpd_engine *engine, uint64_t now, struct bytes input, size_t *used_r);
+    size_t timeout; /* which of the limits */
+} phases[] = {
+#define TIMEOUT(field) offsetof(struct smtpd_limits, field)
+    [SMTPD_PHASE_HANDSHAKE] = {"handshake", take_nothing, TIMEOUT(command_timeout_ms)},
+    [SMTPD_PHASE_COMMAND] = {"command", take_command, TIMEOUT(command_timeout_ms)},
+    [SMTPD_PHASE_SKIP] = {"skip", skip_line, TIMEOUT(command_timeout_ms)},
+    [SMTPD_PHASE_TEXT] = {"text", take_text, TIMEOUT(data_timeout_ms)},
+    [SMTPD_PHASE_ENDED] = {"ended", take_end, TIMEOUT(command_timeout_ms)},
+#undef TIMEOUT
+};
+
+/* Moves the deadline of the phase, also when it is the one we are in. */
+void smtpd_enter(struct smtpd_engine *engine, uint64_t now, enum smtpd_phase phase)
+{
+    uint64_t timeout;
+    memcpy(&timeout, (const char *)&engine->options.limits + phases[phase].timeout, sizeof timeout);
+    engine->phase = phase;
+    engine->deadline = now + timeout;
+    engine->progress = 0;
+}
+
+const char *smtpd_engine_phase(const struct smtpd_engine *engine)
+{
+    return phases[engine->phase].name;
+}
+
+/* ---- life ---- */
+
+static void copy_options(struct smtpd_engine *engine, const struct smtpd_engine_options *options)
+{
+    engine->options = *options;
+    engine->arena = arena_new(OPTIONS_MAX);
+    const char **strings[] = {&engine->options.hostname, &engine->options.listener, &engine->options.client_address,
+                              &engine->options.refusal.enhanced, &engine->options.refusal.text};
+    for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) {
+        *strings[i] = expect_memory(arena_text(engine->arena, *strings[i] == NULL ? "" : *strings[i]));
+    }
+}
+
+static void greet(struct smtpd_engine *engine, uint64_t now)
+{
+    char text[SMTP_REPLY_LINE_MAX];
+    struct buf line;
+    engine->greeted = true;
+    smtpd_enter(engine, now, SMTPD_PHASE_COMMAND);
+    if (engine->options.refusal.code != 0) {
+        smtpd_say(engine, &engine->options.refusal);
+        engine->phase = SMTPD_PHASE_ENDED;
+        return;
+    }
+    buf_init(&line, sizeof text);
+    buf_printf(&line, "%s ESMTP mailweir", engine->options.hostname);
+    smtp_reply_write(&engine->output, 220, NULL, buf_text(&line));
+    buf_done(&line);
+}
+
+struct smtpd_engine *smtpd_engine_new(const struct smtpd_engine_options *options, uint64_t now)
+{
+    struct smtpd_engine *engine = expect_calloc(1, sizeof *engine);
+    copy_options(engine, options);
+    engine->stage = SMTPD_STAGE_START;
+    engine->offered = SMTP_EXT_PIPELINING | SMTP_EXT_SIZE | SMTP_EXT_8BITMIME | SMTP_EXT_ENHANCEDSTATUSCODES;
+    engine->offered |= options->starttls && !options->implicit_tls ? (unsigned)SMTP_EXT_STARTTLS : 0;
+    engine->session_deadline = now + options->limits.session_timeout_ms;
+    buf_init(&engine->output, OUTPUT_MAX);
+    transaction_done(&engine->transaction);
+    if (options->implicit_tls) {
+        smtpd_enter(engine, now, SMTPD_PHASE_HANDSHAKE);
+        smtpd_ask(engine, SMTPD_WANT_TLS);
+    } else {
+        greet(engine, now);
+    }
+    return engine;
+}
+
+void smtpd_engine_free(struct smtpd_engine **engine)
+{
+    if (*engine == NULL) {
+        return;
+    }
+    transaction_done(&(*engine)->transaction);
+    buf_done(&(*engine)->output);
+    arena_free(&(*engine)->arena);
+    free(*engine);
+    *engine = NULL;
+}
+
+/* ---- steps ---- */
+
+/* Whether the client is waited for, so that its deadline runs. */
+static bool is_waiting_for_client(const struct smtpd_engine *engine)
+{
+    return !engine->held && (engine->awaiting == SMTPD_WANT_INPUT || engine->awaiting == SMTPD_WANT_TLS);
+}
+
+uint64_t smtpd_engine_deadline(const struct smtpd_engine *engine)
+{
+    if (!is_waiting_for_client(engine) || engine->phase == SMTPD_PHASE_ENDED) {
+        return NEVER;
+    }
+    return engine->deadline < engine->session_deadline ? engine->deadline : engine->session_deadline;
+}
+
+static void check_deadline(struct smtpd_engine *engine, uint64_t now)
+{
+    if (smtpd_engine_deadline(engine) > now) {
+        return;
+    }
+    if (engine->phase == SMTPD_PHASE_HANDSHAKE) {
+        /* Nothing may be said in clear while the peer expects TLS. */
+        engine->awaiting = SMTPD_WANT_INPUT;
+        engine->phase = SMTPD_PHASE_ENDED;
+        return;
+    }
+    smtpd_hang_up(engine, engine->session_deadline <= now ? SMTPD_REPLY_SESSION_TIMEOUT : SMTPD_REPLY_TIMEOUT);
+}
+
+static bool is_blocked(const struct smtpd_engine *engine)
+{
+    return engine->want != SMTPD_WANT_INPUT || engine->reset_due || engine->awaiting != SMTPD_WANT_INPUT ||
+           engine->held || engine->output.len > OUTPUT_HIGH;
+}
+
+static enum smtpd_want take_want(struct smtpd_engine *engine, struct smtpd_request *request_r)
+{
+    enum smtpd_want want = engine->want;
+    *request_r = engine->request;
+    request_r->envelope = &engine->transaction.envelope;
+    if (engine->reset_due) {
+        request_r->refusal = engine->transaction.refusal;
+        engine->reset_due = false;
+        engine->reset_told = true;
+        return SMTPD_WANT_RESET;
+    }
+    engine->want = SMTPD_WANT_INPUT;
+    return want;
+}
+
+enum smtpd_want smtpd_engine_step(struct smtpd_engine *engine, uint64_t now, struct bytes input, size_t *used_r,
+                                  struct smtpd_request *request_r)
+{
+    *used_r = 0;
+    if (engine->reset_told) {
+        engine->reset_told = false;
+        transaction_done(&engine->transaction);
+    }
+    check_deadline(engine, now);
+    while (!is_blocked(engine)) {
+        size_t used = 0;
+        int went_on = phases[engine->phase].take(engine, now, bytes_from(input, *used_r), &used);
+        *used_r += used;
+        if (went_on == 0) {
+            break;
+        }
+    }
+    return take_want(engine, request_r);
+}
+
+/* ---- answers ---- */
+
+void smtpd_engine_answer(struct smtpd_engine *engine, uint64_t now, const struct smtpd_answer *answer)
+{
+    enum smtpd_want question = engine->awaiting;
+    engine->awaiting = SMTPD_WANT_INPUT;
+    switch (question) {
+    case SMTPD_WANT_MAIL:
+        smtpd_answered_mail(engine, answer);
+        break;
+    case SMTPD_WANT_RECIPIENT:
+        smtpd_answered_recipient(engine, answer);
+        break;
+    default:
+        EXPECT(question == SMTPD_WANT_MESSAGE);
+        smtpd_answered_message(engine, answer);
+    }
+    smtpd_enter(engine, now, SMTPD_PHASE_COMMAND);
+}
+
+void smtpd_engine_store_failed(struct smtpd_engine *engine, const struct smtpd_answer *answer)
+{
+    smtpd_message_fail(engine, answer);
+}
+
+void smtpd_engine_hold(struct smtpd_engine *engine, uint64_t now, bool hold)
+{
+    if (engine->held && !hold) {
+        smtpd_enter(engine, now, engine->phase);
+    }
+    engine->held = hold;
+}
+
+static void copy_text(char *into, size_t size, const char *text)
+{
+    size_t len = text == NULL ? 0 : strnlen(text, size - 1);
+    if (len > 0) {
+        memcpy(into, text, len);
+    }
+    into[len] = '\0';
+}
+
+void smtpd_engine_tls_ready(struct smtpd_engine *engine, uint64_t now, const char *version, const char *cipher,
+                            const char *peer)
+{
+    EXPECT(engine->awaiting == SMTPD_WANT_TLS);
+    engine->awaiting = SMTPD_WANT_INPUT;
+    engine->stage = SMTPD_STAGE_START;
+    engine->esmtp = false;
+    engine->helo[0] = '\0';
+    engine->offered &= ~(unsigned)SMTP_EXT_STARTTLS;
+    copy_text(engine->tls_version, sizeof engine->tls_version, version);
+    copy_text(engine->tls_cipher, sizeof engine->tls_cipher, cipher);
+    copy_text(engine->tls_peer, sizeof engine->tls_peer, peer);
+    if (!engine->greeted) {
+        greet(engine, now);
+    } else {
+        smtpd_enter(engine, now, SMTPD_PHASE_COMMAND);
+    }
+}
+
+void smtpd_engine_drain(struct smtpd_engine *engine)
+{
+    engine->draining = true;
+}
+
+struct buf *smtpd_engine_output(struct smtpd_engine *engine)
+{
+    return &engine->output;
+}
+
+bool smtpd_engine_in_transaction(const struct smtpd_engine *engine)
+{
+    return engine->transaction.arena != NULL;
+}
+
+struct arena *smtpd_engine_arena(struct smtpd_engine *engine)
+{
+    return engine->transaction.arena;
+}
+
+const struct mail_envelope *smtpd_engine_envelope(const struct smtpd_engine *engine)
+{
+    return engine->transaction.arena == NULL ? NULL : &engine->transaction.envelope;
+}

@@ -1,0 +1,207 @@
+/* smtp_path - reverse and forward paths. RFC 5321 section 4.1.2, RFC 6531 section 3.3. Contract: smtp_path.h. */
+#include "proto/smtp_path.h"
+
+#include <string.h>
+
+#include "base/network.h"
+
+static bool is_atext(uint8_t c, bool utf8)
+{
+    if (c >= 128) {
+        return utf8;
+    }
+    return octet_is_alpha(c) || octet_is_digit(c) || (c != 0 && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
+}
+
+/* Length of the dot-atom at the head of text, 0 when there is none. */
+static size_t measure_dot_atom(struct bytes text, bool utf8)
+{
+    size_t len = 0;
+    while (len < text.len && (is_atext(text.ptr[len], utf8) || text.ptr[len] == '.')) {
+        bool dot = text.ptr[len] == '.';
+        if (dot && (len == 0 || text.ptr[len - 1] == '.')) {
+            return 0;
+        }
+        len++;
+    }
+    return len > 0 && text.ptr[len - 1] == '.' ? 0 : len;
+}
+
+/* Length of the quoted string at the head of text with its quotes, 0 when it is broken. */
+static size_t measure_quoted(struct bytes text, bool utf8)
+{
+    for (size_t i = 1; i < text.len; i++) {
+        uint8_t c = text.ptr[i];
+        if (c == '"') {
+            return i + 1;
+        }
+        if (c == '\\') {
+            if (++i == text.len) {
+                return 0;
+            }
+            c = text.ptr[i];
+            if (c >= 128) {
+                return 0;
+            }
+        }
+        if (c < 32 || c == 127 || (c >= 128 && !utf8)) {
+            return 0;
+        }
+    }
+    return 0;
+}
+
+static size_t measure_local(struct bytes text, bool utf8)
+{
+    if (text.len > 0 && text.ptr[0] == '"') {
+        return measure_quoted(text, utf8);
+    }
+    return measure_dot_atom(text, utf8);
+}
+
+/* "[192.0.2.1]" or "[IPv6:2001:db8::1]" (RFC 5321 section 4.1.3). */
+static bool is_address_literal(struct bytes literal)
+{
+    uint8_t address[16];
+    if (literal.len < 3 || literal.ptr[literal.len - 1] != ']') {
+        return false;
+    }
+    struct bytes inside = bytes_slice(literal, 1, literal.len - 2);
+    bool v6 = bytes_starts_nocase(inside, "IPv6:");
+    inside = v6 ? bytes_from(inside, 5) : inside;
+    return v6 == (bytes_find_octet(inside, ':') >= 0) && network_address_parse(address, inside) == 0;
+}
+
+/* A label of letters, digits, hyphens and (seen in private networks) underscores; no hyphen at its ends. */
+static bool is_label(struct bytes label, bool utf8)
+{
+    if (label.len == 0 || label.len > SMTP_PATH_LABEL_MAX || label.ptr[0] == '-' || label.ptr[label.len - 1] == '-') {
+        return false;
+    }
+    for (size_t i = 0; i < label.len; i++) {
+        uint8_t c = label.ptr[i];
+        bool plain = octet_is_alpha(c) || octet_is_digit(c) || c == '-' || c == '_';
+        if (!plain && !(c >= 128 && utf8)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool smtp_path_is_domain(struct bytes text, bool utf8)
+{
+    if (text.len == 0 || text.len > SMTP_PATH_DOMAIN_MAX || (utf8 && !bytes_is_utf8(text))) {
+        return false;
+    }
+    if (text.ptr[0] == '[') {
+        return is_address_literal(text);
+    }
+    if (text.ptr[text.len - 1] == '.') {
+        return false;
+    }
+    while (text.len > 0) {
+        if (!is_label(bytes_cut(&text, '.'), utf8)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Where the domain at the head of text ends: at what can be part of none. */
+static size_t measure_domain(struct bytes text)
+{
+    size_t len = 0;
+    bool literal = text.len > 0 && text.ptr[0] == '[';
+    while (len < text.len && text.ptr[len] > ' ' && text.ptr[len] != '>') {
+        if (literal && text.ptr[len] == ']') {
+            return len + 1;
+        }
+        len++;
+    }
+    return len;
+}
+
+/* "local" or "local@domain" at the head of text; *len_r tells how long it is. */
+static enum smtp_path_result parse_mailbox(struct bytes text, bool utf8, struct smtp_path *path_r, size_t *len_r)
+{
+    size_t local = measure_local(text, utf8);
+    if (local == 0) {
+        return SMTP_PATH_SYNTAX;
+    }
+    size_t len = local;
+    struct bytes domain = {NULL, 0};
+    if (len < text.len && text.ptr[len] == '@') {
+        domain = bytes_slice(text, len + 1, measure_domain(bytes_from(text, len + 1)));
+        len += 1 + domain.len;
+        if (domain.len > SMTP_PATH_DOMAIN_MAX) {
+            return SMTP_PATH_TOO_LONG;
+        }
+        if (!smtp_path_is_domain(domain, utf8)) {
+            return SMTP_PATH_SYNTAX;
+        }
+    }
+    if (local > SMTP_PATH_LOCAL_MAX) {
+        return SMTP_PATH_TOO_LONG;
+    }
+    *path_r = (struct smtp_path){bytes_slice(text, 0, len), bytes_slice(text, 0, local), domain};
+    *len_r = len;
+    return SMTP_PATH_OK;
+}
+
+/* Octets that the mode does not allow are named as such, before anything is called a syntax error. */
+static enum smtp_path_result check_octets(struct bytes text, bool utf8)
+{
+    return (utf8 ? bytes_is_utf8(text) : bytes_is_ascii(text)) ? SMTP_PATH_OK : SMTP_PATH_NOT_UTF8;
+}
+
+enum smtp_path_result smtp_path_take(struct bytes *rest, bool utf8, struct smtp_path *path_r)
+{
+    struct bytes text = bytes_from(*rest, 1);
+    struct smtp_path path = {{NULL, 0}, {NULL, 0}, {NULL, 0}};
+    size_t len = 0;
+    if (rest->len < 2 || rest->ptr[0] != '<') {
+        return SMTP_PATH_SYNTAX;
+    }
+    if (check_octets(*rest, utf8) != SMTP_PATH_OK) {
+        return SMTP_PATH_NOT_UTF8;
+    }
+    if (text.ptr[0] == '@') {
+        return SMTP_PATH_SOURCE_ROUTE;
+    }
+    if (text.ptr[0] != '>') {
+        enum smtp_path_result result = parse_mailbox(text, utf8, &path, &len);
+        if (result != SMTP_PATH_OK) {
+            return result;
+        }
+    }
+    if (len >= text.len || text.ptr[len] != '>') {
+        return SMTP_PATH_SYNTAX;
+    }
+    *rest = bytes_from(text, len + 1);
+    *path_r = path;
+    return SMTP_PATH_OK;
+}
+
+enum smtp_path_result smtp_path_mailbox(struct bytes text, bool utf8, struct smtp_path *path_r)
+{
+    struct smtp_path path;
+    size_t len;
+    if (check_octets(text, utf8) != SMTP_PATH_OK) {
+        return SMTP_PATH_NOT_UTF8;
+    }
+    enum smtp_path_result result = parse_mailbox(text, utf8, &path, &len);
+    if (result != SMTP_PATH_OK) {
+        return result;
+    }
+    if (len != text.len || path.domain.len == 0) {
+        return SMTP_PATH_SYNTAX;
+    }
+    *path_r = path;
+    return SMTP_PATH_OK;
+}
+
+bool smtp_path_is_routed(const struct smtp_path *path)
+{
+    return bytes_find_octet(path->local, '%') >= 0 || bytes_find_octet(path->local, '!') >= 0 ||
+           bytes_find_octet(path->local, '@') >= 0;
+}

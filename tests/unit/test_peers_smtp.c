@@ -1,0 +1,466 @@
+/*
+ * The transcripts of tests/peers/smtp, played against the SMTP engine: whole, octet by octet, and cut in two at every octet.
+ *
+ *   # ...                a comment
+ *   option NAME [VALUE]  before anything else: a limit of struct smtpd_limits, or a switch (the table below)
+ *   S: LINE              the server's next line; "*" at its end matches any rest
+ *   C: TEXT              the client sends TEXT and CR LF; \r \n \t \0 \\ \xHH and \*N{TEXT} (TEXT N times) are escapes
+ *   c: TEXT              the same without CR LF
+ *   delay DURATION       the clock goes on ("30s", "5m")
+ *   answer CODE [ENHANCED TEXT]  the next open question gets this answer (else each is accepted)
+ *   tls                  the engine wants TLS; what is unread is dropped, the handshake succeeds
+ *   stored TEXT          the last message that was taken has exactly these octets
+ *   messages N           so many messages were taken
+ *   closed               the engine wants the connection closed
+ *   drop                 the client is gone
+ *
+ * Lines of the client that stand together are sent together.
+ */
+#include "test.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/units.h"
+#include "engine/smtpd_engine.h"
+
+#define TEXT_MAX (8u << 20)
+#define ANSWERS_MAX 8
+
+struct answer_text {
+    int code;
+    char enhanced[16];
+    char text[128];
+};
+
+struct player {
+    const char *name;
+    size_t line;
+    size_t cut; /* 0: whole; 1: octet by octet; n: a group is cut before its octet n-1 */
+    struct smtpd_engine_options options;
+    struct smtpd_engine *engine;
+    uint64_t now;
+    struct buf input;  /* sent by the client, not taken yet */
+    struct buf output; /* said by the engine, not expected yet */
+    struct buf group;  /* what the client sends at once */
+    struct buf body, stored;
+    struct answer_text answers[ANSWERS_MAX];
+    size_t answer_first, answer_count;
+    uint64_t messages;
+    bool closed, wants_tls, dropped;
+    size_t longest; /* of the groups */
+};
+
+#define FAIL(player, ...) \
+    do { \
+        char what_[4096]; \
+        snprintf(what_, sizeof what_, __VA_ARGS__); \
+        fail_msg("%s:%zu (cut %zu): %s", (player)->name, (player)->line, (player)->cut, what_); \
+    } while (0)
+
+/* ---- the outside of the engine ---- */
+
+static void answer_question(struct player *player)
+{
+    struct smtpd_answer answer = {0, NULL, NULL};
+    if (player->answer_count > 0) {
+        struct answer_text *text = &player->answers[player->answer_first];
+        answer = (struct smtpd_answer){text->code, text->enhanced, text->text};
+        player->answer_first = (player->answer_first + 1) % ANSWERS_MAX;
+        player->answer_count--;
+    }
+    smtpd_engine_answer(player->engine, player->now, &answer);
+}
+
+static void take_message(struct player *player, const struct smtpd_request *request)
+{
+    if (request->size != player->body.len) {
+        FAIL(player, "message of %zu octets is said to have %llu", player->body.len, (unsigned long long)request->size);
+    }
+    struct bytes body = buf_bytes(&player->body);
+    if (!bytes_equal(request->header, bytes_slice(body, 0, request->header.len))) {
+        FAIL(player, "the header is not the head of the message");
+    }
+    bool taken = player->answer_count == 0 || player->answers[player->answer_first].code < 400;
+    buf_clear(&player->stored);
+    if (taken) {
+        buf_append_bytes(&player->stored, body);
+        player->messages++;
+    }
+    answer_question(player);
+}
+
+static bool serve(struct player *player, enum smtpd_want want, const struct smtpd_request *request)
+{
+    switch (want) {
+    case SMTPD_WANT_INPUT:
+        return false;
+    case SMTPD_WANT_TLS:
+        player->wants_tls = true;
+        return false;
+    case SMTPD_WANT_MAIL:
+        buf_clear(&player->body);
+        answer_question(player);
+        return true;
+    case SMTPD_WANT_RECIPIENT:
+        answer_question(player);
+        return true;
+    case SMTPD_WANT_STORE:
+        buf_append_bytes(&player->body, request->data);
+        return true;
+    case SMTPD_WANT_MESSAGE:
+        take_message(player, request);
+        return true;
+    case SMTPD_WANT_RESET:
+        buf_clear(&player->body);
+        return true;
+    case SMTPD_WANT_CLOSE:
+        player->closed = true;
+        return false;
+    }
+    return false;
+}
+
+static void pump(struct player *player)
+{
+    bool again = !player->wants_tls;
+    while (again) {
+        struct smtpd_request request;
+        size_t used;
+        enum smtpd_want want =
+            smtpd_engine_step(player->engine, player->now, buf_bytes(&player->input), &used, &request);
+        struct buf *output = smtpd_engine_output(player->engine);
+        bool more = output->len > 0;
+        buf_append_bytes(&player->output, buf_bytes(output));
+        buf_consume(output, output->len);
+        /* STORE looks at the input, so it is served first. */
+        again = serve(player, want, &request) || (more && !player->closed && !player->wants_tls);
+        buf_consume(&player->input, used);
+    }
+}
+
+static void feed(struct player *player, struct bytes data)
+{
+    buf_append_bytes(&player->input, data);
+    pump(player);
+}
+
+/* Sends what was gathered, in the way of this run. */
+static void send_group(struct player *player)
+{
+    struct bytes group = buf_bytes(&player->group);
+    player->longest = group.len > player->longest ? group.len : player->longest;
+    if (player->cut == 1) {
+        for (size_t i = 0; i < group.len; i++) {
+            feed(player, bytes_slice(group, i, 1));
+        }
+    } else if (player->cut > 1 && player->cut - 1 < group.len) {
+        feed(player, bytes_slice(group, 0, player->cut - 1));
+        feed(player, bytes_from(group, player->cut - 1));
+    } else if (group.len > 0) {
+        feed(player, group);
+    }
+    buf_clear(&player->group);
+}
+
+/* ---- the lines of a transcript ---- */
+
+static unsigned number_of(struct player *player, struct bytes text)
+{
+    uint64_t number;
+    if (!bytes_to_u64(text, &number)) {
+        FAIL(player, "a number was expected: \"%.*s\"", (int)text.len, (const char *)text.ptr);
+    }
+    return (unsigned)number;
+}
+
+static void unescape(struct player *player, struct bytes text, struct buf *out);
+
+/* "\*N{TEXT}": *text stands behind the "\*". */
+static void repeat(struct player *player, struct bytes *text, struct buf *out)
+{
+    unsigned count = number_of(player, bytes_cut(text, '{'));
+    struct bytes inside = bytes_cut(text, '}');
+    for (unsigned i = 0; i < count; i++) {
+        unescape(player, inside, out);
+    }
+}
+
+static void unescape(struct player *player, struct bytes text, struct buf *out)
+{
+    while (text.len > 0) {
+        buf_append_bytes(out, bytes_cut(&text, '\\'));
+        if (text.ptr == NULL || text.len == 0) {
+            break;
+        }
+        char c = (char)text.ptr[0];
+        text = bytes_from(text, 1);
+        if (c == '*') {
+            repeat(player, &text, out);
+        } else if (c == 'x' && text.len >= 2) {
+            char hex[3] = {(char)text.ptr[0], (char)text.ptr[1], '\0'};
+            buf_append_octet(out, (uint8_t)strtoul(hex, NULL, 16));
+            text = bytes_from(text, 2);
+        } else {
+            buf_append_octet(out, (uint8_t)(c == 'r' ? '\r' : c == 'n' ? '\n' : c == 't' ? '\t' : c == '0' ? '\0' : c));
+        }
+    }
+}
+
+static const struct {
+    const char *name;
+    size_t offset; /* in struct smtpd_limits */
+    bool is_wide;  /* uint64_t; else unsigned */
+} limits[] = {
+#define LIMIT(field, wide) {#field, offsetof(struct smtpd_limits, field), wide}
+    LIMIT(max_message_size, true), LIMIT(max_recipients, false),    LIMIT(max_errors, false),
+    LIMIT(max_transactions, false), LIMIT(max_received, false),     LIMIT(command_timeout_ms, true),
+    LIMIT(data_timeout_ms, true),   LIMIT(session_timeout_ms, true),
+#undef LIMIT
+};
+
+static void set_option(struct player *player, struct bytes rest)
+{
+    struct bytes value = rest;
+    struct bytes name = bytes_cut(&value, ' ');
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        if (bytes_is(name, limits[i].name)) {
+            unsigned number = number_of(player, value);
+            uint64_t wide = number;
+            char *at = (char *)&player->options.limits + limits[i].offset;
+            memcpy(at, limits[i].is_wide ? (void *)&wide : (void *)&number, limits[i].is_wide ? sizeof wide : sizeof number);
+            return;
+        }
+    }
+    if (bytes_is(name, "starttls")) {
+        player->options.starttls = true;
+    } else if (bytes_is(name, "implicit_tls")) {
+        player->options.implicit_tls = true;
+    } else if (bytes_is(name, "refusal")) {
+        player->options.refusal = (struct smtpd_answer){554, "5.7.1", "your network may not send here; closing"};
+    } else {
+        FAIL(player, "unknown option \"%.*s\"", (int)name.len, (const char *)name.ptr);
+    }
+}
+
+static void expect_line(struct player *player, struct bytes wanted)
+{
+    struct bytes rest = buf_bytes(&player->output);
+    ptrdiff_t end = bytes_find(rest, bytes_of("\r\n"));
+    if (end < 0) {
+        FAIL(player, "wanted \"%.*s\", nothing was said", (int)wanted.len, (const char *)wanted.ptr);
+    }
+    struct bytes said = bytes_slice(rest, 0, (size_t)end);
+    bool open = wanted.len > 0 && wanted.ptr[wanted.len - 1] == '*';
+    struct bytes pattern = bytes_slice(wanted, 0, wanted.len - (open ? 1 : 0));
+    if (!bytes_equal(pattern, open ? bytes_slice(said, 0, pattern.len) : said)) {
+        FAIL(player, "wanted \"%.*s\", said \"%.*s\"", (int)wanted.len, (const char *)wanted.ptr, (int)said.len,
+             (const char *)said.ptr);
+    }
+    buf_consume(&player->output, (size_t)end + 2);
+}
+
+static void expect_nothing(struct player *player)
+{
+    struct bytes said = buf_bytes(&player->output);
+    if (said.len > 0) {
+        FAIL(player, "said \"%.*s\", nothing was wanted", (int)said.len, (const char *)said.ptr);
+    }
+}
+
+static void start(struct player *player)
+{
+    if (player->engine == NULL) {
+        player->engine = smtpd_engine_new(&player->options, player->now);
+        pump(player);
+    }
+}
+
+static void do_client(struct player *player, struct bytes text)
+{
+    unescape(player, text, &player->group);
+    buf_append_text(&player->group, "\r\n");
+}
+
+static void do_client_raw(struct player *player, struct bytes text)
+{
+    unescape(player, text, &player->group);
+}
+
+static void do_delay(struct player *player, struct bytes text)
+{
+    uint64_t milliseconds;
+    if (units_duration(text, &milliseconds) < 0) {
+        FAIL(player, "no duration");
+    }
+    player->now += milliseconds;
+    pump(player);
+}
+
+static void do_answer(struct player *player, struct bytes text)
+{
+    struct answer_text *answer = &player->answers[(player->answer_first + player->answer_count++) % ANSWERS_MAX];
+    answer->code = (int)number_of(player, bytes_cut(&text, ' '));
+    struct bytes enhanced = bytes_cut(&text, ' ');
+    snprintf(answer->enhanced, sizeof answer->enhanced, "%.*s", (int)enhanced.len, (const char *)enhanced.ptr);
+    snprintf(answer->text, sizeof answer->text, "%.*s", (int)text.len, (const char *)text.ptr);
+}
+
+static void do_tls(struct player *player, struct bytes text)
+{
+    (void)text;
+    if (!player->wants_tls) {
+        FAIL(player, "TLS is not wanted");
+    }
+    player->wants_tls = false;
+    buf_clear(&player->input);
+    smtpd_engine_tls_ready(player->engine, player->now, "TLSv1.3", "TLS_AES_256_GCM_SHA384", NULL);
+    pump(player);
+}
+
+static void do_stored(struct player *player, struct bytes text)
+{
+    struct buf wanted;
+    buf_init(&wanted, TEXT_MAX);
+    unescape(player, text, &wanted);
+    if (!bytes_equal(buf_bytes(&wanted), buf_bytes(&player->stored))) {
+        FAIL(player, "stored %zu octets \"%.200s\"", player->stored.len, buf_text(&player->stored));
+    }
+    buf_done(&wanted);
+}
+
+static void do_messages(struct player *player, struct bytes text)
+{
+    if (player->messages != number_of(player, text)) {
+        FAIL(player, "%llu messages", (unsigned long long)player->messages);
+    }
+}
+
+static void do_closed(struct player *player, struct bytes text)
+{
+    (void)text;
+    if (!player->closed) {
+        FAIL(player, "not closed, but in %s", smtpd_engine_phase(player->engine));
+    }
+}
+
+static void do_drop(struct player *player, struct bytes text)
+{
+    (void)text;
+    player->dropped = true;
+}
+
+static const struct {
+    const char *word;
+    void (*run)(struct player *player, struct bytes rest);
+    bool gathers; /* adds to the group; any other word has it sent */
+} words[] = {
+    {"C:", do_client, true},           {"c:", do_client_raw, true},     {"S:", expect_line, false},
+    {"delay", do_delay, false},        {"answer", do_answer, false},    {"tls", do_tls, false},
+    {"stored", do_stored, false},      {"messages", do_messages, false}, {"closed", do_closed, false},
+    {"drop", do_drop, false},
+};
+
+static void play_line(struct player *player, struct bytes line)
+{
+    struct bytes rest = line;
+    struct bytes word = bytes_cut(&rest, ' ');
+    if (bytes_is(word, "option")) {
+        set_option(player, rest);
+        return;
+    }
+    start(player);
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (!bytes_is(word, words[i].word)) {
+            continue;
+        }
+        if (!words[i].gathers) {
+            send_group(player);
+        } else if (player->group.len == 0) {
+            expect_nothing(player);
+        }
+        words[i].run(player, rest);
+        return;
+    }
+    FAIL(player, "unknown word \"%.*s\"", (int)word.len, (const char *)word.ptr);
+}
+
+/* Plays the text in one way; returns the length of the longest group. */
+static size_t play_once(const char *name, struct bytes text, size_t cut)
+{
+    struct player player = {.name = name, .cut = cut, .now = 1000000};
+    player.options = (struct smtpd_engine_options){
+        .hostname = "gw.test", .listener = "apps", .client_address = "192.0.2.7", .client_port = 4711};
+    smtpd_limits_default(&player.options.limits);
+    struct buf *buffers[] = {&player.input, &player.output, &player.group, &player.body, &player.stored};
+    for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++) {
+        buf_init(buffers[i], TEXT_MAX);
+    }
+    while (text.len > 0) {
+        struct bytes line = bytes_cut(&text, '\n');
+        player.line++;
+        if (line.len > 0 && line.ptr[0] != '#') {
+            play_line(&player, line);
+        }
+    }
+    send_group(&player);
+    expect_nothing(&player);
+    if (!player.closed && !player.dropped) {
+        FAIL(&player, "a transcript ends in \"closed\" or \"drop\"");
+    }
+    smtpd_engine_free(&player.engine);
+    for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++) {
+        buf_done(buffers[i]);
+    }
+    return player.longest;
+}
+
+static void play_file(const char *folder, const char *name)
+{
+    char path[1024];
+    struct buf text;
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    buf_init(&text, TEXT_MAX);
+    for (int c = getc(file); c != EOF; c = getc(file)) {
+        buf_append_octet(&text, (uint8_t)c);
+    }
+    fclose(file);
+    size_t longest = play_once(name, buf_bytes(&text), 0);
+    /* A long group would take its square: its first and last octets are where the cuts matter. */
+    size_t stride = longest > 4000 ? longest / 200 : 1;
+    for (size_t cut = 1; cut <= longest; cut += cut < 1000 || cut + 100 > longest ? 1 : stride) {
+        play_once(name, buf_bytes(&text), cut);
+    }
+    buf_done(&text);
+}
+
+static void transcripts_come_out_the_same_however_they_are_cut(void **state)
+{
+    const char *folder = SOURCE_DIR "/tests/peers/smtp";
+    struct dirent **entries;
+    int count = scandir(folder, &entries, NULL, alphasort);
+    int played = 0;
+    (void)state;
+    for (int i = 0; i < count; i++) {
+        size_t len = strlen(entries[i]->d_name);
+        if (len > 4 && strcmp(entries[i]->d_name + len - 4, ".txt") == 0) {
+            play_file(folder, entries[i]->d_name);
+            played++;
+        }
+        free(entries[i]);
+    }
+    free(entries);
+    assert_true(played > 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(transcripts_come_out_the_same_however_they_are_cut),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
