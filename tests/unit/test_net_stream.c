@@ -307,6 +307,30 @@ static void listener_faults(void **state)
     fixture_done(&f);
 }
 
+/* A server that says why and resets: its words come before the failure of our write. */
+static void last_words_are_heard(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f);
+    f.client.eats = true;
+    fixture_listen(&f);
+    fixture_connect(&f);
+    run_until(&f, both_there);
+    net_stream_pause(f.client.stream);
+    net_stream_pause(f.server.stream);
+    write_text(&f.client, "nobody reads this, so the close is a reset");
+    write_text(&f.server, "hello");
+    settle(&f, 5);
+    net_stream_free(&f.server.stream);
+    settle(&f, 5);
+    write_text(&f.client, "more");
+    net_stream_resume(f.client.stream);
+    run_until(&f, client_failed);
+    assert_true(client_got_hello(&f));
+    fixture_done(&f);
+}
+
 static bool client_got_lines(struct fixture *fixture)
 {
     return fixture->client.got.len == 100;
@@ -346,6 +370,7 @@ int main(void)
         cmocka_unit_test(finish_lingers_no_longer_than_asked),
         cmocka_unit_test(unix_socket),
         cmocka_unit_test(listener_faults),
+        cmocka_unit_test(last_words_are_heard),
         cmocka_unit_test(small_writes_leave_together),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
