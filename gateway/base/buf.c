@@ -21,6 +21,14 @@ void buf_done(struct buf *buf)
     buf_init(buf, max);
 }
 
+void buf_wipe(struct buf *buf)
+{
+    if (buf->storage != NULL) {
+        explicit_bzero(buf->storage, buf->size);
+    }
+    buf_done(buf);
+}
+
 void buf_clear(struct buf *buf)
 {
     buf->start = 0;

@@ -28,6 +28,8 @@ struct buf {
 void buf_init(struct buf *buf, size_t max);
 /* Frees the storage; the buffer may be used again with the same maximum. */
 void buf_done(struct buf *buf);
+/* buf_done() for secrets: the storage is overwritten first. */
+void buf_wipe(struct buf *buf);
 /* Forgets the contents and `full`, keeps the storage. */
 void buf_clear(struct buf *buf);
 

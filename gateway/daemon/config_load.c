@@ -52,8 +52,7 @@ static struct bytes read_text(struct arena *arena, const char *file, struct filt
         char *copy = expect_memory(arena_copy(arena, buf_bytes(&text)));
         result = bytes_at(copy, text.len);
     }
-    explicit_bzero(text.storage, text.storage == NULL ? 0 : text.size); /* it may hold a literal password */
-    buf_done(&text);
+    buf_wipe(&text); /* it may hold a literal password */
     return result;
 }
 

@@ -109,8 +109,7 @@ static void secret_from_file(struct config_reader *reader, const char *pointer, 
         }
         *(const char **)into = expect_memory(arena_copy(reader->arena, secret));
     }
-    explicit_bzero(text.storage, text.storage == NULL ? 0 : text.size);
-    buf_done(&text);
+    buf_wipe(&text);
 }
 
 static void read_secret(struct config_reader *reader, const struct config_key *key, const char *pointer, json_t *value,
