@@ -1,0 +1,135 @@
+/*
+ * spool_index - the SQLite index: every statement that the spool makes, and nothing else.
+ *
+ * One connection with its prepared statements. A connection is used by one thread at a time. Functions return 0, or -1 with a
+ * fault of class LOCAL: "enospc", "eio", "erofs", "damaged", "busy" or "sqlite".
+ */
+#ifndef MAILWEIR_SPOOL_SPOOL_INDEX_H
+#define MAILWEIR_SPOOL_SPOOL_INDEX_H
+
+#include <sqlite3.h>
+
+#include "base/bytes.h"
+#include "base/fault.h"
+
+/* Of a delivery; the numbers stand in the index. */
+enum spool_state {
+    SPOOL_STATE_WAITING = 0,
+    SPOOL_STATE_HELD = 1,
+    SPOOL_STATE_DEAD = 2,
+    SPOOL_STATE_FILED = 3,
+    SPOOL_STATE_DROPPED = 4,
+};
+
+/* Where a message's record lies. segment 0: nowhere. */
+struct spool_place {
+    uint64_t segment, start;
+    uint64_t record_len;
+    uint64_t body_len;
+    uint64_t body_sum;
+};
+
+struct spool_index;
+
+enum spool_index_mode { SPOOL_INDEX_WRITE, SPOOL_INDEX_READ };
+
+/*
+ * Opens the database at path; SPOOL_INDEX_WRITE creates it and brings its schema up to date. vfs: SQLite's name of one, or
+ * NULL.
+ */
+int spool_index_open(struct spool_index **index_r, const char *path, const char *vfs, enum spool_index_mode mode,
+                     struct fault *fault);
+/* Sets *index to NULL; NULL is fine. */
+void spool_index_close(struct spool_index **index);
+
+int spool_index_begin(struct spool_index *index, struct fault *fault);
+int spool_index_commit(struct spool_index *index, struct fault *fault);
+void spool_index_rollback(struct spool_index *index);
+
+/* A number of the table "spool". */
+int spool_index_get(struct spool_index *index, const char *name, uint64_t *value_r, struct fault *fault);
+int spool_index_set(struct spool_index *index, const char *name, uint64_t value, struct fault *fault);
+/* The highest message number in use, 0 when there is none. */
+int spool_index_last_message(struct spool_index *index, uint64_t *seq_r, struct fault *fault);
+
+struct spool_index_message {
+    uint64_t seq;
+    const char *id;
+    int64_t received_ms;
+    struct spool_place place;
+    unsigned open;
+    int64_t settled_ms; /* when open is 0 */
+    struct bytes envelope;
+};
+int spool_index_add_message(struct spool_index *index, const struct spool_index_message *message, struct fault *fault);
+
+struct spool_index_delivery {
+    uint64_t message;
+    unsigned number;
+    enum spool_state state;
+    const char *upstream;
+    int64_t due_ms, changed_ms;
+    uint64_t handed;
+    struct bytes detail;
+};
+int spool_index_add_delivery(struct spool_index *index, const struct spool_index_delivery *delivery, struct fault *fault);
+
+/* What an attempt makes of a delivery. */
+struct spool_index_change {
+    uint64_t message;
+    unsigned number;
+    enum spool_state state;
+    int64_t due_ms, changed_ms;
+    unsigned attempts;
+    bool uncertain;
+    uint32_t uidvalidity, uid;
+};
+int spool_index_change_delivery(struct spool_index *index, const struct spool_index_change *change, struct fault *fault);
+int spool_index_add_attempt(struct spool_index *index, const struct spool_index_change *change, const struct fault *what,
+                            struct fault *fault);
+/* Marks a delivery as handed out in this run (0: given back). */
+int spool_index_hand(struct spool_index *index, uint64_t message, unsigned number, uint64_t run, struct fault *fault);
+/* One delivery of the message is settled: *place_r is where it lies, *open_r how many are still open. */
+int spool_index_settle(struct spool_index *index, uint64_t message, int64_t now_ms, unsigned *open_r,
+                       struct spool_place *place_r, struct fault *fault);
+
+/* One waiting delivery as it stands in the index; the views are valid during the call. */
+struct spool_index_due {
+    uint64_t message;
+    unsigned number;
+    const char *id;
+    struct spool_place place;
+    int64_t due_ms;
+    unsigned attempts;
+    bool uncertain;
+    uint64_t handed;
+    struct bytes envelope, detail;
+};
+/* Calls fn for each waiting delivery of the upstream that is due at now_ms, the longest due first, until fn returns non-zero. */
+int spool_index_each_due(struct spool_index *index, const char *upstream, int64_t now_ms,
+                         int (*fn)(void *ctx, const struct spool_index_due *due), void *ctx, struct fault *fault);
+/* When the next waiting delivery that is not due at now_ms becomes due; -1 when there is none. */
+int spool_index_next_due(struct spool_index *index, const char *upstream, int64_t now_ms, int64_t *due_ms_r,
+                         struct fault *fault);
+/* Where a message lies now (it may have been moved); segment 0 when it is not known any more. */
+int spool_index_place(struct spool_index *index, uint64_t message, struct spool_place *place_r, struct fault *fault);
+
+struct spool_index_counts {
+    uint64_t waiting, held, dead, messages;
+};
+int spool_index_count(struct spool_index *index, struct spool_index_counts *counts_r, struct fault *fault);
+/* Calls fn for each segment in which something lives. */
+int spool_index_each_segment(struct spool_index *index, void (*fn)(void *ctx, uint64_t segment, uint64_t live, uint64_t octets),
+                             void *ctx, struct fault *fault);
+/* Forgets up to `limit` messages that were settled before before_ms; *count_r is how many it were. */
+int spool_index_forget(struct spool_index *index, int64_t before_ms, unsigned limit, unsigned *count_r, struct fault *fault);
+
+/* Copies the write-ahead log into the database as far as nobody stands in the way. */
+int spool_index_checkpoint(struct spool_index *index, struct fault *fault);
+/* Pages that the write-ahead log of this connection held after its last commit. */
+unsigned spool_index_log_pages(const struct spool_index *index);
+
+/* Fills the fault from SQLite's result code; returns -1. */
+int spool_index_failed(sqlite3 *db, int code, struct fault *fault);
+
+#endif

@@ -1,0 +1,106 @@
+/*
+ * spool_item - one delivery in memory, and reading its body.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/expect.h"
+#include "spool/spool_private.h"
+
+struct spool_item *spool_item_new(void)
+{
+    struct arena *arena = arena_new(SPOOL_ITEM_MAX);
+    struct spool_item *item = expect_memory(arena_alloc(arena, sizeof *item));
+    item->arena = arena;
+    item->body = expect_memory(arena_alloc(arena, sizeof *item->body));
+    return item;
+}
+
+void spool_item_name(struct spool_item *item)
+{
+    snprintf(item->id, sizeof item->id, "%s.%u", item->envelope.id, item->delivery.number);
+}
+
+void spool_memory_release(struct spool *spool, struct spool_memory **memory)
+{
+    if (*memory != NULL && --(*memory)->users == 0) {
+        spool->cached -= (*memory)->data.len;
+        buf_done(&(*memory)->data);
+        free(*memory);
+    }
+    *memory = NULL;
+}
+
+void spool_item_free(struct spool *spool, struct spool_item **item)
+{
+    if (*item != NULL) {
+        spool_memory_release(spool, &(*item)->body->memory);
+        struct arena *arena = (*item)->arena;
+        arena_free(&arena);
+        *item = NULL;
+    }
+}
+
+uint64_t spool_item_key(uint64_t message, unsigned number)
+{
+    return message << 16 | number;
+}
+
+/* ---- reading ---- */
+
+struct read_job {
+    struct spool *spool;
+    struct spool_item *item;
+    uint64_t offset;
+    size_t len;
+    uint8_t *data;
+    ptrdiff_t got;
+    struct fault fault;
+    spool_read_fn *done;
+    void *ctx;
+};
+
+static void read_body(void *ctx)
+{
+    struct read_job *job = ctx;
+    struct spool_body *body = job->item->body;
+    job->got = spool_reader_read(job->spool->reader, body->message, &body->place, &body->checked, job->offset, job->data,
+                                 job->len, &job->fault);
+}
+
+static void on_read(void *ctx)
+{
+    struct read_job *job = ctx;
+    if (job->got < 0) {
+        job->item->body->damaged = strcmp(job->fault.code, "damaged") == 0;
+        job->done(job->ctx, (struct bytes){0}, &job->fault);
+    } else {
+        job->done(job->ctx, bytes_at(job->data, (size_t)job->got), NULL);
+    }
+    free(job->data);
+    free(job);
+}
+
+static void on_memory(void *ctx)
+{
+    struct read_job *job = ctx;
+    struct bytes body = buf_bytes(&job->item->body->memory->data);
+    size_t offset = job->offset < body.len ? (size_t)job->offset : body.len;
+    job->done(job->ctx, bytes_slice(body, offset, job->len), NULL);
+    free(job);
+}
+
+void spool_item_read(struct spool *spool, struct spool_item *item, uint64_t offset, size_t len, spool_read_fn *done, void *ctx)
+{
+    struct read_job *job = expect_calloc(1, sizeof *job);
+    *job = (struct read_job){.spool = spool, .item = item, .offset = offset, .len = len, .done = done, .ctx = ctx};
+    if (item->body->memory != NULL) {
+        net_defer(spool->loop, on_memory, job);
+        return;
+    }
+    uint64_t left = offset < item->body_size ? item->body_size - offset : 0;
+    job->len = len < left ? len : (size_t)left;
+    job->data = expect_calloc(1, job->len + 1);
+    net_lane_submit(spool->read, read_body, on_read, job);
+}

@@ -1,0 +1,280 @@
+/*
+ * spool_private - what the files of the spool share.
+ *
+ * Two threads beside the loop: the lane "disk" owns struct spool_writer (the segment that is appended to, the writing connection to the
+ * index), the lane "read" owns struct spool_reader (open segments, a reading connection). The loop owns everything else. A
+ * job goes from the loop to a lane and back; while it is on a lane, the loop leaves it alone.
+ *
+ *   job     one commit, settlement or other change; see struct spool_job_kind
+ *   group   the jobs that are made durable together
+ */
+#ifndef MAILWEIR_SPOOL_SPOOL_PRIVATE_H
+#define MAILWEIR_SPOOL_SPOOL_PRIVATE_H
+
+#include "base/list.h"
+#include "base/map.h"
+#include "net/net_file.h"
+#include "net/net_lane.h"
+#include "spool/spool.h"
+#include "spool/spool_index.h"
+#include "spool/spool_record.h"
+
+/* Octets that a stage gathers before it hands them to the disk. */
+#define SPOOL_CHUNK 65536u
+/* Jobs and octets of bodies that one group takes at most. */
+#define SPOOL_GROUP_JOBS 1000
+#define SPOOL_GROUP_OCTETS (16u << 20)
+/* Octets of bodies that stay in memory for deliveries that are offered right after their commit. */
+#define SPOOL_CACHE_OCTETS (32u << 20)
+/* Pages of the index's log (4 KiB each) above which it is copied into the database. */
+#define SPOOL_LOG_PAGES 4096
+/* How long settlements that could not be written wait, and how long we refuse mail after a failed commit. */
+#define SPOOL_TROUBLE_MS 1000
+/* How long a measurement of the free space is believed. */
+#define SPOOL_SPACE_MS 1000
+/* Inodes below which nothing is accepted. */
+#define SPOOL_INODES_MIN 100
+/* Octets of arena that one item may take: envelope, delivery and their edits. */
+#define SPOOL_ITEM_MAX (64u << 20)
+#define SPOOL_PATH_MAX 4096
+/* Deliveries of one message. */
+#define SPOOL_DELIVERIES_MAX 65535
+
+/* ---- spool_segment.c: one segment file that is appended to ---- */
+
+struct spool_segment {
+    struct list link; /* the group's list of segments to sync */
+    uint64_t id;
+    struct net_file *file;
+    uint64_t tail;      /* where the next octet goes */
+    bool fresh;         /* its name is not yet durable */
+    struct fault fault; /* of its last sync: what came since the one before cannot be trusted, nothing is appended any more */
+};
+
+/* Its path in the folder of segments. */
+void spool_segment_path(const char *folder, uint64_t id, char out[SPOOL_PATH_MAX]);
+/* The id of a file name, 0 when it is no segment's. */
+uint64_t spool_segment_id(const char *name);
+int spool_segment_create(struct spool_segment **segment_r, const char *folder, uint64_t id, struct fault *fault);
+/* Appends at the tail, which stays where it is after a failure. */
+int spool_segment_append(struct spool_segment *segment, const struct bytes *pieces, size_t count, struct fault *fault);
+/* Sets *segment to NULL; NULL is fine. */
+void spool_segment_close(struct spool_segment **segment);
+
+/* ---- jobs and groups ---- */
+
+struct spool_job;
+struct spool_writer;
+
+struct spool_job_kind {
+    /* On the lane: gives the writer what belongs into segments. May be NULL. A failure stands in job->fault. */
+    void (*write)(struct spool_writer *writer, struct spool_job *job);
+    /* On the lane: the changes of the index, within the group's transaction. -1 fails the whole group. */
+    int (*index)(struct spool_writer *writer, struct spool_job *job, struct fault *fault);
+    /* On the loop: answers and frees the job. */
+    void (*done)(struct spool *spool, struct spool_job *job);
+};
+
+struct spool_job {
+    struct list link;
+    const struct spool_job_kind *kind;
+    size_t octets;                 /* of bodies in memory */
+    struct spool_segment *segment; /* that its record went into, during the group */
+    struct fault fault;
+};
+
+/* ---- spool_writer.c: the lane "disk" ---- */
+
+struct spool_writer {
+    char folder[SPOOL_PATH_MAX]; /* of the segments */
+    struct spool_index *index;
+    uint64_t segment_size;
+    uint64_t run;             /* of this start */
+    uint64_t next_message;
+    uint64_t next_segment;
+    uint64_t indexed_segment; /* next_segment as the index knows it */
+    struct spool_segment *current;
+    struct bytes *pieces; /* what goes to the current segment with this group */
+    size_t piece_count, piece_room;
+    uint64_t gathered; /* octets of the pieces */
+    struct list dirty; /* segments that this group syncs */
+    uint64_t syncs;
+};
+
+/*
+ * Appends a record to the current segment and tells where it will lie. The pieces must stay until the group's end. -1, with the fault in
+ * the job, when there is no segment.
+ */
+int spool_writer_append(struct spool_writer *writer, struct spool_job *job, const struct spool_record *record,
+                        const struct bytes pieces[3], struct spool_place *place_r);
+/* Has the group sync a segment of the job's own. */
+void spool_writer_own(struct spool_writer *writer, struct spool_job *job, struct spool_segment *segment);
+
+struct spool_group {
+    struct spool *spool;
+    struct list jobs;
+    size_t count;
+    /* What the loop wants to know afterwards. */
+    uint64_t current_segment;
+    uint64_t syncs;
+    unsigned log_pages;
+    bool committed;
+};
+/* Makes the group's jobs durable, each or none of those whose fault is empty. */
+void spool_writer_run(struct spool_writer *writer, struct spool_group *group);
+
+/* ---- spool_reader.c: the lane "read" ---- */
+
+struct spool_reader;
+struct spool_reader *spool_reader_new(const char *folder, struct spool_index *index);
+/* Closes the index too. */
+void spool_reader_free(struct spool_reader **reader);
+struct spool_index *spool_reader_index(struct spool_reader *reader);
+/*
+ * Reads from the body of a message, wherever it lies now. *checked is set once the whole body matched its checksum; until then each call
+ * makes sure of it first. Octets read, or -1 with a fault: "damaged" when the body is not what was acknowledged.
+ */
+ptrdiff_t spool_reader_read(struct spool_reader *reader, uint64_t message, struct spool_place *place, bool *checked,
+                            uint64_t offset, void *into, size_t len, struct fault *fault);
+
+/* ---- spool_item.c ---- */
+
+/* A small body in memory, shared by the deliveries of one message. */
+struct spool_memory {
+    unsigned users;
+    struct buf data;
+};
+void spool_memory_release(struct spool *spool, struct spool_memory **memory);
+
+struct spool_body {
+    uint64_t message;
+    struct spool_place place;
+    struct spool_memory *memory; /* or NULL: on the disk */
+    bool checked;
+    bool damaged;
+};
+
+/* An empty item; its arena holds it. */
+struct spool_item *spool_item_new(void);
+/* Makes its id of the envelope's and the delivery's number. */
+void spool_item_name(struct spool_item *item);
+void spool_item_free(struct spool *spool, struct spool_item **item);
+/* What names a delivery among those that are held. */
+uint64_t spool_item_key(uint64_t message, unsigned number);
+
+/* ---- spool_held.c: which deliveries are in somebody's hands ---- */
+
+struct spool_held;
+struct spool_held *spool_held_new(void);
+void spool_held_free(struct spool_held **held);
+void spool_held_add(struct spool_held *held, uint64_t key);
+/* Not held any more; but queries that run now (begun and not ended) still see it as held, because they may read its old state. */
+void spool_held_remove(struct spool_held *held, uint64_t key);
+bool spool_held_has(const struct spool_held *held, uint64_t key);
+size_t spool_held_count(const struct spool_held *held);
+/* A query begins: the keys held now, sorted, the caller's to free. Queries end in the order in which they began. */
+uint64_t *spool_held_begin(struct spool_held *held, size_t *count_r);
+void spool_held_end(struct spool_held *held);
+
+/* ---- spool_live.c: what lives in which segment ---- */
+
+struct spool_live;
+struct spool_live *spool_live_new(void);
+void spool_live_free(struct spool_live **live);
+void spool_live_add(struct spool_live *live, uint64_t segment, uint64_t messages, uint64_t octets);
+/* True when nothing lives in the segment any more. */
+bool spool_live_remove(struct spool_live *live, uint64_t segment, uint64_t octets);
+uint64_t spool_live_messages(const struct spool_live *live, uint64_t segment);
+
+/* ---- the loop's side ---- */
+
+/* What the spool knows of one upstream's queue. */
+struct spool_upstream {
+    bool backlog;       /* an offer was refused: new deliveries wait their turn on the disk */
+    uint64_t left;      /* deliveries that were left on the disk so far */
+};
+
+struct spool {
+    struct net_loop *loop;
+    struct log *log;
+    struct spool_options options;
+    char path[SPOOL_PATH_MAX - 64];
+    struct net_file *lock;
+    struct net_lane *disk, *read, *tidy;
+    struct spool_writer writer;   /* the disk lane's */
+    struct spool_reader *reader;  /* the read lane's */
+    struct spool_index *tidier;   /* the tidy lane's: copies the index's log into the database */
+
+    struct list pending; /* jobs that wait for a group */
+    struct list stalled; /* settlements that failed and wait for another try */
+    struct net_timer *stall_timer;
+    bool group_running;
+    bool tidying;
+    bool measuring;
+    bool closing;
+    uint64_t current_segment;
+
+    struct spool_counts counts;
+    struct spool_live *live;
+    struct spool_held *held;
+    struct map *upstreams;
+    size_t cached;
+
+    spool_offer_fn *offer;
+    void *offer_ctx;
+
+    struct fault trouble; /* why the last commit failed; refuses mail until trouble_until */
+    uint64_t trouble_until;
+    uint64_t free_octets, free_inodes;
+    uint64_t measured_at;
+};
+
+/* Queues a job for the next group. */
+void spool_submit(struct spool *spool, struct spool_job *job);
+/* Puts a settlement back that failed, for another try a little later. */
+void spool_stall(struct spool *spool, struct spool_job *job);
+struct spool_upstream *spool_upstream(struct spool *spool, const char *name);
+/* Nothing lives in this segment any more: removes it, unless it is the one that is appended to. */
+void spool_discard_segment(struct spool *spool, uint64_t segment);
+
+/* ---- spool_recover.c ---- */
+
+/* Removes what was never acknowledged, sets aside what is not understood; before the lanes run. */
+int spool_recover(struct spool *spool, struct fault *fault);
+
+/* ---- spool_stage.c, for the commit ---- */
+
+/* A body's segment of its own, while it is written; the disk lane's. */
+struct spool_own {
+    struct spool_segment *segment; /* NULL until the first chunk */
+    struct spool_sum *sum;
+    struct fault fault;
+};
+
+struct spool_stage {
+    struct spool *spool;
+    void (*on_writable)(void *ctx);
+    void *ctx;
+    uint64_t size;
+    struct fault fault;
+    struct buf waiting; /* not yet handed to the lane */
+    struct buf writing; /* with the lane */
+    bool busy;          /* the lane has a chunk of it */
+    bool stopped;       /* said "stop" */
+    bool closed;        /* committed or freed: nothing more is handed to the lane by itself */
+    bool has_own;       /* the body goes to a segment of its own */
+    struct spool_own own;
+    struct spool_ready *ready; /* an answer of spool_stage_source() that has not yet come */
+    struct mail_source source;
+};
+
+/*
+ * On the disk lane: completes the segment of its own with the rest of the body, the meta and the head. The segment is not yet synced.
+ */
+int spool_stage_complete(struct spool_stage *stage, struct bytes meta, struct spool_record *record_r, struct fault *fault);
+/* No callback of it comes any more, and nothing is handed to the lane by itself. */
+void spool_stage_close(struct spool_stage *stage);
+/* Frees a stage that the lane does not use; a segment of its own is closed. */
+void spool_stage_destroy(struct spool_stage **stage);
+
+#endif

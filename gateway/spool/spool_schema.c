@@ -1,0 +1,114 @@
+/*
+ * spool_schema - a list of steps; step n brings version n to n + 1. A step that was released is never changed. See spool_schema.h.
+ */
+#include "spool/spool_schema.h"
+
+#include <stdio.h>
+
+#include "spool/spool_index.h"
+
+static const char *const steps[SPOOL_SCHEMA_VERSION] = {
+    /* Names and values: "run" counts the starts, "next_segment" is above every segment ever made. */
+    "CREATE TABLE spool (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
+    "INSERT INTO spool VALUES ('run', 0), ('next_segment', 1);"
+    /* segment 0: no body is kept. start: octet of the record in it. open: deliveries that are not settled. */
+    "CREATE TABLE message ("
+    "  seq INTEGER PRIMARY KEY,"
+    "  id TEXT NOT NULL UNIQUE,"
+    "  received_ms INTEGER NOT NULL,"
+    "  segment INTEGER NOT NULL,"
+    "  start INTEGER NOT NULL,"
+    "  body_len INTEGER NOT NULL,"
+    "  body_sum INTEGER NOT NULL,"
+    "  record_len INTEGER NOT NULL,"
+    "  open INTEGER NOT NULL,"
+    "  settled_ms INTEGER NOT NULL DEFAULT 0,"
+    "  envelope TEXT NOT NULL);"
+    "CREATE INDEX message_open ON message (segment, record_len) WHERE open > 0;"
+    "CREATE INDEX message_settled ON message (settled_ms) WHERE open = 0;"
+    /* state: enum spool_state. handed: the run in which it was last handed out and not given back, or 0. */
+    "CREATE TABLE delivery ("
+    "  message INTEGER NOT NULL,"
+    "  number INTEGER NOT NULL,"
+    "  state INTEGER NOT NULL,"
+    "  upstream TEXT NOT NULL,"
+    "  due_ms INTEGER NOT NULL,"
+    "  attempts INTEGER NOT NULL DEFAULT 0,"
+    "  uncertain INTEGER NOT NULL DEFAULT 0,"
+    "  handed INTEGER NOT NULL,"
+    "  changed_ms INTEGER NOT NULL,"
+    "  uidvalidity INTEGER NOT NULL DEFAULT 0,"
+    "  uid INTEGER NOT NULL DEFAULT 0,"
+    "  detail TEXT NOT NULL,"
+    "  PRIMARY KEY (message, number)) WITHOUT ROWID;"
+    "CREATE INDEX delivery_due ON delivery (upstream, due_ms) WHERE state = 0;"
+    "CREATE INDEX delivery_stopped ON delivery (state, upstream) WHERE state IN (1, 2);"
+    /* Attempts that did not file the delivery. */
+    "CREATE TABLE attempt ("
+    "  message INTEGER NOT NULL,"
+    "  number INTEGER NOT NULL,"
+    "  attempt INTEGER NOT NULL,"
+    "  at_ms INTEGER NOT NULL,"
+    "  class TEXT NOT NULL,"
+    "  code TEXT NOT NULL,"
+    "  place TEXT NOT NULL,"
+    "  text TEXT NOT NULL,"
+    "  PRIMARY KEY (message, number, attempt)) WITHOUT ROWID;",
+};
+
+static int run(sqlite3 *db, const char *sql, struct fault *fault)
+{
+    int code = sqlite3_exec(db, sql, NULL, NULL, NULL);
+    return code == SQLITE_OK ? 0 : spool_index_failed(db, code, fault);
+}
+
+int spool_schema_version(sqlite3 *db, struct fault *fault)
+{
+    sqlite3_stmt *statement = NULL;
+    int version = -1;
+    int code = sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &statement, NULL);
+    if (code == SQLITE_OK) {
+        code = sqlite3_step(statement);
+    }
+    if (code == SQLITE_ROW) {
+        version = sqlite3_column_int(statement, 0);
+    } else {
+        spool_index_failed(db, code, fault);
+    }
+    sqlite3_finalize(statement);
+    return version;
+}
+
+static int run_steps(sqlite3 *db, int version, struct fault *fault)
+{
+    for (; version < SPOOL_SCHEMA_VERSION; version++) {
+        if (run(db, steps[version], fault) != 0) {
+            return -1;
+        }
+    }
+    char pragma[40];
+    snprintf(pragma, sizeof pragma, "PRAGMA user_version = %d", SPOOL_SCHEMA_VERSION);
+    return run(db, pragma, fault);
+}
+
+int spool_schema_migrate(sqlite3 *db, struct fault *fault)
+{
+    int version = spool_schema_version(db, fault);
+    if (version < 0 || version == SPOOL_SCHEMA_VERSION) {
+        return version < 0 ? -1 : 0;
+    }
+    if (version > SPOOL_SCHEMA_VERSION) {
+        fault_set(fault, FAULT_LOCAL, "version", "spool",
+                  "the spool's index has version %d and this mailweir knows up to %d: run the newer mailweir", version,
+                  SPOOL_SCHEMA_VERSION);
+        return -1;
+    }
+    if (run(db, "BEGIN IMMEDIATE", fault) != 0) {
+        return -1;
+    }
+    if (run_steps(db, version, fault) != 0 || run(db, "COMMIT", fault) != 0) {
+        sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+        return -1;
+    }
+    return 0;
+}

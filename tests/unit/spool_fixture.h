@@ -1,0 +1,234 @@
+/*
+ * spool_fixture - for the tests of the spool: a folder of its own, a loop, a spool with small limits, and calls that run the loop until their answer
+ * came.
+ */
+#ifndef MAILWEIR_TESTS_SPOOL_FIXTURE_H
+#define MAILWEIR_TESTS_SPOOL_FIXTURE_H
+
+#include "test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "net/net_loop.h"
+#include "spool/spool.h"
+
+#define DEADLINE_MS 20000
+#define ITEMS_MAX 256
+
+struct fixture {
+    char path[200];
+    struct net_loop *loop;
+    struct net_timer *deadline;
+    struct spool *spool;
+    struct spool_options options;
+    unsigned answers, failures; /* of commits and settlements */
+    struct fault fault;         /* the last failure */
+    bool takes;                 /* offers */
+    struct spool_item *items[ITEMS_MAX];
+    size_t item_count;
+    bool more;
+    int64_t next_due_ms;
+    struct buf body;
+    unsigned reads;
+    unsigned named; /* messages made so far */
+};
+
+static inline void on_deadline(void *ctx)
+{
+    (void)ctx;
+    fail_msg("nothing came for %d ms", DEADLINE_MS);
+}
+
+static inline void fixture_offer(void *ctx, struct spool_item **item)
+{
+    struct fixture *fixture = ctx;
+    if (fixture->takes && fixture->item_count < ITEMS_MAX) {
+        fixture->items[fixture->item_count++] = *item;
+        *item = NULL;
+    }
+}
+
+static inline int fixture_try_open(struct fixture *fixture, struct fault *fault)
+{
+    fixture->options.path = fixture->path;
+    if (fixture->options.minimum_free == 0) {
+        fixture->options.minimum_free = 1;
+    }
+    int result = spool_open(&fixture->spool, fixture->loop, &fixture->options, NULL, fault);
+    if (result == 0) {
+        spool_set_offer(fixture->spool, fixture_offer, fixture);
+    }
+    return result;
+}
+
+static inline void fixture_open(struct fixture *fixture)
+{
+    struct fault fault = FAULT_INIT;
+    if (fixture_try_open(fixture, &fault) != 0) {
+        fail_msg("%s: %s", fault.code, fault.text);
+    }
+}
+
+static inline int fixture_set_up(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof *fixture);
+    assert_non_null(fixture);
+    snprintf(fixture->path, sizeof fixture->path, "/tmp/mailweir-spool-XXXXXX");
+    assert_non_null(mkdtemp(fixture->path));
+    fixture->loop = net_loop_new();
+    fixture->deadline = net_timer_new(fixture->loop, on_deadline, fixture);
+    fixture->takes = true;
+    buf_init(&fixture->body, 64u << 20);
+    fixture_open(fixture);
+    *state = fixture;
+    return 0;
+}
+
+static inline int fixture_tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+    char command[300];
+    spool_close(&fixture->spool);
+    net_timer_free(&fixture->deadline);
+    net_loop_free(&fixture->loop);
+    buf_done(&fixture->body);
+    snprintf(command, sizeof command, "rm -rf '%s'", fixture->path);
+    assert_int_equal(system(command), 0);
+    free(fixture);
+    return 0;
+}
+
+static inline void fixture_reopen(struct fixture *fixture)
+{
+    spool_close(&fixture->spool);
+    fixture_open(fixture);
+}
+
+/* Runs the loop until the counter has reached the number. */
+static inline void run_until(struct fixture *fixture, const unsigned *counter, unsigned number)
+{
+    net_timer_start(fixture->deadline, DEADLINE_MS);
+    while (*counter < number) {
+        net_loop_run(fixture->loop);
+    }
+    net_timer_stop(fixture->deadline);
+}
+
+static inline void on_answer(void *ctx, const struct fault *fault)
+{
+    struct fixture *fixture = ctx;
+    fixture->answers++;
+    if (fault != NULL) {
+        fixture->failures++;
+        fixture->fault = *fault;
+    }
+    net_loop_stop(fixture->loop);
+}
+
+/* Begins the commit of a message with this body and so many deliveries to upstream "corp"; the first may be held. */
+static inline void commit(struct fixture *fixture, struct bytes body, size_t deliveries, bool held)
+{
+    struct mail_recipient to = {.address = "to@example.net"};
+    char id[32];
+    snprintf(id, sizeof id, "01TEST%010u%06u", fixture->named++, (unsigned)(net_wall(fixture->loop) % 1000000));
+    struct mail_envelope envelope = {
+        .id = id,
+        .received_ms = net_wall(fixture->loop),
+        .from = "from@example.org",
+        .to = &to,
+        .to_count = 1,
+    };
+    struct mail_delivery *all = calloc(deliveries + 1, sizeof *all);
+    assert_non_null(all);
+    for (size_t i = 0; i < deliveries; i++) {
+        all[i] = (struct mail_delivery){.number = (unsigned)i + 1, .upstream = "corp", .folder = "INBOX", .rule = "r"};
+    }
+    all[0].held = held;
+    struct spool_stage *stage = spool_stage_new(fixture->spool, NULL, NULL);
+    spool_stage_write(stage, body);
+    spool_commit(&stage, &envelope, all, deliveries, on_answer, fixture);
+    assert_null(stage);
+    free(all);
+}
+
+static inline void commit_and_wait(struct fixture *fixture, const char *body, size_t deliveries)
+{
+    unsigned answers = fixture->answers;
+    commit(fixture, bytes_of(body), deliveries, false);
+    assert_int_equal(fixture->answers, answers);
+    run_until(fixture, &fixture->answers, answers + 1);
+}
+
+static inline void on_fetched(void *ctx, struct spool_item **items, size_t count, bool more, int64_t next_due_ms)
+{
+    struct fixture *fixture = ctx;
+    for (size_t i = 0; i < count; i++) {
+        fixture->items[fixture->item_count++] = items[i];
+        items[i] = NULL;
+    }
+    fixture->more = more;
+    fixture->next_due_ms = next_due_ms;
+    fixture->reads++;
+    net_loop_stop(fixture->loop);
+}
+
+/* Adds what is due to the items; returns how many there are. */
+static inline size_t fetch_at(struct fixture *fixture, int64_t now_ms, size_t limit)
+{
+    unsigned reads = fixture->reads;
+    spool_fetch_due(fixture->spool, "corp", now_ms, limit, on_fetched, fixture);
+    run_until(fixture, &fixture->reads, reads + 1);
+    return fixture->item_count;
+}
+
+static inline size_t fetch(struct fixture *fixture, size_t limit)
+{
+    return fetch_at(fixture, net_wall(fixture->loop), limit);
+}
+
+static inline void on_body(void *ctx, struct bytes data, const struct fault *fault)
+{
+    struct fixture *fixture = ctx;
+    buf_clear(&fixture->body);
+    buf_append_bytes(&fixture->body, data);
+    fixture->fault = fault == NULL ? FAULT_INIT : *fault;
+    fixture->reads++;
+    net_loop_stop(fixture->loop);
+}
+
+static inline struct bytes read_item(struct fixture *fixture, struct spool_item *item, uint64_t offset, size_t len)
+{
+    unsigned reads = fixture->reads;
+    spool_item_read(fixture->spool, item, offset, len, on_body, fixture);
+    run_until(fixture, &fixture->reads, reads + 1);
+    return buf_bytes(&fixture->body);
+}
+
+/* Finishes the last of the items; does not wait. */
+static inline void finish(struct fixture *fixture, int kind, int64_t next_ms)
+{
+    assert_true(fixture->item_count > 0);
+    struct spool_outcome outcome = {.now_ms = net_wall(fixture->loop), .next_ms = next_ms};
+    outcome.kind = (unsigned)kind;
+    fault_set(&outcome.fault, kind == SPOOL_FILED ? FAULT_NONE : FAULT_TEMP, "test", "APPEND", "the server said no");
+    spool_finish(fixture->spool, &fixture->items[--fixture->item_count], &outcome, on_answer, fixture);
+    assert_null(fixture->items[fixture->item_count]);
+}
+
+static inline void finish_and_wait(struct fixture *fixture, int kind, int64_t next_ms)
+{
+    unsigned answers = fixture->answers;
+    finish(fixture, kind, next_ms);
+    run_until(fixture, &fixture->answers, answers + 1);
+}
+
+static inline struct spool_counts counts(const struct fixture *fixture)
+{
+    struct spool_counts result;
+    spool_count(fixture->spool, &result);
+    return result;
+}
+
+#endif

@@ -1,0 +1,437 @@
+/*
+ * Tests of the spool as a whole, on a real disk: commit and settle, reopening, what a crash leaves, groups, large bodies, reading back,
+ * damage.
+ */
+#include "spool_fixture.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void test_offer_read_file(void **state)
+{
+    struct fixture *fixture = *state;
+    commit_and_wait(fixture, "Subject: x\r\n\r\nhello\r\n", 1);
+    assert_int_equal(fixture->failures, 0);
+    assert_int_equal(fixture->item_count, 1);
+    struct spool_item *item = fixture->items[0];
+    assert_string_equal(item->delivery.folder, "INBOX");
+    assert_string_equal(item->envelope.from, "from@example.org");
+    assert_int_equal(item->body_size, 21);
+    assert_false(item->uncertain);
+    assert_true(bytes_is(read_item(fixture, item, 14, 100), "hello\r\n"));
+    assert_int_equal(counts(fixture).waiting, 1);
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+    assert_int_equal(fixture->failures, 0);
+    assert_int_equal(counts(fixture).waiting, 0);
+    assert_int_equal(counts(fixture).messages, 0);
+    assert_int_equal(fetch(fixture, 10), 0);
+}
+
+static void test_what_is_left_is_fetched(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->takes = false;
+    commit_and_wait(fixture, "one", 2);
+    commit_and_wait(fixture, "two", 1);
+    fixture->takes = true;
+    assert_int_equal(fetch(fixture, 2), 2);
+    assert_true(fixture->more);
+    assert_string_equal(fixture->items[0]->id + strlen(fixture->items[0]->id) - 2, ".1");
+    assert_true(bytes_is(read_item(fixture, fixture->items[0], 0, 10), "one"));
+    /* Those in hand do not come again. */
+    assert_int_equal(fetch(fixture, 10), 3);
+    assert_false(fixture->more);
+    assert_true(bytes_is(read_item(fixture, fixture->items[2], 1, 10), "wo"));
+    assert_int_equal(fetch(fixture, 10), 3);
+    for (int i = 0; i < 3; i++) {
+        finish_and_wait(fixture, SPOOL_FILED, 0);
+    }
+    assert_int_equal(counts(fixture).messages, 0);
+}
+
+/* While a backlog stands on the disk, what is new queues behind it. */
+static void test_backlog_goes_first(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->takes = false;
+    commit_and_wait(fixture, "old", 1);
+    fixture->takes = true;
+    commit_and_wait(fixture, "new", 1);
+    assert_int_equal(fixture->item_count, 0);
+    assert_int_equal(fetch(fixture, 10), 2);
+    commit_and_wait(fixture, "newest", 1);
+    assert_int_equal(fixture->item_count, 3);
+    while (fixture->item_count > 0) {
+        finish_and_wait(fixture, SPOOL_FILED, 0);
+    }
+}
+
+static void test_deferred(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t now = net_wall(fixture->loop);
+    commit_and_wait(fixture, "x", 1);
+    finish_and_wait(fixture, SPOOL_DEFERRED, now + 60000);
+    assert_int_equal(fetch_at(fixture, now + 59999, 10), 0);
+    assert_int_equal(fixture->next_due_ms, now + 60000);
+    assert_int_equal(fetch_at(fixture, now + 60000, 10), 1);
+    assert_int_equal(fixture->items[0]->attempts, 1);
+    assert_int_equal(fixture->next_due_ms, -1);
+    finish_and_wait(fixture, SPOOL_DEAD, 0);
+    assert_int_equal(counts(fixture).dead, 1);
+    assert_int_equal(counts(fixture).waiting, 0);
+    fixture_reopen(fixture);
+    assert_int_equal(counts(fixture).dead, 1);
+    assert_int_equal(counts(fixture).messages, 1);
+    assert_int_equal(fetch_at(fixture, now + 1000000, 10), 0);
+}
+
+static void test_held_and_discarded(void **state)
+{
+    struct fixture *fixture = *state;
+    commit(fixture, bytes_of("held"), 1, true);
+    run_until(fixture, &fixture->answers, 1);
+    commit_and_wait(fixture, "discarded", 0);
+    assert_int_equal(fixture->failures, 0);
+    assert_int_equal(fixture->item_count, 0);
+    assert_int_equal(counts(fixture).held, 1);
+    assert_int_equal(counts(fixture).messages, 1);
+    assert_int_equal(fetch(fixture, 10), 0);
+}
+
+static void test_reopen(void **state)
+{
+    struct fixture *fixture = *state;
+    commit_and_wait(fixture, "kept", 2);
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+    finish_and_wait(fixture, SPOOL_UNTOUCHED, 0);
+    fixture_reopen(fixture);
+    assert_int_equal(counts(fixture).waiting, 1);
+    assert_int_equal(fetch(fixture, 10), 1);
+    assert_false(fixture->items[0]->uncertain);
+    assert_int_equal(fixture->items[0]->delivery.number, 1);
+    assert_true(bytes_is(read_item(fixture, fixture->items[0], 0, 10), "kept"));
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+}
+
+static void test_locked(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fixture other = *fixture;
+    struct fault fault = FAULT_INIT;
+    assert_int_equal(fixture_try_open(&other, &fault), -1);
+    assert_string_equal(fault.code, "locked");
+}
+
+/* Many commits that wait together become durable together. */
+static void test_groups(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t before = counts(fixture).commits;
+    for (int i = 0; i < 100; i++) {
+        commit(fixture, bytes_of("grouped"), 1, false);
+    }
+    run_until(fixture, &fixture->answers, 100);
+    assert_int_equal(fixture->failures, 0);
+    assert_int_equal(fixture->item_count, 100);
+    assert_true(counts(fixture).commits - before <= 3);
+    assert_true(counts(fixture).syncs <= 8);
+    while (fixture->item_count > 0) {
+        finish(fixture, SPOOL_FILED, 0);
+    }
+    run_until(fixture, &fixture->answers, 200);
+}
+
+/* ---- large bodies ---- */
+
+static struct bytes large(size_t len)
+{
+    uint8_t *data = malloc(len);
+    assert_non_null(data);
+    for (size_t i = 0; i < len; i++) {
+        data[i] = (uint8_t)(i * 31 + (i >> 8));
+    }
+    return bytes_at(data, len);
+}
+
+static void on_writable(void *ctx)
+{
+    unsigned *calls = ctx;
+    (*calls)++;
+}
+
+static void on_source(void *ctx, const struct mail_source *source)
+{
+    const struct mail_source **into = ctx;
+    *into = source;
+}
+
+static void spin(struct fixture *fixture, bool (*until)(void *ctx), void *ctx)
+{
+    net_timer_start(fixture->deadline, DEADLINE_MS);
+    while (!until(ctx)) {
+        net_defer(fixture->loop, (void (*)(void *))net_loop_stop, fixture->loop);
+        net_loop_run(fixture->loop);
+    }
+    net_timer_stop(fixture->deadline);
+}
+
+static bool is_set(void *ctx)
+{
+    return *(void **)ctx != NULL;
+}
+
+static bool was_called(void *ctx)
+{
+    return *(unsigned *)ctx > 0;
+}
+
+static void write_slowly(struct fixture *fixture, struct spool_stage *stage, struct bytes data, unsigned *calls)
+{
+    while (data.len > 0) {
+        struct bytes part = bytes_slice(data, 0, 10000);
+        *calls = 0;
+        int result = spool_stage_write(stage, part);
+        assert_true(result >= 0);
+        if (result == 1) {
+            spin(fixture, was_called, calls);
+        }
+        data = bytes_from(data, part.len);
+    }
+}
+
+static void test_large_body(void **state)
+{
+    struct fixture *fixture = *state;
+    struct bytes body = large(3000000);
+    unsigned calls = 0;
+    struct spool_stage *stage = spool_stage_new(fixture->spool, on_writable, &calls);
+    write_slowly(fixture, stage, body, &calls);
+    assert_int_equal(spool_stage_size(stage), body.len);
+    const struct mail_source *source = NULL;
+    spool_stage_source(stage, on_source, &source);
+    assert_null(source);
+    spin(fixture, is_set, &source);
+    uint8_t part[100];
+    assert_int_equal(source->size, body.len);
+    assert_int_equal(source->read(source->ctx, body.len - 50, part, sizeof part, NULL), 50);
+    assert_memory_equal(part, body.ptr + body.len - 50, 50);
+    struct mail_envelope envelope = {.id = "01LARGE", .from = "", .received_ms = net_wall(fixture->loop)};
+    struct mail_delivery delivery = {.number = 1, .upstream = "corp", .folder = "INBOX"};
+    spool_commit(&stage, &envelope, &delivery, 1, on_answer, fixture);
+    run_until(fixture, &fixture->answers, 1);
+    assert_int_equal(fixture->failures, 0);
+    assert_int_equal(fixture->item_count, 1);
+    assert_true(bytes_equal(read_item(fixture, fixture->items[0], 0, body.len), body));
+    finish_and_wait(fixture, SPOOL_UNTOUCHED, 0);
+    fixture_reopen(fixture);
+    assert_int_equal(fetch(fixture, 1), 1);
+    assert_true(bytes_equal(read_item(fixture, fixture->items[0], 1000000, 70000), bytes_slice(body, 1000000, 70000)));
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+    free((void *)(uintptr_t)body.ptr);
+}
+
+static unsigned segments(const struct fixture *fixture)
+{
+    char path[300];
+    unsigned count = 0;
+    snprintf(path, sizeof path, "%s/segments", fixture->path);
+    DIR *folder = opendir(path);
+    assert_non_null(folder);
+    for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+        count += entry->d_name[0] != '.';
+    }
+    closedir(folder);
+    return count;
+}
+
+/* A stage that is thrown away, at any moment, leaves nothing, and no callback comes. */
+static void test_thrown_away(void **state)
+{
+    struct fixture *fixture = *state;
+    struct bytes body = large(400000);
+    for (int i = 0; i < 3; i++) {
+        unsigned calls = 0;
+        const struct mail_source *source = NULL;
+        struct spool_stage *stage = spool_stage_new(fixture->spool, on_writable, &calls);
+        spool_stage_write(stage, i == 0 ? bytes_of("small") : body);
+        if (i == 2) {
+            spool_stage_source(stage, on_source, &source);
+        }
+        spool_stage_free(&stage);
+        fixture_reopen(fixture);
+        assert_int_equal(calls, 0);
+        assert_null(source);
+        assert_int_equal(segments(fixture), 0);
+    }
+    free((void *)(uintptr_t)body.ptr);
+}
+
+/* A segment goes when the last thing in it was settled and it is not appended to any more. */
+static void test_segments_go(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->options.segment_size = 1000;
+    fixture_reopen(fixture);
+    char body[700];
+    memset(body, 'x', sizeof body - 1);
+    body[sizeof body - 1] = '\0';
+    for (int i = 0; i < 10; i++) {
+        commit_and_wait(fixture, body, 1);
+    }
+    assert_int_equal(fixture->item_count, 10);
+    assert_int_equal(segments(fixture), 5);
+    while (fixture->item_count > 0) {
+        finish_and_wait(fixture, SPOOL_FILED, 0);
+    }
+    fixture_reopen(fixture);
+    assert_int_equal(segments(fixture), 0);
+}
+
+/* ---- crashes and damage ---- */
+
+/* A child process does `act` and dies at once; what it acknowledged must be there afterwards. */
+static void in_crashing_child(struct fixture *fixture, void (*act)(struct fixture *fixture))
+{
+    spool_close(&fixture->spool);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct fixture mine = *fixture;
+        mine.loop = net_loop_new();
+        mine.deadline = net_timer_new(mine.loop, on_deadline, &mine);
+        fixture_open(&mine);
+        act(&mine);
+        _exit(0);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    fixture_open(fixture);
+}
+
+static void commit_three(struct fixture *fixture)
+{
+    commit_and_wait(fixture, "first", 1);
+    commit_and_wait(fixture, "second", 1);
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+    fixture->takes = false;
+    commit_and_wait(fixture, "third", 1);
+    commit_and_wait(fixture, "fourth", 1);
+}
+
+static void test_crash(void **state)
+{
+    struct fixture *fixture = *state;
+    in_crashing_child(fixture, commit_three);
+    assert_int_equal(counts(fixture).waiting, 3);
+    assert_int_equal(fetch(fixture, 10), 3);
+    assert_true(bytes_is(read_item(fixture, fixture->items[0], 0, 10), "first"));
+    /* In the dead process' hands, or offered to it: it may have filed them. The last was never handed out. */
+    assert_true(fixture->items[0]->uncertain);
+    assert_false(fixture->items[2]->uncertain);
+    assert_true(bytes_is(read_item(fixture, fixture->items[2], 0, 10), "fourth"));
+    while (fixture->item_count > 0) {
+        finish_and_wait(fixture, SPOOL_FILED, 0);
+    }
+}
+
+/* The bodies of a group were synced, but the index was never told: nobody was answered, so nothing is owed. */
+static void test_tail_without_index(void **state)
+{
+    struct fixture *fixture = *state;
+    commit_and_wait(fixture, "known", 1);
+    finish_and_wait(fixture, SPOOL_UNTOUCHED, 0);
+    spool_close(&fixture->spool);
+    char path[300];
+    snprintf(path, sizeof path, "%s/segments/0000000000000001.seg", fixture->path);
+    int fd = open(path, O_WRONLY | O_APPEND);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "MWR1 half a record", 18), 18);
+    close(fd);
+    snprintf(path, sizeof path, "%s/segments/0000000000000007.seg", fixture->path);
+    fd = open(path, O_WRONLY | O_CREAT, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "\0\0\0\0", 4), 4);
+    close(fd);
+    fixture_open(fixture);
+    assert_int_equal(segments(fixture), 1);
+    assert_int_equal(fetch(fixture, 10), 1);
+    assert_true(bytes_is(read_item(fixture, fixture->items[0], 0, 10), "known"));
+    finish_and_wait(fixture, SPOOL_UNTOUCHED, 0);
+    /* Nothing is written behind an old tail, and no number is used twice. */
+    commit_and_wait(fixture, "next", 1);
+    snprintf(path, sizeof path, "%s/segments/0000000000000008.seg", fixture->path);
+    assert_int_equal(access(path, F_OK), 0);
+    finish_and_wait(fixture, SPOOL_UNTOUCHED, 0);
+}
+
+static void test_damaged_body(void **state)
+{
+    struct fixture *fixture = *state;
+    commit_and_wait(fixture, "will be damaged", 1);
+    finish_and_wait(fixture, SPOOL_UNTOUCHED, 0);
+    commit_and_wait(fixture, "stays whole", 1);
+    finish_and_wait(fixture, SPOOL_UNTOUCHED, 0);
+    char path[300];
+    snprintf(path, sizeof path, "%s/segments/0000000000000001.seg", fixture->path);
+    int fd = open(path, O_WRONLY);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, "W", 1, 40), 1);
+    close(fd);
+    fixture_reopen(fixture);
+    assert_int_equal(fetch(fixture, 10), 2);
+    assert_true(bytes_is(read_item(fixture, fixture->items[1], 0, 100), "stays whole"));
+    for (size_t len = 1; len <= 15; len += 14) {
+        assert_int_equal(read_item(fixture, fixture->items[0], 0, len).len, 0);
+        assert_string_equal(fixture->fault.code, "damaged");
+    }
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+    /* No retry helps it. */
+    finish_and_wait(fixture, SPOOL_DEFERRED, 0);
+    assert_int_equal(counts(fixture).dead, 1);
+}
+
+static void test_newer_version(void **state)
+{
+    struct fixture *fixture = *state;
+    char command[400];
+    spool_close(&fixture->spool);
+    snprintf(command, sizeof command, "sqlite3 '%s/index.sqlite' 'PRAGMA user_version = 1000'", fixture->path);
+    if (system(command) != 0) {
+        skip();
+    }
+    struct fault fault = FAULT_INIT;
+    assert_int_equal(fixture_try_open(fixture, &fault), -1);
+    assert_string_equal(fault.code, "version");
+}
+
+static void test_room(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fault fault = FAULT_INIT;
+    assert_int_equal(spool_can_accept(fixture->spool, 1000, &fault), 0);
+    assert_int_equal(spool_can_accept(fixture->spool, UINT64_MAX / 2, &fault), -1);
+    assert_string_equal(fault.code, "enospc");
+    assert_int_equal(fault.class, FAULT_LOCAL);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_offer_read_file),    TEST(test_what_is_left_is_fetched),
+        TEST(test_backlog_goes_first), TEST(test_deferred),
+        TEST(test_held_and_discarded), TEST(test_reopen),
+        TEST(test_locked),             TEST(test_groups),
+        TEST(test_large_body),         TEST(test_thrown_away),
+        TEST(test_segments_go),        TEST(test_crash),
+        TEST(test_tail_without_index), TEST(test_damaged_body),
+        TEST(test_newer_version),      TEST(test_room),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,186 @@
+/* Tests of spool/spool_meta: what is written is read back; what was not written by it is refused, never misread. */
+#include "test.h"
+
+#include <string.h>
+
+#include "spool/spool_meta.h"
+
+static struct mail_recipient recipients[] = {
+    {.address = "ops@example.net"},
+    {.address = "\xC3\xBC@example.net", .notify = "NEVER", .orcpt = "rfc822;x@y"},
+};
+static const char *const flags[] = {"\\Flagged", "ci"};
+static const char *const whom[] = {"ops@example.net"};
+static const struct mail_edit edits[] = {
+    {.kind = MAIL_EDIT_ADD, .field = "X-Tag", .value = "a \"quoted\" \\ value"},
+    {.kind = MAIL_EDIT_DELETE, .field = "X-Gone"},
+};
+static const struct mail_envelope full = {
+    .id = "01JABCDEFGHJKMNPQRSTVWXYZ0",
+    .received_ms = 1763884800123,
+    .hostname = "gw.example.net",
+    .client = {"apps", "192.0.2.1", 40000, "client.example", "ESMTPSA", "TLSv1.3", "TLS_AES_256", "CN=x", "user"},
+    .from = "",
+    .to = recipients,
+    .to_count = 2,
+    .body = MAIL_BODY_8BITMIME,
+    .smtputf8 = true,
+    .requiretls = true,
+    .envid = "e1",
+    .ret = "HDRS",
+};
+static const struct mail_delivery one = {
+    .number = 3,
+    .upstream = "corp",
+    .folder = "CI/web",
+    .flags = flags,
+    .flag_count = 2,
+    .date_ms = 12345,
+    .rule = "ci-failures",
+    .recipients = whom,
+    .recipient_count = 1,
+    .edits = edits,
+    .edit_count = 2,
+    .held = true,
+};
+
+static void check_envelope(const struct mail_envelope *got)
+{
+    assert_string_equal(got->id, full.id);
+    assert_int_equal(got->received_ms, full.received_ms);
+    assert_string_equal(got->hostname, full.hostname);
+    assert_string_equal(got->client.tls_peer, "CN=x");
+    assert_int_equal(got->client.port, 40000);
+    assert_string_equal(got->from, "");
+    assert_int_equal(got->to_count, 2);
+    assert_null(got->to[0].notify);
+    assert_string_equal(got->to[1].address, recipients[1].address);
+    assert_string_equal(got->to[1].orcpt, "rfc822;x@y");
+    assert_int_equal(got->body, MAIL_BODY_8BITMIME);
+    assert_true(got->smtputf8 && got->requiretls);
+    assert_string_equal(got->ret, "HDRS");
+}
+
+static void check_delivery(const struct mail_delivery *got)
+{
+    assert_int_equal(got->number, 3);
+    assert_string_equal(got->folder, "CI/web");
+    assert_int_equal(got->flag_count, 2);
+    assert_string_equal(got->flags[0], "\\Flagged");
+    assert_int_equal(got->date_ms, 12345);
+    assert_string_equal(got->recipients[0], whom[0]);
+    assert_int_equal(got->edit_count, 2);
+    assert_string_equal(got->edits[0].value, edits[0].value);
+    assert_int_equal(got->edits[1].kind, MAIL_EDIT_DELETE);
+    assert_null(got->edits[1].value);
+    assert_true(got->held);
+}
+
+static void write_all(struct buf *out)
+{
+    buf_append_text(out, "{\"envelope\":");
+    spool_meta_write_envelope(out, &full);
+    buf_append_text(out, ",\"deliveries\":[");
+    spool_meta_write_delivery(out, &one);
+    buf_append_text(out, "]}");
+}
+
+static void test_round_trip(void **state)
+{
+    (void)state;
+    struct buf out;
+    buf_init(&out, 10000);
+    write_all(&out);
+    struct arena *arena = arena_new(10000);
+    struct mail_envelope envelope;
+    struct mail_delivery *deliveries;
+    size_t count;
+    struct fault fault = FAULT_INIT;
+    assert_int_equal(spool_meta_read(buf_bytes(&out), arena, &envelope, &deliveries, &count, &fault), 0);
+    assert_int_equal(count, 1);
+    check_envelope(&envelope);
+    check_delivery(&deliveries[0]);
+    arena_free(&arena);
+    buf_done(&out);
+}
+
+static void test_sparse(void **state)
+{
+    (void)state;
+    struct buf out;
+    buf_init(&out, 10000);
+    struct mail_envelope sparse = {.id = "i", .from = "a@b"}, got;
+    spool_meta_write_envelope(&out, &sparse);
+    struct arena *arena = arena_new(10000);
+    assert_int_equal(spool_meta_read_envelope(buf_bytes(&out), arena, &got, NULL), 0);
+    assert_null(got.hostname);
+    assert_null(got.client.address);
+    assert_int_equal(got.to_count, 0);
+    arena_free(&arena);
+    buf_done(&out);
+}
+
+/* A JSON text that ends early is never taken for a whole one. */
+static void test_cut(void **state)
+{
+    (void)state;
+    struct buf out;
+    buf_init(&out, 10000);
+    write_all(&out);
+    for (size_t len = 0; len < out.len; len++) {
+        struct arena *arena = arena_new(10000);
+        struct mail_envelope envelope;
+        struct mail_delivery *deliveries;
+        size_t count;
+        struct fault fault = FAULT_INIT;
+        struct bytes cut = bytes_slice(buf_bytes(&out), 0, len);
+        assert_int_equal(spool_meta_read(cut, arena, &envelope, &deliveries, &count, &fault), -1);
+        assert_string_equal(fault.code, "damaged");
+        arena_free(&arena);
+    }
+    buf_done(&out);
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "[]", "{}", "{\"id\":1,\"from\":\"x\"}", "{\"id\":\"x\"}", "{\"id\":\"x\",\"from\":\"\",\"body\":9}",
+        "{\"id\":\"x\",\"from\":\"\",\"to\":[{}]}", "{\"id\":\"x\",\"from\":\"\",\"client\":{\"port\":70000}}",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct arena *arena = arena_new(10000);
+        struct mail_envelope envelope;
+        assert_int_equal(spool_meta_read_envelope(bytes_of(bad[i]), arena, &envelope, NULL), -1);
+        arena_free(&arena);
+    }
+}
+
+static void test_copy(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new(10000);
+    struct mail_envelope envelope;
+    struct mail_delivery delivery;
+    assert_int_equal(spool_meta_copy_envelope(arena, &full, &envelope), 0);
+    assert_int_equal(spool_meta_copy_delivery(arena, &one, &delivery), 0);
+    check_envelope(&envelope);
+    check_delivery(&delivery);
+    assert_ptr_not_equal(envelope.to[1].address, full.to[1].address);
+    assert_ptr_not_equal(delivery.flags[1], flags[1]);
+    arena_free(&arena);
+    for (size_t max = 0; max < 200; max += 7) {
+        arena = arena_new(max);
+        assert_int_equal(spool_meta_copy_envelope(arena, &full, &envelope), -1);
+        arena_free(&arena);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_sparse), cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_refused),    cmocka_unit_test(test_copy),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
