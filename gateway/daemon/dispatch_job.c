@@ -17,6 +17,7 @@ struct dispatch_job {
     struct mail_rope *rope;
     struct imapc_append append;
     bool answered; /* the pool has given the append back */
+    bool deferred; /* it waits in the spool for another attempt */
     struct imapc_outcome outcome;
     bool reading; /* an answer to body_read() is due */
     imapc_body_fn *read_done;
@@ -160,6 +161,9 @@ static void on_settled(void *ctx, const struct fault *fault)
         log_event(upstream->dispatch->log, LOG_LEVEL_ERROR, "settle_failed", LOG_STR("id", job->append.id),
                   LOG_STR("error.code", fault->code), LOG_STR("error.message", fault->text));
     }
+    if (job->deferred) {
+        upstream->more = true; /* the next fetch tells when it is due */
+    }
     buf_done(&job->header);
     free((char *)job->append.id);
     free(job);
@@ -176,6 +180,7 @@ static void finish(struct dispatch_job *job)
     }
     struct spool_outcome outcome = outcome_of(job);
     note_outcome(job, &outcome);
+    job->deferred = outcome.kind == SPOOL_DEFERRED;
     spool_finish(upstream->dispatch->spool, &job->item, &outcome, on_settled, job);
 }
 

@@ -19,7 +19,8 @@ static void test_round_trip(void **state)
     struct spool_record got;
     spool_record_encode(&sample, head);
     assert_int_equal(spool_record_decode(bytes_at(head, sizeof head), &got), 1);
-    assert_memory_equal(&got, &sample, sizeof got);
+    assert_true(got.body_len == sample.body_len && got.meta_len == sample.meta_len);
+    assert_true(got.body_sum == sample.body_sum && got.meta_sum == sample.meta_sum);
     assert_int_equal(spool_record_size(&got), SPOOL_RECORD_HEAD + 0x0102030405 + 77);
 }
 

@@ -1,0 +1,166 @@
+/*
+ * Tests of the spool with a disk that fails: this program brings its own net_file_sync() and net_file_write(), which call the real ones
+ * but fail when they are told to. A failed sync is never tried again, its jobs fail, settlements wait until they can be written.
+ */
+#include "spool_fixture.h"
+
+#include "net/net_file.h"
+
+static unsigned fail_syncs, fail_writes, fail_names;
+static const char *fail_code = "eio";
+static const struct net_file *failed_file;
+static unsigned syncs_after_failure;
+
+int __real_net_file_sync(struct net_file *file, struct fault *fault);
+int __wrap_net_file_sync(struct net_file *file, struct fault *fault);
+int __real_net_file_write(struct net_file *file, uint64_t offset, const struct bytes *pieces, size_t count,
+                          struct fault *fault);
+int __wrap_net_file_write(struct net_file *file, uint64_t offset, const struct bytes *pieces, size_t count,
+                          struct fault *fault);
+int __real_net_file_close(struct net_file **file, struct fault *fault);
+int __wrap_net_file_close(struct net_file **file, struct fault *fault);
+int __real_net_file_sync_directory(const char *path, struct fault *fault);
+int __wrap_net_file_sync_directory(const char *path, struct fault *fault);
+
+static bool fails(unsigned *counter, struct fault *fault)
+{
+    if (*counter == 0) {
+        return false;
+    }
+    (*counter)--;
+    fault_set(fault, FAULT_LOCAL, fail_code, "test", "the disk was told to fail");
+    return true;
+}
+
+int __wrap_net_file_sync(struct net_file *file, struct fault *fault)
+{
+    syncs_after_failure += file == failed_file;
+    if (fails(&fail_syncs, fault)) {
+        failed_file = file;
+        return -1;
+    }
+    return __real_net_file_sync(file, fault);
+}
+
+/* Another file may get the same address later. */
+int __wrap_net_file_close(struct net_file **file, struct fault *fault)
+{
+    failed_file = *file == failed_file ? NULL : failed_file;
+    return __real_net_file_close(file, fault);
+}
+
+int __wrap_net_file_write(struct net_file *file, uint64_t offset, const struct bytes *pieces, size_t count,
+                          struct fault *fault)
+{
+    return fails(&fail_writes, fault) ? -1 : __real_net_file_write(file, offset, pieces, count, fault);
+}
+
+int __wrap_net_file_sync_directory(const char *path, struct fault *fault)
+{
+    return fails(&fail_names, fault) ? -1 : __real_net_file_sync_directory(path, fault);
+}
+
+static void expect_refused(struct fixture *fixture, const char *code)
+{
+    unsigned failures = fixture->failures;
+    commit_and_wait(fixture, "refused", 1);
+    assert_int_equal(fixture->failures, failures + 1);
+    assert_int_equal(fixture->fault.class, FAULT_LOCAL);
+    assert_string_equal(fixture->fault.code, code);
+    assert_int_equal(fixture->item_count, 0);
+    struct fault fault = FAULT_INIT;
+    assert_int_equal(spool_can_accept(fixture->spool, 1, &fault), -1);
+    assert_string_equal(fault.code, code);
+}
+
+/* After the trouble: what is committed now is kept, what was refused is not. */
+static void expect_recovery(struct fixture *fixture)
+{
+    commit_and_wait(fixture, "accepted", 1);
+    assert_int_equal(fixture->item_count, 1);
+    finish_and_wait(fixture, SPOOL_UNTOUCHED, 0);
+    fixture_reopen(fixture);
+    assert_int_equal(fetch(fixture, 10), 1);
+    assert_true(bytes_is(read_item(fixture, fixture->items[0], 0, 100), "accepted"));
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+}
+
+static void test_sync_fails(void **state)
+{
+    struct fixture *fixture = *state;
+    commit_and_wait(fixture, "before", 1);
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+    syncs_after_failure = 0;
+    fail_syncs = 1;
+    expect_refused(fixture, "eio");
+    expect_recovery(fixture);
+    assert_int_equal(syncs_after_failure, 0);
+}
+
+static void test_name_fails(void **state)
+{
+    struct fixture *fixture = *state;
+    fail_names = 1;
+    expect_refused(fixture, "eio");
+    expect_recovery(fixture);
+}
+
+static void test_write_fails(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const codes[] = {"enospc", "edquot", "eio", "efbig"};
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+        fail_code = codes[i];
+        fail_writes = 1;
+        expect_refused(fixture, codes[i]);
+        expect_recovery(fixture);
+    }
+    fail_code = "eio";
+}
+
+/* A large body fails while it streams: the stage says so, takes the rest and drops it, and the commit fails. */
+static void test_stream_fails(void **state)
+{
+    struct fixture *fixture = *state;
+    static uint8_t body[500000];
+    unsigned calls = 0;
+    fail_writes = 1;
+    struct spool_stage *stage = spool_stage_new(fixture->spool, NULL, &calls);
+    assert_int_equal(spool_stage_write(stage, bytes_at(body, sizeof body)), 0);
+    struct mail_envelope envelope = {.id = "01STREAM", .from = "", .received_ms = 1};
+    struct mail_delivery delivery = {.number = 1, .upstream = "corp", .folder = "INBOX"};
+    spool_commit(&stage, &envelope, &delivery, 1, on_answer, fixture);
+    run_until(fixture, &fixture->answers, 1);
+    assert_int_equal(fixture->failures, 1);
+    assert_string_equal(fixture->fault.code, "eio");
+    expect_recovery(fixture);
+}
+
+/* Only the jobs of the failed segment fail: a settlement in the same group is recorded. */
+static void test_settlement_in_failed_group(void **state)
+{
+    struct fixture *fixture = *state;
+    commit_and_wait(fixture, "a", 1);
+    /* The first goes alone, the other two wait for it and share a group. */
+    fixture->takes = false;
+    commit(fixture, bytes_of("b"), 0, false);
+    fail_writes = 1;
+    commit(fixture, bytes_of("c"), 1, false);
+    finish(fixture, SPOOL_FILED, 0);
+    run_until(fixture, &fixture->answers, 4);
+    assert_int_equal(fixture->failures, 1);
+    fixture_reopen(fixture);
+    assert_int_equal(counts(fixture).messages, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_sync_fails),   TEST(test_name_fails),
+        TEST(test_write_fails),  TEST(test_stream_fails),
+        TEST(test_settlement_in_failed_group),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
