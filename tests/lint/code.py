@@ -1,0 +1,75 @@
+#!/usr/bin/python3
+"""code - what every source file owes its readers: bounded files and functions, an opening comment, no banned function, a test.
+
+The limits are those at which a reader gets lost; they are not a style of their own.
+"""
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+FILE_LINES = 700
+FUNCTION_LINES = 50
+BANNED = {"strcpy": "snprintf or buf_append", "strcat": "buf_append", "sprintf": "snprintf", "vsprintf": "vsnprintf",
+          "gets": "buf", "strtok": "bytes_cut", "atoi": "bytes_to_u64", "atol": "bytes_to_u64", "alloca": "arena_alloc",
+          "scanf": "a parser", "sscanf": "a parser", "assert": "EXPECT or a fault", "strncpy": "snprintf"}
+BANNED_CALL = re.compile(r"(?<![\w.>])(" + "|".join(BANNED) + r")\s*\(")
+COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"", re.S)
+GLOBAL = re.compile(r"^(?:static\s+)?(?!const\b|static\s+const\b|extern\b|typedef\b|return\b|enum\b|_Noreturn\b)"
+                    r"(?:struct\s+)?\w[\w\s\*]*?\b(\w+)(?:\[[^\]]*\])*\s*(?:=[^;]*)?;$")
+
+
+def sources():
+    return sorted([*ROOT.glob("gateway/*/*.[ch]"), *ROOT.glob("filters/*.[ch]")])
+
+
+def blank_comments(text):
+    return COMMENT.sub(lambda m: re.sub(r"[^\n]", " ", m.group(0)), text)
+
+
+def functions(lines):
+    """(first line, last line) of each function: from the line before its brace in column 0 to the closing one."""
+    start = None
+    for number, line in enumerate(lines, 1):
+        if line == "{":
+            start = number
+        elif line == "}" and start is not None:
+            yield start, number
+            start = None
+
+
+def check(path):
+    name = path.relative_to(ROOT)
+    text = path.read_text()
+    lines = text.splitlines()
+    code = blank_comments(text)
+    if not text.startswith("/*"):
+        yield f"{name}:1: begins without saying what it is"
+    if len(lines) > FILE_LINES:
+        yield f"{name}: {len(lines)} lines; more than {FILE_LINES} tell of two files in one"
+    for first, last in functions(lines):
+        if last - first > FUNCTION_LINES:
+            yield f"{name}:{first}: a function of {last - first} lines; more than {FUNCTION_LINES} tell of two in one"
+    for number, line in enumerate(code.splitlines(), 1):
+        match = BANNED_CALL.search(line)
+        if match:
+            yield f"{name}:{number}: {match.group(1)} is not used here; {BANNED[match.group(1)]} is"
+        if path.suffix == ".c" and GLOBAL.match(line):
+            yield f"{name}:{number}: a mutable global; state belongs to an object"
+
+
+def texts():
+    """Files that git tracks may name no path of one machine."""
+    listed = subprocess.run(["git", "-C", str(ROOT), "grep", "-nIE", r"/(work|farm)/[a-z]", "--", ".", ":!tests/lint/code.py"],
+                            capture_output=True, text=True).stdout
+    return [line[:160] + ": names a path of one machine" for line in listed.splitlines()]
+
+
+def main():
+    problems = [problem for path in sources() for problem in check(path)] + texts()
+    print("\n".join(problems) or "nothing to say")
+    return 1 if problems else 0
+
+
+sys.exit(main())

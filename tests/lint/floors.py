@@ -1,0 +1,61 @@
+#!/usr/bin/python3
+"""floors - holds every #include against one table: a floor sees only floors below it, and libraries where they are allowed.
+
+The table is the design; CMakeLists.txt links by the same. Exit status 1 and a line for each include that breaks it.
+"""
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+
+LIBC = {"assert.h", "ctype.h", "errno.h", "fnmatch.h", "inttypes.h", "limits.h", "math.h", "stdalign.h", "stdarg.h", "stdbool.h",
+        "stddef.h", "stdint.h", "stdio.h", "stdlib.h", "string.h", "strings.h"}
+SYSTEM = {"fcntl.h", "pthread.h", "signal.h", "sysexits.h", "time.h", "unistd.h", "arpa/inet.h", "netinet/in.h"}
+
+# folder: (folders of ours it may include, headers of libraries it may include beside libc)
+FLOORS = {
+    "gateway/base": (set(), set()),
+    "gateway/proto": ({"base"}, set()),
+    "gateway/mail": ({"base", "proto"}, {"gmime/"}),
+    "gateway/engine": ({"base", "proto", "mail"}, {"gsasl.h"}),
+    "filters": ({"base", "proto", "mail", "filters"}, {"pcre2.h", "jansson.h"}),
+    "gateway/net": ({"base"}, {"uv.h", "openssl/", "sys/", "dirent.h", *SYSTEM}),
+    "gateway/spool": ({"base", "mail", "net"}, {"sqlite3.h", "jansson.h", "xxhash.h"}),
+    "gateway/smtpd": ({"base", "proto", "mail", "engine", "net", "spool"}, {"jansson.h", "crypt.h"}),
+    "gateway/imapc": ({"base", "proto", "mail", "engine", "net"}, {"curl/", "jansson.h", "zlib.h"}),
+    "gateway/daemon": ({"base", "proto", "mail", "engine", "net", "spool", "smtpd", "imapc", "filters"},
+                       {"jansson.h", "microhttpd.h"}),
+    "gateway/cli": ({"base", "proto", "mail", "engine", "net", "spool", "smtpd", "imapc", "filters", "daemon"},
+                    {"jansson.h", *SYSTEM}),
+}
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
+
+
+def problem_of(folder, quote, target):
+    below, libraries = FLOORS[folder]
+    own = folder.rsplit("/", 1)[-1]
+    if quote == '"':
+        other = target.split("/", 1)[0]
+        return None if other == own or other in below else f'{folder} may not include "{target}"'
+    allowed = target in LIBC or any(target == lib or (lib.endswith("/") and target.startswith(lib)) for lib in libraries)
+    return None if allowed else f"{folder} may not include <{target}>"
+
+
+def main():
+    problems = []
+    for path in sorted([*ROOT.glob("gateway/*/*.[ch]"), *ROOT.glob("filters/*.[ch]")]):
+        folder = str(path.parent.relative_to(ROOT))
+        if folder not in FLOORS:
+            problems.append(f"{path.relative_to(ROOT)}: {folder} stands in no floor; add it to the table in tests/lint/floors.py")
+            continue
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            match = INCLUDE.match(line)
+            problem = match and problem_of(folder, *match.groups())
+            if problem:
+                problems.append(f"{path.relative_to(ROOT)}:{number}: {problem}")
+    print("\n".join(problems) or "every include goes down")
+    return 1 if problems else 0
+
+
+sys.exit(main())
