@@ -12,6 +12,8 @@
 
 /* Deliveries that go out to an upstream that failed last, to see whether it works again. */
 #define PROBES 2
+/* The disk is asked at least this often, because clocks jump and operators release what was held. */
+#define LONGEST_WAIT_MS 60000
 
 uint64_t dispatch_delay(const struct config_upstream *config, unsigned failures)
 {
@@ -43,12 +45,12 @@ static bool is_open(const struct dispatch_upstream *upstream)
 
 static void fetch(struct dispatch_upstream *upstream);
 
-/* Wakes at a wall-clock time; a wait that is longer than a timer should be is taken up again. */
+/* Wakes at a wall-clock time, or earlier: see LONGEST_WAIT_MS. */
 static void wake_at(struct dispatch_upstream *upstream, int64_t when_ms)
 {
-    int64_t wait = when_ms - net_wall(upstream->dispatch->loop);
-    const int64_t longest = 60000; /* clocks jump: look again at least each minute */
-    net_timer_start(upstream->timer, (uint64_t)(wait < 1 ? 1 : wait > longest ? longest : wait));
+    int64_t now = net_wall(upstream->dispatch->loop);
+    int64_t wait = when_ms > now ? when_ms - now : 1;
+    net_timer_start(upstream->timer, (uint64_t)(wait < LONGEST_WAIT_MS ? wait : LONGEST_WAIT_MS));
 }
 
 static void on_due(void *ctx, struct spool_item **items, size_t count, bool more, int64_t next_due_ms)
@@ -63,8 +65,8 @@ static void on_due(void *ctx, struct spool_item **items, size_t count, bool more
             upstream->more = true;
         }
     }
-    if (is_open(upstream) && next_due_ms >= 0) {
-        wake_at(upstream, next_due_ms);
+    if (is_open(upstream)) {
+        wake_at(upstream, next_due_ms >= 0 ? next_due_ms : INT64_MAX);
     }
     fetch(upstream);
 }

@@ -1,0 +1,346 @@
+#!/usr/bin/python3
+"""harness - what end-to-end tests stand on: real servers in folders of their own, the built program, waiting with deadlines.
+
+Run as a program it runs one test: harness.py FILE FUNCTION. The function gets a World; whatever it started ends with it. No test
+sleeps: it waits for a condition (World.wait) and fails with the reason when the deadline passes.
+"""
+import contextlib
+import imaplib
+import importlib.util
+import json
+import os
+import pathlib
+import shutil
+import signal
+import smtplib
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+MAILWEIR = os.environ.get("MAILWEIR", str(ROOT / "build/mailweir"))
+SIZE = os.environ.get("TEST_SIZE", "small")
+
+
+class Skip(Exception):
+    """The test cannot run here; the text says why."""
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait(condition, what, deadline=30.0):
+    """Returns the first true result of condition(); fails when there is none in time."""
+    end = time.monotonic() + deadline
+    pause = threading.Event()
+    while True:
+        result = condition()
+        if result:
+            return result
+        if time.monotonic() > end:
+            raise AssertionError(f"no {what} within {deadline:.0f} s")
+        pause.wait(0.02)
+
+
+def listens(port):
+    with contextlib.suppress(OSError):
+        socket.create_connection(("127.0.0.1", port), 1).close()
+        return True
+    return False
+
+
+class Certificates:
+    """A CA of the test's own, and server certificates from it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        folder.mkdir()
+        self.ca, self.ca_key = folder / "ca.pem", folder / "ca.key"
+        self._openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=test CA",
+                      "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign",
+                      "-keyout", self.ca_key, "-out", self.ca)
+
+    @staticmethod
+    def _openssl(*arguments):
+        subprocess.run(["openssl", *map(str, arguments)], check=True, stdin=subprocess.DEVNULL, capture_output=True)
+
+    def make(self, name, san="DNS:localhost,IP:127.0.0.1", days=30, usage="serverAuth"):
+        """(certificate, key) for these names; a negative number of days has expired."""
+        key, request = self.folder / f"{name}.key", self.folder / f"{name}.csr"
+        certificate, extensions = self.folder / f"{name}.pem", self.folder / f"{name}.ext"
+        extensions.write_text(f"subjectAltName={san}\nextendedKeyUsage={usage}\n" if san else f"extendedKeyUsage={usage}\n")
+        self._openssl("req", "-new", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-keyout", key, "-out", request)
+        self._openssl("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self.ca_key, "-CAcreateserial", "-days", days,
+                      "-extfile", extensions, "-out", certificate)
+        return certificate, key
+
+
+class Process:
+    """A program of the test's own; ended by its pid, with its process group."""
+
+    def __init__(self, command, log, env=None):
+        self.log = pathlib.Path(log)
+        self.out = open(self.log, "ab")
+        self.popen = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=self.out, stderr=self.out,
+                                      env={**os.environ, **(env or {})}, start_new_session=True)
+
+    def alive(self):
+        return self.popen.poll() is None
+
+    def signal(self, number):
+        os.kill(self.popen.pid, number)
+
+    def stop(self, number=signal.SIGTERM, deadline=40):
+        """Sends the signal and waits for the end; returns the exit status."""
+        if self.alive():
+            self.signal(number)
+        try:
+            self.popen.wait(deadline)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"{self.popen.args[0]} did not end within {deadline} s of signal {number}")
+        self.out.close()
+        return self.popen.returncode
+
+    def kill(self):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.popen.pid, signal.SIGKILL)
+        self.popen.wait()
+        self.out.close()
+
+
+class Dovecot:
+    def __init__(self, world, name="dovecot", certificate=None, extra=""):
+        self.folder = world.folder / name
+        self.port, self.tls_port = free_port(), free_port()
+        self.extra = extra
+        self.certificate, self.key = certificate or world.server_certificate
+        self.world = world
+        self.process = None
+        self.start()
+
+    def start(self):
+        script = ROOT / "tests/e2e/upstreams/dovecot.sh"
+        self.process = Process([script, self.folder, self.port, self.tls_port, self.certificate, self.key],
+                               self.world.folder / "dovecot.out", {"DOVECOT_EXTRA": self.extra})
+        self.world.cleanup.append(self.process.kill)
+        wait(lambda: listens(self.port) and listens(self.tls_port), "answer of Dovecot")
+
+    def stop(self):
+        self.process.stop()
+
+    def imap(self, user="relay"):
+        connection = imaplib.IMAP4_SSL("127.0.0.1", self.tls_port, ssl_context=ssl._create_unverified_context())
+        connection.login(user, user + "pw")
+        return connection
+
+    def folders(self):
+        connection = self.imap()
+        lines = [line.decode() for line in connection.list()[1] if line]
+        connection.logout()
+        return sorted(line.split(' "/" ')[1].strip('"') for line in lines)
+
+    def count(self, folder="INBOX"):
+        connection = self.imap()
+        try:
+            status, data = connection.select(f'"{folder}"', readonly=True)
+            return int(data[0]) if status == "OK" else 0
+        finally:
+            connection.logout()
+
+    def messages(self, folder="INBOX"):
+        """The octets of every message in the folder, in order."""
+        return [octets for octets, _ in self.fetch(folder)]
+
+    def fetch(self, folder="INBOX"):
+        """(octets, "FLAGS (...) INTERNALDATE ...") of every message."""
+        connection = self.imap()
+        try:
+            status, data = connection.select(f'"{folder}"', readonly=True)
+            if status != "OK" or int(data[0]) == 0:
+                return []
+            _, data = connection.fetch("1:*", "(FLAGS INTERNALDATE BODY.PEEK[])")
+            return [(part[1], part[0].decode()) for part in data if isinstance(part, tuple)]
+        finally:
+            connection.logout()
+
+
+class Mailweir:
+    """The gateway with a configuration of the test's own; configuration may be changed before start()."""
+
+    def __init__(self, world, dovecot, rules=None, name="mailweir"):
+        self.world, self.name = world, name
+        self.folder = world.folder / name
+        self.folder.mkdir()
+        self.port = free_port()
+        self.rules = rules or []
+        self.configuration = {
+            "hostname": "gw.example.net",
+            "listeners": [{"name": "apps", "address": f"127.0.0.1:{self.port}"}],
+            "upstreams": {"corp": {
+                "address": f"localhost:{dovecot.tls_port}" if dovecot else "127.0.0.1:1",
+                "tls": {"mode": "implicit", "ca_file": str(world.certificates.ca)},
+                "auth": {"username": "relay", "password": "relaypw"},
+                "retry": {"initial": "100ms", "maximum": "500ms"}}},
+            "spool": {"path": str(self.folder / "spool")},
+            "rules": ["rules.json"],
+            "default": {"upstream": "corp", "folder": "INBOX"},
+        }
+        self.process = None
+        self.starts = 0
+
+    @property
+    def file(self):
+        return self.folder / "mailweir.json"
+
+    @property
+    def upstream(self):
+        return self.configuration["upstreams"]["corp"]
+
+    def write(self):
+        self.file.write_text(json.dumps(self.configuration, indent=2))
+        (self.folder / "rules.json").write_text(json.dumps({"rules": self.rules}, indent=2))
+
+    def start(self, ready=True):
+        self.write()
+        self.starts += 1
+        self.log = self.folder / f"log.{self.starts}"
+        self.process = Process([MAILWEIR, "run", "--config", self.file], self.log)
+        self.world.cleanup.append(self.process.kill)
+        self.world.logs.append(self.log)
+        if ready:
+            wait(lambda: self.events("ready") or not self.process.alive(), "ready line")
+            assert self.process.alive(), "mailweir ended at once:\n" + self.log.read_text()
+        return self
+
+    def run(self, *arguments):
+        """One subcommand to its end: (status, stdout, stderr)."""
+        self.write()
+        done = subprocess.run([MAILWEIR, *arguments, "--config", str(self.file)], capture_output=True, text=True, timeout=60)
+        return done.returncode, done.stdout, done.stderr
+
+    def events(self, action=None):
+        """The log lines of this start, as objects."""
+        found = []
+        for line in self.log.read_text(errors="replace").splitlines():
+            if not line.startswith("{"):
+                continue
+            with contextlib.suppress(json.JSONDecodeError):
+                event = json.loads(line)
+                if action is None or event.get("event.action") == action:
+                    found.append(event)
+        return found
+
+    def stop(self):
+        """SIGTERM; fails unless it drains and exits with 0."""
+        status = self.process.stop()
+        assert status == 0, f"mailweir ended with {status}:\n" + self.log.read_text()[-3000:]
+
+    def kill(self):
+        self.process.kill()
+
+    def smtp(self):
+        return smtplib.SMTP("127.0.0.1", self.port, local_hostname="client.example", timeout=30)
+
+    def send(self, message, sender="app@example.com", to=("ops@example.net",)):
+        """One message in one session; returns the id in the 250 reply."""
+        with self.smtp() as client:
+            client.ehlo()
+            client.mail(sender)
+            for address in to:
+                code, text = client.rcpt(address)
+                assert code == 250, (code, text)
+            code, text = client.data(message)
+            assert code == 250, (code, text)
+            return queue_id(text)
+
+
+def queue_id(reply):
+    """The message's id in the reply to DATA."""
+    words = reply.decode().replace("<", " ").split()
+    return next(word for word in words if len(word) == 26 and word.isalnum() and word.upper() == word)
+
+
+def message(subject="hello", body="body", number=0, extra=""):
+    return (f"From: App <app@example.com>\r\nTo: ops@example.net\r\nSubject: {subject}\r\n"
+            f"Message-ID: <{number}.{time.time_ns()}@example.com>\r\n{extra}\r\n{body}\r\n").encode()
+
+
+def received_part(octets):
+    """What was sent, of a message that was filed: the fields that the gateway puts in front are checked and taken off."""
+    head, rest = octets.split(b"X-Mailweir-Id: ", 1)
+    assert head.startswith(b"Return-Path: <"), head[:60]
+    assert b"\r\nReceived: from " in head
+    return rest.split(b"\r\n", 1)[1]
+
+
+class World:
+    def __init__(self, folder):
+        self.folder = folder
+        self.cleanup = []
+        self.logs = []
+        self._certificates = None
+        self._server_certificate = None
+
+    @property
+    def certificates(self):
+        if self._certificates is None:
+            self._certificates = Certificates(self.folder / "tls")
+        return self._certificates
+
+    @property
+    def server_certificate(self):
+        if self._server_certificate is None:
+            self._server_certificate = self.certificates.make("server")
+        return self._server_certificate
+
+    def dovecot(self, **options):
+        return Dovecot(self, **options)
+
+    def mailweir(self, dovecot, rules=None, **options):
+        return Mailweir(self, dovecot, rules, **options)
+
+    def end(self):
+        for step in reversed(self.cleanup):
+            step()
+
+    def show_logs(self):
+        for log in self.logs:
+            print(f"--- {log.name}, its end:")
+            print("\n".join(log.read_text(errors="replace").splitlines()[-30:]))
+
+
+def run_test(path, name):
+    sys.path.insert(0, str(pathlib.Path(path).parent))
+    sys.modules["harness"] = sys.modules[__name__]
+    spec = importlib.util.spec_from_file_location(pathlib.Path(path).stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="mailweir-e2e-"))
+    folder.chmod(0o755)
+    world = World(folder)
+    try:
+        getattr(module, name)(world)
+        return 0
+    except Skip as reason:
+        print(reason)
+        return 77
+    except BaseException:
+        traceback.print_exc(file=sys.stdout)
+        world.show_logs()
+        return 1
+    finally:
+        world.end()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(run_test(sys.argv[1], sys.argv[2]))

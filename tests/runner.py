@@ -1,0 +1,182 @@
+#!/usr/bin/python3
+"""runner - builds, finds the tests of every stage, runs them, and counts; see tests/run for its use.
+
+A stage is a function that gives its tests; a test is a name and a command. A command's process group is its own and is ended with it.
+Exit status of a command: 0 passed, 77 skipped (its last line says why), anything else failed.
+"""
+import argparse
+import ast
+import concurrent.futures
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SKIPPED = 77
+BUILDS = {
+    "": (ROOT / "build", ["-DMAILWEIR_WERROR=ON"]),
+    "-asan": (ROOT / "build-asan", ["-DMAILWEIR_WERROR=ON", "-DMAILWEIR_SANITIZE=address", "-DCMAKE_BUILD_TYPE=Debug"]),
+}
+# Leaks are looked for as well; a process that is killed on purpose has no chance to free.
+SANITIZER_ENV = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1", "UBSAN_OPTIONS": "print_stacktrace=1"}
+
+
+class Test:
+    def __init__(self, name, command, seconds=120, env=None, alone=False):
+        self.name, self.command, self.seconds, self.env, self.alone = name, command, seconds, env or {}, alone
+
+
+# ---- stages ----
+
+def lint(_size):
+    for path in sorted((ROOT / "tests/lint").glob("*.py")):
+        yield Test("lint/" + path.stem, ["/usr/bin/python3", str(path)])
+
+
+def unit(_size):
+    for suffix, (folder, _) in BUILDS.items():
+        for path in sorted((folder / "tests").glob("test_*")):
+            if (ROOT / "tests/unit" / (path.name + ".c")).exists():
+                yield Test(f"unit{suffix}/{path.name[5:]}", [str(path)], env=SANITIZER_ENV)
+
+
+def functions(path):
+    tree = ast.parse(path.read_text())
+    return [node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
+
+
+def e2e(size):
+    for suffix, (folder, _) in BUILDS.items():
+        for path in sorted((ROOT / "tests/e2e").glob("test_*.py")):
+            for name in functions(path):
+                env = {**SANITIZER_ENV, "MAILWEIR": str(folder / "mailweir"), "TEST_SIZE": size}
+                yield Test(f"e2e{suffix}/{path.stem[5:]}/{name[5:]}",
+                           ["/usr/bin/python3", str(ROOT / "tests/e2e/harness.py"), str(path), name], 300, env)
+
+
+def script_stage(stage):
+    """A stage whose tests are the executable files tests/STAGE/test_*; each gets the size as its argument."""
+    def tests(size):
+        for path in sorted((ROOT / "tests" / stage).glob("test_*")):
+            if path.is_file() and os.access(path, os.X_OK):
+                env = {**SANITIZER_ENV, "MAILWEIR": str(BUILDS[""][0] / "mailweir"), "TEST_SIZE": size}
+                yield Test(f"{stage}/{path.stem[5:]}", [str(path)], 900, env, alone=True)
+    return tests
+
+
+STAGES = {"lint": lint, "unit": unit, "e2e": e2e}
+for name in ("sim", "fuzz", "web", "deploy"):
+    STAGES[name] = script_stage(name)
+
+
+# ---- building ----
+
+def build(suffix):
+    folder, options = BUILDS[suffix]
+    started = time.monotonic()
+    folder.mkdir(exist_ok=True)
+    log = folder / "runner.log"
+    with open(log, "w") as out:
+        for command in (["cmake", "-S", str(ROOT), "-B", str(folder), "-G", "Ninja", *options], ["ninja", "-C", str(folder)]):
+            if subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL).returncode != 0:
+                report("FAILED", "build" + suffix, time.monotonic() - started)
+                show_tail(log.read_text(errors="replace"))
+                return False
+    report("ok", "build" + suffix, time.monotonic() - started)
+    return True
+
+
+# ---- running ----
+
+def report(result, name, seconds, why=""):
+    print(f"{result:7} {name} ({seconds:.1f} s){': ' + why if why else ''}", flush=True)
+
+
+def show_tail(text, lines=40):
+    for line in text.splitlines()[-lines:]:
+        print("    | " + line, flush=True)
+
+
+def end_group(process):
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def run(test):
+    started = time.monotonic()
+    process = subprocess.Popen(test.command, cwd=ROOT, env={**os.environ, **test.env}, stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    try:
+        output, _ = process.communicate(timeout=test.seconds)
+        status = process.returncode
+    except subprocess.TimeoutExpired:
+        end_group(process)
+        output, _ = process.communicate()
+        output += f"\nno end after {test.seconds} s\n".encode()
+        status = -1
+    end_group(process)
+    return test, status, output.decode(errors="replace"), time.monotonic() - started
+
+
+def tell(test, status, output, seconds, counts):
+    if status == 0:
+        counts["passed"] += 1
+        report("ok", test.name, seconds)
+        for line in output.splitlines():
+            if line.startswith("figure: "):
+                print("        " + line, flush=True)
+    elif status == SKIPPED:
+        counts["skipped"] += 1
+        lines = output.strip().splitlines()
+        report("skipped", test.name, seconds, lines[-1] if lines else "without a reason")
+    else:
+        counts["failed"] += 1
+        report("FAILED", test.name, seconds, f"status {status}")
+        show_tail(output)
+
+
+def run_all(tests, jobs, counts):
+    together = [test for test in tests if not test.alone]
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        for done in concurrent.futures.as_completed([pool.submit(run, test) for test in together]):
+            tell(*done.result(), counts)
+    for test in tests:
+        if test.alone:
+            tell(*run(test), counts)
+
+
+def wanted(name, filters):
+    return not filters or any(name == f or name.startswith(f.rstrip("/") + "/") or name.startswith(f) for f in filters)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="tests/run")
+    parser.add_argument("--size", choices=("small", "large"), default="small")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("filters", nargs="*")
+    options = parser.parse_args()
+    counts = {"passed": 0, "failed": 0, "skipped": 0}
+    if not options.list:
+        for suffix in BUILDS:
+            counts["passed" if build(suffix) else "failed"] += 1
+    if counts["failed"] == 0:
+        tests = [test for stage in STAGES.values() for test in stage(options.size) if wanted(test.name, options.filters)]
+        if options.list:
+            print("\n".join(test.name for test in tests))
+            return 0
+        if not tests:
+            print("no test has such a name: " + " ".join(options.filters))
+            counts["failed"] += 1
+        run_all(tests, options.jobs, counts)
+    skipped = f", {counts['skipped']} skipped" if counts["skipped"] else ""
+    print(f"{counts['passed']} passed, {counts['failed']} failed{skipped}")
+    return 1 if counts["failed"] else 0
+
+
+sys.exit(main())
