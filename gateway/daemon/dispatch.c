@@ -179,6 +179,7 @@ static int open_upstream(struct dispatch *dispatch, struct dispatch_upstream *up
                                 [CONFIG_TLS_STARTTLS] = IMAPC_TLS_STARTTLS,
                                 [CONFIG_TLS_IMPLICIT] = IMAPC_TLS_IMPLICIT};
     struct imapc_account account = {.name = config->name,
+                                    .insecure = config->insecure,
                                     .address = config->address,
                                     .username = config->username,
                                     .password = config->password,

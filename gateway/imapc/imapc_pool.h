@@ -19,6 +19,7 @@ struct imapc_account {
     struct net_address address;
     enum { IMAPC_TLS_IMPLICIT, IMAPC_TLS_STARTTLS, IMAPC_TLS_NONE } tls_mode;
     struct net_tls *tls;
+    bool insecure; /* without TLS, also off loopback */
     const char *username;
     const char *password;
     unsigned connections;        /* at most */

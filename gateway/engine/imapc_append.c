@@ -1,0 +1,197 @@
+/*
+ * imapc_append - APPEND of one or several messages, and CREATE when the folder is missing (RFC 9051 sections 6.3.12 and 6.3.4, RFC 3502,
+ * RFC 4315, RFC 7888). See imapc_private.h.
+ */
+#include "base/expect.h"
+#include "engine/imapc_private.h"
+
+/* Whether the server takes a message of this size without being asked first. */
+static bool non_synchronising(const struct imapc_engine *engine, uint64_t size)
+{
+    uint32_t has = engine->capabilities.has;
+    return ((has & IMAP_CAP_LITERAL_PLUS) && size <= IMAPC_LITERAL_PLUS_MAX) ||
+           ((has & IMAP_CAP_LITERAL_MINUS) && size <= IMAPC_LITERAL_MINUS_MAX);
+}
+
+/* Flags, date and literal head of the current message. */
+static void announce(struct imapc_engine *engine)
+{
+    const struct imapc_message *message = &engine->append.messages[engine->append.current];
+    struct imap_command *command = &engine->command;
+    imap_command_flags(command, message->flags, message->flag_count);
+    imap_command_date(command, message->date_ms);
+    imap_command_literal(command, message->size, non_synchronising(engine, message->size));
+    engine->append.sent = 0;
+    engine->append.literal_open = true;
+}
+
+static void refuse_locally(struct imapc_engine *engine, const char *code, const char *text)
+{
+    engine->result = (struct imapc_result){0};
+    fault_set(&engine->result.fault, FAULT_PERM, code, "append", "%s", text);
+    engine->command_open = false;
+    imapc_append_over(engine);
+    imapc_enter(engine, IMAPC_PHASE_READY);
+}
+
+void imapc_append_enter(struct imapc_engine *engine)
+{
+    struct imap_command *command = imapc_begin(engine, "APPEND");
+    engine->append.current = 0;
+    engine->append.literal_sent = false;
+    engine->append.answered = false;
+    engine->append.create_due = false;
+    imap_command_string(command, buf_bytes(&engine->append.folder));
+    announce(engine);
+    if (imap_command_check(command) < 0) {
+        refuse_locally(engine, "command", "the folder's name or the flags do not fit in an IMAP command");
+        return;
+    }
+    imapc_send(engine);
+}
+
+void imapc_engine_append(struct imapc_engine *engine, uint64_t now, const char *folder, const struct imapc_message *messages,
+                         size_t count)
+{
+    EXPECT(imapc_engine_is_ready(engine) && count > 0);
+    struct imapc_appending *append = &engine->append;
+    engine->now = now;
+    append->messages = messages;
+    append->count = count;
+    append->created = false;
+    buf_clear(&append->folder);
+    if (imap_name_map(&append->folder, bytes_of(folder), &engine->namespaces) < 0) {
+        refuse_locally(engine, "folder-name", "the folder's name is empty, too long, no UTF-8, or holds control characters");
+        return;
+    }
+    imapc_enter(engine, IMAPC_PHASE_APPEND);
+}
+
+/* ---- the octets ---- */
+
+bool imapc_append_wants_body(struct imapc_engine *engine, struct imapc_request *request)
+{
+    struct imapc_appending *append = &engine->append;
+    bool announced = engine->command_sent == engine->command.text.len && !engine->plus_due;
+    if (engine->phase != IMAPC_PHASE_APPEND || !append->literal_open || !announced || append->asked ||
+        engine->output.len >= IMAPC_BODY_PIECE) {
+        return false;
+    }
+    uint64_t left = append->messages[append->current].size - append->sent;
+    append->asked = true;
+    append->literal_sent = true;
+    request->message = append->current;
+    request->offset = append->sent;
+    request->len = left < IMAPC_BODY_PIECE ? (size_t)left : IMAPC_BODY_PIECE;
+    return true;
+}
+
+/* The command is answered and all that was announced is out. */
+static void leave(struct imapc_engine *engine)
+{
+    if (engine->append.create_due) {
+        imapc_enter(engine, IMAPC_PHASE_CREATE);
+        return;
+    }
+    imapc_append_over(engine);
+    imapc_enter(engine, IMAPC_PHASE_READY);
+}
+
+/* The last octet of a message is out: the next one, or the end of the command. */
+static void end_message(struct imapc_engine *engine)
+{
+    struct imapc_appending *append = &engine->append;
+    append->literal_open = false;
+    buf_clear(&engine->command.text);
+    engine->command.wait_count = 0;
+    engine->command_sent = 0;
+    engine->command_waits = 0;
+    if (++append->current < append->count) {
+        announce(engine);
+    } else {
+        imap_command_end(&engine->command);
+    }
+    imapc_send(engine);
+    if (append->answered) {
+        leave(engine);
+    }
+}
+
+void imapc_engine_body(struct imapc_engine *engine, uint64_t now, struct bytes data, const struct fault *fault)
+{
+    struct imapc_appending *append = &engine->append;
+    if (engine->phase != IMAPC_PHASE_APPEND || !append->asked) {
+        return; /* the connection ended meanwhile */
+    }
+    engine->now = now;
+    append->asked = false;
+    uint64_t left = append->messages[append->current].size - append->sent;
+    if (fault != NULL) {
+        imapc_fail(engine, FAULT_LOCAL, fault->code, "%s", fault->text);
+        return;
+    }
+    EXPECT(data.len > 0 && data.len <= left);
+    buf_append_bytes(&engine->output, data);
+    append->sent += data.len;
+    if (append->sent == append->messages[append->current].size) {
+        end_message(engine);
+    }
+}
+
+/* ---- the answers ---- */
+
+static void take_refusal(struct imapc_engine *engine, const struct imap_reply *reply)
+{
+    struct imapc_refusal refusal = imapc_refusal_of(reply);
+    engine->result.account = refusal.account;
+    engine->result.retry_after_ms = refusal.retry_after_ms;
+    fault_set(&engine->result.fault, refusal.class, refusal.code, "append", "%.*s", (int)reply->text.len,
+              (const char *)reply->text.ptr);
+}
+
+static void take_success(struct imapc_engine *engine, const struct imap_reply *reply)
+{
+    uint32_t validity, first, last;
+    if (bytes_is_nocase(reply->code, "APPENDUID") && imap_reply_appenduid(reply->code_args, &validity, &first, &last) == 0) {
+        engine->result.uidvalidity = validity;
+        engine->result.uid = first;
+    }
+}
+
+void imapc_append_reply(struct imapc_engine *engine, const struct imap_reply *reply)
+{
+    struct imapc_appending *append = &engine->append;
+    bool whole = append->current == append->count;
+    engine->result = (struct imapc_result){0};
+    if (reply->status == IMAP_STATUS_OK && !whole) {
+        imapc_fail(engine, FAULT_TEMP, "protocol", "the server said OK before it had the whole message");
+        return;
+    }
+    if (reply->status == IMAP_STATUS_OK) {
+        take_success(engine, reply);
+    } else {
+        take_refusal(engine, reply);
+        append->create_due = imapc_refusal_of(reply).create && !append->created;
+    }
+    if (!whole && append->literal_sent) {
+        append->answered = true; /* the announced octets must go out before the next command (RFC 7888) */
+    } else {
+        leave(engine);
+    }
+}
+
+void imapc_create_enter(struct imapc_engine *engine)
+{
+    struct imap_command *command = imapc_begin(engine, "CREATE");
+    engine->append.created = true;
+    engine->append.literal_open = false;
+    imap_command_string(command, buf_bytes(&engine->append.folder));
+    imap_command_end(command);
+    imapc_send(engine);
+}
+
+void imapc_create_reply(struct imapc_engine *engine, const struct imap_reply *reply)
+{
+    (void)reply; /* refused, it may exist all the same, made by somebody else meanwhile: the second APPEND tells */
+    imapc_enter(engine, IMAPC_PHASE_APPEND);
+}

@@ -1,0 +1,357 @@
+/*
+ * imapc_engine - the steps of a connection: replies to phases, commands to output, deadlines; see imapc_engine.h. The dialogue itself is in
+ * imapc_login.c and imapc_append.c, in its order.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/expect.h"
+#include "engine/imapc_private.h"
+
+static const struct {
+    const char *name;
+    void (*enter)(struct imapc_engine *engine);
+    void (*reply)(struct imapc_engine *engine, const struct imap_reply *reply);
+} phases[] = {
+    [IMAPC_PHASE_GREETING] = {"greeting", NULL, imapc_greeting_reply},
+    [IMAPC_PHASE_CAPABILITY] = {"capability", imapc_capability_enter, imapc_capability_reply},
+    [IMAPC_PHASE_STARTTLS] = {"starttls", imapc_starttls_enter, imapc_starttls_reply},
+    [IMAPC_PHASE_HANDSHAKE] = {"handshake", NULL, NULL},
+    [IMAPC_PHASE_LOGIN] = {"login", imapc_login_enter, imapc_login_reply},
+    [IMAPC_PHASE_NAMESPACE] = {"namespace", imapc_namespace_enter, imapc_namespace_reply},
+    [IMAPC_PHASE_READY] = {"ready", NULL, NULL},
+    [IMAPC_PHASE_APPEND] = {"append", imapc_append_enter, imapc_append_reply},
+    [IMAPC_PHASE_CREATE] = {"create", imapc_create_enter, imapc_create_reply},
+    [IMAPC_PHASE_LOGOUT] = {"logout", NULL, NULL},
+    [IMAPC_PHASE_ENDED] = {"ended", NULL, NULL},
+};
+
+struct imapc_engine *imapc_engine_new(const struct imapc_engine_options *options, uint64_t now)
+{
+    struct imapc_engine *engine = expect_calloc(1, sizeof *engine);
+    engine->options = *options;
+    engine->options.username = expect_strdup(options->username);
+    engine->options.password = expect_strdup(options->password);
+    engine->tls_active = options->tls;
+    imap_reply_init(&engine->parser);
+    imap_command_init(&engine->command);
+    buf_init(&engine->output, IMAP_COMMAND_MAX + 2 * IMAPC_BODY_PIECE);
+    buf_init(&engine->append.folder, IMAP_NAME_MAX);
+    engine->now = now;
+    engine->deadline = now + options->greeting_timeout_ms;
+    return engine;
+}
+
+void imapc_engine_free(struct imapc_engine **engine)
+{
+    if (*engine == NULL) {
+        return;
+    }
+    imap_reply_done(&(*engine)->parser);
+    imap_command_done(&(*engine)->command);
+    buf_done(&(*engine)->output);
+    buf_done(&(*engine)->append.folder);
+    free((char *)(*engine)->options.username);
+    free((char *)(*engine)->options.password);
+    free(*engine);
+    *engine = NULL;
+}
+
+/* ---- phases and commands ---- */
+
+static void move_deadline(struct imapc_engine *engine)
+{
+    bool greeting = engine->phase == IMAPC_PHASE_GREETING || engine->phase == IMAPC_PHASE_HANDSHAKE;
+    bool idle = engine->phase == IMAPC_PHASE_READY || engine->phase == IMAPC_PHASE_ENDED;
+    uint64_t timeout = greeting ? engine->options.greeting_timeout_ms : engine->options.command_timeout_ms;
+    engine->deadline = idle ? UINT64_MAX : engine->now + timeout;
+}
+
+void imapc_enter(struct imapc_engine *engine, enum imapc_phase phase)
+{
+    engine->phase = phase;
+    engine->was_ready = engine->was_ready || phase == IMAPC_PHASE_READY;
+    engine->replies = 0;
+    engine->reply_octets = 0;
+    move_deadline(engine);
+    if (phases[phase].enter != NULL) {
+        phases[phase].enter(engine);
+    }
+}
+
+struct imap_command *imapc_begin(struct imapc_engine *engine, const char *name)
+{
+    bool literal_plus = (engine->capabilities.has & (IMAP_CAP_LITERAL_PLUS | IMAP_CAP_LITERAL_MINUS)) != 0;
+    imap_command_tag(engine->tag, engine->options.random, ++engine->tag_number);
+    imap_command_begin(&engine->command, engine->tag, name, literal_plus);
+    engine->command_sent = 0;
+    engine->command_waits = 0;
+    engine->plus_due = false;
+    engine->command_open = true;
+    return &engine->command;
+}
+
+void imapc_send(struct imapc_engine *engine)
+{
+    struct imap_command *command = &engine->command;
+    bool waits = engine->command_waits < command->wait_count;
+    size_t end = waits ? command->waits[engine->command_waits] : command->text.len;
+    buf_append_bytes(&engine->output, bytes_slice(buf_bytes(&command->text), engine->command_sent, end - engine->command_sent));
+    engine->command_sent = end;
+    engine->plus_due = waits;
+    move_deadline(engine);
+}
+
+/* ---- the end ---- */
+
+void imapc_append_over(struct imapc_engine *engine)
+{
+    engine->result_due = true;
+    engine->append.messages = NULL;
+    engine->append.literal_open = false;
+    engine->append.asked = false;
+}
+
+static void end_connection(struct imapc_engine *engine)
+{
+    struct imapc_appending *append = &engine->append;
+    if (append->messages != NULL) {
+        if (!append->answered) {
+            engine->result = (struct imapc_result){.retry_after_ms = engine->retry_after_ms, .account = true};
+            const struct fault *fault = &engine->fault;
+            fault_set(&engine->result.fault, append->literal_sent ? FAULT_UNCERTAIN : fault->class, fault->code, fault->where, "%s",
+                      fault->text);
+        }
+        imapc_append_over(engine);
+    }
+    engine->command_open = false;
+    engine->phase = IMAPC_PHASE_ENDED;
+    engine->deadline = UINT64_MAX;
+}
+
+void imapc_fail(struct imapc_engine *engine, enum fault_class class, const char *code, const char *format, ...)
+{
+    char text[sizeof engine->fault.text];
+    va_list args;
+    if (engine->phase == IMAPC_PHASE_ENDED) {
+        return;
+    }
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    fault_set(&engine->fault, class, code, phases[engine->phase].name, "%s", text);
+    end_connection(engine);
+}
+
+void imapc_refused(struct imapc_engine *engine, const struct imap_reply *reply)
+{
+    struct imapc_refusal refusal = imapc_refusal_of(reply);
+    engine->retry_after_ms = refusal.retry_after_ms;
+    engine->crowded = refusal.crowded;
+    imapc_fail(engine, refusal.class, refusal.code, "the server said: %.*s", (int)reply->text.len, (const char *)reply->text.ptr);
+}
+
+void imapc_engine_lost(struct imapc_engine *engine, const struct fault *fault)
+{
+    if (engine->phase == IMAPC_PHASE_LOGOUT) {
+        end_connection(engine);
+    } else if (fault != NULL && fault_is_set(fault)) {
+        imapc_fail(engine, fault->class == FAULT_LOCAL ? FAULT_LOCAL : FAULT_TEMP, fault->code, "%s", fault->text);
+    } else {
+        imapc_fail(engine, FAULT_TEMP, "connection-lost", "the server closed the connection");
+    }
+}
+
+/* ---- replies ---- */
+
+static void on_bye(struct imapc_engine *engine, const struct imap_reply *reply)
+{
+    if (engine->phase == IMAPC_PHASE_READY) {
+        engine->phase = IMAPC_PHASE_LOGOUT; /* an idle connection ends: nothing is lost by it */
+        end_connection(engine);
+    } else if (engine->phase != IMAPC_PHASE_LOGOUT) {
+        imapc_refused(engine, reply);
+    }
+}
+
+static void on_untagged(struct imapc_engine *engine, const struct imap_reply *reply)
+{
+    if (reply->status == IMAP_STATUS_BYE) {
+        on_bye(engine, reply);
+    } else if (engine->phase == IMAPC_PHASE_GREETING) {
+        phases[engine->phase].reply(engine, reply);
+    } else {
+        imapc_login_data(engine, reply);
+    }
+}
+
+static void on_continue(struct imapc_engine *engine, const struct imap_reply *reply)
+{
+    if (engine->plus_due) {
+        engine->command_waits++;
+        imapc_send(engine);
+    } else if (engine->plain_due) {
+        phases[engine->phase].reply(engine, reply);
+    } else if (engine->phase != IMAPC_PHASE_APPEND) {
+        imapc_fail(engine, FAULT_TEMP, "protocol", "the server asked for data that no command has");
+    }
+}
+
+static void on_tagged(struct imapc_engine *engine, const struct imap_reply *reply)
+{
+    if (!engine->command_open || !bytes_is(reply->tag, engine->tag)) {
+        imapc_fail(engine, FAULT_TEMP, "protocol", "the server answered a command that was not given");
+        return;
+    }
+    engine->command_open = false;
+    engine->plus_due = false;
+    if (engine->phase == IMAPC_PHASE_LOGOUT) {
+        end_connection(engine);
+    } else {
+        phases[engine->phase].reply(engine, reply);
+    }
+}
+
+static void on_reply(struct imapc_engine *engine, const struct imap_reply *reply)
+{
+    if (++engine->replies > IMAPC_REPLIES_MAX) {
+        imapc_fail(engine, FAULT_TEMP, "protocol", "the server sent more than %d responses to one command", IMAPC_REPLIES_MAX);
+        return;
+    }
+    switch (reply->kind) {
+    case IMAP_REPLY_UNTAGGED:
+        on_untagged(engine, reply);
+        break;
+    case IMAP_REPLY_CONTINUE:
+        on_continue(engine, reply);
+        break;
+    case IMAP_REPLY_TAGGED:
+        on_tagged(engine, reply);
+        break;
+    }
+}
+
+/* ---- steps ---- */
+
+static void take_input(struct imapc_engine *engine, struct bytes input, size_t *used_r)
+{
+    int result = 1;
+    *used_r = 0;
+    while (result == 1 && *used_r < input.len && !engine->result_due && !engine->tls_due &&
+           engine->phase != IMAPC_PHASE_ENDED) {
+        struct imap_reply reply;
+        size_t used;
+        result = imap_reply_next(&engine->parser, bytes_from(input, *used_r), &used, &reply);
+        *used_r += used;
+        engine->reply_octets += used;
+        if (result < 0 || engine->reply_octets > IMAPC_REPLY_OCTETS_MAX) {
+            imapc_fail(engine, FAULT_TEMP, "protocol", "the server sent what is no IMAP, or more of it than is reasonable");
+        } else if (result == 1) {
+            on_reply(engine, &reply);
+        }
+    }
+    if (engine->tls_due && *used_r < input.len) {
+        engine->tls_due = false;
+        imapc_fail(engine, FAULT_TEMP, "starttls", "the server sent data behind its answer to STARTTLS, in front of the handshake");
+    }
+}
+
+static void check_deadline(struct imapc_engine *engine)
+{
+    if (engine->now < engine->deadline) {
+        return;
+    }
+    if (engine->phase == IMAPC_PHASE_LOGOUT) {
+        end_connection(engine);
+        return;
+    }
+    bool greeting = engine->phase == IMAPC_PHASE_GREETING || engine->phase == IMAPC_PHASE_HANDSHAKE;
+    uint64_t timeout = greeting ? engine->options.greeting_timeout_ms : engine->options.command_timeout_ms;
+    imapc_fail(engine, FAULT_TEMP, "timeout", "nothing moved for %llu ms", (unsigned long long)timeout);
+}
+
+enum imapc_want imapc_engine_step(struct imapc_engine *engine, uint64_t now, struct bytes input, size_t *used_r,
+                                  struct imapc_request *request_r)
+{
+    *request_r = (struct imapc_request){0};
+    engine->now = now;
+    take_input(engine, input, used_r);
+    if (*used_r > 0) {
+        move_deadline(engine);
+    }
+    check_deadline(engine);
+    if (engine->result_due) {
+        engine->result_due = false;
+        request_r->result = &engine->result;
+        return IMAPC_WANT_RESULT;
+    }
+    if (engine->tls_due) {
+        engine->tls_due = false;
+        imapc_enter(engine, IMAPC_PHASE_HANDSHAKE);
+        return IMAPC_WANT_TLS;
+    }
+    if (engine->phase == IMAPC_PHASE_ENDED) {
+        request_r->fault = &engine->fault;
+        request_r->retry_after_ms = engine->retry_after_ms;
+        request_r->crowded = engine->crowded;
+        return IMAPC_WANT_CLOSE;
+    }
+    return imapc_append_wants_body(engine, request_r) ? IMAPC_WANT_BODY : IMAPC_WANT_INPUT;
+}
+
+void imapc_engine_tls_ready(struct imapc_engine *engine, uint64_t now)
+{
+    engine->now = now;
+    engine->tls_active = true;
+    /* Nothing that was said in clear counts (RFC 9051 section 6.2.1). */
+    imap_reply_reset(&engine->parser);
+    engine->capabilities = (struct imap_capabilities){0};
+    imapc_enter(engine, IMAPC_PHASE_CAPABILITY);
+}
+
+void imapc_engine_moved(struct imapc_engine *engine, uint64_t now)
+{
+    engine->now = now;
+    move_deadline(engine);
+}
+
+bool imapc_engine_is_ready(const struct imapc_engine *engine)
+{
+    return engine->phase == IMAPC_PHASE_READY && !engine->result_due;
+}
+
+bool imapc_engine_was_ready(const struct imapc_engine *engine)
+{
+    return engine->was_ready;
+}
+
+void imapc_engine_logout(struct imapc_engine *engine, uint64_t now)
+{
+    EXPECT(imapc_engine_is_ready(engine));
+    engine->now = now;
+    imapc_enter(engine, IMAPC_PHASE_LOGOUT);
+    imap_command_end(imapc_begin(engine, "LOGOUT"));
+    imapc_send(engine);
+}
+
+struct buf *imapc_engine_output(struct imapc_engine *engine)
+{
+    return &engine->output;
+}
+
+uint64_t imapc_engine_deadline(const struct imapc_engine *engine)
+{
+    return engine->deadline;
+}
+
+const char *imapc_engine_phase(const struct imapc_engine *engine)
+{
+    return phases[engine->phase].name;
+}
+
+const struct imap_capabilities *imapc_engine_capabilities(const struct imapc_engine *engine)
+{
+    return &engine->capabilities;
+}

@@ -1,0 +1,103 @@
+/*
+ * imapc_engine - one IMAP client connection as a state machine without I/O: octets and time in, octets and wishes out (RFC 9051).
+ *
+ * greeting -> capability -> [starttls -> handshake] -> login -> namespace -> ready -> append (-> create -> append) -> ready ... -> logout
+ *
+ *   step    looks at the input, goes on as far as it can, and says what it wants next
+ *   want    something only the outside can do: octets of a message, TLS, taking a result, closing
+ *
+ * The owner calls imapc_engine_step() again and again until it gives IMAPC_WANT_INPUT, and again when there is input, when output was taken, when a
+ * body came, when it gave the engine something to do, or when imapc_engine_deadline() has passed. Nothing is pipelined behind a login.
+ *
+ * What it does not do: choose which message goes next, try again, know TLS. Memory is bounded.
+ */
+#ifndef MAILWEIR_ENGINE_IMAPC_ENGINE_H
+#define MAILWEIR_ENGINE_IMAPC_ENGINE_H
+
+#include "base/buf.h"
+#include "base/fault.h"
+#include "proto/imap_reply.h"
+
+struct imapc_engine;
+
+struct imapc_engine_options {
+    bool tls;         /* the stream is under TLS from the first octet */
+    bool starttls;    /* STARTTLS must succeed before anything else */
+    bool allow_clear; /* without TLS, credentials and mail may go out all the same (loopback, or the operator says so) */
+    const char *username;
+    const char *password;
+    uint8_t random[8]; /* of the tags */
+    uint64_t greeting_timeout_ms;
+    uint64_t command_timeout_ms; /* without any octet moved */
+};
+
+/* One message of an append; the views and pointers stay valid until the result. */
+struct imapc_message {
+    const char *const *flags;
+    size_t flag_count;
+    int64_t date_ms; /* INTERNALDATE */
+    uint64_t size;
+};
+
+struct imapc_result {
+    struct fault fault;        /* NONE: the messages lie in the folder. UNCERTAIN: octets of a literal went out, no tagged answer came */
+    uint32_t uidvalidity;      /* of APPENDUID, else 0 */
+    uint32_t uid;              /* of the first message; the others follow */
+    uint64_t retry_after_ms;   /* the pause the server asks for */
+    bool account;              /* the fault is of the account or the connection, not of these messages */
+};
+
+enum imapc_want {
+    IMAPC_WANT_INPUT,  /* nothing can be done before something comes from outside */
+    IMAPC_WANT_TLS,    /* send the output, negotiate TLS, then imapc_engine_tls_ready() */
+    IMAPC_WANT_BODY,   /* octets of a message: answer by imapc_engine_body() */
+    IMAPC_WANT_RESULT, /* the append is over; the engine may be given the next one unless CLOSE follows */
+    IMAPC_WANT_CLOSE,  /* send the output and close; request->fault says why */
+};
+
+struct imapc_request {
+    size_t message;                    /* BODY: which of the append's */
+    uint64_t offset;                   /* BODY */
+    size_t len;                        /* BODY: at most so many octets */
+    const struct imapc_result *result; /* RESULT; valid until the next call */
+    const struct fault *fault;         /* CLOSE: NONE after a logout */
+    uint64_t retry_after_ms;           /* CLOSE */
+    bool crowded;                      /* CLOSE: the server has too many connections of this account */
+};
+
+/* username and password are copied. */
+struct imapc_engine *imapc_engine_new(const struct imapc_engine_options *options, uint64_t now);
+/* Sets *engine to NULL; NULL is fine. */
+void imapc_engine_free(struct imapc_engine **engine);
+
+/* Takes *used_r octets off the head of input and says what is wanted. */
+enum imapc_want imapc_engine_step(struct imapc_engine *engine, uint64_t now, struct bytes input, size_t *used_r,
+                                  struct imapc_request *request_r);
+/* What is to be sent; the owner consumes it. */
+struct buf *imapc_engine_output(struct imapc_engine *engine);
+/* The handshake is done. */
+void imapc_engine_tls_ready(struct imapc_engine *engine, uint64_t now);
+/* The answer to BODY: 1 to len octets, or a fault (the message cannot be read: the connection is given up). */
+void imapc_engine_body(struct imapc_engine *engine, uint64_t now, struct bytes data, const struct fault *fault);
+/* The connection is gone; fault may be NULL for a plain end. A RESULT may follow, CLOSE will. */
+void imapc_engine_lost(struct imapc_engine *engine, const struct fault *fault);
+/* Octets moved in either direction: deadlines count from here. */
+void imapc_engine_moved(struct imapc_engine *engine, uint64_t now);
+
+/* Whether it waits for something to do. */
+bool imapc_engine_is_ready(const struct imapc_engine *engine);
+/* Whether it has been ready at least once: the account works. */
+bool imapc_engine_was_ready(const struct imapc_engine *engine);
+/* Appends the messages to folder (UTF-8, "/" between levels), more than one only with MULTIAPPEND. The engine must be ready; step() goes on. */
+void imapc_engine_append(struct imapc_engine *engine, uint64_t now, const char *folder, const struct imapc_message *messages,
+                         size_t count);
+/* Says goodbye; CLOSE follows. The engine must be ready. */
+void imapc_engine_logout(struct imapc_engine *engine, uint64_t now);
+
+/* When step() wants to be called at the latest; UINT64_MAX: never. */
+uint64_t imapc_engine_deadline(const struct imapc_engine *engine);
+/* For people: "greeting", "login", "append" ... */
+const char *imapc_engine_phase(const struct imapc_engine *engine);
+const struct imap_capabilities *imapc_engine_capabilities(const struct imapc_engine *engine);
+
+#endif

@@ -1,0 +1,281 @@
+/*
+ * imapc_login - the dialogue from the greeting to ready, in its order: greeting, capability, STARTTLS, login, namespace
+ * (RFC 9051 sections 6.1 to 6.3.10, RFC 2342, RFC 4616). See imapc_private.h.
+ */
+#include <string.h>
+
+#include "base/units.h"
+#include "engine/imapc_private.h"
+
+static bool can(const struct imapc_engine *engine, uint32_t capability)
+{
+    return (engine->capabilities.has & capability) != 0;
+}
+
+static bool take_capability_code(struct imapc_engine *engine, const struct imap_reply *reply)
+{
+    if (bytes_is_nocase(reply->code, "CAPABILITY")) {
+        imap_capabilities_parse(&engine->capabilities, reply->code_args);
+        return true;
+    }
+    return false;
+}
+
+/* What follows once the capabilities are known. */
+static void go_on(struct imapc_engine *engine)
+{
+    if (!can(engine, IMAP_CAP_IMAP4REV1 | IMAP_CAP_IMAP4REV2)) {
+        imapc_fail(engine, FAULT_TEMP, "protocol", "the server speaks neither IMAP4rev1 nor IMAP4rev2");
+    } else if (engine->authenticated) {
+        imapc_enter(engine, IMAPC_PHASE_NAMESPACE);
+    } else if (engine->options.starttls && !engine->tls_active) {
+        imapc_enter(engine, IMAPC_PHASE_STARTTLS);
+    } else {
+        imapc_enter(engine, IMAPC_PHASE_LOGIN);
+    }
+}
+
+void imapc_greeting_reply(struct imapc_engine *engine, const struct imap_reply *reply)
+{
+    bool preauth = reply->status == IMAP_STATUS_PREAUTH;
+    if (preauth && engine->options.starttls) {
+        imapc_fail(engine, FAULT_TEMP, "starttls", "the server greets with PREAUTH, behind which TLS cannot be negotiated any more");
+    } else if (preauth && !engine->tls_active && !engine->options.allow_clear) {
+        imapc_fail(engine, FAULT_LOCAL, "clear-text", "the connection has no TLS and the upstream is not on loopback");
+    } else if (preauth || reply->status == IMAP_STATUS_OK) {
+        engine->authenticated = preauth;
+        /* In clear, what a greeting offers is not believed when TLS is to come. */
+        if (take_capability_code(engine, reply)) {
+            go_on(engine);
+        } else {
+            imapc_enter(engine, IMAPC_PHASE_CAPABILITY);
+        }
+    } else {
+        imapc_fail(engine, FAULT_TEMP, "protocol", "the server's greeting is not one of IMAP");
+    }
+}
+
+void imapc_capability_enter(struct imapc_engine *engine)
+{
+    imap_command_end(imapc_begin(engine, "CAPABILITY"));
+    imapc_send(engine);
+}
+
+void imapc_capability_reply(struct imapc_engine *engine, const struct imap_reply *reply)
+{
+    if (reply->status != IMAP_STATUS_OK) {
+        imapc_refused(engine, reply);
+    } else {
+        go_on(engine);
+    }
+}
+
+void imapc_starttls_enter(struct imapc_engine *engine)
+{
+    if (!can(engine, IMAP_CAP_STARTTLS)) {
+        imapc_fail(engine, FAULT_TEMP, "starttls", "the server does not offer STARTTLS, which the upstream's tls mode demands");
+        return;
+    }
+    imap_command_end(imapc_begin(engine, "STARTTLS"));
+    imapc_send(engine);
+}
+
+void imapc_starttls_reply(struct imapc_engine *engine, const struct imap_reply *reply)
+{
+    if (reply->status == IMAP_STATUS_OK) {
+        engine->tls_due = true;
+    } else {
+        imapc_fail(engine, FAULT_TEMP, "starttls", "the server refuses STARTTLS: %.*s", (int)reply->text.len,
+                   (const char *)reply->text.ptr);
+    }
+}
+
+/* ---- login ---- */
+
+/* base64 of NUL user NUL password (RFC 4616), with CR LF when it stands alone on its line. */
+static int plain_response(const struct imapc_engine *engine, struct buf *out)
+{
+    struct buf raw;
+    buf_init(&raw, 8192);
+    buf_append_octet(&raw, 0);
+    buf_append_text(&raw, engine->options.username);
+    buf_append_octet(&raw, 0);
+    buf_append_text(&raw, engine->options.password);
+    int result = raw.full ? -1 : units_base64_encode(out, buf_bytes(&raw));
+    buf_done(&raw);
+    return result;
+}
+
+static void authenticate_plain(struct imapc_engine *engine)
+{
+    struct imap_command *command = imapc_begin(engine, "AUTHENTICATE");
+    imap_command_word(command, "PLAIN");
+    engine->plain_due = !can(engine, IMAP_CAP_SASL_IR);
+    if (!engine->plain_due) {
+        buf_append_octet(&command->text, ' ');
+        command->failed = plain_response(engine, &command->text) < 0;
+    }
+    if (imap_command_end(command) < 0) {
+        imapc_fail(engine, FAULT_LOCAL, "credentials", "the user name or password is too long");
+        return;
+    }
+    imapc_send(engine);
+}
+
+static void login(struct imapc_engine *engine)
+{
+    struct imap_command *command = imapc_begin(engine, "LOGIN");
+    imap_command_string(command, bytes_of(engine->options.username));
+    imap_command_string(command, bytes_of(engine->options.password));
+    if (imap_command_end(command) < 0) {
+        imapc_fail(engine, FAULT_LOCAL, "credentials", "the user name or password is too long");
+        return;
+    }
+    imapc_send(engine);
+}
+
+void imapc_login_enter(struct imapc_engine *engine)
+{
+    if (!engine->tls_active && !engine->options.allow_clear) {
+        imapc_fail(engine, FAULT_LOCAL, "clear-text", "the connection has no TLS and the upstream is not on loopback: no password goes out");
+    } else if (can(engine, IMAP_CAP_AUTH_PLAIN)) {
+        authenticate_plain(engine);
+    } else if (!can(engine, IMAP_CAP_LOGINDISABLED)) {
+        login(engine);
+    } else {
+        imapc_fail(engine, FAULT_PERM, "authentication", "the server offers neither AUTH=PLAIN nor LOGIN");
+    }
+}
+
+static void send_plain(struct imapc_engine *engine)
+{
+    engine->plain_due = false;
+    plain_response(engine, &engine->output);
+    buf_append_text(&engine->output, "\r\n");
+}
+
+void imapc_login_reply(struct imapc_engine *engine, const struct imap_reply *reply)
+{
+    if (reply->kind == IMAP_REPLY_CONTINUE) {
+        send_plain(engine);
+        return;
+    }
+    engine->plain_due = false;
+    if (reply->status != IMAP_STATUS_OK) {
+        struct imapc_refusal refusal = imapc_refusal_of(reply);
+        engine->retry_after_ms = refusal.retry_after_ms;
+        engine->crowded = refusal.crowded;
+        bool plain_no = bytes_is(bytes_of(refusal.code), "refused") || bytes_is(bytes_of(refusal.code), "bad");
+        imapc_fail(engine, refusal.class, plain_no ? "authentication" : refusal.code, "login of \"%s\" refused: %.*s",
+                   engine->options.username, (int)reply->text.len, (const char *)reply->text.ptr);
+        return;
+    }
+    engine->authenticated = true;
+    if (take_capability_code(engine, reply)) {
+        go_on(engine);
+    } else {
+        imapc_enter(engine, IMAPC_PHASE_CAPABILITY);
+    }
+}
+
+/* ---- namespace ---- */
+
+void imapc_namespace_enter(struct imapc_engine *engine)
+{
+    engine->namespaces.count = 0;
+    struct imap_command *command;
+    if (can(engine, IMAP_CAP_NAMESPACE)) {
+        command = imapc_begin(engine, "NAMESPACE");
+    } else {
+        command = imapc_begin(engine, "LIST");
+        imap_command_string(command, bytes_of(""));
+        imap_command_string(command, bytes_of(""));
+    }
+    imap_command_end(command);
+    imapc_send(engine);
+}
+
+void imapc_namespace_reply(struct imapc_engine *engine, const struct imap_reply *reply)
+{
+    (void)reply; /* without an answer, "/" is the delimiter */
+    imapc_enter(engine, IMAPC_PHASE_READY);
+}
+
+static void add_namespace(struct imapc_engine *engine, const struct imap_token *prefix, const struct imap_token *delimiter)
+{
+    struct imap_namespaces *spaces = &engine->namespaces;
+    struct buf text;
+    buf_init(&text, sizeof spaces->items[0].prefix - 1);
+    if (spaces->count < IMAP_NAMESPACES_MAX && imap_token_copy(prefix, &text) == 0 && !bytes_has_control(buf_bytes(&text))) {
+        struct imap_namespace *space = &spaces->items[spaces->count++];
+        *space = (struct imap_namespace){0};
+        struct bytes octets = buf_bytes(&text);
+        if (octets.len > 0) {
+            memcpy(space->prefix, octets.ptr, octets.len);
+        }
+        bool one = delimiter->kind == IMAP_TOKEN_STRING && delimiter->text.len == (delimiter->escaped ? 2u : 1u);
+        space->delimiter = one ? (char)delimiter->text.ptr[delimiter->text.len - 1] : 0;
+    }
+    buf_done(&text);
+}
+
+/* One of the three parts: NIL, or a list of (prefix delimiter [extension...]). */
+static int take_spaces(struct imapc_engine *engine, struct bytes *rest)
+{
+    struct imap_token token, prefix, delimiter;
+    if (imap_token_next(rest, &token) < 0 || token.kind != IMAP_TOKEN_OPEN) {
+        return token.kind == IMAP_TOKEN_ATOM ? 0 : -1;
+    }
+    while (imap_token_next(rest, &token) == 0 && token.kind == IMAP_TOKEN_OPEN) {
+        if (imap_token_next(rest, &prefix) < 0 || imap_token_next(rest, &delimiter) < 0) {
+            return -1;
+        }
+        add_namespace(engine, &prefix, &delimiter);
+        struct bytes before = *rest;
+        while (imap_token_next(rest, &token) == 0 && token.kind != IMAP_TOKEN_CLOSE) {
+            *rest = before;
+            if (imap_token_skip(rest) < 0 || rest->len == before.len) {
+                return -1;
+            }
+            before = *rest;
+        }
+    }
+    return token.kind == IMAP_TOKEN_CLOSE ? 0 : -1;
+}
+
+static void take_namespace(struct imapc_engine *engine, struct bytes args)
+{
+    engine->namespaces.count = 0;
+    for (int part = 0; part < 3; part++) {
+        if (take_spaces(engine, &args) < 0) {
+            return;
+        }
+        if (part == 0 && engine->namespaces.count == 0) {
+            /* No personal one: the first place is kept for it. */
+            engine->namespaces.items[0] = (struct imap_namespace){.delimiter = '/'};
+            engine->namespaces.count = 1;
+        }
+    }
+}
+
+/* LIST "" "" answers (\Noselect) "/" "" */
+static void take_root(struct imapc_engine *engine, struct bytes args)
+{
+    struct imap_token delimiter;
+    if (imap_token_skip(&args) == 0 && imap_token_next(&args, &delimiter) == 0) {
+        struct imap_token prefix = {.kind = IMAP_TOKEN_STRING};
+        engine->namespaces.count = 0;
+        add_namespace(engine, &prefix, &delimiter);
+    }
+}
+
+void imapc_login_data(struct imapc_engine *engine, const struct imap_reply *reply)
+{
+    if (bytes_is_nocase(reply->name, "CAPABILITY")) {
+        imap_capabilities_parse(&engine->capabilities, reply->args);
+    } else if (engine->phase == IMAPC_PHASE_NAMESPACE && bytes_is_nocase(reply->name, "NAMESPACE")) {
+        take_namespace(engine, reply->args);
+    } else if (engine->phase == IMAPC_PHASE_NAMESPACE && bytes_is_nocase(reply->name, "LIST")) {
+        take_root(engine, reply->args);
+    }
+}

@@ -1,0 +1,23 @@
+/*
+ * imapc_refusal - what a server's NO, BAD or BYE means for a delivery: by response code first (RFC 9051 section 7.1, RFC 5530),
+ * then by the known words of servers without codes, else temporary. One table (imapc_refusal.c).
+ */
+#ifndef MAILWEIR_ENGINE_IMAPC_REFUSAL_H
+#define MAILWEIR_ENGINE_IMAPC_REFUSAL_H
+
+#include "base/fault.h"
+#include "proto/imap_reply.h"
+
+struct imapc_refusal {
+    enum fault_class class;
+    const char *code;        /* for struct fault: "overquota" */
+    bool account;            /* it concerns the account, not this message or folder */
+    bool create;             /* the folder is missing: create it, once */
+    bool crowded;            /* too many connections: fewer of them would do */
+    uint64_t retry_after_ms; /* the pause that the server asks for; 0: none */
+};
+
+/* Judges a NO, BAD or BYE. */
+struct imapc_refusal imapc_refusal_of(const struct imap_reply *reply);
+
+#endif

@@ -1,0 +1,243 @@
+/*
+ * imapc_connection - one stream to the upstream and the engine that speaks on it. Owns both; see imapc_private.h.
+ *
+ * Everything that happens ends in imapc_connection_pump(), which always comes from the loop.
+ */
+#include <stdlib.h>
+
+#include "base/expect.h"
+#include "imapc/imapc_private.h"
+
+#define INPUT_MAX ((size_t)64 << 10)
+#define OUTPUT_MAX ((size_t)256 << 10)
+#define OUTPUT_LOW ((size_t)64 << 10)
+#define LINGER_MS 2000
+
+static void on_stream(void *ctx, enum net_stream_event event);
+static void on_timer(void *ctx);
+
+struct imapc_connection *imapc_connection_new(struct imapc_pool *pool)
+{
+    static const struct net_stream_limits limits = {.input_max = INPUT_MAX, .output_max = OUTPUT_MAX, .output_low = OUTPUT_LOW};
+    const struct imapc_account *account = &pool->account;
+    struct imapc_connection *connection = expect_calloc(1, sizeof *connection);
+    struct imapc_engine_options options = {
+        .tls = account->tls_mode == IMAPC_TLS_IMPLICIT,
+        .starttls = account->tls_mode == IMAPC_TLS_STARTTLS,
+        .allow_clear = account->insecure || net_address_is_loopback(&account->address),
+        .username = account->username,
+        .password = account->password,
+        .greeting_timeout_ms = account->connect_timeout_ms,
+        .command_timeout_ms = account->command_timeout_ms,
+    };
+    net_random(options.random, sizeof options.random);
+    connection->pool = pool;
+    connection->engine = imapc_engine_new(&options, net_now(pool->loop));
+    connection->timer = net_timer_new(pool->loop, on_timer, connection);
+    connection->stream =
+        net_stream_connect(pool->loop, &account->address, account->connect_timeout_ms, &limits, on_stream, connection);
+    net_timer_start(connection->timer, account->connect_timeout_ms);
+    return connection;
+}
+
+static void connection_free(struct imapc_connection *connection)
+{
+    net_timer_free(&connection->timer);
+    imapc_engine_free(&connection->engine);
+    if (connection->stream != NULL) {
+        net_stream_free(&connection->stream);
+    }
+    free(connection);
+}
+
+/* ---- what the engine wants ---- */
+
+static void send_output(struct imapc_connection *connection)
+{
+    struct buf *output = imapc_engine_output(connection->engine);
+    size_t unsent = net_stream_unsent(connection->stream);
+    size_t room = unsent < OUTPUT_MAX ? OUTPUT_MAX - unsent : 0;
+    struct bytes part = bytes_slice(buf_bytes(output), 0, room);
+    if (part.len > 0 && net_stream_write(connection->stream, part.ptr, part.len) == 0) {
+        buf_consume(output, part.len);
+    }
+}
+
+static void on_body(void *ctx, struct bytes data, const struct fault *fault)
+{
+    struct imapc_connection *connection = ctx;
+    imapc_engine_body(connection->engine, net_now(connection->pool->loop), data, fault);
+    imapc_connection_pump(connection);
+}
+
+static void finish_append(struct imapc_connection *connection, const struct imapc_result *result)
+{
+    struct imapc_append *append = connection->append;
+    connection->append = NULL;
+    connection->idle_since = net_now(connection->pool->loop);
+    bool stale = connection->appends > 0 && result->fault.class == FAULT_TEMP &&
+                 bytes_is(bytes_of(result->fault.code), "connection-lost");
+    if (stale && !connection->pool->draining) {
+        /* The server had closed an idle connection, and nothing of this append went out: the next connection takes it. */
+        imapc_pool_give_back(connection->pool, append);
+        return;
+    }
+    connection->appends++;
+    struct imapc_outcome outcome = {.fault = result->fault,
+                                    .uidvalidity = result->uidvalidity,
+                                    .uid = result->uid,
+                                    .retry_after_ms = result->retry_after_ms,
+                                    .account = result->account};
+    imapc_pool_answer(connection->pool, append, &outcome);
+}
+
+/* An idle connection takes the next append, or says goodbye. */
+static bool start_next(struct imapc_connection *connection)
+{
+    struct imapc_pool *pool = connection->pool;
+    uint64_t now = net_now(pool->loop);
+    if (!imapc_engine_is_ready(connection->engine)) {
+        return false;
+    }
+    if (!connection->ready) {
+        connection->ready = true;
+        connection->idle_since = now;
+        imapc_pool_connected(pool);
+    }
+    connection->append = imapc_pool_take(pool);
+    if (connection->append != NULL) {
+        const struct imapc_append *append = connection->append;
+        connection->message = (struct imapc_message){
+            .flags = append->flags, .flag_count = append->flag_count, .date_ms = append->date_ms, .size = append->body.size};
+        imapc_engine_append(connection->engine, now, append->folder, &connection->message, 1);
+        return true;
+    }
+    if (pool->draining || now - connection->idle_since >= pool->account.idle_timeout_ms) {
+        imapc_engine_logout(connection->engine, now);
+        return true;
+    }
+    return false;
+}
+
+static void set_timer(struct imapc_connection *connection)
+{
+    struct imapc_pool *pool = connection->pool;
+    uint64_t now = net_now(pool->loop);
+    uint64_t deadline = imapc_engine_deadline(connection->engine);
+    if (imapc_engine_is_ready(connection->engine)) {
+        deadline = connection->idle_since + pool->account.idle_timeout_ms;
+    }
+    net_timer_start(connection->timer, deadline > now ? deadline - now : 0);
+}
+
+static void end(struct imapc_connection *connection, const struct imapc_request *request)
+{
+    struct imapc_request why = *request;
+    struct fault fault = *request->fault;
+    why.fault = &fault;
+    if (!fault_is_set(&fault) && connection->stream != NULL) {
+        net_stream_finish(&connection->stream, LINGER_MS);
+    }
+    imapc_pool_gone(connection->pool, connection, &why, imapc_engine_was_ready(connection->engine));
+    connection_free(connection);
+}
+
+/* One step. false: there is nothing more to do now. */
+static bool advance(struct imapc_connection *connection)
+{
+    static const struct bytes nothing = {NULL, 0};
+    struct imapc_request request;
+    size_t used;
+    struct bytes input = connection->open ? net_stream_input(connection->stream) : nothing;
+    enum imapc_want want =
+        imapc_engine_step(connection->engine, net_now(connection->pool->loop), input, &used, &request);
+    net_stream_consume(connection->stream, used);
+    send_output(connection);
+    switch (want) {
+    case IMAPC_WANT_INPUT:
+        return start_next(connection);
+    case IMAPC_WANT_TLS:
+        connection->open = false;
+        net_stream_start_tls(connection->stream, connection->pool->account.tls);
+        return false;
+    case IMAPC_WANT_BODY: {
+        const struct imapc_body *body = &connection->append->body;
+        body->read(body->ctx, request.offset, request.len, on_body, connection);
+        return true;
+    }
+    case IMAPC_WANT_RESULT:
+        finish_append(connection, request.result);
+        return true;
+    case IMAPC_WANT_CLOSE:
+        end(connection, &request);
+        return false;
+    }
+    return false;
+}
+
+void imapc_connection_pump(struct imapc_connection *connection)
+{
+    struct imapc_pool *pool = connection->pool;
+    size_t count = pool->connection_count;
+    while (advance(connection)) {
+    }
+    if (pool->connection_count == count) { /* it did not end */
+        send_output(connection);
+        set_timer(connection);
+    }
+}
+
+void imapc_connection_cut(struct imapc_connection *connection, const struct fault *fault)
+{
+    imapc_engine_lost(connection->engine, fault);
+    imapc_connection_pump(connection);
+}
+
+/* ---- what happens ---- */
+
+static void on_stream(void *ctx, enum net_stream_event event)
+{
+    struct imapc_connection *connection = ctx;
+    struct imapc_pool *pool = connection->pool;
+    size_t count = pool->connection_count;
+    switch (event) {
+    case NET_STREAM_CONNECTED:
+        connection->open = pool->account.tls_mode != IMAPC_TLS_IMPLICIT;
+        if (!connection->open) {
+            net_stream_start_tls(connection->stream, pool->account.tls);
+        }
+        break;
+    case NET_STREAM_TLS_READY:
+        connection->open = true;
+        if (pool->account.tls_mode == IMAPC_TLS_STARTTLS) {
+            imapc_engine_tls_ready(connection->engine, net_now(pool->loop));
+        }
+        imapc_connection_pump(connection);
+        break;
+    case NET_STREAM_INPUT:
+    case NET_STREAM_DRAINED:
+        imapc_engine_moved(connection->engine, net_now(pool->loop));
+        imapc_connection_pump(connection);
+        break;
+    case NET_STREAM_EOF:
+        imapc_connection_pump(connection);
+        if (pool->connection_count == count) {
+            imapc_connection_cut(connection, NULL);
+        }
+        break;
+    case NET_STREAM_FAILED:
+        imapc_connection_cut(connection, net_stream_fault(connection->stream));
+        break;
+    }
+}
+
+static void on_timer(void *ctx)
+{
+    struct imapc_connection *connection = ctx;
+    uint64_t moved = net_stream_moved(connection->stream);
+    if (moved != connection->moved && connection->open) {
+        connection->moved = moved;
+        imapc_engine_moved(connection->engine, net_now(connection->pool->loop));
+    }
+    imapc_connection_pump(connection);
+}

@@ -1,0 +1,139 @@
+/*
+ * imap_command - the writer of client commands; see imap_command.h.
+ */
+#include "proto/imap_command.h"
+
+#include <stdio.h>
+
+#include "base/date.h"
+
+#define FLAG_MAX 200
+
+void imap_command_tag(char out[IMAP_COMMAND_TAG_MAX], const uint8_t random[8], uint32_t number)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    for (size_t i = 0; i < IMAP_COMMAND_TAG_PREFIX; i++) {
+        out[i] = letters[random[i] & 31];
+    }
+    snprintf(out + IMAP_COMMAND_TAG_PREFIX, IMAP_COMMAND_TAG_MAX - IMAP_COMMAND_TAG_PREFIX, "%u", number);
+}
+
+void imap_command_init(struct imap_command *command)
+{
+    *command = (struct imap_command){0};
+    buf_init(&command->text, IMAP_COMMAND_MAX);
+}
+
+void imap_command_done(struct imap_command *command)
+{
+    buf_done(&command->text);
+}
+
+void imap_command_begin(struct imap_command *command, const char *tag, const char *name, bool literal_plus)
+{
+    buf_clear(&command->text);
+    command->wait_count = 0;
+    command->literal_plus = literal_plus;
+    command->failed = false;
+    buf_printf(&command->text, "%s %s", tag, name);
+}
+
+void imap_command_word(struct imap_command *command, const char *word)
+{
+    buf_printf(&command->text, " %s", word);
+}
+
+static void note_wait(struct imap_command *command)
+{
+    if (command->wait_count == IMAP_COMMAND_WAITS_MAX) {
+        command->failed = true;
+        return;
+    }
+    command->waits[command->wait_count++] = command->text.len;
+}
+
+static bool is_quotable(struct bytes text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] < 0x20 || text.ptr[i] >= 0x7F) {
+            return false;
+        }
+    }
+    return text.len <= IMAP_COMMAND_MAX / 4;
+}
+
+void imap_command_string(struct imap_command *command, struct bytes text)
+{
+    struct buf *out = &command->text;
+    if (bytes_find_octet(text, 0) >= 0) {
+        command->failed = true;
+        return;
+    }
+    if (!is_quotable(text)) {
+        imap_command_literal(command, text.len, command->literal_plus);
+        buf_append_bytes(out, text);
+        return;
+    }
+    buf_append_text(out, " \"");
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == '"' || text.ptr[i] == '\\') {
+            buf_append_octet(out, '\\');
+        }
+        buf_append_octet(out, text.ptr[i]);
+    }
+    buf_append_octet(out, '"');
+}
+
+bool imap_command_is_flag(struct bytes flag)
+{
+    if (flag.len > 0 && flag.ptr[0] == '\\') {
+        flag = bytes_from(flag, 1);
+    }
+    for (size_t i = 0; i < flag.len; i++) {
+        uint8_t c = flag.ptr[i];
+        if (c <= 0x20 || c >= 0x7F || bytes_find_octet(bytes_of("(){%*\"\\]"), c) >= 0) {
+            return false;
+        }
+    }
+    return flag.len > 0 && flag.len <= FLAG_MAX;
+}
+
+void imap_command_flags(struct imap_command *command, const char *const *flags, size_t count)
+{
+    const char *blank = "";
+    buf_append_text(&command->text, " (");
+    for (size_t i = 0; i < count; i++) {
+        struct bytes flag = bytes_of(flags[i]);
+        if (imap_command_is_flag(flag) && !bytes_is_nocase(flag, "\\Deleted") && !bytes_is_nocase(flag, "\\Recent")) {
+            buf_printf(&command->text, "%s%s", blank, flags[i]);
+            blank = " ";
+        }
+    }
+    buf_append_octet(&command->text, ')');
+}
+
+void imap_command_date(struct imap_command *command, int64_t time_ms)
+{
+    char date[DATE_LEN];
+    date_imap(time_ms, date);
+    buf_printf(&command->text, " \"%s\"", date);
+}
+
+void imap_command_literal(struct imap_command *command, uint64_t size, bool non_synchronising)
+{
+    buf_printf(&command->text, " {%llu%s}\r\n", (unsigned long long)size, non_synchronising ? "+" : "");
+    if (!non_synchronising) {
+        note_wait(command);
+    }
+}
+
+int imap_command_check(const struct imap_command *command)
+{
+    return command->failed || command->text.full ? -1 : 0;
+}
+
+int imap_command_end(struct imap_command *command)
+{
+    buf_append_text(&command->text, "\r\n");
+    return imap_command_check(command);
+}
