@@ -128,7 +128,7 @@ class Dovecot:
         self.start()
 
     def start(self):
-        script = ROOT / "tests/e2e/upstreams/dovecot.sh"
+        script = ROOT / "deploy/sample/dovecot.sh"
         self.process = Process([script, self.folder, self.port, self.tls_port, self.certificate, self.key],
                                self.world.folder / "dovecot.out", {"DOVECOT_EXTRA": self.extra})
         self.world.cleanup.append(self.process.kill)

@@ -1,5 +1,6 @@
 #!/bin/bash
-# dovecot.sh - a throw-away Dovecot on 127.0.0.1 in the foreground, all of it below DIR. Stop: end this process.
+# dovecot.sh - a throw-away Dovecot on 127.0.0.1 in the foreground, all of it below DIR, for the quickstart and the tests.
+# Stop: end this process.
 #
 # usage: dovecot.sh DIR IMAP_PORT IMAPS_PORT CERTIFICATE KEY
 #   env DOVECOT_EXTRA: settings to append (text)
