@@ -23,7 +23,7 @@ int cmd_check(const struct cli_command *command, int argc, char **argv)
     if (config == NULL) {
         return 1;
     }
-    printf("%s: good: %zu listeners, %zu upstreams, %zu rules\n", config->file, config->listeners.count,
+    printf("%s: good (listeners: %zu, upstreams: %zu, rules: %zu)\n", config->file, config->listeners.count,
            config->upstreams.count, filters_rule_count(config->rule_set));
     config_free(&config);
     return EX_OK;

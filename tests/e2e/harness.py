@@ -95,13 +95,13 @@ class Process:
     def alive(self):
         return self.popen.poll() is None
 
-    def signal(self, number):
+    def send_signal(self, number):
         os.kill(self.popen.pid, number)
 
     def stop(self, number=signal.SIGTERM, deadline=40):
         """Sends the signal and waits for the end; returns the exit status."""
         if self.alive():
-            self.signal(number)
+            self.send_signal(number)
         try:
             self.popen.wait(deadline)
         except subprocess.TimeoutExpired:

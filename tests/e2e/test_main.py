@@ -204,12 +204,12 @@ def test_check_and_reload(world):
     gateway.rules = [{"name": "all", "if": {"field": "from", "matches": "."},
                       "then": [{"fileinto": {"upstream": "corp", "folder": "New"}}, {"stop": True}]}]
     gateway.write()
-    gateway.process.signal(1)
+    gateway.process.send_signal(1)
     wait(lambda: gateway.events("reloaded"), "reloaded line")
     gateway.send(message("box 1"))
     wait(lambda: dovecot.count("New") == 1, "message by the new rules")
     (gateway.folder / "rules.json").write_text('{"rules": [{"name": "x"}]}')
-    gateway.process.signal(1)
+    gateway.process.send_signal(1)
     failed = wait(lambda: gateway.events("reload_failed"), "reload_failed line")[0]
     assert failed["file"].endswith("rules.json") and failed["line"] == 1, failed
     gateway.send(message("box 1"))

@@ -117,7 +117,7 @@ def test_drain_finishes_the_transaction(world):
     client.mail("app@example.com")
     client.rcpt("ops@example.net")
     assert client.docmd("DATA")[0] == 354
-    gateway.process.signal(signal.SIGTERM)
+    gateway.process.send_signal(signal.SIGTERM)
     wait(lambda: gateway.events("stopping"), "stopping line")
     client.send(message("box 1 number 7") + b".\r\n")
     assert client.getreply()[0] == 250
@@ -138,8 +138,8 @@ def test_second_signal_ends_at_once(world):
     client = gateway.smtp()
     client.ehlo()
     client.mail("app@example.com")
-    gateway.process.signal(signal.SIGTERM)
+    gateway.process.send_signal(signal.SIGTERM)
     wait(lambda: gateway.events("stopping"), "stopping line")
-    gateway.process.signal(signal.SIGTERM)
+    gateway.process.send_signal(signal.SIGTERM)
     assert gateway.process.popen.wait(10) == 0
     client.close()
