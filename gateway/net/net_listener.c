@@ -48,7 +48,7 @@ static void on_connection(uv_stream_t *uv, int status)
     listener->fn(listener->ctx, stream);
 }
 
-static int refuse(struct fault *fault, const struct net_address *address, int status)
+int net_listener_refuse(struct fault *fault, const struct net_address *address, int status)
 {
     char code[40], where[80];
     net_stream_uv_code(status, code);
@@ -57,8 +57,7 @@ static int refuse(struct fault *fault, const struct net_address *address, int st
     return -1;
 }
 
-/* Whether a process answers on the path: 0 no, 1 yes, or libuv's error when what is there is no socket. */
-static int is_served(const char *path)
+int net_listener_is_served(const char *path)
 {
     struct stat info;
     if (lstat(path, &info) != 0) {
@@ -81,7 +80,7 @@ static int is_served(const char *path)
 static int bind_unix(struct net_listener *listener, const char *path)
 {
     EXPECT(uv_pipe_init(&listener->loop->uv, &listener->uv.pipe, 0) == 0);
-    int served = is_served(path);
+    int served = net_listener_is_served(path);
     if (served != 0) {
         return served < 0 ? served : UV_EADDRINUSE;
     }
@@ -137,7 +136,7 @@ int net_listener_open(struct net_listener **listener_r, struct net_loop *loop, c
     }
     if (status != 0) {
         uv_close(&listener->uv.handle, on_closed);
-        return refuse(fault, address, status);
+        return net_listener_refuse(fault, address, status);
     }
     *listener_r = listener;
     return 0;

@@ -11,7 +11,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
 LIBC = {"assert.h", "ctype.h", "errno.h", "fnmatch.h", "inttypes.h", "limits.h", "math.h", "stdalign.h", "stdarg.h", "stdbool.h",
         "stddef.h", "stdint.h", "stdio.h", "stdlib.h", "string.h", "strings.h"}
-SYSTEM = {"fcntl.h", "pthread.h", "signal.h", "sysexits.h", "time.h", "unistd.h", "arpa/inet.h", "netinet/in.h"}
+SYSTEM = {"fcntl.h", "netdb.h", "pthread.h", "signal.h", "sysexits.h", "time.h", "unistd.h", "arpa/inet.h", "netinet/in.h"}
 
 # folder: (folders of ours it may include, headers of libraries it may include beside libc)
 FLOORS = {
@@ -27,7 +27,7 @@ FLOORS = {
     "gateway/daemon": ({"base", "proto", "mail", "engine", "net", "spool", "smtpd", "imapc", "filters"},
                        {"jansson.h", "microhttpd.h"}),
     "gateway/cli": ({"base", "proto", "mail", "engine", "net", "spool", "smtpd", "imapc", "filters", "daemon"},
-                    {"jansson.h", *SYSTEM}),
+                    {"jansson.h", "curl/", "sys/", *SYSTEM}),
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 

@@ -1,0 +1,37 @@
+/*
+ * net_poll - for libraries that bring their own sockets: a listening descriptor for them, and a watch that tells when a
+ * descriptor of theirs (mostly an epoll one) wants to be looked at.
+ */
+#ifndef MAILWEIR_NET_NET_POLL_H
+#define MAILWEIR_NET_NET_POLL_H
+
+#include "net/net_loop.h"
+#include "net/net_stream.h"
+
+struct net_poll;
+typedef void net_poll_fn(void *ctx);
+
+/* fn comes from the loop as long as fd is readable. fd stays the caller's, who closes it after net_poll_free(). */
+struct net_poll *net_poll_new(struct net_loop *loop, int fd, net_poll_fn *fn, void *ctx);
+/* No call comes after it. Sets *poll to NULL; NULL is fine. */
+void net_poll_free(struct net_poll **poll);
+
+/*
+ * Opens a listening socket that does not block; blocks itself while a name is looked up. A unix socket is for its owner and group only (0660);
+ * its path is taken over when no process serves it. *fd_r is the caller's. The fault is as of net_listener_open().
+ */
+int net_poll_listen(const struct net_address *address, int *fd_r, struct fault *fault);
+/* The port that a descriptor of net_poll_listen() listens on; 0 for a unix socket. */
+uint16_t net_poll_port(int fd);
+/* Closes a descriptor of net_poll_listen(), and removes its path. */
+void net_poll_close(const struct net_address *address, int fd);
+
+/* Ends a connection whose descriptor a library owns: the library sees its end and closes it. */
+void net_poll_shut(int fd);
+
+/*
+ * Sends one datagram to a unix socket ("/path" or "@abstract"), as service managers take notifications (sd_notify(3)). -1 when it could not be sent.
+ */
+int net_poll_notify(const char *path, const char *text);
+
+#endif
