@@ -9,6 +9,8 @@
 
 #include "base/date.h"
 
+#define LOG_FIELDS_MAX 40 /* of one event; further ones are left out */
+
 static const char *const level_names[] = {"debug", "info", "warning", "error"};
 
 const char *log_level_name(enum log_level level)
@@ -166,14 +168,36 @@ void log_format_line(struct buf *out, enum log_format format, int64_t time_ms, e
     buf_append_text(out, format == LOG_FORMAT_JSON ? "}\n" : "\n");
 }
 
+/* The fields with the area in front of them, which is none of the caller's. */
+static void write_line(struct log *log, struct buf *line, enum log_format format, int64_t time_ms, enum log_level level,
+                       const char *action, const struct log_field *fields)
+{
+    struct log_field all[LOG_FIELDS_MAX + 2];
+    size_t count = 0;
+    all[count++] = LOG_STR("log.logger", log->area);
+    while (fields->name != NULL && count <= LOG_FIELDS_MAX) {
+        all[count++] = *fields++;
+    }
+    all[count] = (struct log_field){.name = NULL};
+    log_format_line(line, format, time_ms, level, action, format == LOG_FORMAT_JSON ? all : all + 1);
+}
+
 void log_write(struct log *log, enum log_level level, const char *action, const struct log_field *fields)
 {
     if (log == NULL || level < log->least) {
         return;
     }
     struct buf line;
+    int64_t now = log->now(log->ctx);
     buf_init(&line, 2 * LOG_LINE_MAX);
-    log_format_line(&line, log->format, log->now(log->ctx), level, action, fields);
+    write_line(log, &line, log->format, now, level, action, fields);
     log->write(log->ctx, (const char *)buf_bytes(&line).ptr, line.len);
+    if (log->tap != NULL && log->tap->line != NULL) {
+        if (log->format != LOG_FORMAT_JSON) {
+            buf_clear(&line);
+            write_line(log, &line, LOG_FORMAT_JSON, now, level, action, fields);
+        }
+        log->tap->line(log->tap->ctx, (const char *)buf_bytes(&line).ptr, line.len);
+    }
     buf_done(&line);
 }

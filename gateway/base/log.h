@@ -6,7 +6,7 @@
  * escaped: a value can never start a new line, end a JSON string or send a terminal sequence.
  *
  * Field names follow ECS where it has one: "client.address", "email.message_id", "error.message"; a
- * message's id is always "id".
+ * message's id is always "id". Each part of the program has a log of its own (its area), so that levels can differ.
  */
 #ifndef MAILWEIR_BASE_LOG_H
 #define MAILWEIR_BASE_LOG_H
@@ -37,7 +37,15 @@ struct log_field {
 #define LOG_LIST(name_, strings_, count_) \
     ((struct log_field){.name = (name_), .kind = LOG_KIND_LIST, .list = (strings_), .number = (int64_t)(count_)})
 
+/* Somebody who listens to the log at run time; shared by the logs of all areas. line: JSON, with its newline. */
+struct log_tap {
+    void (*line)(void *ctx, const char *line, size_t len); /* NULL: nobody listens */
+    void *ctx;
+};
+
 struct log {
+    const char *area;                                         /* "smtp", "rules", …: the field "log.logger"; may be NULL */
+    struct log_tap *tap;                                      /* may be NULL */
     enum log_format format;
     enum log_level least;                                     /* events below it are not written */
     int64_t (*now)(void *ctx);                                /* wall clock, milliseconds since 1970 */
