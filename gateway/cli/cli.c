@@ -96,6 +96,14 @@ int cli_parse(const struct cli_command *command, const struct cli_option *option
     return others;
 }
 
+bool cli_has_colour(int fd)
+{
+    const char *no_color = getenv("NO_COLOR");
+    const char *term = getenv("TERM");
+    bool dumb = term == NULL || strcmp(term, "dumb") == 0;
+    return isatty(fd) == 1 && !dumb && (no_color == NULL || no_color[0] == '\0');
+}
+
 const char *cli_config_file(const char *option)
 {
     const char *env = getenv("MAILWEIR_CONFIG");

@@ -25,6 +25,9 @@ extern const struct cli_command cli_commands[];
 int cmd_run(const struct cli_command *command, int argc, char **argv);
 int cmd_check(const struct cli_command *command, int argc, char **argv);
 int cmd_schema(const struct cli_command *command, int argc, char **argv);
+int cmd_status(const struct cli_command *command, int argc, char **argv);
+int cmd_health(const struct cli_command *command, int argc, char **argv);
+int cmd_reload(const struct cli_command *command, int argc, char **argv);
 int cmd_version(const struct cli_command *command, int argc, char **argv);
 
 /* One option of a subcommand: exactly one of the two targets is set. */
@@ -42,6 +45,9 @@ struct cli_option {
 int cli_parse(const struct cli_command *command, const struct cli_option *options, int argc, char **argv, int *exit_r);
 /* A usage error: prints it with the usage line; returns EX_USAGE. */
 int cli_usage_error(const struct cli_command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Whether the descriptor is a terminal that wants colour: https://no-color.org. */
+bool cli_has_colour(int fd);
 
 /* --config, else $MAILWEIR_CONFIG, else /etc/mailweir/mailweir.json. */
 const char *cli_config_file(const char *option);

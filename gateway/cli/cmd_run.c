@@ -8,11 +8,13 @@
 #include <sysexits.h>
 
 #include "cli/cli.h"
+#include "daemon/admin.h"
 #include "daemon/gateway.h"
 
 struct run {
     struct net_loop *loop;
     struct gateway *gateway;
+    struct admin *admin;
     struct log log;
     bool stopping;
 };
@@ -57,15 +59,26 @@ static void run_loop(struct run *run)
     net_signal_free(&hangup);
 }
 
+static int start(struct run *run, struct config **config, struct fault *fault)
+{
+    if (gateway_start(&run->gateway, run->loop, config, &run->log, fault) < 0) {
+        return -1;
+    }
+    bool has_admin = gateway_config(run->gateway)->admin.enabled;
+    return has_admin ? admin_open(&run->admin, run->loop, run->gateway, &run->log, fault) : 0;
+}
+
 static int run_gateway(struct run *run, struct config **config)
 {
     struct fault fault = FAULT_INIT;
-    if (gateway_start(&run->gateway, run->loop, config, &run->log, &fault) < 0) {
+    if (start(run, config, &fault) < 0) {
+        gateway_free(&run->gateway);
         log_event(&run->log, LOG_LEVEL_ERROR, "start_failed", LOG_STR("error.code", fault.code),
                   LOG_STR("where", fault.where), LOG_STR("error.message", fault.text));
         return EX_UNAVAILABLE;
     }
     run_loop(run);
+    admin_close(&run->admin);
     gateway_free(&run->gateway);
     log_event(&run->log, LOG_LEVEL_INFO, "stopped", LOG_STR("version", MAILWEIR_VERSION));
     return EX_OK;

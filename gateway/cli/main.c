@@ -11,6 +11,9 @@
 const struct cli_command cli_commands[] = {
     {"run", cmd_run, "[--config FILE]", "Receive mail, decide by the rules, deliver: the gateway itself."},
     {"check", cmd_check, "[--config FILE]", "Check the configuration and the rule files without running them."},
+    {"status", cmd_status, "[--config FILE] [--json]", "Show the running gateway at one look."},
+    {"health", cmd_health, "[--config FILE] [--live]", "Exit with 0 when the running gateway takes mail."},
+    {"reload", cmd_reload, "[--config FILE]", "Have the running gateway load configuration and rules again."},
     {"schema", cmd_schema, "", "Print the JSON Schema of the configuration file."},
     {"version", cmd_version, "", "Print the version."},
     {NULL, NULL, NULL, NULL},

@@ -67,6 +67,18 @@ struct config_upstream {
     uint64_t give_up;
 };
 
+/* The HTTP door for operators. */
+struct config_admin {
+    bool enabled;
+    struct net_address address; /* host "": admin.sock in the spool's folder; see config_admin_address() */
+    const char *token;
+    bool behind_tls_proxy;
+    uint64_t max_connections;
+    uint64_t max_requests; /* per second */
+    uint64_t max_body;
+    uint64_t max_streams;
+};
+
 struct config {
     struct arena *arena; /* of everything below */
     const char *file;
@@ -85,6 +97,7 @@ struct config {
     uint64_t log_format; /* 0 auto, 1 text, 2 json */
     uint64_t log_level;
     uint64_t shutdown_timeout;
+    struct config_admin admin;
     struct filters_set *rule_set; /* loaded from the rule files */
 };
 
@@ -93,10 +106,18 @@ struct config {
  * taken from the configuration file's folder.
  */
 struct config *config_load(const char *file, struct filters_problems *problems);
+/*
+ * Reads the configuration file alone, as far as it can be read, for a command that only wants to find the running gateway: no rules, no
+ * checks. NULL when it is no JSON object.
+ */
+struct config *config_load_part(const char *file, struct filters_problems *problems);
 /* Sets *config to NULL; NULL is fine. */
 void config_free(struct config **config);
 
 const struct config_listener *config_listener_at(const struct config *config, size_t index);
 const struct config_upstream *config_upstream_at(const struct config *config, size_t index);
+
+/* Where the admin server listens; -1 when the spool's path is too long for a socket in it. */
+int config_admin_address(const struct config *config, struct net_address *address_r, struct fault *fault);
 
 #endif

@@ -111,6 +111,35 @@ static void check_upstream(struct check *check, size_t index)
     }
 }
 
+/* ---- admin ---- */
+
+#define TOKEN_MIN 16 /* characters of a token that cannot be guessed */
+
+static void check_admin(struct check *check)
+{
+    const struct config_admin *admin = &check->config->admin;
+    struct net_address address;
+    struct fault fault = FAULT_INIT;
+    snprintf(check->pointer, sizeof check->pointer, "/admin");
+    if (!admin->enabled || check->config->spool_path == NULL) {
+        return;
+    }
+    if (config_admin_address(check->config, &address, &fault) < 0) {
+        wrong(check, "address", "%s", fault.text);
+        return;
+    }
+    if (!address.is_unix && admin->token == NULL) {
+        wrong(check, "token", "anybody who reaches a TCP address may use it: a token of at least %d characters is needed", TOKEN_MIN);
+    }
+    if (admin->token != NULL && strlen(admin->token) < TOKEN_MIN) {
+        wrong(check, "token", "shorter than %d characters, so that it could be guessed", TOKEN_MIN);
+    }
+    if (!net_address_is_loopback(&address) && !admin->behind_tls_proxy) {
+        wrong(check, "address",
+              "the token would cross the network in clear: listen on loopback or a unix socket, or say \"behind_tls_proxy\": true");
+    }
+}
+
 /* ---- the rest ---- */
 
 static bool is_upstream(const struct config *config, const char *name)
@@ -147,6 +176,8 @@ void config_check(const struct config *config, const struct filters_json *json, 
         check_upstream(&check, i);
     }
     check_default(&check);
+    check_admin(&check);
+    check.pointer[0] = '\0';
     if (config->listeners.count == 0) {
         wrong(&check, "listeners", "at least one listener is needed");
     }

@@ -4,6 +4,7 @@
  * Reads through net_file only, before the loop runs or on a lane. Nothing is logged here: problems go to the caller.
  */
 #include <fnmatch.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -169,6 +170,36 @@ struct config *config_load(const char *file, struct filters_problems *problems)
         config_free(&config);
     }
     return config;
+}
+
+struct config *config_load_part(const char *file, struct filters_problems *problems)
+{
+    struct config *config = expect_calloc(1, sizeof *config);
+    config->arena = arena_new(CONFIG_ARENA_MAX);
+    config->file = expect_memory(arena_text(config->arena, file));
+    struct bytes text = read_text(config->arena, file, problems);
+    struct filters_json *json = text.ptr == NULL ? NULL : filters_json_parse(config->file, text, problems);
+    if (json == NULL || !json_is_object(filters_json_root(json))) {
+        filters_json_free(&json);
+        config_free(&config);
+        return NULL;
+    }
+    struct config_reader reader = {
+        .json = json, .problems = problems, .arena = config->arena, .folder = folder_of(config->arena, config->file)};
+    config_read(&reader, &config_root_table, "", filters_json_root(json), config);
+    filters_json_free(&json);
+    return config;
+}
+
+int config_admin_address(const struct config *config, struct net_address *address_r, struct fault *fault)
+{
+    char text[4200];
+    if (config->admin.address.host[0] != '\0') {
+        *address_r = config->admin.address;
+        return 0;
+    }
+    snprintf(text, sizeof text, "unix:%s/admin.sock", config->spool_path);
+    return net_address_parse(address_r, bytes_of(text), fault);
 }
 
 void config_free(struct config **config)

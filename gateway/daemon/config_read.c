@@ -301,6 +301,7 @@ static void read_fallback(struct config_reader *reader, const struct config_key 
         return;
     }
     json_t *value = key->kind == CONFIG_NUMBER ? json_integer(strtoll(key->fallback, NULL, 10))
+                    : key->kind == CONFIG_BOOL ? json_boolean(strcmp(key->fallback, "true") == 0)
                                                : json_string(key->fallback);
     readers[key->kind](reader, key, pointer, value, into);
     json_decref(value);

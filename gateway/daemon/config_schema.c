@@ -4,6 +4,7 @@
 #include "daemon/config_schema.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "daemon/config_table.h"
 
@@ -76,9 +77,10 @@ static json_t *schema_of_key(const struct config_key *key)
     json_t *schema = schema_of_kind(key);
     json_object_set_new(schema, "description", json_string(key->help));
     if (key->fallback != NULL) {
-        bool plain = key->kind == CONFIG_NUMBER;
         json_object_set_new(schema, "default",
-                            plain ? json_integer(strtoll(key->fallback, NULL, 10)) : json_string(key->fallback));
+                            key->kind == CONFIG_NUMBER ? json_integer(strtoll(key->fallback, NULL, 10))
+                            : key->kind == CONFIG_BOOL ? json_boolean(strcmp(key->fallback, "true") == 0)
+                                                       : json_string(key->fallback));
     }
     return schema;
 }

@@ -142,6 +142,25 @@ static const struct config_key log_keys[] = {
 };
 static const struct config_table log_table = {log_keys, 0};
 
+static const struct config_key admin_keys[] = {
+    {"enabled", CONFIG_BOOL, AT(config, admin.enabled), .fallback = "true", .help = "whether there is an admin server"},
+    {"address", CONFIG_ADDRESS, AT(config, admin.address),
+     .help = "unix:/path, host:port or [v6]:port; without it, admin.sock in the spool's folder"},
+    {"token", CONFIG_SECRET, AT(config, admin.token), .help = "what clients must show; needed on TCP"},
+    {"behind_tls_proxy", CONFIG_BOOL, AT(config, admin.behind_tls_proxy),
+     .help = "allow an address off loopback: a proxy in front of it speaks TLS"},
+    {"max_connections", CONFIG_NUMBER, AT(config, admin.max_connections), .fallback = "100", .least = 4, .most = 10000,
+     .help = "connections at once; further ones wait"},
+    {"max_requests", CONFIG_NUMBER, AT(config, admin.max_requests), .fallback = "200", .least = 1, .most = 100000,
+     .help = "requests in a second; above, 429"},
+    {"max_body", CONFIG_SIZE, AT(config, admin.max_body), .fallback = "32MiB", .least = 65536, .most = UINT64_C(1) << 30,
+     .help = "longest request: a message that is to be explained"},
+    {"max_streams", CONFIG_NUMBER, AT(config, admin.max_streams), .fallback = "20", .least = 1, .most = 1000,
+     .help = "live streams at once: open pages, mailweir top"},
+    END,
+};
+static const struct config_table admin_table = {admin_keys, 0};
+
 static const struct config_key root_keys[] = {
     {"hostname", CONFIG_STRING, AT(config, hostname), .required = true, .help = "our name in greetings and Received fields"},
     {"listeners", CONFIG_LIST, AT(config, listeners), .required = true, .table = &listener_table, .help = "where mail comes in"},
@@ -150,6 +169,7 @@ static const struct config_key root_keys[] = {
     {"rules", CONFIG_STRINGS, AT(config, rules), .help = "rule files; * and ? in the last part of a path match names, in order of name"},
     {"default", CONFIG_OBJECT, .table = &default_table, .help = "what happens when no rule matches"},
     {"log", CONFIG_OBJECT, .table = &log_table, .help = "the log on standard error"},
+    {"admin", CONFIG_OBJECT, .table = &admin_table, .help = "the HTTP server for probes, metrics, commands and the page"},
     {"shutdown_timeout", CONFIG_DURATION, AT(config, shutdown_timeout), .fallback = "25s", .least = 100,
      .help = "what is under way may finish within it after SIGTERM"},
     END,

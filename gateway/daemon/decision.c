@@ -19,6 +19,7 @@ struct decision {
     struct net_lane *lane;
     struct log *log;
     struct rules_hold *rules;
+    struct rule_stats *stats;
     struct filters_scratch *loop_scratch; /* for recipients, on the loop */
     struct filters_scratch *lane_scratch;
 };
@@ -32,6 +33,7 @@ struct decision_job {
     struct arena *arena;
     struct filters_decision result;
     struct fault fault;
+    uint64_t took_us;
     smtpd_decided_fn *done;
     void *done_ctx;
 };
@@ -61,6 +63,7 @@ struct decision *decision_new(struct net_loop *loop, struct filters_set **set, s
     decision->log = log;
     decision->lane = net_lane_new(loop, "filter");
     decision->rules = hold_new(set);
+    decision->stats = rule_stats_new();
     decision->loop_scratch = filters_scratch_new();
     decision->lane_scratch = filters_scratch_new();
     return decision;
@@ -73,6 +76,7 @@ void decision_free(struct decision **decision)
     }
     net_lane_free(&(*decision)->lane);
     hold_release(&(*decision)->rules);
+    rule_stats_free(&(*decision)->stats);
     filters_scratch_free(&(*decision)->loop_scratch);
     filters_scratch_free(&(*decision)->lane_scratch);
     free(*decision);
@@ -90,6 +94,7 @@ static struct smtpd_decision answer_of(struct decision *decision, const struct m
                                        const struct filters_decision *result, const struct fault *fault)
 {
     if (fault_is_set(fault)) {
+        rule_stats_failed(decision->stats, fault->code);
         log_event(decision->log, LOG_LEVEL_ERROR, "rules_failed", LOG_STR("id", envelope->id),
                   LOG_STR("error.code", fault->code), LOG_STR("rule", fault->where), LOG_STR("error.message", fault->text));
         return (struct smtpd_decision){
@@ -120,13 +125,18 @@ static void decide_recipient(void *ctx, const struct mail_envelope *envelope, st
 static void work(void *ctx)
 {
     struct decision_job *job = ctx;
+    uint64_t began = net_now_us(job->decision->loop);
     filters_decide(job->rules->set, job->decision->lane_scratch, &job->message, job->arena, &job->result, &job->fault);
+    job->took_us = net_now_us(job->decision->loop) - began;
 }
 
 static void on_worked(void *ctx)
 {
     struct decision_job *job = ctx;
     struct smtpd_decision answer = answer_of(job->decision, job->message.envelope, &job->result, &job->fault);
+    if (!fault_is_set(&job->fault)) {
+        rule_stats_decided(job->decision->stats, &job->result, job->message.now_ms, job->took_us);
+    }
     smtpd_decided_fn *done = job->done;
     void *done_ctx = job->done_ctx;
     hold_release(&job->rules);
@@ -168,4 +178,14 @@ struct smtpd_hooks decision_hooks(struct decision *decision)
 {
     return (struct smtpd_hooks){
         .ctx = decision, .decide_recipient = decide_recipient, .decide_message = decide_message};
+}
+
+const struct rule_stats *decision_stats(const struct decision *decision)
+{
+    return decision->stats;
+}
+
+const struct filters_set *decision_set(const struct decision *decision)
+{
+    return decision->rules->set;
 }

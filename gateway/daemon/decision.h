@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "filters/filters.h"
+#include "daemon/rule_stats.h"
 #include "smtpd/smtpd.h"
 
 struct decision;
@@ -21,5 +22,9 @@ void decision_free(struct decision **decision);
 void decision_replace(struct decision *decision, struct filters_set **set);
 /* What smtpd is to call. */
 struct smtpd_hooks decision_hooks(struct decision *decision);
+/* What rules did so far; valid as long as the decision. */
+const struct rule_stats *decision_stats(const struct decision *decision);
+/* The set that new decisions use; valid until it is replaced. */
+const struct filters_set *decision_set(const struct decision *decision);
 
 #endif

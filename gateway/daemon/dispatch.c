@@ -262,9 +262,34 @@ void dispatch_free(struct dispatch **dispatch)
 
 void dispatch_count(const struct dispatch *dispatch, struct dispatch_counts *counts_r)
 {
-    *counts_r = dispatch->counts;
-    counts_r->active = 0;
+    *counts_r = (struct dispatch_counts){0};
     for (size_t i = 0; i < dispatch->upstream_count; i++) {
-        counts_r->active += dispatch->upstreams[i].active;
+        const struct dispatch_upstream *upstream = &dispatch->upstreams[i];
+        counts_r->filed += upstream->counts.filed;
+        counts_r->deferred += upstream->counts.deferred;
+        counts_r->dead += upstream->counts.dead;
+        counts_r->uncertain += upstream->counts.uncertain;
+        counts_r->octets += upstream->counts.octets;
+        counts_r->active += upstream->active;
     }
+}
+
+size_t dispatch_upstream_count(const struct dispatch *dispatch)
+{
+    return dispatch->upstream_count;
+}
+
+void dispatch_state(const struct dispatch *dispatch, size_t index, struct dispatch_state *state_r)
+{
+    const struct dispatch_upstream *upstream = &dispatch->upstreams[index];
+    *state_r = (struct dispatch_state){.config = upstream->config,
+                                       .counts = upstream->counts,
+                                       .append = &upstream->append,
+                                       .waiting = imapc_pool_waiting(upstream->pool),
+                                       .failures = upstream->failures,
+                                       .paused_until = upstream->paused_until,
+                                       .last_fault = &upstream->last_fault,
+                                       .last_fault_ms = upstream->last_fault_ms,
+                                       .last_filed_ms = upstream->last_filed_ms};
+    state_r->counts.active = upstream->active;
 }

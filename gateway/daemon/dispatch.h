@@ -8,6 +8,7 @@
 #ifndef MAILWEIR_DAEMON_DISPATCH_H
 #define MAILWEIR_DAEMON_DISPATCH_H
 
+#include "base/histogram.h"
 #include "base/log.h"
 #include "daemon/config.h"
 #include "spool/spool.h"
@@ -26,7 +27,24 @@ void dispatch_free(struct dispatch **dispatch);
 
 struct dispatch_counts {
     uint64_t filed, deferred, dead, active;
+    uint64_t uncertain; /* of the deferred: the append may have worked */
+    uint64_t octets;    /* filed */
 };
+/* Of all upstreams. */
 void dispatch_count(const struct dispatch *dispatch, struct dispatch_counts *counts_r);
+
+/* One upstream, as operators see it. Pointers are valid as long as the dispatch, and until it goes on. */
+struct dispatch_state {
+    const struct config_upstream *config;
+    struct dispatch_counts counts;
+    const struct histogram *append;
+    size_t waiting;       /* appends in the pool's hands */
+    unsigned failures;    /* of the account, in a row */
+    int64_t paused_until; /* wall clock; 0: open */
+    const struct fault *last_fault;
+    int64_t last_fault_ms, last_filed_ms; /* wall clock; 0: never */
+};
+size_t dispatch_upstream_count(const struct dispatch *dispatch);
+void dispatch_state(const struct dispatch *dispatch, size_t index, struct dispatch_state *state_r);
 
 #endif

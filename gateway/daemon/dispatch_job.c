@@ -16,6 +16,7 @@ struct dispatch_job {
     struct spool_item *item;
     struct mail_rope *rope;
     struct imapc_append append;
+    uint64_t began_us; /* when the pool got the append */
     bool answered; /* the pool has given the append back */
     bool deferred; /* it waits in the spool for another attempt */
     struct imapc_outcome outcome;
@@ -133,14 +134,23 @@ static void log_failed(const struct dispatch_job *job, const struct spool_outcom
 
 static void note_outcome(struct dispatch_job *job, const struct spool_outcome *outcome)
 {
-    struct dispatch_counts *counts = &job->upstream->dispatch->counts;
+    struct dispatch_upstream *upstream = job->upstream;
+    struct dispatch_counts *counts = &upstream->counts;
+    if (fault_is_set(&outcome->fault) && outcome->kind != SPOOL_UNTOUCHED) {
+        upstream->last_fault = outcome->fault;
+        upstream->last_fault_ms = outcome->now_ms;
+    }
     switch (outcome->kind) {
     case SPOOL_FILED:
         counts->filed++;
+        counts->octets += mail_rope_size(job->rope);
+        upstream->last_filed_ms = outcome->now_ms;
+        histogram_add(&upstream->append, net_now_us(upstream->dispatch->loop) - job->began_us);
         log_filed(job);
         break;
     case SPOOL_DEFERRED:
         counts->deferred++;
+        counts->uncertain += outcome->fault.class == FAULT_UNCERTAIN;
         log_failed(job, outcome, "deferred");
         break;
     case SPOOL_DEAD:
@@ -221,6 +231,7 @@ static void submit(struct dispatch_job *job)
     append->body = (struct imapc_body){.size = mail_rope_size(job->rope), .read = body_read, .ctx = job};
     append->done = on_append_done;
     append->ctx = job;
+    job->began_us = net_now_us(job->upstream->dispatch->loop);
     imapc_pool_submit(job->upstream->pool, &append);
 }
 

@@ -21,6 +21,10 @@ struct dispatch_upstream {
     bool left_behind;     /* an offer was left on the disk since the last fetch began */
     unsigned failures;    /* of the account, in a row; not 0: only probes go out */
     int64_t paused_until; /* wall clock; 0: not paused */
+    struct dispatch_counts counts;
+    struct histogram append; /* from submission to the answer */
+    struct fault last_fault; /* of any delivery; its time is 0 when there was none */
+    int64_t last_fault_ms, last_filed_ms;
 };
 
 struct dispatch {
@@ -34,7 +38,6 @@ struct dispatch {
     size_t pools_open; /* while draining */
     void (*drained)(void *ctx);
     void *drained_ctx;
-    struct dispatch_counts counts;
 };
 
 /* Takes the item and sends it on its way. */

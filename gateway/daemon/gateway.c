@@ -7,26 +7,14 @@
 
 #include "base/expect.h"
 #include "daemon/config_check.h"
-#include "daemon/decision.h"
-
-struct gateway {
-    struct net_loop *loop;
-    struct log *log;
-    struct config *config;
-    struct spool *spool;
-    struct decision *decision;
-    struct dispatch *dispatch;
-    struct smtpd *smtpd;
-    void (*drained)(void *ctx);
-    void *drained_ctx;
-};
+#include "daemon/gateway_private.h"
 
 static int open_spool(struct gateway *gateway, struct fault *fault)
 {
     const struct config *config = gateway->config;
     struct spool_options options = {
         .path = config->spool_path, .minimum_free = config->spool_minimum_free, .history_ms = config->spool_history};
-    return spool_open(&gateway->spool, gateway->loop, &options, gateway->log, fault);
+    return spool_open(&gateway->spool, gateway->loop, &options, gateway_log(gateway, GATEWAY_AREA_SPOOL), fault);
 }
 
 static struct smtpd_limits limits_of(const struct config_listener *config)
@@ -74,13 +62,14 @@ static int open_parts(struct gateway *gateway, struct fault *fault)
     if (open_spool(gateway, fault) < 0) {
         return -1;
     }
-    gateway->dispatch = dispatch_new(gateway->loop, gateway->spool, config, gateway->log, fault);
+    gateway->dispatch = dispatch_new(gateway->loop, gateway->spool, config, gateway_log(gateway, GATEWAY_AREA_DELIVERY), fault);
     if (gateway->dispatch == NULL) {
         return -1;
     }
-    gateway->decision = decision_new(gateway->loop, &config->rule_set, gateway->log);
+    gateway->rules = filters_rule_count(config->rule_set);
+    gateway->decision = decision_new(gateway->loop, &config->rule_set, gateway_log(gateway, GATEWAY_AREA_RULES));
     struct smtpd_hooks hooks = decision_hooks(gateway->decision);
-    gateway->smtpd = smtpd_new(gateway->loop, gateway->spool, config->hostname, &hooks, gateway->log);
+    gateway->smtpd = smtpd_new(gateway->loop, gateway->spool, config->hostname, &hooks, gateway_log(gateway, GATEWAY_AREA_SMTP));
     for (size_t i = 0; i < config->listeners.count; i++) {
         if (open_listener(gateway, config_listener_at(config, i), fault) < 0) {
             return -1;
@@ -103,14 +92,16 @@ int gateway_start(struct gateway **gateway_r, struct net_loop *loop, struct conf
 {
     struct gateway *gateway = expect_calloc(1, sizeof *gateway);
     gateway->loop = loop;
-    gateway->log = log;
     gateway->config = *config;
+    gateway_logs_init(gateway, log);
     if (open_parts(gateway, fault) < 0) {
         gateway->config = NULL; /* stays the caller's */
         gateway_free(&gateway);
         return -1;
     }
     *config = NULL;
+    gateway_note_load(gateway, true);
+    gateway->started_ms = net_wall(loop);
     dispatch_start(gateway->dispatch);
     log_ready(gateway);
     *gateway_r = gateway;
@@ -131,6 +122,7 @@ static void on_smtpd_drained(void *ctx)
 
 void gateway_drain(struct gateway *gateway, void (*done)(void *ctx), void *ctx)
 {
+    gateway->draining = true;
     gateway->drained = done;
     gateway->drained_ctx = ctx;
     /* Each half gets half of the time, so that both keep within the whole. */
@@ -167,9 +159,11 @@ void gateway_reload(struct gateway *gateway)
     struct filters_problems *problems = filters_problems_new();
     struct config *config = config_load(gateway->config->file, problems);
     log_problems(gateway, problems);
+    gateway_note_load(gateway, config != NULL);
     if (config != NULL) {
         log_event(gateway->log, LOG_LEVEL_INFO, "reloaded", LOG_STR("file", config->file),
                   LOG_INT("rules", filters_rule_count(config->rule_set)));
+        gateway->rules = filters_rule_count(config->rule_set);
         decision_replace(gateway->decision, &config->rule_set);
     }
     config_free(&config);

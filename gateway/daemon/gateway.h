@@ -41,4 +41,42 @@ struct gateway_counts {
 };
 void gateway_count(const struct gateway *gateway, struct gateway_counts *counts_r);
 
+
+/* ---- for the admin server ---- */
+
+/* Valid as long as the gateway. */
+const struct config *gateway_config(const struct gateway *gateway);
+
+struct gateway_check {
+    const char *name; /* "spool", "listeners", "rules", "running" */
+    bool good;
+    char reason[200]; /* why not, or what there is */
+};
+#define GATEWAY_CHECKS 4
+/* Whether mail can be taken, and each reason. An upstream that is down does not count: its mail is spooled. */
+bool gateway_ready(const struct gateway *gateway, struct gateway_check checks_r[GATEWAY_CHECKS]);
+
+struct gateway_state {
+    int64_t started_ms;       /* wall clock */
+    int64_t loaded_ms;        /* of the last load that succeeded */
+    bool last_load_good;
+    uint64_t loads, loads_failed;
+    size_t rules;
+    bool draining;
+};
+void gateway_state(const struct gateway *gateway, struct gateway_state *state_r);
+
+/* The gateway's parts, for the admin server's questions and commands. */
+struct dispatch *gateway_dispatch(const struct gateway *gateway);
+struct spool *gateway_spool(const struct gateway *gateway);
+struct decision *gateway_decision(const struct gateway *gateway);
+
+/* The areas of the log, each with a level of its own; a NULL name ends the table. */
+extern const char *const gateway_areas[];
+/* -1 when there is no such area. */
+int gateway_log_level(const struct gateway *gateway, const char *area, enum log_level *level_r);
+int gateway_set_log_level(struct gateway *gateway, const char *area, enum log_level level);
+/* Hears each line of the log from now on, as JSON; NULL: no more. */
+void gateway_tap_log(struct gateway *gateway, void (*line)(void *ctx, const char *line, size_t len), void *ctx);
+
 #endif

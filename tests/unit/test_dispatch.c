@@ -234,6 +234,12 @@ static void answer_drain(void *ctx)
     pool_drained(pool_drained_ctx);
 }
 
+size_t imapc_pool_waiting(const struct imapc_pool *pool)
+{
+    (void)pool;
+    return 0;
+}
+
 void imapc_pool_drain(struct imapc_pool *pool, uint64_t deadline_ms, void (*done)(void *ctx), void *ctx)
 {
     (void)pool;

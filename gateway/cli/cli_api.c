@@ -1,0 +1,277 @@
+/*
+ * cli_api - requests to the running gateway by libcurl; see cli_api.h.
+ */
+#include "cli/cli_api.h"
+
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "base/expect.h"
+
+#define ANSWER_MAX (256u << 20)
+#define EVENT_MAX (4u << 20)
+#define CONNECT_SECONDS 10L
+#define CALL_SECONDS 600L
+
+struct cli_api {
+    CURL *curl;
+    struct curl_slist *headers;
+    struct net_address address;
+    char label[300]; /* the address, for people */
+    char origin[300]; /* "http://mailweir" */
+    struct buf body;
+    /* while a stream is followed: */
+    cli_api_event_fn *fn;
+    void *ctx;
+    char event[64];
+};
+
+static void add_header(struct cli_api *api, const char *text)
+{
+    api->headers = expect_memory(curl_slist_append(api->headers, text));
+}
+
+static void set_up(struct cli_api *api, const struct config *config)
+{
+    char line[2000];
+    const struct net_address *address = &api->address;
+    api->curl = expect_memory(curl_easy_init());
+    buf_init(&api->body, ANSWER_MAX);
+    if (address->is_unix) {
+        curl_easy_setopt(api->curl, CURLOPT_UNIX_SOCKET_PATH, address->host);
+        snprintf(api->label, sizeof api->label, "%s", address->host);
+        snprintf(api->origin, sizeof api->origin, "http://mailweir");
+    } else {
+        bool v6 = strchr(address->host, ':') != NULL;
+        snprintf(api->label, sizeof api->label, v6 ? "[%s]:%u" : "%s:%u", address->host, address->port);
+        snprintf(api->origin, sizeof api->origin, "http://%.290s", api->label);
+    }
+    add_header(api, "Content-Type: application/json");
+    add_header(api, "Expect:");
+    if (config->admin.token != NULL) {
+        snprintf(line, sizeof line, "Authorization: Bearer %s", config->admin.token);
+        add_header(api, line);
+        explicit_bzero(line, sizeof line);
+    }
+    curl_easy_setopt(api->curl, CURLOPT_HTTPHEADER, api->headers);
+    curl_easy_setopt(api->curl, CURLOPT_PROXY, "");
+    curl_easy_setopt(api->curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(api->curl, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS);
+}
+
+static void print_problems(const struct filters_problems *problems)
+{
+    struct buf text;
+    buf_init(&text, 1u << 20);
+    filters_problems_print(problems, &text);
+    fwrite(buf_bytes(&text).ptr, 1, text.len, stderr);
+    buf_done(&text);
+}
+
+struct cli_api *cli_api_open(const char *file)
+{
+    struct cli_api *api = NULL;
+    struct fault fault = FAULT_INIT;
+    struct filters_problems *problems = filters_problems_new();
+    struct config *config = config_load_part(cli_config_file(file), problems);
+    if (config == NULL) {
+        print_problems(problems);
+    } else if (!config->admin.enabled) {
+        fprintf(stderr, "mailweir: %s: the admin server is switched off (\"admin\": {\"enabled\": false})\n", config->file);
+    } else {
+        api = expect_calloc(1, sizeof *api);
+        if (config_admin_address(config, &api->address, &fault) < 0) {
+            fprintf(stderr, "mailweir: %s: %s\n", config->file, fault.text);
+            free(api);
+            api = NULL;
+        } else {
+            set_up(api, config);
+        }
+    }
+    config_free(&config);
+    filters_problems_free(&problems);
+    return api;
+}
+
+void cli_api_close(struct cli_api **api)
+{
+    if (*api == NULL) {
+        return;
+    }
+    curl_easy_cleanup((*api)->curl);
+    curl_slist_free_all((*api)->headers);
+    buf_done(&(*api)->body);
+    free(*api);
+    *api = NULL;
+}
+
+void cli_api_escape(struct buf *out, const char *text)
+{
+    char *escaped = expect_memory(curl_easy_escape(NULL, text, 0));
+    buf_append_text(out, escaped);
+    curl_free(escaped);
+}
+
+/* ---- one call ---- */
+
+static size_t on_body(char *data, size_t one, size_t len, void *ctx)
+{
+    struct buf *out = ctx;
+    (void)one;
+    return buf_append(out, data, len) < 0 ? 0 : len;
+}
+
+static int unreachable(const struct cli_api *api, CURLcode code)
+{
+    if (code == CURLE_COULDNT_CONNECT) {
+        fprintf(stderr, "mailweir: no gateway answers on %s; does it run with this configuration, and may you open it?\n", api->label);
+    } else {
+        fprintf(stderr, "mailweir: %s: %s\n", api->label, curl_easy_strerror(code));
+    }
+    return EX_UNAVAILABLE;
+}
+
+/* Why it is not ready, as /readyz says. */
+static void print_checks(const json_t *checks)
+{
+    const char *name;
+    json_t *check;
+    json_object_foreach ((json_t *)checks, name, check) {
+        if (!json_is_true(json_object_get(check, "good"))) {
+            fprintf(stderr, "mailweir: not ready: %s: %s\n", name, json_string_value(json_object_get(check, "reason")));
+        }
+    }
+}
+
+static int refusal(long status, struct bytes body)
+{
+    json_t *json = json_loadb((const char *)body.ptr, body.len, 0, NULL);
+    const json_t *checks = json_object_get(json, "checks");
+    if (checks != NULL) {
+        print_checks(checks);
+        json_decref(json);
+        return EX_TEMPFAIL;
+    }
+    const char *text = json_string_value(json_object_get(json_object_get(json, "error"), "message"));
+    fprintf(stderr, "mailweir: the gateway says %ld: %s\n", status, text != NULL ? text : "nothing more");
+    json_decref(json);
+    return status == 401 || status == 403 ? EX_NOPERM : status == 503 || status == 429 ? EX_TEMPFAIL : 1;
+}
+
+static int perform(struct cli_api *api, const char *path, const char *body, long seconds)
+{
+    struct buf url;
+    buf_init(&url, 65536);
+    buf_printf(&url, "%s%s", api->origin, path);
+    curl_easy_setopt(api->curl, CURLOPT_URL, buf_text(&url));
+    buf_done(&url);
+    curl_easy_setopt(api->curl, CURLOPT_TIMEOUT, seconds);
+    if (body == NULL) {
+        curl_easy_setopt(api->curl, CURLOPT_HTTPGET, 1L);
+    } else {
+        curl_easy_setopt(api->curl, CURLOPT_POST, 1L);
+        curl_easy_setopt(api->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(body));
+        curl_easy_setopt(api->curl, CURLOPT_POSTFIELDS, body);
+    }
+    return (int)curl_easy_perform(api->curl);
+}
+
+static int finish(struct cli_api *api, int code, struct bytes body)
+{
+    long status = 0;
+    if (code != CURLE_OK) {
+        return unreachable(api, (CURLcode)code);
+    }
+    curl_easy_getinfo(api->curl, CURLINFO_RESPONSE_CODE, &status);
+    return status == 200 ? 0 : refusal(status, body);
+}
+
+static int exchange(struct cli_api *api, const char *path, const char *body, struct buf *out)
+{
+    curl_easy_setopt(api->curl, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(api->curl, CURLOPT_WRITEDATA, out);
+    int code = perform(api, path, body, CALL_SECONDS);
+    return finish(api, code, buf_bytes(out));
+}
+
+int cli_api_get(struct cli_api *api, const char *path, struct buf *out)
+{
+    buf_clear(&api->body);
+    int result = exchange(api, path, NULL, &api->body);
+    if (result == 0) {
+        buf_append_bytes(out, buf_bytes(&api->body));
+    }
+    return result;
+}
+
+int cli_api_call(struct cli_api *api, const char *path, const json_t *body, json_t **answer_r)
+{
+    char *text = body == NULL ? NULL : json_dumps(body, JSON_COMPACT);
+    buf_clear(&api->body);
+    int result = exchange(api, path, text, &api->body);
+    free(text);
+    if (result != 0) {
+        return result;
+    }
+    struct bytes answer = buf_bytes(&api->body);
+    json_t *json = json_loadb((const char *)answer.ptr, answer.len, 0, NULL);
+    if (json == NULL) {
+        fprintf(stderr, "mailweir: %s: the answer is not JSON; is it a mailweir that listens there?\n", api->label);
+        return EX_PROTOCOL;
+    }
+    *answer_r = json;
+    return 0;
+}
+
+/* ---- live streams ---- */
+
+/* One line of the stream; false: the owner has enough. */
+static bool take_line(struct cli_api *api, struct bytes line)
+{
+    if (bytes_starts_nocase(line, "event: ")) {
+        snprintf(api->event, sizeof api->event, "%.*s", (int)line.len - 7, (const char *)line.ptr + 7);
+    } else if (bytes_starts_nocase(line, "data: ")) {
+        char *data = expect_memory(strndup((const char *)line.ptr + 6, line.len - 6));
+        bool more = api->fn(api->ctx, api->event, data);
+        free(data);
+        return more;
+    }
+    return true;
+}
+
+static size_t on_stream(char *data, size_t one, size_t len, void *ctx)
+{
+    struct cli_api *api = ctx;
+    ptrdiff_t end;
+    (void)one;
+    if (buf_append(&api->body, data, len) < 0) {
+        return 0;
+    }
+    while ((end = bytes_find_octet(buf_bytes(&api->body), '\n')) >= 0) {
+        bool more = take_line(api, bytes_slice(buf_bytes(&api->body), 0, (size_t)end));
+        buf_consume(&api->body, (size_t)end + 1);
+        if (!more) {
+            return 0;
+        }
+    }
+    return len;
+}
+
+int cli_api_follow(struct cli_api *api, const char *path, cli_api_event_fn *fn, void *ctx)
+{
+    long status = 0;
+    buf_clear(&api->body);
+    api->fn = fn;
+    api->ctx = ctx;
+    curl_easy_setopt(api->curl, CURLOPT_WRITEFUNCTION, on_stream);
+    curl_easy_setopt(api->curl, CURLOPT_WRITEDATA, api);
+    int code = perform(api, path, NULL, 0);
+    curl_easy_getinfo(api->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (status == 200 && code == CURLE_WRITE_ERROR) {
+        return 0; /* it was us who ended it */
+    }
+    return finish(api, code, buf_bytes(&api->body));
+}

@@ -1,0 +1,37 @@
+/*
+ * cli_api - how subcommands talk to the running gateway: its admin server, by HTTP.
+ *
+ * Blocks. The address and the token come from the configuration file; its other parts may be wrong, the gateway that runs is not.
+ */
+#ifndef MAILWEIR_CLI_CLI_API_H
+#define MAILWEIR_CLI_CLI_API_H
+
+#include <jansson.h>
+
+#include "cli/cli.h"
+
+struct cli_api;
+
+/* config: of the option --config, may be NULL. NULL after the mistake was printed. */
+struct cli_api *cli_api_open(const char *config);
+/* Sets *api to NULL; NULL is fine. */
+void cli_api_close(struct cli_api **api);
+
+/*
+ * Asks. path: with its query, "/api/v1/queue?state=dead"; body: NULL for a GET, else sent by POST (not taken). 0 with *answer_r a new
+ * reference when the gateway said yes; else the exit code, after the error was printed: EX_UNAVAILABLE when no gateway answers,
+ * EX_NOPERM for a missing right, EX_TEMPFAIL when the gateway cannot now, 1 when it says no.
+ */
+int cli_api_call(struct cli_api *api, const char *path, const json_t *body, json_t **answer_r);
+/* The same, but the answer as it is ("/metrics", a stored message): appended to out. */
+int cli_api_get(struct cli_api *api, const char *path, struct buf *out);
+
+/* One server-sent event; returning false ends the stream. */
+typedef bool cli_api_event_fn(void *ctx, const char *name, const char *data);
+/* Follows a live stream until it ends or fn has enough. The same results. */
+int cli_api_follow(struct cli_api *api, const char *path, cli_api_event_fn *fn, void *ctx);
+
+/* Appends text to a path or query, percent-encoded. */
+void cli_api_escape(struct buf *out, const char *text);
+
+#endif

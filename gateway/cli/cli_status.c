@@ -1,0 +1,129 @@
+/*
+ * cli_status - see cli_status.h.
+ */
+#include "cli/cli_status.h"
+
+#include <inttypes.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/bytes.h"
+
+struct paint {
+    const char *good, *bad, *dim, *bold, *plain;
+};
+static const struct paint colours = {"\x1b[32m", "\x1b[31m", "\x1b[2m", "\x1b[1m", "\x1b[0m"};
+static const struct paint no_colours = {"", "", "", "", ""};
+
+static int64_t number(const json_t *json, const char *group, const char *name)
+{
+    const json_t *object = group == NULL ? json : json_object_get(json, group);
+    return json_integer_value(json_object_get(object, name));
+}
+
+static const char *text(const json_t *json, const char *name)
+{
+    const char *value = json_string_value(json_object_get(json, name));
+    return value == NULL ? "" : value;
+}
+
+/* A number of `len` digits at `at`; 0 when it is something else. */
+static int64_t digits(const char *value, size_t at, size_t len)
+{
+    uint64_t result = 0;
+    bytes_to_u64(bytes_slice(bytes_of(value), at, len), &result);
+    return (int64_t)result;
+}
+
+/* Milliseconds since 1970 of "2026-11-23T07:11:20.123Z", to the second. */
+static int64_t moment(const char *value)
+{
+    int64_t year = digits(value, 0, 4), month = digits(value, 5, 2), day = digits(value, 8, 2);
+    /* Days of the civil calendar, in years that begin in March. */
+    int64_t y = month <= 2 ? year - 1 : year;
+    int64_t m = month <= 2 ? month + 9 : month - 3;
+    int64_t days = y * 365 + y / 4 - y / 100 + y / 400 + (m * 153 + 2) / 5 + day - 1 - 719468;
+    return (((days * 24 + digits(value, 11, 2)) * 60 + digits(value, 14, 2)) * 60 + digits(value, 17, 2)) * 1000;
+}
+
+void cli_status_duration(char out[32], int64_t milliseconds)
+{
+    int64_t s = milliseconds / 1000;
+    if (s >= 86400) {
+        snprintf(out, 32, "%" PRId64 " d %" PRId64 " h", s / 86400, s % 86400 / 3600);
+    } else if (s >= 3600) {
+        snprintf(out, 32, "%" PRId64 " h %" PRId64 " min", s / 3600, s % 3600 / 60);
+    } else if (s >= 60) {
+        snprintf(out, 32, "%" PRId64 " min", s / 60);
+    } else {
+        snprintf(out, 32, "%" PRId64 " s", s < 0 ? 0 : s);
+    }
+}
+
+static void print_head(FILE *out, const json_t *status, const struct paint *paint)
+{
+    char up[32];
+    bool ready = json_is_true(json_object_get(status, "ready"));
+    cli_status_duration(up, moment(text(status, "now")) - moment(text(status, "started")));
+    fprintf(out, "%smailweir %s%s on %s%s%s: %s%s%s, up %s\n", paint->bold, text(status, "version"), paint->plain, paint->bold,
+            text(status, "hostname"), paint->plain, ready ? paint->good : paint->bad, ready ? "takes mail" : "does not take mail",
+            paint->plain, up);
+    const char *name;
+    json_t *check;
+    json_object_foreach (json_object_get(status, "checks"), name, check) {
+        if (!json_is_true(json_object_get(check, "good"))) {
+            fprintf(out, "  %s%s: %s%s\n", paint->bad, name, text(check, "reason"), paint->plain);
+        }
+    }
+}
+
+static void print_counts(FILE *out, const json_t *status, const struct paint *paint)
+{
+    int64_t dead = number(status, "queue", "dead");
+    fprintf(out, "  received   %" PRId64 " accepted, %" PRId64 " rejected, %" PRId64 " deferred; %" PRId64 " sessions open\n",
+            number(status, "messages", "accepted"), number(status, "messages", "rejected"),
+            number(status, "messages", "deferred"), number(status, "sessions", "open"));
+    fprintf(out, "  delivered  %" PRId64 " filed, %" PRId64 " put off\n", number(status, "deliveries", "filed"),
+            number(status, "deliveries", "deferred"));
+    fprintf(out, "  queue      %" PRId64 " waiting, %" PRId64 " held, %s%" PRId64 " dead letters%s\n",
+            number(status, "queue", "waiting"), number(status, "queue", "held"), dead > 0 ? paint->bad : "", dead, paint->plain);
+    const json_t *rules = json_object_get(status, "rules");
+    bool good = json_is_true(json_object_get(rules, "last_load_good"));
+    fprintf(out, "  rules      %" PRId64 " in force since %s%s%s%s\n", number(rules, NULL, "count"), text(rules, "loaded"),
+            good ? "" : paint->bad, good ? "" : "; the last reload failed", paint->plain);
+}
+
+static void print_listeners(FILE *out, const json_t *status)
+{
+    size_t i;
+    json_t *listener;
+    json_array_foreach (json_object_get(status, "listeners"), i, listener) {
+        fprintf(out, "  %-10s %s on %s port %" PRId64 ", TLS %s\n", i == 0 ? "listeners" : "", text(listener, "name"),
+                text(listener, "address"), number(listener, NULL, "port"), text(listener, "tls"));
+    }
+}
+
+static void print_upstream(FILE *out, const json_t *upstream, const char *label, const struct paint *paint)
+{
+    bool open = strcmp(text(upstream, "state"), "open") == 0;
+    fprintf(out, "  %-10s %s (%s): %s%s%s, %" PRId64 " filed, %" PRId64 " under way\n", label, text(upstream, "name"),
+            text(upstream, "address"), open ? paint->good : paint->bad, text(upstream, "state"), paint->plain,
+            number(upstream, NULL, "filed"), number(upstream, NULL, "active"));
+    const json_t *error = json_object_get(upstream, "last_error");
+    if (!open && json_is_object(error)) {
+        fprintf(out, "             %s%s: %s%s\n", paint->dim, text(error, "where"), text(error, "message"), paint->plain);
+    }
+}
+
+void cli_status_print(FILE *out, const json_t *status, bool colour)
+{
+    const struct paint *paint = colour ? &colours : &no_colours;
+    size_t i;
+    json_t *upstream;
+    print_head(out, status, paint);
+    print_counts(out, status, paint);
+    print_listeners(out, status);
+    json_array_foreach (json_object_get(status, "upstreams"), i, upstream) {
+        print_upstream(out, upstream, i == 0 ? "upstreams" : "", paint);
+    }
+}

@@ -1,0 +1,37 @@
+/*
+ * cmd_health - is the gateway that runs here well? For container health checks: no shell and no other program is needed.
+ */
+#include <stdio.h>
+#include <sysexits.h>
+
+#include "cli/cli_api.h"
+
+int cmd_health(const struct cli_command *command, int argc, char **argv)
+{
+    const char *file = NULL;
+    bool live = false;
+    const struct cli_option options[] = {{.name = "config", .value = &file, .help = "the configuration file"},
+                                         {.name = "live", .flag = &live, .help = "ask only whether the process works"},
+                                         {.name = NULL}};
+    int exit_code;
+    json_t *answer = NULL;
+    int others = cli_parse(command, options, argc, argv, &exit_code);
+    if (others < 0) {
+        return exit_code;
+    }
+    if (others > 0) {
+        return cli_usage_error(command, "\"%s\" is one argument too many", argv[1]);
+    }
+    struct cli_api *api = cli_api_open(file);
+    if (api == NULL) {
+        return EX_CONFIG;
+    }
+    exit_code = cli_api_call(api, live ? "/livez" : "/readyz", NULL, &answer);
+    if (exit_code == EX_OK) {
+        printf("%s\n", live ? "live" : "ready");
+    }
+    json_decref(answer);
+    cli_api_close(&api);
+    /* Container platforms know 0 and 1 only. */
+    return exit_code == EX_OK ? EX_OK : 1;
+}

@@ -1,0 +1,37 @@
+/*
+ * cmd_reload - has the running gateway load its configuration and rules again, whole or not at all.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <sysexits.h>
+
+#include "cli/cli_api.h"
+
+int cmd_reload(const struct cli_command *command, int argc, char **argv)
+{
+    const char *file = NULL;
+    const struct cli_option options[] = {{.name = "config", .value = &file, .help = "the configuration file"},
+                                         {.name = NULL}};
+    int exit_code;
+    json_t *answer = NULL;
+    int others = cli_parse(command, options, argc, argv, &exit_code);
+    if (others < 0) {
+        return exit_code;
+    }
+    if (others > 0) {
+        return cli_usage_error(command, "\"%s\" is one argument too many", argv[1]);
+    }
+    struct cli_api *api = cli_api_open(file);
+    if (api == NULL) {
+        return EX_CONFIG;
+    }
+    json_t *body = json_object();
+    exit_code = cli_api_call(api, "/api/v1/reload", body, &answer);
+    if (exit_code == EX_OK) {
+        printf("reloaded: %" JSON_INTEGER_FORMAT " rules in force\n", json_integer_value(json_object_get(answer, "rules")));
+    }
+    json_decref(body);
+    json_decref(answer);
+    cli_api_close(&api);
+    return exit_code;
+}

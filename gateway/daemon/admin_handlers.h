@@ -1,0 +1,24 @@
+/*
+ * admin_handlers - what stands behind the paths of admin_routes.c; each answers its request once, now or later.
+ */
+#ifndef MAILWEIR_DAEMON_ADMIN_HANDLERS_H
+#define MAILWEIR_DAEMON_ADMIN_HANDLERS_H
+
+struct admin_request;
+
+/* admin_probes.c */
+void admin_get_livez(struct admin_request *request);
+void admin_get_readyz(struct admin_request *request);
+
+/* admin_metrics.c */
+void admin_get_metrics(struct admin_request *request);
+
+/* admin_status.c */
+void admin_get_status(struct admin_request *request);
+
+/* admin_control.c */
+void admin_get_log(struct admin_request *request);
+void admin_post_log(struct admin_request *request);
+void admin_post_reload(struct admin_request *request);
+
+#endif

@@ -1,0 +1,206 @@
+/*
+ * admin_metrics - /metrics: every count of the gateway in the Prometheus text format; deploy/doc/metrics.md explains each.
+ *
+ * Counts live with whoever counts; here they only get their names. A label is never an address or the id of a message.
+ */
+#include "daemon/admin_handlers.h"
+#include "daemon/admin_private.h"
+#include "daemon/decision.h"
+#include "daemon/metrics_text.h"
+
+#define METRICS_MAX (16u << 20)
+
+static void one(struct metrics_text *text, enum metrics_type type, const char *name, const char *help, uint64_t value)
+{
+    metrics_family(text, type, name, help);
+    metrics_count(text, NULL, value);
+}
+
+/* ---- reception ---- */
+
+static void write_reception(struct metrics_text *text, const struct smtpd_counts *counts)
+{
+    one(text, METRICS_COUNTER, "mailweir_smtp_sessions_total", "SMTP sessions begun.", counts->sessions);
+    one(text, METRICS_GAUGE, "mailweir_smtp_sessions", "SMTP sessions open now.", counts->sessions_open);
+    metrics_family(text, METRICS_COUNTER, "mailweir_messages_total", "Messages by what the sender heard.");
+    metrics_count(text, METRICS_LABELS("reply", "accepted"), counts->accepted);
+    metrics_count(text, METRICS_LABELS("reply", "rejected"), counts->rejected);
+    metrics_count(text, METRICS_LABELS("reply", "deferred"), counts->deferred);
+}
+
+/* ---- rules ---- */
+
+static void write_rule_hits(struct metrics_text *text, const struct rule_stats *stats)
+{
+    struct bytes name;
+    const struct rule_stats_rule *rule;
+    metrics_family(text, METRICS_COUNTER, "mailweir_rule_messages_total", "Messages that a rule acted on.");
+    for (size_t cursor = 0; rule_stats_next(stats, &cursor, &name, &rule);) {
+        struct buf label;
+        buf_init(&label, 1000);
+        buf_append_bytes(&label, bytes_slice(name, 0, 900));
+        metrics_count(text, METRICS_LABELS("rule", buf_text(&label)), rule->hits);
+        buf_done(&label);
+    }
+}
+
+static void write_rules(struct metrics_text *text, const struct rule_stats *stats)
+{
+    metrics_family(text, METRICS_COUNTER, "mailweir_decisions_total", "Decided messages by action.");
+    for (int i = 0; i < RULE_STATS_ACTIONS; i++) {
+        enum rule_stats_action action = (enum rule_stats_action)i;
+        metrics_count(text, METRICS_LABELS("action", rule_stats_action_name(action)), rule_stats_messages(stats, action));
+    }
+    write_rule_hits(text, stats);
+    one(text, METRICS_COUNTER, "mailweir_decision_failures_total", "Decisions that could not be made; the sender heard 451.",
+        rule_stats_failures(stats));
+    one(text, METRICS_COUNTER, "mailweir_pattern_limit_hits_total", "Patterns that were stopped at their limit.",
+        rule_stats_limits(stats));
+    metrics_family(text, METRICS_HISTOGRAM, "mailweir_decision_duration_seconds", "Time that the rules took for a message.");
+    metrics_histogram(text, NULL, rule_stats_time(stats));
+}
+
+/* ---- the queue ---- */
+
+static void write_queue(struct metrics_text *text, const struct spool_counts *counts)
+{
+    metrics_family(text, METRICS_GAUGE, "mailweir_queue_deliveries", "Deliveries in the spool by state.");
+    metrics_count(text, METRICS_LABELS("state", "waiting"), counts->waiting);
+    metrics_count(text, METRICS_LABELS("state", "held"), counts->held);
+    metrics_count(text, METRICS_LABELS("state", "dead"), counts->dead);
+    one(text, METRICS_GAUGE, "mailweir_queue_messages", "Messages with a delivery that is not settled.", counts->messages);
+    one(text, METRICS_COUNTER, "mailweir_spool_commits_total", "Groups made durable.", counts->commits);
+    one(text, METRICS_COUNTER, "mailweir_spool_syncs_total", "Calls of fdatasync.", counts->syncs);
+}
+
+/* ---- delivery ---- */
+
+typedef void upstream_fn(struct metrics_text *text, const struct dispatch_state *state);
+
+static void each_upstream(struct metrics_text *text, const struct dispatch *dispatch, upstream_fn *fn)
+{
+    for (size_t i = 0; i < dispatch_upstream_count(dispatch); i++) {
+        struct dispatch_state state;
+        dispatch_state(dispatch, i, &state);
+        fn(text, &state);
+    }
+}
+
+static void outcomes(struct metrics_text *text, const struct dispatch_state *state)
+{
+    const char *name = state->config->name;
+    metrics_count(text, METRICS_LABELS("upstream", name, "outcome", "filed"), state->counts.filed);
+    metrics_count(text, METRICS_LABELS("upstream", name, "outcome", "deferred"), state->counts.deferred);
+    metrics_count(text, METRICS_LABELS("upstream", name, "outcome", "dead"), state->counts.dead);
+}
+
+static void uncertain(struct metrics_text *text, const struct dispatch_state *state)
+{
+    metrics_count(text, METRICS_LABELS("upstream", state->config->name), state->counts.uncertain);
+}
+
+static void octets(struct metrics_text *text, const struct dispatch_state *state)
+{
+    metrics_count(text, METRICS_LABELS("upstream", state->config->name), state->counts.octets);
+}
+
+static void active(struct metrics_text *text, const struct dispatch_state *state)
+{
+    metrics_count(text, METRICS_LABELS("upstream", state->config->name), state->counts.active);
+}
+
+static void paused(struct metrics_text *text, const struct dispatch_state *state)
+{
+    metrics_count(text, METRICS_LABELS("upstream", state->config->name), state->paused_until != 0);
+}
+
+static void failures(struct metrics_text *text, const struct dispatch_state *state)
+{
+    metrics_count(text, METRICS_LABELS("upstream", state->config->name), state->failures);
+}
+
+static void limit(struct metrics_text *text, const struct dispatch_state *state)
+{
+    metrics_count(text, METRICS_LABELS("upstream", state->config->name), state->config->connections);
+}
+
+static void appends(struct metrics_text *text, const struct dispatch_state *state)
+{
+    metrics_histogram(text, METRICS_LABELS("upstream", state->config->name), state->append);
+}
+
+static void last_filed(struct metrics_text *text, const struct dispatch_state *state)
+{
+    metrics_seconds(text, METRICS_LABELS("upstream", state->config->name), state->last_filed_ms);
+}
+
+static void write_delivery(struct metrics_text *text, const struct dispatch *dispatch)
+{
+    static const struct {
+        enum metrics_type type;
+        const char *name, *help;
+        upstream_fn *fn;
+    } families[] = {
+        {METRICS_COUNTER, "mailweir_deliveries_total", "Attempts to deliver by outcome.", outcomes},
+        {METRICS_COUNTER, "mailweir_deliveries_uncertain_total", "Attempts whose outcome is unknown; looked up before the next.", uncertain},
+        {METRICS_COUNTER, "mailweir_delivered_bytes_total", "Octets filed.", octets},
+        {METRICS_GAUGE, "mailweir_upstream_active_deliveries", "Deliveries in memory.", active},
+        {METRICS_GAUGE, "mailweir_upstream_paused", "1 while the upstream is paused after failures.", paused},
+        {METRICS_GAUGE, "mailweir_upstream_failures", "Failures of the account in a row.", failures},
+        {METRICS_GAUGE, "mailweir_upstream_connections_limit", "Connections that may be open.", limit},
+        {METRICS_GAUGE, "mailweir_upstream_last_filed_timestamp_seconds", "When the last delivery was filed; 0: never.", last_filed},
+        {METRICS_HISTOGRAM, "mailweir_append_duration_seconds", "From handing over to the server's OK.", appends},
+    };
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
+        metrics_family(text, families[i].type, families[i].name, families[i].help);
+        each_upstream(text, dispatch, families[i].fn);
+    }
+}
+
+/* ---- the program ---- */
+
+static void write_program(struct metrics_text *text, const struct admin *admin)
+{
+    struct gateway_state state;
+    struct gateway_check checks[GATEWAY_CHECKS];
+    gateway_state(admin->gateway, &state);
+    metrics_family(text, METRICS_GAUGE, "mailweir_build_info", "Always 1; the version is a label.");
+    metrics_count(text, METRICS_LABELS("version", MAILWEIR_VERSION), 1);
+    metrics_family(text, METRICS_GAUGE, "mailweir_start_time_seconds", "When the gateway started.");
+    metrics_seconds(text, NULL, state.started_ms);
+    one(text, METRICS_GAUGE, "mailweir_ready", "1 when mail can be taken; see /readyz.", gateway_ready(admin->gateway, checks));
+    one(text, METRICS_GAUGE, "mailweir_rules", "Rules in force.", state.rules);
+    one(text, METRICS_GAUGE, "mailweir_config_last_reload_successful", "1 when the last load of configuration and rules was good.",
+        state.last_load_good);
+    metrics_family(text, METRICS_GAUGE, "mailweir_config_last_reload_success_timestamp_seconds", "When they were last loaded well.");
+    metrics_seconds(text, NULL, state.loaded_ms);
+    one(text, METRICS_COUNTER, "mailweir_config_reload_failures_total", "Loads that were refused.", state.loads_failed);
+}
+
+static void write_admin(struct metrics_text *text, const struct admin *admin)
+{
+    one(text, METRICS_COUNTER, "mailweir_admin_requests_total", "Requests to the admin server.", admin->counts.requests);
+    one(text, METRICS_COUNTER, "mailweir_admin_refused_total", "Of them, refused before they were looked at.", admin->counts.refused);
+    one(text, METRICS_COUNTER, "mailweir_admin_rate_limited_total", "Of them, refused by max_requests.", admin->counts.limited);
+    one(text, METRICS_GAUGE, "mailweir_admin_streams", "Live streams open now.", admin->stream_count);
+    one(text, METRICS_COUNTER, "mailweir_admin_streams_lagged_total", "Live streams that were ended because they read too slowly.",
+        admin->counts.lagged);
+}
+
+void admin_get_metrics(struct admin_request *request)
+{
+    const struct admin *admin = request->admin;
+    struct gateway_counts counts;
+    struct buf out;
+    struct metrics_text text = {.out = &out};
+    buf_init(&out, METRICS_MAX);
+    gateway_count(admin->gateway, &counts);
+    write_program(&text, admin);
+    write_reception(&text, &counts.smtpd);
+    write_rules(&text, decision_stats(gateway_decision(admin->gateway)));
+    write_queue(&text, &counts.spool);
+    write_delivery(&text, gateway_dispatch(admin->gateway));
+    write_admin(&text, admin);
+    admin_answer_bytes(request, 200, "text/plain; version=0.0.4; charset=utf-8", buf_bytes(&out));
+    buf_done(&out);
+}

@@ -1,0 +1,55 @@
+/*
+ * admin_routes - every path of the admin server; the OpenAPI description (openapi.json) is held against this table by a test.
+ */
+#include <string.h>
+
+#include "daemon/admin_handlers.h"
+#include "daemon/admin_private.h"
+
+const struct admin_route admin_routes[] = {
+    {"GET", "/livez", ADMIN_OPEN, false, admin_get_livez, "The process works."},
+    {"GET", "/readyz", ADMIN_OPEN, false, admin_get_readyz, "Mail can be taken, or why not."},
+    {"GET", "/metrics", ADMIN_READ, false, admin_get_metrics, "Metrics in the Prometheus text format."},
+    {"GET", "/api/v1/status", ADMIN_READ, false, admin_get_status, "What mailweir status shows."},
+    {"GET", "/api/v1/events", ADMIN_READ, false, admin_get_events, "Server-sent events: state each second, and log lines."},
+    {"GET", "/api/v1/log", ADMIN_READ, false, admin_get_log, "The level of each area of the log."},
+    {"POST", "/api/v1/log", ADMIN_WRITE, false, admin_post_log, "Sets the level of an area of the log."},
+    {"POST", "/api/v1/reload", ADMIN_WRITE, false, admin_post_reload, "Loads configuration and rules again."},
+    {NULL, NULL, 0, false, NULL, NULL},
+};
+
+/* Whether url is a path such as /queue/{id}/retry; the segment that stands for {…} goes into parameter. */
+static bool path_matches(const char *path, const char *url, char *parameter)
+{
+    const char *open = strchr(path, '{');
+    if (open == NULL) {
+        return strcmp(path, url) == 0;
+    }
+    size_t before = (size_t)(open - path);
+    const char *after = strchr(open, '}') + 1;
+    if (strncmp(path, url, before) != 0) {
+        return false;
+    }
+    size_t len = strcspn(url + before, "/");
+    if (len == 0 || len > 255 || strcmp(url + before + len, after) != 0) {
+        return false;
+    }
+    memcpy(parameter, url + before, len);
+    parameter[len] = '\0';
+    return true;
+}
+
+const struct admin_route *admin_route_find(const char *method, const char *path, char *parameter, bool *exists_r)
+{
+    *exists_r = false;
+    const char *wanted = strcmp(method, "HEAD") == 0 ? "GET" : method;
+    for (const struct admin_route *route = admin_routes; route->method != NULL; route++) {
+        if (path_matches(route->path, path, parameter)) {
+            *exists_r = true;
+            if (strcmp(route->method, wanted) == 0) {
+                return route;
+            }
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,149 @@
+/*
+ * gateway_state - what the gateway says about itself: readiness, loads, logs; see gateway.h.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/gateway_private.h"
+
+/* ---- logs ---- */
+
+const char *const gateway_areas[] = {
+    [GATEWAY_AREA_GATEWAY] = "gateway", [GATEWAY_AREA_SMTP] = "smtp",         [GATEWAY_AREA_RULES] = "rules",
+    [GATEWAY_AREA_SPOOL] = "spool",     [GATEWAY_AREA_DELIVERY] = "delivery", NULL,
+};
+
+void gateway_logs_init(struct gateway *gateway, const struct log *log)
+{
+    for (size_t i = 0; i < GATEWAY_AREAS && log != NULL; i++) {
+        gateway->logs[i] = *log;
+        gateway->logs[i].area = gateway_areas[i];
+        gateway->logs[i].tap = &gateway->tap;
+    }
+    gateway->log = log == NULL ? NULL : &gateway->logs[GATEWAY_AREA_GATEWAY];
+}
+
+struct log *gateway_log(struct gateway *gateway, enum gateway_area area)
+{
+    return gateway->log == NULL ? NULL : &gateway->logs[area];
+}
+
+static int area_of(const char *name)
+{
+    for (int i = 0; i < GATEWAY_AREAS; i++) {
+        if (strcmp(gateway_areas[i], name) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+int gateway_log_level(const struct gateway *gateway, const char *area, enum log_level *level_r)
+{
+    int at = area_of(area);
+    if (at >= 0) {
+        *level_r = gateway->logs[at].least;
+    }
+    return at < 0 ? -1 : 0;
+}
+
+int gateway_set_log_level(struct gateway *gateway, const char *area, enum log_level level)
+{
+    int at = area_of(area);
+    if (at >= 0) {
+        gateway->logs[at].least = level;
+    }
+    return at < 0 ? -1 : 0;
+}
+
+void gateway_tap_log(struct gateway *gateway, void (*line)(void *ctx, const char *line, size_t len), void *ctx)
+{
+    gateway->tap = (struct log_tap){.line = line, .ctx = ctx};
+}
+
+/* ---- loads ---- */
+
+void gateway_note_load(struct gateway *gateway, bool good)
+{
+    gateway->loads++;
+    gateway->loads_failed += good ? 0 : 1;
+    gateway->last_load_good = good;
+    if (good) {
+        gateway->loaded_ms = net_wall(gateway->loop);
+    }
+}
+
+void gateway_state(const struct gateway *gateway, struct gateway_state *state_r)
+{
+    *state_r = (struct gateway_state){.started_ms = gateway->started_ms,
+                                      .loaded_ms = gateway->loaded_ms,
+                                      .last_load_good = gateway->last_load_good,
+                                      .loads = gateway->loads,
+                                      .loads_failed = gateway->loads_failed,
+                                      .rules = gateway->rules,
+                                      .draining = gateway->draining};
+}
+
+const struct config *gateway_config(const struct gateway *gateway)
+{
+    return gateway->config;
+}
+
+struct dispatch *gateway_dispatch(const struct gateway *gateway)
+{
+    return gateway->dispatch;
+}
+
+struct spool *gateway_spool(const struct gateway *gateway)
+{
+    return gateway->spool;
+}
+
+struct decision *gateway_decision(const struct gateway *gateway)
+{
+    return gateway->decision;
+}
+
+/* ---- readiness ---- */
+
+static void check_spool(const struct gateway *gateway, struct gateway_check *check)
+{
+    struct fault fault = FAULT_INIT;
+    check->name = "spool";
+    check->good = spool_can_accept(gateway->spool, 0, &fault) == 0;
+    snprintf(check->reason, sizeof check->reason, "%.190s", check->good ? "takes mail" : fault.text);
+}
+
+static void check_listeners(const struct gateway *gateway, struct gateway_check *check)
+{
+    size_t open = 0;
+    for (size_t i = 0; i < gateway->config->listeners.count; i++) {
+        const struct config_listener *listener = config_listener_at(gateway->config, i);
+        open += listener->address.is_unix || smtpd_port(gateway->smtpd, listener->name) != 0;
+    }
+    check->name = "listeners";
+    check->good = open > 0;
+    snprintf(check->reason, sizeof check->reason, "%zu of %zu open", open, gateway->config->listeners.count);
+}
+
+static void check_rules(const struct gateway *gateway, struct gateway_check *check)
+{
+    check->name = "rules";
+    check->good = true; /* a gateway without a rule set does not start, and a bad one never replaces a good one */
+    snprintf(check->reason, sizeof check->reason, "%zu in force%s", gateway->rules,
+             gateway->last_load_good ? "" : "; the last reload failed, the set before it stays");
+}
+
+bool gateway_ready(const struct gateway *gateway, struct gateway_check checks_r[GATEWAY_CHECKS])
+{
+    bool ready = true;
+    check_spool(gateway, &checks_r[0]);
+    check_listeners(gateway, &checks_r[1]);
+    check_rules(gateway, &checks_r[2]);
+    checks_r[3] = (struct gateway_check){.name = "running", .good = !gateway->draining};
+    snprintf(checks_r[3].reason, sizeof checks_r[3].reason, "%s", gateway->draining ? "shutting down" : "yes");
+    for (size_t i = 0; i < GATEWAY_CHECKS; i++) {
+        ready = ready && checks_r[i].good;
+    }
+    return ready;
+}

@@ -1,0 +1,45 @@
+/*
+ * rule_stats - how often each rule acted, and what became of messages: counts that outlive a reload.
+ *
+ * Kept by name, so that a rule keeps its counts when its file is edited around it. The loop's thread only.
+ */
+#ifndef MAILWEIR_DAEMON_RULE_STATS_H
+#define MAILWEIR_DAEMON_RULE_STATS_H
+
+#include "base/histogram.h"
+#include "filters/filters.h"
+
+#define RULE_STATS_MAX 20000 /* names; what comes later is not counted by rule */
+
+enum rule_stats_action { RULE_STATS_FILED, RULE_STATS_DISCARDED, RULE_STATS_REJECTED, RULE_STATS_DEFERRED, RULE_STATS_ACTIONS };
+
+struct rule_stats;
+
+struct rule_stats_rule {
+    uint64_t hits; /* messages it acted on */
+    int64_t last_ms; /* wall clock of the last; 0: never */
+};
+
+struct rule_stats *rule_stats_new(void);
+/* Sets *stats to NULL; NULL is fine. */
+void rule_stats_free(struct rule_stats **stats);
+
+/* A decision that was made; took_us: on the lane. */
+void rule_stats_decided(struct rule_stats *stats, const struct filters_decision *decision, int64_t now_ms, uint64_t took_us);
+/* No decision could be made; code of the fault. */
+void rule_stats_failed(struct rule_stats *stats, const char *code);
+
+/* NULL when the rule never acted. */
+const struct rule_stats_rule *rule_stats_rule(const struct rule_stats *stats, const char *name);
+/* "filed", "discarded", "rejected", "deferred". */
+const char *rule_stats_action_name(enum rule_stats_action action);
+uint64_t rule_stats_messages(const struct rule_stats *stats, enum rule_stats_action action);
+/* Decisions that failed: all, and those where a pattern hit its limit. */
+uint64_t rule_stats_failures(const struct rule_stats *stats);
+uint64_t rule_stats_limits(const struct rule_stats *stats);
+const struct histogram *rule_stats_time(const struct rule_stats *stats);
+/* Names that acted, in no particular order; start with *cursor = 0. */
+bool rule_stats_next(const struct rule_stats *stats, size_t *cursor, struct bytes *name_r,
+                     const struct rule_stats_rule **rule_r);
+
+#endif

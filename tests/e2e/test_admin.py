@@ -1,0 +1,243 @@
+"""The admin server: probes, metrics, status, live streams, the commands that use it, and who may not."""
+import json
+import socket
+import subprocess
+
+from admin_client import Admin
+from harness import MAILWEIR, free_port, message, wait
+
+TOKEN = "a token that nobody guesses"
+JSON = {"Content-Type": "application/json"}
+
+
+def metric(admin, name):
+    """The values of a metric by its labels as written."""
+    found = {}
+    for line in admin.get("/metrics").text.splitlines():
+        if line.startswith(name) and line[len(name)] in "{ ":
+            labels, value = line[len(name):].rsplit(" ", 1)
+            found[labels] = float(value)
+    return found
+
+
+def test_probes(world):
+    gateway = world.mailweir(None).start()
+    admin = Admin(gateway)
+    assert admin.get("/livez").json == {"live": True}
+    ready = admin.get("/readyz")
+    assert ready.status == 200 and ready.json["ready"], ready.text
+    assert ready.json["checks"]["listeners"] == {"good": True, "reason": "1 of 1 open"}
+    status, out, _ = gateway.run("health")
+    assert (status, out) == (0, "ready\n")
+    gateway.stop()
+    status, _, err = gateway.run("health")
+    assert status == 1 and "no gateway answers" in err, (status, err)
+
+
+def test_not_ready_without_disk_space(world):
+    gateway = world.mailweir(None)
+    gateway.configuration["spool"]["minimum_free"] = "900000GiB"
+    gateway.start()
+    answer = Admin(gateway).get("/readyz")
+    assert answer.status == 503 and not answer.json["checks"]["spool"]["good"], answer.text
+    assert Admin(gateway).get("/livez").status == 200
+    status, _, err = gateway.run("health")
+    assert status == 1 and "not ready: spool: " in err, (status, err)
+    status, out, _ = gateway.run("status")
+    assert status == 1 and "does not take mail" in out, (status, out)
+    gateway.stop()
+
+
+def test_metrics_count_what_happens(world):
+    dovecot = world.dovecot()
+    rule = {"name": "say \"hi\"", "if": {"header": "Subject", "matches": "hi"},
+            "then": [{"fileinto": {"upstream": "corp", "folder": "Hi"}}, {"stop": True}]}
+    gateway = world.mailweir(dovecot, [rule]).start()
+    admin = Admin(gateway)
+    for subject in ("hi", "hi", "other"):
+        gateway.send(message(subject))
+    wait(lambda: metric(admin, "mailweir_deliveries_total")['{upstream="corp",outcome="filed"}'] == 3, "three filed")
+    assert metric(admin, "mailweir_messages_total")['{reply="accepted"}'] == 3
+    assert metric(admin, "mailweir_rule_messages_total")['{rule="say \\"hi\\""}'] == 2
+    assert metric(admin, "mailweir_decisions_total")['{action="filed"}'] == 3
+    assert metric(admin, "mailweir_append_duration_seconds_count")['{upstream="corp"}'] == 3
+    assert metric(admin, "mailweir_queue_deliveries")['{state="waiting"}'] == 0
+    assert metric(admin, "mailweir_config_last_reload_successful")[""] == 1
+    assert metric(admin, "mailweir_delivered_bytes_total")['{upstream="corp"}'] > 300
+    text = admin.get("/metrics").text
+    assert "example.com" not in text, "an address in a label"
+    lint = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, timeout=60)
+    assert lint.returncode == 0 and lint.stdout + lint.stderr == "", lint
+    gateway.stop()
+
+
+def test_status(world):
+    gateway = world.mailweir(None).start()
+    gateway.send(message())
+    wait(lambda: Admin(gateway).get("/api/v1/status").json["upstreams"][0]["state"] == "paused", "pause")
+    status, out, _ = gateway.run("status", "--json")
+    state = json.loads(out)
+    assert status == 0 and state["hostname"] == "gw.example.net" and state["queue"]["waiting"] == 1, state
+    upstream = state["upstreams"][0]
+    assert upstream["name"] == "corp" and upstream["last_error"]["code"] == "econnrefused", upstream
+    status, out, _ = gateway.run("status")
+    assert status == 0 and "1 waiting" in out and "refused" in out and "\x1b" not in out, out
+    gateway.stop()
+
+
+def test_reload_takes_all_or_nothing(world):
+    gateway = world.mailweir(None).start()
+    admin = Admin(gateway)
+    gateway.rules.append({"name": "r", "then": [{"stop": True}]})
+    status, out, err = gateway.run("reload")
+    assert status == 0 and "1 rules" in out, (status, out, err)
+    gateway.rules.append({"name": "bad", "wenn": {}})
+    status, _, err = gateway.run("reload")
+    assert status == 1 and "wrong" in err, (status, err)
+    assert metric(admin, "mailweir_config_last_reload_successful")[""] == 0
+    assert metric(admin, "mailweir_config_reload_failures_total")[""] == 1
+    assert admin.get("/api/v1/status").json["rules"]["count"] == 1
+    gateway.stop()
+
+
+def test_log_levels_change_at_run_time(world):
+    gateway = world.mailweir(None).start()
+    admin = Admin(gateway)
+    assert admin.get("/api/v1/log").json["levels"]["smtp"] == "info"
+    gateway.send(message())
+    assert admin.post("/api/v1/log", {"area": "smtp", "level": "error"}).json["levels"]["smtp"] == "error"
+    accepted = len(gateway.events("accepted"))
+    gateway.send(message())
+    assert len(gateway.events("accepted")) == accepted == 1
+    assert admin.post("/api/v1/log", {"area": "smpt", "level": "info"}).status == 404
+    assert admin.post("/api/v1/log", {"level": "loud"}).status == 400
+    assert set(admin.post("/api/v1/log", {"level": "info"}).json["levels"].values()) == {"info"}
+    assert gateway.events("accepted")[0]["log.logger"] == "smtp"
+    gateway.stop()
+
+
+def test_live_stream(world):
+    gateway = world.mailweir(None).start()
+    gateway.send(message("before"))
+    seen, sent = {}, False
+    for name, value in Admin(gateway).events():
+        seen.setdefault(name, []).append(value)
+        if name == "state" and not sent:
+            gateway.send(message("while"))
+            sent = True
+        if sent and sum(line["event.action"] == "accepted" for line in seen["log"]) == 2 and len(seen["state"]) > 2:
+            break
+    assert seen["history"][0]["columns"][0] == "accepted"
+    assert seen["state"][-1]["messages"]["accepted"] == 2
+    gateway.stop()
+
+
+def test_streams_end_with_the_gateway_and_are_limited(world):
+    gateway = world.mailweir(None)
+    gateway.configuration["admin"] = {"max_streams": 2}
+    gateway.start()
+    streams = [Admin(gateway).events() for _ in range(2)]
+    for stream in streams:
+        next(stream)
+    assert Admin(gateway).get("/api/v1/events").status == 503
+    gateway.stop()
+
+
+def test_foreign_requests_get_nothing(world):
+    gateway = world.mailweir(None).start()
+    admin = Admin(gateway)
+    cases = [
+        ("GET", "/api/v1/status", {"Host": "rebound.example"}, 403),
+        ("GET", "/api/v1/status", {"Origin": "https://evil.example"}, 403),
+        ("GET", "/api/v1/status", {"Origin": "null"}, 403),
+        ("GET", "/api/v1/status", {"Sec-Fetch-Site": "cross-site"}, 403),
+        ("GET", "/api/v1/status", {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}, 200),
+        ("POST", "/api/v1/reload", {}, 415),
+        ("POST", "/api/v1/reload", {"Content-Type": "text/plain"}, 415),
+        ("POST", "/api/v1/reload", {"Content-Type": "application/x-www-form-urlencoded"}, 415),
+        ("POST", "/api/v1/reload", {**JSON, "Origin": "https://evil.example"}, 403),
+        ("POST", "/api/v1/reload", {"Content-Type": "application/json; charset=utf-8"}, 200),
+        ("GET", "/api/v1/reload", {}, 405),
+        ("DELETE", "/metrics", {}, 405),
+        ("GET", "/nothing", {}, 404),
+        ("GET", "/api/v1/../../etc/passwd", {}, 404),
+        ("HEAD", "/livez", {}, 200),
+    ]
+    for method, path, headers, status in cases:
+        answer = admin.ask(method, path, None, headers)
+        assert answer.status == status, (method, path, headers, answer.status, answer.text)
+        assert "Access-Control-Allow-Origin" not in answer.headers and "Set-Cookie" not in answer.headers
+    assert admin.ask("POST", "/api/v1/reload", b"x" * 100000, JSON).status == 413
+    assert admin.ask("POST", "/api/v1/log", b"{", JSON).status == 400
+    assert admin.ask("POST", "/api/v1/log", b"[]", JSON).status == 400
+    assert metric(admin, "mailweir_admin_refused_total")[""] >= 10
+    gateway.stop()
+
+
+def tcp(port, token=None, path="/api/v1/status", headers=()):
+    command = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", f"http://127.0.0.1:{port}{path}"]
+    for header in (*headers, *([f"Authorization: Bearer {token}"] if token else [])):
+        command += ["-H", header]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30).stdout
+
+
+def test_tcp_needs_the_token(world):
+    gateway = world.mailweir(None)
+    port = free_port()
+    gateway.configuration["admin"] = {"address": f"127.0.0.1:{port}", "token": TOKEN}
+    gateway.start()
+    assert tcp(port) == "401" and tcp(port, "a token that nobody guessed") == "401" and tcp(port, TOKEN[:-1]) == "401"
+    assert tcp(port, TOKEN) == "200" and tcp(port, TOKEN, "/metrics") == "200" and tcp(port, None, "/metrics") == "401"
+    assert tcp(port, None, "/livez") == "200" and tcp(port, None, "/readyz") == "200"
+    assert tcp(port, TOKEN, headers=["Host: gateway.example"]) == "200", "behind a proxy"
+    status, out, _ = gateway.run("status")
+    assert status == 0 and "takes mail" in out
+    gateway.configuration["admin"]["token"] = "another token, which is wrong"
+    status, _, err = gateway.run("status")
+    assert status == 77 and "token" in err, (status, err)
+    gateway.stop()
+
+
+def test_open_doors_are_refused(world):
+    gateway = world.mailweir(None)
+    cases = [
+        ({"address": "127.0.0.1:1"}, "token"),
+        ({"address": "127.0.0.1:1", "token": "short"}, "16 characters"),
+        ({"address": "0.0.0.0:1", "token": TOKEN}, "behind_tls_proxy"),
+        ({"address": "unix:/" + "x" * 200}, "unix"),
+        ({"adress": "unix:/x"}, "address"),
+    ]
+    for admin, said in cases:
+        gateway.configuration["admin"] = admin
+        status, _, err = gateway.run("check")
+        assert status == 1 and said in err, (admin, err)
+    gateway.configuration["admin"] = {"address": "0.0.0.0:1", "token": TOKEN, "behind_tls_proxy": True}
+    assert gateway.run("check")[0] == 0
+
+
+def test_a_socket_in_use_is_named(world):
+    gateway = world.mailweir(None)
+    path = str(gateway.folder / "taken.sock")
+    with socket.socket(socket.AF_UNIX) as holder:
+        holder.bind(path)
+        holder.listen()
+        gateway.configuration["admin"] = {"address": "unix:" + path}
+        status, _, err = gateway.run("run")
+    assert status == 69 and path in err and "in use" in err, (status, err)
+
+
+def test_without_admin_mail_still_flows(world):
+    gateway = world.mailweir(None)
+    gateway.configuration["admin"] = {"enabled": False}
+    gateway.start()
+    gateway.send(message())
+    status, _, err = gateway.run("status")
+    assert status != 0 and "switched off" in err, (status, err)
+    gateway.stop()
+
+
+def test_usage_of_commands(world):
+    for command in ("status", "health", "reload"):
+        for arguments, status in ((["--help"], 0), (["extra"], 64), (["--nonsense"], 64)):
+            done = subprocess.run([MAILWEIR, command, *arguments], capture_output=True, text=True, timeout=30)
+            assert done.returncode == status, (command, arguments, done)
