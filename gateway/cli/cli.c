@@ -117,7 +117,7 @@ struct config *cli_load_config(const char *option)
     struct buf text;
     buf_init(&text, 1u << 20);
     filters_problems_print(problems, &text);
-    fwrite(buf_bytes(&text).ptr, 1, text.len, stderr);
+    fputs(buf_text(&text), stderr);
     buf_done(&text);
     filters_problems_free(&problems);
     return config;
