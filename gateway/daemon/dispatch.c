@@ -9,6 +9,7 @@
 #include "base/expect.h"
 #include "daemon/config_check.h"
 #include "daemon/dispatch_private.h"
+#include "engine/backoff.h"
 
 /* Deliveries that go out to an upstream that failed last, to see whether it works again. */
 #define PROBES 2
@@ -17,17 +18,10 @@
 
 uint64_t dispatch_delay(const struct config_upstream *config, unsigned failures)
 {
-    uint64_t delay = config->retry_initial;
-    for (unsigned i = 1; i < failures && delay < config->retry_maximum; i++) {
-        delay *= 2;
-    }
-    if (delay > config->retry_maximum) {
-        delay = config->retry_maximum;
-    }
-    /* A quarter of jitter, so that what failed together does not come back together. */
-    uint32_t random;
+    const struct backoff backoff = {.initial_ms = config->retry_initial, .maximum_ms = config->retry_maximum};
+    uint64_t random;
     net_random(&random, sizeof random);
-    return delay - delay / 4 + random % (delay / 4 + 1);
+    return backoff_delay(&backoff, failures, random);
 }
 
 static size_t room(const struct dispatch_upstream *upstream)
@@ -186,7 +180,9 @@ static int open_upstream(struct dispatch *dispatch, struct dispatch_upstream *up
                                     .connections = (unsigned)config->connections,
                                     .connect_timeout_ms = config->connect_timeout,
                                     .command_timeout_ms = config->command_timeout,
-                                    .idle_timeout_ms = config->idle_timeout};
+                                    .idle_timeout_ms = config->idle_timeout,
+                                    .retry_initial_ms = config->retry_initial,
+                                    .retry_maximum_ms = config->retry_maximum};
     account.tls_mode = (unsigned)modes[config->tls.mode];
     if (config_upstream_tls(config, &account.tls, fault) < 0) {
         return -1;

@@ -10,7 +10,8 @@
 #include "engine/backoff.h"
 #include "imapc/imapc_private.h"
 
-static const struct backoff connect_backoff = {.initial_ms = 1000, .maximum_ms = 60000};
+#define RETRY_INITIAL_MS 1000
+#define RETRY_MAXIMUM_MS 60000
 
 static void on_kick(void *ctx);
 
@@ -112,7 +113,10 @@ static void note_failure(struct imapc_pool *pool, const struct imapc_request *wh
     uint64_t random;
     net_random(&random, sizeof random);
     pool->failures++;
-    uint64_t delay = backoff_delay(&connect_backoff, pool->failures, random);
+    const struct backoff backoff = {
+        .initial_ms = pool->account.retry_initial_ms != 0 ? pool->account.retry_initial_ms : RETRY_INITIAL_MS,
+        .maximum_ms = pool->account.retry_maximum_ms != 0 ? pool->account.retry_maximum_ms : RETRY_MAXIMUM_MS};
+    uint64_t delay = backoff_delay(&backoff, pool->failures, random);
     delay = delay > why->retry_after_ms ? delay : why->retry_after_ms;
     pool->retry_at = net_now(pool->loop) + delay;
     pool->fault = *why->fault;

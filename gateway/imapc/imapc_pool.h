@@ -26,6 +26,8 @@ struct imapc_account {
     uint64_t connect_timeout_ms; /* until the greeting */
     uint64_t command_timeout_ms; /* without any octet moved */
     uint64_t idle_timeout_ms;    /* an unused connection is closed after it */
+    uint64_t retry_initial_ms;   /* the first wait after a failed connect or login, doubled each time; 0: 1 s */
+    uint64_t retry_maximum_ms;   /* the longest; 0: 60 s */
 };
 
 /* What became of an append. fault.class NONE: it lies in the folder. */
