@@ -119,7 +119,7 @@ static void end_connection(struct imapc_engine *engine)
     struct imapc_appending *append = &engine->append;
     if (append->messages != NULL) {
         if (!append->answered) {
-            engine->result = (struct imapc_result){.retry_after_ms = engine->retry_after_ms, .account = true};
+            engine->result = (struct imapc_result){.retry_after_ms = engine->retry_after_ms, .account = engine->account};
             const struct fault *fault = &engine->fault;
             fault_set(&engine->result.fault, append->literal_sent ? FAULT_UNCERTAIN : fault->class, fault->code, fault->where, "%s",
                       fault->text);
@@ -150,6 +150,7 @@ void imapc_refused(struct imapc_engine *engine, const struct imap_reply *reply)
     struct imapc_refusal refusal = imapc_refusal_of(reply);
     engine->retry_after_ms = refusal.retry_after_ms;
     engine->crowded = refusal.crowded;
+    engine->account = refusal.account;
     imapc_fail(engine, refusal.class, refusal.code, "the server said: %.*s", (int)reply->text.len, (const char *)reply->text.ptr);
 }
 

@@ -77,6 +77,7 @@ struct imapc_engine {
     struct fault fault; /* why it ended */
     uint64_t retry_after_ms;
     bool crowded;
+    bool account; /* the fault is of the account, not of one connection */
 
     uint64_t now;
     uint64_t deadline;

@@ -95,7 +95,7 @@ static const struct row *row_of(const struct imap_reply *reply)
     }
     static const struct row refused = {"", FAULT_TEMP, "refused", 0};
     static const struct row bad = {"", FAULT_PERM, "bad", 0};
-    static const struct row bye = {"", FAULT_TEMP, "bye", ACCOUNT};
+    static const struct row bye = {"", FAULT_TEMP, "bye", 0};
     return reply->status == IMAP_STATUS_BAD ? &bad : reply->status == IMAP_STATUS_BYE ? &bye : &refused;
 }
 

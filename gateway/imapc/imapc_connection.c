@@ -142,6 +142,19 @@ static void end(struct imapc_connection *connection, const struct imapc_request 
     connection_free(connection);
 }
 
+/* Plaintext in front of the handshake, read or not yet, is an injection: the connection is given up. */
+static bool start_tls(struct imapc_connection *connection)
+{
+    struct fault fault = FAULT_INIT;
+    connection->open = false;
+    if (net_stream_start_tls(connection->stream, connection->pool->account.tls) == 0) {
+        return false;
+    }
+    fault_set(&fault, FAULT_TEMP, "starttls", "starttls", "the server sent data in clear behind its answer to STARTTLS");
+    imapc_engine_lost(connection->engine, &fault);
+    return true;
+}
+
 /* One step. false: there is nothing more to do now. */
 static bool advance(struct imapc_connection *connection)
 {
@@ -157,9 +170,7 @@ static bool advance(struct imapc_connection *connection)
     case IMAPC_WANT_INPUT:
         return start_next(connection);
     case IMAPC_WANT_TLS:
-        connection->open = false;
-        net_stream_start_tls(connection->stream, connection->pool->account.tls);
-        return false;
+        return start_tls(connection);
     case IMAPC_WANT_BODY: {
         const struct imapc_body *body = &connection->append->body;
         body->read(body->ctx, request.offset, request.len, on_body, connection);

@@ -1,0 +1,474 @@
+/*
+ * The transcripts of tests/peers/imap, played against the IMAP engine: whole, octet by octet, and cut in two at every octet.
+ *
+ *   # ...                a comment
+ *   option NAME [VALUE]  before anything else: tls, starttls, clear, user, password
+ *   S: TEXT              the server sends TEXT and CR LF; \r \n \t \0 \\ \xHH and \*N{TEXT} (TEXT N times) are escapes
+ *   s: TEXT              the same without CR LF
+ *   C: TEXT              exactly this line of the client is next ("$" at its end matches any rest)
+ *   c: TEXT              exactly these octets are next
+ *   append FOLDER SIZE [FLAG...]  the engine gets a message to append; its octets are 0123456789012...
+ *   result filed [UIDVALIDITY UID]  or  result CLASS CODE [account]: the next result
+ *   ready                the engine waits for something to do
+ *   logout               it is told to say goodbye
+ *   tls                  it wants TLS; the handshake succeeds
+ *   delay DURATION       the clock goes on
+ *   drop                 the connection is lost
+ *   closed [CLASS CODE]  it has ended; without words: as it should
+ *
+ * Lines of the server that stand together are sent together. Tags are AAAAAA1, AAAAAA2 ...; the date of messages is 1-Jan-2026.
+ */
+#include "test.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/units.h"
+#include "engine/imapc_engine.h"
+
+#define TEXT_MAX (8u << 20)
+#define FLAGS_MAX 8
+#define DATE_MS INT64_C(1767225600000)
+
+struct player {
+    const char *name;
+    size_t line;
+    size_t cut; /* 0: whole; 1: octet by octet; n: a group is cut before its octet n-1 */
+    struct imapc_engine_options options;
+    char user[200], password[200];
+    struct imapc_engine *engine;
+    uint64_t now;
+    struct buf input, output, group;
+    struct imapc_message message;
+    char folder[200];
+    char flags[FLAGS_MAX][64];
+    const char *flag_list[FLAGS_MAX];
+    struct imapc_result result;
+    struct fault fault;
+    bool have_result, closed, wants_tls;
+    size_t longest;
+};
+
+#define FAIL(player, ...) \
+    do { \
+        char what_[4096]; \
+        snprintf(what_, sizeof what_, __VA_ARGS__); \
+        fail_msg("%s:%zu (cut %zu): %s", (player)->name, (player)->line, (player)->cut, what_); \
+    } while (0)
+
+/* ---- the outside of the engine ---- */
+
+static void give_body(struct player *player, const struct imapc_request *request)
+{
+    char piece[1000];
+    size_t len = request->len < sizeof piece ? request->len : sizeof piece;
+    for (size_t i = 0; i < len; i++) {
+        piece[i] = (char)('0' + (request->offset + i) % 10);
+    }
+    imapc_engine_body(player->engine, player->now, bytes_at(piece, len), NULL);
+}
+
+static bool serve(struct player *player, enum imapc_want want, const struct imapc_request *request)
+{
+    switch (want) {
+    case IMAPC_WANT_INPUT:
+        return false;
+    case IMAPC_WANT_TLS:
+        player->wants_tls = true;
+        return false;
+    case IMAPC_WANT_BODY:
+        give_body(player, request);
+        return true;
+    case IMAPC_WANT_RESULT:
+        if (player->have_result) {
+            FAIL(player, "a second result");
+        }
+        player->have_result = true;
+        player->result = *request->result;
+        return true;
+    case IMAPC_WANT_CLOSE:
+        player->closed = true;
+        player->fault = *request->fault;
+        return false;
+    }
+    return false;
+}
+
+static void pump(struct player *player)
+{
+    bool again = !player->closed && !player->wants_tls;
+    while (again) {
+        struct imapc_request request;
+        size_t used;
+        enum imapc_want want = imapc_engine_step(player->engine, player->now, buf_bytes(&player->input), &used, &request);
+        struct buf *output = imapc_engine_output(player->engine);
+        buf_append_bytes(&player->output, buf_bytes(output));
+        buf_consume(output, output->len);
+        again = serve(player, want, &request);
+        buf_consume(&player->input, used);
+    }
+}
+
+static void feed(struct player *player, struct bytes data)
+{
+    buf_append_bytes(&player->input, data);
+    pump(player);
+}
+
+static void send_group(struct player *player)
+{
+    struct bytes group = buf_bytes(&player->group);
+    player->longest = group.len > player->longest ? group.len : player->longest;
+    if (player->cut == 1) {
+        for (size_t i = 0; i < group.len; i++) {
+            feed(player, bytes_slice(group, i, 1));
+        }
+    } else if (player->cut > 1 && player->cut - 1 < group.len) {
+        feed(player, bytes_slice(group, 0, player->cut - 1));
+        feed(player, bytes_from(group, player->cut - 1));
+    } else if (group.len > 0) {
+        feed(player, group);
+    }
+    buf_clear(&player->group);
+}
+
+/* ---- the lines of a transcript ---- */
+
+static uint64_t number_of(struct player *player, struct bytes text)
+{
+    uint64_t number = 0;
+    if (!bytes_to_u64(text, &number)) {
+        FAIL(player, "a number was expected: \"%.*s\"", (int)text.len, (const char *)text.ptr);
+    }
+    return number;
+}
+
+static void unescape(struct player *player, struct bytes text, struct buf *out);
+
+static void repeat(struct player *player, struct bytes *text, struct buf *out)
+{
+    uint64_t count = number_of(player, bytes_cut(text, '{'));
+    struct bytes inside = bytes_cut(text, '}');
+    for (uint64_t i = 0; i < count; i++) {
+        unescape(player, inside, out);
+    }
+}
+
+static void unescape(struct player *player, struct bytes text, struct buf *out)
+{
+    while (text.len > 0) {
+        buf_append_bytes(out, bytes_cut(&text, '\\'));
+        if (text.ptr == NULL || text.len == 0) {
+            break;
+        }
+        char c = (char)text.ptr[0];
+        text = bytes_from(text, 1);
+        if (c == '*') {
+            repeat(player, &text, out);
+        } else if (c == 'x' && text.len >= 2) {
+            char hex[3] = {(char)text.ptr[0], (char)text.ptr[1], '\0'};
+            buf_append_octet(out, (uint8_t)strtoul(hex, NULL, 16));
+            text = bytes_from(text, 2);
+        } else {
+            buf_append_octet(out, (uint8_t)(c == 'r' ? '\r' : c == 'n' ? '\n' : c == 't' ? '\t' : c == '0' ? '\0' : c));
+        }
+    }
+}
+
+static void copy_text(char *into, size_t size, struct bytes text)
+{
+    snprintf(into, size, "%.*s", (int)text.len, (const char *)text.ptr);
+}
+
+static void set_option(struct player *player, struct bytes rest)
+{
+    struct bytes value = rest;
+    struct bytes name = bytes_cut(&value, ' ');
+    if (bytes_is(name, "tls")) {
+        player->options.tls = true;
+    } else if (bytes_is(name, "starttls")) {
+        player->options.starttls = true;
+    } else if (bytes_is(name, "clear")) {
+        player->options.allow_clear = true;
+    } else if (bytes_is(name, "user")) {
+        copy_text(player->user, sizeof player->user, value);
+    } else if (bytes_is(name, "password")) {
+        struct buf text;
+        buf_init(&text, sizeof player->password - 1);
+        unescape(player, value, &text);
+        copy_text(player->password, sizeof player->password, buf_bytes(&text));
+        buf_done(&text);
+    } else {
+        FAIL(player, "unknown option \"%.*s\"", (int)name.len, (const char *)name.ptr);
+    }
+}
+
+static void expect_octets(struct player *player, struct bytes wanted)
+{
+    struct bytes said = bytes_slice(buf_bytes(&player->output), 0, wanted.len);
+    if (!bytes_equal(wanted, said)) {
+        FAIL(player, "wanted \"%.*s\", sent \"%.*s\"", (int)wanted.len, (const char *)wanted.ptr, (int)said.len,
+             (const char *)said.ptr);
+    }
+    buf_consume(&player->output, wanted.len);
+}
+
+static void do_client(struct player *player, struct bytes text)
+{
+    struct buf wanted;
+    buf_init(&wanted, TEXT_MAX);
+    ptrdiff_t end = bytes_find(buf_bytes(&player->output), bytes_of("\r\n"));
+    bool open = text.len > 0 && text.ptr[text.len - 1] == '$';
+    unescape(player, bytes_slice(text, 0, text.len - (open ? 1 : 0)), &wanted);
+    if (open && end >= 0) {
+        expect_octets(player, buf_bytes(&wanted));
+        end = bytes_find(buf_bytes(&player->output), bytes_of("\r\n"));
+        buf_consume(&player->output, (size_t)end + 2);
+    } else {
+        buf_append_text(&wanted, "\r\n");
+        expect_octets(player, buf_bytes(&wanted));
+    }
+    buf_done(&wanted);
+}
+
+static void do_client_raw(struct player *player, struct bytes text)
+{
+    struct buf wanted;
+    buf_init(&wanted, TEXT_MAX);
+    unescape(player, text, &wanted);
+    expect_octets(player, buf_bytes(&wanted));
+    buf_done(&wanted);
+}
+
+static void expect_nothing(struct player *player)
+{
+    struct bytes said = buf_bytes(&player->output);
+    if (said.len > 0) {
+        FAIL(player, "sent \"%.*s\", nothing was wanted", (int)said.len, (const char *)said.ptr);
+    }
+}
+
+static void do_server(struct player *player, struct bytes text)
+{
+    unescape(player, text, &player->group);
+    buf_append_text(&player->group, "\r\n");
+}
+
+static void do_server_raw(struct player *player, struct bytes text)
+{
+    unescape(player, text, &player->group);
+}
+
+static void do_delay(struct player *player, struct bytes text)
+{
+    uint64_t milliseconds = 0;
+    if (units_duration(text, &milliseconds) < 0) {
+        FAIL(player, "no duration");
+    }
+    player->now += milliseconds;
+    pump(player);
+}
+
+static void do_append(struct player *player, struct bytes text)
+{
+    copy_text(player->folder, sizeof player->folder, bytes_cut(&text, ' '));
+    player->message = (struct imapc_message){.date_ms = DATE_MS, .flags = player->flag_list};
+    player->message.size = number_of(player, bytes_cut(&text, ' '));
+    while (text.len > 0 && player->message.flag_count < FLAGS_MAX) {
+        size_t at = player->message.flag_count++;
+        copy_text(player->flags[at], sizeof player->flags[at], bytes_cut(&text, ' '));
+        player->flag_list[at] = player->flags[at];
+    }
+    if (!imapc_engine_is_ready(player->engine)) {
+        FAIL(player, "not ready but in %s", imapc_engine_phase(player->engine));
+    }
+    player->have_result = false;
+    imapc_engine_append(player->engine, player->now, player->folder, &player->message, 1);
+    pump(player);
+}
+
+static void check_fault(struct player *player, const struct fault *fault, struct bytes text)
+{
+    struct bytes class = bytes_cut(&text, ' ');
+    struct bytes code = bytes_cut(&text, ' ');
+    if (!bytes_is(class, fault_class_name(fault->class)) || !bytes_is(code, fault->code)) {
+        FAIL(player, "%s %s: %s", fault_class_name(fault->class), fault->code, fault->text);
+    }
+}
+
+static void do_result(struct player *player, struct bytes text)
+{
+    if (!player->have_result) {
+        FAIL(player, "no result, but in %s", imapc_engine_phase(player->engine));
+    }
+    if (!bytes_starts_nocase(text, "filed")) {
+        check_fault(player, &player->result.fault, text);
+        if ((bytes_find(text, bytes_of(" account")) >= 0) != player->result.account) {
+            FAIL(player, "account is %d", player->result.account);
+        }
+        return;
+    }
+    bytes_cut(&text, ' ');
+    uint64_t validity = text.len > 0 ? number_of(player, bytes_cut(&text, ' ')) : 0;
+    uint64_t uid = text.len > 0 ? number_of(player, bytes_cut(&text, ' ')) : 0;
+    const struct imapc_result *result = &player->result;
+    if (fault_is_set(&result->fault) || result->uidvalidity != validity || result->uid != uid) {
+        FAIL(player, "%s %s, uid %u:%u", fault_class_name(result->fault.class), result->fault.code, result->uidvalidity, result->uid);
+    }
+}
+
+static void do_ready(struct player *player, struct bytes text)
+{
+    (void)text;
+    if (!imapc_engine_is_ready(player->engine)) {
+        FAIL(player, "not ready but in %s (%s)", imapc_engine_phase(player->engine), player->fault.text);
+    }
+}
+
+static void do_logout(struct player *player, struct bytes text)
+{
+    do_ready(player, text);
+    imapc_engine_logout(player->engine, player->now);
+    pump(player);
+}
+
+static void do_tls(struct player *player, struct bytes text)
+{
+    (void)text;
+    if (!player->wants_tls) {
+        FAIL(player, "TLS is not wanted");
+    }
+    player->wants_tls = false;
+    imapc_engine_tls_ready(player->engine, player->now);
+    pump(player);
+}
+
+static void do_drop(struct player *player, struct bytes text)
+{
+    (void)text;
+    imapc_engine_lost(player->engine, NULL);
+    pump(player);
+}
+
+static void do_closed(struct player *player, struct bytes text)
+{
+    if (!player->closed) {
+        FAIL(player, "not closed, but in %s", imapc_engine_phase(player->engine));
+    }
+    check_fault(player, &player->fault, text.len > 0 ? text : bytes_of("none "));
+}
+
+static const struct {
+    const char *word;
+    void (*run)(struct player *player, struct bytes rest);
+    bool gathers; /* adds to the group; any other word has it sent */
+} words[] = {
+    {"S:", do_server, true},      {"s:", do_server_raw, true}, {"C:", do_client, false},   {"c:", do_client_raw, false},
+    {"delay", do_delay, false},   {"append", do_append, false}, {"result", do_result, false}, {"ready", do_ready, false},
+    {"logout", do_logout, false}, {"tls", do_tls, false},      {"drop", do_drop, false},   {"closed", do_closed, false},
+};
+
+static void play_line(struct player *player, struct bytes line)
+{
+    struct bytes rest = line;
+    struct bytes word = bytes_cut(&rest, ' ');
+    if (bytes_is(word, "option")) {
+        set_option(player, rest);
+        return;
+    }
+    if (player->engine == NULL) {
+        player->engine = imapc_engine_new(&player->options, player->now);
+    }
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (!bytes_is(word, words[i].word)) {
+            continue;
+        }
+        if (!words[i].gathers) {
+            send_group(player);
+        } else if (player->group.len == 0) {
+            expect_nothing(player);
+        }
+        words[i].run(player, rest);
+        return;
+    }
+    FAIL(player, "unknown word \"%.*s\"", (int)word.len, (const char *)word.ptr);
+}
+
+/* Plays the text in one way; returns the length of the longest group. */
+static size_t play_once(const char *name, struct bytes text, size_t cut)
+{
+    struct player player = {.name = name, .cut = cut, .now = 1000000, .user = "relay", .password = "relaypw"};
+    player.options = (struct imapc_engine_options){.username = player.user,
+                                                   .password = player.password,
+                                                   .greeting_timeout_ms = 30000,
+                                                   .command_timeout_ms = 60000};
+    struct buf *buffers[] = {&player.input, &player.output, &player.group};
+    for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++) {
+        buf_init(buffers[i], TEXT_MAX);
+    }
+    while (text.len > 0) {
+        struct bytes line = bytes_cut(&text, '\n');
+        player.line++;
+        if (line.len > 0 && line.ptr[0] != '#') {
+            play_line(&player, line);
+        }
+    }
+    send_group(&player);
+    expect_nothing(&player);
+    if (!player.closed) {
+        FAIL(&player, "a transcript ends in \"closed\"");
+    }
+    imapc_engine_free(&player.engine);
+    for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++) {
+        buf_done(buffers[i]);
+    }
+    return player.longest;
+}
+
+static void play_file(const char *folder, const char *name)
+{
+    char path[1024];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    struct buf text;
+    buf_init(&text, TEXT_MAX);
+    char piece[4096];
+    size_t len;
+    while ((len = fread(piece, 1, sizeof piece, file)) > 0) {
+        buf_append(&text, piece, len);
+    }
+    fclose(file);
+    size_t longest = play_once(name, buf_bytes(&text), 0);
+    play_once(name, buf_bytes(&text), 1);
+    for (size_t cut = 2; cut <= longest && cut < 2000; cut++) {
+        play_once(name, buf_bytes(&text), cut);
+    }
+    buf_done(&text);
+}
+
+static void test_transcripts(void **state)
+{
+    (void)state;
+    const char *folder = SOURCE_DIR "/tests/peers/imap";
+    DIR *directory = opendir(folder);
+    size_t played = 0;
+    assert_non_null(directory);
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+        size_t len = strlen(entry->d_name);
+        if (len > 4 && strcmp(entry->d_name + len - 4, ".txt") == 0) {
+            play_file(folder, entry->d_name);
+            played++;
+        }
+    }
+    closedir(directory);
+    assert_true(played > 20);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_transcripts)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
