@@ -283,9 +283,25 @@ static struct spool *spool_new(struct net_loop *loop, const struct spool_options
     return spool;
 }
 
+/* The spool's own name must outlive a crash too. Who may not read the folder above did not make the spool in it either. */
+static int sync_parent(const char *path, struct fault *fault)
+{
+    char parent[SPOOL_PATH_MAX];
+    struct fault found = FAULT_INIT;
+    const char *slash = strrchr(path, '/');
+    size_t len = slash == NULL || slash == path ? 1 : (size_t)(slash - path);
+    snprintf(parent, sizeof parent, "%.*s", (int)len, slash == NULL ? "." : path);
+    if (net_file_sync_directory(parent, &found) == 0 || strcmp(found.code, "eacces") == 0) {
+        return 0;
+    }
+    *fault = found;
+    return -1;
+}
+
 static int make_folders(struct spool *spool, struct fault *fault)
 {
-    if (net_file_mkdir(spool->path, fault) != 0 || net_file_mkdir(spool->writer.folder, fault) != 0) {
+    if (net_file_mkdir(spool->path, fault) != 0 || net_file_mkdir(spool->writer.folder, fault) != 0 ||
+        sync_parent(spool->path, fault) != 0) {
         return -1;
     }
     return net_file_sync_directory(spool->path, fault);

@@ -50,7 +50,9 @@ static const char *const sql[STATEMENTS] = {
                         " changed_ms = ?7, uidvalidity = ?8, uid = ?9 WHERE message = ?1 AND number = ?2",
     [ADD_ATTEMPT] = "INSERT OR REPLACE INTO attempt (message, number, attempt, at_ms, class, code, place, text)"
                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-    [HAND] = "UPDATE delivery SET handed = ?3 WHERE message = ?1 AND number = ?2",
+    /* Who fetches it may leave it: that an earlier run had handed it out must not be forgotten then. */
+    [HAND] = "UPDATE delivery SET uncertain = uncertain OR ?3 AND handed NOT IN (0, ?3), handed = ?3"
+             " WHERE message = ?1 AND number = ?2",
     [SETTLE] = "UPDATE message SET open = open - 1, settled_ms = CASE open WHEN 1 THEN ?2 ELSE 0 END WHERE seq = ?1"
                " RETURNING open, segment, start, record_len, body_len, body_sum",
     [DUE] = "SELECT d.message, d.number, d.due_ms, d.attempts, d.uncertain, d.handed, d.detail, m.id, m.envelope,"

@@ -1,0 +1,261 @@
+/*
+ * sim - time and events; see sim.h. The queue is a binary heap by time, then by the order of asking.
+ */
+#include "sim.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/expect.h"
+
+/* 2026-01-01T00:00:00Z */
+#define WALL_BEGIN 1767225600000
+
+/* More events than any sane world needs: something spins. */
+#define EVENTS_MAX 5000000
+
+struct sim_event {
+    uint64_t time, order;
+    sim_fn *fn; /* NULL: cancelled */
+    void *ctx;
+    unsigned life; /* 0: the world's */
+};
+
+static struct {
+    uint64_t seed, now, order, count;
+    int64_t wall_offset;
+    bool verbose;
+    unsigned life;
+    struct sim_event **heap;
+    size_t len, size;
+    uint64_t hash;
+    struct sim_random random;
+    sim_fn *on_crash;
+    void *on_crash_ctx;
+    jmp_buf *escape; /* where a crash of the gateway's code goes */
+} sim;
+
+void sim_begin(uint64_t seed, bool verbose)
+{
+    sim.seed = seed;
+    sim.verbose = verbose;
+    sim.life = 1;
+    sim.hash = 0xCBF29CE484222325u;
+    sim_random_init(&sim.random, seed, "gateway", 0);
+}
+
+uint64_t sim_seed(void)
+{
+    return sim.seed;
+}
+
+uint64_t sim_now(void)
+{
+    return sim.now;
+}
+
+int64_t sim_wall(void)
+{
+    return WALL_BEGIN + (int64_t)(sim.now / SIM_MS) + sim.wall_offset;
+}
+
+void sim_jump(int64_t milliseconds)
+{
+    sim.wall_offset += milliseconds;
+}
+
+struct sim_random *sim_gateway_random(void)
+{
+    return &sim.random;
+}
+
+unsigned sim_life(void)
+{
+    return sim.life;
+}
+
+/* ---- the heap ---- */
+
+static bool is_before(const struct sim_event *a, const struct sim_event *b)
+{
+    return a->time != b->time ? a->time < b->time : a->order < b->order;
+}
+
+static void swap(size_t a, size_t b)
+{
+    struct sim_event *kept = sim.heap[a];
+    sim.heap[a] = sim.heap[b];
+    sim.heap[b] = kept;
+}
+
+static void push(struct sim_event *event)
+{
+    if (sim.len == sim.size) {
+        sim.size = sim.size == 0 ? 1024 : sim.size * 2;
+        sim.heap = expect_memory(realloc(sim.heap, sim.size * sizeof sim.heap[0]));
+    }
+    size_t at = sim.len++;
+    sim.heap[at] = event;
+    for (; at > 0 && is_before(event, sim.heap[(at - 1) / 2]); at = (at - 1) / 2) {
+        swap(at, (at - 1) / 2);
+    }
+}
+
+static struct sim_event *pop(void)
+{
+    struct sim_event *first = sim.heap[0];
+    sim.heap[0] = sim.heap[--sim.len];
+    for (size_t at = 0;;) {
+        size_t least = at;
+        for (size_t child = 2 * at + 1; child <= 2 * at + 2 && child < sim.len; child++) {
+            least = is_before(sim.heap[child], sim.heap[least]) ? child : least;
+        }
+        if (least == at) {
+            return first;
+        }
+        swap(at, least);
+        at = least;
+    }
+}
+
+static struct sim_event *add(uint64_t delay_us, sim_fn *fn, void *ctx, unsigned life)
+{
+    struct sim_event *event = expect_calloc(1, sizeof *event);
+    *event = (struct sim_event){.time = sim.now + delay_us, .order = sim.order++, .fn = fn, .ctx = ctx, .life = life};
+    push(event);
+    return event;
+}
+
+struct sim_event *sim_after(uint64_t delay_us, sim_fn *fn, void *ctx)
+{
+    return add(delay_us, fn, ctx, 0);
+}
+
+struct sim_event *sim_gateway_after(uint64_t delay_us, sim_fn *fn, void *ctx)
+{
+    return add(delay_us, fn, ctx, sim.life);
+}
+
+void sim_cancel(struct sim_event **event)
+{
+    if (*event != NULL) {
+        (*event)->fn = NULL; /* its place in the heap is found when its time comes */
+        *event = NULL;
+    }
+}
+
+/* ---- running ---- */
+
+void sim_on_crash(sim_fn *fn, void *ctx)
+{
+    sim.on_crash = fn;
+    sim.on_crash_ctx = ctx;
+}
+
+void sim_crash(void)
+{
+    sim.life++;
+    if (sim.escape != NULL) {
+        longjmp(*sim.escape, 1);
+    }
+    sim.on_crash(sim.on_crash_ctx);
+}
+
+bool sim_guard(sim_fn *fn, void *ctx)
+{
+    jmp_buf here;
+    jmp_buf *outer = sim.escape;
+    if (setjmp(here) == 0) {
+        sim.escape = &here;
+        fn(ctx);
+        sim.escape = outer;
+        return true;
+    }
+    sim.escape = outer;
+    sim.on_crash(sim.on_crash_ctx);
+    return false;
+}
+
+static void run_event(struct sim_event *event)
+{
+    sim_fn *fn = event->fn;
+    void *ctx = event->ctx;
+    bool is_gateway = event->life != 0;
+    bool is_dead = fn == NULL || (is_gateway && event->life != sim.life);
+    sim.now = event->time;
+    free(event);
+    if (is_dead) {
+        return;
+    }
+    if (++sim.count > EVENTS_MAX) {
+        sim_fail("more than %d events: something spins", EVENTS_MAX);
+    }
+    if (is_gateway) {
+        sim_guard(fn, ctx);
+    } else {
+        fn(ctx);
+    }
+}
+
+bool sim_run(bool (*until)(void *ctx), void *ctx, uint64_t until_us)
+{
+    while (until == NULL || !until(ctx)) {
+        if (sim.len == 0 || sim.heap[0]->time > until_us) {
+            return false;
+        }
+        run_event(pop());
+    }
+    return true;
+}
+
+/* ---- the trace ---- */
+
+static void hash(const void *data, size_t len)
+{
+    const uint8_t *octets = data;
+    for (size_t i = 0; i < len; i++) {
+        sim.hash = (sim.hash ^ octets[i]) * 0x100000001B3u;
+    }
+}
+
+void sim_trace(const char *what, const void *data, size_t len)
+{
+    hash(&sim.now, sizeof sim.now);
+    hash(what, 1);
+    hash(data, len);
+}
+
+void sim_say(const char *format, ...)
+{
+    char text[1000];
+    va_list args;
+    va_start(args, format);
+    int len = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    sim_trace("say", text, len < 0 ? 0 : (size_t)len < sizeof text ? (size_t)len : sizeof text - 1);
+    if (sim.verbose) {
+        fprintf(stderr, "%11.6f %s\n", (double)sim.now / 1e6, text);
+    }
+}
+
+uint64_t sim_trace_hash(void)
+{
+    return sim.hash;
+}
+
+uint64_t sim_event_count(void)
+{
+    return sim.count;
+}
+
+_Noreturn void sim_fail(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fprintf(stderr, "seed %llu, virtual time %.6f s: ", (unsigned long long)sim.seed, (double)sim.now / 1e6);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+    exit(1);
+}

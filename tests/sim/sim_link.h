@@ -1,0 +1,53 @@
+/*
+ * sim_link - one simulated connection, seen from the peer's end: what a client or a server of the world does with it. The other end
+ * is the gateway's struct net_stream (sim_net_stream.c).
+ *
+ * Octets arrive after a drawn latency, in pieces cut at drawn places. A link can be told to break after some octets in one
+ * direction, or to fall silent. TLS is only agreed upon: both ends say that it begins.
+ */
+#ifndef MAILWEIR_SIM_LINK_H
+#define MAILWEIR_SIM_LINK_H
+
+#include "base/bytes.h"
+
+struct sim_link;
+
+struct sim_link_events {
+    void (*on_open)(void *ctx);                      /* the gateway has accepted (clients only) */
+    void (*on_data)(void *ctx, struct bytes data);   /* octets from the gateway */
+    void (*on_tls)(void *ctx);                       /* both ends have begun TLS */
+    void (*on_close)(void *ctx, bool was_reset);     /* the gateway will send no more; last event */
+};
+
+/* How a link is to misbehave; {0} is a good one. */
+struct sim_link_trouble {
+    uint64_t break_after_in;  /* reset after so many octets to the gateway; 0: never */
+    uint64_t break_after_out; /* the same for octets from the gateway */
+    uint64_t stall_us;        /* a silence of this length ... */
+    uint64_t stall_after;     /* ... after so many octets in both directions */
+};
+
+/* The world's client connects to a listener of the gateway's; NULL when nothing listens there. from: its address. */
+struct sim_link *sim_link_connect(uint16_t port, const char *from, const struct sim_link_events *events, void *ctx,
+                                  const struct sim_link_trouble *trouble);
+
+/* The gateway connects to host: `accept` is asked for each connection; it returns the events' ctx, or NULL to refuse. */
+typedef void *sim_link_accept_fn(void *server, struct sim_link *link, struct sim_link_trouble *trouble_r);
+void sim_link_serve(const char *host, sim_link_accept_fn *accept, const struct sim_link_events *events, void *server);
+
+void sim_link_send(struct sim_link *link, struct bytes data);
+/* The peer has begun TLS: right after what it has sent so far. */
+void sim_link_start_tls(struct sim_link *link);
+bool sim_link_is_tls(const struct sim_link *link);
+/* The peer ends: in order, after what it has sent; or by a reset, which may eat what is under way. No event comes afterwards; *link becomes NULL. */
+void sim_link_close(struct sim_link **link);
+void sim_link_reset(struct sim_link **link);
+
+/* A crash of the gateway's machine: listeners are gone, each peer hears a reset after a while. */
+void sim_link_crash(void);
+/* Connections that the gateway has open now. */
+unsigned sim_link_count(void);
+/* The port of the listener that was configured with this address; 0: none. */
+uint16_t sim_link_port(const char *host, uint16_t port);
+
+#endif

@@ -1,0 +1,277 @@
+/*
+ * mailweir-sim - runs simulated worlds: one by its seed, or many, each in a process of its own.
+ *
+ *   mailweir-sim [--world NAME] --seed N [--without 1,4] [-v]     one world, twice, with the same trace
+ *   mailweir-sim [--world NAME] --seeds A..B [--jobs N]           many; the failing ones are shrunk
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sim.h"
+#include "sim_faults.h"
+#include "world.h"
+
+#define JOBS_MAX 64
+/* A failing seed that takes no end of shrinking is left as it is. */
+#define FAILURES_SHOWN 5
+
+static const struct world {
+    const char *name;
+    unsigned faults; /* 1 << kind for each that it knows */
+    void (*run)(void);
+} worlds[] = {
+    {"spool", WORLD_SPOOL_FAULTS, world_spool},
+};
+
+/* What a world's process tells, in shared memory. */
+struct report {
+    uint64_t virtual_us, hash, events;
+    size_t faults;
+};
+
+struct options {
+    const struct world *world;
+    uint64_t first, last;
+    const char *without;
+    unsigned jobs;
+    bool verbose, single;
+    bool stop; /* after the first failure */
+};
+
+struct run {
+    pid_t pid;
+    uint64_t seed;
+    struct report *report;
+};
+
+static struct report *new_report(void)
+{
+    void *memory = mmap(NULL, sizeof(struct report), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) {
+        perror("mailweir-sim: mmap");
+        exit(2);
+    }
+    return memory;
+}
+
+static void live(const struct world *world, uint64_t seed, const char *without, bool verbose, struct report *report)
+{
+    sim_begin(seed, verbose);
+    sim_faults_plan(world->faults, without);
+    world->run();
+    *report = (struct report){.virtual_us = sim_now(), .hash = sim_trace_hash(), .events = sim_event_count(),
+                              .faults = sim_faults_count()};
+    fflush(NULL);
+    _exit(0);
+}
+
+static pid_t start(const struct world *world, uint64_t seed, const char *without, bool verbose, bool quiet,
+                   struct report *report)
+{
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid < 0) {
+        perror("mailweir-sim: fork");
+        exit(2);
+    }
+    if (pid == 0) {
+        if (quiet && freopen("/dev/null", "w", stderr) == NULL) {
+            _exit(2);
+        }
+        alarm(120); /* of real time: a world that hangs outside of its events */
+        live(world, seed, without, verbose, report);
+    }
+    return pid;
+}
+
+static bool run_once(const struct options *options, uint64_t seed, const char *without, bool verbose, bool quiet,
+                     struct report *report)
+{
+    int status;
+    pid_t pid = start(options->world, seed, without, verbose, quiet, report);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (WIFSIGNALED(status) && !quiet) {
+        fprintf(stderr, "seed %llu: ended by signal %d\n", (unsigned long long)seed, WTERMSIG(status));
+    }
+    return status == 0;
+}
+
+/* Leaves out every fault without which the world still fails, and tells what is left. */
+static void shrink(const struct options *options, uint64_t seed, struct report *report)
+{
+    char without[100] = "";
+    for (unsigned number = 1; number <= SIM_FAULTS_MAX; number++) {
+        char tried[sizeof without];
+        snprintf(tried, sizeof tried, "%.80s%s%u", without, without[0] != '\0' ? "," : "", number);
+        if (!run_once(options, seed, tried, false, true, report)) {
+            memcpy(without, tried, sizeof without);
+        }
+    }
+    fprintf(stderr, "seed %llu fails with these faults alone:\n", (unsigned long long)seed);
+    sim_begin(seed, false);
+    sim_faults_plan(options->world->faults, without);
+    sim_faults_print();
+    fprintf(stderr, "replay: tests/sim/run --world %s --seed %llu%s%s -v\n\n", options->world->name,
+            (unsigned long long)seed, without[0] != '\0' ? " --without " : "", without);
+}
+
+/* ---- many ---- */
+
+static double real_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* Waits for one of the runs; returns it, with whether it went well. */
+static struct run *wait_for_one(struct run *runs, unsigned jobs, bool *good_r)
+{
+    for (;;) {
+        int status;
+        pid_t pid = waitpid(-1, &status, 0);
+        for (unsigned i = 0; i < jobs; i++) {
+            if (runs[i].pid == pid && pid > 0) {
+                runs[i].pid = 0;
+                *good_r = status == 0;
+                return &runs[i];
+            }
+        }
+    }
+}
+
+/* Whether the seed gives the same trace once more: checked for some, because it costs a run. */
+static bool is_repeatable(const struct options *options, const struct run *run)
+{
+    struct report *again = new_report();
+    bool same = run_once(options, run->seed, options->without, false, true, again) && again->hash == run->report->hash;
+    munmap(again, sizeof *again);
+    if (!same) {
+        fprintf(stderr, "seed %llu: a second run has another trace: something is not of the seed\n",
+                (unsigned long long)run->seed);
+    }
+    return same;
+}
+
+static int run_many(const struct options *options)
+{
+    struct run runs[JOBS_MAX] = {{.pid = 0}};
+    uint64_t next = options->first, failures = 0, done = 0, virtual_us = 0, events = 0;
+    unsigned busy = 0;
+    double began = real_now();
+    for (unsigned i = 0; i < options->jobs; i++) {
+        runs[i].report = new_report();
+    }
+    while (next <= options->last || busy > 0) {
+        for (unsigned i = 0; i < options->jobs && next <= options->last; i++) {
+            if (runs[i].pid == 0) {
+                runs[i].seed = next++;
+                runs[i].pid = start(options->world, runs[i].seed, options->without, false, false, runs[i].report);
+                busy++;
+            }
+        }
+        bool good;
+        struct run *run = wait_for_one(runs, options->jobs, &good);
+        busy--;
+        done++;
+        if (good) {
+            virtual_us += run->report->virtual_us;
+            events += run->report->events;
+            good = run->seed % 25 != 0 || is_repeatable(options, run);
+        } else if (failures < FAILURES_SHOWN) {
+            shrink(options, run->seed, run->report);
+        }
+        failures += !good;
+        if (failures > 0 && options->stop) {
+            next = options->last + 1;
+        }
+    }
+    double took = real_now() - began;
+    printf("%s: %llu seeds, %llu failed; %.1f virtual hours in %.1f s (%.2f per second), %llu events\n", options->world->name,
+           (unsigned long long)done, (unsigned long long)failures, (double)virtual_us / 3.6e9, took,
+           (double)virtual_us / 3.6e9 / took, (unsigned long long)events);
+    return failures == 0 ? 0 : 1;
+}
+
+static int run_single(const struct options *options)
+{
+    struct report *report = new_report(), *again = new_report();
+    bool good = run_once(options, options->first, options->without, options->verbose, false, report);
+    if (!good) {
+        return 1;
+    }
+    run_once(options, options->first, options->without, false, false, again);
+    printf("%s: seed %llu: %llu events, %.1f virtual minutes, trace %016llx%s\n", options->world->name,
+           (unsigned long long)options->first, (unsigned long long)report->events, (double)report->virtual_us / 6e7,
+           (unsigned long long)report->hash, again->hash == report->hash ? ", twice" : "; ANOTHER the second time");
+    return again->hash == report->hash ? 0 : 1;
+}
+
+/* ---- arguments ---- */
+
+static int usage(void)
+{
+    fprintf(stderr, "usage: mailweir-sim [--world spool|gateway] --seed N [--without 1,4] [-v]\n"
+                    "       mailweir-sim [--world spool|gateway] --seeds A..B [--jobs N] [--stop]\n");
+    return 2;
+}
+
+static bool take_value(struct options *options, const char *name, const char *value)
+{
+    char *end;
+    if (strcmp(name, "--world") == 0) {
+        for (size_t i = 0; i < sizeof worlds / sizeof worlds[0]; i++) {
+            if (strcmp(worlds[i].name, value) == 0) {
+                options->world = &worlds[i];
+                return true;
+            }
+        }
+        return false;
+    }
+    if (strcmp(name, "--without") == 0) {
+        options->without = value;
+        return true;
+    }
+    uint64_t number = strtoull(value, &end, 10);
+    if (strcmp(name, "--seed") == 0) {
+        options->first = options->last = number;
+        options->single = true;
+        return *end == '\0';
+    }
+    if (strcmp(name, "--seeds") == 0 && strncmp(end, "..", 2) == 0) {
+        options->first = number;
+        options->last = strtoull(end + 2, &end, 10);
+        return *end == '\0' && options->last >= options->first;
+    }
+    options->jobs = (unsigned)number;
+    return strcmp(name, "--jobs") == 0 && *end == '\0' && number >= 1 && number <= JOBS_MAX;
+}
+
+int main(int argc, char **argv)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    struct options options = {.world = &worlds[sizeof worlds / sizeof worlds[0] - 1], .first = 1,
+                              .jobs = processors < 1 ? 1 : processors > JOBS_MAX ? JOBS_MAX : (unsigned)processors};
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "-v") == 0) {
+            options.verbose = true;
+        } else if (strcmp(argv[i], "--stop") == 0) {
+            options.stop = true;
+        } else if (i + 1 == argc || !take_value(&options, argv[i], argv[i + 1])) {
+            return usage();
+        } else {
+            i++;
+        }
+    }
+    if (options.last < options.first) {
+        return usage();
+    }
+    return options.single ? run_single(&options) : run_many(&options);
+}
