@@ -6,6 +6,7 @@
  */
 #include <signal.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "daemon/admin.h"
@@ -30,9 +31,9 @@ static void on_stop(void *ctx, int number)
     struct run *run = ctx;
     const char *name = number == SIGTERM ? "SIGTERM" : "SIGINT";
     if (run->stopping) {
+        /* Whoever asks twice wants no tidying up; what was acknowledged is on the disk, and a start looks at it as after a crash. */
         log_event(&run->log, LOG_LEVEL_WARNING, "stopping_now", LOG_STR("signal", name));
-        net_loop_stop(run->loop);
-        return;
+        _exit(EX_OK);
     }
     run->stopping = true;
     log_event(&run->log, LOG_LEVEL_INFO, "stopping", LOG_STR("signal", name));
@@ -59,9 +60,9 @@ static void run_loop(struct run *run)
     net_signal_free(&hangup);
 }
 
-static int start(struct run *run, struct config **config, struct fault *fault)
+static int open_all(struct run *run, struct config **config, struct fault *fault)
 {
-    if (gateway_start(&run->gateway, run->loop, config, &run->log, fault) < 0) {
+    if (gateway_open(&run->gateway, run->loop, config, &run->log, fault) < 0) {
         return -1;
     }
     bool has_admin = gateway_config(run->gateway)->admin.enabled;
@@ -71,12 +72,13 @@ static int start(struct run *run, struct config **config, struct fault *fault)
 static int run_gateway(struct run *run, struct config **config)
 {
     struct fault fault = FAULT_INIT;
-    if (start(run, config, &fault) < 0) {
+    if (open_all(run, config, &fault) < 0) {
         gateway_free(&run->gateway);
         log_event(&run->log, LOG_LEVEL_ERROR, "start_failed", LOG_STR("error.code", fault.code),
                   LOG_STR("where", fault.where), LOG_STR("error.message", fault.text));
         return EX_UNAVAILABLE;
     }
+    gateway_start(run->gateway);
     run_loop(run);
     admin_close(&run->admin);
     gateway_free(&run->gateway);

@@ -87,8 +87,8 @@ static void log_ready(struct gateway *gateway)
               LOG_INT("waiting", counts.waiting), LOG_INT("dead_letters", counts.dead), LOG_INT("held", counts.held));
 }
 
-int gateway_start(struct gateway **gateway_r, struct net_loop *loop, struct config **config, struct log *log,
-                  struct fault *fault)
+int gateway_open(struct gateway **gateway_r, struct net_loop *loop, struct config **config, struct log *log,
+                 struct fault *fault)
 {
     struct gateway *gateway = expect_calloc(1, sizeof *gateway);
     gateway->loop = loop;
@@ -102,10 +102,14 @@ int gateway_start(struct gateway **gateway_r, struct net_loop *loop, struct conf
     *config = NULL;
     gateway_note_load(gateway, true);
     gateway->started_ms = net_wall(loop);
-    dispatch_start(gateway->dispatch);
-    log_ready(gateway);
     *gateway_r = gateway;
     return 0;
+}
+
+void gateway_start(struct gateway *gateway)
+{
+    dispatch_start(gateway->dispatch);
+    log_ready(gateway);
 }
 
 static void on_dispatch_drained(void *ctx)

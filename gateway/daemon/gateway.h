@@ -12,17 +12,20 @@
 struct gateway;
 
 /*
- * Opens the spool and the listeners and begins to deliver; blocks while the spool opens. Takes the configuration (sets *config to NULL) on
- * success only. The fault names what could not be had: the spool's holder, the address in use.
+ * Opens the spool and the listeners; blocks while the spool opens. Nothing is delivered before gateway_start(), and nothing
+ * received before the loop runs. Takes the configuration (sets *config to NULL) on success only. The fault names what could not
+ * be had: the spool's holder, the address in use.
  */
-int gateway_start(struct gateway **gateway_r, struct net_loop *loop, struct config **config, struct log *log,
-                  struct fault *fault);
+int gateway_open(struct gateway **gateway_r, struct net_loop *loop, struct config **config, struct log *log,
+                 struct fault *fault);
+/* Begins to deliver; logs "ready". From now on it must be drained before it is freed. */
+void gateway_start(struct gateway *gateway);
 /*
  * Stops in order: no new sessions, transactions finish, appends under way finish; at the latest after the configuration's
  * shutdown_timeout. done comes once; then gateway_free().
  */
 void gateway_drain(struct gateway *gateway, void (*done)(void *ctx), void *ctx);
-/* Closes what is left at once; blocks for the commits under way. Sets *gateway to NULL; NULL is fine. */
+/* For a drained gateway, or one that was never started; blocks for the commits under way. Sets *gateway to NULL; NULL is fine. */
 void gateway_free(struct gateway **gateway);
 
 /*

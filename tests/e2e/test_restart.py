@@ -133,8 +133,11 @@ def test_drain_finishes_the_transaction(world):
 
 
 def test_second_signal_ends_at_once(world):
+    """A second SIGTERM ends it while appends wait and a client is in the middle of a message; nothing acknowledged is lost."""
     dovecot = world.dovecot()
+    dovecot.process.send_signal(signal.SIGSTOP)
     gateway = world.mailweir(dovecot, RULES).start()
+    gateway.send(message("box 1 number 1", number=1))
     client = gateway.smtp()
     client.ehlo()
     client.mail("app@example.com")
@@ -143,3 +146,7 @@ def test_second_signal_ends_at_once(world):
     gateway.process.send_signal(signal.SIGTERM)
     assert gateway.process.popen.wait(10) == 0
     client.close()
+    dovecot.process.send_signal(signal.SIGCONT)
+    gateway.start()
+    wait(lambda: dovecot.count("Box1") == 1, "message in Box1")
+    gateway.stop()
