@@ -44,7 +44,7 @@ def headers_in(connection, folder):
 
 
 def main(log, port, ca_file):
-    connection = imaplib.IMAP4_SSL("localhost", int(port), ssl_context=ssl.create_default_context(cafile=ca_file))
+    connection = imaplib.IMAP4_SSL("127.0.0.1", int(port), ssl_context=ssl.create_default_context(cafile=ca_file))
     connection.login("relay", "relaypw")
     by_id = filed(log)
     print(f"    {'subject':36} {'rule':14} {'folder':18} there?")

@@ -186,7 +186,7 @@ class Mailweir:
             "hostname": "gw.example.net",
             "listeners": [{"name": "apps", "address": f"127.0.0.1:{self.port}"}],
             "upstreams": {"corp": {
-                "address": f"localhost:{dovecot.tls_port}" if dovecot else "127.0.0.1:1",
+                "address": f"127.0.0.1:{dovecot.tls_port}" if dovecot else "127.0.0.1:1",
                 "tls": {"mode": "implicit", "ca_file": str(world.certificates.ca)},
                 "auth": {"username": "relay", "password": "relaypw"},
                 "retry": {"initial": "100ms", "maximum": "500ms"}}},

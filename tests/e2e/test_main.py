@@ -148,7 +148,7 @@ def test_starttls_upstream_and_bad_certificates(world):
     """STARTTLS files mail; a certificate of another CA, for another name or of yesterday gets no password and no mail."""
     good = world.dovecot(name="good")
     gateway = world.mailweir(good, RULES)
-    gateway.upstream["address"] = f"localhost:{good.port}"
+    gateway.upstream["address"] = f"127.0.0.1:{good.port}"
     gateway.upstream["tls"]["mode"] = "starttls"
     gateway.start()
     gateway.send(message("box 1"))
@@ -162,7 +162,7 @@ def test_starttls_upstream_and_bad_certificates(world):
         bad = world.dovecot(name=name, certificate=certificate)
         for mode, port in (("implicit", bad.tls_port), ("starttls", bad.port)):
             gateway.configuration["spool"]["path"] = str(gateway.folder / f"spool-{name}-{mode}")
-            gateway.upstream.update(address=f"localhost:{port}", tls={"mode": mode, "ca_file": str(world.certificates.ca)})
+            gateway.upstream.update(address=f"127.0.0.1:{port}", tls={"mode": mode, "ca_file": str(world.certificates.ca)})
             gateway.start()
             gateway.send(message("box 1"))
             deferred = wait(lambda: gateway.events("deferred"), f"deferred line ({name}, {mode})")[0]
@@ -173,7 +173,7 @@ def test_starttls_upstream_and_bad_certificates(world):
         bad.stop()
     # The system's CAs do not know the test's.
     gateway.configuration["spool"]["path"] = str(gateway.folder / "spool-system")
-    gateway.upstream.update(address=f"localhost:{good.tls_port}", tls={"mode": "implicit"})
+    gateway.upstream.update(address=f"127.0.0.1:{good.tls_port}", tls={"mode": "implicit"})
     gateway.start()
     gateway.send(message("box 1"))
     wait(lambda: gateway.events("deferred"), "deferred line (unknown CA)")

@@ -3,6 +3,8 @@
  */
 #include "net_fixture.h"
 
+#include <arpa/inet.h>
+#include <netdb.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -133,11 +135,22 @@ static void freed_inside_an_event(void **state)
     fixture_done(&f);
 }
 
+/* A bare root file system may have no /etc/hosts; then the one name that needs no network is not there to be resolved. */
+static bool knows_localhost(void)
+{
+    struct addrinfo *found = NULL;
+    bool knows = getaddrinfo("localhost", NULL, NULL, &found) == 0;
+    if (knows) {
+        freeaddrinfo(found);
+    }
+    return knows;
+}
+
 static void freed_while_connecting(void **state)
 {
     (void)state;
-    static const char *const names[] = {"127.0.0.1:9", "localhost:9", "unix:/nowhere/at/all"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    static const char *const names[] = {"127.0.0.1:9", "unix:/nowhere/at/all", "localhost:9"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0] - (knows_localhost() ? 0 : 1); i++) {
         for (uint64_t ms = 0; ms < 2; ms++) {
             struct fixture f;
             struct net_address to;
@@ -164,12 +177,12 @@ static void connect_faults(void **state)
         const char *to, *code, *text;
     } cases[] = {
         {"127.0.0.1:1", "econnrefused", "cannot connect to 127.0.0.1:1: 127.0.0.1: connection refused"},
-        {"localhost:1", "econnrefused", "127.0.0.1: connection refused"},
         {"[::ffff:127.0.0.1]:1", "econnrefused", "cannot connect to [::ffff:127.0.0.1]:1"},
         {"unix:/nowhere/at/all", "enoent", "cannot connect to unix:/nowhere/at/all"},
         {"no-such-name.invalid:25", "dns", "the name cannot be resolved"},
+        {"localhost:1", "econnrefused", "127.0.0.1: connection refused"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0] - (knows_localhost() ? 0 : 1); i++) {
         struct fixture f;
         struct net_address to;
         fixture_init(&f);
@@ -186,23 +199,39 @@ static void connect_faults(void **state)
     }
 }
 
-/* A listener whose queue is full lets a connect hang; a unix one would answer EAGAIN. TEST-NET-1 goes nowhere or is refused by a router. */
+/* A listener on loopback whose queue is full: further connects hang. Returns its port; the sockets are the caller's to close. */
+static uint16_t full_listener(int sockets_r[4])
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t len = sizeof address;
+    sockets_r[0] = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(sockets_r[0], (struct sockaddr *)&address, len), 0);
+    assert_int_equal(listen(sockets_r[0], 0), 0);
+    assert_int_equal(getsockname(sockets_r[0], (struct sockaddr *)&address, &len), 0);
+    for (size_t i = 1; i < 4; i++) {
+        sockets_r[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        (void)connect(sockets_r[i], (struct sockaddr *)&address, len);
+    }
+    return ntohs(address.sin_port);
+}
+
 static void connect_ends_in_time(void **state)
 {
     (void)state;
     struct fixture f;
     struct net_address to;
+    int sockets[4];
+    char text[40];
     fixture_init(&f);
-    assert_int_equal(net_address_parse(&to, bytes_of("192.0.2.1:25"), NULL), 0);
-    uint64_t before = net_now_us(f.loop);
+    snprintf(text, sizeof text, "127.0.0.1:%u", full_listener(sockets));
+    assert_int_equal(net_address_parse(&to, bytes_of(text), NULL), 0);
     f.client.stream = net_stream_connect(f.loop, &to, 50, &f.limits, on_event, &f.client);
     run_until(&f, client_failed);
-    assert_true(net_now_us(f.loop) - before < 5000000);
-    assert_true(strcmp(net_stream_fault(f.client.stream)->code, "timeout") == 0 ||
-                strcmp(net_stream_fault(f.client.stream)->code, "enetunreach") == 0 ||
-                strcmp(net_stream_fault(f.client.stream)->code, "ehostunreach") == 0 ||
-                strcmp(net_stream_fault(f.client.stream)->code, "econnrefused") == 0);
+    assert_string_equal(net_stream_fault(f.client.stream)->code, "timeout");
     fixture_done(&f);
+    for (size_t i = 0; i < 4; i++) {
+        close(sockets[i]);
+    }
 }
 
 static bool client_ended(struct fixture *fixture)
