@@ -19,7 +19,9 @@ SKIPPED = 77
 BUILDS = {
     "": (ROOT / "build", ["-DMAILWEIR_WERROR=ON"]),
     "-asan": (ROOT / "build-asan", ["-DMAILWEIR_WERROR=ON", "-DMAILWEIR_SANITIZE=address", "-DCMAKE_BUILD_TYPE=Debug"]),
+    "-fuzz": (ROOT / "build-fuzz", ["-DCMAKE_C_COMPILER=clang", "-DMAILWEIR_FUZZERS=ON", "-DMAILWEIR_TESTS=OFF"]),
 }
+PROGRAMS = ("", "-asan")  # the builds whose programs are tested
 # Leaks are looked for as well; a process that is killed on purpose has no chance to free.
 SANITIZER_ENV = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1", "UBSAN_OPTIONS": "print_stacktrace=1"}
 
@@ -37,7 +39,8 @@ def lint(_size):
 
 
 def unit(_size):
-    for suffix, (folder, _) in BUILDS.items():
+    for suffix in PROGRAMS:
+        folder = BUILDS[suffix][0]
         for path in sorted((folder / "tests").glob("test_*")):
             if (ROOT / "tests/unit" / (path.name + ".c")).exists():
                 yield Test(f"unit{suffix}/{path.name[5:]}", [str(path)], env=SANITIZER_ENV)
@@ -49,12 +52,19 @@ def functions(path):
 
 
 def e2e(size):
-    for suffix, (folder, _) in BUILDS.items():
+    for suffix in PROGRAMS:
+        folder = BUILDS[suffix][0]
         for path in sorted((ROOT / "tests/e2e").glob("test_*.py")):
             for name in functions(path):
                 env = {**SANITIZER_ENV, "MAILWEIR": str(folder / "mailweir"), "TEST_SIZE": size}
                 yield Test(f"e2e{suffix}/{path.stem[5:]}/{name[5:]}",
                            ["/usr/bin/python3", str(ROOT / "tests/e2e/harness.py"), str(path), name], 300, env)
+
+
+def fuzz(size):
+    seconds = {"small": 4, "large": 600}[size]
+    for path in sorted((ROOT / "tests/fuzz").glob("fuzz_*.c")):
+        yield Test(f"fuzz/{path.stem[5:]}", [str(ROOT / "tests/fuzz/run"), path.stem, str(seconds)], seconds + 120)
 
 
 def script_stage(stage):
@@ -67,8 +77,8 @@ def script_stage(stage):
     return tests
 
 
-STAGES = {"lint": lint, "unit": unit, "e2e": e2e}
-for name in ("sim", "fuzz", "web", "deploy"):
+STAGES = {"lint": lint, "unit": unit, "fuzz": fuzz, "e2e": e2e}
+for name in ("sim", "web", "deploy"):
     STAGES[name] = script_stage(name)
 
 
@@ -163,7 +173,8 @@ def main():
     options = parser.parse_args()
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     if not options.list:
-        for suffix in BUILDS:
+        fuzzes = any(wanted(test.name, options.filters) for test in fuzz(options.size))
+        for suffix in PROGRAMS + (("-fuzz",) if fuzzes else ()):
             counts["passed" if build(suffix) else "failed"] += 1
     if counts["failed"] == 0:
         tests = [test for stage in STAGES.values() for test in stage(options.size) if wanted(test.name, options.filters)]

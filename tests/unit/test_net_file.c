@@ -144,6 +144,9 @@ static void write_that_does_not_fit(void **state)
 static void full_disk(void **state)
 {
     (void)state;
+    if (access("/dev/full", W_OK) != 0) {
+        skip(); /* a bare root file system may lack it */
+    }
     struct net_file *file;
     struct fault fault = FAULT_INIT;
     assert_int_equal(net_file_open(&file, "/dev/full", NET_FILE_WRITE, &fault), 0);
