@@ -2,13 +2,13 @@
 #include "engine/smtpd_admission.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/expect.h"
 #include "base/map.h"
-#include "base/network.h"
+#include "engine/smtpd_budget.h"
 
-#define V6_NETWORK_OCTETS 8
+/* As many sessions as any configuration may allow. */
+#define NETWORKS_MAX 1000000
 
 struct smtpd_admission {
     unsigned max, max_per_network, count;
@@ -24,7 +24,7 @@ struct smtpd_admission *smtpd_admission_new(unsigned max, unsigned max_per_netwo
     struct smtpd_admission *admission = expect_calloc(1, sizeof *admission);
     admission->max = max;
     admission->max_per_network = max_per_network;
-    admission->networks = map_new(max, seed);
+    admission->networks = map_new(NETWORKS_MAX, seed);
     return admission;
 }
 
@@ -38,20 +38,10 @@ void smtpd_admission_free(struct smtpd_admission **admission)
     *admission = NULL;
 }
 
-/* What sessions are counted by: the network of an address, or the text when it is none. */
-static struct bytes network_key(const char *address, uint8_t into[16])
-{
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    if (network_address_parse(into, bytes_of(address)) < 0) {
-        return bytes_of(address);
-    }
-    return bytes_at(into, memcmp(into, mapped, sizeof mapped) == 0 ? 16 : V6_NETWORK_OCTETS);
-}
-
 enum smtpd_admission_result smtpd_admission_enter(struct smtpd_admission *admission, const char *address)
 {
     uint8_t binary[16];
-    struct bytes key = network_key(address, binary);
+    struct bytes key = smtpd_network_key(address, binary);
     struct entry *entry = map_get(admission->networks, key);
     if (admission->count >= admission->max) {
         return SMTPD_ADMISSION_FULL;
@@ -71,13 +61,19 @@ enum smtpd_admission_result smtpd_admission_enter(struct smtpd_admission *admiss
 void smtpd_admission_leave(struct smtpd_admission *admission, const char *address)
 {
     uint8_t binary[16];
-    struct bytes key = network_key(address, binary);
+    struct bytes key = smtpd_network_key(address, binary);
     struct entry *entry = map_get(admission->networks, key);
     EXPECT(entry != NULL && admission->count > 0);
     admission->count--;
     if (--entry->count == 0) {
         free(map_remove(admission->networks, key));
     }
+}
+
+void smtpd_admission_set(struct smtpd_admission *admission, unsigned max, unsigned max_per_network)
+{
+    admission->max = max;
+    admission->max_per_network = max_per_network;
 }
 
 unsigned smtpd_admission_count(const struct smtpd_admission *admission)

@@ -1,7 +1,8 @@
 /*
  * smtpd_admission - how many sessions there are, in all and per network. No I/O.
  *
- * A network here is one IPv4 address or one IPv6 /64: what one host or one customer has.
+ * A network here is one IPv4 address or one IPv6 /64: what one host or one customer has. What is no address counts by its text, so that
+ * sessions of one user can be counted in the same way.
  */
 #ifndef MAILWEIR_ENGINE_SMTPD_ADMISSION_H
 #define MAILWEIR_ENGINE_SMTPD_ADMISSION_H
@@ -21,6 +22,8 @@ void smtpd_admission_free(struct smtpd_admission **admission);
  */
 enum smtpd_admission_result smtpd_admission_enter(struct smtpd_admission *admission, const char *address);
 void smtpd_admission_leave(struct smtpd_admission *admission, const char *address);
+/* New limits, for sessions to come. */
+void smtpd_admission_set(struct smtpd_admission *admission, unsigned max, unsigned max_per_network);
 unsigned smtpd_admission_count(const struct smtpd_admission *admission);
 
 #endif

@@ -1,7 +1,6 @@
 /*
- * smtpd_engine - steps, phases, deadlines and answers of an SMTP session. RFC 5321. Contract: smtpd_engine.h.
- *
- * Commands are in smtpd_commands.c, the octets of a message in smtpd_message.c.
+ * smtpd_engine - steps, phases, deadlines and answers of an SMTP session. RFC 5321. Contract: smtpd_engine.h; the other files of
+ * the engine: smtpd_private.h.
  */
 #include "engine/smtpd_engine.h"
 
@@ -13,15 +12,15 @@
 #include "proto/smtp_line.h"
 #include "proto/smtp_reply.h"
 
-#define OUTPUT_MAX ((size_t)16 << 10)
+/* Room for one reply to each recipient of an LMTP transaction. */
+#define OUTPUT_MAX ((size_t)8 << 20)
 /* Above it no further command is read: a peer that does not read its replies gets no new ones. */
 #define OUTPUT_HIGH ((size_t)8 << 10)
-#define OPTIONS_MAX 4096
 /* A line that is longer than this is not a mistake. */
 #define SKIP_MAX ((size_t)64 << 10)
 /* The first octet of a TLS record that holds a handshake: somebody speaks TLS where we listen in clear. */
 #define TLS_HANDSHAKE 0x16
-/* Text that must come within data_timeout_ms for the deadline to move: octets one by one are no progress. */
+/* What must come of a message within data_timeout_ms for the deadline to move: octets one by one are no progress. */
 #define PROGRESS_MIN 1024
 #define NEVER UINT64_MAX
 
@@ -30,52 +29,75 @@ void smtpd_limits_default(struct smtpd_limits *limits)
     *limits = (struct smtpd_limits){
         .max_message_size = (uint64_t)25 << 20,
         .max_recipients = 1000,
+        .max_recipients_per_session = 100000,
         .max_sessions = 1000,
         .max_sessions_per_network = 100,
+        .max_sessions_per_user = 100,
         .max_errors = 20,
+        .max_unknown_commands = 10,
+        .max_auth_failures = 3,
         .max_transactions = 1000,
         .max_received = 100,
         .command_timeout_ms = 300 * 1000,
         .data_timeout_ms = 180 * 1000,
         .session_timeout_ms = 3600 * 1000,
+        .greeting_delay_ms = 250,
     };
 }
 
 /* ---- replies ---- */
 
-static void note_refusal(struct smtpd_transaction *transaction, const struct smtpd_answer *answer)
+struct smtpd_answer smtpd_keep_answer(struct smtpd_engine *engine, const struct smtpd_answer *answer)
 {
-    if (transaction->arena == NULL) {
-        return;
+    const char *enhanced = arena_text(engine->transaction.arena, answer->enhanced == NULL ? "" : answer->enhanced);
+    const char *text = arena_text(engine->transaction.arena, answer->text);
+    if (enhanced == NULL || text == NULL) {
+        return *smtpd_reply_get(SMTPD_REPLY_TOO_MUCH_MEMORY);
     }
-    const char *enhanced = arena_text(transaction->arena, answer->enhanced == NULL ? "" : answer->enhanced);
-    const char *text = arena_text(transaction->arena, answer->text);
-    transaction->refusal =
-        (struct smtpd_answer){answer->code, enhanced == NULL ? "" : enhanced, text == NULL ? "" : text};
+    return (struct smtpd_answer){answer->code, enhanced, text};
+}
+
+static void tally_reply(struct smtpd_engine *engine, int code)
+{
+    if (engine->options.tally != NULL && code > 0 && code < 600) {
+        engine->options.tally->replies[code]++;
+    }
 }
 
 void smtpd_say(struct smtpd_engine *engine, const struct smtpd_answer *answer)
 {
     /* Cannot be full: commands wait at OUTPUT_HIGH, and one reply is far smaller than what is left. */
     smtp_reply_write(&engine->output, answer->code, answer->enhanced, answer->text);
+    tally_reply(engine, answer->code);
     if (answer->code >= 400) {
         engine->errors++;
-        note_refusal(&engine->transaction, answer);
+    }
+    if (answer->code >= 400 && engine->transaction.arena != NULL) {
+        engine->transaction.refusal = smtpd_keep_answer(engine, answer);
     }
 }
 
 void smtpd_reply(struct smtpd_engine *engine, enum smtpd_reply reply)
 {
+    enum smtpd_limit limit = smtpd_reply_limit(reply);
+    if (limit != SMTPD_LIMIT_NONE && engine->options.tally != NULL) {
+        engine->options.tally->limits[limit]++;
+    }
     smtpd_say(engine, smtpd_reply_get(reply));
+}
+
+void smtpd_end(struct smtpd_engine *engine)
+{
+    smtpd_reset(engine, false);
+    engine->want = engine->awaiting == SMTPD_WANT_AUTH ? SMTPD_WANT_AUTH_END : SMTPD_WANT_INPUT;
+    engine->awaiting = SMTPD_WANT_INPUT;
+    engine->phase = SMTPD_PHASE_ENDED;
 }
 
 void smtpd_hang_up(struct smtpd_engine *engine, enum smtpd_reply reply)
 {
     smtpd_reply(engine, reply);
-    smtpd_reset(engine, false);
-    engine->want = SMTPD_WANT_INPUT;
-    engine->awaiting = SMTPD_WANT_INPUT;
-    engine->phase = SMTPD_PHASE_ENDED;
+    smtpd_end(engine);
 }
 
 void smtpd_ask(struct smtpd_engine *engine, enum smtpd_want want)
@@ -107,7 +129,7 @@ void smtpd_reset(struct smtpd_engine *engine, bool message_taken)
     }
 }
 
-/* ---- phases: what the next octets are. Each gives 1 when it went on, 0 when it needs more. ---- */
+/* ---- phases: what the next octets are ---- */
 
 static int take_nothing(struct smtpd_engine *engine, uint64_t now, struct bytes input, size_t *used_r)
 {
@@ -116,6 +138,34 @@ static int take_nothing(struct smtpd_engine *engine, uint64_t now, struct bytes 
     (void)input;
     (void)used_r;
     return 0;
+}
+
+static int take_early(struct smtpd_engine *engine, uint64_t now, struct bytes input, size_t *used_r)
+{
+    (void)now;
+    (void)used_r;
+    if (input.len == 0) {
+        return 0;
+    }
+    smtpd_hang_up(engine, SMTPD_REPLY_EARLY_TALKER);
+    return 1;
+}
+
+/* A whole command line. */
+static void take_line(struct smtpd_engine *engine, uint64_t now, struct bytes line)
+{
+    const struct smtpd_limits *limits = &engine->options.limits;
+    smtpd_command(engine, now, line);
+    if (engine->phase == SMTPD_PHASE_ENDED) {
+        return;
+    }
+    if (engine->unknown > limits->max_unknown_commands) {
+        smtpd_hang_up(engine, SMTPD_REPLY_TOO_MANY_UNKNOWN);
+    } else if (engine->errors > limits->max_errors) {
+        smtpd_hang_up(engine, SMTPD_REPLY_TOO_MANY_ERRORS);
+    } else if (engine->phase == SMTPD_PHASE_COMMAND) {
+        smtpd_enter(engine, now, SMTPD_PHASE_COMMAND);
+    }
 }
 
 static int take_command(struct smtpd_engine *engine, uint64_t now, struct bytes input, size_t *used_r)
@@ -142,13 +192,7 @@ static int take_command(struct smtpd_engine *engine, uint64_t now, struct bytes 
     case SMTP_LINE_GOT:
         break;
     }
-    smtpd_command(engine, now, line);
-    if (engine->phase != SMTPD_PHASE_ENDED && engine->errors > engine->options.limits.max_errors) {
-        smtpd_hang_up(engine, SMTPD_REPLY_TOO_MANY_ERRORS);
-    }
-    if (engine->phase == SMTPD_PHASE_COMMAND) {
-        smtpd_enter(engine, now, SMTPD_PHASE_COMMAND);
-    }
+    take_line(engine, now, line);
     return 1;
 }
 
@@ -169,36 +213,6 @@ static int skip_line(struct smtpd_engine *engine, uint64_t now, struct bytes inp
     return result == SMTP_LINE_MORE ? 0 : 1;
 }
 
-static void note_progress(struct smtpd_engine *engine, uint64_t now, size_t octets)
-{
-    engine->progress += octets;
-    if (engine->progress >= PROGRESS_MIN) {
-        engine->progress = 0;
-        engine->deadline = now + engine->options.limits.data_timeout_ms;
-    }
-}
-
-static int take_text(struct smtpd_engine *engine, uint64_t now, struct bytes input, size_t *used_r)
-{
-    struct bytes text;
-    enum smtp_data_result result = smtp_data_next(&engine->data, input, used_r, &text);
-    switch (result) {
-    case SMTP_DATA_MORE:
-        return 0;
-    case SMTP_DATA_BARE:
-        smtpd_hang_up(engine, SMTPD_REPLY_BARE);
-        return 1;
-    case SMTP_DATA_TEXT:
-        note_progress(engine, now, text.len);
-        smtpd_message_take(engine, text);
-        return 1;
-    case SMTP_DATA_END:
-        break;
-    }
-    smtpd_message_end(engine, now);
-    return 1;
-}
-
 static int take_end(struct smtpd_engine *engine, uint64_t now, struct bytes input, size_t *used_r)
 {
     (void)now;
@@ -207,21 +221,44 @@ static int take_end(struct smtpd_engine *engine, uint64_t now, struct bytes inpu
     return 1;
 }
 
+static void on_timeout(struct smtpd_engine *engine, uint64_t now)
+{
+    (void)now;
+    smtpd_hang_up(engine, SMTPD_REPLY_TIMEOUT);
+}
+
+static void on_data_timeout(struct smtpd_engine *engine, uint64_t now)
+{
+    (void)now;
+    smtpd_hang_up(engine, SMTPD_REPLY_DATA_TIMEOUT);
+}
+
+/* Nothing may be said in clear while the peer expects TLS. */
+static void on_handshake_timeout(struct smtpd_engine *engine, uint64_t now)
+{
+    (void)now;
+    smtpd_end(engine);
+}
+
 static const struct {
     const char *name;
-    int (*take)(struct smtpd_engine *engine, uint64_t now, struct bytes input, size_t *used_r);
+    smtpd_taker *take;
     size_t timeout; /* which of the limits */
+    void (*on_deadline)(struct smtpd_engine *engine, uint64_t now);
 } phases[] = {
 #define TIMEOUT(field) offsetof(struct smtpd_limits, field)
-    [SMTPD_PHASE_HANDSHAKE] = {"handshake", take_nothing, TIMEOUT(command_timeout_ms)},
-    [SMTPD_PHASE_COMMAND] = {"command", take_command, TIMEOUT(command_timeout_ms)},
-    [SMTPD_PHASE_SKIP] = {"skip", skip_line, TIMEOUT(command_timeout_ms)},
-    [SMTPD_PHASE_TEXT] = {"text", take_text, TIMEOUT(data_timeout_ms)},
-    [SMTPD_PHASE_ENDED] = {"ended", take_end, TIMEOUT(command_timeout_ms)},
+    [SMTPD_PHASE_HANDSHAKE] = {"handshake", take_nothing, TIMEOUT(command_timeout_ms), on_handshake_timeout},
+    [SMTPD_PHASE_GREETING] = {"greeting", take_early, TIMEOUT(greeting_delay_ms), smtpd_greet},
+    [SMTPD_PHASE_COMMAND] = {"command", take_command, TIMEOUT(command_timeout_ms), on_timeout},
+    [SMTPD_PHASE_SKIP] = {"skip", skip_line, TIMEOUT(command_timeout_ms), on_timeout},
+    [SMTPD_PHASE_SASL] = {"authentication", smtpd_take_sasl, TIMEOUT(command_timeout_ms), on_timeout},
+    [SMTPD_PHASE_PENALTY] = {"penalty", take_nothing, TIMEOUT(command_timeout_ms), smtpd_end_penalty},
+    [SMTPD_PHASE_TEXT] = {"text", smtpd_take_text, TIMEOUT(data_timeout_ms), on_data_timeout},
+    [SMTPD_PHASE_CHUNK] = {"chunk", smtpd_take_chunk, TIMEOUT(data_timeout_ms), on_data_timeout},
+    [SMTPD_PHASE_ENDED] = {"ended", take_end, TIMEOUT(command_timeout_ms), on_timeout},
 #undef TIMEOUT
 };
 
-/* Moves the deadline of the phase, also when it is the one we are in. */
 void smtpd_enter(struct smtpd_engine *engine, uint64_t now, enum smtpd_phase phase)
 {
     uint64_t timeout;
@@ -231,6 +268,15 @@ void smtpd_enter(struct smtpd_engine *engine, uint64_t now, enum smtpd_phase pha
     engine->progress = 0;
 }
 
+void smtpd_note_progress(struct smtpd_engine *engine, uint64_t now, size_t octets)
+{
+    engine->progress += octets;
+    if (engine->progress >= PROGRESS_MIN) {
+        engine->progress = 0;
+        engine->deadline = now + engine->options.limits.data_timeout_ms;
+    }
+}
+
 const char *smtpd_engine_phase(const struct smtpd_engine *engine)
 {
     return phases[engine->phase].name;
@@ -238,32 +284,40 @@ const char *smtpd_engine_phase(const struct smtpd_engine *engine)
 
 /* ---- life ---- */
 
+static void copy_text(char *into, size_t size, const char *text)
+{
+    size_t len = text == NULL ? 0 : strnlen(text, size - 1);
+    if (len > 0) {
+        memcpy(into, text, len);
+    }
+    into[len] = '\0';
+}
+
+/* The strings of the options, each a copy of its own. */
 static void copy_options(struct smtpd_engine *engine, const struct smtpd_engine_options *options)
 {
     engine->options = *options;
-    engine->arena = arena_new(OPTIONS_MAX);
-    const char **strings[] = {&engine->options.hostname, &engine->options.listener, &engine->options.client_address,
-                              &engine->options.refusal.enhanced, &engine->options.refusal.text};
-    for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) {
-        *strings[i] = expect_memory(arena_text(engine->arena, *strings[i] == NULL ? "" : *strings[i]));
-    }
+    engine->hostname = expect_strdup(options->hostname);
+    engine->listener = expect_strdup(options->listener);
+    engine->refusal_enhanced = expect_strdup(options->refusal.enhanced);
+    engine->refusal_text = expect_strdup(options->refusal.text);
+    engine->options.hostname = engine->hostname;
+    engine->options.listener = engine->listener;
+    engine->options.refusal.enhanced = engine->refusal_enhanced;
+    engine->options.refusal.text = engine->refusal_text;
+    copy_text(engine->client_address, sizeof engine->client_address, options->client_address);
+    engine->client_port = options->client_port;
+    engine->trusted = options->trusted;
 }
 
-static void greet(struct smtpd_engine *engine, uint64_t now)
+/* The greeting, or the wait for it. */
+static void begin(struct smtpd_engine *engine, uint64_t now)
 {
-    char text[SMTP_REPLY_LINE_MAX];
-    struct buf line;
-    engine->greeted = true;
-    smtpd_enter(engine, now, SMTPD_PHASE_COMMAND);
-    if (engine->options.refusal.code != 0) {
-        smtpd_say(engine, &engine->options.refusal);
-        engine->phase = SMTPD_PHASE_ENDED;
-        return;
+    if (engine->trusted || engine->options.refusal.code != 0 || engine->options.limits.greeting_delay_ms == 0) {
+        smtpd_greet(engine, now);
+    } else {
+        smtpd_enter(engine, now, SMTPD_PHASE_GREETING);
     }
-    buf_init(&line, sizeof text);
-    buf_printf(&line, "%s ESMTP mailweir", engine->options.hostname);
-    smtp_reply_write(&engine->output, 220, NULL, buf_text(&line));
-    buf_done(&line);
 }
 
 struct smtpd_engine *smtpd_engine_new(const struct smtpd_engine_options *options, uint64_t now)
@@ -271,16 +325,16 @@ struct smtpd_engine *smtpd_engine_new(const struct smtpd_engine_options *options
     struct smtpd_engine *engine = expect_calloc(1, sizeof *engine);
     copy_options(engine, options);
     engine->stage = SMTPD_STAGE_START;
-    engine->offered = SMTP_EXT_PIPELINING | SMTP_EXT_SIZE | SMTP_EXT_8BITMIME | SMTP_EXT_ENHANCEDSTATUSCODES;
-    engine->offered |= options->starttls && !options->implicit_tls ? (unsigned)SMTP_EXT_STARTTLS : 0;
     engine->session_deadline = now + options->limits.session_timeout_ms;
     buf_init(&engine->output, OUTPUT_MAX);
+    buf_init(&engine->sasl, SMTPD_AUTH_LINE_MAX);
     transaction_done(&engine->transaction);
+    smtpd_update_offer(engine);
     if (options->implicit_tls) {
         smtpd_enter(engine, now, SMTPD_PHASE_HANDSHAKE);
         smtpd_ask(engine, SMTPD_WANT_TLS);
     } else {
-        greet(engine, now);
+        begin(engine, now);
     }
     return engine;
 }
@@ -292,7 +346,11 @@ void smtpd_engine_free(struct smtpd_engine **engine)
     }
     transaction_done(&(*engine)->transaction);
     buf_done(&(*engine)->output);
-    arena_free(&(*engine)->arena);
+    buf_wipe(&(*engine)->sasl);
+    free((*engine)->hostname);
+    free((*engine)->listener);
+    free((*engine)->refusal_enhanced);
+    free((*engine)->refusal_text);
     free(*engine);
     *engine = NULL;
 }
@@ -318,13 +376,11 @@ static void check_deadline(struct smtpd_engine *engine, uint64_t now)
     if (smtpd_engine_deadline(engine) > now) {
         return;
     }
-    if (engine->phase == SMTPD_PHASE_HANDSHAKE) {
-        /* Nothing may be said in clear while the peer expects TLS. */
-        engine->awaiting = SMTPD_WANT_INPUT;
-        engine->phase = SMTPD_PHASE_ENDED;
-        return;
+    if (engine->phase != SMTPD_PHASE_HANDSHAKE && engine->session_deadline <= now) {
+        smtpd_hang_up(engine, SMTPD_REPLY_SESSION_TIMEOUT);
+    } else {
+        phases[engine->phase].on_deadline(engine, now);
     }
-    smtpd_hang_up(engine, engine->session_deadline <= now ? SMTPD_REPLY_SESSION_TIMEOUT : SMTPD_REPLY_TIMEOUT);
 }
 
 static bool is_blocked(const struct smtpd_engine *engine)
@@ -386,6 +442,22 @@ void smtpd_engine_answer(struct smtpd_engine *engine, uint64_t now, const struct
         smtpd_answered_message(engine, answer);
     }
     smtpd_enter(engine, now, SMTPD_PHASE_COMMAND);
+    if (answer->code == 421) {
+        smtpd_end(engine);
+    }
+}
+
+void smtpd_engine_answer_client(struct smtpd_engine *engine, uint64_t now, bool trusted, const struct smtpd_answer *refusal)
+{
+    EXPECT(engine->awaiting == SMTPD_WANT_CLIENT);
+    engine->awaiting = SMTPD_WANT_INPUT;
+    engine->trusted = trusted;
+    if (refusal->code != 0) {
+        smtpd_say(engine, refusal);
+        smtpd_end(engine);
+        return;
+    }
+    smtpd_greet(engine, now);
 }
 
 void smtpd_engine_store_failed(struct smtpd_engine *engine, const struct smtpd_answer *answer)
@@ -401,15 +473,6 @@ void smtpd_engine_hold(struct smtpd_engine *engine, uint64_t now, bool hold)
     engine->held = hold;
 }
 
-static void copy_text(char *into, size_t size, const char *text)
-{
-    size_t len = text == NULL ? 0 : strnlen(text, size - 1);
-    if (len > 0) {
-        memcpy(into, text, len);
-    }
-    into[len] = '\0';
-}
-
 void smtpd_engine_tls_ready(struct smtpd_engine *engine, uint64_t now, const char *version, const char *cipher,
                             const char *peer)
 {
@@ -418,12 +481,13 @@ void smtpd_engine_tls_ready(struct smtpd_engine *engine, uint64_t now, const cha
     engine->stage = SMTPD_STAGE_START;
     engine->esmtp = false;
     engine->helo[0] = '\0';
-    engine->offered &= ~(unsigned)SMTP_EXT_STARTTLS;
+    engine->user[0] = '\0';
     copy_text(engine->tls_version, sizeof engine->tls_version, version);
     copy_text(engine->tls_cipher, sizeof engine->tls_cipher, cipher);
     copy_text(engine->tls_peer, sizeof engine->tls_peer, peer);
+    smtpd_update_offer(engine);
     if (!engine->greeted) {
-        greet(engine, now);
+        begin(engine, now);
     } else {
         smtpd_enter(engine, now, SMTPD_PHASE_COMMAND);
     }

@@ -1,26 +1,28 @@
 /*
- * smtpd_message - the octets of a message on their way through the SMTP engine: counted, judged, offered for storage. RFC 5321
- * sections 4.1.1.4 and 6.3.
+ * smtpd_message - DATA, BDAT and the octets of a message: counted, judged, offered for storage. RFC 5321 sections 4.1.1.4 and 6.3,
+ * RFC 3030.
  *
  * Once a reason is found to refuse it, the rest is swallowed, and its end gets one reply: client and server stay in step.
  */
 #include "engine/smtpd_private.h"
 #include "mail/mail_header.h"
 
+/* A chunk that is announced larger than this above the limit is not waited for. */
+#define SWALLOW_MAX ((uint64_t)64 << 20)
+
 void smtpd_message_fail(struct smtpd_engine *engine, const struct smtpd_answer *answer)
 {
-    struct smtpd_transaction *transaction = &engine->transaction;
-    if (transaction->failure.code != 0) {
-        return;
+    if (engine->transaction.failure.code == 0) {
+        engine->transaction.failure = smtpd_keep_answer(engine, answer);
     }
-    const char *text = arena_text(transaction->arena, answer->text);
-    const char *enhanced = arena_text(transaction->arena, answer->enhanced == NULL ? "" : answer->enhanced);
-    transaction->failure = text == NULL || enhanced == NULL ? *smtpd_reply_get(SMTPD_REPLY_TOO_MUCH_MEMORY)
-                                                            : (struct smtpd_answer){answer->code, enhanced, text};
 }
 
 static void fail(struct smtpd_engine *engine, enum smtpd_reply reply)
 {
+    struct smtpd_tally *tally = engine->options.tally;
+    if (engine->transaction.failure.code == 0 && tally != NULL) {
+        tally->limits[smtpd_reply_limit(reply)]++;
+    }
     smtpd_message_fail(engine, smtpd_reply_get(reply));
 }
 
@@ -45,20 +47,22 @@ static void keep_header(struct smtpd_engine *engine, struct bytes data)
     }
 }
 
-void smtpd_message_take(struct smtpd_engine *engine, struct bytes data)
+/* Octets of the message: counted, judged, offered to the owner. */
+static void take(struct smtpd_engine *engine, struct bytes data)
 {
     struct smtpd_transaction *transaction = &engine->transaction;
+    bool binary = transaction->envelope.body == MAIL_BODY_BINARYMIME;
     transaction->size += data.len;
     if (transaction->size > engine->options.limits.max_message_size) {
         fail(engine, SMTPD_REPLY_TOO_BIG);
     }
     if (bytes_find_octet(data, 0) >= 0) {
-        fail(engine, SMTPD_REPLY_NUL);
+        fail(engine, binary ? SMTPD_REPLY_BINARY : SMTPD_REPLY_NUL);
     }
     if (transaction->failure.code == 0 && !transaction->header_done) {
         keep_header(engine, data);
     }
-    if (transaction->failure.code == 0) {
+    if (transaction->failure.code == 0 && data.len > 0) {
         engine->request.data = data;
         engine->want = SMTPD_WANT_STORE;
     }
@@ -74,7 +78,19 @@ static unsigned count_received(struct bytes header)
     return count;
 }
 
-void smtpd_message_end(struct smtpd_engine *engine, uint64_t now)
+/* LMTP has one reply for each recipient (RFC 2033 section 4.2). */
+static void say_outcome(struct smtpd_engine *engine, const struct smtpd_answer *answer)
+{
+    size_t count = engine->options.lmtp ? engine->transaction.envelope.to_count : 1;
+    unsigned errors = engine->errors;
+    for (size_t i = 0; i < count; i++) {
+        smtpd_say(engine, answer);
+    }
+    engine->errors = answer->code >= 400 ? errors + 1 : 0;
+}
+
+/* The message is complete: asks for it, or refuses it. */
+static void end_message(struct smtpd_engine *engine, uint64_t now)
 {
     struct smtpd_transaction *transaction = &engine->transaction;
     bool complete;
@@ -85,7 +101,7 @@ void smtpd_message_end(struct smtpd_engine *engine, uint64_t now)
     }
     smtpd_enter(engine, now, SMTPD_PHASE_COMMAND);
     if (transaction->failure.code != 0) {
-        smtpd_say(engine, &transaction->failure);
+        say_outcome(engine, &transaction->failure);
         smtpd_reset(engine, false);
         return;
     }
@@ -96,12 +112,171 @@ void smtpd_message_end(struct smtpd_engine *engine, uint64_t now)
 
 void smtpd_answered_message(struct smtpd_engine *engine, const struct smtpd_answer *answer)
 {
-    if (answer->code >= 400) {
-        smtpd_say(engine, answer);
-        smtpd_reset(engine, false);
+    say_outcome(engine, answer->code == 0 ? smtpd_reply_get(SMTPD_REPLY_ACCEPTED) : answer);
+    smtpd_reset(engine, answer->code < 400);
+}
+
+/* ---- DATA ---- */
+
+void smtpd_handle_data(struct smtpd_engine *engine, uint64_t now, struct bytes argument)
+{
+    (void)argument;
+    if (engine->transaction.envelope.body == MAIL_BODY_BINARYMIME) {
+        smtpd_reply(engine, SMTPD_REPLY_BINARY_NEEDS_CHUNKS);
         return;
     }
-    engine->errors = 0;
-    smtpd_say(engine, answer->code == 0 ? smtpd_reply_get(SMTPD_REPLY_ACCEPTED) : answer);
-    smtpd_reset(engine, true);
+    smtp_data_init(&engine->data);
+    smtpd_reply(engine, SMTPD_REPLY_START_TEXT);
+    smtpd_enter(engine, now, SMTPD_PHASE_TEXT);
+}
+
+int smtpd_take_text(struct smtpd_engine *engine, uint64_t now, struct bytes input, size_t *used_r)
+{
+    struct bytes text;
+    enum smtp_data_result result = smtp_data_next(&engine->data, input, used_r, &text);
+    switch (result) {
+    case SMTP_DATA_MORE:
+        return 0;
+    case SMTP_DATA_BARE:
+        smtpd_hang_up(engine, SMTPD_REPLY_BARE);
+        return 1;
+    case SMTP_DATA_TEXT:
+        smtpd_note_progress(engine, now, text.len);
+        take(engine, text);
+        return 1;
+    case SMTP_DATA_END:
+        break;
+    }
+    end_message(engine, now);
+    return 1;
+}
+
+/* ---- BDAT ---- */
+
+/* Whether a CR or LF stands alone, counting the octet before data; a CR at the end of data is left to the next call. */
+static bool has_bare(uint8_t before, struct bytes data)
+{
+    for (size_t i = 0; i < data.len; i++) {
+        if ((before == '\r') != (data.ptr[i] == '\n')) {
+            return true;
+        }
+        before = data.ptr[i];
+    }
+    return false;
+}
+
+static void judge_line_ends(struct smtpd_engine *engine, struct bytes data)
+{
+    struct smtpd_transaction *transaction = &engine->transaction;
+    bool binary = transaction->envelope.body == MAIL_BODY_BINARYMIME;
+    if (has_bare(transaction->last_octet, data)) {
+        fail(engine, binary ? SMTPD_REPLY_BINARY : SMTPD_REPLY_BARE_IN_CHUNK);
+    }
+    if (data.len > 0) {
+        transaction->last_octet = data.ptr[data.len - 1];
+    }
+}
+
+/* The last line gets its line end when the client sent none; a message of lines is what IMAP stores. */
+static bool end_last_line(struct smtpd_engine *engine)
+{
+    struct smtpd_transaction *transaction = &engine->transaction;
+    if (transaction->failure.code != 0 || transaction->size == 0 || transaction->last_octet == '\n') {
+        return false;
+    }
+    if (transaction->last_octet == '\r') {
+        judge_line_ends(engine, bytes_of("\r"));
+        return false;
+    }
+    transaction->last_octet = '\n';
+    take(engine, bytes_of("\r\n"));
+    return true;
+}
+
+static void end_chunk(struct smtpd_engine *engine, uint64_t now)
+{
+    struct smtpd_transaction *transaction = &engine->transaction;
+    if (engine->chunk.ignored) {
+        smtpd_enter(engine, now, SMTPD_PHASE_COMMAND);
+        smtpd_reply(engine, engine->chunk.refusal);
+    } else if (engine->chunk.last) {
+        end_message(engine, now);
+    } else if (transaction->failure.code != 0) {
+        smtpd_enter(engine, now, SMTPD_PHASE_COMMAND);
+        transaction->chunk_refused = true;
+        smtpd_say(engine, &transaction->failure);
+    } else {
+        smtpd_enter(engine, now, SMTPD_PHASE_COMMAND);
+        smtpd_reply(engine, SMTPD_REPLY_CHUNK_OK);
+    }
+}
+
+int smtpd_take_chunk(struct smtpd_engine *engine, uint64_t now, struct bytes input, size_t *used_r)
+{
+    struct smtpd_chunk *chunk = &engine->chunk;
+    struct bytes data = bytes_slice(input, 0, chunk->left < SIZE_MAX ? (size_t)chunk->left : SIZE_MAX);
+    if (chunk->left == 0) {
+        bool more = chunk->last && !chunk->ignored && end_last_line(engine);
+        if (!more) {
+            end_chunk(engine, now);
+        }
+        return 1;
+    }
+    if (data.len == 0) {
+        return 0;
+    }
+    *used_r = data.len;
+    chunk->left -= data.len;
+    smtpd_note_progress(engine, now, data.len);
+    if (!chunk->ignored) {
+        judge_line_ends(engine, data);
+        take(engine, data);
+    }
+    return 1;
+}
+
+static void begin_chunk(struct smtpd_engine *engine, uint64_t now, const struct smtpd_chunk *chunk)
+{
+    uint64_t most = engine->options.limits.max_message_size + SWALLOW_MAX;
+    if (chunk->size > most) {
+        smtpd_hang_up(engine, SMTPD_REPLY_CHUNK_TOO_BIG);
+        return;
+    }
+    engine->chunk = *chunk;
+    smtpd_enter(engine, now, SMTPD_PHASE_CHUNK);
+}
+
+void smtpd_refuse_chunk(struct smtpd_engine *engine, uint64_t now, struct bytes argument, enum smtpd_reply refusal)
+{
+    struct bytes rest = argument;
+    struct bytes number = bytes_cut(&rest, ' ');
+    struct smtpd_chunk chunk = {.ignored = true, .refusal = refusal};
+    bool means_number = number.len > 0 && (octet_is_digit(number.ptr[0]) || number.ptr[0] == '-' || number.ptr[0] == '+');
+    if (bytes_to_u64(number, &chunk.size)) {
+        chunk.left = chunk.size;
+        begin_chunk(engine, now, &chunk);
+    } else if (means_number) {
+        /* Octets follow, and nobody knows how many. */
+        smtpd_hang_up(engine, SMTPD_REPLY_CHUNK_SYNTAX);
+    } else {
+        smtpd_reply(engine, refusal);
+    }
+}
+
+void smtpd_handle_bdat(struct smtpd_engine *engine, uint64_t now, struct bytes argument)
+{
+    struct smtpd_chunk chunk = {.ignored = false};
+    if (engine->transaction.chunk_refused) {
+        smtpd_refuse_chunk(engine, now, argument, SMTPD_REPLY_BAD_SEQUENCE);
+        return;
+    }
+    if (smtp_command_chunk(argument, &chunk.size, &chunk.last) < 0) {
+        engine->transaction.chunk_refused = true;
+        engine->stage = SMTPD_STAGE_CHUNKS;
+        smtpd_refuse_chunk(engine, now, argument, SMTPD_REPLY_CHUNK_SYNTAX);
+        return;
+    }
+    engine->stage = SMTPD_STAGE_CHUNKS;
+    chunk.left = chunk.size;
+    begin_chunk(engine, now, &chunk);
 }

@@ -61,6 +61,12 @@ void net_stream_set_handler(struct net_stream *stream, net_stream_fn *fn, void *
  */
 size_t net_stream_start_tls(struct net_stream *stream, struct net_tls *tls);
 
+/*
+ * The same where TLS comes first of all, or right behind a PROXY header: what stands unread in the input is the beginning of the
+ * handshake.
+ */
+void net_stream_continue_tls(struct net_stream *stream, struct net_tls *tls);
+
 struct bytes net_stream_input(const struct net_stream *stream);
 void net_stream_consume(struct net_stream *stream, size_t len);
 /* Stops and restarts reading from the socket: back-pressure to the peer. While paused no INPUT comes. */
@@ -88,6 +94,12 @@ const char *net_stream_tls_version(const struct net_stream *stream);
 const char *net_stream_tls_cipher(const struct net_stream *stream);
 /* The subject of the verified certificate of the peer, or NULL. */
 const char *net_stream_tls_peer(const struct net_stream *stream);
+
+/*
+ * The tls-exporter channel binding (RFC 9266), 32 octets. -1 without TLS, or where it would not bind (TLS 1.2 without extended master secret,
+ * RFC 7627).
+ */
+int net_stream_tls_binding(const struct net_stream *stream, uint8_t *into, size_t len);
 
 /* A listening socket. fn gets each accepted stream and owns it; it must set a handler before it returns, or free it. */
 struct net_listener;

@@ -10,11 +10,9 @@
 #include "base/expect.h"
 #include "net/net_stream_private.h"
 
-size_t net_stream_start_tls(struct net_stream *stream, struct net_tls *tls)
+static void start(struct net_stream *stream, struct net_tls *tls)
 {
     EXPECT(stream->session == NULL);
-    size_t dropped = stream->input.len;
-    buf_clear(&stream->input);
     stream->pending &= ~(1U << NET_STREAM_INPUT);
     stream->tls = net_tls_hold(tls);
     stream->session = net_tls_session(tls);
@@ -28,7 +26,24 @@ size_t net_stream_start_tls(struct net_stream *stream, struct net_tls *tls)
     EXPECT(BIO_write(stream->cipher_out, clear.ptr, (int)clear.len) == (int)clear.len);
     buf_clear(&stream->output);
     net_stream_schedule(stream);
+}
+
+size_t net_stream_start_tls(struct net_stream *stream, struct net_tls *tls)
+{
+    size_t dropped = stream->input.len;
+    buf_clear(&stream->input);
+    start(stream, tls);
     return dropped;
+}
+
+void net_stream_continue_tls(struct net_stream *stream, struct net_tls *tls)
+{
+    start(stream, tls);
+    struct bytes begun = buf_bytes(&stream->input);
+    if (begun.len > 0) {
+        net_stream_tls_take(stream, (const char *)begun.ptr, begun.len);
+    }
+    buf_clear(&stream->input);
 }
 
 void net_stream_tls_done(struct net_stream *stream)
@@ -177,4 +192,16 @@ const char *net_stream_tls_cipher(const struct net_stream *stream)
 const char *net_stream_tls_peer(const struct net_stream *stream)
 {
     return stream->tls_peer;
+}
+
+int net_stream_tls_binding(const struct net_stream *stream, uint8_t *into, size_t len)
+{
+    static const char label[] = "EXPORTER-Channel-Binding";
+    if (!stream->tls_ready || len != 32) {
+        return -1;
+    }
+    bool binds = SSL_version(stream->session) >= TLS1_3_VERSION || SSL_get_extms_support(stream->session) == 1;
+    ERR_clear_error();
+    return binds && SSL_export_keying_material(stream->session, into, len, label, sizeof label - 1, (const unsigned char *)"", 0,
+                                               1) == 1 ? 0 : -1;
 }

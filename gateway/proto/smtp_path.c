@@ -148,10 +148,24 @@ static enum smtp_path_result parse_mailbox(struct bytes text, bool utf8, struct 
     return SMTP_PATH_OK;
 }
 
+/* U+0080 to U+009F, which are control characters as those below U+0020 are. */
+static bool has_c1_control(struct bytes text)
+{
+    for (size_t i = 0; i + 1 < text.len; i++) {
+        if (text.ptr[i] == 0xc2 && text.ptr[i + 1] < 0xa0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Octets that the mode does not allow are named as such, before anything is called a syntax error. */
 static enum smtp_path_result check_octets(struct bytes text, bool utf8)
 {
-    return (utf8 ? bytes_is_utf8(text) : bytes_is_ascii(text)) ? SMTP_PATH_OK : SMTP_PATH_NOT_UTF8;
+    if (!(utf8 ? bytes_is_utf8(text) : bytes_is_ascii(text))) {
+        return SMTP_PATH_NOT_UTF8;
+    }
+    return has_c1_control(text) ? SMTP_PATH_SYNTAX : SMTP_PATH_OK;
 }
 
 enum smtp_path_result smtp_path_take(struct bytes *rest, bool utf8, struct smtp_path *path_r)
@@ -162,8 +176,9 @@ enum smtp_path_result smtp_path_take(struct bytes *rest, bool utf8, struct smtp_
     if (rest->len < 2 || rest->ptr[0] != '<') {
         return SMTP_PATH_SYNTAX;
     }
-    if (check_octets(*rest, utf8) != SMTP_PATH_OK) {
-        return SMTP_PATH_NOT_UTF8;
+    enum smtp_path_result octets = check_octets(*rest, utf8);
+    if (octets != SMTP_PATH_OK) {
+        return octets;
     }
     if (text.ptr[0] == '@') {
         return SMTP_PATH_SOURCE_ROUTE;
@@ -186,10 +201,10 @@ enum smtp_path_result smtp_path_mailbox(struct bytes text, bool utf8, struct smt
 {
     struct smtp_path path;
     size_t len;
-    if (check_octets(text, utf8) != SMTP_PATH_OK) {
-        return SMTP_PATH_NOT_UTF8;
+    enum smtp_path_result result = check_octets(text, utf8);
+    if (result == SMTP_PATH_OK) {
+        result = parse_mailbox(text, utf8, &path, &len);
     }
-    enum smtp_path_result result = parse_mailbox(text, utf8, &path, &len);
     if (result != SMTP_PATH_OK) {
         return result;
     }

@@ -1,4 +1,4 @@
-/* smtpd - reception as a whole: its listeners, counts and drain. Contract: smtpd.h. */
+/* smtpd - reception as a whole: its listeners, counts, reload and drain. Contract: smtpd.h. */
 #include "smtpd/smtpd.h"
 
 #include <stdlib.h>
@@ -6,6 +6,16 @@
 
 #include "base/expect.h"
 #include "smtpd/smtpd_private.h"
+
+#define NETWORKS_MAX 100000
+#define MINUTE_MS ((uint64_t)60 * 1000)
+
+static struct smtpd_budget *budget_new(void)
+{
+    uint8_t seed[16];
+    net_random(seed, sizeof seed);
+    return smtpd_budget_new(NETWORKS_MAX, MINUTE_MS, seed);
+}
 
 struct smtpd *smtpd_new(struct net_loop *loop, struct spool *spool, const char *hostname, const struct smtpd_hooks *hooks,
                         struct log *log)
@@ -16,7 +26,11 @@ struct smtpd *smtpd_new(struct net_loop *loop, struct spool *spool, const char *
     smtpd->hostname = hostname;
     smtpd->hooks = *hooks;
     smtpd->log = log;
+    smtpd->logins = smtpd_logins_new(loop);
+    smtpd->messages = budget_new();
+    smtpd->recipients = budget_new();
     list_init(&smtpd->listeners);
+    list_init(&smtpd->leaving);
     return smtpd;
 }
 
@@ -41,6 +55,85 @@ uint16_t smtpd_port(const struct smtpd *smtpd, const char *name)
     return 0;
 }
 
+/* ---- reload ---- */
+
+/* The listener of the list that goes on with these options, or NULL. */
+static struct smtpd_listener *find_same(struct list *list, const struct smtpd_listener_options *options)
+{
+    LIST_EACH (link, list) {
+        struct smtpd_listener *listener = LIST_ITEM(link, struct smtpd_listener, link);
+        const struct net_address *address = &listener->options.address;
+        bool same_address = strcmp(address->host, options->address.host) == 0 && address->port == options->address.port &&
+                            address->is_unix == options->address.is_unix;
+        if (same_address && strcmp(listener->options.name, options->name) == 0) {
+            return listener;
+        }
+    }
+    return NULL;
+}
+
+static void free_all(struct list *listeners)
+{
+    LIST_EACH (link, listeners) {
+        struct smtpd_listener *listener = LIST_ITEM(link, struct smtpd_listener, link);
+        smtpd_listener_free(&listener);
+    }
+}
+
+/* Opens those that are new into `fresh`; -1 at the first that cannot be opened. */
+static int open_new(struct smtpd *smtpd, const struct smtpd_listener_options *options, size_t count, struct list *fresh,
+                    struct fault *fault)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct smtpd_listener *listener;
+        if (find_same(&smtpd->listeners, &options[i]) != NULL) {
+            continue;
+        }
+        if (smtpd_listener_new(&listener, smtpd, &options[i], fault) < 0) {
+            return -1;
+        }
+        list_append(fresh, &listener->link);
+    }
+    return 0;
+}
+
+static void free_empty(struct list *listeners)
+{
+    LIST_EACH (link, listeners) {
+        struct smtpd_listener *listener = LIST_ITEM(link, struct smtpd_listener, link);
+        if (list_is_empty(&listener->sessions)) {
+            smtpd_listener_free(&listener);
+        }
+    }
+}
+
+int smtpd_reload(struct smtpd *smtpd, const struct smtpd_listener_options *options, size_t count, struct fault *fault)
+{
+    struct list kept, fresh;
+    list_init(&kept);
+    list_init(&fresh);
+    free_empty(&smtpd->leaving);
+    if (open_new(smtpd, options, count, &fresh, fault) < 0) {
+        free_all(&fresh);
+        return -1;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct smtpd_listener *listener = find_same(&smtpd->listeners, &options[i]);
+        /* The networks were checked with the configuration, so that nothing is left that could fail. */
+        if (listener != NULL && smtpd_listener_update(listener, &options[i], fault) == 0) {
+            list_remove(&listener->link);
+            list_append(&kept, &listener->link);
+        }
+    }
+    LIST_EACH (link, &smtpd->listeners) {
+        smtpd_listener_drain(LIST_ITEM(link, struct smtpd_listener, link));
+    }
+    list_move(&smtpd->leaving, &smtpd->listeners);
+    list_move(&smtpd->listeners, &kept);
+    list_move(&smtpd->listeners, &fresh);
+    return 0;
+}
+
 /* ---- drain ---- */
 
 static void drain_done(struct smtpd *smtpd)
@@ -51,16 +144,22 @@ static void drain_done(struct smtpd *smtpd)
     done(smtpd->drained_ctx);
 }
 
-/* Comes from the loop, so that the last session's own call has returned. */
-static void on_drain_timer(void *ctx)
+static void abort_all(struct list *listeners)
 {
-    struct smtpd *smtpd = ctx;
-    LIST_EACH (link, &smtpd->listeners) {
+    LIST_EACH (link, listeners) {
         struct smtpd_listener *listener = LIST_ITEM(link, struct smtpd_listener, link);
         LIST_EACH (session, &listener->sessions) {
             smtpd_session_abort(smtpd_session_of(session));
         }
     }
+}
+
+/* Comes from the loop, so that the last session's own call has returned. */
+static void on_drain_timer(void *ctx)
+{
+    struct smtpd *smtpd = ctx;
+    abort_all(&smtpd->listeners);
+    abort_all(&smtpd->leaving);
     drain_done(smtpd);
 }
 
@@ -70,6 +169,11 @@ void smtpd_session_gone(struct smtpd *smtpd)
     if (smtpd->drained != NULL && smtpd->counts.sessions_open == 0) {
         net_timer_start(smtpd->drain_timer, 0);
     }
+}
+
+void smtpd_note_limit(struct smtpd *smtpd, enum smtpd_limit limit)
+{
+    smtpd->counts.tally.limits[limit]++;
 }
 
 void smtpd_drain(struct smtpd *smtpd, uint64_t deadline_ms, void (*done)(void *ctx), void *ctx)
@@ -83,19 +187,21 @@ void smtpd_drain(struct smtpd *smtpd, uint64_t deadline_ms, void (*done)(void *c
     }
 }
 
-void smtpd_free(struct smtpd **smtpd)
+void smtpd_free(struct smtpd **smtpd_ref)
 {
-    if (*smtpd == NULL) {
+    struct smtpd *smtpd = *smtpd_ref;
+    *smtpd_ref = NULL;
+    if (smtpd == NULL) {
         return;
     }
-    (*smtpd)->drained = NULL;
-    net_timer_free(&(*smtpd)->drain_timer);
-    LIST_EACH (link, &(*smtpd)->listeners) {
-        struct smtpd_listener *listener = LIST_ITEM(link, struct smtpd_listener, link);
-        smtpd_listener_free(&listener);
-    }
-    free(*smtpd);
-    *smtpd = NULL;
+    smtpd->drained = NULL;
+    net_timer_free(&smtpd->drain_timer);
+    free_all(&smtpd->listeners);
+    free_all(&smtpd->leaving);
+    smtpd_logins_free(&smtpd->logins);
+    smtpd_budget_free(&smtpd->messages);
+    smtpd_budget_free(&smtpd->recipients);
+    free(smtpd);
 }
 
 void smtpd_count(const struct smtpd *smtpd, struct smtpd_counts *counts_r)

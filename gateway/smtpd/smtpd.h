@@ -12,6 +12,7 @@
 #include "engine/smtpd_engine.h"
 #include "mail/mail_envelope.h"
 #include "net/net_stream.h"
+#include "smtpd/smtpd_users.h"
 #include "spool/spool.h"
 
 struct smtpd;
@@ -43,13 +44,39 @@ struct smtpd_hooks {
                            struct arena *arena, smtpd_decided_fn *done, void *done_ctx);
 };
 
+/* Senders that a network may use, beside those of the listener. */
+struct smtpd_sender_rule {
+    const char *const *networks;
+    size_t network_count;
+    const char *const *senders; /* patterns (proto/smtp_pattern.h) */
+    size_t sender_count;
+};
+
 struct smtpd_listener_options {
     const char *name;
     struct net_address address;
+    bool lmtp;
     enum { SMTPD_TLS_NONE, SMTPD_TLS_STARTTLS, SMTPD_TLS_IMPLICIT } tls_mode;
-    struct net_tls *tls;       /* the listener takes a hold of its own; NULL with SMTPD_TLS_NONE */
-    const char *const *allow;  /* networks "10.0.0.0/8", "::1/128"; none: loopback only */
+    struct net_tls *tls;           /* the listener takes a hold of its own; NULL with SMTPD_TLS_NONE */
+    bool tls_required;             /* no mail before STARTTLS */
+    bool client_certificates;      /* who has a verified one may send */
+    const char *const *allow;      /* networks "10.0.0.0/8", "::1/128" that may send; none: loopback only */
     size_t allow_count;
+    struct smtpd_users *users;     /* who may authenticate; a hold is taken; NULL: nobody */
+    bool auth_required;            /* those in `allow`, too, have to */
+    bool auth_in_clear;            /* AUTH is offered without TLS */
+    const char *const *proxies;    /* networks that send a PROXY protocol header in front, always */
+    size_t proxy_count;
+    const char *const *xclients;   /* networks that may use XCLIENT */
+    size_t xclient_count;
+    const char *const *senders;    /* patterns of MAIL FROM that are let in; none: all */
+    size_t sender_count;
+    const struct smtpd_sender_rule *sender_rules; /* the first whose networks have the client decides instead */
+    size_t sender_rule_count;
+    const char *const *recipients; /* patterns of RCPT TO that are let in; none: all */
+    size_t recipient_count;
+    bool acknowledge_delivered;    /* 250 only when the upstream has it */
+    uint64_t acknowledge_timeout_ms;
     struct smtpd_limits limits;
 };
 
@@ -58,6 +85,11 @@ struct smtpd *smtpd_new(struct net_loop *loop, struct spool *spool, const char *
                         struct log *log);
 /* Opens a listener; the fault names the address. Everything is copied. */
 int smtpd_listen(struct smtpd *smtpd, const struct smtpd_listener_options *options, struct fault *fault);
+/*
+ * Makes the listeners those of the list, all or none: new ones are opened, ones that are gone stop accepting and drain, one of the same name
+ * and address goes on with the new settings for sessions to come; sessions that are open keep what they began with. -1 with nothing changed.
+ */
+int smtpd_reload(struct smtpd *smtpd, const struct smtpd_listener_options *options, size_t count, struct fault *fault);
 /* The port of the listener of that name, 0 when there is none. */
 uint16_t smtpd_port(const struct smtpd *smtpd, const char *name);
 /*
@@ -71,6 +103,8 @@ void smtpd_free(struct smtpd **smtpd);
 struct smtpd_counts {
     uint64_t sessions, sessions_open;
     uint64_t accepted, rejected, deferred; /* messages: 250; refused for good; answered 4xx */
+    uint64_t logins, login_failures;
+    struct smtpd_tally tally; /* replies by code, limits by name */
 };
 void smtpd_count(const struct smtpd *smtpd, struct smtpd_counts *counts_r);
 

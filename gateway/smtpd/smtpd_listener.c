@@ -1,76 +1,165 @@
-/* smtpd_listener - one listening socket, who may connect to it, and its sessions. Contract: smtpd_private.h. */
+/* smtpd_listener - one listening socket: who may connect, and what is offered to whom. Contract: smtpd_private.h. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/expect.h"
+#include "proto/smtp_pattern.h"
 #include "smtpd/smtpd_private.h"
 
-#define OPTIONS_MAX ((size_t)64 << 10)
+#define OPTIONS_MAX ((size_t)16 << 20)
 #define OUTPUT_MAX ((size_t)64 << 10)
 #define OUTPUT_LOW ((size_t)4 << 10)
+/* Failed logins of one network within 15 minutes before it is refused without a look. */
+#define MAX_FAILURES_PER_NETWORK 30
 
-static const struct smtpd_answer refuse_network = {554, "5.7.1", "your network may not send here; closing"};
-static const struct smtpd_answer refuse_full = {421, "4.3.2", "too many sessions; try again later"};
-static const struct smtpd_answer refuse_network_full = {421, "4.7.0", "too many sessions from your network; try again later"};
+/* ---- who may connect, and who may send ---- */
 
-/* Without `allow`, and over a unix socket, whoever is on this machine. */
-static bool may_send(const struct smtpd_listener *listener, const char *peer)
+bool smtpd_networks_have(const struct smtpd_networks *networks, const char *peer)
 {
     uint8_t address[16];
     if (network_address_parse(address, bytes_of(peer)) < 0) {
-        return strcmp(peer, "unix") == 0;
+        return false;
     }
-    if (listener->options.allow_count == 0) {
-        return network_is_loopback(address);
-    }
-    for (size_t i = 0; i < listener->options.allow_count; i++) {
-        if (network_contains(&listener->allow[i], address)) {
+    for (size_t i = 0; i < networks->count; i++) {
+        if (network_contains(&networks->items[i], address)) {
             return true;
         }
     }
     return false;
 }
 
-static void on_accept(void *ctx, struct net_stream *stream)
+static bool is_local(const char *peer)
 {
-    struct smtpd_listener *listener = ctx;
-    const char *address = net_stream_peer(stream);
-    const struct smtpd_answer none = {0, NULL, NULL};
-    const struct smtpd_answer *refusal = &none;
-    bool counted = false;
-    switch (smtpd_admission_enter(listener->admission, address)) {
-    case SMTPD_ADMITTED:
-        counted = true;
-        refusal = may_send(listener, address) ? &none : &refuse_network;
-        break;
-    case SMTPD_ADMISSION_FULL:
-        refusal = &refuse_full;
-        break;
-    case SMTPD_ADMISSION_NETWORK_FULL:
-        refusal = &refuse_network_full;
-        break;
-    }
-    smtpd_session_start(listener, stream, refusal, counted);
+    uint8_t address[16];
+    return strcmp(peer, "unix") == 0 || (network_address_parse(address, bytes_of(peer)) == 0 && network_is_loopback(address));
 }
 
-static int copy_options(struct smtpd_listener *listener, const struct smtpd_listener_options *options, struct fault *fault)
+/* Without `allow`, whoever is on this machine; a unix socket has the permissions of its file. */
+bool smtpd_listener_trusts(const struct smtpd_listener *listener, const char *peer)
 {
-    listener->options = *options;
-    listener->options.allow = NULL;
-    listener->options.tls = options->tls == NULL ? NULL : net_tls_hold(options->tls);
-    listener->options.name = expect_memory(arena_text(listener->arena, options->name));
-    listener->allow =
-        expect_memory(arena_array(listener->arena, options->allow_count + 1, sizeof listener->allow[0]));
-    for (size_t i = 0; i < options->allow_count; i++) {
-        if (network_parse(&listener->allow[i], bytes_of(options->allow[i])) < 0) {
-            fault_set(fault, FAULT_LOCAL, "network", options->name,
-                      "\"%s\" is no network; write an address, or a prefix without further bits such as 10.0.0.0/8",
-                      options->allow[i]);
+    if (listener->options.auth_required) {
+        return false;
+    }
+    return listener->allow.count == 0 ? is_local(peer)
+                                      : smtpd_networks_have(&listener->allow, peer) || strcmp(peer, "unix") == 0;
+}
+
+struct smtpd_answer smtpd_listener_admit(struct smtpd_listener *listener, const char *peer, bool *counted_r)
+{
+    const struct smtpd_listener_options *options = &listener->options;
+    bool may_prove = options->users != NULL || options->client_certificates;
+    *counted_r = false;
+    if (!smtpd_listener_trusts(listener, peer) && !may_prove) {
+        return (struct smtpd_answer){554, "5.7.1", "your network may not send here; closing"};
+    }
+    if (!smtpd_listener_trusts(listener, peer) &&
+        smtpd_logins_blocked(listener->smtpd->logins, peer, MAX_FAILURES_PER_NETWORK)) {
+        smtpd_note_limit(listener->smtpd, SMTPD_LIMIT_AUTH_FAILURES_PER_NETWORK);
+        return (struct smtpd_answer){421, "4.7.0", "too many failed logins from your network; try again later"};
+    }
+    switch (smtpd_admission_enter(listener->admission, peer)) {
+    case SMTPD_ADMISSION_FULL:
+        smtpd_note_limit(listener->smtpd, SMTPD_LIMIT_SESSIONS);
+        return (struct smtpd_answer){421, "4.3.2", "too many sessions; try again later"};
+    case SMTPD_ADMISSION_NETWORK_FULL:
+        smtpd_note_limit(listener->smtpd, SMTPD_LIMIT_SESSIONS_PER_NETWORK);
+        return (struct smtpd_answer){421, "4.7.0", "too many sessions from your network; try again later"};
+    case SMTPD_ADMITTED:
+        break;
+    }
+    *counted_r = true;
+    return (struct smtpd_answer){0, NULL, NULL};
+}
+
+bool smtpd_listener_lets_sender(const struct smtpd_listener *listener, const char *peer, struct bytes sender)
+{
+    const struct smtpd_listener_options *options = &listener->options;
+    for (size_t i = 0; i < options->sender_rule_count; i++) {
+        const struct smtpd_sender_limit *limit = &listener->sender_limits[i];
+        if (smtpd_networks_have(&limit->networks, peer)) {
+            return smtp_pattern_matches_any(limit->senders, limit->sender_count, sender);
+        }
+    }
+    return options->sender_count == 0 || smtp_pattern_matches_any(options->senders, options->sender_count, sender);
+}
+
+static void on_accept(void *ctx, struct net_stream *stream)
+{
+    smtpd_session_start(ctx, stream);
+}
+
+/* ---- options ---- */
+
+static const char *const *copy_strings(struct arena *arena, const char *const *strings, size_t count)
+{
+    const char **copy = expect_memory(arena_array(arena, count + 1, sizeof *copy));
+    for (size_t i = 0; i < count; i++) {
+        copy[i] = expect_memory(arena_text(arena, strings[i]));
+    }
+    return copy;
+}
+
+static int parse_networks(struct arena *arena, const char *const *texts, size_t count, const char *listener,
+                          struct smtpd_networks *networks_r, struct fault *fault)
+{
+    struct network *items = expect_memory(arena_array(arena, count + 1, sizeof *items));
+    for (size_t i = 0; i < count; i++) {
+        if (network_parse(&items[i], bytes_of(texts[i])) < 0) {
+            fault_set(fault, FAULT_LOCAL, "network", listener,
+                      "\"%s\" is no network; write an address, or a prefix without further bits such as 10.0.0.0/8", texts[i]);
+            return -1;
+        }
+    }
+    *networks_r = (struct smtpd_networks){items, count};
+    return 0;
+}
+
+static int parse_sender_rules(struct smtpd_listener *into, const struct smtpd_listener_options *options, struct fault *fault)
+{
+    into->sender_limits =
+        expect_memory(arena_array(into->arena, options->sender_rule_count + 1, sizeof *into->sender_limits));
+    for (size_t i = 0; i < options->sender_rule_count; i++) {
+        const struct smtpd_sender_rule *rule = &options->sender_rules[i];
+        struct smtpd_sender_limit *limit = &into->sender_limits[i];
+        limit->senders = copy_strings(into->arena, rule->senders, rule->sender_count);
+        limit->sender_count = rule->sender_count;
+        if (parse_networks(into->arena, rule->networks, rule->network_count, options->name, &limit->networks, fault) < 0) {
             return -1;
         }
     }
     return 0;
 }
+
+/* Everything that is made of options, into the fields of `into`; -1 with a fault, and nothing kept. */
+static int take_options(struct smtpd_listener *into, const struct smtpd_listener_options *options, struct fault *fault)
+{
+    struct arena *arena = into->arena = arena_new(OPTIONS_MAX);
+    into->options = *options;
+    into->options.name = expect_memory(arena_text(arena, options->name));
+    into->options.senders = copy_strings(arena, options->senders, options->sender_count);
+    into->options.recipients = copy_strings(arena, options->recipients, options->recipient_count);
+    into->options.allow = into->options.proxies = into->options.xclients = NULL;
+    into->options.sender_rules = NULL;
+    if (parse_networks(arena, options->allow, options->allow_count, options->name, &into->allow, fault) < 0 ||
+        parse_networks(arena, options->proxies, options->proxy_count, options->name, &into->proxies, fault) < 0 ||
+        parse_networks(arena, options->xclients, options->xclient_count, options->name, &into->xclients, fault) < 0 ||
+        parse_sender_rules(into, options, fault) < 0) {
+        arena_free(&into->arena);
+        return -1;
+    }
+    into->options.tls = options->tls == NULL ? NULL : net_tls_hold(options->tls);
+    into->options.users = options->users == NULL ? NULL : smtpd_users_hold(options->users);
+    return 0;
+}
+
+static void drop_options(struct smtpd_listener *listener)
+{
+    net_tls_free(&listener->options.tls);
+    smtpd_users_free(&listener->options.users);
+    arena_free(&listener->arena);
+}
+
+/* ---- life ---- */
 
 int smtpd_listener_new(struct smtpd_listener **listener_r, struct smtpd *smtpd,
                        const struct smtpd_listener_options *options, struct fault *fault)
@@ -79,18 +168,39 @@ int smtpd_listener_new(struct smtpd_listener **listener_r, struct smtpd *smtpd,
     struct smtpd_listener *listener = expect_calloc(1, sizeof *listener);
     uint8_t seed[16];
     net_random(seed, sizeof seed);
-    listener->smtpd = smtpd;
-    listener->arena = arena_new(OPTIONS_MAX + options->allow_count * sizeof(struct network));
-    listener->admission =
-        smtpd_admission_new(options->limits.max_sessions, options->limits.max_sessions_per_network, seed);
     list_init(&listener->link);
     list_init(&listener->sessions);
-    if (copy_options(listener, options, fault) < 0 ||
-        net_listener_open(&listener->socket, smtpd->loop, &options->address, &limits, on_accept, listener, fault) < 0) {
+    listener->smtpd = smtpd;
+    if (take_options(listener, options, fault) < 0) {
+        free(listener);
+        return -1;
+    }
+    listener->admission =
+        smtpd_admission_new(options->limits.max_sessions, options->limits.max_sessions_per_network, seed);
+    listener->users = smtpd_admission_new(options->limits.max_sessions, options->limits.max_sessions_per_user, seed);
+    if (net_listener_open(&listener->socket, smtpd->loop, &options->address, &limits, on_accept, listener, fault) < 0) {
         smtpd_listener_free(&listener);
         return -1;
     }
     *listener_r = listener;
+    return 0;
+}
+
+int smtpd_listener_update(struct smtpd_listener *listener, const struct smtpd_listener_options *options, struct fault *fault)
+{
+    struct smtpd_listener fresh = {0};
+    if (take_options(&fresh, options, fault) < 0) {
+        return -1;
+    }
+    drop_options(listener);
+    listener->arena = fresh.arena;
+    listener->options = fresh.options;
+    listener->allow = fresh.allow;
+    listener->proxies = fresh.proxies;
+    listener->xclients = fresh.xclients;
+    listener->sender_limits = fresh.sender_limits;
+    smtpd_admission_set(listener->admission, options->limits.max_sessions, options->limits.max_sessions_per_network);
+    smtpd_admission_set(listener->users, options->limits.max_sessions, options->limits.max_sessions_per_user);
     return 0;
 }
 
@@ -109,9 +219,9 @@ void smtpd_listener_free(struct smtpd_listener **listener)
     LIST_EACH (link, &(*listener)->sessions) {
         smtpd_session_abort(smtpd_session_of(link));
     }
-    net_tls_free(&(*listener)->options.tls);
     smtpd_admission_free(&(*listener)->admission);
-    arena_free(&(*listener)->arena);
+    smtpd_admission_free(&(*listener)->users);
+    drop_options(*listener);
     free(*listener);
     *listener = NULL;
 }

@@ -1,6 +1,10 @@
 /*
- * smtpd_private - what the files of reception share: smtpd.c (the whole), smtpd_listener.c (one listening socket, who may connect) and
- * smtpd_session.c (one connection). Nobody else includes it.
+ * smtpd_private - what the files of reception share. Nobody else includes it.
+ *
+ *   smtpd.c            the whole: listeners, reload, drain
+ *   smtpd_listener.c   one listening socket: who may connect, and what is offered to whom
+ *   smtpd_session.c    one connection: life, the pump, TLS, PROXY headers, authentication
+ *   smtpd_intake.c     one message of it: questions about the envelope, storing, decision, commit, log
  *
  * A listener owns its sessions. A session that waits for an answer (a decision, a commit) when everything is closed is left alone with
  * `listener` NULL, and ends itself when the answer has come.
@@ -10,8 +14,13 @@
 
 #include "base/list.h"
 #include "base/network.h"
+#include "base/units.h"
 #include "engine/smtpd_admission.h"
+#include "engine/smtpd_budget.h"
 #include "smtpd/smtpd.h"
+#include "smtpd/smtpd_login.h"
+
+#define SMTPD_ADDRESS_MAX 64
 
 struct smtpd {
     struct net_loop *loop;
@@ -20,42 +29,107 @@ struct smtpd {
     struct smtpd_hooks hooks;
     struct log *log;
     struct list listeners;
+    struct list leaving; /* listeners that are gone from the configuration, until their last session ends */
+    struct smtpd_logins *logins;
+    struct smtpd_budget *messages, *recipients; /* of a minute, per network */
     struct smtpd_counts counts;
     struct net_timer *drain_timer; /* while draining */
     void (*drained)(void *ctx);
     void *drained_ctx;
 };
 
+/* Networks in one block of memory. */
+struct smtpd_networks {
+    struct network *items;
+    size_t count;
+};
+
+struct smtpd_sender_limit {
+    struct smtpd_networks networks;
+    const char *const *senders;
+    size_t sender_count;
+};
+
 struct smtpd_listener {
     struct list link;
     struct smtpd *smtpd;
-    struct arena *arena; /* of the options */
+    struct arena *arena; /* of the options and what was made of them */
     struct smtpd_listener_options options;
-    struct network *allow;
-    struct net_listener *socket; /* NULL while draining */
-    struct smtpd_admission *admission;
+    struct smtpd_networks allow, proxies, xclients;
+    struct smtpd_sender_limit *sender_limits; /* options.sender_rule_count of them */
+    struct net_listener *socket;              /* NULL while draining */
+    struct smtpd_admission *admission; /* sessions, by network */
+    struct smtpd_admission *users;     /* authenticated sessions, by user */
     struct list sessions;
 };
 
-/* smtpd.c: the last session of a drain may have gone. */
-void smtpd_session_gone(struct smtpd *smtpd);
+struct smtpd_session {
+    struct list link;                /* among those of the listener */
+    struct smtpd_listener *listener; /* NULL when left alone */
+    struct smtpd *smtpd;             /* as above */
+    struct net_stream *stream;       /* NULL when gone */
+    struct net_timer *timer;
+    struct smtpd_engine *engine;     /* NULL before a PROXY header has come */
+    struct net_tls *tls;             /* a hold */
+    struct smtpd_users *users;       /* a hold, or NULL */
+    struct smtpd_login *login;
+    char address[SMTPD_ADDRESS_MAX]; /* of the client; behind a proxy or XCLIENT, the one it names */
+    uint16_t port;
+    char counted[SMTPD_ADDRESS_MAX]; /* as which it is in the listener's admission; "" when it is not */
+    char user[SMTPD_USER_NAME_MAX + 1];
+    bool eof;
+    bool held;      /* the disk is behind */
+    bool handshake; /* TLS is being negotiated */
 
-/* smtpd_listener.c */
+    /* the message under way */
+    struct spool_stage *stage;
+    bool waits; /* for a decision or a commit */
+    struct mail_envelope envelope;
+    struct smtpd_decision decision;
+    uint64_t size;
+    char id[UNITS_ID_LEN + 1];
+    char *message_id; /* NULL when it has none */
+};
+
+/* ---- smtpd.c ---- */
+/* A session has gone: the last one of a drain, or of a listener that leaves. */
+void smtpd_session_gone(struct smtpd *smtpd);
+/* Counts a limit that this floor has found hit. */
+void smtpd_note_limit(struct smtpd *smtpd, enum smtpd_limit limit);
+
+/* ---- smtpd_listener.c ---- */
 int smtpd_listener_new(struct smtpd_listener **listener_r, struct smtpd *smtpd,
                        const struct smtpd_listener_options *options, struct fault *fault);
+/* Takes new settings; -1 with nothing changed. */
+int smtpd_listener_update(struct smtpd_listener *listener, const struct smtpd_listener_options *options, struct fault *fault);
 /* Stops accepting and tells each session. */
 void smtpd_listener_drain(struct smtpd_listener *listener);
 /* Ends all sessions at once, and itself. */
 void smtpd_listener_free(struct smtpd_listener **listener);
+bool smtpd_networks_have(const struct smtpd_networks *networks, const char *peer);
+/* Whether a client may send without authentication. */
+bool smtpd_listener_trusts(const struct smtpd_listener *listener, const char *peer);
+/* What a client hears instead of the greeting; code 0 when it is welcome, and *counted_r then tells whether it was counted. */
+struct smtpd_answer smtpd_listener_admit(struct smtpd_listener *listener, const char *peer, bool *counted_r);
+/* Whether a sender may be used by this client: the listener's patterns, or those of the client's network. */
+bool smtpd_listener_lets_sender(const struct smtpd_listener *listener, const char *peer, struct bytes sender);
 
-/* smtpd_session.c */
-struct smtpd_session;
-/* Owns the stream. refusal: said instead of the greeting when its code is not 0. counted: it is in the listener's admission. */
-void smtpd_session_start(struct smtpd_listener *listener, struct net_stream *stream, const struct smtpd_answer *refusal,
-                         bool counted);
+/* ---- smtpd_session.c ---- */
+/* Takes the stream. */
+void smtpd_session_start(struct smtpd_listener *listener, struct net_stream *stream);
 struct smtpd_session *smtpd_session_of(struct list *link);
 void smtpd_session_drain(struct smtpd_session *session);
 /* Cuts it off. It frees itself, at the latest when what it waits for has answered. */
 void smtpd_session_abort(struct smtpd_session *session);
+void smtpd_session_pump(struct smtpd_session *session);
+
+/* ---- smtpd_intake.c: what the engine wants for a message ---- */
+void smtpd_intake_mail(struct smtpd_session *session, const struct smtpd_request *request);
+void smtpd_intake_recipient(struct smtpd_session *session, const struct mail_envelope *envelope);
+void smtpd_intake_store(struct smtpd_session *session, struct bytes data);
+void smtpd_intake_message(struct smtpd_session *session, const struct smtpd_request *request);
+void smtpd_intake_reset(struct smtpd_session *session, const struct smtpd_request *request);
+/* The client went in the middle of a transaction. */
+void smtpd_intake_abandon(struct smtpd_session *session);
 
 #endif

@@ -4,10 +4,13 @@
  *   # ...                a comment
  *   option NAME [VALUE]  before anything else: a limit of struct smtpd_limits, or a switch (the table below)
  *   S: LINE              the server's next line; "*" at its end matches any rest
+ *   R: LINE              the server's next reply, however many lines: its last is this
  *   C: TEXT              the client sends TEXT and CR LF; \r \n \t \0 \\ \xHH and \*N{TEXT} (TEXT N times) are escapes
  *   c: TEXT              the same without CR LF
  *   delay DURATION       the clock goes on ("30s", "5m")
  *   answer CODE [ENHANCED TEXT]  the next open question gets this answer (else each is accepted)
+ *   auth ok USER | failed DURATION | challenge TEXT | refused   what becomes of the next step of authentication
+ *   asked TEXT           the octets that the last step of authentication brought
  *   tls                  the engine wants TLS; what is unread is dropped, the handshake succeeds
  *   stored TEXT          the last message that was taken has exactly these octets
  *   messages N           so many messages were taken
@@ -48,6 +51,9 @@ struct player {
     struct buf body, stored;
     struct answer_text answers[ANSWERS_MAX];
     size_t answer_first, answer_count;
+    struct bytes steps[ANSWERS_MAX]; /* of authentication: what was written behind "auth" */
+    size_t step_first, step_count;
+    struct buf asked;
     uint64_t messages;
     bool closed, wants_tls, dropped;
     size_t longest; /* of the groups */
@@ -92,6 +98,49 @@ static void take_message(struct player *player, const struct smtpd_request *requ
     answer_question(player);
 }
 
+static void unescape(struct player *player, struct bytes text, struct buf *out);
+
+/* A step of authentication; without an "auth" line it fails at once. */
+static void take_step(struct player *player, const struct smtpd_request *request)
+{
+    struct smtpd_auth_answer answer = {.kind = SMTPD_AUTH_FAILED};
+    char user[64];
+    struct buf challenge;
+    struct bytes rest = {NULL, 0};
+    buf_clear(&player->asked);
+    buf_append_bytes(&player->asked, request->data);
+    buf_init(&challenge, TEXT_MAX);
+    if (player->step_count > 0) {
+        rest = player->steps[player->step_first];
+        player->step_first = (player->step_first + 1) % ANSWERS_MAX;
+        player->step_count--;
+    }
+    struct bytes kind = bytes_cut(&rest, ' ');
+    if (bytes_is(kind, "ok")) {
+        answer.kind = SMTPD_AUTH_OK;
+        snprintf(user, sizeof user, "%.*s", (int)rest.len, (const char *)rest.ptr);
+        answer.user = user;
+    } else if (bytes_is(kind, "challenge")) {
+        answer.kind = SMTPD_AUTH_CHALLENGE;
+        unescape(player, rest, &challenge);
+        answer.challenge = buf_bytes(&challenge);
+    } else if (bytes_is(kind, "refused")) {
+        answer.kind = SMTPD_AUTH_REFUSED;
+        answer.refusal = (struct smtpd_answer){421, "4.7.0", "too many failed logins from your network; closing"};
+    } else if (bytes_is(kind, "failed")) {
+        units_duration(rest, &answer.delay_ms);
+    }
+    smtpd_engine_answer_auth(player->engine, player->now, &answer);
+    buf_done(&challenge);
+}
+
+static void take_client(struct player *player, const struct smtpd_request *request)
+{
+    const struct smtpd_answer none = {0, NULL, NULL}, refusal = {554, "5.7.1", "your network may not send here; closing"};
+    bool trusted = strncmp(request->address, "192.0.2.", 8) == 0;
+    smtpd_engine_answer_client(player->engine, player->now, trusted, trusted ? &none : &refusal);
+}
+
 static bool serve(struct player *player, enum smtpd_want want, const struct smtpd_request *request)
 {
     switch (want) {
@@ -100,6 +149,14 @@ static bool serve(struct player *player, enum smtpd_want want, const struct smtp
     case SMTPD_WANT_TLS:
         player->wants_tls = true;
         return false;
+    case SMTPD_WANT_CLIENT:
+        take_client(player, request);
+        return true;
+    case SMTPD_WANT_AUTH:
+        take_step(player, request);
+        return true;
+    case SMTPD_WANT_AUTH_END:
+        return true;
     case SMTPD_WANT_MAIL:
         buf_clear(&player->body);
         answer_question(player);
@@ -176,8 +233,6 @@ static unsigned number_of(struct player *player, struct bytes text)
     return (unsigned)number;
 }
 
-static void unescape(struct player *player, struct bytes text, struct buf *out);
-
 /* "\*N{TEXT}": *text stands behind the "\*". */
 static void repeat(struct player *player, struct bytes *text, struct buf *out)
 {
@@ -217,8 +272,21 @@ static const struct {
 #define LIMIT(field, wide) {#field, offsetof(struct smtpd_limits, field), wide}
     LIMIT(max_message_size, true), LIMIT(max_recipients, false),    LIMIT(max_errors, false),
     LIMIT(max_transactions, false), LIMIT(max_received, false),     LIMIT(command_timeout_ms, true),
-    LIMIT(data_timeout_ms, true),   LIMIT(session_timeout_ms, true),
+    LIMIT(data_timeout_ms, true),   LIMIT(session_timeout_ms, true), LIMIT(greeting_delay_ms, true),
+    LIMIT(max_unknown_commands, false), LIMIT(max_auth_failures, false), LIMIT(max_recipients_per_session, false),
 #undef LIMIT
+};
+
+static const struct {
+    const char *name;
+    size_t offset; /* in struct smtpd_engine_options */
+    bool clears;
+} switches[] = {
+#define SWITCH(field) {#field, offsetof(struct smtpd_engine_options, field), false}
+    SWITCH(starttls), SWITCH(implicit_tls), SWITCH(tls_required), SWITCH(lmtp), SWITCH(xclient), SWITCH(auth_in_clear),
+    SWITCH(certificates),
+    {"untrusted", offsetof(struct smtpd_engine_options, trusted), true},
+#undef SWITCH
 };
 
 static void set_option(struct player *player, struct bytes rest)
@@ -234,10 +302,14 @@ static void set_option(struct player *player, struct bytes rest)
             return;
         }
     }
-    if (bytes_is(name, "starttls")) {
-        player->options.starttls = true;
-    } else if (bytes_is(name, "implicit_tls")) {
-        player->options.implicit_tls = true;
+    for (size_t i = 0; i < sizeof switches / sizeof switches[0]; i++) {
+        if (bytes_is(name, switches[i].name)) {
+            *(bool *)(void *)((char *)&player->options + switches[i].offset) = !switches[i].clears;
+            return;
+        }
+    }
+    if (bytes_is(name, "mechanisms")) {
+        player->options.mechanisms = ~0u;
     } else if (bytes_is(name, "refusal")) {
         player->options.refusal = (struct smtpd_answer){554, "5.7.1", "your network may not send here; closing"};
     } else {
@@ -260,6 +332,16 @@ static void expect_line(struct player *player, struct bytes wanted)
              (const char *)said.ptr);
     }
     buf_consume(&player->output, (size_t)end + 2);
+}
+
+static void expect_reply(struct player *player, struct bytes wanted)
+{
+    struct bytes said = buf_bytes(&player->output);
+    while (said.len > 3 && said.ptr[3] == '-') {
+        expect_line(player, bytes_of("*"));
+        said = buf_bytes(&player->output);
+    }
+    expect_line(player, wanted);
 }
 
 static void expect_nothing(struct player *player)
@@ -306,6 +388,22 @@ static void do_answer(struct player *player, struct bytes text)
     struct bytes enhanced = bytes_cut(&text, ' ');
     snprintf(answer->enhanced, sizeof answer->enhanced, "%.*s", (int)enhanced.len, (const char *)enhanced.ptr);
     snprintf(answer->text, sizeof answer->text, "%.*s", (int)text.len, (const char *)text.ptr);
+}
+
+static void do_auth(struct player *player, struct bytes text)
+{
+    player->steps[(player->step_first + player->step_count++) % ANSWERS_MAX] = text;
+}
+
+static void do_asked(struct player *player, struct bytes text)
+{
+    struct buf wanted;
+    buf_init(&wanted, TEXT_MAX);
+    unescape(player, text, &wanted);
+    if (!bytes_equal(buf_bytes(&wanted), buf_bytes(&player->asked))) {
+        FAIL(player, "asked \"%s\"", buf_text(&player->asked));
+    }
+    buf_done(&wanted);
 }
 
 static void do_tls(struct player *player, struct bytes text)
@@ -361,6 +459,7 @@ static const struct {
     {"delay", do_delay, false},        {"answer", do_answer, false},    {"tls", do_tls, false},
     {"stored", do_stored, false},      {"messages", do_messages, false}, {"closed", do_closed, false},
     {"drop", do_drop, false},
+    {"R:", expect_reply, false},       {"auth", do_auth, false},        {"asked", do_asked, false},
 };
 
 static void play_line(struct player *player, struct bytes line)
@@ -392,9 +491,9 @@ static size_t play_once(const char *name, struct bytes text, size_t cut)
 {
     struct player player = {.name = name, .cut = cut, .now = 1000000};
     player.options = (struct smtpd_engine_options){
-        .hostname = "gw.test", .listener = "apps", .client_address = "192.0.2.7", .client_port = 4711};
+        .hostname = "gw.test", .listener = "apps", .client_address = "192.0.2.7", .client_port = 4711, .trusted = true};
     smtpd_limits_default(&player.options.limits);
-    struct buf *buffers[] = {&player.input, &player.output, &player.group, &player.body, &player.stored};
+    struct buf *buffers[] = {&player.input, &player.output, &player.group, &player.body, &player.stored, &player.asked};
     for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++) {
         buf_init(buffers[i], TEXT_MAX);
     }
@@ -407,6 +506,9 @@ static size_t play_once(const char *name, struct bytes text, size_t cut)
     }
     send_group(&player);
     expect_nothing(&player);
+    if (player.step_count + player.answer_count > 0) {
+        FAIL(&player, "not all answers were asked for");
+    }
     if (!player.closed && !player.dropped) {
         FAIL(&player, "a transcript ends in \"closed\" or \"drop\"");
     }

@@ -1,0 +1,238 @@
+/* smtpd_envelope - MAIL and RCPT: from paths and parameters to an envelope. RFC 5321 sections 4.1.1.2 and 4.1.1.3. */
+#include <string.h>
+
+#include "base/expect.h"
+#include "engine/smtpd_private.h"
+
+/* Room for the envelope of one transaction, and for the decision about it. */
+#define TRANSACTION_MAX ((size_t)8 << 20)
+
+static void refuse_path(struct smtpd_engine *engine, enum smtp_path_result result, enum smtpd_reply syntax)
+{
+    static const enum smtpd_reply replies[] = {
+        [SMTP_PATH_SOURCE_ROUTE] = SMTPD_REPLY_SOURCE_ROUTE,
+        [SMTP_PATH_NOT_UTF8] = SMTPD_REPLY_NOT_UTF8,
+        [SMTP_PATH_TOO_LONG] = SMTPD_REPLY_PATH_TOO_LONG,
+    };
+    smtpd_reply(engine, result == SMTP_PATH_SYNTAX ? syntax : replies[result]);
+}
+
+static void refuse_params(struct smtpd_engine *engine, enum smtp_params_result result)
+{
+    static const enum smtpd_reply replies[] = {
+        [SMTP_PARAMS_UNKNOWN] = SMTPD_REPLY_PARAM_UNKNOWN,
+        [SMTP_PARAMS_REPEATED] = SMTPD_REPLY_PARAM_REPEATED,
+        [SMTP_PARAMS_VALUE] = SMTPD_REPLY_PARAM_VALUE,
+    };
+    smtpd_reply(engine, replies[result]);
+}
+
+/* Path and parameters of MAIL or RCPT; false when a refusal was said. */
+static bool parse_path_command(struct smtpd_engine *engine, struct bytes argument, enum smtp_params_command command,
+                               struct smtp_path *path, struct smtp_params *params)
+{
+    bool is_mail = command == SMTP_PARAMS_MAIL;
+    bool utf8 = is_mail ? engine->esmtp : engine->transaction.envelope.smtputf8;
+    struct bytes rest;
+    enum smtp_path_result result = smtp_command_path(argument, is_mail ? "FROM:" : "TO:", utf8, path, &rest);
+    if (result != SMTP_PATH_OK) {
+        refuse_path(engine, result, is_mail ? SMTPD_REPLY_BAD_SENDER : SMTPD_REPLY_BAD_RECIPIENT);
+        return false;
+    }
+    enum smtp_params_result bad = smtp_params_parse(rest, command, engine->esmtp ? engine->offered : 0, params);
+    if (bad != SMTP_PARAMS_OK) {
+        refuse_params(engine, bad);
+        return false;
+    }
+    return true;
+}
+
+/* A copy in the transaction's arena; NULL stays NULL. */
+static const char *keep(struct smtpd_engine *engine, struct bytes text)
+{
+    return text.ptr == NULL ? NULL : arena_copy(engine->transaction.arena, text);
+}
+
+static const char *keep_text(struct smtpd_engine *engine, const char *text)
+{
+    return text == NULL || text[0] == '\0' ? NULL : arena_text(engine->transaction.arena, text);
+}
+
+/* ---- MAIL ---- */
+
+/* RFC 3848 and RFC 6531 section 4.3: "ESMTPSA", "UTF8LMTPS" ... */
+static const char *protocol_name(struct smtpd_engine *engine, bool utf8)
+{
+    if (!engine->esmtp) {
+        return "SMTP";
+    }
+    return expect_memory(arena_printf(engine->transaction.arena, "%s%s%s%s", utf8 ? "UTF8" : "",
+                                      engine->options.lmtp ? "LMTP" : utf8 ? "SMTP" : "ESMTP",
+                                      engine->tls_version[0] != '\0' ? "S" : "", engine->user[0] != '\0' ? "A" : ""));
+}
+
+static void begin_transaction(struct smtpd_engine *engine, struct bytes from, const struct smtp_params *params)
+{
+    struct smtpd_transaction *transaction = &engine->transaction;
+    transaction->arena = arena_new(TRANSACTION_MAX);
+    transaction->envelope = (struct mail_envelope){
+        .hostname = engine->options.hostname,
+        .client = {.listener = keep_text(engine, engine->options.listener),
+                   .address = keep_text(engine, engine->client_address),
+                   .port = engine->client_port,
+                   .helo = keep_text(engine, engine->helo),
+                   .protocol = protocol_name(engine, params->smtputf8),
+                   .tls_version = keep_text(engine, engine->tls_version),
+                   .tls_cipher = keep_text(engine, engine->tls_cipher),
+                   .tls_peer = keep_text(engine, engine->tls_peer),
+                   .user = keep_text(engine, engine->user)},
+        .from = expect_memory(arena_copy(transaction->arena, from)),
+        .body = (enum mail_body)params->body,
+        .smtputf8 = params->smtputf8,
+        .requiretls = params->requiretls,
+        .envid = keep(engine, params->envid),
+        .ret = keep(engine, params->ret),
+    };
+}
+
+/* Whether this client may send at all; SMTPD_REPLY_OK, or why not. */
+static enum smtpd_reply judge_client(const struct smtpd_engine *engine)
+{
+    bool known = engine->user[0] != '\0' || (engine->options.certificates && engine->tls_peer[0] != '\0');
+    if (engine->options.tls_required && engine->tls_version[0] == '\0') {
+        return SMTPD_REPLY_NEEDS_TLS;
+    }
+    return engine->trusted || known ? SMTPD_REPLY_OK : SMTPD_REPLY_NEEDS_AUTH;
+}
+
+void smtpd_handle_mail(struct smtpd_engine *engine, uint64_t now, struct bytes argument)
+{
+    struct smtp_path path;
+    struct smtp_params params;
+    enum smtpd_reply refusal = judge_client(engine);
+    (void)now;
+    if (engine->transactions >= engine->options.limits.max_transactions) {
+        smtpd_hang_up(engine, SMTPD_REPLY_TOO_MANY_TRANSACTIONS);
+        return;
+    }
+    if (refusal != SMTPD_REPLY_OK) {
+        smtpd_reply(engine, refusal);
+        return;
+    }
+    if (!parse_path_command(engine, argument, SMTP_PARAMS_MAIL, &path, &params)) {
+        return;
+    }
+    if (path.address.len > 0 && path.domain.len == 0) {
+        smtpd_reply(engine, SMTPD_REPLY_BAD_SENDER);
+        return;
+    }
+    if (!params.smtputf8 && !bytes_is_ascii(path.address)) {
+        smtpd_reply(engine, SMTPD_REPLY_NOT_UTF8);
+        return;
+    }
+    engine->transactions++;
+    begin_transaction(engine, path.address, &params);
+    if (params.has_size && params.size > engine->options.limits.max_message_size) {
+        smtpd_reply(engine, SMTPD_REPLY_TOO_BIG);
+        smtpd_reset(engine, false);
+        return;
+    }
+    engine->request.size = params.size;
+    smtpd_ask(engine, SMTPD_WANT_MAIL);
+}
+
+void smtpd_answered_mail(struct smtpd_engine *engine, const struct smtpd_answer *answer)
+{
+    if (answer->code >= 400) {
+        smtpd_say(engine, answer);
+        smtpd_reset(engine, false);
+        return;
+    }
+    engine->stage = SMTPD_STAGE_MAIL;
+    smtpd_reply(engine, SMTPD_REPLY_MAIL_OK);
+}
+
+/* ---- RCPT ---- */
+
+/* Room for one recipient more; false when the arena is full. */
+static bool grow_recipients(struct smtpd_transaction *transaction)
+{
+    struct mail_envelope *envelope = &transaction->envelope;
+    if (envelope->to_count < transaction->to_room) {
+        return true;
+    }
+    size_t room = transaction->to_room == 0 ? 4 : transaction->to_room * 2;
+    struct mail_recipient *to = arena_array(transaction->arena, room, sizeof *to);
+    if (to == NULL) {
+        return false;
+    }
+    if (envelope->to_count > 0) {
+        memcpy(to, envelope->to, envelope->to_count * sizeof *to);
+    }
+    envelope->to = to;
+    transaction->to_room = room;
+    return true;
+}
+
+static bool add_recipient(struct smtpd_engine *engine, struct bytes address, const struct smtp_params *params)
+{
+    struct smtpd_transaction *transaction = &engine->transaction;
+    struct mail_recipient recipient = {.address = keep(engine, address),
+                                       .notify = keep(engine, params->notify),
+                                       .orcpt = keep(engine, params->orcpt)};
+    if (recipient.address == NULL || !grow_recipients(transaction)) {
+        return false;
+    }
+    transaction->envelope.to[transaction->envelope.to_count++] = recipient;
+    return true;
+}
+
+/* Refusals that need no question; SMTPD_REPLY_OK when there is none. */
+static enum smtpd_reply judge_recipient(const struct smtpd_engine *engine, const struct smtp_path *path)
+{
+    bool postmaster = path->domain.len == 0 && bytes_is_nocase(path->local, "Postmaster");
+    if (path->domain.len == 0 && !postmaster) {
+        return SMTPD_REPLY_BAD_RECIPIENT;
+    }
+    if (smtp_path_is_routed(path)) {
+        return SMTPD_REPLY_ROUTED;
+    }
+    if (engine->transaction.envelope.to_count >= engine->options.limits.max_recipients) {
+        return SMTPD_REPLY_TOO_MANY_RECIPIENTS;
+    }
+    if (engine->recipients >= engine->options.limits.max_recipients_per_session) {
+        return SMTPD_REPLY_TOO_MANY_RECIPIENTS_IN_SESSION;
+    }
+    return SMTPD_REPLY_OK;
+}
+
+void smtpd_handle_rcpt(struct smtpd_engine *engine, uint64_t now, struct bytes argument)
+{
+    struct smtp_path path;
+    struct smtp_params params;
+    (void)now;
+    engine->transaction.rcpt_refused = true;
+    if (!parse_path_command(engine, argument, SMTP_PARAMS_RCPT, &path, &params)) {
+        return;
+    }
+    enum smtpd_reply refusal = judge_recipient(engine, &path);
+    if (refusal != SMTPD_REPLY_OK) {
+        smtpd_reply(engine, refusal);
+    } else if (!add_recipient(engine, path.address, &params)) {
+        smtpd_reply(engine, SMTPD_REPLY_TOO_MUCH_MEMORY);
+    } else {
+        smtpd_ask(engine, SMTPD_WANT_RECIPIENT);
+    }
+}
+
+void smtpd_answered_recipient(struct smtpd_engine *engine, const struct smtpd_answer *answer)
+{
+    if (answer->code >= 400) {
+        engine->transaction.envelope.to_count--;
+        smtpd_say(engine, answer);
+        return;
+    }
+    engine->recipients++;
+    engine->stage = SMTPD_STAGE_RCPT;
+    smtpd_reply(engine, SMTPD_REPLY_RCPT_OK);
+}

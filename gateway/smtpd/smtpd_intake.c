@@ -1,0 +1,302 @@
+/*
+ * smtpd_intake - one message of a session: questions about its envelope, storing, decision, commit, and its one line in the log. Contract:
+ * smtpd_private.h.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/expect.h"
+#include "mail/mail_header.h"
+#include "proto/smtp_pattern.h"
+#include "smtpd/smtpd_private.h"
+
+#define RECIPIENTS_LOGGED_MAX 50
+#define MESSAGE_ID_MAX 255
+#define REPLY_TEXT_MAX 400
+
+static const struct smtpd_answer accepted = {0, NULL, NULL};
+
+/* ---- our own trouble ---- */
+
+/* Enough for the client to know that it is ours and that waiting helps. */
+static struct smtpd_answer answer_of_fault(const struct fault *fault)
+{
+    if (strcmp(fault->code, "enospc") == 0) {
+        return (struct smtpd_answer){452, "4.3.1", "insufficient storage; try again later"};
+    }
+    return (struct smtpd_answer){451, "4.3.0", "local trouble; try again later"};
+}
+
+static void log_fault(struct smtpd_session *session, const char *action, const struct fault *fault)
+{
+    log_event(session->smtpd->log, LOG_LEVEL_ERROR, action, LOG_STR("id", session->id),
+              LOG_STR("client.address", session->address), LOG_STR("error.code", fault->code),
+              LOG_STR("error.where", fault->where), LOG_STR("error.message", fault->text));
+}
+
+/* ---- the line about a message ---- */
+
+static void log_message(struct smtpd_session *session, const struct mail_envelope *envelope, const char *action,
+                        const struct smtpd_answer *refusal)
+{
+    const struct smtpd_decision *decision = &session->decision;
+    const char *to[RECIPIENTS_LOGGED_MAX];
+    size_t to_count = envelope->to_count < RECIPIENTS_LOGGED_MAX ? envelope->to_count : RECIPIENTS_LOGGED_MAX;
+    for (size_t i = 0; i < to_count; i++) {
+        to[i] = envelope->to[i].address;
+    }
+    struct log_field code = refusal == NULL ? LOG_STR("reply.code", NULL) : LOG_INT("reply.code", refusal->code);
+    struct log_field recipients =
+        envelope->to_count > to_count ? LOG_INT("recipients", envelope->to_count) : LOG_STR("recipients", NULL);
+    log_event(session->smtpd->log, LOG_LEVEL_INFO, action, LOG_STR("id", session->id),
+              LOG_STR("client.address", session->address), LOG_STR("listener", session->listener->options.name),
+              LOG_STR("user", envelope->client.user), LOG_STR("from", envelope->from[0] == '\0' ? "<>" : envelope->from),
+              LOG_LIST("to", to, to_count), recipients, LOG_INT("size", session->size),
+              LOG_LIST("rules", decision->rules, decision->rule_count), LOG_STR("email.message_id", session->message_id),
+              LOG_STR("tls", envelope->client.tls_version), LOG_STR("tls.cipher", envelope->client.tls_cipher),
+              LOG_STR("envid", envelope->envid), LOG_STR("rule", refusal == NULL ? NULL : decision->rule), code,
+              LOG_STR("reply.enhanced", refusal == NULL ? NULL : refusal->enhanced),
+              LOG_STR("reply.text", refusal == NULL ? NULL : refusal->text));
+}
+
+void smtpd_intake_abandon(struct smtpd_session *session)
+{
+    if (smtpd_engine_in_transaction(session->engine)) {
+        log_message(session, smtpd_engine_envelope(session->engine), "abandoned", NULL);
+    }
+}
+
+/* A transaction that brought no message; it is worth a line when it was refused. */
+void smtpd_intake_reset(struct smtpd_session *session, const struct smtpd_request *request)
+{
+    const struct smtpd_answer *refusal = &request->refusal;
+    spool_stage_free(&session->stage);
+    session->held = false;
+    if (refusal->code != 0) {
+        bool final = refusal->code >= 500;
+        session->smtpd->counts.rejected += final ? 1 : 0;
+        session->smtpd->counts.deferred += final ? 0 : 1;
+        log_message(session, request->envelope, "rejected", refusal);
+    }
+    session->decision = (struct smtpd_decision){0};
+}
+
+/* ---- MAIL and RCPT ---- */
+
+static bool may_use_sender(const struct smtpd_session *session, const struct mail_envelope *envelope)
+{
+    struct bytes sender = bytes_of(envelope->from);
+    const struct smtpd_user *user =
+        envelope->client.user == NULL || session->users == NULL
+            ? NULL
+            : smtpd_users_find(session->users, bytes_of(envelope->client.user));
+    if (user != NULL && user->sender_count > 0) {
+        return smtp_pattern_matches_any(user->senders, user->sender_count, sender);
+    }
+    return smtpd_listener_lets_sender(session->listener, session->address, sender);
+}
+
+/* Whether the network is below a limit of so many a minute; 0 is none. */
+static bool has_budget(struct smtpd_session *session, struct smtpd_budget *budget, unsigned max, enum smtpd_limit limit)
+{
+    if (max == 0) {
+        return true;
+    }
+    uint64_t now = net_now(session->smtpd->loop);
+    if (smtpd_budget_used(budget, session->address, now) >= max) {
+        smtpd_note_limit(session->smtpd, limit);
+        return false;
+    }
+    smtpd_budget_add(budget, session->address, now, 1);
+    return true;
+}
+
+static struct smtpd_answer judge_mail(struct smtpd_session *session, const struct smtpd_request *request)
+{
+    struct fault fault = FAULT_INIT;
+    unsigned max = session->listener->options.limits.max_messages_per_minute;
+    if (!may_use_sender(session, request->envelope)) {
+        return (struct smtpd_answer){553, "5.7.1", "you may not send as this address"};
+    }
+    if (!has_budget(session, session->smtpd->messages, max, SMTPD_LIMIT_MESSAGES_PER_MINUTE)) {
+        return (struct smtpd_answer){451, "4.7.1", "too many messages a minute from your network; slow down"};
+    }
+    if (spool_can_accept(session->smtpd->spool, request->size, &fault) < 0) {
+        log_fault(session, "spool_refuses", &fault);
+        return answer_of_fault(&fault);
+    }
+    return accepted;
+}
+
+void smtpd_intake_mail(struct smtpd_session *session, const struct smtpd_request *request)
+{
+    uint8_t random[10];
+    net_random(random, sizeof random);
+    units_id(net_wall(session->smtpd->loop), random, session->id);
+    session->size = 0;
+    free(session->message_id);
+    session->message_id = NULL;
+    struct smtpd_answer answer = judge_mail(session, request);
+    smtpd_engine_answer(session->engine, net_now(session->smtpd->loop), &answer);
+}
+
+/* The engine's envelope, with what only we know. */
+static void copy_envelope(struct smtpd_session *session, const struct mail_envelope *envelope)
+{
+    session->envelope = *envelope;
+    session->envelope.id = session->id;
+    session->envelope.received_ms = net_wall(session->smtpd->loop);
+}
+
+static struct smtpd_answer judge_recipient(struct smtpd_session *session, const struct mail_envelope *envelope)
+{
+    struct smtpd_decision decision = {0};
+    const struct smtpd_hooks *hooks = &session->smtpd->hooks;
+    const struct smtpd_listener_options *options = &session->listener->options;
+    struct bytes address = bytes_of(envelope->to[envelope->to_count - 1].address);
+    bool postmaster = bytes_is_nocase(address, "Postmaster");
+    if (options->recipient_count > 0 && !postmaster &&
+        !smtp_pattern_matches_any(options->recipients, options->recipient_count, address)) {
+        return (struct smtpd_answer){550, "5.7.1", "mail for this recipient is not taken here"};
+    }
+    if (!has_budget(session, session->smtpd->recipients, options->limits.max_recipients_per_minute,
+                    SMTPD_LIMIT_RECIPIENTS_PER_MINUTE)) {
+        return (struct smtpd_answer){451, "4.7.1", "too many recipients a minute from your network; slow down"};
+    }
+    hooks->decide_recipient(hooks->ctx, envelope, smtpd_engine_arena(session->engine), &decision);
+    if (decision.code != 0) {
+        session->decision.rule = decision.rule;
+    }
+    return (struct smtpd_answer){decision.code, decision.enhanced, decision.text};
+}
+
+void smtpd_intake_recipient(struct smtpd_session *session, const struct mail_envelope *envelope)
+{
+    copy_envelope(session, envelope);
+    struct smtpd_answer answer = judge_recipient(session, &session->envelope);
+    smtpd_engine_answer(session->engine, net_now(session->smtpd->loop), &answer);
+}
+
+/* ---- octets ---- */
+
+static void on_writable(void *ctx)
+{
+    struct smtpd_session *session = ctx;
+    session->held = false;
+    smtpd_engine_hold(session->engine, net_now(session->smtpd->loop), false);
+    smtpd_session_pump(session);
+}
+
+static void need_stage(struct smtpd_session *session)
+{
+    if (session->stage == NULL) {
+        session->stage = spool_stage_new(session->smtpd->spool, on_writable, session);
+    }
+}
+
+void smtpd_intake_store(struct smtpd_session *session, struct bytes data)
+{
+    need_stage(session);
+    int result = spool_stage_write(session->stage, data);
+    session->size += data.len;
+    if (result > 0) {
+        session->held = true;
+        smtpd_engine_hold(session->engine, net_now(session->smtpd->loop), true);
+    } else if (result < 0) {
+        const struct fault *fault = spool_stage_fault(session->stage);
+        struct smtpd_answer answer = answer_of_fault(fault);
+        log_fault(session, "spool_failed", fault);
+        smtpd_engine_store_failed(session->engine, &answer);
+    }
+}
+
+/* ---- the end of a message: decision, commit, answer ---- */
+
+/* An answer has come. Whether it came too late: the session is over, and ends here. */
+static bool came_too_late(struct smtpd_session *session)
+{
+    session->waits = false;
+    if (session->listener != NULL) {
+        return false;
+    }
+    smtpd_session_abort(session);
+    return true;
+}
+
+static void answer_message(struct smtpd_session *session, const struct smtpd_answer *answer)
+{
+    smtpd_engine_answer(session->engine, net_now(session->smtpd->loop), answer);
+    smtpd_session_pump(session);
+}
+
+static void answer_accepted(struct smtpd_session *session)
+{
+    struct buf text;
+    const char *message_id = session->message_id == NULL ? "" : session->message_id;
+    session->smtpd->counts.accepted++;
+    log_message(session, &session->envelope, "accepted", NULL);
+    session->decision = (struct smtpd_decision){0};
+    buf_init(&text, REPLY_TEXT_MAX);
+    buf_printf(&text, "accepted as %s%s%s", session->id, message_id[0] == '\0' ? "" : " ", message_id);
+    const struct smtpd_answer answer = {250, "2.0.0", buf_text(&text)};
+    answer_message(session, &answer);
+    buf_done(&text);
+}
+
+static void on_committed(void *ctx, const struct fault *fault)
+{
+    struct smtpd_session *session = ctx;
+    if (came_too_late(session)) {
+        return;
+    }
+    if (fault == NULL) {
+        answer_accepted(session);
+        return;
+    }
+    struct smtpd_answer answer = answer_of_fault(fault);
+    log_fault(session, "spool_failed", fault);
+    answer_message(session, &answer);
+}
+
+static void on_decided(void *ctx, const struct smtpd_decision *decision)
+{
+    struct smtpd_session *session = ctx;
+    if (came_too_late(session)) {
+        return;
+    }
+    session->decision = *decision;
+    if (decision->code != 0) {
+        const struct smtpd_answer answer = {decision->code, decision->enhanced, decision->text};
+        answer_message(session, &answer);
+        return;
+    }
+    session->waits = true;
+    spool_commit(&session->stage, &session->envelope, decision->deliveries, decision->delivery_count, on_committed, session);
+}
+
+/* For the log and the reply: one line, when it is of a sane length. */
+static void note_message_id(struct smtpd_session *session, struct bytes header)
+{
+    struct mail_header_field field;
+    struct buf value;
+    if (mail_header_find(header, "Message-ID", &field) != 1 || field.value.len > MESSAGE_ID_MAX) {
+        return;
+    }
+    buf_init(&value, MESSAGE_ID_MAX);
+    if (mail_header_unfold(field.value, &value) == 0 && !bytes_has_control(buf_bytes(&value))) {
+        session->message_id = expect_strdup(buf_text(&value));
+    }
+    buf_done(&value);
+}
+
+void smtpd_intake_message(struct smtpd_session *session, const struct smtpd_request *request)
+{
+    const struct smtpd_hooks *hooks = &session->smtpd->hooks;
+    need_stage(session);
+    copy_envelope(session, request->envelope);
+    note_message_id(session, request->header);
+    session->size = request->size;
+    session->waits = true;
+    hooks->decide_message(hooks->ctx, &session->envelope, request->header, session->stage,
+                          smtpd_engine_arena(session->engine), on_decided, session);
+}
