@@ -56,12 +56,26 @@ struct filters_default {
     size_t flag_count;
 };
 
+struct filters_folder {
+    const char *upstream;
+    const char *folder;
+};
+
 struct filters_load_options {
     const struct filters_source *sources; /* in the order in which they run */
     size_t source_count;
     const char *const *upstreams; /* names that a rule may use */
     size_t upstream_count;
     struct filters_default fallback;
+    /*
+     * Reads a file that a rule file names (a list; a test's message): path is as written, `from` the name of the rule file. Appends to
+     * out; -1 with a fault. NULL: such files are errors. It is called during filters_load() and filters_test_run() only.
+     */
+    int (*read_file)(void *ctx, const char *from, const char *path, struct buf *out, struct fault *fault);
+    void *read_ctx;
+    /* Folders that exist, for a warning about others; an upstream without any here is not looked at. */
+    const struct filters_folder *folders;
+    size_t folder_count;
 };
 
 /* The set, or NULL when there is any error. Warnings do not prevent loading. Everything is copied. */
@@ -94,11 +108,16 @@ struct filters_decision {
     size_t delivery_count; /* 0 without a refusal: discarded */
     const char *const *rules; /* names of the rules that acted, in order, each once */
     size_t rule_count;
+    unsigned limits_hit;    /* patterns that hit their limit while the rule said to go on */
+    const char *mime_limit; /* why parts of the message were not decoded (mail_view), or NULL */
 };
 
 /*
  * Runs the rules once per recipient and merges equal deliveries. All that *decision_r points at lives in the arena or in the set. -1 with a fault
- * when no decision could be made (a pattern hit its limit, the arena is full): the sender hears 451 and nothing is kept.
+ * (where = the rule's name) when no decision could be made (a pattern hit its limit, the arena is full): the sender hears 451 and nothing is kept.
+ *
+ * A refusal that any recipient meets refuses the whole message, for the sender hears one reply; one for good outweighs one for now. It may take
+ * long (patterns, MIME): for a worker lane.
  */
 int filters_decide(const struct filters_set *set, struct filters_scratch *scratch, const struct filters_message *message,
                    struct arena *arena, struct filters_decision *decision_r, struct fault *fault);
@@ -109,7 +128,35 @@ int filters_decide(const struct filters_set *set, struct filters_scratch *scratc
  */
 int filters_decide_recipient(const struct filters_set *set, struct filters_scratch *scratch, const struct mail_envelope *envelope,
                              struct arena *arena, struct filters_decision *decision_r, struct fault *fault);
+/*
+ * Decides as filters_decide() does, with every rule tried (no index), and says what was looked at: *explanation_r becomes a JSON text,
+ * {"recipients":[{"to":..., "rules":[{"rule","file","line","result","us","if":{...}}|{"note"}]}], "decision":{...}}, appended to out.
+ * clock_us (may be NULL) gives microseconds for the times. -1 only when out is full; a fault of the decision is part of the text, and in *fault.
+ */
+int filters_explain(const struct filters_set *set, struct filters_scratch *scratch, const struct filters_message *message,
+                    uint64_t (*clock_us)(void *ctx), void *clock_ctx, struct arena *arena,
+                    struct filters_decision *decision_r, struct fault *fault, struct buf *out);
+
 /* Whether any rule looks at more than envelope and header section, so that filters_message.source is needed. */
 bool filters_needs_body(const struct filters_set *set);
+
+/* ---- tests beside the rules ---- */
+
+size_t filters_test_count(const struct filters_set *set);
+struct filters_test_result {
+    const char *name, *file;
+    size_t line, column;
+    bool passed;
+    const char *why; /* what was expected and what came instead; "" when it passed */
+};
+/*
+ * Runs test number `index`. read_file and ctx are as in struct filters_load_options. Strings of the result live in the arena or in the set.
+ */
+void filters_test_run(const struct filters_set *set, struct filters_scratch *scratch, size_t index,
+                      int (*read_file)(void *ctx, const char *from, const char *path, struct buf *out, struct fault *fault),
+                      void *ctx, struct arena *arena, struct filters_test_result *result_r);
+
+/* Appends the JSON Schema (draft-07) of rule files, from the tables that the loader reads by. */
+void filters_schema(struct buf *out);
 
 #endif

@@ -1,202 +1,170 @@
 /*
  * filters_load - files of rules into a set; see filters.h and filters_load.h.
+ *
+ * All files are parsed first and their names noted, so that a rule may use a list, a condition or a group of any file.
  */
 #include "filters/filters_load.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/expect.h"
-#include "base/map.h"
+#include "filters/filters_index.h"
 
-#define SET_MAX (1u << 30)
-#define PATH_MAX_LENGTH 4096
+#define SET_MAX (UINT64_C(1) << 32)
+#define POINTER_MAX 4096
 
-size_t filters_load_down(struct filters_loader *loader, const char *key)
+static bool is_ending(enum filters_action_kind kind)
 {
-    size_t mark = loader->path.len;
-    buf_append_text(&loader->path, "/");
-    for (; *key != '\0'; key++) {
-        if (*key == '~' || *key == '/') {
-            buf_append_text(&loader->path, *key == '~' ? "~0" : "~1");
-        } else {
-            buf_append_octet(&loader->path, (uint8_t)*key);
+    return kind == FILTERS_STOP || kind == FILTERS_REJECT || kind == FILTERS_DEFER || kind == FILTERS_DISCARD ||
+           kind == FILTERS_GOTO;
+}
+
+static void load_name(struct filters_loader *loader, json_t *value, struct filters_rule *rule)
+{
+    const char *name = filters_load_text(loader, value, "name");
+    rule->name = name == NULL ? "" : name;
+    if (name != NULL && (name[0] == '\0' || strlen(name) > 100 || strcmp(name, "default") == 0 || bytes_has_control(bytes_of(name)))) {
+        filters_load_error_at(loader, "name", "a rule's name has 1 to 100 printable characters and is not \"default\"");
+    }
+}
+
+static void load_on_error(struct filters_loader *loader, json_t *value, struct filters_rule *rule)
+{
+    const char *word = filters_load_text(loader, value, "on_error");
+    for (size_t i = 0; word != NULL; i++) {
+        if (filters_on_error_words[i] == NULL) {
+            filters_load_unknown(loader, "on_error", "choice", word, filters_on_error_words);
+            return;
+        }
+        if (strcmp(filters_on_error_words[i], word) == 0) {
+            rule->on_error = (enum filters_on_error)i;
+            return;
         }
     }
-    return mark;
 }
 
-size_t filters_load_item(struct filters_loader *loader, size_t index)
+static void load_then(struct filters_loader *loader, json_t *value, struct filters_rule *rule)
 {
-    size_t mark = loader->path.len;
-    buf_printf(&loader->path, "/%zu", index);
-    return mark;
-}
-
-void filters_load_up(struct filters_loader *loader, size_t mark)
-{
-    buf_truncate(&loader->path, mark);
-}
-
-static void add_error(struct filters_loader *loader, const char *format, va_list args)
-{
-    char text[2000];
-    vsnprintf(text, sizeof text, format, args);
-    filters_json_problem(loader->json, loader->problems, FILTERS_ERROR, buf_text(&loader->path), "%s", text);
-}
-
-void filters_load_error(struct filters_loader *loader, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    add_error(loader, format, args);
-    va_end(args);
-}
-
-void filters_load_error_at(struct filters_loader *loader, const char *key, const char *format, ...)
-{
-    size_t mark = filters_load_down(loader, key);
-    va_list args;
-    va_start(args, format);
-    add_error(loader, format, args);
-    va_end(args);
+    json_t *actions = json_object_get(value, "then");
+    if (actions == NULL) {
+        return;
+    }
+    size_t mark = filters_load_down(loader, "then");
+    filters_load_actions(loader, actions, &rule->actions, &rule->action_count);
+    for (size_t i = 0; i < rule->action_count; i++) {
+        bool ends = is_ending(rule->actions[i].kind);
+        if (rule->ends && !ends) {
+            filters_load_warning_at(loader, "", "the actions behind \"%s\" are never done",
+                                    filters_action_keys[rule->actions[i - 1].kind].name);
+            break;
+        }
+        rule->ends = rule->ends || ends;
+    }
     filters_load_up(loader, mark);
-}
-
-void filters_load_keys(struct filters_loader *loader, json_t *object, const char *const *known)
-{
-    filters_json_unknown_keys(loader->json, loader->problems, buf_text(&loader->path), object, known);
-}
-
-void *filters_load_alloc(struct filters_loader *loader, size_t count, size_t size)
-{
-    return expect_memory(arena_array(loader->set->arena, count, size));
-}
-
-const char *filters_load_text(struct filters_loader *loader, json_t *object, const char *key, bool required)
-{
-    json_t *value = json_object_get(object, key);
-    if (value == NULL) {
-        if (required) {
-            filters_load_error(loader, "\"%s\" is missing", key);
-        }
-        return NULL;
-    }
-    if (!json_is_string(value)) {
-        filters_load_error_at(loader, key, "\"%s\" must be a text", key);
-        return NULL;
-    }
-    return expect_memory(arena_text(loader->set->arena, json_string_value(value)));
-}
-
-int filters_load_texts(struct filters_loader *loader, json_t *object, const char *key, const char *const **list_r,
-                       size_t *count_r)
-{
-    json_t *value = json_object_get(object, key);
-    size_t count = value == NULL ? 0 : json_is_array(value) ? json_array_size(value) : 1;
-    const char **list = filters_load_alloc(loader, count, sizeof *list);
-    for (size_t i = 0; i < count; i++) {
-        json_t *item = json_is_array(value) ? json_array_get(value, i) : value;
-        if (!json_is_string(item)) {
-            filters_load_error_at(loader, key, "\"%s\" must be a text or a list of texts", key);
-            return -1;
-        }
-        list[i] = expect_memory(arena_text(loader->set->arena, json_string_value(item)));
-    }
-    *list_r = count == 0 ? NULL : list;
-    *count_r = count;
-    return 0;
 }
 
 static void load_rule(struct filters_loader *loader, json_t *value, struct filters_rule *rule)
 {
-    static const char *const known[] = {"name", "if", "then", NULL};
     loader->pattern_count = 0;
     rule->name = "";
-    rule->file = expect_memory(arena_text(loader->set->arena, filters_json_name(loader->json)));
+    rule->number = loader->set->rule_count++;
+    rule->file = filters_load_copy(loader, filters_json_name(loader->json));
     filters_json_place(loader->json, buf_text(&loader->path), &rule->line, &rule->column);
-    if (!json_is_object(value)) {
-        filters_load_error(loader, "a rule is an object with \"name\", \"if\" and \"then\"");
+    if (!filters_load_object(loader, value, "a rule", filters_rule_keys, NULL)) {
         return;
     }
-    filters_load_keys(loader, value, known);
-    const char *name = filters_load_text(loader, value, "name", true);
-    rule->name = name == NULL ? "" : name;
-    if (name != NULL && (name[0] == '\0' || strcmp(name, "default") == 0)) {
-        filters_load_error_at(loader, "name", "a rule's name is not empty and not \"default\"");
-    }
+    load_name(loader, value, rule);
+    load_on_error(loader, value, rule);
+    rule->disabled = json_is_false(json_object_get(value, "enabled"));
     json_t *condition = json_object_get(value, "if");
     if (condition != NULL) {
         size_t mark = filters_load_down(loader, "if");
         rule->condition = filters_load_condition(loader, condition);
         filters_load_up(loader, mark);
     }
-    json_t *actions = json_object_get(value, "then");
-    if (actions == NULL) {
-        filters_load_error(loader, "\"then\" is missing: what the rule does");
-        return;
-    }
-    size_t mark = filters_load_down(loader, "then");
-    filters_load_actions(loader, actions, rule);
-    filters_load_up(loader, mark);
+    load_then(loader, value, rule);
     if (loader->pattern_count > loader->set->capture_max) {
         loader->set->capture_max = loader->pattern_count;
     }
 }
 
-/* The array grows by whole files; the old one stays behind in the arena. */
-static struct filters_rule *add_rules(struct filters_loader *loader, size_t count)
+/* Appends to the group's rules; the array grows by whole lists, the old one stays behind in the arena. */
+static void load_rules(struct filters_loader *loader, json_t *list, struct filters_group *group)
 {
-    struct filters_set *set = loader->set;
-    struct filters_rule *rules = filters_load_alloc(loader, set->rule_count + count, sizeof *rules);
-    if (set->rule_count > 0) {
-        memcpy(rules, set->rules, set->rule_count * sizeof *rules);
+    if (!filters_load_list(loader, list, "rules", FILTERS_RULES_MAX - loader->set->rule_count)) {
+        return;
     }
-    struct filters_rule *first = rules + set->rule_count;
-    set->rules = rules;
-    set->rule_count += count;
-    return first;
+    size_t count = json_array_size(list);
+    struct filters_rule *rules = filters_load_alloc(loader, group->rule_count + count, sizeof *rules);
+    if (group->rule_count > 0) {
+        memcpy(rules, group->rules, group->rule_count * sizeof *rules);
+    }
+    for (size_t i = 0; i < count; i++) {
+        size_t mark = filters_load_item(loader, i);
+        load_rule(loader, json_array_get(list, i), &rules[group->rule_count + i]);
+        filters_load_up(loader, mark);
+    }
+    group->rules = rules;
+    group->rule_count += count;
 }
 
-static void load_rules(struct filters_loader *loader, json_t *list)
+static void load_group(struct filters_loader *loader, json_t *value, struct filters_group *group)
 {
-    if (!json_is_array(list)) {
-        filters_load_error(loader, "\"rules\" must be a list of rules");
+    if (!filters_load_object(loader, value, "a group", filters_group_keys, NULL)) {
         return;
     }
-    if (loader->set->rule_count + json_array_size(list) > FILTERS_RULES_MAX) {
-        filters_load_error(loader, "more than %d rules", FILTERS_RULES_MAX);
-        return;
-    }
-    struct filters_rule *rule = add_rules(loader, json_array_size(list));
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        size_t mark = filters_load_item(loader, i);
-        load_rule(loader, json_array_get(list, i), rule++);
+    json_t *rules = json_object_get(value, "rules");
+    if (rules != NULL) {
+        size_t mark = filters_load_down(loader, "rules");
+        load_rules(loader, rules, group);
         filters_load_up(loader, mark);
+    }
+    json_t *defaults = json_object_get(value, "default");
+    if (defaults != NULL) {
+        loader->pattern_count = 0;
+        size_t mark = filters_load_down(loader, "default");
+        filters_load_actions(loader, defaults, &group->defaults, &group->default_count);
+        filters_load_up(loader, mark);
+    }
+}
+
+static void load_groups(struct filters_loader *loader, json_t *groups)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach (groups, name, value) {
+        struct filters_group *group = map_get(loader->groups, bytes_of(name));
+        /* A group of that name in another file was told as a problem; only the first is loaded. */
+        if (group != NULL && group->rules == NULL && strcmp(group->file, filters_json_name(loader->json)) == 0) {
+            size_t mark = filters_load_down(loader, name);
+            load_group(loader, value, group);
+            filters_load_up(loader, mark);
+        }
     }
 }
 
 static void load_file(struct filters_loader *loader)
 {
-    static const char *const known[] = {"rules", "tests", NULL};
     json_t *root = filters_json_root(loader->json);
-    if (!json_is_object(root)) {
-        filters_load_error(loader, "a rule file is an object with \"rules\"");
+    if (!filters_load_object(loader, root, "a rule file", filters_file_keys, NULL)) {
         return;
     }
-    filters_load_keys(loader, root, known);
-    json_t *rules = json_object_get(root, "rules");
-    if (rules != NULL) {
-        size_t mark = filters_load_down(loader, "rules");
-        load_rules(loader, rules);
-        filters_load_up(loader, mark);
-    }
-    json_t *tests = json_object_get(root, "tests");
-    if (tests != NULL) {
-        size_t mark = filters_load_down(loader, "tests");
-        filters_load_tests(loader, tests);
+    static const char *const order[] = {"rules", "groups", "tests"};
+    for (size_t i = 0; i < 3; i++) {
+        json_t *value = json_object_get(root, order[i]);
+        if (value == NULL) {
+            continue;
+        }
+        size_t mark = filters_load_down(loader, order[i]);
+        if (i == 0) {
+            load_rules(loader, value, &loader->set->groups[0]);
+        } else if (i == 1) {
+            load_groups(loader, value);
+        } else {
+            filters_load_tests(loader, value);
+        }
         filters_load_up(loader, mark);
     }
 }
@@ -205,20 +173,42 @@ static void load_file(struct filters_loader *loader)
 static void check_names(struct filters_loader *loader)
 {
     struct map *seen = map_new(FILTERS_RULES_MAX, NULL);
-    for (size_t i = 0; i < loader->set->rule_count; i++) {
-        struct filters_rule *rule = &loader->set->rules[i];
-        struct filters_rule *other = map_get(seen, bytes_of(rule->name));
-        if (rule->name[0] == '\0') {
-            continue; /* already told */
-        }
-        if (other != NULL) {
-            filters_problems_add(loader->problems, FILTERS_ERROR, rule->file, rule->line, rule->column, "",
-                                 "another rule is called \"%s\" already: %s:%zu", rule->name, other->file, other->line);
-        } else {
-            map_set(seen, bytes_of(rule->name), rule);
+    for (size_t i = 0; i < loader->set->group_count; i++) {
+        for (size_t j = 0; j < loader->set->groups[i].rule_count; j++) {
+            struct filters_rule *rule = &loader->set->groups[i].rules[j];
+            struct filters_rule *other = map_get(seen, bytes_of(rule->name));
+            if (other != NULL && rule->name[0] != '\0') {
+                filters_problems_add(loader->problems, FILTERS_ERROR, rule->file, rule->line, rule->column, "",
+                                     "another rule is called \"%s\" already: %s:%zu", rule->name, other->file, other->line);
+            } else {
+                map_set(seen, bytes_of(rule->name), rule);
+            }
         }
     }
     map_free(&seen, NULL);
+}
+
+/* Depth first over "goto": a way back would let rules run for ever. */
+static bool leads_back(struct filters_loader *loader, unsigned group, uint8_t *state)
+{
+    if (state[group] != 0) {
+        return state[group] == 1;
+    }
+    state[group] = 1;
+    const struct filters_group *here = &loader->set->groups[group];
+    bool found = false;
+    for (size_t i = 0; i < here->rule_count && !found; i++) {
+        for (size_t j = 0; j < here->rules[i].action_count && !found; j++) {
+            const struct filters_action *action = &here->rules[i].actions[j];
+            if (action->kind == FILTERS_GOTO && leads_back(loader, action->group, state)) {
+                filters_problems_add(loader->problems, FILTERS_ERROR, here->rules[i].file, here->rules[i].line,
+                                     here->rules[i].column, "", "\"goto\" in rule \"%s\" leads in a circle", here->rules[i].name);
+                found = true;
+            }
+        }
+    }
+    state[group] = 2;
+    return false;
 }
 
 static void copy_fallback(struct filters_set *set, const struct filters_default *fallback)
@@ -233,27 +223,78 @@ static void copy_fallback(struct filters_set *set, const struct filters_default 
     set->fallback.flag_count = fallback->flag_count;
 }
 
+static void load_all(struct filters_loader *loader, struct filters_json **documents)
+{
+    size_t count = loader->options->source_count;
+    for (size_t i = 0; i < count; i++) {
+        const struct filters_source *source = &loader->options->sources[i];
+        documents[i] = filters_json_parse(source->name, source->text, loader->problems);
+        loader->json = documents[i];
+        if (documents[i] != NULL) {
+            filters_load_named(loader, filters_json_root(documents[i]));
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        loader->json = documents[i];
+        if (documents[i] != NULL) {
+            load_file(loader);
+        }
+    }
+    filters_load_unused(loader);
+    check_names(loader);
+    filters_load_check_tests(loader);
+    uint8_t *state = expect_calloc(loader->set->group_count, 1);
+    for (unsigned i = 0; i < loader->set->group_count; i++) {
+        leads_back(loader, i, state);
+    }
+    free(state);
+}
+
+static void loader_init(struct filters_loader *loader)
+{
+    buf_init(&loader->path, POINTER_MAX);
+    loader->lists = map_new(FILTERS_NAMED_MAX, NULL);
+    loader->conditions = map_new(FILTERS_NAMED_MAX, NULL);
+    loader->subjects = map_new(FILTERS_NAMED_MAX, NULL);
+    loader->variables = map_new(FILTERS_NAMED_MAX, NULL);
+    loader->groups = map_new(FILTERS_NAMED_MAX, NULL);
+}
+
+static void loader_done(struct filters_loader *loader)
+{
+    buf_done(&loader->path);
+    map_free(&loader->lists, NULL);
+    map_free(&loader->conditions, NULL);
+    map_free(&loader->subjects, NULL);
+    map_free(&loader->variables, NULL);
+    map_free(&loader->groups, NULL);
+}
+
 struct filters_set *filters_load(const struct filters_load_options *options, struct filters_problems *problems)
 {
     struct filters_set *set = expect_calloc(1, sizeof *set);
     set->arena = arena_new(SET_MAX);
+    set->groups = expect_memory(arena_array(set->arena, FILTERS_GROUPS_MAX, sizeof *set->groups));
+    set->group_count = 1;
     copy_fallback(set, &options->fallback);
     struct filters_loader loader = {.options = options, .problems = problems, .set = set};
-    buf_init(&loader.path, PATH_MAX_LENGTH);
+    loader_init(&loader);
     size_t errors = filters_problems_errors(problems);
-    for (size_t i = 0; i < options->source_count; i++) {
-        struct filters_json *json = filters_json_parse(options->sources[i].name, options->sources[i].text, problems);
-        loader.json = json;
-        if (json != NULL) {
-            load_file(&loader);
+    struct filters_json **documents = expect_calloc(options->source_count + 1, sizeof *documents);
+    load_all(&loader, documents);
+    if (filters_problems_errors(problems) == errors) {
+        filters_lint(&loader);
+        for (size_t i = 0; i < set->group_count; i++) {
+            set->groups[i].index = filters_index_new(set, &set->groups[i]);
         }
-        filters_json_free(&json);
-    }
-    check_names(&loader);
-    buf_done(&loader.path);
-    if (filters_problems_errors(problems) > errors) {
+    } else {
         filters_set_free(&set);
     }
+    for (size_t i = 0; i < options->source_count; i++) {
+        filters_json_free(&documents[i]);
+    }
+    free(documents);
+    loader_done(&loader);
     return set;
 }
 
@@ -265,9 +306,27 @@ void filters_set_free(struct filters_set **set)
     for (size_t i = 0; i < (*set)->pattern_count; i++) {
         filters_pattern_free(&(*set)->patterns[i]);
     }
+    for (size_t i = 0; i < (*set)->word_set_count; i++) {
+        filters_words_free(&(*set)->word_sets[i]);
+    }
+    for (size_t i = 0; i < (*set)->group_count; i++) {
+        filters_index_free(&(*set)->groups[i].index);
+    }
     free((*set)->patterns);
+    free((*set)->word_sets);
     free((*set)->subjects);
+    free((*set)->variables);
     arena_free(&(*set)->arena);
     free(*set);
     *set = NULL;
+}
+
+size_t filters_rule_count(const struct filters_set *set)
+{
+    return set->rule_count;
+}
+
+bool filters_needs_body(const struct filters_set *set)
+{
+    return set->needs_body;
 }

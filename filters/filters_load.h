@@ -1,5 +1,5 @@
 /*
- * filters_load - the parts of the loader share this; nobody outside filters/ includes it.
+ * filters_load - what the parts of the loader share; nobody outside filters/ includes it.
  *
  * A loader walks one file's JSON and keeps the pointer of where it is; a problem is added at that place. Functions return NULL or -1
  * after they have added a problem, and the walk goes on, so that one load tells all of them.
@@ -7,12 +7,31 @@
 #ifndef MAILWEIR_FILTERS_FILTERS_LOAD_H
 #define MAILWEIR_FILTERS_FILTERS_LOAD_H
 
+#include "base/map.h"
 #include "filters/filters_json.h"
 #include "filters/filters_set.h"
 #include "filters/filters_template.h"
 
-#define FILTERS_RULES_MAX 100000
-#define FILTERS_RULE_PATTERNS_MAX 256
+#define FILTERS_RULES_MAX 100000u
+#define FILTERS_TESTS_MAX 100000u
+#define FILTERS_GROUPS_MAX 1000u
+#define FILTERS_NAMED_MAX 100000u
+#define FILTERS_RULE_PATTERNS_MAX 256u
+#define FILTERS_KEYS_MAX 64u
+
+/* A named list or condition: read where it is used first. */
+struct filters_named {
+    const char *name;
+    const struct filters_json *json; /* its file */
+    const char *pointer;
+    json_t *value;
+    enum { FILTERS_NAMED_NEW, FILTERS_NAMED_LOADING, FILTERS_NAMED_LOADED } state;
+    bool used;
+    const struct filters_condition *condition;
+    const struct filters_words *sets[3]; /* of a list, by enum filters_words_mode */
+    const struct filters_pattern **patterns; /* of a condition: those that capture */
+    size_t pattern_count;
+};
 
 struct filters_loader {
     const struct filters_load_options *options;
@@ -20,13 +39,17 @@ struct filters_loader {
     struct filters_set *set;
     const struct filters_json *json;
     struct buf path; /* JSON pointer of where the walk is */
+    struct map *lists, *conditions; /* name -> struct filters_named */
+    struct map *subjects;           /* a key that tells what it looks at -> struct filters_subject */
+    struct map *variables;          /* name -> number + 1 */
+    struct map *groups;             /* name -> number */
     /* Of the rule being loaded: the patterns whose groups its templates may name. */
     const struct filters_pattern *patterns[FILTERS_RULE_PATTERNS_MAX];
     size_t pattern_count;
-    bool negated; /* under "not": what must not match captures nothing */
+    unsigned depth; /* of named conditions in each other */
 };
 
-/* Goes down to a member or an item; returns what filters_load_up() needs to come back. */
+/* Goes down to a member or an item; filters_load_up() with the result comes back. */
 size_t filters_load_down(struct filters_loader *loader, const char *key);
 size_t filters_load_item(struct filters_loader *loader, size_t index);
 void filters_load_up(struct filters_loader *loader, size_t mark);
@@ -34,21 +57,63 @@ void filters_load_up(struct filters_loader *loader, size_t mark);
 void filters_load_error(struct filters_loader *loader, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void filters_load_error_at(struct filters_loader *loader, const char *key, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* Adds an error for each key that is not in known. */
-void filters_load_keys(struct filters_loader *loader, json_t *object, const char *const *known);
-/* The member as text, copied into the set; NULL when it is missing (an error when required) or not a text (always an error). */
-const char *filters_load_text(struct filters_loader *loader, json_t *object, const char *key, bool required);
-/* The member's texts: one text or a list of them. -1 after an error. *list_r is NULL and the count 0 when it is missing. */
-int filters_load_texts(struct filters_loader *loader, json_t *object, const char *key, const char *const **list_r,
-                       size_t *count_r);
+void filters_load_warning_at(struct filters_loader *loader, const char *key, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* "what "word" is unknown; did you mean ...?" at the member `key`, or at the loader's place when key is NULL. */
+void filters_load_unknown(struct filters_loader *loader, const char *key, const char *what, const char *word,
+                          const char *const *known);
+
+/*
+ * Whether value is an object whose keys are all in the tables (NULL for none) with the right kinds of values. Every mistake is told; only a
+ * value that is no object gives false.
+ */
+bool filters_load_object(struct filters_loader *loader, json_t *value, const char *what, const struct filters_key *keys,
+                         const struct filters_key *more);
+/* Whether value is a list (`what` says of what) of at most `max` items. */
+bool filters_load_list(struct filters_loader *loader, json_t *value, const char *what, size_t max);
+
+/* The member as text, copied into the set; NULL when it is missing or no text (which is told by filters_load_object()). */
+const char *filters_load_text(struct filters_loader *loader, json_t *object, const char *key);
+/* The member's texts: one or a list. */
+void filters_load_texts(struct filters_loader *loader, json_t *object, const char *key, const char *const **list_r,
+                        size_t *count_r);
 /* Memory of the set, zeroed. */
 void *filters_load_alloc(struct filters_loader *loader, size_t count, size_t size);
+const char *filters_load_copy(struct filters_loader *loader, const char *text);
+
+/* The set's subject like this one: there is one of each. */
+const struct filters_subject *filters_load_subject(struct filters_loader *loader, const struct filters_subject *wanted);
+/* What a template's name means in the rule that is being loaded. A filters_resolver. */
+int filters_load_name(void *ctx, const char *name, struct filters_reference *reference_r, struct buf *error);
+/* The member's template; NULL after a problem or when it is missing. */
+const struct filters_template *filters_load_template(struct filters_loader *loader, json_t *object, const char *key);
 
 /* The condition at the loader's place, or NULL. */
 const struct filters_condition *filters_load_condition(struct filters_loader *loader, json_t *value);
+/* Fills the operator's part of a test: operator, what it compares with. -1 after a problem. */
+int filters_load_operator(struct filters_loader *loader, json_t *value, struct filters_condition *condition);
+/* The set of words of "in": a list of texts, a named list, a file. NULL after a problem. */
+const struct filters_words *filters_load_words(struct filters_loader *loader, json_t *value, enum filters_words_mode mode,
+                                               const char **name_r);
+/* A set of the words given. */
+const struct filters_words *filters_load_word_set(struct filters_loader *loader, const struct bytes *words, size_t count,
+                                                  enum filters_words_mode mode);
+
 /* The list of actions at the loader's place. */
-int filters_load_actions(struct filters_loader *loader, json_t *value, struct filters_rule *rule);
+void filters_load_actions(struct filters_loader *loader, json_t *value, struct filters_action **actions_r, size_t *count_r);
 /* The tests at the loader's place: appended to the set. */
 void filters_load_tests(struct filters_loader *loader, json_t *value);
+/* Whether the rules that tests expect exist; when all files are loaded. */
+void filters_load_check_tests(struct filters_loader *loader);
+/* Loads the named lists and conditions that nothing uses, so that what is wrong in them is told. */
+void filters_load_unused(struct filters_loader *loader);
+/* Loads the named condition at its own place, unless it was. */
+void filters_load_named_condition(struct filters_loader *loader, struct filters_named *named);
+/* Notes the file's named lists, conditions and groups. */
+void filters_load_named(struct filters_loader *loader, json_t *root);
+
+/* Warnings about what is right and yet hardly meant. */
+void filters_lint(struct filters_loader *loader);
+void filters_lint_pattern(struct filters_loader *loader, const struct filters_pattern *pattern);
 
 #endif

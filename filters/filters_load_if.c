@@ -1,5 +1,5 @@
 /*
- * filters_load_if - the conditions of a rule: all, any, not, and tests.
+ * filters_load_if - the conditions of a rule: all, any, not, named ones, and tests.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -7,61 +7,104 @@
 #include "base/expect.h"
 #include "filters/filters_load.h"
 
-static const struct {
-    const char *name;
-    enum filters_subject_kind kind;
-    enum filters_stage stage;
-} fields[] = {
-    {"from", FILTERS_SUBJECT_FROM, FILTERS_STAGE_ENVELOPE},
-    {"to", FILTERS_SUBJECT_TO, FILTERS_STAGE_ENVELOPE},
-};
-#define FIELD_COUNT (sizeof fields / sizeof *fields)
+#define NAMED_DEPTH_MAX 32
 
-/* The set's subject of this kind: there is one of each. */
-static const struct filters_subject *subject_of(struct filters_loader *loader, struct filters_subject wanted)
-{
-    struct filters_set *set = loader->set;
-    for (size_t i = 0; i < set->subject_count; i++) {
-        struct filters_subject *subject = set->subjects[i];
-        if (subject->kind == wanted.kind &&
-            (wanted.header == NULL || bytes_is_nocase(bytes_of(wanted.header), subject->header))) {
-            return subject;
-        }
-    }
-    if (set->subject_count == set->subject_size) {
-        set->subject_size = set->subject_size == 0 ? 16 : set->subject_size * 2;
-        set->subjects = expect_memory(realloc(set->subjects, set->subject_size * sizeof *set->subjects));
-    }
-    struct filters_subject *subject = filters_load_alloc(loader, 1, sizeof *subject);
-    *subject = wanted;
-    subject->number = (unsigned)set->subject_count;
-    set->subjects[set->subject_count++] = subject;
-    return subject;
-}
-
-static const struct filters_subject *load_field(struct filters_loader *loader, const char *name)
-{
-    const char *names[FIELD_COUNT + 1] = {NULL};
-    for (size_t i = 0; i < FIELD_COUNT; i++) {
-        if (strcmp(fields[i].name, name) == 0) {
-            return subject_of(loader, (struct filters_subject){.kind = fields[i].kind, .stage = fields[i].stage});
-        }
-        names[i] = fields[i].name;
-    }
-    const char *nearest = filters_nearest(name, names);
-    filters_load_error_at(loader, "field", "unknown field \"%s\"%s%s%s", name, nearest == NULL ? "" : "; did you mean \"",
-                          nearest == NULL ? "" : nearest, nearest == NULL ? "" : "\"?");
-    return NULL;
-}
-
+/* RFC 5322 section 3.6.8, and "*" for every field. */
 static bool is_field_name(const char *name)
 {
     for (const char *c = name; *c != '\0'; c++) {
-        if (*c <= ' ' || *c == ':' || *c >= 0x7f) {
+        if (*c <= ' ' || *c == ':' || (unsigned char)*c >= 0x7f) {
             return false;
         }
     }
     return name[0] != '\0';
+}
+
+static void load_headers(struct filters_loader *loader, json_t *value, struct filters_subject *subject)
+{
+    filters_load_texts(loader, value, "header", &subject->headers, &subject->header_count);
+    for (size_t i = 0; i < subject->header_count; i++) {
+        if (!is_field_name(subject->headers[i])) {
+            filters_load_error_at(loader, "header", "\"%s\" is not the name of a header field", subject->headers[i]);
+        }
+    }
+    if (subject->header_count == 0) {
+        filters_load_error_at(loader, "header", "names no header field");
+    }
+}
+
+static const struct filters_field_row *find_field(struct filters_loader *loader, const char *name)
+{
+    const char *names[FILTERS_KEYS_MAX] = {NULL};
+    for (size_t i = 0; filters_fields[i].name != NULL; i++) {
+        if (strcmp(filters_fields[i].name, name) == 0) {
+            return &filters_fields[i];
+        }
+        names[i] = filters_fields[i].name;
+    }
+    filters_load_unknown(loader, "field", "field", name, names);
+    return NULL;
+}
+
+/* Applies "part" to the subject. False after a problem. */
+static bool load_part(struct filters_loader *loader, json_t *value, const struct filters_field_row *row,
+                      struct filters_subject *subject)
+{
+    const char *name = filters_load_text(loader, value, "part");
+    if (name == NULL) {
+        return true;
+    }
+    const char *names[FILTERS_KEYS_MAX] = {NULL};
+    size_t count = 0;
+    for (const struct filters_part_row *part = filters_parts; part->name != NULL; part++) {
+        if ((row->parts & FILTERS_PART_BIT(part->part)) == 0) {
+            continue;
+        }
+        names[count++] = part->name;
+        if (strcmp(part->name, name) == 0) {
+            subject->part = part->part;
+            subject->type = part->type;
+            subject->nocase = part->nocase;
+            return true;
+        }
+    }
+    if (count == 0) {
+        filters_load_error_at(loader, "part", "\"%s\" has no parts", row->name);
+    } else {
+        filters_load_unknown(loader, "part", "part", name, names);
+    }
+    return false;
+}
+
+/* "+01:00", "-0530", "Z". */
+static bool parse_zone(const char *text, int *minutes_r)
+{
+    if (strcmp(text, "Z") == 0 || strcmp(text, "UTC") == 0) {
+        *minutes_r = 0;
+        return true;
+    }
+    size_t colon = strlen(text) == 6 && text[3] == ':' ? 1 : 0;
+    uint64_t hours, minutes;
+    if ((text[0] != '+' && text[0] != '-') || strlen(text) != 5 + colon ||
+        !bytes_to_u64(bytes_at(text + 1, 2), &hours) || !bytes_to_u64(bytes_at(text + 3 + colon, 2), &minutes) ||
+        hours > 14 || minutes > 59) {
+        return false;
+    }
+    *minutes_r = (text[0] == '-' ? -1 : 1) * (int)(hours * 60 + minutes);
+    return true;
+}
+
+static void load_zone(struct filters_loader *loader, json_t *value, struct filters_subject *subject)
+{
+    const char *zone = filters_load_text(loader, value, "zone");
+    if (zone == NULL) {
+        return;
+    }
+    if ((subject->type & (FILTERS_TYPE_TIME | FILTERS_TYPE_DATE | FILTERS_TYPE_WEEKDAY)) == 0) {
+        filters_load_error_at(loader, "zone", "\"zone\" is for time, weekday and date");
+    } else if (!parse_zone(zone, &subject->zone_minutes)) {
+        filters_load_error_at(loader, "zone", "\"%s\" is not an offset from UTC such as \"+01:00\"", zone);
+    }
 }
 
 static const struct filters_subject *load_subject(struct filters_loader *loader, json_t *value)
@@ -69,91 +112,40 @@ static const struct filters_subject *load_subject(struct filters_loader *loader,
     bool has_field = json_object_get(value, "field") != NULL, has_header = json_object_get(value, "header") != NULL;
     if (has_field == has_header) {
         filters_load_error(loader, has_field ? "a test has either \"field\" or \"header\""
-                                             : "a condition is \"all\", \"any\", \"not\", or a test with \"field\" or \"header\"");
+                                             : "a condition is \"all\", \"any\", \"not\", \"condition\", or a test with \"field\" or \"header\"");
         return NULL;
     }
-    const char *name = filters_load_text(loader, value, has_field ? "field" : "header", true);
-    if (name == NULL || has_field) {
-        return name == NULL ? NULL : load_field(loader, name);
+    const struct filters_field_row *row = &filters_header_field;
+    const char *name = filters_load_text(loader, value, "field");
+    if (has_field) {
+        row = name == NULL ? NULL : find_field(loader, name);
     }
-    if (!is_field_name(name)) {
-        filters_load_error_at(loader, "header", "\"%s\" is not the name of a header field", name);
+    if (row == NULL) {
         return NULL;
     }
-    return subject_of(loader, (struct filters_subject){
-                                  .kind = FILTERS_SUBJECT_HEADER, .stage = FILTERS_STAGE_HEADER, .header = name});
-}
-
-static int load_is(struct filters_loader *loader, json_t *value, struct filters_condition *condition)
-{
-    const char *const *words;
-    if (filters_load_texts(loader, value, "is", &words, &condition->word_count) < 0) {
-        return -1;
+    struct filters_subject subject = {.kind = row->kind, .type = row->type, .stage = row->stage, .nocase = row->nocase};
+    if (has_header) {
+        load_headers(loader, value, &subject);
     }
-    condition->operator = FILTERS_IS;
-    condition->words = filters_load_alloc(loader, condition->word_count, sizeof *condition->words);
-    for (size_t i = 0; i < condition->word_count; i++) {
-        condition->words[i] = bytes_of(words[i]);
+    if (!load_part(loader, value, row, &subject)) {
+        return NULL;
     }
-    return 0;
-}
-
-/* The set owns the pattern; the rule's templates may name its groups. */
-static void keep_pattern(struct filters_loader *loader, struct filters_pattern *pattern)
-{
-    struct filters_set *set = loader->set;
-    if (set->pattern_count == set->pattern_size) {
-        set->pattern_size = set->pattern_size == 0 ? 16 : set->pattern_size * 2;
-        set->patterns = expect_memory(realloc(set->patterns, set->pattern_size * sizeof(struct filters_pattern *)));
-    }
-    set->patterns[set->pattern_count++] = pattern;
-    if (loader->pattern_count == FILTERS_RULE_PATTERNS_MAX) {
-        filters_load_error(loader, "more than %d patterns in one rule", FILTERS_RULE_PATTERNS_MAX);
-        return;
-    }
-    loader->patterns[loader->pattern_count++] = pattern;
-}
-
-static int load_matches(struct filters_loader *loader, json_t *value, struct filters_condition *condition)
-{
-    const char *text = filters_load_text(loader, value, "matches", true);
-    if (text == NULL) {
-        return -1;
-    }
-    struct buf error;
-    buf_init(&error, 500);
-    struct filters_pattern *pattern = filters_pattern_new(text, condition->ignore_case, &error);
-    if (pattern == NULL) {
-        filters_load_error_at(loader, "matches", "the pattern does not compile: %s", buf_text(&error));
-        buf_done(&error);
-        return -1;
-    }
-    buf_done(&error);
-    condition->operator = FILTERS_MATCHES;
-    condition->pattern = pattern;
-    keep_pattern(loader, pattern);
-    return 0;
+    load_zone(loader, value, &subject);
+    return filters_load_subject(loader, &subject);
 }
 
 static const struct filters_condition *load_test(struct filters_loader *loader, json_t *value)
 {
-    static const char *const known[] = {"field", "header", "is", "matches", "ignore_case", "all", "any", "not", NULL};
     struct filters_condition *condition = filters_load_alloc(loader, 1, sizeof *condition);
     condition->kind = FILTERS_TEST;
-    filters_load_keys(loader, value, known);
     condition->subject = load_subject(loader, value);
-    json_t *ignore_case = json_object_get(value, "ignore_case");
-    if (ignore_case != NULL && !json_is_boolean(ignore_case)) {
-        filters_load_error_at(loader, "ignore_case", "\"ignore_case\" is true or false");
-    }
-    condition->ignore_case = json_is_true(ignore_case);
-    bool has_is = json_object_get(value, "is") != NULL, has_matches = json_object_get(value, "matches") != NULL;
-    if (has_is == has_matches) {
-        filters_load_error(loader, "a test has one of \"is\" and \"matches\"");
+    if (condition->subject == NULL) {
         return NULL;
     }
-    int result = has_is ? load_is(loader, value, condition) : load_matches(loader, value, condition);
-    return result < 0 || condition->subject == NULL ? NULL : condition;
+    bool ignore_case = json_is_true(json_object_get(value, "ignore_case"));
+    condition->nocase = ignore_case || condition->subject->nocase;
+    condition->per_recipient = condition->subject->kind == FILTERS_SUBJECT_TO;
+    return filters_load_operator(loader, value, condition) < 0 ? NULL : condition;
 }
 
 static const struct filters_condition *load_children(struct filters_loader *loader, json_t *list, int kind)
@@ -164,12 +156,13 @@ static const struct filters_condition *load_children(struct filters_loader *load
     }
     struct filters_condition *condition = filters_load_alloc(loader, 1, sizeof *condition);
     condition->kind = kind == FILTERS_ALL ? FILTERS_ALL : FILTERS_ANY;
-    condition->children = filters_load_alloc(loader, json_array_size(list), sizeof(const struct filters_condition *));
+    condition->children = filters_load_alloc(loader, json_array_size(list), sizeof(struct filters_condition *));
     bool complete = true;
     for (size_t i = 0; i < json_array_size(list); i++) {
         size_t mark = filters_load_item(loader, i);
         condition->children[i] = filters_load_condition(loader, json_array_get(list, i));
         complete = complete && condition->children[i] != NULL;
+        condition->per_recipient = condition->per_recipient || (complete && condition->children[i]->per_recipient);
         filters_load_up(loader, mark);
     }
     condition->child_count = json_array_size(list);
@@ -186,30 +179,112 @@ static const struct filters_condition *load_not(struct filters_loader *loader, j
     }
     struct filters_condition *condition = filters_load_alloc(loader, 1, sizeof *condition);
     condition->kind = FILTERS_NOT;
-    condition->children = filters_load_alloc(loader, 1, sizeof(const struct filters_condition *));
+    condition->children = filters_load_alloc(loader, 1, sizeof(struct filters_condition *));
     condition->children[0] = child;
     condition->child_count = 1;
+    condition->per_recipient = child->per_recipient;
     return condition;
+}
+
+void filters_load_named_condition(struct filters_loader *loader, struct filters_named *named)
+{
+    if (named->state != FILTERS_NAMED_NEW) {
+        return;
+    }
+    const struct filters_pattern *patterns[FILTERS_RULE_PATTERNS_MAX];
+    size_t pattern_count = loader->pattern_count;
+    memcpy(patterns, loader->patterns, pattern_count * sizeof *patterns);
+    const struct filters_json *json = loader->json;
+    struct buf path = loader->path;
+    buf_init(&loader->path, path.max);
+    buf_append_text(&loader->path, named->pointer);
+    loader->json = named->json;
+    loader->pattern_count = 0;
+
+    named->state = FILTERS_NAMED_LOADING;
+    const struct filters_condition *condition = filters_load_condition(loader, named->value);
+    if (condition != NULL) {
+        struct filters_condition *copy = filters_load_alloc(loader, 1, sizeof *copy);
+        *copy = *condition;
+        copy->name = named->name;
+        named->condition = copy;
+    }
+    named->state = FILTERS_NAMED_LOADED;
+    named->patterns = filters_load_alloc(loader, loader->pattern_count, sizeof(struct filters_pattern *));
+    memcpy(named->patterns, loader->patterns, loader->pattern_count * sizeof *patterns);
+    named->pattern_count = loader->pattern_count;
+
+    memcpy(loader->patterns, patterns, pattern_count * sizeof *patterns);
+    loader->pattern_count = pattern_count;
+    buf_done(&loader->path);
+    loader->path = path;
+    loader->json = json;
+}
+
+static const struct filters_condition *use_named(struct filters_loader *loader, json_t *value)
+{
+    const char *name = json_string_value(value);
+    struct filters_named *named = name == NULL ? NULL : map_get(loader->conditions, bytes_of(name));
+    if (named == NULL) {
+        filters_load_error(loader, "there is no condition \"%s\" in \"conditions\"", name == NULL ? "" : name);
+        return NULL;
+    }
+    named->used = true;
+    if (named->state == FILTERS_NAMED_LOADING) {
+        filters_load_error(loader, "the condition \"%s\" is made of itself", name);
+        return NULL;
+    }
+    if (named->state == FILTERS_NAMED_NEW) {
+        if (++loader->depth > NAMED_DEPTH_MAX) {
+            filters_load_error(loader, "named conditions use each other in more than %d levels", NAMED_DEPTH_MAX);
+        } else {
+            filters_load_named_condition(loader, named);
+        }
+        loader->depth--;
+    }
+    for (size_t i = 0; i < named->pattern_count && loader->pattern_count < FILTERS_RULE_PATTERNS_MAX; i++) {
+        loader->patterns[loader->pattern_count++] = named->patterns[i];
+    }
+    return named->condition;
+}
+
+static const struct filters_condition *load_junction(struct filters_loader *loader, json_t *inside, const char *word)
+{
+    switch (word[1]) {
+    case 'l': /* all */
+        return load_children(loader, inside, FILTERS_ALL);
+    case 'n': /* any */
+        return load_children(loader, inside, FILTERS_ANY);
+    case 'o':
+        return word[0] == 'n' ? load_not(loader, inside) : use_named(loader, inside);
+    default:
+        return NULL;
+    }
 }
 
 const struct filters_condition *filters_load_condition(struct filters_loader *loader, json_t *value)
 {
-    static const char *const words[] = {"all", "any", "not"};
+    struct filters_key operators[FILTERS_KEYS_MAX] = {{.name = NULL}};
     if (!json_is_object(value)) {
         filters_load_error(loader, "a condition is an object");
         return NULL;
     }
-    for (size_t i = 0; i < 3; i++) {
-        json_t *inside = json_object_get(value, words[i]);
+    for (const struct filters_key *key = filters_junction_keys; key->name != NULL; key++) {
+        json_t *inside = json_object_get(value, key->name);
         if (inside == NULL) {
             continue;
         }
-        filters_load_keys(loader, value, (const char *const[]){words[i], NULL});
-        size_t mark = filters_load_down(loader, words[i]);
-        const struct filters_condition *condition =
-            i == 2 ? load_not(loader, inside) : load_children(loader, inside, i == 0 ? FILTERS_ALL : FILTERS_ANY);
+        const struct filters_key only[] = {*key, {.name = NULL}};
+        filters_load_object(loader, value, "a condition", only, NULL);
+        size_t mark = filters_load_down(loader, key->name);
+        const struct filters_condition *condition = load_junction(loader, inside, key->name);
         filters_load_up(loader, mark);
         return condition;
     }
+    size_t count = 0;
+    for (const struct filters_operator_row *row = filters_operators; row->name != NULL; row++) {
+        operators[count++] = (struct filters_key){row->name, row->shape, false, row->help};
+    }
+    filters_load_object(loader, value, "a test", filters_test_subject_keys, operators);
     return load_test(loader, value);
 }

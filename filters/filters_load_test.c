@@ -1,62 +1,196 @@
 /*
  * filters_load_test - the "tests" of a rule file: a message, an envelope, and what is expected of it.
  */
+#include <stdio.h>
 #include <string.h>
 
+#include "base/expect.h"
 #include "filters/filters_load.h"
+
+#define MESSAGE_MAX (1u << 20)
+
+static void load_refused(struct filters_loader *loader, json_t *value, const char *key, bool *has_r, bool *wanted_r,
+                         struct filters_expectation *expect)
+{
+    json_t *refused = json_object_get(value, key);
+    if (refused == NULL) {
+        return;
+    }
+    *has_r = true;
+    *wanted_r = !json_is_false(refused);
+    if (json_is_integer(refused)) {
+        expect->code = (int)(json_integer_value(refused) % 1000);
+    } else if (json_is_string(refused)) {
+        expect->text = filters_load_copy(loader, json_string_value(refused));
+    } else if (!json_is_boolean(refused)) {
+        filters_load_error_at(loader, key, "must be true, false, a code, or a part of the reply");
+    }
+}
+
+static void load_headers_expected(struct filters_loader *loader, json_t *value, struct filters_expectation *expect)
+{
+    json_t *headers = json_object_get(value, "headers");
+    if (headers == NULL) {
+        return;
+    }
+    const char **names = filters_load_alloc(loader, json_object_size(headers), sizeof *names);
+    const char **values = filters_load_alloc(loader, json_object_size(headers), sizeof *values);
+    const char *name;
+    json_t *text;
+    json_object_foreach (headers, name, text) {
+        if (!json_is_string(text)) {
+            filters_load_error_at(loader, "headers", "\"headers\" is an object: names with the values expected");
+            return;
+        }
+        names[expect->header_count] = filters_load_copy(loader, name);
+        values[expect->header_count++] = filters_load_copy(loader, json_string_value(text));
+    }
+    expect->header_names = names;
+    expect->header_values = values;
+}
+
+static void load_flag(json_t *value, const char *key, bool *has_r, bool *wanted_r)
+{
+    json_t *flag = json_object_get(value, key);
+    *has_r = flag != NULL;
+    *wanted_r = json_is_true(flag);
+}
 
 static void load_expect(struct filters_loader *loader, json_t *value, struct filters_expectation *expect)
 {
-    static const char *const known[] = {"rules", "filed", NULL};
-    if (!json_is_object(value)) {
-        filters_load_error(loader, "\"expect\" is an object with \"rules\" and \"filed\"");
+    if (!filters_load_object(loader, value, "an expectation", filters_expect_keys, NULL)) {
         return;
     }
-    filters_load_keys(loader, value, known);
     expect->has_rules = json_object_get(value, "rules") != NULL;
     expect->has_filed = json_object_get(value, "filed") != NULL;
-    if (filters_load_texts(loader, value, "rules", &expect->rules, &expect->rule_count) < 0 ||
-        filters_load_texts(loader, value, "filed", &expect->filed, &expect->filed_count) < 0) {
-        return;
-    }
-    if (!expect->has_rules && !expect->has_filed) {
+    expect->has_flags = json_object_get(value, "flags") != NULL;
+    filters_load_texts(loader, value, "rules", &expect->rules, &expect->rule_count);
+    filters_load_texts(loader, value, "filed", &expect->filed, &expect->filed_count);
+    filters_load_texts(loader, value, "flags", &expect->flags, &expect->flag_count);
+    load_flag(value, "held", &expect->has_held, &expect->held);
+    load_flag(value, "discarded", &expect->has_discarded, &expect->discarded);
+    load_refused(loader, value, "rejected", &expect->has_rejected, &expect->rejected, expect);
+    load_refused(loader, value, "deferred", &expect->has_deferred, &expect->deferred, expect);
+    load_headers_expected(loader, value, expect);
+    if (json_object_size(value) == 0) {
         filters_load_error(loader, "the test expects nothing, so it could not fail");
+    }
+}
+
+static void append_field(struct buf *out, const char *name, json_t *value)
+{
+    buf_printf(out, "%s: ", name);
+    for (const char *c = json_string_value(value); *c != '\0'; c++) {
+        buf_append_octet(out, (uint8_t)(*c == '\r' || *c == '\n' ? ' ' : *c));
+    }
+    buf_append_text(out, "\r\n");
+}
+
+/* "headers" and "body" as a message with CRLF line ends. */
+static struct bytes inline_message(struct filters_loader *loader, json_t *value)
+{
+    struct buf out;
+    buf_init(&out, MESSAGE_MAX);
+    const char *name;
+    json_t *field;
+    json_object_foreach (json_object_get(value, "headers"), name, field) {
+        size_t count = json_is_array(field) ? json_array_size(field) : 1;
+        for (size_t i = 0; i < count; i++) {
+            json_t *item = json_is_array(field) ? json_array_get(field, i) : field;
+            if (json_is_string(item)) {
+                append_field(&out, name, item);
+            } else {
+                filters_load_error_at(loader, "headers", "\"%s\" must be a text or a list of texts", name);
+            }
+        }
+    }
+    buf_append_text(&out, "\r\n");
+    const char *body = json_string_value(json_object_get(value, "body"));
+    for (const char *c = body; body != NULL && *c != '\0'; c++) {
+        buf_append_text(&out, *c == '\n' && (c == body || c[-1] != '\r') ? "\r" : "");
+        buf_append_octet(&out, (uint8_t)*c);
+    }
+    if (out.full) {
+        filters_load_error_at(loader, "body", "the message is too large to stand here: write it to a file");
+    }
+    char *copy = expect_memory(arena_copy(loader->set->arena, buf_bytes(&out)));
+    struct bytes message = bytes_at(copy, out.len);
+    buf_done(&out);
+    return message;
+}
+
+/* "2026-11-23T07:11:20Z" */
+static bool parse_now(const char *text, int64_t *ms_r)
+{
+    int year, month, day, hour, minute, second, end = 0;
+    if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2dZ%n", &year, &month, &day, &hour, &minute, &second, &end) != 6 ||
+        end != (int)strlen(text) || year < 1970 || month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 60) {
+        return false;
+    }
+    /* Days from civil, Howard Hinnant's algorithm. */
+    int64_t y = month <= 2 ? year - 1 : year, era = y / 400, of_era = y - era * 400;
+    int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+    int64_t days = era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+    *ms_r = (((days * 24 + hour) * 60 + minute) * 60 + second) * 1000;
+    return true;
+}
+
+static void load_envelope(struct filters_loader *loader, json_t *value, struct filters_test *test)
+{
+    test->from = filters_load_text(loader, value, "from");
+    filters_load_texts(loader, value, "to", &test->to, &test->to_count);
+    if (json_is_array(json_object_get(value, "to")) && test->to_count == 0) {
+        filters_load_error_at(loader, "to", "a message has one or more recipients");
+    }
+    const struct {
+        const char *key;
+        const char **member;
+    } members[] = {
+        {"client", &test->client.address},   {"helo", &test->client.helo},         {"user", &test->client.user},
+        {"listener", &test->client.listener}, {"protocol", &test->client.protocol}, {"tls", &test->client.tls_version},
+        {"certificate", &test->client.tls_peer},
+    };
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        *members[i].member = filters_load_text(loader, value, members[i].key);
+    }
+    test->client.address = test->client.address == NULL ? "127.0.0.1" : test->client.address;
+    test->client.protocol = test->client.protocol == NULL ? "ESMTP" : test->client.protocol;
+    const char *now = filters_load_text(loader, value, "now");
+    if (now != NULL && !parse_now(now, &test->now_ms)) {
+        filters_load_error_at(loader, "now", "must be a time such as \"2026-11-23T07:11:20Z\"");
     }
 }
 
 static void load_test(struct filters_loader *loader, json_t *value, struct filters_test *test)
 {
-    static const char *const known[] = {"name", "message", "from", "to", "expect", NULL};
-    if (!json_is_object(value)) {
-        filters_load_error(loader, "a test is an object with \"name\", \"message\", \"from\", \"to\" and \"expect\"");
-        return;
-    }
-    filters_load_keys(loader, value, known);
-    test->file = arena_text(loader->set->arena, filters_json_name(loader->json));
+    test->file = filters_load_copy(loader, filters_json_name(loader->json));
     filters_json_place(loader->json, buf_text(&loader->path), &test->line, &test->column);
-    test->name = filters_load_text(loader, value, "name", true);
-    test->message = filters_load_text(loader, value, "message", true);
-    test->from = filters_load_text(loader, value, "from", true);
-    if (json_object_get(value, "to") == NULL) {
-        filters_load_error(loader, "\"to\" is missing: the recipients");
-    } else if (filters_load_texts(loader, value, "to", &test->to, &test->to_count) == 0 && test->to_count == 0) {
-        filters_load_error_at(loader, "to", "a message has one or more recipients");
-    }
-    json_t *expect = json_object_get(value, "expect");
-    if (expect == NULL) {
-        filters_load_error(loader, "\"expect\" is missing");
+    if (!filters_load_object(loader, value, "a test", filters_case_keys, NULL)) {
         return;
     }
-    size_t mark = filters_load_down(loader, "expect");
-    load_expect(loader, expect, &test->expect);
-    filters_load_up(loader, mark);
+    test->name = filters_load_text(loader, value, "name");
+    test->path = filters_load_text(loader, value, "message");
+    load_envelope(loader, value, test);
+    bool is_inline = json_object_get(value, "headers") != NULL || json_object_get(value, "body") != NULL;
+    if (is_inline == (json_object_get(value, "message") != NULL)) {
+        filters_load_error(loader, "a test has either \"message\", a file, or \"headers\" and \"body\"");
+    }
+    if (json_object_get(value, "headers") != NULL && !json_is_object(json_object_get(value, "headers"))) {
+        filters_load_error_at(loader, "headers", "\"headers\" is an object: names with values");
+    }
+    test->message = inline_message(loader, value);
+    json_t *expect = json_object_get(value, "expect");
+    if (expect != NULL) {
+        size_t mark = filters_load_down(loader, "expect");
+        load_expect(loader, expect, &test->expect);
+        filters_load_up(loader, mark);
+    }
 }
 
 void filters_load_tests(struct filters_loader *loader, json_t *value)
 {
     struct filters_set *set = loader->set;
-    if (!json_is_array(value)) {
-        filters_load_error(loader, "\"tests\" is a list of tests");
+    if (!filters_load_list(loader, value, "tests", FILTERS_TESTS_MAX - set->test_count)) {
         return;
     }
     size_t count = json_array_size(value);
@@ -71,4 +205,29 @@ void filters_load_tests(struct filters_loader *loader, json_t *value)
     }
     set->tests = tests;
     set->test_count += count;
+}
+
+static void check_rule_names(struct filters_loader *loader, const struct filters_test *test, const struct map *names)
+{
+    for (size_t i = 0; i < test->expect.rule_count; i++) {
+        if (map_get(names, bytes_of(test->expect.rules[i])) == NULL) {
+            filters_problems_add(loader->problems, FILTERS_ERROR, test->file, test->line, test->column, "",
+                                 "the test \"%s\" expects the rule \"%s\", which does not exist", test->name == NULL ? "" : test->name,
+                                 test->expect.rules[i]);
+        }
+    }
+}
+
+void filters_load_check_tests(struct filters_loader *loader)
+{
+    struct map *names = map_new(FILTERS_RULES_MAX, NULL);
+    for (size_t i = 0; i < loader->set->group_count; i++) {
+        for (size_t j = 0; j < loader->set->groups[i].rule_count; j++) {
+            map_set(names, bytes_of(loader->set->groups[i].rules[j].name), loader);
+        }
+    }
+    for (size_t i = 0; i < loader->set->test_count; i++) {
+        check_rule_names(loader, &loader->set->tests[i], names);
+    }
+    map_free(&names, NULL);
 }

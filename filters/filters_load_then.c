@@ -1,27 +1,35 @@
 /*
- * filters_load_then - the actions of a rule.
+ * filters_load_then - the actions of a rule, and of a group's default.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/expect.h"
 #include "filters/filters_load.h"
 #include "filters/filters_text.h"
 
-static void check_upstream(struct filters_loader *loader, const char *name)
+#define VARIABLES_MAX 1000u
+
+/* ---- targets ---- */
+
+static void load_upstream(struct filters_loader *loader, json_t *value, struct filters_target *target)
 {
-    for (size_t i = 0; i < loader->options->upstream_count; i++) {
-        if (strcmp(loader->options->upstreams[i], name) == 0) {
-            return;
+    target->upstream = filters_load_text(loader, value, "upstream");
+    if (target->upstream == NULL) {
+        target->upstream = loader->set->fallback.upstream;
+        if (target->upstream == NULL && json_object_get(value, "upstream") == NULL) {
+            filters_load_error(loader, "\"upstream\" is missing, and the configuration has no default one");
         }
+        return;
     }
     const char **names = filters_load_alloc(loader, loader->options->upstream_count + 1, sizeof *names);
     for (size_t i = 0; i < loader->options->upstream_count; i++) {
+        if (strcmp(loader->options->upstreams[i], target->upstream) == 0) {
+            return;
+        }
         names[i] = loader->options->upstreams[i];
     }
-    const char *nearest = filters_nearest(name, names);
-    filters_load_error_at(loader, "upstream", "there is no upstream \"%s\" in the configuration%s%s%s", name,
-                          nearest == NULL ? "" : "; did you mean \"", nearest == NULL ? "" : nearest,
-                          nearest == NULL ? "" : "\"?");
+    filters_load_unknown(loader, "upstream", "upstream in the configuration called", target->upstream, names);
 }
 
 /* RFC 9051: flag = "\Answered" / "\Flagged" / "\Seen" / "\Draft" / atom. */
@@ -34,111 +42,330 @@ static const char *flag_error(const char *flag)
                 return NULL;
             }
         }
-        return "known system flags are \\Answered, \\Draft, \\Flagged and \\Seen";
+        return "the system flags are \\Answered, \\Draft, \\Flagged and \\Seen";
     }
+    bool value = false;
     for (const char *c = flag; *c != '\0'; c++) {
-        if (*c <= ' ' || *c >= 0x7f || strchr("(){%*\"\\]", *c) != NULL) {
+        value = c[0] == '$' && c[1] == '{' ? true : value && c[0] != '}';
+        if (!value && *c != '}' && (*c <= ' ' || (unsigned char)*c >= 0x7f || strchr("(){%*\"\\]", *c) != NULL)) {
             return "a keyword has neither blanks nor any of (){%*\"\\] and is ASCII";
         }
     }
-    return flag[0] == '\0' || strlen(flag) > 64 ? "a keyword has 1 to 64 characters" : NULL;
+    return flag[0] == '\0' || strlen(flag) > FILTERS_KEYWORD_MAX ? "a keyword has 1 to 64 characters" : NULL;
 }
 
-static void load_flags(struct filters_loader *loader, json_t *value, struct filters_action *action)
+static void load_flags(struct filters_loader *loader, json_t *value, struct filters_target *target)
 {
-    if (filters_load_texts(loader, value, "flags", &action->flags, &action->flag_count) < 0) {
+    const char *const *flags;
+    filters_load_texts(loader, value, "flags", &flags, &target->keyword_count);
+    target->keywords = filters_load_alloc(loader, target->keyword_count, sizeof(struct filters_template *));
+    for (size_t i = 0; i < target->keyword_count; i++) {
+        struct buf error;
+        buf_init(&error, 1000);
+        const char *wrong = flag_error(flags[i]);
+        struct filters_resolver resolver = {filters_load_name, loader};
+        if (wrong != NULL) {
+            buf_append_text(&error, wrong);
+        } else {
+            target->keywords[i] = filters_template_new(loader->set->arena, flags[i], &resolver, &error);
+        }
+        if (target->keywords[i] == NULL) {
+            filters_load_error_at(loader, "flags", "\"%s\" cannot be a flag: %s", flags[i], buf_text(&error));
+        }
+        buf_done(&error);
+    }
+}
+
+/* The text's own levels: what is filled in is made harmless when it is. Values are taken out first, quotes in them may hold anything. */
+static const char *folder_error(const char *text)
+{
+    struct buf fixed;
+    buf_init(&fixed, 4096);
+    bool value = false, quoted = false;
+    for (const char *c = text; *c != '\0'; c++) {
+        if (!value && c[0] == '$' && c[1] == '{' && (c == text || c[-1] != '$')) {
+            value = true;
+            buf_append_text(&fixed, "x");
+        } else if (value) {
+            quoted = *c == '\'' ? !quoted : quoted;
+            value = quoted || *c != '}';
+        } else {
+            buf_append_octet(&fixed, (uint8_t)*c);
+        }
+    }
+    const char *error = filters_text_folder_error(buf_text(&fixed));
+    if (fixed.full) {
+        error = "the folder's name is too long";
+    }
+    buf_done(&fixed);
+    return error;
+}
+
+static bool is_known_folder(const struct filters_load_options *options, const struct filters_target *target, const char *folder)
+{
+    bool any = false;
+    for (size_t i = 0; i < options->folder_count; i++) {
+        if (strcmp(options->folders[i].upstream, target->upstream) != 0) {
+            continue;
+        }
+        any = true;
+        if (strcmp(options->folders[i].folder, folder) == 0) {
+            return true;
+        }
+    }
+    return !any; /* nothing is known about this upstream */
+}
+
+static void load_folder(struct filters_loader *loader, json_t *value, struct filters_target *target)
+{
+    const char *text = filters_load_text(loader, value, "folder");
+    const char *error = text == NULL ? NULL : folder_error(text);
+    if (error != NULL) {
+        filters_load_error_at(loader, "folder", "%s", error);
+    }
+    if (text == NULL || error != NULL) {
         return;
     }
-    for (size_t i = 0; i < action->flag_count; i++) {
-        const char *error = flag_error(action->flags[i]);
-        if (error != NULL) {
-            filters_load_error_at(loader, "flags", "\"%s\" cannot be a flag: %s", action->flags[i], error);
+    target->folder = filters_load_template(loader, value, "folder");
+    if (target->folder == NULL) {
+        return;
+    }
+    if (filters_template_folder_max(target->folder) > FILTERS_FOLDER_MAX) {
+        filters_load_error_at(loader, "folder", "the folder's name may become longer than %u octets; each ${...} may bring %u",
+                              FILTERS_FOLDER_MAX, FILTERS_FOLDER_VALUE_MAX);
+    }
+    const char *empty = filters_template_empty_level(target->folder);
+    if (empty != NULL) {
+        filters_load_warning_at(loader, "folder", "${%s} may be empty, and the level would be called \"_\": say what else by ${%s | default('...')}",
+                                empty, empty);
+    }
+    if (target->upstream != NULL && filters_template_is_constant(target->folder) && !is_known_folder(loader->options, target, text)) {
+        filters_load_warning_at(loader, "folder", "there is no folder \"%s\" on upstream \"%s\" yet", text, target->upstream);
+    }
+}
+
+static void load_target(struct filters_loader *loader, json_t *value, struct filters_target *target)
+{
+    if (!filters_load_object(loader, value, "a target", filters_target_keys, NULL)) {
+        return;
+    }
+    load_upstream(loader, value, target);
+    load_folder(loader, value, target);
+    load_flags(loader, value, target);
+    const char *date = filters_load_text(loader, value, "date");
+    target->date_from_header = date != NULL && strcmp(date, "header") == 0;
+    if (date != NULL && !target->date_from_header && strcmp(date, "received") != 0) {
+        filters_load_unknown(loader, "date", "choice", date, filters_date_words);
+    }
+}
+
+static void load_targets(struct filters_loader *loader, json_t *value, struct filters_action *action)
+{
+    bool list = json_is_array(value);
+    action->target_count = list ? json_array_size(value) : 1;
+    action->targets = filters_load_alloc(loader, action->target_count, sizeof *action->targets);
+    if (action->target_count == 0) {
+        filters_load_error(loader, "an empty list of targets");
+    }
+    for (size_t i = 0; i < action->target_count; i++) {
+        size_t mark = list ? filters_load_item(loader, i) : loader->path.len;
+        load_target(loader, list ? json_array_get(value, i) : value, &action->targets[i]);
+        filters_load_up(loader, mark);
+    }
+}
+
+/* ---- refusals ---- */
+
+static void check_codes(struct filters_loader *loader, struct filters_action *action, int class)
+{
+    if (action->code / 100 != class) {
+        filters_load_error_at(loader, "code", "\"%s\" has a code from %d00 to %d99",
+                              filters_action_keys[action->kind].name, class, class);
+    }
+    struct bytes rest = bytes_of(action->enhanced);
+    uint64_t parts[3] = {0};
+    bool right = true;
+    for (int i = 0; i < 3; i++) {
+        struct bytes part = bytes_cut(&rest, '.');
+        right = right && part.len <= 3 && bytes_to_u64(part, &parts[i]);
+    }
+    if (!right || rest.ptr != NULL || parts[0] != (uint64_t)class) {
+        filters_load_error_at(loader, "enhanced", "must be an enhanced status code such as \"%d.7.1\"", class);
+    }
+}
+
+static void load_refusal(struct filters_loader *loader, json_t *value, struct filters_action *action)
+{
+    int class = action->kind == FILTERS_REJECT ? 5 : 4;
+    action->code = class * 100 + 50;
+    action->enhanced = class == 5 ? "5.7.1" : "4.7.1";
+    if (json_is_string(value)) { /* the text alone */
+        json_t *object = json_pack("{s:O}", "text", value);
+        action->text = filters_load_template(loader, object, "text");
+        json_decref(object);
+        return;
+    }
+    if (!filters_load_object(loader, value, "a refusal is a text, or", filters_refusal_keys, NULL)) {
+        return;
+    }
+    action->text = filters_load_template(loader, value, "text");
+    json_t *code = json_object_get(value, "code");
+    if (json_is_integer(code)) {
+        json_int_t number = json_integer_value(code);
+        action->code = number > 0 && number < 1000 ? (int)number : 0;
+    }
+    const char *enhanced = filters_load_text(loader, value, "enhanced");
+    action->enhanced = enhanced == NULL ? action->enhanced : enhanced;
+    check_codes(loader, action, class);
+}
+
+/* ---- header edits ---- */
+
+/* What others rely on must stay as it came: the trace fields, and ours. */
+static void check_field(struct filters_loader *loader, const char *key, const char *name)
+{
+    static const char *const kept[] = {"Received", "Return-Path", "X-Mailweir-Id"};
+    for (const char *c = name; *c != '\0'; c++) {
+        if (*c <= ' ' || *c == ':' || (unsigned char)*c >= 0x7f) {
+            filters_load_error_at(loader, key, "\"%s\" is not the name of a header field", name);
+            return;
+        }
+    }
+    if (name[0] == '\0' || strlen(name) > 70) {
+        filters_load_error_at(loader, key, "a field's name has 1 to 70 characters");
+    }
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+        if (bytes_is_nocase(bytes_of(name), kept[i])) {
+            filters_load_error_at(loader, key, "\"%s\" is a trace field and stays as it is", kept[i]);
         }
     }
 }
 
-static void load_folder(struct filters_loader *loader, json_t *value, struct filters_action *action)
+static void load_header_edit(struct filters_loader *loader, json_t *value, struct filters_action *action)
 {
-    const char *text = filters_load_text(loader, value, "folder", true);
-    if (text == NULL) {
+    if (!filters_load_object(loader, value, "a header edit", filters_add_keys, NULL)) {
         return;
     }
-    const char *error = filters_text_folder_error(text);
-    if (error != NULL) {
-        filters_load_error_at(loader, "folder", "%s", error);
-        return;
+    action->field = filters_load_text(loader, value, "name");
+    if (action->field != NULL) {
+        check_field(loader, "name", action->field);
     }
-    struct buf why;
-    buf_init(&why, 500);
-    struct filters_names names = {loader->patterns, loader->pattern_count};
-    action->folder = filters_template_new(loader->set->arena, text, &names, &why);
-    if (action->folder == NULL) {
-        filters_load_error_at(loader, "folder", "%s", buf_text(&why));
-    } else if (filters_template_folder_max(action->folder) > FILTERS_FOLDER_MAX) {
-        filters_load_error_at(loader, "folder", "the folder's name may become longer than %u octets; each ${...} may bring %u",
-                              FILTERS_FOLDER_MAX, FILTERS_FOLDER_VALUE_MAX);
-    }
-    buf_done(&why);
+    action->text = filters_load_template(loader, value, "value");
 }
 
-static void load_fileinto(struct filters_loader *loader, json_t *value, struct filters_action *action)
+static void load_deleteheader(struct filters_loader *loader, json_t *value, struct filters_action *action)
 {
-    static const char *const known[] = {"upstream", "folder", "flags", NULL};
-    action->kind = FILTERS_FILEINTO;
-    if (!json_is_object(value)) {
-        filters_load_error(loader, "\"fileinto\" is an object with \"upstream\" and \"folder\"");
-        return;
-    }
-    filters_load_keys(loader, value, known);
-    action->upstream = filters_load_text(loader, value, "upstream", true);
-    if (action->upstream != NULL) {
-        check_upstream(loader, action->upstream);
-    }
-    load_folder(loader, value, action);
-    load_flags(loader, value, action);
-}
-
-static void load_stop(struct filters_loader *loader, json_t *value, struct filters_action *action)
-{
-    action->kind = FILTERS_STOP;
-    if (!json_is_true(value)) {
-        filters_load_error(loader, "\"stop\" is true, or is left out");
+    if (json_is_string(value)) {
+        action->field = filters_load_copy(loader, json_string_value(value));
+        check_field(loader, "", action->field);
     }
 }
 
-static const struct {
+static void load_tag(struct filters_loader *loader, json_t *value, struct filters_action *action)
+{
+    if (json_is_string(value)) {
+        json_t *object = json_pack("{s:O}", "tag_subject", value);
+        action->text = filters_load_template(loader, object, "tag_subject");
+        json_decref(object);
+    }
+}
+
+/* ---- the rest ---- */
+
+static unsigned variable_of(struct filters_loader *loader, const char *name)
+{
+    struct filters_set *set = loader->set;
+    uintptr_t number = (uintptr_t)map_get(loader->variables, bytes_of(name));
+    if (number != 0) {
+        return (unsigned)number - 1;
+    }
+    set->variables = expect_memory(realloc(set->variables, (set->variable_count + 1) * sizeof *set->variables));
+    set->variables[set->variable_count++] = filters_load_copy(loader, name);
+    map_set(loader->variables, bytes_of(name), (void *)(uintptr_t)set->variable_count);
+    return (unsigned)set->variable_count - 1;
+}
+
+static bool is_variable(const char *name)
+{
+    bool letters = octet_is_alpha((uint8_t)name[0]);
+    for (const char *c = name; *c != '\0'; c++) {
+        letters = letters && (octet_is_alpha((uint8_t)*c) || octet_is_digit((uint8_t)*c) || *c == '_');
+    }
+    return letters && strlen(name) <= 40;
+}
+
+static void load_set(struct filters_loader *loader, json_t *value, struct filters_action *action)
+{
+    if (!json_is_object(value) || json_object_size(value) == 0) {
+        filters_load_error(loader, "\"set\" is an object: variables with their values");
+        return;
+    }
+    action->assignments = filters_load_alloc(loader, json_object_size(value), sizeof *action->assignments);
     const char *name;
-    void (*load)(struct filters_loader *loader, json_t *value, struct filters_action *action);
-} kinds[] = {
-    {"fileinto", load_fileinto},
-    {"stop", load_stop},
+    json_t *item;
+    json_object_foreach (value, name, item) {
+        if (!is_variable(name)) {
+            filters_load_error_at(loader, name, "a variable's name is a letter, then letters, digits and \"_\"");
+        } else if (!json_is_string(item)) {
+            filters_load_error_at(loader, name, "must be a text");
+        } else if (loader->set->variable_count >= VARIABLES_MAX) {
+            filters_load_error_at(loader, name, "more than %u variables", VARIABLES_MAX);
+        } else {
+            struct filters_assignment *assignment = &action->assignments[action->assignment_count++];
+            assignment->value = filters_load_template(loader, value, name);
+            assignment->variable = variable_of(loader, name);
+        }
+    }
+}
+
+static void load_goto(struct filters_loader *loader, json_t *value, struct filters_action *action)
+{
+    struct filters_group *group = json_is_string(value) ? map_get(loader->groups, bytes_of(json_string_value(value))) : NULL;
+    if (group != NULL) {
+        group->used = true;
+        action->group = (unsigned)(group - loader->set->groups);
+        return;
+    }
+    if (json_is_string(value)) {
+        const char **names = filters_load_alloc(loader, loader->set->group_count, sizeof *names);
+        for (size_t i = 1; i < loader->set->group_count; i++) {
+            names[i - 1] = loader->set->groups[i].name;
+        }
+        filters_load_unknown(loader, NULL, "group", json_string_value(value), names);
+    }
+}
+
+static void load_nothing(struct filters_loader *loader, json_t *value, struct filters_action *action)
+{
+    (void)loader, (void)value, (void)action; /* true, or told already */
+}
+
+/* In the order of enum filters_action_kind and of filters_action_keys. */
+static void (*const load_kind[])(struct filters_loader *loader, json_t *value, struct filters_action *action) = {
+    load_targets, load_targets,     load_nothing,      load_refusal,     load_refusal, load_nothing, load_nothing,
+    load_header_edit, load_deleteheader, load_header_edit, load_tag,     load_set,     load_goto,
 };
-#define KIND_COUNT (sizeof kinds / sizeof *kinds)
 
 static void load_action(struct filters_loader *loader, json_t *value, struct filters_action *action)
 {
-    const char *known[KIND_COUNT + 1] = {NULL};
-    const char *found = NULL;
-    for (size_t i = 0; i < KIND_COUNT; i++) {
-        known[i] = kinds[i].name;
-    }
-    if (!json_is_object(value)) {
-        filters_load_error(loader, "an action is an object with one key, such as {\"stop\": true}");
+    if (!filters_load_object(loader, value, "an action", filters_action_keys, NULL)) {
         return;
     }
-    filters_load_keys(loader, value, known);
-    for (size_t i = 0; i < KIND_COUNT; i++) {
-        json_t *inside = json_object_get(value, kinds[i].name);
+    const char *found = NULL;
+    for (int kind = 0; filters_action_keys[kind].name != NULL; kind++) {
+        const char *name = filters_action_keys[kind].name;
+        json_t *inside = json_object_get(value, name);
         if (inside == NULL) {
             continue;
         }
         if (found != NULL) {
-            filters_load_error(loader, "\"%s\" and \"%s\" are two actions: write them as two objects", found, kinds[i].name);
+            filters_load_error(loader, "\"%s\" and \"%s\" are two actions: write them as two objects", found, name);
             return;
         }
-        found = kinds[i].name;
-        size_t mark = filters_load_down(loader, found);
-        kinds[i].load(loader, inside, action);
+        found = name;
+        action->kind = (enum filters_action_kind)kind;
+        size_t mark = filters_load_down(loader, name);
+        load_kind[kind](loader, inside, action);
         filters_load_up(loader, mark);
     }
     if (found == NULL && json_object_size(value) == 0) {
@@ -146,18 +373,19 @@ static void load_action(struct filters_loader *loader, json_t *value, struct fil
     }
 }
 
-int filters_load_actions(struct filters_loader *loader, json_t *value, struct filters_rule *rule)
+void filters_load_actions(struct filters_loader *loader, json_t *value, struct filters_action **actions_r, size_t *count_r)
 {
     if (!json_is_array(value) || json_array_size(value) == 0) {
-        filters_load_error(loader, "\"then\" is a list of one or more actions");
-        return -1;
+        filters_load_error(loader, "must be a list of one or more actions, such as [{\"stop\": true}]");
+        return;
     }
-    rule->action_count = json_array_size(value);
-    rule->actions = filters_load_alloc(loader, rule->action_count, sizeof *rule->actions);
-    for (size_t i = 0; i < rule->action_count; i++) {
+    size_t count = json_array_size(value);
+    struct filters_action *actions = filters_load_alloc(loader, count, sizeof *actions);
+    for (size_t i = 0; i < count; i++) {
         size_t mark = filters_load_item(loader, i);
-        load_action(loader, json_array_get(value, i), &rule->actions[i]);
+        load_action(loader, json_array_get(value, i), &actions[i]);
         filters_load_up(loader, mark);
     }
-    return 0;
+    *actions_r = actions;
+    *count_r = count;
 }

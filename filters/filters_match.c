@@ -6,8 +6,8 @@
  */
 #include <string.h>
 
-#include "base/expect.h"
 #include "filters/filters_run.h"
+#include "filters/filters_trace.h"
 
 static enum filters_verdict decide(struct filters_run *run, const struct filters_condition *condition);
 
@@ -36,26 +36,13 @@ static enum filters_verdict decide_not(struct filters_run *run, const struct fil
     return verdict == FILTERS_YES ? FILTERS_NO : verdict == FILTERS_NO ? FILTERS_YES : verdict;
 }
 
-static bool is_any_word(const struct filters_condition *condition, struct bytes value)
-{
-    for (size_t i = 0; i < condition->word_count; i++) {
-        struct bytes word = condition->words[i];
-        if (condition->ignore_case ? bytes_equal_nocase(word, value) : bytes_equal(word, value)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static int add_capture(struct filters_run *run, const struct filters_pattern *pattern, struct bytes text)
 {
-    size_t count = filters_pattern_groups(pattern) + 1u;
-    size_t *groups = arena_array(run->arena, count * 2, sizeof *groups);
-    if (groups == NULL || run->capture_count == run->capture_size) {
-        fault_set(run->fault, FAULT_LOCAL, "rules-memory", "rules", "a rule captured more than it may keep");
-        return -1;
+    if (run->capture_count == run->capture_size) {
+        return filters_run_full(run);
     }
-    for (unsigned i = 0; i < count; i++) {
+    size_t *groups = run->group_store + run->capture_count * 2 * FILTERS_PATTERN_MAX_GROUPS;
+    for (unsigned i = 0; i <= filters_pattern_groups(pattern); i++) {
         groups[2 * i] = groups[2 * i + 1] = SIZE_MAX;
         filters_matcher_group(run->matcher, i, &groups[2 * i], &groups[2 * i + 1]);
     }
@@ -63,21 +50,82 @@ static int add_capture(struct filters_run *run, const struct filters_pattern *pa
     return 0;
 }
 
-static enum filters_verdict match_value(struct filters_run *run, const struct filters_condition *condition, struct bytes value)
+static enum filters_verdict match_pattern(struct filters_run *run, const struct filters_condition *condition, struct bytes text)
 {
-    if (condition->operator == FILTERS_IS) {
-        return is_any_word(condition, value) ? FILTERS_YES : FILTERS_NO;
+    int matched = filters_pattern_match(condition->pattern, run->matcher, text);
+    if (matched == 0) {
+        return FILTERS_NO;
     }
-    int matched = filters_pattern_match(condition->pattern, run->matcher, value);
     if (matched < 0) {
         fault_set(run->fault, FAULT_LOCAL, "pattern-limit", "rules", "pattern \"%s\": %s",
                   filters_pattern_text(condition->pattern), filters_matcher_error(run->matcher));
         return FILTERS_FAILED;
     }
-    if (matched == 1 && add_capture(run, condition->pattern, value) < 0) {
+    return add_capture(run, condition->pattern, text) < 0 ? FILTERS_FAILED : FILTERS_YES;
+}
+
+static bool ends_with(struct bytes text, struct bytes word)
+{
+    return text.len >= word.len && bytes_equal(bytes_from(text, text.len - word.len), word);
+}
+
+static bool match_any_word(const struct filters_condition *condition, struct bytes text)
+{
+    for (size_t i = 0; i < condition->word_count; i++) {
+        struct bytes word = condition->words[i];
+        bool is = condition->operator == FILTERS_CONTAINS      ? bytes_find(text, word) >= 0
+                  : condition->operator == FILTERS_STARTS_WITH ? bytes_equal(bytes_slice(text, 0, word.len), word)
+                                                               : ends_with(text, word);
+        if (is) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool match_range(const struct filters_condition *condition, int64_t number)
+{
+    for (size_t i = 0; i < condition->range_count; i++) {
+        const struct filters_range *range = &condition->ranges[i];
+        bool above = number >= range->low, below = number <= range->high;
+        if (range->low <= range->high ? above && below : above || below) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum filters_verdict match_text(struct filters_run *run, const struct filters_condition *condition,
+                                       struct filters_value *value)
+{
+    if (condition->nocase && filters_run_fold(run, value) < 0) {
         return FILTERS_FAILED;
     }
-    return matched == 1 ? FILTERS_YES : FILTERS_NO;
+    struct bytes text = condition->nocase ? value->folded : value->text;
+    switch (condition->operator) {
+    case FILTERS_IS:
+        return filters_words_has(condition->set, text) ? FILTERS_YES : FILTERS_NO;
+    case FILTERS_IN:
+        return filters_words_has_address(condition->set, text) ? FILTERS_YES : FILTERS_NO;
+    default:
+        return match_any_word(condition, text) ? FILTERS_YES : FILTERS_NO;
+    }
+}
+
+static enum filters_verdict match_value(struct filters_run *run, const struct filters_condition *condition,
+                                        struct filters_value *value)
+{
+    if (condition->operator == FILTERS_MATCHES) {
+        return match_pattern(run, condition, value->text);
+    }
+    switch (condition->subject->type) {
+    case FILTERS_TYPE_TEXT:
+        return match_text(run, condition, value);
+    case FILTERS_TYPE_NETWORK:
+        return filters_words_has_network(condition->set, value->text) ? FILTERS_YES : FILTERS_NO;
+    default:
+        return match_range(condition, value->number) ? FILTERS_YES : FILTERS_NO;
+    }
 }
 
 static enum filters_verdict decide_test(struct filters_run *run, const struct filters_condition *condition)
@@ -89,8 +137,11 @@ static enum filters_verdict decide_test(struct filters_run *run, const struct fi
     if (fetched->state == FILTERS_NOT_YET) {
         return FILTERS_UNKNOWN;
     }
+    if (condition->operator == FILTERS_EXISTS) {
+        return (fetched->count > 0) == condition->wanted ? FILTERS_YES : FILTERS_NO;
+    }
     for (size_t i = 0; i < fetched->count; i++) {
-        enum filters_verdict verdict = match_value(run, condition, fetched->values[i]);
+        enum filters_verdict verdict = match_value(run, condition, &fetched->values[i]);
         if (verdict != FILTERS_NO) {
             return verdict;
         }
@@ -98,7 +149,7 @@ static enum filters_verdict decide_test(struct filters_run *run, const struct fi
     return FILTERS_NO;
 }
 
-static enum filters_verdict decide(struct filters_run *run, const struct filters_condition *condition)
+static enum filters_verdict decide_kind(struct filters_run *run, const struct filters_condition *condition)
 {
     switch (condition->kind) {
     case FILTERS_ALL:
@@ -113,8 +164,28 @@ static enum filters_verdict decide(struct filters_run *run, const struct filters
     return decide_test(run, condition);
 }
 
+static enum filters_verdict decide(struct filters_run *run, const struct filters_condition *condition)
+{
+    if (run->trace == NULL) {
+        return decide_kind(run, condition);
+    }
+    filters_trace_enter(run->trace);
+    size_t captures = run->capture_count;
+    enum filters_verdict verdict = decide_kind(run, condition);
+    filters_trace_leave(run->trace, run, condition, verdict, captures);
+    return verdict;
+}
+
 enum filters_verdict filters_run_rule(struct filters_run *run, const struct filters_rule *rule)
 {
     run->capture_count = 0;
-    return rule->condition == NULL ? FILTERS_YES : decide(run, rule->condition);
+    if (rule->condition == NULL) {
+        return FILTERS_YES;
+    }
+    if (run->never[rule->number] != 0 && run->trace == NULL) {
+        return FILTERS_NO;
+    }
+    enum filters_verdict verdict = decide(run, rule->condition);
+    run->never[rule->number] = verdict == FILTERS_NO && !rule->condition->per_recipient;
+    return verdict;
 }

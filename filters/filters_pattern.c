@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/expect.h"
+#include "filters/filters_scan.h"
 
 struct filters_pattern {
     pcre2_code *code;
@@ -91,6 +92,119 @@ int filters_pattern_group(const struct filters_pattern *pattern, const char *nam
 {
     int group = pcre2_substring_number_from_name(pattern->code, (PCRE2_SPTR)name);
     return group > 0 ? group : -1;
+}
+
+const char *filters_pattern_group_name(const struct filters_pattern *pattern, unsigned group)
+{
+    uint32_t count = 0, size = 0;
+    PCRE2_SPTR table = NULL;
+    pcre2_pattern_info(pattern->code, PCRE2_INFO_NAMECOUNT, &count);
+    pcre2_pattern_info(pattern->code, PCRE2_INFO_NAMEENTRYSIZE, &size);
+    pcre2_pattern_info(pattern->code, PCRE2_INFO_NAMETABLE, &table);
+    for (uint32_t i = 0; i < count; i++, table += size) { /* two octets of number, then the name */
+        if ((unsigned)(table[0] << 8 | table[1]) == group) {
+            return (const char *)table + 2;
+        }
+    }
+    return NULL;
+}
+
+/* Whether a part of a pattern, by itself, matches an empty text. */
+static bool part_may_be_empty(const char *part, size_t len)
+{
+    struct buf text;
+    buf_init(&text, FILTERS_PATTERN_MAX_LENGTH + 1);
+    buf_append(&text, part, len);
+    int error;
+    size_t offset;
+    uint32_t empty = 1;
+    pcre2_code *code = compile(buf_text(&text), PCRE2_UTF | PCRE2_UCP, &error, &offset);
+    if (code != NULL) {
+        pcre2_pattern_info(code, PCRE2_INFO_MATCHEMPTY, &empty);
+    }
+    pcre2_code_free(code);
+    buf_done(&text);
+    return empty != 0;
+}
+
+static bool takes_no_part(const struct filters_scan *scan, const struct filters_scan_group *group)
+{
+    if (group->optional || scan->alternatives) {
+        return true;
+    }
+    for (int at = group->parent; at >= 0; at = scan->groups[at].parent) {
+        const struct filters_scan_group *around = &scan->groups[at];
+        if (around->optional || around->alternatives || around->negative) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool filters_pattern_group_may_be_empty(const struct filters_pattern *pattern, unsigned group)
+{
+    struct filters_scan scan;
+    if (group == 0) {
+        uint32_t empty = 1;
+        pcre2_pattern_info(pattern->code, PCRE2_INFO_MATCHEMPTY, &empty);
+        return empty != 0;
+    }
+    if (!filters_scan(pattern->text, &scan)) {
+        return true;
+    }
+    for (size_t i = 0; i < scan.count; i++) {
+        const struct filters_scan_group *found = &scan.groups[i];
+        if (found->capture == group) {
+            return takes_no_part(&scan, found) ||
+                   part_may_be_empty(pattern->text + found->inside, found->inside_end - found->inside);
+        }
+    }
+    return true;
+}
+
+/* Whether the part, followed by what never matches, hits the limit on a run of one character. */
+static bool part_explodes(struct bytes part)
+{
+    struct buf text, error;
+    buf_init(&text, FILTERS_PATTERN_MAX_LENGTH + 16);
+    buf_init(&error, 500);
+    buf_append_bytes(&text, part);
+    buf_append_text(&text, "(?!)");
+    struct filters_pattern *pattern = filters_pattern_new(buf_text(&text), false, &error);
+    struct filters_matcher *matcher = filters_matcher_new();
+    bool explodes = false;
+    for (int c = ' '; pattern != NULL && c < 0x7f && !explodes; c++) {
+        char run[48];
+        memset(run, c, sizeof run);
+        explodes = filters_pattern_match(pattern, matcher, bytes_at(run, sizeof run)) < 0;
+    }
+    filters_matcher_free(&matcher);
+    filters_pattern_free(&pattern);
+    buf_done(&text);
+    buf_done(&error);
+    return explodes;
+}
+
+bool filters_pattern_may_explode(const struct filters_pattern *pattern, struct bytes *part_r)
+{
+    struct filters_scan scan;
+    if (!filters_scan(pattern->text, &scan)) {
+        return false;
+    }
+    for (size_t i = 0; i < scan.count; i++) {
+        const struct filters_scan_group *group = &scan.groups[i];
+        bool repeats = group->unbounded && !group->possessive && (group->quantifiers || group->alternatives);
+        /* At the end of the pattern nothing behind it can fail and make it try again. */
+        if (!repeats || strspn(pattern->text + group->end, ")*+?") == strlen(pattern->text + group->end)) {
+            continue;
+        }
+        struct bytes part = bytes_at(pattern->text + group->start, group->end - group->start);
+        if (part_explodes(part)) {
+            *part_r = part;
+            return true;
+        }
+    }
+    return false;
 }
 
 bool filters_pattern_has_jit(const struct filters_pattern *pattern)

@@ -30,6 +30,15 @@ const char *filters_pattern_text(const struct filters_pattern *pattern);
 unsigned filters_pattern_groups(const struct filters_pattern *pattern);
 /* The number of the group of that name, or -1. */
 int filters_pattern_group(const struct filters_pattern *pattern, const char *name);
+/* The group's name, or NULL. */
+const char *filters_pattern_group_name(const struct filters_pattern *pattern, unsigned group);
+/* Whether the group may take no part in a match, or match nothing. When that cannot be told, true. */
+bool filters_pattern_group_may_be_empty(const struct filters_pattern *pattern, unsigned group);
+/*
+ * Whether the limits would cut it: a part of it that repeats what repeats was tried with texts that make such patterns explode. part_r
+ * (may be empty) gets that part's text.
+ */
+bool filters_pattern_may_explode(const struct filters_pattern *pattern, struct bytes *part_r);
 /* Whether the machine code compiler took it; without it matching is correct and about five times slower. */
 bool filters_pattern_has_jit(const struct filters_pattern *pattern);
 

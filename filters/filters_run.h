@@ -6,18 +6,36 @@
 
 #include "filters/filters_set.h"
 #include "filters/filters_template.h"
+#include "mail/mail_view.h"
 
 #define FILTERS_VALUE_MAX (256u << 10) /* octets of one value */
-#define FILTERS_OCCURRENCES_MAX 1000   /* header fields of one name that are looked at */
+#define FILTERS_OCCURRENCES_MAX 1000u  /* values of one subject that are looked at */
+#define FILTERS_RUN_MEMORY (64u << 20) /* octets of values and captures of one decision */
+#define FILTERS_FAILURES_MAX 10u       /* limits hit and skipped in one decision; one more defers the message */
 
 enum filters_verdict { FILTERS_NO, FILTERS_YES, FILTERS_UNKNOWN, FILTERS_FAILED };
+
+struct filters_value {
+    struct bytes text;   /* valid UTF-8 */
+    struct bytes folded; /* the same with its case folded; ptr NULL until somebody asked */
+    int64_t number;      /* of subjects that are not texts */
+};
 
 /* The values of one subject, as far as they have been fetched. */
 struct filters_fetched {
     enum { FILTERS_NOT_FETCHED, FILTERS_FETCHED, FILTERS_NOT_YET } state;
-    struct bytes *values;
-    size_t count;
+    struct filters_value *values;
+    size_t count, size;
 };
+
+/* One successful match of the rule that is being decided; the newest stands last. */
+struct filters_capture {
+    const struct filters_pattern *pattern;
+    struct bytes text;
+    const size_t *groups; /* start and end of each group, SIZE_MAX where it took no part */
+};
+
+struct filters_trace;
 
 struct filters_run {
     const struct filters_set *set;
@@ -25,18 +43,33 @@ struct filters_run {
     size_t recipient; /* index into the envelope */
     enum filters_stage stage;
     struct filters_matcher *matcher;
-    struct arena *arena;              /* for what lives as long as the decision */
-    struct filters_fetched *fetched;  /* by subject number */
+    struct arena *arena;             /* for what lives as long as the decision is made */
+    struct filters_fetched *fetched; /* by subject number */
     struct filters_capture *captures; /* of the rule being decided */
     size_t capture_count, capture_size;
-    struct fault *fault; /* filled when a verdict is FAILED */
+    size_t *group_store; /* where captures keep their groups, per capture */
+    struct bytes *variables; /* by number; of this recipient */
+    const struct mail_view *view; /* decoded parts; NULL until asked for */
+    uint8_t *never;      /* by rule number: it said no, and it does not look at the recipient */
+    bool incomplete;     /* a template asked for a value that is not known yet */
+    unsigned failures;
+    struct filters_trace *trace; /* NULL: nobody wants to know */
+    struct fault *fault;         /* filled when a verdict is FAILED */
 };
 
-/* The subject's values; NOT_YET when the message has not come far enough. -1 with a fault when memory is at its limit. */
+/* -1 with a fault when memory is at its limit. filters_run_done() is due in any case. */
+int filters_run_init(struct filters_run *run);
+void filters_run_done(struct filters_run *run);
+
+/* The subject's values; NOT_YET when the message has not come far enough. -1 with a fault. */
 int filters_run_fetch(struct filters_run *run, const struct filters_subject *subject, const struct filters_fetched **fetched_r);
-/* Forgets the values that depend on the recipient. */
+/* The value with its case folded. -1 with a fault. */
+int filters_run_fold(struct filters_run *run, struct filters_value *value);
+/* Forgets what depends on the recipient. */
 void filters_run_next_recipient(struct filters_run *run, size_t recipient);
 /* Decides a rule's condition; captures are collected anew. */
 enum filters_verdict filters_run_rule(struct filters_run *run, const struct filters_rule *rule);
+/* "memory is at its limit" into the fault; returns -1. */
+int filters_run_full(struct filters_run *run);
 
 #endif

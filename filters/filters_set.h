@@ -1,95 +1,159 @@
 /*
  * filters_set - a loaded rule set as its parts see it; nobody outside filters/ includes this.
  *
- *   subject    what a test looks at: a field of the envelope, header fields of a name ... Each distinct one exists once per set and has a
- *              number, so that its values are fetched once per message, however many rules ask
- *   condition  a tree of all / any / not over tests; immutable
+ *   subject    what a test looks at: a field of the envelope, header fields of a name, by part ... Each distinct one exists once per set and
+ *              has a number, so that its values are fetched once per message, however many rules ask
+ *   condition  a tree of all / any / not over tests; immutable; a named one is shared by the rules that use it
  *   action     what a matching rule does, with its templates compiled
+ *   group      a list of rules with an index; group 0 is the "rules" of all files
  *
- * Everything but the patterns lives in the set's arena.
+ * Everything but patterns, word sets and indexes lives in the set's arena.
  */
 #ifndef MAILWEIR_FILTERS_FILTERS_SET_H
 #define MAILWEIR_FILTERS_FILTERS_SET_H
 
 #include "filters/filters.h"
 #include "filters/filters_pattern.h"
-
-/* How far a message must have come for a subject to have values. */
-enum filters_stage { FILTERS_STAGE_ENVELOPE, FILTERS_STAGE_HEADER };
-
-enum filters_subject_kind { FILTERS_SUBJECT_FROM, FILTERS_SUBJECT_TO, FILTERS_SUBJECT_HEADER };
-
-struct filters_subject {
-    enum filters_subject_kind kind;
-    const char *header; /* SUBJECT_HEADER: the field's name */
-    enum filters_stage stage;
-    unsigned number;
-};
-
-enum filters_operator { FILTERS_IS, FILTERS_MATCHES };
-
-struct filters_condition {
-    enum { FILTERS_ALL, FILTERS_ANY, FILTERS_NOT, FILTERS_TEST } kind;
-    const struct filters_condition **children; /* ALL, ANY; NOT has one */
-    size_t child_count;
-    const struct filters_subject *subject; /* TEST */
-    enum filters_operator operator;
-    bool ignore_case;
-    struct bytes *words; /* IS: any of these */
-    size_t word_count;
-    const struct filters_pattern *pattern; /* MATCHES */
-};
+#include "filters/filters_table.h"
+#include "filters/filters_words.h"
 
 struct filters_template;
 
-struct filters_action {
-    enum { FILTERS_FILEINTO, FILTERS_STOP } kind;
+struct filters_subject {
+    enum filters_kind kind;
+    enum filters_part part;
+    enum filters_type type;
+    enum filters_stage stage;
+    bool nocase;
+    int zone_minutes;
+    const char *const *headers; /* SUBJECT_HEADER: the fields' names */
+    size_t header_count;
+    unsigned number;
+};
+
+/* From low to high, both included; low > high passes midnight. */
+struct filters_range {
+    int64_t low, high;
+};
+
+struct filters_condition {
+    enum { FILTERS_ALL, FILTERS_ANY, FILTERS_NOT, FILTERS_TEST } kind;
+    const char *name;                           /* of a named condition, else NULL */
+    const struct filters_condition **children; /* ALL, ANY; NOT has one */
+    size_t child_count;
+    bool per_recipient; /* looks at the recipient */
+    /* of a TEST: */
+    const struct filters_subject *subject;
+    enum filters_operator operator;
+    bool nocase;
+    bool wanted;                           /* EXISTS */
+    struct bytes *words;                   /* CONTAINS, STARTS_WITH, ENDS_WITH: folded when nocase */
+    size_t word_count;                     /* as written, for IS too */
+    const struct filters_words *set;       /* IS and IN of texts and networks */
+    const char *list;                      /* IN: the list's name, for people; or NULL */
+    struct filters_range *ranges;          /* numbers, times, dates, weekdays */
+    size_t range_count;
+    const struct filters_pattern *pattern; /* MATCHES */
+    unsigned first_capture;                /* unused groups have none */
+};
+
+struct filters_target {
     const char *upstream;
     const struct filters_template *folder;
-    const char *const *flags;
-    size_t flag_count;
+    const struct filters_template **keywords; /* flags, in order; a system flag is a template without values */
+    size_t keyword_count;
+    bool date_from_header;
+};
+
+struct filters_assignment {
+    unsigned variable;
+    const struct filters_template *value;
+};
+
+struct filters_action {
+    enum filters_action_kind kind;
+    struct filters_target *targets; /* FILEINTO, COPY */
+    size_t target_count;
+    int code; /* REJECT, DEFER */
+    const char *enhanced;
+    const char *field;                    /* header edits */
+    const struct filters_template *text;  /* REJECT, DEFER, ADDHEADER, REPLACEHEADER, TAG_SUBJECT */
+    struct filters_assignment *assignments; /* SET */
+    size_t assignment_count;
+    unsigned group; /* GOTO */
 };
 
 struct filters_rule {
     const char *name;
     const char *file;
     size_t line, column;
+    unsigned number; /* over all groups */
     const struct filters_condition *condition; /* NULL: always */
     struct filters_action *actions;
     size_t action_count;
+    enum filters_on_error on_error;
+    bool disabled;
+    bool ends;      /* has an action after which no rule is tried: stop, reject, defer, discard, goto */
+    bool overrides; /* a refusal at a later rule could not be certain while this one is unknown */
 };
 
-struct filters_expectation {
-    const char *const *rules;
+struct filters_group {
+    const char *name; /* NULL: group 0 */
+    const char *file;
+    size_t line, column;
+    struct filters_rule *rules;
     size_t rule_count;
-    bool has_rules;
-    const char *const *filed; /* "upstream:folder" */
-    size_t filed_count;
-    bool has_filed;
+    struct filters_action *defaults;
+    size_t default_count;
+    struct filters_index *index;
+    bool used;
+};
+
+/* What a test of the rules expects; a member counts when its has_ is set. */
+struct filters_expectation {
+    bool has_rules, has_filed, has_flags, has_held, has_discarded, has_rejected, has_deferred;
+    const char *const *rules, *const *filed, *const *flags;
+    size_t rule_count, filed_count, flag_count;
+    bool held, discarded, rejected, deferred;
+    int code;         /* of a refusal; 0: any */
+    const char *text; /* of a refusal: a part of it; NULL: any */
+    const char *const *header_names, *const *header_values;
+    size_t header_count;
 };
 
 struct filters_test {
     const char *name;
     const char *file; /* the rule file it stands in */
     size_t line, column;
-    const char *message; /* path, from the rule file's directory */
+    const char *path;     /* of the message; NULL: inline */
+    struct bytes message; /* inline */
+    struct mail_client client;
     const char *from;
     const char *const *to;
     size_t to_count;
+    int64_t now_ms;
     struct filters_expectation expect;
 };
 
 struct filters_set {
     struct arena *arena;
-    struct filters_rule *rules;
-    size_t rule_count;
+    struct filters_group *groups;
+    size_t group_count;
+    unsigned rule_count; /* over all groups */
     struct filters_test *tests;
     size_t test_count;
     struct filters_subject **subjects;
     size_t subject_count, subject_size;
     struct filters_pattern **patterns;
     size_t pattern_count, pattern_size;
+    struct filters_words **word_sets;
+    size_t word_set_count, word_set_size;
+    const char **variables;
+    size_t variable_count;
     size_t capture_max; /* the most tests that capture in one rule */
+    bool needs_body;
+    bool per_recipient; /* a rule or a template looks at the recipient */
+    unsigned view_wanted; /* of mail_view_read() */
     struct filters_default fallback;
 };
 

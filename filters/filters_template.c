@@ -6,26 +6,30 @@
 #include <string.h>
 
 #include "base/expect.h"
-#include "filters/filters_pattern.h"
+#include "filters/filters_function.h"
 #include "filters/filters_text.h"
+
+#define PIECES_MAX 64
+#define CALLS_MAX 8
+#define VALUE_MAX 4096 /* octets between functions */
 
 struct piece {
     bool is_value;
     struct bytes literal;
-    const char *name; /* of a group; NULL: by number */
-    unsigned number;
+    struct filters_reference reference;
+    struct filters_call *calls;
+    size_t call_count;
 };
 
 struct filters_template {
+    const char *text;
     struct piece *pieces;
     size_t count;
 };
 
-#define PIECES_MAX 64
-
 struct compiler {
     struct arena *arena;
-    const struct filters_names *names;
+    const struct filters_resolver *resolver;
     struct buf *error;
     struct piece pieces[PIECES_MAX];
     size_t count;
@@ -50,46 +54,81 @@ static int add_literal(struct compiler *compiler, struct bytes text)
     return add_piece(compiler, (struct piece){.literal = bytes_at(copy, text.len)});
 }
 
-static int add_number(struct compiler *compiler, uint64_t number)
+/* Takes what stands before the next `end` off the head of *rest; the octet inside '...' does not count. *found_r: whether there was one. */
+static struct bytes cut_outside_quotes(struct bytes *rest, uint8_t end, bool *found_r)
 {
-    for (size_t i = 0; i < compiler->names->pattern_count; i++) {
-        if (number <= filters_pattern_groups(compiler->names->patterns[i])) {
-            return add_piece(compiler, (struct piece){.is_value = true, .number = (unsigned)number});
-        }
+    bool quoted = false;
+    size_t i = 0;
+    for (; i < rest->len && (quoted || rest->ptr[i] != end); i++) {
+        quoted = rest->ptr[i] == '\'' ? !quoted : quoted;
     }
-    buf_printf(compiler->error, "${%llu}: no pattern of this rule has a group %llu", (unsigned long long)number,
-               (unsigned long long)number);
-    return -1;
+    struct bytes before = bytes_slice(*rest, 0, i);
+    *found_r = i < rest->len;
+    *rest = bytes_from(*rest, *found_r ? i + 1 : i);
+    return before;
 }
 
-static int add_name(struct compiler *compiler, struct bytes name)
+/* What the function does to the most and the least of a value. */
+static void note_call(struct filters_reference *reference, const struct filters_call *call)
 {
-    char *copy = expect_memory(arena_copy(compiler->arena, name));
-    for (size_t i = 0; i < compiler->names->pattern_count; i++) {
-        if (filters_pattern_group(compiler->names->patterns[i], copy) > 0) {
-            return add_piece(compiler, (struct piece){.is_value = true, .name = copy});
+    switch (call->function) {
+    case FILTERS_DEFAULT_TO:
+        reference->may_be_empty = reference->may_be_empty && call->texts[0].len == 0;
+        reference->most = reference->most > call->texts[0].len ? reference->most : 0;
+        break;
+    case FILTERS_FIRST:
+        if (call->number > 0 && call->number < FILTERS_FOLDER_VALUE_MAX / 4) {
+            reference->most = (unsigned)call->number * 4; /* UTF-8: up to four octets each */
         }
+        break;
+    case FILTERS_SLUG: /* of "..." is nothing */
+    case FILTERS_REPLACE:
+        reference->may_be_empty = true;
+        reference->most = 0;
+        break;
+    default:
+        break;
     }
-    buf_printf(compiler->error, "${%s}: no pattern of this rule has a group of that name", copy);
-    return -1;
+}
+
+static int add_calls(struct compiler *compiler, struct bytes rest, bool more, struct piece *piece)
+{
+    struct filters_call calls[CALLS_MAX];
+    for (; more; piece->call_count++) {
+        struct bytes text = cut_outside_quotes(&rest, '|', &more);
+        if (piece->call_count == CALLS_MAX) {
+            buf_printf(compiler->error, "more than %d functions on one value", CALLS_MAX);
+            return -1;
+        }
+        if (filters_function_parse(compiler->arena, text, &calls[piece->call_count], compiler->error) < 0) {
+            return -1;
+        }
+        note_call(&piece->reference, &calls[piece->call_count]);
+    }
+    piece->calls = expect_memory(arena_array(compiler->arena, piece->call_count, sizeof *piece->calls));
+    memcpy(piece->calls, calls, piece->call_count * sizeof *piece->calls);
+    return 0;
 }
 
 /* What stands between "${" and "}". */
 static int add_value(struct compiler *compiler, struct bytes inside)
 {
-    inside = bytes_trim(inside);
-    uint64_t number;
-    if (bytes_to_u64(inside, &number)) {
-        return add_number(compiler, number);
-    }
-    if (inside.len == 0) {
+    bool more;
+    struct bytes name = bytes_trim(cut_outside_quotes(&inside, '|', &more));
+    if (name.len == 0) {
         buf_append_text(compiler->error, "${} names nothing");
         return -1;
     }
-    return add_name(compiler, inside);
+    struct piece piece = {.is_value = true};
+    const char *copy = expect_memory(arena_copy(compiler->arena, name));
+    if (compiler->resolver->resolve(compiler->resolver->ctx, copy, &piece.reference, compiler->error) < 0) {
+        return -1;
+    }
+    piece.reference.name = copy;
+    return add_calls(compiler, inside, more, &piece) < 0 ? -1 : add_piece(compiler, piece);
 }
 
-/* Takes one literal or one value off the head of *rest. */
+/* Takes one literal and the value behind it off the head of *rest. */
 static int compile_next(struct compiler *compiler, struct bytes *rest)
 {
     ptrdiff_t at = bytes_find(*rest, bytes_of("${"));
@@ -98,7 +137,7 @@ static int compile_next(struct compiler *compiler, struct bytes *rest)
         *rest = bytes_at(NULL, 0);
         return result;
     }
-    if (at > 0 && rest->ptr[at - 1] == '$') { /* "$${" stands for "${" */
+    if (at > 0 && rest->ptr[at - 1] == '$') {
         int result = add_literal(compiler, bytes_slice(*rest, 0, (size_t)at - 1));
         *rest = bytes_from(*rest, (size_t)at + 2);
         return result == 0 ? add_literal(compiler, bytes_of("${")) : result;
@@ -106,20 +145,20 @@ static int compile_next(struct compiler *compiler, struct bytes *rest)
     if (add_literal(compiler, bytes_slice(*rest, 0, (size_t)at)) < 0) {
         return -1;
     }
-    struct bytes inside = bytes_from(*rest, (size_t)at + 2);
-    ptrdiff_t end = bytes_find_octet(inside, '}');
-    if (end < 0) {
+    *rest = bytes_from(*rest, (size_t)at + 2);
+    bool closed;
+    struct bytes inside = cut_outside_quotes(rest, '}', &closed);
+    if (!closed) {
         buf_append_text(compiler->error, "\"${\" without its \"}\"; write \"$${\" for the characters themselves");
         return -1;
     }
-    *rest = bytes_from(inside, (size_t)end + 1);
-    return add_value(compiler, bytes_slice(inside, 0, (size_t)end));
+    return add_value(compiler, inside);
 }
 
-struct filters_template *filters_template_new(struct arena *arena, const char *text, const struct filters_names *names,
+struct filters_template *filters_template_new(struct arena *arena, const char *text, const struct filters_resolver *resolver,
                                               struct buf *error)
 {
-    struct compiler compiler = {.arena = arena, .names = names, .error = error};
+    struct compiler compiler = {.arena = arena, .resolver = resolver, .error = error};
     struct bytes rest = bytes_of(text);
     while (rest.len > 0) {
         if (compile_next(&compiler, &rest) < 0) {
@@ -127,35 +166,136 @@ struct filters_template *filters_template_new(struct arena *arena, const char *t
         }
     }
     struct filters_template *template = expect_memory(arena_alloc(arena, sizeof *template));
+    template->text = expect_memory(arena_text(arena, text));
     template->count = compiler.count;
     template->pieces = expect_memory(arena_array(arena, compiler.count, sizeof *template->pieces));
     memcpy(template->pieces, compiler.pieces, compiler.count * sizeof *template->pieces);
     return template;
 }
 
-static struct bytes group_of(const struct filters_capture *capture, unsigned group)
+const char *filters_template_text(const struct filters_template *template)
 {
-    if (capture->groups[2 * group] == SIZE_MAX) {
-        return bytes_at(NULL, 0);
-    }
-    return bytes_slice(capture->text, capture->groups[2 * group],
-                       capture->groups[2 * group + 1] - capture->groups[2 * group]);
+    return template->text;
 }
 
-/* The newest match that has the group gives the value. */
-static struct bytes value_of(const struct piece *piece, const struct filters_values *values)
+bool filters_template_is_constant(const struct filters_template *template)
 {
-    for (size_t i = values->capture_count; i > 0; i--) {
-        const struct filters_capture *capture = &values->captures[i - 1];
-        if (piece->name == NULL && piece->number <= filters_pattern_groups(capture->pattern)) {
-            return group_of(capture, piece->number);
-        }
-        int group = piece->name == NULL ? -1 : filters_pattern_group(capture->pattern, piece->name);
-        if (group > 0) {
-            return group_of(capture, (unsigned)group);
+    for (size_t i = 0; i < template->count; i++) {
+        if (template->pieces[i].is_value) {
+            return false;
         }
     }
-    return bytes_at(NULL, 0);
+    return true;
+}
+
+const char *filters_template_empty_level(const struct filters_template *template)
+{
+    const char *name = NULL; /* of a value in this level that may be empty */
+    bool full = false;       /* the level has something that is never empty */
+    for (size_t i = 0; i < template->count; i++) {
+        const struct piece *piece = &template->pieces[i];
+        if (piece->is_value) {
+            full = full || !piece->reference.may_be_empty;
+            name = piece->reference.may_be_empty ? piece->reference.name : name;
+            continue;
+        }
+        for (size_t j = 0; j < piece->literal.len; j++) {
+            if (piece->literal.ptr[j] != '/') {
+                full = true;
+            } else if (name != NULL && !full) {
+                return name;
+            } else {
+                name = NULL;
+                full = false;
+            }
+        }
+    }
+    return full ? NULL : name;
+}
+
+/* The value after all functions, in one of the two buffers. */
+static struct bytes filled(const struct piece *piece, const struct filters_filler *filler, struct buf buffers[2])
+{
+    struct bytes value = filler->value(filler->ctx, &piece->reference);
+    value = filters_text_cut(value, VALUE_MAX);
+    for (size_t i = 0; i < piece->call_count; i++) {
+        struct buf *out = &buffers[i % 2];
+        buf_clear(out);
+        filters_function_apply(&piece->calls[i], value, out);
+        value = buf_bytes(out);
+    }
+    return value;
+}
+
+typedef void put_fn(struct bytes value, struct buf *out);
+
+static void put_line(struct bytes value, struct buf *out)
+{
+    value = filters_text_cut(value, FILTERS_LINE_VALUE_MAX);
+    while (value.len > 0) {
+        uint32_t character;
+        value = bytes_from(value, filters_text_next(value, &character));
+        filters_text_append(out, filters_text_is_control(character) ? ' ' : character);
+    }
+}
+
+static void put_level(struct bytes value, struct buf *out)
+{
+    filters_text_level(value, FILTERS_FOLDER_VALUE_MAX, out);
+}
+
+static void put_keyword(struct bytes value, struct buf *out)
+{
+    for (size_t i = 0; i < value.len && out->len < FILTERS_KEYWORD_MAX; i++) {
+        uint8_t octet = value.ptr[i];
+        bool keeps = octet_is_alpha(octet) || octet_is_digit(octet) || octet == '.' || octet == '_' || octet == '-';
+        buf_append_octet(out, keeps ? octet : '_');
+    }
+}
+
+static void put_piece(const struct piece *piece, const struct filters_filler *filler, put_fn *put, struct buf *out)
+{
+    struct buf buffers[2];
+    buf_init(&buffers[0], VALUE_MAX);
+    buf_init(&buffers[1], VALUE_MAX);
+    put(filled(piece, filler, buffers), out);
+    buf_done(&buffers[0]);
+    buf_done(&buffers[1]);
+}
+
+void filters_template_line(const struct filters_template *template, const struct filters_filler *filler, struct buf *out)
+{
+    for (size_t i = 0; i < template->count; i++) {
+        const struct piece *piece = &template->pieces[i];
+        if (piece->is_value) {
+            put_piece(piece, filler, put_line, out);
+        } else {
+            buf_append_bytes(out, piece->literal);
+        }
+    }
+}
+
+void filters_template_keyword(const struct filters_template *template, const struct filters_filler *filler, struct buf *out)
+{
+    for (size_t i = 0; i < template->count; i++) {
+        const struct piece *piece = &template->pieces[i];
+        if (piece->is_value) {
+            put_piece(piece, filler, put_keyword, out);
+        } else {
+            buf_append_bytes(out, bytes_slice(piece->literal, 0, FILTERS_KEYWORD_MAX - out->len));
+        }
+    }
+}
+
+size_t filters_template_folder_max(const struct filters_template *template)
+{
+    size_t max = 0;
+    for (size_t i = 0; i < template->count; i++) {
+        const struct piece *piece = &template->pieces[i];
+        size_t most = piece->reference.most == 0 ? FILTERS_FOLDER_VALUE_MAX : piece->reference.most;
+        max += piece->is_value ? most : piece->literal.len;
+    }
+    return max;
 }
 
 /* Ends the level that began at `start`: blanks at its ends go, and it is never empty, "." or "..". */
@@ -174,33 +314,29 @@ static void end_level(struct buf *out, size_t start)
     }
 }
 
-size_t filters_template_folder_max(const struct filters_template *template)
+/* Appends a literal; *level is where the level that is being written began. */
+static void put_levels(struct bytes literal, struct buf *out, size_t *level)
 {
-    size_t max = 0;
-    for (size_t i = 0; i < template->count; i++) {
-        max += template->pieces[i].is_value ? FILTERS_FOLDER_VALUE_MAX : template->pieces[i].literal.len;
+    while (literal.len > 0) {
+        bool slash = bytes_find_octet(literal, '/') >= 0;
+        buf_append_bytes(out, bytes_cut(&literal, '/'));
+        if (slash) {
+            end_level(out, *level);
+            buf_append_text(out, "/");
+            *level = out->len;
+        }
     }
-    return max;
 }
 
-void filters_template_folder(const struct filters_template *template, const struct filters_values *values, struct buf *out)
+void filters_template_folder(const struct filters_template *template, const struct filters_filler *filler, struct buf *out)
 {
     size_t level = out->len;
     for (size_t i = 0; i < template->count; i++) {
         const struct piece *piece = &template->pieces[i];
         if (piece->is_value) {
-            filters_text_level(value_of(piece, values), FILTERS_FOLDER_VALUE_MAX, out);
-            continue;
-        }
-        struct bytes rest = piece->literal;
-        while (rest.len > 0) {
-            bool slash = bytes_find_octet(rest, '/') >= 0;
-            buf_append_bytes(out, bytes_cut(&rest, '/'));
-            if (slash) {
-                end_level(out, level);
-                buf_append_text(out, "/");
-                level = out->len;
-            }
+            put_piece(piece, filler, put_level, out);
+        } else {
+            put_levels(piece->literal, out, &level);
         }
     }
     end_level(out, level);

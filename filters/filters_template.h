@@ -1,10 +1,14 @@
 /*
- * filters_template - texts with ${...} in them, compiled at load and filled in once per use.
+ * filters_template - texts with ${...} in them: compiled at load, filled in once per use.
  *
- *   ${name}  ${1}  ${0}    what a group of a pattern of the same rule captured; ${0} is the whole match
- *   $${                    a literal "${"
+ *   ${name}                          a value: what names mean is not known here (filters_name)
+ *   ${name | lower | first(3)}       functions, applied in order; texts among their arguments stand in '...'
+ *   $${                              the characters "${"
  *
- * What is filled in is data: it is never read as a template again.
+ * Functions: lower, upper, trim, slug (letters and digits, "-" between), first (the first word) and first(n) (the first n characters), default('x')
+ * (when nothing is there), replace('a', 'b').
+ *
+ * What is filled in is data: it is never read as a template again, and it is bounded.
  */
 #ifndef MAILWEIR_FILTERS_FILTERS_TEMPLATE_H
 #define MAILWEIR_FILTERS_FILTERS_TEMPLATE_H
@@ -12,40 +16,57 @@
 #include "base/arena.h"
 #include "base/buf.h"
 
-struct filters_pattern;
 struct filters_template;
 
-/* One successful match of the rule that is being decided; the newest stands last. */
-struct filters_capture {
-    const struct filters_pattern *pattern;
-    struct bytes text;
-    const size_t *groups; /* start and end of each group, SIZE_MAX where it took no part */
+/* A name after it was looked up; its meaning belongs to whoever resolves names. */
+struct filters_reference {
+    int kind;
+    unsigned number;
+    const void *what;
+    const char *name;
+    bool may_be_empty;
+    unsigned most; /* octets that it can have; 0: not known */
 };
 
-struct filters_values {
-    const struct filters_capture *captures;
-    size_t capture_count;
+struct filters_resolver {
+    /* At load: what the name means. -1, with what is wrong appended to error. */
+    int (*resolve)(void *ctx, const char *name, struct filters_reference *reference_r, struct buf *error);
+    void *ctx;
 };
 
-/* What a template may name when it is compiled. */
-struct filters_names {
-    const struct filters_pattern *const *patterns;
-    size_t pattern_count;
+struct filters_filler {
+    /* In use: the value, valid UTF-8; empty when there is none. */
+    struct bytes (*value)(void *ctx, const struct filters_reference *reference);
+    void *ctx;
 };
 
 /* NULL, with what is wrong appended to error. */
-struct filters_template *filters_template_new(struct arena *arena, const char *text, const struct filters_names *names,
+struct filters_template *filters_template_new(struct arena *arena, const char *text, const struct filters_resolver *resolver,
                                               struct buf *error);
+const char *filters_template_text(const struct filters_template *template);
+/* Whether there is nothing to fill in. */
+bool filters_template_is_constant(const struct filters_template *template);
+/* The name of a value that may be empty where a whole folder level hangs on it; NULL when there is none. */
+const char *filters_template_empty_level(const struct filters_template *template);
 
-/* A folder name, "/" between levels: at most this many octets in all and in what one ${...} brings in. */
+/* Octets that one ${...} brings in, at most. */
+#define FILTERS_LINE_VALUE_MAX 900u
+/* Appends one line: control characters become blanks. */
+void filters_template_line(const struct filters_template *template, const struct filters_filler *filler, struct buf *out);
+
+/* Octets of a folder's name in all, and of what one ${...} brings in. */
 #define FILTERS_FOLDER_MAX 480u
 #define FILTERS_FOLDER_VALUE_MAX 96u
-/* The most octets that the folder name can have. */
+/* The most octets that the folder's name can have. */
 size_t filters_template_folder_max(const struct filters_template *template);
 /*
- * Appends the folder name. Levels come from the template's own "/" only; in what is filled in, "/" and control characters become "_", and
- * a level can be neither empty nor "." nor "..": it becomes "_".
+ * Appends a folder's name. Levels come from the template's own "/" only; in what is filled in, "/", "*", "%" and control characters become
+ * "_", and a level can be neither empty nor "." nor "..": it becomes "_".
  */
-void filters_template_folder(const struct filters_template *template, const struct filters_values *values, struct buf *out);
+void filters_template_folder(const struct filters_template *template, const struct filters_filler *filler, struct buf *out);
+
+/* Appends an IMAP keyword: what is filled in has only letters, digits, ".", "_" and "-"; anything else becomes "_". */
+#define FILTERS_KEYWORD_MAX 64u
+void filters_template_keyword(const struct filters_template *template, const struct filters_filler *filler, struct buf *out);
 
 #endif

@@ -76,6 +76,17 @@ int filters_text_valid(struct bytes text, struct buf *out)
     return result;
 }
 
+struct bytes filters_text_cut(struct bytes text, size_t max)
+{
+    if (text.len <= max) {
+        return text;
+    }
+    while (max > 0 && (text.ptr[max] & 0xc0) == 0x80) {
+        max--;
+    }
+    return bytes_slice(text, 0, max);
+}
+
 bool filters_text_is_control(uint32_t character)
 {
     static const struct {

@@ -1,76 +1,338 @@
 /*
- * filters_value - where a test's values come from: envelope and header section; each subject is fetched once per message.
+ * filters_value - where a test's values come from: connection, envelope, header section, decoded parts. Each subject is fetched once per message
+ * (those of the recipient, once per recipient).
  */
+#include <string.h>
+
+#include "base/date.h"
 #include "base/expect.h"
+#include "filters/filters_name.h"
 #include "filters/filters_run.h"
 #include "filters/filters_text.h"
 #include "mail/mail_header.h"
 
-static int no_memory(struct filters_run *run)
+#define DAY_MS INT64_C(86400000)
+
+int filters_run_full(struct filters_run *run)
 {
-    fault_set(run->fault, FAULT_LOCAL, "rules-memory", "rules", "the message needs more memory than a decision may use");
+    fault_set(run->fault, FAULT_LOCAL, "rules-memory", "rules", "the decision needs more memory than it may use");
     return -1;
 }
 
-static int one_text(struct filters_run *run, struct filters_fetched *fetched, const char *text)
+int filters_run_init(struct filters_run *run)
 {
-    if (text == NULL) {
+    const struct filters_set *set = run->set;
+    run->arena = arena_new(FILTERS_RUN_MEMORY);
+    run->fetched = arena_array(run->arena, set->subject_count, sizeof *run->fetched);
+    run->capture_size = set->capture_max;
+    run->captures = arena_array(run->arena, set->capture_max, sizeof *run->captures);
+    run->group_store = arena_array(run->arena, set->capture_max * 2 * FILTERS_PATTERN_MAX_GROUPS, sizeof *run->group_store);
+    run->variables = arena_array(run->arena, set->variable_count, sizeof *run->variables);
+    run->never = arena_array(run->arena, set->rule_count, 1);
+    bool complete = run->fetched != NULL && run->captures != NULL && run->group_store != NULL && run->variables != NULL &&
+                    run->never != NULL;
+    return complete ? 0 : filters_run_full(run);
+}
+
+void filters_run_done(struct filters_run *run)
+{
+    arena_free(&run->arena);
+}
+
+/* ---- adding values ---- */
+
+/* The next value of the subject, or NULL with a fault. Room comes in doubling steps; the old array stays behind in the arena. */
+static struct filters_value *next_value(struct filters_run *run, struct filters_fetched *fetched)
+{
+    if (fetched->count == fetched->size) {
+        size_t size = fetched->size == 0 ? 1 : fetched->size * 2;
+        struct filters_value *values = arena_array(run->arena, size, sizeof *values);
+        if (values == NULL) {
+            filters_run_full(run);
+            return NULL;
+        }
+        if (fetched->count > 0) {
+            memcpy(values, fetched->values, fetched->count * sizeof *values);
+        }
+        fetched->values = values;
+        fetched->size = size;
+    }
+    return &fetched->values[fetched->count++];
+}
+
+static int add_text(struct filters_run *run, struct filters_fetched *fetched, struct bytes text)
+{
+    if (fetched->count >= FILTERS_OCCURRENCES_MAX) {
         return 0;
     }
+    struct filters_value *value = next_value(run, fetched);
+    if (value == NULL) {
+        return -1;
+    }
+    text = filters_text_cut(text, FILTERS_VALUE_MAX);
+    if (bytes_is_utf8(text)) {
+        char *copy = arena_copy(run->arena, text);
+        value->text = bytes_at(copy == NULL ? "" : copy, text.len);
+        return copy == NULL ? filters_run_full(run) : 0;
+    }
     struct buf valid;
-    buf_init(&valid, FILTERS_VALUE_MAX);
-    filters_text_valid(bytes_of(text), &valid);
+    buf_init(&valid, FILTERS_VALUE_MAX * 3);
+    filters_text_valid(text, &valid);
     char *copy = arena_copy(run->arena, buf_bytes(&valid));
-    fetched->values = arena_alloc(run->arena, sizeof *fetched->values);
-    if (copy != NULL && fetched->values != NULL) {
-        fetched->values[0] = bytes_at(copy, valid.len);
-        fetched->count = 1;
-    }
+    value->text = bytes_at(copy == NULL ? "" : copy, valid.len);
     buf_done(&valid);
-    return fetched->count == 1 ? 0 : no_memory(run);
+    return copy == NULL ? filters_run_full(run) : 0;
 }
 
-static size_t count_fields(struct bytes header, const char *name)
+static int add_string(struct filters_run *run, struct filters_fetched *fetched, const char *text)
 {
-    struct mail_header_field field;
-    size_t count = 0;
-    while (count < FILTERS_OCCURRENCES_MAX && mail_header_next(&header, &field) == 1) {
-        count += bytes_is_nocase(field.name, name);
+    return text == NULL ? 0 : add_text(run, fetched, bytes_of(text));
+}
+
+/* A number with the text that templates show. */
+static int add_number(struct filters_run *run, struct filters_fetched *fetched, int64_t number, const char *text)
+{
+    struct filters_value *value = next_value(run, fetched);
+    char *copy = text == NULL ? arena_printf(run->arena, "%lld", (long long)number) : arena_text(run->arena, text);
+    if (value == NULL || copy == NULL) {
+        return filters_run_full(run);
     }
-    return count;
+    value->number = number;
+    value->text = bytes_of(copy);
+    return 0;
 }
 
-static int add_field(struct filters_run *run, struct filters_fetched *fetched, struct bytes value)
+/* The part of an address. A missing detail is no value; a missing domain neither. */
+static int add_address_part(struct filters_run *run, struct filters_fetched *fetched, struct bytes address,
+                            enum filters_part part)
 {
-    struct buf line, valid;
+    size_t at = address.len;
+    while (at > 0 && address.ptr[at - 1] != '@') {
+        at--;
+    }
+    struct bytes local = at == 0 ? address : bytes_slice(address, 0, at - 1);
+    ptrdiff_t plus = bytes_find_octet(local, '+');
+    switch (part) {
+    case FILTERS_PART_USER:
+        return add_text(run, fetched, plus > 0 ? bytes_slice(local, 0, (size_t)plus) : local);
+    case FILTERS_PART_DETAIL:
+        return plus > 0 ? add_text(run, fetched, bytes_from(local, (size_t)plus + 1)) : 0;
+    case FILTERS_PART_DOMAIN:
+        return at > 0 ? add_text(run, fetched, bytes_from(address, at)) : 0;
+    default:
+        return add_text(run, fetched, address);
+    }
+}
+
+/* ---- header fields ---- */
+
+struct header_fetch {
+    struct filters_run *run;
+    struct filters_fetched *fetched;
+    enum filters_part part;
+    int result;
+};
+
+static void on_address(void *ctx, const char *name, const char *address)
+{
+    struct header_fetch *fetch = ctx;
+    if (fetch->result < 0) {
+        return;
+    }
+    if (fetch->part != FILTERS_PART_NAME) {
+        fetch->result = add_address_part(fetch->run, fetch->fetched, bytes_of(address), fetch->part);
+    } else if (name[0] != '\0') {
+        fetch->result = add_string(fetch->run, fetch->fetched, name);
+    }
+}
+
+static int add_field(struct filters_run *run, const struct filters_subject *subject, struct filters_fetched *fetched,
+                     struct bytes value)
+{
+    struct buf line;
     buf_init(&line, FILTERS_VALUE_MAX);
-    buf_init(&valid, FILTERS_VALUE_MAX);
     mail_header_unfold(bytes_slice(value, 0, FILTERS_VALUE_MAX), &line);
-    filters_text_valid(buf_bytes(&line), &valid);
-    char *copy = arena_copy(run->arena, buf_bytes(&valid));
-    if (copy != NULL) {
-        fetched->values[fetched->count++] = bytes_at(copy, valid.len);
+    int result = 0;
+    if (subject->part != FILTERS_PART_WHOLE) {
+        struct header_fetch fetch = {run, fetched, subject->part, 0};
+        mail_view_addresses(buf_bytes(&line), on_address, &fetch);
+        result = fetch.result;
+    } else if (bytes_find(buf_bytes(&line), bytes_of("=?")) < 0) {
+        result = add_text(run, fetched, buf_bytes(&line));
+    } else {
+        struct buf decoded;
+        buf_init(&decoded, FILTERS_VALUE_MAX * 3);
+        mail_view_text(buf_bytes(&line), &decoded);
+        result = add_text(run, fetched, buf_bytes(&decoded));
+        buf_done(&decoded);
     }
     buf_done(&line);
-    buf_done(&valid);
-    return copy == NULL ? no_memory(run) : 0;
+    return result;
 }
 
-static int header_fields(struct filters_run *run, struct filters_fetched *fetched, const char *name)
+static bool is_wanted(const struct filters_subject *subject, struct bytes name)
+{
+    for (size_t i = 0; i < subject->header_count; i++) {
+        if (bytes_is_nocase(name, subject->headers[i]) || strcmp(subject->headers[i], "*") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int header_fields(struct filters_run *run, const struct filters_subject *subject, struct filters_fetched *fetched)
 {
     struct bytes rest = run->message->header;
-    size_t count = count_fields(rest, name);
-    fetched->values = arena_array(run->arena, count, sizeof *fetched->values);
-    if (fetched->values == NULL) {
-        return no_memory(run);
-    }
     struct mail_header_field field;
-    while (fetched->count < count && mail_header_next(&rest, &field) == 1) {
-        if (bytes_is_nocase(field.name, name) && add_field(run, fetched, field.value) < 0) {
+    int64_t count = 0;
+    while (mail_header_next(&rest, &field) == 1) {
+        if (!is_wanted(subject, field.name)) {
+            continue;
+        }
+        count++;
+        if (subject->part != FILTERS_PART_COUNT && add_field(run, subject, fetched, field.value) < 0) {
             return -1;
         }
     }
+    return subject->part == FILTERS_PART_COUNT ? add_number(run, fetched, count, NULL) : 0;
+}
+
+/* RFC 2919: what stands in angle brackets in the (last) List-Id; the whole field when there are none. */
+static int list_id(struct filters_run *run, struct filters_fetched *fetched)
+{
+    struct mail_header_field field;
+    if (mail_header_find(run->message->header, "List-Id", &field) == 0) {
+        return 0;
+    }
+    struct bytes value = bytes_trim(field.value);
+    ptrdiff_t open = -1;
+    for (size_t i = 0; i < value.len; i++) {
+        open = value.ptr[i] == '<' ? (ptrdiff_t)i : open;
+    }
+    if (open >= 0) {
+        struct bytes inside = bytes_from(value, (size_t)open + 1);
+        value = bytes_trim(bytes_cut(&inside, '>'));
+    }
+    return add_text(run, fetched, value);
+}
+
+/* ---- time ---- */
+
+static int time_value(struct filters_run *run, const struct filters_subject *subject, struct filters_fetched *fetched)
+{
+    struct date date;
+    date_of(run->message->now_ms + (int64_t)subject->zone_minutes * 60000, &date);
+    char text[40];
+    struct buf out;
+    buf_init(&out, sizeof text);
+    int64_t number = 0;
+    switch (subject->kind) {
+    case FILTERS_SUBJECT_TIME:
+        number = date.hour * 3600 + date.minute * 60 + date.second;
+        buf_printf(&out, "%02d:%02d:%02d", date.hour, date.minute, date.second);
+        break;
+    case FILTERS_SUBJECT_DATE:
+        number = date.year * 10000 + date.month * 100 + date.day;
+        buf_printf(&out, "%04d-%02d-%02d", date.year, date.month, date.day);
+        break;
+    default:
+        number = date.weekday;
+        buf_append_text(&out, filters_weekdays[date.weekday]);
+        break;
+    }
+    int result = add_number(run, fetched, number, buf_text(&out));
+    buf_done(&out);
+    return result;
+}
+
+/* ---- decoded parts ---- */
+
+static int read_view(struct filters_run *run)
+{
+    if (run->view != NULL) {
+        return 0;
+    }
+    static const struct mail_view nothing = {.limit = NULL};
+    run->view = &nothing;
+    if (run->message->source == NULL) {
+        return 0;
+    }
+    struct mail_view *view = arena_alloc(run->arena, sizeof *view);
+    if (view == NULL) {
+        return filters_run_full(run);
+    }
+    if (mail_view_read(run->message->source, run->set->view_wanted, run->arena, view, run->fault) < 0) {
+        return -1;
+    }
+    run->view = view;
     return 0;
+}
+
+static int body_texts(struct filters_run *run, struct filters_fetched *fetched)
+{
+    for (size_t i = 0; i < run->view->text_count; i++) {
+        struct filters_value *value = next_value(run, fetched);
+        if (value == NULL) {
+            return -1;
+        }
+        value->text = run->view->texts[i]; /* already valid, in our arena */
+    }
+    return 0;
+}
+
+static int attachments(struct filters_run *run, const struct filters_subject *subject, struct filters_fetched *fetched)
+{
+    int result = 0;
+    if (subject->part == FILTERS_PART_COUNT) {
+        return add_number(run, fetched, (int64_t)run->view->attachment_count, NULL);
+    }
+    for (size_t i = 0; i < run->view->attachment_count && result == 0; i++) {
+        const struct mail_view_attachment *attachment = &run->view->attachments[i];
+        if (subject->part == FILTERS_PART_SIZE) {
+            result = add_number(run, fetched, (int64_t)attachment->size, NULL);
+        } else {
+            result = add_string(run, fetched, subject->part == FILTERS_PART_TYPE ? attachment->type : attachment->name);
+        }
+    }
+    return result;
+}
+
+static int parts(struct filters_run *run, const struct filters_subject *subject, struct filters_fetched *fetched)
+{
+    if (read_view(run) < 0) {
+        return -1;
+    }
+    switch (subject->kind) {
+    case FILTERS_SUBJECT_BODY:
+        return body_texts(run, fetched);
+    case FILTERS_SUBJECT_ATTACHMENT:
+        return attachments(run, subject, fetched);
+    default:
+        return add_string(run, fetched, run->view->limit);
+    }
+}
+
+/* ---- which ---- */
+
+static int connection(struct filters_run *run, const struct filters_subject *subject, struct filters_fetched *fetched)
+{
+    const struct mail_client *client = &run->message->envelope->client;
+    switch (subject->kind) {
+    case FILTERS_SUBJECT_CLIENT:
+        return add_string(run, fetched, client->address);
+    case FILTERS_SUBJECT_HELO:
+        return add_string(run, fetched, client->helo);
+    case FILTERS_SUBJECT_USER:
+        return add_string(run, fetched, client->user);
+    case FILTERS_SUBJECT_LISTENER:
+        return add_string(run, fetched, client->listener);
+    case FILTERS_SUBJECT_PROTOCOL:
+        return add_string(run, fetched, client->protocol);
+    case FILTERS_SUBJECT_TLS:
+        return add_string(run, fetched, client->tls_version);
+    default:
+        return add_string(run, fetched, client->tls_peer);
+    }
 }
 
 static int fetch(struct filters_run *run, const struct filters_subject *subject, struct filters_fetched *fetched)
@@ -78,13 +340,28 @@ static int fetch(struct filters_run *run, const struct filters_subject *subject,
     const struct mail_envelope *envelope = run->message->envelope;
     switch (subject->kind) {
     case FILTERS_SUBJECT_FROM:
-        return one_text(run, fetched, envelope->from);
+        return add_address_part(run, fetched, bytes_of(envelope->from), subject->part);
     case FILTERS_SUBJECT_TO:
-        return one_text(run, fetched, envelope->to[run->recipient].address);
+        return add_address_part(run, fetched, bytes_of(envelope->to[run->recipient].address), subject->part);
+    case FILTERS_SUBJECT_RECIPIENTS:
+        return add_number(run, fetched, (int64_t)envelope->to_count, NULL);
+    case FILTERS_SUBJECT_SIZE:
+        return add_number(run, fetched, (int64_t)run->message->size, NULL);
+    case FILTERS_SUBJECT_TIME:
+    case FILTERS_SUBJECT_DATE:
+    case FILTERS_SUBJECT_WEEKDAY:
+        return time_value(run, subject, fetched);
+    case FILTERS_SUBJECT_LIST_ID:
+        return list_id(run, fetched);
     case FILTERS_SUBJECT_HEADER:
-        return header_fields(run, fetched, subject->header);
+        return header_fields(run, subject, fetched);
+    case FILTERS_SUBJECT_BODY:
+    case FILTERS_SUBJECT_ATTACHMENT:
+    case FILTERS_SUBJECT_MIME_LIMIT:
+        return parts(run, subject, fetched);
+    default:
+        return connection(run, subject, fetched);
     }
-    return 0;
 }
 
 int filters_run_fetch(struct filters_run *run, const struct filters_subject *subject, const struct filters_fetched **fetched_r)
@@ -103,6 +380,22 @@ int filters_run_fetch(struct filters_run *run, const struct filters_subject *sub
     return 0;
 }
 
+int filters_run_fold(struct filters_run *run, struct filters_value *value)
+{
+    if (value->folded.ptr != NULL) {
+        return 0;
+    }
+    struct buf folded;
+    buf_init(&folded, value->text.len * 2 + 16);
+    filters_text_fold(value->text, &folded);
+    char *copy = arena_copy(run->arena, buf_bytes(&folded));
+    if (copy != NULL) {
+        value->folded = bytes_at(copy, folded.len);
+    }
+    buf_done(&folded);
+    return copy == NULL ? filters_run_full(run) : 0;
+}
+
 void filters_run_next_recipient(struct filters_run *run, size_t recipient)
 {
     run->recipient = recipient;
@@ -110,5 +403,100 @@ void filters_run_next_recipient(struct filters_run *run, size_t recipient)
         if (run->set->subjects[i]->kind == FILTERS_SUBJECT_TO) {
             run->fetched[i] = (struct filters_fetched){.state = FILTERS_NOT_FETCHED};
         }
+    }
+    for (size_t i = 0; i < run->set->variable_count; i++) {
+        run->variables[i] = bytes_at(NULL, 0);
+    }
+}
+
+/* ---- names of templates ---- */
+
+static const char *const date_parts[] = {"date", "date.year", "date.month", "date.day", "date.hour", "date.minute", "date.weekday", "date.week", NULL};
+
+int filters_name_date_part(const char *name)
+{
+    for (int i = 0; date_parts[i] != NULL; i++) {
+        if (strcmp(date_parts[i], name) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/* ISO 8601: the week that has the year's first Thursday is week 1. */
+static int week_of(int64_t ms)
+{
+    struct date date, january;
+    date_of(ms, &date);
+    int64_t thursday = ms + (4 - (date.weekday == 0 ? 7 : date.weekday)) * DAY_MS;
+    date_of(thursday, &january);
+    int64_t day = thursday / DAY_MS;
+    struct date probe;
+    int week = 1;
+    for (int64_t back = day - 7; back >= 0; back -= 7, week++) {
+        date_of(back * DAY_MS, &probe);
+        if (probe.year != january.year) {
+            break;
+        }
+    }
+    return week;
+}
+
+static struct bytes date_value(struct filters_run *run, unsigned part)
+{
+    struct date date;
+    date_of(run->message->now_ms, &date);
+    const int numbers[] = {0, date.year, date.month, date.day, date.hour, date.minute};
+    char *text = NULL;
+    if (part == 0) {
+        text = arena_printf(run->arena, "%04d-%02d-%02d", date.year, date.month, date.day);
+    } else if (part < 6) {
+        text = arena_printf(run->arena, "%02d", numbers[part]);
+    } else if (part == 6) {
+        text = arena_text(run->arena, filters_weekdays[date.weekday]);
+    } else {
+        text = arena_printf(run->arena, "%02d", week_of(run->message->now_ms));
+    }
+    return bytes_of(text == NULL ? "" : text);
+}
+
+static struct bytes group_value(const struct filters_run *run, const struct filters_reference *reference)
+{
+    for (size_t i = run->capture_count; i > 0; i--) { /* the newest match that has the group gives the value */
+        const struct filters_capture *capture = &run->captures[i - 1];
+        unsigned number = reference->number;
+        if (reference->kind == FILTERS_NAME_GROUP) {
+            int group = filters_pattern_group(capture->pattern, reference->name);
+            number = group < 0 ? FILTERS_PATTERN_MAX_GROUPS : (unsigned)group;
+        }
+        if (number <= filters_pattern_groups(capture->pattern) && capture->groups[2 * number] != SIZE_MAX) {
+            size_t start = capture->groups[2 * number];
+            return bytes_slice(capture->text, start, capture->groups[2 * number + 1] - start);
+        }
+    }
+    return bytes_at(NULL, 0);
+}
+
+struct bytes filters_name_value(void *ctx, const struct filters_reference *reference)
+{
+    struct filters_run *run = ctx;
+    const struct filters_fetched *fetched;
+    switch (reference->kind) {
+    case FILTERS_NAME_GROUP:
+    case FILTERS_NAME_NUMBER:
+        return group_value(run, reference);
+    case FILTERS_NAME_VARIABLE:
+        return run->variables[reference->number];
+    case FILTERS_NAME_ID:
+        return bytes_of(run->message->envelope->id == NULL ? "" : run->message->envelope->id);
+    case FILTERS_NAME_DATE:
+        run->incomplete = run->incomplete || run->stage == FILTERS_STAGE_ENVELOPE;
+        return date_value(run, reference->number);
+    default:
+        if (filters_run_fetch(run, reference->what, &fetched) < 0) {
+            return bytes_at(NULL, 0); /* the fault is filled: the decision fails */
+        }
+        run->incomplete = run->incomplete || fetched->state == FILTERS_NOT_YET;
+        return fetched->count == 0 ? bytes_at(NULL, 0) : fetched->values[0].text;
     }
 }

@@ -1,5 +1,284 @@
-/* What rules decide: conditions, order, stop, merging, captures in folder names, limits. */
+/* What rules decide: conditions of every kind, order, actions, merging, captures in folder names, limits, the envelope's stage. */
+#include <stdlib.h>
+
 #include "filters_fixture.h"
+
+/* One rule "a" that files into X when the condition holds. */
+#define IF(condition) "{\"rules\":[{\"name\":\"a\",\"if\":" condition ",\"then\":[{\"fileinto\":{\"folder\":\"X\"}}]}]}"
+/* One rule with these actions. */
+#define THEN(actions) "{\"rules\":[{\"name\":\"a\",\"then\":[" actions "]}]}"
+#define H(name, test) IF("{\"header\":\"" name "\"," test "}")
+#define F(name, test) IF("{\"field\":\"" name "\"," test "}")
+
+static const char plain[] = "From: \"Ada L\" <ada+news@Example.COM>, bob@sub.example.org\r\n"
+                            "To: undisclosed-recipients:;\r\n"
+                            "Cc: Team: carl@x.example, dora@y.example;\r\n"
+                            "Subject: =?utf-8?B?UmVjaG51bmcgw4RyZ2Vy?= 42\r\n"
+                            "List-Id: The list <News.Lists.example>\r\n"
+                            "X-Empty:\r\n"
+                            "X-Two: one\r\n"
+                            "X-Two: two\r\n"
+                            "Date: Mon, 23 Nov 2026 07:11:20 +0100\r\n"
+                            "MIME-Version: 1.0\r\n"
+                            "Content-Type: multipart/mixed; boundary=\"b\"\r\n"
+                            "\r\n"
+                            "--b\r\n"
+                            "Content-Type: text/plain; charset=iso-8859-1\r\n"
+                            "Content-Transfer-Encoding: quoted-printable\r\n"
+                            "\r\n"
+                            "Gr=FC=DFe aus K=F6ln\r\n"
+                            "--b\r\n"
+                            "Content-Type: text/html; charset=utf-8\r\n"
+                            "\r\n"
+                            "<p>Order <b>num</b>ber &#49;7</p><script>hidden</script>\r\n"
+                            "--b\r\n"
+                            "Content-Type: application/PDF; name*=utf-8''R%C3%A9sum%C3%A9.PDF\r\n"
+                            "Content-Disposition: attachment\r\n"
+                            "Content-Transfer-Encoding: base64\r\n"
+                            "\r\n"
+                            "MDEyMzQ1Njc4OQ==\r\n"
+                            "--b--\r\n";
+
+static const struct {
+    const char *rules;
+    bool yes;
+} conditions[] = {
+    {H("Subject", "\"is\":\"Rechnung \xc3\x84rger 42\""), true},
+    {H("subject", "\"is\":\"rechnung \xc3\xa4rger 42\""), false},
+    {H("subject", "\"is\":\"rechnung \xc3\xa4rger 42\",\"ignore_case\":true"), true},
+    {H("Subject", "\"contains\":[\"nothing\",\"\xc3\x84rg\"]"), true},
+    {H("Subject", "\"starts_with\":\"Rechnung\""), true},
+    {H("Subject", "\"starts_with\":\"rechnung\""), false},
+    {H("Subject", "\"ends_with\":\"42\""), true},
+    {H("Subject", "\"ends_with\":\"a much longer text than the subject itself is 42\""), false},
+    {H("Subject", "\"matches\":\"\\\\b\\\\w+rger\\\\b\""), true},
+    {H("Subject", "\"matches\":\"\xc3\xa4RGER\",\"ignore_case\":true"), true},
+    {H("Subject", "\"exists\":true"), true},
+    {H("X-Empty", "\"exists\":true"), true},
+    {H("X-Empty", "\"is\":\"\""), true},
+    {H("X-None", "\"exists\":true"), false},
+    {H("X-None", "\"exists\":false"), true},
+    {H("X-Two", "\"is\":\"two\""), true},
+    {H("X-Two", "\"part\":\"count\",\"is\":2"), true},
+    {H("X-Two", "\"part\":\"count\",\"under\":2"), false},
+    {H("*", "\"contains\":\"Lists.example\""), true},
+    {IF("{\"header\":[\"X-One\",\"X-Two\"],\"is\":\"one\"}"), true},
+    {H("From", "\"part\":\"address\",\"is\":\"ADA+news@example.com\""), true},
+    {H("From", "\"part\":\"user\",\"is\":\"ada\""), true},
+    {H("From", "\"part\":\"detail\",\"is\":\"news\""), true},
+    {H("From", "\"part\":\"domain\",\"is\":\"sub.example.org\""), true},
+    {H("From", "\"part\":\"domain\",\"in\":[\".example.org\"]"), true},
+    {H("From", "\"part\":\"domain\",\"in\":[\".sub.example.org\",\"example.org\"]"), false},
+    {H("From", "\"part\":\"address\",\"in\":[\"@example.com\"]"), true},
+    {H("From", "\"part\":\"address\",\"in\":[\"@.org\"]"), true},
+    {H("From", "\"part\":\"address\",\"in\":[\"@.com\"]"), true},
+    {H("From", "\"part\":\"address\",\"in\":[\"@com\"]"), false},
+    {H("From", "\"part\":\"name\",\"is\":\"Ada L\""), true},
+    {H("Cc", "\"part\":\"domain\",\"is\":\"y.example\""), true},
+    {H("To", "\"part\":\"address\",\"exists\":true"), false},
+    {F("from", "\"is\":\"SENDER+x@Client.example\""), true},
+    {F("from", "\"part\":\"user\",\"is\":\"sender\""), true},
+    {F("from", "\"part\":\"detail\",\"is\":\"x\""), true},
+    {F("from", "\"part\":\"domain\",\"ends_with\":\".EXAMPLE\""), true},
+    {F("to", "\"is\":\"c@d\""), true},
+    {F("to", "\"part\":\"detail\",\"exists\":true"), false},
+    {F("client", "\"in\":[\"10.0.0.0/8\",\"192.0.2.0/25\"]"), true},
+    {F("client", "\"is\":\"192.0.2.7\""), true},
+    {F("client", "\"in\":[\"192.0.2.128/25\",\"::/0\"]"), true}, /* IPv4 is kept as IPv4-mapped IPv6 */
+    {F("client", "\"in\":[\"2001:db8::/32\"]"), false},
+    {F("client", "\"matches\":\"^192\\\\.\""), true},
+    {F("helo", "\"is\":\"MX.client.example\""), true},
+    {F("user", "\"exists\":false"), true},
+    {F("listener", "\"is\":\"apps\""), true},
+    {F("tls", "\"starts_with\":\"TLSv1\""), true},
+    {F("certificate", "\"exists\":true"), false},
+    {F("protocol", "\"in\":[\"esmtps\"]"), true},
+    {F("size", "\"over\":500"), true},
+    {F("size", "\"at_most\":\"500B\""), false},
+    {F("size", "\"between\":[500,\"2KiB\"]"), true},
+    {F("recipients", "\"is\":1"), true},
+    {F("time", "\"between\":[\"07:00\",\"07:11\"]"), false},
+    {F("time", "\"is\":\"07:11\""), true},
+    {F("time", "\"between\":[\"22:00\",\"08:00\"]"), true},
+    {F("time", "\"between\":[\"08:00\",\"09:00\"],\"zone\":\"+01:00\""), true},
+    {F("time", "\"under\":\"07:00\""), false},
+    {F("weekday", "\"is\":\"Mon\""), true},
+    {F("weekday", "\"in\":[\"sat\",\"sun\"]"), false},
+    {F("weekday", "\"is\":\"sun\",\"zone\":\"-08:00\""), true},
+    {F("date", "\"is\":\"2026-11-23\""), true},
+    {F("date", "\"between\":[\"2026-12-01\",\"2026-12-31\"]"), false},
+    {F("list_id", "\"is\":\"news.lists.example\""), true},
+    {F("body", "\"contains\":\"Gr\xc3\xbc\xc3\x9f" "e aus\""), true},
+    {F("body", "\"contains\":\"gr\xc3\xbc\xc3\x9f" "e AUS K\xc3\x96LN\",\"ignore_case\":true"), true},
+    {F("body", "\"matches\":\"number 17\""), true},
+    {F("body", "\"contains\":\"hidden\""), false},
+    {F("body", "\"contains\":\"0123\""), false},
+    {F("attachment", "\"is\":\"r\xc3\xa9sum\xc3\xa9.pdf\""), true},
+    {F("attachment", "\"part\":\"name\",\"ends_with\":[\".exe\",\".pdf\"]"), true},
+    {F("attachment", "\"part\":\"type\",\"is\":\"application/pdf\""), true},
+    {F("attachment", "\"part\":\"size\",\"is\":10"), true},
+    {F("attachment", "\"part\":\"count\",\"is\":1"), true},
+    {F("mime_limit", "\"exists\":false"), true},
+    {IF("{\"not\":{\"field\":\"from\",\"is\":\"x\"}}"), true},
+    {IF("{\"all\":[{\"field\":\"listener\",\"is\":\"apps\"},{\"not\":{\"field\":\"to\",\"is\":\"c@d\"}}]}"), false},
+    {IF("{\"any\":[{\"field\":\"listener\",\"is\":\"x\"},{\"all\":[{\"field\":\"to\",\"in\":[\"@d\"]}]}]}"), true},
+};
+
+static ptrdiff_t read_text(void *ctx, uint64_t offset, void *into, size_t len, struct fault *fault)
+{
+    (void)fault;
+    struct bytes part = bytes_slice(bytes_of(ctx), (size_t)offset, len);
+    memcpy(into, part.ptr, part.len);
+    return (ptrdiff_t)part.len;
+}
+
+/* A message with everything that a condition can look at. */
+static int decide_plain(const struct filters_set *set, bool trace, struct arena *arena, struct filters_decision *decision,
+                        struct fault *fault, struct buf *explained)
+{
+    struct filters_scratch *scratch = filters_scratch_new();
+    struct mail_recipient to = {.address = "c@d"};
+    struct mail_envelope envelope = {.id = "ID",
+                                     .client = {.listener = "apps",
+                                                .address = "192.0.2.7",
+                                                .helo = "mx.client.example",
+                                                .protocol = "ESMTPS",
+                                                .tls_version = "TLSv1.3"},
+                                     .from = "Sender+x@client.example",
+                                     .to = &to,
+                                     .to_count = 1};
+    struct mail_source source = {.size = strlen(plain), .read = read_text, .ctx = (void *)(uintptr_t)plain};
+    struct filters_message message = {.envelope = &envelope,
+                                      .header = bytes_of(plain),
+                                      .source = &source,
+                                      .size = strlen(plain),
+                                      .now_ms = INT64_C(1795417880000)};
+    int result = trace ? filters_explain(set, scratch, &message, NULL, NULL, arena, decision, fault, explained)
+                       : filters_decide(set, scratch, &message, arena, decision, fault);
+    filters_scratch_free(&scratch);
+    return result;
+}
+
+static void conditions_hold(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof conditions / sizeof *conditions; i++) {
+        struct buf out;
+        buf_init(&out, 1 << 20);
+        struct filters_set *set = fixture_load(conditions[i].rules, &out);
+        if (set == NULL || out.len > 0) {
+            fail_msg("%s: %s", conditions[i].rules, buf_text(&out));
+        }
+        for (int trace = 0; trace < 2; trace++) { /* with the index, and without */
+            struct arena *arena = arena_new(1 << 20);
+            struct filters_decision decision;
+            struct fault fault = FAULT_INIT;
+            assert_int_equal(decide_plain(set, trace == 1, arena, &decision, &fault, &out), 0);
+            if ((decision.rule_count == 1) != conditions[i].yes) {
+                fail_msg("%s is %s", conditions[i].rules, conditions[i].yes ? "no" : "yes");
+            }
+            arena_free(&arena);
+        }
+        filters_set_free(&set);
+        buf_done(&out);
+    }
+}
+
+#define X "{\"fileinto\":{\"folder\":\"X\"}}"
+
+static const struct {
+    const char *rules, *expected;
+} actions[] = {
+    {THEN(X), "corp:X <c@d>; a"},
+    {THEN("{\"copy\":{\"folder\":\"X\"}}"), "corp:X <c@d>;corp:INBOX <c@d>; a"},
+    {THEN("{\"fileinto\":[{\"folder\":\"A\"},{\"upstream\":\"archive\",\"folder\":\"A\",\"flags\":[\"\\\\Seen\",\"d-${from.domain}\"]}]}"),
+     "corp:A <c@d>;archive:A \\Seen d-client.example <c@d>; a"},
+    {THEN("{\"reject\":\"no ${from}\"}"), "550 5.7.1 no Sender+x@client.example; a"},
+    {THEN("{\"reject\":{\"text\":\"gr\xc3\xbc\xc3\x9f" "e\",\"code\":554,\"enhanced\":\"5.6.0\"}}"), "554 5.6.0 gr????e; a"},
+    {THEN("{\"defer\":\"later\"}"), "450 4.7.1 later; a"},
+    {THEN(X ",{\"reject\":\"no\"}"), "550 5.7.1 no; a"},
+    {THEN("{\"discard\":true}"), " a"},
+    {THEN(X ",{\"discard\":true}"), "corp:X <c@d>; a"},
+    {THEN("{\"hold\":true}"), "corp:INBOX held <c@d>; a"},
+    {THEN("{\"hold\":true}," X), "corp:X held <c@d>; a"},
+    {THEN("{\"addheader\":{\"name\":\"X-A\",\"value\":\"f ${from}\"}},{\"deleteheader\":\"X-Two\"}," X),
+     "corp:X +X-A:f Sender+x@client.example -X-Two <c@d>; a"},
+    {THEN(X ",{\"addheader\":{\"name\":\"X-A\",\"value\":\"1\"}},{\"fileinto\":{\"folder\":\"Y\"}}"), "corp:X <c@d>;corp:Y +X-A:1 <c@d>; a"},
+    {THEN("{\"replaceheader\":{\"name\":\"X-Two\",\"value\":\"${header.X-Two}!\"}}," X), "corp:X =X-Two:one! <c@d>; a"},
+    {THEN("{\"tag_subject\":\"[ext] \"},{\"tag_subject\":\"[ext] \"}," X), "corp:X =Subject:[ext] Rechnung \xc3\x84rger 42 <c@d>; a"},
+    {THEN("{\"fileinto\":{\"folder\":\"X\",\"date\":\"header\"}}"), "corp:X @1795414280 <c@d>; a"},
+    {THEN("{\"set\":{\"v\":\"${from.user}-1\"}},{\"fileinto\":{\"folder\":\"${v}\"}}"), "corp:Sender-1 <c@d>; a"},
+    {THEN("{\"fileinto\":{\"folder\":\"${date.year}/${date.month}/${date.day}/${date.hour}${date.minute}/${date.weekday}/${date.week}\"}}"),
+     "corp:2026/11/23/0711/mon/48 <c@d>; a"},
+    {THEN("{\"fileinto\":{\"folder\":\"${subject|slug}/${subject|first}/${subject|upper|first(3)}/${header.X-None|default('none')}\"}}"),
+     "corp:rechnung-\xc3\xa4rger-42/Rechnung/REC/none <c@d>; a"},
+    {THEN("{\"fileinto\":{\"folder\":\"${from.domain|replace('.','/')}/${id}/${list_id|lower}\"}}"), "corp:client_example/ID/news.lists.example <c@d>; a"},
+    {THEN("{\"stop\":true}"), "corp:INBOX <c@d>; a"},
+    {"{\"rules\":[{\"name\":\"a\",\"enabled\":false,\"then\":[" X "]}]}", "corp:INBOX <c@d>;"},
+    {"{\"rules\":[{\"name\":\"a\",\"then\":[{\"goto\":\"g\"}]},{\"name\":\"after\",\"then\":[" X "]}],"
+     "\"groups\":{\"g\":{\"rules\":[{\"name\":\"b\",\"if\":{\"field\":\"from\",\"is\":\"x\"},\"then\":[" X "]}],"
+     "\"default\":[{\"fileinto\":{\"folder\":\"G\"}}]}}}",
+     "corp:G <c@d>; a"},
+    {"{\"rules\":[{\"name\":\"a\",\"then\":[{\"goto\":\"g\"}]}],"
+     "\"groups\":{\"g\":{\"rules\":[{\"name\":\"b\",\"then\":[" X "]}],\"default\":[{\"fileinto\":{\"folder\":\"G\"}}]}}}",
+     "corp:X <c@d>; a b"},
+    {"{\"rules\":[{\"name\":\"a\",\"then\":[{\"goto\":\"g\"}]}],\"groups\":{\"g\":{\"rules\":[]}}}", "corp:INBOX <c@d>; a"},
+    {"{\"rules\":[{\"name\":\"a\",\"if\":{\"header\":\"From\",\"matches\":\"(?<n>ada)\"},\"then\":[{\"set\":{\"n\":\"${n|upper}\"}}]},"
+     "{\"name\":\"b\",\"then\":[{\"fileinto\":{\"folder\":\"${n}\"}}]}]}",
+     "corp:ADA <c@d>; a b"},
+};
+
+static void print_plain(const struct filters_decision *decision, struct buf *out)
+{
+    if (decision->reply_code != 0) {
+        buf_printf(out, "%d %s %s;", decision->reply_code, decision->enhanced, decision->reply_text);
+    }
+    for (size_t i = 0; i < decision->delivery_count; i++) {
+        const struct mail_delivery *delivery = &decision->deliveries[i];
+        buf_printf(out, "%s:%s", delivery->upstream, delivery->folder);
+        for (size_t j = 0; j < delivery->flag_count; j++) {
+            buf_printf(out, " %s", delivery->flags[j]);
+        }
+        for (size_t j = 0; j < delivery->edit_count; j++) {
+            const struct mail_edit *edit = &delivery->edits[j];
+            buf_printf(out, " %c%s%s%s", "+-="[edit->kind], edit->field, edit->value == NULL ? "" : ":",
+                       edit->value == NULL ? "" : edit->value);
+        }
+        buf_append_text(out, delivery->held ? " held" : "");
+        if (delivery->date_ms != 0) {
+            buf_printf(out, " @%lld", (long long)delivery->date_ms / 1000);
+        }
+        buf_printf(out, " <%s>;", delivery->recipients[0]);
+    }
+    for (size_t i = 0; i < decision->rule_count; i++) {
+        buf_printf(out, " %s", decision->rules[i]);
+    }
+}
+
+static void actions_are_done(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof actions / sizeof *actions; i++) {
+        struct buf out;
+        buf_init(&out, 1 << 20);
+        struct filters_set *set = fixture_load(actions[i].rules, &out);
+        if (set == NULL) {
+            fail_msg("%s: %s", actions[i].rules, buf_text(&out));
+        }
+        struct arena *arena = arena_new(1 << 20);
+        struct filters_decision decision;
+        struct fault fault = FAULT_INIT;
+        assert_int_equal(decide_plain(set, false, arena, &decision, &fault, NULL), 0);
+        buf_clear(&out);
+        print_plain(&decision, &out);
+        if (!bytes_is(buf_bytes(&out), actions[i].expected)) {
+            fail_msg("%s: %s\n  instead of %s", actions[i].rules, buf_text(&out), actions[i].expected);
+        }
+        arena_free(&arena);
+        filters_set_free(&set);
+        buf_done(&out);
+    }
+}
 
 static const char rules_text[] =
     "{ \"rules\": ["
@@ -18,14 +297,24 @@ static const char rules_text[] =
     "  { \"name\": \"number\", \"if\": { \"header\": \"X-Id\", \"matches\": \"^(\\\\d+)-(x)?\" },"
     "    \"then\": [ { \"fileinto\": { \"upstream\": \"corp\", \"folder\": \"N/${1}/${2}\" } } ] },"
     "  { \"name\": \"bomb\", \"if\": { \"header\": \"X-Bomb\", \"matches\": \"^(a+)+$\" },"
-    "    \"then\": [ { \"fileinto\": { \"upstream\": \"corp\", \"folder\": \"Bomb\" } } ] }"
+    "    \"then\": [ { \"fileinto\": { \"upstream\": \"corp\", \"folder\": \"Bomb\" } } ] },"
+    "  { \"name\": \"bomb skipped\", \"on_error\": \"skip\", \"if\": { \"header\": \"X-Skip\", \"matches\": \"^(a+)+$\" },"
+    "    \"then\": [ { \"discard\": true } ] },"
+    "  { \"name\": \"bomb filed\", \"on_error\": \"default\", \"if\": { \"header\": \"X-Default\", \"matches\": \"^(a+)+$\" },"
+    "    \"then\": [ { \"discard\": true } ] },"
+    "  { \"name\": \"refuse one\", \"if\": { \"all\": [ { \"field\": \"to\", \"is\": \"bad@x\" }, { \"header\": \"X-Bad\", \"exists\": true } ] },"
+    "    \"then\": [ { \"reject\": \"bad\" } ] },"
+    "  { \"name\": \"defer one\", \"if\": { \"field\": \"to\", \"is\": \"later@x\" }, \"then\": [ { \"defer\": \"later\" } ] }"
     "] }";
+
+#define BOMB "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!\r\n"
 
 static const struct {
     const char *from, *to, *header, *expected;
 } cases[] = {
     {"a@b", "c@d", "Subject: x\r\n", "corp:INBOX <c@d>;"},
     {"ci@build.example", "c@d", "Subject: FAILED: web\r\n", "corp:CI/web \\Flagged ci <c@d>; ci"},
+    {"CI@Build.example", "c@d", "Subject: failed: web\r\n", "corp:CI/web \\Flagged ci <c@d>; ci"},
     {"ci@build.example", "c@d", "Subject: failed:\r\n  web\r\n", "corp:CI/web \\Flagged ci <c@d>; ci"},
     {"ci@build.example", "c@d", "Subject: failed: a/../b\r\n", "corp:CI/a_.._b \\Flagged ci <c@d>; ci"},
     {"ci@build.example", "c@d", "Subject: failed: ..\r\n", "corp:CI/_ \\Flagged ci <c@d>; ci"},
@@ -40,9 +329,14 @@ static const struct {
     {"a@b", "c@d", "X-Id: 17-\r\n", "corp:N/17/_ <c@d>; number"},
     {"a@b", "c@d", "X-Id: 17-\r\n\r\nX-End: 1\r\n", "corp:N/17/_ <c@d>; number"},
     {"a@b", "c@d", "X-Bomb: aaa\r\n", "corp:Bomb <c@d>; bomb"},
-    {"a@b", "c@d", "X-Bomb: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!\r\n", "fault pattern-limit"},
+    {"a@b", "c@d", "X-Bomb: " BOMB, "fault pattern-limit"},
+    {"a@b", "c@d", "X-Skip: " BOMB "X-Id: 1-\r\n", "corp:N/1/_ <c@d>; number"},
+    {"a@b", "c@d", "X-Default: " BOMB, "corp:INBOX <c@d>;"},
     {"a@b", "c@d", "X-Id: 1-\r\nX-Vip: \xff\xfe\r\n", "corp:N/1/_ <c@d>; number"},
     {"a@b", "c@d", "", "corp:INBOX <c@d>;"},
+    {"a@b", "c@d bad@x", "X-Bad: 1\r\n", "550 5.7.1 bad; refuse one"},
+    {"a@b", "later@x bad@x", "X-Bad: 1\r\n", "550 5.7.1 bad; defer one refuse one"},
+    {"a@b", "c@d later@x", "X-Id: 1-\r\n", "450 4.7.1 later; number defer one"},
 };
 
 static void messages_are_decided(void **state)
@@ -54,7 +348,7 @@ static void messages_are_decided(void **state)
     if (set == NULL) {
         fail_msg("%s", buf_text(&out));
     }
-    assert_int_equal(filters_rule_count(set), 6);
+    assert_int_equal(filters_rule_count(set), 10);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         buf_clear(&out);
         fixture_decide(set, cases[i].from, cases[i].to, cases[i].header, &out);
@@ -64,6 +358,59 @@ static void messages_are_decided(void **state)
     }
     filters_set_free(&set);
     buf_done(&out);
+}
+
+#define REJECT "\"then\":[{\"reject\":\"no\"}]}"
+#define FROM_X "{\"field\":\"from\",\"is\":\"x@y\"}"
+#define SUBJECT_Y "{\"header\":\"Subject\",\"is\":\"y\"}"
+
+/* What is certain at RCPT TO for <x@y> to <c@d>: 1 refused, 0 not. */
+static const struct {
+    const char *rules;
+    int refused;
+} recipients[] = {
+    {"{\"rules\":[{\"name\":\"a\",\"if\":" FROM_X "," REJECT "]}", 1},
+    {"{\"rules\":[{\"name\":\"a\",\"if\":{\"field\":\"from\",\"is\":\"z\"}," REJECT "]}", 0},
+    {"{\"rules\":[{\"name\":\"a\",\"if\":" SUBJECT_Y "," REJECT "]}", 0},
+    {"{\"rules\":[{\"name\":\"a\",\"if\":{\"any\":[" SUBJECT_Y "," FROM_X "]}," REJECT "]}", 1},
+    {"{\"rules\":[{\"name\":\"a\",\"if\":{\"all\":[" SUBJECT_Y "," FROM_X "]}," REJECT "]}", 0},
+    {"{\"rules\":[{\"name\":\"a\",\"if\":{\"not\":" SUBJECT_Y "}," REJECT "]}", 0},
+    {"{\"rules\":[{\"name\":\"s\",\"if\":" SUBJECT_Y ",\"then\":[{\"stop\":true}]},{\"name\":\"a\",\"if\":" FROM_X "," REJECT "]}", 0},
+    {"{\"rules\":[{\"name\":\"s\",\"if\":" SUBJECT_Y ",\"then\":[{\"hold\":true}]},{\"name\":\"a\",\"if\":" FROM_X "," REJECT "]}", 1},
+    {"{\"rules\":[{\"name\":\"s\",\"if\":" FROM_X ",\"then\":[{\"stop\":true}]},{\"name\":\"a\"," REJECT "]}", 0},
+    {"{\"rules\":[{\"name\":\"s\",\"then\":[{\"goto\":\"g\"}]}],\"groups\":{\"g\":{\"rules\":[{\"name\":\"a\",\"if\":" FROM_X "," REJECT "]}}}", 1},
+    {"{\"rules\":[{\"name\":\"a\",\"if\":" FROM_X ",\"then\":[{\"reject\":\"no ${subject}\"}]}]}", 0},
+    {"{\"rules\":[{\"name\":\"a\",\"if\":" FROM_X ",\"then\":[{\"reject\":\"no ${to}\"}]}]}", 1},
+    {"{\"rules\":[{\"name\":\"a\",\"if\":{\"field\":\"body\",\"exists\":false}," REJECT "]}", 0},
+    {"{\"rules\":[{\"name\":\"a\",\"if\":{\"field\":\"size\",\"under\":1}," REJECT "]}", 0},
+    {"{\"rules\":[{\"name\":\"a\",\"if\":" FROM_X ",\"then\":[{\"defer\":\"x\"}]}]}", 1},
+};
+
+static void the_envelope_alone_decides_where_it_can(void **state)
+{
+    (void)state;
+    struct mail_recipient to = {.address = "c@d"};
+    struct mail_envelope envelope = {.from = "x@y", .to = &to, .to_count = 1};
+    for (size_t i = 0; i < sizeof recipients / sizeof *recipients; i++) {
+        struct buf out;
+        buf_init(&out, 1 << 16);
+        struct filters_set *set = fixture_load(recipients[i].rules, &out);
+        if (set == NULL) {
+            fail_msg("%s: %s", recipients[i].rules, buf_text(&out));
+        }
+        struct filters_scratch *scratch = filters_scratch_new();
+        struct arena *arena = arena_new(1 << 16);
+        struct filters_decision decision = {0};
+        struct fault fault = FAULT_INIT;
+        int refused = filters_decide_recipient(set, scratch, &envelope, arena, &decision, &fault);
+        if (refused != recipients[i].refused || (refused == 1) != (decision.reply_code >= 400)) {
+            fail_msg("%s: %d %d", recipients[i].rules, refused, decision.reply_code);
+        }
+        arena_free(&arena);
+        filters_scratch_free(&scratch);
+        filters_set_free(&set);
+        buf_done(&out);
+    }
 }
 
 static void without_a_default_the_message_is_refused(void **state)
@@ -106,7 +453,10 @@ static void a_full_arena_is_a_fault(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(conditions_hold),
+        cmocka_unit_test(actions_are_done),
         cmocka_unit_test(messages_are_decided),
+        cmocka_unit_test(the_envelope_alone_decides_where_it_can),
         cmocka_unit_test(without_a_default_the_message_is_refused),
         cmocka_unit_test(a_full_arena_is_a_fault),
     };

@@ -1,22 +1,45 @@
-/* What is wrong with a rule file is told with its place, all of it at once. */
+/* What is wrong with a rule file is told with its place, all of it at once; what is hardly meant is a warning. */
 #include "filters_fixture.h"
 
 #define RULE(condition, then) "{\"rules\":[{\"name\":\"a\",\"if\":" condition ",\"then\":" then "}]}"
 #define FILE_X "[{\"fileinto\":{\"upstream\":\"corp\",\"folder\":\"X\"}}]"
 #define FROM_A "{\"field\":\"from\",\"is\":\"a\"}"
+#define ACTION(action) RULE(FROM_A, "[" action "]")
+#define IF(condition) RULE(condition, FILE_X)
 #define FOLDER(name) RULE("{\"field\":\"from\",\"matches\":\"(?<p>x)(y)?\"}", "[{\"fileinto\":{\"upstream\":\"corp\",\"folder\":\"" name "\"}}]")
+#define TEST_OF(members) "{\"tests\":[{\"name\":\"t\",\"from\":\"\",\"to\":\"a@b\"," members "}]}"
 
 static const char *const good[] = {
     "{}",
     "{\"rules\": [], \"tests\": []}",
     "{\"$schema\": \"rules.schema.json\", \"description\": \"nothing yet\", \"rules\": []}",
-    RULE(FROM_A, FILE_X),
+    IF(FROM_A),
     RULE("{\"any\":[{\"not\":" FROM_A "}]}", "[{\"stop\":true}]"),
     "{\"rules\":[{\"name\":\"always\",\"then\":" FILE_X "}]}",
     FOLDER("A/${p}"),
     FOLDER("A/${2}-${0}"),
     FOLDER("A $${p} $ {} \xc3\xa4"),
-    "{\"tests\":[{\"name\":\"t\",\"message\":\"m.eml\",\"from\":\"\",\"to\":\"a@b\",\"expect\":{\"filed\":[]}}]}",
+    FOLDER("${from.domain|default('none')}/${date.year}/${date.month} w${date.week}/${id}"),
+    FOLDER("${header.X-Project | slug | first(8) | default('x')}/${subject|replace('/', '}')|default('s')}"),
+    IF("{\"header\":[\"To\",\"Cc\"],\"part\":\"domain\",\"in\":[\"example.com\",\".example.net\"]}"),
+    IF("{\"field\":\"client\",\"in\":[\"10.0.0.0/8\",\"::1\"]}"),
+    IF("{\"field\":\"size\",\"over\":\"25MiB\"}"),
+    IF("{\"field\":\"size\",\"between\":[1,\"1KiB\"]}"),
+    IF("{\"field\":\"time\",\"between\":[\"18:00\",\"08:00\"],\"zone\":\"+01:00\"}"),
+    IF("{\"field\":\"weekday\",\"in\":[\"sat\",\"sun\"]}"),
+    IF("{\"field\":\"date\",\"at_least\":\"2026-12-24\"}"),
+    IF("{\"field\":\"attachment\",\"part\":\"count\",\"is\":0}"),
+    IF("{\"field\":\"tls\",\"exists\":false}"),
+    "{\"lists\":{\"l\":[\"a\"]},\"conditions\":{\"c\":{\"field\":\"from\",\"in\":\"l\"}},"
+    "\"rules\":[{\"name\":\"a\",\"if\":{\"condition\":\"c\"},\"then\":[{\"goto\":\"g\"}]}],"
+    "\"groups\":{\"g\":{\"rules\":[{\"name\":\"b\",\"then\":[{\"discard\":true}]}],\"default\":[{\"hold\":true}]}}}",
+    ACTION("{\"reject\":\"no\"}"),
+    ACTION("{\"defer\":{\"text\":\"later\",\"code\":451,\"enhanced\":\"4.3.0\"}}"),
+    ACTION("{\"fileinto\":[{\"folder\":\"A\"},{\"upstream\":\"archive\",\"folder\":\"B\",\"date\":\"header\",\"flags\":\"from-${from.domain}\"}]}"),
+    ACTION("{\"addheader\":{\"name\":\"X-A\",\"value\":\"${from}\"}},{\"deleteheader\":\"X-B\"},{\"tag_subject\":\"[x] \"}"),
+    ACTION("{\"set\":{\"team\":\"ops\"}},{\"fileinto\":{\"folder\":\"T/${team|default('x')}\"}}"),
+    TEST_OF("\"message\":\"m.eml\",\"expect\":{\"filed\":[]}"),
+    TEST_OF("\"headers\":{\"Subject\":\"x\"},\"now\":\"2026-11-23T07:11:20Z\",\"expect\":{\"rejected\":\"5.7.1\"}"),
 };
 
 static const struct {
@@ -25,48 +48,130 @@ static const struct {
 } broken[] = {
     {"[]", {"r.json:1:1: error: a rule file is an object"}},
     {"{\"rulez\":[]}", {"did you mean \"rules\"? (at /rulez)"}},
-    {"{\"rules\":{}}", {"must be a list"}},
+    {"{\"rules\":{}}", {"must be a list of rules"}},
     {"{\"rules\":[1]}", {"a rule is an object"}},
     {"{\"rules\":[{\"name\":\"a\"}]}", {"\"then\" is missing"}},
     {"{\"rules\":[{\"then\":" FILE_X "}]}", {"\"name\" is missing"}},
-    {"{\"rules\":[{\"name\":\"\",\"then\":" FILE_X "}]}", {"not empty"}},
+    {"{\"rules\":[{\"name\":\"\",\"then\":" FILE_X "}]}", {"1 to 100 printable"}},
+    {"{\"rules\":[{\"name\":\"a\",\"on_error\":\"drop\",\"then\":" FILE_X "}]}", {"there is no choice \"drop\""}},
+    {"{\"rules\":[{\"name\":\"a\",\"enabled\":1,\"then\":" FILE_X "}]}", {"must be true or false"}},
     {"{\"rules\":[{\"name\":\"a\",\"then\":" FILE_X "},\n{\"name\":\"a\",\"then\":" FILE_X "}]}", {"r.json:2:1: error: another rule"}},
-    {RULE("{\"field\":\"form\",\"is\":\"a\"}", FILE_X), {"unknown field \"form\"; did you mean \"from\"? (at /rules/0/if/field)"}},
-    {RULE("{\"is\":\"a\"}", FILE_X), {"\"field\" or \"header\""}},
-    {RULE("{\"field\":\"from\",\"header\":\"X\",\"is\":\"a\"}", FILE_X), {"either \"field\" or \"header\""}},
-    {RULE("{\"header\":\"X Y\",\"is\":\"a\"}", FILE_X), {"not the name of a header field"}},
-    {RULE("{\"field\":\"from\"}", FILE_X), {"one of \"is\" and \"matches\""}},
-    {RULE("{\"field\":\"from\",\"is\":1}", FILE_X), {"a text or a list of texts"}},
-    {RULE("{\"field\":\"from\",\"matches\":\"(\"}", FILE_X), {"does not compile: missing closing parenthesis, at offset 1"}},
-    {RULE("{\"field\":\"from\",\"matches\":\"a\",\"ignore_case\":1}", FILE_X), {"true or false"}},
-    {RULE("{\"all\":[]}", FILE_X), {"one or more conditions (at /rules/0/if/all)"}},
-    {RULE("{\"all\":[" FROM_A ",{\"not\":[]}],\"x\":1}", FILE_X), {"unknown key \"x\"", "a condition is an object (at /rules/0/if/all/1/not)"}},
+    {IF("{\"field\":\"form\",\"is\":\"a\"}"), {"there is no field \"form\"; did you mean \"from\"? (at /rules/0/if/field)"}},
+    {IF("{\"is\":\"a\"}"), {"\"field\" or \"header\""}},
+    {IF("{\"field\":\"from\",\"header\":\"X\",\"is\":\"a\"}"), {"either \"field\" or \"header\""}},
+    {IF("{\"header\":\"X Y\",\"is\":\"a\"}"), {"not the name of a header field"}},
+    {IF("{\"header\":[],\"is\":\"a\"}"), {"names no header field"}},
+    {IF("{\"field\":\"from\"}"), {"a test has one of \"is\""}},
+    {IF("{\"field\":\"from\",\"is\":\"a\",\"in\":[\"b\"]}"), {"\"is\" and \"in\" are two tests"}},
+    {IF("{\"field\":\"from\",\"is\":{}}"), {"must be a text, a number, or a list"}},
+    {IF("{\"field\":\"from\",\"is\":[]}"), {"nothing to compare with"}},
+    {IF("{\"field\":\"from\",\"contains\":\"\"}"), {"an empty text is in everything"}},
+    {IF("{\"field\":\"from\",\"over\":3}"), {"\"over\" cannot be used here"}},
+    {IF("{\"field\":\"size\",\"contains\":\"3\"}"), {"\"contains\" cannot be used here"}},
+    {IF("{\"field\":\"size\",\"over\":\"big\"}"), {"a size such as \"25MiB\""}},
+    {IF("{\"field\":\"size\",\"over\":-1}"), {"must be a number"}},
+    {IF("{\"field\":\"size\",\"between\":[2,1]}"), {"the first is more than the second"}},
+    {IF("{\"field\":\"time\",\"is\":\"25:00\"}"), {"a time of day"}},
+    {IF("{\"field\":\"date\",\"is\":\"2026-13-01\"}"), {"a date such as"}},
+    {IF("{\"field\":\"weekday\",\"is\":\"monday\"}"), {"a weekday"}},
+    {IF("{\"field\":\"weekday\",\"is\":\"mon\",\"zone\":\"CET\"}"), {"offset from UTC"}},
+    {IF("{\"field\":\"from\",\"is\":\"mon\",\"zone\":\"+01:00\"}"), {"for time, weekday and date"}},
+    {IF("{\"field\":\"client\",\"in\":[\"10.0.0.0/8\",\"10.0.0.300\"]}"), {"\"10.0.0.300\" is not a network such as \"10.0.0.0/8\" or one address (at /rules/0/if/in/1)"}},
+    {IF("{\"field\":\"from\",\"part\":\"host\",\"is\":\"a\"}"), {"there is no part \"host\""}},
+    {IF("{\"field\":\"size\",\"part\":\"domain\",\"is\":1}"), {"\"size\" has no parts"}},
+    {IF("{\"field\":\"from\",\"in\":\"vips\"}"), {"there is no list \"vips\""}},
+    {IF("{\"field\":\"from\",\"in\":[1]}"), {"an entry of a list is a text (at /rules/0/if/in/0)"}},
+    {IF("{\"field\":\"from\",\"in\":{\"file\":\"none.txt\"}}"), {"list files cannot be read here"}},
+    {IF("{\"condition\":\"c\"}"), {"there is no condition \"c\""}},
+    {"{\"conditions\":{\"a\":{\"not\":{\"condition\":\"b\"}},\"b\":{\"condition\":\"a\"}},\"rules\":[]}", {"is made of itself"}},
+    {"{\"conditions\":{\"a\":{\"field\":\"x\",\"is\":\"1\"}},\"rules\":[]}", {"there is no field \"x\""}},
+    {IF("{\"field\":\"from\",\"matches\":\"(\"}"), {"does not compile: missing closing parenthesis, at offset 1"}},
+    {IF("{\"field\":\"from\",\"matches\":\"\\\\C\"}"), {"does not compile"}},
+    {IF("{\"field\":\"from\",\"matches\":\"a\",\"ignore_case\":1}"), {"must be true or false"}},
+    {IF("{\"all\":[]}"), {"one or more conditions (at /rules/0/if/all)"}},
+    {IF("{\"all\":[" FROM_A ",{\"not\":[]}],\"x\":1}"), {"unknown key \"x\"", "a condition is an object (at /rules/0/if/all/1/not)"}},
     {RULE(FROM_A, "[]"), {"one or more actions"}},
-    {RULE(FROM_A, "[{}]"), {"an empty action"}},
-    {RULE(FROM_A, "[{\"stop\":false}]"), {"\"stop\" is true"}},
-    {RULE(FROM_A, "[{\"stop\":true,\"fileinto\":{\"upstream\":\"corp\",\"folder\":\"X\"}}]"), {"two actions"}},
-    {RULE(FROM_A, "[{\"fielinto\":{}}]"), {"did you mean \"fileinto\"?"}},
-    {RULE(FROM_A, "[{\"fileinto\":{}}]"), {"\"upstream\" is missing", "\"folder\" is missing"}},
-    {RULE(FROM_A, "[{\"fileinto\":{\"upstream\":\"crop\",\"folder\":\"X\",\"flags\":[\"\\\\Deleted\"]}}]"),
+    {ACTION("{}"), {"an empty action"}},
+    {ACTION("{\"stop\":false}"), {"must be true, or left out"}},
+    {ACTION("{\"stop\":true,\"discard\":true}"), {"two actions"}},
+    {ACTION("{\"fielinto\":{}}"), {"did you mean \"fileinto\"?"}},
+    {ACTION("{\"fileinto\":{}}"), {"\"folder\" is missing"}},
+    {ACTION("{\"fileinto\":[]}"), {"an empty list of targets"}},
+    {ACTION("{\"fileinto\":{\"upstream\":\"crop\",\"folder\":\"X\",\"flags\":[\"\\\\Deleted\"]}}"),
      {"did you mean \"corp\"?", "\"\\Deleted\" cannot be a flag"}},
-    {RULE(FROM_A, "[{\"fileinto\":{\"upstream\":\"corp\",\"folder\":\"X\",\"flags\":\"a b\"}}]"), {"neither blanks"}},
+    {ACTION("{\"fileinto\":{\"folder\":\"X\",\"flags\":\"a b\"}}"), {"neither blanks"}},
+    {ACTION("{\"fileinto\":{\"folder\":\"X\",\"flags\":\"${q}\"}}"), {"${q}: no pattern"}},
+    {ACTION("{\"fileinto\":{\"folder\":\"X\",\"date\":\"now\"}}"), {"there is no choice \"now\""}},
+    {ACTION("{\"reject\":{\"text\":\"x\",\"code\":450}}"), {"\"reject\" has a code from 500 to 599"}},
+    {ACTION("{\"defer\":{\"text\":\"x\",\"enhanced\":\"5.7.1\"}}"), {"enhanced status code such as \"4.7.1\""}},
+    {ACTION("{\"addheader\":{\"name\":\"X A\",\"value\":\"x\"}}"), {"not the name of a header field"}},
+    {ACTION("{\"replaceheader\":{\"name\":\"received\",\"value\":\"x\"}}"), {"stays as it is"}},
+    {ACTION("{\"set\":{\"1a\":\"x\"}}"), {"a variable's name"}},
+    {ACTION("{\"set\":{\"a\":1}}"), {"must be a text"}},
+    {ACTION("{\"goto\":\"x\"}"), {"there is no group \"x\""}},
+    {"{\"rules\":[{\"name\":\"r\",\"then\":[{\"goto\":\"a\"}]}],\"groups\":{\"a\":{\"rules\":[{\"name\":\"x\",\"then\":[{\"goto\":\"b\"}]}]},"
+     "\"b\":{\"rules\":[{\"name\":\"y\",\"then\":[{\"goto\":\"a\"}]}]}}}",
+     {"leads in a circle"}},
+    {"{\"groups\":{\"a b\":{\"rules\":[]}}}", {"1 to 100 letters"}},
     {FOLDER(""), {"not empty"}},
     {FOLDER("A//B"), {"a level"}},
     {FOLDER("/A"), {"a level"}},
     {FOLDER("A/"), {"a level"}},
     {FOLDER("A/../B"), {"a level"}},
     {FOLDER("A\\u0007"), {"no control characters"}},
-    {FOLDER("A/${q}"), {"${q}: no pattern of this rule has a group of that name (at /rules/0/then/0/fileinto/folder)"}},
+    {FOLDER("A*"), {"no control characters"}},
+    {FOLDER("A/${q}"), {"${q}: no pattern of this rule has a group of that name"}},
+    {FOLDER("A/${form}"), {"did you mean ${from}?"}},
     {FOLDER("A/${3}"), {"${3}: no pattern of this rule has a group 3"}},
     {FOLDER("A/${p"), {"without its \"}\""}},
     {FOLDER("A/${}"), {"names nothing"}},
+    {FOLDER("A/${p|}"), {"there is no function"}},
+    {FOLDER("A/${p|lowr}"), {"did you mean \"lower\"?"}},
+    {FOLDER("A/${p|first(0)}"), {"first() takes a number"}},
+    {FOLDER("A/${p|replace('a')}"), {"replace() takes 2 arguments"}},
+    {FOLDER("A/${p|default(x)}"), {"its arguments are texts"}},
+    {FOLDER("A/${body}"), {"no values from the body"}},
+    {FOLDER("A/${from.host}"), {"no such part"}},
     {FOLDER("${1}${1}${1}${1}${1}${1}"), {"longer than 480"}},
     {RULE("{\"not\":{\"field\":\"from\",\"matches\":\"(?<p>x)\"}}", "[{\"fileinto\":{\"upstream\":\"corp\",\"folder\":\"${p}\"}}]"),
      {"${p}: no pattern"}},
-    {"{\"tests\":[{}]}", {"\"name\" is missing", "\"message\" is missing"}},
+    {"{\"tests\":[{}]}", {"\"name\" is missing", "\"from\" is missing", "either \"message\""}},
     {"{\"tests\":[{\"name\":\"t\",\"message\":\"m\",\"from\":\"\",\"to\":[],\"expect\":{}}]}", {"one or more recipients", "expects nothing"}},
+    {TEST_OF("\"message\":\"m\",\"expect\":{\"rules\":[\"x\"]}"), {"expects the rule \"x\", which does not exist"}},
+    {TEST_OF("\"message\":\"m\",\"now\":\"today\",\"expect\":{\"filed\":[]}"), {"must be a time such as"}},
     {"{\"rules\":[{\"name\":\"a\",\"iff\":1,\"then\":[{\"stop\":1}]},\n{\"name\":\"b\",\"then\":[{\"halt\":1}]}]}",
-     {"unknown key \"iff\"", "\"stop\" is true", "r.json:2:22: error: unknown key \"halt\""}},
+     {"unknown key \"iff\"", "must be true, or left out", "r.json:2:22: error: unknown key \"halt\""}},
+};
+
+#define TWO(first, second) "{\"rules\":[{\"name\":\"a\"" first "},\n{\"name\":\"b\"" second "}]}"
+#define STOP ",\"then\":[{\"stop\":true}]"
+
+static const struct {
+    const char *text, *says; /* NULL: no warning */
+} lints[] = {
+    {TWO(STOP, STOP), "r.json:2:1: warning: rule \"b\" can never act: every message ends at \"a\""},
+    {TWO(",\"if\":" FROM_A STOP, ",\"if\":" FROM_A STOP), "its messages end at \"a\""},
+    {TWO(",\"if\":{\"field\":\"from\",\"in\":[\"a\",\"b\"]}" STOP, ",\"if\":{\"all\":[" FROM_A ",{\"field\":\"to\",\"is\":\"x\"}]}" STOP), "its messages end at"},
+    {TWO(",\"if\":" FROM_A STOP, ",\"if\":{\"field\":\"from\",\"in\":[\"a\",\"b\"]}" STOP), NULL},
+    {TWO(",\"if\":" FROM_A ",\"then\":" FILE_X, ",\"if\":" FROM_A STOP), NULL},
+    {TWO(",\"if\":" FROM_A STOP, ",\"if\":{\"field\":\"to\",\"is\":\"a\"}" STOP), NULL},
+    {TWO(",\"enabled\":false" STOP, STOP), NULL},
+    {ACTION("{\"stop\":true},{\"discard\":true},{\"hold\":true}"), "never done"},
+    {IF("{\"header\":\"X\",\"matches\":\"^(a+)+$\"}"), "\"(a+)+\" repeats what repeats"},
+    {IF("{\"header\":\"X\",\"matches\":\"^(\\\\w+\\\\s?)*!\"}"), "repeats what repeats"},
+    {IF("{\"header\":\"X\",\"matches\":\"^(?:a|aa)+$\"}"), "repeats what repeats"},
+    {IF("{\"header\":\"X\",\"matches\":\"^(?:[a-z]+\\\\.)+com$\"}"), NULL},
+    {IF("{\"header\":\"X\",\"matches\":\"^(?>a+)+$\"}"), NULL},
+    {IF("{\"header\":\"X\",\"matches\":\"[(a+)+]$\"}"), NULL},
+    {FOLDER("A/${2}"), "${2} may be empty"},
+    {FOLDER("A/${2|default('x')}"), NULL},
+    {FOLDER("A/x${2}"), NULL},
+    {FOLDER("A/${p}"), NULL},
+    {FOLDER("A/${p|slug}"), "may be empty"},
+    {FOLDER("${subject}/B"), "${subject} may be empty"},
+    {"{\"lists\":{\"l\":[\"a\"]}}", "the list \"l\" is used by no rule"},
+    {"{\"conditions\":{\"c\":" FROM_A "}}", "the condition \"c\" is used by no rule"},
+    {"{\"groups\":{\"g\":{\"rules\":[]}}}", "no \"goto\" leads into the group \"g\""},
 };
 
 static void good_files_load(void **state)
@@ -100,11 +205,28 @@ static void broken_files_say_what_is_wrong(void **state)
     }
 }
 
+static void what_is_hardly_meant_is_warned_of(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof lints / sizeof *lints; i++) {
+        struct buf out;
+        buf_init(&out, 1 << 16);
+        struct filters_set *set = fixture_load(lints[i].text, &out);
+        const char *said = buf_text(&out);
+        if (set == NULL || (lints[i].says == NULL ? said[0] != '\0' : strstr(said, lints[i].says) == NULL)) {
+            fail_msg("%s says\n%s\n  not: %s", lints[i].text, said, lints[i].says == NULL ? "nothing" : lints[i].says);
+        }
+        filters_set_free(&set);
+        buf_done(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_files_load),
         cmocka_unit_test(broken_files_say_what_is_wrong),
+        cmocka_unit_test(what_is_hardly_meant_is_warned_of),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,435 @@
+/*
+ * filters_act - what rules do: deliveries, edits, refusals, variables. Equal deliveries of one message merge.
+ */
+#include <string.h>
+
+#include "filters/filters_builder.h"
+#include "filters/filters_name.h"
+#include "filters/filters_text.h"
+#include "mail/mail_header.h"
+
+static int full(struct filters_builder *builder)
+{
+    fault_set(builder->run.fault, FAULT_LOCAL, "rules-memory", "rules",
+              "the decision needs more memory than a transaction may use");
+    return -1;
+}
+
+/* Makes room for one more in an array of the result; the old one stays behind in the arena. NULL with a fault. */
+static void *room_for_one(struct filters_builder *builder, const void *array, size_t count, size_t *size, size_t item)
+{
+    if (count < *size) {
+        return (void *)(uintptr_t)array;
+    }
+    size_t wanted = *size == 0 ? 4 : *size * 2;
+    void *larger = arena_array(builder->arena, wanted, item);
+    if (larger == NULL) {
+        full(builder);
+        return NULL;
+    }
+    if (count > 0) {
+        memcpy(larger, array, count * item);
+    }
+    *size = wanted;
+    return larger;
+}
+
+/* ---- deliveries ---- */
+
+static bool same_texts(const char *const *a, size_t a_count, const char *const *b, size_t b_count)
+{
+    if (a_count != b_count) {
+        return false;
+    }
+    for (size_t i = 0; i < a_count; i++) {
+        if (strcmp(a[i], b[i]) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool same_edits(const struct mail_delivery *a, const struct mail_delivery *b)
+{
+    if (a->edit_count != b->edit_count) {
+        return false;
+    }
+    for (size_t i = 0; i < a->edit_count; i++) {
+        const struct mail_edit *x = &a->edits[i], *y = &b->edits[i];
+        const char *x_value = x->value == NULL ? "" : x->value, *y_value = y->value == NULL ? "" : y->value;
+        if (x->kind != y->kind || strcmp(x->field, y->field) != 0 || strcmp(x_value, y_value) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_same_delivery(const struct mail_delivery *a, const struct mail_delivery *b)
+{
+    return strcmp(a->upstream, b->upstream) == 0 && strcmp(a->folder, b->folder) == 0 && a->held == b->held &&
+           a->date_ms == b->date_ms && same_texts(a->flags, a->flag_count, b->flags, b->flag_count) && same_edits(a, b);
+}
+
+static int add_recipient(struct filters_builder *builder, struct mail_delivery *delivery, const char *address)
+{
+    if (delivery->recipient_count > 0 && strcmp(delivery->recipients[delivery->recipient_count - 1], address) == 0) {
+        return 0; /* two rules ask for the same; recipients come in order, so it can only be the last */
+    }
+    /* Room in powers of two: the array is full exactly when its length is one. */
+    size_t count = delivery->recipient_count;
+    if ((count & (count - 1)) == 0) {
+        const char **recipients = arena_array(builder->arena, count == 0 ? 1 : count * 2, sizeof *recipients);
+        if (recipients == NULL) {
+            return full(builder);
+        }
+        if (count > 0) {
+            memcpy(recipients, delivery->recipients, count * sizeof *recipients);
+        }
+        delivery->recipients = recipients;
+    }
+    ((const char **)(uintptr_t)delivery->recipients)[delivery->recipient_count++] = address;
+    return 0;
+}
+
+/* Adds the delivery, or the recipient to an equal one. */
+static int add_delivery(struct filters_builder *builder, const struct mail_delivery *wanted)
+{
+    struct filters_decision *decision = &builder->decision;
+    const char *address = builder->run.message->envelope->to[builder->run.recipient].address;
+    for (size_t i = 0; i < decision->delivery_count; i++) {
+        if (is_same_delivery(&decision->deliveries[i], wanted)) {
+            return add_recipient(builder, &decision->deliveries[i], address);
+        }
+    }
+    if (decision->delivery_count == FILTERS_DELIVERIES_MAX) {
+        fault_set(builder->run.fault, FAULT_LOCAL, "too-many-deliveries", "rules", "the rules ask for more than %u deliveries",
+                  FILTERS_DELIVERIES_MAX);
+        return -1;
+    }
+    struct mail_delivery *deliveries = room_for_one(builder, decision->deliveries, decision->delivery_count,
+                                                    &builder->delivery_size, sizeof *deliveries);
+    if (deliveries == NULL) {
+        return -1;
+    }
+    decision->deliveries = deliveries;
+    deliveries[decision->delivery_count] = *wanted;
+    deliveries[decision->delivery_count].number = (unsigned)decision->delivery_count + 1;
+    return add_recipient(builder, &deliveries[decision->delivery_count++], address);
+}
+
+typedef void expand_fn(const struct filters_template *template, const struct filters_filler *filler, struct buf *out);
+
+/* The template filled in, in the result's arena; NULL with a fault. */
+static char *expanded(struct filters_builder *builder, expand_fn *expand, const struct filters_template *template, size_t max)
+{
+    struct filters_filler filler = {filters_name_value, &builder->run};
+    struct buf out;
+    buf_init(&out, max);
+    expand(template, &filler, &out);
+    struct bytes text = filters_text_cut(buf_bytes(&out), max);
+    char *copy = fault_is_set(builder->run.fault) ? NULL : arena_copy(builder->arena, text);
+    buf_done(&out);
+    if (copy == NULL) {
+        full(builder);
+    }
+    return copy;
+}
+
+static const char **expanded_flags(struct filters_builder *builder, const struct filters_target *target)
+{
+    const char **flags = arena_array(builder->arena, target->keyword_count, sizeof *flags);
+    for (size_t i = 0; flags != NULL && i < target->keyword_count; i++) {
+        flags[i] = expanded(builder, filters_template_keyword, target->keywords[i], FILTERS_KEYWORD_MAX);
+        if (flags[i] == NULL) {
+            return NULL;
+        }
+    }
+    if (flags == NULL) {
+        full(builder);
+    }
+    return flags;
+}
+
+static int64_t header_date(const struct filters_builder *builder)
+{
+    struct mail_header_field field;
+    int64_t ms = 0;
+    if (mail_header_find(builder->run.message->header, "Date", &field) == 1) {
+        mail_view_date(bytes_trim(field.value), &ms);
+    }
+    return ms;
+}
+
+static int file_into(struct filters_builder *builder, const char *rule, const struct filters_target *target)
+{
+    struct mail_delivery delivery = {.upstream = target->upstream,
+                                     .rule = rule,
+                                     .flag_count = target->keyword_count,
+                                     .edits = builder->edits,
+                                     .edit_count = builder->edit_count,
+                                     .held = builder->held,
+                                     .date_ms = target->date_from_header ? header_date(builder) : 0};
+    delivery.folder = expanded(builder, filters_template_folder, target->folder, FILTERS_FOLDER_MAX);
+    delivery.flags = expanded_flags(builder, target);
+    if (delivery.folder == NULL || delivery.flags == NULL) {
+        return -1;
+    }
+    return add_delivery(builder, &delivery);
+}
+
+static int file_into_all(struct filters_builder *builder, const char *rule, const struct filters_action *action)
+{
+    for (size_t i = 0; i < action->target_count; i++) {
+        if (file_into(builder, rule, &action->targets[i]) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* ---- edits ---- */
+
+static int add_edit(struct filters_builder *builder, int kind, const char *field, const char *value)
+{
+    if (builder->edit_count == FILTERS_EDITS_MAX) {
+        fault_set(builder->run.fault, FAULT_LOCAL, "too-many-edits", "rules", "the rules edit more than %u header fields",
+                  FILTERS_EDITS_MAX);
+        return -1;
+    }
+    /* Deliveries made before keep looking at the array's beginning, so what stands there never changes. */
+    struct mail_edit *edits =
+        room_for_one(builder, builder->edits, builder->edit_count, &builder->edit_size, sizeof *edits);
+    if (edits == NULL) {
+        return -1;
+    }
+    edits[builder->edit_count++] = (struct mail_edit){
+        .kind = kind == MAIL_EDIT_ADD ? MAIL_EDIT_ADD : kind == MAIL_EDIT_DELETE ? MAIL_EDIT_DELETE : MAIL_EDIT_REPLACE,
+        .field = field,
+        .value = value};
+    builder->edits = edits;
+    return 0;
+}
+
+/* The subject as it is after the edits so far, decoded. */
+static void current_subject(struct filters_builder *builder, struct buf *out)
+{
+    for (size_t i = builder->edit_count; i > 0; i--) {
+        const struct mail_edit *edit = &builder->edits[i - 1];
+        if (bytes_is_nocase(bytes_of(edit->field), "Subject")) {
+            buf_append_text(out, edit->value == NULL ? "" : edit->value);
+            return;
+        }
+    }
+    struct mail_header_field field;
+    if (mail_header_find(builder->run.message->header, "Subject", &field) == 1) {
+        struct buf line;
+        buf_init(&line, FILTERS_VALUE_MAX);
+        mail_header_unfold(bytes_slice(field.value, 0, FILTERS_VALUE_MAX), &line);
+        mail_view_text(buf_bytes(&line), out);
+        buf_done(&line);
+    }
+}
+
+static int tag_subject(struct filters_builder *builder, const struct filters_action *action)
+{
+    const char *tag = expanded(builder, filters_template_line, action->text, FILTERS_LINE_VALUE_MAX);
+    if (tag == NULL) {
+        return -1;
+    }
+    struct buf subject;
+    buf_init(&subject, FILTERS_VALUE_MAX);
+    current_subject(builder, &subject);
+    int result = 0;
+    if (bytes_find(buf_bytes(&subject), bytes_trim(bytes_of(tag))) < 0) { /* a reply carries it already */
+        struct buf tagged;
+        buf_init(&tagged, FILTERS_LINE_VALUE_MAX * 3);
+        buf_append_text(&tagged, tag);
+        struct bytes rest = filters_text_cut(buf_bytes(&subject), FILTERS_LINE_VALUE_MAX);
+        while (rest.len > 0) {
+            uint32_t character;
+            rest = bytes_from(rest, filters_text_next(rest, &character));
+            filters_text_append(&tagged, filters_text_is_control(character) ? ' ' : character);
+        }
+        char *value = arena_copy(builder->arena, buf_bytes(&tagged));
+        result = value == NULL ? full(builder) : add_edit(builder, MAIL_EDIT_REPLACE, "Subject", value);
+        buf_done(&tagged);
+    }
+    buf_done(&subject);
+    return result;
+}
+
+static int edit_header(struct filters_builder *builder, const struct filters_action *action)
+{
+    if (action->kind == FILTERS_DELETEHEADER) {
+        return add_edit(builder, MAIL_EDIT_DELETE, action->field, NULL);
+    }
+    const char *value = expanded(builder, filters_template_line, action->text, FILTERS_LINE_VALUE_MAX);
+    if (value == NULL) {
+        return -1;
+    }
+    return add_edit(builder, action->kind == FILTERS_ADDHEADER ? MAIL_EDIT_ADD : MAIL_EDIT_REPLACE, action->field, value);
+}
+
+/* ---- refusals ---- */
+
+/* A reply is ASCII; a refusal for good outweighs one for now, and among equals the first one is heard. */
+static int refuse(struct filters_builder *builder, const char *rule, const struct filters_action *action)
+{
+    char *text = expanded(builder, filters_template_line, action->text, FILTERS_REPLY_MAX);
+    if (text == NULL) {
+        return -1;
+    }
+    for (char *c = text; *c != '\0'; c++) {
+        *c = *c < ' ' || *c == 0x7f ? '?' : *c;
+    }
+    struct filters_decision *decision = &builder->decision;
+    if (decision->reply_code == 0 || (decision->reply_code < 500 && action->code >= 500)) {
+        decision->reply_code = action->code;
+        decision->enhanced = action->enhanced;
+        decision->reply_text = text;
+        decision->rule = rule;
+    }
+    return 0;
+}
+
+static int set_variables(struct filters_builder *builder, const struct filters_action *action)
+{
+    for (size_t i = 0; i < action->assignment_count; i++) {
+        const char *value =
+            expanded(builder, filters_template_line, action->assignments[i].value, FILTERS_LINE_VALUE_MAX);
+        if (value == NULL) {
+            return -1;
+        }
+        builder->run.variables[action->assignments[i].variable] = bytes_of(value);
+    }
+    return 0;
+}
+
+/* ---- all ---- */
+
+/* What files or edits waits for the whole message. */
+static int act_on_message(struct filters_builder *builder, const char *rule, const struct filters_action *action)
+{
+    if (builder->run.stage == FILTERS_STAGE_ENVELOPE) {
+        builder->taken = builder->taken || action->kind == FILTERS_FILEINTO;
+        return 0;
+    }
+    switch (action->kind) {
+    case FILTERS_FILEINTO:
+        builder->taken = true;
+        return file_into_all(builder, rule, action);
+    case FILTERS_COPY:
+        return file_into_all(builder, rule, action);
+    case FILTERS_TAG_SUBJECT:
+        return tag_subject(builder, action);
+    default:
+        return edit_header(builder, action);
+    }
+}
+
+static enum filters_flow act_one(struct filters_builder *builder, const char *rule, const struct filters_action *action,
+                                 unsigned *group_r)
+{
+    switch (action->kind) {
+    case FILTERS_STOP:
+        return FILTERS_ENDED;
+    case FILTERS_DISCARD:
+        builder->taken = true;
+        return FILTERS_ENDED;
+    case FILTERS_REJECT:
+    case FILTERS_DEFER:
+        builder->taken = true;
+        return refuse(builder, rule, action) < 0 ? FILTERS_BROKEN : FILTERS_ENDED;
+    case FILTERS_GOTO:
+        *group_r = action->group;
+        return FILTERS_GOTO_GROUP;
+    case FILTERS_HOLD:
+        builder->held = true;
+        return FILTERS_GO_ON;
+    case FILTERS_SET:
+        return set_variables(builder, action) < 0 ? FILTERS_BROKEN : FILTERS_GO_ON;
+    default:
+        return act_on_message(builder, rule, action) < 0 ? FILTERS_BROKEN : FILTERS_GO_ON;
+    }
+}
+
+enum filters_flow filters_act(struct filters_builder *builder, const char *rule, const struct filters_action *actions, size_t count,
+                              unsigned *group_r)
+{
+    for (size_t i = 0; i < count; i++) {
+        enum filters_flow flow = act_one(builder, rule, &actions[i], group_r);
+        if (flow != FILTERS_GO_ON) {
+            return flow;
+        }
+    }
+    return FILTERS_GO_ON;
+}
+
+void filters_builder_next(struct filters_builder *builder, size_t recipient)
+{
+    filters_run_next_recipient(&builder->run, recipient);
+    builder->taken = false;
+    builder->held = false;
+    builder->edits = NULL;
+    builder->edit_count = builder->edit_size = 0;
+}
+
+int filters_builder_share(struct filters_builder *builder)
+{
+    const struct mail_envelope *envelope = builder->run.message->envelope;
+    const char **addresses = arena_array(builder->arena, envelope->to_count, sizeof *addresses);
+    if (addresses == NULL) {
+        return full(builder);
+    }
+    for (size_t i = 0; i < envelope->to_count; i++) {
+        addresses[i] = envelope->to[i].address;
+    }
+    for (size_t i = 0; i < builder->decision.delivery_count; i++) {
+        builder->decision.deliveries[i].recipients = addresses;
+        builder->decision.deliveries[i].recipient_count = envelope->to_count;
+    }
+    return 0;
+}
+
+int filters_builder_note_rule(struct filters_builder *builder, const char *name)
+{
+    struct filters_decision *decision = &builder->decision;
+    for (size_t i = 0; i < decision->rule_count; i++) {
+        if (strcmp(decision->rules[i], name) == 0) {
+            return 0;
+        }
+    }
+    const char **rules = room_for_one(builder, decision->rules, decision->rule_count, &builder->rule_size, sizeof *rules);
+    if (rules == NULL) {
+        return -1;
+    }
+    rules[decision->rule_count++] = name;
+    decision->rules = rules;
+    return 0;
+}
+
+int filters_builder_default(struct filters_builder *builder)
+{
+    const struct filters_default *fallback = &builder->run.set->fallback;
+    struct filters_decision *decision = &builder->decision;
+    if (fallback->upstream == NULL) {
+        if (decision->reply_code < 500) {
+            decision->reply_code = 550;
+            decision->enhanced = "5.7.1";
+            decision->reply_text = "no rule takes this message";
+            decision->rule = NULL;
+        }
+        return 0;
+    }
+    if (builder->run.stage == FILTERS_STAGE_ENVELOPE) {
+        return 0;
+    }
+    return add_delivery(builder, &(struct mail_delivery){.upstream = fallback->upstream,
+                                                         .folder = fallback->folder,
+                                                         .flags = fallback->flags,
+                                                         .flag_count = fallback->flag_count,
+                                                         .edits = builder->edits,
+                                                         .edit_count = builder->edit_count,
+                                                         .held = builder->held,
+                                                         .rule = "default"});
+}

@@ -1,0 +1,43 @@
+/*
+ * filters_builder - a decision in the making: actions add deliveries, edits and refusals to it. Internal.
+ */
+#ifndef MAILWEIR_FILTERS_FILTERS_BUILDER_H
+#define MAILWEIR_FILTERS_FILTERS_BUILDER_H
+
+#include "filters/filters_run.h"
+
+#define FILTERS_DELIVERIES_MAX 1000u
+#define FILTERS_EDITS_MAX 100u
+#define FILTERS_REPLY_MAX 400u
+
+struct filters_builder {
+    struct filters_run run;
+    struct arena *arena; /* of the result */
+    struct filters_decision decision;
+    size_t delivery_size, rule_size;
+    /* of the recipient at hand: */
+    bool taken; /* no default is needed */
+    bool held;
+    struct mail_edit *edits;
+    size_t edit_count, edit_size;
+};
+
+/* A refusal that ends the run is in the decision; what goes on, what ends, what failed: */
+enum filters_flow { FILTERS_GO_ON, FILTERS_ENDED, FILTERS_GOTO_GROUP, FILTERS_BROKEN };
+
+/*
+ * Does the actions in order. GOTO_GROUP: *group_r is where to go on. At the envelope's stage only refusals, variables and jumps are
+ * done; run.incomplete tells that a refusal's text is not known yet.
+ */
+enum filters_flow filters_act(struct filters_builder *builder, const char *rule, const struct filters_action *actions, size_t count,
+                              unsigned *group_r);
+/* Begins the next recipient. */
+void filters_builder_next(struct filters_builder *builder, size_t recipient);
+/* Every delivery is for all recipients. -1 with a fault. */
+int filters_builder_share(struct filters_builder *builder);
+/* Notes that the rule acted. -1 with a fault. */
+int filters_builder_note_rule(struct filters_builder *builder, const char *name);
+/* The configuration's default: a delivery, or the refusal of what nobody takes. -1 with a fault. */
+int filters_builder_default(struct filters_builder *builder);
+
+#endif

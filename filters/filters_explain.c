@@ -1,0 +1,115 @@
+/*
+ * filters_explain - see filters_explain.h.
+ */
+#include "filters/filters_explain.h"
+
+#include <stdlib.h>
+
+#include "filters/filters_text.h"
+
+static json_t *text(const char *value)
+{
+    struct buf valid;
+    buf_init(&valid, 8192);
+    filters_text_valid(bytes_of(value), &valid);
+    json_t *string = json_stringn((const char *)buf_bytes(&valid).ptr, valid.len);
+    buf_done(&valid);
+    return string == NULL ? json_string("") : string;
+}
+
+static json_t *texts(const char *const *values, size_t count)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++) {
+        json_array_append_new(list, text(values[i]));
+    }
+    return list;
+}
+
+static json_t *edits_of(const struct mail_delivery *delivery)
+{
+    static const char *const kinds[] = {"add", "delete", "replace"};
+    json_t *list = json_array();
+    for (size_t i = 0; i < delivery->edit_count; i++) {
+        json_t *edit = json_object();
+        json_object_set_new(edit, "edit", json_string(kinds[delivery->edits[i].kind]));
+        json_object_set_new(edit, "field", text(delivery->edits[i].field));
+        if (delivery->edits[i].value != NULL) {
+            json_object_set_new(edit, "value", text(delivery->edits[i].value));
+        }
+        json_array_append_new(list, edit);
+    }
+    return list;
+}
+
+static json_t *delivery_of(const struct mail_delivery *delivery)
+{
+    json_t *object = json_object();
+    json_object_set_new(object, "upstream", text(delivery->upstream));
+    json_object_set_new(object, "folder", text(delivery->folder));
+    json_object_set_new(object, "flags", texts(delivery->flags, delivery->flag_count));
+    json_object_set_new(object, "rule", text(delivery->rule));
+    json_object_set_new(object, "recipients", texts(delivery->recipients, delivery->recipient_count));
+    if (delivery->edit_count > 0) {
+        json_object_set_new(object, "edits", edits_of(delivery));
+    }
+    if (delivery->held) {
+        json_object_set_new(object, "held", json_true());
+    }
+    if (delivery->date_ms != 0) {
+        json_object_set_new(object, "date_ms", json_integer(delivery->date_ms));
+    }
+    return object;
+}
+
+static json_t *decision_of(const struct filters_decision *decision)
+{
+    json_t *object = json_object();
+    const char *outcome = decision->reply_code >= 500       ? "rejected"
+                          : decision->reply_code >= 400     ? "deferred"
+                          : decision->delivery_count == 0   ? "discarded"
+                                                            : "filed";
+    json_object_set_new(object, "outcome", json_string(outcome));
+    json_object_set_new(object, "rules", texts(decision->rules, decision->rule_count));
+    if (decision->reply_code != 0) {
+        json_object_set_new(object, "code", json_integer(decision->reply_code));
+        json_object_set_new(object, "enhanced", text(decision->enhanced));
+        json_object_set_new(object, "text", text(decision->reply_text));
+    }
+    json_t *deliveries = json_array();
+    for (size_t i = 0; i < decision->delivery_count; i++) {
+        json_array_append_new(deliveries, delivery_of(&decision->deliveries[i]));
+    }
+    json_object_set_new(object, "deliveries", deliveries);
+    if (decision->limits_hit > 0) {
+        json_object_set_new(object, "limits_hit", json_integer(decision->limits_hit));
+    }
+    if (decision->mime_limit != NULL) {
+        json_object_set_new(object, "mime_limit", json_string(decision->mime_limit));
+    }
+    return object;
+}
+
+static json_t *failure_of(const struct fault *fault)
+{
+    json_t *object = json_object();
+    json_object_set_new(object, "outcome", json_string("deferred"));
+    json_object_set_new(object, "code", json_integer(451));
+    json_object_set_new(object, "fault", text(fault->code));
+    json_object_set_new(object, "rule", text(fault->where));
+    json_object_set_new(object, "text", text(fault->text));
+    json_object_set_new(object, "deliveries", json_array());
+    return object;
+}
+
+int filters_explain_write(json_t *recipients, const struct filters_decision *decision, const struct fault *fault, struct buf *out)
+{
+    json_t *object = json_object();
+    json_object_set(object, "recipients", recipients);
+    json_object_set_new(object, "decision", decision != NULL ? decision_of(decision) : failure_of(fault));
+    char *dumped = json_dumps(object, JSON_COMPACT);
+    int result = dumped == NULL ? -1 : buf_append_text(out, dumped);
+    free(dumped);
+    json_decref(object);
+    return result;
+}

@@ -1,0 +1,221 @@
+/*
+ * filters_load_object - where the loader is, what it complains about, and the members of objects by their tables.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/expect.h"
+#include "filters/filters_load.h"
+
+size_t filters_load_down(struct filters_loader *loader, const char *key)
+{
+    size_t mark = loader->path.len;
+    buf_append_text(&loader->path, "/");
+    for (; *key != '\0'; key++) {
+        if (*key == '~' || *key == '/') {
+            buf_append_text(&loader->path, *key == '~' ? "~0" : "~1");
+        } else {
+            buf_append_octet(&loader->path, (uint8_t)*key);
+        }
+    }
+    return mark;
+}
+
+size_t filters_load_item(struct filters_loader *loader, size_t index)
+{
+    size_t mark = loader->path.len;
+    buf_printf(&loader->path, "/%zu", index);
+    return mark;
+}
+
+void filters_load_up(struct filters_loader *loader, size_t mark)
+{
+    buf_truncate(&loader->path, mark);
+}
+
+static void add_problem(struct filters_loader *loader, int severity, const char *key, const char *format, va_list args)
+{
+    char text[2000];
+    vsnprintf(text, sizeof text, format, args);
+    size_t mark = key == NULL ? loader->path.len : filters_load_down(loader, key);
+    filters_json_problem(loader->json, loader->problems, severity, buf_text(&loader->path), "%s", text);
+    filters_load_up(loader, mark);
+}
+
+void filters_load_error(struct filters_loader *loader, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    add_problem(loader, FILTERS_ERROR, NULL, format, args);
+    va_end(args);
+}
+
+void filters_load_error_at(struct filters_loader *loader, const char *key, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    add_problem(loader, FILTERS_ERROR, key, format, args);
+    va_end(args);
+}
+
+void filters_load_warning_at(struct filters_loader *loader, const char *key, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    add_problem(loader, FILTERS_WARNING, key, format, args);
+    va_end(args);
+}
+
+void filters_load_unknown(struct filters_loader *loader, const char *key, const char *what, const char *word,
+                          const char *const *known)
+{
+    size_t mark = key == NULL ? loader->path.len : filters_load_down(loader, key);
+    const char *nearest = filters_nearest(word, known);
+    if (nearest != NULL) {
+        filters_load_error(loader, "there is no %s \"%s\"; did you mean \"%s\"?", what, word, nearest);
+    } else {
+        struct buf list;
+        buf_init(&list, 1000);
+        for (size_t i = 0; known[i] != NULL; i++) {
+            buf_printf(&list, "%s%s", i == 0 ? "; there is " : ", ", known[i]);
+        }
+        filters_load_error(loader, "there is no %s \"%s\"%s", what, word, buf_text(&list));
+        buf_done(&list);
+    }
+    filters_load_up(loader, mark);
+}
+
+static bool all_are(json_t *list, bool (*is)(const json_t *value))
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        if (!is(json_array_get(list, i))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_text(const json_t *value)
+{
+    return json_is_string(value);
+}
+
+static bool is_scalar(const json_t *value)
+{
+    return json_is_string(value) || json_is_integer(value);
+}
+
+/* What the value should have been, or NULL when it is right; shapes with parts of their own are looked at by who loads them. */
+static const char *shape_error(enum filters_shape shape, json_t *value)
+{
+    switch (shape) {
+    case FILTERS_SHAPE_TEXT:
+    case FILTERS_SHAPE_FIELD:
+    case FILTERS_SHAPE_PART:
+    case FILTERS_SHAPE_ON_ERROR:
+    case FILTERS_SHAPE_DATE_SOURCE:
+        return is_text(value) ? NULL : "a text";
+    case FILTERS_SHAPE_TEXTS:
+        return is_text(value) || (json_is_array(value) && all_are(value, is_text)) ? NULL : "a text or a list of texts";
+    case FILTERS_SHAPE_SCALAR:
+        return is_scalar(value) ? NULL : "a number or a text";
+    case FILTERS_SHAPE_SCALARS:
+        return is_scalar(value) || (json_is_array(value) && all_are(value, is_scalar)) ? NULL
+                                                                                       : "a text, a number, or a list of them";
+    case FILTERS_SHAPE_PAIR:
+        return json_array_size(value) == 2 && all_are(value, is_scalar) ? NULL : "a list of two: from, to";
+    case FILTERS_SHAPE_BOOLEAN:
+        return json_is_boolean(value) ? NULL : "true or false";
+    case FILTERS_SHAPE_TRUE:
+        return json_is_true(value) ? NULL : "true, or left out";
+    case FILTERS_SHAPE_NUMBER:
+        return json_is_integer(value) ? NULL : "a whole number";
+    default:
+        return NULL;
+    }
+}
+
+static void check_member(struct filters_loader *loader, json_t *object, const struct filters_key *key)
+{
+    json_t *value = json_object_get(object, key->name);
+    if (value == NULL) {
+        if (key->required) {
+            filters_load_error(loader, "\"%s\" is missing: %s", key->name, key->help);
+        }
+        return;
+    }
+    const char *error = shape_error(key->shape, value);
+    if (error != NULL) {
+        filters_load_error_at(loader, key->name, "\"%s\" must be %s", key->name, error);
+    }
+}
+
+bool filters_load_object(struct filters_loader *loader, json_t *value, const char *what, const struct filters_key *keys,
+                         const struct filters_key *more)
+{
+    const char *names[FILTERS_KEYS_MAX];
+    filters_key_names(keys, names, FILTERS_KEYS_MAX);
+    if (more != NULL) {
+        unsigned count = 0;
+        while (names[count] != NULL) {
+            count++;
+        }
+        filters_key_names(more, names + count, FILTERS_KEYS_MAX - count);
+    }
+    if (!json_is_object(value)) {
+        filters_load_error(loader, "%s is an object with \"%s\"", what, names[0]);
+        return false;
+    }
+    filters_json_unknown_keys(loader->json, loader->problems, buf_text(&loader->path), value, names);
+    for (; keys->name != NULL; keys++) {
+        check_member(loader, value, keys);
+    }
+    for (; more != NULL && more->name != NULL; more++) {
+        check_member(loader, value, more);
+    }
+    return true;
+}
+
+bool filters_load_list(struct filters_loader *loader, json_t *value, const char *what, size_t max)
+{
+    if (!json_is_array(value)) {
+        filters_load_error(loader, "must be a list of %s", what);
+        return false;
+    }
+    if (json_array_size(value) > max) {
+        filters_load_error(loader, "more than %zu %s", max, what);
+        return false;
+    }
+    return true;
+}
+
+const char *filters_load_text(struct filters_loader *loader, json_t *object, const char *key)
+{
+    json_t *value = json_object_get(object, key);
+    return json_is_string(value) ? filters_load_copy(loader, json_string_value(value)) : NULL;
+}
+
+void filters_load_texts(struct filters_loader *loader, json_t *object, const char *key, const char *const **list_r,
+                        size_t *count_r)
+{
+    json_t *value = json_object_get(object, key);
+    size_t count = json_is_array(value) ? json_array_size(value) : json_is_string(value);
+    const char **list = filters_load_alloc(loader, count, sizeof *list);
+    for (size_t i = 0; i < count; i++) {
+        json_t *item = json_is_array(value) ? json_array_get(value, i) : value;
+        list[i] = filters_load_copy(loader, json_is_string(item) ? json_string_value(item) : "");
+    }
+    *list_r = list;
+    *count_r = count;
+}
+
+void *filters_load_alloc(struct filters_loader *loader, size_t count, size_t size)
+{
+    return expect_memory(arena_array(loader->set->arena, count, size));
+}
+
+const char *filters_load_copy(struct filters_loader *loader, const char *text)
+{
+    return expect_memory(arena_text(loader->set->arena, text));
+}

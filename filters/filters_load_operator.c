@@ -1,0 +1,334 @@
+/*
+ * filters_load_operator - what a test compares with: words, networks, ranges, patterns.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/expect.h"
+#include "base/units.h"
+#include "filters/filters_load.h"
+#include "filters/filters_text.h"
+
+#define WORD_MAX 16384
+
+/* ---- texts ---- */
+
+static void load_word_list(struct filters_loader *loader, json_t *value, const char *key, struct filters_condition *condition)
+{
+    const char *const *texts;
+    filters_load_texts(loader, value, key, &texts, &condition->word_count);
+    condition->words = filters_load_alloc(loader, condition->word_count, sizeof *condition->words);
+    for (size_t i = 0; i < condition->word_count; i++) {
+        condition->words[i] = bytes_of(texts[i]);
+        if (!condition->nocase) {
+            continue;
+        }
+        struct buf folded;
+        buf_init(&folded, WORD_MAX);
+        if (filters_text_fold(condition->words[i], &folded) < 0) {
+            filters_load_error_at(loader, key, "longer than %d octets", WORD_MAX);
+        }
+        condition->words[i] = bytes_at(expect_memory(arena_copy(loader->set->arena, buf_bytes(&folded))), folded.len);
+        buf_done(&folded);
+    }
+}
+
+static enum filters_words_mode mode_of(const struct filters_condition *condition)
+{
+    if (condition->subject->type == FILTERS_TYPE_NETWORK) {
+        return FILTERS_WORDS_NETWORKS;
+    }
+    return condition->nocase ? FILTERS_WORDS_FOLDED : FILTERS_WORDS_EXACT;
+}
+
+static int load_words(struct filters_loader *loader, json_t *value, const struct filters_operator_row *row,
+                      struct filters_condition *condition)
+{
+    load_word_list(loader, value, row->name, condition);
+    if (condition->word_count == 0) {
+        filters_load_error_at(loader, row->name, "names nothing to compare with");
+        return -1;
+    }
+    if (condition->operator == FILTERS_IS) {
+        size_t mark = filters_load_down(loader, row->name);
+        condition->set = filters_load_word_set(loader, condition->words, condition->word_count, mode_of(condition));
+        filters_load_up(loader, mark);
+        return 0;
+    }
+    for (size_t i = 0; i < condition->word_count; i++) {
+        if (condition->words[i].len == 0) {
+            filters_load_error_at(loader, row->name, "an empty text is in everything; use \"exists\"");
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int load_in(struct filters_loader *loader, json_t *value, struct filters_condition *condition)
+{
+    size_t mark = filters_load_down(loader, "in");
+    condition->set = filters_load_words(loader, json_object_get(value, "in"), mode_of(condition), &condition->list);
+    if (condition->set != NULL && condition->list == NULL && filters_words_count(condition->set) == 0 &&
+        json_is_array(json_object_get(value, "in"))) {
+        filters_load_error(loader, "an empty list");
+    }
+    filters_load_up(loader, mark);
+    return condition->set == NULL ? -1 : 0;
+}
+
+/* The set owns the pattern; the rule's templates may name its groups. */
+static void keep_pattern(struct filters_loader *loader, struct filters_pattern *pattern)
+{
+    struct filters_set *set = loader->set;
+    if (set->pattern_count == set->pattern_size) {
+        set->pattern_size = set->pattern_size == 0 ? 16 : set->pattern_size * 2;
+        set->patterns = expect_memory(realloc(set->patterns, set->pattern_size * sizeof(struct filters_pattern *)));
+    }
+    set->patterns[set->pattern_count++] = pattern;
+    if (loader->pattern_count == FILTERS_RULE_PATTERNS_MAX) {
+        filters_load_error(loader, "more than %u patterns in one rule", FILTERS_RULE_PATTERNS_MAX);
+        return;
+    }
+    loader->patterns[loader->pattern_count++] = pattern;
+}
+
+static int load_matches(struct filters_loader *loader, json_t *value, struct filters_condition *condition)
+{
+    const char *text = filters_load_text(loader, value, "matches");
+    if (text == NULL) {
+        return -1;
+    }
+    struct buf error;
+    buf_init(&error, 500);
+    bool ignore_case = json_is_true(json_object_get(value, "ignore_case"));
+    struct filters_pattern *pattern = filters_pattern_new(text, ignore_case, &error);
+    if (pattern == NULL) {
+        filters_load_error_at(loader, "matches", "the pattern does not compile: %s", buf_text(&error));
+    } else {
+        condition->pattern = pattern;
+        condition->nocase = ignore_case;
+        keep_pattern(loader, pattern);
+        size_t mark = filters_load_down(loader, "matches");
+        filters_lint_pattern(loader, pattern);
+        filters_load_up(loader, mark);
+    }
+    buf_done(&error);
+    return pattern == NULL ? -1 : 0;
+}
+
+/* ---- ordered values ---- */
+
+static bool parse_number(json_t *value, int64_t *number_r)
+{
+    if (json_is_integer(value)) {
+        *number_r = json_integer_value(value);
+        return *number_r >= 0;
+    }
+    uint64_t octets;
+    if (units_size(bytes_of(json_string_value(value)), &octets) < 0 || octets > INT64_MAX) {
+        return false;
+    }
+    *number_r = (int64_t)octets;
+    return true;
+}
+
+/* "08:30" and "08:30:00" as seconds since midnight. */
+static bool parse_time(const char *text, int64_t *seconds_r)
+{
+    struct bytes rest = bytes_of(text);
+    uint64_t parts[3] = {0};
+    size_t count = 0;
+    while (rest.len > 0 && count < 3) {
+        struct bytes part = bytes_cut(&rest, ':');
+        if (part.len != 2 || !bytes_to_u64(part, &parts[count])) {
+            return false;
+        }
+        count++;
+    }
+    if (rest.len > 0 || count < 2 || parts[0] > 24 || parts[1] > 59 || parts[2] > 59 || (parts[0] == 24 && parts[1] + parts[2] > 0)) {
+        return false;
+    }
+    *seconds_r = (int64_t)(parts[0] * 3600 + parts[1] * 60 + parts[2]);
+    return true;
+}
+
+/* "2026-12-24" as 20261224. */
+static bool parse_date(const char *text, int64_t *date_r)
+{
+    uint64_t year, month, day;
+    if (strlen(text) != 10 || text[4] != '-' || text[7] != '-' || !bytes_to_u64(bytes_at(text, 4), &year) ||
+        !bytes_to_u64(bytes_at(text + 5, 2), &month) || !bytes_to_u64(bytes_at(text + 8, 2), &day) || month < 1 ||
+        month > 12 || day < 1 || day > 31) {
+        return false;
+    }
+    *date_r = (int64_t)(year * 10000 + month * 100 + day);
+    return true;
+}
+
+static bool parse_weekday(const char *text, int64_t *day_r)
+{
+    for (int i = 0; filters_weekdays[i] != NULL; i++) {
+        if (bytes_is_nocase(bytes_of(text), filters_weekdays[i])) {
+            *day_r = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool parse_scalar(struct filters_loader *loader, const char *key, enum filters_type type, json_t *value, int64_t *number_r)
+{
+    const char *text = json_string_value(value);
+    const char *right;
+    bool parsed = false;
+    switch (type) {
+    case FILTERS_TYPE_NUMBER:
+        parsed = (json_is_integer(value) || text != NULL) && parse_number(value, number_r);
+        right = "a number such as 3 or a size such as \"25MiB\"";
+        break;
+    case FILTERS_TYPE_TIME:
+        parsed = text != NULL && parse_time(text, number_r);
+        right = "a time of day such as \"08:30\"";
+        break;
+    case FILTERS_TYPE_DATE:
+        parsed = text != NULL && parse_date(text, number_r);
+        right = "a date such as \"2026-12-24\"";
+        break;
+    default:
+        parsed = text != NULL && parse_weekday(text, number_r);
+        right = "a weekday: mon, tue, wed, thu, fri, sat or sun";
+        break;
+    }
+    if (!parsed) {
+        filters_load_error_at(loader, key, "must be %s", right);
+    }
+    return parsed;
+}
+
+static int load_equals(struct filters_loader *loader, json_t *value, const char *key, struct filters_condition *condition)
+{
+    json_t *wanted = json_object_get(value, key);
+    size_t count = json_is_array(wanted) ? json_array_size(wanted) : 1;
+    condition->ranges = filters_load_alloc(loader, count, sizeof *condition->ranges);
+    for (size_t i = 0; i < count; i++) {
+        int64_t number;
+        json_t *item = json_is_array(wanted) ? json_array_get(wanted, i) : wanted;
+        if (!parse_scalar(loader, key, condition->subject->type, item, &number)) {
+            return -1;
+        }
+        /* A minute is written without seconds, and means all of it. */
+        bool minute = condition->subject->type == FILTERS_TYPE_TIME && strlen(json_string_value(item)) == 5;
+        condition->ranges[i] = (struct filters_range){number, minute ? number + 59 : number};
+    }
+    condition->range_count = count;
+    return 0;
+}
+
+static int load_range(struct filters_loader *loader, json_t *value, const struct filters_operator_row *row,
+                      struct filters_condition *condition)
+{
+    enum filters_type type = condition->subject->type;
+    json_t *wanted = json_object_get(value, row->name);
+    bool pair = row->operator == FILTERS_BETWEEN;
+    int64_t low, high;
+    if (!parse_scalar(loader, row->name, type, pair ? json_array_get(wanted, 0) : wanted, &low)) {
+        return -1;
+    }
+    high = low;
+    if (pair && !parse_scalar(loader, row->name, type, json_array_get(wanted, 1), &high)) {
+        return -1;
+    }
+    if (pair && low > high && type != FILTERS_TYPE_TIME) {
+        filters_load_error_at(loader, row->name, "the first is more than the second");
+        return -1;
+    }
+    struct filters_range *range = filters_load_alloc(loader, 1, sizeof *range);
+    *range = (struct filters_range){low, high};
+    switch (row->operator) {
+    case FILTERS_OVER:
+        *range = (struct filters_range){low + 1, INT64_MAX};
+        break;
+    case FILTERS_UNDER:
+        *range = (struct filters_range){INT64_MIN, low - 1};
+        break;
+    case FILTERS_AT_LEAST:
+        *range = (struct filters_range){low, INT64_MAX};
+        break;
+    case FILTERS_AT_MOST:
+        *range = (struct filters_range){INT64_MIN, low};
+        break;
+    default:
+        break;
+    }
+    condition->ranges = range;
+    condition->range_count = 1;
+    return 0;
+}
+
+/* ---- which ---- */
+
+static const struct filters_operator_row *find_operator(struct filters_loader *loader, json_t *value)
+{
+    const struct filters_operator_row *found = NULL;
+    for (const struct filters_operator_row *row = filters_operators; row->name != NULL; row++) {
+        if (json_object_get(value, row->name) == NULL) {
+            continue;
+        }
+        if (found != NULL) {
+            filters_load_error(loader, "\"%s\" and \"%s\" are two tests: write them under \"all\" or \"any\"", found->name, row->name);
+            return NULL;
+        }
+        found = row;
+    }
+    if (found == NULL) {
+        filters_load_error(loader, "a test has one of \"is\", \"in\", \"matches\", \"contains\", \"starts_with\", \"ends_with\", \"exists\", "
+                                   "\"over\", \"under\", \"at_least\", \"at_most\" and \"between\"");
+    }
+    return found;
+}
+
+/* Whether the JSON is of the shape that the table says; what is not was told already. */
+static bool has_shape(json_t *value, const struct filters_operator_row *row)
+{
+    json_t *wanted = json_object_get(value, row->name);
+    switch (row->shape) {
+    case FILTERS_SHAPE_BOOLEAN:
+        return json_is_boolean(wanted);
+    case FILTERS_SHAPE_PAIR:
+        return json_array_size(wanted) == 2;
+    default:
+        return !json_is_boolean(wanted) && !json_is_null(wanted);
+    }
+}
+
+int filters_load_operator(struct filters_loader *loader, json_t *value, struct filters_condition *condition)
+{
+    const struct filters_operator_row *row = find_operator(loader, value);
+    if (row == NULL || !has_shape(value, row)) {
+        return -1;
+    }
+    enum filters_type type = condition->subject->type;
+    condition->operator = row->operator;
+    if ((row->types & (unsigned)type) == 0) {
+        filters_load_error_at(loader, row->name, "\"%s\" cannot be used here", row->name);
+        return -1;
+    }
+    bool ordered = type != FILTERS_TYPE_TEXT && type != FILTERS_TYPE_NETWORK;
+    switch (row->operator) {
+    case FILTERS_EXISTS:
+        condition->wanted = json_is_true(json_object_get(value, "exists"));
+        return 0;
+    case FILTERS_MATCHES:
+        return load_matches(loader, value, condition);
+    case FILTERS_IN:
+        return ordered ? load_equals(loader, value, row->name, condition) : load_in(loader, value, condition);
+    case FILTERS_IS:
+        return ordered ? load_equals(loader, value, row->name, condition) : load_words(loader, value, row, condition);
+    case FILTERS_CONTAINS:
+    case FILTERS_STARTS_WITH:
+    case FILTERS_ENDS_WITH:
+        return load_words(loader, value, row, condition);
+    default:
+        return load_range(loader, value, row, condition);
+    }
+}

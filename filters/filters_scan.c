@@ -1,0 +1,191 @@
+/*
+ * filters_scan - see filters_scan.h. pcre2pattern(3).
+ */
+#include "filters/filters_scan.h"
+
+#include <string.h>
+
+#include "base/bytes.h"
+
+struct scanner {
+    const char *text;
+    size_t at;
+    struct filters_scan *scan;
+    int open[FILTERS_SCAN_GROUPS_MAX];
+    int depth;
+    unsigned captures;
+    bool beyond;
+};
+
+/* Over a class; a "]" right behind the "[" or "[^" is one of its members. */
+static void skip_class(struct scanner *scanner)
+{
+    const char *text = scanner->text;
+    scanner->at++;
+    scanner->at += text[scanner->at] == '^';
+    scanner->at += text[scanner->at] == ']';
+    while (text[scanner->at] != '\0' && text[scanner->at] != ']') {
+        if (text[scanner->at] == '[' && text[scanner->at + 1] == ':') {
+            const char *end = strstr(text + scanner->at + 2, ":]");
+            scanner->at = end == NULL ? scanner->at + 1 : (size_t)(end - text) + 2;
+        } else {
+            scanner->at += text[scanner->at] == '\\' && text[scanner->at + 1] != '\0' ? 2 : 1;
+        }
+    }
+    scanner->at += text[scanner->at] == ']';
+}
+
+static void skip_escape(struct scanner *scanner)
+{
+    if (scanner->text[scanner->at + 1] == 'Q') {
+        const char *end = strstr(scanner->text + scanner->at, "\\E");
+        scanner->at = end == NULL ? strlen(scanner->text) : (size_t)(end - scanner->text) + 2;
+    } else {
+        scanner->at += scanner->text[scanner->at + 1] == '\0' ? 1 : 2;
+    }
+}
+
+/* What stands behind "(": how long, and what kind of group it makes. */
+static size_t prefix_length(struct scanner *scanner, const char *text, struct filters_scan_group *group)
+{
+    if (text[0] == '*') {
+        scanner->beyond = true;
+        return 0;
+    }
+    if (text[0] != '?') {
+        group->capture = ++scanner->captures;
+        return 0;
+    }
+    size_t name = text[1] == 'P' ? 2 : 1;
+    if ((text[name] == '<' && text[name + 1] != '=' && text[name + 1] != '!') || text[name] == '\'') {
+        group->capture = ++scanner->captures;
+        const char *end = strchr(text + name + 1, text[name] == '<' ? '>' : '\'');
+        return end == NULL ? name : (size_t)(end - text) + 1;
+    }
+    group->possessive = text[1] == '>';
+    group->negative = text[1] == '!' || (text[1] == '<' && text[2] == '!');
+    if (text[1] == '<') {
+        return 3;
+    }
+    if (strchr(":>=!", text[1]) != NULL && text[1] != '\0') {
+        return 2;
+    }
+    scanner->beyond = true; /* options, conditions, recursion, branch reset */
+    return 0;
+}
+
+static void open_group(struct scanner *scanner)
+{
+    struct filters_scan *scan = scanner->scan;
+    if (scan->count == FILTERS_SCAN_GROUPS_MAX) {
+        scanner->beyond = true;
+        return;
+    }
+    struct filters_scan_group *group = &scan->groups[scan->count];
+    *group = (struct filters_scan_group){.start = scanner->at,
+                                         .parent = scanner->depth == 0 ? -1 : scanner->open[scanner->depth - 1]};
+    group->inside = scanner->at + 1 + prefix_length(scanner, scanner->text + scanner->at + 1, group);
+    scanner->at = group->inside;
+    scanner->open[scanner->depth++] = (int)scan->count++;
+}
+
+/* "?", "*", "+", "{2,}" at the place: how long (0: none), and what it allows. */
+static size_t quantifier(const char *text, bool *optional_r, bool *unbounded_r)
+{
+    *optional_r = *unbounded_r = false;
+    if (text[0] == '?' || text[0] == '*' || text[0] == '+') {
+        *optional_r = text[0] != '+';
+        *unbounded_r = text[0] != '?';
+        return 1;
+    }
+    if (text[0] != '{' || !octet_is_digit((uint8_t)text[1])) {
+        return 0;
+    }
+    size_t len = 1;
+    bool zero = true;
+    for (; octet_is_digit((uint8_t)text[len]); len++) {
+        zero = zero && text[len] == '0';
+    }
+    if (text[len] == ',') {
+        *unbounded_r = text[len + 1] == '}';
+        for (len++; octet_is_digit((uint8_t)text[len]); len++) {
+        }
+    }
+    *optional_r = zero;
+    return text[len] == '}' ? len + 1 : 0;
+}
+
+/* Every group around the place has a quantifier inside. */
+static void note_quantifier(struct scanner *scanner, int depth)
+{
+    for (int i = 0; i < depth; i++) {
+        scanner->scan->groups[scanner->open[i]].quantifiers = true;
+    }
+}
+
+static void close_group(struct scanner *scanner)
+{
+    scanner->at++;
+    if (scanner->depth == 0) {
+        scanner->beyond = true;
+        return;
+    }
+    struct filters_scan_group *group = &scanner->scan->groups[scanner->open[--scanner->depth]];
+    group->inside_end = scanner->at - 1;
+    size_t len = quantifier(scanner->text + scanner->at, &group->optional, &group->unbounded);
+    if (len > 0) {
+        note_quantifier(scanner, scanner->depth);
+        group->possessive = group->possessive || scanner->text[scanner->at + len] == '+';
+        len += scanner->text[scanner->at + len] == '+' || scanner->text[scanner->at + len] == '?';
+    }
+    scanner->at += len;
+    group->end = scanner->at;
+}
+
+static void scan_one(struct scanner *scanner)
+{
+    bool optional, unbounded;
+    size_t len;
+    switch (scanner->text[scanner->at]) {
+    case '\\':
+        skip_escape(scanner);
+        break;
+    case '[':
+        skip_class(scanner);
+        break;
+    case '(':
+        open_group(scanner);
+        return;
+    case ')':
+        close_group(scanner);
+        return;
+    case '|':
+        if (scanner->depth == 0) {
+            scanner->scan->alternatives = true;
+        } else {
+            scanner->scan->groups[scanner->open[scanner->depth - 1]].alternatives = true;
+        }
+        scanner->at++;
+        return;
+    default:
+        scanner->at++;
+        break;
+    }
+    len = quantifier(scanner->text + scanner->at, &optional, &unbounded);
+    if (len > 0) {
+        note_quantifier(scanner, scanner->depth);
+        scanner->at += len;
+        scanner->at += scanner->text[scanner->at] == '+' || scanner->text[scanner->at] == '?';
+    }
+}
+
+bool filters_scan(const char *pattern, struct filters_scan *scan_r)
+{
+    struct scanner scanner = {.text = pattern, .scan = scan_r};
+    scan_r->count = 0;
+    scan_r->alternatives = false;
+    while (pattern[scanner.at] != '\0' && !scanner.beyond) {
+        scan_one(&scanner);
+    }
+    return !scanner.beyond && scanner.depth == 0;
+}

@@ -1,0 +1,35 @@
+/*
+ * filters_scan - reads a pattern's text for its groups: for questions that PCRE2 does not answer. Internal.
+ *
+ * A pattern with constructs that it does not know (conditions, branch reset) is told apart: then nothing is said about it.
+ */
+#ifndef MAILWEIR_FILTERS_FILTERS_SCAN_H
+#define MAILWEIR_FILTERS_FILTERS_SCAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define FILTERS_SCAN_GROUPS_MAX 200
+
+struct filters_scan_group {
+    size_t start, inside, inside_end, end; /* offsets: of "(", behind its prefix, of ")", behind the quantifier */
+    int parent;                            /* index, -1 at the top */
+    unsigned capture;                      /* number, 0 when it does not capture */
+    bool optional;                         /* its quantifier allows none */
+    bool unbounded;                        /* its quantifier has no most */
+    bool possessive;                       /* never backtracks: a "+" behind the quantifier, or (?>...) */
+    bool negative;                         /* looks ahead or behind for what must not be there */
+    bool alternatives;                     /* "|" right inside */
+    bool quantifiers;                      /* a quantifier anywhere inside */
+};
+
+struct filters_scan {
+    struct filters_scan_group groups[FILTERS_SCAN_GROUPS_MAX];
+    size_t count;
+    bool alternatives; /* "|" at the top */
+};
+
+/* False when the pattern is beyond it. The pattern must have compiled. */
+bool filters_scan(const char *pattern, struct filters_scan *scan_r);
+
+#endif

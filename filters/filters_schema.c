@@ -1,0 +1,238 @@
+/*
+ * filters_schema - the JSON Schema (draft-07) of rule files, written from the tables that the loader reads by; see filters.h.
+ */
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "filters/filters.h"
+#include "filters/filters_table.h"
+
+static json_t *reference(const char *name)
+{
+    return json_pack("{s:o}", "$ref", json_sprintf("#/definitions/%s", name));
+}
+
+static json_t *type(const char *name)
+{
+    return json_pack("{s:s}", "type", name);
+}
+
+static json_t *list_of(json_t *items)
+{
+    return json_pack("{s:s,s:i,s:o}", "type", "array", "minItems", 1, "items", items);
+}
+
+static json_t *map_of(json_t *values)
+{
+    return json_pack("{s:s,s:o}", "type", "object", "additionalProperties", values);
+}
+
+static json_t *either(json_t *a, json_t *b)
+{
+    return json_pack("{s:[o,o]}", "anyOf", a, b);
+}
+
+static json_t *one_of_words(const char *const *words)
+{
+    json_t *list = json_array();
+    for (; *words != NULL; words++) {
+        json_array_append_new(list, json_string(*words));
+    }
+    return json_pack("{s:o}", "enum", list);
+}
+
+static json_t *field_names(void)
+{
+    json_t *list = json_array();
+    for (const struct filters_field_row *row = filters_fields; row->name != NULL; row++) {
+        json_array_append_new(list, json_pack("{s:s,s:s}", "const", row->name, "description", row->help));
+    }
+    return json_pack("{s:o}", "anyOf", list);
+}
+
+static json_t *part_names(void)
+{
+    json_t *list = json_array();
+    for (const struct filters_part_row *row = filters_parts; row->name != NULL; row++) {
+        json_array_append_new(list, json_pack("{s:s,s:s}", "const", row->name, "description", row->help));
+    }
+    return json_pack("{s:o}", "anyOf", list);
+}
+
+/* What a shape that is not an object of its own looks like; NULL for the others. */
+static json_t *simple_shape(enum filters_shape shape)
+{
+    switch (shape) {
+    case FILTERS_SHAPE_TEXT:
+        return type("string");
+    case FILTERS_SHAPE_TEXTS:
+        return either(type("string"), json_pack("{s:s,s:o}", "type", "array", "items", type("string")));
+    case FILTERS_SHAPE_SCALAR:
+        return either(type("string"), type("integer"));
+    case FILTERS_SHAPE_SCALARS:
+        return either(simple_shape(FILTERS_SHAPE_SCALAR), list_of(simple_shape(FILTERS_SHAPE_SCALAR)));
+    case FILTERS_SHAPE_PAIR:
+        return json_pack("{s:s,s:i,s:i,s:o}", "type", "array", "minItems", 2, "maxItems", 2, "items",
+                         simple_shape(FILTERS_SHAPE_SCALAR));
+    case FILTERS_SHAPE_BOOLEAN:
+        return type("boolean");
+    case FILTERS_SHAPE_TRUE:
+        return json_pack("{s:b}", "const", 1);
+    case FILTERS_SHAPE_NUMBER:
+        return type("integer");
+    case FILTERS_SHAPE_TEXT_MAP:
+        return map_of(type("string"));
+    case FILTERS_SHAPE_HEADERS:
+        return map_of(simple_shape(FILTERS_SHAPE_TEXTS));
+    case FILTERS_SHAPE_REFUSED:
+        return json_pack("{s:[s,s,s]}", "type", "boolean", "integer", "string");
+    case FILTERS_SHAPE_FIELD:
+        return field_names();
+    case FILTERS_SHAPE_PART:
+        return part_names();
+    case FILTERS_SHAPE_ON_ERROR:
+        return one_of_words(filters_on_error_words);
+    case FILTERS_SHAPE_DATE_SOURCE:
+        return one_of_words(filters_date_words);
+    default:
+        return NULL;
+    }
+}
+
+static json_t *shape_of(enum filters_shape shape)
+{
+    switch (shape) {
+    case FILTERS_SHAPE_LIST:
+        return json_pack("{s:[o,o,o]}", "anyOf", list_of(type("string")), type("string"), reference("list_file"));
+    case FILTERS_SHAPE_LISTS:
+        return map_of(either(json_pack("{s:s,s:o}", "type", "array", "items", type("string")), reference("list_file")));
+    case FILTERS_SHAPE_CONDITION:
+        return reference("condition");
+    case FILTERS_SHAPE_CONDITIONS:
+        return list_of(reference("condition"));
+    case FILTERS_SHAPE_CONDITION_MAP:
+        return map_of(reference("condition"));
+    case FILTERS_SHAPE_ACTIONS:
+        return list_of(reference("action"));
+    case FILTERS_SHAPE_RULES:
+        return json_pack("{s:s,s:o}", "type", "array", "items", reference("rule"));
+    case FILTERS_SHAPE_GROUPS:
+        return map_of(reference("group"));
+    case FILTERS_SHAPE_TESTS:
+        return json_pack("{s:s,s:o}", "type", "array", "items", reference("test"));
+    case FILTERS_SHAPE_TARGETS:
+        return either(reference("target"), list_of(reference("target")));
+    case FILTERS_SHAPE_REFUSAL:
+        return either(type("string"), reference("refusal"));
+    case FILTERS_SHAPE_HEADER_EDIT:
+        return reference("header_edit");
+    case FILTERS_SHAPE_EXPECT:
+        return reference("expect");
+    default:
+        return simple_shape(shape);
+    }
+}
+
+static void add_property(json_t *properties, const char *name, enum filters_shape shape, const char *help)
+{
+    json_t *value = shape_of(shape);
+    if (json_object_get(value, "$ref") != NULL) { /* draft-07 looks at nothing beside $ref */
+        value = json_pack("{s:[o]}", "allOf", value);
+    }
+    json_object_set_new(value, "description", json_string(help));
+    json_object_set_new(properties, name, value);
+}
+
+/* An object with the keys of the table, and the two that are allowed everywhere. */
+static json_t *object_of(const struct filters_key *keys)
+{
+    json_t *properties = json_object(), *required = json_array();
+    json_object_set_new(properties, "$schema", type("string"));
+    json_object_set_new(properties, "description", json_object());
+    for (; keys->name != NULL; keys++) {
+        add_property(properties, keys->name, keys->shape, keys->help);
+        if (keys->required) {
+            json_array_append_new(required, json_string(keys->name));
+        }
+    }
+    return json_pack("{s:s,s:o,s:o,s:b}", "type", "object", "properties", properties, "required", required,
+                     "additionalProperties", 0);
+}
+
+/* One alternative per key: an object with exactly this one. */
+static void add_alternatives(json_t *alternatives, const struct filters_key *keys)
+{
+    for (; keys->name != NULL; keys++) {
+        const struct filters_key one[] = {{keys->name, keys->shape, true, keys->help}, {.name = NULL}};
+        json_array_append_new(alternatives, object_of(one));
+    }
+}
+
+/* A test: what it looks at, and exactly one operator. */
+static json_t *test_of(const struct filters_operator_row *operator, const char *subject)
+{
+    struct filters_key keys[16];
+    size_t count = 0;
+    for (const struct filters_key *key = filters_test_subject_keys; key->name != NULL; key++) {
+        bool other = (key->shape == FILTERS_SHAPE_FIELD) != (subject[0] == 'f') &&
+                     (key->shape == FILTERS_SHAPE_FIELD || key->name[0] == 'h');
+        if (!other) {
+            keys[count] = *key;
+            keys[count].required = key->name[0] == subject[0] && (key->shape == FILTERS_SHAPE_FIELD || key->name[0] == 'h');
+            count++;
+        }
+    }
+    keys[count++] = (struct filters_key){operator->name, operator->shape, true, operator->help};
+    keys[count] = (struct filters_key){.name = NULL};
+    return object_of(keys);
+}
+
+static json_t *condition(void)
+{
+    json_t *alternatives = json_array();
+    add_alternatives(alternatives, filters_junction_keys);
+    for (const struct filters_operator_row *row = filters_operators; row->name != NULL; row++) {
+        json_array_append_new(alternatives, test_of(row, "field"));
+        json_array_append_new(alternatives, test_of(row, "header"));
+    }
+    return json_pack("{s:o}", "anyOf", alternatives);
+}
+
+static json_t *action(void)
+{
+    json_t *alternatives = json_array();
+    add_alternatives(alternatives, filters_action_keys);
+    return json_pack("{s:o}", "anyOf", alternatives);
+}
+
+static json_t *definitions(void)
+{
+    const struct {
+        const char *name;
+        const struct filters_key *keys;
+    } objects[] = {
+        {"rule", filters_rule_keys},       {"group", filters_group_keys}, {"target", filters_target_keys},
+        {"refusal", filters_refusal_keys}, {"header_edit", filters_add_keys}, {"list_file", filters_list_file_keys},
+        {"test", filters_case_keys},       {"expect", filters_expect_keys},
+    };
+    json_t *all = json_object();
+    for (size_t i = 0; i < sizeof objects / sizeof *objects; i++) {
+        json_object_set_new(all, objects[i].name, object_of(objects[i].keys));
+    }
+    json_object_set_new(all, "condition", condition());
+    json_object_set_new(all, "action", action());
+    return all;
+}
+
+void filters_schema(struct buf *out)
+{
+    json_t *schema = object_of(filters_file_keys);
+    json_object_set_new(schema, "$schema", json_string("http://json-schema.org/draft-07/schema#"));
+    json_object_set_new(schema, "title", json_string("mailweir rule file"));
+    json_object_set_new(schema, "definitions", definitions());
+    char *text = json_dumps(schema, JSON_INDENT(1) | JSON_SORT_KEYS);
+    buf_append_text(out, text == NULL ? "" : text);
+    buf_append_text(out, "\n");
+    free(text);
+    json_decref(schema);
+}

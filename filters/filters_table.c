@@ -1,0 +1,213 @@
+/*
+ * filters_table - see filters_table.h.
+ */
+#include "filters/filters_table.h"
+
+#include <stddef.h>
+
+#define ADDRESS_PARTS                                                                                               \
+    (FILTERS_PART_BIT(FILTERS_PART_USER) | FILTERS_PART_BIT(FILTERS_PART_DETAIL) | FILTERS_PART_BIT(FILTERS_PART_DOMAIN))
+
+const struct filters_field_row filters_fields[] = {
+    {"from", FILTERS_SUBJECT_FROM, FILTERS_TYPE_TEXT, FILTERS_STAGE_ENVELOPE, true, ADDRESS_PARTS,
+     "the sender of the envelope; \"\" is the null sender"},
+    {"to", FILTERS_SUBJECT_TO, FILTERS_TYPE_TEXT, FILTERS_STAGE_ENVELOPE, true, ADDRESS_PARTS,
+     "the recipient of the envelope that is decided for"},
+    {"client", FILTERS_SUBJECT_CLIENT, FILTERS_TYPE_NETWORK, FILTERS_STAGE_ENVELOPE, false, 0,
+     "the client's address: \"is\" and \"in\" take networks such as \"10.0.0.0/8\""},
+    {"helo", FILTERS_SUBJECT_HELO, FILTERS_TYPE_TEXT, FILTERS_STAGE_ENVELOPE, true, 0, "the name that the client gave at EHLO"},
+    {"user", FILTERS_SUBJECT_USER, FILTERS_TYPE_TEXT, FILTERS_STAGE_ENVELOPE, false, 0, "the authenticated user"},
+    {"listener", FILTERS_SUBJECT_LISTENER, FILTERS_TYPE_TEXT, FILTERS_STAGE_ENVELOPE, false, 0, "the listener's name"},
+    {"protocol", FILTERS_SUBJECT_PROTOCOL, FILTERS_TYPE_TEXT, FILTERS_STAGE_ENVELOPE, true, 0,
+     "how the message came: SMTP, ESMTP, ESMTPS, ESMTPA, ESMTPSA, LMTP ..."},
+    {"tls", FILTERS_SUBJECT_TLS, FILTERS_TYPE_TEXT, FILTERS_STAGE_ENVELOPE, false, 0, "the TLS version, such as \"TLSv1.3\"; no value in clear"},
+    {"certificate", FILTERS_SUBJECT_CERTIFICATE, FILTERS_TYPE_TEXT, FILTERS_STAGE_ENVELOPE, true, 0,
+     "the subject of the client's verified certificate"},
+    {"recipients", FILTERS_SUBJECT_RECIPIENTS, FILTERS_TYPE_NUMBER, FILTERS_STAGE_HEADER, false, 0, "how many recipients the envelope has"},
+    {"size", FILTERS_SUBJECT_SIZE, FILTERS_TYPE_NUMBER, FILTERS_STAGE_HEADER, false, 0, "octets of the whole message"},
+    {"time", FILTERS_SUBJECT_TIME, FILTERS_TYPE_TIME, FILTERS_STAGE_HEADER, false, 0, "time of day of reception, \"08:30\""},
+    {"weekday", FILTERS_SUBJECT_WEEKDAY, FILTERS_TYPE_WEEKDAY, FILTERS_STAGE_HEADER, false, 0, "weekday of reception: mon, tue, wed, thu, fri, sat, sun"},
+    {"date", FILTERS_SUBJECT_DATE, FILTERS_TYPE_DATE, FILTERS_STAGE_HEADER, false, 0, "date of reception, \"2026-12-24\""},
+    {"list_id", FILTERS_SUBJECT_LIST_ID, FILTERS_TYPE_TEXT, FILTERS_STAGE_HEADER, true, 0,
+     "the identifier in List-Id, without the angle brackets (RFC 2919)"},
+    {"body", FILTERS_SUBJECT_BODY, FILTERS_TYPE_TEXT, FILTERS_STAGE_BODY, false, 0,
+     "each text part, decoded to UTF-8; HTML as the text that a reader sees"},
+    {"attachment", FILTERS_SUBJECT_ATTACHMENT, FILTERS_TYPE_TEXT, FILTERS_STAGE_BODY, true,
+     FILTERS_PART_BIT(FILTERS_PART_NAME) | FILTERS_PART_BIT(FILTERS_PART_TYPE) | FILTERS_PART_BIT(FILTERS_PART_SIZE) |
+         FILTERS_PART_BIT(FILTERS_PART_COUNT),
+     "each attachment: its name, or by \"part\" its type, size, or how many there are"},
+    {"mime_limit", FILTERS_SUBJECT_MIME_LIMIT, FILTERS_TYPE_TEXT, FILTERS_STAGE_BODY, false, 0,
+     "has a value (header-size, header-fields, boundaries, nesting, parts, text) when a limit kept part of the message from being decoded"},
+    {NULL, 0, 0, 0, false, 0, NULL},
+};
+
+const struct filters_field_row filters_header_field = {
+    "header", FILTERS_SUBJECT_HEADER, FILTERS_TYPE_TEXT, FILTERS_STAGE_HEADER, false,
+    ADDRESS_PARTS | FILTERS_PART_BIT(FILTERS_PART_ADDRESS) | FILTERS_PART_BIT(FILTERS_PART_NAME) | FILTERS_PART_BIT(FILTERS_PART_COUNT),
+    "header fields of this name, or of these names; \"*\" is every field"};
+
+const struct filters_part_row filters_parts[] = {
+    {"address", FILTERS_PART_ADDRESS, FILTERS_TYPE_TEXT, true, "each address in the field, user@domain"},
+    {"user", FILTERS_PART_USER, FILTERS_TYPE_TEXT, true, "what stands before the @, and before a +"},
+    {"detail", FILTERS_PART_DETAIL, FILTERS_TYPE_TEXT, true, "what stands between the first + and the @"},
+    {"domain", FILTERS_PART_DOMAIN, FILTERS_TYPE_TEXT, true, "what stands behind the @"},
+    {"name", FILTERS_PART_NAME, FILTERS_TYPE_TEXT, true, "the display name of an address; the file name of an attachment"},
+    {"type", FILTERS_PART_TYPE, FILTERS_TYPE_TEXT, true, "the media type, such as application/pdf"},
+    {"size", FILTERS_PART_SIZE, FILTERS_TYPE_NUMBER, false, "octets, decoded"},
+    {"count", FILTERS_PART_COUNT, FILTERS_TYPE_NUMBER, false, "how many there are"},
+    {NULL, 0, 0, false, NULL},
+};
+
+#define TEXT FILTERS_TYPE_TEXT
+#define ORDERED (FILTERS_TYPE_NUMBER | FILTERS_TYPE_TIME | FILTERS_TYPE_DATE)
+#define ANY_TYPE (TEXT | ORDERED | FILTERS_TYPE_NETWORK | FILTERS_TYPE_WEEKDAY)
+
+const struct filters_operator_row filters_operators[] = {
+    {"is", FILTERS_IS, ANY_TYPE, FILTERS_SHAPE_SCALARS, "equal to this, or to one of these"},
+    {"contains", FILTERS_CONTAINS, TEXT, FILTERS_SHAPE_TEXTS, "has this, or one of these, in it"},
+    {"starts_with", FILTERS_STARTS_WITH, TEXT, FILTERS_SHAPE_TEXTS, "begins with this, or with one of these"},
+    {"ends_with", FILTERS_ENDS_WITH, TEXT, FILTERS_SHAPE_TEXTS, "ends with this, or with one of these"},
+    {"in", FILTERS_IN, TEXT | FILTERS_TYPE_NETWORK | FILTERS_TYPE_WEEKDAY, FILTERS_SHAPE_LIST,
+     "an entry of a list; for addresses and domains, \"@example.com\" and \".example.com\" are entries for a whole domain and for all below it"},
+    {"matches", FILTERS_MATCHES, TEXT | FILTERS_TYPE_NETWORK, FILTERS_SHAPE_TEXT, "a PCRE2 pattern finds something in it"},
+    {"exists", FILTERS_EXISTS, ANY_TYPE, FILTERS_SHAPE_BOOLEAN, "whether there is any value"},
+    {"over", FILTERS_OVER, ORDERED, FILTERS_SHAPE_SCALAR, "more than, later than"},
+    {"under", FILTERS_UNDER, ORDERED, FILTERS_SHAPE_SCALAR, "less than, earlier than"},
+    {"at_least", FILTERS_AT_LEAST, ORDERED, FILTERS_SHAPE_SCALAR, "this or more"},
+    {"at_most", FILTERS_AT_MOST, ORDERED, FILTERS_SHAPE_SCALAR, "this or less"},
+    {"between", FILTERS_BETWEEN, ORDERED, FILTERS_SHAPE_PAIR,
+     "from the first to the second, both included; a time range may pass midnight"},
+    {NULL, 0, 0, 0, NULL},
+};
+
+#define END {NULL, 0, false, NULL}
+
+const struct filters_key filters_file_keys[] = {
+    {"rules", FILTERS_SHAPE_RULES, false, "the rules, in the order in which they are tried"},
+    {"conditions", FILTERS_SHAPE_CONDITION_MAP, false, "named conditions, for use in several rules by {\"condition\": name}"},
+    {"lists", FILTERS_SHAPE_LISTS, false, "named lists for \"in\""},
+    {"groups", FILTERS_SHAPE_GROUPS, false, "named groups of rules that \"goto\" leads into"},
+    {"tests", FILTERS_SHAPE_TESTS, false, "messages and what is expected of them; a set whose tests fail is not taken into use"},
+    END,
+};
+
+const struct filters_key filters_rule_keys[] = {
+    {"name", FILTERS_SHAPE_TEXT, true, "unique; in logs, metrics and tests"},
+    {"if", FILTERS_SHAPE_CONDITION, false, "when the rule acts; without it, always"},
+    {"then", FILTERS_SHAPE_ACTIONS, true, "what it does, in order"},
+    {"on_error", FILTERS_SHAPE_ON_ERROR, false,
+     "when a limit is hit while the condition is decided: \"defer\" the message (451), \"skip\" the rule, or go to the \"default\""},
+    {"enabled", FILTERS_SHAPE_BOOLEAN, false, "false: the rule is checked and not tried"},
+    END,
+};
+
+const struct filters_key filters_group_keys[] = {
+    {"rules", FILTERS_SHAPE_RULES, true, "the rules of the group, in order"},
+    {"default", FILTERS_SHAPE_ACTIONS, false, "what is done when no rule of the group took the message"},
+    END,
+};
+
+const struct filters_key filters_test_subject_keys[] = {
+    {"field", FILTERS_SHAPE_FIELD, false, "what is looked at: envelope, connection, message"},
+    {"header", FILTERS_SHAPE_TEXTS, false, "or the header fields of this name, or of these names; \"*\" is every field"},
+    {"part", FILTERS_SHAPE_PART, false, "which part of it"},
+    {"ignore_case", FILTERS_SHAPE_BOOLEAN, false, "compare without regard to case; addresses and host names always are, but for \"matches\""},
+    {"zone", FILTERS_SHAPE_TEXT, false, "offset from UTC for time, weekday and date: \"+01:00\""},
+    END,
+};
+
+const struct filters_key filters_junction_keys[] = {
+    {"all", FILTERS_SHAPE_CONDITIONS, false, "all of these; the first that says no decides"},
+    {"any", FILTERS_SHAPE_CONDITIONS, false, "any of these; the first that says yes decides"},
+    {"not", FILTERS_SHAPE_CONDITION, false, "the opposite"},
+    {"condition", FILTERS_SHAPE_TEXT, false, "the named condition"},
+    END,
+};
+
+/* In the order of enum filters_action_kind. */
+const struct filters_key filters_action_keys[] = {
+    {"fileinto", FILTERS_SHAPE_TARGETS, false, "file the message into this folder, or these; rules go on"},
+    {"copy", FILTERS_SHAPE_TARGETS, false, "the same, but the message does not count as taken: the default still files it"},
+    {"stop", FILTERS_SHAPE_TRUE, false, "try no further rules for this recipient"},
+    {"reject", FILTERS_SHAPE_REFUSAL, false, "refuse the message for good (5xx) and stop"},
+    {"defer", FILTERS_SHAPE_REFUSAL, false, "refuse the message for now (4xx) and stop"},
+    {"discard", FILTERS_SHAPE_TRUE, false, "accept the message, file nothing more of it for this recipient, and stop; it is logged"},
+    {"hold", FILTERS_SHAPE_TRUE, false, "what is filed after this waits in the spool until an operator releases it"},
+    {"addheader", FILTERS_SHAPE_HEADER_EDIT, false, "add a header field to what is filed after this"},
+    {"deleteheader", FILTERS_SHAPE_TEXT, false, "delete the header fields of this name from what is filed after this"},
+    {"replaceheader", FILTERS_SHAPE_HEADER_EDIT, false, "replace the header fields of this name by one in what is filed after this"},
+    {"tag_subject", FILTERS_SHAPE_TEXT, false, "put this before the subject, once, in what is filed after this"},
+    {"set", FILTERS_SHAPE_TEXT_MAP, false, "set variables for later templates of this recipient"},
+    {"goto", FILTERS_SHAPE_TEXT, false, "go on in this group; there is no way back"},
+    END,
+};
+
+const struct filters_key filters_target_keys[] = {
+    {"upstream", FILTERS_SHAPE_TEXT, false, "the upstream's name; without it, that of the configuration's default"},
+    {"folder", FILTERS_SHAPE_TEXT, true, "the folder, \"/\" between levels; a template"},
+    {"flags", FILTERS_SHAPE_TEXTS, false, "IMAP flags and keywords; keywords are templates"},
+    {"date", FILTERS_SHAPE_DATE_SOURCE, false, "the message's date in the folder: \"received\", or that of its Date field: \"header\""},
+    END,
+};
+
+const struct filters_key filters_refusal_keys[] = {
+    {"text", FILTERS_SHAPE_TEXT, true, "what the sender hears; a template"},
+    {"code", FILTERS_SHAPE_NUMBER, false, "the reply's code: 550 and 450 without it"},
+    {"enhanced", FILTERS_SHAPE_TEXT, false, "the enhanced status code: 5.7.1 and 4.7.1 without it"},
+    END,
+};
+
+const struct filters_key filters_add_keys[] = {
+    {"name", FILTERS_SHAPE_TEXT, true, "the field's name"},
+    {"value", FILTERS_SHAPE_TEXT, true, "its value; a template"},
+    END,
+};
+
+const struct filters_key filters_list_file_keys[] = {
+    {"file", FILTERS_SHAPE_TEXT, true, "a text file, one entry a line, # begins a comment; the path is taken from the rule file's folder"},
+    END,
+};
+
+const struct filters_key filters_case_keys[] = {
+    {"name", FILTERS_SHAPE_TEXT, true, "what the test shows"},
+    {"message", FILTERS_SHAPE_TEXT, false, "a file with the message, from the rule file's folder"},
+    {"headers", FILTERS_SHAPE_HEADERS, false, "or its header fields right here"},
+    {"body", FILTERS_SHAPE_TEXT, false, "and its body"},
+    {"from", FILTERS_SHAPE_TEXT, true, "envelope sender"},
+    {"to", FILTERS_SHAPE_TEXTS, true, "envelope recipients"},
+    {"client", FILTERS_SHAPE_TEXT, false, "the client's address; 127.0.0.1 without it"},
+    {"helo", FILTERS_SHAPE_TEXT, false, "the client's name"},
+    {"user", FILTERS_SHAPE_TEXT, false, "the authenticated user"},
+    {"listener", FILTERS_SHAPE_TEXT, false, "the listener's name"},
+    {"protocol", FILTERS_SHAPE_TEXT, false, "ESMTP without it"},
+    {"tls", FILTERS_SHAPE_TEXT, false, "TLS version"},
+    {"certificate", FILTERS_SHAPE_TEXT, false, "subject of the client's certificate"},
+    {"now", FILTERS_SHAPE_TEXT, false, "time of reception, \"2026-11-23T07:11:20Z\""},
+    {"expect", FILTERS_SHAPE_EXPECT, true, "what must come of it"},
+    END,
+};
+
+const struct filters_key filters_expect_keys[] = {
+    {"rules", FILTERS_SHAPE_TEXTS, false, "the rules that acted, in order"},
+    {"filed", FILTERS_SHAPE_TEXTS, false, "the deliveries as \"upstream:folder\", in any order"},
+    {"flags", FILTERS_SHAPE_TEXTS, false, "the flags of every delivery, in any order"},
+    {"held", FILTERS_SHAPE_BOOLEAN, false, "whether every delivery is held"},
+    {"discarded", FILTERS_SHAPE_BOOLEAN, false, "whether the message is accepted and filed nowhere"},
+    {"rejected", FILTERS_SHAPE_REFUSED, false, "true, the reply's code, or a part of the reply: a refusal for good"},
+    {"deferred", FILTERS_SHAPE_REFUSED, false, "the same for a refusal for now"},
+    {"headers", FILTERS_SHAPE_TEXT_MAP, false, "header fields that edits add or set, with their values"},
+    END,
+};
+
+const char *const filters_on_error_words[] = {"defer", "skip", "default", NULL};
+const char *const filters_date_words[] = {"received", "header", NULL};
+const char *const filters_weekdays[] = {"sun", "mon", "tue", "wed", "thu", "fri", "sat", NULL};
+
+void filters_key_names(const struct filters_key *keys, const char **names, unsigned max)
+{
+    unsigned count = 0;
+    for (; keys->name != NULL && count + 1 < max; keys++) {
+        names[count++] = keys->name;
+    }
+    names[count] = NULL;
+}

@@ -1,0 +1,264 @@
+/*
+ * filters_test - runs the tests that stand beside the rules; see filters.h.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/expect.h"
+#include "filters/filters_set.h"
+#include "filters/filters_text.h"
+#include "mail/mail_header.h"
+
+#define MESSAGE_MAX (64u << 20)
+#define WHY_MAX 4096
+
+/* A message in memory as a source. */
+static ptrdiff_t read_memory(void *ctx, uint64_t offset, void *into, size_t len, struct fault *fault)
+{
+    (void)fault;
+    struct bytes part = bytes_slice(*(const struct bytes *)ctx, (size_t)offset, len);
+    if (part.len > 0) {
+        memcpy(into, part.ptr, part.len);
+    }
+    return (ptrdiff_t)part.len;
+}
+
+struct check {
+    const struct filters_test *test;
+    const struct filters_decision *decision;
+    struct buf why;
+};
+
+static void list_texts(struct buf *out, const char *const *texts, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        buf_printf(out, "%s\"%s\"", i == 0 ? "" : ", ", texts[i]);
+    }
+    buf_append_text(out, count == 0 ? "none" : "");
+}
+
+/* One part of why, with "; " between the parts. */
+static void begin(struct check *check, const char *what)
+{
+    buf_printf(&check->why, "%s%s: expected ", check->why.len == 0 ? "" : "; ", what);
+}
+
+static bool has_text(const char *const *texts, size_t count, const char *text)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(texts[i], text) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool same_order(const char *const *a, size_t a_count, const char *const *b, size_t b_count)
+{
+    for (size_t i = 0; i < a_count && i < b_count; i++) {
+        if (strcmp(a[i], b[i]) != 0) {
+            return false;
+        }
+    }
+    return a_count == b_count;
+}
+
+static bool same_set(const char *const *a, size_t a_count, const char *const *b, size_t b_count)
+{
+    bool same = a_count == b_count;
+    for (size_t i = 0; i < a_count; i++) {
+        same = same && has_text(b, b_count, a[i]);
+    }
+    for (size_t i = 0; i < b_count; i++) {
+        same = same && has_text(a, a_count, b[i]);
+    }
+    return same;
+}
+
+static void compare(struct check *check, const char *what, bool same, const char *const *wanted, size_t wanted_count,
+                    const char *const *came, size_t came_count)
+{
+    if (same) {
+        return;
+    }
+    begin(check, what);
+    list_texts(&check->why, wanted, wanted_count);
+    buf_append_text(&check->why, ", got ");
+    list_texts(&check->why, came, came_count);
+}
+
+static void check_filed(struct check *check, struct arena *arena)
+{
+    const struct filters_expectation *expect = &check->test->expect;
+    size_t count = check->decision->delivery_count;
+    const char **filed = expect_memory(arena_array(arena, count, sizeof *filed));
+    for (size_t i = 0; i < count; i++) {
+        filed[i] = expect_memory(
+            arena_printf(arena, "%s:%s", check->decision->deliveries[i].upstream, check->decision->deliveries[i].folder));
+    }
+    if (expect->has_filed) {
+        compare(check, "filed", same_set(expect->filed, expect->filed_count, filed, count), expect->filed, expect->filed_count,
+                filed, count);
+    }
+    for (size_t i = 0; i < count && expect->has_flags; i++) {
+        const struct mail_delivery *delivery = &check->decision->deliveries[i];
+        compare(check, "flags", same_set(expect->flags, expect->flag_count, delivery->flags, delivery->flag_count),
+                expect->flags, expect->flag_count, delivery->flags, delivery->flag_count);
+    }
+}
+
+static void check_truth(struct check *check, bool has, const char *what, bool wanted, bool came)
+{
+    if (has && wanted != came) {
+        begin(check, what);
+        buf_printf(&check->why, "%s, got %s", wanted ? "true" : "false", came ? "true" : "false");
+    }
+}
+
+static void check_refusal(struct check *check)
+{
+    const struct filters_expectation *expect = &check->test->expect;
+    const struct filters_decision *decision = check->decision;
+    check_truth(check, expect->has_rejected, "rejected", expect->rejected, decision->reply_code >= 500);
+    check_truth(check, expect->has_deferred, "deferred", expect->deferred,
+                decision->reply_code >= 400 && decision->reply_code < 500);
+    if (expect->code != 0 && decision->reply_code != 0 && decision->reply_code != expect->code) {
+        begin(check, "code");
+        buf_printf(&check->why, "%d, got %d", expect->code, decision->reply_code);
+    }
+    if (expect->text != NULL && decision->reply_code != 0 && strstr(decision->reply_text, expect->text) == NULL) {
+        begin(check, "reply");
+        buf_printf(&check->why, "\"%s\" in it, got \"%s\"", expect->text, decision->reply_text);
+    }
+    /* A refusal that nobody expected is the first thing to know. */
+    if (decision->reply_code != 0 && !expect->has_rejected && !expect->has_deferred && check->why.len > 0) {
+        buf_printf(&check->why, "; the message is refused: %d %s %s", decision->reply_code, decision->enhanced,
+                   decision->reply_text);
+    }
+}
+
+static const char *edited_value(const struct filters_decision *decision, const char *name)
+{
+    const char *value = NULL;
+    for (size_t i = 0; i < decision->delivery_count; i++) {
+        for (size_t j = 0; j < decision->deliveries[i].edit_count; j++) {
+            const struct mail_edit *edit = &decision->deliveries[i].edits[j];
+            value = bytes_is_nocase(bytes_of(edit->field), name) ? edit->value : value;
+        }
+    }
+    return value;
+}
+
+static void check_headers(struct check *check)
+{
+    const struct filters_expectation *expect = &check->test->expect;
+    for (size_t i = 0; i < expect->header_count; i++) {
+        const char *value = edited_value(check->decision, expect->header_names[i]);
+        if (value == NULL || strcmp(value, expect->header_values[i]) != 0) {
+            begin(check, expect->header_names[i]);
+            buf_printf(&check->why, "\"%s\", got %s%s%s", expect->header_values[i], value == NULL ? "no edit" : "\"",
+                       value == NULL ? "" : value, value == NULL ? "" : "\"");
+        }
+    }
+}
+
+static void check_all(struct check *check, struct arena *arena)
+{
+    const struct filters_expectation *expect = &check->test->expect;
+    const struct filters_decision *decision = check->decision;
+    bool held = decision->delivery_count > 0;
+    for (size_t i = 0; i < decision->delivery_count; i++) {
+        held = held && decision->deliveries[i].held;
+    }
+    if (expect->has_rules) {
+        compare(check, "rules", same_order(expect->rules, expect->rule_count, decision->rules, decision->rule_count),
+                expect->rules, expect->rule_count, decision->rules, decision->rule_count);
+    }
+    check_filed(check, arena);
+    check_truth(check, expect->has_held, "held", expect->held, held);
+    check_truth(check, expect->has_discarded, "discarded", expect->discarded,
+                decision->delivery_count == 0 && decision->reply_code == 0);
+    check_headers(check);
+    check_refusal(check);
+}
+
+/* Decides the message and checks what came of it; why is empty when all is as expected. */
+static void run(const struct filters_set *set, struct filters_scratch *scratch, struct check *check, struct bytes text,
+                struct arena *arena)
+{
+    const struct filters_test *test = check->test;
+    struct mail_source source = {.size = text.len, .read = read_memory, .ctx = &text};
+    struct mail_recipient *to = expect_memory(arena_array(arena, test->to_count, sizeof *to));
+    for (size_t i = 0; i < test->to_count; i++) {
+        to[i].address = test->to[i];
+    }
+    struct mail_envelope envelope = {.id = "TEST", .hostname = "test", .client = test->client, .from = test->from, .to = to,
+                                     .to_count = test->to_count, .received_ms = test->now_ms};
+    bool complete;
+    struct filters_message message = {.envelope = &envelope,
+                                      .header = bytes_slice(text, 0, mail_header_length(text, &complete)),
+                                      .source = &source,
+                                      .size = text.len,
+                                      .now_ms = test->now_ms};
+    struct filters_decision decision;
+    struct fault fault = FAULT_INIT;
+    if (filters_decide(set, scratch, &message, arena, &decision, &fault) < 0) {
+        /* What the sender would hear. */
+        decision = (struct filters_decision){.reply_code = 451, .enhanced = "4.3.0", .reply_text = arena_text(arena, fault.text)};
+    }
+    check->decision = &decision;
+    check_all(check, arena);
+}
+
+size_t filters_test_count(const struct filters_set *set)
+{
+    return set->test_count;
+}
+
+/* LF line ends become CRLF, as the message would come by SMTP. */
+static void to_crlf(struct bytes text, struct buf *out)
+{
+    while (text.len > 0) {
+        bool ended = bytes_find_octet(text, '\n') >= 0;
+        struct bytes line = bytes_cut(&text, '\n');
+        if (line.len > 0 && line.ptr[line.len - 1] == '\r') {
+            line.len--;
+        }
+        buf_append_bytes(out, line);
+        buf_append_text(out, ended ? "\r\n" : "");
+    }
+}
+
+void filters_test_run(const struct filters_set *set, struct filters_scratch *scratch, size_t index,
+                      int (*read_file)(void *ctx, const char *from, const char *path, struct buf *out, struct fault *fault),
+                      void *ctx, struct arena *arena, struct filters_test_result *result_r)
+{
+    const struct filters_test *test = &set->tests[index];
+    struct check check = {.test = test};
+    buf_init(&check.why, WHY_MAX);
+    if (test->path == NULL) {
+        run(set, scratch, &check, test->message, arena);
+    } else {
+        struct buf file, text;
+        struct fault fault = FAULT_INIT;
+        buf_init(&file, MESSAGE_MAX);
+        buf_init(&text, MESSAGE_MAX * 2);
+        if (read_file == NULL || read_file(ctx, test->file, test->path, &file, &fault) < 0) {
+            buf_printf(&check.why, "the message \"%s\" cannot be read: %s", test->path, fault.text);
+        } else {
+            to_crlf(buf_bytes(&file), &text);
+            run(set, scratch, &check, buf_bytes(&text), arena);
+        }
+        buf_done(&file);
+        buf_done(&text);
+    }
+    const char *why = expect_memory(arena_copy(arena, buf_bytes(&check.why)));
+    *result_r = (struct filters_test_result){.name = test->name,
+                                             .file = test->file,
+                                             .line = test->line,
+                                             .column = test->column,
+                                             .passed = check.why.len == 0,
+                                             .why = why};
+    buf_done(&check.why);
+}
