@@ -1,6 +1,7 @@
 /*
  * filters_decide - runs the rules of the groups, once per recipient; see filters.h.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,8 +45,7 @@ static enum ending on_failure(struct filters_builder *builder, const struct filt
 {
     struct filters_run *run = &builder->run;
     bool limit = strcmp(run->fault->code, "pattern-limit") == 0;
-    memset(run->fault->where, 0, sizeof run->fault->where);
-    strncpy(run->fault->where, rule->name, sizeof run->fault->where - 1);
+    snprintf(run->fault->where, sizeof run->fault->where, "%.79s", rule->name);
     if (!limit || rule->on_error == FILTERS_ERROR_DEFER || ++run->failures > FILTERS_FAILURES_MAX) {
         return BROKEN;
     }
