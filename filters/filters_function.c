@@ -50,7 +50,9 @@ static int parse_argument(struct arena *arena, struct bytes *rest, struct bytes 
 static int unknown_function(struct bytes name, struct buf *error)
 {
     char word[40] = "";
-    memcpy(word, name.ptr, name.len < sizeof word - 1 ? name.len : sizeof word - 1);
+    for (size_t i = 0; i < name.len && i < sizeof word - 1; i++) {
+        word[i] = (char)name.ptr[i];
+    }
     const char *names[FUNCTION_COUNT + 1] = {NULL};
     for (size_t i = 0; i < FUNCTION_COUNT; i++) {
         names[i] = functions[i].name;

@@ -113,7 +113,9 @@ static void add_word(struct filters_loader *loader, struct filters_words *words,
         return;
     }
     char text[80] = "";
-    memcpy(text, word.ptr, word.len < sizeof text - 1 ? word.len : sizeof text - 1);
+    for (size_t i = 0; i < word.len && i < sizeof text - 1; i++) {
+        text[i] = (char)word.ptr[i];
+    }
     if (line > 0) {
         filters_load_error(loader, "line %zu of the list: \"%s\" is not a network such as \"10.0.0.0/8\" (or the list is too long)", line,
                            text);

@@ -93,7 +93,7 @@ static void note_call(struct filters_reference *reference, const struct filters_
 
 static int add_calls(struct compiler *compiler, struct bytes rest, bool more, struct piece *piece)
 {
-    struct filters_call calls[CALLS_MAX];
+    struct filters_call calls[CALLS_MAX] = {{.number = 0}};
     for (; more; piece->call_count++) {
         struct bytes text = cut_outside_quotes(&rest, '|', &more);
         if (piece->call_count == CALLS_MAX) {

@@ -209,6 +209,7 @@ static void run(const struct filters_set *set, struct filters_scratch *scratch, 
     }
     check->decision = &decision;
     check_all(check, arena);
+    check->decision = NULL;
 }
 
 size_t filters_test_count(const struct filters_set *set)

@@ -13,8 +13,7 @@ typedef struct {
     GMimeStreamClass parent;
 } MailViewStreamClass;
 
-static GType mail_view_stream_get_type(void);
-G_DEFINE_TYPE(MailViewStream, mail_view_stream, GMIME_TYPE_STREAM)
+static GType stream_type(void);
 
 static gint64 end_of(const MailViewStream *stream)
 {
@@ -84,15 +83,17 @@ static gint64 stream_length(GMimeStream *base)
 
 static GMimeStream *stream_part(GMimeStream *base, gint64 start, gint64 end)
 {
-    MailViewStream *part = g_object_new(mail_view_stream_get_type(), NULL);
+    MailViewStream *part = g_object_new(stream_type(), NULL);
     part->source = ((MailViewStream *)base)->source;
     part->fault = ((MailViewStream *)base)->fault;
     g_mime_stream_construct(&part->parent, start, end);
     return &part->parent;
 }
 
-static void mail_view_stream_class_init(MailViewStreamClass *class)
+static void class_init(gpointer base, gpointer data)
 {
+    (void)data;
+    MailViewStreamClass *class = base;
     class->parent.read = stream_read;
     class->parent.write = stream_write;
     class->parent.flush = stream_done;
@@ -105,14 +106,21 @@ static void mail_view_stream_class_init(MailViewStreamClass *class)
     class->parent.substream = stream_part;
 }
 
-static void mail_view_stream_init(MailViewStream *stream)
+/* GLib's type, registered by whichever thread is first. */
+static GType stream_type(void)
 {
-    (void)stream;
+    static gsize type = 0;
+    if (g_once_init_enter(&type)) {
+        GType made = g_type_register_static_simple(GMIME_TYPE_STREAM, "MailViewStream", sizeof(MailViewStreamClass), class_init,
+                                                   sizeof(MailViewStream), NULL, 0);
+        g_once_init_leave(&type, made);
+    }
+    return type;
 }
 
 GMimeStream *mail_view_stream_new(const struct mail_source *source, struct fault *fault)
 {
-    MailViewStream *stream = g_object_new(mail_view_stream_get_type(), NULL);
+    MailViewStream *stream = g_object_new(stream_type(), NULL);
     stream->source = source;
     stream->fault = fault;
     g_mime_stream_construct(&stream->parent, 0, (gint64)source->size);
