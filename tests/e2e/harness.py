@@ -5,6 +5,7 @@ Run as a program it runs one test: harness.py FILE FUNCTION. The function gets a
 sleeps: it waits for a condition (World.wait) and fails with the reason when the deadline passes.
 """
 import contextlib
+import ctypes
 import imaplib
 import importlib.util
 import json
@@ -83,14 +84,24 @@ class Certificates:
         return certificate, key
 
 
+PR_SET_PDEATHSIG = 1
+libc = ctypes.CDLL(None)
+
+
+def end_with_parent():
+    """In a child: it is killed when the test ends, whatever ends the test."""
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 class Process:
-    """A program of the test's own; ended by its pid, with its process group."""
+    """A program of the test's own; ended by its pid, with its process group, and with the test."""
 
     def __init__(self, command, log, env=None):
         self.log = pathlib.Path(log)
         self.out = open(self.log, "ab")
         self.popen = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=self.out, stderr=self.out,
-                                      env={**os.environ, **(env or {})}, start_new_session=True)
+                                      env={**os.environ, **(env or {})}, start_new_session=True,
+                                      preexec_fn=end_with_parent)
 
     def alive(self):
         return self.popen.poll() is None
