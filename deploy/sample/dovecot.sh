@@ -81,6 +81,6 @@ C
 if [ "$(id -u)" = 0 ]; then
     chown -R "$user:$group" "$dir"
     chmod 755 "$dir"
-    exec setpriv --reuid "$user" --regid "$group" --clear-groups /usr/sbin/dovecot -F -c "$dir/conf/dovecot.conf"
+    exec setpriv --pdeathsig KILL --reuid "$user" --regid "$group" --clear-groups /usr/sbin/dovecot -F -c "$dir/conf/dovecot.conf"
 fi
 exec /usr/sbin/dovecot -F -c "$dir/conf/dovecot.conf"
