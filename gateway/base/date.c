@@ -53,3 +53,67 @@ void date_imap(int64_t time_ms, char out[DATE_LEN])
     snprintf(out, DATE_LEN, "%2d-%s-%04d %02d:%02d:%02d +0000", d.day, date_month_name(d.month), d.year,
              d.hour, d.minute, d.second);
 }
+
+/* ---- reading ---- */
+
+/* Days from 1970-01-01 of a civil date. */
+static int64_t days_of(int64_t year, int month, int day)
+{
+    int64_t y = month <= 2 ? year - 1 : year;
+    int64_t era = (y >= 0 ? y : y - 399) / 400;
+    int64_t yoe = y - era * 400;
+    int64_t doy = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+    return era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719468;
+}
+
+/* A number of exactly these octets, not more than `most`. */
+static bool take_number(struct bytes *text, size_t octets, int most, int *number_r)
+{
+    uint64_t value;
+    if (!bytes_to_u64(bytes_slice(*text, 0, octets), &value) || text->len < octets || value > (uint64_t)most) {
+        return false;
+    }
+    *text = bytes_from(*text, octets);
+    *number_r = (int)value;
+    return true;
+}
+
+static bool take_octet(struct bytes *text, char c)
+{
+    bool is_next = text->len > 0 && text->ptr[0] == (uint8_t)c;
+    *text = bytes_from(*text, is_next ? 1 : 0);
+    return is_next;
+}
+
+static bool take_month(struct bytes *text, int *month_r)
+{
+    for (int month = 1; month <= 12; month++) {
+        if (bytes_starts_nocase(*text, date_month_name(month))) {
+            *month_r = month;
+            *text = bytes_from(*text, 3);
+            return true;
+        }
+    }
+    return false;
+}
+
+int date_imap_parse(struct bytes text, int64_t *time_ms_r)
+{
+    struct date d = {0};
+    int zone_hours = 0, zone_minutes = 0;
+    bool one_digit = take_octet(&text, ' ') || (text.len > 1 && text.ptr[1] == '-');
+    bool ok = take_number(&text, one_digit ? 1 : 2, 31, &d.day) && take_octet(&text, '-') && take_month(&text, &d.month) &&
+              take_octet(&text, '-') && take_number(&text, 4, 9999, &d.year) && take_octet(&text, ' ') &&
+              take_number(&text, 2, 23, &d.hour) && take_octet(&text, ':') && take_number(&text, 2, 59, &d.minute) &&
+              take_octet(&text, ':') && take_number(&text, 2, 60, &d.second) && take_octet(&text, ' ');
+    bool west = ok && text.len > 0 && text.ptr[0] == '-';
+    ok = ok && (take_octet(&text, '+') || take_octet(&text, '-')) && take_number(&text, 2, 23, &zone_hours) &&
+         take_number(&text, 2, 59, &zone_minutes) && text.len == 0;
+    if (!ok) {
+        return -1;
+    }
+    int64_t seconds = days_of(d.year, d.month, d.day) * 86400 + d.hour * 3600 + d.minute * 60 + d.second;
+    int64_t zone = zone_hours * 3600 + zone_minutes * 60;
+    *time_ms_r = (seconds + (west ? zone : -zone)) * 1000;
+    return 0;
+}

@@ -4,7 +4,7 @@
 #ifndef MAILWEIR_BASE_DATE_H
 #define MAILWEIR_BASE_DATE_H
 
-#include <stdint.h>
+#include "base/bytes.h"
 
 struct date {
     int year, month, day;      /* month and day from 1 */
@@ -23,5 +23,7 @@ const char *date_month_name(int month);
 void date_rfc5322(int64_t time_ms, char out[DATE_LEN]);
 /* "23-Nov-2026 07:11:20 +0000", day padded with a blank (RFC 3501 date-time, without its quotes). */
 void date_imap(int64_t time_ms, char out[DATE_LEN]);
+/* Milliseconds since 1970 of what date_imap() writes, in any zone. -1 on anything else. */
+int date_imap_parse(struct bytes text, int64_t *time_ms_r);
 
 #endif

@@ -121,7 +121,7 @@ static void failures(struct metrics_text *text, const struct dispatch_state *sta
 
 static void limit(struct metrics_text *text, const struct dispatch_state *state)
 {
-    metrics_count(text, METRICS_LABELS("upstream", state->config->name), state->config->connections);
+    metrics_count(text, METRICS_LABELS("upstream", state->config->name), state->config->settings[IMAPC_CONNECTIONS]);
 }
 
 static void appends(struct metrics_text *text, const struct dispatch_state *state)

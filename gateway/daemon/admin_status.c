@@ -82,7 +82,7 @@ static json_t *upstream(const struct dispatch_state *state)
     json_t *json = json_pack("{s:s,s:s,s:I,s:s,s:I,s:I,s:I}", "name", state->config->name, "address",
                              state->config->address.host, "port", (json_int_t)state->config->address.port, "state",
                              state_name(state), "failures", (json_int_t)state->failures, "active",
-                             (json_int_t)state->counts.active, "connections_max", (json_int_t)state->config->connections);
+                             (json_int_t)state->counts.active, "connections_max", (json_int_t)state->config->settings[IMAPC_CONNECTIONS]);
     json_object_set_new(json, "paused_until", moment(state->paused_until));
     json_object_set_new(json, "filed", number(state->counts.filed));
     json_object_set_new(json, "deferred", number(state->counts.deferred));

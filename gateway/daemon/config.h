@@ -53,17 +53,18 @@ struct config_listener {
 struct config_upstream {
     const char *name;
     struct net_address address;
-    const char *profile;
+    uint64_t profile; /* index for imapc_profile_at() */
     struct config_tls tls;
     bool insecure;
     const char *username;
     const char *password;
-    uint64_t connections;
+    uint64_t settings[IMAPC_SETTINGS]; /* resolved */
     uint64_t connect_timeout;
     uint64_t command_timeout;
     uint64_t idle_timeout;
     uint64_t retry_initial;
     uint64_t retry_maximum;
+    uint64_t settle;
     uint64_t give_up;
 };
 

@@ -146,11 +146,21 @@ static void load_rules(struct config *config, const char *folder, struct filters
 
 /* ---- the whole ---- */
 
+/* What the profile says stands where the operator says nothing. */
+static void resolve_profiles(struct config *config)
+{
+    struct config_upstream *upstreams = config->upstreams.items;
+    for (size_t i = 0; i < config->upstreams.count; i++) {
+        imapc_profile_resolve(imapc_profile_at((size_t)upstreams[i].profile), upstreams[i].settings);
+    }
+}
+
 static void read_config(struct config *config, const struct filters_json *json, struct filters_problems *problems)
 {
     struct config_reader reader = {
         .json = json, .problems = problems, .arena = config->arena, .folder = folder_of(config->arena, config->file)};
     config_read(&reader, &config_root_table, "", filters_json_root(json), config);
+    resolve_profiles(config);
     config_check(config, json, problems);
     load_rules(config, reader.folder, problems);
 }

@@ -93,20 +93,51 @@ static const struct config_key upstream_retry_keys[] = {
     {"initial", CONFIG_DURATION, AT(config_upstream, retry_initial), .fallback = "10s", .least = 10,
      .help = "first wait after a failure; doubled each time"},
     {"maximum", CONFIG_DURATION, AT(config_upstream, retry_maximum), .fallback = "15m", .least = 10, .help = "longest wait"},
+    {"settle", CONFIG_DURATION, AT(config_upstream, settle), .fallback = "2s",
+     .help = "a message whose outcome is unknown is looked for this long after, when the server had time to finish it"},
     {"give_up", CONFIG_DURATION, AT(config_upstream, give_up), .fallback = "5d", .least = 1000,
      .help = "older deliveries become dead letters"},
     END,
 };
 static const struct config_table upstream_retry = {upstream_retry_keys, 0};
 
+/* The order of imapc_profile_at(). */
+static const char *const profiles[] = {"generic", "dovecot", "cyrus", "courier", "gmail", "microsoft365",
+                                       "exchange", "yahoo", "icloud", "zimbra", NULL};
+static const char *const switches[] = {"profile", "no", "yes", NULL};
+
+static const struct config_key upstream_limit_keys[] = {
+    {"folder_connections", CONFIG_NUMBER, AT(config_upstream, settings[IMAPC_FOLDER_CONNECTIONS]), .least = 1, .most = 1000,
+     .help = "connections at once into one folder, while messages go one by one"},
+    {"batch", CONFIG_NUMBER, AT(config_upstream, settings[IMAPC_BATCH]), .least = 1, .most = 1000,
+     .help = "messages in one MULTIAPPEND; 1 switches it off"},
+    {"batch_octets", CONFIG_SIZE, AT(config_upstream, settings[IMAPC_BATCH_OCTETS]), .least = 1, .help = "and their octets"},
+    {"batch_atomic", CONFIG_WORD, AT(config_upstream, settings[IMAPC_BATCH_ATOMIC]), .words = switches,
+     .help = "whether a refused batch leaves nothing behind; else its messages are looked for"},
+    {"literal_max", CONFIG_SIZE, AT(config_upstream, settings[IMAPC_LITERAL_MAX]), .least = 1,
+     .help = "larger messages wait for the server before their octets go out"},
+    {"max_message_size", CONFIG_SIZE, AT(config_upstream, settings[IMAPC_MESSAGE_MAX]), .least = 1024,
+     .help = "the largest message that the server takes"},
+    {"daily", CONFIG_SIZE, AT(config_upstream, settings[IMAPC_DAILY_OCTETS]), .least = 1024,
+     .help = "octets sent in a day; the rest waits"},
+    {"keywords", CONFIG_WORD, AT(config_upstream, settings[IMAPC_KEYWORDS]), .words = switches,
+     .help = "whether keywords are sent as well as system flags"},
+    {"subscribe", CONFIG_WORD, AT(config_upstream, settings[IMAPC_SUBSCRIBE]), .words = switches,
+     .help = "whether folders that are created are subscribed to"},
+    END,
+};
+static const struct config_table upstream_limits = {upstream_limit_keys, 0};
+
 static const struct config_key upstream_keys[] = {
     {"address", CONFIG_ADDRESS, AT(config_upstream, address), .required = true, .help = "host:port or [v6]:port"},
-    {"profile", CONFIG_STRING, AT(config_upstream, profile), .fallback = "generic", .help = "kind of server"},
+    {"profile", CONFIG_WORD, AT(config_upstream, profile), .fallback = "generic", .words = profiles,
+     .help = "kind of server; mailweir upstreams --profiles prints what each sets"},
     {"tls", CONFIG_OBJECT, .table = &upstream_tls, .help = "transport security; without it, implicit TLS"},
     {"insecure", CONFIG_BOOL, AT(config_upstream, insecure), .help = "allow a connection off loopback without TLS"},
     {"auth", CONFIG_OBJECT, .required = true, .table = &upstream_auth, .help = "how to log in"},
-    {"connections", CONFIG_NUMBER, AT(config_upstream, connections), .fallback = "4", .least = 1, .most = 1000,
-     .help = "connections at most"},
+    {"connections", CONFIG_NUMBER, AT(config_upstream, settings[IMAPC_CONNECTIONS]), .least = 1, .most = 1000,
+     .help = "connections at most; without it, as the profile says"},
+    {"limits", CONFIG_OBJECT, .table = &upstream_limits, .help = "what to set instead of the profile's values"},
     {"timeouts", CONFIG_OBJECT, .table = &upstream_timeouts, .help = "how long to wait for the server"},
     {"retry", CONFIG_OBJECT, .table = &upstream_retry, .help = "when to try again"},
     END,

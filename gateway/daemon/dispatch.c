@@ -177,12 +177,13 @@ static int open_upstream(struct dispatch *dispatch, struct dispatch_upstream *up
                                     .address = config->address,
                                     .username = config->username,
                                     .password = config->password,
-                                    .connections = (unsigned)config->connections,
                                     .connect_timeout_ms = config->connect_timeout,
                                     .command_timeout_ms = config->command_timeout,
                                     .idle_timeout_ms = config->idle_timeout,
                                     .retry_initial_ms = config->retry_initial,
-                                    .retry_maximum_ms = config->retry_maximum};
+                                    .retry_maximum_ms = config->retry_maximum,
+                                    .settle_ms = config->settle};
+    memcpy(account.settings, config->settings, sizeof account.settings);
     account.tls_mode = (unsigned)modes[config->tls.mode];
     if (config_upstream_tls(config, &account.tls, fault) < 0) {
         return -1;

@@ -91,7 +91,8 @@ static struct spool_outcome outcome_of(const struct dispatch_job *job)
                                    .fault = outcome->fault,
                                    .uidvalidity = outcome->uidvalidity,
                                    .uid = outcome->uid,
-                                   .uncertain = outcome->fault.class == FAULT_UNCERTAIN || job->item->uncertain};
+                                   .uncertain = outcome->fault.class == FAULT_UNCERTAIN ||
+                                                (job->item->uncertain && !outcome->looked)};
     bool too_old = now - job->item->envelope.received_ms > (int64_t)job->upstream->config->give_up;
     if (!fault_is_set(&outcome->fault)) {
         result.kind = SPOOL_FILED;
@@ -113,7 +114,10 @@ static void log_filed(const struct dispatch_job *job)
               LOG_STR("delivery", item->id), LOG_STR("upstream", item->delivery.upstream),
               LOG_STR("folder", item->delivery.folder), LOG_STR("rule", item->delivery.rule),
               LOG_INT("size", mail_rope_size(job->rope)), LOG_INT("uidvalidity", job->outcome.uidvalidity),
-              LOG_INT("uid", job->outcome.uid), LOG_INT("attempt", item->attempts + 1));
+              LOG_INT("uid", job->outcome.uid), LOG_INT("attempt", item->attempts + 1),
+              LOG_STR("note", job->outcome.found                ? "found: an earlier attempt had filed it"
+                              : job->outcome.possible_duplicate ? "possible_duplicate: an earlier attempt may have filed it too"
+                                                                : ""));
 }
 
 static void log_failed(const struct dispatch_job *job, const struct spool_outcome *outcome, const char *action)
@@ -225,6 +229,7 @@ static void submit(struct dispatch_job *job)
     }
     struct imapc_append *append = &job->append;
     append->folder = item->delivery.folder;
+    append->uncertain = item->uncertain;
     append->flags = item->delivery.flags;
     append->flag_count = item->delivery.flag_count;
     append->date_ms = item->delivery.date_ms != 0 ? item->delivery.date_ms : item->envelope.received_ms;

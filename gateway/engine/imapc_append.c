@@ -9,8 +9,8 @@
 static bool non_synchronising(const struct imapc_engine *engine, uint64_t size)
 {
     uint32_t has = engine->capabilities.has;
-    return ((has & IMAP_CAP_LITERAL_PLUS) && size <= IMAPC_LITERAL_PLUS_MAX) ||
-           ((has & IMAP_CAP_LITERAL_MINUS) && size <= IMAPC_LITERAL_MINUS_MAX);
+    uint64_t most = has & IMAP_CAP_LITERAL_PLUS ? UINT64_MAX : has & IMAP_CAP_LITERAL_MINUS ? IMAPC_LITERAL_MINUS_MAX : 0;
+    return size <= most && size <= engine->options.literal_max && most > 0;
 }
 
 /* Flags, date and literal head of the current message. */
@@ -18,20 +18,11 @@ static void announce(struct imapc_engine *engine)
 {
     const struct imapc_message *message = &engine->append.messages[engine->append.current];
     struct imap_command *command = &engine->command;
-    imap_command_flags(command, message->flags, message->flag_count);
+    imap_command_flags(command, message->flags, message->flag_count, engine->options.keywords);
     imap_command_date(command, message->date_ms);
     imap_command_literal(command, message->size, non_synchronising(engine, message->size));
     engine->append.sent = 0;
     engine->append.literal_open = true;
-}
-
-static void refuse_locally(struct imapc_engine *engine, const char *code, const char *text)
-{
-    engine->result = (struct imapc_result){0};
-    fault_set(&engine->result.fault, FAULT_PERM, code, "append", "%s", text);
-    engine->command_open = false;
-    imapc_append_over(engine);
-    imapc_enter(engine, IMAPC_PHASE_READY);
 }
 
 void imapc_append_enter(struct imapc_engine *engine)
@@ -41,16 +32,28 @@ void imapc_append_enter(struct imapc_engine *engine)
     engine->append.literal_sent = false;
     engine->append.answered = false;
     engine->append.create_due = false;
-    imap_command_string(command, buf_bytes(&engine->append.folder));
+    imap_command_string(command, buf_bytes(&engine->folder));
     announce(engine);
     if (imap_command_check(command) < 0) {
-        refuse_locally(engine, "command", "the folder's name or the flags do not fit in an IMAP command");
+        imapc_give_up(engine, "command", "the folder's name or the flags do not fit in an IMAP command");
         return;
     }
     imapc_send(engine);
 }
 
-void imapc_engine_append(struct imapc_engine *engine, uint64_t now, const char *folder, const struct imapc_message *messages,
+/* The largest message that the server takes, as it said itself (RFC 7889). */
+static bool is_too_big(const struct imapc_engine *engine)
+{
+    uint64_t most = engine->capabilities.append_limit;
+    for (size_t i = 0; i < engine->append.count && most > 0; i++) {
+        if (engine->append.messages[i].size > most) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void imapc_engine_append(struct imapc_engine *engine, uint64_t now, const char *folder, struct imapc_message *messages,
                          size_t count)
 {
     EXPECT(imapc_engine_is_ready(engine) && count > 0);
@@ -59,9 +62,13 @@ void imapc_engine_append(struct imapc_engine *engine, uint64_t now, const char *
     append->messages = messages;
     append->count = count;
     append->created = false;
-    buf_clear(&append->folder);
-    if (imap_name_map(&append->folder, bytes_of(folder), &engine->namespaces) < 0) {
-        refuse_locally(engine, "folder-name", "the folder's name is empty, too long, no UTF-8, or holds control characters");
+    buf_clear(&engine->folder);
+    if (imap_name_map(&engine->folder, bytes_of(folder), &engine->namespaces) < 0) {
+        imapc_give_up(engine, "folder-name", "the folder's name is empty, too long, no UTF-8, or holds control characters");
+        return;
+    }
+    if (is_too_big(engine)) {
+        imapc_give_up(engine, "toobig", "the message is larger than the APPENDLIMIT of the server");
         return;
     }
     imapc_enter(engine, IMAPC_PHASE_APPEND);
@@ -93,7 +100,7 @@ static void leave(struct imapc_engine *engine)
         imapc_enter(engine, IMAPC_PHASE_CREATE);
         return;
     }
-    imapc_append_over(engine);
+    imapc_over(engine);
     imapc_enter(engine, IMAPC_PHASE_READY);
 }
 
@@ -140,21 +147,20 @@ void imapc_engine_body(struct imapc_engine *engine, uint64_t now, struct bytes d
 
 /* ---- the answers ---- */
 
-static void take_refusal(struct imapc_engine *engine, const struct imap_reply *reply)
-{
-    struct imapc_refusal refusal = imapc_refusal_of(reply);
-    engine->result.account = refusal.account;
-    engine->result.retry_after_ms = refusal.retry_after_ms;
-    fault_set(&engine->result.fault, refusal.class, refusal.code, "append", "%.*s", (int)reply->text.len,
-              (const char *)reply->text.ptr);
-}
-
+/* APPENDUID's set names the messages in the order in which they were sent (RFC 4315 section 3). */
 static void take_success(struct imapc_engine *engine, const struct imap_reply *reply)
 {
-    uint32_t validity, first, last;
-    if (bytes_is_nocase(reply->code, "APPENDUID") && imap_reply_appenduid(reply->code_args, &validity, &first, &last) == 0) {
-        engine->result.uidvalidity = validity;
-        engine->result.uid = first;
+    struct imapc_appending *append = &engine->append;
+    struct bytes set = reply->code_args;
+    struct imap_uid_range range;
+    size_t i = 0;
+    if (!bytes_is_nocase(reply->code, "APPENDUID") || imap_reply_appenduid(&set, &engine->result.uidvalidity) < 0) {
+        return;
+    }
+    while (i < append->count && imap_uid_range_next(&set, &range) == 1) {
+        for (uint32_t uid = range.first; i < append->count && uid <= range.last && uid != 0; uid++) {
+            append->messages[i++].uid = uid;
+        }
     }
 }
 
@@ -170,7 +176,7 @@ void imapc_append_reply(struct imapc_engine *engine, const struct imap_reply *re
     if (reply->status == IMAP_STATUS_OK) {
         take_success(engine, reply);
     } else {
-        take_refusal(engine, reply);
+        imapc_note_refusal(engine, reply);
         append->create_due = imapc_refusal_of(reply).create && !append->created;
     }
     if (!whole && append->literal_sent) {
@@ -185,13 +191,28 @@ void imapc_create_enter(struct imapc_engine *engine)
     struct imap_command *command = imapc_begin(engine, "CREATE");
     engine->append.created = true;
     engine->append.literal_open = false;
-    imap_command_string(command, buf_bytes(&engine->append.folder));
+    imap_command_string(command, buf_bytes(&engine->folder));
     imap_command_end(command);
     imapc_send(engine);
 }
 
 void imapc_create_reply(struct imapc_engine *engine, const struct imap_reply *reply)
 {
-    (void)reply; /* refused, it may exist all the same, made by somebody else meanwhile: the second APPEND tells */
+    /* Refused, it may exist all the same, made by somebody else meanwhile: the second APPEND tells. */
+    bool made = reply->status == IMAP_STATUS_OK;
+    imapc_enter(engine, made && engine->options.subscribe ? IMAPC_PHASE_SUBSCRIBE : IMAPC_PHASE_APPEND);
+}
+
+void imapc_subscribe_enter(struct imapc_engine *engine)
+{
+    struct imap_command *command = imapc_begin(engine, "SUBSCRIBE");
+    imap_command_string(command, buf_bytes(&engine->folder));
+    imap_command_end(command);
+    imapc_send(engine);
+}
+
+void imapc_subscribe_reply(struct imapc_engine *engine, const struct imap_reply *reply)
+{
+    (void)reply; /* a folder that is not subscribed to takes mail as well */
     imapc_enter(engine, IMAPC_PHASE_APPEND);
 }

@@ -24,6 +24,10 @@ static const struct {
     [IMAPC_PHASE_READY] = {"ready", NULL, NULL},
     [IMAPC_PHASE_APPEND] = {"append", imapc_append_enter, imapc_append_reply},
     [IMAPC_PHASE_CREATE] = {"create", imapc_create_enter, imapc_create_reply},
+    [IMAPC_PHASE_SUBSCRIBE] = {"subscribe", imapc_subscribe_enter, imapc_subscribe_reply},
+    [IMAPC_PHASE_EXAMINE] = {"examine", imapc_examine_enter, imapc_examine_reply},
+    [IMAPC_PHASE_FETCH] = {"fetch", imapc_fetch_enter, imapc_fetch_reply},
+    [IMAPC_PHASE_UNSELECT] = {"unselect", imapc_unselect_enter, imapc_unselect_reply},
     [IMAPC_PHASE_LOGOUT] = {"logout", NULL, NULL},
     [IMAPC_PHASE_ENDED] = {"ended", NULL, NULL},
 };
@@ -38,7 +42,7 @@ struct imapc_engine *imapc_engine_new(const struct imapc_engine_options *options
     imap_reply_init(&engine->parser);
     imap_command_init(&engine->command);
     buf_init(&engine->output, IMAP_COMMAND_MAX + 2 * IMAPC_BODY_PIECE);
-    buf_init(&engine->append.folder, IMAP_NAME_MAX);
+    buf_init(&engine->folder, IMAP_NAME_MAX);
     engine->now = now;
     engine->deadline = now + options->greeting_timeout_ms;
     return engine;
@@ -49,10 +53,11 @@ void imapc_engine_free(struct imapc_engine **engine)
     if (*engine == NULL) {
         return;
     }
+    imapc_locate_done(*engine);
     imap_reply_done(&(*engine)->parser);
     imap_command_done(&(*engine)->command);
     buf_done(&(*engine)->output);
-    buf_done(&(*engine)->append.folder);
+    buf_done(&(*engine)->folder);
     free((char *)(*engine)->options.username);
     free((char *)(*engine)->options.password);
     free(*engine);
@@ -106,25 +111,44 @@ void imapc_send(struct imapc_engine *engine)
 
 /* ---- the end ---- */
 
-void imapc_append_over(struct imapc_engine *engine)
+void imapc_over(struct imapc_engine *engine)
 {
     engine->result_due = true;
     engine->append.messages = NULL;
     engine->append.literal_open = false;
     engine->append.asked = false;
+    imapc_locate_done(engine);
+}
+
+void imapc_give_up(struct imapc_engine *engine, const char *code, const char *text)
+{
+    engine->result = (struct imapc_result){0};
+    fault_set(&engine->result.fault, FAULT_PERM, code, phases[engine->phase].name, "%s", text);
+    engine->command_open = false;
+    imapc_over(engine);
+    imapc_enter(engine, IMAPC_PHASE_READY);
+}
+
+void imapc_note_refusal(struct imapc_engine *engine, const struct imap_reply *reply)
+{
+    struct imapc_refusal refusal = imapc_refusal_of(reply);
+    engine->result.account = refusal.account;
+    engine->result.retry_after_ms = refusal.retry_after_ms;
+    fault_set(&engine->result.fault, refusal.class, refusal.code, phases[engine->phase].name, "%.*s", (int)reply->text.len,
+              (const char *)reply->text.ptr);
 }
 
 static void end_connection(struct imapc_engine *engine)
 {
-    struct imapc_appending *append = &engine->append;
-    if (append->messages != NULL) {
+    const struct imapc_appending *append = &engine->append;
+    if (append->messages != NULL || engine->locate.wanted != NULL) {
         if (!append->answered) {
-            engine->result = (struct imapc_result){.retry_after_ms = engine->retry_after_ms, .account = engine->account};
             const struct fault *fault = &engine->fault;
-            fault_set(&engine->result.fault, append->literal_sent ? FAULT_UNCERTAIN : fault->class, fault->code, fault->where, "%s",
-                      fault->text);
+            bool uncertain = append->messages != NULL && append->literal_sent;
+            engine->result = (struct imapc_result){.retry_after_ms = engine->retry_after_ms, .account = engine->account};
+            fault_set(&engine->result.fault, uncertain ? FAULT_UNCERTAIN : fault->class, fault->code, fault->where, "%s", fault->text);
         }
-        imapc_append_over(engine);
+        imapc_over(engine);
     }
     engine->command_open = false;
     engine->phase = IMAPC_PHASE_ENDED;
@@ -183,6 +207,8 @@ static void on_untagged(struct imapc_engine *engine, const struct imap_reply *re
         on_bye(engine, reply);
     } else if (engine->phase == IMAPC_PHASE_GREETING) {
         phases[engine->phase].reply(engine, reply);
+    } else if (engine->locate.wanted != NULL) {
+        imapc_locate_data(engine, reply);
     } else {
         imapc_login_data(engine, reply);
     }

@@ -1,7 +1,8 @@
 /*
  * imapc_engine - one IMAP client connection as a state machine without I/O: octets and time in, octets and wishes out (RFC 9051).
  *
- * greeting -> capability -> [starttls -> handshake] -> login -> namespace -> ready -> append (-> create -> append) -> ready ... -> logout
+ * greeting -> capability -> [starttls -> handshake] -> login -> namespace -> ready -> append (-> create -> append) -> ready
+ *                                                                          -> examine -> fetch ... -> unselect -> ready ... -> logout
  *
  *   step    looks at the input, goes on as far as it can, and says what it wants next
  *   want    something only the outside can do: octets of a message, TLS, taking a result, closing
@@ -29,29 +30,39 @@ struct imapc_engine_options {
     uint8_t random[8]; /* of the tags */
     uint64_t greeting_timeout_ms;
     uint64_t command_timeout_ms; /* without any octet moved */
+    uint64_t literal_max;        /* larger messages wait for the server's "+" even where it has LITERAL+; so a refusal comes first */
+    bool subscribe;              /* SUBSCRIBE to folders that are created */
+    bool keywords;               /* send keywords, not only system flags */
 };
 
-/* One message of an append; the views and pointers stay valid until the result. */
+/* One message of an append; it and what it points at stay valid until the result. */
 struct imapc_message {
     const char *const *flags;
     size_t flag_count;
     int64_t date_ms; /* INTERNALDATE */
     uint64_t size;
+    uint32_t uid; /* set by the engine from APPENDUID (RFC 4315); 0: not said */
+};
+
+/* A message that may lie in a folder: looked for by the id in its own header field. */
+struct imapc_wanted {
+    const char *id;
+    uint32_t uid; /* set by the engine; 0: it was not found */
 };
 
 struct imapc_result {
-    struct fault fault;        /* NONE: the messages lie in the folder. UNCERTAIN: octets of a literal went out, no tagged answer came */
-    uint32_t uidvalidity;      /* of APPENDUID, else 0 */
-    uint32_t uid;              /* of the first message; the others follow */
+    struct fault fault;        /* NONE: done. UNCERTAIN: octets of a literal went out, no tagged answer came */
+    uint32_t uidvalidity;      /* of the folder, when the server said it; else 0 */
     uint64_t retry_after_ms;   /* the pause the server asks for */
-    bool account;              /* the fault is of the account or the connection, not of these messages */
+    bool account;              /* the fault is of the account, not of these messages */
+    bool partial;              /* of a search: what was not found may be there all the same */
 };
 
 enum imapc_want {
     IMAPC_WANT_INPUT,  /* nothing can be done before something comes from outside */
     IMAPC_WANT_TLS,    /* send the output, negotiate TLS, then imapc_engine_tls_ready() */
     IMAPC_WANT_BODY,   /* octets of a message: answer by imapc_engine_body() */
-    IMAPC_WANT_RESULT, /* the append is over; the engine may be given the next one unless CLOSE follows */
+    IMAPC_WANT_RESULT, /* the append or search is over; the engine may be given the next one unless CLOSE follows */
     IMAPC_WANT_CLOSE,  /* send the output and close; request->fault says why */
 };
 
@@ -89,8 +100,14 @@ bool imapc_engine_is_ready(const struct imapc_engine *engine);
 /* Whether it has been ready at least once: the account works. */
 bool imapc_engine_was_ready(const struct imapc_engine *engine);
 /* Appends the messages to folder (UTF-8, "/" between levels), more than one only with MULTIAPPEND. The engine must be ready; step() goes on. */
-void imapc_engine_append(struct imapc_engine *engine, uint64_t now, const char *folder, const struct imapc_message *messages,
+void imapc_engine_append(struct imapc_engine *engine, uint64_t now, const char *folder, struct imapc_message *messages,
                          size_t count);
+/*
+ * Looks in folder for messages by their ids (mail_rope's MAIL_ID_FIELD), from the newest back to those whose INTERNALDATE is before since_ms (RFC 9051
+ * section 6.4.5): a few round trips for any number of ids. A folder that does not exist holds none of them. The engine must be ready; a RESULT follows.
+ */
+void imapc_engine_locate(struct imapc_engine *engine, uint64_t now, const char *folder, int64_t since_ms,
+                         struct imapc_wanted *wanted, size_t count);
 /* Says goodbye; CLOSE follows. The engine must be ready. */
 void imapc_engine_logout(struct imapc_engine *engine, uint64_t now);
 

@@ -1,10 +1,11 @@
 /*
- * imapc_private - what the files of the IMAP engine share: imapc_engine.c (steps, replies, deadlines), imapc_login.c (up to ready) and
- * imapc_append.c (append and create). Nobody else includes it.
+ * imapc_private - what the files of the IMAP engine share: imapc_engine.c (steps, replies, deadlines), imapc_login.c (up to ready),
+ * imapc_append.c (append and create) and imapc_locate.c (looking for messages). Nobody else includes it.
  */
 #ifndef MAILWEIR_ENGINE_IMAPC_PRIVATE_H
 #define MAILWEIR_ENGINE_IMAPC_PRIVATE_H
 
+#include "base/map.h"
 #include "engine/imapc_engine.h"
 #include "engine/imapc_refusal.h"
 #include "proto/imap_command.h"
@@ -16,9 +17,7 @@
 #define IMAPC_REPLIES_MAX 100000
 /* Octets of responses to one command. */
 #define IMAPC_REPLY_OCTETS_MAX ((uint64_t)64 << 20)
-/* A message up to this size goes as a non-synchronising literal where the server has LITERAL+. */
-#define IMAPC_LITERAL_PLUS_MAX ((uint64_t)64 << 10)
-/* The same where it has LITERAL- (RFC 7888). */
+/* A message up to this size goes as a non-synchronising literal where the server has only LITERAL- (RFC 7888). */
 #define IMAPC_LITERAL_MINUS_MAX ((uint64_t)4 << 10)
 
 enum imapc_phase {
@@ -31,13 +30,17 @@ enum imapc_phase {
     IMAPC_PHASE_READY,
     IMAPC_PHASE_APPEND,
     IMAPC_PHASE_CREATE,
+    IMAPC_PHASE_SUBSCRIBE,
+    IMAPC_PHASE_EXAMINE,
+    IMAPC_PHASE_FETCH,
+    IMAPC_PHASE_UNSELECT,
     IMAPC_PHASE_LOGOUT,
     IMAPC_PHASE_ENDED,
 };
 
 /* The append under way. */
 struct imapc_appending {
-    const struct imapc_message *messages;
+    struct imapc_message *messages; /* NULL: none */
     size_t count;
     size_t current;     /* the message whose octets are due */
     uint64_t sent;      /* of its octets */
@@ -47,7 +50,28 @@ struct imapc_appending {
     bool created;       /* CREATE was tried for it */
     bool answered;      /* a refusal came while octets were still due */
     bool create_due;    /* it was one that asks for CREATE */
-    struct buf folder;  /* the server's name */
+};
+
+/* The first window of a search, in messages from the end of the folder; each further one is four times as large. */
+#define IMAPC_WINDOW_FIRST 200
+#define IMAPC_WINDOW_MAX 20000
+/* A search that has seen this many messages ends; what it has not found is in doubt. */
+#define IMAPC_SEARCH_MAX 200000
+/* Clocks differ by less, and servers round dates. */
+#define IMAPC_SEARCH_SLACK_MS INT64_C(3600000)
+
+/* The search under way. */
+struct imapc_locating {
+    struct imapc_wanted *wanted; /* NULL: none */
+    struct map *index;           /* of wanted, by id */
+    size_t missing;
+    int64_t since_ms;
+    uint32_t uidvalidity;
+    uint32_t first;   /* of the window, as a sequence number */
+    uint32_t end;     /* the last one of it; before the first window: messages in the folder */
+    uint32_t window;
+    uint32_t seen;
+    bool any_recent;  /* some message of the window is not older than since_ms */
 };
 
 struct imapc_engine {
@@ -70,7 +94,9 @@ struct imapc_engine {
     char tag[IMAP_COMMAND_TAG_MAX];
     bool plain_due; /* AUTHENTICATE PLAIN waits for its "+" */
 
+    struct buf folder; /* of the append or search: the server's name */
     struct imapc_appending append;
+    struct imapc_locating locate;
     struct imapc_result result;
     bool result_due;
     bool tls_due;
@@ -97,8 +123,12 @@ void imapc_fail(struct imapc_engine *engine, enum fault_class class, const char 
     __attribute__((format(printf, 4, 5)));
 /* Ends the connection for a refusal of the server. */
 void imapc_refused(struct imapc_engine *engine, const struct imap_reply *reply);
-/* The append is over with what stands in engine->result. */
-void imapc_append_over(struct imapc_engine *engine);
+/* The append or search is over with what stands in engine->result. */
+void imapc_over(struct imapc_engine *engine);
+/* The same, ended by us for a fault of the task itself; the connection is ready for the next. */
+void imapc_give_up(struct imapc_engine *engine, const char *code, const char *text);
+/* What a refusal means, into engine->result. */
+void imapc_note_refusal(struct imapc_engine *engine, const struct imap_reply *reply);
 
 /* imapc_login.c: enter and reply of the phases up to ready. reply is called for tagged answers, continuations and greetings. */
 void imapc_greeting_reply(struct imapc_engine *engine, const struct imap_reply *reply);
@@ -118,7 +148,20 @@ void imapc_append_enter(struct imapc_engine *engine);
 void imapc_append_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 void imapc_create_enter(struct imapc_engine *engine);
 void imapc_create_reply(struct imapc_engine *engine, const struct imap_reply *reply);
+void imapc_subscribe_enter(struct imapc_engine *engine);
+void imapc_subscribe_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 /* Whether octets of a message are due now; fills the request. */
 bool imapc_append_wants_body(struct imapc_engine *engine, struct imapc_request *request);
+
+/* imapc_locate.c */
+void imapc_examine_enter(struct imapc_engine *engine);
+void imapc_examine_reply(struct imapc_engine *engine, const struct imap_reply *reply);
+void imapc_fetch_enter(struct imapc_engine *engine);
+void imapc_fetch_reply(struct imapc_engine *engine, const struct imap_reply *reply);
+void imapc_unselect_enter(struct imapc_engine *engine);
+void imapc_unselect_reply(struct imapc_engine *engine, const struct imap_reply *reply);
+/* Untagged responses of these phases. */
+void imapc_locate_data(struct imapc_engine *engine, const struct imap_reply *reply);
+void imapc_locate_done(struct imapc_engine *engine);
 
 #endif

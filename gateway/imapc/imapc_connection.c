@@ -29,6 +29,9 @@ struct imapc_connection *imapc_connection_new(struct imapc_pool *pool)
         .password = account->password,
         .greeting_timeout_ms = account->connect_timeout_ms,
         .command_timeout_ms = account->command_timeout_ms,
+        .literal_max = account->settings[IMAPC_LITERAL_MAX],
+        .keywords = account->settings[IMAPC_KEYWORDS] != 0,
+        .subscribe = account->settings[IMAPC_SUBSCRIBE] != 0,
     };
     net_random(options.random, sizeof options.random);
     connection->pool = pool;
@@ -70,28 +73,15 @@ static void on_body(void *ctx, struct bytes data, const struct fault *fault)
     imapc_connection_pump(connection);
 }
 
-static void finish_append(struct imapc_connection *connection, const struct imapc_result *result)
+static void finish_job(struct imapc_connection *connection, const struct imapc_result *result)
 {
-    struct imapc_append *append = connection->append;
-    connection->append = NULL;
+    bool stale = connection->jobs > 0 && !connection->pool->draining;
     connection->idle_since = net_now(connection->pool->loop);
-    bool stale = connection->appends > 0 && result->fault.class == FAULT_TEMP &&
-                 bytes_is(bytes_of(result->fault.code), "connection-lost");
-    if (stale && !connection->pool->draining) {
-        /* The server had closed an idle connection, and nothing of this append went out: the next connection takes it. */
-        imapc_pool_give_back(connection->pool, append);
-        return;
-    }
-    connection->appends++;
-    struct imapc_outcome outcome = {.fault = result->fault,
-                                    .uidvalidity = result->uidvalidity,
-                                    .uid = result->uid,
-                                    .retry_after_ms = result->retry_after_ms,
-                                    .account = result->account};
-    imapc_pool_answer(connection->pool, append, &outcome);
+    connection->jobs++;
+    imapc_job_finish(connection->pool, &connection->job, result, stale);
 }
 
-/* An idle connection takes the next append, or says goodbye. */
+/* An idle connection takes the next piece of work, or says goodbye. */
 static bool start_next(struct imapc_connection *connection)
 {
     struct imapc_pool *pool = connection->pool;
@@ -102,14 +92,14 @@ static bool start_next(struct imapc_connection *connection)
     if (!connection->ready) {
         connection->ready = true;
         connection->idle_since = now;
-        imapc_pool_connected(pool);
+        imapc_pool_connected(pool, connection);
     }
-    connection->append = imapc_pool_take(pool);
-    if (connection->append != NULL) {
-        const struct imapc_append *append = connection->append;
-        connection->message = (struct imapc_message){
-            .flags = append->flags, .flag_count = append->flag_count, .date_ms = append->date_ms, .size = append->body.size};
-        imapc_engine_append(connection->engine, now, append->folder, &connection->message, 1);
+    if (!pool->draining) {
+        const struct imap_capabilities *capabilities = imapc_engine_capabilities(connection->engine);
+        connection->job = imapc_job_take(pool, (capabilities->has & IMAP_CAP_MULTIAPPEND) != 0);
+    }
+    if (connection->job != NULL) {
+        imapc_job_start(connection->job, connection->engine, now);
         return true;
     }
     if (pool->draining || now - connection->idle_since >= pool->account.idle_timeout_ms) {
@@ -172,12 +162,12 @@ static bool advance(struct imapc_connection *connection)
     case IMAPC_WANT_TLS:
         return start_tls(connection);
     case IMAPC_WANT_BODY: {
-        const struct imapc_body *body = &connection->append->body;
+        const struct imapc_body *body = &connection->job->appends[request.message]->body;
         body->read(body->ctx, request.offset, request.len, on_body, connection);
         return true;
     }
     case IMAPC_WANT_RESULT:
-        finish_append(connection, request.result);
+        finish_job(connection, request.result);
         return true;
     case IMAPC_WANT_CLOSE:
         end(connection, &request);

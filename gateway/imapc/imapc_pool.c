@@ -10,8 +10,15 @@
 #include "engine/backoff.h"
 #include "imapc/imapc_private.h"
 
-#define RETRY_INITIAL_MS 1000
-#define RETRY_MAXIMUM_MS 60000
+/* The pace of connecting while an upstream is down, where the account says nothing. */
+static const struct backoff connect_backoff = {.initial_ms = 1000, .maximum_ms = 60000};
+/* A password that is refused is not tried so soon again: servers lock accounts. */
+static const struct backoff login_backoff = {.initial_ms = 60000, .maximum_ms = 3600000};
+/* So long the pool stays smaller after the server said that there are too many connections. */
+#define CROWDED_MS UINT64_C(600000)
+#define DAY_MS UINT64_C(86400000)
+/* Folders at once; there are never more than appends. */
+#define FOLDERS_MAX ((size_t)1 << 24)
 
 static void on_kick(void *ctx);
 
@@ -25,7 +32,11 @@ struct imapc_pool *imapc_pool_new(struct net_loop *loop, const struct imapc_acco
     pool->account.username = expect_strdup(account->username);
     pool->account.password = expect_strdup(account->password);
     pool->account.tls = account->tls != NULL ? net_tls_hold(account->tls) : NULL;
-    list_init(&pool->waiting);
+    pool->folders = map_new(FOLDERS_MAX, NULL);
+    pool->connection_most = (size_t)account->settings[IMAPC_CONNECTIONS];
+    pool->search_at = net_now(loop) + account->settle_ms;
+    pool->day_began = net_now(loop);
+    list_init(&pool->ring);
     list_init(&pool->connections);
     pool->kick = net_timer_new(loop, on_kick, pool);
     return pool;
@@ -43,6 +54,7 @@ void imapc_pool_free(struct imapc_pool **pool)
     while (!list_is_empty(&(*pool)->connections)) {
         imapc_connection_cut(LIST_ITEM((*pool)->connections.next, struct imapc_connection, link), &fault);
     }
+    map_free(&(*pool)->folders, NULL);
     net_timer_free(&(*pool)->kick);
     net_timer_free(&(*pool)->drain_timer);
     net_tls_free(&(*pool)->account.tls);
@@ -53,17 +65,19 @@ void imapc_pool_free(struct imapc_pool **pool)
     *pool = NULL;
 }
 
-static void kick(struct imapc_pool *pool)
+void imapc_pool_kick(struct imapc_pool *pool)
 {
     net_timer_start(pool->kick, 0);
 }
 
 void imapc_pool_submit(struct imapc_pool *pool, struct imapc_append **append)
 {
-    list_append(&pool->waiting, &(*append)->link);
-    pool->waiting_count++;
+    (*append)->batch_most = 0;
+    (*append)->looked = false;
+    (*append)->in_doubt = false;
+    imapc_folder_queue(pool, *append, false);
     *append = NULL;
-    kick(pool);
+    imapc_pool_kick(pool);
 }
 
 size_t imapc_pool_waiting(const struct imapc_pool *pool)
@@ -73,57 +87,56 @@ size_t imapc_pool_waiting(const struct imapc_pool *pool)
 
 /* ---- for connections ---- */
 
-struct imapc_append *imapc_pool_take(struct imapc_pool *pool)
-{
-    struct list *link = pool->draining ? NULL : list_take(&pool->waiting);
-    if (link == NULL) {
-        return NULL;
-    }
-    pool->waiting_count--;
-    pool->active_count++;
-    return LIST_ITEM(link, struct imapc_append, link);
-}
-
-void imapc_pool_give_back(struct imapc_pool *pool, struct imapc_append *append)
-{
-    list_prepend(&pool->waiting, &append->link);
-    pool->waiting_count++;
-    pool->active_count--;
-    kick(pool);
-}
-
 void imapc_pool_answer(struct imapc_pool *pool, struct imapc_append *append, const struct imapc_outcome *outcome)
 {
     pool->active_count--;
     append->done(append->ctx, append, outcome);
 }
 
-void imapc_pool_connected(struct imapc_pool *pool)
+void imapc_pool_note_uncertain(struct imapc_pool *pool)
 {
+    pool->search_at = net_now(pool->loop) + pool->account.settle_ms;
+}
+
+void imapc_pool_connected(struct imapc_pool *pool, const struct imapc_connection *connection)
+{
+    const struct imap_capabilities *capabilities = imapc_engine_capabilities(connection->engine);
     if (pool->failures > 0) {
         log_event(pool->log, LOG_LEVEL_INFO, "upstream_up", LOG_STR("upstream", pool->account.name));
     }
     pool->failures = 0;
     pool->retry_at = 0;
-    kick(pool); /* one connection stands: the others may follow */
+    pool->batches = (capabilities->has & IMAP_CAP_MULTIAPPEND) != 0 && pool->account.settings[IMAPC_BATCH] > 1;
+    imapc_pool_kick(pool); /* one connection stands: the others may follow */
+}
+
+static void log_failure(struct imapc_pool *pool, const struct fault *fault, uint64_t delay)
+{
+    log_event(pool->log, LOG_LEVEL_WARNING, "upstream_failed", LOG_STR("upstream", pool->account.name),
+              LOG_STR("server.address", pool->account.address.host), LOG_INT("server.port", pool->account.address.port),
+              LOG_STR("during", fault->where), LOG_STR("error.code", fault->code), LOG_STR("error.message", fault->text),
+              LOG_INT("attempt", pool->failures), LOG_INT("retry_after_ms", delay));
 }
 
 static void note_failure(struct imapc_pool *pool, const struct imapc_request *why)
 {
-    uint64_t random;
+    uint64_t random, now = net_now(pool->loop);
     net_random(&random, sizeof random);
+    if (why->crowded && pool->connection_count > 0) {
+        /* The others work: fewer is all that the server asks for. */
+        pool->connection_most = pool->connection_count;
+        pool->crowded_until = now + CROWDED_MS;
+        log_failure(pool, why->fault, CROWDED_MS);
+        return;
+    }
     pool->failures++;
-    const struct backoff backoff = {
-        .initial_ms = pool->account.retry_initial_ms != 0 ? pool->account.retry_initial_ms : RETRY_INITIAL_MS,
-        .maximum_ms = pool->account.retry_maximum_ms != 0 ? pool->account.retry_maximum_ms : RETRY_MAXIMUM_MS};
-    uint64_t delay = backoff_delay(&backoff, pool->failures, random);
+    struct backoff own = {.initial_ms = pool->account.retry_initial_ms, .maximum_ms = pool->account.retry_maximum_ms};
+    const struct backoff *backoff = why->fault->class == FAULT_PERM ? &login_backoff : own.initial_ms != 0 ? &own : &connect_backoff;
+    uint64_t delay = backoff_delay(backoff, pool->failures, random);
     delay = delay > why->retry_after_ms ? delay : why->retry_after_ms;
-    pool->retry_at = net_now(pool->loop) + delay;
+    pool->retry_at = now + delay;
     pool->fault = *why->fault;
-    log_event(pool->log, LOG_LEVEL_WARNING, "upstream_failed", LOG_STR("upstream", pool->account.name),
-              LOG_STR("server.address", pool->account.address.host), LOG_INT("server.port", pool->account.address.port),
-              LOG_STR("during", why->fault->where), LOG_STR("error.code", why->fault->code),
-              LOG_STR("error.message", why->fault->text), LOG_INT("attempt", pool->failures), LOG_INT("retry_after_ms", delay));
+    log_failure(pool, why->fault, delay);
 }
 
 void imapc_pool_gone(struct imapc_pool *pool, struct imapc_connection *connection, const struct imapc_request *why, bool was_ready)
@@ -133,20 +146,15 @@ void imapc_pool_gone(struct imapc_pool *pool, struct imapc_connection *connectio
     if (fault_is_set(why->fault) && !was_ready && !pool->draining) {
         note_failure(pool, why);
     }
-    kick(pool);
+    imapc_pool_kick(pool);
 }
 
 /* ---- the schedule ---- */
 
 static void answer_waiting(struct imapc_pool *pool, const struct imapc_outcome *outcome)
 {
-    struct list all;
-    list_init(&all);
-    list_move(&all, &pool->waiting);
-    struct list *link;
-    while ((link = list_take(&all)) != NULL) {
-        struct imapc_append *append = LIST_ITEM(link, struct imapc_append, link);
-        pool->waiting_count--;
+    struct imapc_append *append;
+    while ((append = imapc_folder_take_any(pool)) != NULL) {
         pool->active_count++;
         imapc_pool_answer(pool, append, outcome);
     }
@@ -164,8 +172,14 @@ static size_t count_connecting(const struct imapc_pool *pool)
 static void open_connections(struct imapc_pool *pool)
 {
     size_t connecting = count_connecting(pool);
-    while (connecting < pool->waiting_count && pool->connection_count < pool->account.connections &&
-           net_now(pool->loop) >= pool->retry_at && (pool->failures == 0 || connecting == 0)) {
+    size_t demand = imapc_folder_demand(pool);
+    uint64_t now = net_now(pool->loop);
+    if (pool->crowded_until != 0 && now >= pool->crowded_until) {
+        pool->crowded_until = 0;
+        pool->connection_most = (size_t)pool->account.settings[IMAPC_CONNECTIONS];
+    }
+    while (connecting < demand && pool->connection_count < pool->connection_most && now >= pool->retry_at &&
+           (pool->failures == 0 || connecting == 0)) {
         struct imapc_connection *connection = imapc_connection_new(pool);
         list_append(&pool->connections, &connection->link);
         pool->connection_count++;
@@ -185,6 +199,7 @@ static void give_up_waiting(struct imapc_pool *pool)
         return;
     } else {
         outcome.retry_after_ms = pool->retry_at - now;
+        outcome.fault.class = FAULT_TEMP; /* also when it is the password: no property of the messages */
     }
     answer_waiting(pool, &outcome);
 }
@@ -198,6 +213,15 @@ static void finish_drain(struct imapc_pool *pool)
     }
 }
 
+/* Comes back when what is in doubt may be looked for. */
+static void wait_for_search(struct imapc_pool *pool)
+{
+    uint64_t now = net_now(pool->loop);
+    if (pool->waiting_count > 0 && now < pool->search_at) {
+        net_timer_start(pool->kick, pool->search_at - now);
+    }
+}
+
 static void on_kick(void *ctx)
 {
     struct imapc_pool *pool = ctx;
@@ -205,13 +229,14 @@ static void on_kick(void *ctx)
         struct imapc_connection *connection = LIST_ITEM(link, struct imapc_connection, link);
         if (pool->draining && !connection->ready) {
             imapc_connection_cut(connection, NULL);
-        } else if (connection->ready && connection->append == NULL) {
+        } else if (connection->ready && connection->job == NULL) {
             imapc_connection_pump(connection);
         }
     }
     give_up_waiting(pool);
     if (!pool->draining) {
         open_connections(pool);
+        wait_for_search(pool);
     }
     finish_drain(pool);
 }
@@ -236,5 +261,5 @@ void imapc_pool_drain(struct imapc_pool *pool, uint64_t deadline_ms, void (*done
     pool->drain_ctx = ctx;
     pool->drain_timer = net_timer_new(pool->loop, on_drain_deadline, pool);
     net_timer_start(pool->drain_timer, deadline_ms);
-    kick(pool);
+    imapc_pool_kick(pool);
 }

@@ -1,7 +1,8 @@
 /*
  * imapc_pool - delivery: the connections to one upstream account, and the appends that wait for one.
  *
- * The dialogue of a connection is engine/imapc_engine (no I/O). A pool opens connections as appends wait for them, up to its limit, keeps
+ * The dialogue of a connection is engine/imapc_engine (no I/O). What waits for one folder goes as a batch where the server can take it, and never waits for
+ * company. An append that may lie in its folder already is looked for before it is sent. A pool opens connections as appends wait for them, up to its limit, keeps
  * them for the next, and closes idle ones. It backs off from an upstream that is down: appends then wait in the pool until
  * their owner takes them back, or are answered with the fault.
  */
@@ -10,6 +11,7 @@
 
 #include "base/list.h"
 #include "base/log.h"
+#include "imapc/imapc_profile.h"
 #include "net/net_stream.h"
 
 struct imapc_pool;
@@ -22,20 +24,23 @@ struct imapc_account {
     bool insecure; /* without TLS, also off loopback */
     const char *username;
     const char *password;
-    unsigned connections;        /* at most */
-    uint64_t connect_timeout_ms; /* until the greeting */
-    uint64_t command_timeout_ms; /* without any octet moved */
-    uint64_t idle_timeout_ms;    /* an unused connection is closed after it */
-    uint64_t retry_initial_ms;   /* the first wait after a failed connect or login, doubled each time; 0: 1 s */
-    uint64_t retry_maximum_ms;   /* the longest; 0: 60 s */
+    uint64_t settings[IMAPC_SETTINGS]; /* see imapc_profile_resolve() */
+    uint64_t connect_timeout_ms;       /* until the greeting */
+    uint64_t command_timeout_ms;       /* without any octet moved */
+    uint64_t idle_timeout_ms;          /* an unused connection is closed after it */
+    uint64_t retry_initial_ms;         /* the first wait after a failed connect or login, doubled each time; 0: 1 s */
+    uint64_t retry_maximum_ms;
+    uint64_t settle_ms;                /* a message whose outcome is unknown is looked for this long after, not earlier */
 };
-
 /* What became of an append. fault.class NONE: it lies in the folder. */
 struct imapc_outcome {
     struct fault fault; /* UNCERTAIN: the literal went out and no answer came */
     uint32_t uidvalidity, uid; /* from APPENDUID (RFC 4315), else 0 */
     uint64_t retry_after_ms;   /* the server asked for this pause; 0: none */
     bool account;              /* the fault is of the upstream (cannot connect, log in), not of this append */
+    bool found;                /* nothing was sent: an earlier attempt had filed it */
+    bool looked;               /* it was uncertain, and was not found: what the fault says is all there is */
+    bool possible_duplicate;   /* filed, though an earlier attempt may have done so: that could not be found out */
 };
 
 /*
@@ -51,8 +56,11 @@ struct imapc_body {
 
 /* One append. The owner fills it; the pool owns it from submit until done is called, which gives it back. */
 struct imapc_append {
-    struct list link; /* the pool's */
-    const char *id;   /* the delivery's id, for logs */
+    struct list link;        /* the pool's */
+    unsigned batch_most;     /* the pool's: at most so many in one batch, after a refusal; 0: no limit */
+    bool looked, in_doubt;   /* the pool's: see struct imapc_outcome */
+    const char *id;   /* the delivery's id, as in the message's MAIL_ID_FIELD */
+    bool uncertain;   /* an earlier attempt may have filed it: it is looked for first */
     const char *folder; /* UTF-8, "/" between levels */
     const char *const *flags;
     size_t flag_count;

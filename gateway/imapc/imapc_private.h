@@ -1,62 +1,112 @@
 /*
- * imapc_private - what imapc_pool.c (which append goes where, when to connect) and imapc_connection.c (one stream and its engine) share.
+ * imapc_private - what imapc_pool.c (which work goes where, when to connect), imapc_folder.c (what waits, by folder), imapc_job.c (one piece of work
+ * and what became of it) and imapc_connection.c (one stream and its engine) share.
  */
 #ifndef MAILWEIR_IMAPC_IMAPC_PRIVATE_H
 #define MAILWEIR_IMAPC_IMAPC_PRIVATE_H
 
+#include "base/map.h"
 #include "engine/imapc_engine.h"
 #include "imapc/imapc_pool.h"
 
-struct imapc_connection;
+/* The most appends that are looked for at once. */
+#define IMAPC_SEARCH_BATCH 1000
+/* Messages that must wait for each connection that works on a folder, before one more joins it with batches. */
+#define IMAPC_BATCH_SPILL 10
 
 struct imapc_pool {
     struct net_loop *loop;
     struct log *log;
     struct imapc_account account;
-    struct list waiting;     /* struct imapc_append.link */
+    struct map *folders;     /* struct imapc_folder by name */
+    struct list ring;        /* folders with something waiting, the next to be served first */
     struct list connections; /* struct imapc_connection.link */
     size_t connection_count;
+    size_t connection_most;  /* less than the setting when the server said that there are too many */
+    uint64_t crowded_until;
     size_t waiting_count, active_count;
-    struct net_timer *kick; /* schedules, from the loop */
-    unsigned failures;      /* connections in a row that did not become ready */
-    uint64_t retry_at;      /* no new connection before it */
-    struct fault fault;     /* of the last failure */
+    bool batches;            /* the server has MULTIAPPEND */
+    struct net_timer *kick;  /* schedules, from the loop */
+    unsigned failures;       /* connections in a row that did not become ready */
+    uint64_t retry_at;       /* no new connection before it */
+    uint64_t search_at;      /* nothing is looked for before it */
+    struct fault fault;      /* of the last failure */
+    uint64_t day_began, day_octets; /* of the daily budget */
     bool draining, drained;
     struct net_timer *drain_timer;
     void (*drain_done)(void *ctx);
     void *drain_ctx;
 };
 
-/* imapc_connection.c */
+/* ---- imapc_folder.c: what waits ---- */
+
+struct imapc_folder {
+    struct list link; /* of the ring */
+    char *name;
+    struct list waiting;  /* struct imapc_append, in order */
+    struct list doubtful; /* to be looked for first */
+    size_t waiting_count, doubtful_count;
+    unsigned busy;  /* connections that append to it */
+    bool searching; /* one looks for messages in it */
+};
+
+/* Queues it, at the tail or (what was out already) at the head. */
+void imapc_folder_queue(struct imapc_pool *pool, struct imapc_append *append, bool at_head);
+/* Takes any append off the queues; NULL when nothing waits. */
+struct imapc_append *imapc_folder_take_any(struct imapc_pool *pool);
+/* Frees it when nothing waits and nobody works on it; puts it back on the ring when something does. */
+void imapc_folder_release(struct imapc_pool *pool, struct imapc_folder *folder);
+/* Connections that would find work now. */
+size_t imapc_folder_demand(const struct imapc_pool *pool);
+
+/* ---- imapc_job.c: one piece of work of a connection ---- */
+
+struct imapc_job {
+    struct imapc_folder *folder;
+    bool is_search;
+    size_t count;
+    struct imapc_append **appends;
+    struct imapc_message *messages; /* of an append */
+    struct imapc_wanted *wanted;    /* of a search */
+};
+
+/* The next piece of work for a connection; NULL: none. can_batch: its server has MULTIAPPEND. */
+struct imapc_job *imapc_job_take(struct imapc_pool *pool, bool can_batch);
+void imapc_job_start(struct imapc_job *job, struct imapc_engine *engine, uint64_t now);
+/* Answers the job's appends, or queues them again; sets *job to NULL. stale: the connection had been used before. */
+void imapc_job_finish(struct imapc_pool *pool, struct imapc_job **job, const struct imapc_result *result, bool stale);
+
+/* ---- imapc_connection.c ---- */
+
 struct imapc_connection {
     struct list link;
     struct imapc_pool *pool;
     struct net_stream *stream;
     struct imapc_engine *engine;
     struct net_timer *timer;
-    struct imapc_append *append; /* under way, or NULL */
-    struct imapc_message message;
-    uint64_t moved;      /* net_stream_moved() when it was last looked at */
+    struct imapc_job *job; /* under way, or NULL */
+    uint64_t moved;        /* net_stream_moved() when it was last looked at */
     uint64_t idle_since;
-    uint64_t appends;    /* finished */
-    bool open;           /* what is read is IMAP: connected, and the handshake done */
-    bool ready;          /* logged in, and the log says so */
+    uint64_t jobs;         /* finished */
+    bool open;             /* what is read is IMAP: connected, and the handshake done */
+    bool ready;            /* logged in */
 };
 
 /* Begins to connect. */
 struct imapc_connection *imapc_connection_new(struct imapc_pool *pool);
-/* Goes on as far as possible; takes waiting appends of the pool. The connection may be gone afterwards. */
+/* Goes on as far as possible; takes work of the pool. The connection may be gone afterwards. */
 void imapc_connection_pump(struct imapc_connection *connection);
 /* Ends it at once: what is under way is answered. */
 void imapc_connection_cut(struct imapc_connection *connection, const struct fault *fault);
 
-/* imapc_pool.c, for connections */
-/* The next append, or NULL. */
-struct imapc_append *imapc_pool_take(struct imapc_pool *pool);
-/* Back to the head of the queue: the connection was gone before anything of it was sent. */
-void imapc_pool_give_back(struct imapc_pool *pool, struct imapc_append *append);
+/* ---- imapc_pool.c, for the others ---- */
+
+/* Has the pool look for work, from the loop. */
+void imapc_pool_kick(struct imapc_pool *pool);
 void imapc_pool_answer(struct imapc_pool *pool, struct imapc_append *append, const struct imapc_outcome *outcome);
-void imapc_pool_connected(struct imapc_pool *pool);
+/* The outcome of some append is unknown: nothing is looked for before it had time to settle. */
+void imapc_pool_note_uncertain(struct imapc_pool *pool);
+void imapc_pool_connected(struct imapc_pool *pool, const struct imapc_connection *connection);
 /* The connection frees itself behind this call. was_ready: it had logged in. */
 void imapc_pool_gone(struct imapc_pool *pool, struct imapc_connection *connection, const struct imapc_request *why, bool was_ready);
 

@@ -98,13 +98,19 @@ bool imap_command_is_flag(struct bytes flag)
     return flag.len > 0 && flag.len <= FLAG_MAX;
 }
 
-void imap_command_flags(struct imap_command *command, const char *const *flags, size_t count)
+/* What no client may set, or what nobody wants set on new mail (RFC 9051 section 2.3.2). */
+static bool is_welcome(struct bytes flag, bool keywords)
+{
+    return imap_command_is_flag(flag) && !bytes_is_nocase(flag, "\\Deleted") && !bytes_is_nocase(flag, "\\Recent") &&
+           (keywords || flag.ptr[0] == '\\');
+}
+
+void imap_command_flags(struct imap_command *command, const char *const *flags, size_t count, bool keywords)
 {
     const char *blank = "";
     buf_append_text(&command->text, " (");
     for (size_t i = 0; i < count; i++) {
-        struct bytes flag = bytes_of(flags[i]);
-        if (imap_command_is_flag(flag) && !bytes_is_nocase(flag, "\\Deleted") && !bytes_is_nocase(flag, "\\Recent")) {
+        if (is_welcome(bytes_of(flags[i]), keywords)) {
             buf_printf(&command->text, "%s%s", blank, flags[i]);
             blank = " ";
         }

@@ -389,19 +389,35 @@ static int to_u32(struct bytes text, uint32_t *value_r)
     return 0;
 }
 
-int imap_reply_appenduid(struct bytes args, uint32_t *validity_r, uint32_t *first_r, uint32_t *last_r)
+int imap_uid_range_next(struct bytes *set, struct imap_uid_range *range_r)
 {
-    struct bytes set = args;
-    struct bytes validity = bytes_cut(&set, ' ');
-    struct bytes last = bytes_cut(&set, ',');
-    struct bytes first = bytes_cut(&last, ':');
-    uint32_t numbers[3];
-    if (to_u32(validity, &numbers[0]) < 0 || to_u32(first, &numbers[1]) < 0 ||
-        to_u32(last.ptr != NULL ? last : first, &numbers[2]) < 0) {
+    uint32_t first, last;
+    if (set->len == 0) {
+        return 0;
+    }
+    struct bytes high = bytes_cut(set, ',');
+    struct bytes low = bytes_cut(&high, ':');
+    if (to_u32(low, &first) < 0 || to_u32(high.ptr != NULL ? high : low, &last) < 0) {
         return -1;
     }
-    *validity_r = numbers[0];
-    *first_r = numbers[1];
-    *last_r = numbers[2];
+    *range_r = first <= last ? (struct imap_uid_range){first, last} : (struct imap_uid_range){last, first};
+    return 1;
+}
+
+int imap_reply_appenduid(struct bytes *args, uint32_t *validity_r)
+{
+    struct bytes set = *args;
+    struct imap_uid_range range;
+    struct bytes check;
+    uint32_t validity;
+    if (to_u32(bytes_cut(&set, ' '), &validity) < 0) {
+        return -1;
+    }
+    check = set;
+    if (imap_uid_range_next(&check, &range) != 1) {
+        return -1;
+    }
+    *validity_r = validity;
+    *args = set;
     return 0;
 }

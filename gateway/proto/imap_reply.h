@@ -108,7 +108,13 @@ void imap_capabilities_parse(struct imap_capabilities *capabilities, struct byte
 /* The name of one bit, as in the list. */
 const char *imap_capability_name(enum imap_capability capability);
 
-/* Of APPENDUID's arguments (RFC 4315): validity, and the first and last uid of the set's first range. -1 when malformed. */
-int imap_reply_appenduid(struct bytes args, uint32_t *validity_r, uint32_t *first_r, uint32_t *last_r);
+/* A part of a uid set: "7", "7:9". */
+struct imap_uid_range {
+    uint32_t first, last; /* first <= last */
+};
+/* Takes the next range off *set: 1, 0 at its end, -1 when it is malformed. */
+int imap_uid_range_next(struct bytes *set, struct imap_uid_range *range_r);
+/* Takes the validity off APPENDUID's arguments and leaves the uid set in *args (RFC 4315 section 3). -1 when malformed. */
+int imap_reply_appenduid(struct bytes *args, uint32_t *validity_r);
 
 #endif

@@ -241,17 +241,25 @@ static void test_capabilities(void **state)
 static void test_appenduid(void **state)
 {
     (void)state;
-    uint32_t validity = 1, first = 2, last = 3;
     static const char *const junk[] = {"", "1", "0 1", "1 0", "1 x", "x 1", "4294967296 1", "1 4294967296", "1 2:", "1 :2"};
+    struct imap_uid_range range = {0, 0};
+    uint32_t validity = 5;
     for (size_t i = 0; i < sizeof junk / sizeof junk[0]; i++) {
-        assert_int_equal(imap_reply_appenduid(bytes_of(junk[i]), &validity, &first, &last), -1);
+        struct bytes args = bytes_of(junk[i]);
+        assert_int_equal(imap_reply_appenduid(&args, &validity), -1);
+        assert_true(bytes_is(args, junk[i]));
     }
-    assert_int_equal(validity + first + last, 6);
-    assert_int_equal(imap_reply_appenduid(bytes_of("38505 3955"), &validity, &first, &last), 0);
-    assert_int_equal(first, 3955);
-    assert_int_equal(last, 3955);
-    assert_int_equal(imap_reply_appenduid(bytes_of("7 10:19,30"), &validity, &first, &last), 0);
-    assert_int_equal(last, 19);
+    assert_int_equal(validity, 5);
+    struct bytes args = bytes_of("38505 3955,12:10,7:7");
+    assert_int_equal(imap_reply_appenduid(&args, &validity), 0);
+    assert_int_equal(validity, 38505);
+    static const struct imap_uid_range expected[] = {{3955, 3955}, {10, 12}, {7, 7}};
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(imap_uid_range_next(&args, &range), 1);
+        assert_int_equal(range.first, expected[i].first);
+        assert_int_equal(range.last, expected[i].last);
+    }
+    assert_int_equal(imap_uid_range_next(&args, &range), 0);
 }
 
 int main(void)

@@ -9,6 +9,8 @@
  *   c: TEXT              exactly these octets are next
  *   append FOLDER SIZE [FLAG...]  the engine gets a message to append; its octets are 0123456789012...
  *   result filed [UIDVALIDITY UID]  or  result CLASS CODE [account]: the next result
+ *   locate FOLDER ID...  the engine looks for messages; since the date of messages
+ *   located [UIDVALIDITY [UID...]] [partial]  what it found; 0: not found
  *   ready                the engine waits for something to do
  *   logout               it is told to say goodbye
  *   tls                  it wants TLS; the handshake succeeds
@@ -42,6 +44,8 @@ struct player {
     uint64_t now;
     struct buf input, output, group;
     struct imapc_message message;
+    struct imapc_wanted wanted[FLAGS_MAX];
+    size_t wanted_count;
     char folder[200];
     char flags[FLAGS_MAX][64];
     const char *flag_list[FLAGS_MAX];
@@ -314,8 +318,41 @@ static void do_result(struct player *player, struct bytes text)
     uint64_t validity = text.len > 0 ? number_of(player, bytes_cut(&text, ' ')) : 0;
     uint64_t uid = text.len > 0 ? number_of(player, bytes_cut(&text, ' ')) : 0;
     const struct imapc_result *result = &player->result;
-    if (fault_is_set(&result->fault) || result->uidvalidity != validity || result->uid != uid) {
-        FAIL(player, "%s %s, uid %u:%u", fault_class_name(result->fault.class), result->fault.code, result->uidvalidity, result->uid);
+    if (fault_is_set(&result->fault) || result->uidvalidity != validity || player->message.uid != uid) {
+        FAIL(player, "%s %s, uid %u:%u", fault_class_name(result->fault.class), result->fault.code, result->uidvalidity,
+             player->message.uid);
+    }
+}
+
+static void do_locate(struct player *player, struct bytes text)
+{
+    copy_text(player->folder, sizeof player->folder, bytes_cut(&text, ' '));
+    for (player->wanted_count = 0; text.len > 0 && player->wanted_count < FLAGS_MAX; player->wanted_count++) {
+        copy_text(player->flags[player->wanted_count], sizeof player->flags[0], bytes_cut(&text, ' '));
+        player->wanted[player->wanted_count].id = player->flags[player->wanted_count];
+    }
+    player->have_result = false;
+    imapc_engine_locate(player->engine, player->now, player->folder, DATE_MS, player->wanted, player->wanted_count);
+    pump(player);
+}
+
+static void do_located(struct player *player, struct bytes text)
+{
+    const struct imapc_result *result = &player->result;
+    if (!player->have_result || fault_is_set(&result->fault)) {
+        FAIL(player, "no result, or a fault: %s", result->fault.text);
+    }
+    uint64_t validity = number_of(player, bytes_cut(&text, ' '));
+    if (result->uidvalidity != validity) {
+        FAIL(player, "uidvalidity %u", result->uidvalidity);
+    }
+    for (size_t i = 0; i < player->wanted_count; i++) {
+        if (number_of(player, bytes_cut(&text, ' ')) != player->wanted[i].uid) {
+            FAIL(player, "%s has uid %u", player->wanted[i].id, player->wanted[i].uid);
+        }
+    }
+    if (bytes_is(text, "partial") != result->partial) {
+        FAIL(player, "partial is %d", result->partial);
     }
 }
 
@@ -367,7 +404,8 @@ static const struct {
 } words[] = {
     {"S:", do_server, true},      {"s:", do_server_raw, true}, {"C:", do_client, false},   {"c:", do_client_raw, false},
     {"delay", do_delay, false},   {"append", do_append, false}, {"result", do_result, false}, {"ready", do_ready, false},
-    {"logout", do_logout, false}, {"tls", do_tls, false},      {"drop", do_drop, false},   {"closed", do_closed, false},
+    {"logout", do_logout, false}, {"tls", do_tls, false},      {"drop", do_drop, false}, {"locate", do_locate, false}, {"located", do_located, false},
+     {"closed", do_closed, false},
 };
 
 static void play_line(struct player *player, struct bytes line)
@@ -403,7 +441,9 @@ static size_t play_once(const char *name, struct bytes text, size_t cut)
     player.options = (struct imapc_engine_options){.username = player.user,
                                                    .password = player.password,
                                                    .greeting_timeout_ms = 30000,
-                                                   .command_timeout_ms = 60000};
+                                                   .command_timeout_ms = 60000,
+                                                   .literal_max = 65536,
+                                                   .keywords = true};
     struct buf *buffers[] = {&player.input, &player.output, &player.group};
     for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++) {
         buf_init(buffers[i], TEXT_MAX);

@@ -1,0 +1,238 @@
+/*
+ * imapc_job - one piece of work: some messages for one folder, or a search for some in one folder; and what becomes of them. See imapc_private.h.
+ */
+#include "imapc/imapc_private.h"
+
+#include <stdlib.h>
+
+#include "base/expect.h"
+
+/* ---- taking ---- */
+
+/* One connection serves a folder; more join it when batches are worth it, or when the server gains by it. */
+static bool may_append(const struct imapc_pool *pool, const struct imapc_folder *folder, bool can_batch)
+{
+    if (folder->waiting_count == 0) {
+        return false;
+    }
+    if (folder->busy == 0) {
+        return true;
+    }
+    return can_batch ? folder->waiting_count >= (size_t)IMAPC_BATCH_SPILL * folder->busy
+                     : folder->busy < pool->account.settings[IMAPC_FOLDER_CONNECTIONS];
+}
+
+static bool may_search(const struct imapc_pool *pool, const struct imapc_folder *folder)
+{
+    return folder->doubtful_count > 0 && !folder->searching && net_now(pool->loop) >= pool->search_at;
+}
+
+static struct imapc_job *job_new(struct imapc_folder *folder, bool is_search, size_t most)
+{
+    struct imapc_job *job = expect_calloc(1, sizeof *job);
+    job->folder = folder;
+    job->is_search = is_search;
+    job->appends = expect_calloc(most, sizeof *job->appends);
+    if (is_search) {
+        job->wanted = expect_calloc(most, sizeof *job->wanted);
+    } else {
+        job->messages = expect_calloc(most, sizeof *job->messages);
+    }
+    return job;
+}
+
+static struct imapc_append *first_of(const struct list *queue)
+{
+    return list_is_empty(queue) ? NULL : LIST_ITEM(queue->next, struct imapc_append, link);
+}
+
+static void add(struct imapc_pool *pool, struct imapc_job *job, struct imapc_append *append)
+{
+    list_remove(&append->link);
+    pool->waiting_count--;
+    pool->active_count++;
+    if (job->is_search) {
+        job->folder->doubtful_count--;
+        job->wanted[job->count].id = append->id;
+    } else {
+        job->folder->waiting_count--;
+        job->messages[job->count] = (struct imapc_message){
+            .flags = append->flags, .flag_count = append->flag_count, .date_ms = append->date_ms, .size = append->body.size};
+    }
+    job->appends[job->count++] = append;
+}
+
+/* The first that waits, and as many behind it as go well together with it. */
+static struct imapc_job *take_appends(struct imapc_pool *pool, struct imapc_folder *folder, bool can_batch)
+{
+    struct imapc_append *append = first_of(&folder->waiting);
+    unsigned mark = append->batch_most;
+    size_t most = can_batch ? (size_t)pool->account.settings[IMAPC_BATCH] : 1;
+    most = mark > 0 && mark < most ? mark : most;
+    most = most < folder->waiting_count ? most : folder->waiting_count;
+    struct imapc_job *job = job_new(folder, false, most > 0 ? most : 1);
+    uint64_t octets = append->body.size;
+    do {
+        add(pool, job, append);
+        append = first_of(&folder->waiting);
+        octets += append != NULL ? append->body.size : 0;
+    } while (append != NULL && job->count < most && append->batch_most == mark &&
+             octets <= pool->account.settings[IMAPC_BATCH_OCTETS]);
+    folder->busy++;
+    return job;
+}
+
+static struct imapc_job *take_search(struct imapc_pool *pool, struct imapc_folder *folder)
+{
+    size_t most = folder->doubtful_count < IMAPC_SEARCH_BATCH ? folder->doubtful_count : IMAPC_SEARCH_BATCH;
+    struct imapc_job *job = job_new(folder, true, most);
+    while (job->count < most) {
+        add(pool, job, first_of(&folder->doubtful));
+    }
+    folder->searching = true;
+    return job;
+}
+
+struct imapc_job *imapc_job_take(struct imapc_pool *pool, bool can_batch)
+{
+    can_batch = can_batch && pool->account.settings[IMAPC_BATCH] > 1;
+    LIST_EACH (link, &pool->ring) {
+        struct imapc_folder *folder = LIST_ITEM(link, struct imapc_folder, link);
+        struct imapc_job *job = NULL;
+        if (may_search(pool, folder)) {
+            job = take_search(pool, folder);
+        } else if (may_append(pool, folder, can_batch)) {
+            job = take_appends(pool, folder, can_batch);
+        }
+        if (job != NULL) {
+            imapc_folder_release(pool, folder); /* behind the others */
+            return job;
+        }
+    }
+    return NULL;
+}
+
+/* ---- doing ---- */
+
+static int64_t oldest(const struct imapc_job *job)
+{
+    int64_t date_ms = job->appends[0]->date_ms;
+    for (size_t i = 1; i < job->count; i++) {
+        date_ms = job->appends[i]->date_ms < date_ms ? job->appends[i]->date_ms : date_ms;
+    }
+    return date_ms;
+}
+
+void imapc_job_start(struct imapc_job *job, struct imapc_engine *engine, uint64_t now)
+{
+    if (job->is_search) {
+        imapc_engine_locate(engine, now, job->folder->name, oldest(job), job->wanted, job->count);
+    } else {
+        imapc_engine_append(engine, now, job->folder->name, job->messages, job->count);
+    }
+}
+
+/* ---- what became of it ---- */
+
+static void queue_again(struct imapc_pool *pool, struct imapc_append *append)
+{
+    pool->active_count--;
+    imapc_folder_queue(pool, append, true);
+}
+
+static void answer(struct imapc_pool *pool, struct imapc_append *append, struct imapc_outcome outcome)
+{
+    outcome.looked = append->looked;
+    outcome.possible_duplicate = append->in_doubt && !fault_is_set(&outcome.fault) && !outcome.found;
+    if (outcome.account && outcome.fault.class == FAULT_PERM) {
+        outcome.fault.class = FAULT_TEMP; /* a wrong password is no property of the message */
+    }
+    imapc_pool_answer(pool, append, &outcome);
+}
+
+static struct imapc_outcome outcome_of(const struct imapc_result *result)
+{
+    return (struct imapc_outcome){.fault = result->fault,
+                                  .uidvalidity = result->uidvalidity,
+                                  .retry_after_ms = result->retry_after_ms,
+                                  .account = result->account};
+}
+
+/* From the last to the first, so that they stand in their order at the head of the queue. */
+static void queue_all_again(struct imapc_pool *pool, struct imapc_job *job)
+{
+    for (size_t i = job->count; i-- > 0;) {
+        queue_again(pool, job->appends[i]);
+    }
+}
+
+/* A refused batch goes again in halves, until the message that the server does not want stands alone. */
+static void split(struct imapc_pool *pool, struct imapc_job *job)
+{
+    for (size_t i = 0; i < job->count; i++) {
+        job->appends[i]->batch_most = (unsigned)(job->count + 1) / 2;
+        if (!pool->account.settings[IMAPC_BATCH_ATOMIC]) {
+            job->appends[i]->uncertain = true; /* those in front of the refused one may lie there */
+        }
+    }
+    queue_all_again(pool, job);
+}
+
+static void finish_appends(struct imapc_pool *pool, struct imapc_job *job, const struct imapc_result *result)
+{
+    bool refused = result->fault.class == FAULT_PERM || result->fault.class == FAULT_TEMP;
+    if (job->count > 1 && refused && !result->account) {
+        split(pool, job);
+        return;
+    }
+    if (result->fault.class == FAULT_UNCERTAIN) {
+        imapc_pool_note_uncertain(pool);
+    }
+    for (size_t i = 0; i < job->count; i++) {
+        struct imapc_outcome outcome = outcome_of(result);
+        outcome.uid = job->messages[i].uid;
+        answer(pool, job->appends[i], outcome);
+    }
+}
+
+static void finish_search(struct imapc_pool *pool, struct imapc_job *job, const struct imapc_result *result)
+{
+    for (size_t i = job->count; i-- > 0;) {
+        struct imapc_append *append = job->appends[i];
+        struct imapc_outcome outcome = outcome_of(result);
+        if (fault_is_set(&result->fault)) {
+            answer(pool, append, outcome);
+        } else if (job->wanted[i].uid != 0) {
+            outcome.found = true;
+            outcome.uid = job->wanted[i].uid;
+            answer(pool, append, outcome);
+        } else {
+            append->uncertain = false;
+            append->looked = true;
+            append->in_doubt = append->in_doubt || result->partial;
+            queue_again(pool, append);
+        }
+    }
+}
+
+void imapc_job_finish(struct imapc_pool *pool, struct imapc_job **job, const struct imapc_result *result, bool stale)
+{
+    struct imapc_job *done = *job;
+    *job = NULL;
+    done->folder->busy -= !done->is_search;
+    done->folder->searching = done->folder->searching && !done->is_search;
+    if (stale && result->fault.class == FAULT_TEMP && bytes_is(bytes_of(result->fault.code), "connection-lost")) {
+        /* The server had closed an idle connection, and nothing of this went out: the next connection takes it. */
+        queue_all_again(pool, done);
+    } else if (done->is_search) {
+        finish_search(pool, done, result);
+    } else {
+        finish_appends(pool, done, result);
+    }
+    imapc_folder_release(pool, done->folder);
+    imapc_pool_kick(pool);
+    free(done->appends);
+    free(done->messages);
+    free(done->wanted);
+    free(done);
+}

@@ -1,0 +1,145 @@
+/*
+ * imapc_profile - the table of server kinds; see imapc_profile.h. Figures were measured, or stand in the servers' own documentation.
+ */
+#include "imapc/imapc_profile.h"
+
+#include <string.h>
+
+#define KiB UINT64_C(1024)
+#define MiB (UINT64_C(1024) * 1024)
+
+static const char *const names[IMAPC_SETTINGS] = {
+    [IMAPC_CONNECTIONS] = "connections",
+    [IMAPC_FOLDER_CONNECTIONS] = "folder_connections",
+    [IMAPC_BATCH] = "batch",
+    [IMAPC_BATCH_OCTETS] = "batch_octets",
+    [IMAPC_BATCH_ATOMIC] = "batch_atomic",
+    [IMAPC_LITERAL_MAX] = "literal_max",
+    [IMAPC_MESSAGE_MAX] = "max_message_size",
+    [IMAPC_DAILY_OCTETS] = "daily",
+    [IMAPC_KEYWORDS] = "keywords",
+    [IMAPC_SUBSCRIBE] = "subscribe",
+    [IMAPC_LINE_MAX] = "line_max",
+};
+
+static const struct imapc_profile profiles[] = {
+    {"generic", "any server; what it announces is believed",
+     {
+         [IMAPC_CONNECTIONS] = {4, "few servers allow less"},
+         [IMAPC_FOLDER_CONNECTIONS] = {4, "over a long way, several messages at once hide the round trips"},
+         [IMAPC_BATCH] = {50, "with MULTIAPPEND one sync serves many messages; the server must offer it"},
+         [IMAPC_BATCH_OCTETS] = {8 * MiB, "what one broken connection may put in doubt"},
+         [IMAPC_BATCH_ATOMIC] = {0, "some servers keep the messages in front of the refused one (RFC 3502 forbids it)"},
+         [IMAPC_LITERAL_MAX] = {64 * KiB, "a large message waits for the server, so that a refusal comes before its octets"},
+         [IMAPC_MESSAGE_MAX] = {0, "not known; APPENDLIMIT is believed"},
+         [IMAPC_DAILY_OCTETS] = {0, "not known"},
+         [IMAPC_KEYWORDS] = {1, "most servers take keywords"},
+         [IMAPC_SUBSCRIBE] = {1, "mail programs show subscribed folders"},
+         [IMAPC_LINE_MAX] = {0, "not known"},
+     }},
+    {"dovecot", "Dovecot",
+     {
+         [IMAPC_CONNECTIONS] = {8, "mail_max_userip_connections is 10; two are left for people"},
+         [IMAPC_FOLDER_CONNECTIONS] = {1, "a folder is locked while a message is added: more connections add no speed, batches do"},
+         [IMAPC_BATCH_ATOMIC] = {1, "a MULTIAPPEND is all or nothing"},
+     }},
+    {"cyrus", "Cyrus IMAP",
+     {
+         [IMAPC_FOLDER_CONNECTIONS] = {1, "a folder is locked while a message is added"},
+         [IMAPC_BATCH_ATOMIC] = {1, "a MULTIAPPEND is all or nothing"},
+     }},
+    {"courier", "Courier IMAP",
+     {
+         [IMAPC_CONNECTIONS] = {3, "MAXPERIP is 4 in its sample configuration; one is left for people"},
+         [IMAPC_BATCH] = {1, "no MULTIAPPEND"},
+         [IMAPC_LITERAL_MAX] = {0, "a non-synchronising literal hangs it"},
+     }},
+    {"gmail", "Gmail and Google Workspace",
+     {
+         [IMAPC_CONNECTIONS] = {5, "15 over all programs of the account"},
+         [IMAPC_BATCH] = {1, "no MULTIAPPEND"},
+         [IMAPC_LITERAL_MAX] = {4 * KiB, "LITERAL- only"},
+         [IMAPC_MESSAGE_MAX] = {35651584, "its APPENDLIMIT"},
+         [IMAPC_DAILY_OCTETS] = {450 * MiB, "500 MB of upload a day, then the account is locked for IMAP"},
+     }},
+    {"microsoft365", "Exchange Online",
+     {
+         [IMAPC_CONNECTIONS] = {4, "throttled by the account's budget; a pause it asks for is kept"},
+         [IMAPC_BATCH] = {1, "no MULTIAPPEND"},
+         [IMAPC_MESSAGE_MAX] = {45 * MiB, "the account's default; up to 150 MB by its settings"},
+         [IMAPC_LINE_MAX] = {10500, "longer lines: BAD Command Argument Error. 11"},
+     }},
+    {"exchange", "Exchange on premises",
+     {
+         [IMAPC_CONNECTIONS] = {8, "16 per user"},
+         [IMAPC_BATCH] = {1, "no MULTIAPPEND"},
+         [IMAPC_MESSAGE_MAX] = {10 * MiB, "the default of the server"},
+         [IMAPC_KEYWORDS] = {0, "keywords are refused (no \\* in PERMANENTFLAGS)"},
+         [IMAPC_LINE_MAX] = {9900, "longer lines are refused"},
+     }},
+    {"yahoo", "Yahoo and AOL",
+     {
+         [IMAPC_CONNECTIONS] = {3, "not documented; careful"},
+         [IMAPC_BATCH] = {1, "no MULTIAPPEND"},
+         [IMAPC_MESSAGE_MAX] = {41697280, "its APPENDLIMIT"},
+     }},
+    {"icloud", "iCloud",
+     {
+         [IMAPC_CONNECTIONS] = {3, "not documented; careful"},
+         [IMAPC_BATCH] = {1, "no MULTIAPPEND"},
+         [IMAPC_LITERAL_MAX] = {0, "counts literals exactly and had no LITERAL+"},
+     }},
+    {"zimbra", "Zimbra",
+     {
+         [IMAPC_MESSAGE_MAX] = {100 * MiB, "the default of the server"},
+         [IMAPC_KEYWORDS] = {0, "a keyword that it does not know refuses the message"},
+     }},
+};
+#define PROFILE_COUNT (sizeof profiles / sizeof profiles[0])
+
+const struct imapc_profile *imapc_profile_find(const char *name)
+{
+    for (size_t i = 0; i < PROFILE_COUNT; i++) {
+        if (strcmp(profiles[i].name, name) == 0) {
+            return &profiles[i];
+        }
+    }
+    return NULL;
+}
+
+const struct imapc_profile *imapc_profile_at(size_t index)
+{
+    return index < PROFILE_COUNT ? &profiles[index] : NULL;
+}
+
+uint64_t imapc_profile_value(const struct imapc_profile *profile, enum imapc_setting setting, const char **why_r)
+{
+    const struct imapc_profile_value *value = &profile->values[setting];
+    value = value->why != NULL ? value : &profiles[0].values[setting];
+    if (why_r != NULL) {
+        *why_r = value->why;
+    }
+    return value->value;
+}
+
+const char *imapc_profile_setting_name(enum imapc_setting setting)
+{
+    return names[setting];
+}
+
+bool imapc_profile_is_switch(enum imapc_setting setting)
+{
+    return setting == IMAPC_BATCH_ATOMIC || setting == IMAPC_KEYWORDS || setting == IMAPC_SUBSCRIBE;
+}
+
+void imapc_profile_resolve(const struct imapc_profile *profile, uint64_t settings[IMAPC_SETTINGS])
+{
+    for (size_t i = 0; i < IMAPC_SETTINGS; i++) {
+        enum imapc_setting setting = (enum imapc_setting)i;
+        if (settings[i] == 0) {
+            settings[i] = imapc_profile_value(profile, setting, NULL);
+        } else if (imapc_profile_is_switch(setting)) {
+            settings[i]--;
+        }
+    }
+}

@@ -1,0 +1,317 @@
+"""fake_imap - an IMAP server for tests: small, exact, and able to misbehave on order.
+
+What it announces is a profile; what it does wrong is a fault: a function that is asked at each step, or a number of octets after which a
+connection is cut. It keeps folders in memory, so that a test can compare what lies there with what was sent.
+"""
+import contextlib
+import re
+import socket
+import socketserver
+import threading
+import time
+
+BASE = "IMAP4rev1 SASL-IR AUTH=PLAIN"
+PROFILES = {
+    "generic": BASE + " UIDPLUS LITERAL+ MULTIAPPEND NAMESPACE UNSELECT",
+    "plain": BASE,
+    "gmail": BASE + " UIDPLUS LITERAL- NAMESPACE UNSELECT X-GM-EXT-1 APPENDLIMIT=35651584",
+    "microsoft365": "IMAP4rev1 AUTH=PLAIN SASL-IR UIDPLUS ID UNSELECT CHILDREN IDLE NAMESPACE LITERAL+",
+    "yahoo": BASE + " UIDPLUS LITERAL+ NAMESPACE APPENDLIMIT=41697280",
+    "icloud": BASE + " UIDPLUS NAMESPACE",
+}
+
+
+class Cut(Exception):
+    """The connection ends here."""
+
+
+class Folder:
+    def __init__(self, validity):
+        self.validity, self.next, self.messages = validity, 1, []
+
+    def add(self, octets, flags, date):
+        self.messages.append({"uid": self.next, "octets": octets, "flags": flags, "date": date})
+        self.next += 1
+        return self.next - 1
+
+
+class Session(socketserver.BaseRequestHandler):
+    def setup(self):
+        self.fake = self.server.fake
+        self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.buffer = b""
+        self.selected = None
+        self.received = self.sent = 0
+        with self.fake.lock:
+            self.fake.connections += 1
+            self.fake.open += 1
+            self.number = self.fake.connections
+
+    def finish(self):
+        with self.fake.lock:
+            self.fake.open -= 1
+
+    # ---- octets ----
+
+    def fill(self):
+        room = 65536
+        if self.fake.cut_received is not None:
+            room = self.fake.cut_received - self.fake.total_received
+            if room <= 0:
+                self.reset()
+        data = self.request.recv(room)
+        if not data:
+            raise Cut
+        self.fake.total_received += len(data)
+        self.buffer += data
+
+    def line(self):
+        while b"\r\n" not in self.buffer:
+            self.fill()
+        line, self.buffer = self.buffer.split(b"\r\n", 1)
+        return line
+
+    def octets(self, count):
+        while len(self.buffer) < count:
+            self.fill()
+        data, self.buffer = self.buffer[:count], self.buffer[count:]
+        return data
+
+    def send(self, text):
+        data = text if isinstance(text, bytes) else text.encode()
+        if self.fake.cut_sent is not None:
+            left = self.fake.cut_sent - self.fake.total_sent
+            if left < len(data):
+                self.request.sendall(data[:max(left, 0)])
+                self.fake.total_sent += max(left, 0)
+                self.reset()
+        self.fake.total_sent += len(data)
+        self.request.sendall(data)
+
+    def say(self, text):
+        self.send(text + "\r\n")
+
+    def reset(self):
+        """A hard end; what the fault is armed for is over."""
+        self.fake.cut_received = self.fake.cut_sent = None
+        self.request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+        raise Cut
+
+    # ---- the dialogue ----
+
+    def handle(self):
+        with contextlib.suppress(Cut, OSError):
+            self.fault("greeting")
+            self.say(f"* OK [CAPABILITY {self.fake.capability}] fake ready")
+            while self.command():
+                pass
+
+    def fault(self, step, **facts):
+        """Asks the test what goes wrong here: None, "cut", "stall", "bye TEXT", or for others what the step understands."""
+        action = self.fake.fault(step, self, **facts) if self.fake.fault else None
+        if action == "cut":
+            self.reset()
+        if action == "stall":
+            self.fake.stalled.set()
+            self.fake.release.wait(60)
+            raise Cut
+        if action and action.startswith("bye "):
+            self.say("* BYE " + action[4:])
+            raise Cut
+        return action
+
+    def words(self, line):
+        """The arguments of a command line; strings as literals too. Returns them when the command is complete."""
+        found = []
+        while True:
+            line = line.lstrip(b" ")
+            literal = re.fullmatch(rb"(.*?)\{(\d+)(\+?)\}", line)
+            if line.startswith(b'"'):
+                match = re.match(rb'"((?:\\.|[^"\\])*)"', line)
+                found.append(re.sub(rb"\\(.)", rb"\1", match.group(1)))
+                line = line[match.end():]
+            elif line.startswith(b"("):
+                end = line.index(b")") + 1
+                found.append(line[:end])
+                line = line[end:]
+            elif literal and literal.group(1) == b"":
+                if not literal.group(3):
+                    self.say("+ go")
+                found.append(self.octets(int(literal.group(2))))
+                line = self.line()
+            elif not line:
+                return found
+            else:
+                word, _, line = line.partition(b" ")
+                found.append(word)
+
+    def command(self):
+        tag, name, *rest = self.line().split(b" ", 2)
+        tag, name, rest = tag.decode(), name.decode().upper(), rest[0] if rest else b""
+        refusal = self.fault(name.lower())
+        if refusal:
+            self.say(f"{tag} {refusal}")
+            return True
+        getattr(self, "on_" + name.lower(), self.on_unknown)(tag, rest)
+        return name != "LOGOUT"
+
+    def on_unknown(self, tag, rest):
+        self.say(f"{tag} BAD unknown command")
+
+    def on_capability(self, tag, rest):
+        self.say(f"* CAPABILITY {self.fake.capability}")
+        self.say(f"{tag} OK done")
+
+    def on_authenticate(self, tag, rest):
+        self.words(rest)
+        self.say(f"{tag} OK [CAPABILITY {self.fake.capability}] in")
+
+    on_login = on_authenticate
+
+    def on_namespace(self, tag, rest):
+        self.say('* NAMESPACE (("" "/")) NIL NIL')
+        self.say(f"{tag} OK done")
+
+    def on_list(self, tag, rest):
+        self.say('* LIST (\\Noselect) "/" ""')
+        self.say(f"{tag} OK done")
+
+    def on_logout(self, tag, rest):
+        self.say("* BYE see you")
+        self.say(f"{tag} OK done")
+
+    def on_create(self, tag, rest):
+        self.fake.folder(self.words(rest)[0].decode(), create=True)
+        self.say(f"{tag} OK done")
+
+    def on_subscribe(self, tag, rest):
+        self.fake.subscribed.add(self.words(rest)[0].decode())
+        self.say(f"{tag} OK done")
+
+    def on_examine(self, tag, rest):
+        folder = self.fake.folder(self.words(rest)[0].decode())
+        if folder is None:
+            self.say(f"{tag} NO [NONEXISTENT] no such mailbox")
+            return
+        self.selected = folder
+        self.fake.examines += 1
+        self.say(f"* {len(folder.messages)} EXISTS")
+        self.say(f"* OK [UIDVALIDITY {folder.validity}] valid")
+        self.say(f"{tag} OK [READ-ONLY] done")
+
+    def on_unselect(self, tag, rest):
+        self.selected = None
+        self.say(f"{tag} OK done")
+
+    on_close = on_unselect
+
+    def on_fetch(self, tag, rest):
+        self.fake.fetches += 1
+        first, _, last = rest.split(b" ", 1)[0].decode().partition(":")
+        for number in range(int(first), int(last or first) + 1):
+            item = self.selected.messages[number - 1]
+            head = item["octets"].split(b"\r\n\r\n", 1)[0]
+            lines = [part for part in head.split(b"\r\n") if part.lower().startswith(b"x-mailweir-id:")]
+            field = b"".join(part + b"\r\n" for part in lines) + b"\r\n"
+            self.send(f'* {number} FETCH (UID {item["uid"]} INTERNALDATE "{item["date"]}" '
+                      f"BODY[HEADER.FIELDS (X-Mailweir-Id)] {{{len(field)}}}\r\n".encode() + field + b")\r\n")
+        self.say(f"{tag} OK done")
+
+    # ---- append ----
+
+    def on_append(self, tag, rest):
+        name, items, early = self.read_append(tag, rest)
+        if early:
+            return
+        folder = self.fake.folder(name)
+        action = self.fault("append-end", folder=name, items=items)
+        with self.fake.lock:
+            self.fake.appends += 1
+            self.fake.batches.append(len(items))
+        if folder is None:
+            self.say(f"{tag} NO [TRYCREATE] no such mailbox")
+            return
+        if action and action.startswith(("NO", "BAD")):
+            self.say(f"{tag} {action}")
+            return
+        with self.fake.lock:
+            uids = [folder.add(*item) for item in items]
+        if action == "commit-cut":
+            self.reset()
+        if action == "commit-stall":
+            self.fake.stalled.set()
+            self.fake.release.wait(60)
+            raise Cut
+        code = f"[APPENDUID {folder.validity} {','.join(map(str, uids))}] " if "UIDPLUS" in self.fake.capability else ""
+        self.say(f"{tag} OK {code}done")
+
+    def read_append(self, tag, rest):
+        match = re.match(rb'"((?:\\.|[^"\\])*)"|(\S+)', rest)
+        name = re.sub(rb"\\(.)", rb"\1", match.group(1) or match.group(2)).decode()
+        line, items = rest[match.end():], []
+        while True:
+            match = re.fullmatch(rb' \(([^)]*)\) "([^"]*)" \{(\d+)(\+?)\}', line)
+            assert match, line
+            size = int(match.group(3))
+            refusal = self.fault("append-begin", folder=name, size=size)
+            if not match.group(4):
+                if refusal or self.fake.folder(name) is None:
+                    self.say(f"{tag} {refusal or 'NO [TRYCREATE] no such mailbox'}")
+                    return name, items, True
+                self.say("+ go")
+            octets = self.octets(size)
+            if refusal:
+                while self.line():
+                    pass
+                self.say(f"{tag} {refusal}")
+                return name, items, True
+            self.fault("append-octets", folder=name, items=items)
+            items.append((octets, match.group(1).decode(), match.group(2).decode()))
+            line = self.line()
+            if not line:
+                return name, items, False
+
+
+class FakeImap:
+    def __init__(self, world, profile="generic", fault=None):
+        self.capability = PROFILES[profile]
+        self.fault = fault
+        self.lock = threading.Lock()
+        self.folders = {"INBOX": Folder(1000)}
+        self.subscribed = set()
+        self.connections = self.open = self.appends = self.examines = self.fetches = 0
+        self.batches = []
+        self.cut_received = self.cut_sent = None
+        self.total_received = self.total_sent = 0
+        self.stalled, self.release = threading.Event(), threading.Event()
+
+        class Server(socketserver.ThreadingTCPServer):
+            allow_reuse_address, daemon_threads, request_queue_size = True, True, 128
+
+        self.server = Server(("127.0.0.1", 0), Session)
+        self.server.fake = self
+        self.port = self.tls_port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+        world.cleanup.append(self.stop)
+
+    def stop(self):
+        self.release.set()
+        self.server.shutdown()
+        self.server.server_close()
+
+    def folder(self, name, create=False):
+        with self.lock:
+            if create and name not in self.folders:
+                self.folders[name] = Folder(1000 + len(self.folders))
+            return self.folders.get(name)
+
+    def ids(self):
+        """The X-Mailweir-Id of every message, over all folders, in order."""
+        with self.lock:
+            return [re.search(rb"^X-Mailweir-Id: (\S+)", item["octets"], re.M).group(1).decode()
+                    for folder in self.folders.values() for item in folder.messages]
+
+    def configure(self, gateway, **extra):
+        """Makes it the upstream of a gateway."""
+        gateway.upstream.update({"address": f"127.0.0.1:{self.port}", "tls": {"mode": "none"}, **extra})
+        return gateway
