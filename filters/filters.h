@@ -66,6 +66,7 @@ struct filters_load_options {
     size_t source_count;
     const char *const *upstreams; /* names that a rule may use */
     size_t upstream_count;
+    bool any_upstream; /* no configuration is at hand: names of upstreams are not checked */
     struct filters_default fallback;
     /*
      * Reads a file that a rule file names (a list; a test's message): path is as written, `from` the name of the rule file. Appends to
@@ -82,6 +83,16 @@ struct filters_load_options {
 struct filters_set *filters_load(const struct filters_load_options *options, struct filters_problems *problems);
 void filters_set_free(struct filters_set **set);
 size_t filters_rule_count(const struct filters_set *set);
+
+struct filters_rule_info {
+    const char *name;
+    const char *group; /* NULL: it stands in "rules" */
+    const char *file;
+    size_t line;
+    bool disabled;
+};
+/* Rule number `index`: those of "rules" first, in order, then group by group. Strings live in the set. */
+struct filters_rule_info filters_rule_at(const struct filters_set *set, size_t index);
 
 /* ---- decide ---- */
 
@@ -113,7 +124,7 @@ struct filters_decision {
 };
 
 /*
- * Runs the rules once per recipient and merges equal deliveries. All that *decision_r points at lives in the arena or in the set. -1 with a fault
+ * Runs the rules once per recipient and merges equal deliveries. All that *decision_r points at lives in the arena. -1 with a fault
  * (where = the rule's name) when no decision could be made (a pattern hit its limit, the arena is full): the sender hears 451 and nothing is kept.
  *
  * A refusal that any recipient meets refuses the whole message, for the sender hears one reply; one for good outweighs one for now. It may take
@@ -155,6 +166,11 @@ struct filters_test_result {
 void filters_test_run(const struct filters_set *set, struct filters_scratch *scratch, size_t index,
                       int (*read_file)(void *ctx, const char *from, const char *path, struct buf *out, struct fault *fault),
                       void *ctx, struct arena *arena, struct filters_test_result *result_r);
+
+/* Runs all tests and adds an error for each that fails. Returns how many failed. */
+size_t filters_tests_check(const struct filters_set *set,
+                           int (*read_file)(void *ctx, const char *from, const char *path, struct buf *out, struct fault *fault),
+                           void *ctx, struct filters_problems *problems);
 
 /* Appends the JSON Schema (draft-07) of rule files, from the tables that the loader reads by. */
 void filters_schema(struct buf *out);

@@ -183,14 +183,56 @@ static int run_message(struct filters_builder *builder)
     return 0;
 }
 
-static void finish(struct filters_builder *builder, struct filters_decision *decision_r)
+/* A decision outlives the set that made it: its texts are copied. False when the arena is full. */
+static bool keep(struct filters_builder *builder, const char **text)
+{
+    if (*text == NULL) {
+        return true;
+    }
+    *text = arena_text(builder->arena, *text);
+    return *text != NULL;
+}
+
+static bool keep_delivery(struct filters_builder *builder, struct mail_delivery *delivery)
+{
+    bool kept = keep(builder, &delivery->upstream) && keep(builder, &delivery->folder) && keep(builder, &delivery->rule);
+    if (delivery->flag_count > 0 && kept) {
+        const char **flags = arena_array(builder->arena, delivery->flag_count, sizeof *flags);
+        for (size_t i = 0; flags != NULL && i < delivery->flag_count && kept; i++) {
+            flags[i] = delivery->flags[i];
+            kept = keep(builder, &flags[i]);
+        }
+        delivery->flags = flags;
+        kept = kept && flags != NULL;
+    }
+    struct mail_edit *edits = arena_array(builder->arena, delivery->edit_count, sizeof *edits);
+    for (size_t i = 0; edits != NULL && i < delivery->edit_count && kept; i++) {
+        edits[i] = delivery->edits[i];
+        kept = keep(builder, &edits[i].field);
+    }
+    delivery->edits = edits;
+    return kept && edits != NULL;
+}
+
+static int finish(struct filters_builder *builder, struct filters_decision *decision_r)
 {
     struct filters_decision *decision = &builder->decision;
     if (decision->reply_code != 0) {
         decision->delivery_count = 0; /* the message is refused as a whole */
     }
+    bool kept = keep(builder, &decision->enhanced) && keep(builder, &decision->rule);
+    for (size_t i = 0; i < decision->delivery_count && kept; i++) {
+        kept = keep_delivery(builder, &decision->deliveries[i]);
+    }
+    for (size_t i = 0; i < decision->rule_count && kept; i++) {
+        kept = keep(builder, (const char **)(uintptr_t)&decision->rules[i]);
+    }
+    if (!kept) {
+        return filters_run_full(&builder->run);
+    }
     decision->mime_limit = builder->run.view == NULL ? NULL : builder->run.view->limit;
     *decision_r = *decision;
+    return 0;
 }
 
 static int decide(const struct filters_set *set, struct filters_scratch *scratch, const struct filters_message *message,
@@ -206,8 +248,9 @@ static int decide(const struct filters_set *set, struct filters_scratch *scratch
                                       .arena = arena};
     int result = filters_run_init(&builder.run) < 0 ? -1 : run_message(&builder);
     if (result == 0) {
-        finish(&builder, decision_r);
-    } else {
+        result = finish(&builder, decision_r);
+    }
+    if (result < 0) {
         fault_set(fault, own.class, own.code, own.where, "%s", own.text);
     }
     filters_run_done(&builder.run);
@@ -234,12 +277,12 @@ int filters_decide_recipient(const struct filters_set *set, struct filters_scrat
     EXPECT(envelope->to_count > 0);
     enum ending ending = filters_run_init(&builder.run) < 0 ? BROKEN : run_recipient(&builder, envelope->to_count - 1);
     int result = 0;
-    if (ending == BROKEN) {
+    if (ending != BROKEN && ending != UNCERTAIN && builder.decision.reply_code != 0) {
+        result = finish(&builder, decision_r) < 0 ? -1 : 1;
+    }
+    if (ending == BROKEN || result < 0) {
         fault_set(fault, own.class, own.code, own.where, "%s", own.text);
         result = -1;
-    } else if (ending != UNCERTAIN && builder.decision.reply_code != 0) {
-        finish(&builder, decision_r);
-        result = 1;
     }
     filters_run_done(&builder.run);
     return result;

@@ -326,6 +326,16 @@ size_t filters_rule_count(const struct filters_set *set)
     return set->rule_count;
 }
 
+struct filters_rule_info filters_rule_at(const struct filters_set *set, size_t index)
+{
+    const struct filters_group *group = set->groups;
+    for (; index >= group->rule_count; group++) {
+        index -= group->rule_count;
+    }
+    const struct filters_rule *rule = &group->rules[index];
+    return (struct filters_rule_info){rule->name, group->name, rule->file, rule->line, rule->disabled};
+}
+
 bool filters_needs_body(const struct filters_set *set)
 {
     return set->needs_body;

@@ -22,6 +22,9 @@ static void load_upstream(struct filters_loader *loader, json_t *value, struct f
         }
         return;
     }
+    if (loader->options->any_upstream) {
+        return;
+    }
     const char **names = filters_load_alloc(loader, loader->options->upstream_count + 1, sizeof *names);
     for (size_t i = 0; i < loader->options->upstream_count; i++) {
         if (strcmp(loader->options->upstreams[i], target->upstream) == 0) {

@@ -12,6 +12,7 @@
 
 #define MESSAGE_MAX (64u << 20)
 #define WHY_MAX 4096
+#define TEST_ARENA_MAX (16u << 20)
 
 /* A message in memory as a source. */
 static ptrdiff_t read_memory(void *ctx, uint64_t offset, void *into, size_t len, struct fault *fault)
@@ -262,4 +263,25 @@ void filters_test_run(const struct filters_set *set, struct filters_scratch *scr
                                              .passed = check.why.len == 0,
                                              .why = why};
     buf_done(&check.why);
+}
+
+size_t filters_tests_check(const struct filters_set *set,
+                           int (*read_file)(void *ctx, const char *from, const char *path, struct buf *out, struct fault *fault),
+                           void *ctx, struct filters_problems *problems)
+{
+    struct filters_scratch *scratch = filters_scratch_new();
+    size_t failed = 0;
+    for (size_t i = 0; i < set->test_count; i++) {
+        struct arena *arena = arena_new(TEST_ARENA_MAX);
+        struct filters_test_result result;
+        filters_test_run(set, scratch, i, read_file, ctx, arena, &result);
+        if (!result.passed) {
+            failed++;
+            filters_problems_add(problems, FILTERS_ERROR, result.file, result.line, result.column, "",
+                                 "the test \"%s\" fails: %s", result.name, result.why);
+        }
+        arena_free(&arena);
+    }
+    filters_scratch_free(&scratch);
+    return failed;
 }

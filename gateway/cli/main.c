@@ -11,6 +11,10 @@
 const struct cli_command cli_commands[] = {
     {"run", cmd_run, "[--config FILE]", "Receive mail, decide by the rules, deliver: the gateway itself."},
     {"check", cmd_check, "[--config FILE]", "Check the configuration and the rule files without running them."},
+    {"test", cmd_test, "[--config FILE] [--tap | --json] [--default UPSTREAM:FOLDER] [RULES...]",
+     "Run the tests that stand beside the rules."},
+    {"explain", cmd_explain, "[OPTIONS] MESSAGE... | --diff OLD NEW MESSAGE...",
+     "Show what the rules would do with a message, and why."},
     {"status", cmd_status, "[--config FILE] [--json]", "Show the running gateway at one look."},
     {"health", cmd_health, "[--config FILE] [--live]", "Exit with 0 when the running gateway takes mail."},
     {"reload", cmd_reload, "[--config FILE]", "Have the running gateway load configuration and rules again."},

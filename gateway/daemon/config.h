@@ -107,6 +107,15 @@ struct config {
  * taken from the configuration file's folder.
  */
 struct config *config_load(const char *file, struct filters_problems *problems);
+/* The same without running the tests that stand beside the rules: config_load() takes a test that fails for an error. */
+struct config *config_load_untested(const char *file, struct filters_problems *problems);
+/*
+ * The rules of a configuration, whatever else is wrong with it (secrets and certificates may be missing where rules are tested). NULL when
+ * the file is not JSON or a rule has an error.
+ */
+struct config *config_load_rules(const char *file, struct filters_problems *problems);
+/* Reads what a rule file names, from that file's folder; blocks. For filters_load() and filters_test_run(). */
+int config_read_beside(void *ctx, const char *from, const char *path, struct buf *out, struct fault *fault);
 /*
  * Reads the configuration file alone, as far as it can be read, for a command that only wants to find the running gateway: no rules, no
  * checks. NULL when it is no JSON object.

@@ -123,6 +123,21 @@ static void collect_rule_files(struct rule_files *files, const char *folder)
     }
 }
 
+int config_read_beside(void *ctx, const char *from, const char *path, struct buf *out, struct fault *fault)
+{
+    (void)ctx;
+    struct buf full;
+    buf_init(&full, 8192);
+    const char *slash = strrchr(from, '/');
+    if (path[0] != '/' && slash != NULL) {
+        buf_append(&full, from, (size_t)(slash - from) + 1);
+    }
+    buf_append_text(&full, path);
+    int result = net_file_read_all(buf_text(&full), out, fault);
+    buf_done(&full);
+    return result;
+}
+
 static void load_rules(struct config *config, const char *folder, struct filters_problems *problems)
 {
     struct rule_files files = {.config = config, .problems = problems};
@@ -140,6 +155,7 @@ static void load_rules(struct config *config, const char *folder, struct filters
                      .folder = config->default_folder,
                      .flags = config->default_flags.items,
                      .flag_count = config->default_flags.count},
+        .read_file = config_read_beside,
     };
     config->rule_set = filters_load(&options, problems);
 }
@@ -166,6 +182,15 @@ static void read_config(struct config *config, const struct filters_json *json, 
 }
 
 struct config *config_load(const char *file, struct filters_problems *problems)
+{
+    struct config *config = config_load_untested(file, problems);
+    if (config != NULL && filters_tests_check(config->rule_set, config_read_beside, NULL, problems) > 0) {
+        config_free(&config);
+    }
+    return config;
+}
+
+struct config *config_load_untested(const char *file, struct filters_problems *problems)
 {
     struct config *config = expect_calloc(1, sizeof *config);
     config->arena = arena_new(CONFIG_ARENA_MAX);
@@ -198,6 +223,26 @@ struct config *config_load_part(const char *file, struct filters_problems *probl
         .json = json, .problems = problems, .arena = config->arena, .folder = folder_of(config->arena, config->file)};
     config_read(&reader, &config_root_table, "", filters_json_root(json), config);
     filters_json_free(&json);
+    return config;
+}
+
+struct config *config_load_rules(const char *file, struct filters_problems *problems)
+{
+    struct filters_problems *unasked = filters_problems_new();
+    struct config *config = config_load_part(file, unasked);
+    if (config == NULL) {
+        for (size_t i = 0; i < filters_problems_count(unasked); i++) {
+            const struct filters_problem *problem = filters_problems_at(unasked, i);
+            filters_problems_add(problems, (int)problem->severity, problem->file, problem->line, problem->column,
+                                 problem->pointer, "%s", problem->text);
+        }
+    } else {
+        load_rules(config, folder_of(config->arena, config->file), problems);
+    }
+    filters_problems_free(&unasked);
+    if (config != NULL && config->rule_set == NULL) {
+        config_free(&config);
+    }
     return config;
 }
 

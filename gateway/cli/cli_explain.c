@@ -1,0 +1,178 @@
+/*
+ * cli_explain - see cli_explain.h. Texts from mail were made printable when the explanation was written.
+ */
+#include "cli/cli_explain.h"
+
+#include <jansson.h>
+#include <string.h>
+
+struct printer {
+    FILE *out;
+    bool colour;
+};
+
+static const char *text(const json_t *object, const char *key)
+{
+    const char *value = json_string_value(json_object_get(object, key));
+    return value == NULL ? "" : value;
+}
+
+static void print_result(const struct printer *printer, const char *result)
+{
+    const char *colour = strcmp(result, "yes") == 0      ? "\033[32m"
+                         : strcmp(result, "failed") == 0 ? "\033[31m"
+                                                         : "\033[2m";
+    fprintf(printer->out, "%s%-7s%s ", printer->colour ? colour : "", result, printer->colour ? "\033[0m" : "");
+}
+
+static void print_quoted(const struct printer *printer, const char *value)
+{
+    fputc('"', printer->out);
+    for (; *value != '\0'; value++) {
+        fputc(*value == '\n' || *value == '\t' ? ' ' : *value, printer->out);
+    }
+    fputc('"', printer->out);
+}
+
+static void print_saw(const struct printer *printer, const json_t *saw)
+{
+    size_t i;
+    json_t *value;
+    fputs(json_array_size(saw) == 0 ? "; there is none" : "; saw ", printer->out);
+    json_array_foreach (saw, i, value) {
+        fputs(i == 0 ? "" : ", ", printer->out);
+        print_quoted(printer, json_string_value(value));
+    }
+}
+
+static void print_captures(const struct printer *printer, const json_t *captured, int depth)
+{
+    size_t i;
+    json_t *group;
+    json_array_foreach (captured, i, group) {
+        if (i == 0 || !json_is_object(group)) {
+            continue;
+        }
+        const char *name = text(group, "name");
+        fprintf(printer->out, "%*s${%zu}%s%s%s = ", depth * 2 + 14, "", i, name[0] == '\0' ? "" : " ${", name,
+                name[0] == '\0' ? "" : "}");
+        print_quoted(printer, text(group, "text"));
+        fputc('\n', printer->out);
+    }
+}
+
+static void print_condition(const struct printer *printer, const json_t *condition, int depth)
+{
+    size_t i;
+    json_t *part;
+    fprintf(printer->out, "%*s", depth * 2 + 6, "");
+    print_result(printer, text(condition, "result"));
+    if (text(condition, "condition")[0] != '\0') {
+        fprintf(printer->out, "%s: ", text(condition, "condition"));
+    }
+    fputs(text(condition, "test"), printer->out);
+    fputs(text(condition, "kind"), printer->out);
+    if (json_object_get(condition, "saw") != NULL) {
+        print_saw(printer, json_object_get(condition, "saw"));
+    }
+    fputc('\n', printer->out);
+    print_captures(printer, json_object_get(condition, "captured"), depth);
+    json_array_foreach (json_object_get(condition, "parts"), i, part) {
+        print_condition(printer, part, depth + 1);
+    }
+}
+
+static void print_rule(const struct printer *printer, const json_t *rule)
+{
+    if (json_object_get(rule, "note") != NULL) {
+        fprintf(printer->out, "  %s\n", text(rule, "note"));
+        return;
+    }
+    fputs("  ", printer->out);
+    print_result(printer, text(rule, "result"));
+    fprintf(printer->out, "%s%s%s%s  (%s:%lld", printer->colour ? "\033[1m" : "", text(rule, "rule"), printer->colour ? "\033[0m" : "",
+            json_object_get(rule, "group") == NULL ? "" : " in its group", text(rule, "file"),
+            (long long)json_integer_value(json_object_get(rule, "line")));
+    if (json_object_get(rule, "us") != NULL) {
+        fprintf(printer->out, ", %lld us", (long long)json_integer_value(json_object_get(rule, "us")));
+    }
+    fprintf(printer->out, ")%s%s\n", json_object_get(rule, "error") == NULL ? "" : ": ", text(rule, "error"));
+    if (json_object_get(rule, "if") != NULL) {
+        print_condition(printer, json_object_get(rule, "if"), 0);
+    }
+}
+
+static void print_list(const struct printer *printer, const json_t *list, const char *before)
+{
+    size_t i;
+    json_t *value;
+    json_array_foreach (list, i, value) {
+        fprintf(printer->out, "%s%s", before, json_string_value(value));
+    }
+}
+
+static void print_delivery(const struct printer *printer, const json_t *delivery)
+{
+    size_t i;
+    json_t *edit;
+    fprintf(printer->out, "=> %s:%s", text(delivery, "upstream"), text(delivery, "folder"));
+    print_list(printer, json_object_get(delivery, "flags"), " ");
+    fprintf(printer->out, "  by %s for", text(delivery, "rule"));
+    print_list(printer, json_object_get(delivery, "recipients"), " ");
+    fprintf(printer->out, "%s\n", json_is_true(json_object_get(delivery, "held")) ? "  (held)" : "");
+    json_array_foreach (json_object_get(delivery, "edits"), i, edit) {
+        fprintf(printer->out, "   %s %s", text(edit, "edit"), text(edit, "field"));
+        fprintf(printer->out, "%s%s\n", json_object_get(edit, "value") == NULL ? "" : ": ", text(edit, "value"));
+    }
+}
+
+static void print_decision(const struct printer *printer, const json_t *decision)
+{
+    size_t i;
+    json_t *delivery;
+    json_array_foreach (json_object_get(decision, "deliveries"), i, delivery) {
+        print_delivery(printer, delivery);
+    }
+    if (json_object_get(decision, "code") != NULL) {
+        fprintf(printer->out, "=> %s: %lld %s%s%s\n", text(decision, "outcome"),
+                (long long)json_integer_value(json_object_get(decision, "code")), text(decision, "enhanced"),
+                text(decision, "enhanced")[0] == '\0' ? "" : " ", text(decision, "text"));
+    } else if (strcmp(text(decision, "outcome"), "discarded") == 0) {
+        fputs("=> discarded\n", printer->out);
+    }
+    if (json_object_get(decision, "mime_limit") != NULL) {
+        fprintf(printer->out, "   not all of it was decoded: %s\n", text(decision, "mime_limit"));
+    }
+}
+
+void cli_explain_print(const char *name, const struct filters_message *message, struct bytes explanation, bool colour, FILE *out)
+{
+    struct printer printer = {out, colour};
+    json_t *root = json_loadb((const char *)explanation.ptr, explanation.len, 0, NULL);
+    size_t i, j;
+    json_t *recipient, *rule;
+    fprintf(out, "%s: %llu octets from <%s>\n", name, (unsigned long long)message->size, message->envelope->from);
+    json_array_foreach (json_object_get(root, "recipients"), i, recipient) {
+        fprintf(out, "to <%s>\n", text(recipient, "to"));
+        json_array_foreach (json_object_get(recipient, "rules"), j, rule) {
+            print_rule(&printer, rule);
+        }
+    }
+    print_decision(&printer, json_object_get(root, "decision"));
+    json_decref(root);
+}
+
+void cli_explain_deliveries(const struct filters_decision *decision, struct buf *out)
+{
+    for (size_t i = 0; i < decision->delivery_count; i++) {
+        const struct mail_delivery *delivery = &decision->deliveries[i];
+        buf_printf(out, "%s%s:%s", i == 0 ? "" : ", ", delivery->upstream, delivery->folder);
+        for (size_t j = 0; j < delivery->flag_count; j++) {
+            buf_printf(out, " %s", delivery->flags[j]);
+        }
+        buf_append_text(out, delivery->held ? " (held)" : "");
+        for (size_t j = 0; j < delivery->edit_count; j++) {
+            buf_printf(out, " %c%s", "+-="[delivery->edits[j].kind], delivery->edits[j].field);
+        }
+    }
+}

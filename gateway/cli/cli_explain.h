@@ -1,0 +1,16 @@
+/*
+ * cli_explain - an explanation of the rules as people read it.
+ */
+#ifndef MAILWEIR_CLI_CLI_EXPLAIN_H
+#define MAILWEIR_CLI_CLI_EXPLAIN_H
+
+#include <stdio.h>
+
+#include "filters/filters.h"
+
+/* Prints what filters_explain() gave. */
+void cli_explain_print(const char *name, const struct filters_message *message, struct bytes explanation, bool colour, FILE *out);
+/* The deliveries of a decision on one line. */
+void cli_explain_deliveries(const struct filters_decision *decision, struct buf *out);
+
+#endif

@@ -1,0 +1,230 @@
+/*
+ * cmd_explain - what the rules would do with a message, and why; and what another rule set would do otherwise (--diff).
+ *
+ * Exit codes: 0; 1 when the rules have an error, or with --diff when a message would go elsewhere (as diff does); 66 when a message
+ * cannot be read.
+ */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/date.h"
+#include "cli/cli.h"
+#include "cli/cli_explain.h"
+#include "cli/cli_message.h"
+#include "cli/cli_rules.h"
+#include "net/net_loop.h"
+
+#define ARENA_MAX (256u << 20)
+#define TEXT_MAX (64u << 20)
+
+struct explain {
+    struct net_loop *loop; /* for its clocks only */
+    struct filters_scratch *scratch;
+    const struct filters_set *set, *other; /* other: of --diff */
+    bool json;
+    size_t messages, differ;
+};
+
+static uint64_t clock_us(void *ctx)
+{
+    return net_now_us(ctx);
+}
+
+/* ---- one message ---- */
+
+static int explain_one(void *ctx, const char *name, const struct filters_message *message)
+{
+    struct explain *explain = ctx;
+    struct arena *arena = arena_new(ARENA_MAX);
+    struct filters_decision decision;
+    struct fault fault = FAULT_INIT;
+    struct buf text;
+    buf_init(&text, TEXT_MAX);
+    int result = filters_explain(explain->set, explain->scratch, message, clock_us, explain->loop, arena, &decision, &fault, &text);
+    if (result < 0) {
+        fprintf(stderr, "mailweir: %s: the explanation is larger than %u MiB\n", name, TEXT_MAX >> 20);
+    } else if (explain->json) {
+        json_t *root = json_loadb((const char *)buf_bytes(&text).ptr, text.len, 0, NULL);
+        json_object_set_new(root, "message", json_string(name));
+        json_dumpf(root, stdout, JSON_INDENT(1));
+        printf("\n");
+        json_decref(root);
+    } else {
+        cli_explain_print(name, message, buf_bytes(&text), cli_has_colour(STDOUT_FILENO), stdout);
+    }
+    buf_done(&text);
+    arena_free(&arena);
+    return result < 0 ? 1 : 0;
+}
+
+/* ---- --diff ---- */
+
+/* The outcome on one line; equal outcomes give equal lines. */
+static void outcome(struct explain *explain, const struct filters_set *set, const struct filters_message *message, struct buf *out)
+{
+    struct arena *arena = arena_new(ARENA_MAX);
+    struct filters_decision decision;
+    struct fault fault = FAULT_INIT;
+    if (filters_decide(set, explain->scratch, message, arena, &decision, &fault) < 0) {
+        buf_printf(out, "deferred (%s: %s)", fault.where, fault.text);
+    } else if (decision.reply_code != 0) {
+        buf_printf(out, "%d %s %s", decision.reply_code, decision.enhanced, decision.reply_text);
+    } else if (decision.delivery_count == 0) {
+        buf_append_text(out, "discarded");
+    } else {
+        cli_explain_deliveries(&decision, out);
+    }
+    arena_free(&arena);
+}
+
+static void print_difference(const struct explain *explain, const char *name, struct buf *old, struct buf *new)
+{
+    if (explain->json) {
+        json_t *line = json_pack("{s:s%,s:s%,s:s%}", "message", name, strlen(name), "old", buf_text(old), old->len, "new",
+                                 buf_text(new), new->len);
+        json_dumpf(line, stdout, JSON_COMPACT);
+        printf("\n");
+        json_decref(line);
+        return;
+    }
+    printf("%s\n  - %s\n  + %s\n", name, buf_text(old), buf_text(new));
+}
+
+static int diff_one(void *ctx, const char *name, const struct filters_message *message)
+{
+    struct explain *explain = ctx;
+    struct buf old, new;
+    buf_init(&old, 1u << 20);
+    buf_init(&new, 1u << 20);
+    outcome(explain, explain->set, message, &old);
+    outcome(explain, explain->other, message, &new);
+    explain->messages++;
+    if (!bytes_equal(buf_bytes(&old), buf_bytes(&new))) {
+        explain->differ++;
+        print_difference(explain, name, &old, &new);
+    }
+    buf_done(&old);
+    buf_done(&new);
+    if (isatty(STDERR_FILENO) == 1 && explain->messages % 100 == 0) {
+        fprintf(stderr, "\r%zu messages, %zu differ ", explain->messages, explain->differ);
+    }
+    return 0;
+}
+
+/* ---- the command ---- */
+
+struct arguments {
+    const char *config, *from, *to, *client, *helo, *user, *listener, *protocol, *tls, *certificate, *fallback;
+    bool json, diff;
+};
+
+static int walk_messages(struct explain *explain, const struct cli_envelope *envelope, char **paths, int count, cli_message_fn *fn)
+{
+    for (int i = 0; i < count; i++) {
+        struct fault fault = FAULT_INIT;
+        int result = cli_message_each(paths[i], envelope, fn, explain, &fault);
+        if (result < 0) {
+            fprintf(stderr, "mailweir: %s: %s\n", paths[i], fault.text);
+            return EX_NOINPUT;
+        }
+        if (result > 0) {
+            return result;
+        }
+    }
+    return EX_OK;
+}
+
+static int run_diff(struct explain *explain, const struct arguments *arguments, const struct cli_envelope *envelope, char **others,
+                    int count)
+{
+    struct cli_rules old, new;
+    const char *old_path = others[0], *new_path = others[1];
+    int result = 1;
+    if (cli_rules_load(&old, &old_path, 1, arguments->fallback) == 0) {
+        if (cli_rules_load(&new, &new_path, 1, arguments->fallback) == 0) {
+            explain->set = old.set;
+            explain->other = new.set;
+            result = walk_messages(explain, envelope, others + 2, count - 2, diff_one);
+            if (result == EX_OK && !arguments->json) {
+                printf("%s%zu messages, %zu would go elsewhere\n", isatty(STDERR_FILENO) == 1 ? "\r" : "", explain->messages,
+                       explain->differ);
+            }
+            result = result == EX_OK && explain->differ > 0 ? 1 : result;
+        }
+        cli_rules_done(&new);
+    }
+    cli_rules_done(&old);
+    return result;
+}
+
+static int run_explain(struct explain *explain, const struct arguments *arguments, const struct cli_envelope *envelope,
+                       char **others, int count)
+{
+    struct cli_rules rules;
+    const char *path = cli_config_file(arguments->config);
+    int result = 1;
+    if (cli_rules_load(&rules, &path, 1, arguments->fallback) == 0) {
+        explain->set = rules.set;
+        result = walk_messages(explain, envelope, others, count, explain_one);
+    }
+    cli_rules_done(&rules);
+    return result;
+}
+
+static int run(const struct arguments *arguments, char **others, int count)
+{
+    struct net_loop *loop = net_loop_new();
+    struct explain explain = {.loop = loop, .scratch = filters_scratch_new(), .json = arguments->json};
+    struct cli_envelope envelope = {
+        .from = arguments->from,
+        .to = arguments->to,
+        .client = {.listener = arguments->listener,
+                   .address = arguments->client == NULL ? "127.0.0.1" : arguments->client,
+                   .helo = arguments->helo,
+                   .protocol = arguments->protocol == NULL ? "ESMTP" : arguments->protocol,
+                   .tls_version = arguments->tls,
+                   .tls_peer = arguments->certificate,
+                   .user = arguments->user},
+        .now_ms = net_wall(loop),
+    };
+    int result = arguments->diff ? run_diff(&explain, arguments, &envelope, others, count)
+                                 : run_explain(&explain, arguments, &envelope, others, count);
+    filters_scratch_free(&explain.scratch);
+    net_loop_free(&loop);
+    return result;
+}
+
+int cmd_explain(const struct cli_command *command, int argc, char **argv)
+{
+    struct arguments arguments = {.json = false};
+    const struct cli_option options[] = {
+        {.name = "config", .value = &arguments.config, .help = "the configuration, a rule file, or a folder of rule files"},
+        {.name = "from", .value = &arguments.from, .help = "envelope sender; without it, Return-Path or From"},
+        {.name = "to", .value = &arguments.to, .help = "envelope recipients, commas between; without it, Delivered-To or To"},
+        {.name = "client", .value = &arguments.client, .help = "the client's address; 127.0.0.1 without it"},
+        {.name = "helo", .value = &arguments.helo, .help = "the client's name"},
+        {.name = "user", .value = &arguments.user, .help = "the authenticated user"},
+        {.name = "listener", .value = &arguments.listener, .help = "the listener's name"},
+        {.name = "protocol", .value = &arguments.protocol, .help = "ESMTP without it"},
+        {.name = "tls", .value = &arguments.tls, .help = "TLS version, such as TLSv1.3"},
+        {.name = "certificate", .value = &arguments.certificate, .help = "subject of the client's certificate"},
+        {.name = "default", .value = &arguments.fallback, .help = "UPSTREAM:FOLDER of the default delivery, where there is no configuration"},
+        {.name = "json", .flag = &arguments.json, .help = "print JSON"},
+        {.name = "diff", .flag = &arguments.diff, .help = "OLD NEW MESSAGE...: print only what NEW would route otherwise; each is a configuration, a rule file or a folder"},
+        {.name = NULL},
+    };
+    int exit_code;
+    int others = cli_parse(command, options, argc, argv, &exit_code);
+    if (others < 0) {
+        return exit_code;
+    }
+    if (others < (arguments.diff ? 3 : 1)) {
+        return cli_usage_error(command, arguments.diff ? "--diff takes OLD, NEW and one or more messages, folders or mboxes"
+                                                       : "which message? A file, a folder, an mbox, or - for standard input");
+    }
+    return run(&arguments, argv + 1, others);
+}
