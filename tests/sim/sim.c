@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/expect.h"
 
@@ -257,5 +258,6 @@ _Noreturn void sim_fail(const char *format, ...)
     vfprintf(stderr, format, args);
     fputc('\n', stderr);
     va_end(args);
-    exit(1);
+    fflush(NULL);
+    _exit(1); /* what a crash left behind is nobody's leak */
 }

@@ -195,15 +195,23 @@ uint64_t sim_disk_used(void)
 
 /* ---- the crash ---- */
 
+/* Nobody has asked for these sectors to be durable: none of them may be, or all, or some. */
+static void copy_some(struct sim_inode *inode)
+{
+    static const unsigned percents[] = {0, 50, 100};
+    unsigned percent = percents[sim_random_between(&disk.random, 0, 2)];
+    for (size_t i = 0; i < inode->dirty_room; i++) {
+        if (inode->dirty[i] && sim_random_chance(&disk.random, percent)) {
+            copy_sector(inode, i);
+        }
+    }
+}
+
 static void crash_inode(struct sim_inode *inode)
 {
     uint64_t old_size = inode->platter.size;
     bool takes_size = inode->size_dirty && sim_random_chance(&disk.random, 50);
-    for (size_t i = 0; i < inode->dirty_room; i++) {
-        if (inode->dirty[i] && sim_random_chance(&disk.random, 50)) {
-            copy_sector(inode, i);
-        }
-    }
+    copy_some(inode);
     /* The size is a matter of its own: a file may end before what was written, or have holes of zeros. */
     image_resize(&inode->platter, takes_size ? inode->cache.size : old_size);
     image_resize(&inode->cache, 0);
@@ -354,7 +362,9 @@ int sim_disk_sync(struct sim_inode *inode)
 {
     int error = ask(SIM_DISK_SYNC, inode->path);
     if (error != 0) {
-        forget_dirty(inode); /* the kernel has marked the pages clean: no later sync brings them back */
+        /* Some may have been written; the kernel has marked all pages clean, and no later sync brings the others back. */
+        copy_some(inode);
+        forget_dirty(inode);
         return error;
     }
     for (size_t i = 0; i < inode->dirty_room; i++) {

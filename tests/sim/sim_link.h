@@ -39,15 +39,13 @@ void sim_link_send(struct sim_link *link, struct bytes data);
 /* The peer has begun TLS: right after what it has sent so far. */
 void sim_link_start_tls(struct sim_link *link);
 bool sim_link_is_tls(const struct sim_link *link);
+/* Whether the gateway still uses it. */
+bool sim_link_is_held(const struct sim_link *link);
 /* The peer ends: in order, after what it has sent; or by a reset, which may eat what is under way. No event comes afterwards; *link becomes NULL. */
 void sim_link_close(struct sim_link **link);
 void sim_link_reset(struct sim_link **link);
 
 /* A crash of the gateway's machine: listeners are gone, each peer hears a reset after a while. */
 void sim_link_crash(void);
-/* Connections that the gateway has open now. */
-unsigned sim_link_count(void);
-/* The port of the listener that was configured with this address; 0: none. */
-uint16_t sim_link_port(const char *host, uint16_t port);
 
 #endif

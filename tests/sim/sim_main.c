@@ -27,6 +27,7 @@ static const struct world {
     void (*run)(void);
 } worlds[] = {
     {"spool", WORLD_SPOOL_FAULTS, world_spool},
+    {"gateway", WORLD_GATEWAY_FAULTS, world_gateway},
 };
 
 /* What a world's process tells, in shared memory. */

@@ -423,14 +423,9 @@ void sim_link_serve(const char *host, sim_link_accept_fn *accept, const struct s
     net.servers[at].server = server;
 }
 
-unsigned sim_link_count(void)
+bool sim_link_is_held(const struct sim_link *link)
 {
-    unsigned count = 0;
-    LIST_EACH(at, &net.links)
-    {
-        count += LIST_ITEM(at, struct sim_link, all)->stream != NULL;
-    }
-    return count;
+    return link->stream != NULL && !link->stream->finishing;
 }
 
 static void on_crash_heard(void *ctx)

@@ -1,0 +1,463 @@
+/*
+ * sim_server_commands - what the simulated IMAP server does for each command; see sim_server.h.
+ *
+ * A folder is addressed by the server's own name: INBOX, or levels with its delimiter. sim_mail knows them with "/".
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/expect.h"
+#include "sim_faults.h"
+#include "sim_mail.h"
+#include "sim_server_private.h"
+
+static struct bytes word(const struct sim_session *session, size_t index)
+{
+    return index < session->count ? buf_bytes(&session->tokens[index].text) : (struct bytes){NULL, 0};
+}
+
+static bool is_word(const struct sim_session *session, size_t index, const char *text)
+{
+    return bytes_is_nocase(word(session, index), text);
+}
+
+static void answer(struct sim_session *session, const char *text)
+{
+    struct bytes tag = word(session, 0);
+    sim_session_say(session, "%.*s %s", (int)tag.len, (const char *)tag.ptr, text);
+}
+
+/* ---- folders ---- */
+
+static void folder_name(const struct sim_server *server, struct bytes name, char out[64])
+{
+    snprintf(out, 64, "%.*s", (int)name.len, (const char *)name.ptr);
+    for (char *c = out; *c != '\0'; c++) {
+        *c = *c == server->delimiter ? '/' : *c;
+    }
+    if (bytes_is_nocase(name, "INBOX")) {
+        snprintf(out, 64, "INBOX");
+    }
+}
+
+static struct sim_folder *find_folder(struct sim_server *server, struct bytes name)
+{
+    char wanted[64];
+    folder_name(server, name, wanted);
+    for (size_t i = 0; i < server->folder_count; i++) {
+        if (strcmp(server->folders[i].name, wanted) == 0) {
+            return &server->folders[i];
+        }
+    }
+    return NULL;
+}
+
+static struct sim_folder *make_folder(struct sim_server *server, struct bytes name)
+{
+    EXPECT(server->folder_count < SIM_SERVER_FOLDERS);
+    struct sim_folder *folder = &server->folders[server->folder_count++];
+    folder_name(server, name, folder->name);
+    folder->uidvalidity = ++server->next_validity;
+    folder->uidnext = 1;
+    list_init(&folder->messages);
+    return folder;
+}
+
+/* ---- APPEND ---- */
+
+struct append {
+    struct sim_folder *folder;
+    uint32_t first, last; /* UIDs */
+};
+
+/* What a refusal says, by the fault's amount; whether it is for good. */
+static const struct refusal {
+    const char *text;
+    bool for_good;
+} refusals[] = {
+    {"NO [INUSE] mailbox is locked", false},
+    {"NO [UNAVAILABLE] try again later", false},
+    {"NO [OVERQUOTA] quota exceeded", false},
+    {"NO [LIMIT] too many messages", false},
+    {"NO [SERVERBUG] internal error", false},
+    {"NO [TOOBIG] message too large", true},
+};
+
+static void note_refusal(const struct sim_session *session, const struct refusal *refusal)
+{
+    char name[64];
+    folder_name(session->server, word(session, 2), name);
+    for (size_t i = 0; refusal->for_good && i < session->count; i++) {
+        struct sim_try *try = session->tokens[i].is_literal ? sim_mail_find(word(session, i)) : NULL;
+        for (size_t k = 0; try != NULL && k < SIM_PLACES; k++) {
+            if (sim_places[k].server == session->server->index && strcmp(sim_places[k].folder, name) == 0) {
+                try->refused_for_good[k] = true;
+            }
+        }
+    }
+}
+
+static void store(struct sim_session *session, struct sim_folder *folder, struct bytes octets)
+{
+    struct sim_stored *stored = expect_calloc(1, sizeof *stored);
+    stored->uid = folder->uidnext++;
+    buf_init(&stored->octets, octets.len);
+    buf_append_bytes(&stored->octets, octets);
+    list_append(&folder->messages, &stored->link);
+    sim_mail_filed(session->server->index, folder->name, octets);
+}
+
+static void store_all(struct sim_session *session, struct append *append)
+{
+    append->first = append->folder->uidnext;
+    for (size_t i = 3; i < session->count; i++) {
+        if (session->tokens[i].is_literal) {
+            store(session, append->folder, word(session, i));
+        }
+    }
+    append->last = append->folder->uidnext - 1;
+}
+
+static void say_appended(struct sim_session *session, const struct append *append)
+{
+    char text[100];
+    if (!session->server->has_uidplus) {
+        snprintf(text, sizeof text, "OK APPEND completed");
+    } else if (append->first == append->last) {
+        snprintf(text, sizeof text, "OK [APPENDUID %u %u] done", append->folder->uidvalidity, append->first);
+    } else {
+        snprintf(text, sizeof text, "OK [APPENDUID %u %u:%u] done", append->folder->uidvalidity, append->first, append->last);
+    }
+    answer(session, text);
+}
+
+static void do_append(struct sim_session *session)
+{
+    struct append append = {.folder = find_folder(session->server, word(session, 2))};
+    if (append.folder == NULL && is_word(session, 2, "INBOX")) {
+        append.folder = make_folder(session->server, bytes_of("INBOX"));
+    }
+    if (append.folder == NULL) {
+        answer(session, session->server->has_create_hint ? "NO [TRYCREATE] no such mailbox" : "NO Invalid mailbox name.");
+        return;
+    }
+    const struct sim_fault *fault = sim_faults_append();
+    if (fault != NULL && fault->kind == SIM_FAULT_REFUSE) {
+        const struct refusal *refusal = &refusals[fault->amount % (sizeof refusals / sizeof refusals[0])];
+        note_refusal(session, refusal);
+        answer(session, refusal->text);
+        return;
+    }
+    if (fault != NULL && fault->kind == SIM_FAULT_CUT_BEFORE) {
+        sim_session_end(session, true);
+        return;
+    }
+    if (session->server->is_throttled) {
+        answer(session, "NO [LIMIT] Request is throttled. Suggested Backoff Time: 5000 milliseconds");
+        return;
+    }
+    store_all(session, &append);
+    if (fault != NULL) {
+        sim_session_end(session, true); /* filed, and nobody hears of it */
+        return;
+    }
+    say_appended(session, &append);
+}
+
+bool sim_server_allows_literal(struct sim_session *session)
+{
+    bool is_missing = is_word(session, 1, "APPEND") && !is_word(session, 2, "INBOX") &&
+                      find_folder(session->server, word(session, 2)) == NULL;
+    if (is_missing) {
+        answer(session, session->server->has_create_hint ? "NO [TRYCREATE] no such mailbox" : "NO Invalid mailbox name.");
+    }
+    return !is_missing;
+}
+
+/* ---- looking ---- */
+
+static void do_select(struct sim_session *session)
+{
+    struct sim_folder *folder = find_folder(session->server, word(session, 2));
+    session->selected = folder;
+    if (folder == NULL) {
+        answer(session, "NO [NONEXISTENT] no such mailbox");
+        return;
+    }
+    unsigned count = 0;
+    LIST_EACH(at, &folder->messages)
+    {
+        count++;
+    }
+    sim_session_say(session, "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)");
+    sim_session_say(session, "* %u EXISTS", count);
+    sim_session_say(session, "* OK [UIDVALIDITY %u] valid", folder->uidvalidity);
+    sim_session_say(session, "* OK [UIDNEXT %u] next", folder->uidnext);
+    answer(session, is_word(session, 1, "EXAMINE") ? "OK [READ-ONLY] done" : "OK [READ-WRITE] done");
+}
+
+static void do_status(struct sim_session *session)
+{
+    struct sim_folder *folder = find_folder(session->server, word(session, 2));
+    if (folder == NULL) {
+        answer(session, "NO [NONEXISTENT] no such mailbox");
+        return;
+    }
+    struct bytes name = word(session, 2);
+    sim_session_say(session, "* STATUS \"%.*s\" (UIDVALIDITY %u UIDNEXT %u)", (int)name.len, (const char *)name.ptr,
+                    folder->uidvalidity, folder->uidnext);
+    answer(session, "OK done");
+}
+
+static bool has_field(const struct sim_stored *stored, struct bytes field, struct bytes value)
+{
+    struct bytes rest = buf_bytes(&stored->octets);
+    while (rest.len > 0) {
+        struct bytes line = bytes_cut(&rest, '\n');
+        if (line.len <= 1) {
+            return false;
+        }
+        bool is_field = line.len > field.len && line.ptr[field.len] == ':' &&
+                        bytes_equal_nocase(bytes_slice(line, 0, field.len), field);
+        if (is_field && bytes_find(line, value) >= 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* [UID] SEARCH ... HEADER field value; any "n:*" in it is taken as the lowest UID. */
+static void do_search(struct sim_session *session, size_t first, bool by_uid)
+{
+    struct buf out;
+    struct bytes field = {NULL, 0}, value = {NULL, 0};
+    uint64_t lowest = 1;
+    for (size_t i = first; i < session->count; i++) {
+        struct bytes rest = word(session, i);
+        if (bytes_is_nocase(rest, "HEADER")) {
+            field = word(session, i + 1);
+            value = word(session, i + 2);
+            break;
+        }
+        bytes_to_u64(bytes_cut(&rest, ':'), &lowest);
+    }
+    buf_init(&out, 1 << 16);
+    buf_append_text(&out, "* SEARCH");
+    unsigned number = 0;
+    LIST_EACH(at, &session->selected->messages)
+    {
+        struct sim_stored *stored = LIST_ITEM(at, struct sim_stored, link);
+        number++;
+        if (stored->uid >= lowest && has_field(stored, field, value)) {
+            buf_printf(&out, " %u", by_uid ? stored->uid : number);
+        }
+    }
+    sim_session_say(session, "%s", buf_text(&out));
+    buf_done(&out);
+    answer(session, "OK done");
+}
+
+static bool in_set(struct bytes set, uint32_t number)
+{
+    while (set.len > 0) {
+        struct bytes range = bytes_cut(&set, ',');
+        struct bytes low_text = bytes_cut(&range, ':');
+        uint64_t low = 0, high = UINT32_MAX;
+        bytes_to_u64(low_text, &low);
+        if (range.ptr == NULL) {
+            high = low;
+        } else {
+            bytes_to_u64(range, &high);
+        }
+        if (number >= low && number <= high) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Appends the header lines whose field stands in the list "HEADER.FIELDS (A B)". */
+static void pick_fields(const struct sim_stored *stored, struct bytes list, struct buf *out)
+{
+    struct bytes rest = buf_bytes(&stored->octets);
+    bool keeps = false;
+    while (rest.len > 0) {
+        struct bytes line = bytes_cut(&rest, '\n');
+        if (line.len <= 1) {
+            break;
+        }
+        if (line.ptr[0] != ' ' && line.ptr[0] != '\t') {
+            ptrdiff_t colon = bytes_find_octet(line, ':');
+            struct bytes names = list;
+            keeps = false;
+            while (colon > 0 && names.len > 0) {
+                keeps = keeps || bytes_equal_nocase(bytes_cut(&names, ' '), bytes_slice(line, 0, (size_t)colon));
+            }
+        }
+        if (keeps) {
+            buf_append_bytes(out, line);
+            buf_append_octet(out, '\n');
+        }
+    }
+    buf_append_text(out, "\r\n");
+}
+
+static void say_fields(struct sim_session *session, unsigned number, const struct sim_stored *stored, struct bytes list)
+{
+    struct buf fields;
+    buf_init(&fields, 1 << 15);
+    pick_fields(stored, list, &fields);
+    sim_session_say(session, "* %u FETCH (UID %u BODY[HEADER.FIELDS (%.*s)] {%zu}\r\n%s)", number, stored->uid, (int)list.len,
+                    (const char *)list.ptr, fields.len, buf_text(&fields));
+    buf_done(&fields);
+}
+
+static void do_fetch(struct sim_session *session, size_t first, bool by_uid)
+{
+    struct bytes rest = word(session, first + 1);
+    bytes_cut(&rest, '(');
+    ptrdiff_t inner = bytes_find(rest, bytes_of("FIELDS ("));
+    struct bytes list = inner < 0 ? rest : bytes_from(rest, (size_t)inner + strlen("FIELDS ("));
+    list = bytes_cut(&list, ')');
+    unsigned number = 0;
+    LIST_EACH(at, &session->selected->messages)
+    {
+        struct sim_stored *stored = LIST_ITEM(at, struct sim_stored, link);
+        number++;
+        if (in_set(word(session, first), by_uid ? stored->uid : number)) {
+            say_fields(session, number, stored, list);
+        }
+    }
+    answer(session, "OK done");
+}
+
+/* ---- the others ---- */
+
+static void do_capability(struct sim_session *session)
+{
+    const struct sim_server *server = session->server;
+    sim_session_say(session, "* CAPABILITY IMAP4rev1 NAMESPACE%s%s%s%s AUTH=PLAIN SASL-IR",
+                    server->has_literal_plus ? " LITERAL+" : "", server->has_literal_minus ? " LITERAL-" : "",
+                    server->has_uidplus ? " UIDPLUS" : "", server->has_multiappend ? " MULTIAPPEND" : "");
+    answer(session, "OK done");
+}
+
+static void do_login(struct sim_session *session)
+{
+    if (session->server->is_throttled) {
+        answer(session, "NO [UNAVAILABLE] Maximum number of connections exceeded");
+        return;
+    }
+    session->logged_in = true;
+    answer(session, "OK logged in");
+}
+
+static void do_namespace(struct sim_session *session)
+{
+    sim_session_say(session, "* NAMESPACE ((\"\" \"%c\")) NIL NIL", session->server->delimiter);
+    answer(session, "OK done");
+}
+
+static void do_list(struct sim_session *session)
+{
+    struct bytes name = word(session, 3);
+    if (name.len == 0) {
+        sim_session_say(session, "* LIST (\\Noselect) \"%c\" \"\"", session->server->delimiter);
+    } else if (find_folder(session->server, name) != NULL) {
+        sim_session_say(session, "* LIST () \"%c\" \"%.*s\"", session->server->delimiter, (int)name.len,
+                        (const char *)name.ptr);
+    }
+    answer(session, "OK done");
+}
+
+static void do_create(struct sim_session *session)
+{
+    if (find_folder(session->server, word(session, 2)) != NULL) {
+        answer(session, "NO [ALREADYEXISTS] exists");
+        return;
+    }
+    make_folder(session->server, word(session, 2));
+    answer(session, "OK created");
+}
+
+static void do_logout(struct sim_session *session)
+{
+    sim_session_say(session, "* BYE bye");
+    answer(session, "OK bye");
+    sim_session_end(session, false);
+}
+
+static void do_nothing(struct sim_session *session)
+{
+    answer(session, "OK done");
+}
+
+static void do_uid(struct sim_session *session)
+{
+    if (session->selected == NULL) {
+        answer(session, "BAD select first");
+    } else if (is_word(session, 2, "SEARCH")) {
+        do_search(session, 3, true);
+    } else if (is_word(session, 2, "FETCH")) {
+        do_fetch(session, 3, true);
+    } else {
+        answer(session, "BAD unknown");
+    }
+}
+
+static void do_plain_search(struct sim_session *session)
+{
+    if (session->selected == NULL) {
+        answer(session, "BAD select first");
+    } else if (is_word(session, 1, "SEARCH")) {
+        do_search(session, 2, false);
+    } else {
+        do_fetch(session, 2, false);
+    }
+}
+
+static void do_unselect(struct sim_session *session)
+{
+    session->selected = NULL;
+    answer(session, "OK done");
+}
+
+static const struct {
+    const char *name;
+    bool needs_login;
+    void (*run)(struct sim_session *session);
+} commands[] = {
+    {"CAPABILITY", false, do_capability}, {"LOGIN", false, do_login},         {"AUTHENTICATE", false, do_login},
+    {"NOOP", false, do_nothing},          {"ID", false, do_nothing},          {"LOGOUT", false, do_logout},
+    {"NAMESPACE", true, do_namespace},    {"LIST", true, do_list},            {"CREATE", true, do_create},
+    {"SUBSCRIBE", true, do_nothing},      {"APPEND", true, do_append},        {"SELECT", true, do_select},
+    {"EXAMINE", true, do_select},         {"STATUS", true, do_status},        {"UID", true, do_uid},
+    {"SEARCH", true, do_plain_search},    {"FETCH", true, do_plain_search},   {"CLOSE", true, do_unselect},
+    {"UNSELECT", true, do_unselect},      {"ENABLE", true, do_nothing},       {"CHECK", true, do_nothing},
+};
+
+static void execute(struct sim_session *session)
+{
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        if (is_word(session, 1, commands[i].name)) {
+            if (commands[i].needs_login && !session->logged_in) {
+                sim_fail("server %u hears %s before a login", session->server->index, commands[i].name);
+            }
+            commands[i].run(session);
+            return;
+        }
+    }
+    struct bytes unknown = word(session, 1);
+    sim_fail("server %u hears a command it does not know: %.*s", session->server->index, (int)(unknown.len < 80 ? unknown.len : 80),
+             unknown.len > 0 ? (const char *)unknown.ptr : "");
+}
+
+void sim_server_execute(struct sim_session *session)
+{
+    execute(session);
+    for (size_t i = 0; i < session->count; i++) {
+        buf_done(&session->tokens[i].text);
+    }
+    session->count = 0;
+}
