@@ -18,6 +18,8 @@ const struct cli_command cli_commands[] = {
     {"status", cmd_status, "[--config FILE] [--json]", "Show the running gateway at one look."},
     {"health", cmd_health, "[--config FILE] [--live]", "Exit with 0 when the running gateway takes mail."},
     {"reload", cmd_reload, "[--config FILE]", "Have the running gateway load configuration and rules again."},
+    {"queue", cmd_queue, "VERB [SELECTION] [OPTIONS]", "Look at the queue and change it, also while the gateway runs."},
+    {"why", cmd_why, "ID | MESSAGE-ID | UPSTREAM FOLDER UID", "What happened to a message, and why."},
     {"schema", cmd_schema, "", "Print the JSON Schema of the configuration file."},
     {"version", cmd_version, "", "Print the version."},
     {NULL, NULL, NULL, NULL},

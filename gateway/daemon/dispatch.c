@@ -120,6 +120,21 @@ static void on_offer(void *ctx, struct spool_item **item)
     }
 }
 
+/* An operator made deliveries due: whatever was waited for, now is the time. */
+static void on_wake(void *ctx, const char *name)
+{
+    struct dispatch *dispatch = ctx;
+    for (size_t i = 0; i < dispatch->upstream_count; i++) {
+        struct dispatch_upstream *upstream = &dispatch->upstreams[i];
+        if (name == NULL || strcmp(upstream->config->name, name) == 0) {
+            upstream->paused_until = 0;
+            upstream->more = true;
+            upstream->left_behind = true;
+            fetch(upstream);
+        }
+    }
+}
+
 /* ---- from jobs ---- */
 
 void dispatch_upstream_failed(struct dispatch_upstream *upstream, uint64_t retry_after_ms)
@@ -219,6 +234,7 @@ struct dispatch *dispatch_new(struct net_loop *loop, struct spool *spool, const 
 void dispatch_start(struct dispatch *dispatch)
 {
     spool_set_offer(dispatch->spool, on_offer, dispatch);
+    spool_set_wake(dispatch->spool, on_wake, dispatch);
     for (size_t i = 0; i < dispatch->upstream_count; i++) {
         fetch(&dispatch->upstreams[i]);
     }

@@ -8,6 +8,7 @@
 #include "base/expect.h"
 #include "daemon/config_check.h"
 #include "daemon/gateway_private.h"
+#include "spool/spool_admin.h"
 
 static int open_spool(struct gateway *gateway, struct fault *fault)
 {
@@ -109,6 +110,7 @@ int gateway_open(struct gateway **gateway_r, struct net_loop *loop, struct confi
 void gateway_start(struct gateway *gateway)
 {
     dispatch_start(gateway->dispatch);
+    spool_admin_serve(gateway->spool);
     log_ready(gateway);
 }
 

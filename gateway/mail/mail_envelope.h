@@ -48,6 +48,9 @@ struct mail_envelope {
     bool requiretls;
     const char *envid; /* DSN ENVID and RET as given, or NULL */
     const char *ret;
+    const char *message_id;   /* the Message-ID field, with its brackets; NULL when there is none */
+    const char *const *rules; /* names of the rules that acted; known from the decision on */
+    size_t rule_count;
 };
 
 /* One header edit, applied in order to the bytes that are appended; the stored message stays as received. */

@@ -247,6 +247,24 @@ void spool_set_offer(struct spool *spool, spool_offer_fn *fn, void *ctx)
     spool->offer_ctx = ctx;
 }
 
+void spool_set_wake(struct spool *spool, spool_wake_fn *fn, void *ctx)
+{
+    spool->wake = fn;
+    spool->wake_ctx = ctx;
+}
+
+void spool_wake(struct spool *spool, const char *upstream)
+{
+    if (spool->wake != NULL && !spool->closing) {
+        spool->wake(spool->wake_ctx, upstream);
+    }
+}
+
+bool spool_is_paused(const struct spool *spool, const struct spool_upstream *upstream)
+{
+    return spool->paused || upstream->paused;
+}
+
 void spool_count(const struct spool *spool, struct spool_counts *counts_r)
 {
     *counts_r = spool->counts;
@@ -342,6 +360,7 @@ static int set_up(struct spool *spool, struct fault *fault)
 static void tear_down(struct spool *spool)
 {
     net_timer_free(&spool->stall_timer);
+    spool_admin_free(&spool->admin);
     spool_segment_close(&spool->writer.current);
     spool_reader_free(&spool->reader);
     spool_index_close(&spool->tidier);

@@ -51,6 +51,11 @@ struct spool_stage *spool_stage_new(struct spool *spool, void (*on_writable)(voi
  * spool_stage_fault() says why; it takes and drops whatever else comes.
  */
 int spool_stage_write(struct spool_stage *stage, struct bytes data);
+/*
+ * Has the commit recognise a message that was committed in the last window_ms from the same listener and user with the same envelope and
+ * body (a client that did not hear our 250): it then succeeds, keeps nothing and offers nothing. Counted and logged.
+ */
+void spool_stage_once(struct spool_stage *stage, uint64_t window_ms);
 uint64_t spool_stage_size(const struct spool_stage *stage);
 const struct fault *spool_stage_fault(const struct spool_stage *stage);
 /*
@@ -94,7 +99,15 @@ typedef void spool_offer_fn(void *ctx, struct spool_item **item);
 void spool_set_offer(struct spool *spool, spool_offer_fn *fn, void *ctx);
 
 /*
- * Reads up to `limit` deliveries of `upstream` that are due at now_ms (wall clock) and that nobody holds, the longest due first. done
+ * Called when an operator made deliveries of an upstream due that were not offered (a retry, a release, the end of a pause): it is time
+ * to fetch, whatever stood in the way before. upstream is NULL for all of them.
+ */
+typedef void spool_wake_fn(void *ctx, const char *upstream);
+void spool_set_wake(struct spool *spool, spool_wake_fn *fn, void *ctx);
+
+/*
+ * Reads up to `limit` deliveries of `upstream` that are due at now_ms (wall clock) and that nobody holds: half of them the longest due, half by
+ * turns from each pair of sender and folder, so that a flood of one does not starve another. None while the upstream is paused. done
  * takes the items it wants (NULLs them); next_due_ms is when the earliest of the others is due, or -1 when there is none. more: further ones are due now.
  */
 typedef void spool_due_fn(void *ctx, struct spool_item **items, size_t count, bool more, int64_t next_due_ms);
@@ -130,6 +143,7 @@ struct spool_counts {
     uint64_t waiting, dead, held; /* deliveries by state, on disk and in memory */
     uint64_t messages;            /* with at least one delivery that is not settled */
     uint64_t commits, syncs;      /* groups committed and fdatasyncs made, since start */
+    uint64_t duplicates;          /* messages recognised as sent before, since start */
 };
 void spool_count(const struct spool *spool, struct spool_counts *counts_r);
 

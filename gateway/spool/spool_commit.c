@@ -4,6 +4,7 @@
  * Everything is copied when it is asked for: as JSON for the segment and the index, and, for deliveries that are offered in memory, as the
  * items that the offer hands out. So the fast path never reads back what it wrote.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +19,8 @@ struct slice {
 
 struct part {
     struct slice detail;
-    const char *upstream; /* in `names` */
+    const char *upstream, *folder, *rule; /* in `names` */
+    uint64_t lane;
     unsigned number;
     bool held;
     struct spool_item *item; /* to be offered, or NULL */
@@ -29,13 +31,15 @@ struct commit_job {
     struct spool_stage *stage;   /* a body in a segment of its own; or NULL */
     struct spool_memory *memory; /* a body in memory; or NULL */
     struct arena *names;
-    const char *id;
+    const char *id, *sender, *message_id;
     int64_t received_ms;
+    uint64_t window_ms, print; /* to recognise what was sent before; 0: do not */
+    char twin[40];             /* the id of what it repeats; nothing is kept then */
     struct buf meta;
     struct slice envelope;
     struct part *parts;
     size_t count;
-    uint64_t message; /* its number; the lane gives it */
+    uint64_t message; /* its number */
     struct spool_place place;
     uint8_t head[SPOOL_RECORD_HEAD];
     spool_commit_fn *done;
@@ -97,10 +101,29 @@ static struct bytes slice_of(const struct commit_job *commit, struct slice slice
     return bytes_slice(buf_bytes(&commit->meta), slice.start, slice.len);
 }
 
+/* Whether the same was received a short time ago: 1, 0, or -1 with a fault. */
+static int find_twin(struct spool_writer *writer, struct commit_job *commit, struct fault *fault)
+{
+    const char *id;
+    commit->twin[0] = '\0';
+    if (commit->window_ms == 0) {
+        return 0;
+    }
+    int64_t since_ms = commit->received_ms - (int64_t)commit->window_ms;
+    int got = spool_index_find_print(writer->index, commit->print, &commit->place, since_ms, &id, fault);
+    if (got == 1) {
+        snprintf(commit->twin, sizeof commit->twin, "%s", id);
+    }
+    return got;
+}
+
 static int commit_index(struct spool_writer *writer, struct spool_job *job, struct fault *fault)
 {
     struct commit_job *commit = of_job(job);
-    commit->message = writer->next_message++;
+    int known = find_twin(writer, commit, fault);
+    if (known != 0) {
+        return known < 0 ? -1 : 0;
+    }
     struct spool_index_message message = {
         .seq = commit->message,
         .id = commit->id,
@@ -108,6 +131,9 @@ static int commit_index(struct spool_writer *writer, struct spool_job *job, stru
         .place = commit->place,
         .open = (unsigned)commit->count,
         .settled_ms = commit->count == 0 ? commit->received_ms : 0,
+        .sender = commit->sender,
+        .message_id = commit->message_id,
+        .print = commit->print,
         .envelope = slice_of(commit, commit->envelope),
     };
     int result = spool_index_add_message(writer->index, &message, fault);
@@ -118,6 +144,9 @@ static int commit_index(struct spool_writer *writer, struct spool_job *job, stru
             .number = part->number,
             .state = part->held ? SPOOL_STATE_HELD : SPOOL_STATE_WAITING,
             .upstream = part->upstream,
+            .folder = part->folder,
+            .rule = part->rule,
+            .lane = part->lane,
             .due_ms = commit->received_ms,
             .changed_ms = commit->received_ms,
             .handed = part->item != NULL ? writer->run : 0,
@@ -146,38 +175,39 @@ static void count_parts(struct spool *spool, const struct commit_job *commit)
     }
 }
 
+/* Gives up an item that nobody took: its delivery is not held any more. */
+static void drop_item(struct spool *spool, struct spool_item **item)
+{
+    if (*item != NULL) {
+        spool_held_remove(spool->held, spool_item_key((*item)->body->message, (*item)->delivery.number));
+        spool_item_free(spool, item);
+    }
+}
+
 /* Offers one delivery; one that is not taken, or not offered, waits its turn on the disk. */
 static void offer(struct spool *spool, struct commit_job *commit, struct part *part)
 {
     struct spool_upstream *upstream = spool_upstream(spool, part->upstream);
     struct spool_item *item = part->item;
     part->item = NULL;
-    uint64_t key = spool_item_key(commit->message, part->number);
-    if (spool_held_has(spool->held, key)) {
-        spool_item_free(spool, &item); /* a query was faster */
-        return;
-    }
-    if (item != NULL && !upstream->backlog && spool->offer != NULL) {
-        item->body->message = commit->message;
+    if (item != NULL && !upstream->backlog && !spool_is_paused(spool, upstream) && spool->offer != NULL) {
         item->body->place = commit->place;
-        spool_held_add(spool->held, key);
         spool->offer(spool->offer_ctx, &item);
         if (item == NULL) {
             return;
         }
-        spool_held_remove(spool->held, key);
         upstream->backlog = true;
     }
     upstream->left++;
-    spool_item_free(spool, &item);
+    drop_item(spool, &item);
 }
 
 static void commit_free(struct spool *spool, struct commit_job *commit)
 {
     for (size_t i = 0; i < commit->count; i++) {
-        spool_item_free(spool, &commit->parts[i].item);
+        drop_item(spool, &commit->parts[i].item);
     }
-    if (commit->stage != NULL && fault_is_set(&commit->job.fault)) {
+    if (commit->stage != NULL && (fault_is_set(&commit->job.fault) || commit->twin[0] != '\0')) {
         spool_stage_free(&commit->stage);
     } else if (commit->stage != NULL) {
         spool_stage_destroy(&commit->stage);
@@ -192,12 +222,15 @@ static void commit_free(struct spool *spool, struct commit_job *commit)
 static void commit_done(struct spool *spool, struct spool_job *job)
 {
     struct commit_job *commit = of_job(job);
-    bool failed = fault_is_set(&job->fault);
-    if (!failed) {
+    bool failed = fault_is_set(&job->fault), kept = !failed && commit->twin[0] == '\0';
+    if (kept) {
         count_parts(spool, commit);
+    } else if (!failed) {
+        spool->counts.duplicates++;
+        log_event(spool->log, LOG_LEVEL_INFO, "duplicate", LOG_STR("id", commit->id), LOG_STR("of", commit->twin));
     }
     commit->done(commit->ctx, failed ? &job->fault : NULL);
-    for (size_t i = 0; !failed && i < commit->count; i++) {
+    for (size_t i = 0; kept && i < commit->count; i++) {
         if (!commit->parts[i].held) {
             offer(spool, commit, &commit->parts[i]);
         }
@@ -243,6 +276,7 @@ static struct spool_item *make_item(struct commit_job *commit, const struct mail
 {
     struct spool_item *item = spool_item_new();
     item->body_size = size;
+    item->body->message = commit->message;
     item->body->checked = true;
     if (spool_meta_copy_envelope(item->arena, envelope, &item->envelope) != 0 ||
         spool_meta_copy_delivery(item->arena, delivery, &item->delivery) != 0) {
@@ -258,6 +292,34 @@ static struct spool_item *make_item(struct commit_job *commit, const struct mail
     return item;
 }
 
+/* Equal for deliveries that may wait for each other: one sender's to one folder. */
+static uint64_t lane_of(const struct mail_envelope *envelope, const struct mail_delivery *delivery)
+{
+    struct spool_sum *sum = spool_sum_new();
+    spool_sum_add(sum, bytes_at(envelope->from, strlen(envelope->from) + 1));
+    spool_sum_add(sum, bytes_of(delivery->folder));
+    uint64_t lane = spool_sum_value(sum);
+    spool_sum_free(&sum);
+    return lane;
+}
+
+/* Of all that makes two messages the same but the body, which the index compares by length and checksum. Never 0. */
+static uint64_t print_of(const struct mail_envelope *envelope)
+{
+    const char *listener = envelope->client.listener == NULL ? "" : envelope->client.listener;
+    const char *user = envelope->client.user == NULL ? "" : envelope->client.user;
+    struct spool_sum *sum = spool_sum_new();
+    spool_sum_add(sum, bytes_at(listener, strlen(listener) + 1));
+    spool_sum_add(sum, bytes_at(user, strlen(user) + 1));
+    spool_sum_add(sum, bytes_at(envelope->from, strlen(envelope->from) + 1));
+    for (size_t i = 0; i < envelope->to_count; i++) {
+        spool_sum_add(sum, bytes_at(envelope->to[i].address, strlen(envelope->to[i].address) + 1));
+    }
+    uint64_t print = spool_sum_value(sum);
+    spool_sum_free(&sum);
+    return print == 0 ? 1 : print;
+}
+
 static void add_parts(struct spool *spool, struct commit_job *commit, const struct mail_envelope *envelope,
                       const struct mail_delivery *deliveries, uint64_t size)
 {
@@ -266,8 +328,15 @@ static void add_parts(struct spool *spool, struct commit_job *commit, const stru
         part->number = deliveries[i].number;
         part->held = deliveries[i].held;
         part->upstream = expect_memory(arena_text(commit->names, deliveries[i].upstream));
-        if (!part->held && spool->offer != NULL && !spool_upstream(spool, part->upstream)->backlog) {
+        part->folder = expect_memory(arena_text(commit->names, deliveries[i].folder));
+        part->rule = arena_text(commit->names, deliveries[i].rule);
+        part->lane = lane_of(envelope, &deliveries[i]);
+        const struct spool_upstream *upstream = spool_upstream(spool, part->upstream);
+        if (!part->held && spool->offer != NULL && !upstream->backlog && !spool_is_paused(spool, upstream)) {
             part->item = make_item(commit, envelope, &deliveries[i], size);
+        }
+        if (part->item != NULL) {
+            spool_held_add(spool->held, spool_item_key(commit->message, part->number));
         }
     }
 }
@@ -303,8 +372,13 @@ void spool_commit(struct spool_stage **stage, const struct mail_envelope *envelo
     commit->ctx = ctx;
     commit->count = count;
     commit->parts = expect_calloc(count + 1, sizeof *commit->parts);
-    commit->names = arena_new(SPOOL_META_MAX);
+    commit->names = arena_new(SIZE_MAX / 2);
+    commit->message = spool->next_message++;
     commit->id = expect_memory(arena_text(commit->names, envelope->id));
+    commit->sender = expect_memory(arena_text(commit->names, envelope->from));
+    commit->message_id = arena_text(commit->names, envelope->message_id);
+    commit->window_ms = (*stage)->window_ms;
+    commit->print = commit->window_ms == 0 ? 0 : print_of(envelope);
     commit->received_ms = envelope->received_ms;
     buf_init(&commit->meta, SPOOL_META_MAX);
     take_body(spool, commit, stage);

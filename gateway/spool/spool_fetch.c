@@ -13,6 +13,8 @@
 
 /* When to look again after the index could not be read or written. */
 #define AGAIN_MS 5000
+/* Pairs of sender and folder that one query looks at. */
+#define LANES 64
 
 struct fetch_job {
     struct spool_job job; /* marks the items */
@@ -20,11 +22,15 @@ struct fetch_job {
     char *upstream;
     int64_t now_ms;
     size_t limit;
+    int64_t cursor;
+    struct spool_index_key *keys; /* found in the index */
+    size_t found, quota;
     uint64_t run;
     uint64_t left; /* deliveries that had been left on the disk when the query began */
     uint64_t *held;
     size_t held_count;
     struct spool_item **items;
+    bool *stopped; /* by index: it does not wait any more */
     size_t count;
     bool more;
     int64_t next_due_ms;
@@ -34,57 +40,116 @@ struct fetch_job {
 
 /* ---- on the read lane ---- */
 
-static int compare(const void *a, const void *b)
+static void read_item(void *ctx, const struct spool_index_due *due)
 {
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
-static struct spool_item *read_item(struct fetch_job *fetch, const struct spool_index_due *due)
-{
+    struct fetch_job *fetch = ctx;
     struct spool_item *item = spool_item_new();
-    if (spool_meta_read_envelope(due->envelope, item->arena, &item->envelope, &fetch->job.fault) != 0 ||
+    if (due->state != SPOOL_STATE_WAITING ||
+        spool_meta_read_envelope(due->envelope, item->arena, &item->envelope, &fetch->job.fault) != 0 ||
         spool_meta_read_delivery(due->detail, item->arena, &item->delivery, &fetch->job.fault) != 0) {
         struct arena *arena = item->arena;
         arena_free(&arena);
-        return NULL;
+        return;
     }
-    item->delivery.number = due->number;
+    item->delivery.number = due->key.number;
     spool_item_name(item);
     item->body_size = due->place.body_len;
     item->attempts = due->attempts;
     item->uncertain = due->uncertain || (due->handed != 0 && due->handed != fetch->run);
-    item->body->message = due->message;
+    item->body->message = due->key.message;
     item->body->place = due->place;
-    return item;
+    fetch->items[fetch->count++] = item;
 }
 
-static int take_due(void *ctx, const struct spool_index_due *due)
+/* Whether somebody holds the delivery, or this query has it already. */
+static bool is_taken(const struct fetch_job *fetch, struct spool_index_key key)
+{
+    uint64_t name = spool_item_key(key.message, key.number);
+    if (spool_held_among(fetch->held, fetch->held_count, name)) {
+        return true;
+    }
+    for (size_t i = 0; i < fetch->found; i++) {
+        if (fetch->keys[i].message == key.message && fetch->keys[i].number == key.number) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Notes up to fetch->quota keys. */
+static int note_key(void *ctx, struct spool_index_key key)
 {
     struct fetch_job *fetch = ctx;
-    uint64_t key = spool_item_key(due->message, due->number);
-    if (bsearch(&key, fetch->held, fetch->held_count, sizeof key, compare) != NULL) {
+    if (is_taken(fetch, key)) {
         return 0;
     }
-    if (fetch->count == fetch->limit) {
+    if (fetch->found >= fetch->quota) {
         fetch->more = true;
         return 1;
     }
-    struct spool_item *item = read_item(fetch, due);
-    if (item == NULL) {
-        return 1;
+    fetch->keys[fetch->found++] = key;
+    return 0;
+}
+
+/* The next lanes after the one that was served last, and then from the beginning. */
+static size_t find_lanes(struct fetch_job *fetch, struct spool_index *index, int64_t lanes[LANES])
+{
+    size_t count = 0;
+    int64_t from = fetch->cursor, lane;
+    bool wrapped = false;
+    while (count < LANES) {
+        int got = spool_index_next_lane(index, fetch->upstream, from, &lane, &fetch->job.fault);
+        if (got < 0 || (got == 0 && wrapped) || (got == 1 && wrapped && lane > fetch->cursor)) {
+            break;
+        }
+        wrapped = wrapped || got == 0;
+        from = got == 1 ? lane : INT64_MIN;
+        if (got == 1) {
+            lanes[count++] = lane;
+        }
     }
-    fetch->items[fetch->count++] = item;
+    return count;
+}
+
+/* Half of the deliveries by turns. */
+static int take_turns(struct fetch_job *fetch, struct spool_index *index)
+{
+    int64_t lanes[LANES];
+    size_t half = fetch->limit / 2, count = find_lanes(fetch, index, lanes);
+    if (count < 2) {
+        return 0; /* nobody to be fair to */
+    }
+    size_t each = half / count + 1;
+    for (size_t i = 0; i < count && fetch->found < half; i++) {
+        fetch->quota = fetch->found + each < half ? fetch->found + each : half;
+        fetch->cursor = lanes[i];
+        if (spool_index_each_due_in_lane(index, fetch->upstream, lanes[i], fetch->now_ms, note_key, fetch,
+                                         &fetch->job.fault) != 0) {
+            return -1;
+        }
+    }
     return 0;
 }
 
 static void query(void *ctx)
 {
     struct fetch_job *fetch = ctx;
+    struct fault *fault = &fetch->job.fault;
     struct spool_index *index = spool_reader_index(fetch->spool->reader);
-    if (spool_index_each_due(index, fetch->upstream, fetch->now_ms, take_due, fetch, &fetch->job.fault) == 0) {
-        spool_index_next_due(index, fetch->upstream, fetch->now_ms, &fetch->next_due_ms, &fetch->job.fault);
+    if (take_turns(fetch, index) != 0) {
+        return;
     }
+    fetch->more = false;
+    fetch->quota = fetch->limit;
+    if (spool_index_each_due(index, fetch->upstream, fetch->now_ms, note_key, fetch, fault) != 0) {
+        return;
+    }
+    for (size_t i = 0; i < fetch->found; i++) {
+        if (spool_index_load(index, fetch->keys[i], read_item, fetch, fault) < 0) {
+            return;
+        }
+    }
+    spool_index_next_due(index, fetch->upstream, fetch->now_ms, &fetch->next_due_ms, fault);
 }
 
 /* ---- on the disk lane ---- */
@@ -92,12 +157,16 @@ static void query(void *ctx)
 static int hand_index(struct spool_writer *writer, struct spool_job *job, struct fault *fault)
 {
     struct fetch_job *fetch = LIST_ITEM(job, struct fetch_job, job);
-    int result = 0;
-    for (size_t i = 0; result == 0 && i < fetch->count; i++) {
+    for (size_t i = 0; i < fetch->count; i++) {
         const struct spool_item *item = fetch->items[i];
-        result = spool_index_hand(writer->index, item->body->message, item->delivery.number, writer->run, fault);
+        int handed = spool_index_hand(writer->index, item->body->message, item->delivery.number, writer->run, fault);
+        if (handed < 0) {
+            return -1;
+        }
+        /* An operator may have stopped it since it was read. */
+        fetch->stopped[i] = handed == 0;
     }
-    return result;
+    return 0;
 }
 
 /* ---- on the loop ---- */
@@ -107,20 +176,40 @@ static void fetch_free(struct fetch_job *fetch)
     free(fetch->upstream);
     free(fetch->held);
     free(fetch->items);
+    free(fetch->keys);
+    free(fetch->stopped);
     free(fetch);
+}
+
+static void drop_item(struct fetch_job *fetch, size_t at)
+{
+    struct spool_item **item = &fetch->items[at];
+    if (*item != NULL) {
+        spool_held_remove(fetch->spool->held, spool_item_key((*item)->body->message, (*item)->delivery.number));
+        spool_item_free(fetch->spool, item);
+    }
 }
 
 /* Drops the items: they stay on the disk. */
 static void drop_items(struct fetch_job *fetch)
 {
     for (size_t i = 0; i < fetch->count; i++) {
-        if (fetch->items[i] != NULL) {
-            spool_held_remove(fetch->spool->held,
-                              spool_item_key(fetch->items[i]->body->message, fetch->items[i]->delivery.number));
-        }
-        spool_item_free(fetch->spool, &fetch->items[i]);
+        drop_item(fetch, i);
     }
     fetch->count = 0;
+}
+
+static void drop_stopped(struct fetch_job *fetch)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < fetch->count; i++) {
+        if (fetch->stopped[i]) {
+            drop_item(fetch, i);
+        } else {
+            fetch->items[kept++] = fetch->items[i];
+        }
+    }
+    fetch->count = kept;
 }
 
 static void answer(struct spool *spool, struct spool_job *job)
@@ -128,9 +217,10 @@ static void answer(struct spool *spool, struct spool_job *job)
     struct fetch_job *fetch = LIST_ITEM(job, struct fetch_job, job);
     struct spool_upstream *upstream = spool_upstream(spool, fetch->upstream);
     bool failed = fault_is_set(&job->fault);
-    if (failed || spool->closing) {
+    if (failed || spool->closing || spool_is_paused(spool, upstream)) {
         drop_items(fetch);
     }
+    drop_stopped(fetch);
     if (failed) {
         log_event(spool->log, LOG_LEVEL_ERROR, "spool_fetch_failed", LOG_STR("upstream", fetch->upstream),
                   LOG_STR("error.message", job->fault.text));
@@ -139,6 +229,11 @@ static void answer(struct spool *spool, struct spool_job *job)
         /* What was left on the disk after the query began is not in its answer. */
         fetch->more = fetch->more || upstream->left != fetch->left;
         upstream->backlog = fetch->more;
+        upstream->cursor = fetch->cursor;
+    }
+    if (spool_is_paused(spool, upstream)) {
+        fetch->more = false; /* the end of the pause wakes whoever fetches */
+        fetch->next_due_ms = -1;
     }
     fetch->done(fetch->ctx, fetch->items, fetch->count, fetch->more && !failed, fetch->next_due_ms);
     drop_items(fetch);
@@ -186,7 +281,10 @@ void spool_fetch_due(struct spool *spool, const char *upstream, int64_t now_ms, 
         .limit = limit,
         .run = spool->writer.run,
         .left = spool_upstream(spool, upstream)->left,
+        .cursor = spool_upstream(spool, upstream)->cursor,
         .items = expect_calloc(limit + 1, sizeof *fetch->items),
+        .keys = expect_calloc(limit + 1, sizeof *fetch->keys),
+        .stopped = expect_calloc(limit + 1, sizeof *fetch->stopped),
         .next_due_ms = -1,
         .done = done,
         .ctx = ctx,

@@ -54,7 +54,7 @@ static int finish_index(struct spool_writer *writer, struct spool_job *job, stru
     struct spool_index_change change = change_of(finish);
     finish->last = false;
     if (finish->outcome.kind == SPOOL_UNTOUCHED) {
-        return spool_index_hand(writer->index, change.message, change.number, 0, fault);
+        return spool_index_hand(writer->index, change.message, change.number, 0, fault) < 0 ? -1 : 0;
     }
     if (spool_index_change_delivery(writer->index, &change, fault) != 0) {
         return -1;

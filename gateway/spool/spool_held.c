@@ -97,7 +97,7 @@ static int compare(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-uint64_t *spool_held_begin(struct spool_held *held, size_t *count_r)
+uint64_t *spool_held_keys(const struct spool_held *held, size_t *count_r)
 {
     uint64_t *keys = expect_calloc(map_count(held->entries) + 1, sizeof *keys);
     size_t count = 0, cursor = 0;
@@ -107,9 +107,19 @@ uint64_t *spool_held_begin(struct spool_held *held, size_t *count_r)
         keys[count++] = ((struct entry *)value)->key;
     }
     qsort(keys, count, sizeof *keys, compare);
-    held->begun++;
     *count_r = count;
     return keys;
+}
+
+bool spool_held_among(const uint64_t *keys, size_t count, uint64_t key)
+{
+    return bsearch(&key, keys, count, sizeof key, compare) != NULL;
+}
+
+uint64_t *spool_held_begin(struct spool_held *held, size_t *count_r)
+{
+    held->begun++;
+    return spool_held_keys(held, count_r);
 }
 
 void spool_held_end(struct spool_held *held)

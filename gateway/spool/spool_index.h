@@ -31,12 +31,13 @@ struct spool_place {
 
 struct spool_index;
 
-enum spool_index_mode { SPOOL_INDEX_WRITE, SPOOL_INDEX_READ };
+enum spool_index_mode {
+    SPOOL_INDEX_WRITE, /* the one writer; creates the database and brings its schema up to date */
+    SPOOL_INDEX_READ,
+    SPOOL_INDEX_ASK, /* another process, which puts commands into it */
+};
 
-/*
- * Opens the database at path; SPOOL_INDEX_WRITE creates it and brings its schema up to date. vfs: SQLite's name of one, or
- * NULL.
- */
+/* Opens the database at path. vfs: SQLite's name of one, or NULL. */
 int spool_index_open(struct spool_index **index_r, const char *path, const char *vfs, enum spool_index_mode mode,
                      struct fault *fault);
 /* Sets *index to NULL; NULL is fine. */
@@ -59,6 +60,9 @@ struct spool_index_message {
     struct spool_place place;
     unsigned open;
     int64_t settled_ms; /* when open is 0 */
+    const char *sender;
+    const char *message_id; /* or NULL */
+    uint64_t print;         /* recognises the same message sent again; 0: none */
     struct bytes envelope;
 };
 int spool_index_add_message(struct spool_index *index, const struct spool_index_message *message, struct fault *fault);
@@ -67,7 +71,8 @@ struct spool_index_delivery {
     uint64_t message;
     unsigned number;
     enum spool_state state;
-    const char *upstream;
+    const char *upstream, *folder, *rule;
+    uint64_t lane; /* deliveries of one lane wait for each other, lanes take turns */
     int64_t due_ms, changed_ms;
     uint64_t handed;
     struct bytes detail;
@@ -87,16 +92,25 @@ struct spool_index_change {
 int spool_index_change_delivery(struct spool_index *index, const struct spool_index_change *change, struct fault *fault);
 int spool_index_add_attempt(struct spool_index *index, const struct spool_index_change *change, const struct fault *what,
                             struct fault *fault);
-/* Marks a delivery as handed out in this run (0: given back). */
+/* Marks a delivery as handed out in this run (0: given back). 1 when it did; 0 when it does not wait any more; -1. */
 int spool_index_hand(struct spool_index *index, uint64_t message, unsigned number, uint64_t run, struct fault *fault);
+/* The message with this print, length and sum that was received since since_ms: 1 with its id (a view until the next call), 0, -1. */
+int spool_index_find_print(struct spool_index *index, uint64_t print, const struct spool_place *place, int64_t since_ms,
+                           const char **id_r, struct fault *fault);
 /* One delivery of the message is settled: *place_r is where it lies, *open_r how many are still open. */
 int spool_index_settle(struct spool_index *index, uint64_t message, int64_t now_ms, unsigned *open_r,
                        struct spool_place *place_r, struct fault *fault);
 
-/* One waiting delivery as it stands in the index; the views are valid during the call. */
-struct spool_index_due {
+/* Names a delivery. */
+struct spool_index_key {
     uint64_t message;
     unsigned number;
+};
+
+/* One delivery as it stands in the index; the views are valid until the next call. */
+struct spool_index_due {
+    struct spool_index_key key;
+    enum spool_state state;
     const char *id;
     struct spool_place place;
     int64_t due_ms;
@@ -105,9 +119,18 @@ struct spool_index_due {
     uint64_t handed;
     struct bytes envelope, detail;
 };
+typedef int spool_index_key_fn(void *ctx, struct spool_index_key key);
 /* Calls fn for each waiting delivery of the upstream that is due at now_ms, the longest due first, until fn returns non-zero. */
-int spool_index_each_due(struct spool_index *index, const char *upstream, int64_t now_ms,
-                         int (*fn)(void *ctx, const struct spool_index_due *due), void *ctx, struct fault *fault);
+int spool_index_each_due(struct spool_index *index, const char *upstream, int64_t now_ms, spool_index_key_fn *fn, void *ctx,
+                         struct fault *fault);
+/* The same for one lane. */
+int spool_index_each_due_in_lane(struct spool_index *index, const char *upstream, int64_t lane, int64_t now_ms,
+                                 spool_index_key_fn *fn, void *ctx, struct fault *fault);
+/* The next lane above `lane` in which something waits: 1, 0 when there is none, -1. */
+int spool_index_next_lane(struct spool_index *index, const char *upstream, int64_t lane, int64_t *lane_r, struct fault *fault);
+/* All about one delivery: 1, 0 when there is none, -1. fn may be called once, during the call. */
+int spool_index_load(struct spool_index *index, struct spool_index_key key,
+                     void (*fn)(void *ctx, const struct spool_index_due *due), void *ctx, struct fault *fault);
 /* When the next waiting delivery that is not due at now_ms becomes due; -1 when there is none. */
 int spool_index_next_due(struct spool_index *index, const char *upstream, int64_t now_ms, int64_t *due_ms_r,
                          struct fault *fault);
@@ -118,6 +141,29 @@ struct spool_index_counts {
     uint64_t waiting, held, dead, messages;
 };
 int spool_index_count(struct spool_index *index, struct spool_index_counts *counts_r, struct fault *fault);
+/* An operator's change of a delivery that nobody holds. run: of this start. */
+int spool_index_set_state(struct spool_index *index, struct spool_index_key key, enum spool_state state, int64_t now_ms,
+                          uint64_t run, struct fault *fault);
+int spool_index_add_note(struct spool_index *index, struct spool_index_key key, int64_t now_ms, const char *text,
+                         struct fault *fault);
+/* count further deliveries of the message are open. */
+int spool_index_open_more(struct spool_index *index, uint64_t message, unsigned count, struct fault *fault);
+/* The highest delivery number of a message. */
+int spool_index_last_number(struct spool_index *index, uint64_t message, uint64_t *number_r, struct fault *fault);
+
+/* Upstreams that operators paused; "" is all. */
+int spool_index_each_pause(struct spool_index *index, void (*fn)(void *ctx, const char *upstream), void *ctx, struct fault *fault);
+int spool_index_set_pause(struct spool_index *index, const char *upstream, bool paused, int64_t now_ms, struct fault *fault);
+
+/* The oldest command without a reply: 1 with a copy of its request (the caller's to free), 0, -1. */
+int spool_index_next_command(struct spool_index *index, uint64_t *id_r, char **request_r, struct fault *fault);
+int spool_index_add_command(struct spool_index *index, int64_t now_ms, const char *request, uint64_t *id_r, struct fault *fault);
+int spool_index_reply_command(struct spool_index *index, uint64_t id, const char *reply, struct fault *fault);
+/* 1 with a copy of the reply (the caller's to free), 0 when there is none yet, -1. */
+int spool_index_command_reply(struct spool_index *index, uint64_t id, char **reply_r, struct fault *fault);
+/* Takes a command back (no reply will come), or forgets an old one. */
+int spool_index_remove_command(struct spool_index *index, uint64_t id, struct fault *fault);
+
 /* Calls fn for each segment in which something lives. */
 int spool_index_each_segment(struct spool_index *index, void (*fn)(void *ctx, uint64_t segment, uint64_t live, uint64_t octets),
                              void *ctx, struct fault *fault);
@@ -128,6 +174,9 @@ int spool_index_forget(struct spool_index *index, int64_t before_ms, unsigned li
 int spool_index_checkpoint(struct spool_index *index, struct fault *fault);
 /* Pages that the write-ahead log of this connection held after its last commit. */
 unsigned spool_index_log_pages(const struct spool_index *index);
+
+/* The connection, for the queries of spool_query.c. */
+sqlite3 *spool_index_db(struct spool_index *index);
 
 /* Fills the fault from SQLite's result code; returns -1. */
 int spool_index_failed(sqlite3 *db, int code, struct fault *fault);

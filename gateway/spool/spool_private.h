@@ -90,7 +90,6 @@ struct spool_writer {
     struct spool_index *index;
     uint64_t segment_size;
     uint64_t run;             /* of this start */
-    uint64_t next_message;
     uint64_t next_segment;
     uint64_t indexed_segment; /* next_segment as the index knows it */
     struct spool_segment *current;
@@ -129,6 +128,8 @@ struct spool_reader;
 struct spool_reader *spool_reader_new(const char *folder, struct spool_index *index);
 /* Closes the index too. */
 void spool_reader_free(struct spool_reader **reader);
+/* Leaves the index to its owner. */
+void spool_reader_release(struct spool_reader **reader);
 struct spool_index *spool_reader_index(struct spool_reader *reader);
 /*
  * Reads from the body of a message, wherever it lies now. *checked is set once the whole body matched its checksum; until then each call
@@ -172,6 +173,9 @@ void spool_held_add(struct spool_held *held, uint64_t key);
 void spool_held_remove(struct spool_held *held, uint64_t key);
 bool spool_held_has(const struct spool_held *held, uint64_t key);
 size_t spool_held_count(const struct spool_held *held);
+/* The keys held now, sorted; the caller's to free. And whether one is among them. */
+uint64_t *spool_held_keys(const struct spool_held *held, size_t *count_r);
+bool spool_held_among(const uint64_t *keys, size_t count, uint64_t key);
 /* A query begins: the keys held now, sorted, the caller's to free. Queries end in the order in which they began. */
 uint64_t *spool_held_begin(struct spool_held *held, size_t *count_r);
 void spool_held_end(struct spool_held *held);
@@ -190,8 +194,10 @@ uint64_t spool_live_messages(const struct spool_live *live, uint64_t segment);
 
 /* What the spool knows of one upstream's queue. */
 struct spool_upstream {
-    bool backlog;       /* an offer was refused: new deliveries wait their turn on the disk */
-    uint64_t left;      /* deliveries that were left on the disk so far */
+    bool backlog;   /* an offer was refused: new deliveries wait their turn on the disk */
+    bool paused;    /* by an operator */
+    uint64_t left;  /* deliveries that were left on the disk so far */
+    int64_t cursor; /* the lane that was served last */
 };
 
 struct spool {
@@ -213,6 +219,7 @@ struct spool {
     bool measuring;
     bool closing;
     uint64_t current_segment;
+    uint64_t next_message;
 
     struct spool_counts counts;
     struct spool_live *live;
@@ -220,8 +227,12 @@ struct spool {
     struct map *upstreams;
     size_t cached;
 
+    bool paused; /* all upstreams, by an operator */
     spool_offer_fn *offer;
     void *offer_ctx;
+    spool_wake_fn *wake;
+    void *wake_ctx;
+    struct spool_admin *admin; /* serves commands, or NULL */
 
     struct fault trouble; /* why the last commit failed; refuses mail until trouble_until */
     uint64_t trouble_until;
@@ -234,8 +245,16 @@ void spool_submit(struct spool *spool, struct spool_job *job);
 /* Puts a settlement back that failed, for another try a little later. */
 void spool_stall(struct spool *spool, struct spool_job *job);
 struct spool_upstream *spool_upstream(struct spool *spool, const char *name);
+/* Has whoever fetches look again; NULL: for all upstreams. */
+void spool_wake(struct spool *spool, const char *upstream);
+bool spool_is_paused(const struct spool *spool, const struct spool_upstream *upstream);
 /* Nothing lives in this segment any more: removes it, unless it is the one that is appended to. */
 void spool_discard_segment(struct spool *spool, uint64_t segment);
+
+/* ---- spool_admin.c ---- */
+
+/* After the lanes have ended. */
+void spool_admin_free(struct spool_admin **admin);
 
 /* ---- spool_recover.c ---- */
 
@@ -256,6 +275,7 @@ struct spool_stage {
     void (*on_writable)(void *ctx);
     void *ctx;
     uint64_t size;
+    uint64_t window_ms; /* of spool_stage_once(); 0: not asked for */
     struct fault fault;
     struct buf waiting; /* not yet handed to the lane */
     struct buf writing; /* with the lane */

@@ -39,17 +39,21 @@ static void give_up(struct open_segment *slot)
     *slot = (struct open_segment){0};
 }
 
-void spool_reader_free(struct spool_reader **reader)
+void spool_reader_release(struct spool_reader **reader)
 {
-    if (*reader == NULL) {
-        return;
-    }
     for (size_t i = 0; i < OPEN_SEGMENTS; i++) {
         give_up(&(*reader)->open[i]);
     }
-    spool_index_close(&(*reader)->index);
     free(*reader);
     *reader = NULL;
+}
+
+void spool_reader_free(struct spool_reader **reader)
+{
+    if (*reader != NULL) {
+        spool_index_close(&(*reader)->index);
+        spool_reader_release(reader);
+    }
 }
 
 struct spool_index *spool_reader_index(struct spool_reader *reader)

@@ -95,6 +95,16 @@ static void report_absent(void *ctx, uint64_t segment, uint64_t messages, uint64
     }
 }
 
+static void add_pause(void *ctx, const char *upstream)
+{
+    struct spool *spool = ctx;
+    if (upstream[0] == '\0') {
+        spool->paused = true;
+    } else {
+        spool_upstream(spool, upstream)->paused = true;
+    }
+}
+
 static int read_numbers(struct spool *spool, struct fault *fault)
 {
     struct spool_writer *writer = &spool->writer;
@@ -106,7 +116,7 @@ static int read_numbers(struct spool *spool, struct fault *fault)
         spool_index_count(writer->index, &counts, fault) != 0) {
         return -1;
     }
-    writer->next_message = last + 1;
+    spool->next_message = last + 1;
     writer->indexed_segment = writer->next_segment;
     spool->counts = (struct spool_counts){
         .waiting = counts.waiting,
@@ -136,6 +146,7 @@ int spool_recover(struct spool *spool, struct fault *fault)
 {
     struct spool_writer *writer = &spool->writer;
     if (read_numbers(spool, fault) != 0 || begin_run(spool, fault) != 0 ||
+        spool_index_each_pause(writer->index, add_pause, spool, fault) != 0 ||
         spool_index_each_segment(writer->index, add_live, spool, fault) != 0) {
         return -1;
     }

@@ -54,6 +54,29 @@ static const char *const steps[SPOOL_SCHEMA_VERSION] = {
     "  place TEXT NOT NULL,"
     "  text TEXT NOT NULL,"
     "  PRIMARY KEY (message, number, attempt)) WITHOUT ROWID;",
+
+    /* What operators look for; lanes for a fair order; fingerprints of what senders may send again; operators' commands. */
+    "ALTER TABLE message ADD COLUMN sender TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE message ADD COLUMN message_id TEXT;"
+    "ALTER TABLE message ADD COLUMN print INTEGER;"
+    "ALTER TABLE delivery ADD COLUMN folder TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE delivery ADD COLUMN rule TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE delivery ADD COLUMN lane INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE message SET sender = ifnull(json_extract(envelope, '$.from'), ''),"
+    "  message_id = json_extract(envelope, '$.message_id');"
+    "UPDATE delivery SET folder = ifnull(json_extract(detail, '$.folder'), ''),"
+    "  rule = ifnull(json_extract(detail, '$.rule'), '');"
+    "CREATE INDEX message_message_id ON message (message_id) WHERE message_id IS NOT NULL;"
+    "CREATE INDEX message_print ON message (print) WHERE print IS NOT NULL;"
+    "CREATE INDEX delivery_lane ON delivery (upstream, lane, due_ms) WHERE state = 0;"
+    "CREATE INDEX delivery_uid ON delivery (upstream, uid) WHERE uid > 0;"
+    /* reply is NULL until the running gateway has done what request (JSON) asks for. */
+    "CREATE TABLE command (id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, request TEXT NOT NULL, reply TEXT);"
+    /* What operators did to a delivery. */
+    "CREATE TABLE note (message INTEGER NOT NULL, number INTEGER NOT NULL, at_ms INTEGER NOT NULL, text TEXT NOT NULL,"
+    "  PRIMARY KEY (message, number, at_ms)) WITHOUT ROWID;"
+    /* upstream '' is all of them. */
+    "CREATE TABLE pause (upstream TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) WITHOUT ROWID;",
 };
 
 static int run(sqlite3 *db, const char *sql, struct fault *fault)
@@ -79,6 +102,28 @@ int spool_schema_version(sqlite3 *db, struct fault *fault)
     return version;
 }
 
+static int refuse_newer(int version, struct fault *fault)
+{
+    fault_set(fault, FAULT_LOCAL, "version", "spool",
+              "the spool's index has version %d and this mailweir knows up to %d: run the newer mailweir", version,
+              SPOOL_SCHEMA_VERSION);
+    return -1;
+}
+
+int spool_schema_expect(sqlite3 *db, struct fault *fault)
+{
+    int version = spool_schema_version(db, fault);
+    if (version > SPOOL_SCHEMA_VERSION) {
+        return refuse_newer(version, fault);
+    }
+    if (version >= 0 && version < SPOOL_SCHEMA_VERSION) {
+        fault_set(fault, FAULT_LOCAL, "version", "spool",
+                  "the spool's index has version %d, older than %d: it is brought up to date when the gateway starts", version,
+                  SPOOL_SCHEMA_VERSION);
+    }
+    return version == SPOOL_SCHEMA_VERSION ? 0 : -1;
+}
+
 static int run_steps(sqlite3 *db, int version, struct fault *fault)
 {
     for (; version < SPOOL_SCHEMA_VERSION; version++) {
@@ -98,10 +143,7 @@ int spool_schema_migrate(sqlite3 *db, struct fault *fault)
         return version < 0 ? -1 : 0;
     }
     if (version > SPOOL_SCHEMA_VERSION) {
-        fault_set(fault, FAULT_LOCAL, "version", "spool",
-                  "the spool's index has version %d and this mailweir knows up to %d: run the newer mailweir", version,
-                  SPOOL_SCHEMA_VERSION);
-        return -1;
+        return refuse_newer(version, fault);
     }
     if (run(db, "BEGIN IMMEDIATE", fault) != 0) {
         return -1;

@@ -181,6 +181,11 @@ int spool_stage_write(struct spool_stage *stage, struct bytes data)
     return stage->stopped ? 1 : 0;
 }
 
+void spool_stage_once(struct spool_stage *stage, uint64_t window_ms)
+{
+    stage->window_ms = window_ms;
+}
+
 uint64_t spool_stage_size(const struct spool_stage *stage)
 {
     return stage->size;

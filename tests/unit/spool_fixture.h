@@ -33,6 +33,8 @@ struct fixture {
     struct buf body;
     unsigned reads;
     unsigned named; /* messages made so far */
+    const char *sender, *folder; /* of the next commits; NULL: the usual ones */
+    uint64_t window_ms;
 };
 
 static inline void on_deadline(void *ctx)
@@ -136,18 +138,21 @@ static inline void commit(struct fixture *fixture, struct bytes body, size_t del
     struct mail_envelope envelope = {
         .id = id,
         .received_ms = net_wall(fixture->loop),
-        .from = "from@example.org",
+        .from = fixture->sender == NULL ? "from@example.org" : fixture->sender,
+        .message_id = "<m@example.org>",
         .to = &to,
         .to_count = 1,
     };
     struct mail_delivery *all = calloc(deliveries + 1, sizeof *all);
     assert_non_null(all);
     for (size_t i = 0; i < deliveries; i++) {
-        all[i] = (struct mail_delivery){.number = (unsigned)i + 1, .upstream = "corp", .folder = "INBOX", .rule = "r"};
+        all[i] = (struct mail_delivery){.number = (unsigned)i + 1, .upstream = "corp", .rule = "r"};
+        all[i].folder = fixture->folder == NULL ? "INBOX" : fixture->folder;
     }
     all[0].held = held;
     struct spool_stage *stage = spool_stage_new(fixture->spool, NULL, NULL);
     spool_stage_write(stage, body);
+    spool_stage_once(stage, fixture->window_ms);
     spool_commit(&stage, &envelope, all, deliveries, on_answer, fixture);
     assert_null(stage);
     free(all);

@@ -119,6 +119,13 @@ static void answer_fetch(void *ctx)
     free(fetch);
 }
 
+void spool_set_wake(struct spool *spool, spool_wake_fn *fn, void *ctx)
+{
+    (void)spool;
+    (void)fn;
+    (void)ctx;
+}
+
 void spool_fetch_due(struct spool *spool, const char *upstream, int64_t now_ms, size_t limit, spool_due_fn *done, void *ctx)
 {
     (void)spool;

@@ -145,6 +145,66 @@ static void test_groups(void **state)
     run_until(fixture, &fixture->answers, 200);
 }
 
+/* A flood of one sender does not starve another who comes later. */
+static void test_fair(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->takes = false;
+    fixture->sender = "flood@example.org";
+    for (int i = 0; i < 60; i++) {
+        commit(fixture, bytes_of("flood"), 1, false);
+    }
+    run_until(fixture, &fixture->answers, 60);
+    fixture->sender = "quiet@example.org";
+    commit_and_wait(fixture, "quiet", 1);
+    fixture->sender = "flood@example.org";
+    fixture->folder = "Other";
+    commit_and_wait(fixture, "flood into another folder", 1);
+    assert_int_equal(fetch(fixture, 10), 10);
+    unsigned quiet = 0, other = 0;
+    for (int i = 0; i < 10; i++) {
+        quiet += strcmp(fixture->items[i]->envelope.from, "quiet@example.org") == 0;
+        other += strcmp(fixture->items[i]->delivery.folder, "Other") == 0;
+    }
+    assert_int_equal(quiet, 1);
+    assert_int_equal(other, 1);
+    assert_true(fixture->more);
+    /* All of them come, each once. */
+    assert_int_equal(fetch(fixture, 100), 62);
+    assert_false(fixture->more);
+    while (fixture->item_count > 0) {
+        finish(fixture, SPOOL_FILED, 0);
+    }
+    run_until(fixture, &fixture->answers, 124);
+}
+
+static void test_sent_again(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->window_ms = 60000;
+    commit_and_wait(fixture, "once", 1);
+    commit_and_wait(fixture, "once", 1);
+    assert_int_equal(fixture->failures, 0);
+    assert_int_equal(fixture->item_count, 1);
+    assert_int_equal(counts(fixture).duplicates, 1);
+    commit_and_wait(fixture, "another body", 1);
+    fixture->sender = "another@example.org";
+    commit_and_wait(fixture, "once", 1);
+    assert_int_equal(fixture->item_count, 3);
+    assert_int_equal(counts(fixture).messages, 3);
+    while (fixture->item_count > 0) {
+        finish_and_wait(fixture, SPOOL_FILED, 0);
+    }
+    /* Also when it was filed long since, and after a restart; but not where it was not asked for. */
+    fixture_reopen(fixture);
+    commit_and_wait(fixture, "once", 1);
+    assert_int_equal(fixture->item_count, 0);
+    fixture->window_ms = 0;
+    commit_and_wait(fixture, "once", 1);
+    assert_int_equal(fixture->item_count, 1);
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+}
+
 /* ---- large bodies ---- */
 
 static struct bytes large(size_t len)
@@ -432,6 +492,7 @@ int main(void)
         TEST(test_segments_go),        TEST(test_crash),
         TEST(test_tail_without_index), TEST(test_damaged_body),
         TEST(test_newer_version),      TEST(test_room),
+        TEST(test_fair),               TEST(test_sent_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,50 @@
+/*
+ * queue - what the commands about the queue share: which spool, which deliveries, and how times and messages are printed.
+ */
+#ifndef MAILWEIR_CLI_QUEUE_H
+#define MAILWEIR_CLI_QUEUE_H
+
+#include <jansson.h>
+
+#include "cli/cli.h"
+#include "spool/spool_query.h"
+
+/* The options of every verb; those that a verb has no use for are usage errors there. */
+struct queue_options {
+    const char *config_file, *path;
+    bool json;
+    struct spool_select select;
+    const char *older, *limit, *to, *format;
+    bool all, dry_run;
+    /* Worked out by queue_parse(). */
+    char *spool;            /* the spool's folder */
+    uint64_t limit_number;  /* 0: none given */
+};
+
+/* Parses; argv[1] … are then the other arguments. Returns their number, or -1 with the exit code. */
+int queue_parse(struct queue_options *options, const struct cli_command *command, int argc, char **argv, int *exit_r);
+/* Finds the spool's folder by --spool or the configuration; -1 with the exit code. */
+int queue_find_spool(struct queue_options *options, int *exit_r);
+void queue_options_done(struct queue_options *options);
+
+/* Prints "mailweir queue: text" to standard error; returns the exit code. */
+int queue_failed(const struct fault *fault);
+/* Opens the index for reading; NULL after the failure was printed, with the exit code. */
+struct spool_index *queue_open(const struct queue_options *options, int *exit_r);
+
+/* Local octets for a terminal: control characters become '?'. */
+void queue_print_text(const char *text);
+/* "3 h", "12 d": how long ago that was, by the wall clock. */
+void queue_age(int64_t since_ms, char out[32]);
+/* The story of one message, as text. */
+void queue_print_story(const json_t *story);
+
+/* Verbs; argv[1] … are their arguments. Each returns the exit code. */
+int queue_list(struct queue_options *options, int argc, char **argv);
+int queue_summary(struct queue_options *options, int argc, char **argv);
+int queue_show(struct queue_options *options, int argc, char **argv);
+int queue_cat(struct queue_options *options, int argc, char **argv);
+/* retry, hold, release, drop, pause and resume: argv[0] is the verb. */
+int queue_change(struct queue_options *options, int argc, char **argv);
+
+#endif

@@ -1,0 +1,136 @@
+/*
+ * queue_list - `mailweir queue list` and `mailweir queue summary`.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sysexits.h>
+
+#include "cli/queue.h"
+
+#define LIMIT 100
+
+static const char *text_at(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    return text == NULL ? "" : text;
+}
+
+static int64_t number_at(const json_t *object, const char *name)
+{
+    return json_integer_value(json_object_get(object, name));
+}
+
+static void print_json(const json_t *object)
+{
+    char *text = json_dumps(object, JSON_COMPACT);
+    puts(text == NULL ? "{}" : text);
+    free(text);
+}
+
+struct listing {
+    const struct queue_options *options;
+    uint64_t limit, count;
+    bool more;
+};
+
+static void print_delivery(const json_t *object)
+{
+    char age[32];
+    queue_age(number_at(object, "received_ms"), age);
+    printf("%-29s %-7s %5s %2" PRId64 "x %8" PRId64 "  ", text_at(object, "id"), text_at(object, "state"), age,
+           number_at(object, "attempts"), number_at(object, "size"));
+    queue_print_text(text_at(object, "upstream"));
+    putchar(':');
+    queue_print_text(text_at(object, "folder"));
+    printf("  from <");
+    queue_print_text(text_at(object, "from"));
+    printf(">");
+    const json_t *error = json_object_get(object, "error");
+    if (error != NULL) {
+        printf("\n    %s: ", text_at(error, "code"));
+        queue_print_text(text_at(error, "text"));
+    }
+    putchar('\n');
+}
+
+static int on_delivery(void *ctx, const json_t *object)
+{
+    struct listing *listing = ctx;
+    if (listing->limit != 0 && listing->count == listing->limit) {
+        listing->more = true;
+        return 1;
+    }
+    listing->count++;
+    if (listing->options->json) {
+        print_json(object);
+    } else {
+        print_delivery(object);
+    }
+    return 0;
+}
+
+int queue_list(struct queue_options *options, int argc, char **argv)
+{
+    int exit_code = EX_OK;
+    struct fault fault = FAULT_INIT;
+    struct listing listing = {.options = options, .limit = options->limit != NULL ? options->limit_number : LIMIT};
+    if (argc > 1) {
+        options->select.id = argv[1];
+    }
+    struct spool_index *index = queue_open(options, &exit_code);
+    if (index == NULL) {
+        return exit_code;
+    }
+    uint64_t most = listing.limit == 0 ? 0 : listing.limit + 1;
+    if (spool_query_list(index, &options->select, most, on_delivery, &listing, &fault) != 0) {
+        exit_code = queue_failed(&fault);
+    } else if (listing.more) {
+        fprintf(stderr, "there are more than %" PRIu64 "; --limit 0 lists all\n", listing.limit);
+    } else if (listing.count == 0 && !options->json) {
+        fprintf(stderr, "nothing\n");
+    }
+    spool_index_close(&index);
+    return exit_code;
+}
+
+static void print_summary(const json_t *summary)
+{
+    const char *name;
+    json_t *object;
+    printf("%-24s %9s %9s %9s  %s\n", "upstream", "waiting", "held", "dead", "oldest");
+    json_object_foreach(json_object_get(summary, "upstreams"), name, object) {
+        char age[32];
+        queue_age(number_at(object, "oldest_ms"), age);
+        printf("%-24s %9" PRId64 " %9" PRId64 " %9" PRId64 "  %s\n", name,
+               number_at(object, "waiting"), number_at(object, "held"), number_at(object, "dead"), age);
+    }
+    size_t i;
+    json_array_foreach(json_object_get(summary, "paused"), i, object) {
+        const char *upstream = json_string_value(object);
+        printf("paused: %s\n", upstream[0] == '\0' ? "all" : upstream);
+    }
+}
+
+int queue_summary(struct queue_options *options, int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    int exit_code = EX_OK;
+    struct fault fault = FAULT_INIT;
+    json_t *summary = NULL;
+    struct spool_index *index = queue_open(options, &exit_code);
+    if (index == NULL) {
+        return exit_code;
+    }
+    if (spool_query_summary(index, &summary, &fault) != 0) {
+        exit_code = queue_failed(&fault);
+    } else if (options->json) {
+        print_json(summary);
+    } else {
+        print_summary(summary);
+    }
+    json_decref(summary);
+    spool_index_close(&index);
+    return exit_code;
+}

@@ -1,0 +1,205 @@
+/*
+ * queue_show - `mailweir queue show`, `mailweir queue cat`, and the story of a message as text.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "cli/queue.h"
+#include "spool/spool_export.h"
+
+#define FOUND_MAX 100
+
+static const char *text_at(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    return text == NULL ? "" : text;
+}
+
+static int64_t number_at(const json_t *object, const char *name)
+{
+    return json_integer_value(json_object_get(object, name));
+}
+
+/* ---- the story ---- */
+
+static void print_pair(const char *name, const char *value)
+{
+    if (value[0] != '\0') {
+        printf("  %-11s ", name);
+        queue_print_text(value);
+        putchar('\n');
+    }
+}
+
+static void print_time(const char *name, int64_t time_ms)
+{
+    char text[25];
+    log_time(time_ms, text);
+    print_pair(name, text);
+}
+
+/* A list of texts, or of objects whose member `name` is the text, on one line. */
+static void print_list(const char *title, const json_t *list, const char *name)
+{
+    size_t i;
+    json_t *item;
+    if (json_array_size(list) == 0) {
+        return;
+    }
+    printf("  %-11s ", title);
+    json_array_foreach((json_t *)(uintptr_t)list, i, item) {
+        printf("%s", i > 0 ? ", " : "");
+        queue_print_text(name == NULL ? json_string_value(item) : text_at(item, name));
+    }
+    putchar('\n');
+}
+
+static void print_client(const json_t *client)
+{
+    printf("  %-11s ", "client");
+    queue_print_text(text_at(client, "address"));
+    if (text_at(client, "helo")[0] != '\0') {
+        printf(" (");
+        queue_print_text(text_at(client, "helo"));
+        printf(")");
+    }
+    printf(" by %s", text_at(client, "protocol"));
+    printf(", %s %s\n", text_at(client, "tls_version")[0] == '\0' ? "without TLS" : text_at(client, "tls_version"),
+           text_at(client, "tls_cipher"));
+    print_pair("listener", text_at(client, "listener"));
+    print_pair("user", text_at(client, "user"));
+    print_pair("certificate", text_at(client, "tls_peer"));
+}
+
+static void print_event(const json_t *event)
+{
+    char time[25];
+    log_time(number_at(event, "at_ms"), time);
+    printf("    %s  ", time);
+    if (json_object_get(event, "attempt") != NULL) {
+        printf("attempt %" PRId64 ": %s %s (%s): ", number_at(event, "attempt"), text_at(event, "class"),
+               text_at(event, "code"), text_at(event, "during"));
+    }
+    queue_print_text(text_at(event, "text"));
+    putchar('\n');
+}
+
+static void print_delivery(const json_t *delivery)
+{
+    size_t i;
+    json_t *event;
+    char time[25];
+    printf("  delivery    %s to ", text_at(delivery, "id"));
+    queue_print_text(text_at(delivery, "upstream"));
+    putchar(':');
+    queue_print_text(text_at(delivery, "folder"));
+    printf(" by rule ");
+    queue_print_text(text_at(delivery, "rule"));
+    putchar('\n');
+    json_array_foreach(json_object_get(delivery, "history"), i, event) {
+        print_event(event);
+    }
+    json_array_foreach(json_object_get(delivery, "notes"), i, event) {
+        print_event(event);
+    }
+    const char *state = text_at(delivery, "state");
+    log_time(number_at(delivery, strcmp(state, "waiting") == 0 ? "due_ms" : "changed_ms"), time);
+    printf("    %s  %s", time, strcmp(state, "waiting") == 0 ? "is when it is tried next" : state);
+    if (number_at(delivery, "uid") > 0) {
+        printf(" as UID %" PRId64 " (UIDVALIDITY %" PRId64 ")", number_at(delivery, "uid"), number_at(delivery, "uidvalidity"));
+    }
+    printf("%s\n", json_is_true(json_object_get(delivery, "uncertain")) ? "; it may lie there already" : "");
+}
+
+void queue_print_story(const json_t *story)
+{
+    const json_t *envelope = json_object_get(story, "envelope");
+    size_t i;
+    json_t *delivery;
+    printf("message %s\n", text_at(story, "id"));
+    print_time("received", number_at(story, "received_ms"));
+    print_client(json_object_get(envelope, "client"));
+    print_pair("from", text_at(envelope, "from")[0] == '\0' ? "<>" : text_at(envelope, "from"));
+    print_list("to", json_object_get(envelope, "to"), "address");
+    print_pair("Message-ID", text_at(envelope, "message_id"));
+    print_list("rules", json_object_get(envelope, "rules"), NULL);
+    printf("  %-11s %" PRId64 " octets\n", "size", number_at(story, "size"));
+    if (number_at(story, "open") > 0) {
+        printf("  %-11s segment %016" PRIx64 " at octet %" PRId64 "\n", "lies in", (uint64_t)number_at(story, "segment"),
+               number_at(story, "offset"));
+    }
+    json_array_foreach(json_object_get(story, "deliveries"), i, delivery) {
+        print_delivery(delivery);
+    }
+    if (json_array_size(json_object_get(story, "deliveries")) == 0) {
+        printf("  discarded: the rules asked for no delivery\n");
+    }
+}
+
+/* ---- verbs ---- */
+
+/* The one message of this name; 0 after the failure was printed, with the exit code. */
+static uint64_t find_one(struct spool_index *index, int argc, char **argv, int *exit_r)
+{
+    uint64_t found[FOUND_MAX];
+    size_t count = 0;
+    struct fault fault = FAULT_INIT;
+    if (argc != 2) {
+        fprintf(stderr, "usage: mailweir queue %s ID\n", argv[0]);
+        *exit_r = EX_USAGE;
+        return 0;
+    }
+    if (spool_query_find(index, argv[1], found, FOUND_MAX, &count, &fault) != 0) {
+        *exit_r = queue_failed(&fault);
+        return 0;
+    }
+    if (count == 0) {
+        fprintf(stderr, "mailweir: no message is known as %s\n", argv[1]);
+        *exit_r = 1;
+        return 0;
+    }
+    return found[count - 1];
+}
+
+int queue_show(struct queue_options *options, int argc, char **argv)
+{
+    int exit_code = EX_OK;
+    struct fault fault = FAULT_INIT;
+    json_t *story = NULL;
+    struct spool_index *index = queue_open(options, &exit_code);
+    uint64_t message = index == NULL ? 0 : find_one(index, argc, argv, &exit_code);
+    if (message != 0 && spool_query_story(index, message, &story, &fault) != 0) {
+        exit_code = queue_failed(&fault);
+    }
+    if (story != NULL && options->json) {
+        json_dumpf(story, stdout, JSON_COMPACT);
+        putchar('\n');
+    } else if (story != NULL) {
+        queue_print_story(story);
+    }
+    json_decref(story);
+    spool_index_close(&index);
+    return exit_code;
+}
+
+static int write_out(void *ctx, struct bytes piece)
+{
+    (void)ctx;
+    return fwrite(piece.ptr, 1, piece.len, stdout) == piece.len ? 0 : -1;
+}
+
+int queue_cat(struct queue_options *options, int argc, char **argv)
+{
+    int exit_code = EX_OK;
+    struct fault fault = FAULT_INIT;
+    struct spool_index *index = queue_open(options, &exit_code);
+    uint64_t message = index == NULL ? 0 : find_one(index, argc, argv, &exit_code);
+    if (message != 0 && spool_export_body(options->spool, index, message, write_out, NULL, &fault) != 0) {
+        exit_code = queue_failed(&fault);
+    }
+    spool_index_close(&index);
+    return exit_code;
+}

@@ -1,0 +1,295 @@
+/*
+ * spool_change - the job behind spool_admin: one batch of a change, again and again until nothing is left to change.
+ *
+ * Whoever is in somebody's hands when a batch is asked for stays as it is. A fetch that has read a delivery but not handed
+ * it out yet finds out when it marks it (spool_fetch.c).
+ */
+#include "spool/spool_change.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/expect.h"
+#include "spool/spool_meta.h"
+
+#define BATCH 500
+
+struct change_job {
+    struct spool_job job;
+    struct spool_change change;
+    int64_t now_ms;
+    uint64_t *held;
+    size_t held_count;
+    struct spool_index_key after, last; /* of this batch */
+    size_t found;
+    /* Of this batch, for the loop. */
+    uint64_t changed, busy;
+    int64_t waiting, stopped, dead; /* how the numbers of deliveries by state change */
+    struct spool_place gone[BATCH]; /* messages in which nothing is open any more */
+    size_t gone_count;
+    struct spool_change_result result; /* of all batches */
+    spool_change_fn *done;
+    void *ctx;
+};
+
+static struct change_job *of_job(struct spool_job *job)
+{
+    return LIST_ITEM(job, struct change_job, job);
+}
+
+/* What the verb makes of a delivery in this state; false when it does not concern it. */
+static bool next_state(enum spool_change_verb verb, enum spool_state from, enum spool_state *to_r)
+{
+    static const struct {
+        unsigned from; /* a bit for each state */
+        enum spool_state to;
+    } verbs[] = {
+        [SPOOL_CHANGE_RETRY] = {1u << SPOOL_STATE_WAITING | 1u << SPOOL_STATE_DEAD, SPOOL_STATE_WAITING},
+        [SPOOL_CHANGE_HOLD] = {1u << SPOOL_STATE_WAITING | 1u << SPOOL_STATE_DEAD, SPOOL_STATE_HELD},
+        [SPOOL_CHANGE_RELEASE] = {1u << SPOOL_STATE_HELD, SPOOL_STATE_WAITING},
+        [SPOOL_CHANGE_DROP] = {1u << SPOOL_STATE_WAITING | 1u << SPOOL_STATE_HELD | 1u << SPOOL_STATE_DEAD,
+                               SPOOL_STATE_DROPPED},
+        [SPOOL_CHANGE_REROUTE] = {1u << SPOOL_STATE_WAITING | 1u << SPOOL_STATE_HELD | 1u << SPOOL_STATE_DEAD,
+                                  SPOOL_STATE_DROPPED},
+    };
+    *to_r = verbs[verb].to;
+    return (verbs[verb].from & 1u << from) != 0;
+}
+
+static int64_t *counter(struct change_job *job, enum spool_state state)
+{
+    return state == SPOOL_STATE_WAITING ? &job->waiting : state == SPOOL_STATE_HELD ? &job->stopped : &job->dead;
+}
+
+/* ---- on the lane ---- */
+
+static int settle(struct spool_writer *writer, struct change_job *job, uint64_t message, struct fault *fault)
+{
+    unsigned open = 0;
+    struct spool_place place;
+    if (spool_index_settle(writer->index, message, job->now_ms, &open, &place, fault) != 0) {
+        return -1;
+    }
+    if (open == 0) {
+        job->gone[job->gone_count++] = place;
+    }
+    return 0;
+}
+
+static int change_one(struct spool_writer *writer, struct change_job *job, struct spool_index_key key,
+                      enum spool_state from, struct fault *fault)
+{
+    static const char *const words[] = {"retried", "held", "released", "dropped", "rerouted"};
+    enum spool_state to;
+    char note[200];
+    if (!next_state(job->change.verb, from, &to)) {
+        return 0;
+    }
+    if (spool_held_among(job->held, job->held_count, spool_item_key(key.message, key.number))) {
+        job->busy++;
+        return 0;
+    }
+    snprintf(note, sizeof note, "%s by %s", words[job->change.verb], job->change.by == NULL ? "an operator" : job->change.by);
+    if (spool_index_set_state(writer->index, key, to, job->now_ms, writer->run, fault) != 0 ||
+        spool_index_add_note(writer->index, key, job->now_ms, note, fault) != 0) {
+        return -1;
+    }
+    job->changed++;
+    (*counter(job, from))--;
+    if (to != SPOOL_STATE_DROPPED) {
+        (*counter(job, to))++;
+        return 0;
+    }
+    return settle(writer, job, key.message, fault);
+}
+
+static int add_rerouted(struct spool_writer *writer, struct change_job *job, uint64_t message, struct fault *fault)
+{
+    uint64_t number;
+    if (spool_index_last_number(writer->index, message, &number, fault) != 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < job->change.count; i++) {
+        struct mail_delivery delivery = job->change.deliveries[i];
+        struct buf detail;
+        delivery.number = (unsigned)(number + 1 + i);
+        buf_init(&detail, SPOOL_META_MAX);
+        spool_meta_write_delivery(&detail, &delivery);
+        struct spool_index_delivery row = {
+            .message = message,
+            .number = delivery.number,
+            .state = delivery.held ? SPOOL_STATE_HELD : SPOOL_STATE_WAITING,
+            .upstream = delivery.upstream,
+            .folder = delivery.folder,
+            .rule = delivery.rule,
+            .due_ms = job->now_ms,
+            .changed_ms = job->now_ms,
+            .detail = buf_bytes(&detail),
+        };
+        (*counter(job, row.state))++;
+        int result = spool_index_add_delivery(writer->index, &row, fault);
+        buf_done(&detail);
+        if (result != 0) {
+            return -1;
+        }
+    }
+    return spool_index_open_more(writer->index, message, (unsigned)job->change.count, fault);
+}
+
+/* All open deliveries of one message give way to new ones, or none when one of them is being delivered. */
+static int reroute(struct spool_writer *writer, struct change_job *job, const struct spool_index_key *keys,
+                   const enum spool_state *states, struct fault *fault)
+{
+    for (size_t i = 0; i < job->found; i++) {
+        job->busy += spool_held_among(job->held, job->held_count, spool_item_key(keys[i].message, keys[i].number));
+    }
+    if (job->busy > 0 || job->found == 0) {
+        return 0;
+    }
+    if (add_rerouted(writer, job, keys[0].message, fault) != 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < job->found; i++) {
+        if (change_one(writer, job, keys[i], states[i], fault) != 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int change_index(struct spool_writer *writer, struct spool_job *base, struct fault *fault)
+{
+    struct change_job *job = of_job(base);
+    struct spool_index_key keys[BATCH];
+    enum spool_state states[BATCH];
+    job->changed = job->busy = job->gone_count = 0;
+    job->waiting = job->stopped = job->dead = 0;
+    if (spool_query_keys(writer->index, &job->change.select, job->after, BATCH, keys, states, &job->found, fault) != 0) {
+        return -1;
+    }
+    if (job->change.verb == SPOOL_CHANGE_REROUTE) {
+        return reroute(writer, job, keys, states, fault);
+    }
+    for (size_t i = 0; i < job->found; i++) {
+        if (change_one(writer, job, keys[i], states[i], fault) != 0) {
+            return -1;
+        }
+    }
+    if (job->found > 0) {
+        job->last = keys[job->found - 1];
+    }
+    return 0;
+}
+
+/* ---- on the loop ---- */
+
+static void count_batch(struct spool *spool, struct change_job *job)
+{
+    spool->counts.waiting += (uint64_t)job->waiting;
+    spool->counts.held += (uint64_t)job->stopped;
+    spool->counts.dead += (uint64_t)job->dead;
+    for (size_t i = 0; i < job->gone_count; i++) {
+        spool->counts.messages--;
+        if (spool_live_remove(spool->live, job->gone[i].segment, job->gone[i].record_len)) {
+            spool_discard_segment(spool, job->gone[i].segment);
+        }
+    }
+    job->result.changed += job->changed;
+    job->result.busy += job->busy;
+}
+
+static void submit(struct spool *spool, struct change_job *job)
+{
+    free(job->held);
+    job->held = spool_held_keys(spool->held, &job->held_count);
+    spool_submit(spool, &job->job);
+}
+
+static void change_done(struct spool *spool, struct spool_job *base)
+{
+    struct change_job *job = of_job(base);
+    bool failed = fault_is_set(&base->fault);
+    if (!failed) {
+        count_batch(spool, job);
+    }
+    if (!failed && job->found == BATCH && job->change.verb != SPOOL_CHANGE_REROUTE && !spool->closing) {
+        job->after = job->last;
+        submit(spool, job);
+        return;
+    }
+    if (job->result.changed > 0 && job->change.verb != SPOOL_CHANGE_HOLD && job->change.verb != SPOOL_CHANGE_DROP) {
+        spool_wake(spool, NULL);
+    }
+    job->done(job->ctx, &job->result, failed ? &base->fault : NULL);
+    free(job->held);
+    free(job);
+}
+
+static const struct spool_job_kind change_kind = {NULL, change_index, change_done};
+
+void spool_change(struct spool *spool, const struct spool_change *change, spool_change_fn *done, void *ctx)
+{
+    struct change_job *job = expect_calloc(1, sizeof *job);
+    *job = (struct change_job){
+        .job.kind = &change_kind, .change = *change, .now_ms = net_wall(spool->loop), .done = done, .ctx = ctx};
+    submit(spool, job);
+}
+
+/* ---- pauses ---- */
+
+struct pause_job {
+    struct spool_job job;
+    char upstream[256];
+    bool paused;
+    int64_t now_ms;
+    spool_change_fn *done;
+    void *ctx;
+};
+
+static int pause_index(struct spool_writer *writer, struct spool_job *base, struct fault *fault)
+{
+    struct pause_job *job = LIST_ITEM(base, struct pause_job, job);
+    return spool_index_set_pause(writer->index, job->upstream, job->paused, job->now_ms, fault);
+}
+
+static void set_paused(struct spool *spool, const char *upstream, bool paused)
+{
+    size_t cursor = 0;
+    struct bytes key;
+    void *value;
+    if (upstream[0] != '\0') {
+        spool_upstream(spool, upstream)->paused = paused;
+        return;
+    }
+    spool->paused = paused;
+    while (!paused && map_next(spool->upstreams, &cursor, &key, &value)) {
+        ((struct spool_upstream *)value)->paused = false;
+    }
+}
+
+static void pause_done(struct spool *spool, struct spool_job *base)
+{
+    struct pause_job *job = LIST_ITEM(base, struct pause_job, job);
+    bool failed = fault_is_set(&base->fault);
+    struct spool_change_result result = {.changed = !failed};
+    if (!failed) {
+        set_paused(spool, job->upstream, job->paused);
+    }
+    if (!failed && !job->paused) {
+        spool_wake(spool, job->upstream[0] == '\0' ? NULL : job->upstream);
+    }
+    job->done(job->ctx, &result, failed ? &base->fault : NULL);
+    free(job);
+}
+
+static const struct spool_job_kind pause_kind = {NULL, pause_index, pause_done};
+
+void spool_change_pause(struct spool *spool, const char *upstream, bool paused, spool_change_fn *done, void *ctx)
+{
+    struct pause_job *job = expect_calloc(1, sizeof *job);
+    *job = (struct pause_job){
+        .job.kind = &pause_kind, .paused = paused, .now_ms = net_wall(spool->loop), .done = done, .ctx = ctx};
+    snprintf(job->upstream, sizeof job->upstream, "%s", upstream == NULL ? "" : upstream);
+    spool_submit(spool, &job->job);
+}

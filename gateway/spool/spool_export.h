@@ -1,0 +1,20 @@
+/*
+ * spool_export - the stored bodies, for who stands beside the gateway: reading them in one piece after the other.
+ */
+#ifndef MAILWEIR_SPOOL_SPOOL_EXPORT_H
+#define MAILWEIR_SPOOL_SPOOL_EXPORT_H
+
+#include "mail/mail_envelope.h"
+#include "spool/spool_index.h"
+
+/* Opens the index of the spool at path for reading; blocks. Fault "version" when this mailweir cannot read it. */
+int spool_export_open(struct spool_index **index_r, const char *path, struct fault *fault);
+
+/*
+ * Gives fn the body of a message in pieces, after it was checked as a whole; fn returns non-zero to stop. Blocks. Fault "damaged" when it is not what
+ * was acknowledged, "settled" when nothing of the message is open any more and its body is not kept.
+ */
+int spool_export_body(const char *path, struct spool_index *index, uint64_t message,
+                      int (*fn)(void *ctx, struct bytes piece), void *ctx, struct fault *fault);
+
+#endif

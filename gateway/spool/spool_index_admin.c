@@ -1,0 +1,207 @@
+/*
+ * spool_index_admin - the index's tables for operators (notes, pauses, commands), and forgetting old history.
+ */
+#include <stdlib.h>
+
+#include "base/expect.h"
+#include "spool/spool_index_private.h"
+
+/* ---- history ---- */
+
+/* Collects the oldest settled messages first: deleting while reading the same index is left undefined by SQLite. */
+static int old_messages(struct spool_index *index, int64_t before_ms, unsigned limit, uint64_t *seqs, unsigned *count_r,
+                        struct fault *fault)
+{
+    sqlite3_stmt *st = spool_index_statement(index, OLD_MESSAGES, fault);
+    if (st == NULL) {
+        return -1;
+    }
+    bind_number(st, 1, (uint64_t)before_ms);
+    bind_number(st, 2, limit);
+    unsigned count = 0;
+    int got;
+    while ((got = spool_index_next_row(index, st, fault)) == 1) {
+        seqs[count++] = column_number(st, 0);
+    }
+    sqlite3_reset(st);
+    *count_r = count;
+    return got;
+}
+
+static int forget_message(struct spool_index *index, uint64_t seq, struct fault *fault)
+{
+    static const enum statement order[] = {FORGET_ATTEMPTS, FORGET_NOTES, FORGET_DELIVERIES, FORGET_MESSAGE};
+    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
+        sqlite3_stmt *st = spool_index_statement(index, order[i], fault);
+        if (st == NULL) {
+            return -1;
+        }
+        bind_number(st, 1, seq);
+        if (spool_index_run(index, st, fault) != 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int spool_index_forget(struct spool_index *index, int64_t before_ms, unsigned limit, unsigned *count_r, struct fault *fault)
+{
+    uint64_t *seqs = expect_calloc(limit, sizeof *seqs);
+    unsigned count = 0;
+    int result = old_messages(index, before_ms, limit, seqs, &count, fault);
+    for (unsigned i = 0; result == 0 && i < count; i++) {
+        result = forget_message(index, seqs[i], fault);
+    }
+    free(seqs);
+    if (result == 0) {
+        *count_r = count;
+    }
+    return result;
+}
+
+/* ---- what operators do ---- */
+
+int spool_index_set_state(struct spool_index *index, struct spool_index_key key, enum spool_state state, int64_t now_ms,
+                          uint64_t run_number, struct fault *fault)
+{
+    sqlite3_stmt *st = spool_index_statement(index, STOP, fault);
+    if (st == NULL) {
+        return -1;
+    }
+    bind_number(st, 1, key.message);
+    bind_number(st, 2, key.number);
+    bind_number(st, 3, state);
+    bind_number(st, 4, (uint64_t)now_ms);
+    bind_number(st, 5, run_number);
+    return spool_index_run(index, st, fault);
+}
+
+int spool_index_add_note(struct spool_index *index, struct spool_index_key key, int64_t now_ms, const char *text,
+                         struct fault *fault)
+{
+    sqlite3_stmt *st = spool_index_statement(index, ADD_NOTE, fault);
+    if (st == NULL) {
+        return -1;
+    }
+    bind_number(st, 1, key.message);
+    bind_number(st, 2, key.number);
+    bind_number(st, 3, (uint64_t)now_ms);
+    bind_text(st, 4, text);
+    return spool_index_run(index, st, fault);
+}
+
+int spool_index_open_more(struct spool_index *index, uint64_t message, unsigned count, struct fault *fault)
+{
+    sqlite3_stmt *st = spool_index_statement(index, OPEN_MORE, fault);
+    if (st == NULL) {
+        return -1;
+    }
+    bind_number(st, 1, message);
+    bind_number(st, 2, count);
+    return spool_index_run(index, st, fault);
+}
+
+int spool_index_last_number(struct spool_index *index, uint64_t message, uint64_t *number_r, struct fault *fault)
+{
+    sqlite3_stmt *st = spool_index_statement(index, LAST_NUMBER, fault);
+    if (st == NULL) {
+        return -1;
+    }
+    bind_number(st, 1, message);
+    return spool_index_one_number(index, st, number_r, fault);
+}
+
+/* ---- pauses and commands ---- */
+
+int spool_index_each_pause(struct spool_index *index, void (*fn)(void *ctx, const char *upstream), void *ctx, struct fault *fault)
+{
+    sqlite3_stmt *st = spool_index_statement(index, PAUSES, fault);
+    if (st == NULL) {
+        return -1;
+    }
+    int got;
+    while ((got = spool_index_next_row(index, st, fault)) == 1) {
+        fn(ctx, (const char *)sqlite3_column_text(st, 0));
+    }
+    sqlite3_reset(st);
+    return got;
+}
+
+int spool_index_set_pause(struct spool_index *index, const char *upstream, bool paused, int64_t now_ms, struct fault *fault)
+{
+    sqlite3_stmt *st = spool_index_statement(index, paused ? PAUSE : RESUME, fault);
+    if (st == NULL) {
+        return -1;
+    }
+    bind_text(st, 1, upstream);
+    if (paused) {
+        bind_number(st, 2, (uint64_t)now_ms);
+    }
+    return spool_index_run(index, st, fault);
+}
+
+int spool_index_next_command(struct spool_index *index, uint64_t *id_r, char **request_r, struct fault *fault)
+{
+    sqlite3_stmt *st = spool_index_statement(index, NEXT_COMMAND, fault);
+    if (st == NULL) {
+        return -1;
+    }
+    int got = spool_index_next_row(index, st, fault);
+    if (got == 1) {
+        *id_r = column_number(st, 0);
+        *request_r = expect_strdup((const char *)sqlite3_column_text(st, 1));
+    }
+    sqlite3_reset(st);
+    return got;
+}
+
+int spool_index_add_command(struct spool_index *index, int64_t now_ms, const char *request, uint64_t *id_r, struct fault *fault)
+{
+    sqlite3_stmt *st = spool_index_statement(index, ADD_COMMAND, fault);
+    if (st == NULL) {
+        return -1;
+    }
+    bind_number(st, 1, (uint64_t)now_ms);
+    bind_text(st, 2, request);
+    if (spool_index_run(index, st, fault) != 0) {
+        return -1;
+    }
+    *id_r = (uint64_t)sqlite3_last_insert_rowid(index->db);
+    return 0;
+}
+
+int spool_index_reply_command(struct spool_index *index, uint64_t id, const char *reply, struct fault *fault)
+{
+    sqlite3_stmt *st = spool_index_statement(index, REPLY_COMMAND, fault);
+    if (st == NULL) {
+        return -1;
+    }
+    bind_number(st, 1, id);
+    bind_text(st, 2, reply);
+    return spool_index_run(index, st, fault);
+}
+
+int spool_index_command_reply(struct spool_index *index, uint64_t id, char **reply_r, struct fault *fault)
+{
+    sqlite3_stmt *st = spool_index_statement(index, COMMAND_REPLY, fault);
+    if (st == NULL) {
+        return -1;
+    }
+    bind_number(st, 1, id);
+    int got = spool_index_next_row(index, st, fault);
+    if (got == 1) {
+        *reply_r = expect_strdup((const char *)sqlite3_column_text(st, 0));
+    }
+    sqlite3_reset(st);
+    return got;
+}
+
+int spool_index_remove_command(struct spool_index *index, uint64_t id, struct fault *fault)
+{
+    sqlite3_stmt *st = spool_index_statement(index, REMOVE_COMMAND, fault);
+    if (st == NULL) {
+        return -1;
+    }
+    bind_number(st, 1, id);
+    return spool_index_run(index, st, fault);
+}

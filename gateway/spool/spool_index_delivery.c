@@ -1,0 +1,262 @@
+/*
+ * spool_index_delivery - messages and deliveries in the index: adding, changing, settling, and what is due.
+ */
+#include "spool/spool_index_private.h"
+
+/* ---- messages and deliveries ---- */
+
+int spool_index_add_message(struct spool_index *index, const struct spool_index_message *message, struct fault *fault)
+{
+    sqlite3_stmt *st = spool_index_statement(index, ADD_MESSAGE, fault);
+    if (st == NULL) {
+        return -1;
+    }
+    bind_number(st, 1, message->seq);
+    bind_text(st, 2, message->id);
+    bind_number(st, 3, (uint64_t)message->received_ms);
+    bind_number(st, 4, message->place.segment);
+    bind_number(st, 5, message->place.start);
+    bind_number(st, 6, message->place.body_len);
+    bind_number(st, 7, message->place.body_sum);
+    bind_number(st, 8, message->place.record_len);
+    bind_number(st, 9, message->open);
+    bind_number(st, 10, (uint64_t)message->settled_ms);
+    bind_bytes(st, 11, message->envelope);
+    bind_text(st, 12, message->sender);
+    bind_text(st, 13, message->message_id);
+    bind_number(st, 14, message->print);
+    return spool_index_run(index, st, fault);
+}
+
+int spool_index_add_delivery(struct spool_index *index, const struct spool_index_delivery *delivery, struct fault *fault)
+{
+    sqlite3_stmt *st = spool_index_statement(index, ADD_DELIVERY, fault);
+    if (st == NULL) {
+        return -1;
+    }
+    bind_number(st, 1, delivery->message);
+    bind_number(st, 2, delivery->number);
+    bind_number(st, 3, delivery->state);
+    bind_text(st, 4, delivery->upstream);
+    bind_number(st, 5, (uint64_t)delivery->due_ms);
+    bind_number(st, 6, delivery->handed);
+    bind_number(st, 7, (uint64_t)delivery->changed_ms);
+    bind_bytes(st, 8, delivery->detail);
+    bind_text(st, 9, delivery->folder);
+    bind_text(st, 10, delivery->rule);
+    bind_number(st, 11, delivery->lane);
+    return spool_index_run(index, st, fault);
+}
+
+int spool_index_change_delivery(struct spool_index *index, const struct spool_index_change *change, struct fault *fault)
+{
+    sqlite3_stmt *st = spool_index_statement(index, CHANGE_DELIVERY, fault);
+    if (st == NULL) {
+        return -1;
+    }
+    bind_number(st, 1, change->message);
+    bind_number(st, 2, change->number);
+    bind_number(st, 3, change->state);
+    bind_number(st, 4, (uint64_t)change->due_ms);
+    bind_number(st, 5, change->attempts);
+    bind_number(st, 6, change->uncertain);
+    bind_number(st, 7, (uint64_t)change->changed_ms);
+    bind_number(st, 8, change->uidvalidity);
+    bind_number(st, 9, change->uid);
+    return spool_index_run(index, st, fault);
+}
+
+int spool_index_add_attempt(struct spool_index *index, const struct spool_index_change *change, const struct fault *what,
+                            struct fault *fault)
+{
+    sqlite3_stmt *st = spool_index_statement(index, ADD_ATTEMPT, fault);
+    if (st == NULL) {
+        return -1;
+    }
+    bind_number(st, 1, change->message);
+    bind_number(st, 2, change->number);
+    bind_number(st, 3, change->attempts);
+    bind_number(st, 4, (uint64_t)change->changed_ms);
+    bind_text(st, 5, fault_class_name(what->class));
+    bind_text(st, 6, what->code);
+    bind_text(st, 7, what->where);
+    bind_text(st, 8, what->text);
+    return spool_index_run(index, st, fault);
+}
+
+int spool_index_hand(struct spool_index *index, uint64_t message, unsigned number, uint64_t run_number, struct fault *fault)
+{
+    sqlite3_stmt *st = spool_index_statement(index, HAND, fault);
+    if (st == NULL) {
+        return -1;
+    }
+    bind_number(st, 1, message);
+    bind_number(st, 2, number);
+    bind_number(st, 3, run_number);
+    return spool_index_run(index, st, fault) != 0 ? -1 : sqlite3_changes(index->db) > 0;
+}
+
+int spool_index_find_print(struct spool_index *index, uint64_t print, const struct spool_place *place, int64_t since_ms,
+                           const char **id_r, struct fault *fault)
+{
+    sqlite3_stmt *st = spool_index_statement(index, FIND_PRINT, fault);
+    if (st == NULL) {
+        return -1;
+    }
+    sqlite3_reset(st);
+    bind_number(st, 1, print);
+    bind_number(st, 2, place->body_len);
+    bind_number(st, 3, place->body_sum);
+    bind_number(st, 4, (uint64_t)since_ms);
+    int got = spool_index_next_row(index, st, fault);
+    if (got == 1) {
+        *id_r = (const char *)sqlite3_column_text(st, 0);
+    } else {
+        sqlite3_reset(st);
+    }
+    return got;
+}
+
+int spool_index_settle(struct spool_index *index, uint64_t message, int64_t now_ms, unsigned *open_r,
+                       struct spool_place *place_r, struct fault *fault)
+{
+    sqlite3_stmt *st = spool_index_statement(index, SETTLE, fault);
+    if (st == NULL) {
+        return -1;
+    }
+    bind_number(st, 1, message);
+    bind_number(st, 2, (uint64_t)now_ms);
+    int got = spool_index_next_row(index, st, fault);
+    if (got == 1) {
+        *open_r = (unsigned)column_number(st, 0);
+        *place_r = column_place(st, 1);
+        got = spool_index_next_row(index, st, fault) == 0 ? 1 : -1;
+    } else if (got == 0) {
+        fault_set(fault, FAULT_LOCAL, "damaged", "index", "the spool's index does not know a message that is being settled");
+    }
+    sqlite3_reset(st);
+    return got == 1 ? 0 : -1;
+}
+
+/* ---- what is due ---- */
+
+/* Calls fn for each row of a bound statement that begins with a message and a number. */
+static int each_key(struct spool_index *index, sqlite3_stmt *st, spool_index_key_fn *fn, void *ctx, struct fault *fault)
+{
+    int got;
+    while ((got = spool_index_next_row(index, st, fault)) == 1) {
+        struct spool_index_key key = {column_number(st, 0), (unsigned)column_number(st, 1)};
+        if (fn(ctx, key) != 0) {
+            break;
+        }
+    }
+    sqlite3_reset(st);
+    return got < 0 ? -1 : 0;
+}
+
+int spool_index_each_due(struct spool_index *index, const char *upstream, int64_t now_ms, spool_index_key_fn *fn, void *ctx,
+                         struct fault *fault)
+{
+    sqlite3_stmt *st = spool_index_statement(index, DUE, fault);
+    if (st == NULL) {
+        return -1;
+    }
+    bind_text(st, 1, upstream);
+    bind_number(st, 2, (uint64_t)now_ms);
+    return each_key(index, st, fn, ctx, fault);
+}
+
+int spool_index_each_due_in_lane(struct spool_index *index, const char *upstream, int64_t lane, int64_t now_ms,
+                                 spool_index_key_fn *fn, void *ctx, struct fault *fault)
+{
+    sqlite3_stmt *st = spool_index_statement(index, DUE_IN_LANE, fault);
+    if (st == NULL) {
+        return -1;
+    }
+    bind_text(st, 1, upstream);
+    bind_number(st, 2, (uint64_t)now_ms);
+    bind_number(st, 3, (uint64_t)lane);
+    return each_key(index, st, fn, ctx, fault);
+}
+
+int spool_index_next_lane(struct spool_index *index, const char *upstream, int64_t lane, int64_t *lane_r, struct fault *fault)
+{
+    sqlite3_stmt *st = spool_index_statement(index, NEXT_LANE, fault);
+    if (st == NULL) {
+        return -1;
+    }
+    bind_text(st, 1, upstream);
+    bind_number(st, 2, (uint64_t)lane);
+    int got = spool_index_next_row(index, st, fault);
+    if (got == 1) {
+        *lane_r = sqlite3_column_int64(st, 0);
+    }
+    sqlite3_reset(st);
+    return got;
+}
+
+static struct spool_index_due column_due(sqlite3_stmt *st)
+{
+    return (struct spool_index_due){
+        .key = {column_number(st, 0), (unsigned)column_number(st, 1)},
+        .state = (enum spool_state)column_number(st, 2),
+        .due_ms = sqlite3_column_int64(st, 3),
+        .attempts = (unsigned)column_number(st, 4),
+        .uncertain = column_number(st, 5) != 0,
+        .handed = column_number(st, 6),
+        .detail = column_bytes(st, 7),
+        .id = (const char *)sqlite3_column_text(st, 8),
+        .envelope = column_bytes(st, 9),
+        .place = column_place(st, 10),
+    };
+}
+
+int spool_index_load(struct spool_index *index, struct spool_index_key key,
+                     void (*fn)(void *ctx, const struct spool_index_due *due), void *ctx, struct fault *fault)
+{
+    sqlite3_stmt *st = spool_index_statement(index, LOAD, fault);
+    if (st == NULL) {
+        return -1;
+    }
+    bind_number(st, 1, key.message);
+    bind_number(st, 2, key.number);
+    int got = spool_index_next_row(index, st, fault);
+    if (got == 1) {
+        struct spool_index_due due = column_due(st);
+        fn(ctx, &due);
+    }
+    sqlite3_reset(st);
+    return got;
+}
+
+int spool_index_next_due(struct spool_index *index, const char *upstream, int64_t now_ms, int64_t *due_ms_r,
+                         struct fault *fault)
+{
+    sqlite3_stmt *st = spool_index_statement(index, NEXT_DUE, fault);
+    if (st == NULL) {
+        return -1;
+    }
+    bind_text(st, 1, upstream);
+    bind_number(st, 2, (uint64_t)now_ms);
+    int got = spool_index_next_row(index, st, fault);
+    if (got == 1) {
+        *due_ms_r = sqlite3_column_type(st, 0) == SQLITE_NULL ? -1 : sqlite3_column_int64(st, 0);
+    }
+    sqlite3_reset(st);
+    return got == 1 ? 0 : -1;
+}
+
+int spool_index_place(struct spool_index *index, uint64_t message, struct spool_place *place_r, struct fault *fault)
+{
+    sqlite3_stmt *st = spool_index_statement(index, PLACE, fault);
+    if (st == NULL) {
+        return -1;
+    }
+    bind_number(st, 1, message);
+    int got = spool_index_next_row(index, st, fault);
+    if (got >= 0) {
+        *place_r = got == 1 ? column_place(st, 0) : (struct spool_place){0};
+    }
+    sqlite3_reset(st);
+    return got < 0 ? -1 : 0;
+}

@@ -1,0 +1,106 @@
+/*
+ * spool_index_private - what the files of the index share: the connection, its statements, binding and stepping.
+ */
+#ifndef MAILWEIR_SPOOL_SPOOL_INDEX_PRIVATE_H
+#define MAILWEIR_SPOOL_SPOOL_INDEX_PRIVATE_H
+
+#include "spool/spool_index.h"
+
+enum statement {
+    BEGIN,
+    COMMIT,
+    ROLLBACK,
+    GET,
+    SET,
+    LAST_MESSAGE,
+    ADD_MESSAGE,
+    ADD_DELIVERY,
+    CHANGE_DELIVERY,
+    ADD_ATTEMPT,
+    HAND,
+    SETTLE,
+    FIND_PRINT,
+    DUE,
+    DUE_IN_LANE,
+    NEXT_LANE,
+    LOAD,
+    NEXT_DUE,
+    PLACE,
+    COUNT_WAITING,
+    COUNT_STOPPED,
+    COUNT_MESSAGES,
+    SEGMENTS,
+    OLD_MESSAGES,
+    FORGET_ATTEMPTS,
+    FORGET_DELIVERIES,
+    FORGET_NOTES,
+    FORGET_MESSAGE,
+    STOP,
+    ADD_NOTE,
+    OPEN_MORE,
+    LAST_NUMBER,
+    PAUSES,
+    PAUSE,
+    RESUME,
+    NEXT_COMMAND,
+    ADD_COMMAND,
+    REPLY_COMMAND,
+    COMMAND_REPLY,
+    REMOVE_COMMAND,
+    STATEMENTS,
+};
+
+struct spool_index {
+    sqlite3 *db;
+    sqlite3_stmt *statements[STATEMENTS];
+    unsigned log_pages;
+};
+
+/* The statement, prepared at its first use: a reader never prepares what only the writer says. NULL with a fault. */
+sqlite3_stmt *spool_index_statement(struct spool_index *index, enum statement which, struct fault *fault);
+/* Runs a statement that gives no rows. */
+int spool_index_run(struct spool_index *index, sqlite3_stmt *st, struct fault *fault);
+/* Steps to the next row: 1, 0 at the end, -1 with a fault. The caller resets. */
+int spool_index_next_row(struct spool_index *index, sqlite3_stmt *st, struct fault *fault);
+/* The one number of a statement's one row. */
+int spool_index_one_number(struct spool_index *index, sqlite3_stmt *st, uint64_t *value_r, struct fault *fault);
+
+static inline void bind_text(sqlite3_stmt *st, int at, const char *text)
+{
+    sqlite3_bind_text(st, at, text, -1, SQLITE_STATIC);
+}
+
+static inline void bind_bytes(sqlite3_stmt *st, int at, struct bytes text)
+{
+    sqlite3_bind_text(st, at, (const char *)text.ptr, (int)text.len, SQLITE_STATIC);
+}
+
+static inline void bind_number(sqlite3_stmt *st, int at, uint64_t number)
+{
+    sqlite3_bind_int64(st, at, (sqlite3_int64)number);
+}
+
+static inline uint64_t column_number(sqlite3_stmt *st, int at)
+{
+    return (uint64_t)sqlite3_column_int64(st, at);
+}
+
+static inline struct bytes column_bytes(sqlite3_stmt *st, int at)
+{
+    const void *text = sqlite3_column_text(st, at);
+    return bytes_at(text, (size_t)sqlite3_column_bytes(st, at));
+}
+
+/* The five columns of a place, from `at` on. */
+static inline struct spool_place column_place(sqlite3_stmt *st, int at)
+{
+    return (struct spool_place){
+        .segment = column_number(st, at),
+        .start = column_number(st, at + 1),
+        .record_len = column_number(st, at + 2),
+        .body_len = column_number(st, at + 3),
+        .body_sum = column_number(st, at + 4),
+    };
+}
+
+#endif

@@ -1,0 +1,58 @@
+/*
+ * spool_query - questions of operators about the queue, answered as JSON.
+ *
+ * They read the index only, through a connection of their own: by the program that runs, or by another one beside it.
+ */
+#ifndef MAILWEIR_SPOOL_SPOOL_QUERY_H
+#define MAILWEIR_SPOOL_SPOOL_QUERY_H
+
+#include <jansson.h>
+
+#include "spool/spool_index.h"
+
+/* Which deliveries; NULL and 0 do not choose. Strings are compared as they are. */
+struct spool_select {
+    const char *id;         /* of a message, or of a delivery: "<message id>.<number>" */
+    const char *message_id; /* the Message-ID field */
+    const char *state;      /* "waiting", "held", "dead", "filed", "dropped"; NULL: the first three */
+    const char *upstream, *folder, *sender, *rule;
+    int64_t before_ms; /* received before */
+};
+
+/* "waiting" ...; and back, -1 for another word. */
+const char *spool_state_name(enum spool_state state);
+int spool_state_of(const char *name);
+
+/* A selection as JSON, as it stands in commands; the views of select_r live as long as the object. Unknown members are a fault "usage". */
+json_t *spool_select_to_json(const struct spool_select *select);
+int spool_select_from_json(const json_t *object, struct spool_select *select_r, struct fault *fault);
+
+/* object is the function's to look at, not to keep. Non-zero ends the query. */
+typedef int spool_query_fn(void *ctx, const json_t *object);
+/*
+ * One object for each delivery, oldest message first, at most `limit` (0: all): id, message, number, state, upstream, folder, rule, from,
+ * to, received_ms, due_ms, attempts, uncertain, size, and error (the last attempt's) where there is one.
+ */
+int spool_query_list(struct spool_index *index, const struct spool_select *select, uint64_t limit, spool_query_fn *fn, void *ctx,
+                     struct fault *fault);
+
+/* The keys of the selected deliveries above `after`, in order, at most `limit`; *count_r is how many. */
+int spool_query_keys(struct spool_index *index, const struct spool_select *select, struct spool_index_key after, size_t limit,
+                     struct spool_index_key *keys, enum spool_state *states, size_t *count_r, struct fault *fault);
+
+/* Numbers of open deliveries by upstream and state: {"corp": {"waiting": 3, "oldest_ms": …}, …}, and what is paused. The caller's. */
+int spool_query_summary(struct spool_index *index, json_t **summary_r, struct fault *fault);
+
+/*
+ * The whole story of a message: envelope, size, where it lies, and each delivery with its attempts and notes. *story_r is the caller's; NULL when there is
+ * no such message.
+ */
+int spool_query_story(struct spool_index *index, uint64_t message, json_t **story_r, struct fault *fault);
+/* Messages by a message's or delivery's id, or by the Message-ID field with or without its brackets. */
+int spool_query_find(struct spool_index *index, const char *what, uint64_t *messages, size_t limit, size_t *count_r,
+                     struct fault *fault);
+/* The messages that were filed there under this UID. */
+int spool_query_find_uid(struct spool_index *index, const char *upstream, const char *folder, uint32_t uid, uint64_t *messages,
+                         size_t limit, size_t *count_r, struct fault *fault);
+
+#endif

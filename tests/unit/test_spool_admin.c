@@ -1,0 +1,322 @@
+/*
+ * Tests of spool/spool_admin, spool_change and spool_query: what operators ask for, with deliveries in every state, some of them in
+ * somebody's hands; and requests from another process.
+ */
+#include "spool_fixture.h"
+
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "spool/spool_admin.h"
+#include "spool/spool_export.h"
+#include "spool/spool_query.h"
+
+static json_t *reply;
+static unsigned replies, wakes;
+
+static void on_reply(void *ctx, const char *text)
+{
+    struct fixture *fixture = ctx;
+    json_decref(reply);
+    reply = json_loads(text, 0, NULL);
+    assert_non_null(reply);
+    replies++;
+    net_loop_stop(fixture->loop);
+}
+
+static void on_wake(void *ctx, const char *upstream)
+{
+    (void)ctx;
+    (void)upstream;
+    wakes++;
+}
+
+static void ask(struct fixture *fixture, const char *request)
+{
+    unsigned before = replies;
+    spool_admin_request(fixture->spool, request, on_reply, fixture);
+    assert_int_equal(replies, before);
+    run_until(fixture, &replies, before + 1);
+}
+
+static void expect_reply(json_int_t changed, json_int_t busy)
+{
+    assert_null(json_object_get(reply, "error"));
+    assert_int_equal(json_integer_value(json_object_get(reply, "changed")), changed);
+    assert_int_equal(json_integer_value(json_object_get(reply, "busy")), busy);
+}
+
+static int set_up(void **state)
+{
+    int result = fixture_set_up(state);
+    struct fixture *fixture = *state;
+    wakes = 0;
+    spool_set_wake(fixture->spool, on_wake, NULL);
+    return result;
+}
+
+static int tear_down(void **state)
+{
+    json_decref(reply);
+    reply = NULL;
+    return fixture_tear_down(state);
+}
+
+static void leave_on_disk(struct fixture *fixture, int count)
+{
+    fixture->takes = false;
+    for (int i = 0; i < count; i++) {
+        commit_and_wait(fixture, "waiting", 1);
+    }
+}
+
+static void test_hold_release(void **state)
+{
+    struct fixture *fixture = *state;
+    leave_on_disk(fixture, 3);
+    ask(fixture, "{\"verb\":\"hold\",\"select\":{\"upstream\":\"corp\"},\"by\":\"joe\"}");
+    expect_reply(3, 0);
+    assert_int_equal(counts(fixture).held, 3);
+    assert_int_equal(counts(fixture).waiting, 0);
+    assert_int_equal(fetch(fixture, 10), 0);
+    ask(fixture, "{\"verb\":\"release\",\"select\":{\"upstream\":\"other\"}}");
+    expect_reply(0, 0);
+    assert_int_equal(wakes, 0);
+    ask(fixture, "{\"verb\":\"release\",\"select\":{\"state\":\"held\"}}");
+    expect_reply(3, 0);
+    assert_int_equal(wakes, 1);
+    assert_int_equal(fetch(fixture, 10), 3);
+    /* In hand now: nothing is taken away from under a delivery. */
+    ask(fixture, "{\"verb\":\"drop\",\"select\":{}}");
+    expect_reply(0, 3);
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+    finish_and_wait(fixture, SPOOL_UNTOUCHED, 0);
+    finish_and_wait(fixture, SPOOL_UNTOUCHED, 0);
+    ask(fixture, "{\"verb\":\"drop\",\"select\":{}}");
+    expect_reply(2, 0);
+    assert_int_equal(counts(fixture).messages, 0);
+    fixture_reopen(fixture);
+    assert_int_equal(counts(fixture).waiting + counts(fixture).held, 0);
+}
+
+static void test_retry_dead(void **state)
+{
+    struct fixture *fixture = *state;
+    commit_and_wait(fixture, "x", 1);
+    finish_and_wait(fixture, SPOOL_DEAD, 0);
+    commit_and_wait(fixture, "y", 1);
+    finish_and_wait(fixture, SPOOL_DEFERRED, net_wall(fixture->loop) + 1000000);
+    assert_int_equal(fetch(fixture, 10), 0);
+    ask(fixture, "{\"verb\":\"retry\",\"select\":{}}");
+    expect_reply(2, 0);
+    assert_int_equal(counts(fixture).dead, 0);
+    assert_int_equal(counts(fixture).waiting, 2);
+    assert_int_equal(fetch(fixture, 10), 2);
+    assert_int_equal(fixture->items[0]->attempts, 1);
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+}
+
+/* More than one batch, and one of many by its id. */
+static void test_many(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->takes = false;
+    for (int i = 0; i < 1203; i++) {
+        commit(fixture, bytes_of("m"), 1, false);
+    }
+    run_until(fixture, &fixture->answers, 1203);
+    ask(fixture, "{\"verb\":\"hold\",\"select\":{}}");
+    expect_reply(1203, 0);
+    ask(fixture, "{\"verb\":\"drop\",\"select\":{\"from\":\"from@example.org\"}}");
+    expect_reply(1203, 0);
+    assert_int_equal(counts(fixture).messages, 0);
+}
+
+static void test_pause(void **state)
+{
+    struct fixture *fixture = *state;
+    ask(fixture, "{\"verb\":\"pause\",\"upstream\":\"corp\"}");
+    expect_reply(1, 0);
+    commit_and_wait(fixture, "x", 1);
+    assert_int_equal(fixture->item_count, 0);
+    fixture_reopen(fixture);
+    spool_set_wake(fixture->spool, on_wake, NULL);
+    assert_int_equal(fetch(fixture, 10), 0);
+    ask(fixture, "{\"verb\":\"resume\"}");
+    assert_int_equal(wakes, 1);
+    assert_int_equal(fetch(fixture, 10), 1);
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+}
+
+static void test_reroute(void **state)
+{
+    struct fixture *fixture = *state;
+    char request[300];
+    leave_on_disk(fixture, 1);
+    fetch(fixture, 1);
+    snprintf(request, sizeof request,
+             "{\"verb\":\"reroute\",\"message\":\"%s\",\"deliveries\":[{\"upstream\":\"corp\",\"folder\":\"New\",\"rule\":\"n\"},"
+             "{\"upstream\":\"other\",\"folder\":\"New\",\"held\":true}]}",
+             fixture->items[0]->envelope.id);
+    ask(fixture, request);
+    expect_reply(0, 1);
+    finish_and_wait(fixture, SPOOL_UNTOUCHED, 0);
+    ask(fixture, request);
+    expect_reply(1, 0);
+    assert_int_equal(counts(fixture).held, 1);
+    assert_int_equal(counts(fixture).waiting, 1);
+    assert_int_equal(fetch(fixture, 10), 1);
+    assert_string_equal(fixture->items[0]->delivery.folder, "New");
+    assert_int_equal(fixture->items[0]->delivery.number, 2);
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+    assert_int_equal(counts(fixture).messages, 1);
+}
+
+static void test_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const requests[] = {
+        "", "{}", "[]", "{\"verb\":\"explode\"}", "{\"verb\":\"drop\"}", "{\"verb\":\"drop\",\"select\":{\"colour\":\"red\"}}",
+        "{\"verb\":\"drop\",\"select\":{\"state\":\"x\"}}", "{\"verb\":\"drop\",\"select\":{\"from\":1}}",
+        "{\"verb\":\"reroute\",\"message\":\"x\"}", "{\"verb\":\"reroute\",\"message\":\"x\",\"deliveries\":[{}]}",
+    };
+    leave_on_disk(fixture, 1);
+    for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
+        ask(fixture, requests[i]);
+        assert_non_null(json_string_value(json_object_get(reply, "error")));
+    }
+    assert_int_equal(counts(fixture).waiting, 1);
+}
+
+/* ---- questions ---- */
+
+static int count_and_keep(void *ctx, const json_t *object)
+{
+    json_array_append(ctx, (json_t *)(uintptr_t)object);
+    return 0;
+}
+
+static void test_queries(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fault fault = FAULT_INIT;
+    struct spool_index *index;
+    commit_and_wait(fixture, "first body", 2);
+    finish_and_wait(fixture, SPOOL_DEFERRED, 1);
+    finish_and_wait(fixture, SPOOL_DEAD, 0);
+    assert_int_equal(spool_export_open(&index, fixture->path, &fault), 0);
+    static const struct {
+        struct spool_select select;
+        size_t count;
+    } selects[] = {
+        {{0}, 2}, {{.state = "dead"}, 1}, {{.state = "filed"}, 0}, {{.upstream = "corp", .folder = "INBOX"}, 2},
+        {{.rule = "no"}, 0}, {{.sender = "from@example.org"}, 2}, {{.message_id = "<m@example.org>"}, 2}, {{.before_ms = 5}, 0},
+    };
+    for (size_t i = 0; i < sizeof selects / sizeof selects[0]; i++) {
+        json_t *list = json_array();
+        assert_int_equal(spool_query_list(index, &selects[i].select, 0, count_and_keep, list, &fault), 0);
+        assert_int_equal(json_array_size(list), selects[i].count);
+        json_decref(list);
+    }
+    uint64_t found[4];
+    size_t count;
+    json_t *story, *summary;
+    assert_int_equal(spool_query_find(index, "m@example.org", found, 4, &count, &fault), 0);
+    assert_int_equal(count, 1);
+    assert_int_equal(spool_query_story(index, found[0], &story, &fault), 0);
+    json_t *dead = json_array_get(json_object_get(story, "deliveries"), 0);
+    assert_string_equal(json_string_value(json_object_get(dead, "state")), "dead");
+    json_t *attempt = json_array_get(json_object_get(dead, "history"), 0);
+    assert_string_equal(json_string_value(json_object_get(attempt, "text")), "the server said no");
+    json_decref(story);
+    assert_int_equal(spool_query_summary(index, &summary, &fault), 0);
+    json_t *corp = json_object_get(json_object_get(summary, "upstreams"), "corp");
+    assert_int_equal(json_integer_value(json_object_get(corp, "dead")), 1);
+    assert_int_equal(json_integer_value(json_object_get(corp, "waiting")), 1);
+    json_decref(summary);
+    spool_index_close(&index);
+}
+
+static int keep_piece(void *ctx, struct bytes piece)
+{
+    return buf_append_bytes(ctx, piece);
+}
+
+static void test_body_out(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fault fault = FAULT_INIT;
+    struct spool_index *index;
+    commit_and_wait(fixture, "the body", 1);
+    assert_int_equal(spool_export_open(&index, fixture->path, &fault), 0);
+    assert_int_equal(spool_export_body(fixture->path, index, 1, keep_piece, &fixture->body, &fault), 0);
+    assert_true(bytes_is(buf_bytes(&fixture->body), "the body"));
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+    assert_int_equal(spool_export_body(fixture->path, index, 1, keep_piece, &fixture->body, &fault), -1);
+    assert_string_equal(fault.code, "settled");
+    spool_index_close(&index);
+}
+
+/* ---- from another process ---- */
+
+#define REQUEST "{\"verb\":\"hold\",\"select\":{}}"
+
+/* What the other process does: this program with "call" and the spool's path. */
+static int call(const char *path)
+{
+    char *text = NULL;
+    struct fault fault = FAULT_INIT;
+    int result = spool_admin_call(path, REQUEST, 10000, &text, &fault);
+    bool right = result == 0 && strcmp(text, "{\"changed\":1,\"busy\":0}") == 0;
+    free(text);
+    return right ? 0 : 1;
+}
+
+static void call_in_child(struct fixture *fixture, pid_t *child_r)
+{
+    char program[] = "/proc/self/exe", verb[] = "call";
+    char *argv[] = {program, verb, fixture->path, NULL};
+    assert_int_equal(posix_spawn(child_r, program, NULL, NULL, argv, environ), 0);
+}
+
+static void test_call(void **state)
+{
+    struct fixture *fixture = *state;
+    leave_on_disk(fixture, 1);
+    spool_admin_serve(fixture->spool);
+    pid_t child;
+    int status = -1;
+    call_in_child(fixture, &child);
+    net_timer_start(fixture->deadline, DEADLINE_MS);
+    while (waitpid(child, &status, WNOHANG) == 0) {
+        net_defer(fixture->loop, (void (*)(void *))net_loop_stop, fixture->loop);
+        net_loop_run(fixture->loop);
+    }
+    net_timer_stop(fixture->deadline);
+    assert_int_equal(status, 0);
+    assert_int_equal(counts(fixture).held, 1);
+    /* Nobody runs: it is done by the caller itself. */
+    ask(fixture, "{\"verb\":\"release\",\"select\":{}}");
+    spool_close(&fixture->spool);
+    call_in_child(fixture, &child);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    fixture_open(fixture);
+    assert_int_equal(counts(fixture).held, 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(int argc, char **argv)
+{
+    if (argc == 3 && strcmp(argv[1], "call") == 0) {
+        return call(argv[2]);
+    }
+    const struct CMUnitTest tests[] = {
+        TEST(test_hold_release), TEST(test_retry_dead), TEST(test_many),    TEST(test_pause),    TEST(test_reroute),
+        TEST(test_refused),      TEST(test_queries),    TEST(test_body_out), TEST(test_call),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
