@@ -297,7 +297,7 @@ void smtpd_intake_message(struct smtpd_session *session, const struct smtpd_requ
     need_stage(session);
     copy_envelope(session, request->envelope);
     note_message_id(session, request->header);
-    session->envelope.message_id = session->message_id[0] == '\0' ? NULL : session->message_id;
+    session->envelope.message_id = session->message_id;
     session->size = request->size;
     session->waits = true;
     hooks->decide_message(hooks->ctx, &session->envelope, request->header, session->stage,
