@@ -32,6 +32,7 @@ int cmd_health(const struct cli_command *command, int argc, char **argv);
 int cmd_reload(const struct cli_command *command, int argc, char **argv);
 int cmd_test(const struct cli_command *command, int argc, char **argv);
 int cmd_explain(const struct cli_command *command, int argc, char **argv);
+int cmd_passwd(const struct cli_command *command, int argc, char **argv);
 int cmd_version(const struct cli_command *command, int argc, char **argv);
 
 /* One option of a subcommand: exactly one of the two targets is set. */

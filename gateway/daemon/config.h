@@ -34,20 +34,53 @@ struct config_tls {
     const char *server_name;
 };
 
+/* One more certificate of a listener, for clients that ask for its names (SNI). */
+struct config_certificate {
+    const char *certificate;
+    const char *key;
+};
+
+struct config_sender_rule {
+    struct config_strings networks;
+    struct config_strings senders;
+};
+
 struct config_listener {
     const char *name;
     struct net_address address;
-    uint64_t protocol; /* 0: smtp */
+    uint64_t protocol; /* 0: smtp, 1: lmtp */
     struct config_strings allow;
     struct config_tls tls;
+    struct config_list certificates; /* struct config_certificate */
+    bool tls_required;
+    bool client_certificate_required;
+    const char *users; /* path */
+    bool auth_required;
+    bool auth_in_clear;
+    struct config_strings proxies;
+    struct config_strings xclients;
+    struct config_strings senders;
+    struct config_list sender_rules; /* struct config_sender_rule */
+    struct config_strings recipients;
+    uint64_t acknowledge; /* 0: spooled, 1: delivered */
+    uint64_t acknowledge_timeout;
     uint64_t max_message_size;
     uint64_t max_recipients;
+    uint64_t max_recipients_per_session;
+    uint64_t max_recipients_per_minute;
+    uint64_t max_messages_per_minute;
     uint64_t max_sessions;
+    uint64_t max_sessions_per_network;
+    uint64_t max_sessions_per_user;
     uint64_t max_errors;
+    uint64_t max_unknown_commands;
+    uint64_t max_auth_failures;
     uint64_t max_transactions;
+    uint64_t max_received;
     uint64_t command_timeout;
     uint64_t data_timeout;
     uint64_t session_timeout;
+    uint64_t greeting_delay;
 };
 
 struct config_upstream {

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/network.h"
 
 struct check {
     const struct config *config;
@@ -28,18 +27,6 @@ __attribute__((format(printf, 3, 4))) static void wrong(struct check *check, con
 
 /* ---- TLS ---- */
 
-int config_listener_tls(const struct config_listener *listener, struct net_tls **tls_r, struct fault *fault)
-{
-    if (listener->tls.mode == CONFIG_TLS_NONE) {
-        return 0;
-    }
-    struct net_tls_options options = {.certificate = listener->tls.certificate,
-                                      .key = listener->tls.key,
-                                      .ca_file = listener->tls.ca_file,
-                                      .request_client_certificate = listener->tls.ca_file != NULL};
-    return net_tls_server_new(tls_r, &options, fault);
-}
-
 int config_upstream_tls(const struct config_upstream *upstream, struct net_tls **tls_r, struct fault *fault)
 {
     if (upstream->tls.mode == CONFIG_TLS_NONE) {
@@ -51,43 +38,6 @@ int config_upstream_tls(const struct config_upstream *upstream, struct net_tls *
                                       .ca_file = upstream->tls.ca_file,
                                       .server_name = name};
     return net_tls_client_new(tls_r, &options, fault);
-}
-
-/* ---- listeners ---- */
-
-static void check_listener_tls(struct check *check, const struct config_listener *listener)
-{
-    struct net_tls *tls = NULL;
-    struct fault fault = FAULT_INIT;
-    if (listener->tls.mode == CONFIG_TLS_NONE) {
-        return;
-    }
-    if (listener->tls.certificate == NULL || listener->tls.key == NULL) {
-        wrong(check, "tls", "TLS needs \"certificate\" and \"key\"");
-    } else if (config_listener_tls(listener, &tls, &fault) < 0) {
-        wrong(check, "tls", "%s: %s", fault.where, fault.text);
-    }
-    net_tls_free(&tls);
-}
-
-static void check_listener(struct check *check, size_t index)
-{
-    const struct config_listener *listener = config_listener_at(check->config, index);
-    snprintf(check->pointer, sizeof check->pointer, "/listeners/%zu", index);
-    for (size_t i = 0; i < index && listener->name != NULL; i++) {
-        const char *other = config_listener_at(check->config, i)->name;
-        if (other != NULL && strcmp(other, listener->name) == 0) {
-            wrong(check, "name", "another listener is called \"%s\" too", listener->name);
-        }
-    }
-    for (size_t i = 0; i < listener->allow.count; i++) {
-        struct network network;
-        if (network_parse(&network, bytes_of(listener->allow.items[i])) < 0) {
-            wrong(check, "allow", "\"%s\" is not a network such as \"10.0.0.0/8\" or \"2001:db8::/32\"",
-                  listener->allow.items[i]);
-        }
-    }
-    check_listener_tls(check, listener);
 }
 
 /* ---- upstreams ---- */
@@ -170,7 +120,7 @@ void config_check(const struct config *config, const struct filters_json *json, 
 {
     struct check check = {.config = config, .json = json, .problems = problems};
     for (size_t i = 0; i < config->listeners.count; i++) {
-        check_listener(&check, i);
+        config_check_listener(config, i, json, problems);
     }
     for (size_t i = 0; i < config->upstreams.count; i++) {
         check_upstream(&check, i);

@@ -10,6 +10,10 @@
 /* Adds a problem, at its place in json, for each thing that is wrong. Loads certificates to see that they are good. */
 void config_check(const struct config *config, const struct filters_json *json, struct filters_problems *problems);
 
+/* The part of it about one listener (config_check_listener.c). */
+void config_check_listener(const struct config *config, size_t index, const struct filters_json *json,
+                           struct filters_problems *problems);
+
 /* TLS settings of a listener or an upstream, for config_check and the gateway alike. *tls_r stays NULL with mode none. */
 int config_listener_tls(const struct config_listener *listener, struct net_tls **tls_r, struct fault *fault);
 int config_upstream_tls(const struct config_upstream *upstream, struct net_tls **tls_r, struct fault *fault);

@@ -55,6 +55,8 @@ struct config_reader {
 void config_read(struct config_reader *reader, const struct config_table *table, const char *pointer, json_t *object,
                  void *into);
 
+/* The table of a listener (config_tables_listener.c). */
+extern const struct config_table config_listener_table;
 /* The table of the whole file (config_tables.c). */
 extern const struct config_table config_root_table;
 

@@ -1,5 +1,6 @@
 /*
- * config_tables - every key of the configuration file: its type, default, range and meaning. A new key is a row here.
+ * config_tables - every key of the configuration file: its type, default, range and meaning. A new key is a row here; those of a listener are in
+ * config_tables_listener.c.
  */
 #include <stddef.h>
 
@@ -10,53 +11,8 @@
 #define END {.name = NULL}
 
 static const char *const tls_modes[] = {"none", "starttls", "implicit", NULL};
-static const char *const protocols[] = {"smtp", NULL};
 static const char *const log_formats[] = {"auto", "text", "json", NULL};
 static const char *const log_levels[] = {"debug", "info", "warning", "error", NULL};
-
-/* ---- listeners ---- */
-
-static const struct config_key listener_tls_keys[] = {
-    {"mode", CONFIG_WORD, AT(config_listener, tls.mode), .required = true, .words = tls_modes,
-     .help = "TLS from the first octet, after STARTTLS, or not at all"},
-    {"certificate", CONFIG_PATH, AT(config_listener, tls.certificate), .help = "PEM file, the listener's own certificate first"},
-    {"key", CONFIG_PATH, AT(config_listener, tls.key), .help = "PEM file of its key"},
-    {"ca_file", CONFIG_PATH, AT(config_listener, tls.ca_file), .help = "PEM file of the CAs that client certificates are checked against"},
-    END,
-};
-static const struct config_table listener_tls = {listener_tls_keys, 0};
-
-static const struct config_key listener_timeout_keys[] = {
-    {"command", CONFIG_DURATION, AT(config_listener, command_timeout), .fallback = "5m", .least = 100,
-     .help = "longest wait for a command"},
-    {"data", CONFIG_DURATION, AT(config_listener, data_timeout), .fallback = "3m", .least = 100,
-     .help = "longest wait for more of a message"},
-    {"session", CONFIG_DURATION, AT(config_listener, session_timeout), .fallback = "1h", .least = 1000,
-     .help = "longest session in all"},
-    END,
-};
-static const struct config_table listener_timeouts = {listener_timeout_keys, 0};
-
-static const struct config_key listener_keys[] = {
-    {"name", CONFIG_STRING, AT(config_listener, name), .required = true, .help = "in logs, metrics and rules"},
-    {"address", CONFIG_ADDRESS, AT(config_listener, address), .required = true, .help = "host:port, [v6]:port or unix:/path"},
-    {"protocol", CONFIG_WORD, AT(config_listener, protocol), .fallback = "smtp", .words = protocols, .help = "what is spoken"},
-    {"allow", CONFIG_STRINGS, AT(config_listener, allow), .help = "networks that may send; without it, loopback only"},
-    {"tls", CONFIG_OBJECT, .table = &listener_tls, .help = "transport security"},
-    {"max_message_size", CONFIG_SIZE, AT(config_listener, max_message_size), .fallback = "25MiB", .least = 1024,
-     .most = UINT64_C(1) << 40, .help = "announced by SIZE; larger messages are refused"},
-    {"max_recipients", CONFIG_NUMBER, AT(config_listener, max_recipients), .fallback = "100", .least = 1, .most = 10000,
-     .help = "recipients of one message; above, 452"},
-    {"max_sessions", CONFIG_NUMBER, AT(config_listener, max_sessions), .fallback = "1000", .least = 1, .most = 100000,
-     .help = "sessions at once; above, 421"},
-    {"max_errors", CONFIG_NUMBER, AT(config_listener, max_errors), .fallback = "20", .least = 1, .most = 10000,
-     .help = "refused commands before the session is ended"},
-    {"max_transactions", CONFIG_NUMBER, AT(config_listener, max_transactions), .fallback = "1000", .least = 1,
-     .most = 1000000, .help = "messages in one session"},
-    {"timeouts", CONFIG_OBJECT, .table = &listener_timeouts, .help = "how long a session may wait"},
-    END,
-};
-static const struct config_table listener_table = {listener_keys, sizeof(struct config_listener)};
 
 /* ---- upstreams ---- */
 
@@ -194,7 +150,7 @@ static const struct config_table admin_table = {admin_keys, 0};
 
 static const struct config_key root_keys[] = {
     {"hostname", CONFIG_STRING, AT(config, hostname), .required = true, .help = "our name in greetings and Received fields"},
-    {"listeners", CONFIG_LIST, AT(config, listeners), .required = true, .table = &listener_table, .help = "where mail comes in"},
+    {"listeners", CONFIG_LIST, AT(config, listeners), .required = true, .table = &config_listener_table, .help = "where mail comes in"},
     {"upstreams", CONFIG_MAP, AT(config, upstreams), .required = true, .table = &upstream_table, .help = "IMAP accounts, by name"},
     {"spool", CONFIG_OBJECT, .required = true, .table = &spool_table, .help = "the durable queue"},
     {"rules", CONFIG_STRINGS, AT(config, rules), .help = "rule files; * and ? in the last part of a path match names, in order of name"},

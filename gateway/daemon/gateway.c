@@ -18,45 +18,6 @@ static int open_spool(struct gateway *gateway, struct fault *fault)
     return spool_open(&gateway->spool, gateway->loop, &options, gateway_log(gateway, GATEWAY_AREA_SPOOL), fault);
 }
 
-static struct smtpd_limits limits_of(const struct config_listener *config)
-{
-    struct smtpd_limits limits;
-    smtpd_limits_default(&limits);
-    limits.max_message_size = config->max_message_size;
-    limits.max_recipients = (unsigned)config->max_recipients;
-    limits.max_sessions = (unsigned)config->max_sessions;
-    limits.max_errors = (unsigned)config->max_errors;
-    limits.max_transactions = (unsigned)config->max_transactions;
-    limits.command_timeout_ms = config->command_timeout;
-    limits.data_timeout_ms = config->data_timeout;
-    limits.session_timeout_ms = config->session_timeout;
-    return limits;
-}
-
-static int open_listener(struct gateway *gateway, const struct config_listener *config, struct fault *fault)
-{
-    static const int modes[] = {[CONFIG_TLS_NONE] = SMTPD_TLS_NONE,
-                                [CONFIG_TLS_STARTTLS] = SMTPD_TLS_STARTTLS,
-                                [CONFIG_TLS_IMPLICIT] = SMTPD_TLS_IMPLICIT};
-    struct smtpd_listener_options options = {.name = config->name,
-                                             .address = config->address,
-                                             .allow = config->allow.items,
-                                             .allow_count = config->allow.count,
-                                             .limits = limits_of(config)};
-    options.tls_mode = (unsigned)modes[config->tls.mode];
-    if (config_listener_tls(config, &options.tls, fault) < 0) {
-        return -1;
-    }
-    int result = smtpd_listen(gateway->smtpd, &options, fault);
-    net_tls_free(&options.tls);
-    if (result == 0) {
-        log_event(gateway->log, LOG_LEVEL_INFO, "listening", LOG_STR("listener", config->name),
-                  LOG_STR("server.address", config->address.host),
-                  LOG_INT("server.port", smtpd_port(gateway->smtpd, config->name)));
-    }
-    return result;
-}
-
 static int open_parts(struct gateway *gateway, struct fault *fault)
 {
     struct config *config = gateway->config;
@@ -71,12 +32,7 @@ static int open_parts(struct gateway *gateway, struct fault *fault)
     gateway->decision = decision_new(gateway->loop, &config->rule_set, gateway_log(gateway, GATEWAY_AREA_RULES));
     struct smtpd_hooks hooks = decision_hooks(gateway->decision);
     gateway->smtpd = smtpd_new(gateway->loop, gateway->spool, config->hostname, &hooks, gateway_log(gateway, GATEWAY_AREA_SMTP));
-    for (size_t i = 0; i < config->listeners.count; i++) {
-        if (open_listener(gateway, config_listener_at(config, i), fault) < 0) {
-            return -1;
-        }
-    }
-    return 0;
+    return gateway_apply_listeners(gateway, config, fault);
 }
 
 static void log_ready(struct gateway *gateway)
@@ -109,6 +65,7 @@ int gateway_open(struct gateway **gateway_r, struct net_loop *loop, struct confi
 
 void gateway_start(struct gateway *gateway)
 {
+    gateway_watch_files(gateway);
     dispatch_start(gateway->dispatch);
     spool_admin_serve(gateway->spool);
     log_ready(gateway);
@@ -140,6 +97,7 @@ void gateway_free(struct gateway **gateway)
     if (*gateway == NULL) {
         return;
     }
+    net_timer_free(&(*gateway)->watch);
     smtpd_free(&(*gateway)->smtpd);
     decision_free(&(*gateway)->decision);
     dispatch_free(&(*gateway)->dispatch);
@@ -160,11 +118,23 @@ static void log_problems(struct gateway *gateway, const struct filters_problems 
     }
 }
 
+/* Takes the listeners of a good configuration; when one cannot be opened, nothing of the configuration is taken. */
+static void apply_listeners(struct gateway *gateway, struct config **config)
+{
+    struct fault fault = FAULT_INIT;
+    if (*config != NULL && gateway_apply_listeners(gateway, *config, &fault) < 0) {
+        log_event(gateway->log, LOG_LEVEL_ERROR, "reload_failed", LOG_STR("error.where", fault.where),
+                  LOG_STR("error.message", fault.text));
+        config_free(config);
+    }
+}
+
 void gateway_reload(struct gateway *gateway)
 {
     struct filters_problems *problems = filters_problems_new();
     struct config *config = config_load(gateway->config->file, problems);
     log_problems(gateway, problems);
+    apply_listeners(gateway, &config);
     gateway_note_load(gateway, config != NULL);
     if (config != NULL) {
         log_event(gateway->log, LOG_LEVEL_INFO, "reloaded", LOG_STR("file", config->file),

@@ -31,6 +31,8 @@ struct gateway {
     bool last_load_good;
     uint64_t loads, loads_failed;
     size_t rules;
+    struct net_timer *watch; /* over the files that listeners read */
+    uint64_t stamp;          /* of those files, together */
     void (*drained)(void *ctx);
     void *drained_ctx;
 };
@@ -38,6 +40,10 @@ struct gateway {
 /* One log for each area, alike in all but their names. */
 void gateway_logs_init(struct gateway *gateway, const struct log *log);
 struct log *gateway_log(struct gateway *gateway, enum gateway_area area);
+/* gateway_listeners.c: makes the listeners those of the configuration; -1 with nothing changed. */
+int gateway_apply_listeners(struct gateway *gateway, const struct config *config, struct fault *fault);
+/* Certificates, keys and users are looked at now and then, and read again when they have changed. */
+void gateway_watch_files(struct gateway *gateway);
 /* After each load of configuration and rules. */
 void gateway_note_load(struct gateway *gateway, bool good);
 

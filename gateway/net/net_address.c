@@ -1,5 +1,5 @@
 /*
- * net_address - "host:port", "[v6]:port" and "unix:/path"; see net_stream.h.
+ * net_address - "host:port", "[v6]:port", "unix:/path" and "inherited:NAME"; see net_stream.h.
  */
 #include <string.h>
 #include <sys/un.h>
@@ -36,6 +36,18 @@ static int parse_unix(struct net_address *address_r, struct bytes text, struct f
     }
     *address_r = (struct net_address){.is_unix = true};
     set_host(address_r, path);
+    return 0;
+}
+
+/* A socket that was opened for us, by the name that systemd gives it (sd_listen_fds_with_names(3)). */
+static int parse_inherited(struct net_address *address_r, struct bytes text, struct fault *fault)
+{
+    struct bytes name = bytes_from(text, strlen("inherited:"));
+    if (name.len == 0 || name.len >= sizeof address_r->host || bytes_has_control(name) || bytes_find_octet(name, ':') >= 0) {
+        return refuse(fault, text, "the name of a socket must follow \"inherited:\" (FileDescriptorName= of its unit)");
+    }
+    *address_r = (struct net_address){.is_inherited = true};
+    set_host(address_r, name);
     return 0;
 }
 
@@ -86,6 +98,9 @@ static bool is_host(struct bytes host)
 
 int net_address_parse(struct net_address *address_r, struct bytes text, struct fault *fault)
 {
+    if (bytes_starts_nocase(text, "inherited:")) {
+        return parse_inherited(address_r, text, fault);
+    }
     if (bytes_starts_nocase(text, "unix:")) {
         return parse_unix(address_r, text, fault);
     }

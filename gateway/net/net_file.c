@@ -309,3 +309,53 @@ const char *net_file_sqlite_vfs(void)
 {
     return NULL;
 }
+
+uint64_t net_file_stamp(const char *path)
+{
+    struct stat info;
+    if (stat(path, &info) != 0) {
+        return 0;
+    }
+    uint64_t stamp = (uint64_t)info.st_mtim.tv_sec * 1000000007u + (uint64_t)info.st_mtim.tv_nsec;
+    stamp = stamp * 1000003u + (uint64_t)info.st_size;
+    return (stamp * 1000003u + (uint64_t)info.st_ino) | 1;
+}
+
+/* Owner and mode of the file that is replaced, as far as we may; without one, 0600 stays. */
+static void copy_owner(const struct net_file *file, const char *path)
+{
+    struct stat info;
+    if (stat(path, &info) == 0) {
+        /* Not being root, we can only keep the group when we are in it; the mode must not reach further than that. */
+        mode_t mode = fchown(file->fd, info.st_uid, info.st_gid) == 0 ? info.st_mode & 0777 : info.st_mode & 0700;
+        (void)fchmod(file->fd, mode);
+    }
+}
+
+static int write_whole(const char *path, const char *like, struct bytes text, struct fault *fault)
+{
+    struct net_file *file;
+    if (net_file_open(&file, path, NET_FILE_CREATE, fault) != 0) {
+        return -1;
+    }
+    copy_owner(file, like);
+    int result = net_file_write(file, 0, &text, 1, fault) != 0 || net_file_sync(file, fault) != 0 ? -1 : 0;
+    return net_file_close(&file, fault) != 0 ? -1 : result;
+}
+
+int net_file_replace(const char *path, struct bytes text, struct fault *fault)
+{
+    char beside[PATH_MAX], folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    if (snprintf(beside, sizeof beside, "%s.new", path) >= (int)sizeof beside) {
+        errno = ENAMETOOLONG;
+        return failed(fault, "write", path);
+    }
+    snprintf(folder, sizeof folder, "%.*s", slash == NULL ? 1 : slash == path ? 1 : (int)(slash - path), slash == NULL ? "." : path);
+    (void)unlink(beside); /* what a crash may have left */
+    if (write_whole(beside, path, text, fault) != 0 || net_file_rename(beside, path, fault) != 0) {
+        (void)unlink(beside);
+        return -1;
+    }
+    return net_file_sync_directory(folder, fault);
+}

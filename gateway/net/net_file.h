@@ -44,8 +44,16 @@ int net_file_rename(const char *from, const char *to, struct fault *fault);
 int net_file_list(const char *path, int (*fn)(void *ctx, const char *name), void *ctx, struct fault *fault);
 /* Room left for us on the file system of path, in octets and in inodes. */
 int net_file_free_space(const char *path, uint64_t *octets_r, uint64_t *inodes_r, struct fault *fault);
+/* A number that changes when the file is written or replaced; 0 when there is none. */
+uint64_t net_file_stamp(const char *path);
 /* Appends the whole file to out; more than out's maximum is a fault "too-large". */
 int net_file_read_all(const char *path, struct buf *out, struct fault *fault);
+
+/*
+ * Puts a whole file in place of what is there, so that a reader sees the old or the new one and a crash leaves one of them. Owner and mode stay
+ * as they are; a new file is 0600.
+ */
+int net_file_replace(const char *path, struct bytes text, struct fault *fault);
 
 /*
  * Takes the lock of a directory by an exclusive lock on `path` (created as needed), held until net_file_close(). A second

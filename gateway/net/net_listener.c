@@ -4,6 +4,7 @@
  * The path of a unix listener that was not closed properly is still there; it is taken over only when nobody answers on it.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "net/net_stream_private.h"
 
 #define BACKLOG 511
+#define SD_LISTEN_FDS_START 3
 
 struct net_listener {
     union {
@@ -52,7 +54,7 @@ int net_listener_refuse(struct fault *fault, const struct net_address *address, 
 {
     char code[40], where[80];
     net_stream_uv_code(status, code);
-    snprintf(where, sizeof where, address->is_unix ? "%.70s" : "%.70s:%u", address->host, address->port);
+    snprintf(where, sizeof where, address->is_unix || address->is_inherited ? "%.70s" : "%.70s:%u", address->host, address->port);
     fault_set(fault, FAULT_LOCAL, code, where, "cannot listen on %s: %s", where, uv_strerror(status));
     return -1;
 }
@@ -115,6 +117,49 @@ static int bind_tcp(struct net_listener *listener, const struct net_address *add
     return status != 0 ? status : uv_tcp_bind(&listener->uv.tcp, (const struct sockaddr *)&found, 0);
 }
 
+/* The descriptor of the passed socket of that name, or libuv's error (sd_listen_fds(3)). */
+static int find_inherited(const char *name)
+{
+    const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS"), *names = getenv("LISTEN_FDNAMES");
+    if (pid == NULL || count == NULL || strtol(pid, NULL, 10) != (long)getpid()) {
+        return UV_ENOENT;
+    }
+    struct bytes rest = bytes_of(names == NULL ? "" : names);
+    for (long i = 0; i < strtol(count, NULL, 10); i++) {
+        struct bytes one = bytes_cut(&rest, ':');
+        /* Without names, there is one socket and no question. */
+        if (bytes_is(one, name) || names == NULL) {
+            return (int)(SD_LISTEN_FDS_START + i);
+        }
+    }
+    return UV_ENOENT;
+}
+
+/* A copy of the descriptor, so that the listener can be closed and opened again. */
+static int open_inherited(struct net_listener *listener, const char *name)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t len = sizeof address;
+    int found = find_inherited(name);
+    int fd = found < 0 ? found : fcntl(found, F_DUPFD_CLOEXEC, 0);
+    bool is_socket = fd >= 0 && getsockname(fd, (struct sockaddr *)&address, &len) == 0;
+    listener->is_unix = address.ss_family == AF_UNIX;
+    if (listener->is_unix) {
+        EXPECT(uv_pipe_init(&listener->loop->uv, &listener->uv.pipe, 0) == 0);
+        return uv_pipe_open(&listener->uv.pipe, fd);
+    }
+    EXPECT(uv_tcp_init(&listener->loop->uv, &listener->uv.tcp) == 0);
+    return is_socket ? uv_tcp_open(&listener->uv.tcp, fd) : found < 0 ? found : UV_ENOTSOCK;
+}
+
+static int bind_any(struct net_listener *listener, const struct net_address *address)
+{
+    if (address->is_inherited) {
+        return open_inherited(listener, address->host);
+    }
+    return address->is_unix ? bind_unix(listener, address->host) : bind_tcp(listener, address);
+}
+
 static void on_closed(uv_handle_t *handle)
 {
     free(handle->data);
@@ -129,7 +174,7 @@ int net_listener_open(struct net_listener **listener_r, struct net_loop *loop, c
     listener->fn = fn;
     listener->ctx = ctx;
     listener->is_unix = address->is_unix;
-    int status = address->is_unix ? bind_unix(listener, address->host) : bind_tcp(listener, address);
+    int status = bind_any(listener, address);
     listener->uv.handle.data = listener;
     if (status == 0) {
         status = uv_listen(&listener->uv.stream, BACKLOG, on_connection);

@@ -37,11 +37,12 @@ struct net_stream_limits {
     size_t output_low; /* DRAINED comes at or below it */
 };
 
-/* "host:port", "[v6]:port", "unix:/path"; the parsed form of addresses in the configuration. */
+/* "host:port", "[v6]:port", "unix:/path", "inherited:NAME"; the parsed form of addresses in the configuration. */
 struct net_address {
     char host[256]; /* name, IPv4 or IPv6 without brackets, or the path */
     uint16_t port;
     bool is_unix;
+    bool is_inherited; /* host is the name of a listening socket that systemd passed on; for listeners only */
 };
 /* -1 with what is wrong in the fault's text. */
 int net_address_parse(struct net_address *address_r, struct bytes text, struct fault *fault);

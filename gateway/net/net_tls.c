@@ -19,6 +19,8 @@
 
 struct net_tls {
     SSL_CTX *context;
+    SSL_CTX **others; /* server: with the other certificates */
+    size_t other_count;
     unsigned holds;
     bool is_client;
     bool is_verified; /* client: certificate and name are checked */
@@ -164,6 +166,45 @@ static int set_client_checks(SSL_CTX *context, const struct net_tls_options *opt
     return load_cas(context, options, fault);
 }
 
+/* The context whose certificate has the name that the client asks for; the first one for any other name. */
+static int on_server_name(SSL *session, int *alert, void *ctx)
+{
+    struct net_tls *tls = ctx;
+    const char *name = SSL_get_servername(session, TLSEXT_NAMETYPE_host_name);
+    (void)alert;
+    if (name == NULL || X509_check_host(SSL_CTX_get0_certificate(tls->context), name, 0, 0, NULL) == 1) {
+        return SSL_TLSEXT_ERR_OK;
+    }
+    for (size_t i = 0; i < tls->other_count; i++) {
+        if (X509_check_host(SSL_CTX_get0_certificate(tls->others[i]), name, 0, 0, NULL) == 1) {
+            SSL_set_SSL_CTX(session, tls->others[i]);
+            break;
+        }
+    }
+    return SSL_TLSEXT_ERR_OK;
+}
+
+/* One context for each further certificate, with the same checks of clients; -1 with a fault. */
+static int add_others(struct net_tls *tls, const struct net_tls_options *options, struct fault *fault)
+{
+    tls->others = expect_calloc(options->other_count + 1, sizeof(SSL_CTX *));
+    for (size_t i = 0; i < options->other_count; i++) {
+        struct net_tls_options one = *options;
+        one.certificate = options->others[i].certificate;
+        one.key = options->others[i].key;
+        SSL_CTX *context = tls->others[tls->other_count++] = new_context(TLS_server_method());
+        SSL_CTX_set_app_data(context, tls);
+        if (load_certificate(context, &one, fault) != 0 || set_client_checks(context, &one, fault) != 0) {
+            return -1;
+        }
+    }
+    if (options->other_count > 0) {
+        SSL_CTX_set_tlsext_servername_callback(tls->context, on_server_name);
+        SSL_CTX_set_tlsext_servername_arg(tls->context, tls);
+    }
+    return 0;
+}
+
 int net_tls_server_new(struct net_tls **tls_r, const struct net_tls_options *options, struct fault *fault)
 {
     ERR_clear_error();
@@ -178,7 +219,12 @@ int net_tls_server_new(struct net_tls **tls_r, const struct net_tls_options *opt
         SSL_CTX_free(context);
         return -1;
     }
-    *tls_r = new_settings(context, false);
+    struct net_tls *tls = new_settings(context, false);
+    if (add_others(tls, options, fault) != 0) {
+        net_tls_free(&tls);
+        return -1;
+    }
+    *tls_r = tls;
     return 0;
 }
 
@@ -228,6 +274,10 @@ void net_tls_free(struct net_tls **tls_ref)
     if (tls == NULL || --tls->holds > 0) {
         return;
     }
+    for (size_t i = 0; i < tls->other_count; i++) {
+        SSL_CTX_free(tls->others[i]);
+    }
+    free(tls->others);
     SSL_CTX_free(tls->context);
     free(tls->name);
     free(tls);

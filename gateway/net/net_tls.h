@@ -8,14 +8,22 @@
 #define MAILWEIR_NET_NET_TLS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/fault.h"
 
 struct net_tls; /* counted: a stream keeps what it uses; freeing the owner's hold is safe at any time */
 
+struct net_tls_pair {
+    const char *certificate; /* PEM file, leaf first */
+    const char *key;         /* PEM file */
+};
+
 struct net_tls_options {
     const char *certificate;   /* PEM file, leaf first; NULL for a client without one */
     const char *key;           /* PEM file */
+    const struct net_tls_pair *others; /* server: shown instead to clients that ask for one of their names (RFC 6066) */
+    size_t other_count;
     const char *ca_file;       /* whom to trust instead of the system's CAs; NULL: the system's */
     const char *server_name;   /* client: the name or address the certificate must be for */
     bool insecure;             /* client: no verification at all; for loopback tests that say so */

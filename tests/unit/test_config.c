@@ -62,7 +62,7 @@ static void a_whole_configuration_loads(void **state)
     assert_int_equal(listener->max_message_size, 1 << 20);
     assert_int_equal(listener->data_timeout, 7000);
     assert_int_equal(listener->command_timeout, 300000);
-    assert_int_equal(listener->max_recipients, 100);
+    assert_int_equal(listener->max_recipients, 1000);
     assert_int_equal(config->upstreams.count, 3);
     assert_string_equal(config_upstream_at(config, 0)->password, "p");
     assert_string_equal(config_upstream_at(config, 1)->password, "from the environment");
