@@ -27,7 +27,7 @@ FLOORS = {
     "gateway/daemon": ({"base", "proto", "mail", "engine", "net", "spool", "smtpd", "imapc", "filters"},
                        {"jansson.h", "microhttpd.h"}),
     "gateway/cli": ({"base", "proto", "mail", "engine", "net", "spool", "smtpd", "imapc", "filters", "daemon"},
-                    {"jansson.h", "curl/", "sys/", *SYSTEM}),
+                    {"jansson.h", "termios.h", "curl/", "sys/", *SYSTEM}),
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
