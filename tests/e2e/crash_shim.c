@@ -1,0 +1,93 @@
+/*
+ * crash_shim - makes one call of the disk fail, or kills the process before it: the n-th in the whole process, over all threads.
+ *
+ *   CRASH_AT=n       the number of the call, from 1
+ *   CRASH_HOW=kill   SIGKILL instead of the call; or an errno's number that the call fails with
+ *   CRASH_COUNT=file written with the number of calls so far, when the process ends by itself
+ *
+ * Counted are the calls that change the disk: pwrite, pwritev, write to files, fdatasync, fsync, ftruncate, rename, unlink, creating open.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+static atomic_long calls;
+static long fail_at;
+static int fail_with; /* 0: kill */
+
+__attribute__((constructor)) static void read_environment(void)
+{
+    const char *at = getenv("CRASH_AT"), *how = getenv("CRASH_HOW");
+    fail_at = at == NULL ? 0 : atol(at);
+    fail_with = how == NULL || strcmp(how, "kill") == 0 ? 0 : atoi(how);
+}
+
+__attribute__((destructor)) static void write_count(void)
+{
+    const char *path = getenv("CRASH_COUNT");
+    FILE *file = path == NULL ? NULL : fopen(path, "w");
+    if (file != NULL) {
+        fprintf(file, "%ld\n", atomic_load(&calls));
+        fclose(file);
+    }
+}
+
+/* Whether this call is to fail; errno is set then. */
+static int fails(void)
+{
+    if (atomic_fetch_add(&calls, 1) + 1 != fail_at) {
+        return 0;
+    }
+    if (fail_with == 0) {
+        kill(getpid(), SIGKILL);
+    }
+    errno = fail_with;
+    return 1;
+}
+
+#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+
+ssize_t pwrite64(int fd, const void *data, size_t len, off64_t at)
+{
+    return fails() ? -1 : REAL(pwrite64)(fd, data, len, at);
+}
+
+ssize_t pwritev(int fd, const struct iovec *pieces, int count, off_t at)
+{
+    return fails() ? -1 : REAL(pwritev)(fd, pieces, count, at);
+}
+
+int fdatasync(int fd)
+{
+    return fails() ? -1 : REAL(fdatasync)(fd);
+}
+
+int fsync(int fd)
+{
+    return fails() ? -1 : REAL(fsync)(fd);
+}
+
+int ftruncate64(int fd, off64_t len)
+{
+    return fails() ? -1 : REAL(ftruncate64)(fd, len);
+}
+
+int rename(const char *from, const char *to)
+{
+    return fails() ? -1 : REAL(rename)(from, to);
+}
+
+int unlink(const char *path)
+{
+    return fails() ? -1 : REAL(unlink)(path);
+}
