@@ -81,7 +81,12 @@ static void load_rule(struct filters_loader *loader, json_t *value, struct filte
     json_t *condition = json_object_get(value, "if");
     if (condition != NULL) {
         size_t mark = filters_load_down(loader, "if");
+        size_t errors = filters_problems_errors(loader->problems);
         rule->condition = filters_load_condition(loader, condition);
+        if (rule->condition == NULL && filters_problems_errors(loader->problems) == errors) {
+            /* Without a condition it would act on every message. A broken named condition is told at its own place. */
+            filters_load_error(loader, "the condition cannot be used: something in it is wrong");
+        }
         filters_load_up(loader, mark);
     }
     load_then(loader, value, rule);

@@ -131,8 +131,14 @@ static const char *shape_error(enum filters_shape shape, json_t *value)
         return json_is_true(value) ? NULL : "true, or left out";
     case FILTERS_SHAPE_NUMBER:
         return json_is_integer(value) ? NULL : "a whole number";
+    case FILTERS_SHAPE_LIST:
+        return json_is_array(value) || json_is_string(value) || json_is_object(value)
+                   ? NULL
+                   : "a list of texts, the name of a list, or {\"file\": ...}";
+    case FILTERS_SHAPE_REFUSAL:
+        return json_is_string(value) || json_is_object(value) ? NULL : "a text, or an object with \"text\"";
     default:
-        return NULL;
+        return json_is_null(value) ? "something, or left out" : NULL;
     }
 }
 

@@ -45,7 +45,8 @@ static void network_key(const uint8_t address[16], unsigned bits, uint8_t key[17
     memset(key, 0, 17);
     for (unsigned i = 0; i < 16 && i * 8 < bits; i++) {
         unsigned left = bits - i * 8;
-        key[i] = left >= 8 ? address[i] : (uint8_t)(address[i] & (0xff << (8 - left)));
+        unsigned mask = left >= 8 ? 0xffu : 0xff00u >> left;
+        key[i] = (uint8_t)(address[i] & mask);
     }
     key[16] = (uint8_t)bits;
 }

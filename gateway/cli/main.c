@@ -20,7 +20,7 @@ const struct cli_command cli_commands[] = {
     {"reload", cmd_reload, "[--config FILE]", "Have the running gateway load configuration and rules again."},
     {"queue", cmd_queue, "VERB [SELECTION] [OPTIONS]", "Look at the queue and change it, also while the gateway runs."},
     {"why", cmd_why, "ID | MESSAGE-ID | UPSTREAM FOLDER UID", "What happened to a message, and why."},
-    {"schema", cmd_schema, "", "Print the JSON Schema of the configuration file."},
+    {"schema", cmd_schema, "[config | rules]", "Print the JSON Schema of the configuration file, or of rule files."},
     {"passwd", cmd_passwd, "--users FILE [--senders PATTERNS] [--delete] NAME",
      "Add a user who may authenticate, change a password, or delete a user."},
     {"version", cmd_version, "", "Print the version."},

@@ -1,0 +1,114 @@
+"""Rules as operators meet them: examples, schema, tests beside the rules, explain, diff, reload."""
+import copy
+import json
+import pathlib
+import subprocess
+import tempfile
+
+from harness import MAILWEIR
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+EXAMPLES = ROOT / "filters/examples"
+FREE = {"lists", "conditions", "groups", "set", "headers"}  # below these, keys are names
+
+
+def mailweir(*arguments, text=None):
+    done = subprocess.run([MAILWEIR, *map(str, arguments)], capture_output=True, text=True, input=text, timeout=60)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_examples_load_and_pass(world):
+    for path in [EXAMPLES, *sorted(EXAMPLES.glob("*.json"))]:
+        status, out, err = mailweir("test", "--default", "corp:INBOX", path)
+        assert status == 0 and err == "", (path, out, err)
+    status, out, _ = mailweir("test", "--tap", "--default", "corp:INBOX", EXAMPLES)
+    assert status == 0 and out.splitlines()[-1] == "1..20" and out.count("\nok ") + out.startswith("ok ") == 20, out
+    # A test that cannot fail is none: with another default one of them must fail, in each form.
+    changed = (EXAMPLES / "10-ci.json").read_text().replace("CI/${project}", "Builds/${project}")
+    with tempfile.TemporaryDirectory() as folder:
+        file = pathlib.Path(folder) / "rules.json"
+        file.write_text(changed)
+        status, out, _ = mailweir("test", file)
+        assert status == 1 and "filed: expected \"corp:CI/_\", got \"corp:Builds/_\"" in out, out
+        status, out, _ = mailweir("test", "--json", file)
+        assert status == 1 and [test["passed"] for test in json.loads(out)] == [False, False, True], out
+
+
+def mutations(value, path=()):
+    """(what was done, a changed copy) for each place: every key misspelt, every value of another kind."""
+    if isinstance(value, dict):
+        for key in value:
+            free = path and path[-1] in FREE
+            if not free and key not in ("$schema", "description"):
+                changed = copy.deepcopy(value)
+                changed[key + "x"] = changed.pop(key)
+                yield f"{'/'.join(map(str, path))}/{key}: misspelt", changed
+            if key not in ("$schema", "description"):
+                yield f"{'/'.join(map(str, path))}/{key}: null", {**value, key: None}
+            for what, inner in mutations(value[key], (*path, key)):
+                yield what, {**value, key: inner}
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            for what, inner in mutations(item, (*path, index)):
+                yield what, [*value[:index], inner, *value[index + 1:]]
+
+
+def test_schema_and_loader_agree(world):
+    import jsonschema
+    status, out, _ = mailweir("schema", "rules")
+    assert status == 0
+    validator = jsonschema.Draft7Validator(json.loads(out))
+    validator.check_schema(validator.schema)
+    assert json.loads(out) == json.loads((ROOT / "filters/schema/rules.schema.json").read_text())
+    count = 0
+    with tempfile.TemporaryDirectory() as folder:
+        for path in sorted(EXAMPLES.glob("*.json")):
+            rules = json.loads(path.read_text())
+            assert validator.is_valid(rules), [error.message for error in validator.iter_errors(rules)]
+            for index, (what, changed) in enumerate(mutations(rules)):
+                assert not validator.is_valid(changed), (path.name, what, "the schema takes it")
+                if index % 11 == 0:  # the program takes longer to ask
+                    file = pathlib.Path(folder) / "rules.json"
+                    file.write_text(json.dumps(changed))
+                    status, _, err = mailweir("test", "--default", "corp:INBOX", file)
+                    assert status == 1 and "error:" in err, (path.name, what, "the loader takes it", err)
+                    count += 1
+    assert count > 50, count
+
+
+def test_explain_says_why(world):
+    message = EXAMPLES / "samples/ci-failed.eml"
+    status, out, err = mailweir("explain", "--config", EXAMPLES, "--default", "corp:INBOX", "--from", "ci@build.example",
+                                "--to", "ops@example.net", message)
+    assert status == 0 and err == "", err
+    assert 'header Subject matches "^failed: (?<project>[\\w.-]+)" (ignoring case); saw "failed: web (build 1042)"' in out, out
+    assert "${1} ${project} = \"web\"" in out and "=> corp:CI/web \\Flagged ci  by ci-failures for ops@example.net" in out, out
+    status, out, _ = mailweir("explain", "--json", "--config", EXAMPLES, "--default", "corp:INBOX", "--from", "x@track.ads.example",
+                              "--to", "a@example.net,b@example.net", "-", text=message.read_text())
+    answer = json.loads(out)
+    assert status == 0 and answer["decision"]["outcome"] == "rejected" and answer["decision"]["code"] == 550, out
+    assert [entry["to"] for entry in answer["recipients"]] == ["a@example.net", "b@example.net"], out
+    rule = [rule for rule in answer["recipients"][0]["rules"] if rule.get("rule") == "blocked-senders"][0]
+    assert rule["result"] == "yes" and rule["if"]["saw"] == ["x@track.ads.example"] and rule["us"] >= 0, rule
+    status, _, err = mailweir("explain", "--config", EXAMPLES, "/nonexistent.eml")
+    assert status == 66 and "/nonexistent.eml" in err, err
+
+
+def test_diff_names_what_would_go_elsewhere(world):
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        new = json.loads((EXAMPLES / "10-ci.json").read_text())
+        new["rules"][1]["then"][0]["fileinto"]["folder"] = "Builds"
+        (folder / "new.json").write_text(json.dumps(new))
+        mbox = "".join(f"From {sender} Mon Nov 23 07:11:20 2026\nFrom: {sender}\nTo: a@example.net\nSubject: {subject}\n\n>From here\n\n"
+                       for sender, subject in (("ci@build.example", "passed: web"), ("ci@build.example", "failed: web"),
+                                               ("a@b.example", "hello")))
+        (folder / "box").write_text(mbox)
+        arguments = ("--diff", EXAMPLES / "10-ci.json", folder / "new.json", folder / "box")
+        status, out, err = mailweir("explain", *arguments)
+        assert status == 1 and f"{folder}/box#1\n  - archive:CI/" in out and "  + archive:Builds \\Seen" in out, (out, err)
+        assert out.endswith("3 messages, 1 would go elsewhere\n"), out
+        status, out, _ = mailweir("explain", "--json", *arguments)
+        assert status == 1 and len(out.splitlines()) == 1 and json.loads(out)["new"] == "archive:Builds \\Seen", out
+        status, out, _ = mailweir("explain", "--diff", EXAMPLES / "10-ci.json", EXAMPLES / "10-ci.json", folder / "box")
+        assert status == 0 and "0 would go elsewhere" in out, out
