@@ -25,6 +25,7 @@ extern const struct cli_command cli_commands[];
 int cmd_run(const struct cli_command *command, int argc, char **argv);
 int cmd_check(const struct cli_command *command, int argc, char **argv);
 int cmd_queue(const struct cli_command *command, int argc, char **argv);
+int cmd_spool(const struct cli_command *command, int argc, char **argv);
 int cmd_why(const struct cli_command *command, int argc, char **argv);
 int cmd_schema(const struct cli_command *command, int argc, char **argv);
 int cmd_status(const struct cli_command *command, int argc, char **argv);

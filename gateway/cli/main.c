@@ -19,6 +19,7 @@ const struct cli_command cli_commands[] = {
     {"health", cmd_health, "[--config FILE] [--live]", "Exit with 0 when the running gateway takes mail."},
     {"reload", cmd_reload, "[--config FILE]", "Have the running gateway load configuration and rules again."},
     {"queue", cmd_queue, "VERB [SELECTION] [OPTIONS]", "Look at the queue and change it, also while the gateway runs."},
+    {"spool", cmd_spool, "check | rebuild [--config FILE] [--spool FOLDER]", "Check the spool on the disk, or make its index anew."},
     {"why", cmd_why, "ID | MESSAGE-ID | UPSTREAM FOLDER UID", "What happened to a message, and why."},
     {"schema", cmd_schema, "[config | rules]", "Print the JSON Schema of the configuration file, or of rule files."},
     {"passwd", cmd_passwd, "--users FILE [--senders PATTERNS] [--delete] NAME",

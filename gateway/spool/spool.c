@@ -331,7 +331,8 @@ static int open_indexes(struct spool *spool, struct fault *fault)
     const char *vfs = net_file_sqlite_vfs();
     struct spool_index *reading = NULL;
     snprintf(path, sizeof path, "%s/index.sqlite", spool->path);
-    if (spool_index_open(&spool->writer.index, path, vfs, SPOOL_INDEX_WRITE, fault) != 0 ||
+    if (spool_recover_expect_index(path, spool->writer.folder, fault) != 0 ||
+        spool_index_open(&spool->writer.index, path, vfs, SPOOL_INDEX_WRITE, fault) != 0 ||
         spool_index_open(&spool->tidier, path, vfs, SPOOL_INDEX_READ, fault) != 0 ||
         spool_index_open(&reading, path, vfs, SPOOL_INDEX_READ, fault) != 0) {
         return -1;

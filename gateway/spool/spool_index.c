@@ -4,6 +4,7 @@
 #include "spool/spool_index_private.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/expect.h"
 #include "spool/spool_schema.h"
@@ -81,8 +82,10 @@ int spool_index_failed(sqlite3 *db, int code, struct fault *fault)
             name = known[i].code;
         }
     }
-    fault_set(fault, FAULT_LOCAL, name, "index", "the spool's index: %s (SQLite %d)",
-              db == NULL ? sqlite3_errstr(code) : sqlite3_errmsg(db), code);
+    bool damaged = strcmp(name, "damaged") == 0;
+    fault_set(fault, FAULT_LOCAL, name, "index", "the spool's index: %s (SQLite %d)%s",
+              db == NULL ? sqlite3_errstr(code) : sqlite3_errmsg(db), code,
+              damaged ? "; \"mailweir spool rebuild\" makes it anew" : "");
     return -1;
 }
 

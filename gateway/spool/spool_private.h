@@ -258,6 +258,8 @@ void spool_admin_free(struct spool_admin **admin);
 
 /* ---- spool_recover.c ---- */
 
+/* -1 with a fault "damaged" when there are messages but no index. */
+int spool_recover_expect_index(const char *index, const char *folder, struct fault *fault);
 /* Removes what was never acknowledged, sets aside what is not understood; before the lanes run. */
 int spool_recover(struct spool *spool, struct fault *fault);
 

@@ -38,6 +38,37 @@ static bool has_record(const char *path)
     return found;
 }
 
+struct search {
+    const char *folder;
+    bool found;
+};
+
+static int find_record(void *ctx, const char *name)
+{
+    struct search *search = ctx;
+    char path[SPOOL_PATH_MAX];
+    uint64_t id = spool_segment_id(name);
+    spool_segment_path(search->folder, id, path);
+    search->found = id != 0 && has_record(path);
+    return search->found;
+}
+
+int spool_recover_expect_index(const char *index, const char *folder, struct fault *fault)
+{
+    struct net_file *file = NULL;
+    struct fault found = FAULT_INIT;
+    if (net_file_open(&file, index, NET_FILE_READ, &found) == 0) {
+        return net_file_close(&file, fault);
+    }
+    struct search search = {.folder = folder};
+    int result = net_file_list(folder, find_record, &search, fault);
+    if (search.found) {
+        fault_set(fault, FAULT_LOCAL, "damaged", index,
+                  "there are messages in %s but no index: \"mailweir spool rebuild\" makes it anew", folder);
+    }
+    return result == 0 && !search.found ? 0 : -1;
+}
+
 static int set_aside(struct recovery *recovery, const char *path, const char *name)
 {
     char folder[SPOOL_PATH_MAX], to[SPOOL_PATH_MAX + 64];

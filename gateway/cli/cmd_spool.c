@@ -1,0 +1,55 @@
+/*
+ * cmd_spool - `mailweir spool check` and `mailweir spool rebuild`. 1 when something is damaged.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "cli/queue.h"
+#include "spool/spool_check.h"
+
+static void report(void *ctx, const char *id, const struct fault *fault)
+{
+    (void)ctx;
+    fprintf(stderr, "%s%s%s\n", id == NULL ? "" : id, id == NULL ? "" : ": ", fault->text);
+}
+
+static int check(const char *path)
+{
+    struct spool_check_result result;
+    struct fault fault = FAULT_INIT;
+    if (spool_check(path, report, NULL, &result, &fault) != 0) {
+        return queue_failed(&fault);
+    }
+    printf("%" PRIu64 " messages with %" PRIu64 " octets, %" PRIu64 " damaged\n", result.messages, result.octets,
+           result.damaged);
+    return result.damaged == 0 ? EX_OK : 1;
+}
+
+static int rebuild(const char *path)
+{
+    struct spool_rebuild_result result;
+    struct fault fault = FAULT_INIT;
+    if (spool_rebuild(path, report, NULL, &result, &fault) != 0) {
+        return queue_failed(&fault);
+    }
+    printf("%" PRIu64 " messages with %" PRIu64 " deliveries are in the new index; %" PRIu64
+           " deliveries were settled before; %" PRIu64 " damaged\n",
+           result.messages, result.deliveries, result.settled, result.damaged);
+    return result.damaged == 0 ? EX_OK : 1;
+}
+
+int cmd_spool(const struct cli_command *command, int argc, char **argv)
+{
+    struct queue_options options = {0};
+    int exit_code = EX_OK, others = queue_parse(&options, command, argc, argv, &exit_code);
+    bool checks = others == 1 && strcmp(argv[1], "check") == 0, rebuilds = others == 1 && strcmp(argv[1], "rebuild") == 0;
+    if (others >= 0 && !checks && !rebuilds) {
+        exit_code = cli_usage_error(command, "say check or rebuild");
+    } else if (others >= 0 && queue_find_spool(&options, &exit_code) == 0) {
+        exit_code = checks ? check(options.spool) : rebuild(options.spool);
+    }
+    queue_options_done(&options);
+    return exit_code;
+}

@@ -1,0 +1,197 @@
+/*
+ * spool_check - compares the records with the index, a batch of messages at a time, so that no long transaction of ours keeps the log of a
+ * running gateway from beginning anew. See spool_check.h.
+ */
+#include "spool/spool_check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/expect.h"
+#include "spool/spool_export.h"
+#include "spool/spool_meta.h"
+#include "spool/spool_private.h"
+
+#define BATCH 1000
+
+struct entry {
+    uint64_t message;
+    char id[40];
+};
+
+struct check {
+    const char *path;
+    char folder[SPOOL_PATH_MAX];
+    struct spool_index *index;
+    spool_check_fn *report;
+    void *ctx;
+    struct spool_check_result result;
+};
+
+/* ---- the index itself ---- */
+
+static int check_index(struct check *check, struct fault *fault)
+{
+    sqlite3 *db = spool_index_db(check->index);
+    sqlite3_stmt *st = NULL;
+    int code = sqlite3_prepare_v2(db, "PRAGMA quick_check(10)", -1, &st, NULL);
+    while (code == SQLITE_OK && (code = sqlite3_step(st)) == SQLITE_ROW) {
+        const char *text = (const char *)sqlite3_column_text(st, 0);
+        code = SQLITE_OK;
+        if (text != NULL && strcmp(text, "ok") != 0) {
+            struct fault found = FAULT_INIT;
+            fault_set(&found, FAULT_LOCAL, "damaged", "index", "the index: %s", text);
+            check->report(check->ctx, NULL, &found);
+            check->result.damaged++;
+        }
+    }
+    sqlite3_finalize(st);
+    return code == SQLITE_DONE ? 0 : spool_index_failed(db, code, fault);
+}
+
+/* Messages above `after` that are not settled. */
+static int next_batch(struct check *check, uint64_t after, struct entry entries[BATCH], size_t *count_r, struct fault *fault)
+{
+    sqlite3 *db = spool_index_db(check->index);
+    sqlite3_stmt *st = NULL;
+    size_t count = 0;
+    int code = sqlite3_prepare_v2(db, "SELECT seq, id FROM message WHERE open > 0 AND seq > ?1 ORDER BY seq LIMIT ?2", -1, &st,
+                                  NULL);
+    if (code == SQLITE_OK) {
+        sqlite3_bind_int64(st, 1, (sqlite3_int64)after);
+        sqlite3_bind_int(st, 2, BATCH);
+        while ((code = sqlite3_step(st)) == SQLITE_ROW) {
+            entries[count].message = (uint64_t)sqlite3_column_int64(st, 0);
+            snprintf(entries[count++].id, sizeof entries[0].id, "%s", (const char *)sqlite3_column_text(st, 1));
+        }
+    }
+    sqlite3_finalize(st);
+    if (code != SQLITE_DONE) {
+        return spool_index_failed(db, code, fault);
+    }
+    *count_r = count;
+    return 0;
+}
+
+/* ---- one record ---- */
+
+static int differs(const struct spool_place *place, const char *what, struct fault *fault)
+{
+    fault_set(fault, FAULT_LOCAL, "damaged", "spool", "%s in segment %016llx at octet %llu", what,
+              (unsigned long long)place->segment, (unsigned long long)place->start);
+    return -1;
+}
+
+static int check_meta(struct net_file *file, const struct spool_place *place, const struct spool_record *record, const char *id,
+                      struct fault *fault)
+{
+    uint8_t *meta = expect_calloc(1, (size_t)record->meta_len + 1);
+    struct arena *arena = arena_new(SPOOL_ITEM_MAX);
+    struct mail_envelope envelope;
+    struct mail_delivery *deliveries;
+    size_t count;
+    struct bytes text = bytes_at(meta, record->meta_len);
+    ptrdiff_t got = net_file_read(file, place->start + SPOOL_RECORD_HEAD + record->body_len, meta, record->meta_len, fault);
+    int result = got < 0 ? -1 : 0;
+    if (result == 0 && ((size_t)got != text.len || spool_record_sum(text) != record->meta_sum)) {
+        result = differs(place, "the envelope does not match its checksum", fault);
+    }
+    if (result == 0) {
+        result = spool_meta_read(text, arena, &envelope, &deliveries, &count, fault);
+    }
+    if (result == 0 && strcmp(envelope.id, id) != 0) {
+        result = differs(place, "another message stands", fault);
+    }
+    arena_free(&arena);
+    free(meta);
+    return result;
+}
+
+static int check_head(struct check *check, const struct spool_place *place, const char *id, struct fault *fault)
+{
+    char path[SPOOL_PATH_MAX];
+    uint8_t head[SPOOL_RECORD_HEAD];
+    struct net_file *file = NULL;
+    struct spool_record record;
+    spool_segment_path(check->folder, place->segment, path);
+    if (net_file_open(&file, path, NET_FILE_READ, fault) != 0) {
+        return -1;
+    }
+    int result = net_file_read(file, place->start, head, sizeof head, fault) < 0 ? -1 : 0;
+    if (result == 0 && (spool_record_decode(bytes_at(head, sizeof head), &record) != 1 || record.body_len != place->body_len ||
+                        record.body_sum != place->body_sum || spool_record_size(&record) != place->record_len)) {
+        result = differs(place, "there is no such record", fault);
+    }
+    if (result == 0) {
+        result = check_meta(file, place, &record, id, fault);
+    }
+    net_file_close(&file, NULL);
+    return result;
+}
+
+static int ignore_piece(void *ctx, struct bytes piece)
+{
+    uint64_t *octets = ctx;
+    *octets += piece.len;
+    return 0;
+}
+
+static int check_record(struct check *check, const struct entry *entry, const struct spool_place *place, struct fault *fault)
+{
+    uint64_t octets = 0;
+    if (check_head(check, place, entry->id, fault) != 0 ||
+        spool_export_body(check->path, check->index, entry->message, ignore_piece, &octets, fault) != 0) {
+        return -1;
+    }
+    check->result.octets += octets;
+    return 0;
+}
+
+static void check_message(struct check *check, const struct entry *entry)
+{
+    struct fault found = FAULT_INIT, ignored = FAULT_INIT;
+    struct spool_place place = {0}, now = {0};
+    if (spool_index_place(check->index, entry->message, &place, &found) == 0 && place.segment == 0) {
+        return; /* settled meanwhile */
+    }
+    check->result.messages++;
+    if (!fault_is_set(&found) && check_record(check, entry, &place, &found) == 0) {
+        return;
+    }
+    /* Beside a running gateway it may have been settled or moved while we looked. */
+    if (spool_index_place(check->index, entry->message, &now, &ignored) == 0 &&
+        (now.segment != place.segment || now.start != place.start)) {
+        found = FAULT_INIT;
+        if (now.segment == 0 || check_record(check, entry, &now, &found) == 0) {
+            return;
+        }
+    }
+    check->result.damaged++;
+    check->report(check->ctx, entry->id, &found);
+}
+
+int spool_check(const char *path, spool_check_fn *report, void *ctx, struct spool_check_result *result_r, struct fault *fault)
+{
+    struct check check = {.path = path, .report = report, .ctx = ctx};
+    struct entry *entries = expect_calloc(BATCH, sizeof *entries);
+    size_t count = 0;
+    uint64_t after = 0;
+    snprintf(check.folder, sizeof check.folder, "%s/segments", path);
+    int result = spool_export_open(&check.index, path, fault);
+    if (result == 0) {
+        result = check_index(&check, fault);
+    }
+    while (result == 0 && (result = next_batch(&check, after, entries, &count, fault)) == 0 && count > 0) {
+        for (size_t i = 0; i < count; i++) {
+            check_message(&check, &entries[i]);
+        }
+        after = entries[count - 1].message;
+    }
+    free(entries);
+    spool_index_close(&check.index);
+    if (result == 0) {
+        *result_r = check.result;
+    }
+    return result;
+}

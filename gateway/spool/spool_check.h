@@ -1,0 +1,40 @@
+/*
+ * spool_check - is everything on the disk that the index promises, and the way back when the index is lost. Both block.
+ */
+#ifndef MAILWEIR_SPOOL_SPOOL_CHECK_H
+#define MAILWEIR_SPOOL_SPOOL_CHECK_H
+
+#include <stdint.h>
+
+#include "base/fault.h"
+
+struct spool_check_result {
+    uint64_t messages; /* looked at */
+    uint64_t octets;   /* of their bodies */
+    uint64_t damaged;  /* reported */
+};
+
+/* Called for each thing that is wrong; id is the message's, or NULL. */
+typedef void spool_check_fn(void *ctx, const char *id, const struct fault *fault);
+
+/*
+ * Checks the index itself, and for every message that is not settled its record: head, envelope and body against their checksums and the index. Only
+ * reads; a gateway may run. 0 when it could look at everything, whatever it found; -1 with a fault when it could not.
+ */
+int spool_check(const char *path, spool_check_fn *report, void *ctx, struct spool_check_result *result_r, struct fault *fault);
+
+struct spool_rebuild_result {
+    uint64_t messages, deliveries; /* found in the segments */
+    uint64_t settled;              /* left out, because the old index knows that they were settled */
+    uint64_t damaged;              /* octets or records that could not be understood, reported */
+};
+
+/*
+ * Makes a new index of what the segments hold; the old one is kept beside it as "index.sqlite.old-<milliseconds>". No gateway may run (fault
+ * "locked"). Deliveries whose fate the old index does not tell are looked for on their server before they are sent again. History and
+ * operators' changes are lost as far as the old index cannot be read.
+ */
+int spool_rebuild(const char *path, spool_check_fn *report, void *ctx, struct spool_rebuild_result *result_r,
+                  struct fault *fault);
+
+#endif

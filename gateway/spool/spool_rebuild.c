@@ -1,0 +1,368 @@
+/*
+ * spool_rebuild - reads every segment from its beginning and writes what it finds into a new index. See spool_check.h.
+ *
+ * A record counts when its head, envelope and body match their checksums. Behind one that does not, the next head is looked for octet by octet. The old
+ * index is asked what was settled; where it cannot say, a delivery is taken for uncertain.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/expect.h"
+#include "spool/spool_check.h"
+#include "spool/spool_meta.h"
+#include "spool/spool_private.h"
+
+struct rebuild {
+    char folder[SPOOL_PATH_MAX];
+    struct spool_index *index;
+    sqlite3 *old;             /* or NULL: it cannot be read */
+    sqlite3_stmt *old_state;  /* of a delivery by message id and number */
+    uint64_t segment, last_segment, next_message;
+    struct net_file *file;
+    uint64_t size;            /* of the file */
+    struct fault *fault;      /* of the new index: ends the work */
+    spool_check_fn *report;
+    void *ctx;
+    struct spool_rebuild_result result;
+};
+
+static void report_damage(struct rebuild *rebuild, uint64_t at, const char *what)
+{
+    struct fault found = FAULT_INIT;
+    fault_set(&found, FAULT_LOCAL, "damaged", "spool", "segment %016" PRIx64 " at octet %" PRIu64 ": %s", rebuild->segment, at,
+              what);
+    rebuild->result.damaged++;
+    rebuild->report(rebuild->ctx, NULL, &found);
+}
+
+/* ---- what the old index knows ---- */
+
+static void open_old(struct rebuild *rebuild, const char *path)
+{
+    static const char sql[] = "SELECT d.state, d.attempts FROM message m JOIN delivery d ON d.message = m.seq"
+                              " WHERE m.id = ?1 AND d.number = ?2";
+    if (sqlite3_open_v2(path, &rebuild->old, SQLITE_OPEN_READWRITE, net_file_sqlite_vfs()) != SQLITE_OK ||
+        sqlite3_prepare_v2(rebuild->old, sql, -1, &rebuild->old_state, NULL) != SQLITE_OK) {
+        sqlite3_close(rebuild->old);
+        rebuild->old = NULL;
+    }
+}
+
+/* The delivery's state as the old index has it: true with *state_r. */
+static bool old_state(struct rebuild *rebuild, const char *id, unsigned number, enum spool_state *state_r)
+{
+    if (rebuild->old == NULL) {
+        return false;
+    }
+    sqlite3_bind_text(rebuild->old_state, 1, id, -1, SQLITE_TRANSIENT);
+    sqlite3_bind_int64(rebuild->old_state, 2, number);
+    bool known = sqlite3_step(rebuild->old_state) == SQLITE_ROW;
+    if (known) {
+        *state_r = (enum spool_state)sqlite3_column_int(rebuild->old_state, 0);
+    }
+    sqlite3_reset(rebuild->old_state);
+    return known;
+}
+
+/* ---- one message ---- */
+
+static int add_delivery(struct rebuild *rebuild, const struct mail_envelope *envelope, const struct mail_delivery *delivery,
+                        enum spool_state state)
+{
+    struct buf detail;
+    buf_init(&detail, SPOOL_META_MAX);
+    spool_meta_write_delivery(&detail, delivery);
+    struct spool_index_delivery row = {
+        .message = rebuild->next_message,
+        .number = delivery->number,
+        .state = state,
+        .upstream = delivery->upstream,
+        .folder = delivery->folder,
+        .rule = delivery->rule,
+        .due_ms = envelope->received_ms,
+        .changed_ms = envelope->received_ms,
+        /* As if handed out by a run that is long over: it is looked for before it is sent. */
+        .handed = UINT32_MAX,
+        .detail = buf_bytes(&detail),
+    };
+    int result = spool_index_add_delivery(rebuild->index, &row, rebuild->fault);
+    buf_done(&detail);
+    return result;
+}
+
+static int add_message(struct rebuild *rebuild, const struct mail_envelope *envelope, const struct spool_place *place,
+                       unsigned open)
+{
+    struct buf text;
+    buf_init(&text, SPOOL_META_MAX);
+    spool_meta_write_envelope(&text, envelope);
+    struct spool_index_message row = {
+        .seq = rebuild->next_message,
+        .id = envelope->id,
+        .received_ms = envelope->received_ms,
+        .place = *place,
+        .open = open,
+        .sender = envelope->from,
+        .message_id = envelope->message_id,
+        .envelope = buf_bytes(&text),
+    };
+    int result = spool_index_add_message(rebuild->index, &row, rebuild->fault);
+    buf_done(&text);
+    return result;
+}
+
+static bool is_known(struct rebuild *rebuild, const char *id)
+{
+    sqlite3_stmt *st = NULL;
+    bool known = sqlite3_prepare_v2(spool_index_db(rebuild->index), "SELECT 1 FROM message WHERE id = ?1", -1, &st, NULL) ==
+                 SQLITE_OK;
+    sqlite3_bind_text(st, 1, id, -1, SQLITE_TRANSIENT);
+    known = known && sqlite3_step(st) == SQLITE_ROW;
+    sqlite3_finalize(st);
+    return known;
+}
+
+static int add_found(struct rebuild *rebuild, const struct mail_envelope *envelope, const struct mail_delivery *deliveries,
+                     size_t count, const struct spool_place *place)
+{
+    unsigned open = 0;
+    int result = 0;
+    if (is_known(rebuild, envelope->id)) {
+        return 0; /* a copy that was moved, or whose removal was undone */
+    }
+    for (size_t i = 0; result == 0 && i < count; i++) {
+        enum spool_state state = deliveries[i].held ? SPOOL_STATE_HELD : SPOOL_STATE_WAITING;
+        bool known = old_state(rebuild, envelope->id, deliveries[i].number, &state);
+        bool settled = known && (state == SPOOL_STATE_FILED || state == SPOOL_STATE_DROPPED);
+        open += !settled;
+        rebuild->result.settled += settled;
+        result = add_delivery(rebuild, envelope, &deliveries[i], state);
+    }
+    if (result != 0 || add_message(rebuild, envelope, place, open) != 0) {
+        return -1;
+    }
+    rebuild->next_message++;
+    rebuild->result.messages += open > 0;
+    rebuild->result.deliveries += open;
+    return 0;
+}
+
+/* ---- one record ---- */
+
+/* Whether the whole body matches its checksum. */
+static bool body_is_whole(struct rebuild *rebuild, uint64_t at, const struct spool_record *record)
+{
+    uint8_t *chunk = expect_calloc(1, SPOOL_CHUNK);
+    struct spool_sum *sum = spool_sum_new();
+    bool whole = true;
+    for (uint64_t done = 0; whole && done < record->body_len; done += SPOOL_CHUNK) {
+        uint64_t left = record->body_len - done;
+        size_t len = left < SPOOL_CHUNK ? (size_t)left : SPOOL_CHUNK;
+        whole = net_file_read(rebuild->file, at + SPOOL_RECORD_HEAD + done, chunk, len, NULL) == (ptrdiff_t)len;
+        spool_sum_add(sum, bytes_at(chunk, whole ? len : 0));
+    }
+    whole = whole && spool_sum_value(sum) == record->body_sum;
+    spool_sum_free(&sum);
+    free(chunk);
+    return whole;
+}
+
+static int take_record(struct rebuild *rebuild, uint64_t at, const struct spool_record *record)
+{
+    uint8_t *meta = expect_calloc(1, (size_t)record->meta_len + 1);
+    struct arena *arena = arena_new(SPOOL_ITEM_MAX);
+    struct bytes text = bytes_at(meta, record->meta_len);
+    struct mail_envelope envelope;
+    struct mail_delivery *deliveries;
+    size_t count;
+    int result = 0;
+    struct spool_place place = {rebuild->segment, at, spool_record_size(record), record->body_len, record->body_sum};
+    ptrdiff_t got = net_file_read(rebuild->file, at + SPOOL_RECORD_HEAD + record->body_len, meta, record->meta_len, NULL);
+    if (got != (ptrdiff_t)text.len || spool_record_sum(text) != record->meta_sum ||
+        spool_meta_read(text, arena, &envelope, &deliveries, &count, NULL) != 0) {
+        report_damage(rebuild, at, "an envelope does not match its checksum");
+    } else if (!body_is_whole(rebuild, at, record)) {
+        report_damage(rebuild, at, "a body does not match its checksum; its envelope is kept and it becomes a dead letter");
+        result = add_found(rebuild, &envelope, deliveries, count, &place);
+    } else {
+        result = add_found(rebuild, &envelope, deliveries, count, &place);
+    }
+    arena_free(&arena);
+    free(meta);
+    return result;
+}
+
+/* The head at `at`: 1, or 0 when there is none. */
+static int head_at(struct rebuild *rebuild, uint64_t at, struct spool_record *record_r)
+{
+    uint8_t head[SPOOL_RECORD_HEAD];
+    return net_file_read(rebuild->file, at, head, sizeof head, NULL) == (ptrdiff_t)sizeof head &&
+           spool_record_decode(bytes_at(head, sizeof head), record_r) == 1 &&
+           at + spool_record_size(record_r) <= rebuild->size;
+}
+
+/* Where the next head stands, from `at` on; the file's size when there is none. */
+static uint64_t find_head(struct rebuild *rebuild, uint64_t at)
+{
+    uint8_t *chunk = expect_calloc(1, SPOOL_CHUNK);
+    uint64_t found = rebuild->size;
+    while (found == rebuild->size && at + SPOOL_RECORD_HEAD <= rebuild->size) {
+        ptrdiff_t got = net_file_read(rebuild->file, at, chunk, SPOOL_CHUNK, NULL);
+        if (got < SPOOL_RECORD_HEAD) {
+            break;
+        }
+        struct spool_record record;
+        for (size_t i = 0; found == rebuild->size && i + 4 <= (size_t)got; i++) {
+            if (memcmp(chunk + i, "MWR1", 4) == 0 && head_at(rebuild, at + i, &record) == 1) {
+                found = at + i;
+            }
+        }
+        at += (uint64_t)got - 3;
+    }
+    free(chunk);
+    return found;
+}
+
+static int take_segment(struct rebuild *rebuild)
+{
+    struct spool_record record;
+    uint64_t at = 0;
+    while (at + SPOOL_RECORD_HEAD <= rebuild->size) {
+        if (head_at(rebuild, at, &record) == 1) {
+            if (take_record(rebuild, at, &record) != 0) {
+                return -1;
+            }
+            at += spool_record_size(&record);
+            continue;
+        }
+        uint64_t next = find_head(rebuild, at + 1);
+        if (next < rebuild->size) {
+            report_damage(rebuild, at, "no record begins here, but further on");
+        }
+        at = next; /* what is behind the last record was never acknowledged */
+    }
+    return 0;
+}
+
+/* ---- all of them ---- */
+
+static int compare(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+struct names {
+    uint64_t *ids;
+    size_t count;
+};
+
+static int note_name(void *ctx, const char *name)
+{
+    struct names *names = ctx;
+    uint64_t id = spool_segment_id(name);
+    if (id != 0) {
+        names->ids = expect_memory(realloc(names->ids, (names->count + 1) * sizeof *names->ids));
+        names->ids[names->count++] = id;
+    }
+    return 0;
+}
+
+static int take_file(struct rebuild *rebuild, uint64_t id)
+{
+    char path[SPOOL_PATH_MAX];
+    spool_segment_path(rebuild->folder, id, path);
+    rebuild->segment = id;
+    rebuild->last_segment = id;
+    if (net_file_open(&rebuild->file, path, NET_FILE_READ, rebuild->fault) != 0) {
+        return -1;
+    }
+    int result = net_file_size(rebuild->file, &rebuild->size, rebuild->fault);
+    if (result == 0) {
+        result = take_segment(rebuild);
+    }
+    net_file_close(&rebuild->file, NULL);
+    return result;
+}
+
+static int take_files(struct rebuild *rebuild)
+{
+    struct names names = {0};
+    int result = net_file_list(rebuild->folder, note_name, &names, rebuild->fault);
+    if (names.count > 0) {
+        qsort(names.ids, names.count, sizeof *names.ids, compare);
+    }
+    if (result == 0) {
+        result = spool_index_begin(rebuild->index, rebuild->fault);
+    }
+    for (size_t i = 0; result == 0 && i < names.count; i++) {
+        result = take_file(rebuild, names.ids[i]);
+    }
+    if (result == 0 && (spool_index_set(rebuild->index, "next_segment", rebuild->last_segment + 1, rebuild->fault) != 0 ||
+                        spool_index_commit(rebuild->index, rebuild->fault) != 0)) {
+        result = -1;
+    }
+    free(names.ids);
+    return result;
+}
+
+/* The old index and its log move out of the way. */
+static int set_old_aside(const char *path, char kept[SPOOL_PATH_MAX], struct fault *fault)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm"};
+    struct net_loop *loop = net_loop_new();
+    long long now = (long long)net_wall(loop);
+    net_loop_free(&loop);
+    snprintf(kept, SPOOL_PATH_MAX, "%s/index.sqlite.old-%lld", path, now);
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+        char from[SPOOL_PATH_MAX], to[SPOOL_PATH_MAX + 8];
+        struct fault found = FAULT_INIT;
+        snprintf(from, sizeof from, "%s/index.sqlite%s", path, suffixes[i]);
+        snprintf(to, sizeof to, "%s%s", kept, suffixes[i]);
+        if (net_file_rename(from, to, &found) != 0 && strcmp(found.code, "enoent") != 0) {
+            *fault = found;
+            return -1;
+        }
+    }
+    return net_file_sync_directory(path, fault);
+}
+
+static int rebuild_locked(struct rebuild *rebuild, const char *path)
+{
+    char file[SPOOL_PATH_MAX], kept[SPOOL_PATH_MAX];
+    snprintf(rebuild->folder, sizeof rebuild->folder, "%s/segments", path);
+    snprintf(file, sizeof file, "%s/index.sqlite", path);
+    if (set_old_aside(path, kept, rebuild->fault) != 0 ||
+        spool_index_open(&rebuild->index, file, net_file_sqlite_vfs(), SPOOL_INDEX_WRITE, rebuild->fault) != 0) {
+        return -1;
+    }
+    open_old(rebuild, kept);
+    int result = take_files(rebuild);
+    sqlite3_finalize(rebuild->old_state);
+    sqlite3_close(rebuild->old);
+    spool_index_close(&rebuild->index);
+    return result == 0 ? net_file_sync_directory(path, rebuild->fault) : result;
+}
+
+int spool_rebuild(const char *path, spool_check_fn *report, void *ctx, struct spool_rebuild_result *result_r,
+                  struct fault *fault)
+{
+    struct fault found = FAULT_INIT;
+    struct rebuild rebuild = {.report = report, .ctx = ctx, .next_message = 1, .fault = &found};
+    struct net_file *lock = NULL;
+    char file[SPOOL_PATH_MAX];
+    snprintf(file, sizeof file, "%s/lock", path);
+    int result = net_file_lock(&lock, file, &found);
+    if (result == 0) {
+        result = rebuild_locked(&rebuild, path);
+    }
+    net_file_close(&lock, NULL);
+    if (result == 0) {
+        *result_r = rebuild.result;
+    } else if (fault != NULL && !fault_is_set(fault)) {
+        *fault = found;
+    }
+    return result;
+}

@@ -1,0 +1,73 @@
+"""The queue by hand, while the gateway runs and while it does not: list, show, cat, hold, release, retry, drop, pause, resume, why."""
+import json
+
+from harness import message, received_part, wait
+
+
+def queue(gateway, *arguments, expect=0):
+    status, out, err = gateway.run("queue", *arguments)
+    assert status == expect, (arguments, status, out, err)
+    return out
+
+
+def listed(gateway, *arguments):
+    return [json.loads(line) for line in queue(gateway, "list", "--json", *arguments).splitlines()]
+
+
+def changed(gateway, *arguments):
+    return json.loads(queue(gateway, *arguments, "--json"))["changed"]
+
+
+def test_by_hand(world):
+    """With the upstream paused: what waits is listed, shown and changed; then it is delivered."""
+    dovecot = world.dovecot()
+    gateway = world.mailweir(dovecot).start()
+    assert changed(gateway, "pause", "corp") == 1
+    octets = [message(f"number {n}", number=n) for n in range(4)]
+    ids = [gateway.send(o, sender=f"app{n}@example.com") for n, o in enumerate(octets)]
+    assert [d["message"] for d in listed(gateway)] == ids
+    assert [d["message"] for d in listed(gateway, "--from", "app2@example.com")] == [ids[2]]
+    assert listed(gateway, "--older", "1h") == []
+    assert "corp" in queue(gateway, "summary") and "paused: corp" in queue(gateway, "summary")
+    assert queue(gateway, "cat", ids[1]).encode() == octets[1].replace(b"\r\n", b"\n"), "not what was sent"
+    assert "app1@example.com" in queue(gateway, "show", ids[1])
+    assert changed(gateway, "hold", ids[0]) == 1
+    assert changed(gateway, "drop", ids[1] + ".1") == 1
+    queue(gateway, "drop", expect=64)
+    queue(gateway, "show", "nonsense", expect=1)
+    assert dovecot.count() == 0
+    assert changed(gateway, "resume") == 1
+    wait(lambda: dovecot.count() == 2, "the two that were neither held nor dropped")
+    # The same without a gateway that runs.
+    gateway.stop()
+    assert [d["state"] for d in listed(gateway)] == ["held"]
+    assert changed(gateway, "release", "--state", "held") == 1
+    gateway.start()
+    wait(lambda: dovecot.count() == 3, "the released one")
+    gateway.stop()
+    filed = [received_part(m) for m in dovecot.messages()]
+    assert sorted(filed) == sorted([octets[0], octets[2], octets[3]])
+
+
+def test_why(world):
+    """The story of a message by its id, its Message-ID and where it lies; and of one that cannot be delivered."""
+    dovecot = world.dovecot()
+    gateway = world.mailweir(dovecot, [{"name": "bad", "if": {"header": "Subject", "matches": "^dead"},
+                                        "then": [{"fileinto": {"upstream": "nobody", "folder": "X"}}, {"stop": True}]}])
+    gateway.configuration["upstreams"]["nobody"] = {**gateway.upstream, "auth": {"username": "nobody", "password": "x"}}
+    gateway.start()
+    octets = message("number 1", number=1)
+    filed = gateway.send(octets)
+    wait(lambda: gateway.events("filed"), "filed line")
+    event = gateway.events("filed")[0]
+    message_id = next(line for line in octets.decode().splitlines() if line.startswith("Message-ID: "))[12:]
+    wait(lambda: "filed as UID" in gateway.run("why", filed)[1], "story of a filed message")
+    stories = [gateway.run("why", *what)[1] for what in
+               ([filed], [message_id], [message_id.strip("<>")], ["corp", "INBOX", str(event["uid"])])]
+    assert len(set(stories)) == 1, stories
+    for words in ("client.example", "app@example.com", "ops@example.net", message_id, "default", f"UID {event['uid']}"):
+        assert words in stories[0], (words, stories[0])
+    stuck = gateway.send(message("dead end", number=2))
+    wait(lambda: "attempt 1" in gateway.run("why", stuck)[1], "first attempt in the story", 60)
+    assert gateway.run("why", "01ARZ3NDEKTSV4RRFFQ69G5FAV")[0] == 1
+    gateway.stop()

@@ -1,0 +1,187 @@
+/* Tests of spool/spool_check and spool_rebuild: damage is found and named, and the segments alone give everything back. */
+#include "spool_fixture.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "spool/spool_check.h"
+
+static unsigned reports;
+static char last_id[64];
+
+static void on_report(void *ctx, const char *id, const struct fault *fault)
+{
+    (void)ctx;
+    assert_string_equal(fault->code, "damaged");
+    reports++;
+    snprintf(last_id, sizeof last_id, "%s", id == NULL ? "" : id);
+}
+
+static struct spool_check_result check(struct fixture *fixture)
+{
+    struct spool_check_result result;
+    struct fault fault = FAULT_INIT;
+    reports = 0;
+    if (spool_check(fixture->path, on_report, NULL, &result, &fault) != 0) {
+        fail_msg("%s", fault.text);
+    }
+    assert_int_equal(result.damaged, reports);
+    return result;
+}
+
+/* "one", "two" and "three" at octets 0 …, and one that is settled. */
+static void fill(struct fixture *fixture)
+{
+    static const char *const bodies[] = {"one", "two", "three"};
+    commit_and_wait(fixture, "settled", 1);
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+    fixture->takes = false;
+    for (size_t i = 0; i < 3; i++) {
+        commit_and_wait(fixture, bodies[i], 2);
+    }
+}
+
+static void poke(struct fixture *fixture, const char *what, const char *with)
+{
+    static char data[100000];
+    char path[300];
+    snprintf(path, sizeof path, "%s/segments/0000000000000001.seg", fixture->path);
+    int fd = open(path, O_RDWR);
+    assert_true(fd >= 0);
+    ssize_t len = read(fd, data, sizeof data);
+    assert_true(len > 0);
+    char *at = memmem(data, (size_t)len, what, strlen(what));
+    assert_non_null(at);
+    assert_int_equal(pwrite(fd, with, strlen(with), at - data), (ssize_t)strlen(with));
+    close(fd);
+}
+
+static void test_whole(void **state)
+{
+    struct fixture *fixture = *state;
+    fill(fixture);
+    struct spool_check_result result = check(fixture);
+    assert_int_equal(result.messages, 3);
+    assert_int_equal(result.octets, 11);
+    assert_int_equal(result.damaged, 0);
+}
+
+static void test_damage(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const pokes[][2] = {{"three", "thrEe"}, {"from@example.org", "FROM@example.org"}, {"MWR1", "MWRX"}};
+    fill(fixture);
+    poke(fixture, pokes[0][0], pokes[0][1]);
+    assert_int_equal(check(fixture).damaged, 1);
+    assert_int_equal(strncmp(last_id, "01TEST", 6), 0);
+    poke(fixture, pokes[1][0], pokes[1][1]); /* of the settled message: nobody needs it */
+    assert_int_equal(check(fixture).damaged, 1);
+    poke(fixture, pokes[2][0], pokes[2][1]);
+    assert_int_equal(check(fixture).damaged, 1);
+}
+
+static struct spool_rebuild_result rebuild(struct fixture *fixture)
+{
+    struct spool_rebuild_result result;
+    struct fault fault = FAULT_INIT;
+    reports = 0;
+    if (spool_rebuild(fixture->path, on_report, NULL, &result, &fault) != 0) {
+        fail_msg("%s", fault.text);
+    }
+    assert_int_equal(result.damaged, reports);
+    return result;
+}
+
+static void destroy_index(struct fixture *fixture)
+{
+    char command[600];
+    snprintf(command, sizeof command, "cd '%s' && rm -f index.sqlite-wal index.sqlite-shm && echo nonsense > index.sqlite",
+             fixture->path);
+    assert_int_equal(system(command), 0);
+}
+
+static void test_index_is_lost(void **state)
+{
+    struct fixture *fixture = *state;
+    struct spool_rebuild_result result;
+    struct fault fault = FAULT_INIT;
+    fill(fixture);
+    assert_int_equal(spool_rebuild(fixture->path, on_report, NULL, &result, &fault), -1);
+    assert_string_equal(fault.code, "locked");
+    spool_close(&fixture->spool);
+    destroy_index(fixture);
+    struct fault refused = FAULT_INIT;
+    assert_int_equal(fixture_try_open(fixture, &refused), -1);
+    assert_string_equal(refused.code, "damaged");
+    result = rebuild(fixture);
+    assert_int_equal(result.messages, 4); /* that one was settled is not known any more */
+    assert_int_equal(result.deliveries, 7);
+    fixture_open(fixture);
+    assert_int_equal(counts(fixture).waiting, 7);
+    assert_int_equal(fetch(fixture, 10), 7);
+    for (size_t i = 0; i < 7; i++) {
+        assert_true(fixture->items[i]->uncertain);
+    }
+    assert_true(bytes_is(read_item(fixture, fixture->items[6], 0, 10), "three"));
+    assert_string_equal(fixture->items[6]->envelope.from, "from@example.org");
+    while (fixture->item_count > 0) {
+        finish_and_wait(fixture, SPOOL_FILED, 0);
+    }
+}
+
+/* Segments without an index are not taken for an empty spool. */
+static void test_index_is_absent(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fault fault = FAULT_INIT;
+    char path[300];
+    fill(fixture);
+    spool_close(&fixture->spool);
+    snprintf(path, sizeof path, "%s/index.sqlite", fixture->path);
+    assert_int_equal(unlink(path), 0);
+    for (int i = 0; i < 2; i++) {
+        fault = FAULT_INIT;
+        assert_int_equal(fixture_try_open(fixture, &fault), -1);
+        assert_string_equal(fault.code, "damaged");
+        assert_non_null(strstr(fault.text, "rebuild"));
+    }
+    assert_int_equal(rebuild(fixture).messages, 4);
+    fixture_open(fixture);
+}
+
+/* The old index can be read: what it knows to be settled stays settled. */
+static void test_old_index_helps(void **state)
+{
+    struct fixture *fixture = *state;
+    fill(fixture);
+    spool_close(&fixture->spool);
+    struct spool_rebuild_result result = rebuild(fixture);
+    assert_int_equal(result.messages, 3);
+    assert_int_equal(result.settled, 1);
+    fixture_open(fixture);
+    assert_int_equal(counts(fixture).waiting, 6);
+    assert_int_equal(counts(fixture).messages, 3);
+    assert_int_equal(check(fixture).damaged, 0);
+}
+
+static void test_gap(void **state)
+{
+    struct fixture *fixture = *state;
+    fill(fixture);
+    spool_close(&fixture->spool);
+    poke(fixture, "MWR1", "XXXX");
+    struct spool_rebuild_result result = rebuild(fixture);
+    assert_int_equal(result.damaged, 1);
+    assert_int_equal(result.messages, 3);
+    fixture_open(fixture);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_whole), TEST(test_damage), TEST(test_index_is_lost), TEST(test_index_is_absent), TEST(test_old_index_helps), TEST(test_gap),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
