@@ -47,22 +47,61 @@ static void keep_header(struct smtpd_engine *engine, struct bytes data)
     }
 }
 
+/* A CR or LF that stands alone, counting the octet before data; a CR at the end of data is left to the next call. -1: none. */
+static ptrdiff_t find_bare(uint8_t before, struct bytes data)
+{
+    for (size_t i = 0; i < data.len; i++) {
+        if ((before == '\r') != (data.ptr[i] == '\n')) {
+            return (ptrdiff_t)i;
+        }
+        before = data.ptr[i];
+    }
+    return -1;
+}
+
+/* The offset of the first octet that must not be there, and why; data.len when all is well. However data is cut, it is the same octet. */
+static size_t find_bad(const struct smtpd_engine *engine, struct bytes data, enum smtpd_reply *why_r)
+{
+    const struct smtpd_transaction *transaction = &engine->transaction;
+    bool binary = transaction->envelope.body == MAIL_BODY_BINARYMIME;
+    uint64_t room = engine->options.limits.max_message_size - transaction->size;
+    ptrdiff_t nul = bytes_find_octet(data, 0);
+    /* Behind DATA, the text has been read by lines already. */
+    ptrdiff_t bare = engine->phase == SMTPD_PHASE_CHUNK ? find_bare(transaction->last_octet, data) : -1;
+    size_t bad = data.len;
+    if (nul >= 0 && (size_t)nul < bad) {
+        bad = (size_t)nul;
+        *why_r = binary ? SMTPD_REPLY_BINARY : SMTPD_REPLY_NUL;
+    }
+    if (bare >= 0 && (size_t)bare < bad) {
+        bad = (size_t)bare;
+        *why_r = binary ? SMTPD_REPLY_BINARY : SMTPD_REPLY_BARE_IN_CHUNK;
+    }
+    if (room < bad) {
+        bad = (size_t)room;
+        *why_r = SMTPD_REPLY_TOO_BIG;
+    }
+    return bad;
+}
+
 /* Octets of the message: counted, judged, offered to the owner. */
 static void take(struct smtpd_engine *engine, struct bytes data)
 {
     struct smtpd_transaction *transaction = &engine->transaction;
-    bool binary = transaction->envelope.body == MAIL_BODY_BINARYMIME;
+    enum smtpd_reply why = SMTPD_REPLY_OK;
+    if (transaction->failure.code != 0 || data.len == 0) {
+        return;
+    }
+    size_t good = find_bad(engine, data, &why);
+    if (!transaction->header_done) {
+        keep_header(engine, bytes_slice(data, 0, good));
+    }
+    if (good < data.len) {
+        fail(engine, why);
+    }
     transaction->size += data.len;
-    if (transaction->size > engine->options.limits.max_message_size) {
-        fail(engine, SMTPD_REPLY_TOO_BIG);
-    }
-    if (bytes_find_octet(data, 0) >= 0) {
-        fail(engine, binary ? SMTPD_REPLY_BINARY : SMTPD_REPLY_NUL);
-    }
-    if (transaction->failure.code == 0 && !transaction->header_done) {
-        keep_header(engine, data);
-    }
-    if (transaction->failure.code == 0 && data.len > 0) {
+    transaction->last_octet = data.ptr[data.len - 1];
+    if (transaction->failure.code == 0) {
         engine->request.data = data;
         engine->want = SMTPD_WANT_STORE;
     }
@@ -153,43 +192,14 @@ int smtpd_take_text(struct smtpd_engine *engine, uint64_t now, struct bytes inpu
 
 /* ---- BDAT ---- */
 
-/* Whether a CR or LF stands alone, counting the octet before data; a CR at the end of data is left to the next call. */
-static bool has_bare(uint8_t before, struct bytes data)
-{
-    for (size_t i = 0; i < data.len; i++) {
-        if ((before == '\r') != (data.ptr[i] == '\n')) {
-            return true;
-        }
-        before = data.ptr[i];
-    }
-    return false;
-}
-
-static void judge_line_ends(struct smtpd_engine *engine, struct bytes data)
-{
-    struct smtpd_transaction *transaction = &engine->transaction;
-    bool binary = transaction->envelope.body == MAIL_BODY_BINARYMIME;
-    if (has_bare(transaction->last_octet, data)) {
-        fail(engine, binary ? SMTPD_REPLY_BINARY : SMTPD_REPLY_BARE_IN_CHUNK);
-    }
-    if (data.len > 0) {
-        transaction->last_octet = data.ptr[data.len - 1];
-    }
-}
-
-/* The last line gets its line end when the client sent none; a message of lines is what IMAP stores. */
+/* The last line gets its line end when the client sent none; a message of lines is what IMAP stores. A CR that waits for its LF gets none. */
 static bool end_last_line(struct smtpd_engine *engine)
 {
     struct smtpd_transaction *transaction = &engine->transaction;
     if (transaction->failure.code != 0 || transaction->size == 0 || transaction->last_octet == '\n') {
         return false;
     }
-    if (transaction->last_octet == '\r') {
-        judge_line_ends(engine, bytes_of("\r"));
-        return false;
-    }
-    transaction->last_octet = '\n';
-    take(engine, bytes_of("\r\n"));
+    take(engine, transaction->last_octet == '\r' ? bytes_of("\r") : bytes_of("\r\n"));
     return true;
 }
 
@@ -229,7 +239,6 @@ int smtpd_take_chunk(struct smtpd_engine *engine, uint64_t now, struct bytes inp
     chunk->left -= data.len;
     smtpd_note_progress(engine, now, data.len);
     if (!chunk->ignored) {
-        judge_line_ends(engine, data);
         take(engine, data);
     }
     return 1;
