@@ -113,7 +113,9 @@ static void end_message(struct imapc_engine *engine)
     engine->command.wait_count = 0;
     engine->command_sent = 0;
     engine->command_waits = 0;
-    if (++append->current < append->count) {
+    append->current++;
+    /* Behind a refusal nothing more is announced: a server could take it for commands. */
+    if (append->current < append->count && !append->answered) {
         announce(engine);
     } else {
         imap_command_end(&engine->command);
@@ -164,6 +166,13 @@ static void take_success(struct imapc_engine *engine, const struct imap_reply *r
     }
 }
 
+/* Whether octets are announced that the server waits for, asked or not. */
+static bool owes_octets(const struct imapc_engine *engine)
+{
+    return engine->append.literal_open && engine->command_sent == engine->command.text.len &&
+           engine->command_waits == engine->command.wait_count;
+}
+
 void imapc_append_reply(struct imapc_engine *engine, const struct imap_reply *reply)
 {
     struct imapc_appending *append = &engine->append;
@@ -179,8 +188,8 @@ void imapc_append_reply(struct imapc_engine *engine, const struct imap_reply *re
         imapc_note_refusal(engine, reply);
         append->create_due = imapc_refusal_of(reply).create && !append->created;
     }
-    if (!whole && append->literal_sent) {
-        append->answered = true; /* the announced octets must go out before the next command (RFC 7888) */
+    if (owes_octets(engine)) {
+        append->answered = true; /* what is announced must go out before the next command (RFC 7888) */
     } else {
         leave(engine);
     }

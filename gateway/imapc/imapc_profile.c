@@ -30,7 +30,7 @@ static const struct imapc_profile profiles[] = {
          [IMAPC_BATCH] = {50, "with MULTIAPPEND one sync serves many messages; the server must offer it"},
          [IMAPC_BATCH_OCTETS] = {8 * MiB, "what one broken connection may put in doubt"},
          [IMAPC_BATCH_ATOMIC] = {0, "some servers keep the messages in front of the refused one (RFC 3502 forbids it)"},
-         [IMAPC_LITERAL_MAX] = {64 * KiB, "a large message waits for the server, so that a refusal comes before its octets"},
+         [IMAPC_LITERAL_MAX] = {0, "a server that takes the octets of a refused message for commands must not get them"},
          [IMAPC_MESSAGE_MAX] = {0, "not known; APPENDLIMIT is believed"},
          [IMAPC_DAILY_OCTETS] = {0, "not known"},
          [IMAPC_KEYWORDS] = {1, "most servers take keywords"},
@@ -39,12 +39,14 @@ static const struct imapc_profile profiles[] = {
      }},
     {"dovecot", "Dovecot",
      {
+         [IMAPC_LITERAL_MAX] = {64 * KiB, "small messages do not wait; for a large one a refusal comes before its octets"},
          [IMAPC_CONNECTIONS] = {8, "mail_max_userip_connections is 10; two are left for people"},
          [IMAPC_FOLDER_CONNECTIONS] = {1, "a folder is locked while a message is added: more connections add no speed, batches do"},
          [IMAPC_BATCH_ATOMIC] = {1, "a MULTIAPPEND is all or nothing"},
      }},
     {"cyrus", "Cyrus IMAP",
      {
+         [IMAPC_LITERAL_MAX] = {64 * KiB, "small messages do not wait; for a large one a refusal comes before its octets"},
          [IMAPC_FOLDER_CONNECTIONS] = {1, "a folder is locked while a message is added"},
          [IMAPC_BATCH_ATOMIC] = {1, "a MULTIAPPEND is all or nothing"},
      }},
@@ -91,6 +93,7 @@ static const struct imapc_profile profiles[] = {
      }},
     {"zimbra", "Zimbra",
      {
+         [IMAPC_LITERAL_MAX] = {64 * KiB, "small messages do not wait; for a large one a refusal comes before its octets"},
          [IMAPC_MESSAGE_MAX] = {100 * MiB, "the default of the server"},
          [IMAPC_KEYWORDS] = {0, "a keyword that it does not know refuses the message"},
      }},

@@ -140,7 +140,7 @@ def test_crash_with_backlog_costs_round_trips_by_folder(world):
 
 def test_cut_at_every_octet_received(world):
     """The connection is reset after each number of octets that the gateway has sent."""
-    cut_everywhere(world, "cut_received", 600)
+    cut_everywhere(world, "cut_received", 500)
 
 
 def test_cut_at_every_octet_sent(world):

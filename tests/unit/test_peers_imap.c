@@ -15,6 +15,8 @@
  *   logout               it is told to say goodbye
  *   tls                  it wants TLS; the handshake succeeds
  *   delay DURATION       the clock goes on
+ *   hold                 octets of messages are withheld ...
+ *   give                 ... until here
  *   drop                 the connection is lost
  *   closed [CLASS CODE]  it has ended; without words: as it should
  *
@@ -52,6 +54,8 @@ struct player {
     struct imapc_result result;
     struct fault fault;
     bool have_result, closed, wants_tls;
+    bool hold, body_due;
+    struct imapc_request body;
     size_t longest;
 };
 
@@ -83,7 +87,11 @@ static bool serve(struct player *player, enum imapc_want want, const struct imap
         player->wants_tls = true;
         return false;
     case IMAPC_WANT_BODY:
-        give_body(player, request);
+        player->body = *request;
+        player->body_due = player->hold;
+        if (!player->hold) {
+            give_body(player, request);
+        }
         return true;
     case IMAPC_WANT_RESULT:
         if (player->have_result) {
@@ -382,6 +390,23 @@ static void do_tls(struct player *player, struct bytes text)
     pump(player);
 }
 
+static void do_hold(struct player *player, struct bytes text)
+{
+    (void)text;
+    player->hold = true;
+}
+
+static void do_give(struct player *player, struct bytes text)
+{
+    (void)text;
+    player->hold = false;
+    if (!player->body_due) {
+        FAIL(player, "no octets are wanted");
+    }
+    give_body(player, &player->body);
+    pump(player);
+}
+
 static void do_drop(struct player *player, struct bytes text)
 {
     (void)text;
@@ -404,7 +429,8 @@ static const struct {
 } words[] = {
     {"S:", do_server, true},      {"s:", do_server_raw, true}, {"C:", do_client, false},   {"c:", do_client_raw, false},
     {"delay", do_delay, false},   {"append", do_append, false}, {"result", do_result, false}, {"ready", do_ready, false},
-    {"logout", do_logout, false}, {"tls", do_tls, false},      {"drop", do_drop, false}, {"locate", do_locate, false}, {"located", do_located, false},
+    {"logout", do_logout, false}, {"tls", do_tls, false},      {"drop", do_drop, false}, {"hold", do_hold, false},     {"give", do_give, false},
+    {"locate", do_locate, false}, {"located", do_located, false},
      {"closed", do_closed, false},
 };
 
