@@ -37,7 +37,7 @@ const struct filters_field_row filters_fields[] = {
          FILTERS_PART_BIT(FILTERS_PART_COUNT),
      "each attachment: its name, or by \"part\" its type, size, or how many there are"},
     {"mime_limit", FILTERS_SUBJECT_MIME_LIMIT, FILTERS_TYPE_TEXT, FILTERS_STAGE_BODY, false, 0,
-     "has a value (header-size, header-fields, boundaries, nesting, parts, text) when a limit kept part of the message from being decoded"},
+     "has a value (header-size, header-fields, boundaries, addresses, nesting, parts, text) when a limit kept part of the message from being decoded"},
     {NULL, 0, 0, 0, false, 0, NULL},
 };
 

@@ -38,23 +38,65 @@ static void hit(struct reader *reader, const char *limit)
 
 /* ---- counting, before GMime sees anything ---- */
 
+#define HEAD_MAX 12 /* octets of a line that tell what it is */
+
 struct scan {
-    size_t boundaries, fields, header;
-    unsigned in_line; /* octets of this line that were seen, up to 3 */
-    uint8_t first, second;
-    bool in_header;
+    size_t boundaries, fields, header, colons;
+    size_t most_colons;    /* of one address field, in whatever header */
+    uint8_t head[HEAD_MAX]; /* of this line */
+    size_t head_len;
+    bool in_header;  /* of the message itself */
+    bool in_address; /* a field that GMime reads as addresses */
+    bool is_known;   /* what this line is */
 };
 
-static void scan_line(struct scan *scan, size_t len)
+static bool is_address_field(struct bytes head)
 {
-    scan->boundaries += scan->in_line >= 2 && scan->first == '-' && scan->second == '-';
-    if (scan->in_header) {
-        bool empty = scan->in_line == 0 || (scan->in_line == 1 && scan->first == '\r');
-        scan->in_header = !empty;
-        scan->header += len;
-        scan->fields += !empty && scan->first != ' ' && scan->first != '\t';
+    static const char *const names[] = {"from", "to", "cc", "bcc", "sender", "reply-to"};
+    ptrdiff_t colon = bytes_find_octet(head, ':');
+    struct bytes name = bytes_trim(bytes_slice(head, 0, colon < 0 ? head.len : (size_t)colon));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (bytes_is_nocase(name, names[i])) {
+            return true;
+        }
     }
-    scan->in_line = 0;
+    return false;
+}
+
+/* The line's beginning is here: what it is. */
+static void scan_head(struct scan *scan)
+{
+    struct bytes head = bytes_at(scan->head, scan->head_len);
+    bool continues = head.len > 0 && (head.ptr[0] == ' ' || head.ptr[0] == '\t');
+    bool empty = head.len == 0 || (head.len == 1 && head.ptr[0] == '\r');
+    scan->is_known = true;
+    scan->boundaries += head.len >= 2 && head.ptr[0] == '-' && head.ptr[1] == '-';
+    scan->in_header = scan->in_header && !empty;
+    scan->fields += scan->in_header && !continues;
+    if (!continues) {
+        scan->in_address = is_address_field(head);
+        scan->colons = 0;
+    }
+}
+
+/* A piece of one line. */
+static void scan_piece(struct scan *scan, struct bytes piece, bool ends)
+{
+    for (size_t i = 0; i < piece.len && scan->head_len < HEAD_MAX; i++) {
+        scan->head[scan->head_len++] = piece.ptr[i];
+    }
+    if (!scan->is_known && (ends || scan->head_len == HEAD_MAX)) {
+        scan_head(scan);
+    }
+    for (size_t i = 0; scan->in_address && i < piece.len; i++) {
+        scan->colons += piece.ptr[i] == ':';
+    }
+    scan->most_colons = scan->colons > scan->most_colons ? scan->colons : scan->most_colons;
+    scan->header += scan->in_header ? piece.len + ends : 0;
+    if (ends) {
+        scan->head_len = 0;
+        scan->is_known = false;
+    }
 }
 
 static void scan_chunk(struct scan *scan, struct bytes chunk)
@@ -62,16 +104,8 @@ static void scan_chunk(struct scan *scan, struct bytes chunk)
     while (chunk.len > 0) {
         const uint8_t *end = memchr(chunk.ptr, '\n', chunk.len);
         size_t len = end == NULL ? chunk.len : (size_t)(end - chunk.ptr);
-        for (size_t i = 0; i < len && scan->in_line < 3; i++, scan->in_line++) {
-            scan->first = scan->in_line == 0 ? chunk.ptr[i] : scan->first;
-            scan->second = scan->in_line == 1 ? chunk.ptr[i] : scan->second;
-        }
-        if (end == NULL) {
-            scan->header += scan->in_header ? len : 0;
-            return;
-        }
-        scan_line(scan, len + 1);
-        chunk = bytes_from(chunk, len + 1);
+        scan_piece(scan, bytes_slice(chunk, 0, len), end != NULL);
+        chunk = bytes_from(chunk, end == NULL ? len : len + 1);
     }
 }
 
@@ -98,6 +132,8 @@ static int within_limits(struct reader *reader)
         hit(reader, "header-fields");
     } else if (scan.boundaries > MAIL_VIEW_BOUNDARIES_MAX) {
         hit(reader, "boundaries");
+    } else if (scan.most_colons > MAIL_VIEW_COLONS_MAX) {
+        hit(reader, "addresses");
     }
     return reader->view->limit == NULL;
 }
@@ -364,9 +400,22 @@ static void walk_addresses(struct address_walk *walk, InternetAddressList *list,
     }
 }
 
+/* GMime reads groups by recursion: what is behind so many of their colons is left out. */
+static struct bytes within_colons(struct bytes value)
+{
+    size_t colons = 0;
+    for (size_t i = 0; i < value.len; i++) {
+        colons += value.ptr[i] == ':';
+        if (colons > MAIL_VIEW_COLONS_MAX) {
+            return bytes_slice(value, 0, i);
+        }
+    }
+    return value;
+}
+
 void mail_view_addresses(struct bytes value, mail_view_address_fn *fn, void *ctx)
 {
-    char *text = without_nul(value);
+    char *text = without_nul(within_colons(value));
     InternetAddressList *list = internet_address_list_parse(NULL, text);
     struct address_walk walk = {fn, ctx, MAIL_VIEW_ADDRESSES_MAX};
     walk_addresses(&walk, list, 0);

@@ -18,6 +18,7 @@
 #define MAIL_VIEW_PARTS_MAX 1000u          /* leaves that are looked at */
 #define MAIL_VIEW_TEXT_MAX (4u << 20)      /* octets of decoded text in all */
 #define MAIL_VIEW_ADDRESSES_MAX 1000u      /* of one header field */
+#define MAIL_VIEW_COLONS_MAX 200u          /* in one address field: each may begin a group, which GMime reads by recursion */
 
 struct mail_view_attachment {
     const char *name; /* UTF-8, "" when it has none */
@@ -30,7 +31,7 @@ struct mail_view {
     size_t text_count;
     struct mail_view_attachment *attachments;
     size_t attachment_count;
-    /* The first limit that was hit: "header-size", "header-fields", "boundaries", "nesting", "parts", "text"; NULL when none was. */
+    /* The first limit that was hit: "header-size", "header-fields", "boundaries", "addresses", "nesting", "parts", "text"; NULL when none was. */
     const char *limit;
 };
 
