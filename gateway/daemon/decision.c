@@ -4,6 +4,7 @@
 #include "daemon/decision.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/expect.h"
 #include "net/net_lane.h"
@@ -22,6 +23,8 @@ struct decision {
     struct rule_stats *stats;
     struct filters_scratch *loop_scratch; /* for recipients, on the loop */
     struct filters_scratch *lane_scratch;
+    const char *const *unverified; /* upstreams for which REQUIRETLS cannot be kept */
+    size_t unverified_count;
 };
 
 /* One message that is being decided. */
@@ -89,6 +92,25 @@ void decision_replace(struct decision *decision, struct filters_set **set)
     decision->rules = hold_new(set);
 }
 
+void decision_set_unverified(struct decision *decision, const char *const *names, size_t count)
+{
+    decision->unverified = names;
+    decision->unverified_count = count;
+}
+
+static bool needs_verified_tls(const struct decision *decision, const struct mail_envelope *envelope,
+                               const struct filters_decision *result)
+{
+    for (size_t i = 0; envelope->requiretls && i < result->delivery_count; i++) {
+        for (size_t k = 0; k < decision->unverified_count; k++) {
+            if (strcmp(result->deliveries[i].upstream, decision->unverified[k]) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* Our own trouble is never the sender's fault: 4xx, and the log says what it was. */
 static struct smtpd_decision answer_of(struct decision *decision, const struct mail_envelope *envelope,
                                        const struct filters_decision *result, const struct fault *fault)
@@ -99,6 +121,10 @@ static struct smtpd_decision answer_of(struct decision *decision, const struct m
                   LOG_STR("error.code", fault->code), LOG_STR("rule", fault->where), LOG_STR("error.message", fault->text));
         return (struct smtpd_decision){
             .code = 451, .enhanced = "4.3.0", .text = "The rules could not decide about this message; try again later"};
+    }
+    if (result->reply_code == 0 && needs_verified_tls(decision, envelope, result)) {
+        return (struct smtpd_decision){
+            .code = 550, .enhanced = "5.7.30", .text = "REQUIRETLS: the mailbox server is not reached over verified TLS"};
     }
     return (struct smtpd_decision){
         .code = result->reply_code,

@@ -20,6 +20,10 @@ struct decision *decision_new(struct net_loop *loop, struct filters_set **set, s
 void decision_free(struct decision **decision);
 /* From now on new decisions use this set (sets *set to NULL). */
 void decision_replace(struct decision *decision, struct filters_set **set);
+/*
+ * Upstreams that are not reached over verified TLS: a message with REQUIRETLS (RFC 8689) that would go there is refused. names by reference.
+ */
+void decision_set_unverified(struct decision *decision, const char *const *names, size_t count);
 /* What smtpd is to call. */
 struct smtpd_hooks decision_hooks(struct decision *decision);
 /* What rules did so far; valid as long as the decision. */

@@ -231,6 +231,12 @@ struct dispatch *dispatch_new(struct net_loop *loop, struct spool *spool, const 
     return dispatch;
 }
 
+void dispatch_set_watcher(struct dispatch *dispatch, dispatch_outcome_fn *fn, void *ctx)
+{
+    dispatch->watcher = fn;
+    dispatch->watcher_ctx = ctx;
+}
+
 void dispatch_start(struct dispatch *dispatch)
 {
     spool_set_offer(dispatch->spool, on_offer, dispatch);

@@ -18,6 +18,9 @@ struct dispatch;
 /* Makes the pools. config and log by reference; the config must outlive it. NULL with a fault when TLS settings are bad. */
 struct dispatch *dispatch_new(struct net_loop *loop, struct spool *spool, const struct config *config, struct log *log,
                               struct fault *fault);
+/* fn hears of each delivery ("<message id>.<number>") when what became of an attempt has been settled. For one listener, before the start. */
+typedef void dispatch_outcome_fn(void *ctx, const char *delivery, int kind, const struct fault *fault);
+void dispatch_set_watcher(struct dispatch *dispatch, dispatch_outcome_fn *fn, void *ctx);
 /* Begins: takes offers of the spool, and what waits on the disk. */
 void dispatch_start(struct dispatch *dispatch);
 /* Takes nothing more; appends under way finish within deadline_ms, the rest goes back untouched. done comes when nothing is held. */

@@ -19,6 +19,7 @@ struct dispatch_job {
     uint64_t began_us; /* when the pool got the append */
     bool answered; /* the pool has given the append back */
     bool deferred; /* it waits in the spool for another attempt */
+    int settled_as; /* the kind of its struct spool_outcome */
     struct imapc_outcome outcome;
     bool reading; /* an answer to body_read() is due */
     imapc_body_fn *read_done;
@@ -175,6 +176,9 @@ static void on_settled(void *ctx, const struct fault *fault)
         log_event(upstream->dispatch->log, LOG_LEVEL_ERROR, "settle_failed", LOG_STR("id", job->append.id),
                   LOG_STR("error.code", fault->code), LOG_STR("error.message", fault->text));
     }
+    if (upstream->dispatch->watcher != NULL) {
+        upstream->dispatch->watcher(upstream->dispatch->watcher_ctx, job->append.id, job->settled_as, &job->outcome.fault);
+    }
     if (job->deferred) {
         upstream->more = true; /* the next fetch tells when it is due */
     }
@@ -195,6 +199,7 @@ static void finish(struct dispatch_job *job)
     struct spool_outcome outcome = outcome_of(job);
     note_outcome(job, &outcome);
     job->deferred = outcome.kind == SPOOL_DEFERRED;
+    job->settled_as = (int)outcome.kind;
     spool_finish(upstream->dispatch->spool, &job->item, &outcome, on_settled, job);
 }
 

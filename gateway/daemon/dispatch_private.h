@@ -34,6 +34,8 @@ struct dispatch {
     const struct config *config;
     struct dispatch_upstream *upstreams;
     size_t upstream_count;
+    dispatch_outcome_fn *watcher; /* or NULL */
+    void *watcher_ctx;
     bool draining;
     size_t pools_open; /* while draining */
     void (*drained)(void *ctx);

@@ -18,6 +18,21 @@ static int open_spool(struct gateway *gateway, struct fault *fault)
     return spool_open(&gateway->spool, gateway->loop, &options, gateway_log(gateway, GATEWAY_AREA_SPOOL), fault);
 }
 
+/* Upstreams without TLS; with it, the certificate is always verified. */
+static void note_unverified(struct gateway *gateway)
+{
+    struct config *config = gateway->config;
+    const char **names = expect_memory(arena_array(config->arena, config->upstreams.count + 1, sizeof *names));
+    size_t count = 0;
+    for (size_t i = 0; i < config->upstreams.count; i++) {
+        const struct config_upstream *upstream = config_upstream_at(config, i);
+        if (upstream->tls.mode == CONFIG_TLS_NONE) {
+            names[count++] = upstream->name;
+        }
+    }
+    decision_set_unverified(gateway->decision, names, count);
+}
+
 static int open_parts(struct gateway *gateway, struct fault *fault)
 {
     struct config *config = gateway->config;
@@ -30,7 +45,11 @@ static int open_parts(struct gateway *gateway, struct fault *fault)
     }
     gateway->rules = filters_rule_count(config->rule_set);
     gateway->decision = decision_new(gateway->loop, &config->rule_set, gateway_log(gateway, GATEWAY_AREA_RULES));
+    note_unverified(gateway);
+    gateway->acknowledge = acknowledge_new(gateway->loop, gateway->spool, gateway_log(gateway, GATEWAY_AREA_DELIVERY));
+    dispatch_set_watcher(gateway->dispatch, acknowledge_outcome, gateway->acknowledge);
     struct smtpd_hooks hooks = decision_hooks(gateway->decision);
+    acknowledge_hooks(gateway->acknowledge, &hooks);
     gateway->smtpd = smtpd_new(gateway->loop, gateway->spool, config->hostname, &hooks, gateway_log(gateway, GATEWAY_AREA_SMTP));
     return gateway_apply_listeners(gateway, config, fault);
 }
@@ -99,6 +118,7 @@ void gateway_free(struct gateway **gateway)
     }
     net_timer_free(&(*gateway)->watch);
     smtpd_free(&(*gateway)->smtpd);
+    acknowledge_free(&(*gateway)->acknowledge);
     decision_free(&(*gateway)->decision);
     dispatch_free(&(*gateway)->dispatch);
     spool_close(&(*gateway)->spool);

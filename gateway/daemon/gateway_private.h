@@ -4,6 +4,7 @@
 #ifndef MAILWEIR_DAEMON_GATEWAY_PRIVATE_H
 #define MAILWEIR_DAEMON_GATEWAY_PRIVATE_H
 
+#include "daemon/acknowledge.h"
 #include "daemon/decision.h"
 #include "daemon/gateway.h"
 
@@ -25,6 +26,7 @@ struct gateway {
     struct spool *spool;
     struct decision *decision;
     struct dispatch *dispatch;
+    struct acknowledge *acknowledge;
     struct smtpd *smtpd;
     bool draining;
     int64_t started_ms, loaded_ms;

@@ -31,6 +31,9 @@ struct smtpd_decision {
 
 typedef void smtpd_decided_fn(void *ctx, const struct smtpd_decision *decision);
 
+/* code 0: the upstreams have everything; else what the sender hears, and nothing is kept. */
+typedef void smtpd_delivered_fn(void *ctx, const struct smtpd_answer *answer);
+
 struct smtpd_hooks {
     void *ctx;
     /* At RCPT TO; the recipient is the last one of the envelope. Answers at once; code 0 accepts. */
@@ -42,6 +45,14 @@ struct smtpd_hooks {
      */
     void (*decide_message)(void *ctx, const struct mail_envelope *envelope, struct bytes header, struct spool_stage *stage,
                            struct arena *arena, smtpd_decided_fn *done, void *done_ctx);
+    /*
+     * For listeners that acknowledge what is delivered; NULL where there are none. Called right before the commit of a message with `count`
+     * deliveries; done comes once, from the loop, within timeout_ms.
+     */
+    void (*await_delivery)(void *ctx, const char *id, size_t count, uint64_t timeout_ms, smtpd_delivered_fn *done, void *done_ctx);
+    /* That commit has failed; done does not come any more. */
+    void (*forget_delivery)(void *ctx, const char *id);
+    void *delivery_ctx; /* of these two */
 };
 
 /* Senders that a network may use, beside those of the listener. */

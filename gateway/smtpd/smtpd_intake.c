@@ -215,7 +215,7 @@ void smtpd_intake_store(struct smtpd_session *session, struct bytes data)
 /* An answer has come. Whether it came too late: the session is over, and ends here. */
 static bool came_too_late(struct smtpd_session *session)
 {
-    session->waits = false;
+    session->waits--;
     if (session->listener != NULL) {
         return false;
     }
@@ -246,16 +246,53 @@ static void answer_accepted(struct smtpd_session *session)
 static void on_committed(void *ctx, const struct fault *fault)
 {
     struct smtpd_session *session = ctx;
+    if (fault != NULL && session->wants_delivery) {
+        session->waits--;
+        session->forget_delivery(session->delivery_ctx, session->id);
+    }
     if (came_too_late(session)) {
         return;
     }
     if (fault == NULL) {
-        answer_accepted(session);
+        if (!session->wants_delivery) {
+            answer_accepted(session);
+        }
         return;
     }
     struct smtpd_answer answer = answer_of_fault(fault);
     log_fault(session, "spool_failed", fault);
     answer_message(session, &answer);
+}
+
+/* The upstreams have answered; the commit has, too, because nothing is delivered before it. */
+static void on_delivered(void *ctx, const struct smtpd_answer *answer)
+{
+    struct smtpd_session *session = ctx;
+    if (came_too_late(session)) {
+        return;
+    }
+    if (answer->code == 0) {
+        answer_accepted(session);
+    } else {
+        answer_message(session, answer);
+    }
+}
+
+static void commit(struct smtpd_session *session)
+{
+    const struct smtpd_decision *decision = &session->decision;
+    const struct smtpd_listener_options *options = &session->listener->options;
+    const struct smtpd_hooks *hooks = &session->smtpd->hooks;
+    session->wants_delivery = options->acknowledge_delivered && decision->delivery_count > 0 && hooks->await_delivery != NULL;
+    session->waits++;
+    if (session->wants_delivery) {
+        session->waits++;
+        session->forget_delivery = hooks->forget_delivery;
+        session->delivery_ctx = hooks->delivery_ctx;
+        hooks->await_delivery(hooks->delivery_ctx, session->id, decision->delivery_count, options->acknowledge_timeout_ms,
+                              on_delivered, session);
+    }
+    spool_commit(&session->stage, &session->envelope, decision->deliveries, decision->delivery_count, on_committed, session);
 }
 
 static void on_decided(void *ctx, const struct smtpd_decision *decision)
@@ -272,8 +309,7 @@ static void on_decided(void *ctx, const struct smtpd_decision *decision)
         answer_message(session, &answer);
         return;
     }
-    session->waits = true;
-    spool_commit(&session->stage, &session->envelope, decision->deliveries, decision->delivery_count, on_committed, session);
+    commit(session);
 }
 
 /* For the log and the reply: one line, when it is of a sane length. */
@@ -299,7 +335,7 @@ void smtpd_intake_message(struct smtpd_session *session, const struct smtpd_requ
     note_message_id(session, request->header);
     session->envelope.message_id = session->message_id;
     session->size = request->size;
-    session->waits = true;
+    session->waits++;
     hooks->decide_message(hooks->ctx, &session->envelope, request->header, session->stage,
                           smtpd_engine_arena(session->engine), on_decided, session);
 }

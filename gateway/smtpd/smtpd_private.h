@@ -83,7 +83,10 @@ struct smtpd_session {
 
     /* the message under way */
     struct spool_stage *stage;
-    bool waits; /* for a decision or a commit */
+    unsigned waits;      /* answers to come: of a decision, a commit, a delivery */
+    void (*forget_delivery)(void *ctx, const char *id); /* kept for when the rest is gone */
+    void *delivery_ctx;
+    bool wants_delivery; /* 250 only when the upstreams have it */
     struct mail_envelope envelope;
     struct smtpd_decision decision;
     uint64_t size;

@@ -62,7 +62,7 @@ static void session_end(struct smtpd_session *session)
     net_tls_free(&session->tls);
     smtpd_users_free(&session->users);
     session_leave(session);
-    if (session->waits) {
+    if (session->waits > 0) {
         return;
     }
     spool_stage_free(&session->stage);
@@ -79,7 +79,7 @@ void smtpd_session_abort(struct smtpd_session *session)
 /* The client went without a good-bye; what it had begun is gone with it. */
 static void session_abandon(struct smtpd_session *session)
 {
-    if (session->engine != NULL && !session->waits) {
+    if (session->engine != NULL && session->waits == 0) {
         smtpd_intake_abandon(session);
     }
     if (!fault_is_set(net_stream_fault(session->stream))) {
@@ -360,7 +360,7 @@ void smtpd_session_pump(struct smtpd_session *session)
     if (next == NEXT_GONE) {
         return;
     }
-    bool busy = session->waits || session->held || session->login != NULL || is_clogged(session);
+    bool busy = session->waits > 0 || session->held || session->login != NULL || is_clogged(session);
     if (session->eof && !busy) {
         session_abandon(session);
         return;

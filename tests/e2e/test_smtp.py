@@ -391,6 +391,66 @@ def test_a_reload_changes_listeners(world):
     gateway.stop()
 
 
+def test_requiretls_is_refused_where_it_cannot_be_kept(world):
+    dovecot = world.dovecot()
+    gateway = world.mailweir(dovecot)
+    listener(gateway)["tls"] = tls(world, "starttls")
+    gateway.upstream.update(address=f"127.0.0.1:{dovecot.port}", tls={"mode": "none"})
+    gateway.start()
+
+    def send():
+        with gateway.smtp() as client:
+            client.starttls(context=context_of(world))
+            client.ehlo()
+            assert client.has_extn("requiretls")
+            client.mail("app@example.com", ["REQUIRETLS"])
+            client.rcpt("ops@example.net")
+            return client.data(message())
+    assert send()[0] == 550
+    gateway.stop()
+    gateway.upstream.update(address=f"127.0.0.1:{dovecot.tls_port}",
+                            tls={"mode": "implicit", "ca_file": str(world.certificates.ca)})
+    gateway.start()
+    assert send()[0] == 250
+    gateway.stop()
+
+
+# ---- "acknowledge": "delivered" ----
+
+def test_acknowledge_when_it_is_delivered(world):
+    dovecot = world.dovecot()
+    gateway = world.mailweir(dovecot)
+    listener(gateway)["acknowledge"] = "delivered"
+    gateway.start()
+    gateway.send(message("first"))
+    assert dovecot.count() == 1  # at once: it was there before the 250
+    gateway.stop()
+
+
+def test_nothing_is_kept_of_what_was_not_delivered(world):
+    dovecot = world.dovecot()
+    gateway = world.mailweir(dovecot)
+    listener(gateway).update(acknowledge="delivered", timeouts={"acknowledge": "3s"})
+    gateway.start()
+    dovecot.stop()
+    with gateway.smtp() as client:
+        client.ehlo()
+        client.mail("app@example.com")
+        client.rcpt("ops@example.net")
+        code, text = client.data(message("nobody there"))
+        assert code == 451, (code, text)
+        assert client.noop()[0] == 250
+    assert gateway.events("not_acknowledged") and gateway.events("accepted") == []
+    dovecot.start()
+    gateway.send(message("second", number=2))
+    assert dovecot.count() == 1  # the one that was acknowledged, and no other
+    gateway.stop()
+    gateway.start()
+    gateway.send(message("third", number=3))
+    assert dovecot.count() == 2
+    gateway.stop()
+
+
 # ---- LMTP, unix sockets, socket activation, PROXY, XCLIENT ----
 
 def test_lmtp_over_a_unix_socket(world):

@@ -255,7 +255,7 @@ static void connect_client(void)
 
 static int set_up(void **state)
 {
-    const struct smtpd_hooks hooks = {NULL, decide_recipient, decide_message};
+    const struct smtpd_hooks hooks = {.decide_recipient = decide_recipient, .decide_message = decide_message};
     struct smtpd_listener_options options = {.name = "apps"};
     struct fault fault = FAULT_INIT;
     (void)state;

@@ -1,0 +1,194 @@
+/* acknowledge - the sender's answer comes from the upstreams. Contract: acknowledge.h. */
+#include "daemon/acknowledge.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/expect.h"
+#include "base/map.h"
+#include "spool/spool_admin.h"
+
+/* As many as there can be sessions. */
+#define WAITING_MAX 1000000
+#define REQUEST_MAX 256
+
+struct acknowledge {
+    struct net_loop *loop;
+    struct spool *spool;
+    struct log *log;
+    struct map *waiting; /* of struct wait by message id */
+};
+
+struct wait {
+    struct acknowledge *acknowledge; /* NULL when that is gone */
+    char id[48];
+    size_t left; /* deliveries that are not filed */
+    struct net_timer *timer;
+    smtpd_delivered_fn *done; /* NULL when the sender was answered */
+    void *ctx;
+    bool dropping; /* a request to drop what is open is under way */
+};
+
+struct acknowledge *acknowledge_new(struct net_loop *loop, struct spool *spool, struct log *log)
+{
+    struct acknowledge *acknowledge = expect_calloc(1, sizeof *acknowledge);
+    acknowledge->loop = loop;
+    acknowledge->spool = spool;
+    acknowledge->log = log;
+    acknowledge->waiting = map_new(WAITING_MAX, NULL);
+    return acknowledge;
+}
+
+/* A wait whose request to drop is under way ends when that is answered. */
+static void wait_free(struct wait *wait)
+{
+    if (wait->acknowledge != NULL) {
+        map_remove(wait->acknowledge->waiting, bytes_of(wait->id));
+        wait->acknowledge = NULL;
+    }
+    net_timer_free(&wait->timer);
+    if (!wait->dropping) {
+        free(wait);
+    }
+}
+
+static void answer(struct wait *wait, const struct smtpd_answer *what)
+{
+    smtpd_delivered_fn *done = wait->done;
+    wait->done = NULL;
+    net_timer_stop(wait->timer);
+    if (done != NULL) {
+        done(wait->ctx, what);
+    }
+}
+
+/* ---- giving up: what is open is dropped; what is being delivered right now has its say first ---- */
+
+static void on_dropped(void *ctx, const char *reply)
+{
+    struct wait *wait = ctx;
+    wait->dropping = false;
+    if (wait->acknowledge == NULL) {
+        free(wait);
+        return;
+    }
+    /* What is busy brings its outcome here, and is dropped then. */
+    json_t *answer = json_loads(reply, 0, NULL);
+    bool busy = json_integer_value(json_object_get(answer, "busy")) > 0;
+    json_decref(answer);
+    if (!busy) {
+        wait_free(wait);
+    }
+}
+
+static void drop(struct wait *wait)
+{
+    char request[REQUEST_MAX];
+    if (wait->dropping) {
+        return;
+    }
+    wait->dropping = true;
+    snprintf(request, sizeof request, "{\"verb\": \"drop\", \"select\": {\"id\": \"%s\"}, \"by\": \"acknowledge\"}", wait->id);
+    spool_admin_request(wait->acknowledge->spool, request, on_dropped, wait);
+}
+
+static void give_up(struct wait *wait, const struct smtpd_answer *what)
+{
+    log_event(wait->acknowledge->log, LOG_LEVEL_WARNING, "not_acknowledged", LOG_STR("id", wait->id),
+              LOG_INT("open", wait->left), LOG_INT("reply.code", what->code), LOG_STR("reply.text", what->text));
+    drop(wait);
+    answer(wait, what);
+}
+
+static void on_timeout(void *ctx)
+{
+    const struct smtpd_answer what = {451, "4.4.2", "the mailbox server did not answer in time; try again later"};
+    give_up(ctx, &what);
+}
+
+/* ---- hooks ---- */
+
+static void await_delivery(void *ctx, const char *id, size_t count, uint64_t timeout_ms, smtpd_delivered_fn *done, void *done_ctx)
+{
+    struct acknowledge *acknowledge = ctx;
+    struct wait *wait = expect_calloc(1, sizeof *wait);
+    wait->acknowledge = acknowledge;
+    snprintf(wait->id, sizeof wait->id, "%s", id);
+    wait->left = count;
+    wait->done = done;
+    wait->ctx = done_ctx;
+    wait->timer = net_timer_new(acknowledge->loop, on_timeout, wait);
+    net_timer_start(wait->timer, timeout_ms);
+    EXPECT(map_set(acknowledge->waiting, bytes_of(wait->id), wait) == 0);
+}
+
+static void forget_delivery(void *ctx, const char *id)
+{
+    struct acknowledge *acknowledge = ctx;
+    struct wait *wait = map_get(acknowledge->waiting, bytes_of(id));
+    if (wait != NULL) {
+        wait_free(wait);
+    }
+}
+
+void acknowledge_hooks(struct acknowledge *acknowledge, struct smtpd_hooks *hooks)
+{
+    hooks->await_delivery = await_delivery;
+    hooks->forget_delivery = forget_delivery;
+    hooks->delivery_ctx = acknowledge;
+}
+
+/* ---- outcomes ---- */
+
+static struct smtpd_answer answer_of(const struct fault *fault, int kind, char *text, size_t size)
+{
+    bool final = kind == SPOOL_DEAD && fault->class == FAULT_PERM;
+    snprintf(text, size, "the mailbox server says: %s", fault->text);
+    return (struct smtpd_answer){final ? 554 : 451, final ? "5.3.0" : "4.3.0", text};
+}
+
+void acknowledge_outcome(void *ctx, const char *delivery, int kind, const struct fault *fault)
+{
+    struct acknowledge *acknowledge = ctx;
+    struct bytes rest = bytes_of(delivery);
+    struct wait *wait = map_get(acknowledge->waiting, bytes_cut(&rest, '.'));
+    const struct smtpd_answer good = {0, NULL, NULL};
+    char text[sizeof fault->text + 64];
+    if (wait == NULL) {
+        return;
+    }
+    if (kind == SPOOL_FILED) {
+        wait->left--;
+        if (wait->left == 0) {
+            answer(wait, &good);
+            wait_free(wait);
+        }
+    } else if (wait->done != NULL) {
+        struct smtpd_answer bad = answer_of(fault, kind, text, sizeof text);
+        give_up(wait, &bad);
+    } else {
+        drop(wait);
+    }
+}
+
+void acknowledge_free(struct acknowledge **acknowledge)
+{
+    const struct smtpd_answer what = {451, "4.3.2", "shutting down; try again later"};
+    size_t cursor = 0;
+    struct bytes key;
+    void *value;
+    if (*acknowledge == NULL) {
+        return;
+    }
+    while (map_next((*acknowledge)->waiting, &cursor, &key, &value)) {
+        struct wait *wait = value;
+        answer(wait, &what);
+        wait_free(wait);
+        cursor = 0;
+    }
+    map_free(&(*acknowledge)->waiting, NULL);
+    free(*acknowledge);
+    *acknowledge = NULL;
+}

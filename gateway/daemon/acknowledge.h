@@ -1,0 +1,23 @@
+/*
+ * acknowledge - for listeners with "acknowledge": "delivered": the sender's answer comes from the upstreams.
+ *
+ * A message is committed as any other, so that what is under way survives a crash; but its sender waits until every delivery is filed. When one
+ * cannot be, or time runs out, the sender hears so, and what is still open of the message is dropped: the sender keeps it. A delivery that is
+ * filed in that moment stays filed, and the sender's next try brings a second copy: never a loss.
+ */
+#ifndef MAILWEIR_DAEMON_ACKNOWLEDGE_H
+#define MAILWEIR_DAEMON_ACKNOWLEDGE_H
+
+#include "smtpd/smtpd.h"
+
+struct acknowledge;
+
+struct acknowledge *acknowledge_new(struct net_loop *loop, struct spool *spool, struct log *log);
+/* Whoever still waits hears 451 from inside the call. Sets *acknowledge to NULL; NULL is fine. */
+void acknowledge_free(struct acknowledge **acknowledge);
+/* Fills in what smtpd is to call. */
+void acknowledge_hooks(struct acknowledge *acknowledge, struct smtpd_hooks *hooks);
+/* A dispatch_outcome_fn: what became of an attempt. */
+void acknowledge_outcome(void *ctx, const char *delivery, int kind, const struct fault *fault);
+
+#endif
