@@ -60,6 +60,7 @@ static void on_group(void *ctx)
     if (group->log_pages > SPOOL_LOG_PAGES) {
         tidy(spool);
     }
+    spool_history_tidy(spool);
     free(group);
 }
 
@@ -288,6 +289,7 @@ static struct spool *spool_new(struct net_loop *loop, const struct spool_options
         .segment_size = or_default(options->segment_size, 64u << 20),
         .own_segment_over = or_default(options->own_segment_over, 256u << 10),
         .minimum_free = or_default(options->minimum_free, 64u << 20),
+        .history_messages = or_default(options->history_messages, 1000000),
         .history_ms = or_default(options->history_ms, 7 * 24 * 3600 * UINT64_C(1000)),
     };
     list_init(&spool->pending);

@@ -28,6 +28,7 @@ struct spool_options {
     uint64_t own_segment_over; /* 0: 256 KiB */
     uint64_t minimum_free;     /* octets of the disk kept free: below, spool_can_accept() says no; 0: 64 MiB */
     uint64_t history_ms;       /* how long settled messages stay known; 0: 7 days */
+    uint64_t history_messages; /* how many of them at most; 0: 1,000,000 */
 };
 
 /*
@@ -143,6 +144,7 @@ struct spool_counts {
     uint64_t waiting, dead, held; /* deliveries by state, on disk and in memory */
     uint64_t messages;            /* with at least one delivery that is not settled */
     uint64_t commits, syncs;      /* groups committed and fdatasyncs made, since start */
+    uint64_t compacted;           /* segments that were emptied because little of them lived, since start */
     uint64_t duplicates;          /* messages recognised as sent before, since start */
 };
 void spool_count(const struct spool *spool, struct spool_counts *counts_r);

@@ -193,6 +193,8 @@ static void count_batch(struct spool *spool, struct change_job *job)
         spool->counts.messages--;
         if (spool_live_remove(spool->live, job->gone[i].segment, job->gone[i].record_len)) {
             spool_discard_segment(spool, job->gone[i].segment);
+        } else {
+            spool_compact_consider(spool, job->gone[i].segment);
         }
     }
     job->result.changed += job->changed;

@@ -84,6 +84,8 @@ static void count_outcome(struct spool *spool, const struct finish_job *finish)
         spool->counts.messages--;
         if (spool_live_remove(spool->live, finish->place.segment, finish->place.record_len)) {
             spool_discard_segment(spool, finish->place.segment);
+        } else {
+            spool_compact_consider(spool, finish->place.segment);
         }
     }
 }

@@ -44,6 +44,9 @@ static const char *const sql[STATEMENTS] = {
     [COUNT_STOPPED] = "SELECT count(*) FROM delivery WHERE state = ?1 AND state IN (1, 2)",
     [COUNT_MESSAGES] = "SELECT count(*) FROM message WHERE open > 0",
     [SEGMENTS] = "SELECT segment, count(*), sum(record_len) FROM message WHERE open > 0 GROUP BY segment",
+    [IN_SEGMENT] = "SELECT seq, segment, start, record_len, body_len, body_sum FROM message WHERE segment = ?1 AND open > 0",
+    [MOVE] = "UPDATE message SET segment = ?3, start = ?4 WHERE seq = ?1 AND segment = ?2 AND open > 0",
+    [COUNT_SETTLED] = "SELECT count(*) FROM message WHERE open = 0",
     [OLD_MESSAGES] = "SELECT seq FROM message WHERE open = 0 AND settled_ms < ?1 ORDER BY settled_ms LIMIT ?2",
     [FORGET_ATTEMPTS] = "DELETE FROM attempt WHERE message = ?1",
     [FORGET_DELIVERIES] = "DELETE FROM delivery WHERE message = ?1",
@@ -274,6 +277,12 @@ int spool_index_count(struct spool_index *index, struct spool_index_counts *coun
     return 0;
 }
 
+int spool_index_count_settled(struct spool_index *index, uint64_t *count_r, struct fault *fault)
+{
+    sqlite3_stmt *st = spool_index_statement(index, COUNT_SETTLED, fault);
+    return st == NULL ? -1 : spool_index_one_number(index, st, count_r, fault);
+}
+
 int spool_index_each_segment(struct spool_index *index, void (*fn)(void *ctx, uint64_t segment, uint64_t live, uint64_t octets),
                              void *ctx, struct fault *fault)
 {
@@ -287,6 +296,38 @@ int spool_index_each_segment(struct spool_index *index, void (*fn)(void *ctx, ui
     }
     sqlite3_reset(st);
     return got;
+}
+
+int spool_index_each_in_segment(struct spool_index *index, uint64_t segment,
+                                int (*fn)(void *ctx, uint64_t message, const struct spool_place *place), void *ctx,
+                                struct fault *fault)
+{
+    sqlite3_stmt *st = spool_index_statement(index, IN_SEGMENT, fault);
+    if (st == NULL) {
+        return -1;
+    }
+    bind_number(st, 1, segment);
+    int got, stop = 0;
+    while (stop == 0 && (got = spool_index_next_row(index, st, fault)) != 0) {
+        const struct spool_place place = column_place(st, 1);
+        stop = got < 0 ? -1 : fn(ctx, column_number(st, 0), &place);
+    }
+    sqlite3_reset(st);
+    return stop < 0 ? -1 : 0;
+}
+
+int spool_index_move(struct spool_index *index, uint64_t message, uint64_t from, const struct spool_place *to,
+                     struct fault *fault)
+{
+    sqlite3_stmt *st = spool_index_statement(index, MOVE, fault);
+    if (st == NULL) {
+        return -1;
+    }
+    bind_number(st, 1, message);
+    bind_number(st, 2, from);
+    bind_number(st, 3, to->segment);
+    bind_number(st, 4, to->start);
+    return spool_index_run(index, st, fault) != 0 ? -1 : sqlite3_changes(index->db) > 0;
 }
 
 /* ---- the connection ---- */

@@ -167,6 +167,15 @@ int spool_index_remove_command(struct spool_index *index, uint64_t id, struct fa
 /* Calls fn for each segment in which something lives. */
 int spool_index_each_segment(struct spool_index *index, void (*fn)(void *ctx, uint64_t segment, uint64_t live, uint64_t octets),
                              void *ctx, struct fault *fault);
+/* Calls fn for each message that lives in the segment, in their order in it, until fn returns non-zero. */
+int spool_index_each_in_segment(struct spool_index *index, uint64_t segment,
+                                int (*fn)(void *ctx, uint64_t message, const struct spool_place *place), void *ctx,
+                                struct fault *fault);
+/* The message lies elsewhere now: 1; 0 when it is settled or does not lie in `from`; -1. */
+int spool_index_move(struct spool_index *index, uint64_t message, uint64_t from, const struct spool_place *to,
+                     struct fault *fault);
+/* How many messages are settled and still known. */
+int spool_index_count_settled(struct spool_index *index, uint64_t *count_r, struct fault *fault);
 /* Forgets up to `limit` messages that were settled before before_ms; *count_r is how many it were. */
 int spool_index_forget(struct spool_index *index, int64_t before_ms, unsigned limit, unsigned *count_r, struct fault *fault);
 

@@ -60,6 +60,12 @@ bool spool_live_remove(struct spool_live *live, uint64_t segment, uint64_t octet
     return true;
 }
 
+uint64_t spool_live_octets(const struct spool_live *live, uint64_t segment)
+{
+    const struct entry *entry = find(live, segment);
+    return entry == NULL ? 0 : entry->octets;
+}
+
 uint64_t spool_live_messages(const struct spool_live *live, uint64_t segment)
 {
     const struct entry *entry = find(live, segment);

@@ -188,6 +188,7 @@ void spool_live_free(struct spool_live **live);
 void spool_live_add(struct spool_live *live, uint64_t segment, uint64_t messages, uint64_t octets);
 /* True when nothing lives in the segment any more. */
 bool spool_live_remove(struct spool_live *live, uint64_t segment, uint64_t octets);
+uint64_t spool_live_octets(const struct spool_live *live, uint64_t segment);
 uint64_t spool_live_messages(const struct spool_live *live, uint64_t segment);
 
 /* ---- the loop's side ---- */
@@ -217,6 +218,9 @@ struct spool {
     bool group_running;
     bool tidying;
     bool measuring;
+    bool compacting;
+    bool forgetting;
+    uint64_t forgot_at;
     bool closing;
     uint64_t current_segment;
     uint64_t next_message;
@@ -250,6 +254,13 @@ void spool_wake(struct spool *spool, const char *upstream);
 bool spool_is_paused(const struct spool *spool, const struct spool_upstream *upstream);
 /* Nothing lives in this segment any more: removes it, unless it is the one that is appended to. */
 void spool_discard_segment(struct spool *spool, uint64_t segment);
+
+/* ---- spool_history.c, spool_compact.c ---- */
+
+/* Forgets what is too old for the history, when it was not looked at for a while. */
+void spool_history_tidy(struct spool *spool);
+/* Something in the segment was settled: moves the rest away if little of it lives. */
+void spool_compact_consider(struct spool *spool, uint64_t segment);
 
 /* ---- spool_admin.c ---- */
 

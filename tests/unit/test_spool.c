@@ -351,6 +351,39 @@ static void test_segments_go(void **state)
     assert_int_equal(segments(fixture), 0);
 }
 
+static bool has_compacted(void *ctx)
+{
+    return counts(ctx).compacted > 0;
+}
+
+/* What still lives in a mostly dead segment moves; who holds it from before can read it all the same. */
+static void test_compaction(void **state)
+{
+    struct fixture *fixture = *state;
+    char body[1000];
+    fixture->options.segment_size = 60000;
+    fixture_reopen(fixture);
+    commit_and_wait(fixture, "lives long", 1);
+    memset(body, 'x', sizeof body - 1);
+    body[sizeof body - 1] = '\0';
+    for (int i = 0; i < 60; i++) {
+        commit_and_wait(fixture, body, 1);
+    }
+    struct spool_item *held = fixture->items[0];
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+    while (fixture->item_count > 1) {
+        finish_and_wait(fixture, SPOOL_FILED, 0);
+    }
+    spin(fixture, has_compacted, fixture);
+    assert_true(bytes_is(read_item(fixture, held, 0, 100), "lives long"));
+    finish_and_wait(fixture, SPOOL_UNTOUCHED, 0);
+    fixture_reopen(fixture);
+    assert_int_equal(segments(fixture), 1);
+    assert_int_equal(fetch(fixture, 10), 1);
+    assert_true(bytes_is(read_item(fixture, fixture->items[0], 0, 100), "lives long"));
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+}
+
 /* ---- crashes and damage ---- */
 
 /* A child process does `act` and dies at once; what it acknowledged must be there afterwards. */
@@ -492,7 +525,7 @@ int main(void)
         TEST(test_segments_go),        TEST(test_crash),
         TEST(test_tail_without_index), TEST(test_damaged_body),
         TEST(test_newer_version),      TEST(test_room),
-        TEST(test_fair),               TEST(test_sent_again),
+        TEST(test_compaction),         TEST(test_fair),                       TEST(test_sent_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
