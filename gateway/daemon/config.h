@@ -81,6 +81,7 @@ struct config_listener {
     uint64_t data_timeout;
     uint64_t session_timeout;
     uint64_t greeting_delay;
+    uint64_t duplicate_window;
 };
 
 struct config_upstream {
@@ -98,6 +99,7 @@ struct config_upstream {
     uint64_t retry_initial;
     uint64_t retry_maximum;
     uint64_t settle;
+    uint64_t warn_after;
     uint64_t give_up;
 };
 
@@ -122,6 +124,7 @@ struct config {
     const char *spool_path;
     uint64_t spool_minimum_free;
     uint64_t spool_history;
+    uint64_t spool_history_messages;
     uint64_t active_max; /* deliveries in memory, per upstream */
     struct config_strings rules;
     const char *default_upstream;

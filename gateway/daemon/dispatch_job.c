@@ -121,6 +121,12 @@ static void log_filed(const struct dispatch_job *job)
                                                                 : ""));
 }
 
+/* Whether the delivery waits longer than its upstream's operator finds normal. */
+static bool is_delayed(const struct dispatch_job *job, const struct spool_outcome *outcome)
+{
+    return outcome->now_ms - job->item->envelope.received_ms > (int64_t)job->upstream->config->warn_after;
+}
+
 static void log_failed(const struct dispatch_job *job, const struct spool_outcome *outcome, const char *action)
 {
     const struct spool_item *item = job->item;
@@ -129,7 +135,8 @@ static void log_failed(const struct dispatch_job *job, const struct spool_outcom
     if (outcome->kind == SPOOL_DEFERRED) {
         log_time(outcome->next_ms, next);
     }
-    log_event(job->upstream->dispatch->log, outcome->kind == SPOOL_DEAD ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, action,
+    bool serious = outcome->kind == SPOOL_DEAD || is_delayed(job, outcome);
+    log_event(job->upstream->dispatch->log, serious ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, action,
               LOG_STR("id", item->envelope.id), LOG_STR("delivery", item->id),
               LOG_STR("upstream", item->delivery.upstream), LOG_STR("folder", item->delivery.folder),
               LOG_STR("error.type", fault_class_name(fault->class)), LOG_STR("error.code", fault->code),
@@ -156,7 +163,7 @@ static void note_outcome(struct dispatch_job *job, const struct spool_outcome *o
     case SPOOL_DEFERRED:
         counts->deferred++;
         counts->uncertain += outcome->fault.class == FAULT_UNCERTAIN;
-        log_failed(job, outcome, "deferred");
+        log_failed(job, outcome, is_delayed(job, outcome) ? "delayed" : "deferred");
         break;
     case SPOOL_DEAD:
         counts->dead++;

@@ -14,7 +14,8 @@ static int open_spool(struct gateway *gateway, struct fault *fault)
 {
     const struct config *config = gateway->config;
     struct spool_options options = {
-        .path = config->spool_path, .minimum_free = config->spool_minimum_free, .history_ms = config->spool_history};
+        .path = config->spool_path, .minimum_free = config->spool_minimum_free, .history_ms = config->spool_history,
+        .history_messages = config->spool_history_messages};
     return spool_open(&gateway->spool, gateway->loop, &options, gateway_log(gateway, GATEWAY_AREA_SPOOL), fault);
 }
 

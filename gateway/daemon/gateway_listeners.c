@@ -32,6 +32,7 @@ static struct smtpd_limits limits_of(const struct config_listener *config)
         .data_timeout_ms = config->data_timeout,
         .session_timeout_ms = config->session_timeout,
         .greeting_delay_ms = config->greeting_delay,
+        .duplicate_window_ms = config->duplicate_window,
     };
 }
 

@@ -39,6 +39,7 @@ struct smtpd_limits {
     uint64_t data_timeout_ms;           /* waiting for the next octets of a message */
     uint64_t session_timeout_ms;        /* the whole session */
     uint64_t greeting_delay_ms;         /* who is not trusted waits so long for the greeting, and must be silent */
+    uint64_t duplicate_window_ms; /* spool_stage_once(); 0: off */
 };
 /* The defaults of the configuration. */
 void smtpd_limits_default(struct smtpd_limits *limits);

@@ -191,6 +191,7 @@ static void need_stage(struct smtpd_session *session)
 {
     if (session->stage == NULL) {
         session->stage = spool_stage_new(session->smtpd->spool, on_writable, session);
+        spool_stage_once(session->stage, session->listener->options.limits.duplicate_window_ms);
     }
 }
 

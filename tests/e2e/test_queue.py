@@ -71,3 +71,21 @@ def test_why(world):
     wait(lambda: "attempt 1" in gateway.run("why", stuck)[1], "first attempt in the story", 60)
     assert gateway.run("why", "01ARZ3NDEKTSV4RRFFQ69G5FAV")[0] == 1
     gateway.stop()
+
+
+def test_sent_again(world):
+    """A client that did not hear the 250 sends again: 250, and one copy; off where it is not asked for."""
+    dovecot = world.dovecot()
+    gateway = world.mailweir(dovecot)
+    gateway.configuration["listeners"][0]["duplicate_window"] = "10m"
+    gateway.start()
+    octets = message("number 1", number=1)
+    gateway.send(octets)
+    gateway.send(octets)
+    gateway.stop()
+    gateway.start()
+    gateway.send(octets)
+    gateway.send(message("number 2", number=2))
+    wait(lambda: dovecot.count() == 2 and gateway.events("duplicate"), "two messages")
+    gateway.stop()
+    assert dovecot.count() == 2
