@@ -10,6 +10,7 @@
 
 #include "base/expect.h"
 #include "daemon/admin_private.h"
+#include "spool/spool_index.h"
 
 #define TICK_MS 1000
 
@@ -82,6 +83,7 @@ int admin_open(struct admin **admin_r, struct net_loop *loop, struct gateway *ga
     list_init(&admin->requests);
     list_init(&admin->connections);
     admin_events_init(admin);
+    admin->lane = net_lane_new(loop, "admin");
     admin->http_timer = net_timer_new(loop, on_http, admin);
     admin->tick = net_timer_new(loop, on_tick, admin);
     if (config_admin_address(admin->config, &admin->address, fault) < 0 ||
@@ -114,6 +116,8 @@ void admin_close(struct admin **admin)
     net_poll_free(&(*admin)->poll);
     net_timer_free(&(*admin)->http_timer);
     net_timer_free(&(*admin)->tick);
+    net_lane_free(&(*admin)->lane); /* its questions are answered by this */
+    spool_index_close(&(*admin)->index);
     orphan_requests(*admin);
     admin_events_done(*admin);
     if ((*admin)->http != NULL) {

@@ -16,6 +16,25 @@ void admin_get_metrics(struct admin_request *request);
 /* admin_status.c */
 void admin_get_status(struct admin_request *request);
 
+/* admin_page.c */
+void admin_get_page(struct admin_request *request);
+void admin_get_page_file(struct admin_request *request);
+
+/* admin_rules.c */
+void admin_get_flows(struct admin_request *request);
+void admin_get_rules(struct admin_request *request);
+
+/* admin_explain.c */
+void admin_post_explain(struct admin_request *request);
+
+/* admin_queue.c */
+void admin_get_queue(struct admin_request *request);
+void admin_post_queue(struct admin_request *request);
+void admin_get_message(struct admin_request *request);
+void admin_get_why(struct admin_request *request);
+void admin_post_pause(struct admin_request *request);
+void admin_post_resume(struct admin_request *request);
+
 /* admin_control.c */
 void admin_get_log(struct admin_request *request);
 void admin_post_log(struct admin_request *request);

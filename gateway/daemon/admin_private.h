@@ -17,6 +17,7 @@
 
 #include "base/list.h"
 #include "daemon/admin.h"
+#include "net/net_lane.h"
 #include "net/net_poll.h"
 
 /* ---- limits that are not configured ---- */
@@ -112,6 +113,8 @@ struct admin {
     struct net_poll *poll;
     struct net_timer *http_timer; /* libmicrohttpd's next time-out */
     struct net_timer *tick;
+    struct net_lane *lane;     /* for questions that take long */
+    struct spool_index *index; /* the lane's */
     struct list connections;
     struct list requests;
     struct list streams;

@@ -7,11 +7,22 @@
 #include "daemon/admin_private.h"
 
 const struct admin_route admin_routes[] = {
+    {"GET", "/", ADMIN_OPEN, false, admin_get_page, "The built-in page."},
+    {"GET", "/page/{file}", ADMIN_OPEN, false, admin_get_page_file, "The page's scripts, styles and picture."},
     {"GET", "/livez", ADMIN_OPEN, false, admin_get_livez, "The process works."},
     {"GET", "/readyz", ADMIN_OPEN, false, admin_get_readyz, "Mail can be taken, or why not."},
     {"GET", "/metrics", ADMIN_READ, false, admin_get_metrics, "Metrics in the Prometheus text format."},
     {"GET", "/api/v1/status", ADMIN_READ, false, admin_get_status, "What mailweir status shows."},
     {"GET", "/api/v1/events", ADMIN_READ, false, admin_get_events, "Server-sent events: state each second, and log lines."},
+    {"GET", "/api/v1/flows", ADMIN_READ, false, admin_get_flows, "The ways messages took: listener, rule, folder, count."},
+    {"GET", "/api/v1/rules", ADMIN_READ, false, admin_get_rules, "The rules with how often and when they acted."},
+    {"POST", "/api/v1/explain", ADMIN_WRITE, true, admin_post_explain, "What the rules would do with a message, and why."},
+    {"GET", "/api/v1/queue", ADMIN_READ, false, admin_get_queue, "Deliveries in the spool, chosen by the query, and a summary."},
+    {"POST", "/api/v1/queue", ADMIN_WRITE, false, admin_post_queue, "Retries, holds, releases or drops chosen deliveries."},
+    {"GET", "/api/v1/messages/{id}", ADMIN_READ, false, admin_get_message, "A stored message as it was received."},
+    {"GET", "/api/v1/why", ADMIN_READ, false, admin_get_why, "The whole story of a message."},
+    {"POST", "/api/v1/upstreams/{name}/pause", ADMIN_WRITE, false, admin_post_pause, "Delivers nothing more to the upstream until it is resumed."},
+    {"POST", "/api/v1/upstreams/{name}/resume", ADMIN_WRITE, false, admin_post_resume, "Delivers to the upstream again."},
     {"GET", "/api/v1/log", ADMIN_READ, false, admin_get_log, "The level of each area of the log."},
     {"POST", "/api/v1/log", ADMIN_WRITE, false, admin_post_log, "Sets the level of an area of the log."},
     {"POST", "/api/v1/reload", ADMIN_WRITE, false, admin_post_reload, "Loads configuration and rules again."},

@@ -152,6 +152,9 @@ struct config *config_load_untested(const char *file, struct filters_problems *p
 struct config *config_load_rules(const char *file, struct filters_problems *problems);
 /* Reads what a rule file names, from that file's folder; blocks. For filters_load() and filters_test_run(). */
 int config_read_beside(void *ctx, const char *from, const char *path, struct buf *out, struct fault *fault);
+/* Loads rules from texts under this configuration's upstreams and default, as config_load() does from files; blocks. NULL when there is any error. */
+struct filters_set *config_rules(const struct config *config, const struct filters_source *sources, size_t count,
+                                 struct filters_problems *problems);
 /*
  * Reads the configuration file alone, as far as it can be read, for a command that only wants to find the running gateway: no rules, no
  * checks. NULL when it is no JSON object.

@@ -138,17 +138,16 @@ int config_read_beside(void *ctx, const char *from, const char *path, struct buf
     return result;
 }
 
-static void load_rules(struct config *config, const char *folder, struct filters_problems *problems)
+struct filters_set *config_rules(const struct config *config, const struct filters_source *sources, size_t count,
+                                 struct filters_problems *problems)
 {
-    struct rule_files files = {.config = config, .problems = problems};
-    collect_rule_files(&files, folder);
-    const char **names = expect_memory(arena_array(config->arena, config->upstreams.count + 1, sizeof *names));
+    const char **names = expect_calloc(config->upstreams.count + 1, sizeof *names);
     for (size_t i = 0; i < config->upstreams.count; i++) {
         names[i] = config_upstream_at(config, i)->name;
     }
     struct filters_load_options options = {
-        .sources = files.sources,
-        .source_count = files.count,
+        .sources = sources,
+        .source_count = count,
         .upstreams = names,
         .upstream_count = config->upstreams.count,
         .fallback = {.upstream = config->default_reject ? NULL : config->default_upstream,
@@ -157,7 +156,16 @@ static void load_rules(struct config *config, const char *folder, struct filters
                      .flag_count = config->default_flags.count},
         .read_file = config_read_beside,
     };
-    config->rule_set = filters_load(&options, problems);
+    struct filters_set *set = filters_load(&options, problems);
+    free(names);
+    return set;
+}
+
+static void load_rules(struct config *config, const char *folder, struct filters_problems *problems)
+{
+    struct rule_files files = {.config = config, .problems = problems};
+    collect_rule_files(&files, folder);
+    config->rule_set = config_rules(config, files.sources, files.count, problems);
 }
 
 /* ---- the whole ---- */

@@ -161,7 +161,8 @@ static void on_worked(void *ctx)
     struct decision_job *job = ctx;
     struct smtpd_decision answer = answer_of(job->decision, job->message.envelope, &job->result, &job->fault);
     if (!fault_is_set(&job->fault)) {
-        rule_stats_decided(job->decision->stats, &job->result, job->message.now_ms, job->took_us);
+        rule_stats_decided(job->decision->stats, job->message.envelope->client.listener, &job->result, job->message.now_ms,
+                           job->took_us);
     }
     smtpd_decided_fn *done = job->done;
     void *done_ctx = job->done_ctx;
@@ -214,4 +215,20 @@ const struct rule_stats *decision_stats(const struct decision *decision)
 const struct filters_set *decision_set(const struct decision *decision)
 {
     return decision->rules->set;
+}
+
+struct rules_hold *decision_hold(struct decision *decision)
+{
+    decision->rules->holders++;
+    return decision->rules;
+}
+
+const struct filters_set *decision_held_set(const struct rules_hold *hold)
+{
+    return hold->set;
+}
+
+void decision_release(struct rules_hold **hold)
+{
+    hold_release(hold);
 }

@@ -28,6 +28,12 @@ void decision_set_unverified(struct decision *decision, const char *const *names
 struct smtpd_hooks decision_hooks(struct decision *decision);
 /* What rules did so far; valid as long as the decision. */
 const struct rule_stats *decision_stats(const struct decision *decision);
+/* The set that new decisions use, kept until it is given back, whatever replaces it meanwhile. The loop's thread only. */
+struct rules_hold;
+struct rules_hold *decision_hold(struct decision *decision);
+const struct filters_set *decision_held_set(const struct rules_hold *hold);
+/* Sets *hold to NULL; NULL is fine. */
+void decision_release(struct rules_hold **hold);
 /* The set that new decisions use; valid until it is replaced. */
 const struct filters_set *decision_set(const struct decision *decision);
 

@@ -8,9 +8,12 @@
 
 #include "base/expect.h"
 #include "base/map.h"
+#include "net/net_loop.h"
 
 struct rule_stats {
     struct map *rules; /* name -> struct rule_stats_rule */
+    struct map *flows; /* the four names -> struct rule_stats_flow */
+    struct rule_stats_flow *order[RULE_STATS_FLOWS_MAX];
     uint64_t messages[RULE_STATS_ACTIONS];
     uint64_t failures, limits;
     struct histogram time;
@@ -20,7 +23,20 @@ struct rule_stats *rule_stats_new(void)
 {
     struct rule_stats *stats = expect_calloc(1, sizeof *stats);
     stats->rules = map_new(RULE_STATS_MAX, NULL);
+    uint8_t seed[16];
+    net_random(seed, sizeof seed); /* folders may come from what senders wrote */
+    stats->flows = map_new(RULE_STATS_FLOWS_MAX, seed);
     return stats;
+}
+
+static void free_flow(void *value)
+{
+    struct rule_stats_flow *flow = value;
+    free(flow->listener);
+    free(flow->rule);
+    free(flow->upstream);
+    free(flow->folder);
+    free(flow);
 }
 
 void rule_stats_free(struct rule_stats **stats)
@@ -29,6 +45,7 @@ void rule_stats_free(struct rule_stats **stats)
         return;
     }
     map_free(&(*stats)->rules, free);
+    map_free(&(*stats)->flows, free_flow);
     free(*stats);
     *stats = NULL;
 }
@@ -55,8 +72,66 @@ static enum rule_stats_action action_of(const struct filters_decision *decision)
     return decision->delivery_count > 0 ? RULE_STATS_FILED : RULE_STATS_DISCARDED;
 }
 
-void rule_stats_decided(struct rule_stats *stats, const struct filters_decision *decision, int64_t now_ms, uint64_t took_us)
+/* ---- ways ---- */
+
+static struct rule_stats_flow *new_flow(const char *const names[4])
 {
+    struct rule_stats_flow *flow = expect_calloc(1, sizeof *flow);
+    flow->listener = expect_strdup(names[0]);
+    flow->rule = expect_strdup(names[1]);
+    flow->upstream = expect_strdup(names[2]);
+    flow->folder = expect_strdup(names[3]);
+    return flow;
+}
+
+static void note_flow(struct rule_stats *stats, const char *const names[4], int64_t now_ms)
+{
+    struct buf key;
+    size_t count = map_count(stats->flows);
+    buf_init(&key, 8192);
+    for (size_t i = 0; i < 4; i++) {
+        buf_append(&key, names[i], strlen(names[i]) + 1);
+    }
+    struct rule_stats_flow *flow = map_get(stats->flows, buf_bytes(&key));
+    if (flow == NULL && count < RULE_STATS_FLOWS_MAX && !key.full) {
+        flow = new_flow(names);
+        stats->order[count] = flow;
+        map_set(stats->flows, buf_bytes(&key), flow);
+    }
+    if (flow != NULL) {
+        flow->count++;
+        flow->last_ms = now_ms;
+    }
+    buf_done(&key);
+}
+
+static const char *or_empty(const char *text)
+{
+    return text == NULL ? "" : text;
+}
+
+static void note_flows(struct rule_stats *stats, const char *listener, const struct filters_decision *decision, int64_t now_ms)
+{
+    for (size_t i = 0; i < decision->delivery_count; i++) {
+        const struct mail_delivery *delivery = &decision->deliveries[i];
+        note_flow(stats, (const char *const[]){or_empty(listener), or_empty(delivery->rule), delivery->upstream, delivery->folder},
+                  now_ms);
+    }
+    if (decision->delivery_count == 0) {
+        const char *rule = decision->rule != NULL ? decision->rule : decision->rule_count > 0 ? decision->rules[0] : "default";
+        note_flow(stats, (const char *const[]){or_empty(listener), rule, "", rule_stats_action_name(action_of(decision))}, now_ms);
+    }
+}
+
+const struct rule_stats_flow *rule_stats_flow_at(const struct rule_stats *stats, size_t index)
+{
+    return index < map_count(stats->flows) ? stats->order[index] : NULL;
+}
+
+void rule_stats_decided(struct rule_stats *stats, const char *listener, const struct filters_decision *decision,
+                        int64_t now_ms, uint64_t took_us)
+{
+    note_flows(stats, listener, decision, now_ms);
     for (size_t i = 0; i < decision->rule_count; i++) {
         note_rule(stats, decision->rules[i], now_ms);
     }

@@ -13,7 +13,18 @@
 
 enum rule_stats_action { RULE_STATS_FILED, RULE_STATS_DISCARDED, RULE_STATS_REJECTED, RULE_STATS_DEFERRED, RULE_STATS_ACTIONS };
 
+#define RULE_STATS_FLOWS_MAX 1000 /* ways through the gateway; what comes later is counted, but not by way */
+
 struct rule_stats;
+
+/* One way that messages took: in by a listener, by a rule, into a folder. */
+struct rule_stats_flow {
+    char *listener, *rule;
+    char *upstream; /* "" without a delivery */
+    char *folder;   /* "discarded", "rejected", "deferred" without one */
+    uint64_t count;
+    int64_t last_ms; /* wall clock */
+};
 
 struct rule_stats_rule {
     uint64_t hits; /* messages it acted on */
@@ -24,8 +35,9 @@ struct rule_stats *rule_stats_new(void);
 /* Sets *stats to NULL; NULL is fine. */
 void rule_stats_free(struct rule_stats **stats);
 
-/* A decision that was made; took_us: on the lane. */
-void rule_stats_decided(struct rule_stats *stats, const struct filters_decision *decision, int64_t now_ms, uint64_t took_us);
+/* A decision that was made about a message of that listener; took_us: on the lane. */
+void rule_stats_decided(struct rule_stats *stats, const char *listener, const struct filters_decision *decision,
+                        int64_t now_ms, uint64_t took_us);
 /* No decision could be made; code of the fault. */
 void rule_stats_failed(struct rule_stats *stats, const char *code);
 
@@ -41,5 +53,7 @@ const struct histogram *rule_stats_time(const struct rule_stats *stats);
 /* Names that acted, in no particular order; start with *cursor = 0. */
 bool rule_stats_next(const struct rule_stats *stats, size_t *cursor, struct bytes *name_r,
                      const struct rule_stats_rule **rule_r);
+/* The ways so far, the oldest first; NULL behind the last. */
+const struct rule_stats_flow *rule_stats_flow_at(const struct rule_stats *stats, size_t index);
 
 #endif

@@ -241,3 +241,101 @@ def test_usage_of_commands(world):
         for arguments, status in ((["--help"], 0), (["extra"], 64), (["--nonsense"], 64)):
             done = subprocess.run([MAILWEIR, command, *arguments], capture_output=True, text=True, timeout=30)
             assert done.returncode == status, (command, arguments, done)
+
+
+def deliveries(admin, **query):
+    words = "&".join(f"{name}={value}" for name, value in query.items())
+    answer = admin.get("/api/v1/queue?" + words)
+    assert answer.status == 200, answer.text
+    return answer.json["deliveries"]
+
+
+def test_queue_by_hand(world):
+    gateway = world.mailweir(None).start()
+    admin = Admin(gateway)
+    ids = [gateway.send(message(f"number {n}")) for n in range(3)]
+    wait(lambda: len(deliveries(admin, state="waiting")) == 3, "three waiting")
+    first = deliveries(admin)[0]
+    assert first["message"] == ids[0] and first["upstream"] == "corp" and first["to"] == ["ops@example.net"], first
+    assert admin.get("/api/v1/queue").json["summary"]["upstreams"]["corp"]["waiting"] == 3
+    one = {"select": {"id": first["id"]}}
+    assert admin.post("/api/v1/queue", {"verb": "hold", **one}).json["changed"] == 1
+    assert [row["id"] for row in deliveries(admin, state="held")] == [first["id"]]
+    assert admin.post("/api/v1/queue", {"verb": "release", **one}).json["changed"] == 1
+    assert admin.post("/api/v1/queue", {"verb": "retry", "select": {"upstream": "corp"}}).status == 200
+    wait(lambda: admin.post("/api/v1/queue", {"verb": "drop", **one}).json["changed"] == 1, "a drop between two attempts")
+    assert len(deliveries(admin, state="dropped")) == 1 and len(deliveries(admin, limit=1)) == 1
+    for verb, select, status in (("burn", {"id": "x"}, 400), ("drop", {}, 400), ("drop", None, 400), ("drop", {"nonsense": "x"}, 400)):
+        assert admin.post("/api/v1/queue", {"verb": verb, "select": select}).status == status, (verb, select)
+    assert admin.get("/api/v1/queue?state=nonsense").status == 400
+    gateway.stop()
+
+
+def test_why_and_the_message_itself(world):
+    gateway = world.mailweir(world.dovecot()).start()
+    admin = Admin(gateway)
+    octets = message("why", number=7)
+    identity = gateway.send(octets)
+    wait(lambda: gateway.events("filed"), "filed message")
+    story = admin.get("/api/v1/why?id=" + identity).json["messages"][0]
+    assert story["id"] == identity and story["deliveries"][0]["state"] == "filed", story
+    uid = story["deliveries"][0]["uid"]
+    assert admin.get(f"/api/v1/why?upstream=corp&folder=INBOX&uid={uid}").json["messages"][0]["id"] == identity
+    assert admin.get("/api/v1/why?id=nonsense").json == {"messages": []}
+    assert admin.get("/api/v1/why").status == 400
+    assert admin.get("/api/v1/messages/nonsense").status == 404
+    gateway.stop()
+    other = world.mailweir(None, name="other").start()
+    waiting = other.send(octets)
+    answer = Admin(other).get("/api/v1/messages/" + waiting)
+    assert answer.octets == octets and answer.headers["Content-Type"] == "application/octet-stream", answer.text
+    other.stop()
+
+
+def test_pause_and_resume(world):
+    gateway = world.mailweir(world.dovecot()).start()
+    admin = Admin(gateway)
+    assert admin.post("/api/v1/upstreams/corp/pause").status == 200
+    assert admin.get("/api/v1/queue").json["summary"]["paused"] == ["corp"]
+    gateway.send(message())
+    wait(lambda: deliveries(admin, state="waiting"), "waiting message")
+    assert not gateway.events("filed")
+    assert admin.post("/api/v1/upstreams/corp/resume").status == 200
+    wait(lambda: gateway.events("filed"), "filed message")
+    assert admin.post("/api/v1/upstreams/nonsense/pause").status == 404
+    gateway.stop()
+
+
+RULE = {"name": "ci", "if": {"header": "Subject", "matches": "^failed: (?<p>\\w+)"},
+        "then": [{"fileinto": {"upstream": "corp", "folder": "CI/${p}"}}, {"stop": True}]}
+
+
+def test_rules_and_ways(world):
+    gateway = world.mailweir(None, [RULE, {**RULE, "name": "never", "if": {"header": "X-No", "matches": "(?<p>.)"}}]).start()
+    admin = Admin(gateway)
+    gateway.send(message("failed: web"))
+    ci, never = admin.get("/api/v1/rules").json["rules"]
+    assert (ci["name"], ci["hits"], never["name"], never["hits"], never["last"]) == ("ci", 1, "never", 0, None), (ci, never)
+    assert ci["file"].endswith("rules.json") and ci["line"] > 1
+    way = admin.get("/api/v1/flows").json["flows"][0]
+    assert (way["listener"], way["rule"], way["upstream"], way["folder"], way["count"]) == ("apps", "ci", "corp", "CI/web", 1), way
+    gateway.stop()
+
+
+def test_explain(world):
+    gateway = world.mailweir(None, [RULE]).start()
+    admin = Admin(gateway)
+    ask = {"from": "a@b.example", "to": ["ops@example.net"], "message": "Subject: failed: web\n\nbody\n"}
+    found = admin.post("/api/v1/explain", ask).json
+    assert found["decision"]["deliveries"][0]["folder"] == "CI/web", found
+    assert found["recipients"][0]["rules"][0]["rule"] == "ci", found
+    edited = json.dumps({"rules": [{**RULE, "then": [{"fileinto": {"upstream": "corp", "folder": "Edited"}}]}]})
+    found = admin.post("/api/v1/explain", {**ask, "rules": edited}).json
+    assert found["decision"]["deliveries"][0]["folder"] == "Edited", found
+    wrong = admin.post("/api/v1/explain", {**ask, "rules": '{"rules": [{"wenn": 1}]}'})
+    assert wrong.status == 422 and any("wenn" in one["text"] for one in wrong.json["problems"]), wrong.text
+    assert admin.post("/api/v1/explain", {**ask, "message_base64": "U3ViamVjdDogZmFpbGVkOiBhcGkNCg0K"}).json["decision"]["deliveries"][0]["folder"] == "CI/api"
+    for broken in ({**ask, "to": []}, {**ask, "to": [1]}, {**ask, "message": 1}, {**ask, "message_base64": "?"}):
+        assert admin.post("/api/v1/explain", broken).status == 400, broken
+    assert metric(admin, "mailweir_rule_messages_total") == {}, "explaining is not counted as mail"
+    gateway.stop()

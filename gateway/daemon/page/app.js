@@ -1,0 +1,150 @@
+// app - the frame: which view is shown, the live stream that all views share, keys, light and dark.
+
+import { follow } from "./api.js";
+import { count, h, say } from "./dom.js";
+import flow from "./view_flow.js";
+import log from "./view_log.js";
+import queue from "./view_queue.js";
+import rules from "./view_rules.js";
+import tester from "./view_tester.js";
+import upstreams from "./view_upstreams.js";
+import why from "./view_why.js";
+
+/** What is known of the gateway; views read it. */
+export const world = { state: null, seconds: [], lines: [] };
+const LINES_MAX = 1000;
+const SECONDS_MAX = 300;
+
+const views = [
+  { id: "flow", title: "Flow", view: flow },
+  { id: "queue", title: "Queue", view: queue, badge: (state) => state.queue.dead },
+  { id: "rules", title: "Rules", view: rules, badge: (state) => (state.rules.last_load_good ? 0 : 1) },
+  { id: "upstreams", title: "Upstreams", view: upstreams, badge: (state) => state.upstreams.filter((one) => one.state !== "open").length },
+  { id: "why", title: "Why", view: why },
+  { id: "tester", title: "Try a message", view: tester },
+  { id: "log", title: "Log", view: log },
+];
+
+const at = (id) => document.getElementById(id);
+let shown = null;
+
+// ---- views ----
+
+function show() {
+  const [id, ...rest] = location.hash.replace(/^#\/?/, "").split("/");
+  const next = views.find((one) => one.id === id) ?? views[0];
+  const argument = decodeURIComponent(rest.join("/"));
+  if (shown !== next) {
+    shown?.view.leave?.();
+    at("main").replaceChildren();
+    shown = next;
+    next.view.enter(at("main"), world, argument);
+    document.title = `${next.title} · mailweir`;
+    for (const link of at("tabs").children) {
+      if (link.dataset.id === next.id) {
+        link.setAttribute("aria-current", "page");
+        link.scrollIntoView({ block: "nearest", inline: "nearest" });
+      } else link.removeAttribute("aria-current");
+    }
+  } else next.view.open?.(argument);
+  if (world.state) next.view.update?.(world);
+}
+
+at("tabs").append(...views.map(({ id, title, badge }, i) => {
+  const badgeElement = badge && h("span", { class: "count", hidden: true });
+  return Object.assign(h("a", { href: `#/${id}`, "data-id": id, title: `key ${i + 1}` }, title, badgeElement), { badgeElement });
+}));
+addEventListener("hashchange", show);
+
+// ---- live ----
+
+function frame(state) {
+  const ready = at("ready");
+  say(at("host"), state.hostname);
+  say(ready, state.draining ? "shutting down" : state.ready ? "takes mail" : "does not take mail");
+  ready.className = `pill ${state.draining ? "warn" : state.ready ? "good" : "bad"}`;
+  ready.title = Object.entries(state.checks).map(([name, check]) => `${name}: ${check.reason}`).join("\n");
+  views.forEach(({ badge }, i) => {
+    const element = at("tabs").children[i].badgeElement;
+    if (element) {
+      const value = badge(state);
+      say(element, count(value));
+      element.hidden = !value;
+    }
+  });
+}
+
+const on = {
+  history({ seconds }) {
+    world.seconds = seconds;
+  },
+  state(state) {
+    const before = world.state;
+    world.state = state;
+    if (before && before.started === state.started && before.now !== state.now) {
+      world.seconds.push([
+        state.messages.accepted - before.messages.accepted,
+        state.messages.rejected + state.messages.deferred - before.messages.rejected - before.messages.deferred,
+        state.deliveries.filed - before.deliveries.filed,
+        state.deliveries.deferred - before.deliveries.deferred,
+        state.deliveries.dead - before.deliveries.dead,
+      ]);
+      world.seconds.splice(0, world.seconds.length - SECONDS_MAX);
+    }
+    frame(state);
+    shown.view.update?.(world);
+  },
+  log(line) {
+    world.lines.push(line);
+    if (world.lines.length > LINES_MAX + 200) world.lines.splice(0, 200);
+    shown.view.line?.(line, world);
+  },
+};
+
+function live(isLive) {
+  at("live").classList.toggle("on", isLive);
+  say(at("live-text"), isLive ? "live" : "offline");
+  if (isLive) world.lines = [];
+  else if (world.state) {
+    at("ready").className = "pill bad";
+    say(at("ready"), "no answer");
+  }
+}
+
+// ---- keys, light and dark ----
+
+const KEYS = [["1 – 7", "switch between the views"], ["/", "go to the search field"], ["r", "refresh this view"], ["t", "light or dark"], ["?", "this help"], ["Esc", "close what is open"]];
+
+function help() {
+  const dialog = h("dialog", { "aria-labelledby": "help-title" }, h("h2", { id: "help-title" }, "Keys"),
+    h("dl", { class: "keys" }, KEYS.flatMap(([key, what]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)])),
+    h("p", { class: "muted small" }, "Everything here can be done in a terminal too: mailweir status, top, queue, why, explain."),
+    h("form", { method: "dialog", class: "row" }, h("button", { class: "main" }, "Close")));
+  dialog.addEventListener("close", () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+function theme() {
+  const dark = document.documentElement.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+  document.documentElement.dataset.theme = dark === "dark" ? "light" : "dark";
+  localStorage.setItem("mailweir-theme", document.documentElement.dataset.theme);
+}
+
+const stored = localStorage.getItem("mailweir-theme");
+if (stored) document.documentElement.dataset.theme = stored;
+at("skip").addEventListener("click", (event) => (event.preventDefault(), at("main").focus()));
+at("theme").addEventListener("click", theme);
+at("help").addEventListener("click", help);
+addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]") || event.target.matches("input, textarea, select")) return;
+  const number = Number(event.key);
+  if (number >= 1 && number <= views.length) location.hash = "/" + views[number - 1].id;
+  else if (event.key === "/") (event.preventDefault(), document.querySelector("main input")?.focus());
+  else if (event.key === "r") shown.view.refresh?.();
+  else if (event.key === "t") theme();
+  else if (event.key === "?") help();
+});
+
+show();
+follow((name, value) => on[name]?.(value), live);

@@ -1,0 +1,230 @@
+// view_flow - where the mail goes, now: rates, the stream from listeners through rules to folders, the last messages.
+
+import { get } from "./api.js";
+import { clock, count, h, keep, rate, say, spark, table } from "./dom.js";
+
+const POLL_MS = 2000;
+const ROWS_MAX = 12; // of each column of the stream; the rest is one row
+const RECENT_MAX = 12;
+const WINDOW = 10; // seconds that rates are taken over
+
+let figures, stream, ways, recent, timer, known, rates;
+
+// ---- figures ----
+
+const FIGURES = [
+  { id: "in", what: "accepted", unit: "/s", column: 0 },
+  { id: "out", what: "filed", unit: "/s", column: 2 },
+  { id: "refused", what: "refused", unit: "/s", column: 1 },
+  { id: "waiting", what: "waiting in the spool", state: (state) => state.queue.waiting },
+  { id: "dead", what: "dead letters", state: (state) => state.queue.dead, bad: true },
+];
+
+function makeFigure(figure) {
+  const value = h("span", {}, "–");
+  const chart = h("svg");
+  figure.past = [];
+  return Object.assign(h("section", { class: "card figure", "aria-label": figure.what },
+    h("p", { class: "what" }, figure.what), h("p", { class: "value" }, value, figure.unit && h("small", {}, figure.unit)), chart), { value, chart });
+}
+
+function updateFigure(element, figure, world) {
+  if (figure.state) {
+    const value = figure.state(world.state);
+    figure.past.push(value);
+    figure.past.splice(0, figure.past.length - 300);
+    say(element.value, count(value));
+    element.classList.toggle("is-bad", Boolean(figure.bad && value));
+    spark(element.chart, figure.past);
+  } else {
+    const values = world.seconds.map((second) => second[figure.column]);
+    const last = values.slice(-WINDOW);
+    say(element.value, rate(last.reduce((a, b) => a + b, 0) / Math.max(1, last.length)));
+    spark(element.chart, values);
+  }
+}
+
+// ---- the stream ----
+
+const isRefused = (flow) => flow.upstream === "" && flow.folder !== "discarded";
+const wayKey = (flow) => [flow.listener, flow.rule, flow.upstream, flow.folder].join("\0");
+
+/** The names of one column with their sums, the largest first; what does not fit is one row. */
+function column(flows, name) {
+  const sums = new Map();
+  for (const flow of flows) {
+    const key = name(flow);
+    const row = sums.get(key) ?? { key, label: key, count: 0, refused: true };
+    row.count += flow.count;
+    row.refused &&= isRefused(flow);
+    row.upstream = flow.upstream;
+    sums.set(key, row);
+  }
+  const rows = [...sums.values()].sort((a, b) => b.count - a.count);
+  const kept = rows.slice(0, rows.length > ROWS_MAX ? ROWS_MAX - 1 : ROWS_MAX);
+  const rest = rows.slice(kept.length);
+  if (rest.length) kept.push({ key: "\0rest", label: `${rest.length} more`, count: rest.reduce((sum, row) => sum + row.count, 0), keys: new Set(rest.map((row) => row.key)) });
+  return kept;
+}
+
+const rowOf = (rows, key) => rows.find((row) => row.key === key) ?? rows.find((row) => row.keys?.has(key));
+
+/** Heights by share, but never so thin that a row cannot be seen or labelled. */
+function place(rows, height, total) {
+  const gap = 14, least = 20;
+  const room = height - gap * (rows.length - 1) - least * rows.length;
+  let y = 0;
+  for (const row of rows) {
+    row.y = y;
+    row.height = least + Math.max(0, room) * (row.count / total);
+    y += row.height + gap;
+  }
+}
+
+/** Ribbons between two columns: one for each pair of rows; at both ends in the order of the other end, so that few cross. */
+function ribbons(flows, left, right, leftName, rightName, x0, x1) {
+  const pairs = new Map();
+  for (const flow of flows) {
+    const from = rowOf(left, leftName(flow)), to = rowOf(right, rightName(flow));
+    const key = `${left.indexOf(from)} ${right.indexOf(to)}`;
+    const pair = pairs.get(key) ?? { from, to, count: 0, refused: true, active: false };
+    pair.count += flow.count;
+    pair.refused &&= isRefused(flow);
+    pair.active ||= rates.get(wayKey(flow)) > 0;
+    pairs.set(key, pair);
+  }
+  const all = [...pairs.values()];
+  const stack = (end, other) => {
+    for (const row of new Set(all.map((pair) => pair[end]))) {
+      let at = row.y;
+      for (const pair of all.filter((one) => one[end] === row).sort((one, two) => one[other].y - two[other].y)) {
+        const height = row.height * (pair.count / row.count);
+        pair[`${end}Y`] = at + height / 2;
+        pair.width = Math.min(pair.width ?? Infinity, height);
+        at += height;
+      }
+    }
+  };
+  stack("from", "to");
+  stack("to", "from");
+  const middle = (x0 + x1) / 2;
+  return all.map((pair) => ({ ...pair, width: Math.max(1.5, pair.width), title: `${pair.from.label} → ${pair.to.label}: ${count(pair.count)}`,
+    d: `M${x0},${pair.fromY.toFixed(1)} C${middle},${pair.fromY.toFixed(1)} ${middle},${pair.toY.toFixed(1)} ${x1},${pair.toY.toFixed(1)}` }));
+}
+
+function clip(text, most) {
+  return text.length > most ? `${text.slice(0, most - 1)}…` : text;
+}
+
+function node(row, x, anchor, sub, state) {
+  const inside = anchor === "end" ? x - 10 : x + 18;
+  const isDown = state.upstreams.some((one) => one.name === row.upstream && one.state !== "open");
+  const middle = row.y + row.height / 2;
+  return h("g", {}, h("rect", { class: `bar${row.refused ? " refused" : isDown && sub ? " down" : ""}`, x, y: row.y.toFixed(1), width: 8, height: row.height.toFixed(1), rx: 4 }),
+    h("text", { x: inside, y: (middle + (row.height > 30 ? -2 : 4)).toFixed(1), "text-anchor": anchor }, clip(row.label, 30),
+      row.height > 30 ? null : ` · ${count(row.count)}`),
+    row.height > 30 && h("text", { class: "sub", x: inside, y: (middle + 14).toFixed(1), "text-anchor": anchor }, count(row.count)));
+}
+
+function draw(state) {
+  const flows = known;
+  const total = flows.reduce((sum, flow) => sum + flow.count, 0);
+  stream.empty.hidden = total > 0;
+  stream.svg.toggleAttribute("hidden", total === 0);
+  if (!total) return;
+  const width = Math.max(720, stream.svg.parentElement.clientWidth - 36);
+  const lists = [column(flows, (flow) => flow.listener), column(flows, (flow) => flow.rule), column(flows, (flow) => flow.folder)];
+  const height = Math.max(220, Math.max(...lists.map((list) => list.length)) * 44);
+  const x = [0, Math.round(width * 0.4), width - 230];
+  lists.forEach((rows) => place(rows, height, total));
+  const [byListener, byRule, byFolder] = [(flow) => flow.listener, (flow) => flow.rule, (flow) => flow.folder];
+  const bands = [...ribbons(flows, lists[0], lists[1], byListener, byRule, x[0] + 8, x[1]), ...ribbons(flows, lists[1], lists[2], byRule, byFolder, x[1] + 8, x[2])];
+  stream.svg.setAttribute("viewBox", `0 -26 ${width} ${height + 34}`);
+  stream.svg.replaceChildren(
+    h("title", {}, `${count(total)} messages on ${flows.length} ways; the table below says the same`),
+    ...["listeners", "rules", "folders"].map((name, i) => h("text", { class: "head", x: x[i] + (i ? 18 : 0), y: -12 }, name)),
+    ...bands.map((one) => h("path", { class: `ribbon${one.refused ? " refused" : ""}`, d: one.d, "stroke-width": one.width.toFixed(1) }, h("title", {}, one.title))),
+    ...bands.filter((one) => one.active).map((one) => h("path", { class: `pulse${one.refused ? " refused" : ""}`, d: one.d })),
+    ...lists[0].map((row) => node(row, x[0], "start", false, state)),
+    ...lists[1].map((row) => node(row, x[1], "start", false, state)),
+    ...lists[2].map((row) => node(row, x[2], "start", true, state)));
+}
+
+function drawWays() {
+  const top = Math.max(1, ...known.map((flow) => flow.count));
+  const rows = [...known].sort((a, b) => b.count - a.count).slice(0, 100);
+  keep(ways.body, rows, wayKey, (flow) => {
+    const total = h("span"), bar = h("span", { class: "share" }), speed = h("span");
+    return Object.assign(h("tr", {}, ways.cell(0, flow.listener), ways.cell(1, flow.rule),
+      ways.cell(2, flow.upstream ? h("span", {}, h("span", { class: "muted" }, `${flow.upstream} `), flow.folder) : h("span", { class: isRefused(flow) ? "bad" : "muted" }, flow.folder), bar),
+      ways.cell(3, speed), ways.cell(4, total)), { total, bar, speed });
+  }, (row, flow) => {
+    const now = rates.get(wayKey(flow));
+    say(row.total, count(flow.count));
+    say(row.speed, now > 0 ? `${rate(now)}/s` : "");
+    row.bar.style.width = `${(flow.count / top) * 100}%`;
+  });
+}
+
+async function poll() {
+  clearTimeout(timer);
+  try {
+    const { flows } = await get("api/v1/flows");
+    const now = performance.now();
+    for (const flow of flows) {
+      const before = known.find((one) => wayKey(one) === wayKey(flow));
+      rates.set(wayKey(flow), known.at ? (flow.count - (before?.count ?? 0)) / ((now - known.at) / 1000) : 0);
+    }
+    known = Object.assign(flows, { at: now });
+    if (poll.world?.state && stream.svg.isConnected) {
+      draw(poll.world.state);
+      drawWays();
+    }
+  } catch {
+    // Asked again.
+  }
+  timer = setTimeout(poll, POLL_MS);
+}
+
+// ---- the last messages ----
+
+const WORDS = { accepted: ["in", "water"], filed: ["filed", "good"], rejected: ["refused", "bad"], deferred: ["put off", "warn"], dead_letter: ["dead", "bad"], abandoned: ["left", "warn"] };
+
+function addRecent(line) {
+  const word = WORDS[line["event.action"]];
+  if (!word || !recent) return;
+  const where = line.folder ? `${line.upstream}: ${line.folder}` : (line.to ?? []).join(", ");
+  const what = line["event.action"] === "accepted" ? `from ${line.from}` : line.rule ? `rule ${line.rule}` : line["error.message"] ?? line["reply.text"] ?? "";
+  recent.body.prepend(h("tr", {}, recent.cell(0, clock(line["@timestamp"])), recent.cell(1, h("span", { class: `pill ${word[1]}` }, word[0])),
+    recent.cell(2, where), recent.cell(3, h("span", { class: "muted" }, what)),
+    recent.cell(4, line.id && h("a", { class: "mono", href: `#/why/${encodeURIComponent(line.id)}`, "aria-label": `the story of ${line.id}` }, `…${line.id.slice(-6)}`))));
+  while (recent.body.children.length > RECENT_MAX) recent.body.lastChild.remove();
+  recent.empty.hidden = true;
+}
+
+export default {
+  enter(main, world) {
+    figures = FIGURES.map(makeFigure);
+    stream = { svg: h("svg", { class: "stream", role: "img", "aria-label": "The stream from listeners through rules to folders" }), empty: h("p", { class: "empty" }, "No message has come since the start.") };
+    ways = table("Ways", [["Listener"], ["Rule"], ["Folder"], ["Now", "num"], ["Messages", "num"]], "ways");
+    recent = { ...table("Last messages", [["Time"], ["-Outcome"], ["To"], ["What"], ["Story"]], "recent"), empty: h("p", { class: "empty" }, "The next message appears here.") };
+    main.append(h("h1", { class: "unseen" }, "Flow"), h("div", { class: "figures" }, figures),
+      h("section", { class: "card", "aria-labelledby": "h-stream" }, h("header", {}, h("h2", { id: "h-stream" }, "The stream"), h("span", { class: "muted small" }, "since the start; moving lines carry mail now")),
+        h("div", { class: "pad" }, stream.svg, stream.empty), ways.element),
+      h("section", { class: "card", "aria-labelledby": "h-recent" }, h("header", {}, h("h2", { id: "h-recent" }, "Last messages")), recent.element, recent.empty));
+    known = [];
+    rates = new Map();
+    poll.world = world;
+    world.lines.slice(-200).forEach(addRecent);
+    poll();
+  },
+  leave() {
+    clearTimeout(timer);
+    recent = null;
+  },
+  update(world) {
+    FIGURES.forEach((figure, i) => updateFigure(figures[i], figure, world));
+  },
+  line: addRecent,
+  refresh: () => poll(),
+};

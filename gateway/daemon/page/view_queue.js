@@ -1,0 +1,132 @@
+// view_queue - what waits, what is held, what is dead, and what can be done about it.
+
+import { get, post } from "./api.js";
+import { ago, bytes, confirm, count, h, keep, say, table, toast, until } from "./dom.js";
+
+const POLL_MS = 3000;
+const LIMIT = 200;
+const STATES = [["", "everything open"], ["waiting", "waiting"], ["held", "held"], ["dead", "dead letters"], ["filed", "filed"], ["dropped", "dropped"]];
+const KIND = { waiting: "water", held: "warn", dead: "bad", filed: "good", dropped: "" };
+const OPEN = new Set(["waiting", "held", "dead"]);
+const VERBS = { retry: "Retry", hold: "Hold", release: "Release", drop: "Drop" };
+const FITS = { waiting: ["retry", "hold", "drop"], held: ["release", "drop"], dead: ["retry", "drop"] };
+
+let list, timer, state, upstream, search, head, chosen, bar, all;
+
+const filter = () => ({ ...(state.value && { state: state.value }), ...(upstream.value && { upstream: upstream.value }) });
+
+function isShown(row) {
+  const text = search.value.toLowerCase();
+  return !text || [row.id, row.from, row.folder, row.rule, row.error?.text, ...(row.to ?? [])].some((value) => value?.toLowerCase().includes(text));
+}
+
+async function change(verb, select, what) {
+  if (verb === "drop" && !(await confirm("Drop for good?", `${what} will not be delivered, and cannot be brought back.`, "Drop", true))) return;
+  try {
+    const { changed, busy } = await post("api/v1/queue", { verb, select });
+    toast(`${VERBS[verb]}: ${count(changed)} done${busy ? `, ${count(busy)} are being delivered just now` : ""}.`);
+  } catch (error) {
+    toast(error.message, true);
+  }
+  poll();
+}
+
+async function changeChosen(verb) {
+  const ids = [...chosen];
+  if (verb === "drop" && !(await confirm("Drop for good?", `${ids.length} deliveries will not be made, and cannot be brought back.`, "Drop", true))) return;
+  let done = 0;
+  for (const id of ids) {
+    try {
+      done += (await post("api/v1/queue", { verb, select: { id } })).changed;
+    } catch (error) {
+      toast(`${id}: ${error.message}`, true);
+      break;
+    }
+  }
+  chosen.clear();
+  toast(`${VERBS[verb]}: ${count(done)} done.`);
+  poll();
+}
+
+function make(row) {
+  const pick = h("input", { type: "checkbox", "aria-label": `Choose ${row.id}`, onchange: () => {
+    chosen[pick.checked ? "add" : "delete"](row.id);
+    drawBar();
+  } });
+  const pill = h("span", { class: "pill" }), when = h("span", { class: "muted small" }), reason = h("p", { class: "small" }), actions = h("div", { class: "actions" });
+  return Object.assign(h("tr", {}, list.cell(0, pick), list.cell(1, pill, " ", when),
+    list.cell(2, h("a", { class: "mono", href: `#/why/${encodeURIComponent(row.message)}` }, `…${row.message.slice(-8)}`), h("div", { class: "small muted" }, `${bytes(row.size)}, ${ago(row.received_ms)}`)),
+    list.cell(3, h("div", {}, row.from || "<>"), h("div", { class: "small muted" }, `to ${(row.to ?? []).join(", ")}`)),
+    list.cell(4, h("div", {}, h("span", { class: "muted" }, `${row.upstream} `), row.folder), h("div", { class: "small muted" }, `rule ${row.rule}`), reason), list.cell(5, actions)), { pick, pill, when, reason, actions });
+}
+
+function update(element, row) {
+  element.pick.checked = chosen.has(row.id);
+  element.pick.disabled = !OPEN.has(row.state);
+  say(element.pill, row.state);
+  element.pill.className = `pill ${KIND[row.state]}`;
+  say(element.when, row.state === "waiting" ? `tried ${row.attempts} times, next ${until(row.due_ms)}` : row.changed_ms ? ago(row.changed_ms) : "");
+  say(element.reason, row.error ? `${row.error.during}: ${row.error.text}` : "");
+  element.reason.className = `small ${row.state === "dead" ? "bad" : "warn"}`;
+  if (element.shown !== row.state) {
+    element.shown = row.state;
+    element.actions.replaceChildren(...(FITS[row.state] ?? []).map((verb) =>
+      h("button", { type: "button", class: `tiny${verb === "drop" ? " danger" : ""}`, onclick: () => change(verb, { id: row.id }, `The delivery ${row.id}`) }, VERBS[verb])));
+  }
+}
+
+function drawBar() {
+  const number = chosen.size;
+  say(bar.text, number ? `${count(number)} chosen` : "");
+  bar.element.hidden = !number;
+}
+
+function draw(rows) {
+  keep(list.body, rows.filter(isShown), (row) => row.id, make, update);
+  list.empty.hidden = list.body.children.length > 0;
+  for (const id of chosen) if (!rows.some((row) => row.id === id)) chosen.delete(id);
+  drawBar();
+}
+
+async function poll() {
+  clearTimeout(timer);
+  try {
+    const query = new URLSearchParams({ ...filter(), limit: LIMIT });
+    const { deliveries, summary } = await get(`api/v1/queue?${query}`);
+    all = deliveries;
+    const known = new Set([...upstream.options].map((option) => option.value));
+    for (const name of Object.keys(summary.upstreams)) if (!known.has(name)) upstream.append(h("option", { value: name }, name));
+    const oldest = Math.min(...Object.values(summary.upstreams).map((one) => one.oldest_ms ?? Infinity));
+    say(head, `${deliveries.length === LIMIT ? `the first ${LIMIT} shown` : `${count(deliveries.length)} shown`}${Number.isFinite(oldest) ? `; the oldest came ${ago(oldest)}` : ""}`);
+    draw(all);
+  } catch (error) {
+    say(head, error.message);
+  }
+  timer = setTimeout(poll, POLL_MS);
+}
+
+export default {
+  enter(main) {
+    chosen = new Set();
+    all = [];
+    const again = () => (chosen.clear(), poll());
+    state = h("select", { onchange: again, "aria-label": "State" }, STATES.map(([value, name]) => h("option", { value }, name)));
+    upstream = h("select", { onchange: again, "aria-label": "Upstream" }, h("option", { value: "" }, "all upstreams"));
+    search = h("input", { type: "search", placeholder: "Find sender, folder, reason", "aria-label": "Find in the queue", oninput: () => draw(all) });
+    head = h("p", { class: "muted", role: "status" });
+    const everything = h("input", { type: "checkbox", "aria-label": "Choose all shown", onchange: () => {
+      chosen.clear();
+      if (everything.checked) all.filter(isShown).filter((row) => OPEN.has(row.state)).forEach((row) => chosen.add(row.id));
+      draw(all);
+    } });
+    list = { ...table("Deliveries", [["-Choose"], ["State"], ["Message"], ["From and to"], ["Where it goes, and why not yet"], ["-Actions"]]), empty: h("p", { class: "empty" }, "Nothing here: all mail is where it belongs.") };
+    list.element.querySelector("th").replaceChildren(everything, h("span", { class: "unseen" }, "Choose"));
+    const text = h("span");
+    bar = { text, element: h("div", { class: "row", hidden: true }, text, Object.keys(VERBS).map((verb) => h("button", { type: "button", class: `tiny${verb === "drop" ? " danger" : ""}`, onclick: () => changeChosen(verb) }, VERBS[verb]))) };
+    main.append(h("section", { class: "card", "aria-labelledby": "h-queue" },
+      h("header", {}, h("h1", { id: "h-queue" }, "Queue"), head, h("span", { class: "space" }), bar.element, search, state, upstream), list.element, list.empty));
+    poll();
+  },
+  leave: () => clearTimeout(timer),
+  refresh: () => poll(),
+};

@@ -1,0 +1,94 @@
+// view_upstreams - each IMAP account: open, paused or being tried; what it does, what it said last.
+
+import { get, post } from "./api.js";
+import { ago, count, h, keep, say, toast, until } from "./dom.js";
+
+const POLL_MS = 3000;
+let cards, timer, shown;
+let queues = { paused: [], upstreams: {} };
+const KIND = { open: "good", probing: "warn", paused: "bad" };
+
+function fact(name) {
+  const value = h("dd", { class: "num" });
+  return [h("dt", {}, name), value];
+}
+
+const FACTS = [
+  ["waiting in the spool", (one) => count(queues.upstreams[one.name]?.waiting)],
+  ["filed", (one) => count(one.filed)],
+  ["put off", (one) => count(one.deferred)],
+  ["dead letters", (one) => count(one.dead)],
+  ["under way", (one) => count(one.active)],
+  ["connections", (one) => (one.connections == null ? `at most ${one.connections_max}` : `${one.connections} of ${one.connections_max}`)],
+  ["append, median / 99 %", (one) => (one.filed ? `${one.append_ms_median} / ${one.append_ms_99} ms` : "–")],
+  ["last filed", (one) => ago(one.last_filed)],
+  ["tried again", (one) => (one.paused_until ? until(one.paused_until) : "")],
+  ["certificate", (one) => (one.certificate_expires ? `${until(one.certificate_expires)}` : "")],
+  ["token", (one) => (one.token_expires ? `${until(one.token_expires)}` : "")],
+];
+
+async function act(name, verb) {
+  try {
+    await post(`api/v1/upstreams/${encodeURIComponent(name)}/${verb}`);
+    toast(verb === "pause" ? `${name} is paused; its mail waits in the spool.` : `${name} goes on.`);
+  } catch (error) {
+    toast(error.message, true);
+  }
+  poll();
+}
+
+/** What waits for each upstream, and which of them an operator has stopped, stands in the spool. */
+async function poll() {
+  clearTimeout(timer);
+  try {
+    queues = (await get("api/v1/queue?limit=1")).summary;
+    if (shown) draw(shown);
+  } catch {
+    // Asked again.
+  }
+  timer = setTimeout(poll, POLL_MS);
+}
+
+const isStopped = (name) => queues.paused.includes(name) || queues.paused.includes("");
+
+function make(one) {
+  const state = h("span", { class: "pill" }), error = h("p", { class: "small" }), facts = FACTS.map(([name]) => fact(name));
+  const button = h("button", { type: "button", class: "tiny", onclick: () => act(one.name, button.dataset.verb) });
+  return Object.assign(h("section", { class: "card", "aria-label": `Upstream ${one.name}` }, h("header", {}, h("h2", {}, one.name), h("span", { class: "muted small mono" }, `${one.address}:${one.port}`), h("span", { class: "space" }), state, button),
+    h("div", { class: "pad" }, h("dl", { class: "facts" }, facts), error)), { state, error, facts, button });
+}
+
+function update(card, one) {
+  const stopped = isStopped(one.name);
+  say(card.state, stopped ? "stopped by hand" : one.state);
+  card.state.className = `pill ${stopped ? "warn" : KIND[one.state] ?? ""}`;
+  card.button.dataset.verb = stopped ? "resume" : "pause";
+  say(card.button, stopped ? "Resume" : "Pause");
+  FACTS.forEach(([, value], i) => {
+    const text = value(one);
+    say(card.facts[i][1], text);
+    card.facts[i].forEach((element) => (element.hidden = text === ""));
+  });
+  const last = one.last_error;
+  say(card.error, last ? `${ago(last.at)}, ${last.where}: ${last.message}` : "");
+  card.error.className = `small ${one.state === "open" ? "muted" : "bad"}`;
+}
+
+function draw(state) {
+  shown = state;
+  keep(cards, state.upstreams, (one) => one.name, make, update);
+}
+
+export default {
+  enter(main) {
+    poll();
+    cards = h("div", { class: "upstreams" });
+    main.append(h("h1", {}, "Upstreams"), cards);
+  },
+  leave() {
+    clearTimeout(timer);
+    shown = null;
+  },
+  update: ({ state }) => draw(state),
+  refresh: () => poll(),
+};
