@@ -1,0 +1,226 @@
+// page - drives the built-in page as people do, in Debian's Chromium; see test_page.
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { chromium } from "playwright-core";
+
+const { URL: BASE, TOKEN, OUT } = process.env;
+const axe = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
+const VIEWS = ["flow", "queue", "rules", "upstreams", "why", "tester", "log"];
+
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
+const problems = [];
+
+/** A page of its own; whatever it says on its console, or is refused, is a failure. */
+async function open(options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1360, height: 900 }, bypassCSP: false, ...options });
+  const page = await context.newPage();
+  page.on("console", (line) => line.type() === "error" && !/status of 4(01|22)/.test(line.text()) && problems.push(`console: ${line.text()}`));
+  page.on("pageerror", (error) => problems.push(`error: ${error.message}`));
+  page.on("request", (request) => request.url().startsWith(BASE) || request.url().startsWith("data:") || problems.push(`asks elsewhere: ${request.url()}`));
+  await page.goto(BASE);
+  await page.getByLabel("Token", { exact: true }).fill(TOKEN);
+  await page.getByRole("button", { name: "Open" }).click();
+  await page.locator(".live.on").waitFor();
+  await page.locator("#ready.good").waitFor();
+  return page;
+}
+
+async function check(page, name) {
+  // axe's own script needs a way past the policy that the page is served with.
+  await page.evaluate(await (await import("node:fs/promises")).readFile(axe, "utf8"));
+  const { violations } = await page.evaluate(() => window.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "best-practice"] }));
+  for (const one of violations) problems.push(`axe, ${name}: ${one.id}: ${one.help}: ${one.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(" | ")}`);
+}
+
+/** A message that waits for the upstream that is down. */
+async function waitingId(page) {
+  const answer = await page.request.get(`${BASE}api/v1/queue?upstream=archive`, { headers: { Authorization: `Bearer ${TOKEN}` } });
+  return (await answer.json()).deliveries[0].message;
+}
+
+const rows = (page, label) => page.locator(`table[aria-label="${label}"] tbody tr`);
+const toast = (page, text) => page.locator(".toast", { hasText: text }).first().waitFor();
+
+const tests = {
+  async "every view, light and dark, desk and phone"() {
+    for (const [device, options] of [["desk", {}], ["phone", { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, deviceScaleFactor: 2 }]]) {
+      for (const colorScheme of ["light", "dark"]) {
+        const page = await open({ ...options, colorScheme });
+        for (const view of VIEWS) {
+          await page.goto(`${BASE}#/${view}`);
+          await page.locator(`#tabs [data-id=${view}][aria-current]`).waitFor();
+          if (view === "flow") await page.locator("table[aria-label=Ways] tbody tr").nth(3).waitFor();
+          if (view === "queue") await page.locator("table[aria-label=Deliveries] tbody tr").nth(2).waitFor();
+          if (view === "why") {
+            const id = await waitingId(page);
+            await page.goto(`${BASE}#/why/${id}`);
+            await page.locator(".story li").first().waitFor();
+          }
+          if (view === "tester") {
+            await page.getByRole("button", { name: "Try", exact: true }).click();
+            await page.locator(".trace mark").first().waitFor();
+          }
+          if (view === "rules") await page.locator("table[aria-label=Rules] tbody tr").nth(1).waitFor();
+          await page.waitForTimeout(1200); // a second of live data in the picture
+          await check(page, `${view} ${device} ${colorScheme}`);
+          await page.screenshot({ path: `${OUT}/${view}-${device}-${colorScheme}.png`, fullPage: true });
+          const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+          if (wide > 0) problems.push(`${view} ${device}: ${wide} pixels too wide`);
+        }
+        await page.context().close();
+      }
+    }
+  },
+  async "the queue: hold, release, retry, drop, one and many"() {
+    const page = await open();
+    await page.goto(`${BASE}#/queue`);
+    await page.getByLabel("Upstream").selectOption("archive").catch(() => page.waitForTimeout(500));
+    const row = rows(page, "Deliveries").first();
+    await row.waitFor();
+    const id = await row.locator("input").getAttribute("aria-label");
+    const same = rows(page, "Deliveries").filter({ has: page.locator(`input[aria-label="${id}"]`) });
+    await same.getByRole("button", { name: "Hold" }).click();
+    await same.locator(".pill", { hasText: "held" }).waitFor();
+    await same.getByRole("button", { name: "Release" }).click();
+    await same.locator(".pill", { hasText: "waiting" }).waitFor();
+    await same.getByRole("button", { name: "Retry" }).click();
+    await toast(page, "Retry");
+    await same.getByRole("button", { name: "Drop" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Cancel" }).click();
+    assert.equal(await same.count(), 1, "a cancelled drop does nothing");
+    await same.getByRole("button", { name: "Hold" }).click();
+    await same.locator(".pill", { hasText: "held" }).waitFor();
+    await same.getByRole("button", { name: "Drop" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Drop" }).click();
+    await same.waitFor({ state: "detached" });
+    await page.getByLabel("Choose all shown").check();
+    await page.getByText(/\d+ chosen/).waitFor();
+    await page.locator("header").getByRole("button", { name: "Hold", exact: true }).click();
+    await toast(page, "Hold");
+    await page.getByLabel("State").selectOption("held");
+    await rows(page, "Deliveries").nth(1).waitFor();
+    await page.getByLabel("Find in the queue").fill("nothing like this");
+    await page.getByText("Nothing here").waitFor();
+    await page.context().close();
+  },
+
+  async "upstreams: pause and resume"() {
+    const page = await open();
+    await page.goto(`${BASE}#/upstreams`);
+    const card = page.getByLabel("Upstream archive");
+    await card.getByRole("button", { name: "Pause" }).click();
+    await card.getByText("stopped by hand").waitFor();
+    await card.getByRole("button", { name: "Resume" }).click();
+    await card.getByRole("button", { name: "Pause" }).waitFor();
+    await page.context().close();
+  },
+
+  async "rules: find, the ones that never act, reload"() {
+    const page = await open();
+    await page.goto(`${BASE}#/rules`);
+    await rows(page, "Rules").filter({ hasText: "ci-failures" }).waitFor();
+    await page.getByLabel("Which rules").selectOption("never");
+    assert.deepEqual(await rows(page, "Rules").locator("strong").allTextContents(), ["old-ticket-system"]);
+    await page.getByLabel("Which rules").selectOption("all");
+    await page.getByLabel("Find a rule").fill("inv");
+    assert.deepEqual(await rows(page, "Rules").locator("strong").allTextContents(), ["invoices"]);
+    await page.getByRole("button", { name: "Reload" }).click();
+    await toast(page, "Reloaded: 6 rules");
+    await page.context().close();
+  },
+
+  async "why: from the last messages to the story, and on to the tester"() {
+    const page = await open();
+    await rows(page, "Last messages").first().getByRole("link").click();
+    await page.locator(".story li").first().waitFor();
+    await page.getByLabel("Message id, delivery id or Message-ID").fill("nonsense");
+    await page.getByRole("button", { name: "Tell" }).click();
+    await page.getByText("No such message is known").waitFor();
+    await page.goto(`${BASE}#/why/${await waitingId(page)}`);
+    await page.getByRole("link", { name: "Try it with the rules" }).click();
+    await page.getByText("The message is filed").waitFor();
+    await page.locator("summary", { hasText: "archive-copies" }).waitFor();
+    await page.context().close();
+  },
+
+  async "tester: a dropped file, edited rules, and what is wrong with them"() {
+    const page = await open();
+    await page.goto(`${BASE}#/tester`);
+    const eml = Buffer.concat([Buffer.from("From: x@y.example\r\nTo: z@example.net\r\nSubject: failed: caf"), Buffer.from([0xe9]), Buffer.from("\r\n\r\nbody\r\n")]);
+    await page.locator("input[type=file]").setInputFiles({ name: "m.eml", mimeType: "message/rfc822", buffer: eml });
+    await page.getByRole("button", { name: "Try", exact: true }).click();
+    await page.getByText("The message is filed").waitFor();
+    assert.equal(await page.getByLabel("From", { exact: true }).inputValue(), "x@y.example");
+    await page.getByLabel("with edited rules").check();
+    await page.getByRole("button", { name: "Try", exact: true }).click();
+    await page.locator("summary", { hasText: "example" }).waitFor();
+    await page.getByRole("textbox", { name: "Edited rules" }).fill('{"rules": [{"name": "x", "wenn": 1}]}');
+    await page.getByRole("button", { name: "Try", exact: true }).click();
+    await page.getByText("cannot be loaded").waitFor();
+    await page.getByText(/line 1, column/).first().waitFor();
+    await page.context().close();
+  },
+
+  async "log: find, hold still, levels"() {
+    const page = await open();
+    await page.goto(`${BASE}#/log`);
+    await page.locator(".line").nth(5).waitFor();
+    await page.getByLabel("Find in the log").fill("ready");
+    await page.getByRole("button", { name: "Hold still" }).click();
+    await page.getByRole("button", { name: "Go on" }).click();
+    await page.getByLabel("smtp").selectOption("warning");
+    await toast(page, "smtp now writes warning");
+    await page.getByLabel("smtp").selectOption("info");
+    await page.context().close();
+  },
+
+  async "keys, light and dark, and what stays after a reload"() {
+    const page = await open({ colorScheme: "light" });
+    for (const [key, view] of VIEWS.map((view, i) => [String(i + 1), view])) {
+      await page.keyboard.press(key);
+      await page.locator(`#tabs [data-id=${view}][aria-current]`).waitFor();
+    }
+    await page.keyboard.press("3");
+    await page.locator("#tabs [data-id=rules][aria-current]").waitFor();
+    await page.keyboard.press("/");
+    await page.keyboard.type("1");
+    assert.ok(page.url().endsWith("#/rules"), "a key in a field is text");
+    await page.keyboard.press("Escape");
+    await page.locator("#help").click();
+    await page.getByRole("dialog").getByText("switch between the views").waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByLabel("Switch between light and dark").click();
+    assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), "dark");
+    await page.reload();
+    await page.locator(".live.on").waitFor();
+    assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), "dark");
+    assert.equal(await page.evaluate(() => document.cookie), "");
+    await page.context().close();
+  },
+
+  async "what mail brings is text, never markup"() {
+    const page = await open();
+    await page.goto(`${BASE}#/tester`);
+    await page.getByLabel("Message; paste one").fill('Subject: failed: <img src=x onerror=alert(1)>\n\n<script>alert(2)</script>\n');
+    page.on("dialog", () => problems.push("a script of a message ran"));
+    await page.getByRole("button", { name: "Try", exact: true }).click();
+    await page.getByText("The message is").waitFor();
+    assert.equal(await page.locator("main img, main script").count(), 0);
+    const response = await page.request.get(BASE);
+    assert.match(response.headers()["content-security-policy"], /default-src 'none'/);
+    await page.context().close();
+  },
+};
+
+for (const [name, test] of Object.entries(tests)) {
+  if (process.argv[2] && !name.includes(process.argv[2])) continue;
+  try {
+    await test();
+    console.log(`ok      ${name}`);
+  } catch (error) {
+    problems.push(`${name}: ${error.stack}`);
+  }
+}
+await browser.close();
+console.log(problems.join("\n"));
+assert.equal(problems.length, 0);

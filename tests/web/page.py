@@ -1,0 +1,83 @@
+"""page - a gateway with traffic, and the page's tests (page.mjs) against it."""
+import contextlib
+import os
+import pathlib
+import smtplib
+import subprocess
+import threading
+
+from harness import ROOT, free_port, message, wait
+
+TOKEN = "a token for the page's tests"
+RULES = [
+    {"name": "archive-copies", "if": {"header": "X-Archive", "matches": "yes"},
+     "then": [{"fileinto": {"upstream": "archive", "folder": "Copies"}}, {"stop": True}]},
+    {"name": "ci-failures", "if": {"header": "Subject", "matches": "^failed: (?<project>[\\w.-]+)"},
+     "then": [{"fileinto": {"upstream": "corp", "folder": "CI/${project}", "flags": ["\\Flagged", "ci"]}}, {"stop": True}]},
+    {"name": "invoices", "if": {"header": "Subject", "matches": "(?i)invoice"},
+     "then": [{"fileinto": {"upstream": "corp", "folder": "Finance/Invoices"}}, {"stop": True}]},
+    {"name": "scanner", "if": {"header": "X-Scanner", "matches": "."},
+     "then": [{"fileinto": {"upstream": "corp", "folder": "Scans"}}, {"stop": True}]},
+    {"name": "no-executables", "if": {"header": "X-Virus", "matches": "."},
+     "then": [{"reject": "Not here"}]},
+    {"name": "old-ticket-system", "if": {"header": "X-Ticket-1998", "matches": "."},
+     "then": [{"fileinto": {"upstream": "corp", "folder": "Tickets"}}, {"stop": True}]},
+]
+SUBJECTS = ["failed: web", "failed: web", "failed: api", "Invoice 2026-1107", "Invoice 2026-1108", "Invoice 2026-1109", "hello",
+            "disk almost full on db3", "backup finished", "failed: mobile-app"]
+
+
+def start(world):
+    gateway = world.mailweir(world.dovecot(), RULES)
+    port = free_port()
+    gateway.configuration["listeners"].append({"name": "devices", "address": f"127.0.0.1:{free_port()}"})
+    gateway.configuration["upstreams"]["archive"] = {
+        "address": "127.0.0.1:1", "tls": {"mode": "none"}, "auth": {"username": "a", "password": "b"},
+        "retry": {"initial": "200ms", "maximum": "2s"}}
+    gateway.configuration["admin"] = {"address": f"127.0.0.1:{port}", "token": TOKEN, "max_requests": 1000}
+    gateway.start()
+    return gateway, port
+
+
+def send_some(gateway, port, number):
+    gateway.port = port
+    for i in range(number):
+        if i % 40 == 39:
+            refuse_one(gateway)
+        extra = "X-Scanner: 3rd floor\r\n" if i % 9 == 8 else "X-Archive: yes\r\n" if i % 13 == 12 else ""
+        gateway.send(message(SUBJECTS[i % len(SUBJECTS)], number=i, extra=extra), sender="app@example.com")
+
+
+def refuse_one(gateway):
+    with gateway.smtp() as client, contextlib.suppress(smtplib.SMTPException):
+        client.sendmail("app@example.com", ["ops@example.net"], message("hello", extra="X-Virus: yes\r\n"))
+
+
+def traffic(gateway, stop):
+    """A steady trickle, so that there is something live to see."""
+    i = 0
+    while not stop.wait(0.15):
+        gateway.send(message(SUBJECTS[i % len(SUBJECTS)], number=i))
+        i += 1
+
+
+def test_page(world):
+    gateway, port = start(world)
+    listeners = gateway.configuration["listeners"]
+    apps = gateway.port
+    send_some(gateway, int(listeners[1]["address"].rsplit(":", 1)[1]), 30)
+    send_some(gateway, apps, 120)
+    wait(lambda: len(gateway.events("filed")) >= 100, "filed messages")
+    stop = threading.Event()
+    sender = threading.Thread(target=traffic, args=(gateway, stop), daemon=True)
+    sender.start()
+    out = ROOT / "build/web"
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        done = subprocess.run(["node", str(pathlib.Path(__file__).with_name("page.mjs"))], timeout=600, env={
+            **os.environ, "URL": f"http://127.0.0.1:{port}/", "TOKEN": TOKEN, "OUT": str(out), "SMTP_PORT": str(apps)})
+    finally:
+        stop.set()
+        sender.join()
+    assert done.returncode == 0, "the page's tests failed; what they said stands above"
+    gateway.stop()
