@@ -12,7 +12,7 @@
 #define TEXT_MAX (2u << 20)
 
 /* Before the gateway looks for what may have been filed, a second copy after an uncertain append is no fault. */
-static const bool exactly_once = false;
+static const bool exactly_once = true;
 
 const struct sim_place_info sim_places[SIM_PLACES] = {
     [SIM_PLACE_INBOX] = {0, "INBOX"},

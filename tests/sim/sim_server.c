@@ -23,6 +23,7 @@ void sim_session_say(struct sim_session *session, const char *format, ...)
     va_start(args, format);
     buf_vprintf(&out, format, args);
     va_end(args);
+    sim_say("server %u says on %u: %.100s", session->server->index, session->number, buf_text(&out));
     buf_append_text(&out, "\r\n");
     sim_link_send(session->link, buf_bytes(&out));
     buf_done(&out);
@@ -172,6 +173,7 @@ static bool take_one(struct sim_session *session)
     buf_init(&line, LINE_MAX_LEN);
     buf_append_bytes(&line, bytes_slice(in, 0, (size_t)end));
     buf_consume(&session->in, (size_t)end + 2);
+    sim_say("server %u hears on %u: %.100s", session->server->index, session->number, buf_text(&line));
     bool was_whole = session->link != NULL;
     take_line(session, buf_bytes(&line));
     buf_done(&line);
@@ -279,6 +281,7 @@ static void *on_accept(void *ctx, struct sim_link *link, struct sim_link_trouble
     }
     struct sim_session *session = expect_calloc(1, sizeof *session);
     session->server = server;
+    session->number = ++server->session_count;
     session->link = link;
     buf_init(&session->in, INPUT_MAX);
     list_append(&server->sessions, &session->all);

@@ -37,6 +37,7 @@ struct sim_server {
     struct sim_folder folders[SIM_SERVER_FOLDERS];
     size_t folder_count;
     struct list sessions;
+    unsigned session_count;
 };
 
 struct sim_token {
@@ -47,6 +48,7 @@ struct sim_token {
 struct sim_session {
     struct list all;
     struct sim_server *server;
+    unsigned number; /* for the trace */
     struct sim_link *link;
     struct buf in;
     struct sim_event *event; /* works on what has come */

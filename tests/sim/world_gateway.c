@@ -52,7 +52,7 @@ static struct {
     struct gateway *gateway;
     struct sim_client *clients[CLIENTS];
     struct sim_server *servers[2];
-    bool faults_over;
+    bool stopping, faults_over;
 } world;
 
 /* ---- the gateway's life ---- */
@@ -90,6 +90,7 @@ static void on_crash(void *ctx)
     (void)ctx;
     sim_say("--- crash");
     world.gateway = NULL;
+    world.stopping = false;
     sim_disk_crash();
     sim_link_crash();
     sim_gateway_after(SIM_SECOND, start, NULL);
@@ -99,6 +100,7 @@ static void free_gateway(void *ctx)
 {
     (void)ctx;
     gateway_free(&world.gateway);
+    world.stopping = false;
     sim_say("--- stopped");
     sim_gateway_after(SIM_SECOND, start, NULL);
 }
@@ -112,7 +114,8 @@ static void on_drained(void *ctx)
 static void stop(void *ctx)
 {
     (void)ctx;
-    if (world.gateway != NULL) {
+    if (world.gateway != NULL && !world.stopping) {
+        world.stopping = true;
         gateway_drain(world.gateway, on_drained, NULL);
     }
 }
@@ -120,7 +123,7 @@ static void stop(void *ctx)
 static void reload(void *ctx)
 {
     (void)ctx;
-    if (world.gateway != NULL) {
+    if (world.gateway != NULL && !world.stopping) {
         gateway_reload(world.gateway);
     }
 }
