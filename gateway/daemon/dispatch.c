@@ -47,6 +47,8 @@ static void wake_at(struct dispatch_upstream *upstream, int64_t when_ms)
     net_timer_start(upstream->timer, (uint64_t)(wait < LONGEST_WAIT_MS ? wait : LONGEST_WAIT_MS));
 }
 
+static void check_drained(struct dispatch *dispatch);
+
 static void on_due(void *ctx, struct spool_item **items, size_t count, bool more, int64_t next_due_ms)
 {
     struct dispatch_upstream *upstream = ctx;
@@ -63,6 +65,7 @@ static void on_due(void *ctx, struct spool_item **items, size_t count, bool more
         wake_at(upstream, next_due_ms >= 0 ? next_due_ms : INT64_MAX);
     }
     fetch(upstream);
+    check_drained(upstream->dispatch); /* it may have been the last thing that a drain waits for */
 }
 
 static void fetch(struct dispatch_upstream *upstream)

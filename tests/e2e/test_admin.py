@@ -61,7 +61,7 @@ def test_metrics_count_what_happens(world):
     assert metric(admin, "mailweir_rule_messages_total")['{rule="say \\"hi\\""}'] == 2
     assert metric(admin, "mailweir_decisions_total")['{action="filed"}'] == 3
     assert metric(admin, "mailweir_append_duration_seconds_count")['{upstream="corp"}'] == 3
-    assert metric(admin, "mailweir_queue_deliveries")['{state="waiting"}'] == 0
+    wait(lambda: metric(admin, "mailweir_queue_deliveries")['{state="waiting"}'] == 0, "empty queue")
     assert metric(admin, "mailweir_config_last_reload_successful")[""] == 1
     assert metric(admin, "mailweir_delivered_bytes_total")['{upstream="corp"}'] > 300
     text = admin.get("/metrics").text

@@ -41,6 +41,7 @@ static struct world {
     struct imapc_outcome answer; /* what the pool answers by itself, when answering is on */
     bool answering;
     bool reads_body;
+    unsigned fetch_turns;
 } world;
 
 static struct config_upstream upstream_config = {.name = "corp", .retry_initial = 20, .retry_maximum = 40, .give_up = 60000};
@@ -83,6 +84,7 @@ void spool_set_offer(struct spool *spool, spool_offer_fn *fn, void *ctx)
 }
 
 struct fetch {
+    unsigned turns; /* of the loop that the answer still takes */
     int64_t now;
     size_t limit;
     spool_due_fn *done;
@@ -92,6 +94,10 @@ struct fetch {
 static void answer_fetch(void *ctx)
 {
     struct fetch *fetch = ctx;
+    if (fetch->turns-- > 0) {
+        net_defer(world.loop, answer_fetch, fetch);
+        return;
+    }
     struct spool_item *items[64];
     size_t count = 0;
     bool more = false;
@@ -131,7 +137,7 @@ void spool_fetch_due(struct spool *spool, const char *upstream, int64_t now_ms, 
     (void)spool;
     assert_string_equal(upstream, "corp");
     struct fetch *fetch = expect_calloc(1, sizeof *fetch);
-    *fetch = (struct fetch){now_ms, limit, done, ctx};
+    *fetch = (struct fetch){world.fetch_turns, now_ms, limit, done, ctx};
     world.fetches++;
     net_defer(world.loop, answer_fetch, fetch);
 }
@@ -421,6 +427,22 @@ static void a_drain_gives_everything_back(void **state)
     assert_int_equal(world.held, 0);
 }
 
+static void a_drain_waits_for_a_fetch_and_no_longer(void **state)
+{
+    (void)state;
+    put_on_disk(1);
+    world.fetch_turns = 5;
+    dispatch_start(world.dispatch); /* a fetch is under way, and ends after the pools */
+    dispatch_drain(world.dispatch, 1000, on_drained, NULL);
+    struct net_timer *timer = net_timer_new(world.loop, stop_loop, world.loop);
+    net_timer_start(timer, 5000);
+    net_loop_run(world.loop);
+    net_timer_free(&timer);
+    assert_true(world.drained);
+    assert_int_equal(world.append_count, 0);
+    assert_int_equal(world.held, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -429,6 +451,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_dead_upstream_is_paused_and_probed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(each_fault_has_its_outcome, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_drain_gives_everything_back, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_drain_waits_for_a_fetch_and_no_longer, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
