@@ -75,6 +75,7 @@ struct config_listener {
     uint64_t max_errors;
     uint64_t max_unknown_commands;
     uint64_t max_auth_failures;
+    uint64_t max_auth_failures_per_network;
     uint64_t max_transactions;
     uint64_t max_received;
     uint64_t command_timeout;

@@ -108,6 +108,8 @@ static const struct config_key keys[] = {
      .help = "unknown commands before the session is ended"},
     {"max_auth_failures", CONFIG_NUMBER, AT(max_auth_failures), .fallback = "3", .least = 1, .most = 100,
      .help = "failed logins before the session is ended"},
+    {"max_auth_failures_per_network", CONFIG_NUMBER, AT(max_auth_failures_per_network), .fallback = "30", .most = 1000000,
+     .help = "failed logins from one network within 15 minutes; above, it is refused with 421; 0 is no limit"},
     {"max_transactions", CONFIG_NUMBER, AT(max_transactions), .fallback = "1000", .least = 1, .most = 1000000,
      .help = "messages in one session; announced by LIMITS"},
     {"max_received", CONFIG_NUMBER, AT(max_received), .fallback = "100", .least = 1, .most = 1000,

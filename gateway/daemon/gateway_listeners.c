@@ -26,6 +26,7 @@ static struct smtpd_limits limits_of(const struct config_listener *config)
         .max_errors = (unsigned)config->max_errors,
         .max_unknown_commands = (unsigned)config->max_unknown_commands,
         .max_auth_failures = (unsigned)config->max_auth_failures,
+        .max_auth_failures_per_network = (unsigned)config->max_auth_failures_per_network,
         .max_transactions = (unsigned)config->max_transactions,
         .max_received = (unsigned)config->max_received,
         .command_timeout_ms = config->command_timeout,

@@ -36,6 +36,7 @@ void smtpd_limits_default(struct smtpd_limits *limits)
         .max_errors = 20,
         .max_unknown_commands = 10,
         .max_auth_failures = 3,
+        .max_auth_failures_per_network = 30,
         .max_transactions = 1000,
         .max_received = 100,
         .command_timeout_ms = 300 * 1000,

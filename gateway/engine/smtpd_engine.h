@@ -33,6 +33,7 @@ struct smtpd_limits {
     unsigned max_errors;                /* replies 4xx/5xx to commands, since the last accepted message, before 421 */
     unsigned max_unknown_commands;      /* per session, before 421 */
     unsigned max_auth_failures;         /* per session, before 421 */
+    unsigned max_auth_failures_per_network; /* within 15 minutes, before it is refused without a look; 0: no limit */
     unsigned max_transactions;          /* per session */
     unsigned max_received;              /* Received fields in a message; above: 554, it loops */
     uint64_t command_timeout_ms;        /* waiting for a command, or for a TLS handshake */

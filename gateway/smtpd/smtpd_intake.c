@@ -54,6 +54,7 @@ static void log_message(struct smtpd_session *session, const struct mail_envelop
               LOG_LIST("to", to, to_count), recipients, LOG_INT("size", session->size),
               LOG_LIST("rules", decision->rules, decision->rule_count), LOG_STR("email.message_id", session->message_id),
               LOG_STR("tls", envelope->client.tls_version), LOG_STR("tls.cipher", envelope->client.tls_cipher),
+              LOG_STR("tls.client.subject", envelope->client.tls_peer),
               LOG_STR("envid", envelope->envid), LOG_STR("rule", refusal == NULL ? NULL : decision->rule), code,
               LOG_STR("reply.enhanced", refusal == NULL ? NULL : refusal->enhanced),
               LOG_STR("reply.text", refusal == NULL ? NULL : refusal->text));

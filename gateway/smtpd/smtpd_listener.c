@@ -9,8 +9,6 @@
 #define OPTIONS_MAX ((size_t)16 << 20)
 #define OUTPUT_MAX ((size_t)64 << 10)
 #define OUTPUT_LOW ((size_t)4 << 10)
-/* Failed logins of one network within 15 minutes before it is refused without a look. */
-#define MAX_FAILURES_PER_NETWORK 30
 
 /* ---- who may connect, and who may send ---- */
 
@@ -53,7 +51,7 @@ struct smtpd_answer smtpd_listener_admit(struct smtpd_listener *listener, const 
         return (struct smtpd_answer){554, "5.7.1", "your network may not send here; closing"};
     }
     if (!smtpd_listener_trusts(listener, peer) &&
-        smtpd_logins_blocked(listener->smtpd->logins, peer, MAX_FAILURES_PER_NETWORK)) {
+        smtpd_logins_blocked(listener->smtpd->logins, peer, options->limits.max_auth_failures_per_network)) {
         smtpd_note_limit(listener->smtpd, SMTPD_LIMIT_AUTH_FAILURES_PER_NETWORK);
         return (struct smtpd_answer){421, "4.7.0", "too many failed logins from your network; try again later"};
     }

@@ -670,6 +670,66 @@ def test_flood_of_connections_and_unread_replies(world):
     gateway.stop()
 
 
+def test_hundred_thousand_recipients(world):
+    """Those within the limit are taken, the others are put off, and a client that does not listen is sent away."""
+    gateway = world.mailweir(None)
+    gateway.start()
+    raw = Raw(gateway.port)
+    raw.reply()
+    raw.say(b"EHLO c\r\n")
+    raw.say(b"MAIL FROM:<app@example.com>\r\n")
+
+    def send_all():
+        with contextlib.suppress(OSError):
+            raw.socket.sendall(b"".join(b"RCPT TO:<r%d@example.net>\r\n" % number for number in range(100000)))
+    sender = threading.Thread(target=send_all)
+    sender.start()
+    codes = []
+    with contextlib.suppress(OSError):
+        while reply := raw.reply():
+            codes.append(reply[:3])
+    sender.join()
+    assert codes.count(b"250") == 1000 and set(codes[1000:-1]) == {b"452"} and codes[-1] == b"421", (len(codes), codes[-3:])
+    raw.close()
+    gateway.send(message("still alive"))
+    gateway.stop()
+
+
+def test_brute_force_runs_into_walls(world):
+    """Each failure is slower to hear, the third ends the session, and at the network's limit it is not heard any more."""
+    gateway = world.mailweir(None)
+    listener(gateway).update(auth={"users": add_user(gateway), "required": True, "in_clear": True},
+                             timeouts={"greeting": "1ms"}, max_auth_failures_per_network=4)
+    gateway.start()
+    attempts = 0
+    while True:
+        raw = Raw(gateway.port)
+        if raw.reply().startswith(b"421 4.7.0"):
+            break
+        raw.say(b"EHLO c\r\n")
+        for _ in range(3):
+            attempts += 1
+            reply = raw.say(b"AUTH PLAIN " + base64.b64encode(b"\0app\0guess%d" % attempts) + b"\r\n")
+            assert reply.startswith(b"535 5.7.8"), reply
+            if attempts == 4:
+                break
+        assert attempts < 10
+        raw.close()
+    assert attempts == 4
+    gateway.stop()
+
+
+def test_five_hundred_transactions_in_one_session(world):
+    gateway = world.mailweir(None)
+    gateway.start()
+    with gateway.smtp() as client:
+        client.ehlo()
+        for number in range(500):
+            client.sendmail("app@example.com", ["ops@example.net"], message("one of many", number=number))
+    assert len(gateway.events("accepted")) == 500
+    gateway.stop()
+
+
 def test_log_injection(world):
     gateway = world.mailweir(None)
     listener(gateway).update(auth={"users": add_user(gateway), "in_clear": True})
