@@ -20,6 +20,8 @@ static const struct verb {
     {"hold", queue_change, "ID | SELECTION | --all", "keep deliveries back until they are released"},
     {"release", queue_change, "ID | SELECTION | --all", "let held deliveries go"},
     {"drop", queue_change, "ID | SELECTION | --all", "give deliveries up for good"},
+    {"reroute", queue_reroute, "ID | SELECTION | --all [--dry-run]", "run today's rules over what waits"},
+    {"export", queue_export, "ID | SELECTION | --all --to PATH", "copy messages out, as .eml files or an mbox"},
     {"pause", queue_change, "[UPSTREAM]", "deliver nothing to an upstream, or to all"},
     {"resume", queue_change, "[UPSTREAM]", "end a pause"},
 };

@@ -39,11 +39,20 @@ void queue_age(int64_t since_ms, char out[32]);
 /* The story of one message, as text. */
 void queue_print_story(const json_t *story);
 
+/* Whether the options choose anything; and: takes an id from the arguments, or complains when nothing is chosen. */
+bool queue_is_chosen(const struct queue_options *options);
+int queue_choose(struct queue_options *options, int argc, char **argv);
+/* Calls fn once for each chosen message, until all were done; the first exit code that is not EX_OK is returned. */
+typedef int queue_message_fn(void *ctx, struct spool_index *index, uint64_t message, const char *id);
+int queue_each_message(const struct queue_options *options, queue_message_fn *fn, void *ctx);
+
 /* Verbs; argv[1] … are their arguments. Each returns the exit code. */
 int queue_list(struct queue_options *options, int argc, char **argv);
 int queue_summary(struct queue_options *options, int argc, char **argv);
 int queue_show(struct queue_options *options, int argc, char **argv);
 int queue_cat(struct queue_options *options, int argc, char **argv);
+int queue_export(struct queue_options *options, int argc, char **argv);
+int queue_reroute(struct queue_options *options, int argc, char **argv);
 /* retry, hold, release, drop, pause and resume: argv[0] is the verb. */
 int queue_change(struct queue_options *options, int argc, char **argv);
 

@@ -48,12 +48,6 @@ static int call(const struct queue_options *options, json_t *request)
     return exit_code;
 }
 
-static bool is_chosen(const struct spool_select *select)
-{
-    return select->id != NULL || select->message_id != NULL || select->state != NULL || select->upstream != NULL ||
-           select->folder != NULL || select->sender != NULL || select->rule != NULL || select->before_ms != 0;
-}
-
 static int pause_or_resume(struct queue_options *options, int argc, char **argv)
 {
     json_t *request = json_pack("{s:s}", "verb", argv[0]);
@@ -95,15 +89,9 @@ int queue_change(struct queue_options *options, int argc, char **argv)
     if (strcmp(argv[0], "pause") == 0 || strcmp(argv[0], "resume") == 0) {
         return pause_or_resume(options, argc, argv);
     }
-    if (argc > 2) {
-        fprintf(stderr, "mailweir queue %s: one id at a time, or a selection\n", argv[0]);
-        return EX_USAGE;
-    }
-    options->select.id = argc > 1 ? argv[1] : NULL;
-    if (!is_chosen(&options->select) && !options->all) {
-        fprintf(stderr, "mailweir queue %s: name an id or choose with --state, --upstream, …; --all means all of them\n",
-                argv[0]);
-        return EX_USAGE;
+    int exit_code = queue_choose(options, argc, argv);
+    if (exit_code != EX_OK) {
+        return exit_code;
     }
     if (options->dry_run) {
         return count_only(options);

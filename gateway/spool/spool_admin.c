@@ -14,7 +14,6 @@
 #define POLL_MS 500
 /* How often a caller looks for its reply. */
 #define CALLER_POLL_MS 50
-#define REQUEST_ARENA_MAX (16u << 20)
 
 struct request {
     struct spool *spool;
@@ -157,7 +156,7 @@ static int run_verb(struct request *request)
 void spool_admin_request(struct spool *spool, const char *text, spool_admin_fn *done, void *ctx)
 {
     struct request *request = expect_calloc(1, sizeof *request);
-    *request = (struct request){.spool = spool, .done = done, .ctx = ctx, .arena = arena_new(REQUEST_ARENA_MAX)};
+    *request = (struct request){.spool = spool, .done = done, .ctx = ctx, .arena = arena_new(SPOOL_ADMIN_REQUEST_MAX)};
     request->root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
     if (run_verb(request) != 0) {
         net_defer(spool->loop, answer_refusal, request);

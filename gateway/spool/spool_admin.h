@@ -17,6 +17,9 @@
 
 #include "spool/spool.h"
 
+/* Octets of one request. */
+#define SPOOL_ADMIN_REQUEST_MAX (16u << 20)
+
 /* reply is JSON, valid during the call. */
 typedef void spool_admin_fn(void *ctx, const char *reply);
 /* Does what the request asks for; done comes once, when it is durable or has failed. */

@@ -89,3 +89,27 @@ def test_sent_again(world):
     wait(lambda: dovecot.count() == 2 and gateway.events("duplicate"), "two messages")
     gateway.stop()
     assert dovecot.count() == 2
+
+
+def test_reroute_and_export(world):
+    """Rules that changed run over what waits, first without doing it; messages are copied out as files and as an mbox."""
+    dovecot = world.dovecot()
+    gateway = world.mailweir(dovecot).start()
+    changed(gateway, "pause")
+    octets = [message(f"number {n}", number=n, body="line\r\nFrom me\r\n>From you") for n in range(3)]
+    ids = [gateway.send(o) for o in octets]
+    gateway.rules.append({"name": "odd", "if": {"header": "Subject", "matches": "^number 1"},
+                          "then": [{"fileinto": {"upstream": "corp", "folder": "Odd"}}, {"stop": True}]})
+    assert "1 would move, 2 stay" in queue(gateway, "reroute", "--all", "--dry-run")
+    assert {d["folder"] for d in listed(gateway)} == {"INBOX"}
+    assert f"{ids[1]}: corp:INBOX -> corp:Odd" in queue(gateway, "reroute", "--all")
+    queue(gateway, "export", "--all", "--to", str(gateway.folder / "out"))
+    assert (gateway.folder / "out" / (ids[2] + ".eml")).read_bytes() == octets[2]
+    queue(gateway, "export", "--all", "--to", str(gateway.folder / "out.mbox"), "--format", "mbox")
+    mbox = (gateway.folder / "out.mbox").read_text()
+    assert mbox.count("\nFrom app@example.com ") == 2 and mbox.startswith("From app@example.com ")
+    assert mbox.count("\n>From me\n>>From you\n") == 3
+    changed(gateway, "resume")
+    wait(lambda: dovecot.count() == 2 and dovecot.count("Odd") == 1, "all three messages")
+    assert "rerouted by" in gateway.run("why", ids[1])[1]
+    gateway.stop()

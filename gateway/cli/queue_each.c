@@ -1,0 +1,89 @@
+/*
+ * queue_each - calls a function for each message of a selection, once, however many of its deliveries are chosen.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "base/expect.h"
+#include "cli/queue.h"
+
+struct ids {
+    char **items;
+    size_t count, room;
+};
+
+static int note_id(void *ctx, const json_t *object)
+{
+    struct ids *ids = ctx;
+    const char *id = json_string_value(json_object_get(object, "message"));
+    if (ids->count > 0 && strcmp(ids->items[ids->count - 1], id) == 0) {
+        return 0; /* deliveries of one message come one behind the other */
+    }
+    if (ids->count == ids->room) {
+        ids->room = ids->room == 0 ? 64 : ids->room * 2;
+        ids->items = expect_memory(realloc(ids->items, ids->room * sizeof *ids->items));
+    }
+    ids->items[ids->count++] = expect_strdup(id);
+    return 0;
+}
+
+static int each_id(struct spool_index *index, const struct ids *ids, queue_message_fn *fn, void *ctx, struct fault *fault)
+{
+    int exit_code = EX_OK;
+    for (size_t i = 0; i < ids->count; i++) {
+        uint64_t message;
+        size_t count = 0;
+        if (spool_query_find(index, ids->items[i], &message, 1, &count, fault) != 0) {
+            return queue_failed(fault);
+        }
+        int result = count == 0 ? EX_OK : fn(ctx, index, message, ids->items[i]);
+        exit_code = exit_code == EX_OK ? result : exit_code;
+    }
+    return exit_code;
+}
+
+int queue_each_message(const struct queue_options *options, queue_message_fn *fn, void *ctx)
+{
+    int exit_code = EX_OK;
+    struct fault fault = FAULT_INIT;
+    struct ids ids = {0};
+    struct spool_index *index = queue_open(options, &exit_code);
+    if (index == NULL) {
+        return exit_code;
+    }
+    if (spool_query_list(index, &options->select, 0, note_id, &ids, &fault) != 0) {
+        exit_code = queue_failed(&fault);
+    } else {
+        exit_code = each_id(index, &ids, fn, ctx, &fault);
+    }
+    for (size_t i = 0; i < ids.count; i++) {
+        free(ids.items[i]);
+    }
+    free(ids.items);
+    spool_index_close(&index);
+    return exit_code;
+}
+
+bool queue_is_chosen(const struct queue_options *options)
+{
+    const struct spool_select *select = &options->select;
+    return options->all || select->id != NULL || select->message_id != NULL || select->state != NULL ||
+           select->upstream != NULL || select->folder != NULL || select->sender != NULL || select->rule != NULL ||
+           select->before_ms != 0;
+}
+
+int queue_choose(struct queue_options *options, int argc, char **argv)
+{
+    if (argc > 2) {
+        fprintf(stderr, "mailweir queue %s: one id at a time, or a selection\n", argv[0]);
+        return EX_USAGE;
+    }
+    options->select.id = argc > 1 ? argv[1] : NULL;
+    if (!queue_is_chosen(options)) {
+        fprintf(stderr, "mailweir queue %s: name an id or choose with --state, --upstream, …; --all means all of them\n", argv[0]);
+        return EX_USAGE;
+    }
+    return EX_OK;
+}

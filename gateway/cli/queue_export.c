@@ -1,0 +1,160 @@
+/*
+ * queue_export - `mailweir queue export`: messages as files of their own (as received) or as one mbox (the "mboxrd" kind: lines that
+ * begin with "From ", quoted or not, get one more ">"; line ends become LF).
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <time.h>
+
+#include "cli/queue.h"
+#include "spool/spool_export.h"
+
+#define PATH_LEN 4096
+
+struct export {
+    const struct queue_options *options;
+    FILE *out; /* the mbox, or the file of this message */
+    bool mbox;
+    bool at_start; /* of a line */
+    size_t quotes; /* ">" seen since then and not yet written */
+    uint64_t count;
+};
+
+/* ---- the mbox ---- */
+
+static bool write_octets(struct export *export, struct bytes data)
+{
+    return fwrite(data.ptr, 1, data.len, export->out) == data.len;
+}
+
+/* One line, or what a piece ends with; quoting looks at the beginning of lines only. A "From " that two pieces divide is quoted too: the
+ * decision is made at its "F". */
+static bool write_line(struct export *export, struct bytes line)
+{
+    if (export->at_start) {
+        size_t quotes = 0;
+        while (quotes < line.len && line.ptr[quotes] == '>') {
+            quotes++;
+        }
+        struct bytes rest = bytes_from(line, quotes);
+        bool from = rest.len > 0 && memcmp(rest.ptr, "From ", rest.len < 5 ? rest.len : 5) == 0;
+        if (from && fputc('>', export->out) == EOF) {
+            return false;
+        }
+    }
+    export->at_start = line.len > 0 && line.ptr[line.len - 1] == '\n';
+    if (export->at_start && line.len > 1 && line.ptr[line.len - 2] == '\r') {
+        return write_octets(export, bytes_slice(line, 0, line.len - 2)) && fputc('\n', export->out) != EOF;
+    }
+    return write_octets(export, line);
+}
+
+static int write_mbox(void *ctx, struct bytes piece)
+{
+    struct export *export = ctx;
+    while (piece.len > 0) {
+        ptrdiff_t end = bytes_find_octet(piece, '\n');
+        size_t len = end < 0 ? piece.len : (size_t)end + 1;
+        if (!write_line(export, bytes_slice(piece, 0, len))) {
+            return -1;
+        }
+        piece = bytes_from(piece, len);
+    }
+    return 0;
+}
+
+static int write_plain(void *ctx, struct bytes piece)
+{
+    return write_octets(ctx, piece) ? 0 : -1;
+}
+
+static void begin_mbox_message(struct export *export, struct spool_index *index, uint64_t message)
+{
+    json_t *story = NULL;
+    char date[40] = "Thu Jan  1 00:00:00 1970";
+    if (spool_query_story(index, message, &story, NULL) == 0 && story != NULL) {
+        time_t seconds = (time_t)(json_integer_value(json_object_get(story, "received_ms")) / 1000);
+        struct tm parts;
+        strftime(date, sizeof date, "%a %b %e %H:%M:%S %Y", gmtime_r(&seconds, &parts));
+    }
+    const char *from = json_string_value(json_object_get(json_object_get(story, "envelope"), "from"));
+    fprintf(export->out, "From %s %s\n", from == NULL || from[0] == '\0' ? "MAILER-DAEMON" : from, date);
+    export->at_start = true;
+    json_decref(story);
+}
+
+/* ---- messages ---- */
+
+static int failed(const char *path)
+{
+    fprintf(stderr, "mailweir: cannot write %s: %s\n", path, strerror(errno));
+    return EX_CANTCREAT;
+}
+
+static int export_body(struct export *export, struct spool_index *index, uint64_t message, const char *id)
+{
+    struct fault fault = FAULT_INIT;
+    int (*fn)(void *ctx, struct bytes piece) = export->mbox ? write_mbox : write_plain;
+    if (spool_export_body(export->options->spool, index, message, fn, export, &fault) != 0) {
+        fprintf(stderr, "mailweir: %s is left out: %s\n", id, fault.text);
+        return 1;
+    }
+    export->count++;
+    return EX_OK;
+}
+
+static int export_message(void *ctx, struct spool_index *index, uint64_t message, const char *id)
+{
+    struct export *export = ctx;
+    char path[PATH_LEN];
+    if (export->mbox) {
+        begin_mbox_message(export, index, message);
+        int result = export_body(export, index, message, id);
+        fputs(export->at_start ? "\n" : "\n\n", export->out);
+        return ferror(export->out) != 0 ? failed(export->options->to) : result;
+    }
+    snprintf(path, sizeof path, "%s/%s.eml", export->options->to, id);
+    export->out = fopen(path, "wbx");
+    if (export->out == NULL) {
+        return failed(path);
+    }
+    int result = export_body(export, index, message, id);
+    bool broken = ferror(export->out) != 0;
+    return fclose(export->out) != 0 || broken ? failed(path) : result;
+}
+
+static int open_target(struct export *export)
+{
+    const char *to = export->options->to;
+    if (!export->mbox) {
+        return mkdir(to, 0700) == 0 || errno == EEXIST ? EX_OK : failed(to);
+    }
+    export->out = fopen(to, "wbx");
+    return export->out == NULL ? failed(to) : EX_OK;
+}
+
+int queue_export(struct queue_options *options, int argc, char **argv)
+{
+    struct export export = {.options = options, .mbox = options->format != NULL && strcmp(options->format, "mbox") == 0};
+    int exit_code = queue_choose(options, argc, argv);
+    if (exit_code != EX_OK) {
+        return exit_code;
+    }
+    if (options->to == NULL || (options->format != NULL && !export.mbox && strcmp(options->format, "eml") != 0)) {
+        fprintf(stderr, "mailweir queue export: say where to with --to; --format is eml or mbox\n");
+        return EX_USAGE;
+    }
+    if ((exit_code = open_target(&export)) != EX_OK) {
+        return exit_code;
+    }
+    exit_code = queue_each_message(options, export_message, &export);
+    if (export.mbox && fclose(export.out) != 0) {
+        exit_code = failed(options->to);
+    }
+    printf("%" PRIu64 " exported\n", export.count);
+    return exit_code;
+}
