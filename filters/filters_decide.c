@@ -104,7 +104,9 @@ static enum ending run_candidates(struct filters_builder *builder, const struct 
     for (size_t word = 0; word < filters_index_words(group->index); word++) {
         for (uint64_t bits = candidates[word]; bits != 0; bits &= bits - 1) {
             size_t i = word * 64 + (size_t)__builtin_ctzll(bits);
-            enum ending ending = run_rule(builder, group, &group->rules[i]);
+            enum ending ending = filters_index_says_no(group->index, &builder->run, i)
+                                     ? THROUGH
+                                     : run_rule(builder, group, &group->rules[i]);
             if (ending != THROUGH) {
                 return ending;
             }

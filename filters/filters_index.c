@@ -34,7 +34,14 @@ struct list_entry {
     struct posting posting;
 };
 
+/* A rule's pattern that must match for it to act; pattern NULL: there is none. */
+struct quick {
+    const struct filters_pattern *pattern;
+    const struct filters_subject *subject;
+};
+
 struct filters_index {
+    struct quick *quick;
     size_t words;
     uint64_t *always;
     struct table *tables;
@@ -185,14 +192,29 @@ static void add_rule(struct filters_index *index, const struct filters_rule *rul
     }
 }
 
+/* The first test of the condition when it is a pattern, and nothing before it can fail. */
+static const struct filters_condition *first_pattern(const struct filters_condition *condition)
+{
+    while (condition != NULL && condition->kind == FILTERS_ALL) {
+        condition = condition->children[0];
+    }
+    bool is = condition != NULL && condition->kind == FILTERS_TEST && condition->operator == FILTERS_MATCHES;
+    return is && !condition->per_recipient ? condition : NULL;
+}
+
 struct filters_index *filters_index_new(const struct filters_set *set, const struct filters_group *group)
 {
     (void)set;
     struct filters_index *index = expect_calloc(1, sizeof *index);
     index->words = group->rule_count / 64 + 1;
     index->always = expect_calloc(index->words, sizeof *index->always);
+    index->quick = expect_calloc(group->rule_count + 1, sizeof *index->quick);
     for (size_t i = 0; i < group->rule_count; i++) {
         add_rule(index, &group->rules[i], (uint32_t)i);
+        const struct filters_condition *first = first_pattern(group->rules[i].condition);
+        if (first != NULL) {
+            index->quick[i] = (struct quick){first->pattern, first->subject};
+        }
     }
     return index;
 }
@@ -218,6 +240,7 @@ void filters_index_free(struct filters_index **index)
     free((*index)->tables);
     free((*index)->lists);
     free((*index)->always);
+    free((*index)->quick);
     free(*index);
     *index = NULL;
 }
@@ -316,4 +339,22 @@ int filters_index_candidates(const struct filters_index *index, struct filters_r
         }
     }
     return 0;
+}
+
+bool filters_index_says_no(const struct filters_index *index, struct filters_run *run, size_t i)
+{
+    const struct quick *quick = &index->quick[i];
+    if (quick->pattern == NULL) {
+        return false;
+    }
+    const struct filters_fetched *fetched = &run->fetched[quick->subject->number];
+    if (fetched->state != FILTERS_FETCHED) {
+        return false; /* the long way fetches it */
+    }
+    for (size_t j = 0; j < fetched->count; j++) {
+        if (filters_pattern_match(quick->pattern, run->matcher, fetched->values[j].text) != 0) {
+            return false; /* it matches, or a limit was hit: the long way tells what follows */
+        }
+    }
+    return true;
 }

@@ -21,4 +21,10 @@ size_t filters_index_words(const struct filters_index *index);
  */
 int filters_index_candidates(const struct filters_index *index, struct filters_run *run, uint64_t *candidates);
 
+/*
+ * Whether rule i of the group, a candidate, has said no already: its condition cannot hold unless one pattern matches, and that one was tried here. A
+ * set of rules is mostly such patterns, and most of them do not match: this is the short way for them.
+ */
+bool filters_index_says_no(const struct filters_index *index, struct filters_run *run, size_t i);
+
 #endif

@@ -15,6 +15,7 @@
 #include "base/map.h"
 
 #define POINTER_MAX 4096
+#define SMALL_LIST 1000 /* nodes below a list that is searched from its beginning */
 
 struct node {
     uint32_t value; /* offset of the value's first octet */
@@ -23,7 +24,15 @@ struct node {
 };
 #define NO_KEY UINT32_MAX
 
+/* Places are mostly asked for in order: where the last answers were found is where the next search begins. */
+struct hint {
+    size_t counted, line, column; /* the place of offset `counted` */
+    const struct node *parent;   /* of the list whose item was looked for last */
+    size_t index, child;         /* its number, and its node's */
+};
+
 struct filters_json {
+    struct hint *hint;
     char *name;
     json_t *root;
     uint8_t *text;
@@ -49,16 +58,19 @@ struct pass {
 
 static void place_of_offset(const struct filters_json *json, size_t offset, size_t *line_r, size_t *column_r)
 {
-    size_t line = 1, start = 0;
-    for (const uint8_t *end; (end = memchr(json->text + start, '\n', offset - start)) != NULL; line++) {
-        start = (size_t)(end - json->text) + 1;
+    struct hint *hint = json->hint;
+    if (offset < hint->counted || hint->line == 0) {
+        *hint = (struct hint){.line = 1, .column = 1, .parent = hint->parent, .index = hint->index, .child = hint->child};
     }
-    size_t column = 1;
-    for (size_t i = start; i < offset; i++) {
-        column += (json->text[i] & 0xc0) != 0x80;
+    for (const uint8_t *end; (end = memchr(json->text + hint->counted, '\n', offset - hint->counted)) != NULL; hint->line++) {
+        hint->counted = (size_t)(end - json->text) + 1;
+        hint->column = 1;
     }
-    *line_r = line;
-    *column_r = column;
+    for (; hint->counted < offset; hint->counted++) {
+        hint->column += (json->text[hint->counted] & 0xc0) != 0x80;
+    }
+    *line_r = hint->line;
+    *column_r = hint->column;
 }
 
 /* The key between the quotes with its escapes resolved, by jansson itself; NULL never comes for an accepted text. */
@@ -250,6 +262,7 @@ struct filters_json *filters_json_parse(const char *name, struct bytes text, str
 {
     struct filters_json *json = expect_calloc(1, sizeof *json);
     json->name = expect_strdup(name);
+    json->hint = expect_calloc(1, sizeof *json->hint);
     json->len = text.len;
     size_t copied = text.len > FILTERS_JSON_MAX_SIZE ? 0 : text.len;
     json->text = expect_calloc(1, copied + 1);
@@ -277,6 +290,7 @@ void filters_json_free(struct filters_json **json)
     free((*json)->nodes);
     free((*json)->text);
     free((*json)->name);
+    free((*json)->hint);
     free(*json);
     *json = NULL;
 }
@@ -321,16 +335,37 @@ static bool key_is(const struct filters_json *json, const struct node *node, str
     return is;
 }
 
+/* Item `index` of a list, or NULL. */
+static const struct node *item_of(const struct filters_json *json, const struct node *parent, uint64_t index)
+{
+    struct hint *hint = json->hint;
+    struct hint small = {.parent = NULL};
+    if (parent->next - (size_t)(parent - json->nodes) < SMALL_LIST) {
+        hint = &small; /* not worth the hint of a large list */
+    }
+    if (hint->parent != parent || hint->index > index) {
+        hint->parent = parent;
+        hint->index = 0;
+        hint->child = (size_t)(parent - json->nodes) + 1;
+    }
+    while (hint->child < parent->next && hint->index < index) {
+        hint->child = json->nodes[hint->child].next;
+        hint->index++;
+    }
+    return hint->child < parent->next ? &json->nodes[hint->child] : NULL;
+}
+
 /* The child that the token names, or NULL. */
 static const struct node *child_of(const struct filters_json *json, const struct node *parent, struct bytes token)
 {
     uint64_t index;
-    bool is_number = bytes_to_u64(token, &index);
-    size_t seen = 0;
-    for (size_t i = (size_t)(parent - json->nodes) + 1; i < parent->next; i = json->nodes[i].next, seen++) {
-        const struct node *node = &json->nodes[i];
-        if (node->key == NO_KEY ? is_number && index == seen : key_is(json, node, token)) {
-            return node;
+    size_t first = (size_t)(parent - json->nodes) + 1;
+    if (first < parent->next && json->nodes[first].key == NO_KEY) {
+        return bytes_to_u64(token, &index) ? item_of(json, parent, index) : NULL;
+    }
+    for (size_t i = first; i < parent->next; i = json->nodes[i].next) {
+        if (key_is(json, &json->nodes[i], token)) {
+            return &json->nodes[i];
         }
     }
     return NULL;
