@@ -137,6 +137,7 @@ struct config {
     uint64_t shutdown_timeout;
     struct config_admin admin;
     struct filters_set *rule_set; /* loaded from the rule files */
+    struct config_strings sources; /* every file that was read, and every folder that was looked through: whose change asks for a reload */
 };
 
 /*
@@ -151,7 +152,10 @@ struct config *config_load_untested(const char *file, struct filters_problems *p
  * the file is not JSON or a rule has an error.
  */
 struct config *config_load_rules(const char *file, struct filters_problems *problems);
-/* Reads what a rule file names, from that file's folder; blocks. For filters_load() and filters_test_run(). */
+/*
+ * Reads what a rule file names, from that file's folder; blocks. For filters_load() and filters_test_run(). ctx: the struct config whose sources the
+ * file joins, or NULL.
+ */
 int config_read_beside(void *ctx, const char *from, const char *path, struct buf *out, struct fault *fault);
 /* Loads rules from texts under this configuration's upstreams and default, as config_load() does from files; blocks. NULL when there is any error. */
 struct filters_set *config_rules(const struct config *config, const struct filters_source *sources, size_t count,

@@ -16,6 +16,7 @@
 
 #define CONFIG_FILE_MAX (4u << 20)
 #define RULE_FILES_MAX 1000
+#define SOURCES_MAX 10000
 #define CONFIG_ARENA_MAX (256u << 20)
 
 struct rule_files {
@@ -38,6 +39,23 @@ static char *folder_of(struct arena *arena, const char *file)
     }
     size_t len = slash == file ? 1 : (size_t)(slash - file);
     return expect_memory(arena_copy(arena, bytes_at(file, len)));
+}
+
+static void note_source(struct config *config, const char *path)
+{
+    size_t count = config->sources.count;
+    const char **items = (const char **)(uintptr_t)config->sources.items;
+    if (count == SOURCES_MAX) {
+        return;
+    }
+    if ((count & (count - 1)) == 0) { /* room in powers of two */
+        items = expect_memory(arena_array(config->arena, count == 0 ? 1 : count * 2, sizeof *items));
+        for (size_t i = 0; i < count; i++) {
+            items[i] = config->sources.items[i];
+        }
+        config->sources.items = items;
+    }
+    items[config->sources.count++] = expect_memory(arena_text(config->arena, path));
 }
 
 /* The file's text in the arena, or an empty view with NULL after a problem was added. */
@@ -79,6 +97,7 @@ static void add_source(struct rule_files *files, const char *path)
         filters_problems_add(files->problems, FILTERS_ERROR, path, 0, 0, "", "more than %d rule files", RULE_FILES_MAX);
         return;
     }
+    note_source(files->config, path);
     struct bytes text = read_text(files->config->arena, path, files->problems);
     if (text.ptr != NULL) {
         files->sources[files->count++] = (struct filters_source){.name = path, .text = text};
@@ -91,6 +110,7 @@ static void add_matching(struct rule_files *files, const char *path)
     files->folder = folder_of(arena, path);
     files->pattern = strrchr(path, '/') + 1;
     files->name_count = 0;
+    note_source(files->config, files->folder);
     struct fault fault = FAULT_INIT;
     if (net_file_list(files->folder, note_name, files, &fault) < 0) {
         filters_problems_add(files->problems, FILTERS_ERROR, files->config->file, 0, 0, "/rules", "%s: %s", files->folder,
@@ -125,7 +145,6 @@ static void collect_rule_files(struct rule_files *files, const char *folder)
 
 int config_read_beside(void *ctx, const char *from, const char *path, struct buf *out, struct fault *fault)
 {
-    (void)ctx;
     struct buf full;
     buf_init(&full, 8192);
     const char *slash = strrchr(from, '/');
@@ -133,13 +152,17 @@ int config_read_beside(void *ctx, const char *from, const char *path, struct buf
         buf_append(&full, from, (size_t)(slash - from) + 1);
     }
     buf_append_text(&full, path);
+    if (ctx != NULL) {
+        note_source(ctx, buf_text(&full));
+    }
     int result = net_file_read_all(buf_text(&full), out, fault);
     buf_done(&full);
     return result;
 }
 
-struct filters_set *config_rules(const struct config *config, const struct filters_source *sources, size_t count,
-                                 struct filters_problems *problems)
+/* noting: the configuration whose sources the files that are read join, or NULL. */
+static struct filters_set *rules_of(const struct config *config, const struct filters_source *sources, size_t count,
+                                    struct config *noting, struct filters_problems *problems)
 {
     const char **names = expect_calloc(config->upstreams.count + 1, sizeof *names);
     for (size_t i = 0; i < config->upstreams.count; i++) {
@@ -155,17 +178,24 @@ struct filters_set *config_rules(const struct config *config, const struct filte
                      .flags = config->default_flags.items,
                      .flag_count = config->default_flags.count},
         .read_file = config_read_beside,
+        .read_ctx = noting,
     };
     struct filters_set *set = filters_load(&options, problems);
     free(names);
     return set;
 }
 
+struct filters_set *config_rules(const struct config *config, const struct filters_source *sources, size_t count,
+                                 struct filters_problems *problems)
+{
+    return rules_of(config, sources, count, NULL, problems);
+}
+
 static void load_rules(struct config *config, const char *folder, struct filters_problems *problems)
 {
     struct rule_files files = {.config = config, .problems = problems};
     collect_rule_files(&files, folder);
-    config->rule_set = config_rules(config, files.sources, files.count, problems);
+    config->rule_set = rules_of(config, files.sources, files.count, config, problems);
 }
 
 /* ---- the whole ---- */
@@ -192,7 +222,7 @@ static void read_config(struct config *config, const struct filters_json *json, 
 struct config *config_load(const char *file, struct filters_problems *problems)
 {
     struct config *config = config_load_untested(file, problems);
-    if (config != NULL && filters_tests_check(config->rule_set, config_read_beside, NULL, problems) > 0) {
+    if (config != NULL && filters_tests_check(config->rule_set, config_read_beside, config, problems) > 0) {
         config_free(&config);
     }
     return config;
@@ -203,6 +233,7 @@ struct config *config_load_untested(const char *file, struct filters_problems *p
     struct config *config = expect_calloc(1, sizeof *config);
     config->arena = arena_new(CONFIG_ARENA_MAX);
     config->file = expect_memory(arena_text(config->arena, file));
+    note_source(config, file);
     struct bytes text = read_text(config->arena, file, problems);
     struct filters_json *json = text.ptr == NULL ? NULL : filters_json_parse(config->file, text, problems);
     if (json != NULL) {

@@ -124,6 +124,7 @@ void gateway_free(struct gateway **gateway)
     dispatch_free(&(*gateway)->dispatch);
     spool_close(&(*gateway)->spool);
     config_free(&(*gateway)->config);
+    arena_free(&(*gateway)->source_arena);
     free(*gateway);
     *gateway = NULL;
 }
@@ -162,6 +163,7 @@ void gateway_reload(struct gateway *gateway)
                   LOG_INT("rules", filters_rule_count(config->rule_set)));
         gateway->rules = filters_rule_count(config->rule_set);
         decision_replace(gateway->decision, &config->rule_set);
+        gateway_note_sources(gateway, config);
     }
     config_free(&config);
     filters_problems_free(&problems);

@@ -10,7 +10,8 @@
 #include "daemon/gateway_private.h"
 #include "net/net_file.h"
 
-#define WATCH_MS 5000
+#define WATCH_MS 2000
+#define SOURCES_ARENA_MAX ((size_t)64 << 20)
 
 static struct smtpd_limits limits_of(const struct config_listener *config)
 {
@@ -136,9 +137,13 @@ static uint64_t add_stamp(uint64_t stamp, const char *path)
     return path == NULL ? stamp : stamp * 31 + net_file_stamp(path);
 }
 
-static uint64_t stamp_of(const struct config *config)
+static uint64_t stamp_of(const struct gateway *gateway)
 {
+    const struct config *config = gateway->config;
     uint64_t stamp = 0;
+    for (size_t i = 0; i < gateway->sources.count; i++) {
+        stamp = add_stamp(stamp, gateway->sources.items[i]);
+    }
     for (size_t i = 0; i < config->listeners.count; i++) {
         const struct config_listener *listener = config_listener_at(config, i);
         const struct config_certificate *others = listener->certificates.items;
@@ -157,7 +162,7 @@ static uint64_t stamp_of(const struct config *config)
 static void on_watch(void *ctx)
 {
     struct gateway *gateway = ctx;
-    uint64_t stamp = stamp_of(gateway->config);
+    uint64_t stamp = stamp_of(gateway);
     net_timer_start(gateway->watch, WATCH_MS);
     if (stamp == gateway->stamp || gateway->draining) {
         return;
@@ -167,9 +172,21 @@ static void on_watch(void *ctx)
     gateway_reload(gateway);
 }
 
+void gateway_note_sources(struct gateway *gateway, const struct config *config)
+{
+    arena_free(&gateway->source_arena);
+    gateway->source_arena = arena_new(SOURCES_ARENA_MAX);
+    const char **items = expect_memory(arena_array(gateway->source_arena, config->sources.count, sizeof *items));
+    for (size_t i = 0; i < config->sources.count; i++) {
+        items[i] = expect_memory(arena_text(gateway->source_arena, config->sources.items[i]));
+    }
+    gateway->sources = (struct config_strings){items, config->sources.count};
+    gateway->stamp = stamp_of(gateway);
+}
+
 void gateway_watch_files(struct gateway *gateway)
 {
-    gateway->stamp = stamp_of(gateway->config);
+    gateway_note_sources(gateway, gateway->config);
     gateway->watch = net_timer_new(gateway->loop, on_watch, gateway);
     net_timer_start(gateway->watch, WATCH_MS);
 }

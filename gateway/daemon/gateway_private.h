@@ -33,8 +33,10 @@ struct gateway {
     bool last_load_good;
     uint64_t loads, loads_failed;
     size_t rules;
-    struct net_timer *watch; /* over the files that listeners read */
+    struct net_timer *watch; /* over the files that listeners and rules were read from */
     uint64_t stamp;          /* of those files, together */
+    struct arena *source_arena;    /* of: */
+    struct config_strings sources; /* the files that the configuration and rules in force came from */
     void (*drained)(void *ctx);
     void *drained_ctx;
 };
@@ -46,6 +48,8 @@ struct log *gateway_log(struct gateway *gateway, enum gateway_area area);
 int gateway_apply_listeners(struct gateway *gateway, const struct config *config, struct fault *fault);
 /* Certificates, keys and users are looked at now and then, and read again when they have changed. */
 void gateway_watch_files(struct gateway *gateway);
+/* From now on the files that this configuration came from are watched. */
+void gateway_note_sources(struct gateway *gateway, const struct config *config);
 /* After each load of configuration and rules. */
 void gateway_note_load(struct gateway *gateway, bool good);
 

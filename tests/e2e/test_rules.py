@@ -2,10 +2,11 @@
 import copy
 import json
 import pathlib
+import smtplib
 import subprocess
 import tempfile
 
-from harness import MAILWEIR
+from harness import MAILWEIR, wait
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 EXAMPLES = ROOT / "filters/examples"
@@ -112,3 +113,68 @@ def test_diff_names_what_would_go_elsewhere(world):
         assert status == 1 and len(out.splitlines()) == 1 and json.loads(out)["new"] == "archive:Builds \\Seen", out
         status, out, _ = mailweir("explain", "--diff", EXAMPLES / "10-ci.json", EXAMPLES / "10-ci.json", folder / "box")
         assert status == 0 and "0 would go elsewhere" in out, out
+
+
+def answer_to_rcpt(gateway, sender, recipient="ops@example.net"):
+    with smtplib.SMTP("127.0.0.1", gateway.port, timeout=30) as client:
+        client.ehlo("client.example")
+        client.mail(sender)
+        return client.rcpt(recipient)
+
+
+def rules_that_reject(sender, expected=True):
+    return {"rules": [{"name": "r", "if": {"field": "from", "is": sender}, "then": [{"reject": f"not from {sender}"}]}],
+            "tests": [{"name": "t", "headers": {}, "from": sender, "to": "x@y", "expect": {"rejected": expected}}]}
+
+
+def test_rules_are_taken_over_when_files_change(world):
+    """As in a mounted ConfigMap: the folder's files are links through ..data, which is swapped by a rename."""
+    gateway = world.mailweir(None)
+    folder = gateway.folder / "rules.d"
+
+    def publish(version, rules):
+        target = folder / f"..{version}"
+        target.mkdir(parents=True)
+        (target / "10-a.json").write_text(json.dumps(rules))
+        (folder / "..new").symlink_to(target.name)
+        (folder / "..new").rename(folder / "..data")
+        if not (folder / "10-a.json").exists():
+            (folder / "10-a.json").symlink_to("..data/10-a.json")
+
+    publish("v1", rules_that_reject("one@x.example"))
+    gateway.configuration["rules"] = ["rules.d/*.json"]
+    gateway.start()
+    assert answer_to_rcpt(gateway, "one@x.example") == (550, b"5.7.1 not from one@x.example")
+    assert answer_to_rcpt(gateway, "two@x.example")[0] == 250
+
+    publish("v2", rules_that_reject("two@x.example"))
+    wait(lambda: gateway.events("reloaded"), "the new rules")
+    assert answer_to_rcpt(gateway, "two@x.example")[0] == 550
+    assert answer_to_rcpt(gateway, "one@x.example")[0] == 250
+
+    # A set whose tests fail is not taken into use; what runs stays in force.
+    publish("v3", rules_that_reject("three@x.example", expected=False))
+    failed = wait(lambda: gateway.events("reload_failed"), "the refusal")
+    assert 'the test "t" fails' in failed[0]["error.message"] and failed[0]["file"].endswith("rules.d/10-a.json"), failed
+    assert answer_to_rcpt(gateway, "two@x.example")[0] == 550
+
+    # A file that is added, and one that is written in place.
+    (folder / "20-b.json").write_text(json.dumps({"rules": []}))
+    publish("v4", rules_that_reject("four@x.example"))
+    wait(lambda: len(gateway.events("reloaded")) >= 2 and answer_to_rcpt(gateway, "four@x.example")[0] == 550, "the fourth rules")
+    count = len(gateway.events("reloaded"))
+    (folder / "20-b.json").write_text(json.dumps({"rules": [{"name": "five", "if": {"field": "from", "is": "five@x.example"},
+                                                             "then": [{"defer": "later"}]}]}))
+    wait(lambda: len(gateway.events("reloaded")) > count, "the fifth rules")
+    assert answer_to_rcpt(gateway, "five@x.example") == (450, b"4.7.1 later")
+    gateway.stop()
+
+
+def test_failing_tests_keep_the_gateway_from_starting(world):
+    gateway = world.mailweir(None)
+    gateway.configuration["rules"] = ["bad.json"]
+    (gateway.folder / "bad.json").write_text(json.dumps(rules_that_reject("a@x.example", expected=False)))
+    status, _, err = gateway.run("check")
+    assert status == 1 and 'bad.json:1:' in err and "rejected: expected false, got true" in err, err
+    status, _, err = gateway.run("run")
+    assert status == 78 and "fails" in err, err
