@@ -3,6 +3,8 @@
  *
  * Counts live with whoever counts; here they only get their names. A label is never an address or the id of a message.
  */
+#include <stdio.h>
+
 #include "daemon/admin_handlers.h"
 #include "daemon/admin_private.h"
 #include "daemon/decision.h"
@@ -26,6 +28,27 @@ static void write_reception(struct metrics_text *text, const struct smtpd_counts
     metrics_count(text, METRICS_LABELS("reply", "accepted"), counts->accepted);
     metrics_count(text, METRICS_LABELS("reply", "rejected"), counts->rejected);
     metrics_count(text, METRICS_LABELS("reply", "deferred"), counts->deferred);
+}
+
+/* Replies that were never given have no sample; limits have one from the start, so that an alert can see the first hit. */
+static void write_replies(struct metrics_text *text, const struct smtpd_counts *counts)
+{
+    const struct smtpd_tally *tally = &counts->tally;
+    char code[8];
+    metrics_family(text, METRICS_COUNTER, "mailweir_smtp_replies_total", "SMTP replies by code.");
+    for (int i = 200; i < 600; i++) {
+        if (tally->replies[i] > 0) {
+            snprintf(code, sizeof code, "%d", i);
+            metrics_count(text, METRICS_LABELS("code", code), tally->replies[i]);
+        }
+    }
+    metrics_family(text, METRICS_COUNTER, "mailweir_smtp_limit_hits_total", "SMTP limits that clients ran into.");
+    for (int i = SMTPD_LIMIT_NONE + 1; i < SMTPD_LIMIT_COUNT; i++) {
+        metrics_count(text, METRICS_LABELS("limit", smtpd_limit_name((enum smtpd_limit)i)), tally->limits[i]);
+    }
+    metrics_family(text, METRICS_COUNTER, "mailweir_smtp_logins_total", "SMTP authentications by outcome.");
+    metrics_count(text, METRICS_LABELS("outcome", "succeeded"), counts->logins);
+    metrics_count(text, METRICS_LABELS("outcome", "failed"), counts->login_failures);
 }
 
 /* ---- rules ---- */
@@ -197,6 +220,7 @@ void admin_get_metrics(struct admin_request *request)
     gateway_count(admin->gateway, &counts);
     write_program(&text, admin);
     write_reception(&text, &counts.smtpd);
+    write_replies(&text, &counts.smtpd);
     write_rules(&text, decision_stats(gateway_decision(admin->gateway)));
     write_queue(&text, &counts.spool);
     write_delivery(&text, gateway_dispatch(admin->gateway));
