@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/cli_notify.h"
 #include "daemon/admin.h"
 #include "daemon/gateway.h"
 
@@ -16,6 +17,7 @@ struct run {
     struct net_loop *loop;
     struct gateway *gateway;
     struct admin *admin;
+    struct cli_notify *notify;
     struct log log;
     bool stopping;
 };
@@ -36,6 +38,7 @@ static void on_stop(void *ctx, int number)
         _exit(EX_OK);
     }
     run->stopping = true;
+    cli_notify_stopping(run->notify);
     log_event(&run->log, LOG_LEVEL_INFO, "stopping", LOG_STR("signal", name));
     gateway_drain(run->gateway, on_drained, run);
 }
@@ -45,7 +48,9 @@ static void on_reload(void *ctx, int number)
     struct run *run = ctx;
     (void)number;
     if (!run->stopping) {
+        cli_notify_reloading(run->notify);
         gateway_reload(run->gateway);
+        cli_notify_ready(run->notify);
     }
 }
 
@@ -79,7 +84,9 @@ static int run_gateway(struct run *run, struct config **config)
         return EX_UNAVAILABLE;
     }
     gateway_start(run->gateway);
+    run->notify = cli_notify_new(run->loop);
     run_loop(run);
+    cli_notify_free(&run->notify);
     admin_close(&run->admin);
     gateway_free(&run->gateway);
     log_event(&run->log, LOG_LEVEL_INFO, "stopped", LOG_STR("version", MAILWEIR_VERSION));
