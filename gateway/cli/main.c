@@ -16,6 +16,7 @@ const struct cli_command cli_commands[] = {
     {"explain", cmd_explain, "[OPTIONS] MESSAGE... | --diff OLD NEW MESSAGE...",
      "Show what the rules would do with a message, and why."},
     {"status", cmd_status, "[--config FILE] [--json]", "Show the running gateway at one look."},
+    {"top", cmd_top, "[--config FILE] [--json] [--times N]", "Watch the running gateway live."},
     {"health", cmd_health, "[--config FILE] [--live]", "Exit with 0 when the running gateway takes mail."},
     {"reload", cmd_reload, "[--config FILE]", "Have the running gateway load configuration and rules again."},
     {"queue", cmd_queue, "VERB [SELECTION] [OPTIONS]", "Look at the queue and change it, also while the gateway runs."},
@@ -24,6 +25,8 @@ const struct cli_command cli_commands[] = {
     {"schema", cmd_schema, "[config | rules]", "Print the JSON Schema of the configuration file, or of rule files."},
     {"passwd", cmd_passwd, "--users FILE [--senders PATTERNS] [--delete] NAME",
      "Add a user who may authenticate, change a password, or delete a user."},
+    {"manual", cmd_manual, "", "Print the manual of the configuration file, for man."},
+    {"completion", cmd_completion, "bash | zsh | fish", "Print a completion script for a shell."},
     {"version", cmd_version, "", "Print the version."},
     {NULL, NULL, NULL, NULL},
 };

@@ -1,10 +1,14 @@
 """The admin server: probes, metrics, status, live streams, the commands that use it, and who may not."""
 import json
+import os
+import re
+import shutil
+import signal
 import socket
 import subprocess
 
 from admin_client import Admin
-from harness import MAILWEIR, free_port, message, wait
+from harness import MAILWEIR, ROOT, Process, free_port, message, wait
 
 TOKEN = "a token that nobody guesses"
 JSON = {"Content-Type": "application/json"}
@@ -339,3 +343,80 @@ def test_explain(world):
         assert admin.post("/api/v1/explain", broken).status == 400, broken
     assert metric(admin, "mailweir_rule_messages_total") == {}, "explaining is not counted as mail"
     gateway.stop()
+
+
+def commands():
+    out = subprocess.run([MAILWEIR, "--help"], capture_output=True, text=True, timeout=30).stdout
+    return [line.split()[0] for line in out.splitlines() if line.startswith("  ")]
+
+
+def test_the_manual_names_every_command(world):
+    page = (ROOT / "deploy/doc/mailweir.8").read_text()
+    missing = [name for name in commands() if f"\n.B {name}\n" not in page]
+    assert not missing, missing
+    for file in ("mailweir.8", "mailweir.conf.5") if shutil.which("man") else ():
+        done = subprocess.run(["man", "--warnings", "-E", "UTF-8", "-l", str(ROOT / "deploy/doc" / file)], capture_output=True, text=True,
+                              timeout=60, env={**os.environ, "MANWIDTH": "120", "LC_ALL": "C.UTF-8"})
+        assert done.returncode == 0 and done.stderr == "", done.stderr
+
+
+def test_completion_knows_every_command(world):
+    for shell in ("bash", "zsh", "fish"):
+        text = subprocess.run([MAILWEIR, "completion", shell], capture_output=True, text=True, timeout=30, check=True).stdout
+        missing = [name for name in commands() if not re.search(rf"[ '\"(]{name}[: )\"]", text)]
+        assert not missing, (shell, missing)
+        if shutil.which(shell):
+            subprocess.run([shell, "-n", "/dev/stdin"], input=text, text=True, timeout=30, check=True)
+    script = subprocess.run([MAILWEIR, "completion", "bash"], capture_output=True, text=True, timeout=30, check=True).stdout
+    ask = script + '\nCOMP_WORDS=(mailweir status --j); COMP_CWORD=2; _mailweir; echo "${COMPREPLY[@]}"'
+    assert subprocess.run(["bash", "-c", ask], capture_output=True, text=True, timeout=30).stdout.split() == ["--json"]
+
+
+def test_top(world):
+    gateway = world.mailweir(None).start()
+    status, out, err = gateway.run("top", "--times", "3")
+    assert status == 0, err
+    states = [json.loads(line) for line in out.splitlines()]
+    assert len(states) == 3 and states[2]["now"] > states[0]["now"], out
+    gateway.stop()
+    status, _, err = gateway.run("top")
+    assert status == 69 and "no gateway answers" in err, (status, err)
+
+
+def test_alerts_and_dashboard_use_metrics_that_exist(world):
+    gateway = world.mailweir(None, [RULE]).start()
+    gateway.send(message("failed: web"))
+    text = Admin(gateway).get("/metrics").text
+    known = set(re.findall(r"^(mailweir_\w+)", text, re.M))
+    for file in ("prometheus-alerts.yml", "grafana-dashboard.json"):
+        used = set(re.findall(r"mailweir_\w+", (ROOT / "deploy" / file).read_text()))
+        assert used and used <= known, used - known
+    done = subprocess.run(["promtool", "check", "rules", str(ROOT / "deploy/prometheus-alerts.yml")], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    gateway.stop()
+
+
+def test_a_service_manager_is_told(world):
+    gateway = world.mailweir(None)
+    path = str(gateway.folder / "notify.sock")
+    heard = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(path)
+        manager.settimeout(20)
+
+        def until(word):
+            while not any(word in text for text in heard):
+                heard.append(manager.recv(4096).decode())
+        gateway.environment = {"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "400000"}
+        gateway.write()
+        gateway.log = gateway.folder / "log.notify"
+        process = Process([MAILWEIR, "run", "--config", gateway.file], gateway.log, gateway.environment)
+        world.cleanup.append(process.kill)
+        world.logs.append(gateway.log)
+        until("READY=1")
+        until("WATCHDOG=1")
+        process.send_signal(signal.SIGHUP)
+        until("RELOADING=1\nMONOTONIC_USEC=")
+        process.send_signal(signal.SIGTERM)
+        until("STOPPING=1")
+    assert process.popen.wait(30) == 0
