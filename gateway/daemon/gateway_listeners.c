@@ -11,6 +11,7 @@
 #include "net/net_file.h"
 
 #define WATCH_MS 2000
+#define WATCHED_MAX 20000
 #define SOURCES_ARENA_MAX ((size_t)64 << 20)
 
 static struct smtpd_limits limits_of(const struct config_listener *config)
@@ -132,28 +133,11 @@ int gateway_apply_listeners(struct gateway *gateway, const struct config *config
 
 /* ---- files that change under us ---- */
 
-static uint64_t add_stamp(uint64_t stamp, const char *path)
-{
-    return path == NULL ? stamp : stamp * 31 + net_file_stamp(path);
-}
-
 static uint64_t stamp_of(const struct gateway *gateway)
 {
-    const struct config *config = gateway->config;
     uint64_t stamp = 0;
     for (size_t i = 0; i < gateway->sources.count; i++) {
-        stamp = add_stamp(stamp, gateway->sources.items[i]);
-    }
-    for (size_t i = 0; i < config->listeners.count; i++) {
-        const struct config_listener *listener = config_listener_at(config, i);
-        const struct config_certificate *others = listener->certificates.items;
-        stamp = add_stamp(stamp, listener->tls.certificate);
-        stamp = add_stamp(stamp, listener->tls.key);
-        stamp = add_stamp(stamp, listener->tls.ca_file);
-        stamp = add_stamp(stamp, listener->users);
-        for (size_t k = 0; k < listener->certificates.count; k++) {
-            stamp = add_stamp(add_stamp(stamp, others[k].certificate), others[k].key);
-        }
+        stamp = stamp * 31 + net_file_stamp(gateway->sources.items[i]);
     }
     return stamp;
 }
@@ -172,15 +156,45 @@ static void on_watch(void *ctx)
     gateway_reload(gateway);
 }
 
+struct watched {
+    struct arena *arena;
+    const char **items;
+    size_t count;
+};
+
+static void watch_file(struct watched *watched, const char *path)
+{
+    if (path != NULL && watched->count < WATCHED_MAX) {
+        watched->items[watched->count++] = expect_memory(arena_text(watched->arena, path));
+    }
+}
+
+static void watch_listener_files(struct watched *watched, const struct config_listener *listener)
+{
+    const struct config_certificate *others = listener->certificates.items;
+    watch_file(watched, listener->tls.certificate);
+    watch_file(watched, listener->tls.key);
+    watch_file(watched, listener->tls.ca_file);
+    watch_file(watched, listener->users);
+    for (size_t i = 0; i < listener->certificates.count; i++) {
+        watch_file(watched, others[i].certificate);
+        watch_file(watched, others[i].key);
+    }
+}
+
 void gateway_note_sources(struct gateway *gateway, const struct config *config)
 {
-    arena_free(&gateway->source_arena);
-    gateway->source_arena = arena_new(SOURCES_ARENA_MAX);
-    const char **items = expect_memory(arena_array(gateway->source_arena, config->sources.count, sizeof *items));
+    struct watched watched = {.arena = arena_new(SOURCES_ARENA_MAX)};
+    watched.items = expect_memory(arena_array(watched.arena, WATCHED_MAX, sizeof *watched.items));
     for (size_t i = 0; i < config->sources.count; i++) {
-        items[i] = expect_memory(arena_text(gateway->source_arena, config->sources.items[i]));
+        watch_file(&watched, config->sources.items[i]);
     }
-    gateway->sources = (struct config_strings){items, config->sources.count};
+    for (size_t i = 0; i < config->listeners.count; i++) {
+        watch_listener_files(&watched, config_listener_at(config, i));
+    }
+    arena_free(&gateway->source_arena);
+    gateway->source_arena = watched.arena;
+    gateway->sources = (struct config_strings){watched.items, watched.count};
     gateway->stamp = stamp_of(gateway);
 }
 

@@ -14,6 +14,7 @@ import ssl
 import struct
 import subprocess
 import threading
+import time
 
 from harness import MAILWEIR, Process, Skip, free_port, listens, message, queue_id, received_part, wait
 
@@ -727,6 +728,36 @@ def test_five_hundred_transactions_in_one_session(world):
         for number in range(500):
             client.sendmail("app@example.com", ["ops@example.net"], message("one of many", number=number))
     assert len(gateway.events("accepted")) == 500
+    gateway.stop()
+
+
+def test_header_and_mime_bombs_are_answered_at_once(world):
+    gateway = world.mailweir(None, [{"name": "any", "if": {"any": [{"header": "Subject", "matches": "(a+)+$"},
+                                                                   {"header": "To", "matches": "nobody@"}]},
+                                     "then": [{"fileinto": {"upstream": "corp", "folder": "X"}}]}])
+    gateway.start()
+    nested = "".join(f"Content-Type: multipart/mixed; boundary=b{n}\r\n\r\n--b{n}\r\n" for n in range(2000))
+    bombs = {
+        "addresses": "To: " + ",\r\n ".join(f"a{n}@b.example" for n in range(8000)) + "\r\n",
+        "parameters": "Content-Type: text/plain" + "".join(f";\r\n x*{n}=y" for n in range(12000)) + "\r\n",
+        "parentheses": "To: " + "(" * 60000 + "\r\n",
+        "fields": "".join(f"X-{n}: y\r\n" for n in range(10000)),
+        "folded": "Subject: " + "x\r\n " * 40000 + "\r\n",
+        "nested": nested,
+        "rfc822": "Content-Type: message/rfc822\r\n\r\n" * 1000,
+        "parts": "Content-Type: multipart/mixed; boundary=b\r\n\r\n" + "--b\r\n\r\nx\r\n" * 20000,
+        "pattern": "Subject: " + "a" * 60000 + "!\r\n",
+        "huge": "X: " + "y" * (300 << 10) + "\r\n",
+    }
+    with gateway.smtp() as client:
+        client.ehlo()
+        for name, text in bombs.items():
+            began = time.monotonic()
+            client.mail("app@example.com")
+            client.rcpt("ops@example.net")
+            code, words = client.data(text.encode() + b"\r\n\r\nbody\r\n")
+            assert code in (250, 451, 552, 554), (name, code, words)
+            assert time.monotonic() - began < 5, name
     gateway.stop()
 
 

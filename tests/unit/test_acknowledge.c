@@ -1,0 +1,162 @@
+/* acknowledge: what the sender hears of deliveries that are filed, fail, or take too long; with a spool of the test's own. */
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/acknowledge.h"
+#include "spool/spool_admin.h"
+
+#include "test.h" /* behind the rest: cmocka has a macro of the name expect_memory */
+
+static struct world {
+    struct net_loop *loop;
+    struct acknowledge *acknowledge;
+    int code;          /* heard by the sender; -1: nothing yet */
+    unsigned answers;
+    unsigned drops;    /* asked for */
+    char request[256]; /* the last one */
+    spool_admin_fn *dropped;
+    void *dropped_ctx;
+} w;
+
+void spool_admin_request(struct spool *spool, const char *request, spool_admin_fn *done, void *ctx)
+{
+    (void)spool;
+    w.drops++;
+    snprintf(w.request, sizeof w.request, "%s", request);
+    w.dropped = done;
+    w.dropped_ctx = ctx;
+}
+
+static void on_delivered(void *ctx, const struct smtpd_answer *answer)
+{
+    (void)ctx;
+    w.code = answer->code;
+    w.answers++;
+    net_loop_stop(w.loop);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    memset(&w, 0, sizeof w);
+    w.code = -1;
+    w.loop = net_loop_new();
+    w.acknowledge = acknowledge_new(w.loop, NULL, NULL);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    acknowledge_free(&w.acknowledge);
+    net_loop_free(&w.loop);
+    return 0;
+}
+
+static void await(const char *id, size_t count, uint64_t timeout_ms)
+{
+    struct smtpd_hooks hooks = {.ctx = NULL};
+    acknowledge_hooks(w.acknowledge, &hooks);
+    hooks.await_delivery(hooks.delivery_ctx, id, count, timeout_ms, on_delivered, NULL);
+}
+
+static void outcome(const char *delivery, int kind, enum fault_class class)
+{
+    struct fault fault = FAULT_INIT;
+    if (class != FAULT_NONE) {
+        fault_set(&fault, class, "test", "APPEND", "over quota");
+    }
+    acknowledge_outcome(w.acknowledge, delivery, kind, &fault);
+}
+
+static void all_filed_is_good(void **state)
+{
+    (void)state;
+    await("M", 2, 60000);
+    outcome("OTHER.1", SPOOL_FILED, FAULT_NONE);
+    outcome("M.1", SPOOL_FILED, FAULT_NONE);
+    assert_int_equal(w.answers, 0);
+    outcome("M.2", SPOOL_FILED, FAULT_NONE);
+    assert_int_equal(w.answers, 1);
+    assert_int_equal(w.code, 0);
+    assert_int_equal(w.drops, 0);
+}
+
+static void a_failure_is_the_senders_and_the_rest_is_dropped(void **state)
+{
+    static const struct {
+        int kind;
+        enum fault_class class;
+        int code;
+    } cases[] = {{SPOOL_DEFERRED, FAULT_TEMP, 451}, {SPOOL_DEFERRED, FAULT_UNCERTAIN, 451}, {SPOOL_DEAD, FAULT_PERM, 554},
+                 {SPOOL_DEAD, FAULT_TEMP, 451}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        w.drops = w.answers = 0;
+        await("M", 2, 60000);
+        outcome("M.2", cases[i].kind, cases[i].class);
+        assert_int_equal(w.answers, 1);
+        assert_int_equal(w.code, cases[i].code);
+        assert_int_equal(w.drops, 1);
+        assert_non_null(strstr(w.request, "\"drop\""));
+        assert_non_null(strstr(w.request, "\"M\""));
+        w.dropped(w.dropped_ctx, "{\"changed\": 2, \"busy\": 0}");
+    }
+}
+
+static void what_was_busy_is_dropped_when_its_outcome_comes(void **state)
+{
+    (void)state;
+    await("M", 2, 60000);
+    outcome("M.1", SPOOL_DEFERRED, FAULT_TEMP);
+    w.dropped(w.dropped_ctx, "{\"changed\": 1, \"busy\": 1}");
+    outcome("M.2", SPOOL_DEFERRED, FAULT_TEMP);
+    assert_int_equal(w.drops, 2);
+    assert_int_equal(w.answers, 1);
+    w.dropped(w.dropped_ctx, "{\"changed\": 1, \"busy\": 0}");
+    outcome("M.2", SPOOL_DEFERRED, FAULT_TEMP); /* nobody waits any more */
+    assert_int_equal(w.drops, 2);
+}
+
+static void time_runs_out(void **state)
+{
+    (void)state;
+    await("M", 1, 1);
+    net_loop_run(w.loop);
+    assert_int_equal(w.code, 451);
+    assert_int_equal(w.drops, 1);
+    w.dropped(w.dropped_ctx, "{\"changed\": 1, \"busy\": 0}");
+}
+
+static void forgotten_is_never_answered(void **state)
+{
+    struct smtpd_hooks hooks = {.ctx = NULL};
+    (void)state;
+    acknowledge_hooks(w.acknowledge, &hooks);
+    await("M", 1, 60000);
+    hooks.forget_delivery(hooks.delivery_ctx, "M");
+    outcome("M.1", SPOOL_FILED, FAULT_NONE);
+    assert_int_equal(w.answers, 0);
+}
+
+static void who_waits_at_the_end_hears_so(void **state)
+{
+    (void)state;
+    await("M", 1, 60000);
+    acknowledge_free(&w.acknowledge);
+    assert_int_equal(w.code, 451);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(all_filed_is_good),
+        TEST(a_failure_is_the_senders_and_the_rest_is_dropped),
+        TEST(what_was_busy_is_dropped_when_its_outcome_comes),
+        TEST(time_runs_out),
+        TEST(forgotten_is_never_answered),
+        TEST(who_waits_at_the_end_hears_so),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
