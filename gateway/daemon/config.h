@@ -128,6 +128,8 @@ struct config {
     uint64_t spool_history_messages;
     uint64_t active_max; /* deliveries in memory, per upstream */
     struct config_strings rules;
+    const char *dead_upstream; /* where reports about dead letters are filed; NULL: nowhere */
+    const char *dead_folder;
     const char *default_upstream;
     const char *default_folder;
     struct config_strings default_flags;

@@ -106,6 +106,9 @@ static void check_default(struct check *check)
 {
     const struct config *config = check->config;
     check->pointer[0] = '\0';
+    if (config->dead_upstream != NULL && !is_upstream(config, config->dead_upstream)) {
+        wrong(check, "dead_letters/upstream", "there is no upstream \"%s\"", config->dead_upstream);
+    }
     if (config->default_reject && config->default_upstream != NULL) {
         wrong(check, "default", "either \"reject\" or an \"upstream\", not both");
     } else if (!config->default_reject && config->default_upstream == NULL) {

@@ -116,6 +116,13 @@ static const struct config_key spool_keys[] = {
 };
 static const struct config_table spool_table = {spool_keys, 0};
 
+static const struct config_key dead_keys[] = {
+    {"upstream", CONFIG_STRING, AT(config, dead_upstream), .required = true, .help = "where reports about dead letters are filed"},
+    {"folder", CONFIG_STRING, AT(config, dead_folder), .fallback = "Dead letters", .help = "their folder"},
+    END,
+};
+static const struct config_table dead_table = {dead_keys, 0};
+
 static const struct config_key default_keys[] = {
     {"upstream", CONFIG_STRING, AT(config, default_upstream), .help = "where a message goes that no rule took"},
     {"folder", CONFIG_STRING, AT(config, default_folder), .fallback = "INBOX", .help = "its folder"},
@@ -158,6 +165,8 @@ static const struct config_key root_keys[] = {
     {"upstreams", CONFIG_MAP, AT(config, upstreams), .required = true, .table = &upstream_table, .help = "IMAP accounts, by name"},
     {"spool", CONFIG_OBJECT, .required = true, .table = &spool_table, .help = "the durable queue"},
     {"rules", CONFIG_STRINGS, AT(config, rules), .help = "rule files; * and ? in the last part of a path match names, in order of name"},
+    {"dead_letters", CONFIG_OBJECT, .table = &dead_table,
+     .help = "file a report, with the message attached, about each delivery that no retry can help"},
     {"default", CONFIG_OBJECT, .table = &default_table, .help = "what happens when no rule matches"},
     {"log", CONFIG_OBJECT, .table = &log_table, .help = "the log on standard error"},
     {"admin", CONFIG_OBJECT, .table = &admin_table, .help = "the HTTP server for probes, metrics, commands and the page"},

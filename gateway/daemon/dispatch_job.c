@@ -7,6 +7,7 @@
 
 #include "base/expect.h"
 #include "daemon/dispatch_private.h"
+#include "daemon/dispatch_report.h"
 #include "mail/mail_header.h"
 
 #define HEADER_MAX (256u << 10) /* what edits can see of a header section */
@@ -21,6 +22,7 @@ struct dispatch_job {
     bool deferred; /* it waits in the spool for another attempt */
     int settled_as; /* the kind of its struct spool_outcome */
     struct imapc_outcome outcome;
+    struct spool_outcome result; /* what becomes of the delivery */
     bool reading; /* an answer to body_read() is due */
     imapc_body_fn *read_done;
     void *read_ctx;
@@ -195,6 +197,14 @@ static void on_settled(void *ctx, const struct fault *fault)
     dispatch_job_gone(upstream);
 }
 
+static void settle(void *ctx)
+{
+    struct dispatch_job *job = ctx;
+    job->deferred = job->result.kind == SPOOL_DEFERRED;
+    job->settled_as = (int)job->result.kind;
+    spool_finish(job->upstream->dispatch->spool, &job->item, &job->result, on_settled, job);
+}
+
 static void finish(struct dispatch_job *job)
 {
     struct dispatch_upstream *upstream = job->upstream;
@@ -203,11 +213,15 @@ static void finish(struct dispatch_job *job)
     } else if (!fault_is_set(&job->outcome.fault)) {
         dispatch_upstream_worked(upstream);
     }
-    struct spool_outcome outcome = outcome_of(job);
-    note_outcome(job, &outcome);
-    job->deferred = outcome.kind == SPOOL_DEFERRED;
-    job->settled_as = (int)outcome.kind;
-    spool_finish(upstream->dispatch->spool, &job->item, &outcome, on_settled, job);
+    job->result = outcome_of(job);
+    note_outcome(job, &job->result);
+    const struct dispatch *dispatch = upstream->dispatch;
+    if (dispatch_report_wanted(dispatch->config, job->item, &job->result)) {
+        const struct dispatch_report_options options = {dispatch->loop, dispatch->spool, dispatch->log, dispatch->config};
+        dispatch_report_start(&options, job->item, &job->result, settle, job);
+    } else {
+        settle(job);
+    }
 }
 
 static void on_append_done(void *ctx, struct imapc_append *append, const struct imapc_outcome *outcome)

@@ -125,6 +125,48 @@ static void answer_fetch(void *ctx)
     free(fetch);
 }
 
+/* No report is configured here: nothing is staged. */
+struct spool_stage *spool_stage_new(struct spool *spool, void (*on_writable)(void *ctx), void *ctx)
+{
+    (void)spool;
+    (void)on_writable;
+    (void)ctx;
+    fail();
+    return NULL;
+}
+
+int spool_stage_write(struct spool_stage *stage, struct bytes data)
+{
+    (void)stage;
+    (void)data;
+    fail();
+    return -1;
+}
+
+const struct fault *spool_stage_fault(const struct spool_stage *stage)
+{
+    (void)stage;
+    fail();
+    return NULL;
+}
+
+void spool_stage_free(struct spool_stage **stage)
+{
+    assert_null(*stage);
+}
+
+void spool_commit(struct spool_stage **stage, const struct mail_envelope *envelope, const struct mail_delivery *deliveries,
+                  size_t count, spool_commit_fn *done, void *ctx)
+{
+    (void)stage;
+    (void)envelope;
+    (void)deliveries;
+    (void)count;
+    (void)done;
+    (void)ctx;
+    fail();
+}
+
 void spool_set_wake(struct spool *spool, spool_wake_fn *fn, void *ctx)
 {
     (void)spool;
