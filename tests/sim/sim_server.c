@@ -14,9 +14,14 @@
 #define INPUT_MAX (8u << 20)
 #define LINE_MAX_LEN 65536
 #define LITERAL_MAX (4u << 20)
+/* A command whose connection is gone is executed this much later at most; the gateway looks 2 s after ("settle"). */
+#define LATE_MOST (1500 * SIM_MS)
 
 void sim_session_say(struct sim_session *session, const char *format, ...)
 {
+    if (session->link == NULL) {
+        return;
+    }
     struct buf out;
     buf_init(&out, 1 << 16);
     va_list args;
@@ -174,10 +179,9 @@ static bool take_one(struct sim_session *session)
     buf_append_bytes(&line, bytes_slice(in, 0, (size_t)end));
     buf_consume(&session->in, (size_t)end + 2);
     sim_say("server %u hears on %u: %.100s", session->server->index, session->number, buf_text(&line));
-    bool was_whole = session->link != NULL;
     take_line(session, buf_bytes(&line));
     buf_done(&line);
-    return was_whole && session->link != NULL;
+    return true;
 }
 
 static void plan(struct sim_session *session);
@@ -205,8 +209,9 @@ static void plan(struct sim_session *session)
 {
     if (session->event == NULL) {
         struct sim_random *random = &session->server->random;
-        bool is_slow = sim_random_chance(random, 3);
-        session->event = sim_after(sim_random_between(random, 50, is_slow ? 20 * SIM_SECOND : 5 * SIM_MS), on_work, session);
+        uint64_t most = sim_random_chance(random, 3) ? 20 * (uint64_t)SIM_SECOND : 5 * SIM_MS;
+        most = session->link == NULL ? LATE_MOST : most;
+        session->event = sim_after(sim_random_between(random, 50, most), on_work, session);
     }
 }
 
@@ -237,9 +242,8 @@ static void on_close(void *ctx, bool was_reset)
 {
     (void)was_reset;
     struct sim_session *session = ctx;
-    session->link = NULL;
-    buf_clear(&session->in);
-    session->in_literal = false;
+    session->link = NULL; /* what came whole is still executed, late, and nobody hears the answer */
+    sim_cancel(&session->event);
     plan(session);
 }
 

@@ -98,9 +98,10 @@ static void note_refusal(const struct sim_session *session, const struct refusal
     }
 }
 
-static void store(struct sim_session *session, struct sim_folder *folder, struct bytes octets)
+static void store(struct sim_session *session, struct sim_folder *folder, struct bytes date, struct bytes octets)
 {
     struct sim_stored *stored = expect_calloc(1, sizeof *stored);
+    snprintf(stored->date, sizeof stored->date, "%.*s", (int)date.len, (const char *)date.ptr);
     stored->uid = folder->uidnext++;
     buf_init(&stored->octets, octets.len);
     buf_append_bytes(&stored->octets, octets);
@@ -113,7 +114,7 @@ static void store_all(struct sim_session *session, struct append *append)
     append->first = append->folder->uidnext;
     for (size_t i = 3; i < session->count; i++) {
         if (session->tokens[i].is_literal) {
-            store(session, append->folder, word(session, i));
+            store(session, append->folder, word(session, i - 1), word(session, i));
         }
     }
     append->last = append->folder->uidnext - 1;
@@ -308,8 +309,8 @@ static void say_fields(struct sim_session *session, unsigned number, const struc
     struct buf fields;
     buf_init(&fields, 1 << 15);
     pick_fields(stored, list, &fields);
-    sim_session_say(session, "* %u FETCH (UID %u BODY[HEADER.FIELDS (%.*s)] {%zu}\r\n%s)", number, stored->uid, (int)list.len,
-                    (const char *)list.ptr, fields.len, buf_text(&fields));
+    sim_session_say(session, "* %u FETCH (UID %u INTERNALDATE \"%s\" BODY[HEADER.FIELDS (%.*s)] {%zu}\r\n%s)", number, stored->uid, stored->date,
+                    (int)list.len, (const char *)list.ptr, fields.len, buf_text(&fields));
     buf_done(&fields);
 }
 

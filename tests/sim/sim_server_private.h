@@ -17,6 +17,7 @@
 struct sim_stored {
     struct list link;
     uint32_t uid;
+    char date[32]; /* INTERNALDATE */
     struct buf octets;
 };
 
