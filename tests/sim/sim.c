@@ -43,6 +43,7 @@ void sim_begin(uint64_t seed, bool verbose)
     sim.verbose = verbose;
     sim.life = 1;
     sim.hash = 0xCBF29CE484222325u;
+    setvbuf(stderr, NULL, _IOLBF, 4096);
     sim_random_init(&sim.random, seed, "gateway", 0);
 }
 
@@ -252,12 +253,13 @@ uint64_t sim_event_count(void)
 
 _Noreturn void sim_fail(const char *format, ...)
 {
+    char text[1200];
+    int head = snprintf(text, sizeof text, "seed %llu, virtual time %.6f s: ", (unsigned long long)sim.seed, (double)sim.now / 1e6);
     va_list args;
     va_start(args, format);
-    fprintf(stderr, "seed %llu, virtual time %.6f s: ", (unsigned long long)sim.seed, (double)sim.now / 1e6);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
+    vsnprintf(text + head, sizeof text - (size_t)head - 1, format, args);
     va_end(args);
     fflush(NULL);
-    _exit(1); /* what a crash left behind is nobody's leak */
+    fprintf(stderr, "%s\n", text); /* at once: worlds run beside each other */
+    _exit(1);                      /* what a crash left behind is nobody's leak */
 }

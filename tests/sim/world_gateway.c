@@ -244,8 +244,8 @@ void world_gateway(void)
         sim_crash();
     }
     sim_run(is_settled, NULL, sim_now() + SETTLE_TIME);
-    /* What was uncertain may still be filed once more: give it the time. */
-    sim_run(NULL, NULL, sim_now() + 10 * SIM_MINUTE);
+    /* Nothing may be filed once more after that. */
+    sim_run(NULL, NULL, sim_now() + 30 * (uint64_t)SIM_SECOND);
     struct gateway_counts counts;
     uint64_t left = waiting(&counts);
     sim_mail_check_end(counts.spool.dead);
