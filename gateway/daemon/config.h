@@ -93,6 +93,8 @@ struct config_upstream {
     bool insecure;
     const char *username;
     const char *password;
+    uint64_t mechanism; /* enum imapc_mechanism */
+    struct imapc_token_options token;
     uint64_t settings[IMAPC_SETTINGS]; /* resolved */
     uint64_t connect_timeout;
     uint64_t command_timeout;

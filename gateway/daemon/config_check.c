@@ -42,6 +42,26 @@ int config_upstream_tls(const struct config_upstream *upstream, struct net_tls *
 
 /* ---- upstreams ---- */
 
+/* One way to log in, and what it takes. */
+static void check_credentials(struct check *check, const struct config_upstream *upstream)
+{
+    const struct imapc_token_options *token = &upstream->token;
+    bool external = upstream->mechanism == IMAPC_AUTH_EXTERNAL;
+    bool bearer = upstream->mechanism == IMAPC_AUTH_XOAUTH2 || upstream->mechanism == IMAPC_AUTH_OAUTHBEARER;
+    int ways = (upstream->password != NULL) + (token->file != NULL) + (token->endpoint != NULL) + external;
+    if (ways != 1) {
+        wrong(check, "auth", "exactly one of \"password\", \"token_file\", \"oauth2\" or the mechanism \"external\" is needed");
+    } else if (upstream->mechanism != IMAPC_AUTH_AUTO && bearer != (token->file != NULL || token->endpoint != NULL)) {
+        wrong(check, "auth/mechanism", "OAuth2 mechanisms go with a token, the others with a password");
+    } else if (external && upstream->tls.certificate == NULL) {
+        wrong(check, "tls", "the mechanism \"external\" needs a \"certificate\" and its \"key\"");
+    }
+    if (token->endpoint != NULL && strncmp(token->endpoint, "https://", 8) != 0 &&
+        strncmp(token->endpoint, "http://127.0.0.1", 16) != 0 && strncmp(token->endpoint, "http://localhost", 16) != 0) {
+        wrong(check, "auth/oauth2/token_endpoint", "secrets go there: it must begin with https://");
+    }
+}
+
 static void check_upstream(struct check *check, size_t index)
 {
     const struct config_upstream *upstream = config_upstream_at(check->config, index);
@@ -50,6 +70,7 @@ static void check_upstream(struct check *check, size_t index)
         wrong(check, "tls",
               "the password and all mail would cross the network in clear; use TLS, or say \"insecure\": true");
     }
+    check_credentials(check, upstream);
     struct net_tls *tls = NULL;
     struct fault fault = FAULT_INIT;
     if (config_upstream_tls(upstream, &tls, &fault) < 0) {

@@ -27,9 +27,30 @@ static const struct config_key upstream_tls_keys[] = {
 };
 static const struct config_table upstream_tls = {upstream_tls_keys, 0};
 
+/* The order of enum imapc_mechanism. */
+static const char *const mechanisms[] = {"auto",          "plain",    "login",   "scram-sha-1",
+                                         "scram-sha-256", "external", "xoauth2", "oauthbearer", NULL};
+
+static const struct config_key upstream_oauth2_keys[] = {
+    {"token_endpoint", CONFIG_STRING, AT(config_upstream, token.endpoint), .required = true, .help = "https:// address of the provider"},
+    {"client_id", CONFIG_STRING, AT(config_upstream, token.client_id), .required = true, .help = "of this application"},
+    {"client_secret", CONFIG_SECRET, AT(config_upstream, token.client_secret), .help = "of this application"},
+    {"refresh_token", CONFIG_SECRET, AT(config_upstream, token.refresh_token),
+     .help = "of the account; without it, client credentials are used"},
+    {"scope", CONFIG_STRING, AT(config_upstream, token.scope), .help = "such as https://outlook.office365.com/.default"},
+    {"ca_file", CONFIG_PATH, AT(config_upstream, token.ca_file), .help = "whom to trust instead of the system's CAs"},
+    END,
+};
+static const struct config_table upstream_oauth2 = {upstream_oauth2_keys, 0};
+
 static const struct config_key upstream_auth_keys[] = {
     {"username", CONFIG_STRING, AT(config_upstream, username), .required = true, .help = "the account"},
-    {"password", CONFIG_SECRET, AT(config_upstream, password), .required = true, .help = "its password"},
+    {"password", CONFIG_SECRET, AT(config_upstream, password), .help = "its password"},
+    {"mechanism", CONFIG_WORD, AT(config_upstream, mechanism), .fallback = "auto", .words = mechanisms,
+     .help = "auto is PLAIN or LOGIN with a password, OAUTHBEARER or XOAUTH2 with a token"},
+    {"token_file", CONFIG_PATH, AT(config_upstream, token.file),
+     .help = "instead of a password: file with an OAuth2 access token, read again for each connection"},
+    {"oauth2", CONFIG_OBJECT, .table = &upstream_oauth2, .help = "instead of a password: where OAuth2 access tokens come from"},
     END,
 };
 static const struct config_table upstream_auth = {upstream_auth_keys, 0};

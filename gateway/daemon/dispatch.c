@@ -201,6 +201,8 @@ static int open_upstream(struct dispatch *dispatch, struct dispatch_upstream *up
                                     .retry_initial_ms = config->retry_initial,
                                     .retry_maximum_ms = config->retry_maximum,
                                     .settle_ms = config->settle};
+    account.mechanism = (enum imapc_mechanism)config->mechanism;
+    account.token = config->token.file != NULL || config->token.endpoint != NULL ? &config->token : NULL;
     memcpy(account.settings, config->settings, sizeof account.settings);
     account.tls_mode = (unsigned)modes[config->tls.mode];
     if (config_upstream_tls(config, &account.tls, fault) < 0) {

@@ -43,6 +43,7 @@ struct imapc_engine *imapc_engine_new(const struct imapc_engine_options *options
     imap_command_init(&engine->command);
     buf_init(&engine->output, IMAP_COMMAND_MAX + 2 * IMAPC_BODY_PIECE);
     buf_init(&engine->folder, IMAP_NAME_MAX);
+    buf_init(&engine->challenge, IMAPC_CHALLENGE_MAX);
     engine->now = now;
     engine->deadline = now + options->greeting_timeout_ms;
     return engine;
@@ -58,6 +59,7 @@ void imapc_engine_free(struct imapc_engine **engine)
     imap_command_done(&(*engine)->command);
     buf_done(&(*engine)->output);
     buf_done(&(*engine)->folder);
+    buf_done(&(*engine)->challenge);
     free((char *)(*engine)->options.username);
     free((char *)(*engine)->options.password);
     free(*engine);
@@ -219,7 +221,7 @@ static void on_continue(struct imapc_engine *engine, const struct imap_reply *re
     if (engine->plus_due) {
         engine->command_waits++;
         imapc_send(engine);
-    } else if (engine->plain_due) {
+    } else if (engine->sasl_open) {
         phases[engine->phase].reply(engine, reply);
     } else if (engine->phase != IMAPC_PHASE_APPEND) {
         imapc_fail(engine, FAULT_TEMP, "protocol", "the server asked for data that no command has");
@@ -324,6 +326,12 @@ enum imapc_want imapc_engine_step(struct imapc_engine *engine, uint64_t now, str
         request_r->retry_after_ms = engine->retry_after_ms;
         request_r->crowded = engine->crowded;
         return IMAPC_WANT_CLOSE;
+    }
+    if (engine->sasl_due) {
+        engine->sasl_due = false;
+        request_r->mechanism = engine->mechanism == IMAPC_AUTH_SCRAM_SHA_1 ? "SCRAM-SHA-1" : "SCRAM-SHA-256";
+        request_r->challenge = buf_bytes(&engine->challenge);
+        return IMAPC_WANT_SASL;
     }
     return imapc_append_wants_body(engine, request_r) ? IMAPC_WANT_BODY : IMAPC_WANT_INPUT;
 }

@@ -21,12 +21,26 @@
 
 struct imapc_engine;
 
+/* How to log in (RFC 9051 section 6.2). */
+enum imapc_mechanism {
+    IMAPC_AUTH_AUTO, /* AUTHENTICATE PLAIN, else LOGIN; with a token OAUTHBEARER, else XOAUTH2 */
+    IMAPC_AUTH_PLAIN,
+    IMAPC_AUTH_LOGIN, /* the LOGIN command */
+    IMAPC_AUTH_SCRAM_SHA_1,
+    IMAPC_AUTH_SCRAM_SHA_256,
+    IMAPC_AUTH_EXTERNAL, /* by our TLS certificate */
+    IMAPC_AUTH_XOAUTH2,
+    IMAPC_AUTH_OAUTHBEARER,
+};
+
 struct imapc_engine_options {
     bool tls;         /* the stream is under TLS from the first octet */
     bool starttls;    /* STARTTLS must succeed before anything else */
     bool allow_clear; /* without TLS, credentials and mail may go out all the same (loopback, or the operator says so) */
+    enum imapc_mechanism mechanism;
     const char *username;
-    const char *password;
+    const char *password; /* or the OAuth2 access token */
+    bool is_token;
     uint8_t random[8]; /* of the tags */
     uint64_t greeting_timeout_ms;
     uint64_t command_timeout_ms; /* without any octet moved */
@@ -61,12 +75,15 @@ struct imapc_result {
 enum imapc_want {
     IMAPC_WANT_INPUT,  /* nothing can be done before something comes from outside */
     IMAPC_WANT_TLS,    /* send the output, negotiate TLS, then imapc_engine_tls_ready() */
+    IMAPC_WANT_SASL,   /* the answer to a challenge of SCRAM: imapc_engine_sasl() */
     IMAPC_WANT_BODY,   /* octets of a message: answer by imapc_engine_body() */
     IMAPC_WANT_RESULT, /* the append or search is over; the engine may be given the next one unless CLOSE follows */
     IMAPC_WANT_CLOSE,  /* send the output and close; request->fault says why */
 };
 
 struct imapc_request {
+    const char *mechanism;             /* SASL: "SCRAM-SHA-256" */
+    struct bytes challenge;            /* SASL: in base64, empty at first; valid until the next call */
     size_t message;                    /* BODY: which of the append's */
     uint64_t offset;                   /* BODY */
     size_t len;                        /* BODY: at most so many octets */
@@ -88,6 +105,8 @@ enum imapc_want imapc_engine_step(struct imapc_engine *engine, uint64_t now, str
 struct buf *imapc_engine_output(struct imapc_engine *engine);
 /* The handshake is done. */
 void imapc_engine_tls_ready(struct imapc_engine *engine, uint64_t now);
+/* The answer to SASL, in base64; or a fault: the login is given up. */
+void imapc_engine_sasl(struct imapc_engine *engine, uint64_t now, struct bytes response, const struct fault *fault);
 /* The answer to BODY: 1 to len octets, or a fault (the message cannot be read: the connection is given up). */
 void imapc_engine_body(struct imapc_engine *engine, uint64_t now, struct bytes data, const struct fault *fault);
 /* The connection is gone; fault may be NULL for a plain end. A RESULT may follow, CLOSE will. */

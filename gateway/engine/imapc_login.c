@@ -1,10 +1,9 @@
 /*
- * imapc_login - the dialogue from the greeting to ready, in its order: greeting, capability, STARTTLS, login, namespace
- * (RFC 9051 sections 6.1 to 6.3.10, RFC 2342, RFC 4616). See imapc_private.h.
+ * imapc_login - the dialogue from the greeting to ready, in its order: greeting, capability, STARTTLS, (the login: imapc_auth.c), namespace
+ * (RFC 9051 sections 6.1 to 6.3.10, RFC 2342). See imapc_private.h.
  */
 #include <string.h>
 
-#include "base/units.h"
 #include "engine/imapc_private.h"
 
 static bool can(const struct imapc_engine *engine, uint32_t capability)
@@ -90,86 +89,8 @@ void imapc_starttls_reply(struct imapc_engine *engine, const struct imap_reply *
     }
 }
 
-/* ---- login ---- */
-
-/* base64 of NUL user NUL password (RFC 4616), with CR LF when it stands alone on its line. */
-static int plain_response(const struct imapc_engine *engine, struct buf *out)
+void imapc_logged_in(struct imapc_engine *engine, const struct imap_reply *reply)
 {
-    struct buf raw;
-    buf_init(&raw, 8192);
-    buf_append_octet(&raw, 0);
-    buf_append_text(&raw, engine->options.username);
-    buf_append_octet(&raw, 0);
-    buf_append_text(&raw, engine->options.password);
-    int result = raw.full ? -1 : units_base64_encode(out, buf_bytes(&raw));
-    buf_done(&raw);
-    return result;
-}
-
-static void authenticate_plain(struct imapc_engine *engine)
-{
-    struct imap_command *command = imapc_begin(engine, "AUTHENTICATE");
-    imap_command_word(command, "PLAIN");
-    engine->plain_due = !can(engine, IMAP_CAP_SASL_IR);
-    if (!engine->plain_due) {
-        buf_append_octet(&command->text, ' ');
-        command->failed = plain_response(engine, &command->text) < 0;
-    }
-    if (imap_command_end(command) < 0) {
-        imapc_fail(engine, FAULT_LOCAL, "credentials", "the user name or password is too long");
-        return;
-    }
-    imapc_send(engine);
-}
-
-static void login(struct imapc_engine *engine)
-{
-    struct imap_command *command = imapc_begin(engine, "LOGIN");
-    imap_command_string(command, bytes_of(engine->options.username));
-    imap_command_string(command, bytes_of(engine->options.password));
-    if (imap_command_end(command) < 0) {
-        imapc_fail(engine, FAULT_LOCAL, "credentials", "the user name or password is too long");
-        return;
-    }
-    imapc_send(engine);
-}
-
-void imapc_login_enter(struct imapc_engine *engine)
-{
-    if (!engine->tls_active && !engine->options.allow_clear) {
-        imapc_fail(engine, FAULT_LOCAL, "clear-text", "the connection has no TLS and the upstream is not on loopback: no password goes out");
-    } else if (can(engine, IMAP_CAP_AUTH_PLAIN)) {
-        authenticate_plain(engine);
-    } else if (!can(engine, IMAP_CAP_LOGINDISABLED)) {
-        login(engine);
-    } else {
-        imapc_fail(engine, FAULT_PERM, "authentication", "the server offers neither AUTH=PLAIN nor LOGIN");
-    }
-}
-
-static void send_plain(struct imapc_engine *engine)
-{
-    engine->plain_due = false;
-    plain_response(engine, &engine->output);
-    buf_append_text(&engine->output, "\r\n");
-}
-
-void imapc_login_reply(struct imapc_engine *engine, const struct imap_reply *reply)
-{
-    if (reply->kind == IMAP_REPLY_CONTINUE) {
-        send_plain(engine);
-        return;
-    }
-    engine->plain_due = false;
-    if (reply->status != IMAP_STATUS_OK) {
-        struct imapc_refusal refusal = imapc_refusal_of(reply);
-        engine->retry_after_ms = refusal.retry_after_ms;
-        engine->crowded = refusal.crowded;
-        bool plain_no = bytes_is(bytes_of(refusal.code), "refused") || bytes_is(bytes_of(refusal.code), "bad");
-        imapc_fail(engine, refusal.class, plain_no ? "authentication" : refusal.code, "login of \"%s\" refused: %.*s",
-                   engine->options.username, (int)reply->text.len, (const char *)reply->text.ptr);
-        return;
-    }
     engine->authenticated = true;
     if (take_capability_code(engine, reply)) {
         go_on(engine);

@@ -52,6 +52,11 @@ struct imapc_appending {
     bool create_due;    /* it was one that asks for CREATE */
 };
 
+/* Challenges of one login, before the server is taken for broken. */
+#define IMAPC_SASL_STEPS_MAX 8
+/* Octets of a challenge; errors of OAuth2 come as JSON in one. */
+#define IMAPC_CHALLENGE_MAX ((size_t)16 << 10)
+
 /* The first window of a search, in messages from the end of the folder; each further one is four times as large. */
 #define IMAPC_WINDOW_FIRST 200
 #define IMAPC_WINDOW_MAX 20000
@@ -92,7 +97,12 @@ struct imapc_engine {
     bool plus_due;        /* "+" is waited for */
     uint32_t tag_number;
     char tag[IMAP_COMMAND_TAG_MAX];
-    bool plain_due; /* AUTHENTICATE PLAIN waits for its "+" */
+    enum imapc_mechanism mechanism; /* the one in use; not AUTO once the login began */
+    bool sasl_open;                 /* an AUTHENTICATE is under way: "+" is a challenge */
+    bool sasl_answered;             /* the initial response is out */
+    bool sasl_due;                  /* SASL is to be handed out */
+    unsigned sasl_steps;
+    struct buf challenge;
 
     struct buf folder; /* of the append or search: the server's name */
     struct imapc_appending append;
@@ -138,6 +148,8 @@ void imapc_starttls_enter(struct imapc_engine *engine);
 void imapc_starttls_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 void imapc_login_enter(struct imapc_engine *engine);
 void imapc_login_reply(struct imapc_engine *engine, const struct imap_reply *reply);
+/* The login succeeded. */
+void imapc_logged_in(struct imapc_engine *engine, const struct imap_reply *reply);
 void imapc_namespace_enter(struct imapc_engine *engine);
 void imapc_namespace_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 /* Untagged data of these phases: CAPABILITY, NAMESPACE, LIST. */

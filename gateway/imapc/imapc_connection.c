@@ -12,6 +12,7 @@
 #define OUTPUT_MAX ((size_t)256 << 10)
 #define OUTPUT_LOW ((size_t)64 << 10)
 #define LINGER_MS 2000
+#define SASL_MAX ((size_t)16 << 10)
 
 static void on_stream(void *ctx, enum net_stream_event event);
 static void on_timer(void *ctx);
@@ -26,7 +27,9 @@ struct imapc_connection *imapc_connection_new(struct imapc_pool *pool)
         .starttls = account->tls_mode == IMAPC_TLS_STARTTLS,
         .allow_clear = account->insecure || net_address_is_loopback(&account->address),
         .username = account->username,
-        .password = account->password,
+        .password = account->token != NULL ? imapc_token_text(pool->token) : account->password,
+        .is_token = account->token != NULL,
+        .mechanism = account->mechanism,
         .greeting_timeout_ms = account->connect_timeout_ms,
         .command_timeout_ms = account->command_timeout_ms,
         .literal_max = account->settings[IMAPC_LITERAL_MAX],
@@ -45,6 +48,7 @@ struct imapc_connection *imapc_connection_new(struct imapc_pool *pool)
 
 static void connection_free(struct imapc_connection *connection)
 {
+    imapc_scram_free(&connection->scram);
     net_timer_free(&connection->timer);
     imapc_engine_free(&connection->engine);
     if (connection->stream != NULL) {
@@ -145,6 +149,22 @@ static bool start_tls(struct imapc_connection *connection)
     return true;
 }
 
+static void answer_challenge(struct imapc_connection *connection, const struct imapc_request *request)
+{
+    const struct imapc_account *account = &connection->pool->account;
+    struct fault fault = FAULT_INIT;
+    struct buf response;
+    buf_init(&response, SASL_MAX);
+    if (connection->scram == NULL) {
+        connection->scram = imapc_scram_new(request->mechanism, account->username, account->password, &fault);
+    }
+    if (connection->scram != NULL) {
+        imapc_scram_step(connection->scram, request->challenge, &response, &fault);
+    }
+    imapc_engine_sasl(connection->engine, net_now(connection->pool->loop), buf_bytes(&response), fault_is_set(&fault) ? &fault : NULL);
+    buf_wipe(&response);
+}
+
 /* One step. false: there is nothing more to do now. */
 static bool advance(struct imapc_connection *connection)
 {
@@ -161,6 +181,9 @@ static bool advance(struct imapc_connection *connection)
         return start_next(connection);
     case IMAPC_WANT_TLS:
         return start_tls(connection);
+    case IMAPC_WANT_SASL:
+        answer_challenge(connection, &request);
+        return true;
     case IMAPC_WANT_BODY: {
         const struct imapc_body *body = &connection->job->appends[request.message]->body;
         body->read(body->ctx, request.offset, request.len, on_body, connection);

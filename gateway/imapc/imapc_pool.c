@@ -36,6 +36,9 @@ struct imapc_pool *imapc_pool_new(struct net_loop *loop, const struct imapc_acco
     pool->connection_most = (size_t)account->settings[IMAPC_CONNECTIONS];
     pool->search_at = net_now(loop) + account->settle_ms;
     pool->day_began = net_now(loop);
+    if (account->token != NULL) {
+        pool->token = imapc_token_new(loop, account->token);
+    }
     list_init(&pool->ring);
     list_init(&pool->connections);
     pool->kick = net_timer_new(loop, on_kick, pool);
@@ -54,6 +57,7 @@ void imapc_pool_free(struct imapc_pool **pool)
     while (!list_is_empty(&(*pool)->connections)) {
         imapc_connection_cut(LIST_ITEM((*pool)->connections.next, struct imapc_connection, link), &fault);
     }
+    imapc_token_free(&(*pool)->token);
     map_free(&(*pool)->folders, NULL);
     net_timer_free(&(*pool)->kick);
     net_timer_free(&(*pool)->drain_timer);
@@ -105,6 +109,7 @@ void imapc_pool_connected(struct imapc_pool *pool, const struct imapc_connection
         log_event(pool->log, LOG_LEVEL_INFO, "upstream_up", LOG_STR("upstream", pool->account.name));
     }
     pool->failures = 0;
+    pool->proven = true;
     pool->retry_at = 0;
     pool->batches = (capabilities->has & IMAP_CAP_MULTIAPPEND) != 0 && pool->account.settings[IMAPC_BATCH] > 1;
     imapc_pool_kick(pool); /* one connection stands: the others may follow */
@@ -118,33 +123,41 @@ static void log_failure(struct imapc_pool *pool, const struct fault *fault, uint
               LOG_INT("attempt", pool->failures), LOG_INT("retry_after_ms", delay));
 }
 
-static void note_failure(struct imapc_pool *pool, const struct imapc_request *why)
+static void note_failure(struct imapc_pool *pool, const struct fault *fault, uint64_t retry_after_ms)
 {
-    uint64_t random, now = net_now(pool->loop);
+    uint64_t random;
     net_random(&random, sizeof random);
-    if (why->crowded && pool->connection_count > 0) {
-        /* The others work: fewer is all that the server asks for. */
-        pool->connection_most = pool->connection_count;
-        pool->crowded_until = now + CROWDED_MS;
-        log_failure(pool, why->fault, CROWDED_MS);
-        return;
-    }
     pool->failures++;
+    pool->proven = false;
     struct backoff own = {.initial_ms = pool->account.retry_initial_ms, .maximum_ms = pool->account.retry_maximum_ms};
-    const struct backoff *backoff = why->fault->class == FAULT_PERM ? &login_backoff : own.initial_ms != 0 ? &own : &connect_backoff;
+    const struct backoff *backoff = fault->class == FAULT_PERM ? &login_backoff : own.initial_ms != 0 ? &own : &connect_backoff;
     uint64_t delay = backoff_delay(backoff, pool->failures, random);
-    delay = delay > why->retry_after_ms ? delay : why->retry_after_ms;
-    pool->retry_at = now + delay;
-    pool->fault = *why->fault;
-    log_failure(pool, why->fault, delay);
+    delay = delay > retry_after_ms ? delay : retry_after_ms;
+    pool->retry_at = net_now(pool->loop) + delay;
+    pool->fault = *fault;
+    log_failure(pool, fault, delay);
+}
+
+/* The other connections work: fewer is all that the server asks for. */
+static void note_crowd(struct imapc_pool *pool, const struct fault *fault)
+{
+    pool->connection_most = pool->connection_count;
+    pool->crowded_until = net_now(pool->loop) + CROWDED_MS;
+    log_failure(pool, fault, CROWDED_MS);
 }
 
 void imapc_pool_gone(struct imapc_pool *pool, struct imapc_connection *connection, const struct imapc_request *why, bool was_ready)
 {
     list_remove(&connection->link);
     pool->connection_count--;
-    if (fault_is_set(why->fault) && !was_ready && !pool->draining) {
-        note_failure(pool, why);
+    bool failed = fault_is_set(why->fault) && !was_ready && !pool->draining;
+    if (pool->token != NULL) {
+        imapc_token_spend(pool->token, failed && bytes_is(bytes_of(why->fault->where), "login"));
+    }
+    if (failed && why->crowded && pool->connection_count > 0) {
+        note_crowd(pool, why->fault);
+    } else if (failed) {
+        note_failure(pool, why->fault, why->retry_after_ms);
     }
     imapc_pool_kick(pool);
 }
@@ -169,6 +182,25 @@ static size_t count_connecting(const struct imapc_pool *pool)
     return count;
 }
 
+static void on_token(void *ctx, const struct fault *fault)
+{
+    struct imapc_pool *pool = ctx;
+    if (fault != NULL && !pool->draining) {
+        note_failure(pool, fault, 0);
+    }
+    imapc_pool_kick(pool);
+}
+
+/* Whether there is something to log in with; else it is fetched, and on_token() goes on. */
+static bool has_credentials(struct imapc_pool *pool)
+{
+    if (pool->token == NULL || imapc_token_is_fresh(pool->token)) {
+        return true;
+    }
+    imapc_token_fetch(pool->token, on_token, pool);
+    return false;
+}
+
 static void open_connections(struct imapc_pool *pool)
 {
     size_t connecting = count_connecting(pool);
@@ -179,7 +211,7 @@ static void open_connections(struct imapc_pool *pool)
         pool->connection_most = (size_t)pool->account.settings[IMAPC_CONNECTIONS];
     }
     while (connecting < demand && pool->connection_count < pool->connection_most && now >= pool->retry_at &&
-           (pool->failures == 0 || connecting == 0)) {
+           (pool->proven || connecting == 0) && has_credentials(pool)) {
         struct imapc_connection *connection = imapc_connection_new(pool);
         list_append(&pool->connections, &connection->link);
         pool->connection_count++;

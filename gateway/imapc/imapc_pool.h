@@ -11,7 +11,9 @@
 
 #include "base/list.h"
 #include "base/log.h"
+#include "engine/imapc_engine.h"
 #include "imapc/imapc_profile.h"
+#include "imapc/imapc_token.h"
 #include "net/net_stream.h"
 
 struct imapc_pool;
@@ -23,7 +25,9 @@ struct imapc_account {
     struct net_tls *tls;
     bool insecure; /* without TLS, also off loopback */
     const char *username;
-    const char *password;
+    const char *password;                    /* NULL with a token or EXTERNAL */
+    enum imapc_mechanism mechanism;
+    const struct imapc_token_options *token; /* where OAuth2 access tokens come from; NULL: a password */
     uint64_t settings[IMAPC_SETTINGS]; /* see imapc_profile_resolve() */
     uint64_t connect_timeout_ms;       /* until the greeting */
     uint64_t command_timeout_ms;       /* without any octet moved */

@@ -8,6 +8,7 @@
 #include "base/map.h"
 #include "engine/imapc_engine.h"
 #include "imapc/imapc_pool.h"
+#include "imapc/imapc_scram.h"
 
 /* The most appends that are looked for at once. */
 #define IMAPC_SEARCH_BATCH 1000
@@ -28,9 +29,11 @@ struct imapc_pool {
     bool batches;            /* the server has MULTIAPPEND */
     struct net_timer *kick;  /* schedules, from the loop */
     unsigned failures;       /* connections in a row that did not become ready */
+    bool proven;             /* the last login worked; before, one connection at a time tries */
     uint64_t retry_at;       /* no new connection before it */
     uint64_t search_at;      /* nothing is looked for before it */
     struct fault fault;      /* of the last failure */
+    struct imapc_token *token; /* NULL: a password */
     uint64_t day_began, day_octets; /* of the daily budget */
     bool draining, drained;
     struct net_timer *drain_timer;
@@ -83,6 +86,7 @@ struct imapc_connection {
     struct imapc_pool *pool;
     struct net_stream *stream;
     struct imapc_engine *engine;
+    struct imapc_scram *scram; /* while it logs in with it */
     struct net_timer *timer;
     struct imapc_job *job; /* under way, or NULL */
     uint64_t moved;        /* net_stream_moved() when it was last looked at */

@@ -23,7 +23,7 @@ FLOORS = {
     "gateway/net": ({"base"}, {"uv.h", "openssl/", "sys/", "dirent.h", *SYSTEM}),
     "gateway/spool": ({"base", "mail", "net"}, {"sqlite3.h", "jansson.h", "xxhash.h"}),
     "gateway/smtpd": ({"base", "proto", "mail", "filters", "engine", "net", "spool"}, {"jansson.h", "crypt.h", "gsasl.h"}),
-    "gateway/imapc": ({"base", "proto", "mail", "engine", "net"}, {"curl/", "jansson.h", "zlib.h"}),
+    "gateway/imapc": ({"base", "proto", "mail", "engine", "net"}, {"curl/", "jansson.h", "gsasl.h", "zlib.h"}),
     "gateway/daemon": ({"base", "proto", "mail", "engine", "net", "spool", "smtpd", "imapc", "filters"},
                        {"jansson.h", "microhttpd.h"}),
     "gateway/cli": ({"base", "proto", "mail", "engine", "net", "spool", "smtpd", "imapc", "filters", "daemon"},

@@ -2,7 +2,7 @@
  * The transcripts of tests/peers/imap, played against the IMAP engine: whole, octet by octet, and cut in two at every octet.
  *
  *   # ...                a comment
- *   option NAME [VALUE]  before anything else: tls, starttls, clear, user, password
+ *   option NAME [VALUE]  before anything else: tls, starttls, clear, user, password, token
  *   S: TEXT              the server sends TEXT and CR LF; \r \n \t \0 \\ \xHH and \*N{TEXT} (TEXT N times) are escapes
  *   s: TEXT              the same without CR LF
  *   C: TEXT              exactly this line of the client is next ("$" at its end matches any rest)
@@ -85,6 +85,9 @@ static bool serve(struct player *player, enum imapc_want want, const struct imap
         return false;
     case IMAPC_WANT_TLS:
         player->wants_tls = true;
+        return false;
+    case IMAPC_WANT_SASL:
+        FAIL(player, "SCRAM is not played here");
         return false;
     case IMAPC_WANT_BODY:
         player->body = *request;
@@ -204,6 +207,8 @@ static void set_option(struct player *player, struct bytes rest)
         player->options.starttls = true;
     } else if (bytes_is(name, "clear")) {
         player->options.allow_clear = true;
+    } else if (bytes_is(name, "token")) {
+        player->options.is_token = true;
     } else if (bytes_is(name, "user")) {
         copy_text(player->user, sizeof player->user, value);
     } else if (bytes_is(name, "password")) {

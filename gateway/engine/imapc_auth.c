@@ -1,0 +1,228 @@
+/*
+ * imapc_auth - the login of an IMAP connection: LOGIN, or AUTHENTICATE with PLAIN, EXTERNAL, SCRAM, XOAUTH2 or OAUTHBEARER (RFC 9051 section 6.2, RFC 4616,
+ * RFC 5802, RFC 7628). See imapc_private.h. Nothing is sent behind it before it is answered; SCRAM's arithmetic is the owner's.
+ */
+#include "base/units.h"
+#include "engine/imapc_private.h"
+
+/* What a user name and a password or token may take together. */
+#define CREDENTIALS_MAX 16384
+
+static bool can(const struct imapc_engine *engine, uint32_t capability)
+{
+    return (engine->capabilities.has & capability) != 0;
+}
+
+/* ---- which mechanism ---- */
+
+static const struct {
+    const char *name;
+    uint32_t capability;
+} mechanisms[] = {
+    [IMAPC_AUTH_PLAIN] = {"PLAIN", IMAP_CAP_AUTH_PLAIN},
+    [IMAPC_AUTH_SCRAM_SHA_1] = {"SCRAM-SHA-1", IMAP_CAP_AUTH_SCRAM_SHA_1},
+    [IMAPC_AUTH_SCRAM_SHA_256] = {"SCRAM-SHA-256", IMAP_CAP_AUTH_SCRAM_SHA_256},
+    [IMAPC_AUTH_EXTERNAL] = {"EXTERNAL", IMAP_CAP_AUTH_EXTERNAL},
+    [IMAPC_AUTH_XOAUTH2] = {"XOAUTH2", IMAP_CAP_AUTH_XOAUTH2},
+    [IMAPC_AUTH_OAUTHBEARER] = {"OAUTHBEARER", IMAP_CAP_AUTH_OAUTHBEARER},
+};
+
+static enum imapc_mechanism choose(const struct imapc_engine *engine)
+{
+    if (engine->options.mechanism != IMAPC_AUTH_AUTO) {
+        return engine->options.mechanism;
+    }
+    if (engine->options.is_token) {
+        return can(engine, IMAP_CAP_AUTH_OAUTHBEARER) ? IMAPC_AUTH_OAUTHBEARER : IMAPC_AUTH_XOAUTH2;
+    }
+    return can(engine, IMAP_CAP_AUTH_PLAIN) ? IMAPC_AUTH_PLAIN : IMAPC_AUTH_LOGIN;
+}
+
+static bool is_scram(enum imapc_mechanism mechanism)
+{
+    return mechanism == IMAPC_AUTH_SCRAM_SHA_1 || mechanism == IMAPC_AUTH_SCRAM_SHA_256;
+}
+
+static bool is_bearer(enum imapc_mechanism mechanism)
+{
+    return mechanism == IMAPC_AUTH_XOAUTH2 || mechanism == IMAPC_AUTH_OAUTHBEARER;
+}
+
+/* Whether the server offers it, as far as it says. */
+static bool is_offered(const struct imapc_engine *engine)
+{
+    if (engine->mechanism == IMAPC_AUTH_LOGIN) {
+        return !can(engine, IMAP_CAP_LOGINDISABLED);
+    }
+    return can(engine, mechanisms[engine->mechanism].capability);
+}
+
+/* ---- responses ---- */
+
+/* The "," and "=" of a name in a GS2 header (RFC 5801 section 4). */
+static void append_gs2_name(struct buf *out, const char *name)
+{
+    for (; *name != 0; name++) {
+        if (*name == ',' || *name == '=') {
+            buf_append_text(out, *name == ',' ? "=2C" : "=3D");
+        } else {
+            buf_append_octet(out, (uint8_t)*name);
+        }
+    }
+}
+
+/* The initial response, before base64. */
+static void write_initial(const struct imapc_engine *engine, struct buf *out)
+{
+    const char *user = engine->options.username, *secret = engine->options.password;
+    switch (engine->mechanism) {
+    case IMAPC_AUTH_PLAIN:
+        buf_append_octet(out, 0);
+        buf_append_text(out, user);
+        buf_append_octet(out, 0);
+        buf_append_text(out, secret);
+        break;
+    case IMAPC_AUTH_EXTERNAL:
+        buf_append_text(out, user);
+        break;
+    case IMAPC_AUTH_XOAUTH2:
+        buf_printf(out, "user=%s\x01" "auth=Bearer %s\x01\x01", user, secret);
+        break;
+    case IMAPC_AUTH_OAUTHBEARER:
+        buf_append_text(out, "n,a=");
+        append_gs2_name(out, user);
+        buf_printf(out, ",\x01" "auth=Bearer %s\x01\x01", secret);
+        break;
+    default:
+        break;
+    }
+}
+
+/* In base64; "=" stands for an empty one (RFC 4959). */
+static int append_initial(const struct imapc_engine *engine, struct buf *out)
+{
+    struct buf raw;
+    buf_init(&raw, CREDENTIALS_MAX);
+    write_initial(engine, &raw);
+    int result = raw.full ? -1 : raw.len == 0 ? buf_append_octet(out, '=') : units_base64_encode(out, buf_bytes(&raw));
+    buf_wipe(&raw);
+    return result;
+}
+
+/* ---- the commands ---- */
+
+static void send_or_fail(struct imapc_engine *engine, struct imap_command *command)
+{
+    if (imap_command_end(command) < 0) {
+        imapc_fail(engine, FAULT_LOCAL, "credentials", "the user name or password is too long, or holds a NUL");
+        return;
+    }
+    imapc_send(engine);
+}
+
+static void authenticate(struct imapc_engine *engine)
+{
+    struct imap_command *command = imapc_begin(engine, "AUTHENTICATE");
+    imap_command_word(command, mechanisms[engine->mechanism].name);
+    engine->sasl_open = true;
+    engine->sasl_steps = 0;
+    engine->sasl_answered = can(engine, IMAP_CAP_SASL_IR) && !is_scram(engine->mechanism);
+    if (engine->sasl_answered) {
+        buf_append_octet(&command->text, ' ');
+        command->failed = append_initial(engine, &command->text) < 0;
+    }
+    send_or_fail(engine, command);
+}
+
+static void login(struct imapc_engine *engine)
+{
+    struct imap_command *command = imapc_begin(engine, "LOGIN");
+    imap_command_string(command, bytes_of(engine->options.username));
+    imap_command_string(command, bytes_of(engine->options.password));
+    send_or_fail(engine, command);
+}
+
+void imapc_login_enter(struct imapc_engine *engine)
+{
+    engine->mechanism = choose(engine);
+    if (!engine->tls_active && !engine->options.allow_clear) {
+        imapc_fail(engine, FAULT_LOCAL, "clear-text", "the connection has no TLS and the upstream is not on loopback: no password goes out");
+    } else if (!is_offered(engine)) {
+        imapc_fail(engine, FAULT_PERM, "authentication", "the server does not offer %s",
+                   engine->mechanism == IMAPC_AUTH_LOGIN ? "AUTH=PLAIN, nor LOGIN" : mechanisms[engine->mechanism].name);
+    } else if (engine->mechanism == IMAPC_AUTH_LOGIN) {
+        login(engine);
+    } else {
+        authenticate(engine);
+    }
+}
+
+/* ---- challenges ---- */
+
+static void on_challenge(struct imapc_engine *engine, const struct imap_reply *reply)
+{
+    struct buf *output = &engine->output;
+    if (++engine->sasl_steps > IMAPC_SASL_STEPS_MAX) {
+        imapc_fail(engine, FAULT_TEMP, "protocol", "the server's login does not end");
+    } else if (is_scram(engine->mechanism)) {
+        buf_clear(&engine->challenge);
+        buf_append_bytes(&engine->challenge, reply->text);
+        engine->sasl_due = true;
+    } else if (!engine->sasl_answered) {
+        engine->sasl_answered = true;
+        append_initial(engine, output);
+        buf_append_text(output, "\r\n");
+    } else if (is_bearer(engine->mechanism)) {
+        /* Why the token was refused; the tagged answer follows ours (RFC 7628 section 3.2.3). */
+        buf_clear(&engine->challenge);
+        units_base64_decode(&engine->challenge, reply->text);
+        buf_append_text(output, engine->mechanism == IMAPC_AUTH_OAUTHBEARER ? "AQ==\r\n" : "\r\n");
+    } else {
+        buf_append_text(output, "*\r\n");
+    }
+}
+
+void imapc_engine_sasl(struct imapc_engine *engine, uint64_t now, struct bytes response, const struct fault *fault)
+{
+    engine->now = now;
+    if (engine->phase != IMAPC_PHASE_LOGIN) {
+        return; /* the connection ended meanwhile */
+    }
+    if (fault != NULL) {
+        imapc_fail(engine, fault->class, fault->code, "%s", fault->text);
+        return;
+    }
+    buf_append_bytes(&engine->output, response);
+    buf_append_text(&engine->output, "\r\n");
+}
+
+/* ---- the answer ---- */
+
+static void on_refused(struct imapc_engine *engine, const struct imap_reply *reply)
+{
+    struct imapc_refusal refusal = imapc_refusal_of(reply);
+    struct bytes why = buf_bytes(&engine->challenge);
+    bool general = bytes_is(bytes_of(refusal.code), "refused") || bytes_is(bytes_of(refusal.code), "bad");
+    /* A refused token is fetched anew; a refused password stays refused until somebody changes it. */
+    bool temporary = is_bearer(engine->mechanism) || refusal.class == FAULT_TEMP;
+    engine->retry_after_ms = refusal.retry_after_ms;
+    engine->crowded = refusal.crowded;
+    imapc_fail(engine, temporary && !(general && !is_bearer(engine->mechanism)) ? FAULT_TEMP : FAULT_PERM,
+               general ? "authentication" : refusal.code, "login of \"%s\" refused: %.*s%s%.*s", engine->options.username,
+               (int)reply->text.len, (const char *)reply->text.ptr, why.len > 0 ? " " : "",
+               is_bearer(engine->mechanism) ? (int)why.len : 0, (const char *)why.ptr);
+}
+
+void imapc_login_reply(struct imapc_engine *engine, const struct imap_reply *reply)
+{
+    if (reply->kind == IMAP_REPLY_CONTINUE) {
+        on_challenge(engine, reply);
+        return;
+    }
+    engine->sasl_open = false;
+    if (reply->status == IMAP_STATUS_OK) {
+        imapc_logged_in(engine, reply);
+    } else {
+        on_refused(engine, reply);
+    }
+}

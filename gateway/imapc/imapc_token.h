@@ -1,0 +1,38 @@
+/*
+ * imapc_token - OAuth2 access tokens of one account: from a file that something else keeps fresh, or from a token endpoint (RFC 6749 sections 4.4
+ * and 6) by libcurl on a lane of its own. One fetch at a time serves all connections of the pool.
+ */
+#ifndef MAILWEIR_IMAPC_IMAPC_TOKEN_H
+#define MAILWEIR_IMAPC_IMAPC_TOKEN_H
+
+#include "base/fault.h"
+#include "net/net_loop.h"
+
+/* Strings are NULL where there is nothing. Either file, or endpoint with client_id. */
+struct imapc_token_options {
+    const char *file;
+    const char *endpoint; /* https://... */
+    const char *client_id;
+    const char *client_secret;
+    const char *refresh_token; /* grant refresh_token; without it client_credentials */
+    const char *scope;
+    const char *ca_file; /* whom to trust instead of the system's CAs */
+};
+
+struct imapc_token;
+
+/* The options are copied. */
+struct imapc_token *imapc_token_new(struct net_loop *loop, const struct imapc_token_options *options);
+/* Ends a fetch under way; no answer of it comes. Sets *token to NULL; NULL is fine. */
+void imapc_token_free(struct imapc_token **token);
+
+/* Whether there is a token that is good for the next minute. One from a file is read again for each new connection. */
+bool imapc_token_is_fresh(const struct imapc_token *token);
+/* "" without one. */
+const char *imapc_token_text(const struct imapc_token *token);
+/* It was used, or refused: the next connection needs a new look. */
+void imapc_token_spend(struct imapc_token *token, bool refused);
+/* Fetches; done comes once, from the loop, with NULL or a fault (TEMP). While a fetch is under way, nothing more is begun and false returned. */
+bool imapc_token_fetch(struct imapc_token *token, void (*done)(void *ctx, const struct fault *fault), void *ctx);
+
+#endif
