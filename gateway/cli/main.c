@@ -22,6 +22,8 @@ const struct cli_command cli_commands[] = {
     {"queue", cmd_queue, "VERB [SELECTION] [OPTIONS]", "Look at the queue and change it, also while the gateway runs."},
     {"spool", cmd_spool, "check | rebuild [--config FILE] [--spool FOLDER]", "Check the spool on the disk, or make its index anew."},
     {"why", cmd_why, "ID | MESSAGE-ID | UPSTREAM FOLDER UID", "What happened to a message, and why."},
+    {"upstreams", cmd_upstreams, "[--config FILE] [--profiles] [UPSTREAM...]",
+     "Try every upstream: connect, TLS, log in; or show what is known about kinds of servers."},
     {"schema", cmd_schema, "[config | rules]", "Print the JSON Schema of the configuration file, or of rule files."},
     {"passwd", cmd_passwd, "--users FILE [--senders PATTERNS] [--delete] NAME",
      "Add a user who may authenticate, change a password, or delete a user."},

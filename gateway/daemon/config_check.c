@@ -40,6 +40,30 @@ int config_upstream_tls(const struct config_upstream *upstream, struct net_tls *
     return net_tls_client_new(tls_r, &options, fault);
 }
 
+int config_upstream_account(const struct config_upstream *upstream, struct imapc_account *account_r, struct fault *fault)
+{
+    static const unsigned modes[] = {[CONFIG_TLS_NONE] = IMAPC_TLS_NONE,
+                                     [CONFIG_TLS_STARTTLS] = IMAPC_TLS_STARTTLS,
+                                     [CONFIG_TLS_IMPLICIT] = IMAPC_TLS_IMPLICIT};
+    bool has_token = upstream->token.file != NULL || upstream->token.endpoint != NULL;
+    *account_r = (struct imapc_account){.name = upstream->name,
+                                        .insecure = upstream->insecure,
+                                        .address = upstream->address,
+                                        .username = upstream->username,
+                                        .password = upstream->password,
+                                        .mechanism = (enum imapc_mechanism)upstream->mechanism,
+                                        .token = has_token ? &upstream->token : NULL,
+                                        .connect_timeout_ms = upstream->connect_timeout,
+                                        .command_timeout_ms = upstream->command_timeout,
+                                        .idle_timeout_ms = upstream->idle_timeout,
+                                        .retry_initial_ms = upstream->retry_initial,
+                                        .retry_maximum_ms = upstream->retry_maximum,
+                                        .settle_ms = upstream->settle};
+    account_r->tls_mode = modes[upstream->tls.mode];
+    memcpy(account_r->settings, upstream->settings, sizeof account_r->settings);
+    return config_upstream_tls(upstream, &account_r->tls, fault);
+}
+
 /* ---- upstreams ---- */
 
 /* One way to log in, and what it takes. */

@@ -187,25 +187,8 @@ void dispatch_job_gone(struct dispatch_upstream *upstream)
 static int open_upstream(struct dispatch *dispatch, struct dispatch_upstream *upstream,
                          const struct config_upstream *config, struct fault *fault)
 {
-    static const int modes[] = {[CONFIG_TLS_NONE] = IMAPC_TLS_NONE,
-                                [CONFIG_TLS_STARTTLS] = IMAPC_TLS_STARTTLS,
-                                [CONFIG_TLS_IMPLICIT] = IMAPC_TLS_IMPLICIT};
-    struct imapc_account account = {.name = config->name,
-                                    .insecure = config->insecure,
-                                    .address = config->address,
-                                    .username = config->username,
-                                    .password = config->password,
-                                    .connect_timeout_ms = config->connect_timeout,
-                                    .command_timeout_ms = config->command_timeout,
-                                    .idle_timeout_ms = config->idle_timeout,
-                                    .retry_initial_ms = config->retry_initial,
-                                    .retry_maximum_ms = config->retry_maximum,
-                                    .settle_ms = config->settle};
-    account.mechanism = (enum imapc_mechanism)config->mechanism;
-    account.token = config->token.file != NULL || config->token.endpoint != NULL ? &config->token : NULL;
-    memcpy(account.settings, config->settings, sizeof account.settings);
-    account.tls_mode = (unsigned)modes[config->tls.mode];
-    if (config_upstream_tls(config, &account.tls, fault) < 0) {
+    struct imapc_account account;
+    if (config_upstream_account(config, &account, fault) < 0) {
         return -1;
     }
     upstream->dispatch = dispatch;

@@ -41,10 +41,11 @@ void imapc_append_enter(struct imapc_engine *engine)
     imapc_send(engine);
 }
 
-/* The largest message that the server takes, as it said itself (RFC 7889). */
+/* More than the server takes, as it said itself (RFC 7889), or as is known about it. */
 static bool is_too_big(const struct imapc_engine *engine)
 {
-    uint64_t most = engine->capabilities.append_limit;
+    uint64_t most = engine->capabilities.append_limit, known = engine->options.message_max;
+    most = most == 0 || (known > 0 && known < most) ? known : most;
     for (size_t i = 0; i < engine->append.count && most > 0; i++) {
         if (engine->append.messages[i].size > most) {
             return true;
@@ -68,7 +69,7 @@ void imapc_engine_append(struct imapc_engine *engine, uint64_t now, const char *
         return;
     }
     if (is_too_big(engine)) {
-        imapc_give_up(engine, "toobig", "the message is larger than the APPENDLIMIT of the server");
+        imapc_give_up(engine, "toobig", "the message is larger than the server takes");
         return;
     }
     imapc_enter(engine, IMAPC_PHASE_APPEND);

@@ -390,3 +390,8 @@ const struct imap_capabilities *imapc_engine_capabilities(const struct imapc_eng
 {
     return &engine->capabilities;
 }
+
+const struct imap_namespaces *imapc_engine_namespaces(const struct imapc_engine *engine)
+{
+    return &engine->namespaces;
+}

@@ -17,6 +17,7 @@
 
 #include "base/buf.h"
 #include "base/fault.h"
+#include "proto/imap_name.h"
 #include "proto/imap_reply.h"
 
 struct imapc_engine;
@@ -45,6 +46,7 @@ struct imapc_engine_options {
     uint64_t greeting_timeout_ms;
     uint64_t command_timeout_ms; /* without any octet moved */
     uint64_t literal_max;        /* larger messages wait for the server's "+" even where it has LITERAL+; so a refusal comes first */
+    uint64_t message_max;        /* larger messages are not sent at all; 0: what the server announces counts */
     bool subscribe;              /* SUBSCRIBE to folders that are created */
     bool keywords;               /* send keywords, not only system flags */
 };
@@ -135,5 +137,7 @@ uint64_t imapc_engine_deadline(const struct imapc_engine *engine);
 /* For people: "greeting", "login", "append" ... */
 const char *imapc_engine_phase(const struct imapc_engine *engine);
 const struct imap_capabilities *imapc_engine_capabilities(const struct imapc_engine *engine);
+/* The personal one first; the delimiter and prefixes of folders. */
+const struct imap_namespaces *imapc_engine_namespaces(const struct imapc_engine *engine);
 
 #endif

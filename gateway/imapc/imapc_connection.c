@@ -33,6 +33,7 @@ struct imapc_connection *imapc_connection_new(struct imapc_pool *pool)
         .greeting_timeout_ms = account->connect_timeout_ms,
         .command_timeout_ms = account->command_timeout_ms,
         .literal_max = account->settings[IMAPC_LITERAL_MAX],
+        .message_max = account->settings[IMAPC_MESSAGE_MAX],
         .keywords = account->settings[IMAPC_KEYWORDS] != 0,
         .subscribe = account->settings[IMAPC_SUBSCRIBE] != 0,
     };

@@ -73,6 +73,7 @@ static struct imapc_job *take_appends(struct imapc_pool *pool, struct imapc_fold
     struct imapc_job *job = job_new(folder, false, most > 0 ? most : 1);
     uint64_t octets = append->body.size;
     do {
+        pool->day_octets += append->body.size;
         add(pool, job, append);
         append = first_of(&folder->waiting);
         octets += append != NULL ? append->body.size : 0;
@@ -95,13 +96,14 @@ static struct imapc_job *take_search(struct imapc_pool *pool, struct imapc_folde
 
 struct imapc_job *imapc_job_take(struct imapc_pool *pool, bool can_batch)
 {
+    bool spent = imapc_pool_is_spent(pool);
     can_batch = can_batch && pool->account.settings[IMAPC_BATCH] > 1;
     LIST_EACH (link, &pool->ring) {
         struct imapc_folder *folder = LIST_ITEM(link, struct imapc_folder, link);
         struct imapc_job *job = NULL;
         if (may_search(pool, folder)) {
             job = take_search(pool, folder);
-        } else if (may_append(pool, folder, can_batch)) {
+        } else if (!spent && may_append(pool, folder, can_batch)) {
             job = take_appends(pool, folder, can_batch);
         }
         if (job != NULL) {

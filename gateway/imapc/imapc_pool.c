@@ -102,6 +102,34 @@ void imapc_pool_note_uncertain(struct imapc_pool *pool)
     pool->search_at = net_now(pool->loop) + pool->account.settle_ms;
 }
 
+static void report(struct imapc_pool *pool, const struct imapc_report *report)
+{
+    imapc_report_fn *fn = pool->report;
+    pool->report = NULL;
+    if (fn != NULL) {
+        fn(pool->report_ctx, report);
+    }
+}
+
+static void report_connected(struct imapc_pool *pool, const struct imapc_connection *connection)
+{
+    const struct net_stream *stream = connection->stream;
+    report(pool, &(struct imapc_report){.peer = net_stream_peer(stream),
+                                        .tls_version = net_stream_tls_version(stream),
+                                        .tls_cipher = net_stream_tls_cipher(stream),
+                                        .tls_peer = net_stream_tls_peer(stream),
+                                        .capabilities = imapc_engine_capabilities(connection->engine),
+                                        .namespaces = imapc_engine_namespaces(connection->engine)});
+}
+
+void imapc_pool_try(struct imapc_pool *pool, imapc_report_fn *fn, void *ctx)
+{
+    EXPECT(pool->report == NULL && imapc_pool_waiting(pool) == 0);
+    pool->report = fn;
+    pool->report_ctx = ctx;
+    imapc_pool_kick(pool);
+}
+
 void imapc_pool_connected(struct imapc_pool *pool, const struct imapc_connection *connection)
 {
     const struct imap_capabilities *capabilities = imapc_engine_capabilities(connection->engine);
@@ -112,6 +140,7 @@ void imapc_pool_connected(struct imapc_pool *pool, const struct imapc_connection
     pool->proven = true;
     pool->retry_at = 0;
     pool->batches = (capabilities->has & IMAP_CAP_MULTIAPPEND) != 0 && pool->account.settings[IMAPC_BATCH] > 1;
+    report_connected(pool, connection);
     imapc_pool_kick(pool); /* one connection stands: the others may follow */
 }
 
@@ -135,7 +164,11 @@ static void note_failure(struct imapc_pool *pool, const struct fault *fault, uin
     delay = delay > retry_after_ms ? delay : retry_after_ms;
     pool->retry_at = net_now(pool->loop) + delay;
     pool->fault = *fault;
-    log_failure(pool, fault, delay);
+    if (pool->report != NULL) {
+        report(pool, &(struct imapc_report){.fault = fault});
+    } else {
+        log_failure(pool, fault, delay);
+    }
 }
 
 /* The other connections work: fewer is all that the server asks for. */
@@ -204,7 +237,7 @@ static bool has_credentials(struct imapc_pool *pool)
 static void open_connections(struct imapc_pool *pool)
 {
     size_t connecting = count_connecting(pool);
-    size_t demand = imapc_folder_demand(pool);
+    size_t demand = imapc_folder_demand(pool) + (pool->report != NULL);
     uint64_t now = net_now(pool->loop);
     if (pool->crowded_until != 0 && now >= pool->crowded_until) {
         pool->crowded_until = 0;
@@ -219,6 +252,16 @@ static void open_connections(struct imapc_pool *pool)
     }
 }
 
+bool imapc_pool_is_spent(struct imapc_pool *pool)
+{
+    uint64_t most = pool->account.settings[IMAPC_DAILY_OCTETS], now = net_now(pool->loop);
+    if (now - pool->day_began >= DAY_MS) {
+        pool->day_began = now;
+        pool->day_octets = 0;
+    }
+    return most > 0 && pool->day_octets >= most;
+}
+
 /* Answers what waits when nothing serves it: the upstream is down, or we are stopping. */
 static void give_up_waiting(struct imapc_pool *pool)
 {
@@ -227,6 +270,10 @@ static void give_up_waiting(struct imapc_pool *pool)
     if (pool->draining) {
         outcome = (struct imapc_outcome){0};
         fault_set(&outcome.fault, FAULT_LOCAL, "shutdown", "pool", "shutting down");
+    } else if (imapc_pool_is_spent(pool)) {
+        outcome = (struct imapc_outcome){.account = true, .retry_after_ms = pool->day_began + DAY_MS - now};
+        fault_set(&outcome.fault, FAULT_TEMP, "daily-budget", "pool", "the octets that may be sent to %s in a day are sent",
+                  pool->account.name);
     } else if (pool->connection_count > 0 || now >= pool->retry_at) {
         return;
     } else {

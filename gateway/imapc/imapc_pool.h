@@ -15,6 +15,7 @@
 #include "imapc/imapc_profile.h"
 #include "imapc/imapc_token.h"
 #include "net/net_stream.h"
+#include "proto/imap_name.h"
 
 struct imapc_pool;
 
@@ -76,6 +77,18 @@ struct imapc_append {
 
 /* Account strings are copied; tls is kept. log by reference. */
 struct imapc_pool *imapc_pool_new(struct net_loop *loop, const struct imapc_account *account, struct log *log);
+/* What one try of the account showed; valid during the call. */
+struct imapc_report {
+    const struct fault *fault; /* NULL: logged in */
+    const char *peer;          /* "192.0.2.1"; NULL when nothing answered */
+    const char *tls_version, *tls_cipher, *tls_peer; /* NULL without TLS */
+    const struct imap_capabilities *capabilities;    /* NULL with a fault */
+    const struct imap_namespaces *namespaces;
+};
+typedef void imapc_report_fn(void *ctx, const struct imapc_report *report);
+/* Connects and logs in once, for a pool that nothing was submitted to. fn comes once, from the loop; drain the pool afterwards. */
+void imapc_pool_try(struct imapc_pool *pool, imapc_report_fn *fn, void *ctx);
+
 /* Queues the append (sets *append to NULL). done comes once, from the loop. */
 void imapc_pool_submit(struct imapc_pool *pool, struct imapc_append **append);
 /* Appends submitted and not answered. */

@@ -35,6 +35,8 @@ struct imapc_pool {
     struct fault fault;      /* of the last failure */
     struct imapc_token *token; /* NULL: a password */
     uint64_t day_began, day_octets; /* of the daily budget */
+    imapc_report_fn *report; /* of imapc_pool_try(), until it was called */
+    void *report_ctx;
     bool draining, drained;
     struct net_timer *drain_timer;
     void (*drain_done)(void *ctx);
@@ -108,6 +110,8 @@ void imapc_connection_cut(struct imapc_connection *connection, const struct faul
 /* Has the pool look for work, from the loop. */
 void imapc_pool_kick(struct imapc_pool *pool);
 void imapc_pool_answer(struct imapc_pool *pool, struct imapc_append *append, const struct imapc_outcome *outcome);
+/* Whether the day's budget is used up; a new day begins it anew. */
+bool imapc_pool_is_spent(struct imapc_pool *pool);
 /* The outcome of some append is unknown: nothing is looked for before it had time to settle. */
 void imapc_pool_note_uncertain(struct imapc_pool *pool);
 void imapc_pool_connected(struct imapc_pool *pool, const struct imapc_connection *connection);
