@@ -5,7 +5,6 @@
 
 #include <curl/curl.h>
 #include <jansson.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,7 +29,7 @@ struct imapc_token {
     struct buf text;     /* the token */
     uint64_t expires_at; /* of net_now(); 0: there is none */
     bool fetching;
-    atomic_bool cancelled;
+    _Atomic bool cancelled;
     void (*done)(void *ctx, const struct fault *fault);
     void *ctx;
     /* The lane's, while it works. */
@@ -70,7 +69,7 @@ void imapc_token_free(struct imapc_token **token)
     struct imapc_token_options *options = &(*token)->options;
     const char *strings[] = {options->file,          options->endpoint, options->client_id, options->client_secret,
                              options->refresh_token, options->scope,    options->ca_file};
-    atomic_store(&(*token)->cancelled, true);
+    (*token)->cancelled = true;
     (*token)->done = NULL;
     net_lane_free(&(*token)->lane);
     for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) {
@@ -94,7 +93,7 @@ static int on_progress(void *ctx, curl_off_t a, curl_off_t b, curl_off_t c, curl
 {
     const struct imapc_token *token = ctx;
     (void)a, (void)b, (void)c, (void)d;
-    return atomic_load(&token->cancelled) ? 1 : 0;
+    return token->cancelled ? 1 : 0;
 }
 
 static void append_field(CURL *curl, struct buf *form, const char *name, const char *value)
