@@ -31,6 +31,8 @@
 
 #define TEXT_MAX (8u << 20)
 #define ANSWERS_MAX 8
+/* Cuts in a row at the ends of a long group, and spread over its middle. */
+#define EDGE 100
 
 struct answer_text {
     int code;
@@ -533,8 +535,9 @@ static void play_file(const char *folder, const char *name)
     fclose(file);
     size_t longest = play_once(name, buf_bytes(&text), 0);
     /* A long group would take its square: its first and last octets are where the cuts matter. */
-    size_t stride = longest > 4000 ? longest / 200 : 1;
-    for (size_t cut = 1; cut <= longest; cut += cut < 1000 || cut + 100 > longest ? 1 : stride) {
+    size_t edge = longest < EDGE ? longest : EDGE;
+    size_t stride = longest > 2 * EDGE ? (longest - 2 * EDGE) / EDGE + 1 : 1;
+    for (size_t cut = 1; cut <= longest; cut += cut < edge || cut + edge > longest ? 1 : stride) {
         play_once(name, buf_bytes(&text), cut);
     }
     buf_done(&text);
