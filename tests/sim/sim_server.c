@@ -262,6 +262,11 @@ static void on_greet(void *ctx)
     }
 }
 
+static void plan_greeting(struct sim_session *session)
+{
+    session->event = sim_after(sim_random_between(&session->server->random, 100, 30 * SIM_MS), on_greet, session);
+}
+
 /* A connection counts until the gateway has let go of it. */
 static void check_cap(const struct sim_server *server)
 {
@@ -290,17 +295,27 @@ static void *on_accept(void *ctx, struct sim_link *link, struct sim_link_trouble
     buf_init(&session->in, INPUT_MAX);
     list_append(&server->sessions, &session->all);
     check_cap(server);
-    session->event = sim_after(sim_random_between(&server->random, 100, 30 * SIM_MS), on_greet, session);
+    if (server->has_tls) {
+        sim_link_start_tls(link); /* the greeting comes under TLS */
+    } else {
+        plan_greeting(session);
+    }
     return session;
 }
 
-static const struct sim_link_events events = {.on_data = on_data, .on_close = on_close};
+static void on_tls(void *ctx)
+{
+    plan_greeting(ctx);
+}
+
+static const struct sim_link_events events = {.on_data = on_data, .on_tls = on_tls, .on_close = on_close};
 
 struct sim_server *sim_server_new(unsigned index, const char *host, unsigned connections)
 {
     struct sim_server *server = expect_calloc(1, sizeof *server);
     server->index = index;
     server->connections = connections;
+    server->has_tls = index == 1;
     sim_random_init(&server->random, sim_seed(), "server", index);
     list_init(&server->sessions);
     server->has_literal_plus = sim_random_chance(&server->random, 40);

@@ -9,7 +9,7 @@
 
 struct sim_server;
 
-/* index: 0 or 1. connections: what the gateway is configured to open at most; more at once ends the world. */
+/* index: 0, in clear, or 1, under TLS. connections: what the gateway is configured to open at most; more at once ends the world. */
 struct sim_server *sim_server_new(unsigned index, const char *host, unsigned connections);
 /* Not taking connections, and dropping those there are. */
 void sim_server_set_down(struct sim_server *server, bool is_down);

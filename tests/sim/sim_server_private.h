@@ -32,6 +32,7 @@ struct sim_server {
     unsigned connections; /* at most */
     struct sim_random random;
     bool is_down, is_throttled;
+    bool has_tls; /* from the first octet */
     bool has_literal_plus, has_literal_minus, has_uidplus, has_multiappend, has_create_hint;
     char delimiter;
     uint32_t next_validity;

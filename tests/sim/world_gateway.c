@@ -30,7 +30,7 @@ static const char config_text[] =
     "  \"a\": {\"address\": \"imap-a.sim:143\", \"tls\": {\"mode\": \"none\"}, \"insecure\": true, \"connections\": 3,"
     "   \"auth\": {\"username\": \"u\", \"password\": \"p\"}, \"timeouts\": {\"connect\": \"20s\", \"command\": \"40s\"},"
     "   \"retry\": {\"initial\": \"5s\", \"maximum\": \"2m\"}},"
-    "  \"b\": {\"address\": \"imap-b.sim:143\", \"tls\": {\"mode\": \"none\"}, \"insecure\": true, \"connections\": 3,"
+    "  \"b\": {\"address\": \"imap-b.sim:993\", \"tls\": {\"mode\": \"implicit\"}, \"connections\": 3,"
     "   \"auth\": {\"username\": \"u\", \"password\": \"p\"}, \"timeouts\": {\"connect\": \"20s\", \"command\": \"40s\"},"
     "   \"retry\": {\"initial\": \"5s\", \"maximum\": \"2m\"}}},"
     " \"spool\": {\"path\": \"/spool\", \"minimum_free\": \"1MiB\", \"active\": 8}, \"rules\": [\"rules.d/*.json\"],"
