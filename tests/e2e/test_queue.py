@@ -113,3 +113,26 @@ def test_reroute_and_export(world):
     wait(lambda: dovecot.count() == 2 and dovecot.count("Odd") == 1, "all three messages")
     assert "rerouted by" in gateway.run("why", ids[1])[1]
     gateway.stop()
+
+
+def test_index_is_lost(world):
+    """Without its index the spool is not taken for an empty one; made anew from the segments, it files nothing twice and loses nothing."""
+    dovecot = world.dovecot()
+    gateway = world.mailweir(dovecot).start()
+    gateway.send(message("number 0", number=0))
+    wait(lambda: dovecot.count() == 1, "first message")
+    changed(gateway, "pause")
+    gateway.send(message("number 1", number=1))
+    assert "1 messages" in gateway.run("spool", "check")[1]
+    gateway.stop()
+    for path in (gateway.folder / "spool").glob("index.sqlite*"):
+        path.unlink()
+    gateway.start(ready=False)
+    wait(lambda: not gateway.process.alive(), "end of a start without an index")
+    assert "mailweir spool rebuild" in gateway.log.read_text()
+    status, out, err = gateway.run("spool", "rebuild")
+    assert status == 0 and "2 messages with 2 deliveries" in out, (out, err)
+    gateway.start()
+    wait(lambda: dovecot.count() == 2 and '"waiting"' not in queue(gateway, "summary", "--json"), "second message")
+    gateway.stop()
+    assert dovecot.count() == 2
