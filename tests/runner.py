@@ -77,8 +77,17 @@ def script_stage(stage):
     return tests
 
 
-STAGES = {"lint": lint, "unit": unit, "fuzz": fuzz, "e2e": e2e}
-for name in ("sim", "web", "deploy"):
+def deploy(_size):
+    """What is deployed: one after the other, for the sake of the ports and folders that are the system's."""
+    for path in sorted((ROOT / "tests/deploy").glob("test_*.py")):
+        for name in functions(path):
+            env = {"MAILWEIR": str(BUILDS[""][0] / "mailweir")}
+            yield Test(f"deploy/{path.stem[5:]}/{name[5:]}",
+                       ["/usr/bin/python3", str(ROOT / "tests/e2e/harness.py"), str(path), name], 900, env, alone=True)
+
+
+STAGES = {"lint": lint, "unit": unit, "fuzz": fuzz, "e2e": e2e, "deploy": deploy}
+for name in ("sim", "web"):
     STAGES[name] = script_stage(name)
 
 
