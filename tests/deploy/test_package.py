@@ -1,0 +1,53 @@
+"""The Debian package: lintian has no error; in a Debian root of its own it installs, checks its configuration, and goes again."""
+import os
+import shutil
+
+from deployed import ROOT, base_image, ending, need, run
+
+
+def package():
+    """The package, made from a release build of its own in build-deb."""
+    need("dpkg-shlibdeps", "lintian", "cmake")
+    build = ROOT / "build-deb"
+    run("cmake", "-S", ROOT, "-B", build, "-G", "Ninja", "-DCMAKE_INSTALL_PREFIX=/usr", "-DCMAKE_BUILD_TYPE=Release", "-DMAILWEIR_TESTS=OFF")
+    run("ninja", "-C", build)
+    for old in build.glob("*.deb"):
+        old.unlink()
+    run("cpack", "-G", "DEB", cwd=build)
+    return next(build.glob("*.deb"))
+
+
+def test_lintian_has_no_error(world):
+    run("lintian", "--allow-root", "--fail-on", "error", package())
+
+
+def test_installs_and_goes_again(world):
+    deb, tar = package(), base_image()
+    root = world.folder / "root"
+    root.mkdir()
+    run("tar", "-x", "-C", root, "-f", tar)
+    shutil.copy(deb, root / "mailweir.deb")
+    shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
+    for entry in os.scandir("/etc/apt/apt.conf.d"):
+        shutil.copy(entry.path, root / "etc/apt/apt.conf.d")
+    inside = ["chroot", root, "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8"]
+    run("mount", "-t", "proc", "proc", root / "proc")
+    with ending(["umount", root / "proc"]):
+        run(*inside, "apt-get", "update", "-qq")
+        run(*inside, "apt-get", "install", "-qq", "-y", "--no-install-recommends", "/mailweir.deb")
+        assert run(*inside, "stat", "-c", "%U %a", "/var/lib/mailweir").split() == ["mailweir", "700"]
+        assert run(*inside, "stat", "-c", "%U:%G %a", "/etc/mailweir/mailweir.json").split() == ["root:mailweir", "640"]
+        (root / "etc/mailweir/imap-password").write_text("secret\n")
+        run(*inside, "mailweir", "check")
+        run(*inside, "mailweir", "test")
+        for file in ("usr/share/man/man8/mailweir.8.gz", "usr/share/bash-completion/completions/mailweir", "lib/systemd/system/mailweir.service"):
+            assert (root / file).is_file(), file
+        (root / "etc/mailweir/mailweir.json").write_text("{ \"hostname\": \"mine\" }")
+        run(*inside, "dpkg", "--install", "/mailweir.deb")
+        assert "mine" in (root / "etc/mailweir/mailweir.json").read_text(), "an upgrade keeps what the operator wrote"
+        run(*inside, "apt-get", "remove", "-qq", "-y", "mailweir")
+        assert (root / "etc/mailweir/mailweir.json").exists() and (root / "var/lib/mailweir").exists(), "removal keeps configuration and queue"
+        assert not (root / "usr/sbin/mailweir").exists()
+        run(*inside, "apt-get", "purge", "-qq", "-y", "mailweir")
+        assert not (root / "etc/mailweir/mailweir.json").exists() and not (root / "var/lib/mailweir").exists()
+        assert (root / "etc/mailweir/imap-password").exists(), "what the operator made is the operator's"
