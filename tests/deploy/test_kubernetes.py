@@ -1,0 +1,82 @@
+"""The Kubernetes manifests: rendered by kubectl, held together by name, their configuration good."""
+import json
+
+import yaml
+from deployed import ROOT, need, run
+from harness import MAILWEIR
+from test_configurations import beside, check
+
+FOLDER = ROOT / "deploy/kubernetes"
+RENDERED = ["base", "overlays/monitoring", "overlays/proxy", "overlays/stateless"]
+
+
+def render(name):
+    need("kubectl")
+    objects = [entry for entry in yaml.safe_load_all(run("kubectl", "kustomize", FOLDER / name)) if entry]
+    return {(entry["kind"], entry["metadata"]["name"]): entry for entry in objects}
+
+
+def pod(objects):
+    return objects["StatefulSet", "mailweir"]["spec"]["template"]["spec"]
+
+
+def test_names_hold_together(world):
+    for name in RENDERED:
+        objects = render(name)
+        labels = {"app.kubernetes.io/name": "mailweir"}
+        stateful = objects["StatefulSet", "mailweir"]["spec"]
+        assert stateful["template"]["metadata"]["labels"] == labels and stateful["selector"]["matchLabels"] == labels, name
+        assert objects["Service", "mailweir"]["spec"]["selector"] == labels, name
+        assert objects["PodDisruptionBudget", "mailweir"]["spec"]["selector"]["matchLabels"] == labels, name
+        assert objects["NetworkPolicy", "mailweir"]["spec"]["podSelector"]["matchLabels"] == labels, name
+        volumes = {volume["name"]: volume for volume in pod(objects)["volumes"]}
+        claims = [claim["metadata"]["name"] for claim in stateful.get("volumeClaimTemplates") or []]
+        mounts = [mount["name"] for mount in pod(objects)["containers"][0]["volumeMounts"]]
+        assert sorted(mounts) == sorted([*volumes, *claims]), (name, mounts, volumes, claims)
+        for volume in volumes.values():
+            if "configMap" in volume:
+                assert ("ConfigMap", volume["configMap"]["name"]) in objects, (name, volume)
+            if "secret" in volume:
+                assert ("Secret", volume["secret"]["secretName"]) in objects, (name, volume)
+        ports = {port["name"] for port in pod(objects)["containers"][0]["ports"]}
+        assert {port["targetPort"] for port in objects["Service", "mailweir"]["spec"]["ports"]} <= ports, name
+    assert "volumeClaimTemplates" not in render("overlays/stateless")["StatefulSet", "mailweir"]["spec"]
+    assert ("ServiceMonitor", "mailweir") in render("overlays/monitoring")
+
+
+def test_the_pod_is_shut_in(world):
+    for name in RENDERED:
+        spec = pod(render(name))
+        container = spec["containers"][0]
+        assert spec["securityContext"]["runAsNonRoot"] and spec["securityContext"]["seccompProfile"]["type"] == "RuntimeDefault"
+        assert container["securityContext"] == {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
+                                                "capabilities": {"drop": ["ALL"]}}, name
+        assert spec["automountServiceAccountToken"] is False, name
+        assert {"startupProbe", "livenessProbe", "readinessProbe"} <= set(container), name
+
+
+def test_their_configuration_is_good(world):
+    for name in RENDERED:
+        objects = render(name)
+        folder = world.folder / name.replace("/", "-")
+        (folder / "rules.d").mkdir(parents=True)
+        for file, text in objects["ConfigMap", "mailweir-rules"]["data"].items():
+            (folder / "rules.d" / file).write_text(text)
+        text = objects["ConfigMap", "mailweir-config"]["data"]["mailweir.json"]
+        placed = beside(world, text.replace("/etc/mailweir/rules.d", "rules.d"))
+        (folder / "mailweir.json").write_text(placed)
+        check(world, folder / "mailweir.json")
+        grace = pod(objects)["terminationGracePeriodSeconds"]
+        assert int(json.loads(text)["shutdown_timeout"].rstrip("s")) < grace, "the drain would be cut off"
+    run(MAILWEIR, "version")
+
+
+def test_compose(world):
+    file = ROOT / "deploy/compose/compose.yaml"
+    services = yaml.safe_load(file.read_text())["services"]
+    assert set(services) == {"dovecot", "mailweir", "prometheus"}
+    assert services["mailweir"]["read_only"] and services["mailweir"]["cap_drop"] == ["ALL"]
+    text = (file.parent / "etc/mailweir.json").read_text()
+    (world.folder / "rules.d").symlink_to(file.parent / "etc/rules.d")
+    (world.folder / "mailweir.json").write_text(beside(world, text))
+    check(world, world.folder / "mailweir.json")
