@@ -156,11 +156,24 @@ static void work(void *ctx)
     job->took_us = net_now_us(job->decision->loop) - began;
 }
 
+/* What the rules went on after, and an operator should know of. */
+static void log_marks(const struct decision_job *job)
+{
+    const char *id = job->message.envelope->id;
+    if (job->result.limits_hit > 0) {
+        log_event(job->decision->log, LOG_LEVEL_WARNING, "pattern_limit", LOG_STR("id", id), LOG_INT("count", job->result.limits_hit));
+    }
+    if (job->result.mime_limit != NULL) {
+        log_event(job->decision->log, LOG_LEVEL_WARNING, "not_decoded", LOG_STR("id", id), LOG_STR("limit", job->result.mime_limit));
+    }
+}
+
 static void on_worked(void *ctx)
 {
     struct decision_job *job = ctx;
     struct smtpd_decision answer = answer_of(job->decision, job->message.envelope, &job->result, &job->fault);
     if (!fault_is_set(&job->fault)) {
+        log_marks(job);
         rule_stats_decided(job->decision->stats, job->message.envelope->client.listener, &job->result, job->message.now_ms,
                            job->took_us);
     }

@@ -136,6 +136,7 @@ void rule_stats_decided(struct rule_stats *stats, const char *listener, const st
         note_rule(stats, decision->rules[i], now_ms);
     }
     stats->messages[action_of(decision)]++;
+    stats->limits += decision->limits_hit;
     histogram_add(&stats->time, took_us);
 }
 

@@ -8,7 +8,10 @@
 #include <string.h>
 
 #include "base/date.h"
+#include "mail/mail_encode.h"
 #include "mail/mail_header.h"
+
+#define EDIT_MAX 65536 /* octets of one field that is added */
 
 struct rope_piece {
     uint64_t start; /* where it stands in the rope */
@@ -123,15 +126,33 @@ static int add_kept(struct mail_rope *rope, const struct mail_delivery *delivery
     return result | mail_rope_add_stored(rope, end, body_size - end);
 }
 
+/* Edits apply in order: what a later one deletes or replaces is not there in the end. */
+static bool is_undone(const struct mail_delivery *delivery, size_t edit)
+{
+    for (size_t i = edit + 1; i < delivery->edit_count; i++) {
+        if (delivery->edits[i].kind != MAIL_EDIT_ADD &&
+            bytes_is_nocase(bytes_of(delivery->edits[edit].field), delivery->edits[i].field)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int add_new_field(struct mail_rope *rope, const struct mail_edit *edit)
+{
+    struct buf value;
+    buf_init(&value, EDIT_MAX);
+    mail_encode_text(bytes_of(edit->value), &value);
+    char *line = value.full ? NULL : arena_printf(rope->arena, "%s: %s\r\n", edit->field, buf_text(&value));
+    buf_done(&value);
+    return line == NULL ? -1 : mail_rope_add_memory(rope, bytes_of(line));
+}
+
 static int add_new_fields(struct mail_rope *rope, const struct mail_delivery *delivery)
 {
     for (size_t i = 0; i < delivery->edit_count; i++) {
         const struct mail_edit *edit = &delivery->edits[i];
-        if (edit->kind == MAIL_EDIT_DELETE) {
-            continue;
-        }
-        char *line = arena_printf(rope->arena, "%s: %s\r\n", edit->field, edit->value);
-        if (line == NULL || mail_rope_add_memory(rope, bytes_of(line)) < 0) {
+        if (edit->kind != MAIL_EDIT_DELETE && !is_undone(delivery, i) && add_new_field(rope, edit) < 0) {
             return -1;
         }
     }

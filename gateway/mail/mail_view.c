@@ -364,11 +364,8 @@ static char *without_nul(struct bytes value)
     return text;
 }
 
-int mail_view_text(struct bytes value, struct buf *out)
+static int decode_words(struct bytes value, struct buf *out)
 {
-    if (bytes_find(value, bytes_of("=?")) < 0 && bytes_is_utf8(value)) {
-        return buf_append_bytes(out, value);
-    }
     char *text = without_nul(value);
     char *decoded = g_mime_utils_header_decode_text(NULL, text);
     char *valid = g_utf8_make_valid(decoded, -1);
@@ -377,6 +374,44 @@ int mail_view_text(struct bytes value, struct buf *out)
     g_free(decoded);
     g_free(text);
     return result;
+}
+
+/*
+ * Where the first word in base64 with padding ends that another encoded word follows; 0 when there is none. GMime joins neighbouring words before
+ * it decodes them, and reads base64 no further than its padding: what follows would be lost.
+ */
+static size_t padded_word_end(struct bytes value)
+{
+    for (size_t from = 0;;) {
+        ptrdiff_t at = bytes_find(bytes_from(value, from), bytes_of("=?="));
+        if (at < 0) {
+            return 0;
+        }
+        size_t end = from + (size_t)at + 3, next = end;
+        while (next < value.len && (value.ptr[next] == ' ' || value.ptr[next] == '\t')) {
+            next++;
+        }
+        if (next > end && next + 1 < value.len && value.ptr[next] == '=' && value.ptr[next + 1] == '?') {
+            return end;
+        }
+        from = end;
+    }
+}
+
+int mail_view_text(struct bytes value, struct buf *out)
+{
+    if (bytes_find(value, bytes_of("=?")) < 0 && bytes_is_utf8(value)) {
+        return buf_append_bytes(out, value);
+    }
+    int result = 0;
+    for (size_t end; (end = padded_word_end(value)) > 0;) {
+        result |= decode_words(bytes_slice(value, 0, end), out);
+        value = bytes_from(value, end);
+        while (value.len > 0 && (value.ptr[0] == ' ' || value.ptr[0] == '\t')) {
+            value = bytes_from(value, 1); /* blanks between encoded words are not shown */
+        }
+    }
+    return result | decode_words(value, out);
 }
 
 struct address_walk {

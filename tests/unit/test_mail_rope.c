@@ -71,17 +71,18 @@ static void edits_leave_the_rest_as_it_was(void **state)
     (void)state;
     struct arena *arena = arena_new(65536);
     const struct mail_edit edits[] = {
-        {.kind = MAIL_EDIT_REPLACE, .field = "Subject", .value = "new"},
+        {.kind = MAIL_EDIT_REPLACE, .field = "subject", .value = "undone by the next"},
+        {.kind = MAIL_EDIT_REPLACE, .field = "Subject", .value = "n\xc3\xa4w"},
         {.kind = MAIL_EDIT_DELETE, .field = "x-drop"},
         {.kind = MAIL_EDIT_ADD, .field = "X-Keep", .value = "added"},
     };
-    struct mail_delivery delivery = {.number = 1, .edits = edits, .edit_count = 3};
+    struct mail_delivery delivery = {.number = 1, .edits = edits, .edit_count = 4};
     bool complete;
     size_t header = mail_header_length(bytes_of(stored), &complete);
     struct mail_rope *rope =
         mail_rope_of_delivery(arena, &envelope, &delivery, bytes_at(stored, header), strlen(stored));
     char *text = read_from(rope, 0);
-    assert_non_null(strstr(text, "FAV.1\r\nSubject: new\r\nX-Keep: added\r\nX-Keep: 1\r\n two\r\n\r\nbody\r\n"));
+    assert_non_null(strstr(text, "FAV.1\r\nSubject: =?UTF-8?B?bsOkdw==?=\r\nX-Keep: added\r\nX-Keep: 1\r\n two\r\n\r\nbody\r\n"));
     assert_null(strstr(text, "older"));
     assert_null(strstr(text, "X-Drop"));
     free(text);
