@@ -14,6 +14,7 @@
 #include "daemon/config_table.h"
 #include "net/net_file.h"
 
+#define TRACE_ROOM 8192 /* octets of Return-Path, Received and other fields of ours */
 #define CONFIG_FILE_MAX (4u << 20)
 #define RULE_FILES_MAX 1000
 #define SOURCES_MAX 10000
@@ -209,12 +210,27 @@ static void resolve_profiles(struct config *config)
     }
 }
 
+/* No listener announces more than every upstream takes, with room for the fields that are put in front. */
+static void bound_message_sizes(struct config *config)
+{
+    struct config_listener *listeners = config->listeners.items;
+    uint64_t most = UINT64_MAX;
+    for (size_t i = 0; i < config->upstreams.count; i++) {
+        uint64_t known = config_upstream_at(config, i)->settings[IMAPC_MESSAGE_MAX];
+        most = known > TRACE_ROOM && known - TRACE_ROOM < most ? known - TRACE_ROOM : most;
+    }
+    for (size_t i = 0; i < config->listeners.count; i++) {
+        listeners[i].max_message_size = listeners[i].max_message_size < most ? listeners[i].max_message_size : most;
+    }
+}
+
 static void read_config(struct config *config, const struct filters_json *json, struct filters_problems *problems)
 {
     struct config_reader reader = {
         .json = json, .problems = problems, .arena = config->arena, .folder = folder_of(config->arena, config->file)};
     config_read(&reader, &config_root_table, "", filters_json_root(json), config);
     resolve_profiles(config);
+    bound_message_sizes(config);
     config_check(config, json, problems);
     load_rules(config, reader.folder, problems);
 }

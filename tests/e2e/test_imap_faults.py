@@ -165,3 +165,54 @@ def cut_everywhere(world, kind, end):
         assert getattr(fake, kind) is None, f"not cut at {place}"
     check_exactly_once(gateway, fake, sent, 120)
     gateway.stop()
+
+
+def test_size_announced_is_what_the_upstream_takes(world):
+    """EHLO's SIZE is never more than the target takes: the profile's, or the operator's own value."""
+    for profile, limits, most in (("exchange", {}, 10 << 20), ("generic", {"max_message_size": "1MiB"}, 1 << 20)):
+        fake = FakeImap(world)
+        gateway = world.mailweir(None, name=profile)
+        fake.configure(gateway, profile=profile, limits=limits)
+        gateway.start()
+        with gateway.smtp() as client:
+            client.ehlo()
+            size = int(client.esmtp_features["size"])
+            assert most - 65536 < size < most, (profile, size)
+        gateway.stop()
+
+
+def test_daily_budget(world):
+    """What is beyond the day's octets waits; nothing is lost and nothing hammers."""
+    fake = FakeImap(world)
+    gateway = gateway_for(world, fake, limits={"daily": "4KiB", "batch": 1}).start()
+    send_many(gateway, 30)
+    wait(lambda: gateway.events("deferred"), "deferred line")
+    deferred = gateway.events("deferred")[0]
+    assert deferred["error.code"] == "daily-budget", deferred
+    assert 1 <= len(fake.ids()) < 30 and fake.connections <= 4
+    gateway.stop()
+
+
+def test_throttled_pause_is_kept(world):
+    """Microsoft's words: nothing goes out before the pause is over, other words of it reach the log."""
+    once = iter([True])
+    fake = FakeImap(world, "microsoft365", fault=lambda step, session, **facts:
+                    "NO Request is throttled. Suggested Backoff Time: 1500 milliseconds" if step == "append-begin" and next(once, False)
+                    else None)
+    gateway = gateway_for(world, fake, profile="microsoft365").start()
+    gateway.send(message("one"))
+    deferred = wait(lambda: gateway.events("deferred"), "deferred line")[0]
+    assert deferred["error.code"] == "throttled" and "Suggested" in deferred["error.message"], deferred
+    assert not gateway.events("filed")
+    check_exactly_once(gateway, fake, 1)
+    gateway.stop()
+
+
+def test_mailweir_upstreams(world):
+    dovecot = world.dovecot()
+    gateway = world.mailweir(dovecot)
+    status, out, _ = gateway.run("upstreams")
+    assert status == 0 and "logged in      yes" in out and "TLSv1.3" in out and "MULTIAPPEND" in out, out
+    gateway.upstream["auth"]["password"] = "wrong"
+    status, out, _ = gateway.run("upstreams")
+    assert status == 1 and "FAILED" in out and "authentication" in out and "wrong" not in out, out

@@ -1,0 +1,42 @@
+/* imapc_profile: every profile can be found, every value has a reason, the operator's value wins. */
+#include "test.h"
+
+#include <string.h>
+
+#include "imapc/imapc_profile.h"
+
+static void test_every_value_has_a_reason(void **state)
+{
+    (void)state;
+    const struct imapc_profile *profile;
+    size_t count = 0;
+    for (; (profile = imapc_profile_at(count)) != NULL; count++) {
+        assert_ptr_equal(imapc_profile_find(profile->name), profile);
+        for (size_t k = 0; k < IMAPC_SETTINGS; k++) {
+            const char *why = NULL;
+            imapc_profile_value(profile, (enum imapc_setting)k, &why);
+            assert_non_null(why);
+            assert_non_null(imapc_profile_setting_name((enum imapc_setting)k));
+        }
+    }
+    assert_int_equal(count, 10);
+    assert_null(imapc_profile_find("exchange online"));
+}
+
+static void test_resolve(void **state)
+{
+    (void)state;
+    uint64_t settings[IMAPC_SETTINGS] = {[IMAPC_CONNECTIONS] = 2, [IMAPC_KEYWORDS] = 2, [IMAPC_SUBSCRIBE] = 1};
+    imapc_profile_resolve(imapc_profile_find("exchange"), settings);
+    assert_int_equal(settings[IMAPC_CONNECTIONS], 2);
+    assert_int_equal(settings[IMAPC_KEYWORDS], 1);
+    assert_int_equal(settings[IMAPC_SUBSCRIBE], 0);
+    assert_int_equal(settings[IMAPC_BATCH], 1);
+    assert_int_equal(settings[IMAPC_MESSAGE_MAX], 10485760);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_value_has_a_reason), cmocka_unit_test(test_resolve)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
