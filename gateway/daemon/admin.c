@@ -43,6 +43,8 @@ static void on_tick(void *ctx)
     net_timer_start(admin->tick, TICK_MS);
     admin_http_expire(admin);
     admin_events_tick(admin);
+    /* After it was at its maximum of connections, libmicrohttpd listens again only when it is asked to look. */
+    run_http(admin);
 }
 
 /* What libmicrohttpd has to say is about its clients' mistakes, which they are told. */

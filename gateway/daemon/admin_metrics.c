@@ -1,5 +1,5 @@
 /*
- * admin_metrics - /metrics: every count of the gateway in the Prometheus text format; deploy/doc/metrics.md explains each.
+ * admin_metrics - /metrics: every count of the gateway in the Prometheus text format; the HELP lines explain each.
  *
  * Counts live with whoever counts; here they only get their names. A label is never an address or the id of a message.
  */
@@ -93,6 +93,8 @@ static void write_queue(struct metrics_text *text, const struct spool_counts *co
     metrics_count(text, METRICS_LABELS("state", "dead"), counts->dead);
     one(text, METRICS_GAUGE, "mailweir_queue_messages", "Messages with a delivery that is not settled.", counts->messages);
     one(text, METRICS_COUNTER, "mailweir_spool_commits_total", "Groups made durable.", counts->commits);
+    one(text, METRICS_COUNTER, "mailweir_spool_duplicates_total", "Messages that a client sent again and that were kept once.",
+        counts->duplicates);
     one(text, METRICS_COUNTER, "mailweir_spool_syncs_total", "Calls of fdatasync.", counts->syncs);
 }
 

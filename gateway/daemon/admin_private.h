@@ -24,7 +24,7 @@
 
 #define ADMIN_CONNECTION_MEMORY 32768 /* of which a request line and header section may take half */
 #define ADMIN_TIMEOUT_S 15       /* a connection on which nothing moves is closed after it */
-#define ADMIN_HEADER_MS 20000    /* a connection without a whole request head is closed after it, however it moves */
+#define ADMIN_HEADER_MS 5000     /* a connection without a whole request head is closed after it, however it moves */
 #define ADMIN_BODY_MS 60000      /* a body must be whole by then */
 #define ADMIN_SMALL_BODY 65536   /* body of a request whose route asks for no more */
 #define ADMIN_ANSWER_MAX (64u << 20)

@@ -1,0 +1,125 @@
+"""Hostile HTTP: slow, huge, malformed, and too many connections disturb neither mail nor the next request for long."""
+import contextlib
+import os
+import socket
+import threading
+
+from admin_client import Admin
+from harness import message, wait
+
+CONNECTIONS = 1000
+
+
+def connect(path, timeout=5):
+    client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    client.settimeout(timeout)
+    client.connect(path)
+    return client
+
+
+def answer_to(path, octets):
+    """What comes back before the connection ends, or b"" when it was cut off."""
+    got = b""
+    with contextlib.closing(connect(path)) as client, contextlib.suppress(OSError):
+        client.sendall(octets)
+        client.shutdown(socket.SHUT_WR)
+        while piece := client.recv(65536):
+            got += piece
+    return got
+
+
+def test_malformed_requests_are_refused(world):
+    gateway = world.mailweir(None).start()
+    admin = Admin(gateway)
+    head = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n"
+    cases = [
+        b"", b"\r\n\r\n", b"\0" * 5000, os.urandom(5000), b"GET\r\n\r\n", b"GET /livez\r\n\r\n", b"GET /livez HTTP/9.9\r\n\r\n",
+        head + b"Content-Length: -1\r\n\r\n", head + b"Content-Length: 99999999999999999999\r\n\r\n",
+        head + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcde", head + b"Transfer-Encoding: chunked\r\n\r\nZZZ\r\n",
+        head + b"X: " + b"a" * 100000 + b"\r\n\r\n", b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\n\r\n",
+        head + b"".join(b"X-%d: y\r\n" % i for i in range(10000)) + b"\r\n", b"EHLO me\r\nMAIL FROM:<a@b>\r\n",
+        b"POST /api/v1/log HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+        + b"FFFF\r\n" + b"x" * 65535 + b"\r\n" + b"FFFF\r\n" + b"x" * 65535 + b"\r\n0\r\n\r\n",
+    ]
+    for case in cases:
+        got = answer_to(admin.path, case)
+        assert not got.startswith(b"HTTP/1.1 2") or case.startswith(b"GET /livez"), (case[:60], got[:100])
+        assert admin.get("/livez").status == 200, case[:60]
+    deep = "[" * 100000
+    assert admin.ask("POST", "/api/v1/log", deep[:60000], {"Content-Type": "application/json"}).status == 400
+    gateway.stop()
+
+
+def test_a_thousand_connections_do_not_disturb_mail(world):
+    dovecot = world.dovecot()
+    gateway = world.mailweir(dovecot)
+    gateway.configuration["admin"] = {"max_connections": 50}
+    gateway.start()
+    path = Admin(gateway).path
+    clients, refused = [], 0
+    for i in range(CONNECTIONS):
+        client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        try:
+            client.connect(path)
+            # Half of them say nothing, half begin a request and never end it.
+            client.send(b"GET /api/v1/events HTTP/1.1\r\nHost: loc" if i % 2 else b"")
+            clients.append(client)
+        except OSError:
+            refused += 1
+            client.close()
+    assert len(clients) >= 50, "the flood never came about"
+    for number in range(20):
+        gateway.send(message(number=number))
+    wait(lambda: len(gateway.events("filed")) == 20, "twenty filed messages", 20)
+    # Who dawdles is cut off; after that, operators are served again, though all of these are still here.
+    def served():
+        with contextlib.suppress(OSError):
+            client = connect(path, 2)
+            client.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            return client.recv(100).startswith(b"HTTP/1.1 200")
+        return False
+    for client in clients[200:]:
+        client.close()
+    wait(served, "an answer beside the flood", 90)
+    for client in clients:
+        client.close()
+    gateway.stop()
+
+
+def test_who_asks_too_often_is_told(world):
+    gateway = world.mailweir(None)
+    gateway.configuration["admin"] = {"max_requests": 5}
+    gateway.start()
+    admin = Admin(gateway)
+    answers = [admin.get("/livez") for _ in range(30)]
+    statuses = [one.status for one in answers]
+    assert statuses[0] == 200 and 429 in statuses, statuses
+    assert answers[statuses.index(429)].headers["Retry-After"] == "1"
+    wait(lambda: admin.get("/livez").status == 200, "room for a request")
+    gateway.stop()
+
+
+def test_a_stream_that_is_not_read_is_ended(world):
+    gateway = world.mailweir(None).start()
+    admin = Admin(gateway)
+    client = connect(admin.path)
+    client.sendall(b"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert client.recv(100).startswith(b"HTTP/1.1 200")
+    stop = threading.Event()
+
+    def send():
+        while not stop.is_set():
+            with gateway.smtp() as smtp:
+                for number in range(200):
+                    if not stop.is_set():
+                        smtp.sendmail("a" * 60 + "@example.com", ["ops@example.net"], message(number=number))
+    sender = threading.Thread(target=send, daemon=True)
+    sender.start()
+    lagged = "mailweir_admin_streams_lagged_total 1"
+    try:
+        wait(lambda: lagged in admin.get("/metrics").text, "end of the stream", 100)
+    finally:
+        stop.set()
+        sender.join()
+    client.close()
+    gateway.stop()
