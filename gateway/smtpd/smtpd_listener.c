@@ -45,7 +45,8 @@ bool smtpd_listener_trusts(const struct smtpd_listener *listener, const char *pe
 struct smtpd_answer smtpd_listener_admit(struct smtpd_listener *listener, const char *peer, bool *counted_r)
 {
     const struct smtpd_listener_options *options = &listener->options;
-    bool may_prove = options->users != NULL || options->client_certificates;
+    /* Who may say by XCLIENT for whom it stands is let in to say so; mail of its own it may not bring. */
+    bool may_prove = options->users != NULL || options->client_certificates || smtpd_networks_have(&listener->xclients, peer);
     *counted_r = false;
     if (!smtpd_listener_trusts(listener, peer) && !may_prove) {
         return (struct smtpd_answer){554, "5.7.1", "your network may not send here; closing"};
