@@ -9,7 +9,7 @@
 
 static char *read_page(void)
 {
-    FILE *file = fopen(SOURCE_DIR "/deploy/man/mailweir-rules.5", "r");
+    FILE *file = fopen(SOURCE_DIR "/deploy/doc/mailweir-rules.5", "r");
     assert_non_null(file);
     char *text = expect_calloc(1, 1 << 20);
     assert_true(fread(text, 1, (1 << 20) - 1, file) > 1000);
