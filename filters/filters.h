@@ -116,7 +116,7 @@ struct filters_decision {
     const char *reply_text;
     const char *rule; /* the rule that refused, or NULL */
     struct mail_delivery *deliveries;
-    size_t delivery_count; /* 0 without a refusal: discarded */
+    size_t delivery_count;    /* 0 without a refusal: discarded */
     const char *const *rules; /* names of the rules that acted, in order, each once */
     size_t rule_count;
     unsigned limits_hit;    /* patterns that hit their limit while the rule said to go on */
@@ -130,23 +130,25 @@ struct filters_decision {
  * A refusal that any recipient meets refuses the whole message, for the sender hears one reply; one for good outweighs one for now. It may take
  * long (patterns, MIME): for a worker lane.
  */
-int filters_decide(const struct filters_set *set, struct filters_scratch *scratch, const struct filters_message *message,
-                   struct arena *arena, struct filters_decision *decision_r, struct fault *fault);
+int filters_decide(const struct filters_set *set, struct filters_scratch *scratch,
+                   const struct filters_message *message, struct arena *arena, struct filters_decision *decision_r,
+                   struct fault *fault);
 
 /*
  * What connection and envelope alone decide for the last recipient of the envelope: 1 with a certain refusal in *decision_r (reply_code set), 0
  * when it is accepted or not known yet, -1 with a fault as above.
  */
-int filters_decide_recipient(const struct filters_set *set, struct filters_scratch *scratch, const struct mail_envelope *envelope,
-                             struct arena *arena, struct filters_decision *decision_r, struct fault *fault);
+int filters_decide_recipient(const struct filters_set *set, struct filters_scratch *scratch,
+                             const struct mail_envelope *envelope, struct arena *arena,
+                             struct filters_decision *decision_r, struct fault *fault);
 /*
  * Decides as filters_decide() does, with every rule tried (no index), and says what was looked at: *explanation_r becomes a JSON text,
  * {"recipients":[{"to":..., "rules":[{"rule","file","line","result","us","if":{...}}|{"note"}]}], "decision":{...}}, appended to out.
  * clock_us (may be NULL) gives microseconds for the times. -1 only when out is full; a fault of the decision is part of the text, and in *fault.
  */
-int filters_explain(const struct filters_set *set, struct filters_scratch *scratch, const struct filters_message *message,
-                    uint64_t (*clock_us)(void *ctx), void *clock_ctx, struct arena *arena,
-                    struct filters_decision *decision_r, struct fault *fault, struct buf *out);
+int filters_explain(const struct filters_set *set, struct filters_scratch *scratch,
+                    const struct filters_message *message, uint64_t (*clock_us)(void *ctx), void *clock_ctx,
+                    struct arena *arena, struct filters_decision *decision_r, struct fault *fault, struct buf *out);
 
 /* Whether any rule looks at more than envelope and header section, so that filters_message.source is needed. */
 bool filters_needs_body(const struct filters_set *set);
@@ -164,12 +166,14 @@ struct filters_test_result {
  * Runs test number `index`. read_file and ctx are as in struct filters_load_options. Strings of the result live in the arena or in the set.
  */
 void filters_test_run(const struct filters_set *set, struct filters_scratch *scratch, size_t index,
-                      int (*read_file)(void *ctx, const char *from, const char *path, struct buf *out, struct fault *fault),
+                      int (*read_file)(void *ctx, const char *from, const char *path, struct buf *out,
+                                       struct fault *fault),
                       void *ctx, struct arena *arena, struct filters_test_result *result_r);
 
 /* Runs all tests and adds an error for each that fails. Returns how many failed. */
 size_t filters_tests_check(const struct filters_set *set,
-                           int (*read_file)(void *ctx, const char *from, const char *path, struct buf *out, struct fault *fault),
+                           int (*read_file)(void *ctx, const char *from, const char *path, struct buf *out,
+                                            struct fault *fault),
                            void *ctx, struct filters_problems *problems);
 
 /* Appends the JSON Schema (draft-07) of rule files, from the tables that the loader reads by. */

@@ -102,8 +102,8 @@ static int add_delivery(struct filters_builder *builder, const struct mail_deliv
         }
     }
     if (decision->delivery_count == FILTERS_DELIVERIES_MAX) {
-        fault_set(builder->run.fault, FAULT_LOCAL, "too-many-deliveries", "rules", "the rules ask for more than %u deliveries",
-                  FILTERS_DELIVERIES_MAX);
+        fault_set(builder->run.fault, FAULT_LOCAL, "too-many-deliveries", "rules",
+                  "the rules ask for more than %u deliveries", FILTERS_DELIVERIES_MAX);
         return -1;
     }
     struct mail_delivery *deliveries = room_for_one(builder, decision->deliveries, decision->delivery_count,
@@ -120,7 +120,8 @@ static int add_delivery(struct filters_builder *builder, const struct mail_deliv
 typedef void expand_fn(const struct filters_template *template, const struct filters_filler *filler, struct buf *out);
 
 /* The template filled in, in the result's arena; NULL with a fault. */
-static char *expanded(struct filters_builder *builder, expand_fn *expand, const struct filters_template *template, size_t max)
+static char *expanded(struct filters_builder *builder, expand_fn *expand, const struct filters_template *template,
+                      size_t max)
 {
     struct filters_filler filler = {filters_name_value, &builder->run};
     struct buf out;
@@ -192,8 +193,8 @@ static int file_into_all(struct filters_builder *builder, const char *rule, cons
 static int add_edit(struct filters_builder *builder, int kind, const char *field, const char *value)
 {
     if (builder->edit_count == FILTERS_EDITS_MAX) {
-        fault_set(builder->run.fault, FAULT_LOCAL, "too-many-edits", "rules", "the rules edit more than %u header fields",
-                  FILTERS_EDITS_MAX);
+        fault_set(builder->run.fault, FAULT_LOCAL, "too-many-edits", "rules",
+                  "the rules edit more than %u header fields", FILTERS_EDITS_MAX);
         return -1;
     }
     /* Deliveries made before keep looking at the array's beginning, so what stands there never changes. */
@@ -202,10 +203,11 @@ static int add_edit(struct filters_builder *builder, int kind, const char *field
     if (edits == NULL) {
         return -1;
     }
-    edits[builder->edit_count++] = (struct mail_edit){
-        .kind = kind == MAIL_EDIT_ADD ? MAIL_EDIT_ADD : kind == MAIL_EDIT_DELETE ? MAIL_EDIT_DELETE : MAIL_EDIT_REPLACE,
-        .field = field,
-        .value = value};
+    edits[builder->edit_count++] = (struct mail_edit){.kind = kind == MAIL_EDIT_ADD      ? MAIL_EDIT_ADD
+                                                              : kind == MAIL_EDIT_DELETE ? MAIL_EDIT_DELETE
+                                                                                         : MAIL_EDIT_REPLACE,
+                                                      .field = field,
+                                                      .value = value};
     builder->edits = edits;
     return 0;
 }
@@ -267,7 +269,8 @@ static int edit_header(struct filters_builder *builder, const struct filters_act
     if (value == NULL) {
         return -1;
     }
-    return add_edit(builder, action->kind == FILTERS_ADDHEADER ? MAIL_EDIT_ADD : MAIL_EDIT_REPLACE, action->field, value);
+    return add_edit(builder, action->kind == FILTERS_ADDHEADER ? MAIL_EDIT_ADD : MAIL_EDIT_REPLACE, action->field,
+                    value);
 }
 
 /* ---- refusals ---- */
@@ -353,8 +356,8 @@ static enum filters_flow act_one(struct filters_builder *builder, const char *ru
     }
 }
 
-enum filters_flow filters_act(struct filters_builder *builder, const char *rule, const struct filters_action *actions, size_t count,
-                              unsigned *group_r)
+enum filters_flow filters_act(struct filters_builder *builder, const char *rule, const struct filters_action *actions,
+                              size_t count, unsigned *group_r)
 {
     for (size_t i = 0; i < count; i++) {
         enum filters_flow flow = act_one(builder, rule, &actions[i], group_r);
@@ -399,7 +402,8 @@ int filters_builder_note_rule(struct filters_builder *builder, const char *name)
             return 0;
         }
     }
-    const char **rules = room_for_one(builder, decision->rules, decision->rule_count, &builder->rule_size, sizeof *rules);
+    const char **rules =
+        room_for_one(builder, decision->rules, decision->rule_count, &builder->rule_size, sizeof *rules);
     if (rules == NULL) {
         return -1;
     }

@@ -7,8 +7,8 @@
 #include "filters/filters_run.h"
 
 #define FILTERS_DELIVERIES_MAX 1000u
-#define FILTERS_EDITS_MAX 100u
-#define FILTERS_REPLY_MAX 400u
+#define FILTERS_EDITS_MAX      100u
+#define FILTERS_REPLY_MAX      400u
 
 struct filters_builder {
     struct filters_run run;
@@ -29,8 +29,8 @@ enum filters_flow { FILTERS_GO_ON, FILTERS_ENDED, FILTERS_GOTO_GROUP, FILTERS_BR
  * Does the actions in order. GOTO_GROUP: *group_r is where to go on. At the envelope's stage only refusals, variables and jumps are
  * done; run.incomplete tells that a refusal's text is not known yet.
  */
-enum filters_flow filters_act(struct filters_builder *builder, const char *rule, const struct filters_action *actions, size_t count,
-                              unsigned *group_r);
+enum filters_flow filters_act(struct filters_builder *builder, const char *rule, const struct filters_action *actions,
+                              size_t count, unsigned *group_r);
 /* Begins the next recipient. */
 void filters_builder_next(struct filters_builder *builder, size_t recipient);
 /* Every delivery is for all recipients. -1 with a fault. */

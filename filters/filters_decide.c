@@ -61,7 +61,8 @@ static enum ending on_failure(struct filters_builder *builder, const struct filt
 static enum ending run_group(struct filters_builder *builder, unsigned number);
 
 /* The rule said yes: it acts. */
-static enum ending act(struct filters_builder *builder, const char *name, const struct filters_action *actions, size_t count)
+static enum ending act(struct filters_builder *builder, const char *name, const struct filters_action *actions,
+                       size_t count)
 {
     unsigned group = 0;
     switch (filters_act(builder, name, actions, count, &group)) {
@@ -76,7 +77,8 @@ static enum ending act(struct filters_builder *builder, const char *name, const 
     }
 }
 
-static enum ending run_rule(struct filters_builder *builder, const struct filters_group *group, const struct filters_rule *rule)
+static enum ending run_rule(struct filters_builder *builder, const struct filters_group *group,
+                            const struct filters_rule *rule)
 {
     struct filters_run *run = &builder->run;
     filters_trace_rule_begin(run->trace);
@@ -99,7 +101,8 @@ static enum ending run_rule(struct filters_builder *builder, const struct filter
     }
 }
 
-static enum ending run_candidates(struct filters_builder *builder, const struct filters_group *group, const uint64_t *candidates)
+static enum ending run_candidates(struct filters_builder *builder, const struct filters_group *group,
+                                  const uint64_t *candidates)
 {
     for (size_t word = 0; word < filters_index_words(group->index); word++) {
         for (uint64_t bits = candidates[word]; bits != 0; bits &= bits - 1) {
@@ -138,7 +141,8 @@ static enum ending run_rules(struct filters_builder *builder, const struct filte
         filters_run_full(run);
         return BROKEN;
     }
-    return filters_index_candidates(group->index, run, candidates) < 0 ? BROKEN : run_candidates(builder, group, candidates);
+    return filters_index_candidates(group->index, run, candidates) < 0 ? BROKEN
+                                                                       : run_candidates(builder, group, candidates);
 }
 
 /* A group that is left without having taken the message does what its default says; then the rules are through. */
@@ -197,7 +201,8 @@ static bool keep(struct filters_builder *builder, const char **text)
 
 static bool keep_delivery(struct filters_builder *builder, struct mail_delivery *delivery)
 {
-    bool kept = keep(builder, &delivery->upstream) && keep(builder, &delivery->folder) && keep(builder, &delivery->rule);
+    bool kept =
+        keep(builder, &delivery->upstream) && keep(builder, &delivery->folder) && keep(builder, &delivery->rule);
     if (delivery->flag_count > 0 && kept) {
         const char **flags = arena_array(builder->arena, delivery->flag_count, sizeof *flags);
         for (size_t i = 0; flags != NULL && i < delivery->flag_count && kept; i++) {
@@ -238,7 +243,8 @@ static int finish(struct filters_builder *builder, struct filters_decision *deci
 }
 
 static int decide(const struct filters_set *set, struct filters_scratch *scratch, const struct filters_message *message,
-                  struct filters_trace *trace, struct arena *arena, struct filters_decision *decision_r, struct fault *fault)
+                  struct filters_trace *trace, struct arena *arena, struct filters_decision *decision_r,
+                  struct fault *fault)
 {
     struct fault own = FAULT_INIT;
     struct filters_builder builder = {.run = {.set = set,
@@ -259,14 +265,16 @@ static int decide(const struct filters_set *set, struct filters_scratch *scratch
     return result;
 }
 
-int filters_decide(const struct filters_set *set, struct filters_scratch *scratch, const struct filters_message *message,
-                   struct arena *arena, struct filters_decision *decision_r, struct fault *fault)
+int filters_decide(const struct filters_set *set, struct filters_scratch *scratch,
+                   const struct filters_message *message, struct arena *arena, struct filters_decision *decision_r,
+                   struct fault *fault)
 {
     return decide(set, scratch, message, NULL, arena, decision_r, fault);
 }
 
-int filters_decide_recipient(const struct filters_set *set, struct filters_scratch *scratch, const struct mail_envelope *envelope,
-                             struct arena *arena, struct filters_decision *decision_r, struct fault *fault)
+int filters_decide_recipient(const struct filters_set *set, struct filters_scratch *scratch,
+                             const struct mail_envelope *envelope, struct arena *arena,
+                             struct filters_decision *decision_r, struct fault *fault)
 {
     struct fault own = FAULT_INIT;
     struct filters_message message = {.envelope = envelope};
@@ -290,9 +298,9 @@ int filters_decide_recipient(const struct filters_set *set, struct filters_scrat
     return result;
 }
 
-int filters_explain(const struct filters_set *set, struct filters_scratch *scratch, const struct filters_message *message,
-                    uint64_t (*clock_us)(void *ctx), void *clock_ctx, struct arena *arena,
-                    struct filters_decision *decision_r, struct fault *fault, struct buf *out)
+int filters_explain(const struct filters_set *set, struct filters_scratch *scratch,
+                    const struct filters_message *message, uint64_t (*clock_us)(void *ctx), void *clock_ctx,
+                    struct arena *arena, struct filters_decision *decision_r, struct fault *fault, struct buf *out)
 {
     struct filters_trace trace = {.clock_us = clock_us, .ctx = clock_ctx};
     struct filters_decision decision = {0};

@@ -65,10 +65,10 @@ static json_t *delivery_of(const struct mail_delivery *delivery)
 static json_t *decision_of(const struct filters_decision *decision)
 {
     json_t *object = json_object();
-    const char *outcome = decision->reply_code >= 500       ? "rejected"
-                          : decision->reply_code >= 400     ? "deferred"
-                          : decision->delivery_count == 0   ? "discarded"
-                                                            : "filed";
+    const char *outcome = decision->reply_code >= 500     ? "rejected"
+                          : decision->reply_code >= 400   ? "deferred"
+                          : decision->delivery_count == 0 ? "discarded"
+                                                          : "filed";
     json_object_set_new(object, "outcome", json_string(outcome));
     json_object_set_new(object, "rules", texts(decision->rules, decision->rule_count));
     if (decision->reply_code != 0) {
@@ -102,7 +102,8 @@ static json_t *failure_of(const struct fault *fault)
     return object;
 }
 
-int filters_explain_write(json_t *recipients, const struct filters_decision *decision, const struct fault *fault, struct buf *out)
+int filters_explain_write(json_t *recipients, const struct filters_decision *decision, const struct fault *fault,
+                          struct buf *out)
 {
     json_t *object = json_object();
     json_object_set(object, "recipients", recipients);

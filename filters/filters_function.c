@@ -14,8 +14,8 @@ static const struct {
     enum filters_function function;
     unsigned least, most; /* arguments */
 } functions[] = {
-    {"lower", FILTERS_LOWER, 0, 0},          {"upper", FILTERS_UPPER, 0, 0}, {"trim", FILTERS_TRIM, 0, 0},
-    {"slug", FILTERS_SLUG, 0, 0},            {"first", FILTERS_FIRST, 0, 1}, {"default", FILTERS_DEFAULT_TO, 1, 1},
+    {"lower", FILTERS_LOWER, 0, 0},     {"upper", FILTERS_UPPER, 0, 0}, {"trim", FILTERS_TRIM, 0, 0},
+    {"slug", FILTERS_SLUG, 0, 0},       {"first", FILTERS_FIRST, 0, 1}, {"default", FILTERS_DEFAULT_TO, 1, 1},
     {"replace", FILTERS_REPLACE, 2, 2},
 };
 #define FUNCTION_COUNT (sizeof functions / sizeof *functions)
@@ -73,7 +73,8 @@ static int parse_arguments(struct arena *arena, struct bytes inside, size_t row,
     unsigned count = 0;
     while (bytes_trim(inside).len > 0 && count < FILTERS_FUNCTION_ARGUMENTS) {
         if (parse_argument(arena, &inside, &call->texts[count]) < 0) {
-            buf_printf(error, "%s(): its arguments are texts in '...' or numbers, with commas between", functions[row].name);
+            buf_printf(error, "%s(): its arguments are texts in '...' or numbers, with commas between",
+                       functions[row].name);
             return -1;
         }
         count++;
@@ -83,7 +84,8 @@ static int parse_arguments(struct arena *arena, struct bytes inside, size_t row,
                    functions[row].most == 1 ? "" : "s");
         return -1;
     }
-    if (call->function == FILTERS_FIRST && count == 1 && (!bytes_to_u64(call->texts[0], &call->number) || call->number == 0)) {
+    if (call->function == FILTERS_FIRST && count == 1 &&
+        (!bytes_to_u64(call->texts[0], &call->number) || call->number == 0)) {
         buf_append_text(error, "first() takes a number of characters");
         return -1;
     }
@@ -133,7 +135,8 @@ static void slug(struct bytes value, struct buf *out)
         uint32_t character;
         size_t len = filters_text_next(value, &character);
         bool keeps = character >= 0xc0 ? !filters_text_is_control(character) && character != 0xfffd
-                                       : character < 0x80 && (octet_is_alpha((uint8_t)character) || octet_is_digit((uint8_t)character));
+                                       : character < 0x80 &&
+                                             (octet_is_alpha((uint8_t)character) || octet_is_digit((uint8_t)character));
         if (keeps) {
             if (gap && out->len > start) {
                 buf_append_text(out, "-");

@@ -9,8 +9,8 @@
 #include "base/expect.h"
 #include "base/map.h"
 
-#define ANCHORS_MAX 16    /* tests that together carry one rule */
-#define WORDS_MAX 1000000 /* entries of one table */
+#define ANCHORS_MAX 16      /* tests that together carry one rule */
+#define WORDS_MAX   1000000 /* entries of one table */
 
 /* Rules by position, each once, ascending. */
 struct posting {
@@ -22,7 +22,7 @@ struct posting {
 struct table {
     const struct filters_subject *subject;
     bool nocase;
-    bool domains;     /* an entry stands for a whole domain */
+    bool domains;      /* an entry stands for a whole domain */
     struct map *words; /* -> struct posting */
 };
 
@@ -60,7 +60,7 @@ struct anchors {
 
 static bool is_indexable(const struct filters_condition *test)
 {
-    return (test->operator == FILTERS_IS || test->operator == FILTERS_IN) && test->subject->type == FILTERS_TYPE_TEXT &&
+    return (test->operator== FILTERS_IS || test->operator== FILTERS_IN) && test->subject->type == FILTERS_TYPE_TEXT &&
            test->set != NULL;
 }
 
@@ -160,7 +160,7 @@ static void add_list(struct filters_index *index, const struct filters_condition
 static void add_words(struct filters_index *index, const struct filters_condition *test, uint32_t rule)
 {
     struct table *table = table_of(index, test);
-    table->domains = table->domains || (test->operator == FILTERS_IN && filters_words_has_domains(test->set));
+    table->domains = table->domains || (test->operator== FILTERS_IN && filters_words_has_domains(test->set));
     size_t cursor = 0;
     struct bytes word;
     while (filters_words_next(test->set, &cursor, &word)) {
@@ -198,7 +198,7 @@ static const struct filters_condition *first_pattern(const struct filters_condit
     while (condition != NULL && condition->kind == FILTERS_ALL) {
         condition = condition->children[0];
     }
-    bool is = condition != NULL && condition->kind == FILTERS_TEST && condition->operator == FILTERS_MATCHES;
+    bool is = condition != NULL && condition->kind == FILTERS_TEST && condition->operator== FILTERS_MATCHES;
     return is && !condition->per_recipient ? condition : NULL;
 }
 

@@ -15,7 +15,7 @@
 #include "base/map.h"
 
 #define POINTER_MAX 4096
-#define SMALL_LIST 1000 /* nodes below a list that is searched from its beginning */
+#define SMALL_LIST  1000 /* nodes below a list that is searched from its beginning */
 
 struct node {
     uint32_t value; /* offset of the value's first octet */
@@ -27,8 +27,8 @@ struct node {
 /* Places are mostly asked for in order: where the last answers were found is where the next search begins. */
 struct hint {
     size_t counted, line, column; /* the place of offset `counted` */
-    const struct node *parent;   /* of the list whose item was looked for last */
-    size_t index, child;         /* its number, and its node's */
+    const struct node *parent;    /* of the list whose item was looked for last */
+    size_t index, child;          /* its number, and its node's */
 };
 
 struct filters_json {
@@ -60,9 +60,11 @@ static void place_of_offset(const struct filters_json *json, size_t offset, size
 {
     struct hint *hint = json->hint;
     if (offset < hint->counted || hint->line == 0) {
-        *hint = (struct hint){.line = 1, .column = 1, .parent = hint->parent, .index = hint->index, .child = hint->child};
+        *hint =
+            (struct hint){.line = 1, .column = 1, .parent = hint->parent, .index = hint->index, .child = hint->child};
     }
-    for (const uint8_t *end; (end = memchr(json->text + hint->counted, '\n', offset - hint->counted)) != NULL; hint->line++) {
+    for (const uint8_t *end; (end = memchr(json->text + hint->counted, '\n', offset - hint->counted)) != NULL;
+         hint->line++) {
         hint->counted = (size_t)(end - json->text) + 1;
         hint->column = 1;
     }
@@ -230,7 +232,8 @@ static void pass_value(struct pass *pass, size_t key, const struct level *level)
 }
 
 /* jansson has said what is wrong; its message and place become the problem. */
-static void syntax_problem(const struct filters_json *json, struct filters_problems *problems, const json_error_t *error)
+static void syntax_problem(const struct filters_json *json, struct filters_problems *problems,
+                           const json_error_t *error)
 {
     size_t line = error->line > 0 ? (size_t)error->line : 1;
     size_t column = error->column > 0 ? (size_t)error->column : 1;
@@ -401,8 +404,8 @@ void filters_json_key_place(const struct filters_json *json, const char *pointer
     place_of_offset(json, node->key == NO_KEY ? node->value : node->key, line_r, column_r);
 }
 
-void filters_json_problem(const struct filters_json *json, struct filters_problems *problems, int severity, const char *pointer,
-                          const char *format, ...)
+void filters_json_problem(const struct filters_json *json, struct filters_problems *problems, int severity,
+                          const char *pointer, const char *format, ...)
 {
     char text[2000];
     va_list args;
@@ -454,13 +457,14 @@ static void unknown_key(const struct filters_json *json, struct filters_problems
     buf_done(&full);
 }
 
-size_t filters_json_unknown_keys(const struct filters_json *json, struct filters_problems *problems, const char *pointer,
-                                 json_t *object, const char *const *known)
+size_t filters_json_unknown_keys(const struct filters_json *json, struct filters_problems *problems,
+                                 const char *pointer, json_t *object, const char *const *known)
 {
     size_t unknown = 0;
     const char *key;
     json_t *value;
-    json_object_foreach (object, key, value) {
+    json_object_foreach(object, key, value)
+    {
         if (!is_known(key, known)) {
             unknown_key(json, problems, pointer, key, known);
             unknown++;

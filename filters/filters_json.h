@@ -12,7 +12,7 @@
 #include "filters/filters.h"
 
 #define FILTERS_JSON_MAX_DEPTH 64
-#define FILTERS_JSON_MAX_SIZE (16u << 20)
+#define FILTERS_JSON_MAX_SIZE  (16u << 20)
 
 struct filters_json;
 
@@ -28,14 +28,14 @@ void filters_json_place(const struct filters_json *json, const char *pointer, si
 /* Where the key of this member stands: for unknown keys. */
 void filters_json_key_place(const struct filters_json *json, const char *pointer, size_t *line_r, size_t *column_r);
 /* Adds a problem at the pointer's place. */
-void filters_json_problem(const struct filters_json *json, struct filters_problems *problems, int severity, const char *pointer,
-                          const char *format, ...) __attribute__((format(printf, 5, 6)));
+void filters_json_problem(const struct filters_json *json, struct filters_problems *problems, int severity,
+                          const char *pointer, const char *format, ...) __attribute__((format(printf, 5, 6)));
 /*
  * Adds an error for each key of the object at `pointer` that is not in `known` (NULL ends the list), "$schema" and "description" aside,
  * and names the nearest known one. Returns how many.
  */
-size_t filters_json_unknown_keys(const struct filters_json *json, struct filters_problems *problems, const char *pointer,
-                                 json_t *object, const char *const *known);
+size_t filters_json_unknown_keys(const struct filters_json *json, struct filters_problems *problems,
+                                 const char *pointer, json_t *object, const char *const *known);
 /* The word of `known` nearest to `word` by edit distance, or NULL when none is near. */
 const char *filters_nearest(const char *word, const char *const *known);
 

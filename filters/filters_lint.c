@@ -12,7 +12,8 @@ void filters_lint_pattern(struct filters_loader *loader, const struct filters_pa
     struct bytes part;
     if (filters_pattern_may_explode(pattern, &part)) {
         filters_load_warning_at(loader, NULL,
-                                "\"%.*s\" repeats what repeats: on some texts the match limit will cut it, and the rule's \"on_error\" decides; "
+                                "\"%.*s\" repeats what repeats: on some texts the match limit will cut it, and the "
+                                "rule's \"on_error\" decides; "
                                 "make the inner one possessive or say what stands between",
                                 (int)part.len, (const char *)part.ptr);
     }
@@ -45,18 +46,18 @@ static bool test_implies(const struct filters_condition *a, const struct filters
     if (a->subject != b->subject) {
         return false;
     }
-    if (b->operator == FILTERS_EXISTS && b->wanted && a->operator != FILTERS_EXISTS) {
+    if (b->operator== FILTERS_EXISTS && b->wanted && a->operator!= FILTERS_EXISTS) {
         return true;
     }
     if (a->nocase != b->nocase) {
         return false;
     }
-    bool a_words = a->operator == FILTERS_IS || a->operator == FILTERS_IN;
-    bool b_words = b->operator == FILTERS_IS || b->operator == FILTERS_IN;
+    bool a_words = a->operator== FILTERS_IS || a->operator== FILTERS_IN;
+    bool b_words = b->operator== FILTERS_IS || b->operator== FILTERS_IN;
     if (a_words && b_words && a->set != NULL && b->set != NULL) {
         return filters_words_within(a->set, b->set);
     }
-    if (a->operator != b->operator) {
+    if (a->operator!= b->operator) {
         return false;
     }
     if (a->pattern != NULL) {
@@ -128,10 +129,12 @@ static bool implies(const struct filters_condition *a, const struct filters_cond
     return a->kind == FILTERS_TEST && b->kind == FILTERS_TEST && test_implies(a, b);
 }
 
-static void warn(struct filters_loader *loader, const struct filters_rule *rule, const char *what, const struct filters_rule *by)
+static void warn(struct filters_loader *loader, const struct filters_rule *rule, const char *what,
+                 const struct filters_rule *by)
 {
     filters_problems_add(loader->problems, FILTERS_WARNING, rule->file, rule->line, rule->column, "",
-                         "rule \"%s\" can never act: %s \"%s\" (%s:%zu)", rule->name, what, by->name, by->file, by->line);
+                         "rule \"%s\" can never act: %s \"%s\" (%s:%zu)", rule->name, what, by->name, by->file,
+                         by->line);
 }
 
 /* The rule that ends the run for every message that this one would see; NULL when there is none. */
@@ -176,8 +179,8 @@ static void lint_unused(struct filters_loader *loader, const struct map *map, co
         size_t line, column;
         if (!named->used) {
             filters_json_key_place(named->json, named->pointer, &line, &column);
-            filters_problems_add(loader->problems, FILTERS_WARNING, filters_json_name(named->json), line, column, named->pointer,
-                                 "the %s \"%s\" is used by no rule", what, named->name);
+            filters_problems_add(loader->problems, FILTERS_WARNING, filters_json_name(named->json), line, column,
+                                 named->pointer, "the %s \"%s\" is used by no rule", what, named->name);
         }
     }
 }
@@ -188,8 +191,9 @@ void filters_lint(struct filters_loader *loader)
     for (size_t i = 0; i < set->group_count; i++) {
         lint_group(loader, &set->groups[i]);
         if (i > 0 && !set->groups[i].used) {
-            filters_problems_add(loader->problems, FILTERS_WARNING, set->groups[i].file, set->groups[i].line, set->groups[i].column,
-                                 "", "no \"goto\" leads into the group \"%s\"", set->groups[i].name);
+            filters_problems_add(loader->problems, FILTERS_WARNING, set->groups[i].file, set->groups[i].line,
+                                 set->groups[i].column, "", "no \"goto\" leads into the group \"%s\"",
+                                 set->groups[i].name);
         }
     }
     lint_unused(loader, loader->lists, "list");

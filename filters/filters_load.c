@@ -12,7 +12,7 @@
 #include "base/expect.h"
 #include "filters/filters_index.h"
 
-#define SET_MAX (UINT64_C(1) << 32)
+#define SET_MAX     (UINT64_C(1) << 32)
 #define POINTER_MAX 4096
 
 static bool is_ending(enum filters_action_kind kind)
@@ -25,7 +25,8 @@ static void load_name(struct filters_loader *loader, json_t *value, struct filte
 {
     const char *name = filters_load_text(loader, value, "name");
     rule->name = name == NULL ? "" : name;
-    if (name != NULL && (name[0] == '\0' || strlen(name) > 100 || strcmp(name, "default") == 0 || bytes_has_control(bytes_of(name)))) {
+    if (name != NULL &&
+        (name[0] == '\0' || strlen(name) > 100 || strcmp(name, "default") == 0 || bytes_has_control(bytes_of(name)))) {
         filters_load_error_at(loader, "name", "a rule's name has 1 to 100 printable characters and is not \"default\"");
     }
 }
@@ -139,7 +140,8 @@ static void load_groups(struct filters_loader *loader, json_t *groups)
 {
     const char *name;
     json_t *value;
-    json_object_foreach (groups, name, value) {
+    json_object_foreach(groups, name, value)
+    {
         struct filters_group *group = map_get(loader->groups, bytes_of(name));
         /* A group of that name in another file was told as a problem; only the first is loaded. */
         if (group != NULL && group->rules == NULL && strcmp(group->file, filters_json_name(loader->json)) == 0) {
@@ -184,7 +186,8 @@ static void check_names(struct filters_loader *loader)
             struct filters_rule *other = map_get(seen, bytes_of(rule->name));
             if (other != NULL && rule->name[0] != '\0') {
                 filters_problems_add(loader->problems, FILTERS_ERROR, rule->file, rule->line, rule->column, "",
-                                     "another rule is called \"%s\" already: %s:%zu", rule->name, other->file, other->line);
+                                     "another rule is called \"%s\" already: %s:%zu", rule->name, other->file,
+                                     other->line);
             } else {
                 map_set(seen, bytes_of(rule->name), rule);
             }
@@ -207,7 +210,8 @@ static bool leads_back(struct filters_loader *loader, unsigned group, uint8_t *s
             const struct filters_action *action = &here->rules[i].actions[j];
             if (action->kind == FILTERS_GOTO && leads_back(loader, action->group, state)) {
                 filters_problems_add(loader->problems, FILTERS_ERROR, here->rules[i].file, here->rules[i].line,
-                                     here->rules[i].column, "", "\"goto\" in rule \"%s\" leads in a circle", here->rules[i].name);
+                                     here->rules[i].column, "", "\"goto\" in rule \"%s\" leads in a circle",
+                                     here->rules[i].name);
                 found = true;
             }
         }

@@ -12,12 +12,12 @@
 #include "filters/filters_set.h"
 #include "filters/filters_template.h"
 
-#define FILTERS_RULES_MAX 100000u
-#define FILTERS_TESTS_MAX 100000u
-#define FILTERS_GROUPS_MAX 1000u
-#define FILTERS_NAMED_MAX 100000u
+#define FILTERS_RULES_MAX         100000u
+#define FILTERS_TESTS_MAX         100000u
+#define FILTERS_GROUPS_MAX        1000u
+#define FILTERS_NAMED_MAX         100000u
 #define FILTERS_RULE_PATTERNS_MAX 256u
-#define FILTERS_KEYS_MAX 64u
+#define FILTERS_KEYS_MAX          64u
 
 /* A named list or condition: read where it is used first. */
 struct filters_named {
@@ -28,7 +28,7 @@ struct filters_named {
     enum { FILTERS_NAMED_NEW, FILTERS_NAMED_LOADING, FILTERS_NAMED_LOADED } state;
     bool used;
     const struct filters_condition *condition;
-    const struct filters_words *sets[3]; /* of a list, by enum filters_words_mode */
+    const struct filters_words *sets[3];     /* of a list, by enum filters_words_mode */
     const struct filters_pattern **patterns; /* of a condition: those that capture */
     size_t pattern_count;
 };
@@ -38,7 +38,7 @@ struct filters_loader {
     struct filters_problems *problems;
     struct filters_set *set;
     const struct filters_json *json;
-    struct buf path; /* JSON pointer of where the walk is */
+    struct buf path;                /* JSON pointer of where the walk is */
     struct map *lists, *conditions; /* name -> struct filters_named */
     struct map *subjects;           /* a key that tells what it looks at -> struct filters_subject */
     struct map *variables;          /* name -> number + 1 */
@@ -93,14 +93,15 @@ const struct filters_condition *filters_load_condition(struct filters_loader *lo
 /* Fills the operator's part of a test: operator, what it compares with. -1 after a problem. */
 int filters_load_operator(struct filters_loader *loader, json_t *value, struct filters_condition *condition);
 /* The set of words of "in": a list of texts, a named list, a file. NULL after a problem. */
-const struct filters_words *filters_load_words(struct filters_loader *loader, json_t *value, enum filters_words_mode mode,
-                                               const char **name_r);
+const struct filters_words *filters_load_words(struct filters_loader *loader, json_t *value,
+                                               enum filters_words_mode mode, const char **name_r);
 /* A set of the words given. */
-const struct filters_words *filters_load_word_set(struct filters_loader *loader, const struct bytes *words, size_t count,
-                                                  enum filters_words_mode mode);
+const struct filters_words *filters_load_word_set(struct filters_loader *loader, const struct bytes *words,
+                                                  size_t count, enum filters_words_mode mode);
 
 /* The list of actions at the loader's place. */
-void filters_load_actions(struct filters_loader *loader, json_t *value, struct filters_action **actions_r, size_t *count_r);
+void filters_load_actions(struct filters_loader *loader, json_t *value, struct filters_action **actions_r,
+                          size_t *count_r);
 /* The tests at the loader's place: appended to the set. */
 void filters_load_tests(struct filters_loader *loader, json_t *value);
 /* Whether the rules that tests expect exist; when all files are loaded. */

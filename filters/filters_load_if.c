@@ -111,8 +111,11 @@ static const struct filters_subject *load_subject(struct filters_loader *loader,
 {
     bool has_field = json_object_get(value, "field") != NULL, has_header = json_object_get(value, "header") != NULL;
     if (has_field == has_header) {
-        filters_load_error(loader, has_field ? "a test has either \"field\" or \"header\""
-                                             : "a condition is \"all\", \"any\", \"not\", \"condition\", or a test with \"field\" or \"header\"");
+        filters_load_error(
+            loader,
+            has_field
+                ? "a test has either \"field\" or \"header\""
+                : "a condition is \"all\", \"any\", \"not\", \"condition\", or a test with \"field\" or \"header\"");
         return NULL;
     }
     const struct filters_field_row *row = &filters_header_field;

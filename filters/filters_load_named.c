@@ -77,7 +77,8 @@ static void note_all(struct filters_loader *loader, json_t *root, const char *ke
     }
     const char *name;
     json_t *value;
-    json_object_foreach (object, name, value) {
+    json_object_foreach(object, name, value)
+    {
         size_t inner = filters_load_down(loader, name);
         note(loader, map, name, value);
         filters_load_up(loader, inner);
@@ -117,15 +118,16 @@ static void add_word(struct filters_loader *loader, struct filters_words *words,
         text[i] = (char)word.ptr[i];
     }
     if (line > 0) {
-        filters_load_error(loader, "line %zu of the list: \"%s\" is not a network such as \"10.0.0.0/8\" (or the list is too long)", line,
-                           text);
+        filters_load_error(
+            loader, "line %zu of the list: \"%s\" is not a network such as \"10.0.0.0/8\" (or the list is too long)",
+            line, text);
     } else {
         filters_load_error(loader, "\"%s\" is not a network such as \"10.0.0.0/8\" or one address", text);
     }
 }
 
-const struct filters_words *filters_load_word_set(struct filters_loader *loader, const struct bytes *words, size_t count,
-                                                  enum filters_words_mode mode)
+const struct filters_words *filters_load_word_set(struct filters_loader *loader, const struct bytes *words,
+                                                  size_t count, enum filters_words_mode mode)
 {
     struct filters_words *set = new_set(loader, mode);
     for (size_t i = 0; i < count; i++) {
@@ -134,7 +136,8 @@ const struct filters_words *filters_load_word_set(struct filters_loader *loader,
     return set;
 }
 
-static const struct filters_words *words_of_list(struct filters_loader *loader, json_t *list, enum filters_words_mode mode)
+static const struct filters_words *words_of_list(struct filters_loader *loader, json_t *list,
+                                                 enum filters_words_mode mode)
 {
     struct filters_words *set = new_set(loader, mode);
     for (size_t i = 0; i < json_array_size(list); i++) {
@@ -161,7 +164,8 @@ static void add_lines(struct filters_loader *loader, struct filters_words *set, 
     }
 }
 
-static const struct filters_words *words_of_file(struct filters_loader *loader, json_t *value, enum filters_words_mode mode)
+static const struct filters_words *words_of_file(struct filters_loader *loader, json_t *value,
+                                                 enum filters_words_mode mode)
 {
     if (!filters_load_object(loader, value, "a list", filters_list_file_keys, NULL)) {
         return NULL;
@@ -178,7 +182,8 @@ static const struct filters_words *words_of_file(struct filters_loader *loader, 
     buf_init(&text, LIST_FILE_MAX);
     struct fault fault = FAULT_INIT;
     const struct filters_words *result = NULL;
-    if (loader->options->read_file(loader->options->read_ctx, filters_json_name(loader->json), path, &text, &fault) < 0) {
+    if (loader->options->read_file(loader->options->read_ctx, filters_json_name(loader->json), path, &text, &fault) <
+        0) {
         filters_load_error_at(loader, "file", "the list \"%s\" cannot be read: %s", path, fault.text);
     } else if (!bytes_is_utf8(buf_bytes(&text))) {
         filters_load_error_at(loader, "file", "the list \"%s\" is not UTF-8", path);
@@ -213,7 +218,8 @@ static const char *const *names_of(struct filters_loader *loader, struct map *ma
 }
 
 /* The list's set for this way to compare; its problems belong to the place where it stands. */
-static const struct filters_words *load_list(struct filters_loader *loader, struct filters_named *named, enum filters_words_mode mode)
+static const struct filters_words *load_list(struct filters_loader *loader, struct filters_named *named,
+                                             enum filters_words_mode mode)
 {
     if (named->sets[mode] == NULL) {
         const struct filters_json *json = loader->json;
@@ -229,8 +235,8 @@ static const struct filters_words *load_list(struct filters_loader *loader, stru
     return named->sets[mode];
 }
 
-const struct filters_words *filters_load_words(struct filters_loader *loader, json_t *value, enum filters_words_mode mode,
-                                               const char **name_r)
+const struct filters_words *filters_load_words(struct filters_loader *loader, json_t *value,
+                                               enum filters_words_mode mode, const char **name_r)
 {
     if (!json_is_string(value)) {
         return words_of(loader, value, mode);

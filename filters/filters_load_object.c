@@ -121,8 +121,9 @@ static const char *shape_error(enum filters_shape shape, json_t *value)
     case FILTERS_SHAPE_SCALAR:
         return is_scalar(value) ? NULL : "a number or a text";
     case FILTERS_SHAPE_SCALARS:
-        return is_scalar(value) || (json_is_array(value) && all_are(value, is_scalar)) ? NULL
-                                                                                       : "a text, a number, or a list of them";
+        return is_scalar(value) || (json_is_array(value) && all_are(value, is_scalar))
+                   ? NULL
+                   : "a text, a number, or a list of them";
     case FILTERS_SHAPE_PAIR:
         return json_array_size(value) == 2 && all_are(value, is_scalar) ? NULL : "a list of two: from, to";
     case FILTERS_SHAPE_BOOLEAN:

@@ -13,7 +13,8 @@
 
 /* ---- texts ---- */
 
-static void load_word_list(struct filters_loader *loader, json_t *value, const char *key, struct filters_condition *condition)
+static void load_word_list(struct filters_loader *loader, json_t *value, const char *key,
+                           struct filters_condition *condition)
 {
     const char *const *texts;
     filters_load_texts(loader, value, key, &texts, &condition->word_count);
@@ -49,7 +50,7 @@ static int load_words(struct filters_loader *loader, json_t *value, const struct
         filters_load_error_at(loader, row->name, "names nothing to compare with");
         return -1;
     }
-    if (condition->operator == FILTERS_IS) {
+    if (condition->operator== FILTERS_IS) {
         size_t mark = filters_load_down(loader, row->name);
         condition->set = filters_load_word_set(loader, condition->words, condition->word_count, mode_of(condition));
         filters_load_up(loader, mark);
@@ -145,7 +146,8 @@ static bool parse_time(const char *text, int64_t *seconds_r)
         }
         count++;
     }
-    if (rest.len > 0 || count < 2 || parts[0] > 24 || parts[1] > 59 || parts[2] > 59 || (parts[0] == 24 && parts[1] + parts[2] > 0)) {
+    if (rest.len > 0 || count < 2 || parts[0] > 24 || parts[1] > 59 || parts[2] > 59 ||
+        (parts[0] == 24 && parts[1] + parts[2] > 0)) {
         return false;
     }
     *seconds_r = (int64_t)(parts[0] * 3600 + parts[1] * 60 + parts[2]);
@@ -176,7 +178,8 @@ static bool parse_weekday(const char *text, int64_t *day_r)
     return false;
 }
 
-static bool parse_scalar(struct filters_loader *loader, const char *key, enum filters_type type, json_t *value, int64_t *number_r)
+static bool parse_scalar(struct filters_loader *loader, const char *key, enum filters_type type, json_t *value,
+                         int64_t *number_r)
 {
     const char *text = json_string_value(value);
     const char *right;
@@ -205,7 +208,8 @@ static bool parse_scalar(struct filters_loader *loader, const char *key, enum fi
     return parsed;
 }
 
-static int load_equals(struct filters_loader *loader, json_t *value, const char *key, struct filters_condition *condition)
+static int load_equals(struct filters_loader *loader, json_t *value, const char *key,
+                       struct filters_condition *condition)
 {
     json_t *wanted = json_object_get(value, key);
     size_t count = json_is_array(wanted) ? json_array_size(wanted) : 1;
@@ -229,7 +233,7 @@ static int load_range(struct filters_loader *loader, json_t *value, const struct
 {
     enum filters_type type = condition->subject->type;
     json_t *wanted = json_object_get(value, row->name);
-    bool pair = row->operator == FILTERS_BETWEEN;
+    bool pair = row->operator== FILTERS_BETWEEN;
     int64_t low, high;
     if (!parse_scalar(loader, row->name, type, pair ? json_array_get(wanted, 0) : wanted, &low)) {
         return -1;
@@ -275,14 +279,17 @@ static const struct filters_operator_row *find_operator(struct filters_loader *l
             continue;
         }
         if (found != NULL) {
-            filters_load_error(loader, "\"%s\" and \"%s\" are two tests: write them under \"all\" or \"any\"", found->name, row->name);
+            filters_load_error(loader, "\"%s\" and \"%s\" are two tests: write them under \"all\" or \"any\"",
+                               found->name, row->name);
             return NULL;
         }
         found = row;
     }
     if (found == NULL) {
-        filters_load_error(loader, "a test has one of \"is\", \"in\", \"matches\", \"contains\", \"starts_with\", \"ends_with\", \"exists\", "
-                                   "\"over\", \"under\", \"at_least\", \"at_most\" and \"between\"");
+        filters_load_error(
+            loader,
+            "a test has one of \"is\", \"in\", \"matches\", \"contains\", \"starts_with\", \"ends_with\", \"exists\", "
+            "\"over\", \"under\", \"at_least\", \"at_most\" and \"between\"");
     }
     return found;
 }
@@ -308,7 +315,7 @@ int filters_load_operator(struct filters_loader *loader, json_t *value, struct f
         return -1;
     }
     enum filters_type type = condition->subject->type;
-    condition->operator = row->operator;
+    condition->operator= row->operator;
     if ((row->types & (unsigned)type) == 0) {
         filters_load_error_at(loader, row->name, "\"%s\" cannot be used here", row->name);
         return -1;

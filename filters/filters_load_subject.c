@@ -57,7 +57,8 @@ const struct filters_subject *filters_load_subject(struct filters_loader *loader
 }
 
 /* "from", "from.domain", "header.X-Project": the subject behind a template's name. 1, 0 when it is none, -1 with an error. */
-static int subject_name(struct filters_loader *loader, const char *name, struct filters_reference *reference, struct buf *error)
+static int subject_name(struct filters_loader *loader, const char *name, struct filters_reference *reference,
+                        struct buf *error)
 {
     struct bytes rest = bytes_of(name);
     struct bytes head = bytes_cut(&rest, '.');
@@ -65,8 +66,11 @@ static int subject_name(struct filters_loader *loader, const char *name, struct 
     if (bytes_is(head, "header") && rest.len > 0) {
         const char **headers = filters_load_alloc(loader, 1, sizeof *headers);
         headers[0] = filters_load_copy(loader, (const char *)rest.ptr);
-        subject = (struct filters_subject){.kind = FILTERS_SUBJECT_HEADER, .type = FILTERS_TYPE_TEXT,
-                                           .stage = FILTERS_STAGE_HEADER, .headers = headers, .header_count = 1};
+        subject = (struct filters_subject){.kind = FILTERS_SUBJECT_HEADER,
+                                           .type = FILTERS_TYPE_TEXT,
+                                           .stage = FILTERS_STAGE_HEADER,
+                                           .headers = headers,
+                                           .header_count = 1};
         reference->what = filters_load_subject(loader, &subject);
         return 1;
     }
@@ -77,7 +81,8 @@ static int subject_name(struct filters_loader *loader, const char *name, struct 
     if (field->name == NULL) {
         return 0;
     }
-    subject = (struct filters_subject){.kind = field->kind, .type = field->type, .stage = field->stage, .nocase = field->nocase};
+    subject = (struct filters_subject){
+        .kind = field->kind, .type = field->type, .stage = field->stage, .nocase = field->nocase};
     for (const struct filters_part_row *part = filters_parts; rest.ptr != NULL; part++) {
         if (part->name == NULL || field->stage == FILTERS_STAGE_BODY) {
             buf_printf(error, "${%s}: \"%s\" has no such part", name, field->name);
@@ -108,7 +113,8 @@ static int capture_name(struct filters_loader *loader, const char *name, struct 
                              : filters_pattern_group(pattern, name);
         if (group >= 0) {
             found = true;
-            reference->may_be_empty = reference->may_be_empty || filters_pattern_group_may_be_empty(pattern, (unsigned)group);
+            reference->may_be_empty =
+                reference->may_be_empty || filters_pattern_group_may_be_empty(pattern, (unsigned)group);
         }
     }
     reference->kind = numbered ? FILTERS_NAME_NUMBER : FILTERS_NAME_GROUP;
@@ -123,8 +129,9 @@ static int unknown_name(struct filters_loader *loader, const char *name, struct 
         buf_printf(error, "${%s}: no pattern of this rule has a group %s", name, name);
         return -1;
     }
-    static const char *const others[] = {"id", "date", "date.year", "date.month", "date.day", "date.hour", "date.minute",
-                                         "date.week", "date.weekday", "subject", NULL};
+    static const char *const others[] = {"id",           "date",      "date.year",   "date.month",
+                                         "date.day",     "date.hour", "date.minute", "date.week",
+                                         "date.weekday", "subject",   NULL};
     const char *known[100];
     size_t count = 0;
     for (; others[count] != NULL; count++) {
@@ -138,7 +145,10 @@ static int unknown_name(struct filters_loader *loader, const char *name, struct 
     }
     known[count] = NULL;
     const char *nearest = filters_nearest(name, known);
-    buf_printf(error, "${%s}: no pattern of this rule has a group of that name, no earlier rule sets it, and it is no value of a message", name);
+    buf_printf(error,
+               "${%s}: no pattern of this rule has a group of that name, no earlier rule sets it, and it is no value "
+               "of a message",
+               name);
     if (nearest != NULL) {
         buf_printf(error, "; did you mean ${%s}?", nearest);
     }

@@ -37,7 +37,8 @@ static void load_headers_expected(struct filters_loader *loader, json_t *value, 
     const char **values = filters_load_alloc(loader, json_object_size(headers), sizeof *values);
     const char *name;
     json_t *text;
-    json_object_foreach (headers, name, text) {
+    json_object_foreach(headers, name, text)
+    {
         if (!json_is_string(text)) {
             filters_load_error_at(loader, "headers", "\"headers\" is an object: names with the values expected");
             return;
@@ -93,7 +94,8 @@ static struct bytes inline_message(struct filters_loader *loader, json_t *value)
     buf_init(&out, MESSAGE_MAX);
     const char *name;
     json_t *field;
-    json_object_foreach (json_object_get(value, "headers"), name, field) {
+    json_object_foreach(json_object_get(value, "headers"), name, field)
+    {
         size_t count = json_is_array(field) ? json_array_size(field) : 1;
         for (size_t i = 0; i < count; i++) {
             json_t *item = json_is_array(field) ? json_array_get(field, i) : field;
@@ -139,7 +141,8 @@ static bool parse_now(const char *text, int64_t *ms_r)
         }
     }
     int64_t year = parts[0], month = parts[1], day = parts[2];
-    if (year < 1970 || month < 1 || month > 12 || day < 1 || day > 31 || parts[3] > 23 || parts[4] > 59 || parts[5] > 60) {
+    if (year < 1970 || month < 1 || month > 12 || day < 1 || day > 31 || parts[3] > 23 || parts[4] > 59 ||
+        parts[5] > 60) {
         return false;
     }
     /* Days from civil, Howard Hinnant's algorithm. */
@@ -161,8 +164,12 @@ static void load_envelope(struct filters_loader *loader, json_t *value, struct f
         const char *key;
         const char **member;
     } members[] = {
-        {"client", &test->client.address},   {"helo", &test->client.helo},         {"user", &test->client.user},
-        {"listener", &test->client.listener}, {"protocol", &test->client.protocol}, {"tls", &test->client.tls_version},
+        {"client", &test->client.address},
+        {"helo", &test->client.helo},
+        {"user", &test->client.user},
+        {"listener", &test->client.listener},
+        {"protocol", &test->client.protocol},
+        {"tls", &test->client.tls_version},
         {"certificate", &test->client.tls_peer},
     };
     for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
@@ -227,8 +234,8 @@ static void check_rule_names(struct filters_loader *loader, const struct filters
     for (size_t i = 0; i < test->expect.rule_count; i++) {
         if (map_get(names, bytes_of(test->expect.rules[i])) == NULL) {
             filters_problems_add(loader->problems, FILTERS_ERROR, test->file, test->line, test->column, "",
-                                 "the test \"%s\" expects the rule \"%s\", which does not exist", test->name == NULL ? "" : test->name,
-                                 test->expect.rules[i]);
+                                 "the test \"%s\" expects the rule \"%s\", which does not exist",
+                                 test->name == NULL ? "" : test->name, test->expect.rules[i]);
         }
     }
 }

@@ -104,7 +104,8 @@ static const char *folder_error(const char *text)
     return error;
 }
 
-static bool is_known_folder(const struct filters_load_options *options, const struct filters_target *target, const char *folder)
+static bool is_known_folder(const struct filters_load_options *options, const struct filters_target *target,
+                            const char *folder)
 {
     bool any = false;
     for (size_t i = 0; i < options->folder_count; i++) {
@@ -134,16 +135,21 @@ static void load_folder(struct filters_loader *loader, json_t *value, struct fil
         return;
     }
     if (filters_template_folder_max(target->folder) > FILTERS_FOLDER_MAX) {
-        filters_load_error_at(loader, "folder", "the folder's name may become longer than %u octets; each ${...} may bring %u",
+        filters_load_error_at(loader, "folder",
+                              "the folder's name may become longer than %u octets; each ${...} may bring %u",
                               FILTERS_FOLDER_MAX, FILTERS_FOLDER_VALUE_MAX);
     }
     const char *empty = filters_template_empty_level(target->folder);
     if (empty != NULL) {
-        filters_load_warning_at(loader, "folder", "${%s} may be empty, and the level would be called \"_\": say what else by ${%s | default('...')}",
-                                empty, empty);
+        filters_load_warning_at(
+            loader, "folder",
+            "${%s} may be empty, and the level would be called \"_\": say what else by ${%s | default('...')}", empty,
+            empty);
     }
-    if (target->upstream != NULL && filters_template_is_constant(target->folder) && !is_known_folder(loader->options, target, text)) {
-        filters_load_warning_at(loader, "folder", "there is no folder \"%s\" on upstream \"%s\" yet", text, target->upstream);
+    if (target->upstream != NULL && filters_template_is_constant(target->folder) &&
+        !is_known_folder(loader->options, target, text)) {
+        filters_load_warning_at(loader, "folder", "there is no folder \"%s\" on upstream \"%s\" yet", text,
+                                target->upstream);
     }
 }
 
@@ -192,7 +198,7 @@ static void check_codes(struct filters_loader *loader, struct filters_action *ac
         struct bytes part = bytes_cut(&rest, '.');
         right = right && part.len <= 3 && bytes_to_u64(part, &parts[i]);
     }
-    if (!right || rest.ptr != NULL || parts[0] != (uint64_t)class) {
+    if (!right || rest.ptr != NULL || parts[0] != (uint64_t) class) {
         filters_load_error_at(loader, "enhanced", "must be an enhanced status code such as \"%d.7.1\"", class);
     }
 }
@@ -306,7 +312,8 @@ static void load_set(struct filters_loader *loader, json_t *value, struct filter
     action->assignments = filters_load_alloc(loader, json_object_size(value), sizeof *action->assignments);
     const char *name;
     json_t *item;
-    json_object_foreach (value, name, item) {
+    json_object_foreach(value, name, item)
+    {
         if (!is_variable(name)) {
             filters_load_error_at(loader, name, "a variable's name is a letter, then letters, digits and \"_\"");
         } else if (!json_is_string(item)) {
@@ -323,7 +330,8 @@ static void load_set(struct filters_loader *loader, json_t *value, struct filter
 
 static void load_goto(struct filters_loader *loader, json_t *value, struct filters_action *action)
 {
-    struct filters_group *group = json_is_string(value) ? map_get(loader->groups, bytes_of(json_string_value(value))) : NULL;
+    struct filters_group *group =
+        json_is_string(value) ? map_get(loader->groups, bytes_of(json_string_value(value))) : NULL;
     if (group != NULL) {
         group->used = true;
         action->group = (unsigned)(group - loader->set->groups);
@@ -345,7 +353,7 @@ static void load_nothing(struct filters_loader *loader, json_t *value, struct fi
 
 /* In the order of enum filters_action_kind and of filters_action_keys. */
 static void (*const load_kind[])(struct filters_loader *loader, json_t *value, struct filters_action *action) = {
-    load_targets, load_targets,     load_nothing,      load_refusal,     load_refusal, load_nothing, load_nothing,
+    load_targets,     load_targets,      load_nothing,     load_refusal, load_refusal, load_nothing, load_nothing,
     load_header_edit, load_deleteheader, load_header_edit, load_tag,     load_set,     load_goto,
 };
 
@@ -376,7 +384,8 @@ static void load_action(struct filters_loader *loader, json_t *value, struct fil
     }
 }
 
-void filters_load_actions(struct filters_loader *loader, json_t *value, struct filters_action **actions_r, size_t *count_r)
+void filters_load_actions(struct filters_loader *loader, json_t *value, struct filters_action **actions_r,
+                          size_t *count_r)
 {
     if (!json_is_array(value) || json_array_size(value) == 0) {
         filters_load_error(loader, "must be a list of one or more actions, such as [{\"stop\": true}]");

@@ -50,7 +50,8 @@ static int add_capture(struct filters_run *run, const struct filters_pattern *pa
     return 0;
 }
 
-static enum filters_verdict match_pattern(struct filters_run *run, const struct filters_condition *condition, struct bytes text)
+static enum filters_verdict match_pattern(struct filters_run *run, const struct filters_condition *condition,
+                                          struct bytes text)
 {
     int matched = filters_pattern_match(condition->pattern, run->matcher, text);
     if (matched == 0) {
@@ -73,9 +74,9 @@ static bool match_any_word(const struct filters_condition *condition, struct byt
 {
     for (size_t i = 0; i < condition->word_count; i++) {
         struct bytes word = condition->words[i];
-        bool is = condition->operator == FILTERS_CONTAINS      ? bytes_find(text, word) >= 0
-                  : condition->operator == FILTERS_STARTS_WITH ? bytes_equal(bytes_slice(text, 0, word.len), word)
-                                                               : ends_with(text, word);
+        bool is = condition->operator== FILTERS_CONTAINS      ? bytes_find(text, word) >= 0
+                  : condition->operator== FILTERS_STARTS_WITH ? bytes_equal(bytes_slice(text, 0, word.len), word)
+                                                              : ends_with(text, word);
         if (is) {
             return true;
         }
@@ -115,7 +116,7 @@ static enum filters_verdict match_text(struct filters_run *run, const struct fil
 static enum filters_verdict match_value(struct filters_run *run, const struct filters_condition *condition,
                                         struct filters_value *value)
 {
-    if (condition->operator == FILTERS_MATCHES) {
+    if (condition->operator== FILTERS_MATCHES) {
         return match_pattern(run, condition, value->text);
     }
     switch (condition->subject->type) {
@@ -137,7 +138,7 @@ static enum filters_verdict decide_test(struct filters_run *run, const struct fi
     if (fetched->state == FILTERS_NOT_YET) {
         return FILTERS_UNKNOWN;
     }
-    if (condition->operator == FILTERS_EXISTS) {
+    if (condition->operator== FILTERS_EXISTS) {
         return (fetched->count > 0) == condition->wanted ? FILTERS_YES : FILTERS_NO;
     }
     for (size_t i = 0; i < fetched->count; i++) {

@@ -8,10 +8,10 @@
 #include "filters/filters_template.h"
 #include "mail/mail_view.h"
 
-#define FILTERS_VALUE_MAX (256u << 10) /* octets of one value */
-#define FILTERS_OCCURRENCES_MAX 1000u  /* values of one subject that are looked at */
-#define FILTERS_RUN_MEMORY (64u << 20) /* octets of values and captures of one decision */
-#define FILTERS_FAILURES_MAX 10u       /* limits hit and skipped in one decision; one more defers the message */
+#define FILTERS_VALUE_MAX       (256u << 10) /* octets of one value */
+#define FILTERS_OCCURRENCES_MAX 1000u        /* values of one subject that are looked at */
+#define FILTERS_RUN_MEMORY      (64u << 20)  /* octets of values and captures of one decision */
+#define FILTERS_FAILURES_MAX    10u          /* limits hit and skipped in one decision; one more defers the message */
 
 enum filters_verdict { FILTERS_NO, FILTERS_YES, FILTERS_UNKNOWN, FILTERS_FAILED };
 
@@ -43,15 +43,15 @@ struct filters_run {
     size_t recipient; /* index into the envelope */
     enum filters_stage stage;
     struct filters_matcher *matcher;
-    struct arena *arena;             /* for what lives as long as the decision is made */
-    struct filters_fetched *fetched; /* by subject number */
+    struct arena *arena;              /* for what lives as long as the decision is made */
+    struct filters_fetched *fetched;  /* by subject number */
     struct filters_capture *captures; /* of the rule being decided */
     size_t capture_count, capture_size;
-    size_t *group_store; /* where captures keep their groups, per capture */
-    struct bytes *variables; /* by number; of this recipient */
+    size_t *group_store;          /* where captures keep their groups, per capture */
+    struct bytes *variables;      /* by number; of this recipient */
     const struct mail_view *view; /* decoded parts; NULL until asked for */
-    uint8_t *never;      /* by rule number: it said no, and it does not look at the recipient */
-    bool incomplete;     /* a template asked for a value that is not known yet */
+    uint8_t *never;               /* by rule number: it said no, and it does not look at the recipient */
+    bool incomplete;              /* a template asked for a value that is not known yet */
     unsigned failures;
     struct filters_trace *trace; /* NULL: nobody wants to know */
     struct fault *fault;         /* filled when a verdict is FAILED */
@@ -62,7 +62,8 @@ int filters_run_init(struct filters_run *run);
 void filters_run_done(struct filters_run *run);
 
 /* The subject's values; NOT_YET when the message has not come far enough. -1 with a fault. */
-int filters_run_fetch(struct filters_run *run, const struct filters_subject *subject, const struct filters_fetched **fetched_r);
+int filters_run_fetch(struct filters_run *run, const struct filters_subject *subject,
+                      const struct filters_fetched **fetched_r);
 /* The value with its case folded. -1 with a fault. */
 int filters_run_fold(struct filters_run *run, struct filters_value *value);
 /* Forgets what depends on the recipient. */

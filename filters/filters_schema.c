@@ -169,7 +169,7 @@ static void add_alternatives(json_t *alternatives, const struct filters_key *key
 }
 
 /* A test: what it looks at, and exactly one operator. */
-static json_t *test_of(const struct filters_operator_row *operator, const char *subject)
+static json_t *test_of(const struct filters_operator_row *operator, const char * subject)
 {
     struct filters_key keys[16];
     size_t count = 0;
@@ -178,11 +178,12 @@ static json_t *test_of(const struct filters_operator_row *operator, const char *
                      (key->shape == FILTERS_SHAPE_FIELD || key->name[0] == 'h');
         if (!other) {
             keys[count] = *key;
-            keys[count].required = key->name[0] == subject[0] && (key->shape == FILTERS_SHAPE_FIELD || key->name[0] == 'h');
+            keys[count].required =
+                key->name[0] == subject[0] && (key->shape == FILTERS_SHAPE_FIELD || key->name[0] == 'h');
             count++;
         }
     }
-    keys[count++] = (struct filters_key){operator->name, operator->shape, true, operator->help};
+    keys[count++] = (struct filters_key){operator->name, operator->shape, true, operator->help };
     keys[count] = (struct filters_key){.name = NULL};
     return object_of(keys);
 }
@@ -211,7 +212,7 @@ static json_t *definitions(void)
         const char *name;
         const struct filters_key *keys;
     } objects[] = {
-        {"rule", filters_rule_keys},       {"group", filters_group_keys}, {"target", filters_target_keys},
+        {"rule", filters_rule_keys},       {"group", filters_group_keys},     {"target", filters_target_keys},
         {"refusal", filters_refusal_keys}, {"header_edit", filters_add_keys}, {"list_file", filters_list_file_keys},
         {"test", filters_case_keys},       {"expect", filters_expect_keys},
     };

@@ -38,7 +38,7 @@ struct filters_range {
 
 struct filters_condition {
     enum { FILTERS_ALL, FILTERS_ANY, FILTERS_NOT, FILTERS_TEST } kind;
-    const char *name;                           /* of a named condition, else NULL */
+    const char *name;                          /* of a named condition, else NULL */
     const struct filters_condition **children; /* ALL, ANY; NOT has one */
     size_t child_count;
     bool per_recipient; /* looks at the recipient */
@@ -46,12 +46,12 @@ struct filters_condition {
     const struct filters_subject *subject;
     enum filters_operator operator;
     bool nocase;
-    bool wanted;                           /* EXISTS */
-    struct bytes *words;                   /* CONTAINS, STARTS_WITH, ENDS_WITH: folded when nocase */
-    size_t word_count;                     /* as written, for IS too */
-    const struct filters_words *set;       /* IS and IN of texts and networks */
-    const char *list;                      /* IN: the list's name, for people; or NULL */
-    struct filters_range *ranges;          /* numbers, times, dates, weekdays */
+    bool wanted;                     /* EXISTS */
+    struct bytes *words;             /* CONTAINS, STARTS_WITH, ENDS_WITH: folded when nocase */
+    size_t word_count;               /* as written, for IS too */
+    const struct filters_words *set; /* IS and IN of texts and networks */
+    const char *list;                /* IN: the list's name, for people; or NULL */
+    struct filters_range *ranges;    /* numbers, times, dates, weekdays */
     size_t range_count;
     const struct filters_pattern *pattern; /* MATCHES */
     unsigned first_capture;                /* unused groups have none */
@@ -76,8 +76,8 @@ struct filters_action {
     size_t target_count;
     int code; /* REJECT, DEFER */
     const char *enhanced;
-    const char *field;                    /* header edits */
-    const struct filters_template *text;  /* REJECT, DEFER, ADDHEADER, REPLACEHEADER, TAG_SUBJECT */
+    const char *field;                      /* header edits */
+    const struct filters_template *text;    /* REJECT, DEFER, ADDHEADER, REPLACEHEADER, TAG_SUBJECT */
     struct filters_assignment *assignments; /* SET */
     size_t assignment_count;
     unsigned group; /* GOTO */
@@ -87,7 +87,7 @@ struct filters_rule {
     const char *name;
     const char *file;
     size_t line, column;
-    unsigned number; /* over all groups */
+    unsigned number;                           /* over all groups */
     const struct filters_condition *condition; /* NULL: always */
     struct filters_action *actions;
     size_t action_count;
@@ -152,7 +152,7 @@ struct filters_set {
     size_t variable_count;
     size_t capture_max; /* the most tests that capture in one rule */
     bool needs_body;
-    bool per_recipient; /* a rule or a template looks at the recipient */
+    bool per_recipient;   /* a rule or a template looks at the recipient */
     unsigned view_wanted; /* of mail_view_read() */
     struct filters_default fallback;
 };

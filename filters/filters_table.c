@@ -5,8 +5,9 @@
 
 #include <stddef.h>
 
-#define ADDRESS_PARTS                                                                                               \
-    (FILTERS_PART_BIT(FILTERS_PART_USER) | FILTERS_PART_BIT(FILTERS_PART_DETAIL) | FILTERS_PART_BIT(FILTERS_PART_DOMAIN))
+#define ADDRESS_PARTS                                                                                                  \
+    (FILTERS_PART_BIT(FILTERS_PART_USER) | FILTERS_PART_BIT(FILTERS_PART_DETAIL) |                                     \
+     FILTERS_PART_BIT(FILTERS_PART_DOMAIN))
 
 const struct filters_field_row filters_fields[] = {
     {"from", FILTERS_SUBJECT_FROM, FILTERS_TYPE_TEXT, FILTERS_STAGE_ENVELOPE, true, ADDRESS_PARTS,
@@ -15,19 +16,25 @@ const struct filters_field_row filters_fields[] = {
      "the recipient of the envelope that is decided for"},
     {"client", FILTERS_SUBJECT_CLIENT, FILTERS_TYPE_NETWORK, FILTERS_STAGE_ENVELOPE, false, 0,
      "the client's address: \"is\" and \"in\" take networks such as \"10.0.0.0/8\""},
-    {"helo", FILTERS_SUBJECT_HELO, FILTERS_TYPE_TEXT, FILTERS_STAGE_ENVELOPE, true, 0, "the name that the client gave at EHLO"},
+    {"helo", FILTERS_SUBJECT_HELO, FILTERS_TYPE_TEXT, FILTERS_STAGE_ENVELOPE, true, 0,
+     "the name that the client gave at EHLO"},
     {"user", FILTERS_SUBJECT_USER, FILTERS_TYPE_TEXT, FILTERS_STAGE_ENVELOPE, false, 0, "the authenticated user"},
     {"listener", FILTERS_SUBJECT_LISTENER, FILTERS_TYPE_TEXT, FILTERS_STAGE_ENVELOPE, false, 0, "the listener's name"},
     {"protocol", FILTERS_SUBJECT_PROTOCOL, FILTERS_TYPE_TEXT, FILTERS_STAGE_ENVELOPE, true, 0,
      "how the message came: SMTP, ESMTP, ESMTPS, ESMTPA, ESMTPSA, LMTP ..."},
-    {"tls", FILTERS_SUBJECT_TLS, FILTERS_TYPE_TEXT, FILTERS_STAGE_ENVELOPE, false, 0, "the TLS version, such as \"TLSv1.3\"; no value in clear"},
+    {"tls", FILTERS_SUBJECT_TLS, FILTERS_TYPE_TEXT, FILTERS_STAGE_ENVELOPE, false, 0,
+     "the TLS version, such as \"TLSv1.3\"; no value in clear"},
     {"certificate", FILTERS_SUBJECT_CERTIFICATE, FILTERS_TYPE_TEXT, FILTERS_STAGE_ENVELOPE, true, 0,
      "the subject of the client's verified certificate"},
-    {"recipients", FILTERS_SUBJECT_RECIPIENTS, FILTERS_TYPE_NUMBER, FILTERS_STAGE_HEADER, false, 0, "how many recipients the envelope has"},
+    {"recipients", FILTERS_SUBJECT_RECIPIENTS, FILTERS_TYPE_NUMBER, FILTERS_STAGE_HEADER, false, 0,
+     "how many recipients the envelope has"},
     {"size", FILTERS_SUBJECT_SIZE, FILTERS_TYPE_NUMBER, FILTERS_STAGE_HEADER, false, 0, "octets of the whole message"},
-    {"time", FILTERS_SUBJECT_TIME, FILTERS_TYPE_TIME, FILTERS_STAGE_HEADER, false, 0, "time of day of reception, \"08:30\""},
-    {"weekday", FILTERS_SUBJECT_WEEKDAY, FILTERS_TYPE_WEEKDAY, FILTERS_STAGE_HEADER, false, 0, "weekday of reception: mon, tue, wed, thu, fri, sat, sun"},
-    {"date", FILTERS_SUBJECT_DATE, FILTERS_TYPE_DATE, FILTERS_STAGE_HEADER, false, 0, "date of reception, \"2026-12-24\""},
+    {"time", FILTERS_SUBJECT_TIME, FILTERS_TYPE_TIME, FILTERS_STAGE_HEADER, false, 0,
+     "time of day of reception, \"08:30\""},
+    {"weekday", FILTERS_SUBJECT_WEEKDAY, FILTERS_TYPE_WEEKDAY, FILTERS_STAGE_HEADER, false, 0,
+     "weekday of reception: mon, tue, wed, thu, fri, sat, sun"},
+    {"date", FILTERS_SUBJECT_DATE, FILTERS_TYPE_DATE, FILTERS_STAGE_HEADER, false, 0,
+     "date of reception, \"2026-12-24\""},
     {"list_id", FILTERS_SUBJECT_LIST_ID, FILTERS_TYPE_TEXT, FILTERS_STAGE_HEADER, true, 0,
      "the identifier in List-Id, without the angle brackets (RFC 2919)"},
     {"body", FILTERS_SUBJECT_BODY, FILTERS_TYPE_TEXT, FILTERS_STAGE_BODY, false, 0,
@@ -37,13 +44,19 @@ const struct filters_field_row filters_fields[] = {
          FILTERS_PART_BIT(FILTERS_PART_COUNT),
      "each attachment: its name, or by \"part\" its type, size, or how many there are"},
     {"mime_limit", FILTERS_SUBJECT_MIME_LIMIT, FILTERS_TYPE_TEXT, FILTERS_STAGE_BODY, false, 0,
-     "has a value (header-size, header-fields, boundaries, addresses, nesting, parts, text) when a limit kept part of the message from being decoded"},
+     "has a value (header-size, header-fields, boundaries, addresses, nesting, parts, text) when a limit kept part of "
+     "the message from being decoded"},
     {NULL, 0, 0, 0, false, 0, NULL},
 };
 
 const struct filters_field_row filters_header_field = {
-    "header", FILTERS_SUBJECT_HEADER, FILTERS_TYPE_TEXT, FILTERS_STAGE_HEADER, false,
-    ADDRESS_PARTS | FILTERS_PART_BIT(FILTERS_PART_ADDRESS) | FILTERS_PART_BIT(FILTERS_PART_NAME) | FILTERS_PART_BIT(FILTERS_PART_COUNT),
+    "header",
+    FILTERS_SUBJECT_HEADER,
+    FILTERS_TYPE_TEXT,
+    FILTERS_STAGE_HEADER,
+    false,
+    ADDRESS_PARTS | FILTERS_PART_BIT(FILTERS_PART_ADDRESS) | FILTERS_PART_BIT(FILTERS_PART_NAME) |
+        FILTERS_PART_BIT(FILTERS_PART_COUNT),
     "header fields of this name, or of these names; \"*\" is every field"};
 
 const struct filters_part_row filters_parts[] = {
@@ -51,15 +64,16 @@ const struct filters_part_row filters_parts[] = {
     {"user", FILTERS_PART_USER, FILTERS_TYPE_TEXT, true, "what stands before the @, and before a +"},
     {"detail", FILTERS_PART_DETAIL, FILTERS_TYPE_TEXT, true, "what stands between the first + and the @"},
     {"domain", FILTERS_PART_DOMAIN, FILTERS_TYPE_TEXT, true, "what stands behind the @"},
-    {"name", FILTERS_PART_NAME, FILTERS_TYPE_TEXT, true, "the display name of an address; the file name of an attachment"},
+    {"name", FILTERS_PART_NAME, FILTERS_TYPE_TEXT, true,
+     "the display name of an address; the file name of an attachment"},
     {"type", FILTERS_PART_TYPE, FILTERS_TYPE_TEXT, true, "the media type, such as application/pdf"},
     {"size", FILTERS_PART_SIZE, FILTERS_TYPE_NUMBER, false, "octets, decoded"},
     {"count", FILTERS_PART_COUNT, FILTERS_TYPE_NUMBER, false, "how many there are"},
     {NULL, 0, 0, false, NULL},
 };
 
-#define TEXT FILTERS_TYPE_TEXT
-#define ORDERED (FILTERS_TYPE_NUMBER | FILTERS_TYPE_TIME | FILTERS_TYPE_DATE)
+#define TEXT     FILTERS_TYPE_TEXT
+#define ORDERED  (FILTERS_TYPE_NUMBER | FILTERS_TYPE_TIME | FILTERS_TYPE_DATE)
 #define ANY_TYPE (TEXT | ORDERED | FILTERS_TYPE_NETWORK | FILTERS_TYPE_WEEKDAY)
 
 const struct filters_operator_row filters_operators[] = {
@@ -68,8 +82,10 @@ const struct filters_operator_row filters_operators[] = {
     {"starts_with", FILTERS_STARTS_WITH, TEXT, FILTERS_SHAPE_TEXTS, "begins with this, or with one of these"},
     {"ends_with", FILTERS_ENDS_WITH, TEXT, FILTERS_SHAPE_TEXTS, "ends with this, or with one of these"},
     {"in", FILTERS_IN, TEXT | FILTERS_TYPE_NETWORK | FILTERS_TYPE_WEEKDAY, FILTERS_SHAPE_LIST,
-     "an entry of a list; for addresses and domains, \"@example.com\" and \".example.com\" are entries for a whole domain and for all below it"},
-    {"matches", FILTERS_MATCHES, TEXT | FILTERS_TYPE_NETWORK, FILTERS_SHAPE_TEXT, "a PCRE2 pattern finds something in it"},
+     "an entry of a list; for addresses and domains, \"@example.com\" and \".example.com\" are entries for a whole "
+     "domain and for all below it"},
+    {"matches", FILTERS_MATCHES, TEXT | FILTERS_TYPE_NETWORK, FILTERS_SHAPE_TEXT,
+     "a PCRE2 pattern finds something in it"},
     {"exists", FILTERS_EXISTS, ANY_TYPE, FILTERS_SHAPE_BOOLEAN, "whether there is any value"},
     {"over", FILTERS_OVER, ORDERED, FILTERS_SHAPE_SCALAR, "more than, later than"},
     {"under", FILTERS_UNDER, ORDERED, FILTERS_SHAPE_SCALAR, "less than, earlier than"},
@@ -80,14 +96,19 @@ const struct filters_operator_row filters_operators[] = {
     {NULL, 0, 0, 0, NULL},
 };
 
-#define END {NULL, 0, false, NULL}
+#define END                                                                                                            \
+    {                                                                                                                  \
+        NULL, 0, false, NULL                                                                                           \
+    }
 
 const struct filters_key filters_file_keys[] = {
     {"rules", FILTERS_SHAPE_RULES, false, "the rules, in the order in which they are tried"},
-    {"conditions", FILTERS_SHAPE_CONDITION_MAP, false, "named conditions, for use in several rules by {\"condition\": name}"},
+    {"conditions", FILTERS_SHAPE_CONDITION_MAP, false,
+     "named conditions, for use in several rules by {\"condition\": name}"},
     {"lists", FILTERS_SHAPE_LISTS, false, "named lists for \"in\""},
     {"groups", FILTERS_SHAPE_GROUPS, false, "named groups of rules that \"goto\" leads into"},
-    {"tests", FILTERS_SHAPE_TESTS, false, "messages and what is expected of them; a set whose tests fail is not taken into use"},
+    {"tests", FILTERS_SHAPE_TESTS, false,
+     "messages and what is expected of them; a set whose tests fail is not taken into use"},
     END,
 };
 
@@ -96,7 +117,8 @@ const struct filters_key filters_rule_keys[] = {
     {"if", FILTERS_SHAPE_CONDITION, false, "when the rule acts; without it, always"},
     {"then", FILTERS_SHAPE_ACTIONS, true, "what it does, in order"},
     {"on_error", FILTERS_SHAPE_ON_ERROR, false,
-     "when a limit is hit while the condition is decided: \"defer\" the message (451), \"skip\" the rule, or go to the \"default\""},
+     "when a limit is hit while the condition is decided: \"defer\" the message (451), \"skip\" the rule, or go to the "
+     "\"default\""},
     {"enabled", FILTERS_SHAPE_BOOLEAN, false, "false: the rule is checked and not tried"},
     END,
 };
@@ -109,9 +131,11 @@ const struct filters_key filters_group_keys[] = {
 
 const struct filters_key filters_test_subject_keys[] = {
     {"field", FILTERS_SHAPE_FIELD, false, "what is looked at: envelope, connection, message"},
-    {"header", FILTERS_SHAPE_TEXTS, false, "or the header fields of this name, or of these names; \"*\" is every field"},
+    {"header", FILTERS_SHAPE_TEXTS, false,
+     "or the header fields of this name, or of these names; \"*\" is every field"},
     {"part", FILTERS_SHAPE_PART, false, "which part of it"},
-    {"ignore_case", FILTERS_SHAPE_BOOLEAN, false, "compare without regard to case; addresses and host names always are, but for \"matches\""},
+    {"ignore_case", FILTERS_SHAPE_BOOLEAN, false,
+     "compare without regard to case; addresses and host names always are, but for \"matches\""},
     {"zone", FILTERS_SHAPE_TEXT, false, "offset from UTC for time, weekday and date: \"+01:00\""},
     END,
 };
@@ -127,15 +151,18 @@ const struct filters_key filters_junction_keys[] = {
 /* In the order of enum filters_action_kind. */
 const struct filters_key filters_action_keys[] = {
     {"fileinto", FILTERS_SHAPE_TARGETS, false, "file the message into this folder, or these; rules go on"},
-    {"copy", FILTERS_SHAPE_TARGETS, false, "the same, but the message does not count as taken: the default still files it"},
+    {"copy", FILTERS_SHAPE_TARGETS, false,
+     "the same, but the message does not count as taken: the default still files it"},
     {"stop", FILTERS_SHAPE_TRUE, false, "try no further rules for this recipient"},
     {"reject", FILTERS_SHAPE_REFUSAL, false, "refuse the message for good (5xx) and stop"},
     {"defer", FILTERS_SHAPE_REFUSAL, false, "refuse the message for now (4xx) and stop"},
-    {"discard", FILTERS_SHAPE_TRUE, false, "accept the message, file nothing more of it for this recipient, and stop; it is logged"},
+    {"discard", FILTERS_SHAPE_TRUE, false,
+     "accept the message, file nothing more of it for this recipient, and stop; it is logged"},
     {"hold", FILTERS_SHAPE_TRUE, false, "what is filed after this waits in the spool until an operator releases it"},
     {"addheader", FILTERS_SHAPE_HEADER_EDIT, false, "add a header field to what is filed after this"},
     {"deleteheader", FILTERS_SHAPE_TEXT, false, "delete the header fields of this name from what is filed after this"},
-    {"replaceheader", FILTERS_SHAPE_HEADER_EDIT, false, "replace the header fields of this name by one in what is filed after this"},
+    {"replaceheader", FILTERS_SHAPE_HEADER_EDIT, false,
+     "replace the header fields of this name by one in what is filed after this"},
     {"tag_subject", FILTERS_SHAPE_TEXT, false, "put this before the subject, once, in what is filed after this"},
     {"set", FILTERS_SHAPE_TEXT_MAP, false, "set variables for later templates of this recipient"},
     {"goto", FILTERS_SHAPE_TEXT, false, "go on in this group; there is no way back"},
@@ -146,7 +173,8 @@ const struct filters_key filters_target_keys[] = {
     {"upstream", FILTERS_SHAPE_TEXT, false, "the upstream's name; without it, that of the configuration's default"},
     {"folder", FILTERS_SHAPE_TEXT, true, "the folder, \"/\" between levels; a template"},
     {"flags", FILTERS_SHAPE_TEXTS, false, "IMAP flags and keywords; keywords are templates"},
-    {"date", FILTERS_SHAPE_DATE_SOURCE, false, "the message's date in the folder: \"received\", or that of its Date field: \"header\""},
+    {"date", FILTERS_SHAPE_DATE_SOURCE, false,
+     "the message's date in the folder: \"received\", or that of its Date field: \"header\""},
     END,
 };
 
@@ -164,7 +192,8 @@ const struct filters_key filters_add_keys[] = {
 };
 
 const struct filters_key filters_list_file_keys[] = {
-    {"file", FILTERS_SHAPE_TEXT, true, "a text file, one entry a line, # begins a comment; the path is taken from the rule file's folder"},
+    {"file", FILTERS_SHAPE_TEXT, true,
+     "a text file, one entry a line, # begins a comment; the path is taken from the rule file's folder"},
     END,
 };
 

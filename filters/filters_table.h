@@ -98,7 +98,7 @@ enum filters_operator {
 /* The JSON that a key takes; filters_schema has one definition for each. */
 enum filters_shape {
     FILTERS_SHAPE_TEXT,
-    FILTERS_SHAPE_TEXTS, /* one text or a list of them */
+    FILTERS_SHAPE_TEXTS,   /* one text or a list of them */
     FILTERS_SHAPE_SCALARS, /* texts and whole numbers, one or a list */
     FILTERS_SHAPE_SCALAR,
     FILTERS_SHAPE_PAIR,

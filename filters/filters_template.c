@@ -10,8 +10,8 @@
 #include "filters/filters_text.h"
 
 #define PIECES_MAX 64
-#define CALLS_MAX 8
-#define VALUE_MAX 4096 /* octets between functions */
+#define CALLS_MAX  8
+#define VALUE_MAX  4096 /* octets between functions */
 
 struct piece {
     bool is_value;
@@ -155,8 +155,8 @@ static int compile_next(struct compiler *compiler, struct bytes *rest)
     return add_value(compiler, inside);
 }
 
-struct filters_template *filters_template_new(struct arena *arena, const char *text, const struct filters_resolver *resolver,
-                                              struct buf *error)
+struct filters_template *filters_template_new(struct arena *arena, const char *text,
+                                              const struct filters_resolver *resolver, struct buf *error)
 {
     struct compiler compiler = {.arena = arena, .resolver = resolver, .error = error};
     struct bytes rest = bytes_of(text);
@@ -263,7 +263,8 @@ static void put_piece(const struct piece *piece, const struct filters_filler *fi
     buf_done(&buffers[1]);
 }
 
-void filters_template_line(const struct filters_template *template, const struct filters_filler *filler, struct buf *out)
+void filters_template_line(const struct filters_template *template, const struct filters_filler *filler,
+                           struct buf *out)
 {
     for (size_t i = 0; i < template->count; i++) {
         const struct piece *piece = &template->pieces[i];
@@ -275,7 +276,8 @@ void filters_template_line(const struct filters_template *template, const struct
     }
 }
 
-void filters_template_keyword(const struct filters_template *template, const struct filters_filler *filler, struct buf *out)
+void filters_template_keyword(const struct filters_template *template, const struct filters_filler *filler,
+                              struct buf *out)
 {
     for (size_t i = 0; i < template->count; i++) {
         const struct piece *piece = &template->pieces[i];
@@ -328,7 +330,8 @@ static void put_levels(struct bytes literal, struct buf *out, size_t *level)
     }
 }
 
-void filters_template_folder(const struct filters_template *template, const struct filters_filler *filler, struct buf *out)
+void filters_template_folder(const struct filters_template *template, const struct filters_filler *filler,
+                             struct buf *out)
 {
     size_t level = out->len;
     for (size_t i = 0; i < template->count; i++) {

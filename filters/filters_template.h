@@ -41,8 +41,8 @@ struct filters_filler {
 };
 
 /* NULL, with what is wrong appended to error. */
-struct filters_template *filters_template_new(struct arena *arena, const char *text, const struct filters_resolver *resolver,
-                                              struct buf *error);
+struct filters_template *filters_template_new(struct arena *arena, const char *text,
+                                              const struct filters_resolver *resolver, struct buf *error);
 const char *filters_template_text(const struct filters_template *template);
 /* Whether there is nothing to fill in. */
 bool filters_template_is_constant(const struct filters_template *template);
@@ -52,10 +52,11 @@ const char *filters_template_empty_level(const struct filters_template *template
 /* Octets that one ${...} brings in, at most. */
 #define FILTERS_LINE_VALUE_MAX 900u
 /* Appends one line: control characters become blanks. */
-void filters_template_line(const struct filters_template *template, const struct filters_filler *filler, struct buf *out);
+void filters_template_line(const struct filters_template *template, const struct filters_filler *filler,
+                           struct buf *out);
 
 /* Octets of a folder's name in all, and of what one ${...} brings in. */
-#define FILTERS_FOLDER_MAX 480u
+#define FILTERS_FOLDER_MAX       480u
 #define FILTERS_FOLDER_VALUE_MAX 96u
 /* The most octets that the folder's name can have. */
 size_t filters_template_folder_max(const struct filters_template *template);
@@ -63,10 +64,12 @@ size_t filters_template_folder_max(const struct filters_template *template);
  * Appends a folder's name. Levels come from the template's own "/" only; in what is filled in, "/", "*", "%" and control characters become
  * "_", and a level can be neither empty nor "." nor "..": it becomes "_".
  */
-void filters_template_folder(const struct filters_template *template, const struct filters_filler *filler, struct buf *out);
+void filters_template_folder(const struct filters_template *template, const struct filters_filler *filler,
+                             struct buf *out);
 
 /* Appends an IMAP keyword: what is filled in has only letters, digits, ".", "_" and "-"; anything else becomes "_". */
 #define FILTERS_KEYWORD_MAX 64u
-void filters_template_keyword(const struct filters_template *template, const struct filters_filler *filler, struct buf *out);
+void filters_template_keyword(const struct filters_template *template, const struct filters_filler *filler,
+                              struct buf *out);
 
 #endif

@@ -10,8 +10,8 @@
 #include "filters/filters_text.h"
 #include "mail/mail_header.h"
 
-#define MESSAGE_MAX (64u << 20)
-#define WHY_MAX 4096
+#define MESSAGE_MAX    (64u << 20)
+#define WHY_MAX        4096
 #define TEST_ARENA_MAX (16u << 20)
 
 /* A message in memory as a source. */
@@ -95,12 +95,12 @@ static void check_filed(struct check *check, struct arena *arena)
     size_t count = check->decision->delivery_count;
     const char **filed = expect_memory(arena_array(arena, count, sizeof *filed));
     for (size_t i = 0; i < count; i++) {
-        filed[i] = expect_memory(
-            arena_printf(arena, "%s:%s", check->decision->deliveries[i].upstream, check->decision->deliveries[i].folder));
+        filed[i] = expect_memory(arena_printf(arena, "%s:%s", check->decision->deliveries[i].upstream,
+                                              check->decision->deliveries[i].folder));
     }
     if (expect->has_filed) {
-        compare(check, "filed", same_set(expect->filed, expect->filed_count, filed, count), expect->filed, expect->filed_count,
-                filed, count);
+        compare(check, "filed", same_set(expect->filed, expect->filed_count, filed, count), expect->filed,
+                expect->filed_count, filed, count);
     }
     for (size_t i = 0; i < count && expect->has_flags; i++) {
         const struct mail_delivery *delivery = &check->decision->deliveries[i];
@@ -194,8 +194,13 @@ static void run(const struct filters_set *set, struct filters_scratch *scratch, 
     for (size_t i = 0; i < test->to_count; i++) {
         to[i].address = test->to[i];
     }
-    struct mail_envelope envelope = {.id = "TEST", .hostname = "test", .client = test->client, .from = test->from, .to = to,
-                                     .to_count = test->to_count, .received_ms = test->now_ms};
+    struct mail_envelope envelope = {.id = "TEST",
+                                     .hostname = "test",
+                                     .client = test->client,
+                                     .from = test->from,
+                                     .to = to,
+                                     .to_count = test->to_count,
+                                     .received_ms = test->now_ms};
     bool complete;
     struct filters_message message = {.envelope = &envelope,
                                       .header = bytes_slice(text, 0, mail_header_length(text, &complete)),
@@ -206,7 +211,8 @@ static void run(const struct filters_set *set, struct filters_scratch *scratch, 
     struct fault fault = FAULT_INIT;
     if (filters_decide(set, scratch, &message, arena, &decision, &fault) < 0) {
         /* What the sender would hear. */
-        decision = (struct filters_decision){.reply_code = 451, .enhanced = "4.3.0", .reply_text = arena_text(arena, fault.text)};
+        decision = (struct filters_decision){
+            .reply_code = 451, .enhanced = "4.3.0", .reply_text = arena_text(arena, fault.text)};
     }
     check->decision = &decision;
     check_all(check, arena);
@@ -233,7 +239,8 @@ static void to_crlf(struct bytes text, struct buf *out)
 }
 
 void filters_test_run(const struct filters_set *set, struct filters_scratch *scratch, size_t index,
-                      int (*read_file)(void *ctx, const char *from, const char *path, struct buf *out, struct fault *fault),
+                      int (*read_file)(void *ctx, const char *from, const char *path, struct buf *out,
+                                       struct fault *fault),
                       void *ctx, struct arena *arena, struct filters_test_result *result_r)
 {
     const struct filters_test *test = &set->tests[index];
@@ -266,7 +273,8 @@ void filters_test_run(const struct filters_set *set, struct filters_scratch *scr
 }
 
 size_t filters_tests_check(const struct filters_set *set,
-                           int (*read_file)(void *ctx, const char *from, const char *path, struct buf *out, struct fault *fault),
+                           int (*read_file)(void *ctx, const char *from, const char *path, struct buf *out,
+                                            struct fault *fault),
                            void *ctx, struct filters_problems *problems)
 {
     struct filters_scratch *scratch = filters_scratch_new();

@@ -10,7 +10,7 @@
 
 #define SHOWN_VALUES 20
 #define SHOWN_OCTETS 300u
-#define SHOWN_WORDS 5
+#define SHOWN_WORDS  5
 
 void filters_trace_init(struct filters_trace *trace)
 {
@@ -34,7 +34,8 @@ static json_t *text_value(struct bytes text)
     while (rest.len > 0) { /* JSON of jansson has no NUL, and a terminal wants no controls */
         uint32_t character;
         rest = bytes_from(rest, filters_text_next(rest, &character));
-        filters_text_append(&out, character == '\n' || character == '\t' || !filters_text_is_control(character) ? character : 0xfffd);
+        filters_text_append(
+            &out, character == '\n' || character == '\t' || !filters_text_is_control(character) ? character : 0xfffd);
     }
     buf_append_text(&out, cut.len < text.len ? "..." : "");
     json_t *value = json_stringn((const char *)buf_bytes(&out).ptr, out.len);
@@ -70,8 +71,8 @@ static const char *verdict_name(enum filters_verdict verdict)
     return names[verdict];
 }
 
-void filters_trace_rule_end(struct filters_trace *trace, const struct filters_group *group, const struct filters_rule *rule,
-                            enum filters_verdict verdict, const char *why)
+void filters_trace_rule_end(struct filters_trace *trace, const struct filters_group *group,
+                            const struct filters_rule *rule, enum filters_verdict verdict, const char *why)
 {
     if (trace == NULL) {
         return;
@@ -145,8 +146,9 @@ static json_t *groups_captured(const struct filters_capture *capture)
     return list;
 }
 
-void filters_trace_leave(struct filters_trace *trace, const struct filters_run *run, const struct filters_condition *condition,
-                         enum filters_verdict verdict, size_t captures_before)
+void filters_trace_leave(struct filters_trace *trace, const struct filters_run *run,
+                         const struct filters_condition *condition, enum filters_verdict verdict,
+                         size_t captures_before)
 {
     static const char *const kinds[] = {"all", "any", "not"};
     json_t *parts = trace->stack[trace->depth--];
@@ -249,7 +251,7 @@ void filters_describe(const struct filters_condition *condition, struct buf *out
     if (subject->part != FILTERS_PART_WHOLE) {
         buf_printf(out, " %s", part_name(subject->part));
     }
-    if (condition->operator == FILTERS_EXISTS) {
+    if (condition->operator== FILTERS_EXISTS) {
         buf_append_text(out, condition->wanted ? " exists" : " does not exist");
         return;
     }

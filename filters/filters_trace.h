@@ -25,15 +25,16 @@ void filters_trace_done(struct filters_trace *trace);
 void filters_trace_recipient(struct filters_trace *trace, const char *address);
 void filters_trace_rule_begin(struct filters_trace *trace);
 /* `why` is for rules that failed; NULL else. */
-void filters_trace_rule_end(struct filters_trace *trace, const struct filters_group *group, const struct filters_rule *rule,
-                            enum filters_verdict verdict, const char *why);
+void filters_trace_rule_end(struct filters_trace *trace, const struct filters_group *group,
+                            const struct filters_rule *rule, enum filters_verdict verdict, const char *why);
 /* Something beside the rules that decided: a group's default, the configuration's default, an error. */
 void filters_trace_note(struct filters_trace *trace, const char *what);
 
 /* Around each condition; the values it saw and what it captured are read from the run. */
 void filters_trace_enter(struct filters_trace *trace);
-void filters_trace_leave(struct filters_trace *trace, const struct filters_run *run, const struct filters_condition *condition,
-                         enum filters_verdict verdict, size_t captures_before);
+void filters_trace_leave(struct filters_trace *trace, const struct filters_run *run,
+                         const struct filters_condition *condition, enum filters_verdict verdict,
+                         size_t captures_before);
 
 /* Appends the condition as people write it: from is "a@b"; header Subject matches "^x" without case. */
 void filters_describe(const struct filters_condition *condition, struct buf *out);

@@ -26,11 +26,12 @@ int filters_run_init(struct filters_run *run)
     run->fetched = arena_array(run->arena, set->subject_count, sizeof *run->fetched);
     run->capture_size = set->capture_max;
     run->captures = arena_array(run->arena, set->capture_max, sizeof *run->captures);
-    run->group_store = arena_array(run->arena, set->capture_max * 2 * FILTERS_PATTERN_MAX_GROUPS, sizeof *run->group_store);
+    run->group_store =
+        arena_array(run->arena, set->capture_max * 2 * FILTERS_PATTERN_MAX_GROUPS, sizeof *run->group_store);
     run->variables = arena_array(run->arena, set->variable_count, sizeof *run->variables);
     run->never = arena_array(run->arena, set->rule_count, 1);
-    bool complete = run->fetched != NULL && run->captures != NULL && run->group_store != NULL && run->variables != NULL &&
-                    run->never != NULL;
+    bool complete = run->fetched != NULL && run->captures != NULL && run->group_store != NULL &&
+                    run->variables != NULL && run->never != NULL;
     return complete ? 0 : filters_run_full(run);
 }
 
@@ -180,7 +181,8 @@ static bool is_wanted(const struct filters_subject *subject, struct bytes name)
     return false;
 }
 
-static int header_fields(struct filters_run *run, const struct filters_subject *subject, struct filters_fetched *fetched)
+static int header_fields(struct filters_run *run, const struct filters_subject *subject,
+                         struct filters_fetched *fetched)
 {
     struct bytes rest = run->message->header;
     struct mail_header_field field;
@@ -364,7 +366,8 @@ static int fetch(struct filters_run *run, const struct filters_subject *subject,
     }
 }
 
-int filters_run_fetch(struct filters_run *run, const struct filters_subject *subject, const struct filters_fetched **fetched_r)
+int filters_run_fetch(struct filters_run *run, const struct filters_subject *subject,
+                      const struct filters_fetched **fetched_r)
 {
     struct filters_fetched *fetched = &run->fetched[subject->number];
     if (fetched->state == FILTERS_NOT_FETCHED) {
@@ -411,7 +414,8 @@ void filters_run_next_recipient(struct filters_run *run, size_t recipient)
 
 /* ---- names of templates ---- */
 
-static const char *const date_parts[] = {"date", "date.year", "date.month", "date.day", "date.hour", "date.minute", "date.weekday", "date.week", NULL};
+static const char *const date_parts[] = {"date",        "date.year",    "date.month", "date.day", "date.hour",
+                                         "date.minute", "date.weekday", "date.week",  NULL};
 
 int filters_name_date_part(const char *name)
 {

@@ -11,7 +11,7 @@
 #include "base/network.h"
 #include "filters/filters_text.h"
 
-#define ENTRY_MAX 4096
+#define ENTRY_MAX  4096
 #define LABELS_MAX 40 /* of a domain: how many suffixes are looked up */
 
 struct filters_words {
@@ -115,7 +115,8 @@ bool filters_words_probe(struct bytes value, unsigned step, uint8_t key[FILTERS_
         *key_r = bytes_at(domain.ptr - 1, domain.len + 1);
         return true;
     }
-    for (unsigned skip = at ? 2 : 1; skip <= step; skip++) { /* ".example.com" of a.b.example.com: from one dot after the other on */
+    for (unsigned skip = at ? 2 : 1; skip <= step;
+         skip++) { /* ".example.com" of a.b.example.com: from one dot after the other on */
         ptrdiff_t dot = bytes_find_octet(domain, '.');
         if (dot < 0 || skip > LABELS_MAX) {
             return false;

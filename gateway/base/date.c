@@ -50,8 +50,8 @@ void date_imap(int64_t time_ms, char out[DATE_LEN])
 {
     struct date d;
     date_of(time_ms, &d);
-    snprintf(out, DATE_LEN, "%2d-%s-%04d %02d:%02d:%02d +0000", d.day, date_month_name(d.month), d.year,
-             d.hour, d.minute, d.second);
+    snprintf(out, DATE_LEN, "%2d-%s-%04d %02d:%02d:%02d +0000", d.day, date_month_name(d.month), d.year, d.hour,
+             d.minute, d.second);
 }
 
 /* ---- reading ---- */
@@ -102,10 +102,11 @@ int date_imap_parse(struct bytes text, int64_t *time_ms_r)
     struct date d = {0};
     int zone_hours = 0, zone_minutes = 0;
     bool one_digit = take_octet(&text, ' ') || (text.len > 1 && text.ptr[1] == '-');
-    bool ok = take_number(&text, one_digit ? 1 : 2, 31, &d.day) && take_octet(&text, '-') && take_month(&text, &d.month) &&
-              take_octet(&text, '-') && take_number(&text, 4, 9999, &d.year) && take_octet(&text, ' ') &&
-              take_number(&text, 2, 23, &d.hour) && take_octet(&text, ':') && take_number(&text, 2, 59, &d.minute) &&
-              take_octet(&text, ':') && take_number(&text, 2, 60, &d.second) && take_octet(&text, ' ');
+    bool ok = take_number(&text, one_digit ? 1 : 2, 31, &d.day) && take_octet(&text, '-') &&
+              take_month(&text, &d.month) && take_octet(&text, '-') && take_number(&text, 4, 9999, &d.year) &&
+              take_octet(&text, ' ') && take_number(&text, 2, 23, &d.hour) && take_octet(&text, ':') &&
+              take_number(&text, 2, 59, &d.minute) && take_octet(&text, ':') && take_number(&text, 2, 60, &d.second) &&
+              take_octet(&text, ' ');
     bool west = ok && text.len > 0 && text.ptr[0] == '-';
     ok = ok && (take_octet(&text, '+') || take_octet(&text, '-')) && take_number(&text, 2, 23, &zone_hours) &&
          take_number(&text, 2, 59, &zone_minutes) && text.len == 0;

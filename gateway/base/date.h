@@ -7,9 +7,9 @@
 #include "base/bytes.h"
 
 struct date {
-    int year, month, day;      /* month and day from 1 */
+    int year, month, day; /* month and day from 1 */
     int hour, minute, second;
-    int weekday;               /* 0 is Sunday */
+    int weekday; /* 0 is Sunday */
 };
 
 /* Of milliseconds since 1970, UTC. */

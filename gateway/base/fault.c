@@ -16,7 +16,8 @@ static void make_printable(char *text)
     }
 }
 
-void fault_set(struct fault *fault, enum fault_class class, const char *code, const char *where, const char *format, ...)
+void fault_set(struct fault *fault, enum fault_class class, const char *code, const char *where, const char *format,
+               ...)
 {
     if (fault == NULL || fault->class != FAULT_NONE) {
         return;

@@ -27,8 +27,8 @@ struct fault {
 #define FAULT_INIT ((struct fault){0})
 
 /* Fills an empty fault; a filled one stays as it is. Control characters in the result become '?'. fault may be NULL. */
-void fault_set(struct fault *fault, enum fault_class class, const char *code, const char *where, const char *format, ...)
-    __attribute__((format(printf, 5, 6)));
+void fault_set(struct fault *fault, enum fault_class class, const char *code, const char *where, const char *format,
+               ...) __attribute__((format(printf, 5, 6)));
 bool fault_is_set(const struct fault *fault);
 /* "temporary", "permanent", "local", "uncertain", "none". */
 const char *fault_class_name(enum fault_class class);

@@ -5,8 +5,9 @@
 
 #include <stddef.h>
 
-const uint64_t histogram_bounds[HISTOGRAM_BOUNDS] = {500,    1000,   2500,    5000,    10000,   25000,    50000,    100000,
-                                                     250000, 500000, 1000000, 2500000, 5000000, 10000000, 30000000, 60000000};
+const uint64_t histogram_bounds[HISTOGRAM_BOUNDS] = {500,     1000,     2500,     5000,    10000,   25000,
+                                                     50000,   100000,   250000,   500000,  1000000, 2500000,
+                                                     5000000, 10000000, 30000000, 60000000};
 
 void histogram_add(struct histogram *histogram, uint64_t us)
 {

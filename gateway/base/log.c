@@ -122,7 +122,8 @@ static void append_list(struct buf *out, enum log_format format, const struct lo
 
 static bool is_left_out(const struct log_field *field)
 {
-    return (field->kind == LOG_KIND_BYTES && field->text.len == 0) || (field->kind == LOG_KIND_LIST && field->number == 0);
+    return (field->kind == LOG_KIND_BYTES && field->text.len == 0) ||
+           (field->kind == LOG_KIND_LIST && field->number == 0);
 }
 
 static void append_field(struct buf *out, enum log_format format, const struct log_field *field)
@@ -144,8 +145,8 @@ static void append_field(struct buf *out, enum log_format format, const struct l
     }
 }
 
-void log_format_line(struct buf *out, enum log_format format, int64_t time_ms, enum log_level level,
-                     const char *action, const struct log_field *fields)
+void log_format_line(struct buf *out, enum log_format format, int64_t time_ms, enum log_level level, const char *action,
+                     const struct log_field *fields)
 {
     char time[25];
     log_time(time_ms, time);

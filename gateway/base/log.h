@@ -19,7 +19,7 @@ enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
 /* A value longer than this is cut and ends in "...": one event is one bounded line. */
 #define LOG_VALUE_MAX 2000
-#define LOG_LINE_MAX 16384
+#define LOG_LINE_MAX  16384
 
 struct log_field {
     const char *name; /* NULL ends the list */
@@ -30,11 +30,11 @@ struct log_field {
 };
 
 /* A NULL or empty text leaves the field out of the line. */
-#define LOG_STR(name_, text_) ((struct log_field){.name = (name_), .kind = LOG_KIND_BYTES, .text = bytes_of(text_)})
+#define LOG_STR(name_, text_)    ((struct log_field){.name = (name_), .kind = LOG_KIND_BYTES, .text = bytes_of(text_)})
 #define LOG_BYTES(name_, bytes_) ((struct log_field){.name = (name_), .kind = LOG_KIND_BYTES, .text = (bytes_)})
-#define LOG_INT(name_, number_) \
+#define LOG_INT(name_, number_)                                                                                        \
     ((struct log_field){.name = (name_), .kind = LOG_KIND_NUMBER, .number = (int64_t)(number_)})
-#define LOG_LIST(name_, strings_, count_) \
+#define LOG_LIST(name_, strings_, count_)                                                                              \
     ((struct log_field){.name = (name_), .kind = LOG_KIND_LIST, .list = (strings_), .number = (int64_t)(count_)})
 
 /* Somebody who listens to the log at run time; shared by the logs of all areas. line: JSON, with its newline. */
@@ -44,12 +44,12 @@ struct log_tap {
 };
 
 struct log {
-    const char *area;                                         /* "smtp", "rules", …: the field "log.logger"; may be NULL */
-    struct log_tap *tap;                                      /* may be NULL */
+    const char *area;    /* "smtp", "rules", …: the field "log.logger"; may be NULL */
+    struct log_tap *tap; /* may be NULL */
     enum log_format format;
-    enum log_level least;                                     /* events below it are not written */
-    int64_t (*now)(void *ctx);                                /* wall clock, milliseconds since 1970 */
-    void (*write)(void *ctx, const char *line, size_t len);   /* one whole line with its newline */
+    enum log_level least;                                   /* events below it are not written */
+    int64_t (*now)(void *ctx);                              /* wall clock, milliseconds since 1970 */
+    void (*write)(void *ctx, const char *line, size_t len); /* one whole line with its newline */
     void *ctx;
 };
 
@@ -57,14 +57,14 @@ struct log {
  * Writes one event: log_event(log, LOG_LEVEL_INFO, "accepted", LOG_STR("id", id), LOG_INT("size", n)).
  * log may be NULL: nothing is written (unit tests).
  */
-#define log_event(log, level, action, ...) \
+#define log_event(log, level, action, ...)                                                                             \
     log_write((log), (level), (action), (const struct log_field[]){__VA_ARGS__, {.name = NULL}})
 
 void log_write(struct log *log, enum log_level level, const char *action, const struct log_field *fields);
 
 /* The line alone, for tests and for writers of other kinds; appended to out. */
-void log_format_line(struct buf *out, enum log_format format, int64_t time_ms, enum log_level level,
-                     const char *action, const struct log_field *fields);
+void log_format_line(struct buf *out, enum log_format format, int64_t time_ms, enum log_level level, const char *action,
+                     const struct log_field *fields);
 
 /* Appends data as the inside of a JSON string: quotes, backslash, control and invalid UTF-8 escaped or replaced. */
 void log_json_escape(struct buf *out, struct bytes data);

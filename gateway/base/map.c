@@ -97,8 +97,7 @@ static struct map_slot *find(const struct map *map, uint64_t hash, struct bytes 
     size_t at = (size_t)hash & (map->size - 1);
     for (;; at = (at + 1) & (map->size - 1)) {
         struct map_slot *slot = &map->slots[at];
-        if (slot->key == NULL ||
-            (slot->hash == hash && bytes_equal(bytes_at(slot->key, slot->key_len), key))) {
+        if (slot->key == NULL || (slot->hash == hash && bytes_equal(bytes_at(slot->key, slot->key_len), key))) {
             return slot;
         }
     }

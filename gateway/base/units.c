@@ -35,16 +35,16 @@ static int scaled(struct bytes text, const struct unit *units, uint64_t *value_r
 
 int units_size(struct bytes text, uint64_t *octets_r)
 {
-    static const struct unit units[] = {{"", 1},          {"B", 1},           {"KiB", 1u << 10}, {"MiB", 1u << 20},
-                                        {"GiB", 1u << 30}, {"TiB", 1ull << 40}, {"kB", 1000},      {"KB", 1000},
-                                        {"MB", 1000000},  {"GB", 1000000000}, {NULL, 0}};
+    static const struct unit units[] = {
+        {"", 1},      {"B", 1},     {"KiB", 1u << 10}, {"MiB", 1u << 20},  {"GiB", 1u << 30}, {"TiB", 1ull << 40},
+        {"kB", 1000}, {"KB", 1000}, {"MB", 1000000},   {"GB", 1000000000}, {NULL, 0}};
     return scaled(text, units, octets_r);
 }
 
 int units_duration(struct bytes text, uint64_t *milliseconds_r)
 {
-    static const struct unit units[] = {{"ms", 1},       {"s", 1000},     {"m", 60000},
-                                        {"h", 3600000},  {"d", 86400000}, {"w", 604800000}, {NULL, 0}};
+    static const struct unit units[] = {{"ms", 1},       {"s", 1000},      {"m", 60000}, {"h", 3600000},
+                                        {"d", 86400000}, {"w", 604800000}, {NULL, 0}};
     if (bytes_is(text, "0")) {
         *milliseconds_r = 0;
         return 0;

@@ -11,16 +11,16 @@
 
 #include "base/expect.h"
 
-#define ANSWER_MAX (256u << 20)
-#define EVENT_MAX (4u << 20)
+#define ANSWER_MAX      (256u << 20)
+#define EVENT_MAX       (4u << 20)
 #define CONNECT_SECONDS 10L
-#define CALL_SECONDS 600L
+#define CALL_SECONDS    600L
 
 struct cli_api {
     CURL *curl;
     struct curl_slist *headers;
     struct net_address address;
-    char label[300]; /* the address, for people */
+    char label[300];  /* the address, for people */
     char origin[300]; /* "http://mailweir" */
     struct buf body;
     /* while a stream is followed: */
@@ -80,7 +80,8 @@ struct cli_api *cli_api_open(const char *file)
     if (config == NULL) {
         print_problems(problems);
     } else if (!config->admin.enabled) {
-        fprintf(stderr, "mailweir: %s: the admin server is switched off (\"admin\": {\"enabled\": false})\n", config->file);
+        fprintf(stderr, "mailweir: %s: the admin server is switched off (\"admin\": {\"enabled\": false})\n",
+                config->file);
     } else {
         api = expect_calloc(1, sizeof *api);
         if (config_admin_address(config, &api->address, &fault) < 0) {
@@ -127,7 +128,9 @@ static size_t on_body(char *data, size_t one, size_t len, void *ctx)
 static int unreachable(const struct cli_api *api, CURLcode code)
 {
     if (code == CURLE_COULDNT_CONNECT) {
-        fprintf(stderr, "mailweir: no gateway answers on %s; does it run with this configuration, and may you open it?\n", api->label);
+        fprintf(stderr,
+                "mailweir: no gateway answers on %s; does it run with this configuration, and may you open it?\n",
+                api->label);
     } else {
         fprintf(stderr, "mailweir: %s: %s\n", api->label, curl_easy_strerror(code));
     }
@@ -139,7 +142,8 @@ static void print_checks(const json_t *checks)
 {
     const char *name;
     json_t *check;
-    json_object_foreach ((json_t *)checks, name, check) {
+    json_object_foreach((json_t *)checks, name, check)
+    {
         if (!json_is_true(json_object_get(check, "good"))) {
             fprintf(stderr, "mailweir: not ready: %s: %s\n", name, json_string_value(json_object_get(check, "reason")));
         }

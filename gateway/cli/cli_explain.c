@@ -39,7 +39,8 @@ static void print_saw(const struct printer *printer, const json_t *saw)
     size_t i;
     json_t *value;
     fputs(json_array_size(saw) == 0 ? "; there is none" : "; saw ", printer->out);
-    json_array_foreach (saw, i, value) {
+    json_array_foreach(saw, i, value)
+    {
         fputs(i == 0 ? "" : ", ", printer->out);
         print_quoted(printer, json_string_value(value));
     }
@@ -49,7 +50,8 @@ static void print_captures(const struct printer *printer, const json_t *captured
 {
     size_t i;
     json_t *group;
-    json_array_foreach (captured, i, group) {
+    json_array_foreach(captured, i, group)
+    {
         if (i == 0 || !json_is_object(group)) {
             continue;
         }
@@ -77,7 +79,8 @@ static void print_condition(const struct printer *printer, const json_t *conditi
     }
     fputc('\n', printer->out);
     print_captures(printer, json_object_get(condition, "captured"), depth);
-    json_array_foreach (json_object_get(condition, "parts"), i, part) {
+    json_array_foreach(json_object_get(condition, "parts"), i, part)
+    {
         print_condition(printer, part, depth + 1);
     }
 }
@@ -90,9 +93,9 @@ static void print_rule(const struct printer *printer, const json_t *rule)
     }
     fputs("  ", printer->out);
     print_result(printer, text(rule, "result"));
-    fprintf(printer->out, "%s%s%s%s  (%s:%lld", printer->colour ? "\033[1m" : "", text(rule, "rule"), printer->colour ? "\033[0m" : "",
-            json_object_get(rule, "group") == NULL ? "" : " in its group", text(rule, "file"),
-            (long long)json_integer_value(json_object_get(rule, "line")));
+    fprintf(printer->out, "%s%s%s%s  (%s:%lld", printer->colour ? "\033[1m" : "", text(rule, "rule"),
+            printer->colour ? "\033[0m" : "", json_object_get(rule, "group") == NULL ? "" : " in its group",
+            text(rule, "file"), (long long)json_integer_value(json_object_get(rule, "line")));
     if (json_object_get(rule, "us") != NULL) {
         fprintf(printer->out, ", %lld us", (long long)json_integer_value(json_object_get(rule, "us")));
     }
@@ -106,7 +109,8 @@ static void print_list(const struct printer *printer, const json_t *list, const 
 {
     size_t i;
     json_t *value;
-    json_array_foreach (list, i, value) {
+    json_array_foreach(list, i, value)
+    {
         fprintf(printer->out, "%s%s", before, json_string_value(value));
     }
 }
@@ -120,7 +124,8 @@ static void print_delivery(const struct printer *printer, const json_t *delivery
     fprintf(printer->out, "  by %s for", text(delivery, "rule"));
     print_list(printer, json_object_get(delivery, "recipients"), " ");
     fprintf(printer->out, "%s\n", json_is_true(json_object_get(delivery, "held")) ? "  (held)" : "");
-    json_array_foreach (json_object_get(delivery, "edits"), i, edit) {
+    json_array_foreach(json_object_get(delivery, "edits"), i, edit)
+    {
         fprintf(printer->out, "   %s %s", text(edit, "edit"), text(edit, "field"));
         fprintf(printer->out, "%s%s\n", json_object_get(edit, "value") == NULL ? "" : ": ", text(edit, "value"));
     }
@@ -130,7 +135,8 @@ static void print_decision(const struct printer *printer, const json_t *decision
 {
     size_t i;
     json_t *delivery;
-    json_array_foreach (json_object_get(decision, "deliveries"), i, delivery) {
+    json_array_foreach(json_object_get(decision, "deliveries"), i, delivery)
+    {
         print_delivery(printer, delivery);
     }
     if (json_object_get(decision, "code") != NULL) {
@@ -145,16 +151,19 @@ static void print_decision(const struct printer *printer, const json_t *decision
     }
 }
 
-void cli_explain_print(const char *name, const struct filters_message *message, struct bytes explanation, bool colour, FILE *out)
+void cli_explain_print(const char *name, const struct filters_message *message, struct bytes explanation, bool colour,
+                       FILE *out)
 {
     struct printer printer = {out, colour};
     json_t *root = json_loadb((const char *)explanation.ptr, explanation.len, 0, NULL);
     size_t i, j;
     json_t *recipient, *rule;
     fprintf(out, "%s: %llu octets from <%s>\n", name, (unsigned long long)message->size, message->envelope->from);
-    json_array_foreach (json_object_get(root, "recipients"), i, recipient) {
+    json_array_foreach(json_object_get(root, "recipients"), i, recipient)
+    {
         fprintf(out, "to <%s>\n", text(recipient, "to"));
-        json_array_foreach (json_object_get(recipient, "rules"), j, rule) {
+        json_array_foreach(json_object_get(recipient, "rules"), j, rule)
+        {
             print_rule(&printer, rule);
         }
     }
@@ -172,7 +181,7 @@ void cli_explain_deliveries(const struct filters_decision *decision, struct buf 
         }
         buf_append_text(out, delivery->held ? " (held)" : "");
         for (size_t j = 0; j < delivery->edit_count; j++) {
-            buf_printf(out, " %c%s", "+-="[delivery->edits[j].kind], delivery->edits[j].field);
+            buf_printf(out, " %c%s", "+-="[delivery->edits[j].kind], delivery -> edits[j].field);
         }
     }
 }

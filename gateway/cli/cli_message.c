@@ -14,7 +14,7 @@
 #include "net/net_file.h"
 
 #define RECIPIENTS_MAX 1000
-#define ARENA_MAX (4u << 20)
+#define ARENA_MAX      (4u << 20)
 
 struct walk {
     const struct cli_envelope *envelope;
@@ -113,11 +113,8 @@ static int give(struct walk *walk, const char *name, struct bytes text)
                                      .to_count = recipients_of(arena, walk->envelope, header, to),
                                      .received_ms = walk->envelope->now_ms};
     struct mail_source source = {.size = text.len, .read = read_memory, .ctx = &text};
-    struct filters_message message = {.envelope = &envelope,
-                                      .header = header,
-                                      .source = &source,
-                                      .size = text.len,
-                                      .now_ms = walk->envelope->now_ms};
+    struct filters_message message = {
+        .envelope = &envelope, .header = header, .source = &source, .size = text.len, .now_ms = walk->envelope->now_ms};
     int result = walk->fn(walk->ctx, name, &message);
     arena_free(&arena);
     return result;
@@ -196,7 +193,8 @@ static int read_standard_input(struct buf *text, struct fault *fault)
     ssize_t got;
     while ((got = read(STDIN_FILENO, chunk, sizeof chunk)) > 0) {
         if (buf_append(text, chunk, (size_t)got) < 0) {
-            fault_set(fault, FAULT_LOCAL, "too-large", "standard input", "the message is larger than %u MiB", CLI_MESSAGE_MAX >> 20);
+            fault_set(fault, FAULT_LOCAL, "too-large", "standard input", "the message is larger than %u MiB",
+                      CLI_MESSAGE_MAX >> 20);
             return -1;
         }
     }
@@ -257,7 +255,8 @@ static int each_of_path(struct walk *walk, const char *path, unsigned depth, str
     return result;
 }
 
-int cli_message_each(const char *path, const struct cli_envelope *envelope, cli_message_fn *fn, void *ctx, struct fault *fault)
+int cli_message_each(const char *path, const struct cli_envelope *envelope, cli_message_fn *fn, void *ctx,
+                     struct fault *fault)
 {
     struct walk walk = {.envelope = envelope, .fn = fn, .ctx = ctx};
     return each_of_path(&walk, path, 0, fault);

@@ -65,12 +65,13 @@ static void print_head(FILE *out, const json_t *status, const struct paint *pain
     char up[32];
     bool ready = json_is_true(json_object_get(status, "ready"));
     cli_status_duration(up, moment(text(status, "now")) - moment(text(status, "started")));
-    fprintf(out, "%smailweir %s%s on %s%s%s: %s%s%s, up %s\n", paint->bold, text(status, "version"), paint->plain, paint->bold,
-            text(status, "hostname"), paint->plain, ready ? paint->good : paint->bad, ready ? "takes mail" : "does not take mail",
-            paint->plain, up);
+    fprintf(out, "%smailweir %s%s on %s%s%s: %s%s%s, up %s\n", paint->bold, text(status, "version"), paint->plain,
+            paint->bold, text(status, "hostname"), paint->plain, ready ? paint->good : paint->bad,
+            ready ? "takes mail" : "does not take mail", paint->plain, up);
     const char *name;
     json_t *check;
-    json_object_foreach (json_object_get(status, "checks"), name, check) {
+    json_object_foreach(json_object_get(status, "checks"), name, check)
+    {
         if (!json_is_true(json_object_get(check, "good"))) {
             fprintf(out, "  %s%s: %s%s\n", paint->bad, name, text(check, "reason"), paint->plain);
         }
@@ -80,24 +81,28 @@ static void print_head(FILE *out, const json_t *status, const struct paint *pain
 static void print_counts(FILE *out, const json_t *status, const struct paint *paint)
 {
     int64_t dead = number(status, "queue", "dead");
-    fprintf(out, "  received   %" PRId64 " accepted, %" PRId64 " rejected, %" PRId64 " deferred; %" PRId64 " sessions open\n",
+    fprintf(out,
+            "  received   %" PRId64 " accepted, %" PRId64 " rejected, %" PRId64 " deferred; %" PRId64
+            " sessions open\n",
             number(status, "messages", "accepted"), number(status, "messages", "rejected"),
             number(status, "messages", "deferred"), number(status, "sessions", "open"));
     fprintf(out, "  delivered  %" PRId64 " filed, %" PRId64 " put off\n", number(status, "deliveries", "filed"),
             number(status, "deliveries", "deferred"));
     fprintf(out, "  queue      %" PRId64 " waiting, %" PRId64 " held, %s%" PRId64 " dead letters%s\n",
-            number(status, "queue", "waiting"), number(status, "queue", "held"), dead > 0 ? paint->bad : "", dead, paint->plain);
+            number(status, "queue", "waiting"), number(status, "queue", "held"), dead > 0 ? paint->bad : "", dead,
+            paint->plain);
     const json_t *rules = json_object_get(status, "rules");
     bool good = json_is_true(json_object_get(rules, "last_load_good"));
-    fprintf(out, "  rules      %" PRId64 " in force since %s%s%s%s\n", number(rules, NULL, "count"), text(rules, "loaded"),
-            good ? "" : paint->bad, good ? "" : "; the last reload failed", paint->plain);
+    fprintf(out, "  rules      %" PRId64 " in force since %s%s%s%s\n", number(rules, NULL, "count"),
+            text(rules, "loaded"), good ? "" : paint->bad, good ? "" : "; the last reload failed", paint->plain);
 }
 
 static void print_listeners(FILE *out, const json_t *status)
 {
     size_t i;
     json_t *listener;
-    json_array_foreach (json_object_get(status, "listeners"), i, listener) {
+    json_array_foreach(json_object_get(status, "listeners"), i, listener)
+    {
         fprintf(out, "  %-10s %s on %s port %" PRId64 ", TLS %s\n", i == 0 ? "listeners" : "", text(listener, "name"),
                 text(listener, "address"), number(listener, NULL, "port"), text(listener, "tls"));
     }
@@ -111,7 +116,8 @@ static void print_upstream(FILE *out, const json_t *upstream, const char *label,
             number(upstream, NULL, "filed"), number(upstream, NULL, "active"));
     const json_t *error = json_object_get(upstream, "last_error");
     if (!open && json_is_object(error)) {
-        fprintf(out, "             %s%s: %s%s\n", paint->dim, text(error, "where"), text(error, "message"), paint->plain);
+        fprintf(out, "             %s%s: %s%s\n", paint->dim, text(error, "where"), text(error, "message"),
+                paint->plain);
     }
 }
 
@@ -123,7 +129,8 @@ void cli_status_print(FILE *out, const json_t *status, bool colour)
     print_head(out, status, paint);
     print_counts(out, status, paint);
     print_listeners(out, status);
-    json_array_foreach (json_object_get(status, "upstreams"), i, upstream) {
+    json_array_foreach(json_object_get(status, "upstreams"), i, upstream)
+    {
         print_upstream(out, upstream, i == 0 ? "upstreams" : "", paint);
     }
 }

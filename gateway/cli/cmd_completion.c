@@ -10,7 +10,8 @@
 #include "cli/cli.h"
 
 /* Calls fn with each option's name, without its dashes. */
-static void each_option(const struct cli_command *command, void (*fn)(const struct cli_command *command, struct bytes name))
+static void each_option(const struct cli_command *command,
+                        void (*fn)(const struct cli_command *command, struct bytes name))
 {
     for (const char *at = command->usage; (at = strstr(at, "--")) != NULL;) {
         at += 2;
@@ -68,13 +69,15 @@ static void print_quoted(const char *text)
 
 static void print_zsh(void)
 {
-    printf("#compdef mailweir\n# made by \"mailweir completion zsh\".\n_mailweir() {\n    local -a commands\n    commands=(\n");
+    printf("#compdef mailweir\n# made by \"mailweir completion zsh\".\n_mailweir() {\n    local -a commands\n    "
+           "commands=(\n");
     for (const struct cli_command *command = cli_commands; command->name != NULL; command++) {
         printf("        '%s:", command->name);
         print_quoted(command->summary);
         printf("'\n");
     }
-    printf("    )\n    if (( CURRENT == 2 )); then\n        _describe command commands\n        return\n    fi\n    case $words[2] in\n");
+    printf("    )\n    if (( CURRENT == 2 )); then\n        _describe command commands\n        return\n    fi\n    "
+           "case $words[2] in\n");
     for (const struct cli_command *command = cli_commands; command->name != NULL; command++) {
         printf("        %s) compadd -- ", command->name);
         each_option(command, print_dashed);

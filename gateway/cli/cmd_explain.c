@@ -19,7 +19,7 @@
 #include "net/net_loop.h"
 
 #define ARENA_MAX (256u << 20)
-#define TEXT_MAX (64u << 20)
+#define TEXT_MAX  (64u << 20)
 
 struct explain {
     struct net_loop *loop; /* for its clocks only */
@@ -44,7 +44,8 @@ static int explain_one(void *ctx, const char *name, const struct filters_message
     struct fault fault = FAULT_INIT;
     struct buf text;
     buf_init(&text, TEXT_MAX);
-    int result = filters_explain(explain->set, explain->scratch, message, clock_us, explain->loop, arena, &decision, &fault, &text);
+    int result = filters_explain(explain->set, explain->scratch, message, clock_us, explain->loop, arena, &decision,
+                                 &fault, &text);
     if (result < 0) {
         fprintf(stderr, "mailweir: %s: the explanation is larger than %u MiB\n", name, TEXT_MAX >> 20);
     } else if (explain->json) {
@@ -64,7 +65,8 @@ static int explain_one(void *ctx, const char *name, const struct filters_message
 /* ---- --diff ---- */
 
 /* The outcome on one line; equal outcomes give equal lines. */
-static void outcome(struct explain *explain, const struct filters_set *set, const struct filters_message *message, struct buf *out)
+static void outcome(struct explain *explain, const struct filters_set *set, const struct filters_message *message,
+                    struct buf *out)
 {
     struct arena *arena = arena_new(ARENA_MAX);
     struct filters_decision decision;
@@ -84,8 +86,8 @@ static void outcome(struct explain *explain, const struct filters_set *set, cons
 static void print_difference(const struct explain *explain, const char *name, struct buf *old, struct buf *new)
 {
     if (explain->json) {
-        json_t *line = json_pack("{s:s%,s:s%,s:s%}", "message", name, strlen(name), "old", buf_text(old), old->len, "new",
-                                 buf_text(new), new->len);
+        json_t *line = json_pack("{s:s%,s:s%,s:s%}", "message", name, strlen(name), "old", buf_text(old), old->len,
+                                 "new", buf_text(new), new->len);
         json_dumpf(line, stdout, JSON_COMPACT);
         printf("\n");
         json_decref(line);
@@ -122,7 +124,8 @@ struct arguments {
     bool json, diff;
 };
 
-static int walk_messages(struct explain *explain, const struct cli_envelope *envelope, char **paths, int count, cli_message_fn *fn)
+static int walk_messages(struct explain *explain, const struct cli_envelope *envelope, char **paths, int count,
+                         cli_message_fn *fn)
 {
     for (int i = 0; i < count; i++) {
         struct fault fault = FAULT_INIT;
@@ -138,8 +141,8 @@ static int walk_messages(struct explain *explain, const struct cli_envelope *env
     return EX_OK;
 }
 
-static int run_diff(struct explain *explain, const struct arguments *arguments, const struct cli_envelope *envelope, char **others,
-                    int count)
+static int run_diff(struct explain *explain, const struct arguments *arguments, const struct cli_envelope *envelope,
+                    char **others, int count)
 {
     struct cli_rules old, new;
     const char *old_path = others[0], *new_path = others[1];
@@ -150,8 +153,8 @@ static int run_diff(struct explain *explain, const struct arguments *arguments, 
             explain->other = new.set;
             result = walk_messages(explain, envelope, others + 2, count - 2, diff_one);
             if (result == EX_OK && !arguments->json) {
-                printf("%s%zu messages, %zu would go elsewhere\n", isatty(STDERR_FILENO) == 1 ? "\r" : "", explain->messages,
-                       explain->differ);
+                printf("%s%zu messages, %zu would go elsewhere\n", isatty(STDERR_FILENO) == 1 ? "\r" : "",
+                       explain->messages, explain->differ);
             }
             result = result == EX_OK && explain->differ > 0 ? 1 : result;
         }
@@ -202,9 +205,13 @@ int cmd_explain(const struct cli_command *command, int argc, char **argv)
 {
     struct arguments arguments = {.json = false};
     const struct cli_option options[] = {
-        {.name = "config", .value = &arguments.config, .help = "the configuration, a rule file, or a folder of rule files"},
+        {.name = "config",
+         .value = &arguments.config,
+         .help = "the configuration, a rule file, or a folder of rule files"},
         {.name = "from", .value = &arguments.from, .help = "envelope sender; without it, Return-Path or From"},
-        {.name = "to", .value = &arguments.to, .help = "envelope recipients, commas between; without it, Delivered-To or To"},
+        {.name = "to",
+         .value = &arguments.to,
+         .help = "envelope recipients, commas between; without it, Delivered-To or To"},
         {.name = "client", .value = &arguments.client, .help = "the client's address; 127.0.0.1 without it"},
         {.name = "helo", .value = &arguments.helo, .help = "the client's name"},
         {.name = "user", .value = &arguments.user, .help = "the authenticated user"},
@@ -212,9 +219,14 @@ int cmd_explain(const struct cli_command *command, int argc, char **argv)
         {.name = "protocol", .value = &arguments.protocol, .help = "ESMTP without it"},
         {.name = "tls", .value = &arguments.tls, .help = "TLS version, such as TLSv1.3"},
         {.name = "certificate", .value = &arguments.certificate, .help = "subject of the client's certificate"},
-        {.name = "default", .value = &arguments.fallback, .help = "UPSTREAM:FOLDER of the default delivery, where there is no configuration"},
+        {.name = "default",
+         .value = &arguments.fallback,
+         .help = "UPSTREAM:FOLDER of the default delivery, where there is no configuration"},
         {.name = "json", .flag = &arguments.json, .help = "print JSON"},
-        {.name = "diff", .flag = &arguments.diff, .help = "OLD NEW MESSAGE...: print only what NEW would route otherwise; each is a configuration, a rule file or a folder"},
+        {.name = "diff",
+         .flag = &arguments.diff,
+         .help = "OLD NEW MESSAGE...: print only what NEW would route otherwise; each is a configuration, a rule file "
+                 "or a folder"},
         {.name = NULL},
     };
     int exit_code;
@@ -223,8 +235,9 @@ int cmd_explain(const struct cli_command *command, int argc, char **argv)
         return exit_code;
     }
     if (others < (arguments.diff ? 3 : 1)) {
-        return cli_usage_error(command, arguments.diff ? "--diff takes OLD, NEW and one or more messages, folders or mboxes"
-                                                       : "which message? A file, a folder, an mbox, or - for standard input");
+        return cli_usage_error(command, arguments.diff
+                                            ? "--diff takes OLD, NEW and one or more messages, folders or mboxes"
+                                            : "which message? A file, a folder, an mbox, or - for standard input");
     }
     return run(&arguments, argv + 1, others);
 }

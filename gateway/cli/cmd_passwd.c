@@ -157,7 +157,7 @@ static int change(const char *path, const char *name, const char *senders, bool 
     }
     json_t *users = json_object_get(root, "users");
     int exit_code = EX_OK;
-    if (delete && json_object_del(users, name) != 0) {
+    if (delete &&json_object_del(users, name) != 0) {
         exit_code = complain(name, "there is no such user");
     } else if (!delete) {
         exit_code = set_user(users, name, senders);
@@ -175,7 +175,9 @@ int cmd_passwd(const struct cli_command *command, int argc, char **argv)
     bool delete = false;
     const struct cli_option options[] = {
         {.name = "users", .value = &path, .help = "the users file; made when it does not exist"},
-        {.name = "senders", .value = &senders, .help = "addresses the user may send as, with commas between: *@example.net"},
+        {.name = "senders",
+         .value = &senders,
+         .help = "addresses the user may send as, with commas between: *@example.net"},
         {.name = "delete", .flag = &delete, .help = "delete the user"},
         {.name = NULL}};
     int exit_code;

@@ -28,7 +28,8 @@ int cmd_reload(const struct cli_command *command, int argc, char **argv)
     json_t *body = json_object();
     exit_code = cli_api_call(api, "/api/v1/reload", body, &answer);
     if (exit_code == EX_OK) {
-        printf("reloaded: %" JSON_INTEGER_FORMAT " rules in force\n", json_integer_value(json_object_get(answer, "rules")));
+        printf("reloaded: %" JSON_INTEGER_FORMAT " rules in force\n",
+               json_integer_value(json_object_get(answer, "rules")));
     }
     json_decref(body);
     json_decref(answer);

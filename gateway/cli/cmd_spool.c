@@ -44,7 +44,8 @@ int cmd_spool(const struct cli_command *command, int argc, char **argv)
 {
     struct queue_options options = {0};
     int exit_code = EX_OK, others = queue_parse(&options, command, argc, argv, &exit_code);
-    bool checks = others == 1 && strcmp(argv[1], "check") == 0, rebuilds = others == 1 && strcmp(argv[1], "rebuild") == 0;
+    bool checks = others == 1 && strcmp(argv[1], "check") == 0,
+         rebuilds = others == 1 && strcmp(argv[1], "rebuild") == 0;
     if (others >= 0 && !checks && !rebuilds) {
         exit_code = cli_usage_error(command, "say check or rebuild");
     } else if (others >= 0 && queue_find_spool(&options, &exit_code) == 0) {

@@ -17,7 +17,8 @@ enum form { FORM_TEXT, FORM_TAP, FORM_JSON };
 static void print_text(const struct filters_test_result *result)
 {
     if (!result->passed) {
-        printf("%s:%zu:%zu: failed: %s\n    %s\n", result->file, result->line, result->column, result->name, result->why);
+        printf("%s:%zu:%zu: failed: %s\n    %s\n", result->file, result->line, result->column, result->name,
+               result->why);
     }
 }
 
@@ -31,15 +32,16 @@ static void print_tap(const struct filters_test_result *result, size_t number)
     }
     printf("%sok %zu - %s\n", result->passed ? "" : "not ", number, name);
     if (!result->passed) {
-        printf("  ---\n  at: %s:%zu:%zu\n  message: >-\n    %s\n  ...\n", result->file, result->line, result->column, result->why);
+        printf("  ---\n  at: %s:%zu:%zu\n  message: >-\n    %s\n  ...\n", result->file, result->line, result->column,
+               result->why);
     }
 }
 
 static void add_json(json_t *list, const struct filters_test_result *result)
 {
-    json_array_append_new(list, json_pack("{s:s,s:s,s:I,s:I,s:b,s:s}", "name", result->name, "file", result->file, "line",
-                                          (json_int_t)result->line, "column", (json_int_t)result->column, "passed",
-                                          result->passed ? 1 : 0, "why", result->why));
+    json_array_append_new(list, json_pack("{s:s,s:s,s:I,s:I,s:b,s:s}", "name", result->name, "file", result->file,
+                                          "line", (json_int_t)result->line, "column", (json_int_t)result->column,
+                                          "passed", result->passed ? 1 : 0, "why", result->why));
 }
 
 static void print_end(enum form form, size_t count, size_t failed, const json_t *list)
@@ -88,7 +90,9 @@ int cmd_test(const struct cli_command *command, int argc, char **argv)
         {.name = "config", .value = &file, .help = "the configuration file whose rules are tested"},
         {.name = "tap", .flag = &tap, .help = "print TAP"},
         {.name = "json", .flag = &json, .help = "print JSON"},
-        {.name = "default", .value = &fallback, .help = "UPSTREAM:FOLDER of the default delivery, for rule files without a configuration"},
+        {.name = "default",
+         .value = &fallback,
+         .help = "UPSTREAM:FOLDER of the default delivery, for rule files without a configuration"},
         {.name = NULL},
     };
     int exit_code;
@@ -105,7 +109,8 @@ int cmd_test(const struct cli_command *command, int argc, char **argv)
     const char *config = cli_config_file(file);
     struct cli_rules rules;
     size_t failed = 1;
-    if (cli_rules_load(&rules, others > 0 ? (const char *const *)argv + 1 : &config, others > 0 ? (size_t)others : 1, fallback) == 0) {
+    if (cli_rules_load(&rules, others > 0 ? (const char *const *)argv + 1 : &config, others > 0 ? (size_t)others : 1,
+                       fallback) == 0) {
         failed = run_tests(rules.set, tap ? FORM_TAP : json ? FORM_JSON : FORM_TEXT);
     }
     cli_rules_done(&rules);

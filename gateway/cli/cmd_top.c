@@ -27,8 +27,8 @@ static void print_rates(struct top *top, const json_t *state)
 {
     int64_t accepted = number(state, "messages", "accepted"), filed = number(state, "deliveries", "filed");
     if (top->has_before) {
-        printf("  now        %" PRId64 "/s accepted, %" PRId64 "/s filed, %" PRId64 " under way\n", accepted - top->accepted,
-               filed - top->filed, number(state, "deliveries", "active"));
+        printf("  now        %" PRId64 "/s accepted, %" PRId64 "/s filed, %" PRId64 " under way\n",
+               accepted - top->accepted, filed - top->filed, number(state, "deliveries", "active"));
     }
     top->accepted = accepted;
     top->filed = filed;

@@ -41,7 +41,8 @@ static void print_profiles(void)
             }
         }
     }
-    printf("\nWhat a profile does not name is as in \"generic\". \"connections\" and the keys of \"limits\" override each value.\n");
+    printf("\nWhat a profile does not name is as in \"generic\". \"connections\" and the keys of \"limits\" override "
+           "each value.\n");
 }
 
 /* ---- one account ---- */
@@ -78,7 +79,8 @@ static void on_report(void *ctx, const struct imapc_report *report)
         print_capabilities(report->capabilities);
         for (size_t i = 0; i < report->namespaces->count; i++) {
             const struct imap_namespace *space = &report->namespaces->items[i];
-            printf("  namespace      prefix \"%s\", levels by \"%.1s\"%s\n", space->prefix, &space->delimiter, i == 0 ? ", ours" : "");
+            printf("  namespace      prefix \"%s\", levels by \"%.1s\"%s\n", space->prefix, &space->delimiter,
+                   i == 0 ? ", ours" : "");
         }
     }
     net_loop_stop(attempt->loop);
@@ -142,9 +144,10 @@ int cmd_upstreams(const struct cli_command *command, int argc, char **argv)
 {
     const char *file = NULL;
     bool profiles = false;
-    const struct cli_option options[] = {{.name = "config", .value = &file, .help = "the configuration file"},
-                                         {.name = "profiles", .flag = &profiles, .help = "print what is known about kinds of servers"},
-                                         {.name = NULL}};
+    const struct cli_option options[] = {
+        {.name = "config", .value = &file, .help = "the configuration file"},
+        {.name = "profiles", .flag = &profiles, .help = "print what is known about kinds of servers"},
+        {.name = NULL}};
     int exit_code;
     int names = cli_parse(command, options, argc, argv, &exit_code);
     if (names < 0) {

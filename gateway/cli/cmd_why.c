@@ -21,7 +21,8 @@ static int find(struct spool_index *index, int argc, char **argv, uint64_t *foun
     return spool_query_find_uid(index, argv[0], argv[1], (uint32_t)uid, found, FOUND_MAX, count_r, fault);
 }
 
-static int print_all(const struct queue_options *options, struct spool_index *index, const uint64_t *found, size_t count)
+static int print_all(const struct queue_options *options, struct spool_index *index, const uint64_t *found,
+                     size_t count)
 {
     struct fault fault = FAULT_INIT;
     for (size_t i = 0; i < count; i++) {

@@ -36,7 +36,8 @@ static int take_numbers(struct queue_options *options, const struct cli_command 
         return cli_usage_error(command, "\"%s\" is no number", options->limit);
     }
     if (options->select.state != NULL && spool_state_of(options->select.state) < 0) {
-        return cli_usage_error(command, "\"%s\" is no state: waiting, held, dead, filed or dropped", options->select.state);
+        return cli_usage_error(command, "\"%s\" is no state: waiting, held, dead, filed or dropped",
+                               options->select.state);
     }
     return EX_OK;
 }

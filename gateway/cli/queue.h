@@ -17,8 +17,8 @@ struct queue_options {
     const char *older, *limit, *to, *format;
     bool all, dry_run;
     /* Worked out by queue_parse(). */
-    char *spool;            /* the spool's folder */
-    uint64_t limit_number;  /* 0: none given */
+    char *spool;           /* the spool's folder */
+    uint64_t limit_number; /* 0: none given */
 };
 
 /* Parses; argv[1] … are then the other arguments. Returns their number, or -1 with the exit code. */

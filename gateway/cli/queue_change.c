@@ -96,6 +96,6 @@ int queue_change(struct queue_options *options, int argc, char **argv)
     if (options->dry_run) {
         return count_only(options);
     }
-    return call(options, json_pack("{s:s, s:o, s:s}", "verb", argv[0], "select",
-                                   spool_select_to_json(&options->select), "by", operator_name()));
+    return call(options, json_pack("{s:s, s:o, s:s}", "verb", argv[0], "select", spool_select_to_json(&options->select),
+                                   "by", operator_name()));
 }

@@ -29,7 +29,8 @@ static int note_id(void *ctx, const json_t *object)
     return 0;
 }
 
-static int each_id(struct spool_index *index, const struct ids *ids, queue_message_fn *fn, void *ctx, struct fault *fault)
+static int each_id(struct spool_index *index, const struct ids *ids, queue_message_fn *fn, void *ctx,
+                   struct fault *fault)
 {
     int exit_code = EX_OK;
     for (size_t i = 0; i < ids->count; i++) {
@@ -82,7 +83,9 @@ int queue_choose(struct queue_options *options, int argc, char **argv)
     }
     options->select.id = argc > 1 ? argv[1] : NULL;
     if (!queue_is_chosen(options)) {
-        fprintf(stderr, "mailweir queue %s: name an id or choose with --state, --upstream, …; --all means all of them\n", argv[0]);
+        fprintf(stderr,
+                "mailweir queue %s: name an id or choose with --state, --upstream, …; --all means all of them\n",
+                argv[0]);
         return EX_USAGE;
     }
     return EX_OK;

@@ -15,7 +15,8 @@
 
 #define PATH_LEN 4096
 
-struct export {
+struct export
+{
     const struct queue_options *options;
     FILE *out; /* the mbox, or the file of this message */
     bool mbox;
@@ -139,7 +140,8 @@ static int open_target(struct export *export)
 
 int queue_export(struct queue_options *options, int argc, char **argv)
 {
-    struct export export = {.options = options, .mbox = options->format != NULL && strcmp(options->format, "mbox") == 0};
+    struct export export = {.options = options,
+                            .mbox = options->format != NULL && strcmp(options->format, "mbox") == 0};
     int exit_code = queue_choose(options, argc, argv);
     if (exit_code != EX_OK) {
         return exit_code;

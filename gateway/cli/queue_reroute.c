@@ -20,8 +20,8 @@
 #include "spool/spool_meta.h"
 
 #define ARENA_MAX (256u << 20)
-#define BODY_MAX (UINT64_C(1) << 31)
-#define WAIT_MS 30000
+#define BODY_MAX  (UINT64_C(1) << 31)
+#define WAIT_MS   30000
 
 struct reroute {
     const struct queue_options *options;
@@ -80,7 +80,8 @@ static void old_targets(const json_t *story, struct buf *out)
 {
     size_t i;
     json_t *delivery;
-    json_array_foreach(json_object_get(story, "deliveries"), i, delivery) {
+    json_array_foreach(json_object_get(story, "deliveries"), i, delivery)
+    {
         if (is_open(delivery)) {
             add_target(out, json_string_value(json_object_get(delivery, "upstream")),
                        json_string_value(json_object_get(delivery, "folder")));

@@ -50,7 +50,8 @@ static void print_list(const char *title, const json_t *list, const char *name)
         return;
     }
     printf("  %-11s ", title);
-    json_array_foreach((json_t *)(uintptr_t)list, i, item) {
+    json_array_foreach((json_t *)(uintptr_t)list, i, item)
+    {
         printf("%s", i > 0 ? ", " : "");
         queue_print_text(name == NULL ? json_string_value(item) : text_at(item, name));
     }
@@ -99,17 +100,20 @@ static void print_delivery(const json_t *delivery)
     printf(" by rule ");
     queue_print_text(text_at(delivery, "rule"));
     putchar('\n');
-    json_array_foreach(json_object_get(delivery, "history"), i, event) {
+    json_array_foreach(json_object_get(delivery, "history"), i, event)
+    {
         print_event(event);
     }
-    json_array_foreach(json_object_get(delivery, "notes"), i, event) {
+    json_array_foreach(json_object_get(delivery, "notes"), i, event)
+    {
         print_event(event);
     }
     const char *state = text_at(delivery, "state");
     log_time(number_at(delivery, strcmp(state, "waiting") == 0 ? "due_ms" : "changed_ms"), time);
     printf("    %s  %s", time, strcmp(state, "waiting") == 0 ? "is when it is tried next" : state);
     if (number_at(delivery, "uid") > 0) {
-        printf(" as UID %" PRId64 " (UIDVALIDITY %" PRId64 ")", number_at(delivery, "uid"), number_at(delivery, "uidvalidity"));
+        printf(" as UID %" PRId64 " (UIDVALIDITY %" PRId64 ")", number_at(delivery, "uid"),
+               number_at(delivery, "uidvalidity"));
     }
     printf("%s\n", json_is_true(json_object_get(delivery, "uncertain")) ? "; it may lie there already" : "");
 }
@@ -128,10 +132,11 @@ void queue_print_story(const json_t *story)
     print_list("rules", json_object_get(envelope, "rules"), NULL);
     printf("  %-11s %" PRId64 " octets\n", "size", number_at(story, "size"));
     if (number_at(story, "open") > 0) {
-        printf("  %-11s segment %016" PRIx64 " at octet %" PRId64 "\n", "lies in", (uint64_t)number_at(story, "segment"),
-               number_at(story, "offset"));
+        printf("  %-11s segment %016" PRIx64 " at octet %" PRId64 "\n", "lies in",
+               (uint64_t)number_at(story, "segment"), number_at(story, "offset"));
     }
-    json_array_foreach(json_object_get(story, "deliveries"), i, delivery) {
+    json_array_foreach(json_object_get(story, "deliveries"), i, delivery)
+    {
         print_delivery(delivery);
     }
     if (json_array_size(json_object_get(story, "deliveries")) == 0) {

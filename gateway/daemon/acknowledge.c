@@ -90,7 +90,8 @@ static void drop(struct wait *wait)
         return;
     }
     wait->dropping = true;
-    snprintf(request, sizeof request, "{\"verb\": \"drop\", \"select\": {\"id\": \"%s\"}, \"by\": \"acknowledge\"}", wait->id);
+    snprintf(request, sizeof request, "{\"verb\": \"drop\", \"select\": {\"id\": \"%s\"}, \"by\": \"acknowledge\"}",
+             wait->id);
     spool_admin_request(wait->acknowledge->spool, request, on_dropped, wait);
 }
 
@@ -110,7 +111,8 @@ static void on_timeout(void *ctx)
 
 /* ---- hooks ---- */
 
-static void await_delivery(void *ctx, const char *id, size_t count, uint64_t timeout_ms, smtpd_delivered_fn *done, void *done_ctx)
+static void await_delivery(void *ctx, const char *id, size_t count, uint64_t timeout_ms, smtpd_delivered_fn *done,
+                           void *done_ctx)
 {
     struct acknowledge *acknowledge = ctx;
     struct wait *wait = expect_calloc(1, sizeof *wait);

@@ -59,12 +59,12 @@ static int start_http(struct admin *admin, struct fault *fault)
 {
     const unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
     admin->http = MHD_start_daemon(
-        flags, 0, NULL, NULL, admin_http_access, admin, MHD_OPTION_EXTERNAL_LOGGER, no_log, NULL, MHD_OPTION_LISTEN_SOCKET,
-        admin->fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)admin->config->admin.max_connections,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)ADMIN_CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)ADMIN_TIMEOUT_S, MHD_OPTION_NOTIFY_COMPLETED, admin_http_completed, admin,
-        MHD_OPTION_NOTIFY_CONNECTION, admin_http_connection, admin, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
+        flags, 0, NULL, NULL, admin_http_access, admin, MHD_OPTION_EXTERNAL_LOGGER, no_log, NULL,
+        MHD_OPTION_LISTEN_SOCKET, admin->fd, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)admin->config->admin.max_connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)ADMIN_CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)ADMIN_TIMEOUT_S,
+        MHD_OPTION_NOTIFY_COMPLETED, admin_http_completed, admin, MHD_OPTION_NOTIFY_CONNECTION, admin_http_connection,
+        admin, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
     if (admin->http == NULL) {
         fault_set(fault, FAULT_LOCAL, "http", "admin server", "the HTTP library could not be started");
         return -1;
@@ -74,7 +74,8 @@ static int start_http(struct admin *admin, struct fault *fault)
     return 0;
 }
 
-int admin_open(struct admin **admin_r, struct net_loop *loop, struct gateway *gateway, struct log *log, struct fault *fault)
+int admin_open(struct admin **admin_r, struct net_loop *loop, struct gateway *gateway, struct log *log,
+               struct fault *fault)
 {
     struct admin *admin = expect_calloc(1, sizeof *admin);
     admin->loop = loop;
@@ -101,7 +102,8 @@ int admin_open(struct admin **admin_r, struct net_loop *loop, struct gateway *ga
 /* Lets go of requests that somebody else is still to answer: they are freed with that answer. */
 static void orphan_requests(struct admin *admin)
 {
-    LIST_EACH (link, &admin->requests) {
+    LIST_EACH(link, &admin->requests)
+    {
         struct admin_request *request = LIST_ITEM(link, struct admin_request, link);
         if (request->suspended) {
             request->suspended = false;

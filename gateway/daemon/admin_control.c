@@ -44,7 +44,8 @@ void admin_post_log(struct admin_request *request)
     } else if (found < 0) {
         admin_answer_error(request, 404, "unknown", "the log has no area \"%s\"", area);
     } else {
-        log_event(admin->log, LOG_LEVEL_INFO, "log_level", LOG_STR("area", area == NULL ? "all" : area), LOG_STR("level", word));
+        log_event(admin->log, LOG_LEVEL_INFO, "log_level", LOG_STR("area", area == NULL ? "all" : area),
+                  LOG_STR("level", word));
         admin_answer_json(request, 200, levels(admin));
     }
     json_decref(body);
@@ -59,7 +60,8 @@ void admin_post_reload(struct admin_request *request)
     gateway_reload(gateway);
     gateway_state(gateway, &state);
     if (!state.last_load_good) {
-        admin_answer_error(request, 409, "reload", "the new configuration or rules are wrong; the log and `mailweir check` name each place");
+        admin_answer_error(request, 409, "reload",
+                           "the new configuration or rules are wrong; the log and `mailweir check` name each place");
         return;
     }
     admin_answer_json(request, 200, json_pack("{s:b,s:I}", "reloaded", 1, "rules", (json_int_t)state.rules));

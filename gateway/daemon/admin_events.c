@@ -85,7 +85,8 @@ static void send_json(struct admin *admin, struct admin_stream *only, const char
     if (only != NULL) {
         send_event(only, name, bytes_of(text));
     } else {
-        LIST_EACH (link, &admin->streams) {
+        LIST_EACH(link, &admin->streams)
+        {
             send_event(LIST_ITEM(link, struct admin_stream, link), name, bytes_of(text));
         }
     }
@@ -99,7 +100,8 @@ static void on_line(void *ctx, const char *line, size_t len)
     size_t at = admin->line_count++ % ADMIN_LINES;
     free(admin->lines[at]);
     admin->lines[at] = expect_memory(strndup(line, len - 1));
-    LIST_EACH (link, &admin->streams) {
+    LIST_EACH(link, &admin->streams)
+    {
         send_event(LIST_ITEM(link, struct admin_stream, link), "log", bytes_at(line, len - 1));
     }
 }
@@ -159,13 +161,13 @@ json_t *admin_history(const struct admin *admin)
     for (uint64_t i = first + 1; i < admin->sample_count; i++) {
         const struct admin_sample *now = &admin->history[i % ADMIN_HISTORY];
         const struct admin_sample *before = &admin->history[(i - 1) % ADMIN_HISTORY];
-        json_array_append_new(seconds, json_pack("[I,I,I,I,I]", (json_int_t)(now->accepted - before->accepted),
-                                                 (json_int_t)(now->rejected - before->rejected),
-                                                 (json_int_t)(now->filed - before->filed),
-                                                 (json_int_t)(now->deferred - before->deferred),
-                                                 (json_int_t)(now->dead - before->dead)));
+        json_array_append_new(
+            seconds, json_pack("[I,I,I,I,I]", (json_int_t)(now->accepted - before->accepted),
+                               (json_int_t)(now->rejected - before->rejected), (json_int_t)(now->filed - before->filed),
+                               (json_int_t)(now->deferred - before->deferred), (json_int_t)(now->dead - before->dead)));
     }
-    return json_pack("{s:[s,s,s,s,s],s:o}", "columns", "accepted", "refused", "filed", "deferred", "dead", "seconds", seconds);
+    return json_pack("{s:[s,s,s,s,s],s:o}", "columns", "accepted", "refused", "filed", "deferred", "dead", "seconds",
+                     seconds);
 }
 
 /* ---- life ---- */
@@ -187,7 +189,8 @@ void admin_events_tick(struct admin *admin)
 void admin_events_done(struct admin *admin)
 {
     gateway_tap_log(admin->gateway, NULL, NULL);
-    LIST_EACH (link, &admin->streams) {
+    LIST_EACH(link, &admin->streams)
+    {
         struct admin_stream *stream = LIST_ITEM(link, struct admin_stream, link);
         stream->ending = true;
         wake(stream);

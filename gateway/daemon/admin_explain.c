@@ -15,15 +15,15 @@
 #include "mail/mail_header.h"
 
 #define EXPLANATION_MAX (32u << 20)
-#define ARENA_MAX (64u << 20)
-#define RECIPIENTS_MAX 1000
+#define ARENA_MAX       (64u << 20)
+#define RECIPIENTS_MAX  1000
 
 struct explain {
     struct admin_request *request;
     struct admin *admin;
-    json_t *body;             /* what was asked; its strings are looked at */
-    struct rules_hold *hold;  /* of the running rules */
-    struct filters_set *set;  /* other rules */
+    json_t *body;            /* what was asked; its strings are looked at */
+    struct rules_hold *hold; /* of the running rules */
+    struct filters_set *set; /* other rules */
     struct filters_problems *problems;
     struct arena *arena;
     struct buf message;
@@ -127,7 +127,8 @@ static bool refuse(struct explain *explain)
         return true;
     }
     if (read_message(explain) < 0) {
-        admin_answer_error(explain->request, 400, "message", "\"message\" must be the message as text, or \"message_base64\"");
+        admin_answer_error(explain->request, 400, "message",
+                           "\"message\" must be the message as text, or \"message_base64\"");
         return true;
     }
     return false;
@@ -147,8 +148,10 @@ static void load_rules(struct explain *explain)
     /* Lists that they name are looked for beside the configuration. */
     const char *config = explain->admin->config->file;
     const char *slash = strrchr(config, '/');
-    char *name = expect_memory(arena_printf(explain->arena, "%.*sedited rules", slash == NULL ? 0 : (int)(slash - config) + 1, config));
-    struct filters_source source = {.name = name, .text = bytes_at(json_string_value(rules), json_string_length(rules))};
+    char *name = expect_memory(
+        arena_printf(explain->arena, "%.*sedited rules", slash == NULL ? 0 : (int)(slash - config) + 1, config));
+    struct filters_source source = {.name = name,
+                                    .text = bytes_at(json_string_value(rules), json_string_length(rules))};
     explain->problems = filters_problems_new();
     explain->set = config_rules(explain->admin->config, &source, 1, explain->problems);
 }

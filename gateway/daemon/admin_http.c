@@ -110,8 +110,8 @@ json_t *admin_body(struct admin_request *request)
 {
     json_error_t error;
     struct bytes body = buf_bytes(&request->body);
-    json_t *json = body.len == 0 ? json_object()
-                                 : json_loadb((const char *)body.ptr, body.len, JSON_REJECT_DUPLICATES, &error);
+    json_t *json =
+        body.len == 0 ? json_object() : json_loadb((const char *)body.ptr, body.len, JSON_REJECT_DUPLICATES, &error);
     if (!json_is_object(json)) {
         admin_answer_error(request, 400, "json", "the body is not a JSON object: %s",
                            json == NULL ? error.text : "it is something else");
@@ -235,8 +235,8 @@ static bool refuse(struct admin_request *request, const char *method, const char
         admin_answer_error(request, 429, "rate", "more requests than \"max_requests\" allows; ask again in a second");
         MHD_add_response_header(request->response, "Retry-After", "1");
     } else if (request->route == NULL) {
-        admin_answer_error(request, exists ? 405 : 404, exists ? "method" : "path", exists ? "%s cannot be done to %s" : "%s %s: there is nothing here",
-                           method, url);
+        admin_answer_error(request, exists ? 405 : 404, exists ? "method" : "path",
+                           exists ? "%s cannot be done to %s" : "%s %s: there is nothing here", method, url);
     } else if (request->route->access != ADMIN_OPEN && is_foreign(request)) {
         admin_answer_error(request, 403, "origin", "the request comes from another site, or names another host");
     } else if (request->route->access != ADMIN_OPEN && !has_token(request)) {
@@ -288,7 +288,8 @@ void admin_http_connection(void *ctx, struct MHD_Connection *connection, void **
 void admin_http_expire(struct admin *admin)
 {
     uint64_t now = net_now(admin->loop);
-    LIST_EACH (link, &admin->connections) {
+    LIST_EACH(link, &admin->connections)
+    {
         struct admin_connection *known = LIST_ITEM(link, struct admin_connection, link);
         if (known->idle_since != 0 && now - known->idle_since > ADMIN_HEADER_MS) {
             net_poll_shut(known->fd);
@@ -296,8 +297,8 @@ void admin_http_expire(struct admin *admin)
     }
 }
 
-static enum MHD_Result begin(struct admin *admin, struct MHD_Connection *connection, const char *url, const char *method,
-                             void **slot)
+static enum MHD_Result begin(struct admin *admin, struct MHD_Connection *connection, const char *url,
+                             const char *method, void **slot)
 {
     struct admin_request *request = expect_calloc(1, sizeof *request);
     request->admin = admin;
@@ -349,7 +350,8 @@ enum MHD_Result admin_http_access(void *ctx, struct MHD_Connection *connection, 
     return MHD_queue_response(connection, request->status, request->response);
 }
 
-void admin_http_completed(void *ctx, struct MHD_Connection *connection, void **slot, enum MHD_RequestTerminationCode why)
+void admin_http_completed(void *ctx, struct MHD_Connection *connection, void **slot,
+                          enum MHD_RequestTerminationCode why)
 {
     struct admin *admin = ctx;
     struct admin_request *request = *slot;

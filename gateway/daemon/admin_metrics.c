@@ -72,14 +72,16 @@ static void write_rules(struct metrics_text *text, const struct rule_stats *stat
     metrics_family(text, METRICS_COUNTER, "mailweir_decisions_total", "Decided messages by action.");
     for (int i = 0; i < RULE_STATS_ACTIONS; i++) {
         enum rule_stats_action action = (enum rule_stats_action)i;
-        metrics_count(text, METRICS_LABELS("action", rule_stats_action_name(action)), rule_stats_messages(stats, action));
+        metrics_count(text, METRICS_LABELS("action", rule_stats_action_name(action)),
+                      rule_stats_messages(stats, action));
     }
     write_rule_hits(text, stats);
-    one(text, METRICS_COUNTER, "mailweir_decision_failures_total", "Decisions that could not be made; the sender heard 451.",
-        rule_stats_failures(stats));
+    one(text, METRICS_COUNTER, "mailweir_decision_failures_total",
+        "Decisions that could not be made; the sender heard 451.", rule_stats_failures(stats));
     one(text, METRICS_COUNTER, "mailweir_pattern_limit_hits_total", "Patterns that were stopped at their limit.",
         rule_stats_limits(stats));
-    metrics_family(text, METRICS_HISTOGRAM, "mailweir_decision_duration_seconds", "Time that the rules took for a message.");
+    metrics_family(text, METRICS_HISTOGRAM, "mailweir_decision_duration_seconds",
+                   "Time that the rules took for a message.");
     metrics_histogram(text, NULL, rule_stats_time(stats));
 }
 
@@ -91,10 +93,11 @@ static void write_queue(struct metrics_text *text, const struct spool_counts *co
     metrics_count(text, METRICS_LABELS("state", "waiting"), counts->waiting);
     metrics_count(text, METRICS_LABELS("state", "held"), counts->held);
     metrics_count(text, METRICS_LABELS("state", "dead"), counts->dead);
-    one(text, METRICS_GAUGE, "mailweir_queue_messages", "Messages with a delivery that is not settled.", counts->messages);
+    one(text, METRICS_GAUGE, "mailweir_queue_messages", "Messages with a delivery that is not settled.",
+        counts->messages);
     one(text, METRICS_COUNTER, "mailweir_spool_commits_total", "Groups made durable.", counts->commits);
-    one(text, METRICS_COUNTER, "mailweir_spool_duplicates_total", "Messages that a client sent again and that were kept once.",
-        counts->duplicates);
+    one(text, METRICS_COUNTER, "mailweir_spool_duplicates_total",
+        "Messages that a client sent again and that were kept once.", counts->duplicates);
     one(text, METRICS_COUNTER, "mailweir_spool_syncs_total", "Calls of fdatasync.", counts->syncs);
 }
 
@@ -167,13 +170,15 @@ static void write_delivery(struct metrics_text *text, const struct dispatch *dis
         upstream_fn *fn;
     } families[] = {
         {METRICS_COUNTER, "mailweir_deliveries_total", "Attempts to deliver by outcome.", outcomes},
-        {METRICS_COUNTER, "mailweir_deliveries_uncertain_total", "Attempts whose outcome is unknown; looked up before the next.", uncertain},
+        {METRICS_COUNTER, "mailweir_deliveries_uncertain_total",
+         "Attempts whose outcome is unknown; looked up before the next.", uncertain},
         {METRICS_COUNTER, "mailweir_delivered_bytes_total", "Octets filed.", octets},
         {METRICS_GAUGE, "mailweir_upstream_active_deliveries", "Deliveries in memory.", active},
         {METRICS_GAUGE, "mailweir_upstream_paused", "1 while the upstream is paused after failures.", paused},
         {METRICS_GAUGE, "mailweir_upstream_failures", "Failures of the account in a row.", failures},
         {METRICS_GAUGE, "mailweir_upstream_connections_limit", "Connections that may be open.", limit},
-        {METRICS_GAUGE, "mailweir_upstream_last_filed_timestamp_seconds", "When the last delivery was filed; 0: never.", last_filed},
+        {METRICS_GAUGE, "mailweir_upstream_last_filed_timestamp_seconds", "When the last delivery was filed; 0: never.",
+         last_filed},
         {METRICS_HISTOGRAM, "mailweir_append_duration_seconds", "From handing over to the server's OK.", appends},
     };
     for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
@@ -193,23 +198,28 @@ static void write_program(struct metrics_text *text, const struct admin *admin)
     metrics_count(text, METRICS_LABELS("version", MAILWEIR_VERSION), 1);
     metrics_family(text, METRICS_GAUGE, "mailweir_start_time_seconds", "When the gateway started.");
     metrics_seconds(text, NULL, state.started_ms);
-    one(text, METRICS_GAUGE, "mailweir_ready", "1 when mail can be taken; see /readyz.", gateway_ready(admin->gateway, checks));
+    one(text, METRICS_GAUGE, "mailweir_ready", "1 when mail can be taken; see /readyz.",
+        gateway_ready(admin->gateway, checks));
     one(text, METRICS_GAUGE, "mailweir_rules", "Rules in force.", state.rules);
-    one(text, METRICS_GAUGE, "mailweir_config_last_reload_successful", "1 when the last load of configuration and rules was good.",
-        state.last_load_good);
-    metrics_family(text, METRICS_GAUGE, "mailweir_config_last_reload_success_timestamp_seconds", "When they were last loaded well.");
+    one(text, METRICS_GAUGE, "mailweir_config_last_reload_successful",
+        "1 when the last load of configuration and rules was good.", state.last_load_good);
+    metrics_family(text, METRICS_GAUGE, "mailweir_config_last_reload_success_timestamp_seconds",
+                   "When they were last loaded well.");
     metrics_seconds(text, NULL, state.loaded_ms);
     one(text, METRICS_COUNTER, "mailweir_config_reload_failures_total", "Loads that were refused.", state.loads_failed);
 }
 
 static void write_admin(struct metrics_text *text, const struct admin *admin)
 {
-    one(text, METRICS_COUNTER, "mailweir_admin_requests_total", "Requests to the admin server.", admin->counts.requests);
-    one(text, METRICS_COUNTER, "mailweir_admin_refused_total", "Of them, refused before they were looked at.", admin->counts.refused);
-    one(text, METRICS_COUNTER, "mailweir_admin_rate_limited_total", "Of them, refused by max_requests.", admin->counts.limited);
+    one(text, METRICS_COUNTER, "mailweir_admin_requests_total", "Requests to the admin server.",
+        admin->counts.requests);
+    one(text, METRICS_COUNTER, "mailweir_admin_refused_total", "Of them, refused before they were looked at.",
+        admin->counts.refused);
+    one(text, METRICS_COUNTER, "mailweir_admin_rate_limited_total", "Of them, refused by max_requests.",
+        admin->counts.limited);
     one(text, METRICS_GAUGE, "mailweir_admin_streams", "Live streams open now.", admin->stream_count);
-    one(text, METRICS_COUNTER, "mailweir_admin_streams_lagged_total", "Live streams that were ended because they read too slowly.",
-        admin->counts.lagged);
+    one(text, METRICS_COUNTER, "mailweir_admin_streams_lagged_total",
+        "Live streams that were ended because they read too slowly.", admin->counts.lagged);
 }
 
 void admin_get_metrics(struct admin_request *request)

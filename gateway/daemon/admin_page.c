@@ -11,8 +11,9 @@
 #include "daemon/admin_handlers.h"
 #include "daemon/admin_private.h"
 
-static const char policy[] = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-                             "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+static const char policy[] =
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 static const char *type_of(const char *name)
 {
@@ -31,7 +32,8 @@ static const char *type_of(const char *name)
 
 static void answer_file(struct admin_request *request, const struct admin_page_file *file)
 {
-    struct MHD_Response *response = MHD_create_response_from_buffer(file->len, (void *)file->data, MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(file->len, (void *)file->data, MHD_RESPMEM_PERSISTENT);
     MHD_add_response_header(response, "Content-Type", type_of(file->name));
     MHD_add_response_header(response, "Content-Security-Policy", policy);
     MHD_add_response_header(response, "Cache-Control", "no-cache");

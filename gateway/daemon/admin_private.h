@@ -23,14 +23,15 @@
 /* ---- limits that are not configured ---- */
 
 #define ADMIN_CONNECTION_MEMORY 32768 /* of which a request line and header section may take half */
-#define ADMIN_TIMEOUT_S 15       /* a connection on which nothing moves is closed after it */
-#define ADMIN_HEADER_MS 5000     /* a connection without a whole request head is closed after it, however it moves */
-#define ADMIN_BODY_MS 60000      /* a body must be whole by then */
-#define ADMIN_SMALL_BODY 65536   /* body of a request whose route asks for no more */
-#define ADMIN_ANSWER_MAX (64u << 20)
-#define ADMIN_STREAM_MAX 1048576 /* octets that a live stream may lag behind; then it is ended, and its client comes again */
-#define ADMIN_LINES 200          /* log lines that are kept for who comes later */
-#define ADMIN_HISTORY 300        /* seconds of rates that are kept for who comes later */
+#define ADMIN_TIMEOUT_S         15    /* a connection on which nothing moves is closed after it */
+#define ADMIN_HEADER_MS         5000 /* a connection without a whole request head is closed after it, however it moves */
+#define ADMIN_BODY_MS           60000 /* a body must be whole by then */
+#define ADMIN_SMALL_BODY        65536 /* body of a request whose route asks for no more */
+#define ADMIN_ANSWER_MAX        (64u << 20)
+#define ADMIN_STREAM_MAX                                                                                               \
+    1048576               /* octets that a live stream may lag behind; then it is ended, and its client comes again */
+#define ADMIN_LINES   200 /* log lines that are kept for who comes later */
+#define ADMIN_HISTORY 300 /* seconds of rates that are kept for who comes later */
 
 /* ---- one connection, one request ---- */
 
@@ -135,7 +136,8 @@ void admin_kick(struct admin *admin);
 /* admin_http.c */
 enum MHD_Result admin_http_access(void *ctx, struct MHD_Connection *connection, const char *url, const char *method,
                                   const char *version, const char *upload, size_t *upload_len, void **request);
-void admin_http_completed(void *ctx, struct MHD_Connection *connection, void **request, enum MHD_RequestTerminationCode why);
+void admin_http_completed(void *ctx, struct MHD_Connection *connection, void **request,
+                          enum MHD_RequestTerminationCode why);
 void admin_http_connection(void *ctx, struct MHD_Connection *connection, void **socket_ctx,
                            enum MHD_ConnectionNotificationCode code);
 /* Cuts off who dawdles. */

@@ -15,9 +15,9 @@
 #include "spool/spool_query.h"
 
 #define LIST_DEFAULT 100
-#define LIST_MAX 1000
-#define FOUND_MAX 20
-#define BODY_MAX (64u << 20)
+#define LIST_MAX     1000
+#define FOUND_MAX    20
+#define BODY_MAX     (64u << 20)
 
 /* One question on its way to the lane and back. */
 struct question {
@@ -40,7 +40,8 @@ static char *copy_query(const struct admin_request *request, const char *name)
 
 static void question_free(struct question *question)
 {
-    char *const texts[] = {question->state, question->upstream, question->folder, question->sender, question->rule, question->id};
+    char *const texts[] = {question->state,  question->upstream, question->folder,
+                           question->sender, question->rule,     question->id};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         free(texts[i]);
     }
@@ -86,12 +87,12 @@ static int ask_list(struct question *question, struct spool_index *index, struct
     return json_object_set_new(question->answer, "summary", summary);
 }
 
-static int find(const struct question *question, struct spool_index *index, uint64_t *found, size_t limit, size_t *count_r,
-                struct fault *fault)
+static int find(const struct question *question, struct spool_index *index, uint64_t *found, size_t limit,
+                size_t *count_r, struct fault *fault)
 {
-    return question->id != NULL
-               ? spool_query_find(index, question->id, found, limit, count_r, fault)
-               : spool_query_find_uid(index, question->upstream, question->folder, (uint32_t)question->uid, found, limit, count_r, fault);
+    return question->id != NULL ? spool_query_find(index, question->id, found, limit, count_r, fault)
+                                : spool_query_find_uid(index, question->upstream, question->folder,
+                                                       (uint32_t)question->uid, found, limit, count_r, fault);
 }
 
 static int ask_why(struct question *question, struct spool_index *index, struct fault *fault)
@@ -192,8 +193,11 @@ void admin_get_why(struct admin_request *request)
 {
     const char *id = admin_query(request, "id");
     uint64_t uid = admin_query_number(request, "uid", 0, UINT32_MAX);
-    if (id == NULL && (uid == 0 || admin_query(request, "upstream") == NULL || admin_query(request, "folder") == NULL)) {
-        admin_answer_error(request, 400, "query", "ask by \"id\" (a message's, a delivery's, a Message-ID), or by \"upstream\", \"folder\" and \"uid\"");
+    if (id == NULL &&
+        (uid == 0 || admin_query(request, "upstream") == NULL || admin_query(request, "folder") == NULL)) {
+        admin_answer_error(
+            request, 400, "query",
+            "ask by \"id\" (a message's, a delivery's, a Message-ID), or by \"upstream\", \"folder\" and \"uid\"");
         return;
     }
     struct question *question = question_new(request, ask_why);
@@ -221,7 +225,8 @@ static void on_changed(void *ctx, const char *reply)
     const char *code = json_string_value(json_object_get(json, "code"));
     if (json == NULL || error != NULL) {
         bool usage = code != NULL && strcmp(code, "usage") == 0;
-        admin_answer_error(request, usage ? 400 : 503, code == NULL ? "spool" : code, "%s", error == NULL ? reply : error);
+        admin_answer_error(request, usage ? 400 : 503, code == NULL ? "spool" : code, "%s",
+                           error == NULL ? reply : error);
     } else {
         admin_answer_json(request, 200, json_incref(json));
     }
@@ -263,7 +268,8 @@ void admin_post_queue(struct admin_request *request)
         admin_answer_error(request, 400, "verb", "\"verb\" must be retry, hold, release or drop");
     } else if (!json_is_object(select) || json_object_size(select) == 0) {
         /* All of the queue at once is asked for by name, never by leaving something out. */
-        admin_answer_error(request, 400, "select", "\"select\" must choose: by id, state, upstream, folder, sender, rule or before_ms");
+        admin_answer_error(request, 400, "select",
+                           "\"select\" must choose: by id, state, upstream, folder, sender, rule or before_ms");
     } else {
         change(request, json_pack("{s:s,s:O}", "verb", verb, "select", select));
     }

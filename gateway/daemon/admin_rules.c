@@ -21,8 +21,8 @@ void admin_get_flows(struct admin_request *request)
     const struct rule_stats_flow *flow;
     json_t *flows = json_array();
     for (size_t i = 0; (flow = rule_stats_flow_at(stats, i)) != NULL; i++) {
-        json_array_append_new(flows, json_pack("{s:s,s:s,s:s,s:s,s:I,s:o}", "listener", flow->listener, "rule", flow->rule,
-                                               "upstream", flow->upstream, "folder", flow->folder, "count",
+        json_array_append_new(flows, json_pack("{s:s,s:s,s:s,s:s,s:I,s:o}", "listener", flow->listener, "rule",
+                                               flow->rule, "upstream", flow->upstream, "folder", flow->folder, "count",
                                                (json_int_t)flow->count, "last", moment(flow->last_ms)));
     }
     admin_answer_json(request, 200, json_pack("{s:o}", "flows", flows));
@@ -32,7 +32,8 @@ static json_t *rule_of(const struct rule_stats *stats, const struct filters_rule
 {
     const struct rule_stats_rule *rule = rule_stats_rule(stats, info->name);
     return json_pack("{s:I,s:s,s:s?,s:s,s:I,s:b,s:I,s:o}", "number", (json_int_t)number, "name", info->name, "group",
-                     info->group, "file", info->file, "line", (json_int_t)info->line, "disabled", info->disabled, "hits", (json_int_t)(rule == NULL ? 0 : rule->hits), "last",
+                     info->group, "file", info->file, "line", (json_int_t)info->line, "disabled", info->disabled,
+                     "hits", (json_int_t)(rule == NULL ? 0 : rule->hits), "last",
                      moment(rule == NULL ? 0 : rule->last_ms));
 }
 

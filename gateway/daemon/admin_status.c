@@ -27,7 +27,8 @@ static json_t *checks(const struct admin *admin, bool *ready_r)
     json_t *json = json_object();
     *ready_r = gateway_ready(admin->gateway, found);
     for (size_t i = 0; i < GATEWAY_CHECKS; i++) {
-        json_object_set_new(json, found[i].name, json_pack("{s:b,s:s}", "good", found[i].good, "reason", found[i].reason));
+        json_object_set_new(json, found[i].name,
+                            json_pack("{s:b,s:s}", "good", found[i].good, "reason", found[i].reason));
     }
     return json;
 }
@@ -36,15 +37,15 @@ static json_t *traffic(const struct admin *admin)
 {
     struct gateway_counts counts;
     gateway_count(admin->gateway, &counts);
-    return json_pack("{s:{s:I,s:I},s:{s:I,s:I,s:I},s:{s:I,s:I,s:I,s:I,s:I,s:I},s:{s:I,s:I,s:I,s:I}}", "sessions", "total",
-                     (json_int_t)counts.smtpd.sessions, "open", (json_int_t)counts.smtpd.sessions_open, "messages", "accepted",
-                     (json_int_t)counts.smtpd.accepted, "rejected", (json_int_t)counts.smtpd.rejected, "deferred",
-                     (json_int_t)counts.smtpd.deferred, "deliveries", "filed", (json_int_t)counts.dispatch.filed, "deferred",
-                     (json_int_t)counts.dispatch.deferred, "dead", (json_int_t)counts.dispatch.dead, "uncertain",
-                     (json_int_t)counts.dispatch.uncertain, "active", (json_int_t)counts.dispatch.active, "octets",
-                     (json_int_t)counts.dispatch.octets, "queue", "waiting", (json_int_t)counts.spool.waiting, "held",
-                     (json_int_t)counts.spool.held, "dead", (json_int_t)counts.spool.dead, "messages",
-                     (json_int_t)counts.spool.messages);
+    return json_pack("{s:{s:I,s:I},s:{s:I,s:I,s:I},s:{s:I,s:I,s:I,s:I,s:I,s:I},s:{s:I,s:I,s:I,s:I}}", "sessions",
+                     "total", (json_int_t)counts.smtpd.sessions, "open", (json_int_t)counts.smtpd.sessions_open,
+                     "messages", "accepted", (json_int_t)counts.smtpd.accepted, "rejected",
+                     (json_int_t)counts.smtpd.rejected, "deferred", (json_int_t)counts.smtpd.deferred, "deliveries",
+                     "filed", (json_int_t)counts.dispatch.filed, "deferred", (json_int_t)counts.dispatch.deferred,
+                     "dead", (json_int_t)counts.dispatch.dead, "uncertain", (json_int_t)counts.dispatch.uncertain,
+                     "active", (json_int_t)counts.dispatch.active, "octets", (json_int_t)counts.dispatch.octets,
+                     "queue", "waiting", (json_int_t)counts.spool.waiting, "held", (json_int_t)counts.spool.held,
+                     "dead", (json_int_t)counts.spool.dead, "messages", (json_int_t)counts.spool.messages);
 }
 
 static json_t *listeners(const struct admin *admin)
@@ -54,9 +55,9 @@ static json_t *listeners(const struct admin *admin)
     json_t *json = json_array();
     for (size_t i = 0; i < config->listeners.count; i++) {
         const struct config_listener *listener = config_listener_at(config, i);
-        json_array_append_new(json, json_pack("{s:s,s:s,s:o,s:s}", "name", listener->name, "address", listener->address.host,
-                                              "port", number(gateway_port(admin->gateway, listener->name)), "tls",
-                                              modes[listener->tls.mode]));
+        json_array_append_new(
+            json, json_pack("{s:s,s:s,s:o,s:s}", "name", listener->name, "address", listener->address.host, "port",
+                            number(gateway_port(admin->gateway, listener->name)), "tls", modes[listener->tls.mode]));
     }
     return json;
 }
@@ -73,16 +74,18 @@ static json_t *last_fault(const struct dispatch_state *state)
     }
     const struct fault *fault = state->last_fault;
     json_t *text = json_string(fault->text);
-    return json_pack("{s:o,s:s,s:s,s:s,s:o}", "at", moment(state->last_fault_ms), "class", fault_class_name(fault->class), "code",
-                     fault->code, "where", fault->where, "message", text != NULL ? text : json_string("?"));
+    return json_pack("{s:o,s:s,s:s,s:s,s:o}", "at", moment(state->last_fault_ms), "class",
+                     fault_class_name(fault->class), "code", fault->code, "where", fault->where, "message",
+                     text != NULL ? text : json_string("?"));
 }
 
 static json_t *upstream(const struct dispatch_state *state)
 {
-    json_t *json = json_pack("{s:s,s:s,s:I,s:s,s:I,s:I,s:I}", "name", state->config->name, "address",
-                             state->config->address.host, "port", (json_int_t)state->config->address.port, "state",
-                             state_name(state), "failures", (json_int_t)state->failures, "active",
-                             (json_int_t)state->counts.active, "connections_max", (json_int_t)state->config->settings[IMAPC_CONNECTIONS]);
+    json_t *json =
+        json_pack("{s:s,s:s,s:I,s:s,s:I,s:I,s:I}", "name", state->config->name, "address", state->config->address.host,
+                  "port", (json_int_t)state->config->address.port, "state", state_name(state), "failures",
+                  (json_int_t)state->failures, "active", (json_int_t)state->counts.active, "connections_max",
+                  (json_int_t)state->config->settings[IMAPC_CONNECTIONS]);
     json_object_set_new(json, "paused_until", moment(state->paused_until));
     json_object_set_new(json, "filed", number(state->counts.filed));
     json_object_set_new(json, "deferred", number(state->counts.deferred));
@@ -116,8 +119,8 @@ static json_t *rules(const struct admin *admin, const struct gateway_state *stat
                             number(rule_stats_messages(stats, (enum rule_stats_action)i)));
     }
     return json_pack("{s:I,s:o,s:b,s:I,s:o,s:I}", "count", (json_int_t)state->rules, "loaded", moment(state->loaded_ms),
-                     "last_load_good", state->last_load_good, "loads_failed", (json_int_t)state->loads_failed, "messages", messages,
-                     "failures", (json_int_t)rule_stats_failures(stats));
+                     "last_load_good", state->last_load_good, "loads_failed", (json_int_t)state->loads_failed,
+                     "messages", messages, "failures", (json_int_t)rule_stats_failures(stats));
 }
 
 json_t *admin_status(const struct admin *admin)
@@ -126,8 +129,9 @@ json_t *admin_status(const struct admin *admin)
     bool ready;
     gateway_state(admin->gateway, &state);
     const struct config *config = gateway_config(admin->gateway);
-    json_t *json = json_pack("{s:s,s:s,s:s,s:o,s:o}", "version", MAILWEIR_VERSION, "hostname", config->hostname, "config",
-                             config->file, "started", moment(state.started_ms), "now", moment(net_wall(admin->loop)));
+    json_t *json =
+        json_pack("{s:s,s:s,s:s,s:o,s:o}", "version", MAILWEIR_VERSION, "hostname", config->hostname, "config",
+                  config->file, "started", moment(state.started_ms), "now", moment(net_wall(admin->loop)));
     json_object_set_new(json, "checks", checks(admin, &ready));
     json_object_set_new(json, "ready", json_boolean(ready));
     json_object_set_new(json, "draining", json_boolean(state.draining));

@@ -141,7 +141,8 @@ struct config {
     uint64_t shutdown_timeout;
     struct config_admin admin;
     struct filters_set *rule_set; /* loaded from the rule files */
-    struct config_strings sources; /* every file that was read, and every folder that was looked through: whose change asks for a reload */
+    struct config_strings
+        sources; /* every file that was read, and every folder that was looked through: whose change asks for a reload */
 };
 
 /*

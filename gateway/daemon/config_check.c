@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-
 struct check {
     const struct config *config;
     const struct filters_json *json;
@@ -40,7 +39,8 @@ int config_upstream_tls(const struct config_upstream *upstream, struct net_tls *
     return net_tls_client_new(tls_r, &options, fault);
 }
 
-int config_upstream_account(const struct config_upstream *upstream, struct imapc_account *account_r, struct fault *fault)
+int config_upstream_account(const struct config_upstream *upstream, struct imapc_account *account_r,
+                            struct fault *fault)
 {
     static const unsigned modes[] = {[CONFIG_TLS_NONE] = IMAPC_TLS_NONE,
                                      [CONFIG_TLS_STARTTLS] = IMAPC_TLS_STARTTLS,
@@ -74,14 +74,16 @@ static void check_credentials(struct check *check, const struct config_upstream 
     bool bearer = upstream->mechanism == IMAPC_AUTH_XOAUTH2 || upstream->mechanism == IMAPC_AUTH_OAUTHBEARER;
     int ways = (upstream->password != NULL) + (token->file != NULL) + (token->endpoint != NULL) + external;
     if (ways != 1) {
-        wrong(check, "auth", "exactly one of \"password\", \"token_file\", \"oauth2\" or the mechanism \"external\" is needed");
+        wrong(check, "auth",
+              "exactly one of \"password\", \"token_file\", \"oauth2\" or the mechanism \"external\" is needed");
     } else if (upstream->mechanism != IMAPC_AUTH_AUTO && bearer != (token->file != NULL || token->endpoint != NULL)) {
         wrong(check, "auth/mechanism", "OAuth2 mechanisms go with a token, the others with a password");
     } else if (external && upstream->tls.certificate == NULL) {
         wrong(check, "tls", "the mechanism \"external\" needs a \"certificate\" and its \"key\"");
     }
     if (token->endpoint != NULL && strncmp(token->endpoint, "https://", 8) != 0 &&
-        strncmp(token->endpoint, "http://127.0.0.1", 16) != 0 && strncmp(token->endpoint, "http://localhost", 16) != 0) {
+        strncmp(token->endpoint, "http://127.0.0.1", 16) != 0 &&
+        strncmp(token->endpoint, "http://localhost", 16) != 0) {
         wrong(check, "auth/oauth2/token_endpoint", "secrets go there: it must begin with https://");
     }
 }
@@ -124,14 +126,16 @@ static void check_admin(struct check *check)
         return;
     }
     if (!address.is_unix && admin->token == NULL) {
-        wrong(check, "token", "anybody who reaches a TCP address may use it: a token of at least %d characters is needed", TOKEN_MIN);
+        wrong(check, "token",
+              "anybody who reaches a TCP address may use it: a token of at least %d characters is needed", TOKEN_MIN);
     }
     if (admin->token != NULL && strlen(admin->token) < TOKEN_MIN) {
         wrong(check, "token", "shorter than %d characters, so that it could be guessed", TOKEN_MIN);
     }
     if (!net_address_is_loopback(&address) && !admin->behind_tls_proxy) {
         wrong(check, "address",
-              "the token would cross the network in clear: listen on loopback or a unix socket, or say \"behind_tls_proxy\": true");
+              "the token would cross the network in clear: listen on loopback or a unix socket, or say "
+              "\"behind_tls_proxy\": true");
     }
 }
 

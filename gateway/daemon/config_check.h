@@ -18,6 +18,7 @@ void config_check_listener(const struct config *config, size_t index, const stru
 int config_listener_tls(const struct config_listener *listener, struct net_tls **tls_r, struct fault *fault);
 int config_upstream_tls(const struct config_upstream *upstream, struct net_tls **tls_r, struct fault *fault);
 /* The account for a pool; its strings are the configuration's. The caller gives account_r->tls back. */
-int config_upstream_account(const struct config_upstream *upstream, struct imapc_account *account_r, struct fault *fault);
+int config_upstream_account(const struct config_upstream *upstream, struct imapc_account *account_r,
+                            struct fault *fault);
 
 #endif

@@ -20,8 +20,8 @@ struct check {
     struct filters_problems *problems;
 };
 
-__attribute__((format(printf, 4, 5))) static void say(struct check *check, int severity, const char *key, const char *format,
-                                                      ...)
+__attribute__((format(printf, 4, 5))) static void say(struct check *check, int severity, const char *key,
+                                                      const char *format, ...)
 {
     char pointer[600], text[700];
     snprintf(pointer, sizeof pointer, "/listeners/%zu/%s", check->index, key);
@@ -108,7 +108,8 @@ static void check_open_door(struct check *check)
     for (size_t i = 0; i < listener->allow.count && !listener->auth_required; i++) {
         if (is_wide(listener->allow.items[i])) {
             say(check, FILTERS_WARNING, "allow",
-                "this is an open door: whoever can reach %s:%u from %s may send mail without a password; name the networks of your "
+                "this is an open door: whoever can reach %s:%u from %s may send mail without a password; name the "
+                "networks of your "
                 "own, or set \"auth\" with \"required\": true",
                 listener->address.host, listener->address.port, listener->allow.items[i]);
         }
@@ -116,12 +117,14 @@ static void check_open_door(struct check *check)
     for (size_t i = 0; i < listener->proxies.count; i++) {
         if (is_wide(listener->proxies.items[i])) {
             say(check, FILTERS_WARNING, "proxy_protocol",
-                "whoever connects from %s is believed about its address; name the load balancers", listener->proxies.items[i]);
+                "whoever connects from %s is believed about its address; name the load balancers",
+                listener->proxies.items[i]);
         }
     }
     for (size_t i = 0; i < listener->xclients.count; i++) {
         if (is_wide(listener->xclients.items[i])) {
-            say(check, FILTERS_WARNING, "xclient", "whoever connects from %s is believed about its address and user; name the hosts",
+            say(check, FILTERS_WARNING, "xclient",
+                "whoever connects from %s is believed about its address and user; name the hosts",
                 listener->xclients.items[i]);
         }
     }
@@ -133,12 +136,14 @@ static void check_who_may_send(struct check *check)
     bool proves = listener->users != NULL || listener->tls.ca_file != NULL;
     if (!net_address_is_loopback(&listener->address) && listener->allow.count == 0 && !proves) {
         say(check, FILTERS_WARNING, "address",
-            "only this machine may send here; add \"allow\" networks, \"auth\", or client certificates (\"tls\": \"ca_file\") to "
+            "only this machine may send here; add \"allow\" networks, \"auth\", or client certificates (\"tls\": "
+            "\"ca_file\") to "
             "let others in");
     }
     if (listener->users != NULL && listener->tls.mode == CONFIG_TLS_NONE && !listener->auth_in_clear) {
         say(check, FILTERS_WARNING, "auth",
-            "authentication is offered under TLS only, and this listener has none; set \"tls\", or \"in_clear\": true where nobody "
+            "authentication is offered under TLS only, and this listener has none; set \"tls\", or \"in_clear\": true "
+            "where nobody "
             "can listen");
     }
     check_open_door(check);

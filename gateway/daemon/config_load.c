@@ -14,10 +14,10 @@
 #include "daemon/config_table.h"
 #include "net/net_file.h"
 
-#define TRACE_ROOM 8192 /* octets of Return-Path, Received and other fields of ours */
-#define CONFIG_FILE_MAX (4u << 20)
-#define RULE_FILES_MAX 1000
-#define SOURCES_MAX 10000
+#define TRACE_ROOM       8192 /* octets of Return-Path, Received and other fields of ours */
+#define CONFIG_FILE_MAX  (4u << 20)
+#define RULE_FILES_MAX   1000
+#define SOURCES_MAX      10000
 #define CONFIG_ARENA_MAX (256u << 20)
 
 struct rule_files {
@@ -114,13 +114,13 @@ static void add_matching(struct rule_files *files, const char *path)
     note_source(files->config, files->folder);
     struct fault fault = FAULT_INIT;
     if (net_file_list(files->folder, note_name, files, &fault) < 0) {
-        filters_problems_add(files->problems, FILTERS_ERROR, files->config->file, 0, 0, "/rules", "%s: %s", files->folder,
-                             fault.text);
+        filters_problems_add(files->problems, FILTERS_ERROR, files->config->file, 0, 0, "/rules", "%s: %s",
+                             files->folder, fault.text);
         return;
     }
     if (files->name_count == 0) {
-        filters_problems_add(files->problems, FILTERS_WARNING, files->config->file, 0, 0, "/rules", "no file matches %s",
-                             path);
+        filters_problems_add(files->problems, FILTERS_WARNING, files->config->file, 0, 0, "/rules",
+                             "no file matches %s", path);
     }
     qsort(files->names, files->name_count, sizeof *files->names, by_name);
     for (size_t i = 0; i < files->name_count; i++) {

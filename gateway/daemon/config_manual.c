@@ -10,9 +10,18 @@
 #include "daemon/config_table.h"
 
 static const char *const kinds[] = {
-    [CONFIG_STRING] = "text",     [CONFIG_PATH] = "path",        [CONFIG_SECRET] = "secret",   [CONFIG_NUMBER] = "number",
-    [CONFIG_SIZE] = "size",       [CONFIG_DURATION] = "duration", [CONFIG_BOOL] = "true or false", [CONFIG_WORD] = "word",
-    [CONFIG_ADDRESS] = "address", [CONFIG_STRINGS] = "list of texts", [CONFIG_OBJECT] = "object",  [CONFIG_LIST] = "list of objects",
+    [CONFIG_STRING] = "text",
+    [CONFIG_PATH] = "path",
+    [CONFIG_SECRET] = "secret",
+    [CONFIG_NUMBER] = "number",
+    [CONFIG_SIZE] = "size",
+    [CONFIG_DURATION] = "duration",
+    [CONFIG_BOOL] = "true or false",
+    [CONFIG_WORD] = "word",
+    [CONFIG_ADDRESS] = "address",
+    [CONFIG_STRINGS] = "list of texts",
+    [CONFIG_OBJECT] = "object",
+    [CONFIG_LIST] = "list of objects",
     [CONFIG_MAP] = "object of objects, by name",
 };
 
@@ -83,16 +92,18 @@ static void write_table(struct buf *out, const struct config_table *table, const
 
 void config_manual(struct buf *out)
 {
-    buf_append_text(out, ".\\\" Made by \"mailweir manual\"; do not edit.\n"
-                         ".TH MAILWEIR.CONF 5 \"\" \"mailweir\" \"mailweir\"\n"
-                         ".SH NAME\nmailweir.conf \\- configuration of the mailweir gateway\n"
-                         ".SH SYNOPSIS\n.I /etc/mailweir/mailweir.json\n"
-                         ".SH DESCRIPTION\nOne JSON object. Unknown keys are errors; \\fB$schema\\fR and \\fBdescription\\fR are allowed "
-                         "everywhere. Sizes are written \\fB25MiB\\fR, durations \\fB30s\\fR; addresses \\fBhost:port\\fR, "
-                         "\\fB[v6]:port\\fR or \\fBunix:/path\\fR. A secret is a literal, \\fB{\"env\": \"NAME\"}\\fR or "
-                         "\\fB{\"file\": \"/path\"}\\fR. Relative paths are taken from the file's folder. "
-                         "\\fBmailweir check\\fR says what is wrong, with line and column.\n"
-                         ".SH KEYS\nA list's objects are shown as \\fB[]\\fR, names that you choose as \\fBNAME\\fR.\n");
+    buf_append_text(out,
+                    ".\\\" Made by \"mailweir manual\"; do not edit.\n"
+                    ".TH MAILWEIR.CONF 5 \"\" \"mailweir\" \"mailweir\"\n"
+                    ".SH NAME\nmailweir.conf \\- configuration of the mailweir gateway\n"
+                    ".SH SYNOPSIS\n.I /etc/mailweir/mailweir.json\n"
+                    ".SH DESCRIPTION\nOne JSON object. Unknown keys are errors; \\fB$schema\\fR and "
+                    "\\fBdescription\\fR are allowed "
+                    "everywhere. Sizes are written \\fB25MiB\\fR, durations \\fB30s\\fR; addresses \\fBhost:port\\fR, "
+                    "\\fB[v6]:port\\fR or \\fBunix:/path\\fR. A secret is a literal, \\fB{\"env\": \"NAME\"}\\fR or "
+                    "\\fB{\"file\": \"/path\"}\\fR. Relative paths are taken from the file's folder. "
+                    "\\fBmailweir check\\fR says what is wrong, with line and column.\n"
+                    ".SH KEYS\nA list's objects are shown as \\fB[]\\fR, names that you choose as \\fBNAME\\fR.\n");
     write_table(out, &config_root_table, "");
     buf_append_text(out, ".SH SEE ALSO\n.BR mailweir (8)\n");
 }

@@ -14,7 +14,7 @@
 #include "net/net_file.h"
 
 #define POINTER_MAX 512
-#define SECRET_MAX 65536
+#define SECRET_MAX  65536
 
 static void problem(struct config_reader *reader, const char *pointer, const char *text)
 {
@@ -154,8 +154,8 @@ static void read_number(struct config_reader *reader, const struct config_key *k
     check_range(reader, key, pointer, *(uint64_t *)into);
 }
 
-static void read_quantity(struct config_reader *reader, const struct config_key *key, const char *pointer, json_t *value,
-                          void *into)
+static void read_quantity(struct config_reader *reader, const struct config_key *key, const char *pointer,
+                          json_t *value, void *into)
 {
     bool is_size = key->kind == CONFIG_SIZE;
     struct bytes text = bytes_of(json_string_value(value));
@@ -272,7 +272,8 @@ static void read_map(struct config_reader *reader, const struct config_key *key,
     size_t index = 0;
     const char *name;
     json_t *member;
-    json_object_foreach (value, name, member) {
+    json_object_foreach(value, name, member)
+    {
         if (strcmp(name, "description") == 0) {
             list->count--;
             continue;
@@ -288,10 +289,10 @@ static void read_map(struct config_reader *reader, const struct config_key *key,
 typedef void read_fn(struct config_reader *, const struct config_key *, const char *, json_t *, void *);
 
 static read_fn *const readers[] = {
-    [CONFIG_STRING] = read_string,     [CONFIG_PATH] = read_path,     [CONFIG_SECRET] = read_secret,
-    [CONFIG_NUMBER] = read_number,     [CONFIG_SIZE] = read_quantity, [CONFIG_DURATION] = read_quantity,
-    [CONFIG_BOOL] = read_bool,         [CONFIG_WORD] = read_word,     [CONFIG_ADDRESS] = read_address,
-    [CONFIG_STRINGS] = read_strings,   [CONFIG_LIST] = read_list,     [CONFIG_MAP] = read_map,
+    [CONFIG_STRING] = read_string,   [CONFIG_PATH] = read_path,     [CONFIG_SECRET] = read_secret,
+    [CONFIG_NUMBER] = read_number,   [CONFIG_SIZE] = read_quantity, [CONFIG_DURATION] = read_quantity,
+    [CONFIG_BOOL] = read_bool,       [CONFIG_WORD] = read_word,     [CONFIG_ADDRESS] = read_address,
+    [CONFIG_STRINGS] = read_strings, [CONFIG_LIST] = read_list,     [CONFIG_MAP] = read_map,
 };
 
 /* The value of a key that the file leaves out. */

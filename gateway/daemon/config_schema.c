@@ -26,9 +26,10 @@ static json_t *words(const char *const *list)
 
 static json_t *secret(void)
 {
-    return json_pack("{s[{ss} {ss s{s{ss}} s[s] sb} {ss s{s{ss}} s[s] sb}]}", "oneOf", "type", "string",       /* a literal */
-                     "type", "object", "properties", "env", "type", "string", "required", "env", "additionalProperties", 0,
-                     "type", "object", "properties", "file", "type", "string", "required", "file", "additionalProperties", 0);
+    return json_pack("{s[{ss} {ss s{s{ss}} s[s] sb} {ss s{s{ss}} s[s] sb}]}", "oneOf", "type", "string", /* a literal */
+                     "type", "object", "properties", "env", "type", "string", "required", "env", "additionalProperties",
+                     0, "type", "object", "properties", "file", "type", "string", "required", "file",
+                     "additionalProperties", 0);
 }
 
 static json_t *number(const struct config_key *key)

@@ -8,7 +8,10 @@
 #include "daemon/config_table.h"
 
 #define AT(type, member) .offset = offsetof(struct type, member)
-#define END {.name = NULL}
+#define END                                                                                                            \
+    {                                                                                                                  \
+        .name = NULL                                                                                                   \
+    }
 
 static const char *const tls_modes[] = {"none", "starttls", "implicit", NULL};
 static const char *const log_formats[] = {"auto", "text", "json", NULL};
@@ -20,24 +23,28 @@ static const struct config_key upstream_tls_keys[] = {
     {"mode", CONFIG_WORD, AT(config_upstream, tls.mode), .required = true, .fallback = "implicit", .words = tls_modes,
      .help = "TLS from the first octet, after STARTTLS, or not at all"},
     {"ca_file", CONFIG_PATH, AT(config_upstream, tls.ca_file), .help = "whom to trust instead of the system's CAs"},
-    {"server_name", CONFIG_STRING, AT(config_upstream, tls.server_name), .help = "the name in the certificate, when it is not the address"},
-    {"certificate", CONFIG_PATH, AT(config_upstream, tls.certificate), .help = "our own certificate, when the server asks for one"},
+    {"server_name", CONFIG_STRING, AT(config_upstream, tls.server_name),
+     .help = "the name in the certificate, when it is not the address"},
+    {"certificate", CONFIG_PATH, AT(config_upstream, tls.certificate),
+     .help = "our own certificate, when the server asks for one"},
     {"key", CONFIG_PATH, AT(config_upstream, tls.key), .help = "its key"},
     END,
 };
 static const struct config_table upstream_tls = {upstream_tls_keys, 0};
 
 /* The order of enum imapc_mechanism. */
-static const char *const mechanisms[] = {"auto",          "plain",    "login",   "scram-sha-1",
-                                         "scram-sha-256", "external", "xoauth2", "oauthbearer", NULL};
+static const char *const mechanisms[] = {"auto",     "plain",   "login",       "scram-sha-1", "scram-sha-256",
+                                         "external", "xoauth2", "oauthbearer", NULL};
 
 static const struct config_key upstream_oauth2_keys[] = {
-    {"token_endpoint", CONFIG_STRING, AT(config_upstream, token.endpoint), .required = true, .help = "https:// address of the provider"},
+    {"token_endpoint", CONFIG_STRING, AT(config_upstream, token.endpoint), .required = true,
+     .help = "https:// address of the provider"},
     {"client_id", CONFIG_STRING, AT(config_upstream, token.client_id), .required = true, .help = "of this application"},
     {"client_secret", CONFIG_SECRET, AT(config_upstream, token.client_secret), .help = "of this application"},
     {"refresh_token", CONFIG_SECRET, AT(config_upstream, token.refresh_token),
      .help = "of the account; without it, client credentials are used"},
-    {"scope", CONFIG_STRING, AT(config_upstream, token.scope), .help = "such as https://outlook.office365.com/.default"},
+    {"scope", CONFIG_STRING, AT(config_upstream, token.scope),
+     .help = "such as https://outlook.office365.com/.default"},
     {"ca_file", CONFIG_PATH, AT(config_upstream, token.ca_file), .help = "whom to trust instead of the system's CAs"},
     END,
 };
@@ -50,7 +57,8 @@ static const struct config_key upstream_auth_keys[] = {
      .help = "auto is PLAIN or LOGIN with a password, OAUTHBEARER or XOAUTH2 with a token"},
     {"token_file", CONFIG_PATH, AT(config_upstream, token.file),
      .help = "instead of a password: file with an OAuth2 access token, read again for each connection"},
-    {"oauth2", CONFIG_OBJECT, .table = &upstream_oauth2, .help = "instead of a password: where OAuth2 access tokens come from"},
+    {"oauth2", CONFIG_OBJECT, .table = &upstream_oauth2,
+     .help = "instead of a password: where OAuth2 access tokens come from"},
     END,
 };
 static const struct config_table upstream_auth = {upstream_auth_keys, 0};
@@ -69,7 +77,8 @@ static const struct config_table upstream_timeouts = {upstream_timeout_keys, 0};
 static const struct config_key upstream_retry_keys[] = {
     {"initial", CONFIG_DURATION, AT(config_upstream, retry_initial), .fallback = "10s", .least = 10,
      .help = "first wait after a failure; doubled each time"},
-    {"maximum", CONFIG_DURATION, AT(config_upstream, retry_maximum), .fallback = "15m", .least = 10, .help = "longest wait"},
+    {"maximum", CONFIG_DURATION, AT(config_upstream, retry_maximum), .fallback = "15m", .least = 10,
+     .help = "longest wait"},
     {"settle", CONFIG_DURATION, AT(config_upstream, settle), .fallback = "2s",
      .help = "a message whose outcome is unknown is looked for this long after, when the server had time to finish it"},
     {"warn_after", CONFIG_DURATION, AT(config_upstream, warn_after), .fallback = "4h", .least = 1000,
@@ -81,16 +90,17 @@ static const struct config_key upstream_retry_keys[] = {
 static const struct config_table upstream_retry = {upstream_retry_keys, 0};
 
 /* The order of imapc_profile_at(). */
-static const char *const profiles[] = {"generic", "dovecot", "cyrus", "courier", "gmail", "microsoft365",
-                                       "exchange", "yahoo", "icloud", "zimbra", NULL};
+static const char *const profiles[] = {"generic",  "dovecot", "cyrus",  "courier", "gmail", "microsoft365",
+                                       "exchange", "yahoo",   "icloud", "zimbra",  NULL};
 static const char *const switches[] = {"profile", "no", "yes", NULL};
 
 static const struct config_key upstream_limit_keys[] = {
-    {"folder_connections", CONFIG_NUMBER, AT(config_upstream, settings[IMAPC_FOLDER_CONNECTIONS]), .least = 1, .most = 1000,
-     .help = "connections at once into one folder, while messages go one by one"},
+    {"folder_connections", CONFIG_NUMBER, AT(config_upstream, settings[IMAPC_FOLDER_CONNECTIONS]), .least = 1,
+     .most = 1000, .help = "connections at once into one folder, while messages go one by one"},
     {"batch", CONFIG_NUMBER, AT(config_upstream, settings[IMAPC_BATCH]), .least = 1, .most = 1000,
      .help = "messages in one MULTIAPPEND; 1 switches it off"},
-    {"batch_octets", CONFIG_SIZE, AT(config_upstream, settings[IMAPC_BATCH_OCTETS]), .least = 1, .help = "and their octets"},
+    {"batch_octets", CONFIG_SIZE, AT(config_upstream, settings[IMAPC_BATCH_OCTETS]), .least = 1,
+     .help = "and their octets"},
     {"batch_atomic", CONFIG_WORD, AT(config_upstream, settings[IMAPC_BATCH_ATOMIC]), .words = switches,
      .help = "whether a refused batch leaves nothing behind; else its messages are looked for"},
     {"literal_max", CONFIG_SIZE, AT(config_upstream, settings[IMAPC_LITERAL_MAX]), .least = 1,
@@ -126,9 +136,12 @@ static const struct config_table upstream_table = {upstream_keys, sizeof(struct 
 /* ---- the rest ---- */
 
 static const struct config_key spool_keys[] = {
-    {"path", CONFIG_PATH, AT(config, spool_path), .required = true, .help = "folder of the queue, on a disk that survives restarts"},
-    {"minimum_free", CONFIG_SIZE, AT(config, spool_minimum_free), .fallback = "64MiB", .help = "disk space kept free; below, senders hear 452"},
-    {"history", CONFIG_DURATION, AT(config, spool_history), .fallback = "7d", .help = "how long settled messages stay known"},
+    {"path", CONFIG_PATH, AT(config, spool_path), .required = true,
+     .help = "folder of the queue, on a disk that survives restarts"},
+    {"minimum_free", CONFIG_SIZE, AT(config, spool_minimum_free), .fallback = "64MiB",
+     .help = "disk space kept free; below, senders hear 452"},
+    {"history", CONFIG_DURATION, AT(config, spool_history), .fallback = "7d",
+     .help = "how long settled messages stay known"},
     {"history_messages", CONFIG_NUMBER, AT(config, spool_history_messages), .fallback = "1000000", .least = 1,
      .most = 1000000000, .help = "how many settled messages stay known at most"},
     {"active", CONFIG_NUMBER, AT(config, active_max), .fallback = "1000", .least = 1, .most = 100000,
@@ -138,7 +151,8 @@ static const struct config_key spool_keys[] = {
 static const struct config_table spool_table = {spool_keys, 0};
 
 static const struct config_key dead_keys[] = {
-    {"upstream", CONFIG_STRING, AT(config, dead_upstream), .required = true, .help = "where reports about dead letters are filed"},
+    {"upstream", CONFIG_STRING, AT(config, dead_upstream), .required = true,
+     .help = "where reports about dead letters are filed"},
     {"folder", CONFIG_STRING, AT(config, dead_folder), .fallback = "Dead letters", .help = "their folder"},
     END,
 };
@@ -156,7 +170,8 @@ static const struct config_table default_table = {default_keys, 0};
 static const struct config_key log_keys[] = {
     {"format", CONFIG_WORD, AT(config, log_format), .fallback = "auto", .words = log_formats,
      .help = "auto is text on a terminal and JSON otherwise"},
-    {"level", CONFIG_WORD, AT(config, log_level), .fallback = "info", .words = log_levels, .help = "events below it are not written"},
+    {"level", CONFIG_WORD, AT(config, log_level), .fallback = "info", .words = log_levels,
+     .help = "events below it are not written"},
     END,
 };
 static const struct config_table log_table = {log_keys, 0};
@@ -172,8 +187,8 @@ static const struct config_key admin_keys[] = {
      .help = "connections at once; further ones wait"},
     {"max_requests", CONFIG_NUMBER, AT(config, admin.max_requests), .fallback = "200", .least = 1, .most = 100000,
      .help = "requests in a second; above, 429"},
-    {"max_body", CONFIG_SIZE, AT(config, admin.max_body), .fallback = "32MiB", .least = 65536, .most = UINT64_C(1) << 30,
-     .help = "longest request: a message that is to be explained"},
+    {"max_body", CONFIG_SIZE, AT(config, admin.max_body), .fallback = "32MiB", .least = 65536,
+     .most = UINT64_C(1) << 30, .help = "longest request: a message that is to be explained"},
     {"max_streams", CONFIG_NUMBER, AT(config, admin.max_streams), .fallback = "20", .least = 1, .most = 1000,
      .help = "live streams at once: open pages, mailweir top"},
     END,
@@ -181,16 +196,21 @@ static const struct config_key admin_keys[] = {
 static const struct config_table admin_table = {admin_keys, 0};
 
 static const struct config_key root_keys[] = {
-    {"hostname", CONFIG_STRING, AT(config, hostname), .required = true, .help = "our name in greetings and Received fields"},
-    {"listeners", CONFIG_LIST, AT(config, listeners), .required = true, .table = &config_listener_table, .help = "where mail comes in"},
-    {"upstreams", CONFIG_MAP, AT(config, upstreams), .required = true, .table = &upstream_table, .help = "IMAP accounts, by name"},
+    {"hostname", CONFIG_STRING, AT(config, hostname), .required = true,
+     .help = "our name in greetings and Received fields"},
+    {"listeners", CONFIG_LIST, AT(config, listeners), .required = true, .table = &config_listener_table,
+     .help = "where mail comes in"},
+    {"upstreams", CONFIG_MAP, AT(config, upstreams), .required = true, .table = &upstream_table,
+     .help = "IMAP accounts, by name"},
     {"spool", CONFIG_OBJECT, .required = true, .table = &spool_table, .help = "the durable queue"},
-    {"rules", CONFIG_STRINGS, AT(config, rules), .help = "rule files; * and ? in the last part of a path match names, in order of name"},
+    {"rules", CONFIG_STRINGS, AT(config, rules),
+     .help = "rule files; * and ? in the last part of a path match names, in order of name"},
     {"dead_letters", CONFIG_OBJECT, .table = &dead_table,
      .help = "file a report, with the message attached, about each delivery that no retry can help"},
     {"default", CONFIG_OBJECT, .table = &default_table, .help = "what happens when no rule matches"},
     {"log", CONFIG_OBJECT, .table = &log_table, .help = "the log on standard error"},
-    {"admin", CONFIG_OBJECT, .table = &admin_table, .help = "the HTTP server for probes, metrics, commands and the page"},
+    {"admin", CONFIG_OBJECT, .table = &admin_table,
+     .help = "the HTTP server for probes, metrics, commands and the page"},
     {"shutdown_timeout", CONFIG_DURATION, AT(config, shutdown_timeout), .fallback = "25s", .least = 100,
      .help = "what is under way may finish within it after SIGTERM"},
     END,

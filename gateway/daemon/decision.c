@@ -118,13 +118,15 @@ static struct smtpd_decision answer_of(struct decision *decision, const struct m
     if (fault_is_set(fault)) {
         rule_stats_failed(decision->stats, fault->code);
         log_event(decision->log, LOG_LEVEL_ERROR, "rules_failed", LOG_STR("id", envelope->id),
-                  LOG_STR("error.code", fault->code), LOG_STR("rule", fault->where), LOG_STR("error.message", fault->text));
+                  LOG_STR("error.code", fault->code), LOG_STR("rule", fault->where),
+                  LOG_STR("error.message", fault->text));
         return (struct smtpd_decision){
             .code = 451, .enhanced = "4.3.0", .text = "The rules could not decide about this message; try again later"};
     }
     if (result->reply_code == 0 && needs_verified_tls(decision, envelope, result)) {
-        return (struct smtpd_decision){
-            .code = 550, .enhanced = "5.7.30", .text = "REQUIRETLS: the mailbox server is not reached over verified TLS"};
+        return (struct smtpd_decision){.code = 550,
+                                       .enhanced = "5.7.30",
+                                       .text = "REQUIRETLS: the mailbox server is not reached over verified TLS"};
     }
     return (struct smtpd_decision){
         .code = result->reply_code,
@@ -161,10 +163,12 @@ static void log_marks(const struct decision_job *job)
 {
     const char *id = job->message.envelope->id;
     if (job->result.limits_hit > 0) {
-        log_event(job->decision->log, LOG_LEVEL_WARNING, "pattern_limit", LOG_STR("id", id), LOG_INT("count", job->result.limits_hit));
+        log_event(job->decision->log, LOG_LEVEL_WARNING, "pattern_limit", LOG_STR("id", id),
+                  LOG_INT("count", job->result.limits_hit));
     }
     if (job->result.mime_limit != NULL) {
-        log_event(job->decision->log, LOG_LEVEL_WARNING, "not_decoded", LOG_STR("id", id), LOG_STR("limit", job->result.mime_limit));
+        log_event(job->decision->log, LOG_LEVEL_WARNING, "not_decoded", LOG_STR("id", id),
+                  LOG_STR("limit", job->result.mime_limit));
     }
 }
 
@@ -174,8 +178,8 @@ static void on_worked(void *ctx)
     struct smtpd_decision answer = answer_of(job->decision, job->message.envelope, &job->result, &job->fault);
     if (!fault_is_set(&job->fault)) {
         log_marks(job);
-        rule_stats_decided(job->decision->stats, job->message.envelope->client.listener, &job->result, job->message.now_ms,
-                           job->took_us);
+        rule_stats_decided(job->decision->stats, job->message.envelope->client.listener, &job->result,
+                           job->message.now_ms, job->took_us);
     }
     smtpd_decided_fn *done = job->done;
     void *done_ctx = job->done_ctx;
@@ -200,10 +204,8 @@ static void decide_message(void *ctx, const struct mail_envelope *envelope, stru
     job->decision = decision;
     job->rules = decision->rules;
     job->rules->holders++;
-    job->message = (struct filters_message){.envelope = envelope,
-                                            .header = header,
-                                            .size = spool_stage_size(stage),
-                                            .now_ms = net_wall(decision->loop)};
+    job->message = (struct filters_message){
+        .envelope = envelope, .header = header, .size = spool_stage_size(stage), .now_ms = net_wall(decision->loop)};
     job->arena = arena;
     job->done = done;
     job->done_ctx = done_ctx;

@@ -18,12 +18,12 @@ struct dispatch_job {
     struct mail_rope *rope;
     struct imapc_append append;
     uint64_t began_us; /* when the pool got the append */
-    bool answered; /* the pool has given the append back */
-    bool deferred; /* it waits in the spool for another attempt */
-    int settled_as; /* the kind of its struct spool_outcome */
+    bool answered;     /* the pool has given the append back */
+    bool deferred;     /* it waits in the spool for another attempt */
+    int settled_as;    /* the kind of its struct spool_outcome */
     struct imapc_outcome outcome;
     struct spool_outcome result; /* what becomes of the delivery */
-    bool reading; /* an answer to body_read() is due */
+    bool reading;                /* an answer to body_read() is due */
     imapc_body_fn *read_done;
     void *read_ctx;
     struct bytes memory; /* what the deferred answer gives */
@@ -118,9 +118,10 @@ static void log_filed(const struct dispatch_job *job)
               LOG_STR("folder", item->delivery.folder), LOG_STR("rule", item->delivery.rule),
               LOG_INT("size", mail_rope_size(job->rope)), LOG_INT("uidvalidity", job->outcome.uidvalidity),
               LOG_INT("uid", job->outcome.uid), LOG_INT("attempt", item->attempts + 1),
-              LOG_STR("note", job->outcome.found                ? "found: an earlier attempt had filed it"
-                              : job->outcome.possible_duplicate ? "possible_duplicate: an earlier attempt may have filed it too"
-                                                                : ""));
+              LOG_STR("note", job->outcome.found ? "found: an earlier attempt had filed it"
+                              : job->outcome.possible_duplicate
+                                  ? "possible_duplicate: an earlier attempt may have filed it too"
+                                  : ""));
 }
 
 /* Whether the delivery waits longer than its upstream's operator finds normal. */
@@ -186,7 +187,8 @@ static void on_settled(void *ctx, const struct fault *fault)
                   LOG_STR("error.code", fault->code), LOG_STR("error.message", fault->text));
     }
     if (upstream->dispatch->watcher != NULL) {
-        upstream->dispatch->watcher(upstream->dispatch->watcher_ctx, job->append.id, job->settled_as, &job->outcome.fault);
+        upstream->dispatch->watcher(upstream->dispatch->watcher_ctx, job->append.id, job->settled_as,
+                                    &job->outcome.fault);
     }
     if (job->deferred) {
         upstream->more = true; /* the next fetch tells when it is due */
@@ -217,7 +219,8 @@ static void finish(struct dispatch_job *job)
     note_outcome(job, &job->result);
     const struct dispatch *dispatch = upstream->dispatch;
     if (dispatch_report_wanted(dispatch->config, job->item, &job->result)) {
-        const struct dispatch_report_options options = {dispatch->loop, dispatch->spool, dispatch->log, dispatch->config};
+        const struct dispatch_report_options options = {dispatch->loop, dispatch->spool, dispatch->log,
+                                                        dispatch->config};
         dispatch_report_start(&options, job->item, &job->result, settle, job);
     } else {
         settle(job);
@@ -247,8 +250,8 @@ static void fail(struct dispatch_job *job, const char *code, const char *where, 
 static void submit(struct dispatch_job *job)
 {
     struct spool_item *item = job->item;
-    job->rope = mail_rope_of_delivery(item->arena, &item->envelope, &item->delivery, buf_bytes(&job->header),
-                                      item->body_size);
+    job->rope =
+        mail_rope_of_delivery(item->arena, &item->envelope, &item->delivery, buf_bytes(&job->header), item->body_size);
     if (job->rope == NULL) {
         fail(job, "memory", "trace fields", "the message's envelope does not fit in its memory limit");
         return;

@@ -11,7 +11,7 @@
 #include "base/units.h"
 #include "net/net_loop.h"
 
-#define PIECE 65536u
+#define PIECE    65536u
 #define HEAD_MAX (256u << 10)
 
 struct report {
@@ -27,7 +27,8 @@ struct report {
     void *ctx;
 };
 
-bool dispatch_report_wanted(const struct config *config, const struct spool_item *item, const struct spool_outcome *outcome)
+bool dispatch_report_wanted(const struct config *config, const struct spool_item *item,
+                            const struct spool_outcome *outcome)
 {
     const char *rule = item->delivery.rule == NULL ? "" : item->delivery.rule;
     return outcome->kind == SPOOL_DEAD && config->dead_upstream != NULL && strcmp(rule, DISPATCH_REPORT_RULE) != 0;
@@ -55,12 +56,13 @@ static void write_words(const struct report *report, struct buf *out)
     date_rfc5322(item->envelope.received_ms, received);
     buf_printf(out,
                "--%s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
-               "A message could not be filed, and trying again will not help. It is kept as a dead letter until you act.\r\n\r\n"
+               "A message could not be filed, and trying again will not help. It is kept as a dead letter until you "
+               "act.\r\n\r\n"
                "  delivery   %s\r\n  to         %s: %s\r\n  rule       %s\r\n  from       <%s>\r\n  received   %s\r\n"
                "  attempts   %u\r\n  reason     %s (%s, %s)\r\n\r\n",
                report->boundary, item->id, item->delivery.upstream, item->delivery.folder,
-               item->delivery.rule == NULL ? "" : item->delivery.rule, item->envelope.from, received, item->attempts + 1,
-               fault->text, fault->code, fault->where);
+               item->delivery.rule == NULL ? "" : item->delivery.rule, item->envelope.from, received,
+               item->attempts + 1, fault->text, fault->code, fault->where);
     buf_printf(out,
                "The whole story:  mailweir why %s\r\nTo try it again:  mailweir queue retry %s\r\n"
                "To give it up:    mailweir queue drop %s\r\n\r\n",
@@ -72,14 +74,17 @@ static void write_status(const struct report *report, struct buf *out)
     const struct spool_item *item = report->item;
     char received[DATE_LEN];
     date_rfc5322(item->envelope.received_ms, received);
-    buf_printf(out, "--%s\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; %s\r\nArrival-Date: %s\r\n",
+    buf_printf(out,
+               "--%s\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; %s\r\nArrival-Date: %s\r\n",
                report->boundary, report->options.config->hostname, received);
     for (size_t i = 0; i < item->delivery.recipient_count || i == 0; i++) {
-        buf_printf(out,
-                   "\r\nFinal-Recipient: rfc822; %s\r\nAction: failed\r\nStatus: 5.0.0\r\nDiagnostic-Code: x-imap; %s\r\n",
-                   item->delivery.recipient_count > 0 ? item->delivery.recipients[i] : "unknown", report->outcome.fault.text);
+        buf_printf(
+            out,
+            "\r\nFinal-Recipient: rfc822; %s\r\nAction: failed\r\nStatus: 5.0.0\r\nDiagnostic-Code: x-imap; %s\r\n",
+            item->delivery.recipient_count > 0 ? item->delivery.recipients[i] : "unknown", report->outcome.fault.text);
     }
-    buf_printf(out, "\r\n--%s\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\n", report->boundary);
+    buf_printf(out, "\r\n--%s\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\n",
+               report->boundary);
 }
 
 /* ---- the end ---- */

@@ -18,7 +18,8 @@ struct dispatch_report_options {
 };
 
 /* Whether this outcome of the item is to be reported. */
-bool dispatch_report_wanted(const struct config *config, const struct spool_item *item, const struct spool_outcome *outcome);
+bool dispatch_report_wanted(const struct config *config, const struct spool_item *item,
+                            const struct spool_outcome *outcome);
 /*
  * Writes a report (RFC 3462, RFC 3464) about the item into the spool. done comes once, when it is durable or could not be made (which is logged);
  * item and outcome must stay until then. A body that cannot be read is left out.

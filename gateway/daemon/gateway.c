@@ -13,9 +13,10 @@
 static int open_spool(struct gateway *gateway, struct fault *fault)
 {
     const struct config *config = gateway->config;
-    struct spool_options options = {
-        .path = config->spool_path, .minimum_free = config->spool_minimum_free, .history_ms = config->spool_history,
-        .history_messages = config->spool_history_messages};
+    struct spool_options options = {.path = config->spool_path,
+                                    .minimum_free = config->spool_minimum_free,
+                                    .history_ms = config->spool_history,
+                                    .history_messages = config->spool_history_messages};
     return spool_open(&gateway->spool, gateway->loop, &options, gateway_log(gateway, GATEWAY_AREA_SPOOL), fault);
 }
 
@@ -40,7 +41,8 @@ static int open_parts(struct gateway *gateway, struct fault *fault)
     if (open_spool(gateway, fault) < 0) {
         return -1;
     }
-    gateway->dispatch = dispatch_new(gateway->loop, gateway->spool, config, gateway_log(gateway, GATEWAY_AREA_DELIVERY), fault);
+    gateway->dispatch =
+        dispatch_new(gateway->loop, gateway->spool, config, gateway_log(gateway, GATEWAY_AREA_DELIVERY), fault);
     if (gateway->dispatch == NULL) {
         return -1;
     }
@@ -51,7 +53,8 @@ static int open_parts(struct gateway *gateway, struct fault *fault)
     dispatch_set_watcher(gateway->dispatch, acknowledge_outcome, gateway->acknowledge);
     struct smtpd_hooks hooks = decision_hooks(gateway->decision);
     acknowledge_hooks(gateway->acknowledge, &hooks);
-    gateway->smtpd = smtpd_new(gateway->loop, gateway->spool, config->hostname, &hooks, gateway_log(gateway, GATEWAY_AREA_SMTP));
+    gateway->smtpd =
+        smtpd_new(gateway->loop, gateway->spool, config->hostname, &hooks, gateway_log(gateway, GATEWAY_AREA_SMTP));
     return gateway_apply_listeners(gateway, config, fault);
 }
 
@@ -134,8 +137,9 @@ static void log_problems(struct gateway *gateway, const struct filters_problems 
     for (size_t i = 0; i < filters_problems_count(problems); i++) {
         const struct filters_problem *problem = filters_problems_at(problems, i);
         bool is_error = problem->severity == FILTERS_ERROR;
-        log_event(gateway->log, is_error ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, is_error ? "reload_failed" : "reload_warning",
-                  LOG_STR("file", problem->file), LOG_INT("line", problem->line), LOG_INT("column", problem->column),
+        log_event(gateway->log, is_error ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING,
+                  is_error ? "reload_failed" : "reload_warning", LOG_STR("file", problem->file),
+                  LOG_INT("line", problem->line), LOG_INT("column", problem->column),
                   LOG_STR("pointer", problem->pointer), LOG_STR("error.message", problem->text));
     }
 }

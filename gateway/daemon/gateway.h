@@ -44,7 +44,6 @@ struct gateway_counts {
 };
 void gateway_count(const struct gateway *gateway, struct gateway_counts *counts_r);
 
-
 /* ---- for the admin server ---- */
 
 /* Valid as long as the gateway. */
@@ -60,8 +59,8 @@ struct gateway_check {
 bool gateway_ready(const struct gateway *gateway, struct gateway_check checks_r[GATEWAY_CHECKS]);
 
 struct gateway_state {
-    int64_t started_ms;       /* wall clock */
-    int64_t loaded_ms;        /* of the last load that succeeded */
+    int64_t started_ms; /* wall clock */
+    int64_t loaded_ms;  /* of the last load that succeeded */
     bool last_load_good;
     uint64_t loads, loads_failed;
     size_t rules;

@@ -10,8 +10,8 @@
 #include "daemon/gateway_private.h"
 #include "net/net_file.h"
 
-#define WATCH_MS 2000
-#define WATCHED_MAX 20000
+#define WATCH_MS          2000
+#define WATCHED_MAX       20000
 #define SOURCES_ARENA_MAX ((size_t)64 << 20)
 
 static struct smtpd_limits limits_of(const struct config_listener *config)
@@ -61,7 +61,8 @@ static int load_users(const struct config_listener *config, struct smtpd_users *
     struct filters_problems *problems = filters_problems_new();
     *users_r = smtpd_users_load(config->users, problems);
     if (*users_r == NULL) {
-        const struct filters_problem *first = filters_problems_count(problems) > 0 ? filters_problems_at(problems, 0) : NULL;
+        const struct filters_problem *first =
+            filters_problems_count(problems) > 0 ? filters_problems_at(problems, 0) : NULL;
         fault_set(fault, FAULT_LOCAL, "users", config->users, "%s", first == NULL ? "cannot be read" : first->text);
     }
     filters_problems_free(&problems);
@@ -99,13 +100,15 @@ static int options_of(struct arena *arena, const struct config_listener *config,
         .limits = limits_of(config),
     };
     options->tls_mode = modes[config->tls.mode];
-    return config_listener_tls(config, &options->tls, fault) < 0 || load_users(config, &options->users, fault) < 0 ? -1 : 0;
+    return config_listener_tls(config, &options->tls, fault) < 0 || load_users(config, &options->users, fault) < 0 ? -1
+                                                                                                                   : 0;
 }
 
 static void log_listening(struct gateway *gateway, const struct config_listener *config)
 {
     log_event(gateway->log, LOG_LEVEL_INFO, "listening", LOG_STR("listener", config->name),
-              LOG_STR("server.address", config->address.host), LOG_INT("server.port", smtpd_port(gateway->smtpd, config->name)));
+              LOG_STR("server.address", config->address.host),
+              LOG_INT("server.port", smtpd_port(gateway->smtpd, config->name)));
 }
 
 int gateway_apply_listeners(struct gateway *gateway, const struct config *config, struct fault *fault)

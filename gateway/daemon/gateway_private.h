@@ -19,7 +19,7 @@ enum gateway_area {
 
 struct gateway {
     struct net_loop *loop;
-    struct log *log;                  /* of the area "gateway" */
+    struct log *log; /* of the area "gateway" */
     struct log logs[GATEWAY_AREAS];
     struct log_tap tap;
     struct config *config;
@@ -33,8 +33,8 @@ struct gateway {
     bool last_load_good;
     uint64_t loads, loads_failed;
     size_t rules;
-    struct net_timer *watch; /* over the files that listeners and rules were read from */
-    uint64_t stamp;          /* of those files, together */
+    struct net_timer *watch;       /* over the files that listeners and rules were read from */
+    uint64_t stamp;                /* of those files, together */
     struct arena *source_arena;    /* of: */
     struct config_strings sources; /* the files that the configuration and rules in force came from */
     void (*drained)(void *ctx);

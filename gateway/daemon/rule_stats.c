@@ -110,16 +110,23 @@ static const char *or_empty(const char *text)
     return text == NULL ? "" : text;
 }
 
-static void note_flows(struct rule_stats *stats, const char *listener, const struct filters_decision *decision, int64_t now_ms)
+static void note_flows(struct rule_stats *stats, const char *listener, const struct filters_decision *decision,
+                       int64_t now_ms)
 {
     for (size_t i = 0; i < decision->delivery_count; i++) {
         const struct mail_delivery *delivery = &decision->deliveries[i];
-        note_flow(stats, (const char *const[]){or_empty(listener), or_empty(delivery->rule), delivery->upstream, delivery->folder},
-                  now_ms);
+        note_flow(
+            stats,
+            (const char *const[]){or_empty(listener), or_empty(delivery->rule), delivery->upstream, delivery->folder},
+            now_ms);
     }
     if (decision->delivery_count == 0) {
-        const char *rule = decision->rule != NULL ? decision->rule : decision->rule_count > 0 ? decision->rules[0] : "default";
-        note_flow(stats, (const char *const[]){or_empty(listener), rule, "", rule_stats_action_name(action_of(decision))}, now_ms);
+        const char *rule = decision->rule != NULL     ? decision->rule
+                           : decision->rule_count > 0 ? decision->rules[0]
+                                                      : "default";
+        note_flow(stats,
+                  (const char *const[]){or_empty(listener), rule, "", rule_stats_action_name(action_of(decision))},
+                  now_ms);
     }
 }
 

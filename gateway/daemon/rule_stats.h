@@ -11,7 +11,13 @@
 
 #define RULE_STATS_MAX 20000 /* names; what comes later is not counted by rule */
 
-enum rule_stats_action { RULE_STATS_FILED, RULE_STATS_DISCARDED, RULE_STATS_REJECTED, RULE_STATS_DEFERRED, RULE_STATS_ACTIONS };
+enum rule_stats_action {
+    RULE_STATS_FILED,
+    RULE_STATS_DISCARDED,
+    RULE_STATS_REJECTED,
+    RULE_STATS_DEFERRED,
+    RULE_STATS_ACTIONS
+};
 
 #define RULE_STATS_FLOWS_MAX 1000 /* ways through the gateway; what comes later is counted, but not by way */
 
@@ -27,7 +33,7 @@ struct rule_stats_flow {
 };
 
 struct rule_stats_rule {
-    uint64_t hits; /* messages it acted on */
+    uint64_t hits;   /* messages it acted on */
     int64_t last_ms; /* wall clock of the last; 0: never */
 };
 

@@ -9,7 +9,9 @@
 static bool non_synchronising(const struct imapc_engine *engine, uint64_t size)
 {
     uint32_t has = engine->capabilities.has;
-    uint64_t most = has & IMAP_CAP_LITERAL_PLUS ? UINT64_MAX : has & IMAP_CAP_LITERAL_MINUS ? IMAPC_LITERAL_MINUS_MAX : 0;
+    uint64_t most = has & IMAP_CAP_LITERAL_PLUS    ? UINT64_MAX
+                    : has & IMAP_CAP_LITERAL_MINUS ? IMAPC_LITERAL_MINUS_MAX
+                                                   : 0;
     return size <= most && size <= engine->options.literal_max && most > 0;
 }
 
@@ -65,7 +67,8 @@ void imapc_engine_append(struct imapc_engine *engine, uint64_t now, const char *
     append->created = false;
     buf_clear(&engine->folder);
     if (imap_name_map(&engine->folder, bytes_of(folder), &engine->namespaces) < 0) {
-        imapc_give_up(engine, "folder-name", "the folder's name is empty, too long, no UTF-8, or holds control characters");
+        imapc_give_up(engine, "folder-name",
+                      "the folder's name is empty, too long, no UTF-8, or holds control characters");
         return;
     }
     if (is_too_big(engine)) {

@@ -86,12 +86,18 @@ static void write_initial(const struct imapc_engine *engine, struct buf *out)
         buf_append_text(out, user);
         break;
     case IMAPC_AUTH_XOAUTH2:
-        buf_printf(out, "user=%s\x01" "auth=Bearer %s\x01\x01", user, secret);
+        buf_printf(out,
+                   "user=%s\x01"
+                   "auth=Bearer %s\x01\x01",
+                   user, secret);
         break;
     case IMAPC_AUTH_OAUTHBEARER:
         buf_append_text(out, "n,a=");
         append_gs2_name(out, user);
-        buf_printf(out, ",\x01" "auth=Bearer %s\x01\x01", secret);
+        buf_printf(out,
+                   ",\x01"
+                   "auth=Bearer %s\x01\x01",
+                   secret);
         break;
     default:
         break;
@@ -146,10 +152,12 @@ void imapc_login_enter(struct imapc_engine *engine)
 {
     engine->mechanism = choose(engine);
     if (!engine->tls_active && !engine->options.allow_clear) {
-        imapc_fail(engine, FAULT_LOCAL, "clear-text", "the connection has no TLS and the upstream is not on loopback: no password goes out");
+        imapc_fail(engine, FAULT_LOCAL, "clear-text",
+                   "the connection has no TLS and the upstream is not on loopback: no password goes out");
     } else if (!is_offered(engine)) {
         imapc_fail(engine, FAULT_PERM, "authentication", "the server does not offer %s",
-                   engine->mechanism == IMAPC_AUTH_LOGIN ? "AUTH=PLAIN, nor LOGIN" : mechanisms[engine->mechanism].name);
+                   engine->mechanism == IMAPC_AUTH_LOGIN ? "AUTH=PLAIN, nor LOGIN"
+                                                         : mechanisms[engine->mechanism].name);
     } else if (engine->mechanism == IMAPC_AUTH_LOGIN) {
         login(engine);
     } else {
@@ -208,8 +216,8 @@ static void on_refused(struct imapc_engine *engine, const struct imap_reply *rep
     engine->retry_after_ms = refusal.retry_after_ms;
     engine->crowded = refusal.crowded;
     imapc_fail(engine, temporary && !(general && !is_bearer(engine->mechanism)) ? FAULT_TEMP : FAULT_PERM,
-               general ? "authentication" : refusal.code, "login of \"%s\" refused: %.*s%s%.*s", engine->options.username,
-               (int)reply->text.len, (const char *)reply->text.ptr, why.len > 0 ? " " : "",
+               general ? "authentication" : refusal.code, "login of \"%s\" refused: %.*s%s%.*s",
+               engine->options.username, (int)reply->text.len, (const char *)reply->text.ptr, why.len > 0 ? " " : "",
                is_bearer(engine->mechanism) ? (int)why.len : 0, (const char *)why.ptr);
 }
 

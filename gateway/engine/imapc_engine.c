@@ -105,7 +105,8 @@ void imapc_send(struct imapc_engine *engine)
     struct imap_command *command = &engine->command;
     bool waits = engine->command_waits < command->wait_count;
     size_t end = waits ? command->waits[engine->command_waits] : command->text.len;
-    buf_append_bytes(&engine->output, bytes_slice(buf_bytes(&command->text), engine->command_sent, end - engine->command_sent));
+    buf_append_bytes(&engine->output,
+                     bytes_slice(buf_bytes(&command->text), engine->command_sent, end - engine->command_sent));
     engine->command_sent = end;
     engine->plus_due = waits;
     move_deadline(engine);
@@ -136,8 +137,8 @@ void imapc_note_refusal(struct imapc_engine *engine, const struct imap_reply *re
     struct imapc_refusal refusal = imapc_refusal_of(reply);
     engine->result.account = refusal.account;
     engine->result.retry_after_ms = refusal.retry_after_ms;
-    fault_set(&engine->result.fault, refusal.class, refusal.code, phases[engine->phase].name, "%.*s", (int)reply->text.len,
-              (const char *)reply->text.ptr);
+    fault_set(&engine->result.fault, refusal.class, refusal.code, phases[engine->phase].name, "%.*s",
+              (int)reply->text.len, (const char *)reply->text.ptr);
 }
 
 static void end_connection(struct imapc_engine *engine)
@@ -147,8 +148,10 @@ static void end_connection(struct imapc_engine *engine)
         if (!append->answered) {
             const struct fault *fault = &engine->fault;
             bool uncertain = append->messages != NULL && append->literal_sent;
-            engine->result = (struct imapc_result){.retry_after_ms = engine->retry_after_ms, .account = engine->account};
-            fault_set(&engine->result.fault, uncertain ? FAULT_UNCERTAIN : fault->class, fault->code, fault->where, "%s", fault->text);
+            engine->result =
+                (struct imapc_result){.retry_after_ms = engine->retry_after_ms, .account = engine->account};
+            fault_set(&engine->result.fault, uncertain ? FAULT_UNCERTAIN : fault->class, fault->code, fault->where,
+                      "%s", fault->text);
         }
         imapc_over(engine);
     }
@@ -177,7 +180,8 @@ void imapc_refused(struct imapc_engine *engine, const struct imap_reply *reply)
     engine->retry_after_ms = refusal.retry_after_ms;
     engine->crowded = refusal.crowded;
     engine->account = refusal.account;
-    imapc_fail(engine, refusal.class, refusal.code, "the server said: %.*s", (int)reply->text.len, (const char *)reply->text.ptr);
+    imapc_fail(engine, refusal.class, refusal.code, "the server said: %.*s", (int)reply->text.len,
+               (const char *)reply->text.ptr);
 }
 
 void imapc_engine_lost(struct imapc_engine *engine, const struct fault *fault)
@@ -246,7 +250,8 @@ static void on_tagged(struct imapc_engine *engine, const struct imap_reply *repl
 static void on_reply(struct imapc_engine *engine, const struct imap_reply *reply)
 {
     if (++engine->replies > IMAPC_REPLIES_MAX) {
-        imapc_fail(engine, FAULT_TEMP, "protocol", "the server sent more than %d responses to one command", IMAPC_REPLIES_MAX);
+        imapc_fail(engine, FAULT_TEMP, "protocol", "the server sent more than %d responses to one command",
+                   IMAPC_REPLIES_MAX);
         return;
     }
     switch (reply->kind) {
@@ -276,14 +281,16 @@ static void take_input(struct imapc_engine *engine, struct bytes input, size_t *
         *used_r += used;
         engine->reply_octets += used;
         if (result < 0 || engine->reply_octets > IMAPC_REPLY_OCTETS_MAX) {
-            imapc_fail(engine, FAULT_TEMP, "protocol", "the server sent what is no IMAP, or more of it than is reasonable");
+            imapc_fail(engine, FAULT_TEMP, "protocol",
+                       "the server sent what is no IMAP, or more of it than is reasonable");
         } else if (result == 1) {
             on_reply(engine, &reply);
         }
     }
     if (engine->tls_due && *used_r < input.len) {
         engine->tls_due = false;
-        imapc_fail(engine, FAULT_TEMP, "starttls", "the server sent data behind its answer to STARTTLS, in front of the handshake");
+        imapc_fail(engine, FAULT_TEMP, "starttls",
+                   "the server sent data behind its answer to STARTTLS, in front of the handshake");
     }
 }
 

@@ -35,9 +35,10 @@ enum imapc_mechanism {
 };
 
 struct imapc_engine_options {
-    bool tls;         /* the stream is under TLS from the first octet */
-    bool starttls;    /* STARTTLS must succeed before anything else */
-    bool allow_clear; /* without TLS, credentials and mail may go out all the same (loopback, or the operator says so) */
+    bool tls;      /* the stream is under TLS from the first octet */
+    bool starttls; /* STARTTLS must succeed before anything else */
+    bool
+        allow_clear; /* without TLS, credentials and mail may go out all the same (loopback, or the operator says so) */
     enum imapc_mechanism mechanism;
     const char *username;
     const char *password; /* or the OAuth2 access token */
@@ -45,10 +46,11 @@ struct imapc_engine_options {
     uint8_t random[8]; /* of the tags */
     uint64_t greeting_timeout_ms;
     uint64_t command_timeout_ms; /* without any octet moved */
-    uint64_t literal_max;        /* larger messages wait for the server's "+" even where it has LITERAL+; so a refusal comes first */
-    uint64_t message_max;        /* larger messages are not sent at all; 0: what the server announces counts */
-    bool subscribe;              /* SUBSCRIBE to folders that are created */
-    bool keywords;               /* send keywords, not only system flags */
+    uint64_t
+        literal_max; /* larger messages wait for the server's "+" even where it has LITERAL+; so a refusal comes first */
+    uint64_t message_max; /* larger messages are not sent at all; 0: what the server announces counts */
+    bool subscribe;       /* SUBSCRIBE to folders that are created */
+    bool keywords;        /* send keywords, not only system flags */
 };
 
 /* One message of an append; it and what it points at stay valid until the result. */
@@ -67,11 +69,11 @@ struct imapc_wanted {
 };
 
 struct imapc_result {
-    struct fault fault;        /* NONE: done. UNCERTAIN: octets of a literal went out, no tagged answer came */
-    uint32_t uidvalidity;      /* of the folder, when the server said it; else 0 */
-    uint64_t retry_after_ms;   /* the pause the server asks for */
-    bool account;              /* the fault is of the account, not of these messages */
-    bool partial;              /* of a search: what was not found may be there all the same */
+    struct fault fault;      /* NONE: done. UNCERTAIN: octets of a literal went out, no tagged answer came */
+    uint32_t uidvalidity;    /* of the folder, when the server said it; else 0 */
+    uint64_t retry_after_ms; /* the pause the server asks for */
+    bool account;            /* the fault is of the account, not of these messages */
+    bool partial;            /* of a search: what was not found may be there all the same */
 };
 
 enum imapc_want {

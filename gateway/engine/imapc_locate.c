@@ -92,7 +92,8 @@ void imapc_fetch_enter(struct imapc_engine *engine)
     struct imap_command *command = imapc_begin(engine, "FETCH");
     locate->first = locate->end > locate->window ? locate->end - locate->window + 1 : 1;
     locate->any_recent = false;
-    buf_printf(&command->text, " %u:%u (UID INTERNALDATE BODY.PEEK[HEADER.FIELDS (" MAIL_ID_FIELD ")])", locate->first, locate->end);
+    buf_printf(&command->text, " %u:%u (UID INTERNALDATE BODY.PEEK[HEADER.FIELDS (" MAIL_ID_FIELD ")])", locate->first,
+               locate->end);
     imap_command_end(command);
     imapc_send(engine);
 }

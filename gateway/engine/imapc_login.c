@@ -38,7 +38,8 @@ void imapc_greeting_reply(struct imapc_engine *engine, const struct imap_reply *
 {
     bool preauth = reply->status == IMAP_STATUS_PREAUTH;
     if (preauth && engine->options.starttls) {
-        imapc_fail(engine, FAULT_TEMP, "starttls", "the server greets with PREAUTH, behind which TLS cannot be negotiated any more");
+        imapc_fail(engine, FAULT_TEMP, "starttls",
+                   "the server greets with PREAUTH, behind which TLS cannot be negotiated any more");
     } else if (preauth && !engine->tls_active && !engine->options.allow_clear) {
         imapc_fail(engine, FAULT_LOCAL, "clear-text", "the connection has no TLS and the upstream is not on loopback");
     } else if (preauth || reply->status == IMAP_STATUS_OK) {
@@ -72,7 +73,8 @@ void imapc_capability_reply(struct imapc_engine *engine, const struct imap_reply
 void imapc_starttls_enter(struct imapc_engine *engine)
 {
     if (!can(engine, IMAP_CAP_STARTTLS)) {
-        imapc_fail(engine, FAULT_TEMP, "starttls", "the server does not offer STARTTLS, which the upstream's tls mode demands");
+        imapc_fail(engine, FAULT_TEMP, "starttls",
+                   "the server does not offer STARTTLS, which the upstream's tls mode demands");
         return;
     }
     imap_command_end(imapc_begin(engine, "STARTTLS"));
@@ -122,12 +124,14 @@ void imapc_namespace_reply(struct imapc_engine *engine, const struct imap_reply 
     imapc_enter(engine, IMAPC_PHASE_READY);
 }
 
-static void add_namespace(struct imapc_engine *engine, const struct imap_token *prefix, const struct imap_token *delimiter)
+static void add_namespace(struct imapc_engine *engine, const struct imap_token *prefix,
+                          const struct imap_token *delimiter)
 {
     struct imap_namespaces *spaces = &engine->namespaces;
     struct buf text;
     buf_init(&text, sizeof spaces->items[0].prefix - 1);
-    if (spaces->count < IMAP_NAMESPACES_MAX && imap_token_copy(prefix, &text) == 0 && !bytes_has_control(buf_bytes(&text))) {
+    if (spaces->count < IMAP_NAMESPACES_MAX && imap_token_copy(prefix, &text) == 0 &&
+        !bytes_has_control(buf_bytes(&text))) {
         struct imap_namespace *space = &spaces->items[spaces->count++];
         *space = (struct imap_namespace){0};
         struct bytes octets = buf_bytes(&text);

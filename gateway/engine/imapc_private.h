@@ -42,14 +42,14 @@ enum imapc_phase {
 struct imapc_appending {
     struct imapc_message *messages; /* NULL: none */
     size_t count;
-    size_t current;     /* the message whose octets are due */
-    uint64_t sent;      /* of its octets */
-    bool asked;         /* BODY was handed out and not answered */
-    bool literal_open;  /* the literal of the current message is announced; its octets may go once the command is out */
-    bool literal_sent;  /* octets of a literal went out */
-    bool created;       /* CREATE was tried for it */
-    bool answered;      /* a refusal came while octets were still due */
-    bool create_due;    /* it was one that asks for CREATE */
+    size_t current;    /* the message whose octets are due */
+    uint64_t sent;     /* of its octets */
+    bool asked;        /* BODY was handed out and not answered */
+    bool literal_open; /* the literal of the current message is announced; its octets may go once the command is out */
+    bool literal_sent; /* octets of a literal went out */
+    bool created;      /* CREATE was tried for it */
+    bool answered;     /* a refusal came while octets were still due */
+    bool create_due;   /* it was one that asks for CREATE */
 };
 
 /* Challenges of one login, before the server is taken for broken. */
@@ -59,7 +59,7 @@ struct imapc_appending {
 
 /* The first window of a search, in messages from the end of the folder; each further one is four times as large. */
 #define IMAPC_WINDOW_FIRST 200
-#define IMAPC_WINDOW_MAX 20000
+#define IMAPC_WINDOW_MAX   20000
 /* A search that has seen this many messages ends; what it has not found is in doubt. */
 #define IMAPC_SEARCH_MAX 200000
 /* Clocks differ by less, and servers round dates. */
@@ -72,11 +72,11 @@ struct imapc_locating {
     size_t missing;
     int64_t since_ms;
     uint32_t uidvalidity;
-    uint32_t first;   /* of the window, as a sequence number */
-    uint32_t end;     /* the last one of it; before the first window: messages in the folder */
+    uint32_t first; /* of the window, as a sequence number */
+    uint32_t end;   /* the last one of it; before the first window: messages in the folder */
     uint32_t window;
     uint32_t seen;
-    bool any_recent;  /* some message of the window is not older than since_ms */
+    bool any_recent; /* some message of the window is not older than since_ms */
 };
 
 struct imapc_engine {
@@ -117,7 +117,7 @@ struct imapc_engine {
 
     uint64_t now;
     uint64_t deadline;
-    unsigned replies;      /* since the command began */
+    unsigned replies; /* since the command began */
     uint64_t reply_octets;
 };
 

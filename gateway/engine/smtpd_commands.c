@@ -126,7 +126,7 @@ static enum smtpd_reply judge_stage(const struct smtpd_engine *engine, const str
 static enum smtpd_reply judge_offer(const struct smtpd_engine *engine, const struct row *row)
 {
     return row->verb == SMTP_VERB_AUTH && engine->options.mechanisms != 0 ? SMTPD_REPLY_AUTH_NEEDS_TLS
-                                                                         : SMTPD_REPLY_NOT_OFFERED;
+                                                                          : SMTPD_REPLY_NOT_OFFERED;
 }
 
 /* What is wrong with the command here and now; SMTPD_REPLY_OK when nothing is. */

@@ -22,7 +22,7 @@
 #define TLS_HANDSHAKE 0x16
 /* What must come of a message within data_timeout_ms for the deadline to move: octets one by one are no progress. */
 #define PROGRESS_MIN 1024
-#define NEVER UINT64_MAX
+#define NEVER        UINT64_MAX
 
 void smtpd_limits_default(struct smtpd_limits *limits)
 {
@@ -448,7 +448,8 @@ void smtpd_engine_answer(struct smtpd_engine *engine, uint64_t now, const struct
     }
 }
 
-void smtpd_engine_answer_client(struct smtpd_engine *engine, uint64_t now, bool trusted, const struct smtpd_answer *refusal)
+void smtpd_engine_answer_client(struct smtpd_engine *engine, uint64_t now, bool trusted,
+                                const struct smtpd_answer *refusal)
 {
     EXPECT(engine->awaiting == SMTPD_WANT_CLIENT);
     engine->awaiting = SMTPD_WANT_INPUT;

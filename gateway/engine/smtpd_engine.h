@@ -22,25 +22,26 @@
 struct smtpd_engine;
 
 struct smtpd_limits {
-    uint64_t max_message_size;          /* octets; announced by SIZE */
-    unsigned max_recipients;            /* per transaction */
+    uint64_t max_message_size; /* octets; announced by SIZE */
+    unsigned max_recipients;   /* per transaction */
     unsigned max_recipients_per_session;
-    unsigned max_recipients_per_minute; /* from one network; 0: no limit. This and the other counts over sessions are the owner's */
-    unsigned max_messages_per_minute;   /* from one network; 0: no limit */
-    unsigned max_sessions;              /* of this listener; above: 421 */
-    unsigned max_sessions_per_network;  /* of this listener, from one address (IPv6: one /64); above: 421 */
-    unsigned max_sessions_per_user;     /* of this listener */
-    unsigned max_errors;                /* replies 4xx/5xx to commands, since the last accepted message, before 421 */
-    unsigned max_unknown_commands;      /* per session, before 421 */
-    unsigned max_auth_failures;         /* per session, before 421 */
+    unsigned
+        max_recipients_per_minute; /* from one network; 0: no limit. This and the other counts over sessions are the owner's */
+    unsigned max_messages_per_minute;  /* from one network; 0: no limit */
+    unsigned max_sessions;             /* of this listener; above: 421 */
+    unsigned max_sessions_per_network; /* of this listener, from one address (IPv6: one /64); above: 421 */
+    unsigned max_sessions_per_user;    /* of this listener */
+    unsigned max_errors;               /* replies 4xx/5xx to commands, since the last accepted message, before 421 */
+    unsigned max_unknown_commands;     /* per session, before 421 */
+    unsigned max_auth_failures;        /* per session, before 421 */
     unsigned max_auth_failures_per_network; /* within 15 minutes, before it is refused without a look; 0: no limit */
-    unsigned max_transactions;          /* per session */
-    unsigned max_received;              /* Received fields in a message; above: 554, it loops */
-    uint64_t command_timeout_ms;        /* waiting for a command, or for a TLS handshake */
-    uint64_t data_timeout_ms;           /* waiting for the next octets of a message */
-    uint64_t session_timeout_ms;        /* the whole session */
-    uint64_t greeting_delay_ms;         /* who is not trusted waits so long for the greeting, and must be silent */
-    uint64_t duplicate_window_ms; /* spool_stage_once(); 0: off */
+    unsigned max_transactions;              /* per session */
+    unsigned max_received;                  /* Received fields in a message; above: 554, it loops */
+    uint64_t command_timeout_ms;            /* waiting for a command, or for a TLS handshake */
+    uint64_t data_timeout_ms;               /* waiting for the next octets of a message */
+    uint64_t session_timeout_ms;            /* the whole session */
+    uint64_t greeting_delay_ms;             /* who is not trusted waits so long for the greeting, and must be silent */
+    uint64_t duplicate_window_ms;           /* spool_stage_once(); 0: off */
 };
 /* The defaults of the configuration. */
 void smtpd_limits_default(struct smtpd_limits *limits);
@@ -78,13 +79,13 @@ struct smtpd_engine_options {
     bool auth_in_clear;          /* offer them without TLS, too */
     struct smtpd_answer refusal; /* code not 0: say this instead of the greeting, and close */
     struct smtpd_limits limits;
-    struct smtpd_tally *tally;   /* counted into; NULL: nowhere */
+    struct smtpd_tally *tally; /* counted into; NULL: nowhere */
 };
 
 enum smtpd_want {
-    SMTPD_WANT_INPUT,     /* nothing can be done before there is more input, an answer, room in the output, or the deadline */
-    SMTPD_WANT_TLS,       /* send the output, drop what is unread, negotiate TLS, then smtpd_engine_tls_ready() */
-    SMTPD_WANT_CLIENT,    /* question: XCLIENT names another client, request->address; answer by smtpd_engine_answer_client() */
+    SMTPD_WANT_INPUT, /* nothing can be done before there is more input, an answer, room in the output, or the deadline */
+    SMTPD_WANT_TLS,   /* send the output, drop what is unread, negotiate TLS, then smtpd_engine_tls_ready() */
+    SMTPD_WANT_CLIENT, /* question: XCLIENT names another client, request->address; answer by smtpd_engine_answer_client() */
     SMTPD_WANT_AUTH,      /* question: a step of authentication; answer by smtpd_engine_answer_auth() */
     SMTPD_WANT_AUTH_END,  /* the authentication was broken off; forget it */
     SMTPD_WANT_MAIL,      /* question: may a message of request->size octets begin? */
@@ -96,15 +97,16 @@ enum smtpd_want {
 };
 
 struct smtpd_request {
-    struct bytes data;                    /* STORE; AUTH: the client's octets, decoded */
-    uint64_t size;                        /* MAIL: as declared, 0 when it was not; MESSAGE: octets stored */
-    const struct mail_envelope *envelope; /* MAIL, RECIPIENT, MESSAGE, RESET; id and received_ms are the owner's to fill in a copy */
-    struct bytes header;                  /* MESSAGE: the header section with its empty line */
-    struct smtpd_answer refusal;          /* RESET: the last refusal in a transaction that brought no message; else code 0 */
-    enum smtpd_mechanism mechanism;       /* AUTH */
-    bool is_first;                        /* AUTH: the first step; has_data tells whether there was an initial response */
+    struct bytes data; /* STORE; AUTH: the client's octets, decoded */
+    uint64_t size;     /* MAIL: as declared, 0 when it was not; MESSAGE: octets stored */
+    const struct mail_envelope
+        *envelope;       /* MAIL, RECIPIENT, MESSAGE, RESET; id and received_ms are the owner's to fill in a copy */
+    struct bytes header; /* MESSAGE: the header section with its empty line */
+    struct smtpd_answer refusal;    /* RESET: the last refusal in a transaction that brought no message; else code 0 */
+    enum smtpd_mechanism mechanism; /* AUTH */
+    bool is_first;                  /* AUTH: the first step; has_data tells whether there was an initial response */
     bool has_data;
-    const char *address;                  /* CLIENT */
+    const char *address; /* CLIENT */
 };
 
 /* What a step of authentication gave. */
@@ -131,7 +133,8 @@ enum smtpd_want smtpd_engine_step(struct smtpd_engine *engine, uint64_t now, str
 void smtpd_engine_answer(struct smtpd_engine *engine, uint64_t now, const struct smtpd_answer *answer);
 void smtpd_engine_answer_auth(struct smtpd_engine *engine, uint64_t now, const struct smtpd_auth_answer *answer);
 /* The answer to CLIENT: from here on, address is the client; refusal as in the options. */
-void smtpd_engine_answer_client(struct smtpd_engine *engine, uint64_t now, bool trusted, const struct smtpd_answer *refusal);
+void smtpd_engine_answer_client(struct smtpd_engine *engine, uint64_t now, bool trusted,
+                                const struct smtpd_answer *refusal);
 /* The message cannot be stored any more: what is left of it is swallowed, and its end gets this reply. */
 void smtpd_engine_store_failed(struct smtpd_engine *engine, const struct smtpd_answer *answer);
 /* While held, no input is taken and no deadline runs: the disk is behind, not the client. */

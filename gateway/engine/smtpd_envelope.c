@@ -67,7 +67,9 @@ static const char *protocol_name(struct smtpd_engine *engine, bool utf8)
         return "SMTP";
     }
     return expect_memory(arena_printf(engine->transaction.arena, "%s%s%s%s", utf8 ? "UTF8" : "",
-                                      engine->options.lmtp ? "LMTP" : utf8 ? "SMTP" : "ESMTP",
+                                      engine->options.lmtp ? "LMTP"
+                                      : utf8               ? "SMTP"
+                                                           : "ESMTP",
                                       engine->tls_version[0] != '\0' ? "S" : "", engine->user[0] != '\0' ? "A" : ""));
 }
 
@@ -177,9 +179,8 @@ static bool grow_recipients(struct smtpd_transaction *transaction)
 static bool add_recipient(struct smtpd_engine *engine, struct bytes address, const struct smtp_params *params)
 {
     struct smtpd_transaction *transaction = &engine->transaction;
-    struct mail_recipient recipient = {.address = keep(engine, address),
-                                       .notify = keep(engine, params->notify),
-                                       .orcpt = keep(engine, params->orcpt)};
+    struct mail_recipient recipient = {
+        .address = keep(engine, address), .notify = keep(engine, params->notify), .orcpt = keep(engine, params->orcpt)};
     if (recipient.address == NULL || !grow_recipients(transaction)) {
         return false;
     }

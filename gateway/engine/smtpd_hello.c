@@ -226,7 +226,7 @@ static const struct {
     const char *name;
     bool (*set)(struct xclient *client, struct bytes value);
 } attributes[] = {
-    {"ADDR", set_address}, {"PORT", set_port},    {"LOGIN", set_login},      {"HELO", set_nothing},
+    {"ADDR", set_address},  {"PORT", set_port},    {"LOGIN", set_login},      {"HELO", set_nothing},
     {"PROTO", set_nothing}, {"NAME", set_nothing}, {"DESTADDR", set_nothing}, {"DESTPORT", set_nothing},
 };
 

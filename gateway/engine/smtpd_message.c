@@ -260,7 +260,8 @@ void smtpd_refuse_chunk(struct smtpd_engine *engine, uint64_t now, struct bytes 
     struct bytes rest = argument;
     struct bytes number = bytes_cut(&rest, ' ');
     struct smtpd_chunk chunk = {.ignored = true, .refusal = refusal};
-    bool means_number = number.len > 0 && (octet_is_digit(number.ptr[0]) || number.ptr[0] == '-' || number.ptr[0] == '+');
+    bool means_number =
+        number.len > 0 && (octet_is_digit(number.ptr[0]) || number.ptr[0] == '-' || number.ptr[0] == '+');
     if (bytes_to_u64(number, &chunk.size)) {
         chunk.left = chunk.size;
         begin_chunk(engine, now, &chunk);

@@ -42,8 +42,8 @@ enum smtpd_stage {
 struct smtpd_transaction {
     struct arena *arena; /* of all strings of the envelope; NULL outside of a transaction */
     struct mail_envelope envelope;
-    size_t to_room;              /* recipients that envelope.to has room for */
-    uint64_t size;               /* octets of the message so far */
+    size_t to_room; /* recipients that envelope.to has room for */
+    uint64_t size;  /* octets of the message so far */
     struct buf header;
     bool header_done;
     bool rcpt_refused;           /* a recipient was refused */
@@ -58,7 +58,7 @@ struct smtpd_chunk {
     uint64_t left;
     uint64_t size;
     bool last;
-    bool ignored;            /* swallowed only */
+    bool ignored;             /* swallowed only */
     enum smtpd_reply refusal; /* ignored: said at its end */
 };
 

@@ -66,7 +66,8 @@ static void ask(struct smtpd_engine *engine, struct bytes text, bool is_first)
 static enum smtpd_mechanism find_mechanism(const struct smtpd_engine *engine, struct bytes name)
 {
     for (size_t i = 0; i < MECHANISM_COUNT; i++) {
-        if (bytes_is_nocase(name, mechanisms[i].name) && (mechanisms[i].mechanism & smtpd_mechanisms_now(engine)) != 0) {
+        if (bytes_is_nocase(name, mechanisms[i].name) &&
+            (mechanisms[i].mechanism & smtpd_mechanisms_now(engine)) != 0) {
             return mechanisms[i].mechanism;
         }
     }

@@ -8,18 +8,19 @@
 #include "base/expect.h"
 #include "imapc/imapc_private.h"
 
-#define INPUT_MAX ((size_t)64 << 10)
+#define INPUT_MAX  ((size_t)64 << 10)
 #define OUTPUT_MAX ((size_t)256 << 10)
 #define OUTPUT_LOW ((size_t)64 << 10)
-#define LINGER_MS 2000
-#define SASL_MAX ((size_t)16 << 10)
+#define LINGER_MS  2000
+#define SASL_MAX   ((size_t)16 << 10)
 
 static void on_stream(void *ctx, enum net_stream_event event);
 static void on_timer(void *ctx);
 
 struct imapc_connection *imapc_connection_new(struct imapc_pool *pool)
 {
-    static const struct net_stream_limits limits = {.input_max = INPUT_MAX, .output_max = OUTPUT_MAX, .output_low = OUTPUT_LOW};
+    static const struct net_stream_limits limits = {
+        .input_max = INPUT_MAX, .output_max = OUTPUT_MAX, .output_low = OUTPUT_LOW};
     const struct imapc_account *account = &pool->account;
     struct imapc_connection *connection = expect_calloc(1, sizeof *connection);
     struct imapc_engine_options options = {
@@ -145,7 +146,8 @@ static bool start_tls(struct imapc_connection *connection)
     if (net_stream_start_tls(connection->stream, connection->pool->account.tls) == 0) {
         return false;
     }
-    fault_set(&fault, FAULT_TEMP, "starttls", "starttls", "the server sent data in clear behind its answer to STARTTLS");
+    fault_set(&fault, FAULT_TEMP, "starttls", "starttls",
+              "the server sent data in clear behind its answer to STARTTLS");
     imapc_engine_lost(connection->engine, &fault);
     return true;
 }
@@ -162,7 +164,8 @@ static void answer_challenge(struct imapc_connection *connection, const struct i
     if (connection->scram != NULL) {
         imapc_scram_step(connection->scram, request->challenge, &response, &fault);
     }
-    imapc_engine_sasl(connection->engine, net_now(connection->pool->loop), buf_bytes(&response), fault_is_set(&fault) ? &fault : NULL);
+    imapc_engine_sasl(connection->engine, net_now(connection->pool->loop), buf_bytes(&response),
+                      fault_is_set(&fault) ? &fault : NULL);
     buf_wipe(&response);
 }
 

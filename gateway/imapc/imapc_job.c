@@ -56,8 +56,10 @@ static void add(struct imapc_pool *pool, struct imapc_job *job, struct imapc_app
         job->wanted[job->count].id = append->id;
     } else {
         job->folder->waiting_count--;
-        job->messages[job->count] = (struct imapc_message){
-            .flags = append->flags, .flag_count = append->flag_count, .date_ms = append->date_ms, .size = append->body.size};
+        job->messages[job->count] = (struct imapc_message){.flags = append->flags,
+                                                           .flag_count = append->flag_count,
+                                                           .date_ms = append->date_ms,
+                                                           .size = append->body.size};
     }
     job->appends[job->count++] = append;
 }
@@ -98,7 +100,8 @@ struct imapc_job *imapc_job_take(struct imapc_pool *pool, bool can_batch)
 {
     bool spent = imapc_pool_is_spent(pool);
     can_batch = can_batch && pool->account.settings[IMAPC_BATCH] > 1;
-    LIST_EACH (link, &pool->ring) {
+    LIST_EACH(link, &pool->ring)
+    {
         struct imapc_folder *folder = LIST_ITEM(link, struct imapc_folder, link);
         struct imapc_job *job = NULL;
         if (may_search(pool, folder)) {

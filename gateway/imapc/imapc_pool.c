@@ -16,7 +16,7 @@ static const struct backoff connect_backoff = {.initial_ms = 1000, .maximum_ms =
 static const struct backoff login_backoff = {.initial_ms = 60000, .maximum_ms = 3600000};
 /* So long the pool stays smaller after the server said that there are too many connections. */
 #define CROWDED_MS UINT64_C(600000)
-#define DAY_MS UINT64_C(86400000)
+#define DAY_MS     UINT64_C(86400000)
 /* Folders at once; there are never more than appends. */
 #define FOLDERS_MAX ((size_t)1 << 24)
 
@@ -148,8 +148,9 @@ static void log_failure(struct imapc_pool *pool, const struct fault *fault, uint
 {
     log_event(pool->log, LOG_LEVEL_WARNING, "upstream_failed", LOG_STR("upstream", pool->account.name),
               LOG_STR("server.address", pool->account.address.host), LOG_INT("server.port", pool->account.address.port),
-              LOG_STR("during", fault->where), LOG_STR("error.code", fault->code), LOG_STR("error.message", fault->text),
-              LOG_INT("attempt", pool->failures), LOG_INT("retry_after_ms", delay));
+              LOG_STR("during", fault->where), LOG_STR("error.code", fault->code),
+              LOG_STR("error.message", fault->text), LOG_INT("attempt", pool->failures),
+              LOG_INT("retry_after_ms", delay));
 }
 
 static void note_failure(struct imapc_pool *pool, const struct fault *fault, uint64_t retry_after_ms)
@@ -159,7 +160,9 @@ static void note_failure(struct imapc_pool *pool, const struct fault *fault, uin
     pool->failures++;
     pool->proven = false;
     struct backoff own = {.initial_ms = pool->account.retry_initial_ms, .maximum_ms = pool->account.retry_maximum_ms};
-    const struct backoff *backoff = fault->class == FAULT_PERM ? &login_backoff : own.initial_ms != 0 ? &own : &connect_backoff;
+    const struct backoff *backoff = fault->class == FAULT_PERM ? &login_backoff
+                                    : own.initial_ms != 0      ? &own
+                                                               : &connect_backoff;
     uint64_t delay = backoff_delay(backoff, pool->failures, random);
     delay = delay > retry_after_ms ? delay : retry_after_ms;
     pool->retry_at = net_now(pool->loop) + delay;
@@ -179,7 +182,8 @@ static void note_crowd(struct imapc_pool *pool, const struct fault *fault)
     log_failure(pool, fault, CROWDED_MS);
 }
 
-void imapc_pool_gone(struct imapc_pool *pool, struct imapc_connection *connection, const struct imapc_request *why, bool was_ready)
+void imapc_pool_gone(struct imapc_pool *pool, struct imapc_connection *connection, const struct imapc_request *why,
+                     bool was_ready)
 {
     list_remove(&connection->link);
     pool->connection_count--;
@@ -272,8 +276,8 @@ static void give_up_waiting(struct imapc_pool *pool)
         fault_set(&outcome.fault, FAULT_LOCAL, "shutdown", "pool", "shutting down");
     } else if (imapc_pool_is_spent(pool)) {
         outcome = (struct imapc_outcome){.account = true, .retry_after_ms = pool->day_began + DAY_MS - now};
-        fault_set(&outcome.fault, FAULT_TEMP, "daily-budget", "pool", "the octets that may be sent to %s in a day are sent",
-                  pool->account.name);
+        fault_set(&outcome.fault, FAULT_TEMP, "daily-budget", "pool",
+                  "the octets that may be sent to %s in a day are sent", pool->account.name);
     } else if (pool->connection_count > 0 || now >= pool->retry_at) {
         return;
     } else {
@@ -304,7 +308,8 @@ static void wait_for_search(struct imapc_pool *pool)
 static void on_kick(void *ctx)
 {
     struct imapc_pool *pool = ctx;
-    LIST_EACH (link, &pool->connections) {
+    LIST_EACH(link, &pool->connections)
+    {
         struct imapc_connection *connection = LIST_ITEM(link, struct imapc_connection, link);
         if (pool->draining && !connection->ready) {
             imapc_connection_cut(connection, NULL);
@@ -327,7 +332,8 @@ static void on_drain_deadline(void *ctx)
     struct imapc_pool *pool = ctx;
     struct fault fault = FAULT_INIT;
     fault_set(&fault, FAULT_LOCAL, "shutdown", "pool", "cut off at the end of the shutdown time");
-    LIST_EACH (link, &pool->connections) {
+    LIST_EACH(link, &pool->connections)
+    {
         imapc_connection_cut(LIST_ITEM(link, struct imapc_connection, link), &fault);
     }
 }

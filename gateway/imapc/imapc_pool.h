@@ -26,20 +26,20 @@ struct imapc_account {
     struct net_tls *tls;
     bool insecure; /* without TLS, also off loopback */
     const char *username;
-    const char *password;                    /* NULL with a token or EXTERNAL */
+    const char *password; /* NULL with a token or EXTERNAL */
     enum imapc_mechanism mechanism;
     const struct imapc_token_options *token; /* where OAuth2 access tokens come from; NULL: a password */
-    uint64_t settings[IMAPC_SETTINGS]; /* see imapc_profile_resolve() */
-    uint64_t connect_timeout_ms;       /* until the greeting */
-    uint64_t command_timeout_ms;       /* without any octet moved */
-    uint64_t idle_timeout_ms;          /* an unused connection is closed after it */
-    uint64_t retry_initial_ms;         /* the first wait after a failed connect or login, doubled each time; 0: 1 s */
+    uint64_t settings[IMAPC_SETTINGS];       /* see imapc_profile_resolve() */
+    uint64_t connect_timeout_ms;             /* until the greeting */
+    uint64_t command_timeout_ms;             /* without any octet moved */
+    uint64_t idle_timeout_ms;                /* an unused connection is closed after it */
+    uint64_t retry_initial_ms; /* the first wait after a failed connect or login, doubled each time; 0: 1 s */
     uint64_t retry_maximum_ms;
-    uint64_t settle_ms;                /* a message whose outcome is unknown is looked for this long after, not earlier */
+    uint64_t settle_ms; /* a message whose outcome is unknown is looked for this long after, not earlier */
 };
 /* What became of an append. fault.class NONE: it lies in the folder. */
 struct imapc_outcome {
-    struct fault fault; /* UNCERTAIN: the literal went out and no answer came */
+    struct fault fault;        /* UNCERTAIN: the literal went out and no answer came */
     uint32_t uidvalidity, uid; /* from APPENDUID (RFC 4315), else 0 */
     uint64_t retry_after_ms;   /* the server asked for this pause; 0: none */
     bool account;              /* the fault is of the upstream (cannot connect, log in), not of this append */
@@ -61,12 +61,12 @@ struct imapc_body {
 
 /* One append. The owner fills it; the pool owns it from submit until done is called, which gives it back. */
 struct imapc_append {
-    struct list link;        /* the pool's */
-    unsigned batch_most;     /* the pool's: at most so many in one batch, after a refusal; 0: no limit */
-    bool looked, in_doubt;   /* the pool's: see struct imapc_outcome */
-    const char *id;   /* the delivery's id, as in the message's MAIL_ID_FIELD */
-    bool uncertain;   /* an earlier attempt may have filed it: it is looked for first */
-    const char *folder; /* UTF-8, "/" between levels */
+    struct list link;      /* the pool's */
+    unsigned batch_most;   /* the pool's: at most so many in one batch, after a refusal; 0: no limit */
+    bool looked, in_doubt; /* the pool's: see struct imapc_outcome */
+    const char *id;        /* the delivery's id, as in the message's MAIL_ID_FIELD */
+    bool uncertain;        /* an earlier attempt may have filed it: it is looked for first */
+    const char *folder;    /* UTF-8, "/" between levels */
     const char *const *flags;
     size_t flag_count;
     int64_t date_ms;
@@ -79,8 +79,8 @@ struct imapc_append {
 struct imapc_pool *imapc_pool_new(struct net_loop *loop, const struct imapc_account *account, struct log *log);
 /* What one try of the account showed; valid during the call. */
 struct imapc_report {
-    const struct fault *fault; /* NULL: logged in */
-    const char *peer;          /* "192.0.2.1"; NULL when nothing answered */
+    const struct fault *fault;                       /* NULL: logged in */
+    const char *peer;                                /* "192.0.2.1"; NULL when nothing answered */
     const char *tls_version, *tls_cipher, *tls_peer; /* NULL without TLS */
     const struct imap_capabilities *capabilities;    /* NULL with a fault */
     const struct imap_namespaces *namespaces;

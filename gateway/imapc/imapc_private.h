@@ -23,19 +23,19 @@ struct imapc_pool {
     struct list ring;        /* folders with something waiting, the next to be served first */
     struct list connections; /* struct imapc_connection.link */
     size_t connection_count;
-    size_t connection_most;  /* less than the setting when the server said that there are too many */
+    size_t connection_most; /* less than the setting when the server said that there are too many */
     uint64_t crowded_until;
     size_t waiting_count, active_count;
-    bool batches;            /* the server has MULTIAPPEND */
-    struct net_timer *kick;  /* schedules, from the loop */
-    unsigned failures;       /* connections in a row that did not become ready */
-    bool proven;             /* the last login worked; before, one connection at a time tries */
-    uint64_t retry_at;       /* no new connection before it */
-    uint64_t search_at;      /* nothing is looked for before it */
-    struct fault fault;      /* of the last failure */
-    struct imapc_token *token; /* NULL: a password */
+    bool batches;                   /* the server has MULTIAPPEND */
+    struct net_timer *kick;         /* schedules, from the loop */
+    unsigned failures;              /* connections in a row that did not become ready */
+    bool proven;                    /* the last login worked; before, one connection at a time tries */
+    uint64_t retry_at;              /* no new connection before it */
+    uint64_t search_at;             /* nothing is looked for before it */
+    struct fault fault;             /* of the last failure */
+    struct imapc_token *token;      /* NULL: a password */
     uint64_t day_began, day_octets; /* of the daily budget */
-    imapc_report_fn *report; /* of imapc_pool_try(), until it was called */
+    imapc_report_fn *report;        /* of imapc_pool_try(), until it was called */
     void *report_ctx;
     bool draining, drained;
     struct net_timer *drain_timer;
@@ -93,9 +93,9 @@ struct imapc_connection {
     struct imapc_job *job; /* under way, or NULL */
     uint64_t moved;        /* net_stream_moved() when it was last looked at */
     uint64_t idle_since;
-    uint64_t jobs;         /* finished */
-    bool open;             /* what is read is IMAP: connected, and the handshake done */
-    bool ready;            /* logged in */
+    uint64_t jobs; /* finished */
+    bool open;     /* what is read is IMAP: connected, and the handshake done */
+    bool ready;    /* logged in */
 };
 
 /* Begins to connect. */
@@ -116,6 +116,7 @@ bool imapc_pool_is_spent(struct imapc_pool *pool);
 void imapc_pool_note_uncertain(struct imapc_pool *pool);
 void imapc_pool_connected(struct imapc_pool *pool, const struct imapc_connection *connection);
 /* The connection frees itself behind this call. was_ready: it had logged in. */
-void imapc_pool_gone(struct imapc_pool *pool, struct imapc_connection *connection, const struct imapc_request *why, bool was_ready);
+void imapc_pool_gone(struct imapc_pool *pool, struct imapc_connection *connection, const struct imapc_request *why,
+                     bool was_ready);
 
 #endif

@@ -30,7 +30,8 @@ void imapc_scram_free(struct imapc_scram **scram)
     *scram = NULL;
 }
 
-struct imapc_scram *imapc_scram_new(const char *mechanism, const char *username, const char *password, struct fault *fault)
+struct imapc_scram *imapc_scram_new(const char *mechanism, const char *username, const char *password,
+                                    struct fault *fault)
 {
     struct imapc_scram *scram = expect_calloc(1, sizeof *scram);
     int status = gsasl_init(&scram->library);
@@ -50,7 +51,8 @@ int imapc_scram_step(struct imapc_scram *scram, struct bytes challenge, struct b
     struct buf text;
     char *answer = NULL;
     buf_init(&text, CHALLENGE_MAX);
-    int status = buf_append_bytes(&text, challenge) < 0 ? GSASL_BASE64_ERROR : gsasl_step64(scram->session, buf_text(&text), &answer);
+    int status = buf_append_bytes(&text, challenge) < 0 ? GSASL_BASE64_ERROR
+                                                        : gsasl_step64(scram->session, buf_text(&text), &answer);
     buf_done(&text);
     bool good = status == GSASL_OK || status == GSASL_NEEDS_MORE;
     if (good) {

@@ -10,7 +10,8 @@
 struct imapc_scram;
 
 /* mechanism: "SCRAM-SHA-256". NULL with a fault when libgsasl cannot do it. */
-struct imapc_scram *imapc_scram_new(const char *mechanism, const char *username, const char *password, struct fault *fault);
+struct imapc_scram *imapc_scram_new(const char *mechanism, const char *username, const char *password,
+                                    struct fault *fault);
 /* The response to a challenge, both in base64; the first challenge is empty. -1 when the server does not prove that it knows the password. */
 int imapc_scram_step(struct imapc_scram *scram, struct bytes challenge, struct buf *response, struct fault *fault);
 /* Sets *scram to NULL; NULL is fine. */

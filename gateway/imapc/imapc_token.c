@@ -13,10 +13,10 @@
 #include "net/net_file.h"
 #include "net/net_lane.h"
 
-#define ANSWER_MAX ((size_t)64 << 10)
-#define TOKEN_MAX ((size_t)16 << 10)
+#define ANSWER_MAX      ((size_t)64 << 10)
+#define TOKEN_MAX       ((size_t)16 << 10)
 #define CONNECT_SECONDS 10L
-#define FETCH_SECONDS 20L
+#define FETCH_SECONDS   20L
 /* A token is fetched anew so long before it expires. */
 #define EARLY_MS UINT64_C(60000)
 /* What a server that does not say grants (RFC 6749 leaves it open). */
@@ -126,8 +126,9 @@ static void take_answer(struct imapc_token *token, struct bytes answer, long sta
     if (status == 200 && text != NULL && buf_append_text(&token->fetched, text) == 0) {
         token->lifetime_s = lifetime > 0 && lifetime < 864000 ? (uint64_t)lifetime : LIFETIME_S;
     } else {
-        fault_set(&token->fault, FAULT_TEMP, "token", "token", "%s answered %ld: %s%s%s", token->options.endpoint, status,
-                  error != NULL ? error : "no access_token in it", about != NULL ? ": " : "", about != NULL ? about : "");
+        fault_set(&token->fault, FAULT_TEMP, "token", "token", "%s answered %ld: %s%s%s", token->options.endpoint,
+                  status, error != NULL ? error : "no access_token in it", about != NULL ? ": " : "",
+                  about != NULL ? about : "");
     }
     json_decref(json);
 }
@@ -161,7 +162,8 @@ static void ask_endpoint(struct imapc_token *token)
     set_options(token, curl, &form, &answer);
     CURLcode code = curl_easy_perform(curl);
     if (code != CURLE_OK) {
-        fault_set(&token->fault, FAULT_TEMP, "token", "token", "%s: %s", token->options.endpoint, curl_easy_strerror(code));
+        fault_set(&token->fault, FAULT_TEMP, "token", "token", "%s: %s", token->options.endpoint,
+                  curl_easy_strerror(code));
     } else {
         curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
         take_answer(token, buf_bytes(&answer), status);

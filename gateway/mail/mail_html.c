@@ -44,13 +44,14 @@ static size_t reference(struct bytes html, uint32_t *character_r)
         const char *name;
         uint32_t character;
     } names[] = {
-        {"amp", '&'},      {"lt", '<'},       {"gt", '>'},       {"quot", '"'},     {"apos", '\''},    {"nbsp", ' '},
-        {"auml", 0xe4},    {"ouml", 0xf6},    {"uuml", 0xfc},    {"Auml", 0xc4},    {"Ouml", 0xd6},    {"Uuml", 0xdc},
-        {"szlig", 0xdf},   {"eacute", 0xe9},  {"egrave", 0xe8},  {"agrave", 0xe0},  {"aacute", 0xe1},  {"ccedil", 0xe7},
-        {"ntilde", 0xf1},  {"oacute", 0xf3},  {"iacute", 0xed},  {"uacute", 0xfa},  {"euro", 0x20ac},  {"pound", 0xa3},
-        {"copy", 0xa9},    {"reg", 0xae},     {"trade", 0x2122}, {"hellip", 0x2026}, {"ndash", 0x2013}, {"mdash", 0x2014},
-        {"lsquo", 0x2018}, {"rsquo", 0x2019}, {"ldquo", 0x201c}, {"rdquo", 0x201d}, {"bull", 0x2022},  {"middot", 0xb7},
-        {"laquo", 0xab},   {"raquo", 0xbb},   {"zwnj", 0x200c},  {"shy", 0xad},
+        {"amp", '&'},      {"lt", '<'},       {"gt", '>'},        {"quot", '"'},     {"apos", '\''},
+        {"nbsp", ' '},     {"auml", 0xe4},    {"ouml", 0xf6},     {"uuml", 0xfc},    {"Auml", 0xc4},
+        {"Ouml", 0xd6},    {"Uuml", 0xdc},    {"szlig", 0xdf},    {"eacute", 0xe9},  {"egrave", 0xe8},
+        {"agrave", 0xe0},  {"aacute", 0xe1},  {"ccedil", 0xe7},   {"ntilde", 0xf1},  {"oacute", 0xf3},
+        {"iacute", 0xed},  {"uacute", 0xfa},  {"euro", 0x20ac},   {"pound", 0xa3},   {"copy", 0xa9},
+        {"reg", 0xae},     {"trade", 0x2122}, {"hellip", 0x2026}, {"ndash", 0x2013}, {"mdash", 0x2014},
+        {"lsquo", 0x2018}, {"rsquo", 0x2019}, {"ldquo", 0x201c},  {"rdquo", 0x201d}, {"bull", 0x2022},
+        {"middot", 0xb7},  {"laquo", 0xab},   {"raquo", 0xbb},    {"zwnj", 0x200c},  {"shy", 0xad},
     };
     ptrdiff_t end = bytes_find_octet(bytes_slice(html, 0, ENTITY_MAX), ';');
     if (end < 2) {
@@ -73,7 +74,8 @@ static size_t reference(struct bytes html, uint32_t *character_r)
 /* The length of the tag at the head of html, quotes in attributes respected; a "<" that begins none counts as 0. */
 static size_t tag_length(struct bytes html)
 {
-    if (html.len < 2 || !(octet_is_alpha(html.ptr[1]) || html.ptr[1] == '/' || html.ptr[1] == '!' || html.ptr[1] == '?')) {
+    if (html.len < 2 ||
+        !(octet_is_alpha(html.ptr[1]) || html.ptr[1] == '/' || html.ptr[1] == '!' || html.ptr[1] == '?')) {
         return 0;
     }
     uint8_t quote = 0;
@@ -93,7 +95,8 @@ static size_t tag_length(struct bytes html)
 static struct bytes tag_name(struct bytes tag)
 {
     size_t end = 1;
-    while (end < tag.len && (octet_is_alpha(tag.ptr[end]) || octet_is_digit(tag.ptr[end]) || (end == 1 && tag.ptr[end] == '/'))) {
+    while (end < tag.len &&
+           (octet_is_alpha(tag.ptr[end]) || octet_is_digit(tag.ptr[end]) || (end == 1 && tag.ptr[end] == '/'))) {
         end++;
     }
     return bytes_slice(tag, 1, end - 1);
@@ -146,7 +149,8 @@ static void link_target(struct bytes tag, struct buf *out)
 /* What a tag gives to the text; returns how much of html it and what it hides take. */
 static size_t put_tag(struct bytes html, size_t len, struct buf *out)
 {
-    static const char *const lines[] = {"br", "p", "/p", "div", "/div", "tr", "/tr", "li", "h1", "h2", "h3", "h4", "table", "/table", "hr", NULL};
+    static const char *const lines[] = {"br", "p",  "/p", "div", "/div",  "tr",     "/tr", "li",
+                                        "h1", "h2", "h3", "h4",  "table", "/table", "hr",  NULL};
     static const char *const hidden[] = {"script", "style", "title", NULL};
     struct bytes tag = bytes_slice(html, 0, len);
     if (bytes_starts_nocase(html, "<!--")) {

@@ -112,7 +112,8 @@ static bool is_removed(const struct mail_delivery *delivery, struct bytes name)
 }
 
 /* The stored message without the fields that edits delete or replace. */
-static int add_kept(struct mail_rope *rope, const struct mail_delivery *delivery, struct bytes header, uint64_t body_size)
+static int add_kept(struct mail_rope *rope, const struct mail_delivery *delivery, struct bytes header,
+                    uint64_t body_size)
 {
     struct bytes rest = header;
     struct mail_header_field field;

@@ -13,7 +13,7 @@ struct mail_rope;
 
 /* What the rope gives at an offset: memory, or a range of the stored message. */
 struct mail_rope_part {
-    struct bytes memory;        /* ptr NULL: it is a stored range */
+    struct bytes memory;         /* ptr NULL: it is a stored range */
     uint64_t stored, stored_len; /* where in the stored message, and how much from there on */
 };
 

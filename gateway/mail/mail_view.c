@@ -42,7 +42,7 @@ static void hit(struct reader *reader, const char *limit)
 
 struct scan {
     size_t boundaries, fields, header, colons;
-    size_t most_colons;    /* of one address field, in whatever header */
+    size_t most_colons;     /* of one address field, in whatever header */
     uint8_t head[HEAD_MAX]; /* of this line */
     size_t head_len;
     bool in_header;  /* of the message itself */

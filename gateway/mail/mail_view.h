@@ -11,14 +11,14 @@
 #include "base/buf.h"
 #include "mail/mail_envelope.h"
 
-#define MAIL_VIEW_HEADER_MAX (256u << 10)  /* octets of the header section */
-#define MAIL_VIEW_FIELDS_MAX 1000u         /* header fields */
-#define MAIL_VIEW_BOUNDARIES_MAX 10000u    /* lines that begin with "--" */
-#define MAIL_VIEW_NESTING_MAX 50u          /* multiparts and messages in each other */
-#define MAIL_VIEW_PARTS_MAX 1000u          /* leaves that are looked at */
-#define MAIL_VIEW_TEXT_MAX (4u << 20)      /* octets of decoded text in all */
-#define MAIL_VIEW_ADDRESSES_MAX 1000u      /* of one header field */
-#define MAIL_VIEW_COLONS_MAX 200u          /* in one address field: each may begin a group, which GMime reads by recursion */
+#define MAIL_VIEW_HEADER_MAX     (256u << 10) /* octets of the header section */
+#define MAIL_VIEW_FIELDS_MAX     1000u        /* header fields */
+#define MAIL_VIEW_BOUNDARIES_MAX 10000u       /* lines that begin with "--" */
+#define MAIL_VIEW_NESTING_MAX    50u          /* multiparts and messages in each other */
+#define MAIL_VIEW_PARTS_MAX      1000u        /* leaves that are looked at */
+#define MAIL_VIEW_TEXT_MAX       (4u << 20)   /* octets of decoded text in all */
+#define MAIL_VIEW_ADDRESSES_MAX  1000u        /* of one header field */
+#define MAIL_VIEW_COLONS_MAX     200u /* in one address field: each may begin a group, which GMime reads by recursion */
 
 struct mail_view_attachment {
     const char *name; /* UTF-8, "" when it has none */

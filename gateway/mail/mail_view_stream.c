@@ -111,8 +111,8 @@ static GType stream_type(void)
 {
     static gsize type = 0;
     if (g_once_init_enter(&type)) {
-        GType made = g_type_register_static_simple(GMIME_TYPE_STREAM, "MailViewStream", sizeof(MailViewStreamClass), class_init,
-                                                   sizeof(MailViewStream), NULL, 0);
+        GType made = g_type_register_static_simple(GMIME_TYPE_STREAM, "MailViewStream", sizeof(MailViewStreamClass),
+                                                   class_init, sizeof(MailViewStream), NULL, 0);
         g_once_init_leave(&type, made);
     }
     return type;

@@ -9,7 +9,7 @@
 
 /* RFC 1035 section 2.3.4, as text and without a dot at the end; the resolver refuses more. */
 #define HOST_NAME_MAX_LEN 253
-#define UNIX_PATH_MAX (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
+#define UNIX_PATH_MAX     (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
 
 static int refuse(struct fault *fault, struct bytes text, const char *why)
 {
@@ -43,7 +43,8 @@ static int parse_unix(struct net_address *address_r, struct bytes text, struct f
 static int parse_inherited(struct net_address *address_r, struct bytes text, struct fault *fault)
 {
     struct bytes name = bytes_from(text, strlen("inherited:"));
-    if (name.len == 0 || name.len >= sizeof address_r->host || bytes_has_control(name) || bytes_find_octet(name, ':') >= 0) {
+    if (name.len == 0 || name.len >= sizeof address_r->host || bytes_has_control(name) ||
+        bytes_find_octet(name, ':') >= 0) {
         return refuse(fault, text, "the name of a socket must follow \"inherited:\" (FileDescriptorName= of its unit)");
     }
     *address_r = (struct net_address){.is_inherited = true};

@@ -23,8 +23,8 @@ struct net_connect {
     size_t count, next;
     struct net_socket *socket; /* of the attempt under way */
     bool resolving;
-    char code[40];        /* of the last attempt */
-    struct buf attempts;  /* "192.0.2.1: connection refused; ..." */
+    char code[40];       /* of the last attempt */
+    struct buf attempts; /* "192.0.2.1: connection refused; ..." */
 };
 
 static void try_next(struct net_stream *stream);
@@ -231,7 +231,8 @@ static void set_label(struct net_stream *stream, const struct net_address *to)
         snprintf(stream->label, sizeof stream->label, "unix:%s", to->host);
     } else {
         bool is_v6 = strchr(to->host, ':') != NULL;
-        snprintf(stream->label, sizeof stream->label, "%s%s%s:%u", is_v6 ? "[" : "", to->host, is_v6 ? "]" : "", to->port);
+        snprintf(stream->label, sizeof stream->label, "%s%s%s:%u", is_v6 ? "[" : "", to->host, is_v6 ? "]" : "",
+                 to->port);
     }
 }
 

@@ -22,7 +22,7 @@
 
 /* Pieces that go into one pwritev; more are written in several calls. */
 #define PIECES_AT_ONCE 64
-#define READ_AT_ONCE 65536
+#define READ_AT_ONCE   65536
 
 struct net_file {
     int fd;
@@ -98,7 +98,8 @@ static int gather(struct iovec *vectors, const struct bytes *pieces, size_t coun
     return used;
 }
 
-int net_file_write(struct net_file *file, uint64_t offset, const struct bytes *pieces, size_t count, struct fault *fault)
+int net_file_write(struct net_file *file, uint64_t offset, const struct bytes *pieces, size_t count,
+                   struct fault *fault)
 {
     size_t piece = 0, skip = 0;
     for (;;) {
@@ -270,8 +271,8 @@ static int locked_by_other(int fd, const char *path, struct fault *fault)
     char pid[16] = "";
     ssize_t got = pread(fd, pid, sizeof pid - 1, 0);
     pid[got > 0 ? strspn(pid, "0123456789") : 0] = '\0';
-    fault_set(fault, FAULT_LOCAL, "locked", path, "%s is locked by process %s: another mailweir uses this directory", path,
-              pid[0] != '\0' ? pid : "unknown");
+    fault_set(fault, FAULT_LOCAL, "locked", path, "%s is locked by process %s: another mailweir uses this directory",
+              path, pid[0] != '\0' ? pid : "unknown");
     return -1;
 }
 
@@ -351,7 +352,11 @@ int net_file_replace(const char *path, struct bytes text, struct fault *fault)
         errno = ENAMETOOLONG;
         return failed(fault, "write", path);
     }
-    snprintf(folder, sizeof folder, "%.*s", slash == NULL ? 1 : slash == path ? 1 : (int)(slash - path), slash == NULL ? "." : path);
+    snprintf(folder, sizeof folder, "%.*s",
+             slash == NULL   ? 1
+             : slash == path ? 1
+                             : (int)(slash - path),
+             slash == NULL ? "." : path);
     (void)unlink(beside); /* what a crash may have left */
     if (write_whole(beside, path, text, fault) != 0 || net_file_rename(beside, path, fault) != 0) {
         (void)unlink(beside);

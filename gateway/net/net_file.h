@@ -28,7 +28,8 @@ int net_file_open(struct net_file **file_r, const char *path, enum net_file_mode
 /* Closes without syncing; sets *file to NULL. A close error is reported, the file is gone all the same. */
 int net_file_close(struct net_file **file, struct fault *fault);
 /* Writes all of the pieces one behind the other at offset. */
-int net_file_write(struct net_file *file, uint64_t offset, const struct bytes *pieces, size_t count, struct fault *fault);
+int net_file_write(struct net_file *file, uint64_t offset, const struct bytes *pieces, size_t count,
+                   struct fault *fault);
 /* Octets read, fewer than len only at the end of the file; -1 on failure. */
 ptrdiff_t net_file_read(struct net_file *file, uint64_t offset, void *into, size_t len, struct fault *fault);
 int net_file_sync(struct net_file *file, struct fault *fault); /* fdatasync */

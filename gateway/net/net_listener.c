@@ -16,7 +16,7 @@
 #include "base/expect.h"
 #include "net/net_stream_private.h"
 
-#define BACKLOG 511
+#define BACKLOG             511
 #define SD_LISTEN_FDS_START 3
 
 struct net_listener {
@@ -54,7 +54,8 @@ int net_listener_refuse(struct fault *fault, const struct net_address *address, 
 {
     char code[40], where[80];
     net_stream_uv_code(status, code);
-    snprintf(where, sizeof where, address->is_unix || address->is_inherited ? "%.70s" : "%.70s:%u", address->host, address->port);
+    snprintf(where, sizeof where, address->is_unix || address->is_inherited ? "%.70s" : "%.70s:%u", address->host,
+             address->port);
     fault_set(fault, FAULT_LOCAL, code, where, "cannot listen on %s: %s", where, uv_strerror(status));
     return -1;
 }

@@ -14,8 +14,8 @@
 
 struct net_loop {
     uv_loop_t uv;
-    uv_idle_t deferrer;   /* runs while something is deferred */
-    struct list deferred; /* struct deferral, private to net_loop.c */
+    uv_idle_t deferrer;             /* runs while something is deferred */
+    struct list deferred;           /* struct deferral, private to net_loop.c */
     char scratch[NET_LOOP_SCRATCH]; /* what a socket is read into, one read at a time: idle connections need no room */
 };
 

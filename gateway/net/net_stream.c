@@ -266,7 +266,8 @@ static void on_read(uv_stream_t *uv, ssize_t got, const uv_buf_t *data)
     } else if (got < 0) {
         char code[40];
         net_stream_uv_code((int)got, code);
-        net_stream_fail(stream, code, "read", "the connection with %s was lost: %s", stream->label, uv_strerror((int)got));
+        net_stream_fail(stream, code, "read", "the connection with %s was lost: %s", stream->label,
+                        uv_strerror((int)got));
     }
     net_stream_advance(stream);
 }

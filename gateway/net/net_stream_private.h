@@ -52,20 +52,20 @@ struct net_stream {
     bool scheduled; /* an advance is deferred */
     bool connected;
     bool failed;
-    bool eof;       /* the peer sends no more */
-    bool paused;    /* by the owner */
-    bool reading;   /* libuv reads */
-    bool finishing; /* the owner has let go: send the rest and end */
+    bool eof;          /* the peer sends no more */
+    bool paused;       /* by the owner */
+    bool reading;      /* libuv reads */
+    bool finishing;    /* the owner has let go: send the rest and end */
     bool said_goodbye; /* close_notify was sent */
-    bool shutting;  /* FIN is asked for */
-    bool shut;      /* FIN was sent */
+    bool shutting;     /* FIN is asked for */
+    bool shut;         /* FIN was sent */
 
-    struct buf input;  /* for the owner */
-    struct buf output; /* the owner's, not yet in a write */
-    struct buf flight; /* what the write under way sends: ciphertext under TLS */
+    struct buf input;    /* for the owner */
+    struct buf output;   /* the owner's, not yet in a write */
+    struct buf flight;   /* what the write under way sends: ciphertext under TLS */
     size_t flight_owned; /* the owner's octets in it */
-    bool writing;      /* a write is under way */
-    bool above_low;    /* a write has passed limits.output_low since the last DRAINED */
+    bool writing;        /* a write is under way */
+    bool above_low;      /* a write has passed limits.output_low since the last DRAINED */
     uint64_t received, sent;
 
     struct net_tls *tls; /* with session: set by net_stream_start_tls(), for good */

@@ -202,6 +202,8 @@ int net_stream_tls_binding(const struct net_stream *stream, uint8_t *into, size_
     }
     bool binds = SSL_version(stream->session) >= TLS1_3_VERSION || SSL_get_extms_support(stream->session) == 1;
     ERR_clear_error();
-    return binds && SSL_export_keying_material(stream->session, into, len, label, sizeof label - 1, (const unsigned char *)"", 0,
-                                               1) == 1 ? 0 : -1;
+    return binds && SSL_export_keying_material(stream->session, into, len, label, sizeof label - 1,
+                                               (const unsigned char *)"", 0, 1) == 1
+               ? 0
+               : -1;
 }

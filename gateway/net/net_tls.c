@@ -33,7 +33,8 @@ struct net_tls {
 static int refuse(struct fault *fault, const char *what, const char *path)
 {
     unsigned long error = ERR_peek_error();
-    const char *reason = ERR_SYSTEM_ERROR(error) ? strerror((int)ERR_GET_REASON(error)) : ERR_reason_error_string(error);
+    const char *reason =
+        ERR_SYSTEM_ERROR(error) ? strerror((int)ERR_GET_REASON(error)) : ERR_reason_error_string(error);
     fault_set(fault, FAULT_LOCAL, "tls-settings", path != NULL ? path : "tls", "cannot use the %s%s%s: %s", what,
               path != NULL ? " " : "", path != NULL ? path : "", reason != NULL ? reason : "unknown reason");
     ERR_clear_error();
@@ -66,7 +67,8 @@ static int load_certificate(SSL_CTX *context, const struct net_tls_options *opti
 static int load_cas(SSL_CTX *context, const struct net_tls_options *options, struct fault *fault)
 {
     if (options->ca_file != NULL) {
-        return SSL_CTX_load_verify_file(context, options->ca_file) == 1 ? 0 : refuse(fault, "CA file", options->ca_file);
+        return SSL_CTX_load_verify_file(context, options->ca_file) == 1 ? 0
+                                                                        : refuse(fault, "CA file", options->ca_file);
     }
     return SSL_CTX_set_default_verify_paths(context) == 1 ? 0 : refuse(fault, "system's CAs", NULL);
 }
@@ -132,8 +134,8 @@ static SSL_CTX *new_context(const SSL_METHOD *method)
     EXPECT(SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1);
     SSL_CTX_set_security_level(context, SECURITY_LEVEL);
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
-    SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-                                  SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_mode(context,
+                     SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     return context;
 }
@@ -243,11 +245,13 @@ int net_tls_client_new(struct net_tls **tls_r, const struct net_tls_options *opt
 {
     ERR_clear_error();
     if (options->server_name == NULL && !options->insecure) {
-        fault_set(fault, FAULT_LOCAL, "tls-settings", "tls", "a client needs the name that the server's certificate must have");
+        fault_set(fault, FAULT_LOCAL, "tls-settings", "tls",
+                  "a client needs the name that the server's certificate must have");
         return -1;
     }
     SSL_CTX *context = new_context(TLS_client_method());
-    if (load_certificate(context, options, fault) != 0 || (!options->insecure && load_cas(context, options, fault) != 0)) {
+    if (load_certificate(context, options, fault) != 0 ||
+        (!options->insecure && load_cas(context, options, fault) != 0)) {
         SSL_CTX_free(context);
         return -1;
     }

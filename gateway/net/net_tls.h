@@ -20,13 +20,13 @@ struct net_tls_pair {
 };
 
 struct net_tls_options {
-    const char *certificate;   /* PEM file, leaf first; NULL for a client without one */
-    const char *key;           /* PEM file */
+    const char *certificate;           /* PEM file, leaf first; NULL for a client without one */
+    const char *key;                   /* PEM file */
     const struct net_tls_pair *others; /* server: shown instead to clients that ask for one of their names (RFC 6066) */
     size_t other_count;
-    const char *ca_file;       /* whom to trust instead of the system's CAs; NULL: the system's */
-    const char *server_name;   /* client: the name or address the certificate must be for */
-    bool insecure;             /* client: no verification at all; for loopback tests that say so */
+    const char *ca_file;             /* whom to trust instead of the system's CAs; NULL: the system's */
+    const char *server_name;         /* client: the name or address the certificate must be for */
+    bool insecure;                   /* client: no verification at all; for loopback tests that say so */
     bool request_client_certificate; /* server: ask, and verify against ca_file when one is sent */
     bool require_client_certificate;
 };

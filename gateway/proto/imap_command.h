@@ -14,7 +14,7 @@
 #define IMAP_COMMAND_WAITS_MAX 8
 /* The random letters in front of each tag's number. */
 #define IMAP_COMMAND_TAG_PREFIX 6
-#define IMAP_COMMAND_TAG_MAX (IMAP_COMMAND_TAG_PREFIX + 12)
+#define IMAP_COMMAND_TAG_MAX    (IMAP_COMMAND_TAG_PREFIX + 12)
 
 struct imap_command {
     struct buf text;

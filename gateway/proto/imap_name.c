@@ -236,7 +236,8 @@ int imap_name_map(struct buf *out, struct bytes folder, const struct imap_namesp
         result = imap_name_encode(&encoded, buf_bytes(&joined));
     }
     struct bytes name = buf_bytes(&encoded);
-    if (result == 0 && space != NULL && space->prefix[0] != 0 && !bytes_is_nocase(name, "INBOX") && !is_inside(name, space)) {
+    if (result == 0 && space != NULL && space->prefix[0] != 0 && !bytes_is_nocase(name, "INBOX") &&
+        !is_inside(name, space)) {
         result = buf_append_text(out, space->prefix);
     }
     if (result == 0) {

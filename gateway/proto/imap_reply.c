@@ -75,7 +75,8 @@ static int end_line(struct imap_reply_parser *parser)
     parser->literal_skip = octets > text->max / 2 || text->len + octets + 64 > text->max;
     buf_truncate(text, at);
     /* Written anew in one form, so that the tokens are found again without a second reading of what the server wrote. */
-    int result = parser->literal_skip ? buf_append_text(text, "NIL") : buf_printf(text, "{%llu}\r\n", (unsigned long long)octets);
+    int result = parser->literal_skip ? buf_append_text(text, "NIL")
+                                      : buf_printf(text, "{%llu}\r\n", (unsigned long long)octets);
     parser->line_start = text->len + (parser->literal_skip ? 0 : (size_t)octets);
     return result < 0 ? -1 : 0;
 }
@@ -106,8 +107,11 @@ static int take_line(struct imap_reply_parser *parser, struct bytes *rest)
 
 static enum imap_status status_of(struct bytes word)
 {
-    static const char *const names[] = {[IMAP_STATUS_OK] = "OK", [IMAP_STATUS_NO] = "NO", [IMAP_STATUS_BAD] = "BAD",
-                                        [IMAP_STATUS_PREAUTH] = "PREAUTH", [IMAP_STATUS_BYE] = "BYE"};
+    static const char *const names[] = {[IMAP_STATUS_OK] = "OK",
+                                        [IMAP_STATUS_NO] = "NO",
+                                        [IMAP_STATUS_BAD] = "BAD",
+                                        [IMAP_STATUS_PREAUTH] = "PREAUTH",
+                                        [IMAP_STATUS_BYE] = "BYE"};
     for (size_t i = IMAP_STATUS_OK; i < sizeof names / sizeof names[0]; i++) {
         if (bytes_is_nocase(word, names[i])) {
             return (enum imap_status)i;

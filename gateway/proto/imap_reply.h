@@ -26,7 +26,14 @@ struct imap_reply_parser {
     bool given; /* the text is that of a response already given */
 };
 
-enum imap_status { IMAP_STATUS_NONE, IMAP_STATUS_OK, IMAP_STATUS_NO, IMAP_STATUS_BAD, IMAP_STATUS_PREAUTH, IMAP_STATUS_BYE };
+enum imap_status {
+    IMAP_STATUS_NONE,
+    IMAP_STATUS_OK,
+    IMAP_STATUS_NO,
+    IMAP_STATUS_BAD,
+    IMAP_STATUS_PREAUTH,
+    IMAP_STATUS_BYE
+};
 
 /* One response. The views are valid until the parser is fed again. */
 struct imap_reply {

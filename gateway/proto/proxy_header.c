@@ -6,7 +6,7 @@
 
 #include "base/network.h"
 
-#define V1_MAX 107
+#define V1_MAX   107
 #define V2_FIXED 16
 
 static const uint8_t v2_signature[12] = {'\r', '\n', '\r', '\n', 0, '\r', '\n', 'Q', 'U', 'I', 'T', '\n'};
@@ -46,7 +46,8 @@ static bool take_address(struct bytes *rest, bool v6, char out[PROXY_ADDRESS_MAX
 {
     uint8_t address[16];
     struct bytes text = bytes_cut(rest, ' ');
-    if (text.len >= PROXY_ADDRESS_MAX || v6 != (bytes_find_octet(text, ':') >= 0) || network_address_parse(address, text) < 0) {
+    if (text.len >= PROXY_ADDRESS_MAX || v6 != (bytes_find_octet(text, ':') >= 0) ||
+        network_address_parse(address, text) < 0) {
         return false;
     }
     memcpy(out, text.ptr, text.len);

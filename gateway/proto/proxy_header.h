@@ -10,7 +10,7 @@
 #include "base/bytes.h"
 
 /* A header is never longer: version 1 has 107 octets at most; version 2 says its length, and more than this is refused. */
-#define PROXY_HEADER_MAX 1024
+#define PROXY_HEADER_MAX  1024
 #define PROXY_ADDRESS_MAX 46
 
 struct proxy_header {

@@ -5,16 +5,16 @@ static const struct {
     const char *name;
     enum smtp_verb verb;
 } verbs[] = {
-    {"HELO", SMTP_VERB_HELO},         {"EHLO", SMTP_VERB_EHLO},       {"LHLO", SMTP_VERB_LHLO},
-    {"STARTTLS", SMTP_VERB_STARTTLS}, {"AUTH", SMTP_VERB_AUTH},       {"XCLIENT", SMTP_VERB_XCLIENT},
-    {"MAIL", SMTP_VERB_MAIL},         {"RCPT", SMTP_VERB_RCPT},       {"DATA", SMTP_VERB_DATA},
-    {"BDAT", SMTP_VERB_BDAT},         {"RSET", SMTP_VERB_RSET},       {"NOOP", SMTP_VERB_NOOP},
-    {"VRFY", SMTP_VERB_VRFY},         {"EXPN", SMTP_VERB_EXPN},       {"HELP", SMTP_VERB_HELP},
-    {"ETRN", SMTP_VERB_ETRN},         {"TURN", SMTP_VERB_TURN},       {"QUIT", SMTP_VERB_QUIT},
-    {"GET", SMTP_VERB_FOREIGN},       {"POST", SMTP_VERB_FOREIGN},    {"PUT", SMTP_VERB_FOREIGN},
-    {"HEAD", SMTP_VERB_FOREIGN},      {"DELETE", SMTP_VERB_FOREIGN},  {"OPTIONS", SMTP_VERB_FOREIGN},
-    {"PATCH", SMTP_VERB_FOREIGN},     {"CONNECT", SMTP_VERB_FOREIGN}, {"PRI", SMTP_VERB_FOREIGN},
-    {"Host:", SMTP_VERB_FOREIGN},     {"From:", SMTP_VERB_FOREIGN},   {"Subject:", SMTP_VERB_FOREIGN},
+    {"HELO", SMTP_VERB_HELO},         {"EHLO", SMTP_VERB_EHLO},           {"LHLO", SMTP_VERB_LHLO},
+    {"STARTTLS", SMTP_VERB_STARTTLS}, {"AUTH", SMTP_VERB_AUTH},           {"XCLIENT", SMTP_VERB_XCLIENT},
+    {"MAIL", SMTP_VERB_MAIL},         {"RCPT", SMTP_VERB_RCPT},           {"DATA", SMTP_VERB_DATA},
+    {"BDAT", SMTP_VERB_BDAT},         {"RSET", SMTP_VERB_RSET},           {"NOOP", SMTP_VERB_NOOP},
+    {"VRFY", SMTP_VERB_VRFY},         {"EXPN", SMTP_VERB_EXPN},           {"HELP", SMTP_VERB_HELP},
+    {"ETRN", SMTP_VERB_ETRN},         {"TURN", SMTP_VERB_TURN},           {"QUIT", SMTP_VERB_QUIT},
+    {"GET", SMTP_VERB_FOREIGN},       {"POST", SMTP_VERB_FOREIGN},        {"PUT", SMTP_VERB_FOREIGN},
+    {"HEAD", SMTP_VERB_FOREIGN},      {"DELETE", SMTP_VERB_FOREIGN},      {"OPTIONS", SMTP_VERB_FOREIGN},
+    {"PATCH", SMTP_VERB_FOREIGN},     {"CONNECT", SMTP_VERB_FOREIGN},     {"PRI", SMTP_VERB_FOREIGN},
+    {"Host:", SMTP_VERB_FOREIGN},     {"From:", SMTP_VERB_FOREIGN},       {"Subject:", SMTP_VERB_FOREIGN},
     {"Received:", SMTP_VERB_FOREIGN}, {"User-Agent:", SMTP_VERB_FOREIGN},
 };
 

@@ -10,8 +10,8 @@
 #include "base/bytes.h"
 
 enum smtp_line_result {
-    SMTP_LINE_BARE = -1,    /* a CR or LF stands alone */
-    SMTP_LINE_MORE = 0,     /* no whole line yet */
+    SMTP_LINE_BARE = -1, /* a CR or LF stands alone */
+    SMTP_LINE_MORE = 0,  /* no whole line yet */
     SMTP_LINE_GOT = 1,
     SMTP_LINE_TOO_LONG = 2, /* more than `max` octets without a line end; *used_r of them may be thrown away */
 };

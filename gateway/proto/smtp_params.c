@@ -1,9 +1,9 @@
 /* smtp_params - the parameters of MAIL and RCPT from one table. RFC 5321 section 4.1.1.11. Contract: smtp_params.h. */
 #include "proto/smtp_params.h"
 
-#define ENVID_MAX 100 /* RFC 3461 section 4.4 */
-#define ORCPT_MAX 500 /* RFC 3461 section 4.2 */
-#define AUTH_MAX 500  /* RFC 4954 section 5 */
+#define ENVID_MAX       100 /* RFC 3461 section 4.4 */
+#define ORCPT_MAX       500 /* RFC 3461 section 4.2 */
+#define AUTH_MAX        500 /* RFC 4954 section 5 */
 #define SIZE_DIGITS_MAX 20
 
 /* Whether text is xtext (RFC 3461 section 4): printable, "+" only in front of two upper-case hexadecimal digits. */

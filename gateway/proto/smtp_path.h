@@ -9,9 +9,9 @@
 
 #include "base/bytes.h"
 
-#define SMTP_PATH_LOCAL_MAX 255
+#define SMTP_PATH_LOCAL_MAX  255
 #define SMTP_PATH_DOMAIN_MAX 255
-#define SMTP_PATH_LABEL_MAX 63
+#define SMTP_PATH_LABEL_MAX  63
 
 struct smtp_path {
     struct bytes address; /* "local@domain", without brackets; empty for the null path */

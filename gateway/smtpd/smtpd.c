@@ -8,7 +8,7 @@
 #include "smtpd/smtpd_private.h"
 
 #define NETWORKS_MAX 100000
-#define MINUTE_MS ((uint64_t)60 * 1000)
+#define MINUTE_MS    ((uint64_t)60 * 1000)
 
 static struct smtpd_budget *budget_new(void)
 {
@@ -17,8 +17,8 @@ static struct smtpd_budget *budget_new(void)
     return smtpd_budget_new(NETWORKS_MAX, MINUTE_MS, seed);
 }
 
-struct smtpd *smtpd_new(struct net_loop *loop, struct spool *spool, const char *hostname, const struct smtpd_hooks *hooks,
-                        struct log *log)
+struct smtpd *smtpd_new(struct net_loop *loop, struct spool *spool, const char *hostname,
+                        const struct smtpd_hooks *hooks, struct log *log)
 {
     struct smtpd *smtpd = expect_calloc(1, sizeof *smtpd);
     smtpd->loop = loop;
@@ -46,7 +46,8 @@ int smtpd_listen(struct smtpd *smtpd, const struct smtpd_listener_options *optio
 
 uint16_t smtpd_port(const struct smtpd *smtpd, const char *name)
 {
-    LIST_EACH (link, &smtpd->listeners) {
+    LIST_EACH(link, &smtpd->listeners)
+    {
         struct smtpd_listener *listener = LIST_ITEM(link, struct smtpd_listener, link);
         if (strcmp(listener->options.name, name) == 0 && listener->socket != NULL) {
             return net_listener_port(listener->socket);
@@ -60,11 +61,12 @@ uint16_t smtpd_port(const struct smtpd *smtpd, const char *name)
 /* The listener of the list that goes on with these options, or NULL. */
 static struct smtpd_listener *find_same(struct list *list, const struct smtpd_listener_options *options)
 {
-    LIST_EACH (link, list) {
+    LIST_EACH(link, list)
+    {
         struct smtpd_listener *listener = LIST_ITEM(link, struct smtpd_listener, link);
         const struct net_address *address = &listener->options.address;
-        bool same_address = strcmp(address->host, options->address.host) == 0 && address->port == options->address.port &&
-                            address->is_unix == options->address.is_unix;
+        bool same_address = strcmp(address->host, options->address.host) == 0 &&
+                            address->port == options->address.port && address->is_unix == options->address.is_unix;
         if (same_address && strcmp(listener->options.name, options->name) == 0) {
             return listener;
         }
@@ -74,7 +76,8 @@ static struct smtpd_listener *find_same(struct list *list, const struct smtpd_li
 
 static void free_all(struct list *listeners)
 {
-    LIST_EACH (link, listeners) {
+    LIST_EACH(link, listeners)
+    {
         struct smtpd_listener *listener = LIST_ITEM(link, struct smtpd_listener, link);
         smtpd_listener_free(&listener);
     }
@@ -99,7 +102,8 @@ static int open_new(struct smtpd *smtpd, const struct smtpd_listener_options *op
 
 static void free_empty(struct list *listeners)
 {
-    LIST_EACH (link, listeners) {
+    LIST_EACH(link, listeners)
+    {
         struct smtpd_listener *listener = LIST_ITEM(link, struct smtpd_listener, link);
         if (list_is_empty(&listener->sessions)) {
             smtpd_listener_free(&listener);
@@ -125,7 +129,8 @@ int smtpd_reload(struct smtpd *smtpd, const struct smtpd_listener_options *optio
             list_append(&kept, &listener->link);
         }
     }
-    LIST_EACH (link, &smtpd->listeners) {
+    LIST_EACH(link, &smtpd->listeners)
+    {
         smtpd_listener_drain(LIST_ITEM(link, struct smtpd_listener, link));
     }
     list_move(&smtpd->leaving, &smtpd->listeners);
@@ -146,9 +151,11 @@ static void drain_done(struct smtpd *smtpd)
 
 static void abort_all(struct list *listeners)
 {
-    LIST_EACH (link, listeners) {
+    LIST_EACH(link, listeners)
+    {
         struct smtpd_listener *listener = LIST_ITEM(link, struct smtpd_listener, link);
-        LIST_EACH (session, &listener->sessions) {
+        LIST_EACH(session, &listener->sessions)
+        {
             smtpd_session_abort(smtpd_session_of(session));
         }
     }
@@ -182,7 +189,8 @@ void smtpd_drain(struct smtpd *smtpd, uint64_t deadline_ms, void (*done)(void *c
     smtpd->drained_ctx = ctx;
     smtpd->drain_timer = net_timer_new(smtpd->loop, on_drain_timer, smtpd);
     net_timer_start(smtpd->drain_timer, smtpd->counts.sessions_open == 0 ? 0 : deadline_ms);
-    LIST_EACH (link, &smtpd->listeners) {
+    LIST_EACH(link, &smtpd->listeners)
+    {
         smtpd_listener_drain(LIST_ITEM(link, struct smtpd_listener, link));
     }
 }

@@ -43,13 +43,14 @@ struct smtpd_hooks {
      * At the end of DATA. envelope, header (the header section) and stage stay valid until done was called, which comes once,
      * from the loop. The hook may read the stage by spool_stage_source().
      */
-    void (*decide_message)(void *ctx, const struct mail_envelope *envelope, struct bytes header, struct spool_stage *stage,
-                           struct arena *arena, smtpd_decided_fn *done, void *done_ctx);
+    void (*decide_message)(void *ctx, const struct mail_envelope *envelope, struct bytes header,
+                           struct spool_stage *stage, struct arena *arena, smtpd_decided_fn *done, void *done_ctx);
     /*
      * For listeners that acknowledge what is delivered; NULL where there are none. Called right before the commit of a message with `count`
      * deliveries; done comes once, from the loop, within timeout_ms.
      */
-    void (*await_delivery)(void *ctx, const char *id, size_t count, uint64_t timeout_ms, smtpd_delivered_fn *done, void *done_ctx);
+    void (*await_delivery)(void *ctx, const char *id, size_t count, uint64_t timeout_ms, smtpd_delivered_fn *done,
+                           void *done_ctx);
     /* That commit has failed; done does not come any more. */
     void (*forget_delivery)(void *ctx, const char *id);
     void *delivery_ctx; /* of these two */
@@ -68,32 +69,32 @@ struct smtpd_listener_options {
     struct net_address address;
     bool lmtp;
     enum { SMTPD_TLS_NONE, SMTPD_TLS_STARTTLS, SMTPD_TLS_IMPLICIT } tls_mode;
-    struct net_tls *tls;           /* the listener takes a hold of its own; NULL with SMTPD_TLS_NONE */
-    bool tls_required;             /* no mail before STARTTLS */
-    bool client_certificates;      /* who has a verified one may send */
-    const char *const *allow;      /* networks "10.0.0.0/8", "::1/128" that may send; none: loopback only */
+    struct net_tls *tls;      /* the listener takes a hold of its own; NULL with SMTPD_TLS_NONE */
+    bool tls_required;        /* no mail before STARTTLS */
+    bool client_certificates; /* who has a verified one may send */
+    const char *const *allow; /* networks "10.0.0.0/8", "::1/128" that may send; none: loopback only */
     size_t allow_count;
-    struct smtpd_users *users;     /* who may authenticate; a hold is taken; NULL: nobody */
-    bool auth_required;            /* those in `allow`, too, have to */
-    bool auth_in_clear;            /* AUTH is offered without TLS */
-    const char *const *proxies;    /* networks that send a PROXY protocol header in front, always */
+    struct smtpd_users *users;  /* who may authenticate; a hold is taken; NULL: nobody */
+    bool auth_required;         /* those in `allow`, too, have to */
+    bool auth_in_clear;         /* AUTH is offered without TLS */
+    const char *const *proxies; /* networks that send a PROXY protocol header in front, always */
     size_t proxy_count;
-    const char *const *xclients;   /* networks that may use XCLIENT */
+    const char *const *xclients; /* networks that may use XCLIENT */
     size_t xclient_count;
-    const char *const *senders;    /* patterns of MAIL FROM that are let in; none: all */
+    const char *const *senders; /* patterns of MAIL FROM that are let in; none: all */
     size_t sender_count;
     const struct smtpd_sender_rule *sender_rules; /* the first whose networks have the client decides instead */
     size_t sender_rule_count;
     const char *const *recipients; /* patterns of RCPT TO that are let in; none: all */
     size_t recipient_count;
-    bool acknowledge_delivered;    /* 250 only when the upstream has it */
+    bool acknowledge_delivered; /* 250 only when the upstream has it */
     uint64_t acknowledge_timeout_ms;
     struct smtpd_limits limits;
 };
 
 /* hostname and log are kept by reference; hooks are copied. */
-struct smtpd *smtpd_new(struct net_loop *loop, struct spool *spool, const char *hostname, const struct smtpd_hooks *hooks,
-                        struct log *log);
+struct smtpd *smtpd_new(struct net_loop *loop, struct spool *spool, const char *hostname,
+                        const struct smtpd_hooks *hooks, struct log *log);
 /* Opens a listener; the fault names the address. Everything is copied. */
 int smtpd_listen(struct smtpd *smtpd, const struct smtpd_listener_options *options, struct fault *fault);
 /*

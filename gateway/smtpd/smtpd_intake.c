@@ -11,8 +11,8 @@
 #include "smtpd/smtpd_private.h"
 
 #define RECIPIENTS_LOGGED_MAX 50
-#define MESSAGE_ID_MAX 255
-#define REPLY_TEXT_MAX 400
+#define MESSAGE_ID_MAX        255
+#define REPLY_TEXT_MAX        400
 
 static const struct smtpd_answer accepted = {0, NULL, NULL};
 
@@ -50,12 +50,13 @@ static void log_message(struct smtpd_session *session, const struct mail_envelop
         envelope->to_count > to_count ? LOG_INT("recipients", envelope->to_count) : LOG_STR("recipients", NULL);
     log_event(session->smtpd->log, LOG_LEVEL_INFO, action, LOG_STR("id", session->id),
               LOG_STR("client.address", session->address), LOG_STR("listener", session->listener->options.name),
-              LOG_STR("user", envelope->client.user), LOG_STR("from", envelope->from[0] == '\0' ? "<>" : envelope->from),
-              LOG_LIST("to", to, to_count), recipients, LOG_INT("size", session->size),
-              LOG_LIST("rules", decision->rules, decision->rule_count), LOG_STR("email.message_id", session->message_id),
-              LOG_STR("tls", envelope->client.tls_version), LOG_STR("tls.cipher", envelope->client.tls_cipher),
-              LOG_STR("tls.client.subject", envelope->client.tls_peer),
-              LOG_STR("envid", envelope->envid), LOG_STR("rule", refusal == NULL ? NULL : decision->rule), code,
+              LOG_STR("user", envelope->client.user),
+              LOG_STR("from", envelope->from[0] == '\0' ? "<>" : envelope->from), LOG_LIST("to", to, to_count),
+              recipients, LOG_INT("size", session->size), LOG_LIST("rules", decision->rules, decision->rule_count),
+              LOG_STR("email.message_id", session->message_id), LOG_STR("tls", envelope->client.tls_version),
+              LOG_STR("tls.cipher", envelope->client.tls_cipher),
+              LOG_STR("tls.client.subject", envelope->client.tls_peer), LOG_STR("envid", envelope->envid),
+              LOG_STR("rule", refusal == NULL ? NULL : decision->rule), code,
               LOG_STR("reply.enhanced", refusal == NULL ? NULL : refusal->enhanced),
               LOG_STR("reply.text", refusal == NULL ? NULL : refusal->text));
 }
@@ -87,10 +88,9 @@ void smtpd_intake_reset(struct smtpd_session *session, const struct smtpd_reques
 static bool may_use_sender(const struct smtpd_session *session, const struct mail_envelope *envelope)
 {
     struct bytes sender = bytes_of(envelope->from);
-    const struct smtpd_user *user =
-        envelope->client.user == NULL || session->users == NULL
-            ? NULL
-            : smtpd_users_find(session->users, bytes_of(envelope->client.user));
+    const struct smtpd_user *user = envelope->client.user == NULL || session->users == NULL
+                                        ? NULL
+                                        : smtpd_users_find(session->users, bytes_of(envelope->client.user));
     if (user != NULL && user->sender_count > 0) {
         return smtp_pattern_matches_any(user->senders, user->sender_count, sender);
     }
@@ -285,16 +285,18 @@ static void commit(struct smtpd_session *session)
     const struct smtpd_decision *decision = &session->decision;
     const struct smtpd_listener_options *options = &session->listener->options;
     const struct smtpd_hooks *hooks = &session->smtpd->hooks;
-    session->wants_delivery = options->acknowledge_delivered && decision->delivery_count > 0 && hooks->await_delivery != NULL;
+    session->wants_delivery =
+        options->acknowledge_delivered && decision->delivery_count > 0 && hooks->await_delivery != NULL;
     session->waits++;
     if (session->wants_delivery) {
         session->waits++;
         session->forget_delivery = hooks->forget_delivery;
         session->delivery_ctx = hooks->delivery_ctx;
-        hooks->await_delivery(hooks->delivery_ctx, session->id, decision->delivery_count, options->acknowledge_timeout_ms,
-                              on_delivered, session);
+        hooks->await_delivery(hooks->delivery_ctx, session->id, decision->delivery_count,
+                              options->acknowledge_timeout_ms, on_delivered, session);
     }
-    spool_commit(&session->stage, &session->envelope, decision->deliveries, decision->delivery_count, on_committed, session);
+    spool_commit(&session->stage, &session->envelope, decision->deliveries, decision->delivery_count, on_committed,
+                 session);
 }
 
 static void on_decided(void *ctx, const struct smtpd_decision *decision)

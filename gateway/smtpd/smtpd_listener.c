@@ -7,8 +7,8 @@
 #include "smtpd/smtpd_private.h"
 
 #define OPTIONS_MAX ((size_t)16 << 20)
-#define OUTPUT_MAX ((size_t)64 << 10)
-#define OUTPUT_LOW ((size_t)4 << 10)
+#define OUTPUT_MAX  ((size_t)64 << 10)
+#define OUTPUT_LOW  ((size_t)4 << 10)
 
 /* ---- who may connect, and who may send ---- */
 
@@ -29,7 +29,8 @@ bool smtpd_networks_have(const struct smtpd_networks *networks, const char *peer
 static bool is_local(const char *peer)
 {
     uint8_t address[16];
-    return strcmp(peer, "unix") == 0 || (network_address_parse(address, bytes_of(peer)) == 0 && network_is_loopback(address));
+    return strcmp(peer, "unix") == 0 ||
+           (network_address_parse(address, bytes_of(peer)) == 0 && network_is_loopback(address));
 }
 
 /* Without `allow`, whoever is on this machine; a unix socket has the permissions of its file. */
@@ -46,7 +47,8 @@ struct smtpd_answer smtpd_listener_admit(struct smtpd_listener *listener, const 
 {
     const struct smtpd_listener_options *options = &listener->options;
     /* Who may say by XCLIENT for whom it stands is let in to say so; mail of its own it may not bring. */
-    bool may_prove = options->users != NULL || options->client_certificates || smtpd_networks_have(&listener->xclients, peer);
+    bool may_prove =
+        options->users != NULL || options->client_certificates || smtpd_networks_have(&listener->xclients, peer);
     *counted_r = false;
     if (!smtpd_listener_trusts(listener, peer) && !may_prove) {
         return (struct smtpd_answer){554, "5.7.1", "your network may not send here; closing"};
@@ -105,7 +107,8 @@ static int parse_networks(struct arena *arena, const char *const *texts, size_t 
     for (size_t i = 0; i < count; i++) {
         if (network_parse(&items[i], bytes_of(texts[i])) < 0) {
             fault_set(fault, FAULT_LOCAL, "network", listener,
-                      "\"%s\" is no network; write an address, or a prefix without further bits such as 10.0.0.0/8", texts[i]);
+                      "\"%s\" is no network; write an address, or a prefix without further bits such as 10.0.0.0/8",
+                      texts[i]);
             return -1;
         }
     }
@@ -113,7 +116,8 @@ static int parse_networks(struct arena *arena, const char *const *texts, size_t 
     return 0;
 }
 
-static int parse_sender_rules(struct smtpd_listener *into, const struct smtpd_listener_options *options, struct fault *fault)
+static int parse_sender_rules(struct smtpd_listener *into, const struct smtpd_listener_options *options,
+                              struct fault *fault)
 {
     into->sender_limits =
         expect_memory(arena_array(into->arena, options->sender_rule_count + 1, sizeof *into->sender_limits));
@@ -122,7 +126,8 @@ static int parse_sender_rules(struct smtpd_listener *into, const struct smtpd_li
         struct smtpd_sender_limit *limit = &into->sender_limits[i];
         limit->senders = copy_strings(into->arena, rule->senders, rule->sender_count);
         limit->sender_count = rule->sender_count;
-        if (parse_networks(into->arena, rule->networks, rule->network_count, options->name, &limit->networks, fault) < 0) {
+        if (parse_networks(into->arena, rule->networks, rule->network_count, options->name, &limit->networks, fault) <
+            0) {
             return -1;
         }
     }
@@ -185,7 +190,8 @@ int smtpd_listener_new(struct smtpd_listener **listener_r, struct smtpd *smtpd,
     return 0;
 }
 
-int smtpd_listener_update(struct smtpd_listener *listener, const struct smtpd_listener_options *options, struct fault *fault)
+int smtpd_listener_update(struct smtpd_listener *listener, const struct smtpd_listener_options *options,
+                          struct fault *fault)
 {
     struct smtpd_listener fresh = {0};
     if (take_options(&fresh, options, fault) < 0) {
@@ -206,7 +212,8 @@ int smtpd_listener_update(struct smtpd_listener *listener, const struct smtpd_li
 void smtpd_listener_drain(struct smtpd_listener *listener)
 {
     net_listener_free(&listener->socket);
-    LIST_EACH (link, &listener->sessions) {
+    LIST_EACH(link, &listener->sessions)
+    {
         smtpd_session_drain(smtpd_session_of(link));
     }
 }
@@ -215,7 +222,8 @@ void smtpd_listener_free(struct smtpd_listener **listener)
 {
     list_remove(&(*listener)->link);
     net_listener_free(&(*listener)->socket);
-    LIST_EACH (link, &(*listener)->sessions) {
+    LIST_EACH(link, &(*listener)->sessions)
+    {
         smtpd_session_abort(smtpd_session_of(link));
     }
     smtpd_admission_free(&(*listener)->admission);

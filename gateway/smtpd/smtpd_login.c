@@ -9,16 +9,16 @@
 #include "base/units.h"
 #include "engine/smtpd_budget.h"
 
-#define PASSWORD_MAX 1024
-#define NETWORKS_MAX 100000
+#define PASSWORD_MAX      1024
+#define NETWORKS_MAX      100000
 #define FAILURE_WINDOW_MS ((uint64_t)15 * 60 * 1000)
 /* The answer to a failure waits 1, 2, 4, 8 seconds by the failures that its network has had in the window. */
-#define DELAY_MS ((uint64_t)1000)
+#define DELAY_MS            ((uint64_t)1000)
 #define DELAY_DOUBLINGS_MAX 3
-#define KEY_LEN 32
-#define FAKE_ITERATIONS 4096
-#define LOGIN_ASK_NAME "Username:"
-#define LOGIN_ASK_PASSWORD "Password:"
+#define KEY_LEN             32
+#define FAKE_ITERATIONS     4096
+#define LOGIN_ASK_NAME      "Username:"
+#define LOGIN_ASK_PASSWORD  "Password:"
 
 struct smtpd_logins {
     struct net_loop *loop;
@@ -88,7 +88,7 @@ void smtpd_logins_free(struct smtpd_logins **logins)
     net_lane_free(&(*logins)->lane);
     smtpd_budget_free(&(*logins)->failures);
     gsasl_done((*logins)->gsasl);
-    explicit_bzero((*logins)->secret, sizeof (*logins)->secret);
+    explicit_bzero((*logins)->secret, sizeof(*logins)->secret);
     free(*logins);
     *logins = NULL;
 }
@@ -228,8 +228,8 @@ static void set_fake_keys(struct smtpd_login *login, Gsasl_session *session)
     struct buf text;
     buf_init(&text, 64);
     EXPECT(gsasl_scram_secrets_from_password(GSASL_HASH_SHA256, login->name[0] == '\0' ? "-" : login->name, 1,
-                                             login->logins->secret, sizeof login->logins->secret, salted, client, server,
-                                             stored) == GSASL_OK);
+                                             login->logins->secret, sizeof login->logins->secret, salted, client,
+                                             server, stored) == GSASL_OK);
     units_base64_encode(&text, bytes_at(salted, 16));
     gsasl_property_set(session, GSASL_SCRAM_SALT, buf_text(&text));
     buf_clear(&text);
@@ -338,8 +338,9 @@ static void start_scram(struct smtpd_login *login)
     gsasl_session_hook_set(login->scram, login);
 }
 
-struct smtpd_login *smtpd_login_new(struct smtpd_logins *logins, struct smtpd_users *users, enum smtpd_mechanism mechanism,
-                                    const char *address, struct bytes binding, smtpd_login_fn *fn, void *ctx)
+struct smtpd_login *smtpd_login_new(struct smtpd_logins *logins, struct smtpd_users *users,
+                                    enum smtpd_mechanism mechanism, const char *address, struct bytes binding,
+                                    smtpd_login_fn *fn, void *ctx)
 {
     struct smtpd_login *login = expect_calloc(1, sizeof *login);
     login->logins = logins;

@@ -24,8 +24,9 @@ bool smtpd_logins_blocked(struct smtpd_logins *logins, const char *address, unsi
 typedef void smtpd_login_fn(void *ctx, const struct smtpd_auth_answer *answer);
 
 /* Begins an exchange. users: a hold is taken. binding: the tls-exporter value of RFC 9266, or empty. */
-struct smtpd_login *smtpd_login_new(struct smtpd_logins *logins, struct smtpd_users *users, enum smtpd_mechanism mechanism,
-                                    const char *address, struct bytes binding, smtpd_login_fn *fn, void *ctx);
+struct smtpd_login *smtpd_login_new(struct smtpd_logins *logins, struct smtpd_users *users,
+                                    enum smtpd_mechanism mechanism, const char *address, struct bytes binding,
+                                    smtpd_login_fn *fn, void *ctx);
 /* One step: the client's octets; has_data false for a first step without any. */
 void smtpd_login_step(struct smtpd_login *login, struct bytes data, bool has_data);
 /* The name that the client gave, for the log; "" as long as it has given none. */

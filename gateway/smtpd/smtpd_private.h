@@ -58,8 +58,8 @@ struct smtpd_listener {
     struct smtpd_networks allow, proxies, xclients;
     struct smtpd_sender_limit *sender_limits; /* options.sender_rule_count of them */
     struct net_listener *socket;              /* NULL while draining */
-    struct smtpd_admission *admission; /* sessions, by network */
-    struct smtpd_admission *users;     /* authenticated sessions, by user */
+    struct smtpd_admission *admission;        /* sessions, by network */
+    struct smtpd_admission *users;            /* authenticated sessions, by user */
     struct list sessions;
 };
 
@@ -69,9 +69,9 @@ struct smtpd_session {
     struct smtpd *smtpd;             /* as above */
     struct net_stream *stream;       /* NULL when gone */
     struct net_timer *timer;
-    struct smtpd_engine *engine;     /* NULL before a PROXY header has come */
-    struct net_tls *tls;             /* a hold */
-    struct smtpd_users *users;       /* a hold, or NULL */
+    struct smtpd_engine *engine; /* NULL before a PROXY header has come */
+    struct net_tls *tls;         /* a hold */
+    struct smtpd_users *users;   /* a hold, or NULL */
     struct smtpd_login *login;
     char address[SMTPD_ADDRESS_MAX]; /* of the client; behind a proxy or XCLIENT, the one it names */
     uint16_t port;
@@ -83,7 +83,7 @@ struct smtpd_session {
 
     /* the message under way */
     struct spool_stage *stage;
-    unsigned waits;      /* answers to come: of a decision, a commit, a delivery */
+    unsigned waits;                                     /* answers to come: of a decision, a commit, a delivery */
     void (*forget_delivery)(void *ctx, const char *id); /* kept for when the rest is gone */
     void *delivery_ctx;
     bool wants_delivery; /* 250 only when the upstreams have it */
@@ -104,7 +104,8 @@ void smtpd_note_limit(struct smtpd *smtpd, enum smtpd_limit limit);
 int smtpd_listener_new(struct smtpd_listener **listener_r, struct smtpd *smtpd,
                        const struct smtpd_listener_options *options, struct fault *fault);
 /* Takes new settings; -1 with nothing changed. */
-int smtpd_listener_update(struct smtpd_listener *listener, const struct smtpd_listener_options *options, struct fault *fault);
+int smtpd_listener_update(struct smtpd_listener *listener, const struct smtpd_listener_options *options,
+                          struct fault *fault);
 /* Stops accepting and tells each session. */
 void smtpd_listener_drain(struct smtpd_listener *listener);
 /* Ends all sessions at once, and itself. */

@@ -15,7 +15,7 @@
 #define LINGER_MS 5000
 /* Above it the engine waits: the peer does not read its replies. */
 #define UNSENT_HIGH ((size_t)32 << 10)
-#define WRITE_MAX ((size_t)16 << 10)
+#define WRITE_MAX   ((size_t)16 << 10)
 /* A proxy sends its header at once, or is none. */
 #define PROXY_TIMEOUT_MS 5000
 /* RFC 9266 */
@@ -251,8 +251,9 @@ static void start_tls(struct smtpd_session *session)
     }
     size_t dropped = net_stream_start_tls(session->stream, session->tls);
     if (dropped > 0) {
-        log_event(session->smtpd->log, LOG_LEVEL_WARNING, "plaintext_dropped", LOG_STR("client.address", session->address),
-                  LOG_STR("listener", session->listener->options.name), LOG_INT("octets", dropped));
+        log_event(session->smtpd->log, LOG_LEVEL_WARNING, "plaintext_dropped",
+                  LOG_STR("client.address", session->address), LOG_STR("listener", session->listener->options.name),
+                  LOG_INT("octets", dropped));
     }
 }
 

@@ -15,13 +15,13 @@
 #include "net/net_file.h"
 #include "net/net_loop.h"
 
-#define USERS_MAX 100000
-#define SCRAM_PREFIX "{SCRAM-SHA-256}"
-#define SCRAM_ITERATIONS 4096 /* RFC 7677 section 4; the client has to do them too */
+#define USERS_MAX            100000
+#define SCRAM_PREFIX         "{SCRAM-SHA-256}"
+#define SCRAM_ITERATIONS     4096 /* RFC 7677 section 4; the client has to do them too */
 #define SCRAM_ITERATIONS_MAX 1000000
-#define SCRAM_SALT_LEN 16
-#define SCRAM_KEY_LEN 32
-#define YESCRYPT "$y$"
+#define SCRAM_SALT_LEN       16
+#define SCRAM_KEY_LEN        32
+#define YESCRYPT             "$y$"
 
 struct smtpd_users {
     unsigned holds;
@@ -102,7 +102,8 @@ static void read_scram(struct parse *parse, json_t *object, struct smtpd_user *u
     }
     user->has_scram = text != NULL && parse_scram(parse->users->arena, text, &user->scram);
     if (!user->has_scram) {
-        wrong(parse, "scram", "write \"{SCRAM-SHA-256}iterations,salt,StoredKey,ServerKey\"; \"mailweir passwd\" makes it");
+        wrong(parse, "scram",
+              "write \"{SCRAM-SHA-256}iterations,salt,StoredKey,ServerKey\"; \"mailweir passwd\" makes it");
     }
     parse->users->mechanisms |= SMTPD_MECHANISM_SCRAM | SMTPD_MECHANISM_SCRAM_PLUS;
 }
@@ -179,7 +180,8 @@ static void read_users(struct parse *parse, json_t *root)
         return;
     }
     filters_json_unknown_keys(parse->json, parse->problems, "", root, known);
-    json_object_foreach (users, name, user) {
+    json_object_foreach(users, name, user)
+    {
         set_pointer(parse, name);
         read_user(parse, name, user);
     }
@@ -284,11 +286,12 @@ static void print_base64(struct buf *out, const void *data, size_t len)
 
 static int make_scram(const char *password, char scram_r[SMTPD_HASH_MAX], struct fault *fault)
 {
-    char salt[SCRAM_SALT_LEN], salted[SCRAM_KEY_LEN], client[SCRAM_KEY_LEN], server[SCRAM_KEY_LEN], stored[SCRAM_KEY_LEN];
+    char salt[SCRAM_SALT_LEN], salted[SCRAM_KEY_LEN], client[SCRAM_KEY_LEN], server[SCRAM_KEY_LEN],
+        stored[SCRAM_KEY_LEN];
     struct buf out;
     net_random(salt, sizeof salt);
-    if (gsasl_scram_secrets_from_password(GSASL_HASH_SHA256, password, SCRAM_ITERATIONS, salt, sizeof salt, salted, client,
-                                          server, stored) != GSASL_OK) {
+    if (gsasl_scram_secrets_from_password(GSASL_HASH_SHA256, password, SCRAM_ITERATIONS, salt, sizeof salt, salted,
+                                          client, server, stored) != GSASL_OK) {
         fault_set(fault, FAULT_LOCAL, "scram", "password", "no SCRAM keys can be made of the password");
         return -1;
     }
@@ -304,7 +307,8 @@ static int make_scram(const char *password, char scram_r[SMTPD_HASH_MAX], struct
     return 0;
 }
 
-int smtpd_users_make(const char *password, char hash_r[SMTPD_HASH_MAX], char scram_r[SMTPD_HASH_MAX], struct fault *fault)
+int smtpd_users_make(const char *password, char hash_r[SMTPD_HASH_MAX], char scram_r[SMTPD_HASH_MAX],
+                     struct fault *fault)
 {
     char hash[SMTPD_HASH_MAX], scram[SMTPD_HASH_MAX];
     if (make_hash(password, hash, fault) < 0 || make_scram(password, scram, fault) < 0) {

@@ -13,7 +13,7 @@
 #include "filters/filters.h"
 
 #define SMTPD_USERS_FILE_MAX ((size_t)16 << 20)
-#define SMTPD_USER_NAME_MAX 255
+#define SMTPD_USER_NAME_MAX  255
 
 struct smtpd_scram {
     unsigned iterations;
@@ -50,7 +50,8 @@ unsigned smtpd_users_mechanisms(const struct smtpd_users *users);
  * NUL-terminated. -1 with a fault.
  */
 #define SMTPD_HASH_MAX 512
-int smtpd_users_make(const char *password, char hash_r[SMTPD_HASH_MAX], char scram_r[SMTPD_HASH_MAX], struct fault *fault);
+int smtpd_users_make(const char *password, char hash_r[SMTPD_HASH_MAX], char scram_r[SMTPD_HASH_MAX],
+                     struct fault *fault);
 /* Whether the password is the hash's, in constant time for a given hash; blocks. */
 bool smtpd_users_verify(const char *password, const char *hash);
 

@@ -25,7 +25,8 @@ static void run_group(void *ctx)
 /* Remembers the first fault of a failed group: mail is refused for a while. */
 static void note_trouble(struct spool *spool, const struct spool_group *group)
 {
-    LIST_EACH (link, &group->jobs) {
+    LIST_EACH(link, &group->jobs)
+    {
         const struct fault *fault = &LIST_ITEM(link, struct spool_job, link)->fault;
         if (fault_is_set(fault)) {
             spool->trouble = *fault;
@@ -223,7 +224,8 @@ int spool_can_accept(struct spool *spool, uint64_t size, struct fault *fault)
     }
     uint64_t minimum = spool->options.minimum_free;
     if (spool->free_octets < minimum || spool->free_octets - minimum < size || spool->free_inodes < SPOOL_INODES_MIN) {
-        fault_set(fault, FAULT_LOCAL, "enospc", spool->path, "the disk of the spool is full: %llu octets and %llu inodes left",
+        fault_set(fault, FAULT_LOCAL, "enospc", spool->path,
+                  "the disk of the spool is full: %llu octets and %llu inodes left",
                   (unsigned long long)spool->free_octets, (unsigned long long)spool->free_inodes);
         return -1;
     }
@@ -379,7 +381,7 @@ static void tear_down(struct spool *spool)
 int spool_open(struct spool **spool_r, struct net_loop *loop, const struct spool_options *options, struct log *log,
                struct fault *fault)
 {
-    if (strlen(options->path) >= sizeof ((struct spool *)0)->path) {
+    if (strlen(options->path) >= sizeof((struct spool *)0)->path) {
         fault_set(fault, FAULT_LOCAL, "enametoolong", "spool", "the path of the spool is too long");
         return -1;
     }

@@ -63,7 +63,8 @@ const struct fault *spool_stage_fault(const struct spool_stage *stage);
  * The staged bytes to read from a worker lane, for rules. on_ready comes (from the loop) when all that was written so far
  * can be read; no write may follow. The source is valid until the stage is committed or freed.
  */
-void spool_stage_source(struct spool_stage *stage, void (*on_ready)(void *ctx, const struct mail_source *source), void *ctx);
+void spool_stage_source(struct spool_stage *stage, void (*on_ready)(void *ctx, const struct mail_source *source),
+                        void *ctx);
 /* Throws the stage away; sets *stage to NULL; NULL is fine. No callback of it comes afterwards. */
 void spool_stage_free(struct spool_stage **stage);
 
@@ -76,8 +77,8 @@ typedef void spool_commit_fn(void *ctx, const struct fault *fault);
  * is called once: after it has said success, the deliveries were offered (below) or wait on the disk. After a failure
  * nothing of the message is kept.
  */
-void spool_commit(struct spool_stage **stage, const struct mail_envelope *envelope, const struct mail_delivery *deliveries,
-                  size_t count, spool_commit_fn *done, void *ctx);
+void spool_commit(struct spool_stage **stage, const struct mail_envelope *envelope,
+                  const struct mail_delivery *deliveries, size_t count, spool_commit_fn *done, void *ctx);
 
 /* ---- due deliveries ---- */
 
@@ -85,10 +86,10 @@ struct spool_item {
     struct arena *arena; /* of everything below */
     struct mail_envelope envelope;
     struct mail_delivery delivery;
-    char id[48];          /* the delivery's id, "<message id>.<number>" */
+    char id[48]; /* the delivery's id, "<message id>.<number>" */
     uint64_t body_size;
-    unsigned attempts;    /* attempts that were made before */
-    bool uncertain;       /* an earlier attempt may have filed it: look before sending */
+    unsigned attempts;       /* attempts that were made before */
+    bool uncertain;          /* an earlier attempt may have filed it: look before sending */
     struct spool_body *body; /* the spool's own */
 };
 
@@ -112,14 +113,16 @@ void spool_set_wake(struct spool *spool, spool_wake_fn *fn, void *ctx);
  * takes the items it wants (NULLs them); next_due_ms is when the earliest of the others is due, or -1 when there is none. more: further ones are due now.
  */
 typedef void spool_due_fn(void *ctx, struct spool_item **items, size_t count, bool more, int64_t next_due_ms);
-void spool_fetch_due(struct spool *spool, const char *upstream, int64_t now_ms, size_t limit, spool_due_fn *done, void *ctx);
+void spool_fetch_due(struct spool *spool, const char *upstream, int64_t now_ms, size_t limit, spool_due_fn *done,
+                     void *ctx);
 
 /*
  * Reads len octets of the item's body at offset. The data is valid during the call only; fewer octets than asked come only at the end; fault is
  * NULL on success. The item must stay until the answer came.
  */
 typedef void spool_read_fn(void *ctx, struct bytes data, const struct fault *fault);
-void spool_item_read(struct spool *spool, struct spool_item *item, uint64_t offset, size_t len, spool_read_fn *done, void *ctx);
+void spool_item_read(struct spool *spool, struct spool_item *item, uint64_t offset, size_t len, spool_read_fn *done,
+                     void *ctx);
 
 struct spool_outcome {
     enum {
@@ -137,8 +140,8 @@ struct spool_outcome {
 };
 
 /* Gives the item back with what became of it (sets *item to NULL). done (may be NULL) comes when that is durable. */
-void spool_finish(struct spool *spool, struct spool_item **item, const struct spool_outcome *outcome, spool_commit_fn *done,
-                  void *ctx);
+void spool_finish(struct spool *spool, struct spool_item **item, const struct spool_outcome *outcome,
+                  spool_commit_fn *done, void *ctx);
 
 struct spool_counts {
     uint64_t waiting, dead, held; /* deliveries by state, on disk and in memory */

@@ -90,7 +90,8 @@ static int change_one(struct spool_writer *writer, struct change_job *job, struc
         job->busy++;
         return 0;
     }
-    snprintf(note, sizeof note, "%s by %s", words[job->change.verb], job->change.by == NULL ? "an operator" : job->change.by);
+    snprintf(note, sizeof note, "%s by %s", words[job->change.verb],
+             job->change.by == NULL ? "an operator" : job->change.by);
     if (spool_index_set_state(writer->index, key, to, job->now_ms, writer->run, fault) != 0 ||
         spool_index_add_note(writer->index, key, job->now_ms, note, fault) != 0) {
         return -1;
@@ -165,7 +166,8 @@ static int change_index(struct spool_writer *writer, struct spool_job *base, str
     enum spool_state states[BATCH];
     job->changed = job->busy = job->gone_count = 0;
     job->waiting = job->stopped = job->dead = 0;
-    if (spool_query_keys(writer->index, &job->change.select, job->after, BATCH, keys, states, &job->found, fault) != 0) {
+    if (spool_query_keys(writer->index, &job->change.select, job->after, BATCH, keys, states, &job->found, fault) !=
+        0) {
         return -1;
     }
     if (job->change.verb == SPOOL_CHANGE_REROUTE) {

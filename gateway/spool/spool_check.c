@@ -51,13 +51,14 @@ static int check_index(struct check *check, struct fault *fault)
 }
 
 /* Messages above `after` that are not settled. */
-static int next_batch(struct check *check, uint64_t after, struct entry entries[BATCH], size_t *count_r, struct fault *fault)
+static int next_batch(struct check *check, uint64_t after, struct entry entries[BATCH], size_t *count_r,
+                      struct fault *fault)
 {
     sqlite3 *db = spool_index_db(check->index);
     sqlite3_stmt *st = NULL;
     size_t count = 0;
-    int code = sqlite3_prepare_v2(db, "SELECT seq, id FROM message WHERE open > 0 AND seq > ?1 ORDER BY seq LIMIT ?2", -1, &st,
-                                  NULL);
+    int code = sqlite3_prepare_v2(db, "SELECT seq, id FROM message WHERE open > 0 AND seq > ?1 ORDER BY seq LIMIT ?2",
+                                  -1, &st, NULL);
     if (code == SQLITE_OK) {
         sqlite3_bind_int64(st, 1, (sqlite3_int64)after);
         sqlite3_bind_int(st, 2, BATCH);
@@ -83,8 +84,8 @@ static int differs(const struct spool_place *place, const char *what, struct fau
     return -1;
 }
 
-static int check_meta(struct net_file *file, const struct spool_place *place, const struct spool_record *record, const char *id,
-                      struct fault *fault)
+static int check_meta(struct net_file *file, const struct spool_place *place, const struct spool_record *record,
+                      const char *id, struct fault *fault)
 {
     uint8_t *meta = expect_calloc(1, (size_t)record->meta_len + 1);
     struct arena *arena = arena_new(SPOOL_ITEM_MAX);
@@ -92,7 +93,8 @@ static int check_meta(struct net_file *file, const struct spool_place *place, co
     struct mail_delivery *deliveries;
     size_t count;
     struct bytes text = bytes_at(meta, record->meta_len);
-    ptrdiff_t got = net_file_read(file, place->start + SPOOL_RECORD_HEAD + record->body_len, meta, record->meta_len, fault);
+    ptrdiff_t got =
+        net_file_read(file, place->start + SPOOL_RECORD_HEAD + record->body_len, meta, record->meta_len, fault);
     int result = got < 0 ? -1 : 0;
     if (result == 0 && ((size_t)got != text.len || spool_record_sum(text) != record->meta_sum)) {
         result = differs(place, "the envelope does not match its checksum", fault);
@@ -119,8 +121,9 @@ static int check_head(struct check *check, const struct spool_place *place, cons
         return -1;
     }
     int result = net_file_read(file, place->start, head, sizeof head, fault) < 0 ? -1 : 0;
-    if (result == 0 && (spool_record_decode(bytes_at(head, sizeof head), &record) != 1 || record.body_len != place->body_len ||
-                        record.body_sum != place->body_sum || spool_record_size(&record) != place->record_len)) {
+    if (result == 0 &&
+        (spool_record_decode(bytes_at(head, sizeof head), &record) != 1 || record.body_len != place->body_len ||
+         record.body_sum != place->body_sum || spool_record_size(&record) != place->record_len)) {
         result = differs(place, "there is no such record", fault);
     }
     if (result == 0) {
@@ -137,7 +140,8 @@ static int ignore_piece(void *ctx, struct bytes piece)
     return 0;
 }
 
-static int check_record(struct check *check, const struct entry *entry, const struct spool_place *place, struct fault *fault)
+static int check_record(struct check *check, const struct entry *entry, const struct spool_place *place,
+                        struct fault *fault)
 {
     uint64_t octets = 0;
     if (check_head(check, place, entry->id, fault) != 0 ||
@@ -171,7 +175,8 @@ static void check_message(struct check *check, const struct entry *entry)
     check->report(check->ctx, entry->id, &found);
 }
 
-int spool_check(const char *path, spool_check_fn *report, void *ctx, struct spool_check_result *result_r, struct fault *fault)
+int spool_check(const char *path, spool_check_fn *report, void *ctx, struct spool_check_result *result_r,
+                struct fault *fault)
 {
     struct check check = {.path = path, .report = report, .ctx = ctx};
     struct entry *entries = expect_calloc(BATCH, sizeof *entries);

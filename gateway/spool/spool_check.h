@@ -21,7 +21,8 @@ typedef void spool_check_fn(void *ctx, const char *id, const struct fault *fault
  * Checks the index itself, and for every message that is not settled its record: head, envelope and body against their checksums and the index. Only
  * reads; a gateway may run. 0 when it could look at everything, whatever it found; -1 with a fault when it could not.
  */
-int spool_check(const char *path, spool_check_fn *report, void *ctx, struct spool_check_result *result_r, struct fault *fault);
+int spool_check(const char *path, spool_check_fn *report, void *ctx, struct spool_check_result *result_r,
+                struct fault *fault);
 
 struct spool_rebuild_result {
     uint64_t messages, deliveries; /* found in the segments */

@@ -247,7 +247,8 @@ static struct slice slice_since(const struct buf *meta, size_t start)
     return (struct slice){start, meta->len - start};
 }
 
-static void write_meta(struct commit_job *commit, const struct mail_envelope *envelope, const struct mail_delivery *deliveries)
+static void write_meta(struct commit_job *commit, const struct mail_envelope *envelope,
+                       const struct mail_delivery *deliveries)
 {
     struct buf *meta = &commit->meta;
     buf_append_text(meta, "{\"envelope\":");
@@ -360,8 +361,8 @@ static void take_body(struct spool *spool, struct commit_job *commit, struct spo
     spool_stage_destroy(stage);
 }
 
-void spool_commit(struct spool_stage **stage, const struct mail_envelope *envelope, const struct mail_delivery *deliveries,
-                  size_t count, spool_commit_fn *done, void *ctx)
+void spool_commit(struct spool_stage **stage, const struct mail_envelope *envelope,
+                  const struct mail_delivery *deliveries, size_t count, spool_commit_fn *done, void *ctx)
 {
     EXPECT(count <= SPOOL_DELIVERIES_MAX);
     struct spool *spool = (*stage)->spool;

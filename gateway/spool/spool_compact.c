@@ -12,7 +12,7 @@
 #include "base/expect.h"
 #include "spool/spool_private.h"
 
-#define BATCH 64
+#define BATCH        64
 #define BATCH_OCTETS (4u << 20)
 /* A segment is worth the work when less than one part in so many of it lives. */
 #define LIVE_PART 4

@@ -270,7 +270,8 @@ static void on_queried(void *ctx)
     }
 }
 
-void spool_fetch_due(struct spool *spool, const char *upstream, int64_t now_ms, size_t limit, spool_due_fn *done, void *ctx)
+void spool_fetch_due(struct spool *spool, const char *upstream, int64_t now_ms, size_t limit, spool_due_fn *done,
+                     void *ctx)
 {
     struct fetch_job *fetch = expect_calloc(1, sizeof *fetch);
     *fetch = (struct fetch_job){

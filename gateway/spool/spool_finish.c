@@ -110,11 +110,12 @@ static void finish_done(struct spool *spool, struct spool_job *job)
 
 static const struct spool_job_kind finish_kind = {NULL, finish_index, finish_done};
 
-void spool_finish(struct spool *spool, struct spool_item **item, const struct spool_outcome *outcome, spool_commit_fn *done,
-                  void *ctx)
+void spool_finish(struct spool *spool, struct spool_item **item, const struct spool_outcome *outcome,
+                  spool_commit_fn *done, void *ctx)
 {
     struct finish_job *finish = expect_calloc(1, sizeof *finish);
-    *finish = (struct finish_job){.job.kind = &finish_kind, .item = *item, .outcome = *outcome, .done = done, .ctx = ctx};
+    *finish =
+        (struct finish_job){.job.kind = &finish_kind, .item = *item, .outcome = *outcome, .done = done, .ctx = ctx};
     *item = NULL;
     if (finish->item->body->damaged && outcome->kind == SPOOL_DEFERRED) {
         finish->outcome.kind = SPOOL_DEAD; /* no retry makes it whole */

@@ -125,7 +125,8 @@ uint64_t *spool_held_begin(struct spool_held *held, size_t *count_r)
 void spool_held_end(struct spool_held *held)
 {
     held->ended++;
-    LIST_EACH (link, &held->gone) {
+    LIST_EACH(link, &held->gone)
+    {
         struct entry *entry = LIST_ITEM(link, struct entry, link);
         if (entry->until > held->ended) {
             break;

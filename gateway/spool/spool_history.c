@@ -7,7 +7,7 @@
 #include "base/expect.h"
 #include "spool/spool_private.h"
 
-#define BATCH 500
+#define BATCH    500
 #define PAUSE_MS 30000
 
 struct forget_job {

@@ -19,8 +19,9 @@ static const char *const sql[STATEMENTS] = {
     [ADD_MESSAGE] = "INSERT INTO message (seq, id, received_ms, segment, start, body_len, body_sum, record_len, open,"
                     " settled_ms, envelope, sender, message_id, print)"
                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, nullif(?14, 0))",
-    [ADD_DELIVERY] = "INSERT INTO delivery (message, number, state, upstream, due_ms, handed, changed_ms, detail, folder,"
-                     " rule, lane) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ifnull(?10, ''), ?11)",
+    [ADD_DELIVERY] =
+        "INSERT INTO delivery (message, number, state, upstream, due_ms, handed, changed_ms, detail, folder,"
+        " rule, lane) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ifnull(?10, ''), ?11)",
     [CHANGE_DELIVERY] = "UPDATE delivery SET state = ?3, due_ms = ?4, attempts = ?5, uncertain = ?6, handed = 0,"
                         " changed_ms = ?7, uidvalidity = ?8, uid = ?9 WHERE message = ?1 AND number = ?2",
     [ADD_ATTEMPT] = "INSERT OR REPLACE INTO attempt (message, number, attempt, at_ms, class, code, place, text)"
@@ -28,23 +29,27 @@ static const char *const sql[STATEMENTS] = {
     /* Who fetches it may leave it: that an earlier run had handed it out must not be forgotten then. */
     [HAND] = "UPDATE delivery SET uncertain = uncertain OR ?3 AND handed NOT IN (0, ?3), handed = ?3"
              " WHERE message = ?1 AND number = ?2 AND state = 0",
-    [FIND_PRINT] = "SELECT id FROM message WHERE print = ?1 AND body_len = ?2 AND body_sum = ?3 AND received_ms >= ?4 LIMIT 1",
+    [FIND_PRINT] =
+        "SELECT id FROM message WHERE print = ?1 AND body_len = ?2 AND body_sum = ?3 AND received_ms >= ?4 LIMIT 1",
     [SETTLE] = "UPDATE message SET open = open - 1, settled_ms = CASE open WHEN 1 THEN ?2 ELSE 0 END WHERE seq = ?1"
                " RETURNING open, segment, start, record_len, body_len, body_sum",
     [DUE] = "SELECT message, number FROM delivery WHERE state = 0 AND upstream = ?1 AND due_ms <= ?2 ORDER BY due_ms",
-    [DUE_IN_LANE] = "SELECT message, number FROM delivery WHERE state = 0 AND upstream = ?1 AND lane = ?3 AND due_ms <= ?2"
-                    " ORDER BY due_ms",
+    [DUE_IN_LANE] =
+        "SELECT message, number FROM delivery WHERE state = 0 AND upstream = ?1 AND lane = ?3 AND due_ms <= ?2"
+        " ORDER BY due_ms",
     [NEXT_LANE] = "SELECT lane FROM delivery WHERE state = 0 AND upstream = ?1 AND lane > ?2 ORDER BY lane LIMIT 1",
-    [LOAD] = "SELECT d.message, d.number, d.state, d.due_ms, d.attempts, d.uncertain, d.handed, d.detail, m.id, m.envelope,"
-             " m.segment, m.start, m.record_len, m.body_len, m.body_sum FROM delivery d JOIN message m ON m.seq = d.message"
-             " WHERE d.message = ?1 AND d.number = ?2",
+    [LOAD] =
+        "SELECT d.message, d.number, d.state, d.due_ms, d.attempts, d.uncertain, d.handed, d.detail, m.id, m.envelope,"
+        " m.segment, m.start, m.record_len, m.body_len, m.body_sum FROM delivery d JOIN message m ON m.seq = d.message"
+        " WHERE d.message = ?1 AND d.number = ?2",
     [NEXT_DUE] = "SELECT min(due_ms) FROM delivery WHERE state = 0 AND upstream = ?1 AND due_ms > ?2",
     [PLACE] = "SELECT segment, start, record_len, body_len, body_sum FROM message WHERE seq = ?1 AND open > 0",
     [COUNT_WAITING] = "SELECT count(*) FROM delivery WHERE state = 0",
     [COUNT_STOPPED] = "SELECT count(*) FROM delivery WHERE state = ?1 AND state IN (1, 2)",
     [COUNT_MESSAGES] = "SELECT count(*) FROM message WHERE open > 0",
     [SEGMENTS] = "SELECT segment, count(*), sum(record_len) FROM message WHERE open > 0 GROUP BY segment",
-    [IN_SEGMENT] = "SELECT seq, segment, start, record_len, body_len, body_sum FROM message WHERE segment = ?1 AND open > 0",
+    [IN_SEGMENT] =
+        "SELECT seq, segment, start, record_len, body_len, body_sum FROM message WHERE segment = ?1 AND open > 0",
     [MOVE] = "UPDATE message SET segment = ?3, start = ?4 WHERE seq = ?1 AND segment = ?2 AND open > 0",
     [COUNT_SETTLED] = "SELECT count(*) FROM message WHERE open = 0",
     [OLD_MESSAGES] = "SELECT seq FROM message WHERE open = 0 AND settled_ms < ?1 ORDER BY settled_ms LIMIT ?2",
@@ -52,8 +57,9 @@ static const char *const sql[STATEMENTS] = {
     [FORGET_DELIVERIES] = "DELETE FROM delivery WHERE message = ?1",
     [FORGET_NOTES] = "DELETE FROM note WHERE message = ?1",
     /* What was in an earlier run's hands may have been filed. */
-    [STOP] = "UPDATE delivery SET state = ?3, due_ms = ?4, changed_ms = ?4, uncertain = uncertain OR handed NOT IN (0, ?5),"
-             " handed = 0 WHERE message = ?1 AND number = ?2",
+    [STOP] =
+        "UPDATE delivery SET state = ?3, due_ms = ?4, changed_ms = ?4, uncertain = uncertain OR handed NOT IN (0, ?5),"
+        " handed = 0 WHERE message = ?1 AND number = ?2",
     [ADD_NOTE] = "INSERT OR REPLACE INTO note (message, number, at_ms, text) VALUES (?1, ?2, ?3, ?4)",
     [OPEN_MORE] = "UPDATE message SET open = open + ?2 WHERE seq = ?1",
     [LAST_NUMBER] = "SELECT ifnull(max(number), 0) FROM delivery WHERE message = ?1",
@@ -76,7 +82,7 @@ int spool_index_failed(sqlite3 *db, int code, struct fault *fault)
         int result;
         const char *code;
     } known[] = {
-        {SQLITE_FULL, "enospc"}, {SQLITE_IOERR, "eio"},      {SQLITE_READONLY, "erofs"}, {SQLITE_CORRUPT, "damaged"},
+        {SQLITE_FULL, "enospc"},    {SQLITE_IOERR, "eio"}, {SQLITE_READONLY, "erofs"}, {SQLITE_CORRUPT, "damaged"},
         {SQLITE_NOTADB, "damaged"}, {SQLITE_BUSY, "busy"}, {SQLITE_LOCKED, "busy"},
     };
     const char *name = "sqlite";
@@ -97,7 +103,8 @@ int spool_index_failed(sqlite3 *db, int code, struct fault *fault)
 sqlite3_stmt *spool_index_statement(struct spool_index *index, enum statement which, struct fault *fault)
 {
     if (index->statements[which] == NULL) {
-        int code = sqlite3_prepare_v3(index->db, sql[which], -1, SQLITE_PREPARE_PERSISTENT, &index->statements[which], NULL);
+        int code =
+            sqlite3_prepare_v3(index->db, sql[which], -1, SQLITE_PREPARE_PERSISTENT, &index->statements[which], NULL);
         if (code != SQLITE_OK) {
             spool_index_failed(index->db, code, fault);
         }
@@ -283,8 +290,9 @@ int spool_index_count_settled(struct spool_index *index, uint64_t *count_r, stru
     return st == NULL ? -1 : spool_index_one_number(index, st, count_r, fault);
 }
 
-int spool_index_each_segment(struct spool_index *index, void (*fn)(void *ctx, uint64_t segment, uint64_t live, uint64_t octets),
-                             void *ctx, struct fault *fault)
+int spool_index_each_segment(struct spool_index *index,
+                             void (*fn)(void *ctx, uint64_t segment, uint64_t live, uint64_t octets), void *ctx,
+                             struct fault *fault)
 {
     sqlite3_stmt *st = spool_index_statement(index, SEGMENTS, fault);
     if (st == NULL) {

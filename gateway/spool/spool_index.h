@@ -77,7 +77,8 @@ struct spool_index_delivery {
     uint64_t handed;
     struct bytes detail;
 };
-int spool_index_add_delivery(struct spool_index *index, const struct spool_index_delivery *delivery, struct fault *fault);
+int spool_index_add_delivery(struct spool_index *index, const struct spool_index_delivery *delivery,
+                             struct fault *fault);
 
 /* What an attempt makes of a delivery. */
 struct spool_index_change {
@@ -89,9 +90,10 @@ struct spool_index_change {
     bool uncertain;
     uint32_t uidvalidity, uid;
 };
-int spool_index_change_delivery(struct spool_index *index, const struct spool_index_change *change, struct fault *fault);
-int spool_index_add_attempt(struct spool_index *index, const struct spool_index_change *change, const struct fault *what,
-                            struct fault *fault);
+int spool_index_change_delivery(struct spool_index *index, const struct spool_index_change *change,
+                                struct fault *fault);
+int spool_index_add_attempt(struct spool_index *index, const struct spool_index_change *change,
+                            const struct fault *what, struct fault *fault);
 /* Marks a delivery as handed out in this run (0: given back). 1 when it did; 0 when it does not wait any more; -1. */
 int spool_index_hand(struct spool_index *index, uint64_t message, unsigned number, uint64_t run, struct fault *fault);
 /* The message with this print, length and sum that was received since since_ms: 1 with its id (a view until the next call), 0, -1. */
@@ -121,13 +123,14 @@ struct spool_index_due {
 };
 typedef int spool_index_key_fn(void *ctx, struct spool_index_key key);
 /* Calls fn for each waiting delivery of the upstream that is due at now_ms, the longest due first, until fn returns non-zero. */
-int spool_index_each_due(struct spool_index *index, const char *upstream, int64_t now_ms, spool_index_key_fn *fn, void *ctx,
-                         struct fault *fault);
+int spool_index_each_due(struct spool_index *index, const char *upstream, int64_t now_ms, spool_index_key_fn *fn,
+                         void *ctx, struct fault *fault);
 /* The same for one lane. */
 int spool_index_each_due_in_lane(struct spool_index *index, const char *upstream, int64_t lane, int64_t now_ms,
                                  spool_index_key_fn *fn, void *ctx, struct fault *fault);
 /* The next lane above `lane` in which something waits: 1, 0 when there is none, -1. */
-int spool_index_next_lane(struct spool_index *index, const char *upstream, int64_t lane, int64_t *lane_r, struct fault *fault);
+int spool_index_next_lane(struct spool_index *index, const char *upstream, int64_t lane, int64_t *lane_r,
+                          struct fault *fault);
 /* All about one delivery: 1, 0 when there is none, -1. fn may be called once, during the call. */
 int spool_index_load(struct spool_index *index, struct spool_index_key key,
                      void (*fn)(void *ctx, const struct spool_index_due *due), void *ctx, struct fault *fault);
@@ -152,12 +155,15 @@ int spool_index_open_more(struct spool_index *index, uint64_t message, unsigned 
 int spool_index_last_number(struct spool_index *index, uint64_t message, uint64_t *number_r, struct fault *fault);
 
 /* Upstreams that operators paused; "" is all. */
-int spool_index_each_pause(struct spool_index *index, void (*fn)(void *ctx, const char *upstream), void *ctx, struct fault *fault);
-int spool_index_set_pause(struct spool_index *index, const char *upstream, bool paused, int64_t now_ms, struct fault *fault);
+int spool_index_each_pause(struct spool_index *index, void (*fn)(void *ctx, const char *upstream), void *ctx,
+                           struct fault *fault);
+int spool_index_set_pause(struct spool_index *index, const char *upstream, bool paused, int64_t now_ms,
+                          struct fault *fault);
 
 /* The oldest command without a reply: 1 with a copy of its request (the caller's to free), 0, -1. */
 int spool_index_next_command(struct spool_index *index, uint64_t *id_r, char **request_r, struct fault *fault);
-int spool_index_add_command(struct spool_index *index, int64_t now_ms, const char *request, uint64_t *id_r, struct fault *fault);
+int spool_index_add_command(struct spool_index *index, int64_t now_ms, const char *request, uint64_t *id_r,
+                            struct fault *fault);
 int spool_index_reply_command(struct spool_index *index, uint64_t id, const char *reply, struct fault *fault);
 /* 1 with a copy of the reply (the caller's to free), 0 when there is none yet, -1. */
 int spool_index_command_reply(struct spool_index *index, uint64_t id, char **reply_r, struct fault *fault);
@@ -165,8 +171,9 @@ int spool_index_command_reply(struct spool_index *index, uint64_t id, char **rep
 int spool_index_remove_command(struct spool_index *index, uint64_t id, struct fault *fault);
 
 /* Calls fn for each segment in which something lives. */
-int spool_index_each_segment(struct spool_index *index, void (*fn)(void *ctx, uint64_t segment, uint64_t live, uint64_t octets),
-                             void *ctx, struct fault *fault);
+int spool_index_each_segment(struct spool_index *index,
+                             void (*fn)(void *ctx, uint64_t segment, uint64_t live, uint64_t octets), void *ctx,
+                             struct fault *fault);
 /* Calls fn for each message that lives in the segment, in their order in it, until fn returns non-zero. */
 int spool_index_each_in_segment(struct spool_index *index, uint64_t segment,
                                 int (*fn)(void *ctx, uint64_t message, const struct spool_place *place), void *ctx,
@@ -177,7 +184,8 @@ int spool_index_move(struct spool_index *index, uint64_t message, uint64_t from,
 /* How many messages are settled and still known. */
 int spool_index_count_settled(struct spool_index *index, uint64_t *count_r, struct fault *fault);
 /* Forgets up to `limit` messages that were settled before before_ms; *count_r is how many it were. */
-int spool_index_forget(struct spool_index *index, int64_t before_ms, unsigned limit, unsigned *count_r, struct fault *fault);
+int spool_index_forget(struct spool_index *index, int64_t before_ms, unsigned limit, unsigned *count_r,
+                       struct fault *fault);
 
 /* Copies the write-ahead log into the database as far as nobody stands in the way. */
 int spool_index_checkpoint(struct spool_index *index, struct fault *fault);

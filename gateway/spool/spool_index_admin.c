@@ -44,7 +44,8 @@ static int forget_message(struct spool_index *index, uint64_t seq, struct fault 
     return 0;
 }
 
-int spool_index_forget(struct spool_index *index, int64_t before_ms, unsigned limit, unsigned *count_r, struct fault *fault)
+int spool_index_forget(struct spool_index *index, int64_t before_ms, unsigned limit, unsigned *count_r,
+                       struct fault *fault)
 {
     uint64_t *seqs = expect_calloc(limit, sizeof *seqs);
     unsigned count = 0;
@@ -113,7 +114,8 @@ int spool_index_last_number(struct spool_index *index, uint64_t message, uint64_
 
 /* ---- pauses and commands ---- */
 
-int spool_index_each_pause(struct spool_index *index, void (*fn)(void *ctx, const char *upstream), void *ctx, struct fault *fault)
+int spool_index_each_pause(struct spool_index *index, void (*fn)(void *ctx, const char *upstream), void *ctx,
+                           struct fault *fault)
 {
     sqlite3_stmt *st = spool_index_statement(index, PAUSES, fault);
     if (st == NULL) {
@@ -127,7 +129,8 @@ int spool_index_each_pause(struct spool_index *index, void (*fn)(void *ctx, cons
     return got;
 }
 
-int spool_index_set_pause(struct spool_index *index, const char *upstream, bool paused, int64_t now_ms, struct fault *fault)
+int spool_index_set_pause(struct spool_index *index, const char *upstream, bool paused, int64_t now_ms,
+                          struct fault *fault)
 {
     sqlite3_stmt *st = spool_index_statement(index, paused ? PAUSE : RESUME, fault);
     if (st == NULL) {
@@ -155,7 +158,8 @@ int spool_index_next_command(struct spool_index *index, uint64_t *id_r, char **r
     return got;
 }
 
-int spool_index_add_command(struct spool_index *index, int64_t now_ms, const char *request, uint64_t *id_r, struct fault *fault)
+int spool_index_add_command(struct spool_index *index, int64_t now_ms, const char *request, uint64_t *id_r,
+                            struct fault *fault)
 {
     sqlite3_stmt *st = spool_index_statement(index, ADD_COMMAND, fault);
     if (st == NULL) {

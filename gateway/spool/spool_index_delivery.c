@@ -28,7 +28,8 @@ int spool_index_add_message(struct spool_index *index, const struct spool_index_
     return spool_index_run(index, st, fault);
 }
 
-int spool_index_add_delivery(struct spool_index *index, const struct spool_index_delivery *delivery, struct fault *fault)
+int spool_index_add_delivery(struct spool_index *index, const struct spool_index_delivery *delivery,
+                             struct fault *fault)
 {
     sqlite3_stmt *st = spool_index_statement(index, ADD_DELIVERY, fault);
     if (st == NULL) {
@@ -66,8 +67,8 @@ int spool_index_change_delivery(struct spool_index *index, const struct spool_in
     return spool_index_run(index, st, fault);
 }
 
-int spool_index_add_attempt(struct spool_index *index, const struct spool_index_change *change, const struct fault *what,
-                            struct fault *fault)
+int spool_index_add_attempt(struct spool_index *index, const struct spool_index_change *change,
+                            const struct fault *what, struct fault *fault)
 {
     sqlite3_stmt *st = spool_index_statement(index, ADD_ATTEMPT, fault);
     if (st == NULL) {
@@ -84,7 +85,8 @@ int spool_index_add_attempt(struct spool_index *index, const struct spool_index_
     return spool_index_run(index, st, fault);
 }
 
-int spool_index_hand(struct spool_index *index, uint64_t message, unsigned number, uint64_t run_number, struct fault *fault)
+int spool_index_hand(struct spool_index *index, uint64_t message, unsigned number, uint64_t run_number,
+                     struct fault *fault)
 {
     sqlite3_stmt *st = spool_index_statement(index, HAND, fault);
     if (st == NULL) {
@@ -132,7 +134,8 @@ int spool_index_settle(struct spool_index *index, uint64_t message, int64_t now_
         *place_r = column_place(st, 1);
         got = spool_index_next_row(index, st, fault) == 0 ? 1 : -1;
     } else if (got == 0) {
-        fault_set(fault, FAULT_LOCAL, "damaged", "index", "the spool's index does not know a message that is being settled");
+        fault_set(fault, FAULT_LOCAL, "damaged", "index",
+                  "the spool's index does not know a message that is being settled");
     }
     sqlite3_reset(st);
     return got == 1 ? 0 : -1;
@@ -154,8 +157,8 @@ static int each_key(struct spool_index *index, sqlite3_stmt *st, spool_index_key
     return got < 0 ? -1 : 0;
 }
 
-int spool_index_each_due(struct spool_index *index, const char *upstream, int64_t now_ms, spool_index_key_fn *fn, void *ctx,
-                         struct fault *fault)
+int spool_index_each_due(struct spool_index *index, const char *upstream, int64_t now_ms, spool_index_key_fn *fn,
+                         void *ctx, struct fault *fault)
 {
     sqlite3_stmt *st = spool_index_statement(index, DUE, fault);
     if (st == NULL) {
@@ -179,7 +182,8 @@ int spool_index_each_due_in_lane(struct spool_index *index, const char *upstream
     return each_key(index, st, fn, ctx, fault);
 }
 
-int spool_index_next_lane(struct spool_index *index, const char *upstream, int64_t lane, int64_t *lane_r, struct fault *fault)
+int spool_index_next_lane(struct spool_index *index, const char *upstream, int64_t lane, int64_t *lane_r,
+                          struct fault *fault)
 {
     sqlite3_stmt *st = spool_index_statement(index, NEXT_LANE, fault);
     if (st == NULL) {

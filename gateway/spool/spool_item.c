@@ -65,8 +65,8 @@ static void read_body(void *ctx)
 {
     struct read_job *job = ctx;
     struct spool_body *body = job->item->body;
-    job->got = spool_reader_read(job->spool->reader, body->message, &body->place, &body->checked, job->offset, job->data,
-                                 job->len, &job->fault);
+    job->got = spool_reader_read(job->spool->reader, body->message, &body->place, &body->checked, job->offset,
+                                 job->data, job->len, &job->fault);
 }
 
 static void on_read(void *ctx)
@@ -91,7 +91,8 @@ static void on_memory(void *ctx)
     free(job);
 }
 
-void spool_item_read(struct spool *spool, struct spool_item *item, uint64_t offset, size_t len, spool_read_fn *done, void *ctx)
+void spool_item_read(struct spool *spool, struct spool_item *item, uint64_t offset, size_t len, spool_read_fn *done,
+                     void *ctx)
 {
     struct read_job *job = expect_calloc(1, sizeof *job);
     *job = (struct read_job){.spool = spool, .item = item, .offset = offset, .len = len, .done = done, .ctx = ctx};

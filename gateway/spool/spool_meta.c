@@ -314,7 +314,8 @@ static int finish(const struct reader *reader, json_t *root, struct fault *fault
     return 0;
 }
 
-int spool_meta_read_envelope(struct bytes json, struct arena *arena, struct mail_envelope *envelope_r, struct fault *fault)
+int spool_meta_read_envelope(struct bytes json, struct arena *arena, struct mail_envelope *envelope_r,
+                             struct fault *fault)
 {
     json_t *root = parse(json, fault);
     if (root == NULL) {
@@ -330,7 +331,8 @@ int spool_meta_read_envelope(struct bytes json, struct arena *arena, struct mail
     return 0;
 }
 
-int spool_meta_read_delivery(struct bytes json, struct arena *arena, struct mail_delivery *delivery_r, struct fault *fault)
+int spool_meta_read_delivery(struct bytes json, struct arena *arena, struct mail_delivery *delivery_r,
+                             struct fault *fault)
 {
     json_t *root = parse(json, fault);
     if (root == NULL) {
@@ -396,8 +398,8 @@ static bool copy_texts(struct arena *arena, const char *const **texts, size_t co
 
 static bool copy_client(struct arena *arena, struct mail_client *client)
 {
-    const char **texts[] = {&client->listener,   &client->address,  &client->helo, &client->protocol, &client->tls_version,
-                            &client->tls_cipher, &client->tls_peer, &client->user};
+    const char **texts[] = {&client->listener,    &client->address,    &client->helo,     &client->protocol,
+                            &client->tls_version, &client->tls_cipher, &client->tls_peer, &client->user};
     bool ok = true;
     for (size_t i = 0; ok && i < sizeof texts / sizeof texts[0]; i++) {
         ok = copy_text(arena, texts[i]);

@@ -23,8 +23,10 @@ void spool_meta_write_delivery(struct buf *out, const struct mail_delivery *deli
  * Read one object; all that *_r points at lives in the arena. -1 with a fault "damaged" when it is not what was written, or "too-large" when the arena
  * is full.
  */
-int spool_meta_read_envelope(struct bytes json, struct arena *arena, struct mail_envelope *envelope_r, struct fault *fault);
-int spool_meta_read_delivery(struct bytes json, struct arena *arena, struct mail_delivery *delivery_r, struct fault *fault);
+int spool_meta_read_envelope(struct bytes json, struct arena *arena, struct mail_envelope *envelope_r,
+                             struct fault *fault);
+int spool_meta_read_delivery(struct bytes json, struct arena *arena, struct mail_delivery *delivery_r,
+                             struct fault *fault);
 /* A record's whole meta. */
 int spool_meta_read(struct bytes json, struct arena *arena, struct mail_envelope *envelope_r,
                     struct mail_delivery **deliveries_r, size_t *count_r, struct fault *fault);

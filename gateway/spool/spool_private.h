@@ -22,7 +22,7 @@
 /* Octets that a stage gathers before it hands them to the disk. */
 #define SPOOL_CHUNK 65536u
 /* Jobs and octets of bodies that one group takes at most. */
-#define SPOOL_GROUP_JOBS 1000
+#define SPOOL_GROUP_JOBS   1000
 #define SPOOL_GROUP_OCTETS (16u << 20)
 /* Octets of bodies that stay in memory for deliveries that are offered right after their commit. */
 #define SPOOL_CACHE_OCTETS (32u << 20)
@@ -46,9 +46,10 @@ struct spool_segment {
     struct list link; /* the group's list of segments to sync */
     uint64_t id;
     struct net_file *file;
-    uint64_t tail;      /* where the next octet goes */
-    bool fresh;         /* its name is not yet durable */
-    struct fault fault; /* of its last sync: what came since the one before cannot be trusted, nothing is appended any more */
+    uint64_t tail; /* where the next octet goes */
+    bool fresh;    /* its name is not yet durable */
+    struct fault
+        fault; /* of its last sync: what came since the one before cannot be trusted, nothing is appended any more */
 };
 
 /* Its path in the folder of segments. */
@@ -89,7 +90,7 @@ struct spool_writer {
     char folder[SPOOL_PATH_MAX]; /* of the segments */
     struct spool_index *index;
     uint64_t segment_size;
-    uint64_t run;             /* of this start */
+    uint64_t run; /* of this start */
     uint64_t next_segment;
     uint64_t indexed_segment; /* next_segment as the index knows it */
     struct spool_segment *current;
@@ -208,9 +209,9 @@ struct spool {
     char path[SPOOL_PATH_MAX - 64];
     struct net_file *lock;
     struct net_lane *disk, *read, *tidy;
-    struct spool_writer writer;   /* the disk lane's */
-    struct spool_reader *reader;  /* the read lane's */
-    struct spool_index *tidier;   /* the tidy lane's: copies the index's log into the database */
+    struct spool_writer writer;  /* the disk lane's */
+    struct spool_reader *reader; /* the read lane's */
+    struct spool_index *tidier;  /* the tidy lane's: copies the index's log into the database */
 
     struct list pending; /* jobs that wait for a group */
     struct list stalled; /* settlements that failed and wait for another try */
@@ -304,7 +305,8 @@ struct spool_stage {
 /*
  * On the disk lane: completes the segment of its own with the rest of the body, the meta and the head. The segment is not yet synced.
  */
-int spool_stage_complete(struct spool_stage *stage, struct bytes meta, struct spool_record *record_r, struct fault *fault);
+int spool_stage_complete(struct spool_stage *stage, struct bytes meta, struct spool_record *record_r,
+                         struct fault *fault);
 /* No callback of it comes any more, and nothing is handed to the lane by itself. */
 void spool_stage_close(struct spool_stage *stage);
 /* Frees a stage that the lane does not use; a segment of its own is closed. */

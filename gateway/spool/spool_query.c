@@ -11,7 +11,7 @@
 #include "base/expect.h"
 
 #define VALUES_MAX 12
-#define SQL_MAX 4000
+#define SQL_MAX    4000
 
 /* ---- words ---- */
 
@@ -40,10 +40,12 @@ struct member {
     const char **text;
 };
 
-#define MEMBERS(select)                                                                                             \
-    {"id", &(select)->id}, {"message_id", &(select)->message_id}, {"state", &(select)->state},                      \
-        {"upstream", &(select)->upstream}, {"folder", &(select)->folder}, {"from", &(select)->sender},              \
-        {"rule", &(select)->rule}
+#define MEMBERS(select)                                                                                                \
+    {"id", &(select)->id}, {"message_id", &(select)->message_id}, {"state", &(select)->state},                         \
+        {"upstream", &(select)->upstream}, {"folder", &(select)->folder}, {"from", &(select)->sender},                 \
+    {                                                                                                                  \
+        "rule", &(select)->rule                                                                                        \
+    }
 
 json_t *spool_select_to_json(const struct spool_select *select)
 {
@@ -82,14 +84,17 @@ int spool_select_from_json(const json_t *object, struct spool_select *select_r, 
     struct spool_select select = {0};
     const char *name;
     json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)object, name, value) {
+    json_object_foreach((json_t *)(uintptr_t)object, name, value)
+    {
         if (set_member(&select, name, value) != 0) {
-            fault_set(fault, FAULT_PERM, "usage", "select", "\"%s\" is not a way to choose deliveries, or has the wrong type", name);
+            fault_set(fault, FAULT_PERM, "usage", "select",
+                      "\"%s\" is not a way to choose deliveries, or has the wrong type", name);
             return -1;
         }
     }
     if (select.state != NULL && spool_state_of(select.state) < 0) {
-        fault_set(fault, FAULT_PERM, "usage", "select", "\"%s\" is no state: waiting, held, dead, filed or dropped", select.state);
+        fault_set(fault, FAULT_PERM, "usage", "select", "\"%s\" is no state: waiting, held, dead, filed or dropped",
+                  select.state);
         return -1;
     }
     *select_r = select;
@@ -143,8 +148,10 @@ static void begin_query(struct query *query, const char *columns, const struct s
     const struct {
         const char *condition, *text;
     } conditions[] = {
-        {" AND m.message_id = ?", select->message_id}, {" AND d.upstream = ?", select->upstream},
-        {" AND d.folder = ?", select->folder},         {" AND m.sender = ?", select->sender},
+        {" AND m.message_id = ?", select->message_id},
+        {" AND d.upstream = ?", select->upstream},
+        {" AND d.folder = ?", select->folder},
+        {" AND m.sender = ?", select->sender},
         {" AND d.rule = ?", select->rule},
     };
     int state = select->state == NULL ? -1 : spool_state_of(select->state);
@@ -235,14 +242,15 @@ static json_t *addresses(const json_t *envelope)
 {
     json_t *list = json_array(), *recipient;
     size_t i;
-    json_array_foreach(json_object_get(envelope, "to"), i, recipient) {
+    json_array_foreach(json_object_get(envelope, "to"), i, recipient)
+    {
         json_array_append(list, json_object_get(recipient, "address"));
     }
     return list;
 }
 
-#define DELIVERY_COLUMNS                                                                                              \
-    "m.id, d.number, d.state, d.upstream, d.folder, d.rule, d.due_ms, d.attempts, d.uncertain, d.changed_ms,"         \
+#define DELIVERY_COLUMNS                                                                                               \
+    "m.id, d.number, d.state, d.upstream, d.folder, d.rule, d.due_ms, d.attempts, d.uncertain, d.changed_ms,"          \
     " d.uidvalidity, d.uid, d.detail, d.message, m.sender, m.received_ms, m.body_len, m.envelope"
 
 static json_t *delivery_object(sqlite3_stmt *st)
@@ -326,8 +334,8 @@ static int list_row(struct spool_index *index, sqlite3_stmt *st, spool_query_fn 
     return stop != 0 ? 1 : 0;
 }
 
-int spool_query_list(struct spool_index *index, const struct spool_select *select, uint64_t limit, spool_query_fn *fn, void *ctx,
-                     struct fault *fault)
+int spool_query_list(struct spool_index *index, const struct spool_select *select, uint64_t limit, spool_query_fn *fn,
+                     void *ctx, struct fault *fault)
 {
     struct query query;
     begin_query(&query, DELIVERY_COLUMNS, select);
@@ -344,8 +352,9 @@ int spool_query_list(struct spool_index *index, const struct spool_select *selec
     return stop < 0 ? -1 : 0;
 }
 
-int spool_query_keys(struct spool_index *index, const struct spool_select *select, struct spool_index_key after, size_t limit,
-                     struct spool_index_key *keys, enum spool_state *found, size_t *count_r, struct fault *fault)
+int spool_query_keys(struct spool_index *index, const struct spool_select *select, struct spool_index_key after,
+                     size_t limit, struct spool_index_key *keys, enum spool_state *found, size_t *count_r,
+                     struct fault *fault)
 {
     struct query query;
     begin_query(&query, "d.message, d.number, d.state", select);
@@ -360,7 +369,8 @@ int spool_query_keys(struct spool_index *index, const struct spool_select *selec
     size_t count = 0;
     int got;
     while ((got = next_row(index, st, fault)) == 1) {
-        keys[count] = (struct spool_index_key){(uint64_t)sqlite3_column_int64(st, 0), (unsigned)sqlite3_column_int(st, 1)};
+        keys[count] =
+            (struct spool_index_key){(uint64_t)sqlite3_column_int64(st, 0), (unsigned)sqlite3_column_int(st, 1)};
         found[count++] = (enum spool_state)sqlite3_column_int(st, 2);
     }
     sqlite3_finalize(st);
@@ -382,10 +392,11 @@ static json_t *upstream_object(json_t *summary, const char *name)
 
 int spool_query_summary(struct spool_index *index, json_t **summary_r, struct fault *fault)
 {
-    sqlite3_stmt *st = prepare(index,
-                               "SELECT d.upstream, d.state, count(*), min(m.received_ms) FROM message m CROSS JOIN delivery d"
-                               " ON d.message = m.seq WHERE m.open > 0 AND d.state IN (0, 1, 2) GROUP BY 1, 2",
-                               fault);
+    sqlite3_stmt *st =
+        prepare(index,
+                "SELECT d.upstream, d.state, count(*), min(m.received_ms) FROM message m CROSS JOIN delivery d"
+                " ON d.message = m.seq WHERE m.open > 0 AND d.state IN (0, 1, 2) GROUP BY 1, 2",
+                fault);
     sqlite3_stmt *pauses = prepare(index, "SELECT upstream FROM pause", fault);
     json_t *summary = json_object(), *paused = json_array(), *upstreams = json_object();
     int got = st == NULL || pauses == NULL ? -1 : 0;
@@ -451,10 +462,11 @@ static int story_delivery(struct spool_index *index, sqlite3_stmt *st, json_t *d
 
 static int story_deliveries(struct spool_index *index, uint64_t message, json_t **deliveries_r, struct fault *fault)
 {
-    sqlite3_stmt *st = prepare(index,
-                               "SELECT " DELIVERY_COLUMNS
-                               " FROM message m JOIN delivery d ON d.message = m.seq WHERE m.seq = ?1 ORDER BY d.number",
-                               fault);
+    sqlite3_stmt *st =
+        prepare(index,
+                "SELECT " DELIVERY_COLUMNS
+                " FROM message m JOIN delivery d ON d.message = m.seq WHERE m.seq = ?1 ORDER BY d.number",
+                fault);
     if (st == NULL) {
         return -1;
     }
@@ -492,7 +504,9 @@ static json_t *message_object(sqlite3_stmt *st)
 int spool_query_story(struct spool_index *index, uint64_t message, json_t **story_r, struct fault *fault)
 {
     sqlite3_stmt *st = prepare(
-        index, "SELECT id, received_ms, body_len, open, segment, start, settled_ms, envelope FROM message WHERE seq = ?1", fault);
+        index,
+        "SELECT id, received_ms, body_len, open, segment, start, settled_ms, envelope FROM message WHERE seq = ?1",
+        fault);
     if (st == NULL) {
         return -1;
     }
@@ -551,12 +565,13 @@ int spool_query_find(struct spool_index *index, const char *what, uint64_t *mess
     return collect(index, st, messages, limit, count_r, fault);
 }
 
-int spool_query_find_uid(struct spool_index *index, const char *upstream, const char *folder, uint32_t uid, uint64_t *messages,
-                         size_t limit, size_t *count_r, struct fault *fault)
+int spool_query_find_uid(struct spool_index *index, const char *upstream, const char *folder, uint32_t uid,
+                         uint64_t *messages, size_t limit, size_t *count_r, struct fault *fault)
 {
-    sqlite3_stmt *st = prepare(
-        index, "SELECT DISTINCT message FROM delivery WHERE upstream = ?1 AND uid = ?3 AND uid > 0 AND folder = ?2 AND state = 3",
-        fault);
+    sqlite3_stmt *st = prepare(index,
+                               "SELECT DISTINCT message FROM delivery WHERE upstream = ?1 AND uid = ?3 AND uid > 0 AND "
+                               "folder = ?2 AND state = 3",
+                               fault);
     if (st == NULL) {
         return -1;
     }

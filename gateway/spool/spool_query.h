@@ -33,12 +33,13 @@ typedef int spool_query_fn(void *ctx, const json_t *object);
  * One object for each delivery, oldest message first, at most `limit` (0: all): id, message, number, state, upstream, folder, rule, from,
  * to, received_ms, due_ms, attempts, uncertain, size, and error (the last attempt's) where there is one.
  */
-int spool_query_list(struct spool_index *index, const struct spool_select *select, uint64_t limit, spool_query_fn *fn, void *ctx,
-                     struct fault *fault);
+int spool_query_list(struct spool_index *index, const struct spool_select *select, uint64_t limit, spool_query_fn *fn,
+                     void *ctx, struct fault *fault);
 
 /* The keys of the selected deliveries above `after`, in order, at most `limit`; *count_r is how many. */
-int spool_query_keys(struct spool_index *index, const struct spool_select *select, struct spool_index_key after, size_t limit,
-                     struct spool_index_key *keys, enum spool_state *states, size_t *count_r, struct fault *fault);
+int spool_query_keys(struct spool_index *index, const struct spool_select *select, struct spool_index_key after,
+                     size_t limit, struct spool_index_key *keys, enum spool_state *states, size_t *count_r,
+                     struct fault *fault);
 
 /* Numbers of open deliveries by upstream and state: {"corp": {"waiting": 3, "oldest_ms": …}, …}, and what is paused. The caller's. */
 int spool_query_summary(struct spool_index *index, json_t **summary_r, struct fault *fault);
@@ -52,7 +53,7 @@ int spool_query_story(struct spool_index *index, uint64_t message, json_t **stor
 int spool_query_find(struct spool_index *index, const char *what, uint64_t *messages, size_t limit, size_t *count_r,
                      struct fault *fault);
 /* The messages that were filed there under this UID. */
-int spool_query_find_uid(struct spool_index *index, const char *upstream, const char *folder, uint32_t uid, uint64_t *messages,
-                         size_t limit, size_t *count_r, struct fault *fault);
+int spool_query_find_uid(struct spool_index *index, const char *upstream, const char *folder, uint32_t uid,
+                         uint64_t *messages, size_t limit, size_t *count_r, struct fault *fault);
 
 #endif

@@ -123,8 +123,9 @@ static int compare_sum(const struct spool_place *place, uint64_t sum, struct fau
     if (sum == place->body_sum) {
         return 0;
     }
-    fault_set(fault, FAULT_LOCAL, "damaged", "spool", "the body in segment %llu at octet %llu does not match its checksum",
-              (unsigned long long)place->segment, (unsigned long long)place->start);
+    fault_set(fault, FAULT_LOCAL, "damaged", "spool",
+              "the body in segment %llu at octet %llu does not match its checksum", (unsigned long long)place->segment,
+              (unsigned long long)place->start);
     return -1;
 }
 

@@ -17,12 +17,12 @@
 struct rebuild {
     char folder[SPOOL_PATH_MAX];
     struct spool_index *index;
-    sqlite3 *old;             /* or NULL: it cannot be read */
-    sqlite3_stmt *old_state;  /* of a delivery by message id and number */
+    sqlite3 *old;            /* or NULL: it cannot be read */
+    sqlite3_stmt *old_state; /* of a delivery by message id and number */
     uint64_t segment, last_segment, next_message;
     struct net_file *file;
-    uint64_t size;            /* of the file */
-    struct fault *fault;      /* of the new index: ends the work */
+    uint64_t size;       /* of the file */
+    struct fault *fault; /* of the new index: ends the work */
     spool_check_fn *report;
     void *ctx;
     struct spool_rebuild_result result;
@@ -31,8 +31,8 @@ struct rebuild {
 static void report_damage(struct rebuild *rebuild, uint64_t at, const char *what)
 {
     struct fault found = FAULT_INIT;
-    fault_set(&found, FAULT_LOCAL, "damaged", "spool", "segment %016" PRIx64 " at octet %" PRIu64 ": %s", rebuild->segment, at,
-              what);
+    fault_set(&found, FAULT_LOCAL, "damaged", "spool", "segment %016" PRIx64 " at octet %" PRIu64 ": %s",
+              rebuild->segment, at, what);
     rebuild->result.damaged++;
     rebuild->report(rebuild->ctx, NULL, &found);
 }
@@ -68,8 +68,8 @@ static bool old_state(struct rebuild *rebuild, const char *id, unsigned number, 
 
 /* ---- one message ---- */
 
-static int add_delivery(struct rebuild *rebuild, const struct mail_envelope *envelope, const struct mail_delivery *delivery,
-                        enum spool_state state)
+static int add_delivery(struct rebuild *rebuild, const struct mail_envelope *envelope,
+                        const struct mail_delivery *delivery, enum spool_state state)
 {
     struct buf detail;
     buf_init(&detail, SPOOL_META_MAX);
@@ -116,16 +116,16 @@ static int add_message(struct rebuild *rebuild, const struct mail_envelope *enve
 static bool is_known(struct rebuild *rebuild, const char *id)
 {
     sqlite3_stmt *st = NULL;
-    bool known = sqlite3_prepare_v2(spool_index_db(rebuild->index), "SELECT 1 FROM message WHERE id = ?1", -1, &st, NULL) ==
-                 SQLITE_OK;
+    bool known = sqlite3_prepare_v2(spool_index_db(rebuild->index), "SELECT 1 FROM message WHERE id = ?1", -1, &st,
+                                    NULL) == SQLITE_OK;
     sqlite3_bind_text(st, 1, id, -1, SQLITE_TRANSIENT);
     known = known && sqlite3_step(st) == SQLITE_ROW;
     sqlite3_finalize(st);
     return known;
 }
 
-static int add_found(struct rebuild *rebuild, const struct mail_envelope *envelope, const struct mail_delivery *deliveries,
-                     size_t count, const struct spool_place *place)
+static int add_found(struct rebuild *rebuild, const struct mail_envelope *envelope,
+                     const struct mail_delivery *deliveries, size_t count, const struct spool_place *place)
 {
     unsigned open = 0;
     int result = 0;
@@ -179,12 +179,14 @@ static int take_record(struct rebuild *rebuild, uint64_t at, const struct spool_
     size_t count;
     int result = 0;
     struct spool_place place = {rebuild->segment, at, spool_record_size(record), record->body_len, record->body_sum};
-    ptrdiff_t got = net_file_read(rebuild->file, at + SPOOL_RECORD_HEAD + record->body_len, meta, record->meta_len, NULL);
+    ptrdiff_t got =
+        net_file_read(rebuild->file, at + SPOOL_RECORD_HEAD + record->body_len, meta, record->meta_len, NULL);
     if (got != (ptrdiff_t)text.len || spool_record_sum(text) != record->meta_sum ||
         spool_meta_read(text, arena, &envelope, &deliveries, &count, NULL) != 0) {
         report_damage(rebuild, at, "an envelope does not match its checksum");
     } else if (!body_is_whole(rebuild, at, record)) {
-        report_damage(rebuild, at, "a body does not match its checksum; its envelope is kept and it becomes a dead letter");
+        report_damage(rebuild, at,
+                      "a body does not match its checksum; its envelope is kept and it becomes a dead letter");
         result = add_found(rebuild, &envelope, deliveries, count, &place);
     } else {
         result = add_found(rebuild, &envelope, deliveries, count, &place);
@@ -300,8 +302,9 @@ static int take_files(struct rebuild *rebuild)
     for (size_t i = 0; result == 0 && i < names.count; i++) {
         result = take_file(rebuild, names.ids[i]);
     }
-    if (result == 0 && (spool_index_set(rebuild->index, "next_segment", rebuild->last_segment + 1, rebuild->fault) != 0 ||
-                        spool_index_commit(rebuild->index, rebuild->fault) != 0)) {
+    if (result == 0 &&
+        (spool_index_set(rebuild->index, "next_segment", rebuild->last_segment + 1, rebuild->fault) != 0 ||
+         spool_index_commit(rebuild->index, rebuild->fault) != 0)) {
         result = -1;
     }
     free(names.ids);

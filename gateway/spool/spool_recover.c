@@ -166,7 +166,8 @@ static int begin_run(struct spool *spool, struct fault *fault)
     if (spool_index_begin(writer->index, fault) != 0) {
         return -1;
     }
-    if (spool_index_set(writer->index, "run", writer->run, fault) != 0 || spool_index_commit(writer->index, fault) != 0) {
+    if (spool_index_set(writer->index, "run", writer->run, fault) != 0 ||
+        spool_index_commit(writer->index, fault) != 0) {
         spool_index_rollback(writer->index);
         return -1;
     }

@@ -71,7 +71,8 @@ static const char *const steps[SPOOL_SCHEMA_VERSION] = {
     "CREATE INDEX delivery_lane ON delivery (upstream, lane, due_ms) WHERE state = 0;"
     "CREATE INDEX delivery_uid ON delivery (upstream, uid) WHERE uid > 0;"
     /* reply is NULL until the running gateway has done what request (JSON) asks for. */
-    "CREATE TABLE command (id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, request TEXT NOT NULL, reply TEXT);"
+    "CREATE TABLE command (id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, request TEXT NOT NULL, reply "
+    "TEXT);"
     /* What operators did to a delivery. */
     "CREATE TABLE note (message INTEGER NOT NULL, number INTEGER NOT NULL, at_ms INTEGER NOT NULL, text TEXT NOT NULL,"
     "  PRIMARY KEY (message, number, at_ms)) WITHOUT ROWID;"
@@ -118,8 +119,8 @@ int spool_schema_expect(sqlite3 *db, struct fault *fault)
     }
     if (version >= 0 && version < SPOOL_SCHEMA_VERSION) {
         fault_set(fault, FAULT_LOCAL, "version", "spool",
-                  "the spool's index has version %d, older than %d: it is brought up to date when the gateway starts", version,
-                  SPOOL_SCHEMA_VERSION);
+                  "the spool's index has version %d, older than %d: it is brought up to date when the gateway starts",
+                  version, SPOOL_SCHEMA_VERSION);
     }
     return version == SPOOL_SCHEMA_VERSION ? 0 : -1;
 }

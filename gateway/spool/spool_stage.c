@@ -66,7 +66,8 @@ static void write_chunk(void *ctx)
     append_body(stage, buf_bytes(&stage->writing));
 }
 
-int spool_stage_complete(struct spool_stage *stage, struct bytes meta, struct spool_record *record_r, struct fault *fault)
+int spool_stage_complete(struct spool_stage *stage, struct bytes meta, struct spool_record *record_r,
+                         struct fault *fault)
 {
     struct spool_own *own = &stage->own;
     if (append_body(stage, buf_bytes(&stage->waiting)) != 0) {
@@ -219,10 +220,12 @@ static ptrdiff_t read_segment(void *ctx, uint64_t offset, void *into, size_t len
         return -1;
     }
     uint64_t left = offset < stage->size ? stage->size - offset : 0;
-    return net_file_read(stage->own.segment->file, SPOOL_RECORD_HEAD + offset, into, len < left ? len : (size_t)left, fault);
+    return net_file_read(stage->own.segment->file, SPOOL_RECORD_HEAD + offset, into, len < left ? len : (size_t)left,
+                         fault);
 }
 
-void spool_stage_source(struct spool_stage *stage, void (*on_ready)(void *ctx, const struct mail_source *source), void *ctx)
+void spool_stage_source(struct spool_stage *stage, void (*on_ready)(void *ctx, const struct mail_source *source),
+                        void *ctx)
 {
     EXPECT(stage->ready == NULL);
     stage->source = (struct mail_source){

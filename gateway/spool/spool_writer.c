@@ -74,7 +74,8 @@ int spool_writer_append(struct spool_writer *writer, struct spool_job *job, cons
 /* Gives the fault to each job whose record went into the segment. */
 static void fail_segment(struct spool_group *group, const struct spool_segment *segment, const struct fault *fault)
 {
-    LIST_EACH (link, &group->jobs) {
+    LIST_EACH(link, &group->jobs)
+    {
         struct spool_job *job = LIST_ITEM(link, struct spool_job, link);
         if (job->segment == segment && !fault_is_set(&job->fault)) {
             job->fault = *fault;
@@ -84,7 +85,8 @@ static void fail_segment(struct spool_group *group, const struct spool_segment *
 
 static void write_jobs(struct spool_writer *writer, struct spool_group *group)
 {
-    LIST_EACH (link, &group->jobs) {
+    LIST_EACH(link, &group->jobs)
+    {
         struct spool_job *job = LIST_ITEM(link, struct spool_job, link);
         job->segment = NULL;
         if (!fault_is_set(&job->fault) && job->kind->write != NULL) {
@@ -110,7 +112,8 @@ static void sync_names(struct spool_writer *writer)
 {
     struct fault fault = FAULT_INIT;
     bool fresh = false;
-    LIST_EACH (link, &writer->dirty) {
+    LIST_EACH(link, &writer->dirty)
+    {
         fresh = fresh || LIST_ITEM(link, struct spool_segment, link)->fresh;
     }
     if (!fresh) {
@@ -118,7 +121,8 @@ static void sync_names(struct spool_writer *writer)
     }
     writer->syncs++;
     int result = net_file_sync_directory(writer->folder, &fault);
-    LIST_EACH (link, &writer->dirty) {
+    LIST_EACH(link, &writer->dirty)
+    {
         struct spool_segment *segment = LIST_ITEM(link, struct spool_segment, link);
         if (result == 0) {
             segment->fresh = false;
@@ -130,7 +134,8 @@ static void sync_names(struct spool_writer *writer)
 
 static void sync_segments(struct spool_writer *writer, struct spool_group *group)
 {
-    LIST_EACH (link, &writer->dirty) {
+    LIST_EACH(link, &writer->dirty)
+    {
         struct spool_segment *segment = LIST_ITEM(link, struct spool_segment, link);
         if (!fault_is_set(&segment->fault)) {
             writer->syncs++;
@@ -138,7 +143,8 @@ static void sync_segments(struct spool_writer *writer, struct spool_group *group
         }
     }
     sync_names(writer);
-    LIST_EACH (link, &writer->dirty) {
+    LIST_EACH(link, &writer->dirty)
+    {
         struct spool_segment *segment = LIST_ITEM(link, struct spool_segment, link);
         if (fault_is_set(&segment->fault)) {
             fail_segment(group, segment, &segment->fault);
@@ -149,7 +155,8 @@ static void sync_segments(struct spool_writer *writer, struct spool_group *group
 
 static int change_index(struct spool_writer *writer, struct spool_group *group, struct fault *fault)
 {
-    LIST_EACH (link, &group->jobs) {
+    LIST_EACH(link, &group->jobs)
+    {
         struct spool_job *job = LIST_ITEM(link, struct spool_job, link);
         if (!fault_is_set(&job->fault) && job->kind->index(writer, job, fault) != 0) {
             return -1;
@@ -167,8 +174,8 @@ static int change_index(struct spool_writer *writer, struct spool_group *group, 
  */
 static void write_over(struct spool_writer *writer)
 {
-    if (spool_index_begin(writer->index, NULL) == 0 &&
-        (spool_index_set(writer->index, "run", writer->run, NULL) != 0 || spool_index_commit(writer->index, NULL) != 0)) {
+    if (spool_index_begin(writer->index, NULL) == 0 && (spool_index_set(writer->index, "run", writer->run, NULL) != 0 ||
+                                                        spool_index_commit(writer->index, NULL) != 0)) {
         spool_index_rollback(writer->index);
     }
 }
@@ -190,7 +197,8 @@ static int transact(struct spool_writer *writer, struct spool_group *group, stru
 
 static bool has_work(const struct spool_group *group)
 {
-    LIST_EACH (link, &group->jobs) {
+    LIST_EACH(link, &group->jobs)
+    {
         if (!fault_is_set(&LIST_ITEM(link, struct spool_job, link)->fault)) {
             return true;
         }
@@ -200,7 +208,8 @@ static bool has_work(const struct spool_group *group)
 
 static void fail_all(struct spool_group *group, const struct fault *fault)
 {
-    LIST_EACH (link, &group->jobs) {
+    LIST_EACH(link, &group->jobs)
+    {
         struct spool_job *job = LIST_ITEM(link, struct spool_job, link);
         if (!fault_is_set(&job->fault)) {
             job->fault = *fault;

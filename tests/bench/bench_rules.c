@@ -17,10 +17,12 @@
 
 #define SETS_MAX 10000
 
-static const char header[] = "Received: from mx.example.org (mx.example.org [192.0.2.7]) by gw.example.net with ESMTPS; Mon, 23 Nov 2026 07:11:20 +0000\r\n"
-                             "From: Monitoring <monitor@example.org>\r\nTo: Operations <ops@example.net>\r\n"
-                             "Subject: [web-shop] disk usage on db17 is at 91 percent\r\nMessage-ID: <20261123071120.17@example.org>\r\n"
-                             "Date: Mon, 23 Nov 2026 07:11:20 +0000\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n";
+static const char header[] =
+    "Received: from mx.example.org (mx.example.org [192.0.2.7]) by gw.example.net with ESMTPS; Mon, 23 Nov 2026 "
+    "07:11:20 +0000\r\n"
+    "From: Monitoring <monitor@example.org>\r\nTo: Operations <ops@example.net>\r\n"
+    "Subject: [web-shop] disk usage on db17 is at 91 percent\r\nMessage-ID: <20261123071120.17@example.org>\r\n"
+    "Date: Mon, 23 Nov 2026 07:11:20 +0000\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n";
 static const char subject[] = "[web-shop] disk usage on db17 is at 91 percent";
 
 static double now_ns(void)
@@ -55,7 +57,9 @@ static void condition_of(char *out, size_t size, const char *kind, int i)
     } else if (strcmp(kind, "is") == 0) {
         snprintf(out, size, "{\"field\":\"from\",\"is\":\"user%d@example.com\"}", i);
     } else if (strcmp(kind, "in") == 0) {
-        snprintf(out, size, "{\"header\":\"From\",\"part\":\"domain\",\"in\":[\"a%d.example\",\".b%d.example\",\"c%d.example\"]}", i, i, i);
+        snprintf(out, size,
+                 "{\"header\":\"From\",\"part\":\"domain\",\"in\":[\"a%d.example\",\".b%d.example\",\"c%d.example\"]}",
+                 i, i, i);
     } else if (strcmp(kind, "body matches") == 0) {
         snprintf(out, size, "{\"field\":\"body\",\"matches\":\"%s\"}", pattern);
     } else {
@@ -71,8 +75,9 @@ static struct filters_set *load(const char *kind, int count)
     for (int i = 0; i < count; i++) {
         char condition[300];
         condition_of(condition, sizeof condition, kind, i);
-        buf_printf(&text, "%s{\"name\":\"r%d\",\"if\":%s,\"then\":[{\"fileinto\":{\"folder\":\"F%d\"}},{\"stop\":true}]}", i == 0 ? "" : ",", i,
-                   condition, i);
+        buf_printf(&text,
+                   "%s{\"name\":\"r%d\",\"if\":%s,\"then\":[{\"fileinto\":{\"folder\":\"F%d\"}},{\"stop\":true}]}",
+                   i == 0 ? "" : ",", i, condition, i);
     }
     buf_append_text(&text, "]}");
     struct filters_problems *problems = filters_problems_new();
@@ -163,7 +168,8 @@ static void bench_headers(void)
             int rounds = 400000 / counts[i] / (kind == 0 ? 4 : 1) + 10;
             struct filters_set *set = load(kinds[kind], counts[i]);
             double ours = decide(set, bytes_of(header), rounds > 20000 ? 20000 : rounds);
-            printf("figure: %5d rules, %-7s: %8.2f us a message, %7.1f ns a rule", counts[i], kinds[kind], ours / 1e3, ours / counts[i]);
+            printf("figure: %5d rules, %-7s: %8.2f us a message, %7.1f ns a rule", counts[i], kinds[kind], ours / 1e3,
+                   ours / counts[i]);
             if (kind == 0) {
                 double loop = bare(counts[i], bytes_of(subject), rounds);
                 printf("; bare PCRE2-JIT loop %.1f ns a pattern: %.2f x", loop / counts[i], ours / loop);
@@ -178,7 +184,8 @@ static struct bytes message_of(struct buf *out, size_t size)
 {
     buf_append_text(out, header);
     while (out->len < size) {
-        buf_append_text(out, "disk usage on db17 rose again, see the graph of the service for what happened before\r\n");
+        buf_append_text(out,
+                        "disk usage on db17 rose again, see the graph of the service for what happened before\r\n");
     }
     return buf_bytes(out);
 }
@@ -195,9 +202,11 @@ static void bench_bodies(void)
                 buf_init(&out, 4u << 20);
                 struct bytes text = message_of(&out, sizes[i]);
                 double ours = decide(set, text, (int)((4 << 20) / sizes[i] / (size_t)(count / 10)) + 1);
-                printf("figure: %3d rules, %-13s: message of %4zu KiB: %8.1f us", count, kinds[kind], sizes[i] >> 10, ours / 1e3);
+                printf("figure: %3d rules, %-13s: message of %4zu KiB: %8.1f us", count, kinds[kind], sizes[i] >> 10,
+                       ours / 1e3);
                 if (kind == 1) {
-                    printf("; bare loop over the body %.1f us", bare(count, bytes_from(text, sizeof header - 1), 3) / 1e3);
+                    printf("; bare loop over the body %.1f us",
+                           bare(count, bytes_from(text, sizeof header - 1), 3) / 1e3);
                 }
                 printf("\n");
                 buf_done(&out);

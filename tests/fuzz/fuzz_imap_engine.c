@@ -50,7 +50,8 @@ static bool serve(struct world *world, enum imapc_want want, const struct imapc_
         imapc_engine_sasl(world->engine, now, bytes_of("eA=="), NULL);
         return true;
     case IMAPC_WANT_BODY:
-        imapc_engine_body(world->engine, now, bytes_slice(bytes_of("12345"), (size_t)request->offset, request->len), NULL);
+        imapc_engine_body(world->engine, now, bytes_slice(bytes_of("12345"), (size_t)request->offset, request->len),
+                          NULL);
         return true;
     case IMAPC_WANT_RESULT:
         EXPECT(world->open);

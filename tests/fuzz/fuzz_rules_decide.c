@@ -16,12 +16,17 @@ static const char rules[] =
     "{\"name\":\"blocked\",\"if\":{\"field\":\"from\",\"in\":\"l\"},\"then\":[{\"reject\":\"no ${from}\"}]},"
     "{\"name\":\"subject\",\"on_error\":\"skip\",\"if\":{\"header\":\"Subject\",\"matches\":\"^(?<w>\\\\w+) (.*)$\"},"
     "\"then\":[{\"fileinto\":{\"folder\":\"S/${w}/${2|slug|default('x')}\",\"flags\":[\"k-${w}\"]}}]},"
-    "{\"name\":\"bomb\",\"on_error\":\"default\",\"if\":{\"header\":\"*\",\"matches\":\"^(a+)+$\"},\"then\":[{\"stop\":true}]},"
-    "{\"name\":\"to\",\"if\":{\"header\":[\"To\",\"Cc\",\"From\"],\"part\":\"domain\",\"is\":\"x\"},\"then\":[{\"copy\":{\"folder\":\"T\",\"date\":\"header\"}}]},"
-    "{\"name\":\"body\",\"if\":{\"field\":\"body\",\"contains\":\"a\",\"ignore_case\":true},\"then\":[{\"tag_subject\":\"[b] \"},{\"hold\":true}]},"
-    "{\"name\":\"file\",\"if\":{\"any\":[{\"field\":\"attachment\",\"ends_with\":\".x\"},{\"field\":\"attachment\",\"part\":\"size\",\"over\":3}]},"
+    "{\"name\":\"bomb\",\"on_error\":\"default\",\"if\":{\"header\":\"*\",\"matches\":\"^(a+)+$\"},\"then\":[{\"stop\":"
+    "true}]},"
+    "{\"name\":\"to\",\"if\":{\"header\":[\"To\",\"Cc\",\"From\"],\"part\":\"domain\",\"is\":\"x\"},\"then\":[{"
+    "\"copy\":{\"folder\":\"T\",\"date\":\"header\"}}]},"
+    "{\"name\":\"body\",\"if\":{\"field\":\"body\",\"contains\":\"a\",\"ignore_case\":true},\"then\":[{\"tag_subject\":"
+    "\"[b] \"},{\"hold\":true}]},"
+    "{\"name\":\"file\",\"if\":{\"any\":[{\"field\":\"attachment\",\"ends_with\":\".x\"},{\"field\":\"attachment\","
+    "\"part\":\"size\",\"over\":3}]},"
     "\"then\":[{\"set\":{\"v\":\"${list_id}\"}},{\"goto\":\"g\"}]}],"
-    "\"groups\":{\"g\":{\"rules\":[{\"name\":\"id\",\"if\":{\"field\":\"list_id\",\"matches\":\"(.)\"},\"then\":[{\"fileinto\":{\"folder\":\"${1}/${v|first(9)}\"}}]}],"
+    "\"groups\":{\"g\":{\"rules\":[{\"name\":\"id\",\"if\":{\"field\":\"list_id\",\"matches\":\"(.)\"},\"then\":[{"
+    "\"fileinto\":{\"folder\":\"${1}/${v|first(9)}\"}}]}],"
     "\"default\":[{\"fileinto\":{\"folder\":\"G\"}}]}}}";
 
 static ptrdiff_t read_bytes(void *ctx, uint64_t offset, void *into, size_t len, struct fault *fault)
@@ -38,8 +43,10 @@ static struct filters_set *load(void)
 {
     struct filters_problems *problems = filters_problems_new();
     struct filters_source source = {"r.json", bytes_of(rules)};
-    struct filters_load_options options = {
-        .sources = &source, .source_count = 1, .any_upstream = true, .fallback = {.upstream = "corp", .folder = "INBOX"}};
+    struct filters_load_options options = {.sources = &source,
+                                           .source_count = 1,
+                                           .any_upstream = true,
+                                           .fallback = {.upstream = "corp", .folder = "INBOX"}};
     struct filters_set *set = filters_load(&options, problems);
     EXPECT(set != NULL);
     filters_problems_free(&problems);
@@ -55,9 +62,10 @@ static void print(const struct filters_decision *decision, struct buf *out)
         for (struct bytes rest = bytes_of(delivery->folder); rest.ptr != NULL; levels++) {
             EXPECT(bytes_cut(&rest, '/').len > 0);
         }
-        EXPECT(levels <= 3 && bytes_is_utf8(bytes_of(delivery->folder)) && !bytes_has_control(bytes_of(delivery->folder)));
-        buf_printf(out, "%s:%s %zu %zu %d;", delivery->upstream, delivery->folder, delivery->flag_count, delivery->edit_count,
-                   delivery->held);
+        EXPECT(levels <= 3 && bytes_is_utf8(bytes_of(delivery->folder)) &&
+               !bytes_has_control(bytes_of(delivery->folder)));
+        buf_printf(out, "%s:%s %zu %zu %d;", delivery->upstream, delivery->folder, delivery->flag_count,
+                   delivery->edit_count, delivery->held);
     }
 }
 

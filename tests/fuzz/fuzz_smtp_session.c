@@ -150,10 +150,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 2) {
         return 0;
     }
-    struct smtpd_engine_options options = {.hostname = "gw.test", .listener = "apps", .client_address = "192.0.2.7",
-                                           .lmtp = (data[0] & 1) != 0, .starttls = (data[0] & 2) != 0,
-                                           .xclient = (data[0] & 4) != 0, .mechanisms = (data[0] & 8) != 0 ? ~0u : 0,
-                                           .auth_in_clear = true, .trusted = true};
+    struct smtpd_engine_options options = {.hostname = "gw.test",
+                                           .listener = "apps",
+                                           .client_address = "192.0.2.7",
+                                           .lmtp = (data[0] & 1) != 0,
+                                           .starttls = (data[0] & 2) != 0,
+                                           .xclient = (data[0] & 4) != 0,
+                                           .mechanisms = (data[0] & 8) != 0 ? ~0u : 0,
+                                           .auth_in_clear = true,
+                                           .trusted = true};
     smtpd_limits_default(&options.limits);
     options.limits.max_message_size = (data[0] & 16) != 0 ? 100 : options.limits.max_message_size;
     struct bytes input = bytes_at(data + 2, size - 2);

@@ -254,7 +254,8 @@ uint64_t sim_event_count(void)
 _Noreturn void sim_fail(const char *format, ...)
 {
     char text[1200];
-    int head = snprintf(text, sizeof text, "seed %llu, virtual time %.6f s: ", (unsigned long long)sim.seed, (double)sim.now / 1e6);
+    int head = snprintf(text, sizeof text, "seed %llu, virtual time %.6f s: ", (unsigned long long)sim.seed,
+                        (double)sim.now / 1e6);
     va_list args;
     va_start(args, format);
     vsnprintf(text + head, sizeof text - (size_t)head - 1, format, args);

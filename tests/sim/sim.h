@@ -16,7 +16,7 @@
 #include "sim_random.h"
 
 /* Virtual microseconds. */
-#define SIM_MS 1000u
+#define SIM_MS     1000u
 #define SIM_SECOND (1000u * SIM_MS)
 #define SIM_MINUTE (60u * (uint64_t)SIM_SECOND)
 

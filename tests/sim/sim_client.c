@@ -15,8 +15,8 @@
 #include "sim_mail.h"
 
 #define TRIES_EACH 40
-#define REPLY_MAX 4096
-#define TEXT_MAX (4u << 20)
+#define REPLY_MAX  4096
+#define TEXT_MAX   (4u << 20)
 /* RFC 5321 section 4.5.3.2.6 gives the final answer ten minutes; nobody may make a client wait longer. */
 #define PATIENCE (11 * SIM_MINUTE)
 
@@ -27,15 +27,15 @@ struct sim_client {
     uint16_t port;
     struct sim_random random;
     struct sim_link *link;
-    unsigned left;    /* messages still to be handed over */
-    unsigned tries;   /* of the current message */
+    unsigned left;  /* messages still to be handed over */
+    unsigned tries; /* of the current message */
     bool pipelines, is_rude;
     struct sim_try *try;
-    uint64_t size;      /* of the current message, and ... */
-    unsigned wanted;    /* ... its recipients */
-    enum step step;     /* whose reply is awaited */
-    unsigned rcpt;      /* the next one to be answered */
-    uint64_t since;     /* waiting for an answer since then; 0: not waiting */
+    uint64_t size;   /* of the current message, and ... */
+    unsigned wanted; /* ... its recipients */
+    enum step step;  /* whose reply is awaited */
+    unsigned rcpt;   /* the next one to be answered */
+    uint64_t since;  /* waiting for an answer since then; 0: not waiting */
     struct buf reply;
 };
 
@@ -301,7 +301,8 @@ static void on_close(void *ctx, bool was_reset)
     struct sim_client *client = ctx;
     client->link = NULL;
     if (client->try != NULL) {
-        sim_say("client %u: connection %s within try %u", client->number, was_reset ? "reset" : "closed", client->try->number);
+        sim_say("client %u: connection %s within try %u", client->number, was_reset ? "reset" : "closed",
+                client->try->number);
         client->try = NULL; /* open or sent: as it was */
     }
     try_later(client);

@@ -11,9 +11,9 @@
 #include "base/expect.h"
 #include "sim.h"
 
-#define SECTOR 512
+#define SECTOR    512
 #define NAMES_MAX 4096
-#define PATH_LEN 200
+#define PATH_LEN  200
 
 struct image {
     uint8_t *data;

@@ -10,7 +10,6 @@
 
 #include "sim.h"
 
-
 /*
  * Operations after a failed sync in which nothing else fails: what takes the failed commit back must reach the disk, or nobody can
  * say what is durable, and a message that was refused may come to life after a crash.

@@ -18,22 +18,22 @@
 #define SIM_FAULTS_HORIZON (120 * (uint64_t)SIM_SECOND)
 
 enum sim_fault_kind {
-    SIM_FAULT_CRASH,        /* at a time */
-    SIM_FAULT_CRASH_DISK,   /* in the n-th operation of the disk */
-    SIM_FAULT_WRITE_ERROR,  /* EIO of the n-th write */
-    SIM_FAULT_SYNC_ERROR,   /* EIO of the n-th sync */
-    SIM_FAULT_READ_ERROR,   /* EIO of the n-th read */
-    SIM_FAULT_DISK_FULL,    /* for a while */
-    SIM_FAULT_BREAK,        /* the n-th connection, after some octets */
-    SIM_FAULT_STALL,        /* the n-th connection falls silent for a while */
-    SIM_FAULT_COMMIT_CUT,   /* the n-th APPEND is filed and the connection lost before the OK */
-    SIM_FAULT_CUT_BEFORE,   /* ... lost before it is filed */
-    SIM_FAULT_REFUSE,       /* ... refused with a code */
-    SIM_FAULT_THROTTLE,     /* a server says it is busy, for a while */
-    SIM_FAULT_SERVER_DOWN,  /* a server takes no connections, and drops those it has, for a while */
-    SIM_FAULT_UIDVALIDITY,  /* a server renumbers its folders */
-    SIM_FAULT_CLOCK,        /* the wall clock jumps */
-    SIM_FAULT_RELOAD,       /* the operator reloads */
+    SIM_FAULT_CRASH,       /* at a time */
+    SIM_FAULT_CRASH_DISK,  /* in the n-th operation of the disk */
+    SIM_FAULT_WRITE_ERROR, /* EIO of the n-th write */
+    SIM_FAULT_SYNC_ERROR,  /* EIO of the n-th sync */
+    SIM_FAULT_READ_ERROR,  /* EIO of the n-th read */
+    SIM_FAULT_DISK_FULL,   /* for a while */
+    SIM_FAULT_BREAK,       /* the n-th connection, after some octets */
+    SIM_FAULT_STALL,       /* the n-th connection falls silent for a while */
+    SIM_FAULT_COMMIT_CUT,  /* the n-th APPEND is filed and the connection lost before the OK */
+    SIM_FAULT_CUT_BEFORE,  /* ... lost before it is filed */
+    SIM_FAULT_REFUSE,      /* ... refused with a code */
+    SIM_FAULT_THROTTLE,    /* a server says it is busy, for a while */
+    SIM_FAULT_SERVER_DOWN, /* a server takes no connections, and drops those it has, for a while */
+    SIM_FAULT_UIDVALIDITY, /* a server renumbers its folders */
+    SIM_FAULT_CLOCK,       /* the wall clock jumps */
+    SIM_FAULT_RELOAD,      /* the operator reloads */
     SIM_FAULT_KINDS
 };
 

@@ -13,10 +13,10 @@
 struct sim_link;
 
 struct sim_link_events {
-    void (*on_open)(void *ctx);                      /* the gateway has accepted (clients only) */
-    void (*on_data)(void *ctx, struct bytes data);   /* octets from the gateway */
-    void (*on_tls)(void *ctx);                       /* both ends have begun TLS */
-    void (*on_close)(void *ctx, bool was_reset);     /* the gateway will send no more; last event */
+    void (*on_open)(void *ctx);                    /* the gateway has accepted (clients only) */
+    void (*on_data)(void *ctx, struct bytes data); /* octets from the gateway */
+    void (*on_tls)(void *ctx);                     /* both ends have begun TLS */
+    void (*on_close)(void *ctx, bool was_reset);   /* the gateway will send no more; last event */
 };
 
 /* How a link is to misbehave; {0} is a good one. */

@@ -9,17 +9,14 @@
 #include "base/expect.h"
 
 #define TRIES_MAX 400
-#define TEXT_MAX (2u << 20)
+#define TEXT_MAX  (2u << 20)
 
 /* Before the gateway looks for what may have been filed, a second copy after an uncertain append is no fault. */
 static const bool exactly_once = true;
 
 const struct sim_place_info sim_places[SIM_PLACES] = {
-    [SIM_PLACE_INBOX] = {0, "INBOX"},
-    [SIM_PLACE_ONE] = {0, "Lists/One"},
-    [SIM_PLACE_TWO] = {1, "Two"},
-    [SIM_PLACE_BOTH_A] = {0, "Lists/Both"},
-    [SIM_PLACE_BOTH_B] = {1, "Three"},
+    [SIM_PLACE_INBOX] = {0, "INBOX"},       [SIM_PLACE_ONE] = {0, "Lists/One"}, [SIM_PLACE_TWO] = {1, "Two"},
+    [SIM_PLACE_BOTH_A] = {0, "Lists/Both"}, [SIM_PLACE_BOTH_B] = {1, "Three"},
 };
 
 const struct sim_recipient_info sim_recipients[SIM_RECIPIENTS] = {
@@ -47,7 +44,8 @@ struct sim_try *sim_try_new(uint64_t size)
 /* Lines that have been trouble: dots, blanks, 8-bit, long ones. */
 static void add_line(struct buf *out, struct sim_random *random)
 {
-    static const char *const lines[] = {".", "..", "", ". ", "from here", "\xC3\xA4\xC3\xB6", "=?x?=", "A1 OK {5}", "."};
+    static const char *const lines[] = {".",     "..",        "", ". ", "from here", "\xC3\xA4\xC3\xB6",
+                                        "=?x?=", "A1 OK {5}", "."};
     if (sim_random_chance(random, 30)) {
         buf_append_text(out, lines[sim_random_between(random, 0, sizeof lines / sizeof lines[0] - 1)]);
     } else {
@@ -62,8 +60,8 @@ void sim_try_text(const struct sim_try *try, struct buf *out)
 {
     struct sim_random random;
     sim_random_init(&random, sim_seed(), "text", try->number);
-    buf_printf(out, "From: sim@client.sim\r\nTo: somebody@gw.sim\r\nSubject: try %u\r\nX-Sim-Try: %u\r\n\r\n", try->number,
-               try->number);
+    buf_printf(out, "From: sim@client.sim\r\nTo: somebody@gw.sim\r\nSubject: try %u\r\nX-Sim-Try: %u\r\n\r\n",
+               try->number, try->number);
     while (out->len < try->size) {
         add_line(out, &random);
     }
@@ -97,8 +95,7 @@ static void check_text(const struct sim_try *try, struct bytes octets)
     struct buf text;
     buf_init(&text, TEXT_MAX);
     sim_try_text(try, &text);
-    bool is_whole = octets.len >= text.len &&
-                    bytes_equal(bytes_from(octets, octets.len - text.len), buf_bytes(&text));
+    bool is_whole = octets.len >= text.len && bytes_equal(bytes_from(octets, octets.len - text.len), buf_bytes(&text));
     if (!is_whole) {
         sim_fail("try %u was filed changed: %zu octets, sent %zu", try->number, octets.len, text.len);
     }
@@ -120,8 +117,8 @@ void sim_mail_filed(unsigned server, const char *folder, struct bytes octets)
             sim_fail("try %u was filed into %s, where it does not belong", try->number, folder);
         }
         if (try->state == SIM_TRY_REFUSED || try->state == SIM_TRY_OPEN) {
-            sim_fail("try %u was %s and filed into %s", try->number, try->state == SIM_TRY_OPEN ? "never sent whole" : "refused",
-                     folder);
+            sim_fail("try %u was %s and filed into %s", try->number,
+                     try->state == SIM_TRY_OPEN ? "never sent whole" : "refused", folder);
         }
         if (++try->filed[i] > 1 && exactly_once) {
             sim_fail("try %u was filed into %s twice", try->number, folder);
@@ -161,7 +158,8 @@ void sim_mail_check_end(uint64_t dead_letters)
     for (size_t i = 0; missing > excused && i < book.count; i++) {
         const struct sim_try *try = &book.tries[i];
         for (size_t k = 0; k < SIM_PLACES; k++) {
-            if (try->state == SIM_TRY_ACKED && (sim_try_places(try) >> k & 1) && try->filed[k] == 0 && !try->refused_for_good[k]) {
+            if (try->state == SIM_TRY_ACKED && (sim_try_places(try) >> k & 1) && try->filed[k] == 0 &&
+                !try->refused_for_good[k]) {
                 sim_fail("try %u was acknowledged and is not in %s", try->number, sim_places[k].folder);
             }
         }

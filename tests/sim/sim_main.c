@@ -66,8 +66,8 @@ static void live(const struct world *world, uint64_t seed, const char *without, 
     sim_begin(seed, verbose);
     sim_faults_plan(world->faults, without);
     world->run();
-    *report = (struct report){.virtual_us = sim_now(), .hash = sim_trace_hash(), .events = sim_event_count(),
-                              .faults = sim_faults_count()};
+    *report = (struct report){
+        .virtual_us = sim_now(), .hash = sim_trace_hash(), .events = sim_event_count(), .faults = sim_faults_count()};
     fflush(NULL);
     _exit(0);
 }
@@ -195,9 +195,9 @@ static int run_many(const struct options *options)
         }
     }
     double took = real_now() - began;
-    printf("%s: %llu seeds, %llu failed; %.1f virtual hours in %.1f s (%.2f per second), %llu events\n", options->world->name,
-           (unsigned long long)done, (unsigned long long)failures, (double)virtual_us / 3.6e9, took,
-           (double)virtual_us / 3.6e9 / took, (unsigned long long)events);
+    printf("%s: %llu seeds, %llu failed; %.1f virtual hours in %.1f s (%.2f per second), %llu events\n",
+           options->world->name, (unsigned long long)done, (unsigned long long)failures, (double)virtual_us / 3.6e9,
+           took, (double)virtual_us / 3.6e9 / took, (unsigned long long)events);
     return failures == 0 ? 0 : 1;
 }
 
@@ -258,8 +258,11 @@ static bool take_value(struct options *options, const char *name, const char *va
 int main(int argc, char **argv)
 {
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    struct options options = {.world = &worlds[sizeof worlds / sizeof worlds[0] - 1], .first = 1,
-                              .jobs = processors < 1 ? 1 : processors > JOBS_MAX ? JOBS_MAX : (unsigned)processors};
+    struct options options = {.world = &worlds[sizeof worlds / sizeof worlds[0] - 1],
+                              .first = 1,
+                              .jobs = processors < 1          ? 1
+                                      : processors > JOBS_MAX ? JOBS_MAX
+                                                              : (unsigned)processors};
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "-v") == 0) {
             options.verbose = true;

@@ -75,7 +75,8 @@ int net_file_close(struct net_file **file, struct fault *fault)
     return 0;
 }
 
-int net_file_write(struct net_file *file, uint64_t offset, const struct bytes *pieces, size_t count, struct fault *fault)
+int net_file_write(struct net_file *file, uint64_t offset, const struct bytes *pieces, size_t count,
+                   struct fault *fault)
 {
     for (size_t i = 0; i < count; i++) {
         int error = pieces[i].len == 0 ? 0 : sim_disk_write(file->inode, offset, pieces[i].ptr, pieces[i].len);

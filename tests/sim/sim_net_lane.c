@@ -17,8 +17,8 @@ struct job {
 };
 
 struct net_lane {
-    struct list queued;   /* not worked yet */
-    struct list worked;   /* their done is still to be called */
+    struct list queued; /* not worked yet */
+    struct list worked; /* their done is still to be called */
     struct sim_event *event;
     size_t waiting;
     bool freed;
@@ -105,5 +105,6 @@ void net_lane_free(struct net_lane **lane_ref)
         finish_one(lane);
     }
     sim_cancel(&lane->event);
-    lane->freed = true; /* a done that frees its lane is still inside on_turn(): the memory stays until the process ends */
+    lane->freed =
+        true; /* a done that frees its lane is still inside on_turn(): the memory stays until the process ends */
 }

@@ -15,9 +15,9 @@
 #include "sim.h"
 #include "sim_link.h"
 
-#define WIRE_MAX (64u << 20)
+#define WIRE_MAX      (64u << 20)
 #define LISTENERS_MAX 16
-#define SERVERS_MAX 16
+#define SERVERS_MAX   16
 
 struct net_tls {
     unsigned holds;
@@ -27,8 +27,8 @@ struct wire {
     struct buf data;
     struct sim_event *event; /* the next delivery */
     uint64_t moved;
-    bool fin;                /* nothing follows what is in it */
-    bool ended;              /* the end was delivered */
+    bool fin;   /* nothing follows what is in it */
+    bool ended; /* the end was delivered */
 };
 
 struct sim_link {
@@ -43,7 +43,7 @@ struct sim_link {
     uint64_t latency;
     uint64_t quiet_until;
     unsigned busy; /* the peer is being told something: it may let go of the link, whose memory must stay */
-    bool stalled; /* the stall has been */
+    bool stalled;  /* the stall has been */
     bool peer_tls, gateway_tls, tls_told;
     uint16_t port; /* of the listener that a client wants */
 };
@@ -526,7 +526,8 @@ int net_listener_open(struct net_listener **listener_r, struct net_loop *loop, c
     for (size_t i = 0; i < LISTENERS_MAX; i++) {
         if (net.listeners[i] == NULL) {
             struct net_listener *listener = expect_calloc(1, sizeof *listener);
-            *listener = (struct net_listener){.loop = loop, .address = *address, .limits = *limits, .fn = fn, .ctx = ctx};
+            *listener =
+                (struct net_listener){.loop = loop, .address = *address, .limits = *limits, .fn = fn, .ctx = ctx};
             net.listeners[i] = listener;
             *listener_r = listener;
             return 0;
@@ -596,7 +597,8 @@ struct net_stream *net_stream_connect(struct net_loop *loop, const struct net_ad
     snprintf(stream->label, sizeof stream->label, "%s:%u", to->host, to->port);
     uint64_t delay = sim_random_between(sim_gateway_random(), 100, 60 * SIM_MS);
     bool is_lost = delay > timeout_ms * SIM_MS;
-    stream->timer = sim_gateway_after(is_lost ? timeout_ms * SIM_MS : delay, is_lost ? on_connect_timeout : on_connect, stream);
+    stream->timer =
+        sim_gateway_after(is_lost ? timeout_ms * SIM_MS : delay, is_lost ? on_connect_timeout : on_connect, stream);
     return stream;
 }
 

@@ -11,9 +11,9 @@
 #include "base/expect.h"
 #include "sim_faults.h"
 
-#define INPUT_MAX (8u << 20)
+#define INPUT_MAX    (8u << 20)
 #define LINE_MAX_LEN 65536
-#define LITERAL_MAX (4u << 20)
+#define LITERAL_MAX  (4u << 20)
 /* A command whose connection is gone is executed this much later at most; the gateway looks 2 s after ("settle"). */
 #define LATE_MOST (1500 * SIM_MS)
 

@@ -76,12 +76,9 @@ static const struct refusal {
     const char *text;
     bool for_good;
 } refusals[] = {
-    {"NO [INUSE] mailbox is locked", false},
-    {"NO [UNAVAILABLE] try again later", false},
-    {"NO [OVERQUOTA] quota exceeded", false},
-    {"NO [LIMIT] too many messages", false},
-    {"NO [SERVERBUG] internal error", false},
-    {"NO [TOOBIG] message too large", true},
+    {"NO [INUSE] mailbox is locked", false},  {"NO [UNAVAILABLE] try again later", false},
+    {"NO [OVERQUOTA] quota exceeded", false}, {"NO [LIMIT] too many messages", false},
+    {"NO [SERVERBUG] internal error", false}, {"NO [TOOBIG] message too large", true},
 };
 
 static void note_refusal(const struct sim_session *session, const struct refusal *refusal)
@@ -128,7 +125,8 @@ static void say_appended(struct sim_session *session, const struct append *appen
     } else if (append->first == append->last) {
         snprintf(text, sizeof text, "OK [APPENDUID %u %u] done", append->folder->uidvalidity, append->first);
     } else {
-        snprintf(text, sizeof text, "OK [APPENDUID %u %u:%u] done", append->folder->uidvalidity, append->first, append->last);
+        snprintf(text, sizeof text, "OK [APPENDUID %u %u:%u] done", append->folder->uidvalidity, append->first,
+                 append->last);
     }
     answer(session, text);
 }
@@ -140,7 +138,8 @@ static void do_append(struct sim_session *session)
         append.folder = make_folder(session->server, bytes_of("INBOX"));
     }
     if (append.folder == NULL) {
-        answer(session, session->server->has_create_hint ? "NO [TRYCREATE] no such mailbox" : "NO Invalid mailbox name.");
+        answer(session,
+               session->server->has_create_hint ? "NO [TRYCREATE] no such mailbox" : "NO Invalid mailbox name.");
         return;
     }
     const struct sim_fault *fault = sim_faults_append();
@@ -171,7 +170,8 @@ bool sim_server_allows_literal(struct sim_session *session)
     bool is_missing = is_word(session, 1, "APPEND") && !is_word(session, 2, "INBOX") &&
                       find_folder(session->server, word(session, 2)) == NULL;
     if (is_missing) {
-        answer(session, session->server->has_create_hint ? "NO [TRYCREATE] no such mailbox" : "NO Invalid mailbox name.");
+        answer(session,
+               session->server->has_create_hint ? "NO [TRYCREATE] no such mailbox" : "NO Invalid mailbox name.");
     }
     return !is_missing;
 }
@@ -309,8 +309,8 @@ static void say_fields(struct sim_session *session, unsigned number, const struc
     struct buf fields;
     buf_init(&fields, 1 << 15);
     pick_fields(stored, list, &fields);
-    sim_session_say(session, "* %u FETCH (UID %u INTERNALDATE \"%s\" BODY[HEADER.FIELDS (%.*s)] {%zu}\r\n%s)", number, stored->uid, stored->date,
-                    (int)list.len, (const char *)list.ptr, fields.len, buf_text(&fields));
+    sim_session_say(session, "* %u FETCH (UID %u INTERNALDATE \"%s\" BODY[HEADER.FIELDS (%.*s)] {%zu}\r\n%s)", number,
+                    stored->uid, stored->date, (int)list.len, (const char *)list.ptr, fields.len, buf_text(&fields));
     buf_done(&fields);
 }
 
@@ -429,13 +429,13 @@ static const struct {
     bool needs_login;
     void (*run)(struct sim_session *session);
 } commands[] = {
-    {"CAPABILITY", false, do_capability}, {"LOGIN", false, do_login},         {"AUTHENTICATE", false, do_login},
-    {"NOOP", false, do_nothing},          {"ID", false, do_nothing},          {"LOGOUT", false, do_logout},
-    {"NAMESPACE", true, do_namespace},    {"LIST", true, do_list},            {"CREATE", true, do_create},
-    {"SUBSCRIBE", true, do_nothing},      {"APPEND", true, do_append},        {"SELECT", true, do_select},
-    {"EXAMINE", true, do_select},         {"STATUS", true, do_status},        {"UID", true, do_uid},
-    {"SEARCH", true, do_plain_search},    {"FETCH", true, do_plain_search},   {"CLOSE", true, do_unselect},
-    {"UNSELECT", true, do_unselect},      {"ENABLE", true, do_nothing},       {"CHECK", true, do_nothing},
+    {"CAPABILITY", false, do_capability}, {"LOGIN", false, do_login},       {"AUTHENTICATE", false, do_login},
+    {"NOOP", false, do_nothing},          {"ID", false, do_nothing},        {"LOGOUT", false, do_logout},
+    {"NAMESPACE", true, do_namespace},    {"LIST", true, do_list},          {"CREATE", true, do_create},
+    {"SUBSCRIBE", true, do_nothing},      {"APPEND", true, do_append},      {"SELECT", true, do_select},
+    {"EXAMINE", true, do_select},         {"STATUS", true, do_status},      {"UID", true, do_uid},
+    {"SEARCH", true, do_plain_search},    {"FETCH", true, do_plain_search}, {"CLOSE", true, do_unselect},
+    {"UNSELECT", true, do_unselect},      {"ENABLE", true, do_nothing},     {"CHECK", true, do_nothing},
 };
 
 static void execute(struct sim_session *session)
@@ -450,8 +450,8 @@ static void execute(struct sim_session *session)
         }
     }
     struct bytes unknown = word(session, 1);
-    sim_fail("server %u hears a command it does not know: %.*s", session->server->index, (int)(unknown.len < 80 ? unknown.len : 80),
-             unknown.len > 0 ? (const char *)unknown.ptr : "");
+    sim_fail("server %u hears a command it does not know: %.*s", session->server->index,
+             (int)(unknown.len < 80 ? unknown.len : 80), unknown.len > 0 ? (const char *)unknown.ptr : "");
 }
 
 void sim_server_execute(struct sim_session *session)

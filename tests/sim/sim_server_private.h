@@ -12,7 +12,7 @@
 #include "sim_server.h"
 
 #define SIM_SERVER_FOLDERS 16
-#define SIM_SERVER_TOKENS 64
+#define SIM_SERVER_TOKENS  64
 
 struct sim_stored {
     struct list link;
@@ -53,7 +53,7 @@ struct sim_session {
     unsigned number; /* for the trace */
     struct sim_link *link;
     struct buf in;
-    struct sim_event *event; /* works on what has come */
+    struct sim_event *event;                    /* works on what has come */
     struct sim_token tokens[SIM_SERVER_TOKENS]; /* of the command so far */
     size_t count;
     uint64_t literal; /* octets of a literal still to come */

@@ -29,7 +29,7 @@ struct file {
     sqlite3_file base;
     struct sim_inode *inode;
     char path[200];
-    int level;        /* SQLITE_LOCK_* */
+    int level; /* SQLITE_LOCK_* */
     int shm_mask_shared, shm_mask_exclusive;
     bool sync_directory; /* at the next sync */
     bool remove_at_close;
@@ -258,7 +258,8 @@ static int vfs_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *base, int 
     }
     snprintf(file->path, sizeof file->path, "%s", path == NULL ? "" : path);
     file->remove_at_close = path != NULL && (flags & SQLITE_OPEN_DELETEONCLOSE) != 0;
-    file->sync_directory = (flags & SQLITE_OPEN_CREATE) != 0 && (flags & (SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_WAL | SQLITE_OPEN_SUPER_JOURNAL)) != 0;
+    file->sync_directory = (flags & SQLITE_OPEN_CREATE) != 0 &&
+                           (flags & (SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_WAL | SQLITE_OPEN_SUPER_JOURNAL)) != 0;
     file->base.pMethods = &methods;
     if (flags_r != NULL) {
         *flags_r = flags;

@@ -7,8 +7,8 @@
 
 #include "sim_faults.h"
 
-#define WORLD_DISK_FAULTS                                                                                         \
-    (1u << SIM_FAULT_CRASH | 1u << SIM_FAULT_CRASH_DISK | 1u << SIM_FAULT_WRITE_ERROR | 1u << SIM_FAULT_SYNC_ERROR | \
+#define WORLD_DISK_FAULTS                                                                                              \
+    (1u << SIM_FAULT_CRASH | 1u << SIM_FAULT_CRASH_DISK | 1u << SIM_FAULT_WRITE_ERROR | 1u << SIM_FAULT_SYNC_ERROR |   \
      1u << SIM_FAULT_READ_ERROR | 1u << SIM_FAULT_DISK_FULL | 1u << SIM_FAULT_CLOCK)
 
 /* The spool alone, with a reception and a dispatch that are made up: committed means there, settled means gone, bodies are whole. */

@@ -16,10 +16,10 @@
 #include "sim_server.h"
 #include "world.h"
 
-#define CLIENTS 6
-#define PORT 2525
+#define CLIENTS     6
+#define PORT        2525
 #define CONNECTIONS 3
-#define DISK (256u << 20)
+#define DISK        (256u << 20)
 #define CHECK_EVERY (30 * (uint64_t)SIM_SECOND)
 /* After the last fault, everything must be filed within this time: the longest pause between two attempts is 2 minutes. */
 #define SETTLE_TIME (3 * 60 * SIM_MINUTE)
@@ -28,10 +28,12 @@ static const char config_text[] =
     "{\"hostname\": \"gw.sim\", \"listeners\": [{\"name\": \"in\", \"address\": \"127.0.0.1:2525\"}],"
     " \"upstreams\": {"
     "  \"a\": {\"address\": \"imap-a.sim:143\", \"tls\": {\"mode\": \"none\"}, \"insecure\": true, \"connections\": 3,"
-    "   \"auth\": {\"username\": \"u\", \"password\": \"p\"}, \"timeouts\": {\"connect\": \"20s\", \"command\": \"40s\"},"
+    "   \"auth\": {\"username\": \"u\", \"password\": \"p\"}, \"timeouts\": {\"connect\": \"20s\", \"command\": "
+    "\"40s\"},"
     "   \"retry\": {\"initial\": \"5s\", \"maximum\": \"2m\"}},"
     "  \"b\": {\"address\": \"imap-b.sim:993\", \"tls\": {\"mode\": \"implicit\"}, \"connections\": 3,"
-    "   \"auth\": {\"username\": \"u\", \"password\": \"p\"}, \"timeouts\": {\"connect\": \"20s\", \"command\": \"40s\"},"
+    "   \"auth\": {\"username\": \"u\", \"password\": \"p\"}, \"timeouts\": {\"connect\": \"20s\", \"command\": "
+    "\"40s\"},"
     "   \"retry\": {\"initial\": \"5s\", \"maximum\": \"2m\"}}},"
     " \"spool\": {\"path\": \"/spool\", \"minimum_free\": \"1MiB\", \"active\": 8}, \"rules\": [\"rules.d/*.json\"],"
     " \"default\": {\"upstream\": \"a\", \"folder\": \"INBOX\"}}";

@@ -16,17 +16,17 @@
 #include "spool/spool.h"
 #include "world.h"
 
-#define MESSAGES 60
+#define MESSAGES   60
 #define DELIVERIES 3
-#define DISK (24u << 20)
+#define DISK       (24u << 20)
 /* After the last fault, everything must be settled within this time. */
 #define SETTLE_TIME (60 * SIM_MINUTE)
 
 enum message_state {
-    MESSAGE_NONE,   /* not begun, or refused, or lost with a crash before its commit: must never come */
+    MESSAGE_NONE, /* not begun, or refused, or lost with a crash before its commit: must never come */
     MESSAGE_STAGED,
-    MESSAGE_ASKED,  /* commit under way */
-    MESSAGE_MAYBE,  /* a crash came before the answer */
+    MESSAGE_ASKED, /* commit under way */
+    MESSAGE_MAYBE, /* a crash came before the answer */
     MESSAGE_DURABLE
 };
 
@@ -206,14 +206,16 @@ static void on_read(void *ctx, struct bytes data, const struct fault *fault)
     }
     for (size_t i = 0; i < data.len; i++) {
         if (data.ptr[i] != octet_at(delivery->message, delivery->read_to + i)) {
-            sim_fail("octet %llu of delivery %s is wrong", (unsigned long long)(delivery->read_to + i), name_of(delivery, name));
+            sim_fail("octet %llu of delivery %s is wrong", (unsigned long long)(delivery->read_to + i),
+                     name_of(delivery, name));
         }
     }
     delivery->read_to += data.len;
     if (delivery->read_to == delivery->message->size) {
         finish(delivery);
     } else if (data.len == 0) {
-        sim_fail("the body of delivery %s ends at %llu", name_of(delivery, name), (unsigned long long)delivery->read_to);
+        sim_fail("the body of delivery %s ends at %llu", name_of(delivery, name),
+                 (unsigned long long)delivery->read_to);
     } else {
         read_on(delivery);
     }
@@ -270,8 +272,8 @@ static void on_poll(void *ctx)
 {
     (void)ctx;
     for (size_t i = 0; i < 2; i++) {
-        spool_fetch_due(world.spool, upstreams[i], net_wall(world.loop), (size_t)sim_random_between(&world.random, 1, 20),
-                        on_due, NULL);
+        spool_fetch_due(world.spool, upstreams[i], net_wall(world.loop),
+                        (size_t)sim_random_between(&world.random, 1, 20), on_due, NULL);
     }
     sim_gateway_after(sim_random_between(&world.random, SIM_SECOND / 2, 8 * SIM_SECOND), on_poll, NULL);
 }
@@ -293,13 +295,21 @@ static void on_committed(void *ctx, const struct fault *fault)
 static void commit(struct message *message)
 {
     struct mail_recipient to = {.address = "c@d.example"};
-    struct mail_envelope envelope = {.id = message->id, .received_ms = net_wall(world.loop), .hostname = "gw.sim",
-                                     .from = "a@b.example", .to = &to, .to_count = 1};
+    struct mail_envelope envelope = {.id = message->id,
+                                     .received_ms = net_wall(world.loop),
+                                     .hostname = "gw.sim",
+                                     .from = "a@b.example",
+                                     .to = &to,
+                                     .to_count = 1};
     struct mail_delivery deliveries[DELIVERIES] = {{.number = 0}};
     const char *recipients[] = {"c@d.example"};
     for (unsigned i = 0; i < message->count; i++) {
-        deliveries[i] = (struct mail_delivery){.number = i + 1, .upstream = upstreams[(i + 1) % 2], .folder = "Folder/\xC3\xA4",
-                                               .rule = "default", .recipients = recipients, .recipient_count = 1};
+        deliveries[i] = (struct mail_delivery){.number = i + 1,
+                                               .upstream = upstreams[(i + 1) % 2],
+                                               .folder = "Folder/\xC3\xA4",
+                                               .rule = "default",
+                                               .recipients = recipients,
+                                               .recipient_count = 1};
     }
     message->state = MESSAGE_ASKED;
     spool_commit(&message->stage, &envelope, deliveries, message->count, on_committed, message);
@@ -412,8 +422,11 @@ static void open_spool(void *ctx)
 {
     (void)ctx;
     struct fault fault = FAULT_INIT;
-    struct spool_options options = {.path = "/spool", .segment_size = 128 << 10, .own_segment_over = 32 << 10,
-                                    .minimum_free = 256 << 10, .history_ms = 60000};
+    struct spool_options options = {.path = "/spool",
+                                    .segment_size = 128 << 10,
+                                    .own_segment_over = 32 << 10,
+                                    .minimum_free = 256 << 10,
+                                    .history_ms = 60000};
     if (spool_open(&world.spool, world.loop, &options, &world.log, &fault) != 0) {
         sim_say("the spool does not open: %s", fault.text);
         if (world.faults_over) {
@@ -480,8 +493,8 @@ static void check_all_settled(void)
         struct message *message = &world.messages[i];
         for (size_t k = 0; message->state == MESSAGE_DURABLE && k < message->count; k++) {
             if (message->deliveries[k].state < DELIVERY_MAYBE_SETTLED) {
-                sim_fail("delivery %s was acknowledged and never settled (state %d)", name_of(&message->deliveries[k], name),
-                         message->deliveries[k].state);
+                sim_fail("delivery %s was acknowledged and never settled (state %d)",
+                         name_of(&message->deliveries[k], name), message->deliveries[k].state);
             }
         }
     }

@@ -56,8 +56,7 @@ static inline void fixture_decide(const struct filters_set *set, const char *fro
     struct mail_recipient recipients[4];
     struct mail_envelope envelope = {.id = "ID", .from = from, .to = recipients};
     for (struct bytes rest = bytes_of(to); rest.len > 0;) {
-        recipients[envelope.to_count++] =
-            (struct mail_recipient){.address = arena_copy(arena, bytes_cut(&rest, ' '))};
+        recipients[envelope.to_count++] = (struct mail_recipient){.address = arena_copy(arena, bytes_cut(&rest, ' '))};
     }
     struct filters_message message = {.envelope = &envelope, .header = bytes_of(header), .size = strlen(header)};
     struct filters_decision decision;

@@ -25,8 +25,8 @@ struct end {
     bool eats;
     bool echoes;
     bool frees_on_input;
-    bool inside; /* a call of the fixture's own is under way: no event may come */
-    struct net_tls *tls;  /* started at once when connected or accepted */
+    bool inside;         /* a call of the fixture's own is under way: no event may come */
+    struct net_tls *tls; /* started at once when connected or accepted */
 };
 
 struct fixture {
@@ -136,7 +136,8 @@ static inline void fixture_listen(struct fixture *fixture)
     struct fault fault = FAULT_INIT;
     assert_int_equal(net_address_parse(&address, bytes_of("127.0.0.1:0"), &fault), 0);
     assert_int_equal(
-        net_listener_open(&fixture->listener, fixture->loop, &address, &fixture->limits, on_accepted, fixture, &fault), 0);
+        net_listener_open(&fixture->listener, fixture->loop, &address, &fixture->limits, on_accepted, fixture, &fault),
+        0);
 }
 
 static inline void fixture_connect(struct fixture *fixture)

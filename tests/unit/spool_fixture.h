@@ -15,7 +15,7 @@
 #include "spool/spool.h"
 
 #define DEADLINE_MS 20000
-#define ITEMS_MAX 256
+#define ITEMS_MAX   256
 
 struct fixture {
     char path[200];
@@ -32,7 +32,7 @@ struct fixture {
     int64_t next_due_ms;
     struct buf body;
     unsigned reads;
-    unsigned named; /* messages made so far */
+    unsigned named;              /* messages made so far */
     const char *sender, *folder; /* of the next commits; NULL: the usual ones */
     uint64_t window_ms;
 };

@@ -10,7 +10,7 @@
 static struct world {
     struct net_loop *loop;
     struct acknowledge *acknowledge;
-    int code;          /* heard by the sender; -1: nothing yet */
+    int code; /* heard by the sender; -1: nothing yet */
     unsigned answers;
     unsigned drops;    /* asked for */
     char request[256]; /* the last one */
@@ -88,7 +88,9 @@ static void a_failure_is_the_senders_and_the_rest_is_dropped(void **state)
         int kind;
         enum fault_class class;
         int code;
-    } cases[] = {{SPOOL_DEFERRED, FAULT_TEMP, 451}, {SPOOL_DEFERRED, FAULT_UNCERTAIN, 451}, {SPOOL_DEAD, FAULT_PERM, 554},
+    } cases[] = {{SPOOL_DEFERRED, FAULT_TEMP, 451},
+                 {SPOOL_DEFERRED, FAULT_UNCERTAIN, 451},
+                 {SPOOL_DEAD, FAULT_PERM, 554},
                  {SPOOL_DEAD, FAULT_TEMP, 451}};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

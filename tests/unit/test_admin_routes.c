@@ -60,7 +60,8 @@ static void the_description_says_what_the_table_says(void **state)
     json_t *paths = json_object_get(description, "paths"), *operations;
     size_t described = 0, routes = 0;
     const char *path;
-    json_object_foreach (paths, path, operations) {
+    json_object_foreach(paths, path, operations)
+    {
         described += json_object_size(operations);
     }
     for (const struct admin_route *route = admin_routes; route->method != NULL; route++, routes++) {

@@ -51,7 +51,8 @@ static void numbers_do_not_overflow(void **state)
     assert_true(bytes_to_u64(bytes_of("18446744073709551615"), &value));
     assert_true(value == UINT64_MAX);
     value = 7;
-    static const char *const bad[] = {"", "18446744073709551616", "99999999999999999999", "-1", "+1", " 1", "1x", "0x1"};
+    static const char *const bad[] = {"",   "18446744073709551616", "99999999999999999999", "-1", "+1", " 1", "1x",
+                                      "0x1"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_false(bytes_to_u64(bytes_of(bad[i]), &value));
         assert_int_equal(value, 7);
@@ -62,8 +63,16 @@ static void utf8_is_strict(void **state)
 {
     (void)state;
     static const char *const good[] = {"", "abc", "\xC3\xA4", "\xE2\x82\xAC", "\xF0\x9F\x93\xA8", "\xF4\x8F\xBF\xBF"};
-    static const char *const bad[] = {"\x80",         "\xC3",         "\xC0\x80",         "\xE0\x80\x80",    "\xED\xA0\x80",
-                                      "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xF0\x80\x80\x80", "\xE2\x82",        "a\xFF"};
+    static const char *const bad[] = {"\x80",
+                                      "\xC3",
+                                      "\xC0\x80",
+                                      "\xE0\x80\x80",
+                                      "\xED\xA0\x80",
+                                      "\xF4\x90\x80\x80",
+                                      "\xF5\x80\x80\x80",
+                                      "\xF0\x80\x80\x80",
+                                      "\xE2\x82",
+                                      "a\xFF"};
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         assert_true(bytes_is_utf8(bytes_of(good[i])));
     }
@@ -78,10 +87,8 @@ static void utf8_is_strict(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(compares),
-        cmocka_unit_test(finds),
-        cmocka_unit_test(cuts_and_slices),
-        cmocka_unit_test(numbers_do_not_overflow),
+        cmocka_unit_test(compares),        cmocka_unit_test(finds),
+        cmocka_unit_test(cuts_and_slices), cmocka_unit_test(numbers_do_not_overflow),
         cmocka_unit_test(utf8_is_strict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

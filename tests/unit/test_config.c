@@ -11,10 +11,11 @@
 static char folder[] = "/tmp/mailweir-test-XXXXXX";
 
 #define LISTENER "{\"name\": \"in\", \"address\": \"127.0.0.1:2525\"}"
-#define UPSTREAM \
-    "{\"address\": \"127.0.0.1:143\", \"tls\": {\"mode\": \"none\"}, \"auth\": {\"username\": \"u\", \"password\": \"p\"}}"
-#define WHOLE(listener, upstream, rest)                                                                          \
-    "{\"hostname\": \"gw.example\",\n \"listeners\": [" listener "],\n \"upstreams\": {\"corp\": " upstream "},\n" \
+#define UPSTREAM                                                                                                       \
+    "{\"address\": \"127.0.0.1:143\", \"tls\": {\"mode\": \"none\"}, \"auth\": {\"username\": \"u\", \"password\": "   \
+    "\"p\"}}"
+#define WHOLE(listener, upstream, rest)                                                                                \
+    "{\"hostname\": \"gw.example\",\n \"listeners\": [" listener "],\n \"upstreams\": {\"corp\": " upstream "},\n"     \
     " \"spool\": {\"path\": \"spool\"},\n \"default\": {\"upstream\": \"corp\"}" rest "}\n"
 
 static const char *write_file(const char *name, const char *text)
@@ -47,14 +48,14 @@ static void a_whole_configuration_loads(void **state)
     char problems[8000];
     setenv("MAILWEIR_TEST_SECRET", "from the environment", 1);
     write_file("secret", "from a file\r\n");
-    struct config *config =
-        load(WHOLE("{\"name\": \"in\", \"address\": \"[::1]:2525\", \"allow\": [\"10.0.0.0/8\"], "
-                   "\"max_message_size\": \"1MiB\", \"timeouts\": {\"data\": \"7s\"}}",
-                   UPSTREAM ", \"two\": {\"address\": \"imap.example:993\", \"auth\": {\"username\": \"x\", "
-                            "\"password\": {\"env\": \"MAILWEIR_TEST_SECRET\"}}}, \"three\": {\"address\": "
-                            "\"imap.example:993\", \"auth\": {\"username\": \"x\", \"password\": {\"file\": \"secret\"}}}",
-                   ", \"log\": {\"level\": \"debug\"}, \"description\": \"any\", \"$schema\": \"x\""),
-             problems);
+    struct config *config = load(
+        WHOLE("{\"name\": \"in\", \"address\": \"[::1]:2525\", \"allow\": [\"10.0.0.0/8\"], "
+              "\"max_message_size\": \"1MiB\", \"timeouts\": {\"data\": \"7s\"}}",
+              UPSTREAM ", \"two\": {\"address\": \"imap.example:993\", \"auth\": {\"username\": \"x\", "
+                       "\"password\": {\"env\": \"MAILWEIR_TEST_SECRET\"}}}, \"three\": {\"address\": "
+                       "\"imap.example:993\", \"auth\": {\"username\": \"x\", \"password\": {\"file\": \"secret\"}}}",
+              ", \"log\": {\"level\": \"debug\"}, \"description\": \"any\", \"$schema\": \"x\""),
+        problems);
     assert_string_equal(problems, "");
     assert_non_null(config);
     const struct config_listener *listener = config_listener_at(config, 0);
@@ -91,8 +92,10 @@ static const struct wrong_case wrongs[] = {
     {WHOLE("{\"name\": \"in\", \"address\": \"h:1\", \"max_message_size\": \"25 megs\"}", UPSTREAM, ""),
      {"expected a size such as"}},
     {WHOLE("{\"name\": \"in\", \"address\": \"h:1\", \"max_recipients\": 0}", UPSTREAM, ""), {"must be at least 1"}},
-    {WHOLE("{\"name\": \"in\", \"address\": \"h:1\", \"max_recipients\": \"many\"}", UPSTREAM, ""), {"expected a whole number"}},
-    {WHOLE("{\"name\": \"in\", \"address\": \"h:1\", \"allow\": [\"10.1.0.0/8\"]}", UPSTREAM, ""), {"is not a network"}},
+    {WHOLE("{\"name\": \"in\", \"address\": \"h:1\", \"max_recipients\": \"many\"}", UPSTREAM, ""),
+     {"expected a whole number"}},
+    {WHOLE("{\"name\": \"in\", \"address\": \"h:1\", \"allow\": [\"10.1.0.0/8\"]}", UPSTREAM, ""),
+     {"is not a network"}},
     {WHOLE("{\"name\": \"in\", \"address\": \"h:1\", \"tls\": {\"mode\": \"sometimes\"}}", UPSTREAM, ""),
      {"\"sometimes\" is not one of \"none\", \"starttls\", \"implicit\""}},
     {WHOLE("{\"name\": \"in\", \"address\": \"h:1\", \"tls\": {\"mode\": \"implicit\"}}", UPSTREAM, ""),
@@ -102,16 +105,19 @@ static const struct wrong_case wrongs[] = {
            UPSTREAM, ""),
      {"no.pem"}},
     {WHOLE(LISTENER ", " LISTENER, UPSTREAM, ""), {"/listeners/1/name", "another listener"}},
-    {WHOLE(LISTENER, "{\"address\": \"imap.example:143\", \"tls\": {\"mode\": \"none\"}, \"auth\": {\"username\": \"u\", "
-                     "\"password\": \"p\"}}",
+    {WHOLE(LISTENER,
+           "{\"address\": \"imap.example:143\", \"tls\": {\"mode\": \"none\"}, \"auth\": {\"username\": \"u\", "
+           "\"password\": \"p\"}}",
            ""),
      {":3:", "in clear", "\"insecure\": true"}},
-    {WHOLE(LISTENER, "{\"address\": \"127.0.0.1:143\", \"tls\": {\"mode\": \"none\"}, \"auth\": {\"username\": \"u\", "
-                     "\"password\": {\"env\": \"MAILWEIR_NO_SUCH_VARIABLE\"}}}",
+    {WHOLE(LISTENER,
+           "{\"address\": \"127.0.0.1:143\", \"tls\": {\"mode\": \"none\"}, \"auth\": {\"username\": \"u\", "
+           "\"password\": {\"env\": \"MAILWEIR_NO_SUCH_VARIABLE\"}}}",
            ""),
      {"/upstreams/corp/auth/password", "MAILWEIR_NO_SUCH_VARIABLE"}},
-    {WHOLE(LISTENER, "{\"address\": \"127.0.0.1:143\", \"tls\": {\"mode\": \"none\"}, \"auth\": {\"username\": \"u\", "
-                     "\"password\": {\"file\": \"no-such-file\"}}}",
+    {WHOLE(LISTENER,
+           "{\"address\": \"127.0.0.1:143\", \"tls\": {\"mode\": \"none\"}, \"auth\": {\"username\": \"u\", "
+           "\"password\": {\"file\": \"no-such-file\"}}}",
            ""),
      {"cannot read the secret", "no-such-file"}},
     {WHOLE(LISTENER, UPSTREAM, ", \"rules\": [\"no-such-rules.json\"]"), {"no-such-rules.json", "cannot be read"}},

@@ -17,7 +17,8 @@ uint64_t spool_stage_size(const struct spool_stage *stage)
     return 100;
 }
 
-void spool_stage_source(struct spool_stage *stage, void (*on_ready)(void *ctx, const struct mail_source *source), void *ctx)
+void spool_stage_source(struct spool_stage *stage, void (*on_ready)(void *ctx, const struct mail_source *source),
+                        void *ctx)
 {
     (void)stage;
     (void)on_ready;
@@ -29,7 +30,8 @@ static struct filters_set *rules(const char *folder)
 {
     char text[500];
     snprintf(text, sizeof text,
-             "{\"rules\": [{\"name\": \"r\", \"if\": {\"header\": \"Subject\", \"is\": \"hello\"}, \"then\": [{\"fileinto\": "
+             "{\"rules\": [{\"name\": \"r\", \"if\": {\"header\": \"Subject\", \"is\": \"hello\"}, \"then\": "
+             "[{\"fileinto\": "
              "{\"upstream\": \"corp\", \"folder\": \"%s\"}}, {\"stop\": true}]}]}",
              folder);
     const char *upstreams[] = {"corp"};
@@ -77,11 +79,14 @@ static void a_decision_keeps_the_rules_it_began_with(void **state)
     struct arena *arenas[3] = {arena_new(1 << 20), arena_new(1 << 20), arena_new(1 << 20)};
     struct heard heard[3] = {0};
     expected_calls = 3;
-    hooks.decide_message(hooks.ctx, &envelope, bytes_of("Subject: hello\r\n\r\n"), NULL, arenas[0], on_decided, &heard[0]);
+    hooks.decide_message(hooks.ctx, &envelope, bytes_of("Subject: hello\r\n\r\n"), NULL, arenas[0], on_decided,
+                         &heard[0]);
     set = rules("New");
     decision_replace(decision, &set);
-    hooks.decide_message(hooks.ctx, &envelope, bytes_of("Subject: hello\r\n\r\n"), NULL, arenas[1], on_decided, &heard[1]);
-    hooks.decide_message(hooks.ctx, &envelope, bytes_of("Subject: other\r\n\r\n"), NULL, arenas[2], on_decided, &heard[2]);
+    hooks.decide_message(hooks.ctx, &envelope, bytes_of("Subject: hello\r\n\r\n"), NULL, arenas[1], on_decided,
+                         &heard[1]);
+    hooks.decide_message(hooks.ctx, &envelope, bytes_of("Subject: other\r\n\r\n"), NULL, arenas[2], on_decided,
+                         &heard[2]);
     assert_int_equal(heard[0].calls + heard[1].calls + heard[2].calls, 0); /* never from inside the call */
     net_loop_run(loop);
     const char *folders[] = {"Old", "New", "INBOX"};

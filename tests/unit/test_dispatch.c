@@ -44,7 +44,8 @@ static struct world {
     unsigned fetch_turns;
 } world;
 
-static struct config_upstream upstream_config = {.name = "corp", .retry_initial = 20, .retry_maximum = 40, .give_up = 60000};
+static struct config_upstream upstream_config = {
+    .name = "corp", .retry_initial = 20, .retry_maximum = 40, .give_up = 60000};
 static struct config config = {.active_max = 10};
 
 static struct spool_item *item_new(size_t number)
@@ -52,8 +53,8 @@ static struct spool_item *item_new(size_t number)
     struct arena *arena = arena_new(65536);
     struct spool_item *item = expect_calloc(1, sizeof *item);
     item->arena = arena;
-    item->envelope = (struct mail_envelope){
-        .id = "ID", .from = "a@b", .hostname = "gw", .received_ms = world.disk[number].received};
+    item->envelope =
+        (struct mail_envelope){.id = "ID", .from = "a@b", .hostname = "gw", .received_ms = world.disk[number].received};
     item->delivery = (struct mail_delivery){.number = (unsigned)number, .upstream = "corp", .folder = "INBOX"};
     if (world.disk[number].with_edit) {
         struct mail_edit *edit = arena_alloc(arena, sizeof *edit);
@@ -155,8 +156,8 @@ void spool_stage_free(struct spool_stage **stage)
     assert_null(*stage);
 }
 
-void spool_commit(struct spool_stage **stage, const struct mail_envelope *envelope, const struct mail_delivery *deliveries,
-                  size_t count, spool_commit_fn *done, void *ctx)
+void spool_commit(struct spool_stage **stage, const struct mail_envelope *envelope,
+                  const struct mail_delivery *deliveries, size_t count, spool_commit_fn *done, void *ctx)
 {
     (void)stage;
     (void)envelope;
@@ -174,7 +175,8 @@ void spool_set_wake(struct spool *spool, spool_wake_fn *fn, void *ctx)
     (void)ctx;
 }
 
-void spool_fetch_due(struct spool *spool, const char *upstream, int64_t now_ms, size_t limit, spool_due_fn *done, void *ctx)
+void spool_fetch_due(struct spool *spool, const char *upstream, int64_t now_ms, size_t limit, spool_due_fn *done,
+                     void *ctx)
 {
     (void)spool;
     assert_string_equal(upstream, "corp");
@@ -198,7 +200,8 @@ static void answer_read(void *ctx)
     free(read);
 }
 
-void spool_item_read(struct spool *spool, struct spool_item *item, uint64_t offset, size_t len, spool_read_fn *done, void *ctx)
+void spool_item_read(struct spool *spool, struct spool_item *item, uint64_t offset, size_t len, spool_read_fn *done,
+                     void *ctx)
 {
     (void)spool;
     (void)item;
@@ -222,8 +225,8 @@ static void answer_settle(void *ctx)
     }
 }
 
-void spool_finish(struct spool *spool, struct spool_item **item, const struct spool_outcome *outcome, spool_commit_fn *done,
-                  void *ctx)
+void spool_finish(struct spool *spool, struct spool_item **item, const struct spool_outcome *outcome,
+                  spool_commit_fn *done, void *ctx)
 {
     (void)spool;
     snprintf(world.outcome_ids[world.outcome_count], 48, "%s", (*item)->id);
@@ -404,8 +407,8 @@ struct outcome_case {
 };
 
 static const struct outcome_case outcome_cases[] = {
-    {FAULT_NONE, 0, SPOOL_FILED, false},       {FAULT_TEMP, 0, SPOOL_DEFERRED, false},
-    {FAULT_PERM, 0, SPOOL_DEAD, false},        {FAULT_LOCAL, 0, SPOOL_DEFERRED, false},
+    {FAULT_NONE, 0, SPOOL_FILED, false},        {FAULT_TEMP, 0, SPOOL_DEFERRED, false},
+    {FAULT_PERM, 0, SPOOL_DEAD, false},         {FAULT_LOCAL, 0, SPOOL_DEFERRED, false},
     {FAULT_UNCERTAIN, 0, SPOOL_DEFERRED, true}, {FAULT_TEMP, 61000, SPOOL_DEAD, false},
     {FAULT_NONE, 61000, SPOOL_FILED, false},
 };

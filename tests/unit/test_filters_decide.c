@@ -108,8 +108,12 @@ static const struct {
     {F("date", "\"is\":\"2026-11-23\""), true},
     {F("date", "\"between\":[\"2026-12-01\",\"2026-12-31\"]"), false},
     {F("list_id", "\"is\":\"news.lists.example\""), true},
-    {F("body", "\"contains\":\"Gr\xc3\xbc\xc3\x9f" "e aus\""), true},
-    {F("body", "\"contains\":\"gr\xc3\xbc\xc3\x9f" "e AUS K\xc3\x96LN\",\"ignore_case\":true"), true},
+    {F("body", "\"contains\":\"Gr\xc3\xbc\xc3\x9f"
+               "e aus\""),
+     true},
+    {F("body", "\"contains\":\"gr\xc3\xbc\xc3\x9f"
+               "e AUS K\xc3\x96LN\",\"ignore_case\":true"),
+     true},
     {F("body", "\"matches\":\"number 17\""), true},
     {F("body", "\"contains\":\"hidden\""), false},
     {F("body", "\"contains\":\"0123\""), false},
@@ -133,8 +137,8 @@ static ptrdiff_t read_text(void *ctx, uint64_t offset, void *into, size_t len, s
 }
 
 /* A message with everything that a condition can look at. */
-static int decide_plain(const struct filters_set *set, bool trace, struct arena *arena, struct filters_decision *decision,
-                        struct fault *fault, struct buf *explained)
+static int decide_plain(const struct filters_set *set, bool trace, struct arena *arena,
+                        struct filters_decision *decision, struct fault *fault, struct buf *explained)
 {
     struct filters_scratch *scratch = filters_scratch_new();
     struct mail_recipient to = {.address = "c@d"};
@@ -191,10 +195,13 @@ static const struct {
 } actions[] = {
     {THEN(X), "corp:X <c@d>; a"},
     {THEN("{\"copy\":{\"folder\":\"X\"}}"), "corp:X <c@d>;corp:INBOX <c@d>; a"},
-    {THEN("{\"fileinto\":[{\"folder\":\"A\"},{\"upstream\":\"archive\",\"folder\":\"A\",\"flags\":[\"\\\\Seen\",\"d-${from.domain}\"]}]}"),
+    {THEN("{\"fileinto\":[{\"folder\":\"A\"},{\"upstream\":\"archive\",\"folder\":\"A\",\"flags\":[\"\\\\Seen\",\"d-${"
+          "from.domain}\"]}]}"),
      "corp:A <c@d>;archive:A \\Seen d-client.example <c@d>; a"},
     {THEN("{\"reject\":\"no ${from}\"}"), "550 5.7.1 no Sender+x@client.example; a"},
-    {THEN("{\"reject\":{\"text\":\"gr\xc3\xbc\xc3\x9f" "e\",\"code\":554,\"enhanced\":\"5.6.0\"}}"), "554 5.6.0 gr????e; a"},
+    {THEN("{\"reject\":{\"text\":\"gr\xc3\xbc\xc3\x9f"
+          "e\",\"code\":554,\"enhanced\":\"5.6.0\"}}"),
+     "554 5.6.0 gr????e; a"},
     {THEN("{\"defer\":\"later\"}"), "450 4.7.1 later; a"},
     {THEN(X ",{\"reject\":\"no\"}"), "550 5.7.1 no; a"},
     {THEN("{\"discard\":true}"), " a"},
@@ -203,16 +210,21 @@ static const struct {
     {THEN("{\"hold\":true}," X), "corp:X held <c@d>; a"},
     {THEN("{\"addheader\":{\"name\":\"X-A\",\"value\":\"f ${from}\"}},{\"deleteheader\":\"X-Two\"}," X),
      "corp:X +X-A:f Sender+x@client.example -X-Two <c@d>; a"},
-    {THEN(X ",{\"addheader\":{\"name\":\"X-A\",\"value\":\"1\"}},{\"fileinto\":{\"folder\":\"Y\"}}"), "corp:X <c@d>;corp:Y +X-A:1 <c@d>; a"},
+    {THEN(X ",{\"addheader\":{\"name\":\"X-A\",\"value\":\"1\"}},{\"fileinto\":{\"folder\":\"Y\"}}"),
+     "corp:X <c@d>;corp:Y +X-A:1 <c@d>; a"},
     {THEN("{\"replaceheader\":{\"name\":\"X-Two\",\"value\":\"${header.X-Two}!\"}}," X), "corp:X =X-Two:one! <c@d>; a"},
-    {THEN("{\"tag_subject\":\"[ext] \"},{\"tag_subject\":\"[ext] \"}," X), "corp:X =Subject:[ext] Rechnung \xc3\x84rger 42 <c@d>; a"},
+    {THEN("{\"tag_subject\":\"[ext] \"},{\"tag_subject\":\"[ext] \"}," X),
+     "corp:X =Subject:[ext] Rechnung \xc3\x84rger 42 <c@d>; a"},
     {THEN("{\"fileinto\":{\"folder\":\"X\",\"date\":\"header\"}}"), "corp:X @1795414280 <c@d>; a"},
     {THEN("{\"set\":{\"v\":\"${from.user}-1\"}},{\"fileinto\":{\"folder\":\"${v}\"}}"), "corp:Sender-1 <c@d>; a"},
-    {THEN("{\"fileinto\":{\"folder\":\"${date.year}/${date.month}/${date.day}/${date.hour}${date.minute}/${date.weekday}/${date.week}\"}}"),
+    {THEN("{\"fileinto\":{\"folder\":\"${date.year}/${date.month}/${date.day}/${date.hour}${date.minute}/"
+          "${date.weekday}/${date.week}\"}}"),
      "corp:2026/11/23/0711/mon/48 <c@d>; a"},
-    {THEN("{\"fileinto\":{\"folder\":\"${subject|slug}/${subject|first}/${subject|upper|first(3)}/${header.X-None|default('none')}\"}}"),
+    {THEN("{\"fileinto\":{\"folder\":\"${subject|slug}/${subject|first}/${subject|upper|first(3)}/"
+          "${header.X-None|default('none')}\"}}"),
      "corp:rechnung-\xc3\xa4rger-42/Rechnung/REC/none <c@d>; a"},
-    {THEN("{\"fileinto\":{\"folder\":\"${from.domain|replace('.','/')}/${id}/${list_id|lower}\"}}"), "corp:client_example/ID/news.lists.example <c@d>; a"},
+    {THEN("{\"fileinto\":{\"folder\":\"${from.domain|replace('.','/')}/${id}/${list_id|lower}\"}}"),
+     "corp:client_example/ID/news.lists.example <c@d>; a"},
     {THEN("{\"stop\":true}"), "corp:INBOX <c@d>; a"},
     {"{\"rules\":[{\"name\":\"a\",\"enabled\":false,\"then\":[" X "]}]}", "corp:INBOX <c@d>;"},
     {"{\"rules\":[{\"name\":\"a\",\"then\":[{\"goto\":\"g\"}]},{\"name\":\"after\",\"then\":[" X "]}],"
@@ -220,10 +232,13 @@ static const struct {
      "\"default\":[{\"fileinto\":{\"folder\":\"G\"}}]}}}",
      "corp:G <c@d>; a"},
     {"{\"rules\":[{\"name\":\"a\",\"then\":[{\"goto\":\"g\"}]}],"
-     "\"groups\":{\"g\":{\"rules\":[{\"name\":\"b\",\"then\":[" X "]}],\"default\":[{\"fileinto\":{\"folder\":\"G\"}}]}}}",
+     "\"groups\":{\"g\":{\"rules\":[{\"name\":\"b\",\"then\":[" X
+     "]}],\"default\":[{\"fileinto\":{\"folder\":\"G\"}}]}}}",
      "corp:X <c@d>; a b"},
-    {"{\"rules\":[{\"name\":\"a\",\"then\":[{\"goto\":\"g\"}]}],\"groups\":{\"g\":{\"rules\":[]}}}", "corp:INBOX <c@d>; a"},
-    {"{\"rules\":[{\"name\":\"a\",\"if\":{\"header\":\"From\",\"matches\":\"(?<n>ada)\"},\"then\":[{\"set\":{\"n\":\"${n|upper}\"}}]},"
+    {"{\"rules\":[{\"name\":\"a\",\"then\":[{\"goto\":\"g\"}]}],\"groups\":{\"g\":{\"rules\":[]}}}",
+     "corp:INBOX <c@d>; a"},
+    {"{\"rules\":[{\"name\":\"a\",\"if\":{\"header\":\"From\",\"matches\":\"(?<n>ada)\"},\"then\":[{\"set\":{\"n\":\"${"
+     "n|upper}\"}}]},"
      "{\"name\":\"b\",\"then\":[{\"fileinto\":{\"folder\":\"${n}\"}}]}]}",
      "corp:ADA <c@d>; a b"},
 };
@@ -241,7 +256,7 @@ static void print_plain(const struct filters_decision *decision, struct buf *out
         }
         for (size_t j = 0; j < delivery->edit_count; j++) {
             const struct mail_edit *edit = &delivery->edits[j];
-            buf_printf(out, " %c%s%s%s", "+-="[edit->kind], edit->field, edit->value == NULL ? "" : ":",
+            buf_printf(out, " %c%s%s%s", "+-="[edit->kind], edit -> field, edit -> value == NULL ? "" : ":",
                        edit->value == NULL ? "" : edit->value);
         }
         buf_append_text(out, delivery->held ? " held" : "");
@@ -286,7 +301,8 @@ static const char rules_text[] =
     "    \"if\": { \"all\": ["
     "      { \"field\": \"from\", \"is\": \"ci@build.example\" },"
     "      { \"header\": \"Subject\", \"matches\": \"^failed: (?<project>[\\\\w./ -]*)\", \"ignore_case\": true } ] },"
-    "    \"then\": [ { \"fileinto\": { \"upstream\": \"corp\", \"folder\": \"CI/${project}\", \"flags\": [\"\\\\Flagged\", \"ci\"] } },"
+    "    \"then\": [ { \"fileinto\": { \"upstream\": \"corp\", \"folder\": \"CI/${project}\", \"flags\": "
+    "[\"\\\\Flagged\", \"ci\"] } },"
     "              { \"stop\": true } ] },"
     "  { \"name\": \"sales\", \"if\": { \"field\": \"to\", \"is\": [\"sales@x\", \"orders@x\"] },"
     "    \"then\": [ { \"fileinto\": { \"upstream\": \"corp\", \"folder\": \"Sales\" } } ] },"
@@ -298,13 +314,17 @@ static const char rules_text[] =
     "    \"then\": [ { \"fileinto\": { \"upstream\": \"corp\", \"folder\": \"N/${1}/${2}\" } } ] },"
     "  { \"name\": \"bomb\", \"if\": { \"header\": \"X-Bomb\", \"matches\": \"^(a+)+$\" },"
     "    \"then\": [ { \"fileinto\": { \"upstream\": \"corp\", \"folder\": \"Bomb\" } } ] },"
-    "  { \"name\": \"bomb skipped\", \"on_error\": \"skip\", \"if\": { \"header\": \"X-Skip\", \"matches\": \"^(a+)+$\" },"
+    "  { \"name\": \"bomb skipped\", \"on_error\": \"skip\", \"if\": { \"header\": \"X-Skip\", \"matches\": "
+    "\"^(a+)+$\" },"
     "    \"then\": [ { \"discard\": true } ] },"
-    "  { \"name\": \"bomb filed\", \"on_error\": \"default\", \"if\": { \"header\": \"X-Default\", \"matches\": \"^(a+)+$\" },"
+    "  { \"name\": \"bomb filed\", \"on_error\": \"default\", \"if\": { \"header\": \"X-Default\", \"matches\": "
+    "\"^(a+)+$\" },"
     "    \"then\": [ { \"discard\": true } ] },"
-    "  { \"name\": \"refuse one\", \"if\": { \"all\": [ { \"field\": \"to\", \"is\": \"bad@x\" }, { \"header\": \"X-Bad\", \"exists\": true } ] },"
+    "  { \"name\": \"refuse one\", \"if\": { \"all\": [ { \"field\": \"to\", \"is\": \"bad@x\" }, { \"header\": "
+    "\"X-Bad\", \"exists\": true } ] },"
     "    \"then\": [ { \"reject\": \"bad\" } ] },"
-    "  { \"name\": \"defer one\", \"if\": { \"field\": \"to\", \"is\": \"later@x\" }, \"then\": [ { \"defer\": \"later\" } ] }"
+    "  { \"name\": \"defer one\", \"if\": { \"field\": \"to\", \"is\": \"later@x\" }, \"then\": [ { \"defer\": "
+    "\"later\" } ] }"
     "] }";
 
 #define BOMB "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!\r\n"
@@ -360,8 +380,8 @@ static void messages_are_decided(void **state)
     buf_done(&out);
 }
 
-#define REJECT "\"then\":[{\"reject\":\"no\"}]}"
-#define FROM_X "{\"field\":\"from\",\"is\":\"x@y\"}"
+#define REJECT    "\"then\":[{\"reject\":\"no\"}]}"
+#define FROM_X    "{\"field\":\"from\",\"is\":\"x@y\"}"
 #define SUBJECT_Y "{\"header\":\"Subject\",\"is\":\"y\"}"
 
 /* What is certain at RCPT TO for <x@y> to <c@d>: 1 refused, 0 not. */
@@ -375,10 +395,16 @@ static const struct {
     {"{\"rules\":[{\"name\":\"a\",\"if\":{\"any\":[" SUBJECT_Y "," FROM_X "]}," REJECT "]}", 1},
     {"{\"rules\":[{\"name\":\"a\",\"if\":{\"all\":[" SUBJECT_Y "," FROM_X "]}," REJECT "]}", 0},
     {"{\"rules\":[{\"name\":\"a\",\"if\":{\"not\":" SUBJECT_Y "}," REJECT "]}", 0},
-    {"{\"rules\":[{\"name\":\"s\",\"if\":" SUBJECT_Y ",\"then\":[{\"stop\":true}]},{\"name\":\"a\",\"if\":" FROM_X "," REJECT "]}", 0},
-    {"{\"rules\":[{\"name\":\"s\",\"if\":" SUBJECT_Y ",\"then\":[{\"hold\":true}]},{\"name\":\"a\",\"if\":" FROM_X "," REJECT "]}", 1},
+    {"{\"rules\":[{\"name\":\"s\",\"if\":" SUBJECT_Y ",\"then\":[{\"stop\":true}]},{\"name\":\"a\",\"if\":" FROM_X
+     "," REJECT "]}",
+     0},
+    {"{\"rules\":[{\"name\":\"s\",\"if\":" SUBJECT_Y ",\"then\":[{\"hold\":true}]},{\"name\":\"a\",\"if\":" FROM_X
+     "," REJECT "]}",
+     1},
     {"{\"rules\":[{\"name\":\"s\",\"if\":" FROM_X ",\"then\":[{\"stop\":true}]},{\"name\":\"a\"," REJECT "]}", 0},
-    {"{\"rules\":[{\"name\":\"s\",\"then\":[{\"goto\":\"g\"}]}],\"groups\":{\"g\":{\"rules\":[{\"name\":\"a\",\"if\":" FROM_X "," REJECT "]}}}", 1},
+    {"{\"rules\":[{\"name\":\"s\",\"then\":[{\"goto\":\"g\"}]}],\"groups\":{\"g\":{\"rules\":[{\"name\":\"a\","
+     "\"if\":" FROM_X "," REJECT "]}}}",
+     1},
     {"{\"rules\":[{\"name\":\"a\",\"if\":" FROM_X ",\"then\":[{\"reject\":\"no ${subject}\"}]}]}", 0},
     {"{\"rules\":[{\"name\":\"a\",\"if\":" FROM_X ",\"then\":[{\"reject\":\"no ${to}\"}]}]}", 1},
     {"{\"rules\":[{\"name\":\"a\",\"if\":{\"field\":\"body\",\"exists\":false}," REJECT "]}", 0},

@@ -31,7 +31,8 @@ static void broken_texts_are_placed(void **state)
         assert_int_equal(filters_problems_errors(problems), 1);
         const struct filters_problem *problem = filters_problems_at(problems, 0);
         assert_string_equal(problem->file, "f.json");
-        if (strstr(problem->text, broken[i].says) == NULL || problem->line != broken[i].line || problem->column != broken[i].column) {
+        if (strstr(problem->text, broken[i].says) == NULL || problem->line != broken[i].line ||
+            problem->column != broken[i].column) {
             fail_msg("%s: %zu:%zu %s", broken[i].text, problem->line, problem->column, problem->text);
         }
         filters_problems_free(&problems);
@@ -140,15 +141,17 @@ static void unknown_keys_name_the_nearest(void **state)
     (void)state;
     static const char *const known[] = {"name", "fileinto", "ignore_case", NULL};
     struct filters_problems *problems = filters_problems_new();
-    const char *text = "{\"$schema\": \"x\", \"description\": \"y\", \"name\": 1,\n\"fielinto\": 1,\n\"zebra\": \"\\u001b[0m\"}";
+    const char *text =
+        "{\"$schema\": \"x\", \"description\": \"y\", \"name\": 1,\n\"fielinto\": 1,\n\"zebra\": \"\\u001b[0m\"}";
     struct filters_json *json = filters_json_parse("f.json", bytes_of(text), problems);
     assert_int_equal(filters_json_unknown_keys(json, problems, "", filters_json_root(json), known), 2);
     struct buf out;
     buf_init(&out, 4096);
     filters_problems_print(problems, &out);
-    assert_string_equal(buf_text(&out),
-                        "f.json:2:1: error: unknown key \"fielinto\"; did you mean \"fileinto\"? (at /fielinto)\n"
-                        "f.json:3:1: error: unknown key \"zebra\"; known here: \"name\", \"fileinto\", \"ignore_case\" (at /zebra)\n");
+    assert_string_equal(
+        buf_text(&out),
+        "f.json:2:1: error: unknown key \"fielinto\"; did you mean \"fileinto\"? (at /fielinto)\n"
+        "f.json:3:1: error: unknown key \"zebra\"; known here: \"name\", \"fileinto\", \"ignore_case\" (at /zebra)\n");
     buf_done(&out);
     filters_json_free(&json);
     filters_problems_free(&problems);
@@ -161,8 +164,14 @@ static void nearest_words(void **state)
     static const struct {
         const char *word, *nearest;
     } cases[] = {
-        {"match", "matches"}, {"mathces", "matches"}, {"Contains", "contains"}, {"fileInto", "fileinto"}, {"si", "is"},
-        {"", NULL},           {"zzzzzz", NULL},       {"x", NULL},
+        {"match", "matches"},
+        {"mathces", "matches"},
+        {"Contains", "contains"},
+        {"fileInto", "fileinto"},
+        {"si", "is"},
+        {"", NULL},
+        {"zzzzzz", NULL},
+        {"x", NULL},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const char *nearest = filters_nearest(cases[i].word, known);
@@ -204,14 +213,10 @@ static void problems_are_ordered_bounded_and_printable(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(broken_texts_are_placed),
-        cmocka_unit_test(all_duplicates_are_told),
-        cmocka_unit_test(depth_is_bounded),
-        cmocka_unit_test(size_is_bounded),
-        cmocka_unit_test(pointers_have_places),
-        cmocka_unit_test(unknown_keys_name_the_nearest),
-        cmocka_unit_test(nearest_words),
-        cmocka_unit_test(problems_are_ordered_bounded_and_printable),
+        cmocka_unit_test(broken_texts_are_placed), cmocka_unit_test(all_duplicates_are_told),
+        cmocka_unit_test(depth_is_bounded),        cmocka_unit_test(size_is_bounded),
+        cmocka_unit_test(pointers_have_places),    cmocka_unit_test(unknown_keys_name_the_nearest),
+        cmocka_unit_test(nearest_words),           cmocka_unit_test(problems_are_ordered_bounded_and_printable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

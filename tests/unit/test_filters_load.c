@@ -2,11 +2,13 @@
 #include "filters_fixture.h"
 
 #define RULE(condition, then) "{\"rules\":[{\"name\":\"a\",\"if\":" condition ",\"then\":" then "}]}"
-#define FILE_X "[{\"fileinto\":{\"upstream\":\"corp\",\"folder\":\"X\"}}]"
-#define FROM_A "{\"field\":\"from\",\"is\":\"a\"}"
-#define ACTION(action) RULE(FROM_A, "[" action "]")
-#define IF(condition) RULE(condition, FILE_X)
-#define FOLDER(name) RULE("{\"field\":\"from\",\"matches\":\"(?<p>x)(y)?\"}", "[{\"fileinto\":{\"upstream\":\"corp\",\"folder\":\"" name "\"}}]")
+#define FILE_X                "[{\"fileinto\":{\"upstream\":\"corp\",\"folder\":\"X\"}}]"
+#define FROM_A                "{\"field\":\"from\",\"is\":\"a\"}"
+#define ACTION(action)        RULE(FROM_A, "[" action "]")
+#define IF(condition)         RULE(condition, FILE_X)
+#define FOLDER(name)                                                                                                   \
+    RULE("{\"field\":\"from\",\"matches\":\"(?<p>x)(y)?\"}",                                                           \
+         "[{\"fileinto\":{\"upstream\":\"corp\",\"folder\":\"" name "\"}}]")
 #define TEST_OF(members) "{\"tests\":[{\"name\":\"t\",\"from\":\"\",\"to\":\"a@b\"," members "}]}"
 
 static const char *const good[] = {
@@ -35,8 +37,10 @@ static const char *const good[] = {
     "\"groups\":{\"g\":{\"rules\":[{\"name\":\"b\",\"then\":[{\"discard\":true}]}],\"default\":[{\"hold\":true}]}}}",
     ACTION("{\"reject\":\"no\"}"),
     ACTION("{\"defer\":{\"text\":\"later\",\"code\":451,\"enhanced\":\"4.3.0\"}}"),
-    ACTION("{\"fileinto\":[{\"folder\":\"A\"},{\"upstream\":\"archive\",\"folder\":\"B\",\"date\":\"header\",\"flags\":\"from-${from.domain}\"}]}"),
-    ACTION("{\"addheader\":{\"name\":\"X-A\",\"value\":\"${from}\"}},{\"deleteheader\":\"X-B\"},{\"tag_subject\":\"[x] \"}"),
+    ACTION("{\"fileinto\":[{\"folder\":\"A\"},{\"upstream\":\"archive\",\"folder\":\"B\",\"date\":\"header\",\"flags\":"
+           "\"from-${from.domain}\"}]}"),
+    ACTION("{\"addheader\":{\"name\":\"X-A\",\"value\":\"${from}\"}},{\"deleteheader\":\"X-B\"},{\"tag_subject\":\"[x] "
+           "\"}"),
     ACTION("{\"set\":{\"team\":\"ops\"}},{\"fileinto\":{\"folder\":\"T/${team|default('x')}\"}}"),
     TEST_OF("\"message\":\"m.eml\",\"expect\":{\"filed\":[]}"),
     TEST_OF("\"headers\":{\"Subject\":\"x\"},\"now\":\"2026-11-23T07:11:20Z\",\"expect\":{\"rejected\":\"5.7.1\"}"),
@@ -55,8 +59,10 @@ static const struct {
     {"{\"rules\":[{\"name\":\"\",\"then\":" FILE_X "}]}", {"1 to 100 printable"}},
     {"{\"rules\":[{\"name\":\"a\",\"on_error\":\"drop\",\"then\":" FILE_X "}]}", {"there is no choice \"drop\""}},
     {"{\"rules\":[{\"name\":\"a\",\"enabled\":1,\"then\":" FILE_X "}]}", {"must be true or false"}},
-    {"{\"rules\":[{\"name\":\"a\",\"then\":" FILE_X "},\n{\"name\":\"a\",\"then\":" FILE_X "}]}", {"r.json:2:1: error: another rule"}},
-    {IF("{\"field\":\"form\",\"is\":\"a\"}"), {"there is no field \"form\"; did you mean \"from\"? (at /rules/0/if/field)"}},
+    {"{\"rules\":[{\"name\":\"a\",\"then\":" FILE_X "},\n{\"name\":\"a\",\"then\":" FILE_X "}]}",
+     {"r.json:2:1: error: another rule"}},
+    {IF("{\"field\":\"form\",\"is\":\"a\"}"),
+     {"there is no field \"form\"; did you mean \"from\"? (at /rules/0/if/field)"}},
     {IF("{\"is\":\"a\"}"), {"\"field\" or \"header\""}},
     {IF("{\"field\":\"from\",\"header\":\"X\",\"is\":\"a\"}"), {"either \"field\" or \"header\""}},
     {IF("{\"header\":\"X Y\",\"is\":\"a\"}"), {"not the name of a header field"}},
@@ -76,20 +82,23 @@ static const struct {
     {IF("{\"field\":\"weekday\",\"is\":\"monday\"}"), {"a weekday"}},
     {IF("{\"field\":\"weekday\",\"is\":\"mon\",\"zone\":\"CET\"}"), {"offset from UTC"}},
     {IF("{\"field\":\"from\",\"is\":\"mon\",\"zone\":\"+01:00\"}"), {"for time, weekday and date"}},
-    {IF("{\"field\":\"client\",\"in\":[\"10.0.0.0/8\",\"10.0.0.300\"]}"), {"\"10.0.0.300\" is not a network such as \"10.0.0.0/8\" or one address (at /rules/0/if/in/1)"}},
+    {IF("{\"field\":\"client\",\"in\":[\"10.0.0.0/8\",\"10.0.0.300\"]}"),
+     {"\"10.0.0.300\" is not a network such as \"10.0.0.0/8\" or one address (at /rules/0/if/in/1)"}},
     {IF("{\"field\":\"from\",\"part\":\"host\",\"is\":\"a\"}"), {"there is no part \"host\""}},
     {IF("{\"field\":\"size\",\"part\":\"domain\",\"is\":1}"), {"\"size\" has no parts"}},
     {IF("{\"field\":\"from\",\"in\":\"vips\"}"), {"there is no list \"vips\""}},
     {IF("{\"field\":\"from\",\"in\":[1]}"), {"an entry of a list is a text (at /rules/0/if/in/0)"}},
     {IF("{\"field\":\"from\",\"in\":{\"file\":\"none.txt\"}}"), {"list files cannot be read here"}},
     {IF("{\"condition\":\"c\"}"), {"there is no condition \"c\""}},
-    {"{\"conditions\":{\"a\":{\"not\":{\"condition\":\"b\"}},\"b\":{\"condition\":\"a\"}},\"rules\":[]}", {"is made of itself"}},
+    {"{\"conditions\":{\"a\":{\"not\":{\"condition\":\"b\"}},\"b\":{\"condition\":\"a\"}},\"rules\":[]}",
+     {"is made of itself"}},
     {"{\"conditions\":{\"a\":{\"field\":\"x\",\"is\":\"1\"}},\"rules\":[]}", {"there is no field \"x\""}},
     {IF("{\"field\":\"from\",\"matches\":\"(\"}"), {"does not compile: missing closing parenthesis, at offset 1"}},
     {IF("{\"field\":\"from\",\"matches\":\"\\\\C\"}"), {"does not compile"}},
     {IF("{\"field\":\"from\",\"matches\":\"a\",\"ignore_case\":1}"), {"must be true or false"}},
     {IF("{\"all\":[]}"), {"one or more conditions (at /rules/0/if/all)"}},
-    {IF("{\"all\":[" FROM_A ",{\"not\":[]}],\"x\":1}"), {"unknown key \"x\"", "a condition is an object (at /rules/0/if/all/1/not)"}},
+    {IF("{\"all\":[" FROM_A ",{\"not\":[]}],\"x\":1}"),
+     {"unknown key \"x\"", "a condition is an object (at /rules/0/if/all/1/not)"}},
     {RULE(FROM_A, "[]"), {"one or more actions"}},
     {ACTION("{}"), {"an empty action"}},
     {ACTION("{\"stop\":false}"), {"must be true, or left out"}},
@@ -109,7 +118,8 @@ static const struct {
     {ACTION("{\"set\":{\"1a\":\"x\"}}"), {"a variable's name"}},
     {ACTION("{\"set\":{\"a\":1}}"), {"must be a text"}},
     {ACTION("{\"goto\":\"x\"}"), {"there is no group \"x\""}},
-    {"{\"rules\":[{\"name\":\"r\",\"then\":[{\"goto\":\"a\"}]}],\"groups\":{\"a\":{\"rules\":[{\"name\":\"x\",\"then\":[{\"goto\":\"b\"}]}]},"
+    {"{\"rules\":[{\"name\":\"r\",\"then\":[{\"goto\":\"a\"}]}],\"groups\":{\"a\":{\"rules\":[{\"name\":\"x\",\"then\":"
+     "[{\"goto\":\"b\"}]}]},"
      "\"b\":{\"rules\":[{\"name\":\"y\",\"then\":[{\"goto\":\"a\"}]}]}}}",
      {"leads in a circle"}},
     {"{\"groups\":{\"a b\":{\"rules\":[]}}}", {"1 to 100 letters"}},
@@ -133,10 +143,12 @@ static const struct {
     {FOLDER("A/${body}"), {"no values from the body"}},
     {FOLDER("A/${from.host}"), {"no such part"}},
     {FOLDER("${1}${1}${1}${1}${1}${1}"), {"longer than 480"}},
-    {RULE("{\"not\":{\"field\":\"from\",\"matches\":\"(?<p>x)\"}}", "[{\"fileinto\":{\"upstream\":\"corp\",\"folder\":\"${p}\"}}]"),
+    {RULE("{\"not\":{\"field\":\"from\",\"matches\":\"(?<p>x)\"}}",
+          "[{\"fileinto\":{\"upstream\":\"corp\",\"folder\":\"${p}\"}}]"),
      {"${p}: no pattern"}},
     {"{\"tests\":[{}]}", {"\"name\" is missing", "\"from\" is missing", "either \"message\""}},
-    {"{\"tests\":[{\"name\":\"t\",\"message\":\"m\",\"from\":\"\",\"to\":[],\"expect\":{}}]}", {"one or more recipients", "expects nothing"}},
+    {"{\"tests\":[{\"name\":\"t\",\"message\":\"m\",\"from\":\"\",\"to\":[],\"expect\":{}}]}",
+     {"one or more recipients", "expects nothing"}},
     {TEST_OF("\"message\":\"m\",\"expect\":{\"rules\":[\"x\"]}"), {"expects the rule \"x\", which does not exist"}},
     {TEST_OF("\"message\":\"m\",\"now\":\"today\",\"expect\":{\"filed\":[]}"), {"must be a time such as"}},
     {"{\"rules\":[{\"name\":\"a\",\"iff\":1,\"then\":[{\"stop\":1}]},\n{\"name\":\"b\",\"then\":[{\"halt\":1}]}]}",
@@ -144,14 +156,16 @@ static const struct {
 };
 
 #define TWO(first, second) "{\"rules\":[{\"name\":\"a\"" first "},\n{\"name\":\"b\"" second "}]}"
-#define STOP ",\"then\":[{\"stop\":true}]"
+#define STOP               ",\"then\":[{\"stop\":true}]"
 
 static const struct {
     const char *text, *says; /* NULL: no warning */
 } lints[] = {
     {TWO(STOP, STOP), "r.json:2:1: warning: rule \"b\" can never act: every message ends at \"a\""},
     {TWO(",\"if\":" FROM_A STOP, ",\"if\":" FROM_A STOP), "its messages end at \"a\""},
-    {TWO(",\"if\":{\"field\":\"from\",\"in\":[\"a\",\"b\"]}" STOP, ",\"if\":{\"all\":[" FROM_A ",{\"field\":\"to\",\"is\":\"x\"}]}" STOP), "its messages end at"},
+    {TWO(",\"if\":{\"field\":\"from\",\"in\":[\"a\",\"b\"]}" STOP,
+         ",\"if\":{\"all\":[" FROM_A ",{\"field\":\"to\",\"is\":\"x\"}]}" STOP),
+     "its messages end at"},
     {TWO(",\"if\":" FROM_A STOP, ",\"if\":{\"field\":\"from\",\"in\":[\"a\",\"b\"]}" STOP), NULL},
     {TWO(",\"if\":" FROM_A ",\"then\":" FILE_X, ",\"if\":" FROM_A STOP), NULL},
     {TWO(",\"if\":" FROM_A STOP, ",\"if\":{\"field\":\"to\",\"is\":\"a\"}" STOP), NULL},

@@ -38,8 +38,9 @@ static void every_word_is_explained(void **state)
     (void)state;
     char *page = read_page();
     static const struct filters_key *const tables[] = {
-        filters_file_keys,   filters_rule_keys,    filters_group_keys, filters_test_subject_keys, filters_junction_keys, filters_action_keys,
-        filters_target_keys, filters_refusal_keys, filters_add_keys,   filters_list_file_keys,    filters_case_keys,     filters_expect_keys,
+        filters_file_keys,     filters_rule_keys,      filters_group_keys,  filters_test_subject_keys,
+        filters_junction_keys, filters_action_keys,    filters_target_keys, filters_refusal_keys,
+        filters_add_keys,      filters_list_file_keys, filters_case_keys,   filters_expect_keys,
     };
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         has_items(page, tables[i]);

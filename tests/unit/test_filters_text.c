@@ -11,7 +11,10 @@ static const struct {
     {"", ""},
     {"plain", "plain"},
     {"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80"},
-    {"a\xff" "b", "a\xef\xbf\xbd" "b"},
+    {"a\xff"
+     "b",
+     "a\xef\xbf\xbd"
+     "b"},
     {"\xc3", "\xef\xbf\xbd"},
     {"\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd"},
     {"\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
@@ -42,7 +45,9 @@ static const struct {
     {"a\r\nb\x7f\tc", 50, "a__b_ c"},
     {"a   b", 50, "a b"},
     {"*%", 50, "__"},
-    {"\xe2\x80\xae" "evil\xc2\x85", 50, "_evil_"},
+    {"\xe2\x80\xae"
+     "evil\xc2\x85",
+     50, "_evil_"},
     {"abcdefghij", 8, "abcde"},
     {"\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4", 9, "\xc3\xa4\xc3\xa4\xc3\xa4"},
 };

@@ -53,10 +53,17 @@ static const struct {
     const char *value;
     bool in;
 } networks[] = {
-    {{"10.0.0.0/8"}, "10.255.0.1", true},      {{"10.0.0.0/8"}, "11.0.0.1", false}, {{"0.0.0.0/0"}, "203.0.113.1", true},
-    {{"0.0.0.0/0"}, "2001:db8::1", false},     {{"::/0"}, "2001:db8::1", true},     {{"2001:db8::/33"}, "2001:db8:7fff::1", true},
-    {{"2001:db8::/33"}, "2001:db8:8000::1", false}, {{"192.0.2.1"}, "::ffff:192.0.2.1", true},
-    {{"192.0.2.1", "10.0.0.0/8", "fd00::/8"}, "fd12::1", true}, {{"10.0.0.0/8"}, "unix", false}, {{"10.0.0.0/8"}, "", false},
+    {{"10.0.0.0/8"}, "10.255.0.1", true},
+    {{"10.0.0.0/8"}, "11.0.0.1", false},
+    {{"0.0.0.0/0"}, "203.0.113.1", true},
+    {{"0.0.0.0/0"}, "2001:db8::1", false},
+    {{"::/0"}, "2001:db8::1", true},
+    {{"2001:db8::/33"}, "2001:db8:7fff::1", true},
+    {{"2001:db8::/33"}, "2001:db8:8000::1", false},
+    {{"192.0.2.1"}, "::ffff:192.0.2.1", true},
+    {{"192.0.2.1", "10.0.0.0/8", "fd00::/8"}, "fd12::1", true},
+    {{"10.0.0.0/8"}, "unix", false},
+    {{"10.0.0.0/8"}, "", false},
 };
 
 static void networks_contain(void **state)
@@ -118,8 +125,10 @@ static void many_entries_are_found(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(addresses_are_found_by_domain), cmocka_unit_test(networks_contain),
-        cmocka_unit_test(case_is_folded),                cmocka_unit_test(one_set_lies_within_another),
+        cmocka_unit_test(addresses_are_found_by_domain),
+        cmocka_unit_test(networks_contain),
+        cmocka_unit_test(case_is_folded),
+        cmocka_unit_test(one_set_lies_within_another),
         cmocka_unit_test(many_entries_are_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

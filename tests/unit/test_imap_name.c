@@ -36,7 +36,8 @@ static void test_there_and_back(void **state)
 static void test_refused(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"a\r\nA1 DELETE INBOX", "\x01", "a\x7f", "\xc2\x85", "\xff", "\xc3", "\xed\xa0\x80"};
+    static const char *const texts[] = {"a\r\nA1 DELETE INBOX", "\x01", "a\x7f", "\xc2\x85", "\xff", "\xc3",
+                                        "\xed\xa0\x80"};
     static const char *const names[] = {"&", "&A", "&!!-", "&2D3-", "&3gA-", "\xc3\xa4", "a\n", "&AA-", "&AAo-"};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         struct buf out;
@@ -53,8 +54,10 @@ static void test_refused(void **state)
 }
 
 static const struct imap_namespaces dovecot = {.items = {{"", '/'}, {"Shared/", '/'}, {"Public/", '/'}}, .count = 3};
-static const struct imap_namespaces courier = {.items = {{"INBOX.", '.'}, {"#shared.", '.'}, {"shared.", '.'}}, .count = 3};
-static const struct imap_namespaces cyrus = {.items = {{"", '/'}, {"Other Users/", '/'}, {"Shared Folders/", '/'}}, .count = 3};
+static const struct imap_namespaces courier = {.items = {{"INBOX.", '.'}, {"#shared.", '.'}, {"shared.", '.'}},
+                                               .count = 3};
+static const struct imap_namespaces cyrus = {.items = {{"", '/'}, {"Other Users/", '/'}, {"Shared Folders/", '/'}},
+                                             .count = 3};
 static const struct imap_namespaces dotted = {.items = {{"", '.'}}, .count = 1};
 static const struct imap_namespaces flat = {.items = {{"", 0}}, .count = 1};
 static const struct imap_namespaces none = {.count = 0};
@@ -81,7 +84,7 @@ static const struct {
     {"a/b", &none, "a/b"},
     {"/a//b/", &dovecot, "a/b"},
     {"Ärger/x", &courier, "INBOX.&AMQ-rger.x"},
-    {"../../etc", &dovecot, "../../etc"}, /* a name on a server, never a path of ours */
+    {"../../etc", &dovecot, "../../etc"},     /* a name on a server, never a path of ours */
     {"x\" NIL {5}", &dovecot, "x\" NIL {5}"}, /* the command's encoder quotes it */
     {"", &dovecot, NULL},
     {"///", &dovecot, NULL},

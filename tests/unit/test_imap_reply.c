@@ -10,10 +10,10 @@
 /* What the parser gave, as one line per response: easy to compare between ways of feeding. */
 static void print_reply(struct buf *out, const struct imap_reply *reply)
 {
-    buf_printf(out, "kind=%d tag=%.*s status=%d code=%.*s", reply->kind, (int)reply->tag.len, (const char *)reply->tag.ptr,
-               reply->status, (int)reply->code.len, (const char *)reply->code.ptr);
-    buf_printf(out, " code_args=%.*s text=%.*s", (int)reply->code_args.len, (const char *)reply->code_args.ptr, (int)reply->text.len,
-               (const char *)reply->text.ptr);
+    buf_printf(out, "kind=%d tag=%.*s status=%d code=%.*s", reply->kind, (int)reply->tag.len,
+               (const char *)reply->tag.ptr, reply->status, (int)reply->code.len, (const char *)reply->code.ptr);
+    buf_printf(out, " code_args=%.*s text=%.*s", (int)reply->code_args.len, (const char *)reply->code_args.ptr,
+               (int)reply->text.len, (const char *)reply->text.ptr);
     buf_printf(out, " number=%d:%u name=%.*s args=%.*s\n", reply->has_number, reply->number, (int)reply->name.len,
                (const char *)reply->name.ptr, (int)reply->args.len, (const char *)reply->args.ptr);
 }
@@ -94,8 +94,17 @@ static const struct {
 };
 
 static const char *const invalid[] = {
-    "HTTP/1.1 400 Bad Request\r\n", "220 smtp.example ESMTP\r\n", "\r\n", "* \r\n", "A1 \r\n", "A1 MAYBE x\r\n", " OK x\r\n",
-    "* OK a line feed alone\n", "* 4294967296 EXISTS\r\n", "* X {99999999999999999999}\r\n", "* X {67108865}\r\n",
+    "HTTP/1.1 400 Bad Request\r\n",
+    "220 smtp.example ESMTP\r\n",
+    "\r\n",
+    "* \r\n",
+    "A1 \r\n",
+    "A1 MAYBE x\r\n",
+    " OK x\r\n",
+    "* OK a line feed alone\n",
+    "* 4294967296 EXISTS\r\n",
+    "* X {99999999999999999999}\r\n",
+    "* X {67108865}\r\n",
     "* X {4294967295}\r\n",
 };
 
@@ -179,9 +188,14 @@ static void test_tokens(void **state)
     static const struct {
         enum imap_token_kind kind;
         const char *text;
-    } expected[] = {{IMAP_TOKEN_OPEN, "("},   {IMAP_TOKEN_ATOM, "\\A"},   {IMAP_TOKEN_STRING, "q\"\\x"},
-                    {IMAP_TOKEN_ATOM, "NIL"}, {IMAP_TOKEN_STRING, "(\")"}, {IMAP_TOKEN_CLOSE, ")"},
-                    {IMAP_TOKEN_ATOM, "BODY[HEADER.FIELDS (X Y)]"},        {IMAP_TOKEN_ATOM, "7"},
+    } expected[] = {{IMAP_TOKEN_OPEN, "("},
+                    {IMAP_TOKEN_ATOM, "\\A"},
+                    {IMAP_TOKEN_STRING, "q\"\\x"},
+                    {IMAP_TOKEN_ATOM, "NIL"},
+                    {IMAP_TOKEN_STRING, "(\")"},
+                    {IMAP_TOKEN_CLOSE, ")"},
+                    {IMAP_TOKEN_ATOM, "BODY[HEADER.FIELDS (X Y)]"},
+                    {IMAP_TOKEN_ATOM, "7"},
                     {IMAP_TOKEN_END, ""}};
     for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
         struct imap_token token;
@@ -229,8 +243,10 @@ static void test_capabilities(void **state)
 {
     (void)state;
     struct imap_capabilities capabilities;
-    imap_capabilities_parse(&capabilities, bytes_of("imap4rev1 AUTH=plain  X-UNKNOWN LITERAL+ APPENDLIMIT=35651584 AUTH=PLAIN-NOT"));
-    assert_int_equal(capabilities.has, IMAP_CAP_IMAP4REV1 | IMAP_CAP_AUTH_PLAIN | IMAP_CAP_LITERAL_PLUS | IMAP_CAP_APPENDLIMIT);
+    imap_capabilities_parse(&capabilities,
+                            bytes_of("imap4rev1 AUTH=plain  X-UNKNOWN LITERAL+ APPENDLIMIT=35651584 AUTH=PLAIN-NOT"));
+    assert_int_equal(capabilities.has,
+                     IMAP_CAP_IMAP4REV1 | IMAP_CAP_AUTH_PLAIN | IMAP_CAP_LITERAL_PLUS | IMAP_CAP_APPENDLIMIT);
     assert_int_equal(capabilities.append_limit, 35651584);
     imap_capabilities_parse(&capabilities, bytes_of("IMAP4rev2"));
     assert_true(capabilities.has & IMAP_CAP_UIDPLUS);
@@ -241,7 +257,8 @@ static void test_capabilities(void **state)
 static void test_appenduid(void **state)
 {
     (void)state;
-    static const char *const junk[] = {"", "1", "0 1", "1 0", "1 x", "x 1", "4294967296 1", "1 4294967296", "1 2:", "1 :2"};
+    static const char *const junk[] = {"",     "1",   "0 1", "1 0", "1 x", "x 1", "4294967296 1", "1 4294967296",
+                                       "1 2:", "1 :2"};
     struct imap_uid_range range = {0, 0};
     uint32_t validity = 5;
     for (size_t i = 0; i < sizeof junk / sizeof junk[0]; i++) {
@@ -265,11 +282,11 @@ static void test_appenduid(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_valid),          cmocka_unit_test(test_invalid),
-        cmocka_unit_test(test_endless_line),   cmocka_unit_test(test_large_literal_is_skipped),
-        cmocka_unit_test(test_many_literals),  cmocka_unit_test(test_tokens),
-        cmocka_unit_test(test_broken_tokens),  cmocka_unit_test(test_skip),
-        cmocka_unit_test(test_capabilities),   cmocka_unit_test(test_appenduid),
+        cmocka_unit_test(test_valid),         cmocka_unit_test(test_invalid),
+        cmocka_unit_test(test_endless_line),  cmocka_unit_test(test_large_literal_is_skipped),
+        cmocka_unit_test(test_many_literals), cmocka_unit_test(test_tokens),
+        cmocka_unit_test(test_broken_tokens), cmocka_unit_test(test_skip),
+        cmocka_unit_test(test_capabilities),  cmocka_unit_test(test_appenduid),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

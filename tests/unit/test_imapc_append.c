@@ -57,8 +57,13 @@ static void hear(struct player *player, const char *text)
 
 static void log_in(struct player *player, const char *capabilities)
 {
-    struct imapc_engine_options options = {.tls = true, .username = "u", .password = "p", .random = {0},
-                                           .greeting_timeout_ms = 60000, .command_timeout_ms = 60000, .literal_max = 65536};
+    struct imapc_engine_options options = {.tls = true,
+                                           .username = "u",
+                                           .password = "p",
+                                           .random = {0},
+                                           .greeting_timeout_ms = 60000,
+                                           .command_timeout_ms = 60000,
+                                           .literal_max = 65536};
     *player = (struct player){.engine = imapc_engine_new(&options, 0)};
     buf_init(&player->input, 1 << 16);
     buf_init(&player->sent, 1 << 20);

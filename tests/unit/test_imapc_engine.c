@@ -44,7 +44,8 @@ static void say(struct world *world, uint64_t now, const char *text)
         buf_append_bytes(&world->sent, buf_bytes(output));
         buf_consume(output, output->len);
         if (want == IMAPC_WANT_BODY) {
-            imapc_engine_body(world->engine, now, bytes_slice(bytes_of("abcde"), (size_t)request.offset, request.len), NULL);
+            imapc_engine_body(world->engine, now, bytes_slice(bytes_of("abcde"), (size_t)request.offset, request.len),
+                              NULL);
         } else if (want == IMAPC_WANT_RESULT) {
             world->result = *request.result;
             world->have_result = true;
@@ -61,7 +62,8 @@ static void say(struct world *world, uint64_t now, const char *text)
 static void test_starttls_injection(void **state)
 {
     (void)state;
-    static const char *const behind[] = {"* CAPABILITY IMAP4rev1\r\n", "AAAAAA2 OK\r\n", "x", "\r\n", "* PREAUTH hello\r\n"};
+    static const char *const behind[] = {"* CAPABILITY IMAP4rev1\r\n", "AAAAAA2 OK\r\n", "x", "\r\n",
+                                         "* PREAUTH hello\r\n"};
     for (size_t i = 0; i < sizeof behind / sizeof behind[0]; i++) {
         struct world world;
         char text[200] = "AAAAAA1 OK begin\r\n";
@@ -98,8 +100,8 @@ static void test_batch(void **state)
     log_in(&world, "MULTIAPPEND LITERAL+");
     imapc_engine_append(world.engine, 0, "A", messages, 3);
     say(&world, 0, "");
-    assert_string_equal(buf_text(&world.sent), "AAAAAA2 APPEND \"A\" () " DATE " {5+}\r\nabcde () " DATE " {5+}\r\nabcde () " DATE
-                                               " {5+}\r\nabcde\r\n");
+    assert_string_equal(buf_text(&world.sent), "AAAAAA2 APPEND \"A\" () " DATE " {5+}\r\nabcde () " DATE
+                                               " {5+}\r\nabcde () " DATE " {5+}\r\nabcde\r\n");
     say(&world, 0, "AAAAAA2 OK [APPENDUID 9 7,3:4] done\r\n");
     assert_true(world.have_result);
     assert_int_equal(world.result.fault.class, FAULT_NONE);

@@ -23,10 +23,11 @@ static void text_and_json(void **state)
 {
     (void)state;
     const char *rules[] = {"a", "b c"};
-    const struct log_field fields[] = {LOG_STR("id", "X1"),       LOG_INT("size", -5),     LOG_STR("empty", NULL),
+    const struct log_field fields[] = {LOG_STR("id", "X1"),        LOG_INT("size", -5),         LOG_STR("empty", NULL),
                                        LOG_STR("text", "a \"b\""), LOG_LIST("rules", rules, 2), {.name = NULL}};
     char *text = line_of(LOG_FORMAT_TEXT, fields);
-    assert_string_equal(text, "2026-11-23T07:11:20.123Z warning rejected id=X1 size=-5 text=\"a \\\"b\\\"\" rules=a,\"b c\"\n");
+    assert_string_equal(
+        text, "2026-11-23T07:11:20.123Z warning rejected id=X1 size=-5 text=\"a \\\"b\\\"\" rules=a,\"b c\"\n");
     free(text);
     char *json = line_of(LOG_FORMAT_JSON, fields);
     json_t *object = json_loads(json, 0, NULL);
@@ -86,8 +87,8 @@ static void the_first_fault_wins(void **state)
     fault_set(&fault, FAULT_PERM, "other", "elsewhere", "second");
     assert_int_equal(fault.class, FAULT_TEMP);
     assert_string_equal(fault.text, "server said: wait??A1 OK");
-    for (int class = FAULT_TEMP; class <= FAULT_UNCERTAIN; class++) {
-        assert_int_equal(fault_class_of(fault_class_name((enum fault_class)class)), class);
+    for (int class = FAULT_TEMP; class <= FAULT_UNCERTAIN; class ++) {
+        assert_int_equal(fault_class_of(fault_class_name((enum fault_class) class)), class);
     }
     assert_int_equal(fault_class_of("nonsense"), FAULT_NONE);
 }

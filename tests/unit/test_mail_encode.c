@@ -60,6 +60,7 @@ static void what_is_encoded_reads_back(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(values_are_encoded), cmocka_unit_test(what_is_encoded_reads_back)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(values_are_encoded),
+                                       cmocka_unit_test(what_is_encoded_reads_back)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

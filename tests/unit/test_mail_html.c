@@ -53,6 +53,7 @@ static void what_does_not_fit_is_told(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(html_becomes_text), cmocka_unit_test(what_does_not_fit_is_told)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(html_becomes_text),
+                                       cmocka_unit_test(what_does_not_fit_is_told)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

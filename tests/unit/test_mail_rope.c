@@ -82,7 +82,8 @@ static void edits_leave_the_rest_as_it_was(void **state)
     struct mail_rope *rope =
         mail_rope_of_delivery(arena, &envelope, &delivery, bytes_at(stored, header), strlen(stored));
     char *text = read_from(rope, 0);
-    assert_non_null(strstr(text, "FAV.1\r\nSubject: =?UTF-8?B?bsOkdw==?=\r\nX-Keep: added\r\nX-Keep: 1\r\n two\r\n\r\nbody\r\n"));
+    assert_non_null(
+        strstr(text, "FAV.1\r\nSubject: =?UTF-8?B?bsOkdw==?=\r\nX-Keep: added\r\nX-Keep: 1\r\n two\r\n\r\nbody\r\n"));
     assert_null(strstr(text, "older"));
     assert_null(strstr(text, "X-Drop"));
     free(text);

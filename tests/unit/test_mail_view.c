@@ -29,17 +29,27 @@ static const struct {
     {"Subject: x\r\n\r\nplain\r\n", {"plain\r\n"}, {NULL}},
     {"\r\nno header\r\n", {"no header\r\n"}, {NULL}},
     {"", {NULL}, {NULL}},
-    {"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\nw6TDtg==\r\n", {"\xc3\xa4\xc3\xb6"}, {NULL}},
-    {"Content-Type: text/plain; charset=iso-8859-15\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n=A4=\r\n!", {"\xe2\x82\xac!"}, {NULL}},
+    {"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\nw6TDtg==\r\n",
+     {"\xc3\xa4\xc3\xb6"},
+     {NULL}},
+    {"Content-Type: text/plain; charset=iso-8859-15\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n=A4=\r\n!",
+     {"\xe2\x82\xac!"},
+     {NULL}},
     {"Content-Type: text/plain; charset=no-such\r\n\r\nab\xff", {"ab\xef\xbf\xbd"}, {NULL}},
     {"Content-Type: text/html\r\n\r\n<p>a<br>b</p>", {"\na\nb\n"}, {NULL}},
-    {"Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n\r\none\r\n--x\r\nContent-Type: text/plain\r\n\r\ntwo\r\n--x--\r\nafter",
-     {"one", "two"}, {NULL}},
+    {"Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n\r\none\r\n--x\r\nContent-Type: "
+     "text/plain\r\n\r\ntwo\r\n--x--\r\nafter",
+     {"one", "two"},
+     {NULL}},
     {"Content-Type: multipart/mixed; boundary=x\r\n\r\nno boundary ever\r\n", {NULL}, {NULL}},
     {"Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n\r\nnever ended", {"never ended"}, {NULL}},
     {"Content-Type: multipart/mixed\r\n\r\n--x\r\n\r\nno boundary named\r\n--x--\r\n", {NULL}, {NULL}},
-    {"Content-Type: image/png; name=\"a.png\"\r\nContent-Transfer-Encoding: base64\r\n\r\nMDEyMw==\r\n", {NULL}, {"a.png image/png 4"}},
-    {"Content-Type: text/plain\r\nContent-Disposition: attachment; filename=\"=?utf-8?Q?=C3=A4.txt?=\"\r\n\r\nabc", {NULL}, {"\xc3\xa4.txt text/plain 3"}},
+    {"Content-Type: image/png; name=\"a.png\"\r\nContent-Transfer-Encoding: base64\r\n\r\nMDEyMw==\r\n",
+     {NULL},
+     {"a.png image/png 4"}},
+    {"Content-Type: text/plain\r\nContent-Disposition: attachment; filename=\"=?utf-8?Q?=C3=A4.txt?=\"\r\n\r\nabc",
+     {NULL},
+     {"\xc3\xa4.txt text/plain 3"}},
     {"Content-Type: application/x; name*0*=utf-8''a%20; name*1=b\r\n\r\nabc", {NULL}, {"a b application/x 3"}},
     {"Content-Type: message/rfc822\r\n\r\nSubject: inner\r\n\r\ninner text\r\n", {"inner text\r\n"}, {NULL}},
 };
@@ -57,7 +67,8 @@ static void messages_are_decoded(void **state)
             const char *wanted = messages[i].texts[j];
             const char *got = j < view.text_count ? (const char *)view.texts[j].ptr : NULL;
             if ((wanted == NULL) != (got == NULL) || (wanted != NULL && strcmp(wanted, got) != 0)) {
-                fail_msg("%zu: text %zu is \"%s\", not \"%s\"", i, j, got == NULL ? "none" : got, wanted == NULL ? "none" : wanted);
+                fail_msg("%zu: text %zu is \"%s\", not \"%s\"", i, j, got == NULL ? "none" : got,
+                         wanted == NULL ? "none" : wanted);
             }
             char attachment[300] = "";
             if (j < view.attachment_count) {
@@ -80,7 +91,8 @@ static const struct {
     {"X: ", "a", 1 << 20, "", "header-size"},
     {"Content-Type: multipart/mixed; boundary=x\r\n\r\n", "--x\r\n\r\na\r\n", 100000, "--x--\r\n", "boundaries"},
     {"Content-Type: multipart/mixed; boundary=x\r\n\r\n", "--x\r\n\r\na\r\n", 2000, "--x--\r\n", "parts"},
-    {"Content-Type: multipart/mixed; boundary=x\r\n\r\n", "--x\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n", 9000, "", NULL},
+    {"Content-Type: multipart/mixed; boundary=x\r\n\r\n", "--x\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n",
+     9000, "", NULL},
     {"To: ", "a:", 100000, "\r\n\r\nx", "addresses"},
     {"Subject: x\r\nreply-to : ", "a:\r\n ", 50000, "\r\n\r\nx", "addresses"},
     {"Content-Type: message/rfc822\r\n\r\nCc: ", "a:", 500000, "\r\n\r\nx", "addresses"},
@@ -113,7 +125,8 @@ static void bombs_end_at_a_limit(void **state)
         struct fault fault = FAULT_INIT;
         assert_int_equal(read_view(buf_bytes(&text), arena, &view, &fault), 0);
         if (bombs[i].limit != NULL && (view.limit == NULL || strcmp(view.limit, bombs[i].limit) != 0)) {
-            fail_msg("bomb %zu hits \"%s\", not \"%s\"", i, view.limit == NULL ? "nothing" : view.limit, bombs[i].limit);
+            fail_msg("bomb %zu hits \"%s\", not \"%s\"", i, view.limit == NULL ? "nothing" : view.limit,
+                     bombs[i].limit);
         }
         arena_free(&arena);
         buf_done(&text);
@@ -141,7 +154,8 @@ static const struct {
     {"=?iso-8859-1?Q?=E4_x?= y", "\xc3\xa4 x y"},
     {"=?utf-8?Q?a?= =?utf-8?Q?b?=", "ab"},
     {"=?utf-8?B?YQ==?= =?utf-8?B?Yg==?=", "ab"},
-    {"x =?utf-8?B?YQ==?=  =?utf-8?Q?b?= =?utf-8?B?YeKCrA==?= =?utf-8?B?Yw==?= y", "x aba\xe2\x82\xac" "c y"},
+    {"x =?utf-8?B?YQ==?=  =?utf-8?Q?b?= =?utf-8?B?YeKCrA==?= =?utf-8?B?Yw==?= y", "x aba\xe2\x82\xac"
+                                                                                  "c y"},
     {"=?utf-8?B?4oKs4oKs?= =?utf-8?B?4oKs?=", "\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac"},
     {"=?=?= =?=?= =?=?=", "=?=?= =?=?= =?=?="},
     {"=?no-such?Q?a?=", "a"},
@@ -203,9 +217,12 @@ static void dates_are_read(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(messages_are_decoded),      cmocka_unit_test(bombs_end_at_a_limit),
-        cmocka_unit_test(a_source_that_fails_is_a_fault), cmocka_unit_test(encoded_words_are_decoded),
-        cmocka_unit_test(address_bombs_end),         cmocka_unit_test(dates_are_read),
+        cmocka_unit_test(messages_are_decoded),
+        cmocka_unit_test(bombs_end_at_a_limit),
+        cmocka_unit_test(a_source_that_fails_is_a_fault),
+        cmocka_unit_test(encoded_words_are_decoded),
+        cmocka_unit_test(address_bombs_end),
+        cmocka_unit_test(dates_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

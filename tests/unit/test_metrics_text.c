@@ -19,7 +19,8 @@ static void a_family_has_help_type_and_samples(void **state)
     metrics_family(&text, METRICS_COUNTER, "x_total", "Things.");
     metrics_count(&text, NULL, 0);
     metrics_count(&text, METRICS_LABELS("a", "b", "c", "d"), UINT64_MAX);
-    check(&out, "# HELP x_total Things.\n# TYPE x_total counter\nx_total 0\nx_total{a=\"b\",c=\"d\"} 18446744073709551615\n");
+    check(&out,
+          "# HELP x_total Things.\n# TYPE x_total counter\nx_total 0\nx_total{a=\"b\",c=\"d\"} 18446744073709551615\n");
 }
 
 static void label_values_are_escaped(void **state)
@@ -63,7 +64,8 @@ static void a_histogram_is_cumulated(void **state)
     metrics_histogram(&text, METRICS_LABELS("u", "v"), &histogram);
     const char *all = buf_text(&out);
     assert_non_null(strstr(all, "# TYPE t_seconds histogram\nt_seconds_bucket{u=\"v\",le=\"0.0005\"} 1\n"));
-    assert_non_null(strstr(all, "t_seconds_bucket{u=\"v\",le=\"0.001\"} 1\nt_seconds_bucket{u=\"v\",le=\"0.0025\"} 2\n"));
+    assert_non_null(
+        strstr(all, "t_seconds_bucket{u=\"v\",le=\"0.001\"} 1\nt_seconds_bucket{u=\"v\",le=\"0.0025\"} 2\n"));
     assert_non_null(strstr(all, "t_seconds_bucket{u=\"v\",le=\"60\"} 2\nt_seconds_bucket{u=\"v\",le=\"+Inf\"} 3\n"));
     assert_non_null(strstr(all, "t_seconds_sum{u=\"v\"} 100.002400\nt_seconds_count{u=\"v\"} 3\n"));
     buf_done(&out);

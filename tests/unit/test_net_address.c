@@ -10,7 +10,7 @@
 
 #include "net/net_stream.h"
 
-#define TEN "aaaaaaaaa."
+#define TEN   "aaaaaaaaa."
 #define FIFTY TEN TEN TEN TEN TEN
 
 static const struct {

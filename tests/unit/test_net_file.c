@@ -98,9 +98,14 @@ static void open_faults(void **state)
         enum net_file_mode mode;
         const char *code; /* NULL: works */
     } cases[] = {
-        {"there", NET_FILE_READ, NULL},       {"there", NET_FILE_WRITE, NULL}, {"there", NET_FILE_CREATE, "eexist"},
-        {"missing", NET_FILE_READ, "enoent"}, {"missing", NET_FILE_WRITE, "enoent"},
-        {"dangling", NET_FILE_CREATE, "eexist"}, {"link", NET_FILE_WRITE, "eloop"}, {"link", NET_FILE_READ, NULL},
+        {"there", NET_FILE_READ, NULL},
+        {"there", NET_FILE_WRITE, NULL},
+        {"there", NET_FILE_CREATE, "eexist"},
+        {"missing", NET_FILE_READ, "enoent"},
+        {"missing", NET_FILE_WRITE, "enoent"},
+        {"dangling", NET_FILE_CREATE, "eexist"},
+        {"link", NET_FILE_WRITE, "eloop"},
+        {"link", NET_FILE_READ, NULL},
         {"there/below", NET_FILE_READ, "enotdir"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

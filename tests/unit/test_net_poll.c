@@ -123,7 +123,9 @@ static void a_notification_arrives_whole(void **state)
     fd = socket(AF_UNIX, SOCK_DGRAM, 0);
     struct sockaddr_un abstract = {.sun_family = AF_UNIX};
     snprintf(abstract.sun_path + 1, sizeof abstract.sun_path - 1, "%s", folder);
-    assert_int_equal(bind(fd, (struct sockaddr *)&abstract, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(folder))), 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&abstract,
+                          (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(folder))),
+                     0);
     char name[40];
     snprintf(name, sizeof name, "@%s", folder);
     assert_int_equal(net_poll_notify(name, "abstract"), 0);

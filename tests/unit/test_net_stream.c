@@ -34,8 +34,7 @@ static void echoes_in_clear(void **state)
 
 static bool server_is_full(struct fixture *fixture)
 {
-    return fixture->server.stream != NULL &&
-           net_stream_input(fixture->server.stream).len == fixture->limits.input_max;
+    return fixture->server.stream != NULL && net_stream_input(fixture->server.stream).len == fixture->limits.input_max;
 }
 static bool client_drained(struct fixture *fixture)
 {

@@ -7,7 +7,22 @@
 
 #include "tls_fixture.h"
 
-enum { CA, OTHER_CA, WEAK_CA, GOOD, EXPIRED, EARLY, COMMON_NAME, WILDCARD, PARTIAL, OF_OTHER, OF_WEAK, CLIENT_ONLY, CLIENT, COUNT };
+enum {
+    CA,
+    OTHER_CA,
+    WEAK_CA,
+    GOOD,
+    EXPIRED,
+    EARLY,
+    COMMON_NAME,
+    WILDCARD,
+    PARTIAL,
+    OF_OTHER,
+    OF_WEAK,
+    CLIENT_ONLY,
+    CLIENT,
+    COUNT
+};
 
 static struct certificate made[COUNT];
 
@@ -20,14 +35,21 @@ static int make_all(void **state)
         [OTHER_CA] = {.name = "other-ca", .is_ca = true},
         [WEAK_CA] = {.name = "weak-ca", .is_ca = true, .is_weak = true},
         [GOOD] = {.name = "good", .san = "DNS:imap.example.net,IP:127.0.0.1", .issuer = &made[CA]},
-        [EXPIRED] = {.name = "expired", .san = "DNS:imap.example.net", .issuer = &made[CA], .valid_from = -7200, .valid_to = -60},
+        [EXPIRED] = {.name = "expired",
+                     .san = "DNS:imap.example.net",
+                     .issuer = &made[CA],
+                     .valid_from = -7200,
+                     .valid_to = -60},
         [EARLY] = {.name = "early", .san = "DNS:imap.example.net", .issuer = &made[CA], .valid_from = 7200},
         [COMMON_NAME] = {.name = "imap.example.net", .issuer = &made[CA]},
         [WILDCARD] = {.name = "wildcard", .san = "DNS:*.example.net", .issuer = &made[CA]},
         [PARTIAL] = {.name = "partial", .san = "DNS:im*.example.net", .issuer = &made[CA]},
         [OF_OTHER] = {.name = "of-other", .san = "DNS:imap.example.net", .issuer = &made[OTHER_CA]},
         [OF_WEAK] = {.name = "of-weak", .san = "DNS:imap.example.net", .issuer = &made[WEAK_CA]},
-        [CLIENT_ONLY] = {.name = "client-only", .san = "DNS:imap.example.net", .usage = "clientAuth", .issuer = &made[CA]},
+        [CLIENT_ONLY] = {.name = "client-only",
+                         .san = "DNS:imap.example.net",
+                         .usage = "clientAuth",
+                         .issuer = &made[CA]},
         [CLIENT] = {.name = "client", .usage = "clientAuth", .issuer = &made[CA]},
     };
     for (size_t i = 0; i < COUNT; i++) {
@@ -296,8 +318,10 @@ static void freed_at_input_under_tls(void **state)
 
 static struct net_tls *asking_server(void)
 {
-    struct net_tls_options options = {.certificate = made[GOOD].certificate_path, .key = made[GOOD].key_path,
-                                      .ca_file = made[CA].certificate_path, .require_client_certificate = true};
+    struct net_tls_options options = {.certificate = made[GOOD].certificate_path,
+                                      .key = made[GOOD].key_path,
+                                      .ca_file = made[CA].certificate_path,
+                                      .require_client_certificate = true};
     struct net_tls *tls;
     assert_int_equal(net_tls_server_new(&tls, &options, NULL), 0);
     return tls;
@@ -385,8 +409,8 @@ static void old_tls_is_refused(void **state)
     fixture_connect(&f);
     run_until(&f, both_there);
     /* A TLS 1.1 hello: version 3.2, one cipher suite, no compression. */
-    static const uint8_t hello[] = {22, 3, 1, 0, 45, 1, 0, 0, 41, 3, 2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2, 3, 4,
-                                    5, 6, 7, 8, 9, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2, 0, 0, 2, 0xC0, 0x13, 1, 0};
+    static const uint8_t hello[] = {22, 3, 1, 0, 45, 1, 0, 0, 41, 3, 2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1,    2,    3, 4,
+                                    5,  6, 7, 8, 9,  0, 1, 2, 3,  4, 5, 6, 7, 8, 9, 0, 1, 2, 0, 0, 2, 0xC0, 0x13, 1, 0};
     assert_int_equal(net_stream_write(f.client.stream, hello, sizeof hello), 0);
     run_until(&f, server_failed);
     assert_non_null(strstr(net_stream_fault(f.server.stream)->text, "unsupported protocol"));
@@ -396,18 +420,12 @@ static void old_tls_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(echoes_under_tls),
-        cmocka_unit_test(verifies_an_address),
-        cmocka_unit_test(refuses_and_says_why),
-        cmocka_unit_test(accepts_a_wildcard),
-        cmocka_unit_test(starttls_drops_plaintext),
-        cmocka_unit_test(clear_text_instead_of_tls_fails),
-        cmocka_unit_test(finish_says_goodbye),
-        cmocka_unit_test(end_without_goodbye_fails),
-        cmocka_unit_test(freed_at_input_under_tls),
-        cmocka_unit_test(client_certificates),
-        cmocka_unit_test(bounded_under_tls),
-        cmocka_unit_test(old_tls_is_refused),
+        cmocka_unit_test(echoes_under_tls),         cmocka_unit_test(verifies_an_address),
+        cmocka_unit_test(refuses_and_says_why),     cmocka_unit_test(accepts_a_wildcard),
+        cmocka_unit_test(starttls_drops_plaintext), cmocka_unit_test(clear_text_instead_of_tls_fails),
+        cmocka_unit_test(finish_says_goodbye),      cmocka_unit_test(end_without_goodbye_fails),
+        cmocka_unit_test(freed_at_input_under_tls), cmocka_unit_test(client_certificates),
+        cmocka_unit_test(bounded_under_tls),        cmocka_unit_test(old_tls_is_refused),
     };
     return cmocka_run_group_tests(tests, make_all, remove_all);
 }

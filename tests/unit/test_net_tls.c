@@ -38,7 +38,8 @@ static void write_encrypted_key(char *path, size_t size)
     snprintf(path, size, "%s/encrypted.key", tls_directory);
     FILE *file = fopen(path, "w");
     assert_non_null(file);
-    assert_int_equal(PEM_write_PrivateKey(file, good.key, EVP_aes_128_cbc(), (unsigned char *)"secret", 6, NULL, NULL), 1);
+    assert_int_equal(PEM_write_PrivateKey(file, good.key, EVP_aes_128_cbc(), (unsigned char *)"secret", 6, NULL, NULL),
+                     1);
     fclose(file);
 }
 
@@ -53,13 +54,22 @@ static void faults_name_the_file(void **state)
         const char *says, *path;
     } cases[] = {
         {false, {.certificate = NULL}, "needs a certificate", ""},
-        {false, {.certificate = "/nowhere.crt", .key = good.key_path}, "certificate /nowhere.crt: No such file", "/nowhere.crt"},
-        {false, {.certificate = good.certificate_path, .key = "/nowhere.key"}, "key /nowhere.key: No such file", "/nowhere.key"},
+        {false,
+         {.certificate = "/nowhere.crt", .key = good.key_path},
+         "certificate /nowhere.crt: No such file",
+         "/nowhere.crt"},
+        {false,
+         {.certificate = good.certificate_path, .key = "/nowhere.key"},
+         "key /nowhere.key: No such file",
+         "/nowhere.key"},
         {false, {.certificate = good.certificate_path, .key = other.key_path}, "mismatch", other.key_path},
         {false, {.certificate = good.certificate_path, .key = encrypted}, "key", encrypted},
         {false, {.certificate = good.certificate_path}, "key", good.certificate_path},
         {false, {.certificate = good.key_path, .key = good.key_path}, "no start line", good.key_path},
-        {false, {.certificate = weak.certificate_path, .key = weak.key_path}, "ee key too small", weak.certificate_path},
+        {false,
+         {.certificate = weak.certificate_path, .key = weak.key_path},
+         "ee key too small",
+         weak.certificate_path},
         {true, {.ca_file = "/nowhere.pem", .server_name = "a"}, "CA file /nowhere.pem", "/nowhere.pem"},
         {true, {.ca_file = good.key_path, .server_name = "a"}, "CA file", good.key_path},
         {true, {.ca_file = good.certificate_path}, "needs the name", ""},

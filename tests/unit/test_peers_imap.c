@@ -32,9 +32,9 @@
 #include "base/units.h"
 #include "engine/imapc_engine.h"
 
-#define TEXT_MAX (8u << 20)
+#define TEXT_MAX  (8u << 20)
 #define FLAGS_MAX 8
-#define DATE_MS INT64_C(1767225600000)
+#define DATE_MS   INT64_C(1767225600000)
 
 struct player {
     const char *name;
@@ -59,11 +59,11 @@ struct player {
     size_t longest;
 };
 
-#define FAIL(player, ...) \
-    do { \
-        char what_[4096]; \
-        snprintf(what_, sizeof what_, __VA_ARGS__); \
-        fail_msg("%s:%zu (cut %zu): %s", (player)->name, (player)->line, (player)->cut, what_); \
+#define FAIL(player, ...)                                                                                              \
+    do {                                                                                                               \
+        char what_[4096];                                                                                              \
+        snprintf(what_, sizeof what_, __VA_ARGS__);                                                                    \
+        fail_msg("%s:%zu (cut %zu): %s", (player)->name, (player)->line, (player)->cut, what_);                        \
     } while (0)
 
 /* ---- the outside of the engine ---- */
@@ -117,7 +117,8 @@ static void pump(struct player *player)
     while (again) {
         struct imapc_request request;
         size_t used;
-        enum imapc_want want = imapc_engine_step(player->engine, player->now, buf_bytes(&player->input), &used, &request);
+        enum imapc_want want =
+            imapc_engine_step(player->engine, player->now, buf_bytes(&player->input), &used, &request);
         struct buf *output = imapc_engine_output(player->engine);
         buf_append_bytes(&player->output, buf_bytes(output));
         buf_consume(output, output->len);
@@ -432,11 +433,12 @@ static const struct {
     void (*run)(struct player *player, struct bytes rest);
     bool gathers; /* adds to the group; any other word has it sent */
 } words[] = {
-    {"S:", do_server, true},      {"s:", do_server_raw, true}, {"C:", do_client, false},   {"c:", do_client_raw, false},
-    {"delay", do_delay, false},   {"append", do_append, false}, {"result", do_result, false}, {"ready", do_ready, false},
-    {"logout", do_logout, false}, {"tls", do_tls, false},      {"drop", do_drop, false}, {"hold", do_hold, false},     {"give", do_give, false},
-    {"locate", do_locate, false}, {"located", do_located, false},
-     {"closed", do_closed, false},
+    {"S:", do_server, true},      {"s:", do_server_raw, true},  {"C:", do_client, false},
+    {"c:", do_client_raw, false}, {"delay", do_delay, false},   {"append", do_append, false},
+    {"result", do_result, false}, {"ready", do_ready, false},   {"logout", do_logout, false},
+    {"tls", do_tls, false},       {"drop", do_drop, false},     {"hold", do_hold, false},
+    {"give", do_give, false},     {"locate", do_locate, false}, {"located", do_located, false},
+    {"closed", do_closed, false},
 };
 
 static void play_line(struct player *player, struct bytes line)

@@ -29,7 +29,7 @@
 #include "base/units.h"
 #include "engine/smtpd_engine.h"
 
-#define TEXT_MAX (8u << 20)
+#define TEXT_MAX    (8u << 20)
 #define ANSWERS_MAX 8
 /* Cuts in a row at the ends of a long group, and spread over its middle. */
 #define EDGE 100
@@ -61,11 +61,11 @@ struct player {
     size_t longest; /* of the groups */
 };
 
-#define FAIL(player, ...) \
-    do { \
-        char what_[4096]; \
-        snprintf(what_, sizeof what_, __VA_ARGS__); \
-        fail_msg("%s:%zu (cut %zu): %s", (player)->name, (player)->line, (player)->cut, what_); \
+#define FAIL(player, ...)                                                                                              \
+    do {                                                                                                               \
+        char what_[4096];                                                                                              \
+        snprintf(what_, sizeof what_, __VA_ARGS__);                                                                    \
+        fail_msg("%s:%zu (cut %zu): %s", (player)->name, (player)->line, (player)->cut, what_);                        \
     } while (0)
 
 /* ---- the outside of the engine ---- */
@@ -138,7 +138,8 @@ static void take_step(struct player *player, const struct smtpd_request *request
 
 static void take_client(struct player *player, const struct smtpd_request *request)
 {
-    const struct smtpd_answer none = {0, NULL, NULL}, refusal = {554, "5.7.1", "your network may not send here; closing"};
+    const struct smtpd_answer none = {0, NULL, NULL},
+                              refusal = {554, "5.7.1", "your network may not send here; closing"};
     bool trusted = strncmp(request->address, "192.0.2.", 8) == 0;
     smtpd_engine_answer_client(player->engine, player->now, trusted, trusted ? &none : &refusal);
 }
@@ -271,10 +272,13 @@ static const struct {
     size_t offset; /* in struct smtpd_limits */
     bool is_wide;  /* uint64_t; else unsigned */
 } limits[] = {
-#define LIMIT(field, wide) {#field, offsetof(struct smtpd_limits, field), wide}
-    LIMIT(max_message_size, true), LIMIT(max_recipients, false),    LIMIT(max_errors, false),
-    LIMIT(max_transactions, false), LIMIT(max_received, false),     LIMIT(command_timeout_ms, true),
-    LIMIT(data_timeout_ms, true),   LIMIT(session_timeout_ms, true), LIMIT(greeting_delay_ms, true),
+#define LIMIT(field, wide)                                                                                             \
+    {                                                                                                                  \
+#field, offsetof(struct smtpd_limits, field), wide                                                             \
+    }
+    LIMIT(max_message_size, true),      LIMIT(max_recipients, false),    LIMIT(max_errors, false),
+    LIMIT(max_transactions, false),     LIMIT(max_received, false),      LIMIT(command_timeout_ms, true),
+    LIMIT(data_timeout_ms, true),       LIMIT(session_timeout_ms, true), LIMIT(greeting_delay_ms, true),
     LIMIT(max_unknown_commands, false), LIMIT(max_auth_failures, false), LIMIT(max_recipients_per_session, false),
 #undef LIMIT
 };
@@ -284,10 +288,14 @@ static const struct {
     size_t offset; /* in struct smtpd_engine_options */
     bool clears;
 } switches[] = {
-#define SWITCH(field) {#field, offsetof(struct smtpd_engine_options, field), false}
-    SWITCH(starttls), SWITCH(implicit_tls), SWITCH(tls_required), SWITCH(lmtp), SWITCH(xclient), SWITCH(auth_in_clear),
-    SWITCH(certificates),
-    {"untrusted", offsetof(struct smtpd_engine_options, trusted), true},
+#define SWITCH(field)                                                                                                  \
+    {                                                                                                                  \
+#field, offsetof(struct smtpd_engine_options, field), false                                                    \
+    }
+    SWITCH(starttls),     SWITCH(implicit_tls),
+    SWITCH(tls_required), SWITCH(lmtp),
+    SWITCH(xclient),      SWITCH(auth_in_clear),
+    SWITCH(certificates), {"untrusted", offsetof(struct smtpd_engine_options, trusted), true},
 #undef SWITCH
 };
 
@@ -300,7 +308,8 @@ static void set_option(struct player *player, struct bytes rest)
             unsigned number = number_of(player, value);
             uint64_t wide = number;
             char *at = (char *)&player->options.limits + limits[i].offset;
-            memcpy(at, limits[i].is_wide ? (void *)&wide : (void *)&number, limits[i].is_wide ? sizeof wide : sizeof number);
+            memcpy(at, limits[i].is_wide ? (void *)&wide : (void *)&number,
+                   limits[i].is_wide ? sizeof wide : sizeof number);
             return;
         }
     }
@@ -457,11 +466,11 @@ static const struct {
     void (*run)(struct player *player, struct bytes rest);
     bool gathers; /* adds to the group; any other word has it sent */
 } words[] = {
-    {"C:", do_client, true},           {"c:", do_client_raw, true},     {"S:", expect_line, false},
-    {"delay", do_delay, false},        {"answer", do_answer, false},    {"tls", do_tls, false},
-    {"stored", do_stored, false},      {"messages", do_messages, false}, {"closed", do_closed, false},
-    {"drop", do_drop, false},
-    {"R:", expect_reply, false},       {"auth", do_auth, false},        {"asked", do_asked, false},
+    {"C:", do_client, true},      {"c:", do_client_raw, true},      {"S:", expect_line, false},
+    {"delay", do_delay, false},   {"answer", do_answer, false},     {"tls", do_tls, false},
+    {"stored", do_stored, false}, {"messages", do_messages, false}, {"closed", do_closed, false},
+    {"drop", do_drop, false},     {"R:", expect_reply, false},      {"auth", do_auth, false},
+    {"asked", do_asked, false},
 };
 
 static void play_line(struct player *player, struct bytes line)

@@ -16,8 +16,10 @@ static void decisions_are_counted_by_action_rule_and_way(void **state)
     struct mail_delivery deliveries[] = {delivery("a", "X"), delivery("b", "Y")};
     const char *rules[] = {"a", "b"};
     struct filters_decision filed = {.deliveries = deliveries, .delivery_count = 2, .rules = rules, .rule_count = 2};
-    struct filters_decision rejected = {.reply_code = 550, .rule = "r", .rules = (const char *[]){"r"}, .rule_count = 1};
-    struct filters_decision deferred = {.reply_code = 451, .rule = "r", .rules = (const char *[]){"r"}, .rule_count = 1};
+    struct filters_decision rejected = {
+        .reply_code = 550, .rule = "r", .rules = (const char *[]){"r"}, .rule_count = 1};
+    struct filters_decision deferred = {
+        .reply_code = 451, .rule = "r", .rules = (const char *[]){"r"}, .rule_count = 1};
     struct filters_decision discarded = {.rules = (const char *[]){"d"}, .rule_count = 1};
     rule_stats_decided(stats, "apps", &filed, 1000, 700);
     rule_stats_decided(stats, "apps", &filed, 2000, 700);

@@ -96,11 +96,20 @@ static const struct {
     uint64_t size;
     bool last;
 } chunks[] = {
-    {"0", 1, 0, false},          {"12", 1, 12, false},           {"12 LAST", 1, 12, true},
-    {"0 last", 1, 0, true},      {"18446744073709551615", 1, UINT64_MAX, false},
-    {"", -1, 0, false},          {"-1", -1, 0, false},           {"1x", -1, 0, false},
-    {"LAST", -1, 0, false},      {"0 LAST MORE", -1, 0, false},  {"18446744073709551616", -1, 0, false},
-    {"1 LASTX", -1, 0, false},   {"0x10", -1, 0, false},         {"1,5", -1, 0, false},
+    {"0", 1, 0, false},
+    {"12", 1, 12, false},
+    {"12 LAST", 1, 12, true},
+    {"0 last", 1, 0, true},
+    {"18446744073709551615", 1, UINT64_MAX, false},
+    {"", -1, 0, false},
+    {"-1", -1, 0, false},
+    {"1x", -1, 0, false},
+    {"LAST", -1, 0, false},
+    {"0 LAST MORE", -1, 0, false},
+    {"18446744073709551616", -1, 0, false},
+    {"1 LASTX", -1, 0, false},
+    {"0x10", -1, 0, false},
+    {"1,5", -1, 0, false},
 };
 
 static void chunk_sizes(void **state)

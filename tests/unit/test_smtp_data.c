@@ -70,7 +70,8 @@ static void check(const struct data_case *c, size_t first, size_t piece)
     bool right = result == c->result && (result != SMTP_DATA_END || left == c->left) &&
                  (result == SMTP_DATA_BARE || bytes_is(buf_bytes(&text), c->text));
     if (!right) {
-        fail_msg("\"%s\" in pieces of %zu, %zu: %d \"%s\" %zu left", c->input, first, piece, result, buf_text(&text), left);
+        fail_msg("\"%s\" in pieces of %zu, %zu: %d \"%s\" %zu left", c->input, first, piece, result, buf_text(&text),
+                 left);
     }
     buf_done(&text);
 }

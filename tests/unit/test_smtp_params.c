@@ -70,8 +70,9 @@ static void values(void **state)
 {
     struct smtp_params params;
     (void)state;
-    assert_int_equal(smtp_params_parse(bytes_of("SIZE=42 BODY=8BITMIME ENVID=x RET=HDRS"), SMTP_PARAMS_MAIL, ALL, &params),
-                     SMTP_PARAMS_OK);
+    assert_int_equal(
+        smtp_params_parse(bytes_of("SIZE=42 BODY=8BITMIME ENVID=x RET=HDRS"), SMTP_PARAMS_MAIL, ALL, &params),
+        SMTP_PARAMS_OK);
     assert_true(params.has_size && params.size == 42 && params.body == SMTP_BODY_8BITMIME);
     assert_true(bytes_is(params.envid, "x") && bytes_is(params.ret, "HDRS"));
     assert_false(params.smtputf8 || params.requiretls);

@@ -50,7 +50,8 @@ static void long_lines_are_cut(void **state)
 static void enhanced_codes(void **state)
 {
     static const char *const good[] = {"2.0.0", "4.12.345", "5.7.1"};
-    static const char *const bad[] = {"", "5", "5.", "5.7", "5.7.", "3.0.0", "5.7.1.1", "5.7.1 ", "5.7777.1", "5..1", "55.7.1"};
+    static const char *const bad[] = {"",        "5",      "5.",       "5.7",  "5.7.",  "3.0.0",
+                                      "5.7.1.1", "5.7.1 ", "5.7777.1", "5..1", "55.7.1"};
     (void)state;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         assert_true(smtp_reply_is_enhanced(good[i]));

@@ -73,10 +73,11 @@ static int set_up(void **state)
     w.deadline = net_timer_new(w.loop, on_deadline, NULL);
     w.logins = smtpd_logins_new(w.loop);
     assert_int_equal(smtpd_users_make("secret", hash, scram, NULL), 0);
-    snprintf(text, sizeof text,
-             "{\"users\": {\"app\": {\"password\": \"%s\", \"scram\": \"%s\", \"senders\": [\"*@a.example\"]},"
-             " \"old\": {\"password\": \"%s\"}, \"gone\": {\"password\": \"%s\", \"scram\": \"%s\", \"disabled\": true}}}",
-             hash, scram, hash, hash, scram);
+    snprintf(
+        text, sizeof text,
+        "{\"users\": {\"app\": {\"password\": \"%s\", \"scram\": \"%s\", \"senders\": [\"*@a.example\"]},"
+        " \"old\": {\"password\": \"%s\"}, \"gone\": {\"password\": \"%s\", \"scram\": \"%s\", \"disabled\": true}}}",
+        hash, scram, hash, hash, scram);
     w.users = smtpd_users_parse("users.json", bytes_of(text), problems);
     assert_non_null(w.users);
     filters_problems_free(&problems);
@@ -198,10 +199,14 @@ static void scram_works_with_another_implementation(void **state)
     (void)state;
     assert_int_equal(run_scram("SCRAM-SHA-256", SMTPD_MECHANISM_SCRAM, "app", "secret", bytes_of(NULL)), SMTPD_AUTH_OK);
     assert_string_equal(w.user, "app");
-    assert_int_equal(run_scram("SCRAM-SHA-256", SMTPD_MECHANISM_SCRAM, "app", "wrong", bytes_of(NULL)), SMTPD_AUTH_FAILED);
-    assert_int_equal(run_scram("SCRAM-SHA-256", SMTPD_MECHANISM_SCRAM, "nobody", "secret", bytes_of(NULL)), SMTPD_AUTH_FAILED);
-    assert_int_equal(run_scram("SCRAM-SHA-256", SMTPD_MECHANISM_SCRAM, "gone", "secret", bytes_of(NULL)), SMTPD_AUTH_FAILED);
-    assert_int_equal(run_scram("SCRAM-SHA-256", SMTPD_MECHANISM_SCRAM, "old", "secret", bytes_of(NULL)), SMTPD_AUTH_FAILED);
+    assert_int_equal(run_scram("SCRAM-SHA-256", SMTPD_MECHANISM_SCRAM, "app", "wrong", bytes_of(NULL)),
+                     SMTPD_AUTH_FAILED);
+    assert_int_equal(run_scram("SCRAM-SHA-256", SMTPD_MECHANISM_SCRAM, "nobody", "secret", bytes_of(NULL)),
+                     SMTPD_AUTH_FAILED);
+    assert_int_equal(run_scram("SCRAM-SHA-256", SMTPD_MECHANISM_SCRAM, "gone", "secret", bytes_of(NULL)),
+                     SMTPD_AUTH_FAILED);
+    assert_int_equal(run_scram("SCRAM-SHA-256", SMTPD_MECHANISM_SCRAM, "old", "secret", bytes_of(NULL)),
+                     SMTPD_AUTH_FAILED);
 }
 
 static void scram_plus_binds_to_the_channel(void **state)
@@ -209,11 +214,13 @@ static void scram_plus_binds_to_the_channel(void **state)
     uint8_t binding[32] = {1, 2, 3};
     (void)state;
     the_binding = "AQIDAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
-    assert_int_equal(run_scram("SCRAM-SHA-256-PLUS", SMTPD_MECHANISM_SCRAM_PLUS, "app", "secret", bytes_at(binding, 32)),
-                     SMTPD_AUTH_OK);
+    assert_int_equal(
+        run_scram("SCRAM-SHA-256-PLUS", SMTPD_MECHANISM_SCRAM_PLUS, "app", "secret", bytes_at(binding, 32)),
+        SMTPD_AUTH_OK);
     binding[0] = 9; /* somebody is in the middle */
-    assert_int_equal(run_scram("SCRAM-SHA-256-PLUS", SMTPD_MECHANISM_SCRAM_PLUS, "app", "secret", bytes_at(binding, 32)),
-                     SMTPD_AUTH_FAILED);
+    assert_int_equal(
+        run_scram("SCRAM-SHA-256-PLUS", SMTPD_MECHANISM_SCRAM_PLUS, "app", "secret", bytes_at(binding, 32)),
+        SMTPD_AUTH_FAILED);
     the_binding = NULL;
 }
 
@@ -261,12 +268,22 @@ static void a_login_that_is_given_up_is_never_answered(void **state)
 }
 
 static const char *const bad_files[] = {
-    "[]", "{}", "{\"users\": []}", "{\"users\": {}, \"more\": 1}", "{\"users\": {\"a\": 1}}",
-    "{\"users\": {\"a\": {\"password\": \"secret\"}}}", "{\"users\": {\"a\": {\"password\": \"$9$x\"}}}",
-    "{\"users\": {\"a\": {\"password\": 1}}}", "{\"users\": {\"\": {}}}", "{\"users\": {\"a\\n\": {}}}",
-    "{\"users\": {\"a\": {\"scram\": \"x\"}}}", "{\"users\": {\"a\": {\"scram\": \"{SCRAM-SHA-256}4096,AA==,AA==,AA==\"}}}",
-    "{\"users\": {\"a\": {\"scram\": \"{SCRAM-SHA-256}0,AA==,AA==,AA==\"}}}", "{\"users\": {\"a\": {\"sender\": []}}}",
-    "{\"users\": {\"a\": {\"senders\": \"x\"}}}", "{\"users\": {\"a\": {\"senders\": [1]}}}",
+    "[]",
+    "{}",
+    "{\"users\": []}",
+    "{\"users\": {}, \"more\": 1}",
+    "{\"users\": {\"a\": 1}}",
+    "{\"users\": {\"a\": {\"password\": \"secret\"}}}",
+    "{\"users\": {\"a\": {\"password\": \"$9$x\"}}}",
+    "{\"users\": {\"a\": {\"password\": 1}}}",
+    "{\"users\": {\"\": {}}}",
+    "{\"users\": {\"a\\n\": {}}}",
+    "{\"users\": {\"a\": {\"scram\": \"x\"}}}",
+    "{\"users\": {\"a\": {\"scram\": \"{SCRAM-SHA-256}4096,AA==,AA==,AA==\"}}}",
+    "{\"users\": {\"a\": {\"scram\": \"{SCRAM-SHA-256}0,AA==,AA==,AA==\"}}}",
+    "{\"users\": {\"a\": {\"sender\": []}}}",
+    "{\"users\": {\"a\": {\"senders\": \"x\"}}}",
+    "{\"users\": {\"a\": {\"senders\": [1]}}}",
     "{\"users\": {\"a\": {}, \"a\": {}}}",
 };
 

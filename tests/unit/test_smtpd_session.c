@@ -34,12 +34,12 @@ static struct world {
     bool gone;
     bool timed_out;
 
-    unsigned stages;      /* open */
-    struct buf stored;    /* the last message committed */
+    unsigned stages;   /* open */
+    struct buf stored; /* the last message committed */
     unsigned commits;
     const char *fail_accept, *fail_write, *fail_commit; /* fault codes */
-    unsigned stop_after;  /* the stage says "stop" after so many writes, 0: never */
-    struct smtpd_decision decision; /* of messages */
+    unsigned stop_after;                                /* the stage says "stop" after so many writes, 0: never */
+    struct smtpd_decision decision;                     /* of messages */
     int refuse_recipient;
     spool_commit_fn *committed;
     void *committed_ctx;
@@ -139,8 +139,8 @@ static void commit_done(void *ctx)
     w.committed(w.committed_ctx, w.fail_commit == NULL ? NULL : &fault);
 }
 
-void spool_commit(struct spool_stage **stage, const struct mail_envelope *envelope, const struct mail_delivery *deliveries,
-                  size_t count, spool_commit_fn *done, void *ctx)
+void spool_commit(struct spool_stage **stage, const struct mail_envelope *envelope,
+                  const struct mail_delivery *deliveries, size_t count, spool_commit_fn *done, void *ctx)
 {
     (void)deliveries;
     (void)count;
@@ -177,8 +177,8 @@ static void decided(void *ctx)
     w.decided(w.decided_ctx, &w.decision);
 }
 
-static void decide_message(void *ctx, const struct mail_envelope *envelope, struct bytes header, struct spool_stage *stage,
-                           struct arena *arena, smtpd_decided_fn *done, void *done_ctx)
+static void decide_message(void *ctx, const struct mail_envelope *envelope, struct bytes header,
+                           struct spool_stage *stage, struct arena *arena, smtpd_decided_fn *done, void *done_ctx)
 {
     (void)ctx;
     (void)header;

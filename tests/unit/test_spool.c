@@ -517,15 +517,25 @@ static void test_room(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_offer_read_file),    TEST(test_what_is_left_is_fetched),
-        TEST(test_backlog_goes_first), TEST(test_deferred),
-        TEST(test_held_and_discarded), TEST(test_reopen),
-        TEST(test_locked),             TEST(test_groups),
-        TEST(test_large_body),         TEST(test_thrown_away),
-        TEST(test_segments_go),        TEST(test_crash),
-        TEST(test_tail_without_index), TEST(test_damaged_body),
-        TEST(test_newer_version),      TEST(test_room),
-        TEST(test_compaction),         TEST(test_fair),                       TEST(test_sent_again),
+        TEST(test_offer_read_file),
+        TEST(test_what_is_left_is_fetched),
+        TEST(test_backlog_goes_first),
+        TEST(test_deferred),
+        TEST(test_held_and_discarded),
+        TEST(test_reopen),
+        TEST(test_locked),
+        TEST(test_groups),
+        TEST(test_large_body),
+        TEST(test_thrown_away),
+        TEST(test_segments_go),
+        TEST(test_crash),
+        TEST(test_tail_without_index),
+        TEST(test_damaged_body),
+        TEST(test_newer_version),
+        TEST(test_room),
+        TEST(test_compaction),
+        TEST(test_fair),
+        TEST(test_sent_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -157,7 +157,8 @@ static void test_reroute(void **state)
     leave_on_disk(fixture, 1);
     fetch(fixture, 1);
     snprintf(request, sizeof request,
-             "{\"verb\":\"reroute\",\"message\":\"%s\",\"deliveries\":[{\"upstream\":\"corp\",\"folder\":\"New\",\"rule\":\"n\"},"
+             "{\"verb\":\"reroute\",\"message\":\"%s\",\"deliveries\":[{\"upstream\":\"corp\",\"folder\":\"New\","
+             "\"rule\":\"n\"},"
              "{\"upstream\":\"other\",\"folder\":\"New\",\"held\":true}]}",
              fixture->items[0]->envelope.id);
     ask(fixture, request);
@@ -178,9 +179,16 @@ static void test_refused(void **state)
 {
     struct fixture *fixture = *state;
     static const char *const requests[] = {
-        "", "{}", "[]", "{\"verb\":\"explode\"}", "{\"verb\":\"drop\"}", "{\"verb\":\"drop\",\"select\":{\"colour\":\"red\"}}",
-        "{\"verb\":\"drop\",\"select\":{\"state\":\"x\"}}", "{\"verb\":\"drop\",\"select\":{\"from\":1}}",
-        "{\"verb\":\"reroute\",\"message\":\"x\"}", "{\"verb\":\"reroute\",\"message\":\"x\",\"deliveries\":[{}]}",
+        "",
+        "{}",
+        "[]",
+        "{\"verb\":\"explode\"}",
+        "{\"verb\":\"drop\"}",
+        "{\"verb\":\"drop\",\"select\":{\"colour\":\"red\"}}",
+        "{\"verb\":\"drop\",\"select\":{\"state\":\"x\"}}",
+        "{\"verb\":\"drop\",\"select\":{\"from\":1}}",
+        "{\"verb\":\"reroute\",\"message\":\"x\"}",
+        "{\"verb\":\"reroute\",\"message\":\"x\",\"deliveries\":[{}]}",
     };
     leave_on_disk(fixture, 1);
     for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
@@ -211,8 +219,14 @@ static void test_queries(void **state)
         struct spool_select select;
         size_t count;
     } selects[] = {
-        {{0}, 2}, {{.state = "dead"}, 1}, {{.state = "filed"}, 0}, {{.upstream = "corp", .folder = "INBOX"}, 2},
-        {{.rule = "no"}, 0}, {{.sender = "from@example.org"}, 2}, {{.message_id = "<m@example.org>"}, 2}, {{.before_ms = 5}, 0},
+        {{0}, 2},
+        {{.state = "dead"}, 1},
+        {{.state = "filed"}, 0},
+        {{.upstream = "corp", .folder = "INBOX"}, 2},
+        {{.rule = "no"}, 0},
+        {{.sender = "from@example.org"}, 2},
+        {{.message_id = "<m@example.org>"}, 2},
+        {{.before_ms = 5}, 0},
     };
     for (size_t i = 0; i < sizeof selects / sizeof selects[0]; i++) {
         json_t *list = json_array();
@@ -315,7 +329,7 @@ int main(int argc, char **argv)
         return call(argv[2]);
     }
     const struct CMUnitTest tests[] = {
-        TEST(test_hold_release), TEST(test_retry_dead), TEST(test_many),    TEST(test_pause),    TEST(test_reroute),
+        TEST(test_hold_release), TEST(test_retry_dead), TEST(test_many),     TEST(test_pause), TEST(test_reroute),
         TEST(test_refused),      TEST(test_queries),    TEST(test_body_out), TEST(test_call),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -69,7 +69,8 @@ static void test_whole(void **state)
 static void test_damage(void **state)
 {
     struct fixture *fixture = *state;
-    static const char *const pokes[][2] = {{"three", "thrEe"}, {"from@example.org", "FROM@example.org"}, {"MWR1", "MWRX"}};
+    static const char *const pokes[][2] = {
+        {"three", "thrEe"}, {"from@example.org", "FROM@example.org"}, {"MWR1", "MWRX"}};
     fill(fixture);
     poke(fixture, pokes[0][0], pokes[0][1]);
     assert_int_equal(check(fixture).damaged, 1);
@@ -95,8 +96,8 @@ static struct spool_rebuild_result rebuild(struct fixture *fixture)
 static void destroy_index(struct fixture *fixture)
 {
     char command[600];
-    snprintf(command, sizeof command, "cd '%s' && rm -f index.sqlite-wal index.sqlite-shm && echo nonsense > index.sqlite",
-             fixture->path);
+    snprintf(command, sizeof command,
+             "cd '%s' && rm -f index.sqlite-wal index.sqlite-shm && echo nonsense > index.sqlite", fixture->path);
     assert_int_equal(system(command), 0);
 }
 
@@ -181,7 +182,8 @@ static void test_gap(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_whole), TEST(test_damage), TEST(test_index_is_lost), TEST(test_index_is_absent), TEST(test_old_index_helps), TEST(test_gap),
+        TEST(test_whole),           TEST(test_damage),          TEST(test_index_is_lost),
+        TEST(test_index_is_absent), TEST(test_old_index_helps), TEST(test_gap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -158,8 +158,10 @@ static void test_settlement_in_failed_group(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_sync_fails),   TEST(test_name_fails),
-        TEST(test_write_fails),  TEST(test_stream_fails),
+        TEST(test_sync_fails),
+        TEST(test_name_fails),
+        TEST(test_write_fails),
+        TEST(test_stream_fails),
         TEST(test_settlement_in_failed_group),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -145,8 +145,13 @@ static void test_refused(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "[]", "{}", "{\"id\":1,\"from\":\"x\"}", "{\"id\":\"x\"}", "{\"id\":\"x\",\"from\":\"\",\"body\":9}",
-        "{\"id\":\"x\",\"from\":\"\",\"to\":[{}]}", "{\"id\":\"x\",\"from\":\"\",\"client\":{\"port\":70000}}",
+        "[]",
+        "{}",
+        "{\"id\":1,\"from\":\"x\"}",
+        "{\"id\":\"x\"}",
+        "{\"id\":\"x\",\"from\":\"\",\"body\":9}",
+        "{\"id\":\"x\",\"from\":\"\",\"to\":[{}]}",
+        "{\"id\":\"x\",\"from\":\"\",\"client\":{\"port\":70000}}",
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct arena *arena = arena_new(10000);

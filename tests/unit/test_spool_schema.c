@@ -12,7 +12,8 @@ static const char version_1[] =
     "INSERT INTO spool VALUES ('run', 3), ('next_segment', 5);"
     "CREATE TABLE message (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, received_ms INTEGER NOT NULL,"
     " segment INTEGER NOT NULL, start INTEGER NOT NULL, body_len INTEGER NOT NULL, body_sum INTEGER NOT NULL,"
-    " record_len INTEGER NOT NULL, open INTEGER NOT NULL, settled_ms INTEGER NOT NULL DEFAULT 0, envelope TEXT NOT NULL);"
+    " record_len INTEGER NOT NULL, open INTEGER NOT NULL, settled_ms INTEGER NOT NULL DEFAULT 0, envelope TEXT NOT "
+    "NULL);"
     "CREATE INDEX message_open ON message (segment, record_len) WHERE open > 0;"
     "CREATE INDEX message_settled ON message (settled_ms) WHERE open = 0;"
     "CREATE TABLE delivery (message INTEGER NOT NULL, number INTEGER NOT NULL, state INTEGER NOT NULL,"
@@ -80,8 +81,9 @@ static void test_from_1(void **state)
     assert_string_equal(one, other);
     free(one);
     free(other);
-    char *facts = one_text(old, "SELECT m.sender || ' ' || d.folder || ' ' || d.rule || ' ' || m.body_sum FROM message m"
-                                " JOIN delivery d ON d.message = m.seq");
+    char *facts =
+        one_text(old, "SELECT m.sender || ' ' || d.folder || ' ' || d.rule || ' ' || m.body_sum FROM message m"
+                      " JOIN delivery d ON d.message = m.seq");
     assert_string_equal(facts, "a@b INBOX r 99");
     free(facts);
     sqlite3_close(old);

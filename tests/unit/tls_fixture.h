@@ -20,13 +20,13 @@ struct certificate {
 };
 
 struct certificate_options {
-    const char *name;       /* of the files, and the common name */
-    const char *san;        /* "DNS:a,IP:127.0.0.1"; NULL: none */
-    const char *usage;      /* extended key usage; NULL: none */
-    long valid_from;        /* seconds from now */
+    const char *name;  /* of the files, and the common name */
+    const char *san;   /* "DNS:a,IP:127.0.0.1"; NULL: none */
+    const char *usage; /* extended key usage; NULL: none */
+    long valid_from;   /* seconds from now */
     long valid_to;
     bool is_ca;
-    bool is_weak;           /* RSA of 1024 bits */
+    bool is_weak;                     /* RSA of 1024 bits */
     const struct certificate *issuer; /* NULL: self-signed */
 };
 
@@ -66,10 +66,11 @@ static inline struct certificate make_certificate(const struct certificate_optio
     X509_gmtime_adj(X509_getm_notBefore(made.x509), options->valid_from);
     X509_gmtime_adj(X509_getm_notAfter(made.x509), options->valid_to != 0 ? options->valid_to : 86400);
     X509_set_pubkey(made.x509, made.key);
-    X509_NAME_add_entry_by_txt(X509_get_subject_name(made.x509), "CN", MBSTRING_ASC, (const unsigned char *)options->name, -1,
-                               -1, 0);
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(made.x509), "CN", MBSTRING_ASC,
+                               (const unsigned char *)options->name, -1, -1, 0);
     X509_set_issuer_name(made.x509, X509_get_subject_name(issuer->x509));
-    add_extension(made.x509, issuer->x509, NID_basic_constraints, options->is_ca ? "critical,CA:TRUE" : "critical,CA:FALSE");
+    add_extension(made.x509, issuer->x509, NID_basic_constraints,
+                  options->is_ca ? "critical,CA:TRUE" : "critical,CA:FALSE");
     if (options->san != NULL) {
         add_extension(made.x509, issuer->x509, NID_subject_alt_name, options->san);
     }
