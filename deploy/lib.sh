@@ -16,12 +16,14 @@ as_root() {
     fi
 }
 
-# The packages of the lists named (deploy/packages/NAME.txt) that are not installed.
+# The packages of the lists named (deploy/packages/NAME.txt) that are not installed. A second word in a line is a command: where it
+# is there already, by whatever package, the line's package is not needed.
 missing_packages() {
-    local list name
+    local list name command
     for list in "$@"; do
-        while read -r name _; do
+        while read -r name command _; do
             case $name in '' | '#'*) continue ;; esac
+            [ -z "$command" ] || ! command -v "$command" >/dev/null || continue
             [ "$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null)" = installed ] || printf '%s\n' "$name"
         done <"$root/deploy/packages/$list.txt"
     done | sort -u
