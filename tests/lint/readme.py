@@ -1,0 +1,32 @@
+#!/usr/bin/python3
+"""readme - the front door names every command and every library: those of the program's table and of CMakeLists.txt."""
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+# What pkg-config calls it: what people call it.
+LIBRARIES = {"uv": "libuv", "ssl": "OpenSSL", "pcre2": "PCRE2", "gmime": "GMime", "jansson": "jansson", "microhttpd": "libmicrohttpd",
+             "curl": "libcurl", "sqlite": "SQLite", "gsasl": "libgsasl", "crypt": "libxcrypt", "xxhash": "xxHash", "cmocka": "cmocka"}
+
+
+def main():
+    readme = (ROOT / "README.md").read_text()
+    table = (ROOT / "gateway/cli/main.c").read_text()
+    commands = re.findall(r'^\s*{"(\w+)", cmd_', table, re.M)
+    section = readme.split("\n## Commands\n", 1)[1].split("\n## ", 1)[0]
+    problems = [f"README.md: the command \"{name}\" does not stand under Commands" for name in commands
+                if not re.search(rf"`(mailweir )?{name}`", section)]
+    for name in re.findall(r"pkg_check_modules\((\w+)", (ROOT / "CMakeLists.txt").read_text()):
+        known = LIBRARIES.get(name.lower())
+        if known is None:
+            problems.append(f"tests/lint/readme.py: what is {name}? add it to the table")
+        elif known not in readme.split("\n## What it is built on\n", 1)[1]:
+            problems.append(f"README.md: {known} does not stand under What it is built on")
+    if not commands:
+        problems.append("gateway/cli/main.c: no command was found, which cannot be")
+    print("\n".join(problems) or "every command and library is named")
+    return 1 if problems else 0
+
+
+sys.exit(main())
