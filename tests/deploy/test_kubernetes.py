@@ -1,9 +1,10 @@
 """The Kubernetes manifests: rendered by kubectl, held together by name, their configuration good."""
 import json
+import urllib.request
 
 import yaml
 from deployed import ROOT, need, run
-from harness import MAILWEIR
+from harness import MAILWEIR, free_port
 from test_configurations import beside, check
 
 FOLDER = ROOT / "deploy/kubernetes"
@@ -53,6 +54,26 @@ def test_the_pod_is_shut_in(world):
                                                 "capabilities": {"drop": ["ALL"]}}, name
         assert spec["automountServiceAccountToken"] is False, name
         assert {"startupProbe", "livenessProbe", "readinessProbe"} <= set(container), name
+
+
+def test_probes_ask_the_gateway_and_not_the_mounted_file(world):
+    """A slip in an edited ConfigMap reaches the pod while the gateway runs: no probe may fail by it."""
+    for name in RENDERED:
+        container = pod(render(name))["containers"][0]
+        ports = {port["name"] for port in container["ports"]}
+        for probe, path in (("startupProbe", "/livez"), ("livenessProbe", "/livez"), ("readinessProbe", "/readyz")):
+            assert container[probe]["httpGet"] == {"path": path, "port": "admin"} and "admin" in ports, (name, probe)
+    gateway = world.mailweir(None)
+    port = free_port()
+    gateway.configuration["admin"] = {"address": f"127.0.0.1:{port}", "token": "0123456789abcdef0123", "behind_tls_proxy": True}
+    gateway.start()
+    gateway.file.write_text('{ "hostname": ')
+    for path in ("/livez", "/readyz"):
+        # As the kubelet asks: by the pod's address, without the token.
+        request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers={"Host": f"10.1.2.3:{port}"})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            assert answer.status == 200, path
+    gateway.stop()
 
 
 def test_their_configuration_is_good(world):
