@@ -104,6 +104,16 @@ bool cli_has_colour(int fd)
     return isatty(fd) == 1 && !dumb && (no_color == NULL || no_color[0] == '\0');
 }
 
+int cli_parse_options(const struct cli_command *command, const struct cli_option *options, int argc, char **argv,
+                      int *exit_r)
+{
+    int others = cli_parse(command, options, argc, argv, exit_r);
+    if (others > 0) {
+        *exit_r = cli_usage_error(command, "\"%s\" is one argument too many", argv[1]);
+    }
+    return others == 0 ? 0 : -1;
+}
+
 const char *cli_config_file(const char *option)
 {
     const char *env = getenv("MAILWEIR_CONFIG");

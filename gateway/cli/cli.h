@@ -53,6 +53,9 @@ struct cli_option {
  * --help was answered or a mistake was named: *exit_r is then the exit code.
  */
 int cli_parse(const struct cli_command *command, const struct cli_option *options, int argc, char **argv, int *exit_r);
+/* The same for a subcommand that takes options only: 0, or -1 also after an argument too many was named. */
+int cli_parse_options(const struct cli_command *command, const struct cli_option *options, int argc, char **argv,
+                      int *exit_r);
 /* A usage error: prints it with the usage line; returns EX_USAGE. */
 int cli_usage_error(const struct cli_command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

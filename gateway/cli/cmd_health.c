@@ -15,12 +15,8 @@ int cmd_health(const struct cli_command *command, int argc, char **argv)
                                          {.name = NULL}};
     int exit_code;
     json_t *answer = NULL;
-    int others = cli_parse(command, options, argc, argv, &exit_code);
-    if (others < 0) {
+    if (cli_parse_options(command, options, argc, argv, &exit_code) < 0) {
         return exit_code;
-    }
-    if (others > 0) {
-        return cli_usage_error(command, "\"%s\" is one argument too many", argv[1]);
     }
     struct cli_api *api = cli_api_open(file);
     if (api == NULL) {

@@ -99,12 +99,8 @@ int cmd_run(const struct cli_command *command, int argc, char **argv)
     const struct cli_option options[] = {{.name = "config", .value = &file, .help = "the configuration file"},
                                          {.name = NULL}};
     int exit_code;
-    int others = cli_parse(command, options, argc, argv, &exit_code);
-    if (others < 0) {
+    if (cli_parse_options(command, options, argc, argv, &exit_code) < 0) {
         return exit_code;
-    }
-    if (others > 0) {
-        return cli_usage_error(command, "\"%s\" is one argument too many", argv[1]);
     }
     struct config *config = cli_load_config(file);
     if (config == NULL) {

@@ -71,12 +71,8 @@ int cmd_top(const struct cli_command *command, int argc, char **argv)
                                          {.name = "times", .value = &times, .help = "end after so many pictures"},
                                          {.name = NULL}};
     int exit_code;
-    int others = cli_parse(command, options, argc, argv, &exit_code);
-    if (others < 0) {
+    if (cli_parse_options(command, options, argc, argv, &exit_code) < 0) {
         return exit_code;
-    }
-    if (others > 0) {
-        return cli_usage_error(command, "\"%s\" is one argument too many", argv[1]);
     }
     if (times != NULL && (!bytes_to_u64(bytes_of(times), &top.left) || top.left == 0)) {
         return cli_usage_error(command, "\"%s\" is no number of times", times);
