@@ -80,8 +80,9 @@ static const struct config_key keys[] = {
      .help = "host:port, [v6]:port, unix:/path, or inherited:NAME of systemd's socket activation"},
     {"protocol", CONFIG_WORD, AT(protocol), .fallback = "smtp", .words = protocols, .help = "what is spoken"},
     {"duplicate_window", CONFIG_DURATION, AT(duplicate_window), .fallback = "0",
-     .help = "a message that comes again within it, with the same envelope and body, is answered 250 and kept once; 0: "
-             "off"},
+     .help =
+         "a message that comes again within it, with the same envelope and body, is answered 250 and kept once, unless "
+         "what it brought was dropped; 0: off"},
     {"allow", CONFIG_STRINGS, AT(allow),
      .help = "networks that may send without authentication; without it, loopback only"},
     {"tls", CONFIG_OBJECT, .table = &tls_table, .help = "transport security"},

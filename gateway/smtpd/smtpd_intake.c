@@ -2,6 +2,7 @@
  * smtpd_intake - one message of a session: questions about its envelope, storing, decision, commit, and its one line in the log. Contract:
  * smtpd_private.h.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -188,11 +189,19 @@ static void on_writable(void *ctx)
     smtpd_session_pump(session);
 }
 
+/* The client sent it before, and hears how that one is called: nothing is kept under the new id. */
+static void on_repeat(void *ctx, const char *id, bool open)
+{
+    struct smtpd_session *session = ctx;
+    snprintf(session->repeated, sizeof session->repeated, "%s", id);
+    session->repeated_open = open;
+}
+
 static void need_stage(struct smtpd_session *session)
 {
     if (session->stage == NULL) {
         session->stage = spool_stage_new(session->smtpd->spool, on_writable, session);
-        spool_stage_once(session->stage, session->listener->options.limits.duplicate_window_ms);
+        spool_stage_once(session->stage, session->listener->options.limits.duplicate_window_ms, on_repeat, session);
     }
 }
 
@@ -235,20 +244,36 @@ static void answer_accepted(struct smtpd_session *session)
 {
     struct buf text;
     const char *message_id = session->message_id == NULL ? "" : session->message_id;
+    const char *id = session->repeated[0] == '\0' ? session->id : session->repeated;
     session->smtpd->counts.accepted++;
     log_message(session, &session->envelope, "accepted", NULL);
     session->decision = (struct smtpd_decision){0};
     buf_init(&text, REPLY_TEXT_MAX);
-    buf_printf(&text, "accepted as %s%s%s", session->id, message_id[0] == '\0' ? "" : " ", message_id);
+    buf_printf(&text, "accepted as %s%s%s", id, message_id[0] == '\0' ? "" : " ", message_id);
     const struct smtpd_answer answer = {250, "2.0.0", buf_text(&text)};
     answer_message(session, &answer);
     buf_done(&text);
 }
 
+/*
+ * It is durable. Where the upstreams are to answer, so they do; but what was sent before has no deliveries of its own: the client hears
+ * what became of the first, or, while that is under way, to come again (then it is filed, or was dropped and is taken anew).
+ */
+static void answer_durable(struct smtpd_session *session)
+{
+    static const struct smtpd_answer under_way = {451, "4.4.5", "this message is being delivered now; try again later"};
+    bool repeats = session->repeated[0] != '\0';
+    if (!session->wants_delivery || (repeats && !session->repeated_open)) {
+        answer_accepted(session);
+    } else if (repeats) {
+        answer_message(session, &under_way);
+    }
+}
+
 static void on_committed(void *ctx, const struct fault *fault)
 {
     struct smtpd_session *session = ctx;
-    if (fault != NULL && session->wants_delivery) {
+    if ((fault != NULL || session->repeated[0] != '\0') && session->wants_delivery) {
         session->waits--;
         session->forget_delivery(session->delivery_ctx, session->id);
     }
@@ -256,9 +281,7 @@ static void on_committed(void *ctx, const struct fault *fault)
         return;
     }
     if (fault == NULL) {
-        if (!session->wants_delivery) {
-            answer_accepted(session);
-        }
+        answer_durable(session);
         return;
     }
     struct smtpd_answer answer = answer_of_fault(fault);
@@ -287,6 +310,7 @@ static void commit(struct smtpd_session *session)
     const struct smtpd_hooks *hooks = &session->smtpd->hooks;
     session->wants_delivery =
         options->acknowledge_delivered && decision->delivery_count > 0 && hooks->await_delivery != NULL;
+    session->repeated[0] = '\0';
     session->waits++;
     if (session->wants_delivery) {
         session->waits++;

@@ -91,7 +91,9 @@ struct smtpd_session {
     struct smtpd_decision decision;
     uint64_t size;
     char id[UNITS_ID_LEN + 1];
-    char *message_id; /* NULL when it has none */
+    char repeated[UNITS_ID_LEN + 1]; /* the id of the message that it repeats, which is kept instead; "" when none */
+    bool repeated_open;              /* a delivery of that is still open */
+    char *message_id;                /* NULL when it has none */
 };
 
 /* ---- smtpd.c ---- */

@@ -54,9 +54,12 @@ struct spool_stage *spool_stage_new(struct spool *spool, void (*on_writable)(voi
 int spool_stage_write(struct spool_stage *stage, struct bytes data);
 /*
  * Has the commit recognise a message that was committed in the last window_ms from the same listener and user with the same envelope and
- * body (a client that did not hear our 250): it then succeeds, keeps nothing and offers nothing. Counted and logged.
+ * body (a client that did not hear our 250): it then succeeds, keeps nothing and offers nothing. Counted and logged. A message of which
+ * a delivery was dropped is not recognised: nobody has what it brought. on_repeat (may be NULL) comes just before the commit's answer,
+ * with the id under which the message is kept (a view), and whether a delivery of it is still open.
  */
-void spool_stage_once(struct spool_stage *stage, uint64_t window_ms);
+typedef void spool_repeat_fn(void *ctx, const char *id, bool open);
+void spool_stage_once(struct spool_stage *stage, uint64_t window_ms, spool_repeat_fn *on_repeat, void *ctx);
 uint64_t spool_stage_size(const struct spool_stage *stage);
 const struct fault *spool_stage_fault(const struct spool_stage *stage);
 /*

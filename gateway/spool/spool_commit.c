@@ -35,6 +35,9 @@ struct commit_job {
     int64_t received_ms;
     uint64_t window_ms, print; /* to recognise what was sent before; 0: do not */
     char twin[40];             /* the id of what it repeats; nothing is kept then */
+    unsigned twin_open;        /* how many deliveries of that are open */
+    spool_repeat_fn *on_repeat;
+    void *repeat_ctx;
     struct buf meta;
     struct slice envelope;
     struct part *parts;
@@ -106,11 +109,12 @@ static int find_twin(struct spool_writer *writer, struct commit_job *commit, str
 {
     const char *id;
     commit->twin[0] = '\0';
-    if (commit->window_ms == 0) {
+    if (commit->window_ms == 0 || commit->count == 0) {
         return 0;
     }
     int64_t since_ms = commit->received_ms - (int64_t)commit->window_ms;
-    int got = spool_index_find_print(writer->index, commit->print, &commit->place, since_ms, &id, fault);
+    int got =
+        spool_index_find_print(writer->index, commit->print, &commit->place, since_ms, &id, &commit->twin_open, fault);
     if (got == 1) {
         snprintf(commit->twin, sizeof commit->twin, "%s", id);
     }
@@ -228,6 +232,9 @@ static void commit_done(struct spool *spool, struct spool_job *job)
     } else if (!failed) {
         spool->counts.duplicates++;
         log_event(spool->log, LOG_LEVEL_INFO, "duplicate", LOG_STR("id", commit->id), LOG_STR("of", commit->twin));
+        if (commit->on_repeat != NULL) {
+            commit->on_repeat(commit->repeat_ctx, commit->twin, commit->twin_open > 0);
+        }
     }
     commit->done(commit->ctx, failed ? &job->fault : NULL);
     for (size_t i = 0; kept && i < commit->count; i++) {
@@ -380,6 +387,8 @@ void spool_commit(struct spool_stage **stage, const struct mail_envelope *envelo
     commit->message_id = arena_text(commit->names, envelope->message_id);
     commit->window_ms = (*stage)->window_ms;
     commit->print = commit->window_ms == 0 ? 0 : print_of(envelope);
+    commit->on_repeat = (*stage)->on_repeat;
+    commit->repeat_ctx = (*stage)->repeat_ctx;
     commit->received_ms = envelope->received_ms;
     buf_init(&commit->meta, SPOOL_META_MAX);
     take_body(spool, commit, stage);

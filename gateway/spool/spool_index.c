@@ -30,7 +30,8 @@ static const char *const sql[STATEMENTS] = {
     [HAND] = "UPDATE delivery SET uncertain = uncertain OR ?3 AND handed NOT IN (0, ?3), handed = ?3"
              " WHERE message = ?1 AND number = ?2 AND state = 0",
     [FIND_PRINT] =
-        "SELECT id FROM message WHERE print = ?1 AND body_len = ?2 AND body_sum = ?3 AND received_ms >= ?4 LIMIT 1",
+        "SELECT id, open FROM message WHERE print = ?1 AND body_len = ?2 AND body_sum = ?3 AND received_ms >= ?4"
+        " AND NOT EXISTS (SELECT 1 FROM delivery WHERE message = seq AND state = 4) LIMIT 1",
     [SETTLE] = "UPDATE message SET open = open - 1, settled_ms = CASE open WHEN 1 THEN ?2 ELSE 0 END WHERE seq = ?1"
                " RETURNING open, segment, start, record_len, body_len, body_sum",
     [DUE] = "SELECT message, number FROM delivery WHERE state = 0 AND upstream = ?1 AND due_ms <= ?2 ORDER BY due_ms",

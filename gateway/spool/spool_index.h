@@ -96,9 +96,12 @@ int spool_index_add_attempt(struct spool_index *index, const struct spool_index_
                             const struct fault *what, struct fault *fault);
 /* Marks a delivery as handed out in this run (0: given back). 1 when it did; 0 when it does not wait any more; -1. */
 int spool_index_hand(struct spool_index *index, uint64_t message, unsigned number, uint64_t run, struct fault *fault);
-/* The message with this print, length and sum that was received since since_ms: 1 with its id (a view until the next call), 0, -1. */
+/*
+ * The message with this print, length and sum that was received since since_ms and of which nothing was dropped: 1 with its id (a view
+ * until the next call) and how many of its deliveries are open, 0, -1.
+ */
 int spool_index_find_print(struct spool_index *index, uint64_t print, const struct spool_place *place, int64_t since_ms,
-                           const char **id_r, struct fault *fault);
+                           const char **id_r, unsigned *open_r, struct fault *fault);
 /* One delivery of the message is settled: *place_r is where it lies, *open_r how many are still open. */
 int spool_index_settle(struct spool_index *index, uint64_t message, int64_t now_ms, unsigned *open_r,
                        struct spool_place *place_r, struct fault *fault);

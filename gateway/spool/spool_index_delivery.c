@@ -99,7 +99,7 @@ int spool_index_hand(struct spool_index *index, uint64_t message, unsigned numbe
 }
 
 int spool_index_find_print(struct spool_index *index, uint64_t print, const struct spool_place *place, int64_t since_ms,
-                           const char **id_r, struct fault *fault)
+                           const char **id_r, unsigned *open_r, struct fault *fault)
 {
     sqlite3_stmt *st = spool_index_statement(index, FIND_PRINT, fault);
     if (st == NULL) {
@@ -113,6 +113,7 @@ int spool_index_find_print(struct spool_index *index, uint64_t print, const stru
     int got = spool_index_next_row(index, st, fault);
     if (got == 1) {
         *id_r = (const char *)sqlite3_column_text(st, 0);
+        *open_r = (unsigned)sqlite3_column_int64(st, 1);
     } else {
         sqlite3_reset(st);
     }

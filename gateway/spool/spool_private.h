@@ -290,6 +290,8 @@ struct spool_stage {
     void *ctx;
     uint64_t size;
     uint64_t window_ms; /* of spool_stage_once(); 0: not asked for */
+    spool_repeat_fn *on_repeat;
+    void *repeat_ctx;
     struct fault fault;
     struct buf waiting; /* not yet handed to the lane */
     struct buf writing; /* with the lane */

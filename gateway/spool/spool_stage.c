@@ -182,9 +182,11 @@ int spool_stage_write(struct spool_stage *stage, struct bytes data)
     return stage->stopped ? 1 : 0;
 }
 
-void spool_stage_once(struct spool_stage *stage, uint64_t window_ms)
+void spool_stage_once(struct spool_stage *stage, uint64_t window_ms, spool_repeat_fn *on_repeat, void *ctx)
 {
     stage->window_ms = window_ms;
+    stage->on_repeat = on_repeat;
+    stage->repeat_ctx = ctx;
 }
 
 uint64_t spool_stage_size(const struct spool_stage *stage)

@@ -428,6 +428,30 @@ def test_acknowledge_when_it_is_delivered(world):
     gateway.stop()
 
 
+def test_sent_again_where_delivery_is_acknowledged(world):
+    """What was not acknowledged, and so dropped, is taken anew; what was delivered is not delivered again."""
+    dovecot = world.dovecot()
+    gateway = world.mailweir(dovecot)
+    listener(gateway).update(acknowledge="delivered", duplicate_window="10m", timeouts={"acknowledge": "2s"})
+    gateway.start()
+    octets = message("sent until it is taken")
+    dovecot.stop()
+    assert send_code(gateway, octets) == 451
+    dovecot.start()
+    wait(lambda: send_code(gateway, octets) == 250, "the message is taken")
+    assert dovecot.count() == 1
+    assert gateway.send(octets) == gateway.send(octets) and dovecot.count() == 1
+    gateway.stop()
+
+
+def send_code(gateway, octets):
+    with gateway.smtp() as client:
+        client.ehlo()
+        client.mail("app@example.com")
+        client.rcpt("ops@example.net")
+        return client.data(octets)[0]
+
+
 def test_nothing_is_kept_of_what_was_not_delivered(world):
     dovecot = world.dovecot()
     gateway = world.mailweir(dovecot)

@@ -35,6 +35,7 @@ struct fixture {
     unsigned named;              /* messages made so far */
     const char *sender, *folder; /* of the next commits; NULL: the usual ones */
     uint64_t window_ms;
+    char repeated[64]; /* what on_repeat said last */
 };
 
 static inline void on_deadline(void *ctx)
@@ -118,6 +119,12 @@ static inline void run_until(struct fixture *fixture, const unsigned *counter, u
     net_timer_stop(fixture->deadline);
 }
 
+static inline void on_repeat(void *ctx, const char *id, bool open)
+{
+    struct fixture *fixture = ctx;
+    snprintf(fixture->repeated, sizeof fixture->repeated, "%s%s", id, open ? " open" : "");
+}
+
 static inline void on_answer(void *ctx, const struct fault *fault)
 {
     struct fixture *fixture = ctx;
@@ -152,7 +159,7 @@ static inline void commit(struct fixture *fixture, struct bytes body, size_t del
     all[0].held = held;
     struct spool_stage *stage = spool_stage_new(fixture->spool, NULL, NULL);
     spool_stage_write(stage, body);
-    spool_stage_once(stage, fixture->window_ms);
+    spool_stage_once(stage, fixture->window_ms, on_repeat, fixture);
     spool_commit(&stage, &envelope, all, deliveries, on_answer, fixture);
     assert_null(stage);
     free(all);

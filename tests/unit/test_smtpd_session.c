@@ -73,10 +73,12 @@ struct spool_stage *spool_stage_new(struct spool *spool, void (*on_writable)(voi
     return stage;
 }
 
-void spool_stage_once(struct spool_stage *stage, uint64_t window_ms)
+void spool_stage_once(struct spool_stage *stage, uint64_t window_ms, spool_repeat_fn *on_repeat, void *ctx)
 {
     (void)stage;
     (void)window_ms;
+    (void)on_repeat;
+    (void)ctx;
 }
 
 static void go_on(void *ctx)

@@ -183,9 +183,12 @@ static void test_sent_again(void **state)
     struct fixture *fixture = *state;
     fixture->window_ms = 60000;
     commit_and_wait(fixture, "once", 1);
+    assert_string_equal(fixture->repeated, "");
     commit_and_wait(fixture, "once", 1);
     assert_int_equal(fixture->failures, 0);
     assert_int_equal(fixture->item_count, 1);
+    assert_memory_equal(fixture->repeated, "01TEST0000000000", 16);
+    assert_non_null(strstr(fixture->repeated, " open"));
     assert_int_equal(counts(fixture).duplicates, 1);
     commit_and_wait(fixture, "another body", 1);
     fixture->sender = "another@example.org";
@@ -199,6 +202,7 @@ static void test_sent_again(void **state)
     fixture_reopen(fixture);
     commit_and_wait(fixture, "once", 1);
     assert_int_equal(fixture->item_count, 0);
+    assert_null(strstr(fixture->repeated, " open"));
     fixture->window_ms = 0;
     commit_and_wait(fixture, "once", 1);
     assert_int_equal(fixture->item_count, 1);

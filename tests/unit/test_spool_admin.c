@@ -40,6 +40,20 @@ static void ask(struct fixture *fixture, const char *request)
     run_until(fixture, &replies, before + 1);
 }
 
+/* What an operator dropped nobody has: sent again, it is taken anew. */
+static void test_dropped_and_sent_again(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->window_ms = 60000;
+    commit(fixture, bytes_of("once"), 1, true);
+    run_until(fixture, &fixture->answers, 1);
+    ask(fixture, "{\"verb\":\"drop\",\"select\":{}}");
+    commit_and_wait(fixture, "once", 1);
+    assert_int_equal(counts(fixture).duplicates, 0);
+    assert_int_equal(fixture->item_count, 1);
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+}
+
 static void expect_reply(json_int_t changed, json_int_t busy)
 {
     assert_null(json_object_get(reply, "error"));
@@ -329,8 +343,10 @@ int main(int argc, char **argv)
         return call(argv[2]);
     }
     const struct CMUnitTest tests[] = {
-        TEST(test_hold_release), TEST(test_retry_dead), TEST(test_many),     TEST(test_pause), TEST(test_reroute),
-        TEST(test_refused),      TEST(test_queries),    TEST(test_body_out), TEST(test_call),
+        TEST(test_hold_release), TEST(test_retry_dead), TEST(test_many),
+        TEST(test_pause),        TEST(test_reroute),    TEST(test_dropped_and_sent_again),
+        TEST(test_refused),      TEST(test_queries),    TEST(test_body_out),
+        TEST(test_call),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
