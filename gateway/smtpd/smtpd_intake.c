@@ -323,6 +323,20 @@ static void commit(struct smtpd_session *session)
                  session);
 }
 
+/*
+ * Whether the rules want to keep what this listener may not keep: nothing is acknowledged here before a mailbox server has it, and
+ * what is held for an operator would be dropped when the sender's wait ends.
+ */
+static bool cannot_hold(const struct smtpd_session *session, const struct smtpd_decision *decision)
+{
+    for (size_t i = 0; session->listener->options.acknowledge_delivered && i < decision->delivery_count; i++) {
+        if (decision->deliveries[i].held) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void on_decided(void *ctx, const struct smtpd_decision *decision)
 {
     struct smtpd_session *session = ctx;
@@ -334,6 +348,12 @@ static void on_decided(void *ctx, const struct smtpd_decision *decision)
     session->envelope.rule_count = decision->rule_count;
     if (decision->code != 0) {
         const struct smtpd_answer answer = {decision->code, decision->enhanced, decision->text};
+        answer_message(session, &answer);
+        return;
+    }
+    if (cannot_hold(session, decision)) {
+        static const struct smtpd_answer answer = {
+            451, "4.7.1", "a rule holds this message, and this listener keeps none; try again later"};
         answer_message(session, &answer);
         return;
     }

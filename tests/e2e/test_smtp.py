@@ -452,6 +452,28 @@ def send_code(gateway, octets):
         return client.data(octets)[0]
 
 
+def test_nothing_is_held_where_delivery_is_acknowledged(world):
+    """To hold is to keep: the sender hears it at once, with the rule in the log, not when its wait ends; elsewhere it is held."""
+    dovecot = world.dovecot()
+    gateway = world.mailweir(dovecot)
+    gateway.rules.append({"name": "quarantine", "then": [{"hold": True}]})
+    listener(gateway)["acknowledge"] = "delivered"
+    gateway.start()
+    with gateway.smtp() as client:
+        client.ehlo()
+        client.mail("app@example.com")
+        client.rcpt("ops@example.net")
+        code, text = client.data(message("to be held"))
+    assert (code, b"a rule holds this message" in text) == (451, True), (code, text)
+    assert [e["rules"] for e in gateway.events("rejected")] == [["quarantine"]]
+    gateway.stop()
+    del listener(gateway)["acknowledge"]
+    gateway.start()
+    gateway.send(message("to be held"))
+    assert gateway.run("queue", "list", "--state", "held")[1].count("INBOX") == 1
+    gateway.stop()
+
+
 def test_nothing_is_kept_of_what_was_not_delivered(world):
     dovecot = world.dovecot()
     gateway = world.mailweir(dovecot)
