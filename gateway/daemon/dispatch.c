@@ -299,4 +299,5 @@ void dispatch_state(const struct dispatch *dispatch, size_t index, struct dispat
                                        .last_fault_ms = upstream->last_fault_ms,
                                        .last_filed_ms = upstream->last_filed_ms};
     state_r->counts.active = upstream->active;
+    imapc_pool_state(upstream->pool, &state_r->pool);
 }

@@ -41,7 +41,8 @@ struct dispatch_state {
     const struct config_upstream *config;
     struct dispatch_counts counts;
     const struct histogram *append;
-    size_t waiting;       /* appends in the pool's hands */
+    size_t waiting; /* appends in the pool's hands */
+    struct imapc_pool_state pool;
     unsigned failures;    /* of the account, in a row */
     int64_t paused_until; /* wall clock; 0: open */
     const struct fault *last_fault;

@@ -89,6 +89,24 @@ size_t imapc_pool_waiting(const struct imapc_pool *pool)
     return pool->waiting_count + pool->active_count;
 }
 
+static int64_t seconds_left(const struct imapc_pool *pool, int64_t expires)
+{
+    return expires == 0 ? INT64_MIN : expires - net_wall(pool->loop) / 1000;
+}
+
+void imapc_pool_state(const struct imapc_pool *pool, struct imapc_pool_state *state_r)
+{
+    const struct net_tls *tls = pool->account.tls;
+    *state_r = (struct imapc_pool_state){.connections = pool->connection_count,
+                                         .token_expires_s =
+                                             pool->token != NULL ? imapc_token_expires_s(pool->token) : INT64_MIN,
+                                         .certificate_expires_s = seconds_left(pool, pool->certificate_expires),
+                                         .own_expires_s = seconds_left(pool, tls != NULL ? net_tls_expires(tls) : 0)};
+    for (const struct list *link = pool->connections.next; link != &pool->connections; link = link->next) {
+        state_r->ready += LIST_ITEM(link, const struct imapc_connection, link)->ready;
+    }
+}
+
 /* ---- for connections ---- */
 
 void imapc_pool_answer(struct imapc_pool *pool, struct imapc_append *append, const struct imapc_outcome *outcome)
@@ -138,6 +156,7 @@ void imapc_pool_connected(struct imapc_pool *pool, const struct imapc_connection
     }
     pool->failures = 0;
     pool->proven = true;
+    pool->certificate_expires = net_stream_tls_peer_expires(connection->stream);
     pool->retry_at = 0;
     pool->batches = (capabilities->has & IMAP_CAP_MULTIAPPEND) != 0 && pool->account.settings[IMAPC_BATCH] > 1;
     report_connected(pool, connection);

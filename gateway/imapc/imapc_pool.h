@@ -91,6 +91,15 @@ void imapc_pool_try(struct imapc_pool *pool, imapc_report_fn *fn, void *ctx);
 
 /* Queues the append (sets *append to NULL). done comes once, from the loop. */
 void imapc_pool_submit(struct imapc_pool *pool, struct imapc_append **append);
+/* What operators see of a pool. Seconds count from now and are negative once it is too late; INT64_MIN: there is none, or it is not known. */
+struct imapc_pool_state {
+    size_t connections;            /* that stand or are being made */
+    size_t ready;                  /* of them logged in */
+    int64_t token_expires_s;       /* the OAuth2 access token; it is fetched anew before */
+    int64_t certificate_expires_s; /* the first in the chain that the server showed last */
+    int64_t own_expires_s;         /* our own certificate that the upstream is shown */
+};
+void imapc_pool_state(const struct imapc_pool *pool, struct imapc_pool_state *state_r);
 /* Appends submitted and not answered. */
 size_t imapc_pool_waiting(const struct imapc_pool *pool);
 /*

@@ -34,6 +34,7 @@ struct imapc_pool {
     uint64_t search_at;             /* nothing is looked for before it */
     struct fault fault;             /* of the last failure */
     struct imapc_token *token;      /* NULL: a password */
+    int64_t certificate_expires;    /* of the server's, seconds since 1970; 0: not seen yet */
     uint64_t day_began, day_octets; /* of the daily budget */
     imapc_report_fn *report;        /* of imapc_pool_try(), until it was called */
     void *report_ctx;

@@ -231,6 +231,14 @@ bool imapc_token_is_fresh(const struct imapc_token *token)
     return token->expires_at > net_now(token->loop) + early;
 }
 
+int64_t imapc_token_expires_s(const struct imapc_token *token)
+{
+    if (token->expires_at == 0 || token->options.file != NULL) {
+        return INT64_MIN;
+    }
+    return ((int64_t)token->expires_at - (int64_t)net_now(token->loop)) / 1000;
+}
+
 const char *imapc_token_text(const struct imapc_token *token)
 {
     return buf_text((struct buf *)&token->text);

@@ -95,6 +95,8 @@ const char *net_stream_tls_version(const struct net_stream *stream);
 const char *net_stream_tls_cipher(const struct net_stream *stream);
 /* The subject of the verified certificate of the peer, or NULL. */
 const char *net_stream_tls_peer(const struct net_stream *stream);
+/* When the first of the peer's chain expires, in seconds since 1970 (of its own certificate alone where it was not verified); 0 without one. */
+int64_t net_stream_tls_peer_expires(const struct net_stream *stream);
 
 /*
  * The tls-exporter channel binding (RFC 9266), 32 octets. -1 without TLS, or where it would not bind (TLS 1.2 without extended master secret,

@@ -194,6 +194,20 @@ const char *net_stream_tls_peer(const struct net_stream *stream)
     return stream->tls_peer;
 }
 
+int64_t net_stream_tls_peer_expires(const struct net_stream *stream)
+{
+    if (!stream->tls_ready) {
+        return 0;
+    }
+    STACK_OF(X509) *chain = SSL_get0_verified_chain(stream->session);
+    int64_t first = net_tls_expiry(SSL_get0_peer_certificate(stream->session));
+    for (int i = 0; i < sk_X509_num(chain); i++) {
+        int64_t expires = net_tls_expiry(sk_X509_value(chain, i));
+        first = expires != 0 && expires < first ? expires : first;
+    }
+    return first;
+}
+
 int net_stream_tls_binding(const struct net_stream *stream, uint8_t *into, size_t len)
 {
     static const char label[] = "EXPORTER-Channel-Binding";

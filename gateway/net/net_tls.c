@@ -9,6 +9,7 @@
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <uv.h>
 
 #include "base/expect.h"
@@ -285,6 +286,20 @@ void net_tls_free(struct net_tls **tls_ref)
     SSL_CTX_free(tls->context);
     free(tls->name);
     free(tls);
+}
+
+int64_t net_tls_expiry(const X509 *certificate)
+{
+    struct tm when;
+    if (certificate == NULL || ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &when) != 1) {
+        return 0;
+    }
+    return (int64_t)timegm(&when);
+}
+
+int64_t net_tls_expires(const struct net_tls *tls)
+{
+    return net_tls_expiry(SSL_CTX_get0_certificate(tls->context));
 }
 
 static void set_checks(const struct net_tls *tls, SSL *session)

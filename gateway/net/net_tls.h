@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/fault.h"
 
@@ -36,6 +37,8 @@ int net_tls_server_new(struct net_tls **tls_r, const struct net_tls_options *opt
 int net_tls_client_new(struct net_tls **tls_r, const struct net_tls_options *options, struct fault *fault);
 /* One more hold, given back by net_tls_free(). Returns tls. */
 struct net_tls *net_tls_hold(struct net_tls *tls);
+/* When its own certificate expires, in seconds since 1970; 0 without one. */
+int64_t net_tls_expires(const struct net_tls *tls);
 /* Gives the hold back; sets *tls to NULL; NULL is fine. */
 void net_tls_free(struct net_tls **tls);
 

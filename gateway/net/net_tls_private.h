@@ -13,4 +13,7 @@ SSL *net_tls_session(struct net_tls *tls);
 /* Says why a handshake or a transfer failed: the certificate's trouble if there is one, else OpenSSL's reason. */
 void net_tls_explain(const struct net_tls *tls, SSL *session, const char *peer, struct fault *fault);
 
+/* When it expires, in seconds since 1970; 0 for NULL, or when its time cannot be read. */
+int64_t net_tls_expiry(const X509 *certificate);
+
 #endif

@@ -775,6 +775,12 @@ const char *net_stream_tls_peer(const struct net_stream *stream)
     return NULL;
 }
 
+int64_t net_stream_tls_peer_expires(const struct net_stream *stream)
+{
+    (void)stream;
+    return 0;
+}
+
 /* ---- net_tls.h ---- */
 
 static int new_tls(struct net_tls **tls_r)
@@ -809,4 +815,10 @@ void net_tls_free(struct net_tls **tls_ref)
     if (tls != NULL && --tls->holds == 0) {
         free(tls);
     }
+}
+
+int64_t net_tls_expires(const struct net_tls *tls)
+{
+    (void)tls;
+    return 0;
 }

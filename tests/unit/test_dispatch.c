@@ -298,6 +298,12 @@ size_t imapc_pool_waiting(const struct imapc_pool *pool)
     return 0;
 }
 
+void imapc_pool_state(const struct imapc_pool *pool, struct imapc_pool_state *state_r)
+{
+    (void)pool;
+    *state_r = (struct imapc_pool_state){.connections = 1};
+}
+
 void imapc_pool_drain(struct imapc_pool *pool, uint64_t deadline_ms, void (*done)(void *ctx), void *ctx)
 {
     (void)pool;

@@ -21,6 +21,9 @@ enum {
     OF_WEAK,
     CLIENT_ONLY,
     CLIENT,
+    SOON,
+    SHORT_CA,
+    OF_SHORT,
     COUNT
 };
 
@@ -51,6 +54,9 @@ static int make_all(void **state)
                          .usage = "clientAuth",
                          .issuer = &made[CA]},
         [CLIENT] = {.name = "client", .usage = "clientAuth", .issuer = &made[CA]},
+        [SOON] = {.name = "soon", .san = "DNS:imap.example.net", .issuer = &made[CA], .valid_to = 3600},
+        [SHORT_CA] = {.name = "short-ca", .is_ca = true, .valid_to = 1800},
+        [OF_SHORT] = {.name = "of-short", .san = "DNS:imap.example.net", .issuer = &made[SHORT_CA], .valid_to = 3600},
     };
     for (size_t i = 0; i < COUNT; i++) {
         made[i] = make_certificate(&all[i]);
@@ -417,15 +423,47 @@ static void old_tls_is_refused(void **state)
     tls_fixture_done(&f);
 }
 
+static void tells_when_the_chain_expires(void **state)
+{
+    static const struct {
+        int ca, certificate;
+        int64_t seconds;
+    } cases[] = {{CA, GOOD, 86400}, {CA, SOON, 3600}, {SHORT_CA, OF_SHORT, 1800}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct fixture f;
+        fixture_init(&f);
+        f.server.tls = server_tls(&made[cases[i].certificate]);
+        f.client.tls = client_tls(&made[cases[i].ca], "imap.example.net");
+        fixture_listen(&f);
+        fixture_connect(&f);
+        assert_int_equal(net_stream_tls_peer_expires(f.client.stream), 0);
+        run_until(&f, both_ready);
+        int64_t left = net_stream_tls_peer_expires(f.client.stream) - net_wall(f.loop) / 1000;
+        assert_in_range(left, cases[i].seconds - 120, cases[i].seconds);
+        assert_int_equal(net_stream_tls_peer_expires(f.server.stream), 0);
+        assert_int_equal(net_tls_expires(f.client.tls), 0);
+        assert_true(net_tls_expires(f.server.tls) >= net_stream_tls_peer_expires(f.client.stream));
+        tls_fixture_done(&f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(echoes_under_tls),         cmocka_unit_test(verifies_an_address),
-        cmocka_unit_test(refuses_and_says_why),     cmocka_unit_test(accepts_a_wildcard),
-        cmocka_unit_test(starttls_drops_plaintext), cmocka_unit_test(clear_text_instead_of_tls_fails),
-        cmocka_unit_test(finish_says_goodbye),      cmocka_unit_test(end_without_goodbye_fails),
-        cmocka_unit_test(freed_at_input_under_tls), cmocka_unit_test(client_certificates),
-        cmocka_unit_test(bounded_under_tls),        cmocka_unit_test(old_tls_is_refused),
+        cmocka_unit_test(echoes_under_tls),
+        cmocka_unit_test(verifies_an_address),
+        cmocka_unit_test(refuses_and_says_why),
+        cmocka_unit_test(accepts_a_wildcard),
+        cmocka_unit_test(starttls_drops_plaintext),
+        cmocka_unit_test(clear_text_instead_of_tls_fails),
+        cmocka_unit_test(finish_says_goodbye),
+        cmocka_unit_test(end_without_goodbye_fails),
+        cmocka_unit_test(freed_at_input_under_tls),
+        cmocka_unit_test(client_certificates),
+        cmocka_unit_test(bounded_under_tls),
+        cmocka_unit_test(old_tls_is_refused),
+        cmocka_unit_test(tells_when_the_chain_expires),
     };
     return cmocka_run_group_tests(tests, make_all, remove_all);
 }
