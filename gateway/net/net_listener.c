@@ -143,6 +143,9 @@ static int open_inherited(struct net_listener *listener, const char *name)
     socklen_t len = sizeof address;
     int found = find_inherited(name);
     int fd = found < 0 ? found : fcntl(found, F_DUPFD_CLOEXEC, 0);
+    if (found >= 0) {
+        fcntl(found, F_SETFD, FD_CLOEXEC); /* programs that are run do not get it */
+    }
     bool is_socket = fd >= 0 && getsockname(fd, (struct sockaddr *)&address, &len) == 0;
     listener->is_unix = address.ss_family == AF_UNIX;
     if (listener->is_unix) {
