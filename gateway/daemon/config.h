@@ -95,6 +95,7 @@ struct config_upstream {
     const char *password;
     uint64_t mechanism; /* enum imapc_mechanism */
     struct imapc_token_options token;
+    struct config_strings token_command;
     uint64_t settings[IMAPC_SETTINGS]; /* resolved */
     uint64_t connect_timeout;
     uint64_t command_timeout;

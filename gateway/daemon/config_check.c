@@ -6,6 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "imapc/imapc_assertion.h"
+#include "net/net_file.h"
+
+#define ASSERTION_MAX ((size_t)64 << 10)
+
 struct check {
     const struct config *config;
     const struct filters_json *json;
@@ -39,13 +44,20 @@ int config_upstream_tls(const struct config_upstream *upstream, struct net_tls *
     return net_tls_client_new(tls_r, &options, fault);
 }
 
+/* How many places it names that a token comes from. */
+static int token_ways(const struct config_upstream *upstream)
+{
+    const struct imapc_token_options *token = &upstream->token;
+    return (token->file != NULL) + (token->endpoint != NULL) + (token->command != NULL) + (token->key_file != NULL);
+}
+
 int config_upstream_account(const struct config_upstream *upstream, struct imapc_account *account_r,
                             struct fault *fault)
 {
     static const unsigned modes[] = {[CONFIG_TLS_NONE] = IMAPC_TLS_NONE,
                                      [CONFIG_TLS_STARTTLS] = IMAPC_TLS_STARTTLS,
                                      [CONFIG_TLS_IMPLICIT] = IMAPC_TLS_IMPLICIT};
-    bool has_token = upstream->token.file != NULL || upstream->token.endpoint != NULL;
+    bool has_token = token_ways(upstream) > 0;
     *account_r = (struct imapc_account){.name = upstream->name,
                                         .insecure = upstream->insecure,
                                         .address = upstream->address,
@@ -66,26 +78,49 @@ int config_upstream_account(const struct config_upstream *upstream, struct imapc
 
 /* ---- upstreams ---- */
 
+/* What tokens come from is there, and nothing secret crosses a network in clear. */
+static void check_token(struct check *check, const struct config_upstream *upstream)
+{
+    const struct imapc_token_options *token = &upstream->token;
+    const struct imapc_assertion_claims claims = {.subject = token->subject, .scope = token->scope};
+    struct fault fault = FAULT_INIT;
+    if (token->endpoint != NULL && !imapc_assertion_may_go_to(token->endpoint)) {
+        wrong(check, "auth/oauth2/token_endpoint", "secrets go there: it must begin with https://");
+    }
+    if (token->command != NULL && token->command[0][0] != '/') {
+        wrong(check, "auth/token/command/0", "the program's whole path is needed, such as /usr/local/bin/get-token");
+    } else if (token->command != NULL && net_file_stamp(token->command[0]) == 0) {
+        wrong(check, "auth/token/command/0", "there is no program %s", token->command[0]);
+    }
+    if (token->key_file != NULL && token->subject != NULL) {
+        struct buf assertion, endpoint;
+        buf_init(&assertion, ASSERTION_MAX);
+        buf_init(&endpoint, ASSERTION_MAX);
+        if (imapc_assertion_make(token->key_file, &claims, &assertion, &endpoint, &fault) < 0) {
+            wrong(check, "auth/service_account/file", "%s", fault.text);
+        }
+        buf_wipe(&assertion);
+        buf_done(&endpoint);
+    }
+}
+
 /* One way to log in, and what it takes. */
 static void check_credentials(struct check *check, const struct config_upstream *upstream)
 {
-    const struct imapc_token_options *token = &upstream->token;
     bool external = upstream->mechanism == IMAPC_AUTH_EXTERNAL;
     bool bearer = upstream->mechanism == IMAPC_AUTH_XOAUTH2 || upstream->mechanism == IMAPC_AUTH_OAUTHBEARER;
-    int ways = (upstream->password != NULL) + (token->file != NULL) + (token->endpoint != NULL) + external;
-    if (ways != 1) {
-        wrong(check, "auth",
-              "exactly one of \"password\", \"token_file\", \"oauth2\" or the mechanism \"external\" is needed");
-    } else if (upstream->mechanism != IMAPC_AUTH_AUTO && bearer != (token->file != NULL || token->endpoint != NULL)) {
+    int tokens = token_ways(upstream);
+    if ((upstream->password != NULL) + tokens + external != 1) {
+        wrong(
+            check, "auth",
+            "exactly one of \"password\", \"token_file\", \"token\", \"oauth2\", \"service_account\" or the mechanism "
+            "\"external\" is needed");
+    } else if (upstream->mechanism != IMAPC_AUTH_AUTO && bearer != (tokens > 0)) {
         wrong(check, "auth/mechanism", "OAuth2 mechanisms go with a token, the others with a password");
     } else if (external && upstream->tls.certificate == NULL) {
         wrong(check, "tls", "the mechanism \"external\" needs a \"certificate\" and its \"key\"");
     }
-    if (token->endpoint != NULL && strncmp(token->endpoint, "https://", 8) != 0 &&
-        strncmp(token->endpoint, "http://127.0.0.1", 16) != 0 &&
-        strncmp(token->endpoint, "http://localhost", 16) != 0) {
-        wrong(check, "auth/oauth2/token_endpoint", "secrets go there: it must begin with https://");
-    }
+    check_token(check, upstream);
 }
 
 static void check_upstream(struct check *check, size_t index)

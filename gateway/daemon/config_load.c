@@ -201,12 +201,24 @@ static void load_rules(struct config *config, const char *folder, struct filters
 
 /* ---- the whole ---- */
 
+/* Where tokens come from, as the pool wants to know it. */
+static void resolve_token(struct config_upstream *upstream)
+{
+    struct imapc_token_options *token = &upstream->token;
+    token->command = upstream->token_command.count > 0 ? upstream->token_command.items : NULL;
+    if (token->key_file != NULL) {
+        token->subject = token->subject != NULL ? token->subject : upstream->username;
+        token->scope = token->scope != NULL ? token->scope : "https://mail.google.com/";
+    }
+}
+
 /* What the profile says stands where the operator says nothing. */
-static void resolve_profiles(struct config *config)
+static void resolve_upstreams(struct config *config)
 {
     struct config_upstream *upstreams = config->upstreams.items;
     for (size_t i = 0; i < config->upstreams.count; i++) {
         imapc_profile_resolve(imapc_profile_at((size_t)upstreams[i].profile), upstreams[i].settings);
+        resolve_token(&upstreams[i]);
     }
 }
 
@@ -229,7 +241,7 @@ static void read_config(struct config *config, const struct filters_json *json, 
     struct config_reader reader = {
         .json = json, .problems = problems, .arena = config->arena, .folder = folder_of(config->arena, config->file)};
     config_read(&reader, &config_root_table, "", filters_json_root(json), config);
-    resolve_profiles(config);
+    resolve_upstreams(config);
     bound_message_sizes(config);
     config_check(config, json, problems);
     load_rules(config, reader.folder, problems);

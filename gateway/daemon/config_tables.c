@@ -50,6 +50,30 @@ static const struct config_key upstream_oauth2_keys[] = {
 };
 static const struct config_table upstream_oauth2 = {upstream_oauth2_keys, 0};
 
+static const struct config_key upstream_token_keys[] = {
+    {"command", CONFIG_STRINGS, AT(config_upstream, token_command), .required = true,
+     .help = "program, with its whole path, and arguments; no shell. It prints the token, or JSON with access_token "
+             "and expires_in, "
+             "and exits with 0"},
+    {"lifetime", CONFIG_DURATION, AT(config_upstream, token.lifetime_ms), .fallback = "5m", .least = 1000,
+     .help = "how long its token is good when it does not say expires_in"},
+    {"timeout", CONFIG_DURATION, AT(config_upstream, token.timeout_ms), .fallback = "20s", .least = 100,
+     .help = "after it the command is ended"},
+    END,
+};
+static const struct config_table upstream_token = {upstream_token_keys, 0};
+
+static const struct config_key upstream_service_keys[] = {
+    {"file", CONFIG_PATH, AT(config_upstream, token.key_file), .required = true,
+     .help = "the account's key as JSON, as Google gives it; read for each token"},
+    {"subject", CONFIG_STRING, AT(config_upstream, token.subject),
+     .help = "the user in whose name it asks (domain-wide delegation); without it, username"},
+    {"scope", CONFIG_STRING, AT(config_upstream, token.scope), .help = "without it, https://mail.google.com/"},
+    {"ca_file", CONFIG_PATH, AT(config_upstream, token.ca_file), .help = "whom to trust instead of the system's CAs"},
+    END,
+};
+static const struct config_table upstream_service = {upstream_service_keys, 0};
+
 static const struct config_key upstream_auth_keys[] = {
     {"username", CONFIG_STRING, AT(config_upstream, username), .required = true, .help = "the account"},
     {"password", CONFIG_SECRET, AT(config_upstream, password), .help = "its password"},
@@ -59,6 +83,10 @@ static const struct config_key upstream_auth_keys[] = {
      .help = "instead of a password: file with an OAuth2 access token, read again for each connection"},
     {"oauth2", CONFIG_OBJECT, .table = &upstream_oauth2,
      .help = "instead of a password: where OAuth2 access tokens come from"},
+    {"token", CONFIG_OBJECT, .table = &upstream_token,
+     .help = "instead of a password: a command that prints an OAuth2 access token"},
+    {"service_account", CONFIG_OBJECT, .table = &upstream_service,
+     .help = "instead of a password: a service account that asks for OAuth2 access tokens by a signed JWT (RFC 7523)"},
     END,
 };
 static const struct config_table upstream_auth = {upstream_auth_keys, 0};

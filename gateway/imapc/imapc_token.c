@@ -1,52 +1,82 @@
 /*
- * imapc_token - fetching of OAuth2 access tokens; see imapc_token.h. A token never reaches a log or a fault's text.
+ * imapc_token - when access tokens are fetched, and the one in use; see imapc_token.h. A token never reaches a log or a fault's text.
  */
 #include "imapc/imapc_token.h"
 
 #include <curl/curl.h>
-#include <jansson.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/buf.h"
 #include "base/expect.h"
-#include "net/net_file.h"
+#include "imapc/imapc_grant.h"
+#include "net/net_child.h"
 #include "net/net_lane.h"
 
-#define ANSWER_MAX      ((size_t)64 << 10)
-#define TOKEN_MAX       ((size_t)16 << 10)
-#define CONNECT_SECONDS 10L
-#define FETCH_SECONDS   20L
+/* Octets that a command may print. */
+#define OUTPUT_MAX ((size_t)64 << 10)
 /* A token is fetched anew so long before it expires. */
 #define EARLY_MS UINT64_C(60000)
-/* What a server that does not say grants (RFC 6749 leaves it open). */
-#define LIFETIME_S 300
 
 struct imapc_token {
     struct net_loop *loop;
-    struct net_lane *lane;
+    struct net_lane *lane;   /* of files and endpoints */
+    struct net_child *child; /* of a command, while it runs */
     struct imapc_token_options options;
-    struct buf text;     /* the token */
-    uint64_t expires_at; /* of net_now(); 0: there is none */
+    struct buf text;      /* the token */
+    uint64_t expires_at;  /* of net_now(); 0: there is none */
+    uint64_t lifetime_ms; /* when it was fetched */
     bool fetching;
-    _Atomic bool cancelled;
     void (*done)(void *ctx, const struct fault *fault);
     void *ctx;
-    /* The lane's, while it works. */
-    struct buf fetched;
-    uint64_t lifetime_s;
-    struct fault fault;
+    struct imapc_grant grant; /* the lane's, while it works */
 };
+
+static const char **copy_command(const char *const *command)
+{
+    size_t count = 0;
+    while (command != NULL && command[count] != NULL) {
+        count++;
+    }
+    if (count == 0) {
+        return NULL;
+    }
+    const char **copy = expect_calloc(count + 1, sizeof *copy);
+    for (size_t i = 0; i < count; i++) {
+        copy[i] = expect_strdup(command[i]);
+    }
+    return copy;
+}
 
 static void copy_options(struct imapc_token_options *to, const struct imapc_token_options *from)
 {
-    to->file = expect_strdup(from->file);
-    to->endpoint = expect_strdup(from->endpoint);
-    to->client_id = expect_strdup(from->client_id);
-    to->client_secret = expect_strdup(from->client_secret);
-    to->refresh_token = expect_strdup(from->refresh_token);
-    to->scope = expect_strdup(from->scope);
-    to->ca_file = expect_strdup(from->ca_file);
+    *to = (struct imapc_token_options){
+        .file = expect_strdup(from->file),
+        .command = copy_command(from->command),
+        .endpoint = expect_strdup(from->endpoint),
+        .client_id = expect_strdup(from->client_id),
+        .client_secret = expect_strdup(from->client_secret),
+        .refresh_token = expect_strdup(from->refresh_token),
+        .key_file = expect_strdup(from->key_file),
+        .subject = expect_strdup(from->subject),
+        .scope = expect_strdup(from->scope),
+        .ca_file = expect_strdup(from->ca_file),
+        .lifetime_ms = from->lifetime_ms,
+        .timeout_ms = from->timeout_ms,
+    };
+}
+
+static void free_options(struct imapc_token_options *options)
+{
+    const char *strings[] = {options->file,          options->endpoint,      options->client_id,
+                             options->client_secret, options->refresh_token, options->key_file,
+                             options->subject,       options->scope,         options->ca_file};
+    for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) {
+        free((char *)strings[i]);
+    }
+    for (size_t i = 0; options->command != NULL && options->command[i] != NULL; i++) {
+        free((char *)options->command[i]);
+    }
+    free((void *)options->command);
 }
 
 struct imapc_token *imapc_token_new(struct net_loop *loop, const struct imapc_token_options *options)
@@ -55,9 +85,12 @@ struct imapc_token *imapc_token_new(struct net_loop *loop, const struct imapc_to
     curl_global_init(CURL_GLOBAL_DEFAULT); /* counted; not safe on lanes */
     token->loop = loop;
     copy_options(&token->options, options);
-    buf_init(&token->text, TOKEN_MAX);
-    buf_init(&token->fetched, TOKEN_MAX);
-    token->lane = net_lane_new(loop, "token");
+    buf_init(&token->text, IMAPC_GRANT_TOKEN_MAX);
+    buf_init(&token->grant.token, IMAPC_GRANT_TOKEN_MAX);
+    token->grant.options = &token->options;
+    if (options->command == NULL) {
+        token->lane = net_lane_new(loop, "token");
+    }
     return token;
 }
 
@@ -66,150 +99,60 @@ void imapc_token_free(struct imapc_token **token)
     if (*token == NULL) {
         return;
     }
-    struct imapc_token_options *options = &(*token)->options;
-    const char *strings[] = {options->file,          options->endpoint, options->client_id, options->client_secret,
-                             options->refresh_token, options->scope,    options->ca_file};
-    (*token)->cancelled = true;
+    (*token)->grant.cancelled = true;
     (*token)->done = NULL;
-    net_lane_free(&(*token)->lane);
-    for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) {
-        free((char *)strings[i]);
+    net_child_free(&(*token)->child);
+    if ((*token)->lane != NULL) {
+        net_lane_free(&(*token)->lane);
     }
+    free_options(&(*token)->options);
     buf_wipe(&(*token)->text);
-    buf_wipe(&(*token)->fetched);
+    buf_wipe(&(*token)->grant.token);
     free(*token);
     *token = NULL;
     curl_global_cleanup();
 }
 
-/* ---- on the lane ---- */
+/* ---- fetching ---- */
 
-static size_t on_answer(char *data, size_t size, size_t count, void *ctx)
+static void finish(struct imapc_token *token)
 {
-    return buf_append(ctx, data, size * count) < 0 ? 0 : size * count;
-}
-
-static int on_progress(void *ctx, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
-{
-    const struct imapc_token *token = ctx;
-    (void)a, (void)b, (void)c, (void)d;
-    return token->cancelled ? 1 : 0;
-}
-
-static void append_field(CURL *curl, struct buf *form, const char *name, const char *value)
-{
-    char *escaped = value != NULL ? curl_easy_escape(curl, value, 0) : NULL;
-    if (escaped != NULL) {
-        buf_printf(form, "%s%s=%s", form->len > 0 ? "&" : "", name, escaped);
+    struct imapc_grant *grant = &token->grant;
+    bool failed = fault_is_set(&grant->fault);
+    token->fetching = false;
+    if (!failed) {
+        buf_clear(&token->text);
+        buf_append_bytes(&token->text, buf_bytes(&grant->token));
+        token->lifetime_ms = grant->lifetime_s * 1000;
+        token->expires_at = net_now(token->loop) + token->lifetime_ms;
     }
-    curl_free(escaped);
-}
-
-static void write_form(const struct imapc_token *token, CURL *curl, struct buf *form)
-{
-    const struct imapc_token_options *options = &token->options;
-    append_field(curl, form, "grant_type", options->refresh_token != NULL ? "refresh_token" : "client_credentials");
-    append_field(curl, form, "client_id", options->client_id);
-    append_field(curl, form, "client_secret", options->client_secret);
-    append_field(curl, form, "refresh_token", options->refresh_token);
-    append_field(curl, form, "scope", options->scope);
-}
-
-/* The members of RFC 6749 section 5.1, or the error of 5.2. */
-static void take_answer(struct imapc_token *token, struct bytes answer, long status)
-{
-    json_t *json = json_loadb((const char *)answer.ptr, answer.len, JSON_REJECT_DUPLICATES, NULL);
-    const char *text = json_string_value(json_object_get(json, "access_token"));
-    const char *error = json_string_value(json_object_get(json, "error"));
-    const char *about = json_string_value(json_object_get(json, "error_description"));
-    json_int_t lifetime = json_integer_value(json_object_get(json, "expires_in"));
-    if (status == 200 && text != NULL && buf_append_text(&token->fetched, text) == 0) {
-        token->lifetime_s = lifetime > 0 && lifetime < 864000 ? (uint64_t)lifetime : LIFETIME_S;
-    } else {
-        fault_set(&token->fault, FAULT_TEMP, "token", "token", "%s answered %ld: %s%s%s", token->options.endpoint,
-                  status, error != NULL ? error : "no access_token in it", about != NULL ? ": " : "",
-                  about != NULL ? about : "");
-    }
-    json_decref(json);
-}
-
-static void set_options(struct imapc_token *token, CURL *curl, struct buf *form, struct buf *answer)
-{
-    curl_easy_setopt(curl, CURLOPT_URL, token->options.endpoint);
-    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https,http");
-    curl_easy_setopt(curl, CURLOPT_POSTFIELDS, buf_text(form));
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_answer);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
-    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS);
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT, FETCH_SECONDS);
-    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
-    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
-    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, token);
-    if (token->options.ca_file != NULL) {
-        curl_easy_setopt(curl, CURLOPT_CAINFO, token->options.ca_file);
-    }
-}
-
-static void ask_endpoint(struct imapc_token *token)
-{
-    CURL *curl = expect_memory(curl_easy_init());
-    struct buf form, answer;
-    long status = 0;
-    buf_init(&form, ANSWER_MAX);
-    buf_init(&answer, ANSWER_MAX);
-    write_form(token, curl, &form);
-    set_options(token, curl, &form, &answer);
-    CURLcode code = curl_easy_perform(curl);
-    if (code != CURLE_OK) {
-        fault_set(&token->fault, FAULT_TEMP, "token", "token", "%s: %s", token->options.endpoint,
-                  curl_easy_strerror(code));
-    } else {
-        curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-        take_answer(token, buf_bytes(&answer), status);
-    }
-    curl_easy_cleanup(curl);
-    buf_wipe(&form);
-    buf_wipe(&answer);
-}
-
-static void read_file(struct imapc_token *token)
-{
-    if (net_file_read_all(token->options.file, &token->fetched, &token->fault) == 0) {
-        size_t len = bytes_trim(buf_bytes(&token->fetched)).len;
-        buf_truncate(&token->fetched, len);
-        token->lifetime_s = LIFETIME_S;
-    }
-    if (token->fetched.len == 0) {
-        fault_set(&token->fault, FAULT_TEMP, "token", "token", "%s is empty", token->options.file);
+    buf_wipe(&grant->token);
+    if (token->done != NULL) {
+        token->done(token->ctx, failed ? &grant->fault : NULL);
     }
 }
 
 static void work(void *ctx)
 {
     struct imapc_token *token = ctx;
-    if (token->options.file != NULL) {
-        read_file(token);
-    } else {
-        ask_endpoint(token);
-    }
+    imapc_grant_fetch(&token->grant);
 }
-
-/* ---- on the loop ---- */
 
 static void on_worked(void *ctx)
 {
+    finish(ctx);
+}
+
+static void on_child(void *ctx, struct bytes output, const struct fault *fault)
+{
     struct imapc_token *token = ctx;
-    token->fetching = false;
-    if (!fault_is_set(&token->fault)) {
-        buf_clear(&token->text);
-        buf_append_bytes(&token->text, buf_bytes(&token->fetched));
-        token->expires_at = net_now(token->loop) + token->lifetime_s * 1000;
+    if (fault == NULL) {
+        imapc_grant_read(&token->grant, output);
+    } else {
+        fault_set(&token->grant.fault, FAULT_TEMP, fault->code, "token", "%s", fault->text);
     }
-    buf_clear(&token->fetched);
-    if (token->done != NULL) {
-        token->done(token->ctx, fault_is_set(&token->fault) ? &token->fault : NULL);
-    }
+    net_child_free(&token->child);
+    finish(token);
 }
 
 bool imapc_token_fetch(struct imapc_token *token, void (*done)(void *ctx, const struct fault *fault), void *ctx)
@@ -220,15 +163,27 @@ bool imapc_token_fetch(struct imapc_token *token, void (*done)(void *ctx, const 
     token->fetching = true;
     token->done = done;
     token->ctx = ctx;
-    token->fault = FAULT_INIT;
-    net_lane_submit(token->lane, work, on_worked, token);
+    token->grant.fault = FAULT_INIT;
+    token->grant.now_s = net_wall(token->loop) / 1000;
+    if (token->options.command != NULL) {
+        const struct net_child_options options = {
+            .arguments = token->options.command, .timeout_ms = token->options.timeout_ms, .output_max = OUTPUT_MAX};
+        token->child = net_child_run(token->loop, &options, on_child, token);
+    } else {
+        net_lane_submit(token->lane, work, on_worked, token);
+    }
     return true;
 }
 
 bool imapc_token_is_fresh(const struct imapc_token *token)
 {
-    uint64_t early = token->lifetime_s * 1000 > 2 * EARLY_MS ? EARLY_MS : token->lifetime_s * 500;
+    uint64_t early = token->lifetime_ms > 2 * EARLY_MS ? EARLY_MS : token->lifetime_ms / 2;
     return token->expires_at > net_now(token->loop) + early;
+}
+
+const char *imapc_token_text(const struct imapc_token *token)
+{
+    return buf_text((struct buf *)&token->text);
 }
 
 int64_t imapc_token_expires_s(const struct imapc_token *token)
@@ -237,11 +192,6 @@ int64_t imapc_token_expires_s(const struct imapc_token *token)
         return INT64_MIN;
     }
     return ((int64_t)token->expires_at - (int64_t)net_now(token->loop)) / 1000;
-}
-
-const char *imapc_token_text(const struct imapc_token *token)
-{
-    return buf_text((struct buf *)&token->text);
 }
 
 void imapc_token_spend(struct imapc_token *token, bool refused)

@@ -1,6 +1,6 @@
 /*
- * imapc_token - OAuth2 access tokens of one account: from a file that something else keeps fresh, or from a token endpoint (RFC 6749 sections 4.4
- * and 6) by libcurl on a lane of its own. One fetch at a time serves all connections of the pool.
+ * imapc_token - OAuth2 access tokens of one account: from a file that something else keeps fresh, from a command, or from a token endpoint (RFC 6749
+ * sections 4.4 and 6; RFC 7523 for a service account) by libcurl on a lane of its own. One fetch at a time serves all connections of the pool.
  */
 #ifndef MAILWEIR_IMAPC_IMAPC_TOKEN_H
 #define MAILWEIR_IMAPC_IMAPC_TOKEN_H
@@ -8,15 +8,20 @@
 #include "base/fault.h"
 #include "net/net_loop.h"
 
-/* Strings are NULL where there is nothing. Either file, or endpoint with client_id. */
+/* Strings are NULL where there is nothing. One of file, command, endpoint with client_id, or key_file with subject and scope. */
 struct imapc_token_options {
     const char *file;
-    const char *endpoint; /* https://... */
+    const char *const *command; /* program and arguments; NULL ends them */
+    const char *endpoint;       /* https://... */
     const char *client_id;
     const char *client_secret;
     const char *refresh_token; /* grant refresh_token; without it client_credentials */
+    const char *key_file;      /* of a service account */
+    const char *subject;       /* the user in whose name the service account asks */
     const char *scope;
-    const char *ca_file; /* whom to trust instead of the system's CAs */
+    const char *ca_file;  /* whom to trust instead of the system's CAs */
+    uint64_t lifetime_ms; /* of a command's token, when the command does not say */
+    uint64_t timeout_ms;  /* of the command */
 };
 
 struct imapc_token;

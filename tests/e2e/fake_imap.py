@@ -15,7 +15,7 @@ PROFILES = {
     "generic": BASE + " UIDPLUS LITERAL+ MULTIAPPEND NAMESPACE UNSELECT",
     "plain": BASE,
     "gmail": BASE + " UIDPLUS LITERAL- NAMESPACE UNSELECT X-GM-EXT-1 APPENDLIMIT=35651584",
-    "microsoft365": "IMAP4rev1 AUTH=PLAIN SASL-IR UIDPLUS ID UNSELECT CHILDREN IDLE NAMESPACE LITERAL+",
+    "microsoft365": "IMAP4rev1 AUTH=PLAIN AUTH=XOAUTH2 SASL-IR UIDPLUS ID UNSELECT CHILDREN IDLE NAMESPACE LITERAL+",
     "yahoo": BASE + " UIDPLUS LITERAL+ NAMESPACE APPENDLIMIT=41697280",
     "icloud": BASE + " UIDPLUS NAMESPACE",
 }
@@ -163,7 +163,9 @@ class Session(socketserver.BaseRequestHandler):
         self.say(f"{tag} OK done")
 
     def on_authenticate(self, tag, rest):
-        self.words(rest)
+        words = self.words(rest)
+        with self.fake.lock:
+            self.fake.logins.append(words)
         self.say(f"{tag} OK [CAPABILITY {self.fake.capability}] in")
 
     on_login = on_authenticate
@@ -281,6 +283,7 @@ class FakeImap:
         self.subscribed = set()
         self.connections = self.open = self.appends = self.examines = self.fetches = 0
         self.batches = []
+        self.logins = []  # the arguments of each LOGIN or AUTHENTICATE
         self.cut_received = self.cut_sent = None
         self.total_received = self.total_sent = 0
         self.stalled, self.release = threading.Event(), threading.Event()

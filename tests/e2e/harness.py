@@ -73,12 +73,12 @@ class Certificates:
     def _openssl(*arguments):
         subprocess.run(["openssl", *map(str, arguments)], check=True, stdin=subprocess.DEVNULL, capture_output=True)
 
-    def make(self, name, san="DNS:localhost,IP:127.0.0.1", days=30, usage="serverAuth"):
+    def make(self, file, san="DNS:localhost,IP:127.0.0.1", days=30, usage="serverAuth", name="localhost"):
         """(certificate, key) for these names; a negative number of days has expired."""
-        key, request = self.folder / f"{name}.key", self.folder / f"{name}.csr"
-        certificate, extensions = self.folder / f"{name}.pem", self.folder / f"{name}.ext"
+        key, request = self.folder / f"{file}.key", self.folder / f"{file}.csr"
+        certificate, extensions = self.folder / f"{file}.pem", self.folder / f"{file}.ext"
         extensions.write_text(f"subjectAltName={san}\nextendedKeyUsage={usage}\n" if san else f"extendedKeyUsage={usage}\n")
-        self._openssl("req", "-new", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-keyout", key, "-out", request)
+        self._openssl("req", "-new", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", key, "-out", request)
         self._openssl("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self.ca_key, "-CAcreateserial", "-days", days,
                       "-extfile", extensions, "-out", certificate)
         return certificate, key
