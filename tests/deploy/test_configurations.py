@@ -17,6 +17,9 @@ def beside(world, text):
     certificate, key = world.server_certificate
     for name, content in {"etc/mailweir/tls.crt": certificate.read_text(), "etc/mailweir/tls.key": key.read_text(),
                           "etc/mailweir/corp-ca.pem": world.certificates.ca.read_text(), "run/secrets/imap": "relaypw\n",
+                          "run/secrets/service-account.json": json.dumps({
+                              "type": "service_account", "client_email": "gateway@mail.iam.gserviceaccount.com",
+                              "private_key": key.read_text(), "token_uri": "https://oauth2.googleapis.com/token"}),
                           "run/secrets/blue": "relaypw\n", "run/secrets/green": "relaypw\n", "run/secrets/m365": "secret\n",
                           "etc/mailweir/imap-password": "relaypw\n", "run/secrets/mailweir/imap-password": "relaypw\n",
                           "run/secrets/mailweir/admin-token": "a token of the test's own\n"}.items():
