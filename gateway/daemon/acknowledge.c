@@ -158,8 +158,8 @@ void acknowledge_outcome(void *ctx, const char *delivery, int kind, const struct
     struct wait *wait = map_get(acknowledge->waiting, bytes_cut(&rest, '.'));
     const struct smtpd_answer good = {0, NULL, NULL};
     char text[sizeof fault->text + 64];
-    if (wait == NULL) {
-        return;
+    if (wait == NULL || kind == SPOOL_UNTOUCHED) {
+        return; /* untouched: it goes out again, or the gateway ends and answers for all */
     }
     if (kind == SPOOL_FILED) {
         wait->left--;

@@ -81,7 +81,7 @@ int admin_open(struct admin **admin_r, struct net_loop *loop, struct gateway *ga
     admin->loop = loop;
     admin->gateway = gateway;
     admin->log = log;
-    admin->config = gateway_config(gateway);
+    admin->config = config_hold(gateway_config(gateway));
     admin->fd = -1;
     list_init(&admin->requests);
     list_init(&admin->connections);
@@ -129,6 +129,7 @@ void admin_close(struct admin **admin)
         MHD_stop_daemon((*admin)->http);
     }
     net_poll_close(&(*admin)->address, (*admin)->fd);
+    config_free(&(*admin)->config);
     free(*admin);
     *admin = NULL;
 }

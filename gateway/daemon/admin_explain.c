@@ -23,6 +23,7 @@ struct explain {
     struct admin *admin;
     json_t *body;            /* what was asked; its strings are looked at */
     struct rules_hold *hold; /* of the running rules */
+    struct config *config;   /* a hold on the one in force */
     struct filters_set *set; /* other rules */
     struct filters_problems *problems;
     struct arena *arena;
@@ -36,6 +37,7 @@ struct explain {
 static void explain_free(struct explain *explain)
 {
     decision_release(&explain->hold);
+    config_free(&explain->config);
     filters_set_free(&explain->set);
     filters_problems_free(&explain->problems);
     arena_free(&explain->arena);
@@ -118,7 +120,7 @@ static bool refuse(struct explain *explain)
 {
     const char *from = text_at(explain->body, "from");
     explain->envelope = (struct mail_envelope){.id = "00000000000000000000000000",
-                                               .hostname = explain->admin->config->hostname,
+                                               .hostname = explain->config->hostname,
                                                .received_ms = explain->now_ms,
                                                .from = from != NULL ? from : ""};
     read_client(&explain->envelope.client, json_object_get(explain->body, "client"));
@@ -146,14 +148,14 @@ static void load_rules(struct explain *explain)
 {
     const json_t *rules = json_object_get(explain->body, "rules");
     /* Lists that they name are looked for beside the configuration. */
-    const char *config = explain->admin->config->file;
+    const char *config = explain->config->file;
     const char *slash = strrchr(config, '/');
     char *name = expect_memory(
         arena_printf(explain->arena, "%.*sedited rules", slash == NULL ? 0 : (int)(slash - config) + 1, config));
     struct filters_source source = {.name = name,
                                     .text = bytes_at(json_string_value(rules), json_string_length(rules))};
     explain->problems = filters_problems_new();
-    explain->set = config_rules(explain->admin->config, &source, 1, explain->problems);
+    explain->set = config_rules(explain->config, &source, 1, explain->problems);
 }
 
 static void on_lane(void *ctx)
@@ -206,6 +208,7 @@ void admin_post_explain(struct admin_request *request)
     struct explain *explain = expect_calloc(1, sizeof *explain);
     explain->request = request;
     explain->admin = request->admin;
+    explain->config = config_hold(gateway_config(request->admin->gateway));
     explain->now_ms = net_wall(request->admin->loop);
     explain->arena = arena_new(ARENA_MAX);
     buf_init(&explain->message, (size_t)request->admin->config->admin.max_body);

@@ -107,7 +107,7 @@ struct admin {
     struct net_loop *loop;
     struct gateway *gateway;
     struct log *log;
-    const struct config *config;
+    struct config *config; /* a hold on what it was opened with; gateway_config() may be newer */
     struct net_address address;
     int fd;
     struct MHD_Daemon *http;

@@ -268,8 +268,9 @@ void admin_post_queue(struct admin_request *request)
         admin_answer_error(request, 400, "verb", "\"verb\" must be retry, hold, release or drop");
     } else if (!json_is_object(select) || json_object_size(select) == 0) {
         /* All of the queue at once is asked for by name, never by leaving something out. */
-        admin_answer_error(request, 400, "select",
-                           "\"select\" must choose: by id, state, upstream, folder, sender, rule or before_ms");
+        admin_answer_error(
+            request, 400, "select",
+            "\"select\" must choose: by id, message_id, state, upstream, folder, from, rule, before_ms or tried");
     } else {
         change(request, json_pack("{s:s,s:O}", "verb", verb, "select", select));
     }
@@ -278,8 +279,9 @@ void admin_post_queue(struct admin_request *request)
 
 static bool is_upstream(const struct admin *admin, const char *name)
 {
-    for (size_t i = 0; i < admin->config->upstreams.count; i++) {
-        if (strcmp(config_upstream_at(admin->config, i)->name, name) == 0) {
+    const struct config *config = gateway_config(admin->gateway);
+    for (size_t i = 0; i < config->upstreams.count; i++) {
+        if (strcmp(config_upstream_at(config, i)->name, name) == 0) {
             return true;
         }
     }

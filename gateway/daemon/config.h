@@ -121,6 +121,7 @@ struct config_admin {
 
 struct config {
     struct arena *arena; /* of everything below */
+    unsigned holders;    /* besides the first owner */
     const char *file;
     const char *hostname;
     struct config_list listeners; /* struct config_listener */
@@ -171,7 +172,9 @@ struct filters_set *config_rules(const struct config *config, const struct filte
  * checks. NULL when it is no JSON object.
  */
 struct config *config_load_part(const char *file, struct filters_problems *problems);
-/* Sets *config to NULL; NULL is fine. */
+/* One owner more, who gives it back by config_free(). From the loop only. */
+struct config *config_hold(struct config *config);
+/* Sets *config to NULL; NULL is fine. It goes with its last owner. */
 void config_free(struct config **config);
 
 const struct config_listener *config_listener_at(const struct config *config, size_t index);

@@ -42,7 +42,7 @@ static char *folder_of(struct arena *arena, const char *file)
     return expect_memory(arena_copy(arena, bytes_at(file, len)));
 }
 
-static void note_source(struct config *config, const char *path)
+void config_note_source(struct config *config, const char *path)
 {
     size_t count = config->sources.count;
     const char **items = (const char **)(uintptr_t)config->sources.items;
@@ -98,7 +98,7 @@ static void add_source(struct rule_files *files, const char *path)
         filters_problems_add(files->problems, FILTERS_ERROR, path, 0, 0, "", "more than %d rule files", RULE_FILES_MAX);
         return;
     }
-    note_source(files->config, path);
+    config_note_source(files->config, path);
     struct bytes text = read_text(files->config->arena, path, files->problems);
     if (text.ptr != NULL) {
         files->sources[files->count++] = (struct filters_source){.name = path, .text = text};
@@ -111,7 +111,7 @@ static void add_matching(struct rule_files *files, const char *path)
     files->folder = folder_of(arena, path);
     files->pattern = strrchr(path, '/') + 1;
     files->name_count = 0;
-    note_source(files->config, files->folder);
+    config_note_source(files->config, files->folder);
     struct fault fault = FAULT_INIT;
     if (net_file_list(files->folder, note_name, files, &fault) < 0) {
         filters_problems_add(files->problems, FILTERS_ERROR, files->config->file, 0, 0, "/rules", "%s: %s",
@@ -154,7 +154,7 @@ int config_read_beside(void *ctx, const char *from, const char *path, struct buf
     }
     buf_append_text(&full, path);
     if (ctx != NULL) {
-        note_source(ctx, buf_text(&full));
+        config_note_source(ctx, buf_text(&full));
     }
     int result = net_file_read_all(buf_text(&full), out, fault);
     buf_done(&full);
@@ -238,8 +238,11 @@ static void bound_message_sizes(struct config *config)
 
 static void read_config(struct config *config, const struct filters_json *json, struct filters_problems *problems)
 {
-    struct config_reader reader = {
-        .json = json, .problems = problems, .arena = config->arena, .folder = folder_of(config->arena, config->file)};
+    struct config_reader reader = {.json = json,
+                                   .problems = problems,
+                                   .arena = config->arena,
+                                   .folder = folder_of(config->arena, config->file),
+                                   .noting = config};
     config_read(&reader, &config_root_table, "", filters_json_root(json), config);
     resolve_upstreams(config);
     bound_message_sizes(config);
@@ -261,7 +264,7 @@ struct config *config_load_untested(const char *file, struct filters_problems *p
     struct config *config = expect_calloc(1, sizeof *config);
     config->arena = arena_new(CONFIG_ARENA_MAX);
     config->file = expect_memory(arena_text(config->arena, file));
-    note_source(config, file);
+    config_note_source(config, file);
     struct bytes text = read_text(config->arena, file, problems);
     struct filters_json *json = text.ptr == NULL ? NULL : filters_json_parse(config->file, text, problems);
     if (json != NULL) {
@@ -324,15 +327,22 @@ int config_admin_address(const struct config *config, struct net_address *addres
     return net_address_parse(address_r, bytes_of(text), fault);
 }
 
+struct config *config_hold(struct config *config)
+{
+    config->holders++;
+    return config;
+}
+
 void config_free(struct config **config)
 {
-    if (*config == NULL) {
+    struct config *held = *config;
+    *config = NULL;
+    if (held == NULL || held->holders-- > 0) {
         return;
     }
-    filters_set_free(&(*config)->rule_set);
-    arena_free(&(*config)->arena);
-    free(*config);
-    *config = NULL;
+    filters_set_free(&held->rule_set);
+    arena_free(&held->arena);
+    free(held);
 }
 
 const struct config_listener *config_listener_at(const struct config *config, size_t index)

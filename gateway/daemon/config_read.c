@@ -97,8 +97,12 @@ static void secret_from_file(struct config_reader *reader, const char *pointer, 
 {
     struct buf text;
     struct fault fault = FAULT_INIT;
+    const char *full = absolute(reader, path);
     buf_init(&text, SECRET_MAX);
-    if (net_file_read_all(absolute(reader, path), &text, &fault) < 0) {
+    if (reader->noting != NULL) {
+        config_note_source(reader->noting, full);
+    }
+    if (net_file_read_all(full, &text, &fault) < 0) {
         filters_json_problem(reader->json, reader->problems, FILTERS_ERROR, pointer, "cannot read the secret: %s: %s",
                              fault.where, fault.text);
     } else {

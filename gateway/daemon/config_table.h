@@ -25,6 +25,7 @@ enum config_kind {
     CONFIG_MAP,      /* the same from an object of objects; the member's key goes into `name` at offset 0 */
 };
 
+struct config;
 struct config_table;
 
 struct config_key {
@@ -48,16 +49,25 @@ struct config_reader {
     const struct filters_json *json;
     struct filters_problems *problems;
     struct arena *arena;
-    const char *folder; /* for relative paths */
+    const char *folder;    /* for relative paths */
+    struct config *noting; /* whose sources the files of secrets join; NULL: nobody's */
 };
 
 /* Reads the object at `pointer` into `into` (zeroed by the caller); problems are added to the reader's. */
 void config_read(struct config_reader *reader, const struct config_table *table, const char *pointer, json_t *object,
                  void *into);
 
+/* Whether what the table knows of is the same in both; or what one key of it names. */
+bool config_same(const struct config_table *table, const void *a, const void *b);
+bool config_same_key(const struct config_key *key, const void *a, const void *b);
+
+/* One more file whose change asks for a reload. */
+void config_note_source(struct config *config, const char *path);
+
 /* The table of a listener (config_tables_listener.c). */
 extern const struct config_table config_listener_table;
-/* The table of the whole file (config_tables.c). */
+/* The table of an upstream, and the table of the whole file (config_tables.c). */
+extern const struct config_table config_upstream_table;
 extern const struct config_table config_root_table;
 
 #endif

@@ -159,7 +159,7 @@ static const struct config_key upstream_keys[] = {
     {"retry", CONFIG_OBJECT, .table = &upstream_retry, .help = "when to try again"},
     END,
 };
-static const struct config_table upstream_table = {upstream_keys, sizeof(struct config_upstream)};
+const struct config_table config_upstream_table = {upstream_keys, sizeof(struct config_upstream)};
 
 /* ---- the rest ---- */
 
@@ -228,7 +228,7 @@ static const struct config_key root_keys[] = {
      .help = "our name in greetings and Received fields"},
     {"listeners", CONFIG_LIST, AT(config, listeners), .required = true, .table = &config_listener_table,
      .help = "where mail comes in"},
-    {"upstreams", CONFIG_MAP, AT(config, upstreams), .required = true, .table = &upstream_table,
+    {"upstreams", CONFIG_MAP, AT(config, upstreams), .required = true, .table = &config_upstream_table,
      .help = "IMAP accounts, by name"},
     {"spool", CONFIG_OBJECT, .required = true, .table = &spool_table, .help = "the durable queue"},
     {"rules", CONFIG_STRINGS, AT(config, rules),

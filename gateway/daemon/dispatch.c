@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/expect.h"
-#include "daemon/config_check.h"
 #include "daemon/dispatch_private.h"
 #include "engine/backoff.h"
 
@@ -32,12 +31,11 @@ static size_t room(const struct dispatch_upstream *upstream)
 
 static bool is_open(const struct dispatch_upstream *upstream)
 {
-    return !upstream->dispatch->draining && upstream->paused_until == 0;
+    return upstream->dispatch->started && !upstream->dispatch->draining && !upstream->gone && !upstream->switching &&
+           upstream->paused_until == 0;
 }
 
 /* ---- from the disk ---- */
-
-static void fetch(struct dispatch_upstream *upstream);
 
 /* Wakes at a wall-clock time, or earlier: see LONGEST_WAIT_MS. */
 static void wake_at(struct dispatch_upstream *upstream, int64_t when_ms)
@@ -64,11 +62,11 @@ static void on_due(void *ctx, struct spool_item **items, size_t count, bool more
     if (is_open(upstream)) {
         wake_at(upstream, next_due_ms >= 0 ? next_due_ms : INT64_MAX);
     }
-    fetch(upstream);
+    dispatch_fetch(upstream);
     check_drained(upstream->dispatch); /* it may have been the last thing that a drain waits for */
 }
 
-static void fetch(struct dispatch_upstream *upstream)
+void dispatch_fetch(struct dispatch_upstream *upstream)
 {
     size_t most = (size_t)upstream->dispatch->config->active_max;
     bool low = upstream->active <= most / 2;
@@ -91,16 +89,16 @@ static void on_timer(void *ctx)
     }
     upstream->paused_until = 0;
     upstream->more = true;
-    fetch(upstream);
+    dispatch_fetch(upstream);
 }
 
 /* ---- from a commit ---- */
 
-static struct dispatch_upstream *find(struct dispatch *dispatch, const char *name)
+struct dispatch_upstream *dispatch_find(const struct dispatch *dispatch, const char *name)
 {
     for (size_t i = 0; i < dispatch->upstream_count; i++) {
-        if (strcmp(dispatch->upstreams[i].config->name, name) == 0) {
-            return &dispatch->upstreams[i];
+        if (strcmp(dispatch->upstreams[i]->config->name, name) == 0) {
+            return dispatch->upstreams[i];
         }
     }
     return NULL;
@@ -109,8 +107,8 @@ static struct dispatch_upstream *find(struct dispatch *dispatch, const char *nam
 static void on_offer(void *ctx, struct spool_item **item)
 {
     struct dispatch *dispatch = ctx;
-    struct dispatch_upstream *upstream = find(dispatch, (*item)->delivery.upstream);
-    if (upstream == NULL) {
+    struct dispatch_upstream *upstream = dispatch_find(dispatch, (*item)->delivery.upstream);
+    if (upstream == NULL || upstream->gone) {
         return; /* an upstream that was taken out of the configuration: its mail waits for the operator */
     }
     /* What waits on the disk is older and goes first. */
@@ -119,7 +117,7 @@ static void on_offer(void *ctx, struct spool_item **item)
     } else {
         upstream->more = true;
         upstream->left_behind = true;
-        fetch(upstream);
+        dispatch_fetch(upstream);
     }
 }
 
@@ -128,12 +126,12 @@ static void on_wake(void *ctx, const char *name)
 {
     struct dispatch *dispatch = ctx;
     for (size_t i = 0; i < dispatch->upstream_count; i++) {
-        struct dispatch_upstream *upstream = &dispatch->upstreams[i];
+        struct dispatch_upstream *upstream = dispatch->upstreams[i];
         if (name == NULL || strcmp(upstream->config->name, name) == 0) {
             upstream->paused_until = 0;
             upstream->more = true;
             upstream->left_behind = true;
-            fetch(upstream);
+            dispatch_fetch(upstream);
         }
     }
 }
@@ -166,7 +164,7 @@ static void check_drained(struct dispatch *dispatch)
 {
     bool busy = dispatch->pools_open > 0;
     for (size_t i = 0; i < dispatch->upstream_count; i++) {
-        busy = busy || dispatch->upstreams[i].active > 0 || dispatch->upstreams[i].fetching;
+        busy = busy || dispatch->upstreams[i]->active > 0 || dispatch->upstreams[i]->fetching;
     }
     if (dispatch->draining && !busy && dispatch->drained != NULL) {
         void (*drained)(void *ctx) = dispatch->drained;
@@ -178,44 +176,36 @@ static void check_drained(struct dispatch *dispatch)
 void dispatch_job_gone(struct dispatch_upstream *upstream)
 {
     upstream->active--;
-    fetch(upstream);
+    dispatch_fetch(upstream);
     check_drained(upstream->dispatch);
 }
 
 /* ---- life ---- */
 
-static int open_upstream(struct dispatch *dispatch, struct dispatch_upstream *upstream,
-                         const struct config_upstream *config, struct fault *fault)
+struct dispatch_upstream *dispatch_add(struct dispatch *dispatch)
 {
-    struct imapc_account account;
-    if (config_upstream_account(config, &account, fault) < 0) {
-        return -1;
-    }
+    struct dispatch_upstream *upstream = expect_calloc(1, sizeof *upstream);
+    size_t size = (dispatch->upstream_count + 1) * sizeof(struct dispatch_upstream *);
+    dispatch->upstreams = expect_memory(realloc(dispatch->upstreams, size));
+    dispatch->upstreams[dispatch->upstream_count++] = upstream;
     upstream->dispatch = dispatch;
-    upstream->config = config;
-    upstream->more = true;
-    upstream->pool = imapc_pool_new(dispatch->loop, &account, dispatch->log);
     upstream->timer = net_timer_new(dispatch->loop, on_timer, upstream);
-    net_tls_free(&account.tls);
-    return 0;
+    return upstream;
 }
 
-struct dispatch *dispatch_new(struct net_loop *loop, struct spool *spool, const struct config *config, struct log *log,
+struct dispatch *dispatch_new(struct net_loop *loop, struct spool *spool, struct config *config, struct log *log,
                               struct fault *fault)
 {
     struct dispatch *dispatch = expect_calloc(1, sizeof *dispatch);
+    struct dispatch_plan *plan;
     dispatch->loop = loop;
     dispatch->spool = spool;
-    dispatch->config = config;
     dispatch->log = log;
-    dispatch->upstreams = expect_calloc(config->upstreams.count + 1, sizeof *dispatch->upstreams);
-    for (size_t i = 0; i < config->upstreams.count; i++) {
-        if (open_upstream(dispatch, &dispatch->upstreams[i], config_upstream_at(config, i), fault) < 0) {
-            dispatch_free(&dispatch);
-            return NULL;
-        }
-        dispatch->upstream_count++;
+    if (dispatch_plan(dispatch, config, &plan, fault) < 0) {
+        dispatch_free(&dispatch);
+        return NULL;
     }
+    dispatch_plan_apply(&plan);
     return dispatch;
 }
 
@@ -229,16 +219,21 @@ void dispatch_start(struct dispatch *dispatch)
 {
     spool_set_offer(dispatch->spool, on_offer, dispatch);
     spool_set_wake(dispatch->spool, on_wake, dispatch);
+    dispatch->started = true;
     for (size_t i = 0; i < dispatch->upstream_count; i++) {
-        fetch(&dispatch->upstreams[i]);
+        dispatch_fetch(dispatch->upstreams[i]);
     }
+}
+
+void dispatch_pool_gone(struct dispatch *dispatch)
+{
+    dispatch->pools_open--;
+    check_drained(dispatch);
 }
 
 static void on_pool_drained(void *ctx)
 {
-    struct dispatch *dispatch = ctx;
-    dispatch->pools_open--;
-    check_drained(dispatch);
+    dispatch_pool_gone(ctx);
 }
 
 void dispatch_drain(struct dispatch *dispatch, uint64_t deadline_ms, void (*done)(void *ctx), void *ctx)
@@ -246,11 +241,16 @@ void dispatch_drain(struct dispatch *dispatch, uint64_t deadline_ms, void (*done
     dispatch->draining = true;
     dispatch->drained = done;
     dispatch->drained_ctx = ctx;
-    dispatch->pools_open = dispatch->upstream_count;
+    dispatch->pools_open = 1; /* so that the answer comes also when there is none */
     for (size_t i = 0; i < dispatch->upstream_count; i++) {
-        net_timer_stop(dispatch->upstreams[i].timer);
-        imapc_pool_drain(dispatch->upstreams[i].pool, deadline_ms, on_pool_drained, dispatch);
+        struct dispatch_upstream *upstream = dispatch->upstreams[i];
+        net_timer_stop(upstream->timer);
+        dispatch->pools_open += upstream->pool != NULL;
+        if (upstream->pool != NULL && !upstream->switching) {
+            imapc_pool_drain(upstream->pool, deadline_ms, on_pool_drained, dispatch);
+        }
     }
+    net_defer(dispatch->loop, on_pool_drained, dispatch);
 }
 
 void dispatch_free(struct dispatch **dispatch)
@@ -259,9 +259,14 @@ void dispatch_free(struct dispatch **dispatch)
         return;
     }
     for (size_t i = 0; i < (*dispatch)->upstream_count; i++) {
-        net_timer_free(&(*dispatch)->upstreams[i].timer);
-        imapc_pool_free(&(*dispatch)->upstreams[i].pool);
+        struct dispatch_upstream *upstream = (*dispatch)->upstreams[i];
+        net_timer_free(&upstream->timer);
+        imapc_pool_free(&upstream->pool);
+        imapc_pool_free(&upstream->next);
+        config_free(&upstream->source);
+        free(upstream);
     }
+    config_free(&(*dispatch)->config);
     free((*dispatch)->upstreams);
     free(*dispatch);
     *dispatch = NULL;
@@ -271,7 +276,7 @@ void dispatch_count(const struct dispatch *dispatch, struct dispatch_counts *cou
 {
     *counts_r = (struct dispatch_counts){0};
     for (size_t i = 0; i < dispatch->upstream_count; i++) {
-        const struct dispatch_upstream *upstream = &dispatch->upstreams[i];
+        const struct dispatch_upstream *upstream = dispatch->upstreams[i];
         counts_r->filed += upstream->counts.filed;
         counts_r->deferred += upstream->counts.deferred;
         counts_r->dead += upstream->counts.dead;
@@ -283,16 +288,30 @@ void dispatch_count(const struct dispatch *dispatch, struct dispatch_counts *cou
 
 size_t dispatch_upstream_count(const struct dispatch *dispatch)
 {
-    return dispatch->upstream_count;
+    size_t count = 0;
+    for (size_t i = 0; i < dispatch->upstream_count; i++) {
+        count += !dispatch->upstreams[i]->gone;
+    }
+    return count;
+}
+
+/* The index-th of those that are configured. */
+static const struct dispatch_upstream *upstream_at(const struct dispatch *dispatch, size_t index)
+{
+    size_t at = 0;
+    while (dispatch->upstreams[at]->gone || index-- > 0) {
+        at++;
+    }
+    return dispatch->upstreams[at];
 }
 
 void dispatch_state(const struct dispatch *dispatch, size_t index, struct dispatch_state *state_r)
 {
-    const struct dispatch_upstream *upstream = &dispatch->upstreams[index];
+    const struct dispatch_upstream *upstream = upstream_at(dispatch, index);
     *state_r = (struct dispatch_state){.config = upstream->config,
                                        .counts = upstream->counts,
                                        .append = &upstream->append,
-                                       .waiting = imapc_pool_waiting(upstream->pool),
+                                       .waiting = upstream->pool == NULL ? 0 : imapc_pool_waiting(upstream->pool),
                                        .failures = upstream->failures,
                                        .paused_until = upstream->paused_until,
                                        .last_fault = &upstream->last_fault,

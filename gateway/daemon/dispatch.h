@@ -15,9 +15,20 @@
 
 struct dispatch;
 
-/* Makes the pools. config and log by reference; the config must outlive it. NULL with a fault when TLS settings are bad. */
-struct dispatch *dispatch_new(struct net_loop *loop, struct spool *spool, const struct config *config, struct log *log,
+/* Makes the pools. Holds the config; log by reference. NULL with a fault when TLS settings are bad. */
+struct dispatch *dispatch_new(struct net_loop *loop, struct spool *spool, struct config *config, struct log *log,
                               struct fault *fault);
+
+/*
+ * Other upstreams while mail flows, in two steps: a plan holds the configuration and has made all that can fail (-1 with a fault, nothing
+ * changed); applying it (sets *plan to NULL) begins with new upstreams, gives changed ones a new pool when the old one has finished what is
+ * under way, and lets removed ones go; their mail stays in the spool. An upstream of which nothing has changed notices nothing.
+ */
+struct dispatch_plan;
+int dispatch_plan(struct dispatch *dispatch, struct config *config, struct dispatch_plan **plan_r, struct fault *fault);
+void dispatch_plan_apply(struct dispatch_plan **plan);
+void dispatch_plan_free(struct dispatch_plan **plan); /* not applied; sets *plan to NULL; NULL is fine */
+
 /* fn hears of each delivery ("<message id>.<number>") when what became of an attempt has been settled. For one listener, before the start. */
 typedef void dispatch_outcome_fn(void *ctx, const char *delivery, int kind, const struct fault *fault);
 void dispatch_set_watcher(struct dispatch *dispatch, dispatch_outcome_fn *fn, void *ctx);
@@ -36,7 +47,7 @@ struct dispatch_counts {
 /* Of all upstreams. */
 void dispatch_count(const struct dispatch *dispatch, struct dispatch_counts *counts_r);
 
-/* One upstream, as operators see it. Pointers are valid as long as the dispatch, and until it goes on. */
+/* One upstream, as operators see it. Pointers are valid until the loop goes on. */
 struct dispatch_state {
     const struct config_upstream *config;
     struct dispatch_counts counts;
@@ -48,6 +59,7 @@ struct dispatch_state {
     const struct fault *last_fault;
     int64_t last_fault_ms, last_filed_ms; /* wall clock; 0: never */
 };
+/* Of those that are configured. */
 size_t dispatch_upstream_count(const struct dispatch *dispatch);
 void dispatch_state(const struct dispatch *dispatch, size_t index, struct dispatch_state *state_r);
 

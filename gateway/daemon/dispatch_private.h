@@ -13,7 +13,12 @@
 struct dispatch_upstream {
     struct dispatch *dispatch;
     const struct config_upstream *config;
-    struct imapc_pool *pool;
+    struct config *source;   /* a hold: config is in it */
+    uint64_t files;          /* stamp of what its TLS was made from */
+    struct imapc_pool *pool; /* NULL when it is gone */
+    struct imapc_pool *next; /* takes the pool's place; NULL: nothing does */
+    bool switching;          /* the pool finishes what is under way, and takes nothing */
+    bool gone;               /* not in the configuration any more */
     struct net_timer *timer; /* the end of a pause, or the next due delivery */
     size_t active;           /* jobs that exist */
     bool fetching;
@@ -31,9 +36,10 @@ struct dispatch {
     struct net_loop *loop;
     struct spool *spool;
     struct log *log;
-    const struct config *config;
-    struct dispatch_upstream *upstreams;
+    struct config *config;                /* a hold */
+    struct dispatch_upstream **upstreams; /* each stays where it is, also when it is gone */
     size_t upstream_count;
+    bool started;
     dispatch_outcome_fn *watcher; /* or NULL */
     void *watcher_ctx;
     bool draining;
@@ -49,6 +55,14 @@ void dispatch_job_start(struct dispatch_upstream *upstream, struct spool_item **
 void dispatch_upstream_failed(struct dispatch_upstream *upstream, uint64_t retry_after_ms);
 void dispatch_upstream_worked(struct dispatch_upstream *upstream);
 void dispatch_job_gone(struct dispatch_upstream *upstream);
+
+/* Fetches what is due, when there is room and nothing stands in the way. */
+void dispatch_fetch(struct dispatch_upstream *upstream);
+struct dispatch_upstream *dispatch_find(const struct dispatch *dispatch, const char *name); /* or NULL */
+/* One upstream more, without configuration or pool. */
+struct dispatch_upstream *dispatch_add(struct dispatch *dispatch);
+/* While draining: one pool less to wait for. */
+void dispatch_pool_gone(struct dispatch *dispatch);
 
 /* Milliseconds to wait after `failures` failures in a row: doubled each time, with jitter, within the upstream's bounds. */
 uint64_t dispatch_delay(const struct config_upstream *config, unsigned failures);

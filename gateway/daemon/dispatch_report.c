@@ -98,6 +98,7 @@ static void finish(struct report *report, const struct fault *fault)
     void (*done)(void *ctx) = report->done;
     void *ctx = report->ctx;
     spool_stage_free(&report->stage);
+    config_free(&report->options.config);
     free(report);
     done(ctx);
 }
@@ -201,6 +202,7 @@ void dispatch_report_start(const struct dispatch_report_options *options, struct
 {
     struct report *report = expect_calloc(1, sizeof *report);
     *report = (struct report){.options = *options, .item = item, .outcome = *outcome, .done = done, .ctx = ctx};
+    config_hold(report->options.config);
     uint8_t random[10];
     net_random(random, sizeof random);
     units_id(outcome->now_ms, random, report->id);

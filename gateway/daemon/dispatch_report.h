@@ -14,7 +14,7 @@ struct dispatch_report_options {
     struct net_loop *loop;
     struct spool *spool;
     struct log *log;
-    const struct config *config; /* with dead_upstream set */
+    struct config *config; /* with dead_upstream set; held until done */
 };
 
 /* Whether this outcome of the item is to be reported. */

@@ -3,10 +3,13 @@
  */
 #include "daemon/gateway.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/expect.h"
 #include "daemon/config_check.h"
+#include "daemon/config_table.h"
 #include "daemon/gateway_private.h"
 #include "spool/spool_admin.h"
 
@@ -21,9 +24,8 @@ static int open_spool(struct gateway *gateway, struct fault *fault)
 }
 
 /* Upstreams without TLS; with it, the certificate is always verified. */
-static void note_unverified(struct gateway *gateway)
+static void note_unverified(struct gateway *gateway, struct config *config)
 {
-    struct config *config = gateway->config;
     const char **names = expect_memory(arena_array(config->arena, config->upstreams.count + 1, sizeof *names));
     size_t count = 0;
     for (size_t i = 0; i < config->upstreams.count; i++) {
@@ -48,7 +50,7 @@ static int open_parts(struct gateway *gateway, struct fault *fault)
     }
     gateway->rules = filters_rule_count(config->rule_set);
     gateway->decision = decision_new(gateway->loop, &config->rule_set, gateway_log(gateway, GATEWAY_AREA_RULES));
-    note_unverified(gateway);
+    note_unverified(gateway, config);
     gateway->acknowledge = acknowledge_new(gateway->loop, gateway->spool, gateway_log(gateway, GATEWAY_AREA_DELIVERY));
     dispatch_set_watcher(gateway->dispatch, acknowledge_outcome, gateway->acknowledge);
     struct smtpd_hooks hooks = decision_hooks(gateway->decision);
@@ -80,6 +82,7 @@ int gateway_open(struct gateway **gateway_r, struct net_loop *loop, struct confi
         return -1;
     }
     *config = NULL;
+    gateway->first = config_hold(gateway->config);
     gateway_note_load(gateway, true);
     gateway->started_ms = net_wall(loop);
     *gateway_r = gateway;
@@ -127,6 +130,7 @@ void gateway_free(struct gateway **gateway)
     dispatch_free(&(*gateway)->dispatch);
     spool_close(&(*gateway)->spool);
     config_free(&(*gateway)->config);
+    config_free(&(*gateway)->first);
     arena_free(&(*gateway)->source_arena);
     free(*gateway);
     *gateway = NULL;
@@ -144,32 +148,65 @@ static void log_problems(struct gateway *gateway, const struct filters_problems 
     }
 }
 
-/* Takes the listeners of a good configuration; when one cannot be opened, nothing of the configuration is taken. */
-static void apply_listeners(struct gateway *gateway, struct config **config)
+/* What stands in the file now and needs a restart: the operator must not believe that it is in force. */
+static void note_unchanged(const struct gateway *gateway, const struct config *config)
+{
+    static const char *const fixed[] = {"hostname", "spool", "log", "admin"};
+    for (const struct config_key *key = config_root_table.keys; key->name != NULL; key++) {
+        for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
+            if (strcmp(key->name, fixed[i]) == 0 && !config_same_key(key, gateway->first, config)) {
+                char pointer[64];
+                snprintf(pointer, sizeof pointer, "/%s", key->name);
+                log_event(gateway->log, LOG_LEVEL_WARNING, "reload_warning", LOG_STR("file", config->file),
+                          LOG_STR("pointer", pointer),
+                          LOG_STR("error.message", "takes effect at the next start: a reload does not change it"));
+            }
+        }
+    }
+}
+
+/* Takes listeners and upstreams of a good configuration; when one cannot be opened, nothing of the configuration is taken. */
+static int apply(struct gateway *gateway, struct config *config)
 {
     struct fault fault = FAULT_INIT;
-    if (*config != NULL && gateway_apply_listeners(gateway, *config, &fault) < 0) {
+    struct dispatch_plan *plan = NULL;
+    if (dispatch_plan(gateway->dispatch, config, &plan, &fault) < 0 ||
+        gateway_apply_listeners(gateway, config, &fault) < 0) {
         log_event(gateway->log, LOG_LEVEL_ERROR, "reload_failed", LOG_STR("error.where", fault.where),
                   LOG_STR("error.message", fault.text));
-        config_free(config);
+        dispatch_plan_free(&plan);
+        return -1;
     }
+    dispatch_plan_apply(&plan);
+    return 0;
+}
+
+/* The configuration is in force from now on. */
+static void take(struct gateway *gateway, struct config *config)
+{
+    gateway->rules = filters_rule_count(config->rule_set);
+    decision_replace(gateway->decision, &config->rule_set);
+    note_unverified(gateway, config);
+    note_unchanged(gateway, config);
+    gateway_note_sources(gateway, config);
+    log_event(gateway->log, LOG_LEVEL_INFO, "reloaded", LOG_STR("file", config->file),
+              LOG_INT("rules", gateway->rules));
+    config_free(&gateway->config);
+    gateway->config = config;
 }
 
 void gateway_reload(struct gateway *gateway)
 {
     struct filters_problems *problems = filters_problems_new();
-    struct config *config = config_load(gateway->config->file, problems);
+    struct config *config = config_load(gateway->first->file, problems);
     log_problems(gateway, problems);
-    apply_listeners(gateway, &config);
-    gateway_note_load(gateway, config != NULL);
-    if (config != NULL) {
-        log_event(gateway->log, LOG_LEVEL_INFO, "reloaded", LOG_STR("file", config->file),
-                  LOG_INT("rules", filters_rule_count(config->rule_set)));
-        gateway->rules = filters_rule_count(config->rule_set);
-        decision_replace(gateway->decision, &config->rule_set);
-        gateway_note_sources(gateway, config);
+    bool good = config != NULL && apply(gateway, config) == 0;
+    gateway_note_load(gateway, good);
+    if (good) {
+        take(gateway, config);
+    } else {
+        config_free(&config);
     }
-    config_free(&config);
     filters_problems_free(&problems);
 }
 

@@ -29,8 +29,9 @@ void gateway_drain(struct gateway *gateway, void (*done)(void *ctx), void *ctx);
 void gateway_free(struct gateway **gateway);
 
 /*
- * Loads the configuration file again and takes over its rules, whole or not at all; sessions under way keep the rules they began with. Logs
- * "reloaded", or "reload_failed" with every problem; then the running rules stay in force.
+ * Loads the configuration file again and takes over its rules, listeners and upstreams, whole or not at all; sessions under way keep the
+ * rules they began with, appends under way the connection. Logs "reloaded", or "reload_failed" with every problem; then what runs stays in
+ * force. Host name, spool, log and admin server stay as they began ("reload_warning").
  */
 void gateway_reload(struct gateway *gateway);
 
@@ -46,8 +47,8 @@ void gateway_count(const struct gateway *gateway, struct gateway_counts *counts_
 
 /* ---- for the admin server ---- */
 
-/* Valid as long as the gateway. */
-const struct config *gateway_config(const struct gateway *gateway);
+/* The configuration in force; valid until the loop goes on, for longer with a config_hold(). */
+struct config *gateway_config(const struct gateway *gateway);
 
 struct gateway_check {
     const char *name; /* "spool", "listeners", "rules", "running" */

@@ -172,6 +172,13 @@ static void watch_file(struct watched *watched, const char *path)
     }
 }
 
+static void watch_upstream_files(struct watched *watched, const struct config_upstream *upstream)
+{
+    watch_file(watched, upstream->tls.certificate);
+    watch_file(watched, upstream->tls.key);
+    watch_file(watched, upstream->tls.ca_file);
+}
+
 static void watch_listener_files(struct watched *watched, const struct config_listener *listener)
 {
     const struct config_certificate *others = listener->certificates.items;
@@ -194,6 +201,9 @@ void gateway_note_sources(struct gateway *gateway, const struct config *config)
     }
     for (size_t i = 0; i < config->listeners.count; i++) {
         watch_listener_files(&watched, config_listener_at(config, i));
+    }
+    for (size_t i = 0; i < config->upstreams.count; i++) {
+        watch_upstream_files(&watched, config_upstream_at(config, i));
     }
     arena_free(&gateway->source_arena);
     gateway->source_arena = watched.arena;

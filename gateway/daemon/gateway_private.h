@@ -22,7 +22,8 @@ struct gateway {
     struct log *log; /* of the area "gateway" */
     struct log logs[GATEWAY_AREAS];
     struct log_tap tap;
-    struct config *config;
+    struct config *config; /* in force */
+    struct config *first;  /* a hold on what it began with: what a reload does not change stands there */
     struct spool *spool;
     struct decision *decision;
     struct dispatch *dispatch;

@@ -84,7 +84,7 @@ void gateway_state(const struct gateway *gateway, struct gateway_state *state_r)
                                       .draining = gateway->draining};
 }
 
-const struct config *gateway_config(const struct gateway *gateway)
+struct config *gateway_config(const struct gateway *gateway)
 {
     return gateway->config;
 }

@@ -60,6 +60,9 @@ json_t *spool_select_to_json(const struct spool_select *select)
     if (select->before_ms != 0) {
         json_object_set_new(object, "before_ms", json_integer(select->before_ms));
     }
+    if (select->tried) {
+        json_object_set_new(object, "tried", json_true());
+    }
     return object;
 }
 
@@ -74,6 +77,10 @@ static int set_member(struct spool_select *select, const char *name, const json_
     }
     if (strcmp(name, "before_ms") == 0 && json_is_integer(value)) {
         select->before_ms = json_integer_value(value);
+        return 0;
+    }
+    if (strcmp(name, "tried") == 0 && json_is_boolean(value)) {
+        select->tried = json_is_true(value);
         return 0;
     }
     return -1;
@@ -175,6 +182,9 @@ static void begin_query(struct query *query, const char *columns, const struct s
     }
     if (select->before_ms != 0) {
         add_number(query, " AND m.received_ms < ?", select->before_ms);
+    }
+    if (select->tried) {
+        add_number(query, " AND d.attempts >= ?", 1);
     }
 }
 

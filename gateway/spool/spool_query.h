@@ -17,6 +17,7 @@ struct spool_select {
     const char *state;      /* "waiting", "held", "dead", "filed", "dropped"; NULL: the first three */
     const char *upstream, *folder, *sender, *rule;
     int64_t before_ms; /* received before */
+    bool tried;        /* an attempt was made */
 };
 
 /* "waiting" ...; and back, -1 for another word. */

@@ -41,7 +41,7 @@ static const struct kind {
     [SIM_FAULT_SERVER_DOWN] = {"server down", BY_TIME, 0, 1 * SIM_SECOND, 60 * SIM_SECOND, 4},
     [SIM_FAULT_UIDVALIDITY] = {"new UIDVALIDITY", BY_TIME, 0, 0, 0, 2},
     [SIM_FAULT_CLOCK] = {"clock jump", BY_TIME, 0, 0, 7200 * 2, 2},
-    [SIM_FAULT_RELOAD] = {"reload", BY_TIME, 0, 0, 0, 2},
+    [SIM_FAULT_RELOAD] = {"reload", BY_TIME, 0, 0, 0, 4},
 };
 
 static struct {

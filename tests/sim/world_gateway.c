@@ -5,6 +5,7 @@
  * more connections than configured; nobody waits for ever. Held at the end: what was acknowledged is in each of its folders, or is a
  * dead letter that its server refused for good; nothing is left in the spool.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,11 +28,11 @@
 static const char config_text[] =
     "{\"hostname\": \"gw.sim\", \"listeners\": [{\"name\": \"in\", \"address\": \"127.0.0.1:2525\"}],"
     " \"upstreams\": {"
-    "  \"a\": {\"address\": \"imap-a.sim:143\", \"tls\": {\"mode\": \"none\"}, \"insecure\": true, \"connections\": 3,"
+    "  \"a\": {\"address\": \"imap-a.sim:143\", \"tls\": {\"mode\": \"none\"}, \"insecure\": true, \"connections\": %u,"
     "   \"auth\": {\"username\": \"u\", \"password\": \"p\"}, \"timeouts\": {\"connect\": \"20s\", \"command\": "
     "\"40s\"},"
     "   \"retry\": {\"initial\": \"5s\", \"maximum\": \"2m\"}},"
-    "  \"b\": {\"address\": \"imap-b.sim:993\", \"tls\": {\"mode\": \"implicit\"}, \"connections\": 3,"
+    "  \"b\": {\"address\": \"imap-b.sim:993\", \"tls\": {\"mode\": \"implicit\"}, \"connections\": %u,"
     "   \"auth\": {\"username\": \"u\", \"password\": \"p\"}, \"timeouts\": {\"connect\": \"20s\", \"command\": "
     "\"40s\"},"
     "   \"retry\": {\"initial\": \"5s\", \"maximum\": \"2m\"}}},"
@@ -55,6 +56,7 @@ static struct {
     struct sim_client *clients[CLIENTS];
     struct sim_server *servers[2];
     bool stopping, faults_over;
+    unsigned reloads;
 } world;
 
 /* ---- the gateway's life ---- */
@@ -122,10 +124,21 @@ static void stop(void *ctx)
     }
 }
 
+/* With so many connections to the upstreams, and never more than the servers allow. */
+static void put_config(unsigned to_a, unsigned to_b)
+{
+    char text[sizeof config_text];
+    snprintf(text, sizeof text, config_text, to_a, to_b);
+    sim_disk_put("/etc/mailweir.json", text, strlen(text));
+}
+
+/* Most reloads find other settings of one upstream or the other than the one before. */
 static void reload(void *ctx)
 {
     (void)ctx;
     if (world.gateway != NULL && !world.stopping) {
+        put_config(1 + world.reloads / 2 % CONNECTIONS, 1 + world.reloads / 3 % CONNECTIONS);
+        world.reloads++;
         gateway_reload(world.gateway);
     }
 }
@@ -224,7 +237,7 @@ static void build(void)
     world.log = (struct log){.format = LOG_FORMAT_TEXT, .least = LOG_LEVEL_INFO, .now = log_now, .write = write_log};
     world.loop = net_loop_new();
     sim_disk_begin(DISK, sim_faults_disk);
-    sim_disk_put("/etc/mailweir.json", config_text, strlen(config_text));
+    put_config(CONNECTIONS, CONNECTIONS);
     sim_disk_put("/etc/rules.d/rules.json", rules_text, strlen(rules_text));
     world.servers[0] = sim_server_new(0, "imap-a.sim", CONNECTIONS);
     world.servers[1] = sim_server_new(1, "imap-b.sim", CONNECTIONS);

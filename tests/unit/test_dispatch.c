@@ -10,6 +10,7 @@
 
 #include "base/expect.h"
 #include "daemon/dispatch.h"
+#include "spool/spool_admin.h"
 
 #define BODY "Subject: one\r\nX-Drop: 1\r\n\r\nbody\r\n"
 
@@ -163,6 +164,15 @@ void spool_commit(struct spool_stage **stage, const struct mail_envelope *envelo
     (void)envelope;
     (void)deliveries;
     (void)count;
+    (void)done;
+    (void)ctx;
+    fail();
+}
+
+void spool_admin_request(struct spool *spool, const char *request, spool_admin_fn *done, void *ctx)
+{
+    (void)spool;
+    (void)request;
     (void)done;
     (void)ctx;
     fail();
