@@ -3,6 +3,7 @@
  */
 #include "daemon/dispatch_report.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@
 #include "base/expect.h"
 #include "base/units.h"
 #include "net/net_loop.h"
+#include "spool/spool_record.h"
 
 #define PIECE    65536u
 #define HEAD_MAX (256u << 10)
@@ -91,7 +93,8 @@ static void write_status(const struct report *report, struct buf *out)
 
 static void finish(struct report *report, const struct fault *fault)
 {
-    if (fault != NULL) {
+    /* Known: it was made before a crash came between it and the end of its delivery. */
+    if (fault != NULL && strcmp(fault->code, "known") != 0) {
         log_event(report->options.log, LOG_LEVEL_ERROR, "report_failed", LOG_STR("delivery", report->item->id),
                   LOG_STR("error.code", fault->code), LOG_STR("error.message", fault->text));
     }
@@ -197,6 +200,24 @@ static void begin(void *ctx)
     read_next(report);
 }
 
+/*
+ * The id follows from the delivery and the attempt that it is about: after a crash between the report and the end of the delivery, the attempt
+ * is made again, and its report is known already.
+ */
+static void name_report(struct report *report)
+{
+    const struct spool_item *item = report->item;
+    char about[sizeof item->id + 40];
+    uint8_t octets[16];
+    int len = snprintf(about, sizeof about, "report %s %u", item->id, item->attempts + 1);
+    for (size_t i = 0; i < 2; i++) {
+        about[0] = "rR"[i];
+        uint64_t sum = spool_record_sum(bytes_at(about, (size_t)len));
+        memcpy(octets + i * sizeof sum, &sum, sizeof sum);
+    }
+    units_id(item->envelope.received_ms, octets, report->id);
+}
+
 void dispatch_report_start(const struct dispatch_report_options *options, struct spool_item *item,
                            const struct spool_outcome *outcome, void (*done)(void *ctx), void *ctx)
 {
@@ -204,10 +225,10 @@ void dispatch_report_start(const struct dispatch_report_options *options, struct
     *report = (struct report){.options = *options, .item = item, .outcome = *outcome, .done = done, .ctx = ctx};
     config_hold(report->options.config);
     uint8_t random[10];
-    net_random(random, sizeof random);
-    units_id(outcome->now_ms, random, report->id);
+    name_report(report);
     net_random(random, sizeof random);
     units_id(outcome->now_ms, random, report->boundary);
     report->stage = spool_stage_new(options->spool, on_writable, report);
+    spool_stage_unique(report->stage, false);
     net_defer(options->loop, begin, report);
 }

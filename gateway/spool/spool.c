@@ -28,7 +28,7 @@ static void note_trouble(struct spool *spool, const struct spool_group *group)
     LIST_EACH(link, &group->jobs)
     {
         const struct fault *fault = &LIST_ITEM(link, struct spool_job, link)->fault;
-        if (fault_is_set(fault)) {
+        if (fault_is_set(fault) && fault->class != FAULT_PERM) {
             spool->trouble = *fault;
             spool->trouble_until = net_now(spool->loop) + SPOOL_TROUBLE_MS;
             log_event(spool->log, LOG_LEVEL_ERROR, "spool_commit_failed", LOG_STR("error.code", fault->code),

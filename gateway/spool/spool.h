@@ -60,6 +60,11 @@ int spool_stage_write(struct spool_stage *stage, struct bytes data);
  */
 typedef void spool_repeat_fn(void *ctx, const char *id, bool open);
 void spool_stage_once(struct spool_stage *stage, uint64_t window_ms, spool_repeat_fn *on_repeat, void *ctx);
+/*
+ * Has the commit keep the message only when none of its id is known; else it fails with the fault "known" (FAULT_PERM), which is no trouble of the
+ * spool. maybe_filed: in an earlier life its deliveries may have been filed, so they are looked for before they are sent.
+ */
+void spool_stage_unique(struct spool_stage *stage, bool maybe_filed);
 uint64_t spool_stage_size(const struct spool_stage *stage);
 const struct fault *spool_stage_fault(const struct spool_stage *stage);
 /*

@@ -38,6 +38,7 @@ struct commit_job {
     unsigned twin_open;        /* how many deliveries of that are open */
     spool_repeat_fn *on_repeat;
     void *repeat_ctx;
+    bool unique, maybe_filed; /* of spool_stage_unique() */
     struct buf meta;
     struct slice envelope;
     struct part *parts;
@@ -124,6 +125,15 @@ static int find_twin(struct spool_writer *writer, struct commit_job *commit, str
 static int commit_index(struct spool_writer *writer, struct spool_job *job, struct fault *fault)
 {
     struct commit_job *commit = of_job(job);
+    if (commit->unique) {
+        int known = spool_index_knows(writer->index, commit->id, fault);
+        if (known == 1) {
+            fault_set(&job->fault, FAULT_PERM, "known", "spool", "message %s is known already", commit->id);
+        }
+        if (known != 0) {
+            return known < 0 ? -1 : 0;
+        }
+    }
     int known = find_twin(writer, commit, fault);
     if (known != 0) {
         return known < 0 ? -1 : 0;
@@ -153,6 +163,7 @@ static int commit_index(struct spool_writer *writer, struct spool_job *job, stru
             .lane = part->lane,
             .due_ms = commit->received_ms,
             .changed_ms = commit->received_ms,
+            .uncertain = commit->maybe_filed,
             .handed = part->item != NULL ? writer->run : 0,
             .detail = slice_of(commit, part->detail),
         };
@@ -286,6 +297,7 @@ static struct spool_item *make_item(struct commit_job *commit, const struct mail
     item->body_size = size;
     item->body->message = commit->message;
     item->body->checked = true;
+    item->uncertain = commit->maybe_filed;
     if (spool_meta_copy_envelope(item->arena, envelope, &item->envelope) != 0 ||
         spool_meta_copy_delivery(item->arena, delivery, &item->delivery) != 0) {
         struct arena *arena = item->arena;
@@ -386,6 +398,8 @@ void spool_commit(struct spool_stage **stage, const struct mail_envelope *envelo
     commit->sender = expect_memory(arena_text(commit->names, envelope->from));
     commit->message_id = arena_text(commit->names, envelope->message_id);
     commit->window_ms = (*stage)->window_ms;
+    commit->unique = (*stage)->unique;
+    commit->maybe_filed = (*stage)->maybe_filed;
     commit->print = commit->window_ms == 0 ? 0 : print_of(envelope);
     commit->on_repeat = (*stage)->on_repeat;
     commit->repeat_ctx = (*stage)->repeat_ctx;

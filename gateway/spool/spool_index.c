@@ -21,7 +21,7 @@ static const char *const sql[STATEMENTS] = {
                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, nullif(?14, 0))",
     [ADD_DELIVERY] =
         "INSERT INTO delivery (message, number, state, upstream, due_ms, handed, changed_ms, detail, folder,"
-        " rule, lane) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ifnull(?10, ''), ?11)",
+        " rule, lane, uncertain) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ifnull(?10, ''), ?11, ?12)",
     [CHANGE_DELIVERY] = "UPDATE delivery SET state = ?3, due_ms = ?4, attempts = ?5, uncertain = ?6, handed = 0,"
                         " changed_ms = ?7, uidvalidity = ?8, uid = ?9 WHERE message = ?1 AND number = ?2",
     [ADD_ATTEMPT] = "INSERT OR REPLACE INTO attempt (message, number, attempt, at_ms, class, code, place, text)"
@@ -29,6 +29,7 @@ static const char *const sql[STATEMENTS] = {
     /* Who fetches it may leave it: that an earlier run had handed it out must not be forgotten then. */
     [HAND] = "UPDATE delivery SET uncertain = uncertain OR ?3 AND handed NOT IN (0, ?3), handed = ?3"
              " WHERE message = ?1 AND number = ?2 AND state = 0",
+    [KNOWS] = "SELECT 1 FROM message WHERE id = ?1",
     [FIND_PRINT] =
         "SELECT id, open FROM message WHERE print = ?1 AND body_len = ?2 AND body_sum = ?3 AND received_ms >= ?4"
         " AND NOT EXISTS (SELECT 1 FROM delivery WHERE message = seq AND state = 4) LIMIT 1",

@@ -74,6 +74,7 @@ struct spool_index_delivery {
     const char *upstream, *folder, *rule;
     uint64_t lane; /* deliveries of one lane wait for each other, lanes take turns */
     int64_t due_ms, changed_ms;
+    bool uncertain;
     uint64_t handed;
     struct bytes detail;
 };
@@ -96,6 +97,8 @@ int spool_index_add_attempt(struct spool_index *index, const struct spool_index_
                             const struct fault *what, struct fault *fault);
 /* Marks a delivery as handed out in this run (0: given back). 1 when it did; 0 when it does not wait any more; -1. */
 int spool_index_hand(struct spool_index *index, uint64_t message, unsigned number, uint64_t run, struct fault *fault);
+/* Whether a message of this id is known: 1, 0, -1. */
+int spool_index_knows(struct spool_index *index, const char *id, struct fault *fault);
 /*
  * The message with this print, length and sum that was received since since_ms and of which nothing was dropped: 1 with its id (a view
  * until the next call) and how many of its deliveries are open, 0, -1.

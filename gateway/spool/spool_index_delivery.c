@@ -46,6 +46,7 @@ int spool_index_add_delivery(struct spool_index *index, const struct spool_index
     bind_text(st, 9, delivery->folder);
     bind_text(st, 10, delivery->rule);
     bind_number(st, 11, delivery->lane);
+    bind_number(st, 12, delivery->uncertain);
     return spool_index_run(index, st, fault);
 }
 
@@ -96,6 +97,18 @@ int spool_index_hand(struct spool_index *index, uint64_t message, unsigned numbe
     bind_number(st, 2, number);
     bind_number(st, 3, run_number);
     return spool_index_run(index, st, fault) != 0 ? -1 : sqlite3_changes(index->db) > 0;
+}
+
+int spool_index_knows(struct spool_index *index, const char *id, struct fault *fault)
+{
+    sqlite3_stmt *st = spool_index_statement(index, KNOWS, fault);
+    if (st == NULL) {
+        return -1;
+    }
+    bind_text(st, 1, id);
+    int got = spool_index_next_row(index, st, fault);
+    sqlite3_reset(st);
+    return got;
 }
 
 int spool_index_find_print(struct spool_index *index, uint64_t print, const struct spool_place *place, int64_t since_ms,

@@ -19,6 +19,7 @@ enum statement {
     ADD_ATTEMPT,
     HAND,
     SETTLE,
+    KNOWS,
     FIND_PRINT,
     DUE,
     DUE_IN_LANE,

@@ -292,6 +292,7 @@ struct spool_stage {
     uint64_t window_ms; /* of spool_stage_once(); 0: not asked for */
     spool_repeat_fn *on_repeat;
     void *repeat_ctx;
+    bool unique, maybe_filed; /* of spool_stage_unique() */
     struct fault fault;
     struct buf waiting; /* not yet handed to the lane */
     struct buf writing; /* with the lane */

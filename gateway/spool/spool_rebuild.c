@@ -83,8 +83,7 @@ static int add_delivery(struct rebuild *rebuild, const struct mail_envelope *env
         .rule = delivery->rule,
         .due_ms = envelope->received_ms,
         .changed_ms = envelope->received_ms,
-        /* As if handed out by a run that is long over: it is looked for before it is sent. */
-        .handed = UINT32_MAX,
+        .uncertain = true,
         .detail = buf_bytes(&detail),
     };
     int result = spool_index_add_delivery(rebuild->index, &row, rebuild->fault);

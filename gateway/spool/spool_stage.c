@@ -189,6 +189,12 @@ void spool_stage_once(struct spool_stage *stage, uint64_t window_ms, spool_repea
     stage->repeat_ctx = ctx;
 }
 
+void spool_stage_unique(struct spool_stage *stage, bool maybe_filed)
+{
+    stage->unique = true;
+    stage->maybe_filed = maybe_filed;
+}
+
 uint64_t spool_stage_size(const struct spool_stage *stage)
 {
     return stage->size;

@@ -145,6 +145,13 @@ int spool_stage_write(struct spool_stage *stage, struct bytes data)
     return -1;
 }
 
+void spool_stage_unique(struct spool_stage *stage, bool maybe_filed)
+{
+    (void)stage;
+    (void)maybe_filed;
+    fail();
+}
+
 const struct fault *spool_stage_fault(const struct spool_stage *stage)
 {
     (void)stage;

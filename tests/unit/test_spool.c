@@ -267,6 +267,37 @@ static void write_slowly(struct fixture *fixture, struct spool_stage *stage, str
     }
 }
 
+/* Of two messages with one id only the first is kept, also after it is settled; and one that may have been filed is looked for. */
+static void test_unique(void **state)
+{
+    struct fixture *fixture = *state;
+    struct mail_recipient to = {.address = "to@example.net"};
+    struct mail_envelope envelope = {.id = "01UNIQUE", .received_ms = 5, .from = "", .to = &to, .to_count = 1};
+    struct mail_delivery delivery = {.number = 1, .upstream = "corp", .folder = "INBOX", .rule = "r"};
+    for (unsigned i = 0; i < 4; i++) {
+        struct spool_stage *stage = spool_stage_new(fixture->spool, NULL, NULL);
+        spool_stage_write(stage, bytes_of("once"));
+        spool_stage_unique(stage, true);
+        spool_commit(&stage, &envelope, &delivery, 1, on_answer, fixture);
+        run_until(fixture, &fixture->answers, fixture->answers + 1);
+        assert_int_equal(fixture->failures, i);
+        assert_true(i == 0 || strcmp(fixture->fault.code, "known") == 0);
+        assert_int_equal(spool_can_accept(fixture->spool, 1, NULL), 0);
+        assert_int_equal(counts(fixture).messages, i < 3);
+        if (i == 0) {
+            assert_int_equal(fixture->item_count, 1);
+            assert_true(fixture->items[0]->uncertain);
+            finish_and_wait(fixture, SPOOL_UNTOUCHED, 0);
+            fixture_reopen(fixture);
+        } else if (i == 2) {
+            assert_int_equal(fetch(fixture, 10), 1);
+            assert_true(fixture->items[0]->uncertain);
+            finish_and_wait(fixture, SPOOL_FILED, 0);
+        }
+    }
+    assert_int_equal(fetch(fixture, 10), 0);
+}
+
 static void test_large_body(void **state)
 {
     struct fixture *fixture = *state;
@@ -540,6 +571,7 @@ int main(void)
         TEST(test_compaction),
         TEST(test_fair),
         TEST(test_sent_again),
+        TEST(test_unique),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
