@@ -7,6 +7,7 @@
 #include "base/expect.h"
 #include "filters/filters_load.h"
 #include "filters/filters_text.h"
+#include "proto/imap_special.h"
 
 #define VARIABLES_MAX 1000u
 
@@ -84,6 +85,11 @@ static const char *folder_error(const char *text)
 {
     struct buf fixed;
     buf_init(&fixed, 4096);
+    if (text[0] == '\\' && imap_special_find(bytes_of(text)) < 0) {
+        return "behind a backslash stands a special use: \\\\All, \\\\Archive, \\\\Drafts, \\\\Flagged, \\\\Junk, "
+               "\\\\Sent or "
+               "\\\\Trash, and nothing else";
+    }
     bool value = false, quoted = false;
     for (const char *c = text; *c != '\0'; c++) {
         if (!value && c[0] == '$' && c[1] == '{' && (c == text || c[-1] != '$')) {

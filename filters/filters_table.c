@@ -171,7 +171,8 @@ const struct filters_key filters_action_keys[] = {
 
 const struct filters_key filters_target_keys[] = {
     {"upstream", FILTERS_SHAPE_TEXT, false, "the upstream's name; without it, that of the configuration's default"},
-    {"folder", FILTERS_SHAPE_TEXT, true, "the folder, \"/\" between levels; a template"},
+    {"folder", FILTERS_SHAPE_TEXT, true,
+     "the folder, \"/\" between levels; a template, or the folder with a special use: \"\\Junk\", \"\\Archive\" ..."},
     {"flags", FILTERS_SHAPE_TEXTS, false, "IMAP flags and keywords; keywords are templates"},
     {"date", FILTERS_SHAPE_DATE_SOURCE, false,
      "the message's date in the folder: \"received\", or that of its Date field: \"header\""},

@@ -333,7 +333,7 @@ static void put_levels(struct bytes literal, struct buf *out, size_t *level)
 void filters_template_folder(const struct filters_template *template, const struct filters_filler *filler,
                              struct buf *out)
 {
-    size_t level = out->len;
+    size_t start = out->len, level = start;
     for (size_t i = 0; i < template->count; i++) {
         const struct piece *piece = &template->pieces[i];
         if (piece->is_value) {
@@ -343,4 +343,7 @@ void filters_template_folder(const struct filters_template *template, const stru
         }
     }
     end_level(out, level);
+    if (out->len > start && buf_bytes(out).ptr[start] == '\\' && !filters_template_is_constant(template)) {
+        out->storage[out->start + start] = '_'; /* what is filled in never names a folder by its use */
+    }
 }

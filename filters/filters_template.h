@@ -62,7 +62,8 @@ void filters_template_line(const struct filters_template *template, const struct
 size_t filters_template_folder_max(const struct filters_template *template);
 /*
  * Appends a folder's name. Levels come from the template's own "/" only; in what is filled in, "/", "*", "%" and control characters become
- * "_", and a level can be neither empty nor "." nor "..": it becomes "_".
+ * "_", and a level can be neither empty nor "." nor "..": it becomes "_". Only a template without values gives a folder that is named by its
+ * use ("\Junk"): else a backslash in front becomes "_".
  */
 void filters_template_folder(const struct filters_template *template, const struct filters_filler *filler,
                              struct buf *out);

@@ -96,7 +96,8 @@ struct config_upstream {
     uint64_t mechanism; /* enum imapc_mechanism */
     struct imapc_token_options token;
     struct config_strings token_command;
-    uint64_t settings[IMAPC_SETTINGS]; /* resolved */
+    uint64_t settings[IMAPC_SETTINGS];            /* resolved */
+    const char *special_names[IMAP_SPECIAL_USES]; /* NULL: as the profile says */
     uint64_t connect_timeout;
     uint64_t command_timeout;
     uint64_t idle_timeout;

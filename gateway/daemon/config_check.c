@@ -72,6 +72,11 @@ int config_upstream_account(const struct config_upstream *upstream, struct imapc
                                         .retry_maximum_ms = upstream->retry_maximum,
                                         .settle_ms = upstream->settle};
     account_r->tls_mode = modes[upstream->tls.mode];
+    const struct imapc_profile *profile = imapc_profile_at((size_t)upstream->profile);
+    for (size_t i = 0; i < IMAP_SPECIAL_USES; i++) {
+        const char *own = upstream->special_names[i];
+        account_r->special_names[i] = own != NULL ? own : imapc_profile_special(profile, (enum imap_special_use)i);
+    }
     memcpy(account_r->settings, upstream->settings, sizeof account_r->settings);
     return config_upstream_tls(upstream, &account_r->tls, fault);
 }
@@ -186,10 +191,21 @@ static bool is_upstream(const struct config *config, const char *name)
     return false;
 }
 
+/* A backslash in front is that of a special use. */
+static void check_folder(struct check *check, const char *key, const char *folder)
+{
+    if (folder != NULL && imap_special_is_named(bytes_of(folder)) && imap_special_find(bytes_of(folder)) < 0) {
+        wrong(check, key, "\"%s\" is no special use: \\All, \\Archive, \\Drafts, \\Flagged, \\Junk, \\Sent, \\Trash",
+              folder);
+    }
+}
+
 static void check_default(struct check *check)
 {
     const struct config *config = check->config;
     check->pointer[0] = '\0';
+    check_folder(check, "default/folder", config->default_folder);
+    check_folder(check, "dead_letters/folder", config->dead_folder);
     if (config->dead_upstream != NULL && !is_upstream(config, config->dead_upstream)) {
         wrong(check, "dead_letters/upstream", "there is no upstream \"%s\"", config->dead_upstream);
     }

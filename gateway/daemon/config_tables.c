@@ -141,9 +141,23 @@ static const struct config_key upstream_limit_keys[] = {
      .help = "whether keywords are sent as well as system flags"},
     {"subscribe", CONFIG_WORD, AT(config_upstream, settings[IMAPC_SUBSCRIBE]), .words = switches,
      .help = "whether folders that are created are subscribed to"},
+    {"store_flags", CONFIG_WORD, AT(config_upstream, settings[IMAPC_STORE_FLAGS]), .words = switches,
+     .help = "whether flags are stored behind the APPEND, because the server's APPEND loses them"},
     END,
 };
 static const struct config_table upstream_limits = {upstream_limit_keys, 0};
+
+static const struct config_key upstream_special_keys[] = {
+    {"all", CONFIG_STRING, AT(config_upstream, special_names[IMAP_SPECIAL_ALL]), .help = "for \\All"},
+    {"archive", CONFIG_STRING, AT(config_upstream, special_names[IMAP_SPECIAL_ARCHIVE]), .help = "for \\Archive"},
+    {"drafts", CONFIG_STRING, AT(config_upstream, special_names[IMAP_SPECIAL_DRAFTS]), .help = "for \\Drafts"},
+    {"flagged", CONFIG_STRING, AT(config_upstream, special_names[IMAP_SPECIAL_FLAGGED]), .help = "for \\Flagged"},
+    {"junk", CONFIG_STRING, AT(config_upstream, special_names[IMAP_SPECIAL_JUNK]), .help = "for \\Junk"},
+    {"sent", CONFIG_STRING, AT(config_upstream, special_names[IMAP_SPECIAL_SENT]), .help = "for \\Sent"},
+    {"trash", CONFIG_STRING, AT(config_upstream, special_names[IMAP_SPECIAL_TRASH]), .help = "for \\Trash"},
+    END,
+};
+static const struct config_table upstream_special = {upstream_special_keys, 0};
 
 static const struct config_key upstream_keys[] = {
     {"address", CONFIG_ADDRESS, AT(config_upstream, address), .required = true, .help = "host:port or [v6]:port"},
@@ -155,6 +169,9 @@ static const struct config_key upstream_keys[] = {
     {"connections", CONFIG_NUMBER, AT(config_upstream, settings[IMAPC_CONNECTIONS]), .least = 1, .most = 1000,
      .help = "connections at most; without it, as the profile says"},
     {"limits", CONFIG_OBJECT, .table = &upstream_limits, .help = "what to set instead of the profile's values"},
+    {"special_use", CONFIG_OBJECT, .table = &upstream_special,
+     .help = "folders for rules that name one by its use, where the server has none with it; without a name, it is the "
+             "use's own"},
     {"timeouts", CONFIG_OBJECT, .table = &upstream_timeouts, .help = "how long to wait for the server"},
     {"retry", CONFIG_OBJECT, .table = &upstream_retry, .help = "when to try again"},
     END,

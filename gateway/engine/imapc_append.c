@@ -20,7 +20,7 @@ static void announce(struct imapc_engine *engine)
 {
     const struct imapc_message *message = &engine->append.messages[engine->append.current];
     struct imap_command *command = &engine->command;
-    imap_command_flags(command, message->flags, message->flag_count, engine->options.keywords);
+    imapc_flags_write(engine, message);
     imap_command_date(command, message->date_ms);
     imap_command_literal(command, message->size, non_synchronising(engine, message->size));
     engine->append.sent = 0;
@@ -29,6 +29,10 @@ static void announce(struct imapc_engine *engine)
 
 void imapc_append_enter(struct imapc_engine *engine)
 {
+    if (imapc_flags_are_asked(engine)) {
+        imapc_enter(engine, IMAPC_PHASE_SELECT);
+        return;
+    }
     struct imap_command *command = imapc_begin(engine, "APPEND");
     engine->append.current = 0;
     engine->append.literal_sent = false;
@@ -65,17 +69,14 @@ void imapc_engine_append(struct imapc_engine *engine, uint64_t now, const char *
     append->messages = messages;
     append->count = count;
     append->created = false;
-    buf_clear(&engine->folder);
-    if (imap_name_map(&engine->folder, bytes_of(folder), &engine->namespaces) < 0) {
-        imapc_give_up(engine, "folder-name",
-                      "the folder's name is empty, too long, no UTF-8, or holds control characters");
-        return;
-    }
+    append->answered = false;
+    append->filed = false;
+    append->literal_sent = false;
     if (is_too_big(engine)) {
         imapc_give_up(engine, "toobig", "the message is larger than the server takes");
         return;
     }
-    imapc_enter(engine, IMAPC_PHASE_APPEND);
+    imapc_resolve(engine, folder, IMAPC_PHASE_APPEND);
 }
 
 /* ---- the octets ---- */
@@ -100,12 +101,18 @@ bool imapc_append_wants_body(struct imapc_engine *engine, struct imapc_request *
 /* The command is answered and all that was announced is out. */
 static void leave(struct imapc_engine *engine)
 {
-    if (engine->append.create_due) {
+    struct imapc_appending *append = &engine->append;
+    append->literal_sent = false; /* what went out was refused, or is filed */
+    if (append->create_due) {
+        append->answered = false;
         imapc_enter(engine, IMAPC_PHASE_CREATE);
-        return;
+    } else if (append->filed && imapc_flags_are_stored(engine)) {
+        append->answered = true;
+        imapc_enter(engine, IMAPC_PHASE_RESELECT);
+    } else {
+        imapc_over(engine);
+        imapc_enter(engine, IMAPC_PHASE_READY);
     }
-    imapc_over(engine);
-    imapc_enter(engine, IMAPC_PHASE_READY);
 }
 
 /* The last octet of a message is out: the next one, or the end of the command. */
@@ -187,6 +194,7 @@ void imapc_append_reply(struct imapc_engine *engine, const struct imap_reply *re
         return;
     }
     if (reply->status == IMAP_STATUS_OK) {
+        append->filed = true;
         take_success(engine, reply);
     } else {
         imapc_note_refusal(engine, reply);
@@ -199,18 +207,39 @@ void imapc_append_reply(struct imapc_engine *engine, const struct imap_reply *re
     }
 }
 
+/* Whether the folder is created with its special use. */
+static bool has_use(const struct imapc_engine *engine)
+{
+    return engine->special.use >= 0 && !engine->special.use_refused &&
+           (engine->capabilities.has & IMAP_CAP_CREATE_SPECIAL_USE);
+}
+
 void imapc_create_enter(struct imapc_engine *engine)
 {
     struct imap_command *command = imapc_begin(engine, "CREATE");
     engine->append.created = true;
     engine->append.literal_open = false;
     imap_command_string(command, buf_bytes(&engine->folder));
+    if (has_use(engine)) {
+        /* RFC 6154 section 3 */
+        buf_printf(&command->text, " (USE (%s))", imap_special_name((enum imap_special_use)engine->special.use));
+    }
     imap_command_end(command);
     imapc_send(engine);
 }
 
 void imapc_create_reply(struct imapc_engine *engine, const struct imap_reply *reply)
 {
+    if (has_use(engine) && reply->status != IMAP_STATUS_OK) {
+        engine->special.use_refused =
+            true; /* some uses are not for clients to give; the folder may be made all the same */
+        imapc_enter(engine, IMAPC_PHASE_CREATE);
+        return;
+    }
+    if (has_use(engine) && engine->options.folders != NULL) {
+        imapc_folders_learn_use(engine->options.folders, (enum imap_special_use)engine->special.use,
+                                buf_bytes(&engine->folder));
+    }
     /* Refused, it may exist all the same, made by somebody else meanwhile: the second APPEND tells. */
     bool made = reply->status == IMAP_STATUS_OK;
     imapc_enter(engine, made && engine->options.subscribe ? IMAPC_PHASE_SUBSCRIBE : IMAPC_PHASE_APPEND);

@@ -14,22 +14,28 @@ static const struct {
     const char *name;
     void (*enter)(struct imapc_engine *engine);
     void (*reply)(struct imapc_engine *engine, const struct imap_reply *reply);
+    void (*data)(struct imapc_engine *engine, const struct imap_reply *reply); /* untagged; NULL: imapc_login_data() */
 } phases[] = {
-    [IMAPC_PHASE_GREETING] = {"greeting", NULL, imapc_greeting_reply},
-    [IMAPC_PHASE_CAPABILITY] = {"capability", imapc_capability_enter, imapc_capability_reply},
-    [IMAPC_PHASE_STARTTLS] = {"starttls", imapc_starttls_enter, imapc_starttls_reply},
-    [IMAPC_PHASE_HANDSHAKE] = {"handshake", NULL, NULL},
-    [IMAPC_PHASE_LOGIN] = {"login", imapc_login_enter, imapc_login_reply},
-    [IMAPC_PHASE_NAMESPACE] = {"namespace", imapc_namespace_enter, imapc_namespace_reply},
-    [IMAPC_PHASE_READY] = {"ready", NULL, NULL},
-    [IMAPC_PHASE_APPEND] = {"append", imapc_append_enter, imapc_append_reply},
-    [IMAPC_PHASE_CREATE] = {"create", imapc_create_enter, imapc_create_reply},
-    [IMAPC_PHASE_SUBSCRIBE] = {"subscribe", imapc_subscribe_enter, imapc_subscribe_reply},
-    [IMAPC_PHASE_EXAMINE] = {"examine", imapc_examine_enter, imapc_examine_reply},
-    [IMAPC_PHASE_FETCH] = {"fetch", imapc_fetch_enter, imapc_fetch_reply},
-    [IMAPC_PHASE_UNSELECT] = {"unselect", imapc_unselect_enter, imapc_unselect_reply},
-    [IMAPC_PHASE_LOGOUT] = {"logout", NULL, NULL},
-    [IMAPC_PHASE_ENDED] = {"ended", NULL, NULL},
+    [IMAPC_PHASE_GREETING] = {"greeting", NULL, imapc_greeting_reply, imapc_greeting_reply},
+    [IMAPC_PHASE_CAPABILITY] = {"capability", imapc_capability_enter, imapc_capability_reply, NULL},
+    [IMAPC_PHASE_STARTTLS] = {"starttls", imapc_starttls_enter, imapc_starttls_reply, NULL},
+    [IMAPC_PHASE_HANDSHAKE] = {"handshake", NULL, NULL, NULL},
+    [IMAPC_PHASE_LOGIN] = {"login", imapc_login_enter, imapc_login_reply, NULL},
+    [IMAPC_PHASE_NAMESPACE] = {"namespace", imapc_namespace_enter, imapc_namespace_reply, NULL},
+    [IMAPC_PHASE_READY] = {"ready", NULL, NULL, NULL},
+    [IMAPC_PHASE_LIST] = {"list", imapc_list_enter, imapc_list_reply, imapc_list_data},
+    [IMAPC_PHASE_SELECT] = {"select", imapc_select_enter, imapc_select_reply, imapc_select_data},
+    [IMAPC_PHASE_APPEND] = {"append", imapc_append_enter, imapc_append_reply, NULL},
+    [IMAPC_PHASE_CREATE] = {"create", imapc_create_enter, imapc_create_reply, NULL},
+    [IMAPC_PHASE_SUBSCRIBE] = {"subscribe", imapc_subscribe_enter, imapc_subscribe_reply, NULL},
+    [IMAPC_PHASE_RESELECT] = {"select", imapc_select_enter, imapc_reselect_reply, imapc_select_data},
+    [IMAPC_PHASE_STORE] = {"store", imapc_store_enter, imapc_store_reply, NULL},
+    [IMAPC_PHASE_LEAVE] = {"unselect", imapc_leave_enter, imapc_leave_reply, NULL},
+    [IMAPC_PHASE_EXAMINE] = {"examine", imapc_examine_enter, imapc_examine_reply, imapc_locate_data},
+    [IMAPC_PHASE_FETCH] = {"fetch", imapc_fetch_enter, imapc_fetch_reply, imapc_locate_data},
+    [IMAPC_PHASE_UNSELECT] = {"unselect", imapc_unselect_enter, imapc_unselect_reply, NULL},
+    [IMAPC_PHASE_LOGOUT] = {"logout", NULL, NULL, NULL},
+    [IMAPC_PHASE_ENDED] = {"ended", NULL, NULL, NULL},
 };
 
 struct imapc_engine *imapc_engine_new(const struct imapc_engine_options *options, uint64_t now)
@@ -55,6 +61,7 @@ void imapc_engine_free(struct imapc_engine **engine)
         return;
     }
     imapc_locate_done(*engine);
+    imapc_folders_free(&(*engine)->special.found);
     imap_reply_done(&(*engine)->parser);
     imap_command_done(&(*engine)->command);
     buf_done(&(*engine)->output);
@@ -117,6 +124,9 @@ void imapc_send(struct imapc_engine *engine)
 void imapc_over(struct imapc_engine *engine)
 {
     engine->result_due = true;
+    imapc_flags_tell(engine);
+    engine->result.uses_learned = engine->special.learned;
+    imapc_folders_free(&engine->special.found);
     engine->append.messages = NULL;
     engine->append.literal_open = false;
     engine->append.asked = false;
@@ -211,10 +221,8 @@ static void on_untagged(struct imapc_engine *engine, const struct imap_reply *re
 {
     if (reply->status == IMAP_STATUS_BYE) {
         on_bye(engine, reply);
-    } else if (engine->phase == IMAPC_PHASE_GREETING) {
-        phases[engine->phase].reply(engine, reply);
-    } else if (engine->locate.wanted != NULL) {
-        imapc_locate_data(engine, reply);
+    } else if (phases[engine->phase].data != NULL) {
+        phases[engine->phase].data(engine, reply);
     } else {
         imapc_login_data(engine, reply);
     }

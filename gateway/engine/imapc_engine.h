@@ -17,6 +17,7 @@
 
 #include "base/buf.h"
 #include "base/fault.h"
+#include "engine/imapc_folders.h"
 #include "proto/imap_name.h"
 #include "proto/imap_reply.h"
 
@@ -48,9 +49,13 @@ struct imapc_engine_options {
     uint64_t command_timeout_ms; /* without any octet moved */
     uint64_t
         literal_max; /* larger messages wait for the server's "+" even where it has LITERAL+; so a refusal comes first */
-    uint64_t message_max; /* larger messages are not sent at all; 0: what the server announces counts */
-    bool subscribe;       /* SUBSCRIBE to folders that are created */
-    bool keywords;        /* send keywords, not only system flags */
+    uint64_t message_max;          /* larger messages are not sent at all; 0: what the server announces counts */
+    bool subscribe;                /* SUBSCRIBE to folders that are created */
+    bool keywords;                 /* send keywords, not only system flags */
+    bool store_flags;              /* the server's APPEND loses flags: they are stored behind it */
+    struct imapc_folders *folders; /* what all connections of the account have learned; NULL: folders are not asked */
+    const char *const
+        *special_names; /* by enum imap_special_use, of folders to use where the server has none; or NULL */
 };
 
 /* One message of an append; it and what it points at stay valid until the result. */
@@ -74,6 +79,9 @@ struct imapc_result {
     uint64_t retry_after_ms; /* the pause the server asks for */
     bool account;            /* the fault is of the account, not of these messages */
     bool partial;            /* of a search: what was not found may be there all the same */
+    char left_out[128];      /* flags that the folder does not keep, when that is news; else empty */
+    bool uses_learned;       /* the folders with special uses stand newly in options.folders */
+    bool unstored;           /* filed, but flags that the server's APPEND loses could not be stored */
 };
 
 enum imapc_want {
@@ -122,7 +130,7 @@ void imapc_engine_moved(struct imapc_engine *engine, uint64_t now);
 bool imapc_engine_is_ready(const struct imapc_engine *engine);
 /* Whether it has been ready at least once: the account works. */
 bool imapc_engine_was_ready(const struct imapc_engine *engine);
-/* Appends the messages to folder (UTF-8, "/" between levels), more than one only with MULTIAPPEND. The engine must be ready; step() goes on. */
+/* Appends the messages to folder (UTF-8, "/" between levels; or "\Junk": the one with this special use, RFC 6154), more than one only with MULTIAPPEND. The engine must be ready; step() goes on. */
 void imapc_engine_append(struct imapc_engine *engine, uint64_t now, const char *folder, struct imapc_message *messages,
                          size_t count);
 /*

@@ -28,12 +28,7 @@ void imapc_engine_locate(struct imapc_engine *engine, uint64_t now, const char *
         wanted[i].uid = 0;
         map_set(locate->index, bytes_of(wanted[i].id), &wanted[i]);
     }
-    buf_clear(&engine->folder);
-    if (imap_name_map(&engine->folder, bytes_of(folder), &engine->namespaces) < 0) {
-        imapc_over(engine); /* no such folder can exist */
-        return;
-    }
-    imapc_enter(engine, IMAPC_PHASE_EXAMINE);
+    imapc_resolve(engine, folder, IMAPC_PHASE_EXAMINE);
 }
 
 void imapc_locate_done(struct imapc_engine *engine)

@@ -1,6 +1,7 @@
 /*
  * imapc_private - what the files of the IMAP engine share: imapc_engine.c (steps, replies, deadlines), imapc_login.c (up to ready),
- * imapc_append.c (append and create) and imapc_locate.c (looking for messages). Nobody else includes it.
+ * imapc_append.c (append and create), imapc_flags.c (before and behind an append) and imapc_locate.c (looking for messages). Nobody else
+ * includes it.
  */
 #ifndef MAILWEIR_ENGINE_IMAPC_PRIVATE_H
 #define MAILWEIR_ENGINE_IMAPC_PRIVATE_H
@@ -28,9 +29,14 @@ enum imapc_phase {
     IMAPC_PHASE_LOGIN,
     IMAPC_PHASE_NAMESPACE,
     IMAPC_PHASE_READY,
+    IMAPC_PHASE_LIST,
+    IMAPC_PHASE_SELECT,
     IMAPC_PHASE_APPEND,
     IMAPC_PHASE_CREATE,
     IMAPC_PHASE_SUBSCRIBE,
+    IMAPC_PHASE_RESELECT,
+    IMAPC_PHASE_STORE,
+    IMAPC_PHASE_LEAVE,
     IMAPC_PHASE_EXAMINE,
     IMAPC_PHASE_FETCH,
     IMAPC_PHASE_UNSELECT,
@@ -48,8 +54,13 @@ struct imapc_appending {
     bool literal_open; /* the literal of the current message is announced; its octets may go once the command is out */
     bool literal_sent; /* octets of a literal went out */
     bool created;      /* CREATE was tried for it */
-    bool answered;     /* a refusal came while octets were still due */
-    bool create_due;   /* it was one that asks for CREATE */
+    bool answered;     /* what is known now stands: a refusal came while octets were still due, or it is filed */
+    bool create_due;   /* it was a refusal that asks for CREATE */
+    bool filed;
+    size_t stored; /* the message whose flags are stored */
+    bool store_failed;
+    uint32_t validity;  /* of the selected folder; 0: not said */
+    char left_out[128]; /* see struct imapc_result */
 };
 
 /* Challenges of one login, before the server is taken for broken. */
@@ -77,6 +88,16 @@ struct imapc_locating {
     uint32_t window;
     uint32_t seen;
     bool any_recent; /* some message of the window is not older than since_ms */
+};
+
+/* The folder of the task, when it is named by its use. */
+struct imapc_special {
+    int use; /* enum imap_special_use of a folder that may have to be created; -1: of none */
+    enum imapc_phase next;
+    bool plain;   /* LIST without options */
+    bool learned; /* the server was asked for this task */
+    bool use_refused;
+    struct imapc_folders *found;
 };
 
 struct imapc_engine {
@@ -107,6 +128,7 @@ struct imapc_engine {
     struct buf folder; /* of the append or search: the server's name */
     struct imapc_appending append;
     struct imapc_locating locate;
+    struct imapc_special special;
     struct imapc_result result;
     bool result_due;
     bool tls_due;
@@ -164,6 +186,31 @@ void imapc_subscribe_enter(struct imapc_engine *engine);
 void imapc_subscribe_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 /* Whether octets of a message are due now; fills the request. */
 bool imapc_append_wants_body(struct imapc_engine *engine, struct imapc_request *request);
+
+/* imapc_special.c */
+/* Puts the server's name of the folder into engine->folder and enters next, or ends the task. */
+void imapc_resolve(struct imapc_engine *engine, const char *folder, enum imapc_phase next);
+void imapc_list_enter(struct imapc_engine *engine);
+void imapc_list_data(struct imapc_engine *engine, const struct imap_reply *reply);
+void imapc_list_reply(struct imapc_engine *engine, const struct imap_reply *reply);
+
+/* imapc_flags.c */
+/* Whether the folder has to be asked first which flags it keeps. */
+bool imapc_flags_are_asked(const struct imapc_engine *engine);
+/* The message's flags that the folder keeps, into the command. */
+void imapc_flags_write(struct imapc_engine *engine, const struct imapc_message *message);
+/* What was left out, into the result, once for each folder. */
+void imapc_flags_tell(struct imapc_engine *engine);
+/* Whether flags are to be stored now that the APPEND has succeeded. */
+bool imapc_flags_are_stored(struct imapc_engine *engine);
+void imapc_select_enter(struct imapc_engine *engine);
+void imapc_select_data(struct imapc_engine *engine, const struct imap_reply *reply);
+void imapc_select_reply(struct imapc_engine *engine, const struct imap_reply *reply);
+void imapc_reselect_reply(struct imapc_engine *engine, const struct imap_reply *reply);
+void imapc_store_enter(struct imapc_engine *engine);
+void imapc_store_reply(struct imapc_engine *engine, const struct imap_reply *reply);
+void imapc_leave_enter(struct imapc_engine *engine);
+void imapc_leave_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 
 /* imapc_locate.c */
 void imapc_examine_enter(struct imapc_engine *engine);

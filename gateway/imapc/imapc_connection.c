@@ -37,6 +37,9 @@ struct imapc_connection *imapc_connection_new(struct imapc_pool *pool)
         .message_max = account->settings[IMAPC_MESSAGE_MAX],
         .keywords = account->settings[IMAPC_KEYWORDS] != 0,
         .subscribe = account->settings[IMAPC_SUBSCRIBE] != 0,
+        .store_flags = account->settings[IMAPC_STORE_FLAGS] != 0,
+        .folders = pool->known,
+        .special_names = account->special_names,
     };
     net_random(options.random, sizeof options.random);
     connection->pool = pool;
@@ -79,8 +82,45 @@ static void on_body(void *ctx, struct bytes data, const struct fault *fault)
     imapc_connection_pump(connection);
 }
 
+/* Which folders serve rules that name one by its use. */
+static void log_uses(const struct imapc_pool *pool)
+{
+    const char *names[IMAP_SPECIAL_USES];
+    for (int i = 0; i < IMAP_SPECIAL_USES; i++) {
+        names[i] = imapc_folders_of_use(pool->known, (enum imap_special_use)i);
+    }
+    log_event(pool->log, LOG_LEVEL_INFO, "special_folders", LOG_STR("upstream", pool->account.name),
+              LOG_STR("all", names[IMAP_SPECIAL_ALL]), LOG_STR("archive", names[IMAP_SPECIAL_ARCHIVE]),
+              LOG_STR("drafts", names[IMAP_SPECIAL_DRAFTS]), LOG_STR("flagged", names[IMAP_SPECIAL_FLAGGED]),
+              LOG_STR("junk", names[IMAP_SPECIAL_JUNK]), LOG_STR("sent", names[IMAP_SPECIAL_SENT]),
+              LOG_STR("trash", names[IMAP_SPECIAL_TRASH]));
+}
+
+/* What the operator should know of a job beside its fault. */
+static void log_news(const struct imapc_connection *connection, const struct imapc_result *result)
+{
+    const struct imapc_pool *pool = connection->pool;
+    const struct imapc_job *job = connection->job;
+    if (result->uses_learned) {
+        log_uses(pool);
+    }
+    if (result->left_out[0] != '\0') {
+        log_event(
+            pool->log, LOG_LEVEL_WARNING, "flags_left_out", LOG_STR("upstream", pool->account.name),
+            LOG_STR("folder", job->folder->name), LOG_STR("flags", result->left_out),
+            LOG_STR("message", "the folder does not keep these flags (PERMANENTFLAGS); mail is filed without them"));
+    }
+    if (result->unstored) {
+        log_event(pool->log, LOG_LEVEL_WARNING, "flags_not_stored", LOG_STR("upstream", pool->account.name),
+                  LOG_STR("folder", job->folder->name), LOG_STR("delivery", job->appends[0]->id),
+                  LOG_INT("messages", job->count),
+                  LOG_STR("message", "filed, but its flags could not be stored behind the APPEND"));
+    }
+}
+
 static void finish_job(struct imapc_connection *connection, const struct imapc_result *result)
 {
+    log_news(connection, result);
     bool stale = connection->jobs > 0 && !connection->pool->draining;
     connection->idle_since = net_now(connection->pool->loop);
     connection->jobs++;

@@ -32,7 +32,12 @@ struct imapc_pool *imapc_pool_new(struct net_loop *loop, const struct imapc_acco
     pool->account.username = expect_strdup(account->username);
     pool->account.password = expect_strdup(account->password);
     pool->account.tls = account->tls != NULL ? net_tls_hold(account->tls) : NULL;
+    for (size_t i = 0; i < IMAP_SPECIAL_USES; i++) {
+        const char *special = account->special_names[i];
+        pool->account.special_names[i] = special != NULL ? expect_strdup(special) : NULL;
+    }
     pool->folders = map_new(FOLDERS_MAX, NULL);
+    pool->known = imapc_folders_new();
     pool->connection_most = (size_t)account->settings[IMAPC_CONNECTIONS];
     pool->search_at = net_now(loop) + account->settle_ms;
     pool->day_began = net_now(loop);
@@ -59,6 +64,10 @@ void imapc_pool_free(struct imapc_pool **pool)
     }
     imapc_token_free(&(*pool)->token);
     map_free(&(*pool)->folders, NULL);
+    imapc_folders_free(&(*pool)->known);
+    for (size_t i = 0; i < IMAP_SPECIAL_USES; i++) {
+        free((char *)(*pool)->account.special_names[i]);
+    }
     net_timer_free(&(*pool)->kick);
     net_timer_free(&(*pool)->drain_timer);
     net_tls_free(&(*pool)->account.tls);

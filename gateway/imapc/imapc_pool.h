@@ -30,9 +30,11 @@ struct imapc_account {
     enum imapc_mechanism mechanism;
     const struct imapc_token_options *token; /* where OAuth2 access tokens come from; NULL: a password */
     uint64_t settings[IMAPC_SETTINGS];       /* see imapc_profile_resolve() */
-    uint64_t connect_timeout_ms;             /* until the greeting */
-    uint64_t command_timeout_ms;             /* without any octet moved */
-    uint64_t idle_timeout_ms;                /* an unused connection is closed after it */
+    const char *
+        special_names[IMAP_SPECIAL_USES]; /* folders for "\Junk" ... where the server has none with that use; or NULL */
+    uint64_t connect_timeout_ms;          /* until the greeting */
+    uint64_t command_timeout_ms;          /* without any octet moved */
+    uint64_t idle_timeout_ms;             /* an unused connection is closed after it */
     uint64_t retry_initial_ms; /* the first wait after a failed connect or login, doubled each time; 0: 1 s */
     uint64_t retry_maximum_ms;
     uint64_t settle_ms; /* a message whose outcome is unknown is looked for this long after, not earlier */

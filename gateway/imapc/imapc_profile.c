@@ -19,6 +19,7 @@ static const char *const names[IMAPC_SETTINGS] = {
     [IMAPC_DAILY_OCTETS] = "daily",
     [IMAPC_KEYWORDS] = "keywords",
     [IMAPC_SUBSCRIBE] = "subscribe",
+    [IMAPC_STORE_FLAGS] = "store_flags",
     [IMAPC_LINE_MAX] = "line_max",
 };
 
@@ -37,6 +38,7 @@ static const struct imapc_profile profiles[] = {
          [IMAPC_DAILY_OCTETS] = {0, "not known"},
          [IMAPC_KEYWORDS] = {1, "most servers take keywords"},
          [IMAPC_SUBSCRIBE] = {1, "mail programs show subscribed folders"},
+         [IMAPC_STORE_FLAGS] = {0, "APPEND keeps the flags that it is given"},
          [IMAPC_LINE_MAX] = {0, "not known"},
      }},
     {"dovecot",
@@ -79,6 +81,7 @@ static const struct imapc_profile profiles[] = {
          [IMAPC_CONNECTIONS] = {4, "throttled by the account's budget; a pause it asks for is kept"},
          [IMAPC_BATCH] = {1, "no MULTIAPPEND"},
          [IMAPC_MESSAGE_MAX] = {45 * MiB, "the account's default; up to 150 MB by its settings"},
+         [IMAPC_STORE_FLAGS] = {1, "its APPEND loses \\Flagged"},
          [IMAPC_LINE_MAX] = {10500, "longer lines: BAD Command Argument Error. 11"},
      }},
     {"exchange",
@@ -115,6 +118,27 @@ static const struct imapc_profile profiles[] = {
 };
 #define PROFILE_COUNT (sizeof profiles / sizeof profiles[0])
 
+/* Where a server says no special uses, or another language stands in the account. */
+static const struct {
+    const char *profile;
+    const char *names[IMAP_SPECIAL_USES];
+} specials[] = {
+    {"gmail",
+     {[IMAP_SPECIAL_ALL] = "[Gmail]/All Mail",
+      [IMAP_SPECIAL_ARCHIVE] = "[Gmail]/All Mail",
+      [IMAP_SPECIAL_DRAFTS] = "[Gmail]/Drafts",
+      [IMAP_SPECIAL_FLAGGED] = "[Gmail]/Starred",
+      [IMAP_SPECIAL_JUNK] = "[Gmail]/Spam",
+      [IMAP_SPECIAL_SENT] = "[Gmail]/Sent Mail",
+      [IMAP_SPECIAL_TRASH] = "[Gmail]/Trash"}},
+    {"microsoft365",
+     {[IMAP_SPECIAL_JUNK] = "Junk Email", [IMAP_SPECIAL_SENT] = "Sent Items", [IMAP_SPECIAL_TRASH] = "Deleted Items"}},
+    {"exchange",
+     {[IMAP_SPECIAL_JUNK] = "Junk Email", [IMAP_SPECIAL_SENT] = "Sent Items", [IMAP_SPECIAL_TRASH] = "Deleted Items"}},
+    {"yahoo", {[IMAP_SPECIAL_JUNK] = "Bulk", [IMAP_SPECIAL_DRAFTS] = "Draft"}},
+    {"icloud", {[IMAP_SPECIAL_SENT] = "Sent Messages", [IMAP_SPECIAL_TRASH] = "Deleted Messages"}},
+};
+
 const struct imapc_profile *imapc_profile_find(const char *name)
 {
     for (size_t i = 0; i < PROFILE_COUNT; i++) {
@@ -140,6 +164,16 @@ uint64_t imapc_profile_value(const struct imapc_profile *profile, enum imapc_set
     return value->value;
 }
 
+const char *imapc_profile_special(const struct imapc_profile *profile, enum imap_special_use use)
+{
+    for (size_t i = 0; i < sizeof specials / sizeof specials[0]; i++) {
+        if (strcmp(specials[i].profile, profile->name) == 0) {
+            return specials[i].names[use];
+        }
+    }
+    return NULL;
+}
+
 const char *imapc_profile_setting_name(enum imapc_setting setting)
 {
     return names[setting];
@@ -147,7 +181,8 @@ const char *imapc_profile_setting_name(enum imapc_setting setting)
 
 bool imapc_profile_is_switch(enum imapc_setting setting)
 {
-    return setting == IMAPC_BATCH_ATOMIC || setting == IMAPC_KEYWORDS || setting == IMAPC_SUBSCRIBE;
+    return setting == IMAPC_BATCH_ATOMIC || setting == IMAPC_KEYWORDS || setting == IMAPC_SUBSCRIBE ||
+           setting == IMAPC_STORE_FLAGS;
 }
 
 void imapc_profile_resolve(const struct imapc_profile *profile, uint64_t settings[IMAPC_SETTINGS])

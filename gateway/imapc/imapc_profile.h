@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "proto/imap_special.h"
+
 enum imapc_setting {
     IMAPC_CONNECTIONS,        /* at most, per account */
     IMAPC_FOLDER_CONNECTIONS, /* at once into one folder, while messages go one by one */
@@ -19,6 +21,7 @@ enum imapc_setting {
     IMAPC_DAILY_OCTETS,       /* octets sent in a day; 0: no limit */
     IMAPC_KEYWORDS,           /* keywords are sent as well as system flags */
     IMAPC_SUBSCRIBE,          /* folders that are created are subscribed to */
+    IMAPC_STORE_FLAGS,        /* flags are stored behind the APPEND, which loses them */
     IMAPC_LINE_MAX,           /* octets of the longest line that is taken; 0: not known */
     IMAPC_SETTINGS,
 };
@@ -39,6 +42,8 @@ const struct imapc_profile *imapc_profile_find(const char *name);
 const struct imapc_profile *imapc_profile_at(size_t index);
 /* The profile's value, or the generic one; the reason as well when why_r is not NULL. */
 uint64_t imapc_profile_value(const struct imapc_profile *profile, enum imapc_setting setting, const char **why_r);
+/* The folder for a special use, where the server says none with it; NULL: the use's own name. */
+const char *imapc_profile_special(const struct imapc_profile *profile, enum imap_special_use use);
 /* Whether it is 0 or 1: no or yes. */
 bool imapc_profile_is_switch(enum imapc_setting setting);
 /* Puts the profile's value where settings has 0; of switches, 1 is no and 2 is yes before, 0 and 1 afterwards. */

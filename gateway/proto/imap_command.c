@@ -99,18 +99,19 @@ bool imap_command_is_flag(struct bytes flag)
 }
 
 /* What no client may set, or what nobody wants set on new mail (RFC 9051 section 2.3.2). */
-static bool is_welcome(struct bytes flag, bool keywords)
+static bool is_welcome(struct bytes flag)
 {
-    return imap_command_is_flag(flag) && !bytes_is_nocase(flag, "\\Deleted") && !bytes_is_nocase(flag, "\\Recent") &&
-           (keywords || flag.ptr[0] == '\\');
+    return imap_command_is_flag(flag) && !bytes_is_nocase(flag, "\\Deleted") && !bytes_is_nocase(flag, "\\Recent");
 }
 
-void imap_command_flags(struct imap_command *command, const char *const *flags, size_t count, bool keywords)
+void imap_command_flags(struct imap_command *command, const char *const *flags, size_t count,
+                        imap_command_flag_fn *is_kept, void *ctx)
 {
     const char *blank = "";
     buf_append_text(&command->text, " (");
     for (size_t i = 0; i < count; i++) {
-        if (is_welcome(bytes_of(flags[i]), keywords)) {
+        struct bytes flag = bytes_of(flags[i]);
+        if (is_welcome(flag) && (is_kept == NULL || is_kept(ctx, flag))) {
             buf_printf(&command->text, "%s%s", blank, flags[i]);
             blank = " ";
         }

@@ -36,10 +36,12 @@ void imap_command_word(struct imap_command *command, const char *word);
 /* A blank and a string: quoted, or a literal. */
 void imap_command_string(struct imap_command *command, struct bytes text);
 /*
- * The flag list "(\Seen ci)" with its blank; flags that are not well formed, \Deleted and \Recent are left out; keywords as well unless they
- * are wanted.
+ * The flag list "(\Seen ci)" with its blank; flags that are not well formed, \Deleted and \Recent are left out, and what is_kept() does not
+ * want (NULL: it wants all).
  */
-void imap_command_flags(struct imap_command *command, const char *const *flags, size_t count, bool keywords);
+typedef bool imap_command_flag_fn(void *ctx, struct bytes flag);
+void imap_command_flags(struct imap_command *command, const char *const *flags, size_t count,
+                        imap_command_flag_fn *is_kept, void *ctx);
 /* A blank and the quoted date-time. */
 void imap_command_date(struct imap_command *command, int64_t time_ms);
 /* A blank, "{size}" or "{size+}", CR LF: the head of the message's literal, which the caller sends. */

@@ -11,13 +11,63 @@ import threading
 import time
 
 BASE = "IMAP4rev1 SASL-IR AUTH=PLAIN"
+KEEPS_ALL = r"\Answered \Flagged \Deleted \Seen \Draft \*"
+MiB = 1 << 20
+
+
+class Profile:
+    """A kind of server: what it announces, and what it does not take. A refusal is a function of one message, or of a folder's name."""
+
+    def __init__(self, capability, keeps=KEEPS_ALL, uses=None, refuses=(), names=(), loses=(), literals=None, connections=None,
+                 quoted_only=False):
+        self.capability, self.keeps, self.uses = capability, keeps, uses or {}
+        self.refuses, self.names, self.loses = refuses, names, loses
+        self.literals = literals  # the longest non-synchronising one; longer, or any with 0, is BAD; None: any
+        self.connections, self.quoted_only = connections, quoted_only
+
+
+def larger_than(size, answer):
+    return lambda octets, flags: answer if len(octets) > size else None
+
+
+def longer_lines_than(size, answer):
+    return lambda octets, flags: answer if max(map(len, octets.split(b"\r\n"))) > size else None
+
+
+def no_final_crlf(octets, flags):
+    return None if octets.endswith(b"\r\n") else "BAD [CLIENTBUG] APPEND Message must end in CRLF"
+
+
+def deleted(octets, flags):
+    return r"NO [CANNOT] APPEND Contains Deleted flag" if r"\Deleted" in flags else None
+
+
+def unknown_flags(*known):
+    return lambda octets, flags: "NO APPEND failed" if set(flags.split()) - set(known) else None
+
+
+def gmail_name(name):
+    bad = name != name.strip() or "  " in name or "^" in name or any(part != part.strip() for part in name.split("/"))
+    return "NO [CANNOT] Invalid folder name (Failure)" if bad else None
+
+
 PROFILES = {
-    "generic": BASE + " UIDPLUS LITERAL+ MULTIAPPEND NAMESPACE UNSELECT",
-    "plain": BASE,
-    "gmail": BASE + " UIDPLUS LITERAL- NAMESPACE UNSELECT X-GM-EXT-1 APPENDLIMIT=35651584",
-    "microsoft365": "IMAP4rev1 AUTH=PLAIN AUTH=XOAUTH2 SASL-IR UIDPLUS ID UNSELECT CHILDREN IDLE NAMESPACE LITERAL+",
-    "yahoo": BASE + " UIDPLUS LITERAL+ NAMESPACE APPENDLIMIT=41697280",
-    "icloud": BASE + " UIDPLUS NAMESPACE",
+    "generic": Profile(BASE + " UIDPLUS LITERAL+ MULTIAPPEND NAMESPACE UNSELECT"),
+    "plain": Profile(BASE),
+    "gmail": Profile(BASE + " UIDPLUS LITERAL- NAMESPACE UNSELECT ENABLE SPECIAL-USE X-GM-EXT-1 APPENDLIMIT=35651584",
+                     uses={"\\Junk": "[Gmail]/Spam", "\\All": "[Gmail]/All Mail"}, literals=4096, connections=15, names=[gmail_name],
+                     refuses=[larger_than(35651584, "BAD [TOOBIG] Message too large")]),
+    "microsoft365": Profile("IMAP4rev1 AUTH=PLAIN AUTH=XOAUTH2 SASL-IR UIDPLUS ID UNSELECT CHILDREN IDLE NAMESPACE LITERAL+", loses=[r"\Flagged"],
+                            names=[lambda name: "NO Files is reserved" if name == "Files" else None],
+                            refuses=[larger_than(45 * MiB, "NO Maximum size of appendable message has been exceeded."),
+                                     longer_lines_than(10500, "BAD Command Argument Error. 11")]),
+    "exchange": Profile("IMAP4 IMAP4rev1 AUTH=PLAIN UIDPLUS CHILDREN IDLE NAMESPACE LITERAL+", keeps=r"\Answered \Flagged \Deleted \Seen \Draft",
+                        refuses=[unknown_flags(r"\Answered", r"\Flagged", r"\Deleted", r"\Seen", r"\Draft"),
+                                 longer_lines_than(9900, "BAD Command Argument Error. 11")]),
+    "yahoo": Profile(BASE + " UIDPLUS LITERAL+ NAMESPACE APPENDLIMIT=41697280", refuses=[no_final_crlf, deleted]),
+    "icloud": Profile(BASE + " UIDPLUS NAMESPACE", literals=0, quoted_only=True),
+    "zimbra": Profile(BASE + " UIDPLUS LITERAL+ MULTIAPPEND NAMESPACE", keeps=r"\Answered \Flagged \Deleted \Seen \Draft",
+                      refuses=[unknown_flags(r"\Answered", r"\Flagged", r"\Deleted", r"\Seen", r"\Draft")]),
 }
 
 
@@ -102,9 +152,12 @@ class Session(socketserver.BaseRequestHandler):
     def handle(self):
         with contextlib.suppress(Cut, OSError):
             self.fault("greeting")
-            self.say(f"* OK [CAPABILITY {self.fake.capability}] fake ready")
+            self.greet()
             while self.command():
                 pass
+
+    def greet(self):
+        self.say(f"* OK [CAPABILITY {self.fake.capability}] fake ready")
 
     def fault(self, step, **facts):
         """Asks the test what goes wrong here: None, "cut", "stall", "bye TEXT", or for others what the step understands."""
@@ -166,6 +219,9 @@ class Session(socketserver.BaseRequestHandler):
         words = self.words(rest)
         with self.fake.lock:
             self.fake.logins.append(words)
+        if self.fake.profile.connections and self.fake.open > self.fake.profile.connections:
+            self.say(f"{tag} NO [ALERT] Too many simultaneous connections. (Failure)")
+            return
         self.say(f"{tag} OK [CAPABILITY {self.fake.capability}] in")
 
     on_login = on_authenticate
@@ -175,7 +231,16 @@ class Session(socketserver.BaseRequestHandler):
         self.say(f"{tag} OK done")
 
     def on_list(self, tag, rest):
-        self.say('* LIST (\\Noselect) "/" ""')
+        self.fake.lists.append(rest.decode())
+        if rest == b'"" ""':
+            self.say('* LIST (\\Noselect) "/" ""')
+        elif rest.startswith(b"(SPECIAL-USE)") and "SPECIAL-USE" not in self.fake.capability:
+            self.say(f"{tag} BAD syntax")
+            return
+        else:
+            uses = {name: use for use, name in self.fake.profile.uses.items()}
+            for name in self.fake.folders:
+                self.say(f'* LIST ({uses.get(name, "")}) "/" "{name}"')
         self.say(f"{tag} OK done")
 
     def on_logout(self, tag, rest):
@@ -183,23 +248,42 @@ class Session(socketserver.BaseRequestHandler):
         self.say(f"{tag} OK done")
 
     def on_create(self, tag, rest):
-        self.fake.folder(self.words(rest)[0].decode(), create=True)
-        self.say(f"{tag} OK done")
+        name = self.words(rest)[0].decode()
+        refusal = next(filter(None, (judge(name) for judge in self.fake.profile.names)), None)
+        if not refusal:
+            self.fake.folder(name, create=True)
+        self.say(f"{tag} {refusal or 'OK done'}")
 
     def on_subscribe(self, tag, rest):
         self.fake.subscribed.add(self.words(rest)[0].decode())
         self.say(f"{tag} OK done")
 
-    def on_examine(self, tag, rest):
+    def on_examine(self, tag, rest, mode="READ-ONLY", keeps=""):
         folder = self.fake.folder(self.words(rest)[0].decode())
         if folder is None:
             self.say(f"{tag} NO [NONEXISTENT] no such mailbox")
             return
         self.selected = folder
-        self.fake.examines += 1
         self.say(f"* {len(folder.messages)} EXISTS")
+        self.say(f"* OK [PERMANENTFLAGS ({keeps})] kept")
         self.say(f"* OK [UIDVALIDITY {folder.validity}] valid")
-        self.say(f"{tag} OK [READ-ONLY] done")
+        with self.fake.lock:
+            self.fake.examines += mode == "READ-ONLY"
+            self.fake.selects += mode == "READ-WRITE"
+        self.say(f"{tag} OK [{mode}] done")
+
+    def on_select(self, tag, rest):
+        self.on_examine(tag, rest, "READ-WRITE", self.fake.profile.keeps)
+
+    def on_uid(self, tag, rest):
+        match = re.fullmatch(rb"STORE (\d+) \+FLAGS\.SILENT \(([^)]*)\)", rest)
+        found = [item for item in self.selected.messages if match and item["uid"] == int(match.group(1))]
+        if self.fault("store") or not found:
+            self.say(f"{tag} NO not stored")
+            return
+        found[0]["flags"] = " ".join(sorted({*found[0]["flags"].split(), *match.group(2).decode().split()}))
+        self.fake.stores += 1
+        self.say(f"{tag} OK done")
 
     def on_unselect(self, tag, rest):
         self.selected = None
@@ -233,11 +317,13 @@ class Session(socketserver.BaseRequestHandler):
         if folder is None:
             self.say(f"{tag} NO [TRYCREATE] no such mailbox")
             return
-        if action and action.startswith(("NO", "BAD")):
-            self.say(f"{tag} {action}")
+        refusal = action if action and action.startswith(("NO", "BAD")) else self.judge(items)
+        if refusal:
+            self.say(f"{tag} {refusal}")
             return
         with self.fake.lock:
-            uids = [folder.add(*item) for item in items]
+            uids = [folder.add(octets, " ".join(flag for flag in flags.split() if flag not in self.fake.profile.loses), date)
+                    for octets, flags, date in items]
         if action == "commit-cut":
             self.reset()
         if action == "commit-stall":
@@ -247,6 +333,9 @@ class Session(socketserver.BaseRequestHandler):
         code = f"[APPENDUID {folder.validity} {','.join(map(str, uids))}] " if "UIDPLUS" in self.fake.capability else ""
         self.say(f"{tag} OK {code}done")
 
+    def judge(self, items):
+        return next(filter(None, (judge(octets, flags) for octets, flags, _ in items for judge in self.fake.profile.refuses)), None)
+
     def read_append(self, tag, rest):
         match = re.match(rb'"((?:\\.|[^"\\])*)"|(\S+)', rest)
         name = re.sub(rb"\\(.)", rb"\1", match.group(1) or match.group(2)).decode()
@@ -255,7 +344,7 @@ class Session(socketserver.BaseRequestHandler):
             match = re.fullmatch(rb' \(([^)]*)\) "([^"]*)" \{(\d+)(\+?)\}', line)
             assert match, line
             size = int(match.group(3))
-            refusal = self.fault("append-begin", folder=name, size=size)
+            refusal = self.fault("append-begin", folder=name, size=size) or self.literal_refused(size, match.group(4), items)
             if not match.group(4):
                 if refusal or self.fake.folder(name) is None:
                     self.say(f"{tag} {refusal or 'NO [TRYCREATE] no such mailbox'}")
@@ -274,14 +363,25 @@ class Session(socketserver.BaseRequestHandler):
                 return name, items, False
 
 
+    def literal_refused(self, size, plus, items):
+        most = self.fake.profile.literals
+        if plus and most is not None and size > most:
+            return "BAD no such literal"
+        return "BAD one message at a time" if items and "MULTIAPPEND" not in self.fake.capability else None
+
+
 class FakeImap:
-    def __init__(self, world, profile="generic", fault=None):
-        self.capability = PROFILES[profile]
+    def __init__(self, world, profile="generic", fault=None, session=Session):
+        self.profile = PROFILES[profile] if isinstance(profile, str) else profile
+        self.capability = self.profile.capability
         self.fault = fault
         self.lock = threading.Lock()
         self.folders = {"INBOX": Folder(1000)}
+        for name in self.profile.uses.values():
+            self.folder(name, create=True)
         self.subscribed = set()
-        self.connections = self.open = self.appends = self.examines = self.fetches = 0
+        self.connections = self.open = self.appends = self.examines = self.selects = self.stores = self.fetches = 0
+        self.lists = []
         self.batches = []
         self.logins = []  # the arguments of each LOGIN or AUTHENTICATE
         self.cut_received = self.cut_sent = None
@@ -291,7 +391,7 @@ class FakeImap:
         class Server(socketserver.ThreadingTCPServer):
             allow_reuse_address, daemon_threads, request_queue_size = True, True, 128
 
-        self.server = Server(("127.0.0.1", 0), Session)
+        self.server = Server(("127.0.0.1", 0), session)
         self.server.fake = self
         self.port = self.tls_port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()

@@ -25,13 +25,13 @@ static void give_work(struct world *world, uint64_t now)
     if (world->given % 2 == 0) {
         world->wanted[0] = (struct imapc_wanted){.id = "ID.1"};
         world->wanted[1] = (struct imapc_wanted){.id = "ID.2"};
-        imapc_engine_locate(world->engine, now, "A/B", 0, world->wanted, 2);
+        imapc_engine_locate(world->engine, now, world->given % 4 == 0 ? "\\Junk" : "A/B", 0, world->wanted, 2);
         return;
     }
     for (size_t i = 0; i < 2; i++) {
         world->messages[i] = (struct imapc_message){.flags = flags, .flag_count = 2, .date_ms = 1, .size = 5};
     }
-    imapc_engine_append(world->engine, now, "A/B", world->messages, 2);
+    imapc_engine_append(world->engine, now, world->given % 4 == 1 ? "\\Sent" : "A/B", world->messages, 2);
 }
 
 static bool serve(struct world *world, enum imapc_want want, const struct imapc_request *request, uint64_t now)
@@ -96,6 +96,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                            .command_timeout_ms = 1000,
                                            .literal_max = 4096,
                                            .subscribe = true};
+    options.folders = (data[1] & 1) != 0 ? imapc_folders_new() : NULL;
+    options.store_flags = (data[1] & 2) != 0;
     struct world world = {.engine = imapc_engine_new(&options, 0)};
     size_t step = data[1] == 0 ? size : data[1];
     uint64_t now = 0;
@@ -106,5 +108,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     pump(&world, bytes_at(NULL, 0), now);
     EXPECT(world.closed && !world.open && world.given == world.ended);
     imapc_engine_free(&world.engine);
+    imapc_folders_free(&options.folders);
     return 0;
 }

@@ -225,6 +225,10 @@ static const struct {
      "corp:rechnung-\xc3\xa4rger-42/Rechnung/REC/none <c@d>; a"},
     {THEN("{\"fileinto\":{\"folder\":\"${from.domain|replace('.','/')}/${id}/${list_id|lower}\"}}"),
      "corp:client_example/ID/news.lists.example <c@d>; a"},
+    {THEN("{\"fileinto\":{\"folder\":\"\\\\Junk\"}}"), "corp:\\Junk <c@d>; a"},
+    {THEN("{\"set\":{\"v\":\"\\\\Junk\"}},{\"fileinto\":{\"folder\":\"${v}\"}}"), "corp:_Junk <c@d>; a"},
+    {THEN("{\"set\":{\"v\":\" \\\\\",\"w\":\"Sent\"}},{\"fileinto\":{\"folder\":\"${v}${w}\"}}"),
+     "corp:_Sent <c@d>; a"},
     {THEN("{\"stop\":true}"), "corp:INBOX <c@d>; a"},
     {"{\"rules\":[{\"name\":\"a\",\"enabled\":false,\"then\":[" X "]}]}", "corp:INBOX <c@d>;"},
     {"{\"rules\":[{\"name\":\"a\",\"then\":[{\"goto\":\"g\"}]},{\"name\":\"after\",\"then\":[" X "]}],"

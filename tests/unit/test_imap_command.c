@@ -73,7 +73,7 @@ static void test_append(void **state)
     imap_command_init(&command);
     imap_command_begin(&command, "T1", "APPEND", false);
     imap_command_string(&command, bytes_of("CI/web"));
-    imap_command_flags(&command, flags, 8, true);
+    imap_command_flags(&command, flags, 8, NULL, NULL);
     imap_command_date(&command, 1795421134000);
     imap_command_literal(&command, 4096, false);
     assert_int_equal(imap_command_check(&command), 0);

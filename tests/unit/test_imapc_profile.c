@@ -35,8 +35,18 @@ static void test_resolve(void **state)
     assert_int_equal(settings[IMAPC_MESSAGE_MAX], 10485760);
 }
 
+static void test_special(void **state)
+{
+    (void)state;
+    assert_string_equal(imapc_profile_special(imapc_profile_find("gmail"), IMAP_SPECIAL_JUNK), "[Gmail]/Spam");
+    assert_string_equal(imapc_profile_special(imapc_profile_find("exchange"), IMAP_SPECIAL_TRASH), "Deleted Items");
+    assert_null(imapc_profile_special(imapc_profile_find("yahoo"), IMAP_SPECIAL_SENT));
+    assert_null(imapc_profile_special(imapc_profile_find("generic"), IMAP_SPECIAL_JUNK));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_value_has_a_reason), cmocka_unit_test(test_resolve)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_value_has_a_reason), cmocka_unit_test(test_resolve),
+                                       cmocka_unit_test(test_special)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,13 +2,15 @@
  * The transcripts of tests/peers/imap, played against the IMAP engine: whole, octet by octet, and cut in two at every octet.
  *
  *   # ...                a comment
- *   option NAME [VALUE]  before anything else: tls, starttls, clear, user, password, token
+ *   option NAME [VALUE]  before anything else: tls, starttls, clear, user, password, token; folders (they are asked what they keep), store
+ *                        (flags are stored behind the APPEND), junk NAME (the fallback of \Junk)
  *   S: TEXT              the server sends TEXT and CR LF; \r \n \t \0 \\ \xHH and \*N{TEXT} (TEXT N times) are escapes
  *   s: TEXT              the same without CR LF
  *   C: TEXT              exactly this line of the client is next ("$" at its end matches any rest)
  *   c: TEXT              exactly these octets are next
- *   append FOLDER SIZE [FLAG...]  the engine gets a message to append; its octets are 0123456789012...
- *   result filed [UIDVALIDITY UID]  or  result CLASS CODE [account]: the next result
+ *   append FOLDER SIZE[,SIZE...] [FLAG...]  the engine gets messages to append; their octets are 0123456789012...
+ *   result filed [UIDVALIDITY UID...]  or  result CLASS CODE [account]: the next result
+ *   left out FLAG... / unstored   what the last result says about its flags
  *   locate FOLDER ID...  the engine looks for messages; since the date of messages
  *   located [UIDVALIDITY [UID...]] [partial]  what it found; 0: not found
  *   ready                the engine waits for something to do
@@ -32,22 +34,26 @@
 #include "base/units.h"
 #include "engine/imapc_engine.h"
 
-#define TEXT_MAX  (8u << 20)
-#define FLAGS_MAX 8
-#define DATE_MS   INT64_C(1767225600000)
+#define TEXT_MAX     (8u << 20)
+#define FLAGS_MAX    8
+#define MESSAGES_MAX 8
+#define DATE_MS      INT64_C(1767225600000)
 
 struct player {
     const char *name;
     size_t line;
     size_t cut; /* 0: whole; 1: octet by octet; n: a group is cut before its octet n-1 */
     struct imapc_engine_options options;
-    char user[200], password[200];
+    char user[200], password[200], junk[200];
+    const char *special_names[IMAP_SPECIAL_USES];
     struct imapc_engine *engine;
     uint64_t now;
     struct buf input, output, group;
-    struct imapc_message message;
+    struct imapc_message messages[MESSAGES_MAX];
+    size_t message_count;
     struct imapc_wanted wanted[FLAGS_MAX];
     size_t wanted_count;
+    struct imapc_folders *folders;
     char folder[200];
     char flags[FLAGS_MAX][64];
     const char *flag_list[FLAGS_MAX];
@@ -210,6 +216,14 @@ static void set_option(struct player *player, struct bytes rest)
         player->options.allow_clear = true;
     } else if (bytes_is(name, "token")) {
         player->options.is_token = true;
+    } else if (bytes_is(name, "folders")) {
+        player->options.folders = player->folders = imapc_folders_new();
+    } else if (bytes_is(name, "store")) {
+        player->options.store_flags = true;
+    } else if (bytes_is(name, "junk")) {
+        copy_text(player->junk, sizeof player->junk, value);
+        player->special_names[IMAP_SPECIAL_JUNK] = player->junk;
+        player->options.special_names = player->special_names;
     } else if (bytes_is(name, "user")) {
         copy_text(player->user, sizeof player->user, value);
     } else if (bytes_is(name, "password")) {
@@ -292,18 +306,25 @@ static void do_delay(struct player *player, struct bytes text)
 static void do_append(struct player *player, struct bytes text)
 {
     copy_text(player->folder, sizeof player->folder, bytes_cut(&text, ' '));
-    player->message = (struct imapc_message){.date_ms = DATE_MS, .flags = player->flag_list};
-    player->message.size = number_of(player, bytes_cut(&text, ' '));
-    while (text.len > 0 && player->message.flag_count < FLAGS_MAX) {
-        size_t at = player->message.flag_count++;
-        copy_text(player->flags[at], sizeof player->flags[at], bytes_cut(&text, ' '));
-        player->flag_list[at] = player->flags[at];
+    struct bytes sizes = bytes_cut(&text, ' ');
+    size_t flag_count = 0;
+    while (text.len > 0 && flag_count < FLAGS_MAX) {
+        copy_text(player->flags[flag_count], sizeof player->flags[0], bytes_cut(&text, ' '));
+        player->flag_list[flag_count] = player->flags[flag_count];
+        flag_count++;
+    }
+    for (player->message_count = 0; sizes.len > 0 && player->message_count < MESSAGES_MAX; player->message_count++) {
+        player->messages[player->message_count] =
+            (struct imapc_message){.date_ms = DATE_MS,
+                                   .flags = player->flag_list,
+                                   .flag_count = flag_count,
+                                   .size = number_of(player, bytes_cut(&sizes, ','))};
     }
     if (!imapc_engine_is_ready(player->engine)) {
         FAIL(player, "not ready but in %s", imapc_engine_phase(player->engine));
     }
     player->have_result = false;
-    imapc_engine_append(player->engine, player->now, player->folder, &player->message, 1);
+    imapc_engine_append(player->engine, player->now, player->folder, player->messages, player->message_count);
     pump(player);
 }
 
@@ -330,11 +351,32 @@ static void do_result(struct player *player, struct bytes text)
     }
     bytes_cut(&text, ' ');
     uint64_t validity = text.len > 0 ? number_of(player, bytes_cut(&text, ' ')) : 0;
-    uint64_t uid = text.len > 0 ? number_of(player, bytes_cut(&text, ' ')) : 0;
     const struct imapc_result *result = &player->result;
-    if (fault_is_set(&result->fault) || result->uidvalidity != validity || player->message.uid != uid) {
-        FAIL(player, "%s %s, uid %u:%u", fault_class_name(result->fault.class), result->fault.code, result->uidvalidity,
-             player->message.uid);
+    if (fault_is_set(&result->fault) || result->uidvalidity != validity) {
+        FAIL(player, "%s %s, uidvalidity %u", fault_class_name(result->fault.class), result->fault.code,
+             result->uidvalidity);
+    }
+    for (size_t i = 0; i < player->message_count; i++) {
+        uint64_t uid = text.len > 0 ? number_of(player, bytes_cut(&text, ' ')) : 0;
+        if (player->messages[i].uid != uid) {
+            FAIL(player, "message %zu has uid %u", i, player->messages[i].uid);
+        }
+    }
+}
+
+static void do_left(struct player *player, struct bytes text)
+{
+    bytes_cut(&text, ' ');
+    if (!player->have_result || !bytes_is(text, player->result.left_out)) {
+        FAIL(player, "left out \"%s\"", player->result.left_out);
+    }
+}
+
+static void do_unstored(struct player *player, struct bytes text)
+{
+    (void)text;
+    if (!player->have_result || !player->result.unstored) {
+        FAIL(player, "all flags are stored");
     }
 }
 
@@ -438,7 +480,7 @@ static const struct {
     {"result", do_result, false}, {"ready", do_ready, false},   {"logout", do_logout, false},
     {"tls", do_tls, false},       {"drop", do_drop, false},     {"hold", do_hold, false},
     {"give", do_give, false},     {"locate", do_locate, false}, {"located", do_located, false},
-    {"closed", do_closed, false},
+    {"closed", do_closed, false}, {"left", do_left, false},     {"unstored", do_unstored, false},
 };
 
 static void play_line(struct player *player, struct bytes line)
@@ -494,6 +536,7 @@ static size_t play_once(const char *name, struct bytes text, size_t cut)
         FAIL(&player, "a transcript ends in \"closed\"");
     }
     imapc_engine_free(&player.engine);
+    imapc_folders_free(&player.folders);
     for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++) {
         buf_done(buffers[i]);
     }

@@ -1,0 +1,124 @@
+/*
+ * imapc_folders - see imapc_folders.h.
+ */
+#include "engine/imapc_folders.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/expect.h"
+#include "base/map.h"
+
+struct imapc_folders {
+    struct map *flags; /* struct imapc_folder_flags by the server's name */
+    char *uses[IMAP_SPECIAL_USES];
+    bool uses_known;
+    uint64_t uses_at;
+};
+
+struct imapc_folders *imapc_folders_new(void)
+{
+    struct imapc_folders *folders = expect_calloc(1, sizeof *folders);
+    folders->flags = map_new(IMAPC_FOLDERS_MAX, NULL);
+    return folders;
+}
+
+static void forget_uses(struct imapc_folders *folders)
+{
+    for (size_t i = 0; i < IMAP_SPECIAL_USES; i++) {
+        free(folders->uses[i]);
+        folders->uses[i] = NULL;
+    }
+}
+
+void imapc_folders_free(struct imapc_folders **folders)
+{
+    if (*folders == NULL) {
+        return;
+    }
+    forget_uses(*folders);
+    map_free(&(*folders)->flags, free);
+    free(*folders);
+    *folders = NULL;
+}
+
+/* ---- flags ---- */
+
+struct imapc_folder_flags *imapc_folders_flags(const struct imapc_folders *folders, struct bytes name, uint64_t now)
+{
+    struct imapc_folder_flags *flags = map_get(folders->flags, name);
+    return flags != NULL && now - flags->learned_at < IMAPC_FOLDERS_AGE_MS ? flags : NULL;
+}
+
+struct imapc_folder_flags *imapc_folders_learn_flags(struct imapc_folders *folders, struct bytes name,
+                                                     struct bytes list, bool any, uint64_t now)
+{
+    if (list.len >= 2 && list.ptr[0] == '(' && list.ptr[list.len - 1] == ')') {
+        list = bytes_slice(list, 1, list.len - 2);
+    }
+    struct imapc_folder_flags *flags = expect_calloc(1, sizeof *flags + list.len + 1);
+    struct imapc_folder_flags *before = map_remove(folders->flags, name);
+    flags->learned_at = now;
+    flags->any = any;
+    if (list.len > 0) {
+        memcpy(flags->list, list.ptr, list.len);
+    }
+    if (before != NULL) {
+        flags->told = before->told;
+        free(before);
+    }
+    if (map_set(folders->flags, name, flags) < 0) {
+        map_free(&folders->flags, free);
+        folders->flags = map_new(IMAPC_FOLDERS_MAX, NULL);
+        EXPECT(map_set(folders->flags, name, flags) == 0);
+    }
+    return flags;
+}
+
+bool imapc_folders_keeps(const struct imapc_folder_flags *flags, struct bytes flag)
+{
+    if (flags == NULL || flags->any) {
+        return true;
+    }
+    bool keyword = flag.len > 0 && flag.ptr[0] != '\\';
+    struct bytes rest = bytes_of(flags->list);
+    while (rest.len > 0) {
+        struct bytes kept = bytes_cut(&rest, ' ');
+        if (bytes_equal_nocase(kept, flag) || (keyword && bytes_is(kept, "\\*"))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- special uses ---- */
+
+bool imapc_folders_knows_uses(const struct imapc_folders *folders, uint64_t now)
+{
+    return folders->uses_known && now - folders->uses_at < IMAPC_FOLDERS_AGE_MS;
+}
+
+const char *imapc_folders_of_use(const struct imapc_folders *folders, enum imap_special_use use)
+{
+    return folders->uses[use];
+}
+
+void imapc_folders_take_uses(struct imapc_folders *folders, struct imapc_folders *found, uint64_t now)
+{
+    forget_uses(folders);
+    memcpy(folders->uses, found->uses, sizeof folders->uses);
+    memset(found->uses, 0, sizeof found->uses);
+    folders->uses_known = true;
+    folders->uses_at = now;
+}
+
+void imapc_folders_learn_use(struct imapc_folders *folders, enum imap_special_use use, struct bytes name)
+{
+    if (folders->uses[use] == NULL) {
+        char *text = expect_calloc(1, name.len + 1);
+        if (name.len > 0) {
+            memcpy(text, name.ptr, name.len);
+        }
+        folders->uses[use] = text;
+    }
+}

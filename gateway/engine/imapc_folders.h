@@ -1,0 +1,46 @@
+/*
+ * imapc_folders - what the connections of one account have learned about its folders: which flags each keeps (PERMANENTFLAGS) and which one has
+ * which special use (RFC 6154). Shared by them, so that it is asked once and not by each; forgotten after an hour, because folders change.
+ */
+#ifndef MAILWEIR_ENGINE_IMAPC_FOLDERS_H
+#define MAILWEIR_ENGINE_IMAPC_FOLDERS_H
+
+#include "base/bytes.h"
+#include "proto/imap_special.h"
+
+struct imapc_folders;
+
+/* So long what was learned counts. */
+#define IMAPC_FOLDERS_AGE_MS UINT64_C(3600000)
+/* Folders that are remembered; beyond, all are forgotten and asked about anew. */
+#define IMAPC_FOLDERS_MAX 10000
+
+struct imapc_folders *imapc_folders_new(void);
+/* Sets *folders to NULL; NULL is fine. */
+void imapc_folders_free(struct imapc_folders **folders);
+
+/* What one folder keeps. */
+struct imapc_folder_flags {
+    uint64_t learned_at;
+    bool any;    /* the server did not say, or would not: whatever is sent may be kept */
+    bool told;   /* the operator has read that some are left out */
+    char list[]; /* "\Seen \Flagged \*" */
+};
+/* By the server's name of the folder; NULL: not known, or too long ago. */
+struct imapc_folder_flags *imapc_folders_flags(const struct imapc_folders *folders, struct bytes name, uint64_t now);
+/* list: "(\Seen \*)" or without the brackets; any: see above. Gives what stands there now. */
+struct imapc_folder_flags *imapc_folders_learn_flags(struct imapc_folders *folders, struct bytes name,
+                                                     struct bytes list, bool any, uint64_t now);
+/* Whether the folder keeps the flag: it is listed, or it is a keyword and "\*" is. NULL keeps all. */
+bool imapc_folders_keeps(const struct imapc_folder_flags *flags, struct bytes flag);
+
+/* Whether the server was asked for its special folders. */
+bool imapc_folders_knows_uses(const struct imapc_folders *folders, uint64_t now);
+/* The server's name of the folder with this use; NULL: it has none. */
+const char *imapc_folders_of_use(const struct imapc_folders *folders, enum imap_special_use use);
+/* What was found replaces what was known; found loses it. */
+void imapc_folders_take_uses(struct imapc_folders *folders, struct imapc_folders *found, uint64_t now);
+/* The first folder that has a use keeps it. */
+void imapc_folders_learn_use(struct imapc_folders *folders, enum imap_special_use use, struct bytes name);
+
+#endif

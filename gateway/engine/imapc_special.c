@@ -1,0 +1,132 @@
+/*
+ * imapc_special - folders that are named by their use, "\Junk" (RFC 6154): which one has it is asked once for all connections of the account, by
+ * LIST (SPECIAL-USE), or by a plain LIST where the server shows uses in that. Without one, the fallback's name counts. See imapc_private.h.
+ */
+#include "base/expect.h"
+#include "engine/imapc_private.h"
+
+/* The task names a folder that cannot be: an append is given up; for a search, nothing can lie there. */
+static void no_such_folder(struct imapc_engine *engine)
+{
+    if (engine->append.messages != NULL) {
+        imapc_give_up(engine, "folder-name",
+                      "the folder's name is empty, too long, no UTF-8, holds control characters, or is no special use");
+    } else {
+        imapc_over(engine);
+        imapc_enter(engine, IMAPC_PHASE_READY);
+    }
+}
+
+static void go_on(struct imapc_engine *engine, const char *folder)
+{
+    buf_clear(&engine->folder);
+    if (imap_name_map(&engine->folder, bytes_of(folder), &engine->namespaces) < 0) {
+        no_such_folder(engine);
+    } else {
+        imapc_enter(engine, engine->special.next);
+    }
+}
+
+static void use_folder(struct imapc_engine *engine)
+{
+    enum imap_special_use use = (enum imap_special_use)engine->special.use;
+    const struct imapc_folders *folders = engine->options.folders;
+    const char *name = folders == NULL ? NULL : imapc_folders_of_use(folders, use);
+    const char *fallback = engine->options.special_names == NULL ? NULL : engine->options.special_names[use];
+    if (name != NULL) {
+        engine->special.use = -1; /* it exists: whatever else is created has no use */
+        buf_clear(&engine->folder);
+        buf_append_text(&engine->folder, name);
+        imapc_enter(engine, engine->special.next);
+    } else {
+        go_on(engine, fallback != NULL ? fallback : imap_special_name(use) + 1);
+    }
+}
+
+void imapc_resolve(struct imapc_engine *engine, const char *folder, enum imapc_phase next)
+{
+    struct imapc_special *special = &engine->special;
+    const struct imapc_folders *folders = engine->options.folders;
+    *special = (struct imapc_special){.use = -1, .next = next};
+    if (!imap_special_is_named(bytes_of(folder))) {
+        go_on(engine, folder);
+        return;
+    }
+    special->use = imap_special_find(bytes_of(folder));
+    if (special->use < 0) {
+        no_such_folder(engine);
+    } else if (folders != NULL && !imapc_folders_knows_uses(folders, engine->now)) {
+        special->plain = !(engine->capabilities.has & IMAP_CAP_SPECIAL_USE);
+        imapc_enter(engine, IMAPC_PHASE_LIST);
+    } else {
+        use_folder(engine);
+    }
+}
+
+/* ---- the question ---- */
+
+void imapc_list_enter(struct imapc_engine *engine)
+{
+    struct imap_command *command = imapc_begin(engine, "LIST");
+    imapc_folders_free(&engine->special.found);
+    engine->special.found = imapc_folders_new();
+    imap_command_word(command, engine->special.plain ? "\"\" \"*\"" : "(SPECIAL-USE) \"\" \"*\" RETURN (SPECIAL-USE)");
+    imap_command_end(command);
+    imapc_send(engine);
+}
+
+/* Somebody else's folder has somebody else's use. */
+static bool is_foreign(const struct imapc_engine *engine, struct bytes name)
+{
+    for (size_t i = 1; i < engine->namespaces.count; i++) {
+        struct bytes prefix = bytes_of(engine->namespaces.items[i].prefix);
+        if (prefix.len > 0 && bytes_equal(bytes_slice(name, 0, prefix.len), prefix)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* (\HasNoChildren \Junk) "/" "Spam" */
+void imapc_list_data(struct imapc_engine *engine, const struct imap_reply *reply)
+{
+    struct bytes rest = reply->args;
+    struct imap_token token;
+    unsigned uses = 0;
+    if (!bytes_is_nocase(reply->name, "LIST") || imap_token_next(&rest, &token) < 0 || token.kind != IMAP_TOKEN_OPEN) {
+        return;
+    }
+    while (imap_token_next(&rest, &token) == 0 && token.kind == IMAP_TOKEN_ATOM) {
+        int use = imap_special_of_attribute(token.text);
+        uses |= use >= 0 ? 1u << use : 0;
+        if (bytes_is_nocase(token.text, "\\Noselect") || bytes_is_nocase(token.text, "\\NonExistent")) {
+            return;
+        }
+    }
+    struct buf name;
+    buf_init(&name, IMAP_NAME_MAX);
+    if (imap_token_skip(&rest) == 0 && imap_token_next(&rest, &token) == 0 && imap_token_copy(&token, &name) == 0 &&
+        name.len > 0 && !bytes_has_control(buf_bytes(&name)) && !is_foreign(engine, buf_bytes(&name))) {
+        for (unsigned use = 0; use < IMAP_SPECIAL_USES; use++) {
+            if (uses & (1u << use)) {
+                imapc_folders_learn_use(engine->special.found, (enum imap_special_use)use, buf_bytes(&name));
+            }
+        }
+    }
+    buf_done(&name);
+}
+
+void imapc_list_reply(struct imapc_engine *engine, const struct imap_reply *reply)
+{
+    struct imapc_special *special = &engine->special;
+    if (reply->status != IMAP_STATUS_OK && imapc_refusal_of(reply).account) {
+        imapc_refused(engine, reply);
+    } else if (reply->status != IMAP_STATUS_OK && !special->plain) {
+        special->plain = true; /* it has special uses and not the LIST of RFC 5258 */
+        imapc_enter(engine, IMAPC_PHASE_LIST);
+    } else {
+        imapc_folders_take_uses(engine->options.folders, special->found, engine->now);
+        special->learned = true;
+        use_folder(engine);
+    }
+}

@@ -1,0 +1,29 @@
+/*
+ * imap_special - the special uses of folders: "\Junk", "\Archive" and their like as targets of rules (RFC 6154 section 2). Pure.
+ */
+#ifndef MAILWEIR_PROTO_IMAP_SPECIAL_H
+#define MAILWEIR_PROTO_IMAP_SPECIAL_H
+
+#include "base/bytes.h"
+
+enum imap_special_use {
+    IMAP_SPECIAL_ALL,
+    IMAP_SPECIAL_ARCHIVE,
+    IMAP_SPECIAL_DRAFTS,
+    IMAP_SPECIAL_FLAGGED,
+    IMAP_SPECIAL_JUNK,
+    IMAP_SPECIAL_SENT,
+    IMAP_SPECIAL_TRASH,
+    IMAP_SPECIAL_USES,
+};
+
+/* Whether a folder is named by its use: it begins with a backslash. */
+bool imap_special_is_named(struct bytes folder);
+/* The use that a folder of a rule names: "\Junk", in any case. -1: none of them. */
+int imap_special_find(struct bytes folder);
+/* The use that an attribute in a LIST response says; also in the words of servers that had it before the RFC. -1: none. */
+int imap_special_of_attribute(struct bytes attribute);
+/* "\Junk". */
+const char *imap_special_name(enum imap_special_use use);
+
+#endif

@@ -1,0 +1,184 @@
+"""What is filed where, and how: special uses, flags that folders do not keep, servers of other kinds with their own limits."""
+from fake_imap import PROFILES, FakeImap, Profile
+from harness import message, received_part, wait
+
+INTO = [{"name": name[1:], "if": {"header": "Subject", "is": name[1:]},
+         "then": [{"fileinto": {"upstream": "corp", "folder": name}}, {"stop": True}]}
+        for name in ("\\Junk", "\\Archive", "\\Sent", "\\Trash", "\\Drafts", "\\Flagged")]
+FLAGS = [{"name": "flags", "then": [{"fileinto": {"upstream": "corp", "folder": "INBOX", "flags": ["\\Flagged", "ci"]}}]}]
+RETRY = {"initial": "20ms", "maximum": "100ms", "settle": "50ms"}
+
+
+def gateway_for(world, fake, profile, rules=None, **extra):
+    gateway = world.mailweir(None, rules, name=profile + str(len(world.cleanup)))
+    return fake.configure(gateway, profile=profile, timeouts={"connect": "5s", "command": "5s"}, retry=RETRY, **extra).start()
+
+
+# ---- special uses ----
+
+def test_special_use_dovecot(world):
+    """Rules name folders by their use; Dovecot says which they are; one that it has not is made under the configured name."""
+    dovecot = world.dovecot(extra="""
+namespace inbox {
+  mailbox "Spam Ü" {
+    special_use = \\Junk
+    auto = create
+  }
+  mailbox "Old Mail" {
+    special_use = \\Archive
+    auto = create
+  }
+}
+""")
+    gateway = world.mailweir(dovecot, INTO)
+    gateway.upstream.update({"profile": "dovecot", "special_use": {"sent": "Sent/By mail"}})
+    gateway.start()
+    sent = {}
+    for subject in ("Junk", "Archive", "Sent", "Trash", "Junk", "Junk"):
+        sent[subject] = message(subject)
+        gateway.send(sent[subject])
+    wait(lambda: len(gateway.events("filed")) == 6, "six filed")
+    for subject, folder, count in (("Junk", "Spam &ANw-", 3), ("Archive", "Old Mail", 1), ("Sent", "Sent/By mail", 1), ("Trash", "Trash", 1)):
+        found = dovecot.messages(folder)
+        assert len(found) == count, (folder, len(found), dovecot.folders())
+        assert received_part(found[-1]) == sent[subject]
+    assert not [name for name in dovecot.folders() if "Junk" in name or name.startswith("\\")], dovecot.folders()
+    told = gateway.events("special_folders")
+    assert told and told[0]["junk"] == "Spam &ANw-" and told[0]["archive"] == "Old Mail" and "sent" not in told[0], told
+    gateway.stop()
+
+
+def test_special_use_is_asked_once(world):
+    """Gmail's own name, asked once for all connections; a server without any gets the profile's name, and is not asked again and again."""
+    fake = FakeImap(world, "gmail")
+    gateway = gateway_for(world, fake, "gmail", INTO)
+    for number in range(30):
+        gateway.send(message("Junk", number=number))
+    wait(lambda: len(fake.folder("[Gmail]/Spam").messages) == 30, "30 in Spam")
+    assert len(fake.lists) == 1, fake.lists
+    gateway.stop()
+    fake = FakeImap(world, "exchange")
+    gateway = gateway_for(world, fake, "exchange", INTO)
+    for number in range(10):
+        gateway.send(message("Junk", number=number))
+    wait(lambda: fake.folder("Junk Email") and len(fake.folder("Junk Email").messages) == 10, "10 in Junk Email")
+    assert len(fake.lists) == 1, fake.lists
+    gateway.stop()
+
+
+def test_special_use_is_looked_for_again(world):
+    """The outcome of an append into a special folder is unknown: it is looked for where the server's name says."""
+    once = iter([True])
+    fake = FakeImap(world, "gmail", fault=lambda step, session, **facts:
+                    "commit-cut" if step == "append-end" and next(once, False) else None)
+    gateway = gateway_for(world, fake, "gmail", INTO)
+    gateway.send(message("Junk"))
+    filed = wait(lambda: gateway.events("filed"), "filed line")[0]
+    assert "found" in filed["note"] and len(fake.folder("[Gmail]/Spam").messages) == 1 and fake.appends == 1, filed
+    gateway.stop()
+
+
+def test_unknown_use_is_an_error(world):
+    gateway = world.mailweir(None, [{"name": "x", "then": [{"fileinto": {"upstream": "corp", "folder": "\\Spam"}}]}])
+    status, _, err = gateway.run("check")
+    assert status == 1 and "special use" in err and "rules.json:" in err, (status, err)
+    gateway.rules = []
+    gateway.configuration["default"]["folder"] = "\\Inbox"
+    status, _, err = gateway.run("check")
+    assert status == 1 and "special use" in err, (status, err)
+
+
+# ---- flags ----
+
+def test_flags_that_the_folder_does_not_keep(world):
+    """Without "\\*" a keyword is left out, which this server would refuse the message for; it is asked, and told, once."""
+    fake = FakeImap(world, "exchange")
+    gateway = gateway_for(world, fake, "exchange", FLAGS, limits={"keywords": "yes"})
+    for number in range(20):
+        gateway.send(message("alert", number=number))
+    wait(lambda: len(gateway.events("filed")) == 20, "20 filed")
+    assert [item["flags"] for item in fake.folder("INBOX").messages] == ["\\Flagged"] * 20
+    told = gateway.events("flags_left_out")
+    assert len(told) == 1 and told[0]["flags"] == "ci" and told[0]["folder"] == "INBOX", told
+    assert 1 <= fake.selects <= 8, fake.selects
+    gateway.stop()
+
+
+def test_flags_dovecot(world):
+    """A real server says "\\*" and gets the keyword."""
+    dovecot = world.dovecot()
+    gateway = world.mailweir(dovecot, FLAGS)
+    gateway.upstream["profile"] = "dovecot"
+    gateway.start()
+    gateway.send(message("alert"))
+    wait(lambda: gateway.events("filed"), "filed line")
+    flags = dovecot.fetch()[0][1]
+    assert "\\Flagged" in flags and "ci" in flags, flags
+    assert not gateway.events("flags_left_out")
+    gateway.stop()
+
+
+def test_flagged_is_stored_where_append_loses_it(world):
+    """Microsoft 365: STORE behind APPEND, once for each message; a STORE that fails or is cut never sends the message again."""
+    faults = iter([None, "cut", "refuse"] + [None] * 20)
+    fake = FakeImap(world, "microsoft365", fault=lambda step, session, **facts: next(faults) if step == "store" else None)
+    gateway = gateway_for(world, fake, "microsoft365", FLAGS, limits={"keywords": "no"})
+    for number in range(6):
+        gateway.send(message("alert", number=number))
+        wait(lambda: len(gateway.events("filed")) == number + 1, "filed line")
+    assert len(fake.ids()) == len(set(fake.ids())) == 6 and fake.appends == 6
+    flags = [item["flags"] for item in fake.folder("INBOX").messages]
+    assert flags.count("\\Flagged") == 4 == fake.stores and flags.count("") == 2, flags
+    assert len(gateway.events("flags_not_stored")) == 2
+    gateway.stop()
+
+
+# ---- kinds of servers ----
+
+def test_profiles_carry_mail(world):
+    """Each kind of server takes mail of small and middle size, with its own literals, flags and names, and no connection is lost by it."""
+    rules = [{"name": "label", "if": {"header": "Subject", "is": "label"},
+              "then": [{"fileinto": {"upstream": "corp", "folder": "Team/Ü^x", "flags": ["\\Flagged", "ci"]}}]}]
+    for profile in PROFILES:
+        if profile == "plain":
+            continue
+        fake = FakeImap(world, profile)
+        gateway = gateway_for(world, fake, profile, rules)
+        sent = [message("plain", number=1), message("plain", body="x" * 70 + "\r\n" + "y\r\n" * 5000, number=2), message("plain", number=3)]
+        for octets in sent:
+            gateway.send(octets)
+        wait(lambda: len(gateway.events("filed")) == 3, f"three filed ({profile})")
+        assert sorted(received_part(item["octets"]) for item in fake.folder("INBOX").messages) == sorted(sent), profile
+        gateway.send(message("label", number=4))
+        if profile == "gmail":
+            dead = wait(lambda: gateway.events("dead_letter"), "a dead letter")[0]
+            assert dead["error.code"] in ("cannot", "nonexistent"), dead
+        else:
+            wait(lambda: len(gateway.events("filed")) == 4, f"label filed ({profile})")
+            assert len(fake.folder("Team/&ANw-^x").messages) == 1
+        gateway.stop()
+
+
+def test_too_many_connections(world):
+    """The pool shrinks to what the server lets in; all mail arrives."""
+    fake = FakeImap(world, Profile(PROFILES["gmail"].capability, connections=2))
+    gateway = gateway_for(world, fake, "gmail", connections=6)
+    with gateway.smtp() as client:
+        for number in range(60):
+            client.sendmail("app@example.com", ["ops@example.net"], message("many", number=number))
+    wait(lambda: len(fake.ids()) == 60, "60 filed", 60)
+    assert len(set(fake.ids())) == 60
+    gateway.stop()
+
+
+def test_size_is_known_before(world):
+    """APPENDLIMIT is believed: what is larger is never sent; without it the server's words say that it is too large for ever."""
+    announced = FakeImap(world, Profile("IMAP4rev1 AUTH=PLAIN SASL-IR UIDPLUS APPENDLIMIT=20000"))
+    silent = FakeImap(world, Profile("IMAP4rev1 AUTH=PLAIN SASL-IR UIDPLUS", refuses=[
+        lambda octets, flags: "NO Maximum size of appendable message has been exceeded." if len(octets) > 20000 else None]))
+    for fake, appends in ((announced, 0), (silent, 1)):
+        gateway = gateway_for(world, fake, "generic")
+        gateway.send(message("large", body="0123456789\r\n" * 3000))
+        dead = wait(lambda: gateway.events("dead_letter"), "a dead letter")[0]
+        assert dead["error.code"] == "toobig" and fake.appends == appends, (dead, fake.appends)
+        gateway.stop()

@@ -1,0 +1,81 @@
+/* imapc_folders: what a folder keeps, for an hour; which one has a use. */
+#include "test.h"
+
+#include <stdio.h>
+
+#include "engine/imapc_folders.h"
+
+#define NOW UINT64_C(1000)
+
+static void test_flags(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *list, *flag;
+        bool any, keeps;
+    } cases[] = {
+        {"(\\Seen \\Flagged)", "\\flagged", false, true},
+        {"(\\Seen \\Flagged)", "\\Answered", false, false},
+        {"(\\Seen \\Flagged)", "ci", false, false},
+        {"(\\Seen CI)", "ci", false, true},
+        {"\\Seen \\*", "ci", false, true},
+        {"(\\Seen \\*)", "\\Flagged", false, false},
+        {"()", "\\Seen", false, false},
+        {"", "\\Seen", true, true},
+        {"(", "ci", false, false},
+    };
+    struct imapc_folders *folders = imapc_folders_new();
+    assert_null(imapc_folders_flags(folders, bytes_of("A"), NOW));
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        imapc_folders_learn_flags(folders, bytes_of("A"), bytes_of(cases[i].list), cases[i].any, NOW);
+        struct imapc_folder_flags *flags = imapc_folders_flags(folders, bytes_of("A"), NOW);
+        assert_non_null(flags);
+        assert_int_equal(imapc_folders_keeps(flags, bytes_of(cases[i].flag)), cases[i].keeps);
+        flags->told = true;
+    }
+    assert_true(imapc_folders_flags(folders, bytes_of("A"), NOW + IMAPC_FOLDERS_AGE_MS - 1)->told);
+    assert_null(imapc_folders_flags(folders, bytes_of("A"), NOW + IMAPC_FOLDERS_AGE_MS));
+    assert_null(imapc_folders_flags(folders, bytes_of("B"), NOW));
+    assert_true(imapc_folders_keeps(NULL, bytes_of("ci")));
+    imapc_folders_free(&folders);
+    imapc_folders_free(&folders);
+}
+
+/* Names come from templates: they never take more than a bounded part of the memory. */
+static void test_limit(void **state)
+{
+    (void)state;
+    struct imapc_folders *folders = imapc_folders_new();
+    for (int i = 0; i <= IMAPC_FOLDERS_MAX; i++) {
+        char name[20];
+        snprintf(name, sizeof name, "F%d", i);
+        imapc_folders_learn_flags(folders, bytes_of(name), bytes_of("(\\Seen)"), false, NOW);
+    }
+    assert_null(imapc_folders_flags(folders, bytes_of("F0"), NOW));
+    assert_non_null(imapc_folders_flags(folders, bytes_of("F10000"), NOW));
+    imapc_folders_free(&folders);
+}
+
+static void test_uses(void **state)
+{
+    (void)state;
+    struct imapc_folders *folders = imapc_folders_new(), *found = imapc_folders_new();
+    assert_false(imapc_folders_knows_uses(folders, NOW));
+    imapc_folders_learn_use(found, IMAP_SPECIAL_JUNK, bytes_of("Spam"));
+    imapc_folders_learn_use(found, IMAP_SPECIAL_JUNK, bytes_of("Other"));
+    imapc_folders_learn_use(folders, IMAP_SPECIAL_SENT, bytes_of("Old"));
+    imapc_folders_take_uses(folders, found, NOW);
+    assert_true(imapc_folders_knows_uses(folders, NOW));
+    assert_string_equal(imapc_folders_of_use(folders, IMAP_SPECIAL_JUNK), "Spam");
+    assert_null(imapc_folders_of_use(folders, IMAP_SPECIAL_SENT));
+    assert_false(imapc_folders_knows_uses(folders, NOW + IMAPC_FOLDERS_AGE_MS));
+    imapc_folders_free(&found);
+    imapc_folders_free(&folders);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_flags), cmocka_unit_test(test_limit),
+                                       cmocka_unit_test(test_uses)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
