@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/expect.h"
+#include "sim_fiber.h"
 
 /* 2026-01-01T00:00:00Z */
 #define WALL_BEGIN 1767225600000
@@ -158,10 +159,16 @@ void sim_on_crash(sim_fn *fn, void *ctx)
 void sim_crash(void)
 {
     sim.life++;
+    sim_fiber_crash();
     if (sim.escape != NULL) {
-        longjmp(*sim.escape, 1);
+        sim_leave();
     }
     sim.on_crash(sim.on_crash_ctx);
+}
+
+void sim_leave(void)
+{
+    longjmp(*sim.escape, 1);
 }
 
 bool sim_guard(sim_fn *fn, void *ctx)

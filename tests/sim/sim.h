@@ -49,6 +49,8 @@ bool sim_run(bool (*until)(void *ctx), void *ctx, uint64_t until_us);
 void sim_on_crash(sim_fn *fn, void *ctx);
 /* Ends the gateway's life here and now; does not return when called from inside an event of the gateway's. */
 void sim_crash(void);
+/* The second half of that for a lane's stack (sim_fiber.c): leaves the loop's stack. */
+_Noreturn void sim_leave(void);
 /* Lives that the gateway has begun: 1 before the first crash. */
 unsigned sim_life(void);
 

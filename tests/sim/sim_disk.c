@@ -10,6 +10,7 @@
 
 #include "base/expect.h"
 #include "sim.h"
+#include "sim_fiber.h"
 
 #define SECTOR    512
 #define NAMES_MAX 4096
@@ -164,6 +165,7 @@ static void change(const char *path, struct sim_inode *inode)
 static int ask(enum sim_disk_op op, const char *path)
 {
     sim_trace("disk", path, strlen(path));
+    sim_fiber_may_pause();
     return disk.fault == NULL ? 0 : disk.fault(op, path);
 }
 

@@ -1,6 +1,6 @@
 /*
- * sim_net_lane - gateway/net/net_lane.h as events: a job's work runs at once when its turn has come, and takes a drawn time; then
- * its done is called. Lanes interleave as their times fall.
+ * sim_net_lane - gateway/net/net_lane.h as events: a job's work begins when its turn has come, goes on in pieces (sim_fiber.h), and its
+ * done is called later still. So lanes and the loop interleave as threads do.
  */
 #include <stdlib.h>
 
@@ -8,6 +8,9 @@
 #include "base/list.h"
 #include "net/net_lane.h"
 #include "sim.h"
+#include "sim_fiber.h"
+
+#define LANES_MAX 200
 
 struct job {
     struct list link;
@@ -17,12 +20,22 @@ struct job {
 };
 
 struct net_lane {
-    struct list queued; /* not worked yet */
-    struct list worked; /* their done is still to be called */
+    struct list queued;      /* not worked yet */
+    struct job *job;         /* under way ... */
+    struct sim_fiber *fiber; /* ... on this stack */
+    struct list worked;      /* their done is still to be called */
     struct sim_event *event;
+    uint64_t sleep_us; /* what the job wants to wait; 0: as drawn */
     size_t waiting;
     bool freed;
 };
+
+/* All of this life: who waits for one of them has the others go on. */
+static struct {
+    struct net_lane *items[LANES_MAX];
+    size_t count;
+    unsigned life;
+} lanes;
 
 struct net_lane *net_lane_new(struct net_loop *loop, const char *name)
 {
@@ -30,6 +43,10 @@ struct net_lane *net_lane_new(struct net_loop *loop, const char *name)
     struct net_lane *lane = expect_calloc(1, sizeof *lane);
     list_init(&lane->queued);
     list_init(&lane->worked);
+    lanes.count = lanes.life == sim_life() ? lanes.count : 0;
+    lanes.life = sim_life();
+    EXPECT(lanes.count < LANES_MAX);
+    lanes.items[lanes.count++] = lane;
     return lane;
 }
 
@@ -38,17 +55,28 @@ static void on_turn(void *ctx);
 static void plan(struct net_lane *lane)
 {
     if (lane->event == NULL && lane->waiting > 0 && !lane->freed) {
-        lane->event = sim_gateway_after(sim_random_between(sim_gateway_random(), 10, 4 * SIM_MS), on_turn, lane);
+        uint64_t delay = sim_random_between(sim_gateway_random(), 10, 4 * SIM_MS);
+        lane->event = sim_gateway_after(lane->sleep_us > 0 ? lane->sleep_us : delay, on_turn, lane);
+        lane->sleep_us = 0;
     }
 }
 
-static void work_one(struct net_lane *lane)
+static void run_job(void *ctx)
 {
-    struct list *link = list_take(&lane->queued);
+    struct job *job = ctx;
+    job->work(job->ctx);
+}
+
+/* A piece of the job under way, or the beginning of the next. */
+static void work_on(struct net_lane *lane)
+{
+    struct list *link = lane->fiber == NULL ? list_take(&lane->queued) : NULL;
     if (link != NULL) {
-        struct job *job = LIST_ITEM(link, struct job, link);
-        job->work(job->ctx);
-        list_append(&lane->worked, link);
+        lane->job = LIST_ITEM(link, struct job, link);
+        lane->fiber = sim_fiber_new(run_job, lane->job);
+    }
+    if (lane->fiber != NULL && sim_fiber_go_on(&lane->fiber, &lane->sleep_us)) {
+        list_append(&lane->worked, &lane->job->link);
     }
 }
 
@@ -70,9 +98,9 @@ static void on_turn(void *ctx)
 {
     struct net_lane *lane = ctx;
     lane->event = NULL;
-    if (list_is_empty(&lane->worked) ||
-        (!list_is_empty(&lane->queued) && sim_random_chance(sim_gateway_random(), 50))) {
-        work_one(lane);
+    bool has_work = lane->fiber != NULL || !list_is_empty(&lane->queued);
+    if (list_is_empty(&lane->worked) || (has_work && sim_random_chance(sim_gateway_random(), 50))) {
+        work_on(lane);
     } else {
         finish_one(lane);
     }
@@ -101,8 +129,13 @@ void net_lane_free(struct net_lane **lane_ref)
     }
     *lane_ref = NULL;
     while (lane->waiting > 0) {
-        work_one(lane);
+        work_on(lane);
         finish_one(lane);
+        for (size_t i = 0; lane->sleep_us > 0 && i < lanes.count; i++) {
+            if (lanes.items[i] != lane && lanes.items[i]->fiber != NULL) {
+                work_on(lanes.items[i]);
+            }
+        }
     }
     sim_cancel(&lane->event);
     lane->freed =

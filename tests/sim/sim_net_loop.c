@@ -6,6 +6,7 @@
 #include "base/expect.h"
 #include "net/net_loop.h"
 #include "sim.h"
+#include "sim_fiber.h"
 
 struct net_loop {
     bool stopped;
@@ -48,12 +49,14 @@ uint64_t net_now(const struct net_loop *loop)
 uint64_t net_now_us(const struct net_loop *loop)
 {
     (void)loop;
+    sim_fiber_may_pause();
     return sim_now();
 }
 
 int64_t net_wall(const struct net_loop *loop)
 {
     (void)loop;
+    sim_fiber_may_pause();
     return sim_wall();
 }
 

@@ -15,6 +15,7 @@
 #include "base/expect.h"
 #include "sim.h"
 #include "sim_disk.h"
+#include "sim_fiber.h"
 
 #define REGIONS_MAX 64
 
@@ -307,6 +308,7 @@ static int vfs_randomness(sqlite3_vfs *vfs, int len, char *out)
 static int vfs_sleep(sqlite3_vfs *vfs, int microseconds)
 {
     (void)vfs;
+    sim_fiber_sleep((uint64_t)microseconds);
     return microseconds;
 }
 
