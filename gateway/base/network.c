@@ -147,3 +147,16 @@ bool network_is_loopback(const uint8_t address[16])
     static const struct network v6 = {{[15] = 1}, 128};
     return network_contains(&v4, address) || network_contains(&v6, address);
 }
+
+bool network_is_private(const uint8_t address[16])
+{
+    static const char *const networks[] = {"10.0.0.0/8",     "172.16.0.0/12", "192.168.0.0/16",
+                                           "169.254.0.0/16", "fc00::/7",      "fe80::/10"};
+    struct network network;
+    for (size_t i = 0; i < sizeof networks / sizeof networks[0]; i++) {
+        if (network_parse(&network, bytes_of(networks[i])) == 0 && network_contains(&network, address)) {
+            return true;
+        }
+    }
+    return network_is_loopback(address);
+}

@@ -18,6 +18,8 @@ int network_address_parse(uint8_t address_r[16], struct bytes text);
 /* "10.0.0.0/8", "2001:db8::/32", or one address. -1 on anything else, bits behind the prefix included. */
 int network_parse(struct network *network_r, struct bytes text);
 bool network_contains(const struct network *network, const uint8_t address[16]);
+/* Loopback, link-local, or for private networks (RFC 1918, RFC 4193). */
+bool network_is_private(const uint8_t address[16]);
 /* 127.0.0.0/8 and ::1. */
 bool network_is_loopback(const uint8_t address[16]);
 

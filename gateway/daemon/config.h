@@ -97,6 +97,7 @@ struct config_upstream {
     struct imapc_token_options token;
     struct config_strings token_command;
     uint64_t settings[IMAPC_SETTINGS];            /* resolved */
+    uint64_t compress;                            /* enum imapc_compress */
     const char *special_names[IMAP_SPECIAL_USES]; /* NULL: as the profile says */
     uint64_t connect_timeout;
     uint64_t command_timeout;

@@ -70,6 +70,7 @@ int config_upstream_account(const struct config_upstream *upstream, struct imapc
                                         .idle_timeout_ms = upstream->idle_timeout,
                                         .retry_initial_ms = upstream->retry_initial,
                                         .retry_maximum_ms = upstream->retry_maximum,
+                                        .compress = (enum imapc_compress)upstream->compress,
                                         .settle_ms = upstream->settle};
     account_r->tls_mode = modes[upstream->tls.mode];
     const struct imapc_profile *profile = imapc_profile_at((size_t)upstream->profile);

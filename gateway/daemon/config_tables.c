@@ -120,6 +120,8 @@ static const struct config_table upstream_retry = {upstream_retry_keys, 0};
 /* The order of imapc_profile_at(). */
 static const char *const profiles[] = {"generic",  "dovecot", "cyrus",  "courier", "gmail", "microsoft365",
                                        "exchange", "yahoo",   "icloud", "zimbra",  NULL};
+/* The order of enum imapc_compress. */
+static const char *const compressions[] = {"auto", "no", "yes", NULL};
 static const char *const switches[] = {"profile", "no", "yes", NULL};
 
 static const struct config_key upstream_limit_keys[] = {
@@ -168,6 +170,8 @@ static const struct config_key upstream_keys[] = {
     {"auth", CONFIG_OBJECT, .required = true, .table = &upstream_auth, .help = "how to log in"},
     {"connections", CONFIG_NUMBER, AT(config_upstream, settings[IMAPC_CONNECTIONS]), .least = 1, .most = 1000,
      .help = "connections at most; without it, as the profile says"},
+    {"compress", CONFIG_WORD, AT(config_upstream, compress), .fallback = "auto", .words = compressions,
+     .help = "COMPRESS=DEFLATE where the server offers it; auto does not to loopback and private addresses"},
     {"limits", CONFIG_OBJECT, .table = &upstream_limits, .help = "what to set instead of the profile's values"},
     {"special_use", CONFIG_OBJECT, .table = &upstream_special,
      .help = "folders for rules that name one by its use, where the server has none with it; without a name, it is the "

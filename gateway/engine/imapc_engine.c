@@ -21,6 +21,7 @@ static const struct {
     [IMAPC_PHASE_STARTTLS] = {"starttls", imapc_starttls_enter, imapc_starttls_reply, NULL},
     [IMAPC_PHASE_HANDSHAKE] = {"handshake", NULL, NULL, NULL},
     [IMAPC_PHASE_LOGIN] = {"login", imapc_login_enter, imapc_login_reply, NULL},
+    [IMAPC_PHASE_COMPRESS] = {"compress", imapc_compress_enter, imapc_compress_reply, NULL},
     [IMAPC_PHASE_NAMESPACE] = {"namespace", imapc_namespace_enter, imapc_namespace_reply, NULL},
     [IMAPC_PHASE_READY] = {"ready", NULL, NULL, NULL},
     [IMAPC_PHASE_LIST] = {"list", imapc_list_enter, imapc_list_reply, imapc_list_data},
@@ -281,7 +282,7 @@ static void take_input(struct imapc_engine *engine, struct bytes input, size_t *
 {
     int result = 1;
     *used_r = 0;
-    while (result == 1 && *used_r < input.len && !engine->result_due && !engine->tls_due &&
+    while (result == 1 && *used_r < input.len && !engine->result_due && !engine->tls_due && !engine->compress_due &&
            engine->phase != IMAPC_PHASE_ENDED) {
         struct imap_reply reply;
         size_t used;
@@ -336,6 +337,10 @@ enum imapc_want imapc_engine_step(struct imapc_engine *engine, uint64_t now, str
         imapc_enter(engine, IMAPC_PHASE_HANDSHAKE);
         return IMAPC_WANT_TLS;
     }
+    if (engine->compress_due) {
+        engine->compress_due = false;
+        return IMAPC_WANT_COMPRESS;
+    }
     if (engine->phase == IMAPC_PHASE_ENDED) {
         request_r->fault = &engine->fault;
         request_r->retry_after_ms = engine->retry_after_ms;
@@ -359,6 +364,17 @@ void imapc_engine_tls_ready(struct imapc_engine *engine, uint64_t now)
     imap_reply_reset(&engine->parser);
     engine->capabilities = (struct imap_capabilities){0};
     imapc_enter(engine, IMAPC_PHASE_CAPABILITY);
+}
+
+void imapc_engine_allow_compress(struct imapc_engine *engine)
+{
+    engine->options.compress = true;
+}
+
+void imapc_engine_compressed(struct imapc_engine *engine, uint64_t now)
+{
+    engine->now = now;
+    imapc_enter(engine, IMAPC_PHASE_NAMESPACE);
 }
 
 void imapc_engine_moved(struct imapc_engine *engine, uint64_t now)

@@ -1,8 +1,8 @@
 /*
  * imapc_engine - one IMAP client connection as a state machine without I/O: octets and time in, octets and wishes out (RFC 9051).
  *
- * greeting -> capability -> [starttls -> handshake] -> login -> namespace -> ready -> append (-> create -> append) -> ready
- *                                                                          -> examine -> fetch ... -> unselect -> ready ... -> logout
+ * greeting -> capability -> [starttls -> handshake] -> login -> [compress] -> namespace -> ready -> append (-> create -> append) -> ready
+ *                                                                                        -> examine -> fetch ... -> unselect -> ready ... -> logout
  *
  *   step    looks at the input, goes on as far as it can, and says what it wants next
  *   want    something only the outside can do: octets of a message, TLS, taking a result, closing
@@ -52,6 +52,7 @@ struct imapc_engine_options {
     uint64_t message_max;          /* larger messages are not sent at all; 0: what the server announces counts */
     bool subscribe;                /* SUBSCRIBE to folders that are created */
     bool keywords;                 /* send keywords, not only system flags */
+    bool compress;                 /* COMPRESS=DEFLATE is used where it is offered (RFC 4978) */
     bool store_flags;              /* the server's APPEND loses flags: they are stored behind it */
     struct imapc_folders *folders; /* what all connections of the account have learned; NULL: folders are not asked */
     const char *const
@@ -85,8 +86,9 @@ struct imapc_result {
 };
 
 enum imapc_want {
-    IMAPC_WANT_INPUT,  /* nothing can be done before something comes from outside */
-    IMAPC_WANT_TLS,    /* send the output, negotiate TLS, then imapc_engine_tls_ready() */
+    IMAPC_WANT_INPUT, /* nothing can be done before something comes from outside */
+    IMAPC_WANT_TLS,   /* send the output, negotiate TLS, then imapc_engine_tls_ready() */
+    IMAPC_WANT_COMPRESS, /* what is not used of the input, and all output from here on, is deflated: imapc_engine_compressed() */
     IMAPC_WANT_SASL,   /* the answer to a challenge of SCRAM: imapc_engine_sasl() */
     IMAPC_WANT_BODY,   /* octets of a message: answer by imapc_engine_body() */
     IMAPC_WANT_RESULT, /* the append or search is over; the engine may be given the next one unless CLOSE follows */
@@ -117,6 +119,10 @@ enum imapc_want imapc_engine_step(struct imapc_engine *engine, uint64_t now, str
 struct buf *imapc_engine_output(struct imapc_engine *engine);
 /* The handshake is done. */
 void imapc_engine_tls_ready(struct imapc_engine *engine, uint64_t now);
+/* For an owner who learns only later, before the login, that compression is worth it. */
+void imapc_engine_allow_compress(struct imapc_engine *engine);
+/* Both directions are deflated now. */
+void imapc_engine_compressed(struct imapc_engine *engine, uint64_t now);
 /* The answer to SASL, in base64; or a fault: the login is given up. */
 void imapc_engine_sasl(struct imapc_engine *engine, uint64_t now, struct bytes response, const struct fault *fault);
 /* The answer to BODY: 1 to len octets, or a fault (the message cannot be read: the connection is given up). */

@@ -26,7 +26,8 @@ static void go_on(struct imapc_engine *engine)
     if (!can(engine, IMAP_CAP_IMAP4REV1 | IMAP_CAP_IMAP4REV2)) {
         imapc_fail(engine, FAULT_TEMP, "protocol", "the server speaks neither IMAP4rev1 nor IMAP4rev2");
     } else if (engine->authenticated) {
-        imapc_enter(engine, IMAPC_PHASE_NAMESPACE);
+        bool compress = engine->options.compress && can(engine, IMAP_CAP_COMPRESS_DEFLATE) && !engine->compress_tried;
+        imapc_enter(engine, compress ? IMAPC_PHASE_COMPRESS : IMAPC_PHASE_NAMESPACE);
     } else if (engine->options.starttls && !engine->tls_active) {
         imapc_enter(engine, IMAPC_PHASE_STARTTLS);
     } else {
@@ -98,6 +99,26 @@ void imapc_logged_in(struct imapc_engine *engine, const struct imap_reply *reply
         go_on(engine);
     } else {
         imapc_enter(engine, IMAPC_PHASE_CAPABILITY);
+    }
+}
+
+/* ---- compression ---- */
+
+void imapc_compress_enter(struct imapc_engine *engine)
+{
+    struct imap_command *command = imapc_begin(engine, "COMPRESS");
+    engine->compress_tried = true;
+    imap_command_word(command, "DEFLATE");
+    imap_command_end(command);
+    imapc_send(engine);
+}
+
+void imapc_compress_reply(struct imapc_engine *engine, const struct imap_reply *reply)
+{
+    if (reply->status == IMAP_STATUS_OK) {
+        engine->compress_due = true;
+    } else {
+        imapc_enter(engine, IMAPC_PHASE_NAMESPACE); /* NO [COMPRESSIONACTIVE] among others */
     }
 }
 

@@ -27,6 +27,7 @@ enum imapc_phase {
     IMAPC_PHASE_STARTTLS,
     IMAPC_PHASE_HANDSHAKE,
     IMAPC_PHASE_LOGIN,
+    IMAPC_PHASE_COMPRESS,
     IMAPC_PHASE_NAMESPACE,
     IMAPC_PHASE_READY,
     IMAPC_PHASE_LIST,
@@ -131,7 +132,8 @@ struct imapc_engine {
     struct imapc_special special;
     struct imapc_result result;
     bool result_due;
-    bool tls_due;
+    bool tls_due, compress_due;
+    bool compress_tried;
     struct fault fault; /* why it ended */
     uint64_t retry_after_ms;
     bool crowded;
@@ -172,6 +174,8 @@ void imapc_login_enter(struct imapc_engine *engine);
 void imapc_login_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 /* The login succeeded. */
 void imapc_logged_in(struct imapc_engine *engine, const struct imap_reply *reply);
+void imapc_compress_enter(struct imapc_engine *engine);
+void imapc_compress_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 void imapc_namespace_enter(struct imapc_engine *engine);
 void imapc_namespace_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 /* Untagged data of these phases: CAPABILITY, NAMESPACE, LIST. */

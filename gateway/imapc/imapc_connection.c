@@ -6,13 +6,19 @@
 #include <stdlib.h>
 
 #include "base/expect.h"
+#include "base/network.h"
 #include "imapc/imapc_private.h"
 
 #define INPUT_MAX  ((size_t)64 << 10)
 #define OUTPUT_MAX ((size_t)256 << 10)
 #define OUTPUT_LOW ((size_t)64 << 10)
 #define LINGER_MS  2000
-#define SASL_MAX   ((size_t)16 << 10)
+/* Deflated octets that wait for the stream: above, no more of a message is asked for; below, the engine's output is deflated. */
+#define PACKED_MAX ((size_t)256 << 10)
+#define PACKED_LOW ((size_t)64 << 10)
+/* Octets that one call inflates: a server decides what comes out of an octet, and shall not hold the loop. */
+#define INFLATE_STEP_MAX ((size_t)1 << 20)
+#define SASL_MAX         ((size_t)16 << 10)
 
 static void on_stream(void *ctx, enum net_stream_event event);
 static void on_timer(void *ctx);
@@ -43,6 +49,7 @@ struct imapc_connection *imapc_connection_new(struct imapc_pool *pool)
     };
     net_random(options.random, sizeof options.random);
     connection->pool = pool;
+    buf_init(&connection->packed, 4 * PACKED_MAX);
     connection->engine = imapc_engine_new(&options, net_now(pool->loop));
     connection->timer = net_timer_new(pool->loop, on_timer, connection);
     connection->stream =
@@ -54,6 +61,8 @@ struct imapc_connection *imapc_connection_new(struct imapc_pool *pool)
 static void connection_free(struct imapc_connection *connection)
 {
     imapc_scram_free(&connection->scram);
+    imapc_deflate_free(&connection->deflate);
+    buf_done(&connection->packed);
     net_timer_free(&connection->timer);
     imapc_engine_free(&connection->engine);
     if (connection->stream != NULL) {
@@ -64,9 +73,31 @@ static void connection_free(struct imapc_connection *connection)
 
 /* ---- what the engine wants ---- */
 
+static void lose(struct imapc_connection *connection, const char *code, const char *text)
+{
+    struct fault fault = FAULT_INIT;
+    fault_set(&fault, FAULT_TEMP, code, "connection", "%s", text);
+    imapc_engine_lost(connection->engine, &fault);
+}
+
+/* Deflates what the engine has to say. */
+static void pack(struct imapc_connection *connection)
+{
+    struct buf *output = imapc_engine_output(connection->engine);
+    EXPECT(imapc_deflate_put(connection->deflate, buf_bytes(output), &connection->packed) ==
+           0); /* ask_body() keeps it below its maximum */
+    buf_clear(output);
+}
+
 static void send_output(struct imapc_connection *connection)
 {
     struct buf *output = imapc_engine_output(connection->engine);
+    if (connection->deflate != NULL) {
+        if (connection->packed.len < PACKED_LOW) {
+            pack(connection);
+        }
+        output = &connection->packed;
+    }
     size_t unsent = net_stream_unsent(connection->stream);
     size_t room = unsent < OUTPUT_MAX ? OUTPUT_MAX - unsent : 0;
     struct bytes part = bytes_slice(buf_bytes(output), 0, room);
@@ -80,6 +111,30 @@ static void on_body(void *ctx, struct bytes data, const struct fault *fault)
     struct imapc_connection *connection = ctx;
     imapc_engine_body(connection->engine, net_now(connection->pool->loop), data, fault);
     imapc_connection_pump(connection);
+}
+
+/* Asks for the octets of the message that are due, unless too many deflated ones wait for the stream: then when they are out. */
+static void ask_body(struct imapc_connection *connection)
+{
+    if (connection->body_due && connection->packed.len < PACKED_MAX) {
+        const struct imapc_body *body = &connection->job->appends[connection->body_message]->body;
+        connection->body_due = false;
+        body->read(body->ctx, connection->body_offset, connection->body_len, on_body, connection);
+    }
+}
+
+static void want_body(struct imapc_connection *connection, const struct imapc_request *request)
+{
+    if (connection->deflate != NULL && request->offset == 0) {
+        /* Senders do not know each other: the length of one's message must not tell what is in another's. */
+        pack(connection);
+        imapc_deflate_begin(connection->deflate);
+    }
+    connection->body_due = true;
+    connection->body_message = request->message;
+    connection->body_offset = request->offset;
+    connection->body_len = request->len;
+    ask_body(connection);
 }
 
 /* Which folders serve rules that name one by its use. */
@@ -121,6 +176,7 @@ static void log_news(const struct imapc_connection *connection, const struct ima
 static void finish_job(struct imapc_connection *connection, const struct imapc_result *result)
 {
     log_news(connection, result);
+    connection->body_due = false;
     bool stale = connection->jobs > 0 && !connection->pool->draining;
     connection->idle_since = net_now(connection->pool->loop);
     connection->jobs++;
@@ -163,7 +219,8 @@ static void set_timer(struct imapc_connection *connection)
     if (imapc_engine_is_ready(connection->engine)) {
         deadline = connection->idle_since + pool->account.idle_timeout_ms;
     }
-    net_timer_start(connection->timer, deadline > now ? deadline - now : 0);
+    bool more = connection->inflated >= INFLATE_STEP_MAX; /* others have their turn first */
+    net_timer_start(connection->timer, deadline > now && !more ? deadline - now : 0);
 }
 
 static void end(struct imapc_connection *connection, const struct imapc_request *request)
@@ -209,30 +266,65 @@ static void answer_challenge(struct imapc_connection *connection, const struct i
     buf_wipe(&response);
 }
 
+static void start_compress(struct imapc_connection *connection)
+{
+    connection->deflate = imapc_deflate_new();
+    if (connection->deflate == NULL) {
+        lose(connection, "memory", "there is no memory for compression");
+        return;
+    }
+    imapc_engine_compressed(connection->engine, net_now(connection->pool->loop));
+}
+
+/* What the engine may read: octets of the stream, or what they inflate to, of which there is a limit for each time. */
+static struct bytes readable(struct imapc_connection *connection)
+{
+    static const struct bytes nothing = {NULL, 0};
+    struct bytes input = connection->open ? net_stream_input(connection->stream) : nothing;
+    if (connection->deflate == NULL) {
+        return input;
+    }
+    if (connection->inflated < INFLATE_STEP_MAX) {
+        size_t before = imapc_deflate_input(connection->deflate).len;
+        ptrdiff_t used = imapc_deflate_take(connection->deflate, input);
+        connection->inflated += imapc_deflate_input(connection->deflate).len - before;
+        net_stream_consume(connection->stream, used < 0 ? input.len : (size_t)used);
+        if (used < 0) {
+            lose(connection, "compress", "the server sent what is no deflate stream (RFC 4978)");
+        }
+    }
+    return imapc_deflate_input(connection->deflate);
+}
+
 /* One step. false: there is nothing more to do now. */
 static bool advance(struct imapc_connection *connection)
 {
-    static const struct bytes nothing = {NULL, 0};
     struct imapc_request request;
     size_t used;
-    struct bytes input = connection->open ? net_stream_input(connection->stream) : nothing;
+    struct bytes input = readable(connection);
+    bool deflated = connection->deflate != NULL;
     enum imapc_want want =
         imapc_engine_step(connection->engine, net_now(connection->pool->loop), input, &used, &request);
-    net_stream_consume(connection->stream, used);
+    if (deflated) {
+        imapc_deflate_consume(connection->deflate, used);
+    } else {
+        net_stream_consume(connection->stream, used);
+    }
     send_output(connection);
     switch (want) {
     case IMAPC_WANT_INPUT:
-        return start_next(connection);
+        return start_next(connection) || (deflated && used > 0 && connection->inflated < INFLATE_STEP_MAX);
     case IMAPC_WANT_TLS:
         return start_tls(connection);
     case IMAPC_WANT_SASL:
         answer_challenge(connection, &request);
         return true;
-    case IMAPC_WANT_BODY: {
-        const struct imapc_body *body = &connection->job->appends[request.message]->body;
-        body->read(body->ctx, request.offset, request.len, on_body, connection);
+    case IMAPC_WANT_COMPRESS:
+        start_compress(connection);
         return true;
-    }
+    case IMAPC_WANT_BODY:
+        want_body(connection, &request);
+        return true;
     case IMAPC_WANT_RESULT:
         finish_job(connection, request.result);
         return true;
@@ -247,10 +339,12 @@ void imapc_connection_pump(struct imapc_connection *connection)
 {
     struct imapc_pool *pool = connection->pool;
     size_t count = pool->connection_count;
+    connection->inflated = 0;
     while (advance(connection)) {
     }
     if (pool->connection_count == count) { /* it did not end */
         send_output(connection);
+        ask_body(connection);
         set_timer(connection);
     }
 }
@@ -263,6 +357,16 @@ void imapc_connection_cut(struct imapc_connection *connection, const struct faul
 
 /* ---- what happens ---- */
 
+/* On a fast network it costs more time than it saves. */
+static bool is_compression_useful(const struct imapc_connection *connection)
+{
+    const char *peer = net_stream_peer(connection->stream);
+    uint8_t address[16];
+    bool is_near = network_address_parse(address, bytes_of(peer)) < 0 || network_is_private(address);
+    enum imapc_compress compress = connection->pool->account.compress;
+    return compress == IMAPC_COMPRESS_YES || (compress == IMAPC_COMPRESS_AUTO && !is_near);
+}
+
 static void on_stream(void *ctx, enum net_stream_event event)
 {
     struct imapc_connection *connection = ctx;
@@ -271,6 +375,9 @@ static void on_stream(void *ctx, enum net_stream_event event)
     switch (event) {
     case NET_STREAM_CONNECTED:
         connection->open = pool->account.tls_mode != IMAPC_TLS_IMPLICIT;
+        if (is_compression_useful(connection)) {
+            imapc_engine_allow_compress(connection->engine);
+        }
         if (!connection->open) {
             net_stream_start_tls(connection->stream, pool->account.tls);
         }

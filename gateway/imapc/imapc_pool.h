@@ -19,6 +19,13 @@
 
 struct imapc_pool;
 
+/* Whether COMPRESS=DEFLATE is used where the server offers it. */
+enum imapc_compress {
+    IMAPC_COMPRESS_AUTO, /* not to loopback and private addresses */
+    IMAPC_COMPRESS_NO,
+    IMAPC_COMPRESS_YES,
+};
+
 struct imapc_account {
     const char *name; /* of the upstream */
     struct net_address address;
@@ -32,10 +39,11 @@ struct imapc_account {
     uint64_t settings[IMAPC_SETTINGS];       /* see imapc_profile_resolve() */
     const char *
         special_names[IMAP_SPECIAL_USES]; /* folders for "\Junk" ... where the server has none with that use; or NULL */
-    uint64_t connect_timeout_ms;          /* until the greeting */
-    uint64_t command_timeout_ms;          /* without any octet moved */
-    uint64_t idle_timeout_ms;             /* an unused connection is closed after it */
-    uint64_t retry_initial_ms; /* the first wait after a failed connect or login, doubled each time; 0: 1 s */
+    enum imapc_compress compress;
+    uint64_t connect_timeout_ms; /* until the greeting */
+    uint64_t command_timeout_ms; /* without any octet moved */
+    uint64_t idle_timeout_ms;    /* an unused connection is closed after it */
+    uint64_t retry_initial_ms;   /* the first wait after a failed connect or login, doubled each time; 0: 1 s */
     uint64_t retry_maximum_ms;
     uint64_t settle_ms; /* a message whose outcome is unknown is looked for this long after, not earlier */
 };

@@ -7,6 +7,7 @@
 
 #include "base/map.h"
 #include "engine/imapc_engine.h"
+#include "imapc/imapc_deflate.h"
 #include "imapc/imapc_pool.h"
 #include "imapc/imapc_scram.h"
 
@@ -92,8 +93,14 @@ struct imapc_connection {
     struct imapc_engine *engine;
     struct imapc_scram *scram; /* while it logs in with it */
     struct net_timer *timer;
-    struct imapc_job *job; /* under way, or NULL */
-    uint64_t moved;        /* net_stream_moved() when it was last looked at */
+    struct imapc_job *job;         /* under way, or NULL */
+    struct imapc_deflate *deflate; /* NULL: in the plain */
+    struct buf packed;             /* deflated, for the stream */
+    size_t inflated;               /* by this pump */
+    bool body_due;                 /* octets of a message are to be asked for */
+    size_t body_message, body_len;
+    uint64_t body_offset;
+    uint64_t moved; /* net_stream_moved() when it was last looked at */
     uint64_t idle_since;
     uint64_t jobs; /* finished */
     bool open;     /* what is read is IMAP: connected, and the handshake done */

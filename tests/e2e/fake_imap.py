@@ -9,6 +9,7 @@ import socket
 import socketserver
 import threading
 import time
+import zlib
 
 BASE = "IMAP4rev1 SASL-IR AUTH=PLAIN"
 KEEPS_ALL = r"\Answered \Flagged \Deleted \Seen \Draft \*"
@@ -91,7 +92,7 @@ class Session(socketserver.BaseRequestHandler):
         self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
         self.selected = None
-        self.received = self.sent = 0
+        self.inflate = self.deflate = None  # of COMPRESS=DEFLATE
         with self.fake.lock:
             self.fake.connections += 1
             self.fake.open += 1
@@ -113,7 +114,7 @@ class Session(socketserver.BaseRequestHandler):
         if not data:
             raise Cut
         self.fake.total_received += len(data)
-        self.buffer += data
+        self.buffer += self.inflate.decompress(data) if self.inflate else data
 
     def line(self):
         while b"\r\n" not in self.buffer:
@@ -129,6 +130,8 @@ class Session(socketserver.BaseRequestHandler):
 
     def send(self, text):
         data = text if isinstance(text, bytes) else text.encode()
+        if self.deflate:
+            data = self.deflate.compress(data) + self.deflate.flush(zlib.Z_SYNC_FLUSH)
         if self.fake.cut_sent is not None:
             left = self.fake.cut_sent - self.fake.total_sent
             if left < len(data):
@@ -246,6 +249,12 @@ class Session(socketserver.BaseRequestHandler):
     def on_logout(self, tag, rest):
         self.say("* BYE see you")
         self.say(f"{tag} OK done")
+
+    def on_compress(self, tag, rest):
+        self.say(f"{tag} OK DEFLATE active")
+        self.inflate, self.deflate = zlib.decompressobj(-15), zlib.compressobj(9, zlib.DEFLATED, -15)
+        self.buffer = self.inflate.decompress(self.buffer)
+        self.fault("compressed")
 
     def on_create(self, tag, rest):
         name = self.words(rest)[0].decode()

@@ -148,9 +148,9 @@ def test_cut_at_every_octet_sent(world):
     cut_everywhere(world, "cut_sent", 250)
 
 
-def cut_everywhere(world, kind, end):
-    fake = FakeImap(world)
-    gateway = gateway_for(world, fake)
+def cut_everywhere(world, kind, end, profile="generic", **extra):
+    fake = FakeImap(world, profile)
+    gateway = gateway_for(world, fake, **extra)
     gateway.upstream["timeouts"]["idle"] = "10ms"  # each message gets the whole dialogue
     gateway.start()
     sent = 0

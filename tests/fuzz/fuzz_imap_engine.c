@@ -46,6 +46,9 @@ static bool serve(struct world *world, enum imapc_want want, const struct imapc_
     case IMAPC_WANT_TLS:
         imapc_engine_tls_ready(world->engine, now);
         return true;
+    case IMAPC_WANT_COMPRESS:
+        imapc_engine_compressed(world->engine, now);
+        return true;
     case IMAPC_WANT_SASL:
         imapc_engine_sasl(world->engine, now, bytes_of("eA=="), NULL);
         return true;
@@ -97,6 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                            .literal_max = 4096,
                                            .subscribe = true};
     options.folders = (data[1] & 1) != 0 ? imapc_folders_new() : NULL;
+    options.compress = (data[1] & 4) != 0;
     options.store_flags = (data[1] & 2) != 0;
     struct world world = {.engine = imapc_engine_new(&options, 0)};
     size_t step = data[1] == 0 ? size : data[1];

@@ -107,12 +107,30 @@ static void knows_loopback(void **state)
     assert_false(network_is_loopback(address));
 }
 
+static void knows_private_networks(void **state)
+{
+    (void)state;
+    static const char *const inside[] = {"10.1.2.3", "172.31.0.1",  "192.168.9.9", "127.0.0.1",
+                                         "::1",      "169.254.1.1", "fd00::1",     "fe80::1"};
+    static const char *const outside[] = {"11.0.0.1", "172.32.0.1", "192.0.2.1", "2001:db8::1", "fec0::1"};
+    uint8_t address[16];
+    for (size_t i = 0; i < sizeof inside / sizeof inside[0]; i++) {
+        network_address_parse(address, bytes_of(inside[i]));
+        assert_true(network_is_private(address));
+    }
+    for (size_t i = 0; i < sizeof outside / sizeof outside[0]; i++) {
+        network_address_parse(address, bytes_of(outside[i]));
+        assert_false(network_is_private(address));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_agree_with_the_system),
         cmocka_unit_test(prefixes_hold),
         cmocka_unit_test(knows_loopback),
+        cmocka_unit_test(knows_private_networks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,7 +3,7 @@
  *
  *   # ...                a comment
  *   option NAME [VALUE]  before anything else: tls, starttls, clear, user, password, token; folders (they are asked what they keep), store
- *                        (flags are stored behind the APPEND), junk NAME (the fallback of \Junk)
+ *                        (flags are stored behind the APPEND), compress, junk NAME (the fallback of \Junk)
  *   S: TEXT              the server sends TEXT and CR LF; \r \n \t \0 \\ \xHH and \*N{TEXT} (TEXT N times) are escapes
  *   s: TEXT              the same without CR LF
  *   C: TEXT              exactly this line of the client is next ("$" at its end matches any rest)
@@ -16,6 +16,7 @@
  *   ready                the engine waits for something to do
  *   logout               it is told to say goodbye
  *   tls                  it wants TLS; the handshake succeeds
+ *   compress             it wants compression, which begins (and changes nothing here)
  *   delay DURATION       the clock goes on
  *   hold                 octets of messages are withheld ...
  *   give                 ... until here
@@ -59,7 +60,7 @@ struct player {
     const char *flag_list[FLAGS_MAX];
     struct imapc_result result;
     struct fault fault;
-    bool have_result, closed, wants_tls;
+    bool have_result, closed, wants_tls, wants_compress;
     bool hold, body_due;
     struct imapc_request body;
     size_t longest;
@@ -92,6 +93,9 @@ static bool serve(struct player *player, enum imapc_want want, const struct imap
     case IMAPC_WANT_TLS:
         player->wants_tls = true;
         return false;
+    case IMAPC_WANT_COMPRESS:
+        player->wants_compress = true;
+        return false;
     case IMAPC_WANT_SASL:
         FAIL(player, "SCRAM is not played here");
         return false;
@@ -119,7 +123,7 @@ static bool serve(struct player *player, enum imapc_want want, const struct imap
 
 static void pump(struct player *player)
 {
-    bool again = !player->closed && !player->wants_tls;
+    bool again = !player->closed && !player->wants_tls && !player->wants_compress;
     while (again) {
         struct imapc_request request;
         size_t used;
@@ -218,6 +222,8 @@ static void set_option(struct player *player, struct bytes rest)
         player->options.is_token = true;
     } else if (bytes_is(name, "folders")) {
         player->options.folders = player->folders = imapc_folders_new();
+    } else if (bytes_is(name, "compress")) {
+        player->options.compress = true;
     } else if (bytes_is(name, "store")) {
         player->options.store_flags = true;
     } else if (bytes_is(name, "junk")) {
@@ -438,6 +444,17 @@ static void do_tls(struct player *player, struct bytes text)
     pump(player);
 }
 
+static void do_compress(struct player *player, struct bytes text)
+{
+    (void)text;
+    if (!player->wants_compress) {
+        FAIL(player, "compression is not wanted");
+    }
+    player->wants_compress = false;
+    imapc_engine_compressed(player->engine, player->now);
+    pump(player);
+}
+
 static void do_hold(struct player *player, struct bytes text)
 {
     (void)text;
@@ -475,12 +492,13 @@ static const struct {
     void (*run)(struct player *player, struct bytes rest);
     bool gathers; /* adds to the group; any other word has it sent */
 } words[] = {
-    {"S:", do_server, true},      {"s:", do_server_raw, true},  {"C:", do_client, false},
-    {"c:", do_client_raw, false}, {"delay", do_delay, false},   {"append", do_append, false},
-    {"result", do_result, false}, {"ready", do_ready, false},   {"logout", do_logout, false},
-    {"tls", do_tls, false},       {"drop", do_drop, false},     {"hold", do_hold, false},
-    {"give", do_give, false},     {"locate", do_locate, false}, {"located", do_located, false},
-    {"closed", do_closed, false}, {"left", do_left, false},     {"unstored", do_unstored, false},
+    {"S:", do_server, true},          {"s:", do_server_raw, true},  {"C:", do_client, false},
+    {"c:", do_client_raw, false},     {"delay", do_delay, false},   {"append", do_append, false},
+    {"result", do_result, false},     {"ready", do_ready, false},   {"logout", do_logout, false},
+    {"tls", do_tls, false},           {"drop", do_drop, false},     {"hold", do_hold, false},
+    {"give", do_give, false},         {"locate", do_locate, false}, {"located", do_located, false},
+    {"closed", do_closed, false},     {"left", do_left, false},     {"unstored", do_unstored, false},
+    {"compress", do_compress, false},
 };
 
 static void play_line(struct player *player, struct bytes line)
