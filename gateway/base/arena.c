@@ -48,6 +48,14 @@ void arena_free(struct arena **arena)
     *arena = NULL;
 }
 
+void arena_wipe(struct arena **arena)
+{
+    for (struct arena_block *block = *arena == NULL ? NULL : (*arena)->blocks; block != NULL; block = block->next) {
+        explicit_bzero(block->data, block->used);
+    }
+    arena_free(arena);
+}
+
 static struct arena_block *block_new(size_t size)
 {
     struct arena_block *block = expect_calloc(1, sizeof *block + size);

@@ -15,6 +15,8 @@ struct arena;
 struct arena *arena_new(size_t max);
 /* Frees everything and sets *arena to NULL; NULL is fine. */
 void arena_free(struct arena **arena);
+/* The same, for what holds secrets: their octets do not stay behind in memory. */
+void arena_wipe(struct arena **arena);
 
 /* Zeroed memory, aligned for any object; NULL when the maximum would be passed. */
 void *arena_alloc(struct arena *arena, size_t size);

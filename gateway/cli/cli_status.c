@@ -97,6 +97,20 @@ static void print_counts(FILE *out, const json_t *status, const struct paint *pa
             text(rules, "loaded"), good ? "" : paint->bad, good ? "" : "; the last reload failed", paint->plain);
 }
 
+static void print_sandbox(FILE *out, const json_t *status)
+{
+    const json_t *sandbox = json_object_get(status, "sandbox");
+    const char *note = text(sandbox, "note");
+    if (!json_is_true(json_object_get(sandbox, "entered"))) {
+        fprintf(out, "  sandbox    off\n");
+        return;
+    }
+    fprintf(out, "  sandbox    system calls %s, paths %s, core dumps %s%s%s\n",
+            json_is_true(json_object_get(sandbox, "system_calls")) ? "filtered" : "not filtered",
+            number(sandbox, NULL, "landlock") > 0 ? "limited" : "not limited",
+            json_is_true(json_object_get(sandbox, "no_core_dumps")) ? "off" : "on", note[0] == '\0' ? "" : " - ", note);
+}
+
 static void print_listeners(FILE *out, const json_t *status)
 {
     size_t i;
@@ -128,6 +142,7 @@ void cli_status_print(FILE *out, const json_t *status, bool colour)
     json_t *upstream;
     print_head(out, status, paint);
     print_counts(out, status, paint);
+    print_sandbox(out, status);
     print_listeners(out, status);
     json_array_foreach(json_object_get(status, "upstreams"), i, upstream)
     {

@@ -10,6 +10,7 @@
 
 #include "cli/cli.h"
 #include "cli/cli_notify.h"
+#include "cli/cli_sandbox.h"
 #include "daemon/admin.h"
 #include "daemon/gateway.h"
 
@@ -19,6 +20,7 @@ struct run {
     struct admin *admin;
     struct cli_notify *notify;
     struct log log;
+    struct net_sandbox_state sandbox;
     bool stopping;
 };
 
@@ -67,11 +69,20 @@ static void run_loop(struct run *run)
 
 static int open_all(struct run *run, struct config **config, struct fault *fault)
 {
-    if (gateway_open(&run->gateway, run->loop, config, &run->log, fault) < 0) {
+    if (cli_sandbox_enter(*config, &run->log, &run->sandbox, fault) < 0 ||
+        gateway_open(&run->gateway, run->loop, config, &run->log, fault) < 0) {
         return -1;
     }
+    gateway_set_sandbox(run->gateway, &run->sandbox);
     bool has_admin = gateway_config(run->gateway)->admin.enabled;
     return has_admin ? admin_open(&run->admin, run->loop, run->gateway, &run->log, fault) : 0;
+}
+
+static int start_failed(struct run *run, const struct fault *fault)
+{
+    log_event(&run->log, LOG_LEVEL_ERROR, "start_failed", LOG_STR("error.code", fault->code),
+              LOG_STR("where", fault->where), LOG_STR("error.message", fault->text));
+    return EX_UNAVAILABLE;
 }
 
 static int run_gateway(struct run *run, struct config **config)
@@ -79,9 +90,7 @@ static int run_gateway(struct run *run, struct config **config)
     struct fault fault = FAULT_INIT;
     if (open_all(run, config, &fault) < 0) {
         gateway_free(&run->gateway);
-        log_event(&run->log, LOG_LEVEL_ERROR, "start_failed", LOG_STR("error.code", fault.code),
-                  LOG_STR("where", fault.where), LOG_STR("error.message", fault.text));
-        return EX_UNAVAILABLE;
+        return start_failed(run, &fault);
     }
     gateway_start(run->gateway);
     run->notify = cli_notify_new(run->loop);
@@ -102,11 +111,19 @@ int cmd_run(const struct cli_command *command, int argc, char **argv)
     if (cli_parse_options(command, options, argc, argv, &exit_code) < 0) {
         return exit_code;
     }
+    struct run run = {.loop = net_loop_new()};
+    struct fault fault = FAULT_INIT;
+    cli_log_init(&run.log, NULL, run.loop);
+    if (cli_sandbox_become(cli_config_file(file), &fault) < 0) {
+        exit_code = start_failed(&run, &fault);
+        net_loop_free(&run.loop);
+        return exit_code;
+    }
     struct config *config = cli_load_config(file);
     if (config == NULL) {
+        net_loop_free(&run.loop);
         return EX_CONFIG;
     }
-    struct run run = {.loop = net_loop_new()};
     cli_log_init(&run.log, config, run.loop);
     exit_code = run_gateway(&run, &config);
     config_free(&config);

@@ -1,8 +1,11 @@
 /*
  * main - finds the subcommand in the table and runs it.
  */
+#include <jansson.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -43,8 +46,18 @@ static void print_usage(FILE *out)
     fprintf(out, "\n\"mailweir COMMAND --help\" explains one.\n");
 }
 
+/* What was read as JSON may have been a password. */
+static void free_wiped(void *memory)
+{
+    if (memory != NULL) {
+        explicit_bzero(memory, malloc_usable_size(memory));
+    }
+    free(memory);
+}
+
 int main(int argc, char **argv)
 {
+    json_set_alloc_funcs(malloc, free_wiped);
     signal(SIGPIPE, SIG_IGN);
     const char *name = argc > 1 ? argv[1] : "";
     if (strcmp(name, "--help") == 0 || strcmp(name, "help") == 0) {

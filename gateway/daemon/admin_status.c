@@ -123,6 +123,14 @@ static json_t *rules(const struct admin *admin, const struct gateway_state *stat
                      "messages", messages, "failures", (json_int_t)rule_stats_failures(stats));
 }
 
+/* Landlock is 0, and the note says why, where paths are not limited. */
+static json_t *sandbox(const struct net_sandbox_state *state)
+{
+    return json_pack("{s:b,s:b,s:b,s:b,s:i,s:s}", "entered", state->entered, "no_core_dumps", state->no_core_dumps,
+                     "no_new_privileges", state->no_new_privileges, "system_calls", state->system_calls, "landlock",
+                     state->paths, "note", state->note);
+}
+
 json_t *admin_status(const struct admin *admin)
 {
     struct gateway_state state;
@@ -139,6 +147,7 @@ json_t *admin_status(const struct admin *admin)
     json_object_set_new(json, "listeners", listeners(admin));
     json_object_set_new(json, "upstreams", upstreams(admin));
     json_object_set_new(json, "rules", rules(admin, &state));
+    json_object_set_new(json, "sandbox", sandbox(state.sandbox));
     return json;
 }
 

@@ -121,6 +121,8 @@ struct config_admin {
     uint64_t max_streams;
 };
 
+enum config_sandbox { CONFIG_SANDBOX_AUTO, CONFIG_SANDBOX_REQUIRED, CONFIG_SANDBOX_OFF };
+
 struct config {
     struct arena *arena; /* of everything below */
     unsigned holders;    /* besides the first owner */
@@ -145,8 +147,11 @@ struct config {
     uint64_t shutdown_timeout;
     struct config_admin admin;
     struct filters_set *rule_set; /* loaded from the rule files */
-    struct config_strings
-        sources; /* every file that was read, and every folder that was looked through: whose change asks for a reload */
+    /* Every file that was read, and every folder that was looked through: whose change asks for a reload. */
+    struct config_strings sources;
+    struct config_strings paths; /* the others that the keys name: the spool, what is read whenever it is used */
+    const char *user;            /* whom it becomes when it is started as root; NULL: nobody else */
+    uint64_t sandbox;            /* enum config_sandbox */
 };
 
 /*

@@ -42,21 +42,31 @@ static char *folder_of(struct arena *arena, const char *file)
     return expect_memory(arena_copy(arena, bytes_at(file, len)));
 }
 
-void config_note_source(struct config *config, const char *path)
+static void add_path(struct config *config, struct config_strings *list, const char *path)
 {
-    size_t count = config->sources.count;
-    const char **items = (const char **)(uintptr_t)config->sources.items;
+    size_t count = list->count;
+    const char **items = (const char **)(uintptr_t)list->items;
     if (count == SOURCES_MAX) {
         return;
     }
     if ((count & (count - 1)) == 0) { /* room in powers of two */
         items = expect_memory(arena_array(config->arena, count == 0 ? 1 : count * 2, sizeof *items));
         for (size_t i = 0; i < count; i++) {
-            items[i] = config->sources.items[i];
+            items[i] = list->items[i];
         }
-        config->sources.items = items;
+        list->items = items;
     }
-    items[config->sources.count++] = expect_memory(arena_text(config->arena, path));
+    items[list->count++] = expect_memory(arena_text(config->arena, path));
+}
+
+void config_note_source(struct config *config, const char *path)
+{
+    add_path(config, &config->sources, path);
+}
+
+void config_note_path(struct config *config, const char *path)
+{
+    add_path(config, &config->paths, path);
 }
 
 /* The file's text in the arena, or an empty view with NULL after a problem was added. */
@@ -341,7 +351,7 @@ void config_free(struct config **config)
         return;
     }
     filters_set_free(&held->rule_set);
-    arena_free(&held->arena);
+    arena_wipe(&held->arena);
     free(held);
 }
 

@@ -72,13 +72,26 @@ static const char *absolute(struct config_reader *reader, const char *path)
                           : expect_memory(arena_printf(reader->arena, "%s/%s", reader->folder, path));
 }
 
+static void note(struct config_reader *reader, const char *path)
+{
+    if (reader->noting != NULL) {
+        config_note_source(reader->noting, path);
+    }
+}
+
 static void read_path(struct config_reader *reader, const struct config_key *key, const char *pointer, json_t *value,
                       void *into)
 {
-    (void)key;
     const char *text = string_of(reader, pointer, value);
-    if (text != NULL) {
-        *(const char **)into = absolute(reader, text);
+    if (text == NULL) {
+        return;
+    }
+    const char *path = absolute(reader, text);
+    *(const char **)into = path;
+    if (!key->unwatched) {
+        note(reader, path);
+    } else if (reader->noting != NULL) {
+        config_note_path(reader->noting, path);
     }
 }
 
@@ -99,9 +112,7 @@ static void secret_from_file(struct config_reader *reader, const char *pointer, 
     struct fault fault = FAULT_INIT;
     const char *full = absolute(reader, path);
     buf_init(&text, SECRET_MAX);
-    if (reader->noting != NULL) {
-        config_note_source(reader->noting, full);
-    }
+    note(reader, full);
     if (net_file_read_all(full, &text, &fault) < 0) {
         filters_json_problem(reader->json, reader->problems, FILTERS_ERROR, pointer, "cannot read the secret: %s: %s",
                              fault.where, fault.text);

@@ -38,6 +38,8 @@ struct config_key {
     const char *const *words;
     const struct config_table *table;
     const char *help; /* one line, for the manual */
+    bool
+        unwatched; /* PATH: its change asks for no reload, because it is read again whenever it is used, or is ours to write */
 };
 
 struct config_table {
@@ -50,7 +52,7 @@ struct config_reader {
     struct filters_problems *problems;
     struct arena *arena;
     const char *folder;    /* for relative paths */
-    struct config *noting; /* whose sources the files of secrets join; NULL: nobody's */
+    struct config *noting; /* whose sources the files that are named join; NULL: nobody's */
 };
 
 /* Reads the object at `pointer` into `into` (zeroed by the caller); problems are added to the reader's. */
@@ -63,6 +65,8 @@ bool config_same_key(const struct config_key *key, const void *a, const void *b)
 
 /* One more file whose change asks for a reload. */
 void config_note_source(struct config *config, const char *path);
+/* One more that is read or written, and whose change asks for nothing. */
+void config_note_path(struct config *config, const char *path);
 
 /* The table of a listener (config_tables_listener.c). */
 extern const struct config_table config_listener_table;

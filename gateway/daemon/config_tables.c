@@ -15,6 +15,8 @@
 
 static const char *const tls_modes[] = {"none", "starttls", "implicit", NULL};
 static const char *const log_formats[] = {"auto", "text", "json", NULL};
+/* The order of enum config_sandbox. */
+static const char *const sandboxes[] = {"auto", "required", "off", NULL};
 static const char *const log_levels[] = {"debug", "info", "warning", "error", NULL};
 
 /* ---- upstreams ---- */
@@ -79,7 +81,7 @@ static const struct config_key upstream_auth_keys[] = {
     {"password", CONFIG_SECRET, AT(config_upstream, password), .help = "its password"},
     {"mechanism", CONFIG_WORD, AT(config_upstream, mechanism), .fallback = "auto", .words = mechanisms,
      .help = "auto is PLAIN or LOGIN with a password, OAUTHBEARER or XOAUTH2 with a token"},
-    {"token_file", CONFIG_PATH, AT(config_upstream, token.file),
+    {"token_file", CONFIG_PATH, AT(config_upstream, token.file), .unwatched = true,
      .help = "instead of a password: file with an OAuth2 access token, read again for each connection"},
     {"oauth2", CONFIG_OBJECT, .table = &upstream_oauth2,
      .help = "instead of a password: where OAuth2 access tokens come from"},
@@ -185,7 +187,7 @@ const struct config_table config_upstream_table = {upstream_keys, sizeof(struct 
 /* ---- the rest ---- */
 
 static const struct config_key spool_keys[] = {
-    {"path", CONFIG_PATH, AT(config, spool_path), .required = true,
+    {"path", CONFIG_PATH, AT(config, spool_path), .required = true, .unwatched = true,
      .help = "folder of the queue, on a disk that survives restarts"},
     {"minimum_free", CONFIG_SIZE, AT(config, spool_minimum_free), .fallback = "64MiB",
      .help = "disk space kept free; below, senders hear 452"},
@@ -260,6 +262,12 @@ static const struct config_key root_keys[] = {
     {"log", CONFIG_OBJECT, .table = &log_table, .help = "the log on standard error"},
     {"admin", CONFIG_OBJECT, .table = &admin_table,
      .help = "the HTTP server for probes, metrics, commands and the page"},
+    {"user", CONFIG_STRING, AT(config, user),
+     .help = "whom to become when started as root, a name or UID:GID; of root's rights it keeps that to listen on "
+             "ports below 1024"},
+    {"sandbox", CONFIG_WORD, AT(config, sandbox), .fallback = "auto", .words = sandboxes,
+     .help = "auto: only the system calls and paths that it needs, as far as the kernel can; required: it does not "
+             "start with less; off"},
     {"shutdown_timeout", CONFIG_DURATION, AT(config, shutdown_timeout), .fallback = "25s", .least = 100,
      .help = "what is under way may finish within it after SIGTERM"},
     END,

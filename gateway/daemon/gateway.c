@@ -3,6 +3,7 @@
  */
 #include "daemon/gateway.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,7 +132,6 @@ void gateway_free(struct gateway **gateway)
     spool_close(&(*gateway)->spool);
     config_free(&(*gateway)->config);
     config_free(&(*gateway)->first);
-    arena_free(&(*gateway)->source_arena);
     free(*gateway);
     *gateway = NULL;
 }
@@ -151,7 +151,7 @@ static void log_problems(struct gateway *gateway, const struct filters_problems 
 /* What stands in the file now and needs a restart: the operator must not believe that it is in force. */
 static void note_unchanged(const struct gateway *gateway, const struct config *config)
 {
-    static const char *const fixed[] = {"hostname", "spool", "log", "admin"};
+    static const char *const fixed[] = {"hostname", "spool", "log", "admin", "user", "sandbox"};
     for (const struct config_key *key = config_root_table.keys; key->name != NULL; key++) {
         for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
             if (strcmp(key->name, fixed[i]) == 0 && !config_same_key(key, gateway->first, config)) {
@@ -165,12 +165,43 @@ static void note_unchanged(const struct gateway *gateway, const struct config *c
     }
 }
 
+/* Whether the sandbox, which is for good, lets a command run that was not in the configuration when it was entered. */
+static int check_sandbox(const struct gateway *gateway, const struct config *config, struct fault *fault)
+{
+    bool refused = gateway->sandbox.system_calls && gateway->sandbox.paths > 0;
+    for (size_t i = 0; refused && i < config->upstreams.count; i++) {
+        const struct config_upstream *upstream = config_upstream_at(config, i);
+        if (upstream->token_command.count > 0) {
+            fault_set(
+                fault, FAULT_LOCAL, "sandbox", upstream->name,
+                "it runs a command for its token, which the sandbox that the gateway began with forbids: restart it");
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* Says what an operator who looks at the file's mode will not see. */
+static void log_hint(struct gateway *gateway, const struct filters_problems *problems)
+{
+    bool denied = false;
+    for (size_t i = 0; i < filters_problems_count(problems); i++) {
+        denied = denied || strstr(filters_problems_at(problems, i)->text, strerror(EACCES)) != NULL;
+    }
+    if (denied && gateway->sandbox.paths > 0) {
+        log_event(gateway->log, LOG_LEVEL_ERROR, "reload_failed",
+                  LOG_STR("error.message",
+                          "a file in a folder that the configuration did not name when the gateway was "
+                          "started is outside its sandbox, whatever the file's mode: restart it"));
+    }
+}
+
 /* Takes listeners and upstreams of a good configuration; when one cannot be opened, nothing of the configuration is taken. */
 static int apply(struct gateway *gateway, struct config *config)
 {
     struct fault fault = FAULT_INIT;
     struct dispatch_plan *plan = NULL;
-    if (dispatch_plan(gateway->dispatch, config, &plan, &fault) < 0 ||
+    if (check_sandbox(gateway, config, &fault) < 0 || dispatch_plan(gateway->dispatch, config, &plan, &fault) < 0 ||
         gateway_apply_listeners(gateway, config, &fault) < 0) {
         log_event(gateway->log, LOG_LEVEL_ERROR, "reload_failed", LOG_STR("error.where", fault.where),
                   LOG_STR("error.message", fault.text));
@@ -188,11 +219,11 @@ static void take(struct gateway *gateway, struct config *config)
     decision_replace(gateway->decision, &config->rule_set);
     note_unverified(gateway, config);
     note_unchanged(gateway, config);
-    gateway_note_sources(gateway, config);
     log_event(gateway->log, LOG_LEVEL_INFO, "reloaded", LOG_STR("file", config->file),
               LOG_INT("rules", gateway->rules));
     config_free(&gateway->config);
     gateway->config = config;
+    gateway_note_sources(gateway);
 }
 
 void gateway_reload(struct gateway *gateway)
@@ -200,6 +231,7 @@ void gateway_reload(struct gateway *gateway)
     struct filters_problems *problems = filters_problems_new();
     struct config *config = config_load(gateway->first->file, problems);
     log_problems(gateway, problems);
+    log_hint(gateway, problems);
     bool good = config != NULL && apply(gateway, config) == 0;
     gateway_note_load(gateway, good);
     if (good) {

@@ -8,6 +8,7 @@
 
 #include "daemon/config.h"
 #include "daemon/dispatch.h"
+#include "net/net_sandbox.h"
 
 struct gateway;
 
@@ -18,6 +19,8 @@ struct gateway;
  */
 int gateway_open(struct gateway **gateway_r, struct net_loop *loop, struct config **config, struct log *log,
                  struct fault *fault);
+/* Tells it what holds of the process's sandbox, for reloads and for operators; copied. Without it there is none. */
+void gateway_set_sandbox(struct gateway *gateway, const struct net_sandbox_state *sandbox);
 /* Begins to deliver; logs "ready". From now on it must be drained before it is freed. */
 void gateway_start(struct gateway *gateway);
 /*
@@ -66,6 +69,7 @@ struct gateway_state {
     uint64_t loads, loads_failed;
     size_t rules;
     bool draining;
+    const struct net_sandbox_state *sandbox;
 };
 void gateway_state(const struct gateway *gateway, struct gateway_state *state_r);
 

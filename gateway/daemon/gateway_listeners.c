@@ -10,9 +10,7 @@
 #include "daemon/gateway_private.h"
 #include "net/net_file.h"
 
-#define WATCH_MS          2000
-#define WATCHED_MAX       20000
-#define SOURCES_ARENA_MAX ((size_t)64 << 20)
+#define WATCH_MS 2000
 
 static struct smtpd_limits limits_of(const struct config_listener *config)
 {
@@ -139,8 +137,8 @@ int gateway_apply_listeners(struct gateway *gateway, const struct config *config
 static uint64_t stamp_of(const struct gateway *gateway)
 {
     uint64_t stamp = 0;
-    for (size_t i = 0; i < gateway->sources.count; i++) {
-        stamp = stamp * 31 + net_file_stamp(gateway->sources.items[i]);
+    for (size_t i = 0; i < gateway->config->sources.count; i++) {
+        stamp = stamp * 31 + net_file_stamp(gateway->config->sources.items[i]);
     }
     return stamp;
 }
@@ -159,61 +157,14 @@ static void on_watch(void *ctx)
     gateway_reload(gateway);
 }
 
-struct watched {
-    struct arena *arena;
-    const char **items;
-    size_t count;
-};
-
-static void watch_file(struct watched *watched, const char *path)
+void gateway_note_sources(struct gateway *gateway)
 {
-    if (path != NULL && watched->count < WATCHED_MAX) {
-        watched->items[watched->count++] = expect_memory(arena_text(watched->arena, path));
-    }
-}
-
-static void watch_upstream_files(struct watched *watched, const struct config_upstream *upstream)
-{
-    watch_file(watched, upstream->tls.certificate);
-    watch_file(watched, upstream->tls.key);
-    watch_file(watched, upstream->tls.ca_file);
-}
-
-static void watch_listener_files(struct watched *watched, const struct config_listener *listener)
-{
-    const struct config_certificate *others = listener->certificates.items;
-    watch_file(watched, listener->tls.certificate);
-    watch_file(watched, listener->tls.key);
-    watch_file(watched, listener->tls.ca_file);
-    watch_file(watched, listener->users);
-    for (size_t i = 0; i < listener->certificates.count; i++) {
-        watch_file(watched, others[i].certificate);
-        watch_file(watched, others[i].key);
-    }
-}
-
-void gateway_note_sources(struct gateway *gateway, const struct config *config)
-{
-    struct watched watched = {.arena = arena_new(SOURCES_ARENA_MAX)};
-    watched.items = expect_memory(arena_array(watched.arena, WATCHED_MAX, sizeof *watched.items));
-    for (size_t i = 0; i < config->sources.count; i++) {
-        watch_file(&watched, config->sources.items[i]);
-    }
-    for (size_t i = 0; i < config->listeners.count; i++) {
-        watch_listener_files(&watched, config_listener_at(config, i));
-    }
-    for (size_t i = 0; i < config->upstreams.count; i++) {
-        watch_upstream_files(&watched, config_upstream_at(config, i));
-    }
-    arena_free(&gateway->source_arena);
-    gateway->source_arena = watched.arena;
-    gateway->sources = (struct config_strings){watched.items, watched.count};
     gateway->stamp = stamp_of(gateway);
 }
 
 void gateway_watch_files(struct gateway *gateway)
 {
-    gateway_note_sources(gateway, gateway->config);
+    gateway_note_sources(gateway);
     gateway->watch = net_timer_new(gateway->loop, on_watch, gateway);
     net_timer_start(gateway->watch, WATCH_MS);
 }

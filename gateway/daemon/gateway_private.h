@@ -30,14 +30,13 @@ struct gateway {
     struct acknowledge *acknowledge;
     struct smtpd *smtpd;
     bool draining;
+    struct net_sandbox_state sandbox;
     int64_t started_ms, loaded_ms;
     bool last_load_good;
     uint64_t loads, loads_failed;
     size_t rules;
-    struct net_timer *watch;       /* over the files that listeners and rules were read from */
-    uint64_t stamp;                /* of those files, together */
-    struct arena *source_arena;    /* of: */
-    struct config_strings sources; /* the files that the configuration and rules in force came from */
+    struct net_timer *watch; /* over the configuration's sources */
+    uint64_t stamp;          /* of those files, together */
     void (*drained)(void *ctx);
     void *drained_ctx;
 };
@@ -49,8 +48,8 @@ struct log *gateway_log(struct gateway *gateway, enum gateway_area area);
 int gateway_apply_listeners(struct gateway *gateway, const struct config *config, struct fault *fault);
 /* Certificates, keys and users are looked at now and then, and read again when they have changed. */
 void gateway_watch_files(struct gateway *gateway);
-/* From now on the files that this configuration came from are watched. */
-void gateway_note_sources(struct gateway *gateway, const struct config *config);
+/* From now on the files that the configuration in force came from are watched. */
+void gateway_note_sources(struct gateway *gateway);
 /* After each load of configuration and rules. */
 void gateway_note_load(struct gateway *gateway, bool good);
 

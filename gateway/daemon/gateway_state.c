@@ -81,7 +81,13 @@ void gateway_state(const struct gateway *gateway, struct gateway_state *state_r)
                                       .loads = gateway->loads,
                                       .loads_failed = gateway->loads_failed,
                                       .rules = gateway->rules,
-                                      .draining = gateway->draining};
+                                      .draining = gateway->draining,
+                                      .sandbox = &gateway->sandbox};
+}
+
+void gateway_set_sandbox(struct gateway *gateway, const struct net_sandbox_state *sandbox)
+{
+    gateway->sandbox = *sandbox;
 }
 
 struct config *gateway_config(const struct gateway *gateway)

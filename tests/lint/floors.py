@@ -20,14 +20,14 @@ FLOORS = {
     "gateway/mail": ({"base", "proto"}, {"gmime/"}),
     "gateway/engine": ({"base", "proto", "mail"}, {"gsasl.h"}),
     "filters": ({"base", "proto", "mail", "filters"}, {"pcre2.h", "jansson.h"}),
-    "gateway/net": ({"base"}, {"uv.h", "openssl/", "sys/", "dirent.h", *SYSTEM}),
+    "gateway/net": ({"base"}, {"uv.h", "openssl/", "seccomp.h", "linux/", "sys/", "dirent.h", "grp.h", "pwd.h", "sched.h", "termios.h", *SYSTEM}),
     "gateway/spool": ({"base", "mail", "net"}, {"sqlite3.h", "jansson.h", "xxhash.h"}),
     "gateway/smtpd": ({"base", "proto", "mail", "filters", "engine", "net", "spool"}, {"jansson.h", "crypt.h", "gsasl.h"}),
     "gateway/imapc": ({"base", "proto", "mail", "engine", "net"}, {"curl/", "jansson.h", "gsasl.h", "zlib.h"}),
     "gateway/daemon": ({"base", "proto", "mail", "engine", "net", "spool", "smtpd", "imapc", "filters"},
                        {"jansson.h", "microhttpd.h"}),
     "gateway/cli": ({"base", "proto", "mail", "engine", "net", "spool", "smtpd", "imapc", "filters", "daemon"},
-                    {"jansson.h", "termios.h", "curl/", "sys/", *SYSTEM}),
+                    {"jansson.h", "malloc.h", "termios.h", "curl/", "sys/", *SYSTEM}),
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 

@@ -6,8 +6,9 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 # What pkg-config calls it: what people call it.
-LIBRARIES = {"uv": "libuv", "ssl": "OpenSSL", "pcre2": "PCRE2", "gmime": "GMime", "jansson": "jansson", "microhttpd": "libmicrohttpd",
-             "curl": "libcurl", "sqlite": "SQLite", "gsasl": "libgsasl", "crypt": "libxcrypt", "zlib": "zlib", "xxhash": "xxHash", "cmocka": "cmocka"}
+LIBRARIES = {"uv": "libuv", "ssl": "OpenSSL", "seccomp": "libseccomp", "pcre2": "PCRE2", "gmime": "GMime", "jansson": "jansson",
+             "microhttpd": "libmicrohttpd", "curl": "libcurl", "sqlite": "SQLite", "gsasl": "libgsasl", "crypt": "libxcrypt",
+             "zlib": "zlib", "xxhash": "xxHash", "cmocka": "cmocka"}
 
 
 def main():

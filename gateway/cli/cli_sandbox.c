@@ -1,0 +1,144 @@
+/*
+ * cli_sandbox - see cli_sandbox.h.
+ *
+ * Reached are folders, not files: editors, certbot and Kubernetes put new files in the place of old ones, and a right on a file is gone with
+ * the file. Of a symbolic link, the folder that it leads to is reached as well.
+ */
+#include "cli/cli_sandbox.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/expect.h"
+#include "net/net_file.h"
+
+struct reach {
+    struct arena *arena;
+    struct net_sandbox_path *paths;
+    size_t count, room;
+};
+
+static void add(struct reach *reach, const char *path, bool may_write)
+{
+    if (reach->count == reach->room) {
+        size_t room = reach->room == 0 ? 64 : 2 * reach->room;
+        struct net_sandbox_path *paths = expect_memory(arena_array(reach->arena, room, sizeof *paths));
+        for (size_t i = 0; i < reach->count; i++) {
+            paths[i] = reach->paths[i];
+        }
+        reach->paths = paths;
+        reach->room = room;
+    }
+    reach->paths[reach->count++] =
+        (struct net_sandbox_path){.path = expect_memory(arena_text(reach->arena, path)), .may_write = may_write};
+}
+
+/* The folder that the file stands in; the file alone when that is the root. */
+static void add_folder_of(struct reach *reach, const char *path, bool may_write)
+{
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL) {
+        add(reach, ".", may_write);
+    } else if (slash == path) {
+        add(reach, path, may_write);
+    } else {
+        add(reach, expect_memory(arena_printf(reach->arena, "%.*s", (int)(slash - path), path)), may_write);
+    }
+}
+
+static void add_place(struct reach *reach, const char *path)
+{
+    struct stat found;
+    if (stat(path, &found) == 0 && S_ISDIR(found.st_mode)) {
+        add(reach, path, false);
+        return;
+    }
+    add_folder_of(reach, path, false);
+    char *real = realpath(path, NULL);
+    if (real != NULL && strcmp(real, path) != 0) {
+        add_folder_of(reach, real, false);
+    }
+    free(real);
+}
+
+static void add_socket(struct reach *reach, const struct net_address *address)
+{
+    if (address->is_unix) {
+        add_folder_of(reach, address->host, true);
+    }
+}
+
+static void add_config(struct reach *reach, const struct config *config)
+{
+    for (size_t i = 0; i < config->sources.count; i++) {
+        add_place(reach, config->sources.items[i]);
+    }
+    for (size_t i = 0; i < config->paths.count; i++) {
+        add_place(reach, config->paths.items[i]);
+    }
+    for (size_t i = 0; i < config->listeners.count; i++) {
+        add_socket(reach, &config_listener_at(config, i)->address);
+    }
+    add_socket(reach, &config->admin.address);
+    /* Made now, if need be: there is no right on what does not exist. Whatever is wrong with it is told by opening the spool. */
+    struct fault fault = FAULT_INIT;
+    net_file_mkdir(config->spool_path, &fault);
+    add(reach, config->spool_path, true);
+}
+
+static bool runs_commands(const struct config *config)
+{
+    bool runs = false;
+    for (size_t i = 0; i < config->upstreams.count; i++) {
+        runs = runs || config_upstream_at(config, i)->token_command.count > 0;
+    }
+    return runs;
+}
+
+static void log_state(struct log *log, const struct net_sandbox_state *state)
+{
+    log_event(log, state->note[0] == '\0' ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "sandbox",
+              LOG_INT("user.id", (int64_t)geteuid()), LOG_STR("system_calls", state->system_calls ? "filtered" : "all"),
+              LOG_STR("paths", state->paths > 0 ? "those that the configuration names" : "all"),
+              LOG_STR("core_dumps", state->no_core_dumps ? "none" : "allowed"), LOG_STR("note", state->note));
+    if (geteuid() == 0) {
+        log_event(
+            log, LOG_LEVEL_WARNING, "runs_as_root",
+            LOG_STR("note", "nothing in it needs that: name a \"user\" in the configuration, or start it as one"));
+    }
+}
+
+int cli_sandbox_become(const char *file, struct fault *fault)
+{
+    struct filters_problems *problems = filters_problems_new();
+    struct config *config =
+        config_load_part(file, problems); /* what is wrong with it is told when it is loaded as a whole */
+    int result = config == NULL || config->user == NULL ? 0 : net_sandbox_become(config->user, fault);
+    config_free(&config);
+    filters_problems_free(&problems);
+    return result;
+}
+
+int cli_sandbox_enter(const struct config *config, struct log *log, struct net_sandbox_state *state_r,
+                      struct fault *fault)
+{
+    *state_r = (struct net_sandbox_state){0};
+    if (config->sandbox == CONFIG_SANDBOX_OFF) {
+        return 0;
+    }
+    struct reach reach = {.arena = arena_new((size_t)64 << 20)};
+    add_config(&reach, config);
+    const struct net_sandbox_options options = {
+        .paths = reach.paths, .path_count = reach.count, .may_execute = runs_commands(config)};
+    net_sandbox_enter(&options, state_r);
+    arena_free(&reach.arena);
+    log_state(log, state_r);
+    if (config->sandbox == CONFIG_SANDBOX_REQUIRED && state_r->note[0] != '\0') {
+        fault_set(fault, FAULT_LOCAL, "sandbox", "sandbox", "it is required, and not all of it can be had: %s",
+                  state_r->note);
+        return -1;
+    }
+    return 0;
+}

@@ -1,0 +1,48 @@
+/*
+ * net_sandbox - what this process may still do once its configuration is read: a user without rights, no core dumps, no new privileges, a filter
+ * over its system calls (seccomp(2), by libseccomp) and rights on paths (landlock(7)).
+ *
+ * All of it is for good, and for every thread that is begun afterwards: so it comes before the first lane.
+ */
+#ifndef MAILWEIR_NET_NET_SANDBOX_H
+#define MAILWEIR_NET_NET_SANDBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/fault.h"
+
+/*
+ * Becomes this user: a name, or numbers as "UID:GID". Of root's rights only that to listen on ports below 1024 is kept. Nothing happens when the process
+ * is that user already; -1 with a fault when it is another and not root, or there is no such user.
+ */
+int net_sandbox_become(const char *user, struct fault *fault);
+
+/* A path that stays reachable, with all below it. One that does not exist is passed over. */
+struct net_sandbox_path {
+    const char *path;
+    bool may_write; /* also make, rename and remove what is below it */
+};
+
+struct net_sandbox_options {
+    const struct net_sandbox_path *paths; /* beside the system's libraries, name service and certificates */
+    size_t path_count;
+    bool
+        may_execute; /* it runs programs, which inherit all of this: only the dangerous calls are refused, paths are not */
+};
+
+/* What holds. */
+struct net_sandbox_state {
+    bool entered; /* it was asked for */
+    bool no_core_dumps, no_new_privileges, system_calls;
+    int paths;      /* the version of the kernel's Landlock; 0: all paths that the user may reach */
+    char note[200]; /* why not all of it; "" when all holds */
+};
+
+/* Enters as far as the kernel can; what it cannot stands in the state. */
+void net_sandbox_enter(const struct net_sandbox_options *options, struct net_sandbox_state *state_r);
+
+/* net_sandbox_calls.c: sets the filter for all threads of the process; -1 with errno. */
+int net_sandbox_filter(bool may_execute);
+
+#endif
