@@ -284,8 +284,13 @@ static void on_committed(void *ctx, const struct fault *fault)
         answer_durable(session);
         return;
     }
-    struct smtpd_answer answer = answer_of_fault(fault);
     log_fault(session, "spool_failed", fault);
+    if (fault->class == FAULT_UNCERTAIN) {
+        smtpd_session_abort(
+            session); /* neither yes nor no would be true: the client does not know either, and sends again */
+        return;
+    }
+    struct smtpd_answer answer = answer_of_fault(fault);
     answer_message(session, &answer);
 }
 

@@ -14,8 +14,6 @@
 
 /* ---- groups ---- */
 
-static void pump(struct spool *spool);
-
 static void run_group(void *ctx)
 {
     struct spool_group *group = ctx;
@@ -50,7 +48,8 @@ static void on_group(void *ctx)
     spool->counts.commits += group->committed;
     spool->counts.syncs += group->syncs;
     note_trouble(spool, group);
-    pump(spool);
+    spool_doubt_look(spool, group);
+    spool_pump(spool);
     for (struct list *link; (link = list_take(&group->jobs)) != NULL;) {
         struct spool_job *job = LIST_ITEM(link, struct spool_job, link);
         job->kind->done(spool, job);
@@ -65,12 +64,12 @@ static void on_group(void *ctx)
     free(group);
 }
 
-/* Sends what waits to the lane as one group, unless one is there. */
-static void pump(struct spool *spool)
+void spool_pump(struct spool *spool)
 {
-    if (spool->group_running || list_is_empty(&spool->pending)) {
+    if (spool->group_running || (list_is_empty(&spool->pending) && !spool->write_over_due)) {
         return;
     }
+    spool->write_over_due = false;
     struct spool_group *group = expect_calloc(1, sizeof *group);
     size_t octets = 0;
     group->spool = spool;
@@ -89,14 +88,14 @@ void spool_submit(struct spool *spool, struct spool_job *job)
 {
     list_init(&job->link);
     list_append(&spool->pending, &job->link);
-    pump(spool);
+    spool_pump(spool);
 }
 
 static void take_up_stalled(void *ctx)
 {
     struct spool *spool = ctx;
     list_move(&spool->pending, &spool->stalled);
-    pump(spool);
+    spool_pump(spool);
 }
 
 void spool_stall(struct spool *spool, struct spool_job *job)
@@ -296,6 +295,7 @@ static struct spool *spool_new(struct net_loop *loop, const struct spool_options
     };
     list_init(&spool->pending);
     list_init(&spool->stalled);
+    list_init(&spool->doubtful);
     spool->live = spool_live_new();
     spool->held = spool_held_new();
     spool->upstreams = map_new(UPSTREAMS_MAX, NULL);
@@ -329,14 +329,28 @@ static int make_folders(struct spool *spool, struct fault *fault)
     return net_file_sync_directory(spool->path, fault);
 }
 
+static int open_writing(struct spool *spool, const char *path, struct fault *fault)
+{
+    struct fault found = FAULT_INIT;
+    const char *vfs = net_file_sqlite_vfs();
+    int result = spool_index_open(&spool->writer.index, path, vfs, SPOOL_INDEX_WRITE, &found);
+    if (result != 0 && strcmp(found.code, "damaged") == 0 && spool_recover_unmade(spool) == 0) {
+        found = FAULT_INIT;
+        result = spool_index_open(&spool->writer.index, path, vfs, SPOOL_INDEX_WRITE, &found);
+    }
+    if (result != 0) {
+        *fault = found;
+    }
+    return result;
+}
+
 static int open_indexes(struct spool *spool, struct fault *fault)
 {
     char path[SPOOL_PATH_MAX];
     const char *vfs = net_file_sqlite_vfs();
     struct spool_index *reading = NULL;
     snprintf(path, sizeof path, "%s/index.sqlite", spool->path);
-    if (spool_recover_expect_index(path, spool->writer.folder, fault) != 0 ||
-        spool_index_open(&spool->writer.index, path, vfs, SPOOL_INDEX_WRITE, fault) != 0 ||
+    if (spool_recover_expect_index(path, spool->writer.folder, fault) != 0 || open_writing(spool, path, fault) != 0 ||
         spool_index_open(&spool->tidier, path, vfs, SPOOL_INDEX_READ, fault) != 0 ||
         spool_index_open(&reading, path, vfs, SPOOL_INDEX_READ, fault) != 0) {
         return -1;
@@ -365,6 +379,7 @@ static int set_up(struct spool *spool, struct fault *fault)
 static void tear_down(struct spool *spool)
 {
     net_timer_free(&spool->stall_timer);
+    net_timer_free(&spool->doubt_timer);
     spool_admin_free(&spool->admin);
     spool_segment_close(&spool->writer.current);
     spool_reader_free(&spool->reader);
@@ -409,8 +424,10 @@ void spool_close(struct spool **spool_ref)
     *spool_ref = NULL;
     spool->closing = true;
     finish_lane(spool->read);
+    spool->write_over_due = !list_is_empty(&spool->doubtful);
     take_up_stalled(spool);
     finish_lane(spool->disk);
+    spool_doubt_end(spool, false);
     finish_lane(spool->tidy);
     tear_down(spool);
 }

@@ -224,6 +224,18 @@ int spool_index_commit(struct spool_index *index, struct fault *fault)
     return run_plain(index, COMMIT, fault);
 }
 
+bool spool_index_in_doubt(const struct spool_index *index)
+{
+    static const int certain[] = {SQLITE_FULL, SQLITE_BUSY, SQLITE_READONLY, SQLITE_IOERR_WRITE, SQLITE_IOERR_READ};
+    int code = sqlite3_extended_errcode(index->db);
+    for (size_t i = 0; i < sizeof certain / sizeof certain[0]; i++) {
+        if (code == certain[i] || (code & 0xFF) == certain[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void spool_index_rollback(struct spool_index *index)
 {
     /* Some failures have rolled back already. */

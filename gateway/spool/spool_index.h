@@ -45,6 +45,11 @@ void spool_index_close(struct spool_index **index);
 
 int spool_index_begin(struct spool_index *index, struct fault *fault);
 int spool_index_commit(struct spool_index *index, struct fault *fault);
+/*
+ * Of a commit that has just failed: whether the transaction may lie whole in the log all the same, and would come to life at the next opening
+ * after a crash. It does not when a part of it could not be written; it does when the sync failed.
+ */
+bool spool_index_in_doubt(const struct spool_index *index);
 void spool_index_rollback(struct spool_index *index);
 
 /* A number of the table "spool". */

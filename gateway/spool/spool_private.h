@@ -30,6 +30,8 @@
 #define SPOOL_LOG_PAGES 4096
 /* How long settlements that could not be written wait, and how long we refuse mail after a failed commit. */
 #define SPOOL_TROUBLE_MS 1000
+/* How long whoever waits for a group in doubt is left without an answer. */
+#define SPOOL_DOUBT_MS 30000
 /* How long a measurement of the free space is believed. */
 #define SPOOL_SPACE_MS 1000
 /* Inodes below which nothing is accepted. */
@@ -99,6 +101,7 @@ struct spool_writer {
     uint64_t gathered; /* octets of the pieces */
     struct list dirty; /* segments that this group syncs */
     uint64_t syncs;
+    bool in_doubt; /* a failed transaction may lie whole in the index's log, and nothing has been written over it yet */
 };
 
 /*
@@ -119,8 +122,14 @@ struct spool_group {
     uint64_t syncs;
     unsigned log_pages;
     bool committed;
+    bool in_doubt;      /* it failed, but may come to life after a crash */
+    bool not_over;      /* something that is in doubt was not written over */
+    struct fault fault; /* of the transaction */
 };
-/* Makes the group's jobs durable, each or none of those whose fault is empty. */
+/*
+ * Makes the group's jobs durable, each or none of those whose fault is empty. While an earlier group is in doubt, also one without jobs writes
+ * something, so that its success ends the doubt.
+ */
 void spool_writer_run(struct spool_writer *writer, struct spool_group *group);
 
 /* ---- spool_reader.c: the lane "read" ---- */
@@ -216,6 +225,10 @@ struct spool {
     struct list pending; /* jobs that wait for a group */
     struct list stalled; /* settlements that failed and wait for another try */
     struct net_timer *stall_timer;
+    struct list doubtful; /* jobs that failed and may come to life after a crash: nobody hears of it yet */
+    uint64_t doubtful_since;
+    struct net_timer *doubt_timer;
+    bool write_over_due;
     bool group_running;
     bool tidying;
     bool measuring;
@@ -250,11 +263,23 @@ void spool_submit(struct spool *spool, struct spool_job *job);
 /* Puts a settlement back that failed, for another try a little later. */
 void spool_stall(struct spool *spool, struct spool_job *job);
 struct spool_upstream *spool_upstream(struct spool *spool, const char *name);
+/* Sends what waits to the lane as one group, unless one is there. */
+void spool_pump(struct spool *spool);
 /* Has whoever fetches look again; NULL: for all upstreams. */
 void spool_wake(struct spool *spool, const char *upstream);
 bool spool_is_paused(const struct spool *spool, const struct spool_upstream *upstream);
 /* Nothing lives in this segment any more: removes it, unless it is the one that is appended to. */
 void spool_discard_segment(struct spool *spool, uint64_t segment);
+
+/* ---- spool_doubt.c ---- */
+
+/* After each group: takes its jobs if they are in doubt, sees to it that they are written over, and answers them when they were. */
+void spool_doubt_look(struct spool *spool, struct spool_group *group);
+/*
+ * Answers the jobs in doubt: with their fault, once it is certain that they failed; else (written_over is false) with a fault of the class
+ * FAULT_UNCERTAIN.
+ */
+void spool_doubt_end(struct spool *spool, bool written_over);
 
 /* ---- spool_history.c, spool_compact.c ---- */
 
@@ -272,6 +297,16 @@ void spool_admin_free(struct spool_admin **admin);
 
 /* -1 with a fault "damaged" when there are messages but no index. */
 int spool_recover_expect_index(const char *index, const char *folder, struct fault *fault);
+/*
+ * An index that is no database, and no segment at all: it was being made when a crash came. Moves it out of the way: 0, or -1 when there is more
+ * than that.
+ */
+int spool_recover_unmade(struct spool *spool);
+
+/* ---- spool_rebuild.c ---- */
+
+/* Moves the index and its log out of the way; kept is where to. */
+int spool_rebuild_set_aside(const char *path, char kept[SPOOL_PATH_MAX], struct fault *fault);
 /* Removes what was never acknowledged, sets aside what is not understood; before the lanes run. */
 int spool_recover(struct spool *spool, struct fault *fault);
 

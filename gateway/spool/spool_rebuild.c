@@ -310,8 +310,7 @@ static int take_files(struct rebuild *rebuild)
     return result;
 }
 
-/* The old index and its log move out of the way. */
-static int set_old_aside(const char *path, char kept[SPOOL_PATH_MAX], struct fault *fault)
+int spool_rebuild_set_aside(const char *path, char kept[SPOOL_PATH_MAX], struct fault *fault)
 {
     static const char *const suffixes[] = {"", "-wal", "-shm"};
     struct net_loop *loop = net_loop_new();
@@ -336,7 +335,7 @@ static int rebuild_locked(struct rebuild *rebuild, const char *path)
     char file[SPOOL_PATH_MAX], kept[SPOOL_PATH_MAX];
     snprintf(rebuild->folder, sizeof rebuild->folder, "%s/segments", path);
     snprintf(file, sizeof file, "%s/index.sqlite", path);
-    if (set_old_aside(path, kept, rebuild->fault) != 0 ||
+    if (spool_rebuild_set_aside(path, kept, rebuild->fault) != 0 ||
         spool_index_open(&rebuild->index, file, net_file_sqlite_vfs(), SPOOL_INDEX_WRITE, rebuild->fault) != 0) {
         return -1;
     }

@@ -69,6 +69,26 @@ int spool_recover_expect_index(const char *index, const char *folder, struct fau
     return result == 0 && !search.found ? 0 : -1;
 }
 
+static int find_segment(void *ctx, const char *name)
+{
+    bool *found = ctx;
+    *found = spool_segment_id(name) != 0;
+    return *found;
+}
+
+int spool_recover_unmade(struct spool *spool)
+{
+    char kept[SPOOL_PATH_MAX];
+    bool found = false;
+    if (net_file_list(spool->writer.folder, find_segment, &found, NULL) != 0 || found ||
+        spool_rebuild_set_aside(spool->path, kept, NULL) != 0) {
+        return -1;
+    }
+    log_event(spool->log, LOG_LEVEL_WARNING, "spool_set_aside", LOG_STR("file", kept),
+              LOG_STR("reason", "an index that is no database, and there are no messages: its making was cut off"));
+    return 0;
+}
+
 static int set_aside(struct recovery *recovery, const char *path, const char *name)
 {
     char folder[SPOOL_PATH_MAX], to[SPOOL_PATH_MAX + 64];

@@ -7,6 +7,9 @@
  *
  * A sync that failed is not tried again: the segment takes nothing more, its jobs fail, the others go on. A transaction that failed fails
  * all jobs, and the octets they wrote are written over by the next group.
+ *
+ * A transaction whose sync failed may lie whole in the index's log all the same, and would come to life after a crash. It is in doubt until
+ * another transaction was written over it and synced: only then its jobs have failed for certain.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -162,22 +165,26 @@ static int change_index(struct spool_writer *writer, struct spool_group *group, 
             return -1;
         }
     }
+    if (writer->in_doubt && spool_index_set(writer->index, "run", writer->run, fault) != 0) {
+        return -1;
+    }
     if (writer->indexed_segment != writer->next_segment) {
         return spool_index_set(writer->index, "next_segment", writer->next_segment, fault);
     }
     return 0;
 }
 
-/*
- * A transaction whose sync failed may lie whole in the index's log and come to life after a crash, although its jobs were
- * refused: one that follows is written over it.
- */
+/* Any transaction does; this one changes nothing. */
 static void write_over(struct spool_writer *writer)
 {
-    if (spool_index_begin(writer->index, NULL) == 0 && (spool_index_set(writer->index, "run", writer->run, NULL) != 0 ||
-                                                        spool_index_commit(writer->index, NULL) != 0)) {
-        spool_index_rollback(writer->index);
+    if (spool_index_begin(writer->index, NULL) != 0) {
+        return;
     }
+    if (spool_index_set(writer->index, "run", writer->run, NULL) != 0 || spool_index_commit(writer->index, NULL) != 0) {
+        spool_index_rollback(writer->index);
+        return;
+    }
+    writer->in_doubt = false;
 }
 
 static int transact(struct spool_writer *writer, struct spool_group *group, struct fault *fault)
@@ -185,11 +192,18 @@ static int transact(struct spool_writer *writer, struct spool_group *group, stru
     if (spool_index_begin(writer->index, fault) != 0) {
         return -1;
     }
-    if (change_index(writer, group, fault) != 0 || spool_index_commit(writer->index, fault) != 0) {
+    if (change_index(writer, group, fault) != 0) {
         spool_index_rollback(writer->index);
-        write_over(writer);
         return -1;
     }
+    if (spool_index_commit(writer->index, fault) != 0) {
+        writer->in_doubt = writer->in_doubt || spool_index_in_doubt(writer->index);
+        spool_index_rollback(writer->index);
+        write_over(writer);
+        group->in_doubt = writer->in_doubt;
+        return -1;
+    }
+    writer->in_doubt = false;
     writer->syncs++;
     writer->indexed_segment = writer->next_segment;
     return 0;
@@ -235,17 +249,17 @@ void spool_writer_run(struct spool_writer *writer, struct spool_group *group)
     uint64_t segment_before = writer->current == NULL ? 0 : writer->current->id;
     uint64_t tail_before = writer->current == NULL ? 0 : writer->current->tail;
     uint64_t syncs_before = writer->syncs;
-    struct fault fault = FAULT_INIT;
     write_jobs(writer, group);
     sync_segments(writer, group);
-    if (has_work(group)) {
-        group->committed = transact(writer, group, &fault) == 0;
+    if (has_work(group) || writer->in_doubt) {
+        group->committed = transact(writer, group, &group->fault) == 0;
         if (!group->committed) {
-            fail_all(group, &fault);
+            fail_all(group, &group->fault);
         }
     }
     bool same = writer->current != NULL && writer->current->id == segment_before;
     settle_current(writer, same ? tail_before : 0, group->committed);
+    group->not_over = writer->in_doubt;
     group->current_segment = writer->current == NULL ? 0 : writer->current->id;
     group->syncs = writer->syncs - syncs_before;
     group->log_pages = spool_index_log_pages(writer->index);

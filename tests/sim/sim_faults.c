@@ -10,12 +10,6 @@
 
 #include "sim.h"
 
-/*
- * Operations after a failed sync in which nothing else fails: what takes the failed commit back must reach the disk, or nobody can
- * say what is durable, and a message that was refused may come to life after a crash.
- */
-#define AFTER_SYNC_ERROR 40
-
 enum unit { BY_TIME, BY_COUNT };
 
 /* when: for counts, the largest number that is drawn. amount_low to amount_high is drawn too. */
@@ -29,7 +23,7 @@ static const struct kind {
     [SIM_FAULT_CRASH] = {"crash", BY_TIME, 0, 0, 0, 4},
     [SIM_FAULT_CRASH_DISK] = {"crash in disk operation", BY_COUNT, 900, 0, 0, 8},
     [SIM_FAULT_WRITE_ERROR] = {"EIO of write", BY_COUNT, 300, 1, 3, 2},
-    [SIM_FAULT_SYNC_ERROR] = {"EIO of sync", BY_COUNT, 60, 1, 1, 3},
+    [SIM_FAULT_SYNC_ERROR] = {"EIO of sync", BY_COUNT, 60, 1, 4, 3},
     [SIM_FAULT_READ_ERROR] = {"EIO of read", BY_COUNT, 200, 1, 2, 1},
     [SIM_FAULT_DISK_FULL] = {"disk full", BY_TIME, 0, 1 * SIM_SECOND, 40 * SIM_SECOND, 3},
     [SIM_FAULT_BREAK] = {"break of connection", BY_COUNT, 24, 1, 6000, 6},
@@ -49,7 +43,6 @@ static struct {
     size_t count;
     bool over;
     uint64_t disk_ops, ops[4], links, appends;
-    uint64_t calm_until; /* disk_ops */
     sim_faults_fn *fn;
     void *ctx;
 } plan;
@@ -182,11 +175,9 @@ int sim_faults_disk(enum sim_disk_op op, const char *path)
         sim_crash();
     }
     uint64_t number = ++plan.ops[op];
-    bool is_calm = plan.disk_ops < plan.calm_until;
-    if (op == SIM_DISK_NAME || is_calm || due((enum sim_fault_kind)errors[op], number, true) == NULL) {
+    if (op == SIM_DISK_NAME || due((enum sim_fault_kind)errors[op], number, true) == NULL) {
         return 0;
     }
-    plan.calm_until = op == SIM_DISK_SYNC ? plan.disk_ops + AFTER_SYNC_ERROR : 0;
     sim_say("fault: %s %llu, at %s", kinds[errors[op]].name, (unsigned long long)number, path);
     return EIO;
 }

@@ -21,6 +21,8 @@
 #define DISK       (24u << 20)
 /* After the last fault, everything must be settled within this time. */
 #define SETTLE_TIME (60 * SIM_MINUTE)
+/* A clock that jumps back keeps waiting what was due before. */
+#define CLOCK_TIME (SIM_FAULTS_MAX * 60 * SIM_MINUTE)
 
 enum message_state {
     MESSAGE_NONE, /* not begun, or refused, or lost with a crash before its commit: must never come */
@@ -288,6 +290,10 @@ static void on_committed(void *ctx, const struct fault *fault)
         sim_fail("message %u was answered in state %d", message->number, message->state);
     }
     sim_say("message %u %s", message->number, fault == NULL ? "durable" : fault->text);
+    if (fault != NULL && fault->class == FAULT_UNCERTAIN) {
+        message->state = MESSAGE_MAYBE;
+        return;
+    }
     message->state = fault == NULL ? MESSAGE_DURABLE : MESSAGE_NONE;
     world.durable += fault == NULL ? (unsigned)message->count : 0;
 }
@@ -485,6 +491,15 @@ static bool all_settled(void *ctx)
     return true;
 }
 
+/* What an operator's clock that was put back keeps waiting. */
+static bool none_waits(void *ctx)
+{
+    (void)ctx;
+    struct spool_counts counts;
+    spool_count(world.spool, &counts);
+    return counts.waiting == 0;
+}
+
 /* Those whose settlement was cut off by a crash must have shown by then what became of it. */
 static void check_all_settled(void)
 {
@@ -526,5 +541,6 @@ void world_spool(void)
     /* What may still come, comes within the next polls. */
     sim_run(NULL, NULL, sim_now() + 2 * SIM_MINUTE);
     sim_run(all_settled, NULL, sim_now() + SETTLE_TIME);
+    sim_run(none_waits, NULL, sim_now() + CLOCK_TIME);
     check_all_settled();
 }

@@ -38,6 +38,7 @@ static struct world {
     struct buf stored; /* the last message committed */
     unsigned commits;
     const char *fail_accept, *fail_write, *fail_commit; /* fault codes */
+    bool in_doubt;                                      /* of fail_commit: nobody knows */
     unsigned stop_after;                                /* the stage says "stop" after so many writes, 0: never */
     struct smtpd_decision decision;                     /* of messages */
     int refuse_recipient;
@@ -136,7 +137,7 @@ static void commit_done(void *ctx)
     struct fault fault = FAULT_INIT;
     (void)ctx;
     if (w.fail_commit != NULL) {
-        fault_set(&fault, FAULT_LOCAL, w.fail_commit, "test", "no");
+        fault_set(&fault, w.in_doubt ? FAULT_UNCERTAIN : FAULT_LOCAL, w.fail_commit, "test", "no");
     }
     w.committed(w.committed_ctx, w.fail_commit == NULL ? NULL : &fault);
 }
@@ -354,6 +355,20 @@ static void faults_of_the_spool_are_ours(void **state)
     assert_int_equal(w.commits, 1);
 }
 
+/* A message that may come to life after a crash is not refused: the connection ends without an answer. */
+static void doubt_is_not_answered(void **state)
+{
+    (void)state;
+    say(envelope, "354 ");
+    buf_clear(&w.said);
+    w.fail_commit = "eio";
+    w.in_doubt = true;
+    const char *message = "x: y\r\n\r\nbody\r\n.\r\n";
+    assert_int_equal(net_stream_write(w.client, message, strlen(message)), 0);
+    wait_gone();
+    assert_int_equal(w.said.len, 0);
+}
+
 static void refusals_of_the_rules_are_said(void **state)
 {
     (void)state;
@@ -454,6 +469,7 @@ int main(void)
         TEST(a_message_is_stored_and_answered_with_its_id),
         TEST(a_large_message_waits_for_the_disk),
         TEST(faults_of_the_spool_are_ours),
+        TEST(doubt_is_not_answered),
         TEST(refusals_of_the_rules_are_said),
         TEST(a_client_that_vanishes_before_the_dot_leaves_nothing),
         TEST(an_answer_that_comes_too_late_meets_nobody),

@@ -56,6 +56,29 @@ static void poke(struct fixture *fixture, const char *what, const char *with)
     close(fd);
 }
 
+/* What a crash leaves of an index that was being made; with segments beside it, nobody touches it. */
+static void test_unmade_index(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fault fault = FAULT_INIT;
+    char path[300];
+    for (unsigned messages = 0; messages < 2; messages++) {
+        if (messages > 0) {
+            fixture->takes = false;
+            commit_and_wait(fixture, "kept", 1);
+        }
+        spool_close(&fixture->spool);
+        snprintf(path, sizeof path, "%s/index.sqlite", fixture->path);
+        int fd = open(path, O_WRONLY | O_TRUNC);
+        assert_true(fd >= 0);
+        assert_int_equal(write(fd, path, sizeof path), sizeof path);
+        close(fd);
+        int result = fixture_try_open(fixture, &fault);
+        assert_int_equal(result, messages == 0 ? 0 : -1);
+    }
+    assert_string_equal(fault.code, "damaged");
+}
+
 static void test_whole(void **state)
 {
     struct fixture *fixture = *state;
@@ -182,7 +205,7 @@ static void test_gap(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_whole),           TEST(test_damage),          TEST(test_index_is_lost),
+        TEST(test_whole),           TEST(test_unmade_index),    TEST(test_damage), TEST(test_index_is_lost),
         TEST(test_index_is_absent), TEST(test_old_index_helps), TEST(test_gap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

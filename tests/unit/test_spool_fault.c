@@ -4,6 +4,8 @@
  */
 #include "spool_fixture.h"
 
+#include <limits.h>
+
 #include "net/net_file.h"
 
 static unsigned fail_syncs, fail_writes, fail_names;
@@ -58,6 +60,28 @@ int __wrap_net_file_write(struct net_file *file, uint64_t offset, const struct b
 int __wrap_net_file_sync_directory(const char *path, struct fault *fault)
 {
     return fails(&fail_names, fault) ? -1 : __real_net_file_sync_directory(path, fault);
+}
+
+/* ---- transactions of the index that fail when they are to be durable ---- */
+
+static unsigned fail_commits;
+static bool in_doubt;
+
+struct spool_index;
+int __real_spool_index_commit(struct spool_index *index, struct fault *fault);
+int __wrap_spool_index_commit(struct spool_index *index, struct fault *fault);
+bool __real_spool_index_in_doubt(const struct spool_index *index);
+bool __wrap_spool_index_in_doubt(const struct spool_index *index);
+
+int __wrap_spool_index_commit(struct spool_index *index, struct fault *fault)
+{
+    return fails(&fail_commits, fault) ? -1 : __real_spool_index_commit(index, fault);
+}
+
+bool __wrap_spool_index_in_doubt(const struct spool_index *index)
+{
+    (void)index;
+    return in_doubt;
 }
 
 static void expect_refused(struct fixture *fixture, const char *code)
@@ -153,6 +177,48 @@ static void test_settlement_in_failed_group(void **state)
     assert_int_equal(counts(fixture).messages, 0);
 }
 
+/* A part of it could not be written: it cannot come to life, and is refused at once. */
+static void test_transaction_fails(void **state)
+{
+    struct fixture *fixture = *state;
+    in_doubt = false;
+    fail_commits = 2;
+    expect_refused(fixture, "eio");
+    assert_int_equal(fail_commits, 0);
+    expect_recovery(fixture);
+}
+
+/* It may come to life: nobody hears of it before something was written over it, and nothing is accepted meanwhile. */
+static void test_doubt(void **state)
+{
+    struct fixture *fixture = *state;
+    in_doubt = true;
+    fail_commits = 5; /* it, what is written over it at once, the next job and the same, the first try a second later */
+    commit(fixture, bytes_of("in doubt"), 1, false);
+    run_until(fixture, &fixture->answers, 1);
+    assert_int_equal(fail_commits, 0);
+    assert_int_equal(fixture->failures, 1);
+    assert_int_equal(fixture->fault.class, FAULT_LOCAL);
+    assert_int_equal(spool_can_accept(fixture->spool, 1, NULL), -1);
+    assert_int_equal(fixture->item_count, 0);
+    expect_recovery(fixture);
+}
+
+/* Nothing can be written over it until the end: whoever asked hears that nobody knows. */
+static void test_doubt_to_the_end(void **state)
+{
+    struct fixture *fixture = *state;
+    in_doubt = true;
+    fail_commits = UINT_MAX;
+    commit(fixture, bytes_of("in doubt"), 1, false);
+    spool_close(&fixture->spool);
+    fail_commits = 0;
+    assert_int_equal(fixture->failures, 1);
+    assert_int_equal(fixture->fault.class, FAULT_UNCERTAIN);
+    fixture_open(fixture);
+    expect_recovery(fixture);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
 
 int main(void)
@@ -163,6 +229,9 @@ int main(void)
         TEST(test_write_fails),
         TEST(test_stream_fails),
         TEST(test_settlement_in_failed_group),
+        TEST(test_transaction_fails),
+        TEST(test_doubt),
+        TEST(test_doubt_to_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
