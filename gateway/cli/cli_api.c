@@ -15,6 +15,8 @@
 #define EVENT_MAX       (4u << 20)
 #define CONNECT_SECONDS 10L
 #define CALL_SECONDS    600L
+/* Of the container, the Debian package and the samples. */
+#define USUAL_SOCKET "unix:/var/lib/mailweir/admin.sock"
 
 struct cli_api {
     CURL *curl;
@@ -34,7 +36,7 @@ static void add_header(struct cli_api *api, const char *text)
     api->headers = expect_memory(curl_slist_append(api->headers, text));
 }
 
-static void set_up(struct cli_api *api, const struct config *config)
+static void set_up(struct cli_api *api, const char *token)
 {
     char line[2000];
     const struct net_address *address = &api->address;
@@ -51,8 +53,8 @@ static void set_up(struct cli_api *api, const struct config *config)
     }
     add_header(api, "Content-Type: application/json");
     add_header(api, "Expect:");
-    if (config->admin.token != NULL) {
-        snprintf(line, sizeof line, "Authorization: Bearer %s", config->admin.token);
+    if (token != NULL) {
+        snprintf(line, sizeof line, "Authorization: Bearer %s", token);
         add_header(api, line);
         explicit_bzero(line, sizeof line);
     }
@@ -71,27 +73,66 @@ static void print_problems(const struct filters_problems *problems)
     buf_done(&text);
 }
 
-struct cli_api *cli_api_open(const char *file)
+static struct cli_api *open_at(const struct net_address *address, const char *token)
 {
-    struct cli_api *api = NULL;
+    struct cli_api *api = expect_calloc(1, sizeof *api);
+    api->address = *address;
+    set_up(api, token);
+    return api;
+}
+
+static struct cli_api *open_by_config(const struct config *config)
+{
     struct fault fault = FAULT_INIT;
-    struct filters_problems *problems = filters_problems_new();
-    struct config *config = config_load_part(cli_config_file(file), problems);
-    if (config == NULL) {
-        print_problems(problems);
-    } else if (!config->admin.enabled) {
+    struct net_address address;
+    if (!config->admin.enabled) {
         fprintf(stderr, "mailweir: %s: the admin server is switched off (\"admin\": {\"enabled\": false})\n",
                 config->file);
-    } else {
-        api = expect_calloc(1, sizeof *api);
-        if (config_admin_address(config, &api->address, &fault) < 0) {
-            fprintf(stderr, "mailweir: %s: %s\n", config->file, fault.text);
-            free(api);
-            api = NULL;
-        } else {
-            set_up(api, config);
-        }
+        return NULL;
     }
+    if (config_admin_address(config, &address, &fault) < 0) {
+        fprintf(stderr, "mailweir: %s: %s\n", config->file, fault.text);
+        return NULL;
+    }
+    return open_at(&address, config->admin.token);
+}
+
+struct cli_api *cli_api_open(const char *file)
+{
+    struct filters_problems *problems = filters_problems_new();
+    struct config *config = config_load_part(cli_config_file(file), problems);
+    struct cli_api *api = NULL;
+    if (config == NULL) {
+        print_problems(problems);
+    } else {
+        api = open_by_config(config);
+    }
+    config_free(&config);
+    filters_problems_free(&problems);
+    return api;
+}
+
+static struct cli_api *open_named(const char *name)
+{
+    struct net_address address;
+    struct fault fault = FAULT_INIT;
+    if (net_address_parse(&address, bytes_of(name), &fault) < 0) {
+        fprintf(stderr, "mailweir: \"%s\" is no address: %s\n", name, fault.text);
+        return NULL;
+    }
+    return open_at(&address, NULL);
+}
+
+struct cli_api *cli_api_open_probe(const char *address, const char *file)
+{
+    const char *name = address != NULL ? address : getenv("MAILWEIR_ADMIN");
+    if (name != NULL) {
+        return open_named(name);
+    }
+    struct filters_problems *problems = filters_problems_new();
+    struct config *config = config_load_part(cli_config_file(file), problems);
+    bool known = config != NULL && (config->spool_path != NULL || config->admin.address.host[0] != '\0');
+    struct cli_api *api = known ? open_by_config(config) : open_named(USUAL_SOCKET);
     config_free(&config);
     filters_problems_free(&problems);
     return api;

@@ -14,6 +14,12 @@ struct cli_api;
 
 /* config: of the option --config, may be NULL. NULL after the mistake was printed. */
 struct cli_api *cli_api_open(const char *config);
+/*
+ * The same without a configuration that must be whole: at this address ("unix:/path", "host:port"), or, when it is NULL, at $MAILWEIR_ADMIN, or
+ * where the configuration says, or, when that cannot be read, at the socket of the spool's usual place. For what asks no more than the probes, which need
+ * no token. NULL after the mistake was printed.
+ */
+struct cli_api *cli_api_open_probe(const char *address, const char *config);
 /* Sets *api to NULL; NULL is fine. */
 void cli_api_close(struct cli_api **api);
 

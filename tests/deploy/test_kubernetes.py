@@ -1,5 +1,9 @@
 """The Kubernetes manifests: rendered by kubectl, held together by name, their configuration good."""
 import json
+import pathlib
+import shutil
+import subprocess
+import tempfile
 import urllib.request
 
 import yaml
@@ -12,9 +16,28 @@ RENDERED = ["base", "overlays/monitoring", "overlays/proxy", "overlays/stateless
 
 
 def render(name):
+    """The objects, with secrets of the test's own: the project ships none."""
     need("kubectl")
-    objects = [entry for entry in yaml.safe_load_all(run("kubectl", "kustomize", FOLDER / name)) if entry]
+    with tempfile.TemporaryDirectory(prefix="mailweir-kubernetes-") as folder:
+        copy = pathlib.Path(folder) / "kubernetes"
+        shutil.copytree(FOLDER, copy)
+        secrets = copy / "base/secret"
+        shutil.rmtree(secrets, ignore_errors=True)
+        secrets.mkdir()
+        for secret in ("imap-password", "admin-token"):
+            (secrets / secret).write_text("of-this-test-0123456789abcdef")
+        objects = [entry for entry in yaml.safe_load_all(run("kubectl", "kustomize", copy / name)) if entry]
     return {(entry["kind"], entry["metadata"]["name"]): entry for entry in objects}
+
+
+def test_no_secret_is_shipped(world):
+    """Nobody runs with a token that stands in a public repository: without secrets of one's own nothing is rendered, and that is said."""
+    need("kubectl")
+    copy = world.folder / "kubernetes"
+    shutil.copytree(FOLDER, copy)
+    shutil.rmtree(copy / "base/secret", ignore_errors=True)
+    done = subprocess.run(["kubectl", "kustomize", copy / "base"], capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0 and "secret/imap-password" in done.stderr, done
 
 
 def pod(objects):

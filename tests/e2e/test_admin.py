@@ -38,6 +38,28 @@ def test_probes(world):
     assert status == 1 and "no gateway answers" in err, (status, err)
 
 
+def test_health_asks_the_gateway_and_not_the_file(world):
+    """A slip in an edited file does not have a gateway restarted that runs well; and the answer is 0 or 1, as container platforms know it."""
+    gateway = world.mailweir(None).start()
+    socket = f"unix:{gateway.folder}/spool/admin.sock"
+
+    def health(*arguments, **variables):
+        done = subprocess.run([MAILWEIR, "health", *arguments], capture_output=True, text=True, timeout=60,
+                              env={**os.environ, "MAILWEIR_CONFIG": str(gateway.file), **variables})
+        return done.returncode, done.stdout + done.stderr
+
+    gateway.file.write_text(gateway.file.read_text().replace('"rules"', '"rulez"'))
+    assert health() == (0, "ready\n")
+    gateway.file.write_text('{"listeners": [')
+    assert health("--address", socket) == (0, "ready\n")
+    assert health("--live", MAILWEIR_ADMIN=socket) == (0, "live\n")
+    status, said = health()
+    assert status == 1 and "/var/lib/mailweir/admin.sock" in said, (status, said)
+    assert health("--address", "no address")[0] == 1
+    gateway.stop()
+    assert health("--address", socket)[0] == 1
+
+
 def test_not_ready_without_disk_space(world):
     gateway = world.mailweir(None)
     gateway.configuration["spool"]["minimum_free"] = "900000GiB"
