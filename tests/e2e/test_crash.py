@@ -115,6 +115,7 @@ def build_shim(world):
 def run_once(world, shim, dovecot, ledger, place, how):
     """A gateway of its own sends five messages on their way; it dies, or its call fails, at the place. Returns it and the calls counted."""
     gateway = world.mailweir(dovecot, name=f"place-{how}-{place}")
+    gateway.configuration["sandbox"] = "off"  # the shim writes its count beside the spool
     count = gateway.folder / "calls"
     environment = {"LD_PRELOAD": str(shim), "CRASH_AT": str(place), "CRASH_HOW": str(how), "CRASH_COUNT": str(count)}
     os.environ.update(environment)
