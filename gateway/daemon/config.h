@@ -94,6 +94,7 @@ struct config_upstream {
     const char *username;
     const char *password;
     uint64_t mechanism; /* enum imapc_mechanism */
+    uint64_t binding;   /* enum imapc_binding */
     struct imapc_token_options token;
     struct config_strings token_command;
     uint64_t settings[IMAPC_SETTINGS];            /* resolved */

@@ -64,6 +64,7 @@ int config_upstream_account(const struct config_upstream *upstream, struct imapc
                                         .username = upstream->username,
                                         .password = upstream->password,
                                         .mechanism = (enum imapc_mechanism)upstream->mechanism,
+                                        .binding = (enum imapc_binding)upstream->binding,
                                         .token = has_token ? &upstream->token : NULL,
                                         .connect_timeout_ms = upstream->connect_timeout,
                                         .command_timeout_ms = upstream->command_timeout,
@@ -125,6 +126,10 @@ static void check_credentials(struct check *check, const struct config_upstream 
         wrong(check, "auth/mechanism", "OAuth2 mechanisms go with a token, the others with a password");
     } else if (external && upstream->tls.certificate == NULL) {
         wrong(check, "tls", "the mechanism \"external\" needs a \"certificate\" and its \"key\"");
+    }
+    bool scram = upstream->mechanism == IMAPC_AUTH_SCRAM_SHA_1 || upstream->mechanism == IMAPC_AUTH_SCRAM_SHA_256;
+    if (upstream->binding == IMAPC_BINDING_REQUIRED && (!scram || upstream->tls.mode == CONFIG_TLS_NONE)) {
+        wrong(check, "auth/channel_binding", "it goes with TLS and the mechanism \"scram-sha-256\" or \"scram-sha-1\"");
     }
     check_token(check, upstream);
 }

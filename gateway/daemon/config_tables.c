@@ -38,6 +38,9 @@ static const struct config_table upstream_tls = {upstream_tls_keys, 0};
 static const char *const mechanisms[] = {"auto",     "plain",   "login",       "scram-sha-1", "scram-sha-256",
                                          "external", "xoauth2", "oauthbearer", NULL};
 
+/* The order of enum imapc_binding. */
+static const char *const bindings[] = {"auto", "never", "required", NULL};
+
 static const struct config_key upstream_oauth2_keys[] = {
     {"token_endpoint", CONFIG_STRING, AT(config_upstream, token.endpoint), .required = true,
      .help = "https:// address of the provider"},
@@ -66,7 +69,7 @@ static const struct config_key upstream_token_keys[] = {
 static const struct config_table upstream_token = {upstream_token_keys, 0};
 
 static const struct config_key upstream_service_keys[] = {
-    {"file", CONFIG_PATH, AT(config_upstream, token.key_file), .required = true,
+    {"file", CONFIG_PATH, AT(config_upstream, token.key_file), .required = true, .unwatched = true,
      .help = "the account's key as JSON, as Google gives it; read for each token"},
     {"subject", CONFIG_STRING, AT(config_upstream, token.subject),
      .help = "the user in whose name it asks (domain-wide delegation); without it, username"},
@@ -81,6 +84,9 @@ static const struct config_key upstream_auth_keys[] = {
     {"password", CONFIG_SECRET, AT(config_upstream, password), .help = "its password"},
     {"mechanism", CONFIG_WORD, AT(config_upstream, mechanism), .fallback = "auto", .words = mechanisms,
      .help = "auto is PLAIN or LOGIN with a password, OAUTHBEARER or XOAUTH2 with a token"},
+    {"channel_binding", CONFIG_WORD, AT(config_upstream, binding), .fallback = "auto", .words = bindings,
+     .help = "whether SCRAM is bound to the TLS connection (SCRAM-SHA-256-PLUS), so that nobody in the middle can use "
+             "it; auto is where the server offers it"},
     {"token_file", CONFIG_PATH, AT(config_upstream, token.file), .unwatched = true,
      .help = "instead of a password: file with an OAuth2 access token, read again for each connection"},
     {"oauth2", CONFIG_OBJECT, .table = &upstream_oauth2,
@@ -143,6 +149,8 @@ static const struct config_key upstream_limit_keys[] = {
      .help = "octets sent in a day; the rest waits"},
     {"keywords", CONFIG_WORD, AT(config_upstream, settings[IMAPC_KEYWORDS]), .words = switches,
      .help = "whether keywords are sent as well as system flags"},
+    {"tls_exporter", CONFIG_WORD, AT(config_upstream, settings[IMAPC_TLS_EXPORTER]), .words = switches,
+     .help = "whether SCRAM can be bound to TLS 1.3; else it is not bound there"},
     {"subscribe", CONFIG_WORD, AT(config_upstream, settings[IMAPC_SUBSCRIBE]), .words = switches,
      .help = "whether folders that are created are subscribed to"},
     {"store_flags", CONFIG_WORD, AT(config_upstream, settings[IMAPC_STORE_FLAGS]), .words = switches,

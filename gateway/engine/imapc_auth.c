@@ -5,6 +5,8 @@
 #include "base/units.h"
 #include "engine/imapc_private.h"
 
+/* Of the server: the invitation, its first message, its final one with the proof. */
+#define SCRAM_MESSAGES 3
 /* What a user name and a password or token may take together. */
 #define CREDENTIALS_MAX 16384
 
@@ -18,10 +20,14 @@ static bool can(const struct imapc_engine *engine, uint32_t capability)
 static const struct {
     const char *name;
     uint32_t capability;
+    const char *plus_name; /* with channel binding */
+    uint32_t plus_capability;
 } mechanisms[] = {
     [IMAPC_AUTH_PLAIN] = {"PLAIN", IMAP_CAP_AUTH_PLAIN},
-    [IMAPC_AUTH_SCRAM_SHA_1] = {"SCRAM-SHA-1", IMAP_CAP_AUTH_SCRAM_SHA_1},
-    [IMAPC_AUTH_SCRAM_SHA_256] = {"SCRAM-SHA-256", IMAP_CAP_AUTH_SCRAM_SHA_256},
+    [IMAPC_AUTH_SCRAM_SHA_1] = {"SCRAM-SHA-1", IMAP_CAP_AUTH_SCRAM_SHA_1, "SCRAM-SHA-1-PLUS",
+                                IMAP_CAP_AUTH_SCRAM_SHA_1_PLUS},
+    [IMAPC_AUTH_SCRAM_SHA_256] = {"SCRAM-SHA-256", IMAP_CAP_AUTH_SCRAM_SHA_256, "SCRAM-SHA-256-PLUS",
+                                  IMAP_CAP_AUTH_SCRAM_SHA_256_PLUS},
     [IMAPC_AUTH_EXTERNAL] = {"EXTERNAL", IMAP_CAP_AUTH_EXTERNAL},
     [IMAPC_AUTH_XOAUTH2] = {"XOAUTH2", IMAP_CAP_AUTH_XOAUTH2},
     [IMAPC_AUTH_OAUTHBEARER] = {"OAUTHBEARER", IMAP_CAP_AUTH_OAUTHBEARER},
@@ -48,13 +54,29 @@ static bool is_bearer(enum imapc_mechanism mechanism)
     return mechanism == IMAPC_AUTH_XOAUTH2 || mechanism == IMAPC_AUTH_OAUTHBEARER;
 }
 
+static bool can_be_bound(const struct imapc_engine *engine)
+{
+    return is_scram(engine->mechanism) && engine->can_bind && engine->options.binding != IMAPC_BINDING_NEVER &&
+           can(engine, mechanisms[engine->mechanism].plus_capability);
+}
+
 /* Whether the server offers it, as far as it says. */
 static bool is_offered(const struct imapc_engine *engine)
 {
     if (engine->mechanism == IMAPC_AUTH_LOGIN) {
         return !can(engine, IMAP_CAP_LOGINDISABLED);
     }
-    return can(engine, mechanisms[engine->mechanism].capability);
+    return engine->bound || can(engine, mechanisms[engine->mechanism].capability);
+}
+
+const char *imapc_mechanism_name(const struct imapc_engine *engine)
+{
+    return engine->bound ? mechanisms[engine->mechanism].plus_name : mechanisms[engine->mechanism].name;
+}
+
+void imapc_engine_can_bind(struct imapc_engine *engine)
+{
+    engine->can_bind = true;
 }
 
 /* ---- responses ---- */
@@ -129,9 +151,9 @@ static void send_or_fail(struct imapc_engine *engine, struct imap_command *comma
 static void authenticate(struct imapc_engine *engine)
 {
     struct imap_command *command = imapc_begin(engine, "AUTHENTICATE");
-    imap_command_word(command, mechanisms[engine->mechanism].name);
+    imap_command_word(command, imapc_mechanism_name(engine));
     engine->sasl_open = true;
-    engine->sasl_steps = 0;
+    engine->sasl_steps = engine->sasl_proven = 0;
     engine->sasl_answered = can(engine, IMAP_CAP_SASL_IR) && !is_scram(engine->mechanism);
     if (engine->sasl_answered) {
         buf_append_octet(&command->text, ' ');
@@ -151,9 +173,15 @@ static void login(struct imapc_engine *engine)
 void imapc_login_enter(struct imapc_engine *engine)
 {
     engine->mechanism = choose(engine);
+    engine->bound = can_be_bound(engine);
     if (!engine->tls_active && !engine->options.allow_clear) {
         imapc_fail(engine, FAULT_LOCAL, "clear-text",
                    "the connection has no TLS and the upstream is not on loopback: no password goes out");
+    } else if (engine->options.binding == IMAPC_BINDING_REQUIRED && !engine->bound) {
+        imapc_fail(engine, FAULT_PERM, "channel-binding", "%s",
+                   engine->can_bind
+                       ? "the server does not offer SCRAM with channel binding, which the upstream requires"
+                       : "the TLS connection has nothing that a login can be bound to");
     } else if (!is_offered(engine)) {
         imapc_fail(engine, FAULT_PERM, "authentication", "the server does not offer %s",
                    engine->mechanism == IMAPC_AUTH_LOGIN ? "AUTH=PLAIN, nor LOGIN"
@@ -170,7 +198,7 @@ void imapc_login_enter(struct imapc_engine *engine)
 static void on_challenge(struct imapc_engine *engine, const struct imap_reply *reply)
 {
     struct buf *output = &engine->output;
-    if (++engine->sasl_steps > IMAPC_SASL_STEPS_MAX) {
+    if (++engine->sasl_steps > IMAPC_SASL_STEPS_MAX || engine->sasl_due || engine->sasl_waits) {
         imapc_fail(engine, FAULT_TEMP, "protocol", "the server's login does not end");
     } else if (is_scram(engine->mechanism)) {
         buf_clear(&engine->challenge);
@@ -193,6 +221,7 @@ static void on_challenge(struct imapc_engine *engine, const struct imap_reply *r
 void imapc_engine_sasl(struct imapc_engine *engine, uint64_t now, struct bytes response, const struct fault *fault)
 {
     engine->now = now;
+    engine->sasl_waits = false;
     if (engine->phase != IMAPC_PHASE_LOGIN) {
         return; /* the connection ended meanwhile */
     }
@@ -200,6 +229,7 @@ void imapc_engine_sasl(struct imapc_engine *engine, uint64_t now, struct bytes r
         imapc_fail(engine, fault->class, fault->code, "%s", fault->text);
         return;
     }
+    engine->sasl_proven++;
     buf_append_bytes(&engine->output, response);
     buf_append_text(&engine->output, "\r\n");
 }
@@ -216,9 +246,12 @@ static void on_refused(struct imapc_engine *engine, const struct imap_reply *rep
     engine->retry_after_ms = refusal.retry_after_ms;
     engine->crowded = refusal.crowded;
     imapc_fail(engine, temporary && !(general && !is_bearer(engine->mechanism)) ? FAULT_TEMP : FAULT_PERM,
-               general ? "authentication" : refusal.code, "login of \"%s\" refused: %.*s%s%.*s",
+               general ? "authentication" : refusal.code, "login of \"%s\" refused: %.*s%s%.*s%s",
                engine->options.username, (int)reply->text.len, (const char *)reply->text.ptr, why.len > 0 ? " " : "",
-               is_bearer(engine->mechanism) ? (int)why.len : 0, (const char *)why.ptr);
+               is_bearer(engine->mechanism) ? (int)why.len : 0, (const char *)why.ptr,
+               engine->bound
+                   ? " (the login was bound to the TLS connection; \"channel_binding\": \"never\" does without)"
+                   : "");
 }
 
 void imapc_login_reply(struct imapc_engine *engine, const struct imap_reply *reply)
@@ -228,7 +261,13 @@ void imapc_login_reply(struct imapc_engine *engine, const struct imap_reply *rep
         return;
     }
     engine->sasl_open = false;
-    if (reply->status == IMAP_STATUS_OK) {
+    if (reply->status == IMAP_STATUS_OK && is_scram(engine->mechanism) && engine->sasl_proven < SCRAM_MESSAGES) {
+        /* RFC 5802 section 3: without its signature, anybody may stand there. */
+        imapc_fail(engine, FAULT_PERM, "authentication",
+                   "the server says that \"%s\" is logged in, without proof that it "
+                   "knows the password",
+                   engine->options.username);
+    } else if (reply->status == IMAP_STATUS_OK) {
         imapc_logged_in(engine, reply);
     } else {
         on_refused(engine, reply);

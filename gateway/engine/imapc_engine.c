@@ -349,7 +349,8 @@ enum imapc_want imapc_engine_step(struct imapc_engine *engine, uint64_t now, str
     }
     if (engine->sasl_due) {
         engine->sasl_due = false;
-        request_r->mechanism = engine->mechanism == IMAPC_AUTH_SCRAM_SHA_1 ? "SCRAM-SHA-1" : "SCRAM-SHA-256";
+        engine->sasl_waits = true;
+        request_r->mechanism = imapc_mechanism_name(engine);
         request_r->challenge = buf_bytes(&engine->challenge);
         return IMAPC_WANT_SASL;
     }

@@ -35,12 +35,20 @@ enum imapc_mechanism {
     IMAPC_AUTH_OAUTHBEARER,
 };
 
+/* Whether SCRAM is bound to the TLS connection, by the -PLUS mechanisms (RFC 5802 section 6). */
+enum imapc_binding {
+    IMAPC_BINDING_AUTO,     /* where both sides can */
+    IMAPC_BINDING_NEVER,    /* as if we could not */
+    IMAPC_BINDING_REQUIRED, /* else there is no login */
+};
+
 struct imapc_engine_options {
     bool tls;      /* the stream is under TLS from the first octet */
     bool starttls; /* STARTTLS must succeed before anything else */
     bool
         allow_clear; /* without TLS, credentials and mail may go out all the same (loopback, or the operator says so) */
     enum imapc_mechanism mechanism;
+    enum imapc_binding binding;
     const char *username;
     const char *password; /* or the OAuth2 access token */
     bool is_token;
@@ -96,7 +104,7 @@ enum imapc_want {
 };
 
 struct imapc_request {
-    const char *mechanism;             /* SASL: "SCRAM-SHA-256" */
+    const char *mechanism;             /* SASL: "SCRAM-SHA-256-PLUS" */
     struct bytes challenge;            /* SASL: in base64, empty at first; valid until the next call */
     size_t message;                    /* BODY: which of the append's */
     uint64_t offset;                   /* BODY */
@@ -123,6 +131,8 @@ void imapc_engine_tls_ready(struct imapc_engine *engine, uint64_t now);
 void imapc_engine_allow_compress(struct imapc_engine *engine);
 /* Both directions are deflated now. */
 void imapc_engine_compressed(struct imapc_engine *engine, uint64_t now);
+/* The TLS connection has something that a login can be bound to. Before the first step under TLS. */
+void imapc_engine_can_bind(struct imapc_engine *engine);
 /* The answer to SASL, in base64; or a fault: the login is given up. */
 void imapc_engine_sasl(struct imapc_engine *engine, uint64_t now, struct bytes response, const struct fault *fault);
 /* The answer to BODY: 1 to len octets, or a fault (the message cannot be read: the connection is given up). */

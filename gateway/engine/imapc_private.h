@@ -123,7 +123,11 @@ struct imapc_engine {
     bool sasl_open;                 /* an AUTHENTICATE is under way: "+" is a challenge */
     bool sasl_answered;             /* the initial response is out */
     bool sasl_due;                  /* SASL is to be handed out */
+    bool sasl_waits;                /* SASL was handed out and not answered */
     unsigned sasl_steps;
+    unsigned sasl_proven; /* of them answered by the owner without a fault */
+    bool can_bind;        /* the TLS connection has a channel binding */
+    bool bound;           /* the mechanism in use is the -PLUS one */
     struct buf challenge;
 
     struct buf folder; /* of the append or search: the server's name */
@@ -164,6 +168,8 @@ void imapc_give_up(struct imapc_engine *engine, const char *code, const char *te
 /* What a refusal means, into engine->result. */
 void imapc_note_refusal(struct imapc_engine *engine, const struct imap_reply *reply);
 
+/* imapc_auth.c: what the mechanism in use is called in IMAP. */
+const char *imapc_mechanism_name(const struct imapc_engine *engine);
 /* imapc_login.c: enter and reply of the phases up to ready. reply is called for tagged answers, continuations and greetings. */
 void imapc_greeting_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 void imapc_capability_enter(struct imapc_engine *engine);

@@ -18,7 +18,6 @@
 #define PACKED_LOW ((size_t)64 << 10)
 /* Octets that one call inflates: a server decides what comes out of an octet, and shall not hold the loop. */
 #define INFLATE_STEP_MAX ((size_t)1 << 20)
-#define SASL_MAX         ((size_t)16 << 10)
 
 static void on_stream(void *ctx, enum net_stream_event event);
 static void on_timer(void *ctx);
@@ -37,6 +36,7 @@ struct imapc_connection *imapc_connection_new(struct imapc_pool *pool)
         .password = account->token != NULL ? imapc_token_text(pool->token) : account->password,
         .is_token = account->token != NULL,
         .mechanism = account->mechanism,
+        .binding = account->binding,
         .greeting_timeout_ms = account->connect_timeout_ms,
         .command_timeout_ms = account->command_timeout_ms,
         .literal_max = account->settings[IMAPC_LITERAL_MAX],
@@ -60,7 +60,7 @@ struct imapc_connection *imapc_connection_new(struct imapc_pool *pool)
 
 static void connection_free(struct imapc_connection *connection)
 {
-    imapc_scram_free(&connection->scram);
+    imapc_sasl_free(&connection->sasl);
     imapc_deflate_free(&connection->deflate);
     buf_done(&connection->packed);
     net_timer_free(&connection->timer);
@@ -249,23 +249,6 @@ static bool start_tls(struct imapc_connection *connection)
     return true;
 }
 
-static void answer_challenge(struct imapc_connection *connection, const struct imapc_request *request)
-{
-    const struct imapc_account *account = &connection->pool->account;
-    struct fault fault = FAULT_INIT;
-    struct buf response;
-    buf_init(&response, SASL_MAX);
-    if (connection->scram == NULL) {
-        connection->scram = imapc_scram_new(request->mechanism, account->username, account->password, &fault);
-    }
-    if (connection->scram != NULL) {
-        imapc_scram_step(connection->scram, request->challenge, &response, &fault);
-    }
-    imapc_engine_sasl(connection->engine, net_now(connection->pool->loop), buf_bytes(&response),
-                      fault_is_set(&fault) ? &fault : NULL);
-    buf_wipe(&response);
-}
-
 static void start_compress(struct imapc_connection *connection)
 {
     connection->deflate = imapc_deflate_new();
@@ -317,7 +300,7 @@ static bool advance(struct imapc_connection *connection)
     case IMAPC_WANT_TLS:
         return start_tls(connection);
     case IMAPC_WANT_SASL:
-        answer_challenge(connection, &request);
+        imapc_sasl_answer(connection, request.mechanism, request.challenge);
         return true;
     case IMAPC_WANT_COMPRESS:
         start_compress(connection);
@@ -367,6 +350,23 @@ static bool is_compression_useful(const struct imapc_connection *connection)
     return compress == IMAPC_COMPRESS_YES || (compress == IMAPC_COMPRESS_AUTO && !is_near);
 }
 
+const char *imapc_connection_channel(const struct imapc_connection *connection, uint8_t into[NET_STREAM_CHANNEL_MAX],
+                                     size_t *len_r)
+{
+    const char *kind = net_stream_tls_channel(connection->stream, into, len_r);
+    bool is_known = connection->pool->account.settings[IMAPC_TLS_EXPORTER] != 0;
+    return kind != NULL && bytes_is(bytes_of(kind), "tls-exporter") && !is_known ? NULL : kind;
+}
+
+static void note_channel(struct imapc_connection *connection)
+{
+    uint8_t data[NET_STREAM_CHANNEL_MAX];
+    size_t len;
+    if (imapc_connection_channel(connection, data, &len) != NULL) {
+        imapc_engine_can_bind(connection->engine);
+    }
+}
+
 static void on_stream(void *ctx, enum net_stream_event event)
 {
     struct imapc_connection *connection = ctx;
@@ -383,6 +383,7 @@ static void on_stream(void *ctx, enum net_stream_event event)
         }
         break;
     case NET_STREAM_TLS_READY:
+        note_channel(connection);
         connection->open = true;
         if (pool->account.tls_mode == IMAPC_TLS_STARTTLS) {
             imapc_engine_tls_ready(connection->engine, net_now(pool->loop));

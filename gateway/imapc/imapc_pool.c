@@ -63,6 +63,9 @@ void imapc_pool_free(struct imapc_pool **pool)
         imapc_connection_cut(LIST_ITEM((*pool)->connections.next, struct imapc_connection, link), &fault);
     }
     imapc_token_free(&(*pool)->token);
+    if ((*pool)->login != NULL) {
+        net_lane_free(&(*pool)->login);
+    }
     map_free(&(*pool)->folders, NULL);
     imapc_folders_free(&(*pool)->known);
     for (size_t i = 0; i < IMAP_SPECIAL_USES; i++) {

@@ -35,6 +35,7 @@ struct imapc_account {
     const char *username;
     const char *password; /* NULL with a token or EXTERNAL */
     enum imapc_mechanism mechanism;
+    enum imapc_binding binding;
     const struct imapc_token_options *token; /* where OAuth2 access tokens come from; NULL: a password */
     uint64_t settings[IMAPC_SETTINGS];       /* see imapc_profile_resolve() */
     const char *

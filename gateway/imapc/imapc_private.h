@@ -1,6 +1,6 @@
 /*
  * imapc_private - what imapc_pool.c (which work goes where, when to connect), imapc_folder.c (what waits, by folder), imapc_job.c (one piece of work
- * and what became of it) and imapc_connection.c (one stream and its engine) share.
+ * and what became of it), imapc_connection.c (one stream and its engine) and imapc_sasl.c (its login by SCRAM) share.
  */
 #ifndef MAILWEIR_IMAPC_IMAPC_PRIVATE_H
 #define MAILWEIR_IMAPC_IMAPC_PRIVATE_H
@@ -9,7 +9,7 @@
 #include "engine/imapc_engine.h"
 #include "imapc/imapc_deflate.h"
 #include "imapc/imapc_pool.h"
-#include "imapc/imapc_scram.h"
+#include "net/net_lane.h"
 
 /* The most appends that are looked for at once. */
 #define IMAPC_SEARCH_BATCH 1000
@@ -36,6 +36,7 @@ struct imapc_pool {
     uint64_t search_at;             /* nothing is looked for before it */
     struct fault fault;             /* of the last failure */
     struct imapc_token *token;      /* NULL: a password */
+    struct net_lane *login;         /* of SCRAM's arithmetic; made when it is needed first */
     int64_t certificate_expires;    /* of the server's, seconds since 1970; 0: not seen yet */
     uint64_t day_began, day_octets; /* of the daily budget */
     imapc_report_fn *report;        /* of imapc_pool_try(), until it was called */
@@ -91,7 +92,7 @@ struct imapc_connection {
     struct imapc_pool *pool;
     struct net_stream *stream;
     struct imapc_engine *engine;
-    struct imapc_scram *scram; /* while it logs in with it */
+    struct imapc_sasl *sasl; /* a login by SCRAM under way; see imapc_sasl.c */
     struct net_timer *timer;
     struct imapc_job *job;         /* under way, or NULL */
     struct imapc_deflate *deflate; /* NULL: in the plain */
@@ -111,8 +112,18 @@ struct imapc_connection {
 struct imapc_connection *imapc_connection_new(struct imapc_pool *pool);
 /* Goes on as far as possible; takes work of the pool. The connection may be gone afterwards. */
 void imapc_connection_pump(struct imapc_connection *connection);
+/* What a login may be bound to, as net_stream_tls_channel() says it and the server's profile allows; NULL: nothing. */
+const char *imapc_connection_channel(const struct imapc_connection *connection, uint8_t into[NET_STREAM_CHANNEL_MAX],
+                                     size_t *len_r);
 /* Ends it at once: what is under way is answered. */
 void imapc_connection_cut(struct imapc_connection *connection, const struct fault *fault);
+
+/* ---- imapc_sasl.c: a login by SCRAM, whose arithmetic goes to the pool's login lane ---- */
+
+/* Answers a challenge of the engine, from the loop, and pumps the connection; makes connection->sasl on the first. */
+void imapc_sasl_answer(struct imapc_connection *connection, const char *mechanism, struct bytes challenge);
+/* The connection goes: no answer comes any more. Sets *sasl to NULL; NULL is fine. */
+void imapc_sasl_free(struct imapc_sasl **sasl);
 
 /* ---- imapc_pool.c, for the others ---- */
 

@@ -21,6 +21,7 @@ static const char *const names[IMAPC_SETTINGS] = {
     [IMAPC_SUBSCRIBE] = "subscribe",
     [IMAPC_STORE_FLAGS] = "store_flags",
     [IMAPC_LINE_MAX] = "line_max",
+    [IMAPC_TLS_EXPORTER] = "tls_exporter",
 };
 
 static const struct imapc_profile profiles[] = {
@@ -40,6 +41,7 @@ static const struct imapc_profile profiles[] = {
          [IMAPC_SUBSCRIBE] = {1, "mail programs show subscribed folders"},
          [IMAPC_STORE_FLAGS] = {0, "APPEND keeps the flags that it is given"},
          [IMAPC_LINE_MAX] = {0, "not known"},
+         [IMAPC_TLS_EXPORTER] = {1, "what RFC 9266 says of SCRAM with channel binding under TLS 1.3"},
      }},
     {"dovecot",
      "Dovecot",
@@ -58,6 +60,7 @@ static const struct imapc_profile profiles[] = {
                                 "small messages do not wait; for a large one a refusal comes before its octets"},
          [IMAPC_FOLDER_CONNECTIONS] = {1, "a folder is locked while a message is added"},
          [IMAPC_BATCH_ATOMIC] = {1, "a MULTIAPPEND is all or nothing"},
+         [IMAPC_TLS_EXPORTER] = {0, "3.6 binds by tls-unique alone, which TLS 1.3 does not have"},
      }},
     {"courier",
      "Courier IMAP",
@@ -182,7 +185,7 @@ const char *imapc_profile_setting_name(enum imapc_setting setting)
 bool imapc_profile_is_switch(enum imapc_setting setting)
 {
     return setting == IMAPC_BATCH_ATOMIC || setting == IMAPC_KEYWORDS || setting == IMAPC_SUBSCRIBE ||
-           setting == IMAPC_STORE_FLAGS;
+           setting == IMAPC_STORE_FLAGS || setting == IMAPC_TLS_EXPORTER;
 }
 
 void imapc_profile_resolve(const struct imapc_profile *profile, uint64_t settings[IMAPC_SETTINGS])

@@ -1,5 +1,8 @@
 /*
- * imapc_scram - the client's arithmetic of SCRAM-SHA-1 and SCRAM-SHA-256 (RFC 5802, RFC 7677), by libgsasl.
+ * imapc_scram - the client's side of SCRAM-SHA-1 and SCRAM-SHA-256 with and without channel binding (RFC 5802, RFC 7677, RFC 9266).
+ *
+ * The exchange is ours: libgsasl 2.2, whose SASLprep (RFC 4013) it uses, cannot say that a client is able to bind to a server that seems not to be ("y"), by
+ * which RFC 5802 section 6 uncovers somebody in the middle who takes the offer away; and it derives with as many iterations as a server asks for.
  */
 #ifndef MAILWEIR_IMAPC_IMAPC_SCRAM_H
 #define MAILWEIR_IMAPC_IMAPC_SCRAM_H
@@ -7,12 +10,26 @@
 #include "base/buf.h"
 #include "base/fault.h"
 
+/* More iterations than this are refused: it is a wait of half a second. */
+#define IMAPC_SCRAM_ITERATIONS_MAX 1000000
+
+struct imapc_scram_options {
+    const char *mechanism; /* "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS" ... */
+    const char *username;
+    const char *password;
+    const char
+        *binding; /* "tls-exporter", "tls-unique"; NULL when the client cannot, or must not, bind. -PLUS needs one */
+    struct bytes binding_data;
+};
+
 struct imapc_scram;
 
-/* mechanism: "SCRAM-SHA-256". NULL with a fault when libgsasl cannot do it. */
-struct imapc_scram *imapc_scram_new(const char *mechanism, const char *username, const char *password,
-                                    struct fault *fault);
-/* The response to a challenge, both in base64; the first challenge is empty. -1 when the server does not prove that it knows the password. */
+/* Everything is copied. NULL with a fault (LOCAL) when a name or password is not what SASLprep takes. */
+struct imapc_scram *imapc_scram_new(const struct imapc_scram_options *options, struct fault *fault);
+/*
+ * The response to a challenge, both in base64; the first challenge is empty, the third brings the server's proof. -1 with a fault, PERM when the server does
+ * not prove that it knows the password. Derives a key on the second: for lanes.
+ */
 int imapc_scram_step(struct imapc_scram *scram, struct bytes challenge, struct buf *response, struct fault *fault);
 /* Sets *scram to NULL; NULL is fine. */
 void imapc_scram_free(struct imapc_scram **scram);

@@ -104,6 +104,14 @@ int64_t net_stream_tls_peer_expires(const struct net_stream *stream);
  */
 int net_stream_tls_binding(const struct net_stream *stream, uint8_t *into, size_t len);
 
+/*
+ * The channel binding that suits the session, for a client: "tls-exporter" under TLS 1.3 (RFC 9266), "tls-unique" under TLS 1.2 with extended master
+ * secret (RFC 5929, RFC 7627). NULL where nothing would bind.
+ */
+#define NET_STREAM_CHANNEL_MAX 64
+const char *net_stream_tls_channel(const struct net_stream *stream, uint8_t into[NET_STREAM_CHANNEL_MAX],
+                                   size_t *len_r);
+
 /* A listening socket. fn gets each accepted stream and owns it; it must set a handler before it returns, or free it. */
 struct net_listener;
 typedef void net_accept_fn(void *ctx, struct net_stream *stream);

@@ -221,3 +221,20 @@ int net_stream_tls_binding(const struct net_stream *stream, uint8_t *into, size_
                ? 0
                : -1;
 }
+
+const char *net_stream_tls_channel(const struct net_stream *stream, uint8_t into[NET_STREAM_CHANNEL_MAX], size_t *len_r)
+{
+    bool is_new = stream->tls_ready && SSL_version(stream->session) >= TLS1_3_VERSION;
+    if (is_new) {
+        *len_r = 32;
+        return net_stream_tls_binding(stream, into, *len_r) == 0 ? "tls-exporter" : NULL;
+    }
+    if (!stream->tls_ready || SSL_get_extms_support(stream->session) != 1) {
+        return NULL;
+    }
+    /* The first Finished message of the handshake: the client's, unless it resumes a session. */
+    bool is_own = (SSL_is_server(stream->session) == 0) != (SSL_session_reused(stream->session) == 1);
+    *len_r = is_own ? SSL_get_finished(stream->session, into, NET_STREAM_CHANNEL_MAX)
+                    : SSL_get_peer_finished(stream->session, into, NET_STREAM_CHANNEL_MAX);
+    return *len_r > 0 && *len_r <= NET_STREAM_CHANNEL_MAX ? "tls-unique" : NULL;
+}

@@ -39,11 +39,11 @@ def unpacked(kind):
 
 
 class Server:
-    def __init__(self, world, kind):
+    def __init__(self, world, kind, name=None):
         if os.geteuid() != 0:
             raise Skip(f"{kind} from unpacked packages needs root")
         self.world, self.port, self.tls_port = world, free_port(), free_port()
-        self.folder = world.folder / kind
+        self.folder = world.folder / (name or kind)
         self.folder.mkdir()
         prefix = unpacked(kind)
         environment = {f"{kind.upper()}_PREFIX": str(prefix)}
@@ -113,3 +113,38 @@ def test_cyrus(world):
 def test_courier(world):
     check_kind(world, "courier", "implicit", "INBOX.", ".", ("#shared/office/Invoices", "#shared.office.Invoices"),
                "#shared/office/ReadOnly")
+
+
+def scram_into(world, server, mechanism, **more):
+    """One message by SCRAM; returns the gateway, which runs on."""
+    gateway = world.mailweir(None, name=f"{mechanism}-{len(world.logs)}")
+    gateway.upstream.update({"address": f"127.0.0.1:{server.tls_port}", "profile": "cyrus",
+                             "tls": {"mode": "implicit", "ca_file": str(server.folder / "conf/cert.pem")},
+                             "auth": {"username": "relay", "password": "relaypw", "mechanism": mechanism, **more.pop("auth", {})}, **more})
+    gateway.start()
+    gateway.send(message(mechanism))
+    return gateway
+
+
+def test_scram_plus_into_cyrus(world):
+    """SCRAM with channel binding, by tls-unique of TLS 1.2; without under TLS 1.3, to which Cyrus 3.6 cannot bind."""
+    os.environ["CYRUS_EXTRA"] = "tls_versions: tls1_2"
+    server = Server(world, "cyrus")
+    for mechanism in ("scram-sha-256", "scram-sha-1"):
+        gateway = scram_into(world, server, mechanism, auth={"channel_binding": "required"})
+        wait(lambda: gateway.events("filed"), f"filed line; log: {gateway.log}")
+        gateway.stop()
+    gateway = scram_into(world, server, "scram-sha-256", auth={"password": "wrong"})
+    failed = wait(lambda: gateway.events("upstream_failed"), "failed line")[0]
+    assert failed["error.code"].startswith("authentication") and "never" in failed["error.message"], failed
+    gateway.stop()
+    server.process.stop()
+    os.environ["CYRUS_EXTRA"] = ""
+    server = Server(world, "cyrus", "under-tls-1.3")
+    gateway = scram_into(world, server, "scram-sha-256")
+    wait(lambda: gateway.events("filed"), f"filed line; log: {gateway.log}")
+    gateway.stop()
+    gateway = scram_into(world, server, "scram-sha-256", auth={"channel_binding": "required"})
+    failed = wait(lambda: gateway.events("upstream_failed"), "failed line")[0]
+    assert failed["error.code"] == "channel-binding", failed
+    gateway.stop()

@@ -622,6 +622,12 @@ int net_stream_tls_binding(const struct net_stream *stream, uint8_t *into, size_
     return -1;
 }
 
+const char *net_stream_tls_channel(const struct net_stream *stream, uint8_t into[NET_STREAM_CHANNEL_MAX], size_t *len_r)
+{
+    (void)stream, (void)into, (void)len_r;
+    return NULL;
+}
+
 size_t net_stream_start_tls(struct net_stream *stream, struct net_tls *tls)
 {
     size_t dropped = stream->input.len;

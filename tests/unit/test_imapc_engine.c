@@ -12,6 +12,7 @@ struct world {
     struct imapc_result result;
     struct fault fault;
     bool have_result, closed, wants_tls;
+    char mechanism[40]; /* of SASL */
 };
 
 static void start(struct world *world, struct imapc_engine_options options)
@@ -49,6 +50,8 @@ static void say(struct world *world, uint64_t now, const char *text)
         } else if (want == IMAPC_WANT_RESULT) {
             world->result = *request.result;
             world->have_result = true;
+        } else if (want == IMAPC_WANT_SASL) {
+            snprintf(world->mechanism, sizeof world->mechanism, "%s", request.mechanism);
         } else if (want == IMAPC_WANT_CLOSE) {
             world->fault = *request.fault;
             world->closed = true;
@@ -177,12 +180,104 @@ static void test_idle_has_no_deadline(void **state)
     end(&world);
 }
 
+/* ---- SCRAM ---- */
+
+#define BOTH "AUTH=SCRAM-SHA-256 AUTH=SCRAM-SHA-256-PLUS"
+
+static const struct {
+    enum imapc_binding binding;
+    bool can_bind;
+    const char *offered;
+    const char *sent; /* NULL: nothing but a fault */
+} choices[] = {
+    {IMAPC_BINDING_AUTO, true, BOTH, "SCRAM-SHA-256-PLUS"},
+    {IMAPC_BINDING_AUTO, false, BOTH, "SCRAM-SHA-256"},
+    {IMAPC_BINDING_AUTO, true, "AUTH=SCRAM-SHA-256", "SCRAM-SHA-256"},
+    {IMAPC_BINDING_AUTO, true, "AUTH=SCRAM-SHA-256-PLUS", "SCRAM-SHA-256-PLUS"},
+    {IMAPC_BINDING_AUTO, true, "AUTH=SCRAM-SHA-256 AUTH=SCRAM-SHA-1-PLUS", "SCRAM-SHA-256"},
+    {IMAPC_BINDING_AUTO, false, "AUTH=SCRAM-SHA-256-PLUS", NULL},
+    {IMAPC_BINDING_NEVER, true, BOTH, "SCRAM-SHA-256"},
+    {IMAPC_BINDING_REQUIRED, true, BOTH, "SCRAM-SHA-256-PLUS"},
+    {IMAPC_BINDING_REQUIRED, true, "AUTH=SCRAM-SHA-256", NULL},
+    {IMAPC_BINDING_REQUIRED, false, BOTH, NULL},
+};
+
+static void greet_scram(struct world *world, size_t choice)
+{
+    char text[200];
+    start(world, (struct imapc_engine_options){
+                     .tls = true, .mechanism = IMAPC_AUTH_SCRAM_SHA_256, .binding = choices[choice].binding});
+    if (choices[choice].can_bind) {
+        imapc_engine_can_bind(world->engine);
+    }
+    snprintf(text, sizeof text, "* OK [CAPABILITY IMAP4rev1 SASL-IR %s] ready\r\n", choices[choice].offered);
+    say(world, 0, text);
+}
+
+static void test_scram_binding(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof choices / sizeof choices[0]; i++) {
+        struct world world;
+        char line[100];
+        greet_scram(&world, i);
+        snprintf(line, sizeof line, "AAAAAA1 AUTHENTICATE %s\r\n", choices[i].sent != NULL ? choices[i].sent : "");
+        assert_string_equal(buf_text(&world.sent), choices[i].sent != NULL ? line : "");
+        assert_int_equal(world.closed, choices[i].sent == NULL);
+        if (choices[i].sent != NULL) {
+            say(&world, 0, "+ \r\n");
+            assert_string_equal(world.mechanism, choices[i].sent);
+        } else {
+            assert_int_equal(world.fault.class, FAULT_PERM);
+        }
+        end(&world);
+    }
+}
+
+/* The server says OK before it has shown that it knows the password: after none, one or two of its messages. */
+static void test_scram_without_proof(void **state)
+{
+    (void)state;
+    for (int answers = 0; answers <= 3; answers++) {
+        struct world world;
+        greet_scram(&world, 0);
+        for (int i = 0; i < answers; i++) {
+            say(&world, 0, i == 0 ? "+ \r\n" : "+ eA==\r\n");
+            imapc_engine_sasl(world.engine, 0, bytes_of("eA=="), NULL);
+        }
+        say(&world, 0, "AAAAAA1 OK [CAPABILITY IMAP4rev1] in\r\n");
+        assert_int_equal(world.closed, answers < 3);
+        if (world.closed) {
+            assert_string_equal(world.fault.code, "authentication");
+            assert_non_null(strstr(world.fault.text, "without proof"));
+        }
+        end(&world);
+    }
+}
+
+static void test_scram_challenges_in_one_go(void **state)
+{
+    struct world world;
+    (void)state;
+    greet_scram(&world, 0);
+    say(&world, 0, "+ \r\n+ eA==\r\n");
+    assert_true(world.closed);
+    assert_string_equal(world.fault.code, "protocol");
+    end(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_starttls_injection),          cmocka_unit_test(test_batch),
-        cmocka_unit_test(test_batch_refused_in_the_middle), cmocka_unit_test(test_too_big),
-        cmocka_unit_test(test_deadline_follows_octets),     cmocka_unit_test(test_idle_has_no_deadline),
+        cmocka_unit_test(test_starttls_injection),
+        cmocka_unit_test(test_batch),
+        cmocka_unit_test(test_batch_refused_in_the_middle),
+        cmocka_unit_test(test_too_big),
+        cmocka_unit_test(test_deadline_follows_octets),
+        cmocka_unit_test(test_idle_has_no_deadline),
+        cmocka_unit_test(test_scram_binding),
+        cmocka_unit_test(test_scram_without_proof),
+        cmocka_unit_test(test_scram_challenges_in_one_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

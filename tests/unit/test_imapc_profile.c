@@ -26,11 +26,13 @@ static void test_every_value_has_a_reason(void **state)
 static void test_resolve(void **state)
 {
     (void)state;
-    uint64_t settings[IMAPC_SETTINGS] = {[IMAPC_CONNECTIONS] = 2, [IMAPC_KEYWORDS] = 2, [IMAPC_SUBSCRIBE] = 1};
+    uint64_t settings[IMAPC_SETTINGS] = {
+        [IMAPC_CONNECTIONS] = 2, [IMAPC_KEYWORDS] = 2, [IMAPC_SUBSCRIBE] = 1, [IMAPC_TLS_EXPORTER] = 1};
     imapc_profile_resolve(imapc_profile_find("exchange"), settings);
     assert_int_equal(settings[IMAPC_CONNECTIONS], 2);
     assert_int_equal(settings[IMAPC_KEYWORDS], 1);
     assert_int_equal(settings[IMAPC_SUBSCRIBE], 0);
+    assert_int_equal(settings[IMAPC_TLS_EXPORTER], 0);
     assert_int_equal(settings[IMAPC_BATCH], 1);
     assert_int_equal(settings[IMAPC_MESSAGE_MAX], 10485760);
 }

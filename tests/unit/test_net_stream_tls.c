@@ -5,6 +5,7 @@
 
 #include <openssl/ssl.h>
 
+#include "net/net_stream_private.h"
 #include "tls_fixture.h"
 
 enum {
@@ -448,6 +449,38 @@ static void tells_when_the_chain_expires(void **state)
     }
 }
 
+/* Both ends have the same channel, each connection another one, and which kind it is depends on the version. */
+static void has_a_channel(void **state)
+{
+    static const struct {
+        int version;
+        const char *kind;
+    } cases[] = {{TLS1_3_VERSION, "tls-exporter"}, {TLS1_2_VERSION, "tls-unique"}};
+    uint8_t client[4][NET_STREAM_CHANNEL_MAX], server[NET_STREAM_CHANNEL_MAX];
+    size_t len[4], server_len;
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        struct fixture f;
+        start_good(&f);
+        struct net_tls *tls = f.client.tls;
+        f.client.tls = NULL; /* begun below, with the version that is wanted */
+        run_until(&f, both_there);
+        assert_null(net_stream_tls_channel(f.client.stream, client[i], &len[i]));
+        net_stream_start_tls(f.client.stream, tls);
+        assert_int_equal(SSL_set_max_proto_version(f.client.stream->session, cases[i % 2].version), 1);
+        run_until(&f, both_ready);
+        assert_string_equal(net_stream_tls_channel(f.client.stream, client[i], &len[i]), cases[i % 2].kind);
+        assert_string_equal(net_stream_tls_channel(f.server.stream, server, &server_len), cases[i % 2].kind);
+        assert_int_equal(len[i], server_len);
+        assert_true(len[i] >= 12);
+        assert_memory_equal(client[i], server, server_len);
+        net_tls_free(&tls);
+        tls_fixture_done(&f);
+    }
+    assert_memory_not_equal(client[0], client[2], len[0]);
+    assert_memory_not_equal(client[1], client[3], len[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -464,6 +497,7 @@ int main(void)
         cmocka_unit_test(bounded_under_tls),
         cmocka_unit_test(old_tls_is_refused),
         cmocka_unit_test(tells_when_the_chain_expires),
+        cmocka_unit_test(has_a_channel),
     };
     return cmocka_run_group_tests(tests, make_all, remove_all);
 }

@@ -36,7 +36,7 @@ xlist-Junk: Junk
 sasl_pwcheck_method: auxprop
 sasl_auxprop_plugin: sasldb
 sasl_sasldb_path: $dir/conf/sasldb2
-sasl_mech_list: PLAIN LOGIN CRAM-MD5 SCRAM-SHA-1 SCRAM-SHA-256
+sasl_mech_list: PLAIN LOGIN CRAM-MD5 SCRAM-SHA-1 SCRAM-SHA-256 SCRAM-SHA-1-PLUS SCRAM-SHA-256-PLUS
 tls_server_cert: $dir/conf/cert.pem
 tls_server_key: $dir/conf/key.pem
 tls_session_timeout: 0
