@@ -3,6 +3,9 @@
  *
  * Exit codes: 0; 1 when the rules have an error, or with --diff when a message would go elsewhere (as diff does); 66 when a message
  * cannot be read.
+ *
+ * The messages are files, or with --spool those that wait in a spool: these are decided with the envelope, the client and the time that the
+ * spool has of them, so that nothing is guessed.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -16,6 +19,8 @@
 #include "cli/cli_explain.h"
 #include "cli/cli_message.h"
 #include "cli/cli_rules.h"
+#include "cli/queue.h"
+#include "net/net_file.h"
 #include "net/net_loop.h"
 
 #define ARENA_MAX (256u << 20)
@@ -120,12 +125,12 @@ static int diff_one(void *ctx, const char *name, const struct filters_message *m
 /* ---- the command ---- */
 
 struct arguments {
-    const char *config, *from, *to, *client, *helo, *user, *listener, *protocol, *tls, *certificate, *fallback;
+    const char *config, *from, *to, *client, *helo, *user, *listener, *protocol, *tls, *certificate, *fallback, *spool;
     bool json, diff;
 };
 
-static int walk_messages(struct explain *explain, const struct cli_envelope *envelope, char **paths, int count,
-                         cli_message_fn *fn)
+static int walk_files(struct explain *explain, const struct cli_envelope *envelope, char **paths, int count,
+                      cli_message_fn *fn)
 {
     for (int i = 0; i < count; i++) {
         struct fault fault = FAULT_INIT;
@@ -141,6 +146,81 @@ static int walk_messages(struct explain *explain, const struct cli_envelope *env
     return EX_OK;
 }
 
+/* ---- messages of a spool ---- */
+
+struct stored {
+    struct explain *explain;
+    cli_message_fn *fn;
+    const char *spool, *id;
+};
+
+static int on_stored(void *ctx, const json_t *story, const struct filters_message *message)
+{
+    (void)story;
+    const struct stored *stored = ctx;
+    return stored->fn(stored->explain, stored->id, message);
+}
+
+/* One that was delivered since the list was made is no longer asked for. */
+static int each_stored(void *ctx, struct spool_index *index, uint64_t message, const char *id)
+{
+    struct stored stored = *(struct stored *)ctx;
+    struct fault fault = FAULT_INIT;
+    stored.id = id;
+    int result = queue_read_stored(stored.spool, index, message, on_stored, &stored, &fault);
+    if (result >= 0 || !fault_is_set(&fault) || strcmp(fault.code, "settled") == 0) {
+        return result < 0 ? EX_OK : result;
+    }
+    fprintf(stderr, "mailweir: %s is left out: %s\n", id, fault.text);
+    return EX_NOINPUT;
+}
+
+static int is_there(void *ctx, const char *name)
+{
+    (void)ctx;
+    (void)name;
+    return 1;
+}
+
+/* --spool names the spool's folder, or the configuration that names it. NULL after a problem was printed. */
+static char *spool_folder(const char *path, struct arena *arena)
+{
+    struct fault fault = FAULT_INIT;
+    if (net_file_list(path, is_there, NULL, &fault) >= 0) {
+        return arena_text(arena, path);
+    }
+    struct filters_problems *problems = filters_problems_new();
+    struct config *config = config_load_part(path, problems);
+    char *folder = config == NULL || config->spool_path == NULL ? NULL : arena_text(arena, config->spool_path);
+    if (folder == NULL) {
+        fprintf(stderr, "mailweir: --spool %s is neither a spool's folder nor a configuration that names one\n", path);
+    }
+    config_free(&config);
+    filters_problems_free(&problems);
+    return folder;
+}
+
+static int walk_spool(struct explain *explain, const char *path, char **ids, int count, cli_message_fn *fn)
+{
+    struct arena *arena = arena_new(1u << 20);
+    struct queue_options options = {.spool = spool_folder(path, arena)};
+    struct stored stored = {.explain = explain, .fn = fn, .spool = options.spool};
+    int result = options.spool == NULL ? EX_NOINPUT : EX_OK;
+    for (int i = 0; result == EX_OK && i < (count == 0 ? 1 : count); i++) {
+        options.select.id = count == 0 ? NULL : ids[i];
+        result = queue_each_message(&options, each_stored, &stored);
+    }
+    arena_free(&arena);
+    return result;
+}
+
+static int walk_messages(struct explain *explain, const struct arguments *arguments,
+                         const struct cli_envelope *envelope, char **names, int count, cli_message_fn *fn)
+{
+    return arguments->spool != NULL ? walk_spool(explain, arguments->spool, names, count, fn)
+                                    : walk_files(explain, envelope, names, count, fn);
+}
+
 static int run_diff(struct explain *explain, const struct arguments *arguments, const struct cli_envelope *envelope,
                     char **others, int count)
 {
@@ -151,7 +231,7 @@ static int run_diff(struct explain *explain, const struct arguments *arguments, 
         if (cli_rules_load(&new, &new_path, 1, arguments->fallback) == 0) {
             explain->set = old.set;
             explain->other = new.set;
-            result = walk_messages(explain, envelope, others + 2, count - 2, diff_one);
+            result = walk_messages(explain, arguments, envelope, others + 2, count - 2, diff_one);
             if (result == EX_OK && !arguments->json) {
                 printf("%s%zu messages, %zu would go elsewhere\n", isatty(STDERR_FILENO) == 1 ? "\r" : "",
                        explain->messages, explain->differ);
@@ -172,7 +252,7 @@ static int run_explain(struct explain *explain, const struct arguments *argument
     int result = 1;
     if (cli_rules_load(&rules, &path, 1, arguments->fallback) == 0) {
         explain->set = rules.set;
-        result = walk_messages(explain, envelope, others, count, explain_one);
+        result = walk_messages(explain, arguments, envelope, others, count, explain_one);
     }
     cli_rules_done(&rules);
     return result;
@@ -222,6 +302,10 @@ int cmd_explain(const struct cli_command *command, int argc, char **argv)
         {.name = "default",
          .value = &arguments.fallback,
          .help = "UPSTREAM:FOLDER of the default delivery, where there is no configuration"},
+        {.name = "spool",
+         .value = &arguments.spool,
+         .help = "take the messages that wait in this spool (its folder, or a configuration): all, or those whose ids "
+                 "follow"},
         {.name = "json", .flag = &arguments.json, .help = "print JSON"},
         {.name = "diff",
          .flag = &arguments.diff,
@@ -234,10 +318,10 @@ int cmd_explain(const struct cli_command *command, int argc, char **argv)
     if (others < 0) {
         return exit_code;
     }
-    if (others < (arguments.diff ? 3 : 1)) {
-        return cli_usage_error(command, arguments.diff
-                                            ? "--diff takes OLD, NEW and one or more messages, folders or mboxes"
-                                            : "which message? A file, a folder, an mbox, or - for standard input");
+    if (others < (arguments.diff ? 2 : 0) + (arguments.spool == NULL ? 1 : 0)) {
+        return cli_usage_error(
+            command, arguments.diff ? "--diff takes OLD, NEW and one or more messages, folders or mboxes, or --spool"
+                                    : "which message? A file, a folder, an mbox, - for standard input, or --spool");
     }
     return run(&arguments, argv + 1, others);
 }

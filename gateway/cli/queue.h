@@ -7,6 +7,7 @@
 #include <jansson.h>
 
 #include "cli/cli.h"
+#include "filters/filters.h"
 #include "spool/spool_query.h"
 
 /* The options of every verb; those that a verb has no use for are usage errors there. */
@@ -45,6 +46,14 @@ int queue_choose(struct queue_options *options, int argc, char **argv);
 /* Calls fn once for each chosen message, until all were done; the first exit code that is not EX_OK is returned. */
 typedef int queue_message_fn(void *ctx, struct spool_index *index, uint64_t message, const char *id);
 int queue_each_message(const struct queue_options *options, queue_message_fn *fn, void *ctx);
+
+/*
+ * Reads one message of the spool and calls fn with it: envelope and client as they were stored, the whole body, the time of its reception as "now".
+ * Everything lives until fn returns. Returns what fn does; -1 with a fault when it cannot be read ("settled": nothing of it is open any more).
+ */
+typedef int queue_stored_fn(void *ctx, const json_t *story, const struct filters_message *message);
+int queue_read_stored(const char *spool, struct spool_index *index, uint64_t message, queue_stored_fn *fn, void *ctx,
+                      struct fault *fault);
 
 /* Verbs; argv[1] … are their arguments. Each returns the exit code. */
 int queue_list(struct queue_options *options, int argc, char **argv);

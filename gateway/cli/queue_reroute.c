@@ -13,14 +13,11 @@
 #include "base/expect.h"
 #include "cli/queue.h"
 #include "filters/filters.h"
-#include "mail/mail_header.h"
 #include "net/net_loop.h"
 #include "spool/spool_admin.h"
-#include "spool/spool_export.h"
 #include "spool/spool_meta.h"
 
 #define ARENA_MAX (256u << 20)
-#define BODY_MAX  (UINT64_C(1) << 31)
 #define WAIT_MS   30000
 
 struct reroute {
@@ -30,38 +27,6 @@ struct reroute {
     struct net_loop *loop; /* for its clock */
     uint64_t same, changed, busy;
 };
-
-static int keep_piece(void *ctx, struct bytes piece)
-{
-    return buf_append_bytes(ctx, piece);
-}
-
-static ptrdiff_t read_body(void *ctx, uint64_t offset, void *into, size_t len, struct fault *fault)
-{
-    (void)fault;
-    const struct buf *body = ctx;
-    struct bytes part = bytes_slice(buf_bytes(body), (size_t)offset, len);
-    if (part.len > 0) {
-        memcpy(into, part.ptr, part.len);
-    }
-    return (ptrdiff_t)part.len;
-}
-
-/* ---- deciding ---- */
-
-static int decide(struct reroute *reroute, const struct mail_envelope *envelope, struct buf *body, struct arena *arena,
-                  struct filters_decision *decision_r, struct fault *fault)
-{
-    bool complete;
-    struct mail_source source = {.size = body->len, .read = read_body, .ctx = body};
-    size_t header = mail_header_length(buf_bytes(body), &complete);
-    struct filters_message message = {.envelope = envelope,
-                                      .header = bytes_slice(buf_bytes(body), 0, header),
-                                      .source = &source,
-                                      .size = body->len,
-                                      .now_ms = net_wall(reroute->loop)};
-    return filters_decide(reroute->config->rule_set, reroute->scratch, &message, arena, decision_r, fault);
-}
 
 /* ---- comparing and printing ---- */
 
@@ -152,34 +117,38 @@ static int apply(struct reroute *reroute, const char *id, const json_t *story, c
     return result;
 }
 
+struct one {
+    struct reroute *reroute;
+    const char *id;
+    struct fault *fault;
+};
+
+/* By the rules and the clock of today. */
+static int decide_and_apply(void *ctx, const json_t *story, const struct filters_message *stored)
+{
+    const struct one *one = ctx;
+    struct reroute *reroute = one->reroute;
+    struct arena *arena = arena_new(ARENA_MAX);
+    struct filters_message message = *stored;
+    struct filters_decision decision = {0};
+    message.now_ms = net_wall(reroute->loop);
+    int result = filters_decide(reroute->config->rule_set, reroute->scratch, &message, arena, &decision, one->fault);
+    result = result == 0 ? apply(reroute, one->id, story, &decision) : result;
+    arena_free(&arena);
+    return result;
+}
+
 static int reroute_message(void *ctx, struct spool_index *index, uint64_t message, const char *id)
 {
     struct reroute *reroute = ctx;
     struct fault fault = FAULT_INIT;
-    struct arena *arena = arena_new(ARENA_MAX);
-    struct mail_envelope envelope;
-    struct filters_decision decision = {0};
-    struct buf body;
-    json_t *story = NULL;
-    int result = EX_OK;
-    buf_init(&body, BODY_MAX);
-    if (spool_query_story(index, message, &story, &fault) == 0 && story != NULL) {
-        char *text = json_dumps(json_object_get(story, "envelope"), JSON_COMPACT);
-        if (spool_meta_read_envelope(bytes_of(text), arena, &envelope, &fault) == 0 &&
-            spool_export_body(reroute->options->spool, index, message, keep_piece, &body, &fault) == 0 &&
-            decide(reroute, &envelope, &body, arena, &decision, &fault) == 0) {
-            result = apply(reroute, id, story, &decision);
-        }
-        free(text);
-    }
+    struct one one = {.reroute = reroute, .id = id, .fault = &fault};
+    int result = queue_read_stored(reroute->options->spool, index, message, decide_and_apply, &one, &fault);
     if (fault_is_set(&fault)) {
         fprintf(stderr, "mailweir: %s stays as it is: %s\n", id, fault.text);
-        result = 1;
+        return 1;
     }
-    json_decref(story);
-    buf_done(&body);
-    arena_free(&arena);
-    return result;
+    return result < 0 ? EX_OK : result;
 }
 
 int queue_reroute(struct queue_options *options, int argc, char **argv)

@@ -6,7 +6,7 @@ import smtplib
 import subprocess
 import tempfile
 
-from harness import MAILWEIR, wait
+from harness import MAILWEIR, free_port, message, wait
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 EXAMPLES = ROOT / "filters/examples"
@@ -113,6 +113,53 @@ def test_diff_names_what_would_go_elsewhere(world):
         assert status == 1 and len(out.splitlines()) == 1 and json.loads(out)["new"] == "archive:Builds \\Seen", out
         status, out, _ = mailweir("explain", "--diff", EXAMPLES / "10-ci.json", EXAMPLES / "10-ci.json", folder / "box")
         assert status == 0 and "0 would go elsewhere" in out, out
+
+
+def test_diff_over_the_spool(world):
+    """What waits is decided with the facts that the spool has of it, which no header tells: client, listener, HELO, recipients."""
+    gateway = world.mailweir(None)  # its upstream is down: everything waits
+    gateway.configuration["listeners"] += [{"name": "scanners", "address": f"127.0.0.1:{free_port()}"}]
+    other = int(gateway.configuration["listeners"][1]["address"].split(":")[1])
+    gateway.start()
+    plain = gateway.send(message("plain"))
+    long = gateway.send(message("long", "x" * 300000 + " the last word"), to=["hidden@example.net"])
+    with smtplib.SMTP("127.0.0.1", other, local_hostname="scanner.example", timeout=30) as client:
+        client.sendmail("app@example.com", ["ops@example.net"], message("scan"))
+    scan = [json.loads(line)["message"] for line in gateway.run("queue", "list", "--json")[1].splitlines()][2]
+
+    def rules(name, *conditions):
+        path = gateway.folder / name
+        path.write_text(json.dumps({"rules": [{"name": f"r{n}", "if": condition, "then": [{"fileinto": {"upstream": "corp", "folder": f"R{n}"}}, {"stop": True}]}
+                                              for n, condition in enumerate(conditions)]}))
+        return path
+
+    old = rules("old.json", {"field": "client", "in": ["192.0.2.0/24"]})
+    new = rules("new.json", {"all": [{"field": "listener", "is": "scanners"}, {"field": "helo", "is": "scanner.example"}]},
+                {"all": [{"field": "to", "is": "hidden@example.net"}, {"field": "body", "contains": "the last word"}]})
+    everywhere = rules("here.json", {"all": [{"field": "client", "in": ["127.0.0.0/8"]}, {"field": "protocol", "is": "ESMTP"},
+                                             {"field": "tls", "exists": False}]})
+    expected = {(long, "corp:INBOX", "corp:R1"), (scan, "corp:INBOX", "corp:R0")}
+    for state in ("runs", "is stopped"):
+        for spool in (gateway.folder / "spool", gateway.file):
+            status, out, err = mailweir("explain", "--json", "--default", "corp:INBOX", "--diff", old, new, "--spool", spool)
+            found = {(line["message"], line["old"], line["new"]) for line in map(json.loads, out.splitlines())}
+            assert status == 1 and found == expected and err == "", (state, out, err)
+        status, out, err = mailweir("explain", "--diff", old, everywhere, "--default", "corp:INBOX", "--spool", gateway.file)
+        assert status == 1 and out.endswith("3 messages, 3 would go elsewhere\n"), (out, err)
+        status, out, err = mailweir("explain", "--diff", old, new, "--default", "corp:INBOX", "--spool", gateway.file, plain)
+        assert status == 0 and out == "1 messages, 0 would go elsewhere\n", (out, err)
+        if state == "runs":
+            gateway.stop()
+    status, out, _ = mailweir("explain", "--json", "--config", new, "--default", "corp:INBOX", "--spool", gateway.file, scan)
+    assert status == 0 and json.loads(out)["recipients"][0]["rules"][0]["if"]["parts"][1]["saw"] == ["scanner.example"], out
+    # A body that is damaged is named, and is no reason to keep silent about the others.
+    for segment in (gateway.folder / "spool/segments").iterdir():
+        octets = segment.read_bytes()
+        segment.write_bytes(octets.replace(b"the last word", b"the lost word"))
+    status, out, err = mailweir("explain", "--diff", old, new, "--default", "corp:INBOX", "--spool", gateway.file)
+    assert status == 66 and f"{long} is left out" in err and f"{scan}\n  - corp:INBOX\n  + corp:R0" in out, (status, out, err)
+    status, _, err = mailweir("explain", "--diff", old, new, "--spool", gateway.folder / "nothing")
+    assert status == 66 and "neither a spool's folder nor a configuration" in err, err
 
 
 def answer_to_rcpt(gateway, sender, recipient="ops@example.net"):
