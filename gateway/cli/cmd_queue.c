@@ -22,6 +22,7 @@ static const struct verb {
     {"drop", queue_change, "ID | SELECTION | --all", "give deliveries up for good"},
     {"reroute", queue_reroute, "ID | SELECTION | --all [--dry-run]", "run today's rules over what waits"},
     {"export", queue_export, "ID | SELECTION | --all --to PATH", "copy messages out, as .eml files or an mbox"},
+    {"import", queue_import, "PATH ... [--by-rules] [--dry-run]", "take messages in: files, folders, Maildirs, mboxes"},
     {"pause", queue_change, "[UPSTREAM]", "deliver nothing to an upstream, or to all"},
     {"resume", queue_change, "[UPSTREAM]", "end a pause"},
 };

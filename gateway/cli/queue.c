@@ -60,6 +60,10 @@ int queue_parse(struct queue_options *options, const struct cli_command *command
         {.name = "dry-run", .flag = &options->dry_run, .help = "tell what would happen, and do not do it"},
         {.name = "to", .value = &options->to, .help = "the folder or file to export to"},
         {.name = "format", .value = &options->format, .help = "eml (one file for each message) or mbox"},
+        {.name = "recipients",
+         .value = &options->recipients,
+         .help = "import: for whom what has no facts is, with commas between"},
+        {.name = "by-rules", .flag = &options->by_rules, .help = "import: let today's rules decide about all of it"},
         {.name = NULL},
     };
     int others = cli_parse(command, known, argc, argv, exit_r);

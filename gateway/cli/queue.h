@@ -15,8 +15,8 @@ struct queue_options {
     const char *config_file, *path;
     bool json;
     struct spool_select select;
-    const char *older, *limit, *to, *format;
-    bool all, dry_run;
+    const char *older, *limit, *to, *format, *recipients;
+    bool all, dry_run, by_rules;
     /* Worked out by queue_parse(). */
     char *spool;           /* the spool's folder */
     uint64_t limit_number; /* 0: none given */
@@ -61,6 +61,7 @@ int queue_summary(struct queue_options *options, int argc, char **argv);
 int queue_show(struct queue_options *options, int argc, char **argv);
 int queue_cat(struct queue_options *options, int argc, char **argv);
 int queue_export(struct queue_options *options, int argc, char **argv);
+int queue_import(struct queue_options *options, int argc, char **argv);
 int queue_reroute(struct queue_options *options, int argc, char **argv);
 /* retry, hold, release, drop, pause and resume: argv[0] is the verb. */
 int queue_change(struct queue_options *options, int argc, char **argv);

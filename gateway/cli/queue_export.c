@@ -1,6 +1,6 @@
 /*
  * queue_export - `mailweir queue export`: messages as files of their own (as received) or as one mbox (the "mboxrd" kind: lines that
- * begin with "From ", quoted or not, get one more ">"; line ends become LF).
+ * begin with "From ", quoted or not, get one more ">"; line ends become LF). Beside them goes what import wants to know (facts.jsonl).
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -23,6 +23,7 @@ struct export
     bool at_start; /* of a line */
     size_t quotes; /* ">" seen since then and not yet written */
     uint64_t count;
+    FILE *facts; /* what import wants to know of each */
 };
 
 /* ---- the mbox ---- */
@@ -96,6 +97,21 @@ static int failed(const char *path)
     return EX_CANTCREAT;
 }
 
+/* One line for the message: import recognises it by its octets. */
+static int write_facts(struct export *export, struct spool_index *index, uint64_t message, const char *id)
+{
+    struct fault fault = FAULT_INIT;
+    json_t *facts = NULL;
+    if (spool_export_facts(index, message, &facts, &fault) != 0 || facts == NULL) {
+        fprintf(stderr, "mailweir: the envelope of %s is left out: %s\n", id, fault.text);
+        return 1;
+    }
+    json_dumpf(facts, export->facts, JSON_COMPACT);
+    fputc('\n', export->facts);
+    json_decref(facts);
+    return EX_OK;
+}
+
 static int export_body(struct export *export, struct spool_index *index, uint64_t message, const char *id)
 {
     struct fault fault = FAULT_INIT;
@@ -105,7 +121,7 @@ static int export_body(struct export *export, struct spool_index *index, uint64_
         return 1;
     }
     export->count++;
-    return EX_OK;
+    return write_facts(export, index, message, id);
 }
 
 static int export_message(void *ctx, struct spool_index *index, uint64_t message, const char *id)
@@ -131,11 +147,22 @@ static int export_message(void *ctx, struct spool_index *index, uint64_t message
 static int open_target(struct export *export)
 {
     const char *to = export->options->to;
-    if (!export->mbox) {
-        return mkdir(to, 0700) == 0 || errno == EEXIST ? EX_OK : failed(to);
+    char path[PATH_LEN];
+    if (!export->mbox && mkdir(to, 0700) != 0 && errno != EEXIST) {
+        return failed(to);
     }
-    export->out = fopen(to, "wbx");
-    return export->out == NULL ? failed(to) : EX_OK;
+    snprintf(path, sizeof path, "%s%sfacts.jsonl", to, export->mbox ? "." : "/");
+    /* Into a folder one may export again and again; an mbox is written once. */
+    export->facts = fopen(path, export->mbox ? "wbx" : "ab");
+    if (export->facts == NULL) {
+        return failed(path);
+    }
+    if (export->mbox && (export->out = fopen(to, "wbx")) == NULL) {
+        int exit_code = failed(to);
+        fclose(export->facts);
+        return exit_code;
+    }
+    return EX_OK;
 }
 
 int queue_export(struct queue_options *options, int argc, char **argv)
@@ -156,6 +183,10 @@ int queue_export(struct queue_options *options, int argc, char **argv)
     exit_code = queue_each_message(options, export_message, &export);
     if (export.mbox && fclose(export.out) != 0) {
         exit_code = failed(options->to);
+    }
+    bool broken = ferror(export.facts) != 0;
+    if (fclose(export.facts) != 0 || broken) {
+        exit_code = failed("facts.jsonl");
     }
     printf("%" PRIu64 " exported\n", export.count);
     return exit_code;

@@ -9,9 +9,12 @@
 
 #include "base/expect.h"
 #include "spool/spool_change.h"
+#include "spool/spool_import.h"
 #include "spool/spool_meta.h"
 
 #define POLL_MS 500
+/* Octets of a request that are logged: it may hold many envelopes. */
+#define LOGGED 300
 /* How often a caller looks for its reply. */
 #define CALLER_POLL_MS 50
 
@@ -126,6 +129,17 @@ static int reroute(struct request *request, int unused)
     return 0;
 }
 
+static void on_imported(void *ctx, const json_t *reply)
+{
+    answer(ctx, json_deep_copy(reply));
+}
+
+static int import(struct request *request, int unused)
+{
+    (void)unused;
+    return spool_import(request->spool, request->root, on_imported, request, &request->fault);
+}
+
 static const struct {
     const char *name;
     int (*run)(struct request *request, int argument); /* -1: refused, with request->fault */
@@ -138,6 +152,7 @@ static const struct {
     {"pause", pause, true},
     {"resume", pause, false},
     {"reroute", reroute, 0},
+    {"import", import, 0},
 };
 
 static int run_verb(struct request *request)
@@ -230,7 +245,9 @@ static void on_command(void *ctx)
     }
     char *text = admin->text;
     admin->text = NULL;
-    log_event(admin->spool->log, LOG_LEVEL_INFO, "queue_command", LOG_STR("request", text));
+    char begins[LOGGED];
+    snprintf(begins, sizeof begins, "%s", text);
+    log_event(admin->spool->log, LOG_LEVEL_INFO, "queue_command", LOG_STR("request", begins));
     spool_admin_request(admin->spool, text, on_reply, admin);
     free(text);
 }

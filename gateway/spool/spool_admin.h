@@ -10,6 +10,8 @@
  *   {"verb": "pause" | "resume", "upstream": "corp"}                                  without upstream: all
  *   {"verb": "reroute", "message": "<id>", "deliveries": [...]}                       see spool_meta.h for deliveries
  *
+ *   {"verb": "import", "messages": [...]}                                              see spool_import.h
+ *
  * The reply is {"changed": 3, "busy": 1} or {"error": "...", "code": "..."}.
  */
 #ifndef MAILWEIR_SPOOL_SPOOL_ADMIN_H

@@ -3,6 +3,7 @@
  */
 #include "spool/spool_export.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -50,4 +51,62 @@ int spool_export_body(const char *path, struct spool_index *index, uint64_t mess
     int result = give_pieces(reader, message, &place, fn, ctx, fault);
     spool_reader_release(&reader);
     return result;
+}
+
+/* ---- what is known beside the body ---- */
+
+static json_t *read_json(sqlite3_stmt *st, int column)
+{
+    const char *text = (const char *)sqlite3_column_text(st, column);
+    return text == NULL ? NULL : json_loads(text, 0, NULL);
+}
+
+static int read_deliveries(struct spool_index *index, uint64_t message, json_t *list, struct fault *fault)
+{
+    sqlite3 *db = spool_index_db(index);
+    sqlite3_stmt *st = NULL;
+    int code = sqlite3_prepare_v2(db,
+                                  "SELECT detail, state FROM delivery WHERE message = ?1 AND state IN (0, 1, 2)"
+                                  " ORDER BY number",
+                                  -1, &st, NULL);
+    sqlite3_bind_int64(st, 1, (sqlite3_int64)message);
+    while (code == SQLITE_OK && (code = sqlite3_step(st)) == SQLITE_ROW) {
+        json_t *detail = read_json(st, 0);
+        json_object_del(detail, "held");
+        if (sqlite3_column_int(st, 1) == SPOOL_STATE_HELD) {
+            json_object_set_new(detail, "held", json_true());
+        }
+        json_array_append_new(list, detail);
+        code = SQLITE_OK;
+    }
+    sqlite3_finalize(st);
+    return code == SQLITE_DONE ? 0 : spool_index_failed(db, code, fault);
+}
+
+int spool_export_facts(struct spool_index *index, uint64_t message, json_t **facts_r, struct fault *fault)
+{
+    sqlite3 *db = spool_index_db(index);
+    sqlite3_stmt *st = NULL;
+    json_t *facts = NULL, *deliveries = json_array();
+    int code = sqlite3_prepare_v2(db, "SELECT envelope, body_len, body_sum FROM message WHERE seq = ?1", -1, &st, NULL);
+    sqlite3_bind_int64(st, 1, (sqlite3_int64)message);
+    if (code == SQLITE_OK && (code = sqlite3_step(st)) == SQLITE_ROW) {
+        char sum[17];
+        snprintf(sum, sizeof sum, "%016" PRIx64, (uint64_t)sqlite3_column_int64(st, 2));
+        facts = json_pack("{s:o*, s:O, s:I, s:s}", "envelope", read_json(st, 0), "deliveries", deliveries, "size",
+                          (json_int_t)sqlite3_column_int64(st, 1), "sum", sum);
+        code = SQLITE_DONE;
+    }
+    sqlite3_finalize(st);
+    int result = code == SQLITE_DONE ? 0 : spool_index_failed(db, code, fault);
+    if (result == 0 && facts != NULL) {
+        result = read_deliveries(index, message, deliveries, fault);
+    }
+    json_decref(deliveries);
+    if (result != 0) {
+        json_decref(facts);
+        return -1;
+    }
+    *facts_r = facts;
+    return 0;
 }

@@ -4,6 +4,8 @@
 #ifndef MAILWEIR_SPOOL_SPOOL_EXPORT_H
 #define MAILWEIR_SPOOL_SPOOL_EXPORT_H
 
+#include <jansson.h>
+
 #include "mail/mail_envelope.h"
 #include "spool/spool_index.h"
 
@@ -16,5 +18,11 @@ int spool_export_open(struct spool_index **index_r, const char *path, struct fau
  */
 int spool_export_body(const char *path, struct spool_index *index, uint64_t message,
                       int (*fn)(void *ctx, struct bytes piece), void *ctx, struct fault *fault);
+
+/*
+ * What is known of a message, for whoever takes it in elsewhere: {"envelope": {...}, "deliveries": [...], "size": 4711, "sum": "..."}, with the
+ * deliveries that are open, as they would be decided now (see spool_import.h). *facts_r is the caller's; NULL when there is no such message.
+ */
+int spool_export_facts(struct spool_index *index, uint64_t message, json_t **facts_r, struct fault *fault);
 
 #endif

@@ -1,0 +1,159 @@
+/*
+ * Tests of spool/spool_import: messages that come as files beside the queue, with what is wrong with some of them, and a spool that closes meanwhile.
+ */
+#include "spool_fixture.h"
+
+#include <sys/stat.h>
+
+#include "spool/spool_import.h"
+#include "spool/spool_record.h"
+
+#define ID "01M8439SV0J24875XRW0PF62%02u"
+
+static json_t *reply;
+static unsigned replies;
+
+static void on_reply(void *ctx, const json_t *object)
+{
+    struct fixture *fixture = ctx;
+    json_decref(reply);
+    reply = json_deep_copy(object);
+    replies++;
+    net_loop_stop(fixture->loop);
+}
+
+/* Puts the file of message `number` beside the queue; returns what the request says of it. */
+static json_t *put(struct fixture *fixture, unsigned number, const void *body, size_t len)
+{
+    char id[32], path[300], sum[20];
+    snprintf(id, sizeof id, ID, number);
+    spool_import_path(fixture->path, NULL, path, sizeof path);
+    mkdir(path, 0700);
+    spool_import_path(fixture->path, id, path, sizeof path);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(body, 1, len, file), len);
+    fclose(file);
+    snprintf(sum, sizeof sum, "%016llx", (unsigned long long)spool_record_sum(bytes_at(body, len)));
+    return json_pack("{s:{s:s, s:I, s:s, s:[{s:s}]}, s:[{s:i, s:s, s:s}], s:I, s:s}", "envelope", "id", id,
+                     "received_ms", (json_int_t)1700000000000, "from", "a@b.example", "to", "address", "c@d.example",
+                     "deliveries", "number", 1, "upstream", "corp", "folder", "INBOX", "size", (json_int_t)len, "sum",
+                     sum);
+}
+
+static void ask(struct fixture *fixture, json_t *messages)
+{
+    struct fault fault = FAULT_INIT;
+    json_t *request = json_pack("{s:o}", "messages", messages);
+    unsigned before = replies;
+    assert_int_equal(spool_import(fixture->spool, request, on_reply, fixture, &fault), 0);
+    assert_int_equal(replies, before);
+    run_until(fixture, &replies, before + 1);
+    json_decref(request);
+}
+
+static const char *result(size_t number)
+{
+    return json_string_value(json_array_get(json_object_get(reply, "results"), number));
+}
+
+static void test_taken_once(void **state)
+{
+    struct fixture *fixture = *state;
+    static char large[700000];
+    memset(large, 'x', sizeof large);
+    for (unsigned i = 0; i < 2; i++) {
+        json_t *messages = json_array();
+        json_array_append_new(messages, put(fixture, 1, "small", 5));
+        json_array_append_new(messages, put(fixture, 2, large, sizeof large));
+        ask(fixture, messages);
+        assert_string_equal(result(0), i == 0 ? "added" : "known");
+        assert_string_equal(result(1), i == 0 ? "added" : "known");
+        assert_int_equal(json_integer_value(json_object_get(reply, "changed")), i == 0 ? 2 : 0);
+        assert_int_equal(json_integer_value(json_object_get(reply, "known")), i == 0 ? 0 : 2);
+        assert_int_equal(counts(fixture).messages, 2);
+    }
+    assert_int_equal(fixture->item_count, 2);
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(fixture->items[i]->uncertain);
+        assert_int_equal(fixture->items[i]->envelope.received_ms, 1700000000000);
+    }
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+}
+
+static void test_what_is_wrong(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fault fault = FAULT_INIT;
+    json_t *messages = json_array(), *message;
+    json_array_append_new(messages, message = put(fixture, 1, "another body", 12));
+    json_object_set_new(message, "sum", json_string("0000000000000000"));
+    json_array_append_new(messages, message = put(fixture, 2, "shorter than said", 17));
+    json_object_set_new(message, "size", json_integer(18));
+    json_array_append_new(messages, message = put(fixture, 3, "no such file", 12));
+    json_object_set_new(json_object_get(message, "envelope"), "id", json_string("01M8439SV0J24875XRW0PF6299"));
+    json_array_append_new(messages, message = put(fixture, 4, "a path", 6));
+    json_object_set_new(json_object_get(message, "envelope"), "id", json_string("../../../../etc/passwd0000"));
+    json_array_append_new(messages, message = put(fixture, 5, "no delivery", 11));
+    json_object_set_new(message, "deliveries", json_array());
+    json_array_append_new(messages, put(fixture, 6, "good", 4));
+    json_array_append_new(messages, json_pack("{}"));
+    ask(fixture, messages);
+    static const char *const words[] = {
+        "not what was", "not what was", "No such file", "no proper id", "no proper id", "added", ""};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strstr(result(i), words[i]) == NULL) {
+            fail_msg("message %zu: \"%s\"", i, result(i));
+        }
+    }
+    assert_int_equal(counts(fixture).messages, 1);
+    assert_int_equal(fixture->item_count, 1);
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+    json_t *nothing = json_object();
+    assert_int_equal(spool_import(fixture->spool, nothing, on_reply, fixture, &fault), -1);
+    assert_string_equal(fault.code, "usage");
+    json_decref(nothing);
+}
+
+/* What was not begun when the spool closes is said to be left, and nothing of it is kept. */
+static void test_closing(void **state)
+{
+    struct fixture *fixture = *state;
+    static char large[700000];
+    struct fault fault = FAULT_INIT;
+    fixture->takes = false;
+    json_t *messages = json_array();
+    for (unsigned i = 0; i < 3; i++) {
+        json_array_append_new(messages, put(fixture, i, large, sizeof large - i));
+    }
+    json_t *request = json_pack("{s:o}", "messages", messages);
+    unsigned before = replies;
+    assert_int_equal(spool_import(fixture->spool, request, on_reply, fixture, &fault), 0);
+    spool_close(&fixture->spool);
+    assert_int_equal(replies, before + 1);
+    json_decref(request);
+    json_int_t added = json_integer_value(json_object_get(reply, "changed"));
+    assert_non_null(strstr(result(2), "import it again"));
+    fixture_open(fixture);
+    assert_int_equal(counts(fixture).messages, added);
+}
+
+static int tear_down(void **state)
+{
+    json_decref(reply);
+    reply = NULL;
+    return fixture_tear_down(state);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_taken_once),
+        TEST(test_what_is_wrong),
+        TEST(test_closing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
