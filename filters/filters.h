@@ -119,6 +119,8 @@ struct filters_decision {
     size_t delivery_count;    /* 0 without a refusal: discarded */
     const char *const *rules; /* names of the rules that acted, in order, each once */
     size_t rule_count;
+    const char *const *tried; /* every rule tried with its outcome, bounded; see mail_envelope.h */
+    size_t tried_count;
     unsigned limits_hit;    /* patterns that hit their limit while the rule said to go on */
     const char *mime_limit; /* why parts of the message were not decoded (mail_view), or NULL */
 };

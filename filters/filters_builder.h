@@ -15,6 +15,9 @@ struct filters_builder {
     struct arena *arena; /* of the result */
     struct filters_decision decision;
     size_t delivery_size, rule_size;
+    const char **tried; /* the decision's */
+    size_t tried_octets;
+    uint64_t tried_left_out;
     /* of the recipient at hand: */
     bool taken; /* no default is needed */
     bool held;
@@ -37,6 +40,15 @@ void filters_builder_next(struct filters_builder *builder, size_t recipient);
 int filters_builder_share(struct filters_builder *builder);
 /* Notes that the rule acted. -1 with a fault. */
 int filters_builder_note_rule(struct filters_builder *builder, const char *name);
+/*
+ * The record of what was tried (mail_envelope.h): a recipient begins; a rule had this outcome; the rules from `from` to before `to` said no; all is
+ * done. -1 with a fault.
+ */
+int filters_tried_recipient(struct filters_builder *builder, const char *recipient);
+int filters_tried_rule(struct filters_builder *builder, const struct filters_group *group,
+                       const struct filters_rule *rule, enum filters_verdict verdict);
+int filters_tried_no(struct filters_builder *builder, const struct filters_group *group, size_t from, size_t to);
+int filters_tried_end(struct filters_builder *builder);
 /* The configuration's default: a delivery, or the refusal of what nobody takes. -1 with a fault. */
 int filters_builder_default(struct filters_builder *builder);
 

@@ -84,6 +84,9 @@ static enum ending run_rule(struct filters_builder *builder, const struct filter
     filters_trace_rule_begin(run->trace);
     enum filters_verdict verdict = rule->disabled ? FILTERS_NO : filters_run_rule(run, rule);
     filters_trace_rule_end(run->trace, group, rule, verdict, verdict == FILTERS_FAILED ? run->fault->text : NULL);
+    if (filters_tried_rule(builder, group, rule, verdict) < 0) {
+        return BROKEN;
+    }
     switch (verdict) {
     case FILTERS_YES:
         if (filters_builder_note_rule(builder, rule->name) < 0) {
@@ -104,18 +107,24 @@ static enum ending run_rule(struct filters_builder *builder, const struct filter
 static enum ending run_candidates(struct filters_builder *builder, const struct filters_group *group,
                                   const uint64_t *candidates)
 {
+    size_t told = 0; /* rules before it are in the record */
     for (size_t word = 0; word < filters_index_words(group->index); word++) {
         for (uint64_t bits = candidates[word]; bits != 0; bits &= bits - 1) {
             size_t i = word * 64 + (size_t)__builtin_ctzll(bits);
-            enum ending ending = filters_index_says_no(group->index, &builder->run, i)
-                                     ? THROUGH
-                                     : run_rule(builder, group, &group->rules[i]);
+            if (filters_index_says_no(group->index, &builder->run, i)) {
+                continue;
+            }
+            if (filters_tried_no(builder, group, told, i) < 0) {
+                return BROKEN;
+            }
+            told = i + 1;
+            enum ending ending = run_rule(builder, group, &group->rules[i]);
             if (ending != THROUGH) {
                 return ending;
             }
         }
     }
-    return THROUGH;
+    return filters_tried_no(builder, group, told, group->rule_count) < 0 ? BROKEN : THROUGH;
 }
 
 /* With a trace every rule is tried, so that what each one saw can be told. */
@@ -165,6 +174,10 @@ static enum ending run_recipient(struct filters_builder *builder, size_t recipie
 {
     filters_builder_next(builder, recipient);
     filters_trace_recipient(builder->run.trace, builder->run.message->envelope->to[recipient].address);
+    if (builder->run.set->per_recipient &&
+        filters_tried_recipient(builder, builder->run.message->envelope->to[recipient].address) < 0) {
+        return BROKEN;
+    }
     enum ending ending = run_group(builder, 0);
     if ((ending == THROUGH || ending == ENDED) && !builder->taken) {
         filters_trace_note(builder->run.trace, "no rule took it: the configuration's default");
@@ -236,6 +249,9 @@ static int finish(struct filters_builder *builder, struct filters_decision *deci
     }
     if (!kept) {
         return filters_run_full(&builder->run);
+    }
+    if (filters_tried_end(builder) < 0) {
+        return -1;
     }
     decision->mime_limit = builder->run.view == NULL ? NULL : builder->run.view->limit;
     *decision_r = *decision;

@@ -198,6 +198,8 @@ static int decide(struct import *import, const char *name, const struct filters_
     }
     envelope->rules = decision_r->rules;
     envelope->rule_count = decision_r->rule_count;
+    envelope->tried = decision_r->tried;
+    envelope->tried_count = decision_r->tried_count;
     return 0;
 }
 

@@ -75,6 +75,32 @@ static void print_client(const json_t *client)
     print_pair("certificate", text_at(client, "tls_peer"));
 }
 
+/* Every rule tried with its outcome, one line for each recipient where the rules look at recipients. */
+static void print_tried(const json_t *list)
+{
+    size_t i;
+    json_t *item;
+    bool first = true;
+    json_array_foreach((json_t *)(uintptr_t)list, i, item)
+    {
+        const char *text = json_string_value(item);
+        char mark = text[0];
+        if (i == 0 || mark == MAIL_TRIED_RECIPIENT) {
+            printf("%s  %-11s ", i == 0 ? "" : "\n", i == 0 ? "tried" : "");
+            first = true;
+        }
+        printf("%s", first ? "" : ", ");
+        first = mark == MAIL_TRIED_RECIPIENT;
+        queue_print_text(text + 1);
+        printf("%s", mark == MAIL_TRIED_RECIPIENT ? ": "
+                     : mark == MAIL_TRIED_YES     ? ": yes"
+                     : mark == MAIL_TRIED_NO      ? ": no"
+                     : mark == MAIL_TRIED_MORE    ? " more"
+                                                  : ": failed");
+    }
+    printf("%s", json_array_size(list) > 0 ? "\n" : "");
+}
+
 static void print_event(const json_t *event)
 {
     char time[25];
@@ -130,6 +156,7 @@ void queue_print_story(const json_t *story)
     print_list("to", json_object_get(envelope, "to"), "address");
     print_pair("Message-ID", text_at(envelope, "message_id"));
     print_list("rules", json_object_get(envelope, "rules"), NULL);
+    print_tried(json_object_get(envelope, "tried"));
     printf("  %-11s %" PRId64 " octets\n", "size", number_at(story, "size"));
     if (number_at(story, "open") > 0) {
         printf("  %-11s segment %016" PRIx64 " at octet %" PRId64 "\n", "lies in",

@@ -137,6 +137,8 @@ static struct smtpd_decision answer_of(struct decision *decision, const struct m
         .delivery_count = result->delivery_count,
         .rules = result->rules,
         .rule_count = result->rule_count,
+        .tried = result->tried,
+        .tried_count = result->tried_count,
     };
 }
 

@@ -51,6 +51,21 @@ struct mail_envelope {
     const char *message_id;   /* the Message-ID field, with its brackets; NULL when there is none */
     const char *const *rules; /* names of the rules that acted; known from the decision on */
     size_t rule_count;
+    /*
+     * Every rule tried, in order: a mark (enum mail_tried) and its name, "group/name" in a group. Where the rules look at recipients, those of each
+     * begin with his address. Bounded: behind what does not fit stands how much it was.
+     */
+    const char *const *tried;
+    size_t tried_count;
+};
+
+/* The mark that an entry of mail_envelope.tried begins with. */
+enum mail_tried {
+    MAIL_TRIED_YES = '+',
+    MAIL_TRIED_NO = '-',
+    MAIL_TRIED_FAILED = '!',
+    MAIL_TRIED_RECIPIENT = '@',
+    MAIL_TRIED_MORE = '*',
 };
 
 /* One header edit, applied in order to the bytes that are appended; the stored message stays as received. */

@@ -27,6 +27,8 @@ struct smtpd_decision {
     size_t delivery_count;
     const char *const *rules; /* names of the rules that acted, for the log */
     size_t rule_count;
+    const char *const *tried; /* for the message's story: see mail_envelope.h */
+    size_t tried_count;
 };
 
 typedef void smtpd_decided_fn(void *ctx, const struct smtpd_decision *decision);

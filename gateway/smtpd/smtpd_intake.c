@@ -351,6 +351,8 @@ static void on_decided(void *ctx, const struct smtpd_decision *decision)
     session->decision = *decision;
     session->envelope.rules = decision->rules;
     session->envelope.rule_count = decision->rule_count;
+    session->envelope.tried = decision->tried;
+    session->envelope.tried_count = decision->tried_count;
     if (decision->code != 0) {
         const struct smtpd_answer answer = {decision->code, decision->enhanced, decision->text};
         answer_message(session, &answer);

@@ -115,6 +115,7 @@ void spool_meta_write_envelope(struct buf *out, const struct mail_envelope *enve
     write_text(out, "ret", envelope->ret);
     write_text(out, "message_id", envelope->message_id);
     write_texts(out, "rules", envelope->rules, envelope->rule_count);
+    write_texts(out, "tried", envelope->tried, envelope->tried_count);
     buf_append_octet(out, '}');
 }
 
@@ -266,6 +267,7 @@ static void read_envelope(struct reader *reader, const json_t *object, struct ma
     envelope->ret = read_text(reader, object, "ret");
     envelope->message_id = read_text(reader, object, "message_id");
     envelope->rules = read_texts(reader, object, "rules", &envelope->rule_count);
+    envelope->tried = read_texts(reader, object, "tried", &envelope->tried_count);
 }
 
 static void read_edits(struct reader *reader, const json_t *object, struct mail_delivery *delivery)
@@ -412,7 +414,8 @@ int spool_meta_copy_envelope(struct arena *arena, const struct mail_envelope *fr
     struct mail_envelope copy = *from;
     bool ok = copy_text(arena, &copy.id) && copy_text(arena, &copy.hostname) && copy_client(arena, &copy.client) &&
               copy_text(arena, &copy.from) && copy_text(arena, &copy.envid) && copy_text(arena, &copy.ret) &&
-              copy_text(arena, &copy.message_id) && copy_texts(arena, &copy.rules, copy.rule_count);
+              copy_text(arena, &copy.message_id) && copy_texts(arena, &copy.rules, copy.rule_count) &&
+              copy_texts(arena, &copy.tried, copy.tried_count);
     copy.to = arena_array(arena, from->to_count, sizeof *copy.to);
     ok = ok && copy.to != NULL;
     for (size_t i = 0; ok && i < from->to_count; i++) {

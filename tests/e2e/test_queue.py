@@ -70,7 +70,11 @@ def test_why(world):
     stuck = gateway.send(message("dead end", number=2))
     wait(lambda: "attempt 1" in gateway.run("why", stuck)[1], "first attempt in the story", 60)
     assert gateway.run("why", "01ARZ3NDEKTSV4RRFFQ69G5FAV")[0] == 1
+    assert "tried       bad: no\n" in stories[0] and "tried       bad: yes\n" in gateway.run("why", stuck)[1]
     gateway.stop()
+    # The record in the segments has it too.
+    assert gateway.run("spool", "rebuild")[0] == 0
+    assert "tried       bad: yes\n" in gateway.run("why", stuck)[1]
 
 
 def test_sent_again(world):

@@ -15,6 +15,8 @@ static const struct mail_edit edits[] = {
     {.kind = MAIL_EDIT_ADD, .field = "X-Tag", .value = "a \"quoted\" \\ value"},
     {.kind = MAIL_EDIT_DELETE, .field = "X-Gone"},
 };
+static const char *const rules[] = {"a"};
+static const char *const tried[] = {"-\"quoted\"", "+a"};
 static const struct mail_envelope full = {
     .id = "01JABCDEFGHJKMNPQRSTVWXYZ0",
     .received_ms = 1763884800123,
@@ -28,6 +30,10 @@ static const struct mail_envelope full = {
     .requiretls = true,
     .envid = "e1",
     .ret = "HDRS",
+    .rules = rules,
+    .rule_count = 1,
+    .tried = tried,
+    .tried_count = 2,
 };
 static const struct mail_delivery one = {
     .number = 3,
@@ -59,6 +65,10 @@ static void check_envelope(const struct mail_envelope *got)
     assert_int_equal(got->body, MAIL_BODY_8BITMIME);
     assert_true(got->smtputf8 && got->requiretls);
     assert_string_equal(got->ret, "HDRS");
+    assert_int_equal(got->rule_count, 1);
+    assert_int_equal(got->tried_count, 2);
+    assert_string_equal(got->tried[0], tried[0]);
+    assert_string_equal(got->tried[1], tried[1]);
 }
 
 static void check_delivery(const struct mail_delivery *got)
