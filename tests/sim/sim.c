@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/expect.h"
@@ -248,6 +249,17 @@ void sim_say(const char *format, ...)
     }
 }
 
+void sim_remark(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    if (sim.verbose) {
+        vfprintf(stderr, format, args);
+        fputc('\n', stderr);
+    }
+    va_end(args);
+}
+
 uint64_t sim_trace_hash(void)
 {
     return sim.hash;
@@ -265,9 +277,12 @@ _Noreturn void sim_fail(const char *format, ...)
                         (double)sim.now / 1e6);
     va_list args;
     va_start(args, format);
-    vsnprintf(text + head, sizeof text - (size_t)head - 1, format, args);
+    vsnprintf(text + head, sizeof text - (size_t)head - 2, format, args);
     va_end(args);
     fflush(NULL);
-    fprintf(stderr, "%s\n", text); /* at once: worlds run beside each other */
-    _exit(1);                      /* what a crash left behind is nobody's leak */
+    size_t len = strlen(text);
+    text[len] = '\n';
+    /* At once: worlds run beside each other. */
+    ssize_t written = write(STDERR_FILENO, text, len + 1);
+    _exit(written < 0 ? 2 : 1); /* what a crash left behind is nobody's leak */
 }

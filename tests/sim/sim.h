@@ -61,6 +61,8 @@ bool sim_guard(sim_fn *fn, void *ctx);
 void sim_trace(const char *what, const void *data, size_t len);
 /* Tells what happens (verbose) and puts it into the trace. */
 void sim_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Tells, without putting it into the trace: for what is of this machine and not of the seed. */
+void sim_remark(const char *format, ...) __attribute__((format(printf, 1, 2)));
 uint64_t sim_trace_hash(void);
 uint64_t sim_event_count(void);
 

@@ -1,7 +1,9 @@
 /*
- * sim_client - see sim_client.h. The dialogue: greeting, EHLO, then for each message MAIL, RCPT..., DATA, text, and QUIT.
+ * sim_client - see sim_client.h. The dialogue: (PROXY header,) greeting, EHLO, (STARTTLS, EHLO,) (AUTH,) then for each message MAIL, RCPT...,
+ * DATA with the text or BDAT, and QUIT.
  *
- * A pipelining client sends MAIL to DATA at once (RFC 2920). A rude one cuts the connection somewhere, or sends junk.
+ * A pipelining client sends MAIL to DATA at once (RFC 2920), or MAIL to the last BDAT. A rude one cuts the connection somewhere, sends junk,
+ * tries a wrong password, or sends a whole message in clear behind its STARTTLS.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -9,6 +11,7 @@
 #include <string.h>
 
 #include "base/expect.h"
+#include "base/units.h"
 #include "sim_client.h"
 #include "sim_faults.h"
 #include "sim_link.h"
@@ -16,30 +19,52 @@
 
 #define TRIES_EACH 40
 #define REPLY_MAX  4096
-#define TEXT_MAX   (4u << 20)
+#define TEXT_MAX   (16u << 20)
 /* RFC 5321 section 4.5.3.2.6 gives the final answer ten minutes; nobody may make a client wait longer. */
 #define PATIENCE (11 * SIM_MINUTE)
 
-enum step { STEP_GREETING, STEP_EHLO, STEP_MAIL, STEP_RCPT, STEP_DATA, STEP_TEXT, STEP_QUIT, STEP_JUNK };
+enum step {
+    STEP_GREETING,
+    STEP_EHLO,
+    STEP_STARTTLS,
+    STEP_HANDSHAKE,
+    STEP_WRONG_AUTH,
+    STEP_WRONG_MAIL,
+    STEP_AUTH,
+    STEP_MAIL,
+    STEP_RCPT,
+    STEP_DATA,
+    STEP_CHUNK,
+    STEP_TEXT,
+    STEP_QUIT,
+    STEP_JUNK
+};
 
 struct sim_client {
     unsigned number;
-    uint16_t port;
+    const struct sim_listener_info *listener;
+    const struct sim_client_plan *plan; /* or NULL */
     struct sim_random random;
     struct sim_link *link;
     unsigned left;  /* messages still to be handed over */
     unsigned tries; /* of the current message */
-    bool pipelines, is_rude;
+    bool pipelines, is_rude, chunks, behaves;
+    bool under_tls, is_stranger, leaves; /* of this connection */
     struct sim_try *try;
-    uint64_t size;   /* of the current message, and ... */
-    unsigned wanted; /* ... its recipients */
-    enum step step;  /* whose reply is awaited */
-    unsigned rcpt;   /* the next one to be answered */
-    uint64_t since;  /* waiting for an answer since then; 0: not waiting */
+    struct sim_try *injected;  /* sent in clear behind STARTTLS: nobody may ever see it */
+    unsigned finals, failures; /* LMTP: replies still to come, and those that were refusals */
+    size_t chunk_at;           /* BDAT: what was sent of the text */
+    uint64_t size;             /* of the current message, and ... */
+    unsigned wanted;           /* ... its recipients */
+    enum step step;            /* whose reply is awaited */
+    unsigned rcpt;             /* the next one to be answered */
+    uint64_t since;            /* waiting for an answer since then; 0: not waiting */
     struct buf reply;
 };
 
 static void on_begin(void *ctx);
+static void next_message(struct sim_client *client);
+static void end_session(struct sim_client *client);
 
 static void try_later(struct sim_client *client)
 {
@@ -58,15 +83,31 @@ static void send_text(struct sim_client *client, const char *text, enum step ste
     sim_link_send(client->link, bytes_of(text));
 }
 
+static enum sim_mood draw_mood(struct sim_client *client)
+{
+    static const enum sim_mood moods[] = {SIM_MOOD_HOLD, SIM_MOOD_REJECT, SIM_MOOD_DEFER, SIM_MOOD_DISCARD,
+                                          SIM_MOOD_COPY};
+    bool is_plain = client->behaves || !sim_random_chance(&client->random, 30);
+    return is_plain ? SIM_MOOD_PLAIN
+                    : moods[sim_random_between(&client->random, 0, sizeof moods / sizeof moods[0] - 1)];
+}
+
 static void begin_message(struct sim_client *client)
 {
-    if (client->tries == 0) {
+    if (client->plan != NULL) {
+        client->size = client->plan->size;
+        client->wanted = 1u << client->plan->recipient;
+    } else if (client->tries == 0) {
         unsigned draw = (unsigned)sim_random_between(&client->random, 0, 99);
         client->size = sim_random_between(&client->random, 200, draw < 85 ? 2000 : draw < 99 ? 20000 : 400000);
-        client->wanted = (unsigned)sim_random_between(&client->random, 1, (1u << SIM_RECIPIENTS) - 1);
+        client->wanted = (unsigned)sim_random_between(&client->random, 1, (1u << SIM_RECIPIENTS_GOOD) - 1);
+        /* Some whom the rules refuse, beside those. */
+        client->wanted |= sim_random_chance(&client->random, 20) ? 1u << SIM_RECIPIENTS_GOOD : 0;
+        client->wanted |= sim_random_chance(&client->random, 20) ? 2u << SIM_RECIPIENTS_GOOD : 0;
     }
     client->tries++;
-    client->try = sim_try_new(client->size);
+    client->try = sim_try_new(client->number, client->size, draw_mood(client));
+    client->try->at_once = client->listener->delivered;
     client->rcpt = 0;
 }
 
@@ -81,7 +122,7 @@ static unsigned next_rcpt(const struct sim_client *client, unsigned from)
 static void rcpt_line(const struct sim_client *client, unsigned index, struct buf *out)
 {
     (void)client;
-    buf_printf(out, "RCPT TO:<%s>\r\n", sim_recipients[index].address);
+    buf_printf(out, "RCPT TO:<%s>\r\n", sim_recipients[index]);
 }
 
 static void send_envelope(struct sim_client *client)
@@ -94,9 +135,45 @@ static void send_envelope(struct sim_client *client)
     for (unsigned i = client->rcpt; client->pipelines && i < SIM_RECIPIENTS; i = next_rcpt(client, i + 1)) {
         rcpt_line(client, i, &out);
     }
-    buf_append_text(&out, client->pipelines ? "DATA\r\n" : "");
+    buf_append_text(&out, client->pipelines && !client->chunks ? "DATA\r\n" : "");
     send_text(client, buf_text(&out), STEP_MAIL);
     buf_done(&out);
+}
+
+static void stuff(struct bytes text, struct buf *out)
+{
+    bool at_start = true;
+    for (size_t i = 0; i < text.len; i++) {
+        if (at_start && text.ptr[i] == '.') {
+            buf_append_octet(out, '.');
+        }
+        buf_append_octet(out, text.ptr[i]);
+        at_start = text.ptr[i] == '\n';
+    }
+}
+
+/* Now and then the connection is cut in the middle of these octets; whether it was. */
+static bool cuts(struct sim_client *client, struct bytes octets)
+{
+    if (!client->is_rude || !sim_random_chance(&client->random, 10)) {
+        return false;
+    }
+    sim_link_send(client->link, bytes_slice(octets, 0, octets.len / 2));
+    sim_say("client %u cuts within try %u", client->number, client->try->number);
+    sim_link_close(&client->link);
+    client->try = NULL;
+    try_later(client);
+    return true;
+}
+
+static void count_finals(struct sim_client *client)
+{
+    client->failures = 0;
+    client->finals = 0;
+    for (unsigned i = 0; i < SIM_RECIPIENTS; i++) {
+        client->finals += client->try->recipients >> i & 1;
+    }
+    client->finals = client->listener->lmtp ? client->finals : 1;
 }
 
 static void send_message(struct sim_client *client)
@@ -105,24 +182,11 @@ static void send_message(struct sim_client *client)
     buf_init(&text, TEXT_MAX);
     buf_init(&stuffed, TEXT_MAX);
     sim_try_text(client->try, &text);
-    bool at_start = true;
-    for (size_t i = 0; i < text.len; i++) {
-        uint8_t octet = buf_bytes(&text).ptr[i];
-        if (at_start && octet == '.') {
-            buf_append_octet(&stuffed, '.');
-        }
-        buf_append_octet(&stuffed, octet);
-        at_start = octet == '\n';
-    }
-    if (client->is_rude && sim_random_chance(&client->random, 10)) {
-        sim_link_send(client->link, bytes_slice(buf_bytes(&stuffed), 0, stuffed.len / 2));
-        sim_say("client %u cuts within try %u", client->number, client->try->number);
-        sim_link_close(&client->link);
-        client->try = NULL;
-        try_later(client);
-    } else {
+    stuff(buf_bytes(&text), &stuffed);
+    if (!cuts(client, buf_bytes(&stuffed))) {
         buf_append_text(&stuffed, ".\r\n");
-        client->try->state = SIM_TRY_SENT;
+        sim_try_sent(client->try);
+        count_finals(client);
         client->step = STEP_TEXT;
         client->since = sim_now();
         sim_link_send(client->link, buf_bytes(&stuffed));
@@ -131,11 +195,56 @@ static void send_message(struct sim_client *client)
     buf_done(&stuffed);
 }
 
+/* One chunk (RFC 3030), or all that are left when it pipelines. */
+static void send_chunks(struct sim_client *client)
+{
+    struct buf text, out;
+    bool is_last;
+    buf_init(&text, TEXT_MAX);
+    buf_init(&out, TEXT_MAX);
+    sim_try_text(client->try, &text);
+    do {
+        size_t left = text.len - client->chunk_at;
+        size_t len =
+            sim_random_chance(&client->random, 50) ? left : (size_t)sim_random_between(&client->random, 1, left);
+        is_last = len == left;
+        buf_printf(&out, "BDAT %zu%s\r\n", len, is_last ? " LAST" : "");
+        buf_append_bytes(&out, bytes_slice(buf_bytes(&text), client->chunk_at, len));
+        client->chunk_at += len;
+    } while (!is_last && client->pipelines && sim_random_chance(&client->random, 80));
+    if (!cuts(client, buf_bytes(&out))) {
+        if (is_last) {
+            sim_try_sent(client->try);
+            count_finals(client);
+        }
+        client->step = STEP_CHUNK;
+        client->since = sim_now();
+        sim_link_send(client->link, buf_bytes(&out));
+    }
+    buf_done(&text);
+    buf_done(&out);
+}
+
+static void on_pause_over(void *ctx)
+{
+    struct sim_client *client = ctx;
+    if (client->link != NULL) {
+        send_envelope(client);
+    }
+}
+
 static void next_message(struct sim_client *client)
 {
-    bool stays = client->left > 0 && !sim_random_chance(&client->random, 20);
+    if (client->leaves) {
+        end_session(client);
+        return;
+    }
+    bool stays = client->left > 0 && (client->plan != NULL || !sim_random_chance(&client->random, 20));
     if (client->is_rude && sim_random_chance(&client->random, 10)) {
         send_text(client, "\x16\x03\x01 junk \xFF\x00\r\n", STEP_JUNK);
+    } else if (stays && client->plan != NULL && client->plan->pause_us > 0) {
+        client->since = 0;
+        sim_after(client->plan->pause_us, on_pause_over, client);
     } else if (stays) {
         send_envelope(client);
     } else {
@@ -143,10 +252,96 @@ static void next_message(struct sim_client *client)
     }
 }
 
+/* ---- the beginning of a session ---- */
+
+static void say_hello(struct sim_client *client)
+{
+    send_text(client, client->listener->lmtp ? "LHLO client.sim\r\n" : "EHLO client.sim\r\n", STEP_EHLO);
+}
+
+static void write_auth(struct buf *out, const char *password)
+{
+    static const char user[] = SIM_USER;
+    struct buf plain;
+    buf_init(&plain, 200);
+    buf_append_octet(&plain, 0);
+    buf_append(&plain, user, sizeof user); /* with its NUL */
+    buf_append_text(&plain, password);
+    buf_append_text(out, "AUTH PLAIN ");
+    units_base64_encode(out, buf_bytes(&plain));
+    buf_append_text(out, "\r\n");
+    buf_done(&plain);
+}
+
+static void send_auth(struct sim_client *client, const char *password, enum step step)
+{
+    struct buf out;
+    buf_init(&out, 400);
+    write_auth(&out, password);
+    send_text(client, buf_text(&out), step);
+    buf_done(&out);
+}
+
+/* A message in clear behind STARTTLS: who takes it for the first commands under TLS has let anybody in between speak for the client. */
+static void send_starttls(struct sim_client *client)
+{
+    struct buf out, text;
+    buf_init(&out, TEXT_MAX);
+    buf_init(&text, TEXT_MAX);
+    buf_append_text(&out, "STARTTLS\r\n");
+    if (client->is_rude && client->injected == NULL && sim_random_chance(&client->random, 50)) {
+        client->injected = sim_try_new(client->number, 300, SIM_MOOD_PLAIN);
+        client->injected->recipients = 1;
+        client->injected->state = SIM_TRY_REFUSED;
+        buf_append_text(&out, "EHLO evil.sim\r\n");
+        write_auth(&out, SIM_PASSWORD);
+        sim_try_text(client->injected, &text);
+        buf_printf(&out, "MAIL FROM:<evil@client.sim>\r\nRCPT TO:<%s>\r\nBDAT %zu LAST\r\n", sim_recipients[0],
+                   text.len);
+        buf_append_bytes(&out, buf_bytes(&text));
+        sim_say("client %u sends try %u in clear behind STARTTLS", client->number, client->injected->number);
+    }
+    client->step = STEP_STARTTLS;
+    client->since = sim_now();
+    sim_link_send(client->link, buf_bytes(&out));
+    buf_done(&out);
+    buf_done(&text);
+}
+
+static void after_hello(struct sim_client *client)
+{
+    if (client->listener->starttls && !client->under_tls) {
+        send_starttls(client);
+    } else if (client->listener->auth && client->is_rude && sim_random_chance(&client->random, 40)) {
+        send_auth(client, "guess", STEP_WRONG_AUTH);
+    } else if (client->listener->auth) {
+        send_auth(client, SIM_PASSWORD, STEP_AUTH);
+    } else {
+        next_message(client);
+    }
+}
+
+static void on_auth_reply(struct sim_client *client, unsigned code, const char *line)
+{
+    bool is_good = code / 100 == 2;
+    if (client->step == STEP_WRONG_AUTH && is_good) {
+        sim_fail("client %u logs in with a wrong password: %s", client->number, line);
+    }
+    if (client->step == STEP_WRONG_AUTH) {
+        send_text(client, "MAIL FROM:<thief@client.sim>\r\n", STEP_WRONG_MAIL);
+    } else if (is_good) {
+        next_message(client);
+    } else {
+        end_session(client);
+    }
+}
+
 static void give_up_try(struct sim_client *client, const char *why)
 {
     sim_say("client %u: try %u %s", client->number, client->try->number, why);
-    client->try->state = SIM_TRY_REFUSED;
+    /* Where delivery is acknowledged, what was under way may be filed all the same. */
+    bool is_open = client->listener->delivered && client->try->state == SIM_TRY_SENT;
+    client->try->state = is_open ? SIM_TRY_SENT : SIM_TRY_REFUSED;
     client->try = NULL;
     if (client->tries >= TRIES_EACH) {
         sim_fail("client %u: message refused %u times in a row, last: %s", client->number, client->tries, why);
@@ -155,21 +350,63 @@ static void give_up_try(struct sim_client *client, const char *why)
 
 /* ---- listening ---- */
 
+/* The message is the gateway's, under the id that the reply tells. */
+static void on_accepted(struct sim_client *client, const char *line)
+{
+    char id[SIM_MAIL_ID_LEN] = "";
+    const char *as = strstr(line, "accepted as ");
+    if (as == NULL || sscanf(as, "accepted as %39s", id) != 1) {
+        sim_fail("client %u hears no id: %s", client->number, line);
+    }
+    struct sim_try *try = client->try;
+    sim_say("client %u: try %u acknowledged as %s", client->number, try->number, id);
+    if (try->mood == SIM_MOOD_REJECT || try->mood == SIM_MOOD_DEFER) {
+        sim_fail("try %u was acknowledged, and the rules refuse it", try->number);
+    }
+    sim_try_acked(try, id);
+    for (size_t i = 0; try->at_once && i < SIM_PLACES; i++) {
+        bool belongs =
+            (sim_setup_places(try->mood, try->recipients, 0) & sim_setup_places(try->mood, try->recipients, 1)) >> i &
+            1;
+        if (belongs && try->filings[i].count == 0) {
+            sim_fail("try %u was acknowledged as delivered, and is not in %s", try->number, sim_places[i].folder);
+        }
+    }
+    client->try = NULL;
+    client->left--;
+    client->tries = 0;
+}
+
 static void on_final(struct sim_client *client, unsigned code, const char *line)
 {
-    if (code / 100 == 2) {
-        sim_say("client %u: try %u acknowledged", client->number, client->try->number);
-        client->try->state = SIM_TRY_ACKED;
-        client->try = NULL;
+    bool is_good = code / 100 == 2;
+    client->failures += !is_good;
+    if (--client->finals > 0) {
+        return;
+    }
+    if (client->failures > 0 && is_good) {
+        sim_fail("client %u: some recipients of try %u were taken and some refused", client->number,
+                 client->try->number);
+    }
+    if (is_good) {
+        on_accepted(client, line);
+        next_message(client);
+        return;
+    }
+    for (size_t i = 0; i < SIM_PLACES && !client->listener->delivered; i++) {
+        if (client->try->filings[i].count > 0) {
+            sim_fail("try %u was filed and then refused: %s", client->try->number, line);
+        }
+    }
+    bool for_good = code / 100 == 5;
+    if (client->try->mood == SIM_MOOD_REJECT && !for_good && strstr(line, "not this one") != NULL) {
+        sim_fail("try %u was to be refused for good: %s", client->try->number, line);
+    }
+    bool is_over = for_good && client->try->mood == SIM_MOOD_REJECT;
+    give_up_try(client, line);
+    if (is_over) {
         client->left--;
         client->tries = 0;
-    } else {
-        for (size_t i = 0; i < SIM_PLACES; i++) {
-            if (client->try->filed[i] > 0) {
-                sim_fail("try %u was filed and then refused: %s", client->try->number, line);
-            }
-        }
-        give_up_try(client, line);
     }
     next_message(client);
 }
@@ -182,6 +419,9 @@ static void end_session(struct sim_client *client)
 
 static void after_rcpt(struct sim_client *client, unsigned code)
 {
+    if (code / 100 == 2 && client->rcpt >= SIM_RECIPIENTS_GOOD) {
+        sim_fail("client %u: the rules refuse %s, and it was accepted", client->number, sim_recipients[client->rcpt]);
+    }
     if (code / 100 == 2) {
         client->try->recipients |= 1u << client->rcpt;
     }
@@ -195,7 +435,10 @@ static void after_rcpt(struct sim_client *client, unsigned code)
             send_text(client, buf_text(&out), STEP_RCPT);
         }
         buf_done(&out);
-    } else if (client->pipelines) {
+    } else if (client->chunks && client->try->recipients != 0) {
+        client->chunk_at = 0;
+        send_chunks(client);
+    } else if (client->pipelines && !client->chunks) {
         client->step = STEP_DATA;
     } else if (client->try->recipients != 0) {
         send_text(client, "DATA\r\n", STEP_DATA);
@@ -212,6 +455,9 @@ static void on_mail_reply(struct sim_client *client, unsigned code, const char *
         end_session(client);
         return;
     }
+    if (client->is_stranger) {
+        sim_fail("client %u comes from where nobody may send, and may: %s", client->number, line);
+    }
     client->step = STEP_RCPT;
     if (!client->pipelines) {
         struct buf out;
@@ -219,6 +465,23 @@ static void on_mail_reply(struct sim_client *client, unsigned code, const char *
         rcpt_line(client, client->rcpt, &out);
         send_text(client, buf_text(&out), STEP_RCPT);
         buf_done(&out);
+    }
+}
+
+/* Each chunk but the last has one reply; those of the last are the message's. */
+static void on_chunk_reply(struct sim_client *client, unsigned code, const char *line)
+{
+    bool is_chunk = strstr(line, "chunk received") != NULL;
+    bool is_sent = client->try->state == SIM_TRY_SENT;
+    if (is_chunk && !is_sent) {
+        send_chunks(client);
+    } else if (!is_chunk && is_sent) {
+        client->step = STEP_TEXT;
+        client->leaves = code / 100 != 2; /* which of several chunks was refused nobody knows */
+        on_final(client, code, line);
+    } else if (!is_chunk) {
+        give_up_try(client, line);
+        end_session(client);
     }
 }
 
@@ -235,12 +498,34 @@ static void on_reply(struct sim_client *client, unsigned code, const char *line)
     switch (client->step) {
     case STEP_GREETING:
         if (code / 100 == 2) {
-            send_text(client, "EHLO client.sim\r\n", STEP_EHLO);
+            say_hello(client);
         } else {
             end_session(client);
         }
         break;
     case STEP_EHLO:
+        after_hello(client);
+        break;
+    case STEP_STARTTLS:
+        if (code / 100 == 2) {
+            client->step = STEP_HANDSHAKE;
+            sim_link_start_tls(client->link);
+        } else {
+            end_session(client);
+        }
+        break;
+    case STEP_HANDSHAKE:
+        sim_fail("client %u hears a reply in clear within the handshake: %s", client->number, line);
+    case STEP_WRONG_AUTH:
+    case STEP_AUTH:
+        on_auth_reply(client, code, line);
+        break;
+    case STEP_WRONG_MAIL:
+        if (code / 100 == 2) {
+            sim_fail("client %u may send without a password: %s", client->number, line);
+        }
+        send_auth(client, SIM_PASSWORD, STEP_AUTH);
+        break;
     case STEP_JUNK:
         next_message(client);
         break;
@@ -257,6 +542,9 @@ static void on_reply(struct sim_client *client, unsigned code, const char *line)
             give_up_try(client, line);
             end_session(client);
         }
+        break;
+    case STEP_CHUNK:
+        on_chunk_reply(client, code, line);
         break;
     case STEP_TEXT:
         on_final(client, code, line);
@@ -285,6 +573,7 @@ static void on_data(void *ctx, struct bytes data)
         if (text.len < 3 || !bytes_to_u64(bytes_of((char[]){line[0], line[1], line[2], '\0'}), &code)) {
             sim_fail("client %u hears no reply code: %s", client->number, line);
         }
+        sim_say("client %u hears in step %d: %.100s", client->number, client->step, line);
         if (line[3] != '-') {
             on_reply(client, (unsigned)code, line);
         }
@@ -308,7 +597,29 @@ static void on_close(void *ctx, bool was_reset)
     try_later(client);
 }
 
-static const struct sim_link_events events = {.on_open = on_open, .on_data = on_data, .on_close = on_close};
+static void on_tls(void *ctx)
+{
+    struct sim_client *client = ctx;
+    client->under_tls = true;
+    client->since = sim_now();
+    if (client->listener->starttls) {
+        say_hello(client);
+    } else {
+        client->step = STEP_GREETING;
+    }
+}
+
+static const struct sim_link_events events = {
+    .on_open = on_open, .on_data = on_data, .on_tls = on_tls, .on_close = on_close};
+
+/* The load balancer's word for where the client comes from; some come from where nobody may send. */
+static void send_proxy_header(struct sim_client *client)
+{
+    char header[100];
+    client->is_stranger = client->is_rude && sim_random_chance(&client->random, 50);
+    snprintf(header, sizeof header, "PROXY TCP4 192.0.2.%u 192.0.2.1 4000 25\r\n", client->is_stranger ? 200 : 7);
+    sim_link_send(client->link, bytes_of(header));
+}
 
 static void on_begin(void *ctx)
 {
@@ -318,7 +629,7 @@ static void on_begin(void *ctx)
         return;
     }
     sim_faults_link(&trouble);
-    client->link = sim_link_connect(client->port, "127.0.0.1", &events, client, &trouble);
+    client->link = sim_link_connect(client->listener->port, "127.0.0.1", &events, client, &trouble);
     if (client->link == NULL) {
         try_later(client);
         return;
@@ -326,19 +637,40 @@ static void on_begin(void *ctx)
     buf_clear(&client->reply);
     client->step = STEP_GREETING;
     client->since = sim_now();
+    client->under_tls = client->is_stranger = client->leaves = false;
+    if (client->listener->proxy) {
+        send_proxy_header(client);
+    } else if (client->listener->tls) {
+        sim_link_start_tls(client->link);
+    }
 }
 
-struct sim_client *sim_client_new(unsigned number, uint16_t port, uint64_t latest_us)
+struct sim_client *sim_client_new(unsigned number, uint64_t latest_us)
 {
     struct sim_client *client = expect_calloc(1, sizeof *client);
     client->number = number;
-    client->port = port;
     sim_random_init(&client->random, sim_seed(), "client", number);
+    client->listener = &sim_listeners[sim_random_between(&client->random, 0, SIM_LISTENERS - 1)];
     client->left = (unsigned)sim_random_between(&client->random, 1, 8);
     client->pipelines = sim_random_chance(&client->random, 50);
     client->is_rude = sim_random_chance(&client->random, 30);
+    client->chunks = sim_random_chance(&client->random, 30);
     buf_init(&client->reply, REPLY_MAX);
     sim_after(sim_random_between(&client->random, 0, latest_us), on_begin, client);
+    return client;
+}
+
+struct sim_client *sim_client_new_planned(unsigned number, const struct sim_client_plan *plan)
+{
+    struct sim_client *client = expect_calloc(1, sizeof *client);
+    client->number = number;
+    client->plan = plan;
+    client->listener = &sim_listeners[SIM_LISTENER_PLAIN];
+    client->left = plan->count;
+    client->behaves = client->pipelines = true;
+    sim_random_init(&client->random, sim_seed(), "client", number);
+    buf_init(&client->reply, REPLY_MAX);
+    sim_after(plan->begin_us, on_begin, client);
     return client;
 }
 
@@ -358,4 +690,5 @@ void sim_client_check(const struct sim_client *client)
 void sim_client_behave(struct sim_client *client)
 {
     client->is_rude = false;
+    client->behaves = true;
 }

@@ -55,7 +55,7 @@ static struct {
     struct change changes[NAMES_MAX];
     size_t change_count;
     unsigned group;
-    uint64_t capacity;
+    uint64_t capacity, puts, memory;
     sim_disk_fault_fn *fault;
     struct sim_random random;
 } disk;
@@ -69,6 +69,7 @@ static void image_resize(struct image *image, uint64_t size)
         room = room < size ? size : room;
         image->data = expect_memory(realloc(image->data, room));
         memset(image->data + image->room, 0, room - image->room);
+        disk.memory += room - image->room;
         image->room = room;
     }
     if (size < image->size) {
@@ -97,6 +98,7 @@ static void mark_dirty(struct sim_inode *inode, uint64_t offset, uint64_t len)
         size_t room = last * 2;
         inode->dirty = expect_memory(realloc(inode->dirty, room));
         memset(inode->dirty + inode->dirty_room, 0, room - inode->dirty_room);
+        disk.memory += room - inode->dirty_room;
         inode->dirty_room = room;
     }
     if (len > 0) {
@@ -496,4 +498,15 @@ void sim_disk_put(const char *path, const void *data, size_t len)
     }
     set_name(&disk.cache, path, inode);
     set_name(&disk.platter, path, inode);
+    disk.puts++;
+}
+
+uint64_t sim_disk_memory(void)
+{
+    return disk.memory;
+}
+
+uint64_t sim_disk_puts(void)
+{
+    return disk.puts;
 }

@@ -56,5 +56,9 @@ const char *sim_disk_entry(const char *path, size_t index);
 
 /* Puts a file there, durable, without any fault: for what the operator has written. */
 void sim_disk_put(const char *path, const void *data, size_t len);
+/* Octets of memory that the disk takes. */
+uint64_t sim_disk_memory(void);
+/* How often that has been done. */
+uint64_t sim_disk_puts(void);
 
 #endif

@@ -34,6 +34,8 @@ static const struct kind {
     [SIM_FAULT_THROTTLE] = {"throttling", BY_TIME, 0, 1 * SIM_SECOND, 60 * SIM_SECOND, 3},
     [SIM_FAULT_SERVER_DOWN] = {"server down", BY_TIME, 0, 1 * SIM_SECOND, 60 * SIM_SECOND, 4},
     [SIM_FAULT_UIDVALIDITY] = {"new UIDVALIDITY", BY_TIME, 0, 0, 0, 2},
+    [SIM_FAULT_TLS] = {"failure of a handshake", BY_COUNT, 24, 0, 0, 2},
+    [SIM_FAULT_NAME] = {"name server", BY_TIME, 0, 1 * SIM_SECOND, 60 * SIM_SECOND, 3},
     [SIM_FAULT_CLOCK] = {"clock jump", BY_TIME, 0, 0, 7200 * 2, 2},
     [SIM_FAULT_RELOAD] = {"reload", BY_TIME, 0, 0, 0, 4},
 };
@@ -41,7 +43,7 @@ static const struct kind {
 static struct {
     struct sim_fault faults[SIM_FAULTS_MAX];
     size_t count;
-    bool over;
+    bool over, calm;
     uint64_t disk_ops, ops[4], links, appends;
     sim_faults_fn *fn;
     void *ctx;
@@ -79,7 +81,7 @@ void sim_faults_plan(unsigned allowed, const char *without)
 {
     struct sim_random random;
     sim_random_init(&random, sim_seed(), "faults", 0);
-    plan.count = (size_t)sim_random_between(&random, 0, SIM_FAULTS_MAX);
+    plan.count = allowed == 0 ? 0 : (size_t)sim_random_between(&random, 0, SIM_FAULTS_MAX);
     for (size_t i = 0; i < plan.count; i++) {
         enum sim_fault_kind kind = draw_kind(&random, allowed);
         uint64_t most = kinds[kind].unit == BY_TIME ? SIM_FAULTS_HORIZON : kinds[kind].when_max;
@@ -152,6 +154,11 @@ void sim_faults_end(void)
     plan.over = true;
 }
 
+void sim_faults_set_calm(bool is_calm)
+{
+    plan.calm = is_calm;
+}
+
 /* The fault of this kind whose turn is at `number`; those that come several times in a row count on by their amount. */
 static const struct sim_fault *due(enum sim_fault_kind kind, uint64_t number, bool repeats)
 {
@@ -170,6 +177,9 @@ int sim_faults_disk(enum sim_disk_op op, const char *path)
     static const int errors[] = {[SIM_DISK_READ] = SIM_FAULT_READ_ERROR,
                                  [SIM_DISK_WRITE] = SIM_FAULT_WRITE_ERROR,
                                  [SIM_DISK_SYNC] = SIM_FAULT_SYNC_ERROR};
+    if (plan.calm) {
+        return 0;
+    }
     if (due(SIM_FAULT_CRASH_DISK, ++plan.disk_ops, false) != NULL) {
         sim_say("fault: crash in operation %llu of the disk, at %s", (unsigned long long)plan.disk_ops, path);
         sim_crash();
@@ -196,6 +206,7 @@ void sim_faults_link(struct sim_link_trouble *trouble_r)
         trouble_r->stall_us = stalls->amount;
         trouble_r->stall_after = stalls->amount % 3000;
     }
+    trouble_r->tls_fails = due(SIM_FAULT_TLS, plan.links, false) != NULL;
 }
 
 const struct sim_fault *sim_faults_append(void)

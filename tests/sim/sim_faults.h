@@ -13,7 +13,7 @@
 #include "sim_link.h"
 
 /* Of one world. */
-#define SIM_FAULTS_MAX 10
+#define SIM_FAULTS_MAX 14
 /* When the last begins. */
 #define SIM_FAULTS_HORIZON (120 * (uint64_t)SIM_SECOND)
 
@@ -32,8 +32,11 @@ enum sim_fault_kind {
     SIM_FAULT_THROTTLE,    /* a server says it is busy, for a while */
     SIM_FAULT_SERVER_DOWN, /* a server takes no connections, and drops those it has, for a while */
     SIM_FAULT_UIDVALIDITY, /* a server renumbers its folders */
-    SIM_FAULT_CLOCK,       /* the wall clock jumps */
-    SIM_FAULT_RELOAD,      /* the operator reloads */
+    SIM_FAULT_TLS,         /* the n-th connection's handshake fails, if it has one */
+    SIM_FAULT_NAME,     /* the name of a server is not found, or not answered, or leads elsewhere first, for a while */
+    SIM_FAULT_CLOCK,    /* the wall clock jumps */
+    SIM_FAULT_RELOAD,   /* rules are changed and loaded, or the gateway is stopped and started */
+    SIM_FAULT_OPERATOR, /* somebody works on the queue */
     SIM_FAULT_KINDS
 };
 
@@ -56,6 +59,8 @@ typedef void sim_faults_fn(void *ctx, const struct sim_fault *fault, bool begin)
 void sim_faults_start(sim_faults_fn *fn, void *ctx);
 /* From now on all is well. */
 void sim_faults_end(void);
+/* Whether the disk's operations are somebody else's than the gateway's: they are not counted and do not fail. */
+void sim_faults_set_calm(bool is_calm);
 
 /* For sim_disk_begin(). */
 int sim_faults_disk(enum sim_disk_op op, const char *path);

@@ -3,7 +3,7 @@
  */
 #include "sim_fiber.h"
 
-#include <stdlib.h>
+#include <sys/mman.h>
 #include <ucontext.h>
 
 #include "base/expect.h"
@@ -41,7 +41,8 @@ static struct sim_fiber *take_unused(void)
     }
     if (fiber == NULL) {
         fiber = expect_calloc(1, sizeof *fiber);
-        fiber->stack = expect_memory(malloc(STACK));
+        fiber->stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+        EXPECT(fiber->stack != MAP_FAILED);
         fiber->next = fibers.all;
         fibers.all = fiber;
     }

@@ -3,7 +3,8 @@
  * is the gateway's struct net_stream (sim_net_stream.c).
  *
  * Octets arrive after a drawn latency, in pieces cut at drawn places. A link can be told to break after some octets in one
- * direction, or to fall silent. TLS is only agreed upon: both ends say that it begins.
+ * direction, or to fall silent. TLS is only agreed upon: both ends say that it begins; octets that are on their way by then are no TLS, and the
+ * handshake fails.
  */
 #ifndef MAILWEIR_SIM_LINK_H
 #define MAILWEIR_SIM_LINK_H
@@ -25,6 +26,7 @@ struct sim_link_trouble {
     uint64_t break_after_out; /* the same for octets from the gateway */
     uint64_t stall_us;        /* a silence of this length ... */
     uint64_t stall_after;     /* ... after so many octets in both directions */
+    bool tls_fails;           /* the handshake, if there is one */
 };
 
 /* The world's client connects to a listener of the gateway's; NULL when nothing listens there. from: its address. */
@@ -35,6 +37,10 @@ struct sim_link *sim_link_connect(uint16_t port, const char *from, const struct 
 typedef void *sim_link_accept_fn(void *server, struct sim_link *link, struct sim_link_trouble *trouble_r);
 void sim_link_serve(const char *host, sim_link_accept_fn *accept, const struct sim_link_events *events, void *server);
 
+/* What the name of a host comes to: itself; nothing; no answer; an address where nobody listens, and itself. */
+enum sim_link_name { SIM_LINK_NAME_GOOD, SIM_LINK_NAME_UNKNOWN, SIM_LINK_NAME_SILENT, SIM_LINK_NAME_HALF };
+void sim_link_set_name(const char *host, enum sim_link_name name);
+
 void sim_link_send(struct sim_link *link, struct bytes data);
 /* The peer has begun TLS: right after what it has sent so far. */
 void sim_link_start_tls(struct sim_link *link);
@@ -44,6 +50,9 @@ bool sim_link_is_held(const struct sim_link *link);
 /* The peer ends: in order, after what it has sent; or by a reset, which may eat what is under way. No event comes afterwards; *link becomes NULL. */
 void sim_link_close(struct sim_link **link);
 void sim_link_reset(struct sim_link **link);
+
+/* Octets of memory that all links take. */
+uint64_t sim_link_memory(void);
 
 /* A crash of the gateway's machine: listeners are gone, each peer hears a reset after a while. */
 void sim_link_crash(void);

@@ -7,37 +7,24 @@
 #include <string.h>
 
 #include "base/expect.h"
+#include "mail/mail_rope.h"
+#include "sim_operator.h"
 
-#define TRIES_MAX 400
-#define TEXT_MAX  (2u << 20)
-
-/* Before the gateway looks for what may have been filed, a second copy after an uncertain append is no fault. */
-static const bool exactly_once = true;
-
-const struct sim_place_info sim_places[SIM_PLACES] = {
-    [SIM_PLACE_INBOX] = {0, "INBOX"},       [SIM_PLACE_ONE] = {0, "Lists/One"}, [SIM_PLACE_TWO] = {1, "Two"},
-    [SIM_PLACE_BOTH_A] = {0, "Lists/Both"}, [SIM_PLACE_BOTH_B] = {1, "Three"},
-};
-
-const struct sim_recipient_info sim_recipients[SIM_RECIPIENTS] = {
-    {"any@gw.sim", 1u << SIM_PLACE_INBOX},
-    {"one@gw.sim", 1u << SIM_PLACE_ONE},
-    {"two@gw.sim", 1u << SIM_PLACE_TWO},
-    {"both@gw.sim", 1u << SIM_PLACE_BOTH_A | 1u << SIM_PLACE_BOTH_B},
-};
+#define TRIES_MAX 1000
+#define TEXT_MAX  (8u << 20)
 
 static struct {
     struct sim_try tries[TRIES_MAX];
     size_t count;
 } book;
 
-struct sim_try *sim_try_new(uint64_t size)
+struct sim_try *sim_try_new(unsigned sender, uint64_t size, enum sim_mood mood)
 {
     if (book.count == TRIES_MAX) {
         sim_fail("more than %d tries: the clients never come to an end", TRIES_MAX);
     }
     struct sim_try *try = &book.tries[book.count];
-    *try = (struct sim_try){.number = (unsigned)++book.count, .size = size};
+    *try = (struct sim_try){.number = (unsigned)++book.count, .sender = sender, .size = size, .mood = mood};
     return try;
 }
 
@@ -60,18 +47,55 @@ void sim_try_text(const struct sim_try *try, struct buf *out)
 {
     struct sim_random random;
     sim_random_init(&random, sim_seed(), "text", try->number);
-    buf_printf(out, "From: sim@client.sim\r\nTo: somebody@gw.sim\r\nSubject: try %u\r\nX-Sim-Try: %u\r\n\r\n",
-               try->number, try->number);
+    buf_printf(out,
+               "From: sim@client.sim\r\nTo: somebody@gw.sim\r\nSubject: try %u\r\nMessage-ID: <try%u@client.sim>\r\n"
+               "X-Sim-Try: %u\r\nX-Sim-Mood: %s\r\n\r\n",
+               try->number, try->number, try->number, sim_moods[try->mood]);
     while (out->len < try->size) {
         add_line(out, &random);
+    }
+}
+
+void sim_try_sent(struct sim_try *try)
+{
+    try->state = SIM_TRY_SENT;
+    try->versions = sim_setup_versions();
+}
+
+void sim_try_acked(struct sim_try *try, const char *id)
+{
+    try->state = SIM_TRY_ACKED;
+    try->acked_us = sim_now();
+    if (try->id[0] != '\0' && strcmp(try->id, id) != 0) {
+        sim_fail("try %u was filed as %s and acknowledged as %s", try->number, try->id, id);
+    }
+    snprintf(try->id, sizeof try->id, "%s", id);
+}
+
+size_t sim_mail_count(void)
+{
+    return book.count;
+}
+
+struct sim_try *sim_mail_at(size_t index)
+{
+    return &book.tries[index];
+}
+
+void sim_mail_rules_changed(void)
+{
+    for (size_t i = 0; i < book.count; i++) {
+        if (book.tries[i].state == SIM_TRY_SENT) {
+            book.tries[i].versions |= sim_setup_versions();
+        }
     }
 }
 
 unsigned sim_try_places(const struct sim_try *try)
 {
     unsigned places = 0;
-    for (size_t i = 0; i < SIM_RECIPIENTS; i++) {
-        places |= (try->recipients >> i & 1) ? sim_recipients[i].places : 0;
+    for (unsigned version = 0; version < 2; version++) {
+        places |= (try->versions >> version & 1) ? sim_setup_places(try->mood, try->recipients, version) : 0;
     }
     return places;
 }
@@ -90,6 +114,8 @@ struct sim_try *sim_mail_find(struct bytes octets)
     return &book.tries[number - 1];
 }
 
+/* ---- what servers file ---- */
+
 static void check_text(const struct sim_try *try, struct bytes octets)
 {
     struct buf text;
@@ -102,79 +128,88 @@ static void check_text(const struct sim_try *try, struct bytes octets)
     buf_done(&text);
 }
 
-void sim_mail_filed(unsigned server, const char *folder, struct bytes octets)
+/* The delivery's id stands in the message; the part before its last dot is the message's. */
+static void note_id(struct sim_try *try, struct sim_filing *filing, struct bytes octets)
 {
-    struct sim_try *try = sim_mail_find(octets);
-    if (try == NULL) {
-        sim_fail("server %u has filed %zu octets that nobody sent", server, octets.len);
+    ptrdiff_t at = bytes_find(octets, bytes_of(MAIL_ID_FIELD ": "));
+    if (at < 0) {
+        sim_fail("try %u was filed without the id of its delivery", try->number);
     }
+    struct bytes rest = bytes_from(octets, (size_t)at + strlen(MAIL_ID_FIELD ": "));
+    struct bytes id = bytes_cut(&rest, '\r');
+    snprintf(filing->delivery, sizeof filing->delivery, "%.*s", (int)id.len, (const char *)id.ptr);
+    char message[SIM_MAIL_ID_LEN];
+    struct bytes head = bytes_cut(&id, '.');
+    snprintf(message, sizeof message, "%.*s", (int)head.len, (const char *)head.ptr);
+    if (try->id[0] != '\0' && strcmp(try->id, message) != 0) {
+        sim_fail("try %u is known as %s and was filed as %s", try->number, try->id, message);
+    }
+    snprintf(try->id, sizeof try->id, "%s", message);
+}
+
+static void check_allowed(struct sim_try *try, int place, bool is_late)
+{
+    const char *folder = sim_places[place].folder;
+    bool is_rerouted = place == SIM_PLACE_REROUTED && try->rerouted;
+    if (!is_rerouted && (sim_try_places(try) >> place & 1) == 0) {
+        sim_fail("try %u was filed into %s, where it does not belong", try->number, folder);
+    }
+    /* What decided it is known a little better now. */
+    for (unsigned version = 0; version < 2 && !is_rerouted; version++) {
+        if ((sim_setup_places(try->mood, try->recipients, version) >> place & 1) == 0) {
+            try->versions &= ~(1u << version);
+        }
+    }
+    if (try->state == SIM_TRY_REFUSED || try->state == SIM_TRY_OPEN) {
+        sim_fail("try %u was %s and filed into %s", try->number,
+                 try->state == SIM_TRY_OPEN ? "never sent whole" : "refused", folder);
+    }
+    if (try->mood == SIM_MOOD_HOLD && (!try->released || try->at_once)) {
+        sim_fail("try %u was to be held, nobody released it, and it was filed into %s", try->number, folder);
+    }
+    sim_operator_check_filing(try->filings[place].delivery, is_late);
+    if (++try->filings[place].count > 1) {
+        sim_fail("try %u was filed into %s twice", try->number, folder);
+    }
+}
+
+static struct sim_filing *filing_of(unsigned server, const char *folder, struct bytes octets, struct sim_try **try_r,
+                                    int *place_r)
+{
+    *try_r = sim_mail_find(octets);
+    *place_r = sim_place_of(server, folder);
+    if (*try_r == NULL) {
+        sim_fail("server %u got %zu octets that nobody sent", server, octets.len);
+    }
+    if (*place_r < 0) {
+        sim_fail("try %u was sent to an unknown folder %s of server %u", (*try_r)->number, folder, server);
+    }
+    return &(*try_r)->filings[*place_r];
+}
+
+struct sim_filing *sim_mail_filed(unsigned server, const char *folder, struct bytes octets, uint32_t validity,
+                                  uint32_t uid, bool has_uidplus, bool is_late)
+{
+    struct sim_try *try;
+    int place;
+    struct sim_filing *filing = filing_of(server, folder, octets, &try, &place);
     check_text(try, octets);
-    for (size_t i = 0; i < SIM_PLACES; i++) {
-        if (sim_places[i].server != server || strcmp(sim_places[i].folder, folder) != 0) {
-            continue;
-        }
-        if ((sim_try_places(try) >> i & 1) == 0) {
-            sim_fail("try %u was filed into %s, where it does not belong", try->number, folder);
-        }
-        if (try->state == SIM_TRY_REFUSED || try->state == SIM_TRY_OPEN) {
-            sim_fail("try %u was %s and filed into %s", try->number,
-                     try->state == SIM_TRY_OPEN ? "never sent whole" : "refused", folder);
-        }
-        if (++try->filed[i] > 1 && exactly_once) {
-            sim_fail("try %u was filed into %s twice", try->number, folder);
-        }
-        sim_say("try %u filed into %s", try->number, folder);
-        return;
-    }
-    sim_fail("try %u was filed into an unknown folder %s of server %u", try->number, folder, server);
+    note_id(try, filing, octets);
+    check_allowed(try, place, is_late);
+    filing->has_uidplus = has_uidplus;
+    filing->validity[0] = validity;
+    filing->uid[0] = uid;
+    filing->uids = 1;
+    filing->at_us = sim_now();
+    sim_say("try %u filed into %s as %u", try->number, folder, uid);
+    return filing;
 }
 
-/* Deliveries that are acknowledged and nowhere. */
-static uint64_t count_missing(uint64_t *excused_r)
+void sim_mail_refused(unsigned server, const char *folder, struct bytes octets, bool for_good)
 {
-    uint64_t missing = 0;
-    *excused_r = 0;
-    for (size_t i = 0; i < book.count; i++) {
-        const struct sim_try *try = &book.tries[i];
-        for (size_t k = 0; try->state == SIM_TRY_ACKED && k < SIM_PLACES; k++) {
-            if ((sim_try_places(try) >> k & 1) != 0 && try->filed[k] == 0) {
-                missing++;
-                *excused_r += try->refused_for_good[k];
-            }
-        }
-    }
-    return missing;
-}
-
-bool sim_mail_settled(void)
-{
-    uint64_t excused, missing = count_missing(&excused);
-    return missing == excused;
-}
-
-void sim_mail_check_end(uint64_t dead_letters)
-{
-    uint64_t excused, missing = count_missing(&excused);
-    for (size_t i = 0; missing > excused && i < book.count; i++) {
-        const struct sim_try *try = &book.tries[i];
-        for (size_t k = 0; k < SIM_PLACES; k++) {
-            if (try->state == SIM_TRY_ACKED && (sim_try_places(try) >> k & 1) && try->filed[k] == 0 &&
-                !try->refused_for_good[k]) {
-                sim_fail("try %u was acknowledged and is not in %s", try->number, sim_places[k].folder);
-            }
-        }
-    }
-    if (missing > dead_letters) {
-        sim_fail("%llu deliveries are nowhere, and %llu dead letters are kept", (unsigned long long)missing,
-                 (unsigned long long)dead_letters);
-    }
-}
-
-size_t sim_mail_count(enum sim_try_state state)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < book.count; i++) {
-        count += book.tries[i].state == state;
-    }
-    return count;
+    struct sim_try *try;
+    int place;
+    struct sim_filing *filing = filing_of(server, folder, octets, &try, &place);
+    filing->refusals++;
+    filing->refused_for_good = filing->refused_for_good || for_good;
 }

@@ -7,52 +7,71 @@
 
 #include "base/buf.h"
 #include "sim.h"
+#include "sim_setup.h"
 
-/* Folders that messages go to, by the rules of the world (world_gateway.c). */
-enum sim_place { SIM_PLACE_INBOX, SIM_PLACE_ONE, SIM_PLACE_TWO, SIM_PLACE_BOTH_A, SIM_PLACE_BOTH_B, SIM_PLACES };
-extern const struct sim_place_info {
-    unsigned server; /* 0 or 1 */
-    const char *folder;
-} sim_places[SIM_PLACES];
+#define SIM_MAIL_ID_LEN 40
+/* UIDs that one filed message had, one after the other. */
+#define SIM_MAIL_UIDS 8
 
 enum sim_try_state {
     SIM_TRY_OPEN,    /* its end of data was not sent: must not be anywhere */
-    SIM_TRY_SENT,    /* sent whole, no answer (yet): may be filed, once */
+    SIM_TRY_SENT,    /* sent whole, no answer (yet), or one that promises nothing: may be filed, once */
     SIM_TRY_REFUSED, /* must not be anywhere */
     SIM_TRY_ACKED,   /* must be in each of its folders, once */
+};
+
+/* What the servers know of a message in one folder. */
+struct sim_filing {
+    unsigned count;        /* how often it was filed */
+    unsigned refusals;     /* how often it was refused */
+    bool refused_for_good; /* a dead letter is right */
+    bool has_uidplus;      /* the server told the UID */
+    uint32_t validity[SIM_MAIL_UIDS], uid[SIM_MAIL_UIDS];
+    unsigned uids;
+    uint64_t at_us;                     /* virtual time */
+    char delivery[SIM_MAIL_ID_LEN + 8]; /* its id, as it stands in the message */
 };
 
 struct sim_try {
     unsigned number;
     enum sim_try_state state;
+    enum sim_mood mood;
+    unsigned sender;     /* number of the client */
     unsigned recipients; /* 1 << index into sim_recipients that were accepted */
+    unsigned versions;   /* 1 << version of the rules that may have decided about it */
     size_t size;
-    bool refused_for_good[SIM_PLACES]; /* a server has said never: a dead letter is right */
-    unsigned filed[SIM_PLACES];
+    char id[SIM_MAIL_ID_LEN];                /* the gateway's, once it is known */
+    bool at_once;                            /* its listener acknowledges what is delivered */
+    bool released, may_be_dropped, rerouted; /* what an operator has asked for since it was sent */
+    uint64_t acked_us;                       /* virtual time */
+    bool is_told; /* its whole story was held against the servers, and nothing of it is open */
+    struct sim_filing filings[SIM_PLACES];
 };
 
-#define SIM_RECIPIENTS 4
-extern const struct sim_recipient_info {
-    const char *address;
-    unsigned places; /* 1 << enum sim_place */
-} sim_recipients[SIM_RECIPIENTS];
-
 /* A new try; its text is drawn by its number. */
-struct sim_try *sim_try_new(uint64_t size);
+struct sim_try *sim_try_new(unsigned sender, uint64_t size, enum sim_mood mood);
 /* The octets as the client means them (before dot-stuffing), CRLF line ends. */
 void sim_try_text(const struct sim_try *try, struct buf *out);
-/* Folders that it belongs into: 1 << enum sim_place. */
+/* It is sent whole. */
+void sim_try_sent(struct sim_try *try);
+/* It was acknowledged, under this id. */
+void sim_try_acked(struct sim_try *try, const char *id);
+/* Folders that it belongs into by some version of the rules that may have decided: 1 << enum sim_place. */
 unsigned sim_try_places(const struct sim_try *try);
 
-/* Notes that a server has filed these octets; ends the world when they are no whole message of ours, or in a wrong folder. */
-void sim_mail_filed(unsigned server, const char *folder, struct bytes octets);
+size_t sim_mail_count(void);
+struct sim_try *sim_mail_at(size_t index);
+/* The rules have changed: what waits for its answer may be decided by the new ones too. */
+void sim_mail_rules_changed(void);
+
+/*
+ * Notes that a server has filed these octets under this UID; ends the world when they are no whole message of ours, in a wrong folder, or
+ * there already. uid 0: not told. is_late: the gateway had given the connection up. Returns the try's entry, for later UIDs.
+ */
+struct sim_filing *sim_mail_filed(unsigned server, const char *folder, struct bytes octets, uint32_t validity,
+                                  uint32_t uid, bool has_uidplus, bool is_late);
+void sim_mail_refused(unsigned server, const char *folder, struct bytes octets, bool for_good);
 /* The try that these octets belong to, or NULL. */
 struct sim_try *sim_mail_find(struct bytes octets);
-
-/* Checks after each filing and answer; the loud part at the end. */
-void sim_mail_check_end(uint64_t dead_letters);
-/* Whether everything acknowledged is where it belongs, or dead. */
-bool sim_mail_settled(void);
-size_t sim_mail_count(enum sim_try_state state);
 
 #endif

@@ -27,6 +27,7 @@ static const struct world {
     void (*run)(void);
 } worlds[] = {
     {"spool", WORLD_SPOOL_FAULTS, world_spool},
+    {"flood", WORLD_FLOOD_FAULTS, world_flood},
     {"gateway", WORLD_GATEWAY_FAULTS, world_gateway},
 };
 
@@ -219,8 +220,8 @@ static int run_single(const struct options *options)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: mailweir-sim [--world spool|gateway] --seed N [--without 1,4] [-v]\n"
-                    "       mailweir-sim [--world spool|gateway] --seeds A..B [--jobs N] [--stop]\n");
+    fprintf(stderr, "usage: mailweir-sim [--world spool|flood|gateway] --seed N [--without 1,4] [-v]\n"
+                    "       mailweir-sim [--world spool|flood|gateway] --seeds A..B [--jobs N] [--stop]\n");
     return 2;
 }
 

@@ -9,6 +9,7 @@
 #include "net/net_lane.h"
 #include "sim.h"
 #include "sim_fiber.h"
+#include "sim_net_lane.h"
 
 #define LANES_MAX 200
 
@@ -50,12 +51,19 @@ struct net_lane *net_lane_new(struct net_loop *loop, const char *name)
     return lane;
 }
 
+static uint64_t slowness = 1;
+
+void sim_net_lane_set_slow(bool is_slow)
+{
+    slowness = is_slow ? 50 : 1;
+}
+
 static void on_turn(void *ctx);
 
 static void plan(struct net_lane *lane)
 {
     if (lane->event == NULL && lane->waiting > 0 && !lane->freed) {
-        uint64_t delay = sim_random_between(sim_gateway_random(), 10, 4 * SIM_MS);
+        uint64_t delay = slowness * sim_random_between(sim_gateway_random(), 10, 4 * SIM_MS);
         lane->event = sim_gateway_after(lane->sleep_us > 0 ? lane->sleep_us : delay, on_turn, lane);
         lane->sleep_us = 0;
     }

@@ -81,6 +81,7 @@ static struct {
     struct net_listener *listeners[LISTENERS_MAX];
     struct {
         char host[64];
+        enum sim_link_name name;
         sim_link_accept_fn *accept;
         const struct sim_link_events *events;
         void *server;
@@ -227,16 +228,39 @@ static size_t portion(struct sim_link *link, struct wire *wire, size_t room, uin
     return *breaks_r ? (size_t)(break_after - wire->moved) : len;
 }
 
+/* What comes in clear where a handshake is expected. */
+static void fail_tls(struct sim_link *link)
+{
+    struct net_stream *stream = link->stream;
+    sim_say("a handshake fails");
+    buf_clear(&link->in.data);
+    buf_clear(&link->out.data);
+    stream->link = NULL;
+    link->stream = NULL;
+    sim_cancel(&link->in.event);
+    sim_cancel(&link->out.event);
+    fail(stream, "tls", "tls", "the handshake failed");
+    tell_peer_closed(link, true);
+    link_free_if_over(link);
+}
+
+/* Begins TLS when both ends have said so; true when the link is gone by that. */
 static bool try_tls(struct sim_link *link)
 {
-    if (link->peer_tls && link->gateway_tls && !link->tls_told && link->in.data.len == 0 && link->out.data.len == 0) {
+    if (!link->gateway_tls || link->tls_told) {
+        return false;
+    }
+    if (link->in.data.len > 0 || (link->peer_tls && link->trouble.tls_fails)) {
+        fail_tls(link);
+        return true;
+    }
+    if (link->peer_tls && link->out.data.len == 0) {
         link->tls_told = true;
         link->stream->tls_ready = true;
         note(link->stream, NET_STREAM_TLS_READY);
         if (!link->peer_gone && link->events->on_tls != NULL) {
             link->events->on_tls(link->ctx);
         }
-        return true;
     }
     return false;
 }
@@ -247,6 +271,10 @@ static void deliver_in(void *ctx)
     struct net_stream *stream = link->stream;
     link->in.event = NULL;
     if (stream == NULL) {
+        return;
+    }
+    /* What is on its way when a handshake is expected is none. */
+    if (try_tls(link)) {
         return;
     }
     bool breaks;
@@ -270,7 +298,9 @@ static void deliver_in(void *ctx)
         stream->eof = true;
         note(stream, NET_STREAM_EOF);
     }
-    try_tls(link);
+    if (try_tls(link)) {
+        return;
+    }
     if (stream->finishing && stream->eof && link->out.data.len == 0) {
         net_stream_free(&stream);
         return;
@@ -335,8 +365,8 @@ static void deliver_out(void *ctx)
         break_link(link);
         return;
     }
-    if (link->stream != NULL) {
-        try_tls(link);
+    if (link->stream != NULL && try_tls(link)) {
+        return;
     }
     if (link->out.data.len == 0 && link->out.fin && !link->out.ended) {
         end_out(link);
@@ -423,6 +453,15 @@ void sim_link_serve(const char *host, sim_link_accept_fn *accept, const struct s
     net.servers[at].server = server;
 }
 
+void sim_link_set_name(const char *host, enum sim_link_name name)
+{
+    for (size_t i = 0; i < net.server_count; i++) {
+        if (strcmp(net.servers[i].host, host) == 0) {
+            net.servers[i].name = name;
+        }
+    }
+}
+
 bool sim_link_is_held(const struct sim_link *link)
 {
     return link->stream != NULL && !link->stream->finishing;
@@ -434,6 +473,20 @@ static void on_crash_heard(void *ctx)
     link->out.event = NULL;
     tell_peer_closed(link, true);
     link_free_if_over(link);
+}
+
+uint64_t sim_link_memory(void)
+{
+    uint64_t octets = 0;
+    if (!net.begun) {
+        return 0;
+    }
+    LIST_EACH(at, &net.links)
+    {
+        const struct sim_link *link = LIST_ITEM(at, struct sim_link, all);
+        octets += link->in.data.size + link->out.data.size + sizeof *link;
+    }
+    return octets;
 }
 
 void sim_link_crash(void)
@@ -554,30 +607,39 @@ void net_listener_free(struct net_listener **listener)
 
 /* ---- connecting ---- */
 
+static size_t server_of(const struct net_stream *stream)
+{
+    size_t at = 0;
+    while (at < net.server_count && strcmp(net.servers[at].host, stream->to.host) != 0) {
+        at++;
+    }
+    return at;
+}
+
 static void on_connect(void *ctx)
 {
     struct net_stream *stream = ctx;
+    size_t at = server_of(stream);
     stream->timer = NULL;
-    for (size_t i = 0; i < net.server_count; i++) {
-        if (strcmp(net.servers[i].host, stream->to.host) == 0) {
-            struct sim_link *link = new_link(net.servers[i].events, NULL);
-            link->stream = stream;
-            snprintf(stream->peer, sizeof stream->peer, "192.0.2.%zu", i + 1);
-            link->ctx = net.servers[i].accept(net.servers[i].server, link, &link->trouble);
-            if (link->ctx == NULL) {
-                link->peer_gone = true;
-                link->stream = NULL;
-                link_free_if_over(link);
-                break;
-            }
-            stream->link = link;
-            stream->connected = true;
-            note(stream, NET_STREAM_CONNECTED);
-            plan_in(link);
-            return;
-        }
+    if (at == net.server_count || net.servers[at].name == SIM_LINK_NAME_UNKNOWN) {
+        fail(stream, "connect", "connect", "the name cannot be resolved: unknown node or service");
+        return;
     }
-    fail(stream, "econnrefused", "connect", "connection refused");
+    struct sim_link *link = new_link(net.servers[at].events, NULL);
+    link->stream = stream;
+    snprintf(stream->peer, sizeof stream->peer, "192.0.2.%zu", at + 1);
+    link->ctx = net.servers[at].accept(net.servers[at].server, link, &link->trouble);
+    if (link->ctx == NULL) {
+        link->peer_gone = true;
+        link->stream = NULL;
+        link_free_if_over(link);
+        fail(stream, "econnrefused", "connect", "connection refused");
+        return;
+    }
+    stream->link = link;
+    stream->connected = true;
+    note(stream, NET_STREAM_CONNECTED);
+    plan_in(link);
 }
 
 static void on_connect_timeout(void *ctx)
@@ -596,6 +658,12 @@ struct net_stream *net_stream_connect(struct net_loop *loop, const struct net_ad
     stream->to = *to;
     snprintf(stream->label, sizeof stream->label, "%s:%u", to->host, to->port);
     uint64_t delay = sim_random_between(sim_gateway_random(), 100, 60 * SIM_MS);
+    size_t at = server_of(stream);
+    enum sim_link_name name = at < net.server_count ? net.servers[at].name : SIM_LINK_NAME_UNKNOWN;
+    /* An address where nobody listens costs its share of the time, and the next one is tried. */
+    delay += name == SIM_LINK_NAME_HALF     ? timeout_ms * SIM_MS / 2
+             : name == SIM_LINK_NAME_SILENT ? timeout_ms * SIM_MS
+                                            : 0;
     bool is_lost = delay > timeout_ms * SIM_MS;
     stream->timer =
         sim_gateway_after(is_lost ? timeout_ms * SIM_MS : delay, is_lost ? on_connect_timeout : on_connect, stream);
@@ -611,11 +679,6 @@ void net_stream_set_handler(struct net_stream *stream, net_stream_fn *fn, void *
     plan_tell(stream);
 }
 
-void net_stream_continue_tls(struct net_stream *stream, struct net_tls *tls)
-{
-    net_stream_start_tls(stream, tls); /* a peer of the simulation sends nothing in front of its TLS */
-}
-
 int net_stream_tls_binding(const struct net_stream *stream, uint8_t *into, size_t len)
 {
     (void)stream, (void)into, (void)len;
@@ -628,11 +691,9 @@ const char *net_stream_tls_channel(const struct net_stream *stream, uint8_t into
     return NULL;
 }
 
-size_t net_stream_start_tls(struct net_stream *stream, struct net_tls *tls)
+/* What stands unread stays: by the contract it is the beginning of the handshake, which nobody of the simulation ever sends. */
+void net_stream_continue_tls(struct net_stream *stream, struct net_tls *tls)
 {
-    size_t dropped = stream->input.len;
-    buf_clear(&stream->input);
-    stream->pending &= ~(1u << NET_STREAM_INPUT);
     tls->holds++;
     stream->tls = tls;
     if (stream->link != NULL) {
@@ -643,6 +704,14 @@ size_t net_stream_start_tls(struct net_stream *stream, struct net_tls *tls)
             stream->link->in.event = sim_gateway_after(delay_of(stream->link), deliver_in, stream->link);
         }
     }
+}
+
+size_t net_stream_start_tls(struct net_stream *stream, struct net_tls *tls)
+{
+    size_t dropped = stream->input.len;
+    buf_clear(&stream->input);
+    stream->pending &= ~(1u << NET_STREAM_INPUT);
+    net_stream_continue_tls(stream, tls);
     return dropped;
 }
 

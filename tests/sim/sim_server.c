@@ -11,9 +11,9 @@
 #include "base/expect.h"
 #include "sim_faults.h"
 
-#define INPUT_MAX    (8u << 20)
+#define INPUT_MAX    (16u << 20)
 #define LINE_MAX_LEN 65536
-#define LITERAL_MAX  (4u << 20)
+#define LITERAL_MAX  (16u << 20)
 /* A command whose connection is gone is executed this much later at most; the gateway looks 2 s after ("settle"). */
 #define LATE_MOST (1500 * SIM_MS)
 
@@ -211,7 +211,9 @@ static void plan(struct sim_session *session)
         struct sim_random *random = &session->server->random;
         uint64_t most = sim_random_chance(random, 3) ? 20 * (uint64_t)SIM_SECOND : 5 * SIM_MS;
         most = session->link == NULL ? LATE_MOST : most;
-        session->event = sim_after(sim_random_between(random, 50, most), on_work, session);
+        uint64_t delay = sim_random_between(random, 50, session->server->is_steady ? 500 : most);
+        uint64_t busy = session->busy_until > sim_now() ? session->busy_until - sim_now() : 0;
+        session->event = sim_after(delay < busy ? busy : delay, on_work, session);
     }
 }
 
@@ -247,13 +249,35 @@ static void on_close(void *ctx, bool was_reset)
     plan(session);
 }
 
+/* A connection counts until the gateway has let go of it. */
+static unsigned count_open(const struct sim_server *server)
+{
+    unsigned open = 0;
+    LIST_EACH(at, &server->sessions)
+    {
+        const struct sim_session *session = LIST_ITEM(at, struct sim_session, all);
+        open += session->link != NULL && sim_link_is_held(session->link);
+    }
+    return open;
+}
+
+static void check_cap(const struct sim_server *server)
+{
+    if (count_open(server) > server->connections) {
+        sim_fail("server %u has %u connections, %u are allowed", server->index, count_open(server),
+                 server->connections);
+    }
+}
+
 static void on_greet(void *ctx)
 {
     struct sim_session *session = ctx;
     session->event = NULL;
     if (session->link == NULL) {
         on_work(session);
-    } else if (session->server->is_throttled) {
+    } else if (session->server->is_silent) {
+        sim_say("server %u says nothing on %u", session->server->index, session->number);
+    } else if (session->server->is_throttled || count_open(session->server) > session->server->most) {
         sim_session_say(session, "* BYE [UNAVAILABLE] Too many simultaneous connections.");
         sim_session_end(session, false);
     } else {
@@ -265,20 +289,6 @@ static void on_greet(void *ctx)
 static void plan_greeting(struct sim_session *session)
 {
     session->event = sim_after(sim_random_between(&session->server->random, 100, 30 * SIM_MS), on_greet, session);
-}
-
-/* A connection counts until the gateway has let go of it. */
-static void check_cap(const struct sim_server *server)
-{
-    unsigned open = 0;
-    LIST_EACH(at, &server->sessions)
-    {
-        const struct sim_session *session = LIST_ITEM(at, struct sim_session, all);
-        open += session->link != NULL && sim_link_is_held(session->link);
-    }
-    if (open > server->connections) {
-        sim_fail("server %u has %u connections, %u are allowed", server->index, open, server->connections);
-    }
 }
 
 static void *on_accept(void *ctx, struct sim_link *link, struct sim_link_trouble *trouble_r)
@@ -305,7 +315,11 @@ static void *on_accept(void *ctx, struct sim_link *link, struct sim_link_trouble
 
 static void on_tls(void *ctx)
 {
-    plan_greeting(ctx);
+    struct sim_session *session = ctx;
+    session->under_tls = true;
+    if (session->server->has_tls) {
+        plan_greeting(session);
+    }
 }
 
 static const struct sim_link_events events = {.on_data = on_data, .on_tls = on_tls, .on_close = on_close};
@@ -316,6 +330,7 @@ struct sim_server *sim_server_new(unsigned index, const char *host, unsigned con
     server->index = index;
     server->connections = connections;
     server->has_tls = index == 1;
+    server->has_starttls = sim_setup_starttls(index);
     sim_random_init(&server->random, sim_seed(), "server", index);
     list_init(&server->sessions);
     server->has_literal_plus = sim_random_chance(&server->random, 40);
@@ -325,6 +340,7 @@ struct sim_server *sim_server_new(unsigned index, const char *host, unsigned con
     server->has_create_hint = sim_random_chance(&server->random, 70);
     server->delimiter = sim_random_chance(&server->random, 50) ? '/' : '.';
     server->next_validity = 1000;
+    server->most = (unsigned)sim_random_between(&server->random, 1, 3 * connections);
     sim_link_serve(host, on_accept, &events, server);
     return server;
 }
@@ -341,6 +357,32 @@ void sim_server_set_down(struct sim_server *server, bool is_down)
     }
 }
 
+void sim_server_set_pace(struct sim_server *server, uint64_t message_us)
+{
+    server->is_steady = true;
+    server->pace_us = message_us;
+    server->most = server->connections;
+}
+
+void sim_server_set_silent(struct sim_server *server, bool is_silent)
+{
+    server->is_silent = is_silent;
+}
+
+uint64_t sim_server_memory(const struct sim_server *server)
+{
+    uint64_t octets = server->octets;
+    LIST_EACH(at, &server->sessions)
+    {
+        const struct sim_session *session = LIST_ITEM(at, struct sim_session, all);
+        octets += session->in.size;
+        for (size_t i = 0; i < session->count; i++) {
+            octets += session->tokens[i].text.size;
+        }
+    }
+    return octets;
+}
+
 void sim_server_set_throttled(struct sim_server *server, bool is_throttled)
 {
     server->is_throttled = is_throttled;
@@ -354,7 +396,12 @@ void sim_server_renumber(struct sim_server *server)
         folder->uidnext = 1;
         LIST_EACH(at, &folder->messages)
         {
-            LIST_ITEM(at, struct sim_stored, link)->uid = folder->uidnext++;
+            struct sim_stored *stored = LIST_ITEM(at, struct sim_stored, link);
+            stored->uid = folder->uidnext++;
+            if (stored->filing->uids < SIM_MAIL_UIDS) {
+                stored->filing->validity[stored->filing->uids] = folder->uidvalidity;
+                stored->filing->uid[stored->filing->uids++] = stored->uid;
+            }
         }
     }
 }

@@ -81,16 +81,13 @@ static const struct refusal {
     {"NO [SERVERBUG] internal error", false}, {"NO [TOOBIG] message too large", true},
 };
 
-static void note_refusal(const struct sim_session *session, const struct refusal *refusal)
+static void note_refusal(const struct sim_session *session, bool for_good)
 {
     char name[64];
     folder_name(session->server, word(session, 2), name);
-    for (size_t i = 0; refusal->for_good && i < session->count; i++) {
-        struct sim_try *try = session->tokens[i].is_literal ? sim_mail_find(word(session, i)) : NULL;
-        for (size_t k = 0; try != NULL && k < SIM_PLACES; k++) {
-            if (sim_places[k].server == session->server->index && strcmp(sim_places[k].folder, name) == 0) {
-                try->refused_for_good[k] = true;
-            }
+    for (size_t i = 3; i < session->count; i++) {
+        if (session->tokens[i].is_literal) {
+            sim_mail_refused(session->server->index, name, word(session, i), for_good);
         }
     }
 }
@@ -103,7 +100,12 @@ static void store(struct sim_session *session, struct sim_folder *folder, struct
     buf_init(&stored->octets, octets.len);
     buf_append_bytes(&stored->octets, octets);
     list_append(&folder->messages, &stored->link);
-    sim_mail_filed(session->server->index, folder->name, octets);
+    session->server->octets += stored->octets.size;
+    session->busy_until =
+        (session->busy_until > sim_now() ? session->busy_until : sim_now()) + session->server->pace_us;
+    bool is_late = session->link == NULL || !sim_link_is_held(session->link);
+    stored->filing = sim_mail_filed(session->server->index, folder->name, octets, folder->uidvalidity, stored->uid,
+                                    session->server->has_uidplus, is_late);
 }
 
 static void store_all(struct sim_session *session, struct append *append)
@@ -145,7 +147,7 @@ static void do_append(struct sim_session *session)
     const struct sim_fault *fault = sim_faults_append();
     if (fault != NULL && fault->kind == SIM_FAULT_REFUSE) {
         const struct refusal *refusal = &refusals[fault->amount % (sizeof refusals / sizeof refusals[0])];
-        note_refusal(session, refusal);
+        note_refusal(session, refusal->for_good);
         answer(session, refusal->text);
         return;
     }
@@ -154,6 +156,7 @@ static void do_append(struct sim_session *session)
         return;
     }
     if (session->server->is_throttled) {
+        note_refusal(session, false);
         answer(session, "NO [LIMIT] Request is throttled. Suggested Backoff Time: 5000 milliseconds");
         return;
     }
@@ -338,14 +341,29 @@ static void do_fetch(struct sim_session *session, size_t first, bool by_uid)
 static void do_capability(struct sim_session *session)
 {
     const struct sim_server *server = session->server;
-    sim_session_say(session, "* CAPABILITY IMAP4rev1 NAMESPACE%s%s%s%s AUTH=PLAIN SASL-IR",
-                    server->has_literal_plus ? " LITERAL+" : "", server->has_literal_minus ? " LITERAL-" : "",
-                    server->has_uidplus ? " UIDPLUS" : "", server->has_multiappend ? " MULTIAPPEND" : "");
+    bool needs_tls = server->has_starttls && !session->under_tls;
+    sim_session_say(session, "* CAPABILITY IMAP4rev1 NAMESPACE%s%s%s%s%s", server->has_literal_plus ? " LITERAL+" : "",
+                    server->has_literal_minus ? " LITERAL-" : "", server->has_uidplus ? " UIDPLUS" : "",
+                    server->has_multiappend ? " MULTIAPPEND" : "",
+                    needs_tls ? " STARTTLS LOGINDISABLED" : " AUTH=PLAIN SASL-IR");
     answer(session, "OK done");
+}
+
+static void do_starttls(struct sim_session *session)
+{
+    if (!session->server->has_starttls || session->under_tls || session->link == NULL) {
+        answer(session, "BAD no TLS here");
+        return;
+    }
+    answer(session, "OK begin TLS");
+    sim_link_start_tls(session->link);
 }
 
 static void do_login(struct sim_session *session)
 {
+    if (session->server->has_starttls && !session->under_tls) {
+        sim_fail("server %u hears a password in clear", session->server->index);
+    }
     if (session->server->is_throttled) {
         answer(session, "NO [UNAVAILABLE] Maximum number of connections exceeded");
         return;
@@ -429,13 +447,28 @@ static const struct {
     bool needs_login;
     void (*run)(struct sim_session *session);
 } commands[] = {
-    {"CAPABILITY", false, do_capability}, {"LOGIN", false, do_login},       {"AUTHENTICATE", false, do_login},
-    {"NOOP", false, do_nothing},          {"ID", false, do_nothing},        {"LOGOUT", false, do_logout},
-    {"NAMESPACE", true, do_namespace},    {"LIST", true, do_list},          {"CREATE", true, do_create},
-    {"SUBSCRIBE", true, do_nothing},      {"APPEND", true, do_append},      {"SELECT", true, do_select},
-    {"EXAMINE", true, do_select},         {"STATUS", true, do_status},      {"UID", true, do_uid},
-    {"SEARCH", true, do_plain_search},    {"FETCH", true, do_plain_search}, {"CLOSE", true, do_unselect},
-    {"UNSELECT", true, do_unselect},      {"ENABLE", true, do_nothing},     {"CHECK", true, do_nothing},
+    {"CAPABILITY", false, do_capability},
+    {"LOGIN", false, do_login},
+    {"AUTHENTICATE", false, do_login},
+    {"STARTTLS", false, do_starttls},
+    {"NOOP", false, do_nothing},
+    {"ID", false, do_nothing},
+    {"LOGOUT", false, do_logout},
+    {"NAMESPACE", true, do_namespace},
+    {"LIST", true, do_list},
+    {"CREATE", true, do_create},
+    {"SUBSCRIBE", true, do_nothing},
+    {"APPEND", true, do_append},
+    {"SELECT", true, do_select},
+    {"EXAMINE", true, do_select},
+    {"STATUS", true, do_status},
+    {"UID", true, do_uid},
+    {"SEARCH", true, do_plain_search},
+    {"FETCH", true, do_plain_search},
+    {"CLOSE", true, do_unselect},
+    {"UNSELECT", true, do_unselect},
+    {"ENABLE", true, do_nothing},
+    {"CHECK", true, do_nothing},
 };
 
 static void execute(struct sim_session *session)

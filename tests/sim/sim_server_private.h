@@ -9,6 +9,7 @@
 #include "base/list.h"
 #include "sim.h"
 #include "sim_link.h"
+#include "sim_mail.h"
 #include "sim_server.h"
 
 #define SIM_SERVER_FOLDERS 16
@@ -19,6 +20,7 @@ struct sim_stored {
     uint32_t uid;
     char date[32]; /* INTERNALDATE */
     struct buf octets;
+    struct sim_filing *filing; /* what the book has of it */
 };
 
 struct sim_folder {
@@ -29,10 +31,15 @@ struct sim_folder {
 
 struct sim_server {
     unsigned index;
-    unsigned connections; /* at most */
+    unsigned connections; /* that the gateway is configured to open at most ... */
+    unsigned most;        /* ... and that this server takes at once */
     struct sim_random random;
-    bool is_down, is_throttled;
-    bool has_tls; /* from the first octet */
+    bool is_down, is_throttled, is_silent;
+    bool is_steady;    /* at one pace: */
+    uint64_t pace_us;  /* for each message */
+    uint64_t octets;   /* stored */
+    bool has_tls;      /* from the first octet */
+    bool has_starttls; /* nobody logs in without */
     bool has_literal_plus, has_literal_minus, has_uidplus, has_multiappend, has_create_hint;
     char delimiter;
     uint32_t next_validity;
@@ -54,11 +61,12 @@ struct sim_session {
     struct sim_link *link;
     struct buf in;
     struct sim_event *event;                    /* works on what has come */
+    uint64_t busy_until;                        /* with what has been filed */
     struct sim_token tokens[SIM_SERVER_TOKENS]; /* of the command so far */
     size_t count;
     uint64_t literal; /* octets of a literal still to come */
     bool in_literal;
-    bool logged_in;
+    bool logged_in, under_tls;
     struct sim_folder *selected;
 };
 

@@ -5,11 +5,16 @@
 #ifndef MAILWEIR_SIM_WORLD_H
 #define MAILWEIR_SIM_WORLD_H
 
+#include "base/log.h"
 #include "sim_faults.h"
 
 #define WORLD_DISK_FAULTS                                                                                              \
     (1u << SIM_FAULT_CRASH | 1u << SIM_FAULT_CRASH_DISK | 1u << SIM_FAULT_WRITE_ERROR | 1u << SIM_FAULT_SYNC_ERROR |   \
      1u << SIM_FAULT_READ_ERROR | 1u << SIM_FAULT_DISK_FULL | 1u << SIM_FAULT_CLOCK)
+
+/* What worlds have in common: a log that goes into the trace; faults that are of the disk or the clock alone (false: another kind). */
+void world_log_init(struct log *log);
+bool world_fault(const struct sim_fault *fault, bool begin, uint64_t capacity);
 
 /* The spool alone, with a reception and a dispatch that are made up: committed means there, settled means gone, bodies are whole. */
 #define WORLD_SPOOL_FAULTS WORLD_DISK_FAULTS
@@ -18,5 +23,12 @@ void world_spool(void);
 /* The whole gateway between SMTP clients and IMAP servers. */
 #define WORLD_GATEWAY_FAULTS ((1u << SIM_FAULT_KINDS) - 1)
 void world_gateway(void);
+
+/*
+ * The whole gateway under more than it can do at once: a flood of one sender into one folder, an upstream that is down or silent, large
+ * messages on a slow disk. Nobody else waits for that, and memory keeps within bounds.
+ */
+#define WORLD_FLOOD_FAULTS 0u
+void world_flood(void);
 
 #endif

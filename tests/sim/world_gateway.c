@@ -1,9 +1,11 @@
 /*
- * world_gateway - the whole gateway between simulated SMTP clients and IMAP servers, on a simulated disk, through crashes.
+ * world_gateway - the whole gateway between simulated SMTP clients and IMAP servers, on a simulated disk, through crashes, with an operator
+ * who changes rules and the queue.
  *
- * Held at every step: what is filed was sent, whole, belongs there and is there once; what was refused is nowhere; no server sees
- * more connections than configured; nobody waits for ever. Held at the end: what was acknowledged is in each of its folders, or is a
- * dead letter that its server refused for good; nothing is left in the spool.
+ * Held at every step: what is filed was sent, whole, belongs there by the rules in force and is there once; what was refused, held or dropped
+ * is nowhere; no server sees more connections than configured; the active set keeps within its limit; nobody waits for ever; what the story of
+ * a message tells is what its servers saw. Held at the end: what was acknowledged is in each of its folders, or a dead letter that its server
+ * refused for good, or was dropped by the operator; nothing is left in the spool.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,42 +14,18 @@
 #include "base/expect.h"
 #include "daemon/gateway.h"
 #include "sim_client.h"
+#include "sim_index.h"
 #include "sim_link.h"
 #include "sim_mail.h"
+#include "sim_operator.h"
 #include "sim_server.h"
 #include "world.h"
 
-#define CLIENTS     6
-#define PORT        2525
-#define CONNECTIONS 3
+#define CLIENTS     8
 #define DISK        (256u << 20)
 #define CHECK_EVERY (30 * (uint64_t)SIM_SECOND)
 /* After the last fault, everything must be filed within this time: the longest pause between two attempts is 2 minutes. */
 #define SETTLE_TIME (3 * 60 * SIM_MINUTE)
-
-static const char config_text[] =
-    "{\"hostname\": \"gw.sim\", \"listeners\": [{\"name\": \"in\", \"address\": \"127.0.0.1:2525\"}],"
-    " \"upstreams\": {"
-    "  \"a\": {\"address\": \"imap-a.sim:143\", \"tls\": {\"mode\": \"none\"}, \"insecure\": true, \"connections\": %u,"
-    "   \"auth\": {\"username\": \"u\", \"password\": \"p\"}, \"timeouts\": {\"connect\": \"20s\", \"command\": "
-    "\"40s\"},"
-    "   \"retry\": {\"initial\": \"5s\", \"maximum\": \"2m\"}},"
-    "  \"b\": {\"address\": \"imap-b.sim:993\", \"tls\": {\"mode\": \"implicit\"}, \"connections\": %u,"
-    "   \"auth\": {\"username\": \"u\", \"password\": \"p\"}, \"timeouts\": {\"connect\": \"20s\", \"command\": "
-    "\"40s\"},"
-    "   \"retry\": {\"initial\": \"5s\", \"maximum\": \"2m\"}}},"
-    " \"spool\": {\"path\": \"/spool\", \"minimum_free\": \"1MiB\", \"active\": 8}, \"rules\": [\"rules.d/*.json\"],"
-    " \"default\": {\"upstream\": \"a\", \"folder\": \"INBOX\"}}";
-
-static const char rules_text[] =
-    "{\"rules\": ["
-    " {\"name\": \"one\", \"if\": {\"field\": \"to\", \"is\": \"one@gw.sim\"},"
-    "  \"then\": [{\"fileinto\": {\"upstream\": \"a\", \"folder\": \"Lists/One\"}}, {\"stop\": true}]},"
-    " {\"name\": \"two\", \"if\": {\"field\": \"to\", \"is\": \"two@gw.sim\"},"
-    "  \"then\": [{\"fileinto\": {\"upstream\": \"b\", \"folder\": \"Two\"}}, {\"stop\": true}]},"
-    " {\"name\": \"both\", \"if\": {\"field\": \"to\", \"is\": \"both@gw.sim\"},"
-    "  \"then\": [{\"fileinto\": {\"upstream\": \"a\", \"folder\": \"Lists/Both\"}},"
-    "             {\"fileinto\": {\"upstream\": \"b\", \"folder\": \"Three\"}}, {\"stop\": true}]}]}";
 
 static struct {
     struct net_loop *loop;
@@ -56,8 +34,11 @@ static struct {
     struct sim_client *clients[CLIENTS];
     struct sim_server *servers[2];
     bool stopping, faults_over;
-    unsigned reloads;
+    unsigned checks;
+    uint64_t loads; /* that were taken, by the running gateway */
 } world;
+
+static const char *const hosts[2] = {"imap-a.sim", "imap-b.sim"};
 
 /* ---- the gateway's life ---- */
 
@@ -86,6 +67,9 @@ static void start(void *ctx)
         sim_gateway_after(2 * (uint64_t)SIM_SECOND, start, NULL);
         return;
     }
+    world.loads = 1;
+    sim_setup_taken();
+    sim_mail_rules_changed();
     gateway_start(world.gateway);
 }
 
@@ -97,6 +81,7 @@ static void on_crash(void *ctx)
     world.stopping = false;
     sim_disk_crash();
     sim_link_crash();
+    sim_operator_crash();
     sim_gateway_after(SIM_SECOND, start, NULL);
 }
 
@@ -124,41 +109,55 @@ static void stop(void *ctx)
     }
 }
 
-/* With so many connections to the upstreams, and never more than the servers allow. */
-static void put_config(unsigned to_a, unsigned to_b)
-{
-    char text[sizeof config_text];
-    snprintf(text, sizeof text, config_text, to_a, to_b);
-    sim_disk_put("/etc/mailweir.json", text, strlen(text));
-}
-
-/* Most reloads find other settings of one upstream or the other than the one before. */
 static void reload(void *ctx)
 {
     (void)ctx;
     if (world.gateway != NULL && !world.stopping) {
-        put_config(1 + world.reloads / 2 % CONNECTIONS, 1 + world.reloads / 3 % CONNECTIONS);
-        world.reloads++;
         gateway_reload(world.gateway);
     }
 }
 
 /* ---- faults ---- */
 
+static void change_rules(unsigned version)
+{
+    sim_setup_write_rules(version);
+    sim_mail_rules_changed();
+}
+
+/* New rules, with a signal or for the gateway to find; broken ones, which are repaired later; or a stop and a start. */
+static void on_reload(const struct sim_fault *fault, bool begin)
+{
+    unsigned what = (unsigned)(fault->amount % 4), version = fault->target;
+    if (!begin) {
+        if (what == 2) {
+            change_rules(version);
+        }
+        return;
+    }
+    if (what == 3) {
+        sim_gateway_after(0, stop, NULL);
+        return;
+    }
+    change_rules(what == 2 ? SIM_SETUP_BROKEN : version);
+    if (what != 1) {
+        sim_gateway_after(0, reload, NULL);
+    }
+}
+
+static void operate(void *ctx)
+{
+    const struct sim_fault *fault = ctx;
+    if (world.gateway != NULL && !world.stopping) {
+        sim_operator_work(gateway_spool(world.gateway), fault->amount);
+    }
+}
+
 static void on_fault(void *ctx, const struct sim_fault *fault, bool begin)
 {
     (void)ctx;
     struct sim_server *server = world.servers[fault->target];
     switch (fault->kind) {
-    case SIM_FAULT_CRASH:
-        sim_crash();
-        break;
-    case SIM_FAULT_DISK_FULL:
-        sim_disk_set_capacity(begin ? sim_disk_used() + fault->amount % 100000 : DISK);
-        break;
-    case SIM_FAULT_CLOCK:
-        sim_jump((int64_t)fault->amount * 1000 - 7200000);
-        break;
     case SIM_FAULT_SERVER_DOWN:
         sim_server_set_down(server, begin);
         break;
@@ -168,27 +167,23 @@ static void on_fault(void *ctx, const struct sim_fault *fault, bool begin)
     case SIM_FAULT_UIDVALIDITY:
         sim_server_renumber(server);
         break;
+    case SIM_FAULT_NAME:
+        sim_link_set_name(hosts[fault->target],
+                          begin ? (enum sim_link_name)(1 + fault->amount % 3) : SIM_LINK_NAME_GOOD);
+        break;
     case SIM_FAULT_RELOAD:
-        sim_gateway_after(0, fault->target == 0 ? reload : stop, NULL);
+        on_reload(fault, begin);
+        break;
+    case SIM_FAULT_OPERATOR:
+        sim_gateway_after(0, operate, (void *)(uintptr_t)fault);
         break;
     default:
+        world_fault(fault, begin, DISK);
         break;
     }
 }
 
 /* ---- the world ---- */
-
-static void write_log(void *ctx, const char *line, size_t len)
-{
-    (void)ctx;
-    sim_say("log: %.*s", (int)len - 1, line);
-}
-
-static int64_t log_now(void *ctx)
-{
-    (void)ctx;
-    return sim_wall();
-}
 
 static void check_now_and_then(void *ctx)
 {
@@ -196,25 +191,69 @@ static void check_now_and_then(void *ctx)
     for (size_t i = 0; i < CLIENTS; i++) {
         sim_client_check(world.clients[i]);
     }
+    if (world.gateway != NULL && ++world.checks % 2 == 0) {
+        sim_index_check(false);
+    }
     sim_after(CHECK_EVERY, check_now_and_then, NULL);
 }
 
-static uint64_t waiting(struct gateway_counts *counts_r)
+/* After each event. */
+static void check_step(void)
 {
-    gateway_count(world.gateway, counts_r);
-    return counts_r->spool.waiting;
+    struct dispatch_counts counts;
+    struct gateway_state state;
+    if (world.gateway == NULL) {
+        return;
+    }
+    dispatch_count(gateway_dispatch(world.gateway), &counts);
+    if (counts.active > 2 * SIM_ACTIVE) {
+        sim_fail("%llu deliveries are in memory, %u are allowed", (unsigned long long)counts.active, 2 * SIM_ACTIVE);
+    }
+    gateway_state(world.gateway, &state);
+    if (state.loads - state.loads_failed != world.loads) {
+        world.loads = state.loads - state.loads_failed;
+        sim_setup_taken();
+        sim_mail_rules_changed();
+    }
+}
+
+static bool never(void *ctx)
+{
+    (void)ctx;
+    check_step();
+    return false;
 }
 
 static bool is_settled(void *ctx)
 {
     (void)ctx;
-    struct gateway_counts counts;
+    struct spool_counts counts;
+    check_step();
     for (size_t i = 0; i < CLIENTS; i++) {
         if (!sim_client_is_done(world.clients[i])) {
             return false;
         }
     }
-    return world.gateway != NULL && sim_mail_settled() && waiting(&counts) == 0;
+    if (world.gateway == NULL) {
+        return false;
+    }
+    spool_count(gateway_spool(world.gateway), &counts);
+    return counts.waiting == 0 && counts.held == 0;
+}
+
+static void release_all(void *ctx)
+{
+    (void)ctx;
+    if (world.gateway != NULL && !world.stopping) {
+        sim_operator_release_all(gateway_spool(world.gateway));
+    }
+}
+
+static void release_now_and_then(void *ctx)
+{
+    (void)ctx;
+    sim_gateway_after(0, release_all, NULL);
+    sim_after(CHECK_EVERY, release_now_and_then, NULL);
 }
 
 static void make_all_well(void)
@@ -225,24 +264,27 @@ static void make_all_well(void)
     for (unsigned i = 0; i < 2; i++) {
         sim_server_set_down(world.servers[i], false);
         sim_server_set_throttled(world.servers[i], false);
+        sim_link_set_name(hosts[i], SIM_LINK_NAME_GOOD);
     }
     for (unsigned i = 0; i < CLIENTS; i++) {
         sim_client_behave(world.clients[i]);
     }
+    change_rules((unsigned)(sim_seed() % 2));
+    release_now_and_then(NULL);
     sim_say("--- all is well from now on");
 }
 
 static void build(void)
 {
-    world.log = (struct log){.format = LOG_FORMAT_TEXT, .least = LOG_LEVEL_INFO, .now = log_now, .write = write_log};
+    world_log_init(&world.log);
     world.loop = net_loop_new();
     sim_disk_begin(DISK, sim_faults_disk);
-    put_config(CONNECTIONS, CONNECTIONS);
-    sim_disk_put("/etc/rules.d/rules.json", rules_text, strlen(rules_text));
-    world.servers[0] = sim_server_new(0, "imap-a.sim", CONNECTIONS);
-    world.servers[1] = sim_server_new(1, "imap-b.sim", CONNECTIONS);
+    sim_setup_begin();
+    for (unsigned i = 0; i < 2; i++) {
+        world.servers[i] = sim_server_new(i, hosts[i], SIM_CONNECTIONS);
+    }
     for (unsigned i = 0; i < CLIENTS; i++) {
-        world.clients[i] = sim_client_new(i, PORT, SIM_FAULTS_HORIZON / 2);
+        world.clients[i] = sim_client_new(i, SIM_FAULTS_HORIZON / 2);
     }
 }
 
@@ -253,23 +295,21 @@ void world_gateway(void)
     sim_faults_start(on_fault, NULL);
     sim_gateway_after(0, start, NULL);
     sim_after(CHECK_EVERY, check_now_and_then, NULL);
-    sim_run(NULL, NULL, SIM_FAULTS_HORIZON + 70 * (uint64_t)SIM_SECOND);
+    sim_run(never, NULL, SIM_FAULTS_HORIZON + 70 * (uint64_t)SIM_SECOND);
     make_all_well();
     if (sim_seed() % 2 == 0) {
         sim_crash();
     }
-    sim_run(is_settled, NULL, sim_now() + SETTLE_TIME);
+    bool all_settled = sim_run(is_settled, NULL, sim_now() + SETTLE_TIME);
     /* Nothing may be filed once more after that. */
-    sim_run(NULL, NULL, sim_now() + 30 * (uint64_t)SIM_SECOND);
-    struct gateway_counts counts;
-    uint64_t left = waiting(&counts);
-    sim_mail_check_end(counts.spool.dead);
-    if (left != 0) {
-        sim_fail("%llu deliveries wait in the spool, and all is filed", (unsigned long long)left);
-    }
+    sim_run(never, NULL, sim_now() + 30 * (uint64_t)SIM_SECOND);
+    sim_index_check(true);
     for (unsigned i = 0; i < CLIENTS; i++) {
         if (!sim_client_is_done(world.clients[i])) {
             sim_fail("client %u never came to its end", i);
         }
+    }
+    if (!all_settled) {
+        sim_fail("something is left in the spool, and nobody knows of it");
     }
 }

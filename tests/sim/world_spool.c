@@ -450,31 +450,7 @@ static void open_spool(void *ctx)
 static void on_fault(void *ctx, const struct sim_fault *fault, bool begin)
 {
     (void)ctx;
-    switch (fault->kind) {
-    case SIM_FAULT_CRASH:
-        sim_crash();
-        break;
-    case SIM_FAULT_DISK_FULL:
-        sim_disk_set_capacity(begin ? sim_disk_used() + fault->amount % 50000 : DISK);
-        break;
-    case SIM_FAULT_CLOCK:
-        sim_jump((int64_t)fault->amount * 1000 - 3600000);
-        break;
-    default:
-        break;
-    }
-}
-
-static void write_log(void *ctx, const char *line, size_t len)
-{
-    (void)ctx;
-    sim_say("log: %.*s", (int)len - 1, line);
-}
-
-static int64_t log_now(void *ctx)
-{
-    (void)ctx;
-    return sim_wall();
+    world_fault(fault, begin, DISK);
 }
 
 static bool all_settled(void *ctx)
@@ -523,7 +499,7 @@ static void check_all_settled(void)
 void world_spool(void)
 {
     sim_random_init(&world.random, sim_seed(), "world", 0);
-    world.log = (struct log){.format = LOG_FORMAT_TEXT, .least = LOG_LEVEL_INFO, .now = log_now, .write = write_log};
+    world_log_init(&world.log);
     world.loop = net_loop_new();
     sim_disk_begin(DISK, sim_faults_disk);
     sim_on_crash(on_crash, NULL);

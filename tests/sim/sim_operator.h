@@ -1,0 +1,23 @@
+/*
+ * sim_operator - an operator who works on the queue while mail flows, by the requests that commands and the API make.
+ *
+ * What is known of deliveries after an answer is held against what the servers file then: what was held or dropped is not filed.
+ */
+#ifndef MAILWEIR_SIM_OPERATOR_H
+#define MAILWEIR_SIM_OPERATOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct spool;
+
+/* From inside an event of the gateway's: asks for something drawn from `draw`. */
+void sim_operator_work(struct spool *spool, uint64_t draw);
+/* From inside an event of the gateway's: releases and resumes everything. */
+void sim_operator_release_all(struct spool *spool);
+/* Ends the world when this delivery must not be filed. is_late: the gateway had given the connection up, and a server works on. */
+void sim_operator_check_filing(const char *delivery, bool is_late);
+/* A crash: nobody hears what became of what was asked. */
+void sim_operator_crash(void);
+
+#endif

@@ -1,0 +1,44 @@
+/*
+ * world - what worlds have in common; see world.h.
+ */
+#include "world.h"
+
+#include "sim.h"
+#include "sim_disk.h"
+
+/* Octets left when the disk is said to be full. */
+#define LEFT_MOST 100000
+
+static void write_log(void *ctx, const char *line, size_t len)
+{
+    (void)ctx;
+    sim_say("log: %.*s", (int)len - 1, line);
+}
+
+static int64_t log_now(void *ctx)
+{
+    (void)ctx;
+    return sim_wall();
+}
+
+void world_log_init(struct log *log)
+{
+    *log = (struct log){.format = LOG_FORMAT_TEXT, .least = LOG_LEVEL_INFO, .now = log_now, .write = write_log};
+}
+
+bool world_fault(const struct sim_fault *fault, bool begin, uint64_t capacity)
+{
+    switch (fault->kind) {
+    case SIM_FAULT_CRASH:
+        sim_crash();
+        return true;
+    case SIM_FAULT_DISK_FULL:
+        sim_disk_set_capacity(begin ? sim_disk_used() + fault->amount % LEFT_MOST : capacity);
+        return true;
+    case SIM_FAULT_CLOCK:
+        sim_jump((int64_t)fault->amount * 1000 - 3600000);
+        return true;
+    default:
+        return false;
+    }
+}
