@@ -26,7 +26,6 @@ struct dispatch_job {
     bool reading;                /* an answer to body_read() is due */
     imapc_body_fn *read_done;
     void *read_ctx;
-    struct bytes memory; /* what the deferred answer gives */
     struct buf header;
 };
 
@@ -44,12 +43,6 @@ static void give(struct dispatch_job *job, struct bytes data, const struct fault
     job->read_done(job->read_ctx, data, fault);
 }
 
-static void on_memory(void *ctx)
-{
-    struct dispatch_job *job = ctx;
-    give(job, job->memory, NULL);
-}
-
 static void on_stored(void *ctx, struct bytes data, const struct fault *fault)
 {
     give(ctx, data, fault);
@@ -60,16 +53,30 @@ static void body_read(void *ctx, uint64_t offset, size_t len, imapc_body_fn *don
     struct dispatch_job *job = ctx;
     struct mail_rope_part part = mail_rope_at(job->rope, offset);
     EXPECT(!job->reading);
+    struct bytes at_hand = bytes_slice(part.memory, 0, len);
+    size_t want = part.stored_len < len ? (size_t)part.stored_len : len;
+    if (part.memory.ptr == NULL) {
+        at_hand = spool_item_at_hand(job->item, part.stored, want);
+    }
+    if (at_hand.ptr != NULL) {
+        done(done_ctx, at_hand, NULL);
+        return;
+    }
     job->reading = true;
     job->read_done = done;
     job->read_ctx = done_ctx;
-    if (part.memory.ptr != NULL) {
-        job->memory = bytes_slice(part.memory, 0, len);
-        net_defer(job->upstream->dispatch->loop, on_memory, job);
-    } else {
-        size_t want = part.stored_len < len ? (size_t)part.stored_len : len;
-        spool_item_read(job->upstream->dispatch->spool, job->item, part.stored, want, on_stored, job);
+    spool_item_read(job->upstream->dispatch->spool, job->item, part.stored, want, on_stored, job);
+}
+
+static void body_prepare(void *const *ctxs, size_t count)
+{
+    const struct dispatch_job *first = ctxs[0];
+    struct spool_item **items = expect_calloc(count, sizeof *items);
+    for (size_t i = 0; i < count; i++) {
+        items[i] = ((const struct dispatch_job *)ctxs[i])->item;
     }
+    spool_warm(first->upstream->dispatch->spool, items, count);
+    free(items);
 }
 
 /* ---- the outcome ---- */
@@ -262,7 +269,8 @@ static void submit(struct dispatch_job *job)
     append->flags = item->delivery.flags;
     append->flag_count = item->delivery.flag_count;
     append->date_ms = item->delivery.date_ms != 0 ? item->delivery.date_ms : item->envelope.received_ms;
-    append->body = (struct imapc_body){.size = mail_rope_size(job->rope), .read = body_read, .ctx = job};
+    append->body =
+        (struct imapc_body){.size = mail_rope_size(job->rope), .read = body_read, .prepare = body_prepare, .ctx = job};
     append->done = on_append_done;
     append->ctx = job;
     job->began_us = net_now_us(job->upstream->dispatch->loop);

@@ -110,17 +110,26 @@ static void on_body(void *ctx, struct bytes data, const struct fault *fault)
 {
     struct imapc_connection *connection = ctx;
     imapc_engine_body(connection->engine, net_now(connection->pool->loop), data, fault);
-    imapc_connection_pump(connection);
+    if (!connection->asking) {
+        imapc_connection_pump(connection);
+    }
 }
 
-/* Asks for the octets of the message that are due, unless too many deflated ones wait for the stream: then when they are out. */
-static void ask_body(struct imapc_connection *connection)
+/*
+ * Asks for the octets of the message that are due, unless too many deflated ones wait for the stream: then when they are out. true: asked, and perhaps
+ * answered at once.
+ */
+static bool ask_body(struct imapc_connection *connection)
 {
-    if (connection->body_due && connection->packed.len < PACKED_MAX) {
+    bool asks = connection->body_due && connection->packed.len < PACKED_MAX;
+    if (asks) {
         const struct imapc_body *body = &connection->job->appends[connection->body_message]->body;
         connection->body_due = false;
+        connection->asking = true;
         body->read(body->ctx, connection->body_offset, connection->body_len, on_body, connection);
+        connection->asking = false;
     }
+    return asks;
 }
 
 static void want_body(struct imapc_connection *connection, const struct imapc_request *request)
@@ -323,13 +332,15 @@ void imapc_connection_pump(struct imapc_connection *connection)
     struct imapc_pool *pool = connection->pool;
     size_t count = pool->connection_count;
     connection->inflated = 0;
-    while (advance(connection)) {
-    }
-    if (pool->connection_count == count) { /* it did not end */
+    do {
+        while (advance(connection)) {
+        }
+        if (pool->connection_count != count) {
+            return; /* it ended */
+        }
         send_output(connection);
-        ask_body(connection);
-        set_timer(connection);
-    }
+    } while (ask_body(connection));
+    set_timer(connection);
 }
 
 void imapc_connection_cut(struct imapc_connection *connection, const struct fault *fault)

@@ -128,11 +128,26 @@ static int64_t oldest(const struct imapc_job *job)
     return date_ms;
 }
 
+static void prepare_bodies(const struct imapc_job *job)
+{
+    const struct imapc_body *first = &job->appends[0]->body;
+    if (first->prepare == NULL) {
+        return;
+    }
+    void **ctxs = expect_calloc(job->count, sizeof *ctxs);
+    for (size_t i = 0; i < job->count; i++) {
+        ctxs[i] = job->appends[i]->body.ctx;
+    }
+    first->prepare(ctxs, job->count);
+    free(ctxs);
+}
+
 void imapc_job_start(struct imapc_job *job, struct imapc_engine *engine, uint64_t now)
 {
     if (job->is_search) {
         imapc_engine_locate(engine, now, job->folder->name, oldest(job), job->wanted, job->count);
     } else {
+        prepare_bodies(job);
         imapc_engine_append(engine, now, job->folder->name, job->messages, job->count);
     }
 }

@@ -60,13 +60,15 @@ struct imapc_outcome {
 };
 
 /*
- * The bytes of one message: their exact number, and a way to ask for them. read() answers once, from the loop, by done with
- * data that is valid during the call (NULL fault), in any pieces of at most len octets, at least one.
+ * The bytes of one message: their exact number, and a way to ask for them. read() answers once, from inside the call or later from the loop, by done with
+ * data that is valid during the call (NULL fault), in any pieces of at most len octets, at least one. prepare() (NULL: there is nothing to prepare) comes
+ * before the first read, with the ctx of all the messages of a batch: they will be asked for one after the other. Messages of a pool have the same prepare().
  */
 typedef void imapc_body_fn(void *ctx, struct bytes data, const struct fault *fault);
 struct imapc_body {
     uint64_t size;
     void (*read)(void *body_ctx, uint64_t offset, size_t len, imapc_body_fn *done, void *done_ctx);
+    void (*prepare)(void *const *body_ctxs, size_t count);
     void *ctx;
 };
 

@@ -104,6 +104,7 @@ struct imapc_connection {
     uint64_t moved; /* net_stream_moved() when it was last looked at */
     uint64_t idle_since;
     uint64_t jobs; /* finished */
+    bool asking;   /* a body is asked for: an answer from inside the call is taken up there */
     bool open;     /* what is read is IMAP: connected, and the handshake done */
     bool ready;    /* logged in */
 };

@@ -132,6 +132,12 @@ typedef void spool_read_fn(void *ctx, struct bytes data, const struct fault *fau
 void spool_item_read(struct spool *spool, struct spool_item *item, uint64_t offset, size_t len, spool_read_fn *done,
                      void *ctx);
 
+/* Reads the bodies of items that will be asked for soon, together, and keeps them until the items go; those that are long, or for which the cache has no room, stay where
+ * they are. The items may be given back meanwhile. */
+void spool_warm(struct spool *spool, struct spool_item *const *items, size_t count);
+/* The same octets as spool_item_read() gives, at once and as long as the item is there; a NULL pointer when they are not in memory. */
+struct bytes spool_item_at_hand(const struct spool_item *item, uint64_t offset, size_t len);
+
 struct spool_outcome {
     enum {
         SPOOL_FILED,     /* done for good */

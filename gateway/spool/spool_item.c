@@ -34,7 +34,9 @@ void spool_memory_release(struct spool *spool, struct spool_memory **memory)
 
 void spool_item_free(struct spool *spool, struct spool_item **item)
 {
-    if (*item != NULL) {
+    if (*item != NULL && spool_warm_free((*item)->body)) {
+        *item = NULL;
+    } else if (*item != NULL) {
         spool_memory_release(spool, &(*item)->body->memory);
         struct arena *arena = (*item)->arena;
         arena_free(&arena);
@@ -49,7 +51,7 @@ uint64_t spool_item_key(uint64_t message, unsigned number)
 
 /* ---- reading ---- */
 
-struct read_job {
+struct spool_read {
     struct spool *spool;
     struct spool_item *item;
     uint64_t offset;
@@ -63,7 +65,7 @@ struct read_job {
 
 static void read_body(void *ctx)
 {
-    struct read_job *job = ctx;
+    struct spool_read *job = ctx;
     struct spool_body *body = job->item->body;
     job->got = spool_reader_read(job->spool->reader, body->message, &body->place, &body->checked, job->offset,
                                  job->data, job->len, &job->fault);
@@ -71,7 +73,7 @@ static void read_body(void *ctx)
 
 static void on_read(void *ctx)
 {
-    struct read_job *job = ctx;
+    struct spool_read *job = ctx;
     if (job->got < 0) {
         job->item->body->damaged = strcmp(job->fault.code, "damaged") == 0;
         job->done(job->ctx, (struct bytes){0}, &job->fault);
@@ -84,24 +86,41 @@ static void on_read(void *ctx)
 
 static void on_memory(void *ctx)
 {
-    struct read_job *job = ctx;
+    struct spool_read *job = ctx;
     struct bytes body = buf_bytes(&job->item->body->memory->data);
     size_t offset = job->offset < body.len ? (size_t)job->offset : body.len;
     job->done(job->ctx, bytes_slice(body, offset, job->len), NULL);
     free(job);
 }
 
+struct bytes spool_item_at_hand(const struct spool_item *item, uint64_t offset, size_t len)
+{
+    const struct spool_memory *memory = item->body->memory;
+    if (memory == NULL || offset >= memory->data.len) {
+        return (struct bytes){0};
+    }
+    return bytes_slice(buf_bytes(&memory->data), (size_t)offset, len);
+}
+
+void spool_read_start(struct spool_read *job)
+{
+    struct spool_item *item = job->item;
+    if (item->body->memory != NULL) {
+        net_defer(job->spool->loop, on_memory, job);
+        return;
+    }
+    uint64_t left = job->offset < item->body_size ? item->body_size - job->offset : 0;
+    job->len = job->len < left ? job->len : (size_t)left;
+    job->data = expect_calloc(1, job->len + 1);
+    net_lane_submit(job->spool->read, read_body, on_read, job);
+}
+
 void spool_item_read(struct spool *spool, struct spool_item *item, uint64_t offset, size_t len, spool_read_fn *done,
                      void *ctx)
 {
-    struct read_job *job = expect_calloc(1, sizeof *job);
-    *job = (struct read_job){.spool = spool, .item = item, .offset = offset, .len = len, .done = done, .ctx = ctx};
-    if (item->body->memory != NULL) {
-        net_defer(spool->loop, on_memory, job);
-        return;
+    struct spool_read *job = expect_calloc(1, sizeof *job);
+    *job = (struct spool_read){.spool = spool, .item = item, .offset = offset, .len = len, .done = done, .ctx = ctx};
+    if (!spool_warm_wait(item->body, job)) {
+        spool_read_start(job);
     }
-    uint64_t left = offset < item->body_size ? item->body_size - offset : 0;
-    job->len = len < left ? len : (size_t)left;
-    job->data = expect_calloc(1, job->len + 1);
-    net_lane_submit(spool->read, read_body, on_read, job);
 }

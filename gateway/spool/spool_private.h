@@ -26,6 +26,8 @@
 #define SPOOL_GROUP_OCTETS (16u << 20)
 /* Octets of bodies that stay in memory for deliveries that are offered right after their commit. */
 #define SPOOL_CACHE_OCTETS (32u << 20)
+/* A longer body is read in pieces and not kept. */
+#define SPOOL_WARM_MAX (64u << 10)
 /* Pages of the index's log (4 KiB each) above which it is copied into the database. */
 #define SPOOL_LOG_PAGES 4096
 /* How long settlements that could not be written wait, and how long we refuse mail after a failed commit. */
@@ -161,6 +163,7 @@ struct spool_body {
     uint64_t message;
     struct spool_place place;
     struct spool_memory *memory; /* or NULL: on the disk */
+    struct spool_warm *warm;     /* it is on its way into memory */
     bool checked;
     bool damaged;
 };
@@ -170,6 +173,16 @@ struct spool_item *spool_item_new(void);
 /* Makes its id of the envelope's and the delivery's number. */
 void spool_item_name(struct spool_item *item);
 void spool_item_free(struct spool *spool, struct spool_item **item);
+/* ---- spool_item.c, spool_warm.c: reading ---- */
+
+struct spool_read;
+/* Goes on with a read that waited for spool_warm(). */
+void spool_read_start(struct spool_read *read);
+/* Whether the body is on its way into memory: the item, whose owner lets go of it, is then freed afterwards. */
+bool spool_warm_free(struct spool_body *body);
+/* Whether the body is on its way into memory: the read is then started afterwards. */
+bool spool_warm_wait(struct spool_body *body, struct spool_read *read);
+
 /* What names a delivery among those that are held. */
 uint64_t spool_item_key(uint64_t message, unsigned number);
 

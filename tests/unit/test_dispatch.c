@@ -42,6 +42,8 @@ static struct world {
     struct imapc_outcome answer; /* what the pool answers by itself, when answering is on */
     bool answering;
     bool reads_body;
+    bool at_hand; /* stored octets are given at once */
+    size_t warmed;
     unsigned fetch_turns;
 } world;
 
@@ -227,6 +229,21 @@ void spool_item_read(struct spool *spool, struct spool_item *item, uint64_t offs
     net_defer(world.loop, answer_read, read);
 }
 
+struct bytes spool_item_at_hand(const struct spool_item *item, uint64_t offset, size_t len)
+{
+    (void)item;
+    return world.at_hand ? bytes_slice(bytes_of(BODY), (size_t)offset, len) : (struct bytes){0};
+}
+
+void spool_warm(struct spool *spool, struct spool_item *const *items, size_t count)
+{
+    (void)spool;
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(items[i]->body_size, strlen(BODY));
+    }
+    world.warmed += count;
+}
+
 struct settle {
     spool_commit_fn *done;
     void *ctx;
@@ -293,6 +310,7 @@ void imapc_pool_submit(struct imapc_pool *pool, struct imapc_append **append)
     (void)pool;
     world.appends[world.append_count++] = *append;
     if (world.reads_body) {
+        (*append)->body.prepare(&(*append)->body.ctx, 1);
         (*append)->body.read((*append)->body.ctx, 0, 7, on_body, *append);
     } else if (world.answering) {
         net_defer(world.loop, answer_append, *append);
@@ -396,6 +414,13 @@ static void an_edited_message_is_sent_whole(void **state)
     const char *text = buf_text(&world.body);
     assert_non_null(strstr(text, "X-Mailweir-Id: ID.0\r\nSubject: one\r\n\r\nbody\r\n"));
     assert_int_equal(strncmp(text, "Return-Path: <a@b>\r\n", 20), 0);
+    assert_int_equal(world.warmed, 1);
+}
+
+static void octets_in_memory_are_sent_at_once(void **state)
+{
+    world.at_hand = true;
+    an_edited_message_is_sent_whole(state);
 }
 
 static void a_dead_upstream_is_paused_and_probed(void **state)
@@ -516,6 +541,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_backlog_goes_out_within_the_active_set, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_edited_message_is_sent_whole, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(octets_in_memory_are_sent_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_dead_upstream_is_paused_and_probed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(each_fault_has_its_outcome, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_drain_gives_everything_back, set_up, tear_down),
