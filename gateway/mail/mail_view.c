@@ -9,6 +9,7 @@
 #include "mail/mail_header.h"
 #include "mail/mail_html.h"
 #include "mail/mail_view_stream.h"
+#include "mail/mail_view_words.h"
 
 #define SCAN_CHUNK 65536
 
@@ -140,6 +141,17 @@ static int within_limits(struct reader *reader)
 
 /* ---- leaves ---- */
 
+/* GMime reads C strings: a NUL in between would hide what stands behind it. */
+static char *without_nul(struct bytes value)
+{
+    char *text = g_malloc(value.len + 1);
+    for (size_t i = 0; i < value.len; i++) {
+        text[i] = (char)(value.ptr[i] == 0 ? ' ' : value.ptr[i]);
+    }
+    text[value.len] = '\0';
+    return text;
+}
+
 static char *lower_copy(struct reader *reader, const char *text)
 {
     char *copy = arena_text(reader->arena, text);
@@ -169,12 +181,51 @@ static uint64_t decoded_size(GMimePart *part)
     return size < 0 ? 0 : (uint64_t)size;
 }
 
+/* The field's value on one line when its encoded words want mending; NULL when they do not. The caller's. */
+static char *mended_field(GMimePart *part, const char *name)
+{
+    GMimeHeader *header = g_mime_header_list_get_header(g_mime_object_get_header_list(GMIME_OBJECT(part)), name);
+    const char *raw = header == NULL ? NULL : g_mime_header_get_raw_value(header);
+    if (raw == NULL || strstr(raw, "=?=") == NULL) {
+        return NULL;
+    }
+    struct buf line, mended;
+    buf_init(&line, MAIL_VIEW_HEADER_MAX);
+    mail_header_unfold(bytes_of(raw), &line);
+    struct bytes text = mail_view_mend_words(buf_bytes(&line), &mended);
+    char *copy = mended.len > 0 ? without_nul(text) : NULL;
+    buf_done(&line);
+    buf_done(&mended);
+    return copy;
+}
+
+/* As g_mime_part_get_filename() does: Content-Disposition's, else Content-Type's. */
+static char *attachment_name(struct reader *reader, GMimePart *part)
+{
+    char *disposition = mended_field(part, "Content-Disposition"), *type = mended_field(part, "Content-Type");
+    GMimeContentDisposition *parsed = disposition == NULL ? g_mime_object_get_content_disposition(GMIME_OBJECT(part))
+                                                          : g_mime_content_disposition_parse(NULL, disposition);
+    GMimeContentType *parsed_type =
+        type == NULL ? g_mime_object_get_content_type(GMIME_OBJECT(part)) : g_mime_content_type_parse(NULL, type);
+    const char *name = parsed == NULL ? NULL : g_mime_content_disposition_get_parameter(parsed, "filename");
+    char *copy = valid_copy(reader, name != NULL ? name : g_mime_content_type_get_parameter(parsed_type, "name"));
+    if (disposition != NULL && parsed != NULL) {
+        g_object_unref(parsed);
+    }
+    if (type != NULL) {
+        g_object_unref(parsed_type);
+    }
+    g_free(disposition);
+    g_free(type);
+    return copy;
+}
+
 static void add_attachment(struct reader *reader, GMimePart *part)
 {
     struct mail_view_attachment *attachment = &reader->view->attachments[reader->view->attachment_count];
     char *type = g_mime_content_type_get_mime_type(g_mime_object_get_content_type(GMIME_OBJECT(part)));
     attachment->type = lower_copy(reader, type);
-    attachment->name = valid_copy(reader, g_mime_part_get_filename(part));
+    attachment->name = attachment_name(reader, part);
     attachment->size = (reader->wanted & MAIL_VIEW_SIZES) != 0 ? decoded_size(part) : 0;
     g_free(type);
     if (attachment->type == NULL || attachment->name == NULL) {
@@ -353,17 +404,6 @@ int mail_view_read(const struct mail_source *source, unsigned wanted, struct are
 
 /* ---- header values ---- */
 
-/* GMime reads C strings: a NUL in between would hide what stands behind it. */
-static char *without_nul(struct bytes value)
-{
-    char *text = g_malloc(value.len + 1);
-    for (size_t i = 0; i < value.len; i++) {
-        text[i] = (char)(value.ptr[i] == 0 ? ' ' : value.ptr[i]);
-    }
-    text[value.len] = '\0';
-    return text;
-}
-
 static int decode_words(struct bytes value, struct buf *out)
 {
     char *text = without_nul(value);
@@ -376,42 +416,15 @@ static int decode_words(struct bytes value, struct buf *out)
     return result;
 }
 
-/*
- * Where the first word in base64 with padding ends that another encoded word follows; 0 when there is none. GMime joins neighbouring words before
- * it decodes them, and reads base64 no further than its padding: what follows would be lost.
- */
-static size_t padded_word_end(struct bytes value)
-{
-    for (size_t from = 0;;) {
-        ptrdiff_t at = bytes_find(bytes_from(value, from), bytes_of("=?="));
-        if (at < 0) {
-            return 0;
-        }
-        size_t end = from + (size_t)at + 3, next = end;
-        while (next < value.len && (value.ptr[next] == ' ' || value.ptr[next] == '\t')) {
-            next++;
-        }
-        if (next > end && next + 1 < value.len && value.ptr[next] == '=' && value.ptr[next + 1] == '?') {
-            return end;
-        }
-        from = end;
-    }
-}
-
 int mail_view_text(struct bytes value, struct buf *out)
 {
     if (bytes_find(value, bytes_of("=?")) < 0 && bytes_is_utf8(value)) {
         return buf_append_bytes(out, value);
     }
-    int result = 0;
-    for (size_t end; (end = padded_word_end(value)) > 0;) {
-        result |= decode_words(bytes_slice(value, 0, end), out);
-        value = bytes_from(value, end);
-        while (value.len > 0 && (value.ptr[0] == ' ' || value.ptr[0] == '\t')) {
-            value = bytes_from(value, 1); /* blanks between encoded words are not shown */
-        }
-    }
-    return result | decode_words(value, out);
+    struct buf mended;
+    int result = decode_words(mail_view_mend_words(value, &mended), out);
+    buf_done(&mended);
+    return result;
 }
 
 struct address_walk {
@@ -450,8 +463,10 @@ static struct bytes within_colons(struct bytes value)
 
 void mail_view_addresses(struct bytes value, mail_view_address_fn *fn, void *ctx)
 {
-    char *text = without_nul(within_colons(value));
+    struct buf mended;
+    char *text = without_nul(mail_view_mend_words(within_colons(value), &mended));
     InternetAddressList *list = internet_address_list_parse(NULL, text);
+    buf_done(&mended);
     struct address_walk walk = {fn, ctx, MAIL_VIEW_ADDRESSES_MAX};
     walk_addresses(&walk, list, 0);
     if (list != NULL) {

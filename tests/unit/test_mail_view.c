@@ -50,6 +50,13 @@ static const struct {
     {"Content-Type: text/plain\r\nContent-Disposition: attachment; filename=\"=?utf-8?Q?=C3=A4.txt?=\"\r\n\r\nabc",
      {NULL},
      {"\xc3\xa4.txt text/plain 3"}},
+    {"Content-Type: application/x; name=\"=?utf-8?B?YQ==?= =?utf-8?B?Yg==?=\"\r\n\r\nabc",
+     {NULL},
+     {"ab application/x 3"}},
+    {"Content-Type: application/x\r\nContent-Disposition: attachment;\r\n "
+     "filename=\"=?utf-8?B?UmVjaG51bmcg?=\r\n =?utf-8?B?w6Q=?=\r\n =?utf-8?B?LnBkZg==?=\"\r\n\r\nabc",
+     {NULL},
+     {"Rechnung \xc3\xa4.pdf application/x 3"}},
     {"Content-Type: application/x; name*0*=utf-8''a%20; name*1=b\r\n\r\nabc", {NULL}, {"a b application/x 3"}},
     {"Content-Type: message/rfc822\r\n\r\nSubject: inner\r\n\r\ninner text\r\n", {"inner text\r\n"}, {NULL}},
 };
@@ -157,6 +164,8 @@ static const struct {
     {"x =?utf-8?B?YQ==?=  =?utf-8?Q?b?= =?utf-8?B?YeKCrA==?= =?utf-8?B?Yw==?= y", "x aba\xe2\x82\xac"
                                                                                   "c y"},
     {"=?utf-8?B?4oKs4oKs?= =?utf-8?B?4oKs?=", "\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac"},
+    {"=?utf-8?B?4oI=?= =?utf-8?B?rA==?= =?utf-8?B?eA==?=", "\xe2\x82\xacx"}, /* a character that two words divide */
+    {"=?utf-8?B?!Q==?= =?utf-8?B?Yg==?=", "b"},
     {"=?=?= =?=?= =?=?=", "=?=?= =?=?= =?=?="},
     {"=?no-such?Q?a?=", "a"},
     {"=?utf-8?B?w6", "=?utf-8?B?w6"},
@@ -175,6 +184,51 @@ static void encoded_words_are_decoded(void **state)
         if (strcmp(buf_text(&out), words[i].text) != 0) {
             fail_msg("%s gives %s", words[i].value, buf_text(&out));
         }
+        buf_done(&out);
+    }
+}
+
+static void keep_address(void *ctx, const char *name, const char *address)
+{
+    buf_printf(ctx, "%s <%s>;", name, address);
+}
+
+static void display_names_are_decoded(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *value, *addresses;
+    } cases[] = {
+        {"=?utf-8?B?w6Q=?= <a@b.example>", "\xc3\xa4 <a@b.example>;"},
+        {"=?utf-8?B?SsO8cmdlbiA=?= =?utf-8?B?TcO8bGxlcg==?= <j@b.example>, \"=?utf-8?B?YQ==?= =?utf-8?B?Yg==?=\" "
+         "<c@b.example>",
+         "J\xc3\xbcrgen M\xc3\xbcller <j@b.example>;ab <c@b.example>;"},
+        {"=?utf-8?B?YQ==?= =?utf-8?Q?b?= <a@b.example>", "ab <a@b.example>;"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct buf out;
+        buf_init(&out, 1000);
+        mail_view_addresses(bytes_of(cases[i].value), keep_address, &out);
+        assert_string_equal(buf_text(&out), cases[i].addresses);
+        buf_done(&out);
+    }
+}
+
+/* What looks like the beginning of many words takes time in proportion to its length. */
+static void word_bombs_end(void **state)
+{
+    (void)state;
+    static const char *const repeats[] = {"=?", "=?a?B?", "=?a?b?YQ== ", "=?a?b?YQ==?= ", "?="};
+    for (size_t i = 0; i < sizeof repeats / sizeof *repeats; i++) {
+        struct buf text, out;
+        buf_init(&text, 1u << 20);
+        buf_init(&out, 4u << 20);
+        while (text.len < 500000) {
+            buf_append_text(&text, repeats[i]);
+        }
+        mail_view_text(buf_bytes(&text), &out);
+        assert_true(bytes_is_utf8(buf_bytes(&out)));
+        buf_done(&text);
         buf_done(&out);
     }
 }
@@ -221,6 +275,8 @@ int main(void)
         cmocka_unit_test(bombs_end_at_a_limit),
         cmocka_unit_test(a_source_that_fails_is_a_fault),
         cmocka_unit_test(encoded_words_are_decoded),
+        cmocka_unit_test(display_names_are_decoded),
+        cmocka_unit_test(word_bombs_end),
         cmocka_unit_test(address_bombs_end),
         cmocka_unit_test(dates_are_read),
     };
