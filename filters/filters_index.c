@@ -8,6 +8,7 @@
 
 #include "base/expect.h"
 #include "base/map.h"
+#include "base/network.h"
 
 #define ANCHORS_MAX 16      /* tests that together carry one rule */
 #define WORDS_MAX   1000000 /* entries of one table */
@@ -22,8 +23,9 @@ struct posting {
 struct table {
     const struct filters_subject *subject;
     bool nocase;
-    bool domains;      /* an entry stands for a whole domain */
-    struct map *words; /* -> struct posting */
+    bool domains;         /* an entry stands for a whole domain */
+    uint8_t lengths[129]; /* of networks: whether there is one of that length */
+    struct map *words;    /* -> struct posting */
 };
 
 /* A named list is looked up as it is, once for all rules that use it. */
@@ -60,8 +62,8 @@ struct anchors {
 
 static bool is_indexable(const struct filters_condition *test)
 {
-    return (test->operator== FILTERS_IS || test->operator== FILTERS_IN) && test->subject->type == FILTERS_TYPE_TEXT &&
-           test->set != NULL;
+    return (test->operator== FILTERS_IS || test->operator== FILTERS_IN) &&
+           (test->subject->type & (FILTERS_TYPE_TEXT | FILTERS_TYPE_NETWORK)) != 0 && test->set != NULL;
 }
 
 static bool find_anchors(const struct filters_condition *condition, struct anchors *anchors_r);
@@ -168,6 +170,9 @@ static void add_words(struct filters_index *index, const struct filters_conditio
         if (posting == NULL) {
             posting = expect_calloc(1, sizeof *posting);
             map_set(table->words, word, posting);
+        }
+        if (test->subject->type == FILTERS_TYPE_NETWORK) {
+            table->lengths[word.ptr[word.len - 1]] = 1;
         }
         posting_add(posting, rule);
     }
@@ -279,6 +284,38 @@ static int compared(struct filters_run *run, struct filters_value *value, bool n
     return 0;
 }
 
+/* As filters_words_has_network() would in each rule's set: once for each length of all of them. */
+static void look_up_network(const struct table *table, struct bytes address, uint64_t *candidates)
+{
+    uint8_t octets[16], key[FILTERS_WORDS_NETWORK_KEY];
+    if (network_address_parse(octets, address) < 0) {
+        return;
+    }
+    for (unsigned bits = 0; bits < sizeof table->lengths; bits++) {
+        if (table->lengths[bits] != 0) {
+            filters_words_network_key(octets, bits, key);
+            set_bits(map_get(table->words, bytes_at(key, sizeof key)), candidates);
+        }
+    }
+}
+
+static int look_up_text(const struct table *table, struct filters_run *run, struct filters_value *value,
+                        uint64_t *candidates)
+{
+    uint8_t key[FILTERS_WORDS_KEY_MAX];
+    struct bytes text, probe;
+    if (compared(run, value, table->nocase, &text) < 0) {
+        return -1;
+    }
+    for (unsigned step = 0; filters_words_probe(text, step, key, &probe); step++) {
+        set_bits(map_get(table->words, probe), candidates);
+        if (!table->domains) {
+            break;
+        }
+    }
+    return 0;
+}
+
 static int look_up(const struct table *table, struct filters_run *run, uint64_t *candidates)
 {
     const struct filters_fetched *fetched;
@@ -290,16 +327,10 @@ static int look_up(const struct table *table, struct filters_run *run, uint64_t 
         return 0;
     }
     for (size_t i = 0; i < fetched->count; i++) {
-        uint8_t key[FILTERS_WORDS_KEY_MAX];
-        struct bytes text, probe;
-        if (compared(run, &fetched->values[i], table->nocase, &text) < 0) {
+        if (table->subject->type == FILTERS_TYPE_NETWORK) {
+            look_up_network(table, fetched->values[i].text, candidates);
+        } else if (look_up_text(table, run, &fetched->values[i], candidates) < 0) {
             return -1;
-        }
-        for (unsigned step = 0; filters_words_probe(text, step, key, &probe); step++) {
-            set_bits(map_get(table->words, probe), candidates);
-            if (!table->domains) {
-                break;
-            }
         }
     }
     return 0;
@@ -317,7 +348,8 @@ static int look_up_list(const struct list_entry *entry, struct filters_run *run,
         if (compared(run, &fetched->values[i], entry->nocase, &text) < 0) {
             return -1;
         }
-        found = filters_words_has_address(entry->set, text);
+        found = entry->subject->type == FILTERS_TYPE_NETWORK ? filters_words_has_network(entry->set, text)
+                                                             : filters_words_has_address(entry->set, text);
     }
     if (found) {
         set_bits(&entry->posting, candidates);

@@ -1,8 +1,8 @@
 /*
  * filters_index - which rules of a group can say yes at all, by one look-up per value instead of one test per rule. Internal.
  *
- * A rule is indexed when its condition cannot hold unless an "is" or "in" over words holds: then it is a candidate only for messages with
- * such a value. All other rules are candidates always. What the index leaves out would have said no: decisions are the same without it.
+ * A rule is indexed when its condition cannot hold unless an "is" or "in" over words or networks holds: then it is a candidate only for
+ * messages with such a value. All other rules are candidates always. What the index leaves out would have said no: decisions are the same without it.
  */
 #ifndef MAILWEIR_FILTERS_FILTERS_INDEX_H
 #define MAILWEIR_FILTERS_FILTERS_INDEX_H

@@ -39,16 +39,15 @@ void filters_words_free(struct filters_words **words)
     *words = NULL;
 }
 
-/* The map's key of a network: the address with only its first `bits` bits, then the length. */
-static void network_key(const uint8_t address[16], unsigned bits, uint8_t key[17])
+void filters_words_network_key(const uint8_t address[16], unsigned bits, uint8_t key[FILTERS_WORDS_NETWORK_KEY])
 {
-    memset(key, 0, 17);
+    memset(key, 0, FILTERS_WORDS_NETWORK_KEY);
     for (unsigned i = 0; i < 16 && i * 8 < bits; i++) {
         unsigned left = bits - i * 8;
         unsigned mask = left >= 8 ? 0xffu : 0xff00u >> left;
         key[i] = (uint8_t)(address[i] & mask);
     }
-    key[16] = (uint8_t)bits;
+    key[FILTERS_WORDS_NETWORK_KEY - 1] = (uint8_t)bits;
 }
 
 static int add_network(struct filters_words *words, struct bytes entry)
@@ -57,8 +56,8 @@ static int add_network(struct filters_words *words, struct bytes entry)
     if (network_parse(&network, entry) < 0) {
         return -1;
     }
-    uint8_t key[17];
-    network_key(network.address, network.bits, key);
+    uint8_t key[FILTERS_WORDS_NETWORK_KEY];
+    filters_words_network_key(network.address, network.bits, key);
     words->lengths[network.bits] = 1;
     return map_set(words->entries, bytes_at(key, sizeof key), words);
 }
@@ -155,7 +154,7 @@ bool filters_words_has_domains(const struct filters_words *words)
 
 bool filters_words_has_network(const struct filters_words *words, struct bytes address)
 {
-    uint8_t octets[16], key[17];
+    uint8_t octets[16], key[FILTERS_WORDS_NETWORK_KEY];
     if (network_address_parse(octets, address) < 0) {
         return false;
     }
@@ -163,7 +162,7 @@ bool filters_words_has_network(const struct filters_words *words, struct bytes a
         if (words->lengths[bits] == 0) {
             continue;
         }
-        network_key(octets, bits, key);
+        filters_words_network_key(octets, bits, key);
         if (filters_words_has(words, bytes_at(key, sizeof key))) {
             return true;
         }

@@ -38,7 +38,13 @@ bool filters_words_has_domains(const struct filters_words *words);
 bool filters_words_probe(struct bytes value, unsigned step, uint8_t key[FILTERS_WORDS_KEY_MAX], struct bytes *key_r);
 /* The text of an address. False when it is none. */
 bool filters_words_has_network(const struct filters_words *words, struct bytes address);
-/* Iterates over the entries of a text set, in no particular order: start with *cursor = 0. */
+/*
+ * The key under which a network of that length stands that has this address; its last octet is the length. For look-ups across sets: the keys are what
+ * filters_words_next() gives of a NETWORKS set.
+ */
+#define FILTERS_WORDS_NETWORK_KEY 17
+void filters_words_network_key(const uint8_t address[16], unsigned bits, uint8_t key[FILTERS_WORDS_NETWORK_KEY]);
+/* Iterates over the entries of a set, in no particular order: start with *cursor = 0. */
 bool filters_words_next(const struct filters_words *words, size_t *cursor, struct bytes *entry_r);
 /* Whether every entry of a is in b. */
 bool filters_words_within(const struct filters_words *a, const struct filters_words *b);

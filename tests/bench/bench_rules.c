@@ -60,6 +60,9 @@ static void condition_of(char *out, size_t size, const char *kind, int i)
         snprintf(out, size,
                  "{\"header\":\"From\",\"part\":\"domain\",\"in\":[\"a%d.example\",\".b%d.example\",\"c%d.example\"]}",
                  i, i, i);
+    } else if (strcmp(kind, "client") == 0) {
+        snprintf(out, size, "{\"field\":\"client\",\"in\":[\"10.%d.%d.0/24\",\"2001:db8:%x::/48\"]}", i / 256, i % 256,
+                 i);
     } else if (strcmp(kind, "body matches") == 0) {
         snprintf(out, size, "{\"field\":\"body\",\"matches\":\"%s\"}", pattern);
     } else {
@@ -98,7 +101,8 @@ static double decide(const struct filters_set *set, struct bytes text, int round
 {
     struct filters_scratch *scratch = filters_scratch_new();
     struct mail_recipient to = {.address = "ops@example.net"};
-    struct mail_envelope envelope = {.id = "ID", .from = "monitor@example.org", .to = &to, .to_count = 1};
+    struct mail_envelope envelope = {
+        .id = "ID", .client = {.address = "192.0.2.7"}, .from = "monitor@example.org", .to = &to, .to_count = 1};
     struct mail_source source = {.size = text.len, .read = read_bytes, .ctx = &text};
     bool complete;
     struct filters_message message = {.envelope = &envelope,
@@ -161,9 +165,9 @@ static double bare(int count, struct bytes text, int rounds)
 
 static void bench_headers(void)
 {
-    static const char *const kinds[] = {"matches", "is", "in"};
+    static const char *const kinds[] = {"matches", "is", "in", "client"};
     static const int counts[] = {10, 100, 1000, 10000};
-    for (size_t kind = 0; kind < 3; kind++) {
+    for (size_t kind = 0; kind < 4; kind++) {
         for (size_t i = 0; i < 4; i++) {
             int rounds = 400000 / counts[i] / (kind == 0 ? 4 : 1) + 10;
             struct filters_set *set = load(kinds[kind], counts[i]);
