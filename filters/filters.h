@@ -101,12 +101,20 @@ struct filters_scratch;
 struct filters_scratch *filters_scratch_new(void);
 void filters_scratch_free(struct filters_scratch **scratch);
 
+/* How long one decision may take: all rules, patterns, recipients and the decoding of parts together. */
+struct filters_clock {
+    uint64_t (*now_us)(void *ctx); /* monotonic, called on the thread that decides; NULL: there is no limit */
+    void *ctx;
+    uint64_t budget_us;
+};
+
 struct filters_message {
     const struct mail_envelope *envelope;
     struct bytes header;              /* the header section as received, the empty line left out or not */
     const struct mail_source *source; /* the whole message, for body rules; NULL when it is not there */
     uint64_t size;
     int64_t now_ms; /* wall clock */
+    struct filters_clock clock;
 };
 
 struct filters_decision {
@@ -122,12 +130,14 @@ struct filters_decision {
     const char *const *tried; /* every rule tried with its outcome, bounded; see mail_envelope.h */
     size_t tried_count;
     unsigned limits_hit;    /* patterns that hit their limit while the rule said to go on */
+    bool out_of_time;       /* the rule at which the time was over said to do what the default says */
     const char *mime_limit; /* why parts of the message were not decoded (mail_view), or NULL */
 };
 
 /*
  * Runs the rules once per recipient and merges equal deliveries. All that *decision_r points at lives in the arena. -1 with a fault
- * (where = the rule's name) when no decision could be made (a pattern hit its limit, the arena is full): the sender hears 451 and nothing is kept.
+ * (where = the rule's name) when no decision could be made: a pattern hit its limit ("pattern-limit"), the time is over ("time-limit"), memory is at its limit ("rules-memory"). The sender
+ * hears 451 and nothing is kept.
  *
  * A refusal that any recipient meets refuses the whole message, for the sender hears one reply; one for good outweighs one for now. It may take
  * long (patterns, MIME): for a worker lane.
@@ -138,10 +148,10 @@ int filters_decide(const struct filters_set *set, struct filters_scratch *scratc
 
 /*
  * What connection and envelope alone decide for the last recipient of the envelope: 1 with a certain refusal in *decision_r (reply_code set), 0
- * when it is accepted or not known yet, -1 with a fault as above.
+ * when it is accepted or not known yet, also because the time was over; -1 with a fault as above.
  */
 int filters_decide_recipient(const struct filters_set *set, struct filters_scratch *scratch,
-                             const struct mail_envelope *envelope, struct arena *arena,
+                             const struct mail_envelope *envelope, struct filters_clock clock, struct arena *arena,
                              struct filters_decision *decision_r, struct fault *fault);
 /*
  * Decides as filters_decide() does, with every rule tried (no index), and says what was looked at: *explanation_r becomes a JSON text,

@@ -40,10 +40,31 @@ enum ending {
     BROKEN,    /* with a fault */
 };
 
+/* No rule can be tried any more, so there is nothing to skip to. What connection and envelope decide is then left to the whole message. */
+static enum ending on_time_over(struct filters_builder *builder, const struct filters_rule *rule)
+{
+    struct filters_run *run = &builder->run;
+    if (run->stage == FILTERS_STAGE_ENVELOPE) {
+        *run->fault = FAULT_INIT;
+        return UNCERTAIN;
+    }
+    if (rule->on_error != FILTERS_ERROR_DEFAULT) {
+        return BROKEN;
+    }
+    *run->fault = FAULT_INIT;
+    builder->decision.out_of_time = true;
+    builder->taken = true;
+    return filters_builder_default(builder) < 0 ? BROKEN : ENDED;
+}
+
 /* A limit was hit in the rule's condition: whether the rules go on (as if it had said no), end, or the decision fails. */
 static enum ending on_failure(struct filters_builder *builder, const struct filters_rule *rule)
 {
     struct filters_run *run = &builder->run;
+    if (strcmp(run->fault->code, "time-limit") == 0) {
+        snprintf(run->fault->where, sizeof run->fault->where, "%.79s", rule->name);
+        return on_time_over(builder, rule);
+    }
     bool limit = strcmp(run->fault->code, "pattern-limit") == 0;
     snprintf(run->fault->where, sizeof run->fault->where, "%.79s", rule->name);
     if (!limit || rule->on_error == FILTERS_ERROR_DEFER || ++run->failures > FILTERS_FAILURES_MAX) {
@@ -289,11 +310,11 @@ int filters_decide(const struct filters_set *set, struct filters_scratch *scratc
 }
 
 int filters_decide_recipient(const struct filters_set *set, struct filters_scratch *scratch,
-                             const struct mail_envelope *envelope, struct arena *arena,
+                             const struct mail_envelope *envelope, struct filters_clock clock, struct arena *arena,
                              struct filters_decision *decision_r, struct fault *fault)
 {
     struct fault own = FAULT_INIT;
-    struct filters_message message = {.envelope = envelope};
+    struct filters_message message = {.envelope = envelope, .clock = clock};
     struct filters_builder builder = {.run = {.set = set,
                                               .message = &message,
                                               .stage = FILTERS_STAGE_ENVELOPE,

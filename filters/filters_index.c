@@ -384,7 +384,8 @@ bool filters_index_says_no(const struct filters_index *index, struct filters_run
         return false; /* the long way fetches it */
     }
     for (size_t j = 0; j < fetched->count; j++) {
-        if (filters_pattern_match(quick->pattern, run->matcher, fetched->values[j].text) != 0) {
+        struct bytes text = fetched->values[j].text;
+        if (!filters_run_may_test(run, text.len) || filters_pattern_match(quick->pattern, run->matcher, text) != 0) {
             return false; /* it matches, or a limit was hit: the long way tells what follows */
         }
     }

@@ -113,9 +113,19 @@ static enum filters_verdict match_text(struct filters_run *run, const struct fil
     }
 }
 
+static enum filters_verdict out_of_time(struct filters_run *run)
+{
+    fault_set(run->fault, FAULT_LOCAL, "time-limit", "rules", "the rules did not decide within %llu ms",
+              (unsigned long long)run->message->clock.budget_us / 1000);
+    return FILTERS_FAILED;
+}
+
 static enum filters_verdict match_value(struct filters_run *run, const struct filters_condition *condition,
                                         struct filters_value *value)
 {
+    if (!filters_run_may_test(run, value->text.len)) {
+        return out_of_time(run);
+    }
     if (condition->operator== FILTERS_MATCHES) {
         return match_pattern(run, condition, value->text);
     }

@@ -11,6 +11,8 @@
 #define FILTERS_VALUE_MAX       (256u << 10) /* octets of one value */
 #define FILTERS_OCCURRENCES_MAX 1000u        /* values of one subject that are looked at */
 #define FILTERS_RUN_MEMORY      (64u << 20)  /* octets of values and captures of one decision */
+#define FILTERS_WORK_TEST       1024u        /* what one test of a value costs beside the octets it looks at */
+#define FILTERS_WORK_CHECK      (64u << 10)  /* the clock is read when so much was done */
 #define FILTERS_FAILURES_MAX    10u          /* limits hit and skipped in one decision; one more defers the message */
 
 enum filters_verdict { FILTERS_NO, FILTERS_YES, FILTERS_UNKNOWN, FILTERS_FAILED };
@@ -53,6 +55,8 @@ struct filters_run {
     uint8_t *never;               /* by rule number: it said no, and it does not look at the recipient */
     bool incomplete;              /* a template asked for a value that is not known yet */
     unsigned failures;
+    uint64_t deadline_us;        /* of the message's clock; 0: none */
+    size_t work;                 /* done since the clock was read; it stays at its limit once the time is over */
     struct filters_trace *trace; /* NULL: nobody wants to know */
     struct fault *fault;         /* filled when a verdict is FAILED */
 };
@@ -70,6 +74,14 @@ int filters_run_fold(struct filters_run *run, struct filters_value *value);
 void filters_run_next_recipient(struct filters_run *run, size_t recipient);
 /* Decides a rule's condition; captures are collected anew. */
 enum filters_verdict filters_run_rule(struct filters_run *run, const struct filters_rule *rule);
+/* Reads the clock: whether there is time left. */
+bool filters_run_has_time(struct filters_run *run);
+/* Before each test of a value of so many octets: whether there is time for it. */
+static inline bool filters_run_may_test(struct filters_run *run, size_t octets)
+{
+    run->work += FILTERS_WORK_TEST + octets;
+    return run->work < FILTERS_WORK_CHECK || filters_run_has_time(run);
+}
 /* "memory is at its limit" into the fault; returns -1. */
 int filters_run_full(struct filters_run *run);
 

@@ -19,9 +19,21 @@ int filters_run_full(struct filters_run *run)
     return -1;
 }
 
+bool filters_run_has_time(struct filters_run *run)
+{
+    const struct filters_clock *clock = &run->message->clock;
+    if (run->deadline_us != 0 && clock->now_us(clock->ctx) >= run->deadline_us) {
+        return false;
+    }
+    run->work = 0;
+    return true;
+}
+
 int filters_run_init(struct filters_run *run)
 {
     const struct filters_set *set = run->set;
+    const struct filters_clock *clock = &run->message->clock;
+    run->deadline_us = clock->now_us == NULL ? 0 : clock->now_us(clock->ctx) + clock->budget_us;
     run->arena = arena_new(FILTERS_RUN_MEMORY);
     run->fetched = arena_array(run->arena, set->subject_count, sizeof *run->fetched);
     run->capture_size = set->capture_max;

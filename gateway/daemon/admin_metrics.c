@@ -78,8 +78,12 @@ static void write_rules(struct metrics_text *text, const struct rule_stats *stat
     write_rule_hits(text, stats);
     one(text, METRICS_COUNTER, "mailweir_decision_failures_total",
         "Decisions that could not be made; the sender heard 451.", rule_stats_failures(stats));
-    one(text, METRICS_COUNTER, "mailweir_pattern_limit_hits_total", "Patterns that were stopped at their limit.",
-        rule_stats_limits(stats));
+    metrics_family(text, METRICS_COUNTER, "mailweir_rule_limit_hits_total",
+                   "Limits that decisions ran into: of a pattern, of the time for a message, of memory, of MIME.");
+    for (int i = 0; i < RULE_STATS_LIMITS; i++) {
+        enum rule_stats_limit limit = (enum rule_stats_limit)i;
+        metrics_count(text, METRICS_LABELS("limit", rule_stats_limit_name(limit)), rule_stats_limits(stats, limit));
+    }
     metrics_family(text, METRICS_HISTOGRAM, "mailweir_decision_duration_seconds",
                    "Time that the rules took for a message.");
     metrics_histogram(text, NULL, rule_stats_time(stats));

@@ -137,6 +137,7 @@ struct config {
     uint64_t spool_history_messages;
     uint64_t active_max; /* deliveries in memory, per upstream */
     struct config_strings rules;
+    uint64_t decision_timeout;
     const char *dead_upstream; /* where reports about dead letters are filed; NULL: nowhere */
     const char *dead_folder;
     const char *default_upstream;
@@ -150,6 +151,7 @@ struct config {
     struct filters_set *rule_set; /* loaded from the rule files */
     /* Every file that was read, and every folder that was looked through: whose change asks for a reload. */
     struct config_strings sources;
+    struct config_strings named; /* of them, those that a rule file names: lists, messages of tests */
     struct config_strings paths; /* the others that the keys name: the spool, what is read whenever it is used */
     const char *user;            /* whom it becomes when it is started as root; NULL: nobody else */
     uint64_t sandbox;            /* enum config_sandbox */
@@ -172,7 +174,10 @@ struct config *config_load_rules(const char *file, struct filters_problems *prob
  * file joins, or NULL.
  */
 int config_read_beside(void *ctx, const char *from, const char *path, struct buf *out, struct fault *fault);
-/* Loads rules from texts under this configuration's upstreams and default, as config_load() does from files; blocks. NULL when there is any error. */
+/*
+ * Loads rules from texts under this configuration's upstreams and default, as config_load() does from files; blocks. NULL when there is any error.
+ * Who writes such texts may be far away: of files, they can name only those that the configuration's own rules name.
+ */
 struct filters_set *config_rules(const struct config *config, const struct filters_source *sources, size_t count,
                                  struct filters_problems *problems);
 /*

@@ -264,6 +264,9 @@ static const struct config_key root_keys[] = {
     {"spool", CONFIG_OBJECT, .required = true, .table = &spool_table, .help = "the durable queue"},
     {"rules", CONFIG_STRINGS, AT(config, rules),
      .help = "rule files; * and ? in the last part of a path match names, in order of name"},
+    {"decision_timeout", CONFIG_DURATION, AT(config, decision_timeout), .fallback = "5s", .least = 10, .most = 600000,
+     .help = "in which the rules must decide about a message, all patterns and recipients together; after it, the "
+             "on_error of the rule that is being tried counts: 451, or what \"default\" says"},
     {"dead_letters", CONFIG_OBJECT, .table = &dead_table,
      .help = "file a report, with the message attached, about each delivery that no retry can help"},
     {"default", CONFIG_OBJECT, .table = &default_table, .help = "what happens when no rule matches"},

@@ -9,6 +9,9 @@
 #include "base/expect.h"
 #include "net/net_lane.h"
 
+/* Recipients are decided on the loop: what takes longer is left to the message. */
+#define RECIPIENT_MAX_US 50000
+
 /* A rule set and who uses it: the current one, and decisions that began with it. Only the loop counts. */
 struct rules_hold {
     struct filters_set *set;
@@ -23,6 +26,7 @@ struct decision {
     struct rule_stats *stats;
     struct filters_scratch *loop_scratch; /* for recipients, on the loop */
     struct filters_scratch *lane_scratch;
+    uint64_t timeout_us;           /* of one decision; 0: none */
     const char *const *unverified; /* upstreams for which REQUIRETLS cannot be kept */
     size_t unverified_count;
 };
@@ -92,6 +96,23 @@ void decision_replace(struct decision *decision, struct filters_set **set)
     decision->rules = hold_new(set);
 }
 
+void decision_set_timeout(struct decision *decision, uint64_t milliseconds)
+{
+    decision->timeout_us = milliseconds * 1000;
+}
+
+static uint64_t clock_us(void *ctx)
+{
+    return net_now_us(ctx);
+}
+
+static struct filters_clock clock_of(const struct decision *decision, uint64_t most_us)
+{
+    uint64_t budget = decision->timeout_us < most_us ? decision->timeout_us : most_us;
+    return (struct filters_clock){
+        .now_us = decision->timeout_us == 0 ? NULL : clock_us, .ctx = decision->loop, .budget_us = budget};
+}
+
 void decision_set_unverified(struct decision *decision, const char *const *names, size_t count)
 {
     decision->unverified = names;
@@ -148,7 +169,8 @@ static void decide_recipient(void *ctx, const struct mail_envelope *envelope, st
     struct decision *decision = ctx;
     struct filters_decision result = {0};
     struct fault fault = FAULT_INIT;
-    filters_decide_recipient(decision->rules->set, decision->loop_scratch, envelope, arena, &result, &fault);
+    filters_decide_recipient(decision->rules->set, decision->loop_scratch, envelope,
+                             clock_of(decision, RECIPIENT_MAX_US), arena, &result, &fault);
     *decision_r = answer_of(decision, envelope, &result, &fault);
 }
 
@@ -167,6 +189,9 @@ static void log_marks(const struct decision_job *job)
     if (job->result.limits_hit > 0) {
         log_event(job->decision->log, LOG_LEVEL_WARNING, "pattern_limit", LOG_STR("id", id),
                   LOG_INT("count", job->result.limits_hit));
+    }
+    if (job->result.out_of_time) {
+        log_event(job->decision->log, LOG_LEVEL_WARNING, "decision_timeout", LOG_STR("id", id));
     }
     if (job->result.mime_limit != NULL) {
         log_event(job->decision->log, LOG_LEVEL_WARNING, "not_decoded", LOG_STR("id", id),
@@ -206,8 +231,11 @@ static void decide_message(void *ctx, const struct mail_envelope *envelope, stru
     job->decision = decision;
     job->rules = decision->rules;
     job->rules->holders++;
-    job->message = (struct filters_message){
-        .envelope = envelope, .header = header, .size = spool_stage_size(stage), .now_ms = net_wall(decision->loop)};
+    job->message = (struct filters_message){.envelope = envelope,
+                                            .header = header,
+                                            .size = spool_stage_size(stage),
+                                            .now_ms = net_wall(decision->loop),
+                                            .clock = clock_of(decision, UINT64_MAX)};
     job->arena = arena;
     job->done = done;
     job->done_ctx = done_ctx;

@@ -20,6 +20,8 @@ struct decision *decision_new(struct net_loop *loop, struct filters_set **set, s
 void decision_free(struct decision **decision);
 /* From now on new decisions use this set (sets *set to NULL). */
 void decision_replace(struct decision *decision, struct filters_set **set);
+/* How long the rules may take for one message; 0: as long as they like. */
+void decision_set_timeout(struct decision *decision, uint64_t milliseconds);
 /*
  * Upstreams that are not reached over verified TLS: a message with REQUIRETLS (RFC 8689) that would go there is refused. names by reference.
  */

@@ -52,6 +52,7 @@ static int open_parts(struct gateway *gateway, struct fault *fault)
     gateway->rules = filters_rule_count(config->rule_set);
     gateway->decision = decision_new(gateway->loop, &config->rule_set, gateway_log(gateway, GATEWAY_AREA_RULES));
     note_unverified(gateway, config);
+    decision_set_timeout(gateway->decision, config->decision_timeout);
     gateway->acknowledge = acknowledge_new(gateway->loop, gateway->spool, gateway_log(gateway, GATEWAY_AREA_DELIVERY));
     dispatch_set_watcher(gateway->dispatch, acknowledge_outcome, gateway->acknowledge);
     struct smtpd_hooks hooks = decision_hooks(gateway->decision);
@@ -218,6 +219,7 @@ static void take(struct gateway *gateway, struct config *config)
     gateway->rules = filters_rule_count(config->rule_set);
     decision_replace(gateway->decision, &config->rule_set);
     note_unverified(gateway, config);
+    decision_set_timeout(gateway->decision, config->decision_timeout);
     note_unchanged(gateway, config);
     log_event(gateway->log, LOG_LEVEL_INFO, "reloaded", LOG_STR("file", config->file),
               LOG_INT("rules", gateway->rules));

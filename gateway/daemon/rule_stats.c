@@ -15,7 +15,7 @@ struct rule_stats {
     struct map *flows; /* the four names -> struct rule_stats_flow */
     struct rule_stats_flow *order[RULE_STATS_FLOWS_MAX];
     uint64_t messages[RULE_STATS_ACTIONS];
-    uint64_t failures, limits;
+    uint64_t failures, limits[RULE_STATS_LIMITS];
     struct histogram time;
 };
 
@@ -143,14 +143,18 @@ void rule_stats_decided(struct rule_stats *stats, const char *listener, const st
         note_rule(stats, decision->rules[i], now_ms);
     }
     stats->messages[action_of(decision)]++;
-    stats->limits += decision->limits_hit;
+    stats->limits[RULE_STATS_LIMIT_PATTERN] += decision->limits_hit;
+    stats->limits[RULE_STATS_LIMIT_TIME] += decision->out_of_time;
+    stats->limits[RULE_STATS_LIMIT_MIME] += decision->mime_limit != NULL;
     histogram_add(&stats->time, took_us);
 }
 
 void rule_stats_failed(struct rule_stats *stats, const char *code)
 {
     stats->failures++;
-    stats->limits += strstr(code, "limit") != NULL;
+    stats->limits[RULE_STATS_LIMIT_PATTERN] += strcmp(code, "pattern-limit") == 0;
+    stats->limits[RULE_STATS_LIMIT_TIME] += strcmp(code, "time-limit") == 0;
+    stats->limits[RULE_STATS_LIMIT_MEMORY] += strcmp(code, "rules-memory") == 0;
 }
 
 const struct rule_stats_rule *rule_stats_rule(const struct rule_stats *stats, const char *name)
@@ -174,9 +178,15 @@ uint64_t rule_stats_failures(const struct rule_stats *stats)
     return stats->failures;
 }
 
-uint64_t rule_stats_limits(const struct rule_stats *stats)
+uint64_t rule_stats_limits(const struct rule_stats *stats, enum rule_stats_limit limit)
 {
-    return stats->limits;
+    return stats->limits[limit];
+}
+
+const char *rule_stats_limit_name(enum rule_stats_limit limit)
+{
+    static const char *const names[] = {"pattern", "time", "memory", "mime"};
+    return names[limit];
 }
 
 const struct histogram *rule_stats_time(const struct rule_stats *stats)

@@ -19,6 +19,15 @@ enum rule_stats_action {
     RULE_STATS_ACTIONS
 };
 
+/* What stopped a decision, or a part of it. */
+enum rule_stats_limit {
+    RULE_STATS_LIMIT_PATTERN, /* one match of one pattern */
+    RULE_STATS_LIMIT_TIME,    /* decision_timeout */
+    RULE_STATS_LIMIT_MEMORY,
+    RULE_STATS_LIMIT_MIME, /* parts that were not decoded (mail_view) */
+    RULE_STATS_LIMITS
+};
+
 #define RULE_STATS_FLOWS_MAX 1000 /* ways through the gateway; what comes later is counted, but not by way */
 
 struct rule_stats;
@@ -52,9 +61,11 @@ const struct rule_stats_rule *rule_stats_rule(const struct rule_stats *stats, co
 /* "filed", "discarded", "rejected", "deferred". */
 const char *rule_stats_action_name(enum rule_stats_action action);
 uint64_t rule_stats_messages(const struct rule_stats *stats, enum rule_stats_action action);
-/* Decisions that failed: all, and those where a pattern hit its limit. */
+/* Decisions that failed. */
 uint64_t rule_stats_failures(const struct rule_stats *stats);
-uint64_t rule_stats_limits(const struct rule_stats *stats);
+/* How often a limit was hit, whether the decision failed of it or went on. "pattern", "time", "memory", "mime". */
+uint64_t rule_stats_limits(const struct rule_stats *stats, enum rule_stats_limit limit);
+const char *rule_stats_limit_name(enum rule_stats_limit limit);
 const struct histogram *rule_stats_time(const struct rule_stats *stats);
 /* Names that acted, in no particular order; start with *cursor = 0. */
 bool rule_stats_next(const struct rule_stats *stats, size_t *cursor, struct bytes *name_r,

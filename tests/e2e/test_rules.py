@@ -6,6 +6,7 @@ import smtplib
 import subprocess
 import tempfile
 
+from admin_client import Admin
 from harness import MAILWEIR, free_port, message, wait
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -167,6 +168,29 @@ def answer_to_rcpt(gateway, sender, recipient="ops@example.net"):
         client.ehlo("client.example")
         client.mail(sender)
         return client.rcpt(recipient)
+
+
+def test_time_of_a_message_is_bounded(world):
+    """Patterns that each stay below their own limit, and together take far longer than a message may: it is deferred, and mail goes on."""
+    slow = [{"name": f"slow {n}", "on_error": "skip", "if": {"header": "X-Slow", "matches": "^(?:a+)+$"}, "then": [{"fileinto": {"folder": "Slow"}}]}
+            for n in range(1000)]
+    gateway = world.mailweir(None, slow)
+    gateway.configuration["decision_timeout"] = "20ms"
+    gateway.start()
+    with gateway.smtp() as client:
+        client.ehlo()
+        for to in ("a@example.net", "b@example.net"):
+            client.mail("app@example.com")
+            client.rcpt(to)
+        answer = client.data(message("slow", extra="X-Slow: " + "a" * 15 + "!\r\n"))
+        assert answer[0] == 451 and b"could not decide" in answer[1], answer
+        gateway.send(message("quick"))
+    failed = gateway.events("rules_failed")
+    assert len(failed) == 1 and failed[0]["error.code"] == "time-limit" and failed[0]["rule"].startswith("slow "), failed
+    assert "did not decide within 20 ms" in failed[0]["error.message"], failed
+    metrics = Admin(gateway).get("/metrics").text
+    assert 'mailweir_rule_limit_hits_total{limit="time"} 1' in metrics and 'limit_hits_total{limit="pattern"} 0' in metrics, metrics
+    gateway.stop()
 
 
 def rules_that_reject(sender, expected=True):

@@ -100,7 +100,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         print(&indexed, &a);
         print(&traced, &b);
         EXPECT(bytes_equal(buf_bytes(&a), buf_bytes(&b)));
-        int refused = filters_decide_recipient(set, scratch, &envelope, arena, &early, &third);
+        int refused =
+            filters_decide_recipient(set, scratch, &envelope, (struct filters_clock){0}, arena, &early, &third);
         EXPECT(refused != 1 || indexed.reply_code == early.reply_code);
     }
     buf_done(&a);

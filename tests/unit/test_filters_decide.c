@@ -432,7 +432,8 @@ static void the_envelope_alone_decides_where_it_can(void **state)
         struct arena *arena = arena_new(1 << 16);
         struct filters_decision decision = {0};
         struct fault fault = FAULT_INIT;
-        int refused = filters_decide_recipient(set, scratch, &envelope, arena, &decision, &fault);
+        int refused =
+            filters_decide_recipient(set, scratch, &envelope, (struct filters_clock){0}, arena, &decision, &fault);
         if (refused != recipients[i].refused || (refused == 1) != (decision.reply_code >= 400)) {
             fail_msg("%s: %d %d", recipients[i].rules, refused, decision.reply_code);
         }
@@ -441,6 +442,140 @@ static void the_envelope_alone_decides_where_it_can(void **state)
         filters_set_free(&set);
         buf_done(&out);
     }
+}
+
+/* A clock that goes on by as much as each look at it says. */
+struct ticking {
+    uint64_t now_us, step_us;
+    unsigned looks;
+};
+
+static uint64_t tick(void *ctx)
+{
+    struct ticking *ticking = ctx;
+    ticking->looks++;
+    return ticking->now_us += ticking->step_us;
+}
+
+/* 2,000 rules over one field, none of which matches; the last acts always. */
+static struct filters_set *many_patterns(const char *on_error)
+{
+    struct buf text, out;
+    buf_init(&text, 1u << 20);
+    buf_init(&out, 1u << 20);
+    buf_append_text(&text, "{\"rules\":[");
+    for (int i = 0; i < 2000; i++) {
+        buf_printf(&text, "{\"name\":\"r%d\",\"if\":{\"field\":\"from\",\"matches\":\"^%d!\"},%s\"then\":[" X "]},", i,
+                   i, on_error);
+    }
+    buf_append_text(&text, "{\"name\":\"last\",\"then\":[{\"reject\":\"last\"}]}]}");
+    struct filters_set *set = fixture_load(buf_text(&text), &out);
+    if (set == NULL) {
+        fail_msg("%s", buf_text(&out));
+    }
+    buf_done(&text);
+    buf_done(&out);
+    return set;
+}
+
+static const struct {
+    const char *on_error;
+    uint64_t step_us;
+    const char *expected; /* what comes of it, or the fault's code */
+} times[] = {
+    {"", 1, "550 5.7.1 last; last"},
+    {"", 1000, "time-limit"},
+    {"\"on_error\":\"skip\",", 1000, "time-limit"}, /* nothing is left that it could be skipped for */
+    {"\"on_error\":\"default\",", 1000, "corp:INBOX <c@d>;"},
+};
+
+static void the_time_of_a_message_is_bounded(void **state)
+{
+    (void)state;
+    struct mail_recipient to[] = {{.address = "c@d"}, {.address = "e@f"}};
+    struct mail_envelope envelope = {.from = "x@y", .to = to, .to_count = 1};
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        struct filters_set *set = many_patterns(times[i].on_error);
+        struct filters_scratch *scratch = filters_scratch_new();
+        struct arena *arena = arena_new(1u << 20);
+        struct ticking ticking = {.step_us = times[i].step_us};
+        struct filters_message message = {.envelope = &envelope,
+                                          .clock = {.now_us = tick, .ctx = &ticking, .budget_us = 10000}};
+        struct filters_decision decision = {0};
+        struct fault fault = FAULT_INIT;
+        struct buf out;
+        buf_init(&out, 4096);
+        int result = filters_decide(set, scratch, &message, arena, &decision, &fault);
+        print_plain(&decision, &out);
+        assert_string_equal(result < 0 ? fault.code : buf_text(&out), times[i].expected);
+        assert_int_equal(decision.out_of_time, i == 3);
+        assert_true(ticking.looks > 5 && ticking.looks < 2000); /* now and then, not for each test */
+        if (result < 0) {
+            assert_non_null(strstr(fault.text, "within 10 ms"));
+            assert_int_equal(fault.where[0], 'r'); /* the rule that was being tried */
+        }
+        /* At RCPT TO it is not known yet, whatever on_error says. */
+        ticking = (struct ticking){.step_us = times[i].step_us};
+        fault = FAULT_INIT;
+        assert_int_equal(filters_decide_recipient(set, scratch, &envelope, message.clock, arena, &decision, &fault),
+                         i == 0);
+        assert_false(fault_is_set(&fault));
+        buf_done(&out);
+        arena_free(&arena);
+        filters_scratch_free(&scratch);
+        filters_set_free(&set);
+    }
+}
+
+/* Rules of many networks, some of them in lists, by one look-up for each length: the same ones act as when each is tried. */
+static void networks_are_looked_up(void **state)
+{
+    (void)state;
+    static const char rules[] =
+        "{\"lists\":{\"ours\":[\"192.0.2.0/26\",\"10.0.0.0/8\"],\"theirs\":[\"198.51.100.0/24\"]},\"rules\":["
+        "{\"name\":\"a\",\"if\":{\"field\":\"client\",\"in\":[\"192.0.2.0/24\",\"10.0.0.0/"
+        "8\"]},\"then\":[{\"copy\":{\"folder\":\"A\"}}]},"
+        "{\"name\":\"b\",\"if\":{\"field\":\"client\",\"is\":\"192.0.2.7\"},\"then\":[{\"copy\":{\"folder\":\"B\"}}]},"
+        "{\"name\":\"c\",\"if\":{\"field\":\"client\",\"is\":\"192.0.2.8\"},\"then\":[{\"copy\":{\"folder\":\"C\"}}]},"
+        "{\"name\":\"d\",\"if\":{\"field\":\"client\",\"in\":\"ours\"},\"then\":[{\"copy\":{\"folder\":\"D\"}}]},"
+        "{\"name\":\"e\",\"if\":{\"field\":\"client\",\"in\":\"theirs\"},\"then\":[{\"copy\":{\"folder\":\"E\"}}]},"
+        "{\"name\":\"f\",\"if\":{\"not\":{\"field\":\"client\",\"in\":[\"192.0.2.0/"
+        "24\"]}},\"then\":[{\"copy\":{\"folder\":\"F\"}}]},"
+        "{\"name\":\"g\",\"if\":{\"any\":[{\"field\":\"client\",\"is\":\"2001:db8::1\"},{\"field\":\"client\",\"in\":["
+        "\"::/0\"]}]},"
+        "\"then\":[{\"copy\":{\"folder\":\"G\"}}]}]}";
+    static const struct {
+        const char *client, *acted;
+    } clients[] = {{"192.0.2.7", "abdg"}, {"192.0.2.200", "ag"}, {"198.51.100.1", "efg"},
+                   {"2001:db8::1", "fg"}, {"unix", "f"},         {NULL, "f"}};
+    struct buf out;
+    buf_init(&out, 1u << 20);
+    struct filters_set *set = fixture_load(rules, &out);
+    if (set == NULL) {
+        fail_msg("%s", buf_text(&out));
+    }
+    struct filters_scratch *scratch = filters_scratch_new();
+    struct mail_recipient to = {.address = "c@d"};
+    for (size_t i = 0; i < 2 * sizeof clients / sizeof *clients; i++) {
+        struct mail_envelope envelope = {
+            .client = {.address = clients[i / 2].client}, .from = "x@y", .to = &to, .to_count = 1};
+        struct filters_message message = {.envelope = &envelope};
+        struct arena *arena = arena_new(1u << 20);
+        struct filters_decision decision = {0};
+        struct fault fault = FAULT_INIT;
+        char acted[16] = "";
+        int result = i % 2 == 0 ? filters_decide(set, scratch, &message, arena, &decision, &fault)
+                                : filters_explain(set, scratch, &message, NULL, NULL, arena, &decision, &fault, &out);
+        assert_int_equal(result, 0);
+        for (size_t rule = 0; rule < decision.rule_count; rule++) {
+            acted[rule] = decision.rules[rule][0];
+        }
+        assert_string_equal(acted, clients[i / 2].acted);
+        arena_free(&arena);
+    }
+    filters_scratch_free(&scratch);
+    filters_set_free(&set);
+    buf_done(&out);
 }
 
 static void without_a_default_the_message_is_refused(void **state)
@@ -487,6 +622,8 @@ int main(void)
         cmocka_unit_test(actions_are_done),
         cmocka_unit_test(messages_are_decided),
         cmocka_unit_test(the_envelope_alone_decides_where_it_can),
+        cmocka_unit_test(the_time_of_a_message_is_bounded),
+        cmocka_unit_test(networks_are_looked_up),
         cmocka_unit_test(without_a_default_the_message_is_refused),
         cmocka_unit_test(a_full_arena_is_a_fault),
     };

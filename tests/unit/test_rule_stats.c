@@ -70,9 +70,17 @@ static void failures_tell_limits_apart(void **state)
     (void)state;
     struct rule_stats *stats = rule_stats_new();
     rule_stats_failed(stats, "pattern-limit");
-    rule_stats_failed(stats, "memory");
-    assert_int_equal(rule_stats_failures(stats), 2);
-    assert_int_equal(rule_stats_limits(stats), 1);
+    rule_stats_failed(stats, "time-limit");
+    rule_stats_failed(stats, "rules-memory");
+    rule_stats_failed(stats, "io");
+    struct filters_decision decision = {.limits_hit = 2, .out_of_time = true, .mime_limit = "depth"};
+    rule_stats_decided(stats, "apps", &decision, 1, 1);
+    assert_int_equal(rule_stats_failures(stats), 4);
+    assert_int_equal(rule_stats_limits(stats, RULE_STATS_LIMIT_PATTERN), 3);
+    assert_int_equal(rule_stats_limits(stats, RULE_STATS_LIMIT_TIME), 2);
+    assert_int_equal(rule_stats_limits(stats, RULE_STATS_LIMIT_MEMORY), 1);
+    assert_int_equal(rule_stats_limits(stats, RULE_STATS_LIMIT_MIME), 1);
+    assert_string_equal(rule_stats_limit_name(RULE_STATS_LIMIT_MIME), "mime");
     rule_stats_free(&stats);
 }
 
