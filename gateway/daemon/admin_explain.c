@@ -147,12 +147,7 @@ static uint64_t clock_us(void *ctx)
 static void load_rules(struct explain *explain)
 {
     const json_t *rules = json_object_get(explain->body, "rules");
-    /* Lists that they name are looked for beside the configuration. */
-    const char *config = explain->config->file;
-    const char *slash = strrchr(config, '/');
-    char *name = expect_memory(
-        arena_printf(explain->arena, "%.*sedited rules", slash == NULL ? 0 : (int)(slash - config) + 1, config));
-    struct filters_source source = {.name = name,
+    struct filters_source source = {.name = "edited rules",
                                     .text = bytes_at(json_string_value(rules), json_string_length(rules))};
     explain->problems = filters_problems_new();
     explain->set = config_rules(explain->config, &source, 1, explain->problems);
@@ -176,7 +171,10 @@ static void on_lane(void *ctx)
                                       .header = bytes_slice(octets, 0, mail_header_length(octets, &complete)),
                                       .source = &explain->source,
                                       .size = octets.len,
-                                      .now_ms = explain->now_ms};
+                                      .now_ms = explain->now_ms,
+                                      .clock = {.now_us = clock_us,
+                                                .ctx = explain->admin->loop,
+                                                .budget_us = explain->config->decision_timeout * 1000}};
     struct filters_scratch *scratch = filters_scratch_new();
     filters_explain(explain->set != NULL ? explain->set : decision_held_set(explain->hold), scratch, &message, clock_us,
                     explain->admin->loop, explain->arena, &decision, &fault, &explain->out);

@@ -164,16 +164,41 @@ int config_read_beside(void *ctx, const char *from, const char *path, struct buf
     }
     buf_append_text(&full, path);
     if (ctx != NULL) {
-        config_note_source(ctx, buf_text(&full));
+        struct config *config = ctx;
+        config_note_source(config, buf_text(&full));
+        add_path(config, &config->named, buf_text(&full));
     }
     int result = net_file_read_all(buf_text(&full), out, fault);
     buf_done(&full);
     return result;
 }
 
-/* noting: the configuration whose sources the files that are read join, or NULL. */
+/* Whether a rule text may mean this file by that path: as it stands in the configuration's rules, or beside one of them. */
+static bool is_named(const char *named, const char *path)
+{
+    size_t len = strlen(named), tail = strlen(path);
+    return strcmp(named, path) == 0 ||
+           (path[0] != '/' && len > tail && named[len - tail - 1] == '/' && strcmp(named + len - tail, path) == 0);
+}
+
+static int read_named(void *ctx, const char *from, const char *path, struct buf *out, struct fault *fault)
+{
+    const struct config *config = ctx;
+    (void)from;
+    for (size_t i = 0; i < config->named.count; i++) {
+        if (is_named(config->named.items[i], path)) {
+            return net_file_read_all(config->named.items[i], out, fault);
+        }
+    }
+    fault_set(fault, FAULT_PERM, "not-named", path,
+              "not a file that the rules in force name, and no other is read here");
+    return -1;
+}
+
 static struct filters_set *rules_of(const struct config *config, const struct filters_source *sources, size_t count,
-                                    struct config *noting, struct filters_problems *problems)
+                                    int (*read)(void *ctx, const char *from, const char *path, struct buf *out,
+                                                struct fault *fault),
+                                    struct filters_problems *problems)
 {
     const char **names = expect_calloc(config->upstreams.count + 1, sizeof *names);
     for (size_t i = 0; i < config->upstreams.count; i++) {
@@ -188,8 +213,8 @@ static struct filters_set *rules_of(const struct config *config, const struct fi
                      .folder = config->default_folder,
                      .flags = config->default_flags.items,
                      .flag_count = config->default_flags.count},
-        .read_file = config_read_beside,
-        .read_ctx = noting,
+        .read_file = read,
+        .read_ctx = (void *)(uintptr_t)config,
     };
     struct filters_set *set = filters_load(&options, problems);
     free(names);
@@ -199,14 +224,14 @@ static struct filters_set *rules_of(const struct config *config, const struct fi
 struct filters_set *config_rules(const struct config *config, const struct filters_source *sources, size_t count,
                                  struct filters_problems *problems)
 {
-    return rules_of(config, sources, count, NULL, problems);
+    return rules_of(config, sources, count, read_named, problems);
 }
 
 static void load_rules(struct config *config, const char *folder, struct filters_problems *problems)
 {
     struct rule_files files = {.config = config, .problems = problems};
     collect_rule_files(&files, folder);
-    config->rule_set = rules_of(config, files.sources, files.count, config, problems);
+    config->rule_set = rules_of(config, files.sources, files.count, config_read_beside, problems);
 }
 
 /* ---- the whole ---- */

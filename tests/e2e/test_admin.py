@@ -363,6 +363,24 @@ def test_explain(world):
     assert admin.post("/api/v1/explain", {**ask, "message_base64": "U3ViamVjdDogZmFpbGVkOiBhcGkNCg0K"}).json["decision"]["deliveries"][0]["folder"] == "CI/api"
     for broken in ({**ask, "to": []}, {**ask, "to": [1]}, {**ask, "message": 1}, {**ask, "message_base64": "?"}):
         assert admin.post("/api/v1/explain", broken).status == 400, broken
+    # Edited rules reach the lists of the rules in force, by the same words, and no other file.
+    def with_list(file):
+        return {**ask, "rules": json.dumps({"lists": {"known": {"file": file}}, "rules": [
+            {"name": "known", "if": {"field": "from", "in": "known"}, "then": [{"reject": "known"}]}]})}
+    (gateway.folder / "lists").mkdir()
+    (gateway.folder / "lists/known.txt").write_text("a@b.example\n")
+    (gateway.folder / "lists/other.txt").write_text("a@b.example\n")
+    gateway.stop()
+    gateway.configuration["rules"] = ["rules.json", "lists.json"]
+    (gateway.folder / "lists.json").write_text(with_list("lists/known.txt")["rules"])
+    gateway.start()
+    for file in ("lists/known.txt", "known.txt", str(gateway.folder / "lists/known.txt")):
+        assert admin.post("/api/v1/explain", with_list(file)).json["decision"]["code"] == 550, file
+    for file in (str(gateway.file), "/etc/passwd", "lists/other.txt", str(gateway.folder / "lists/other.txt"), "own.txt", "",
+                 "lists/../lists/known.txt"):
+        found = admin.post("/api/v1/explain", with_list(file))
+        assert found.status == 422 and len(found.json["problems"]) == 1, (file, found.text)
+        assert file == "" or "no other is read here" in found.text, (file, found.text)
     assert metric(admin, "mailweir_rule_messages_total") == {}, "explaining is not counted as mail"
     gateway.stop()
 
