@@ -3,6 +3,7 @@ import contextlib
 import os
 import shutil
 import subprocess
+import tempfile
 
 from harness import ROOT, Skip
 
@@ -24,8 +25,28 @@ def need(*programs):
 
 
 def need_root():
+    """Root that may mount: in some containers uid 0 may not."""
     if os.geteuid() != 0:
         raise Skip("needs root: makes a root file system")
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], capture_output=True, text=True)
+        if done.returncode != 0:
+            raise Skip(f"needs a root that may mount: {done.stderr.strip()}")
+        run("umount", folder)
+
+
+@contextlib.contextmanager
+def debian_root(folder):
+    """A root file system of its own in the folder, with this machine's sources of packages; gives the words that a command in it begins with."""
+    root = folder / "root"
+    root.mkdir()
+    run("tar", "-x", "-C", root, "-f", base_image())
+    shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
+    for entry in os.scandir("/etc/apt/apt.conf.d"):
+        shutil.copy(entry.path, root / "etc/apt/apt.conf.d")
+    run("mount", "-t", "proc", "proc", root / "proc")
+    with ending(["umount", root / "proc"]):
+        yield root, ["chroot", root, "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8"]
 
 
 def base_image():

@@ -1,8 +1,7 @@
 """The Debian package: lintian has no error; in a Debian root of its own it installs, checks its configuration, and goes again."""
-import os
 import shutil
 
-from deployed import ROOT, base_image, ending, need, run
+from deployed import ROOT, debian_root, need, run
 
 
 def package():
@@ -22,17 +21,9 @@ def test_lintian_has_no_error(world):
 
 
 def test_installs_and_goes_again(world):
-    deb, tar = package(), base_image()
-    root = world.folder / "root"
-    root.mkdir()
-    run("tar", "-x", "-C", root, "-f", tar)
-    shutil.copy(deb, root / "mailweir.deb")
-    shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
-    for entry in os.scandir("/etc/apt/apt.conf.d"):
-        shutil.copy(entry.path, root / "etc/apt/apt.conf.d")
-    inside = ["chroot", root, "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8"]
-    run("mount", "-t", "proc", "proc", root / "proc")
-    with ending(["umount", root / "proc"]):
+    deb = package()
+    with debian_root(world.folder) as (root, inside):
+        shutil.copy(deb, root / "mailweir.deb")
         run(*inside, "apt-get", "update", "-qq")
         run(*inside, "apt-get", "install", "-qq", "-y", "--no-install-recommends", "/mailweir.deb")
         assert run(*inside, "stat", "-c", "%U %a", "/var/lib/mailweir").split() == ["mailweir", "700"]
