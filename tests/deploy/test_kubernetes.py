@@ -113,14 +113,3 @@ def test_their_configuration_is_good(world):
         grace = pod(objects)["terminationGracePeriodSeconds"]
         assert int(json.loads(text)["shutdown_timeout"].rstrip("s")) < grace, "the drain would be cut off"
     run(MAILWEIR, "version")
-
-
-def test_compose(world):
-    file = ROOT / "deploy/compose/compose.yaml"
-    services = yaml.safe_load(file.read_text())["services"]
-    assert set(services) == {"dovecot", "mailweir", "prometheus"}
-    assert services["mailweir"]["read_only"] and services["mailweir"]["cap_drop"] == ["ALL"]
-    text = (file.parent / "etc/mailweir.json").read_text()
-    (world.folder / "rules.d").symlink_to(file.parent / "etc/rules.d")
-    (world.folder / "mailweir.json").write_text(beside(world, text))
-    check(world, world.folder / "mailweir.json")

@@ -1,0 +1,89 @@
+"""The trial of compose.yaml, brought up: its three services with the configurations that the file holds, under the names that they call each other by.
+
+Images of others cannot be had everywhere, so Debian's Dovecot and Prometheus stand for them; network and file system are namespaces of the test's own,
+in which nothing but the file's ports and names is known. The image of mailweir itself is built and run in test_container.py.
+"""
+import json
+import os
+import subprocess
+
+import yaml
+from deployed import ROOT, need, need_root
+from harness import MAILWEIR, Process, message, wait
+
+FILE = ROOT / "deploy/compose/compose.yaml"
+TOKEN = "only-for-the-trial"
+
+
+class Trial:
+    """Namespaces with the services of the file; each service's name leads to this one network."""
+
+    def __init__(self, world):
+        self.world = world
+        self.compose = yaml.safe_load(FILE.read_text())
+        folder = world.folder
+        (folder / "hosts").write_text("127.0.0.1 localhost " + " ".join(self.compose["services"]) + "\n")
+        (folder / "passwd").write_text(open("/etc/passwd").read() + "vmail:x:5000:5000::/srv:/usr/sbin/nologin\n")
+        (folder / "group").write_text(open("/etc/group").read() + "vmail:x:5000:\n")
+        setup = ["ip link set lo up"]
+        for name in ("hosts", "passwd", "group"):
+            setup.append(f"test -e /etc/{name} || touch /etc/{name}; mount --bind {folder}/{name} /etc/{name}")
+        # What the containers of the file write, and what they find mounted.
+        setup += ["mount -t tmpfs tmpfs /srv", "chmod 1777 /srv", "mount -t tmpfs tmpfs /run", "mkdir -p /run/dovecot", "mount -t tmpfs tmpfs /var/lib",
+                  "mkdir -p /var/lib/dovecot /var/lib/mailweir", f"touch {folder}/ready", "exec tail -f /dev/null"]
+        self.holder = Process(["unshare", "--mount", "--net", "sh", "-ec", "; ".join(setup)], folder / "namespaces.out")
+        world.cleanup.append(self.holder.kill)
+        wait(lambda: (folder / "ready").exists() or not self.holder.alive(), "namespaces")
+        assert self.holder.alive(), (folder / "namespaces.out").read_text()
+        self.enter = ["nsenter", "--target", str(self.holder.popen.pid), "--mount", "--net"]
+
+    def start(self, name, *command, **environment):
+        process = Process([*self.enter, *command], self.world.folder / f"{name}.out", environment)
+        self.world.cleanup.append(process.kill)
+        self.world.logs.append(process.log)
+        return process
+
+    def config(self, name):
+        """What the file has mounted into a service, in a file."""
+        path = self.world.folder / f"{name}.conf"
+        path.write_text(self.compose["configs"][name]["content"])
+        return path
+
+    def try_curl(self, *arguments):
+        done = subprocess.run([*self.enter, "curl", "--silent", "--show-error", "--fail", "--max-time", "10", *arguments],
+                              capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        return done.stdout if done.returncode == 0 else None
+
+
+def test_trial_is_brought_up(world):
+    need_root()
+    need("unshare", "nsenter", "ip", "dovecot", "prometheus", "curl")
+    trial = Trial(world)
+    services = trial.compose["services"]
+    trial.start("dovecot", "dovecot", "-F", "-c", trial.config("dovecot"))
+    gateway = trial.start("mailweir", MAILWEIR, "run", "--config", FILE.parent / "etc/mailweir.json", **services["mailweir"]["environment"])
+    trial.start("prometheus", "prometheus", f"--config.file={trial.config('prometheus')}", f"--storage.tsdb.path={world.folder}/tsdb",
+                "--web.listen-address=127.0.0.1:9090")
+    wait(lambda: trial.try_curl("http://mailweir:8025/readyz"), "gateway that takes mail")
+    # As the file's first lines tell the reader to send, read and look.
+    (world.folder / "mail.eml").write_bytes(message("a trial").replace(b"\r\n", b"\n"))  # as an editor leaves it
+    wait(lambda: trial.try_curl("--url", "smtp://127.0.0.1:2525/me", "--mail-from", "me@example.com", "--mail-rcpt", "team+alerts@example.net",
+                                "--crlf", "-T", str(world.folder / "mail.eml")) is not None, "accepted message")
+    found = wait(lambda: trial.try_curl("--user", "relay:relaypw", "imap://127.0.0.1:143/alerts;MAILINDEX=1"), "message in the folder that a rule names")
+    assert "Subject: a trial" in found and "X-Mailweir-Id: " in found, found
+    assert TOKEN in FILE.read_text().split("services:")[0]
+    status = json.loads(trial.try_curl("--header", f"Authorization: Bearer {TOKEN}", "http://127.0.0.1:8025/api/v1/status"))
+    assert status["deliveries"]["filed"] == 1, status
+    query = "http://127.0.0.1:9090/api/v1/query?query=mailweir_deliveries_total%7Boutcome%3D%22filed%22%7D"
+    value = wait(lambda: [row["value"][1] for row in json.loads(trial.try_curl(query) or '{"data": {"result": []}}')["data"]["result"]],
+                 "Prometheus that has asked the gateway", 60)
+    assert value == ["1"], value
+    assert gateway.stop() == 0
+
+
+def test_services_are_shut_in(world):
+    services = yaml.safe_load(FILE.read_text())["services"]
+    assert set(services) == {"dovecot", "mailweir", "prometheus"}
+    assert services["mailweir"]["read_only"] and services["mailweir"]["cap_drop"] == ["ALL"]
+    assert all(port.startswith("127.0.0.1:") for service in services.values() for port in service.get("ports", []))
+    assert str(FILE.parent / "etc") == os.path.normpath(FILE.parent / services["mailweir"]["volumes"][0].split(":")[0])
