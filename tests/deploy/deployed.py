@@ -3,9 +3,12 @@ import contextlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 
 from harness import ROOT, Skip
+
+sys.path.append(str(ROOT / "tests/e2e"))  # what those tests share is good here, too
 
 CACHE = ROOT / ".cache"
 

@@ -1,5 +1,6 @@
 """Every sample configuration: it is good as it stands, and mail flows by it, with a Dovecot of the test's own in the place of its upstreams."""
 import json
+import pathlib
 import re
 import smtplib
 import ssl
@@ -7,6 +8,7 @@ import subprocess
 
 from deployed import ROOT
 from harness import MAILWEIR, free_port, message, wait
+from test_imap_auth import dovecot_for, endpoint, token
 
 SAMPLES = ROOT / "deploy/sample/configurations"
 
@@ -83,6 +85,38 @@ def hand_in(world, gateway, listener, to):
         if "auth" in listener:
             client.login("app", "apppw")
         client.sendmail("app@example.net", [to], message(f"by {listener['name']}"))
+
+
+def test_samples_log_in_by_tokens(world):
+    """Those with OAuth2 keep their whole "auth" here: only the provider's address is the test's, and Dovecot checks the token itself."""
+    dovecot = dovecot_for(world)
+    with open(dovecot.folder / "conf/users", "a") as users:
+        users.write("shared@example.net:{PLAIN}no password::::::\n")
+    found = []
+    for sample in samples():
+        file = prepared(world, sample)
+        configuration = json.loads(file.read_text())
+        upstream, = configuration["upstreams"].values() if len(configuration["upstreams"]) == 1 else [{"auth": {}}]
+        auth = upstream["auth"]
+        if not {"oauth2", "service_account"} & set(auth):
+            continue
+        address, asked = endpoint(world, lambda form: (200, {"access_token": token("shared@example.net"), "expires_in": 3600}))
+        if "oauth2" in auth:
+            auth["oauth2"]["token_endpoint"] = address
+        else:
+            key = pathlib.Path(auth["service_account"]["file"])
+            key.write_text(json.dumps({**json.loads(key.read_text()), "token_uri": address}))
+        upstream.update(address=f"127.0.0.1:{dovecot.tls_port}", tls={**upstream["tls"], "ca_file": str(world.certificates.ca)})
+        configuration["listeners"][0]["address"] = f"127.0.0.1:{free_port()}"
+        configuration["listeners"][0].pop("allow", None)
+        gateway = world.mailweir(dovecot, name=sample.stem + "-tokens")
+        gateway.configuration = configuration
+        gateway.start()
+        hand_in(world, gateway, configuration["listeners"][0], "ops@example.net")
+        wait(lambda: gateway.events("filed"), f"message by the token of {sample.name}")
+        gateway.stop()
+        found.append((sample.stem, asked[0]["grant_type"]))
+    assert found == [("gmail-service-account", "urn:ietf:params:oauth:grant-type:jwt-bearer"), ("microsoft365", "client_credentials")], found
 
 
 def test_mail_flows_by_every_sample(world):
