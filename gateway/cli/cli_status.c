@@ -91,6 +91,10 @@ static void print_counts(FILE *out, const json_t *status, const struct paint *pa
     fprintf(out, "  queue      %" PRId64 " waiting, %" PRId64 " held, %s%" PRId64 " dead letters%s\n",
             number(status, "queue", "waiting"), number(status, "queue", "held"), dead > 0 ? paint->bad : "", dead,
             paint->plain);
+    const char *warning = json_string_value(json_object_get(json_object_get(status, "queue"), "warning"));
+    if (warning != NULL) {
+        fprintf(out, "  %swarning: %s%s\n", paint->bad, warning, paint->plain);
+    }
     const json_t *rules = json_object_get(status, "rules");
     bool good = json_is_true(json_object_get(rules, "last_load_good"));
     fprintf(out, "  rules      %" PRId64 " in force since %s%s%s%s\n", number(rules, NULL, "count"),

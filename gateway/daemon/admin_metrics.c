@@ -91,7 +91,7 @@ static void write_rules(struct metrics_text *text, const struct rule_stats *stat
 
 /* ---- the queue ---- */
 
-static void write_queue(struct metrics_text *text, const struct spool_counts *counts)
+static void write_queue(struct metrics_text *text, const struct spool *spool, const struct spool_counts *counts)
 {
     metrics_family(text, METRICS_GAUGE, "mailweir_queue_deliveries", "Deliveries in the spool by state.");
     metrics_count(text, METRICS_LABELS("state", "waiting"), counts->waiting);
@@ -103,6 +103,9 @@ static void write_queue(struct metrics_text *text, const struct spool_counts *co
     one(text, METRICS_COUNTER, "mailweir_spool_duplicates_total",
         "Messages that a client sent again and that were kept once.", counts->duplicates);
     one(text, METRICS_COUNTER, "mailweir_spool_syncs_total", "Calls of fdatasync.", counts->syncs);
+    one(text, METRICS_GAUGE, "mailweir_spool_not_durable",
+        "1 when the spool lies where acknowledged messages may be lost with the power; the log says why.",
+        spool_disk_warning(spool) != NULL);
 }
 
 /* ---- delivery ---- */
@@ -238,7 +241,7 @@ void admin_get_metrics(struct admin_request *request)
     write_reception(&text, &counts.smtpd);
     write_replies(&text, &counts.smtpd);
     write_rules(&text, decision_stats(gateway_decision(admin->gateway)));
-    write_queue(&text, &counts.spool);
+    write_queue(&text, gateway_spool(admin->gateway), &counts.spool);
     write_delivery(&text, gateway_dispatch(admin->gateway));
     write_admin(&text, admin);
     admin_answer_bytes(request, 200, "text/plain; version=0.0.4; charset=utf-8", buf_bytes(&out));

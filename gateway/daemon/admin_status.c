@@ -144,6 +144,9 @@ json_t *admin_status(const struct admin *admin)
     json_object_set_new(json, "ready", json_boolean(ready));
     json_object_set_new(json, "draining", json_boolean(state.draining));
     json_object_update_new(json, traffic(admin));
+    const char *warning = spool_disk_warning(gateway_spool(admin->gateway));
+    json_object_set_new(json_object_get(json, "queue"), "warning",
+                        warning == NULL ? json_null() : json_string(warning));
     json_object_set_new(json, "listeners", listeners(admin));
     json_object_set_new(json, "upstreams", upstreams(admin));
     json_object_set_new(json, "rules", rules(admin, &state));

@@ -15,12 +15,15 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/vfs.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/expect.h"
 
 /* Pieces that go into one pwritev; more are written in several calls. */
+#define SYNC_TRIES     4
 #define PIECES_AT_ONCE 64
 #define READ_AT_ONCE   65536
 
@@ -225,6 +228,65 @@ int net_file_free_space(const char *path, uint64_t *octets_r, uint64_t *inodes_r
     /* File systems that make inodes as they need them (btrfs) say 0 of 0. */
     *inodes_r = info.f_files == 0 ? UINT64_MAX : (uint64_t)info.f_favail;
     return 0;
+}
+
+int net_file_system(const char *path, char name_r[NET_FILE_SYSTEM_LEN])
+{
+    static const struct {
+        uint32_t magic; /* statfs(2) */
+        const char *name;
+    } known[] = {
+        {0xEF53, "ext4"},      {0x58465342, "xfs"},     {0x9123683E, "btrfs"}, {0x01021994, "tmpfs"},
+        {0x858458F6, "ramfs"}, {0x794C7630, "overlay"}, {0x6969, "nfs"},       {0xFF534D42, "smb"},
+        {0xFE534D42, "smb"},   {0x01021997, "9p"},      {0x65735546, "fuse"},
+    };
+    struct statfs info;
+    if (statfs(path, &info) != 0) {
+        return -1;
+    }
+    uint32_t magic = (uint32_t)info.f_type;
+    snprintf(name_r, NET_FILE_SYSTEM_LEN, "0x%lx", (unsigned long)magic);
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (known[i].magic == magic) {
+            snprintf(name_r, NET_FILE_SYSTEM_LEN, "%s", known[i].name);
+        }
+    }
+    return 0;
+}
+
+static uint64_t now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+int net_file_sync_time(const char *folder, uint64_t *microseconds_r)
+{
+    char path[PATH_MAX];
+    struct net_file *file;
+    uint64_t best = UINT64_MAX;
+    snprintf(path, sizeof path, "%s/sync-probe", folder);
+    net_file_remove(path, NULL); /* of one that was cut off */
+    if (net_file_open(&file, path, NET_FILE_CREATE, NULL) != 0) {
+        return -1;
+    }
+    for (uint64_t i = 0; i < SYNC_TRIES; i++) {
+        uint8_t octets[512] = {(uint8_t)(i + 1)};
+        if (net_file_write(file, i * sizeof octets, &(struct bytes){octets, sizeof octets}, 1, NULL) != 0) {
+            break;
+        }
+        uint64_t began = now_us();
+        if (net_file_sync(file, NULL) != 0) {
+            break;
+        }
+        uint64_t took = now_us() - began;
+        best = took < best ? took : best;
+    }
+    net_file_close(&file, NULL);
+    net_file_remove(path, NULL);
+    *microseconds_r = best;
+    return best == UINT64_MAX ? -1 : 0;
 }
 
 static int read_to_end(struct net_file *file, struct buf *out, struct fault *fault)

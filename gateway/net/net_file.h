@@ -45,6 +45,14 @@ int net_file_rename(const char *from, const char *to, struct fault *fault);
 int net_file_list(const char *path, int (*fn)(void *ctx, const char *name), void *ctx, struct fault *fault);
 /* Room left for us on the file system of path, in octets and in inodes. */
 int net_file_free_space(const char *path, uint64_t *octets_r, uint64_t *inodes_r, struct fault *fault);
+#define NET_FILE_SYSTEM_LEN 24
+/*
+ * The kind of file system on which path lies: "ext4", "xfs", "btrfs", "tmpfs", "ramfs", "overlay", "nfs", "smb", "9p", "fuse"; for others its number. -1 when it
+ * cannot be asked.
+ */
+int net_file_system(const char *path, char name_r[NET_FILE_SYSTEM_LEN]);
+/* How long the quickest of a few syncs of a small file in the folder took, in microseconds; blocks that long. -1 when it cannot be tried. */
+int net_file_sync_time(const char *folder, uint64_t *microseconds_r);
 /* A number that changes when the file is written or replaced; 0 when there is none. */
 uint64_t net_file_stamp(const char *path);
 /* Appends the whole file to out; more than out's maximum is a fault "too-large". */

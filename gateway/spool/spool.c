@@ -369,6 +369,7 @@ static int set_up(struct spool *spool, struct fault *fault)
         return -1;
     }
     spool->measured_at = net_now(spool->loop);
+    spool_disk_judge(spool);
     spool->disk = net_lane_new(spool->loop, "disk");
     spool->read = net_lane_new(spool->loop, "read");
     spool->tidy = net_lane_new(spool->loop, "tidy");

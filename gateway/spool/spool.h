@@ -157,6 +157,9 @@ struct spool_outcome {
 void spool_finish(struct spool *spool, struct spool_item **item, const struct spool_outcome *outcome,
                   spool_commit_fn *done, void *ctx);
 
+/* Why what is acknowledged may be lost with the power (memory, a network, syncs that do nothing), for operators; or NULL. */
+const char *spool_disk_warning(const struct spool *spool);
+
 struct spool_counts {
     uint64_t waiting, dead, held; /* deliveries by state, on disk and in memory */
     uint64_t messages;            /* with at least one delivery that is not settled */

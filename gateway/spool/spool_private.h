@@ -265,6 +265,8 @@ struct spool {
     void *wake_ctx;
     struct spool_admin *admin; /* serves commands, or NULL */
 
+    char disk_warning[SPOOL_PATH_MAX + 300]; /* empty: none */
+
     struct fault trouble; /* why the last commit failed; refuses mail until trouble_until */
     uint64_t trouble_until;
     uint64_t free_octets, free_inodes;
@@ -305,6 +307,11 @@ void spool_compact_consider(struct spool *spool, uint64_t segment);
 
 /* After the lanes have ended. */
 void spool_admin_free(struct spool_admin **admin);
+
+/* ---- spool_disk.c ---- */
+
+/* Looks at the disk, and warns when it does not keep what it was given. */
+void spool_disk_judge(struct spool *spool);
 
 /* ---- spool_recover.c ---- */
 

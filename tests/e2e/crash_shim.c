@@ -3,6 +3,7 @@
  *
  *   CRASH_AT=n       the number of the call, from 1
  *   CRASH_HOW=kill   SIGKILL instead of the call; or an errno's number that the call fails with
+ *   CRASH_WHILE=file as long as it is there, all calls fail with CRASH_HOW
  *   CRASH_COUNT=file written with the number of calls so far, when the process ends by itself
  *
  * Counted are the calls that change the disk: pwrite, pwritev, write to files, fdatasync, fsync, ftruncate, rename, unlink, creating open.
@@ -14,6 +15,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,10 +26,12 @@
 static atomic_long calls;
 static long fail_at;
 static int fail_with; /* 0: kill */
+static const char *fail_while;
 
 __attribute__((constructor)) static void read_environment(void)
 {
     const char *at = getenv("CRASH_AT"), *how = getenv("CRASH_HOW");
+    fail_while = getenv("CRASH_WHILE");
     fail_at = at == NULL ? 0 : atol(at);
     fail_with = how == NULL || strcmp(how, "kill") == 0 ? 0 : atoi(how);
 }
@@ -45,7 +49,8 @@ __attribute__((destructor)) static void write_count(void)
 /* Whether this call is to fail; errno is set then. */
 static int fails(void)
 {
-    if (atomic_fetch_add(&calls, 1) + 1 != fail_at) {
+    bool due = atomic_fetch_add(&calls, 1) + 1 == fail_at;
+    if (!due && (fail_while == NULL || access(fail_while, F_OK) != 0)) {
         return 0;
     }
     if (fail_with == 0) {

@@ -265,10 +265,12 @@ def full_disk(world, folder):
     gateway.send(message("number 2", number=2))
     wait(lambda: dovecot.count() == 2, "message that was accepted afterwards")
     gateway.stop()
+    return gateway
 
 
 def test_full_ext4(world):
-    full_disk(world, Image(world, "ext4", 48).folder)
+    gateway = full_disk(world, Image(world, "ext4", 48).folder)
+    assert not gateway.events("spool_not_durable")
 
 
 def test_full_tmpfs(world):
@@ -278,7 +280,11 @@ def test_full_tmpfs(world):
     if done.returncode != 0:
         raise Skip(f"a mount of tmpfs is impossible here: {done.stderr.strip()}")
     world.cleanup.insert(0, lambda: subprocess.run(["umount", folder], capture_output=True))
-    full_disk(world, folder)
+    gateway = full_disk(world, folder)
+    gateway.start()
+    assert "lies in memory (tmpfs)" in gateway.events("spool_not_durable")[0]["reason"]
+    assert "lies in memory (tmpfs)" in gateway.run("status")[1], gateway.run("status")
+    gateway.stop()
 
 
 def test_read_only_disk(world):
@@ -309,3 +315,44 @@ def test_read_only_disk(world):
     assert reply() == 250
     wait(lambda: dovecot.count() == 2, "second message")
     gateway.stop()
+
+
+def test_read_only_while_running(world):
+    """Every write and sync says that the disk is read-only, as after an error of ext4: 4xx to senders, what was accepted stays;
+    mail and deliveries again by themselves when it is over (what is to be tried again must be written down first). (A plain remount is no way to get there: the kernel refuses it while the spool's files are open.)"""
+    image = Image(world, "ext4", 100)
+    dovecot = world.dovecot()
+    gateway = world.mailweir(dovecot)
+    gateway.configuration["spool"]["path"] = str(image.folder / "spool")
+    gateway.configuration["sandbox"] = "off"  # the shim looks for its file beside the spool
+    switch = gateway.folder / "read-only"
+    environment = {"LD_PRELOAD": str(build_shim(world)), "CRASH_WHILE": str(switch), "CRASH_HOW": str(errno.EROFS)}
+    os.environ.update(environment)
+    try:
+        gateway.start()
+    finally:
+        for name in environment:
+            del os.environ[name]
+    assert subprocess.run(["mount", "-o", "remount,ro", image.folder], capture_output=True).returncode != 0
+
+    def reply(number):
+        with gateway.smtp() as client:
+            client.ehlo()
+            code = client.mail("app@example.com")[0]
+            if code == 250:
+                client.rcpt("ops@example.net")
+                code = client.data(message(f"number {number}", number=number))[0]
+            return code
+
+    dovecot.stop()
+    assert reply(1) == 250
+    switch.touch()
+    assert 400 <= reply(2) < 500 and 400 <= reply(3) < 500
+    dovecot.start()
+    assert 400 <= reply(4) < 500
+    assert gateway.process.alive() and "does not take mail" in gateway.run("status")[1]
+    switch.unlink()
+    wait(lambda: reply(5) == 250, "250 again")
+    wait(lambda: 5 in filed(dovecot) and "waiting" not in summary(gateway), "empty queue")
+    gateway.stop()
+    assert sorted(filed(dovecot)) == [1, 5]

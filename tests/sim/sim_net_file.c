@@ -158,6 +158,20 @@ int net_file_free_space(const char *path, uint64_t *octets_r, uint64_t *inodes_r
     return 0;
 }
 
+int net_file_system(const char *path, char name_r[NET_FILE_SYSTEM_LEN])
+{
+    (void)path;
+    snprintf(name_r, NET_FILE_SYSTEM_LEN, "ext4");
+    return 0;
+}
+
+int net_file_sync_time(const char *folder, uint64_t *microseconds_r)
+{
+    (void)folder;
+    *microseconds_r = 1000;
+    return 0;
+}
+
 /* What the operator has written since changes all stamps. */
 uint64_t net_file_stamp(const char *path)
 {

@@ -203,6 +203,14 @@ static void names(void **state)
     uint64_t octets, inodes;
     assert_int_equal(net_file_free_space(directory, &octets, &inodes, NULL), 0);
     assert_true(octets > 0 && inodes > 0);
+    char system[NET_FILE_SYSTEM_LEN];
+    uint64_t took = UINT64_MAX;
+    assert_int_equal(net_file_system("/proc", system), 0);
+    assert_string_equal(system, "0x9fa0");
+    assert_int_equal(net_file_system(at("missing"), system), -1);
+    assert_int_equal(net_file_sync_time(directory, &took), 0);
+    assert_true(took < UINT64_MAX);
+    assert_int_equal(net_file_sync_time(at("missing"), &took), -1);
     fault = FAULT_INIT;
     assert_int_equal(net_file_list(at("missing"), count_names, &count, &fault), -1);
     assert_string_equal(fault.code, "enoent");
