@@ -27,6 +27,9 @@ struct dispatch_job {
     imapc_body_fn *read_done;
     void *read_ctx;
     struct buf header;
+    struct mail_wrap *wrap; /* while it is looked through for lines that are too long */
+    uint64_t looked;        /* octets of the stored message that were */
+    struct arena *repaired; /* of the rope, when it was repaired */
 };
 
 static void finish(struct dispatch_job *job);
@@ -201,6 +204,7 @@ static void on_settled(void *ctx, const struct fault *fault)
         upstream->more = true; /* the next fetch tells when it is due */
     }
     buf_done(&job->header);
+    arena_free(&job->repaired);
     free((char *)job->append.id);
     free(job);
     dispatch_job_gone(upstream);
@@ -257,12 +261,6 @@ static void fail(struct dispatch_job *job, const char *code, const char *where, 
 static void submit(struct dispatch_job *job)
 {
     struct spool_item *item = job->item;
-    job->rope =
-        mail_rope_of_delivery(item->arena, &item->envelope, &item->delivery, buf_bytes(&job->header), item->body_size);
-    if (job->rope == NULL) {
-        fail(job, "memory", "trace fields", "the message's envelope does not fit in its memory limit");
-        return;
-    }
     struct imapc_append *append = &job->append;
     append->folder = item->delivery.folder;
     append->uncertain = item->uncertain;
@@ -271,10 +269,90 @@ static void submit(struct dispatch_job *job)
     append->date_ms = item->delivery.date_ms != 0 ? item->delivery.date_ms : item->envelope.received_ms;
     append->body =
         (struct imapc_body){.size = mail_rope_size(job->rope), .read = body_read, .prepare = body_prepare, .ctx = job};
+    append->utf8 = item->envelope.shape.header_8bit || !mail_rope_memory_is_ascii(job->rope);
     append->done = on_append_done;
     append->ctx = job;
     job->began_us = net_now_us(job->upstream->dispatch->loop);
     imapc_pool_submit(job->upstream->pool, &append);
+}
+
+/* ---- repair: what is stored stays as it was received ---- */
+
+#define REPAIR_PIECE 65536
+#define REPAIR_MAX   ((size_t)16 << 20) /* memory for the places of broken lines */
+
+static void log_repaired(const struct dispatch_job *job, size_t breaks)
+{
+    const struct spool_item *item = job->item;
+    log_event(job->upstream->dispatch->log, LOG_LEVEL_INFO, "repaired", LOG_STR("id", item->envelope.id),
+              LOG_STR("delivery", item->id), LOG_STR("upstream", item->delivery.upstream),
+              LOG_INT("lines_broken", breaks), LOG_INT("longest_line", item->envelope.shape.longest_line));
+}
+
+static void end_repair(struct dispatch_job *job)
+{
+    const struct mail_break *breaks;
+    size_t count;
+    job->repaired = arena_new(REPAIR_MAX);
+    struct mail_rope *rope = mail_wrap_end(job->wrap, &breaks, &count) < 0
+                                 ? NULL
+                                 : mail_rope_broken(job->repaired, job->rope, breaks, count);
+    mail_wrap_free(&job->wrap);
+    if (rope == NULL) {
+        fault_set(&job->outcome.fault, FAULT_PERM, "long-lines", "repair",
+                  "more lines are too long for the server than can be broken; the longest has %llu octets",
+                  (unsigned long long)job->item->envelope.shape.longest_line);
+        job->answered = true;
+        finish(job);
+        return;
+    }
+    job->rope = rope;
+    log_repaired(job, count);
+    submit(job);
+}
+
+static void look_on(struct dispatch_job *job);
+
+static void on_looked(void *ctx, struct bytes data, const struct fault *fault)
+{
+    struct dispatch_job *job = ctx;
+    if (fault != NULL) {
+        mail_wrap_free(&job->wrap);
+        fail(job, fault->code, fault->where, fault->text);
+        return;
+    }
+    mail_wrap_add(job->wrap, data);
+    job->looked += data.len;
+    look_on(job);
+}
+
+static void look_on(struct dispatch_job *job)
+{
+    if (job->looked == job->item->body_size) {
+        end_repair(job);
+        return;
+    }
+    uint64_t left = job->item->body_size - job->looked;
+    spool_item_read(job->upstream->dispatch->spool, job->item, job->looked,
+                    left < REPAIR_PIECE ? (size_t)left : REPAIR_PIECE, on_looked, job);
+}
+
+/* Makes the message as it goes out, repaired where this server would not take it as it is. */
+static void prepare(struct dispatch_job *job)
+{
+    struct spool_item *item = job->item;
+    const struct mail_shape *shape = &item->envelope.shape;
+    uint64_t line_max = job->upstream->config->settings[IMAPC_LINE_MAX];
+    job->rope =
+        mail_rope_of_delivery(item->arena, &item->envelope, &item->delivery, buf_bytes(&job->header), item->body_size);
+    if (job->rope == NULL) {
+        fail(job, "memory", "trace fields", "the message's envelope does not fit in its memory limit");
+    } else if (line_max > 0 && shape->longest_line > line_max) {
+        job->wrap = mail_wrap_new(line_max);
+        look_on(job);
+    } else {
+        submit(job);
+    }
 }
 
 static void on_header(void *ctx, struct bytes data, const struct fault *fault)
@@ -286,7 +364,7 @@ static void on_header(void *ctx, struct bytes data, const struct fault *fault)
     }
     bool complete;
     buf_append_bytes(&job->header, bytes_slice(data, 0, mail_header_length(data, &complete)));
-    submit(job);
+    prepare(job);
 }
 
 void dispatch_job_start(struct dispatch_upstream *upstream, struct spool_item **item)
@@ -299,7 +377,7 @@ void dispatch_job_start(struct dispatch_upstream *upstream, struct spool_item **
     buf_init(&job->header, HEADER_MAX);
     upstream->active++;
     if (job->item->delivery.edit_count == 0) {
-        submit(job);
+        prepare(job);
     } else {
         spool_item_read(upstream->dispatch->spool, job->item, 0, HEADER_MAX, on_header, job);
     }

@@ -22,7 +22,13 @@ static void announce(struct imapc_engine *engine)
     struct imap_command *command = &engine->command;
     imapc_flags_write(engine, message);
     imap_command_date(command, message->date_ms);
-    imap_command_literal(command, message->size, non_synchronising(engine, message->size));
+    engine->append.in_utf8 = message->utf8 && engine->utf8 && !engine->utf8_plain;
+    if (engine->append.in_utf8) {
+        engine->append.utf8_used = true;
+        imap_command_literal_utf8(command, message->size);
+    } else {
+        imap_command_literal(command, message->size, non_synchronising(engine, message->size));
+    }
     engine->append.sent = 0;
     engine->append.literal_open = true;
 }
@@ -38,6 +44,8 @@ void imapc_append_enter(struct imapc_engine *engine)
     engine->append.literal_sent = false;
     engine->append.answered = false;
     engine->append.create_due = false;
+    engine->append.again_due = false;
+    engine->append.utf8_used = false;
     imap_command_string(command, buf_bytes(&engine->folder));
     announce(engine);
     if (imap_command_check(command) < 0) {
@@ -106,6 +114,9 @@ static void leave(struct imapc_engine *engine)
     if (append->create_due) {
         append->answered = false;
         imapc_enter(engine, IMAPC_PHASE_CREATE);
+    } else if (append->again_due) {
+        append->answered = false;
+        imapc_enter(engine, IMAPC_PHASE_APPEND);
     } else if (append->filed && imapc_flags_are_stored(engine)) {
         append->answered = true;
         imapc_enter(engine, IMAPC_PHASE_RESELECT);
@@ -125,6 +136,9 @@ static void end_message(struct imapc_engine *engine)
     engine->command_sent = 0;
     engine->command_waits = 0;
     append->current++;
+    if (append->in_utf8) {
+        buf_append_octet(&engine->command.text, ')');
+    }
     /* Behind a refusal nothing more is announced: a server could take it for commands. */
     if (append->current < append->count && !append->answered) {
         announce(engine);
@@ -199,6 +213,9 @@ void imapc_append_reply(struct imapc_engine *engine, const struct imap_reply *re
     } else {
         imapc_note_refusal(engine, reply);
         append->create_due = imapc_refusal_of(reply).create && !append->created;
+        /* RFC 9755 takes UTF8 (...) out of APPEND again, and leaves the announcement as it was. */
+        append->again_due = reply->status == IMAP_STATUS_BAD && append->utf8_used;
+        engine->utf8_plain = engine->utf8_plain || append->again_due;
     }
     if (owes_octets(engine)) {
         append->answered = true; /* what is announced must go out before the next command (RFC 7888) */

@@ -22,6 +22,7 @@ static const struct {
     [IMAPC_PHASE_HANDSHAKE] = {"handshake", NULL, NULL, NULL},
     [IMAPC_PHASE_LOGIN] = {"login", imapc_login_enter, imapc_login_reply, NULL},
     [IMAPC_PHASE_COMPRESS] = {"compress", imapc_compress_enter, imapc_compress_reply, NULL},
+    [IMAPC_PHASE_ENABLE] = {"enable", imapc_enable_enter, imapc_enable_reply, NULL},
     [IMAPC_PHASE_NAMESPACE] = {"namespace", imapc_namespace_enter, imapc_namespace_reply, NULL},
     [IMAPC_PHASE_READY] = {"ready", NULL, NULL, NULL},
     [IMAPC_PHASE_LIST] = {"list", imapc_list_enter, imapc_list_reply, imapc_list_data},
@@ -101,6 +102,7 @@ struct imap_command *imapc_begin(struct imapc_engine *engine, const char *name)
     bool literal_plus = (engine->capabilities.has & (IMAP_CAP_LITERAL_PLUS | IMAP_CAP_LITERAL_MINUS)) != 0;
     imap_command_tag(engine->tag, engine->options.random, ++engine->tag_number);
     imap_command_begin(&engine->command, engine->tag, name, literal_plus);
+    engine->command.utf8 = engine->utf8;
     engine->command_sent = 0;
     engine->command_waits = 0;
     engine->plus_due = false;
@@ -375,7 +377,7 @@ void imapc_engine_allow_compress(struct imapc_engine *engine)
 void imapc_engine_compressed(struct imapc_engine *engine, uint64_t now)
 {
     engine->now = now;
-    imapc_enter(engine, IMAPC_PHASE_NAMESPACE);
+    imapc_login_go_on(engine);
 }
 
 void imapc_engine_moved(struct imapc_engine *engine, uint64_t now)

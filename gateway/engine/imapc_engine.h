@@ -61,6 +61,7 @@ struct imapc_engine_options {
     bool subscribe;                /* SUBSCRIBE to folders that are created */
     bool keywords;                 /* send keywords, not only system flags */
     bool compress;                 /* COMPRESS=DEFLATE is used where it is offered (RFC 4978) */
+    bool utf8;                     /* UTF8=ACCEPT is enabled where it is offered */
     bool store_flags;              /* the server's APPEND loses flags: they are stored behind it */
     struct imapc_folders *folders; /* what all connections of the account have learned; NULL: folders are not asked */
     const char *const
@@ -73,6 +74,7 @@ struct imapc_message {
     size_t flag_count;
     int64_t date_ms; /* INTERNALDATE */
     uint64_t size;
+    bool utf8;    /* octets above 127 stand in its header section */
     uint32_t uid; /* set by the engine from APPENDUID (RFC 4315); 0: not said */
 };
 

@@ -20,14 +20,26 @@ static bool take_capability_code(struct imapc_engine *engine, const struct imap_
     return false;
 }
 
-/* What follows once the capabilities are known. */
-static void go_on(struct imapc_engine *engine)
+/* The extensions that are of use, then the namespaces. */
+static void extend(struct imapc_engine *engine)
+{
+    const struct imapc_engine_options *options = &engine->options;
+    bool can_enable = can(engine, IMAP_CAP_ENABLE) && can(engine, IMAP_CAP_UTF8_ACCEPT);
+    if (options->compress && can(engine, IMAP_CAP_COMPRESS_DEFLATE) && !engine->compress_tried) {
+        imapc_enter(engine, IMAPC_PHASE_COMPRESS);
+    } else if (options->utf8 && can_enable && !engine->enable_tried) {
+        imapc_enter(engine, IMAPC_PHASE_ENABLE);
+    } else {
+        imapc_enter(engine, IMAPC_PHASE_NAMESPACE);
+    }
+}
+
+void imapc_login_go_on(struct imapc_engine *engine)
 {
     if (!can(engine, IMAP_CAP_IMAP4REV1 | IMAP_CAP_IMAP4REV2)) {
         imapc_fail(engine, FAULT_TEMP, "protocol", "the server speaks neither IMAP4rev1 nor IMAP4rev2");
     } else if (engine->authenticated) {
-        bool compress = engine->options.compress && can(engine, IMAP_CAP_COMPRESS_DEFLATE) && !engine->compress_tried;
-        imapc_enter(engine, compress ? IMAPC_PHASE_COMPRESS : IMAPC_PHASE_NAMESPACE);
+        extend(engine);
     } else if (engine->options.starttls && !engine->tls_active) {
         imapc_enter(engine, IMAPC_PHASE_STARTTLS);
     } else {
@@ -47,7 +59,7 @@ void imapc_greeting_reply(struct imapc_engine *engine, const struct imap_reply *
         engine->authenticated = preauth;
         /* In clear, what a greeting offers is not believed when TLS is to come. */
         if (take_capability_code(engine, reply)) {
-            go_on(engine);
+            imapc_login_go_on(engine);
         } else {
             imapc_enter(engine, IMAPC_PHASE_CAPABILITY);
         }
@@ -67,7 +79,7 @@ void imapc_capability_reply(struct imapc_engine *engine, const struct imap_reply
     if (reply->status != IMAP_STATUS_OK) {
         imapc_refused(engine, reply);
     } else {
-        go_on(engine);
+        imapc_login_go_on(engine);
     }
 }
 
@@ -96,7 +108,7 @@ void imapc_logged_in(struct imapc_engine *engine, const struct imap_reply *reply
 {
     engine->authenticated = true;
     if (take_capability_code(engine, reply)) {
-        go_on(engine);
+        imapc_login_go_on(engine);
     } else {
         imapc_enter(engine, IMAPC_PHASE_CAPABILITY);
     }
@@ -118,7 +130,32 @@ void imapc_compress_reply(struct imapc_engine *engine, const struct imap_reply *
     if (reply->status == IMAP_STATUS_OK) {
         engine->compress_due = true;
     } else {
-        imapc_enter(engine, IMAPC_PHASE_NAMESPACE); /* NO [COMPRESSIONACTIVE] among others */
+        imapc_login_go_on(engine); /* NO [COMPRESSIONACTIVE] among others */
+    }
+}
+
+/* ---- UTF-8 (RFC 5161, RFC 6855, RFC 9755) ---- */
+
+void imapc_enable_enter(struct imapc_engine *engine)
+{
+    struct imap_command *command = imapc_begin(engine, "ENABLE");
+    engine->enable_tried = true;
+    imap_command_word(command, "UTF8=ACCEPT");
+    imap_command_end(command);
+    imapc_send(engine);
+}
+
+void imapc_enable_reply(struct imapc_engine *engine, const struct imap_reply *reply)
+{
+    engine->utf8 = engine->utf8 && reply->status == IMAP_STATUS_OK;
+    imapc_login_go_on(engine);
+}
+
+/* ENABLED UTF8=ACCEPT ... */
+static void take_enabled(struct imapc_engine *engine, struct bytes args)
+{
+    while (args.len > 0) {
+        engine->utf8 = engine->utf8 || bytes_is_nocase(bytes_cut(&args, ' '), "UTF8=ACCEPT");
     }
 }
 
@@ -219,6 +256,8 @@ void imapc_login_data(struct imapc_engine *engine, const struct imap_reply *repl
 {
     if (bytes_is_nocase(reply->name, "CAPABILITY")) {
         imap_capabilities_parse(&engine->capabilities, reply->args);
+    } else if (engine->phase == IMAPC_PHASE_ENABLE && bytes_is_nocase(reply->name, "ENABLED")) {
+        take_enabled(engine, bytes_trim(reply->args));
     } else if (engine->phase == IMAPC_PHASE_NAMESPACE && bytes_is_nocase(reply->name, "NAMESPACE")) {
         take_namespace(engine, reply->args);
     } else if (engine->phase == IMAPC_PHASE_NAMESPACE && bytes_is_nocase(reply->name, "LIST")) {

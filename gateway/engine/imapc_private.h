@@ -28,6 +28,7 @@ enum imapc_phase {
     IMAPC_PHASE_HANDSHAKE,
     IMAPC_PHASE_LOGIN,
     IMAPC_PHASE_COMPRESS,
+    IMAPC_PHASE_ENABLE,
     IMAPC_PHASE_NAMESPACE,
     IMAPC_PHASE_READY,
     IMAPC_PHASE_LIST,
@@ -56,6 +57,9 @@ struct imapc_appending {
     bool literal_sent; /* octets of a literal went out */
     bool created;      /* CREATE was tried for it */
     bool answered;     /* what is known now stands: a refusal came while octets were still due, or it is filed */
+    bool in_utf8;      /* the current message stands in UTF8 (...) */
+    bool utf8_used;    /* the current command has a message in UTF8 (...) */
+    bool again_due;    /* it was refused for that: it goes again without */
     bool create_due;   /* it was a refusal that asks for CREATE */
     bool filed;
     size_t stored; /* the message whose flags are stored */
@@ -137,7 +141,9 @@ struct imapc_engine {
     struct imapc_result result;
     bool result_due;
     bool tls_due, compress_due;
-    bool compress_tried;
+    bool compress_tried, enable_tried;
+    bool utf8;       /* UTF8=ACCEPT is enabled: names are in UTF-8 */
+    bool utf8_plain; /* messages with UTF-8 in their header go as any other: the server does not know APPEND's UTF8 */
     struct fault fault; /* why it ended */
     uint64_t retry_after_ms;
     bool crowded;
@@ -182,6 +188,10 @@ void imapc_login_reply(struct imapc_engine *engine, const struct imap_reply *rep
 void imapc_logged_in(struct imapc_engine *engine, const struct imap_reply *reply);
 void imapc_compress_enter(struct imapc_engine *engine);
 void imapc_compress_reply(struct imapc_engine *engine, const struct imap_reply *reply);
+/* The next step of the login, once the capabilities are known. */
+void imapc_login_go_on(struct imapc_engine *engine);
+void imapc_enable_enter(struct imapc_engine *engine);
+void imapc_enable_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 void imapc_namespace_enter(struct imapc_engine *engine);
 void imapc_namespace_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 /* Untagged data of these phases: CAPABILITY, NAMESPACE, LIST. */

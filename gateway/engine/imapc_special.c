@@ -20,7 +20,7 @@ static void no_such_folder(struct imapc_engine *engine)
 static void go_on(struct imapc_engine *engine, const char *folder)
 {
     buf_clear(&engine->folder);
-    if (imap_name_map(&engine->folder, bytes_of(folder), &engine->namespaces) < 0) {
+    if (imap_name_map(&engine->folder, bytes_of(folder), &engine->namespaces, engine->utf8) < 0) {
         no_such_folder(engine);
     } else {
         imapc_enter(engine, engine->special.next);

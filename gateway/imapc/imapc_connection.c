@@ -44,6 +44,7 @@ struct imapc_connection *imapc_connection_new(struct imapc_pool *pool)
         .keywords = account->settings[IMAPC_KEYWORDS] != 0,
         .subscribe = account->settings[IMAPC_SUBSCRIBE] != 0,
         .store_flags = account->settings[IMAPC_STORE_FLAGS] != 0,
+        .utf8 = account->settings[IMAPC_UTF8] != 0,
         .folders = pool->known,
         .special_names = account->special_names,
     };

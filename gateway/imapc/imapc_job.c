@@ -59,6 +59,7 @@ static void add(struct imapc_pool *pool, struct imapc_job *job, struct imapc_app
         job->messages[job->count] = (struct imapc_message){.flags = append->flags,
                                                            .flag_count = append->flag_count,
                                                            .date_ms = append->date_ms,
+                                                           .utf8 = append->utf8,
                                                            .size = append->body.size};
     }
     job->appends[job->count++] = append;

@@ -83,6 +83,7 @@ struct imapc_append {
     const char *const *flags;
     size_t flag_count;
     int64_t date_ms;
+    bool utf8; /* octets above 127 stand in its header section */
     struct imapc_body body;
     void (*done)(void *ctx, struct imapc_append *append, const struct imapc_outcome *outcome);
     void *ctx;

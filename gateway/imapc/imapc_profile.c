@@ -20,6 +20,7 @@ static const char *const names[IMAPC_SETTINGS] = {
     [IMAPC_KEYWORDS] = "keywords",
     [IMAPC_SUBSCRIBE] = "subscribe",
     [IMAPC_STORE_FLAGS] = "store_flags",
+    [IMAPC_UTF8] = "utf8",
     [IMAPC_LINE_MAX] = "line_max",
     [IMAPC_TLS_EXPORTER] = "tls_exporter",
 };
@@ -40,6 +41,7 @@ static const struct imapc_profile profiles[] = {
          [IMAPC_KEYWORDS] = {1, "most servers take keywords"},
          [IMAPC_SUBSCRIBE] = {1, "mail programs show subscribed folders"},
          [IMAPC_STORE_FLAGS] = {0, "APPEND keeps the flags that it is given"},
+         [IMAPC_UTF8] = {1, "a server that offers UTF8=ACCEPT takes UTF-8 in headers and names"},
          [IMAPC_LINE_MAX] = {0, "not known"},
          [IMAPC_TLS_EXPORTER] = {1, "what RFC 9266 says of SCRAM with channel binding under TLS 1.3"},
      }},
@@ -185,7 +187,7 @@ const char *imapc_profile_setting_name(enum imapc_setting setting)
 bool imapc_profile_is_switch(enum imapc_setting setting)
 {
     return setting == IMAPC_BATCH_ATOMIC || setting == IMAPC_KEYWORDS || setting == IMAPC_SUBSCRIBE ||
-           setting == IMAPC_STORE_FLAGS || setting == IMAPC_TLS_EXPORTER;
+           setting == IMAPC_STORE_FLAGS || setting == IMAPC_UTF8 || setting == IMAPC_TLS_EXPORTER;
 }
 
 void imapc_profile_resolve(const struct imapc_profile *profile, uint64_t settings[IMAPC_SETTINGS])

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/fault.h"
+#include "mail/mail_shape.h"
 
 /* One RCPT TO. The DSN parameters (RFC 3461) are recorded as given; NULL when absent. */
 struct mail_recipient {
@@ -51,6 +52,7 @@ struct mail_envelope {
     const char *message_id;   /* the Message-ID field, with its brackets; NULL when there is none */
     const char *const *rules; /* names of the rules that acted; known from the decision on */
     size_t rule_count;
+    struct mail_shape shape; /* of the stored message; the spool fills it in */
     /*
      * Every rule tried, in order: a mark (enum mail_tried) and its name, "group/name" in a group. Where the rules look at recipients, those of each
      * begin with his address. Bounded: behind what does not fit stands how much it was.

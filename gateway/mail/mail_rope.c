@@ -80,6 +80,17 @@ uint64_t mail_rope_size(const struct mail_rope *rope)
     return rope->size;
 }
 
+bool mail_rope_memory_is_ascii(const struct mail_rope *rope)
+{
+    for (size_t i = 0; i < rope->count; i++) {
+        const struct rope_piece *piece = &rope->pieces[i];
+        if (piece->memory != NULL && !bytes_is_ascii(bytes_at(piece->memory, (size_t)piece->len))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 struct mail_rope_part mail_rope_at(const struct mail_rope *rope, uint64_t offset)
 {
     size_t low = 0, high = rope->count;
@@ -97,6 +108,44 @@ struct mail_rope_part mail_rope_at(const struct mail_rope *rope, uint64_t offset
         return (struct mail_rope_part){.memory = bytes_at(piece->memory + skip, (size_t)(piece->len - skip))};
     }
     return (struct mail_rope_part){.stored = piece->stored + skip, .stored_len = piece->len - skip};
+}
+
+/* ---- broken lines ---- */
+
+/* The stored piece, cut at the breaks within it. */
+static int add_broken(struct mail_rope *broken, const struct rope_piece *piece, const struct mail_break *breaks,
+                      size_t count)
+{
+    uint64_t from = piece->stored, end = piece->stored + piece->len;
+    size_t low = 0, high = count;
+    while (low < high) { /* the first one behind its beginning */
+        size_t middle = low + (high - low) / 2;
+        if (breaks[middle].at <= from) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    int result = 0;
+    for (; low < count && breaks[low].at < end; low++) {
+        result |= mail_rope_add_stored(broken, from, breaks[low].at - from);
+        result |= mail_rope_add_memory(broken, bytes_of(breaks[low].text));
+        from = breaks[low].at;
+    }
+    return result | mail_rope_add_stored(broken, from, end - from);
+}
+
+struct mail_rope *mail_rope_broken(struct arena *arena, const struct mail_rope *rope, const struct mail_break *breaks,
+                                   size_t count)
+{
+    struct mail_rope *broken = mail_rope_new(arena);
+    int result = broken == NULL ? -1 : 0;
+    for (size_t i = 0; i < rope->count && result == 0; i++) {
+        const struct rope_piece *piece = &rope->pieces[i];
+        result = piece->memory != NULL ? mail_rope_add_memory(broken, bytes_at(piece->memory, (size_t)piece->len))
+                                       : add_broken(broken, piece, breaks, count);
+    }
+    return result < 0 ? NULL : broken;
 }
 
 /* ---- header edits ---- */

@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "mail/mail_envelope.h"
+#include "mail/mail_wrap.h"
 
 struct mail_rope;
 
@@ -23,6 +24,14 @@ struct mail_rope *mail_rope_new(struct arena *arena);
 int mail_rope_add_memory(struct mail_rope *rope, struct bytes data);
 int mail_rope_add_stored(struct mail_rope *rope, uint64_t offset, uint64_t len);
 uint64_t mail_rope_size(const struct mail_rope *rope);
+/*
+ * The same with the breaks in it, which stand in order and count in the stored message; those within what edits took out vanish. Uses rope's
+ * arena or another one. NULL when that is full.
+ */
+struct mail_rope *mail_rope_broken(struct arena *arena, const struct mail_rope *rope, const struct mail_break *breaks,
+                                   size_t count);
+/* Whether what does not come from the stored message is ASCII. */
+bool mail_rope_memory_is_ascii(const struct mail_rope *rope);
 /* The part that begins at the rope's octet `offset`; offset must be below the size. */
 struct mail_rope_part mail_rope_at(const struct mail_rope *rope, uint64_t offset);
 

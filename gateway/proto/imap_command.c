@@ -52,14 +52,10 @@ static void note_wait(struct imap_command *command)
     command->waits[command->wait_count++] = command->text.len;
 }
 
-static bool is_quotable(struct bytes text)
+static bool is_quotable(const struct imap_command *command, struct bytes text)
 {
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] < 0x20 || text.ptr[i] >= 0x7F) {
-            return false;
-        }
-    }
-    return text.len <= IMAP_COMMAND_MAX / 4;
+    return text.len <= IMAP_COMMAND_MAX / 4 && !bytes_has_control(text) &&
+           (bytes_is_ascii(text) || (command->utf8 && bytes_is_utf8(text)));
 }
 
 void imap_command_string(struct imap_command *command, struct bytes text)
@@ -69,7 +65,7 @@ void imap_command_string(struct imap_command *command, struct bytes text)
         command->failed = true;
         return;
     }
-    if (!is_quotable(text)) {
+    if (!is_quotable(command, text)) {
         imap_command_literal(command, text.len, command->literal_plus);
         buf_append_bytes(out, text);
         return;
@@ -132,6 +128,12 @@ void imap_command_literal(struct imap_command *command, uint64_t size, bool non_
     if (!non_synchronising) {
         note_wait(command);
     }
+}
+
+void imap_command_literal_utf8(struct imap_command *command, uint64_t size)
+{
+    buf_printf(&command->text, " UTF8 (~{%llu}\r\n", (unsigned long long)size);
+    note_wait(command);
 }
 
 int imap_command_check(const struct imap_command *command)

@@ -20,6 +20,7 @@ struct imap_command {
     struct buf text;
     size_t waits[IMAP_COMMAND_WAITS_MAX]; /* offsets in text before which "+" must have come */
     size_t wait_count;
+    bool utf8;         /* quoted strings may hold UTF-8 (RFC 6855 section 3) */
     bool literal_plus; /* literals need no "+" */
     bool failed;       /* an argument cannot be sent at all */
 };
@@ -46,6 +47,10 @@ void imap_command_flags(struct imap_command *command, const char *const *flags, 
 void imap_command_date(struct imap_command *command, int64_t time_ms);
 /* A blank, "{size}" or "{size+}", CR LF: the head of the message's literal, which the caller sends. */
 void imap_command_literal(struct imap_command *command, uint64_t size, bool non_synchronising);
+/*
+ * The same for a message with UTF-8 in its header (RFC 6855 section 4): " UTF8 (~{size}", CR LF; ")" must follow the octets. It waits for "+".
+ */
+void imap_command_literal_utf8(struct imap_command *command, uint64_t size);
 /* CR LF. 0, or -1 when some argument could not be written: the command must not be sent. */
 int imap_command_end(struct imap_command *command);
 /* Without an end: for a command whose literal follows. */

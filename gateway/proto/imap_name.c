@@ -222,7 +222,7 @@ static const struct imap_namespace *space_of(struct bytes folder, const struct i
     return namespaces->count > 0 ? &namespaces->items[0] : NULL;
 }
 
-int imap_name_map(struct buf *out, struct bytes folder, const struct imap_namespaces *namespaces)
+int imap_name_map(struct buf *out, struct bytes folder, const struct imap_namespaces *namespaces, bool utf8)
 {
     while (folder.len > 0 && folder.ptr[0] == '/') {
         folder = bytes_from(folder, 1);
@@ -235,7 +235,7 @@ int imap_name_map(struct buf *out, struct bytes folder, const struct imap_namesp
     if (result == 0) {
         result = imap_name_encode(&encoded, buf_bytes(&joined));
     }
-    struct bytes name = buf_bytes(&encoded);
+    struct bytes name = buf_bytes(utf8 ? &joined : &encoded);
     if (result == 0 && space != NULL && space->prefix[0] != 0 && !bytes_is_nocase(name, "INBOX") &&
         !is_inside(name, space)) {
         result = buf_append_text(out, space->prefix);

@@ -387,6 +387,8 @@ void spool_commit(struct spool_stage **stage, const struct mail_envelope *envelo
     struct spool *spool = (*stage)->spool;
     struct commit_job *commit = expect_calloc(1, sizeof *commit);
     uint64_t size = (*stage)->size;
+    struct mail_envelope whole = *envelope;
+    whole.shape = (*stage)->meter.shape;
     commit->job.kind = &commit_kind;
     commit->done = done;
     commit->ctx = ctx;
@@ -406,7 +408,7 @@ void spool_commit(struct spool_stage **stage, const struct mail_envelope *envelo
     commit->received_ms = envelope->received_ms;
     buf_init(&commit->meta, SPOOL_META_MAX);
     take_body(spool, commit, stage);
-    write_meta(commit, envelope, deliveries);
-    add_parts(spool, commit, envelope, deliveries, size);
+    write_meta(commit, &whole, deliveries);
+    add_parts(spool, commit, &whole, deliveries, size);
     spool_submit(spool, &commit->job);
 }

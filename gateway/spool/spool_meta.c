@@ -116,6 +116,10 @@ void spool_meta_write_envelope(struct buf *out, const struct mail_envelope *enve
     write_text(out, "message_id", envelope->message_id);
     write_texts(out, "rules", envelope->rules, envelope->rule_count);
     write_texts(out, "tried", envelope->tried, envelope->tried_count);
+    if (envelope->shape.longest_line > MAIL_LINE_MAX) {
+        write_number(out, "longest_line", (int64_t)envelope->shape.longest_line);
+    }
+    write_true(out, "header_8bit", envelope->shape.header_8bit);
     buf_append_octet(out, '}');
 }
 
@@ -268,6 +272,8 @@ static void read_envelope(struct reader *reader, const json_t *object, struct ma
     envelope->message_id = read_text(reader, object, "message_id");
     envelope->rules = read_texts(reader, object, "rules", &envelope->rule_count);
     envelope->tried = read_texts(reader, object, "tried", &envelope->tried_count);
+    envelope->shape.longest_line = (uint64_t)read_number(reader, object, "longest_line", INT64_MAX);
+    envelope->shape.header_8bit = read_true(object, "header_8bit");
 }
 
 static void read_edits(struct reader *reader, const json_t *object, struct mail_delivery *delivery)

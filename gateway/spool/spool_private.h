@@ -349,6 +349,7 @@ struct spool_stage {
     void *repeat_ctx;
     bool unique, maybe_filed; /* of spool_stage_unique() */
     struct fault fault;
+    struct mail_shape_meter meter;
     struct buf waiting; /* not yet handed to the lane */
     struct buf writing; /* with the lane */
     bool busy;          /* the lane has a chunk of it */

@@ -174,6 +174,7 @@ int spool_stage_write(struct spool_stage *stage, struct bytes data)
         return -1;
     }
     stage->size += data.len;
+    mail_shape_add(&stage->meter, data);
     size_t most = stage->has_own ? SPOOL_CHUNK - 1 : stage->spool->options.own_segment_over;
     if (!stage->busy && stage->waiting.len > most) {
         hand_over(stage);

@@ -20,11 +20,12 @@ class Profile:
     """A kind of server: what it announces, and what it does not take. A refusal is a function of one message, or of a folder's name."""
 
     def __init__(self, capability, keeps=KEEPS_ALL, uses=None, refuses=(), names=(), loses=(), literals=None, connections=None,
-                 quoted_only=False):
+                 quoted_only=False, utf8=None):
         self.capability, self.keeps, self.uses = capability, keeps, uses or {}
         self.refuses, self.names, self.loses = refuses, names, loses
         self.literals = literals  # the longest non-synchronising one; longer, or any with 0, is BAD; None: any
         self.connections, self.quoted_only = connections, quoted_only
+        self.utf8 = utf8  # the RFC whose APPEND it has: 6855 wants UTF8 (~{n}) for 8-bit headers, 9755 has no such thing
 
 
 def larger_than(size, answer):
@@ -92,6 +93,7 @@ class Session(socketserver.BaseRequestHandler):
         self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
         self.selected = None
+        self.enabled = False
         self.inflate = self.deflate = None  # of COMPRESS=DEFLATE
         with self.fake.lock:
             self.fake.connections += 1
@@ -250,6 +252,11 @@ class Session(socketserver.BaseRequestHandler):
         self.say("* BYE see you")
         self.say(f"{tag} OK done")
 
+    def on_enable(self, tag, rest):
+        self.enabled = self.fake.profile.utf8 is not None
+        self.say("* ENABLED" + (" UTF8=ACCEPT" if self.enabled else ""))
+        self.say(f"{tag} OK done")
+
     def on_compress(self, tag, rest):
         self.say(f"{tag} OK DEFLATE active")
         self.inflate, self.deflate = zlib.decompressobj(-15), zlib.compressobj(9, zlib.DEFLATED, -15)
@@ -350,11 +357,15 @@ class Session(socketserver.BaseRequestHandler):
         name = re.sub(rb"\\(.)", rb"\1", match.group(1) or match.group(2)).decode()
         line, items = rest[match.end():], []
         while True:
-            match = re.fullmatch(rb' \(([^)]*)\) "([^"]*)" \{(\d+)(\+?)\}', line)
+            match = re.fullmatch(rb' \(([^)]*)\) "([^"]*)"(?:( UTF8 \()~| )\{(\d+)(\+?)\}', line)
             assert match, line
-            size = int(match.group(3))
-            refusal = self.fault("append-begin", folder=name, size=size) or self.literal_refused(size, match.group(4), items)
-            if not match.group(4):
+            utf8 = match.group(3)
+            if utf8 and not (self.enabled and self.fake.profile.utf8 == 6855):
+                self.say(f"{tag} BAD syntax error")
+                return name, items, True
+            size = int(match.group(4))
+            refusal = self.fault("append-begin", folder=name, size=size) or self.literal_refused(size, match.group(5), items)
+            if not match.group(5):
                 if refusal or self.fake.folder(name) is None:
                     self.say(f"{tag} {refusal or 'NO [TRYCREATE] no such mailbox'}")
                     return name, items, True
@@ -368,6 +379,12 @@ class Session(socketserver.BaseRequestHandler):
             self.fault("append-octets", folder=name, items=items)
             items.append((octets, match.group(1).decode(), match.group(2).decode()))
             line = self.line()
+            if utf8:
+                assert line.startswith(b")"), line
+                line = line[1:]
+            elif self.enabled and self.fake.profile.utf8 == 6855 and not octets.split(b"\r\n\r\n", 1)[0].isascii():
+                self.say(f"{tag} NO [CANNOT] 8-bit header without UTF8")
+                return name, items, True
             if not line:
                 return name, items, False
 

@@ -98,7 +98,7 @@ static void test_map(void **state)
     for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++) {
         struct buf out;
         buf_init(&out, IMAP_NAME_MAX);
-        int result = imap_name_map(&out, bytes_of(maps[i].folder), maps[i].spaces);
+        int result = imap_name_map(&out, bytes_of(maps[i].folder), maps[i].spaces, false);
         assert_int_equal(result, maps[i].name != NULL ? 0 : -1);
         if (result == 0) {
             assert_string_equal(buf_text(&out), maps[i].name);
@@ -115,21 +115,34 @@ static void test_too_long(void **state)
     buf_init(&out, IMAP_NAME_MAX);
     memset(folder, 'x', sizeof folder - 1);
     folder[IMAP_NAME_MAX + 1] = 0;
-    assert_int_equal(imap_name_map(&out, bytes_of(folder), &dovecot), -1);
+    assert_int_equal(imap_name_map(&out, bytes_of(folder), &dovecot, false), -1);
     folder[IMAP_NAME_MAX] = 0;
-    assert_int_equal(imap_name_map(&out, bytes_of(folder), &dovecot), 0);
+    assert_int_equal(imap_name_map(&out, bytes_of(folder), &dovecot, false), 0);
     buf_clear(&out);
-    assert_int_equal(imap_name_map(&out, bytes_of(folder), &courier), -1); /* no room for the prefix */
+    assert_int_equal(imap_name_map(&out, bytes_of(folder), &courier, false), -1); /* no room for the prefix */
+    buf_done(&out);
+}
+
+static void test_utf8_names(void **state)
+{
+    (void)state;
+    static const struct imap_namespaces plain = {.items = {{"", '.'}}, .count = 1};
+    struct buf out;
+    buf_init(&out, 2000);
+    assert_int_equal(imap_name_map(&out, bytes_of("CI/\xc3\x9c & x"), &plain, true), 0);
+    assert_string_equal(buf_text(&out), "CI.\xc3\x9c & x");
+    buf_clear(&out);
+    assert_int_equal(imap_name_map(&out, bytes_of("CI/\xc3"), &plain, true), -1);
+    assert_int_equal(imap_name_map(&out, bytes_of("a\nb"), &plain, true), -1);
+    assert_int_equal(imap_name_map(&out, bytes_of("a\xc2\x85"), &plain, true), -1); /* a control character */
     buf_done(&out);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_there_and_back),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_map),
-        cmocka_unit_test(test_too_long),
+        cmocka_unit_test(test_utf8_names), cmocka_unit_test(test_there_and_back), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_map),        cmocka_unit_test(test_too_long),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,12 +3,13 @@
  *
  *   # ...                a comment
  *   option NAME [VALUE]  before anything else: tls, starttls, clear, user, password, token; folders (they are asked what they keep), store
- *                        (flags are stored behind the APPEND), compress, junk NAME (the fallback of \Junk)
+ *                        (flags are stored behind the APPEND), compress, utf8, junk NAME (the fallback of \Junk)
  *   S: TEXT              the server sends TEXT and CR LF; \r \n \t \0 \\ \xHH and \*N{TEXT} (TEXT N times) are escapes
  *   s: TEXT              the same without CR LF
  *   C: TEXT              exactly this line of the client is next ("$" at its end matches any rest)
  *   c: TEXT              exactly these octets are next
  *   append FOLDER SIZE[,SIZE...] [FLAG...]  the engine gets messages to append; their octets are 0123456789012...
+ *   append8 ...          the same with octets above 127 in the header
  *   result filed [UIDVALIDITY UID...]  or  result CLASS CODE [account]: the next result
  *   left out FLAG... / unstored   what the last result says about its flags
  *   locate FOLDER ID...  the engine looks for messages; since the date of messages
@@ -222,6 +223,8 @@ static void set_option(struct player *player, struct bytes rest)
         player->options.is_token = true;
     } else if (bytes_is(name, "folders")) {
         player->options.folders = player->folders = imapc_folders_new();
+    } else if (bytes_is(name, "utf8")) {
+        player->options.utf8 = true;
     } else if (bytes_is(name, "compress")) {
         player->options.compress = true;
     } else if (bytes_is(name, "store")) {
@@ -309,7 +312,7 @@ static void do_delay(struct player *player, struct bytes text)
     pump(player);
 }
 
-static void do_append(struct player *player, struct bytes text)
+static void append(struct player *player, struct bytes text, bool utf8)
 {
     copy_text(player->folder, sizeof player->folder, bytes_cut(&text, ' '));
     struct bytes sizes = bytes_cut(&text, ' ');
@@ -324,6 +327,7 @@ static void do_append(struct player *player, struct bytes text)
             (struct imapc_message){.date_ms = DATE_MS,
                                    .flags = player->flag_list,
                                    .flag_count = flag_count,
+                                   .utf8 = utf8,
                                    .size = number_of(player, bytes_cut(&sizes, ','))};
     }
     if (!imapc_engine_is_ready(player->engine)) {
@@ -332,6 +336,16 @@ static void do_append(struct player *player, struct bytes text)
     player->have_result = false;
     imapc_engine_append(player->engine, player->now, player->folder, player->messages, player->message_count);
     pump(player);
+}
+
+static void do_append(struct player *player, struct bytes text)
+{
+    append(player, text, false);
+}
+
+static void do_append8(struct player *player, struct bytes text)
+{
+    append(player, text, true);
 }
 
 static void check_fault(struct player *player, const struct fault *fault, struct bytes text)
@@ -492,13 +506,13 @@ static const struct {
     void (*run)(struct player *player, struct bytes rest);
     bool gathers; /* adds to the group; any other word has it sent */
 } words[] = {
-    {"S:", do_server, true},          {"s:", do_server_raw, true},  {"C:", do_client, false},
-    {"c:", do_client_raw, false},     {"delay", do_delay, false},   {"append", do_append, false},
-    {"result", do_result, false},     {"ready", do_ready, false},   {"logout", do_logout, false},
-    {"tls", do_tls, false},           {"drop", do_drop, false},     {"hold", do_hold, false},
-    {"give", do_give, false},         {"locate", do_locate, false}, {"located", do_located, false},
-    {"closed", do_closed, false},     {"left", do_left, false},     {"unstored", do_unstored, false},
-    {"compress", do_compress, false},
+    {"S:", do_server, true},          {"s:", do_server_raw, true},      {"C:", do_client, false},
+    {"c:", do_client_raw, false},     {"delay", do_delay, false},       {"append", do_append, false},
+    {"append8", do_append8, false},   {"result", do_result, false},     {"ready", do_ready, false},
+    {"logout", do_logout, false},     {"tls", do_tls, false},           {"drop", do_drop, false},
+    {"hold", do_hold, false},         {"give", do_give, false},         {"locate", do_locate, false},
+    {"located", do_located, false},   {"closed", do_closed, false},     {"left", do_left, false},
+    {"unstored", do_unstored, false}, {"compress", do_compress, false},
 };
 
 static void play_line(struct player *player, struct bytes line)

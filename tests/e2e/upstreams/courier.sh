@@ -49,7 +49,7 @@ makeuserdb; chmod 644 "$dir"/etc/userdb.dat
 set -a +u; . /etc/courier/imapd; . /etc/courier/imapd-ssl; set +a -u
 export IMAP_TLS_REQUIRED=1 IMAP_STARTTLS=YES TLS_CERTFILE=$dir/etc/imapd.pem TLS_CACHEFILE='' TLS_DHPARAMS='' IMAP_ULIMITD='' \
   IMAP_SHAREDINDEXFILE=$dir/etc/shared/index IMAP_KEYWORDS=1 IMAP_ACL=1 IMAP_EMPTYTRASH='' IMAP_CHECK_ALL_FOLDERS=0 \
-  IMAP_CAPABILITY_TLS="IMAP4rev1 UIDPLUS CHILDREN NAMESPACE SORT QUOTA IDLE AUTH=PLAIN AUTH=CRAM-MD5 AUTH=CRAM-SHA256"
+  IMAP_CAPABILITY_TLS="IMAP4rev1 UIDPLUS CHILDREN NAMESPACE SORT QUOTA IDLE ENABLE UTF8=ACCEPT AUTH=PLAIN AUTH=CRAM-MD5 AUTH=CRAM-SHA256"
 tcpd="/usr/sbin/couriertcpd -address=127.0.0.1 -maxprocs=200 -maxperip=${COURIER_MAXPERIP:-100} -nodnslookup -noidentlookup"
 for _ in $(seq 100); do [ -S /run/courier/authdaemon/socket ] && break; sleep 0.02; done
 $tcpd "$imap" /usr/lib/courier/courier/imaplogin /usr/bin/imapd Maildir </dev/null >>"$dir/imap.log" 2>&1 &
