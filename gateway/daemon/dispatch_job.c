@@ -338,7 +338,7 @@ static void look_on(struct dispatch_job *job)
 }
 
 /* Makes the message as it goes out, repaired where this server would not take it as it is. */
-static void prepare(struct dispatch_job *job)
+static void make_rope(struct dispatch_job *job)
 {
     struct spool_item *item = job->item;
     const struct mail_shape *shape = &item->envelope.shape;
@@ -364,7 +364,7 @@ static void on_header(void *ctx, struct bytes data, const struct fault *fault)
     }
     bool complete;
     buf_append_bytes(&job->header, bytes_slice(data, 0, mail_header_length(data, &complete)));
-    prepare(job);
+    make_rope(job);
 }
 
 void dispatch_job_start(struct dispatch_upstream *upstream, struct spool_item **item)
@@ -377,7 +377,7 @@ void dispatch_job_start(struct dispatch_upstream *upstream, struct spool_item **
     buf_init(&job->header, HEADER_MAX);
     upstream->active++;
     if (job->item->delivery.edit_count == 0) {
-        prepare(job);
+        make_rope(job);
     } else {
         spool_item_read(upstream->dispatch->spool, job->item, 0, HEADER_MAX, on_header, job);
     }
