@@ -17,42 +17,78 @@ int spool_export_open(struct spool_index **index_r, const char *path, struct fau
     return spool_index_open(index_r, file, net_file_sqlite_vfs(), SPOOL_INDEX_READ, fault);
 }
 
-static int give_pieces(struct spool_reader *reader, uint64_t message, struct spool_place *place,
-                       int (*fn)(void *ctx, struct bytes piece), void *ctx, struct fault *fault)
+struct spool_source {
+    struct spool_reader *reader;
+    uint64_t message;
+    struct spool_place place;
+    bool checked;
+    struct mail_source source;
+};
+
+static ptrdiff_t read_source(void *ctx, uint64_t offset, void *into, size_t len, struct fault *fault)
 {
+    struct spool_source *source = ctx;
+    return spool_reader_read(source->reader, source->message, &source->place, &source->checked, offset, into, len,
+                             fault);
+}
+
+struct spool_source *spool_source_open(const char *path, struct spool_index *index, uint64_t message,
+                                       struct fault *fault)
+{
+    char folder[SPOOL_PATH_MAX];
+    struct spool_place place;
+    if (spool_index_place(index, message, &place, fault) != 0) {
+        return NULL;
+    }
+    if (place.segment == 0) {
+        fault_set(fault, FAULT_PERM, "settled", "spool", "the message is settled; its body is not kept");
+        return NULL;
+    }
+    snprintf(folder, sizeof folder, "%s/segments", path);
+    struct spool_source *source = expect_calloc(1, sizeof *source);
+    *source = (struct spool_source){
+        .reader = spool_reader_new(folder, index),
+        .message = message,
+        .place = place,
+        .source = {.size = place.body_len, .read = read_source, .ctx = source},
+    };
+    return source;
+}
+
+const struct mail_source *spool_source_of(const struct spool_source *source)
+{
+    return &source->source;
+}
+
+void spool_source_free(struct spool_source **source)
+{
+    if (*source != NULL) {
+        spool_reader_release(&(*source)->reader);
+        free(*source);
+        *source = NULL;
+    }
+}
+
+int spool_export_body(const char *path, struct spool_index *index, uint64_t message,
+                      int (*fn)(void *ctx, struct bytes piece), void *ctx, struct fault *fault)
+{
+    struct spool_source *body = spool_source_open(path, index, message, fault);
+    if (body == NULL) {
+        return -1;
+    }
     uint8_t *chunk = expect_calloc(1, SPOOL_CHUNK);
-    bool checked = false;
     int result = 0;
-    for (uint64_t at = 0; result == 0 && at < place->body_len;) {
-        ptrdiff_t got = spool_reader_read(reader, message, place, &checked, at, chunk, SPOOL_CHUNK, fault);
+    for (uint64_t at = 0; result == 0 && at < body->source.size;) {
+        ptrdiff_t got = read_source(body, at, chunk, SPOOL_CHUNK, fault);
         if (got < 0 || fn(ctx, bytes_at(chunk, (size_t)got)) != 0) {
             result = got < 0 ? -1 : 1;
         }
         at += got > 0 ? (uint64_t)got : 0;
     }
     free(chunk);
+    spool_source_free(&body);
     return result < 0 ? -1 : 0;
 }
-
-int spool_export_body(const char *path, struct spool_index *index, uint64_t message,
-                      int (*fn)(void *ctx, struct bytes piece), void *ctx, struct fault *fault)
-{
-    char folder[SPOOL_PATH_MAX];
-    struct spool_place place;
-    if (spool_index_place(index, message, &place, fault) != 0) {
-        return -1;
-    }
-    if (place.segment == 0) {
-        fault_set(fault, FAULT_PERM, "settled", "spool", "the message is settled; its body is not kept");
-        return -1;
-    }
-    snprintf(folder, sizeof folder, "%s/segments", path);
-    struct spool_reader *reader = spool_reader_new(folder, index);
-    int result = give_pieces(reader, message, &place, fn, ctx, fault);
-    spool_reader_release(&reader);
-    return result;
-}
-
 /* ---- what is known beside the body ---- */
 
 static json_t *read_json(sqlite3_stmt *st, int column)

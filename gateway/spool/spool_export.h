@@ -25,4 +25,14 @@ int spool_export_body(const char *path, struct spool_index *index, uint64_t mess
  */
 int spool_export_facts(struct spool_index *index, uint64_t message, json_t **facts_r, struct fault *fault);
 
+/*
+ * The same body as a source, for who takes it at his own speed; it is checked before the first octet comes. Blocks where it reads: for lanes. index and
+ * path by reference until spool_source_free(), which takes NULL too. NULL with one of these faults.
+ */
+struct spool_source;
+struct spool_source *spool_source_open(const char *path, struct spool_index *index, uint64_t message,
+                                       struct fault *fault);
+const struct mail_source *spool_source_of(const struct spool_source *source);
+void spool_source_free(struct spool_source **source);
+
 #endif
