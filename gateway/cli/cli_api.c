@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <time.h>
 
 #include "base/expect.h"
 
@@ -15,6 +16,8 @@
 #define EVENT_MAX       (4u << 20)
 #define CONNECT_SECONDS 10L
 #define CALL_SECONDS    600L
+#define BUSY_TRIES      40 /* "max_requests" is shared with others */
+#define BUSY_MS         250
 /* Of the container, the Debian package and the samples. */
 #define USUAL_SOCKET "unix:/var/lib/mailweir/admin.sock"
 
@@ -63,6 +66,9 @@ static void set_up(struct cli_api *api, const char *token)
     curl_easy_setopt(api->curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(api->curl, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS);
 }
+
+static size_t on_body(char *data, size_t one, size_t len, void *ctx);
+static int perform(struct cli_api *api, const char *path, const char *body, long seconds);
 
 static void print_problems(const struct filters_problems *problems)
 {
@@ -135,6 +141,50 @@ struct cli_api *cli_api_open_probe(const char *address, const char *file)
     struct cli_api *api = known ? open_by_config(config) : open_named(USUAL_SOCKET);
     config_free(&config);
     filters_problems_free(&problems);
+    return api;
+}
+
+/* Where the configuration says that a gateway would answer; NULL when it does not. */
+static struct cli_api *of_config(const char *file)
+{
+    struct cli_api *api = expect_calloc(1, sizeof *api);
+    struct filters_problems *problems = filters_problems_new();
+    struct config *config = config_load_part(cli_config_file(file), problems);
+    if (config != NULL && config->admin.enabled && config_admin_address(config, &api->address, NULL) == 0) {
+        set_up(api, config->admin.token);
+    } else {
+        free(api);
+        api = NULL;
+    }
+    config_free(&config);
+    filters_problems_free(&problems);
+    return api;
+}
+
+static struct cli_api *of_spool(const char *spool)
+{
+    struct cli_api *api = expect_calloc(1, sizeof *api);
+    api->address.is_unix = true;
+    int len = snprintf(api->address.host, sizeof api->address.host, "%s/admin.sock", spool);
+    if (len < 0 || (size_t)len >= sizeof api->address.host) {
+        free(api);
+        return NULL;
+    }
+    set_up(api, NULL);
+    return api;
+}
+
+struct cli_api *cli_api_try(const char *config, const char *spool)
+{
+    struct cli_api *api = spool != NULL ? of_spool(spool) : of_config(config);
+    if (api == NULL) {
+        return NULL;
+    }
+    curl_easy_setopt(api->curl, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(api->curl, CURLOPT_WRITEDATA, &api->body);
+    if (perform(api, "/livez", NULL, CONNECT_SECONDS) != CURLE_OK) {
+        cli_api_close(&api);
+    }
     return api;
 }
 
@@ -234,11 +284,31 @@ static int finish(struct cli_api *api, int code, struct bytes body)
     return status == 200 ? 0 : refusal(status, body);
 }
 
+static bool is_limited(struct cli_api *api)
+{
+    long status = 0;
+    curl_easy_getinfo(api->curl, CURLINFO_RESPONSE_CODE, &status);
+    return status == 429;
+}
+
+/* One that was refused by the rate limit was not looked at: it is asked again. */
+static int perform_patiently(struct cli_api *api, const char *path, const char *body, struct buf *out)
+{
+    const struct timespec pause = {.tv_nsec = BUSY_MS * 1000000L};
+    int code = perform(api, path, body, CALL_SECONDS);
+    for (int i = 0; i < BUSY_TRIES && code == CURLE_OK && is_limited(api); i++) {
+        buf_clear(out);
+        nanosleep(&pause, NULL);
+        code = perform(api, path, body, CALL_SECONDS);
+    }
+    return code;
+}
+
 static int exchange(struct cli_api *api, const char *path, const char *body, struct buf *out)
 {
     curl_easy_setopt(api->curl, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(api->curl, CURLOPT_WRITEDATA, out);
-    int code = perform(api, path, body, CALL_SECONDS);
+    int code = perform_patiently(api, path, body, out);
     return finish(api, code, buf_bytes(out));
 }
 
@@ -269,6 +339,37 @@ int cli_api_call(struct cli_api *api, const char *path, const json_t *body, json
     }
     *answer_r = json;
     return 0;
+}
+
+struct sink {
+    struct cli_api *api;
+    int (*fn)(void *ctx, struct bytes piece);
+    void *ctx;
+    bool stopped;
+};
+
+/* An error's text is kept, anything else handed on. */
+static size_t on_piece(char *data, size_t one, size_t len, void *ctx)
+{
+    struct sink *sink = ctx;
+    long status = 0;
+    (void)one;
+    curl_easy_getinfo(sink->api->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (status != 200) {
+        return buf_append(&sink->api->body, data, len) < 0 ? 0 : len;
+    }
+    sink->stopped = sink->fn(sink->ctx, bytes_at(data, len)) != 0;
+    return sink->stopped ? 0 : len;
+}
+
+int cli_api_stream(struct cli_api *api, const char *path, int (*fn)(void *ctx, struct bytes piece), void *ctx)
+{
+    struct sink sink = {.api = api, .fn = fn, .ctx = ctx};
+    buf_clear(&api->body);
+    curl_easy_setopt(api->curl, CURLOPT_WRITEFUNCTION, on_piece);
+    curl_easy_setopt(api->curl, CURLOPT_WRITEDATA, &sink);
+    int code = perform_patiently(api, path, NULL, &api->body);
+    return sink.stopped ? 0 : finish(api, code, buf_bytes(&api->body));
 }
 
 /* ---- live streams ---- */

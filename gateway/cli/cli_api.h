@@ -20,6 +20,11 @@ struct cli_api *cli_api_open(const char *config);
  * no token. NULL after the mistake was printed.
  */
 struct cli_api *cli_api_open_probe(const char *address, const char *config);
+/*
+ * The same where it need not run: NULL, without a word, when nobody answers or the configuration does not say where. spool: of the option --spool, whose
+ * folder then holds the socket; may be NULL.
+ */
+struct cli_api *cli_api_try(const char *config, const char *spool);
 /* Sets *api to NULL; NULL is fine. */
 void cli_api_close(struct cli_api **api);
 
@@ -31,6 +36,9 @@ void cli_api_close(struct cli_api **api);
 int cli_api_call(struct cli_api *api, const char *path, const json_t *body, json_t **answer_r);
 /* The same, but the answer as it is ("/metrics", a stored message): appended to out. */
 int cli_api_get(struct cli_api *api, const char *path, struct buf *out);
+
+/* The same in pieces as they come, however long it is; fn returns non-zero to stop, which is no error. */
+int cli_api_stream(struct cli_api *api, const char *path, int (*fn)(void *ctx, struct bytes piece), void *ctx);
 
 /* One server-sent event; returning false ends the stream. */
 typedef bool cli_api_event_fn(void *ctx, const char *name, const char *data);

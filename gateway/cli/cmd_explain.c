@@ -18,6 +18,7 @@
 #include "cli/cli.h"
 #include "cli/cli_explain.h"
 #include "cli/cli_message.h"
+#include "cli/cli_progress.h"
 #include "cli/cli_rules.h"
 #include "cli/queue.h"
 #include "net/net_file.h"
@@ -32,6 +33,7 @@ struct explain {
     const struct filters_set *set, *other; /* other: of --diff */
     bool json;
     size_t messages, differ;
+    struct cli_progress progress; /* of --diff */
 };
 
 static uint64_t clock_us(void *ctx)
@@ -112,13 +114,12 @@ static int diff_one(void *ctx, const char *name, const struct filters_message *m
     explain->messages++;
     if (!bytes_equal(buf_bytes(&old), buf_bytes(&new))) {
         explain->differ++;
+        cli_progress_clear(&explain->progress);
         print_difference(explain, name, &old, &new);
     }
     buf_done(&old);
     buf_done(&new);
-    if (isatty(STDERR_FILENO) == 1 && explain->messages % 100 == 0) {
-        fprintf(stderr, "\r%zu messages, %zu differ ", explain->messages, explain->differ);
-    }
+    cli_progress_step(&explain->progress, explain->messages);
     return 0;
 }
 
@@ -151,7 +152,7 @@ static int walk_files(struct explain *explain, const struct cli_envelope *envelo
 struct stored {
     struct explain *explain;
     cli_message_fn *fn;
-    const char *spool, *id;
+    const char *id;
 };
 
 static int on_stored(void *ctx, const json_t *story, const struct filters_message *message)
@@ -162,17 +163,11 @@ static int on_stored(void *ctx, const json_t *story, const struct filters_messag
 }
 
 /* One that was delivered since the list was made is no longer asked for. */
-static int each_stored(void *ctx, struct spool_index *index, uint64_t message, const char *id)
+static int each_stored(void *ctx, struct queue_source *source, const char *id)
 {
     struct stored stored = *(struct stored *)ctx;
-    struct fault fault = FAULT_INIT;
     stored.id = id;
-    int result = queue_read_stored(stored.spool, index, message, on_stored, &stored, &fault);
-    if (result >= 0 || !fault_is_set(&fault) || strcmp(fault.code, "settled") == 0) {
-        return result < 0 ? EX_OK : result;
-    }
-    fprintf(stderr, "mailweir: %s is left out: %s\n", id, fault.text);
-    return EX_NOINPUT;
+    return queue_read_stored(source, id, on_stored, &stored);
 }
 
 static int is_there(void *ctx, const char *name)
@@ -203,12 +198,13 @@ static char *spool_folder(const char *path, struct arena *arena)
 static int walk_spool(struct explain *explain, const char *path, char **ids, int count, cli_message_fn *fn)
 {
     struct arena *arena = arena_new(1u << 20);
-    struct queue_options options = {.spool = spool_folder(path, arena)};
-    struct stored stored = {.explain = explain, .fn = fn, .spool = options.spool};
+    char *folder = spool_folder(path, arena);
+    struct queue_options options = {.spool = folder, .path = folder};
+    struct stored stored = {.explain = explain, .fn = fn};
     int result = options.spool == NULL ? EX_NOINPUT : EX_OK;
     for (int i = 0; result == EX_OK && i < (count == 0 ? 1 : count); i++) {
         options.select.id = count == 0 ? NULL : ids[i];
-        result = queue_each_message(&options, each_stored, &stored);
+        result = queue_each_message(&options, NULL, each_stored, &stored);
     }
     arena_free(&arena);
     return result;
@@ -231,10 +227,11 @@ static int run_diff(struct explain *explain, const struct arguments *arguments, 
         if (cli_rules_load(&new, &new_path, 1, arguments->fallback) == 0) {
             explain->set = old.set;
             explain->other = new.set;
+            cli_progress_begin(&explain->progress, "comparing", 0);
             result = walk_messages(explain, arguments, envelope, others + 2, count - 2, diff_one);
+            cli_progress_clear(&explain->progress);
             if (result == EX_OK && !arguments->json) {
-                printf("%s%zu messages, %zu would go elsewhere\n", isatty(STDERR_FILENO) == 1 ? "\r" : "",
-                       explain->messages, explain->differ);
+                printf("%zu messages, %zu would go elsewhere\n", explain->messages, explain->differ);
             }
             result = result == EX_OK && explain->differ > 0 ? 1 : result;
         }

@@ -6,20 +6,34 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "cli/cli_progress.h"
 #include "cli/queue.h"
 #include "spool/spool_check.h"
 
 static void report(void *ctx, const char *id, const struct fault *fault)
 {
-    (void)ctx;
+    if (ctx != NULL) {
+        cli_progress_clear(ctx);
+    }
     fprintf(stderr, "%s%s%s\n", id == NULL ? "" : id, id == NULL ? "" : ": ", fault->text);
+}
+
+static void on_progress(void *ctx, uint64_t done, uint64_t total)
+{
+    struct cli_progress *progress = ctx;
+    progress->total = total;
+    cli_progress_step(progress, done);
 }
 
 static int check(const char *path)
 {
+    struct cli_progress progress;
     struct spool_check_result result;
     struct fault fault = FAULT_INIT;
-    if (spool_check(path, report, NULL, &result, &fault) != 0) {
+    cli_progress_begin(&progress, "checking", 0);
+    int failed = spool_check(path, report, on_progress, &progress, &result, &fault);
+    cli_progress_clear(&progress);
+    if (failed != 0) {
         return queue_failed(&fault);
     }
     printf("%" PRIu64 " messages with %" PRIu64 " octets, %" PRIu64 " damaged\n", result.messages, result.octets,

@@ -4,62 +4,40 @@
 #include <stdio.h>
 #include <sysexits.h>
 
-#include "cli/queue.h"
+#include "cli/queue_source.h"
 
-#define FOUND_MAX 100
-
-static int find(struct spool_index *index, int argc, char **argv, uint64_t *found, size_t *count_r, struct fault *fault)
+static void print_all(const struct queue_options *options, const json_t *stories)
 {
-    uint64_t uid;
-    if (argc == 1) {
-        return spool_query_find(index, argv[0], found, FOUND_MAX, count_r, fault);
-    }
-    if (!bytes_to_u64(bytes_of(argv[2]), &uid) || uid > UINT32_MAX) {
-        fault_set(fault, FAULT_PERM, "usage", "why", "\"%s\" is no UID", argv[2]);
-        return -1;
-    }
-    return spool_query_find_uid(index, argv[0], argv[1], (uint32_t)uid, found, FOUND_MAX, count_r, fault);
-}
-
-static int print_all(const struct queue_options *options, struct spool_index *index, const uint64_t *found,
-                     size_t count)
-{
-    struct fault fault = FAULT_INIT;
-    for (size_t i = 0; i < count; i++) {
-        json_t *story = NULL;
-        if (spool_query_story(index, found[i], &story, &fault) != 0) {
-            return queue_failed(&fault);
-        }
-        if (story != NULL && options->json) {
-            json_dumpf(story, stdout, JSON_COMPACT);
-            putchar('\n');
-        } else if (story != NULL) {
+    size_t i;
+    json_t *story;
+    json_array_foreach((json_t *)(uintptr_t)stories, i, story)
+    {
+        if (options->json) {
+            queue_print_json(story);
+        } else {
             queue_print_story(story);
         }
-        json_decref(story);
     }
-    return EX_OK;
 }
 
+/* argv: a message's name; or upstream, folder and UID. */
 static int tell(const struct queue_options *options, int argc, char **argv)
 {
-    uint64_t found[FOUND_MAX];
-    size_t count = 0;
     int exit_code = EX_OK;
-    struct fault fault = FAULT_INIT;
-    struct spool_index *index = queue_open(options, &exit_code);
-    if (index == NULL) {
+    json_t *stories = NULL;
+    struct queue_source *source = queue_source_open(options, &exit_code);
+    if (source == NULL) {
         return exit_code;
     }
-    if (find(index, argc, argv, found, &count, &fault) != 0) {
-        exit_code = queue_failed(&fault);
-    } else if (count == 0) {
+    exit_code = argc == 1 ? queue_source_stories(source, argv[0], &stories)
+                          : queue_source_filed(source, argv[0], argv[1], argv[2], &stories);
+    queue_source_close(&source);
+    if (exit_code == EX_OK && json_array_size(stories) == 0) {
         fprintf(stderr, "mailweir: no such message is known; settled ones are kept for the configured history only\n");
         exit_code = 1;
-    } else {
-        exit_code = print_all(options, index, found, count);
     }
-    spool_index_close(&index);
+    print_all(options, stories);
+    json_decref(stories);
     return exit_code;
 }
 

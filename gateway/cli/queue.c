@@ -12,7 +12,6 @@
 
 #include "base/expect.h"
 #include "base/units.h"
-#include "spool/spool_export.h"
 
 static int64_t now_ms(void)
 {
@@ -96,7 +95,7 @@ void queue_options_done(struct queue_options *options)
     free(options->spool);
 }
 
-/* ---- the spool ---- */
+/* ---- printing ---- */
 
 int queue_failed(const struct fault *fault)
 {
@@ -104,26 +103,19 @@ int queue_failed(const struct fault *fault)
     return fault->class == FAULT_PERM ? EX_USAGE : EX_UNAVAILABLE;
 }
 
-struct spool_index *queue_open(const struct queue_options *options, int *exit_r)
-{
-    struct spool_index *index = NULL;
-    struct fault fault = FAULT_INIT;
-    if (spool_export_open(&index, options->spool, &fault) != 0) {
-        fprintf(stderr, "mailweir: cannot open the spool at %s: %s\n", options->spool, fault.text);
-        *exit_r = EX_NOINPUT;
-        return NULL;
-    }
-    return index;
-}
-
-/* ---- printing ---- */
-
 void queue_print_text(const char *text)
 {
     for (; *text != '\0'; text++) {
         unsigned char c = (unsigned char)*text;
         putchar(c < 0x20 || c == 0x7F ? '?' : c);
     }
+}
+
+void queue_print_json(const json_t *object)
+{
+    char *text = json_dumps(object, JSON_COMPACT);
+    puts(text == NULL ? "{}" : text);
+    free(text);
 }
 
 void queue_age(int64_t since_ms, char out[32])

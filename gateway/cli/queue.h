@@ -28,10 +28,10 @@ int queue_parse(struct queue_options *options, const struct cli_command *command
 int queue_find_spool(struct queue_options *options, int *exit_r);
 void queue_options_done(struct queue_options *options);
 
-/* Prints "mailweir queue: text" to standard error; returns the exit code. */
+/* Prints "mailweir: text (code)" to standard error; returns the exit code. */
 int queue_failed(const struct fault *fault);
-/* Opens the index for reading; NULL after the failure was printed, with the exit code. */
-struct spool_index *queue_open(const struct queue_options *options, int *exit_r);
+/* Who asks, for the history of what was changed. */
+const char *queue_operator(void);
 
 /* Local octets for a terminal: control characters become '?'. */
 void queue_print_text(const char *text);
@@ -43,17 +43,23 @@ void queue_print_story(const json_t *story);
 /* Whether the options choose anything; and: takes an id from the arguments, or complains when nothing is chosen. */
 bool queue_is_chosen(const struct queue_options *options);
 int queue_choose(struct queue_options *options, int argc, char **argv);
-/* Calls fn once for each chosen message, until all were done; the first exit code that is not EX_OK is returned. */
-typedef int queue_message_fn(void *ctx, struct spool_index *index, uint64_t message, const char *id);
-int queue_each_message(const struct queue_options *options, queue_message_fn *fn, void *ctx);
+/*
+ * Calls fn once for each chosen message, until all were done, and shows how far it is (what: "exporting"; NULL when the caller does); the first exit code
+ * that is not EX_OK is returned.
+ */
+struct queue_source;
+typedef int queue_message_fn(void *ctx, struct queue_source *source, const char *id);
+int queue_each_message(const struct queue_options *options, const char *what, queue_message_fn *fn, void *ctx);
+/* One object as a line of JSON. */
+void queue_print_json(const json_t *object);
 
 /*
- * Reads one message of the spool and calls fn with it: envelope and client as they were stored, the whole body, the time of its reception as "now".
- * Everything lives until fn returns. Returns what fn does; -1 with a fault when it cannot be read ("settled": nothing of it is open any more).
+ * Reads one message of the queue and calls fn with it: envelope and client as they were stored, the whole body, the time of its reception as "now".
+ * Everything lives until fn returns. Returns what fn does, EX_OK when nothing of the message is open any more, or another exit code after the failure was
+ * printed.
  */
 typedef int queue_stored_fn(void *ctx, const json_t *story, const struct filters_message *message);
-int queue_read_stored(const char *spool, struct spool_index *index, uint64_t message, queue_stored_fn *fn, void *ctx,
-                      struct fault *fault);
+int queue_read_stored(struct queue_source *source, const char *id, queue_stored_fn *fn, void *ctx);
 
 /* Verbs; argv[1] … are their arguments. Each returns the exit code. */
 int queue_list(struct queue_options *options, int argc, char **argv);

@@ -7,7 +7,8 @@
 #include <sysexits.h>
 
 #include "base/expect.h"
-#include "cli/queue.h"
+#include "cli/cli_progress.h"
+#include "cli/queue_source.h"
 
 struct ids {
     char **items;
@@ -29,41 +30,40 @@ static int note_id(void *ctx, const json_t *object)
     return 0;
 }
 
-static int each_id(struct spool_index *index, const struct ids *ids, queue_message_fn *fn, void *ctx,
-                   struct fault *fault)
+static int each_id(struct queue_source *source, const struct ids *ids, const char *what, queue_message_fn *fn,
+                   void *ctx)
 {
     int exit_code = EX_OK;
-    for (size_t i = 0; i < ids->count; i++) {
-        uint64_t message;
-        size_t count = 0;
-        if (spool_query_find(index, ids->items[i], &message, 1, &count, fault) != 0) {
-            return queue_failed(fault);
-        }
-        int result = count == 0 ? EX_OK : fn(ctx, index, message, ids->items[i]);
-        exit_code = exit_code == EX_OK ? result : exit_code;
+    struct cli_progress progress = {0};
+    if (what != NULL) {
+        cli_progress_begin(&progress, what, ids->count);
     }
+    for (size_t i = 0; i < ids->count; i++) {
+        int result = fn(ctx, source, ids->items[i]);
+        exit_code = exit_code == EX_OK ? result : exit_code;
+        cli_progress_step(&progress, i + 1);
+    }
+    cli_progress_clear(&progress);
     return exit_code;
 }
 
-int queue_each_message(const struct queue_options *options, queue_message_fn *fn, void *ctx)
+int queue_each_message(const struct queue_options *options, const char *what, queue_message_fn *fn, void *ctx)
 {
     int exit_code = EX_OK;
-    struct fault fault = FAULT_INIT;
     struct ids ids = {0};
-    struct spool_index *index = queue_open(options, &exit_code);
-    if (index == NULL) {
+    struct queue_source *source = queue_source_open(options, &exit_code);
+    if (source == NULL) {
         return exit_code;
     }
-    if (spool_query_list(index, &options->select, 0, note_id, &ids, &fault) != 0) {
-        exit_code = queue_failed(&fault);
-    } else {
-        exit_code = each_id(index, &ids, fn, ctx, &fault);
+    exit_code = queue_source_list(source, 0, note_id, &ids);
+    if (exit_code == EX_OK) {
+        exit_code = each_id(source, &ids, what, fn, ctx);
     }
     for (size_t i = 0; i < ids.count; i++) {
         free(ids.items[i]);
     }
     free(ids.items);
-    spool_index_close(&index);
+    queue_source_close(&source);
     return exit_code;
 }
 

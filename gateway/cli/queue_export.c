@@ -10,8 +10,7 @@
 #include <sysexits.h>
 #include <time.h>
 
-#include "cli/queue.h"
-#include "spool/spool_export.h"
+#include "cli/queue_source.h"
 
 #define PATH_LEN 4096
 
@@ -74,11 +73,13 @@ static int write_plain(void *ctx, struct bytes piece)
     return write_octets(ctx, piece) ? 0 : -1;
 }
 
-static void begin_mbox_message(struct export *export, struct spool_index *index, uint64_t message)
+static void begin_mbox_message(struct export *export, struct queue_source *source, const char *id)
 {
-    json_t *story = NULL;
+    json_t *stories = NULL;
     char date[40] = "Thu Jan  1 00:00:00 1970";
-    if (spool_query_story(index, message, &story, NULL) == 0 && story != NULL) {
+    queue_source_stories(source, id, &stories);
+    const json_t *story = json_array_get(stories, 0);
+    if (story != NULL) {
         time_t seconds = (time_t)(json_integer_value(json_object_get(story, "received_ms")) / 1000);
         struct tm parts;
         strftime(date, sizeof date, "%a %b %e %H:%M:%S %Y", gmtime_r(&seconds, &parts));
@@ -86,7 +87,7 @@ static void begin_mbox_message(struct export *export, struct spool_index *index,
     const char *from = json_string_value(json_object_get(json_object_get(story, "envelope"), "from"));
     fprintf(export->out, "From %s %s\n", from == NULL || from[0] == '\0' ? "MAILER-DAEMON" : from, date);
     export->at_start = true;
-    json_decref(story);
+    json_decref(stories);
 }
 
 /* ---- messages ---- */
@@ -98,12 +99,11 @@ static int failed(const char *path)
 }
 
 /* One line for the message: import recognises it by its octets. */
-static int write_facts(struct export *export, struct spool_index *index, uint64_t message, const char *id)
+static int write_facts(struct export *export, struct queue_source *source, const char *id)
 {
-    struct fault fault = FAULT_INIT;
     json_t *facts = NULL;
-    if (spool_export_facts(index, message, &facts, &fault) != 0 || facts == NULL) {
-        fprintf(stderr, "mailweir: the envelope of %s is left out: %s\n", id, fault.text);
+    if (queue_source_facts(source, id, &facts) != EX_OK) {
+        fprintf(stderr, "mailweir: the envelope of %s is left out\n", id);
         return 1;
     }
     json_dumpf(facts, export->facts, JSON_COMPACT);
@@ -112,25 +112,23 @@ static int write_facts(struct export *export, struct spool_index *index, uint64_
     return EX_OK;
 }
 
-static int export_body(struct export *export, struct spool_index *index, uint64_t message, const char *id)
+static int export_body(struct export *export, struct queue_source *source, const char *id)
 {
-    struct fault fault = FAULT_INIT;
-    int (*fn)(void *ctx, struct bytes piece) = export->mbox ? write_mbox : write_plain;
-    if (spool_export_body(export->options->spool, index, message, fn, export, &fault) != 0) {
-        fprintf(stderr, "mailweir: %s is left out: %s\n", id, fault.text);
+    if (queue_source_body(source, id, export->mbox ? write_mbox : write_plain, export) != EX_OK) {
+        fprintf(stderr, "mailweir: %s is left out\n", id);
         return 1;
     }
     export->count++;
-    return write_facts(export, index, message, id);
+    return write_facts(export, source, id);
 }
 
-static int export_message(void *ctx, struct spool_index *index, uint64_t message, const char *id)
+static int export_message(void *ctx, struct queue_source *source, const char *id)
 {
     struct export *export = ctx;
     char path[PATH_LEN];
     if (export->mbox) {
-        begin_mbox_message(export, index, message);
-        int result = export_body(export, index, message, id);
+        begin_mbox_message(export, source, id);
+        int result = export_body(export, source, id);
         fputs(export->at_start ? "\n" : "\n\n", export->out);
         return ferror(export->out) != 0 ? failed(export->options->to) : result;
     }
@@ -139,7 +137,7 @@ static int export_message(void *ctx, struct spool_index *index, uint64_t message
     if (export->out == NULL) {
         return failed(path);
     }
-    int result = export_body(export, index, message, id);
+    int result = export_body(export, source, id);
     bool broken = ferror(export->out) != 0;
     return fclose(export->out) != 0 || broken ? failed(path) : result;
 }
@@ -180,7 +178,7 @@ int queue_export(struct queue_options *options, int argc, char **argv)
     if ((exit_code = open_target(&export)) != EX_OK) {
         return exit_code;
     }
-    exit_code = queue_each_message(options, export_message, &export);
+    exit_code = queue_each_message(options, "exporting", export_message, &export);
     if (export.mbox && fclose(export.out) != 0) {
         exit_code = failed(options->to);
     }

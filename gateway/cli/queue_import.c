@@ -20,6 +20,7 @@
 #include "base/expect.h"
 #include "base/map.h"
 #include "base/units.h"
+#include "cli/cli_api.h"
 #include "cli/cli_message.h"
 #include "cli/queue.h"
 #include "filters/filters.h"
@@ -43,6 +44,7 @@
 
 struct import {
     const struct queue_options *options;
+    struct cli_api *api; /* of the gateway that runs, or NULL */
     const struct config *config;
     struct filters_scratch *scratch;
     int64_t now_ms;
@@ -286,35 +288,53 @@ static void count_results(struct import *import, const json_t *reply)
     }
 }
 
+/* Asks the gateway that runs by its API, or does it here; NULL after the failure was printed. */
+static json_t *ask(struct import *import, json_t *request)
+{
+    struct fault fault = FAULT_INIT;
+    char *reply = NULL;
+    json_t *answer = NULL;
+    if (import->api != NULL) {
+        int result = cli_api_call(import->api, "/api/v1/queue", request, &answer);
+        import->exit_code = result != EX_OK ? result : import->exit_code;
+        return answer;
+    }
+    char *text = json_dumps(request, JSON_COMPACT);
+    if (spool_admin_call(import->options->spool, text, WAIT_MS, &reply, &fault) == 0) {
+        answer = json_loads(reply, 0, NULL);
+    }
+    const char *error = json_string_value(json_object_get(answer, "error"));
+    if (error != NULL) {
+        fault_set(&fault, FAULT_LOCAL, "import", "import", "%s", error);
+        json_decref(answer);
+        answer = NULL;
+    }
+    if (answer == NULL) {
+        import->exit_code = queue_failed(&fault);
+    }
+    free(reply);
+    free(text);
+    return answer;
+}
+
 /* Has the gateway take the batch in; what it did not take is in the files that are imported still. */
 static void hand_over(struct import *import)
 {
-    struct fault fault = FAULT_INIT;
-    char *reply = NULL, path[PATH_LEN];
+    char path[PATH_LEN];
     size_t i;
     json_t *message;
     if (json_array_size(import->batch) == 0) {
         return;
     }
     json_t *request = json_pack("{s:s, s:O}", "verb", "import", "messages", import->batch);
-    char *text = json_dumps(request, JSON_COMPACT);
+    json_t *answer = ask(import, request);
     json_decref(request);
-    json_t *object = NULL;
-    if (spool_admin_call(import->options->spool, text, WAIT_MS, &reply, &fault) == 0) {
-        object = json_loads(reply, 0, NULL);
-        const char *error = json_string_value(json_object_get(object, "error"));
-        fault_set(&fault, error == NULL ? FAULT_NONE : FAULT_LOCAL, "import", "import", "%s",
-                  error == NULL ? "" : error);
-    }
-    if (object == NULL || json_object_get(object, "error") != NULL) {
-        import->exit_code = queue_failed(&fault);
+    if (answer == NULL) {
         import->left_out += json_array_size(import->batch);
     } else {
-        count_results(import, object);
+        count_results(import, answer);
     }
-    json_decref(object);
-    free(reply);
-    free(text);
+    json_decref(answer);
     json_array_foreach(import->batch, i, message)
     {
         spool_import_path(import->options->spool, id_of(message), path, sizeof path);
@@ -547,6 +567,7 @@ int queue_import(struct queue_options *options, int argc, char **argv)
     }
     struct net_loop *loop = net_loop_new();
     struct import import = {.options = options,
+                            .api = options->dry_run ? NULL : cli_api_try(options->config_file, options->path),
                             .config = config,
                             .scratch = filters_scratch_new(),
                             .now_ms = net_wall(loop),
@@ -564,6 +585,7 @@ int queue_import(struct queue_options *options, int argc, char **argv)
                options->dry_run ? "would be imported" : "imported", import.known, import.left_out);
     }
     json_decref(import.batch);
+    cli_api_close(&import.api);
     map_free(&import.facts, free_facts);
     map_free(&import.seen, free);
     filters_scratch_free(&import.scratch);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <sysexits.h>
 
-#include "cli/queue.h"
+#include "cli/queue_source.h"
 
 #define LIMIT 100
 
@@ -19,13 +19,6 @@ static const char *text_at(const json_t *object, const char *name)
 static int64_t number_at(const json_t *object, const char *name)
 {
     return json_integer_value(json_object_get(object, name));
-}
-
-static void print_json(const json_t *object)
-{
-    char *text = json_dumps(object, JSON_COMPACT);
-    puts(text == NULL ? "{}" : text);
-    free(text);
 }
 
 struct listing {
@@ -63,7 +56,7 @@ static int on_delivery(void *ctx, const json_t *object)
     }
     listing->count++;
     if (listing->options->json) {
-        print_json(object);
+        queue_print_json(object);
     } else {
         print_delivery(object);
     }
@@ -73,24 +66,21 @@ static int on_delivery(void *ctx, const json_t *object)
 int queue_list(struct queue_options *options, int argc, char **argv)
 {
     int exit_code = EX_OK;
-    struct fault fault = FAULT_INIT;
     struct listing listing = {.options = options, .limit = options->limit != NULL ? options->limit_number : LIMIT};
     if (argc > 1) {
         options->select.id = argv[1];
     }
-    struct spool_index *index = queue_open(options, &exit_code);
-    if (index == NULL) {
+    struct queue_source *source = queue_source_open(options, &exit_code);
+    if (source == NULL) {
         return exit_code;
     }
-    uint64_t most = listing.limit == 0 ? 0 : listing.limit + 1;
-    if (spool_query_list(index, &options->select, most, on_delivery, &listing, &fault) != 0) {
-        exit_code = queue_failed(&fault);
-    } else if (listing.more) {
+    exit_code = queue_source_list(source, listing.limit == 0 ? 0 : listing.limit + 1, on_delivery, &listing);
+    if (exit_code == EX_OK && listing.more) {
         fprintf(stderr, "there are more than %" PRIu64 "; --limit 0 lists all\n", listing.limit);
-    } else if (listing.count == 0 && !options->json) {
+    } else if (exit_code == EX_OK && listing.count == 0 && !options->json) {
         fprintf(stderr, "nothing\n");
     }
-    spool_index_close(&index);
+    queue_source_close(&source);
     return exit_code;
 }
 
@@ -119,20 +109,18 @@ int queue_summary(struct queue_options *options, int argc, char **argv)
     (void)argc;
     (void)argv;
     int exit_code = EX_OK;
-    struct fault fault = FAULT_INIT;
     json_t *summary = NULL;
-    struct spool_index *index = queue_open(options, &exit_code);
-    if (index == NULL) {
+    struct queue_source *source = queue_source_open(options, &exit_code);
+    if (source == NULL) {
         return exit_code;
     }
-    if (spool_query_summary(index, &summary, &fault) != 0) {
-        exit_code = queue_failed(&fault);
-    } else if (options->json) {
-        print_json(summary);
-    } else {
+    exit_code = queue_source_summary(source, &summary);
+    if (exit_code == EX_OK && options->json) {
+        queue_print_json(summary);
+    } else if (exit_code == EX_OK) {
         print_summary(summary);
     }
     json_decref(summary);
-    spool_index_close(&index);
+    queue_source_close(&source);
     return exit_code;
 }

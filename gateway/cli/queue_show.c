@@ -7,10 +7,7 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "cli/queue.h"
-#include "spool/spool_export.h"
-
-#define FOUND_MAX 100
+#include "cli/queue_source.h"
 
 static const char *text_at(const json_t *object, const char *name)
 {
@@ -173,47 +170,38 @@ void queue_print_story(const json_t *story)
 
 /* ---- verbs ---- */
 
-/* The one message of this name; 0 after the failure was printed, with the exit code. */
-static uint64_t find_one(struct spool_index *index, int argc, char **argv, int *exit_r)
+/* The story of the one message of this name; NULL after the failure was printed, with the exit code. The caller's. */
+static json_t *find_one(struct queue_source *source, int argc, char **argv, int *exit_r)
 {
-    uint64_t found[FOUND_MAX];
-    size_t count = 0;
-    struct fault fault = FAULT_INIT;
+    json_t *stories = NULL;
     if (argc != 2) {
         fprintf(stderr, "usage: mailweir queue %s ID\n", argv[0]);
         *exit_r = EX_USAGE;
-        return 0;
+        return NULL;
     }
-    if (spool_query_find(index, argv[1], found, FOUND_MAX, &count, &fault) != 0) {
-        *exit_r = queue_failed(&fault);
-        return 0;
-    }
-    if (count == 0) {
+    *exit_r = queue_source_stories(source, argv[1], &stories);
+    size_t count = json_array_size(stories);
+    json_t *story = count == 0 ? NULL : json_incref(json_array_get(stories, count - 1));
+    if (*exit_r == EX_OK && story == NULL) {
         fprintf(stderr, "mailweir: no message is known as %s\n", argv[1]);
         *exit_r = 1;
-        return 0;
     }
-    return found[count - 1];
+    json_decref(stories);
+    return story;
 }
 
 int queue_show(struct queue_options *options, int argc, char **argv)
 {
     int exit_code = EX_OK;
-    struct fault fault = FAULT_INIT;
-    json_t *story = NULL;
-    struct spool_index *index = queue_open(options, &exit_code);
-    uint64_t message = index == NULL ? 0 : find_one(index, argc, argv, &exit_code);
-    if (message != 0 && spool_query_story(index, message, &story, &fault) != 0) {
-        exit_code = queue_failed(&fault);
-    }
+    struct queue_source *source = queue_source_open(options, &exit_code);
+    json_t *story = source == NULL ? NULL : find_one(source, argc, argv, &exit_code);
     if (story != NULL && options->json) {
-        json_dumpf(story, stdout, JSON_COMPACT);
-        putchar('\n');
+        queue_print_json(story);
     } else if (story != NULL) {
         queue_print_story(story);
     }
     json_decref(story);
-    spool_index_close(&index);
+    queue_source_close(&source);
     return exit_code;
 }
 
@@ -226,12 +214,12 @@ static int write_out(void *ctx, struct bytes piece)
 int queue_cat(struct queue_options *options, int argc, char **argv)
 {
     int exit_code = EX_OK;
-    struct fault fault = FAULT_INIT;
-    struct spool_index *index = queue_open(options, &exit_code);
-    uint64_t message = index == NULL ? 0 : find_one(index, argc, argv, &exit_code);
-    if (message != 0 && spool_export_body(options->spool, index, message, write_out, NULL, &fault) != 0) {
-        exit_code = queue_failed(&fault);
+    struct queue_source *source = queue_source_open(options, &exit_code);
+    json_t *story = source == NULL ? NULL : find_one(source, argc, argv, &exit_code);
+    if (story != NULL) {
+        exit_code = queue_source_body(source, json_string_value(json_object_get(story, "id")), write_out, NULL);
     }
-    spool_index_close(&index);
+    json_decref(story);
+    queue_source_close(&source);
     return exit_code;
 }

@@ -1,12 +1,13 @@
 /*
  * queue_stored - a message of the spool as the rules see it: its own envelope and client, and its body.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 
-#include "cli/queue.h"
+#include "cli/queue_source.h"
 #include "mail/mail_header.h"
-#include "spool/spool_export.h"
 #include "spool/spool_meta.h"
 
 #define ARENA_MAX (16u << 20)
@@ -51,22 +52,34 @@ static int give(const struct mail_envelope *envelope, struct buf *body, const js
     return fn(ctx, story, &message);
 }
 
-int queue_read_stored(const char *spool, struct spool_index *index, uint64_t message, queue_stored_fn *fn, void *ctx,
-                      struct fault *fault)
+static int read_and_give(struct queue_source *source, const char *id, const json_t *story, queue_stored_fn *fn,
+                         void *ctx)
 {
     struct arena *arena = arena_new(ARENA_MAX);
     struct mail_envelope envelope;
+    struct fault fault = FAULT_INIT;
     struct buf body;
-    json_t *story = NULL;
-    int result = -1;
+    int result = EX_NOINPUT;
     buf_init(&body, BODY_MAX);
-    if (spool_query_story(index, message, &story, fault) == 0 && story != NULL &&
-        read_envelope(story, arena, &envelope, fault) == 0 &&
-        spool_export_body(spool, index, message, keep_piece, &body, fault) == 0) {
+    if (read_envelope(story, arena, &envelope, &fault) != 0) {
+        fprintf(stderr, "mailweir: %s is left out: %s\n", id, fault.text);
+    } else if (queue_source_body(source, id, keep_piece, &body) == EX_OK) {
         result = give(&envelope, &body, story, fn, ctx);
     }
-    json_decref(story);
     buf_done(&body);
     arena_free(&arena);
+    return result;
+}
+
+int queue_read_stored(struct queue_source *source, const char *id, queue_stored_fn *fn, void *ctx)
+{
+    json_t *stories = NULL;
+    int result = queue_source_stories(source, id, &stories);
+    const json_t *story = json_array_get(stories, 0);
+    bool is_open = json_integer_value(json_object_get(story, "open")) > 0;
+    if (result == EX_OK && is_open) {
+        result = read_and_give(source, id, story, fn, ctx);
+    }
+    json_decref(stories);
     return result;
 }

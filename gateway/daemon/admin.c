@@ -85,6 +85,7 @@ int admin_open(struct admin **admin_r, struct net_loop *loop, struct gateway *ga
     admin->fd = -1;
     list_init(&admin->requests);
     list_init(&admin->connections);
+    list_init(&admin->bodies);
     admin_events_init(admin);
     admin->lane = net_lane_new(loop, "admin");
     admin->http_timer = net_timer_new(loop, on_http, admin);
@@ -121,13 +122,14 @@ void admin_close(struct admin **admin)
     net_timer_free(&(*admin)->http_timer);
     net_timer_free(&(*admin)->tick);
     net_lane_free(&(*admin)->lane); /* its questions are answered by this */
-    spool_index_close(&(*admin)->index);
     orphan_requests(*admin);
+    admin_bodies_done(*admin);
     admin_events_done(*admin);
     if ((*admin)->http != NULL) {
         MHD_quiesce_daemon((*admin)->http); /* gives the listening descriptor back to us */
         MHD_stop_daemon((*admin)->http);
     }
+    spool_index_close(&(*admin)->index); /* bodies looked at it until now */
     net_poll_close(&(*admin)->address, (*admin)->fd);
     config_free(&(*admin)->config);
     free(*admin);

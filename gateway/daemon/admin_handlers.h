@@ -30,10 +30,13 @@ void admin_post_explain(struct admin_request *request);
 /* admin_queue.c */
 void admin_get_queue(struct admin_request *request);
 void admin_post_queue(struct admin_request *request);
-void admin_get_message(struct admin_request *request);
+void admin_get_facts(struct admin_request *request);
 void admin_get_why(struct admin_request *request);
 void admin_post_pause(struct admin_request *request);
 void admin_post_resume(struct admin_request *request);
+
+/* admin_body.c */
+void admin_get_message(struct admin_request *request);
 
 /* admin_control.c */
 void admin_get_log(struct admin_request *request);

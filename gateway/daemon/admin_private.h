@@ -29,9 +29,10 @@
 #define ADMIN_SMALL_BODY        65536 /* body of a request whose route asks for no more */
 #define ADMIN_ANSWER_MAX        (64u << 20)
 #define ADMIN_STREAM_MAX                                                                                               \
-    1048576               /* octets that a live stream may lag behind; then it is ended, and its client comes again */
-#define ADMIN_LINES   200 /* log lines that are kept for who comes later */
-#define ADMIN_HISTORY 300 /* seconds of rates that are kept for who comes later */
+    1048576 /* octets that a live stream may lag behind; then it is ended, and its client comes again */
+#define ADMIN_REROUTE_MAX 500 /* messages of one request */
+#define ADMIN_LINES       200 /* log lines that are kept for who comes later */
+#define ADMIN_HISTORY     300 /* seconds of rates that are kept for who comes later */
 
 /* ---- one connection, one request ---- */
 
@@ -119,6 +120,7 @@ struct admin {
     struct list connections;
     struct list requests;
     struct list streams;
+    struct list bodies; /* stored messages on their way out */
     size_t stream_count;
     uint64_t tokens; /* of the rate limit: thousandths of a request */
     uint64_t tokens_at;
@@ -142,6 +144,16 @@ void admin_http_connection(void *ctx, struct MHD_Connection *connection, void **
                            enum MHD_ConnectionNotificationCode code);
 /* Cuts off who dawdles. */
 void admin_http_expire(struct admin *admin);
+
+/* admin_queue.c: the index, for the lane; NULL with a fault. */
+struct spool_index *admin_index(struct admin *admin, struct fault *fault);
+
+/* admin_body.c: ends those that are on their way out. */
+void admin_bodies_done(struct admin *admin);
+
+/* admin_reroute.c: answers the request; body is looked at and kept as long as needed, by and the selection's strings stand in it. */
+struct spool_select;
+void admin_reroute(struct admin_request *request, json_t *body, const struct spool_select *select, const char *by);
 
 /* admin_events.c */
 void admin_events_init(struct admin *admin);

@@ -17,7 +17,7 @@
 #define LIST_DEFAULT 100
 #define LIST_MAX     1000
 #define FOUND_MAX    20
-#define BODY_MAX     (64u << 20)
+#define BY_MAX       100
 
 /* One question on its way to the lane and back. */
 struct question {
@@ -25,10 +25,10 @@ struct question {
     struct admin *admin;
     int (*ask)(struct question *question, struct spool_index *index, struct fault *fault);
     /* copies of what was asked, NULL when it was not */
-    char *state, *upstream, *folder, *sender, *rule, *id;
+    char *state, *upstream, *folder, *sender, *rule, *id, *message_id;
+    struct spool_index_key after;
     uint64_t limit, older_ms, uid;
     json_t *answer;
-    struct buf body;
     struct fault fault;
 };
 
@@ -40,32 +40,47 @@ static char *copy_query(const struct admin_request *request, const char *name)
 
 static void question_free(struct question *question)
 {
-    char *const texts[] = {question->state,  question->upstream, question->folder,
-                           question->sender, question->rule,     question->id};
+    char *const texts[] = {question->state, question->upstream, question->folder,    question->sender,
+                           question->rule,  question->id,       question->message_id};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         free(texts[i]);
     }
     json_decref(question->answer);
-    buf_done(&question->body);
     free(question);
 }
 
 /* ---- on the lane ---- */
 
+struct spool_index *admin_index(struct admin *admin, struct fault *fault)
+{
+    if (admin->index == NULL) {
+        spool_export_open(&admin->index, admin->config->spool_path, fault);
+    }
+    return admin->index;
+}
+
 static void on_lane(void *ctx)
 {
     struct question *question = ctx;
-    struct admin *admin = question->admin;
-    if (admin->index == NULL && spool_export_open(&admin->index, admin->config->spool_path, &question->fault) < 0) {
-        return;
+    struct spool_index *index = admin_index(question->admin, &question->fault);
+    if (index != NULL) {
+        question->ask(question, index, &question->fault);
     }
-    question->ask(question, admin->index, &question->fault);
 }
 
 static int take_row(void *ctx, const json_t *object)
 {
     struct question *question = ctx;
-    json_array_append_new(json_object_get(question->answer, "deliveries"), json_deep_copy(object));
+    json_t *rows = json_object_get(question->answer, "deliveries");
+    if (json_array_size(rows) == question->limit) {
+        const json_t *last = json_array_get(rows, json_array_size(rows) - 1);
+        json_object_set_new(question->answer, "next",
+                            json_sprintf("%" JSON_INTEGER_FORMAT ".%" JSON_INTEGER_FORMAT,
+                                         json_integer_value(json_object_get(last, "seq")),
+                                         json_integer_value(json_object_get(last, "number"))));
+        return 1;
+    }
+    json_array_append_new(rows, json_deep_copy(object));
     return 0;
 }
 
@@ -77,10 +92,12 @@ static int ask_list(struct question *question, struct spool_index *index, struct
                                         .folder = question->folder,
                                         .sender = question->sender,
                                         .rule = question->rule,
+                                        .message_id = question->message_id,
+                                        .after = question->after,
                                         .before_ms = (int64_t)question->older_ms};
     json_t *summary = NULL;
-    question->answer = json_pack("{s:[]}", "deliveries");
-    if (spool_query_list(index, &select, question->limit, take_row, question, fault) != 0 ||
+    question->answer = json_pack("{s:[],s:n}", "deliveries", "next");
+    if (spool_query_list(index, &select, question->limit + 1, take_row, question, fault) != 0 ||
         spool_query_summary(index, &summary, fault) != 0) {
         return -1;
     }
@@ -116,13 +133,7 @@ static int ask_why(struct question *question, struct spool_index *index, struct 
     return 0;
 }
 
-static int take_piece(void *ctx, struct bytes piece)
-{
-    struct question *question = ctx;
-    return buf_append_bytes(&question->body, piece);
-}
-
-static int ask_body(struct question *question, struct spool_index *index, struct fault *fault)
+static int ask_facts(struct question *question, struct spool_index *index, struct fault *fault)
 {
     uint64_t found;
     size_t count = 0;
@@ -133,7 +144,7 @@ static int ask_body(struct question *question, struct spool_index *index, struct
         fault_set(fault, FAULT_PERM, "unknown", question->id, "no such message is known");
         return -1;
     }
-    return spool_export_body(question->admin->config->spool_path, index, found, take_piece, question, fault);
+    return spool_export_facts(index, found, &question->answer, fault);
 }
 
 /* ---- back on the loop ---- */
@@ -144,12 +155,8 @@ static void on_answered(void *ctx)
     struct admin_request *request = question->request;
     if (fault_is_set(&question->fault)) {
         admin_answer_fault(request, &question->fault);
-    } else if (question->answer != NULL) {
-        admin_answer_json(request, 200, question->answer);
-        question->answer = NULL;
     } else {
-        /* Never shown as what it claims to be: a message may hold anything. */
-        admin_answer_bytes(request, 200, "application/octet-stream", buf_bytes(&question->body));
+        admin_answer_json(request, 200, json_incref(question->answer));
     }
     question_free(question);
 }
@@ -161,13 +168,27 @@ static struct question *question_new(struct admin_request *request,
     question->request = request;
     question->admin = request->admin;
     question->ask = ask;
-    buf_init(&question->body, BODY_MAX);
     return question;
 }
 
 static void submit(struct question *question)
 {
     net_lane_submit(question->admin->lane, on_lane, on_answered, question);
+}
+
+/* "<message>.<number>", as "next" says it; nothing is the beginning. */
+static bool read_key(const char *text, struct spool_index_key *key_r)
+{
+    uint64_t number;
+    if (text == NULL || text[0] == '\0') {
+        return true;
+    }
+    struct bytes rest = bytes_of(text);
+    if (!bytes_to_u64(bytes_cut(&rest, '.'), &key_r->message) || !bytes_to_u64(rest, &number) || number > INT32_MAX) {
+        return false;
+    }
+    key_r->number = (unsigned)number;
+    return true;
 }
 
 void admin_get_queue(struct admin_request *request)
@@ -177,7 +198,14 @@ void admin_get_queue(struct admin_request *request)
         admin_answer_error(request, 400, "state", "\"%s\" is no state: waiting, held, dead, filed or dropped", state);
         return;
     }
+    struct spool_index_key after = {0};
+    if (!read_key(admin_query(request, "after"), &after)) {
+        admin_answer_error(request, 400, "after", "\"after\" must be what \"next\" said");
+        return;
+    }
     struct question *question = question_new(request, ask_list);
+    question->after = after;
+    question->message_id = copy_query(request, "message_id");
     question->state = copy_query(request, "state");
     question->upstream = copy_query(request, "upstream");
     question->folder = copy_query(request, "folder");
@@ -208,9 +236,9 @@ void admin_get_why(struct admin_request *request)
     submit(question);
 }
 
-void admin_get_message(struct admin_request *request)
+void admin_get_facts(struct admin_request *request)
 {
-    struct question *question = question_new(request, ask_body);
+    struct question *question = question_new(request, ask_facts);
     question->id = expect_strdup(request->parameter);
     submit(question);
 }
@@ -233,12 +261,19 @@ static void on_changed(void *ctx, const char *reply)
     json_decref(json);
 }
 
-/* Takes the command. */
-static void change(struct admin_request *request, json_t *command)
+/* Who asks, for the history: the command line says its user's name. */
+static const char *who(const json_t *body)
 {
-    json_object_set_new(command, "by", json_string("api"));
+    const char *by = json_string_value(json_object_get(body, "by"));
+    return by == NULL || strlen(by) > BY_MAX ? "api" : by;
+}
+
+/* Takes the command. */
+static void change(struct admin_request *request, const json_t *body, json_t *command)
+{
+    json_object_set_new(command, "by", json_string(who(body)));
     char *text = json_dumps(command, JSON_COMPACT);
-    log_event(request->admin->log, LOG_LEVEL_INFO, "queue_command", LOG_STR("command", text));
+    log_event(request->admin->log, LOG_LEVEL_INFO, "queue_command", LOG_STR("request", text));
     spool_admin_request(gateway_spool(request->admin->gateway), text, on_changed, request);
     free(text);
     json_decref(command);
@@ -246,7 +281,7 @@ static void change(struct admin_request *request, json_t *command)
 
 static bool is_verb(const char *verb)
 {
-    static const char *const verbs[] = {"retry", "hold", "release", "drop", NULL};
+    static const char *const verbs[] = {"retry", "hold", "release", "drop", "reroute", NULL};
     for (size_t i = 0; verb != NULL && verbs[i] != NULL; i++) {
         if (strcmp(verb, verbs[i]) == 0) {
             return true;
@@ -255,7 +290,60 @@ static bool is_verb(const char *verb)
     return false;
 }
 
+static void reroute(struct admin_request *request, json_t *body)
+{
+    struct spool_select select;
+    struct fault fault = FAULT_INIT;
+    if (spool_select_from_json(json_object_get(body, "select"), &select, &fault) != 0) {
+        admin_answer_error(request, 400, fault.code, "%s", fault.text);
+    } else if (!read_key(json_string_value(json_object_get(body, "after")), &select.after)) {
+        admin_answer_error(request, 400, "after", "\"after\" must be what \"next\" said");
+    } else {
+        admin_reroute(request, body, &select, who(body));
+    }
+}
+
 /* {"verb": "retry", "select": {"state": "dead", "upstream": "corp"}} */
+static void choose_and_change(struct admin_request *request, json_t *body)
+{
+    const char *verb = json_string_value(json_object_get(body, "verb"));
+    json_t *select = json_object_get(body, "select");
+    bool all = json_is_true(json_object_get(body, "all"));
+    if (!is_verb(verb)) {
+        admin_answer_error(request, 400, "verb",
+                           "\"verb\" must be retry, hold, release, drop, reroute, import, pause or resume");
+    } else if (!json_is_object(select) || (json_object_size(select) == 0 && !all)) {
+        /* All of the queue at once is asked for by name, never by leaving something out. */
+        admin_answer_error(request, 400, "select",
+                           "\"select\" must choose: by id, message_id, state, upstream, folder, from, rule or "
+                           "before_ms; or it is empty and \"all\" is true");
+    } else if (strcmp(verb, "reroute") == 0) {
+        reroute(request, body);
+    } else {
+        change(request, body, json_pack("{s:s,s:O}", "verb", verb, "select", select));
+    }
+}
+
+static bool is_upstream(const struct admin *admin, const char *name)
+{
+    for (size_t i = 0; i < admin->config->upstreams.count; i++) {
+        if (strcmp(config_upstream_at(admin->config, i)->name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* upstream NULL: all of them. */
+static void pause_or_resume(struct admin_request *request, const json_t *body, const char *verb, const char *upstream)
+{
+    if (upstream != NULL && !is_upstream(request->admin, upstream)) {
+        admin_answer_error(request, 404, "unknown", "there is no upstream \"%s\"", upstream);
+    } else {
+        change(request, body, json_pack("{s:s,s:s*}", "verb", verb, "upstream", upstream));
+    }
+}
+
 void admin_post_queue(struct admin_request *request)
 {
     json_t *body = admin_body(request);
@@ -263,46 +351,22 @@ void admin_post_queue(struct admin_request *request)
         return;
     }
     const char *verb = json_string_value(json_object_get(body, "verb"));
-    json_t *select = json_object_get(body, "select");
-    if (!is_verb(verb)) {
-        admin_answer_error(request, 400, "verb", "\"verb\" must be retry, hold, release or drop");
-    } else if (!json_is_object(select) || json_object_size(select) == 0) {
-        /* All of the queue at once is asked for by name, never by leaving something out. */
-        admin_answer_error(
-            request, 400, "select",
-            "\"select\" must choose: by id, message_id, state, upstream, folder, from, rule, before_ms or tried");
+    if (verb != NULL && (strcmp(verb, "pause") == 0 || strcmp(verb, "resume") == 0)) {
+        pause_or_resume(request, body, verb, json_string_value(json_object_get(body, "upstream")));
+    } else if (verb != NULL && strcmp(verb, "import") == 0) {
+        change(request, body, json_pack("{s:s,s:O*}", "verb", verb, "messages", json_object_get(body, "messages")));
     } else {
-        change(request, json_pack("{s:s,s:O}", "verb", verb, "select", select));
+        choose_and_change(request, body);
     }
     json_decref(body);
 }
 
-static bool is_upstream(const struct admin *admin, const char *name)
-{
-    const struct config *config = gateway_config(admin->gateway);
-    for (size_t i = 0; i < config->upstreams.count; i++) {
-        if (strcmp(config_upstream_at(config, i)->name, name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void pause_or_resume(struct admin_request *request, const char *verb)
-{
-    if (!is_upstream(request->admin, request->parameter)) {
-        admin_answer_error(request, 404, "unknown", "there is no upstream \"%s\"", request->parameter);
-    } else {
-        change(request, json_pack("{s:s,s:s}", "verb", verb, "upstream", request->parameter));
-    }
-}
-
 void admin_post_pause(struct admin_request *request)
 {
-    pause_or_resume(request, "pause");
+    pause_or_resume(request, NULL, "pause", request->parameter);
 }
 
 void admin_post_resume(struct admin_request *request)
 {
-    pause_or_resume(request, "resume");
+    pause_or_resume(request, NULL, "resume", request->parameter);
 }

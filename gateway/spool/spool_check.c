@@ -175,21 +175,28 @@ static void check_message(struct check *check, const struct entry *entry)
     check->report(check->ctx, entry->id, &found);
 }
 
-int spool_check(const char *path, spool_check_fn *report, void *ctx, struct spool_check_result *result_r,
-                struct fault *fault)
+int spool_check(const char *path, spool_check_fn *report, spool_check_progress_fn *progress, void *ctx,
+                struct spool_check_result *result_r, struct fault *fault)
 {
     struct check check = {.path = path, .report = report, .ctx = ctx};
     struct entry *entries = expect_calloc(BATCH, sizeof *entries);
     size_t count = 0;
     uint64_t after = 0;
+    struct spool_index_counts counts = {0};
     snprintf(check.folder, sizeof check.folder, "%s/segments", path);
     int result = spool_export_open(&check.index, path, fault);
     if (result == 0) {
         result = check_index(&check, fault);
     }
+    if (result == 0 && progress != NULL) {
+        result = spool_index_count(check.index, &counts, fault);
+    }
     while (result == 0 && (result = next_batch(&check, after, entries, &count, fault)) == 0 && count > 0) {
         for (size_t i = 0; i < count; i++) {
             check_message(&check, &entries[i]);
+            if (progress != NULL) {
+                progress(ctx, check.result.messages, counts.messages);
+            }
         }
         after = entries[count - 1].message;
     }

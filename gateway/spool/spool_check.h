@@ -17,12 +17,16 @@ struct spool_check_result {
 /* Called for each thing that is wrong; id is the message's, or NULL. */
 typedef void spool_check_fn(void *ctx, const char *id, const struct fault *fault);
 
+/* Called now and then: how many of the messages were looked at; total is what the index says. */
+typedef void spool_check_progress_fn(void *ctx, uint64_t done, uint64_t total);
+
 /*
  * Checks the index itself, and for every message that is not settled its record: head, envelope and body against their checksums and the index. Only
- * reads; a gateway may run. 0 when it could look at everything, whatever it found; -1 with a fault when it could not.
+ * reads; a gateway may run. 0 when it could look at everything, whatever it found; -1 with a fault when it could not. progress may be
+ * NULL.
  */
-int spool_check(const char *path, spool_check_fn *report, void *ctx, struct spool_check_result *result_r,
-                struct fault *fault);
+int spool_check(const char *path, spool_check_fn *report, spool_check_progress_fn *progress, void *ctx,
+                struct spool_check_result *result_r, struct fault *fault);
 
 struct spool_rebuild_result {
     uint64_t messages, deliveries; /* found in the segments */

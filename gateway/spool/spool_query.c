@@ -10,7 +10,7 @@
 #include "base/buf.h"
 #include "base/expect.h"
 
-#define VALUES_MAX 12
+#define VALUES_MAX 16
 #define SQL_MAX    4000
 
 /* ---- words ---- */
@@ -188,6 +188,13 @@ static void begin_query(struct query *query, const char *columns, const struct s
     }
 }
 
+static void add_after(struct query *query, struct spool_index_key after)
+{
+    add_number(query, " AND m.seq >= ?", (int64_t)after.message);
+    add_number(query, " AND (d.message, d.number) > (?", (int64_t)after.message);
+    add_number(query, ", ?)", after.number);
+}
+
 /* Prepares and binds, and frees the text; NULL with a fault. The caller finalizes. */
 static sqlite3_stmt *end_query(struct spool_index *index, struct query *query, struct fault *fault)
 {
@@ -334,6 +341,7 @@ static int list_row(struct spool_index *index, sqlite3_stmt *st, spool_query_fn 
     json_object_set_new(object, "to", addresses(envelope));
     json_object_set_new(object, "received_ms", json_integer(sqlite3_column_int64(st, 15)));
     json_object_set_new(object, "size", json_integer(sqlite3_column_int64(st, 16)));
+    json_object_set_new(object, "seq", json_integer(sqlite3_column_int64(st, 13)));
     if (json_array_size(errors) > 0) {
         json_object_set(object, "error", json_array_get(errors, 0));
     }
@@ -349,6 +357,9 @@ int spool_query_list(struct spool_index *index, const struct spool_select *selec
 {
     struct query query;
     begin_query(&query, DELIVERY_COLUMNS, select);
+    if (select->after.message != 0) {
+        add_after(&query, select->after);
+    }
     add_number(&query, " ORDER BY m.seq, d.number LIMIT ?", limit == 0 ? -1 : (int64_t)limit);
     sqlite3_stmt *st = end_query(index, &query, fault);
     if (st == NULL) {
@@ -368,9 +379,7 @@ int spool_query_keys(struct spool_index *index, const struct spool_select *selec
 {
     struct query query;
     begin_query(&query, "d.message, d.number, d.state", select);
-    add_number(&query, " AND m.seq >= ?", (int64_t)after.message);
-    add_number(&query, " AND (d.message, d.number) > (?", (int64_t)after.message);
-    add_number(&query, ", ?)", after.number);
+    add_after(&query, after);
     add_number(&query, " ORDER BY m.seq, d.number LIMIT ?", (int64_t)limit);
     sqlite3_stmt *st = end_query(index, &query, fault);
     if (st == NULL) {

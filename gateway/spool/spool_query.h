@@ -16,8 +16,9 @@ struct spool_select {
     const char *message_id; /* the Message-ID field */
     const char *state;      /* "waiting", "held", "dead", "filed", "dropped"; NULL: the first three */
     const char *upstream, *folder, *sender, *rule;
-    int64_t before_ms; /* received before */
-    bool tried;        /* an attempt was made */
+    int64_t before_ms;            /* received before */
+    bool tried;                   /* an attempt was made */
+    struct spool_index_key after; /* lists only: behind this one, to go on where a list ended */
 };
 
 /* "waiting" ...; and back, -1 for another word. */
@@ -32,7 +33,8 @@ int spool_select_from_json(const json_t *object, struct spool_select *select_r, 
 typedef int spool_query_fn(void *ctx, const json_t *object);
 /*
  * One object for each delivery, oldest message first, at most `limit` (0: all): id, message, number, state, upstream, folder, rule, from,
- * to, received_ms, due_ms, attempts, uncertain, size, and error (the last attempt's) where there is one.
+ * to, received_ms, due_ms, attempts, uncertain, size, seq (of the message, in the order of arrival; with number it is what `after` takes),
+ * and error (the last attempt's) where there is one.
  */
 int spool_query_list(struct spool_index *index, const struct spool_select *select, uint64_t limit, spool_query_fn *fn,
                      void *ctx, struct fault *fault);

@@ -297,6 +297,41 @@ def test_queue_by_hand(world):
     gateway.stop()
 
 
+def test_pages_of_the_queue(world):
+    """A long list comes in pages that follow each other, also while what was given goes away; rerouting does too."""
+    gateway = world.mailweir(None, [RULE]).start()
+    admin = Admin(gateway)
+    assert admin.post("/api/v1/queue", {"verb": "pause"}).json["changed"] == 1
+    ids = [gateway.send(message(f"number {n}")) for n in range(5)]
+    seen, after = [], ""
+    while after is not None:
+        page = admin.get(f"/api/v1/queue?limit=2&after={after}").json
+        assert len(page["deliveries"]) <= 2, page
+        seen += [row["message"] for row in page["deliveries"]]
+        admin.post("/api/v1/queue", {"verb": "hold", "select": {"id": page["deliveries"][0]["id"]}})
+        after = page["next"]
+    assert seen == ids, (seen, ids)
+    gateway.rules[0]["if"]["matches"] = "^number [13] ?(?<p>)"
+    gateway.rules[0]["then"][0]["fileinto"]["folder"] = "Odd"
+    gateway.write()
+    assert admin.post("/api/v1/reload").status == 200
+    ask = {"verb": "reroute", "select": {}, "all": True, "limit": 2, "by": "a test"}
+    dry = admin.post("/api/v1/queue", {**ask, "dry_run": True}).json
+    assert (dry["moved"], dry["same"], len(dry["messages"])) == (1, 1, 2) and dry["next"], dry
+    assert {row["folder"] for row in deliveries(admin)} == {"INBOX"}
+    moved, after = [], ""
+    while after is not None:
+        page = admin.post("/api/v1/queue", {**ask, "after": after}).json
+        moved += [row["message"] for row in page["messages"] if row["verdict"] == "moves"]
+        after = page["next"]
+    assert moved == [ids[1], ids[3]], moved
+    assert {row["message"] for row in deliveries(admin, folder="Odd")} == {ids[1], ids[3]}
+    for wrong in ({"after": "x"}, {"after": "1"}):
+        assert admin.post("/api/v1/queue", {**ask, **wrong}).status == 400, wrong
+    assert admin.get("/api/v1/queue?after=x").status == 400
+    gateway.stop()
+
+
 def test_why_and_the_message_itself(world):
     gateway = world.mailweir(world.dovecot()).start()
     admin = Admin(gateway)

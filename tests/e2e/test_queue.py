@@ -1,7 +1,9 @@
 """The queue by hand, while the gateway runs and while it does not: list, show, cat, hold, release, retry, drop, pause, resume, why."""
 import json
+import os
+import subprocess
 
-from harness import message, received_part, wait
+from harness import MAILWEIR, message, received_part, wait
 
 
 def queue(gateway, *arguments, expect=0):
@@ -77,6 +79,45 @@ def test_why(world):
     assert "tried       bad: yes\n" in gateway.run("why", stuck)[1]
 
 
+def test_commands_ask_the_gateway(world):
+    """Where only the admin socket can be seen and no spool, each command works: they ask the gateway that runs. Without it, nothing is there."""
+    dovecot = world.dovecot()
+    gateway = world.mailweir(dovecot).start()
+    elsewhere = gateway.folder / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "admin.sock").symlink_to(gateway.folder / "spool/admin.sock")
+
+    def ask(*arguments, expect=0):
+        done = subprocess.run([MAILWEIR, *arguments, "--spool", str(elsewhere)], capture_output=True, timeout=60)
+        assert done.returncode == expect, (arguments, done)
+        return done.stdout
+
+    ask("queue", "pause")
+    octets = [message("long", body="x" * 78 + ("\r\n" + "y" * 78) * 30000, number=1), message("short", number=2)]
+    ids = [gateway.send(o) for o in octets]
+    assert [json.loads(line)["message"] for line in ask("queue", "list", "--json").splitlines()] == ids
+    assert ask("queue", "cat", ids[0]) == octets[0] and len(octets[0]) > 2_000_000
+    assert b"paused: all" in ask("queue", "summary") and b"2 deliveries are chosen" in ask("queue", "drop", "--all", "--dry-run")
+    assert b"app@example.com" in ask("queue", "show", ids[0]) and b"app@example.com" in ask("why", ids[1])
+    assert json.loads(ask("why", "--json", ids[1]))["id"] == ids[1]
+    assert b"2 exported" in ask("queue", "export", "--all", "--to", str(gateway.folder / "out"))
+    assert (gateway.folder / "out" / (ids[0] + ".eml")).read_bytes() == octets[0]
+    facts = [json.loads(line) for line in (gateway.folder / "out/facts.jsonl").read_text().splitlines()]
+    assert [one["envelope"]["id"] for one in facts] == ids, facts
+    assert b"0 moved, 2 stay" in ask("queue", "reroute", "--all")
+    ask("queue", "hold", "--all")
+    ask("queue", "show", "nonsense", expect=1)
+    ask("why", "corp", "INBOX", "7", expect=1)
+    assert json.loads(ask("queue", "release", "--state", "held", "--json")) == {"changed": 2, "busy": 0}
+    ask("queue", "drop", ids[1])
+    ask("queue", "resume")
+    wait(lambda: dovecot.count() == 1, "the message that was not dropped")
+    who = os.environ.get("SUDO_USER") or os.environ.get("USER") or "an operator"
+    assert f"dropped by {who}".encode() in ask("why", ids[1])
+    gateway.stop()
+    ask("queue", "list", expect=66)
+
+
 def test_sent_again(world):
     """A client that did not hear the 250 sends again: 250, and one copy; off where it is not asked for."""
     dovecot = world.dovecot()
@@ -104,6 +145,7 @@ def test_reroute_and_export(world):
     ids = [gateway.send(o) for o in octets]
     gateway.rules.append({"name": "odd", "if": {"header": "Subject", "matches": "^number 1"},
                           "then": [{"fileinto": {"upstream": "corp", "folder": "Odd"}}, {"stop": True}]})
+    assert gateway.run("reload")[0] == 0, "the rules that are to run today"
     assert "1 would move, 2 stay" in queue(gateway, "reroute", "--all", "--dry-run")
     assert {d["folder"] for d in listed(gateway)} == {"INBOX"}
     assert f"{ids[1]}: corp:INBOX -> corp:Odd" in queue(gateway, "reroute", "--all")

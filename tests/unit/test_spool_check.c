@@ -22,7 +22,7 @@ static struct spool_check_result check(struct fixture *fixture)
     struct spool_check_result result;
     struct fault fault = FAULT_INIT;
     reports = 0;
-    if (spool_check(fixture->path, on_report, NULL, &result, &fault) != 0) {
+    if (spool_check(fixture->path, on_report, NULL, NULL, &result, &fault) != 0) {
         fail_msg("%s", fault.text);
     }
     assert_int_equal(result.damaged, reports);

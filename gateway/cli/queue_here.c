@@ -1,0 +1,273 @@
+/*
+ * queue_here - see queue_here.h.
+ */
+#include "cli/queue_here.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "base/expect.h"
+#include "daemon/reroute.h"
+#include "net/net_loop.h"
+#include "spool/spool_admin.h"
+#include "spool/spool_export.h"
+
+#define FOUND_MAX 100
+#define WAIT_MS   30000
+#define PAGE      50 /* messages of one page of a reroute */
+
+struct queue_here {
+    const struct queue_options *options;
+    struct spool_index *index;
+    struct config *config; /* of a reroute: its rules */
+    struct filters_scratch *scratch;
+};
+
+struct queue_here *queue_here_open(const struct queue_options *options, int *exit_r)
+{
+    struct spool_index *index = NULL;
+    struct fault fault = FAULT_INIT;
+    if (spool_export_open(&index, options->spool, &fault) != 0) {
+        fprintf(stderr, "mailweir: cannot open the spool at %s: %s\n", options->spool, fault.text);
+        *exit_r = EX_NOINPUT;
+        return NULL;
+    }
+    struct queue_here *here = expect_calloc(1, sizeof *here);
+    *here = (struct queue_here){.options = options, .index = index};
+    return here;
+}
+
+void queue_here_close(struct queue_here **here)
+{
+    if (*here != NULL) {
+        spool_index_close(&(*here)->index);
+        filters_scratch_free(&(*here)->scratch);
+        config_free(&(*here)->config);
+        free(*here);
+        *here = NULL;
+    }
+}
+
+/* ---- questions ---- */
+
+int queue_here_list(struct queue_here *here, uint64_t limit, spool_query_fn *fn, void *ctx)
+{
+    struct fault fault = FAULT_INIT;
+    int result = spool_query_list(here->index, &here->options->select, limit, fn, ctx, &fault);
+    return result != 0 ? queue_failed(&fault) : EX_OK;
+}
+
+int queue_here_summary(struct queue_here *here, json_t **summary_r)
+{
+    struct fault fault = FAULT_INIT;
+    return spool_query_summary(here->index, summary_r, &fault) != 0 ? queue_failed(&fault) : EX_OK;
+}
+
+static int tell(struct queue_here *here, const uint64_t *found, size_t count, json_t **stories_r)
+{
+    struct fault fault = FAULT_INIT;
+    json_t *stories = json_array();
+    for (size_t i = 0; i < count; i++) {
+        json_t *story = NULL;
+        if (spool_query_story(here->index, found[i], &story, &fault) != 0) {
+            json_decref(stories);
+            return queue_failed(&fault);
+        }
+        if (story != NULL) {
+            json_array_append_new(stories, story);
+        }
+    }
+    *stories_r = stories;
+    return EX_OK;
+}
+
+int queue_here_stories(struct queue_here *here, const char *what, json_t **stories_r)
+{
+    uint64_t found[FOUND_MAX];
+    size_t count = 0;
+    struct fault fault = FAULT_INIT;
+    if (spool_query_find(here->index, what, found, FOUND_MAX, &count, &fault) != 0) {
+        return queue_failed(&fault);
+    }
+    return tell(here, found, count, stories_r);
+}
+
+int queue_here_filed(struct queue_here *here, const char *upstream, const char *folder, uint32_t uid,
+                     json_t **stories_r)
+{
+    uint64_t found[FOUND_MAX];
+    size_t count = 0;
+    struct fault fault = FAULT_INIT;
+    if (spool_query_find_uid(here->index, upstream, folder, uid, found, FOUND_MAX, &count, &fault) != 0) {
+        return queue_failed(&fault);
+    }
+    return tell(here, found, count, stories_r);
+}
+
+/* The number of the message with this id; 0 after the failure was printed, with the exit code. */
+static uint64_t find(struct queue_here *here, const char *id, int *exit_r)
+{
+    uint64_t found;
+    size_t count = 0;
+    struct fault fault = FAULT_INIT;
+    if (spool_query_find(here->index, id, &found, 1, &count, &fault) != 0) {
+        *exit_r = queue_failed(&fault);
+        return 0;
+    }
+    if (count == 0) {
+        fprintf(stderr, "mailweir: no message is known as %s\n", id);
+        *exit_r = 1;
+        return 0;
+    }
+    return found;
+}
+
+int queue_here_body(struct queue_here *here, const char *id, queue_piece_fn *fn, void *ctx)
+{
+    int exit_code = EX_OK;
+    struct fault fault = FAULT_INIT;
+    uint64_t message = find(here, id, &exit_code);
+    if (message != 0 && spool_export_body(here->options->spool, here->index, message, fn, ctx, &fault) != 0) {
+        exit_code = queue_failed(&fault);
+    }
+    return exit_code;
+}
+
+int queue_here_facts(struct queue_here *here, const char *id, json_t **facts_r)
+{
+    int exit_code = EX_OK;
+    struct fault fault = FAULT_INIT;
+    json_t *facts = NULL;
+    uint64_t message = find(here, id, &exit_code);
+    if (message != 0 && (spool_export_facts(here->index, message, &facts, &fault) != 0 || facts == NULL)) {
+        return queue_failed(&fault);
+    }
+    *facts_r = facts;
+    return exit_code;
+}
+
+/* ---- changes ---- */
+
+static int change(struct queue_here *here, const char *request, json_t **reply_r)
+{
+    struct fault fault = FAULT_INIT;
+    char *text = NULL;
+    if (spool_admin_call(here->options->spool, request, WAIT_MS, &text, &fault) != 0) {
+        return queue_failed(&fault);
+    }
+    json_t *reply = json_loads(text, 0, NULL);
+    const char *error = json_string_value(json_object_get(reply, "error"));
+    free(text);
+    if (reply == NULL || error != NULL) {
+        fprintf(stderr, "mailweir: %s\n", error == NULL ? "the spool's answer cannot be read" : error);
+        json_decref(reply);
+        return EX_UNAVAILABLE;
+    }
+    *reply_r = reply;
+    return EX_OK;
+}
+
+int queue_here_change(struct queue_here *here, json_t *request, json_t **reply_r)
+{
+    json_object_set_new(request, "by", json_string(queue_operator()));
+    char *text = json_dumps(request, JSON_COMPACT);
+    int result = change(here, text, reply_r);
+    free(text);
+    json_decref(request);
+    return result;
+}
+
+/* ---- reroute ---- */
+
+struct page {
+    uint64_t messages[PAGE];
+    size_t count;
+    bool more;
+    json_t *rows;
+    int64_t moved, same, busy;
+};
+
+static int note_message(void *ctx, const json_t *object)
+{
+    struct page *page = ctx;
+    uint64_t message = (uint64_t)json_integer_value(json_object_get(object, "seq"));
+    if (page->count > 0 && page->messages[page->count - 1] == message) {
+        return 0; /* deliveries of one message come one behind the other */
+    }
+    page->more = page->count == PAGE;
+    if (!page->more) {
+        page->messages[page->count++] = message;
+    }
+    return page->more;
+}
+
+static void apply(struct queue_here *here, struct reroute_plan *plan, struct page *page)
+{
+    json_t *reply = NULL;
+    page->same += plan->verdict != REROUTE_MOVES;
+    if (plan->verdict == REROUTE_MOVES && here->options->dry_run) {
+        page->moved++;
+    } else if (plan->verdict == REROUTE_MOVES && change(here, buf_text(&plan->request), &reply) == EX_OK) {
+        page->moved += json_integer_value(json_object_get(reply, "changed")) > 0;
+        page->busy += json_integer_value(json_object_get(reply, "busy")) > 0;
+        json_decref(reply);
+    }
+    json_array_append_new(page->rows, json_pack("{s:s,s:s,s:s,s:s}", "message", plan->id, "verdict",
+                                                reroute_verdict_name(plan->verdict), "before", buf_text(&plan->before),
+                                                "after", buf_text(&plan->after)));
+}
+
+static void run_page(struct queue_here *here, struct page *page)
+{
+    struct net_loop *loop = net_loop_new(); /* for its clock */
+    const struct reroute reroute = {.rules = here->config->rule_set,
+                                    .scratch = here->scratch,
+                                    .index = here->index,
+                                    .spool = here->options->spool,
+                                    .by = queue_operator(),
+                                    .now_ms = net_wall(loop)};
+    for (size_t i = 0; i < page->count; i++) {
+        struct fault fault = FAULT_INIT;
+        struct reroute_plan plan;
+        if (reroute_plan(&reroute, page->messages[i], &plan, &fault) == 0) {
+            apply(here, &plan, page);
+            reroute_plan_done(&plan);
+        } else {
+            json_array_append_new(page->rows, json_pack("{s:s,s:s}", "verdict", "failed", "error", fault.text));
+        }
+    }
+    net_loop_free(&loop);
+}
+
+static int load_rules(struct queue_here *here)
+{
+    if (here->config == NULL) {
+        here->config = cli_load_config(here->options->config_file);
+        here->scratch = filters_scratch_new();
+    }
+    return here->config == NULL ? EX_CONFIG : EX_OK;
+}
+
+int queue_here_reroute(struct queue_here *here, const char *after, json_t **answer_r)
+{
+    struct fault fault = FAULT_INIT;
+    struct spool_select select = here->options->select;
+    if (load_rules(here) != EX_OK) {
+        return EX_CONFIG;
+    }
+    if (after != NULL) {
+        select.after = (struct spool_index_key){.message = strtoull(after, NULL, 10), .number = INT32_MAX};
+    }
+    struct page page = {.rows = json_array()};
+    if (spool_query_list(here->index, &select, 0, note_message, &page, &fault) != 0) {
+        json_decref(page.rows);
+        return queue_failed(&fault);
+    }
+    run_page(here, &page);
+    json_t *next = page.more ? json_sprintf("%llu", (unsigned long long)page.messages[page.count - 1]) : json_null();
+    *answer_r = json_pack("{s:o,s:I,s:I,s:I,s:o}", "messages", page.rows, "moved", (json_int_t)page.moved, "same",
+                          (json_int_t)page.same, "busy", (json_int_t)page.busy, "next", next);
+    return EX_OK;
+}
