@@ -51,6 +51,13 @@ static int rebuild(const char *path)
     printf("%" PRIu64 " messages with %" PRIu64 " deliveries are in the new index; %" PRIu64
            " deliveries were settled before; %" PRIu64 " damaged\n",
            result.messages, result.deliveries, result.settled, result.damaged);
+    if (!result.old_index) {
+        printf("The old index cannot be read. %" PRIu64 " decisions of operators (hold, release, drop, reroute, pause) "
+               "come from their journal; what was retried, the"
+               " attempts and the history of settled messages are lost, and each delivery is looked for before it is "
+               "sent.\n",
+               result.decisions);
+    }
     return result.damaged == 0 ? EX_OK : 1;
 }
 

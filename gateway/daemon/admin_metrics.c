@@ -99,6 +99,9 @@ static void write_queue(struct metrics_text *text, const struct spool *spool, co
     metrics_count(text, METRICS_LABELS("state", "dead"), counts->dead);
     one(text, METRICS_GAUGE, "mailweir_queue_messages", "Messages with a delivery that is not settled.",
         counts->messages);
+    one(text, METRICS_GAUGE, "mailweir_spool_set_aside",
+        "Files with messages that the index did not know, set aside at a start; an operator's to look at.",
+        counts->set_aside);
     one(text, METRICS_COUNTER, "mailweir_spool_commits_total", "Groups made durable.", counts->commits);
     one(text, METRICS_COUNTER, "mailweir_spool_duplicates_total",
         "Messages that a client sent again and that were kept once.", counts->duplicates);

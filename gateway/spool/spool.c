@@ -301,6 +301,7 @@ static struct spool *spool_new(struct net_loop *loop, const struct spool_options
     spool->upstreams = map_new(UPSTREAMS_MAX, NULL);
     spool->writer.segment_size = spool->options.segment_size;
     list_init(&spool->writer.dirty);
+    spool->writer.spool = spool->path;
     snprintf(spool->writer.folder, sizeof spool->writer.folder, "%s/segments", spool->path);
     return spool;
 }

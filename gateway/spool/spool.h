@@ -166,6 +166,7 @@ struct spool_counts {
     uint64_t commits, syncs;      /* groups committed and fdatasyncs made, since start */
     uint64_t compacted;           /* segments that were emptied because little of them lived, since start */
     uint64_t duplicates;          /* messages recognised as sent before, since start */
+    uint64_t set_aside;           /* files in "set-aside" at the start */
 };
 void spool_count(const struct spool *spool, struct spool_counts *counts_r);
 

@@ -214,7 +214,7 @@ static void reply_done(struct spool *spool, struct spool_job *base)
     free(job);
 }
 
-static const struct spool_job_kind reply_kind = {NULL, reply_index, reply_done};
+static const struct spool_job_kind reply_kind = {NULL, reply_index, NULL, reply_done};
 
 static void on_reply(void *ctx, const char *reply)
 {

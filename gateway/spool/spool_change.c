@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/expect.h"
+#include "spool/spool_journal.h"
 #include "spool/spool_meta.h"
 
 #define BATCH 500
@@ -23,6 +24,8 @@ struct change_job {
     size_t held_count;
     struct spool_index_key after, last; /* of this batch */
     size_t found;
+    struct buf journal;     /* of this batch */
+    struct fault unwritten; /* why it is not where it should be */
     /* Of this batch, for the loop. */
     uint64_t changed, busy;
     int64_t waiting, stopped, dead; /* how the numbers of deliveries by state change */
@@ -77,6 +80,22 @@ static int settle(struct spool_writer *writer, struct change_job *job, uint64_t 
     return 0;
 }
 
+/* A retry decides nothing that a rebuilt index would not do anyway. */
+static int note_decision(struct spool_writer *writer, struct change_job *job, struct spool_index_key key,
+                         enum spool_state to, struct fault *fault)
+{
+    char id[SPOOL_INDEX_ID_LEN];
+    if (job->change.verb == SPOOL_CHANGE_RETRY) {
+        return 0;
+    }
+    if (spool_index_id(writer->index, key.message, id, fault) != 0) {
+        return -1;
+    }
+    spool_journal_line(&job->journal, json_pack("{s:s, s:i, s:s}", "id", id, "number", (int)key.number, "state",
+                                                spool_state_name(to)));
+    return 0;
+}
+
 static int change_one(struct spool_writer *writer, struct change_job *job, struct spool_index_key key,
                       enum spool_state from, struct fault *fault)
 {
@@ -98,6 +117,9 @@ static int change_one(struct spool_writer *writer, struct change_job *job, struc
     }
     job->changed++;
     (*counter(job, from))--;
+    if (note_decision(writer, job, key, to, fault) != 0) {
+        return -1;
+    }
     if (to != SPOOL_STATE_DROPPED) {
         (*counter(job, to))++;
         return 0;
@@ -108,7 +130,11 @@ static int change_one(struct spool_writer *writer, struct change_job *job, struc
 static int add_rerouted(struct spool_writer *writer, struct change_job *job, uint64_t message, struct fault *fault)
 {
     uint64_t number;
-    if (spool_index_last_number(writer->index, message, &number, fault) != 0) {
+    char id[SPOOL_INDEX_ID_LEN];
+    json_t *deliveries = json_array();
+    if (spool_index_last_number(writer->index, message, &number, fault) != 0 ||
+        spool_index_id(writer->index, message, id, fault) != 0) {
+        json_decref(deliveries);
         return -1;
     }
     for (size_t i = 0; i < job->change.count; i++) {
@@ -130,11 +156,14 @@ static int add_rerouted(struct spool_writer *writer, struct change_job *job, uin
         };
         (*counter(job, row.state))++;
         int result = spool_index_add_delivery(writer->index, &row, fault);
+        json_array_append_new(deliveries, json_loadb((const char *)row.detail.ptr, row.detail.len, 0, NULL));
         buf_done(&detail);
         if (result != 0) {
+            json_decref(deliveries);
             return -1;
         }
     }
+    spool_journal_line(&job->journal, json_pack("{s:s, s:o}", "id", id, "deliveries", deliveries));
     return spool_index_open_more(writer->index, message, (unsigned)job->change.count, fault);
 }
 
@@ -165,6 +194,7 @@ static int change_index(struct spool_writer *writer, struct spool_job *base, str
     struct spool_index_key keys[BATCH];
     enum spool_state states[BATCH];
     job->changed = job->busy = job->gone_count = 0;
+    buf_clear(&job->journal);
     job->waiting = job->stopped = job->dead = 0;
     if (spool_query_keys(writer->index, &job->change.select, job->after, BATCH, keys, states, &job->found, fault) !=
         0) {
@@ -182,6 +212,21 @@ static int change_index(struct spool_writer *writer, struct spool_job *base, str
         job->last = keys[job->found - 1];
     }
     return 0;
+}
+
+/* The change stands in the index, whatever comes of this: it is the operator's to know that it would not outlive the index. */
+static void write_decisions(struct spool_writer *writer, struct bytes lines, struct fault *fault)
+{
+    struct fault found = FAULT_INIT;
+    if (lines.len > 0 && spool_journal_write(writer->spool, lines, &found) != 0) {
+        fault_set(fault, FAULT_LOCAL, found.code, found.where,
+                  "it is done, but a rebuild of the index would not know of it: %s", found.text);
+    }
+}
+
+static void change_after(struct spool_writer *writer, struct spool_job *base)
+{
+    write_decisions(writer, buf_bytes(&of_job(base)->journal), &of_job(base)->unwritten);
 }
 
 /* ---- on the loop ---- */
@@ -217,7 +262,8 @@ static void change_done(struct spool *spool, struct spool_job *base)
     if (!failed) {
         count_batch(spool, job);
     }
-    if (!failed && job->found == BATCH && job->change.verb != SPOOL_CHANGE_REROUTE && !spool->closing) {
+    if (!failed && !fault_is_set(&job->unwritten) && job->found == BATCH && job->change.verb != SPOOL_CHANGE_REROUTE &&
+        !spool->closing) {
         job->after = job->last;
         submit(spool, job);
         return;
@@ -225,18 +271,21 @@ static void change_done(struct spool *spool, struct spool_job *base)
     if (job->result.changed > 0 && job->change.verb != SPOOL_CHANGE_HOLD && job->change.verb != SPOOL_CHANGE_DROP) {
         spool_wake(spool, NULL);
     }
-    job->done(job->ctx, &job->result, failed ? &base->fault : NULL);
+    const struct fault *fault = failed ? &base->fault : &job->unwritten;
+    job->done(job->ctx, &job->result, fault_is_set(fault) ? fault : NULL);
+    buf_done(&job->journal);
     free(job->held);
     free(job);
 }
 
-static const struct spool_job_kind change_kind = {NULL, change_index, change_done};
+static const struct spool_job_kind change_kind = {NULL, change_index, change_after, change_done};
 
 void spool_change(struct spool *spool, const struct spool_change *change, spool_change_fn *done, void *ctx)
 {
     struct change_job *job = expect_calloc(1, sizeof *job);
     *job = (struct change_job){
         .job.kind = &change_kind, .change = *change, .now_ms = net_wall(spool->loop), .done = done, .ctx = ctx};
+    buf_init(&job->journal, SPOOL_JOURNAL_MAX);
     submit(spool, job);
 }
 
@@ -247,6 +296,7 @@ struct pause_job {
     char upstream[256];
     bool paused;
     int64_t now_ms;
+    struct fault unwritten;
     spool_change_fn *done;
     void *ctx;
 };
@@ -255,6 +305,16 @@ static int pause_index(struct spool_writer *writer, struct spool_job *base, stru
 {
     struct pause_job *job = LIST_ITEM(base, struct pause_job, job);
     return spool_index_set_pause(writer->index, job->upstream, job->paused, job->now_ms, fault);
+}
+
+static void pause_after(struct spool_writer *writer, struct spool_job *base)
+{
+    struct pause_job *job = LIST_ITEM(base, struct pause_job, job);
+    struct buf line;
+    buf_init(&line, 4096);
+    spool_journal_line(&line, json_pack("{s:s, s:b}", "upstream", job->upstream, "paused", job->paused));
+    write_decisions(writer, buf_bytes(&line), &job->unwritten);
+    buf_done(&line);
 }
 
 static void set_paused(struct spool *spool, const char *upstream, bool paused)
@@ -283,11 +343,12 @@ static void pause_done(struct spool *spool, struct spool_job *base)
     if (!failed && !job->paused) {
         spool_wake(spool, job->upstream[0] == '\0' ? NULL : job->upstream);
     }
-    job->done(job->ctx, &result, failed ? &base->fault : NULL);
+    const struct fault *fault = failed ? &base->fault : &job->unwritten;
+    job->done(job->ctx, &result, fault_is_set(fault) ? fault : NULL);
     free(job);
 }
 
-static const struct spool_job_kind pause_kind = {NULL, pause_index, pause_done};
+static const struct spool_job_kind pause_kind = {NULL, pause_index, pause_after, pause_done};
 
 void spool_change_pause(struct spool *spool, const char *upstream, bool paused, spool_change_fn *done, void *ctx)
 {

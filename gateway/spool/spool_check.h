@@ -4,6 +4,7 @@
 #ifndef MAILWEIR_SPOOL_SPOOL_CHECK_H
 #define MAILWEIR_SPOOL_SPOOL_CHECK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/fault.h"
@@ -32,12 +33,14 @@ struct spool_rebuild_result {
     uint64_t messages, deliveries; /* found in the segments */
     uint64_t settled;              /* left out, because the old index knows that they were settled */
     uint64_t damaged;              /* octets or records that could not be understood, reported */
+    uint64_t decisions;            /* of operators, taken from their journal because the old index could not be read */
+    bool old_index;                /* it was read: attempts, history and operators' changes are as they were */
 };
 
 /*
  * Makes a new index of what the segments hold; the old one is kept beside it as "index.sqlite.old-<milliseconds>". No gateway may run (fault
- * "locked"). Deliveries whose fate the old index does not tell are looked for on their server before they are sent again. History and
- * operators' changes are lost as far as the old index cannot be read.
+ * "locked"). All that the old index tells is taken over. Where it cannot be read, operators' decisions come from their journal (spool_journal.h),
+ * deliveries are looked for on their server before they are sent again, and attempts, notes and the history of settled messages are lost.
  */
 int spool_rebuild(const char *path, spool_check_fn *report, void *ctx, struct spool_rebuild_result *result_r,
                   struct fault *fault);

@@ -256,7 +256,7 @@ static void commit_done(struct spool *spool, struct spool_job *job)
     commit_free(spool, commit);
 }
 
-static const struct spool_job_kind commit_kind = {commit_write, commit_index, commit_done};
+static const struct spool_job_kind commit_kind = {commit_write, commit_index, NULL, commit_done};
 
 /* ---- asking ---- */
 

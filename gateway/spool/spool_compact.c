@@ -152,7 +152,7 @@ static void move_done(struct spool *spool, struct spool_job *base)
     }
 }
 
-static const struct spool_job_kind move_kind = {move_write, move_index, move_done};
+static const struct spool_job_kind move_kind = {move_write, move_index, NULL, move_done};
 
 static void on_read(void *ctx)
 {

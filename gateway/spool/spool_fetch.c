@@ -240,7 +240,7 @@ static void answer(struct spool *spool, struct spool_job *job)
     fetch_free(fetch);
 }
 
-static const struct spool_job_kind hand_kind = {NULL, hand_index, answer};
+static const struct spool_job_kind hand_kind = {NULL, hand_index, NULL, answer};
 
 /* Somebody may have got one of them between the query's beginning and now. */
 static void drop_held(struct fetch_job *fetch)

@@ -108,7 +108,7 @@ static void finish_done(struct spool *spool, struct spool_job *job)
     free(finish);
 }
 
-static const struct spool_job_kind finish_kind = {NULL, finish_index, finish_done};
+static const struct spool_job_kind finish_kind = {NULL, finish_index, NULL, finish_done};
 
 void spool_finish(struct spool *spool, struct spool_item **item, const struct spool_outcome *outcome,
                   spool_commit_fn *done, void *ctx)

@@ -45,7 +45,7 @@ static void forget_done(struct spool *spool, struct spool_job *base)
     }
 }
 
-static const struct spool_job_kind forget_kind = {NULL, forget_index, forget_done};
+static const struct spool_job_kind forget_kind = {NULL, forget_index, NULL, forget_done};
 
 void spool_history_tidy(struct spool *spool)
 {

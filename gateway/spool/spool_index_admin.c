@@ -1,10 +1,30 @@
 /*
  * spool_index_admin - the index's tables for operators (notes, pauses, commands), and forgetting old history.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/expect.h"
 #include "spool/spool_index_private.h"
+
+/* ---- names ---- */
+
+int spool_index_id(struct spool_index *index, uint64_t message, char id_r[SPOOL_INDEX_ID_LEN], struct fault *fault)
+{
+    sqlite3_stmt *st = spool_index_statement(index, ID, fault);
+    if (st == NULL) {
+        return -1;
+    }
+    bind_number(st, 1, message);
+    int got = spool_index_next_row(index, st, fault);
+    if (got == 1) {
+        snprintf(id_r, SPOOL_INDEX_ID_LEN, "%s", (const char *)sqlite3_column_text(st, 0));
+    } else if (got == 0) {
+        fault_set(fault, FAULT_LOCAL, "damaged", "index", "the spool's index lacks a message of its deliveries");
+    }
+    sqlite3_reset(st);
+    return got == 1 ? 0 : -1;
+}
 
 /* ---- history ---- */
 

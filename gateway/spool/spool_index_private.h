@@ -20,6 +20,7 @@ enum statement {
     HAND,
     SETTLE,
     KNOWS,
+    ID,
     FIND_PRINT,
     DUE,
     DUE_IN_LANE,

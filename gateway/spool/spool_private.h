@@ -76,6 +76,8 @@ struct spool_job_kind {
     void (*write)(struct spool_writer *writer, struct spool_job *job);
     /* On the lane: the changes of the index, within the group's transaction. -1 fails the whole group. */
     int (*index)(struct spool_writer *writer, struct spool_job *job, struct fault *fault);
+    /* On the lane, once the group is durable: what stands beside the index. May be NULL. A failure stands in job->fault. */
+    void (*after)(struct spool_writer *writer, struct spool_job *job);
     /* On the loop: answers and frees the job. */
     void (*done)(struct spool *spool, struct spool_job *job);
 };
@@ -92,6 +94,7 @@ struct spool_job {
 
 struct spool_writer {
     char folder[SPOOL_PATH_MAX]; /* of the segments */
+    const char *spool;           /* the spool's folder */
     struct spool_index *index;
     uint64_t segment_size;
     uint64_t run; /* of this start */
@@ -322,6 +325,20 @@ int spool_recover_expect_index(const char *index, const char *folder, struct fau
  * than that.
  */
 int spool_recover_unmade(struct spool *spool);
+
+/* ---- spool_restore.c, for the rebuild ---- */
+
+/* Makes the old index known to the new one's connection, outside of transactions; brings it up to date first. */
+int spool_restore_attach(struct spool_index *index, sqlite3 *old, const char *path, struct fault *fault);
+/* Takes over all that the old index tells; -1 with a fault, and nothing taken, when a part of it cannot be read. */
+int spool_restore_old(struct spool_index *index, struct fault *fault);
+/* Without it: what operators decided. */
+int spool_restore_decisions(struct spool_index *index, const char *spool, int64_t now_ms, uint64_t *applied_r,
+                            uint64_t *damaged_r, struct fault *fault);
+/* Counts the open deliveries of each message anew. */
+int spool_restore_count(struct spool_index *index, struct fault *fault);
+/* At the start: forgets decisions about messages that are settled. */
+int spool_restore_shrink(struct spool_index *index, const char *spool, struct fault *fault);
 
 /* ---- spool_rebuild.c ---- */
 

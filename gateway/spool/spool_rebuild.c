@@ -15,10 +15,12 @@
 #include "spool/spool_private.h"
 
 struct rebuild {
+    const char *path; /* of the spool */
     char folder[SPOOL_PATH_MAX];
     struct spool_index *index;
     sqlite3 *old;            /* or NULL: it cannot be read */
     sqlite3_stmt *old_state; /* of a delivery by message id and number */
+    sqlite3_stmt *old_seq;   /* of a message by id */
     uint64_t segment, last_segment, next_message;
     struct net_file *file;
     uint64_t size;       /* of the file */
@@ -39,15 +41,45 @@ static void report_damage(struct rebuild *rebuild, uint64_t at, const char *what
 
 /* ---- what the old index knows ---- */
 
+static void close_old(struct rebuild *rebuild)
+{
+    sqlite3_finalize(rebuild->old_state);
+    sqlite3_finalize(rebuild->old_seq);
+    sqlite3_close(rebuild->old);
+    rebuild->old = NULL;
+    rebuild->old_state = rebuild->old_seq = NULL;
+}
+
 static void open_old(struct rebuild *rebuild, const char *path)
 {
     static const char sql[] = "SELECT d.state, d.attempts FROM message m JOIN delivery d ON d.message = m.seq"
                               " WHERE m.id = ?1 AND d.number = ?2";
     if (sqlite3_open_v2(path, &rebuild->old, SQLITE_OPEN_READWRITE, net_file_sqlite_vfs()) != SQLITE_OK ||
-        sqlite3_prepare_v2(rebuild->old, sql, -1, &rebuild->old_state, NULL) != SQLITE_OK) {
-        sqlite3_close(rebuild->old);
-        rebuild->old = NULL;
+        spool_restore_attach(rebuild->index, rebuild->old, path, NULL) != 0 ||
+        sqlite3_prepare_v2(rebuild->old, sql, -1, &rebuild->old_state, NULL) != SQLITE_OK ||
+        sqlite3_prepare_v2(rebuild->old, "SELECT seq FROM message WHERE id = ?1", -1, &rebuild->old_seq, NULL) !=
+            SQLITE_OK) {
+        close_old(rebuild);
+        return;
     }
+    sqlite3_stmt *last = NULL;
+    if (sqlite3_prepare_v2(rebuild->old, "SELECT ifnull(max(seq), 0) FROM message", -1, &last, NULL) == SQLITE_OK &&
+        sqlite3_step(last) == SQLITE_ROW) {
+        rebuild->next_message = (uint64_t)sqlite3_column_int64(last, 0) + 1;
+    }
+    sqlite3_finalize(last);
+}
+
+/* The number that the message has in the old index; else a new one. */
+static uint64_t number_of(struct rebuild *rebuild, const char *id)
+{
+    uint64_t number = 0;
+    if (rebuild->old != NULL) {
+        sqlite3_bind_text(rebuild->old_seq, 1, id, -1, SQLITE_TRANSIENT);
+        number = sqlite3_step(rebuild->old_seq) == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(rebuild->old_seq, 0) : 0;
+        sqlite3_reset(rebuild->old_seq);
+    }
+    return number != 0 ? number : rebuild->next_message++;
 }
 
 /* The delivery's state as the old index has it: true with *state_r. */
@@ -68,14 +100,14 @@ static bool old_state(struct rebuild *rebuild, const char *id, unsigned number, 
 
 /* ---- one message ---- */
 
-static int add_delivery(struct rebuild *rebuild, const struct mail_envelope *envelope,
+static int add_delivery(struct rebuild *rebuild, uint64_t message, const struct mail_envelope *envelope,
                         const struct mail_delivery *delivery, enum spool_state state)
 {
     struct buf detail;
     buf_init(&detail, SPOOL_META_MAX);
     spool_meta_write_delivery(&detail, delivery);
     struct spool_index_delivery row = {
-        .message = rebuild->next_message,
+        .message = message,
         .number = delivery->number,
         .state = state,
         .upstream = delivery->upstream,
@@ -91,14 +123,14 @@ static int add_delivery(struct rebuild *rebuild, const struct mail_envelope *env
     return result;
 }
 
-static int add_message(struct rebuild *rebuild, const struct mail_envelope *envelope, const struct spool_place *place,
-                       unsigned open)
+static int add_message(struct rebuild *rebuild, uint64_t message, const struct mail_envelope *envelope,
+                       const struct spool_place *place, unsigned open)
 {
     struct buf text;
     buf_init(&text, SPOOL_META_MAX);
     spool_meta_write_envelope(&text, envelope);
     struct spool_index_message row = {
-        .seq = rebuild->next_message,
+        .seq = message,
         .id = envelope->id,
         .received_ms = envelope->received_ms,
         .place = *place,
@@ -131,21 +163,16 @@ static int add_found(struct rebuild *rebuild, const struct mail_envelope *envelo
     if (is_known(rebuild, envelope->id)) {
         return 0; /* a copy that was moved, or whose removal was undone */
     }
+    uint64_t message = number_of(rebuild, envelope->id);
     for (size_t i = 0; result == 0 && i < count; i++) {
         enum spool_state state = deliveries[i].held ? SPOOL_STATE_HELD : SPOOL_STATE_WAITING;
         bool known = old_state(rebuild, envelope->id, deliveries[i].number, &state);
         bool settled = known && (state == SPOOL_STATE_FILED || state == SPOOL_STATE_DROPPED);
         open += !settled;
         rebuild->result.settled += settled;
-        result = add_delivery(rebuild, envelope, &deliveries[i], state);
+        result = add_delivery(rebuild, message, envelope, &deliveries[i], state);
     }
-    if (result != 0 || add_message(rebuild, envelope, place, open) != 0) {
-        return -1;
-    }
-    rebuild->next_message++;
-    rebuild->result.messages += open > 0;
-    rebuild->result.deliveries += open;
-    return 0;
+    return result != 0 ? -1 : add_message(rebuild, message, envelope, place, open);
 }
 
 /* ---- one record ---- */
@@ -288,6 +315,30 @@ static int take_file(struct rebuild *rebuild, uint64_t id)
     return result;
 }
 
+/* What happened since the records were written. */
+static int restore(struct rebuild *rebuild)
+{
+    struct fault found = FAULT_INIT;
+    struct spool_index_counts counts;
+    uint64_t damaged = 0;
+    struct net_loop *loop = net_loop_new();
+    int64_t now_ms = net_wall(loop);
+    net_loop_free(&loop);
+    rebuild->result.old_index = rebuild->old != NULL && spool_restore_old(rebuild->index, &found) == 0;
+    if (!rebuild->result.old_index &&
+        spool_restore_decisions(rebuild->index, rebuild->path, now_ms, &rebuild->result.decisions, &damaged,
+                                rebuild->fault) != 0) {
+        return -1;
+    }
+    if (spool_restore_count(rebuild->index, rebuild->fault) != 0 ||
+        spool_index_count(rebuild->index, &counts, rebuild->fault) != 0) {
+        return -1;
+    }
+    rebuild->result.messages = counts.messages;
+    rebuild->result.deliveries = counts.waiting + counts.held + counts.dead;
+    return 0;
+}
+
 static int take_files(struct rebuild *rebuild)
 {
     struct names names = {0};
@@ -300,6 +351,9 @@ static int take_files(struct rebuild *rebuild)
     }
     for (size_t i = 0; result == 0 && i < names.count; i++) {
         result = take_file(rebuild, names.ids[i]);
+    }
+    if (result == 0) {
+        result = restore(rebuild);
     }
     if (result == 0 &&
         (spool_index_set(rebuild->index, "next_segment", rebuild->last_segment + 1, rebuild->fault) != 0 ||
@@ -341,8 +395,7 @@ static int rebuild_locked(struct rebuild *rebuild, const char *path)
     }
     open_old(rebuild, kept);
     int result = take_files(rebuild);
-    sqlite3_finalize(rebuild->old_state);
-    sqlite3_close(rebuild->old);
+    close_old(rebuild);
     spool_index_close(&rebuild->index);
     return result == 0 ? net_file_sync_directory(path, rebuild->fault) : result;
 }
@@ -351,7 +404,7 @@ int spool_rebuild(const char *path, spool_check_fn *report, void *ctx, struct sp
                   struct fault *fault)
 {
     struct fault found = FAULT_INIT;
-    struct rebuild rebuild = {.report = report, .ctx = ctx, .next_message = 1, .fault = &found};
+    struct rebuild rebuild = {.path = path, .report = report, .ctx = ctx, .next_message = 1, .fault = &found};
     struct net_file *lock = NULL;
     char file[SPOOL_PATH_MAX];
     snprintf(file, sizeof file, "%s/lock", path);

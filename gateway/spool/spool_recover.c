@@ -128,6 +128,23 @@ static int look_at(void *ctx, const char *name)
     return net_file_remove(path, recovery->fault);
 }
 
+static int count_file(void *ctx, const char *name)
+{
+    uint64_t *count = ctx;
+    *count += spool_segment_id(name) != 0;
+    return 0;
+}
+
+/* They are never removed by us: each may be the only copy of a message that was acknowledged. */
+static uint64_t count_set_aside(const struct spool *spool)
+{
+    char folder[SPOOL_PATH_MAX];
+    uint64_t count = 0;
+    snprintf(folder, sizeof folder, "%s/set-aside", spool->path);
+    net_file_list(folder, count_file, &count, NULL); /* most spools have none */
+    return count;
+}
+
 static void add_live(void *ctx, uint64_t segment, uint64_t messages, uint64_t octets)
 {
     struct spool *spool = ctx;
@@ -197,8 +214,8 @@ static int begin_run(struct spool *spool, struct fault *fault)
 int spool_recover(struct spool *spool, struct fault *fault)
 {
     struct spool_writer *writer = &spool->writer;
-    if (read_numbers(spool, fault) != 0 || begin_run(spool, fault) != 0 ||
-        spool_index_each_pause(writer->index, add_pause, spool, fault) != 0 ||
+    if (read_numbers(spool, fault) != 0 || spool_restore_shrink(writer->index, spool->path, fault) != 0 ||
+        begin_run(spool, fault) != 0 || spool_index_each_pause(writer->index, add_pause, spool, fault) != 0 ||
         spool_index_each_segment(writer->index, add_live, spool, fault) != 0) {
         return -1;
     }
@@ -215,6 +232,7 @@ int spool_recover(struct spool *spool, struct fault *fault)
     if (result == 0) {
         result = spool_index_each_segment(writer->index, report_absent, &recovery, &found);
     }
+    spool->counts.set_aside = count_set_aside(spool);
     map_free(&recovery.present, NULL);
     if (result != 0 && fault != NULL && !fault_is_set(fault)) {
         *fault = found;

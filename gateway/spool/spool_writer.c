@@ -231,6 +231,17 @@ static void fail_all(struct spool_group *group, const struct fault *fault)
     }
 }
 
+static void after_all(struct spool_writer *writer, struct spool_group *group)
+{
+    LIST_EACH(link, &group->jobs)
+    {
+        struct spool_job *job = LIST_ITEM(link, struct spool_job, link);
+        if (!fault_is_set(&job->fault) && job->kind->after != NULL) {
+            job->kind->after(writer, job);
+        }
+    }
+}
+
 /* Leaves a segment that failed; the octets of a group that failed elsewhere are given back. */
 static void settle_current(struct spool_writer *writer, uint64_t tail_before, bool committed)
 {
@@ -255,6 +266,8 @@ void spool_writer_run(struct spool_writer *writer, struct spool_group *group)
         group->committed = transact(writer, group, &group->fault) == 0;
         if (!group->committed) {
             fail_all(group, &group->fault);
+        } else {
+            after_all(writer, group);
         }
     }
     bool same = writer->current != NULL && writer->current->id == segment_before;

@@ -178,7 +178,9 @@ def test_index_is_lost(world):
     assert "mailweir spool rebuild" in gateway.log.read_text()
     status, out, err = gateway.run("spool", "rebuild")
     assert status == 0 and "2 messages with 2 deliveries" in out, (out, err)
+    assert "2 decisions of operators" not in out and "1 decisions of operators" in out, out
     gateway.start()
+    changed(gateway, "resume")
     wait(lambda: dovecot.count() == 2 and '"waiting"' not in queue(gateway, "summary", "--json"), "second message")
     gateway.stop()
     assert dovecot.count() == 2

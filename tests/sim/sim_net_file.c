@@ -158,6 +158,22 @@ int net_file_free_space(const char *path, uint64_t *octets_r, uint64_t *inodes_r
     return 0;
 }
 
+int net_file_replace(const char *path, struct bytes text, struct fault *fault)
+{
+    char next[300], folder[300];
+    struct net_file *file;
+    snprintf(next, sizeof next, "%s.new", path);
+    snprintf(folder, sizeof folder, "%s", path);
+    *strrchr(folder, '/') = '\0';
+    net_file_remove(next, NULL);
+    if (net_file_open(&file, next, NET_FILE_CREATE, fault) != 0) {
+        return -1;
+    }
+    int result = net_file_write(file, 0, &text, 1, fault) != 0 || net_file_sync(file, fault) != 0 ? -1 : 0;
+    net_file_close(&file, NULL);
+    return result != 0 || net_file_rename(next, path, fault) != 0 ? -1 : net_file_sync_directory(folder, fault);
+}
+
 int net_file_system(const char *path, char name_r[NET_FILE_SYSTEM_LEN])
 {
     (void)path;

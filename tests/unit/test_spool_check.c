@@ -4,7 +4,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "spool/spool_admin.h"
 #include "spool/spool_check.h"
+#include "spool/spool_journal.h"
 
 static unsigned reports;
 static char last_id[64];
@@ -27,6 +29,12 @@ static struct spool_check_result check(struct fixture *fixture)
     }
     assert_int_equal(result.damaged, reports);
     return result;
+}
+
+static int on_line(void *ctx, const json_t *decision, struct bytes line)
+{
+    assert_true(json_is_object(decision));
+    return buf_append_bytes(ctx, line);
 }
 
 /* "one", "two" and "three" at octets 0 …, and one that is settled. */
@@ -188,6 +196,138 @@ static void test_old_index_helps(void **state)
     assert_int_equal(check(fixture).damaged, 0);
 }
 
+static void on_changed(void *ctx, const char *text)
+{
+    struct fixture *fixture = ctx;
+    if (strstr(text, "error") != NULL) {
+        fail_msg("%s", text);
+    }
+    fixture->answers++;
+    net_loop_stop(fixture->loop);
+}
+
+static void __attribute__((format(printf, 2, 3))) ask(struct fixture *fixture, const char *format, ...)
+{
+    char request[500];
+    unsigned before = fixture->answers;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(request, sizeof request, format, args);
+    va_end(args);
+    spool_admin_request(fixture->spool, request, on_changed, fixture);
+    run_until(fixture, &fixture->answers, before + 1);
+}
+
+/* Of eight deliveries: one held, one held and released, one dropped, a message rerouted, one attempt; and a pause. */
+static void decide(struct fixture *fixture, char ids[4][40])
+{
+    for (unsigned i = 0; i < 4; i++) {
+        commit_and_wait(fixture, "by hand", 2);
+        snprintf(ids[i], 40, "%s", fixture->items[fixture->item_count - 1]->envelope.id);
+        finish_and_wait(fixture, SPOOL_UNTOUCHED, 0);
+        finish_and_wait(fixture, i == 3 ? SPOOL_DEFERRED : SPOOL_UNTOUCHED, 0);
+    }
+    ask(fixture, "{\"verb\":\"hold\",\"select\":{\"id\":\"%s\"}}", ids[0]);
+    ask(fixture, "{\"verb\":\"release\",\"select\":{\"id\":\"%s.2\"}}", ids[0]);
+    ask(fixture, "{\"verb\":\"drop\",\"select\":{\"id\":\"%s.1\"}}", ids[1]);
+    ask(fixture,
+        "{\"verb\":\"reroute\",\"message\":\"%s\",\"deliveries\":[{\"number\":1,\"upstream\":\"corp\",\"folder\":"
+        "\"New\"}]}",
+        ids[2]);
+    ask(fixture, "{\"verb\":\"pause\",\"upstream\":\"%s\"}", "corp");
+}
+
+/* What operators decided outlives the index, with the old one and, by the journal, without it. */
+static void test_decisions(void **state)
+{
+    struct fixture *fixture = *state;
+    char ids[4][40];
+    decide(fixture, ids);
+    for (unsigned round = 0; round < 3; round++) {
+        spool_close(&fixture->spool);
+        if (round > 0) {
+            destroy_index(fixture);
+        }
+        struct spool_rebuild_result result = rebuild(fixture);
+        assert_int_equal(result.old_index, round == 0);
+        assert_true(round == 0 ? result.decisions == 0 : result.decisions > 0);
+        fixture_open(fixture);
+        assert_int_equal(counts(fixture).held, 1);
+        assert_int_equal(counts(fixture).waiting, 5);
+        assert_int_equal(counts(fixture).messages, 4);
+        assert_int_equal(fetch(fixture, 10), 0); /* paused */
+        ask(fixture, "{\"verb\":\"resume\"%s}", "");
+        assert_int_equal(fetch(fixture, 10), 5);
+        unsigned rerouted = 0, attempts = 0;
+        for (size_t i = 0; i < 5; i++) {
+            const struct spool_item *item = fixture->items[i];
+            rerouted += strcmp(item->delivery.folder, "New") == 0 && strcmp(item->envelope.id, ids[2]) == 0;
+            attempts += item->attempts;
+            assert_true(round == 0 || item->uncertain);
+        }
+        assert_int_equal(rerouted, 1);
+        assert_int_equal(attempts, round == 0 ? 1 : 0);
+        while (fixture->item_count > 0) {
+            finish_and_wait(fixture, SPOOL_UNTOUCHED, 0);
+        }
+        ask(fixture, "{\"verb\":\"pause\",\"upstream\":\"%s\"}", "corp");
+    }
+}
+
+/* The journal forgets what is settled, and a line that was cut off. */
+static void test_journal_shrinks(void **state)
+{
+    struct fixture *fixture = *state;
+    struct buf lines;
+    struct fault fault = FAULT_INIT;
+    char ids[4][40];
+    uint64_t damaged = 0;
+    decide(fixture, ids);
+    ask(fixture, "{\"verb\":\"drop\",\"select\":{\"id\":\"%s\"}}", ids[0]);
+    assert_int_equal(spool_journal_write(fixture->path, bytes_of("0123456789abcdef {\"id\":"), &fault), 0);
+    fixture_reopen(fixture);
+    buf_init(&lines, 1 << 20);
+    assert_int_equal(spool_journal_each(fixture->path, on_line, &lines, &damaged, &fault), 0);
+    assert_int_equal(damaged, 0);
+    assert_null(strstr(buf_text(&lines), ids[0]));
+    assert_non_null(strstr(buf_text(&lines), ids[1]));
+    assert_non_null(strstr(buf_text(&lines), ids[2]));
+    buf_done(&lines);
+}
+
+static void in_folder(struct fixture *fixture, const char *command)
+{
+    char whole[600];
+    snprintf(whole, sizeof whole, "cd '%s' && %s", fixture->path, command);
+    assert_int_equal(system(whole), 0);
+}
+
+/* An index from a backup: what it does not know is set aside, stays there, is counted, and comes back as the guide says. */
+static void test_set_aside(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->takes = false;
+    spool_close(&fixture->spool);
+    in_folder(fixture, "cp index.sqlite backup");
+    fixture_open(fixture);
+    commit_and_wait(fixture, "after the backup", 1);
+    spool_close(&fixture->spool);
+    in_folder(fixture, "cp backup index.sqlite");
+    for (unsigned i = 0; i < 2; i++) {
+        fixture_open(fixture);
+        assert_int_equal(counts(fixture).set_aside, 1);
+        assert_int_equal(counts(fixture).messages, 0);
+        spool_close(&fixture->spool);
+    }
+    in_folder(fixture, "mv set-aside/* segments/");
+    assert_int_equal(rebuild(fixture).messages, 1);
+    fixture_open(fixture);
+    assert_int_equal(counts(fixture).set_aside, 0);
+    assert_int_equal(fetch(fixture, 10), 1);
+    assert_true(bytes_is(read_item(fixture, fixture->items[0], 0, 100), "after the backup"));
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+}
+
 static void test_gap(void **state)
 {
     struct fixture *fixture = *state;
@@ -206,7 +346,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_whole),           TEST(test_unmade_index),    TEST(test_damage), TEST(test_index_is_lost),
-        TEST(test_index_is_absent), TEST(test_old_index_helps), TEST(test_gap),
+        TEST(test_index_is_absent), TEST(test_old_index_helps), TEST(test_gap),    TEST(test_decisions),
+        TEST(test_set_aside),       TEST(test_journal_shrinks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,213 @@
+/*
+ * spool_restore - what a rebuilt index knows beside the records: all that the old index can still tell, or, without it, what operators decided.
+ *
+ * The old index is taken whole or not at all: attempts, notes, the deliveries of a reroute, pauses and the settled messages of the history. Messages
+ * have kept their numbers. See spool_rebuild.c.
+ */
+#include <string.h>
+
+#include "base/expect.h"
+#include "spool/spool_journal.h"
+#include "spool/spool_meta.h"
+#include "spool/spool_private.h"
+#include "spool/spool_query.h"
+#include "spool/spool_schema.h"
+
+#define OPEN_STATES "(0, 1, 2)"
+#define MESSAGE_COLUMNS                                                                                                \
+    "seq, id, received_ms, segment, start, body_len, body_sum, record_len, open, settled_ms, envelope, sender,"        \
+    " message_id, print"
+#define KEYS "message, number, "
+
+/* ---- the old index ---- */
+
+static const char *const from_old[] = {
+    /* Run numbers begin anew: what was in somebody's hands is uncertain. */
+    "UPDATE delivery SET (state, due_ms, attempts, uncertain, handed, changed_ms, uidvalidity, uid, lane) ="
+    " (SELECT o.state, o.due_ms, o.attempts, o.uncertain OR o.handed <> 0, 0, o.changed_ms, o.uidvalidity, o.uid, "
+    "o.lane"
+    " FROM old.delivery o WHERE o.message = delivery.message AND o.number = delivery.number)"
+    " WHERE EXISTS (SELECT 1 FROM old.delivery o WHERE o.message = delivery.message AND o.number = delivery.number)",
+    "INSERT OR IGNORE INTO message (" MESSAGE_COLUMNS ") SELECT " MESSAGE_COLUMNS " FROM old.message WHERE open = 0",
+    "INSERT OR IGNORE INTO delivery (" KEYS
+    "state, upstream, due_ms, attempts, uncertain, handed, changed_ms, uidvalidity,"
+    " uid, detail, folder, rule, lane) SELECT " KEYS "state, upstream, due_ms, attempts, uncertain OR handed <> 0, 0,"
+    " changed_ms, uidvalidity, uid, detail, folder, rule, lane FROM old.delivery"
+    " WHERE message IN (SELECT seq FROM main.message)",
+    "UPDATE message SET (print, settled_ms) = (SELECT o.print, o.settled_ms FROM old.message o WHERE o.seq = "
+    "message.seq)"
+    " WHERE EXISTS (SELECT 1 FROM old.message o WHERE o.seq = message.seq)",
+    "INSERT OR IGNORE INTO attempt SELECT * FROM old.attempt WHERE message IN (SELECT seq FROM main.message)",
+    "INSERT OR IGNORE INTO note SELECT * FROM old.note WHERE message IN (SELECT seq FROM main.message)",
+    "INSERT OR IGNORE INTO pause SELECT * FROM old.pause",
+};
+
+static int run(sqlite3 *db, const char *sql, struct fault *fault)
+{
+    int code = sqlite3_exec(db, sql, NULL, NULL, NULL);
+    return code == SQLITE_OK ? 0 : spool_index_failed(db, code, fault);
+}
+
+int spool_restore_attach(struct spool_index *index, sqlite3 *old, const char *path, struct fault *fault)
+{
+    char *sql = sqlite3_mprintf("ATTACH DATABASE %Q AS old", path);
+    int result = spool_schema_migrate(old, fault) != 0 ? -1 : run(spool_index_db(index), sql, fault);
+    sqlite3_free(sql);
+    return result;
+}
+
+int spool_restore_old(struct spool_index *index, struct fault *fault)
+{
+    sqlite3 *db = spool_index_db(index);
+    int result = run(db, "SAVEPOINT restore", fault);
+    for (size_t i = 0; result == 0 && i < sizeof from_old / sizeof from_old[0]; i++) {
+        result = run(db, from_old[i], fault);
+    }
+    if (result != 0) {
+        sqlite3_exec(db, "ROLLBACK TO restore", NULL, NULL, NULL);
+    }
+    sqlite3_exec(db, "RELEASE restore", NULL, NULL, NULL);
+    return result;
+}
+
+/* ---- the decisions ---- */
+
+struct decisions {
+    struct spool_index *index;
+    int64_t now_ms;
+    uint64_t applied;
+    struct fault *fault;
+};
+
+/* The number of a message that is known, or 0. */
+static uint64_t message_of(struct decisions *decisions, const json_t *decision)
+{
+    const char *id = json_string_value(json_object_get(decision, "id"));
+    uint64_t message = 0;
+    size_t count = 0;
+    if (id == NULL || spool_query_find(decisions->index, id, &message, 1, &count, decisions->fault) != 0) {
+        return 0;
+    }
+    return count == 0 ? 0 : message;
+}
+
+static int add_rerouted(struct decisions *decisions, uint64_t message, const json_t *object)
+{
+    struct arena *arena = arena_new(SPOOL_ITEM_MAX);
+    struct mail_delivery delivery;
+    char *text = json_dumps(object, JSON_COMPACT);
+    int result = spool_meta_read_delivery(bytes_of(text), arena, &delivery, decisions->fault);
+    if (result == 0) {
+        const struct spool_index_delivery row = {
+            .message = message,
+            .number = delivery.number,
+            .state = delivery.held ? SPOOL_STATE_HELD : SPOOL_STATE_WAITING,
+            .upstream = delivery.upstream,
+            .folder = delivery.folder,
+            .rule = delivery.rule,
+            .due_ms = decisions->now_ms,
+            .changed_ms = decisions->now_ms,
+            .uncertain = true,
+            .detail = bytes_of(text),
+        };
+        result = spool_index_add_delivery(decisions->index, &row, decisions->fault);
+    }
+    free(text);
+    arena_free(&arena);
+    return result;
+}
+
+static int apply(void *ctx, const json_t *decision, struct bytes line)
+{
+    (void)line;
+    struct decisions *decisions = ctx;
+    size_t i;
+    json_t *delivery;
+    const char *upstream = json_string_value(json_object_get(decision, "upstream"));
+    decisions->applied++;
+    if (upstream != NULL) {
+        return spool_index_set_pause(decisions->index, upstream, json_is_true(json_object_get(decision, "paused")),
+                                     decisions->now_ms, decisions->fault);
+    }
+    uint64_t message = message_of(decisions, decision);
+    if (message == 0) {
+        decisions->applied--;
+        return fault_is_set(decisions->fault) ? -1 : 0;
+    }
+    json_array_foreach(json_object_get(decision, "deliveries"), i, delivery)
+    {
+        if (add_rerouted(decisions, message, delivery) != 0) {
+            return -1;
+        }
+    }
+    const char *state = json_string_value(json_object_get(decision, "state"));
+    struct spool_index_key key = {message, (unsigned)json_integer_value(json_object_get(decision, "number"))};
+    return state == NULL || spool_state_of(state) < 0
+               ? 0
+               : spool_index_set_state(decisions->index, key, (enum spool_state)spool_state_of(state),
+                                       decisions->now_ms, 0, decisions->fault);
+}
+
+int spool_restore_decisions(struct spool_index *index, const char *spool, int64_t now_ms, uint64_t *applied_r,
+                            uint64_t *damaged_r, struct fault *fault)
+{
+    struct decisions decisions = {.index = index, .now_ms = now_ms, .fault = fault};
+    int result = spool_journal_each(spool, apply, &decisions, damaged_r, fault);
+    *applied_r = decisions.applied;
+    return result;
+}
+
+/* ---- the numbers ---- */
+
+int spool_restore_count(struct spool_index *index, struct fault *fault)
+{
+    sqlite3 *db = spool_index_db(index);
+    return run(db,
+               "UPDATE message SET open = (SELECT count(*) FROM delivery d WHERE d.message = message.seq AND d.state"
+               " IN " OPEN_STATES ")",
+               fault) != 0
+               ? -1
+               : run(db, "UPDATE message SET settled_ms = received_ms WHERE open = 0 AND settled_ms = 0", fault);
+}
+
+/* ---- at each start ---- */
+
+struct shrinking {
+    struct spool_index *index;
+    struct buf kept;
+    uint64_t left_out;
+    struct fault *fault;
+};
+
+static int keep_open(void *ctx, const json_t *decision, struct bytes line)
+{
+    struct shrinking *shrinking = ctx;
+    uint64_t message = 0;
+    size_t count = 0;
+    struct spool_place place = {0};
+    const char *id = json_string_value(json_object_get(decision, "id"));
+    if (id != NULL && (spool_query_find(shrinking->index, id, &message, 1, &count, shrinking->fault) != 0 ||
+                       (count > 0 && spool_index_place(shrinking->index, message, &place, shrinking->fault) != 0))) {
+        return -1;
+    }
+    if (id != NULL && place.segment == 0) {
+        shrinking->left_out++;
+        return 0;
+    }
+    buf_append_bytes(&shrinking->kept, line);
+    buf_append_text(&shrinking->kept, "\n");
+    return 0;
+}
+
+int spool_restore_shrink(struct spool_index *index, const char *spool, struct fault *fault)
+{
+    struct shrinking shrinking = {.index = index, .fault = fault};
+    uint64_t damaged;
+    buf_init(&shrinking.kept, SPOOL_JOURNAL_MAX);
+    int result = spool_journal_each(spool, keep_open, &shrinking, &damaged, fault);
+    if (result == 0 && shrinking.left_out + damaged > 0) {
+        result = spool_journal_replace(spool, buf_bytes(&shrinking.kept), fault);
+    }
+    buf_done(&shrinking.kept);
+    return result;
+}
