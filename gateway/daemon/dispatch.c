@@ -69,7 +69,7 @@ static void on_due(void *ctx, struct spool_item **items, size_t count, bool more
 void dispatch_fetch(struct dispatch_upstream *upstream)
 {
     size_t most = (size_t)upstream->dispatch->config->active_max;
-    bool low = upstream->active <= most / 2;
+    bool low = upstream->active <= most - most / 4; /* a query and its commit take as long as many deliveries */
     if (!is_open(upstream) || upstream->fetching || !upstream->more || !low || room(upstream) == 0) {
         return;
     }
