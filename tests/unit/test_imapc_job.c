@@ -1,0 +1,313 @@
+/* imapc_job and imapc_folder: what goes together, who may join a folder, what becomes of refused, doubtful and found messages. No connection is made. */
+#include "imapc_fixture.h"
+
+static void begin(const struct imapc_account *account)
+{
+    struct imapc_account usual = fixture_account();
+    fixture_begin(account != NULL ? account : &usual);
+}
+
+static struct imapc_job *take(void)
+{
+    return imapc_job_take(fixture.pool, true);
+}
+
+static void finish(struct imapc_job *job, struct imapc_result result)
+{
+    imapc_job_finish(fixture.pool, &job, &result, false);
+    assert_null(job);
+}
+
+static void finish_rest(void)
+{
+    for (struct imapc_job *job; (job = take()) != NULL;) {
+        finish(job, (struct imapc_result){0});
+    }
+    assert_int_equal(imapc_pool_waiting(fixture.pool), 0);
+    assert_int_equal(map_count(fixture.pool->folders), 0);
+    assert_true(list_is_empty(&fixture.pool->ring));
+}
+
+static void test_what_waits_goes_together(void **state)
+{
+    (void)state;
+    begin(NULL);
+    submit_many("A", 3);
+    submit("B", 100, false);
+    struct imapc_job *job = take();
+    assert_string_equal(job->folder->name, "A");
+    assert_int_equal(job->count, 3);
+    for (size_t i = 0; i < 3; i++) {
+        assert_ptr_equal(job->appends[i], &fixture.appends[i].append); /* in order */
+        job->messages[i].uid = 40 + (uint32_t)i;
+    }
+    assert_int_equal(imapc_pool_waiting(fixture.pool), 4);
+    finish(job, (struct imapc_result){.uidvalidity = 7});
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(fixture.appends[i].answers, 1);
+        assert_int_equal(fixture.appends[i].outcome.fault.class, FAULT_NONE);
+        assert_int_equal(fixture.appends[i].outcome.uidvalidity, 7);
+        assert_int_equal(fixture.appends[i].outcome.uid, 40 + i);
+    }
+    finish_rest();
+    fixture_end();
+}
+
+/* A batch has a bound in messages and one in octets; the first message goes whatever its size. */
+static void test_batches_are_bounded(void **state)
+{
+    struct imapc_account account = fixture_account();
+    (void)state;
+    account.settings[IMAPC_BATCH] = 4;
+    account.settings[IMAPC_BATCH_OCTETS] = 1000;
+    begin(&account);
+    submit_many("A", 6);
+    submit("A", 5000, false);
+    submit("A", 900, false);
+    submit("A", 101, false);
+    static const size_t counts[] = {4, 2, 1, 1, 1};
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        struct imapc_job *job = take();
+        assert_int_equal(job->count, counts[i]);
+        finish(job, (struct imapc_result){0});
+    }
+    submit_many("A", 3);
+    struct imapc_job *single = imapc_job_take(fixture.pool, false); /* no MULTIAPPEND */
+    assert_int_equal(single->count, 1);
+    finish(single, (struct imapc_result){0});
+    finish_rest();
+    fixture_end();
+}
+
+/* Folders have their turns, however much waits for one of them. */
+static void test_folders_in_turn(void **state)
+{
+    struct imapc_account account = fixture_account();
+    char order[8] = "";
+    (void)state;
+    account.settings[IMAPC_BATCH] = 2;
+    begin(&account);
+    submit_many("A", 6);
+    submit_many("B", 2);
+    submit_many("C", 4);
+    for (size_t i = 0; i < 6; i++) {
+        struct imapc_job *job = take();
+        order[i] = job->folder->name[0];
+        finish(job, (struct imapc_result){0});
+    }
+    assert_string_equal(order, "ABCACA");
+    finish_rest();
+    fixture_end();
+}
+
+/* A second connection joins a folder when enough waits for a batch; or, one by one, as the profile says. */
+static void test_who_joins_a_folder(void **state)
+{
+    struct imapc_account account = fixture_account();
+    (void)state;
+    account.settings[IMAPC_BATCH] = 5;
+    begin(&account);
+    submit_many("A", 5 + IMAPC_BATCH_SPILL - 1);
+    struct imapc_job *first = take();
+    assert_null(take());
+    submit("A", 100, false);
+    struct imapc_job *second = take();
+    assert_non_null(second);
+    assert_int_equal(second->folder->busy, 2);
+    assert_null(take());
+    finish(first, (struct imapc_result){0});
+    finish(second, (struct imapc_result){0});
+    struct imapc_job *alone = imapc_job_take(fixture.pool, false);
+    assert_null(imapc_job_take(fixture.pool, false)); /* folder_connections of the profile is 1 */
+    finish(alone, (struct imapc_result){0});
+    finish_rest();
+    fixture_end();
+}
+
+/* Halves, until the one that is not wanted stands alone; the others are filed. */
+static void test_a_refused_batch_is_split(void **state)
+{
+    unsigned refusals = 0;
+    (void)state;
+    begin(NULL);
+    submit_many("A", 8);
+    for (struct imapc_job *job; (job = take()) != NULL;) {
+        bool has_bad = false;
+        for (size_t i = 0; i < job->count; i++) {
+            has_bad = has_bad || job->appends[i] == &fixture.appends[5].append;
+        }
+        refusals += has_bad;
+        finish(job, has_bad ? failed(FAULT_PERM, "cannot") : (struct imapc_result){0});
+    }
+    assert_int_equal(refusals, 4); /* 8, 4, 2, 1 */
+    for (size_t i = 0; i < 8; i++) {
+        assert_int_equal(fixture.appends[i].answers, 1);
+        assert_int_equal(fixture.appends[i].outcome.fault.class, i == 5 ? FAULT_PERM : FAULT_NONE);
+    }
+    finish_rest();
+    fixture_end();
+}
+
+/* What came later does not join the halves. */
+static void test_halves_stay_alone(void **state)
+{
+    (void)state;
+    begin(NULL);
+    submit_many("A", 7);
+    struct imapc_job *job = take();
+    submit_many("A", 3);
+    finish(job, failed(FAULT_TEMP, "limit"));
+    static const size_t counts[] = {4, 3, 3};
+    for (size_t i = 0; i < 3; i++) {
+        job = take();
+        assert_int_equal(job->count, counts[i]);
+        finish(job, (struct imapc_result){0});
+    }
+    finish_rest();
+    fixture_end();
+}
+
+/* Where a refused batch may leave messages behind, they are looked for before they go again. */
+static void test_a_refused_batch_in_doubt(void **state)
+{
+    struct imapc_account account = fixture_account();
+    (void)state;
+    account.settings[IMAPC_BATCH_ATOMIC] = 0;
+    begin(&account);
+    submit_many("A", 2);
+    finish(take(), failed(FAULT_TEMP, "limit"));
+    struct imapc_job *job = take();
+    assert_true(job->is_search);
+    assert_int_equal(job->count, 2);
+    assert_string_equal(job->wanted[0].id, "id-0");
+    job->wanted[0].uid = 9;
+    finish(job, (struct imapc_result){.uidvalidity = 7});
+    assert_true(fixture.appends[0].outcome.found);
+    assert_int_equal(fixture.appends[0].outcome.uid, 9);
+    assert_int_equal(fixture.appends[1].answers, 0); /* not found: it is sent */
+    job = take();
+    assert_false(job->is_search);
+    assert_ptr_equal(job->appends[0], &fixture.appends[1].append);
+    finish(job, (struct imapc_result){0});
+    assert_true(fixture.appends[1].outcome.looked);
+    assert_false(fixture.appends[1].outcome.possible_duplicate);
+    finish_rest();
+    fixture_end();
+}
+
+/* What the server cannot search to the end may be filed twice, and says so. */
+static void test_a_search_that_proves_nothing(void **state)
+{
+    (void)state;
+    begin(NULL);
+    submit("A", 100, true);
+    finish(take(), (struct imapc_result){.partial = true});
+    finish(take(), (struct imapc_result){0});
+    assert_true(fixture.appends[0].outcome.possible_duplicate);
+    submit("A", 100, true);
+    finish(take(), failed(FAULT_TEMP, "connection-lost")); /* the search itself failed: its owner decides */
+    assert_int_equal(fixture.appends[1].answers, 1);
+    assert_false(fixture.appends[1].outcome.looked);
+    finish_rest();
+    fixture_end();
+}
+
+/* Nothing is looked for before the server had time to file it; what is certain goes meanwhile. */
+static void test_a_doubt_settles_first(void **state)
+{
+    struct imapc_account account = fixture_account();
+    (void)state;
+    account.settle_ms = 60000;
+    begin(&account);
+    submit("A", 100, true);
+    submit("A", 100, false);
+    assert_int_equal(imapc_folder_demand(fixture.pool), 1);
+    struct imapc_job *job = take();
+    assert_false(job->is_search);
+    finish(job, failed(FAULT_UNCERTAIN, "connection-lost"));
+    assert_int_equal(fixture.appends[1].outcome.fault.class, FAULT_UNCERTAIN);
+    assert_null(take());
+    fixture.pool->search_at = 0;
+    job = take();
+    assert_true(job->is_search);
+    assert_null(take()); /* one search at a time */
+    finish(job, (struct imapc_result){0});
+    finish_rest();
+    fixture_end();
+}
+
+/* A connection that the server had closed while it was idle: nothing went out, and nobody hears of it. */
+static void test_a_stale_connection(void **state)
+{
+    (void)state;
+    begin(NULL);
+    submit_many("A", 3);
+    struct imapc_job *job = take();
+    struct imapc_result result = failed(FAULT_TEMP, "connection-lost");
+    imapc_job_finish(fixture.pool, &job, &result, true);
+    assert_int_equal(imapc_pool_waiting(fixture.pool), 3);
+    job = take();
+    assert_int_equal(job->count, 3);
+    assert_ptr_equal(job->appends[0], &fixture.appends[0].append);
+    finish(job, (struct imapc_result){0});
+    assert_int_equal(fixture.appends[2].answers, 1);
+    finish_rest();
+    fixture_end();
+}
+
+/* A fault of the account is no property of the messages: a batch is not split for it, and it is never for good. */
+static void test_a_fault_of_the_account(void **state)
+{
+    (void)state;
+    begin(NULL);
+    submit_many("A", 3);
+    struct imapc_result result = failed(FAULT_PERM, "authentication");
+    result.account = true;
+    result.retry_after_ms = 5000;
+    finish(take(), result);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(fixture.appends[i].answers, 1);
+        assert_int_equal(fixture.appends[i].outcome.fault.class, FAULT_TEMP);
+        assert_true(fixture.appends[i].outcome.account);
+        assert_int_equal(fixture.appends[i].outcome.retry_after_ms, 5000);
+    }
+    finish_rest();
+    fixture_end();
+}
+
+static void test_demand(void **state)
+{
+    (void)state;
+    begin(NULL);
+    submit_many("A", 25);
+    submit_many("B", 3);
+    assert_int_equal(imapc_folder_demand(fixture.pool), 2); /* one by one: one connection for each folder */
+    fixture.pool->batches = true;
+    assert_int_equal(imapc_folder_demand(fixture.pool), 4); /* 25 are worth three, 3 are worth one */
+    assert_int_equal(imapc_pool_waiting(fixture.pool), 28);
+    for (size_t i = 0; i < 28; i++) {
+        assert_non_null(imapc_folder_take_any(fixture.pool));
+    }
+    assert_null(imapc_folder_take_any(fixture.pool));
+    finish_rest();
+    fixture_end();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_waits_goes_together),
+        cmocka_unit_test(test_batches_are_bounded),
+        cmocka_unit_test(test_folders_in_turn),
+        cmocka_unit_test(test_who_joins_a_folder),
+        cmocka_unit_test(test_a_refused_batch_is_split),
+        cmocka_unit_test(test_a_refused_batch_in_doubt),
+        cmocka_unit_test(test_a_search_that_proves_nothing),
+        cmocka_unit_test(test_a_doubt_settles_first),
+        cmocka_unit_test(test_a_stale_connection),
+        cmocka_unit_test(test_a_fault_of_the_account),
+        cmocka_unit_test(test_demand),
+        cmocka_unit_test(test_halves_stay_alone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

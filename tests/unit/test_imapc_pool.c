@@ -1,0 +1,399 @@
+/* imapc_pool: when it connects and when not, what waits while an upstream is down, what it tells; its connections are this file's. */
+#include "imapc_fixture.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+static unsigned made, cut;
+
+/* ---- connections ---- */
+
+struct imapc_connection *__wrap_imapc_connection_new(struct imapc_pool *pool);
+void __wrap_imapc_connection_pump(struct imapc_connection *connection);
+void __wrap_imapc_connection_cut(struct imapc_connection *connection, const struct fault *fault);
+const char *__wrap_net_stream_peer(const struct net_stream *stream);
+const char *__wrap_net_stream_tls_version(const struct net_stream *stream);
+const char *__wrap_net_stream_tls_cipher(const struct net_stream *stream);
+const char *__wrap_net_stream_tls_peer(const struct net_stream *stream);
+int64_t __wrap_net_stream_tls_peer_expires(const struct net_stream *stream);
+
+struct imapc_connection *__wrap_imapc_connection_new(struct imapc_pool *pool)
+{
+    struct imapc_connection *connection = calloc(1, sizeof *connection);
+    struct imapc_engine_options options = {.username = "relay", .password = "relaypw"};
+    connection->pool = pool;
+    connection->engine = imapc_engine_new(&options, 0);
+    made++;
+    return connection;
+}
+
+void __wrap_imapc_connection_pump(struct imapc_connection *connection)
+{
+    (void)connection;
+}
+
+static void gone(struct imapc_connection *connection, const struct fault *fault, bool was_ready, bool crowded)
+{
+    struct fault none = FAULT_INIT;
+    struct imapc_request why = {.fault = fault != NULL ? fault : &none, .crowded = crowded};
+    imapc_pool_gone(connection->pool, connection, &why, was_ready);
+    imapc_engine_free(&connection->engine);
+    free(connection);
+}
+
+void __wrap_imapc_connection_cut(struct imapc_connection *connection, const struct fault *fault)
+{
+    cut++;
+    gone(connection, fault, connection->ready, false);
+}
+
+const char *__wrap_net_stream_peer(const struct net_stream *stream)
+{
+    (void)stream;
+    return "192.0.2.1";
+}
+const char *__wrap_net_stream_tls_version(const struct net_stream *stream)
+{
+    (void)stream;
+    return NULL;
+}
+const char *__wrap_net_stream_tls_cipher(const struct net_stream *stream)
+{
+    (void)stream;
+    return NULL;
+}
+const char *__wrap_net_stream_tls_peer(const struct net_stream *stream)
+{
+    (void)stream;
+    return NULL;
+}
+int64_t __wrap_net_stream_tls_peer_expires(const struct net_stream *stream)
+{
+    (void)stream;
+    return net_wall(fixture.loop) / 1000 + 3600;
+}
+
+static struct imapc_connection *nth(size_t index)
+{
+    struct list *link = fixture.pool->connections.next;
+    while (index-- > 0) {
+        link = link->next;
+    }
+    assert_ptr_not_equal(link, &fixture.pool->connections);
+    return LIST_ITEM(link, struct imapc_connection, link);
+}
+
+static void connected(struct imapc_connection *connection)
+{
+    connection->ready = true;
+    imapc_pool_connected(fixture.pool, connection);
+}
+
+/* ---- the loop ---- */
+
+static void on_turn(void *ctx)
+{
+    net_loop_stop(ctx);
+}
+
+/* Until what is ready now is done. */
+static void turn(void)
+{
+    struct net_timer *timer = net_timer_new(fixture.loop, on_turn, fixture.loop);
+    net_timer_start(timer, 5);
+    net_loop_run(fixture.loop);
+    net_timer_free(&timer);
+}
+
+static void begin(const struct imapc_account *account)
+{
+    struct imapc_account usual = fixture_account();
+    made = cut = 0;
+    fixture_begin(account != NULL ? account : &usual);
+}
+
+static void take_everything(void)
+{
+    while (imapc_folder_take_any(fixture.pool) != NULL) {
+    }
+}
+
+static struct fault fault_of(enum fault_class class, const char *where)
+{
+    struct fault fault = FAULT_INIT;
+    fault_set(&fault, class, "refused", where, "no");
+    return fault;
+}
+
+/* ---- tests ---- */
+
+/* One connection tries; when it stands, as many follow as work asks for, up to the limit. */
+static void test_one_goes_first(void **state)
+{
+    struct imapc_account account = fixture_account();
+    char folder[100][4];
+    (void)state;
+    account.settings[IMAPC_CONNECTIONS] = 4;
+    begin(&account);
+    turn();
+    assert_int_equal(made, 0); /* nothing to do */
+    for (int i = 0; i < 10; i++) {
+        snprintf(folder[i], sizeof folder[i], "F%d", i);
+        submit(folder[i], 100, false);
+    }
+    turn();
+    turn();
+    assert_int_equal(made, 1);
+    connected(nth(0));
+    turn();
+    assert_int_equal(made, 4);
+    struct imapc_pool_state seen;
+    imapc_pool_state(fixture.pool, &seen);
+    assert_int_equal(seen.connections, 4);
+    assert_int_equal(seen.ready, 1);
+    take_everything();
+    fixture_end();
+    assert_int_equal(cut, 4);
+}
+
+/* What waits is answered at once, and told when it is worth another try; nothing connects before. */
+static void test_down(void **state)
+{
+    struct fault fault = fault_of(FAULT_TEMP, "connect");
+    (void)state;
+    begin(NULL);
+    submit_many("A", 3);
+    turn();
+    gone(nth(0), &fault, false, false);
+    turn();
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(fixture.appends[i].answers, 1);
+        assert_true(fixture.appends[i].outcome.account);
+        assert_string_equal(fixture.appends[i].outcome.fault.code, "refused");
+        assert_in_range(fixture.appends[i].outcome.retry_after_ms, 5000, 10000);
+    }
+    submit_many("A", 1);
+    turn();
+    assert_int_equal(fixture.appends[3].answers, 1);
+    assert_int_equal(made, 1);
+    fixture.pool->retry_at = 0; /* the pause is over */
+    submit_many("A", 1);
+    turn();
+    assert_int_equal(made, 2);
+    connected(nth(0));
+    assert_int_equal(fixture.pool->failures, 0);
+    take_everything();
+    fixture_end();
+}
+
+/* A refused password is no property of the messages, and is not tried again soon. */
+static void test_refused_password(void **state)
+{
+    struct fault fault = fault_of(FAULT_PERM, "login");
+    (void)state;
+    begin(NULL);
+    submit_many("A", 1);
+    turn();
+    gone(nth(0), &fault, false, false);
+    turn();
+    assert_int_equal(fixture.appends[0].outcome.fault.class, FAULT_TEMP);
+    assert_true(fixture.appends[0].outcome.retry_after_ms >= 30000);
+    fixture_end();
+}
+
+/* The server has too many of our connections: those that stand go on, and no more are made. */
+static void test_crowded(void **state)
+{
+    struct fault fault = fault_of(FAULT_TEMP, "login");
+    (void)state;
+    begin(NULL);
+    submit_many("A", 1);
+    submit_many("B", 1);
+    submit_many("C", 1);
+    turn();
+    connected(nth(0));
+    turn();
+    assert_true(made > 1);
+    unsigned before = made;
+    while (fixture.pool->connection_count > 1) {
+        gone(nth(fixture.pool->connection_count - 1), &fault, false, true);
+    }
+    turn();
+    assert_int_equal(made, before);
+    assert_int_equal(fixture.pool->failures, 0);
+    assert_int_equal(fixture.appends[0].answers, 0);
+    fixture.pool->crowded_until = 1; /* long ago */
+    imapc_pool_kick(fixture.pool);
+    turn();
+    assert_true(made > before);
+    take_everything();
+    fixture_end();
+}
+
+static void test_daily_budget(void **state)
+{
+    struct imapc_account account = fixture_account();
+    (void)state;
+    account.settings[IMAPC_DAILY_OCTETS] = 250;
+    begin(&account);
+    submit_many("A", 3);
+    turn();
+    connected(nth(0));
+    struct imapc_job *job = imapc_job_take(fixture.pool, false);
+    struct imapc_result done = {0};
+    imapc_job_finish(fixture.pool, &job, &done, false);
+    job = imapc_job_take(fixture.pool, true); /* two: the budget is passed by less than a batch */
+    assert_int_equal(job->count, 2);
+    imapc_job_finish(fixture.pool, &job, &done, false);
+    submit_many("A", 1);
+    turn();
+    assert_string_equal(fixture.appends[3].outcome.fault.code, "daily-budget");
+    assert_true(fixture.appends[3].outcome.retry_after_ms > 86000000);
+    fixture.pool->day_began -= 86400001; /* the next day */
+    submit_many("A", 1);
+    turn();
+    assert_int_equal(fixture.appends[4].answers, 0);
+    take_everything();
+    fixture_end();
+}
+
+static void test_state(void **state)
+{
+    struct imapc_pool_state seen;
+    (void)state;
+    begin(NULL);
+    imapc_pool_state(fixture.pool, &seen);
+    assert_int_equal(seen.connections, 0);
+    assert_true(seen.token_expires_s == INT64_MIN && seen.certificate_expires_s == INT64_MIN &&
+                seen.own_expires_s == INT64_MIN);
+    submit_many("A", 1);
+    turn();
+    connected(nth(0));
+    imapc_pool_state(fixture.pool, &seen);
+    assert_int_equal(seen.ready, 1);
+    assert_in_range(seen.certificate_expires_s, 3590, 3600);
+    take_everything();
+    gone(nth(0), NULL, true, false);
+    imapc_pool_state(fixture.pool, &seen);
+    assert_in_range(seen.certificate_expires_s, 3590, 3600); /* as it was seen last */
+    fixture_end();
+}
+
+static void on_drained(void *ctx)
+{
+    *(bool *)ctx = true;
+}
+
+/* What waits goes back untouched, who still connects is ended, who works may finish until the deadline. */
+static void test_drain(void **state)
+{
+    bool drained = false;
+    (void)state;
+    begin(NULL);
+    submit_many("A", 1);
+    submit_many("B", 1);
+    turn();
+    connected(nth(0));
+    struct imapc_job *job = imapc_job_take(fixture.pool, true);
+    nth(0)->job = job;
+    turn();
+    assert_true(made >= 2);
+    imapc_pool_drain(fixture.pool, 20, on_drained, &drained);
+    turn();
+    assert_int_equal(cut, made - 1);
+    assert_string_equal(fixture.appends[1].outcome.fault.code, "shutdown");
+    assert_int_equal(fixture.appends[1].outcome.fault.class, FAULT_LOCAL);
+    assert_false(drained);
+    struct imapc_result lost = failed(FAULT_UNCERTAIN, "connection-lost");
+    imapc_job_finish(fixture.pool, &job, &lost, false);
+    for (int tries = 0; !drained && tries < 1000; tries++) {
+        turn(); /* the deadline cuts the connection */
+    }
+    assert_true(drained);
+    assert_int_equal(cut, made);
+    fixture_end();
+}
+
+/* ---- tokens ---- */
+
+static char directory[] = "/tmp/mailweir-pool-XXXXXX";
+
+static void write_program(char path[64], const char *text)
+{
+    snprintf(path, 64, "%s/get", directory);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fprintf(file, "#!/bin/sh\n%s\n", text);
+    fclose(file);
+    assert_int_equal(chmod(path, 0700), 0);
+}
+
+static void turn_until_made(unsigned wanted)
+{
+    for (int tries = 0; made < wanted && tries < 2000; tries++) {
+        turn();
+    }
+    assert_int_equal(made, wanted);
+}
+
+static unsigned runs(void)
+{
+    char path[64];
+    struct stat seen;
+    snprintf(path, sizeof path, "%s/runs", directory);
+    return stat(path, &seen) == 0 ? (unsigned)seen.st_size : 0;
+}
+
+/* One fetch serves the pool; a token that is refused is fetched anew, one that worked is not. */
+static void test_token(void **state)
+{
+    struct imapc_account account = fixture_account();
+    char path[64], text[300];
+    (void)state;
+    assert_non_null(mkdtemp(directory));
+    snprintf(text, sizeof text, "printf x >>%s/runs; echo '{\"access_token\":\"abc\",\"expires_in\":3600}'", directory);
+    write_program(path, text);
+    const char *command[] = {path, NULL};
+    struct imapc_token_options options = {.command = command, .timeout_ms = 10000};
+    account.token = &options;
+    begin(&account);
+    submit_many("A", 1);
+    submit_many("B", 1);
+    turn_until_made(1);
+    connected(nth(0));
+    turn_until_made(3); /* one for each folder */
+    assert_int_equal(runs(), 1);
+    struct imapc_pool_state seen;
+    imapc_pool_state(fixture.pool, &seen);
+    assert_in_range(seen.token_expires_s, 3500, 3600);
+    gone(nth(2), NULL, true, false);
+    turn_until_made(4);
+    assert_int_equal(runs(), 1);
+    struct fault fault = fault_of(FAULT_TEMP, "login");
+    while (fixture.pool->connection_count > 0) {
+        gone(nth(0), &fault, false, false);
+    }
+    fixture.pool->retry_at = 0;
+    imapc_pool_kick(fixture.pool);
+    turn_until_made(5);
+    assert_int_equal(runs(), 2);
+    take_everything();
+    fixture_end();
+    snprintf(text, sizeof text, "rm -r %s", directory);
+    assert_int_equal(system(text), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_goes_first),
+        cmocka_unit_test(test_down),
+        cmocka_unit_test(test_refused_password),
+        cmocka_unit_test(test_crowded),
+        cmocka_unit_test(test_daily_budget),
+        cmocka_unit_test(test_state),
+        cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_token),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
