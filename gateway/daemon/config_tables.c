@@ -155,6 +155,8 @@ static const struct config_key upstream_limit_keys[] = {
      .help = "whether folders that are created are subscribed to"},
     {"utf8", CONFIG_WORD, AT(config_upstream, settings[IMAPC_UTF8]), .words = switches,
      .help = "whether UTF8=ACCEPT is enabled where the server offers it"},
+    {"header_8bit", CONFIG_WORD, AT(config_upstream, settings[IMAPC_HEADER_8BIT]), .words = switches,
+     .help = "whether the server keeps octets above 127 in header fields; else they are encoded in what is sent"},
     {"line_max", CONFIG_SIZE, AT(config_upstream, settings[IMAPC_LINE_MAX]), .least = 998,
      .help = "octets of the longest line that the server takes; longer ones are broken in what is sent"},
     {"store_flags", CONFIG_WORD, AT(config_upstream, settings[IMAPC_STORE_FLAGS]), .words = switches,

@@ -27,6 +27,7 @@ struct dispatch_job {
     imapc_body_fn *read_done;
     void *read_ctx;
     struct buf header;
+    bool ascii;             /* the server spoils octets above 127 in header fields: they are encoded */
     struct mail_wrap *wrap; /* while it is looked through for lines that are too long */
     uint64_t looked;        /* octets of the stored message that were */
     struct arena *repaired; /* of the rope, when it was repaired */
@@ -269,7 +270,7 @@ static void submit(struct dispatch_job *job)
     append->date_ms = item->delivery.date_ms != 0 ? item->delivery.date_ms : item->envelope.received_ms;
     append->body =
         (struct imapc_body){.size = mail_rope_size(job->rope), .read = body_read, .prepare = body_prepare, .ctx = job};
-    append->utf8 = item->envelope.shape.header_8bit || !mail_rope_memory_is_ascii(job->rope);
+    append->utf8 = (item->envelope.shape.header_8bit && !job->ascii) || !mail_rope_memory_is_ascii(job->rope);
     append->done = on_append_done;
     append->ctx = job;
     job->began_us = net_now_us(job->upstream->dispatch->loop);
@@ -286,7 +287,8 @@ static void log_repaired(const struct dispatch_job *job, size_t breaks)
     const struct spool_item *item = job->item;
     log_event(job->upstream->dispatch->log, LOG_LEVEL_INFO, "repaired", LOG_STR("id", item->envelope.id),
               LOG_STR("delivery", item->id), LOG_STR("upstream", item->delivery.upstream),
-              LOG_INT("lines_broken", breaks), LOG_INT("longest_line", item->envelope.shape.longest_line));
+              LOG_STR("header", job->ascii ? "encoded" : NULL), LOG_INT("lines_broken", breaks),
+              LOG_INT("longest_line", item->envelope.shape.longest_line));
 }
 
 static void end_repair(struct dispatch_job *job)
@@ -343,14 +345,17 @@ static void make_rope(struct dispatch_job *job)
     struct spool_item *item = job->item;
     const struct mail_shape *shape = &item->envelope.shape;
     uint64_t line_max = job->upstream->config->settings[IMAPC_LINE_MAX];
-    job->rope =
-        mail_rope_of_delivery(item->arena, &item->envelope, &item->delivery, buf_bytes(&job->header), item->body_size);
+    job->rope = mail_rope_of_delivery(item->arena, &item->envelope, &item->delivery, buf_bytes(&job->header),
+                                      item->body_size, job->ascii);
     if (job->rope == NULL) {
         fail(job, "memory", "trace fields", "the message's envelope does not fit in its memory limit");
     } else if (line_max > 0 && shape->longest_line > line_max) {
         job->wrap = mail_wrap_new(line_max);
         look_on(job);
     } else {
+        if (job->ascii) {
+            log_repaired(job, 0);
+        }
         submit(job);
     }
 }
@@ -376,7 +381,10 @@ void dispatch_job_start(struct dispatch_upstream *upstream, struct spool_item **
     *item = NULL;
     buf_init(&job->header, HEADER_MAX);
     upstream->active++;
-    if (job->item->delivery.edit_count == 0) {
+    const struct mail_envelope *envelope = &job->item->envelope;
+    job->ascii =
+        upstream->config->settings[IMAPC_HEADER_8BIT] == 0 && (envelope->shape.header_8bit || envelope->smtputf8);
+    if (job->item->delivery.edit_count == 0 && !job->ascii) {
         make_rope(job);
     } else {
         spool_item_read(upstream->dispatch->spool, job->item, 0, HEADER_MAX, on_header, job);

@@ -21,6 +21,7 @@ static const char *const names[IMAPC_SETTINGS] = {
     [IMAPC_SUBSCRIBE] = "subscribe",
     [IMAPC_STORE_FLAGS] = "store_flags",
     [IMAPC_UTF8] = "utf8",
+    [IMAPC_HEADER_8BIT] = "header_8bit",
     [IMAPC_LINE_MAX] = "line_max",
     [IMAPC_TLS_EXPORTER] = "tls_exporter",
 };
@@ -42,6 +43,7 @@ static const struct imapc_profile profiles[] = {
          [IMAPC_SUBSCRIBE] = {1, "mail programs show subscribed folders"},
          [IMAPC_STORE_FLAGS] = {0, "APPEND keeps the flags that it is given"},
          [IMAPC_UTF8] = {1, "a server that offers UTF8=ACCEPT takes UTF-8 in headers and names"},
+         [IMAPC_HEADER_8BIT] = {1, "most servers store what they are given"},
          [IMAPC_LINE_MAX] = {0, "not known"},
          [IMAPC_TLS_EXPORTER] = {1, "what RFC 9266 says of SCRAM with channel binding under TLS 1.3"},
      }},
@@ -61,6 +63,7 @@ static const struct imapc_profile profiles[] = {
          [IMAPC_LITERAL_MAX] = {64 * KiB,
                                 "small messages do not wait; for a large one a refusal comes before its octets"},
          [IMAPC_FOLDER_CONNECTIONS] = {1, "a folder is locked while a message is added"},
+         [IMAPC_HEADER_8BIT] = {0, "it puts an X in the place of each such octet (munge8bit)"},
          [IMAPC_BATCH_ATOMIC] = {1, "a MULTIAPPEND is all or nothing"},
          [IMAPC_TLS_EXPORTER] = {0, "3.6 binds by tls-unique alone, which TLS 1.3 does not have"},
      }},
@@ -187,7 +190,8 @@ const char *imapc_profile_setting_name(enum imapc_setting setting)
 bool imapc_profile_is_switch(enum imapc_setting setting)
 {
     return setting == IMAPC_BATCH_ATOMIC || setting == IMAPC_KEYWORDS || setting == IMAPC_SUBSCRIBE ||
-           setting == IMAPC_STORE_FLAGS || setting == IMAPC_UTF8 || setting == IMAPC_TLS_EXPORTER;
+           setting == IMAPC_STORE_FLAGS || setting == IMAPC_UTF8 || setting == IMAPC_HEADER_8BIT ||
+           setting == IMAPC_TLS_EXPORTER;
 }
 
 void imapc_profile_resolve(const struct imapc_profile *profile, uint64_t settings[IMAPC_SETTINGS])

@@ -23,6 +23,7 @@ enum imapc_setting {
     IMAPC_SUBSCRIBE,          /* folders that are created are subscribed to */
     IMAPC_STORE_FLAGS,        /* flags are stored behind the APPEND, which loses them */
     IMAPC_UTF8,               /* UTF8=ACCEPT is enabled where it is offered */
+    IMAPC_HEADER_8BIT,        /* header fields with octets above 127 are kept as they are */
     IMAPC_LINE_MAX,           /* octets of the longest line that is taken; 0: not known */
     IMAPC_TLS_EXPORTER,       /* SCRAM can be bound to TLS 1.3 by tls-exporter */
     IMAPC_SETTINGS,

@@ -8,10 +8,12 @@
 #include <string.h>
 
 #include "base/date.h"
+#include "mail/mail_ascii.h"
 #include "mail/mail_encode.h"
 #include "mail/mail_header.h"
 
-#define EDIT_MAX 65536 /* octets of one field that is added */
+#define EDIT_MAX  65536         /* octets of one field that is added */
+#define ASCII_MAX (1024u << 10) /* octets of one field that was made ASCII */
 
 struct rope_piece {
     uint64_t start; /* where it stands in the rope */
@@ -160,15 +162,31 @@ static bool is_removed(const struct mail_delivery *delivery, struct bytes name)
     return false;
 }
 
+/* Fields in the arena, in ASCII. */
+static int add_ascii(struct mail_rope *rope, struct bytes fields)
+{
+    struct buf out;
+    buf_init(&out, ASCII_MAX);
+    char *copy = mail_ascii_fields(fields, &out) < 0 ? NULL : arena_copy(rope->arena, buf_bytes(&out));
+    int result = copy == NULL ? -1 : mail_rope_add_memory(rope, bytes_at(copy, out.len));
+    buf_done(&out);
+    return result;
+}
+
 /* The stored message without the fields that edits delete or replace. */
 static int add_kept(struct mail_rope *rope, const struct mail_delivery *delivery, struct bytes header,
-                    uint64_t body_size)
+                    uint64_t body_size, bool ascii)
 {
     struct bytes rest = header;
     struct mail_header_field field;
     int result = 0;
     while (mail_header_next(&rest, &field) == 1) {
-        if (!is_removed(delivery, field.name)) {
+        if (is_removed(delivery, field.name)) {
+            continue;
+        }
+        if (ascii && !bytes_is_ascii(field.whole)) {
+            result |= add_ascii(rope, field.whole);
+        } else {
             result |= mail_rope_add_stored(rope, (uint64_t)(field.whole.ptr - header.ptr), field.whole.len);
         }
     }
@@ -253,15 +271,16 @@ static struct bytes trace_fields(struct arena *arena, const struct mail_envelope
 }
 
 struct mail_rope *mail_rope_of_delivery(struct arena *arena, const struct mail_envelope *envelope,
-                                        const struct mail_delivery *delivery, struct bytes header, uint64_t body_size)
+                                        const struct mail_delivery *delivery, struct bytes header, uint64_t body_size,
+                                        bool ascii)
 {
     struct mail_rope *rope = mail_rope_new(arena);
     struct bytes trace = trace_fields(arena, envelope, delivery);
-    if (rope == NULL || trace.ptr == NULL || mail_rope_add_memory(rope, trace) < 0) {
+    if (rope == NULL || trace.ptr == NULL || (ascii ? add_ascii(rope, trace) : mail_rope_add_memory(rope, trace)) < 0) {
         return NULL;
     }
-    int result = delivery->edit_count == 0
+    int result = delivery->edit_count == 0 && !ascii
                      ? mail_rope_add_stored(rope, 0, body_size)
-                     : add_new_fields(rope, delivery) | add_kept(rope, delivery, header, body_size);
+                     : add_new_fields(rope, delivery) | add_kept(rope, delivery, header, body_size, ascii);
     return result < 0 ? NULL : rope;
 }

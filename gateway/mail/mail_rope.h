@@ -38,11 +38,12 @@ struct mail_rope_part mail_rope_at(const struct mail_rope *rope, uint64_t offset
 /*
  * The message as it is appended for this delivery: Return-Path (RFC 5321 section 4.4), Received (RFC 5321 section 4.4, RFC 3848), X-Mailweir-Id, then the
  * stored message with the delivery's edits. `header` is the stored message's header section, needed when there are edits (else it may be
- * empty). The same delivery always gives the same octets, so that
+ * empty). ascii: fields with octets above 127 are made ASCII (mail_ascii); the header is needed then, too. The same delivery always gives the same octets, so that
  * retries are identical. `header` must outlive the call only. NULL when the arena is full.
  */
 struct mail_rope *mail_rope_of_delivery(struct arena *arena, const struct mail_envelope *envelope,
-                                        const struct mail_delivery *delivery, struct bytes header, uint64_t body_size);
+                                        const struct mail_delivery *delivery, struct bytes header, uint64_t body_size,
+                                        bool ascii);
 
 /* The field that carries a delivery's id, for reconciliation. */
 #define MAIL_ID_FIELD "X-Mailweir-Id"

@@ -78,6 +78,24 @@ def test_utf8_courier(world):
     gateway.stop()
 
 
+def test_utf8_cyrus(world):
+    """It would put an X in the place of each octet above 127: header fields are encoded, and say what they said; the body is as it was."""
+    server = Server(world, "cyrus")
+    gateway = world.mailweir(None, RULES)
+    gateway.upstream.update({"address": f"127.0.0.1:{server.tls_port}", "profile": "cyrus",
+                             "tls": {"mode": "implicit", "ca_file": str(server.certificate())}})
+    gateway.start()
+    raw_send(gateway, UTF8_MESSAGE)
+    filed = wait(lambda: gateway.events("filed"), "filed line", 20)[0]
+    octets = server.fetch("Gr&APYA3w-e/&ZeVnLA-")[0][0]
+    parsed = email.message_from_bytes(octets, policy=email.policy.default)
+    assert parsed["Subject"] == "Größe 日本" and parsed["Message-ID"] == "<utf8@example.com>", octets
+    assert "Jürgen" in parsed["From"] and "jürgen@example.com" in parsed["From"], parsed["From"]
+    assert parsed["X-Mailweir-Id"] == filed["delivery"] and octets.endswith("\r\n\r\nKörper\r\n".encode()), octets
+    assert gateway.events("repaired")[0]["header"] == "encoded"
+    gateway.stop()
+
+
 def test_utf8_append(world):
     """With and without APPEND's UTF8, alone and in batches, among other mail: each arrives once, as it was sent."""
     for utf8, extra in ((6855, ""), (9755, ""), (6855, " LITERAL-")):

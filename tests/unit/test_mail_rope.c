@@ -45,7 +45,7 @@ static void puts_trace_fields_in_front(void **state)
     (void)state;
     struct arena *arena = arena_new(65536);
     struct mail_delivery delivery = {.number = 2};
-    struct mail_rope *rope = mail_rope_of_delivery(arena, &envelope, &delivery, bytes_of(""), strlen(stored));
+    struct mail_rope *rope = mail_rope_of_delivery(arena, &envelope, &delivery, bytes_of(""), strlen(stored), false);
     char *text = read_from(rope, 0);
     const char *expected = "Return-Path: <ci@build.example>\r\n"
                            "Received: from client.example ([IPv6:2001:db8::1])\r\n"
@@ -80,7 +80,7 @@ static void edits_leave_the_rest_as_it_was(void **state)
     bool complete;
     size_t header = mail_header_length(bytes_of(stored), &complete);
     struct mail_rope *rope =
-        mail_rope_of_delivery(arena, &envelope, &delivery, bytes_at(stored, header), strlen(stored));
+        mail_rope_of_delivery(arena, &envelope, &delivery, bytes_at(stored, header), strlen(stored), false);
     char *text = read_from(rope, 0);
     assert_non_null(
         strstr(text, "FAV.1\r\nSubject: =?UTF-8?B?bsOkdw==?=\r\nX-Keep: added\r\nX-Keep: 1\r\n two\r\n\r\nbody\r\n"));
@@ -96,16 +96,38 @@ static void a_full_arena_gives_nothing(void **state)
     struct mail_delivery delivery = {.number = 1};
     for (size_t max = 0; max < 400; max += 7) {
         struct arena *arena = arena_new(max);
-        struct mail_rope *rope = mail_rope_of_delivery(arena, &envelope, &delivery, bytes_of(""), 10);
+        struct mail_rope *rope = mail_rope_of_delivery(arena, &envelope, &delivery, bytes_of(""), 10, false);
         assert_true(rope == NULL || max > 300);
         arena_free(&arena);
     }
+}
+
+/* Fields with octets above 127 are made ASCII, those in front as well; the others and the body stay where they are stored. */
+static void makes_fields_ascii(void **state)
+{
+    (void)state;
+    static const char header[] = "Subject: old\r\nX-Keep: 1\r\n two\r\nsubject: \xc3\xa4xyz\r\nX-Drop: 2\r\n\r\n";
+    struct arena *arena = arena_new(65536);
+    struct mail_delivery delivery = {.number = 2};
+    struct mail_envelope foreign = envelope;
+    foreign.from = "\xc3\xa4@example.net";
+    struct mail_rope *rope = mail_rope_of_delivery(arena, &foreign, &delivery, bytes_of(header), strlen(stored), true);
+    assert_non_null(rope);
+    assert_true(mail_rope_memory_is_ascii(rope));
+    char *text = read_from(rope, 0);
+    assert_non_null(strstr(text, "Downgraded-Return-Path: =?UTF-8?B?"));
+    assert_non_null(strstr(text,
+                           "\r\nX-Mailweir-Id: 01ARZ3NDEKTSV4RRFFQ69G5FAV.2\r\nSubject: old\r\nX-Keep: 1\r\n two\r\n"
+                           "subject: =?UTF-8?B?w6R4eXo=?=\r\nX-Drop: 2\r\n"));
+    free(text);
+    arena_free(&arena);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(puts_trace_fields_in_front),
+        cmocka_unit_test(makes_fields_ascii),
         cmocka_unit_test(edits_leave_the_rest_as_it_was),
         cmocka_unit_test(a_full_arena_gives_nothing),
     };
