@@ -103,7 +103,7 @@ static bool try_upstream(const struct config_upstream *upstream)
         printf("  FAILED         %s: %s\n", fault.where, fault.text);
     } else {
         attempt.pool = imapc_pool_new(attempt.loop, &account, NULL);
-        net_tls_free(&account.tls);
+        imapc_account_release(&account);
         imapc_pool_try(attempt.pool, on_report, &attempt);
         net_loop_run(attempt.loop);
         imapc_pool_drain(attempt.pool, GOODBYE_MS, on_drained, &attempt);

@@ -81,11 +81,12 @@ static json_t *last_fault(const struct dispatch_state *state)
 
 static json_t *upstream(const struct dispatch_state *state)
 {
+    const struct net_address *address = state->pool.address; /* the one of several that serves */
     json_t *json =
-        json_pack("{s:s,s:s,s:I,s:s,s:I,s:I,s:I}", "name", state->config->name, "address", state->config->address.host,
-                  "port", (json_int_t)state->config->address.port, "state", state_name(state), "failures",
-                  (json_int_t)state->failures, "active", (json_int_t)state->counts.active, "connections_max",
-                  (json_int_t)state->config->settings[IMAPC_CONNECTIONS]);
+        json_pack("{s:s,s:s,s:I,s:I,s:s,s:I,s:I,s:I}", "name", state->config->name, "address", address->host, "port",
+                  (json_int_t)address->port, "standby", (json_int_t)state->pool.place, "state", state_name(state),
+                  "failures", (json_int_t)state->failures, "active", (json_int_t)state->counts.active,
+                  "connections_max", (json_int_t)state->config->settings[IMAPC_CONNECTIONS]);
     json_object_set_new(json, "paused_until", moment(state->paused_until));
     json_object_set_new(json, "filed", number(state->counts.filed));
     json_object_set_new(json, "deferred", number(state->counts.deferred));

@@ -88,7 +88,8 @@ struct config_listener {
 struct config_upstream {
     const char *name;
     struct net_address address;
-    uint64_t profile; /* index for imapc_profile_at() */
+    struct config_strings standby; /* further addresses of the same mailboxes */
+    uint64_t profile;              /* index for imapc_profile_at() */
     struct config_tls tls;
     bool insecure;
     const char *username;
@@ -106,6 +107,7 @@ struct config_upstream {
     uint64_t retry_initial;
     uint64_t retry_maximum;
     uint64_t settle;
+    uint64_t failback;
     uint64_t warn_after;
     uint64_t give_up;
 };

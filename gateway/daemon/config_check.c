@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/expect.h"
+
 #include "imapc/imapc_assertion.h"
 #include "net/net_file.h"
 
@@ -31,17 +33,37 @@ __attribute__((format(printf, 3, 4))) static void wrong(struct check *check, con
 
 /* ---- TLS ---- */
 
-int config_upstream_tls(const struct config_upstream *upstream, struct net_tls **tls_r, struct fault *fault)
+static int make_tls(const struct config_upstream *upstream, const struct net_address *address, struct net_tls **tls_r,
+                    struct fault *fault)
 {
     if (upstream->tls.mode == CONFIG_TLS_NONE) {
         return 0;
     }
-    const char *name = upstream->tls.server_name != NULL ? upstream->tls.server_name : upstream->address.host;
+    const char *name = upstream->tls.server_name != NULL ? upstream->tls.server_name : address->host;
     struct net_tls_options options = {.certificate = upstream->tls.certificate,
                                       .key = upstream->tls.key,
                                       .ca_file = upstream->tls.ca_file,
                                       .server_name = name};
     return net_tls_client_new(tls_r, &options, fault);
+}
+
+/* Its own address, and those that stand by. */
+static int make_places(const struct config_upstream *upstream, struct imapc_account *account, struct fault *fault)
+{
+    EXPECT(upstream->standby.count < IMAPC_PLACES_MAX); /* config_check() has seen to it */
+    for (size_t i = 0; i <= upstream->standby.count; i++) {
+        struct imapc_place *place = &account->places[i];
+        if (i == 0) {
+            place->address = upstream->address;
+        } else if (net_address_parse(&place->address, bytes_of(upstream->standby.items[i - 1]), fault) < 0) {
+            return -1;
+        }
+        if (make_tls(upstream, &place->address, &place->tls, fault) < 0) {
+            return -1;
+        }
+        account->place_count++;
+    }
+    return 0;
 }
 
 /* How many places it names that a token comes from. */
@@ -60,7 +82,6 @@ int config_upstream_account(const struct config_upstream *upstream, struct imapc
     bool has_token = token_ways(upstream) > 0;
     *account_r = (struct imapc_account){.name = upstream->name,
                                         .insecure = upstream->insecure,
-                                        .address = upstream->address,
                                         .username = upstream->username,
                                         .password = upstream->password,
                                         .mechanism = (enum imapc_mechanism)upstream->mechanism,
@@ -72,7 +93,8 @@ int config_upstream_account(const struct config_upstream *upstream, struct imapc
                                         .retry_initial_ms = upstream->retry_initial,
                                         .retry_maximum_ms = upstream->retry_maximum,
                                         .compress = (enum imapc_compress)upstream->compress,
-                                        .settle_ms = upstream->settle};
+                                        .settle_ms = upstream->settle,
+                                        .failback_ms = upstream->failback};
     account_r->tls_mode = modes[upstream->tls.mode];
     const struct imapc_profile *profile = imapc_profile_at((size_t)upstream->profile);
     for (size_t i = 0; i < IMAP_SPECIAL_USES; i++) {
@@ -80,7 +102,11 @@ int config_upstream_account(const struct config_upstream *upstream, struct imapc
         account_r->special_names[i] = own != NULL ? own : imapc_profile_special(profile, (enum imap_special_use)i);
     }
     memcpy(account_r->settings, upstream->settings, sizeof account_r->settings);
-    return config_upstream_tls(upstream, &account_r->tls, fault);
+    if (make_places(upstream, account_r, fault) < 0) {
+        imapc_account_release(account_r);
+        return -1;
+    }
+    return 0;
 }
 
 /* ---- upstreams ---- */
@@ -134,21 +160,45 @@ static void check_credentials(struct check *check, const struct config_upstream 
     check_token(check, upstream);
 }
 
+/* Whether the addresses that stand by are some; *is_near is cleared when one is not on this machine. */
+static bool check_standby(struct check *check, const struct config_upstream *upstream, bool *is_near)
+{
+    bool good = upstream->standby.count < IMAPC_PLACES_MAX;
+    if (!good) {
+        wrong(check, "standby", "at most %d addresses can stand by", IMAPC_PLACES_MAX - 1);
+    }
+    for (size_t i = 0; i < upstream->standby.count; i++) {
+        struct net_address address;
+        struct fault fault = FAULT_INIT;
+        char key[40];
+        snprintf(key, sizeof key, "standby/%zu", i);
+        if (net_address_parse(&address, bytes_of(upstream->standby.items[i]), &fault) < 0) {
+            wrong(check, key, "%s", fault.text);
+            good = false;
+        } else {
+            *is_near = *is_near && net_address_is_loopback(&address);
+        }
+    }
+    return good;
+}
+
 static void check_upstream(struct check *check, size_t index)
 {
     const struct config_upstream *upstream = config_upstream_at(check->config, index);
     snprintf(check->pointer, sizeof check->pointer, "/upstreams/%s", upstream->name);
-    if (upstream->tls.mode == CONFIG_TLS_NONE && !upstream->insecure && !net_address_is_loopback(&upstream->address)) {
+    bool is_near = net_address_is_loopback(&upstream->address), standby = check_standby(check, upstream, &is_near);
+    if (upstream->tls.mode == CONFIG_TLS_NONE && !upstream->insecure && !is_near) {
         wrong(check, "tls",
               "the password and all mail would cross the network in clear; use TLS, or say \"insecure\": true");
     }
     check_credentials(check, upstream);
-    struct net_tls *tls = NULL;
+    struct imapc_account account;
     struct fault fault = FAULT_INIT;
-    if (config_upstream_tls(upstream, &tls, &fault) < 0) {
+    if (standby && config_upstream_account(upstream, &account, &fault) < 0) {
         wrong(check, "tls", "%s: %s", fault.where, fault.text);
+    } else if (standby) {
+        imapc_account_release(&account);
     }
-    net_tls_free(&tls);
     if (upstream->retry_initial > upstream->retry_maximum) {
         wrong(check, "retry", "\"initial\" is longer than \"maximum\"");
     }

@@ -117,6 +117,8 @@ static const struct config_key upstream_retry_keys[] = {
      .help = "longest wait"},
     {"settle", CONFIG_DURATION, AT(config_upstream, settle), .fallback = "2s",
      .help = "a message whose outcome is unknown is looked for this long after, when the server had time to finish it"},
+    {"failback", CONFIG_DURATION, AT(config_upstream, failback), .fallback = "5m", .least = 100,
+     .help = "while a standby serves, the first address is tried again after it"},
     {"warn_after", CONFIG_DURATION, AT(config_upstream, warn_after), .fallback = "4h", .least = 1000,
      .help = "deferrals of older deliveries are logged as errors (\"delayed\")"},
     {"give_up", CONFIG_DURATION, AT(config_upstream, give_up), .fallback = "5d", .least = 1000,
@@ -179,6 +181,9 @@ static const struct config_table upstream_special = {upstream_special_keys, 0};
 
 static const struct config_key upstream_keys[] = {
     {"address", CONFIG_ADDRESS, AT(config_upstream, address), .required = true, .help = "host:port or [v6]:port"},
+    {"standby", CONFIG_STRINGS, AT(config_upstream, standby),
+     .help =
+         "further addresses that lead to the same mailboxes, tried in this order when nothing answers at those before"},
     {"profile", CONFIG_WORD, AT(config_upstream, profile), .fallback = "generic", .words = profiles,
      .help = "kind of server; mailweir upstreams --profiles prints what each sets"},
     {"tls", CONFIG_OBJECT, .table = &upstream_tls, .help = "transport security; without it, implicit TLS"},

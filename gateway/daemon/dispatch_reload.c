@@ -60,7 +60,7 @@ static int plan_upstream(struct dispatch_plan *plan, struct change *change, stru
         return -1;
     }
     change->pool = imapc_pool_new(plan->dispatch->loop, &account, plan->dispatch->log);
-    net_tls_free(&account.tls);
+    imapc_account_release(&account);
     return 0;
 }
 

@@ -27,11 +27,13 @@ struct imapc_connection *imapc_connection_new(struct imapc_pool *pool)
     static const struct net_stream_limits limits = {
         .input_max = INPUT_MAX, .output_max = OUTPUT_MAX, .output_low = OUTPUT_LOW};
     const struct imapc_account *account = &pool->account;
+    size_t at = imapc_place_choose(pool);
+    const struct net_address *address = &account->places[at].address;
     struct imapc_connection *connection = expect_calloc(1, sizeof *connection);
     struct imapc_engine_options options = {
         .tls = account->tls_mode == IMAPC_TLS_IMPLICIT,
         .starttls = account->tls_mode == IMAPC_TLS_STARTTLS,
-        .allow_clear = account->insecure || net_address_is_loopback(&account->address),
+        .allow_clear = account->insecure || net_address_is_loopback(address),
         .username = account->username,
         .password = account->token != NULL ? imapc_token_text(pool->token) : account->password,
         .is_token = account->token != NULL,
@@ -50,11 +52,12 @@ struct imapc_connection *imapc_connection_new(struct imapc_pool *pool)
     };
     net_random(options.random, sizeof options.random);
     connection->pool = pool;
+    connection->place = at;
     buf_init(&connection->packed, 4 * PACKED_MAX);
     connection->engine = imapc_engine_new(&options, net_now(pool->loop));
     connection->timer = net_timer_new(pool->loop, on_timer, connection);
     connection->stream =
-        net_stream_connect(pool->loop, &account->address, account->connect_timeout_ms, &limits, on_stream, connection);
+        net_stream_connect(pool->loop, address, account->connect_timeout_ms, &limits, on_stream, connection);
     net_timer_start(connection->timer, account->connect_timeout_ms);
     return connection;
 }
@@ -206,7 +209,8 @@ static bool start_next(struct imapc_connection *connection)
         connection->idle_since = now;
         imapc_pool_connected(pool, connection);
     }
-    if (!pool->draining) {
+    bool left = imapc_place_is_left(pool, connection);
+    if (!pool->draining && !left) {
         const struct imap_capabilities *capabilities = imapc_engine_capabilities(connection->engine);
         connection->job = imapc_job_take(pool, (capabilities->has & IMAP_CAP_MULTIAPPEND) != 0);
     }
@@ -214,7 +218,7 @@ static bool start_next(struct imapc_connection *connection)
         imapc_job_start(connection->job, connection->engine, now);
         return true;
     }
-    if (pool->draining || now - connection->idle_since >= pool->account.idle_timeout_ms) {
+    if (pool->draining || left || now - connection->idle_since >= pool->account.idle_timeout_ms) {
         imapc_engine_logout(connection->engine, now);
         return true;
     }
@@ -245,12 +249,17 @@ static void end(struct imapc_connection *connection, const struct imapc_request 
     connection_free(connection);
 }
 
+static struct net_tls *tls_of(const struct imapc_connection *connection)
+{
+    return connection->pool->account.places[connection->place].tls;
+}
+
 /* Plaintext in front of the handshake, read or not yet, is an injection: the connection is given up. */
 static bool start_tls(struct imapc_connection *connection)
 {
     struct fault fault = FAULT_INIT;
     connection->open = false;
-    if (net_stream_start_tls(connection->stream, connection->pool->account.tls) == 0) {
+    if (net_stream_start_tls(connection->stream, tls_of(connection)) == 0) {
         return false;
     }
     fault_set(&fault, FAULT_TEMP, "starttls", "starttls",
@@ -391,7 +400,7 @@ static void on_stream(void *ctx, enum net_stream_event event)
             imapc_engine_allow_compress(connection->engine);
         }
         if (!connection->open) {
-            net_stream_start_tls(connection->stream, pool->account.tls);
+            net_stream_start_tls(connection->stream, tls_of(connection));
         }
         break;
     case NET_STREAM_TLS_READY:

@@ -31,7 +31,10 @@ struct imapc_pool *imapc_pool_new(struct net_loop *loop, const struct imapc_acco
     pool->account.name = expect_strdup(account->name);
     pool->account.username = expect_strdup(account->username);
     pool->account.password = expect_strdup(account->password);
-    pool->account.tls = account->tls != NULL ? net_tls_hold(account->tls) : NULL;
+    for (size_t i = 0; i < account->place_count; i++) {
+        struct net_tls *tls = account->places[i].tls;
+        pool->account.places[i].tls = tls != NULL ? net_tls_hold(tls) : NULL;
+    }
     for (size_t i = 0; i < IMAP_SPECIAL_USES; i++) {
         const char *special = account->special_names[i];
         pool->account.special_names[i] = special != NULL ? expect_strdup(special) : NULL;
@@ -73,7 +76,7 @@ void imapc_pool_free(struct imapc_pool **pool)
     }
     net_timer_free(&(*pool)->kick);
     net_timer_free(&(*pool)->drain_timer);
-    net_tls_free(&(*pool)->account.tls);
+    imapc_account_release(&(*pool)->account);
     free((char *)(*pool)->account.name);
     free((char *)(*pool)->account.username);
     free((char *)(*pool)->account.password);
@@ -108,8 +111,11 @@ static int64_t seconds_left(const struct imapc_pool *pool, int64_t expires)
 
 void imapc_pool_state(const struct imapc_pool *pool, struct imapc_pool_state *state_r)
 {
-    const struct net_tls *tls = pool->account.tls;
+    const struct imapc_place *place = &pool->account.places[pool->place];
+    const struct net_tls *tls = place->tls;
     *state_r = (struct imapc_pool_state){.connections = pool->connection_count,
+                                         .place = pool->place,
+                                         .address = &place->address,
                                          .token_expires_s =
                                              pool->token != NULL ? imapc_token_expires_s(pool->token) : INT64_MIN,
                                          .certificate_expires_s = seconds_left(pool, pool->certificate_expires),
@@ -166,6 +172,7 @@ void imapc_pool_connected(struct imapc_pool *pool, const struct imapc_connection
     if (pool->failures > 0) {
         log_event(pool->log, LOG_LEVEL_INFO, "upstream_up", LOG_STR("upstream", pool->account.name));
     }
+    imapc_place_connected(pool, connection);
     pool->failures = 0;
     pool->proven = true;
     pool->certificate_expires = net_stream_tls_peer_expires(connection->stream);
@@ -177,8 +184,9 @@ void imapc_pool_connected(struct imapc_pool *pool, const struct imapc_connection
 
 static void log_failure(struct imapc_pool *pool, const struct fault *fault, uint64_t delay)
 {
+    const struct net_address *address = &pool->account.places[pool->place].address;
     log_event(pool->log, LOG_LEVEL_WARNING, "upstream_failed", LOG_STR("upstream", pool->account.name),
-              LOG_STR("server.address", pool->account.address.host), LOG_INT("server.port", pool->account.address.port),
+              LOG_STR("server.address", address->host), LOG_INT("server.port", address->port),
               LOG_STR("during", fault->where), LOG_STR("error.code", fault->code),
               LOG_STR("error.message", fault->text), LOG_INT("attempt", pool->failures),
               LOG_INT("retry_after_ms", delay));
@@ -224,7 +232,7 @@ void imapc_pool_gone(struct imapc_pool *pool, struct imapc_connection *connectio
     }
     if (failed && why->crowded && pool->connection_count > 0) {
         note_crowd(pool, why->fault);
-    } else if (failed) {
+    } else if (failed && !imapc_place_failed(pool, connection, why->fault)) {
         note_failure(pool, why->fault, why->retry_after_ms);
     }
     imapc_pool_kick(pool);

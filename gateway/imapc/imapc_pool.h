@@ -26,11 +26,20 @@ enum imapc_compress {
     IMAPC_COMPRESS_YES,
 };
 
+#define IMAPC_PLACES_MAX 8
+/* One address of an account, and the TLS that is spoken there. */
+struct imapc_place {
+    struct net_address address;
+    struct net_tls *tls; /* NULL without TLS */
+};
+
 struct imapc_account {
     const char *name; /* of the upstream */
-    struct net_address address;
+    struct imapc_place
+        places[IMAPC_PLACES_MAX]; /* in the order in which they are tried; all lead to the same mailboxes */
+    size_t place_count;           /* at least 1 */
+    uint64_t failback_ms;         /* while another serves, the first is tried again after it; 0: 5 minutes */
     enum { IMAPC_TLS_IMPLICIT, IMAPC_TLS_STARTTLS, IMAPC_TLS_NONE } tls_mode;
-    struct net_tls *tls;
     bool insecure; /* without TLS, also off loopback */
     const char *username;
     const char *password; /* NULL with a token or EXTERNAL */
@@ -89,7 +98,10 @@ struct imapc_append {
     void *ctx;
 };
 
-/* Account strings are copied; tls is kept. log by reference. */
+/* Gives up the holds on TLS. */
+void imapc_account_release(struct imapc_account *account);
+
+/* Account strings are copied; TLS is held. log by reference. */
 struct imapc_pool *imapc_pool_new(struct net_loop *loop, const struct imapc_account *account, struct log *log);
 /* What one try of the account showed; valid during the call. */
 struct imapc_report {
@@ -107,8 +119,10 @@ void imapc_pool_try(struct imapc_pool *pool, imapc_report_fn *fn, void *ctx);
 void imapc_pool_submit(struct imapc_pool *pool, struct imapc_append **append);
 /* What operators see of a pool. Seconds count from now and are negative once it is too late; INT64_MIN: there is none, or it is not known. */
 struct imapc_pool_state {
-    size_t connections;            /* that stand or are being made */
-    size_t ready;                  /* of them logged in */
+    size_t connections; /* that stand or are being made */
+    size_t ready;       /* of them logged in */
+    size_t place;       /* of the account's, that new ones go to */
+    const struct net_address *address;
     int64_t token_expires_s;       /* the OAuth2 access token; it is fetched anew before */
     int64_t certificate_expires_s; /* the first in the chain that the server showed last */
     int64_t own_expires_s;         /* our own certificate that the upstream is shown */

@@ -1,6 +1,6 @@
 /*
  * imapc_private - what imapc_pool.c (which work goes where, when to connect), imapc_folder.c (what waits, by folder), imapc_job.c (one piece of work
- * and what became of it), imapc_connection.c (one stream and its engine) and imapc_sasl.c (its login by SCRAM) share.
+ * and what became of it), imapc_place.c (which address), imapc_connection.c (one stream and its engine) and imapc_sasl.c (its login by SCRAM) share.
  */
 #ifndef MAILWEIR_IMAPC_IMAPC_PRIVATE_H
 #define MAILWEIR_IMAPC_IMAPC_PRIVATE_H
@@ -20,6 +20,9 @@ struct imapc_pool {
     struct net_loop *loop;
     struct log *log;
     struct imapc_account account;
+    size_t place;            /* the one of the account's that new connections go to */
+    bool probing;            /* a connection to the first is being tried, while a later one serves */
+    uint64_t failback_at;    /* when it is tried next */
     struct map *folders;     /* struct imapc_folder by name */
     struct list ring;        /* folders with something waiting, the next to be served first */
     struct list connections; /* struct imapc_connection.link */
@@ -85,11 +88,23 @@ void imapc_job_start(struct imapc_job *job, struct imapc_engine *engine, uint64_
 /* Answers the job's appends, or queues them again; sets *job to NULL. stale: the connection had been used before. */
 void imapc_job_finish(struct imapc_pool *pool, struct imapc_job **job, const struct imapc_result *result, bool stale);
 
+/* ---- imapc_place.c: which address ---- */
+
+struct imapc_connection;
+/* Where the next connection goes: an index of the account's places. */
+size_t imapc_place_choose(struct imapc_pool *pool);
+/* A connection did not become ready. true: another place takes over at once, or still serves; false: the upstream as a whole has failed. */
+bool imapc_place_failed(struct imapc_pool *pool, const struct imapc_connection *connection, const struct fault *fault);
+void imapc_place_connected(struct imapc_pool *pool, const struct imapc_connection *connection);
+/* Whether an idle connection should end: another place serves now, or the first could be tried if this one made room. */
+bool imapc_place_is_left(const struct imapc_pool *pool, const struct imapc_connection *connection);
+
 /* ---- imapc_connection.c ---- */
 
 struct imapc_connection {
     struct list link;
     struct imapc_pool *pool;
+    size_t place; /* of the account's */
     struct net_stream *stream;
     struct imapc_engine *engine;
     struct imapc_sasl *sasl; /* a login by SCRAM under way; see imapc_sasl.c */
