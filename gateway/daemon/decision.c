@@ -163,13 +163,24 @@ static struct smtpd_decision answer_of(struct decision *decision, const struct m
     };
 }
 
-static void decide_recipient(void *ctx, const struct mail_envelope *envelope, struct arena *arena,
+static void *begin_session(void *ctx)
+{
+    return decision_hold(ctx);
+}
+
+static void end_session(void *rules)
+{
+    struct rules_hold *hold = rules;
+    hold_release(&hold);
+}
+
+static void decide_recipient(void *ctx, void *rules, const struct mail_envelope *envelope, struct arena *arena,
                              struct smtpd_decision *decision_r)
 {
     struct decision *decision = ctx;
     struct filters_decision result = {0};
     struct fault fault = FAULT_INIT;
-    filters_decide_recipient(decision->rules->set, decision->loop_scratch, envelope,
+    filters_decide_recipient(((struct rules_hold *)rules)->set, decision->loop_scratch, envelope,
                              clock_of(decision, RECIPIENT_MAX_US), arena, &result, &fault);
     *decision_r = answer_of(decision, envelope, &result, &fault);
 }
@@ -223,13 +234,13 @@ static void on_source(void *ctx, const struct mail_source *source)
     net_lane_submit(job->decision->lane, work, on_worked, job);
 }
 
-static void decide_message(void *ctx, const struct mail_envelope *envelope, struct bytes header,
+static void decide_message(void *ctx, void *rules, const struct mail_envelope *envelope, struct bytes header,
                            struct spool_stage *stage, struct arena *arena, smtpd_decided_fn *done, void *done_ctx)
 {
     struct decision *decision = ctx;
     struct decision_job *job = expect_calloc(1, sizeof *job);
     job->decision = decision;
-    job->rules = decision->rules;
+    job->rules = rules;
     job->rules->holders++;
     job->message = (struct filters_message){.envelope = envelope,
                                             .header = header,
@@ -248,8 +259,11 @@ static void decide_message(void *ctx, const struct mail_envelope *envelope, stru
 
 struct smtpd_hooks decision_hooks(struct decision *decision)
 {
-    return (struct smtpd_hooks){
-        .ctx = decision, .decide_recipient = decide_recipient, .decide_message = decide_message};
+    return (struct smtpd_hooks){.ctx = decision,
+                                .begin_session = begin_session,
+                                .end_session = end_session,
+                                .decide_recipient = decide_recipient,
+                                .decide_message = decide_message};
 }
 
 const struct rule_stats *decision_stats(const struct decision *decision)

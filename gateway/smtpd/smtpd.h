@@ -38,14 +38,17 @@ typedef void smtpd_delivered_fn(void *ctx, const struct smtpd_answer *answer);
 
 struct smtpd_hooks {
     void *ctx;
+    /* What a session's decisions are made by, from its beginning to its end, whatever is changed meanwhile. Both may be NULL: then rules is. */
+    void *(*begin_session)(void *ctx);
+    void (*end_session)(void *rules);
     /* At RCPT TO; the recipient is the last one of the envelope. Answers at once; code 0 accepts. */
-    void (*decide_recipient)(void *ctx, const struct mail_envelope *envelope, struct arena *arena,
+    void (*decide_recipient)(void *ctx, void *rules, const struct mail_envelope *envelope, struct arena *arena,
                              struct smtpd_decision *decision_r);
     /*
      * At the end of DATA. envelope, header (the header section) and stage stay valid until done was called, which comes once,
      * from the loop. The hook may read the stage by spool_stage_source().
      */
-    void (*decide_message)(void *ctx, const struct mail_envelope *envelope, struct bytes header,
+    void (*decide_message)(void *ctx, void *rules, const struct mail_envelope *envelope, struct bytes header,
                            struct spool_stage *stage, struct arena *arena, smtpd_decided_fn *done, void *done_ctx);
     /*
      * For listeners that acknowledge what is delivered; NULL where there are none. Called right before the commit of a message with `count`

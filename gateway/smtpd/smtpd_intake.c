@@ -165,7 +165,7 @@ static struct smtpd_answer judge_recipient(struct smtpd_session *session, const 
                     SMTPD_LIMIT_RECIPIENTS_PER_MINUTE)) {
         return (struct smtpd_answer){451, "4.7.1", "too many recipients a minute from your network; slow down"};
     }
-    hooks->decide_recipient(hooks->ctx, envelope, smtpd_engine_arena(session->engine), &decision);
+    hooks->decide_recipient(hooks->ctx, session->rules, envelope, smtpd_engine_arena(session->engine), &decision);
     if (decision.code != 0) {
         session->decision.rule = decision.rule;
     }
@@ -391,6 +391,6 @@ void smtpd_intake_message(struct smtpd_session *session, const struct smtpd_requ
     session->envelope.message_id = session->message_id;
     session->size = request->size;
     session->waits++;
-    hooks->decide_message(hooks->ctx, &session->envelope, request->header, session->stage,
+    hooks->decide_message(hooks->ctx, session->rules, &session->envelope, request->header, session->stage,
                           smtpd_engine_arena(session->engine), on_decided, session);
 }

@@ -77,6 +77,8 @@ struct smtpd_session {
     uint16_t port;
     char counted[SMTPD_ADDRESS_MAX]; /* as which it is in the listener's admission; "" when it is not */
     char user[SMTPD_USER_NAME_MAX + 1];
+    void *rules;                      /* that it began with */
+    void (*end_session)(void *rules); /* kept for when the rest is gone */
     bool eof;
     bool held;      /* the disk is behind */
     bool handshake; /* TLS is being negotiated */

@@ -68,6 +68,9 @@ static void session_end(struct smtpd_session *session)
     spool_stage_free(&session->stage);
     smtpd_engine_free(&session->engine);
     free(session->message_id);
+    if (session->end_session != NULL) {
+        session->end_session(session->rules);
+    }
     free(session);
 }
 
@@ -427,6 +430,8 @@ void smtpd_session_start(struct smtpd_listener *listener, struct net_stream *str
     session->port = net_stream_peer_port(stream);
     snprintf(session->address, sizeof session->address, "%s", net_stream_peer(stream));
     session->timer = net_timer_new(smtpd->loop, on_timer, session);
+    session->rules = smtpd->hooks.begin_session == NULL ? NULL : smtpd->hooks.begin_session(smtpd->hooks.ctx);
+    session->end_session = smtpd->hooks.end_session;
     list_append(&listener->sessions, &session->link);
     smtpd->counts.sessions++;
     smtpd->counts.sessions_open++;

@@ -68,7 +68,7 @@ static void on_decided(void *ctx, const struct smtpd_decision *decision)
 static struct mail_recipient to[] = {{.address = "ops@example.net"}};
 static const struct mail_envelope envelope = {.id = "ID", .from = "a@b.example", .to = to, .to_count = 1};
 
-static void a_decision_keeps_the_rules_it_began_with(void **state)
+static void a_session_keeps_the_rules_it_began_with(void **state)
 {
     (void)state;
     loop = net_loop_new();
@@ -76,21 +76,28 @@ static void a_decision_keeps_the_rules_it_began_with(void **state)
     struct decision *decision = decision_new(loop, &set, NULL);
     assert_null(set);
     struct smtpd_hooks hooks = decision_hooks(decision);
-    struct arena *arenas[3] = {arena_new(1 << 20), arena_new(1 << 20), arena_new(1 << 20)};
-    struct heard heard[3] = {0};
-    expected_calls = 3;
-    hooks.decide_message(hooks.ctx, &envelope, bytes_of("Subject: hello\r\n\r\n"), NULL, arenas[0], on_decided,
+    struct arena *arenas[4] = {arena_new(1 << 20), arena_new(1 << 20), arena_new(1 << 20), arena_new(1 << 20)};
+    struct heard heard[4] = {0};
+    expected_calls = 4;
+    void *session = hooks.begin_session(hooks.ctx);
+    hooks.decide_message(hooks.ctx, session, &envelope, bytes_of("Subject: hello\r\n\r\n"), NULL, arenas[0], on_decided,
                          &heard[0]);
     set = rules("New");
     decision_replace(decision, &set);
-    hooks.decide_message(hooks.ctx, &envelope, bytes_of("Subject: hello\r\n\r\n"), NULL, arenas[1], on_decided,
+    void *newer = hooks.begin_session(hooks.ctx);
+    hooks.decide_message(hooks.ctx, newer, &envelope, bytes_of("Subject: hello\r\n\r\n"), NULL, arenas[1], on_decided,
                          &heard[1]);
-    hooks.decide_message(hooks.ctx, &envelope, bytes_of("Subject: other\r\n\r\n"), NULL, arenas[2], on_decided,
+    hooks.decide_message(hooks.ctx, newer, &envelope, bytes_of("Subject: other\r\n\r\n"), NULL, arenas[2], on_decided,
                          &heard[2]);
-    assert_int_equal(heard[0].calls + heard[1].calls + heard[2].calls, 0); /* never from inside the call */
+    hooks.decide_message(hooks.ctx, session, &envelope, bytes_of("Subject: hello\r\n\r\n"), NULL, arenas[3], on_decided,
+                         &heard[3]);
+    hooks.end_session(session); /* what is under way goes on */
+    hooks.end_session(newer);
+    assert_int_equal(heard[0].calls + heard[1].calls + heard[2].calls + heard[3].calls,
+                     0); /* never from inside the call */
     net_loop_run(loop);
-    const char *folders[] = {"Old", "New", "INBOX"};
-    for (size_t i = 0; i < 3; i++) {
+    const char *folders[] = {"Old", "New", "INBOX", "Old"};
+    for (size_t i = 0; i < 4; i++) {
         assert_int_equal(heard[i].calls, 1);
         assert_int_equal(heard[i].decision.code, 0);
         assert_int_equal(heard[i].decision.delivery_count, 1);
@@ -110,15 +117,18 @@ static void what_cannot_be_decided_is_our_fault(void **state)
     struct smtpd_hooks hooks = decision_hooks(decision);
     struct arena *arena = arena_new(8); /* no room for any decision */
     struct heard heard = {0};
+    void *session = hooks.begin_session(hooks.ctx);
     expected_calls = 1;
-    hooks.decide_message(hooks.ctx, &envelope, bytes_of("Subject: hello\r\n\r\n"), NULL, arena, on_decided, &heard);
+    hooks.decide_message(hooks.ctx, session, &envelope, bytes_of("Subject: hello\r\n\r\n"), NULL, arena, on_decided,
+                         &heard);
     net_loop_run(loop);
     assert_int_equal(heard.decision.code, 451);
     assert_int_equal(heard.decision.delivery_count, 0);
     struct arena *room = arena_new(1 << 20);
     struct smtpd_decision at_rcpt;
-    hooks.decide_recipient(hooks.ctx, &envelope, room, &at_rcpt);
+    hooks.decide_recipient(hooks.ctx, session, &envelope, room, &at_rcpt);
     assert_int_equal(at_rcpt.code, 0);
+    hooks.end_session(session);
     arena_free(&room);
     arena_free(&arena);
     decision_free(&decision);
@@ -128,7 +138,7 @@ static void what_cannot_be_decided_is_our_fault(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_decision_keeps_the_rules_it_began_with),
+        cmocka_unit_test(a_session_keeps_the_rules_it_began_with),
         cmocka_unit_test(what_cannot_be_decided_is_our_fault),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

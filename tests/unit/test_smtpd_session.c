@@ -42,6 +42,7 @@ static struct world {
     unsigned stop_after;                                /* the stage says "stop" after so many writes, 0: never */
     struct smtpd_decision decision;                     /* of messages */
     int refuse_recipient;
+    int rules; /* sessions that hold them */
     spool_commit_fn *committed;
     void *committed_ctx;
     smtpd_decided_fn *decided;
@@ -163,11 +164,25 @@ void spool_commit(struct spool_stage **stage, const struct mail_envelope *envelo
 
 /* ---- hooks ---- */
 
-static void decide_recipient(void *ctx, const struct mail_envelope *envelope, struct arena *arena,
+static void *begin_session(void *ctx)
+{
+    (void)ctx;
+    w.rules++;
+    return &w.rules;
+}
+
+static void end_session(void *rules)
+{
+    assert_ptr_equal(rules, &w.rules);
+    w.rules--;
+}
+
+static void decide_recipient(void *ctx, void *rules, const struct mail_envelope *envelope, struct arena *arena,
                              struct smtpd_decision *decision_r)
 {
     (void)ctx;
     (void)arena;
+    assert_ptr_equal(rules, &w.rules);
     assert_true(envelope->to_count > 0);
     if (w.refuse_recipient != 0) {
         *decision_r = (struct smtpd_decision){.code = w.refuse_recipient, .enhanced = "5.1.1", .text = "no such"};
@@ -180,12 +195,13 @@ static void decided(void *ctx)
     w.decided(w.decided_ctx, &w.decision);
 }
 
-static void decide_message(void *ctx, const struct mail_envelope *envelope, struct bytes header,
+static void decide_message(void *ctx, void *rules, const struct mail_envelope *envelope, struct bytes header,
                            struct spool_stage *stage, struct arena *arena, smtpd_decided_fn *done, void *done_ctx)
 {
     (void)ctx;
     (void)header;
     (void)arena;
+    assert_ptr_equal(rules, &w.rules);
     assert_non_null(stage);
     assert_non_null(envelope->id);
     assert_true(envelope->received_ms > 0);
@@ -264,7 +280,10 @@ static void connect_client(void)
 
 static int set_up(void **state)
 {
-    const struct smtpd_hooks hooks = {.decide_recipient = decide_recipient, .decide_message = decide_message};
+    const struct smtpd_hooks hooks = {.begin_session = begin_session,
+                                      .end_session = end_session,
+                                      .decide_recipient = decide_recipient,
+                                      .decide_message = decide_message};
     struct smtpd_listener_options options = {.name = "apps"};
     struct fault fault = FAULT_INIT;
     (void)state;
@@ -294,6 +313,7 @@ static int tear_down(void **state)
     buf_done(&w.said);
     buf_done(&w.stored);
     assert_int_equal(w.stages, 0); /* whatever happened, nothing is left half stored */
+    assert_int_equal(w.rules, 0);  /* and every session has given back what it decided by */
     return 0;
 }
 
