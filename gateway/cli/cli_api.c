@@ -228,6 +228,23 @@ static int unreachable(const struct cli_api *api, CURLcode code)
     return EX_UNAVAILABLE;
 }
 
+/* What is wrong with configuration and rules, as check says it. */
+static void print_mistakes(const json_t *problems)
+{
+    size_t i;
+    const json_t *problem;
+    json_array_foreach((json_t *)(uintptr_t)problems, i, problem)
+    {
+        const char *file, *pointer, *severity, *text;
+        json_int_t line, column;
+        if (json_unpack((json_t *)(uintptr_t)problem, "{s:s,s:s,s:I,s:I,s:s,s:s}", "severity", &severity, "file", &file,
+                        "line", &line, "column", &column, "pointer", &pointer, "text", &text) == 0) {
+            fprintf(stderr, "%s:%lld:%lld: %s: %s%s%s%s\n", file, (long long)line, (long long)column, severity, text,
+                    pointer[0] == '\0' ? "" : " (at ", pointer, pointer[0] == '\0' ? "" : ")");
+        }
+    }
+}
+
 /* Why it is not ready, as /readyz says. */
 static void print_checks(const json_t *checks)
 {
@@ -251,6 +268,7 @@ static int refusal(long status, struct bytes body)
         return EX_TEMPFAIL;
     }
     const char *text = json_string_value(json_object_get(json_object_get(json, "error"), "message"));
+    print_mistakes(json_object_get(json, "problems"));
     fprintf(stderr, "mailweir: the gateway says %ld: %s\n", status, text != NULL ? text : "nothing more");
     json_decref(json);
     return status == 401 || status == 403 ? EX_NOPERM : status == 503 || status == 429 ? EX_TEMPFAIL : 1;

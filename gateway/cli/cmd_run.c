@@ -45,14 +45,22 @@ static void on_stop(void *ctx, int number)
     gateway_drain(run->gateway, on_drained, run);
 }
 
+static void on_reloaded(void *ctx, bool good, const struct filters_problems *problems)
+{
+    struct run *run = ctx;
+    (void)good, (void)problems;
+    if (!run->stopping) {
+        cli_notify_ready(run->notify);
+    }
+}
+
 static void on_reload(void *ctx, int number)
 {
     struct run *run = ctx;
     (void)number;
     if (!run->stopping) {
         cli_notify_reloading(run->notify);
-        gateway_reload(run->gateway);
-        cli_notify_ready(run->notify);
+        gateway_reload(run->gateway, on_reloaded, run);
     }
 }
 

@@ -4,6 +4,8 @@
 #include "daemon/admin_handlers.h"
 #include "daemon/admin_private.h"
 
+#define PROBLEMS_MAX (4u << 20)
+
 /* ---- the log ---- */
 
 static json_t *levels(const struct admin *admin)
@@ -53,16 +55,34 @@ void admin_post_log(struct admin_request *request)
 
 /* ---- reload ---- */
 
-void admin_post_reload(struct admin_request *request)
+static json_t *problems_as_json(const struct filters_problems *problems)
 {
-    struct gateway *gateway = request->admin->gateway;
+    struct buf text;
+    buf_init(&text, PROBLEMS_MAX);
+    filters_problems_json(problems, &text);
+    json_t *json = json_loadb(buf_text(&text), text.len, 0, NULL);
+    buf_done(&text);
+    return json == NULL ? json_array() : json; /* too many to tell: the log has them */
+}
+
+static void on_reloaded(void *ctx, bool good, const struct filters_problems *problems)
+{
+    struct admin_request *request = ctx;
     struct gateway_state state;
-    gateway_reload(gateway);
-    gateway_state(gateway, &state);
-    if (!state.last_load_good) {
-        admin_answer_error(request, 409, "reload",
-                           "the new configuration or rules are wrong; the log and `mailweir check` name each place");
+    gateway_state(request->admin->gateway, &state);
+    json_t *list = problems_as_json(problems);
+    if (good) {
+        admin_answer_json(
+            request, 200,
+            json_pack("{s:b,s:I,s:o}", "reloaded", 1, "rules", (json_int_t)state.rules, "problems", list));
         return;
     }
-    admin_answer_json(request, 200, json_pack("{s:b,s:I}", "reloaded", 1, "rules", (json_int_t)state.rules));
+    json_t *error = json_pack("{s:s,s:s}", "code", "reload", "message",
+                              "the new configuration or rules are wrong; what was in force stays in force");
+    admin_answer_json(request, 409, json_pack("{s:o,s:o}", "error", error, "problems", list));
+}
+
+void admin_post_reload(struct admin_request *request)
+{
+    gateway_reload(request->admin->gateway, on_reloaded, request);
 }

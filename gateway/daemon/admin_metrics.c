@@ -216,6 +216,8 @@ static void write_program(struct metrics_text *text, const struct admin *admin)
     metrics_family(text, METRICS_GAUGE, "mailweir_config_last_reload_success_timestamp_seconds",
                    "When they were last loaded well.");
     metrics_seconds(text, NULL, state.loaded_ms);
+    one(text, METRICS_GAUGE, "mailweir_config_reload_running", "Whether configuration and rules are being loaded.",
+        state.loading);
     one(text, METRICS_COUNTER, "mailweir_config_reload_failures_total", "Loads that were refused.", state.loads_failed);
 }
 

@@ -153,6 +153,7 @@ struct config {
     struct filters_set *rule_set; /* loaded from the rule files */
     /* Every file that was read, and every folder that was looked through: whose change asks for a reload. */
     struct config_strings sources;
+    uint64_t stamp;              /* of the sources, each as it was before it was read */
     struct config_strings named; /* of them, those that a rule file names: lists, messages of tests */
     struct config_strings paths; /* the others that the keys name: the spool, what is read whenever it is used */
     const char *user;            /* whom it becomes when it is started as root; NULL: nobody else */
@@ -187,6 +188,8 @@ struct filters_set *config_rules(const struct config *config, const struct filte
  * checks. NULL when it is no JSON object.
  */
 struct config *config_load_part(const char *file, struct filters_problems *problems);
+/* How the stamps of files (net_file_stamp) make the one of a configuration's sources, in their order. */
+uint64_t config_stamp_add(uint64_t stamp, uint64_t file);
 /* One owner more, who gives it back by config_free(). From the loop only. */
 struct config *config_hold(struct config *config);
 /* Sets *config to NULL; NULL is fine. It goes with its last owner. */

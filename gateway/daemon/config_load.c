@@ -59,9 +59,18 @@ static void add_path(struct config *config, struct config_strings *list, const c
     items[list->count++] = expect_memory(arena_text(config->arena, path));
 }
 
+uint64_t config_stamp_add(uint64_t stamp, uint64_t file)
+{
+    return stamp * 31 + file;
+}
+
 void config_note_source(struct config *config, const char *path)
 {
+    size_t before = config->sources.count;
     add_path(config, &config->sources, path);
+    if (config->sources.count > before) {
+        config->stamp = config_stamp_add(config->stamp, net_file_stamp(path));
+    }
 }
 
 void config_note_path(struct config *config, const char *path)

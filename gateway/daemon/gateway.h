@@ -32,11 +32,13 @@ void gateway_drain(struct gateway *gateway, void (*done)(void *ctx), void *ctx);
 void gateway_free(struct gateway **gateway);
 
 /*
- * Loads the configuration file again and takes over its rules, listeners and upstreams, whole or not at all; sessions under way keep the
- * rules they began with, appends under way the connection. Logs "reloaded", or "reload_failed" with every problem; then what runs stays in
- * force. Host name, spool, log and admin server stay as they began ("reload_warning").
+ * Loads the configuration file again and takes it over, whole or not at all; sessions under way keep the rules they began with. Logs
+ * "reloaded", or "reload_failed" with every problem; then what runs stays in force. The load runs beside the loop. done (may be NULL) comes from the
+ * loop, once, when a load that began after this call has ended, well or not; at the latest when the gateway is drained. problems: warnings, too; only
+ * until it returns.
  */
-void gateway_reload(struct gateway *gateway);
+typedef void gateway_reloaded_fn(void *ctx, bool good, const struct filters_problems *problems);
+void gateway_reload(struct gateway *gateway, gateway_reloaded_fn *done, void *ctx);
 
 /* The port of the listener of that name. */
 uint16_t gateway_port(const struct gateway *gateway, const char *listener);
@@ -67,6 +69,7 @@ struct gateway_state {
     int64_t loaded_ms;  /* of the last load that succeeded */
     bool last_load_good;
     uint64_t loads, loads_failed;
+    bool loading; /* a load is under way */
     size_t rules;
     bool draining;
     const struct net_sandbox_state *sandbox;

@@ -8,9 +8,6 @@
 #include "base/expect.h"
 #include "daemon/config_check.h"
 #include "daemon/gateway_private.h"
-#include "net/net_file.h"
-
-#define WATCH_MS 2000
 
 static struct smtpd_limits limits_of(const struct config_listener *config)
 {
@@ -130,41 +127,4 @@ int gateway_apply_listeners(struct gateway *gateway, const struct config *config
     }
     arena_free(&arena);
     return result;
-}
-
-/* ---- files that change under us ---- */
-
-static uint64_t stamp_of(const struct gateway *gateway)
-{
-    uint64_t stamp = 0;
-    for (size_t i = 0; i < gateway->config->sources.count; i++) {
-        stamp = stamp * 31 + net_file_stamp(gateway->config->sources.items[i]);
-    }
-    return stamp;
-}
-
-/* A stat() a file each few seconds sees what a watch on the file misses: a rename over it, a mounted secret that is swapped. */
-static void on_watch(void *ctx)
-{
-    struct gateway *gateway = ctx;
-    uint64_t stamp = stamp_of(gateway);
-    net_timer_start(gateway->watch, WATCH_MS);
-    if (stamp == gateway->stamp || gateway->draining) {
-        return;
-    }
-    gateway->stamp = stamp;
-    log_event(gateway->log, LOG_LEVEL_INFO, "files_changed", LOG_STR("file", gateway->config->file));
-    gateway_reload(gateway);
-}
-
-void gateway_note_sources(struct gateway *gateway)
-{
-    gateway->stamp = stamp_of(gateway);
-}
-
-void gateway_watch_files(struct gateway *gateway)
-{
-    gateway_note_sources(gateway);
-    gateway->watch = net_timer_new(gateway->loop, on_watch, gateway);
-    net_timer_start(gateway->watch, WATCH_MS);
 }

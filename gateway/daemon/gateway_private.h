@@ -4,6 +4,7 @@
 #ifndef MAILWEIR_DAEMON_GATEWAY_PRIVATE_H
 #define MAILWEIR_DAEMON_GATEWAY_PRIVATE_H
 
+#include "base/list.h"
 #include "daemon/acknowledge.h"
 #include "daemon/decision.h"
 #include "daemon/gateway.h"
@@ -15,6 +16,18 @@ enum gateway_area {
     GATEWAY_AREA_SPOOL,
     GATEWAY_AREA_DELIVERY,
     GATEWAY_AREAS,
+};
+
+/* A reload; gateway_reload.c. */
+struct gateway_loading {
+    struct net_lane *lane; /* NULL until there was one */
+    bool runs, again;      /* again: somebody asked since it began */
+    struct list waiting;   /* for the load that runs */
+    struct list later;     /* for the one after it */
+    /* The lane's while it runs: */
+    const char *file;
+    struct config *config;
+    struct filters_problems *problems;
 };
 
 struct gateway {
@@ -35,8 +48,12 @@ struct gateway {
     bool last_load_good;
     uint64_t loads, loads_failed;
     size_t rules;
-    struct net_timer *watch; /* over the configuration's sources */
-    uint64_t stamp;          /* of those files, together */
+    struct gateway_loading loading;
+    struct net_watch *folders; /* of the configuration's sources */
+    bool watched_all;          /* the kernel watches all of them */
+    struct net_timer *watch;   /* the next look at them */
+    uint64_t event_ms;         /* since when something happens there; 0: nothing does */
+    uint64_t stamp;            /* of those files, together */
     void (*drained)(void *ctx);
     void *drained_ctx;
 };
@@ -46,10 +63,15 @@ void gateway_logs_init(struct gateway *gateway, const struct log *log);
 struct log *gateway_log(struct gateway *gateway, enum gateway_area area);
 /* gateway_listeners.c: makes the listeners those of the configuration; -1 with nothing changed. */
 int gateway_apply_listeners(struct gateway *gateway, const struct config *config, struct fault *fault);
-/* Certificates, keys and users are looked at now and then, and read again when they have changed. */
+/* gateway_watch.c: from now on a change of any file that the configuration in force came from is a reload. */
 void gateway_watch_files(struct gateway *gateway);
+void gateway_unwatch_files(struct gateway *gateway);
 /* From now on the files that the configuration in force came from are watched. */
 void gateway_note_sources(struct gateway *gateway);
+/* gateway.c: what of a configuration decisions need beside the rules. */
+void gateway_configure_decision(struct gateway *gateway, const struct config *config);
+/* gateway_reload.c: tells everybody who waits for a reload that there will be none. */
+void gateway_give_up_reloads(struct gateway *gateway);
 /* After each load of configuration and rules. */
 void gateway_note_load(struct gateway *gateway, bool good);
 

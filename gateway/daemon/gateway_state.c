@@ -79,6 +79,7 @@ void gateway_state(const struct gateway *gateway, struct gateway_state *state_r)
                                       .loaded_ms = gateway->loaded_ms,
                                       .last_load_good = gateway->last_load_good,
                                       .loads = gateway->loads,
+                                      .loading = gateway->loading.runs,
                                       .loads_failed = gateway->loads_failed,
                                       .rules = gateway->rules,
                                       .draining = gateway->draining,

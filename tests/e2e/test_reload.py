@@ -1,6 +1,9 @@
 """A reload changes upstreams, too: what is new is used, what is changed is used anew, what is removed leaves its mail in the queue."""
+import json
 import threading
+import time
 
+from admin_client import Admin
 from harness import message, wait
 
 
@@ -111,4 +114,110 @@ def test_what_a_reload_does_not_change_is_said(world):
     warning, = gateway.events("reload_warning")
     assert warning["pointer"] == "/hostname" and "next start" in warning["error.message"], warning
     assert gateway.send(message("still here")) and wait(lambda: dovecot.count() == 1, "message")
+    gateway.stop()
+
+
+def many_rules(version, count=10000):
+    first = {"name": "first", "if": {"field": "from", "is": "probe@x.example"}, "then": [{"reject": f"version {version}"}]}
+    return {"rules": [first] + [{"name": f"r{n}", "if": {"header": "Subject", "matches": f"^order (no|number) {n}$"},
+                                 "then": [{"fileinto": {"folder": f"F{n}"}}]} for n in range(count)]}
+
+
+def version(client):
+    """The set by which the session decides."""
+    client.ehlo_or_helo_if_needed()
+    client.mail("probe@x.example")
+    answer = client.rcpt("ops@example.net")[1].decode()
+    client.rset()
+    return answer.split()[-1]
+
+
+def test_many_rules_are_loaded_while_mail_flows(world):
+    """A load runs beside the loop; who asks meanwhile shares the next one; each session keeps the rules that it began with."""
+    gateway = world.mailweir(None)
+    gateway.configuration["rules"] = ["many.json"]
+    file = gateway.folder / "many.json"
+    file.write_text(json.dumps(many_rules(1)))
+    gateway.start()
+    admin = Admin(gateway)
+    before = len(gateway.events("reloaded"))
+    with gateway.smtp() as old, gateway.smtp() as client:
+        assert version(old) == version(client) == "1"
+        file.write_text(json.dumps(many_rules(2)))
+        answers, flowed = [], []
+        askers = [threading.Thread(target=lambda: answers.append(admin.post("/api/v1/reload"))) for _ in range(5)]
+        for asker in askers:
+            asker.start()
+        while any(asker.is_alive() for asker in askers):
+            client.sendmail("app@example.com", ["ops@example.net"], message("while it loads"))
+            flowed.append(len(answers))
+        for asker in askers:
+            asker.join()
+        assert [answer.status for answer in answers] == [200] * 5 and answers[0].json["rules"] == 10001, [a.text for a in answers]
+        first = sum(1 for heard in flowed if heard == 0)
+        print(f"figure: {first} messages taken while 10,001 rules were loaded")
+        assert first >= 3, f"{first} messages were taken until the first load was done"
+        loads = len(gateway.events("reloaded")) - before
+        assert 1 <= loads <= 3, f"{loads} loads for five that asked (and one that the files asked for)"
+        assert version(old) == "1" and version(client) == "1", "a session under way keeps its rules"
+        with gateway.smtp() as new:
+            assert version(new) == "2"
+    # What is wrong is told to who asked, with its place.
+    file.write_text('{"rules": [\n  {"nme": "x", "then": []}]}')
+    answer = admin.post("/api/v1/reload")
+    problem = answer.json["problems"][0]
+    assert answer.status == 409 and (problem["file"], problem["line"], problem["severity"]) == (str(file), 2, "error"), answer.text
+    assert '"name"' in problem["text"], problem
+    status, _, err = gateway.run("reload")
+    assert status == 1 and f"{file}:2:" in err and "stays in force" in err, (status, err)
+    with gateway.smtp() as new:
+        assert version(new) == "2"
+    gateway.stop()
+
+
+def test_stopping_while_it_loads(world):
+    """Who waits for a reload hears that there will be none; what was being loaded is dropped."""
+    gateway = world.mailweir(None)
+    gateway.configuration["rules"] = ["many.json"]
+    (gateway.folder / "many.json").write_text(json.dumps(many_rules(1)))
+    gateway.start()
+    admin, answers = Admin(gateway), []
+    asker = threading.Thread(target=lambda: answers.append(admin.post("/api/v1/reload")))
+    asker.start()
+    wait(lambda: "\nmailweir_config_reload_running 1" in admin.get("/metrics").text or answers, "the load")
+    gateway.stop()
+    asker.join()
+    assert answers[0].status in (200, 409), answers[0].text
+    assert answers[0].status == 200 or "shutting down" in answers[0].text, answers[0].text
+
+
+def test_files_are_watched(world):
+    """What the kernel tells is taken over at once; what it does not see, a target elsewhere of a link, by the look now and then."""
+    gateway = world.mailweir(None)
+    elsewhere = world.folder / "elsewhere"
+    elsewhere.mkdir()
+    gateway.configuration["rules"] = ["rules.d/*.json", "link.json"]
+    (gateway.folder / "rules.d").mkdir()
+    (gateway.folder / "link.json").symlink_to(elsewhere / "target.json")
+    (elsewhere / "target.json").write_text('{"rules": []}')
+
+    def rule(name, sender):
+        return json.dumps({"rules": [{"name": name, "if": {"field": "from", "is": sender}, "then": [{"reject": name}]}]})
+
+    def refuses(sender):
+        with gateway.smtp() as client:
+            client.ehlo()
+            client.mail(sender)
+            return client.rcpt("ops@example.net")[0] == 550
+
+    gateway.start()
+    began = time.monotonic()
+    (gateway.folder / "rules.d/10.json").write_text(rule("ten", "ten@x.example"))  # into a folder that had nothing
+    wait(lambda: refuses("ten@x.example"), "the file that came")
+    (gateway.folder / "rules.d/.new").write_text(rule("eleven", "eleven@x.example"))
+    (gateway.folder / "rules.d/.new").rename(gateway.folder / "rules.d/10.json")
+    wait(lambda: refuses("eleven@x.example"), "the file that was renamed over it")
+    print(f"figure: two changes in force after {time.monotonic() - began:.2f} s")
+    (elsewhere / "target.json").write_text(rule("far", "far@x.example"))
+    wait(lambda: refuses("far@x.example"), "the target of the link", deadline=30)
     gateway.stop()

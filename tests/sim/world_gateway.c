@@ -113,7 +113,7 @@ static void reload(void *ctx)
 {
     (void)ctx;
     if (world.gateway != NULL && !world.stopping) {
-        gateway_reload(world.gateway);
+        gateway_reload(world.gateway, NULL, NULL);
     }
 }
 

@@ -1,0 +1,217 @@
+/*
+ * gateway_reload - configuration and rules again, whole or not at all; see gateway.h.
+ *
+ * Reading, compiling and the tests beside the rules take as long as there is to read, half a second for ten thousand rules: they run on a lane, and
+ * mail flows meanwhile. What was loaded is put in the place of what was, on the loop, in one go. One load runs at a time; whoever asks while it
+ * does hears of one that began after the asking, and all of them of the same.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/expect.h"
+#include "daemon/config_table.h"
+#include "daemon/gateway_private.h"
+#include "net/net_lane.h"
+
+#define UNCHANGED "takes effect at the next start: a reload does not change it"
+
+/* Who wants to hear of a load. */
+struct waiter {
+    struct list link;
+    gateway_reloaded_fn *done;
+    void *ctx;
+};
+
+/* ---- what is said about it ---- */
+
+static void log_problems(struct gateway *gateway, const struct filters_problems *problems)
+{
+    for (size_t i = 0; i < filters_problems_count(problems); i++) {
+        const struct filters_problem *problem = filters_problems_at(problems, i);
+        bool is_error = problem->severity == FILTERS_ERROR;
+        log_event(gateway->log, is_error ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING,
+                  is_error ? "reload_failed" : "reload_warning", LOG_STR("file", problem->file),
+                  LOG_INT("line", problem->line), LOG_INT("column", problem->column),
+                  LOG_STR("pointer", problem->pointer), LOG_STR("error.message", problem->text));
+    }
+}
+
+/* What stands in the file now and needs a restart: the operator must not believe that it is in force. */
+static void note_unchanged(const struct gateway *gateway, const struct config *config,
+                           struct filters_problems *problems)
+{
+    static const char *const fixed[] = {"hostname", "spool", "log", "admin", "user", "sandbox"};
+    for (const struct config_key *key = config_root_table.keys; key->name != NULL; key++) {
+        for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
+            if (strcmp(key->name, fixed[i]) == 0 && !config_same_key(key, gateway->first, config)) {
+                char pointer[64];
+                snprintf(pointer, sizeof pointer, "/%s", key->name);
+                log_event(gateway->log, LOG_LEVEL_WARNING, "reload_warning", LOG_STR("file", config->file),
+                          LOG_STR("pointer", pointer), LOG_STR("error.message", UNCHANGED));
+                filters_problems_add(problems, FILTERS_WARNING, config->file, 0, 0, pointer, "%s", UNCHANGED);
+            }
+        }
+    }
+}
+
+/* Whether the sandbox, which is for good, lets a command run that was not in the configuration when it was entered. */
+static int check_sandbox(const struct gateway *gateway, const struct config *config, struct fault *fault)
+{
+    bool refused = gateway->sandbox.system_calls && gateway->sandbox.paths > 0;
+    for (size_t i = 0; refused && i < config->upstreams.count; i++) {
+        const struct config_upstream *upstream = config_upstream_at(config, i);
+        if (upstream->token_command.count > 0) {
+            fault_set(
+                fault, FAULT_LOCAL, "sandbox", upstream->name,
+                "it runs a command for its token, which the sandbox that the gateway began with forbids: restart it");
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* Says what an operator who looks at the file's mode will not see. */
+static void log_hint(struct gateway *gateway, const struct filters_problems *problems)
+{
+    bool denied = false;
+    for (size_t i = 0; i < filters_problems_count(problems); i++) {
+        denied = denied || strstr(filters_problems_at(problems, i)->text, strerror(EACCES)) != NULL;
+    }
+    if (denied && gateway->sandbox.paths > 0) {
+        log_event(gateway->log, LOG_LEVEL_ERROR, "reload_failed",
+                  LOG_STR("error.message",
+                          "a file in a folder that the configuration did not name when the gateway was "
+                          "started is outside its sandbox, whatever the file's mode: restart it"));
+    }
+}
+
+/* ---- taking it ---- */
+
+/* Takes listeners and upstreams of a good configuration; when one cannot be opened, nothing of the configuration is taken. */
+static int apply(struct gateway *gateway, struct config *config, struct filters_problems *problems)
+{
+    struct fault fault = FAULT_INIT;
+    struct dispatch_plan *plan = NULL;
+    if (check_sandbox(gateway, config, &fault) < 0 || dispatch_plan(gateway->dispatch, config, &plan, &fault) < 0 ||
+        gateway_apply_listeners(gateway, config, &fault) < 0) {
+        log_event(gateway->log, LOG_LEVEL_ERROR, "reload_failed", LOG_STR("error.where", fault.where),
+                  LOG_STR("error.message", fault.text));
+        filters_problems_add(problems, FILTERS_ERROR, config->file, 0, 0, "", "%s: %s", fault.where, fault.text);
+        dispatch_plan_free(&plan);
+        return -1;
+    }
+    dispatch_plan_apply(&plan);
+    return 0;
+}
+
+/* The configuration is in force from now on. */
+static void take(struct gateway *gateway, struct config *config, struct filters_problems *problems)
+{
+    gateway->rules = filters_rule_count(config->rule_set);
+    decision_replace(gateway->decision, &config->rule_set);
+    gateway_configure_decision(gateway, config);
+    note_unchanged(gateway, config, problems);
+    log_event(gateway->log, LOG_LEVEL_INFO, "reloaded", LOG_STR("file", config->file),
+              LOG_INT("rules", gateway->rules));
+    config_free(&gateway->config);
+    gateway->config = config;
+    gateway_note_sources(gateway);
+}
+
+/* ---- loading ---- */
+
+static void load(void *ctx)
+{
+    struct gateway_loading *loading = &((struct gateway *)ctx)->loading;
+    loading->problems = filters_problems_new();
+    loading->config = config_load(loading->file, loading->problems);
+}
+
+static void tell(struct list *waiters, bool good, const struct filters_problems *problems)
+{
+    for (struct list *link; (link = list_take(waiters)) != NULL;) {
+        struct waiter *waiter = LIST_ITEM(link, struct waiter, link);
+        waiter->done(waiter->ctx, good, problems);
+        free(waiter);
+    }
+}
+
+static void on_loaded(void *ctx);
+
+static void begin(struct gateway *gateway)
+{
+    struct gateway_loading *loading = &gateway->loading;
+    if (loading->lane == NULL) {
+        loading->lane = net_lane_new(gateway->loop, "reload");
+    }
+    loading->file = gateway->first->file;
+    loading->runs = true;
+    loading->again = false;
+    list_move(&loading->waiting, &loading->later);
+    net_lane_submit(loading->lane, load, on_loaded, gateway);
+}
+
+static void finish(struct gateway *gateway, struct config *config, struct filters_problems *problems)
+{
+    log_problems(gateway, problems);
+    log_hint(gateway, problems);
+    bool good = config != NULL && apply(gateway, config, problems) == 0;
+    gateway_note_load(gateway, good);
+    if (good) {
+        take(gateway, config, problems);
+    } else {
+        config_free(&config);
+    }
+    tell(&gateway->loading.waiting, good, problems);
+}
+
+static void on_loaded(void *ctx)
+{
+    struct gateway *gateway = ctx;
+    struct gateway_loading *loading = &gateway->loading;
+    loading->runs = false;
+    if (gateway->draining) { /* nobody waits any more */
+        config_free(&loading->config);
+    } else {
+        finish(gateway, loading->config, loading->problems);
+    }
+    filters_problems_free(&loading->problems);
+    if (loading->again) {
+        begin(gateway);
+    }
+}
+
+static void refuse(void *ctx)
+{
+    gateway_give_up_reloads(ctx);
+}
+
+void gateway_reload(struct gateway *gateway, gateway_reloaded_fn *done, void *ctx)
+{
+    struct gateway_loading *loading = &gateway->loading;
+    if (done != NULL) {
+        struct waiter *waiter = expect_calloc(1, sizeof *waiter);
+        waiter->done = done;
+        waiter->ctx = ctx;
+        list_append(&loading->later, &waiter->link);
+    }
+    if (gateway->draining) {
+        net_defer(gateway->loop, refuse, gateway);
+    } else if (loading->runs) {
+        loading->again = true;
+    } else {
+        begin(gateway);
+    }
+}
+
+void gateway_give_up_reloads(struct gateway *gateway)
+{
+    struct filters_problems *problems = filters_problems_new();
+    filters_problems_add(problems, FILTERS_ERROR, gateway->config->file, 0, 0, "", "the gateway is shutting down");
+    gateway->loading.again = false;
+    tell(&gateway->loading.waiting, false, problems);
+    tell(&gateway->loading.later, false, problems);
+    filters_problems_free(&problems);
+}
