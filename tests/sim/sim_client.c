@@ -50,6 +50,7 @@ struct sim_client {
     unsigned tries; /* of the current message */
     bool pipelines, is_rude, chunks, behaves;
     bool under_tls, is_stranger, leaves; /* of this connection */
+    unsigned versions;                   /* of the rules, 1 << version, that this connection may have begun with */
     struct sim_try *try;
     struct sim_try *injected;  /* sent in clear behind STARTTLS: nobody may ever see it */
     unsigned finals, failures; /* LMTP: replies still to come, and those that were refusals */
@@ -185,7 +186,7 @@ static void send_message(struct sim_client *client)
     stuff(buf_bytes(&text), &stuffed);
     if (!cuts(client, buf_bytes(&stuffed))) {
         buf_append_text(&stuffed, ".\r\n");
-        sim_try_sent(client->try);
+        sim_try_sent(client->try, client->versions);
         count_finals(client);
         client->step = STEP_TEXT;
         client->since = sim_now();
@@ -214,7 +215,7 @@ static void send_chunks(struct sim_client *client)
     } while (!is_last && client->pipelines && sim_random_chance(&client->random, 80));
     if (!cuts(client, buf_bytes(&out))) {
         if (is_last) {
-            sim_try_sent(client->try);
+            sim_try_sent(client->try, client->versions);
             count_finals(client);
         }
         client->step = STEP_CHUNK;
@@ -497,6 +498,7 @@ static void on_reply(struct sim_client *client, unsigned code, const char *line)
     }
     switch (client->step) {
     case STEP_GREETING:
+        client->versions |= sim_setup_versions(); /* it began between the two */
         if (code / 100 == 2) {
             say_hello(client);
         } else {
@@ -638,6 +640,7 @@ static void on_begin(void *ctx)
     client->step = STEP_GREETING;
     client->since = sim_now();
     client->under_tls = client->is_stranger = client->leaves = false;
+    client->versions = sim_setup_versions();
     if (client->listener->proxy) {
         send_proxy_header(client);
     } else if (client->listener->tls) {

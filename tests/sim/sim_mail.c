@@ -56,10 +56,10 @@ void sim_try_text(const struct sim_try *try, struct buf *out)
     }
 }
 
-void sim_try_sent(struct sim_try *try)
+void sim_try_sent(struct sim_try *try, unsigned versions)
 {
     try->state = SIM_TRY_SENT;
-    try->versions = sim_setup_versions();
+    try->versions = versions;
 }
 
 void sim_try_acked(struct sim_try *try, const char *id)
@@ -80,15 +80,6 @@ size_t sim_mail_count(void)
 struct sim_try *sim_mail_at(size_t index)
 {
     return &book.tries[index];
-}
-
-void sim_mail_rules_changed(void)
-{
-    for (size_t i = 0; i < book.count; i++) {
-        if (book.tries[i].state == SIM_TRY_SENT) {
-            book.tries[i].versions |= sim_setup_versions();
-        }
-    }
 }
 
 unsigned sim_try_places(const struct sim_try *try)

@@ -52,8 +52,8 @@ struct sim_try {
 struct sim_try *sim_try_new(unsigned sender, uint64_t size, enum sim_mood mood);
 /* The octets as the client means them (before dot-stuffing), CRLF line ends. */
 void sim_try_text(const struct sim_try *try, struct buf *out);
-/* It is sent whole. */
-void sim_try_sent(struct sim_try *try);
+/* It is sent whole, in a session that keeps rules of one of these versions. */
+void sim_try_sent(struct sim_try *try, unsigned versions);
 /* It was acknowledged, under this id. */
 void sim_try_acked(struct sim_try *try, const char *id);
 /* Folders that it belongs into by some version of the rules that may have decided: 1 << enum sim_place. */
@@ -61,8 +61,6 @@ unsigned sim_try_places(const struct sim_try *try);
 
 size_t sim_mail_count(void);
 struct sim_try *sim_mail_at(size_t index);
-/* The rules have changed: what waits for its answer may be decided by the new ones too. */
-void sim_mail_rules_changed(void);
 
 /*
  * Notes that a server has filed these octets under this UID; ends the world when they are no whole message of ours, in a wrong folder, or

@@ -80,9 +80,11 @@ bool sim_setup_starttls(unsigned server);
  */
 #define SIM_SETUP_BROKEN 2u
 void sim_setup_write_rules(unsigned version);
-/* Versions that a decision now may come from, 1 << version: the running one, and from a change of the file on the new one too. */
+/* Versions that a session that begins now may keep, 1 << version: the running one, and from a change of the file on the new one too. */
 unsigned sim_setup_versions(void);
-/* The gateway has taken what stands in the files. */
+/* The gateway has begun with what stands in the files; no session of before is left. */
+void sim_setup_started(void);
+/* It has loaded the files again; they may have changed while it did. */
 void sim_setup_taken(void);
 
 #endif

@@ -149,7 +149,7 @@ static void build(struct sim_random *random)
     world.loop = net_loop_new();
     sim_disk_begin(DISK, NULL);
     sim_setup_begin();
-    sim_setup_taken();
+    sim_setup_started();
     world.kind = (enum kind)sim_random_between(random, 0, KINDS - 1);
     for (unsigned i = 0; i < 2; i++) {
         world.servers[i] = sim_server_new(i, hosts[i], SIM_CONNECTIONS);

@@ -68,8 +68,7 @@ static void start(void *ctx)
         return;
     }
     world.loads = 1;
-    sim_setup_taken();
-    sim_mail_rules_changed();
+    sim_setup_started();
     gateway_start(world.gateway);
 }
 
@@ -119,19 +118,13 @@ static void reload(void *ctx)
 
 /* ---- faults ---- */
 
-static void change_rules(unsigned version)
-{
-    sim_setup_write_rules(version);
-    sim_mail_rules_changed();
-}
-
 /* New rules, with a signal or for the gateway to find; broken ones, which are repaired later; or a stop and a start. */
 static void on_reload(const struct sim_fault *fault, bool begin)
 {
     unsigned what = (unsigned)(fault->amount % 4), version = fault->target;
     if (!begin) {
         if (what == 2) {
-            change_rules(version);
+            sim_setup_write_rules(version);
         }
         return;
     }
@@ -139,7 +132,7 @@ static void on_reload(const struct sim_fault *fault, bool begin)
         sim_gateway_after(0, stop, NULL);
         return;
     }
-    change_rules(what == 2 ? SIM_SETUP_BROKEN : version);
+    sim_setup_write_rules(what == 2 ? SIM_SETUP_BROKEN : version);
     if (what != 1) {
         sim_gateway_after(0, reload, NULL);
     }
@@ -213,7 +206,6 @@ static void check_step(void)
     if (state.loads - state.loads_failed != world.loads) {
         world.loads = state.loads - state.loads_failed;
         sim_setup_taken();
-        sim_mail_rules_changed();
     }
 }
 
@@ -269,7 +261,7 @@ static void make_all_well(void)
     for (unsigned i = 0; i < CLIENTS; i++) {
         sim_client_behave(world.clients[i]);
     }
-    change_rules((unsigned)(sim_seed() % 2));
+    sim_setup_write_rules((unsigned)(sim_seed() % 2));
     release_now_and_then(NULL);
     sim_say("--- all is well from now on");
 }
