@@ -52,16 +52,16 @@ postlog unix-dgram n - n - 1 postlogd
 class Postfix:
     """An instance of its own: configuration, queue and port."""
 
-    def __init__(self, world):
+    def __init__(self, world, main=MAIN_CF, master=MASTER_CF):
         self.folder, self.port = world.folder / "postfix", free_port()
         for name in ("", "queue", "data", "etc"):
             (self.folder / name).mkdir()
-        (self.folder / "etc/main.cf").write_text(MAIN_CF.format(folder=self.folder))
-        (self.folder / "etc/master.cf").write_text(MASTER_CF.format(port=self.port))
+        (self.folder / "etc/main.cf").write_text(main.format(folder=self.folder))
+        (self.folder / "etc/master.cf").write_text(master.format(port=self.port))
         subprocess.run(["chown", "postfix", self.folder / "data"], check=True)
         subprocess.run(["postfix", "-c", self.folder / "etc", "check"], check=True, capture_output=True)
-        master = subprocess.run(["postconf", "-h", "daemon_directory"], check=True, capture_output=True, text=True)
-        self.process = Process([master.stdout.strip() + "/master", "-c", self.folder / "etc", "-d"],
+        daemons = subprocess.run(["postconf", "-h", "daemon_directory"], check=True, capture_output=True, text=True)
+        self.process = Process([daemons.stdout.strip() + "/master", "-c", self.folder / "etc", "-d"],
                                world.folder / "postfix.out")
         world.cleanup.append(self.process.kill)
         wait(lambda: listens(self.port), "answer of Postfix")
@@ -82,11 +82,11 @@ def cpu_seconds(pids):
     return total / 100
 
 
-def shoot(port, sessions, count, octets):
+def shoot(port, sessions, count, octets, to="ops@example.net"):
     """Seconds that smtp-source took."""
     started = time.monotonic()
     subprocess.run(["smtp-source", "-d", "-s", str(sessions), "-m", str(count), "-l", str(octets), "-f", "app@example.com",
-                    "-t", "ops@example.net", f"127.0.0.1:{port}"], check=True)
+                    "-t", to, f"127.0.0.1:{port}"], check=True)
     return time.monotonic() - started
 
 

@@ -1,0 +1,35 @@
+/* Tests of spool/spool_live: the count of what lives in a segment, and the moment when nothing does. */
+#include "test.h"
+
+#include "spool/spool_private.h"
+
+static void test_counts(void **state)
+{
+    (void)state;
+    struct spool_live *live = spool_live_new();
+    assert_int_equal(spool_live_messages(live, 1), 0);
+    assert_int_equal(spool_live_octets(live, 1), 0);
+    spool_live_add(live, 1, 1, 100);
+    spool_live_add(live, 1, 2, 50);
+    spool_live_add(live, UINT64_MAX, 1, UINT64_C(1) << 40);
+    assert_int_equal(spool_live_messages(live, 1), 3);
+    assert_int_equal(spool_live_octets(live, 1), 150);
+    assert_int_equal(spool_live_octets(live, UINT64_MAX), UINT64_C(1) << 40);
+    assert_false(spool_live_remove(live, 1, 100));
+    assert_false(spool_live_remove(live, 1, 25));
+    assert_int_equal(spool_live_octets(live, 1), 25);
+    assert_true(spool_live_remove(live, 1, 25));
+    assert_int_equal(spool_live_messages(live, 1), 0);
+    assert_true(spool_live_remove(live, UINT64_MAX, UINT64_C(1) << 40));
+    spool_live_add(live, 1, 1, 1);
+    assert_true(spool_live_remove(live, 1, 1));
+    spool_live_free(&live);
+    assert_null(live);
+    spool_live_free(&live);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_counts)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
