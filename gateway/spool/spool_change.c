@@ -88,7 +88,7 @@ static int note_decision(struct spool_writer *writer, struct change_job *job, st
     if (job->change.verb == SPOOL_CHANGE_RETRY) {
         return 0;
     }
-    if (spool_index_id(writer->index, key.message, id, fault) != 0) {
+    if (spool_index_name(writer->index, key.message, id, NULL, fault) != 0) {
         return -1;
     }
     spool_journal_line(&job->journal, json_pack("{s:s, s:i, s:s}", "id", id, "number", (int)key.number, "state",
@@ -131,9 +131,10 @@ static int add_rerouted(struct spool_writer *writer, struct change_job *job, uin
 {
     uint64_t number;
     char id[SPOOL_INDEX_ID_LEN];
+    char *sender = NULL;
     json_t *deliveries = json_array();
     if (spool_index_last_number(writer->index, message, &number, fault) != 0 ||
-        spool_index_id(writer->index, message, id, fault) != 0) {
+        spool_index_name(writer->index, message, id, &sender, fault) != 0) {
         json_decref(deliveries);
         return -1;
     }
@@ -150,6 +151,7 @@ static int add_rerouted(struct spool_writer *writer, struct change_job *job, uin
             .upstream = delivery.upstream,
             .folder = delivery.folder,
             .rule = delivery.rule,
+            .lane = spool_lane(sender, delivery.folder),
             .due_ms = job->now_ms,
             .changed_ms = job->now_ms,
             .detail = buf_bytes(&detail),
@@ -159,10 +161,12 @@ static int add_rerouted(struct spool_writer *writer, struct change_job *job, uin
         json_array_append_new(deliveries, json_loadb((const char *)row.detail.ptr, row.detail.len, 0, NULL));
         buf_done(&detail);
         if (result != 0) {
+            free(sender);
             json_decref(deliveries);
             return -1;
         }
     }
+    free(sender);
     spool_journal_line(&job->journal, json_pack("{s:s, s:o}", "id", id, "deliveries", deliveries));
     return spool_index_open_more(writer->index, message, (unsigned)job->change.count, fault);
 }

@@ -312,12 +312,11 @@ static struct spool_item *make_item(struct commit_job *commit, const struct mail
     return item;
 }
 
-/* Equal for deliveries that may wait for each other: one sender's to one folder. */
-static uint64_t lane_of(const struct mail_envelope *envelope, const struct mail_delivery *delivery)
+uint64_t spool_lane(const char *sender, const char *folder)
 {
     struct spool_sum *sum = spool_sum_new();
-    spool_sum_add(sum, bytes_at(envelope->from, strlen(envelope->from) + 1));
-    spool_sum_add(sum, bytes_of(delivery->folder));
+    spool_sum_add(sum, bytes_at(sender, strlen(sender) + 1));
+    spool_sum_add(sum, bytes_of(folder));
     uint64_t lane = spool_sum_value(sum);
     spool_sum_free(&sum);
     return lane;
@@ -350,7 +349,7 @@ static void add_parts(struct spool *spool, struct commit_job *commit, const stru
         part->upstream = expect_memory(arena_text(commit->names, deliveries[i].upstream));
         part->folder = expect_memory(arena_text(commit->names, deliveries[i].folder));
         part->rule = arena_text(commit->names, deliveries[i].rule);
-        part->lane = lane_of(envelope, &deliveries[i]);
+        part->lane = spool_lane(envelope->from, deliveries[i].folder);
         const struct spool_upstream *upstream = spool_upstream(spool, part->upstream);
         if (!part->held && spool->offer != NULL && !upstream->backlog && !spool_is_paused(spool, upstream)) {
             part->item = make_item(commit, envelope, &deliveries[i], size);

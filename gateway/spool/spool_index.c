@@ -29,7 +29,7 @@ static const char *const sql[STATEMENTS] = {
     /* Who fetches it may leave it: that an earlier run had handed it out must not be forgotten then. */
     [HAND] = "UPDATE delivery SET uncertain = uncertain OR ?3 AND handed NOT IN (0, ?3), handed = ?3"
              " WHERE message = ?1 AND number = ?2 AND state = 0",
-    [ID] = "SELECT id FROM message WHERE seq = ?1",
+    [ID] = "SELECT id, sender FROM message WHERE seq = ?1",
     [KNOWS] = "SELECT 1 FROM message WHERE id = ?1",
     [FIND_PRINT] =
         "SELECT id, open FROM message WHERE print = ?1 AND body_len = ?2 AND body_sum = ?3 AND received_ms >= ?4"

@@ -163,8 +163,9 @@ int spool_index_add_note(struct spool_index *index, struct spool_index_key key, 
 /* count further deliveries of the message are open. */
 int spool_index_open_more(struct spool_index *index, uint64_t message, unsigned count, struct fault *fault);
 #define SPOOL_INDEX_ID_LEN 48
-/* The id of a message. */
-int spool_index_id(struct spool_index *index, uint64_t message, char id_r[SPOOL_INDEX_ID_LEN], struct fault *fault);
+/* The id of a message and, when sender is no NULL, its sender: the caller's to free. */
+int spool_index_name(struct spool_index *index, uint64_t message, char id_r[SPOOL_INDEX_ID_LEN], char **sender_r,
+                     struct fault *fault);
 /* The highest delivery number of a message. */
 int spool_index_last_number(struct spool_index *index, uint64_t message, uint64_t *number_r, struct fault *fault);
 

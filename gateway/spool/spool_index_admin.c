@@ -9,7 +9,8 @@
 
 /* ---- names ---- */
 
-int spool_index_id(struct spool_index *index, uint64_t message, char id_r[SPOOL_INDEX_ID_LEN], struct fault *fault)
+int spool_index_name(struct spool_index *index, uint64_t message, char id_r[SPOOL_INDEX_ID_LEN], char **sender_r,
+                     struct fault *fault)
 {
     sqlite3_stmt *st = spool_index_statement(index, ID, fault);
     if (st == NULL) {
@@ -19,6 +20,9 @@ int spool_index_id(struct spool_index *index, uint64_t message, char id_r[SPOOL_
     int got = spool_index_next_row(index, st, fault);
     if (got == 1) {
         snprintf(id_r, SPOOL_INDEX_ID_LEN, "%s", (const char *)sqlite3_column_text(st, 0));
+        if (sender_r != NULL) {
+            *sender_r = expect_strdup((const char *)sqlite3_column_text(st, 1));
+        }
     } else if (got == 0) {
         fault_set(fault, FAULT_LOCAL, "damaged", "index", "the spool's index lacks a message of its deliveries");
     }

@@ -289,6 +289,9 @@ bool spool_is_paused(const struct spool *spool, const struct spool_upstream *ups
 /* Nothing lives in this segment any more: removes it, unless it is the one that is appended to. */
 void spool_discard_segment(struct spool *spool, uint64_t segment);
 
+/* Equal for deliveries that may wait for each other: one sender's to one folder. See spool_commit.c. */
+uint64_t spool_lane(const char *sender, const char *folder);
+
 /* ---- spool_doubt.c ---- */
 
 /* After each group: takes its jobs if they are in doubt, sees to it that they are written over, and answers them when they were. */

@@ -4,6 +4,7 @@
  * The old index is taken whole or not at all: attempts, notes, the deliveries of a reroute, pauses and the settled messages of the history. Messages
  * have kept their numbers. See spool_rebuild.c.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/expect.h"
@@ -91,7 +92,7 @@ static uint64_t message_of(struct decisions *decisions, const json_t *decision)
     return count == 0 ? 0 : message;
 }
 
-static int add_rerouted(struct decisions *decisions, uint64_t message, const json_t *object)
+static int add_rerouted(struct decisions *decisions, uint64_t message, const char *sender, const json_t *object)
 {
     struct arena *arena = arena_new(SPOOL_ITEM_MAX);
     struct mail_delivery delivery;
@@ -105,6 +106,7 @@ static int add_rerouted(struct decisions *decisions, uint64_t message, const jso
             .upstream = delivery.upstream,
             .folder = delivery.folder,
             .rule = delivery.rule,
+            .lane = spool_lane(sender, delivery.folder),
             .due_ms = decisions->now_ms,
             .changed_ms = decisions->now_ms,
             .uncertain = true,
@@ -134,11 +136,15 @@ static int apply(void *ctx, const json_t *decision, struct bytes line)
         decisions->applied--;
         return fault_is_set(decisions->fault) ? -1 : 0;
     }
+    char id[SPOOL_INDEX_ID_LEN], *sender = NULL;
+    int result = spool_index_name(decisions->index, message, id, &sender, decisions->fault);
     json_array_foreach(json_object_get(decision, "deliveries"), i, delivery)
     {
-        if (add_rerouted(decisions, message, delivery) != 0) {
-            return -1;
-        }
+        result = result == 0 ? add_rerouted(decisions, message, sender, delivery) : result;
+    }
+    free(sender);
+    if (result != 0) {
+        return -1;
     }
     const char *state = json_string_value(json_object_get(decision, "state"));
     struct spool_index_key key = {message, (unsigned)json_integer_value(json_object_get(decision, "number"))};

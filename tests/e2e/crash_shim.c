@@ -4,6 +4,7 @@
  *   CRASH_AT=n       the number of the call, from 1
  *   CRASH_HOW=kill   SIGKILL instead of the call; or an errno's number that the call fails with
  *   CRASH_WHILE=file as long as it is there, all calls fail with CRASH_HOW
+ *   CRASH_LOG        only syncs of files whose name ends with "-wal" count; they are done, and then said to have failed
  *   CRASH_COUNT=file written with the number of calls so far, when the process ends by itself
  *
  * Counted are the calls that change the disk: pwrite, pwritev, write to files, fdatasync, fsync, ftruncate, rename, unlink, creating open.
@@ -27,11 +28,13 @@ static atomic_long calls;
 static long fail_at;
 static int fail_with; /* 0: kill */
 static const char *fail_while;
+static bool log_only;
 
 __attribute__((constructor)) static void read_environment(void)
 {
     const char *at = getenv("CRASH_AT"), *how = getenv("CRASH_HOW");
     fail_while = getenv("CRASH_WHILE");
+    log_only = getenv("CRASH_LOG") != NULL;
     fail_at = at == NULL ? 0 : atol(at);
     fail_with = how == NULL || strcmp(how, "kill") == 0 ? 0 : atoi(how);
 }
@@ -47,7 +50,7 @@ __attribute__((destructor)) static void write_count(void)
 }
 
 /* Whether this call is to fail; errno is set then. */
-static int fails(void)
+static int fails_here(void)
 {
     bool due = atomic_fetch_add(&calls, 1) + 1 == fail_at;
     if (!due && (fail_while == NULL || access(fail_while, F_OK) != 0)) {
@@ -58,6 +61,24 @@ static int fails(void)
     }
     errno = fail_with;
     return 1;
+}
+
+static int fails(void)
+{
+    if (log_only) {
+        return 0;
+    }
+    return fails_here();
+}
+
+/* A sync of the index's log that reaches the disk, and says that it did not. */
+static int log_fails(int fd, int result)
+{
+    char link[64], path[4096];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t len = readlink(link, path, sizeof path);
+    bool is_log = len > 4 && memcmp(path + len - 4, "-wal", 4) == 0;
+    return is_log && fails_here() ? -1 : result;
 }
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
@@ -74,11 +95,17 @@ ssize_t pwritev(int fd, const struct iovec *pieces, int count, off_t at)
 
 int fdatasync(int fd)
 {
+    if (log_only) {
+        return log_fails(fd, REAL(fdatasync)(fd));
+    }
     return fails() ? -1 : REAL(fdatasync)(fd);
 }
 
 int fsync(int fd)
 {
+    if (log_only) {
+        return log_fails(fd, REAL(fsync)(fd));
+    }
     return fails() ? -1 : REAL(fsync)(fd);
 }
 

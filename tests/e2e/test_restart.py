@@ -79,10 +79,14 @@ def test_waits_for_the_upstream(world):
     """Mail is accepted while the upstream is down, also over a restart, and filed when it comes."""
     dovecot = world.dovecot()
     dovecot.stop()
-    gateway = world.mailweir(dovecot, RULES).start()
+    gateway = world.mailweir(dovecot, RULES)
+    gateway.upstream["retry"]["warn_after"] = "1s"
+    gateway.start()
     for number in range(10):
         gateway.send(message(f"box 1 number {number}", number=number))
     wait(lambda: gateway.events("deferred"), "deferred line")
+    late = wait(lambda: gateway.events("delayed"), "line about one that waits for longer than the warning age")[0]
+    assert late["log.level"] == "error" and late["upstream"] == "corp" and gateway.events("deferred")[0]["log.level"] == "warning"
     gateway.stop()
     gateway.start()
     assert gateway.events("ready")[0]["waiting"] == 10
