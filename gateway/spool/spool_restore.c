@@ -196,7 +196,7 @@ static int keep_open(void *ctx, const json_t *decision, struct bytes line)
                        (count > 0 && spool_index_place(shrinking->index, message, &place, shrinking->fault) != 0))) {
         return -1;
     }
-    if (id != NULL && place.segment == 0) {
+    if (place.segment == 0) {
         shrinking->left_out++;
         return 0;
     }
@@ -205,12 +205,22 @@ static int keep_open(void *ctx, const json_t *decision, struct bytes line)
     return 0;
 }
 
+static void keep_pause(void *ctx, const char *upstream)
+{
+    struct shrinking *shrinking = ctx;
+    spool_journal_line(&shrinking->kept, json_pack("{s:s, s:b}", "upstream", upstream, "paused", true));
+}
+
 int spool_restore_shrink(struct spool_index *index, const char *spool, struct fault *fault)
 {
     struct shrinking shrinking = {.index = index, .fault = fault};
     uint64_t damaged;
     buf_init(&shrinking.kept, SPOOL_JOURNAL_MAX);
     int result = spool_journal_each(spool, keep_open, &shrinking, &damaged, fault);
+    /* Of pauses, those that are. */
+    if (result == 0) {
+        result = spool_index_each_pause(index, keep_pause, &shrinking, fault);
+    }
     if (result == 0 && shrinking.left_out + damaged > 0) {
         result = spool_journal_replace(spool, buf_bytes(&shrinking.kept), fault);
     }

@@ -283,6 +283,8 @@ static void test_journal_shrinks(void **state)
     char ids[4][40];
     uint64_t damaged = 0;
     decide(fixture, ids);
+    ask(fixture, "{\"verb\":\"pause\",\"upstream\":\"%s\"}", "other");
+    ask(fixture, "{\"verb\":\"resume\",\"upstream\":\"%s\"}", "other");
     ask(fixture, "{\"verb\":\"drop\",\"select\":{\"id\":\"%s\"}}", ids[0]);
     assert_int_equal(spool_journal_write(fixture->path, bytes_of("0123456789abcdef {\"id\":"), &fault), 0);
     fixture_reopen(fixture);
@@ -290,8 +292,10 @@ static void test_journal_shrinks(void **state)
     assert_int_equal(spool_journal_each(fixture->path, on_line, &lines, &damaged, &fault), 0);
     assert_int_equal(damaged, 0);
     assert_null(strstr(buf_text(&lines), ids[0]));
+    assert_null(strstr(buf_text(&lines), "other"));
     assert_non_null(strstr(buf_text(&lines), ids[1]));
     assert_non_null(strstr(buf_text(&lines), ids[2]));
+    assert_non_null(strstr(buf_text(&lines), "\"upstream\":\"corp\",\"paused\":true"));
     buf_done(&lines);
 }
 
