@@ -131,11 +131,9 @@ static int take_turns(struct fetch_job *fetch, struct spool_index *index)
     return 0;
 }
 
-static void query(void *ctx)
+static void find_due(struct fetch_job *fetch, struct spool_index *index)
 {
-    struct fetch_job *fetch = ctx;
     struct fault *fault = &fetch->job.fault;
-    struct spool_index *index = spool_reader_index(fetch->spool->reader);
     if (take_turns(fetch, index) != 0) {
         return;
     }
@@ -150,6 +148,16 @@ static void query(void *ctx)
         }
     }
     spool_index_next_due(index, fetch->upstream, fetch->now_ms, &fetch->next_due_ms, fault);
+}
+
+static void query(void *ctx)
+{
+    struct fetch_job *fetch = ctx;
+    struct spool_index *index = spool_reader_index(fetch->spool->reader);
+    if (spool_index_begin_read(index, &fetch->job.fault) == 0) {
+        find_due(fetch, index);
+        spool_index_rollback(index);
+    }
 }
 
 /* ---- on the disk lane ---- */

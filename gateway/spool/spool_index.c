@@ -11,6 +11,7 @@
 
 static const char *const sql[STATEMENTS] = {
     [BEGIN] = "BEGIN IMMEDIATE",
+    [BEGIN_READ] = "BEGIN",
     [COMMIT] = "COMMIT",
     [ROLLBACK] = "ROLLBACK",
     [GET] = "SELECT value FROM spool WHERE name = ?1",
@@ -218,6 +219,11 @@ static int run_plain(struct spool_index *index, enum statement which, struct fau
 int spool_index_begin(struct spool_index *index, struct fault *fault)
 {
     return run_plain(index, BEGIN, fault);
+}
+
+int spool_index_begin_read(struct spool_index *index, struct fault *fault)
+{
+    return run_plain(index, BEGIN_READ, fault);
 }
 
 int spool_index_commit(struct spool_index *index, struct fault *fault)

@@ -44,6 +44,8 @@ int spool_index_open(struct spool_index **index_r, const char *path, const char 
 void spool_index_close(struct spool_index **index);
 
 int spool_index_begin(struct spool_index *index, struct fault *fault);
+/* For several queries that see the same state, and share the cost of looking at the log. Ended by spool_index_rollback(). */
+int spool_index_begin_read(struct spool_index *index, struct fault *fault);
 int spool_index_commit(struct spool_index *index, struct fault *fault);
 /*
  * Of a commit that has just failed: whether the transaction may lie whole in the log all the same, and would come to life at the next opening

@@ -8,6 +8,7 @@
 
 enum statement {
     BEGIN,
+    BEGIN_READ,
     COMMIT,
     ROLLBACK,
     GET,
