@@ -3,6 +3,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/expect.h"
 #include "filters/filters_load.h"
@@ -110,20 +111,32 @@ static const char *folder_error(const char *text)
     return error;
 }
 
-static bool is_known_folder(const struct filters_load_options *options, const struct filters_target *target,
-                            const char *folder)
+static bool same_folder(const char *known, const char *folder)
 {
-    bool any = false;
-    for (size_t i = 0; i < options->folder_count; i++) {
-        if (strcmp(options->folders[i].upstream, target->upstream) != 0) {
-            continue;
-        }
-        any = true;
-        if (strcmp(options->folders[i].folder, folder) == 0) {
-            return true;
+    return strcmp(known, folder) == 0 || (strcasecmp(known, "INBOX") == 0 && strcasecmp(folder, "INBOX") == 0);
+}
+
+/* It would be created; a slip of the pen makes a folder where nobody looks. */
+static void check_folder(struct filters_loader *loader, const struct filters_target *target, const char *folder)
+{
+    const struct filters_load_options *options = loader->options;
+    const char **known = expect_calloc(options->folder_count + 1, sizeof *known);
+    size_t count = 0;
+    bool found = imap_special_is_named(bytes_of(folder));
+    for (size_t i = 0; i < options->folder_count && !found; i++) {
+        if (strcmp(options->folders[i].upstream, target->upstream) == 0) {
+            known[count++] = options->folders[i].folder;
+            found = same_folder(options->folders[i].folder, folder);
         }
     }
-    return !any; /* nothing is known about this upstream */
+    const char *nearest = found || count == 0 ? NULL : filters_nearest(folder, known);
+    if (!found && count > 0) { /* else nothing is known about this upstream */
+        filters_load_warning_at(loader, "folder",
+                                "there is no folder \"%s\" on upstream \"%s\": it would be created%s%s%s", folder,
+                                target->upstream, nearest == NULL ? "" : "; did you mean \"",
+                                nearest == NULL ? "" : nearest, nearest == NULL ? "" : "\"?");
+    }
+    free(known);
 }
 
 static void load_folder(struct filters_loader *loader, json_t *value, struct filters_target *target)
@@ -152,10 +165,8 @@ static void load_folder(struct filters_loader *loader, json_t *value, struct fil
             "${%s} may be empty, and the level would be called \"_\": say what else by ${%s | default('...')}", empty,
             empty);
     }
-    if (target->upstream != NULL && filters_template_is_constant(target->folder) &&
-        !is_known_folder(loader->options, target, text)) {
-        filters_load_warning_at(loader, "folder", "there is no folder \"%s\" on upstream \"%s\" yet", text,
-                                target->upstream);
+    if (target->upstream != NULL && filters_template_is_constant(target->folder)) {
+        check_folder(loader, target, text);
     }
 }
 

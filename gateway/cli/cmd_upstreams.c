@@ -104,7 +104,7 @@ static bool try_upstream(const struct config_upstream *upstream)
     } else {
         attempt.pool = imapc_pool_new(attempt.loop, &account, NULL);
         imapc_account_release(&account);
-        imapc_pool_try(attempt.pool, on_report, &attempt);
+        imapc_pool_try(attempt.pool, NULL, on_report, &attempt);
         net_loop_run(attempt.loop);
         imapc_pool_drain(attempt.pool, GOODBYE_MS, on_drained, &attempt);
         net_loop_run(attempt.loop);

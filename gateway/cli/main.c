@@ -13,7 +13,8 @@
 
 const struct cli_command cli_commands[] = {
     {"run", cmd_run, "[--config FILE]", "Receive mail, decide by the rules, deliver: the gateway itself."},
-    {"check", cmd_check, "[--config FILE]", "Check the configuration and the rule files without running them."},
+    {"check", cmd_check, "[--config FILE] [--upstreams]",
+     "Check the configuration and the rule files without running them."},
     {"test", cmd_test, "[--config FILE] [--tap | --json] [--default UPSTREAM:FOLDER] [RULES...]",
      "Run the tests that stand beside the rules."},
     {"explain", cmd_explain,

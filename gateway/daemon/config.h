@@ -178,6 +178,12 @@ struct config *config_load_rules(const char *file, struct filters_problems *prob
  */
 int config_read_beside(void *ctx, const char *from, const char *path, struct buf *out, struct fault *fault);
 /*
+ * Reads the rules again, knowing which folders there are: adds a warning for each folder that they, the default or the dead letters name and that
+ * there is not, beside what loading them says anyway. An upstream without any here is not looked at. Blocks.
+ */
+void config_check_folders(struct config *config, const struct filters_folder *folders, size_t count,
+                          struct filters_problems *problems);
+/*
  * Loads rules from texts under this configuration's upstreams and default, as config_load() does from files; blocks. NULL when there is any error.
  * Who writes such texts may be far away: of files, they can name only those that the configuration's own rules name.
  */

@@ -204,27 +204,21 @@ static int read_named(void *ctx, const char *from, const char *path, struct buf 
     return -1;
 }
 
-static struct filters_set *rules_of(const struct config *config, const struct filters_source *sources, size_t count,
-                                    int (*read)(void *ctx, const char *from, const char *path, struct buf *out,
-                                                struct fault *fault),
+/* What the configuration says is added to the options. */
+static struct filters_set *rules_of(const struct config *config, struct filters_load_options options,
                                     struct filters_problems *problems)
 {
     const char **names = expect_calloc(config->upstreams.count + 1, sizeof *names);
     for (size_t i = 0; i < config->upstreams.count; i++) {
         names[i] = config_upstream_at(config, i)->name;
     }
-    struct filters_load_options options = {
-        .sources = sources,
-        .source_count = count,
-        .upstreams = names,
-        .upstream_count = config->upstreams.count,
-        .fallback = {.upstream = config->default_reject ? NULL : config->default_upstream,
-                     .folder = config->default_folder,
-                     .flags = config->default_flags.items,
-                     .flag_count = config->default_flags.count},
-        .read_file = read,
-        .read_ctx = (void *)(uintptr_t)config,
-    };
+    options.upstreams = names;
+    options.upstream_count = config->upstreams.count;
+    options.read_ctx = (void *)(uintptr_t)config;
+    options.fallback = (struct filters_default){.upstream = config->default_reject ? NULL : config->default_upstream,
+                                                .folder = config->default_folder,
+                                                .flags = config->default_flags.items,
+                                                .flag_count = config->default_flags.count};
     struct filters_set *set = filters_load(&options, problems);
     free(names);
     return set;
@@ -233,14 +227,53 @@ static struct filters_set *rules_of(const struct config *config, const struct fi
 struct filters_set *config_rules(const struct config *config, const struct filters_source *sources, size_t count,
                                  struct filters_problems *problems)
 {
-    return rules_of(config, sources, count, read_named, problems);
+    struct filters_load_options options = {.sources = sources, .source_count = count, .read_file = read_named};
+    return rules_of(config, options, problems);
 }
 
 static void load_rules(struct config *config, const char *folder, struct filters_problems *problems)
 {
     struct rule_files files = {.config = config, .problems = problems};
     collect_rule_files(&files, folder);
-    config->rule_set = rules_of(config, files.sources, files.count, config_read_beside, problems);
+    struct filters_load_options options = {
+        .sources = files.sources, .source_count = files.count, .read_file = config_read_beside};
+    config->rule_set = rules_of(config, options, problems);
+}
+
+static void check_own_folder(const struct config *config, const char *upstream, const char *folder, const char *pointer,
+                             const struct filters_folder *folders, size_t count, struct filters_problems *problems)
+{
+    bool known = false; /* anything of this upstream */
+    for (size_t i = 0; upstream != NULL && folder != NULL && i < count; i++) {
+        if (strcmp(folders[i].upstream, upstream) == 0) {
+            known = true;
+            if (strcmp(folders[i].folder, folder) == 0 || bytes_is_nocase(bytes_of(folder), "INBOX")) {
+                return;
+            }
+        }
+    }
+    if (known && folder[0] != '\\') {
+        filters_problems_add(problems, FILTERS_WARNING, config->file, 0, 0, pointer,
+                             "there is no folder \"%s\" on upstream \"%s\": it would be created", folder, upstream);
+    }
+}
+
+void config_check_folders(struct config *config, const struct filters_folder *folders, size_t count,
+                          struct filters_problems *problems)
+{
+    struct rule_files files = {.config = config, .problems = problems};
+    collect_rule_files(&files, folder_of(config->arena, config->file));
+    struct filters_load_options options = {.sources = files.sources,
+                                           .source_count = files.count,
+                                           .read_file = config_read_beside,
+                                           .folders = folders,
+                                           .folder_count = count};
+    struct filters_set *set = rules_of(config, options, problems);
+    filters_set_free(&set);
+    check_own_folder(config, config->default_upstream, config->default_folder, "/default/folder", folders, count,
+                     problems);
+    check_own_folder(config, config->dead_upstream, config->dead_folder, "/dead_letters/folder", folders, count,
+                     problems);
 }
 
 /* ---- the whole ---- */

@@ -42,6 +42,13 @@ enum imapc_binding {
     IMAPC_BINDING_REQUIRED, /* else there is no login */
 };
 
+/* The account's folders, as rules write them. */
+struct imapc_names {
+    struct buf list; /* names, each ended by a NUL; the owner makes it with the most that it takes */
+    size_t count;
+    bool complete; /* the server has named all of them, and there was room */
+};
+
 struct imapc_engine_options {
     bool tls;      /* the stream is under TLS from the first octet */
     bool starttls; /* STARTTLS must succeed before anything else */
@@ -64,6 +71,7 @@ struct imapc_engine_options {
     bool utf8;                     /* UTF8=ACCEPT is enabled where it is offered */
     bool store_flags;              /* the server's APPEND loses flags: they are stored behind it */
     struct imapc_folders *folders; /* what all connections of the account have learned; NULL: folders are not asked */
+    struct imapc_names *names;     /* filled behind the login, before the engine is ready; NULL: nobody asks */
     const char *const
         *special_names; /* by enum imap_special_use, of folders to use where the server has none; or NULL */
 };

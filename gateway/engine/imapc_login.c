@@ -179,7 +179,7 @@ void imapc_namespace_enter(struct imapc_engine *engine)
 void imapc_namespace_reply(struct imapc_engine *engine, const struct imap_reply *reply)
 {
     (void)reply; /* without an answer, "/" is the delimiter */
-    imapc_enter(engine, IMAPC_PHASE_READY);
+    imapc_enter(engine, engine->options.names == NULL ? IMAPC_PHASE_READY : IMAPC_PHASE_NAMES);
 }
 
 static void add_namespace(struct imapc_engine *engine, const struct imap_token *prefix,

@@ -30,6 +30,7 @@ enum imapc_phase {
     IMAPC_PHASE_COMPRESS,
     IMAPC_PHASE_ENABLE,
     IMAPC_PHASE_NAMESPACE,
+    IMAPC_PHASE_NAMES,
     IMAPC_PHASE_READY,
     IMAPC_PHASE_LIST,
     IMAPC_PHASE_SELECT,
@@ -213,6 +214,11 @@ void imapc_resolve(struct imapc_engine *engine, const char *folder, enum imapc_p
 void imapc_list_enter(struct imapc_engine *engine);
 void imapc_list_data(struct imapc_engine *engine, const struct imap_reply *reply);
 void imapc_list_reply(struct imapc_engine *engine, const struct imap_reply *reply);
+
+/* imapc_names.c */
+void imapc_names_enter(struct imapc_engine *engine);
+void imapc_names_data(struct imapc_engine *engine, const struct imap_reply *reply);
+void imapc_names_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 
 /* imapc_flags.c */
 /* Whether the folder has to be asked first which flags it keeps. */

@@ -48,6 +48,7 @@ struct imapc_connection *imapc_connection_new(struct imapc_pool *pool)
         .store_flags = account->settings[IMAPC_STORE_FLAGS] != 0,
         .utf8 = account->settings[IMAPC_UTF8] != 0,
         .folders = pool->known,
+        .names = pool->names,
         .special_names = account->special_names,
     };
     net_random(options.random, sizeof options.random);

@@ -158,9 +158,10 @@ static void report_connected(struct imapc_pool *pool, const struct imapc_connect
                                         .namespaces = imapc_engine_namespaces(connection->engine)});
 }
 
-void imapc_pool_try(struct imapc_pool *pool, imapc_report_fn *fn, void *ctx)
+void imapc_pool_try(struct imapc_pool *pool, struct imapc_names *names, imapc_report_fn *fn, void *ctx)
 {
     EXPECT(pool->report == NULL && imapc_pool_waiting(pool) == 0);
+    pool->names = names;
     pool->report = fn;
     pool->report_ctx = ctx;
     imapc_pool_kick(pool);

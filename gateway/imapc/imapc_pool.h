@@ -112,8 +112,11 @@ struct imapc_report {
     const struct imap_namespaces *namespaces;
 };
 typedef void imapc_report_fn(void *ctx, const struct imapc_report *report);
-/* Connects and logs in once, for a pool that nothing was submitted to. fn comes once, from the loop; drain the pool afterwards. */
-void imapc_pool_try(struct imapc_pool *pool, imapc_report_fn *fn, void *ctx);
+/*
+ * Connects and logs in once, for a pool that nothing was submitted to. fn comes once, from the loop; drain the pool afterwards. names (may be NULL) is
+ * by reference and has the account's folders when fn comes.
+ */
+void imapc_pool_try(struct imapc_pool *pool, struct imapc_names *names, imapc_report_fn *fn, void *ctx);
 
 /* Queues the append (sets *append to NULL). done comes once, from the loop. */
 void imapc_pool_submit(struct imapc_pool *pool, struct imapc_append **append);

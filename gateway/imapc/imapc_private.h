@@ -29,6 +29,7 @@ struct imapc_pool {
     size_t connection_count;
     size_t connection_most; /* less than the setting when the server said that there are too many */
     uint64_t crowded_until;
+    struct imapc_names *names;   /* that imapc_pool_try() is to fill; or NULL */
     struct imapc_folders *known; /* what the connections have learned */
     size_t waiting_count, active_count;
     bool batches;                   /* the server has MULTIAPPEND */

@@ -247,3 +247,21 @@ int imap_name_map(struct buf *out, struct bytes folder, const struct imap_namesp
     buf_done(&encoded);
     return result;
 }
+
+int imap_name_unmap(struct buf *out, struct bytes name, char delimiter, bool utf8)
+{
+    struct buf decoded;
+    buf_init(&decoded, IMAP_NAME_MAX * 2);
+    int result = utf8 ? buf_append_bytes(&decoded, name) : imap_name_decode(&decoded, name);
+    struct bytes text = buf_bytes(&decoded);
+    result = text.len == 0 || bytes_has_control(text) || !bytes_is_utf8(text) ? -1 : result;
+    size_t level = 0; /* octets of this one */
+    for (size_t i = 0; i < text.len && result == 0; i++) {
+        bool divides = delimiter != 0 && text.ptr[i] == (uint8_t)delimiter;
+        bool wrong = divides ? level == 0 : text.ptr[i] == '/';
+        level = divides ? 0 : level + 1;
+        result = wrong ? -1 : buf_append_octet(out, divides ? '/' : text.ptr[i]);
+    }
+    buf_done(&decoded);
+    return result;
+}

@@ -29,6 +29,12 @@ int imap_name_encode(struct buf *out, struct bytes text);
 int imap_name_decode(struct buf *out, struct bytes name);
 
 /*
+ * Appends the folder, as rules write it, of a name that a server lists: "/" between levels, UTF-8. delimiter 0: it has no levels. utf8: see below. -1 when
+ * the name is malformed, or has a level that rules cannot write: an empty one, or one with a "/" of its own. The prefix of a namespace stays.
+ */
+int imap_name_unmap(struct buf *out, struct bytes name, char delimiter, bool utf8);
+
+/*
  * Appends the server's name of folder: levels joined by the namespace's delimiter, the personal prefix in front unless the name is
  * INBOX or begins with a namespace's prefix; encoded, unless the connection has names in UTF-8 (RFC 6855 section 3). A level's own delimiter
  * octets become "_", empty levels vanish. -1: no UTF-8, control characters, nothing left, or longer than IMAP_NAME_MAX; out may then hold a

@@ -163,6 +163,33 @@ def test_diff_over_the_spool(world):
     assert status == 66 and "neither a spool's folder nor a configuration" in err, err
 
 
+def test_check_asks_the_upstreams_for_folders(world):
+    """A folder that a rule names and the server has not would be created: check --upstreams says so, with its place."""
+    dovecot = world.dovecot()
+    connection = dovecot.imap()
+    for folder in ("CI", "CI/web", "&AMQ-rger", "Invoices"):
+        assert connection.create(f'"{folder}"')[0] == "OK", folder
+    connection.logout()
+    gateway = world.mailweir(dovecot)
+    names = ["CI/web", "inbox", "Invoics", "Ärger", "CI/${from.user}", "Somewhere/else", "\\Junk"]
+    (gateway.folder / "named.json").write_text('{"rules": [\n' + ",\n".join(
+        json.dumps({"name": f"r{n}", "if": {"field": "from", "is": f"a{n}@x.example"}, "then": [{"fileinto": {"folder": folder}}]})
+        for n, folder in enumerate(names)) + "]}")
+    gateway.configuration["rules"] = ["named.json"]
+    status, _, before = gateway.run("check")
+    assert status == 0 and "there is no folder" not in before, before
+    status, out, err = gateway.run("check", "--upstreams")
+    warnings = [line for line in err.splitlines() if "there is no folder" in line]
+    assert status == 0 and "good (" in out and len(warnings) == 2, (status, out, err)
+    assert f"{gateway.folder}/named.json:4:" in warnings[0] and '"Invoics" on upstream "corp"' in warnings[0], warnings
+    assert 'did you mean "Invoices"?' in warnings[0] and "/rules/2/then/0/fileinto/folder" in warnings[0], warnings
+    assert "named.json:7:" in warnings[1] and "did you mean" not in warnings[1], warnings
+    # What cannot be asked is named, and is no reason to keep silent about the others.
+    gateway.configuration["upstreams"]["down"] = {**gateway.upstream, "address": "127.0.0.1:1"}
+    status, _, err = gateway.run("check", "--upstreams")
+    assert status == 1 and "down: during" in err and '"Invoics"' in err, err
+
+
 def answer_to_rcpt(gateway, sender, recipient="ops@example.net"):
     with smtplib.SMTP("127.0.0.1", gateway.port, timeout=30) as client:
         client.ehlo("client.example")

@@ -107,6 +107,43 @@ static void test_map(void **state)
     }
 }
 
+static const struct {
+    const char *name;
+    char delimiter;
+    bool utf8;
+    const char *folder; /* NULL: rules cannot write it */
+} listed[] = {
+    {"INBOX", '/', false, "INBOX"},
+    {"CI/web", '/', false, "CI/web"},
+    {"INBOX.&AMQ-rger.x", '.', false, "INBOX/\xc3\x84rger/x"},
+    {"a\\b", '\\', false, "a/b"},
+    {"CI.\xc3\x9c & x", '.', true, "CI/\xc3\x9c & x"},
+    {"a.b", '\0', false, "a.b"},
+    {"a/b", '.', false, NULL},
+    {"a..b", '.', false, NULL},
+    {".a", '.', false, NULL},
+    {"&AM", '/', false, NULL},
+    {"\xc3\x9c", '/', false, NULL},
+    {"\xff", '/', true, NULL},
+    {"a\nb", '/', true, NULL},
+    {"", '/', false, NULL},
+};
+
+static void test_unmap(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof listed / sizeof listed[0]; i++) {
+        struct buf out;
+        buf_init(&out, IMAP_NAME_MAX);
+        int result = imap_name_unmap(&out, bytes_of(listed[i].name), listed[i].delimiter, listed[i].utf8);
+        assert_int_equal(result, listed[i].folder != NULL ? 0 : -1);
+        if (result == 0) {
+            assert_string_equal(buf_text(&out), listed[i].folder);
+        }
+        buf_done(&out);
+    }
+}
+
 static void test_too_long(void **state)
 {
     (void)state;
@@ -142,7 +179,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_utf8_names), cmocka_unit_test(test_there_and_back), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_map),        cmocka_unit_test(test_too_long),
+        cmocka_unit_test(test_map),        cmocka_unit_test(test_unmap),          cmocka_unit_test(test_too_long),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
