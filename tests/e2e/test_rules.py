@@ -1,4 +1,5 @@
 """Rules as operators meet them: examples, schema, tests beside the rules, explain, diff, reload."""
+import base64
 import copy
 import json
 import pathlib
@@ -217,6 +218,51 @@ def test_time_of_a_message_is_bounded(world):
     assert "did not decide within 20 ms" in failed[0]["error.message"], failed
     metrics = Admin(gateway).get("/metrics").text
     assert 'mailweir_rule_limit_hits_total{limit="time"} 1' in metrics and 'limit_hits_total{limit="pattern"} 0' in metrics, metrics
+    gateway.stop()
+
+
+# Of a large message, all in all: what one decision may use (FILTERS_RUN_MEMORY), which a message alone does not come near.
+MEMORY_LIMIT = 64 << 20
+
+
+def peak(gateway):
+    """Octets that the gateway had in memory at most, since it was started."""
+    status = pathlib.Path(f"/proc/{gateway.process.popen.pid}/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) * 1024
+
+
+def large_messages():
+    """(name, octets) of 50 MB each: plain text, text in one part beside others, an attachment in base64, HTML."""
+    line = b"disk usage on db17 rose again, see the graph of the service for what happened before\r\n"
+    text = line * (50_000_000 // len(line)) + b"the last word\r\n"
+    encoded = b"".join(base64.b64encode(line[:57]) + b"\r\n" for _ in range(50_000_000 // 78))
+    head = b"From: a@b.example\r\nTo: ops@example.net\r\nMIME-Version: 1.0\r\nSubject: "
+    yield "text", head + b"text\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n" + text
+    yield "html", head + b"html\r\nContent-Type: text/html; charset=iso-8859-1\r\n\r\n<p>" + text.replace(b"disk", b"<b>&auml;</b>")
+    yield "base64 text", head + b"encoded\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n" + encoded
+    yield "attachment", (head + b'attachment\r\nContent-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nsee below\r\n'
+                         b'--b\r\nContent-Type: application/zip; name="all.zip"\r\nContent-Transfer-Encoding: base64\r\n\r\n' + encoded + b"--b--\r\n")
+
+
+def test_memory_of_large_messages_is_bounded(world):
+    """50 MB of text, HTML, encoded text or attachment, with rules that look at body and attachments."""
+    bodies = [{"name": f"r{n}", "if": {"field": "body", "matches": f"(?i)word number {n} of (\\\\w+)$"}, "then": [{"fileinto": {"folder": "R"}}]}
+              for n in range(50)]
+    rules = bodies + [
+        {"name": "large", "if": {"field": "attachment", "part": "size", "over": "30MiB"}, "then": [{"fileinto": {"folder": "Large"}}, {"stop": True}]},
+        {"name": "graph", "if": {"field": "body", "contains": "see the graph of"}, "then": [{"fileinto": {"folder": "Graph"}}, {"stop": True}]}]
+    gateway = world.mailweir(None, rules)
+    gateway.configuration["listeners"][0]["max_message_size"] = "64MiB"
+    gateway.start()
+    gateway.send(message("small"))
+    before = peak(gateway)
+    for name, octets in large_messages():
+        identity = gateway.send(octets)
+        now = peak(gateway)
+        print(f"figure: {name}, {len(octets) / 1e6:.1f} MB: {(now - before) / 2**20:.1f} MiB more in memory at most")
+        assert now - before < MEMORY_LIMIT, f"{name}: {(now - before) >> 20} MiB"
+        folder = json.loads(gateway.run("queue", "show", "--json", identity)[1])["deliveries"][0]["folder"]
+        assert folder == ("Large" if name == "attachment" else "Graph"), (name, folder)
     gateway.stop()
 
 
