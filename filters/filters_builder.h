@@ -40,6 +40,8 @@ void filters_builder_next(struct filters_builder *builder, size_t recipient);
 int filters_builder_share(struct filters_builder *builder);
 /* Notes that the rule acted. -1 with a fault. */
 int filters_builder_note_rule(struct filters_builder *builder, const char *name);
+/* At load: what the record of a message will say of each rule of the group. -1 when the set's arena is full. */
+int filters_tried_prepare(struct filters_set *set, struct filters_group *group);
 /*
  * The record of what was tried (mail_envelope.h): a recipient begins; a rule had this outcome; the rules from `from` to before `to` said no; all is
  * done. -1 with a fault.

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/expect.h"
+#include "filters/filters_builder.h"
 #include "filters/filters_index.h"
 
 #define SET_MAX     (UINT64_C(1) << 32)
@@ -295,6 +296,7 @@ struct filters_set *filters_load(const struct filters_load_options *options, str
         filters_lint(&loader);
         for (size_t i = 0; i < set->group_count; i++) {
             set->groups[i].index = filters_index_new(set, &set->groups[i]);
+            EXPECT(filters_tried_prepare(set, &set->groups[i]) == 0);
         }
     } else {
         filters_set_free(&set);

@@ -93,8 +93,12 @@ struct filters_rule {
     size_t action_count;
     enum filters_on_error on_error;
     bool disabled;
-    bool ends;      /* has an action after which no rule is tried: stop, reject, defer, discard, goto */
-    bool overrides; /* a refusal at a later rule could not be certain while this one is unknown */
+    bool ends; /* has an action after which no rule is tried: stop, reject, defer, discard, goto */
+    const char *
+        said_no; /* what the record of a message says when it said no; those of a group lie in order, one behind the other */
+    unsigned short said_len; /* of it, the NUL included; 0: disabled, there is nothing to say */
+    unsigned enabled_before; /* rules of the group that are not disabled */
+    bool overrides;          /* a refusal at a later rule could not be certain while this one is unknown */
 };
 
 struct filters_group {
@@ -103,6 +107,7 @@ struct filters_group {
     size_t line, column;
     struct filters_rule *rules;
     size_t rule_count;
+    unsigned enabled_count; /* of them */
     struct filters_action *defaults;
     size_t default_count;
     struct filters_index *index;

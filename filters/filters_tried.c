@@ -21,27 +21,81 @@ static bool is_kept(const struct filters_builder *builder)
     return builder->run.stage == FILTERS_STAGE_BODY;
 }
 
+static size_t write(char *text, char mark, const char *group, const char *name)
+{
+    int len = snprintf(text, TRIED_TEXT, "%c%s%s%s", mark, group == NULL ? "" : group, group == NULL ? "" : "/", name);
+    return len < (int)TRIED_TEXT ? (size_t)len + 1 : TRIED_TEXT;
+}
+
+int filters_tried_prepare(struct filters_set *set, struct filters_group *group)
+{
+    char text[TRIED_TEXT];
+    size_t octets = 0;
+    for (size_t i = 0; i < group->rule_count; i++) {
+        struct filters_rule *rule = &group->rules[i];
+        rule->enabled_before = group->enabled_count;
+        group->enabled_count += !rule->disabled;
+        rule->said_len = rule->disabled ? 0 : (unsigned short)write(text, MAIL_TRIED_NO, group->name, rule->name);
+        octets += rule->said_len;
+    }
+    char *all = arena_alloc(set->arena, octets);
+    for (size_t i = 0; all != NULL && i < group->rule_count; i++) {
+        struct filters_rule *rule = &group->rules[i];
+        rule->said_no = all;
+        if (rule->said_len > 0) {
+            write(text, MAIL_TRIED_NO, group->name, rule->name);
+            memcpy(all, text, rule->said_len);
+        }
+        all += rule->said_len;
+    }
+    return all == NULL && octets > 0 ? -1 : 0;
+}
+
+static bool has_room(struct filters_builder *builder)
+{
+    if (builder->tried == NULL) {
+        builder->tried = arena_array(builder->arena, TRIED_MAX, sizeof *builder->tried);
+        builder->decision.tried = builder->tried;
+    }
+    return builder->tried != NULL;
+}
+
 static int add(struct filters_builder *builder, char mark, const char *group, const char *name)
 {
     struct filters_decision *decision = &builder->decision;
-    bool no = mark == MAIL_TRIED_NO;
-    size_t most = no ? TRIED_NO(TRIED_MAX) : TRIED_MAX - 1, octets = no ? TRIED_NO(TRIED_OCTETS) : TRIED_OCTETS;
     char text[TRIED_TEXT];
-    snprintf(text, sizeof text, "%c%s%s%s", mark, group == NULL ? "" : group, group == NULL ? "" : "/", name);
-    if (decision->tried_count >= most || builder->tried_octets + strlen(text) > octets) {
+    size_t len = write(text, mark, group, name);
+    if (decision->tried_count >= TRIED_MAX - 1 || builder->tried_octets + len > TRIED_OCTETS) {
         builder->tried_left_out++;
         return 0;
     }
-    if (builder->tried == NULL) {
-        builder->tried = arena_array(builder->arena, TRIED_MAX, sizeof *builder->tried);
-        decision->tried = builder->tried;
-    }
-    const char *copy = builder->tried == NULL ? NULL : arena_text(builder->arena, text);
+    const char *copy = has_room(builder) ? arena_text(builder->arena, text) : NULL;
     if (copy == NULL) {
         return filters_run_full(&builder->run);
     }
     builder->tried[decision->tried_count++] = copy;
-    builder->tried_octets += strlen(text);
+    builder->tried_octets += len;
+    return 0;
+}
+
+/* Those of the rules from `rule` to before `end`. */
+static int add_said_no(struct filters_builder *builder, const struct filters_rule *rule, const struct filters_rule *end,
+                       size_t octets)
+{
+    struct filters_decision *decision = &builder->decision;
+    char *copy = has_room(builder) ? arena_alloc(builder->arena, octets) : NULL;
+    if (copy == NULL) {
+        return filters_run_full(&builder->run);
+    }
+    for (; rule->said_len == 0; rule++) {
+    }
+    memcpy(copy, rule->said_no, octets);
+    for (; rule < end; copy += rule->said_len, rule++) {
+        if (rule->said_len > 0) {
+            builder->tried[decision->tried_count++] = copy;
+        }
+    }
+    builder->tried_octets += octets;
     return 0;
 }
 
@@ -53,21 +107,37 @@ int filters_tried_recipient(struct filters_builder *builder, const char *recipie
 int filters_tried_rule(struct filters_builder *builder, const struct filters_group *group,
                        const struct filters_rule *rule, enum filters_verdict verdict)
 {
-    if (!is_kept(builder) || rule->disabled) {
+    if (verdict == FILTERS_NO) {
+        size_t i = (size_t)(rule - group->rules);
+        return filters_tried_no(builder, group, i, i + 1);
+    }
+    if (!is_kept(builder)) {
         return 0;
     }
-    char mark = verdict == FILTERS_YES ? MAIL_TRIED_YES : verdict == FILTERS_NO ? MAIL_TRIED_NO : MAIL_TRIED_FAILED;
-    return add(builder, mark, group->name, rule->name);
+    return add(builder, verdict == FILTERS_YES ? MAIL_TRIED_YES : MAIL_TRIED_FAILED, group->name, rule->name);
 }
 
+/* Most rules say no, and there may be thousands of them in one call: what fits is copied in one piece, and the rest is counted by subtraction. */
 int filters_tried_no(struct filters_builder *builder, const struct filters_group *group, size_t from, size_t to)
 {
-    for (size_t i = from; i < to; i++) {
-        if (filters_tried_rule(builder, group, &group->rules[i], FILTERS_NO) < 0) {
-            return -1;
-        }
+    struct filters_decision *decision = &builder->decision;
+    size_t count = 0, octets = 0, at = from;
+    if (!is_kept(builder)) {
+        return 0;
     }
-    return 0;
+    for (; at < to && decision->tried_count + count < TRIED_NO(TRIED_MAX); at++) {
+        size_t len = group->rules[at].said_len;
+        if (builder->tried_octets + octets + len > TRIED_NO(TRIED_OCTETS)) {
+            break;
+        }
+        count += len > 0;
+        octets += len;
+    }
+    if (at < to) {
+        unsigned end = to < group->rule_count ? group->rules[to].enabled_before : group->enabled_count;
+        builder->tried_left_out += end - group->rules[at].enabled_before;
+    }
+    return count == 0 ? 0 : add_said_no(builder, &group->rules[from], &group->rules[at], octets);
 }
 
 int filters_tried_end(struct filters_builder *builder)
