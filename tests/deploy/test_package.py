@@ -1,4 +1,4 @@
-"""The Debian package: lintian has no error; in a Debian root of its own it installs, checks its configuration, and goes again."""
+"""The Debian package: lintian has nothing to say against it; in a Debian root of its own it installs, checks its configuration, and goes again."""
 import shutil
 
 from deployed import ROOT, debian_root, need, run
@@ -16,8 +16,13 @@ def package():
     return next(build.glob("*.deb"))
 
 
+COMPLETIONS = ("bash-completion/completions/mailweir", "zsh/vendor-completions/_mailweir", "fish/vendor_completions.d/mailweir.fish")
+# What "systemctl enable" leaves, the operator's work.
+ENABLED = "etc/systemd/system/multi-user.target.wants/mailweir.service"
+
+
 def test_lintian_has_no_error(world):
-    run("lintian", "--allow-root", "--fail-on", "error", package())
+    run("lintian", "--allow-root", "--fail-on", "error,warning", package())
 
 
 def test_installs_and_goes_again(world):
@@ -31,14 +36,21 @@ def test_installs_and_goes_again(world):
         (root / "etc/mailweir/imap-password").write_text("secret\n")
         run(*inside, "mailweir", "check")
         run(*inside, "mailweir", "test")
-        for file in ("usr/share/man/man8/mailweir.8.gz", "usr/share/bash-completion/completions/mailweir", "lib/systemd/system/mailweir.service"):
-            assert (root / file).is_file(), file
+        for file in ("usr/share/man/man8/mailweir.8.gz", "usr/share/man/man5/mailweir.conf.5.gz", "usr/share/man/man5/mailweir-rules.5.gz",
+                     "lib/systemd/system/mailweir.service", *(f"usr/share/{name}" for name in COMPLETIONS)):
+            assert (root / file).stat().st_size > 100, file
+        ask = f". /usr/share/{COMPLETIONS[0]}; COMP_WORDS=(mailweir heal); COMP_CWORD=1; _mailweir; echo ${{COMPREPLY[@]}}"
+        assert run(*inside, "bash", "-c", ask).split() == ["health"]
+        (root / ENABLED).parent.mkdir(parents=True, exist_ok=True)
+        (root / ENABLED).symlink_to("/lib/systemd/system/mailweir.service")
         (root / "etc/mailweir/mailweir.json").write_text("{ \"hostname\": \"mine\" }")
         run(*inside, "dpkg", "--install", "/mailweir.deb")
         assert "mine" in (root / "etc/mailweir/mailweir.json").read_text(), "an upgrade keeps what the operator wrote"
         run(*inside, "apt-get", "remove", "-qq", "-y", "mailweir")
         assert (root / "etc/mailweir/mailweir.json").exists() and (root / "var/lib/mailweir").exists(), "removal keeps configuration and queue"
         assert not (root / "usr/sbin/mailweir").exists()
+        assert (root / ENABLED).is_symlink(), "the service runs again when the package comes back"
         run(*inside, "apt-get", "purge", "-qq", "-y", "mailweir")
         assert not (root / "etc/mailweir/mailweir.json").exists() and not (root / "var/lib/mailweir").exists()
+        assert not (root / ENABLED).is_symlink(), "an enabled unit that is no more is complained of at each boot"
         assert (root / "etc/mailweir/imap-password").exists(), "what the operator made is the operator's"
