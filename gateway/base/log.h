@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/fault.h"
+#include "base/trace.h"
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR };
 enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
@@ -44,8 +45,9 @@ struct log_tap {
 };
 
 struct log {
-    const char *area;    /* "smtp", "rules", …: the field "log.logger"; may be NULL */
-    struct log_tap *tap; /* may be NULL */
+    const char *area;      /* "smtp", "rules", …: the field "log.logger"; may be NULL */
+    struct log_tap *tap;   /* may be NULL */
+    struct traces *traces; /* which dialogues are written; may be NULL */
     enum log_format format;
     enum log_level least;                                   /* events below it are not written */
     int64_t (*now)(void *ctx);                              /* wall clock, milliseconds since 1970 */

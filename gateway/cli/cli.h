@@ -30,6 +30,7 @@ int cmd_why(const struct cli_command *command, int argc, char **argv);
 int cmd_upstreams(const struct cli_command *command, int argc, char **argv);
 int cmd_schema(const struct cli_command *command, int argc, char **argv);
 int cmd_status(const struct cli_command *command, int argc, char **argv);
+int cmd_trace(const struct cli_command *command, int argc, char **argv);
 int cmd_top(const struct cli_command *command, int argc, char **argv);
 int cmd_completion(const struct cli_command *command, int argc, char **argv);
 int cmd_manual(const struct cli_command *command, int argc, char **argv);

@@ -83,7 +83,7 @@ static int open_all(struct run *run, struct config **config, struct fault *fault
     }
     gateway_set_sandbox(run->gateway, &run->sandbox);
     bool has_admin = gateway_config(run->gateway)->admin.enabled;
-    return has_admin ? admin_open(&run->admin, run->loop, run->gateway, &run->log, fault) : 0;
+    return has_admin ? admin_open(&run->admin, run->loop, run->gateway, fault) : 0;
 }
 
 static int start_failed(struct run *run, const struct fault *fault)

@@ -23,6 +23,8 @@ const struct cli_command cli_commands[] = {
      "Show what the rules would do with a message, and why."},
     {"status", cmd_status, "[--config FILE] [--json]", "Show the running gateway at one look."},
     {"top", cmd_top, "[--config FILE] [--json] [--times N]", "Watch the running gateway live."},
+    {"trace", cmd_trace, "(--upstream NAME | --listener NAME | --client NETWORK) [OPTIONS]",
+     "Show what is said with an upstream or by clients, without secrets."},
     {"health", cmd_health, "[--config FILE] [--live]", "Exit with 0 when the running gateway takes mail."},
     {"reload", cmd_reload, "[--config FILE]", "Have the running gateway load configuration and rules again."},
     {"queue", cmd_queue, "VERB [SELECTION] [OPTIONS]", "Look at the queue and change it, also while the gateway runs."},

@@ -42,6 +42,7 @@ static void on_tick(void *ctx)
     struct admin *admin = ctx;
     net_timer_start(admin->tick, TICK_MS);
     admin_http_expire(admin);
+    admin_traces_tick(admin);
     admin_events_tick(admin);
     /* After it was at its maximum of connections, libmicrohttpd listens again only when it is asked to look. */
     run_http(admin);
@@ -74,13 +75,12 @@ static int start_http(struct admin *admin, struct fault *fault)
     return 0;
 }
 
-int admin_open(struct admin **admin_r, struct net_loop *loop, struct gateway *gateway, struct log *log,
-               struct fault *fault)
+int admin_open(struct admin **admin_r, struct net_loop *loop, struct gateway *gateway, struct fault *fault)
 {
     struct admin *admin = expect_calloc(1, sizeof *admin);
     admin->loop = loop;
     admin->gateway = gateway;
-    admin->log = log;
+    admin->log = gateway_main_log(gateway);
     admin->config = config_hold(gateway_config(gateway));
     admin->fd = -1;
     list_init(&admin->requests);

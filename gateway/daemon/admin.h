@@ -11,9 +11,8 @@
 
 struct admin;
 
-/* Opens the socket of the gateway's configuration. gateway and log by reference. The fault names the address. */
-int admin_open(struct admin **admin_r, struct net_loop *loop, struct gateway *gateway, struct log *log,
-               struct fault *fault);
+/* Opens the socket of the gateway's configuration. gateway by reference. The fault names the address. */
+int admin_open(struct admin **admin_r, struct net_loop *loop, struct gateway *gateway, struct fault *fault);
 /* Ends all connections at once; before gateway_free(). Sets *admin to NULL; NULL is fine. */
 void admin_close(struct admin **admin);
 /* 0 for a unix socket. */

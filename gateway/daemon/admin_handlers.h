@@ -38,6 +38,11 @@ void admin_post_resume(struct admin_request *request);
 /* admin_body.c */
 void admin_get_message(struct admin_request *request);
 
+/* admin_trace.c */
+void admin_get_traces(struct admin_request *request);
+void admin_post_traces(struct admin_request *request);
+void admin_post_trace_stop(struct admin_request *request);
+
 /* admin_control.c */
 void admin_get_log(struct admin_request *request);
 void admin_post_log(struct admin_request *request);

@@ -155,6 +155,9 @@ void admin_bodies_done(struct admin *admin);
 struct spool_select;
 void admin_reroute(struct admin_request *request, json_t *body, const struct spool_select *select, const char *by);
 
+/* admin_trace.c: ends the traces whose time is over. */
+void admin_traces_tick(struct admin *admin);
+
 /* admin_events.c */
 void admin_events_init(struct admin *admin);
 /* Each second. */

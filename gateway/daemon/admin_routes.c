@@ -34,6 +34,10 @@ const struct admin_route admin_routes[] = {
      "Delivers to the upstream again."},
     {"GET", "/api/v1/log", ADMIN_READ, false, admin_get_log, "The level of each area of the log."},
     {"POST", "/api/v1/log", ADMIN_WRITE, false, admin_post_log, "Sets the level of an area of the log."},
+    {"GET", "/api/v1/traces", ADMIN_READ, false, admin_get_traces, "The traces of dialogues that are on."},
+    {"POST", "/api/v1/traces", ADMIN_WRITE, false, admin_post_traces,
+     "Writes the dialogues with an upstream, or of clients, to the log for a while; without their secrets."},
+    {"POST", "/api/v1/traces/{id}/stop", ADMIN_WRITE, false, admin_post_trace_stop, "Ends a trace."},
     {"POST", "/api/v1/reload", ADMIN_WRITE, false, admin_post_reload, "Loads configuration and rules again."},
     {NULL, NULL, 0, false, NULL, NULL},
 };

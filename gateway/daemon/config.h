@@ -122,6 +122,7 @@ struct config_admin {
     uint64_t max_requests; /* per second */
     uint64_t max_body;
     uint64_t max_streams;
+    uint64_t max_trace_time, max_trace_size; /* milliseconds, octets */
 };
 
 enum config_sandbox { CONFIG_SANDBOX_AUTO, CONFIG_SANDBOX_REQUIRED, CONFIG_SANDBOX_OFF };

@@ -261,6 +261,10 @@ static const struct config_key admin_keys[] = {
      .most = UINT64_C(1) << 30, .help = "longest request: a message that is to be explained"},
     {"max_streams", CONFIG_NUMBER, AT(config, admin.max_streams), .fallback = "20", .least = 1, .most = 1000,
      .help = "live streams at once: open pages, mailweir top"},
+    {"max_trace_time", CONFIG_DURATION, AT(config, admin.max_trace_time), .fallback = "1h", .least = 1000,
+     .most = UINT64_C(7) * 86400000, .help = "how long a trace of a dialogue may be on (mailweir trace)"},
+    {"max_trace_size", CONFIG_SIZE, AT(config, admin.max_trace_size), .fallback = "16MiB", .least = 1024,
+     .most = UINT64_C(1) << 34, .help = "how much a trace may write into the log; then it ends"},
     END,
 };
 static const struct config_table admin_table = {admin_keys, 0};

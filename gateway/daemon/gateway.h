@@ -86,6 +86,10 @@ extern const char *const gateway_areas[];
 /* -1 when there is no such area. */
 int gateway_log_level(const struct gateway *gateway, const char *area, enum log_level *level_r);
 int gateway_set_log_level(struct gateway *gateway, const char *area, enum log_level level);
+/* The log of the area "gateway"; NULL when there is no log. */
+struct log *gateway_main_log(struct gateway *gateway);
+/* The traces of dialogues that are on; they write into the log. */
+struct traces *gateway_traces(struct gateway *gateway);
 /* Hears each line of the log from now on, as JSON; NULL: no more. */
 void gateway_tap_log(struct gateway *gateway, void (*line)(void *ctx, const char *line, size_t len), void *ctx);
 

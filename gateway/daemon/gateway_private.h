@@ -35,6 +35,7 @@ struct gateway {
     struct log *log; /* of the area "gateway" */
     struct log logs[GATEWAY_AREAS];
     struct log_tap tap;
+    struct traces traces;
     struct config *config; /* in force */
     struct config *first;  /* a hold on what it began with: what a reload does not change stands there */
     struct spool *spool;

@@ -19,6 +19,7 @@ void gateway_logs_init(struct gateway *gateway, const struct log *log)
         gateway->logs[i] = *log;
         gateway->logs[i].area = gateway_areas[i];
         gateway->logs[i].tap = &gateway->tap;
+        gateway->logs[i].traces = &gateway->traces;
     }
     gateway->log = log == NULL ? NULL : &gateway->logs[GATEWAY_AREA_GATEWAY];
 }
@@ -153,4 +154,14 @@ bool gateway_ready(const struct gateway *gateway, struct gateway_check checks_r[
         ready = ready && checks_r[i].good;
     }
     return ready;
+}
+
+struct log *gateway_main_log(struct gateway *gateway)
+{
+    return gateway->log;
+}
+
+struct traces *gateway_traces(struct gateway *gateway)
+{
+    return &gateway->traces;
 }

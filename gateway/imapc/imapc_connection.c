@@ -54,6 +54,7 @@ struct imapc_connection *imapc_connection_new(struct imapc_pool *pool)
     net_random(options.random, sizeof options.random);
     connection->pool = pool;
     connection->place = at;
+    connection->number = ++pool->connection_number;
     buf_init(&connection->packed, 4 * PACKED_MAX);
     connection->engine = imapc_engine_new(&options, net_now(pool->loop));
     connection->timer = net_timer_new(pool->loop, on_timer, connection);
@@ -68,6 +69,7 @@ static void connection_free(struct imapc_connection *connection)
     imapc_sasl_free(&connection->sasl);
     imapc_deflate_free(&connection->deflate);
     buf_done(&connection->packed);
+    tracer_done(&connection->tracer);
     net_timer_free(&connection->timer);
     imapc_engine_free(&connection->engine);
     if (connection->stream != NULL) {
@@ -85,10 +87,27 @@ static void lose(struct imapc_connection *connection, const char *code, const ch
     imapc_engine_lost(connection->engine, &fault);
 }
 
+/* For a trace: who: 'C', which is us, or 'S'. */
+static void trace(struct imapc_connection *connection, char who, struct bytes octets)
+{
+    const struct imapc_pool *pool = connection->pool;
+    if (octets.len > 0 && tracer_is_on(&connection->tracer, pool->log)) {
+        const struct tracer_event event = {.log = pool->log,
+                                           .kind = TRACE_IMAP,
+                                           .name = pool->account.name,
+                                           .number = connection->number,
+                                           .begun = !connection->spoken,
+                                           .now = net_now(pool->loop)};
+        tracer_hear(&connection->tracer, &event, who, octets);
+    }
+    connection->spoken = connection->spoken || octets.len > 0;
+}
+
 /* Deflates what the engine has to say. */
 static void pack(struct imapc_connection *connection)
 {
     struct buf *output = imapc_engine_output(connection->engine);
+    trace(connection, 'C', buf_bytes(output));
     EXPECT(imapc_deflate_put(connection->deflate, buf_bytes(output), &connection->packed) ==
            0); /* ask_body() keeps it below its maximum */
     buf_clear(output);
@@ -107,6 +126,9 @@ static void send_output(struct imapc_connection *connection)
     size_t room = unsent < OUTPUT_MAX ? OUTPUT_MAX - unsent : 0;
     struct bytes part = bytes_slice(buf_bytes(output), 0, room);
     if (part.len > 0 && net_stream_write(connection->stream, part.ptr, part.len) == 0) {
+        if (connection->deflate == NULL) {
+            trace(connection, 'C', part);
+        }
         buf_consume(output, part.len);
     }
 }
@@ -308,6 +330,7 @@ static bool advance(struct imapc_connection *connection)
     bool deflated = connection->deflate != NULL;
     enum imapc_want want =
         imapc_engine_step(connection->engine, net_now(connection->pool->loop), input, &used, &request);
+    trace(connection, 'S', bytes_slice(input, 0, used));
     if (deflated) {
         imapc_deflate_consume(connection->deflate, used);
     } else {

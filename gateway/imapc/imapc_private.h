@@ -10,6 +10,7 @@
 #include "imapc/imapc_deflate.h"
 #include "imapc/imapc_pool.h"
 #include "net/net_lane.h"
+#include "proto/tracer.h"
 
 /* The most appends that are looked for at once. */
 #define IMAPC_SEARCH_BATCH 1000
@@ -27,7 +28,8 @@ struct imapc_pool {
     struct list ring;        /* folders with something waiting, the next to be served first */
     struct list connections; /* struct imapc_connection.link */
     size_t connection_count;
-    size_t connection_most; /* less than the setting when the server said that there are too many */
+    uint64_t connection_number; /* of the newest */
+    size_t connection_most;     /* less than the setting when the server said that there are too many */
     uint64_t crowded_until;
     struct imapc_names *names;   /* that imapc_pool_try() is to fill; or NULL */
     struct imapc_folders *known; /* what the connections have learned */
@@ -110,6 +112,8 @@ struct imapc_connection {
     struct imapc_engine *engine;
     struct imapc_sasl *sasl; /* a login by SCRAM under way; see imapc_sasl.c */
     struct net_timer *timer;
+    struct tracer tracer;
+    uint64_t number;               /* of the pool's connections ever */
     struct imapc_job *job;         /* under way, or NULL */
     struct imapc_deflate *deflate; /* NULL: in the plain */
     struct buf packed;             /* deflated, for the stream */
@@ -123,6 +127,7 @@ struct imapc_connection {
     bool asking;   /* a body is asked for: an answer from inside the call is taken up there */
     bool open;     /* what is read is IMAP: connected, and the handshake done */
     bool ready;    /* logged in */
+    bool spoken;   /* something was said */
 };
 
 /* Begins to connect. */

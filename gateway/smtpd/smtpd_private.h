@@ -17,6 +17,7 @@
 #include "base/units.h"
 #include "engine/smtpd_admission.h"
 #include "engine/smtpd_budget.h"
+#include "proto/tracer.h"
 #include "smtpd/smtpd.h"
 #include "smtpd/smtpd_login.h"
 
@@ -73,6 +74,7 @@ struct smtpd_session {
     struct net_tls *tls;         /* a hold */
     struct smtpd_users *users;   /* a hold, or NULL */
     struct smtpd_login *login;
+    struct tracer tracer;
     char address[SMTPD_ADDRESS_MAX]; /* of the client; behind a proxy or XCLIENT, the one it names */
     uint16_t port;
     char counted[SMTPD_ADDRESS_MAX]; /* as which it is in the listener's admission; "" when it is not */
@@ -80,6 +82,7 @@ struct smtpd_session {
     void *rules;                      /* that it began with */
     void (*end_session)(void *rules); /* kept for when the rest is gone */
     bool eof;
+    bool spoken;    /* the greeting was said */
     bool held;      /* the disk is behind */
     bool handshake; /* TLS is being negotiated */
 

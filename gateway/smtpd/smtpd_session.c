@@ -57,6 +57,7 @@ static void session_leave(struct smtpd_session *session)
 static void session_end(struct smtpd_session *session)
 {
     smtpd_login_free(&session->login);
+    tracer_done(&session->tracer);
     net_stream_free(&session->stream);
     net_timer_free(&session->timer);
     net_tls_free(&session->tls);
@@ -265,6 +266,23 @@ static bool is_clogged(const struct smtpd_session *session)
     return net_stream_unsent(session->stream) > UNSENT_HIGH;
 }
 
+/* For a trace: who: 'C' or 'S'. */
+static void trace(struct smtpd_session *session, char who, struct bytes octets)
+{
+    struct log *log = session->smtpd->log;
+    if (octets.len > 0 && tracer_is_on(&session->tracer, log)) {
+        const struct tracer_event event = {.log = log,
+                                           .kind = TRACE_SMTP,
+                                           .name = session->listener->options.name,
+                                           .client = session->address,
+                                           .port = session->port,
+                                           .begun = !session->spoken,
+                                           .now = net_now(session->smtpd->loop)};
+        tracer_hear(&session->tracer, &event, who, octets);
+    }
+    session->spoken = session->spoken || octets.len > 0;
+}
+
 /* Hands the engine's replies to the stream, as far as the peer reads them. */
 static void flush(struct smtpd_session *session)
 {
@@ -274,6 +292,7 @@ static void flush(struct smtpd_session *session)
         if (net_stream_write(session->stream, piece.ptr, piece.len) < 0) {
             break;
         }
+        trace(session, 'S', piece);
         buf_consume(output, piece.len);
     }
     if (output->len == 0) {
@@ -336,6 +355,7 @@ static enum next step(struct smtpd_session *session)
     if (want == SMTPD_WANT_STORE) {
         smtpd_intake_store(session, request.data);
     }
+    trace(session, 'C', bytes_slice(net_stream_input(session->stream), 0, used));
     net_stream_consume(session->stream, used);
     flush(session);
     return serve(session, want, &request);
