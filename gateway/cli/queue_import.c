@@ -8,7 +8,6 @@
  * The messages go to the running gateway in batches: their octets as files in the spool's folder "import", the rest in the
  * request. Without a gateway this program does what it would do.
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -237,22 +236,14 @@ static int check_stored(struct import *import, const char *name, const struct fi
 
 /* ---- handing over ---- */
 
-/* Root may not leave files that the gateway's user cannot read. */
-static int give_to_owner(const char *path, const struct stat *owner)
-{
-    return geteuid() == 0 ? chown(path, owner->st_uid, owner->st_gid) : 0;
-}
-
 static int put_file(struct import *import, const char *id, struct bytes body, struct fault *fault)
 {
     char folder[PATH_LEN], path[PATH_LEN];
-    struct stat owner;
     struct net_file *file = NULL;
     const char *spool = import->options->spool;
     spool_import_path(spool, NULL, folder, sizeof folder);
     spool_import_path(spool, id, path, sizeof path);
-    if (stat(spool, &owner) != 0 || net_file_mkdir(folder, fault) != 0 || give_to_owner(folder, &owner) != 0) {
-        fault_set(fault, FAULT_LOCAL, "import", folder, "cannot put messages into %s: %s", folder, strerror(errno));
+    if (net_file_mkdir(folder, fault) != 0) {
         return -1;
     }
     net_file_remove(path, NULL); /* of an import that was cut off */
@@ -260,8 +251,7 @@ static int put_file(struct import *import, const char *id, struct bytes body, st
         return -1;
     }
     int result = net_file_write(file, 0, &body, 1, fault);
-    if (net_file_close(&file, fault) != 0 || result != 0 || give_to_owner(path, &owner) != 0) {
-        fault_set(fault, FAULT_LOCAL, "import", path, "cannot give %s to the gateway: %s", path, strerror(errno));
+    if (net_file_close(&file, fault) != 0 || result != 0) {
         net_file_remove(path, NULL);
         return -1;
     }

@@ -57,6 +57,35 @@ static struct net_file *wrap(int fd, const char *path)
     return file;
 }
 
+/*
+ * What root makes in somebody's folder (a command by hand, while the gateway runs as a user of its own) belongs to him, or the gateway could not read
+ * it. What cannot be given stays root's.
+ */
+static void give_to_owner(const char *path, int (*give)(const char *path, int fd, uid_t owner, gid_t group), int fd)
+{
+    char folder[PATH_MAX];
+    struct stat about;
+    const char *slash = strrchr(path, '/');
+    size_t len = slash == NULL || slash == path ? 1 : (size_t)(slash - path);
+    snprintf(folder, sizeof folder, "%.*s", (int)len, slash == NULL ? "." : path);
+    if (geteuid() == 0 && stat(folder, &about) == 0 && about.st_uid != 0 &&
+        give(path, fd, about.st_uid, about.st_gid) != 0) {
+        return;
+    }
+}
+
+static int give_file(const char *path, int fd, uid_t owner, gid_t group)
+{
+    (void)path;
+    return fchown(fd, owner, group);
+}
+
+static int give_folder(const char *path, int fd, uid_t owner, gid_t group)
+{
+    (void)fd;
+    return lchown(path, owner, group);
+}
+
 int net_file_open(struct net_file **file_r, const char *path, enum net_file_mode mode, struct fault *fault)
 {
     /* Reading follows links: configuration that Kubernetes mounts consists of them. */
@@ -68,6 +97,9 @@ int net_file_open(struct net_file **file_r, const char *path, enum net_file_mode
     int fd = open(path, flags[mode] | O_CLOEXEC | O_NOCTTY, 0600);
     if (fd < 0) {
         return failed(fault, mode == NET_FILE_CREATE ? "create" : "open", path);
+    }
+    if (mode == NET_FILE_CREATE) {
+        give_to_owner(path, give_file, fd);
     }
     *file_r = wrap(fd, path);
     return 0;
@@ -163,6 +195,7 @@ int net_file_size(struct net_file *file, uint64_t *size_r, struct fault *fault)
 int net_file_mkdir(const char *path, struct fault *fault)
 {
     if (mkdir(path, 0700) == 0) {
+        give_to_owner(path, give_folder, -1);
         return 0;
     }
     int error = errno;

@@ -20,7 +20,7 @@ struct net_file;
 enum net_file_mode {
     NET_FILE_READ,
     NET_FILE_WRITE,  /* must exist; read and write */
-    NET_FILE_CREATE, /* must not exist; read and write, 0600 */
+    NET_FILE_CREATE, /* must not exist; read and write, 0600; what root makes belongs to the folder's owner */
 };
 
 /* Never follows a symbolic link at the last step when it creates. *file_r is owned by the caller. */
@@ -35,7 +35,7 @@ ptrdiff_t net_file_read(struct net_file *file, uint64_t offset, void *into, size
 int net_file_sync(struct net_file *file, struct fault *fault); /* fdatasync */
 int net_file_size(struct net_file *file, uint64_t *size_r, struct fault *fault);
 
-/* Makes a directory, 0700; fine when it exists. */
+/* Makes a directory, 0700; fine when it exists. What root makes belongs to the owner of the folder above. */
 int net_file_mkdir(const char *path, struct fault *fault);
 /* Makes created, renamed and removed names in the directory durable. */
 int net_file_sync_directory(const char *path, struct fault *fault);

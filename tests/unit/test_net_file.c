@@ -216,6 +216,34 @@ static void names(void **state)
     assert_string_equal(fault.code, "enoent");
 }
 
+static uid_t owner_of(const char *path)
+{
+    struct stat about;
+    assert_int_equal(lstat(path, &about), 0);
+    return about.st_uid;
+}
+
+/* A command that root gives by hand must not leave files that the gateway's user cannot read. */
+static void what_root_makes_is_the_owners(void **state)
+{
+    (void)state;
+    struct net_file *file;
+    if (geteuid() != 0) {
+        skip();
+    }
+    assert_int_equal(net_file_mkdir(at("owned"), NULL), 0);
+    assert_int_equal(owner_of(at("owned")), 0);
+    assert_int_equal(chown(at("owned"), 65534, 65534), 0);
+    assert_int_equal(net_file_mkdir(at("owned/folder"), NULL), 0);
+    assert_int_equal(owner_of(at("owned/folder")), 65534);
+    assert_int_equal(net_file_open(&file, at("owned/file"), NET_FILE_CREATE, NULL), 0);
+    net_file_close(&file, NULL);
+    assert_int_equal(owner_of(at("owned/file")), 65534);
+    assert_int_equal(unlink(at("owned/file")), 0);
+    assert_int_equal(rmdir(at("owned/folder")), 0);
+    assert_int_equal(rmdir(at("owned")), 0);
+}
+
 static void reads_whole_files(void **state)
 {
     (void)state;
@@ -273,6 +301,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(write_that_does_not_fit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(full_disk, set_up, tear_down),
         cmocka_unit_test_setup_teardown(names, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_root_makes_is_the_owners, set_up, tear_down),
         cmocka_unit_test_setup_teardown(reads_whole_files, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_lock_names_its_holder, set_up, tear_down),
     };
