@@ -6,7 +6,7 @@ from harness import SIZE, message, wait
 
 
 def gateway_for(world, fake, **extra):
-    gateway = world.mailweir(None)
+    gateway = world.mailweir(None, name=f"mailweir{len(world.cleanup)}")
     fake.configure(gateway, timeouts={"connect": "2s", "command": "2s"},
                    retry={"initial": "20ms", "maximum": "100ms", "settle": "50ms"}, **extra)
     return gateway
@@ -148,13 +148,14 @@ def test_cut_at_every_octet_sent(world):
     cut_everywhere(world, "cut_sent", 250)
 
 
-def cut_everywhere(world, kind, end, profile="generic", **extra):
+def cut_everywhere(world, kind, end, profile="generic", begin=0, flags=(), profile_name="generic", **extra):
     fake = FakeImap(world, profile)
-    gateway = gateway_for(world, fake, **extra)
+    gateway = gateway_for(world, fake, profile=profile_name, **extra)
+    gateway.configuration["default"]["flags"] = list(flags)
     gateway.upstream["timeouts"]["idle"] = "10ms"  # each message gets the whole dialogue
     gateway.start()
     sent = 0
-    for place in range(0, end, 1 if SIZE == "large" else 6):
+    for place in range(begin, end, 1 if SIZE == "large" else 6):
         wait(lambda: fake.open == 0, "end of the idle connection")
         setattr(fake, "total_received", 0)
         setattr(fake, "total_sent", 0)

@@ -1,6 +1,7 @@
 """What is filed where, and how: special uses, flags that folders do not keep, servers of other kinds with their own limits."""
 from fake_imap import PROFILES, FakeImap, Profile
 from harness import message, received_part, wait
+from test_imap_faults import check_exactly_once, cut_everywhere
 
 INTO = [{"name": name[1:], "if": {"header": "Subject", "is": name[1:]},
          "then": [{"fileinto": {"upstream": "corp", "folder": name}}, {"stop": True}]}
@@ -131,6 +132,28 @@ def test_flagged_is_stored_where_append_loses_it(world):
     assert flags.count("\\Flagged") == 4 == fake.stores and flags.count("") == 2, flags
     assert len(gateway.events("flags_not_stored")) == 2
     gateway.stop()
+
+
+def test_stored_flags_cut_at_octets(world):
+    """The connection is reset at each octet of SELECT, STORE and UNSELECT behind the APPEND: filed once, whatever became of the flags."""
+    cut_everywhere(world, "cut_received", 600, "microsoft365", begin=400, flags=["\\Flagged"], profile_name="microsoft365")
+
+
+def test_stall_at_every_further_step(world):
+    """The server stops answering at the steps that only some mail takes: special folders, flags, missing folders, compression, UTF-8."""
+    capability = PROFILES["generic"].capability + " SPECIAL-USE ENABLE UTF8=ACCEPT COMPRESS=DEFLATE"
+    rules = [{"name": "junk", "then": [{"fileinto": {"upstream": "corp", "folder": "\\Junk", "flags": ["\\Flagged"]}}]}]
+    for step in ("compress", "enable", "list", "select", "create", "subscribe", "uid", "unselect"):
+        once = iter([True])
+        fake = FakeImap(world, Profile(capability, utf8=6855), fault=lambda at, session, step=step, once=once, **facts:
+                        "stall" if at == step and next(once, False) else None)
+        gateway = world.mailweir(None, rules, name=f"stall-{step}")
+        fake.configure(gateway, timeouts={"connect": "300ms", "command": "300ms"}, compress="yes", limits={"store_flags": "yes"})
+        gateway.start()
+        gateway.send(message(step))
+        check_exactly_once(gateway, fake, 1)
+        assert fake.stalled.is_set(), step
+        gateway.stop()
 
 
 # ---- kinds of servers ----

@@ -5,7 +5,7 @@ import socket
 import threading
 import zlib
 
-from fake_imap import PROFILES, FakeImap, Profile
+from fake_imap import PROFILES, FakeImap, Profile, Session
 from harness import message, received_part, wait
 from test_imap_faults import check_exactly_once, cut_everywhere, gateway_for, send_many
 
@@ -132,4 +132,120 @@ def test_compress_bombs(world):
     assert resident(gateway) - before < 24, f"{before} MB before, {resident(gateway)} MB after the bombs"
     print(f"figure: {sum(map(len, bombs))} octets that inflate to 2.8 GB took {resident(gateway) - before:.0f} MB")
     assert {event["error.code"] for event in gateway.events("upstream_failed")} <= {"protocol", "compress", "connection-lost", "timeout"}
+    gateway.stop()
+
+
+# ---- servers that say what no server says ----
+
+class Hostile(Session):
+    """What the greeting, and each answer, is made of besides what belongs there, as long as the test wants it."""
+
+    def greet(self):
+        action = self.fault("greet")
+        if action == "preauth":
+            self.say(f"* PREAUTH [CAPABILITY {self.fake.capability}] welcome")
+        elif action == "early tags":
+            self.say("* OK ready\r\n" + "\r\n".join(f"{tag}{number} OK done" for tag in ("A", "a", "A00", "") for number in range(1, 9)))
+        else:
+            super().greet()
+
+    def say(self, text):
+        action = self.fault("say", text=text)
+        if action == "unsolicited":
+            text = UNSOLICITED + text
+        elif action == "wrong tag" and " OK" in text and not text.startswith("*"):
+            text = "ZZZZZZ9" + text[text.index(" "):]
+        elif action == "endless line":
+            self.flood(b"* OK " + b"x" * 65531)
+        elif action == "endless responses":
+            self.flood(b"* 1 FETCH (FLAGS (\\Seen))\r\n" * 2000)
+        elif action == "huge literal":
+            self.send("* X {99999999999999999999}\r\n")
+        elif action == "long literal":
+            self.send("* X {67108864}\r\n")
+            self.flood(b"y" * 65536, 1100)
+        elif action == "brackets":
+            self.flood(b"* LIST " + b"(" * 65000 + b"\r\n", 200)
+        super().say(text)
+
+    def flood(self, data, count=8000):
+        for _ in range(count):
+            self.send(data)
+
+
+UNSOLICITED = ("* 7 EXISTS\r\n* 0 RECENT\r\n* 3 EXPUNGE\r\n* 2 FETCH (FLAGS (\\Seen) UID 9 BODY[HEADER.FIELDS (X-Mailweir-Id)] NIL)\r\n"
+               "* SEARCH 1 2 3\r\n* STATUS INBOX (MESSAGES 1)\r\n* LIST (\\Junk) \"/\" INBOX\r\n* NAMESPACE NIL NIL NIL\r\n"
+               "* OK [ALERT] \x1b[31mred\r\n* OK [APPENDUID 1 1] no\r\n* OK [UIDVALIDITY 5] no\r\n* NO [OVERQUOTA] warning\r\n* BAD what\r\n"
+               "* OK [REFERRAL imap://evil.example/] go\r\n* ENABLED UTF8=ACCEPT\r\n* XYZZY (a (b \"c\\\"\" {3}\r\nd)e) ~{2}\r\nxx)\r\n* FLAGS ()\r\n")
+
+
+def check_hostile(world, action, steps=("say",), times=3, count=5, fits=None, **extra):
+    def fault(step, session, **facts):
+        hit = step in steps and session.number <= times and (fits is None or fits(facts.get("text", "")))
+        return action if hit else None
+
+    fake = FakeImap(world, fault=fault, session=Hostile)
+    gateway = gateway_for(world, fake, **extra)
+    gateway.start()
+    before = resident(gateway)
+    send_many(gateway, count)
+    check_exactly_once(gateway, fake, count)
+    assert resident(gateway) - before < 24, (action, before, resident(gateway))
+    gateway.stop()
+    return fake, gateway
+
+
+def test_unsolicited_everything(world):
+    """In front of each answer stands all that a server may say, and nothing of it is believed: no deferral, no reconnection."""
+    fake, gateway = check_hostile(world, "unsolicited", times=1000, count=20, fits=lambda text: "fake ready" not in text)
+    assert not gateway.events("deferred") and not gateway.events("upstream_failed")
+    assert "\x1b" not in gateway.log.read_text()
+
+
+def test_wrong_tags(world):
+    """An answer to a command that was not given, at each step of the dialogue."""
+    check_hostile(world, "wrong tag")
+    check_hostile(world, "early tags", ("greet",))
+
+
+def test_endless_answers(world):
+    """A line without an end, responses without an end, nested lists, literals beyond all sense: given up, with bounded memory."""
+    for action in ("endless line", "endless responses", "huge literal", "long literal", "brackets"):
+        fake, gateway = check_hostile(world, action, count=2, fits=lambda text: " OK" in text and not text.startswith("*"))
+        given_up = gateway.events("upstream_failed") or gateway.events("deferred")
+        assert given_up or action == "brackets", action  # those are read to their end: there are no more than a server may send
+
+
+def test_preauth(world):
+    """Somebody else's login, in clear where TLS is demanded: nothing goes out; on loopback, where clear text is allowed, it is used."""
+    check_hostile(world, "preauth", ("greet",))
+    fake = FakeImap(world, fault=lambda step, session, **facts: "preauth" if step == "greet" else None, session=Hostile)
+    gateway = gateway_for(world, fake)
+    gateway.upstream["tls"] = {"mode": "starttls", "ca_file": str(world.certificates.ca)}
+    gateway.start()
+    gateway.send(message("one"))
+    deferred = wait(lambda: gateway.events("deferred"), "deferred line")[0]
+    assert deferred["error.code"] == "starttls" and "PREAUTH" in deferred["error.message"], deferred
+    assert fake.total_received == 0 and not fake.ids()
+    gateway.stop()
+
+
+class Injector(Session):
+    """STARTTLS: octets in clear behind the answer, in the same segment or right behind it."""
+
+    def on_starttls(self, tag, rest):
+        self.send(f"{tag} OK begin\r\n* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\nA1 OK in\r\n")
+        self.fake.release.wait(1)
+
+
+def test_starttls_injection(world):
+    """What stands in clear behind the answer to STARTTLS ends the connection; no password, no mail goes out."""
+    fake = FakeImap(world, Profile(PROFILES["generic"].capability + " STARTTLS"), session=Injector)
+    gateway = gateway_for(world, fake)
+    gateway.upstream["tls"] = {"mode": "starttls", "ca_file": str(world.certificates.ca)}
+    gateway.start()
+    gateway.send(message("one"))
+    deferred = wait(lambda: gateway.events("deferred"), "deferred line")[0]
+    assert deferred["error.code"] == "starttls", deferred
+    assert not fake.ids() and not fake.logins
     gateway.stop()
