@@ -128,6 +128,9 @@ static void on_wake(void *ctx, const char *name)
     for (size_t i = 0; i < dispatch->upstream_count; i++) {
         struct dispatch_upstream *upstream = dispatch->upstreams[i];
         if (name == NULL || strcmp(upstream->config->name, name) == 0) {
+            if (name != NULL && upstream->pool != NULL) {
+                imapc_pool_try_now(upstream->pool); /* it was named: also what its server asked for is over */
+            }
             upstream->paused_until = 0;
             upstream->more = true;
             upstream->left_behind = true;
@@ -137,6 +140,12 @@ static void on_wake(void *ctx, const char *name)
 }
 
 /* ---- from jobs ---- */
+
+void dispatch_pause(struct dispatch_upstream *upstream, int64_t until_ms)
+{
+    upstream->paused_until = until_ms;
+    wake_at(upstream, until_ms);
+}
 
 void dispatch_upstream_failed(struct dispatch_upstream *upstream, uint64_t retry_after_ms)
 {
@@ -148,8 +157,7 @@ void dispatch_upstream_failed(struct dispatch_upstream *upstream, uint64_t retry
     if (delay < retry_after_ms) {
         delay = retry_after_ms;
     }
-    upstream->paused_until = net_wall(upstream->dispatch->loop) + (int64_t)delay;
-    wake_at(upstream, upstream->paused_until);
+    dispatch_pause(upstream, net_wall(upstream->dispatch->loop) + (int64_t)delay);
 }
 
 void dispatch_upstream_worked(struct dispatch_upstream *upstream)
@@ -264,6 +272,7 @@ void dispatch_free(struct dispatch **dispatch)
         imapc_pool_free(&upstream->pool);
         imapc_pool_free(&upstream->next);
         config_free(&upstream->source);
+        free(upstream->kept_user);
         free(upstream);
     }
     config_free(&(*dispatch)->config);

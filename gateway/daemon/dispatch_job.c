@@ -227,6 +227,7 @@ static void finish(struct dispatch_job *job)
     } else if (!fault_is_set(&job->outcome.fault)) {
         dispatch_upstream_worked(upstream);
     }
+    dispatch_pace_keep(upstream);
     job->result = outcome_of(job);
     note_outcome(job, &job->result);
     const struct dispatch *dispatch = upstream->dispatch;

@@ -22,10 +22,14 @@ struct dispatch_upstream {
     struct net_timer *timer; /* the end of a pause, or the next due delivery */
     size_t active;           /* jobs that exist */
     bool fetching;
-    bool more;            /* further deliveries are due on the disk */
-    bool left_behind;     /* an offer was left on the disk since the last fetch began */
-    unsigned failures;    /* of the account, in a row; not 0: only probes go out */
-    int64_t paused_until; /* wall clock; 0: not paused */
+    bool more;              /* further deliveries are due on the disk */
+    bool left_behind;       /* an offer was left on the disk since the last fetch began */
+    unsigned failures;      /* of the account, in a row; not 0: only probes go out */
+    int64_t paused_until;   /* wall clock; 0: not paused */
+    struct imapc_pace kept; /* as the spool knows it */
+    char *kept_user;        /* whose it is: of the pool, while the configuration may have gone on */
+    char kept_salt[17];     /* of the digest that tells whether the same is logged in with; see dispatch_pace.c */
+    unsigned kept_print;
     struct dispatch_counts counts;
     struct histogram append; /* from submission to the answer */
     struct fault last_fault; /* of any delivery; its time is 0 when there was none */
@@ -56,6 +60,11 @@ void dispatch_upstream_failed(struct dispatch_upstream *upstream, uint64_t retry
 void dispatch_upstream_worked(struct dispatch_upstream *upstream);
 void dispatch_job_gone(struct dispatch_upstream *upstream);
 
+/* Nothing goes out before this time of the wall clock. */
+void dispatch_pause(struct dispatch_upstream *upstream, int64_t until_ms);
+/* dispatch_pace.c: has the spool keep the pool's pace, if it has changed; has a new pool take up the one that was kept. */
+void dispatch_pace_keep(struct dispatch_upstream *upstream);
+void dispatch_pace_find(struct dispatch_upstream *upstream);
 /* Fetches what is due, when there is room and nothing stands in the way. */
 void dispatch_fetch(struct dispatch_upstream *upstream);
 struct dispatch_upstream *dispatch_find(const struct dispatch *dispatch, const char *name); /* or NULL */

@@ -209,6 +209,9 @@ static void finish_appends(struct imapc_pool *pool, struct imapc_job *job, const
     if (result->fault.class == FAULT_UNCERTAIN) {
         imapc_pool_note_uncertain(pool);
     }
+    if (result->account && result->retry_after_ms > 0) {
+        imapc_pool_note_asked(pool, &result->fault, result->retry_after_ms);
+    }
     for (size_t i = 0; i < job->count; i++) {
         struct imapc_outcome outcome = outcome_of(result);
         outcome.uid = job->messages[i].uid;

@@ -16,7 +16,6 @@ static const struct backoff connect_backoff = {.initial_ms = 1000, .maximum_ms =
 static const struct backoff login_backoff = {.initial_ms = 60000, .maximum_ms = 3600000};
 /* So long the pool stays smaller after the server said that there are too many connections. */
 #define CROWDED_MS UINT64_C(600000)
-#define DAY_MS     UINT64_C(86400000)
 /* Folders at once; there are never more than appends. */
 #define FOLDERS_MAX ((size_t)1 << 24)
 
@@ -178,6 +177,9 @@ void imapc_pool_connected(struct imapc_pool *pool, const struct imapc_connection
     pool->proven = true;
     pool->certificate_expires = net_stream_tls_peer_expires(connection->stream);
     pool->retry_at = 0;
+    if (pool->asked_by_login) {
+        pool->asked_until = 0;
+    }
     pool->batches = (capabilities->has & IMAP_CAP_MULTIAPPEND) != 0 && pool->account.settings[IMAPC_BATCH] > 1;
     report_connected(pool, connection);
     imapc_pool_kick(pool); /* one connection stands: the others may follow */
@@ -207,6 +209,10 @@ static void note_failure(struct imapc_pool *pool, const struct fault *fault, uin
     delay = delay > retry_after_ms ? delay : retry_after_ms;
     pool->retry_at = net_now(pool->loop) + delay;
     pool->fault = *fault;
+    /* A token is got anew: what was refused of the last one says nothing after a restart. */
+    pool->asked_by_login =
+        fault->class == FAULT_PERM && pool->token == NULL && bytes_is(bytes_of(fault->where), "login");
+    pool->asked_until = retry_after_ms > 0 || pool->asked_by_login ? pool->retry_at : 0;
     if (pool->report != NULL) {
         report(pool, &(struct imapc_report){.fault = fault});
     } else {
@@ -299,7 +305,7 @@ static void open_connections(struct imapc_pool *pool)
 bool imapc_pool_is_spent(struct imapc_pool *pool)
 {
     uint64_t most = pool->account.settings[IMAPC_DAILY_OCTETS], now = net_now(pool->loop);
-    if (now - pool->day_began >= DAY_MS) {
+    if (now - pool->day_began >= IMAPC_DAY_MS) {
         pool->day_began = now;
         pool->day_octets = 0;
     }
@@ -315,7 +321,7 @@ static void give_up_waiting(struct imapc_pool *pool)
         outcome = (struct imapc_outcome){0};
         fault_set(&outcome.fault, FAULT_LOCAL, "shutdown", "pool", "shutting down");
     } else if (imapc_pool_is_spent(pool)) {
-        outcome = (struct imapc_outcome){.account = true, .retry_after_ms = pool->day_began + DAY_MS - now};
+        outcome = (struct imapc_outcome){.account = true, .retry_after_ms = pool->day_began + IMAPC_DAY_MS - now};
         fault_set(&outcome.fault, FAULT_TEMP, "daily-budget", "pool",
                   "the octets that may be sent to %s in a day are sent", pool->account.name);
     } else if (pool->connection_count > 0 || now >= pool->retry_at) {

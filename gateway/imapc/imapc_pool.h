@@ -131,6 +131,20 @@ struct imapc_pool_state {
     int64_t own_expires_s;         /* our own certificate that the upstream is shown */
 };
 void imapc_pool_state(const struct imapc_pool *pool, struct imapc_pool_state *state_r);
+/* What a pool should know again after a restart. Wall clock, milliseconds; 0: never. */
+struct imapc_pace {
+    int64_t day_began_ms;  /* of the daily budget; 0: there is none */
+    uint64_t day_octets;   /* sent in it */
+    int64_t not_before_ms; /* the server asked for the pause, or refused the password */
+    unsigned failures;     /* in a row, that led to it */
+    bool login;            /* it was the password */
+    struct fault fault;    /* the server's words */
+};
+void imapc_pool_pace(const struct imapc_pool *pool, struct imapc_pace *pace_r);
+/* For a new pool. What lies too far in the past, or further in the future than any pause, is not believed. */
+void imapc_pool_set_pace(struct imapc_pool *pool, const struct imapc_pace *pace);
+/* An operator says that the next append may try it now, whatever it waits for. */
+void imapc_pool_try_now(struct imapc_pool *pool);
 /* Appends submitted and not answered. */
 size_t imapc_pool_waiting(const struct imapc_pool *pool);
 /*

@@ -14,6 +14,7 @@
 
 /* The most appends that are looked for at once. */
 #define IMAPC_SEARCH_BATCH 1000
+#define IMAPC_DAY_MS       UINT64_C(86400000)
 /* Messages that must wait for each connection that works on a folder, before one more joins it with batches. */
 #define IMAPC_BATCH_SPILL 10
 
@@ -34,16 +35,18 @@ struct imapc_pool {
     struct imapc_names *names;   /* that imapc_pool_try() is to fill; or NULL */
     struct imapc_folders *known; /* what the connections have learned */
     size_t waiting_count, active_count;
-    bool batches;                   /* the server has MULTIAPPEND */
-    struct net_timer *kick;         /* schedules, from the loop */
-    unsigned failures;              /* connections in a row that did not become ready */
-    bool proven;                    /* the last login worked; before, one connection at a time tries */
-    uint64_t retry_at;              /* no new connection before it */
-    uint64_t search_at;             /* nothing is looked for before it */
-    struct fault fault;             /* of the last failure */
-    struct imapc_token *token;      /* NULL: a password */
-    struct net_lane *login;         /* of SCRAM's arithmetic; made when it is needed first */
-    int64_t certificate_expires;    /* of the server's, seconds since 1970; 0: not seen yet */
+    bool batches;                /* the server has MULTIAPPEND */
+    struct net_timer *kick;      /* schedules, from the loop */
+    unsigned failures;           /* connections in a row that did not become ready */
+    bool proven;                 /* the last login worked; before, one connection at a time tries */
+    uint64_t retry_at;           /* no new connection before it */
+    uint64_t asked_until;        /* as retry_at, where it must be known after a restart, too: see struct imapc_pace */
+    bool asked_by_login;         /* it was the password */
+    uint64_t search_at;          /* nothing is looked for before it */
+    struct fault fault;          /* of the last failure */
+    struct imapc_token *token;   /* NULL: a password */
+    struct net_lane *login;      /* of SCRAM's arithmetic; made when it is needed first */
+    int64_t certificate_expires; /* of the server's, seconds since 1970; 0: not seen yet */
     uint64_t day_began, day_octets; /* of the daily budget */
     imapc_report_fn *report;        /* of imapc_pool_try(), until it was called */
     void *report_ctx;
@@ -156,6 +159,8 @@ void imapc_pool_answer(struct imapc_pool *pool, struct imapc_append *append, con
 bool imapc_pool_is_spent(struct imapc_pool *pool);
 /* The outcome of some append is unknown: nothing is looked for before it had time to settle. */
 void imapc_pool_note_uncertain(struct imapc_pool *pool);
+/* The server asked for a pause of the account. */
+void imapc_pool_note_asked(struct imapc_pool *pool, const struct fault *fault, uint64_t retry_after_ms);
 void imapc_pool_connected(struct imapc_pool *pool, const struct imapc_connection *connection);
 /* The connection frees itself behind this call. was_ready: it had logged in. */
 void imapc_pool_gone(struct imapc_pool *pool, struct imapc_connection *connection, const struct imapc_request *why,

@@ -243,6 +243,13 @@ struct spool_upstream *spool_upstream(struct spool *spool, const char *name)
     return upstream;
 }
 
+static void free_upstream(void *value)
+{
+    struct spool_upstream *upstream = value;
+    free(upstream->memo);
+    free(upstream);
+}
+
 void spool_set_offer(struct spool *spool, spool_offer_fn *fn, void *ctx)
 {
     spool->offer = fn;
@@ -391,7 +398,7 @@ static void tear_down(struct spool *spool)
     free(spool->writer.pieces);
     spool_live_free(&spool->live);
     spool_held_free(&spool->held);
-    map_free(&spool->upstreams, free);
+    map_free(&spool->upstreams, free_upstream);
     free(spool);
 }
 

@@ -71,6 +71,8 @@ static const char *const sql[STATEMENTS] = {
     [PAUSES] = "SELECT upstream FROM pause",
     [PAUSE] = "INSERT OR IGNORE INTO pause (upstream, at_ms) VALUES (?1, ?2)",
     [RESUME] = "DELETE FROM pause WHERE upstream = ?1 OR ?1 = ''",
+    [MEMOS] = "SELECT upstream, text FROM memo",
+    [SET_MEMO] = "INSERT OR REPLACE INTO memo (upstream, text) VALUES (?1, ?2)",
     [NEXT_COMMAND] = "SELECT id, request FROM command WHERE reply IS NULL ORDER BY id LIMIT 1",
     [ADD_COMMAND] = "INSERT INTO command (at_ms, request) VALUES (?1, ?2)",
     [REPLY_COMMAND] = "UPDATE command SET reply = ?2 WHERE id = ?1",

@@ -177,6 +177,11 @@ int spool_index_each_pause(struct spool_index *index, void (*fn)(void *ctx, cons
 int spool_index_set_pause(struct spool_index *index, const char *upstream, bool paused, int64_t now_ms,
                           struct fault *fault);
 
+/* See spool_memo.h. */
+int spool_index_each_memo(struct spool_index *index, void (*fn)(void *ctx, const char *upstream, const char *text),
+                          void *ctx, struct fault *fault);
+int spool_index_set_memo(struct spool_index *index, const char *upstream, const char *text, struct fault *fault);
+
 /* The oldest command without a reply: 1 with a copy of its request (the caller's to free), 0, -1. */
 int spool_index_next_command(struct spool_index *index, uint64_t *id_r, char **request_r, struct fault *fault);
 int spool_index_add_command(struct spool_index *index, int64_t now_ms, const char *request, uint64_t *id_r,

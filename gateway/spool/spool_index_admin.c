@@ -1,5 +1,5 @@
 /*
- * spool_index_admin - the index's tables for operators (notes, pauses, commands), and forgetting old history.
+ * spool_index_admin - the index's tables for operators (notes, pauses, commands), memos, and forgetting old history.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -136,7 +136,7 @@ int spool_index_last_number(struct spool_index *index, uint64_t message, uint64_
     return spool_index_one_number(index, st, number_r, fault);
 }
 
-/* ---- pauses and commands ---- */
+/* ---- pauses ---- */
 
 int spool_index_each_pause(struct spool_index *index, void (*fn)(void *ctx, const char *upstream), void *ctx,
                            struct fault *fault)
@@ -166,6 +166,36 @@ int spool_index_set_pause(struct spool_index *index, const char *upstream, bool 
     }
     return spool_index_run(index, st, fault);
 }
+
+/* ---- memos ---- */
+
+int spool_index_each_memo(struct spool_index *index, void (*fn)(void *ctx, const char *upstream, const char *text),
+                          void *ctx, struct fault *fault)
+{
+    sqlite3_stmt *st = spool_index_statement(index, MEMOS, fault);
+    if (st == NULL) {
+        return -1;
+    }
+    int got;
+    while ((got = spool_index_next_row(index, st, fault)) == 1) {
+        fn(ctx, (const char *)sqlite3_column_text(st, 0), (const char *)sqlite3_column_text(st, 1));
+    }
+    sqlite3_reset(st);
+    return got;
+}
+
+int spool_index_set_memo(struct spool_index *index, const char *upstream, const char *text, struct fault *fault)
+{
+    sqlite3_stmt *st = spool_index_statement(index, SET_MEMO, fault);
+    if (st == NULL) {
+        return -1;
+    }
+    bind_text(st, 1, upstream);
+    bind_text(st, 2, text);
+    return spool_index_run(index, st, fault);
+}
+
+/* ---- commands ---- */
 
 int spool_index_next_command(struct spool_index *index, uint64_t *id_r, char **request_r, struct fault *fault)
 {

@@ -48,6 +48,8 @@ enum statement {
     PAUSES,
     PAUSE,
     RESUME,
+    MEMOS,
+    SET_MEMO,
     NEXT_COMMAND,
     ADD_COMMAND,
     REPLY_COMMAND,

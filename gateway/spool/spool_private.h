@@ -225,6 +225,8 @@ struct spool_upstream {
     bool paused;    /* by an operator */
     uint64_t left;  /* deliveries that were left on the disk so far */
     int64_t cursor; /* the lane that was served last */
+    char *memo;     /* see spool_memo.h; or NULL */
+    bool memo_under_way;
 };
 
 struct spool {

@@ -173,6 +173,13 @@ static void add_pause(void *ctx, const char *upstream)
     }
 }
 
+static void add_memo(void *ctx, const char *upstream, const char *text)
+{
+    struct spool_upstream *known = spool_upstream(ctx, upstream);
+    free(known->memo);
+    known->memo = expect_strdup(text);
+}
+
 static int read_numbers(struct spool *spool, struct fault *fault)
 {
     struct spool_writer *writer = &spool->writer;
@@ -216,6 +223,7 @@ int spool_recover(struct spool *spool, struct fault *fault)
     struct spool_writer *writer = &spool->writer;
     if (read_numbers(spool, fault) != 0 || spool_restore_shrink(writer->index, spool->path, fault) != 0 ||
         begin_run(spool, fault) != 0 || spool_index_each_pause(writer->index, add_pause, spool, fault) != 0 ||
+        spool_index_each_memo(writer->index, add_memo, spool, fault) != 0 ||
         spool_index_each_segment(writer->index, add_live, spool, fault) != 0) {
         return -1;
     }

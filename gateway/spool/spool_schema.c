@@ -78,6 +78,9 @@ static const char *const steps[SPOOL_SCHEMA_VERSION] = {
     "  PRIMARY KEY (message, number, at_ms)) WITHOUT ROWID;"
     /* upstream '' is all of them. */
     "CREATE TABLE pause (upstream TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) WITHOUT ROWID;",
+
+    /* What the dispatcher wants to find again after a restart; see spool_memo.h. */
+    "CREATE TABLE memo (upstream TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;",
 };
 
 static int run(sqlite3 *db, const char *sql, struct fault *fault)

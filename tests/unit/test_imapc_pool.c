@@ -257,6 +257,84 @@ static void test_daily_budget(void **state)
     fixture_end();
 }
 
+/* ---- over a restart ---- */
+
+static void restart_with(const struct imapc_account *account, const struct imapc_pace *pace)
+{
+    fixture_end();
+    begin(account);
+    imapc_pool_set_pace(fixture.pool, pace);
+}
+
+static void test_budget_over_a_restart(void **state)
+{
+    struct imapc_account account = fixture_account();
+    struct imapc_pace pace;
+    (void)state;
+    account.settings[IMAPC_DAILY_OCTETS] = 250;
+    begin(&account);
+    submit_many("A", 3);
+    turn();
+    connected(nth(0));
+    struct imapc_job *job = imapc_job_take(fixture.pool, true);
+    struct imapc_result done = {0};
+    imapc_job_finish(fixture.pool, &job, &done, false);
+    imapc_pool_pace(fixture.pool, &pace);
+    assert_int_equal(pace.day_octets, 300);
+    restart_with(&account, &pace);
+    assert_true(imapc_pool_is_spent(fixture.pool));
+    pace.day_began_ms -= 86400000; /* the restart took a day */
+    restart_with(&account, &pace);
+    assert_false(imapc_pool_is_spent(fixture.pool));
+    pace.day_began_ms += 10 * INT64_C(86400000); /* the clock was wrong then, or is now */
+    restart_with(&account, &pace);
+    assert_false(imapc_pool_is_spent(fixture.pool));
+    fixture_end();
+}
+
+/* Only what the server asked for, or a refused password, is worth to be known again. */
+static void test_pauses_over_a_restart(void **state)
+{
+    struct fault refused = fault_of(FAULT_PERM, "login"), down = fault_of(FAULT_TEMP, "connect");
+    struct imapc_pace pace;
+    (void)state;
+    begin(NULL);
+    submit_many("A", 1);
+    turn();
+    gone(nth(0), &down, false, false);
+    imapc_pool_pace(fixture.pool, &pace);
+    assert_true(pace.not_before_ms == 0);
+    fixture.pool->retry_at = 0;
+    turn();
+    submit_many("A", 1);
+    turn();
+    gone(nth(0), &refused, false, false);
+    imapc_pool_pace(fixture.pool, &pace);
+    assert_true(pace.login && pace.not_before_ms > net_wall(fixture.loop) + 30000);
+    assert_int_equal(pace.failures, 2);
+    turn();
+    restart_with(NULL, &pace);
+    submit_many("A", 1);
+    turn();
+    assert_int_equal(made, 0);
+    assert_string_equal(fixture.appends[0].outcome.fault.code, "refused");
+    imapc_pool_try_now(fixture.pool);
+    submit_many("A", 1);
+    turn();
+    assert_int_equal(made, 1);
+    connected(nth(0));
+    imapc_pool_pace(fixture.pool, &pace);
+    assert_true(pace.not_before_ms == 0);
+    struct imapc_job *job = imapc_job_take(fixture.pool, false);
+    struct imapc_result throttled = {.account = true, .retry_after_ms = 300000};
+    fault_set(&throttled.fault, FAULT_TEMP, "throttled", "append", "later");
+    imapc_job_finish(fixture.pool, &job, &throttled, false);
+    imapc_pool_pace(fixture.pool, &pace);
+    assert_true(!pace.login && pace.not_before_ms > net_wall(fixture.loop) + 290000);
+    assert_string_equal(pace.fault.code, "throttled");
+    fixture_end();
+}
+
 static void test_state(void **state)
 {
     struct imapc_pool_state seen;
@@ -391,6 +469,8 @@ int main(void)
         cmocka_unit_test(test_refused_password),
         cmocka_unit_test(test_crowded),
         cmocka_unit_test(test_daily_budget),
+        cmocka_unit_test(test_budget_over_a_restart),
+        cmocka_unit_test(test_pauses_over_a_restart),
         cmocka_unit_test(test_state),
         cmocka_unit_test(test_drain),
         cmocka_unit_test(test_token),

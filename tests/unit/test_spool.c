@@ -10,6 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "spool/spool_memo.h"
+
 static void test_offer_read_file(void **state)
 {
     struct fixture *fixture = *state;
@@ -100,6 +102,29 @@ static void test_held_and_discarded(void **state)
     assert_int_equal(counts(fixture).held, 1);
     assert_int_equal(counts(fixture).messages, 1);
     assert_int_equal(fetch(fixture, 10), 0);
+}
+
+/* ---- memos ---- */
+
+static void test_memos(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_null(spool_memo(fixture->spool, "corp"));
+    spool_memo_set(fixture->spool, "corp", "first");
+    spool_memo_set(fixture->spool, "other", "of the other");
+    spool_memo_set(fixture->spool, "corp", "second"); /* while the first is on its way */
+    assert_string_equal(spool_memo(fixture->spool, "corp"), "second");
+    commit_and_wait(fixture, "body", 1);
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+    spool_memo_set(fixture->spool, "corp", "third"); /* closing writes it, too */
+    fixture_reopen(fixture);
+    assert_string_equal(spool_memo(fixture->spool, "corp"), "third");
+    assert_string_equal(spool_memo(fixture->spool, "other"), "of the other");
+    uint64_t syncs = counts(fixture).syncs;
+    spool_memo_set(fixture->spool, "corp", "third");
+    fixture_reopen(fixture);
+    assert_true(counts(fixture).syncs <= syncs); /* nothing was new */
+    assert_string_equal(spool_memo(fixture->spool, "corp"), "third");
 }
 
 static void test_reopen(void **state)
@@ -557,6 +582,7 @@ int main(void)
         TEST(test_backlog_goes_first),
         TEST(test_deferred),
         TEST(test_held_and_discarded),
+        TEST(test_memos),
         TEST(test_reopen),
         TEST(test_locked),
         TEST(test_groups),

@@ -1,0 +1,56 @@
+/*
+ * imapc_pace - what of a pool's pace outlives a restart: octets of the day, and pauses that the server asked for. See struct imapc_pace.
+ *
+ * An upstream that merely could not be reached is not among it: after a restart it is tried at once.
+ */
+#include <string.h>
+
+#include "imapc/imapc_private.h"
+
+static int64_t wall_of(const struct imapc_pool *pool, uint64_t then)
+{
+    return net_wall(pool->loop) + (int64_t)(then - net_now(pool->loop));
+}
+
+void imapc_pool_pace(const struct imapc_pool *pool, struct imapc_pace *pace_r)
+{
+    memset(pace_r, 0, sizeof *pace_r); /* also what lies between its members: it is compared octet by octet */
+    if (pool->account.settings[IMAPC_DAILY_OCTETS] > 0 && pool->day_octets > 0) {
+        pace_r->day_began_ms = wall_of(pool, pool->day_began);
+        pace_r->day_octets = pool->day_octets;
+    }
+    if (pool->asked_until > net_now(pool->loop)) {
+        pace_r->not_before_ms = wall_of(pool, pool->asked_until);
+        pace_r->failures = pool->failures;
+        pace_r->login = pool->asked_by_login;
+        pace_r->fault = pool->fault;
+    }
+}
+
+void imapc_pool_set_pace(struct imapc_pool *pool, const struct imapc_pace *pace)
+{
+    uint64_t now = net_now(pool->loop);
+    int64_t passed = net_wall(pool->loop) - pace->day_began_ms, left = pace->not_before_ms - net_wall(pool->loop);
+    if (pace->day_began_ms != 0 && passed >= 0 && passed < (int64_t)IMAPC_DAY_MS) {
+        pool->day_began = now - (uint64_t)passed; /* a monotonic clock may be younger: the difference counts */
+        pool->day_octets = pace->day_octets;
+    }
+    if (left > 0 && left < (int64_t)IMAPC_DAY_MS) {
+        pool->retry_at = pool->asked_until = now + (uint64_t)left;
+        pool->asked_by_login = pace->login;
+        pool->failures = pace->failures;
+        pool->fault = pace->fault;
+    }
+}
+
+void imapc_pool_note_asked(struct imapc_pool *pool, const struct fault *fault, uint64_t retry_after_ms)
+{
+    pool->asked_until = net_now(pool->loop) + retry_after_ms;
+    pool->asked_by_login = false;
+    pool->fault = *fault;
+}
+
+void imapc_pool_try_now(struct imapc_pool *pool)
+{
+    pool->retry_at = pool->asked_until = 0;
+}

@@ -1,0 +1,70 @@
+/*
+ * spool_memo - the job that writes an upstream's memo; one at a time for each upstream. See spool_memo.h.
+ */
+#include "spool/spool_memo.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/expect.h"
+#include "spool/spool_private.h"
+
+struct memo_job {
+    struct spool_job job;
+    char *upstream, *text;
+};
+
+static int memo_index(struct spool_writer *writer, struct spool_job *base, struct fault *fault)
+{
+    struct memo_job *job = LIST_ITEM(base, struct memo_job, job);
+    return spool_index_set_memo(writer->index, job->upstream, job->text, fault);
+}
+
+static void submit(struct spool *spool, const char *name, const struct spool_upstream *upstream);
+
+static void memo_done(struct spool *spool, struct spool_job *base)
+{
+    struct memo_job *job = LIST_ITEM(base, struct memo_job, job);
+    struct spool_upstream *upstream = spool_upstream(spool, job->upstream);
+    if (fault_is_set(&base->fault) && !spool->closing) {
+        spool_stall(spool, base);
+        return;
+    }
+    upstream->memo_under_way = false;
+    if (!fault_is_set(&base->fault) && strcmp(upstream->memo, job->text) != 0) {
+        upstream->memo_under_way = true;
+        submit(spool, job->upstream, upstream);
+    }
+    free(job->upstream);
+    free(job->text);
+    free(job);
+}
+
+static const struct spool_job_kind memo_kind = {NULL, memo_index, NULL, memo_done};
+
+static void submit(struct spool *spool, const char *name, const struct spool_upstream *upstream)
+{
+    struct memo_job *job = expect_calloc(1, sizeof *job);
+    *job = (struct memo_job){
+        .job.kind = &memo_kind, .upstream = expect_strdup(name), .text = expect_strdup(upstream->memo)};
+    spool_submit(spool, &job->job);
+}
+
+void spool_memo_set(struct spool *spool, const char *name, const char *text)
+{
+    struct spool_upstream *upstream = spool_upstream(spool, name);
+    if (upstream->memo != NULL && strcmp(upstream->memo, text) == 0) {
+        return;
+    }
+    free(upstream->memo);
+    upstream->memo = expect_strdup(text);
+    if (!upstream->memo_under_way) {
+        upstream->memo_under_way = true;
+        submit(spool, name, upstream);
+    }
+}
+
+const char *spool_memo(struct spool *spool, const char *upstream)
+{
+    return spool_upstream(spool, upstream)->memo;
+}

@@ -1,0 +1,79 @@
+"""What the gateway knows of an account's pace outlives a restart: octets of the day, a refused password, a pause that the server asked for."""
+from fake_imap import FakeImap
+from harness import message, wait
+from test_imap_faults import gateway_for, send_many
+
+
+def again(gateway, crash=False):
+    """Ends it and starts it on the same spool; the log begins anew."""
+    gateway.kill() if crash else gateway.stop()
+    return gateway.start()
+
+
+
+def test_daily_budget_over_a_restart(world):
+    """A restart, or a crash, does not begin the day anew; another account has a day of its own."""
+    fake = FakeImap(world)
+    gateway = gateway_for(world, fake, limits={"daily": "4KiB", "batch": 1}).start()
+    send_many(gateway, 30)
+    wait(lambda: any(e["error.code"] == "daily-budget" for e in gateway.events("deferred")), "deferred line")
+    filed = len(fake.ids())
+    for crash in (False, True):
+        again(gateway, crash)
+        gateway.send(message("one more", number=100 + crash))
+        gateway.run("queue", "retry", "--all")
+        wait(lambda: any(e["error.code"] == "daily-budget" for e in gateway.events("deferred")), "deferred line")
+        assert len(fake.ids()) == filed, (crash, filed, fake.ids())
+    gateway.stop()
+    gateway.upstream["auth"]["username"] = "another"
+    gateway.start()
+    gateway.run("queue", "retry", "--all")
+    wait(lambda: len(fake.ids()) > filed, "mail to the other account")
+    gateway.stop()
+
+
+def test_refused_password_over_a_restart(world):
+    """It is not tried again by starting again; with another password, or when an operator says so, it is at once."""
+    dovecot = world.dovecot()
+    gateway = world.mailweir(dovecot)
+    gateway.upstream["auth"]["password"] = "wrong"
+    gateway.start()
+    gateway.send(message("waits"))
+    wait(lambda: gateway.events("deferred"), "deferred line")
+    again(gateway, crash=True)
+    still = wait(lambda: gateway.events("upstream_still_paused"), "still paused")[0]
+    assert still["during"] == "login" and "wrong" not in str(still), still
+    gateway.send(message("waits, too", number=1))
+    status, out, _ = gateway.run("status")
+    assert status == 0 and "paused" in out, out
+    assert gateway.events("upstream_failed") == []
+    # An operator who knows better: it is tried once, and refused again.
+    assert gateway.run("queue", "resume", "corp")[0] == 0
+    failed = wait(lambda: gateway.events("upstream_failed"), "another try")
+    assert len(failed) == 1 and failed[0]["attempt"] == 2, failed
+    gateway.stop()
+    gateway.upstream["auth"]["password"] = "relaypw"
+    gateway.start()
+    assert gateway.events("upstream_still_paused") == []
+    gateway.send(message("goes", number=2))
+    wait(lambda: dovecot.count() >= 1, "a message")
+    gateway.stop()
+
+
+def test_throttling_over_a_restart(world):
+    """Microsoft's words are kept, also by the gateway that is started next."""
+    once = iter([True])
+    fake = FakeImap(world, "microsoft365", fault=lambda step, session, **facts:
+                    "NO Request is throttled. Suggested Backoff Time: 4000 milliseconds" if step == "append-begin" and next(once, False)
+                    else None)
+    gateway = gateway_for(world, fake, profile="microsoft365").start()
+    gateway.send(message("one"))
+    wait(lambda: gateway.events("deferred"), "deferred line")
+    again(gateway)
+    still = gateway.events("upstream_still_paused")
+    assert len(still) == 1 and still[0]["error.code"] == "throttled", still
+    gateway.send(message("two", number=1))
+    filed = wait(lambda: gateway.events("filed"), "filed line")[0]
+    assert filed["@timestamp"] >= still[0]["until"], (filed, still)
+    wait(lambda: len(fake.ids()) == 2, "both messages")
+    gateway.stop()
