@@ -18,6 +18,7 @@ static struct imapc_folder *folder_of(struct imapc_pool *pool, const char *name)
         list_init(&folder->link);
         list_init(&folder->waiting);
         list_init(&folder->doubtful);
+        list_init(&folder->unsettled);
         EXPECT(map_set(pool->folders, bytes_of(name), folder) == 0);
     }
     return folder;
@@ -40,15 +41,67 @@ void imapc_folder_queue(struct imapc_pool *pool, struct imapc_append *append, bo
     }
 }
 
+/* Frees it when nothing waits, nobody works on it, and nothing must be remembered of it. */
+static void free_idle(struct imapc_pool *pool, struct imapc_folder *folder)
+{
+    bool idle = folder->waiting_count + folder->doubtful_count == 0 && folder->busy == 0 && !folder->searching;
+    if (idle && list_is_empty(&folder->unsettled)) {
+        map_remove(pool->folders, bytes_of(folder->name));
+        free(folder->name);
+        free(folder);
+    }
+}
+
 void imapc_folder_release(struct imapc_pool *pool, struct imapc_folder *folder)
 {
     list_remove(&folder->link);
     if (folder->waiting_count + folder->doubtful_count > 0) {
         list_append(&pool->ring, &folder->link);
-    } else if (folder->busy == 0 && !folder->searching) {
-        map_remove(pool->folders, bytes_of(folder->name));
-        free(folder->name);
-        free(folder);
+    } else {
+        free_idle(pool, folder);
+    }
+}
+
+/* ---- doubts ---- */
+
+bool imapc_folder_may_search(const struct imapc_pool *pool, const struct imapc_folder *folder)
+{
+    uint64_t now = net_now(pool->loop);
+    return folder->doubtful_count > 0 && !folder->searching && now >= pool->search_at && now >= folder->settled_at;
+}
+
+void imapc_folder_unsettle(struct imapc_pool *pool, struct imapc_folder *folder)
+{
+    folder->settled_at = net_now(pool->loop) + pool->account.settle_ms;
+    list_remove(&folder->unsettled);
+    list_append(&pool->unsettled, &folder->unsettled);
+}
+
+static struct imapc_folder *first_unsettled(const struct imapc_pool *pool)
+{
+    return LIST_ITEM(pool->unsettled.next, struct imapc_folder, unsettled);
+}
+
+uint64_t imapc_folder_settle(struct imapc_pool *pool)
+{
+    uint64_t now = net_now(pool->loop);
+    while (!list_is_empty(&pool->unsettled)) {
+        struct imapc_folder *folder = first_unsettled(pool);
+        if (folder->settled_at > now) {
+            return folder->settled_at;
+        }
+        list_remove(&folder->unsettled);
+        free_idle(pool, folder);
+    }
+    return 0;
+}
+
+void imapc_folder_free_all(struct imapc_pool *pool)
+{
+    while (!list_is_empty(&pool->unsettled)) {
+        struct imapc_folder *folder = first_unsettled(pool);
+        list_remove(&folder->unsettled);
+        free_idle(pool, folder);
     }
 }
 
@@ -79,8 +132,7 @@ size_t imapc_folder_demand(const struct imapc_pool *pool)
         } else if (wanted + folder->busy > most) {
             wanted = most > folder->busy ? (size_t)most - folder->busy : 0;
         }
-        bool search = folder->doubtful_count > 0 && !folder->searching && net_now(pool->loop) >= pool->search_at;
-        demand += wanted + search;
+        demand += wanted + imapc_folder_may_search(pool, folder);
     }
     return demand;
 }

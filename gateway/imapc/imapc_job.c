@@ -22,11 +22,6 @@ static bool may_append(const struct imapc_pool *pool, const struct imapc_folder 
                      : folder->busy < pool->account.settings[IMAPC_FOLDER_CONNECTIONS];
 }
 
-static bool may_search(const struct imapc_pool *pool, const struct imapc_folder *folder)
-{
-    return folder->doubtful_count > 0 && !folder->searching && net_now(pool->loop) >= pool->search_at;
-}
-
 static struct imapc_job *job_new(struct imapc_folder *folder, bool is_search, size_t most)
 {
     struct imapc_job *job = expect_calloc(1, sizeof *job);
@@ -105,7 +100,7 @@ struct imapc_job *imapc_job_take(struct imapc_pool *pool, bool can_batch)
     {
         struct imapc_folder *folder = LIST_ITEM(link, struct imapc_folder, link);
         struct imapc_job *job = NULL;
-        if (may_search(pool, folder)) {
+        if (imapc_folder_may_search(pool, folder)) {
             job = take_search(pool, folder);
         } else if (!spent && may_append(pool, folder, can_batch)) {
             job = take_appends(pool, folder, can_batch);
@@ -207,7 +202,7 @@ static void finish_appends(struct imapc_pool *pool, struct imapc_job *job, const
         return;
     }
     if (result->fault.class == FAULT_UNCERTAIN) {
-        imapc_pool_note_uncertain(pool);
+        imapc_folder_unsettle(pool, job->folder);
     }
     if (result->account && result->retry_after_ms > 0) {
         imapc_pool_note_asked(pool, &result->fault, result->retry_after_ms);

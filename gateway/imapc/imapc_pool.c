@@ -48,7 +48,9 @@ struct imapc_pool *imapc_pool_new(struct net_loop *loop, const struct imapc_acco
     }
     list_init(&pool->ring);
     list_init(&pool->connections);
+    list_init(&pool->unsettled);
     pool->kick = net_timer_new(loop, on_kick, pool);
+    pool->settling = net_timer_new(loop, on_kick, pool);
     return pool;
 }
 
@@ -68,12 +70,14 @@ void imapc_pool_free(struct imapc_pool **pool)
     if ((*pool)->login != NULL) {
         net_lane_free(&(*pool)->login);
     }
+    imapc_folder_free_all(*pool);
     map_free(&(*pool)->folders, NULL);
     imapc_folders_free(&(*pool)->known);
     for (size_t i = 0; i < IMAP_SPECIAL_USES; i++) {
         free((char *)(*pool)->account.special_names[i]);
     }
     net_timer_free(&(*pool)->kick);
+    net_timer_free(&(*pool)->settling);
     net_timer_free(&(*pool)->drain_timer);
     imapc_account_release(&(*pool)->account);
     free((char *)(*pool)->account.name);
@@ -130,11 +134,6 @@ void imapc_pool_answer(struct imapc_pool *pool, struct imapc_append *append, con
 {
     pool->active_count--;
     append->done(append->ctx, append, outcome);
-}
-
-void imapc_pool_note_uncertain(struct imapc_pool *pool)
-{
-    pool->search_at = net_now(pool->loop) + pool->account.settle_ms;
 }
 
 static void report(struct imapc_pool *pool, const struct imapc_report *report)
@@ -345,9 +344,12 @@ static void finish_drain(struct imapc_pool *pool)
 /* Comes back when what is in doubt may be looked for. */
 static void wait_for_search(struct imapc_pool *pool)
 {
-    uint64_t now = net_now(pool->loop);
-    if (pool->waiting_count > 0 && now < pool->search_at) {
-        net_timer_start(pool->kick, pool->search_at - now);
+    uint64_t now = net_now(pool->loop), next = imapc_folder_settle(pool);
+    if (now < pool->search_at && (next == 0 || pool->search_at < next)) {
+        next = pool->search_at;
+    }
+    if (pool->waiting_count > 0 && next != 0) {
+        net_timer_start(pool->settling, next - now);
     }
 }
 

@@ -42,7 +42,9 @@ struct imapc_pool {
     uint64_t retry_at;           /* no new connection before it */
     uint64_t asked_until;        /* as retry_at, where it must be known after a restart, too: see struct imapc_pace */
     bool asked_by_login;         /* it was the password */
-    uint64_t search_at;          /* nothing is looked for before it */
+    uint64_t search_at;          /* nothing is looked for before it: what an earlier start sent may be under way */
+    struct list unsettled;       /* struct imapc_folder.unsettled */
+    struct net_timer *settling;  /* until what is in doubt may be looked for */
     struct fault fault;          /* of the last failure */
     struct imapc_token *token;   /* NULL: a password */
     struct net_lane *login;      /* of SCRAM's arithmetic; made when it is needed first */
@@ -64,8 +66,10 @@ struct imapc_folder {
     struct list waiting;  /* struct imapc_append, in order */
     struct list doubtful; /* to be looked for first */
     size_t waiting_count, doubtful_count;
-    unsigned busy;  /* connections that append to it */
-    bool searching; /* one looks for messages in it */
+    uint64_t settled_at;   /* nothing is looked for in it before: an append of unknown outcome may be under way */
+    struct list unsettled; /* on the pool's list until then, in the order of their times */
+    unsigned busy;         /* connections that append to it */
+    bool searching;        /* one looks for messages in it */
 };
 
 /* Queues it, at the tail or (what was out already) at the head. */
@@ -74,6 +78,14 @@ void imapc_folder_queue(struct imapc_pool *pool, struct imapc_append *append, bo
 struct imapc_append *imapc_folder_take_any(struct imapc_pool *pool);
 /* Frees it when nothing waits and nobody works on it; puts it back on the ring when something does. */
 void imapc_folder_release(struct imapc_pool *pool, struct imapc_folder *folder);
+/* Whether something is to be looked for in it, and has had its time to settle. */
+bool imapc_folder_may_search(const struct imapc_pool *pool, const struct imapc_folder *folder);
+/* The outcome of an append to it is unknown: nothing is looked for in it before that had time to settle. Other folders do not wait for it. */
+void imapc_folder_unsettle(struct imapc_pool *pool, struct imapc_folder *folder);
+/* Forgets the doubts that have had their time. When the next one has it, or 0. */
+uint64_t imapc_folder_settle(struct imapc_pool *pool);
+/* When nothing waits. */
+void imapc_folder_free_all(struct imapc_pool *pool);
 /* Connections that would find work now. */
 size_t imapc_folder_demand(const struct imapc_pool *pool);
 
@@ -157,8 +169,6 @@ void imapc_pool_kick(struct imapc_pool *pool);
 void imapc_pool_answer(struct imapc_pool *pool, struct imapc_append *append, const struct imapc_outcome *outcome);
 /* Whether the day's budget is used up; a new day begins it anew. */
 bool imapc_pool_is_spent(struct imapc_pool *pool);
-/* The outcome of some append is unknown: nothing is looked for before it had time to settle. */
-void imapc_pool_note_uncertain(struct imapc_pool *pool);
 /* The server asked for a pause of the account. */
 void imapc_pool_note_asked(struct imapc_pool *pool, const struct fault *fault, uint64_t retry_after_ms);
 void imapc_pool_connected(struct imapc_pool *pool, const struct imapc_connection *connection);

@@ -24,6 +24,7 @@ static void finish_rest(void)
         finish(job, (struct imapc_result){0});
     }
     assert_int_equal(imapc_pool_waiting(fixture.pool), 0);
+    assert_true(imapc_folder_settle(fixture.pool) == 0);
     assert_int_equal(map_count(fixture.pool->folders), 0);
     assert_true(list_is_empty(&fixture.pool->ring));
 }
@@ -228,9 +229,44 @@ static void test_a_doubt_settles_first(void **state)
     assert_int_equal(fixture.appends[1].outcome.fault.class, FAULT_UNCERTAIN);
     assert_null(take());
     fixture.pool->search_at = 0;
+    assert_null(take()); /* the start is long ago, but what was just sent is not */
+    struct imapc_folder *folder = map_get(fixture.pool->folders, bytes_of("A"));
+    folder->settled_at = 0;
     job = take();
     assert_true(job->is_search);
     assert_null(take()); /* one search at a time */
+    finish(job, (struct imapc_result){0});
+    finish_rest();
+    fixture_end();
+}
+
+/* However often appends to one folder end in doubt: what is in doubt in another is looked for when its own time has come. */
+static void test_doubts_of_others(void **state)
+{
+    struct imapc_account account = fixture_account();
+    (void)state;
+    account.settle_ms = 60000;
+    begin(&account);
+    fixture.pool->search_at = 0; /* the start is long ago */
+    for (unsigned i = 0; i < 3; i++) {
+        submit("A", 100, false);
+        finish(take(), failed(FAULT_UNCERTAIN, "connection-lost"));
+    }
+    struct noted *doubtful = submit("Scans", 100, true);
+    submit("A", 100, true);
+    struct imapc_job *job = take();
+    assert_non_null(job);
+    assert_true(job->is_search);
+    assert_ptr_equal(job->appends[0], &doubtful->append);
+    job->wanted[0].uid = 5;
+    finish(job, (struct imapc_result){0});
+    assert_true(doubtful->outcome.found);
+    assert_null(take());
+    struct imapc_folder *folder = map_get(fixture.pool->folders, bytes_of("A"));
+    assert_non_null(folder); /* it is remembered that the last append to it may be under way */
+    folder->settled_at = 0;
+    job = take();
+    assert_true(job->is_search);
     finish(job, (struct imapc_result){0});
     finish_rest();
     fixture_end();
@@ -304,6 +340,7 @@ int main(void)
         cmocka_unit_test(test_a_refused_batch_in_doubt),
         cmocka_unit_test(test_a_search_that_proves_nothing),
         cmocka_unit_test(test_a_doubt_settles_first),
+        cmocka_unit_test(test_doubts_of_others),
         cmocka_unit_test(test_a_stale_connection),
         cmocka_unit_test(test_a_fault_of_the_account),
         cmocka_unit_test(test_demand),

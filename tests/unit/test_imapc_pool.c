@@ -4,7 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static unsigned made, cut;
+static unsigned made, cut, pumps;
+static void (*on_pump)(void); /* called by the next pump */
 
 /* ---- connections ---- */
 
@@ -30,6 +31,12 @@ struct imapc_connection *__wrap_imapc_connection_new(struct imapc_pool *pool)
 void __wrap_imapc_connection_pump(struct imapc_connection *connection)
 {
     (void)connection;
+    void (*call)(void) = on_pump;
+    on_pump = NULL;
+    pumps++;
+    if (call != NULL) {
+        call();
+    }
 }
 
 static void gone(struct imapc_connection *connection, const struct fault *fault, bool was_ready, bool crowded)
@@ -257,6 +264,36 @@ static void test_daily_budget(void **state)
     fixture_end();
 }
 
+static void submit_c(void)
+{
+    submit("C", 100, false);
+}
+
+/* What comes while work is handed out is handed out next, also while a doubt must wait for its time. */
+static void test_a_doubt_holds_up_nobody(void **state)
+{
+    struct imapc_account account = fixture_account();
+    (void)state;
+    account.settle_ms = 60000;
+    begin(&account);
+    submit("Doubt", 100, true);
+    submit("A", 100, false);
+    submit("B", 100, false);
+    turn();
+    connected(nth(0));
+    turn();
+    assert_true(made >= 2);
+    connected(nth(1));
+    turn();
+    pumps = 0;
+    on_pump = submit_c;
+    imapc_pool_kick(fixture.pool);
+    turn();
+    assert_true(pumps >= 4); /* each of the two connections once more */
+    take_everything();
+    fixture_end();
+}
+
 /* ---- over a restart ---- */
 
 static void restart_with(const struct imapc_account *account, const struct imapc_pace *pace)
@@ -469,6 +506,7 @@ int main(void)
         cmocka_unit_test(test_refused_password),
         cmocka_unit_test(test_crowded),
         cmocka_unit_test(test_daily_budget),
+        cmocka_unit_test(test_a_doubt_holds_up_nobody),
         cmocka_unit_test(test_budget_over_a_restart),
         cmocka_unit_test(test_pauses_over_a_restart),
         cmocka_unit_test(test_state),
