@@ -137,6 +137,11 @@ static void uncertain(struct metrics_text *text, const struct dispatch_state *st
     metrics_count(text, METRICS_LABELS("upstream", state->config->name), state->counts.uncertain);
 }
 
+static void possible_duplicates(struct metrics_text *text, const struct dispatch_state *state)
+{
+    metrics_count(text, METRICS_LABELS("upstream", state->config->name), state->counts.possible_duplicates);
+}
+
 static void octets(struct metrics_text *text, const struct dispatch_state *state)
 {
     metrics_count(text, METRICS_LABELS("upstream", state->config->name), state->counts.octets);
@@ -182,6 +187,9 @@ static void write_delivery(struct metrics_text *text, const struct dispatch *dis
         {METRICS_COUNTER, "mailweir_deliveries_total", "Attempts to deliver by outcome.", outcomes},
         {METRICS_COUNTER, "mailweir_deliveries_uncertain_total",
          "Attempts whose outcome is unknown; looked up before the next.", uncertain},
+        {METRICS_COUNTER, "mailweir_deliveries_possible_duplicates_total",
+         "Filed, though an earlier attempt may have filed it too and the server lets nobody find out.",
+         possible_duplicates},
         {METRICS_COUNTER, "mailweir_delivered_bytes_total", "Octets filed.", octets},
         {METRICS_GAUGE, "mailweir_upstream_active_deliveries", "Deliveries in memory.", active},
         {METRICS_GAUGE, "mailweir_upstream_paused", "1 while the upstream is paused after failures.", paused},

@@ -290,6 +290,7 @@ void dispatch_count(const struct dispatch *dispatch, struct dispatch_counts *cou
         counts_r->deferred += upstream->counts.deferred;
         counts_r->dead += upstream->counts.dead;
         counts_r->uncertain += upstream->counts.uncertain;
+        counts_r->possible_duplicates += upstream->counts.possible_duplicates;
         counts_r->octets += upstream->counts.octets;
         counts_r->active += upstream->active;
     }

@@ -41,8 +41,9 @@ void dispatch_free(struct dispatch **dispatch);
 
 struct dispatch_counts {
     uint64_t filed, deferred, dead, active;
-    uint64_t uncertain; /* of the deferred: the append may have worked */
-    uint64_t octets;    /* filed */
+    uint64_t uncertain;           /* of the deferred: the append may have worked */
+    uint64_t octets;              /* filed */
+    uint64_t possible_duplicates; /* of the filed: an earlier attempt may have filed it too, and nobody can find out */
 };
 /* Of all upstreams. */
 void dispatch_count(const struct dispatch *dispatch, struct dispatch_counts *counts_r);

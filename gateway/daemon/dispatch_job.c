@@ -169,6 +169,7 @@ static void note_outcome(struct dispatch_job *job, const struct spool_outcome *o
     switch (outcome->kind) {
     case SPOOL_FILED:
         counts->filed++;
+        counts->possible_duplicates += job->outcome.possible_duplicate;
         counts->octets += mail_rope_size(job->rope);
         upstream->last_filed_ms = outcome->now_ms;
         histogram_add(&upstream->append, net_now_us(upstream->dispatch->loop) - job->began_us);

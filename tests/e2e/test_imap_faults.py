@@ -1,5 +1,6 @@
 """Exactly once against a server that misbehaves at every point: no message lost, none twice."""
 import collections
+import json
 
 from fake_imap import FakeImap
 from harness import SIZE, message, wait
@@ -65,6 +66,27 @@ def test_batches_cut_after_commit(world):
     gateway = gateway_for(world, fake).start()
     send_many(gateway, 200)
     check_exactly_once(gateway, fake, 200, 120)
+    gateway.stop()
+
+
+def test_possible_duplicate_is_counted(world):
+    """Committed and then cut, in a folder that may be filled and not read: nothing can be proven, so it is sent again, and that is said."""
+    cut = iter([True])
+
+    def fault(step, session, **facts):
+        if step == "append-end" and next(cut, False):
+            return "commit-cut"
+        return "NO [NOPERM] You may post here, not read." if step in ("examine", "select") else None
+
+    fake = FakeImap(world, fault=fault)
+    gateway = gateway_for(world, fake).start()
+    gateway.send(message("one"))
+    filed = wait(lambda: gateway.events("filed"), "filed line")[0]
+    assert filed["note"].startswith("possible_duplicate"), filed
+    assert len(fake.ids()) == 2 and len(set(fake.ids())) == 1, fake.ids()
+    status, out, _ = gateway.run("status", "--json")
+    upstream = json.loads(out)["upstreams"][0]
+    assert status == 0 and (upstream["uncertain"], upstream["possible_duplicates"]) == (1, 1), upstream
     gateway.stop()
 
 
