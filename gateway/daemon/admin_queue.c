@@ -326,8 +326,9 @@ static void choose_and_change(struct admin_request *request, json_t *body)
 
 static bool is_upstream(const struct admin *admin, const char *name)
 {
-    for (size_t i = 0; i < admin->config->upstreams.count; i++) {
-        if (strcmp(config_upstream_at(admin->config, i)->name, name) == 0) {
+    const struct config *config = gateway_config(admin->gateway); /* a reload brings others */
+    for (size_t i = 0; i < config->upstreams.count; i++) {
+        if (strcmp(config_upstream_at(config, i)->name, name) == 0) {
             return true;
         }
     }
