@@ -35,6 +35,9 @@ static void announce(struct imapc_engine *engine)
 
 void imapc_append_enter(struct imapc_engine *engine)
 {
+    if (imapc_room_is_asked(engine) || imapc_room_is_refused(engine)) {
+        return;
+    }
     if (imapc_flags_are_asked(engine)) {
         imapc_enter(engine, IMAPC_PHASE_SELECT);
         return;
@@ -49,7 +52,7 @@ void imapc_append_enter(struct imapc_engine *engine)
     imap_command_string(command, buf_bytes(&engine->folder));
     announce(engine);
     if (imap_command_check(command) < 0) {
-        imapc_give_up(engine, "command", "the folder's name or the flags do not fit in an IMAP command");
+        imapc_give_up(engine, FAULT_PERM, "command", "the folder's name or the flags do not fit in an IMAP command");
         return;
     }
     imapc_send(engine);
@@ -79,9 +82,10 @@ void imapc_engine_append(struct imapc_engine *engine, uint64_t now, const char *
     append->created = false;
     append->answered = false;
     append->filed = false;
+    append->rights_asked = append->quota_asked = false;
     append->literal_sent = false;
     if (is_too_big(engine)) {
-        imapc_give_up(engine, "toobig", "the message is larger than the server takes");
+        imapc_give_up(engine, FAULT_PERM, "toobig", "the message is larger than the server takes");
         return;
     }
     imapc_resolve(engine, folder, IMAPC_PHASE_APPEND);
@@ -209,9 +213,11 @@ void imapc_append_reply(struct imapc_engine *engine, const struct imap_reply *re
     }
     if (reply->status == IMAP_STATUS_OK) {
         append->filed = true;
+        imapc_room_used(engine);
         take_success(engine, reply);
     } else {
         imapc_note_refusal(engine, reply);
+        imapc_room_forget(engine);
         append->create_due = imapc_refusal_of(reply).create && !append->created;
         /* RFC 9755 takes UTF8 (...) out of APPEND again, and leaves the announcement as it was. */
         append->again_due = reply->status == IMAP_STATUS_BAD && append->utf8_used;

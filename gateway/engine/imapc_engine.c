@@ -27,6 +27,8 @@ static const struct {
     [IMAPC_PHASE_NAMES] = {"list", imapc_names_enter, imapc_names_reply, imapc_names_data},
     [IMAPC_PHASE_READY] = {"ready", NULL, NULL, NULL},
     [IMAPC_PHASE_LIST] = {"list", imapc_list_enter, imapc_list_reply, imapc_list_data},
+    [IMAPC_PHASE_RIGHTS] = {"myrights", imapc_rights_enter, imapc_rights_reply, imapc_rights_data},
+    [IMAPC_PHASE_QUOTA] = {"getquotaroot", imapc_quota_enter, imapc_quota_reply, imapc_quota_data},
     [IMAPC_PHASE_SELECT] = {"select", imapc_select_enter, imapc_select_reply, imapc_select_data},
     [IMAPC_PHASE_APPEND] = {"append", imapc_append_enter, imapc_append_reply, NULL},
     [IMAPC_PHASE_CREATE] = {"create", imapc_create_enter, imapc_create_reply, NULL},
@@ -137,10 +139,10 @@ void imapc_over(struct imapc_engine *engine)
     imapc_locate_done(engine);
 }
 
-void imapc_give_up(struct imapc_engine *engine, const char *code, const char *text)
+void imapc_give_up(struct imapc_engine *engine, enum fault_class class, const char *code, const char *text)
 {
     engine->result = (struct imapc_result){0};
-    fault_set(&engine->result.fault, FAULT_PERM, code, phases[engine->phase].name, "%s", text);
+    fault_set(&engine->result.fault, class, code, phases[engine->phase].name, "%s", text);
     engine->command_open = false;
     imapc_over(engine);
     imapc_enter(engine, IMAPC_PHASE_READY);

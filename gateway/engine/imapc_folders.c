@@ -11,6 +11,7 @@
 
 struct imapc_folders {
     struct map *flags; /* struct imapc_folder_flags by the server's name */
+    struct map *rooms; /* struct imapc_folder_room */
     char *uses[IMAP_SPECIAL_USES];
     bool uses_known;
     uint64_t uses_at;
@@ -20,6 +21,7 @@ struct imapc_folders *imapc_folders_new(void)
 {
     struct imapc_folders *folders = expect_calloc(1, sizeof *folders);
     folders->flags = map_new(IMAPC_FOLDERS_MAX, NULL);
+    folders->rooms = map_new(IMAPC_FOLDERS_MAX, NULL);
     return folders;
 }
 
@@ -38,6 +40,7 @@ void imapc_folders_free(struct imapc_folders **folders)
     }
     forget_uses(*folders);
     map_free(&(*folders)->flags, free);
+    map_free(&(*folders)->rooms, free);
     free(*folders);
     *folders = NULL;
 }
@@ -89,6 +92,22 @@ bool imapc_folders_keeps(const struct imapc_folder_flags *flags, struct bytes fl
         }
     }
     return false;
+}
+
+/* ---- room ---- */
+
+struct imapc_folder_room *imapc_folders_room(struct imapc_folders *folders, struct bytes name)
+{
+    struct imapc_folder_room *room = map_get(folders->rooms, name);
+    if (room == NULL) {
+        room = expect_calloc(1, sizeof *room);
+        if (map_set(folders->rooms, name, room) < 0) {
+            map_free(&folders->rooms, free);
+            folders->rooms = map_new(IMAPC_FOLDERS_MAX, NULL);
+            EXPECT(map_set(folders->rooms, name, room) == 0);
+        }
+    }
+    return room;
 }
 
 /* ---- special uses ---- */

@@ -1,5 +1,5 @@
 /*
- * imapc_folders - what the connections of one account have learned about its folders: which flags each keeps (PERMANENTFLAGS) and which one has
+ * imapc_folders - what the connections of one account have learned about its folders: which flags each keeps (PERMANENTFLAGS), whether there is room in it and which one has
  * which special use (RFC 6154). Shared by them, so that it is asked once and not by each; forgotten after an hour, because folders change.
  */
 #ifndef MAILWEIR_ENGINE_IMAPC_FOLDERS_H
@@ -33,6 +33,16 @@ struct imapc_folder_flags *imapc_folders_learn_flags(struct imapc_folders *folde
                                                      struct bytes list, bool any, uint64_t now);
 /* Whether the folder keeps the flag: it is listed, or it is a keyword and "\*" is. NULL keeps all. */
 bool imapc_folders_keeps(const struct imapc_folder_flags *flags, struct bytes flag);
+
+/* Whether messages may go into one folder, and how many. */
+struct imapc_folder_room {
+    bool rights_known, barred; /* barred: no right to insert */
+    bool quota_known;
+    uint64_t rights_at, quota_at;
+    uint64_t octets_left, messages_left; /* UINT64_MAX: as many as there are */
+};
+/* By the server's name of the folder; made, with nothing known, when it is new. */
+struct imapc_folder_room *imapc_folders_room(struct imapc_folders *folders, struct bytes name);
 
 /* Whether the server was asked for its special folders. */
 bool imapc_folders_knows_uses(const struct imapc_folders *folders, uint64_t now);

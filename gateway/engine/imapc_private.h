@@ -1,6 +1,6 @@
 /*
  * imapc_private - what the files of the IMAP engine share: imapc_engine.c (steps, replies, deadlines), imapc_login.c (up to ready),
- * imapc_append.c (append and create), imapc_flags.c (before and behind an append) and imapc_locate.c (looking for messages). Nobody else
+ * imapc_append.c (append and create), imapc_flags.c and imapc_room.c (before and behind an append) and imapc_locate.c (looking for messages). Nobody else
  * includes it.
  */
 #ifndef MAILWEIR_ENGINE_IMAPC_PRIVATE_H
@@ -33,6 +33,8 @@ enum imapc_phase {
     IMAPC_PHASE_NAMES,
     IMAPC_PHASE_READY,
     IMAPC_PHASE_LIST,
+    IMAPC_PHASE_RIGHTS,
+    IMAPC_PHASE_QUOTA,
     IMAPC_PHASE_SELECT,
     IMAPC_PHASE_APPEND,
     IMAPC_PHASE_CREATE,
@@ -63,7 +65,8 @@ struct imapc_appending {
     bool again_due;    /* it was refused for that: it goes again without */
     bool create_due;   /* it was a refusal that asks for CREATE */
     bool filed;
-    size_t stored; /* the message whose flags are stored */
+    bool rights_asked, quota_asked; /* for it */
+    size_t stored;                  /* the message whose flags are stored */
     bool store_failed;
     uint32_t validity;  /* of the selected folder; 0: not said */
     char left_out[128]; /* see struct imapc_result */
@@ -171,7 +174,7 @@ void imapc_refused(struct imapc_engine *engine, const struct imap_reply *reply);
 /* The append or search is over with what stands in engine->result. */
 void imapc_over(struct imapc_engine *engine);
 /* The same, ended by us for a fault of the task itself; the connection is ready for the next. */
-void imapc_give_up(struct imapc_engine *engine, const char *code, const char *text);
+void imapc_give_up(struct imapc_engine *engine, enum fault_class class, const char *code, const char *text);
 /* What a refusal means, into engine->result. */
 void imapc_note_refusal(struct imapc_engine *engine, const struct imap_reply *reply);
 
@@ -237,6 +240,22 @@ void imapc_store_enter(struct imapc_engine *engine);
 void imapc_store_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 void imapc_leave_enter(struct imapc_engine *engine);
 void imapc_leave_reply(struct imapc_engine *engine, const struct imap_reply *reply);
+
+/* imapc_room.c */
+/* Whether the server is asked something about the folder first: the phase is entered then, and leads back to APPEND. */
+bool imapc_room_is_asked(struct imapc_engine *engine);
+/* Whether the append was given up: no right, or no room. */
+bool imapc_room_is_refused(struct imapc_engine *engine);
+/* The messages of the append are filed: so much less room is left. */
+void imapc_room_used(struct imapc_engine *engine);
+/* The server says that there is no room, whatever it said before. */
+void imapc_room_forget(struct imapc_engine *engine);
+void imapc_rights_enter(struct imapc_engine *engine);
+void imapc_rights_data(struct imapc_engine *engine, const struct imap_reply *reply);
+void imapc_rights_reply(struct imapc_engine *engine, const struct imap_reply *reply);
+void imapc_quota_enter(struct imapc_engine *engine);
+void imapc_quota_data(struct imapc_engine *engine, const struct imap_reply *reply);
+void imapc_quota_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 
 /* imapc_locate.c */
 void imapc_examine_enter(struct imapc_engine *engine);

@@ -9,7 +9,7 @@
 static void no_such_folder(struct imapc_engine *engine)
 {
     if (engine->append.messages != NULL) {
-        imapc_give_up(engine, "folder-name",
+        imapc_give_up(engine, FAULT_PERM, "folder-name",
                       "the folder's name is empty, too long, no UTF-8, holds control characters, or is no special use");
     } else {
         imapc_over(engine);
