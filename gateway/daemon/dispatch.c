@@ -14,6 +14,8 @@
 #define PROBES 2
 /* The disk is asked at least this often, because clocks jump and operators release what was held. */
 #define LONGEST_WAIT_MS 60000
+/* By so much the wall clock may run ahead of the monotonic one, or behind it, before that is a jump. */
+#define JUMP_MS 5000
 
 uint64_t dispatch_delay(const struct config_upstream *config, unsigned failures)
 {
@@ -21,6 +23,31 @@ uint64_t dispatch_delay(const struct config_upstream *config, unsigned failures)
     uint64_t random;
     net_random(&random, sizeof random);
     return backoff_delay(&backoff, failures, random);
+}
+
+/* ---- the clock ---- */
+
+static int64_t clock_of(const struct dispatch *dispatch)
+{
+    return net_wall(dispatch->loop) - (int64_t)(net_now_us(dispatch->loop) / 1000);
+}
+
+int64_t dispatch_now(struct dispatch *dispatch)
+{
+    int64_t now = net_wall(dispatch->loop);
+    int64_t delta = clock_of(dispatch) - dispatch->clock;
+    if (delta > -JUMP_MS && delta < JUMP_MS) {
+        return now;
+    }
+    dispatch->clock += delta;
+    dispatch->ahead_ms += delta > 0 ? delta : 0;
+    for (size_t i = 0; i < dispatch->upstream_count; i++) {
+        struct dispatch_upstream *upstream = dispatch->upstreams[i];
+        upstream->paused_until += upstream->paused_until == 0 ? 0 : delta;
+    }
+    log_event(dispatch->log, LOG_LEVEL_WARNING, "clock_jumped", LOG_INT("milliseconds", delta));
+    spool_clock_jumped(dispatch->spool, delta, now - delta);
+    return now;
 }
 
 static size_t room(const struct dispatch_upstream *upstream)
@@ -40,7 +67,7 @@ static bool is_open(const struct dispatch_upstream *upstream)
 /* Wakes at a wall-clock time, or earlier: see LONGEST_WAIT_MS. */
 static void wake_at(struct dispatch_upstream *upstream, int64_t when_ms)
 {
-    int64_t now = net_wall(upstream->dispatch->loop);
+    int64_t now = dispatch_now(upstream->dispatch);
     int64_t wait = when_ms > now ? when_ms - now : 1;
     net_timer_start(upstream->timer, (uint64_t)(wait < LONGEST_WAIT_MS ? wait : LONGEST_WAIT_MS));
 }
@@ -75,14 +102,14 @@ void dispatch_fetch(struct dispatch_upstream *upstream)
     }
     upstream->fetching = true;
     upstream->left_behind = false;
-    spool_fetch_due(upstream->dispatch->spool, upstream->config->name, net_wall(upstream->dispatch->loop),
-                    room(upstream), on_due, upstream);
+    spool_fetch_due(upstream->dispatch->spool, upstream->config->name, dispatch_now(upstream->dispatch), room(upstream),
+                    on_due, upstream);
 }
 
 static void on_timer(void *ctx)
 {
     struct dispatch_upstream *upstream = ctx;
-    int64_t now = net_wall(upstream->dispatch->loop);
+    int64_t now = dispatch_now(upstream->dispatch);
     if (upstream->paused_until > now) {
         wake_at(upstream, upstream->paused_until);
         return;
@@ -157,7 +184,7 @@ void dispatch_upstream_failed(struct dispatch_upstream *upstream, uint64_t retry
     if (delay < retry_after_ms) {
         delay = retry_after_ms;
     }
-    dispatch_pause(upstream, net_wall(upstream->dispatch->loop) + (int64_t)delay);
+    dispatch_pause(upstream, dispatch_now(upstream->dispatch) + (int64_t)delay);
 }
 
 void dispatch_upstream_worked(struct dispatch_upstream *upstream)
@@ -209,6 +236,7 @@ struct dispatch *dispatch_new(struct net_loop *loop, struct spool *spool, struct
     dispatch->loop = loop;
     dispatch->spool = spool;
     dispatch->log = log;
+    dispatch->clock = clock_of(dispatch);
     if (dispatch_plan(dispatch, config, &plan, fault) < 0) {
         dispatch_free(&dispatch);
         return NULL;

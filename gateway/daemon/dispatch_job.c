@@ -100,14 +100,16 @@ static int64_t later(const struct dispatch_job *job, int64_t now)
 static struct spool_outcome outcome_of(const struct dispatch_job *job)
 {
     const struct imapc_outcome *outcome = &job->outcome;
-    int64_t now = net_wall(job->upstream->dispatch->loop);
+    int64_t now = dispatch_now(job->upstream->dispatch);
     struct spool_outcome result = {.now_ms = now,
                                    .fault = outcome->fault,
                                    .uidvalidity = outcome->uidvalidity,
                                    .uid = outcome->uid,
                                    .uncertain = outcome->fault.class == FAULT_UNCERTAIN ||
                                                 (job->item->uncertain && !outcome->looked)};
-    bool too_old = now - job->item->envelope.received_ms > (int64_t)job->upstream->config->give_up;
+    /* A clock that was put forward makes nothing old. */
+    int64_t age = now - job->item->envelope.received_ms - job->upstream->dispatch->ahead_ms;
+    bool too_old = age > (int64_t)job->upstream->config->give_up;
     if (!fault_is_set(&outcome->fault)) {
         result.kind = SPOOL_FILED;
     } else if (outcome->fault.class == FAULT_LOCAL && bytes_is(bytes_of(outcome->fault.code), "shutdown")) {

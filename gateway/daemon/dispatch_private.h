@@ -44,6 +44,8 @@ struct dispatch {
     struct dispatch_upstream **upstreams; /* each stays where it is, also when it is gone */
     size_t upstream_count;
     bool started;
+    int64_t clock;                /* the wall clock less the monotonic one, milliseconds */
+    int64_t ahead_ms;             /* by which it has jumped forward, in all */
     dispatch_outcome_fn *watcher; /* or NULL */
     void *watcher_ctx;
     bool draining;
@@ -72,6 +74,12 @@ struct dispatch_upstream *dispatch_find(const struct dispatch *dispatch, const c
 struct dispatch_upstream *dispatch_add(struct dispatch *dispatch);
 /* While draining: one pool less to wait for. */
 void dispatch_pool_gone(struct dispatch *dispatch);
+
+/*
+ * The wall clock. When it has jumped since the last time, what waits for a time of it, in memory and in the spool, goes on waiting as long as
+ * it would have.
+ */
+int64_t dispatch_now(struct dispatch *dispatch);
 
 /* Milliseconds to wait after `failures` failures in a row: doubled each time, with jitter, within the upstream's bounds. */
 uint64_t dispatch_delay(const struct config_upstream *config, unsigned failures);

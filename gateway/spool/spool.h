@@ -125,6 +125,12 @@ void spool_fetch_due(struct spool *spool, const char *upstream, int64_t now_ms, 
                      void *ctx);
 
 /*
+ * The wall clock was found to have jumped by delta_ms; before_ms is what it would show without. Each delivery that waits for its time goes on
+ * waiting as long as it would have.
+ */
+void spool_clock_jumped(struct spool *spool, int64_t delta_ms, int64_t before_ms);
+
+/*
  * Reads len octets of the item's body at offset. The data is valid during the call only; fewer octets than asked come only at the end; fault is
  * NULL on success. The item must stay until the answer came.
  */

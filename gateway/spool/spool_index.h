@@ -147,6 +147,8 @@ int spool_index_next_lane(struct spool_index *index, const char *upstream, int64
 /* All about one delivery: 1, 0 when there is none, -1. fn may be called once, during the call. */
 int spool_index_load(struct spool_index *index, struct spool_index_key key,
                      void (*fn)(void *ctx, const struct spool_index_due *due), void *ctx, struct fault *fault);
+/* Adds delta_ms to the time of each waiting delivery that is not due yet; before_ms: what the clock would show without its jump. */
+int spool_index_move_due(struct spool_index *index, int64_t delta_ms, int64_t before_ms, struct fault *fault);
 /* When the next waiting delivery that is not due at now_ms becomes due; -1 when there is none. */
 int spool_index_next_due(struct spool_index *index, const char *upstream, int64_t now_ms, int64_t *due_ms_r,
                          struct fault *fault);

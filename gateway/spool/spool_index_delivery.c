@@ -247,6 +247,17 @@ int spool_index_load(struct spool_index *index, struct spool_index_key key,
     return got;
 }
 
+int spool_index_move_due(struct spool_index *index, int64_t delta_ms, int64_t before_ms, struct fault *fault)
+{
+    sqlite3_stmt *st = spool_index_statement(index, MOVE_DUE, fault);
+    if (st == NULL) {
+        return -1;
+    }
+    bind_number(st, 1, (uint64_t)delta_ms);
+    bind_number(st, 2, (uint64_t)before_ms);
+    return spool_index_run(index, st, fault);
+}
+
 int spool_index_next_due(struct spool_index *index, const char *upstream, int64_t now_ms, int64_t *due_ms_r,
                          struct fault *fault)
 {

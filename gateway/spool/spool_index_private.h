@@ -28,6 +28,7 @@ enum statement {
     NEXT_LANE,
     LOAD,
     NEXT_DUE,
+    MOVE_DUE,
     PLACE,
     COUNT_WAITING,
     COUNT_STOPPED,

@@ -86,6 +86,11 @@ static void item_free(struct spool_item **item)
     world.held--;
 }
 
+void spool_clock_jumped(struct spool *spool, int64_t delta_ms, int64_t before_ms)
+{
+    (void)spool, (void)delta_ms, (void)before_ms;
+}
+
 void spool_set_offer(struct spool *spool, spool_offer_fn *fn, void *ctx)
 {
     (void)spool;

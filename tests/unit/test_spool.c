@@ -91,6 +91,29 @@ static void test_deferred(void **state)
     assert_int_equal(fetch_at(fixture, now + 1000000, 10), 0);
 }
 
+/* A clock that jumps changes nothing in how long what waits goes on waiting; what is due stays due. */
+static void test_clock_jumped(void **state)
+{
+    struct fixture *fixture = *state;
+    static const int64_t jumps[] = {3600000, -3600000};
+    for (size_t i = 0; i < sizeof jumps / sizeof jumps[0]; i++) {
+        int64_t before = net_wall(fixture->loop) + 1000, after = before + jumps[i];
+        fixture->takes = true;
+        commit_and_wait(fixture, "waits", 1);
+        finish_and_wait(fixture, SPOOL_DEFERRED, before + 60000);
+        fixture->takes = false;
+        commit_and_wait(fixture, "is due", 1);
+        spool_clock_jumped(fixture->spool, jumps[i], before);
+        fixture->takes = true;
+        commit_and_wait(fixture, "discarded", 0); /* behind it */
+        assert_int_equal(fetch_at(fixture, after, 10), 1);
+        assert_int_equal(fixture->next_due_ms, after + 60000);
+        finish_and_wait(fixture, SPOOL_FILED, 0);
+        assert_int_equal(fetch_at(fixture, after + 60000, 10), 1);
+        finish_and_wait(fixture, SPOOL_FILED, 0);
+    }
+}
+
 static void test_held_and_discarded(void **state)
 {
     struct fixture *fixture = *state;
@@ -581,6 +604,7 @@ int main(void)
         TEST(test_what_is_left_is_fetched),
         TEST(test_backlog_goes_first),
         TEST(test_deferred),
+        TEST(test_clock_jumped),
         TEST(test_held_and_discarded),
         TEST(test_memos),
         TEST(test_reopen),
