@@ -13,7 +13,7 @@
 #include "sim_link.h"
 
 /* Of one world. */
-#define SIM_FAULTS_MAX 14
+#define SIM_FAULTS_MAX 16
 /* When the last begins. */
 #define SIM_FAULTS_HORIZON (120 * (uint64_t)SIM_SECOND)
 

@@ -47,19 +47,18 @@ static int on_row(void *ctx, const json_t *object)
     return 0;
 }
 
-void sim_index_each(const char *state, void (*fn)(void *ctx, const char *id), void *ctx)
+bool sim_index_each(const char *state, void (*fn)(void *ctx, const char *id), void *ctx)
 {
     const struct spool_select select = {.state = state};
     struct each each = {fn, ctx};
     struct fault fault = FAULT_INIT;
     struct spool_index *index = open_index();
     if (index == NULL) {
-        return;
+        return false;
     }
-    if (spool_query_list(index, &select, 0, on_row, &each, &fault) != 0) {
-        sim_say("the index cannot be asked: %s", fault.text);
-    }
+    bool is_good = spool_query_list(index, &select, 0, on_row, &each, &fault) == 0;
     close_index(&index);
+    return is_good;
 }
 
 /* ---- stories ---- */

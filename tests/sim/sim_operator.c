@@ -30,7 +30,8 @@ static struct {
         enum verb why; /* HOLD or DROP */
     } known[KNOWN_MAX];
     size_t count;
-    unsigned releases; /* asked for and not answered */
+    bool has_paused;
+    unsigned open, releases; /* requests that are not answered; and those of them that release */
 } orders;
 
 /* ---- what is known ---- */
@@ -53,16 +54,25 @@ static void forget(enum verb why)
     orders.count = kept;
 }
 
-static void on_held(void *ctx, const char *id)
+static void on_known(void *ctx, const char *id)
 {
-    (void)ctx;
-    know(id, HOLD);
+    const enum verb *why = ctx;
+    know(id, *why);
 }
 
-static void on_dropped(void *ctx, const char *id)
+/* What the answer says has been held or dropped shows itself as that, and must not be filed from now on. */
+static void learn(enum verb why, uint64_t changed)
 {
-    (void)ctx;
-    know(id, DROP);
+    size_t known = 0;
+    forget(why);
+    bool is_good = sim_index_each(why == HOLD ? "held" : "dropped", on_known, &why);
+    for (size_t i = 0; i < orders.count; i++) {
+        known += orders.known[i].why == why;
+    }
+    if (is_good && orders.open == 0 && known < changed) {
+        sim_fail("the answer to %s says %llu deliveries, and %zu are so", verbs[why], (unsigned long long)changed,
+                 known);
+    }
 }
 
 void sim_operator_check_filing(const char *delivery, bool is_late)
@@ -77,7 +87,7 @@ void sim_operator_check_filing(const char *delivery, bool is_late)
 
 void sim_operator_crash(void)
 {
-    orders.releases = 0;
+    orders.open = orders.releases = 0;
 }
 
 /* ---- asking ---- */
@@ -93,6 +103,7 @@ static void note_asked(enum verb verb)
     if (verb == RELEASE) {
         forget(HOLD);
     }
+    orders.has_paused = orders.has_paused || verb == PAUSE;
 }
 
 static void on_answer(void *ctx, const char *reply)
@@ -101,17 +112,17 @@ static void on_answer(void *ctx, const char *reply)
     sim_say("operator: %s: %s", verbs[request->verb], reply);
     json_t *json = json_loads(reply, 0, NULL);
     bool is_done = json != NULL && json_object_get(json, "error") == NULL;
+    uint64_t changed = (uint64_t)json_integer_value(json_object_get(json, "changed"));
     json_decref(json);
     if (request->verb == RELEASE || request->verb == DROP || request->verb == REROUTE) {
         note_asked(request->verb); /* also for what came meanwhile */
     }
+    orders.open--;
     orders.releases -= request->verb == RELEASE;
-    if (is_done && request->verb == HOLD && orders.releases == 0) {
-        forget(HOLD);
-        sim_index_each("held", on_held, NULL);
-    } else if (is_done && request->verb == DROP) {
-        forget(DROP);
-        sim_index_each("dropped", on_dropped, NULL);
+    if (is_done && (request->verb == DROP || request->verb == REROUTE)) {
+        learn(DROP, changed);
+    } else if (is_done && request->verb == HOLD && orders.releases == 0) {
+        learn(HOLD, changed);
     }
     free(request);
 }
@@ -122,20 +133,35 @@ static void ask(struct spool *spool, enum verb verb, const char *text)
     *request = (struct request){.verb = verb};
     sim_say("operator asks: %s", text);
     note_asked(verb);
+    orders.open++;
     orders.releases += verb == RELEASE;
     spool_admin_request(spool, text, on_answer, request);
 }
 
-/* A message that is known to be in the queue's hands, or was. */
+static bool is_missing_somewhere(const struct sim_try *try)
+{
+    for (int i = 0; i < SIM_PLACES; i++) {
+        if ((sim_try_places(try) >> i & 1) != 0 && try->filings[i].count == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A message that was acknowledged, if there is one of those that are not filed everywhere yet. */
 static struct sim_try *some_message(uint64_t draw)
 {
+    struct sim_try *any = NULL;
     for (size_t i = 0, count = sim_mail_count(); i < count; i++) {
         struct sim_try *try = sim_mail_at((draw + i) % count);
         if (try->state == SIM_TRY_ACKED && !try->at_once) {
-            return try;
+            any = try;
+            if (is_missing_somewhere(try)) {
+                break;
+            }
         }
     }
-    return NULL;
+    return any;
 }
 
 static void reroute(struct spool *spool, uint64_t draw)
@@ -190,5 +216,11 @@ void sim_operator_work(struct spool *spool, uint64_t draw)
 void sim_operator_release_all(struct spool *spool)
 {
     ask(spool, RELEASE, "{\"verb\": \"release\", \"select\": {\"state\": \"held\"}, \"by\": \"sim\"}");
-    ask(spool, RESUME, "{\"verb\": \"resume\"}");
+}
+
+void sim_operator_resume_all(struct spool *spool)
+{
+    if (orders.has_paused) {
+        ask(spool, RESUME, "{\"verb\": \"resume\"}");
+    }
 }

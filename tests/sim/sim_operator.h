@@ -13,8 +13,9 @@ struct spool;
 
 /* From inside an event of the gateway's: asks for something drawn from `draw`. */
 void sim_operator_work(struct spool *spool, uint64_t draw);
-/* From inside an event of the gateway's: releases and resumes everything. */
+/* The same: releases everything; resumes everything when something was ever paused. */
 void sim_operator_release_all(struct spool *spool);
+void sim_operator_resume_all(struct spool *spool);
 /* Ends the world when this delivery must not be filed. is_late: the gateway had given the connection up, and a server works on. */
 void sim_operator_check_filing(const char *delivery, bool is_late);
 /* A crash: nobody hears what became of what was asked. */
