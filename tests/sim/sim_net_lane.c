@@ -3,6 +3,7 @@
  * done is called later still. So lanes and the loop interleave as threads do.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/expect.h"
 #include "base/list.h"
@@ -27,6 +28,7 @@ struct net_lane {
     struct list worked;      /* their done is still to be called */
     struct sim_event *event;
     uint64_t sleep_us; /* what the job wants to wait; 0: as drawn */
+    bool writes;       /* to the disk */
     size_t waiting;
     bool freed;
 };
@@ -40,8 +42,9 @@ static struct {
 
 struct net_lane *net_lane_new(struct net_loop *loop, const char *name)
 {
-    (void)loop, (void)name;
+    (void)loop;
     struct net_lane *lane = expect_calloc(1, sizeof *lane);
+    lane->writes = strcmp(name, "disk") == 0;
     list_init(&lane->queued);
     list_init(&lane->worked);
     lanes.count = lanes.life == sim_life() ? lanes.count : 0;
@@ -63,7 +66,7 @@ static void on_turn(void *ctx);
 static void plan(struct net_lane *lane)
 {
     if (lane->event == NULL && lane->waiting > 0 && !lane->freed) {
-        uint64_t delay = slowness * sim_random_between(sim_gateway_random(), 10, 4 * SIM_MS);
+        uint64_t delay = sim_random_between(sim_gateway_random(), 10, 4 * SIM_MS) * (lane->writes ? slowness : 1);
         lane->event = sim_gateway_after(lane->sleep_us > 0 ? lane->sleep_us : delay, on_turn, lane);
         lane->sleep_us = 0;
     }

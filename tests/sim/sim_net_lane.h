@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-/* Each piece of work takes fifty times as long: a slow disk. */
+/* Each piece of work on the lane "disk" takes fifty times as long. */
 void sim_net_lane_set_slow(bool is_slow);
 
 #endif
