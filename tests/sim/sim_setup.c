@@ -10,6 +10,7 @@
 #include "sim_disk.h"
 
 #define LOAD_MOST (10 * (uint64_t)SIM_SECOND) /* a load that ended read what stood there so long before */
+#define SEEN_BY   (20 * (uint64_t)SIM_SECOND) /* what was written is found and loaded so long after */
 #define TEXT_MAX  20000
 
 const struct sim_listener_info sim_listeners[SIM_LISTENERS] = {
@@ -42,6 +43,7 @@ static struct {
     unsigned possible;       /* 1 << version of the rules that may be in force */
     unsigned wanted;         /* the version that stands in the file, and ... */
     uint64_t wanted_us;      /* ... since when, virtual time */
+    uint64_t taken_us;       /* when a load last ended well */
     unsigned connections[2]; /* to the upstreams */
 } setup;
 
@@ -236,8 +238,17 @@ void sim_setup_started(void)
 
 void sim_setup_taken(void)
 {
+    setup.taken_us = sim_now();
     if (sim_now() - setup.wanted_us > LOAD_MOST) {
         sim_setup_started();
+    }
+}
+
+void sim_setup_runs(void)
+{
+    bool is_known = setup.taken_us > setup.wanted_us && sim_now() - setup.wanted_us > SEEN_BY;
+    if (is_known && setup.wanted != SIM_SETUP_BROKEN) {
+        setup.possible = 1u << setup.wanted;
     }
 }
 

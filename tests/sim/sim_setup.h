@@ -86,5 +86,7 @@ unsigned sim_setup_versions(void);
 void sim_setup_started(void);
 /* It has loaded the files again; they may have changed while it did. */
 void sim_setup_taken(void);
+/* The gateway runs, and its last load ended well: some time after a change, nothing but that is in force. */
+void sim_setup_runs(void);
 
 #endif

@@ -226,6 +226,9 @@ static void check_step(void)
         world.loads = state.loads - state.loads_failed;
         sim_setup_taken();
     }
+    if (state.last_load_good) {
+        sim_setup_runs();
+    }
 }
 
 static bool never(void *ctx)
