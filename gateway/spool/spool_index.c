@@ -54,7 +54,7 @@ static const char *const sql[STATEMENTS] = {
     [COUNT_WAITING] = "SELECT count(*) FROM delivery WHERE state = 0",
     [COUNT_STOPPED] = "SELECT count(*) FROM delivery WHERE state = ?1 AND state IN (1, 2)",
     [COUNT_MESSAGES] = "SELECT count(*) FROM message WHERE open > 0",
-    [SEGMENTS] = "SELECT segment, count(*), sum(record_len) FROM message WHERE open > 0 GROUP BY segment",
+    [LIVING] = "SELECT segment, record_len FROM message WHERE open > 0",
     [IN_SEGMENT] =
         "SELECT seq, segment, start, record_len, body_len, body_sum FROM message WHERE segment = ?1 AND open > 0",
     [MOVE] = "UPDATE message SET segment = ?3, start = ?4 WHERE seq = ?1 AND segment = ?2 AND open > 0",
@@ -316,17 +316,15 @@ int spool_index_count_settled(struct spool_index *index, uint64_t *count_r, stru
     return st == NULL ? -1 : spool_index_one_number(index, st, count_r, fault);
 }
 
-int spool_index_each_segment(struct spool_index *index,
-                             void (*fn)(void *ctx, uint64_t segment, uint64_t live, uint64_t octets), void *ctx,
-                             struct fault *fault)
+int spool_index_each_living(struct spool_index *index, spool_segment_fn *fn, void *ctx, struct fault *fault)
 {
-    sqlite3_stmt *st = spool_index_statement(index, SEGMENTS, fault);
+    sqlite3_stmt *st = spool_index_statement(index, LIVING, fault);
     if (st == NULL) {
         return -1;
     }
     int got;
     while ((got = spool_index_next_row(index, st, fault)) == 1) {
-        fn(ctx, column_number(st, 0), column_number(st, 1), column_number(st, 2));
+        fn(ctx, column_number(st, 0), 1, column_number(st, 1));
     }
     sqlite3_reset(st);
     return got;

@@ -194,10 +194,13 @@ int spool_index_command_reply(struct spool_index *index, uint64_t id, char **rep
 /* Takes a command back (no reply will come), or forgets an old one. */
 int spool_index_remove_command(struct spool_index *index, uint64_t id, struct fault *fault);
 
-/* Calls fn for each segment in which something lives. */
-int spool_index_each_segment(struct spool_index *index,
-                             void (*fn)(void *ctx, uint64_t segment, uint64_t live, uint64_t octets), void *ctx,
-                             struct fault *fault);
+/* So many messages, with so many octets of records, live in a segment. */
+typedef void spool_segment_fn(void *ctx, uint64_t segment, uint64_t messages, uint64_t octets);
+/*
+ * Calls fn once for each message that lives, in no order: to sum them up is the caller's, because SQLite would sort them in memory first, and
+ * a long backlog shall not cost more of that than a short one.
+ */
+int spool_index_each_living(struct spool_index *index, spool_segment_fn *fn, void *ctx, struct fault *fault);
 /* Calls fn for each message that lives in the segment, in their order in it, until fn returns non-zero. */
 int spool_index_each_in_segment(struct spool_index *index, uint64_t segment,
                                 int (*fn)(void *ctx, uint64_t message, const struct spool_place *place), void *ctx,

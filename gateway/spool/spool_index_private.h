@@ -33,7 +33,7 @@ enum statement {
     COUNT_WAITING,
     COUNT_STOPPED,
     COUNT_MESSAGES,
-    SEGMENTS,
+    LIVING,
     IN_SEGMENT,
     MOVE,
     COUNT_SETTLED,

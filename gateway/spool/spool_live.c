@@ -60,6 +60,17 @@ bool spool_live_remove(struct spool_live *live, uint64_t segment, uint64_t octet
     return true;
 }
 
+void spool_live_each(const struct spool_live *live, spool_segment_fn *fn, void *ctx)
+{
+    size_t cursor = 0;
+    struct bytes key;
+    void *value;
+    while (map_next(live->segments, &cursor, &key, &value)) {
+        const struct entry *entry = value;
+        fn(ctx, entry->segment, entry->messages, entry->octets);
+    }
+}
+
 uint64_t spool_live_octets(const struct spool_live *live, uint64_t segment)
 {
     const struct entry *entry = find(live, segment);

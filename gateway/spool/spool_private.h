@@ -216,6 +216,8 @@ void spool_live_add(struct spool_live *live, uint64_t segment, uint64_t messages
 bool spool_live_remove(struct spool_live *live, uint64_t segment, uint64_t octets);
 uint64_t spool_live_octets(const struct spool_live *live, uint64_t segment);
 uint64_t spool_live_messages(const struct spool_live *live, uint64_t segment);
+/* Calls fn for each segment in which something lives, in no order. */
+void spool_live_each(const struct spool_live *live, spool_segment_fn *fn, void *ctx);
 
 /* ---- the loop's side ---- */
 

@@ -224,7 +224,7 @@ int spool_recover(struct spool *spool, struct fault *fault)
     if (read_numbers(spool, fault) != 0 || spool_restore_shrink(writer->index, spool->path, fault) != 0 ||
         begin_run(spool, fault) != 0 || spool_index_each_pause(writer->index, add_pause, spool, fault) != 0 ||
         spool_index_each_memo(writer->index, add_memo, spool, fault) != 0 ||
-        spool_index_each_segment(writer->index, add_live, spool, fault) != 0) {
+        spool_index_each_living(writer->index, add_live, spool, fault) != 0) {
         return -1;
     }
     struct fault found = FAULT_INIT;
@@ -238,7 +238,7 @@ int spool_recover(struct spool *spool, struct fault *fault)
         result = net_file_sync_directory(writer->folder, &found);
     }
     if (result == 0) {
-        result = spool_index_each_segment(writer->index, report_absent, &recovery, &found);
+        spool_live_each(spool->live, report_absent, &recovery);
     }
     spool->counts.set_aside = count_set_aside(spool);
     map_free(&recovery.present, NULL);

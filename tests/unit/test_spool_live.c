@@ -28,8 +28,28 @@ static void test_counts(void **state)
     spool_live_free(&live);
 }
 
+static void sum_up(void *ctx, uint64_t segment, uint64_t messages, uint64_t octets)
+{
+    *(uint64_t *)ctx += segment * 1000000 + messages * 1000 + octets;
+}
+
+static void test_each(void **state)
+{
+    (void)state;
+    struct spool_live *live = spool_live_new();
+    uint64_t sum = 0;
+    spool_live_each(live, sum_up, &sum);
+    assert_int_equal(sum, 0);
+    spool_live_add(live, 3, 1, 10);
+    spool_live_add(live, 3, 1, 20);
+    spool_live_add(live, 4, 1, 5);
+    spool_live_each(live, sum_up, &sum);
+    assert_int_equal(sum, 3002030 + 4001005);
+    spool_live_free(&live);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_counts)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_counts), cmocka_unit_test(test_each)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
