@@ -85,6 +85,8 @@ const tests = {
     await same.locator(".pill", { hasText: "waiting" }).waitFor();
     await same.getByRole("button", { name: "Retry" }).click();
     await toast(page, "Retry");
+    await same.getByRole("button", { name: "Reroute" }).click();
+    await toast(page, "Reroute: stays where it is");
     await same.getByRole("button", { name: "Drop" }).click();
     await page.getByRole("dialog").getByRole("button", { name: "Cancel" }).click();
     assert.equal(await same.count(), 1, "a cancelled drop does nothing");

@@ -8,8 +8,8 @@ const LIMIT = 200;
 const STATES = [["", "everything open"], ["waiting", "waiting"], ["held", "held"], ["dead", "dead letters"], ["filed", "filed"], ["dropped", "dropped"]];
 const KIND = { waiting: "water", held: "warn", dead: "bad", filed: "good", dropped: "" };
 const OPEN = new Set(["waiting", "held", "dead"]);
-const VERBS = { retry: "Retry", hold: "Hold", release: "Release", drop: "Drop" };
-const FITS = { waiting: ["retry", "hold", "drop"], held: ["release", "drop"], dead: ["retry", "drop"] };
+const VERBS = { retry: "Retry", hold: "Hold", release: "Release", reroute: "Reroute", drop: "Drop" };
+const FITS = { waiting: ["retry", "hold", "reroute", "drop"], held: ["release", "reroute", "drop"], dead: ["retry", "reroute", "drop"] };
 
 let list, timer, state, upstream, search, head, chosen, bar, all;
 
@@ -20,11 +20,14 @@ function isShown(row) {
   return !text || [row.id, row.from, row.folder, row.rule, row.error?.text, ...(row.to ?? [])].some((value) => value?.toLowerCase().includes(text));
 }
 
+/** What a change did; a message that today's rules would send where it goes already stays. */
+const told = ({ changed, moved, messages }) => (messages ? messages.map((one) => (one.verdict === "moves" ? `${one.before} → ${one.after}` : one.verdict === "same" ? "stays where it is" : one.error ?? `stays, though the rules would now have it ${one.verdict}`)).join("; ") || "nothing" : `${count(changed ?? moved)} done`);
+
 async function change(verb, select, what) {
   if (verb === "drop" && !(await confirm("Drop for good?", `${what} will not be delivered, and cannot be brought back.`, "Drop", true))) return;
   try {
-    const { changed, busy } = await post("api/v1/queue", { verb, select });
-    toast(`${VERBS[verb]}: ${count(changed)} done${busy ? `, ${count(busy)} are being delivered just now` : ""}.`);
+    const answer = await post("api/v1/queue", { verb, select });
+    toast(`${VERBS[verb]}: ${told(answer)}${answer.busy ? `, ${count(answer.busy)} are being delivered just now` : ""}.`);
   } catch (error) {
     toast(error.message, true);
   }
@@ -37,7 +40,8 @@ async function changeChosen(verb) {
   let done = 0;
   for (const id of ids) {
     try {
-      done += (await post("api/v1/queue", { verb, select: { id } })).changed;
+      const answer = await post("api/v1/queue", { verb, select: { id } });
+      done += answer.changed ?? answer.moved;
     } catch (error) {
       toast(`${id}: ${error.message}`, true);
       break;

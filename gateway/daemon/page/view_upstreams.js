@@ -1,7 +1,7 @@
 // view_upstreams - each IMAP account: open, paused or being tried; what it does, what it said last.
 
 import { get, post } from "./api.js";
-import { ago, count, h, keep, say, toast, until } from "./dom.js";
+import { ago, count, h, keep, say, span, toast, until } from "./dom.js";
 
 const POLL_MS = 3000;
 let cards, timer, shown;
@@ -13,6 +13,8 @@ function fact(name) {
   return [h("dt", {}, name), value];
 }
 
+const days = (seconds) => (seconds == null ? "" : seconds <= 0 ? "expired" : `good for ${span(seconds * 1000)}`);
+
 const FACTS = [
   ["waiting in the spool", (one) => count(queues.upstreams[one.name]?.waiting)],
   ["filed", (one) => count(one.filed)],
@@ -23,8 +25,9 @@ const FACTS = [
   ["append, median / 99 %", (one) => (one.filed ? `${one.append_ms_median} / ${one.append_ms_99} ms` : "–")],
   ["last filed", (one) => ago(one.last_filed)],
   ["tried again", (one) => (one.paused_until ? until(one.paused_until) : "")],
-  ["certificate", (one) => (one.certificate_expires ? `${until(one.certificate_expires)}` : "")],
-  ["token", (one) => (one.token_expires ? `${until(one.token_expires)}` : "")],
+  ["certificate of the server", (one) => days(one.certificate_seconds)],
+  ["our certificate", (one) => days(one.own_certificate_seconds)],
+  ["token", (one) => days(one.token_seconds)],
 ];
 
 async function act(name, verb) {
