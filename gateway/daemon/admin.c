@@ -129,6 +129,7 @@ void admin_close(struct admin **admin)
         MHD_quiesce_daemon((*admin)->http); /* gives the listening descriptor back to us */
         MHD_stop_daemon((*admin)->http);
     }
+    json_decref((*admin)->summary);
     spool_index_close(&(*admin)->index); /* bodies looked at it until now */
     net_poll_close(&(*admin)->address, (*admin)->fd);
     config_free(&(*admin)->config);

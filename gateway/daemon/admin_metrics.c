@@ -4,13 +4,17 @@
  * Counts live with whoever counts; here they only get their names. A label is never an address or the id of a message.
  */
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "base/expect.h"
 #include "daemon/admin_handlers.h"
 #include "daemon/admin_private.h"
 #include "daemon/decision.h"
 #include "daemon/metrics_text.h"
+#include "spool/spool_query.h"
 
 #define METRICS_MAX (16u << 20)
+#define SUMMARY_MS  10000 /* the index is asked at most so often: with a long queue it takes a while */
 
 static void one(struct metrics_text *text, enum metrics_type type, const char *name, const char *help, uint64_t value)
 {
@@ -111,6 +115,29 @@ static void write_queue(struct metrics_text *text, const struct spool *spool, co
         spool_disk_warning(spool) != NULL);
 }
 
+/* What waits by upstream and state, and since when: as the index said it last. */
+static void write_ages(struct metrics_text *text, const struct admin *admin)
+{
+    static const char *const states[] = {"waiting", "held", "dead"};
+    json_t *upstreams = json_object_get(admin->summary, "upstreams"), *one;
+    const char *name;
+    metrics_family(text, METRICS_GAUGE, "mailweir_upstream_queue_deliveries", "Deliveries by upstream and state.");
+    json_object_foreach(upstreams, name, one)
+    {
+        for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
+            metrics_count(text, METRICS_LABELS("upstream", name, "state", states[i]),
+                          (uint64_t)json_integer_value(json_object_get(one, states[i])));
+        }
+    }
+    metrics_family(text, METRICS_GAUGE, "mailweir_upstream_queue_oldest_age_seconds",
+                   "Age of the oldest message that is not settled.");
+    json_object_foreach(upstreams, name, one)
+    {
+        metrics_seconds(text, METRICS_LABELS("upstream", name),
+                        net_wall(admin->loop) - json_integer_value(json_object_get(one, "oldest_ms")));
+    }
+}
+
 /* ---- delivery ---- */
 
 typedef void upstream_fn(struct metrics_text *text, const struct dispatch_state *state);
@@ -130,6 +157,7 @@ static void outcomes(struct metrics_text *text, const struct dispatch_state *sta
     metrics_count(text, METRICS_LABELS("upstream", name, "outcome", "filed"), state->counts.filed);
     metrics_count(text, METRICS_LABELS("upstream", name, "outcome", "deferred"), state->counts.deferred);
     metrics_count(text, METRICS_LABELS("upstream", name, "outcome", "dead"), state->counts.dead);
+    metrics_count(text, METRICS_LABELS("upstream", name, "outcome", "untouched"), state->counts.untouched);
 }
 
 static void uncertain(struct metrics_text *text, const struct dispatch_state *state)
@@ -167,6 +195,40 @@ static void limit(struct metrics_text *text, const struct dispatch_state *state)
     metrics_count(text, METRICS_LABELS("upstream", state->config->name), state->config->settings[IMAPC_CONNECTIONS]);
 }
 
+static void connections(struct metrics_text *text, const struct dispatch_state *state)
+{
+    const char *name = state->config->name;
+    size_t ready = state->pool.ready;
+    metrics_count(text, METRICS_LABELS("upstream", name, "state", "connecting"), state->pool.connections - ready);
+    metrics_count(text, METRICS_LABELS("upstream", name, "state", "idle"), ready - state->pool.busy);
+    metrics_count(text, METRICS_LABELS("upstream", name, "state", "busy"), state->pool.busy);
+}
+
+static void pause_left(struct metrics_text *text, const struct dispatch_state *state)
+{
+    metrics_seconds(text, METRICS_LABELS("upstream", state->config->name), state->pause_left_ms);
+}
+
+/* No sample where there is none. */
+static void seconds_left(struct metrics_text *text, const char *const *labels, int64_t seconds)
+{
+    if (seconds != INT64_MIN) {
+        metrics_seconds(text, labels, seconds * 1000);
+    }
+}
+
+static void token(struct metrics_text *text, const struct dispatch_state *state)
+{
+    seconds_left(text, METRICS_LABELS("upstream", state->config->name), state->pool.token_expires_s);
+}
+
+static void certificates(struct metrics_text *text, const struct dispatch_state *state)
+{
+    const char *name = state->config->name;
+    seconds_left(text, METRICS_LABELS("upstream", name, "of", "server"), state->pool.certificate_expires_s);
+    seconds_left(text, METRICS_LABELS("upstream", name, "of", "us"), state->pool.own_expires_s);
+}
+
 static void appends(struct metrics_text *text, const struct dispatch_state *state)
 {
     metrics_histogram(text, METRICS_LABELS("upstream", state->config->name), state->append);
@@ -194,6 +256,13 @@ static void write_delivery(struct metrics_text *text, const struct dispatch *dis
         {METRICS_GAUGE, "mailweir_upstream_active_deliveries", "Deliveries in memory.", active},
         {METRICS_GAUGE, "mailweir_upstream_paused", "1 while the upstream is paused after failures.", paused},
         {METRICS_GAUGE, "mailweir_upstream_failures", "Failures of the account in a row.", failures},
+        {METRICS_GAUGE, "mailweir_upstream_pause_seconds", "Seconds until a paused upstream is tried again; 0: open.",
+         pause_left},
+        {METRICS_GAUGE, "mailweir_upstream_connections", "Connections by what they do.", connections},
+        {METRICS_GAUGE, "mailweir_upstream_token_expiry_seconds",
+         "Seconds until the OAuth2 access token expires; a new one is fetched before.", token},
+        {METRICS_GAUGE, "mailweir_upstream_certificate_expiry_seconds",
+         "Seconds until a certificate in the chain expires: the server's, or the one that we show.", certificates},
         {METRICS_GAUGE, "mailweir_upstream_connections_limit", "Connections that may be open.", limit},
         {METRICS_GAUGE, "mailweir_upstream_last_filed_timestamp_seconds", "When the last delivery was filed; 0: never.",
          last_filed},
@@ -226,7 +295,20 @@ static void write_program(struct metrics_text *text, const struct admin *admin)
     metrics_seconds(text, NULL, state.loaded_ms);
     one(text, METRICS_GAUGE, "mailweir_config_reload_running", "Whether configuration and rules are being loaded.",
         state.loading);
+    metrics_family(text, METRICS_GAUGE, "mailweir_config_last_reload_duration_seconds", "How long the last load took.");
+    metrics_seconds(text, NULL, (int64_t)state.load_ms);
     one(text, METRICS_COUNTER, "mailweir_config_reload_failures_total", "Loads that were refused.", state.loads_failed);
+}
+
+static void write_listeners(struct metrics_text *text, const struct gateway *gateway)
+{
+    const struct config *config = gateway_config(gateway);
+    metrics_family(text, METRICS_GAUGE, "mailweir_listener_certificate_expiry_seconds",
+                   "Seconds until the certificate of a listener expires.");
+    for (size_t i = 0; i < config->listeners.count; i++) {
+        const char *name = config_listener_at(config, i)->name;
+        seconds_left(text, METRICS_LABELS("listener", name), gateway_certificate_seconds(gateway, name));
+    }
 }
 
 static void write_admin(struct metrics_text *text, const struct admin *admin)
@@ -242,7 +324,7 @@ static void write_admin(struct metrics_text *text, const struct admin *admin)
         "Live streams that were ended because they read too slowly.", admin->counts.lagged);
 }
 
-void admin_get_metrics(struct admin_request *request)
+static void answer_metrics(struct admin_request *request)
 {
     const struct admin *admin = request->admin;
     struct gateway_counts counts;
@@ -255,8 +337,61 @@ void admin_get_metrics(struct admin_request *request)
     write_replies(&text, &counts.smtpd);
     write_rules(&text, decision_stats(gateway_decision(admin->gateway)));
     write_queue(&text, gateway_spool(admin->gateway), &counts.spool);
+    metrics_family(&text, METRICS_HISTOGRAM, "mailweir_spool_commit_duration_seconds",
+                   "Time until a group was durable.");
+    metrics_histogram(&text, NULL, spool_commit_time(gateway_spool(admin->gateway)));
+    write_ages(&text, admin);
     write_delivery(&text, gateway_dispatch(admin->gateway));
+    write_listeners(&text, admin->gateway);
     write_admin(&text, admin);
     admin_answer_bytes(request, 200, "text/plain; version=0.0.4; charset=utf-8", buf_bytes(&out));
     buf_done(&out);
+}
+
+/* ---- asking the index, now and then ---- */
+
+struct summary_job {
+    struct admin_request *request;
+    struct admin *admin;
+    json_t *summary;
+};
+
+static void ask_index(void *ctx)
+{
+    struct summary_job *job = ctx;
+    struct spool_index *index = admin_index(job->admin, NULL);
+    if (index != NULL) {
+        spool_query_summary(index, &job->summary, NULL);
+    }
+}
+
+/* Without an answer, the metrics are those of before: they never fail for it. */
+static void on_summary(void *ctx)
+{
+    struct summary_job *job = ctx;
+    struct admin_request *request = job->request;
+    if (job->summary != NULL) {
+        json_decref(job->admin->summary);
+        job->admin->summary = job->summary;
+        job->admin->summary_at = net_now(job->admin->loop);
+    }
+    free(job);
+    if (request->admin == NULL) {
+        admin_answer_json(request, 503, json_object()); /* nobody hears it */
+    } else {
+        answer_metrics(request);
+    }
+}
+
+void admin_get_metrics(struct admin_request *request)
+{
+    struct admin *admin = request->admin;
+    if (admin->summary != NULL && net_now(admin->loop) - admin->summary_at < SUMMARY_MS) {
+        answer_metrics(request);
+        return;
+    }
+    struct summary_job *job = expect_calloc(1, sizeof *job);
+    job->request = request;
+    job->admin = admin;
+    net_lane_submit(admin->lane, ask_index, on_summary, job);
 }

@@ -120,6 +120,8 @@ struct admin {
     struct list connections;
     struct list requests;
     struct list streams;
+    json_t *summary; /* of the queue, for metrics; NULL before the first */
+    uint64_t summary_at;
     struct list bodies; /* stored messages on their way out */
     size_t stream_count;
     uint64_t tokens; /* of the rate limit: thousandths of a request */

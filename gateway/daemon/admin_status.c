@@ -79,6 +79,11 @@ static json_t *last_fault(const struct dispatch_state *state)
                      text != NULL ? text : json_string("?"));
 }
 
+static json_t *seconds_left(int64_t seconds)
+{
+    return seconds == INT64_MIN ? json_null() : json_integer(seconds);
+}
+
 static json_t *upstream(const struct dispatch_state *state)
 {
     const struct net_address *address = state->pool.address; /* the one of several that serves */
@@ -87,6 +92,11 @@ static json_t *upstream(const struct dispatch_state *state)
                   (json_int_t)address->port, "standby", (json_int_t)state->pool.place, "state", state_name(state),
                   "failures", (json_int_t)state->failures, "active", (json_int_t)state->counts.active,
                   "connections_max", (json_int_t)state->config->settings[IMAPC_CONNECTIONS]);
+    json_object_set_new(json, "connections", number(state->pool.connections));
+    json_object_set_new(json, "connections_busy", number(state->pool.busy));
+    json_object_set_new(json, "token_seconds", seconds_left(state->pool.token_expires_s));
+    json_object_set_new(json, "certificate_seconds", seconds_left(state->pool.certificate_expires_s));
+    json_object_set_new(json, "own_certificate_seconds", seconds_left(state->pool.own_expires_s));
     json_object_set_new(json, "paused_until", moment(state->paused_until));
     json_object_set_new(json, "filed", number(state->counts.filed));
     json_object_set_new(json, "deferred", number(state->counts.deferred));

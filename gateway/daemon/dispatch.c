@@ -317,6 +317,7 @@ void dispatch_count(const struct dispatch *dispatch, struct dispatch_counts *cou
         counts_r->filed += upstream->counts.filed;
         counts_r->deferred += upstream->counts.deferred;
         counts_r->dead += upstream->counts.dead;
+        counts_r->untouched += upstream->counts.untouched;
         counts_r->uncertain += upstream->counts.uncertain;
         counts_r->possible_duplicates += upstream->counts.possible_duplicates;
         counts_r->octets += upstream->counts.octets;
@@ -355,6 +356,8 @@ void dispatch_state(const struct dispatch *dispatch, size_t index, struct dispat
                                        .last_fault = &upstream->last_fault,
                                        .last_fault_ms = upstream->last_fault_ms,
                                        .last_filed_ms = upstream->last_filed_ms};
+    int64_t left = upstream->paused_until - net_wall(dispatch->loop);
+    state_r->pause_left_ms = upstream->paused_until != 0 && left > 0 ? left : 0;
     state_r->counts.active = upstream->active;
     imapc_pool_state(upstream->pool, &state_r->pool);
 }

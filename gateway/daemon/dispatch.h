@@ -44,6 +44,7 @@ struct dispatch_counts {
     uint64_t uncertain;           /* of the deferred: the append may have worked */
     uint64_t octets;              /* filed */
     uint64_t possible_duplicates; /* of the filed: an earlier attempt may have filed it too, and nobody can find out */
+    uint64_t untouched;           /* given back without an attempt */
 };
 /* Of all upstreams. */
 void dispatch_count(const struct dispatch *dispatch, struct dispatch_counts *counts_r);
@@ -57,6 +58,7 @@ struct dispatch_state {
     struct imapc_pool_state pool;
     unsigned failures;    /* of the account, in a row */
     int64_t paused_until; /* wall clock; 0: open */
+    int64_t pause_left_ms;
     const struct fault *last_fault;
     int64_t last_fault_ms, last_filed_ms; /* wall clock; 0: never */
 };

@@ -187,6 +187,7 @@ static void note_outcome(struct dispatch_job *job, const struct spool_outcome *o
         log_failed(job, outcome, "dead_letter");
         break;
     case SPOOL_UNTOUCHED:
+        counts->untouched++;
         break;
     }
 }

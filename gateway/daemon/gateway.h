@@ -43,6 +43,9 @@ void gateway_reload(struct gateway *gateway, gateway_reloaded_fn *done, void *ct
 /* The port of the listener of that name. */
 uint16_t gateway_port(const struct gateway *gateway, const char *listener);
 
+/* Seconds until the certificate of the listener of that name expires; INT64_MIN when it has none. */
+int64_t gateway_certificate_seconds(const struct gateway *gateway, const char *listener);
+
 struct gateway_counts {
     struct smtpd_counts smtpd;
     struct dispatch_counts dispatch;
@@ -69,7 +72,8 @@ struct gateway_state {
     int64_t loaded_ms;  /* of the last load that succeeded */
     bool last_load_good;
     uint64_t loads, loads_failed;
-    bool loading; /* a load is under way */
+    bool loading;     /* a load is under way */
+    uint64_t load_ms; /* how long the last one took */
     size_t rules;
     bool draining;
     const struct net_sandbox_state *sandbox;

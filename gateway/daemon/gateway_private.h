@@ -48,6 +48,7 @@ struct gateway {
     int64_t started_ms, loaded_ms;
     bool last_load_good;
     uint64_t loads, loads_failed;
+    uint64_t load_began, load_ms; /* of the last reload */
     size_t rules;
     struct gateway_loading loading;
     struct net_watch *folders; /* of the configuration's sources */

@@ -142,6 +142,7 @@ static void on_loaded(void *ctx);
 
 static void begin(struct gateway *gateway)
 {
+    gateway->load_began = net_now(gateway->loop);
     struct gateway_loading *loading = &gateway->loading;
     if (loading->lane == NULL) {
         loading->lane = net_lane_new(gateway->loop, "reload");

@@ -64,8 +64,15 @@ void gateway_tap_log(struct gateway *gateway, void (*line)(void *ctx, const char
 
 /* ---- loads ---- */
 
+int64_t gateway_certificate_seconds(const struct gateway *gateway, const char *listener)
+{
+    int64_t expires = smtpd_certificate_expires(gateway->smtpd, listener);
+    return expires == 0 ? INT64_MIN : expires - net_wall(gateway->loop) / 1000;
+}
+
 void gateway_note_load(struct gateway *gateway, bool good)
 {
+    gateway->load_ms = gateway->load_began == 0 ? 0 : net_now(gateway->loop) - gateway->load_began;
     gateway->loads++;
     gateway->loads_failed += good ? 0 : 1;
     gateway->last_load_good = good;
@@ -80,6 +87,7 @@ void gateway_state(const struct gateway *gateway, struct gateway_state *state_r)
                                       .loaded_ms = gateway->loaded_ms,
                                       .last_load_good = gateway->last_load_good,
                                       .loads = gateway->loads,
+                                      .load_ms = gateway->load_ms,
                                       .loading = gateway->loading.runs,
                                       .loads_failed = gateway->loads_failed,
                                       .rules = gateway->rules,

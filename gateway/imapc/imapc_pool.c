@@ -124,7 +124,9 @@ void imapc_pool_state(const struct imapc_pool *pool, struct imapc_pool_state *st
                                          .certificate_expires_s = seconds_left(pool, pool->certificate_expires),
                                          .own_expires_s = seconds_left(pool, tls != NULL ? net_tls_expires(tls) : 0)};
     for (const struct list *link = pool->connections.next; link != &pool->connections; link = link->next) {
-        state_r->ready += LIST_ITEM(link, const struct imapc_connection, link)->ready;
+        const struct imapc_connection *connection = LIST_ITEM(link, const struct imapc_connection, link);
+        state_r->ready += connection->ready;
+        state_r->busy += connection->job != NULL;
     }
 }
 

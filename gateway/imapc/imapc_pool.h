@@ -124,6 +124,7 @@ void imapc_pool_submit(struct imapc_pool *pool, struct imapc_append **append);
 struct imapc_pool_state {
     size_t connections; /* that stand or are being made */
     size_t ready;       /* of them logged in */
+    size_t busy;        /* of them at work */
     size_t place;       /* of the account's, that new ones go to */
     const struct net_address *address;
     int64_t token_expires_s;       /* the OAuth2 access token; it is fetched anew before */

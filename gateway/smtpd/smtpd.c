@@ -56,6 +56,18 @@ uint16_t smtpd_port(const struct smtpd *smtpd, const char *name)
     return 0;
 }
 
+int64_t smtpd_certificate_expires(const struct smtpd *smtpd, const char *name)
+{
+    LIST_EACH(link, &smtpd->listeners)
+    {
+        const struct smtpd_listener_options *options = &LIST_ITEM(link, struct smtpd_listener, link)->options;
+        if (strcmp(options->name, name) == 0 && options->tls != NULL) {
+            return net_tls_expires(options->tls);
+        }
+    }
+    return 0;
+}
+
 /* ---- reload ---- */
 
 /* The listener of the list that goes on with these options, or NULL. */

@@ -109,6 +109,8 @@ int smtpd_listen(struct smtpd *smtpd, const struct smtpd_listener_options *optio
 int smtpd_reload(struct smtpd *smtpd, const struct smtpd_listener_options *options, size_t count, struct fault *fault);
 /* The port of the listener of that name, 0 when there is none. */
 uint16_t smtpd_port(const struct smtpd *smtpd, const char *name);
+/* When the certificate of the listener of that name expires, seconds since 1970; 0 when it has none. */
+int64_t smtpd_certificate_expires(const struct smtpd *smtpd, const char *name);
 /*
  * Stops accepting; sessions finish the transaction they are in, then hear 421. done comes when the last session has ended, at the latest
  * after deadline_ms, when what is left is cut off.

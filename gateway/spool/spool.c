@@ -47,6 +47,9 @@ static void on_group(void *ctx)
     spool->current_segment = group->current_segment;
     spool->counts.commits += group->committed;
     spool->counts.syncs += group->syncs;
+    if (group->committed) {
+        histogram_add(&spool->commit_time, net_now_us(spool->loop) - group->began_us);
+    }
     note_trouble(spool, group);
     spool_doubt_look(spool, group);
     spool_pump(spool);
@@ -73,6 +76,7 @@ void spool_pump(struct spool *spool)
     struct spool_group *group = expect_calloc(1, sizeof *group);
     size_t octets = 0;
     group->spool = spool;
+    group->began_us = net_now_us(spool->loop);
     list_init(&group->jobs);
     while (!list_is_empty(&spool->pending) && group->count < SPOOL_GROUP_JOBS && octets < SPOOL_GROUP_OCTETS) {
         struct spool_job *job = LIST_ITEM(list_take(&spool->pending), struct spool_job, link);
@@ -277,6 +281,11 @@ bool spool_is_paused(const struct spool *spool, const struct spool_upstream *ups
 void spool_count(const struct spool *spool, struct spool_counts *counts_r)
 {
     *counts_r = spool->counts;
+}
+
+const struct histogram *spool_commit_time(const struct spool *spool)
+{
+    return &spool->commit_time;
 }
 
 /* ---- opening ---- */

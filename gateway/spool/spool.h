@@ -15,6 +15,7 @@
 #define MAILWEIR_SPOOL_SPOOL_H
 
 #include "base/arena.h"
+#include "base/histogram.h"
 #include "base/log.h"
 #include "mail/mail_envelope.h"
 #include "net/net_loop.h"
@@ -175,5 +176,7 @@ struct spool_counts {
     uint64_t set_aside;           /* files in "set-aside" at the start */
 };
 void spool_count(const struct spool *spool, struct spool_counts *counts_r);
+/* How long groups took to become durable; valid as long as the spool. */
+const struct histogram *spool_commit_time(const struct spool *spool);
 
 #endif

@@ -130,6 +130,7 @@ struct spool_group {
     bool in_doubt;      /* it failed, but may come to life after a crash */
     bool not_over;      /* something that is in doubt was not written over */
     struct fault fault; /* of the transaction */
+    uint64_t began_us;
 };
 /*
  * Makes the group's jobs durable, each or none of those whose fault is empty. While an earlier group is in doubt, also one without jobs writes
@@ -260,6 +261,7 @@ struct spool {
     uint64_t next_message;
 
     struct spool_counts counts;
+    struct histogram commit_time;
     struct spool_live *live;
     struct spool_held *held;
     struct map *upstreams;

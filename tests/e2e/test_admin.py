@@ -97,6 +97,42 @@ def test_metrics_count_what_happens(world):
     gateway.stop()
 
 
+def one_of(admin, name):
+    """One sample by its full name; None when there is none."""
+    found = re.search(rf"^{re.escape(name)} (\S+)$", admin.get("/metrics").text, re.M)
+    return float(found[1]) if found else None
+
+
+def test_metrics_of_expiry_connections_and_age(world):
+    """What will need somebody soon: certificates, pauses, mail that grows old; and how the connections are used."""
+    gateway = world.mailweir(world.dovecot())
+    certificate, key = world.certificates.make("soon", days=3)
+    gateway.configuration["listeners"][0]["tls"] = {"mode": "starttls", "certificate": str(certificate), "key": str(key)}
+    gateway.configuration["upstreams"]["down"] = {**gateway.upstream, "address": "127.0.0.1:1"}
+    gateway.rules.append({"name": "down", "if": {"header": "Subject", "matches": "^down"},
+                          "then": [{"fileinto": {"upstream": "down", "folder": "INBOX"}}, {"stop": True}]})
+    gateway.start()
+    admin = Admin(gateway)
+    gateway.send(message("hello"))
+    wait(lambda: gateway.events("filed"), "filed message")
+    days = one_of(admin, 'mailweir_listener_certificate_expiry_seconds{listener="apps"}') / 86400
+    assert 2.9 < days <= 3, days
+    assert 20 < one_of(admin, 'mailweir_upstream_certificate_expiry_seconds{upstream="corp",of="server"}') / 86400 < 31
+    assert sum(one_of(admin, f'mailweir_upstream_connections{{upstream="corp",state="{state}"}}') for state in ("connecting", "idle", "busy")) >= 1
+    assert one_of(admin, "mailweir_spool_commit_duration_seconds_count") >= 1
+    gateway.send(message("down"))
+    wait(lambda: one_of(admin, 'mailweir_upstream_pause_seconds{upstream="down"}') > 0, "pause of the upstream that is down")
+    gateway.stop()
+    gateway.start()
+    assert one_of(admin, 'mailweir_upstream_queue_deliveries{upstream="down",state="waiting"}') == 1
+    assert 0 < one_of(admin, 'mailweir_upstream_queue_oldest_age_seconds{upstream="down"}') < 300
+    assert admin.post("/api/v1/reload").status == 200
+    assert one_of(admin, "mailweir_config_last_reload_duration_seconds") >= 0
+    upstream = admin.get("/api/v1/status").json["upstreams"][0]
+    assert {"token_seconds", "certificate_seconds", "connections_busy"} <= set(upstream) and upstream["token_seconds"] is None, upstream
+    gateway.stop()
+
+
 def test_status(world):
     gateway = world.mailweir(None).start()
     gateway.send(message())
@@ -470,7 +506,7 @@ def test_alerts_and_dashboard_use_metrics_that_exist(world):
     gateway = world.mailweir(None, [RULE]).start()
     gateway.send(message("failed: web"))
     text = Admin(gateway).get("/metrics").text
-    known = set(re.findall(r"^(mailweir_\w+)", text, re.M))
+    known = set(re.findall(r"^(?:# TYPE )?(mailweir_\w+)", text, re.M))
     for file in ("prometheus-alerts.yml", "grafana-dashboard.json"):
         used = set(re.findall(r"mailweir_\w+", (ROOT / "deploy" / file).read_text()))
         assert used and used <= known, used - known
