@@ -13,12 +13,14 @@
 
 struct filters_scratch {
     struct filters_matcher *matcher;
+    struct arena *arena; /* of one decision after the other */
 };
 
 struct filters_scratch *filters_scratch_new(void)
 {
     struct filters_scratch *scratch = expect_calloc(1, sizeof *scratch);
     scratch->matcher = filters_matcher_new();
+    scratch->arena = arena_new(FILTERS_RUN_MEMORY);
     return scratch;
 }
 
@@ -28,6 +30,7 @@ void filters_scratch_free(struct filters_scratch **scratch)
         return;
     }
     filters_matcher_free(&(*scratch)->matcher);
+    arena_free(&(*scratch)->arena);
     free(*scratch);
     *scratch = NULL;
 }
@@ -288,6 +291,7 @@ static int decide(const struct filters_set *set, struct filters_scratch *scratch
                                               .message = message,
                                               .stage = FILTERS_STAGE_BODY,
                                               .matcher = scratch->matcher,
+                                              .arena = scratch->arena,
                                               .trace = trace,
                                               .fault = &own},
                                       .arena = arena};
@@ -319,6 +323,7 @@ int filters_decide_recipient(const struct filters_set *set, struct filters_scrat
                                               .message = &message,
                                               .stage = FILTERS_STAGE_ENVELOPE,
                                               .matcher = scratch->matcher,
+                                              .arena = scratch->arena,
                                               .fault = &own},
                                       .arena = arena};
     EXPECT(envelope->to_count > 0);

@@ -45,7 +45,7 @@ struct filters_run {
     size_t recipient; /* index into the envelope */
     enum filters_stage stage;
     struct filters_matcher *matcher;
-    struct arena *arena;              /* for what lives as long as the decision is made */
+    struct arena *arena;              /* the scratch's: for what lives as long as the decision is made */
     struct filters_fetched *fetched;  /* by subject number */
     struct filters_capture *captures; /* of the rule being decided */
     size_t capture_count, capture_size;

@@ -34,7 +34,6 @@ int filters_run_init(struct filters_run *run)
     const struct filters_set *set = run->set;
     const struct filters_clock *clock = &run->message->clock;
     run->deadline_us = clock->now_us == NULL ? 0 : clock->now_us(clock->ctx) + clock->budget_us;
-    run->arena = arena_new(FILTERS_RUN_MEMORY);
     run->fetched = arena_array(run->arena, set->subject_count, sizeof *run->fetched);
     run->capture_size = set->capture_max;
     run->captures = arena_array(run->arena, set->capture_max, sizeof *run->captures);
@@ -49,7 +48,8 @@ int filters_run_init(struct filters_run *run)
 
 void filters_run_done(struct filters_run *run)
 {
-    arena_free(&run->arena);
+    arena_clear(run->arena);
+    run->arena = NULL;
 }
 
 /* ---- adding values ---- */

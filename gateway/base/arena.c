@@ -12,6 +12,8 @@
 #include "base/expect.h"
 
 #define ARENA_BLOCK 4096
+/* Octets that arena_clear() keeps at most. */
+#define ARENA_KEEP_MAX ((size_t)256 << 10)
 
 struct arena_block {
     struct arena_block *next;
@@ -61,6 +63,27 @@ static struct arena_block *block_new(size_t size)
     struct arena_block *block = expect_calloc(1, sizeof *block + size);
     block->size = size;
     return block;
+}
+
+void arena_clear(struct arena *arena)
+{
+    struct arena_block *front = arena->blocks;
+    bool one = front != NULL && front->next == NULL;
+    if (one && front->size <= ARENA_KEEP_MAX) {
+        memset(front->data, 0, front->used);
+        front->used = 0;
+        arena->used = 0;
+        return;
+    }
+    size_t total = 0;
+    while (arena->blocks != NULL) {
+        struct arena_block *next = arena->blocks->next;
+        total += arena->blocks->size;
+        free(arena->blocks);
+        arena->blocks = next;
+    }
+    arena->used = 0;
+    arena->blocks = total > 0 && total <= ARENA_KEEP_MAX ? block_new(total) : NULL;
 }
 
 /* A block with room for size octets, which is put in front, or behind the front when it is for one object only. */

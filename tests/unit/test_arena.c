@@ -38,11 +38,36 @@ static void refuses_above_the_maximum(void **state)
     arena_free(&arena);
 }
 
+static void is_as_new_when_it_was_cleared(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_new(1 << 20);
+    arena_clear(arena);
+    /* Little, more than a block, and more than is kept. */
+    static const size_t rounds[] = {10, 3000, 60000, 60000, 5, 900000, 20, 60000};
+    for (size_t i = 0; i < sizeof rounds / sizeof rounds[0]; i++) {
+        for (int part = 0; part < 2; part++) {
+            unsigned char *memory = arena_alloc(arena, rounds[i] / 2);
+            assert_non_null(memory);
+            for (size_t k = 0; k < rounds[i] / 2; k++) {
+                assert_int_equal(memory[k], 0);
+            }
+            memset(memory, 0xA5, rounds[i] / 2);
+        }
+        assert_int_equal(arena_used(arena), rounds[i] / 2 * 2);
+        assert_null(arena_alloc(arena, (1 << 20) - rounds[i] / 2 * 2 + 1));
+        arena_clear(arena);
+        assert_int_equal(arena_used(arena), 0);
+    }
+    arena_free(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keeps_what_it_gave),
         cmocka_unit_test(refuses_above_the_maximum),
+        cmocka_unit_test(is_as_new_when_it_was_cleared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
