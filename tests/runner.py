@@ -142,7 +142,7 @@ def run(test):
     return test, status, output.decode(errors="replace"), time.monotonic() - started
 
 
-def tell(test, status, output, seconds, counts):
+def tell(test, status, output, seconds, counts, failures):
     if status == 0:
         counts["passed"] += 1
         report("ok", test.name, seconds)
@@ -155,18 +155,23 @@ def tell(test, status, output, seconds, counts):
         report("skipped", test.name, seconds, lines[-1] if lines else "without a reason")
     else:
         counts["failed"] += 1
+        failures.append((test.name, seconds, (output.strip().splitlines() or [""])[-1]))
         report("FAILED", test.name, seconds, f"status {status}")
         show_tail(output)
 
 
 def run_all(tests, jobs, counts):
+    """Runs them and says again at the end what failed: in a long output nobody finds it."""
+    failures = []
     together = [test for test in tests if not test.alone]
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         for done in concurrent.futures.as_completed([pool.submit(run, test) for test in together]):
-            tell(*done.result(), counts)
+            tell(*done.result(), counts, failures)
     for test in tests:
         if test.alone:
-            tell(*run(test), counts)
+            tell(*run(test), counts, failures)
+    for failure in failures:
+        report("FAILED", *failure)
 
 
 def wanted(name, filters):

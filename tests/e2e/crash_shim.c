@@ -5,6 +5,7 @@
  *   CRASH_HOW=kill   SIGKILL instead of the call; or an errno's number that the call fails with
  *   CRASH_WHILE=file as long as it is there, all calls fail with CRASH_HOW
  *   CRASH_LOG        only syncs of files whose name ends with "-wal" count; they are done, and then said to have failed
+ *   CRASH_AFTER=n    the n-th call that fails is the last: it is done as said, and SIGKILL comes before anybody hears of it
  *   CRASH_COUNT=file written with the number of calls so far, when the process ends by itself
  *
  * Counted are the calls that change the disk: pwrite, pwritev, write to files, fdatasync, fsync, ftruncate, rename, unlink, creating open.
@@ -24,18 +25,19 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-static atomic_long calls;
-static long fail_at;
+static atomic_long calls, failed;
+static long fail_at, last_failure;
 static int fail_with; /* 0: kill */
 static const char *fail_while;
 static bool log_only;
 
 __attribute__((constructor)) static void read_environment(void)
 {
-    const char *at = getenv("CRASH_AT"), *how = getenv("CRASH_HOW");
+    const char *at = getenv("CRASH_AT"), *how = getenv("CRASH_HOW"), *after = getenv("CRASH_AFTER");
     fail_while = getenv("CRASH_WHILE");
     log_only = getenv("CRASH_LOG") != NULL;
     fail_at = at == NULL ? 0 : atol(at);
+    last_failure = after == NULL ? 0 : atol(after);
     fail_with = how == NULL || strcmp(how, "kill") == 0 ? 0 : atoi(how);
 }
 
@@ -56,7 +58,7 @@ static int fails_here(void)
     if (!due && (fail_while == NULL || access(fail_while, F_OK) != 0)) {
         return 0;
     }
-    if (fail_with == 0) {
+    if (fail_with == 0 || atomic_fetch_add(&failed, 1) + 1 == last_failure) {
         kill(getpid(), SIGKILL);
     }
     errno = fail_with;

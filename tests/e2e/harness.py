@@ -345,8 +345,8 @@ def run_test(path, name):
         print(reason)
         return 77
     except BaseException:
-        traceback.print_exc(file=sys.stdout)
         world.show_logs()
+        traceback.print_exc(file=sys.stdout)  # last: a runner shows the end
         return 1
     finally:
         world.end()
