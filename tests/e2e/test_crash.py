@@ -113,6 +113,8 @@ def test_kill_nine_at_random(world):
 # ---- every call to the disk ----
 
 def build_shim(world):
+    if "asan" in os.environ.get("MAILWEIR", ""):
+        raise Skip("a preloaded library and AddressSanitizer do not go together")
     shim = world.folder / "crash_shim.so"
     subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", shim, ROOT / "tests/e2e/crash_shim.c", "-ldl"], check=True)
     return shim
@@ -142,10 +144,7 @@ def run_once(world, shim, dovecot, ledger, place, how):
 
 
 def each_place(world, how):
-    if "asan" in os.environ.get("MAILWEIR", ""):
-        raise Skip("a preloaded library and AddressSanitizer do not go together")
-    dovecot, ledger = world.dovecot(), Ledger()
-    shim = build_shim(world)
+    shim, dovecot, ledger = build_shim(world), world.dovecot(), Ledger()
     gateway, calls = run_once(world, shim, dovecot, ledger, 0, how)
     assert calls, "the calls were not counted"
     check(ledger, dovecot, gateway)
@@ -326,13 +325,12 @@ def test_read_only_disk(world):
 def test_read_only_while_running(world):
     """Every write and sync says that the disk is read-only, as after an error of ext4: 4xx to senders, what was accepted stays;
     mail and deliveries again by themselves when it is over (what is to be tried again must be written down first). (A plain remount is no way to get there: the kernel refuses it while the spool's files are open.)"""
-    image = Image(world, "ext4", 100)
-    dovecot = world.dovecot()
+    shim, image, dovecot = build_shim(world), Image(world, "ext4", 100), world.dovecot()
     gateway = world.mailweir(dovecot)
     gateway.configuration["spool"]["path"] = str(image.folder / "spool")
     gateway.configuration["sandbox"] = "off"  # the shim looks for its file beside the spool
     switch = gateway.folder / "read-only"
-    environment = {"LD_PRELOAD": str(build_shim(world)), "CRASH_WHILE": str(switch), "CRASH_HOW": str(errno.EROFS)}
+    environment = {"LD_PRELOAD": str(shim), "CRASH_WHILE": str(switch), "CRASH_HOW": str(errno.EROFS)}
     os.environ.update(environment)
     try:
         gateway.start()
@@ -393,13 +391,11 @@ def doubt(gateway, ledger, environment, switch, failures):
 def test_killed_in_doubt(world):
     """Syncs of the index's log reach the disk and say that they failed, and the gateway is killed: at the first its group comes to life,
     later ones find it written over. Whoever was refused is not filed afterwards."""
-    if "asan" in os.environ.get("MAILWEIR", ""):
-        raise Skip("a preloaded library and AddressSanitizer do not go together")
-    dovecot, ledger = world.dovecot(), Ledger()
+    shim, dovecot, ledger = build_shim(world), world.dovecot(), Ledger()
     gateway = world.mailweir(dovecot)
     gateway.configuration["sandbox"] = "off"  # the shim looks for its file beside the spool
     switch = gateway.folder / "fails"
-    environment = {"LD_PRELOAD": str(build_shim(world)), "CRASH_WHILE": str(switch), "CRASH_HOW": str(errno.EIO), "CRASH_LOG": "1"}
+    environment = {"LD_PRELOAD": str(shim), "CRASH_WHILE": str(switch), "CRASH_HOW": str(errno.EIO), "CRASH_LOG": "1"}
     doubts = sum(doubt(gateway, ledger, environment, switch, (1, 2, 3, None)[turn % 4]) for turn in range(ROUNDS))
     check(ledger, dovecot, gateway)
     there = set(filed(dovecot))

@@ -2,7 +2,7 @@
 import email
 import email.policy
 
-from harness import message, wait
+from harness import free_port, message, wait
 
 
 def test_report(world):
@@ -11,7 +11,7 @@ def test_report(world):
     gateway = world.mailweir(dovecot, [{"name": "bad", "if": {"header": "Subject", "matches": "^dead"},
                                         "then": [{"fileinto": {"upstream": "nobody", "folder": "X"}}, {"stop": True}]}])
     gateway.configuration["upstreams"]["nobody"] = {
-        **gateway.upstream, "auth": {"username": "nobody", "password": "wrong"},
+        **gateway.upstream, "address": f"127.0.0.1:{free_port()}",
         "retry": {"initial": "100ms", "maximum": "200ms", "give_up": "1s"}}
     gateway.configuration["dead_letters"] = {"upstream": "corp", "folder": "Dead letters"}
     gateway.start()
