@@ -65,6 +65,8 @@ static int read_and_give(struct queue_source *source, const char *id, const json
         fprintf(stderr, "mailweir: %s is left out: %s\n", id, fault.text);
     } else if (queue_source_body(source, id, keep_piece, &body) == EX_OK) {
         result = give(&envelope, &body, story, fn, ctx);
+    } else {
+        fprintf(stderr, "mailweir: %s is left out\n", id);
     }
     buf_done(&body);
     arena_free(&arena);
