@@ -3,7 +3,7 @@
  *
  * All of them lead to the same mailboxes, so what was sent by one is looked for by another. They are tried in their order: the next when
  * nothing answers at the one before, the first again after the last, then with a pause. While a later one serves, the first is tried now and then
- * by a single connection; when it works, the others follow as they finish what they do.
+ * by a single connection, a probe, which nobody waits for; when it works, the others follow as they finish what they do.
  */
 #include "imapc/imapc_private.h"
 
@@ -21,14 +21,19 @@ static uint64_t failback_ms(const struct imapc_pool *pool)
     return pool->account.failback_ms != 0 ? pool->account.failback_ms : FAILBACK_MS;
 }
 
-static bool is_due(const struct imapc_pool *pool)
+bool imapc_place_is_due(const struct imapc_pool *pool)
 {
     return pool->place > 0 && !pool->probing && net_now(pool->loop) >= pool->failback_at;
 }
 
+bool imapc_place_is_probe(const struct imapc_pool *pool, const struct imapc_connection *connection)
+{
+    return pool->probing && connection->place < pool->place && !connection->ready;
+}
+
 size_t imapc_place_choose(struct imapc_pool *pool)
 {
-    if (is_due(pool)) {
+    if (imapc_place_is_due(pool)) {
         pool->probing = true;
         return 0;
     }
@@ -93,6 +98,6 @@ void imapc_place_connected(struct imapc_pool *pool, const struct imapc_connectio
 
 bool imapc_place_is_left(const struct imapc_pool *pool, const struct imapc_connection *connection)
 {
-    bool in_the_way = is_due(pool) && pool->connection_count >= pool->connection_most;
+    bool in_the_way = imapc_place_is_due(pool) && pool->connection_count >= pool->connection_most;
     return connection->place != pool->place || (connection->place > 0 && in_the_way);
 }

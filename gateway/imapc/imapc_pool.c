@@ -261,7 +261,8 @@ static size_t count_connecting(const struct imapc_pool *pool)
 {
     size_t count = 0;
     for (const struct list *link = pool->connections.next; link != &pool->connections; link = link->next) {
-        count += !LIST_ITEM(link, struct imapc_connection, link)->ready;
+        const struct imapc_connection *connection = LIST_ITEM(link, const struct imapc_connection, link);
+        count += !connection->ready && !imapc_place_is_probe(pool, connection);
     }
     return count;
 }
@@ -285,6 +286,13 @@ static bool has_credentials(struct imapc_pool *pool)
     return false;
 }
 
+static void open_one(struct imapc_pool *pool)
+{
+    struct imapc_connection *connection = imapc_connection_new(pool);
+    list_append(&pool->connections, &connection->link);
+    pool->connection_count++;
+}
+
 static void open_connections(struct imapc_pool *pool)
 {
     size_t connecting = count_connecting(pool);
@@ -294,11 +302,14 @@ static void open_connections(struct imapc_pool *pool)
         pool->crowded_until = 0;
         pool->connection_most = (size_t)pool->account.settings[IMAPC_CONNECTIONS];
     }
+    /* Steady mail keeps the connections that it has: the first place is tried beside them. */
+    if (imapc_place_is_due(pool) && demand + pool->active_count > 0 && pool->connection_count < pool->connection_most &&
+        has_credentials(pool)) {
+        open_one(pool);
+    }
     while (connecting < demand && pool->connection_count < pool->connection_most && now >= pool->retry_at &&
            (pool->proven || connecting == 0) && has_credentials(pool)) {
-        struct imapc_connection *connection = imapc_connection_new(pool);
-        list_append(&pool->connections, &connection->link);
-        pool->connection_count++;
+        open_one(pool);
         connecting++;
     }
 }

@@ -111,6 +111,9 @@ void imapc_job_finish(struct imapc_pool *pool, struct imapc_job **job, const str
 struct imapc_connection;
 /* Where the next connection goes: an index of the account's places. */
 size_t imapc_place_choose(struct imapc_pool *pool);
+/* Whether it is time to try the first place, and nobody does; whether this connection does. */
+bool imapc_place_is_due(const struct imapc_pool *pool);
+bool imapc_place_is_probe(const struct imapc_pool *pool, const struct imapc_connection *connection);
 /* A connection did not become ready. true: another place takes over at once, or still serves; false: the upstream as a whole has failed. */
 bool imapc_place_failed(struct imapc_pool *pool, const struct imapc_connection *connection, const struct fault *fault);
 void imapc_place_connected(struct imapc_pool *pool, const struct imapc_connection *connection);

@@ -34,21 +34,18 @@ def test_standby_takes_over_and_gives_back(world):
     assert (over["left.port"], over["server.port"], over["error.code"]) == (first.tls_port, second.tls_port, "econnrefused"), over
     assert gateway.events("deferred") == [] and address_in_use(gateway) == (second.tls_port, 1)
     number = 2
-    while not gateway.events("upstream_still_down"):  # each message may find that it is time to try the first
-        gateway.send(message("by the second", number=number))
-        number += 1
-        wait(lambda: second.count() == number, "message by the second address")
-    first.start()
 
-    def served_again():
+    def mail_brings(event):  # without a pause in which the connection would become idle
         nonlocal number
-        gateway.send(message("some time by the first", number=number))
+        gateway.send(message("by one of them", number=number))
         number += 1
-        return gateway.events("upstream_failback")
+        return gateway.events(event)
 
-    wait(served_again, "return to the first address")
+    wait(lambda: mail_brings("upstream_still_down"), "attempt at the first address")
+    first.start()
+    wait(lambda: mail_brings("upstream_failback"), "return to the first address")
     wait(lambda: second.count() == number, "all messages")
-    assert address_in_use(gateway) == (first.tls_port, 0)
+    assert address_in_use(gateway) == (first.tls_port, 0) and gateway.events("deferred") == []
     gateway.stop()
     assert len(second.messages()) == number == len({octets.split(b"Message-ID: ")[1].split(b"\r\n")[0] for octets in second.messages()})
 
