@@ -93,6 +93,12 @@ static void on_due(void *ctx, struct spool_item **items, size_t count, bool more
     check_drained(upstream->dispatch); /* it may have been the last thing that a drain waits for */
 }
 
+void dispatch_look_again(struct dispatch_upstream *upstream)
+{
+    upstream->more = true;
+    upstream->left_behind = true; /* a fetch under way may have looked before */
+}
+
 void dispatch_fetch(struct dispatch_upstream *upstream)
 {
     size_t most = (size_t)upstream->dispatch->config->active_max;
@@ -142,8 +148,7 @@ static void on_offer(void *ctx, struct spool_item **item)
     if (is_open(upstream) && !upstream->more && room(upstream) > 0) {
         dispatch_job_start(upstream, item);
     } else {
-        upstream->more = true;
-        upstream->left_behind = true;
+        dispatch_look_again(upstream);
         dispatch_fetch(upstream);
     }
 }
@@ -159,8 +164,7 @@ static void on_wake(void *ctx, const char *name)
                 imapc_pool_try_now(upstream->pool); /* it was named: also what its server asked for is over */
             }
             upstream->paused_until = 0;
-            upstream->more = true;
-            upstream->left_behind = true;
+            dispatch_look_again(upstream);
             dispatch_fetch(upstream);
         }
     }
@@ -191,7 +195,7 @@ void dispatch_upstream_worked(struct dispatch_upstream *upstream)
 {
     if (upstream->failures > 0) {
         upstream->failures = 0;
-        upstream->more = true;
+        dispatch_look_again(upstream);
     }
 }
 

@@ -19,7 +19,7 @@ struct dispatch_job {
     struct imapc_append append;
     uint64_t began_us; /* when the pool got the append */
     bool answered;     /* the pool has given the append back */
-    bool deferred;     /* it waits in the spool for another attempt */
+    bool remains;      /* it waits in the spool for another attempt */
     int settled_as;    /* the kind of its struct spool_outcome */
     struct imapc_outcome outcome;
     struct spool_outcome result; /* what becomes of the delivery */
@@ -205,8 +205,8 @@ static void on_settled(void *ctx, const struct fault *fault)
         upstream->dispatch->watcher(upstream->dispatch->watcher_ctx, job->append.id, job->settled_as,
                                     &job->outcome.fault);
     }
-    if (job->deferred) {
-        upstream->more = true; /* the next fetch tells when it is due */
+    if (job->remains) {
+        dispatch_look_again(upstream);
     }
     buf_done(&job->header);
     arena_free(&job->repaired);
@@ -218,7 +218,7 @@ static void on_settled(void *ctx, const struct fault *fault)
 static void settle(void *ctx)
 {
     struct dispatch_job *job = ctx;
-    job->deferred = job->result.kind == SPOOL_DEFERRED;
+    job->remains = job->result.kind == SPOOL_DEFERRED || job->result.kind == SPOOL_UNTOUCHED;
     job->settled_as = (int)job->result.kind;
     spool_finish(job->upstream->dispatch->spool, &job->item, &job->result, on_settled, job);
 }

@@ -23,7 +23,7 @@ struct dispatch_upstream {
     size_t active;           /* jobs that exist */
     bool fetching;
     bool more;              /* further deliveries are due on the disk */
-    bool left_behind;       /* an offer was left on the disk since the last fetch began */
+    bool left_behind;       /* something was left on the disk since the last fetch began */
     unsigned failures;      /* of the account, in a row; not 0: only probes go out */
     int64_t paused_until;   /* wall clock; 0: not paused */
     struct imapc_pace kept; /* as the spool knows it */
@@ -67,6 +67,8 @@ void dispatch_pause(struct dispatch_upstream *upstream, int64_t until_ms);
 /* dispatch_pace.c: has the spool keep the pool's pace, if it has changed; has a new pool take up the one that was kept. */
 void dispatch_pace_keep(struct dispatch_upstream *upstream);
 void dispatch_pace_find(struct dispatch_upstream *upstream);
+/* Something was left on the disk: the next fetch finds it, or tells when it is due. */
+void dispatch_look_again(struct dispatch_upstream *upstream);
 /* Fetches what is due, when there is room and nothing stands in the way. */
 void dispatch_fetch(struct dispatch_upstream *upstream);
 struct dispatch_upstream *dispatch_find(const struct dispatch *dispatch, const char *name); /* or NULL */

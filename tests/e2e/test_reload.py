@@ -97,7 +97,7 @@ def test_settings_change_while_mail_flows(world):
     for sender in senders:
         sender.join()
     assert not failed, failed[0]
-    wait(lambda: dovecot.count() >= count, f"all {count} messages", 60)
+    wait(lambda: dovecot.count() >= count, f"all {count} messages", 30)
     gateway.stop()
     subjects = [octets.split(b"Subject: ")[1].split(b"\r\n")[0] for octets in dovecot.messages()]
     assert len(subjects) == len(set(subjects)) == count, len(subjects)
