@@ -12,7 +12,7 @@ import smtplib
 import subprocess
 import threading
 
-from harness import ROOT, SIZE, Skip, message, received_part, wait
+from harness import ROOT, SIZE, Skip, is_sanitized, message, received_part, wait
 
 ROUNDS = {"small": 4, "large": 200}[SIZE]
 POWER_CUTS = {"small": 2, "large": 50}[SIZE]
@@ -113,7 +113,7 @@ def test_kill_nine_at_random(world):
 # ---- every call to the disk ----
 
 def build_shim(world):
-    if "asan" in os.environ.get("MAILWEIR", ""):
+    if is_sanitized():
         raise Skip("a preloaded library and AddressSanitizer do not go together")
     shim = world.folder / "crash_shim.so"
     subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", shim, ROOT / "tests/e2e/crash_shim.c", "-ldl"], check=True)
