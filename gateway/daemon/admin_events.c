@@ -1,6 +1,9 @@
 /*
  * admin_events - live streams (server-sent events): "state" each second, "log" for each event of the log; see admin_private.h.
  *
+ * Log lines are sent together, a few times a second and so many at most, so that a flood of mail does not become a flood of events:
+ * "skipped" says how many were left out.
+ *
  * A stream that reads too slowly is ended: its client connects again and is up to date at once. Nothing here ever waits for one.
  */
 #include <stdlib.h>
@@ -29,21 +32,33 @@ static void wake(struct admin_stream *stream)
     }
 }
 
-static void send_event(struct admin_stream *stream, const char *name, struct bytes data)
+static void add_event(struct buf *out, const char *name, struct bytes data)
 {
-    size_t need = strlen(name) + data.len + 20;
+    buf_printf(out, "event: %s\ndata: ", name);
+    buf_append_bytes(out, data);
+    buf_append_text(out, "\n\n");
+}
+
+static void send_events(struct admin_stream *stream, struct bytes events)
+{
     if (stream->ending) {
         return;
     }
-    if (stream->pending.len + need > stream->pending.max) {
+    if (stream->pending.len + events.len > stream->pending.max) {
         stream->ending = true;
         stream->admin->counts.lagged++;
     } else {
-        buf_printf(&stream->pending, "event: %s\ndata: ", name);
-        buf_append_bytes(&stream->pending, data);
-        buf_append_text(&stream->pending, "\n\n");
+        buf_append_bytes(&stream->pending, events);
     }
     wake(stream);
+}
+
+static void send_to_all(struct admin *admin, struct bytes events)
+{
+    LIST_EACH(link, &admin->streams)
+    {
+        send_events(LIST_ITEM(link, struct admin_stream, link), events);
+    }
 }
 
 /* libmicrohttpd asks for more to send; without any, the connection sleeps until wake(). */
@@ -78,19 +93,46 @@ static void on_stream_gone(void *ctx)
 
 /* ---- what is sent ---- */
 
-static void send_json(struct admin *admin, struct admin_stream *only, const char *name, json_t *json)
+static void add_json(struct buf *out, const char *name, json_t *json)
 {
     char *text = json_dumps(json, JSON_COMPACT);
     json_decref(json);
-    if (only != NULL) {
-        send_event(only, name, bytes_of(text));
-    } else {
-        LIST_EACH(link, &admin->streams)
-        {
-            send_event(LIST_ITEM(link, struct admin_stream, link), name, bytes_of(text));
-        }
-    }
+    add_event(out, name, bytes_of(text));
     free(text);
+}
+
+/* Lines of the ring, from the first to the last that was written. */
+static void add_lines(const struct admin *admin, struct buf *out, uint64_t first)
+{
+    for (uint64_t i = first; i < admin->line_count; i++) {
+        add_event(out, "log", bytes_of(admin->lines[i % ADMIN_LINES]));
+    }
+}
+
+/* Sends what was logged since the last time. */
+static void flush(struct admin *admin)
+{
+    uint64_t fresh = admin->line_count - admin->flushed, first = admin->flushed;
+    net_timer_stop(admin->flush);
+    admin->flush_due = false;
+    admin->flushed = admin->line_count;
+    if (fresh == 0 || admin->stream_count == 0) {
+        return;
+    }
+    struct buf events;
+    buf_init(&events, ADMIN_STREAM_MAX);
+    if (fresh > ADMIN_FLUSH_LINES) {
+        first = admin->line_count - ADMIN_FLUSH_LINES;
+        add_json(&events, "skipped", json_pack("{s:I}", "lines", (json_int_t)(fresh - ADMIN_FLUSH_LINES)));
+    }
+    add_lines(admin, &events, first);
+    send_to_all(admin, buf_bytes(&events));
+    buf_done(&events);
+}
+
+static void on_flush(void *ctx)
+{
+    flush(ctx);
 }
 
 /* From the log: one JSON line with its newline. */
@@ -100,20 +142,21 @@ static void on_line(void *ctx, const char *line, size_t len)
     size_t at = admin->line_count++ % ADMIN_LINES;
     free(admin->lines[at]);
     admin->lines[at] = expect_memory(strndup(line, len - 1));
-    LIST_EACH(link, &admin->streams)
-    {
-        send_event(LIST_ITEM(link, struct admin_stream, link), "log", bytes_at(line, len - 1));
+    if (admin->stream_count > 0 && !admin->flush_due) {
+        admin->flush_due = true;
+        net_timer_start(admin->flush, ADMIN_FLUSH_MS);
     }
 }
 
 static void send_past(struct admin *admin, struct admin_stream *stream)
 {
-    uint64_t first = admin->line_count > ADMIN_LINES ? admin->line_count - ADMIN_LINES : 0;
-    for (uint64_t i = first; i < admin->line_count; i++) {
-        send_event(stream, "log", bytes_of(admin->lines[i % ADMIN_LINES]));
-    }
-    send_json(admin, stream, "history", admin_history(admin));
-    send_json(admin, stream, "state", admin_status(admin));
+    struct buf events;
+    buf_init(&events, ADMIN_STREAM_MAX);
+    add_lines(admin, &events, admin->line_count > ADMIN_LINES ? admin->line_count - ADMIN_LINES : 0);
+    add_json(&events, "history", admin_history(admin));
+    add_json(&events, "state", admin_status(admin));
+    send_events(stream, buf_bytes(&events));
+    buf_done(&events);
 }
 
 void admin_get_events(struct admin_request *request)
@@ -123,6 +166,7 @@ void admin_get_events(struct admin_request *request)
         admin_answer_error(request, 503, "streams", "\"max_streams\" live streams are open already");
         return;
     }
+    flush(admin); /* to the others: the new one has it from the ring */
     struct admin_stream *stream = expect_calloc(1, sizeof *stream);
     stream->admin = admin;
     stream->connection = request->connection;
@@ -175,6 +219,7 @@ json_t *admin_history(const struct admin *admin)
 void admin_events_init(struct admin *admin)
 {
     list_init(&admin->streams);
+    admin->flush = net_timer_new(admin->loop, on_flush, admin);
     gateway_tap_log(admin->gateway, on_line, admin);
 }
 
@@ -182,13 +227,19 @@ void admin_events_tick(struct admin *admin)
 {
     sample(admin);
     if (admin->stream_count > 0) {
-        send_json(admin, NULL, "state", admin_status(admin));
+        struct buf events;
+        buf_init(&events, ADMIN_STREAM_MAX);
+        add_json(&events, "state", admin_status(admin));
+        send_to_all(admin, buf_bytes(&events));
+        buf_done(&events);
     }
 }
 
 void admin_events_done(struct admin *admin)
 {
     gateway_tap_log(admin->gateway, NULL, NULL);
+    flush(admin);
+    net_timer_free(&admin->flush);
     LIST_EACH(link, &admin->streams)
     {
         struct admin_stream *stream = LIST_ITEM(link, struct admin_stream, link);

@@ -32,6 +32,8 @@
     1048576 /* octets that a live stream may lag behind; then it is ended, and its client comes again */
 #define ADMIN_REROUTE_MAX 500 /* messages of one request */
 #define ADMIN_LINES       200 /* log lines that are kept for who comes later */
+#define ADMIN_FLUSH_MS    100 /* live streams get new log lines so often */
+#define ADMIN_FLUSH_LINES 50  /* and so many of them at a time; at most ADMIN_LINES */
 #define ADMIN_HISTORY     300 /* seconds of rates that are kept for who comes later */
 
 /* ---- one connection, one request ---- */
@@ -130,7 +132,10 @@ struct admin {
         uint64_t requests, refused, limited, streams, lagged;
     } counts;
     char *lines[ADMIN_LINES]; /* a ring of JSON log lines */
-    uint64_t line_count;      /* ever */
+    uint64_t flushed;         /* of line_count: what the live streams have got */
+    bool flush_due;
+    struct net_timer *flush;
+    uint64_t line_count; /* ever */
     struct admin_sample history[ADMIN_HISTORY];
     uint64_t sample_count; /* ever */
 };

@@ -14,7 +14,8 @@ const struct admin_route admin_routes[] = {
     {"GET", "/metrics", ADMIN_READ, false, admin_get_metrics, "Metrics in the Prometheus text format."},
     {"GET", "/api/v1/status", ADMIN_READ, false, admin_get_status, "What mailweir status shows."},
     {"GET", "/api/v1/events", ADMIN_READ, false, admin_get_events,
-     "Server-sent events: state each second, and log lines."},
+     "Server-sent events: state each second, and log lines, at most 500 in a second; skipped says how many more there "
+     "were."},
     {"GET", "/api/v1/flows", ADMIN_READ, false, admin_get_flows,
      "The ways messages took: listener, rule, folder, count."},
     {"GET", "/api/v1/rules", ADMIN_READ, false, admin_get_rules, "The rules with how often and when they acted."},

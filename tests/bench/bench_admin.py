@@ -7,6 +7,7 @@ usage: tests/bench/bench_admin.py [MESSAGES]      figures are printed, nothing i
 """
 import os
 import pathlib
+import re
 import statistics
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from admin_client import Admin  # noqa: E402
 PAIRS = 8
 PAGES = 10
 SESSIONS = 10
-MESSAGES = int(sys.argv[1]) if len(sys.argv) > 1 else 4000
+MESSAGES = int(sys.argv[1]) if len(sys.argv) > 1 else 12000
 
 
 def cpu_seconds(gateway):
@@ -49,8 +50,13 @@ class Watchers:
         # The readers are a program of their own: what reading costs is not the gateway's.
         self.readers = [subprocess.Popen(["curl", "-sN", "--unix-socket", self.admin.path, "http://localhost/api/v1/events"],
                                          stdout=subprocess.DEVNULL) for _ in range(PAGES)]
+        # Nor is what it takes to open the pages.
+        harness.wait(lambda: self.streams() == PAGES, "open pages")
         for thread in self.threads:
             thread.start()
+
+    def streams(self):
+        return int(re.search(r"^mailweir_admin_streams (\d+)", self.admin.get("/metrics").text, re.M).group(1))
 
     def ask(self, path, seconds):
         while not self.stop.wait(seconds):

@@ -194,6 +194,32 @@ def test_live_stream(world):
     gateway.stop()
 
 
+def test_live_stream_of_a_flood(world):
+    """More log lines than a stream gets at a time: each is sent, or counted as left out."""
+    gateway = world.mailweir(None)
+    gateway.configuration["listeners"][0]["max_transactions"] = 100000
+    gateway.start()
+    events = Admin(gateway).events()
+    told = 0
+    for name, _ in events:
+        if name == "state":
+            break
+        told += name == "log"
+    before, count, skipped = written(gateway) - told, 2000, 0  # of the lines written before the stream could be open
+    flood = subprocess.Popen(["smtp-source", "-s", "10", "-m", str(count), "-f", "a@example.com", "-t", "b@example.com", f"127.0.0.1:{gateway.port}"])
+    for name, value in events:
+        told += name == "log"
+        skipped += value["lines"] if name == "skipped" else 0
+        if name == "state" and value["messages"]["accepted"] == count and flood.poll() is not None and before + told + skipped == written(gateway):
+            break
+    assert flood.wait(60) == 0 and skipped > 0, (told, skipped)
+    gateway.stop()
+
+
+def written(gateway):
+    return len(gateway.log.read_text().splitlines())
+
+
 def test_streams_end_with_the_gateway_and_are_limited(world):
     gateway = world.mailweir(None)
     gateway.configuration["admin"] = {"max_streams": 2}

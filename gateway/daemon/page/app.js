@@ -99,6 +99,9 @@ const on = {
     if (world.lines.length > LINES_MAX + 200) world.lines.splice(0, 200);
     shown.view.line?.(line, world);
   },
+  skipped(value) {
+    shown.view.skipped?.(value);
+  },
 };
 
 function live(isLive) {

@@ -33,6 +33,11 @@ function add(line) {
   if (atEnd) lines.scrollTop = lines.scrollHeight;
 }
 
+/** How many lines were left out of the live stream, which takes only so many at a time; the log itself has them. */
+function skip(count) {
+  lines.append(h("div", { class: "line muted" }, `${count.toLocaleString("en")} lines came too fast to be shown`));
+}
+
 function redraw(world) {
   lines.replaceChildren(...world.lines.filter(matches).slice(-SHOWN_MAX).map(element));
   lines.scrollTop = lines.scrollHeight;
@@ -74,5 +79,8 @@ export default {
   },
   line(line) {
     if (paused.getAttribute("aria-pressed") === "false") add(line);
+  },
+  skipped({ lines: count }) {
+    if (paused.getAttribute("aria-pressed") === "false") skip(count);
   },
 };
