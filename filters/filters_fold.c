@@ -83,13 +83,32 @@ static uint32_t fold(uint32_t character)
     return character;
 }
 
+/* Folds what of ASCII the text begins with, in pieces; most text is nothing else. Returns how much it was. */
+static size_t fold_ascii(struct bytes text, struct buf *out, int *result)
+{
+    uint8_t folded[256];
+    size_t most = text.len < sizeof folded ? text.len : sizeof folded, len = 0;
+    while (len < most && text.ptr[len] < 0x80) {
+        len++;
+    }
+    for (size_t i = 0; i < len; i++) {
+        folded[i] = octet_lower(text.ptr[i]);
+    }
+    *result |= len == 0 ? 0 : buf_append(out, folded, len);
+    return len;
+}
+
 int filters_text_fold(struct bytes text, struct buf *out)
 {
     int result = 0;
     while (text.len > 0) {
         uint32_t character;
-        text = bytes_from(text, filters_text_next(text, &character));
-        result |= filters_text_append(out, fold(character));
+        size_t plain = fold_ascii(text, out, &result);
+        if (plain == 0) {
+            plain = filters_text_next(text, &character);
+            result |= filters_text_append(out, fold(character));
+        }
+        text = bytes_from(text, plain);
     }
     return result;
 }

@@ -65,20 +65,40 @@ ptrdiff_t bytes_find_octet(struct bytes a, uint8_t c)
     return hit == NULL ? -1 : hit - a.ptr;
 }
 
+/* Above, it pays to look for the octet of the needle that is rarest in text. */
+#define LONG_TEXT 512
+
+/* Where the needle has it. */
+static size_t rarest(struct bytes needle)
+{
+    static const char common[] = " etaoinsrhldcumfpgwybv\r\n.,-=0123456789kETAOINSRHLD<>/\":xj";
+    size_t best = 0, best_rank = 0;
+    for (size_t i = 0; i < needle.len; i++) {
+        const char *at = memchr(common, needle.ptr[i], sizeof common - 1);
+        size_t rank = at == NULL ? sizeof common : (size_t)(at - common);
+        if (rank > best_rank) {
+            best = i;
+            best_rank = rank;
+        }
+    }
+    return best;
+}
+
 ptrdiff_t bytes_find(struct bytes a, struct bytes needle)
 {
     if (needle.len == 0) {
         return 0;
     }
+    size_t mark = a.len < LONG_TEXT ? 0 : rarest(needle);
     for (size_t from = 0; from + needle.len <= a.len; from++) {
-        const uint8_t *hit = memchr(a.ptr + from, needle.ptr[0], a.len - needle.len - from + 1);
+        const uint8_t *hit = memchr(a.ptr + from + mark, needle.ptr[mark], a.len - needle.len - from + 1);
         if (hit == NULL) {
             return -1;
         }
-        if (memcmp(hit, needle.ptr, needle.len) == 0) {
-            return hit - a.ptr;
+        if (memcmp(hit - mark, needle.ptr, needle.len) == 0) {
+            return hit - mark - a.ptr;
         }
-        from = (size_t)(hit - a.ptr);
+        from = (size_t)(hit - mark - a.ptr);
     }
     return -1;
 }

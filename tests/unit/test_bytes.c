@@ -26,6 +26,16 @@ static void finds(void **state)
     assert_int_equal(bytes_find(bytes_of("x"), bytes_of("")), 0);
     assert_int_equal(bytes_find(bytes_of(""), bytes_of("x")), -1);
     assert_int_equal(bytes_find_octet(bytes_at("a\0b", 3), 0), 1);
+    /* In long text it goes by another octet of the needle than the first. */
+    char text[2000];
+    memset(text, 'e', sizeof text);
+    memcpy(text + 1995, "e q e", 5);
+    memcpy(text + 700, "qe", 2);
+    assert_int_equal(bytes_find(bytes_at(text, sizeof text), bytes_of("e q e")), 1995);
+    assert_int_equal(bytes_find(bytes_at(text, sizeof text), bytes_of("eqe")), 699);
+    assert_int_equal(bytes_find(bytes_at(text, sizeof text), bytes_of("qq")), -1);
+    assert_int_equal(bytes_find(bytes_at(text, sizeof text - 1), bytes_of("e q e")), -1);
+    assert_int_equal(bytes_find(bytes_at(text, sizeof text), bytes_of("eeeeq")), 696);
 }
 
 static void cuts_and_slices(void **state)
