@@ -12,6 +12,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -27,8 +28,10 @@ SANITIZER_ENV = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1", "UBSAN_OPTIO
 
 
 class Test:
-    def __init__(self, name, command, seconds=120, env=None, alone=False):
-        self.name, self.command, self.seconds, self.env, self.alone = name, command, seconds, env or {}, alone
+    """lane: tests of one lane run one after the other."""
+
+    def __init__(self, name, command, seconds=120, env=None, lane=None):
+        self.name, self.command, self.seconds, self.env, self.lane = name, command, seconds, env or {}, lane
 
 
 # ---- stages ----
@@ -73,7 +76,7 @@ def script_stage(stage):
         for path in sorted((ROOT / "tests" / stage).glob("test_*")):
             if path.is_file() and os.access(path, os.X_OK):
                 env = {**SANITIZER_ENV, "MAILWEIR": str(BUILDS[""][0] / "mailweir"), "TEST_SIZE": size}
-                yield Test(f"{stage}/{path.stem[5:]}", [str(path)], 900, env, alone=True)
+                yield Test(f"{stage}/{path.stem[5:]}", [str(path)], 900, env, stage)
     return tests
 
 
@@ -83,7 +86,7 @@ def deploy(_size):
         for name in functions(path):
             env = {"MAILWEIR": str(BUILDS[""][0] / "mailweir")}
             yield Test(f"deploy/{path.stem[5:]}/{name[5:]}",
-                       ["/usr/bin/python3", str(ROOT / "tests/e2e/harness.py"), str(path), name], 900, env, alone=True)
+                       ["/usr/bin/python3", str(ROOT / "tests/e2e/harness.py"), str(path), name], 900, env, "deploy")
 
 
 STAGES = {"lint": lint, "unit": unit, "fuzz": fuzz, "e2e": e2e, "deploy": deploy}
@@ -161,15 +164,23 @@ def tell(test, status, output, seconds, counts, failures):
 
 
 def run_all(tests, jobs, counts):
-    """Runs them and says again at the end what failed: in a long output nobody finds it."""
-    failures = []
-    together = [test for test in tests if not test.alone]
-    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        for done in concurrent.futures.as_completed([pool.submit(run, test) for test in together]):
-            tell(*done.result(), counts, failures)
+    """Those without a lane first, and then the lanes beside each other, the longest first. What failed is said again at the end: in a long
+    output nobody finds it."""
+    failures, telling = [], threading.Lock()
+    lanes = {"deploy": [], "sim": [], "web": []}
     for test in tests:
-        if test.alone:
-            tell(*run(test), counts, failures)
+        if test.lane is not None:
+            lanes[test.lane].append(test)
+
+    def run_each(some):
+        for test in some:
+            outcome = run(test)
+            with telling:
+                tell(*outcome, counts, failures)
+
+    for work in ([[test] for test in tests if test.lane is None], lanes.values()):
+        with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+            list(pool.map(run_each, work))
     for failure in failures:
         report("FAILED", *failure)
 
