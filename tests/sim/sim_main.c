@@ -196,7 +196,7 @@ static int run_many(const struct options *options)
         }
     }
     double took = real_now() - began;
-    printf("%s: %llu seeds, %llu failed; %.1f virtual hours in %.1f s (%.2f per second), %llu events\n",
+    printf("figure: %s: %llu seeds, %llu failed; %.1f virtual hours in %.1f s (%.2f per second), %llu events\n",
            options->world->name, (unsigned long long)done, (unsigned long long)failures, (double)virtual_us / 3.6e9,
            took, (double)virtual_us / 3.6e9 / took, (unsigned long long)events);
     return failures == 0 ? 0 : 1;
