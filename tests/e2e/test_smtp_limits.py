@@ -5,7 +5,7 @@ import socket
 import ssl
 
 from harness import Skip, free_port, message, wait
-from test_smtp import Raw, add_user, context_of, listener, tls
+from smtp_client import Raw, add_user, context_of, listener, tls
 
 
 def test_sessions_of_one_user_are_limited(world):

@@ -8,7 +8,7 @@ import subprocess
 from admin_client import Admin
 from harness import MAILWEIR, message, wait
 from test_imap_auth import dovecot_for, token
-from test_smtp import Raw, add_user, context_of, listener, tls
+from smtp_client import Raw, add_user, context_of, listener, tls
 
 PASSWORD = "correct horse battery"
 
