@@ -51,6 +51,7 @@ struct filters_source {
 
 struct filters_default {
     const char *upstream; /* where a recipient's mail goes that no rule took; NULL: refuse it (550 5.7.1) */
+    const char *fallback; /* the upstream that gets it when that one stays down; or NULL */
     const char *folder;
     const char *const *flags;
     size_t flag_count;

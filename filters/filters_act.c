@@ -98,6 +98,9 @@ static int add_delivery(struct filters_builder *builder, const struct mail_deliv
     const char *address = builder->run.message->envelope->to[builder->run.recipient].address;
     for (size_t i = 0; i < decision->delivery_count; i++) {
         if (is_same_delivery(&decision->deliveries[i], wanted)) {
+            if (decision->deliveries[i].fallback == NULL) {
+                decision->deliveries[i].fallback = wanted->fallback;
+            }
             return add_recipient(builder, &decision->deliveries[i], address);
         }
     }
@@ -164,6 +167,7 @@ static int64_t header_date(const struct filters_builder *builder)
 static int file_into(struct filters_builder *builder, const char *rule, const struct filters_target *target)
 {
     struct mail_delivery delivery = {.upstream = target->upstream,
+                                     .fallback = target->fallback,
                                      .rule = rule,
                                      .flag_count = target->keyword_count,
                                      .edits = builder->edits,
@@ -429,6 +433,7 @@ int filters_builder_default(struct filters_builder *builder)
         return 0;
     }
     return add_delivery(builder, &(struct mail_delivery){.upstream = fallback->upstream,
+                                                         .fallback = fallback->fallback,
                                                          .folder = fallback->folder,
                                                          .flags = fallback->flags,
                                                          .flag_count = fallback->flag_count,

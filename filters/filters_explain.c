@@ -46,6 +46,9 @@ static json_t *delivery_of(const struct mail_delivery *delivery)
 {
     json_t *object = json_object();
     json_object_set_new(object, "upstream", text(delivery->upstream));
+    if (delivery->fallback != NULL) {
+        json_object_set_new(object, "fallback", text(delivery->fallback));
+    }
     json_object_set_new(object, "folder", text(delivery->folder));
     json_object_set_new(object, "flags", texts(delivery->flags, delivery->flag_count));
     json_object_set_new(object, "rule", text(delivery->rule));

@@ -224,6 +224,7 @@ static bool leads_back(struct filters_loader *loader, unsigned group, uint8_t *s
 static void copy_fallback(struct filters_set *set, const struct filters_default *fallback)
 {
     set->fallback.upstream = arena_text(set->arena, fallback->upstream);
+    set->fallback.fallback = arena_text(set->arena, fallback->fallback);
     set->fallback.folder = arena_text(set->arena, fallback->folder == NULL ? "INBOX" : fallback->folder);
     const char **flags = expect_memory(arena_array(set->arena, fallback->flag_count, sizeof *flags));
     for (size_t i = 0; i < fallback->flag_count; i++) {

@@ -14,27 +14,44 @@
 
 /* ---- targets ---- */
 
-static void load_upstream(struct filters_loader *loader, json_t *value, struct filters_target *target)
+static void check_upstream(struct filters_loader *loader, const char *key, const char *name)
 {
-    target->upstream = filters_load_text(loader, value, "upstream");
-    if (target->upstream == NULL) {
-        target->upstream = loader->set->fallback.upstream;
-        if (target->upstream == NULL && json_object_get(value, "upstream") == NULL) {
-            filters_load_error(loader, "\"upstream\" is missing, and the configuration has no default one");
-        }
-        return;
-    }
     if (loader->options->any_upstream) {
         return;
     }
     const char **names = filters_load_alloc(loader, loader->options->upstream_count + 1, sizeof *names);
     for (size_t i = 0; i < loader->options->upstream_count; i++) {
-        if (strcmp(loader->options->upstreams[i], target->upstream) == 0) {
+        if (strcmp(loader->options->upstreams[i], name) == 0) {
             return;
         }
         names[i] = loader->options->upstreams[i];
     }
-    filters_load_unknown(loader, "upstream", "upstream in the configuration called", target->upstream, names);
+    filters_load_unknown(loader, key, "upstream in the configuration called", name, names);
+}
+
+static void load_upstream(struct filters_loader *loader, json_t *value, struct filters_target *target)
+{
+    target->upstream = filters_load_text(loader, value, "upstream");
+    if (target->upstream != NULL) {
+        check_upstream(loader, "upstream", target->upstream);
+        return;
+    }
+    target->upstream = loader->set->fallback.upstream;
+    if (target->upstream == NULL && json_object_get(value, "upstream") == NULL) {
+        filters_load_error(loader, "\"upstream\" is missing, and the configuration has no default one");
+    }
+}
+
+static void load_fallback(struct filters_loader *loader, json_t *value, struct filters_target *target)
+{
+    target->fallback = filters_load_text(loader, value, "fallback");
+    if (target->fallback == NULL) {
+        return;
+    }
+    check_upstream(loader, "fallback", target->fallback);
+    if (target->upstream != NULL && strcmp(target->upstream, target->fallback) == 0) {
+        filters_load_error_at(loader, "fallback", "the fallback of \"%s\" must be another upstream", target->upstream);
+    }
 }
 
 /* RFC 9051: flag = "\Answered" / "\Flagged" / "\Seen" / "\Draft" / atom. */
@@ -176,6 +193,7 @@ static void load_target(struct filters_loader *loader, json_t *value, struct fil
         return;
     }
     load_upstream(loader, value, target);
+    load_fallback(loader, value, target);
     load_folder(loader, value, target);
     load_flags(loader, value, target);
     const char *date = filters_load_text(loader, value, "date");

@@ -59,6 +59,7 @@ struct filters_condition {
 
 struct filters_target {
     const char *upstream;
+    const char *fallback; /* the upstream that gets it when the first stays down; or NULL */
     const struct filters_template *folder;
     const struct filters_template **keywords; /* flags, in order; a system flag is a template without values */
     size_t keyword_count;

@@ -171,6 +171,8 @@ const struct filters_key filters_action_keys[] = {
 
 const struct filters_key filters_target_keys[] = {
     {"upstream", FILTERS_SHAPE_TEXT, false, "the upstream's name; without it, that of the configuration's default"},
+    {"fallback", FILTERS_SHAPE_TEXT, false,
+     "the upstream that gets it, in the same folder, when the first has been down for its \"fallback_after\""},
     {"folder", FILTERS_SHAPE_TEXT, true,
      "the folder, \"/\" between levels; a template, or the folder with a special use: \"\\Junk\", \"\\Archive\" ..."},
     {"flags", FILTERS_SHAPE_TEXTS, false, "IMAP flags and keywords; keywords are templates"},

@@ -120,6 +120,9 @@ static void print_delivery(const struct printer *printer, const json_t *delivery
     size_t i;
     json_t *edit;
     fprintf(printer->out, "=> %s:%s", text(delivery, "upstream"), text(delivery, "folder"));
+    if (json_object_get(delivery, "fallback") != NULL) {
+        fprintf(printer->out, " (fallback %s)", text(delivery, "fallback"));
+    }
     print_list(printer, json_object_get(delivery, "flags"), " ");
     fprintf(printer->out, "  by %s for", text(delivery, "rule"));
     print_list(printer, json_object_get(delivery, "recipients"), " ");

@@ -111,6 +111,15 @@ static void print_event(const json_t *event)
     putchar('\n');
 }
 
+/* The other upstream of a delivery that has, or is, a fallback. */
+static void print_other(const json_t *delivery, const char *key, const char *words)
+{
+    if (json_object_get(delivery, key) != NULL) {
+        printf(", %s ", words);
+        queue_print_text(text_at(delivery, key));
+    }
+}
+
 static void print_delivery(const json_t *delivery)
 {
     size_t i;
@@ -122,6 +131,8 @@ static void print_delivery(const json_t *delivery)
     queue_print_text(text_at(delivery, "folder"));
     printf(" by rule ");
     queue_print_text(text_at(delivery, "rule"));
+    print_other(delivery, "fallback", "fallback");
+    print_other(delivery, "instead_of", "instead of");
     putchar('\n');
     json_array_foreach(json_object_get(delivery, "history"), i, event)
     {

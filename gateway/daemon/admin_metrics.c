@@ -160,6 +160,11 @@ static void outcomes(struct metrics_text *text, const struct dispatch_state *sta
     metrics_count(text, METRICS_LABELS("upstream", name, "outcome", "untouched"), state->counts.untouched);
 }
 
+static void diverted(struct metrics_text *text, const struct dispatch_state *state)
+{
+    metrics_count(text, METRICS_LABELS("upstream", state->config->name), state->counts.diverted);
+}
+
 static void uncertain(struct metrics_text *text, const struct dispatch_state *state)
 {
     metrics_count(text, METRICS_LABELS("upstream", state->config->name), state->counts.uncertain);
@@ -247,6 +252,8 @@ static void write_delivery(struct metrics_text *text, const struct dispatch *dis
         upstream_fn *fn;
     } families[] = {
         {METRICS_COUNTER, "mailweir_deliveries_total", "Attempts to deliver by outcome.", outcomes},
+        {METRICS_COUNTER, "mailweir_deliveries_fallback_total",
+         "Deliveries that went to their fallback, because this upstream stayed down.", diverted},
         {METRICS_COUNTER, "mailweir_deliveries_uncertain_total",
          "Attempts whose outcome is unknown; looked up before the next.", uncertain},
         {METRICS_COUNTER, "mailweir_deliveries_possible_duplicates_total",

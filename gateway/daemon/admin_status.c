@@ -102,6 +102,8 @@ static json_t *upstream(const struct dispatch_state *state)
     json_object_set_new(json, "deferred", number(state->counts.deferred));
     json_object_set_new(json, "dead", number(state->counts.dead));
     json_object_set_new(json, "uncertain", number(state->counts.uncertain));
+    json_object_set_new(json, "fallback", number(state->counts.diverted));
+    json_object_set_new(json, "down_since", moment(state->down_since));
     json_object_set_new(json, "possible_duplicates", number(state->counts.possible_duplicates));
     json_object_set_new(json, "append_ms_median", json_real((double)histogram_percentile(state->append, 50) / 1000));
     json_object_set_new(json, "append_ms_99", json_real((double)histogram_percentile(state->append, 99) / 1000));

@@ -109,6 +109,7 @@ struct config_upstream {
     uint64_t settle;
     uint64_t failback;
     uint64_t warn_after;
+    uint64_t fallback_after;
     uint64_t give_up;
 };
 
@@ -144,6 +145,7 @@ struct config {
     const char *dead_upstream; /* where reports about dead letters are filed; NULL: nowhere */
     const char *dead_folder;
     const char *default_upstream;
+    const char *default_fallback; /* or NULL */
     const char *default_folder;
     struct config_strings default_flags;
     bool default_reject;

@@ -273,6 +273,13 @@ static void check_default(struct check *check)
     } else if (config->default_upstream != NULL && !is_upstream(config, config->default_upstream)) {
         wrong(check, "default/upstream", "there is no upstream \"%s\"", config->default_upstream);
     }
+    const char *fallback = config->default_fallback;
+    if (fallback != NULL && !is_upstream(config, fallback)) {
+        wrong(check, "default/fallback", "there is no upstream \"%s\"", fallback);
+    } else if (fallback != NULL && config->default_upstream != NULL &&
+               strcmp(fallback, config->default_upstream) == 0) {
+        wrong(check, "default/fallback", "the fallback of \"%s\" must be another upstream", fallback);
+    }
 }
 
 void config_check(const struct config *config, const struct filters_json *json, struct filters_problems *problems)

@@ -216,6 +216,7 @@ static struct filters_set *rules_of(const struct config *config, struct filters_
     options.upstream_count = config->upstreams.count;
     options.read_ctx = (void *)(uintptr_t)config;
     options.fallback = (struct filters_default){.upstream = config->default_reject ? NULL : config->default_upstream,
+                                                .fallback = config->default_fallback,
                                                 .folder = config->default_folder,
                                                 .flags = config->default_flags.items,
                                                 .flag_count = config->default_flags.count};

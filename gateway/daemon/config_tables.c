@@ -119,6 +119,10 @@ static const struct config_key upstream_retry_keys[] = {
      .help = "a message whose outcome is unknown is looked for this long after, when the server had time to finish it"},
     {"failback", CONFIG_DURATION, AT(config_upstream, failback), .fallback = "5m", .least = 100,
      .help = "while a standby serves, the first address is tried again after it"},
+    {"fallback_after", CONFIG_DURATION, AT(config_upstream, fallback_after), .fallback = "1h", .least = 1000,
+     .help = "when the account has been down for so long, mail whose rule names a \"fallback\" goes there, except what "
+             "may have been filed already; "
+             "what went there stays there; keep it shorter than \"give_up\""},
     {"warn_after", CONFIG_DURATION, AT(config_upstream, warn_after), .fallback = "4h", .least = 1000,
      .help = "deferrals of older deliveries are logged as errors (\"delayed\")"},
     {"give_up", CONFIG_DURATION, AT(config_upstream, give_up), .fallback = "5d", .least = 1000,
@@ -230,6 +234,8 @@ static const struct config_table dead_table = {dead_keys, 0};
 
 static const struct config_key default_keys[] = {
     {"upstream", CONFIG_STRING, AT(config, default_upstream), .help = "where a message goes that no rule took"},
+    {"fallback", CONFIG_STRING, AT(config, default_fallback),
+     .help = "the upstream where it goes when that one stays down; see \"fallback_after\""},
     {"folder", CONFIG_STRING, AT(config, default_folder), .fallback = "INBOX", .help = "its folder"},
     {"flags", CONFIG_STRINGS, AT(config, default_flags), .help = "its flags and keywords"},
     {"reject", CONFIG_BOOL, AT(config, default_reject), .help = "refuse it instead (550)"},

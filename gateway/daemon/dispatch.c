@@ -44,6 +44,7 @@ int64_t dispatch_now(struct dispatch *dispatch)
     for (size_t i = 0; i < dispatch->upstream_count; i++) {
         struct dispatch_upstream *upstream = dispatch->upstreams[i];
         upstream->paused_until += upstream->paused_until == 0 ? 0 : delta;
+        upstream->down_since += upstream->down_since == 0 ? 0 : delta;
     }
     log_event(dispatch->log, LOG_LEVEL_WARNING, "clock_jumped", LOG_INT("milliseconds", delta));
     spool_clock_jumped(dispatch->spool, delta, now - delta);
@@ -72,8 +73,6 @@ static void wake_at(struct dispatch_upstream *upstream, int64_t when_ms)
     net_timer_start(upstream->timer, (uint64_t)(wait < LONGEST_WAIT_MS ? wait : LONGEST_WAIT_MS));
 }
 
-static void check_drained(struct dispatch *dispatch);
-
 static void on_due(void *ctx, struct spool_item **items, size_t count, bool more, int64_t next_due_ms)
 {
     struct dispatch_upstream *upstream = ctx;
@@ -90,7 +89,7 @@ static void on_due(void *ctx, struct spool_item **items, size_t count, bool more
         wake_at(upstream, next_due_ms >= 0 ? next_due_ms : INT64_MAX);
     }
     dispatch_fetch(upstream);
-    check_drained(upstream->dispatch); /* it may have been the last thing that a drain waits for */
+    dispatch_check_drained(upstream->dispatch); /* it may have been the last thing that a drain waits for */
 }
 
 void dispatch_look_again(struct dispatch_upstream *upstream)
@@ -112,12 +111,22 @@ void dispatch_fetch(struct dispatch_upstream *upstream)
                     on_due, upstream);
 }
 
+/* Until the pause ends, or what waits is to go to its fallbacks. */
+static void wait_paused(struct dispatch_upstream *upstream)
+{
+    int64_t when = upstream->paused_until, divert = upstream->down_since + (int64_t)upstream->config->fallback_after;
+    if (upstream->down_since != 0 && divert < when && divert > dispatch_now(upstream->dispatch)) {
+        when = divert;
+    }
+    wake_at(upstream, when);
+}
+
 static void on_timer(void *ctx)
 {
     struct dispatch_upstream *upstream = ctx;
-    int64_t now = dispatch_now(upstream->dispatch);
-    if (upstream->paused_until > now) {
-        wake_at(upstream, upstream->paused_until);
+    if (upstream->paused_until > dispatch_now(upstream->dispatch)) {
+        dispatch_divert(upstream);
+        wait_paused(upstream);
         return;
     }
     upstream->paused_until = 0;
@@ -150,6 +159,10 @@ static void on_offer(void *ctx, struct spool_item **item)
     } else {
         dispatch_look_again(upstream);
         dispatch_fetch(upstream);
+        int64_t now = dispatch_now(dispatch);
+        if ((*item)->delivery.fallback != NULL && upstream->paused_until > now && dispatch_is_diverted(upstream, now)) {
+            wake_at(upstream, now); /* it is in our hands until then */
+        }
     }
 }
 
@@ -175,7 +188,7 @@ static void on_wake(void *ctx, const char *name)
 void dispatch_pause(struct dispatch_upstream *upstream, int64_t until_ms)
 {
     upstream->paused_until = until_ms;
-    wake_at(upstream, until_ms);
+    wait_paused(upstream);
 }
 
 void dispatch_upstream_failed(struct dispatch_upstream *upstream, uint64_t retry_after_ms)
@@ -184,26 +197,32 @@ void dispatch_upstream_failed(struct dispatch_upstream *upstream, uint64_t retry
         return; /* one of many that failed together */
     }
     upstream->failures++;
+    if (upstream->down_since == 0) {
+        upstream->down_since = dispatch_now(upstream->dispatch);
+    }
     uint64_t delay = dispatch_delay(upstream->config, upstream->failures);
     if (delay < retry_after_ms) {
         delay = retry_after_ms;
     }
     dispatch_pause(upstream, dispatch_now(upstream->dispatch) + (int64_t)delay);
+    dispatch_divert(upstream);
 }
 
 void dispatch_upstream_worked(struct dispatch_upstream *upstream)
 {
+    upstream->down_since = 0;
     if (upstream->failures > 0) {
         upstream->failures = 0;
         dispatch_look_again(upstream);
     }
 }
 
-static void check_drained(struct dispatch *dispatch)
+void dispatch_check_drained(struct dispatch *dispatch)
 {
     bool busy = dispatch->pools_open > 0;
     for (size_t i = 0; i < dispatch->upstream_count; i++) {
-        busy = busy || dispatch->upstreams[i]->active > 0 || dispatch->upstreams[i]->fetching;
+        busy = busy || dispatch->upstreams[i]->active > 0 || dispatch->upstreams[i]->fetching ||
+               dispatch->upstreams[i]->diverting;
     }
     if (dispatch->draining && !busy && dispatch->drained != NULL) {
         void (*drained)(void *ctx) = dispatch->drained;
@@ -216,7 +235,7 @@ void dispatch_job_gone(struct dispatch_upstream *upstream)
 {
     upstream->active--;
     dispatch_fetch(upstream);
-    check_drained(upstream->dispatch);
+    dispatch_check_drained(upstream->dispatch);
 }
 
 /* ---- life ---- */
@@ -268,7 +287,7 @@ void dispatch_start(struct dispatch *dispatch)
 void dispatch_pool_gone(struct dispatch *dispatch)
 {
     dispatch->pools_open--;
-    check_drained(dispatch);
+    dispatch_check_drained(dispatch);
 }
 
 static void on_pool_drained(void *ctx)
@@ -323,6 +342,7 @@ void dispatch_count(const struct dispatch *dispatch, struct dispatch_counts *cou
         counts_r->dead += upstream->counts.dead;
         counts_r->untouched += upstream->counts.untouched;
         counts_r->uncertain += upstream->counts.uncertain;
+        counts_r->diverted += upstream->counts.diverted;
         counts_r->possible_duplicates += upstream->counts.possible_duplicates;
         counts_r->octets += upstream->counts.octets;
         counts_r->active += upstream->active;
@@ -357,6 +377,7 @@ void dispatch_state(const struct dispatch *dispatch, size_t index, struct dispat
                                        .waiting = upstream->pool == NULL ? 0 : imapc_pool_waiting(upstream->pool),
                                        .failures = upstream->failures,
                                        .paused_until = upstream->paused_until,
+                                       .down_since = upstream->down_since,
                                        .last_fault = &upstream->last_fault,
                                        .last_fault_ms = upstream->last_fault_ms,
                                        .last_filed_ms = upstream->last_filed_ms};

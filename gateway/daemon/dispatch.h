@@ -45,6 +45,7 @@ struct dispatch_counts {
     uint64_t octets;              /* filed */
     uint64_t possible_duplicates; /* of the filed: an earlier attempt may have filed it too, and nobody can find out */
     uint64_t untouched;           /* given back without an attempt */
+    uint64_t diverted;            /* went to their fallback */
 };
 /* Of all upstreams. */
 void dispatch_count(const struct dispatch *dispatch, struct dispatch_counts *counts_r);
@@ -58,6 +59,7 @@ struct dispatch_state {
     struct imapc_pool_state pool;
     unsigned failures;    /* of the account, in a row */
     int64_t paused_until; /* wall clock; 0: open */
+    int64_t down_since;   /* wall clock; 0: it works, as far as is known */
     int64_t pause_left_ms;
     const struct fault *last_fault;
     int64_t last_fault_ms, last_filed_ms; /* wall clock; 0: never */

@@ -19,6 +19,7 @@ struct dispatch_job {
     struct imapc_append append;
     uint64_t began_us; /* when the pool got the append */
     bool answered;     /* the pool has given the append back */
+    bool has_fallback; /* the upstream's failure may send it elsewhere */
     bool remains;      /* it waits in the spool for another attempt */
     int settled_as;    /* the kind of its struct spool_outcome */
     struct imapc_outcome outcome;
@@ -207,6 +208,9 @@ static void on_settled(void *ctx, const struct fault *fault)
     }
     if (job->remains) {
         dispatch_look_again(upstream);
+        if (job->has_fallback) {
+            dispatch_divert(upstream);
+        }
     }
     buf_done(&job->header);
     arena_free(&job->repaired);
@@ -383,6 +387,7 @@ void dispatch_job_start(struct dispatch_upstream *upstream, struct spool_item **
     job->upstream = upstream;
     job->item = *item;
     job->append.id = expect_strdup((*item)->id);
+    job->has_fallback = (*item)->delivery.fallback != NULL;
     *item = NULL;
     buf_init(&job->header, HEADER_MAX);
     upstream->active++;

@@ -1,6 +1,6 @@
 /*
- * dispatch_pace - what of an upstream's pace outlives a restart: octets of the day, and pauses that the server asked for. It stands in the
- * spool as the upstream's memo (spool_memo.h), as JSON.
+ * dispatch_pace - what of an upstream's pace outlives a restart: octets of the day, pauses that the server asked for, and since when it is
+ * down. It stands in the spool as the upstream's memo (spool_memo.h), as JSON.
  *
  * The octets are the account's: they are forgotten with another user name. A refused password is tried again at once when the address or
  * anything that is logged in with has changed. To know that, the memo holds 16 bits of a salted digest: a changed password passes for the
@@ -37,6 +37,9 @@ static unsigned print_of(const struct dispatch_upstream *upstream, const char *s
     add(&text, numbers);
     add(&text, config->username);
     add(&text, config->password);
+    for (size_t i = 0; i < config->standby.count; i++) {
+        add(&text, config->standby.items[i]);
+    }
     net_hash_digest(NET_HASH_SHA_256, buf_bytes(&text), digest);
     buf_done(&text);
     return (unsigned)digest[0] << 8 | digest[1];
@@ -60,12 +63,16 @@ void dispatch_pace_keep(struct dispatch_upstream *upstream)
         return;
     }
     imapc_pool_pace(upstream->pool, &pace);
-    if (memcmp(&pace, &upstream->kept, sizeof pace) == 0) {
+    if (memcmp(&pace, &upstream->kept, sizeof pace) == 0 && upstream->down_since == upstream->kept_down_since) {
         return;
     }
     upstream->kept = pace;
+    upstream->kept_down_since = upstream->down_since;
     json_t *memo = json_pack("{s:s,s:I,s:I}", "username", upstream->kept_user, "day_began",
                              (json_int_t)pace.day_began_ms, "day_octets", (json_int_t)pace.day_octets);
+    if (upstream->down_since != 0) {
+        json_object_set_new(memo, "down_since", json_integer(upstream->down_since));
+    }
     if (pace.not_before_ms != 0) {
         json_object_set_new(memo, "pause", pause_of(upstream, &pace));
     }
@@ -131,6 +138,7 @@ void dispatch_pace_find(struct dispatch_upstream *upstream)
     json_t *memo = text != NULL ? json_loads(text, 0, NULL) : NULL;
     struct imapc_pace pace = {0};
     if (memo != NULL && strcmp(text_in(memo, "username"), upstream->kept_user) == 0) {
+        upstream->down_since = upstream->kept_down_since = json_integer_value(json_object_get(memo, "down_since"));
         pace.day_began_ms = json_integer_value(json_object_get(memo, "day_began"));
         pace.day_octets = (uint64_t)json_integer_value(json_object_get(memo, "day_octets"));
         const json_t *pause = json_object_get(memo, "pause");

@@ -22,13 +22,17 @@ struct dispatch_upstream {
     struct net_timer *timer; /* the end of a pause, or the next due delivery */
     size_t active;           /* jobs that exist */
     bool fetching;
-    bool more;              /* further deliveries are due on the disk */
-    bool left_behind;       /* something was left on the disk since the last fetch began */
-    unsigned failures;      /* of the account, in a row; not 0: only probes go out */
-    int64_t paused_until;   /* wall clock; 0: not paused */
+    bool more;            /* further deliveries are due on the disk */
+    bool left_behind;     /* something was left on the disk since the last fetch began */
+    unsigned failures;    /* of the account, in a row; not 0: only probes go out */
+    int64_t paused_until; /* wall clock; 0: not paused */
+    int64_t down_since;   /* wall clock of the first failure of the account in a row; 0: it works, as far as is known */
+    bool diverting;       /* what waits is on its way to its fallbacks */
+    bool divert_again;    /* more came meanwhile */
     struct imapc_pace kept; /* as the spool knows it */
-    char *kept_user;        /* whose it is: of the pool, while the configuration may have gone on */
-    char kept_salt[17];     /* of the digest that tells whether the same is logged in with; see dispatch_pace.c */
+    int64_t kept_down_since;
+    char *kept_user;    /* whose it is: of the pool, while the configuration may have gone on */
+    char kept_salt[17]; /* of the digest that tells whether the same is logged in with; see dispatch_pace.c */
     unsigned kept_print;
     struct dispatch_counts counts;
     struct histogram append; /* from submission to the answer */
@@ -69,11 +73,16 @@ void dispatch_pace_keep(struct dispatch_upstream *upstream);
 void dispatch_pace_find(struct dispatch_upstream *upstream);
 /* Something was left on the disk: the next fetch finds it, or tells when it is due. */
 void dispatch_look_again(struct dispatch_upstream *upstream);
+/* dispatch_fallback.c: whether what waits goes to its fallbacks; has it go there, if so. */
+bool dispatch_is_diverted(const struct dispatch_upstream *upstream, int64_t now_ms);
+void dispatch_divert(struct dispatch_upstream *upstream);
 /* Fetches what is due, when there is room and nothing stands in the way. */
 void dispatch_fetch(struct dispatch_upstream *upstream);
 struct dispatch_upstream *dispatch_find(const struct dispatch *dispatch, const char *name); /* or NULL */
 /* One upstream more, without configuration or pool. */
 struct dispatch_upstream *dispatch_add(struct dispatch *dispatch);
+/* Ends the drain when nothing is under way any more. */
+void dispatch_check_drained(struct dispatch *dispatch);
 /* While draining: one pool less to wait for. */
 void dispatch_pool_gone(struct dispatch *dispatch);
 

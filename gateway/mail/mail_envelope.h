@@ -81,6 +81,8 @@ struct mail_edit {
 struct mail_delivery {
     unsigned number; /* from 1 */
     const char *upstream;
+    const char *fallback;     /* the upstream that gets it when the first stays down; NULL: none */
+    const char *instead_of;   /* the upstream that it was for, when this one is its fallback; or NULL */
     const char *folder;       /* UTF-8, "/" between levels */
     const char *const *flags; /* IMAP flags and keywords as they go out: "\\Flagged", "ci" */
     size_t flag_count;

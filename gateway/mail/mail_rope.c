@@ -264,6 +264,9 @@ static struct bytes trace_fields(struct arena *arena, const struct mail_envelope
     buf_printf(&out, "Return-Path: <%s>\r\n", envelope->from);
     append_received(&out, envelope);
     buf_printf(&out, MAIL_ID_FIELD ": %s.%u\r\n", envelope->id, delivery->number);
+    if (delivery->instead_of != NULL) {
+        buf_printf(&out, MAIL_FALLBACK_FIELD ": %s\r\n", delivery->instead_of);
+    }
     char *copy = out.full ? NULL : arena_copy(arena, buf_bytes(&out));
     struct bytes fields = bytes_at(copy, copy == NULL ? 0 : out.len);
     buf_done(&out);

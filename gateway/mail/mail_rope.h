@@ -46,6 +46,7 @@ struct mail_rope *mail_rope_of_delivery(struct arena *arena, const struct mail_e
                                         bool ascii);
 
 /* The field that carries a delivery's id, for reconciliation. */
-#define MAIL_ID_FIELD "X-Mailweir-Id"
+#define MAIL_ID_FIELD       "X-Mailweir-Id"
+#define MAIL_FALLBACK_FIELD "X-Mailweir-Fallback" /* the upstream that was down */
 
 #endif

@@ -126,6 +126,15 @@ void spool_fetch_due(struct spool *spool, const char *upstream, int64_t now_ms, 
                      void *ctx);
 
 /*
+ * Has what waits for `upstream` go to the fallback that its rule names, if that is one of the `known` upstreams: what nobody holds and what was
+ * certainly not filed. since_ms (wall clock): since when the upstream is down, for the history. Each is logged ("fallback"). done comes once, when all of it
+ * is durable, with how many went; fault is NULL on success.
+ */
+typedef void spool_divert_fn(void *ctx, uint64_t moved, const struct fault *fault);
+void spool_divert(struct spool *spool, const char *upstream, const char *const *known, size_t known_count,
+                  int64_t since_ms, spool_divert_fn *done, void *ctx);
+
+/*
  * The wall clock was found to have jumped by delta_ms; before_ms is what it would show without. Each delivery that waits for its time goes on
  * waiting as long as it would have.
  */

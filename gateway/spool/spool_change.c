@@ -151,6 +151,7 @@ static int add_rerouted(struct spool_writer *writer, struct change_job *job, uin
             .upstream = delivery.upstream,
             .folder = delivery.folder,
             .rule = delivery.rule,
+            .fallback = delivery.fallback,
             .lane = spool_lane(sender, delivery.folder),
             .due_ms = job->now_ms,
             .changed_ms = job->now_ms,

@@ -20,6 +20,7 @@ struct slice {
 struct part {
     struct slice detail;
     const char *upstream, *folder, *rule; /* in `names` */
+    const char *fallback;                 /* or NULL */
     uint64_t lane;
     unsigned number;
     bool held;
@@ -160,6 +161,7 @@ static int commit_index(struct spool_writer *writer, struct spool_job *job, stru
             .upstream = part->upstream,
             .folder = part->folder,
             .rule = part->rule,
+            .fallback = part->fallback,
             .lane = part->lane,
             .due_ms = commit->received_ms,
             .changed_ms = commit->received_ms,
@@ -349,6 +351,7 @@ static void add_parts(struct spool *spool, struct commit_job *commit, const stru
         part->upstream = expect_memory(arena_text(commit->names, deliveries[i].upstream));
         part->folder = expect_memory(arena_text(commit->names, deliveries[i].folder));
         part->rule = arena_text(commit->names, deliveries[i].rule);
+        part->fallback = arena_text(commit->names, deliveries[i].fallback);
         part->lane = spool_lane(envelope->from, deliveries[i].folder);
         const struct spool_upstream *upstream = spool_upstream(spool, part->upstream);
         if (!part->held && spool->offer != NULL && !upstream->backlog && !spool_is_paused(spool, upstream)) {

@@ -22,7 +22,8 @@ static const char *const sql[STATEMENTS] = {
                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, nullif(?14, 0))",
     [ADD_DELIVERY] =
         "INSERT INTO delivery (message, number, state, upstream, due_ms, handed, changed_ms, detail, folder,"
-        " rule, lane, uncertain) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ifnull(?10, ''), ?11, ?12)",
+        " rule, lane, uncertain, fallback)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ifnull(?10, ''), ?11, ?12, ifnull(?13, ''))",
     [CHANGE_DELIVERY] = "UPDATE delivery SET state = ?3, due_ms = ?4, attempts = ?5, uncertain = ?6, handed = 0,"
                         " changed_ms = ?7, uidvalidity = ?8, uid = ?9 WHERE message = ?1 AND number = ?2",
     [ADD_ATTEMPT] = "INSERT OR REPLACE INTO attempt (message, number, attempt, at_ms, class, code, place, text)"
@@ -69,6 +70,10 @@ static const char *const sql[STATEMENTS] = {
         " handed = 0 WHERE message = ?1 AND number = ?2",
     [ADD_NOTE] = "INSERT OR REPLACE INTO note (message, number, at_ms, text) VALUES (?1, ?2, ?3, ?4)",
     [OPEN_MORE] = "UPDATE message SET open = open + ?2 WHERE seq = ?1",
+    /* What is in nobody's hands, was in none of an earlier run, and was certainly not filed. */
+    [DIVERTIBLE] = "SELECT message, number FROM delivery WHERE state = 0 AND fallback <> '' AND upstream = ?1"
+                   " AND uncertain = 0 AND handed IN (0, ?2) AND (message, number) > (?3, ?4)"
+                   " ORDER BY message, number LIMIT ?5",
     [LAST_NUMBER] = "SELECT ifnull(max(number), 0) FROM delivery WHERE message = ?1",
     [FORGET_MESSAGE] = "DELETE FROM message WHERE seq = ?1",
     [PAUSES] = "SELECT upstream FROM pause",

@@ -79,7 +79,8 @@ struct spool_index_delivery {
     unsigned number;
     enum spool_state state;
     const char *upstream, *folder, *rule;
-    uint64_t lane; /* deliveries of one lane wait for each other, lanes take turns */
+    const char *fallback; /* or NULL */
+    uint64_t lane;        /* deliveries of one lane wait for each other, lanes take turns */
     int64_t due_ms, changed_ms;
     bool uncertain;
     uint64_t handed;
@@ -138,6 +139,10 @@ typedef int spool_index_key_fn(void *ctx, struct spool_index_key key);
 /* Calls fn for each waiting delivery of the upstream that is due at now_ms, the longest due first, until fn returns non-zero. */
 int spool_index_each_due(struct spool_index *index, const char *upstream, int64_t now_ms, spool_index_key_fn *fn,
                          void *ctx, struct fault *fault);
+/* Deliveries that may go to their fallback, behind `after`, in order of their keys. run_number: the present run. */
+int spool_index_each_divertible(struct spool_index *index, const char *upstream, uint64_t run_number,
+                                struct spool_index_key after, unsigned limit, spool_index_key_fn *fn, void *ctx,
+                                struct fault *fault);
 /* The same for one lane. */
 int spool_index_each_due_in_lane(struct spool_index *index, const char *upstream, int64_t lane, int64_t now_ms,
                                  spool_index_key_fn *fn, void *ctx, struct fault *fault);

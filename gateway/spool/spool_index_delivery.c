@@ -47,6 +47,7 @@ int spool_index_add_delivery(struct spool_index *index, const struct spool_index
     bind_text(st, 10, delivery->rule);
     bind_number(st, 11, delivery->lane);
     bind_number(st, 12, delivery->uncertain);
+    bind_text(st, 13, delivery->fallback);
     return spool_index_run(index, st, fault);
 }
 
@@ -273,6 +274,22 @@ int spool_index_next_due(struct spool_index *index, const char *upstream, int64_
     }
     sqlite3_reset(st);
     return got == 1 ? 0 : -1;
+}
+
+int spool_index_each_divertible(struct spool_index *index, const char *upstream, uint64_t run_number,
+                                struct spool_index_key after, unsigned limit, spool_index_key_fn *fn, void *ctx,
+                                struct fault *fault)
+{
+    sqlite3_stmt *st = spool_index_statement(index, DIVERTIBLE, fault);
+    if (st == NULL) {
+        return -1;
+    }
+    bind_text(st, 1, upstream);
+    bind_number(st, 2, run_number);
+    bind_number(st, 3, after.message);
+    bind_number(st, 4, after.number);
+    bind_number(st, 5, limit);
+    return each_key(index, st, fn, ctx, fault);
 }
 
 int spool_index_place(struct spool_index *index, uint64_t message, struct spool_place *place_r, struct fault *fault)

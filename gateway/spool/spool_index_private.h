@@ -45,6 +45,7 @@ enum statement {
     STOP,
     ADD_NOTE,
     OPEN_MORE,
+    DIVERTIBLE,
     LAST_NUMBER,
     PAUSES,
     PAUSE,

@@ -145,6 +145,8 @@ void spool_meta_write_delivery(struct buf *out, const struct mail_delivery *deli
     buf_append_octet(out, '{');
     write_number(out, "number", delivery->number);
     write_text(out, "upstream", delivery->upstream);
+    write_text(out, "fallback", delivery->fallback);
+    write_text(out, "instead_of", delivery->instead_of);
     write_text(out, "folder", delivery->folder);
     write_texts(out, "flags", delivery->flags, delivery->flag_count);
     write_number(out, "date_ms", delivery->date_ms);
@@ -292,6 +294,8 @@ static void read_delivery(struct reader *reader, const json_t *object, struct ma
 {
     delivery->number = (unsigned)read_number(reader, object, "number", UINT16_MAX);
     delivery->upstream = need_text(reader, object, "upstream");
+    delivery->fallback = read_text(reader, object, "fallback");
+    delivery->instead_of = read_text(reader, object, "instead_of");
     delivery->folder = need_text(reader, object, "folder");
     delivery->flags = read_texts(reader, object, "flags", &delivery->flag_count);
     delivery->date_ms = read_number(reader, object, "date_ms", INT64_MAX);

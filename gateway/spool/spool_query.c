@@ -469,6 +469,8 @@ static int story_delivery(struct spool_index *index, sqlite3_stmt *st, json_t *d
         return -1;
     }
     json_t *object = delivery_object(st), *detail = column_json(st, 12);
+    json_object_set(object, "fallback", json_object_get(detail, "fallback"));
+    json_object_set(object, "instead_of", json_object_get(detail, "instead_of"));
     json_object_set(object, "flags", json_object_get(detail, "flags"));
     json_object_set(object, "recipients", json_object_get(detail, "recipients"));
     json_object_set(object, "edits", json_object_get(detail, "edits"));

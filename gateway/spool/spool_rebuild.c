@@ -113,6 +113,7 @@ static int add_delivery(struct rebuild *rebuild, uint64_t message, const struct 
         .upstream = delivery->upstream,
         .folder = delivery->folder,
         .rule = delivery->rule,
+        .fallback = delivery->fallback,
         .lane = spool_lane(envelope->from, delivery->folder),
         .due_ms = envelope->received_ms,
         .changed_ms = envelope->received_ms,

@@ -32,8 +32,9 @@ static const char *const from_old[] = {
     "INSERT OR IGNORE INTO message (" MESSAGE_COLUMNS ") SELECT " MESSAGE_COLUMNS " FROM old.message WHERE open = 0",
     "INSERT OR IGNORE INTO delivery (" KEYS
     "state, upstream, due_ms, attempts, uncertain, handed, changed_ms, uidvalidity,"
-    " uid, detail, folder, rule, lane) SELECT " KEYS "state, upstream, due_ms, attempts, uncertain OR handed <> 0, 0,"
-    " changed_ms, uidvalidity, uid, detail, folder, rule, lane FROM old.delivery"
+    " uid, detail, folder, rule, lane, fallback) SELECT " KEYS
+    "state, upstream, due_ms, attempts, uncertain OR handed <> 0, 0,"
+    " changed_ms, uidvalidity, uid, detail, folder, rule, lane, fallback FROM old.delivery"
     " WHERE message IN (SELECT seq FROM main.message)",
     "UPDATE message SET (print, settled_ms) = (SELECT o.print, o.settled_ms FROM old.message o WHERE o.seq = "
     "message.seq)"
@@ -106,6 +107,7 @@ static int add_rerouted(struct decisions *decisions, uint64_t message, const cha
             .upstream = delivery.upstream,
             .folder = delivery.folder,
             .rule = delivery.rule,
+            .fallback = delivery.fallback,
             .lane = spool_lane(sender, delivery.folder),
             .due_ms = decisions->now_ms,
             .changed_ms = decisions->now_ms,

@@ -81,6 +81,10 @@ static const char *const steps[SPOOL_SCHEMA_VERSION] = {
 
     /* What the dispatcher wants to find again after a restart; see spool_memo.h. */
     "CREATE TABLE memo (upstream TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;",
+
+    /* What goes elsewhere when its upstream stays down; see spool_divert.c. */
+    "ALTER TABLE delivery ADD COLUMN fallback TEXT NOT NULL DEFAULT '';"
+    "CREATE INDEX delivery_fallback ON delivery (upstream) WHERE state = 0 AND fallback <> '';",
 };
 
 static int run(sqlite3 *db, const char *sql, struct fault *fault)

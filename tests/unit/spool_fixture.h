@@ -34,6 +34,8 @@ struct fixture {
     unsigned reads;
     unsigned named;              /* messages made so far */
     const char *sender, *folder; /* of the next commits; NULL: the usual ones */
+    const char *fallback;        /* of the next commits; or NULL */
+    uint64_t diverted;           /* in all */
     uint64_t window_ms;
     char repeated[64]; /* what on_repeat said last */
 };
@@ -155,6 +157,7 @@ static inline void commit(struct fixture *fixture, struct bytes body, size_t del
     for (size_t i = 0; i < deliveries; i++) {
         all[i] = (struct mail_delivery){.number = (unsigned)i + 1, .upstream = "corp", .rule = "r"};
         all[i].folder = fixture->folder == NULL ? "INBOX" : fixture->folder;
+        all[i].fallback = fixture->fallback;
     }
     all[0].held = held;
     struct spool_stage *stage = spool_stage_new(fixture->spool, NULL, NULL);
@@ -187,12 +190,17 @@ static inline void on_fetched(void *ctx, struct spool_item **items, size_t count
 }
 
 /* Adds what is due to the items; returns how many there are. */
-static inline size_t fetch_at(struct fixture *fixture, int64_t now_ms, size_t limit)
+static inline size_t fetch_from(struct fixture *fixture, const char *upstream, int64_t now_ms, size_t limit)
 {
     unsigned reads = fixture->reads;
-    spool_fetch_due(fixture->spool, "corp", now_ms, limit, on_fetched, fixture);
+    spool_fetch_due(fixture->spool, upstream, now_ms, limit, on_fetched, fixture);
     run_until(fixture, &fixture->reads, reads + 1);
     return fixture->item_count;
+}
+
+static inline size_t fetch_at(struct fixture *fixture, int64_t now_ms, size_t limit)
+{
+    return fetch_from(fixture, "corp", now_ms, limit);
 }
 
 static inline size_t fetch(struct fixture *fixture, size_t limit)
@@ -216,6 +224,23 @@ static inline struct bytes read_item(struct fixture *fixture, struct spool_item 
     spool_item_read(fixture->spool, item, offset, len, on_body, fixture);
     run_until(fixture, &fixture->reads, reads + 1);
     return buf_bytes(&fixture->body);
+}
+
+static inline void on_diverted(void *ctx, uint64_t moved, const struct fault *fault)
+{
+    struct fixture *fixture = ctx;
+    fixture->diverted += moved;
+    on_answer(fixture, fault);
+}
+
+/* Has what waits for "corp" go to its fallback, if that is `known`; returns how many did in all. */
+static inline uint64_t divert(struct fixture *fixture, const char *known)
+{
+    unsigned answers = fixture->answers;
+    spool_divert(fixture->spool, "corp", &known, 1, net_wall(fixture->loop) - 5000, on_diverted, fixture);
+    run_until(fixture, &fixture->answers, answers + 1);
+    assert_int_equal(fixture->failures, 0);
+    return fixture->diverted;
 }
 
 /* Finishes the last of the items; does not wait. */

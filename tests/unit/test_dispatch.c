@@ -51,10 +51,14 @@ static struct world {
     struct imapc_pace pace; /* of the pool */
     char memo[2048];        /* that the spool keeps */
     unsigned memos;
+    unsigned diverts;
+    int64_t diverted_since;
+    spool_divert_fn *diverted;
+    void *divert_ctx;
 } world;
 
 static struct config_upstream upstream_config = {
-    .name = "corp", .retry_initial = 20, .retry_maximum = 40, .give_up = 60000};
+    .name = "corp", .retry_initial = 20, .retry_maximum = 40, .fallback_after = 3600000, .give_up = 60000};
 static struct config config = {.active_max = 10};
 
 static struct spool_item *item_new(size_t number)
@@ -196,6 +200,26 @@ void spool_admin_request(struct spool *spool, const char *request, spool_admin_f
     (void)done;
     (void)ctx;
     fail();
+}
+
+static void answer_divert(void *ctx)
+{
+    (void)ctx;
+    world.diverted(world.divert_ctx, 2, NULL);
+    net_loop_stop(world.loop);
+}
+
+void spool_divert(struct spool *spool, const char *upstream, const char *const *known, size_t known_count,
+                  int64_t since_ms, spool_divert_fn *done, void *ctx)
+{
+    (void)spool, (void)known;
+    assert_string_equal(upstream, "corp");
+    assert_int_equal(known_count, 0); /* there is no other */
+    world.diverts++;
+    world.diverted_since = since_ms;
+    world.diverted = done;
+    world.divert_ctx = ctx;
+    net_defer(world.loop, answer_divert, NULL);
 }
 
 void spool_set_wake(struct spool *spool, spool_wake_fn *fn, void *ctx)
@@ -491,6 +515,43 @@ static void a_dead_upstream_is_paused_and_probed(void **state)
     assert_int_equal(counts.filed, 30);
 }
 
+static void stop_loop(void *ctx)
+{
+    net_loop_stop(ctx);
+}
+
+/* Not before the upstream has been down for so long; that it was down is remembered over a restart. */
+static void what_waits_goes_to_its_fallback_in_time(void **state)
+{
+    (void)state;
+    upstream_config.fallback_after = 120;
+    put_on_disk(2);
+    world.answering = true;
+    world.answer.account = true;
+    fault_set(&world.answer.fault, FAULT_TEMP, "connect", "connect", "connection refused");
+    int64_t began = net_wall(world.loop);
+    dispatch_start(world.dispatch);
+    net_loop_run(world.loop);
+    assert_int_equal(world.diverts, 1);
+    assert_true(world.diverted_since >= began);
+    assert_true(net_wall(world.loop) - world.diverted_since >= 120);
+    struct dispatch_counts counts;
+    dispatch_count(world.dispatch, &counts);
+    assert_int_equal(counts.diverted, 2);
+    char since[40];
+    snprintf(since, sizeof since, "\"down_since\":%lld", (long long)world.diverted_since);
+    assert_non_null(strstr(world.memo, since));
+    world.answer = (struct imapc_outcome){0};
+    world.stop_after = world.outcome_count + 2;
+    net_loop_run(world.loop);
+    assert_null(strstr(world.memo, "down_since"));
+    struct net_timer *rest = net_timer_new(world.loop, stop_loop, world.loop); /* the fetch that follows is answered */
+    net_timer_start(rest, 30);
+    net_loop_run(world.loop);
+    net_timer_free(&rest);
+    upstream_config.fallback_after = 3600000;
+}
+
 struct outcome_case {
     enum fault_class class;
     int64_t age;
@@ -537,11 +598,6 @@ static void on_drained(void *ctx)
     (void)ctx;
     world.drained = true;
     net_loop_stop(world.loop);
-}
-
-static void stop_loop(void *ctx)
-{
-    net_loop_stop(ctx);
 }
 
 static void a_drain_gives_everything_back(void **state)
@@ -679,6 +735,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_edited_message_is_sent_whole, set_up, tear_down),
         cmocka_unit_test_setup_teardown(octets_in_memory_are_sent_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_dead_upstream_is_paused_and_probed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_waits_goes_to_its_fallback_in_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(each_fault_has_its_outcome, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_drain_gives_everything_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_drain_waits_for_a_fetch_and_no_longer, set_up, tear_down),

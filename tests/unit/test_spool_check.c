@@ -274,6 +274,30 @@ static void test_decisions(void **state)
     }
 }
 
+/* What went to its fallback is there, and not at its first upstream too, also when the index is made from nothing. */
+static void test_diverted(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->takes = false;
+    fixture->fallback = "backup";
+    commit_and_wait(fixture, "elsewhere", 1);
+    assert_int_equal(divert(fixture, "backup"), 1);
+    for (unsigned round = 0; round < 2; round++) {
+        spool_close(&fixture->spool);
+        if (round > 0) {
+            destroy_index(fixture);
+        }
+        rebuild(fixture);
+        fixture_open(fixture);
+        assert_int_equal(counts(fixture).waiting, 1);
+        assert_int_equal(fetch(fixture, 10), 0);
+        assert_int_equal(fetch_from(fixture, "backup", net_wall(fixture->loop), 10), 1);
+        assert_string_equal(fixture->items[0]->delivery.instead_of, "corp");
+        assert_true(round == 0 || fixture->items[0]->uncertain);
+        finish_and_wait(fixture, SPOOL_UNTOUCHED, 0);
+    }
+}
+
 /* The journal forgets what is settled, and a line that was cut off. */
 static void test_journal_shrinks(void **state)
 {
@@ -349,9 +373,10 @@ static void test_gap(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_whole),           TEST(test_unmade_index),    TEST(test_damage), TEST(test_index_is_lost),
-        TEST(test_index_is_absent), TEST(test_old_index_helps), TEST(test_gap),    TEST(test_decisions),
-        TEST(test_set_aside),       TEST(test_journal_shrinks),
+        TEST(test_whole),         TEST(test_unmade_index),    TEST(test_damage),
+        TEST(test_index_is_lost), TEST(test_index_is_absent), TEST(test_old_index_helps),
+        TEST(test_gap),           TEST(test_diverted),        TEST(test_decisions),
+        TEST(test_set_aside),     TEST(test_journal_shrinks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
