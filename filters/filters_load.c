@@ -4,6 +4,7 @@
  * All files are parsed first and their names noted, so that a rule may use a list, a condition or a group of any file.
  */
 #include "filters/filters_load.h"
+#include "filters/filters_template.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -331,6 +332,39 @@ void filters_set_free(struct filters_set **set)
     arena_free(&(*set)->arena);
     free(*set);
     *set = NULL;
+}
+
+static void each_target(const struct filters_action *actions, size_t count, filters_target_fn *fn, void *ctx)
+{
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < actions[i].target_count; k++) {
+            const struct filters_target *target = &actions[i].targets[k];
+            const char *folder = filters_template_text(target->folder);
+            bool is_constant = filters_template_is_constant(target->folder);
+            fn(ctx, target->upstream, folder, is_constant);
+            if (target->fallback != NULL) {
+                fn(ctx, target->fallback, folder, is_constant);
+            }
+        }
+    }
+}
+
+void filters_each_target(const struct filters_set *set, filters_target_fn *fn, void *ctx)
+{
+    for (size_t i = 0; i < set->group_count; i++) {
+        const struct filters_group *group = &set->groups[i];
+        for (size_t k = 0; k < group->rule_count; k++) {
+            const struct filters_rule *rule = &group->rules[k];
+            each_target(rule->actions, rule->disabled ? 0 : rule->action_count, fn, ctx);
+        }
+        each_target(group->defaults, group->default_count, fn, ctx);
+    }
+    if (set->fallback.upstream != NULL) {
+        fn(ctx, set->fallback.upstream, set->fallback.folder, true);
+    }
+    if (set->fallback.upstream != NULL && set->fallback.fallback != NULL) {
+        fn(ctx, set->fallback.fallback, set->fallback.folder, true);
+    }
 }
 
 size_t filters_rule_count(const struct filters_set *set)

@@ -25,6 +25,8 @@ static const struct {
     [IMAPC_PHASE_ENABLE] = {"enable", imapc_enable_enter, imapc_enable_reply, NULL},
     [IMAPC_PHASE_NAMESPACE] = {"namespace", imapc_namespace_enter, imapc_namespace_reply, NULL},
     [IMAPC_PHASE_NAMES] = {"list", imapc_names_enter, imapc_names_reply, imapc_names_data},
+    [IMAPC_PHASE_CHECK_RIGHTS] = {"myrights", imapc_check_rights_enter, imapc_check_reply, imapc_check_rights_data},
+    [IMAPC_PHASE_CHECK_QUOTA] = {"getquotaroot", imapc_check_quota_enter, imapc_check_reply, imapc_check_quota_data},
     [IMAPC_PHASE_READY] = {"ready", NULL, NULL, NULL},
     [IMAPC_PHASE_LIST] = {"list", imapc_list_enter, imapc_list_reply, imapc_list_data},
     [IMAPC_PHASE_RIGHTS] = {"myrights", imapc_rights_enter, imapc_rights_reply, imapc_rights_data},

@@ -42,11 +42,28 @@ enum imapc_binding {
     IMAPC_BINDING_REQUIRED, /* else there is no login */
 };
 
+struct imapc_quota {
+    bool known;
+    uint64_t used, limit;
+};
+
+/* What a server says of a folder before messages go into it; see imapc_check.c. */
+struct imapc_check {
+    const char *folder; /* as rules write it; the owner's */
+    bool missing;       /* it is not there: what follows is of the nearest parent that is */
+    bool rights_asked, quota_asked;
+    char rights[64];                     /* RFC 4314 section 2.1, "lrswi"; "" when the server does not say */
+    struct imapc_quota octets, messages; /* of the root with the least room */
+    char refusal[200];                   /* the server's words, when it did not answer a question; or "" */
+};
+
 /* The account's folders, as rules write them. */
 struct imapc_names {
     struct buf list; /* names, each ended by a NUL; the owner makes it with the most that it takes */
     size_t count;
-    bool complete; /* the server has named all of them, and there was room */
+    bool complete;              /* the server has named all of them, and there was room */
+    struct imapc_check *checks; /* folders to ask about behind the list, by reference; or NULL */
+    size_t check_count;
 };
 
 struct imapc_engine_options {

@@ -63,5 +63,5 @@ void imapc_names_reply(struct imapc_engine *engine, const struct imap_reply *rep
 {
     struct imapc_names *names = engine->options.names;
     names->complete = names->complete && reply->status == IMAP_STATUS_OK;
-    imapc_enter(engine, IMAPC_PHASE_READY);
+    imapc_check_go_on(engine);
 }

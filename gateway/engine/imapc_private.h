@@ -31,6 +31,8 @@ enum imapc_phase {
     IMAPC_PHASE_ENABLE,
     IMAPC_PHASE_NAMESPACE,
     IMAPC_PHASE_NAMES,
+    IMAPC_PHASE_CHECK_RIGHTS,
+    IMAPC_PHASE_CHECK_QUOTA,
     IMAPC_PHASE_READY,
     IMAPC_PHASE_LIST,
     IMAPC_PHASE_RIGHTS,
@@ -142,6 +144,7 @@ struct imapc_engine {
     struct imapc_appending append;
     struct imapc_locating locate;
     struct imapc_special special;
+    size_t checked; /* folders that were asked about behind the login */
     struct imapc_result result;
     bool result_due;
     bool tls_due, compress_due;
@@ -223,6 +226,14 @@ void imapc_names_enter(struct imapc_engine *engine);
 void imapc_names_data(struct imapc_engine *engine, const struct imap_reply *reply);
 void imapc_names_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 
+/* imapc_check.c: asks what is left to be asked about the folders of options.names; then the connection is ready. */
+void imapc_check_go_on(struct imapc_engine *engine);
+void imapc_check_rights_enter(struct imapc_engine *engine);
+void imapc_check_rights_data(struct imapc_engine *engine, const struct imap_reply *reply);
+void imapc_check_quota_enter(struct imapc_engine *engine);
+void imapc_check_quota_data(struct imapc_engine *engine, const struct imap_reply *reply);
+void imapc_check_reply(struct imapc_engine *engine, const struct imap_reply *reply);
+
 /* imapc_flags.c */
 /* Whether the folder has to be asked first which flags it keeps. */
 bool imapc_flags_are_asked(const struct imapc_engine *engine);
@@ -242,6 +253,14 @@ void imapc_leave_enter(struct imapc_engine *engine);
 void imapc_leave_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 
 /* imapc_room.c */
+/* Sends a command whose only argument is engine->folder. */
+void imapc_ask_about(struct imapc_engine *engine, const char *name);
+/* The rights of a MYRIGHTS response; false when it is none. */
+bool imapc_rights_of(const struct imap_reply *reply, struct bytes *rights_r);
+/* Calls fn for each resource of a QUOTA response that has room for messages; octets are octets. */
+enum imapc_resource { IMAPC_RESOURCE_OCTETS, IMAPC_RESOURCE_MESSAGES };
+typedef void imapc_resource_fn(void *ctx, enum imapc_resource resource, uint64_t used, uint64_t limit);
+void imapc_quota_of(const struct imap_reply *reply, imapc_resource_fn *fn, void *ctx);
 /* Whether the server is asked something about the folder first: the phase is entered then, and leads back to APPEND. */
 bool imapc_room_is_asked(struct imapc_engine *engine);
 /* Whether the append was given up: no right, or no room. */

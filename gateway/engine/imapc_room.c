@@ -99,7 +99,7 @@ void imapc_room_forget(struct imapc_engine *engine)
 
 /* ---- rights ---- */
 
-static void ask(struct imapc_engine *engine, const char *name)
+void imapc_ask_about(struct imapc_engine *engine, const char *name)
 {
     struct imap_command *command = imapc_begin(engine, name);
     imap_command_string(command, buf_bytes(&engine->folder));
@@ -112,16 +112,26 @@ void imapc_rights_enter(struct imapc_engine *engine)
     struct imapc_folder_room *room = room_of(engine);
     engine->append.rights_asked = true;
     room->barred = false; /* until the server says so */
-    ask(engine, "MYRIGHTS");
+    imapc_ask_about(engine, "MYRIGHTS");
+}
+
+bool imapc_rights_of(const struct imap_reply *reply, struct bytes *rights_r)
+{
+    struct bytes args = reply->args;
+    struct imap_token rights;
+    if (!bytes_is_nocase(reply->name, "MYRIGHTS") || imap_token_skip(&args) != 0 ||
+        imap_token_next(&args, &rights) != 0 || (rights.kind != IMAP_TOKEN_ATOM && rights.kind != IMAP_TOKEN_STRING)) {
+        return false;
+    }
+    *rights_r = rights.text;
+    return true;
 }
 
 void imapc_rights_data(struct imapc_engine *engine, const struct imap_reply *reply)
 {
-    struct bytes args = reply->args;
-    struct imap_token rights;
-    if (bytes_is_nocase(reply->name, "MYRIGHTS") && imap_token_skip(&args) == 0 &&
-        imap_token_next(&args, &rights) == 0 && (rights.kind == IMAP_TOKEN_ATOM || rights.kind == IMAP_TOKEN_STRING)) {
-        room_of(engine)->barred = bytes_find(rights.text, bytes_of("i")) < 0;
+    struct bytes rights;
+    if (imapc_rights_of(reply, &rights)) {
+        room_of(engine)->barred = bytes_find(rights, bytes_of("i")) < 0;
     }
 }
 
@@ -142,7 +152,12 @@ void imapc_quota_enter(struct imapc_engine *engine)
     struct imapc_folder_room *room = room_of(engine);
     engine->append.quota_asked = true;
     room->octets_left = room->messages_left = UINT64_MAX;
-    ask(engine, "GETQUOTAROOT");
+    imapc_ask_about(engine, "GETQUOTAROOT");
+}
+
+static uint64_t in_octets(uint64_t units)
+{
+    return units < UINT64_MAX / STORAGE_UNIT ? units * STORAGE_UNIT : UINT64_MAX;
 }
 
 /* Takes a number off the list; false when there is none. */
@@ -152,17 +167,9 @@ static bool take_number(struct bytes *rest, uint64_t *number_r)
     return imap_token_next(rest, &token) == 0 && token.kind == IMAP_TOKEN_ATOM && bytes_to_u64(token.text, number_r);
 }
 
-static void lower(uint64_t *left, uint64_t used, uint64_t limit, uint64_t unit)
+/* * QUOTA "root" (STORAGE 10 512 MESSAGE 2 100): used and limit. */
+void imapc_quota_of(const struct imap_reply *reply, imapc_resource_fn *fn, void *ctx)
 {
-    uint64_t free = limit > used ? limit - used : 0;
-    free = free < UINT64_MAX / unit ? free * unit : UINT64_MAX;
-    *left = free < *left ? free : *left;
-}
-
-/* * QUOTA "root" (STORAGE 10 512 MESSAGE 2 100): used and limit. The least of all roots counts. */
-void imapc_quota_data(struct imapc_engine *engine, const struct imap_reply *reply)
-{
-    struct imapc_folder_room *room = room_of(engine);
     struct bytes rest = reply->args;
     struct imap_token token;
     uint64_t used, limit;
@@ -173,11 +180,25 @@ void imapc_quota_data(struct imapc_engine *engine, const struct imap_reply *repl
     while (imap_token_next(&rest, &token) == 0 && token.kind == IMAP_TOKEN_ATOM && take_number(&rest, &used) &&
            take_number(&rest, &limit)) {
         if (bytes_is_nocase(token.text, "STORAGE")) {
-            lower(&room->octets_left, used, limit, STORAGE_UNIT);
+            fn(ctx, IMAPC_RESOURCE_OCTETS, in_octets(used), in_octets(limit));
         } else if (bytes_is_nocase(token.text, "MESSAGE")) {
-            lower(&room->messages_left, used, limit, 1);
+            fn(ctx, IMAPC_RESOURCE_MESSAGES, used, limit);
         }
     }
+}
+
+/* The least of all roots counts. */
+static void lower(void *ctx, enum imapc_resource resource, uint64_t used, uint64_t limit)
+{
+    struct imapc_folder_room *room = ctx;
+    uint64_t *left = resource == IMAPC_RESOURCE_OCTETS ? &room->octets_left : &room->messages_left;
+    uint64_t free = limit > used ? limit - used : 0;
+    *left = free < *left ? free : *left;
+}
+
+void imapc_quota_data(struct imapc_engine *engine, const struct imap_reply *reply)
+{
+    imapc_quota_of(reply, lower, room_of(engine));
 }
 
 void imapc_quota_reply(struct imapc_engine *engine, const struct imap_reply *reply)

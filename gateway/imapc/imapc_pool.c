@@ -154,6 +154,7 @@ static void report_connected(struct imapc_pool *pool, const struct imapc_connect
                                         .tls_version = net_stream_tls_version(stream),
                                         .tls_cipher = net_stream_tls_cipher(stream),
                                         .tls_peer = net_stream_tls_peer(stream),
+                                        .certificate_expires = pool->certificate_expires,
                                         .capabilities = imapc_engine_capabilities(connection->engine),
                                         .namespaces = imapc_engine_namespaces(connection->engine)});
 }

@@ -108,13 +108,14 @@ struct imapc_report {
     const struct fault *fault;                       /* NULL: logged in */
     const char *peer;                                /* "192.0.2.1"; NULL when nothing answered */
     const char *tls_version, *tls_cipher, *tls_peer; /* NULL without TLS */
+    int64_t certificate_expires;                     /* seconds since 1970, the first of the chain; 0: not known */
     const struct imap_capabilities *capabilities;    /* NULL with a fault */
     const struct imap_namespaces *namespaces;
 };
 typedef void imapc_report_fn(void *ctx, const struct imapc_report *report);
 /*
  * Connects and logs in once, for a pool that nothing was submitted to. fn comes once, from the loop; drain the pool afterwards. names (may be NULL) is
- * by reference and has the account's folders when fn comes.
+ * by reference and has the account's folders, and what the server says of those that it asks about, when fn comes.
  */
 void imapc_pool_try(struct imapc_pool *pool, struct imapc_names *names, imapc_report_fn *fn, void *ctx);
 

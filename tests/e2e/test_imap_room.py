@@ -1,5 +1,8 @@
 """What a real Dovecot says of rights and quota is asked before a message goes out, and heeded."""
-from harness import message, wait
+import json
+import re
+
+from harness import free_port, message, wait
 
 QUOTA = """
 mail_plugins = quota
@@ -75,3 +78,61 @@ def test_shared_folder_without_the_right(world):
     assert owner.search(None, "ALL")[1] == [b"1"]
     owner.logout()
     gateway.stop()
+
+
+def rule(folder, name=None):
+    return {"name": name or folder, "if": {"field": "to", "is": "nobody@example.net"}, "then": [{"fileinto": {"upstream": "corp", "folder": folder}}]}
+
+
+def tried(gateway):
+    status, out, err = gateway.run("upstreams", "--json")
+    return status, json.loads(out), err
+
+
+def test_upstreams_says_what_stands_in_the_way(world):
+    """Rights and quota of each folder that the rules use, and how long the certificate is good, before any mail comes; nothing is made."""
+    dovecot = world.dovecot(extra=ACL % {"folder": world.folder / "dovecot"})
+    owner = dovecot.imap("other")
+    for folder, rights in (("Team", "lri"), ("Read", "lr"), ("Parent", "lr")):
+        owner.create(folder)
+        owner.setacl(folder, "relay", rights)
+    folders = ["shared/other/Team", "shared/other/Parent/New", "Own/New", "Own/New", "CI/${from.user}", "\\Junk", "inbox"]
+    gateway = world.mailweir(dovecot, [rule(folder, f"rule {n}") for n, folder in enumerate(folders)])
+    status, (one,), err = tried(gateway)
+    found = {folder["folder"]: folder for folder in one["folders"]}
+    assert list(found) == ["shared/other/Team", "shared/other/Parent/New", "Own/New", "inbox"], found
+    assert found["shared/other/Team"]["there"] and set(found["shared/other/Team"]["rights"]) >= set("lri")
+    assert "problem" not in found["shared/other/Team"] and "problem" not in found["Own/New"] and "problem" not in found["inbox"]
+    assert not found["shared/other/Parent/New"]["there"] and "may not make it" in found["shared/other/Parent/New"]["problem"]
+    assert one["folders_by_mail"] == ["CI/${from.user}", "\\Junk"] and 0 < one["tls"]["certificate_days"] < 5000
+    assert status == 1 and not one["good"], err
+    gateway.rules[1:2] = [rule("shared/other/Read")]
+    status, out, _ = gateway.run("upstreams")
+    assert status == 1 and re.search(r'FAILED +shared/other/Read: the account may not insert messages: have it granted the right "i"', out), out
+    assert re.search(r"certificate +good for \d+ days, until 20\d\d-", out) and re.search(r"folder +Own/New: not there, would be made", out), out
+    owner.setacl("Read", "relay", "lri")
+    status, out, _ = gateway.run("upstreams")
+    assert status == 0 and "FAILED" not in out, out
+    owner.logout()
+    assert not [folder for folder in dovecot.folders() if "New" in folder]
+
+
+def test_upstreams_says_how_full_it_is(world):
+    dovecot = world.dovecot(extra=QUOTA)
+    gateway = world.mailweir(dovecot).start()
+    gateway.send(message("fits", body="x" * 20000))
+    wait(lambda: dovecot.count() == 1, "message")
+    gateway.stop()
+    status, (one,), _ = tried(gateway)
+    quota = one["folders"][0]["quota_octets"]
+    assert status == 0 and quota["limit"] == 40 << 10 and 19 << 10 < quota["used"] < 30 << 10, one
+    assert re.search(r"INBOX: there, 2\d of 40 KiB used \(5\d %\)", gateway.run("upstreams")[1])
+
+
+def test_upstreams_tries_every_address(world):
+    dovecot = world.dovecot()
+    gateway = world.mailweir(dovecot)
+    gateway.upstream["standby"] = [f"127.0.0.1:{free_port()}"]
+    status, (first, second), _ = tried(gateway)
+    assert status == 1 and first["good"] and not second["good"]
+    assert second["standby"] == 1 and second["fault"]["code"] == "econnrefused", second
