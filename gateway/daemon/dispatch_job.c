@@ -23,6 +23,7 @@ struct dispatch_job {
     bool remains;      /* it waits in the spool for another attempt */
     int settled_as;    /* the kind of its struct spool_outcome */
     struct imapc_outcome outcome;
+    char *folder;                /* that the server has for the use that the delivery names; or NULL */
     struct spool_outcome result; /* what becomes of the delivery */
     bool reading;                /* an answer to body_read() is due */
     imapc_body_fn *read_done;
@@ -106,6 +107,7 @@ static struct spool_outcome outcome_of(const struct dispatch_job *job)
                                    .fault = outcome->fault,
                                    .uidvalidity = outcome->uidvalidity,
                                    .uid = outcome->uid,
+                                   .folder = job->folder,
                                    .uncertain = outcome->fault.class == FAULT_UNCERTAIN ||
                                                 (job->item->uncertain && !outcome->looked)};
     /* A clock that was put forward makes nothing old. */
@@ -129,9 +131,10 @@ static void log_filed(const struct dispatch_job *job)
     const struct spool_item *item = job->item;
     log_event(job->upstream->dispatch->log, LOG_LEVEL_INFO, "filed", LOG_STR("id", item->envelope.id),
               LOG_STR("delivery", item->id), LOG_STR("upstream", item->delivery.upstream),
-              LOG_STR("folder", item->delivery.folder), LOG_STR("rule", item->delivery.rule),
-              LOG_INT("size", mail_rope_size(job->rope)), LOG_INT("uidvalidity", job->outcome.uidvalidity),
-              LOG_INT("uid", job->outcome.uid), LOG_INT("attempt", item->attempts + 1),
+              LOG_STR("folder", job->folder != NULL ? job->folder : item->delivery.folder),
+              LOG_STR("rule", item->delivery.rule), LOG_INT("size", mail_rope_size(job->rope)),
+              LOG_INT("uidvalidity", job->outcome.uidvalidity), LOG_INT("uid", job->outcome.uid),
+              LOG_INT("attempt", item->attempts + 1),
               LOG_STR("note", job->outcome.found ? "found: an earlier attempt had filed it"
                               : job->outcome.possible_duplicate
                                   ? "possible_duplicate: an earlier attempt may have filed it too"
@@ -215,6 +218,7 @@ static void on_settled(void *ctx, const struct fault *fault)
     buf_done(&job->header);
     arena_free(&job->repaired);
     free((char *)job->append.id);
+    free(job->folder);
     free(job);
     dispatch_job_gone(upstream);
 }
@@ -254,6 +258,7 @@ static void on_append_done(void *ctx, struct imapc_append *append, const struct 
     (void)append; /* it is part of the job */
     job->answered = true;
     job->outcome = *outcome;
+    job->folder = outcome->folder == NULL ? NULL : expect_strdup(outcome->folder);
     if (!job->reading) {
         finish(job);
     }

@@ -56,6 +56,7 @@ struct imapc_engine *imapc_engine_new(const struct imapc_engine_options *options
     imap_command_init(&engine->command);
     buf_init(&engine->output, IMAP_COMMAND_MAX + 2 * IMAPC_BODY_PIECE);
     buf_init(&engine->folder, IMAP_NAME_MAX);
+    buf_init(&engine->used, IMAP_NAME_MAX * 4);
     buf_init(&engine->challenge, IMAPC_CHALLENGE_MAX);
     engine->now = now;
     engine->deadline = now + options->greeting_timeout_ms;
@@ -73,6 +74,7 @@ void imapc_engine_free(struct imapc_engine **engine)
     imap_command_done(&(*engine)->command);
     buf_done(&(*engine)->output);
     buf_done(&(*engine)->folder);
+    buf_done(&(*engine)->used);
     buf_done(&(*engine)->challenge);
     free((char *)(*engine)->options.username);
     free((char *)(*engine)->options.password);
@@ -134,6 +136,7 @@ void imapc_over(struct imapc_engine *engine)
     engine->result_due = true;
     imapc_flags_tell(engine);
     engine->result.uses_learned = engine->special.learned;
+    engine->result.folder = imapc_special_used(engine);
     imapc_folders_free(&engine->special.found);
     engine->append.messages = NULL;
     engine->append.literal_open = false;

@@ -107,6 +107,7 @@ struct imapc_special {
     enum imapc_phase next;
     bool plain;   /* LIST without options */
     bool learned; /* the server was asked for this task */
+    bool named;   /* the task names it so */
     bool use_refused;
     struct imapc_folders *found;
 };
@@ -144,7 +145,8 @@ struct imapc_engine {
     struct imapc_appending append;
     struct imapc_locating locate;
     struct imapc_special special;
-    size_t checked; /* folders that were asked about behind the login */
+    struct buf used; /* the folder of a task that named it by its use, as rules write it */
+    size_t checked;  /* folders that were asked about behind the login */
     struct imapc_result result;
     bool result_due;
     bool tls_due, compress_due;
@@ -217,6 +219,8 @@ bool imapc_append_wants_body(struct imapc_engine *engine, struct imapc_request *
 /* imapc_special.c */
 /* Puts the server's name of the folder into engine->folder and enters next, or ends the task. */
 void imapc_resolve(struct imapc_engine *engine, const char *folder, enum imapc_phase next);
+/* What the folder of the task is called, as rules write it, when the task names it by its use; else NULL. */
+const char *imapc_special_used(struct imapc_engine *engine);
 void imapc_list_enter(struct imapc_engine *engine);
 void imapc_list_data(struct imapc_engine *engine, const struct imap_reply *reply);
 void imapc_list_reply(struct imapc_engine *engine, const struct imap_reply *reply);

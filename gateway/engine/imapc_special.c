@@ -53,6 +53,7 @@ void imapc_resolve(struct imapc_engine *engine, const char *folder, enum imapc_p
         return;
     }
     special->use = imap_special_find(bytes_of(folder));
+    special->named = true;
     if (special->use < 0) {
         no_such_folder(engine);
     } else if (folders != NULL && !imapc_folders_knows_uses(folders, engine->now)) {
@@ -61,6 +62,15 @@ void imapc_resolve(struct imapc_engine *engine, const char *folder, enum imapc_p
     } else {
         use_folder(engine);
     }
+}
+
+const char *imapc_special_used(struct imapc_engine *engine)
+{
+    char delimiter = engine->namespaces.count > 0 ? engine->namespaces.items[0].delimiter : '\0';
+    buf_clear(&engine->used);
+    bool is_known = engine->special.named && engine->folder.len > 0 &&
+                    imap_name_unmap(&engine->used, buf_bytes(&engine->folder), delimiter, engine->utf8) == 0;
+    return is_known ? buf_text(&engine->used) : NULL;
 }
 
 /* ---- the question ---- */

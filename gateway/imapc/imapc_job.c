@@ -170,6 +170,7 @@ static struct imapc_outcome outcome_of(const struct imapc_result *result)
 {
     return (struct imapc_outcome){.fault = result->fault,
                                   .uidvalidity = result->uidvalidity,
+                                  .folder = result->folder,
                                   .retry_after_ms = result->retry_after_ms,
                                   .account = result->account};
 }

@@ -61,6 +61,7 @@ struct imapc_account {
 struct imapc_outcome {
     struct fault fault;        /* UNCERTAIN: the literal went out and no answer came */
     uint32_t uidvalidity, uid; /* from APPENDUID (RFC 4315), else 0 */
+    const char *folder;        /* as rules write it, when the append named its use; valid during the call; or NULL */
     uint64_t retry_after_ms;   /* the server asked for this pause; 0: none */
     bool account;              /* the fault is of the upstream (cannot connect, log in), not of this append */
     bool found;                /* nothing was sent: an earlier attempt had filed it */

@@ -167,6 +167,8 @@ struct spool_outcome {
     struct fault fault;
     uint32_t uidvalidity; /* FILED: from APPENDUID, else 0 */
     uint32_t uid;
+    const char *
+        folder; /* FILED: what the folder is called that the delivery names by its use, by reference until done; or NULL */
 };
 
 /* Gives the item back with what became of it (sets *item to NULL). done (may be NULL) comes when that is durable. */

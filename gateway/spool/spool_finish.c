@@ -45,6 +45,7 @@ static struct spool_index_change change_of(const struct finish_job *finish)
         .uncertain = outcome->kind == SPOOL_DEFERRED && outcome->uncertain,
         .uidvalidity = outcome->uidvalidity,
         .uid = outcome->uid,
+        .folder = outcome->kind == SPOOL_FILED ? outcome->folder : NULL,
     };
 }
 

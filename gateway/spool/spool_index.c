@@ -24,8 +24,9 @@ static const char *const sql[STATEMENTS] = {
         "INSERT INTO delivery (message, number, state, upstream, due_ms, handed, changed_ms, detail, folder,"
         " rule, lane, uncertain, fallback)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ifnull(?10, ''), ?11, ?12, ifnull(?13, ''))",
-    [CHANGE_DELIVERY] = "UPDATE delivery SET state = ?3, due_ms = ?4, attempts = ?5, uncertain = ?6, handed = 0,"
-                        " changed_ms = ?7, uidvalidity = ?8, uid = ?9 WHERE message = ?1 AND number = ?2",
+    [CHANGE_DELIVERY] =
+        "UPDATE delivery SET state = ?3, due_ms = ?4, attempts = ?5, uncertain = ?6, handed = 0,"
+        " changed_ms = ?7, uidvalidity = ?8, uid = ?9, folder = ifnull(?10, folder) WHERE message = ?1 AND number = ?2",
     [ADD_ATTEMPT] = "INSERT OR REPLACE INTO attempt (message, number, attempt, at_ms, class, code, place, text)"
                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     /* Who fetches it may leave it: that an earlier run had handed it out must not be forgotten then. */

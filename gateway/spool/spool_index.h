@@ -98,6 +98,7 @@ struct spool_index_change {
     unsigned attempts;
     bool uncertain;
     uint32_t uidvalidity, uid;
+    const char *folder; /* another than was asked for; or NULL */
 };
 int spool_index_change_delivery(struct spool_index *index, const struct spool_index_change *change,
                                 struct fault *fault);

@@ -66,6 +66,7 @@ int spool_index_change_delivery(struct spool_index *index, const struct spool_in
     bind_number(st, 7, (uint64_t)change->changed_ms);
     bind_number(st, 8, change->uidvalidity);
     bind_number(st, 9, change->uid);
+    bind_text(st, 10, change->folder);
     return spool_index_run(index, st, fault);
 }
 

@@ -44,6 +44,9 @@ namespace inbox {
         assert len(found) == count, (folder, len(found), dovecot.folders())
         assert received_part(found[-1]) == sent[subject]
     assert not [name for name in dovecot.folders() if "Junk" in name or name.startswith("\\")], dovecot.folders()
+    filed = next(one for one in gateway.events("filed") if one["folder"] == "Spam Ü")  # folder and UID lead back
+    status, out, _ = gateway.run("why", "corp", "Spam Ü", str(filed["uid"]))
+    assert status == 0 and filed["id"] in out and "to corp:Spam Ü" in out, (status, out)
     told = gateway.events("special_folders")
     assert told and told[0]["junk"] == "Spam &ANw-" and told[0]["archive"] == "Old Mail" and "sent" not in told[0], told
     gateway.stop()
