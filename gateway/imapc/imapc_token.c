@@ -4,10 +4,12 @@
 #include "imapc/imapc_token.h"
 
 #include <curl/curl.h>
+#include <jansson.h>
 #include <stdlib.h>
 
 #include "base/buf.h"
 #include "base/expect.h"
+#include "base/units.h"
 #include "imapc/imapc_grant.h"
 #include "net/net_child.h"
 #include "net/net_lane.h"
@@ -25,6 +27,7 @@ struct imapc_token {
     struct buf text;      /* the token */
     uint64_t expires_at;  /* of net_now(); 0: there is none */
     uint64_t lifetime_ms; /* when it was fetched */
+    int64_t claims_s;     /* of a file: when it expires by what it says of itself, seconds since 1970; 0: it does not */
     bool fetching;
     void (*done)(void *ctx, const struct fault *fault);
     void *ctx;
@@ -115,6 +118,32 @@ void imapc_token_free(struct imapc_token **token)
 
 /* ---- fetching ---- */
 
+/* When a JSON Web Token says that it expires (RFC 7519 section 4.1.4), without asking whether it is right; 0: it is none, or does not say. */
+static int64_t claim_of(struct bytes token)
+{
+    struct buf text, json;
+    buf_init(&text, IMAPC_GRANT_TOKEN_MAX + 4);
+    buf_init(&json, IMAPC_GRANT_TOKEN_MAX);
+    bytes_cut(&token, '.');
+    struct bytes part = bytes_cut(&token, '.');
+    for (size_t i = 0; i < part.len; i++) { /* base64url to base64, RFC 4648 section 5 */
+        uint8_t c = part.ptr[i];
+        buf_append_octet(&text, c == '-' ? '+' : c == '_' ? '/' : c);
+    }
+    while (text.len % 4 != 0) {
+        buf_append_octet(&text, '=');
+    }
+    json_t *claims = NULL;
+    if (part.len > 0 && units_base64_decode(&json, buf_bytes(&text)) == 0) {
+        claims = json_loadb(buf_text(&json), json.len, 0, NULL);
+    }
+    int64_t expires = json_integer_value(json_object_get(claims, "exp"));
+    json_decref(claims);
+    buf_wipe(&text);
+    buf_wipe(&json);
+    return expires;
+}
+
 static void finish(struct imapc_token *token)
 {
     struct imapc_grant *grant = &token->grant;
@@ -125,6 +154,7 @@ static void finish(struct imapc_token *token)
         buf_append_bytes(&token->text, buf_bytes(&grant->token));
         token->lifetime_ms = grant->lifetime_s * 1000;
         token->expires_at = net_now(token->loop) + token->lifetime_ms;
+        token->claims_s = token->options.file == NULL ? 0 : claim_of(buf_bytes(&token->text));
     }
     buf_wipe(&grant->token);
     if (token->done != NULL) {
@@ -188,7 +218,10 @@ const char *imapc_token_text(const struct imapc_token *token)
 
 int64_t imapc_token_expires_s(const struct imapc_token *token)
 {
-    if (token->expires_at == 0 || token->options.file != NULL) {
+    if (token->options.file != NULL) {
+        return token->claims_s == 0 ? INT64_MIN : token->claims_s - net_wall(token->loop) / 1000;
+    }
+    if (token->expires_at == 0) {
         return INT64_MIN;
     }
     return ((int64_t)token->expires_at - (int64_t)net_now(token->loop)) / 1000;

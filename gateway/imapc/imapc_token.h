@@ -35,7 +35,8 @@ void imapc_token_free(struct imapc_token **token);
 bool imapc_token_is_fresh(const struct imapc_token *token);
 /* "" without one. */
 const char *imapc_token_text(const struct imapc_token *token);
-/* Seconds until it expires, negative behind that; INT64_MIN when it cannot be told: no token yet, or one from a file. */
+/* Seconds until it expires, negative behind that; INT64_MIN when it cannot be told: no token yet, or one from a file that is no JSON
+ * Web Token, or does not say. */
 int64_t imapc_token_expires_s(const struct imapc_token *token);
 /* It was used, or refused: the next connection needs a new look. */
 void imapc_token_spend(struct imapc_token *token, bool refused);

@@ -78,8 +78,10 @@ def test_token_that_expired_is_read_again(world):
     gateway.send(message("late"))
     failed = wait(lambda: gateway.events("upstream_failed"), "refused login")[0]
     assert failed["error.code"] == "authentication", failed
+    assert -120 < json.loads(gateway.run("status", "--json")[1])["upstreams"][0]["token_seconds"] <= -60
     file.write_text(token())
     wait(lambda: gateway.events("filed"), "filed line")
+    assert 500 < json.loads(gateway.run("status", "--json")[1])["upstreams"][0]["token_seconds"] <= 600
     assert token()[:40] not in gateway.log.read_text(), "a token in the log"
     gateway.stop()
 
