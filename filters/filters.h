@@ -119,7 +119,8 @@ struct filters_clock {
 struct filters_message {
     const struct mail_envelope *envelope;
     struct bytes header;              /* the header section as received, the empty line left out or not */
-    const struct mail_source *source; /* the whole message, for body rules; NULL when it is not there */
+    const struct mail_source *source; /* the whole message, for body rules; NULL when it has nothing more */
+    bool body_missing; /* it has, but it is not at hand: a decision that hangs on it is a fault, never a guess */
     uint64_t size;
     int64_t now_ms; /* wall clock */
     struct filters_clock clock;
@@ -144,8 +145,8 @@ struct filters_decision {
 
 /*
  * Runs the rules once per recipient and merges equal deliveries. All that *decision_r points at lives in the arena. -1 with a fault
- * (where = the rule's name) when no decision could be made: a pattern hit its limit ("pattern-limit"), the time is over ("time-limit"), memory is at its limit ("rules-memory"). The sender
- * hears 451 and nothing is kept.
+ * (where = the rule's name) when no decision could be made: a pattern hit its limit ("pattern-limit"), the time is over ("time-limit"), memory is at its limit ("rules-memory"), or, with
+ * body_missing, a rule looks at the body ("body-missing"). The sender hears 451 and nothing is kept.
  *
  * A refusal that any recipient meets refuses the whole message, for the sender hears one reply; one for good outweighs one for now. It may take
  * long (patterns, MIME): for a worker lane.

@@ -84,6 +84,26 @@ static enum ending on_failure(struct filters_builder *builder, const struct filt
 
 static enum ending run_group(struct filters_builder *builder, unsigned number);
 
+static int body_missing(struct filters_run *run, const char *rule)
+{
+    fault_set(run->fault, FAULT_LOCAL, "body-missing", rule, "it looks at the body, which is not kept");
+    return -1;
+}
+
+/*
+ * Before the whole message is there, the rule may still say yes. If it does and ends the rules, nothing behind it counts; nor is a default
+ * certain. Where no more of the message will come, nothing is.
+ */
+static enum ending on_unknown(struct filters_builder *builder, const struct filters_rule *rule)
+{
+    if (builder->run.stage == FILTERS_STAGE_HEADER) {
+        body_missing(&builder->run, rule->name);
+        return BROKEN;
+    }
+    builder->taken = true;
+    return rule->ends ? UNCERTAIN : THROUGH;
+}
+
 /* The rule said yes: it acts. */
 static enum ending act(struct filters_builder *builder, const char *name, const struct filters_action *actions,
                        size_t count)
@@ -120,9 +140,7 @@ static enum ending run_rule(struct filters_builder *builder, const struct filter
     case FILTERS_FAILED:
         return on_failure(builder, rule);
     case FILTERS_UNKNOWN:
-        /* If it turns out to say yes and ends the rules, nothing behind it counts. Nor is a default certain. */
-        builder->taken = true;
-        return rule->ends ? UNCERTAIN : THROUGH;
+        return on_unknown(builder, rule);
     default:
         return THROUGH;
     }
@@ -287,15 +305,19 @@ static int decide(const struct filters_set *set, struct filters_scratch *scratch
                   struct fault *fault)
 {
     struct fault own = FAULT_INIT;
-    struct filters_builder builder = {.run = {.set = set,
-                                              .message = message,
-                                              .stage = FILTERS_STAGE_BODY,
-                                              .matcher = scratch->matcher,
-                                              .arena = scratch->arena,
-                                              .trace = trace,
-                                              .fault = &own},
-                                      .arena = arena};
+    struct filters_builder builder = {
+        .run = {.set = set,
+                .message = message,
+                .stage = message->body_missing ? FILTERS_STAGE_HEADER : FILTERS_STAGE_BODY,
+                .matcher = scratch->matcher,
+                .arena = scratch->arena,
+                .trace = trace,
+                .fault = &own},
+        .arena = arena};
     int result = filters_run_init(&builder.run) < 0 ? -1 : run_message(&builder);
+    if (result == 0 && builder.run.incomplete) {
+        result = body_missing(&builder.run, "template");
+    }
     if (result == 0) {
         result = finish(&builder, decision_r);
     }

@@ -173,18 +173,3 @@ void cli_explain_print(const char *name, const struct filters_message *message, 
     print_decision(&printer, json_object_get(root, "decision"));
     json_decref(root);
 }
-
-void cli_explain_deliveries(const struct filters_decision *decision, struct buf *out)
-{
-    for (size_t i = 0; i < decision->delivery_count; i++) {
-        const struct mail_delivery *delivery = &decision->deliveries[i];
-        buf_printf(out, "%s%s:%s", i == 0 ? "" : ", ", delivery->upstream, delivery->folder);
-        for (size_t j = 0; j < delivery->flag_count; j++) {
-            buf_printf(out, " %s", delivery->flags[j]);
-        }
-        buf_append_text(out, delivery->held ? " (held)" : "");
-        for (size_t j = 0; j < delivery->edit_count; j++) {
-            buf_printf(out, " %c%s", "+-="[delivery->edits[j].kind], delivery -> edits[j].field);
-        }
-    }
-}

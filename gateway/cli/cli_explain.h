@@ -11,7 +11,5 @@
 /* Prints what filters_explain() gave. */
 void cli_explain_print(const char *name, const struct filters_message *message, struct bytes explanation, bool colour,
                        FILE *out);
-/* The deliveries of a decision on one line. */
-void cli_explain_deliveries(const struct filters_decision *decision, struct buf *out);
 
 #endif

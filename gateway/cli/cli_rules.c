@@ -140,3 +140,44 @@ void cli_rules_done(struct cli_rules *rules)
     config_free(&rules->config);
     filters_set_free(&rules->own);
 }
+
+static json_t *texts_of(const struct files *files, struct filters_problems *problems)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < files->count; i++) {
+        const struct filters_source *source = &files->sources[i];
+        json_t *text = json_stringn((const char *)source->text.ptr, source->text.len);
+        if (text == NULL) {
+            filters_problems_add(problems, FILTERS_ERROR, source->name, 0, 0, "", "it is not UTF-8");
+        } else {
+            json_array_append_new(list, json_pack("{s:s,s:o}", "name", source->name, "text", text));
+        }
+    }
+    return list;
+}
+
+json_t *cli_rules_texts(const char *const *paths, size_t count)
+{
+    struct filters_problems *problems = filters_problems_new();
+    struct files *files = expect_calloc(1, sizeof *files);
+    files->arena = arena_new(ARENA_MAX);
+    files->problems = problems;
+    for (size_t i = 0; i < count; i++) {
+        if (is_configuration(paths[i])) {
+            filters_problems_add(problems, FILTERS_ERROR, paths[i], 0, 0, "",
+                                 "it is a configuration: name the rule files, or their folder");
+        } else {
+            add_path(files, paths[i]);
+        }
+    }
+    json_t *list = texts_of(files, problems);
+    if (filters_problems_errors(problems) > 0) {
+        json_decref(list);
+        list = NULL;
+    }
+    print_problems(problems);
+    filters_problems_free(&problems);
+    arena_free(&files->arena);
+    free(files);
+    return list;
+}

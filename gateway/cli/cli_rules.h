@@ -4,6 +4,8 @@
 #ifndef MAILWEIR_CLI_CLI_RULES_H
 #define MAILWEIR_CLI_CLI_RULES_H
 
+#include <jansson.h>
+
 #include "daemon/config.h"
 
 struct cli_rules {
@@ -18,5 +20,11 @@ struct cli_rules {
  */
 int cli_rules_load(struct cli_rules *rules_r, const char *const *paths, size_t count, const char *fallback);
 void cli_rules_done(struct cli_rules *rules);
+
+/*
+ * The same files as they stand, for a gateway that loads them: [{"name", "text"}], a new reference. NULL after it was printed that one cannot be read,
+ * or is a configuration.
+ */
+json_t *cli_rules_texts(const char *const *paths, size_t count);
 
 #endif

@@ -19,8 +19,10 @@
 #include "cli/cli_explain.h"
 #include "cli/cli_message.h"
 #include "cli/cli_progress.h"
+#include "cli/cli_recent.h"
 #include "cli/cli_rules.h"
 #include "cli/queue.h"
+#include "daemon/outcome.h"
 #include "net/net_file.h"
 #include "net/net_loop.h"
 
@@ -71,25 +73,6 @@ static int explain_one(void *ctx, const char *name, const struct filters_message
 
 /* ---- --diff ---- */
 
-/* The outcome on one line; equal outcomes give equal lines. */
-static void outcome(struct explain *explain, const struct filters_set *set, const struct filters_message *message,
-                    struct buf *out)
-{
-    struct arena *arena = arena_new(ARENA_MAX);
-    struct filters_decision decision;
-    struct fault fault = FAULT_INIT;
-    if (filters_decide(set, explain->scratch, message, arena, &decision, &fault) < 0) {
-        buf_printf(out, "deferred (%s: %s)", fault.where, fault.text);
-    } else if (decision.reply_code != 0) {
-        buf_printf(out, "%d %s %s", decision.reply_code, decision.enhanced, decision.reply_text);
-    } else if (decision.delivery_count == 0) {
-        buf_append_text(out, "discarded");
-    } else {
-        cli_explain_deliveries(&decision, out);
-    }
-    arena_free(&arena);
-}
-
 static void print_difference(const struct explain *explain, const char *name, struct buf *old, struct buf *new)
 {
     if (explain->json) {
@@ -109,8 +92,8 @@ static int diff_one(void *ctx, const char *name, const struct filters_message *m
     struct buf old, new;
     buf_init(&old, 1u << 20);
     buf_init(&new, 1u << 20);
-    outcome(explain, explain->set, message, &old);
-    outcome(explain, explain->other, message, &new);
+    outcome_write(explain->set, explain->scratch, message, ARENA_MAX, &old, NULL);
+    outcome_write(explain->other, explain->scratch, message, ARENA_MAX, &new, NULL);
     explain->messages++;
     if (!bytes_equal(buf_bytes(&old), buf_bytes(&new))) {
         explain->differ++;
@@ -127,7 +110,7 @@ static int diff_one(void *ctx, const char *name, const struct filters_message *m
 
 struct arguments {
     const char *config, *from, *to, *client, *helo, *user, *listener, *protocol, *tls, *certificate, *fallback, *spool;
-    bool json, diff;
+    bool json, diff, recent;
 };
 
 static int walk_files(struct explain *explain, const struct cli_envelope *envelope, char **paths, int count,
@@ -257,6 +240,9 @@ static int run_explain(struct explain *explain, const struct arguments *argument
 
 static int run(const struct arguments *arguments, char **others, int count)
 {
+    if (arguments->recent) {
+        return cli_recent_diff(arguments->config, (const char *const *)others, (size_t)count, arguments->json);
+    }
     struct net_loop *loop = net_loop_new();
     struct explain explain = {.loop = loop, .scratch = filters_scratch_new(), .json = arguments->json};
     struct cli_envelope envelope = {
@@ -276,6 +262,21 @@ static int run(const struct arguments *arguments, char **others, int count)
     filters_scratch_free(&explain.scratch);
     net_loop_free(&loop);
     return result;
+}
+
+/* What the arguments lack, or NULL. */
+static const char *missing(const struct arguments *arguments, int others)
+{
+    if (arguments->recent) {
+        return !arguments->diff || arguments->spool != NULL || others < 1
+                   ? "--recent goes with --diff, and takes the new rule files, or a folder of them"
+                   : NULL;
+    }
+    if (others >= (arguments->diff ? 2 : 0) + (arguments->spool == NULL ? 1 : 0)) {
+        return NULL;
+    }
+    return arguments->diff ? "--diff takes OLD, NEW and one or more messages, folders or mboxes, or --spool"
+                           : "which message? A file, a folder, an mbox, - for standard input, or --spool";
 }
 
 int cmd_explain(const struct cli_command *command, int argc, char **argv)
@@ -308,6 +309,11 @@ int cmd_explain(const struct cli_command *command, int argc, char **argv)
          .flag = &arguments.diff,
          .help = "OLD NEW MESSAGE...: print only what NEW would route otherwise; each is a configuration, a rule file "
                  "or a folder"},
+        {.name = "recent",
+         .flag = &arguments.recent,
+         .help =
+             "with --diff: NEW... are rule files or folders of them, tried on what the running gateway decided last "
+             "and on what waits there"},
         {.name = NULL},
     };
     int exit_code;
@@ -315,10 +321,6 @@ int cmd_explain(const struct cli_command *command, int argc, char **argv)
     if (others < 0) {
         return exit_code;
     }
-    if (others < (arguments.diff ? 2 : 0) + (arguments.spool == NULL ? 1 : 0)) {
-        return cli_usage_error(
-            command, arguments.diff ? "--diff takes OLD, NEW and one or more messages, folders or mboxes, or --spool"
-                                    : "which message? A file, a folder, an mbox, - for standard input, or --spool");
-    }
-    return run(&arguments, argv + 1, others);
+    const char *lacks = missing(&arguments, others);
+    return lacks == NULL ? run(&arguments, argv + 1, others) : cli_usage_error(command, "%s", lacks);
 }

@@ -27,6 +27,9 @@ void admin_get_rules(struct admin_request *request);
 /* admin_explain.c */
 void admin_post_explain(struct admin_request *request);
 
+/* admin_diff.c */
+void admin_post_diff(struct admin_request *request);
+
 /* admin_queue.c */
 void admin_get_queue(struct admin_request *request);
 void admin_post_queue(struct admin_request *request);

@@ -331,6 +331,21 @@ static void write_admin(struct metrics_text *text, const struct admin *admin)
         "Live streams that were ended because they read too slowly.", admin->counts.lagged);
 }
 
+/* Without recent messages there are none of these. */
+static void write_recent(struct metrics_text *text, const struct recent *recent)
+{
+    struct recent_counts counts;
+    if (recent == NULL) {
+        return;
+    }
+    recent_count(recent, &counts);
+    one(text, METRICS_GAUGE, "mailweir_recent_messages", "Messages that are kept for trying changed rules on them.",
+        counts.messages);
+    one(text, METRICS_GAUGE, "mailweir_recent_bytes", "Octets of them; recent_size is the limit.", counts.octets);
+    one(text, METRICS_COUNTER, "mailweir_recent_too_long_total", "Messages that were not kept: above recent_size.",
+        counts.too_long);
+}
+
 static void answer_metrics(struct admin_request *request)
 {
     const struct admin *admin = request->admin;
@@ -350,6 +365,7 @@ static void answer_metrics(struct admin_request *request)
     write_ages(&text, admin);
     write_delivery(&text, gateway_dispatch(admin->gateway));
     write_listeners(&text, admin->gateway);
+    write_recent(&text, decision_recent(gateway_decision(admin->gateway)));
     write_admin(&text, admin);
     admin_answer_bytes(request, 200, "text/plain; version=0.0.4; charset=utf-8", buf_bytes(&out));
     buf_done(&out);

@@ -21,6 +21,8 @@ const struct admin_route admin_routes[] = {
     {"GET", "/api/v1/rules", ADMIN_READ, false, admin_get_rules, "The rules with how often and when they acted."},
     {"POST", "/api/v1/explain", ADMIN_WRITE, true, admin_post_explain,
      "What the rules would do with a message, and why."},
+    {"POST", "/api/v1/diff", ADMIN_WRITE, true, admin_post_diff,
+     "What edited rules would do otherwise with recent and waiting messages."},
     {"GET", "/api/v1/queue", ADMIN_READ, false, admin_get_queue,
      "Deliveries in the spool, chosen by the query, and a summary."},
     {"POST", "/api/v1/queue", ADMIN_WRITE, true, admin_post_queue,

@@ -124,6 +124,7 @@ struct config_admin {
     uint64_t max_body;
     uint64_t max_streams;
     uint64_t max_trace_time, max_trace_size; /* milliseconds, octets */
+    uint64_t recent_messages, recent_size;   /* 0: none; octets */
 };
 
 enum config_sandbox { CONFIG_SANDBOX_AUTO, CONFIG_SANDBOX_REQUIRED, CONFIG_SANDBOX_OFF };

@@ -271,6 +271,12 @@ static const struct config_key admin_keys[] = {
      .most = UINT64_C(7) * 86400000, .help = "how long a trace of a dialogue may be on (mailweir trace)"},
     {"max_trace_size", CONFIG_SIZE, AT(config, admin.max_trace_size), .fallback = "16MiB", .least = 1024,
      .most = UINT64_C(1) << 34, .help = "how much a trace may write into the log; then it ends"},
+    {"recent_messages", CONFIG_NUMBER, AT(config, admin.recent_messages), .fallback = "200", .least = 0, .most = 10000,
+     .help = "of so many messages that were decided last, envelope and header section are kept in memory, and the body "
+             "where it is short and the rules look at it, so that changed rules can be tried on them; never on disk; "
+             "0: none"},
+    {"recent_size", CONFIG_SIZE, AT(config, admin.recent_size), .fallback = "4MiB", .least = 65536,
+     .most = UINT64_C(1) << 30, .help = "octets of them together; above, the oldest are forgotten"},
     END,
 };
 static const struct config_table admin_table = {admin_keys, 0};

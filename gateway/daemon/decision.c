@@ -24,6 +24,7 @@ struct decision {
     struct log *log;
     struct rules_hold *rules;
     struct rule_stats *stats;
+    struct recent *recent;                /* NULL: none are kept */
     struct filters_scratch *loop_scratch; /* for recipients, on the loop */
     struct filters_scratch *lane_scratch;
     uint64_t timeout_us;           /* of one decision; 0: none */
@@ -41,6 +42,7 @@ struct decision_job {
     struct filters_decision result;
     struct fault fault;
     uint64_t took_us;
+    struct recent_message *kept; /* for decision.recent; NULL: it is too long */
     smtpd_decided_fn *done;
     void *done_ctx;
 };
@@ -84,6 +86,7 @@ void decision_free(struct decision **decision)
     net_lane_free(&(*decision)->lane);
     hold_release(&(*decision)->rules);
     rule_stats_free(&(*decision)->stats);
+    recent_free(&(*decision)->recent);
     filters_scratch_free(&(*decision)->loop_scratch);
     filters_scratch_free(&(*decision)->lane_scratch);
     free(*decision);
@@ -191,6 +194,9 @@ static void work(void *ctx)
     uint64_t began = net_now_us(job->decision->loop);
     filters_decide(job->rules->set, job->decision->lane_scratch, &job->message, job->arena, &job->result, &job->fault);
     job->took_us = net_now_us(job->decision->loop) - began;
+    if (job->decision->recent != NULL) {
+        job->kept = recent_message_new(&job->message, recent_octets_max(job->decision->recent));
+    }
 }
 
 /* What the rules went on after, and an operator should know of. */
@@ -218,6 +224,9 @@ static void on_worked(void *ctx)
         log_marks(job);
         rule_stats_decided(job->decision->stats, job->message.envelope->client.listener, &job->result,
                            job->message.now_ms, job->took_us);
+    }
+    if (job->decision->recent != NULL) {
+        recent_add(job->decision->recent, &job->kept);
     }
     smtpd_decided_fn *done = job->done;
     void *done_ctx = job->done_ctx;
@@ -269,6 +278,18 @@ struct smtpd_hooks decision_hooks(struct decision *decision)
 const struct rule_stats *decision_stats(const struct decision *decision)
 {
     return decision->stats;
+}
+
+void decision_keep_recent(struct decision *decision, uint64_t messages, uint64_t octets)
+{
+    if (messages > 0 && octets > 0) {
+        decision->recent = recent_new(messages, octets);
+    }
+}
+
+struct recent *decision_recent(const struct decision *decision)
+{
+    return decision->recent;
 }
 
 const struct filters_set *decision_set(const struct decision *decision)

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "filters/filters.h"
+#include "daemon/recent.h"
 #include "daemon/rule_stats.h"
 #include "smtpd/smtpd.h"
 
@@ -30,6 +31,13 @@ void decision_set_unverified(struct decision *decision, const char *const *names
 struct smtpd_hooks decision_hooks(struct decision *decision);
 /* What rules did so far; valid as long as the decision. */
 const struct rule_stats *decision_stats(const struct decision *decision);
+/*
+ * Keeps the last messages that were decided in memory: at most so many, and octets of them together. To be called once, before the first message; without
+ * it, none are kept.
+ */
+void decision_keep_recent(struct decision *decision, uint64_t messages, uint64_t octets);
+/* NULL when none are kept. */
+struct recent *decision_recent(const struct decision *decision);
 /* The set that new decisions use, kept until it is given back, whatever replaces it meanwhile. The loop's thread only. */
 struct rules_hold;
 struct rules_hold *decision_hold(struct decision *decision);

@@ -50,6 +50,9 @@ static int open_parts(struct gateway *gateway, struct fault *fault)
     gateway->rules = filters_rule_count(config->rule_set);
     gateway->decision = decision_new(gateway->loop, &config->rule_set, gateway_log(gateway, GATEWAY_AREA_RULES));
     gateway_configure_decision(gateway, config);
+    if (config->admin.enabled) {
+        decision_keep_recent(gateway->decision, config->admin.recent_messages, config->admin.recent_size);
+    }
     gateway->acknowledge = acknowledge_new(gateway->loop, gateway->spool, gateway_log(gateway, GATEWAY_AREA_DELIVERY));
     dispatch_set_watcher(gateway->dispatch, acknowledge_outcome, gateway->acknowledge);
     struct smtpd_hooks hooks = decision_hooks(gateway->decision);

@@ -4,17 +4,13 @@
 #include "daemon/reroute.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/expect.h"
-#include "mail/mail_header.h"
+#include "daemon/stored.h"
 #include "spool/spool_admin.h"
-#include "spool/spool_export.h"
 #include "spool/spool_meta.h"
 
 #define ARENA_MAX   (64u << 20)
-#define HEADER_MAX  (1u << 20) /* above what reception takes */
 #define TARGETS_MAX (1u << 20)
 
 const char *reroute_verdict_name(enum reroute_verdict verdict)
@@ -28,46 +24,6 @@ void reroute_plan_done(struct reroute_plan *plan)
     buf_done(&plan->before);
     buf_done(&plan->after);
     buf_done(&plan->request);
-}
-
-/* ---- deciding ---- */
-
-/* The header section, as far as it reaches; -1 with a fault. */
-static int read_header(const struct mail_source *source, struct buf *header, struct fault *fault)
-{
-    size_t len = source->size < HEADER_MAX ? (size_t)source->size : HEADER_MAX;
-    uint8_t *octets = expect_calloc(1, len + 1);
-    ptrdiff_t got = len == 0 ? 0 : source->read(source->ctx, 0, octets, len, fault);
-    if (got > 0) {
-        bool complete;
-        buf_append(header, octets, mail_header_length(bytes_at(octets, (size_t)got), &complete));
-    }
-    free(octets);
-    return got < 0 ? -1 : 0;
-}
-
-static int decide(const struct reroute *reroute, uint64_t message, const struct mail_envelope *envelope,
-                  struct arena *arena, struct filters_decision *decision_r, struct fault *fault)
-{
-    struct buf header;
-    struct spool_source *body = spool_source_open(reroute->spool, reroute->index, message, fault);
-    if (body == NULL) {
-        return -1;
-    }
-    const struct mail_source *source = spool_source_of(body);
-    buf_init(&header, HEADER_MAX);
-    int result = read_header(source, &header, fault);
-    if (result == 0) {
-        struct filters_message asked = {.envelope = envelope,
-                                        .header = buf_bytes(&header),
-                                        .source = source,
-                                        .size = source->size,
-                                        .now_ms = reroute->now_ms};
-        result = filters_decide(reroute->rules, reroute->scratch, &asked, arena, decision_r, fault);
-    }
-    buf_done(&header);
-    spool_source_free(&body);
-    return result;
 }
 
 /* ---- comparing ---- */
@@ -134,36 +90,20 @@ static void fill_plan(const struct reroute *reroute, const json_t *story, const 
     }
 }
 
-static int plan_story(const struct reroute *reroute, uint64_t message, const json_t *story, struct reroute_plan *plan_r,
-                      struct fault *fault)
-{
-    struct arena *arena = arena_new(ARENA_MAX);
-    struct mail_envelope envelope;
-    struct filters_decision decision = {0};
-    char *text = json_dumps(json_object_get(story, "envelope"), JSON_COMPACT);
-    int result = spool_meta_read_envelope(bytes_of(text), arena, &envelope, fault);
-    if (result == 0) {
-        result = decide(reroute, message, &envelope, arena, &decision, fault);
-    }
-    if (result == 0) {
-        fill_plan(reroute, story, &decision, plan_r);
-    }
-    free(text);
-    arena_free(&arena);
-    return result;
-}
-
 int reroute_plan(const struct reroute *reroute, uint64_t message, struct reroute_plan *plan_r, struct fault *fault)
 {
-    json_t *story = NULL;
-    if (spool_query_story(reroute->index, message, &story, fault) != 0) {
+    struct stored stored;
+    if (stored_open(&stored, reroute->spool, reroute->index, message, fault) < 0) {
         return -1;
     }
-    if (story == NULL) {
-        fault_set(fault, FAULT_PERM, "unknown", "spool", "the message is not known any more");
-        return -1;
+    struct arena *arena = arena_new(ARENA_MAX);
+    struct filters_decision decision = {0};
+    struct filters_message asked = stored_message(&stored, reroute->now_ms);
+    int result = filters_decide(reroute->rules, reroute->scratch, &asked, arena, &decision, fault);
+    if (result == 0) {
+        fill_plan(reroute, stored.story, &decision, plan_r);
     }
-    int result = plan_story(reroute, message, story, plan_r, fault);
-    json_decref(story);
+    arena_free(&arena);
+    stored_close(&stored);
     return result;
 }

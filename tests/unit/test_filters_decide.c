@@ -593,6 +593,50 @@ static void without_a_default_the_message_is_refused(void **state)
     filters_problems_free(&problems);
 }
 
+static void a_body_that_is_missing_is_never_guessed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *condition, *outcome;
+    } rows[] = {
+        {"{\"header\":\"Subject\",\"is\":\"x\"}", "corp:X <c@d>; a"},
+        {"{\"field\":\"body\",\"contains\":\"x\"}", "fault body-missing a"},
+        {"{\"not\":{\"field\":\"attachment\",\"part\":\"name\",\"contains\":\"x\"}}", "fault body-missing a"},
+        {"{\"all\":[{\"header\":\"Subject\",\"is\":\"y\"},{\"field\":\"body\",\"contains\":\"x\"}]}",
+         "corp:INBOX <c@d>;"},
+        {"{\"any\":[{\"header\":\"Subject\",\"is\":\"x\"},{\"field\":\"body\",\"contains\":\"x\"}]}",
+         "corp:X <c@d>; a"},
+        {"{\"field\":\"size\",\"over\":0}", "corp:X <c@d>; a"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct buf out, rules;
+        buf_init(&out, 4096);
+        buf_init(&rules, 4096);
+        buf_printf(&rules, IF("%s"), rows[i].condition);
+        struct filters_set *set = fixture_load(buf_text(&rules), &out);
+        assert_non_null(set);
+        struct arena *arena = arena_new(1 << 20);
+        struct filters_scratch *scratch = filters_scratch_new();
+        struct mail_recipient to = {.address = "c@d"};
+        struct mail_envelope envelope = {.from = "a@b", .to = &to, .to_count = 1};
+        struct filters_message message = {
+            .envelope = &envelope, .header = bytes_of("Subject: x\r\n\r\n"), .size = 100, .body_missing = true};
+        struct filters_decision decision;
+        struct fault fault = FAULT_INIT;
+        if (filters_decide(set, scratch, &message, arena, &decision, &fault) < 0) {
+            buf_printf(&out, "fault %s %s", fault.code, fault.where);
+        } else {
+            fixture_print(&decision, &out);
+        }
+        assert_string_equal(buf_text(&out), rows[i].outcome);
+        filters_scratch_free(&scratch);
+        arena_free(&arena);
+        filters_set_free(&set);
+        buf_done(&rules);
+        buf_done(&out);
+    }
+}
+
 static void a_full_arena_is_a_fault(void **state)
 {
     (void)state;
@@ -625,6 +669,7 @@ int main(void)
         cmocka_unit_test(the_time_of_a_message_is_bounded),
         cmocka_unit_test(networks_are_looked_up),
         cmocka_unit_test(without_a_default_the_message_is_refused),
+        cmocka_unit_test(a_body_that_is_missing_is_never_guessed),
         cmocka_unit_test(a_full_arena_is_a_fault),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
