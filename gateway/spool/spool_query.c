@@ -399,44 +399,90 @@ int spool_query_keys(struct spool_index *index, const struct spool_select *selec
 
 /* ---- the summary ---- */
 
-static json_t *upstream_object(json_t *summary, const char *name)
+/* Of one upstream. Counted here and not by GROUP BY, which would keep every delivery of a backlog in memory to sort it. */
+struct tally {
+    char *upstream;
+    uint64_t counts[3]; /* by enum spool_state: waiting, held, dead */
+    int64_t oldest_ms;
+};
+
+struct tallies {
+    struct tally *items;
+    size_t count, last;
+};
+
+static struct tally *tally_of(struct tallies *tallies, const char *upstream)
 {
-    json_t *object = json_object_get(summary, name);
-    if (object == NULL) {
-        object = json_object();
-        json_object_set_new(summary, name, object);
+    if (tallies->count > 0 && strcmp(tallies->items[tallies->last].upstream, upstream) == 0) {
+        return &tallies->items[tallies->last];
     }
-    return object;
+    for (tallies->last = 0; tallies->last < tallies->count; tallies->last++) {
+        if (strcmp(tallies->items[tallies->last].upstream, upstream) == 0) {
+            return &tallies->items[tallies->last];
+        }
+    }
+    tallies->items = expect_memory(realloc(tallies->items, (tallies->count + 1) * sizeof *tallies->items));
+    tallies->items[tallies->count] = (struct tally){.upstream = expect_strdup(upstream), .oldest_ms = INT64_MAX};
+    return &tallies->items[tallies->count++];
+}
+
+static int count_all(struct spool_index *index, struct tallies *tallies, struct fault *fault)
+{
+    sqlite3_stmt *st = prepare(index,
+                               "SELECT d.upstream, d.state, m.received_ms FROM message m CROSS JOIN delivery d"
+                               " ON d.message = m.seq WHERE m.open > 0 AND d.state IN (0, 1, 2)",
+                               fault);
+    int got = st == NULL ? -1 : 1;
+    while (got == 1 && (got = next_row(index, st, fault)) == 1) {
+        struct tally *tally = tally_of(tallies, column_text(st, 0));
+        int64_t received_ms = sqlite3_column_int64(st, 2);
+        tally->counts[sqlite3_column_int(st, 1)]++;
+        tally->oldest_ms = received_ms < tally->oldest_ms ? received_ms : tally->oldest_ms;
+    }
+    sqlite3_finalize(st);
+    return got;
+}
+
+static int compare_tallies(const void *a, const void *b)
+{
+    return strcmp(((const struct tally *)a)->upstream, ((const struct tally *)b)->upstream);
+}
+
+static json_t *tell_tallies(struct tallies *tallies)
+{
+    json_t *upstreams = json_object();
+    if (tallies->count > 0) {
+        qsort(tallies->items, tallies->count, sizeof *tallies->items, compare_tallies);
+    }
+    for (size_t i = 0; i < tallies->count; i++) {
+        const struct tally *tally = &tallies->items[i];
+        json_t *object = json_object();
+        for (unsigned state = 0; state < 3; state++) {
+            if (tally->counts[state] > 0) {
+                json_object_set_new(object, spool_state_name((enum spool_state)state),
+                                    json_integer((json_int_t)tally->counts[state]));
+            }
+        }
+        json_object_set_new(object, "oldest_ms", json_integer(tally->oldest_ms));
+        json_object_set_new(upstreams, tally->upstream, object);
+        free(tally->upstream);
+    }
+    free(tallies->items);
+    return upstreams;
 }
 
 int spool_query_summary(struct spool_index *index, json_t **summary_r, struct fault *fault)
 {
-    sqlite3_stmt *st =
-        prepare(index,
-                "SELECT d.upstream, d.state, count(*), min(m.received_ms) FROM message m CROSS JOIN delivery d"
-                " ON d.message = m.seq WHERE m.open > 0 AND d.state IN (0, 1, 2) GROUP BY 1, 2",
-                fault);
+    struct tallies tallies = {0};
+    json_t *summary = json_object(), *paused = json_array();
     sqlite3_stmt *pauses = prepare(index, "SELECT upstream FROM pause", fault);
-    json_t *summary = json_object(), *paused = json_array(), *upstreams = json_object();
-    int got = st == NULL || pauses == NULL ? -1 : 0;
-    while (got == 0 && (got = next_row(index, st, fault)) == 1) {
-        json_t *object = upstream_object(upstreams, column_text(st, 0));
-        const char *state = spool_state_name((enum spool_state)sqlite3_column_int(st, 1));
-        json_t *oldest = json_object_get(object, "oldest_ms");
-        sqlite3_int64 received = sqlite3_column_int64(st, 3);
-        json_object_set_new(object, state, json_integer(sqlite3_column_int64(st, 2)));
-        if (oldest == NULL || json_integer_value(oldest) > received) {
-            json_object_set_new(object, "oldest_ms", json_integer(received));
-        }
-        got = 0;
-    }
+    int got = pauses == NULL ? -1 : count_all(index, &tallies, fault);
     while (got == 0 && (got = next_row(index, pauses, fault)) == 1) {
         json_array_append_new(paused, json_text(column_text(pauses, 0)));
         got = 0;
     }
-    sqlite3_finalize(st);
     sqlite3_finalize(pauses);
-    json_object_set_new(summary, "upstreams", upstreams);
+    json_object_set_new(summary, "upstreams", tell_tallies(&tallies));
     json_object_set_new(summary, "paused", paused);
     if (got < 0) {
         json_decref(summary);
