@@ -163,6 +163,42 @@ const tests = {
     await page.context().close();
   },
 
+  async "tester: edited rules over recent mail, by the keyboard"() {
+    const page = await open();
+    await page.goto(`${BASE}#/tester`);
+    const button = page.getByRole("button", { name: "Compare over recent mail" });
+    assert.equal(await button.isVisible(), false, "the running rules differ in nothing from themselves");
+    await page.getByLabel("with edited rules").focus();
+    await page.keyboard.press("Space");
+    await page.getByRole("textbox", { name: "Edited rules" }).fill(JSON.stringify({ rules: [
+      { name: "archive-copies", if: { header: "X-Archive", matches: "yes" }, then: [{ fileinto: { upstream: "archive", folder: "Copies" } }, { stop: true }] },
+      { name: "scanner", if: { header: "X-Scanner", matches: "." }, then: [{ fileinto: { upstream: "corp", folder: "Scans" } }, { stop: true }] },
+      { name: "bills", if: { header: "Subject", matches: "(?i)invoice" }, then: [{ fileinto: { upstream: "corp", folder: "Bills" } }, { stop: true }] }] }));
+    await button.focus();
+    await page.keyboard.press("Enter");
+    const moved = rows(page, "Differences").filter({ hasText: "Invoice 2026-1107" }).filter({ hasText: "Bills" }).first();
+    await moved.waitFor();
+    assert.deepEqual(await moved.locator("td").nth(1).textContent(), "corp:Finance/Invoices");
+    assert.deepEqual(await moved.locator("td").nth(2).textContent(), "corp:Bills");
+    assert.equal(await rows(page, "Differences").filter({ hasText: "backup finished" }).count(), 0, "what goes where it went is not shown");
+    await page.getByText(/\d+ messages looked at, \d+ would go elsewhere/).waitFor();
+    await page.getByRole("progressbar").waitFor({ state: "detached" });
+    await check(page, "differences");
+    await page.screenshot({ path: `${OUT}/differences.png`, fullPage: true });
+    await page.setViewportSize({ width: 390, height: 844 });
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth), "differences fit a phone");
+    await check(page, "differences, phone");
+    await page.setViewportSize({ width: 1360, height: 900 });
+    await page.getByRole("textbox", { name: "Edited rules" }).fill('{"rules": [{"name": "b", "if": {"field": "body", "contains": "x"}, "then": [{"stop": true}]}]}');
+    await button.click();
+    await rows(page, "Differences").filter({ hasText: "cannot be said" }).first().waitFor();
+    await page.getByText("it looks at the body, which is not kept").first().waitFor();
+    await page.getByRole("textbox", { name: "Edited rules" }).fill('{"rules": [{"name": "x", "wenn": 1}]}');
+    await button.click();
+    await page.getByText("cannot be loaded").waitFor();
+    await page.context().close();
+  },
+
   async "log: find, hold still, levels"() {
     const page = await open();
     await page.goto(`${BASE}#/log`);

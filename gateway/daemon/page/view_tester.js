@@ -1,6 +1,7 @@
 // view_tester - what the rules would do with a message, condition by condition; with the running rules or with edited ones.
 
 import { get, post } from "./api.js";
+import { compare } from "./diff.js";
 import { h, toast } from "./dom.js";
 
 const SAMPLE = "From: CI <ci@build.example>\nTo: ops@example.net\nSubject: failed: web\nMessage-ID: <1@build.example>\n\nThe build failed.\n";
@@ -60,6 +61,11 @@ function show(found) {
 
 // ---- what is asked ----
 
+function failed(error) {
+  if (error.body?.problems) show(error.body);
+  else out.replaceChildren(h("p", { class: "card empty bad" }, error.message));
+}
+
 async function ask(event) {
   event?.preventDefault();
   const { from, to, message, edited, rules, client, listener } = form.fields;
@@ -70,8 +76,15 @@ async function ask(event) {
   try {
     show(await post("api/v1/explain", body));
   } catch (error) {
-    if (error.body?.problems) show(error.body);
-    else out.replaceChildren(h("p", { class: "card empty bad" }, error.message));
+    failed(error);
+  }
+}
+
+async function over() {
+  try {
+    await compare(form.fields.rules.value, out);
+  } catch (error) {
+    failed(error);
   }
 }
 
@@ -115,9 +128,10 @@ export default {
       from: h("input", { value: "ci@build.example", size: 26, autocomplete: "off" }), to: h("input", { value: "ops@example.net", size: 26, autocomplete: "off" }),
       client: h("input", { value: "127.0.0.1", size: 14, autocomplete: "off" }), listener: h("input", { size: 10, autocomplete: "off" }),
       message: h("textarea", { rows: 14, spellcheck: "false", oninput: () => (binary = null) }, SAMPLE),
-      edited: h("input", { type: "checkbox", onchange: () => (fields.rules.hidden = !fields.edited.checked) }),
+      edited: h("input", { type: "checkbox", onchange: () => (fields.rules.hidden = all.hidden = !fields.edited.checked) }),
       rules: h("textarea", { rows: 12, spellcheck: "false", hidden: true, "aria-label": "Edited rules" }, '{\n  "rules": [\n    { "name": "example",\n      "if": { "header": "Subject", "matches": "^failed: (?<project>[\\\\w.-]+)" },\n      "then": [ { "fileinto": { "upstream": "corp", "folder": "CI/${project}" } } ] }\n  ]\n}'),
     };
+    const all = h("button", { type: "button", hidden: true, onclick: over }, "Compare over recent mail");
     const file = h("input", { type: "file", accept: ".eml,message/rfc822,text/plain", onchange: async () => file.files[0] && take(await file.files[0].arrayBuffer()) });
     form = h("form", { class: "pad drop", onsubmit: ask, ondragover: (event) => (event.preventDefault(), form.classList.add("over")), ondragleave: () => form.classList.remove("over"),
       ondrop: async (event) => {
@@ -127,7 +141,7 @@ export default {
       } },
       h("div", { class: "row" }, h("label", { class: "stack" }, "From", fields.from), h("label", { class: "stack" }, "To", fields.to), h("label", { class: "stack" }, "Client", fields.client), h("label", { class: "stack" }, "Listener", fields.listener)),
       h("label", { class: "stack" }, "Message; paste one, or drop a file here", fields.message), h("div", { class: "row" }, h("label", {}, "File ", file)),
-      h("label", {}, fields.edited, "with edited rules instead of the running ones"), fields.rules, h("div", { class: "row" }, h("button", { class: "main" }, "Try")));
+      h("label", {}, fields.edited, "with edited rules instead of the running ones"), fields.rules, h("div", { class: "row" }, h("button", { class: "main" }, "Try"), all));
     form.fields = fields;
     out = h("div", { class: "stack", "aria-live": "polite" }, h("p", { class: "card empty" }, "Nothing is delivered: this only says what the rules would do."));
     main.append(h("div", { class: "grid2" }, h("section", { class: "card", "aria-labelledby": "h-tester" }, h("header", {}, h("h1", { id: "h-tester" }, "Try a message")), form), out));
