@@ -106,6 +106,19 @@ static void log_listening(struct gateway *gateway, const struct config_listener 
               LOG_INT("server.port", smtpd_port(gateway->smtpd, config->name)));
 }
 
+/* A reload speaks of those that it changes. */
+static bool is_news(const struct gateway *gateway, const struct config *config, const struct config_listener *listener)
+{
+    for (size_t i = 0; gateway->config != config && i < gateway->config->listeners.count; i++) {
+        const struct config_listener *old = config_listener_at(gateway->config, i);
+        if (strcmp(old->name, listener->name) == 0 && strcmp(old->address.host, listener->address.host) == 0 &&
+            old->address.port == listener->address.port) {
+            return false;
+        }
+    }
+    return true;
+}
+
 int gateway_apply_listeners(struct gateway *gateway, const struct config *config, struct fault *fault)
 {
     size_t count = config->listeners.count;
@@ -121,8 +134,9 @@ int gateway_apply_listeners(struct gateway *gateway, const struct config *config
     for (size_t i = 0; i < count; i++) {
         net_tls_free(&options[i].tls);
         smtpd_users_free(&options[i].users);
-        if (result == 0) {
-            log_listening(gateway, config_listener_at(config, i));
+        const struct config_listener *listener = config_listener_at(config, i);
+        if (result == 0 && is_news(gateway, config, listener)) {
+            log_listening(gateway, listener);
         }
     }
     arena_free(&arena);

@@ -190,6 +190,7 @@ def test_a_reload_changes_listeners(world):
     gateway.process.send_signal(1)
     wait(lambda: listens(second), "second listener")
     assert session.noop()[0] == 250 and session.esmtp_features["size"] == str(25 << 20)
+    assert [one["listener"] for one in gateway.events("listening")] == ["apps", "second"]  # what did not change is not said again
     with gateway.smtp() as fresh:
         fresh.ehlo()
         assert fresh.esmtp_features["size"] == "2048"
