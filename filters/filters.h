@@ -116,6 +116,11 @@ struct filters_clock {
     uint64_t budget_us;
 };
 
+/* What one rule of a set cost: how often its condition was tried, and the time that took. */
+struct filters_cost {
+    uint64_t tried, us;
+};
+
 struct filters_message {
     const struct mail_envelope *envelope;
     struct bytes header;              /* the header section as received, the empty line left out or not */
@@ -124,6 +129,11 @@ struct filters_message {
     uint64_t size;
     int64_t now_ms; /* wall clock */
     struct filters_clock clock;
+    /*
+     * Measures the rules by the clock's now_us: one for each rule of the set, by its number, is added to. NULL: nobody wants to know, and no clock is read for
+     * it. What a rule is the first to look at is fetched and decoded on its account.
+     */
+    struct filters_cost *costs;
 };
 
 struct filters_decision {
@@ -138,7 +148,9 @@ struct filters_decision {
     size_t rule_count;
     const char *const *tried; /* every rule tried with its outcome, bounded; see mail_envelope.h */
     size_t tried_count;
-    unsigned limits_hit;    /* patterns that hit their limit while the rule said to go on */
+    unsigned limits_hit;       /* patterns that hit their limit while the rule said to go on */
+    const char *const *failed; /* names of the rules after whose limit it went on, each time */
+    size_t failed_count;
     bool out_of_time;       /* the rule at which the time was over said to do what the default says */
     const char *mime_limit; /* why parts of the message were not decoded (mail_view), or NULL */
 };

@@ -18,6 +18,7 @@ struct filters_builder {
     const char **tried; /* the decision's */
     size_t tried_octets;
     uint64_t tried_left_out;
+    const char *failed[FILTERS_FAILURES_MAX + 1]; /* the decision's */
     /* of the recipient at hand: */
     bool taken; /* no default is needed */
     bool held;

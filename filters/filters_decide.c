@@ -43,6 +43,15 @@ enum ending {
     BROKEN,    /* with a fault */
 };
 
+/* The rules go on after a limit: who counts errors by rule wants to know which hit it. */
+static void note_failed(struct filters_builder *builder, const struct filters_rule *rule)
+{
+    struct filters_decision *decision = &builder->decision;
+    if (decision->failed_count < sizeof builder->failed / sizeof *builder->failed) {
+        builder->failed[decision->failed_count++] = rule->name;
+    }
+}
+
 /* No rule can be tried any more, so there is nothing to skip to. What connection and envelope decide is then left to the whole message. */
 static enum ending on_time_over(struct filters_builder *builder, const struct filters_rule *rule)
 {
@@ -56,6 +65,7 @@ static enum ending on_time_over(struct filters_builder *builder, const struct fi
     }
     *run->fault = FAULT_INIT;
     builder->decision.out_of_time = true;
+    note_failed(builder, rule);
     builder->taken = true;
     return filters_builder_default(builder) < 0 ? BROKEN : ENDED;
 }
@@ -75,6 +85,7 @@ static enum ending on_failure(struct filters_builder *builder, const struct filt
     }
     *run->fault = FAULT_INIT;
     builder->decision.limits_hit++;
+    note_failed(builder, rule);
     if (rule->on_error == FILTERS_ERROR_SKIP) {
         return THROUGH;
     }
@@ -121,12 +132,26 @@ static enum ending act(struct filters_builder *builder, const char *name, const 
     }
 }
 
+static enum filters_verdict try_rule(struct filters_run *run, const struct filters_rule *rule)
+{
+    struct filters_cost *costs = run->message->costs;
+    if (rule->disabled || costs == NULL) {
+        return rule->disabled ? FILTERS_NO : filters_run_rule(run, rule);
+    }
+    const struct filters_clock *clock = &run->message->clock;
+    uint64_t began = clock->now_us(clock->ctx);
+    enum filters_verdict verdict = filters_run_rule(run, rule);
+    costs[rule->number].us += clock->now_us(clock->ctx) - began;
+    costs[rule->number].tried++;
+    return verdict;
+}
+
 static enum ending run_rule(struct filters_builder *builder, const struct filters_group *group,
                             const struct filters_rule *rule)
 {
     struct filters_run *run = &builder->run;
     filters_trace_rule_begin(run->trace);
-    enum filters_verdict verdict = rule->disabled ? FILTERS_NO : filters_run_rule(run, rule);
+    enum filters_verdict verdict = try_rule(run, rule);
     filters_trace_rule_end(run->trace, group, rule, verdict, verdict == FILTERS_FAILED ? run->fault->text : NULL);
     if (filters_tried_rule(builder, group, rule, verdict) < 0) {
         return BROKEN;
@@ -276,13 +301,27 @@ static bool keep_delivery(struct filters_builder *builder, struct mail_delivery 
     return kept && edits != NULL;
 }
 
+static bool keep_failed(struct filters_builder *builder)
+{
+    struct filters_decision *decision = &builder->decision;
+    const char **failed = arena_array(builder->arena, decision->failed_count, sizeof *failed);
+    bool kept = failed != NULL;
+    for (size_t i = 0; i < decision->failed_count && kept; i++) {
+        failed[i] = builder->failed[i];
+        kept = keep(builder, &failed[i]);
+    }
+    decision->failed = failed;
+    return kept;
+}
+
 static int finish(struct filters_builder *builder, struct filters_decision *decision_r)
 {
     struct filters_decision *decision = &builder->decision;
     if (decision->reply_code != 0) {
         decision->delivery_count = 0; /* the message is refused as a whole */
     }
-    bool kept = keep(builder, &decision->enhanced) && keep(builder, &decision->rule);
+    bool kept = keep(builder, &decision->enhanced) && keep(builder, &decision->rule) &&
+                (decision->failed_count == 0 || keep_failed(builder));
     for (size_t i = 0; i < decision->delivery_count && kept; i++) {
         kept = keep_delivery(builder, &decision->deliveries[i]);
     }

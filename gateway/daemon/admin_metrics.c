@@ -57,17 +57,47 @@ static void write_replies(struct metrics_text *text, const struct smtpd_counts *
 
 /* ---- rules ---- */
 
-static void write_rule_hits(struct metrics_text *text, const struct rule_stats *stats)
+/* The name as a label, for one sample. */
+static void rule_sample(struct metrics_text *text, struct bytes name, uint64_t value, bool is_time)
+{
+    struct buf label;
+    buf_init(&label, 1000);
+    buf_append_bytes(&label, bytes_slice(name, 0, 900));
+    (is_time ? metrics_microseconds : metrics_count)(text, METRICS_LABELS("rule", buf_text(&label)), value);
+    buf_done(&label);
+}
+
+static void write_rule_counts(struct metrics_text *text, const struct rule_stats *stats)
 {
     struct bytes name;
     const struct rule_stats_rule *rule;
+    const struct rule_stats_error *error;
     metrics_family(text, METRICS_COUNTER, "mailweir_rule_messages_total", "Messages that a rule acted on.");
     for (size_t cursor = 0; rule_stats_next(stats, &cursor, &name, &rule);) {
-        struct buf label;
-        buf_init(&label, 1000);
-        buf_append_bytes(&label, bytes_slice(name, 0, 900));
-        metrics_count(text, METRICS_LABELS("rule", buf_text(&label)), rule->hits);
-        buf_done(&label);
+        rule_sample(text, name, rule->hits, false);
+    }
+    metrics_family(text, METRICS_COUNTER, "mailweir_rule_errors_total",
+                   "Times that a rule hit the limit of a pattern or of the time for a message.");
+    for (size_t cursor = 0; rule_stats_next_error(stats, &cursor, &name, &error);) {
+        rule_sample(text, name, error->count, false);
+    }
+}
+
+/* Both begin anew with each rule set. */
+static void write_rule_costs(struct metrics_text *text, const struct decision *decision)
+{
+    const struct filters_cost *costs = decision_costs(decision);
+    const struct filters_set *set = decision_set(decision);
+    for (int times = 0; times < 2; times++) {
+        metrics_family(
+            text, METRICS_COUNTER, times ? "mailweir_rule_sampled_seconds_total" : "mailweir_rule_sampled_tries_total",
+            times ? "Sampled: time of those tries; what a rule is the first to look at is fetched on its account."
+                  : "Sampled: how often a rule was tried by messages that were measured, at most ten a second.");
+        for (size_t i = 0; i < filters_rule_count(set); i++) {
+            if (costs[i].tried > 0) {
+                rule_sample(text, bytes_of(filters_rule_at(set, i).name), times ? costs[i].us : costs[i].tried, times);
+            }
+        }
     }
 }
 
@@ -79,7 +109,7 @@ static void write_rules(struct metrics_text *text, const struct rule_stats *stat
         metrics_count(text, METRICS_LABELS("action", rule_stats_action_name(action)),
                       rule_stats_messages(stats, action));
     }
-    write_rule_hits(text, stats);
+    write_rule_counts(text, stats);
     one(text, METRICS_COUNTER, "mailweir_decision_failures_total",
         "Decisions that could not be made; the sender heard 451.", rule_stats_failures(stats));
     metrics_family(text, METRICS_COUNTER, "mailweir_rule_limit_hits_total",
@@ -358,6 +388,7 @@ static void answer_metrics(struct admin_request *request)
     write_reception(&text, &counts.smtpd);
     write_replies(&text, &counts.smtpd);
     write_rules(&text, decision_stats(gateway_decision(admin->gateway)));
+    write_rule_costs(&text, gateway_decision(admin->gateway));
     write_queue(&text, gateway_spool(admin->gateway), &counts.spool);
     metrics_family(&text, METRICS_HISTOGRAM, "mailweir_spool_commit_duration_seconds",
                    "Time until a group was durable.");

@@ -15,6 +15,7 @@
 /* A rule set and who uses it: the current one, and decisions that began with it. Only the loop counts. */
 struct rules_hold {
     struct filters_set *set;
+    struct filters_cost *costs; /* by the number of the rule */
     unsigned holders;
 };
 
@@ -27,6 +28,7 @@ struct decision {
     struct recent *recent;                /* NULL: none are kept */
     struct filters_scratch *loop_scratch; /* for recipients, on the loop */
     struct filters_scratch *lane_scratch;
+    uint64_t sample_at;            /* net_now() from which the next message is measured */
     uint64_t timeout_us;           /* of one decision; 0: none */
     const char *const *unverified; /* upstreams for which REQUIRETLS cannot be kept */
     size_t unverified_count;
@@ -51,6 +53,7 @@ static struct rules_hold *hold_new(struct filters_set **set)
 {
     struct rules_hold *hold = expect_calloc(1, sizeof *hold);
     hold->set = *set;
+    hold->costs = expect_calloc(filters_rule_count(*set) + 1, sizeof *hold->costs);
     hold->holders = 1;
     *set = NULL;
     return hold;
@@ -60,6 +63,7 @@ static void hold_release(struct rules_hold **hold)
 {
     if (*hold != NULL && --(*hold)->holders == 0) {
         filters_set_free(&(*hold)->set);
+        free((*hold)->costs);
         free(*hold);
     }
     *hold = NULL;
@@ -140,7 +144,7 @@ static struct smtpd_decision answer_of(struct decision *decision, const struct m
                                        const struct filters_decision *result, const struct fault *fault)
 {
     if (fault_is_set(fault)) {
-        rule_stats_failed(decision->stats, fault->code);
+        rule_stats_failed(decision->stats, fault, net_wall(decision->loop));
         log_event(decision->log, LOG_LEVEL_ERROR, "rules_failed", LOG_STR("id", envelope->id),
                   LOG_STR("error.code", fault->code), LOG_STR("rule", fault->where),
                   LOG_STR("error.message", fault->text));
@@ -216,6 +220,33 @@ static void log_marks(const struct decision_job *job)
     }
 }
 
+/*
+ * Two clock reads for each rule that is tried are as dear as the rule itself, so few messages pay for them. A clock without a limit is no limit.
+ */
+static void begin_sample(struct decision_job *job)
+{
+    struct decision *decision = job->decision;
+    uint64_t now = net_now(decision->loop);
+    if (now < decision->sample_at) {
+        return;
+    }
+    decision->sample_at = now + DECISION_SAMPLE_MS;
+    job->message.costs = expect_calloc(filters_rule_count(job->rules->set) + 1, sizeof *job->message.costs);
+    if (job->message.clock.now_us == NULL) {
+        job->message.clock = (struct filters_clock){.now_us = clock_us, .ctx = decision->loop, .budget_us = INT64_MAX};
+    }
+}
+
+static void end_sample(struct decision_job *job)
+{
+    size_t count = job->message.costs == NULL ? 0 : filters_rule_count(job->rules->set);
+    for (size_t i = 0; i < count; i++) {
+        job->rules->costs[i].tried += job->message.costs[i].tried;
+        job->rules->costs[i].us += job->message.costs[i].us;
+    }
+    free(job->message.costs);
+}
+
 static void on_worked(void *ctx)
 {
     struct decision_job *job = ctx;
@@ -230,6 +261,7 @@ static void on_worked(void *ctx)
     }
     smtpd_decided_fn *done = job->done;
     void *done_ctx = job->done_ctx;
+    end_sample(job);
     hold_release(&job->rules);
     free(job);
     done(done_ctx, &answer);
@@ -256,6 +288,7 @@ static void decide_message(void *ctx, void *rules, const struct mail_envelope *e
                                             .size = spool_stage_size(stage),
                                             .now_ms = net_wall(decision->loop),
                                             .clock = clock_of(decision, UINT64_MAX)};
+    begin_sample(job);
     job->arena = arena;
     job->done = done;
     job->done_ctx = done_ctx;
@@ -295,6 +328,11 @@ struct recent *decision_recent(const struct decision *decision)
 const struct filters_set *decision_set(const struct decision *decision)
 {
     return decision->rules->set;
+}
+
+const struct filters_cost *decision_costs(const struct decision *decision)
+{
+    return decision->rules->costs;
 }
 
 struct rules_hold *decision_hold(struct decision *decision)

@@ -44,6 +44,12 @@ struct rules_hold *decision_hold(struct decision *decision);
 const struct filters_set *decision_held_set(const struct rules_hold *hold);
 /* Sets *hold to NULL; NULL is fine. */
 void decision_release(struct rules_hold **hold);
+/*
+ * What the rules of that set cost since it was loaded, by number: measured over a sample of the messages, at most one in DECISION_SAMPLE_MS milliseconds.
+ * As valid as decision_set().
+ */
+#define DECISION_SAMPLE_MS 100
+const struct filters_cost *decision_costs(const struct decision *decision);
 /* The set that new decisions use; valid until it is replaced. */
 const struct filters_set *decision_set(const struct decision *decision);
 

@@ -59,6 +59,12 @@ void metrics_seconds(struct metrics_text *text, const char *const *labels, int64
     buf_printf(text->out, "%.3f\n", (double)milliseconds / 1000);
 }
 
+void metrics_microseconds(struct metrics_text *text, const char *const *labels, uint64_t microseconds)
+{
+    write_name(text, "", labels, NULL);
+    buf_printf(text->out, "%.6f\n", (double)microseconds / 1e6);
+}
+
 void metrics_histogram(struct metrics_text *text, const char *const *labels, const struct histogram *histogram)
 {
     uint64_t below = 0;

@@ -23,6 +23,7 @@ void metrics_family(struct metrics_text *text, enum metrics_type type, const cha
 void metrics_count(struct metrics_text *text, const char *const *labels, uint64_t value);
 /* Milliseconds, written as seconds. */
 void metrics_seconds(struct metrics_text *text, const char *const *labels, int64_t milliseconds);
+void metrics_microseconds(struct metrics_text *text, const char *const *labels, uint64_t microseconds);
 void metrics_histogram(struct metrics_text *text, const char *const *labels, const struct histogram *histogram);
 
 #define METRICS_LABELS(...) ((const char *const[]){__VA_ARGS__, NULL})

@@ -11,8 +11,9 @@
 #include "net/net_loop.h"
 
 struct rule_stats {
-    struct map *rules; /* name -> struct rule_stats_rule */
-    struct map *flows; /* the four names -> struct rule_stats_flow */
+    struct map *rules;  /* name -> struct rule_stats_rule */
+    struct map *errors; /* name -> struct rule_stats_error */
+    struct map *flows;  /* the four names -> struct rule_stats_flow */
     struct rule_stats_flow *order[RULE_STATS_FLOWS_MAX];
     uint64_t messages[RULE_STATS_ACTIONS];
     uint64_t failures, limits[RULE_STATS_LIMITS];
@@ -23,6 +24,7 @@ struct rule_stats *rule_stats_new(void)
 {
     struct rule_stats *stats = expect_calloc(1, sizeof *stats);
     stats->rules = map_new(RULE_STATS_MAX, NULL);
+    stats->errors = map_new(RULE_STATS_MAX, NULL);
     uint8_t seed[16];
     net_random(seed, sizeof seed); /* folders may come from what senders wrote */
     stats->flows = map_new(RULE_STATS_FLOWS_MAX, seed);
@@ -45,6 +47,7 @@ void rule_stats_free(struct rule_stats **stats)
         return;
     }
     map_free(&(*stats)->rules, free);
+    map_free(&(*stats)->errors, free);
     map_free(&(*stats)->flows, free_flow);
     free(*stats);
     *stats = NULL;
@@ -62,6 +65,25 @@ static void note_rule(struct rule_stats *stats, const char *name, int64_t now_ms
     }
     rule->hits++;
     rule->last_ms = now_ms;
+}
+
+static struct bytes error_name(const char *name)
+{
+    return bytes_slice(bytes_of(name), 0, RULE_STATS_ERROR_NAME);
+}
+
+static void note_error(struct rule_stats *stats, const char *name, int64_t now_ms)
+{
+    struct rule_stats_error *error = map_get(stats->errors, error_name(name));
+    if (error == NULL) {
+        error = expect_calloc(1, sizeof *error);
+        if (map_set(stats->errors, error_name(name), error) < 0) {
+            free(error);
+            return;
+        }
+    }
+    error->count++;
+    error->last_ms = now_ms;
 }
 
 static enum rule_stats_action action_of(const struct filters_decision *decision)
@@ -142,6 +164,9 @@ void rule_stats_decided(struct rule_stats *stats, const char *listener, const st
     for (size_t i = 0; i < decision->rule_count; i++) {
         note_rule(stats, decision->rules[i], now_ms);
     }
+    for (size_t i = 0; i < decision->failed_count; i++) {
+        note_error(stats, decision->failed[i], now_ms);
+    }
     stats->messages[action_of(decision)]++;
     stats->limits[RULE_STATS_LIMIT_PATTERN] += decision->limits_hit;
     stats->limits[RULE_STATS_LIMIT_TIME] += decision->out_of_time;
@@ -149,12 +174,33 @@ void rule_stats_decided(struct rule_stats *stats, const char *listener, const st
     histogram_add(&stats->time, took_us);
 }
 
-void rule_stats_failed(struct rule_stats *stats, const char *code)
+void rule_stats_failed(struct rule_stats *stats, const struct fault *fault, int64_t now_ms)
 {
+    bool pattern = strcmp(fault->code, "pattern-limit") == 0;
+    bool time = strcmp(fault->code, "time-limit") == 0;
     stats->failures++;
-    stats->limits[RULE_STATS_LIMIT_PATTERN] += strcmp(code, "pattern-limit") == 0;
-    stats->limits[RULE_STATS_LIMIT_TIME] += strcmp(code, "time-limit") == 0;
-    stats->limits[RULE_STATS_LIMIT_MEMORY] += strcmp(code, "rules-memory") == 0;
+    stats->limits[RULE_STATS_LIMIT_PATTERN] += pattern;
+    stats->limits[RULE_STATS_LIMIT_TIME] += time;
+    stats->limits[RULE_STATS_LIMIT_MEMORY] += strcmp(fault->code, "rules-memory") == 0;
+    if (pattern || time) {
+        note_error(stats, fault->where, now_ms);
+    }
+}
+
+const struct rule_stats_error *rule_stats_error(const struct rule_stats *stats, const char *name)
+{
+    return map_get(stats->errors, error_name(name));
+}
+
+bool rule_stats_next_error(const struct rule_stats *stats, size_t *cursor, struct bytes *name_r,
+                           const struct rule_stats_error **error_r)
+{
+    void *value;
+    if (!map_next(stats->errors, cursor, name_r, &value)) {
+        return false;
+    }
+    *error_r = value;
+    return true;
 }
 
 const struct rule_stats_rule *rule_stats_rule(const struct rule_stats *stats, const char *name)

@@ -46,6 +46,13 @@ struct rule_stats_rule {
     int64_t last_ms; /* wall clock of the last; 0: never */
 };
 
+/* A rule hit the limit of a pattern, or was at work when the time for the message was over; whatever its on_error said. */
+struct rule_stats_error {
+    uint64_t count;
+    int64_t last_ms; /* wall clock */
+};
+#define RULE_STATS_ERROR_NAME 79 /* octets of a rule's name by which errors are kept: those of a fault */
+
 struct rule_stats *rule_stats_new(void);
 /* Sets *stats to NULL; NULL is fine. */
 void rule_stats_free(struct rule_stats **stats);
@@ -53,11 +60,13 @@ void rule_stats_free(struct rule_stats **stats);
 /* A decision that was made about a message of that listener; took_us: on the lane. */
 void rule_stats_decided(struct rule_stats *stats, const char *listener, const struct filters_decision *decision,
                         int64_t now_ms, uint64_t took_us);
-/* No decision could be made; code of the fault. */
-void rule_stats_failed(struct rule_stats *stats, const char *code);
+/* No decision could be made. */
+void rule_stats_failed(struct rule_stats *stats, const struct fault *fault, int64_t now_ms);
 
 /* NULL when the rule never acted. */
 const struct rule_stats_rule *rule_stats_rule(const struct rule_stats *stats, const char *name);
+/* NULL when the rule never had one. */
+const struct rule_stats_error *rule_stats_error(const struct rule_stats *stats, const char *name);
 /* "filed", "discarded", "rejected", "deferred". */
 const char *rule_stats_action_name(enum rule_stats_action action);
 uint64_t rule_stats_messages(const struct rule_stats *stats, enum rule_stats_action action);
@@ -70,6 +79,9 @@ const struct histogram *rule_stats_time(const struct rule_stats *stats);
 /* Names that acted, in no particular order; start with *cursor = 0. */
 bool rule_stats_next(const struct rule_stats *stats, size_t *cursor, struct bytes *name_r,
                      const struct rule_stats_rule **rule_r);
+/* The same of rules that had errors. */
+bool rule_stats_next_error(const struct rule_stats *stats, size_t *cursor, struct bytes *name_r,
+                           const struct rule_stats_error **error_r);
 /* The ways so far, the oldest first; NULL behind the last. */
 const struct rule_stats_flow *rule_stats_flow_at(const struct rule_stats *stats, size_t index);
 

@@ -448,6 +448,8 @@ def test_rules_and_ways(world):
     ci, never = admin.get("/api/v1/rules").json["rules"]
     assert (ci["name"], ci["hits"], never["name"], never["hits"], never["last"]) == ("ci", 1, "never", 0, None), (ci, never)
     assert ci["file"].endswith("rules.json") and ci["line"] > 1
+    assert ci["sampled"] == 1 and ci["errors"] == 0 and ci["last_error"] is None, ci
+    assert one_of(admin, 'mailweir_rule_sampled_tries_total{rule="ci"}') == 1 and one_of(admin, 'mailweir_rule_sampled_seconds_total{rule="ci"}') < 5
     way = admin.get("/api/v1/flows").json["flows"][0]
     assert (way["listener"], way["rule"], way["upstream"], way["folder"], way["count"]) == ("apps", "ci", "corp", "CI/web", 1), way
     gateway.stop()

@@ -221,6 +221,31 @@ def test_time_of_a_message_is_bounded(world):
     gateway.stop()
 
 
+def test_errors_and_time_are_told_by_rule(world):
+    """Whose pattern hits its limit is named, whatever its on_error says; and what costs time is seen where it is spent."""
+    bomb = {"if": {"header": "X-Slow", "matches": "^(?:a+)+$"}, "then": [{"fileinto": {"folder": "Slow"}}]}
+    gateway = world.mailweir(None, [{**bomb, "name": "cheap", "if": {"header": "X-None", "matches": "x"}},
+                                    {**bomb, "name": "skips", "on_error": "skip"}, {**bomb, "name": "defers", "if": {"header": "X-Slower", "matches": "^(?:b+)+$"}}])
+    gateway.start()
+    admin = Admin(gateway)
+    bad = "a" * 40 + "!"
+    gateway.send(message("one", extra=f"X-Slow: {bad}\r\n"))
+    with gateway.smtp() as client:
+        try:
+            client.sendmail("app@example.com", ["ops@example.net"], message("two", extra=f"X-Slow: {bad}\r\nX-Slower: {bad.replace('a', 'b')}\r\n"))
+            raise AssertionError("a pattern at its limit was taken for no match")
+        except smtplib.SMTPDataError as error:
+            assert error.smtp_code == 451, error
+    cheap, skips, defers = admin.get("/api/v1/rules").json["rules"]
+    assert (cheap["errors"], defers["errors"]) == (0, 1) and skips["errors"] == 1, (cheap, skips, defers)
+    assert skips["last_error"] and defers["last_error"] and cheap["last_error"] is None
+    assert skips["sampled"] >= 1 and skips["sampled_us"] / skips["sampled"] > 10 * cheap["sampled_us"] / cheap["sampled"], (cheap, skips)
+    metrics = admin.get("/metrics").text
+    assert 'mailweir_rule_errors_total{rule="skips"} 1\n' in metrics and 'mailweir_rule_errors_total{rule="defers"} 1\n' in metrics, metrics
+    assert 'mailweir_rule_errors_total{rule="cheap"}' not in metrics
+    gateway.stop()
+
+
 # Of a large message, all in all: what one decision may use (FILTERS_RUN_MEMORY), which a message alone does not come near.
 MEMORY_LIMIT = 64 << 20
 

@@ -69,12 +69,25 @@ static void failures_tell_limits_apart(void **state)
 {
     (void)state;
     struct rule_stats *stats = rule_stats_new();
-    rule_stats_failed(stats, "pattern-limit");
-    rule_stats_failed(stats, "time-limit");
-    rule_stats_failed(stats, "rules-memory");
-    rule_stats_failed(stats, "io");
-    struct filters_decision decision = {.limits_hit = 2, .out_of_time = true, .mime_limit = "depth"};
-    rule_stats_decided(stats, "apps", &decision, 1, 1);
+    static const char *const codes[] = {"pattern-limit", "time-limit", "rules-memory", "io"};
+    for (size_t i = 0; i < 4; i++) {
+        struct fault fault = FAULT_INIT;
+        fault_set(&fault, FAULT_TEMP, codes[i], i == 1 ? "b" : "a", "why");
+        rule_stats_failed(stats, &fault, 1000 + (int64_t)i);
+    }
+    struct filters_decision decision = {.limits_hit = 2,
+                                        .failed = (const char *[]){"b", "c", "b"},
+                                        .failed_count = 3,
+                                        .out_of_time = true,
+                                        .mime_limit = "depth"};
+    rule_stats_decided(stats, "apps", &decision, 5000, 1);
+    assert_int_equal(rule_stats_error(stats, "a")->count, 1); /* what is no fault of a rule is on nobody's account */
+    assert_int_equal(rule_stats_error(stats, "a")->last_ms, 1000);
+    assert_int_equal(rule_stats_error(stats, "b")->count, 3);
+    assert_int_equal(rule_stats_error(stats, "b")->last_ms, 5000);
+    assert_int_equal(rule_stats_error(stats, "c")->count, 1);
+    assert_null(rule_stats_error(stats, "d"));
+    assert_null(rule_stats_rule(stats, "b"));
     assert_int_equal(rule_stats_failures(stats), 4);
     assert_int_equal(rule_stats_limits(stats, RULE_STATS_LIMIT_PATTERN), 3);
     assert_int_equal(rule_stats_limits(stats, RULE_STATS_LIMIT_TIME), 2);

@@ -126,6 +126,13 @@ const tests = {
     await page.getByLabel("Which rules").selectOption("all");
     await page.getByLabel("Find a rule").fill("inv");
     assert.deepEqual(await rows(page, "Rules").locator("strong").allTextContents(), ["invoices"]);
+    await rows(page, "Rules").locator("td[data-label=Time]", { hasText: /^[\d.]+ (µs|ms)$/ }).first().waitFor();
+    await page.getByLabel("Find a rule").fill("");
+    await page.getByLabel("Which rules").selectOption("errors");
+    const failed = rows(page, "Rules");
+    await failed.filter({ hasText: "scanner" }).waitFor();
+    assert.match(await failed.first().locator("td[data-label=Errors]").textContent(), /^\d+, \d+ (s|min) ago$/);
+    assert.equal(await failed.count(), 1);
     await page.getByRole("button", { name: "Reload" }).click();
     await toast(page, "Reloaded: 6 rules");
     await page.context().close();

@@ -16,7 +16,7 @@ RULES = [
      "then": [{"fileinto": {"upstream": "corp", "folder": "CI/${project}", "flags": ["\\Flagged", "ci"]}}, {"stop": True}]},
     {"name": "invoices", "if": {"header": "Subject", "matches": "(?i)invoice"},
      "then": [{"fileinto": {"upstream": "corp", "folder": "Finance/Invoices"}}, {"stop": True}]},
-    {"name": "scanner", "if": {"header": "X-Scanner", "matches": "."},
+    {"name": "scanner", "on_error": "skip", "if": {"header": "X-Scanner", "matches": "^(?:a+)+$|floor"},
      "then": [{"fileinto": {"upstream": "corp", "folder": "Scans"}}, {"stop": True}]},
     {"name": "no-executables", "if": {"header": "X-Virus", "matches": "."},
      "then": [{"reject": "Not here"}]},
@@ -48,6 +48,11 @@ def send_some(gateway, port, number):
         gateway.send(message(SUBJECTS[i % len(SUBJECTS)], number=i, extra=extra), sender="app@example.com")
 
 
+def fail_one(gateway):
+    """A pattern hits its limit."""
+    gateway.send(message("hello", extra="X-Scanner: " + "a" * 40 + "!\r\n"))
+
+
 def refuse_one(gateway):
     with gateway.smtp() as client, contextlib.suppress(smtplib.SMTPException):
         client.sendmail("app@example.com", ["ops@example.net"], message("hello", extra="X-Virus: yes\r\n"))
@@ -67,6 +72,7 @@ def test_page(world):
     apps = gateway.port
     send_some(gateway, int(listeners[1]["address"].rsplit(":", 1)[1]), 30)
     send_some(gateway, apps, 120)
+    fail_one(gateway)
     wait(lambda: len(gateway.events("filed")) >= 100, "filed messages")
     stop = threading.Event()
     sender = threading.Thread(target=traffic, args=(gateway, stop), daemon=True)

@@ -1,4 +1,4 @@
-// view_rules - the rules in the order in which they run: how often each acts, when it last did, and those that never do.
+// view_rules - the rules in the order in which they run: how often each acts, when it last did, what it costs, its errors, and those that never act.
 
 import { get, post } from "./api.js";
 import { ago, count, h, keep, rate, say, table, toast } from "./dom.js";
@@ -8,19 +8,30 @@ let list, timer, filter, search, head, before, rules;
 
 function isShown(rule) {
   const text = search.value.toLowerCase();
-  return (filter.value === "all" || (filter.value === "never" ? !rule.hits : rule.hits > 0)) && (!text || rule.name.toLowerCase().includes(text));
+  return (filter.value === "all" || (filter.value === "never" ? !rule.hits : filter.value === "errors" ? rule.errors > 0 : rule.hits > 0)) && (!text || rule.name.toLowerCase().includes(text));
+}
+
+/** The mean of one try; measured over a sample of the messages. */
+function cost({ sampled, sampled_us: us }) {
+  if (!sampled) return "";
+  const mean = us / sampled;
+  return mean >= 1000 ? `${(mean / 1000).toFixed(1)} ms` : mean >= 10 ? `${Math.round(mean)} µs` : `${mean.toFixed(1)} µs`;
 }
 
 function draw() {
   const top = Math.max(1, ...rules.map((rule) => rule.hits));
   keep(list.body, rules.filter(isShown), (rule) => rule.number ?? rule.name, (rule) => {
-    const hits = h("span"), bar = h("span", { class: "share" }), last = h("span"), now = h("span"), place = h("span", { class: "muted small mono" });
-    return Object.assign(h("tr", {}, list.cell(0, String(rule.number ?? "")), list.cell(1, h("strong", {}, rule.name), " ", place, bar), list.cell(2, hits), list.cell(3, now), list.cell(4, last)), { hits, bar, last, now, place });
+    const time = h("span"), errors = h("span"), hits = h("span"), bar = h("span", { class: "share" }), last = h("span"), now = h("span"), place = h("span", { class: "muted small mono" });
+    return Object.assign(h("tr", {}, list.cell(0, String(rule.number ?? "")), list.cell(1, h("strong", {}, rule.name), " ", place, bar), list.cell(2, hits), list.cell(3, now), list.cell(4, last), list.cell(5, time), list.cell(6, errors)), { hits, bar, last, now, place, time, errors });
   }, (row, rule) => {
     say(row.hits, count(rule.hits));
     say(row.last, rule.disabled ? "disabled" : rule.hits ? ago(rule.last) : "never");
     say(row.now, rule.now > 0 ? `${rate(rule.now)}/s` : "");
     say(row.place, rule.file ? `${rule.file.split("/").pop()}:${rule.line}` : "");
+    say(row.time, cost(rule));
+    row.time.title = rule.sampled ? `mean of ${count(rule.sampled)} tries that were measured` : "";
+    say(row.errors, rule.errors ? `${count(rule.errors)}, ${ago(rule.last_error)}` : "");
+    row.errors.className = rule.errors ? "bad" : "";
     row.last.className = rule.hits ? "" : "warn";
     row.bar.style.width = `${(rule.hits / top) * 100}%`;
   });
@@ -56,8 +67,8 @@ export default {
   enter(main) {
     before = new Map();
     rules = [];
-    list = { ...table("Rules", [["#", "num"], ["Rule"], ["Messages", "num"], ["Now", "num"], ["Last"]]), empty: h("p", { class: "empty" }, "No rule to show.") };
-    filter = h("select", { onchange: draw, "aria-label": "Which rules" }, h("option", { value: "all" }, "all rules"), h("option", { value: "fired" }, "that acted"), h("option", { value: "never" }, "that never acted"));
+    list = { ...table("Rules", [["#", "num"], ["Rule"], ["Messages", "num"], ["Now", "num"], ["Last"], ["Time", "num"], ["Errors", "num"]]), empty: h("p", { class: "empty" }, "No rule to show.") };
+    filter = h("select", { onchange: draw, "aria-label": "Which rules" }, h("option", { value: "all" }, "all rules"), h("option", { value: "fired" }, "that acted"), h("option", { value: "never" }, "that never acted"), h("option", { value: "errors" }, "that had errors"));
     search = h("input", { type: "search", placeholder: "Find a rule", "aria-label": "Find a rule", oninput: draw });
     head = h("p", { class: "muted" });
     main.append(h("section", { class: "card", "aria-labelledby": "h-rules" },
