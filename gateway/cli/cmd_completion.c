@@ -1,7 +1,6 @@
 /*
- * cmd_completion - completion scripts for bash, zsh and fish, made from the table of commands, so that they cannot disagree with it.
- *
- * Options are the words that begin with "--" in a command's usage line.
+ * cmd_completion - completion scripts for bash, zsh and fish. The commands come from their table; a command's options, and the verbs of the queue, are asked
+ * of the program when they are wanted: its --help prints the table that it parses by, so that they cannot disagree.
  */
 #include <stdio.h>
 #include <string.h>
@@ -9,25 +8,39 @@
 
 #include "cli/cli.h"
 
-/* Calls fn with each option's name, without its dashes. */
-static void each_option(const struct cli_command *command,
-                        void (*fn)(const struct cli_command *command, struct bytes name))
+/* What is asked prints a word on each line that begins with two blanks: "  --config   the configuration file". */
+#define WORDS "sed -n 's/^  \\([a-z-]*\\) .*/\\1/p'"
+
+/* The words that a usage line offers beside options: "check | rebuild [--config FILE]". */
+static void add_words(const struct cli_command *command, struct buf *out)
 {
-    for (const char *at = command->usage; (at = strstr(at, "--")) != NULL;) {
-        at += 2;
-        size_t len = strspn(at, "abcdefghijklmnopqrstuvwxyz-");
-        if (len > 0) {
-            fn(command, bytes_at(at, len));
+    for (struct bytes rest = bytes_of(command->usage); rest.len > 0;) {
+        struct bytes word = bytes_cut(&rest, ' ');
+        while (word.len > 0 && strchr("[]()", word.ptr[0]) != NULL) {
+            word = bytes_from(word, 1);
         }
-        at += len;
+        size_t len = 0;
+        while (len < word.len && word.ptr[len] >= 'a' && word.ptr[len] <= 'z') {
+            len++;
+        }
+        if (len > 0) {
+            buf_printf(out, " %.*s", (int)len, (const char *)word.ptr);
+        }
     }
-    fn(command, bytes_of("help"));
 }
 
-static void print_dashed(const struct cli_command *command, struct bytes name)
+/* For each command that offers words: its name and the words, among these three. */
+static void print_words(const char *before, const char *between, const char *after)
 {
-    (void)command;
-    printf(" --%.*s", (int)name.len, (const char *)name.ptr);
+    for (const struct cli_command *command = cli_commands; command->name != NULL; command++) {
+        struct buf words;
+        buf_init(&words, 1000);
+        add_words(command, &words);
+        if (words.len > 0) {
+            printf("%s%s%s%s%s", before, command->name, between, buf_text(&words), after);
+        }
+        buf_done(&words);
+    }
 }
 
 static void print_names(void)
@@ -40,18 +53,18 @@ static void print_names(void)
 static void print_bash(void)
 {
     printf("# bash completion for mailweir; made by \"mailweir completion bash\".\n"
-           "_mailweir() {\n    local words command=${COMP_WORDS[1]} word=${COMP_WORDS[COMP_CWORD]}\n"
+           "_mailweir_words() {\n    local ask=(\"$1\" \"$2\")\n"
+           "    [[ $2 != queue || $# -lt 3 ]] || ask+=(\"$3\")\n"
+           "    \"${ask[@]}\" --help 2>/dev/null | " WORDS "\n}\n"
+           "_mailweir() {\n    local words word=${COMP_WORDS[COMP_CWORD]}\n"
            "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n        words=\"");
     print_names();
-    printf("\"\n    else\n        case $command in\n");
-    for (const struct cli_command *command = cli_commands; command->name != NULL; command++) {
-        printf("            %s) words=\"", command->name);
-        each_option(command, print_dashed);
-        printf("\" ;;\n");
-    }
+    printf("\"\n    else\n        words=$(_mailweir_words \"${COMP_WORDS[@]:0:COMP_CWORD}\")\n"
+           "        case ${COMP_WORDS[1]} in\n");
+    print_words("            ", ") words+=\"", "\" ;;\n");
     printf("        esac\n    fi\n"
-           "    mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n"
-           "    [[ $word == -* || $COMP_CWORD -eq 1 ]] || mapfile -t COMPREPLY < <(compgen -f -- \"$word\")\n}\n"
+           "    mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\"\n"
+           "        [[ $word == -* || $COMP_CWORD -eq 1 ]] || compgen -f -- \"$word\")\n}\n"
            "complete -o filenames -F _mailweir mailweir\n");
 }
 
@@ -76,31 +89,28 @@ static void print_zsh(void)
         print_quoted(command->summary);
         printf("'\n");
     }
-    printf("    )\n    if (( CURRENT == 2 )); then\n        _describe command commands\n        return\n    fi\n    "
-           "case $words[2] in\n");
-    for (const struct cli_command *command = cli_commands; command->name != NULL; command++) {
-        printf("        %s) compadd -- ", command->name);
-        each_option(command, print_dashed);
-        printf(" ;;\n");
-    }
+    printf("    )\n    if (( CURRENT == 2 )); then\n        _describe command commands\n        return\n    fi\n"
+           "    local -a ask=($words[1] $words[2])\n"
+           "    [[ $words[2] != queue || $CURRENT -lt 4 ]] || ask+=($words[3])\n"
+           "    compadd -- ${(f)\"$($ask --help 2>/dev/null | " WORDS ")\"}\n    case $words[2] in\n");
+    print_words("        ", ") compadd --", " ;;\n");
     printf("    esac\n    _files\n}\ncompdef _mailweir mailweir\n");
-}
-
-static void print_fish_option(const struct cli_command *command, struct bytes name)
-{
-    printf("complete -c mailweir -n '__fish_seen_subcommand_from %s' -l %.*s\n", command->name, (int)name.len,
-           (const char *)name.ptr);
 }
 
 static void print_fish(void)
 {
-    printf("# fish completion for mailweir; made by \"mailweir completion fish\".\n");
+    printf("# fish completion for mailweir; made by \"mailweir completion fish\".\n"
+           "function __mailweir_words\n    set -l ask (commandline -opc)\n    set -l last 2\n"
+           "    test \"$ask[2]\" = queue; and set last 3\n"
+           "    set ask $ask[1..$last]\n    $ask --help 2>/dev/null | "
+           "string replace -rf '^  ([a-z-]+) +(.*)' '$1\\t$2'\nend\n"
+           "complete -c mailweir -n 'not __fish_use_subcommand' -a '(__mailweir_words)'\n");
     for (const struct cli_command *command = cli_commands; command->name != NULL; command++) {
         printf("complete -c mailweir -n __fish_use_subcommand -f -a %s -d '", command->name);
         print_quoted(command->summary);
         printf("'\n");
-        each_option(command, print_fish_option);
     }
+    print_words("complete -c mailweir -n '__fish_seen_subcommand_from ", "' -a '", "'\n");
 }
 
 int cmd_completion(const struct cli_command *command, int argc, char **argv)

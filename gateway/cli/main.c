@@ -18,7 +18,8 @@ const struct cli_command cli_commands[] = {
     {"test", cmd_test, "[--config FILE] [--tap | --json] [--default UPSTREAM:FOLDER] [RULES...]",
      "Run the tests that stand beside the rules."},
     {"explain", cmd_explain,
-     "[--config FILE] [--json] [--diff OLD NEW] [--spool PATH] [--from A] [--to B] [--client IP] [--helo H] [--user U] "
+     "[--config FILE] [--json] [--diff OLD NEW | --diff --recent NEW...] [--spool PATH] [--from A] [--to B] [--client "
+     "IP] [--helo H] [--user U] "
      "[--listener L] [--protocol P] [--tls V] [--certificate C] [--default UPSTREAM:FOLDER] [MESSAGE...]",
      "Show what the rules would do with a message, and why."},
     {"status", cmd_status, "[--config FILE] [--json]", "Show the running gateway at one look."},

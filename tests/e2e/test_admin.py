@@ -515,8 +515,26 @@ def test_completion_knows_every_command(world):
         if shutil.which(shell):
             subprocess.run([shell, "-n", "/dev/stdin"], input=text, text=True, timeout=30, check=True)
     script = subprocess.run([MAILWEIR, "completion", "bash"], capture_output=True, text=True, timeout=30, check=True).stdout
-    ask = script + '\nCOMP_WORDS=(mailweir status --j); COMP_CWORD=2; _mailweir; echo "${COMPREPLY[@]}"'
-    assert subprocess.run(["bash", "-c", ask], capture_output=True, text=True, timeout=30).stdout.split() == ["--json"]
+
+    def complete(*words):
+        ask = f'{script}\nCOMP_WORDS=({" ".join(words)}); COMP_CWORD={len(words) - 1}; _mailweir; printf "%s\\n" "${{COMPREPLY[@]}}"'
+        return set(subprocess.run(["bash", "-c", ask], capture_output=True, text=True, timeout=30, cwd=world.folder).stdout.split())
+
+    # Every option that a command's own help names, and the words that it takes.
+    assert complete(MAILWEIR, "sta") == {"status"}
+    for command in (*([name] for name in commands() if name != "queue"), ["queue", "list"], ["queue", "reroute"]):
+        text = subprocess.run([MAILWEIR, *command, "--help"], capture_output=True, text=True, timeout=30, check=True).stdout
+        options = set(re.findall(r"^  (--[a-z-]+) ", text, re.M))
+        assert "--help" in options and complete(MAILWEIR, *command, "--") == options, (command, options)
+    assert {"list", "drop", "export"} <= complete(MAILWEIR, "queue", "''")
+    assert complete(MAILWEIR, "queue", "rel") == {"release"} and complete(MAILWEIR, "spool", "che") == {"check"}
+    assert {"config", "rules"} <= complete(MAILWEIR, "schema", "''") and complete(MAILWEIR, "trace", "--l") == {"--list", "--listener"}
+    if shutil.which("fish"):
+        script = subprocess.run([MAILWEIR, "completion", "fish"], capture_output=True, text=True, timeout=30, check=True).stdout
+        ask = f"{script}\ncomplete -C 'mailweir status --'"
+        text = subprocess.run(["fish", "-c", ask], capture_output=True, text=True, timeout=30,
+                              env={**os.environ, "PATH": f"{os.path.dirname(MAILWEIR)}:{os.environ['PATH']}"}).stdout
+        assert "--json" in text and "--config" in text, text
 
 
 def test_top(world):
