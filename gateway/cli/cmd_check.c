@@ -1,7 +1,9 @@
 /*
  * cmd_check - is the configuration good? Like `nginx -t`: problems with their places on standard error, 1 when there are errors. With --upstreams,
- * the servers are asked, too: whether the login works, and whether the folders that rules name are there.
+ * the servers are asked, too: whether the login works, and whether the folders that rules name are there. With --json, problems and result are one object on
+ * standard output.
  */
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -30,11 +32,11 @@ static bool has(const struct filters_problems *problems, const struct filters_pr
     return false;
 }
 
-/* Prints what a look that knows the folders says beside what was said before. */
-static int check_upstreams(struct config *config, const struct filters_problems *said)
+/* Adds to news what a look that knows the folders says beside what was said before. */
+static int check_upstreams(struct config *config, const struct filters_problems *said, struct filters_problems *news)
 {
     struct cli_folders folders;
-    struct filters_problems *found = filters_problems_new(), *news = filters_problems_new();
+    struct filters_problems *found = filters_problems_new();
     int result = cli_folders_ask(&folders, config) < 0 ? 1 : EX_OK;
     config_check_folders(config, folders.items, folders.count, found);
     for (size_t i = 0; i < filters_problems_count(found); i++) {
@@ -44,39 +46,75 @@ static int check_upstreams(struct config *config, const struct filters_problems 
                                  problem->pointer, "%s", problem->text);
         }
     }
-    print(news);
     filters_problems_free(&found);
-    filters_problems_free(&news);
     cli_folders_done(&folders);
+    return result;
+}
+
+static void print_json(const char *file, const struct config *config, bool good,
+                       const struct filters_problems *problems, const struct filters_problems *news)
+{
+    struct buf lists[2];
+    const struct filters_problems *from[] = {problems, news};
+    json_t *all = json_array();
+    for (int i = 0; i < 2; i++) {
+        buf_init(&lists[i], 16u << 20);
+        filters_problems_json(from[i], &lists[i]);
+        json_t *list = json_loadb((const char *)buf_bytes(&lists[i]).ptr, lists[i].len, 0, NULL);
+        json_array_extend(all, list);
+        json_decref(list);
+        buf_done(&lists[i]);
+    }
+    json_t *object = json_pack("{s:s,s:b,s:o}", "file", file, "good", good, "problems", all);
+    if (config != NULL) {
+        json_object_update_new(object, json_pack("{s:I,s:I,s:I}", "listeners", (json_int_t)config->listeners.count,
+                                                 "upstreams", (json_int_t)config->upstreams.count, "rules",
+                                                 (json_int_t)filters_rule_count(config->rule_set)));
+    }
+    json_dumpf(object, stdout, JSON_INDENT(1));
+    printf("\n");
+    json_decref(object);
+}
+
+static int check(const char *file, bool upstreams, bool json)
+{
+    struct filters_problems *problems = filters_problems_new(), *news = filters_problems_new();
+    struct config *config = config_load(file, problems);
+    int result = config == NULL ? 1 : EX_OK;
+    if (!json) {
+        print(problems);
+    }
+    if (config != NULL && upstreams) {
+        result = check_upstreams(config, problems, news);
+    }
+    if (json) {
+        print_json(file, config, result == EX_OK, problems, news);
+    } else {
+        print(news);
+    }
+    if (result == EX_OK && !json) {
+        printf("%s: good (listeners: %zu, upstreams: %zu, rules: %zu)\n", config->file, config->listeners.count,
+               config->upstreams.count, filters_rule_count(config->rule_set));
+    }
+    config_free(&config);
+    filters_problems_free(&problems);
+    filters_problems_free(&news);
     return result;
 }
 
 int cmd_check(const struct cli_command *command, int argc, char **argv)
 {
     const char *file = NULL;
-    bool upstreams = false;
+    bool upstreams = false, json = false;
     const struct cli_option options[] = {
         {.name = "config", .value = &file, .help = "the configuration file"},
         {.name = "upstreams",
          .flag = &upstreams,
          .help = "log in at every upstream, too, and warn of folders in rules that are not there"},
+        {.name = "json", .flag = &json, .help = "print JSON"},
         {.name = NULL}};
     int exit_code;
-    if (cli_parse_options(command, options, argc, argv, &exit_code) < 0) {
-        return exit_code;
-    }
-    struct filters_problems *problems = filters_problems_new();
-    struct config *config = config_load(cli_config_file(file), problems);
-    print(problems);
-    int result = config == NULL ? 1 : EX_OK;
-    if (config != NULL && upstreams) {
-        result = check_upstreams(config, problems);
-    }
-    if (result == EX_OK) {
-        printf("%s: good (listeners: %zu, upstreams: %zu, rules: %zu)\n", config->file, config->listeners.count,
-               config->upstreams.count, filters_rule_count(config->rule_set));
-    }
-    config_free(&config);
-    filters_problems_free(&problems);
-    return result;
+    return cli_parse_options(command, options, argc, argv, &exit_code) < 0
+               ? exit_code
+               : check(cli_config_file(file), upstreams, json);
 }

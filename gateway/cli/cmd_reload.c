@@ -10,7 +10,9 @@
 int cmd_reload(const struct cli_command *command, int argc, char **argv)
 {
     const char *file = NULL;
+    bool json = false;
     const struct cli_option options[] = {{.name = "config", .value = &file, .help = "the configuration file"},
+                                         {.name = "json", .flag = &json, .help = "print JSON"},
                                          {.name = NULL}};
     int exit_code;
     json_t *answer = NULL;
@@ -23,7 +25,10 @@ int cmd_reload(const struct cli_command *command, int argc, char **argv)
     }
     json_t *body = json_object();
     exit_code = cli_api_call(api, "/api/v1/reload", body, &answer);
-    if (exit_code == EX_OK) {
+    if (exit_code == EX_OK && json) {
+        json_dumpf(answer, stdout, JSON_COMPACT);
+        printf("\n");
+    } else if (exit_code == EX_OK) {
         printf("reloaded: %" JSON_INTEGER_FORMAT " rules in force\n",
                json_integer_value(json_object_get(answer, "rules")));
     }

@@ -8,11 +8,12 @@
 
 int cmd_version(const struct cli_command *command, int argc, char **argv)
 {
-    const struct cli_option options[] = {{.name = NULL}};
+    bool json = false;
+    const struct cli_option options[] = {{.name = "json", .flag = &json, .help = "print JSON"}, {.name = NULL}};
     int exit_code;
     if (cli_parse_options(command, options, argc, argv, &exit_code) < 0) {
         return exit_code;
     }
-    printf("mailweir %s\n", MAILWEIR_VERSION);
+    printf(json ? "{\"version\": \"%s\"}\n" : "mailweir %s\n", MAILWEIR_VERSION);
     return EX_OK;
 }

@@ -13,7 +13,7 @@
 
 const struct cli_command cli_commands[] = {
     {"run", cmd_run, "[--config FILE]", "Receive mail, decide by the rules, deliver: the gateway itself."},
-    {"check", cmd_check, "[--config FILE] [--upstreams]",
+    {"check", cmd_check, "[--config FILE] [--upstreams] [--json]",
      "Check the configuration and the rule files without running them."},
     {"test", cmd_test, "[--config FILE] [--tap | --json] [--default UPSTREAM:FOLDER] [RULES...]",
      "Run the tests that stand beside the rules."},
@@ -27,7 +27,7 @@ const struct cli_command cli_commands[] = {
     {"trace", cmd_trace, "(--upstream NAME | --listener NAME | --client NETWORK) [OPTIONS]",
      "Show what is said with an upstream or by clients, without secrets."},
     {"health", cmd_health, "[--config FILE] [--live]", "Exit with 0 when the running gateway takes mail."},
-    {"reload", cmd_reload, "[--config FILE]", "Have the running gateway load configuration and rules again."},
+    {"reload", cmd_reload, "[--config FILE] [--json]", "Have the running gateway load configuration and rules again."},
     {"queue", cmd_queue, "VERB [SELECTION] [OPTIONS]", "Look at the queue and change it, also while the gateway runs."},
     {"spool", cmd_spool, "check | rebuild [--config FILE] [--spool FOLDER]",
      "Check the spool on the disk, or make its index anew."},
@@ -39,7 +39,7 @@ const struct cli_command cli_commands[] = {
      "Add a user who may authenticate, change a password, or delete a user."},
     {"manual", cmd_manual, "", "Print the manual of the configuration file, for man."},
     {"completion", cmd_completion, "bash | zsh | fish", "Print a completion script for a shell."},
-    {"version", cmd_version, "", "Print the version."},
+    {"version", cmd_version, "[--json]", "Print the version."},
     {NULL, NULL, NULL, NULL},
 };
 

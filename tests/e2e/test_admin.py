@@ -537,6 +537,27 @@ def test_completion_knows_every_command(world):
         assert "--json" in text and "--config" in text, text
 
 
+def test_json_for_programs(world):
+    gateway = world.mailweir(None, [RULE]).start()
+
+    def ask(*arguments):
+        done = subprocess.run([MAILWEIR, *arguments, "--config", str(gateway.file)], capture_output=True, text=True, timeout=60)
+        return done.returncode, json.loads(done.stdout) if done.stdout else None, done.stderr
+
+    status, found, err = ask("reload", "--json")
+    assert (status, found["rules"], err) == (0, 1, ""), (status, found, err)
+    assert ask("check", "--json") == (0, {"file": str(gateway.file), "good": True, "problems": [], "listeners": 1, "upstreams": 1, "rules": 1}, "")
+    (gateway.folder / "rules.json").write_text('{"rules": [{"wenn": 1}]}')
+    status, found, err = ask("check", "--json")
+    assert status == 1 and err == "" and not found["good"] and "rules" not in found, (status, found, err)
+    assert any((one["line"], one["severity"]) == (1, "error") and one["file"].endswith("rules.json") and "wenn" in one["text"] for one in found["problems"]), found
+    status, _, err = ask("reload", "--json")
+    assert status != 0 and "wenn" in err, (status, err)
+    done = subprocess.run([MAILWEIR, "version", "--json"], capture_output=True, text=True, timeout=30, check=True)
+    assert json.loads(done.stdout)["version"] in subprocess.run([MAILWEIR, "version"], capture_output=True, text=True, timeout=30).stdout
+    gateway.stop()
+
+
 def test_top(world):
     gateway = world.mailweir(None).start()
     status, out, err = gateway.run("top", "--times", "3")
