@@ -196,6 +196,14 @@ const tests = {
     assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth), "differences fit a phone");
     await check(page, "differences, phone");
     await page.setViewportSize({ width: 1360, height: 900 });
+    let go, asked = 0;
+    const held = new Promise((resolve) => (go = resolve));
+    await page.route("**/api/v1/diff", async (route) => (asked++ && (await held), route.continue()));
+    await button.click();
+    await page.getByRole("button", { name: "Stop" }).click();
+    go();
+    await page.getByText("stopped, there is more").waitFor();
+    await page.unroute("**/api/v1/diff");
     await page.getByRole("textbox", { name: "Edited rules" }).fill('{"rules": [{"name": "b", "if": {"field": "body", "contains": "x"}, "then": [{"stop": true}]}]}');
     await button.click();
     await rows(page, "Differences").filter({ hasText: "cannot be said" }).first().waitFor();
