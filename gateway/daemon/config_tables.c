@@ -166,7 +166,8 @@ static const struct config_key upstream_limit_keys[] = {
     {"line_max", CONFIG_SIZE, AT(config_upstream, settings[IMAPC_LINE_MAX]), .least = 998,
      .help = "octets of the longest line that the server takes; longer ones are broken in what is sent"},
     {"store_flags", CONFIG_WORD, AT(config_upstream, settings[IMAPC_STORE_FLAGS]), .words = switches,
-     .help = "whether flags are stored behind the APPEND, because the server's APPEND loses them"},
+     .help = "whether flags are stored behind the APPEND, and when a message is found that was in doubt, because the "
+             "server's APPEND loses them"},
     END,
 };
 static const struct config_table upstream_limits = {upstream_limit_keys, 0};

@@ -20,7 +20,7 @@ static void announce(struct imapc_engine *engine)
 {
     const struct imapc_message *message = &engine->append.messages[engine->append.current];
     struct imap_command *command = &engine->command;
-    imapc_flags_write(engine, message);
+    imapc_flags_write(engine, message->flags, message->flag_count);
     imap_command_date(command, message->date_ms);
     engine->append.in_utf8 = message->utf8 && engine->utf8 && !engine->utf8_plain;
     if (engine->append.in_utf8) {

@@ -81,12 +81,13 @@ struct imapc_engine_options {
     uint64_t command_timeout_ms; /* without any octet moved */
     uint64_t
         literal_max; /* larger messages wait for the server's "+" even where it has LITERAL+; so a refusal comes first */
-    uint64_t message_max;          /* larger messages are not sent at all; 0: what the server announces counts */
-    bool subscribe;                /* SUBSCRIBE to folders that are created */
-    bool keywords;                 /* send keywords, not only system flags */
-    bool compress;                 /* COMPRESS=DEFLATE is used where it is offered (RFC 4978) */
-    bool utf8;                     /* UTF8=ACCEPT is enabled where it is offered */
-    bool store_flags;              /* the server's APPEND loses flags: they are stored behind it */
+    uint64_t message_max; /* larger messages are not sent at all; 0: what the server announces counts */
+    bool subscribe;       /* SUBSCRIBE to folders that are created */
+    bool keywords;        /* send keywords, not only system flags */
+    bool compress;        /* COMPRESS=DEFLATE is used where it is offered (RFC 4978) */
+    bool utf8;            /* UTF8=ACCEPT is enabled where it is offered */
+    bool
+        store_flags; /* the server's APPEND loses flags: they are stored behind it, and by a search that finds the message */
     struct imapc_folders *folders; /* what all connections of the account have learned; NULL: folders are not asked */
     struct imapc_names *names;     /* filled behind the login, before the engine is ready; NULL: nobody asks */
     const char *const
@@ -106,6 +107,8 @@ struct imapc_message {
 /* A message that may lie in a folder: looked for by the id in its own header field. */
 struct imapc_wanted {
     const char *id;
+    const char *const *flags; /* that it was filed with */
+    size_t flag_count;
     uint32_t uid; /* set by the engine; 0: it was not found */
 };
 
@@ -179,7 +182,8 @@ void imapc_engine_append(struct imapc_engine *engine, uint64_t now, const char *
                          size_t count);
 /*
  * Looks in folder for messages by their ids (mail_rope's MAIL_ID_FIELD), from the newest back to those whose INTERNALDATE is before since_ms (RFC 9051
- * section 6.4.5): a few round trips for any number of ids. A folder that does not exist holds none of them. The engine must be ready; a RESULT follows.
+ * section 6.4.5): a few round trips for any number of ids. A folder that does not exist holds none of them. Where options.store_flags, the flags of what
+ * was found are stored: nobody knows whether the first attempt came so far. The engine must be ready; a RESULT follows; wanted is valid until then.
  */
 void imapc_engine_locate(struct imapc_engine *engine, uint64_t now, const char *folder, int64_t since_ms,
                          struct imapc_wanted *wanted, size_t count);

@@ -1,7 +1,8 @@
 /*
  * imapc_flags - the flags of messages around their APPEND (RFC 9051 sections 6.3.2, 7.1 and 6.4.6): before it the folder is asked which ones it keeps
- * (PERMANENTFLAGS), once for all connections of the account; behind it they are stored where the server's APPEND loses them. Once the APPEND has
- * succeeded nothing here can undo that: a flag may be missing, the message is never sent again. See imapc_private.h.
+ * (PERMANENTFLAGS), once for all connections of the account; behind it they are stored where the server's APPEND loses them, and so are those of messages
+ * that a search has found. Once the APPEND has succeeded, or the message was found, nothing here can undo that: a flag may be missing, the message is never
+ * sent again. See imapc_private.h.
  *
  * SELECT is needed, because EXAMINE says that nothing can be kept. It is left by UNSELECT or not at all: CLOSE would expunge what others
  * marked as deleted.
@@ -17,10 +18,33 @@ static struct imapc_folder_flags *kept(const struct imapc_engine *engine)
     return folders == NULL ? NULL : imapc_folders_flags(folders, buf_bytes(&engine->folder), engine->now);
 }
 
+/* A message of the append, or one that is looked for. */
+struct flagged {
+    const char *const *flags;
+    size_t count;
+    uint32_t uid;
+};
+
+static size_t count_of(const struct imapc_engine *engine)
+{
+    return engine->locate.wanted != NULL ? engine->locate.count : engine->append.count;
+}
+
+static struct flagged flagged_at(const struct imapc_engine *engine, size_t index)
+{
+    if (engine->locate.wanted == NULL) {
+        const struct imapc_message *message = &engine->append.messages[index];
+        return (struct flagged){message->flags, message->flag_count, message->uid};
+    }
+    const struct imapc_wanted *wanted = &engine->locate.wanted[index];
+    /* What was not found has none here: they go with it when it is sent again. */
+    return (struct flagged){wanted->flags, wanted->uid != 0 ? wanted->flag_count : 0, wanted->uid};
+}
+
 static bool any_flags(const struct imapc_engine *engine)
 {
-    for (size_t i = 0; i < engine->append.count; i++) {
-        if (engine->append.messages[i].flag_count > 0) {
+    for (size_t i = 0; i < count_of(engine); i++) {
+        if (flagged_at(engine, i).count > 0) {
             return true;
         }
     }
@@ -54,9 +78,9 @@ static bool is_kept(void *ctx, struct bytes flag)
     return false;
 }
 
-void imapc_flags_write(struct imapc_engine *engine, const struct imapc_message *message)
+void imapc_flags_write(struct imapc_engine *engine, const char *const *flags, size_t count)
 {
-    imap_command_flags(&engine->command, message->flags, message->flag_count, is_kept, engine);
+    imap_command_flags(&engine->command, flags, count, is_kept, engine);
 }
 
 void imapc_flags_tell(struct imapc_engine *engine)
@@ -85,7 +109,7 @@ static void learn(struct imapc_engine *engine, struct bytes list, bool any)
 void imapc_select_enter(struct imapc_engine *engine)
 {
     struct imap_command *command = imapc_begin(engine, "SELECT");
-    engine->append.validity = 0;
+    engine->storing.validity = 0;
     imap_command_string(command, buf_bytes(&engine->folder));
     imap_command_end(command);
     imapc_send(engine);
@@ -98,7 +122,7 @@ void imapc_select_data(struct imapc_engine *engine, const struct imap_reply *rep
         learn(engine, reply->code_args, false);
     } else if (bytes_is_nocase(reply->code, "UIDVALIDITY") && bytes_to_u64(reply->code_args, &validity) &&
                validity <= UINT32_MAX) {
-        engine->append.validity = (uint32_t)validity;
+        engine->storing.validity = (uint32_t)validity;
     }
 }
 
@@ -118,13 +142,16 @@ void imapc_select_reply(struct imapc_engine *engine, const struct imap_reply *re
     }
 }
 
-/* ---- behind it ---- */
+/* ---- behind it, or behind a search ---- */
 
 /* The next message, from the index on, whose flags are to be stored. */
 static size_t next_stored(const struct imapc_engine *engine, size_t index)
 {
-    const struct imapc_appending *append = &engine->append;
-    while (index < append->count && (append->messages[index].flag_count == 0 || append->messages[index].uid == 0)) {
+    while (index < count_of(engine)) {
+        struct flagged message = flagged_at(engine, index);
+        if (message.count > 0 && message.uid != 0) {
+            break;
+        }
         index++;
     }
     return index;
@@ -135,38 +162,69 @@ bool imapc_flags_are_stored(struct imapc_engine *engine)
     if (!engine->options.store_flags || !any_flags(engine)) {
         return false;
     }
-    engine->append.stored = next_stored(engine, 0);
-    engine->append.store_failed = false;
-    engine->result.unstored = true;                      /* until they are */
-    return engine->append.stored < engine->append.count; /* without APPENDUID it is not known which message it is */
+    engine->storing.next = next_stored(engine, 0);
+    engine->storing.failed = false;
+    engine->result.unstored = true;                 /* until they are */
+    return engine->storing.next < count_of(engine); /* without APPENDUID it is not known which message it is */
 }
 
 void imapc_reselect_reply(struct imapc_engine *engine, const struct imap_reply *reply)
 {
-    bool same = reply->status == IMAP_STATUS_OK && engine->append.validity == engine->result.uidvalidity;
+    uint32_t validity = engine->storing.validity;
+    bool same = reply->status == IMAP_STATUS_OK && validity != 0 && validity == engine->result.uidvalidity;
     imapc_enter(engine, same ? IMAPC_PHASE_STORE : IMAPC_PHASE_LEAVE);
+}
+
+static bool same_flags(const struct flagged *one, const struct flagged *other)
+{
+    bool same = one->count == other->count;
+    for (size_t i = 0; same && i < one->count; i++) {
+        same = strcmp(one->flags[i], other->flags[i]) == 0;
+    }
+    return same;
+}
+
+/* The message to be stored and those that stand behind it with the same flags, in one command: a search may have found a thousand. */
+static void write_set(struct imapc_engine *engine, const struct flagged *first)
+{
+    struct imapc_storing *storing = &engine->storing;
+    struct flagged message = *first;
+    const char *before = " ";
+    for (size_t i = 0; i < IMAPC_STORE_MAX && same_flags(first, &message); i++) {
+        buf_printf(&engine->command.text, "%s%u", before, message.uid);
+        before = ",";
+        storing->next = next_stored(engine, storing->next + 1);
+        if (storing->next == count_of(engine)) {
+            return;
+        }
+        message = flagged_at(engine, storing->next);
+    }
 }
 
 void imapc_store_enter(struct imapc_engine *engine)
 {
-    const struct imapc_message *message = &engine->append.messages[engine->append.stored];
+    struct flagged message = flagged_at(engine, engine->storing.next);
     struct imap_command *command = imapc_begin(engine, "UID STORE");
-    buf_printf(&command->text, " %u +FLAGS.SILENT", message->uid);
-    imapc_flags_write(engine, message);
-    imap_command_end(command);
+    write_set(engine, &message);
+    buf_append_text(&command->text, " +FLAGS.SILENT");
+    imapc_flags_write(engine, message.flags, message.count);
+    if (imap_command_end(command) < 0) {
+        engine->command_open = false; /* more flags than a command has room for */
+        imapc_enter(engine, IMAPC_PHASE_LEAVE);
+        return;
+    }
     imapc_send(engine);
 }
 
 void imapc_store_reply(struct imapc_engine *engine, const struct imap_reply *reply)
 {
-    struct imapc_appending *append = &engine->append;
-    append->store_failed = append->store_failed || reply->status != IMAP_STATUS_OK;
-    append->stored = next_stored(engine, append->stored + 1);
-    if (append->stored < append->count) {
+    struct imapc_storing *storing = &engine->storing;
+    storing->failed = storing->failed || reply->status != IMAP_STATUS_OK;
+    if (storing->next < count_of(engine)) {
         imapc_enter(engine, IMAPC_PHASE_STORE);
         return;
     }
-    engine->result.unstored = append->store_failed;
+    engine->result.unstored = storing->failed;
     imapc_enter(engine, IMAPC_PHASE_LEAVE);
 }
 
@@ -174,7 +232,7 @@ void imapc_store_reply(struct imapc_engine *engine, const struct imap_reply *rep
 
 static void go_on(struct imapc_engine *engine)
 {
-    if (engine->append.filed) {
+    if (engine->append.filed || engine->locate.wanted != NULL) {
         imapc_over(engine);
         imapc_enter(engine, IMAPC_PHASE_READY);
     } else {

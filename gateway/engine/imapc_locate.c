@@ -21,8 +21,11 @@ void imapc_engine_locate(struct imapc_engine *engine, uint64_t now, const char *
     engine->now = now;
     engine->result = (struct imapc_result){0};
     engine->append.answered = false;
-    *locate = (struct imapc_locating){
-        .wanted = wanted, .missing = count, .since_ms = since_ms - IMAPC_SEARCH_SLACK_MS, .window = IMAPC_WINDOW_FIRST};
+    *locate = (struct imapc_locating){.wanted = wanted,
+                                      .count = count,
+                                      .missing = count,
+                                      .since_ms = since_ms - IMAPC_SEARCH_SLACK_MS,
+                                      .window = IMAPC_WINDOW_FIRST};
     locate->index = map_new(count, NULL);
     for (size_t i = 0; i < count; i++) {
         wanted[i].uid = 0;
@@ -47,15 +50,26 @@ void imapc_examine_enter(struct imapc_engine *engine)
     imapc_send(engine);
 }
 
+/* What could be found is found: that stands, whatever becomes of the flags. SELECT leaves what EXAMINE opened, and expunges nothing. */
+static void end_search(struct imapc_engine *engine)
+{
+    if (imapc_flags_are_stored(engine)) {
+        engine->append.answered = true;
+        imapc_enter(engine, IMAPC_PHASE_RESELECT);
+    } else {
+        imapc_enter(engine, IMAPC_PHASE_UNSELECT);
+    }
+}
+
 /* The window in front of the one that was seen; or the end of the search. */
 static void next_window(struct imapc_engine *engine)
 {
     struct imapc_locating *locate = &engine->locate;
     if (locate->end == 0 || locate->missing == 0) {
-        imapc_enter(engine, IMAPC_PHASE_UNSELECT);
+        end_search(engine);
     } else if (locate->seen >= IMAPC_SEARCH_MAX) {
         engine->result.partial = true;
-        imapc_enter(engine, IMAPC_PHASE_UNSELECT);
+        end_search(engine);
     } else {
         imapc_enter(engine, IMAPC_PHASE_FETCH);
     }
@@ -98,7 +112,7 @@ void imapc_fetch_reply(struct imapc_engine *engine, const struct imap_reply *rep
     struct imapc_locating *locate = &engine->locate;
     if (reply->status != IMAP_STATUS_OK) {
         engine->result.partial = true;
-        imapc_enter(engine, IMAPC_PHASE_UNSELECT);
+        end_search(engine);
         return;
     }
     locate->seen += locate->end - locate->first + 1;

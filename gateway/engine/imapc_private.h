@@ -1,6 +1,6 @@
 /*
  * imapc_private - what the files of the IMAP engine share: imapc_engine.c (steps, replies, deadlines), imapc_login.c (up to ready),
- * imapc_append.c (append and create), imapc_flags.c and imapc_room.c (before and behind an append) and imapc_locate.c (looking for messages). Nobody else
+ * imapc_append.c (append and create), imapc_flags.c and imapc_room.c (around an append, and behind a search) and imapc_locate.c (looking for messages). Nobody else
  * includes it.
  */
 #ifndef MAILWEIR_ENGINE_IMAPC_PRIVATE_H
@@ -68,10 +68,17 @@ struct imapc_appending {
     bool create_due;   /* it was a refusal that asks for CREATE */
     bool filed;
     bool rights_asked, quota_asked; /* for it */
-    size_t stored;                  /* the message whose flags are stored */
-    bool store_failed;
-    uint32_t validity;  /* of the selected folder; 0: not said */
-    char left_out[128]; /* see struct imapc_result */
+    char left_out[128];             /* see struct imapc_result */
+};
+
+/* Messages whose flags one STORE names. */
+#define IMAPC_STORE_MAX 500
+
+/* The flags of what is filed, being stored: of the messages of an append, or of those that a search has found. */
+struct imapc_storing {
+    size_t next; /* the first message that no STORE has named */
+    bool failed;
+    uint32_t validity; /* of the selected folder; 0: not said */
 };
 
 /* Challenges of one login, before the server is taken for broken. */
@@ -90,7 +97,8 @@ struct imapc_appending {
 /* The search under way. */
 struct imapc_locating {
     struct imapc_wanted *wanted; /* NULL: none */
-    struct map *index;           /* of wanted, by id */
+    size_t count;
+    struct map *index; /* of wanted, by id */
     size_t missing;
     int64_t since_ms;
     uint32_t uidvalidity;
@@ -144,6 +152,7 @@ struct imapc_engine {
     struct buf folder; /* of the append or search: the server's name */
     struct imapc_appending append;
     struct imapc_locating locate;
+    struct imapc_storing storing;
     struct imapc_special special;
     struct buf used; /* the folder of a task that named it by its use, as rules write it */
     size_t checked;  /* folders that were asked about behind the login */
@@ -241,11 +250,11 @@ void imapc_check_reply(struct imapc_engine *engine, const struct imap_reply *rep
 /* imapc_flags.c */
 /* Whether the folder has to be asked first which flags it keeps. */
 bool imapc_flags_are_asked(const struct imapc_engine *engine);
-/* The message's flags that the folder keeps, into the command. */
-void imapc_flags_write(struct imapc_engine *engine, const struct imapc_message *message);
+/* Those of a message's flags that the folder keeps, into the command. */
+void imapc_flags_write(struct imapc_engine *engine, const char *const *flags, size_t count);
 /* What was left out, into the result, once for each folder. */
 void imapc_flags_tell(struct imapc_engine *engine);
-/* Whether flags are to be stored now that the APPEND has succeeded. */
+/* Whether flags are to be stored now that the APPEND has succeeded, or the search has found what it could: then RESELECT is next. */
 bool imapc_flags_are_stored(struct imapc_engine *engine);
 void imapc_select_enter(struct imapc_engine *engine);
 void imapc_select_data(struct imapc_engine *engine, const struct imap_reply *reply);

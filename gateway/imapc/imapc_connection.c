@@ -187,6 +187,23 @@ static void log_uses(const struct imapc_pool *pool)
               LOG_STR("trash", names[IMAP_SPECIAL_TRASH]));
 }
 
+static void log_unstored(const struct imapc_pool *pool, const struct imapc_job *job)
+{
+    size_t count = 0, first = 0;
+    for (size_t i = job->count; i-- > 0;) {
+        const struct imapc_append *append = job->appends[i];
+        if (append->flag_count > 0 && (!job->is_search || job->wanted[i].uid != 0)) {
+            first = i;
+            count++;
+        }
+    }
+    log_event(
+        pool->log, LOG_LEVEL_WARNING, "flags_not_stored", LOG_STR("upstream", pool->account.name),
+        LOG_STR("folder", job->folder->name), LOG_STR("delivery", job->appends[first]->id), LOG_INT("messages", count),
+        LOG_STR("message", job->is_search ? "found, but the flags that the server's APPEND loses could not be stored"
+                                          : "filed, but its flags could not be stored behind the APPEND"));
+}
+
 /* What the operator should know of a job beside its fault. */
 static void log_news(const struct imapc_connection *connection, const struct imapc_result *result)
 {
@@ -202,10 +219,7 @@ static void log_news(const struct imapc_connection *connection, const struct ima
             LOG_STR("message", "the folder does not keep these flags (PERMANENTFLAGS); mail is filed without them"));
     }
     if (result->unstored) {
-        log_event(pool->log, LOG_LEVEL_WARNING, "flags_not_stored", LOG_STR("upstream", pool->account.name),
-                  LOG_STR("folder", job->folder->name), LOG_STR("delivery", job->appends[0]->id),
-                  LOG_INT("messages", job->count),
-                  LOG_STR("message", "filed, but its flags could not be stored behind the APPEND"));
+        log_unstored(pool, job);
     }
 }
 

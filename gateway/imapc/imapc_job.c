@@ -48,7 +48,8 @@ static void add(struct imapc_pool *pool, struct imapc_job *job, struct imapc_app
     pool->active_count++;
     if (job->is_search) {
         job->folder->doubtful_count--;
-        job->wanted[job->count].id = append->id;
+        job->wanted[job->count] =
+            (struct imapc_wanted){.id = append->id, .flags = append->flags, .flag_count = append->flag_count};
     } else {
         job->folder->waiting_count--;
         job->messages[job->count] = (struct imapc_message){.flags = append->flags,

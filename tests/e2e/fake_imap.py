@@ -292,12 +292,14 @@ class Session(socketserver.BaseRequestHandler):
         self.on_examine(tag, rest, "READ-WRITE", self.fake.profile.keeps)
 
     def on_uid(self, tag, rest):
-        match = re.fullmatch(rb"STORE (\d+) \+FLAGS\.SILENT \(([^)]*)\)", rest)
-        found = [item for item in self.selected.messages if match and item["uid"] == int(match.group(1))]
+        match = re.fullmatch(rb"STORE ([\d,]+) \+FLAGS\.SILENT \(([^)]*)\)", rest)
+        uids = {int(uid) for uid in match.group(1).split(b",")} if match else set()
+        found = [item for item in self.selected.messages if item["uid"] in uids]
         if self.fault("store") or not found:
             self.say(f"{tag} NO not stored")
             return
-        found[0]["flags"] = " ".join(sorted({*found[0]["flags"].split(), *match.group(2).decode().split()}))
+        for item in found:
+            item["flags"] = " ".join(sorted({*item["flags"].split(), *match.group(2).decode().split()}))
         self.fake.stores += 1
         self.say(f"{tag} OK done")
 

@@ -142,6 +142,71 @@ def test_stored_flags_cut_at_octets(world):
     cut_everywhere(world, "cut_received", 600, "microsoft365", begin=400, flags=["\\Flagged"], profile_name="microsoft365")
 
 
+def test_flags_of_what_was_in_doubt(world):
+    """Committed and then cut, where APPEND loses the flag: the message is found, not sent again, and gets its flag by the search, once."""
+    once = iter([True])
+    fake = FakeImap(world, "microsoft365", fault=lambda step, session, **facts:
+                    "commit-cut" if step == "append-end" and next(once, False) else None)
+    gateway = gateway_for(world, fake, "microsoft365", FLAGS, limits={"keywords": "no"})
+    gateway.send(message("alert"))
+    check_exactly_once(gateway, fake, 1)
+    assert "found" in gateway.events("filed")[0]["note"] and fake.appends == 1
+    assert fake.folder("INBOX").messages[0]["flags"] == "\\Flagged" and fake.stores == 1, fake.folder("INBOX").messages[0]["flags"]
+    assert not gateway.events("flags_not_stored")
+    gateway.stop()
+
+
+def test_flags_of_a_batch_in_doubt(world):
+    """Many messages of unknown outcome, those in the middle with a flag more: what a search finds gets its flags by few commands."""
+    committed = []
+
+    def fault(step, session, **facts):
+        if step == "append-end" and len(committed) < 40:
+            committed.extend(facts["items"])
+            return "commit-cut"
+        return None
+
+    rules = [{"name": f"flags {place}", "if": {"header": "Subject", "is": f"flags {place}"},
+              "then": [{"fileinto": {"upstream": "corp", "folder": "INBOX", "flags": ["\\Flagged", "\\Seen"][:1 + (place == 1)]}}]}
+             for place in range(3)]
+    fake = FakeImap(world, Profile(PROFILES["generic"].capability, loses=["\\Flagged", "\\Seen"]), fault=fault)
+    gateway = gateway_for(world, fake, "generic", rules, limits={"store_flags": "yes"})
+    with gateway.smtp() as client:
+        for number in range(60):
+            client.sendmail("app@example.com", ["ops@example.net"], message(f"flags {number // 20}", number=number))
+    check_exactly_once(gateway, fake, 60)
+    flags = [item["flags"] for item in fake.folder("INBOX").messages]
+    assert flags.count("\\Flagged") == 40 and flags.count("\\Flagged \\Seen") == 20, flags
+    assert sum("found" in event.get("note", "") for event in gateway.events("filed")) == len(committed) >= 40
+    print(f"figure: {fake.stores} STORE for 60 messages, of which {len(committed)} were found")
+    assert fake.stores < 60 and not gateway.events("flags_not_stored"), fake.stores
+    gateway.stop()
+
+
+def test_stall_where_flags_of_a_search_are_stored(world):
+    """The server stops answering at each step of a search and of what follows it: filed once; only a cut at the flags themselves leaves some out, and that is said."""
+    for step, stored in (("examine", True), ("fetch", True), ("select", False), ("uid", False), ("unselect", True)):
+        due = ["append-end", step]  # what is done before the APPEND goes well
+
+        def fault(at, session, due=due, **facts):
+            if due and at == due[0]:
+                due.pop(0)
+                return "commit-cut" if at == "append-end" else "stall"
+            return None
+
+        fake = FakeImap(world, "microsoft365", fault=fault)
+        gateway = world.mailweir(None, FLAGS, name=f"stall-{step}")
+        fake.configure(gateway, profile="microsoft365", timeouts={"connect": "300ms", "command": "300ms"}, retry=RETRY, limits={"keywords": "no"})
+        gateway.start()
+        gateway.send(message(step))
+        check_exactly_once(gateway, fake, 1)
+        assert fake.stalled.is_set() and fake.appends == 1, step
+        flags, told = fake.folder("INBOX").messages[0]["flags"], gateway.events("flags_not_stored")
+        assert (flags, len(told)) == (("\\Flagged", 0) if stored else ("", 1)), (step, flags, told)
+        assert stored or (told[0]["delivery"], told[0]["messages"]) == (gateway.events("filed")[0]["delivery"], 1), told
+        gateway.stop()
+
+
 def test_stall_at_every_further_step(world):
     """The server stops answering at the steps that only some mail takes: special folders, flags, missing folders, compression, UTF-8."""
     capability = PROFILES["generic"].capability + " SPECIAL-USE ENABLE UTF8=ACCEPT COMPRESS=DEFLATE"

@@ -11,8 +11,8 @@
  *   append FOLDER SIZE[,SIZE...] [FLAG...]  the engine gets messages to append; their octets are 0123456789012...
  *   append8 ...          the same with octets above 127 in the header
  *   result filed [UIDVALIDITY UID...]  or  result CLASS CODE [account]: the next result
- *   left out FLAG... / unstored   what the last result says about its flags
- *   locate FOLDER ID...  the engine looks for messages; since the date of messages
+ *   left out FLAG... / unstored / stored   what the last result says about its flags
+ *   locate FOLDER ID[:FLAG,FLAG...]...  the engine looks for messages that were filed with these flags; since the date of messages
  *   located [UIDVALIDITY [UID...]] [partial]  what it found; 0: not found
  *   ready                the engine waits for something to do
  *   logout               it is told to say goodbye
@@ -59,6 +59,8 @@ struct player {
     char folder[200];
     char flags[FLAGS_MAX][64];
     const char *flag_list[FLAGS_MAX];
+    char wanted_flags[FLAGS_MAX][FLAGS_MAX][32];
+    const char *wanted_list[FLAGS_MAX][FLAGS_MAX];
     struct imapc_result result;
     struct fault fault;
     bool have_result, closed, wants_tls, wants_compress;
@@ -400,12 +402,30 @@ static void do_unstored(struct player *player, struct bytes text)
     }
 }
 
+static void do_stored(struct player *player, struct bytes text)
+{
+    (void)text;
+    if (!player->have_result || player->result.unstored) {
+        FAIL(player, "flags are not stored");
+    }
+}
+
+static void take_wanted(struct player *player, size_t i, struct bytes text)
+{
+    copy_text(player->flags[i], sizeof player->flags[0], bytes_cut(&text, ':'));
+    player->wanted[i] = (struct imapc_wanted){.id = player->flags[i], .flags = player->wanted_list[i]};
+    for (size_t count = 0; text.len > 0 && count < FLAGS_MAX; count++) {
+        copy_text(player->wanted_flags[i][count], sizeof player->wanted_flags[0][0], bytes_cut(&text, ','));
+        player->wanted_list[i][count] = player->wanted_flags[i][count];
+        player->wanted[i].flag_count = count + 1;
+    }
+}
+
 static void do_locate(struct player *player, struct bytes text)
 {
     copy_text(player->folder, sizeof player->folder, bytes_cut(&text, ' '));
     for (player->wanted_count = 0; text.len > 0 && player->wanted_count < FLAGS_MAX; player->wanted_count++) {
-        copy_text(player->flags[player->wanted_count], sizeof player->flags[0], bytes_cut(&text, ' '));
-        player->wanted[player->wanted_count].id = player->flags[player->wanted_count];
+        take_wanted(player, player->wanted_count, bytes_cut(&text, ' '));
     }
     player->have_result = false;
     imapc_engine_locate(player->engine, player->now, player->folder, DATE_MS, player->wanted, player->wanted_count);
@@ -506,13 +526,13 @@ static const struct {
     void (*run)(struct player *player, struct bytes rest);
     bool gathers; /* adds to the group; any other word has it sent */
 } words[] = {
-    {"S:", do_server, true},          {"s:", do_server_raw, true},      {"C:", do_client, false},
-    {"c:", do_client_raw, false},     {"delay", do_delay, false},       {"append", do_append, false},
-    {"append8", do_append8, false},   {"result", do_result, false},     {"ready", do_ready, false},
-    {"logout", do_logout, false},     {"tls", do_tls, false},           {"drop", do_drop, false},
-    {"hold", do_hold, false},         {"give", do_give, false},         {"locate", do_locate, false},
-    {"located", do_located, false},   {"closed", do_closed, false},     {"left", do_left, false},
-    {"unstored", do_unstored, false}, {"compress", do_compress, false},
+    {"S:", do_server, true},          {"s:", do_server_raw, true},  {"C:", do_client, false},
+    {"c:", do_client_raw, false},     {"delay", do_delay, false},   {"append", do_append, false},
+    {"append8", do_append8, false},   {"result", do_result, false}, {"ready", do_ready, false},
+    {"logout", do_logout, false},     {"tls", do_tls, false},       {"drop", do_drop, false},
+    {"hold", do_hold, false},         {"give", do_give, false},     {"locate", do_locate, false},
+    {"located", do_located, false},   {"closed", do_closed, false}, {"left", do_left, false},
+    {"unstored", do_unstored, false}, {"stored", do_stored, false}, {"compress", do_compress, false},
 };
 
 static void play_line(struct player *player, struct bytes line)
