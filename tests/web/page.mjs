@@ -101,6 +101,14 @@ const tests = {
     await toast(page, "Hold");
     await page.getByLabel("State").selectOption("held");
     await rows(page, "Deliveries").nth(1).waitFor();
+    for (const [verb, next] of [["Release", "waiting"], ["Retry", "waiting"], ["Reroute", "waiting"]]) {
+      await page.getByLabel("Choose all shown").uncheck();
+      await page.getByLabel("Choose all shown").check();
+      await page.locator("header").getByRole("button", { name: verb, exact: true }).click();
+      await toast(page, verb);
+      await page.getByLabel("State").selectOption(next);
+      await rows(page, "Deliveries").nth(1).waitFor();
+    }
     await page.getByLabel("Find in the queue").fill("nothing like this");
     await page.getByText("Nothing here").waitFor();
     await page.context().close();
