@@ -4,6 +4,7 @@
  *   CRASH_AT=n       the number of the call, from 1
  *   CRASH_HOW=kill   SIGKILL instead of the call; or an errno's number that the call fails with
  *   CRASH_WHILE=file as long as it is there, all calls fail with CRASH_HOW
+ *   CRASH_SYNCS      only syncs count; when they fail they are not done
  *   CRASH_LOG        only syncs of files whose name ends with "-wal" count; they are done, and then said to have failed
  *   CRASH_AFTER=n    the n-th call that fails is the last: it is done as said, and SIGKILL comes before anybody hears of it
  *   CRASH_COUNT=file written with the number of calls so far, when the process ends by itself
@@ -29,13 +30,14 @@ static atomic_long calls, failed;
 static long fail_at, last_failure;
 static int fail_with; /* 0: kill */
 static const char *fail_while;
-static bool log_only;
+static bool log_only, syncs_only;
 
 __attribute__((constructor)) static void read_environment(void)
 {
     const char *at = getenv("CRASH_AT"), *how = getenv("CRASH_HOW"), *after = getenv("CRASH_AFTER");
     fail_while = getenv("CRASH_WHILE");
     log_only = getenv("CRASH_LOG") != NULL;
+    syncs_only = getenv("CRASH_SYNCS") != NULL;
     fail_at = at == NULL ? 0 : atol(at);
     last_failure = after == NULL ? 0 : atol(after);
     fail_with = how == NULL || strcmp(how, "kill") == 0 ? 0 : atoi(how);
@@ -67,10 +69,12 @@ static int fails_here(void)
 
 static int fails(void)
 {
-    if (log_only) {
-        return 0;
-    }
-    return fails_here();
+    return log_only || syncs_only ? 0 : fails_here();
+}
+
+static int sync_fails(void)
+{
+    return syncs_only ? fails_here() : fails();
 }
 
 /* A sync of the index's log that reaches the disk, and says that it did not. */
@@ -100,7 +104,7 @@ int fdatasync(int fd)
     if (log_only) {
         return log_fails(fd, REAL(fdatasync)(fd));
     }
-    return fails() ? -1 : REAL(fdatasync)(fd);
+    return sync_fails() ? -1 : REAL(fdatasync)(fd);
 }
 
 int fsync(int fd)
@@ -108,7 +112,7 @@ int fsync(int fd)
     if (log_only) {
         return log_fails(fd, REAL(fsync)(fd));
     }
-    return fails() ? -1 : REAL(fsync)(fd);
+    return sync_fails() ? -1 : REAL(fsync)(fd);
 }
 
 int ftruncate64(int fd, off64_t len)

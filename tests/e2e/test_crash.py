@@ -215,23 +215,39 @@ class Image:
         self.mount()
 
 
-def power_cuts(world, kind):
+def power_cuts(world, kind, shim=None):
+    """With the shim, syncs say that they failed, and were not done, before the power goes."""
     dovecot, ledger, chance = world.dovecot(), Ledger(), random.Random(2)
     image = Image(world, kind, 400)
     gateway = world.mailweir(dovecot)
     gateway.configuration["spool"]["path"] = str(image.folder / "spool")
+    switch, environment, failures = gateway.folder / "fails", {}, 0
+    if shim is not None:
+        gateway.configuration["sandbox"] = "off"  # the shim looks for its file outside the spool
+        environment = {"LD_PRELOAD": str(shim), "CRASH_WHILE": str(switch), "CRASH_HOW": str(errno.EIO), "CRASH_SYNCS": "1"}
     for _ in range(POWER_CUTS):
-        gateway.start()
+        os.environ.update(environment)
+        try:
+            gateway.start()
+        finally:
+            for name in environment:
+                del os.environ[name]
         before = ledger.count()
         ledger.start(gateway, size=400000)
         wait(lambda: ledger.count() >= before + chance.randrange(5, 120), "acknowledged messages", 60)
+        if shim is not None:
+            switch.touch()
+            wait(lambda: gateway.events("spool_commit_failed"), "a commit that failed", 60)
+            failures += len(gateway.events("spool_commit_failed"))
         gateway.process.send_signal(signal.SIGSTOP)  # nothing is said any more when the power is gone
         image.cut_power()
         gateway.kill()
         ledger.join()
+        switch.unlink(missing_ok=True)
         image.after_power_cut()
     check(ledger, dovecot, gateway)
-    print(f"figure: {kind}: power cut {POWER_CUTS} times, {ledger.count()} acknowledged, {len(filed(dovecot))} filed, each once")
+    also = f", {failures} commits failed before" if shim is not None else ""
+    print(f"figure: {kind}: power cut {POWER_CUTS} times{also}, {ledger.count()} acknowledged, {len(filed(dovecot))} filed, each once")
 
 
 def test_power_cut_ext4(world):
@@ -242,6 +258,15 @@ def test_power_cut_ext4(world):
 def test_power_cut_xfs(world):
     """The same on xfs."""
     power_cuts(world, "xfs")
+
+
+def test_power_cut_after_failed_syncs_ext4(world):
+    """Syncs fail with EIO, and then the power goes: whoever was acknowledged is filed, whoever was refused is not."""
+    power_cuts(world, "ext4", build_shim(world))
+
+
+def test_power_cut_after_failed_syncs_xfs(world):
+    power_cuts(world, "xfs", build_shim(world))
 
 
 def full_disk(world, folder):
