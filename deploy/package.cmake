@@ -17,7 +17,7 @@ install(CODE "
   endif()")
 
 # Manuals, packed as Debian packs them, and completions, which the program prints itself.
-foreach(page mailweir.8 mailweir.conf.5 mailweir-rules.5)
+foreach(page mailweir.8 mailweir.conf.5 mailweir-rules.5 mailweir-guide.7)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS deploy/doc/${page})
   execute_process(COMMAND gzip -9n -c ${CMAKE_SOURCE_DIR}/deploy/doc/${page} OUTPUT_FILE ${CMAKE_BINARY_DIR}/${page}.gz)
   string(REGEX MATCH "[0-9]$" section ${page})

@@ -36,7 +36,7 @@ def test_installs_and_goes_again(world):
         (root / "etc/mailweir/imap-password").write_text("secret\n")
         run(*inside, "mailweir", "check")
         run(*inside, "mailweir", "test")
-        for file in ("usr/share/man/man8/mailweir.8.gz", "usr/share/man/man5/mailweir.conf.5.gz", "usr/share/man/man5/mailweir-rules.5.gz",
+        for file in ("usr/share/man/man8/mailweir.8.gz", "usr/share/man/man5/mailweir.conf.5.gz", "usr/share/man/man5/mailweir-rules.5.gz", "usr/share/man/man7/mailweir-guide.7.gz",
                      "lib/systemd/system/mailweir.service", *(f"usr/share/{name}" for name in COMPLETIONS)):
             assert (root / file).stat().st_size > 100, file
         ask = f". /usr/share/{COMPLETIONS[0]}; COMP_WORDS=(mailweir heal); COMP_CWORD=1; _mailweir; echo ${{COMPREPLY[@]}}"
