@@ -166,6 +166,16 @@ static void on_offer(void *ctx, struct spool_item **item)
     }
 }
 
+/* A delivery that was not offered came to the disk. */
+static void on_left(void *ctx, const char *name)
+{
+    struct dispatch_upstream *upstream = dispatch_find(ctx, name);
+    if (upstream != NULL && !upstream->gone) {
+        dispatch_look_again(upstream);
+        dispatch_fetch(upstream);
+    }
+}
+
 /* An operator made deliveries due: whatever was waited for, now is the time. */
 static void on_wake(void *ctx, const char *name)
 {
@@ -277,6 +287,7 @@ void dispatch_set_watcher(struct dispatch *dispatch, dispatch_outcome_fn *fn, vo
 void dispatch_start(struct dispatch *dispatch)
 {
     spool_set_offer(dispatch->spool, on_offer, dispatch);
+    spool_set_left(dispatch->spool, on_left, dispatch);
     spool_set_wake(dispatch->spool, on_wake, dispatch);
     dispatch->started = true;
     for (size_t i = 0; i < dispatch->upstream_count; i++) {

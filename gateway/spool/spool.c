@@ -260,6 +260,12 @@ void spool_set_offer(struct spool *spool, spool_offer_fn *fn, void *ctx)
     spool->offer_ctx = ctx;
 }
 
+void spool_set_left(struct spool *spool, spool_left_fn *fn, void *ctx)
+{
+    spool->left = fn;
+    spool->left_ctx = ctx;
+}
+
 void spool_set_wake(struct spool *spool, spool_wake_fn *fn, void *ctx)
 {
     spool->wake = fn;

@@ -110,6 +110,13 @@ typedef void spool_offer_fn(void *ctx, struct spool_item **item);
 void spool_set_offer(struct spool *spool, spool_offer_fn *fn, void *ctx);
 
 /*
+ * Called after a commit when a delivery of the upstream was left on the disk without having been offered, and the last spool_fetch_due() said that there was nothing
+ * more: it is time to fetch.
+ */
+typedef void spool_left_fn(void *ctx, const char *upstream);
+void spool_set_left(struct spool *spool, spool_left_fn *fn, void *ctx);
+
+/*
  * Called when an operator made deliveries of an upstream due that were not offered (a retry, a release, the end of a pause): it is time
  * to fetch, whatever stood in the way before. upstream is NULL for all of them.
  */

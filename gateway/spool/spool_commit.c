@@ -206,16 +206,21 @@ static void offer(struct spool *spool, struct commit_job *commit, struct part *p
 {
     struct spool_upstream *upstream = spool_upstream(spool, part->upstream);
     struct spool_item *item = part->item;
+    bool news = !upstream->backlog && !spool_is_paused(spool, upstream) && spool->offer != NULL;
     part->item = NULL;
-    if (item != NULL && !upstream->backlog && !spool_is_paused(spool, upstream) && spool->offer != NULL) {
+    if (news && item != NULL) {
         item->body->place = commit->place;
         spool->offer(spool->offer_ctx, &item);
         if (item == NULL) {
             return;
         }
-        upstream->backlog = true;
     }
     upstream->left++;
+    upstream->backlog = upstream->backlog || news;
+    if (news && item == NULL && spool->left != NULL) {
+        /* It was to go behind a backlog that has ended since: whoever fetches has seen the end of it, and not this one. */
+        spool->left(spool->left_ctx, part->upstream);
+    }
     drop_item(spool, &item);
 }
 

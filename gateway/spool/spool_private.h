@@ -270,6 +270,8 @@ struct spool {
     bool paused; /* all upstreams, by an operator */
     spool_offer_fn *offer;
     void *offer_ctx;
+    spool_left_fn *left;
+    void *left_ctx;
     spool_wake_fn *wake;
     void *wake_ctx;
     struct spool_admin *admin; /* serves commands, or NULL */

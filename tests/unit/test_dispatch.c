@@ -222,6 +222,11 @@ void spool_divert(struct spool *spool, const char *upstream, const char *const *
     net_defer(world.loop, answer_divert, NULL);
 }
 
+void spool_set_left(struct spool *spool, spool_left_fn *fn, void *ctx)
+{
+    (void)spool, (void)fn, (void)ctx;
+}
+
 void spool_set_wake(struct spool *spool, spool_wake_fn *fn, void *ctx)
 {
     (void)spool;

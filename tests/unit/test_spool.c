@@ -193,6 +193,47 @@ static void test_groups(void **state)
     run_until(fixture, &fixture->answers, 200);
 }
 
+static void on_left(void *ctx, const char *upstream)
+{
+    assert_string_equal(upstream, "corp");
+    (*(unsigned *)ctx)++;
+}
+
+static void on_turn(void *ctx)
+{
+    net_loop_stop(ctx);
+}
+
+/*
+ * A message that is committed while a fetch finds the end of the backlog is in its answer, or offered, or whoever fetches is told: nothing waits unseen. When
+ * exactly the commit comes decides which of it, so it comes after each number of turns of the loop.
+ */
+static void test_nothing_waits_unseen(void **state)
+{
+    struct fixture *fixture = *state;
+    unsigned told = 0;
+    spool_set_left(fixture->spool, on_left, &told);
+    for (unsigned turns = 0; turns < 60; turns++) {
+        fixture->takes = false;
+        commit_and_wait(fixture, "the backlog", 1);
+        unsigned reads = fixture->reads, answers = fixture->answers, before = told;
+        spool_fetch_due(fixture->spool, "corp", net_wall(fixture->loop), 10, on_fetched, fixture);
+        for (unsigned i = 0; i < turns; i++) {
+            net_defer(fixture->loop, on_turn, fixture->loop);
+            net_loop_run(fixture->loop);
+        }
+        fixture->takes = true;
+        commit(fixture, bytes_of("behind it"), 1, false);
+        run_until(fixture, &fixture->answers, answers + 1);
+        run_until(fixture, &fixture->reads, reads + 1);
+        assert_true(fixture->item_count == 2 || fixture->more || told > before);
+        fetch(fixture, 10);
+        assert_int_equal(fixture->item_count, 2);
+        finish_and_wait(fixture, SPOOL_FILED, 0);
+        finish_and_wait(fixture, SPOOL_FILED, 0);
+    }
+}
+
 /* A flood of one sender does not starve another who comes later. */
 static void test_fair(void **state)
 {
@@ -619,6 +660,7 @@ int main(void)
         TEST(test_newer_version),
         TEST(test_room),
         TEST(test_compaction),
+        TEST(test_nothing_waits_unseen),
         TEST(test_fair),
         TEST(test_sent_again),
         TEST(test_unique),
