@@ -45,8 +45,8 @@ namespace inbox {
         assert received_part(found[-1]) == sent[subject]
     assert not [name for name in dovecot.folders() if "Junk" in name or name.startswith("\\")], dovecot.folders()
     filed = next(one for one in gateway.events("filed") if one["folder"] == "Spam Ü")  # folder and UID lead back
-    status, out, _ = gateway.run("why", "corp", "Spam Ü", str(filed["uid"]))
-    assert status == 0 and filed["id"] in out and "to corp:Spam Ü" in out, (status, out)
+    told = wait(lambda: (found := gateway.run("why", "corp", "Spam Ü", str(filed["uid"])))[0] == 0 and found, "story by folder and UID")
+    assert filed["id"] in told[1] and "to corp:Spam Ü" in told[1], told
     told = gateway.events("special_folders")
     assert told and told[0]["junk"] == "Spam &ANw-" and told[0]["archive"] == "Old Mail" and "sent" not in told[0], told
     gateway.stop()
@@ -95,7 +95,8 @@ def test_unknown_use_is_an_error(world):
 # ---- flags ----
 
 def test_flags_that_the_folder_does_not_keep(world):
-    """Without "\\*" a keyword is left out, which this server would refuse the message for; it is asked, and told, once."""
+    """Without "\\*" a keyword is left out, which this server would refuse the message for; it is asked, and told, once (by each of the
+    connections that begin together)."""
     fake = FakeImap(world, "exchange")
     gateway = gateway_for(world, fake, "exchange", FLAGS, limits={"keywords": "yes"})
     for number in range(20):
@@ -103,8 +104,7 @@ def test_flags_that_the_folder_does_not_keep(world):
     wait(lambda: len(gateway.events("filed")) == 20, "20 filed")
     assert [item["flags"] for item in fake.folder("INBOX").messages] == ["\\Flagged"] * 20
     told = gateway.events("flags_left_out")
-    assert len(told) == 1 and told[0]["flags"] == "ci" and told[0]["folder"] == "INBOX", told
-    assert 1 <= fake.selects <= 8, fake.selects
+    assert 1 <= len(told) <= fake.selects <= 8 and {(one["flags"], one["folder"]) for one in told} == {("ci", "INBOX")}, (fake.selects, told)
     gateway.stop()
 
 
