@@ -53,9 +53,14 @@ static bool any_flags(const struct imapc_engine *engine)
 
 /* ---- what is left out ---- */
 
-static void note_left_out(struct imapc_engine *engine, struct bytes flag)
+/* The first engine that meets it tells it, with all that its command leaves out; the others of the account know that it is told. */
+static void note_left_out(struct imapc_engine *engine, struct imapc_folder_flags *flags, struct bytes flag)
 {
     char *text = engine->append.left_out;
+    if (flags->told && text[0] == '\0') {
+        return;
+    }
+    flags->told = true;
     size_t len = strlen(text), room = sizeof engine->append.left_out - len;
     if (bytes_find(bytes_of(text), flag) < 0 && flag.len + 2 < room) {
         snprintf(text + len, room, "%s%.*s", len > 0 ? " " : "", (int)flag.len, (const char *)flag.ptr);
@@ -72,9 +77,7 @@ static bool is_kept(void *ctx, struct bytes flag)
     if (imapc_folders_keeps(flags, flag)) {
         return true;
     }
-    if (!flags->told) {
-        note_left_out(engine, flag);
-    }
+    note_left_out(engine, flags, flag);
     return false;
 }
 
@@ -85,12 +88,8 @@ void imapc_flags_write(struct imapc_engine *engine, const char *const *flags, si
 
 void imapc_flags_tell(struct imapc_engine *engine)
 {
-    struct imapc_folder_flags *flags = kept(engine);
     char *text = engine->append.left_out;
     memcpy(engine->result.left_out, text, sizeof engine->result.left_out);
-    if (text[0] != '\0' && flags != NULL) {
-        flags->told = true;
-    }
     text[0] = '\0';
 }
 

@@ -23,7 +23,7 @@ void imapc_folders_free(struct imapc_folders **folders);
 struct imapc_folder_flags {
     uint64_t learned_at;
     bool any;    /* the server did not say, or would not: whatever is sent may be kept */
-    bool told;   /* the operator has read that some are left out */
+    bool told;   /* an engine tells the operator that some are left out */
     char list[]; /* "\Seen \Flagged \*" */
 };
 /* By the server's name of the folder; NULL: not known, or too long ago. */
