@@ -31,7 +31,8 @@ void cli_api_close(struct cli_api **api);
 /*
  * Asks. path: with its query, "/api/v1/queue?state=dead"; body: NULL for a GET, else sent by POST (not taken). 0 with *answer_r a new
  * reference when the gateway said yes; else the exit code, after the error was printed: EX_UNAVAILABLE when no gateway answers,
- * EX_NOPERM for a missing right, EX_TEMPFAIL when the gateway cannot now, 1 when it says no.
+ * EX_NOPERM for a missing right, EX_TEMPFAIL when the gateway cannot now, 1 when it says no. A probe that fails gives *answer_r, too: its checks
+ * (the caller sets *answer_r to NULL before).
  */
 int cli_api_call(struct cli_api *api, const char *path, const json_t *body, json_t **answer_r);
 /* The same, but the answer as it is ("/metrics", a stored message): appended to out. */

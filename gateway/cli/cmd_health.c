@@ -9,11 +9,12 @@
 int cmd_health(const struct cli_command *command, int argc, char **argv)
 {
     const char *file = NULL, *address = NULL;
-    bool live = false;
+    bool live = false, as_json = false;
     const struct cli_option options[] = {
         {.name = "config", .value = &file, .help = "the configuration file"},
         {.name = "address", .value = &address, .help = "of the admin server, whatever the configuration says"},
         {.name = "live", .flag = &live, .help = "ask only whether the process works"},
+        {.name = "json", .flag = &as_json, .help = "print JSON: each check with its reason"},
         {.name = NULL}};
     int exit_code;
     json_t *answer = NULL;
@@ -26,7 +27,10 @@ int cmd_health(const struct cli_command *command, int argc, char **argv)
         return 1;
     }
     exit_code = cli_api_call(api, live ? "/livez" : "/readyz", NULL, &answer);
-    if (exit_code == EX_OK) {
+    if (as_json && answer != NULL) {
+        json_dumpf(answer, stdout, JSON_INDENT(1));
+        printf("\n");
+    } else if (exit_code == EX_OK) {
         printf("%s\n", live ? "live" : "ready");
     }
     json_decref(answer);

@@ -2,6 +2,7 @@
  * cmd_spool - `mailweir spool check` and `mailweir spool rebuild`. 1 when something is damaged.
  */
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -25,7 +26,15 @@ static void on_progress(void *ctx, uint64_t done, uint64_t total)
     cli_progress_step(progress, done);
 }
 
-static int check(const char *path)
+static int print(json_t *object, uint64_t damaged)
+{
+    json_dumpf(object, stdout, JSON_COMPACT);
+    printf("\n");
+    json_decref(object);
+    return damaged == 0 ? EX_OK : 1;
+}
+
+static int check(const char *path, bool as_json)
 {
     struct cli_progress progress;
     struct spool_check_result result;
@@ -36,17 +45,29 @@ static int check(const char *path)
     if (failed != 0) {
         return queue_failed(&fault);
     }
+    if (as_json) {
+        return print(json_pack("{s:I,s:I,s:I}", "messages", (json_int_t)result.messages, "octets",
+                               (json_int_t)result.octets, "damaged", (json_int_t)result.damaged),
+                     result.damaged);
+    }
     printf("%" PRIu64 " messages with %" PRIu64 " octets, %" PRIu64 " damaged\n", result.messages, result.octets,
            result.damaged);
     return result.damaged == 0 ? EX_OK : 1;
 }
 
-static int rebuild(const char *path)
+static int rebuild(const char *path, bool as_json)
 {
     struct spool_rebuild_result result;
     struct fault fault = FAULT_INIT;
     if (spool_rebuild(path, report, NULL, &result, &fault) != 0) {
         return queue_failed(&fault);
+    }
+    if (as_json) {
+        return print(json_pack("{s:I,s:I,s:I,s:I,s:b,s:I}", "messages", (json_int_t)result.messages, "deliveries",
+                               (json_int_t)result.deliveries, "settled", (json_int_t)result.settled, "damaged",
+                               (json_int_t)result.damaged, "old_index", result.old_index, "decisions",
+                               (json_int_t)result.decisions),
+                     result.damaged);
     }
     printf("%" PRIu64 " messages with %" PRIu64 " deliveries are in the new index; %" PRIu64
            " deliveries were settled before; %" PRIu64 " damaged\n",
@@ -70,7 +91,7 @@ int cmd_spool(const struct cli_command *command, int argc, char **argv)
     if (others >= 0 && !checks && !rebuilds) {
         exit_code = cli_usage_error(command, "say check or rebuild");
     } else if (others >= 0 && queue_find_spool(&options, &exit_code) == 0) {
-        exit_code = checks ? check(options.spool) : rebuild(options.spool);
+        exit_code = checks ? check(options.spool, options.json) : rebuild(options.spool, options.json);
     }
     queue_options_done(&options);
     return exit_code;

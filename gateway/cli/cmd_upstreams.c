@@ -12,6 +12,38 @@
 
 /* ---- profiles ---- */
 
+/* Every setting of a profile, with its value and the reason for it, its own or that of "generic". */
+static json_t *tell_profile(const struct imapc_profile *profile)
+{
+    json_t *settings = json_object();
+    for (size_t k = 0; k < IMAPC_SETTINGS; k++) {
+        enum imapc_setting setting = (enum imapc_setting)k;
+        const char *why;
+        uint64_t value = imapc_profile_value(profile, setting, &why);
+        json_t *told = imapc_profile_is_switch(setting) ? json_boolean(value != 0) : json_integer((json_int_t)value);
+        json_object_set_new(settings, imapc_profile_setting_name(setting),
+                            json_pack("{s:o,s:s}", "value", told, "why", why));
+    }
+    return json_pack("{s:s,s:s,s:o}", "name", profile->name, "about", profile->about, "settings", settings);
+}
+
+static void print_json(json_t *value)
+{
+    json_dumpf(value, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(value);
+}
+
+static void print_profiles_json(void)
+{
+    const struct imapc_profile *profile;
+    json_t *all = json_array();
+    for (size_t i = 0; (profile = imapc_profile_at(i)) != NULL; i++) {
+        json_array_append_new(all, tell_profile(profile));
+    }
+    print_json(all);
+}
+
 static void print_profiles(void)
 {
     const struct imapc_profile *profile;
@@ -65,12 +97,11 @@ static int try_all(const struct config *config, int count, char **names, bool as
         }
     }
     if (as_json) {
-        json_dumpf(all, stdout, JSON_INDENT(2));
-        putchar('\n');
+        print_json(all);
     } else {
         printf("%d tried, %d failed\n", tried, failed);
+        json_decref(all);
     }
-    json_decref(all);
     return failed > 0 || tried == 0 ? 1 : EX_OK;
 }
 
@@ -89,7 +120,7 @@ int cmd_upstreams(const struct cli_command *command, int argc, char **argv)
         return exit_code;
     }
     if (profiles) {
-        print_profiles();
+        (as_json ? print_profiles_json : print_profiles)();
         return EX_OK;
     }
     struct config *config = cli_load_config(file);

@@ -186,6 +186,6 @@ int queue_export(struct queue_options *options, int argc, char **argv)
     if (fclose(export.facts) != 0 || broken) {
         exit_code = failed("facts.jsonl");
     }
-    printf("%" PRIu64 " exported\n", export.count);
+    printf(options->json ? "{\"exported\":%" PRIu64 "}\n" : "%" PRIu64 " exported\n", export.count);
     return exit_code;
 }

@@ -33,7 +33,10 @@ def test_probes(world):
     assert ready.json["checks"]["listeners"] == {"good": True, "reason": "1 of 1 open"}
     status, out, _ = gateway.run("health")
     assert (status, out) == (0, "ready\n")
+    status, out, _ = gateway.run("health", "--json")
+    assert status == 0 and json.loads(out)["checks"]["listeners"]["reason"] == "1 of 1 open", (status, out)
     gateway.stop()
+    assert gateway.run("health", "--json")[:2] == (1, "")
     status, _, err = gateway.run("health")
     assert status == 1 and "no gateway answers" in err, (status, err)
 
@@ -69,6 +72,9 @@ def test_not_ready_without_disk_space(world):
     assert Admin(gateway).get("/livez").status == 200
     status, _, err = gateway.run("health")
     assert status == 1 and "not ready: spool: " in err, (status, err)
+    status, out, _ = gateway.run("health", "--json")
+    told = json.loads(out)
+    assert status == 1 and not told["ready"] and not told["checks"]["spool"]["good"], (status, out)
     status, out, _ = gateway.run("status")
     assert status == 1 and "does not take mail" in out, (status, out)
     gateway.stop()

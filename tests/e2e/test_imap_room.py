@@ -129,6 +129,21 @@ def test_upstreams_says_how_full_it_is(world):
     assert re.search(r"INBOX: there, 2\d of 40 KiB used \(5\d %\)", gateway.run("upstreams")[1])
 
 
+def test_upstreams_tells_the_profiles(world):
+    """What is known about kinds of servers, each value with its reason, as text and as JSON; no configuration is needed."""
+    gateway = world.mailweir(None)
+    status, out, _ = gateway.run("upstreams", "--profiles", "--config", "/nowhere")
+    assert status == 0, out
+    told = {one["name"]: one for one in json.loads(gateway.run("upstreams", "--profiles", "--json")[1])}
+    assert {"dovecot", "cyrus", "courier", "gmail", "microsoft365", "exchange", "yahoo", "icloud", "zimbra", "generic"} <= set(told)
+    for name, profile in told.items():
+        assert f"{name}: {profile['about']}" in out.splitlines()
+        assert set(profile["settings"]) == set(told["generic"]["settings"])
+        assert all(setting["why"] for setting in profile["settings"].values()), profile
+    cap = told["gmail"]["settings"]["connections"]
+    assert cap["value"] <= 15 and re.search(f"connections +{cap['value']} +{re.escape(cap['why'])}", out), (cap, out)
+
+
 def test_upstreams_tries_every_address(world):
     dovecot = world.dovecot()
     gateway = world.mailweir(dovecot)

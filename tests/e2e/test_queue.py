@@ -75,7 +75,9 @@ def test_why(world):
     assert "tried       bad: no\n" in stories[0] and "tried       bad: yes\n" in gateway.run("why", stuck)[1]
     gateway.stop()
     # The record in the segments has it too.
-    assert gateway.run("spool", "rebuild")[0] == 0
+    status, out, _ = gateway.run("spool", "rebuild", "--json")
+    told = json.loads(out)
+    assert status == 0 and told["damaged"] == 0 and told["old_index"] and told["messages"] == told["deliveries"] == 1, out
     assert "tried       bad: yes\n" in gateway.run("why", stuck)[1]
 
 
@@ -151,7 +153,7 @@ def test_reroute_and_export(world):
     assert f"{ids[1]}: corp:INBOX -> corp:Odd" in queue(gateway, "reroute", "--all")
     queue(gateway, "export", "--all", "--to", str(gateway.folder / "out"))
     assert (gateway.folder / "out" / (ids[2] + ".eml")).read_bytes() == octets[2]
-    queue(gateway, "export", "--all", "--to", str(gateway.folder / "out.mbox"), "--format", "mbox")
+    assert json.loads(queue(gateway, "export", "--all", "--to", str(gateway.folder / "out.mbox"), "--format", "mbox", "--json")) == {"exported": 3}
     mbox = (gateway.folder / "out.mbox").read_text()
     assert mbox.count("\nFrom app@example.com ") == 2 and mbox.startswith("From app@example.com ")
     assert mbox.count("\n>From me\n>>From you\n") == 3
@@ -170,6 +172,8 @@ def test_index_is_lost(world):
     changed(gateway, "pause")
     gateway.send(message("number 1", number=1))
     assert "1 messages" in gateway.run("spool", "check")[1]
+    told = json.loads(gateway.run("spool", "check", "--json")[1])
+    assert told["messages"] == 1 and told["octets"] > 0 and told["damaged"] == 0, told
     gateway.stop()
     for path in (gateway.folder / "spool").glob("index.sqlite*"):
         path.unlink()
