@@ -1,30 +1,39 @@
 /*
  * cmd_queue - the verbs of `mailweir queue`; each stands in a file of its own (queue_*.c).
  */
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 
 #include "cli/queue.h"
 
+#define CHOICE (QUEUE_TAKES_SELECTION | QUEUE_TAKES_ALL | QUEUE_TAKES_DRY_RUN)
+
 static const struct verb {
     const char *name;
     int (*run)(struct queue_options *options, int argc, char **argv);
+    unsigned takes; /* of enum queue_takes */
+    int most;       /* arguments beside the options */
     const char *arguments, *summary;
 } verbs[] = {
-    {"summary", queue_summary, "", "numbers by upstream and state, and what is paused"},
-    {"list", queue_list, "[SELECTION]", "deliveries, oldest first"},
-    {"show", queue_show, "ID", "one message with its deliveries and attempts"},
-    {"cat", queue_cat, "ID", "the message as it was received"},
-    {"retry", queue_change, "ID | SELECTION | --all", "try waiting deliveries and dead letters now"},
-    {"hold", queue_change, "ID | SELECTION | --all", "keep deliveries back until they are released"},
-    {"release", queue_change, "ID | SELECTION | --all", "let held deliveries go"},
-    {"drop", queue_change, "ID | SELECTION | --all", "give deliveries up for good"},
-    {"reroute", queue_reroute, "ID | SELECTION | --all [--dry-run]", "run today's rules over what waits"},
-    {"export", queue_export, "ID | SELECTION | --all --to PATH", "copy messages out, as .eml files or an mbox"},
-    {"import", queue_import, "PATH ... [--by-rules] [--dry-run]", "take messages in: files, folders, Maildirs, mboxes"},
-    {"pause", queue_change, "[UPSTREAM]", "deliver nothing to an upstream, or to all"},
-    {"resume", queue_change, "[UPSTREAM]", "end a pause"},
+    {"summary", queue_summary, QUEUE_TAKES_NOTHING, 0, "", "numbers by upstream and state, and what is paused"},
+    {"list", queue_list, QUEUE_TAKES_SELECTION | QUEUE_TAKES_LIMIT, 0, "[SELECTION]", "deliveries, oldest first"},
+    {"show", queue_show, QUEUE_TAKES_NOTHING, 1, "ID", "one message with its deliveries and attempts"},
+    {"cat", queue_cat, QUEUE_TAKES_NOTHING, 1, "ID", "the message as it was received"},
+    {"retry", queue_change, CHOICE, 1, "ID | SELECTION | --all [--dry-run]",
+     "try waiting deliveries and dead letters now"},
+    {"hold", queue_change, CHOICE, 1, "ID | SELECTION | --all [--dry-run]",
+     "keep deliveries back until they are released"},
+    {"release", queue_change, CHOICE, 1, "ID | SELECTION | --all [--dry-run]", "let held deliveries go"},
+    {"drop", queue_change, CHOICE, 1, "ID | SELECTION | --all [--dry-run]", "give deliveries up for good"},
+    {"reroute", queue_reroute, CHOICE, 1, "ID | SELECTION | --all [--dry-run]", "run today's rules over what waits"},
+    {"export", queue_export, QUEUE_TAKES_SELECTION | QUEUE_TAKES_ALL | QUEUE_TAKES_TARGET, 1,
+     "ID | SELECTION | --all --to PATH", "copy messages out, as .eml files or an mbox"},
+    {"import", queue_import, QUEUE_TAKES_MESSAGES | QUEUE_TAKES_DRY_RUN, INT_MAX, "PATH ... [--by-rules] [--dry-run]",
+     "take messages in: files, folders, Maildirs, mboxes"},
+    {"pause", queue_change, QUEUE_TAKES_NOTHING, 1, "[UPSTREAM]", "deliver nothing to an upstream, or to all"},
+    {"resume", queue_change, QUEUE_TAKES_NOTHING, 1, "[UPSTREAM]", "end a pause"},
 };
 
 static int print_verbs(FILE *out)
@@ -40,10 +49,14 @@ static int print_verbs(FILE *out)
 
 static int run_verb(const struct verb *verb, int argc, char **argv)
 {
-    const struct cli_command command = {.name = "queue", .usage = verb->arguments, .summary = verb->summary};
+    char name[32];
+    snprintf(name, sizeof name, "queue %s", verb->name);
+    const struct cli_command command = {.name = name, .usage = verb->arguments, .summary = verb->summary};
     struct queue_options options = {0};
-    int exit_code = EX_OK, others = queue_parse(&options, &command, argc, argv, &exit_code);
-    if (others >= 0 && queue_find_spool(&options, &exit_code) == 0) {
+    int exit_code = EX_OK, others = queue_parse(&options, verb->takes, &command, argc, argv, &exit_code);
+    if (others > verb->most) {
+        exit_code = cli_usage_error(&command, "\"%s\" is one argument too many", argv[1 + verb->most]);
+    } else if (others >= 0 && queue_find_spool(&options, &exit_code) == 0) {
         exit_code = verb->run(&options, others + 1, argv);
     }
     queue_options_done(&options);

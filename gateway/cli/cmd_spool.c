@@ -85,7 +85,7 @@ static int rebuild(const char *path, bool as_json)
 int cmd_spool(const struct cli_command *command, int argc, char **argv)
 {
     struct queue_options options = {0};
-    int exit_code = EX_OK, others = queue_parse(&options, command, argc, argv, &exit_code);
+    int exit_code = EX_OK, others = queue_parse(&options, QUEUE_TAKES_NOTHING, command, argc, argv, &exit_code);
     bool checks = others == 1 && strcmp(argv[1], "check") == 0,
          rebuilds = others == 1 && strcmp(argv[1], "rebuild") == 0;
     if (others >= 0 && !checks && !rebuilds) {

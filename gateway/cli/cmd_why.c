@@ -44,7 +44,7 @@ static int tell(const struct queue_options *options, int argc, char **argv)
 int cmd_why(const struct cli_command *command, int argc, char **argv)
 {
     struct queue_options options = {0};
-    int exit_code = EX_OK, others = queue_parse(&options, command, argc, argv, &exit_code);
+    int exit_code = EX_OK, others = queue_parse(&options, QUEUE_TAKES_NOTHING, command, argc, argv, &exit_code);
     if (others >= 0 && others != 1 && others != 3) {
         exit_code = cli_usage_error(command, "name one message");
         others = -1;

@@ -41,30 +41,43 @@ static int take_numbers(struct queue_options *options, const struct cli_command 
     return EX_OK;
 }
 
-int queue_parse(struct queue_options *options, const struct cli_command *command, int argc, char **argv, int *exit_r)
+/* A row of the options' table, and the verbs that take it: all, when takes is 0. */
+struct row {
+    unsigned takes;
+    struct cli_option option;
+};
+
+int queue_parse(struct queue_options *options, unsigned takes, const struct cli_command *command, int argc, char **argv,
+                int *exit_r)
 {
-    const struct cli_option known[] = {
-        {.name = "config", .value = &options->config_file, .help = "the configuration file"},
-        {.name = "spool", .value = &options->path, .help = "the spool's folder, instead of the configuration's"},
-        {.name = "json", .flag = &options->json, .help = "JSON instead of text, one object on each line"},
-        {.name = "state", .value = &options->select.state, .help = "waiting, held, dead, filed or dropped"},
-        {.name = "upstream", .value = &options->select.upstream, .help = "deliveries to this upstream"},
-        {.name = "folder", .value = &options->select.folder, .help = "into this folder"},
-        {.name = "from", .value = &options->select.sender, .help = "from this envelope sender"},
-        {.name = "rule", .value = &options->select.rule, .help = "that this rule asked for"},
-        {.name = "message-id", .value = &options->select.message_id, .help = "with this Message-ID field"},
-        {.name = "older", .value = &options->older, .help = "received longer ago than this (2h, 5d)"},
-        {.name = "limit", .value = &options->limit, .help = "how many to list; 0 is all of them"},
-        {.name = "all", .flag = &options->all, .help = "every delivery that is not settled"},
-        {.name = "dry-run", .flag = &options->dry_run, .help = "tell what would happen, and do not do it"},
-        {.name = "to", .value = &options->to, .help = "the folder or file to export to"},
-        {.name = "format", .value = &options->format, .help = "eml (one file for each message) or mbox"},
-        {.name = "recipients",
-         .value = &options->recipients,
-         .help = "import: for whom what has no facts is, with commas between"},
-        {.name = "by-rules", .flag = &options->by_rules, .help = "import: let today's rules decide about all of it"},
-        {.name = NULL},
+    struct spool_select *select = &options->select;
+    const unsigned selection = QUEUE_TAKES_SELECTION, messages = QUEUE_TAKES_MESSAGES;
+    const struct row rows[] = {
+        {0, {"config", &options->config_file, NULL, "the configuration file"}},
+        {0, {"spool", &options->path, NULL, "the spool's folder, instead of the configuration's"}},
+        {0, {"json", NULL, &options->json, "JSON instead of text, one object on each line"}},
+        {selection, {"state", &select->state, NULL, "waiting, held, dead, filed or dropped"}},
+        {selection, {"upstream", &select->upstream, NULL, "deliveries to this upstream"}},
+        {selection, {"folder", &select->folder, NULL, "into this folder"}},
+        {selection, {"from", &select->sender, NULL, "from this envelope sender"}},
+        {selection, {"rule", &select->rule, NULL, "that this rule asked for"}},
+        {selection, {"message-id", &select->message_id, NULL, "with this Message-ID field"}},
+        {selection, {"older", &options->older, NULL, "received longer ago than this (2h, 5d)"}},
+        {QUEUE_TAKES_LIMIT, {"limit", &options->limit, NULL, "how many to list; 0 is all of them"}},
+        {QUEUE_TAKES_ALL, {"all", NULL, &options->all, "every delivery that is not settled"}},
+        {QUEUE_TAKES_DRY_RUN, {"dry-run", NULL, &options->dry_run, "tell what would happen, and do not do it"}},
+        {QUEUE_TAKES_TARGET, {"to", &options->to, NULL, "the folder or file to export to"}},
+        {QUEUE_TAKES_TARGET, {"format", &options->format, NULL, "eml (one file for each message) or mbox"}},
+        {messages, {"from", &select->sender, NULL, "who sent what has no facts; without it, the header says"}},
+        {messages, {"recipients", &options->recipients, NULL, "for whom what has no facts is, with commas between"}},
+        {messages, {"by-rules", NULL, &options->by_rules, "let today's rules decide about all of it"}},
     };
+    struct cli_option known[sizeof rows / sizeof rows[0] + 1] = {{.name = NULL}};
+    for (size_t i = 0, count = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (rows[i].takes == 0 || (rows[i].takes & takes) != 0) {
+            known[count++] = rows[i].option;
+        }
+    }
     int others = cli_parse(command, known, argc, argv, exit_r);
     if (others < 0) {
         return -1;

@@ -10,7 +10,18 @@
 #include "filters/filters.h"
 #include "spool/spool_query.h"
 
-/* The options of every verb; those that a verb has no use for are usage errors there. */
+/* Which options a verb takes, beside --config, --spool and --json; any other is a usage error there. */
+enum queue_takes {
+    QUEUE_TAKES_NOTHING = 0,
+    QUEUE_TAKES_SELECTION = 1,
+    QUEUE_TAKES_LIMIT = 2,
+    QUEUE_TAKES_ALL = 4,
+    QUEUE_TAKES_DRY_RUN = 8,
+    QUEUE_TAKES_TARGET = 16,   /* what export writes to */
+    QUEUE_TAKES_MESSAGES = 32, /* what import needs to know of messages without facts */
+};
+
+/* The options of every verb. */
 struct queue_options {
     const char *config_file, *path;
     bool json;
@@ -22,8 +33,9 @@ struct queue_options {
     uint64_t limit_number; /* 0: none given */
 };
 
-/* Parses; argv[1] … are then the other arguments. Returns their number, or -1 with the exit code. */
-int queue_parse(struct queue_options *options, const struct cli_command *command, int argc, char **argv, int *exit_r);
+/* Parses; takes: of enum queue_takes. argv[1] … are then the other arguments. Returns their number, or -1 with the exit code. */
+int queue_parse(struct queue_options *options, unsigned takes, const struct cli_command *command, int argc, char **argv,
+                int *exit_r);
 /* Finds the spool's folder by --spool or the configuration; -1 with the exit code. */
 int queue_find_spool(struct queue_options *options, int *exit_r);
 void queue_options_done(struct queue_options *options);

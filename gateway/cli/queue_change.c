@@ -38,8 +38,7 @@ static int call(const struct queue_options *options, json_t *request)
 
 static int pause_or_resume(struct queue_options *options, int argc, char **argv)
 {
-    const char *upstream = argc > 1 ? argv[1] : options->select.upstream;
-    return call(options, json_pack("{s:s,s:s*}", "verb", argv[0], "upstream", upstream));
+    return call(options, json_pack("{s:s,s:s*}", "verb", argv[0], "upstream", argc > 1 ? argv[1] : NULL));
 }
 
 static int on_counted(void *ctx, const json_t *object)
@@ -60,7 +59,7 @@ static int count_only(const struct queue_options *options)
     }
     exit_code = queue_source_list(source, 0, on_counted, &count);
     if (exit_code == EX_OK) {
-        printf("%" PRIu64 " deliveries are chosen\n", count);
+        printf(options->json ? "{\"chosen\":%" PRIu64 "}\n" : "%" PRIu64 " deliveries are chosen\n", count);
     }
     queue_source_close(&source);
     return exit_code;

@@ -77,10 +77,6 @@ bool queue_is_chosen(const struct queue_options *options)
 
 int queue_choose(struct queue_options *options, int argc, char **argv)
 {
-    if (argc > 2) {
-        fprintf(stderr, "mailweir queue %s: one id at a time, or a selection\n", argv[0]);
-        return EX_USAGE;
-    }
     options->select.id = argc > 1 ? argv[1] : NULL;
     if (!queue_is_chosen(options)) {
         fprintf(stderr,

@@ -120,6 +120,24 @@ def test_commands_ask_the_gateway(world):
     ask("queue", "list", expect=66)
 
 
+def test_what_a_verb_has_no_use_for_is_refused(world):
+    """An option that would be ignored, such as a limit for drop, changes nothing and is told: the operator meant something by it."""
+    gateway = world.mailweir(None).start()
+    changed(gateway, "pause")
+    for number in range(3):
+        gateway.send(message("kept", number=number))
+    for arguments in ("drop --all --limit 1", "drop --all --to x", "hold a b", "pause corp other", "resume --dry-run", "list x", "summary --state held", "show x --all",
+                      "import x --state held"):
+        status, out, err = gateway.run("queue", *arguments.split())
+        assert status == 64 and out == "" and f"usage: mailweir queue {arguments.split()[0]} " in err, (arguments, status, out, err)
+    for arguments in ("why x --all", "spool check --older 5d"):
+        assert gateway.run(*arguments.split())[0] == 64, arguments
+    assert [row["state"] for row in listed(gateway)] == ["waiting"] * 3
+    assert json.loads(queue(gateway, "summary", "--json"))["paused"]
+    assert json.loads(queue(gateway, "drop", "--all", "--dry-run", "--json")) == {"chosen": 3}
+    gateway.stop()
+
+
 def test_sent_again(world):
     """A client that did not hear the 250 sends again: 250, and one copy; off where it is not asked for."""
     dovecot = world.dovecot()
