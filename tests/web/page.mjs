@@ -1,9 +1,10 @@
 // page - drives the built-in page as people do, in Debian's Chromium; see test_page.
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
+import { connect } from "node:net";
 import { chromium } from "playwright-core";
 
-const { URL: BASE, TOKEN, OUT } = process.env;
+const { URL: BASE, TOKEN, OUT, SMTP_PORT } = process.env;
 const axe = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 const VIEWS = ["flow", "queue", "rules", "upstreams", "why", "tester", "log"];
 
@@ -36,6 +37,17 @@ async function check(page, name) {
 async function waitingId(page) {
   const answer = await page.request.get(`${BASE}api/v1/queue?upstream=archive`, { headers: { Authorization: `Bearer ${TOKEN}` } });
   return (await answer.json()).deliveries[0].message;
+}
+
+/** More mail at once than a live view shows line by line: ten clients, each with sixty pipelined messages (RFC 3030). */
+async function burst() {
+  const mail = "Subject: burst\r\n\r\n.\r\n";
+  const one = `MAIL FROM:<a@b.example>\r\nRCPT TO:<ops@example.net>\r\nBDAT ${mail.length} LAST\r\n${mail}`;
+  await Promise.all(Array.from({ length: 10 }, () => new Promise((resolve, reject) => {
+    const socket = connect(Number(SMTP_PORT), "127.0.0.1");
+    socket.on("error", reject).on("close", resolve).resume();
+    socket.write(`EHLO burst.example\r\n${one.repeat(60)}QUIT\r\n`);
+  })));
 }
 
 const rows = (page, label) => page.locator(`table[aria-label="${label}"] tbody tr`);
@@ -101,6 +113,15 @@ const tests = {
     await toast(page, "Hold");
     await page.getByLabel("State").selectOption("held");
     await rows(page, "Deliveries").nth(1).waitFor();
+    await page.getByLabel("Choose all shown").uncheck();
+    const doomed = await Promise.all([0, 1].map((i) => rows(page, "Deliveries").nth(i).locator("input").getAttribute("aria-label")));
+    for (const name of doomed) await page.getByLabel(name, { exact: true }).check();
+    await page.getByText("2 chosen").waitFor();
+    await page.locator("header").getByRole("button", { name: "Drop", exact: true }).click();
+    await page.getByRole("dialog").getByText("2 deliveries will not be made").waitFor();
+    await page.getByRole("dialog").getByRole("button", { name: "Drop" }).click();
+    await toast(page, "Drop");
+    for (const name of doomed) await page.getByLabel(name, { exact: true }).waitFor({ state: "detached" });
     for (const [verb, next] of [["Release", "waiting"], ["Retry", "waiting"], ["Reroute", "waiting"]]) {
       await page.getByLabel("Choose all shown").uncheck();
       await page.getByLabel("Choose all shown").check();
@@ -160,10 +181,21 @@ const tests = {
     await page.context().close();
   },
 
-  async "tester: a dropped file, edited rules, and what is wrong with them"() {
+  async "tester: a file, dropped or chosen, edited rules, and what is wrong with them"() {
     const page = await open();
     await page.goto(`${BASE}#/tester`);
     const eml = Buffer.concat([Buffer.from("From: x@y.example\r\nTo: z@example.net\r\nSubject: failed: caf"), Buffer.from([0xe9]), Buffer.from("\r\n\r\nbody\r\n")]);
+    await page.locator("form.drop").evaluate((form) => {
+      const dataTransfer = new DataTransfer();
+      dataTransfer.items.add(new File(["From: dragged@y.example\r\nTo: z@example.net\r\nSubject: failed: web\r\n\r\nbody\r\n"], "m.eml", { type: "message/rfc822" }));
+      form.dispatchEvent(new DragEvent("dragover", { dataTransfer, bubbles: true, cancelable: true }));
+      if (!form.classList.contains("over")) throw new Error("nothing shows that it may be dropped here");
+      form.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+    });
+    await page.waitForFunction(() => document.querySelector("form.drop textarea").value.includes("dragged@y.example"));
+    await page.getByRole("button", { name: "Try", exact: true }).click();
+    await page.locator(".trace mark", { hasText: "web" }).first().waitFor();
+    assert.equal(await page.getByLabel("From", { exact: true }).inputValue(), "dragged@y.example");
     await page.locator("input[type=file]").setInputFiles({ name: "m.eml", mimeType: "message/rfc822", buffer: eml });
     await page.getByRole("button", { name: "Try", exact: true }).click();
     await page.getByText("The message is filed").waitFor();
@@ -229,6 +261,9 @@ const tests = {
     await page.getByLabel("Find in the log").fill("ready");
     await page.getByRole("button", { name: "Hold still" }).click();
     await page.getByRole("button", { name: "Go on" }).click();
+    await page.getByLabel("Find in the log").fill("");
+    await burst();
+    await page.getByText(/^[\d,]+ lines came too fast to be shown$/).first().waitFor();
     await page.getByLabel("smtp").selectOption("warning");
     await toast(page, "smtp now writes warning");
     await page.getByLabel("smtp").selectOption("info");

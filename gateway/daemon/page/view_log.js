@@ -25,17 +25,20 @@ function element(line) {
       name === "id" ? h("a", { href: `#/why/${encodeURIComponent(value)}` }, value) : h("b", {}, show(value))])));
 }
 
-function add(line) {
-  if (!matches(line)) return;
+function append(row) {
   const atEnd = lines.scrollHeight - lines.scrollTop - lines.clientHeight < 40;
-  lines.append(element(line));
+  lines.append(row);
   while (lines.children.length > SHOWN_MAX) lines.firstChild.remove();
   if (atEnd) lines.scrollTop = lines.scrollHeight;
 }
 
+function add(line) {
+  if (matches(line)) append(element(line));
+}
+
 /** How many lines were left out of the live stream, which takes only so many at a time; the log itself has them. */
 function skip(count) {
-  lines.append(h("div", { class: "line muted" }, `${count.toLocaleString("en")} lines came too fast to be shown`));
+  append(h("div", { class: "line muted" }, `${count.toLocaleString("en")} lines came too fast to be shown`));
 }
 
 function redraw(world) {
