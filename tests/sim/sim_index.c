@@ -129,7 +129,23 @@ static unsigned count_refusals(const json_t *delivery)
     return refusals;
 }
 
-static void check_outcome(struct spool_index *index, uint64_t message, const struct sim_try *try,
+/* Whether it ended because another delivery of the message goes to its fallback. */
+static bool went_elsewhere(const json_t *story, const json_t *delivery)
+{
+    json_t *other;
+    size_t i;
+    int place = place_of(delivery);
+    json_array_foreach(json_object_get(story, "deliveries"), i, other)
+    {
+        bool is_same = strcmp(text_of(other, "upstream"), text_of(delivery, "upstream")) == 0;
+        if (!is_same && place_of(other) == place && place >= 0 && sim_setup_has_fallback((enum sim_place)place)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void check_outcome(struct spool_index *index, uint64_t message, const struct sim_try *try, const json_t *story,
                           const json_t *delivery, const struct sim_filing *filing, bool at_end)
 {
     const char *id = text_of(delivery, "id"), *state = text_of(delivery, "state");
@@ -139,9 +155,13 @@ static void check_outcome(struct spool_index *index, uint64_t message, const str
         if (!is_filed) {
             sim_fail("the story says that delivery %s was filed, and no server has it", id);
         }
+        if (strcmp(text_of(delivery, "upstream"), sim_upstreams[filing->server]) != 0) {
+            sim_fail("the story says that delivery %s was filed at %s, and the other server has it", id,
+                     text_of(delivery, "upstream"));
+        }
         check_uid(index, message, delivery, filing);
     } else if (strcmp(state, "dropped") == 0) {
-        if (!try->may_be_dropped && !try->at_once) {
+        if (!try->may_be_dropped && !try->at_once && !went_elsewhere(story, delivery)) {
             sim_fail("delivery %s was dropped, and nobody asked for it", id);
         }
     } else if (strcmp(state, "dead") == 0) {
@@ -156,7 +176,7 @@ static void check_outcome(struct spool_index *index, uint64_t message, const str
     }
 }
 
-static void check_delivery(struct spool_index *index, uint64_t message, const struct sim_try *try,
+static void check_delivery(struct spool_index *index, uint64_t message, const struct sim_try *try, const json_t *story,
                            const json_t *delivery, unsigned *places, bool at_end)
 {
     const char *id = text_of(delivery, "id");
@@ -176,7 +196,7 @@ static void check_delivery(struct spool_index *index, uint64_t message, const st
         sim_fail("the story of delivery %s tells of %u refusals, its server of %u", id, count_refusals(delivery),
                  filing->refusals);
     }
-    check_outcome(index, message, try, delivery, filing, at_end);
+    check_outcome(index, message, try, story, delivery, filing, at_end);
 }
 
 static void check_places(const struct sim_try *try, unsigned places)
@@ -204,7 +224,7 @@ static void check_story(struct spool_index *index, struct sim_try *try, uint64_t
     }
     json_array_foreach(json_object_get(story, "deliveries"), i, delivery)
     {
-        check_delivery(index, message, try, delivery, &places, at_end);
+        check_delivery(index, message, try, story, delivery, &places, at_end);
     }
     check_places(try, places);
     try->is_told = number_of(story, "open") == 0;

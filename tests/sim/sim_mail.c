@@ -138,6 +138,20 @@ static void note_id(struct sim_try *try, struct sim_filing *filing, struct bytes
     snprintf(try->id, sizeof try->id, "%s", message);
 }
 
+/* What went to the fallback is marked with the upstream that was down, and nothing else is. */
+static void check_mark(const struct sim_try *try, unsigned server, int place, struct bytes octets)
+{
+    unsigned own = sim_places[place].server;
+    char mark[64] = MAIL_FALLBACK_FIELD ": ";
+    if (server != own) {
+        snprintf(mark, sizeof mark, "\r\n" MAIL_FALLBACK_FIELD ": %s\r\n", sim_upstreams[own]);
+    }
+    if ((bytes_find(octets, bytes_of(mark)) >= 0) != (server != own)) {
+        sim_fail("try %u was filed into %s of server %u with%s the mark of a fallback", try->number,
+                 sim_places[place].folder, server, server != own ? "out" : "");
+    }
+}
+
 static void check_allowed(struct sim_try *try, int place, bool is_late)
 {
     const char *folder = sim_places[place].folder;
@@ -158,7 +172,7 @@ static void check_allowed(struct sim_try *try, int place, bool is_late)
     if (!is_rerouted && try->mood == SIM_MOOD_HOLD && (!try->released || try->at_once)) {
         sim_fail("try %u was to be held, nobody released it, and it was filed into %s", try->number, folder);
     }
-    sim_operator_check_filing(try->filings[place].delivery, is_late);
+    sim_operator_check_filing(try->filings[place].server, try->filings[place].delivery, is_late);
     if (++try->filings[place].count > 1) {
         sim_fail("try %u was filed into %s twice", try->number, folder);
     }
@@ -186,13 +200,15 @@ struct sim_filing *sim_mail_filed(unsigned server, const char *folder, struct by
     struct sim_filing *filing = filing_of(server, folder, octets, &try, &place);
     check_text(try, octets);
     note_id(try, filing, octets);
+    check_mark(try, server, place, octets);
+    filing->server = server;
     check_allowed(try, place, is_late);
     filing->has_uidplus = has_uidplus;
     filing->validity[0] = validity;
     filing->uid[0] = uid;
     filing->uids = 1;
     filing->at_us = sim_now();
-    sim_say("try %u filed into %s as %u", try->number, folder, uid);
+    sim_say("try %u filed into %s of %s as %u", try->number, folder, sim_upstreams[server], uid);
     return filing;
 }
 

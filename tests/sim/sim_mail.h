@@ -23,6 +23,7 @@ enum sim_try_state {
 /* What the servers know of a message in one folder. */
 struct sim_filing {
     unsigned count;        /* how often it was filed */
+    unsigned server;       /* where; another than the place's own when that stayed down */
     unsigned refusals;     /* how often it was refused */
     bool refused_for_good; /* a dead letter is right */
     bool has_uidplus;      /* the server told the UID */

@@ -15,6 +15,8 @@
 
 #define KNOWN_MAX   4000
 #define REQUEST_MAX 1000
+/* What was under way when an upstream was paused may take so long: the time of one command, and of the octets that moved meanwhile. */
+#define UNDER_WAY (60 * (uint64_t)SIM_SECOND)
 
 enum verb { RETRY, HOLD, RELEASE, DROP, REROUTE, PAUSE, RESUME, VERBS };
 static const char *const verbs[VERBS] = {"retry", "hold", "release", "drop", "reroute", "pause", "resume"};
@@ -22,6 +24,7 @@ static const char *const verbs[VERBS] = {"retry", "hold", "release", "drop", "re
 /* One request under way. */
 struct request {
     enum verb verb;
+    unsigned server; /* of pause and resume */
 };
 
 static struct {
@@ -31,6 +34,8 @@ static struct {
     } known[KNOWN_MAX];
     size_t count;
     bool has_paused;
+    unsigned resumes;        /* requests to resume that are not answered */
+    uint64_t paused_us[2];   /* since when each upstream certainly is, virtual time; 0: it may not be */
     unsigned open, releases; /* requests that are not answered; and those of them that release */
 } orders;
 
@@ -75,8 +80,13 @@ static void learn(enum verb why, uint64_t changed)
     }
 }
 
-void sim_operator_check_filing(const char *delivery, bool is_late)
+void sim_operator_check_filing(unsigned server, const char *delivery, bool is_late)
 {
+    uint64_t paused = orders.paused_us[server];
+    if (paused > 0 && sim_now() > paused + UNDER_WAY && !is_late) {
+        sim_fail("delivery %s was filed, and its upstream has been paused for %llu s", delivery,
+                 (unsigned long long)((sim_now() - paused) / SIM_SECOND));
+    }
     for (size_t i = 0; i < orders.count && !is_late; i++) {
         if (strcmp(orders.known[i].id, delivery) == 0) {
             sim_fail("delivery %s was %s by the operator, and filed", delivery,
@@ -87,7 +97,7 @@ void sim_operator_check_filing(const char *delivery, bool is_late)
 
 void sim_operator_crash(void)
 {
-    orders.open = orders.releases = 0;
+    orders.open = orders.releases = orders.resumes = 0;
 }
 
 /* ---- asking ---- */
@@ -104,6 +114,9 @@ static void note_asked(enum verb verb)
         forget(HOLD);
     }
     orders.has_paused = orders.has_paused || verb == PAUSE;
+    if (verb == RESUME) {
+        memset(orders.paused_us, 0, sizeof orders.paused_us);
+    }
 }
 
 static void on_answer(void *ctx, const char *reply)
@@ -119,6 +132,10 @@ static void on_answer(void *ctx, const char *reply)
     }
     orders.open--;
     orders.releases -= request->verb == RELEASE;
+    orders.resumes -= request->verb == RESUME;
+    if (is_done && request->verb == PAUSE && orders.resumes == 0 && orders.paused_us[request->server] == 0) {
+        orders.paused_us[request->server] = sim_now();
+    }
     if (is_done && (request->verb == DROP || request->verb == REROUTE)) {
         learn(DROP, changed);
     } else if (is_done && request->verb == HOLD && orders.releases == 0) {
@@ -127,14 +144,15 @@ static void on_answer(void *ctx, const char *reply)
     free(request);
 }
 
-static void ask(struct spool *spool, enum verb verb, const char *text)
+static void ask(struct spool *spool, enum verb verb, unsigned server, const char *text)
 {
     struct request *request = expect_calloc(1, sizeof *request);
-    *request = (struct request){.verb = verb};
+    *request = (struct request){.verb = verb, .server = server};
     sim_say("operator asks: %s", text);
     note_asked(verb);
     orders.open++;
     orders.releases += verb == RELEASE;
+    orders.resumes += verb == RESUME;
     spool_admin_request(spool, text, on_answer, request);
 }
 
@@ -177,14 +195,15 @@ static void reroute(struct spool *spool, uint64_t draw)
              "\"folder\": \"%s\", \"rule\": \"operator\", \"recipients\": [\"%s\"]}]}",
              try->id, sim_upstreams[sim_places[SIM_PLACE_REROUTED].server], sim_places[SIM_PLACE_REROUTED].folder,
              sim_recipients[0]);
-    ask(spool, REROUTE, text);
+    ask(spool, REROUTE, 0, text);
 }
 
 void sim_operator_work(struct spool *spool, uint64_t draw)
 {
     char text[REQUEST_MAX];
     enum verb verb = (enum verb)(draw % VERBS);
-    const char *upstream = sim_upstreams[draw / VERBS % 2];
+    unsigned server = (unsigned)(draw / VERBS % 2);
+    const char *upstream = sim_upstreams[server];
     draw /= VERBS * 2;
     switch (verb) {
     case REROUTE:
@@ -210,17 +229,17 @@ void sim_operator_work(struct spool *spool, uint64_t draw)
                  verbs[verb], upstream);
         break;
     }
-    ask(spool, verb, text);
+    ask(spool, verb, server, text);
 }
 
 void sim_operator_release_all(struct spool *spool)
 {
-    ask(spool, RELEASE, "{\"verb\": \"release\", \"select\": {\"state\": \"held\"}, \"by\": \"sim\"}");
+    ask(spool, RELEASE, 0, "{\"verb\": \"release\", \"select\": {\"state\": \"held\"}, \"by\": \"sim\"}");
 }
 
 void sim_operator_resume_all(struct spool *spool)
 {
     if (orders.has_paused) {
-        ask(spool, RESUME, "{\"verb\": \"resume\"}");
+        ask(spool, RESUME, 0, "{\"verb\": \"resume\"}");
     }
 }

@@ -17,7 +17,7 @@ void sim_operator_work(struct spool *spool, uint64_t draw);
 void sim_operator_release_all(struct spool *spool);
 void sim_operator_resume_all(struct spool *spool);
 /* Ends the world when this delivery must not be filed. is_late: the gateway had given the connection up, and a server works on. */
-void sim_operator_check_filing(const char *delivery, bool is_late);
+void sim_operator_check_filing(unsigned server, const char *delivery, bool is_late);
 /* A crash: nobody hears what became of what was asked. */
 void sim_operator_crash(void);
 

@@ -40,6 +40,7 @@ static struct {
     bool starttls;           /* of upstream a; else it is spoken to in clear */
     unsigned order, body;    /* of the rules; whether one looks into the body */
     bool matches;            /* moods by patterns instead of lists */
+    unsigned fallback_s;     /* the upstreams stand in for each other after so many seconds; 0: they do not */
     unsigned possible;       /* 1 << version of the rules that may be in force */
     unsigned wanted;         /* the version that stands in the file, and ... */
     uint64_t wanted_us;      /* ... since when, virtual time */
@@ -47,10 +48,17 @@ static struct {
     unsigned connections[2]; /* to the upstreams */
 } setup;
 
+bool sim_setup_has_fallback(enum sim_place place)
+{
+    return setup.fallback_s > 0 && (place == SIM_PLACE_INBOX || place == SIM_PLACE_ONE || place == SIM_PLACE_TWO);
+}
+
+/* No folder is of both servers. */
 int sim_place_of(unsigned server, const char *folder)
 {
     for (int i = 0; i < SIM_PLACES; i++) {
-        if (sim_places[i].server == server && strcmp(sim_places[i].folder, folder) == 0) {
+        bool is_here = sim_places[i].server == server || sim_setup_has_fallback((enum sim_place)i);
+        if (is_here && strcmp(sim_places[i].folder, folder) == 0) {
             return i;
         }
     }
@@ -90,8 +98,13 @@ static void add_mood(struct buf *out, enum sim_mood mood, const char *action)
 
 static void add_place(struct buf *out, enum sim_place place)
 {
-    buf_printf(out, "{\"fileinto\": {\"upstream\": \"%s\", \"folder\": \"%s\"}}, ",
-               sim_upstreams[sim_places[place].server], sim_places[place].folder);
+    unsigned server = sim_places[place].server;
+    buf_printf(out, "{\"fileinto\": {\"upstream\": \"%s\", \"folder\": \"%s\"", sim_upstreams[server],
+               sim_places[place].folder);
+    if (sim_setup_has_fallback(place)) {
+        buf_printf(out, ", \"fallback\": \"%s\"", sim_upstreams[1 - server]);
+    }
+    buf_append_text(out, "}}, ");
 }
 
 static void add_recipient(struct buf *out, unsigned which, unsigned version)
@@ -181,9 +194,10 @@ static void add_upstream(struct buf *out, unsigned which)
                "  \"%s\": {\"address\": \"imap-%s.sim:%u\", \"tls\": {\"mode\": \"%s\"}, %s\"connections\": %u,\n"
                "   \"auth\": {\"username\": \"u\", \"password\": \"p\"},"
                " \"timeouts\": {\"connect\": \"20s\", \"command\": \"40s\"},\n"
-               "   \"retry\": {\"initial\": \"5s\", \"maximum\": \"2m\"}}%s\n",
+               "   \"retry\": {\"initial\": \"5s\", \"maximum\": \"2m\", \"fallback_after\": \"%us\"}}%s\n",
                sim_upstreams[which], sim_upstreams[which], which == 1 ? 993 : 143, tls,
-               strcmp(tls, "none") == 0 ? "\"insecure\": true, " : "", setup.connections[which], which == 0 ? "," : "");
+               strcmp(tls, "none") == 0 ? "\"insecure\": true, " : "", setup.connections[which],
+               setup.fallback_s > 0 ? setup.fallback_s : 3600, which == 0 ? "," : "");
 }
 
 static void write_config(void)
@@ -200,8 +214,8 @@ static void write_config(void)
     buf_printf(&out,
                " },\n \"spool\": {\"path\": \"/spool\", \"minimum_free\": \"1MiB\", \"active\": %u},"
                " \"rules\": [\"rules.d/*.json\"],\n"
-               " \"default\": {\"upstream\": \"a\", \"folder\": \"INBOX\"}}\n",
-               SIM_ACTIVE);
+               " \"default\": {\"upstream\": \"a\", \"folder\": \"INBOX\"%s}}\n",
+               SIM_ACTIVE, sim_setup_has_fallback(SIM_PLACE_INBOX) ? ", \"fallback\": \"b\"" : "");
     sim_disk_put("/etc/mailweir.json", buf_bytes(&out).ptr, out.len);
     buf_done(&out);
 }
@@ -268,6 +282,7 @@ void sim_setup_begin(void)
     setup.order = (unsigned)sim_random_between(&setup.random, 0, 3);
     setup.body = sim_random_chance(&setup.random, 30);
     setup.matches = sim_random_chance(&setup.random, 50);
+    setup.fallback_s = sim_random_chance(&setup.random, 50) ? (unsigned)sim_random_between(&setup.random, 5, 40) : 0;
     sim_disk_put("/etc/tls.crt", "certificate\n", 12);
     sim_disk_put("/etc/tls.key", "key\n", 4);
     sim_disk_put("/etc/users.json", users_text, strlen(users_text));

@@ -47,7 +47,7 @@ extern const struct sim_place_info {
     unsigned server; /* 0 or 1 */
     const char *folder;
 } sim_places[SIM_PLACES];
-/* -1: no such folder. */
+/* The place that this folder is, also on the server that is the fallback of its own; -1: no such folder. */
 int sim_place_of(unsigned server, const char *folder);
 extern const char *const sim_upstreams[2];
 
@@ -72,6 +72,8 @@ unsigned sim_setup_places(enum sim_mood mood, unsigned recipients, unsigned vers
 
 /* Draws everything and writes it to the disk, with rules of version 0. */
 void sim_setup_begin(void);
+/* Whether mail for this place goes to the other server when its own stays down. */
+bool sim_setup_has_fallback(enum sim_place place);
 /* Whether the upstream is configured with STARTTLS, with TLS from the first octet. */
 bool sim_setup_starttls(unsigned server);
 /*
