@@ -1,0 +1,468 @@
+/*
+ * dispatch_fixture - the spool and the pools as dispatch sees them, for one test program: their symbols are defined here, so the linker leaves the
+ * real ones out. What is on the disk, what was appended and what came of it stand in `world`.
+ */
+#ifndef MAILWEIR_TESTS_DISPATCH_FIXTURE_H
+#define MAILWEIR_TESTS_DISPATCH_FIXTURE_H
+
+#include "test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/expect.h"
+#include "daemon/dispatch.h"
+#include "spool/spool_admin.h"
+#include "spool/spool_memo.h"
+
+#define BODY "Subject: one\r\nX-Drop: 1\r\n\r\nbody\r\n"
+
+/* ---- the world ---- */
+
+struct waiting {
+    int64_t due; /* wall clock; -1: held or gone */
+    int64_t received;
+    bool with_edit;
+};
+
+static struct world {
+    struct net_loop *loop;
+    struct dispatch *dispatch;
+    spool_offer_fn *offer;
+    void *offer_ctx;
+    struct waiting disk[64];
+    size_t disk_count;
+    size_t held, held_most;
+    struct imapc_append *appends[64];
+    size_t append_count;
+    struct spool_outcome outcomes[64];
+    char outcome_ids[64][48];
+    size_t outcome_count;
+    unsigned fetches;
+    struct buf body;
+    size_t stop_after; /* outcomes */
+    bool drained;
+    struct imapc_outcome answer; /* what the pool answers by itself, when answering is on */
+    bool answering;
+    bool reads_body;
+    bool at_hand; /* stored octets are given at once */
+    size_t warmed;
+    unsigned fetch_turns;
+    spool_wake_fn *wake;
+    void *wake_ctx;
+    struct imapc_pace pace; /* of the pool */
+    char memo[2048];        /* that the spool keeps */
+    unsigned memos;
+    unsigned diverts;
+    int64_t diverted_since;
+    spool_divert_fn *diverted;
+    void *divert_ctx;
+} world;
+
+static struct config_upstream upstream_config = {
+    .name = "corp", .retry_initial = 20, .retry_maximum = 40, .fallback_after = 3600000, .give_up = 60000};
+static struct config config = {.active_max = 10};
+
+static struct spool_item *item_new(size_t number)
+{
+    struct arena *arena = arena_new(65536);
+    struct spool_item *item = expect_calloc(1, sizeof *item);
+    item->arena = arena;
+    item->envelope =
+        (struct mail_envelope){.id = "ID", .from = "a@b", .hostname = "gw", .received_ms = world.disk[number].received};
+    item->delivery = (struct mail_delivery){.number = (unsigned)number, .upstream = "corp", .folder = "INBOX"};
+    if (world.disk[number].with_edit) {
+        struct mail_edit *edit = arena_alloc(arena, sizeof *edit);
+        *edit = (struct mail_edit){.kind = MAIL_EDIT_DELETE, .field = "X-Drop"};
+        item->delivery.edits = edit;
+        item->delivery.edit_count = 1;
+    }
+    snprintf(item->id, sizeof item->id, "ID.%zu", number);
+    item->body_size = strlen(BODY);
+    world.held++;
+    world.held_most = world.held > world.held_most ? world.held : world.held_most;
+    return item;
+}
+
+static void item_free(struct spool_item **item)
+{
+    arena_free(&(*item)->arena);
+    free(*item);
+    *item = NULL;
+    world.held--;
+}
+
+void spool_clock_jumped(struct spool *spool, int64_t delta_ms, int64_t before_ms)
+{
+    (void)spool, (void)delta_ms, (void)before_ms;
+}
+
+void spool_set_offer(struct spool *spool, spool_offer_fn *fn, void *ctx)
+{
+    (void)spool;
+    world.offer = fn;
+    world.offer_ctx = ctx;
+}
+
+struct fetch {
+    unsigned turns; /* of the loop that the answer still takes */
+    int64_t now;
+    size_t limit;
+    spool_due_fn *done;
+    void *ctx;
+};
+
+static void answer_fetch(void *ctx)
+{
+    struct fetch *fetch = ctx;
+    if (fetch->turns-- > 0) {
+        net_defer(world.loop, answer_fetch, fetch);
+        return;
+    }
+    struct spool_item *items[64];
+    size_t count = 0;
+    bool more = false;
+    int64_t next = -1;
+    for (size_t i = 0; i < world.disk_count; i++) {
+        int64_t due = world.disk[i].due;
+        if (due >= 0 && due <= fetch->now && count < fetch->limit) {
+            items[count++] = item_new(i);
+            world.disk[i].due = -1;
+        } else if (due >= 0 && due <= fetch->now) {
+            more = true;
+        } else if (due >= 0 && (next < 0 || due < next)) {
+            next = due;
+        }
+    }
+    struct spool_item *given[64];
+    memcpy(given, items, sizeof given);
+    fetch->done(fetch->ctx, items, count, more, next);
+    for (size_t i = 0; i < count; i++) {
+        if (items[i] != NULL) {
+            world.disk[items[i]->delivery.number].due = 0;
+            item_free(&items[i]);
+        }
+    }
+    free(fetch);
+}
+
+/* No report is configured here: nothing is staged. */
+struct spool_stage *spool_stage_new(struct spool *spool, void (*on_writable)(void *ctx), void *ctx)
+{
+    (void)spool;
+    (void)on_writable;
+    (void)ctx;
+    fail();
+    return NULL;
+}
+
+int spool_stage_write(struct spool_stage *stage, struct bytes data)
+{
+    (void)stage;
+    (void)data;
+    fail();
+    return -1;
+}
+
+void spool_stage_unique(struct spool_stage *stage, bool maybe_filed)
+{
+    (void)stage;
+    (void)maybe_filed;
+    fail();
+}
+
+const struct fault *spool_stage_fault(const struct spool_stage *stage)
+{
+    (void)stage;
+    fail();
+    return NULL;
+}
+
+void spool_stage_free(struct spool_stage **stage)
+{
+    assert_null(*stage);
+}
+
+void spool_commit(struct spool_stage **stage, const struct mail_envelope *envelope,
+                  const struct mail_delivery *deliveries, size_t count, spool_commit_fn *done, void *ctx)
+{
+    (void)stage;
+    (void)envelope;
+    (void)deliveries;
+    (void)count;
+    (void)done;
+    (void)ctx;
+    fail();
+}
+
+void spool_admin_request(struct spool *spool, const char *request, spool_admin_fn *done, void *ctx)
+{
+    (void)spool;
+    (void)request;
+    (void)done;
+    (void)ctx;
+    fail();
+}
+
+static void answer_divert(void *ctx)
+{
+    (void)ctx;
+    world.diverted(world.divert_ctx, 2, NULL);
+    net_loop_stop(world.loop);
+}
+
+void spool_divert(struct spool *spool, const char *upstream, const char *const *known, size_t known_count,
+                  int64_t since_ms, spool_divert_fn *done, void *ctx)
+{
+    (void)spool, (void)known;
+    assert_string_equal(upstream, "corp");
+    assert_int_equal(known_count, 0); /* there is no other */
+    world.diverts++;
+    world.diverted_since = since_ms;
+    world.diverted = done;
+    world.divert_ctx = ctx;
+    net_defer(world.loop, answer_divert, NULL);
+}
+
+void spool_set_left(struct spool *spool, spool_left_fn *fn, void *ctx)
+{
+    (void)spool, (void)fn, (void)ctx;
+}
+
+void spool_set_wake(struct spool *spool, spool_wake_fn *fn, void *ctx)
+{
+    (void)spool;
+    world.wake = fn;
+    world.wake_ctx = ctx;
+}
+
+void spool_fetch_due(struct spool *spool, const char *upstream, int64_t now_ms, size_t limit, spool_due_fn *done,
+                     void *ctx)
+{
+    (void)spool;
+    assert_string_equal(upstream, "corp");
+    struct fetch *fetch = expect_calloc(1, sizeof *fetch);
+    *fetch = (struct fetch){world.fetch_turns, now_ms, limit, done, ctx};
+    world.fetches++;
+    net_defer(world.loop, answer_fetch, fetch);
+}
+
+struct stored_read {
+    uint64_t offset;
+    size_t len;
+    spool_read_fn *done;
+    void *ctx;
+};
+
+static void answer_read(void *ctx)
+{
+    struct stored_read *read = ctx;
+    read->done(read->ctx, bytes_slice(bytes_of(BODY), (size_t)read->offset, read->len), NULL);
+    free(read);
+}
+
+void spool_item_read(struct spool *spool, struct spool_item *item, uint64_t offset, size_t len, spool_read_fn *done,
+                     void *ctx)
+{
+    (void)spool;
+    (void)item;
+    struct stored_read *read = expect_calloc(1, sizeof *read);
+    *read = (struct stored_read){offset, len, done, ctx};
+    net_defer(world.loop, answer_read, read);
+}
+
+struct bytes spool_item_at_hand(const struct spool_item *item, uint64_t offset, size_t len)
+{
+    (void)item;
+    return world.at_hand ? bytes_slice(bytes_of(BODY), (size_t)offset, len) : (struct bytes){0};
+}
+
+void spool_warm(struct spool *spool, struct spool_item *const *items, size_t count)
+{
+    (void)spool;
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(items[i]->body_size, strlen(BODY));
+    }
+    world.warmed += count;
+}
+
+struct settle {
+    spool_commit_fn *done;
+    void *ctx;
+};
+
+static void answer_settle(void *ctx)
+{
+    struct settle *settle = ctx;
+    settle->done(settle->ctx, NULL);
+    free(settle);
+    if (world.outcome_count == world.stop_after) {
+        net_loop_stop(world.loop);
+    }
+}
+
+void spool_finish(struct spool *spool, struct spool_item **item, const struct spool_outcome *outcome,
+                  spool_commit_fn *done, void *ctx)
+{
+    (void)spool;
+    snprintf(world.outcome_ids[world.outcome_count], 48, "%s", (*item)->id);
+    world.outcomes[world.outcome_count++] = *outcome;
+    if (outcome->kind == SPOOL_DEFERRED) {
+        world.disk[(*item)->delivery.number].due = outcome->next_ms;
+    }
+    item_free(item);
+    struct settle *settle = expect_calloc(1, sizeof *settle);
+    *settle = (struct settle){done, ctx};
+    net_defer(world.loop, answer_settle, settle);
+}
+
+struct imapc_pool *imapc_pool_new(struct net_loop *loop, const struct imapc_account *account, struct log *log)
+{
+    (void)loop;
+    (void)log;
+    assert_string_equal(account->name, "corp");
+    return (struct imapc_pool *)(void *)&world;
+}
+
+void imapc_pool_pace(const struct imapc_pool *pool, struct imapc_pace *pace_r)
+{
+    (void)pool;
+    memcpy(pace_r, &world.pace, sizeof *pace_r);
+}
+
+void imapc_pool_set_pace(struct imapc_pool *pool, const struct imapc_pace *pace)
+{
+    (void)pool;
+    world.pace = *pace;
+}
+
+void imapc_pool_try_now(struct imapc_pool *pool)
+{
+    (void)pool;
+    world.pace = (struct imapc_pace){0};
+}
+
+void spool_memo_set(struct spool *spool, const char *upstream, const char *text)
+{
+    (void)spool;
+    assert_string_equal(upstream, "corp");
+    snprintf(world.memo, sizeof world.memo, "%s", text);
+    world.memos++;
+}
+
+const char *spool_memo(struct spool *spool, const char *upstream)
+{
+    (void)spool;
+    assert_string_equal(upstream, "corp");
+    return world.memo[0] != '\0' ? world.memo : NULL;
+}
+
+void imapc_pool_free(struct imapc_pool **pool)
+{
+    *pool = NULL;
+}
+
+static void answer_append(void *ctx)
+{
+    struct imapc_append *append = ctx;
+    append->done(append->ctx, append, &world.answer);
+}
+
+static void on_body(void *ctx, struct bytes data, const struct fault *fault)
+{
+    struct imapc_append *append = ctx;
+    assert_null(fault);
+    buf_append_bytes(&world.body, data);
+    if (world.body.len < append->body.size) {
+        append->body.read(append->body.ctx, world.body.len, 7, on_body, append);
+    } else {
+        net_defer(world.loop, answer_append, append);
+    }
+}
+
+void imapc_pool_submit(struct imapc_pool *pool, struct imapc_append **append)
+{
+    (void)pool;
+    world.appends[world.append_count++] = *append;
+    if (world.reads_body) {
+        (*append)->body.prepare(&(*append)->body.ctx, 1);
+        (*append)->body.read((*append)->body.ctx, 0, 7, on_body, *append);
+    } else if (world.answering) {
+        net_defer(world.loop, answer_append, *append);
+    }
+    *append = NULL;
+}
+
+static void (*pool_drained)(void *ctx);
+static void *pool_drained_ctx;
+
+static void answer_drain(void *ctx)
+{
+    (void)ctx;
+    pool_drained(pool_drained_ctx);
+}
+
+size_t imapc_pool_waiting(const struct imapc_pool *pool)
+{
+    (void)pool;
+    return 0;
+}
+
+void imapc_pool_state(const struct imapc_pool *pool, struct imapc_pool_state *state_r)
+{
+    (void)pool;
+    *state_r = (struct imapc_pool_state){.connections = 1};
+}
+
+void imapc_pool_drain(struct imapc_pool *pool, uint64_t deadline_ms, void (*done)(void *ctx), void *ctx)
+{
+    (void)pool;
+    (void)deadline_ms;
+    struct imapc_outcome shutdown = {0};
+    fault_set(&shutdown.fault, FAULT_LOCAL, "shutdown", "pool", "shutting down");
+    for (size_t i = 0; i < world.append_count; i++) {
+        world.appends[i]->done(world.appends[i]->ctx, world.appends[i], &shutdown);
+    }
+    pool_drained = done;
+    pool_drained_ctx = ctx;
+    net_defer(world.loop, answer_drain, NULL);
+}
+
+static inline int set_up(void **state)
+{
+    (void)state;
+    memset(&world, 0, sizeof world);
+    world.loop = net_loop_new();
+    buf_init(&world.body, 65536);
+    config.upstreams = (struct config_list){&upstream_config, 1};
+    struct fault fault = FAULT_INIT;
+    world.dispatch = dispatch_new(world.loop, NULL, &config, NULL, &fault);
+    assert_non_null(world.dispatch);
+    return 0;
+}
+
+static inline int tear_down(void **state)
+{
+    (void)state;
+    dispatch_free(&world.dispatch);
+    buf_done(&world.body);
+    net_loop_free(&world.loop);
+    return 0;
+}
+
+static inline void put_on_disk(size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        world.disk[world.disk_count++] = (struct waiting){.due = 0, .received = net_wall(world.loop)};
+    }
+}
+
+static inline void on_drained(void *ctx)
+{
+    (void)ctx;
+    world.drained = true;
+    net_loop_stop(world.loop);
+}
+
+#endif
