@@ -294,6 +294,11 @@ static void open_one(struct imapc_pool *pool)
     pool->connection_count++;
 }
 
+static bool may_open(struct imapc_pool *pool)
+{
+    return pool->connection_count < pool->connection_most && has_credentials(pool);
+}
+
 static void open_connections(struct imapc_pool *pool)
 {
     size_t connecting = count_connecting(pool);
@@ -304,12 +309,10 @@ static void open_connections(struct imapc_pool *pool)
         pool->connection_most = (size_t)pool->account.settings[IMAPC_CONNECTIONS];
     }
     /* Steady mail keeps the connections that it has: the first place is tried beside them. */
-    if (imapc_place_is_due(pool) && demand + pool->active_count > 0 && pool->connection_count < pool->connection_most &&
-        has_credentials(pool)) {
+    if (imapc_place_is_due(pool) && demand + pool->active_count > 0 && may_open(pool)) {
         open_one(pool);
     }
-    while (connecting < demand && pool->connection_count < pool->connection_most && now >= pool->retry_at &&
-           (pool->proven || connecting == 0) && has_credentials(pool)) {
+    while (connecting < demand && now >= pool->retry_at && (pool->proven || connecting == 0) && may_open(pool)) {
         open_one(pool);
         connecting++;
     }
