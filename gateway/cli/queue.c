@@ -35,7 +35,7 @@ static int take_numbers(struct queue_options *options, const struct cli_command 
         return cli_usage_error(command, "\"%s\" is no number", options->limit);
     }
     if (options->select.state != NULL && spool_state_of(options->select.state) < 0) {
-        return cli_usage_error(command, "\"%s\" is no state: waiting, held, dead, filed or dropped",
+        return cli_usage_error(command, "\"%s\" is no state: waiting, held, dead, filed, dropped or moved",
                                options->select.state);
     }
     return EX_OK;
@@ -56,7 +56,7 @@ int queue_parse(struct queue_options *options, unsigned takes, const struct cli_
         {0, {"config", &options->config_file, NULL, "the configuration file"}},
         {0, {"spool", &options->path, NULL, "the spool's folder, instead of the configuration's"}},
         {0, {"json", NULL, &options->json, "JSON instead of text, one object on each line"}},
-        {selection, {"state", &select->state, NULL, "waiting, held, dead, filed or dropped"}},
+        {selection, {"state", &select->state, NULL, "waiting, held, dead, filed, dropped or moved"}},
         {selection, {"upstream", &select->upstream, NULL, "deliveries to this upstream"}},
         {selection, {"folder", &select->folder, NULL, "into this folder"}},
         {selection, {"from", &select->sender, NULL, "from this envelope sender"}},

@@ -195,7 +195,8 @@ void admin_get_queue(struct admin_request *request)
 {
     const char *state = admin_query(request, "state");
     if (state != NULL && state[0] != '\0' && spool_state_of(state) < 0) {
-        admin_answer_error(request, 400, "state", "\"%s\" is no state: waiting, held, dead, filed or dropped", state);
+        admin_answer_error(request, 400, "state", "\"%s\" is no state: waiting, held, dead, filed, dropped or moved",
+                           state);
         return;
     }
     struct spool_index_key after = {0};

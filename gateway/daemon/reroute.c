@@ -9,6 +9,7 @@
 #include "daemon/stored.h"
 #include "spool/spool_admin.h"
 #include "spool/spool_meta.h"
+#include "spool/spool_query.h"
 
 #define ARENA_MAX   (64u << 20)
 #define TARGETS_MAX (1u << 20)
@@ -31,7 +32,7 @@ void reroute_plan_done(struct reroute_plan *plan)
 static bool is_open(const json_t *delivery)
 {
     const char *state = json_string_value(json_object_get(delivery, "state"));
-    return strcmp(state, "filed") != 0 && strcmp(state, "dropped") != 0;
+    return !spool_state_is_settled((enum spool_state)spool_state_of(state));
 }
 
 static void add_target(struct buf *out, const char *upstream, const char *folder)

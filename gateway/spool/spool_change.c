@@ -42,7 +42,7 @@ static struct change_job *of_job(struct spool_job *job)
 }
 
 /* What the verb makes of a delivery in this state; false when it does not concern it. */
-static bool next_state(enum spool_change_verb verb, enum spool_state from, enum spool_state *to_r)
+static bool next_state(const struct spool_change *change, enum spool_state from, enum spool_state *to_r)
 {
     static const struct {
         unsigned from; /* a bit for each state */
@@ -54,9 +54,12 @@ static bool next_state(enum spool_change_verb verb, enum spool_state from, enum 
         [SPOOL_CHANGE_DROP] = {1u << SPOOL_STATE_WAITING | 1u << SPOOL_STATE_HELD | 1u << SPOOL_STATE_DEAD,
                                SPOOL_STATE_DROPPED},
         [SPOOL_CHANGE_REROUTE] = {1u << SPOOL_STATE_WAITING | 1u << SPOOL_STATE_HELD | 1u << SPOOL_STATE_DEAD,
-                                  SPOOL_STATE_DROPPED},
+                                  SPOOL_STATE_MOVED},
     };
-    *to_r = verbs[verb].to;
+    enum spool_change_verb verb = change->verb;
+    /* Rerouted to nowhere: nobody has what it brought. */
+    bool is_lost = verb == SPOOL_CHANGE_REROUTE && change->count == 0;
+    *to_r = is_lost ? SPOOL_STATE_DROPPED : verbs[verb].to;
     return (verbs[verb].from & 1u << from) != 0;
 }
 
@@ -102,7 +105,7 @@ static int change_one(struct spool_writer *writer, struct change_job *job, struc
     static const char *const words[] = {"retried", "held", "released", "dropped", "rerouted"};
     enum spool_state to;
     char note[200];
-    if (!next_state(job->change.verb, from, &to)) {
+    if (!next_state(&job->change, from, &to)) {
         return 0;
     }
     if (spool_held_among(job->held, job->held_count, spool_item_key(key.message, key.number))) {
@@ -120,7 +123,7 @@ static int change_one(struct spool_writer *writer, struct change_job *job, struc
     if (note_decision(writer, job, key, to, fault) != 0) {
         return -1;
     }
-    if (to != SPOOL_STATE_DROPPED) {
+    if (!spool_state_is_settled(to)) {
         (*counter(job, to))++;
         return 0;
     }

@@ -120,8 +120,8 @@ static int end_old(struct spool_writer *writer, struct divert_job *job, struct s
     snprintf(note, sizeof note, "went to its fallback %s as delivery %u: %s had been down since %s", moved->fallback,
              moved->to, job->upstream, since);
     spool_journal_line(&job->journal, json_pack("{s:s, s:i, s:s}", "id", moved->id, "number", (int)key.number, "state",
-                                                spool_state_name(SPOOL_STATE_DROPPED)));
-    if (spool_index_set_state(writer->index, key, SPOOL_STATE_DROPPED, job->now_ms, writer->run, fault) != 0 ||
+                                                spool_state_name(SPOOL_STATE_MOVED)));
+    if (spool_index_set_state(writer->index, key, SPOOL_STATE_MOVED, job->now_ms, writer->run, fault) != 0 ||
         spool_index_add_note(writer->index, key, job->now_ms, note, fault) != 0) {
         return -1;
     }

@@ -18,7 +18,8 @@ enum spool_state {
     SPOOL_STATE_HELD = 1,
     SPOOL_STATE_DEAD = 2,
     SPOOL_STATE_FILED = 3,
-    SPOOL_STATE_DROPPED = 4,
+    SPOOL_STATE_DROPPED = 4, /* nobody has what it brought */
+    SPOOL_STATE_MOVED = 5,   /* rerouted, or to its fallback: another delivery of the message has taken its place */
 };
 
 /* Where a message's record lies. segment 0: nowhere. */

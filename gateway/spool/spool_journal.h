@@ -1,7 +1,7 @@
 /*
  * spool_journal - what operators decided, beside the index: the file "decisions" in the spool's folder, one line for each decision.
  *
- *   <checksum, 16 hexadecimal digits> {"id": "<message>", "number": 2, "state": "held" | "waiting" | "dropped"}
+ *   <checksum, 16 hexadecimal digits> {"id": "<message>", "number": 2, "state": "held" | "waiting" | "dropped" | "moved"}
  *   <checksum> {"id": "<message>", "deliveries": [...]}          the message was rerouted: these were added
  *   <checksum> {"upstream": "corp", "paused": true}              "": all of them
  *

@@ -15,12 +15,17 @@
 
 /* ---- words ---- */
 
-static const char *const states[] = {"waiting", "held", "dead", "filed", "dropped"};
+static const char *const states[] = {"waiting", "held", "dead", "filed", "dropped", "moved"};
 #define STATES (sizeof states / sizeof states[0])
 
 const char *spool_state_name(enum spool_state state)
 {
     return (size_t)state < STATES ? states[state] : "unknown";
+}
+
+bool spool_state_is_settled(enum spool_state state)
+{
+    return state == SPOOL_STATE_FILED || state == SPOOL_STATE_DROPPED || state == SPOOL_STATE_MOVED;
 }
 
 int spool_state_of(const char *name)
@@ -100,8 +105,8 @@ int spool_select_from_json(const json_t *object, struct spool_select *select_r, 
         }
     }
     if (select.state != NULL && spool_state_of(select.state) < 0) {
-        fault_set(fault, FAULT_PERM, "usage", "select", "\"%s\" is no state: waiting, held, dead, filed or dropped",
-                  select.state);
+        fault_set(fault, FAULT_PERM, "usage", "select",
+                  "\"%s\" is no state: waiting, held, dead, filed, dropped or moved", select.state);
         return -1;
     }
     *select_r = select;
@@ -162,7 +167,7 @@ static void begin_query(struct query *query, const char *columns, const struct s
         {" AND d.rule = ?", select->rule},
     };
     int state = select->state == NULL ? -1 : spool_state_of(select->state);
-    bool settled = state == SPOOL_STATE_FILED || state == SPOOL_STATE_DROPPED;
+    bool settled = state >= 0 && spool_state_is_settled((enum spool_state)state);
     *query = (struct query){0};
     buf_init(&query->sql, SQL_MAX);
     buf_printf(&query->sql, "SELECT %s FROM message m CROSS JOIN delivery d ON d.message = m.seq WHERE %s", columns,

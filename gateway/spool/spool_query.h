@@ -14,7 +14,7 @@
 struct spool_select {
     const char *id;         /* of a message, or of a delivery: "<message id>.<number>" */
     const char *message_id; /* the Message-ID field */
-    const char *state;      /* "waiting", "held", "dead", "filed", "dropped"; NULL: the first three */
+    const char *state;      /* "waiting", "held", "dead", "filed", "dropped", "moved"; NULL: the first three */
     const char *upstream, *folder, *sender, *rule;
     int64_t before_ms;            /* received before */
     bool tried;                   /* an attempt was made */
@@ -24,6 +24,8 @@ struct spool_select {
 /* "waiting" ...; and back, -1 for another word. */
 const char *spool_state_name(enum spool_state state);
 int spool_state_of(const char *name);
+/* Whether nothing more happens to a delivery in this state. */
+bool spool_state_is_settled(enum spool_state state);
 
 /* A selection as JSON, as it stands in commands; the views of select_r live as long as the object. Unknown members are a fault "usage". */
 json_t *spool_select_to_json(const struct spool_select *select);

@@ -13,6 +13,7 @@
 #include "spool/spool_check.h"
 #include "spool/spool_meta.h"
 #include "spool/spool_private.h"
+#include "spool/spool_query.h"
 
 struct rebuild {
     const char *path; /* of the spool */
@@ -169,7 +170,7 @@ static int add_found(struct rebuild *rebuild, const struct mail_envelope *envelo
     for (size_t i = 0; result == 0 && i < count; i++) {
         enum spool_state state = deliveries[i].held ? SPOOL_STATE_HELD : SPOOL_STATE_WAITING;
         bool known = old_state(rebuild, envelope->id, deliveries[i].number, &state);
-        bool settled = known && (state == SPOOL_STATE_FILED || state == SPOOL_STATE_DROPPED);
+        bool settled = known && spool_state_is_settled(state);
         open += !settled;
         rebuild->result.settled += settled;
         result = add_delivery(rebuild, message, envelope, &deliveries[i], state);

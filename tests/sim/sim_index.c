@@ -161,8 +161,12 @@ static void check_outcome(struct spool_index *index, uint64_t message, const str
         }
         check_uid(index, message, delivery, filing);
     } else if (strcmp(state, "dropped") == 0) {
-        if (!try->may_be_dropped && !try->at_once && !went_elsewhere(story, delivery)) {
+        if (!try->may_be_dropped && !try->at_once) {
             sim_fail("delivery %s was dropped, and nobody asked for it", id);
+        }
+    } else if (strcmp(state, "moved") == 0) {
+        if (!try->rerouted && !went_elsewhere(story, delivery)) {
+            sim_fail("delivery %s was moved, and no other has taken its place", id);
         }
     } else if (strcmp(state, "dead") == 0) {
         if (!filing->refused_for_good) {

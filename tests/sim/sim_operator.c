@@ -65,12 +65,14 @@ static void on_known(void *ctx, const char *id)
     know(id, *why);
 }
 
-/* What the answer says has been held or dropped shows itself as that, and must not be filed from now on. */
+/* What the answer says has been held, dropped or rerouted shows itself as that, and must not be filed from now on. */
 static void learn(enum verb why, uint64_t changed)
 {
     size_t known = 0;
     forget(why);
     bool is_good = sim_index_each(why == HOLD ? "held" : "dropped", on_known, &why);
+    /* What was rerouted has a successor. */
+    is_good = is_good && (why == HOLD || sim_index_each("moved", on_known, &why));
     for (size_t i = 0; i < orders.count; i++) {
         known += orders.known[i].why == why;
     }
@@ -90,7 +92,7 @@ void sim_operator_check_filing(unsigned server, const char *delivery, bool is_la
     for (size_t i = 0; i < orders.count && !is_late; i++) {
         if (strcmp(orders.known[i].id, delivery) == 0) {
             sim_fail("delivery %s was %s by the operator, and filed", delivery,
-                     orders.known[i].why == HOLD ? "held" : "dropped");
+                     orders.known[i].why == HOLD ? "held" : "dropped or rerouted");
         }
     }
 }
@@ -108,7 +110,7 @@ static void note_asked(enum verb verb)
         struct sim_try *try = sim_mail_at(i);
         bool is_there = try->state == SIM_TRY_SENT || try->state == SIM_TRY_ACKED;
         try->released = try->released || (is_there && verb == RELEASE);
-        try->may_be_dropped = try->may_be_dropped || (is_there && (verb == DROP || verb == REROUTE));
+        try->may_be_dropped = try->may_be_dropped || (is_there && verb == DROP);
     }
     if (verb == RELEASE) {
         forget(HOLD);

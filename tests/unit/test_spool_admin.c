@@ -54,6 +54,33 @@ static void test_dropped_and_sent_again(void **state)
     finish_and_wait(fixture, SPOOL_FILED, 0);
 }
 
+/* What was rerouted is still there; what is rerouted to nowhere is not. */
+static void test_rerouted_and_sent_again(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct {
+        const char *deliveries;
+        unsigned duplicates, waiting;
+    } cases[] = {{"{\"upstream\":\"corp\",\"folder\":\"New\"}", 1, 1}, {"", 1, 1}};
+    fixture->window_ms = 60000;
+    fixture->takes = false;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char request[300];
+        const char *body = i == 0 ? "first" : "second";
+        commit_and_wait(fixture, body, 1);
+        assert_int_equal(fetch(fixture, 1), 1);
+        snprintf(request, sizeof request, "{\"verb\":\"reroute\",\"message\":\"%s\",\"deliveries\":[%s]}",
+                 fixture->items[0]->envelope.id, cases[i].deliveries);
+        finish_and_wait(fixture, SPOOL_UNTOUCHED, 0);
+        ask(fixture, request);
+        commit_and_wait(fixture, body, 1);
+        assert_int_equal(counts(fixture).duplicates, cases[i].duplicates);
+        assert_int_equal(counts(fixture).waiting, cases[i].waiting);
+        assert_int_equal(fetch(fixture, 10), 1);
+        finish_and_wait(fixture, SPOOL_FILED, 0);
+    }
+}
+
 static void expect_reply(json_int_t changed, json_int_t busy)
 {
     assert_null(json_object_get(reply, "error"));
@@ -343,9 +370,16 @@ int main(int argc, char **argv)
         return call(argv[2]);
     }
     const struct CMUnitTest tests[] = {
-        TEST(test_hold_release), TEST(test_retry_dead), TEST(test_many),
-        TEST(test_pause),        TEST(test_reroute),    TEST(test_dropped_and_sent_again),
-        TEST(test_refused),      TEST(test_queries),    TEST(test_body_out),
+        TEST(test_hold_release),
+        TEST(test_retry_dead),
+        TEST(test_many),
+        TEST(test_pause),
+        TEST(test_reroute),
+        TEST(test_dropped_and_sent_again),
+        TEST(test_rerouted_and_sent_again),
+        TEST(test_refused),
+        TEST(test_queries),
+        TEST(test_body_out),
         TEST(test_call),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,6 +27,25 @@ static void test_goes(void **state)
     assert_int_equal(divert(fixture, "backup"), 1);
 }
 
+/* What went to its fallback is still there: a sender that did not hear our 250 brings nothing new. */
+static void test_sent_again(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->takes = false;
+    fixture->fallback = "backup";
+    fixture->window_ms = 60000;
+    commit_and_wait(fixture, "body", 1);
+    assert_int_equal(divert(fixture, "backup"), 1);
+    commit_and_wait(fixture, "body", 1);
+    assert_int_equal(counts(fixture).duplicates, 1);
+    assert_int_equal(counts(fixture).waiting, 1);
+    assert_int_equal(fetch_from(fixture, "backup", net_wall(fixture->loop), 10), 1);
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+    commit_and_wait(fixture, "body", 1);
+    assert_int_equal(counts(fixture).duplicates, 2);
+    assert_int_equal(counts(fixture).messages, 0);
+}
+
 /* What names no fallback, or one that is not configured any more; what is in somebody's hands; what an operator holds. */
 static void test_stays(void **state)
 {
@@ -100,10 +119,7 @@ static void test_many(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_goes),
-        TEST(test_stays),
-        TEST(test_uncertain_stays),
-        TEST(test_many),
+        TEST(test_goes), TEST(test_sent_again), TEST(test_stays), TEST(test_uncertain_stays), TEST(test_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

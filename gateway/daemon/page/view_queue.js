@@ -5,8 +5,8 @@ import { ago, bytes, confirm, count, h, keep, say, table, toast, until } from ".
 
 const POLL_MS = 3000;
 const LIMIT = 200;
-const STATES = [["", "everything open"], ["waiting", "waiting"], ["held", "held"], ["dead", "dead letters"], ["filed", "filed"], ["dropped", "dropped"]];
-const KIND = { waiting: "water", held: "warn", dead: "bad", filed: "good", dropped: "" };
+const STATES = [["", "everything open"], ["waiting", "waiting"], ["held", "held"], ["dead", "dead letters"], ["filed", "filed"], ["dropped", "dropped"], ["moved", "moved"]];
+const KIND = { waiting: "water", held: "warn", dead: "bad", filed: "good", dropped: "", moved: "" };
 const OPEN = new Set(["waiting", "held", "dead"]);
 const VERBS = { retry: "Retry", hold: "Hold", release: "Release", reroute: "Reroute", drop: "Drop" };
 const FITS = { waiting: ["retry", "hold", "reroute", "drop"], held: ["release", "reroute", "drop"], dead: ["retry", "reroute", "drop"] };

@@ -6,8 +6,8 @@ import { bytes, h } from "./dom.js";
 let input, out;
 
 const moment = (ms) => new Date(ms).toISOString().replace("T", " ").replace("Z", "");
-const KIND = { filed: "good", dead: "bad", held: "warn", dropped: "warn" };
-const ENDS = { waiting: "waits for its next attempt", held: "is held until somebody releases it", dead: "is a dead letter", filed: "lies in the folder", dropped: "was dropped" };
+const KIND = { filed: "good", dead: "bad", held: "warn", dropped: "warn", moved: "" };
+const ENDS = { waiting: "waits for its next attempt", held: "is held until somebody releases it", dead: "is a dead letter", filed: "lies in the folder", dropped: "was dropped", moved: "went elsewhere, see the other deliveries" };
 
 function facts(pairs) {
   return h("dl", { class: "facts" }, pairs.filter(([, value]) => value).map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
