@@ -17,10 +17,16 @@ static int move_due(struct spool_writer *writer, struct spool_job *base, struct 
     return spool_index_move_due(writer->index, job->delta_ms, job->before_ms, fault);
 }
 
-/* Where it failed, what waits does so by the old clock, as it would have without this. */
+/*
+ * A full disk must not leave what waits to the old clock, for as long as the jump was. What is deferred before another try succeeds may come due
+ * too early by a jump backwards, never too late. Without one (a stop), it waits by the old clock.
+ */
 static void on_moved(struct spool *spool, struct spool_job *base)
 {
-    (void)spool;
+    if (fault_is_set(&base->fault) && !spool->closing) {
+        spool_stall(spool, base);
+        return;
+    }
     free(LIST_ITEM(base, struct clock_job, job));
 }
 

@@ -244,7 +244,7 @@ struct spool {
     struct spool_index *tidier;  /* the tidy lane's: copies the index's log into the database */
 
     struct list pending; /* jobs that wait for a group */
-    struct list stalled; /* settlements that failed and wait for another try */
+    struct list stalled; /* jobs that failed, that must not be given up and wait for another try */
     struct net_timer *stall_timer;
     struct list doubtful; /* jobs that failed and may come to life after a crash: nobody hears of it yet */
     uint64_t doubtful_since;
@@ -286,7 +286,7 @@ struct spool {
 
 /* Queues a job for the next group. */
 void spool_submit(struct spool *spool, struct spool_job *job);
-/* Puts a settlement back that failed, for another try a little later. */
+/* Puts a job back that failed and that nobody else would repeat, for another try a little later. */
 void spool_stall(struct spool *spool, struct spool_job *job);
 struct spool_upstream *spool_upstream(struct spool *spool, const char *name);
 /* Sends what waits to the lane as one group, unless one is there. */

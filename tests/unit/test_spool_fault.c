@@ -177,6 +177,24 @@ static void test_settlement_in_failed_group(void **state)
     assert_int_equal(counts(fixture).messages, 0);
 }
 
+/* What waits gets its new time as soon as the disk takes it; nobody asks for it a second time. */
+static void test_clock_jump_while_writes_fail(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t before = net_wall(fixture->loop) + 1000, after = before - 3600000;
+    commit_and_wait(fixture, "waits", 1);
+    finish_and_wait(fixture, SPOOL_DEFERRED, before + 60000);
+    in_doubt = false;
+    fail_commits = 1;
+    spool_clock_jumped(fixture->spool, -3600000, before);
+    int64_t deadline = net_wall(fixture->loop) + DEADLINE_MS;
+    do {
+        assert_int_equal(fetch_at(fixture, after, 10), 0);
+    } while (fixture->next_due_ms != after + 60000 && net_wall(fixture->loop) < deadline);
+    assert_int_equal(fixture->next_due_ms, after + 60000);
+    assert_int_equal(fail_commits, 0);
+}
+
 /* A part of it could not be written: it cannot come to life, and is refused at once. */
 static void test_transaction_fails(void **state)
 {
@@ -229,6 +247,7 @@ int main(void)
         TEST(test_write_fails),
         TEST(test_stream_fails),
         TEST(test_settlement_in_failed_group),
+        TEST(test_clock_jump_while_writes_fail),
         TEST(test_transaction_fails),
         TEST(test_doubt),
         TEST(test_doubt_to_the_end),
