@@ -2,6 +2,8 @@
  * sim_client - see sim_client.h. The dialogue: (PROXY header,) greeting, EHLO, (STARTTLS, EHLO,) (AUTH,) then for each message MAIL, RCPT...,
  * DATA with the text or BDAT, and QUIT.
  *
+ * What was sent whole and not answered is sent again: as a new message, or as it was where the listener knows that again.
+ *
  * A pipelining client sends MAIL to DATA at once (RFC 2920), or MAIL to the last BDAT. A rude one cuts the connection somewhere, sends junk,
  * tries a wrong password, or sends a whole message in clear behind its STARTTLS.
  */
@@ -12,62 +14,19 @@
 
 #include "base/expect.h"
 #include "base/units.h"
-#include "sim_client.h"
+#include "sim_client_private.h"
 #include "sim_faults.h"
-#include "sim_link.h"
-#include "sim_mail.h"
 
 #define TRIES_EACH 40
 #define REPLY_MAX  4096
-#define TEXT_MAX   (16u << 20)
 /* RFC 5321 section 4.5.3.2.6 gives the final answer ten minutes; nobody may make a client wait longer. */
 #define PATIENCE (11 * SIM_MINUTE)
-
-enum step {
-    STEP_GREETING,
-    STEP_EHLO,
-    STEP_STARTTLS,
-    STEP_HANDSHAKE,
-    STEP_WRONG_AUTH,
-    STEP_WRONG_MAIL,
-    STEP_AUTH,
-    STEP_MAIL,
-    STEP_RCPT,
-    STEP_DATA,
-    STEP_CHUNK,
-    STEP_TEXT,
-    STEP_QUIT,
-    STEP_JUNK
-};
-
-struct sim_client {
-    unsigned number;
-    const struct sim_listener_info *listener;
-    const struct sim_client_plan *plan; /* or NULL */
-    struct sim_random random;
-    struct sim_link *link;
-    unsigned left;  /* messages still to be handed over */
-    unsigned tries; /* of the current message */
-    bool pipelines, is_rude, chunks, behaves;
-    bool under_tls, is_stranger, leaves; /* of this connection */
-    unsigned versions;                   /* of the rules, 1 << version, that this connection may have begun with */
-    struct sim_try *try;
-    struct sim_try *injected;  /* sent in clear behind STARTTLS: nobody may ever see it */
-    unsigned finals, failures; /* LMTP: replies still to come, and those that were refusals */
-    size_t chunk_at;           /* BDAT: what was sent of the text */
-    uint64_t size;             /* of the current message, and ... */
-    unsigned wanted;           /* ... its recipients */
-    enum step step;            /* whose reply is awaited */
-    unsigned rcpt;             /* the next one to be answered */
-    uint64_t since;            /* waiting for an answer since then; 0: not waiting */
-    struct buf reply;
-};
 
 static void on_begin(void *ctx);
 static void next_message(struct sim_client *client);
 static void end_session(struct sim_client *client);
 
-static void try_later(struct sim_client *client)
+void sim_client_try_later(struct sim_client *client)
 {
     client->since = 0;
     if (client->left > 0) {
@@ -75,162 +34,13 @@ static void try_later(struct sim_client *client)
     }
 }
 
-/* ---- talking ---- */
-
-static void send_text(struct sim_client *client, const char *text, enum step step)
-{
-    client->step = step;
-    client->since = sim_now();
-    sim_link_send(client->link, bytes_of(text));
-}
-
-static enum sim_mood draw_mood(struct sim_client *client)
-{
-    static const enum sim_mood moods[] = {SIM_MOOD_HOLD, SIM_MOOD_REJECT, SIM_MOOD_DEFER, SIM_MOOD_DISCARD,
-                                          SIM_MOOD_COPY};
-    bool is_plain = client->behaves || !sim_random_chance(&client->random, 30);
-    return is_plain ? SIM_MOOD_PLAIN
-                    : moods[sim_random_between(&client->random, 0, sizeof moods / sizeof moods[0] - 1)];
-}
-
-static void begin_message(struct sim_client *client)
-{
-    if (client->plan != NULL) {
-        client->size = client->plan->size;
-        client->wanted = 1u << client->plan->recipient;
-    } else if (client->tries == 0) {
-        unsigned draw = (unsigned)sim_random_between(&client->random, 0, 99);
-        client->size = sim_random_between(&client->random, 200, draw < 85 ? 2000 : draw < 99 ? 20000 : 400000);
-        client->wanted = (unsigned)sim_random_between(&client->random, 1, (1u << SIM_RECIPIENTS_GOOD) - 1);
-        /* Some whom the rules refuse, beside those. */
-        client->wanted |= sim_random_chance(&client->random, 20) ? 1u << SIM_RECIPIENTS_GOOD : 0;
-        client->wanted |= sim_random_chance(&client->random, 20) ? 2u << SIM_RECIPIENTS_GOOD : 0;
-    }
-    client->tries++;
-    client->try = sim_try_new(client->number, client->size, draw_mood(client));
-    client->try->at_once = client->listener->delivered;
-    client->rcpt = 0;
-}
-
-static unsigned next_rcpt(const struct sim_client *client, unsigned from)
-{
-    while (from < SIM_RECIPIENTS && (client->wanted >> from & 1) == 0) {
-        from++;
-    }
-    return from;
-}
-
-static void rcpt_line(const struct sim_client *client, unsigned index, struct buf *out)
-{
-    (void)client;
-    buf_printf(out, "RCPT TO:<%s>\r\n", sim_recipients[index]);
-}
-
-static void send_envelope(struct sim_client *client)
-{
-    struct buf out;
-    buf_init(&out, 4096);
-    begin_message(client);
-    buf_printf(&out, "MAIL FROM:<sender%u@client.sim>\r\n", client->number);
-    client->rcpt = next_rcpt(client, 0);
-    for (unsigned i = client->rcpt; client->pipelines && i < SIM_RECIPIENTS; i = next_rcpt(client, i + 1)) {
-        rcpt_line(client, i, &out);
-    }
-    buf_append_text(&out, client->pipelines && !client->chunks ? "DATA\r\n" : "");
-    send_text(client, buf_text(&out), STEP_MAIL);
-    buf_done(&out);
-}
-
-static void stuff(struct bytes text, struct buf *out)
-{
-    bool at_start = true;
-    for (size_t i = 0; i < text.len; i++) {
-        if (at_start && text.ptr[i] == '.') {
-            buf_append_octet(out, '.');
-        }
-        buf_append_octet(out, text.ptr[i]);
-        at_start = text.ptr[i] == '\n';
-    }
-}
-
-/* Now and then the connection is cut in the middle of these octets; whether it was. */
-static bool cuts(struct sim_client *client, struct bytes octets)
-{
-    if (!client->is_rude || !sim_random_chance(&client->random, 10)) {
-        return false;
-    }
-    sim_link_send(client->link, bytes_slice(octets, 0, octets.len / 2));
-    sim_say("client %u cuts within try %u", client->number, client->try->number);
-    sim_link_close(&client->link);
-    client->try = NULL;
-    try_later(client);
-    return true;
-}
-
-static void count_finals(struct sim_client *client)
-{
-    client->failures = 0;
-    client->finals = 0;
-    for (unsigned i = 0; i < SIM_RECIPIENTS; i++) {
-        client->finals += client->try->recipients >> i & 1;
-    }
-    client->finals = client->listener->lmtp ? client->finals : 1;
-}
-
-static void send_message(struct sim_client *client)
-{
-    struct buf text, stuffed;
-    buf_init(&text, TEXT_MAX);
-    buf_init(&stuffed, TEXT_MAX);
-    sim_try_text(client->try, &text);
-    stuff(buf_bytes(&text), &stuffed);
-    if (!cuts(client, buf_bytes(&stuffed))) {
-        buf_append_text(&stuffed, ".\r\n");
-        sim_try_sent(client->try, client->versions);
-        count_finals(client);
-        client->step = STEP_TEXT;
-        client->since = sim_now();
-        sim_link_send(client->link, buf_bytes(&stuffed));
-    }
-    buf_done(&text);
-    buf_done(&stuffed);
-}
-
-/* One chunk (RFC 3030), or all that are left when it pipelines. */
-static void send_chunks(struct sim_client *client)
-{
-    struct buf text, out;
-    bool is_last;
-    buf_init(&text, TEXT_MAX);
-    buf_init(&out, TEXT_MAX);
-    sim_try_text(client->try, &text);
-    do {
-        size_t left = text.len - client->chunk_at;
-        size_t len =
-            sim_random_chance(&client->random, 50) ? left : (size_t)sim_random_between(&client->random, 1, left);
-        is_last = len == left;
-        buf_printf(&out, "BDAT %zu%s\r\n", len, is_last ? " LAST" : "");
-        buf_append_bytes(&out, bytes_slice(buf_bytes(&text), client->chunk_at, len));
-        client->chunk_at += len;
-    } while (!is_last && client->pipelines && sim_random_chance(&client->random, 80));
-    if (!cuts(client, buf_bytes(&out))) {
-        if (is_last) {
-            sim_try_sent(client->try, client->versions);
-            count_finals(client);
-        }
-        client->step = STEP_CHUNK;
-        client->since = sim_now();
-        sim_link_send(client->link, buf_bytes(&out));
-    }
-    buf_done(&text);
-    buf_done(&out);
-}
+/* ---- from message to message ---- */
 
 static void on_pause_over(void *ctx)
 {
     struct sim_client *client = ctx;
     if (client->link != NULL) {
-        send_envelope(client);
+        sim_client_send_envelope(client);
     }
 }
 
@@ -242,14 +52,14 @@ static void next_message(struct sim_client *client)
     }
     bool stays = client->left > 0 && (client->plan != NULL || !sim_random_chance(&client->random, 20));
     if (client->is_rude && sim_random_chance(&client->random, 10)) {
-        send_text(client, "\x16\x03\x01 junk \xFF\x00\r\n", STEP_JUNK);
+        sim_client_send(client, "\x16\x03\x01 junk \xFF\x00\r\n", STEP_JUNK);
     } else if (stays && client->plan != NULL && client->plan->pause_us > 0) {
         client->since = 0;
         sim_after(client->plan->pause_us, on_pause_over, client);
     } else if (stays) {
-        send_envelope(client);
+        sim_client_send_envelope(client);
     } else {
-        send_text(client, "QUIT\r\n", STEP_QUIT);
+        sim_client_send(client, "QUIT\r\n", STEP_QUIT);
     }
 }
 
@@ -257,7 +67,7 @@ static void next_message(struct sim_client *client)
 
 static void say_hello(struct sim_client *client)
 {
-    send_text(client, client->listener->lmtp ? "LHLO client.sim\r\n" : "EHLO client.sim\r\n", STEP_EHLO);
+    sim_client_send(client, client->listener->lmtp ? "LHLO client.sim\r\n" : "EHLO client.sim\r\n", STEP_EHLO);
 }
 
 static void write_auth(struct buf *out, const char *password)
@@ -279,7 +89,7 @@ static void send_auth(struct sim_client *client, const char *password, enum step
     struct buf out;
     buf_init(&out, 400);
     write_auth(&out, password);
-    send_text(client, buf_text(&out), step);
+    sim_client_send(client, buf_text(&out), step);
     buf_done(&out);
 }
 
@@ -287,8 +97,8 @@ static void send_auth(struct sim_client *client, const char *password, enum step
 static void send_starttls(struct sim_client *client)
 {
     struct buf out, text;
-    buf_init(&out, TEXT_MAX);
-    buf_init(&text, TEXT_MAX);
+    buf_init(&out, SIM_TEXT_MAX);
+    buf_init(&text, SIM_TEXT_MAX);
     buf_append_text(&out, "STARTTLS\r\n");
     if (client->is_rude && client->injected == NULL && sim_random_chance(&client->random, 50)) {
         client->injected = sim_try_new(client->number, 300, SIM_MOOD_PLAIN);
@@ -329,7 +139,7 @@ static void on_auth_reply(struct sim_client *client, unsigned code, const char *
         sim_fail("client %u logs in with a wrong password: %s", client->number, line);
     }
     if (client->step == STEP_WRONG_AUTH) {
-        send_text(client, "MAIL FROM:<thief@client.sim>\r\n", STEP_WRONG_MAIL);
+        sim_client_send(client, "MAIL FROM:<thief@client.sim>\r\n", STEP_WRONG_MAIL);
     } else if (is_good) {
         next_message(client);
     } else {
@@ -340,8 +150,8 @@ static void on_auth_reply(struct sim_client *client, unsigned code, const char *
 static void give_up_try(struct sim_client *client, const char *why)
 {
     sim_say("client %u: try %u %s", client->number, client->try->number, why);
-    /* Where delivery is acknowledged, what was under way may be filed all the same. */
-    bool is_open = client->listener->delivered && client->try->state == SIM_TRY_SENT;
+    /* Where delivery is acknowledged, what was under way may be filed all the same; and so may what was sent before. */
+    bool is_open = (client->listener->delivered || client->try->resent) && client->try->state == SIM_TRY_SENT;
     client->try->state = is_open ? SIM_TRY_SENT : SIM_TRY_REFUSED;
     client->try = NULL;
     if (client->tries >= TRIES_EACH) {
@@ -394,7 +204,7 @@ static void on_final(struct sim_client *client, unsigned code, const char *line)
         next_message(client);
         return;
     }
-    for (size_t i = 0; i < SIM_PLACES && !client->listener->delivered; i++) {
+    for (size_t i = 0; i < SIM_PLACES && !client->listener->delivered && !client->try->resent; i++) {
         if (client->try->filings[i].count > 0) {
             sim_fail("try %u was filed and then refused: %s", client->try->number, line);
         }
@@ -415,7 +225,7 @@ static void on_final(struct sim_client *client, unsigned code, const char *line)
 static void end_session(struct sim_client *client)
 {
     sim_link_close(&client->link);
-    try_later(client);
+    sim_client_try_later(client);
 }
 
 static void after_rcpt(struct sim_client *client, unsigned code)
@@ -426,23 +236,23 @@ static void after_rcpt(struct sim_client *client, unsigned code)
     if (code / 100 == 2) {
         client->try->recipients |= 1u << client->rcpt;
     }
-    client->rcpt = next_rcpt(client, client->rcpt + 1);
+    client->rcpt = sim_client_next_rcpt(client, client->rcpt + 1);
     if (client->rcpt < SIM_RECIPIENTS) {
         struct buf out;
         buf_init(&out, 200);
-        rcpt_line(client, client->rcpt, &out);
+        sim_client_rcpt_line(client->rcpt, &out);
         client->step = STEP_RCPT;
         if (!client->pipelines) {
-            send_text(client, buf_text(&out), STEP_RCPT);
+            sim_client_send(client, buf_text(&out), STEP_RCPT);
         }
         buf_done(&out);
     } else if (client->chunks && client->try->recipients != 0) {
         client->chunk_at = 0;
-        send_chunks(client);
+        sim_client_send_chunks(client);
     } else if (client->pipelines && !client->chunks) {
         client->step = STEP_DATA;
     } else if (client->try->recipients != 0) {
-        send_text(client, "DATA\r\n", STEP_DATA);
+        sim_client_send(client, "DATA\r\n", STEP_DATA);
     } else {
         give_up_try(client, "has no recipient");
         end_session(client);
@@ -463,8 +273,8 @@ static void on_mail_reply(struct sim_client *client, unsigned code, const char *
     if (!client->pipelines) {
         struct buf out;
         buf_init(&out, 200);
-        rcpt_line(client, client->rcpt, &out);
-        send_text(client, buf_text(&out), STEP_RCPT);
+        sim_client_rcpt_line(client->rcpt, &out);
+        sim_client_send(client, buf_text(&out), STEP_RCPT);
         buf_done(&out);
     }
 }
@@ -475,7 +285,7 @@ static void on_chunk_reply(struct sim_client *client, unsigned code, const char 
     bool is_chunk = strstr(line, "chunk received") != NULL;
     bool is_sent = client->try->state == SIM_TRY_SENT;
     if (is_chunk && !is_sent) {
-        send_chunks(client);
+        sim_client_send_chunks(client);
     } else if (!is_chunk && is_sent) {
         client->step = STEP_TEXT;
         client->leaves = code / 100 != 2; /* which of several chunks was refused nobody knows */
@@ -539,7 +349,7 @@ static void on_reply(struct sim_client *client, unsigned code, const char *line)
         break;
     case STEP_DATA:
         if (code == 354) {
-            send_message(client);
+            sim_client_send_message(client);
         } else {
             give_up_try(client, line);
             end_session(client);
@@ -594,9 +404,12 @@ static void on_close(void *ctx, bool was_reset)
     if (client->try != NULL) {
         sim_say("client %u: connection %s within try %u", client->number, was_reset ? "reset" : "closed",
                 client->try->number);
+        client->again = client->listener->once && client->try->state == SIM_TRY_SENT ? client->
+        try : NULL
+            ;
         client->try = NULL; /* open or sent: as it was */
     }
-    try_later(client);
+    sim_client_try_later(client);
 }
 
 static void on_tls(void *ctx)
@@ -633,7 +446,7 @@ static void on_begin(void *ctx)
     sim_faults_link(&trouble);
     client->link = sim_link_connect(client->listener->port, "127.0.0.1", &events, client, &trouble);
     if (client->link == NULL) {
-        try_later(client);
+        sim_client_try_later(client);
         return;
     }
     buf_clear(&client->reply);

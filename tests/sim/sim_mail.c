@@ -59,7 +59,7 @@ void sim_try_text(const struct sim_try *try, struct buf *out)
 void sim_try_sent(struct sim_try *try, unsigned versions)
 {
     try->state = SIM_TRY_SENT;
-    try->versions = versions;
+    try->versions |= versions;
 }
 
 void sim_try_acked(struct sim_try *try, const char *id)

@@ -42,6 +42,7 @@ struct sim_try {
     unsigned versions;   /* 1 << version of the rules that may have decided about it */
     size_t size;
     char id[SIM_MAIL_ID_LEN];                /* the gateway's, once it is known */
+    bool resent;                             /* it was sent whole more than once, and may be there by any of them */
     bool at_once;                            /* its listener acknowledges what is delivered */
     bool released, may_be_dropped, rerouted; /* what an operator has asked for since it was sent */
     uint64_t acked_us;                       /* virtual time */

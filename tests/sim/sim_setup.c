@@ -14,7 +14,7 @@
 #define TEXT_MAX  20000
 
 const struct sim_listener_info sim_listeners[SIM_LISTENERS] = {
-    [SIM_LISTENER_PLAIN] = {.port = 2525},
+    [SIM_LISTENER_PLAIN] = {.port = 2525, .once = true},
     [SIM_LISTENER_STARTTLS] = {.port = 2587, .starttls = true, .auth = true},
     [SIM_LISTENER_TLS] = {.port = 2465, .tls = true, .auth = true},
     [SIM_LISTENER_LMTP] = {.port = 2424, .lmtp = true},
@@ -180,6 +180,9 @@ static void add_listener(struct buf *out, enum sim_listener which)
     }
     if (info->proxy) {
         buf_append_text(out, ", \"proxy_protocol\": [\"127.0.0.0/8\"], \"allow\": [\"192.0.2.0/25\"]");
+    }
+    if (info->once) {
+        buf_append_text(out, ", \"duplicate_window\": \"24h\"");
     }
     if (info->delivered) {
         buf_append_text(out, ", \"acknowledge\": \"delivered\", \"timeouts\": {\"acknowledge\": \"30s\"}");

@@ -25,6 +25,7 @@ enum sim_listener {
 struct sim_listener_info {
     uint16_t port;
     bool starttls, tls, auth, lmtp, proxy, delivered;
+    bool once; /* what is sent again is recognised */
 };
 extern const struct sim_listener_info sim_listeners[SIM_LISTENERS];
 #define SIM_USER     "app"
