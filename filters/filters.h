@@ -11,34 +11,8 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "document/problems.h"
 #include "mail/mail_envelope.h"
-
-/* ---- problems: what is wrong in a file that operators write ---- */
-
-struct filters_problem {
-    enum { FILTERS_ERROR, FILTERS_WARNING } severity;
-    const char *file;
-    size_t line, column; /* from 1; 0 when the place is the whole file */
-    const char *pointer; /* JSON pointer (RFC 6901) */
-    const char *text;    /* what is wrong, and what would be right */
-};
-
-/* More problems than this are counted, not kept. */
-#define FILTERS_PROBLEMS_MAX 1000
-
-struct filters_problems;
-struct filters_problems *filters_problems_new(void);
-void filters_problems_free(struct filters_problems **problems);
-/* Those kept; index 0 is the first in order of file and place. */
-size_t filters_problems_count(const struct filters_problems *problems);
-size_t filters_problems_errors(const struct filters_problems *problems);
-const struct filters_problem *filters_problems_at(const struct filters_problems *problems, size_t index);
-void filters_problems_add(struct filters_problems *problems, int severity, const char *file, size_t line, size_t column,
-                          const char *pointer, const char *format, ...) __attribute__((format(printf, 7, 8)));
-/* "file:line:column: error: text (at /rules/0/if)\n" for each, in order of file and place. */
-void filters_problems_print(const struct filters_problems *problems, struct buf *out);
-/* The same as a JSON array of objects: severity, file, line, column, pointer, text. */
-void filters_problems_json(const struct filters_problems *problems, struct buf *out);
 
 /* ---- load ---- */
 
@@ -81,7 +55,7 @@ struct filters_load_options {
 };
 
 /* The set, or NULL when there is any error. Warnings do not prevent loading. Everything is copied. */
-struct filters_set *filters_load(const struct filters_load_options *options, struct filters_problems *problems);
+struct filters_set *filters_load(const struct filters_load_options *options, struct problems *problems);
 void filters_set_free(struct filters_set **set);
 /*
  * Calls fn for each folder that the rules, in their order, and the default file into, on the upstream and on its fallback. is_constant: it is called so for
@@ -207,7 +181,7 @@ void filters_test_run(const struct filters_set *set, struct filters_scratch *scr
 size_t filters_tests_check(const struct filters_set *set,
                            int (*read_file)(void *ctx, const char *from, const char *path, struct buf *out,
                                             struct fault *fault),
-                           void *ctx, struct filters_problems *problems);
+                           void *ctx, struct problems *problems);
 
 /* Appends the JSON Schema (draft-07) of rule files, from the tables that the loader reads by. */
 void filters_schema(struct buf *out);

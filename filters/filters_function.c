@@ -6,7 +6,8 @@
 #include <string.h>
 
 #include "base/expect.h"
-#include "filters/filters_json.h"
+#include "document/document.h"
+#include "document/nearest.h"
 #include "filters/filters_text.h"
 
 static const struct {
@@ -57,7 +58,7 @@ static int unknown_function(struct bytes name, struct buf *error)
     for (size_t i = 0; i < FUNCTION_COUNT; i++) {
         names[i] = functions[i].name;
     }
-    const char *nearest = filters_nearest(word, names);
+    const char *nearest = nearest_word(word, names);
     buf_printf(error, "there is no function \"%s\"", word);
     if (nearest != NULL) {
         buf_printf(error, "; did you mean \"%s\"?", nearest);

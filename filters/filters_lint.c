@@ -132,9 +132,8 @@ static bool implies(const struct filters_condition *a, const struct filters_cond
 static void warn(struct filters_loader *loader, const struct filters_rule *rule, const char *what,
                  const struct filters_rule *by)
 {
-    filters_problems_add(loader->problems, FILTERS_WARNING, rule->file, rule->line, rule->column, "",
-                         "rule \"%s\" can never act: %s \"%s\" (%s:%zu)", rule->name, what, by->name, by->file,
-                         by->line);
+    problems_add(loader->problems, PROBLEM_WARNING, rule->file, rule->line, rule->column, "",
+                 "rule \"%s\" can never act: %s \"%s\" (%s:%zu)", rule->name, what, by->name, by->file, by->line);
 }
 
 /* The rule that ends the run for every message that this one would see; NULL when there is none. */
@@ -178,9 +177,9 @@ static void lint_unused(struct filters_loader *loader, const struct map *map, co
         const struct filters_named *named = value;
         size_t line, column;
         if (!named->used) {
-            filters_json_key_place(named->json, named->pointer, &line, &column);
-            filters_problems_add(loader->problems, FILTERS_WARNING, filters_json_name(named->json), line, column,
-                                 named->pointer, "the %s \"%s\" is used by no rule", what, named->name);
+            document_key_place(named->json, named->pointer, &line, &column);
+            problems_add(loader->problems, PROBLEM_WARNING, document_name(named->json), line, column, named->pointer,
+                         "the %s \"%s\" is used by no rule", what, named->name);
         }
     }
 }
@@ -191,9 +190,8 @@ void filters_lint(struct filters_loader *loader)
     for (size_t i = 0; i < set->group_count; i++) {
         lint_group(loader, &set->groups[i]);
         if (i > 0 && !set->groups[i].used) {
-            filters_problems_add(loader->problems, FILTERS_WARNING, set->groups[i].file, set->groups[i].line,
-                                 set->groups[i].column, "", "no \"goto\" leads into the group \"%s\"",
-                                 set->groups[i].name);
+            problems_add(loader->problems, PROBLEM_WARNING, set->groups[i].file, set->groups[i].line,
+                         set->groups[i].column, "", "no \"goto\" leads into the group \"%s\"", set->groups[i].name);
         }
     }
     lint_unused(loader, loader->lists, "list");

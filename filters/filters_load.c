@@ -73,8 +73,8 @@ static void load_rule(struct filters_loader *loader, json_t *value, struct filte
     loader->pattern_count = 0;
     rule->name = "";
     rule->number = loader->set->rule_count++;
-    rule->file = filters_load_copy(loader, filters_json_name(loader->json));
-    filters_json_place(loader->json, buf_text(&loader->path), &rule->line, &rule->column);
+    rule->file = filters_load_copy(loader, document_name(loader->json));
+    document_place(loader->json, buf_text(&loader->path), &rule->line, &rule->column);
     if (!filters_load_object(loader, value, "a rule", filters_rule_keys, NULL)) {
         return;
     }
@@ -84,9 +84,9 @@ static void load_rule(struct filters_loader *loader, json_t *value, struct filte
     json_t *condition = json_object_get(value, "if");
     if (condition != NULL) {
         size_t mark = filters_load_down(loader, "if");
-        size_t errors = filters_problems_errors(loader->problems);
+        size_t errors = problems_errors(loader->problems);
         rule->condition = filters_load_condition(loader, condition);
-        if (rule->condition == NULL && filters_problems_errors(loader->problems) == errors) {
+        if (rule->condition == NULL && problems_errors(loader->problems) == errors) {
             /* Without a condition it would act on every message. A broken named condition is told at its own place. */
             filters_load_error(loader, "the condition cannot be used: something in it is wrong");
         }
@@ -146,7 +146,7 @@ static void load_groups(struct filters_loader *loader, json_t *groups)
     {
         struct filters_group *group = map_get(loader->groups, bytes_of(name));
         /* A group of that name in another file was told as a problem; only the first is loaded. */
-        if (group != NULL && group->rules == NULL && strcmp(group->file, filters_json_name(loader->json)) == 0) {
+        if (group != NULL && group->rules == NULL && strcmp(group->file, document_name(loader->json)) == 0) {
             size_t mark = filters_load_down(loader, name);
             load_group(loader, value, group);
             filters_load_up(loader, mark);
@@ -156,7 +156,7 @@ static void load_groups(struct filters_loader *loader, json_t *groups)
 
 static void load_file(struct filters_loader *loader)
 {
-    json_t *root = filters_json_root(loader->json);
+    json_t *root = document_root(loader->json);
     if (!filters_load_object(loader, root, "a rule file", filters_file_keys, NULL)) {
         return;
     }
@@ -187,9 +187,8 @@ static void check_names(struct filters_loader *loader)
             struct filters_rule *rule = &loader->set->groups[i].rules[j];
             struct filters_rule *other = map_get(seen, bytes_of(rule->name));
             if (other != NULL && rule->name[0] != '\0') {
-                filters_problems_add(loader->problems, FILTERS_ERROR, rule->file, rule->line, rule->column, "",
-                                     "another rule is called \"%s\" already: %s:%zu", rule->name, other->file,
-                                     other->line);
+                problems_add(loader->problems, PROBLEM_ERROR, rule->file, rule->line, rule->column, "",
+                             "another rule is called \"%s\" already: %s:%zu", rule->name, other->file, other->line);
             } else {
                 map_set(seen, bytes_of(rule->name), rule);
             }
@@ -211,9 +210,9 @@ static bool leads_back(struct filters_loader *loader, unsigned group, uint8_t *s
         for (size_t j = 0; j < here->rules[i].action_count && !found; j++) {
             const struct filters_action *action = &here->rules[i].actions[j];
             if (action->kind == FILTERS_GOTO && leads_back(loader, action->group, state)) {
-                filters_problems_add(loader->problems, FILTERS_ERROR, here->rules[i].file, here->rules[i].line,
-                                     here->rules[i].column, "", "\"goto\" in rule \"%s\" leads in a circle",
-                                     here->rules[i].name);
+                problems_add(loader->problems, PROBLEM_ERROR, here->rules[i].file, here->rules[i].line,
+                             here->rules[i].column, "", "\"goto\" in rule \"%s\" leads in a circle",
+                             here->rules[i].name);
                 found = true;
             }
         }
@@ -235,15 +234,15 @@ static void copy_fallback(struct filters_set *set, const struct filters_default 
     set->fallback.flag_count = fallback->flag_count;
 }
 
-static void load_all(struct filters_loader *loader, struct filters_json **documents)
+static void load_all(struct filters_loader *loader, struct document **documents)
 {
     size_t count = loader->options->source_count;
     for (size_t i = 0; i < count; i++) {
         const struct filters_source *source = &loader->options->sources[i];
-        documents[i] = filters_json_parse(source->name, source->text, loader->problems);
+        documents[i] = document_parse(source->name, source->text, loader->problems);
         loader->json = documents[i];
         if (documents[i] != NULL) {
-            filters_load_named(loader, filters_json_root(documents[i]));
+            filters_load_named(loader, document_root(documents[i]));
         }
     }
     for (size_t i = 0; i < count; i++) {
@@ -282,7 +281,7 @@ static void loader_done(struct filters_loader *loader)
     map_free(&loader->groups, NULL);
 }
 
-struct filters_set *filters_load(const struct filters_load_options *options, struct filters_problems *problems)
+struct filters_set *filters_load(const struct filters_load_options *options, struct problems *problems)
 {
     struct filters_set *set = expect_calloc(1, sizeof *set);
     set->arena = arena_new(SET_MAX);
@@ -291,10 +290,10 @@ struct filters_set *filters_load(const struct filters_load_options *options, str
     copy_fallback(set, &options->fallback);
     struct filters_loader loader = {.options = options, .problems = problems, .set = set};
     loader_init(&loader);
-    size_t errors = filters_problems_errors(problems);
-    struct filters_json **documents = expect_calloc(options->source_count + 1, sizeof *documents);
+    size_t errors = problems_errors(problems);
+    struct document **documents = expect_calloc(options->source_count + 1, sizeof *documents);
     load_all(&loader, documents);
-    if (filters_problems_errors(problems) == errors) {
+    if (problems_errors(problems) == errors) {
         filters_lint(&loader);
         for (size_t i = 0; i < set->group_count; i++) {
             set->groups[i].index = filters_index_new(set, &set->groups[i]);
@@ -304,7 +303,7 @@ struct filters_set *filters_load(const struct filters_load_options *options, str
         filters_set_free(&set);
     }
     for (size_t i = 0; i < options->source_count; i++) {
-        filters_json_free(&documents[i]);
+        document_free(&documents[i]);
     }
     free(documents);
     loader_done(&loader);

@@ -8,7 +8,7 @@
 #define MAILWEIR_FILTERS_FILTERS_LOAD_H
 
 #include "base/map.h"
-#include "filters/filters_json.h"
+#include "document/document.h"
 #include "filters/filters_set.h"
 #include "filters/filters_template.h"
 
@@ -22,7 +22,7 @@
 /* A named list or condition: read where it is used first. */
 struct filters_named {
     const char *name;
-    const struct filters_json *json; /* its file */
+    const struct document *json; /* its file */
     const char *pointer;
     json_t *value;
     enum { FILTERS_NAMED_NEW, FILTERS_NAMED_LOADING, FILTERS_NAMED_LOADED } state;
@@ -35,9 +35,9 @@ struct filters_named {
 
 struct filters_loader {
     const struct filters_load_options *options;
-    struct filters_problems *problems;
+    struct problems *problems;
     struct filters_set *set;
-    const struct filters_json *json;
+    const struct document *json;
     struct buf path;                /* JSON pointer of where the walk is */
     struct map *lists, *conditions; /* name -> struct filters_named */
     struct map *subjects;           /* a key that tells what it looks at -> struct filters_subject */

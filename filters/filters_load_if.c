@@ -197,7 +197,7 @@ void filters_load_named_condition(struct filters_loader *loader, struct filters_
     const struct filters_pattern *patterns[FILTERS_RULE_PATTERNS_MAX];
     size_t pattern_count = loader->pattern_count;
     memcpy(patterns, loader->patterns, pattern_count * sizeof *patterns);
-    const struct filters_json *json = loader->json;
+    const struct document *json = loader->json;
     struct buf path = loader->path;
     buf_init(&loader->path, path.max);
     buf_append_text(&loader->path, named->pointer);

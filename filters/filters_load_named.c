@@ -59,8 +59,8 @@ static void note_group(struct filters_loader *loader, struct map *map, const cha
     }
     struct filters_group *group = &set->groups[set->group_count++];
     group->name = filters_load_copy(loader, name);
-    group->file = filters_load_copy(loader, filters_json_name(loader->json));
-    filters_json_key_place(loader->json, buf_text(&loader->path), &group->line, &group->column);
+    group->file = filters_load_copy(loader, document_name(loader->json));
+    document_key_place(loader->json, buf_text(&loader->path), &group->line, &group->column);
     map_set(map, bytes_of(name), group);
 }
 
@@ -182,8 +182,7 @@ static const struct filters_words *words_of_file(struct filters_loader *loader, 
     buf_init(&text, LIST_FILE_MAX);
     struct fault fault = FAULT_INIT;
     const struct filters_words *result = NULL;
-    if (loader->options->read_file(loader->options->read_ctx, filters_json_name(loader->json), path, &text, &fault) <
-        0) {
+    if (loader->options->read_file(loader->options->read_ctx, document_name(loader->json), path, &text, &fault) < 0) {
         filters_load_error_at(loader, "file", "the list \"%s\" cannot be read: %s", path, fault.text);
     } else if (!bytes_is_utf8(buf_bytes(&text))) {
         filters_load_error_at(loader, "file", "the list \"%s\" is not UTF-8", path);
@@ -204,7 +203,7 @@ static const struct filters_words *words_of(struct filters_loader *loader, json_
     return words_of_file(loader, value, mode);
 }
 
-/* Names of the map for filters_nearest(). */
+/* Names of the map for nearest_word(). */
 static const char *const *names_of(struct filters_loader *loader, struct map *map)
 {
     const char **names = filters_load_alloc(loader, map_count(map) + 1, sizeof *names);
@@ -222,7 +221,7 @@ static const struct filters_words *load_list(struct filters_loader *loader, stru
                                              enum filters_words_mode mode)
 {
     if (named->sets[mode] == NULL) {
-        const struct filters_json *json = loader->json;
+        const struct document *json = loader->json;
         struct buf path = loader->path;
         buf_init(&loader->path, path.max);
         buf_append_text(&loader->path, named->pointer);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/expect.h"
+#include "document/nearest.h"
 #include "filters/filters_load.h"
 
 size_t filters_load_down(struct filters_loader *loader, const char *key)
@@ -39,7 +40,7 @@ static void add_problem(struct filters_loader *loader, int severity, const char 
     char text[2000];
     vsnprintf(text, sizeof text, format, args);
     size_t mark = key == NULL ? loader->path.len : filters_load_down(loader, key);
-    filters_json_problem(loader->json, loader->problems, severity, buf_text(&loader->path), "%s", text);
+    document_problem(loader->json, loader->problems, severity, buf_text(&loader->path), "%s", text);
     filters_load_up(loader, mark);
 }
 
@@ -47,7 +48,7 @@ void filters_load_error(struct filters_loader *loader, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    add_problem(loader, FILTERS_ERROR, NULL, format, args);
+    add_problem(loader, PROBLEM_ERROR, NULL, format, args);
     va_end(args);
 }
 
@@ -55,7 +56,7 @@ void filters_load_error_at(struct filters_loader *loader, const char *key, const
 {
     va_list args;
     va_start(args, format);
-    add_problem(loader, FILTERS_ERROR, key, format, args);
+    add_problem(loader, PROBLEM_ERROR, key, format, args);
     va_end(args);
 }
 
@@ -63,7 +64,7 @@ void filters_load_warning_at(struct filters_loader *loader, const char *key, con
 {
     va_list args;
     va_start(args, format);
-    add_problem(loader, FILTERS_WARNING, key, format, args);
+    add_problem(loader, PROBLEM_WARNING, key, format, args);
     va_end(args);
 }
 
@@ -71,7 +72,7 @@ void filters_load_unknown(struct filters_loader *loader, const char *key, const 
                           const char *const *known)
 {
     size_t mark = key == NULL ? loader->path.len : filters_load_down(loader, key);
-    const char *nearest = filters_nearest(word, known);
+    const char *nearest = nearest_word(word, known);
     if (nearest != NULL) {
         filters_load_error(loader, "there is no %s \"%s\"; did you mean \"%s\"?", what, word, nearest);
     } else {
@@ -174,7 +175,7 @@ bool filters_load_object(struct filters_loader *loader, json_t *value, const cha
         filters_load_error(loader, "%s is an object with \"%s\"", what, names[0]);
         return false;
     }
-    filters_json_unknown_keys(loader->json, loader->problems, buf_text(&loader->path), value, names);
+    document_unknown_keys(loader->json, loader->problems, buf_text(&loader->path), value, names);
     for (; keys->name != NULL; keys++) {
         check_member(loader, value, keys);
     }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/expect.h"
+#include "document/nearest.h"
 #include "filters/filters_load.h"
 #include "filters/filters_name.h"
 #include "mail/mail_view.h"
@@ -144,7 +145,7 @@ static int unknown_name(struct filters_loader *loader, const char *name, struct 
         known[count++] = loader->set->variables[i];
     }
     known[count] = NULL;
-    const char *nearest = filters_nearest(name, known);
+    const char *nearest = nearest_word(name, known);
     buf_printf(error,
                "${%s}: no pattern of this rule has a group of that name, no earlier rule sets it, and it is no value "
                "of a message",

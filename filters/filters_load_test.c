@@ -185,8 +185,8 @@ static void load_envelope(struct filters_loader *loader, json_t *value, struct f
 
 static void load_test(struct filters_loader *loader, json_t *value, struct filters_test *test)
 {
-    test->file = filters_load_copy(loader, filters_json_name(loader->json));
-    filters_json_place(loader->json, buf_text(&loader->path), &test->line, &test->column);
+    test->file = filters_load_copy(loader, document_name(loader->json));
+    document_place(loader->json, buf_text(&loader->path), &test->line, &test->column);
     if (!filters_load_object(loader, value, "a test", filters_case_keys, NULL)) {
         return;
     }
@@ -233,9 +233,9 @@ static void check_rule_names(struct filters_loader *loader, const struct filters
 {
     for (size_t i = 0; i < test->expect.rule_count; i++) {
         if (map_get(names, bytes_of(test->expect.rules[i])) == NULL) {
-            filters_problems_add(loader->problems, FILTERS_ERROR, test->file, test->line, test->column, "",
-                                 "the test \"%s\" expects the rule \"%s\", which does not exist",
-                                 test->name == NULL ? "" : test->name, test->expect.rules[i]);
+            problems_add(loader->problems, PROBLEM_ERROR, test->file, test->line, test->column, "",
+                         "the test \"%s\" expects the rule \"%s\", which does not exist",
+                         test->name == NULL ? "" : test->name, test->expect.rules[i]);
         }
     }
 }

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "base/expect.h"
+#include "document/nearest.h"
 #include "filters/filters_load.h"
 #include "filters/filters_text.h"
 #include "proto/imap_special.h"
@@ -146,7 +147,7 @@ static void check_folder(struct filters_loader *loader, const struct filters_tar
             found = same_folder(options->folders[i].folder, folder);
         }
     }
-    const char *nearest = found || count == 0 ? NULL : filters_nearest(folder, known);
+    const char *nearest = found || count == 0 ? NULL : nearest_word(folder, known);
     if (!found && count > 0) { /* else nothing is known about this upstream */
         filters_load_warning_at(loader, "folder",
                                 "there is no folder \"%s\" on upstream \"%s\": it would be created%s%s%s", folder,

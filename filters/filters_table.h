@@ -177,7 +177,7 @@ extern const char *const filters_on_error_words[];
 extern const char *const filters_date_words[]; /* of a target's "date" */
 extern const char *const filters_weekdays[];
 
-/* Names of the keys, for filters_nearest() and the like: at most `max` with the NULL. */
+/* Names of the keys, for nearest_word() and the like: at most `max` with the NULL. */
 void filters_key_names(const struct filters_key *keys, const char **names, unsigned max);
 
 #endif

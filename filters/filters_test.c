@@ -275,7 +275,7 @@ void filters_test_run(const struct filters_set *set, struct filters_scratch *scr
 size_t filters_tests_check(const struct filters_set *set,
                            int (*read_file)(void *ctx, const char *from, const char *path, struct buf *out,
                                             struct fault *fault),
-                           void *ctx, struct filters_problems *problems)
+                           void *ctx, struct problems *problems)
 {
     struct filters_scratch *scratch = filters_scratch_new();
     size_t failed = 0;
@@ -285,8 +285,8 @@ size_t filters_tests_check(const struct filters_set *set,
         filters_test_run(set, scratch, i, read_file, ctx, arena, &result);
         if (!result.passed) {
             failed++;
-            filters_problems_add(problems, FILTERS_ERROR, result.file, result.line, result.column, "",
-                                 "the test \"%s\" fails: %s", result.name, result.why);
+            problems_add(problems, PROBLEM_ERROR, result.file, result.line, result.column, "",
+                         "the test \"%s\" fails: %s", result.name, result.why);
         }
         arena_free(&arena);
     }

@@ -122,14 +122,14 @@ const char *cli_config_file(const char *option)
 
 struct config *cli_load_config(const char *option)
 {
-    struct filters_problems *problems = filters_problems_new();
+    struct problems *problems = problems_new();
     struct config *config = config_load(cli_config_file(option), problems);
     struct buf text;
     buf_init(&text, 1u << 20);
-    filters_problems_print(problems, &text);
+    problems_print(problems, &text);
     fputs(buf_text(&text), stderr);
     buf_done(&text);
-    filters_problems_free(&problems);
+    problems_free(&problems);
     return config;
 }
 

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 
 #include "base/log.h"
-#include "daemon/config.h"
+#include "config/config.h"
 
 struct cli_command {
     const char *name;

@@ -70,11 +70,11 @@ static void set_up(struct cli_api *api, const char *token)
 static size_t on_body(char *data, size_t one, size_t len, void *ctx);
 static int perform(struct cli_api *api, const char *path, const char *body, long seconds);
 
-static void print_problems(const struct filters_problems *problems)
+static void print_problems(const struct problems *problems)
 {
     struct buf text;
     buf_init(&text, 1u << 20);
-    filters_problems_print(problems, &text);
+    problems_print(problems, &text);
     fwrite(buf_bytes(&text).ptr, 1, text.len, stderr);
     buf_done(&text);
 }
@@ -105,7 +105,7 @@ static struct cli_api *open_by_config(const struct config *config)
 
 struct cli_api *cli_api_open(const char *file)
 {
-    struct filters_problems *problems = filters_problems_new();
+    struct problems *problems = problems_new();
     struct config *config = config_load_part(cli_config_file(file), problems);
     struct cli_api *api = NULL;
     if (config == NULL) {
@@ -114,7 +114,7 @@ struct cli_api *cli_api_open(const char *file)
         api = open_by_config(config);
     }
     config_free(&config);
-    filters_problems_free(&problems);
+    problems_free(&problems);
     return api;
 }
 
@@ -135,12 +135,12 @@ struct cli_api *cli_api_open_probe(const char *address, const char *file)
     if (name != NULL) {
         return open_named(name);
     }
-    struct filters_problems *problems = filters_problems_new();
+    struct problems *problems = problems_new();
     struct config *config = config_load_part(cli_config_file(file), problems);
     bool known = config != NULL && (config->spool_path != NULL || config->admin.address.host[0] != '\0');
     struct cli_api *api = known ? open_by_config(config) : open_named(USUAL_SOCKET);
     config_free(&config);
-    filters_problems_free(&problems);
+    problems_free(&problems);
     return api;
 }
 
@@ -148,7 +148,7 @@ struct cli_api *cli_api_open_probe(const char *address, const char *file)
 static struct cli_api *of_config(const char *file)
 {
     struct cli_api *api = expect_calloc(1, sizeof *api);
-    struct filters_problems *problems = filters_problems_new();
+    struct problems *problems = problems_new();
     struct config *config = config_load_part(cli_config_file(file), problems);
     if (config != NULL && config->admin.enabled && config_admin_address(config, &api->address, NULL) == 0) {
         set_up(api, config->admin.token);
@@ -157,7 +157,7 @@ static struct cli_api *of_config(const char *file)
         api = NULL;
     }
     config_free(&config);
-    filters_problems_free(&problems);
+    problems_free(&problems);
     return api;
 }
 

@@ -5,7 +5,7 @@
 #define MAILWEIR_CLI_CLI_FOLDERS_H
 
 #include "base/arena.h"
-#include "daemon/config.h"
+#include "config/config.h"
 
 struct cli_folders {
     struct arena *arena; /* of: */

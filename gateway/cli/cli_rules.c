@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/expect.h"
-#include "filters/filters_json.h"
+#include "document/document.h"
 #include "net/net_file.h"
 
 #define FILES_MAX 1000
@@ -19,18 +19,18 @@ struct files {
     const char *folder;
     struct filters_source sources[FILES_MAX];
     size_t count;
-    struct filters_problems *problems;
+    struct problems *problems;
 };
 
 static void add_file(struct files *files, const char *path)
 {
     struct buf text;
     struct fault fault = FAULT_INIT;
-    buf_init(&text, FILTERS_JSON_MAX_SIZE + 1);
+    buf_init(&text, DOCUMENT_MAX_SIZE + 1);
     if (files->count == FILES_MAX) {
-        filters_problems_add(files->problems, FILTERS_ERROR, path, 0, 0, "", "more than %d rule files", FILES_MAX);
+        problems_add(files->problems, PROBLEM_ERROR, path, 0, 0, "", "more than %d rule files", FILES_MAX);
     } else if (net_file_read_all(path, &text, &fault) < 0) {
-        filters_problems_add(files->problems, FILTERS_ERROR, path, 0, 0, "", "cannot be read: %s", fault.text);
+        problems_add(files->problems, PROBLEM_ERROR, path, 0, 0, "", "cannot be read: %s", fault.text);
     } else {
         char *copy = expect_memory(arena_copy(files->arena, buf_bytes(&text)));
         files->sources[files->count++] =
@@ -72,7 +72,7 @@ static bool is_configuration(const char *path)
 {
     struct buf text;
     struct fault fault = FAULT_INIT;
-    buf_init(&text, FILTERS_JSON_MAX_SIZE);
+    buf_init(&text, DOCUMENT_MAX_SIZE);
     bool is = false;
     if (net_file_read_all(path, &text, &fault) == 0) {
         json_t *root = json_loadb((const char *)buf_bytes(&text).ptr, text.len, 0, NULL);
@@ -83,17 +83,17 @@ static bool is_configuration(const char *path)
     return is;
 }
 
-static void print_problems(const struct filters_problems *problems)
+static void print_problems(const struct problems *problems)
 {
     struct buf text;
     buf_init(&text, 4u << 20);
-    filters_problems_print(problems, &text);
+    problems_print(problems, &text);
     fputs(buf_text(&text), stderr);
     buf_done(&text);
 }
 
 static void load_files(struct cli_rules *rules, const char *const *paths, size_t count, const char *fallback,
-                       struct filters_problems *problems)
+                       struct problems *problems)
 {
     struct files *files = expect_calloc(1, sizeof *files);
     files->arena = arena_new(ARENA_MAX);
@@ -111,7 +111,7 @@ static void load_files(struct cli_rules *rules, const char *const *paths, size_t
                      .folder = folder.len == 0 ? "INBOX" : expect_memory(arena_copy(files->arena, folder))},
         .read_file = config_read_beside,
     };
-    if (filters_problems_errors(problems) == 0) {
+    if (problems_errors(problems) == 0) {
         rules->own = filters_load(&options, problems);
     }
     rules->set = rules->own;
@@ -121,7 +121,7 @@ static void load_files(struct cli_rules *rules, const char *const *paths, size_t
 
 int cli_rules_load(struct cli_rules *rules_r, const char *const *paths, size_t count, const char *fallback)
 {
-    struct filters_problems *problems = filters_problems_new();
+    struct problems *problems = problems_new();
     struct cli_rules rules = {.config = NULL};
     if (count == 1 && is_configuration(paths[0])) {
         rules.config = config_load_rules(paths[0], problems);
@@ -130,7 +130,7 @@ int cli_rules_load(struct cli_rules *rules_r, const char *const *paths, size_t c
         load_files(&rules, paths, count, fallback, problems);
     }
     print_problems(problems);
-    filters_problems_free(&problems);
+    problems_free(&problems);
     *rules_r = rules;
     return rules.set == NULL ? -1 : 0;
 }
@@ -141,14 +141,14 @@ void cli_rules_done(struct cli_rules *rules)
     filters_set_free(&rules->own);
 }
 
-static json_t *texts_of(const struct files *files, struct filters_problems *problems)
+static json_t *texts_of(const struct files *files, struct problems *problems)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < files->count; i++) {
         const struct filters_source *source = &files->sources[i];
         json_t *text = json_stringn((const char *)source->text.ptr, source->text.len);
         if (text == NULL) {
-            filters_problems_add(problems, FILTERS_ERROR, source->name, 0, 0, "", "it is not UTF-8");
+            problems_add(problems, PROBLEM_ERROR, source->name, 0, 0, "", "it is not UTF-8");
         } else {
             json_array_append_new(list, json_pack("{s:s,s:o}", "name", source->name, "text", text));
         }
@@ -158,25 +158,25 @@ static json_t *texts_of(const struct files *files, struct filters_problems *prob
 
 json_t *cli_rules_texts(const char *const *paths, size_t count)
 {
-    struct filters_problems *problems = filters_problems_new();
+    struct problems *problems = problems_new();
     struct files *files = expect_calloc(1, sizeof *files);
     files->arena = arena_new(ARENA_MAX);
     files->problems = problems;
     for (size_t i = 0; i < count; i++) {
         if (is_configuration(paths[i])) {
-            filters_problems_add(problems, FILTERS_ERROR, paths[i], 0, 0, "",
-                                 "it is a configuration: name the rule files, or their folder");
+            problems_add(problems, PROBLEM_ERROR, paths[i], 0, 0, "",
+                         "it is a configuration: name the rule files, or their folder");
         } else {
             add_path(files, paths[i]);
         }
     }
     json_t *list = texts_of(files, problems);
-    if (filters_problems_errors(problems) > 0) {
+    if (problems_errors(problems) > 0) {
         json_decref(list);
         list = NULL;
     }
     print_problems(problems);
-    filters_problems_free(&problems);
+    problems_free(&problems);
     arena_free(&files->arena);
     free(files);
     return list;

@@ -6,7 +6,7 @@
 
 #include <jansson.h>
 
-#include "daemon/config.h"
+#include "config/config.h"
 
 struct cli_rules {
     struct config *config;   /* owns the set when it came from a configuration */

@@ -112,12 +112,12 @@ static void log_state(struct log *log, const struct net_sandbox_state *state)
 
 int cli_sandbox_become(const char *file, struct fault *fault)
 {
-    struct filters_problems *problems = filters_problems_new();
+    struct problems *problems = problems_new();
     struct config *config =
         config_load_part(file, problems); /* what is wrong with it is told when it is loaded as a whole */
     int result = config == NULL || config->user == NULL ? 0 : net_sandbox_become(config->user, fault);
     config_free(&config);
-    filters_problems_free(&problems);
+    problems_free(&problems);
     return result;
 }
 

@@ -3,7 +3,7 @@
 #define MAILWEIR_CLI_CLI_SANDBOX_H
 
 #include "base/log.h"
-#include "daemon/config.h"
+#include "config/config.h"
 #include "net/net_sandbox.h"
 
 /*

@@ -7,7 +7,7 @@
 
 #include <jansson.h>
 
-#include "daemon/config.h"
+#include "config/config.h"
 
 /*
  * Blocks. place: 0 for the upstream's address, then its standby addresses. The result is the caller's: an object whose "good" tells whether all of it works;

@@ -11,19 +11,19 @@
 #include "cli/cli.h"
 #include "cli/cli_folders.h"
 
-static void print(const struct filters_problems *problems)
+static void print(const struct problems *problems)
 {
     struct buf text;
     buf_init(&text, 1u << 20);
-    filters_problems_print(problems, &text);
+    problems_print(problems, &text);
     fputs(buf_text(&text), stderr);
     buf_done(&text);
 }
 
-static bool has(const struct filters_problems *problems, const struct filters_problem *one)
+static bool has(const struct problems *problems, const struct problem *one)
 {
-    for (size_t i = 0; i < filters_problems_count(problems); i++) {
-        const struct filters_problem *problem = filters_problems_at(problems, i);
+    for (size_t i = 0; i < problems_count(problems); i++) {
+        const struct problem *problem = problems_at(problems, i);
         if (problem->line == one->line && problem->column == one->column && strcmp(problem->file, one->file) == 0 &&
             strcmp(problem->text, one->text) == 0) {
             return true;
@@ -33,33 +33,33 @@ static bool has(const struct filters_problems *problems, const struct filters_pr
 }
 
 /* Adds to news what a look that knows the folders says beside what was said before. */
-static int check_upstreams(struct config *config, const struct filters_problems *said, struct filters_problems *news)
+static int check_upstreams(struct config *config, const struct problems *said, struct problems *news)
 {
     struct cli_folders folders;
-    struct filters_problems *found = filters_problems_new();
+    struct problems *found = problems_new();
     int result = cli_folders_ask(&folders, config) < 0 ? 1 : EX_OK;
     config_check_folders(config, folders.items, folders.count, found);
-    for (size_t i = 0; i < filters_problems_count(found); i++) {
-        const struct filters_problem *problem = filters_problems_at(found, i);
+    for (size_t i = 0; i < problems_count(found); i++) {
+        const struct problem *problem = problems_at(found, i);
         if (!has(said, problem)) {
-            filters_problems_add(news, (int)problem->severity, problem->file, problem->line, problem->column,
-                                 problem->pointer, "%s", problem->text);
+            problems_add(news, (int)problem->severity, problem->file, problem->line, problem->column, problem->pointer,
+                         "%s", problem->text);
         }
     }
-    filters_problems_free(&found);
+    problems_free(&found);
     cli_folders_done(&folders);
     return result;
 }
 
-static void print_json(const char *file, const struct config *config, bool good,
-                       const struct filters_problems *problems, const struct filters_problems *news)
+static void print_json(const char *file, const struct config *config, bool good, const struct problems *problems,
+                       const struct problems *news)
 {
     struct buf lists[2];
-    const struct filters_problems *from[] = {problems, news};
+    const struct problems *from[] = {problems, news};
     json_t *all = json_array();
     for (int i = 0; i < 2; i++) {
         buf_init(&lists[i], 16u << 20);
-        filters_problems_json(from[i], &lists[i]);
+        problems_json(from[i], &lists[i]);
         json_t *list = json_loadb((const char *)buf_bytes(&lists[i]).ptr, lists[i].len, 0, NULL);
         json_array_extend(all, list);
         json_decref(list);
@@ -78,7 +78,7 @@ static void print_json(const char *file, const struct config *config, bool good,
 
 static int check(const char *file, bool upstreams, bool json)
 {
-    struct filters_problems *problems = filters_problems_new(), *news = filters_problems_new();
+    struct problems *problems = problems_new(), *news = problems_new();
     struct config *config = config_load(file, problems);
     int result = config == NULL ? 1 : EX_OK;
     if (!json) {
@@ -97,8 +97,8 @@ static int check(const char *file, bool upstreams, bool json)
                config->upstreams.count, filters_rule_count(config->rule_set));
     }
     config_free(&config);
-    filters_problems_free(&problems);
-    filters_problems_free(&news);
+    problems_free(&problems);
+    problems_free(&news);
     return result;
 }
 

@@ -22,7 +22,7 @@
 #include "cli/cli_recent.h"
 #include "cli/cli_rules.h"
 #include "cli/queue.h"
-#include "daemon/outcome.h"
+#include "decision/outcome.h"
 #include "net/net_file.h"
 #include "net/net_loop.h"
 
@@ -167,14 +167,14 @@ static char *spool_folder(const char *path, struct arena *arena)
     if (net_file_list(path, is_there, NULL, &fault) >= 0) {
         return arena_text(arena, path);
     }
-    struct filters_problems *problems = filters_problems_new();
+    struct problems *problems = problems_new();
     struct config *config = config_load_part(path, problems);
     char *folder = config == NULL || config->spool_path == NULL ? NULL : arena_text(arena, config->spool_path);
     if (folder == NULL) {
         fprintf(stderr, "mailweir: --spool %s is neither a spool's folder nor a configuration that names one\n", path);
     }
     config_free(&config);
-    filters_problems_free(&problems);
+    problems_free(&problems);
     return folder;
 }
 

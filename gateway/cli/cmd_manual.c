@@ -5,7 +5,7 @@
 #include <sysexits.h>
 
 #include "cli/cli.h"
-#include "daemon/config_manual.h"
+#include "config/config_manual.h"
 
 #define MANUAL_MAX (1u << 20)
 

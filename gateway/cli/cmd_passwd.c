@@ -73,7 +73,7 @@ static int read_password(char into[PASSWORD_MAX + 2])
 /* The file's object, or a fresh one when there is no file; NULL after a complaint. It must be a good file: we write it back whole. */
 static json_t *read_file(const char *path)
 {
-    struct filters_problems *problems = filters_problems_new();
+    struct problems *problems = problems_new();
     struct buf text, shown;
     struct fault fault = FAULT_INIT;
     json_t *root = NULL;
@@ -87,10 +87,10 @@ static json_t *read_file(const char *path)
         struct smtpd_users *users = smtpd_users_parse(path, buf_bytes(&text), problems);
         root = users == NULL ? NULL : json_loadb((const char *)buf_bytes(&text).ptr, text.len, 0, NULL);
         smtpd_users_free(&users);
-        filters_problems_print(problems, &shown);
+        problems_print(problems, &shown);
         fputs(buf_text(&shown), stderr);
     }
-    filters_problems_free(&problems);
+    problems_free(&problems);
     buf_done(&text);
     buf_done(&shown);
     return root;

@@ -8,10 +8,10 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "admin/admin.h"
 #include "cli/cli.h"
 #include "cli/cli_notify.h"
 #include "cli/cli_sandbox.h"
-#include "daemon/admin.h"
 #include "daemon/gateway.h"
 
 struct run {
@@ -45,7 +45,7 @@ static void on_stop(void *ctx, int number)
     gateway_drain(run->gateway, on_drained, run);
 }
 
-static void on_reloaded(void *ctx, bool good, const struct filters_problems *problems)
+static void on_reloaded(void *ctx, bool good, const struct problems *problems)
 {
     struct run *run = ctx;
     (void)good, (void)problems;

@@ -6,7 +6,7 @@
 #include <sysexits.h>
 
 #include "cli/cli.h"
-#include "daemon/config_schema.h"
+#include "config/config_schema.h"
 #include "filters/filters.h"
 
 int cmd_schema(const struct cli_command *command, int argc, char **argv)

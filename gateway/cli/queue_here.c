@@ -9,7 +9,7 @@
 #include <sysexits.h>
 
 #include "base/expect.h"
-#include "daemon/reroute.h"
+#include "decision/reroute.h"
 #include "net/net_loop.h"
 #include "spool/spool_admin.h"
 #include "spool/spool_export.h"

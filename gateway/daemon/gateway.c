@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "base/expect.h"
-#include "daemon/config_check.h"
+#include "config/config_check.h"
 #include "daemon/gateway_private.h"
 #include "net/net_lane.h"
 #include "spool/spool_admin.h"

@@ -6,8 +6,8 @@
 #ifndef MAILWEIR_DAEMON_GATEWAY_H
 #define MAILWEIR_DAEMON_GATEWAY_H
 
-#include "daemon/config.h"
-#include "daemon/dispatch.h"
+#include "config/config.h"
+#include "dispatch/dispatch.h"
 #include "net/net_sandbox.h"
 
 struct gateway;
@@ -37,7 +37,7 @@ void gateway_free(struct gateway **gateway);
  * loop, once, when a load that began after this call has ended, well or not; at the latest when the gateway is drained. problems: warnings, too; only
  * until it returns.
  */
-typedef void gateway_reloaded_fn(void *ctx, bool good, const struct filters_problems *problems);
+typedef void gateway_reloaded_fn(void *ctx, bool good, const struct problems *problems);
 void gateway_reload(struct gateway *gateway, gateway_reloaded_fn *done, void *ctx);
 
 /* The port of the listener of that name. */

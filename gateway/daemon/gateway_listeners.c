@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/expect.h"
-#include "daemon/config_check.h"
+#include "config/config_check.h"
 #include "daemon/gateway_private.h"
 
 static struct smtpd_limits limits_of(const struct config_listener *config)
@@ -53,14 +53,13 @@ static int load_users(const struct config_listener *config, struct smtpd_users *
     if (config->users == NULL) {
         return 0;
     }
-    struct filters_problems *problems = filters_problems_new();
+    struct problems *problems = problems_new();
     *users_r = smtpd_users_load(config->users, problems);
     if (*users_r == NULL) {
-        const struct filters_problem *first =
-            filters_problems_count(problems) > 0 ? filters_problems_at(problems, 0) : NULL;
+        const struct problem *first = problems_count(problems) > 0 ? problems_at(problems, 0) : NULL;
         fault_set(fault, FAULT_LOCAL, "users", config->users, "%s", first == NULL ? "cannot be read" : first->text);
     }
-    filters_problems_free(&problems);
+    problems_free(&problems);
     return *users_r == NULL ? -1 : 0;
 }
 

@@ -6,8 +6,8 @@
 
 #include "base/list.h"
 #include "daemon/acknowledge.h"
-#include "daemon/decision.h"
 #include "daemon/gateway.h"
+#include "decision/decision.h"
 
 enum gateway_area {
     GATEWAY_AREA_GATEWAY,
@@ -27,7 +27,7 @@ struct gateway_loading {
     /* The lane's while it runs: */
     const char *file;
     struct config *config;
-    struct filters_problems *problems;
+    struct problems *problems;
 };
 
 struct gateway {

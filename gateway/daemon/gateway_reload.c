@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/expect.h"
-#include "daemon/config_table.h"
+#include "config/config_table.h"
 #include "daemon/gateway_private.h"
 #include "net/net_lane.h"
 
@@ -26,11 +26,11 @@ struct waiter {
 
 /* ---- what is said about it ---- */
 
-static void log_problems(struct gateway *gateway, const struct filters_problems *problems)
+static void log_problems(struct gateway *gateway, const struct problems *problems)
 {
-    for (size_t i = 0; i < filters_problems_count(problems); i++) {
-        const struct filters_problem *problem = filters_problems_at(problems, i);
-        bool is_error = problem->severity == FILTERS_ERROR;
+    for (size_t i = 0; i < problems_count(problems); i++) {
+        const struct problem *problem = problems_at(problems, i);
+        bool is_error = problem->severity == PROBLEM_ERROR;
         log_event(gateway->log, is_error ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING,
                   is_error ? "reload_failed" : "reload_warning", LOG_STR("file", problem->file),
                   LOG_INT("line", problem->line), LOG_INT("column", problem->column),
@@ -39,8 +39,7 @@ static void log_problems(struct gateway *gateway, const struct filters_problems 
 }
 
 /* What stands in the file now and needs a restart: the operator must not believe that it is in force. */
-static void note_unchanged(const struct gateway *gateway, const struct config *config,
-                           struct filters_problems *problems)
+static void note_unchanged(const struct gateway *gateway, const struct config *config, struct problems *problems)
 {
     static const char *const fixed[] = {"hostname", "spool", "log", "admin", "user", "sandbox"};
     for (const struct config_key *key = config_root_table.keys; key->name != NULL; key++) {
@@ -50,7 +49,7 @@ static void note_unchanged(const struct gateway *gateway, const struct config *c
                 snprintf(pointer, sizeof pointer, "/%s", key->name);
                 log_event(gateway->log, LOG_LEVEL_WARNING, "reload_warning", LOG_STR("file", config->file),
                           LOG_STR("pointer", pointer), LOG_STR("error.message", UNCHANGED));
-                filters_problems_add(problems, FILTERS_WARNING, config->file, 0, 0, pointer, "%s", UNCHANGED);
+                problems_add(problems, PROBLEM_WARNING, config->file, 0, 0, pointer, "%s", UNCHANGED);
             }
         }
     }
@@ -73,11 +72,11 @@ static int check_sandbox(const struct gateway *gateway, const struct config *con
 }
 
 /* Says what an operator who looks at the file's mode will not see. */
-static void log_hint(struct gateway *gateway, const struct filters_problems *problems)
+static void log_hint(struct gateway *gateway, const struct problems *problems)
 {
     bool denied = false;
-    for (size_t i = 0; i < filters_problems_count(problems); i++) {
-        denied = denied || strstr(filters_problems_at(problems, i)->text, strerror(EACCES)) != NULL;
+    for (size_t i = 0; i < problems_count(problems); i++) {
+        denied = denied || strstr(problems_at(problems, i)->text, strerror(EACCES)) != NULL;
     }
     if (denied && gateway->sandbox.paths > 0) {
         log_event(gateway->log, LOG_LEVEL_ERROR, "reload_failed",
@@ -90,7 +89,7 @@ static void log_hint(struct gateway *gateway, const struct filters_problems *pro
 /* ---- taking it ---- */
 
 /* Takes listeners and upstreams of a good configuration; when one cannot be opened, nothing of the configuration is taken. */
-static int apply(struct gateway *gateway, struct config *config, struct filters_problems *problems)
+static int apply(struct gateway *gateway, struct config *config, struct problems *problems)
 {
     struct fault fault = FAULT_INIT;
     struct dispatch_plan *plan = NULL;
@@ -98,7 +97,7 @@ static int apply(struct gateway *gateway, struct config *config, struct filters_
         gateway_apply_listeners(gateway, config, &fault) < 0) {
         log_event(gateway->log, LOG_LEVEL_ERROR, "reload_failed", LOG_STR("error.where", fault.where),
                   LOG_STR("error.message", fault.text));
-        filters_problems_add(problems, FILTERS_ERROR, config->file, 0, 0, "", "%s: %s", fault.where, fault.text);
+        problems_add(problems, PROBLEM_ERROR, config->file, 0, 0, "", "%s: %s", fault.where, fault.text);
         dispatch_plan_free(&plan);
         return -1;
     }
@@ -107,7 +106,7 @@ static int apply(struct gateway *gateway, struct config *config, struct filters_
 }
 
 /* The configuration is in force from now on. */
-static void take(struct gateway *gateway, struct config *config, struct filters_problems *problems)
+static void take(struct gateway *gateway, struct config *config, struct problems *problems)
 {
     gateway->rules = filters_rule_count(config->rule_set);
     decision_replace(gateway->decision, &config->rule_set);
@@ -125,11 +124,11 @@ static void take(struct gateway *gateway, struct config *config, struct filters_
 static void load(void *ctx)
 {
     struct gateway_loading *loading = &((struct gateway *)ctx)->loading;
-    loading->problems = filters_problems_new();
+    loading->problems = problems_new();
     loading->config = config_load(loading->file, loading->problems);
 }
 
-static void tell(struct list *waiters, bool good, const struct filters_problems *problems)
+static void tell(struct list *waiters, bool good, const struct problems *problems)
 {
     for (struct list *link; (link = list_take(waiters)) != NULL;) {
         struct waiter *waiter = LIST_ITEM(link, struct waiter, link);
@@ -154,7 +153,7 @@ static void begin(struct gateway *gateway)
     net_lane_submit(loading->lane, load, on_loaded, gateway);
 }
 
-static void finish(struct gateway *gateway, struct config *config, struct filters_problems *problems)
+static void finish(struct gateway *gateway, struct config *config, struct problems *problems)
 {
     log_problems(gateway, problems);
     log_hint(gateway, problems);
@@ -178,7 +177,7 @@ static void on_loaded(void *ctx)
     } else {
         finish(gateway, loading->config, loading->problems);
     }
-    filters_problems_free(&loading->problems);
+    problems_free(&loading->problems);
     if (loading->again) {
         begin(gateway);
     }
@@ -209,10 +208,10 @@ void gateway_reload(struct gateway *gateway, gateway_reloaded_fn *done, void *ct
 
 void gateway_give_up_reloads(struct gateway *gateway)
 {
-    struct filters_problems *problems = filters_problems_new();
-    filters_problems_add(problems, FILTERS_ERROR, gateway->config->file, 0, 0, "", "the gateway is shutting down");
+    struct problems *problems = problems_new();
+    problems_add(problems, PROBLEM_ERROR, gateway->config->file, 0, 0, "", "the gateway is shutting down");
     gateway->loading.again = false;
     tell(&gateway->loading.waiting, false, problems);
     tell(&gateway->loading.later, false, problems);
-    filters_problems_free(&problems);
+    problems_free(&problems);
 }

@@ -10,8 +10,8 @@
 #include "base/expect.h"
 #include "base/map.h"
 #include "base/units.h"
+#include "document/document.h"
 #include "engine/smtpd_engine.h"
-#include "filters/filters_json.h"
 #include "net/net_file.h"
 #include "net/net_loop.h"
 
@@ -33,8 +33,8 @@ struct smtpd_users {
 
 struct parse {
     struct smtpd_users *users;
-    const struct filters_json *json;
-    struct filters_problems *problems;
+    const struct document *json;
+    struct problems *problems;
     char pointer[600]; /* of the user */
 };
 
@@ -42,7 +42,7 @@ static void wrong(struct parse *parse, const char *key, const char *text)
 {
     char pointer[700];
     snprintf(pointer, sizeof pointer, "%s%s%s", parse->pointer, key[0] == '\0' ? "" : "/", key);
-    filters_json_problem(parse->json, parse->problems, FILTERS_ERROR, pointer, "%s", text);
+    document_problem(parse->json, parse->problems, PROBLEM_ERROR, pointer, "%s", text);
 }
 
 /* ---- one user ---- */
@@ -143,7 +143,7 @@ static void read_user(struct parse *parse, const char *name, json_t *object)
         wrong(parse, "", "a user is an object with \"password\" or \"scram\"");
         return;
     }
-    filters_json_unknown_keys(parse->json, parse->problems, parse->pointer, object, known);
+    document_unknown_keys(parse->json, parse->problems, parse->pointer, object, known);
     user->name = expect_memory(arena_text(parse->users->arena, name));
     user->disabled = json_is_true(json_object_get(object, "disabled"));
     read_password(parse, object, user);
@@ -179,7 +179,7 @@ static void read_users(struct parse *parse, json_t *root)
         wrong(parse, "", "{\"users\": {\"name\": {...}}} is expected");
         return;
     }
-    filters_json_unknown_keys(parse->json, parse->problems, "", root, known);
+    document_unknown_keys(parse->json, parse->problems, "", root, known);
     json_object_foreach(users, name, user)
     {
         set_pointer(parse, name);
@@ -187,10 +187,10 @@ static void read_users(struct parse *parse, json_t *root)
     }
 }
 
-struct smtpd_users *smtpd_users_parse(const char *name, struct bytes text, struct filters_problems *problems)
+struct smtpd_users *smtpd_users_parse(const char *name, struct bytes text, struct problems *problems)
 {
-    size_t before = filters_problems_errors(problems);
-    struct filters_json *json = filters_json_parse(name, text, problems);
+    size_t before = problems_errors(problems);
+    struct document *json = document_parse(name, text, problems);
     if (json == NULL) {
         return NULL;
     }
@@ -199,22 +199,22 @@ struct smtpd_users *smtpd_users_parse(const char *name, struct bytes text, struc
     users->holds = 1;
     users->arena = arena_new(SMTPD_USERS_FILE_MAX * 4);
     users->by_name = map_new(USERS_MAX, NULL);
-    read_users(&parse, filters_json_root(json));
-    filters_json_free(&json);
-    if (filters_problems_errors(problems) > before) {
+    read_users(&parse, document_root(json));
+    document_free(&json);
+    if (problems_errors(problems) > before) {
         smtpd_users_free(&users);
     }
     return users;
 }
 
-struct smtpd_users *smtpd_users_load(const char *path, struct filters_problems *problems)
+struct smtpd_users *smtpd_users_load(const char *path, struct problems *problems)
 {
     struct buf text;
     struct fault fault = FAULT_INIT;
     struct smtpd_users *users = NULL;
     buf_init(&text, SMTPD_USERS_FILE_MAX);
     if (net_file_read_all(path, &text, &fault) < 0) {
-        filters_problems_add(problems, FILTERS_ERROR, path, 0, 0, "", "cannot be read: %s", fault.text);
+        problems_add(problems, PROBLEM_ERROR, path, 0, 0, "", "cannot be read: %s", fault.text);
     } else {
         users = smtpd_users_parse(path, buf_bytes(&text), problems);
     }

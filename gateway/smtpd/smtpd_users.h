@@ -10,7 +10,8 @@
 #define MAILWEIR_SMTPD_SMTPD_USERS_H
 
 #include "base/buf.h"
-#include "filters/filters.h"
+#include "base/fault.h"
+#include "document/problems.h"
 
 #define SMTPD_USERS_FILE_MAX ((size_t)16 << 20)
 #define SMTPD_USER_NAME_MAX  255
@@ -33,9 +34,9 @@ struct smtpd_user {
 struct smtpd_users;
 
 /* NULL when there is any error. name is shown in problems. */
-struct smtpd_users *smtpd_users_parse(const char *name, struct bytes text, struct filters_problems *problems);
+struct smtpd_users *smtpd_users_parse(const char *name, struct bytes text, struct problems *problems);
 /* The same from a file; blocks. */
-struct smtpd_users *smtpd_users_load(const char *path, struct filters_problems *problems);
+struct smtpd_users *smtpd_users_load(const char *path, struct problems *problems);
 struct smtpd_users *smtpd_users_hold(struct smtpd_users *users);
 void smtpd_users_free(struct smtpd_users **users);
 /* The user of that name who is not disabled, or NULL. */

@@ -9,7 +9,7 @@
  * whatever waits as one group: fdatasync of the segments, then one transaction, then the answers. A body above `own_segment_over` streams
  * into a segment of its own. All functions are for the loop's thread; all answers come from the loop, later.
  *
- * What it does not do: decide when to deliver. daemon/dispatch does.
+ * What it does not do: decide when to deliver. dispatch/dispatch does.
  */
 #ifndef MAILWEIR_SPOOL_SPOOL_H
 #define MAILWEIR_SPOOL_SPOOL_H

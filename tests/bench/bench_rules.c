@@ -83,7 +83,7 @@ static struct filters_set *load(const char *kind, int count)
                    i == 0 ? "" : ",", i, condition, i);
     }
     buf_append_text(&text, "]}");
-    struct filters_problems *problems = filters_problems_new();
+    struct problems *problems = problems_new();
     struct filters_source source = {"bench.json", buf_bytes(&text)};
     struct filters_load_options options = {
         .sources = &source, .source_count = 1, .any_upstream = true, .fallback = {.upstream = "u", .folder = "INBOX"}};
@@ -91,7 +91,7 @@ static struct filters_set *load(const char *kind, int count)
     struct filters_set *set = filters_load(&options, problems);
     EXPECT(set != NULL);
     printf("figure: load %d rules (%s): %.1f ms\n", count, kind, (now_ns() - began) / 1e6);
-    filters_problems_free(&problems);
+    problems_free(&problems);
     buf_done(&text);
     return set;
 }

@@ -41,7 +41,7 @@ static ptrdiff_t read_bytes(void *ctx, uint64_t offset, void *into, size_t len, 
 
 static struct filters_set *load(void)
 {
-    struct filters_problems *problems = filters_problems_new();
+    struct problems *problems = problems_new();
     struct filters_source source = {"r.json", bytes_of(rules)};
     struct filters_load_options options = {.sources = &source,
                                            .source_count = 1,
@@ -49,7 +49,7 @@ static struct filters_set *load(void)
                                            .fallback = {.upstream = "corp", .folder = "INBOX"}};
     struct filters_set *set = filters_load(&options, problems);
     EXPECT(set != NULL);
-    filters_problems_free(&problems);
+    problems_free(&problems);
     return set;
 }
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-LIBRARIES = ("base", "proto", "mail", "engine", "filters")
+LIBRARIES = ("base", "proto", "document", "mail", "engine", "filters")
 FORBIDDEN = re.compile(
     r"^(uv_|SSL_|BIO_|pthread_|sem_|mtx_|thrd_|sqlite3_|"
     r"(socket|connect|bind|listen|accept4?|send|sendto|sendmsg|recv|recvfrom|recvmsg|getaddrinfo|poll|select|epoll_.*)$|"

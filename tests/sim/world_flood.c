@@ -63,10 +63,10 @@ static void start(void *ctx)
 {
     (void)ctx;
     struct fault fault = FAULT_INIT;
-    struct filters_problems *problems = filters_problems_new();
+    struct problems *problems = problems_new();
     struct config *config = config_load("/etc/mailweir.json", problems);
     EXPECT(config != NULL);
-    filters_problems_free(&problems);
+    problems_free(&problems);
     if (gateway_open(&world.gateway, world.loop, &config, &world.log, &fault) != 0) {
         sim_fail("the gateway does not start: %s", fault.text);
     }

@@ -48,9 +48,9 @@ static const char *const hosts[2] = {"imap-a.sim", "imap-b.sim"};
 
 /* ---- the gateway's life ---- */
 
-static void fail_with(const struct filters_problems *problems)
+static void fail_with(const struct problems *problems)
 {
-    const struct filters_problem *first = filters_problems_at(problems, 0);
+    const struct problem *first = problems_at(problems, 0);
     sim_fail("the configuration is not taken: %s", first->text);
 }
 
@@ -58,12 +58,12 @@ static void start(void *ctx)
 {
     (void)ctx;
     struct fault fault = FAULT_INIT;
-    struct filters_problems *problems = filters_problems_new();
+    struct problems *problems = problems_new();
     struct config *config = config_load("/etc/mailweir.json", problems);
     if (config == NULL && world.faults_over) {
         fail_with(problems);
     }
-    filters_problems_free(&problems);
+    problems_free(&problems);
     if (config == NULL || gateway_open(&world.gateway, world.loop, &config, &world.log, &fault) != 0) {
         sim_say("the gateway does not start: %s", fault.text);
         if (world.faults_over) {

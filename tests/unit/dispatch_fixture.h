@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/expect.h"
-#include "daemon/dispatch.h"
+#include "dispatch/dispatch.h"
 #include "spool/spool_admin.h"
 #include "spool/spool_memo.h"
 

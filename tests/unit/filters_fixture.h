@@ -12,7 +12,7 @@ static const char *const fixture_upstreams[] = {"corp", "archive"};
 /* The set of one file "r.json", or NULL with the problems as text in out. */
 static inline struct filters_set *fixture_load(const char *text, struct buf *out)
 {
-    struct filters_problems *problems = filters_problems_new();
+    struct problems *problems = problems_new();
     struct filters_source source = {"r.json", bytes_of(text)};
     struct filters_load_options options = {.sources = &source,
                                            .source_count = 1,
@@ -20,8 +20,8 @@ static inline struct filters_set *fixture_load(const char *text, struct buf *out
                                            .upstream_count = 2,
                                            .fallback = {.upstream = "corp", .folder = "INBOX"}};
     struct filters_set *set = filters_load(&options, problems);
-    filters_problems_print(problems, out);
-    filters_problems_free(&problems);
+    problems_print(problems, out);
+    problems_free(&problems);
     return set;
 }
 

@@ -2,7 +2,7 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "daemon/admin_private.h"
+#include "admin/admin_private.h"
 #include "test.h"
 
 static void paths_are_found_with_their_parameters(void **state)

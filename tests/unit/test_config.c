@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon/config.h"
+#include "config/config.h"
 
 static char folder[] = "/tmp/mailweir-test-XXXXXX";
 
@@ -31,14 +31,14 @@ static const char *write_file(const char *name, const char *text)
 /* Loads the text as a configuration; the problems as they are printed go into problems_r. */
 static struct config *load(const char *text, char problems_r[8000])
 {
-    struct filters_problems *problems = filters_problems_new();
+    struct problems *problems = problems_new();
     struct config *config = config_load(write_file("mailweir.json", text), problems);
     struct buf out;
     buf_init(&out, 7999);
-    filters_problems_print(problems, &out);
+    problems_print(problems, &out);
     snprintf(problems_r, 8000, "%s", buf_text(&out));
     buf_done(&out);
-    filters_problems_free(&problems);
+    problems_free(&problems);
     return config;
 }
 
@@ -150,11 +150,11 @@ static void each_mistake_is_named_with_its_place(void **state)
 static void a_missing_file_is_named(void **state)
 {
     (void)state;
-    struct filters_problems *problems = filters_problems_new();
+    struct problems *problems = problems_new();
     assert_null(config_load("/nonexistent/mailweir.json", problems));
-    assert_int_equal(filters_problems_errors(problems), 1);
-    assert_string_equal(filters_problems_at(problems, 0)->file, "/nonexistent/mailweir.json");
-    filters_problems_free(&problems);
+    assert_int_equal(problems_errors(problems), 1);
+    assert_string_equal(problems_at(problems, 0)->file, "/nonexistent/mailweir.json");
+    problems_free(&problems);
 }
 
 static int make_folder(void **state)

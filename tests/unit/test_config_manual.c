@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/config_manual.h"
+#include "config/config_manual.h"
 #include "net/net_file.h"
 #include "test.h"
 

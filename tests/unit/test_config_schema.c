@@ -3,7 +3,7 @@
 
 #include <jansson.h>
 
-#include "daemon/config_schema.h"
+#include "config/config_schema.h"
 
 static void the_file_is_up_to_date(void **state)
 {

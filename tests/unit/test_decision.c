@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/decision.h"
+#include "decision/decision.h"
 
 static struct net_loop *loop;
 
@@ -41,9 +41,9 @@ static struct filters_set *rules(const char *folder)
                                            .upstreams = upstreams,
                                            .upstream_count = 1,
                                            .fallback = {.upstream = "corp", .folder = "INBOX"}};
-    struct filters_problems *problems = filters_problems_new();
+    struct problems *problems = problems_new();
     struct filters_set *set = filters_load(&options, problems);
-    filters_problems_free(&problems);
+    problems_free(&problems);
     assert_non_null(set);
     return set;
 }

@@ -1,9 +1,9 @@
 /*
- * Tests of daemon/dispatch_report: what the report says and holds, and that a crash between a report and the end of its delivery makes no second one.
+ * Tests of dispatch/dispatch_report: what the report says and holds, and that a crash between a report and the end of its delivery makes no second one.
  */
 #include "spool_fixture.h"
 
-#include "daemon/dispatch_report.h"
+#include "dispatch/dispatch_report.h"
 
 static unsigned reported;
 

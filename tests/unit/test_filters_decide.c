@@ -581,7 +581,7 @@ static void networks_are_looked_up(void **state)
 static void without_a_default_the_message_is_refused(void **state)
 {
     (void)state;
-    struct filters_problems *problems = filters_problems_new();
+    struct problems *problems = problems_new();
     struct filters_set *set = filters_load(&(struct filters_load_options){.source_count = 0}, problems);
     assert_non_null(set);
     struct buf out;
@@ -590,7 +590,7 @@ static void without_a_default_the_message_is_refused(void **state)
     assert_string_equal(buf_text(&out), "550 5.7.1 no rule takes this message;");
     buf_done(&out);
     filters_set_free(&set);
-    filters_problems_free(&problems);
+    problems_free(&problems);
 }
 
 static void a_body_that_is_missing_is_never_guessed(void **state)

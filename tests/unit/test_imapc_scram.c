@@ -182,7 +182,7 @@ static int first_message(const char *client_binding, const char *server_binding,
 {
     static const char users[] = "{\"users\":{\"user\":{\"disabled\":true}}}";
     struct imapc_scram *scram = scram_of("SCRAM-SHA-256", "pencil", client_binding);
-    struct filters_problems *problems = filters_problems_new();
+    struct problems *problems = problems_new();
     struct buf text;
     buf_init(&text, 8192);
     buf_init(&ours.challenge, 8192);
@@ -203,7 +203,7 @@ static int first_message(const char *client_binding, const char *server_binding,
     imapc_scram_free(&scram);
     buf_done(&text);
     buf_done(&ours.challenge);
-    filters_problems_free(&problems);
+    problems_free(&problems);
     return ours.kind;
 }
 

@@ -1,7 +1,7 @@
 /* metrics_text: the exposition format, letter by letter. */
 #include <string.h>
 
-#include "daemon/metrics_text.h"
+#include "admin/metrics_text.h"
 #include "test.h"
 
 static void check(struct buf *out, const char *expected)

@@ -1,7 +1,7 @@
 /* rule_stats: what is counted, by whom, and up to how many. */
 #include <stdio.h>
 
-#include "daemon/rule_stats.h"
+#include "decision/rule_stats.h"
 #include "test.h"
 
 static struct mail_delivery delivery(const char *rule, const char *folder)

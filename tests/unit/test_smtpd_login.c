@@ -65,7 +65,7 @@ static void begin(enum smtpd_mechanism mechanism, struct bytes binding)
 static int set_up(void **state)
 {
     char hash[SMTPD_HASH_MAX], scram[SMTPD_HASH_MAX], text[4096];
-    struct filters_problems *problems = filters_problems_new();
+    struct problems *problems = problems_new();
     (void)state;
     memset(&w, 0, sizeof w);
     buf_init(&w.challenge, 4096);
@@ -80,7 +80,7 @@ static int set_up(void **state)
         hash, scram, hash, hash, scram);
     w.users = smtpd_users_parse("users.json", bytes_of(text), problems);
     assert_non_null(w.users);
-    filters_problems_free(&problems);
+    problems_free(&problems);
     return 0;
 }
 
@@ -291,12 +291,12 @@ static void wrong_files_are_named(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof bad_files / sizeof bad_files[0]; i++) {
-        struct filters_problems *problems = filters_problems_new();
+        struct problems *problems = problems_new();
         if (smtpd_users_parse("users.json", bytes_of(bad_files[i]), problems) != NULL) {
             fail_msg("%s", bad_files[i]);
         }
-        assert_true(filters_problems_errors(problems) > 0);
-        filters_problems_free(&problems);
+        assert_true(problems_errors(problems) > 0);
+        problems_free(&problems);
     }
 }
 

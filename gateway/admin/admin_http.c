@@ -1,0 +1,375 @@
+/*
+ * admin_http - one request from its head to its answer: who may ask, its body, its answer, now or later; see admin_private.h.
+ *
+ * A browser on another site gets nothing: there are no cookies, an Origin other than ourselves is refused, what changes anything wants a
+ * JSON content type (which a form cannot send), and without a token only local names are answered (a foreign name that points at
+ * this machine is not enough).
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin/admin_private.h"
+#include "base/expect.h"
+
+#define REQUEST_COST 1000 /* of the rate limit's tokens: thousandths of a request */
+
+/* ---- answers ---- */
+
+static void answer(struct admin_request *request, unsigned status, struct MHD_Response *response)
+{
+    EXPECT(request->response == NULL);
+    request->status = status;
+    request->response = response;
+    if (request->suspended) {
+        request->suspended = false;
+        MHD_resume_connection(request->connection);
+        admin_kick(request->admin);
+    }
+}
+
+/* The server has gone meanwhile, and the connection with it. */
+static bool is_orphan(struct admin_request *request)
+{
+    if (request->admin != NULL) {
+        return false;
+    }
+    buf_done(&request->body);
+    free(request);
+    return true;
+}
+
+void admin_answer_response(struct admin_request *request, unsigned status, struct MHD_Response *response)
+{
+    if (is_orphan(request)) {
+        MHD_destroy_response(response);
+    } else {
+        answer(request, status, response);
+    }
+}
+
+void admin_answer_bytes(struct admin_request *request, unsigned status, const char *type, struct bytes data)
+{
+    struct MHD_Response *response =
+        expect_memory(MHD_create_response_from_buffer(data.len, (void *)data.ptr, MHD_RESPMEM_MUST_COPY));
+    MHD_add_response_header(response, "Content-Type", type);
+    MHD_add_response_header(response, "Cache-Control", "no-store");
+    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    admin_answer_response(request, status, response);
+}
+
+void admin_answer_json(struct admin_request *request, unsigned status, json_t *json)
+{
+    size_t len = json_dumpb(json, NULL, 0, JSON_COMPACT);
+    char *text = expect_calloc(1, len + 2);
+    json_dumpb(json, text, len, JSON_COMPACT);
+    text[len] = '\n';
+    json_decref(json);
+    admin_answer_bytes(request, status, "application/json", bytes_at(text, len + 1));
+    free(text);
+}
+
+void admin_answer_error(struct admin_request *request, unsigned status, const char *code, const char *format, ...)
+{
+    char text[600];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    /* What a peer sent may stand in the text and end anywhere. */
+    json_t *message = json_string(text);
+    message = message != NULL ? message : json_string("the request is not UTF-8");
+    admin_answer_json(request, status, json_pack("{s:{s:s,s:o}}", "error", "code", code, "message", message));
+}
+
+void admin_answer_fault(struct admin_request *request, const struct fault *fault)
+{
+    unsigned status = fault->class == FAULT_LOCAL ? 503 : 409;
+    status = strcmp(fault->code, "unknown") == 0 ? 404 : status;
+    admin_answer_error(request, status, fault->code, "%s: %s", fault->where, fault->text);
+}
+
+/* ---- what handlers ask ---- */
+
+const char *admin_query(const struct admin_request *request, const char *name)
+{
+    return MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
+uint64_t admin_query_number(const struct admin_request *request, const char *name, uint64_t fallback, uint64_t most)
+{
+    const char *text = admin_query(request, name);
+    uint64_t value;
+    if (text == NULL || !bytes_to_u64(bytes_of(text), &value)) {
+        return fallback;
+    }
+    return value > most ? most : value;
+}
+
+json_t *admin_body(struct admin_request *request)
+{
+    json_error_t error;
+    struct bytes body = buf_bytes(&request->body);
+    json_t *json =
+        body.len == 0 ? json_object() : json_loadb((const char *)body.ptr, body.len, JSON_REJECT_DUPLICATES, &error);
+    if (!json_is_object(json)) {
+        admin_answer_error(request, 400, "json", "the body is not a JSON object: %s",
+                           json == NULL ? error.text : "it is something else");
+        json_decref(json);
+        return NULL;
+    }
+    return json;
+}
+
+/* ---- who may ask ---- */
+
+static const char *header(const struct admin_request *request, const char *name)
+{
+    return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+}
+
+/* In a time that does not tell how much of it was right. */
+static bool is_token(const char *text, const char *token)
+{
+    size_t len = strlen(text), token_len = strlen(token);
+    unsigned differs = len != token_len;
+    for (size_t i = 0; i < len; i++) {
+        differs |= (unsigned)text[i] ^ (unsigned)token[i < token_len ? i : 0];
+    }
+    return differs == 0;
+}
+
+static bool has_token(const struct admin_request *request)
+{
+    const char *token = request->admin->config->admin.token;
+    const char *given = header(request, "Authorization");
+    if (token == NULL) {
+        return true;
+    }
+    return given != NULL && bytes_starts_nocase(bytes_of(given), "Bearer ") && is_token(given + 7, token);
+}
+
+/* The host of "host", "host:port", "[v6]:port". */
+static struct bytes host_of(const char *text)
+{
+    struct bytes host = bytes_of(text);
+    ptrdiff_t bracket = bytes_find_octet(host, ']');
+    if (bracket >= 0) {
+        return bytes_slice(host, 0, (size_t)bracket + 1);
+    }
+    return bytes_cut(&host, ':');
+}
+
+/* Without a token, the name asked for must be this machine's own: a page elsewhere cannot make a browser say so. */
+static bool is_local_name(const char *host)
+{
+    static const char *const names[] = {"localhost", "127.0.0.1", "[::1]", "mailweir", NULL};
+    struct bytes name = host_of(host);
+    for (size_t i = 0; names[i] != NULL; i++) {
+        if (bytes_is_nocase(name, names[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_own_origin(const char *origin, const char *host)
+{
+    struct bytes rest = bytes_of(origin);
+    ptrdiff_t slashes = bytes_find(rest, bytes_of("://"));
+    return slashes > 0 && host != NULL && bytes_equal_nocase(bytes_from(rest, (size_t)slashes + 3), bytes_of(host));
+}
+
+static bool is_foreign(const struct admin_request *request)
+{
+    const char *host = header(request, "Host");
+    const char *origin = header(request, "Origin");
+    const char *site = header(request, "Sec-Fetch-Site");
+    bool tokenless = request->admin->config->admin.token == NULL;
+    return (tokenless && host != NULL && !is_local_name(host)) || (origin != NULL && !is_own_origin(origin, host)) ||
+           (site != NULL && strcmp(site, "same-origin") != 0 && strcmp(site, "none") != 0);
+}
+
+static bool is_json(const struct admin_request *request)
+{
+    const char *type = header(request, "Content-Type");
+    struct bytes rest = type == NULL ? (struct bytes){NULL, 0} : bytes_of(type);
+    return bytes_is_nocase(bytes_trim(bytes_cut(&rest, ';')), "application/json");
+}
+
+/* One token per request, refilled by the clock up to two seconds' worth. */
+static bool passes_rate(struct admin *admin)
+{
+    uint64_t rate = admin->config->admin.max_requests;
+    uint64_t now = net_now(admin->loop);
+    uint64_t most = 2 * rate * REQUEST_COST;
+    admin->tokens += (now - admin->tokens_at) * rate;
+    admin->tokens = admin->tokens > most ? most : admin->tokens;
+    admin->tokens_at = now;
+    if (admin->tokens < REQUEST_COST) {
+        admin->counts.limited++;
+        return false;
+    }
+    admin->tokens -= REQUEST_COST;
+    return true;
+}
+
+static size_t body_max(const struct admin_request *request)
+{
+    return request->route->large_body ? (size_t)request->admin->config->admin.max_body : ADMIN_SMALL_BODY;
+}
+
+static bool is_too_long(const struct admin_request *request)
+{
+    const char *length = header(request, "Content-Length");
+    uint64_t value;
+    return length != NULL && (!bytes_to_u64(bytes_of(length), &value) || value > body_max(request));
+}
+
+/* Answers a request that may not be; false when it may. */
+static bool refuse(struct admin_request *request, const char *method, const char *url)
+{
+    bool exists = false;
+    request->route = admin_route_find(method, url, request->parameter, &exists);
+    if (!passes_rate(request->admin)) {
+        admin_answer_error(request, 429, "rate", "more requests than \"max_requests\" allows; ask again in a second");
+        MHD_add_response_header(request->response, "Retry-After", "1");
+    } else if (request->route == NULL) {
+        admin_answer_error(request, exists ? 405 : 404, exists ? "method" : "path",
+                           exists ? "%s cannot be done to %s" : "%s %s: there is nothing here", method, url);
+    } else if (request->route->access != ADMIN_OPEN && is_foreign(request)) {
+        admin_answer_error(request, 403, "origin", "the request comes from another site, or names another host");
+    } else if (request->route->access != ADMIN_OPEN && !has_token(request)) {
+        admin_answer_error(request, 401, "token", "\"Authorization: Bearer …\" with the configured token is needed");
+        MHD_add_response_header(request->response, "WWW-Authenticate", "Bearer");
+    } else if (request->route->access == ADMIN_WRITE && !is_json(request)) {
+        admin_answer_error(request, 415, "type", "Content-Type must be application/json");
+    } else if (is_too_long(request)) {
+        admin_answer_error(request, 413, "size", "the body may have at most %zu octets", body_max(request));
+    }
+    request->admin->counts.refused += request->response != NULL;
+    return request->response != NULL;
+}
+
+/* ---- libmicrohttpd's calls ---- */
+
+static struct admin_connection *connection_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info == NULL ? NULL : info->socket_context;
+}
+
+static void set_idle(struct admin *admin, struct MHD_Connection *connection, bool idle)
+{
+    struct admin_connection *known = connection_of(connection);
+    if (known != NULL) {
+        known->idle_since = idle ? net_now(admin->loop) : 0;
+    }
+}
+
+void admin_http_connection(void *ctx, struct MHD_Connection *connection, void **socket_ctx,
+                           enum MHD_ConnectionNotificationCode code)
+{
+    struct admin *admin = ctx;
+    struct admin_connection *known = *socket_ctx;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        known = expect_calloc(1, sizeof *known);
+        known->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+        known->idle_since = net_now(admin->loop);
+        list_append(&admin->connections, &known->link);
+        *socket_ctx = known;
+    } else if (known != NULL) {
+        list_remove(&known->link);
+        free(known);
+        *socket_ctx = NULL;
+    }
+}
+
+void admin_http_expire(struct admin *admin)
+{
+    uint64_t now = net_now(admin->loop);
+    LIST_EACH(link, &admin->connections)
+    {
+        struct admin_connection *known = LIST_ITEM(link, struct admin_connection, link);
+        if (known->idle_since != 0 && now - known->idle_since > ADMIN_HEADER_MS) {
+            net_poll_shut(known->fd);
+        }
+    }
+}
+
+static enum MHD_Result begin(struct admin *admin, struct MHD_Connection *connection, const char *url,
+                             const char *method, void **slot)
+{
+    struct admin_request *request = expect_calloc(1, sizeof *request);
+    request->admin = admin;
+    request->connection = connection;
+    request->began = net_now(admin->loop);
+    list_append(&admin->requests, &request->link);
+    admin->counts.requests++;
+    set_idle(admin, connection, false);
+    *slot = request;
+    if (refuse(request, method, url)) {
+        request->begun = true;
+        return MHD_queue_response(connection, request->status, request->response);
+    }
+    buf_init(&request->body, body_max(request));
+    return MHD_YES;
+}
+
+/* More of the body; a chunked one may still become too long, or dawdle. */
+static enum MHD_Result take(struct admin_request *request, const char *data, size_t *len)
+{
+    bool late = net_now(request->admin->loop) - request->began > ADMIN_BODY_MS;
+    if (late || (!request->begun && buf_append(&request->body, data, *len) < 0)) {
+        return MHD_NO;
+    }
+    *len = 0;
+    return MHD_YES;
+}
+
+enum MHD_Result admin_http_access(void *ctx, struct MHD_Connection *connection, const char *url, const char *method,
+                                  const char *version, const char *upload, size_t *upload_len, void **slot)
+{
+    struct admin_request *request = *slot;
+    (void)version;
+    if (request == NULL) {
+        return begin(ctx, connection, url, method, slot);
+    }
+    if (*upload_len > 0) {
+        return take(request, upload, upload_len);
+    }
+    if (!request->begun) {
+        request->begun = true;
+        request->route->handler(request);
+    }
+    if (request->response == NULL) {
+        request->suspended = true;
+        MHD_suspend_connection(connection);
+        return MHD_YES;
+    }
+    return MHD_queue_response(connection, request->status, request->response);
+}
+
+void admin_http_completed(void *ctx, struct MHD_Connection *connection, void **slot,
+                          enum MHD_RequestTerminationCode why)
+{
+    struct admin *admin = ctx;
+    struct admin_request *request = *slot;
+    (void)why;
+    if (request == NULL) {
+        return;
+    }
+    *slot = NULL;
+    list_remove(&request->link);
+    set_idle(admin, connection, true);
+    request->connection = NULL;
+    if (request->begun && request->response == NULL) {
+        request->admin = NULL; /* whoever is to answer it frees it */
+        return;
+    }
+    if (request->response != NULL) {
+        MHD_destroy_response(request->response);
+    }
+    buf_done(&request->body);
+    free(request);
+}

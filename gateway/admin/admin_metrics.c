@@ -1,0 +1,451 @@
+/*
+ * admin_metrics - /metrics: every count of the gateway in the Prometheus text format; the HELP lines explain each.
+ *
+ * Counts live with whoever counts; here they only get their names. A label is never an address or the id of a message.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "admin/admin_handlers.h"
+#include "admin/admin_private.h"
+#include "admin/metrics_text.h"
+#include "base/expect.h"
+#include "decision/decision.h"
+#include "spool/spool_query.h"
+
+#define METRICS_MAX (16u << 20)
+#define SUMMARY_MS  10000 /* the index is asked at most so often: with a long queue it takes a while */
+
+static void one(struct metrics_text *text, enum metrics_type type, const char *name, const char *help, uint64_t value)
+{
+    metrics_family(text, type, name, help);
+    metrics_count(text, NULL, value);
+}
+
+/* ---- reception ---- */
+
+static void write_reception(struct metrics_text *text, const struct smtpd_counts *counts)
+{
+    one(text, METRICS_COUNTER, "mailweir_smtp_sessions_total", "SMTP sessions begun.", counts->sessions);
+    one(text, METRICS_GAUGE, "mailweir_smtp_sessions", "SMTP sessions open now.", counts->sessions_open);
+    metrics_family(text, METRICS_COUNTER, "mailweir_messages_total", "Messages by what the sender heard.");
+    metrics_count(text, METRICS_LABELS("reply", "accepted"), counts->accepted);
+    metrics_count(text, METRICS_LABELS("reply", "rejected"), counts->rejected);
+    metrics_count(text, METRICS_LABELS("reply", "deferred"), counts->deferred);
+}
+
+/* Replies that were never given have no sample; limits have one from the start, so that an alert can see the first hit. */
+static void write_replies(struct metrics_text *text, const struct smtpd_counts *counts)
+{
+    const struct smtpd_tally *tally = &counts->tally;
+    char code[8];
+    metrics_family(text, METRICS_COUNTER, "mailweir_smtp_replies_total", "SMTP replies by code.");
+    for (int i = 200; i < 600; i++) {
+        if (tally->replies[i] > 0) {
+            snprintf(code, sizeof code, "%d", i);
+            metrics_count(text, METRICS_LABELS("code", code), tally->replies[i]);
+        }
+    }
+    metrics_family(text, METRICS_COUNTER, "mailweir_smtp_limit_hits_total", "SMTP limits that clients ran into.");
+    for (int i = SMTPD_LIMIT_NONE + 1; i < SMTPD_LIMIT_COUNT; i++) {
+        metrics_count(text, METRICS_LABELS("limit", smtpd_limit_name((enum smtpd_limit)i)), tally->limits[i]);
+    }
+    metrics_family(text, METRICS_COUNTER, "mailweir_smtp_logins_total", "SMTP authentications by outcome.");
+    metrics_count(text, METRICS_LABELS("outcome", "succeeded"), counts->logins);
+    metrics_count(text, METRICS_LABELS("outcome", "failed"), counts->login_failures);
+}
+
+/* ---- rules ---- */
+
+/* The name as a label, for one sample. */
+static void rule_sample(struct metrics_text *text, struct bytes name, uint64_t value, bool is_time)
+{
+    struct buf label;
+    buf_init(&label, 1000);
+    buf_append_bytes(&label, bytes_slice(name, 0, 900));
+    (is_time ? metrics_microseconds : metrics_count)(text, METRICS_LABELS("rule", buf_text(&label)), value);
+    buf_done(&label);
+}
+
+static void write_rule_counts(struct metrics_text *text, const struct rule_stats *stats)
+{
+    struct bytes name;
+    const struct rule_stats_rule *rule;
+    const struct rule_stats_error *error;
+    metrics_family(text, METRICS_COUNTER, "mailweir_rule_messages_total", "Messages that a rule acted on.");
+    for (size_t cursor = 0; rule_stats_next(stats, &cursor, &name, &rule);) {
+        rule_sample(text, name, rule->hits, false);
+    }
+    metrics_family(text, METRICS_COUNTER, "mailweir_rule_errors_total",
+                   "Times that a rule hit the limit of a pattern or of the time for a message.");
+    for (size_t cursor = 0; rule_stats_next_error(stats, &cursor, &name, &error);) {
+        rule_sample(text, name, error->count, false);
+    }
+}
+
+/* Both begin anew with each rule set. */
+static void write_rule_costs(struct metrics_text *text, const struct decision *decision)
+{
+    const struct filters_cost *costs = decision_costs(decision);
+    const struct filters_set *set = decision_set(decision);
+    for (int times = 0; times < 2; times++) {
+        metrics_family(
+            text, METRICS_COUNTER, times ? "mailweir_rule_sampled_seconds_total" : "mailweir_rule_sampled_tries_total",
+            times ? "Sampled: time of those tries; what a rule is the first to look at is fetched on its account."
+                  : "Sampled: how often a rule was tried by messages that were measured, at most ten a second.");
+        for (size_t i = 0; i < filters_rule_count(set); i++) {
+            if (costs[i].tried > 0) {
+                rule_sample(text, bytes_of(filters_rule_at(set, i).name), times ? costs[i].us : costs[i].tried, times);
+            }
+        }
+    }
+}
+
+static void write_rules(struct metrics_text *text, const struct rule_stats *stats)
+{
+    metrics_family(text, METRICS_COUNTER, "mailweir_decisions_total", "Decided messages by action.");
+    for (int i = 0; i < RULE_STATS_ACTIONS; i++) {
+        enum rule_stats_action action = (enum rule_stats_action)i;
+        metrics_count(text, METRICS_LABELS("action", rule_stats_action_name(action)),
+                      rule_stats_messages(stats, action));
+    }
+    write_rule_counts(text, stats);
+    one(text, METRICS_COUNTER, "mailweir_decision_failures_total",
+        "Decisions that could not be made; the sender heard 451.", rule_stats_failures(stats));
+    metrics_family(text, METRICS_COUNTER, "mailweir_rule_limit_hits_total",
+                   "Limits that decisions ran into: of a pattern, of the time for a message, of memory, of MIME.");
+    for (int i = 0; i < RULE_STATS_LIMITS; i++) {
+        enum rule_stats_limit limit = (enum rule_stats_limit)i;
+        metrics_count(text, METRICS_LABELS("limit", rule_stats_limit_name(limit)), rule_stats_limits(stats, limit));
+    }
+    metrics_family(text, METRICS_HISTOGRAM, "mailweir_decision_duration_seconds",
+                   "Time that the rules took for a message.");
+    metrics_histogram(text, NULL, rule_stats_time(stats));
+}
+
+/* ---- the queue ---- */
+
+static void write_queue(struct metrics_text *text, const struct spool *spool, const struct spool_counts *counts)
+{
+    metrics_family(text, METRICS_GAUGE, "mailweir_queue_deliveries", "Deliveries in the spool by state.");
+    metrics_count(text, METRICS_LABELS("state", "waiting"), counts->waiting);
+    metrics_count(text, METRICS_LABELS("state", "held"), counts->held);
+    metrics_count(text, METRICS_LABELS("state", "dead"), counts->dead);
+    one(text, METRICS_GAUGE, "mailweir_queue_messages", "Messages with a delivery that is not settled.",
+        counts->messages);
+    one(text, METRICS_GAUGE, "mailweir_spool_set_aside",
+        "Files with messages that the index did not know, set aside at a start; an operator's to look at.",
+        counts->set_aside);
+    one(text, METRICS_COUNTER, "mailweir_spool_commits_total", "Groups made durable.", counts->commits);
+    one(text, METRICS_COUNTER, "mailweir_spool_duplicates_total",
+        "Messages that a client sent again and that were kept once.", counts->duplicates);
+    one(text, METRICS_COUNTER, "mailweir_spool_syncs_total", "Calls of fdatasync.", counts->syncs);
+    one(text, METRICS_GAUGE, "mailweir_spool_not_durable",
+        "1 when the spool lies where acknowledged messages may be lost with the power; the log says why.",
+        spool_disk_warning(spool) != NULL);
+}
+
+/* What waits by upstream and state, and since when: as the index said it last. */
+static void write_ages(struct metrics_text *text, const struct admin *admin)
+{
+    static const char *const states[] = {"waiting", "held", "dead"};
+    json_t *upstreams = json_object_get(admin->summary, "upstreams"), *one;
+    const char *name;
+    metrics_family(text, METRICS_GAUGE, "mailweir_upstream_queue_deliveries", "Deliveries by upstream and state.");
+    json_object_foreach(upstreams, name, one)
+    {
+        for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
+            metrics_count(text, METRICS_LABELS("upstream", name, "state", states[i]),
+                          (uint64_t)json_integer_value(json_object_get(one, states[i])));
+        }
+    }
+    metrics_family(text, METRICS_GAUGE, "mailweir_upstream_queue_oldest_age_seconds",
+                   "Age of the oldest message that is not settled.");
+    json_object_foreach(upstreams, name, one)
+    {
+        metrics_seconds(text, METRICS_LABELS("upstream", name),
+                        net_wall(admin->loop) - json_integer_value(json_object_get(one, "oldest_ms")));
+    }
+}
+
+/* ---- delivery ---- */
+
+typedef void upstream_fn(struct metrics_text *text, const struct dispatch_state *state);
+
+static void each_upstream(struct metrics_text *text, const struct dispatch *dispatch, upstream_fn *fn)
+{
+    for (size_t i = 0; i < dispatch_upstream_count(dispatch); i++) {
+        struct dispatch_state state;
+        dispatch_state(dispatch, i, &state);
+        fn(text, &state);
+    }
+}
+
+static void outcomes(struct metrics_text *text, const struct dispatch_state *state)
+{
+    const char *name = state->config->name;
+    metrics_count(text, METRICS_LABELS("upstream", name, "outcome", "filed"), state->counts.filed);
+    metrics_count(text, METRICS_LABELS("upstream", name, "outcome", "deferred"), state->counts.deferred);
+    metrics_count(text, METRICS_LABELS("upstream", name, "outcome", "dead"), state->counts.dead);
+    metrics_count(text, METRICS_LABELS("upstream", name, "outcome", "untouched"), state->counts.untouched);
+}
+
+static void diverted(struct metrics_text *text, const struct dispatch_state *state)
+{
+    metrics_count(text, METRICS_LABELS("upstream", state->config->name), state->counts.diverted);
+}
+
+static void uncertain(struct metrics_text *text, const struct dispatch_state *state)
+{
+    metrics_count(text, METRICS_LABELS("upstream", state->config->name), state->counts.uncertain);
+}
+
+static void possible_duplicates(struct metrics_text *text, const struct dispatch_state *state)
+{
+    metrics_count(text, METRICS_LABELS("upstream", state->config->name), state->counts.possible_duplicates);
+}
+
+static void octets(struct metrics_text *text, const struct dispatch_state *state)
+{
+    metrics_count(text, METRICS_LABELS("upstream", state->config->name), state->counts.octets);
+}
+
+static void active(struct metrics_text *text, const struct dispatch_state *state)
+{
+    metrics_count(text, METRICS_LABELS("upstream", state->config->name), state->counts.active);
+}
+
+static void paused(struct metrics_text *text, const struct dispatch_state *state)
+{
+    metrics_count(text, METRICS_LABELS("upstream", state->config->name), state->paused_until != 0);
+}
+
+static void failures(struct metrics_text *text, const struct dispatch_state *state)
+{
+    metrics_count(text, METRICS_LABELS("upstream", state->config->name), state->failures);
+}
+
+static void limit(struct metrics_text *text, const struct dispatch_state *state)
+{
+    metrics_count(text, METRICS_LABELS("upstream", state->config->name), state->config->settings[IMAPC_CONNECTIONS]);
+}
+
+static void connections(struct metrics_text *text, const struct dispatch_state *state)
+{
+    const char *name = state->config->name;
+    size_t ready = state->pool.ready;
+    metrics_count(text, METRICS_LABELS("upstream", name, "state", "connecting"), state->pool.connections - ready);
+    metrics_count(text, METRICS_LABELS("upstream", name, "state", "idle"), ready - state->pool.busy);
+    metrics_count(text, METRICS_LABELS("upstream", name, "state", "busy"), state->pool.busy);
+}
+
+static void pause_left(struct metrics_text *text, const struct dispatch_state *state)
+{
+    metrics_seconds(text, METRICS_LABELS("upstream", state->config->name), state->pause_left_ms);
+}
+
+/* No sample where there is none. */
+static void seconds_left(struct metrics_text *text, const char *const *labels, int64_t seconds)
+{
+    if (seconds != INT64_MIN) {
+        metrics_seconds(text, labels, seconds * 1000);
+    }
+}
+
+static void token(struct metrics_text *text, const struct dispatch_state *state)
+{
+    seconds_left(text, METRICS_LABELS("upstream", state->config->name), state->pool.token_expires_s);
+}
+
+static void certificates(struct metrics_text *text, const struct dispatch_state *state)
+{
+    const char *name = state->config->name;
+    seconds_left(text, METRICS_LABELS("upstream", name, "of", "server"), state->pool.certificate_expires_s);
+    seconds_left(text, METRICS_LABELS("upstream", name, "of", "us"), state->pool.own_expires_s);
+}
+
+static void appends(struct metrics_text *text, const struct dispatch_state *state)
+{
+    metrics_histogram(text, METRICS_LABELS("upstream", state->config->name), state->append);
+}
+
+static void last_filed(struct metrics_text *text, const struct dispatch_state *state)
+{
+    metrics_seconds(text, METRICS_LABELS("upstream", state->config->name), state->last_filed_ms);
+}
+
+static void write_delivery(struct metrics_text *text, const struct dispatch *dispatch)
+{
+    static const struct {
+        enum metrics_type type;
+        const char *name, *help;
+        upstream_fn *fn;
+    } families[] = {
+        {METRICS_COUNTER, "mailweir_deliveries_total", "Attempts to deliver by outcome.", outcomes},
+        {METRICS_COUNTER, "mailweir_deliveries_fallback_total",
+         "Deliveries that went to their fallback, because this upstream stayed down.", diverted},
+        {METRICS_COUNTER, "mailweir_deliveries_uncertain_total",
+         "Attempts whose outcome is unknown; looked up before the next.", uncertain},
+        {METRICS_COUNTER, "mailweir_deliveries_possible_duplicates_total",
+         "Filed, though an earlier attempt may have filed it too and the server lets nobody find out.",
+         possible_duplicates},
+        {METRICS_COUNTER, "mailweir_delivered_bytes_total", "Octets filed.", octets},
+        {METRICS_GAUGE, "mailweir_upstream_active_deliveries", "Deliveries in memory.", active},
+        {METRICS_GAUGE, "mailweir_upstream_paused", "1 while the upstream is paused after failures.", paused},
+        {METRICS_GAUGE, "mailweir_upstream_failures", "Failures of the account in a row.", failures},
+        {METRICS_GAUGE, "mailweir_upstream_pause_seconds", "Seconds until a paused upstream is tried again; 0: open.",
+         pause_left},
+        {METRICS_GAUGE, "mailweir_upstream_connections", "Connections by what they do.", connections},
+        {METRICS_GAUGE, "mailweir_upstream_token_expiry_seconds",
+         "Seconds until the OAuth2 access token expires; a new one is fetched before.", token},
+        {METRICS_GAUGE, "mailweir_upstream_certificate_expiry_seconds",
+         "Seconds until a certificate in the chain expires: the server's, or the one that we show.", certificates},
+        {METRICS_GAUGE, "mailweir_upstream_connections_limit", "Connections that may be open.", limit},
+        {METRICS_GAUGE, "mailweir_upstream_last_filed_timestamp_seconds", "When the last delivery was filed; 0: never.",
+         last_filed},
+        {METRICS_HISTOGRAM, "mailweir_append_duration_seconds", "From handing over to the server's OK.", appends},
+    };
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
+        metrics_family(text, families[i].type, families[i].name, families[i].help);
+        each_upstream(text, dispatch, families[i].fn);
+    }
+}
+
+/* ---- the program ---- */
+
+static void write_program(struct metrics_text *text, const struct admin *admin)
+{
+    struct gateway_state state;
+    struct gateway_check checks[GATEWAY_CHECKS];
+    gateway_state(admin->gateway, &state);
+    metrics_family(text, METRICS_GAUGE, "mailweir_build_info", "Always 1; the version is a label.");
+    metrics_count(text, METRICS_LABELS("version", MAILWEIR_VERSION), 1);
+    metrics_family(text, METRICS_GAUGE, "mailweir_start_time_seconds", "When the gateway started.");
+    metrics_seconds(text, NULL, state.started_ms);
+    one(text, METRICS_GAUGE, "mailweir_ready", "1 when mail can be taken; see /readyz.",
+        gateway_ready(admin->gateway, checks));
+    one(text, METRICS_GAUGE, "mailweir_rules", "Rules in force.", state.rules);
+    one(text, METRICS_GAUGE, "mailweir_config_last_reload_successful",
+        "1 when the last load of configuration and rules was good.", state.last_load_good);
+    metrics_family(text, METRICS_GAUGE, "mailweir_config_last_reload_success_timestamp_seconds",
+                   "When they were last loaded well.");
+    metrics_seconds(text, NULL, state.loaded_ms);
+    one(text, METRICS_GAUGE, "mailweir_config_reload_running", "Whether configuration and rules are being loaded.",
+        state.loading);
+    metrics_family(text, METRICS_GAUGE, "mailweir_config_last_reload_duration_seconds", "How long the last load took.");
+    metrics_seconds(text, NULL, (int64_t)state.load_ms);
+    one(text, METRICS_COUNTER, "mailweir_config_reload_failures_total", "Loads that were refused.", state.loads_failed);
+}
+
+static void write_listeners(struct metrics_text *text, const struct gateway *gateway)
+{
+    const struct config *config = gateway_config(gateway);
+    metrics_family(text, METRICS_GAUGE, "mailweir_listener_certificate_expiry_seconds",
+                   "Seconds until the certificate of a listener expires.");
+    for (size_t i = 0; i < config->listeners.count; i++) {
+        const char *name = config_listener_at(config, i)->name;
+        seconds_left(text, METRICS_LABELS("listener", name), gateway_certificate_seconds(gateway, name));
+    }
+}
+
+static void write_admin(struct metrics_text *text, const struct admin *admin)
+{
+    one(text, METRICS_COUNTER, "mailweir_admin_requests_total", "Requests to the admin server.",
+        admin->counts.requests);
+    one(text, METRICS_COUNTER, "mailweir_admin_refused_total", "Of them, refused before they were looked at.",
+        admin->counts.refused);
+    one(text, METRICS_COUNTER, "mailweir_admin_rate_limited_total", "Of them, refused by max_requests.",
+        admin->counts.limited);
+    one(text, METRICS_GAUGE, "mailweir_admin_streams", "Live streams open now.", admin->stream_count);
+    one(text, METRICS_COUNTER, "mailweir_admin_streams_lagged_total",
+        "Live streams that were ended because they read too slowly.", admin->counts.lagged);
+}
+
+/* Without recent messages there are none of these. */
+static void write_recent(struct metrics_text *text, const struct recent *recent)
+{
+    struct recent_counts counts;
+    if (recent == NULL) {
+        return;
+    }
+    recent_count(recent, &counts);
+    one(text, METRICS_GAUGE, "mailweir_recent_messages", "Messages that are kept for trying changed rules on them.",
+        counts.messages);
+    one(text, METRICS_GAUGE, "mailweir_recent_bytes", "Octets of them; recent_size is the limit.", counts.octets);
+    one(text, METRICS_COUNTER, "mailweir_recent_too_long_total", "Messages that were not kept: above recent_size.",
+        counts.too_long);
+}
+
+static void answer_metrics(struct admin_request *request)
+{
+    const struct admin *admin = request->admin;
+    struct gateway_counts counts;
+    struct buf out;
+    struct metrics_text text = {.out = &out};
+    buf_init(&out, METRICS_MAX);
+    gateway_count(admin->gateway, &counts);
+    write_program(&text, admin);
+    write_reception(&text, &counts.smtpd);
+    write_replies(&text, &counts.smtpd);
+    write_rules(&text, decision_stats(gateway_decision(admin->gateway)));
+    write_rule_costs(&text, gateway_decision(admin->gateway));
+    write_queue(&text, gateway_spool(admin->gateway), &counts.spool);
+    metrics_family(&text, METRICS_HISTOGRAM, "mailweir_spool_commit_duration_seconds",
+                   "Time until a group was durable.");
+    metrics_histogram(&text, NULL, spool_commit_time(gateway_spool(admin->gateway)));
+    write_ages(&text, admin);
+    write_delivery(&text, gateway_dispatch(admin->gateway));
+    write_listeners(&text, admin->gateway);
+    write_recent(&text, decision_recent(gateway_decision(admin->gateway)));
+    write_admin(&text, admin);
+    admin_answer_bytes(request, 200, "text/plain; version=0.0.4; charset=utf-8", buf_bytes(&out));
+    buf_done(&out);
+}
+
+/* ---- asking the index, now and then ---- */
+
+struct summary_job {
+    struct admin_request *request;
+    struct admin *admin;
+    json_t *summary;
+};
+
+static void ask_index(void *ctx)
+{
+    struct summary_job *job = ctx;
+    struct spool_index *index = admin_index(job->admin, NULL);
+    if (index != NULL) {
+        spool_query_summary(index, &job->summary, NULL);
+    }
+}
+
+/* Without an answer, the metrics are those of before: they never fail for it. */
+static void on_summary(void *ctx)
+{
+    struct summary_job *job = ctx;
+    struct admin_request *request = job->request;
+    if (job->summary != NULL) {
+        json_decref(job->admin->summary);
+        job->admin->summary = job->summary;
+        job->admin->summary_at = net_now(job->admin->loop);
+    }
+    free(job);
+    if (request->admin == NULL) {
+        admin_answer_json(request, 503, json_object()); /* nobody hears it */
+    } else {
+        answer_metrics(request);
+    }
+}
+
+void admin_get_metrics(struct admin_request *request)
+{
+    struct admin *admin = request->admin;
+    if (admin->summary != NULL && net_now(admin->loop) - admin->summary_at < SUMMARY_MS) {
+        answer_metrics(request);
+        return;
+    }
+    struct summary_job *job = expect_calloc(1, sizeof *job);
+    job->request = request;
+    job->admin = admin;
+    net_lane_submit(admin->lane, ask_index, on_summary, job);
+}

@@ -1,0 +1,180 @@
+/*
+ * admin_private - what the files of the admin server share.
+ *
+ *   admin.c          life: socket, libmicrohttpd, the timer of each second
+ *   admin_http.c     one request: who may ask, its body, its answer, now or later
+ *   admin_routes.c   the table of paths
+ *   admin_events.c   live streams (server-sent events) and the last log lines
+ *   admin_probes.c, admin_status.c, …: what stands behind the paths
+ *
+ * A request has one owner: libmicrohttpd until its handler was called, then whoever is to answer it, by exactly one admin_answer_*().
+ */
+#ifndef MAILWEIR_ADMIN_ADMIN_PRIVATE_H
+#define MAILWEIR_ADMIN_ADMIN_PRIVATE_H
+
+#include <jansson.h>
+#include <microhttpd.h>
+
+#include "admin/admin.h"
+#include "base/list.h"
+#include "net/net_lane.h"
+#include "net/net_poll.h"
+
+/* ---- limits that are not configured ---- */
+
+#define ADMIN_CONNECTION_MEMORY 32768 /* of which a request line and header section may take half */
+#define ADMIN_TIMEOUT_S         15    /* a connection on which nothing moves is closed after it */
+#define ADMIN_HEADER_MS         5000 /* a connection without a whole request head is closed after it, however it moves */
+#define ADMIN_BODY_MS           60000 /* a body must be whole by then */
+#define ADMIN_SMALL_BODY        65536 /* body of a request whose route asks for no more */
+#define ADMIN_ANSWER_MAX        (64u << 20)
+#define ADMIN_STREAM_MAX                                                                                               \
+    1048576 /* octets that a live stream may lag behind; then it is ended, and its client comes again */
+#define ADMIN_REROUTE_MAX 500 /* messages of one request */
+#define ADMIN_LINES       200 /* log lines that are kept for who comes later */
+#define ADMIN_FLUSH_MS    100 /* live streams get new log lines so often */
+#define ADMIN_FLUSH_LINES 50  /* and so many of them at a time; at most ADMIN_LINES */
+#define ADMIN_HISTORY     300 /* seconds of rates that are kept for who comes later */
+
+/* ---- one connection, one request ---- */
+
+struct admin_connection {
+    struct list link;
+    int fd;
+    uint64_t idle_since; /* net_now(); 0 while a request is under way */
+};
+
+struct admin_route;
+
+struct admin_request {
+    struct list link;
+    struct admin *admin; /* NULL: the server has gone; the answer is thrown away */
+    struct MHD_Connection *connection;
+    const struct admin_route *route;
+    uint64_t began;
+    struct buf body;
+    char parameter[256]; /* what stands for {…} in the route's path */
+    struct MHD_Response *response;
+    unsigned status;
+    bool begun;     /* the handler was called */
+    bool suspended; /* libmicrohttpd waits for the answer */
+};
+
+typedef void admin_handler_fn(struct admin_request *request);
+
+enum admin_access {
+    ADMIN_OPEN,  /* no token: probes and the page itself, which hold nothing */
+    ADMIN_READ,  /* the token, where there is one */
+    ADMIN_WRITE, /* also a JSON body, or an empty one with its content type */
+};
+
+struct admin_route {
+    const char *method;
+    const char *path; /* at most one {…} in it, a whole segment */
+    enum admin_access access;
+    bool large_body; /* up to the configuration's max_body */
+    admin_handler_fn *handler;
+    const char *summary;
+};
+/* A NULL method ends the table. */
+extern const struct admin_route admin_routes[];
+/* The route, or NULL: then *exists_r says whether the path exists with another method. parameter: of 256 octets. */
+const struct admin_route *admin_route_find(const char *method, const char *path, char *parameter, bool *exists_r);
+
+/* A parameter of the query, or NULL. Valid until the answer. */
+const char *admin_query(const struct admin_request *request, const char *name);
+/* A number of the query within bounds, `fallback` when absent or no number. */
+uint64_t admin_query_number(const struct admin_request *request, const char *name, uint64_t fallback, uint64_t most);
+/* The body as a JSON object, a new reference; NULL after 400 was answered. An empty body is an empty object. */
+json_t *admin_body(struct admin_request *request);
+
+/* Takes the json reference. */
+void admin_answer_json(struct admin_request *request, unsigned status, json_t *json);
+/* {"error": {"code": …, "message": …}} */
+void admin_answer_error(struct admin_request *request, unsigned status, const char *code, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* 503 for our own trouble, 404 for "unknown", else 409. */
+void admin_answer_fault(struct admin_request *request, const struct fault *fault);
+/* Data is copied. */
+void admin_answer_bytes(struct admin_request *request, unsigned status, const char *type, struct bytes data);
+/* A response that was made already; takes it. */
+void admin_answer_response(struct admin_request *request, unsigned status, struct MHD_Response *response);
+
+/* ---- the server ---- */
+
+struct admin_sample {
+    uint64_t accepted, rejected, filed, deferred, dead;
+};
+
+struct admin {
+    struct net_loop *loop;
+    struct gateway *gateway;
+    struct log *log;
+    struct config *config; /* a hold on what it was opened with; gateway_config() may be newer */
+    struct net_address address;
+    int fd;
+    struct MHD_Daemon *http;
+    struct net_poll *poll;
+    struct net_timer *http_timer; /* libmicrohttpd's next time-out */
+    struct net_timer *tick;
+    struct net_lane *lane;     /* for questions that take long */
+    struct spool_index *index; /* the lane's */
+    struct list connections;
+    struct list requests;
+    struct list streams;
+    json_t *summary; /* of the queue, for metrics; NULL before the first */
+    uint64_t summary_at;
+    struct list bodies; /* stored messages on their way out */
+    size_t stream_count;
+    uint64_t tokens; /* of the rate limit: thousandths of a request */
+    uint64_t tokens_at;
+    struct admin_counts {
+        uint64_t requests, refused, limited, streams, lagged;
+    } counts;
+    char *lines[ADMIN_LINES]; /* a ring of JSON log lines */
+    uint64_t flushed;         /* of line_count: what the live streams have got */
+    bool flush_due;
+    struct net_timer *flush;
+    uint64_t line_count; /* ever */
+    struct admin_sample history[ADMIN_HISTORY];
+    uint64_t sample_count; /* ever */
+};
+
+/* admin.c: has libmicrohttpd look at its connections soon. */
+void admin_kick(struct admin *admin);
+/* admin_http.c */
+enum MHD_Result admin_http_access(void *ctx, struct MHD_Connection *connection, const char *url, const char *method,
+                                  const char *version, const char *upload, size_t *upload_len, void **request);
+void admin_http_completed(void *ctx, struct MHD_Connection *connection, void **request,
+                          enum MHD_RequestTerminationCode why);
+void admin_http_connection(void *ctx, struct MHD_Connection *connection, void **socket_ctx,
+                           enum MHD_ConnectionNotificationCode code);
+/* Cuts off who dawdles. */
+void admin_http_expire(struct admin *admin);
+
+/* admin_queue.c: the index, for the lane; NULL with a fault. */
+struct spool_index *admin_index(struct admin *admin, struct fault *fault);
+
+/* admin_body.c: ends those that are on their way out. */
+void admin_bodies_done(struct admin *admin);
+
+/* admin_reroute.c: answers the request; body is looked at and kept as long as needed, by and the selection's strings stand in it. */
+struct spool_select;
+void admin_reroute(struct admin_request *request, json_t *body, const struct spool_select *select, const char *by);
+
+/* admin_trace.c: ends the traces whose time is over. */
+void admin_traces_tick(struct admin *admin);
+
+/* admin_events.c */
+void admin_events_init(struct admin *admin);
+/* Each second. */
+void admin_events_tick(struct admin *admin);
+void admin_events_done(struct admin *admin);
+void admin_get_events(struct admin_request *request);
+
+/* admin_status.c: what `mailweir status` and the page show; a new reference. */
+json_t *admin_status(const struct admin *admin);
+/* Accepted, rejected, filed, deferred and dead of the last seconds, oldest first; a new reference. */
+json_t *admin_history(const struct admin *admin);
+
+#endif

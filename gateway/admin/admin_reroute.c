@@ -1,0 +1,185 @@
+/*
+ * admin_reroute - the running rules over messages that wait: what they would do today, and doing it; a page of messages at a time.
+ *
+ * Planned on the admin server's lane, done through the spool one message after the other. Who wants more asks again from where the answer ended.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin/admin_handlers.h"
+#include "admin/admin_private.h"
+#include "base/expect.h"
+#include "decision/decision.h"
+#include "decision/reroute.h"
+#include "spool/spool_admin.h"
+
+#define MESSAGES_DEFAULT 50
+#define BUDGET_US        2000000 /* of the lane, which others want too; then the page ends */
+
+struct job {
+    struct admin_request *request;
+    struct admin *admin;
+    json_t *body; /* what was asked; the selection looks at its strings */
+    struct spool_select select;
+    const char *by;
+    bool dry_run;
+    uint64_t limit;
+    struct rules_hold *hold;
+    uint64_t messages[ADMIN_REROUTE_MAX];
+    size_t count;
+    json_t *answer, *rows;
+    char **requests; /* one for each message that moves */
+    size_t request_count, next;
+    uint64_t moved, same, busy;
+    uint64_t done; /* the last message that was looked at */
+    bool more;
+    int64_t now_ms;
+    struct fault fault;
+};
+
+static void job_free(struct job *job)
+{
+    for (size_t i = 0; i < job->request_count; i++) {
+        free(job->requests[i]);
+    }
+    free(job->requests);
+    decision_release(&job->hold);
+    json_decref(job->answer);
+    json_decref(job->body);
+    free(job);
+}
+
+/* ---- on the lane ---- */
+
+static int note_message(void *ctx, const json_t *object)
+{
+    struct job *job = ctx;
+    uint64_t message = (uint64_t)json_integer_value(json_object_get(object, "seq"));
+    if (job->count > 0 && job->messages[job->count - 1] == message) {
+        return 0; /* deliveries of one message come one behind the other */
+    }
+    if (job->count == job->limit) {
+        job->more = true;
+        return 1;
+    }
+    job->messages[job->count++] = message;
+    return 0;
+}
+
+static void add_row(struct job *job, struct reroute_plan *plan)
+{
+    json_array_append_new(job->rows, json_pack("{s:s,s:s,s:s,s:s}", "message", plan->id, "verdict",
+                                               reroute_verdict_name(plan->verdict), "before", buf_text(&plan->before),
+                                               "after", buf_text(&plan->after)));
+    if (plan->verdict != REROUTE_MOVES) {
+        job->same++;
+    } else if (job->dry_run) {
+        job->moved++;
+    } else {
+        job->requests[job->request_count++] = expect_strdup(buf_text(&plan->request));
+    }
+}
+
+static void plan_one(struct job *job, const struct reroute *reroute, uint64_t message)
+{
+    struct fault fault = FAULT_INIT;
+    struct reroute_plan plan;
+    job->done = message;
+    if (reroute_plan(reroute, message, &plan, &fault) == 0) {
+        add_row(job, &plan);
+        reroute_plan_done(&plan);
+    } else {
+        json_array_append_new(job->rows, json_pack("{s:s,s:s}", "verdict", "failed", "error", fault.text));
+    }
+}
+
+static void on_lane(void *ctx)
+{
+    struct job *job = ctx;
+    struct spool_index *index = admin_index(job->admin, &job->fault);
+    if (index == NULL || spool_query_list(index, &job->select, 0, note_message, job, &job->fault) != 0) {
+        return;
+    }
+    struct reroute reroute = {.rules = decision_held_set(job->hold),
+                              .scratch = filters_scratch_new(),
+                              .index = index,
+                              .spool = job->admin->config->spool_path,
+                              .by = job->by,
+                              .now_ms = job->now_ms};
+    job->requests = expect_calloc(job->count + 1, sizeof *job->requests);
+    uint64_t began = net_now_us(job->admin->loop);
+    for (size_t i = 0; i < job->count; i++) {
+        if (i > 0 && net_now_us(job->admin->loop) - began > BUDGET_US) {
+            job->more = true;
+            break;
+        }
+        plan_one(job, &reroute, job->messages[i]);
+    }
+    filters_scratch_free(&reroute.scratch);
+}
+
+/* ---- on the loop ---- */
+
+static void finish(struct job *job)
+{
+    struct admin_request *request = job->request;
+    json_t *next = job->more ? json_sprintf("%llu.%d", (unsigned long long)job->done, INT32_MAX) : json_null();
+    json_object_update_new(job->answer, json_pack("{s:I,s:I,s:I,s:o}", "moved", (json_int_t)job->moved, "same",
+                                                  (json_int_t)job->same, "busy", (json_int_t)job->busy, "next", next));
+    admin_answer_json(request, 200, json_incref(job->answer));
+    job_free(job);
+}
+
+static void step(struct job *job);
+
+static void on_changed(void *ctx, const char *reply)
+{
+    struct job *job = ctx;
+    json_t *json = json_loads(reply, 0, NULL);
+    const char *error = json_string_value(json_object_get(json, "error"));
+    job->moved += json_integer_value(json_object_get(json, "changed")) > 0;
+    job->busy += json_integer_value(json_object_get(json, "busy")) > 0;
+    if (error != NULL) {
+        json_array_append_new(job->rows, json_pack("{s:s,s:s}", "verdict", "failed", "error", error));
+    }
+    json_decref(json);
+    step(job);
+}
+
+static void step(struct job *job)
+{
+    if (job->request->admin == NULL || job->next == job->request_count) {
+        finish(job);
+        return;
+    }
+    spool_admin_request(gateway_spool(job->admin->gateway), job->requests[job->next++], on_changed, job);
+}
+
+static void on_planned(void *ctx)
+{
+    struct job *job = ctx;
+    if (fault_is_set(&job->fault)) {
+        admin_answer_fault(job->request, &job->fault);
+        job_free(job);
+        return;
+    }
+    step(job);
+}
+
+void admin_reroute(struct admin_request *request, json_t *body, const struct spool_select *select, const char *by)
+{
+    struct job *job = expect_calloc(1, sizeof *job);
+    json_int_t limit = json_integer_value(json_object_get(body, "limit"));
+    job->request = request;
+    job->admin = request->admin;
+    job->body = json_incref(body);
+    job->select = *select;
+    job->by = by;
+    job->dry_run = json_is_true(json_object_get(body, "dry_run"));
+    job->limit = limit <= 0 ? MESSAGES_DEFAULT : limit > ADMIN_REROUTE_MAX ? ADMIN_REROUTE_MAX : (uint64_t)limit;
+    job->now_ms = net_wall(request->admin->loop);
+    job->hold = decision_hold(gateway_decision(request->admin->gateway));
+    job->rows = json_array();
+    job->answer = json_pack("{s:o}", "messages", job->rows);
+    net_lane_submit(request->admin->lane, on_lane, on_planned, job);
+}

@@ -1,0 +1,83 @@
+/*
+ * admin_routes - every path of the admin server; the OpenAPI description (openapi.json) is held against this table by a test.
+ */
+#include <string.h>
+
+#include "admin/admin_handlers.h"
+#include "admin/admin_private.h"
+
+const struct admin_route admin_routes[] = {
+    {"GET", "/", ADMIN_OPEN, false, admin_get_page, "The built-in page."},
+    {"GET", "/page/{file}", ADMIN_OPEN, false, admin_get_page_file, "The page's scripts, styles and picture."},
+    {"GET", "/livez", ADMIN_OPEN, false, admin_get_livez, "The process works."},
+    {"GET", "/readyz", ADMIN_OPEN, false, admin_get_readyz, "Mail can be taken, or why not."},
+    {"GET", "/metrics", ADMIN_READ, false, admin_get_metrics, "Metrics in the Prometheus text format."},
+    {"GET", "/api/v1/status", ADMIN_READ, false, admin_get_status, "What mailweir status shows."},
+    {"GET", "/api/v1/events", ADMIN_READ, false, admin_get_events,
+     "Server-sent events: state each second, and log lines, at most 500 in a second; skipped says how many more there "
+     "were."},
+    {"GET", "/api/v1/flows", ADMIN_READ, false, admin_get_flows,
+     "The ways messages took: listener, rule, folder, count."},
+    {"GET", "/api/v1/rules", ADMIN_READ, false, admin_get_rules,
+     "The rules with how often and when they acted, what they cost, and their errors."},
+    {"POST", "/api/v1/explain", ADMIN_WRITE, true, admin_post_explain,
+     "What the rules would do with a message, and why."},
+    {"POST", "/api/v1/diff", ADMIN_WRITE, true, admin_post_diff,
+     "What edited rules would do otherwise with recent and waiting messages."},
+    {"GET", "/api/v1/queue", ADMIN_READ, false, admin_get_queue,
+     "Deliveries in the spool, chosen by the query, and a summary."},
+    {"POST", "/api/v1/queue", ADMIN_WRITE, true, admin_post_queue,
+     "Retries, holds, releases, drops or reroutes chosen deliveries; imports, pauses and resumes."},
+    {"GET", "/api/v1/messages/{id}", ADMIN_READ, false, admin_get_message, "A stored message as it was received."},
+    {"GET", "/api/v1/messages/{id}/facts", ADMIN_READ, false, admin_get_facts,
+     "What is known of a message beside its octets, for whoever takes it in elsewhere."},
+    {"GET", "/api/v1/why", ADMIN_READ, false, admin_get_why, "The whole story of a message."},
+    {"POST", "/api/v1/upstreams/{name}/pause", ADMIN_WRITE, false, admin_post_pause,
+     "Delivers nothing more to the upstream until it is resumed."},
+    {"POST", "/api/v1/upstreams/{name}/resume", ADMIN_WRITE, false, admin_post_resume,
+     "Delivers to the upstream again."},
+    {"GET", "/api/v1/log", ADMIN_READ, false, admin_get_log, "The level of each area of the log."},
+    {"POST", "/api/v1/log", ADMIN_WRITE, false, admin_post_log, "Sets the level of an area of the log."},
+    {"GET", "/api/v1/traces", ADMIN_READ, false, admin_get_traces, "The traces of dialogues that are on."},
+    {"POST", "/api/v1/traces", ADMIN_WRITE, false, admin_post_traces,
+     "Writes the dialogues with an upstream, or of clients, to the log for a while; without their secrets."},
+    {"POST", "/api/v1/traces/{id}/stop", ADMIN_WRITE, false, admin_post_trace_stop, "Ends a trace."},
+    {"POST", "/api/v1/reload", ADMIN_WRITE, false, admin_post_reload, "Loads configuration and rules again."},
+    {NULL, NULL, 0, false, NULL, NULL},
+};
+
+/* Whether url is a path such as /queue/{id}/retry; the segment that stands for {…} goes into parameter. */
+static bool path_matches(const char *path, const char *url, char *parameter)
+{
+    const char *open = strchr(path, '{');
+    if (open == NULL) {
+        return strcmp(path, url) == 0;
+    }
+    size_t before = (size_t)(open - path);
+    const char *after = strchr(open, '}') + 1;
+    if (strncmp(path, url, before) != 0) {
+        return false;
+    }
+    size_t len = strcspn(url + before, "/");
+    if (len == 0 || len > 255 || strcmp(url + before + len, after) != 0) {
+        return false;
+    }
+    memcpy(parameter, url + before, len);
+    parameter[len] = '\0';
+    return true;
+}
+
+const struct admin_route *admin_route_find(const char *method, const char *path, char *parameter, bool *exists_r)
+{
+    *exists_r = false;
+    const char *wanted = strcmp(method, "HEAD") == 0 ? "GET" : method;
+    for (const struct admin_route *route = admin_routes; route->method != NULL; route++) {
+        if (path_matches(route->path, path, parameter)) {
+            *exists_r = true;
+            if (strcmp(route->method, wanted) == 0) {
+                return route;
+            }
+        }
+    }
+    return NULL;
+}

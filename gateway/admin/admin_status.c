@@ -1,0 +1,174 @@
+/*
+ * admin_status - the gateway at one look: what `mailweir status`, `mailweir top` and the page show.
+ */
+#include "admin/admin_handlers.h"
+#include "admin/admin_private.h"
+#include "decision/decision.h"
+
+static json_t *number(uint64_t value)
+{
+    return json_integer((json_int_t)value);
+}
+
+/* ISO 8601, or null for never. */
+static json_t *moment(int64_t time_ms)
+{
+    char text[25];
+    if (time_ms == 0) {
+        return json_null();
+    }
+    log_time(time_ms, text);
+    return json_string(text);
+}
+
+static json_t *checks(const struct admin *admin, bool *ready_r)
+{
+    struct gateway_check found[GATEWAY_CHECKS];
+    json_t *json = json_object();
+    *ready_r = gateway_ready(admin->gateway, found);
+    for (size_t i = 0; i < GATEWAY_CHECKS; i++) {
+        json_object_set_new(json, found[i].name,
+                            json_pack("{s:b,s:s}", "good", found[i].good, "reason", found[i].reason));
+    }
+    return json;
+}
+
+static json_t *traffic(const struct admin *admin)
+{
+    struct gateway_counts counts;
+    gateway_count(admin->gateway, &counts);
+    return json_pack("{s:{s:I,s:I},s:{s:I,s:I,s:I},s:{s:I,s:I,s:I,s:I,s:I,s:I},s:{s:I,s:I,s:I,s:I}}", "sessions",
+                     "total", (json_int_t)counts.smtpd.sessions, "open", (json_int_t)counts.smtpd.sessions_open,
+                     "messages", "accepted", (json_int_t)counts.smtpd.accepted, "rejected",
+                     (json_int_t)counts.smtpd.rejected, "deferred", (json_int_t)counts.smtpd.deferred, "deliveries",
+                     "filed", (json_int_t)counts.dispatch.filed, "deferred", (json_int_t)counts.dispatch.deferred,
+                     "dead", (json_int_t)counts.dispatch.dead, "uncertain", (json_int_t)counts.dispatch.uncertain,
+                     "active", (json_int_t)counts.dispatch.active, "octets", (json_int_t)counts.dispatch.octets,
+                     "queue", "waiting", (json_int_t)counts.spool.waiting, "held", (json_int_t)counts.spool.held,
+                     "dead", (json_int_t)counts.spool.dead, "messages", (json_int_t)counts.spool.messages);
+}
+
+static json_t *listeners(const struct admin *admin)
+{
+    static const char *const modes[] = {"none", "starttls", "implicit"};
+    const struct config *config = gateway_config(admin->gateway);
+    json_t *json = json_array();
+    for (size_t i = 0; i < config->listeners.count; i++) {
+        const struct config_listener *listener = config_listener_at(config, i);
+        json_array_append_new(
+            json, json_pack("{s:s,s:s,s:o,s:s}", "name", listener->name, "address", listener->address.host, "port",
+                            number(gateway_port(admin->gateway, listener->name)), "tls", modes[listener->tls.mode]));
+    }
+    return json;
+}
+
+static const char *state_name(const struct dispatch_state *state)
+{
+    return state->paused_until != 0 ? "paused" : state->failures > 0 ? "probing" : "open";
+}
+
+static json_t *last_fault(const struct dispatch_state *state)
+{
+    if (state->last_fault_ms == 0) {
+        return json_null();
+    }
+    const struct fault *fault = state->last_fault;
+    json_t *text = json_string(fault->text);
+    return json_pack("{s:o,s:s,s:s,s:s,s:o}", "at", moment(state->last_fault_ms), "class",
+                     fault_class_name(fault->class), "code", fault->code, "where", fault->where, "message",
+                     text != NULL ? text : json_string("?"));
+}
+
+static json_t *seconds_left(int64_t seconds)
+{
+    return seconds == INT64_MIN ? json_null() : json_integer(seconds);
+}
+
+static json_t *upstream(const struct dispatch_state *state)
+{
+    const struct net_address *address = state->pool.address; /* the one of several that serves */
+    json_t *json =
+        json_pack("{s:s,s:s,s:I,s:I,s:s,s:I,s:I,s:I}", "name", state->config->name, "address", address->host, "port",
+                  (json_int_t)address->port, "standby", (json_int_t)state->pool.place, "state", state_name(state),
+                  "failures", (json_int_t)state->failures, "active", (json_int_t)state->counts.active,
+                  "connections_max", (json_int_t)state->config->settings[IMAPC_CONNECTIONS]);
+    json_object_set_new(json, "connections", number(state->pool.connections));
+    json_object_set_new(json, "connections_busy", number(state->pool.busy));
+    json_object_set_new(json, "token_seconds", seconds_left(state->pool.token_expires_s));
+    json_object_set_new(json, "certificate_seconds", seconds_left(state->pool.certificate_expires_s));
+    json_object_set_new(json, "own_certificate_seconds", seconds_left(state->pool.own_expires_s));
+    json_object_set_new(json, "paused_until", moment(state->paused_until));
+    json_object_set_new(json, "filed", number(state->counts.filed));
+    json_object_set_new(json, "deferred", number(state->counts.deferred));
+    json_object_set_new(json, "dead", number(state->counts.dead));
+    json_object_set_new(json, "uncertain", number(state->counts.uncertain));
+    json_object_set_new(json, "fallback", number(state->counts.diverted));
+    json_object_set_new(json, "down_since", moment(state->down_since));
+    json_object_set_new(json, "possible_duplicates", number(state->counts.possible_duplicates));
+    json_object_set_new(json, "append_ms_median", json_real((double)histogram_percentile(state->append, 50) / 1000));
+    json_object_set_new(json, "append_ms_99", json_real((double)histogram_percentile(state->append, 99) / 1000));
+    json_object_set_new(json, "last_filed", moment(state->last_filed_ms));
+    json_object_set_new(json, "last_error", last_fault(state));
+    return json;
+}
+
+static json_t *upstreams(const struct admin *admin)
+{
+    const struct dispatch *dispatch = gateway_dispatch(admin->gateway);
+    json_t *json = json_array();
+    for (size_t i = 0; i < dispatch_upstream_count(dispatch); i++) {
+        struct dispatch_state state;
+        dispatch_state(dispatch, i, &state);
+        json_array_append_new(json, upstream(&state));
+    }
+    return json;
+}
+
+static json_t *rules(const struct admin *admin, const struct gateway_state *state)
+{
+    const struct rule_stats *stats = decision_stats(gateway_decision(admin->gateway));
+    json_t *messages = json_object();
+    for (int i = 0; i < RULE_STATS_ACTIONS; i++) {
+        json_object_set_new(messages, rule_stats_action_name((enum rule_stats_action)i),
+                            number(rule_stats_messages(stats, (enum rule_stats_action)i)));
+    }
+    return json_pack("{s:I,s:o,s:b,s:I,s:o,s:I}", "count", (json_int_t)state->rules, "loaded", moment(state->loaded_ms),
+                     "last_load_good", state->last_load_good, "loads_failed", (json_int_t)state->loads_failed,
+                     "messages", messages, "failures", (json_int_t)rule_stats_failures(stats));
+}
+
+/* Landlock is 0, and the note says why, where paths are not limited. */
+static json_t *sandbox(const struct net_sandbox_state *state)
+{
+    return json_pack("{s:b,s:b,s:b,s:b,s:i,s:s}", "entered", state->entered, "no_core_dumps", state->no_core_dumps,
+                     "no_new_privileges", state->no_new_privileges, "system_calls", state->system_calls, "landlock",
+                     state->paths, "note", state->note);
+}
+
+json_t *admin_status(const struct admin *admin)
+{
+    struct gateway_state state;
+    bool ready;
+    gateway_state(admin->gateway, &state);
+    const struct config *config = gateway_config(admin->gateway);
+    json_t *json =
+        json_pack("{s:s,s:s,s:s,s:o,s:o}", "version", MAILWEIR_VERSION, "hostname", config->hostname, "config",
+                  config->file, "started", moment(state.started_ms), "now", moment(net_wall(admin->loop)));
+    json_object_set_new(json, "checks", checks(admin, &ready));
+    json_object_set_new(json, "ready", json_boolean(ready));
+    json_object_set_new(json, "draining", json_boolean(state.draining));
+    json_object_update_new(json, traffic(admin));
+    const char *warning = spool_disk_warning(gateway_spool(admin->gateway));
+    json_object_set_new(json_object_get(json, "queue"), "warning",
+                        warning == NULL ? json_null() : json_string(warning));
+    json_object_set_new(json, "listeners", listeners(admin));
+    json_object_set_new(json, "upstreams", upstreams(admin));
+    json_object_set_new(json, "rules", rules(admin, &state));
+    json_object_set_new(json, "sandbox", sandbox(state.sandbox));
+    return json;
+}
+
+void admin_get_status(struct admin_request *request)
+{
+    admin_answer_json(request, 200, admin_status(request->admin));
+}

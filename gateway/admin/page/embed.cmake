@@ -1,0 +1,13 @@
+# Writes the files of the page as one C source: cmake -DOUT=... -DFILES="a;b" -P embed.cmake
+set(text "/* Made by gateway/admin/page/embed.cmake. */\n#include \"admin/admin_page.h\"\n\n")
+set(table "const struct admin_page_file admin_page_files[] = {\n")
+set(number 0)
+foreach(file IN LISTS FILES)
+  get_filename_component(name ${file} NAME)
+  file(READ ${file} octets HEX)
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," octets "${octets}")
+  string(APPEND text "static const unsigned char file_${number}[] = {${octets}};\n")
+  string(APPEND table "    {\"${name}\", file_${number}, sizeof file_${number}},\n")
+  math(EXPR number "${number} + 1")
+endforeach()
+file(WRITE ${OUT} "${text}\n${table}    {NULL, NULL, 0},\n};\n")

@@ -1,0 +1,214 @@
+/*
+ * config - what the operator configured, checked as a whole and then immutable.
+ *
+ * Loading gives either a whole configuration or a list of problems with their places, all at once. The keys stand in tables
+ * (config_tables.c): a new key is a row there and a member here.
+ */
+#ifndef MAILWEIR_CONFIG_CONFIG_H
+#define MAILWEIR_CONFIG_CONFIG_H
+
+#include "base/arena.h"
+#include "filters/filters.h"
+#include "imapc/imapc_pool.h"
+#include "net/net_stream.h"
+#include "smtpd/smtpd.h"
+
+struct config_strings {
+    const char *const *items;
+    size_t count;
+};
+
+/* Objects of one kind, in file order. */
+struct config_list {
+    void *items;
+    size_t count;
+};
+
+enum config_tls_mode { CONFIG_TLS_NONE, CONFIG_TLS_STARTTLS, CONFIG_TLS_IMPLICIT };
+
+struct config_tls {
+    uint64_t mode; /* enum config_tls_mode */
+    const char *certificate;
+    const char *key;
+    const char *ca_file;
+    const char *server_name;
+};
+
+/* One more certificate of a listener, for clients that ask for its names (SNI). */
+struct config_certificate {
+    const char *certificate;
+    const char *key;
+};
+
+struct config_sender_rule {
+    struct config_strings networks;
+    struct config_strings senders;
+};
+
+struct config_listener {
+    const char *name;
+    struct net_address address;
+    uint64_t protocol; /* 0: smtp, 1: lmtp */
+    struct config_strings allow;
+    struct config_tls tls;
+    struct config_list certificates; /* struct config_certificate */
+    bool tls_required;
+    bool client_certificate_required;
+    const char *users; /* path */
+    bool auth_required;
+    bool auth_in_clear;
+    struct config_strings proxies;
+    struct config_strings xclients;
+    struct config_strings senders;
+    struct config_list sender_rules; /* struct config_sender_rule */
+    struct config_strings recipients;
+    uint64_t acknowledge; /* 0: spooled, 1: delivered */
+    uint64_t acknowledge_timeout;
+    uint64_t max_message_size;
+    uint64_t max_recipients;
+    uint64_t max_recipients_per_session;
+    uint64_t max_recipients_per_minute;
+    uint64_t max_messages_per_minute;
+    uint64_t max_sessions;
+    uint64_t max_sessions_per_network;
+    uint64_t max_sessions_per_user;
+    uint64_t max_errors;
+    uint64_t max_unknown_commands;
+    uint64_t max_auth_failures;
+    uint64_t max_auth_failures_per_network;
+    uint64_t max_transactions;
+    uint64_t max_received;
+    uint64_t command_timeout;
+    uint64_t data_timeout;
+    uint64_t session_timeout;
+    uint64_t greeting_delay;
+    uint64_t duplicate_window;
+};
+
+struct config_upstream {
+    const char *name;
+    struct net_address address;
+    struct config_strings standby; /* further addresses of the same mailboxes */
+    uint64_t profile;              /* index for imapc_profile_at() */
+    struct config_tls tls;
+    bool insecure;
+    const char *username;
+    const char *password;
+    uint64_t mechanism; /* enum imapc_mechanism */
+    uint64_t binding;   /* enum imapc_binding */
+    struct imapc_token_options token;
+    struct config_strings token_command;
+    uint64_t settings[IMAPC_SETTINGS];            /* resolved */
+    uint64_t compress;                            /* enum imapc_compress */
+    const char *special_names[IMAP_SPECIAL_USES]; /* NULL: as the profile says */
+    uint64_t connect_timeout;
+    uint64_t command_timeout;
+    uint64_t idle_timeout;
+    uint64_t retry_initial;
+    uint64_t retry_maximum;
+    uint64_t settle;
+    uint64_t failback;
+    uint64_t warn_after;
+    uint64_t fallback_after;
+    uint64_t give_up;
+};
+
+/* The HTTP door for operators. */
+struct config_admin {
+    bool enabled;
+    struct net_address address; /* host "": admin.sock in the spool's folder; see config_admin_address() */
+    const char *token;
+    bool behind_tls_proxy;
+    uint64_t max_connections;
+    uint64_t max_requests; /* per second */
+    uint64_t max_body;
+    uint64_t max_streams;
+    uint64_t max_trace_time, max_trace_size; /* milliseconds, octets */
+    uint64_t recent_messages, recent_size;   /* 0: none; octets */
+};
+
+enum config_sandbox { CONFIG_SANDBOX_AUTO, CONFIG_SANDBOX_REQUIRED, CONFIG_SANDBOX_OFF };
+
+struct config {
+    struct arena *arena; /* of everything below */
+    unsigned holders;    /* besides the first owner */
+    const char *file;
+    const char *hostname;
+    struct config_list listeners; /* struct config_listener */
+    struct config_list upstreams; /* struct config_upstream */
+    const char *spool_path;
+    uint64_t spool_minimum_free;
+    uint64_t spool_history;
+    uint64_t spool_history_messages;
+    uint64_t active_max; /* deliveries in memory, per upstream */
+    struct config_strings rules;
+    uint64_t decision_timeout;
+    const char *dead_upstream; /* where reports about dead letters are filed; NULL: nowhere */
+    const char *dead_folder;
+    const char *default_upstream;
+    const char *default_fallback; /* or NULL */
+    const char *default_folder;
+    struct config_strings default_flags;
+    bool default_reject;
+    uint64_t log_format; /* 0 auto, 1 text, 2 json */
+    uint64_t log_level;
+    uint64_t shutdown_timeout;
+    struct config_admin admin;
+    struct filters_set *rule_set; /* loaded from the rule files */
+    /* Every file that was read, and every folder that was looked through: whose change asks for a reload. */
+    struct config_strings sources;
+    uint64_t stamp;              /* of the sources, each as it was before it was read */
+    struct config_strings named; /* of them, those that a rule file names: lists, messages of tests */
+    struct config_strings paths; /* the others that the keys name: the spool, what is read whenever it is used */
+    const char *user;            /* whom it becomes when it is started as root; NULL: nobody else */
+    uint64_t sandbox;            /* enum config_sandbox */
+};
+
+/*
+ * Reads the configuration and its rule files; blocks. NULL when there is any error; warnings alone do not prevent it. Relative paths are
+ * taken from the configuration file's folder.
+ */
+struct config *config_load(const char *file, struct problems *problems);
+/* The same without running the tests that stand beside the rules: config_load() takes a test that fails for an error. */
+struct config *config_load_untested(const char *file, struct problems *problems);
+/*
+ * The rules of a configuration, whatever else is wrong with it (secrets and certificates may be missing where rules are tested). NULL when
+ * the file is not JSON or a rule has an error.
+ */
+struct config *config_load_rules(const char *file, struct problems *problems);
+/*
+ * Reads what a rule file names, from that file's folder; blocks. For filters_load() and filters_test_run(). ctx: the struct config whose sources the
+ * file joins, or NULL.
+ */
+int config_read_beside(void *ctx, const char *from, const char *path, struct buf *out, struct fault *fault);
+/*
+ * Reads the rules again, knowing which folders there are: adds a warning for each folder that they, the default or the dead letters name and that
+ * there is not, beside what loading them says anyway. An upstream without any here is not looked at. Blocks.
+ */
+void config_check_folders(struct config *config, const struct filters_folder *folders, size_t count,
+                          struct problems *problems);
+/*
+ * Loads rules from texts under this configuration's upstreams and default, as config_load() does from files; blocks. NULL when there is any error.
+ * Who writes such texts may be far away: of files, they can name only those that the configuration's own rules name.
+ */
+struct filters_set *config_rules(const struct config *config, const struct filters_source *sources, size_t count,
+                                 struct problems *problems);
+/*
+ * Reads the configuration file alone, as far as it can be read, for a command that only wants to find the running gateway: no rules, no
+ * checks. NULL when it is no JSON object.
+ */
+struct config *config_load_part(const char *file, struct problems *problems);
+/* How the stamps of files (net_file_stamp) make the one of a configuration's sources, in their order. */
+uint64_t config_stamp_add(uint64_t stamp, uint64_t file);
+/* One owner more, who gives it back by config_free(). From the loop only. */
+struct config *config_hold(struct config *config);
+/* Sets *config to NULL; NULL is fine. It goes with its last owner. */
+void config_free(struct config **config);
+
+const struct config_listener *config_listener_at(const struct config *config, size_t index);
+const struct config_upstream *config_upstream_at(const struct config *config, size_t index);
+
+/* Where the admin server listens; -1 when the spool's path is too long for a socket in it. */
+int config_admin_address(const struct config *config, struct net_address *address_r, struct fault *fault);
+
+#endif

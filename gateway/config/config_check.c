@@ -1,0 +1,303 @@
+/*
+ * config_check - see config_check.h. Every check is a function over one object; problems point at the key that is wrong.
+ */
+#include "config/config_check.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/expect.h"
+
+#include "imapc/imapc_assertion.h"
+#include "net/net_file.h"
+
+#define ASSERTION_MAX ((size_t)64 << 10)
+
+struct check {
+    const struct config *config;
+    const struct document *json;
+    struct problems *problems;
+    char pointer[512]; /* of the object that is checked */
+};
+
+__attribute__((format(printf, 3, 4))) static void wrong(struct check *check, const char *key, const char *format, ...)
+{
+    char pointer[600], text[700];
+    snprintf(pointer, sizeof pointer, "%s/%s", check->pointer, key);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    document_problem(check->json, check->problems, PROBLEM_ERROR, pointer, "%s", text);
+}
+
+/* ---- TLS ---- */
+
+static int make_tls(const struct config_upstream *upstream, const struct net_address *address, struct net_tls **tls_r,
+                    struct fault *fault)
+{
+    if (upstream->tls.mode == CONFIG_TLS_NONE) {
+        return 0;
+    }
+    const char *name = upstream->tls.server_name != NULL ? upstream->tls.server_name : address->host;
+    struct net_tls_options options = {.certificate = upstream->tls.certificate,
+                                      .key = upstream->tls.key,
+                                      .ca_file = upstream->tls.ca_file,
+                                      .server_name = name};
+    return net_tls_client_new(tls_r, &options, fault);
+}
+
+/* Its own address, and those that stand by. */
+static int make_places(const struct config_upstream *upstream, struct imapc_account *account, struct fault *fault)
+{
+    EXPECT(upstream->standby.count < IMAPC_PLACES_MAX); /* config_check() has seen to it */
+    for (size_t i = 0; i <= upstream->standby.count; i++) {
+        struct imapc_place *place = &account->places[i];
+        if (i == 0) {
+            place->address = upstream->address;
+        } else if (net_address_parse(&place->address, bytes_of(upstream->standby.items[i - 1]), fault) < 0) {
+            return -1;
+        }
+        if (make_tls(upstream, &place->address, &place->tls, fault) < 0) {
+            return -1;
+        }
+        account->place_count++;
+    }
+    return 0;
+}
+
+/* How many places it names that a token comes from. */
+static int token_ways(const struct config_upstream *upstream)
+{
+    const struct imapc_token_options *token = &upstream->token;
+    return (token->file != NULL) + (token->endpoint != NULL) + (token->command != NULL) + (token->key_file != NULL);
+}
+
+int config_upstream_account(const struct config_upstream *upstream, struct imapc_account *account_r,
+                            struct fault *fault)
+{
+    static const unsigned modes[] = {[CONFIG_TLS_NONE] = IMAPC_TLS_NONE,
+                                     [CONFIG_TLS_STARTTLS] = IMAPC_TLS_STARTTLS,
+                                     [CONFIG_TLS_IMPLICIT] = IMAPC_TLS_IMPLICIT};
+    bool has_token = token_ways(upstream) > 0;
+    *account_r = (struct imapc_account){.name = upstream->name,
+                                        .insecure = upstream->insecure,
+                                        .username = upstream->username,
+                                        .password = upstream->password,
+                                        .mechanism = (enum imapc_mechanism)upstream->mechanism,
+                                        .binding = (enum imapc_binding)upstream->binding,
+                                        .token = has_token ? &upstream->token : NULL,
+                                        .connect_timeout_ms = upstream->connect_timeout,
+                                        .command_timeout_ms = upstream->command_timeout,
+                                        .idle_timeout_ms = upstream->idle_timeout,
+                                        .retry_initial_ms = upstream->retry_initial,
+                                        .retry_maximum_ms = upstream->retry_maximum,
+                                        .compress = (enum imapc_compress)upstream->compress,
+                                        .settle_ms = upstream->settle,
+                                        .failback_ms = upstream->failback};
+    account_r->tls_mode = modes[upstream->tls.mode];
+    const struct imapc_profile *profile = imapc_profile_at((size_t)upstream->profile);
+    for (size_t i = 0; i < IMAP_SPECIAL_USES; i++) {
+        const char *own = upstream->special_names[i];
+        account_r->special_names[i] = own != NULL ? own : imapc_profile_special(profile, (enum imap_special_use)i);
+    }
+    memcpy(account_r->settings, upstream->settings, sizeof account_r->settings);
+    if (make_places(upstream, account_r, fault) < 0) {
+        imapc_account_release(account_r);
+        return -1;
+    }
+    return 0;
+}
+
+/* ---- upstreams ---- */
+
+/* What tokens come from is there, and nothing secret crosses a network in clear. */
+static void check_token(struct check *check, const struct config_upstream *upstream)
+{
+    const struct imapc_token_options *token = &upstream->token;
+    const struct imapc_assertion_claims claims = {.subject = token->subject, .scope = token->scope};
+    struct fault fault = FAULT_INIT;
+    if (token->endpoint != NULL && !imapc_assertion_may_go_to(token->endpoint)) {
+        wrong(check, "auth/oauth2/token_endpoint", "secrets go there: it must begin with https://");
+    }
+    if (token->command != NULL && token->command[0][0] != '/') {
+        wrong(check, "auth/token/command/0", "the program's whole path is needed, such as /usr/local/bin/get-token");
+    } else if (token->command != NULL && net_file_stamp(token->command[0]) == 0) {
+        wrong(check, "auth/token/command/0", "there is no program %s", token->command[0]);
+    }
+    if (token->key_file != NULL && token->subject != NULL) {
+        struct buf assertion, endpoint;
+        buf_init(&assertion, ASSERTION_MAX);
+        buf_init(&endpoint, ASSERTION_MAX);
+        if (imapc_assertion_make(token->key_file, &claims, &assertion, &endpoint, &fault) < 0) {
+            wrong(check, "auth/service_account/file", "%s", fault.text);
+        }
+        buf_wipe(&assertion);
+        buf_done(&endpoint);
+    }
+}
+
+/* One way to log in, and what it takes. */
+static void check_credentials(struct check *check, const struct config_upstream *upstream)
+{
+    bool external = upstream->mechanism == IMAPC_AUTH_EXTERNAL;
+    bool bearer = upstream->mechanism == IMAPC_AUTH_XOAUTH2 || upstream->mechanism == IMAPC_AUTH_OAUTHBEARER;
+    int tokens = token_ways(upstream);
+    if ((upstream->password != NULL) + tokens + external != 1) {
+        wrong(
+            check, "auth",
+            "exactly one of \"password\", \"token_file\", \"token\", \"oauth2\", \"service_account\" or the mechanism "
+            "\"external\" is needed");
+    } else if (upstream->mechanism != IMAPC_AUTH_AUTO && bearer != (tokens > 0)) {
+        wrong(check, "auth/mechanism", "OAuth2 mechanisms go with a token, the others with a password");
+    } else if (external && upstream->tls.certificate == NULL) {
+        wrong(check, "tls", "the mechanism \"external\" needs a \"certificate\" and its \"key\"");
+    }
+    bool scram = upstream->mechanism == IMAPC_AUTH_SCRAM_SHA_1 || upstream->mechanism == IMAPC_AUTH_SCRAM_SHA_256;
+    if (upstream->binding == IMAPC_BINDING_REQUIRED && (!scram || upstream->tls.mode == CONFIG_TLS_NONE)) {
+        wrong(check, "auth/channel_binding", "it goes with TLS and the mechanism \"scram-sha-256\" or \"scram-sha-1\"");
+    }
+    check_token(check, upstream);
+}
+
+/* Whether the addresses that stand by are some; *is_near is cleared when one is not on this machine. */
+static bool check_standby(struct check *check, const struct config_upstream *upstream, bool *is_near)
+{
+    bool good = upstream->standby.count < IMAPC_PLACES_MAX;
+    if (!good) {
+        wrong(check, "standby", "at most %d addresses can stand by", IMAPC_PLACES_MAX - 1);
+    }
+    for (size_t i = 0; i < upstream->standby.count; i++) {
+        struct net_address address;
+        struct fault fault = FAULT_INIT;
+        char key[40];
+        snprintf(key, sizeof key, "standby/%zu", i);
+        if (net_address_parse(&address, bytes_of(upstream->standby.items[i]), &fault) < 0) {
+            wrong(check, key, "%s", fault.text);
+            good = false;
+        } else {
+            *is_near = *is_near && net_address_is_loopback(&address);
+        }
+    }
+    return good;
+}
+
+static void check_upstream(struct check *check, size_t index)
+{
+    const struct config_upstream *upstream = config_upstream_at(check->config, index);
+    snprintf(check->pointer, sizeof check->pointer, "/upstreams/%s", upstream->name);
+    bool is_near = net_address_is_loopback(&upstream->address), standby = check_standby(check, upstream, &is_near);
+    if (upstream->tls.mode == CONFIG_TLS_NONE && !upstream->insecure && !is_near) {
+        wrong(check, "tls",
+              "the password and all mail would cross the network in clear; use TLS, or say \"insecure\": true");
+    }
+    check_credentials(check, upstream);
+    struct imapc_account account;
+    struct fault fault = FAULT_INIT;
+    if (standby && config_upstream_account(upstream, &account, &fault) < 0) {
+        wrong(check, "tls", "%s: %s", fault.where, fault.text);
+    } else if (standby) {
+        imapc_account_release(&account);
+    }
+    if (upstream->retry_initial > upstream->retry_maximum) {
+        wrong(check, "retry", "\"initial\" is longer than \"maximum\"");
+    }
+}
+
+/* ---- admin ---- */
+
+#define TOKEN_MIN 16 /* characters of a token that cannot be guessed */
+
+static void check_admin(struct check *check)
+{
+    const struct config_admin *admin = &check->config->admin;
+    struct net_address address;
+    struct fault fault = FAULT_INIT;
+    snprintf(check->pointer, sizeof check->pointer, "/admin");
+    if (!admin->enabled || check->config->spool_path == NULL) {
+        return;
+    }
+    if (config_admin_address(check->config, &address, &fault) < 0) {
+        wrong(check, "address", "%s", fault.text);
+        return;
+    }
+    if (!address.is_unix && admin->token == NULL) {
+        wrong(check, "token",
+              "anybody who reaches a TCP address may use it: a token of at least %d characters is needed", TOKEN_MIN);
+    }
+    if (admin->token != NULL && strlen(admin->token) < TOKEN_MIN) {
+        wrong(check, "token", "shorter than %d characters, so that it could be guessed", TOKEN_MIN);
+    }
+    if (!net_address_is_loopback(&address) && !admin->behind_tls_proxy) {
+        wrong(check, "address",
+              "the token would cross the network in clear: listen on loopback or a unix socket, or say "
+              "\"behind_tls_proxy\": true");
+    }
+}
+
+/* ---- the rest ---- */
+
+static bool is_upstream(const struct config *config, const char *name)
+{
+    for (size_t i = 0; i < config->upstreams.count; i++) {
+        if (strcmp(config_upstream_at(config, i)->name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A backslash in front is that of a special use. */
+static void check_folder(struct check *check, const char *key, const char *folder)
+{
+    if (folder != NULL && imap_special_is_named(bytes_of(folder)) && imap_special_find(bytes_of(folder)) < 0) {
+        wrong(check, key, "\"%s\" is no special use: \\All, \\Archive, \\Drafts, \\Flagged, \\Junk, \\Sent, \\Trash",
+              folder);
+    }
+}
+
+static void check_default(struct check *check)
+{
+    const struct config *config = check->config;
+    check->pointer[0] = '\0';
+    check_folder(check, "default/folder", config->default_folder);
+    check_folder(check, "dead_letters/folder", config->dead_folder);
+    if (config->dead_upstream != NULL && !is_upstream(config, config->dead_upstream)) {
+        wrong(check, "dead_letters/upstream", "there is no upstream \"%s\"", config->dead_upstream);
+    }
+    if (config->default_reject && config->default_upstream != NULL) {
+        wrong(check, "default", "either \"reject\" or an \"upstream\", not both");
+    } else if (!config->default_reject && config->default_upstream == NULL) {
+        wrong(check, "default",
+              "say where a message goes that no rule takes: {\"upstream\": …, \"folder\": …}, or {\"reject\": true}");
+    } else if (config->default_upstream != NULL && !is_upstream(config, config->default_upstream)) {
+        wrong(check, "default/upstream", "there is no upstream \"%s\"", config->default_upstream);
+    }
+    const char *fallback = config->default_fallback;
+    if (fallback != NULL && !is_upstream(config, fallback)) {
+        wrong(check, "default/fallback", "there is no upstream \"%s\"", fallback);
+    } else if (fallback != NULL && config->default_upstream != NULL &&
+               strcmp(fallback, config->default_upstream) == 0) {
+        wrong(check, "default/fallback", "the fallback of \"%s\" must be another upstream", fallback);
+    }
+}
+
+void config_check(const struct config *config, const struct document *json, struct problems *problems)
+{
+    struct check check = {.config = config, .json = json, .problems = problems};
+    for (size_t i = 0; i < config->listeners.count; i++) {
+        config_check_listener(config, i, json, problems);
+    }
+    for (size_t i = 0; i < config->upstreams.count; i++) {
+        check_upstream(&check, i);
+    }
+    check_default(&check);
+    check_admin(&check);
+    check.pointer[0] = '\0';
+    if (config->listeners.count == 0) {
+        wrong(&check, "listeners", "at least one listener is needed");
+    }
+    if (config->hostname != NULL && strpbrk(config->hostname, " \t<>()[]@\"\\") != NULL) {
+        wrong(&check, "hostname", "\"%s\" is not a host name", config->hostname);
+    }
+}

@@ -1,0 +1,189 @@
+/*
+ * config_check_listener - what makes a listener wrong, or a door that stands open. Problems point at the key. See config_check.h.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/expect.h"
+#include "base/network.h"
+#include "config/config_check.h"
+
+/* A network of more addresses than this is the whole internet to a spammer: an IPv4 /7, an IPv6 /15. */
+#define WIDE_V4_BITS (96 + 8)
+#define WIDE_V6_BITS 16
+
+struct check {
+    const struct config *config;
+    const struct config_listener *listener;
+    size_t index;
+    const struct document *json;
+    struct problems *problems;
+};
+
+__attribute__((format(printf, 4, 5))) static void say(struct check *check, int severity, const char *key,
+                                                      const char *format, ...)
+{
+    char pointer[600], text[700];
+    snprintf(pointer, sizeof pointer, "/listeners/%zu/%s", check->index, key);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    document_problem(check->json, check->problems, severity, pointer, "%s", text);
+}
+
+/* ---- TLS ---- */
+
+int config_listener_tls(const struct config_listener *listener, struct net_tls **tls_r, struct fault *fault)
+{
+    const struct config_certificate *others = listener->certificates.items;
+    if (listener->tls.mode == CONFIG_TLS_NONE) {
+        return 0;
+    }
+    struct arena *arena = arena_new(1u << 20);
+    struct net_tls_pair *pairs = expect_memory(arena_array(arena, listener->certificates.count + 1, sizeof *pairs));
+    for (size_t i = 0; i < listener->certificates.count; i++) {
+        pairs[i] = (struct net_tls_pair){others[i].certificate, others[i].key};
+    }
+    struct net_tls_options options = {.certificate = listener->tls.certificate,
+                                      .key = listener->tls.key,
+                                      .others = pairs,
+                                      .other_count = listener->certificates.count,
+                                      .ca_file = listener->tls.ca_file,
+                                      .request_client_certificate = listener->tls.ca_file != NULL,
+                                      .require_client_certificate = listener->client_certificate_required};
+    int result = net_tls_server_new(tls_r, &options, fault);
+    arena_free(&arena);
+    return result;
+}
+
+static void check_tls(struct check *check)
+{
+    const struct config_listener *listener = check->listener;
+    struct net_tls *tls = NULL;
+    struct fault fault = FAULT_INIT;
+    if (listener->tls.mode == CONFIG_TLS_NONE) {
+        if (listener->tls_required) {
+            say(check, PROBLEM_ERROR, "tls/required", "there is no TLS on this listener; set \"mode\"");
+        }
+        return;
+    }
+    if (listener->tls.certificate == NULL || listener->tls.key == NULL) {
+        say(check, PROBLEM_ERROR, "tls", "TLS needs \"certificate\" and \"key\"");
+    } else if (listener->client_certificate_required && listener->tls.ca_file == NULL) {
+        say(check, PROBLEM_ERROR, "tls/client_certificate_required", "say by \"ca_file\" whose certificates are meant");
+    } else if (config_listener_tls(listener, &tls, &fault) < 0) {
+        say(check, PROBLEM_ERROR, "tls", "%s: %s", fault.where, fault.text);
+    }
+    net_tls_free(&tls);
+}
+
+/* ---- who may send ---- */
+
+static void check_networks(struct check *check, const char *key, const struct config_strings *networks)
+{
+    for (size_t i = 0; i < networks->count; i++) {
+        struct network network;
+        if (network_parse(&network, bytes_of(networks->items[i])) < 0) {
+            say(check, PROBLEM_ERROR, key, "\"%s\" is not a network such as \"10.0.0.0/8\" or \"2001:db8::/32\"",
+                networks->items[i]);
+        }
+    }
+}
+
+static bool is_wide(const char *text)
+{
+    struct network network;
+    if (network_parse(&network, bytes_of(text)) < 0) {
+        return false;
+    }
+    bool v4 = strchr(text, ':') == NULL;
+    return network.bits < (v4 ? WIDE_V4_BITS : WIDE_V6_BITS);
+}
+
+/* Whoever can reach it may send: said in words, because it is seldom meant. */
+static void check_open_door(struct check *check)
+{
+    const struct config_listener *listener = check->listener;
+    for (size_t i = 0; i < listener->allow.count && !listener->auth_required; i++) {
+        if (is_wide(listener->allow.items[i])) {
+            say(check, PROBLEM_WARNING, "allow",
+                "this is an open door: whoever can reach %s:%u from %s may send mail without a password; name the "
+                "networks of your "
+                "own, or set \"auth\" with \"required\": true",
+                listener->address.host, listener->address.port, listener->allow.items[i]);
+        }
+    }
+    for (size_t i = 0; i < listener->proxies.count; i++) {
+        if (is_wide(listener->proxies.items[i])) {
+            say(check, PROBLEM_WARNING, "proxy_protocol",
+                "whoever connects from %s is believed about its address; name the load balancers",
+                listener->proxies.items[i]);
+        }
+    }
+    for (size_t i = 0; i < listener->xclients.count; i++) {
+        if (is_wide(listener->xclients.items[i])) {
+            say(check, PROBLEM_WARNING, "xclient",
+                "whoever connects from %s is believed about its address and user; name the hosts",
+                listener->xclients.items[i]);
+        }
+    }
+}
+
+static void check_who_may_send(struct check *check)
+{
+    const struct config_listener *listener = check->listener;
+    bool proves = listener->users != NULL || listener->tls.ca_file != NULL;
+    if (!net_address_is_loopback(&listener->address) && listener->allow.count == 0 && !proves) {
+        say(check, PROBLEM_WARNING, "address",
+            "only this machine may send here; add \"allow\" networks, \"auth\", or client certificates (\"tls\": "
+            "\"ca_file\") to "
+            "let others in");
+    }
+    if (listener->users != NULL && listener->tls.mode == CONFIG_TLS_NONE && !listener->auth_in_clear) {
+        say(check, PROBLEM_WARNING, "auth",
+            "authentication is offered under TLS only, and this listener has none; set \"tls\", or \"in_clear\": true "
+            "where nobody "
+            "can listen");
+    }
+    check_open_door(check);
+}
+
+static void check_users(struct check *check)
+{
+    if (check->listener->users != NULL) {
+        struct smtpd_users *users = smtpd_users_load(check->listener->users, check->problems);
+        smtpd_users_free(&users);
+    }
+}
+
+/* ---- the whole ---- */
+
+static void check_name(struct check *check)
+{
+    const char *name = check->listener->name;
+    for (size_t i = 0; i < check->index && name != NULL; i++) {
+        const char *other = config_listener_at(check->config, i)->name;
+        if (other != NULL && strcmp(other, name) == 0) {
+            say(check, PROBLEM_ERROR, "name", "another listener is called \"%s\" too", name);
+        }
+    }
+}
+
+void config_check_listener(const struct config *config, size_t index, const struct document *json,
+                           struct problems *problems)
+{
+    const struct config_listener *listener = config_listener_at(config, index);
+    struct check check = {config, listener, index, json, problems};
+    const struct config_sender_rule *rules = listener->sender_rules.items;
+    check_name(&check);
+    check_networks(&check, "allow", &listener->allow);
+    check_networks(&check, "proxy_protocol", &listener->proxies);
+    check_networks(&check, "xclient", &listener->xclients);
+    for (size_t i = 0; i < listener->sender_rules.count; i++) {
+        check_networks(&check, "sender_rules", &rules[i].networks);
+    }
+    check_tls(&check);
+    check_users(&check);
+    check_who_may_send(&check);
+}

@@ -1,0 +1,109 @@
+/*
+ * config_manual - see config_manual.h.
+ */
+#include "config/config_manual.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "config/config.h"
+#include "config/config_table.h"
+
+static const char *const kinds[] = {
+    [CONFIG_STRING] = "text",
+    [CONFIG_PATH] = "path",
+    [CONFIG_SECRET] = "secret",
+    [CONFIG_NUMBER] = "number",
+    [CONFIG_SIZE] = "size",
+    [CONFIG_DURATION] = "duration",
+    [CONFIG_BOOL] = "true or false",
+    [CONFIG_WORD] = "word",
+    [CONFIG_ADDRESS] = "address",
+    [CONFIG_STRINGS] = "list of texts",
+    [CONFIG_OBJECT] = "object",
+    [CONFIG_LIST] = "list of objects",
+    [CONFIG_MAP] = "object of objects, by name",
+};
+
+/* A line of text: what man would take for its own is escaped. */
+static void write_text(struct buf *out, const char *text)
+{
+    if (*text == '.' || *text == '\'') {
+        buf_append_text(out, "\\&");
+    }
+    for (; *text != '\0'; text++) {
+        if (*text == '\\') {
+            buf_append_text(out, "\\e");
+        } else if (*text == '-') {
+            buf_append_text(out, "\\-");
+        } else {
+            buf_append_octet(out, (uint8_t)*text);
+        }
+    }
+}
+
+static void write_words(struct buf *out, const char *const *words)
+{
+    buf_append_text(out, " One of");
+    for (; *words != NULL; words++) {
+        buf_printf(out, " \\fB%s\\fR%s", *words, words[1] != NULL ? "," : ".");
+    }
+}
+
+static const char *kind_of(const struct config_key *key)
+{
+    size_t kind = (size_t)key->kind;
+    return kind < sizeof kinds / sizeof *kinds && kinds[kind] != NULL ? kinds[kind] : "value";
+}
+
+static void write_table(struct buf *out, const struct config_table *table, const char *prefix);
+
+static void write_key(struct buf *out, const struct config_key *key, const char *prefix)
+{
+    char path[200];
+    snprintf(path, sizeof path, "%s%s", prefix, key->name);
+    buf_append_text(out, ".TP\n\\fB");
+    write_text(out, path);
+    buf_printf(out, "\\fR (%s%s)\n", kind_of(key), key->required ? ", needed" : "");
+    write_text(out, key->help);
+    buf_append_text(out, ".");
+    if (key->words != NULL) {
+        write_words(out, key->words);
+    }
+    if (key->fallback != NULL) {
+        buf_append_text(out, " Default: \\fB");
+        write_text(out, key->fallback);
+        buf_append_text(out, "\\fR.");
+    }
+    buf_append_text(out, "\n");
+    if (key->table != NULL) {
+        static const char *const joints[] = {[CONFIG_OBJECT] = ".", [CONFIG_LIST] = "[].", [CONFIG_MAP] = ".NAME."};
+        snprintf(path, sizeof path, "%s%s%s", prefix, key->name, joints[key->kind]);
+        write_table(out, key->table, path);
+    }
+}
+
+static void write_table(struct buf *out, const struct config_table *table, const char *prefix)
+{
+    for (const struct config_key *key = table->keys; key->name != NULL; key++) {
+        write_key(out, key, prefix);
+    }
+}
+
+void config_manual(struct buf *out)
+{
+    buf_append_text(out,
+                    ".\\\" Made by \"mailweir manual\"; do not edit.\n"
+                    ".TH MAILWEIR.CONF 5 \"\" \"mailweir\" \"mailweir\"\n"
+                    ".SH NAME\nmailweir.conf \\- configuration of the mailweir gateway\n"
+                    ".SH SYNOPSIS\n.I /etc/mailweir/mailweir.json\n"
+                    ".SH DESCRIPTION\nOne JSON object. Unknown keys are errors; \\fB$schema\\fR and "
+                    "\\fBdescription\\fR are allowed "
+                    "everywhere. Sizes are written \\fB25MiB\\fR, durations \\fB30s\\fR; addresses \\fBhost:port\\fR, "
+                    "\\fB[v6]:port\\fR or \\fBunix:/path\\fR. A secret is a literal, \\fB{\"env\": \"NAME\"}\\fR or "
+                    "\\fB{\"file\": \"/path\"}\\fR. Relative paths are taken from the file's folder. "
+                    "\\fBmailweir check\\fR says what is wrong, with line and column.\n"
+                    ".SH KEYS\nA list's objects are shown as \\fB[]\\fR, names that you choose as \\fBNAME\\fR.\n");
+    write_table(out, &config_root_table, "");
+    buf_append_text(out, ".SH SEE ALSO\n.BR mailweir (8)\n");
+}

@@ -1,0 +1,131 @@
+/*
+ * config_tables_listener - every key of a listener: its type, default, range and meaning. A new key is a row here.
+ */
+#include <stddef.h>
+
+#include "config/config.h"
+#include "config/config_table.h"
+
+#define AT(member) .offset = offsetof(struct config_listener, member)
+#define END                                                                                                            \
+    {                                                                                                                  \
+        .name = NULL                                                                                                   \
+    }
+
+static const char *const tls_modes[] = {"none", "starttls", "implicit", NULL};
+static const char *const protocols[] = {"smtp", "lmtp", NULL};
+static const char *const acknowledgements[] = {"spooled", "delivered", NULL};
+
+static const struct config_key certificate_keys[] = {
+    {"certificate", CONFIG_PATH, .offset = offsetof(struct config_certificate, certificate), .required = true,
+     .help = "PEM file, its own certificate first"},
+    {"key", CONFIG_PATH, .offset = offsetof(struct config_certificate, key), .required = true,
+     .help = "PEM file of its key"},
+    END,
+};
+static const struct config_table certificate_table = {certificate_keys, sizeof(struct config_certificate)};
+
+static const struct config_key tls_keys[] = {
+    {"mode", CONFIG_WORD, AT(tls.mode), .required = true, .words = tls_modes,
+     .help = "TLS from the first octet, after STARTTLS, or not at all"},
+    {"certificate", CONFIG_PATH, AT(tls.certificate), .help = "PEM file, the listener's own certificate first"},
+    {"key", CONFIG_PATH, AT(tls.key), .help = "PEM file of its key"},
+    {"certificates", CONFIG_LIST, AT(certificates), .table = &certificate_table,
+     .help = "further certificates, for clients that ask for one of their names (SNI)"},
+    {"ca_file", CONFIG_PATH, AT(tls.ca_file),
+     .help = "PEM file of the CAs of client certificates; who has one of them may send"},
+    {"client_certificate_required", CONFIG_BOOL, AT(client_certificate_required),
+     .help = "no session without a client certificate"},
+    {"required", CONFIG_BOOL, AT(tls_required), .help = "no mail before STARTTLS"},
+    END,
+};
+static const struct config_table tls_table = {tls_keys, 0};
+
+static const struct config_key auth_keys[] = {
+    {"users", CONFIG_PATH, AT(users), .required = true, .help = "JSON file of users, made by \"mailweir passwd\""},
+    {"required", CONFIG_BOOL, AT(auth_required), .help = "whoever sends must authenticate, those in \"allow\" too"},
+    {"in_clear", CONFIG_BOOL, AT(auth_in_clear),
+     .help = "offer authentication without TLS; passwords can be read on the way"},
+    END,
+};
+static const struct config_table auth_table = {auth_keys, 0};
+
+static const struct config_key sender_rule_keys[] = {
+    {"networks", CONFIG_STRINGS, .offset = offsetof(struct config_sender_rule, networks), .required = true,
+     .help = "clients in these networks"},
+    {"senders", CONFIG_STRINGS, .offset = offsetof(struct config_sender_rule, senders), .required = true,
+     .help = "may send as these addresses: \"*@example.net\", \"app@example.net\", \"<>\""},
+    END,
+};
+static const struct config_table sender_rule_table = {sender_rule_keys, sizeof(struct config_sender_rule)};
+
+static const struct config_key timeout_keys[] = {
+    {"command", CONFIG_DURATION, AT(command_timeout), .fallback = "5m", .least = 100,
+     .help = "longest wait for a command"},
+    {"data", CONFIG_DURATION, AT(data_timeout), .fallback = "3m", .least = 100,
+     .help = "longest wait for the next KiB of a message"},
+    {"session", CONFIG_DURATION, AT(session_timeout), .fallback = "1h", .least = 1000,
+     .help = "longest session in all"},
+    {"greeting", CONFIG_DURATION, AT(greeting_delay), .fallback = "250ms", .most = 60000,
+     .help = "who is not in \"allow\" waits so long for the greeting, and is refused when it talks before"},
+    {"acknowledge", CONFIG_DURATION, AT(acknowledge_timeout), .fallback = "2m", .least = 100,
+     .help = "longest wait for the upstream with \"acknowledge\": \"delivered\"; then 451"},
+    END,
+};
+static const struct config_table timeout_table = {timeout_keys, 0};
+
+static const struct config_key keys[] = {
+    {"name", CONFIG_STRING, AT(name), .required = true, .help = "in logs, metrics and rules"},
+    {"address", CONFIG_ADDRESS, AT(address), .required = true,
+     .help = "host:port, [v6]:port, unix:/path, or inherited:NAME of systemd's socket activation"},
+    {"protocol", CONFIG_WORD, AT(protocol), .fallback = "smtp", .words = protocols, .help = "what is spoken"},
+    {"duplicate_window", CONFIG_DURATION, AT(duplicate_window), .fallback = "0",
+     .help =
+         "a message that comes again within it, with the same envelope and body, is answered 250 and kept once, unless "
+         "what it brought was dropped; 0: off"},
+    {"allow", CONFIG_STRINGS, AT(allow),
+     .help = "networks that may send without authentication; without it, loopback only"},
+    {"tls", CONFIG_OBJECT, .table = &tls_table, .help = "transport security"},
+    {"auth", CONFIG_OBJECT, .table = &auth_table, .help = "who may send from elsewhere"},
+    {"proxy_protocol", CONFIG_STRINGS, AT(proxies),
+     .help = "networks of load balancers: each connection from them must begin with a PROXY header"},
+    {"xclient", CONFIG_STRINGS, AT(xclients), .help = "networks that may say by XCLIENT for whom they stand"},
+    {"senders", CONFIG_STRINGS, AT(senders), .help = "addresses that may stand in MAIL FROM; without it, all"},
+    {"sender_rules", CONFIG_LIST, AT(sender_rules), .table = &sender_rule_table,
+     .help = "senders by network; the first rule that has the client decides instead of \"senders\""},
+    {"recipients", CONFIG_STRINGS, AT(recipients), .help = "addresses that may stand in RCPT TO; without it, all"},
+    {"acknowledge", CONFIG_WORD, AT(acknowledge), .fallback = "spooled", .words = acknowledgements,
+     .help = "when the sender hears 250: the message is on disk, or the upstream has it"},
+    {"max_message_size", CONFIG_SIZE, AT(max_message_size), .fallback = "25MiB", .least = 1024,
+     .most = UINT64_C(1) << 40, .help = "announced by SIZE; larger messages are refused"},
+    {"max_recipients", CONFIG_NUMBER, AT(max_recipients), .fallback = "1000", .least = 1, .most = 10000,
+     .help = "recipients of one message; above, 452"},
+    {"max_recipients_per_session", CONFIG_NUMBER, AT(max_recipients_per_session), .fallback = "100000", .least = 1,
+     .most = 1000000000, .help = "recipients in one session; above, 452"},
+    {"max_recipients_per_minute", CONFIG_NUMBER, AT(max_recipients_per_minute), .fallback = "0", .most = 1000000000,
+     .help = "recipients from one network a minute; above, 451; 0 is no limit"},
+    {"max_messages_per_minute", CONFIG_NUMBER, AT(max_messages_per_minute), .fallback = "0", .most = 1000000000,
+     .help = "messages from one network a minute; above, 451; 0 is no limit"},
+    {"max_sessions", CONFIG_NUMBER, AT(max_sessions), .fallback = "1000", .least = 1, .most = 100000,
+     .help = "sessions at once; above, 421"},
+    {"max_sessions_per_network", CONFIG_NUMBER, AT(max_sessions_per_network), .fallback = "100", .least = 1,
+     .most = 100000, .help = "sessions at once from one IPv4 address or one IPv6 /64; above, 421"},
+    {"max_sessions_per_user", CONFIG_NUMBER, AT(max_sessions_per_user), .fallback = "100", .least = 1, .most = 100000,
+     .help = "sessions at once of one authenticated user; above, 421"},
+    {"max_errors", CONFIG_NUMBER, AT(max_errors), .fallback = "20", .least = 1, .most = 10000,
+     .help = "refused commands, since the last message, before the session is ended"},
+    {"max_unknown_commands", CONFIG_NUMBER, AT(max_unknown_commands), .fallback = "10", .least = 1, .most = 10000,
+     .help = "unknown commands before the session is ended"},
+    {"max_auth_failures", CONFIG_NUMBER, AT(max_auth_failures), .fallback = "3", .least = 1, .most = 100,
+     .help = "failed logins before the session is ended"},
+    {"max_auth_failures_per_network", CONFIG_NUMBER, AT(max_auth_failures_per_network), .fallback = "30",
+     .most = 1000000,
+     .help = "failed logins from one network within 15 minutes; above, it is refused with 421; 0 is no limit"},
+    {"max_transactions", CONFIG_NUMBER, AT(max_transactions), .fallback = "1000", .least = 1, .most = 1000000,
+     .help = "messages in one session; announced by LIMITS"},
+    {"max_received", CONFIG_NUMBER, AT(max_received), .fallback = "100", .least = 1, .most = 1000,
+     .help = "Received fields in a message; above, it loops and is refused"},
+    {"timeouts", CONFIG_OBJECT, .table = &timeout_table, .help = "how long a session may wait"},
+    END,
+};
+const struct config_table config_listener_table = {keys, sizeof(struct config_listener)};

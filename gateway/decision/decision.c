@@ -1,0 +1,352 @@
+/*
+ * decision - the bridge from reception to the rules; see decision.h.
+ */
+#include "decision/decision.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/expect.h"
+#include "net/net_lane.h"
+
+/* Recipients are decided on the loop: what takes longer is left to the message. */
+#define RECIPIENT_MAX_US 50000
+
+/* A rule set and who uses it: the current one, and decisions that began with it. Only the loop counts. */
+struct rules_hold {
+    struct filters_set *set;
+    struct filters_cost *costs; /* by the number of the rule */
+    unsigned holders;
+};
+
+struct decision {
+    struct net_loop *loop;
+    struct net_lane *lane;
+    struct log *log;
+    struct rules_hold *rules;
+    struct rule_stats *stats;
+    struct recent *recent;                /* NULL: none are kept */
+    struct filters_scratch *loop_scratch; /* for recipients, on the loop */
+    struct filters_scratch *lane_scratch;
+    uint64_t sample_at;            /* net_now() from which the next message is measured */
+    uint64_t timeout_us;           /* of one decision; 0: none */
+    const char *const *unverified; /* upstreams for which REQUIRETLS cannot be kept */
+    size_t unverified_count;
+};
+
+/* One message that is being decided. */
+struct decision_job {
+    struct decision *decision;
+    struct rules_hold *rules;
+    struct filters_message message;
+    struct mail_source source;
+    struct arena *arena;
+    struct filters_decision result;
+    struct fault fault;
+    uint64_t took_us;
+    struct recent_message *kept; /* for decision.recent; NULL: it is too long */
+    smtpd_decided_fn *done;
+    void *done_ctx;
+};
+
+static struct rules_hold *hold_new(struct filters_set **set)
+{
+    struct rules_hold *hold = expect_calloc(1, sizeof *hold);
+    hold->set = *set;
+    hold->costs = expect_calloc(filters_rule_count(*set) + 1, sizeof *hold->costs);
+    hold->holders = 1;
+    *set = NULL;
+    return hold;
+}
+
+static void hold_release(struct rules_hold **hold)
+{
+    if (*hold != NULL && --(*hold)->holders == 0) {
+        filters_set_free(&(*hold)->set);
+        free((*hold)->costs);
+        free(*hold);
+    }
+    *hold = NULL;
+}
+
+struct decision *decision_new(struct net_loop *loop, struct filters_set **set, struct log *log)
+{
+    struct decision *decision = expect_calloc(1, sizeof *decision);
+    decision->loop = loop;
+    decision->log = log;
+    decision->lane = net_lane_new(loop, "filter");
+    decision->rules = hold_new(set);
+    decision->stats = rule_stats_new();
+    decision->loop_scratch = filters_scratch_new();
+    decision->lane_scratch = filters_scratch_new();
+    return decision;
+}
+
+void decision_free(struct decision **decision)
+{
+    if (*decision == NULL) {
+        return;
+    }
+    net_lane_free(&(*decision)->lane);
+    hold_release(&(*decision)->rules);
+    rule_stats_free(&(*decision)->stats);
+    recent_free(&(*decision)->recent);
+    filters_scratch_free(&(*decision)->loop_scratch);
+    filters_scratch_free(&(*decision)->lane_scratch);
+    free(*decision);
+    *decision = NULL;
+}
+
+void decision_replace(struct decision *decision, struct filters_set **set)
+{
+    hold_release(&decision->rules);
+    decision->rules = hold_new(set);
+}
+
+void decision_set_timeout(struct decision *decision, uint64_t milliseconds)
+{
+    decision->timeout_us = milliseconds * 1000;
+}
+
+static uint64_t clock_us(void *ctx)
+{
+    return net_now_us(ctx);
+}
+
+static struct filters_clock clock_of(const struct decision *decision, uint64_t most_us)
+{
+    uint64_t budget = decision->timeout_us < most_us ? decision->timeout_us : most_us;
+    return (struct filters_clock){
+        .now_us = decision->timeout_us == 0 ? NULL : clock_us, .ctx = decision->loop, .budget_us = budget};
+}
+
+void decision_set_unverified(struct decision *decision, const char *const *names, size_t count)
+{
+    decision->unverified = names;
+    decision->unverified_count = count;
+}
+
+static bool needs_verified_tls(const struct decision *decision, const struct mail_envelope *envelope,
+                               const struct filters_decision *result)
+{
+    for (size_t i = 0; envelope->requiretls && i < result->delivery_count; i++) {
+        for (size_t k = 0; k < decision->unverified_count; k++) {
+            if (strcmp(result->deliveries[i].upstream, decision->unverified[k]) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Our own trouble is never the sender's fault: 4xx, and the log says what it was. */
+static struct smtpd_decision answer_of(struct decision *decision, const struct mail_envelope *envelope,
+                                       const struct filters_decision *result, const struct fault *fault)
+{
+    if (fault_is_set(fault)) {
+        rule_stats_failed(decision->stats, fault, net_wall(decision->loop));
+        log_event(decision->log, LOG_LEVEL_ERROR, "rules_failed", LOG_STR("id", envelope->id),
+                  LOG_STR("error.code", fault->code), LOG_STR("rule", fault->where),
+                  LOG_STR("error.message", fault->text));
+        return (struct smtpd_decision){
+            .code = 451, .enhanced = "4.3.0", .text = "The rules could not decide about this message; try again later"};
+    }
+    if (result->reply_code == 0 && needs_verified_tls(decision, envelope, result)) {
+        return (struct smtpd_decision){.code = 550,
+                                       .enhanced = "5.7.30",
+                                       .text = "REQUIRETLS: the mailbox server is not reached over verified TLS"};
+    }
+    return (struct smtpd_decision){
+        .code = result->reply_code,
+        .enhanced = result->enhanced,
+        .text = result->reply_text,
+        .rule = result->rule,
+        .deliveries = result->deliveries,
+        .delivery_count = result->delivery_count,
+        .rules = result->rules,
+        .rule_count = result->rule_count,
+        .tried = result->tried,
+        .tried_count = result->tried_count,
+    };
+}
+
+static void *begin_session(void *ctx)
+{
+    return decision_hold(ctx);
+}
+
+static void end_session(void *rules)
+{
+    struct rules_hold *hold = rules;
+    hold_release(&hold);
+}
+
+static void decide_recipient(void *ctx, void *rules, const struct mail_envelope *envelope, struct arena *arena,
+                             struct smtpd_decision *decision_r)
+{
+    struct decision *decision = ctx;
+    struct filters_decision result = {0};
+    struct fault fault = FAULT_INIT;
+    filters_decide_recipient(((struct rules_hold *)rules)->set, decision->loop_scratch, envelope,
+                             clock_of(decision, RECIPIENT_MAX_US), arena, &result, &fault);
+    *decision_r = answer_of(decision, envelope, &result, &fault);
+}
+
+static void work(void *ctx)
+{
+    struct decision_job *job = ctx;
+    uint64_t began = net_now_us(job->decision->loop);
+    filters_decide(job->rules->set, job->decision->lane_scratch, &job->message, job->arena, &job->result, &job->fault);
+    job->took_us = net_now_us(job->decision->loop) - began;
+    if (job->decision->recent != NULL) {
+        job->kept = recent_message_new(&job->message, recent_octets_max(job->decision->recent));
+    }
+}
+
+/* What the rules went on after, and an operator should know of. */
+static void log_marks(const struct decision_job *job)
+{
+    const char *id = job->message.envelope->id;
+    if (job->result.limits_hit > 0) {
+        log_event(job->decision->log, LOG_LEVEL_WARNING, "pattern_limit", LOG_STR("id", id),
+                  LOG_INT("count", job->result.limits_hit));
+    }
+    if (job->result.out_of_time) {
+        log_event(job->decision->log, LOG_LEVEL_WARNING, "decision_timeout", LOG_STR("id", id));
+    }
+    if (job->result.mime_limit != NULL) {
+        log_event(job->decision->log, LOG_LEVEL_WARNING, "not_decoded", LOG_STR("id", id),
+                  LOG_STR("limit", job->result.mime_limit));
+    }
+}
+
+/*
+ * Two clock reads for each rule that is tried are as dear as the rule itself, so few messages pay for them. A clock without a limit is no limit.
+ */
+static void begin_sample(struct decision_job *job)
+{
+    struct decision *decision = job->decision;
+    uint64_t now = net_now(decision->loop);
+    if (now < decision->sample_at) {
+        return;
+    }
+    decision->sample_at = now + DECISION_SAMPLE_MS;
+    job->message.costs = expect_calloc(filters_rule_count(job->rules->set) + 1, sizeof *job->message.costs);
+    if (job->message.clock.now_us == NULL) {
+        job->message.clock = (struct filters_clock){.now_us = clock_us, .ctx = decision->loop, .budget_us = INT64_MAX};
+    }
+}
+
+static void end_sample(struct decision_job *job)
+{
+    size_t count = job->message.costs == NULL ? 0 : filters_rule_count(job->rules->set);
+    for (size_t i = 0; i < count; i++) {
+        job->rules->costs[i].tried += job->message.costs[i].tried;
+        job->rules->costs[i].us += job->message.costs[i].us;
+    }
+    free(job->message.costs);
+}
+
+static void on_worked(void *ctx)
+{
+    struct decision_job *job = ctx;
+    struct smtpd_decision answer = answer_of(job->decision, job->message.envelope, &job->result, &job->fault);
+    if (!fault_is_set(&job->fault)) {
+        log_marks(job);
+        rule_stats_decided(job->decision->stats, job->message.envelope->client.listener, &job->result,
+                           job->message.now_ms, job->took_us);
+    }
+    if (job->decision->recent != NULL) {
+        recent_add(job->decision->recent, &job->kept);
+    }
+    smtpd_decided_fn *done = job->done;
+    void *done_ctx = job->done_ctx;
+    end_sample(job);
+    hold_release(&job->rules);
+    free(job);
+    done(done_ctx, &answer);
+}
+
+static void on_source(void *ctx, const struct mail_source *source)
+{
+    struct decision_job *job = ctx;
+    job->source = *source;
+    job->message.source = &job->source;
+    net_lane_submit(job->decision->lane, work, on_worked, job);
+}
+
+static void decide_message(void *ctx, void *rules, const struct mail_envelope *envelope, struct bytes header,
+                           struct spool_stage *stage, struct arena *arena, smtpd_decided_fn *done, void *done_ctx)
+{
+    struct decision *decision = ctx;
+    struct decision_job *job = expect_calloc(1, sizeof *job);
+    job->decision = decision;
+    job->rules = rules;
+    job->rules->holders++;
+    job->message = (struct filters_message){.envelope = envelope,
+                                            .header = header,
+                                            .size = spool_stage_size(stage),
+                                            .now_ms = net_wall(decision->loop),
+                                            .clock = clock_of(decision, UINT64_MAX)};
+    begin_sample(job);
+    job->arena = arena;
+    job->done = done;
+    job->done_ctx = done_ctx;
+    if (filters_needs_body(job->rules->set)) {
+        spool_stage_source(stage, on_source, job);
+    } else {
+        net_lane_submit(decision->lane, work, on_worked, job);
+    }
+}
+
+struct smtpd_hooks decision_hooks(struct decision *decision)
+{
+    return (struct smtpd_hooks){.ctx = decision,
+                                .begin_session = begin_session,
+                                .end_session = end_session,
+                                .decide_recipient = decide_recipient,
+                                .decide_message = decide_message};
+}
+
+const struct rule_stats *decision_stats(const struct decision *decision)
+{
+    return decision->stats;
+}
+
+void decision_keep_recent(struct decision *decision, uint64_t messages, uint64_t octets)
+{
+    if (messages > 0 && octets > 0) {
+        decision->recent = recent_new(messages, octets);
+    }
+}
+
+struct recent *decision_recent(const struct decision *decision)
+{
+    return decision->recent;
+}
+
+const struct filters_set *decision_set(const struct decision *decision)
+{
+    return decision->rules->set;
+}
+
+const struct filters_cost *decision_costs(const struct decision *decision)
+{
+    return decision->rules->costs;
+}
+
+struct rules_hold *decision_hold(struct decision *decision)
+{
+    decision->rules->holders++;
+    return decision->rules;
+}
+
+const struct filters_set *decision_held_set(const struct rules_hold *hold)
+{
+    return hold->set;
+}
+
+void decision_release(struct rules_hold **hold)
+{
+    hold_release(hold);
+}

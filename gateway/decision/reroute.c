@@ -1,0 +1,110 @@
+/*
+ * reroute - see reroute.h.
+ */
+#include "decision/reroute.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "decision/stored.h"
+#include "spool/spool_admin.h"
+#include "spool/spool_meta.h"
+#include "spool/spool_query.h"
+
+#define ARENA_MAX   (64u << 20)
+#define TARGETS_MAX (1u << 20)
+
+const char *reroute_verdict_name(enum reroute_verdict verdict)
+{
+    static const char *const names[] = {"same", "moves", "refused", "discarded"};
+    return names[verdict];
+}
+
+void reroute_plan_done(struct reroute_plan *plan)
+{
+    buf_done(&plan->before);
+    buf_done(&plan->after);
+    buf_done(&plan->request);
+}
+
+/* ---- comparing ---- */
+
+static bool is_open(const json_t *delivery)
+{
+    const char *state = json_string_value(json_object_get(delivery, "state"));
+    return !spool_state_is_settled((enum spool_state)spool_state_of(state));
+}
+
+static void add_target(struct buf *out, const char *upstream, const char *folder)
+{
+    buf_printf(out, "%s%s:%s", out->len > 0 ? ", " : "", upstream, folder);
+}
+
+static void old_targets(const json_t *story, struct buf *out)
+{
+    size_t i;
+    json_t *delivery;
+    json_array_foreach(json_object_get(story, "deliveries"), i, delivery)
+    {
+        if (is_open(delivery)) {
+            add_target(out, json_string_value(json_object_get(delivery, "upstream")),
+                       json_string_value(json_object_get(delivery, "folder")));
+        }
+    }
+}
+
+static void new_targets(const struct filters_decision *decision, struct buf *out)
+{
+    for (size_t i = 0; i < decision->delivery_count; i++) {
+        add_target(out, decision->deliveries[i].upstream, decision->deliveries[i].folder);
+    }
+}
+
+static void write_request(struct buf *out, const char *id, const char *by, const struct filters_decision *decision)
+{
+    buf_printf(out, "{\"verb\":\"reroute\",\"message\":\"%s\",\"by\":\"", id);
+    log_json_escape(out, bytes_of(by));
+    buf_append_text(out, "\",\"deliveries\":[");
+    for (size_t i = 0; i < decision->delivery_count; i++) {
+        buf_append_text(out, i > 0 ? "," : "");
+        spool_meta_write_delivery(out, &decision->deliveries[i]);
+    }
+    buf_append_text(out, "]}");
+}
+
+static void fill_plan(const struct reroute *reroute, const json_t *story, const struct filters_decision *decision,
+                      struct reroute_plan *plan)
+{
+    buf_init(&plan->before, TARGETS_MAX);
+    buf_init(&plan->after, TARGETS_MAX);
+    buf_init(&plan->request, SPOOL_ADMIN_REQUEST_MAX);
+    snprintf(plan->id, sizeof plan->id, "%s", json_string_value(json_object_get(story, "id")));
+    old_targets(story, &plan->before);
+    new_targets(decision, &plan->after);
+    if (decision->reply_code != 0 || decision->delivery_count == 0) {
+        plan->verdict = decision->reply_code != 0 ? REROUTE_REFUSED : REROUTE_DISCARDED;
+    } else if (bytes_equal(buf_bytes(&plan->before), buf_bytes(&plan->after))) {
+        plan->verdict = REROUTE_SAME;
+    } else {
+        plan->verdict = REROUTE_MOVES;
+        write_request(&plan->request, plan->id, reroute->by, decision);
+    }
+}
+
+int reroute_plan(const struct reroute *reroute, uint64_t message, struct reroute_plan *plan_r, struct fault *fault)
+{
+    struct stored stored;
+    if (stored_open(&stored, reroute->spool, reroute->index, message, fault) < 0) {
+        return -1;
+    }
+    struct arena *arena = arena_new(ARENA_MAX);
+    struct filters_decision decision = {0};
+    struct filters_message asked = stored_message(&stored, reroute->now_ms);
+    int result = filters_decide(reroute->rules, reroute->scratch, &asked, arena, &decision, fault);
+    if (result == 0) {
+        fill_plan(reroute, stored.story, &decision, plan_r);
+    }
+    arena_free(&arena);
+    stored_close(&stored);
+    return result;
+}

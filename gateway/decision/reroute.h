@@ -1,0 +1,42 @@
+/*
+ * reroute - what rules would do today with a message that waits in the spool, and the request that does it.
+ *
+ * Reads the index and the stored body; changes nothing. Blocks: for lanes, and for programs without a gateway. A message that the rules
+ * would now refuse or discard stays as it is: it was acknowledged.
+ */
+#ifndef MAILWEIR_DECISION_REROUTE_H
+#define MAILWEIR_DECISION_REROUTE_H
+
+#include "filters/filters.h"
+#include "spool/spool_query.h"
+
+enum reroute_verdict {
+    REROUTE_SAME,      /* where it goes already */
+    REROUTE_MOVES,     /* elsewhere */
+    REROUTE_REFUSED,   /* the rules would refuse it now; it stays */
+    REROUTE_DISCARDED, /* the rules would discard it now; it stays */
+};
+/* "same", "moves", "refused", "discarded". */
+const char *reroute_verdict_name(enum reroute_verdict verdict);
+
+struct reroute {
+    const struct filters_set *rules;
+    struct filters_scratch *scratch;
+    struct spool_index *index;
+    const char *spool; /* the spool's folder */
+    const char *by;    /* who asks, for the history */
+    int64_t now_ms;
+};
+
+struct reroute_plan {
+    enum reroute_verdict verdict;
+    char id[32];              /* of the message */
+    struct buf before, after; /* "corp:INBOX, corp:CI/web" */
+    struct buf request;       /* MOVES: what spool_admin_request() takes */
+};
+
+/* Plans for one message (its number in the index); -1 with a fault, and nothing to give back. */
+int reroute_plan(const struct reroute *reroute, uint64_t message, struct reroute_plan *plan_r, struct fault *fault);
+void reroute_plan_done(struct reroute_plan *plan);
+
+#endif

@@ -1,0 +1,407 @@
+/*
+ * dispatch_job - one delivery under way: from the spool's item through the pool to its outcome; see dispatch.h.
+ *
+ * A job owns its item until spool_finish(). It ends when both the append was answered and no read of the body is outstanding.
+ */
+#include <stdlib.h>
+
+#include "base/expect.h"
+#include "dispatch/dispatch_private.h"
+#include "dispatch/dispatch_report.h"
+#include "mail/mail_header.h"
+
+#define HEADER_MAX (256u << 10) /* what edits can see of a header section */
+
+struct dispatch_job {
+    struct dispatch_upstream *upstream;
+    struct spool_item *item;
+    struct mail_rope *rope;
+    struct imapc_append append;
+    uint64_t began_us; /* when the pool got the append */
+    bool answered;     /* the pool has given the append back */
+    bool has_fallback; /* the upstream's failure may send it elsewhere */
+    bool remains;      /* it waits in the spool for another attempt */
+    int settled_as;    /* the kind of its struct spool_outcome */
+    struct imapc_outcome outcome;
+    char *folder;                /* that the server has for the use that the delivery names; or NULL */
+    struct spool_outcome result; /* what becomes of the delivery */
+    bool reading;                /* an answer to body_read() is due */
+    imapc_body_fn *read_done;
+    void *read_ctx;
+    struct buf header;
+    bool ascii;             /* the server spoils octets above 127 in header fields: they are encoded */
+    struct mail_wrap *wrap; /* while it is looked through for lines that are too long */
+    uint64_t looked;        /* octets of the stored message that were */
+    struct arena *repaired; /* of the rope, when it was repaired */
+};
+
+static void finish(struct dispatch_job *job);
+
+/* ---- the body, piece by piece ---- */
+
+static void give(struct dispatch_job *job, struct bytes data, const struct fault *fault)
+{
+    job->reading = false;
+    if (job->answered) {
+        finish(job); /* the pool gave up meanwhile: nobody waits for the data */
+        return;
+    }
+    job->read_done(job->read_ctx, data, fault);
+}
+
+static void on_stored(void *ctx, struct bytes data, const struct fault *fault)
+{
+    give(ctx, data, fault);
+}
+
+static void body_read(void *ctx, uint64_t offset, size_t len, imapc_body_fn *done, void *done_ctx)
+{
+    struct dispatch_job *job = ctx;
+    struct mail_rope_part part = mail_rope_at(job->rope, offset);
+    EXPECT(!job->reading);
+    struct bytes at_hand = bytes_slice(part.memory, 0, len);
+    size_t want = part.stored_len < len ? (size_t)part.stored_len : len;
+    if (part.memory.ptr == NULL) {
+        at_hand = spool_item_at_hand(job->item, part.stored, want);
+    }
+    if (at_hand.ptr != NULL) {
+        done(done_ctx, at_hand, NULL);
+        return;
+    }
+    job->reading = true;
+    job->read_done = done;
+    job->read_ctx = done_ctx;
+    spool_item_read(job->upstream->dispatch->spool, job->item, part.stored, want, on_stored, job);
+}
+
+static void body_prepare(void *const *ctxs, size_t count)
+{
+    const struct dispatch_job *first = ctxs[0];
+    struct spool_item **items = expect_calloc(count, sizeof *items);
+    for (size_t i = 0; i < count; i++) {
+        items[i] = ((const struct dispatch_job *)ctxs[i])->item;
+    }
+    spool_warm(first->upstream->dispatch->spool, items, count);
+    free(items);
+}
+
+/* ---- the outcome ---- */
+
+static int64_t later(const struct dispatch_job *job, int64_t now)
+{
+    const struct dispatch_upstream *upstream = job->upstream;
+    uint64_t delay = dispatch_delay(upstream->config, job->item->attempts + 1);
+    if (delay < job->outcome.retry_after_ms) {
+        delay = job->outcome.retry_after_ms;
+    }
+    int64_t next = now + (int64_t)delay;
+    /* A paused upstream is tried when its pause ends, not before and not much later. */
+    return job->outcome.account && upstream->paused_until > now ? upstream->paused_until : next;
+}
+
+static struct spool_outcome outcome_of(const struct dispatch_job *job)
+{
+    const struct imapc_outcome *outcome = &job->outcome;
+    int64_t now = dispatch_now(job->upstream->dispatch);
+    struct spool_outcome result = {.now_ms = now,
+                                   .fault = outcome->fault,
+                                   .uidvalidity = outcome->uidvalidity,
+                                   .uid = outcome->uid,
+                                   .folder = job->folder,
+                                   .uncertain = outcome->fault.class == FAULT_UNCERTAIN ||
+                                                (job->item->uncertain && !outcome->looked)};
+    /* A clock that was put forward makes nothing old. */
+    int64_t age = now - job->item->envelope.received_ms - job->upstream->dispatch->ahead_ms;
+    bool too_old = age > (int64_t)job->upstream->config->give_up;
+    if (!fault_is_set(&outcome->fault)) {
+        result.kind = SPOOL_FILED;
+    } else if (outcome->fault.class == FAULT_LOCAL && bytes_is(bytes_of(outcome->fault.code), "shutdown")) {
+        result.kind = SPOOL_UNTOUCHED;
+    } else if (outcome->fault.class == FAULT_PERM || too_old) {
+        result.kind = SPOOL_DEAD;
+    } else {
+        result.kind = SPOOL_DEFERRED;
+        result.next_ms = later(job, now);
+    }
+    return result;
+}
+
+static void log_filed(const struct dispatch_job *job)
+{
+    const struct spool_item *item = job->item;
+    log_event(job->upstream->dispatch->log, LOG_LEVEL_INFO, "filed", LOG_STR("id", item->envelope.id),
+              LOG_STR("delivery", item->id), LOG_STR("upstream", item->delivery.upstream),
+              LOG_STR("folder", job->folder != NULL ? job->folder : item->delivery.folder),
+              LOG_STR("rule", item->delivery.rule), LOG_INT("size", mail_rope_size(job->rope)),
+              LOG_INT("uidvalidity", job->outcome.uidvalidity), LOG_INT("uid", job->outcome.uid),
+              LOG_INT("attempt", item->attempts + 1),
+              LOG_STR("note", job->outcome.found ? "found: an earlier attempt had filed it"
+                              : job->outcome.possible_duplicate
+                                  ? "possible_duplicate: an earlier attempt may have filed it too"
+                                  : ""));
+}
+
+/* Whether the delivery waits longer than its upstream's operator finds normal. */
+static bool is_delayed(const struct dispatch_job *job, const struct spool_outcome *outcome)
+{
+    return outcome->now_ms - job->item->envelope.received_ms > (int64_t)job->upstream->config->warn_after;
+}
+
+static void log_failed(const struct dispatch_job *job, const struct spool_outcome *outcome, const char *action)
+{
+    const struct spool_item *item = job->item;
+    const struct fault *fault = &outcome->fault;
+    char next[25] = "";
+    if (outcome->kind == SPOOL_DEFERRED) {
+        log_time(outcome->next_ms, next);
+    }
+    bool serious = outcome->kind == SPOOL_DEAD || is_delayed(job, outcome);
+    log_event(job->upstream->dispatch->log, serious ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, action,
+              LOG_STR("id", item->envelope.id), LOG_STR("delivery", item->id),
+              LOG_STR("upstream", item->delivery.upstream), LOG_STR("folder", item->delivery.folder),
+              LOG_STR("error.type", fault_class_name(fault->class)), LOG_STR("error.code", fault->code),
+              LOG_STR("error.message", fault->text), LOG_STR("during", fault->where),
+              LOG_INT("attempt", item->attempts + 1), LOG_STR("next", next));
+}
+
+static void note_outcome(struct dispatch_job *job, const struct spool_outcome *outcome)
+{
+    struct dispatch_upstream *upstream = job->upstream;
+    struct dispatch_counts *counts = &upstream->counts;
+    if (fault_is_set(&outcome->fault) && outcome->kind != SPOOL_UNTOUCHED) {
+        upstream->last_fault = outcome->fault;
+        upstream->last_fault_ms = outcome->now_ms;
+    }
+    switch (outcome->kind) {
+    case SPOOL_FILED:
+        counts->filed++;
+        counts->possible_duplicates += job->outcome.possible_duplicate;
+        counts->octets += mail_rope_size(job->rope);
+        upstream->last_filed_ms = outcome->now_ms;
+        histogram_add(&upstream->append, net_now_us(upstream->dispatch->loop) - job->began_us);
+        log_filed(job);
+        break;
+    case SPOOL_DEFERRED:
+        counts->deferred++;
+        counts->uncertain += outcome->fault.class == FAULT_UNCERTAIN;
+        log_failed(job, outcome, is_delayed(job, outcome) ? "delayed" : "deferred");
+        break;
+    case SPOOL_DEAD:
+        counts->dead++;
+        log_failed(job, outcome, "dead_letter");
+        break;
+    case SPOOL_UNTOUCHED:
+        counts->untouched++;
+        break;
+    }
+}
+
+static void on_settled(void *ctx, const struct fault *fault)
+{
+    struct dispatch_job *job = ctx;
+    struct dispatch_upstream *upstream = job->upstream;
+    if (fault != NULL) {
+        /* The delivery stays as it was: it comes again and is looked up before it is sent. */
+        log_event(upstream->dispatch->log, LOG_LEVEL_ERROR, "settle_failed", LOG_STR("id", job->append.id),
+                  LOG_STR("error.code", fault->code), LOG_STR("error.message", fault->text));
+    }
+    if (upstream->dispatch->watcher != NULL) {
+        upstream->dispatch->watcher(upstream->dispatch->watcher_ctx, job->append.id, job->settled_as,
+                                    &job->outcome.fault);
+    }
+    if (job->remains) {
+        dispatch_look_again(upstream);
+        if (job->has_fallback) {
+            dispatch_divert(upstream);
+        }
+    }
+    buf_done(&job->header);
+    arena_free(&job->repaired);
+    free((char *)job->append.id);
+    free(job->folder);
+    free(job);
+    dispatch_job_gone(upstream);
+}
+
+static void settle(void *ctx)
+{
+    struct dispatch_job *job = ctx;
+    job->remains = job->result.kind == SPOOL_DEFERRED || job->result.kind == SPOOL_UNTOUCHED;
+    job->settled_as = (int)job->result.kind;
+    spool_finish(job->upstream->dispatch->spool, &job->item, &job->result, on_settled, job);
+}
+
+static void finish(struct dispatch_job *job)
+{
+    struct dispatch_upstream *upstream = job->upstream;
+    if (job->outcome.account) {
+        dispatch_upstream_failed(upstream, job->outcome.retry_after_ms);
+    } else if (!fault_is_set(&job->outcome.fault)) {
+        dispatch_upstream_worked(upstream);
+    }
+    dispatch_pace_keep(upstream);
+    job->result = outcome_of(job);
+    note_outcome(job, &job->result);
+    const struct dispatch *dispatch = upstream->dispatch;
+    if (dispatch_report_wanted(dispatch->config, job->item, &job->result)) {
+        const struct dispatch_report_options options = {dispatch->loop, dispatch->spool, dispatch->log,
+                                                        dispatch->config};
+        dispatch_report_start(&options, job->item, &job->result, settle, job);
+    } else {
+        settle(job);
+    }
+}
+
+static void on_append_done(void *ctx, struct imapc_append *append, const struct imapc_outcome *outcome)
+{
+    struct dispatch_job *job = ctx;
+    (void)append; /* it is part of the job */
+    job->answered = true;
+    job->outcome = *outcome;
+    job->folder = outcome->folder == NULL ? NULL : expect_strdup(outcome->folder);
+    if (!job->reading) {
+        finish(job);
+    }
+}
+
+/* ---- the start ---- */
+
+static void fail(struct dispatch_job *job, const char *code, const char *where, const char *text)
+{
+    job->answered = true;
+    fault_set(&job->outcome.fault, FAULT_LOCAL, code, where, "%s", text);
+    finish(job);
+}
+
+static void submit(struct dispatch_job *job)
+{
+    struct spool_item *item = job->item;
+    struct imapc_append *append = &job->append;
+    append->folder = item->delivery.folder;
+    append->uncertain = item->uncertain;
+    append->flags = item->delivery.flags;
+    append->flag_count = item->delivery.flag_count;
+    append->date_ms = item->delivery.date_ms != 0 ? item->delivery.date_ms : item->envelope.received_ms;
+    append->body =
+        (struct imapc_body){.size = mail_rope_size(job->rope), .read = body_read, .prepare = body_prepare, .ctx = job};
+    append->utf8 = (item->envelope.shape.header_8bit && !job->ascii) || !mail_rope_memory_is_ascii(job->rope);
+    append->done = on_append_done;
+    append->ctx = job;
+    job->began_us = net_now_us(job->upstream->dispatch->loop);
+    imapc_pool_submit(job->upstream->pool, &append);
+}
+
+/* ---- repair: what is stored stays as it was received ---- */
+
+#define REPAIR_PIECE 65536
+#define REPAIR_MAX   ((size_t)16 << 20) /* memory for the places of broken lines */
+
+static void log_repaired(const struct dispatch_job *job, size_t breaks)
+{
+    const struct spool_item *item = job->item;
+    log_event(job->upstream->dispatch->log, LOG_LEVEL_INFO, "repaired", LOG_STR("id", item->envelope.id),
+              LOG_STR("delivery", item->id), LOG_STR("upstream", item->delivery.upstream),
+              LOG_STR("header", job->ascii ? "encoded" : NULL), LOG_INT("lines_broken", breaks),
+              LOG_INT("longest_line", item->envelope.shape.longest_line));
+}
+
+static void end_repair(struct dispatch_job *job)
+{
+    const struct mail_break *breaks;
+    size_t count;
+    job->repaired = arena_new(REPAIR_MAX);
+    struct mail_rope *rope = mail_wrap_end(job->wrap, &breaks, &count) < 0
+                                 ? NULL
+                                 : mail_rope_broken(job->repaired, job->rope, breaks, count);
+    mail_wrap_free(&job->wrap);
+    if (rope == NULL) {
+        fault_set(&job->outcome.fault, FAULT_PERM, "long-lines", "repair",
+                  "more lines are too long for the server than can be broken; the longest has %llu octets",
+                  (unsigned long long)job->item->envelope.shape.longest_line);
+        job->answered = true;
+        finish(job);
+        return;
+    }
+    job->rope = rope;
+    log_repaired(job, count);
+    submit(job);
+}
+
+static void look_on(struct dispatch_job *job);
+
+static void on_looked(void *ctx, struct bytes data, const struct fault *fault)
+{
+    struct dispatch_job *job = ctx;
+    if (fault != NULL) {
+        mail_wrap_free(&job->wrap);
+        fail(job, fault->code, fault->where, fault->text);
+        return;
+    }
+    mail_wrap_add(job->wrap, data);
+    job->looked += data.len;
+    look_on(job);
+}
+
+static void look_on(struct dispatch_job *job)
+{
+    if (job->looked == job->item->body_size) {
+        end_repair(job);
+        return;
+    }
+    uint64_t left = job->item->body_size - job->looked;
+    spool_item_read(job->upstream->dispatch->spool, job->item, job->looked,
+                    left < REPAIR_PIECE ? (size_t)left : REPAIR_PIECE, on_looked, job);
+}
+
+/* Makes the message as it goes out, repaired where this server would not take it as it is. */
+static void make_rope(struct dispatch_job *job)
+{
+    struct spool_item *item = job->item;
+    const struct mail_shape *shape = &item->envelope.shape;
+    uint64_t line_max = job->upstream->config->settings[IMAPC_LINE_MAX];
+    job->rope = mail_rope_of_delivery(item->arena, &item->envelope, &item->delivery, buf_bytes(&job->header),
+                                      item->body_size, job->ascii);
+    if (job->rope == NULL) {
+        fail(job, "memory", "trace fields", "the message's envelope does not fit in its memory limit");
+    } else if (line_max > 0 && shape->longest_line > line_max) {
+        job->wrap = mail_wrap_new(line_max);
+        look_on(job);
+    } else {
+        if (job->ascii) {
+            log_repaired(job, 0);
+        }
+        submit(job);
+    }
+}
+
+static void on_header(void *ctx, struct bytes data, const struct fault *fault)
+{
+    struct dispatch_job *job = ctx;
+    if (fault != NULL) {
+        fail(job, fault->code, fault->where, fault->text);
+        return;
+    }
+    bool complete;
+    buf_append_bytes(&job->header, bytes_slice(data, 0, mail_header_length(data, &complete)));
+    make_rope(job);
+}
+
+void dispatch_job_start(struct dispatch_upstream *upstream, struct spool_item **item)
+{
+    struct dispatch_job *job = expect_calloc(1, sizeof *job);
+    job->upstream = upstream;
+    job->item = *item;
+    job->append.id = expect_strdup((*item)->id);
+    job->has_fallback = (*item)->delivery.fallback != NULL;
+    *item = NULL;
+    buf_init(&job->header, HEADER_MAX);
+    upstream->active++;
+    const struct mail_envelope *envelope = &job->item->envelope;
+    job->ascii =
+        upstream->config->settings[IMAPC_HEADER_8BIT] == 0 && (envelope->shape.header_8bit || envelope->smtputf8);
+    if (job->item->delivery.edit_count == 0 && !job->ascii) {
+        make_rope(job);
+    } else {
+        spool_item_read(upstream->dispatch->spool, job->item, 0, HEADER_MAX, on_header, job);
+    }
+}

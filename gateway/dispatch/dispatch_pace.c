@@ -1,0 +1,155 @@
+/*
+ * dispatch_pace - what of an upstream's pace outlives a restart: octets of the day, pauses that the server asked for, and since when it is
+ * down. It stands in the spool as the upstream's memo (spool_memo.h), as JSON.
+ *
+ * The octets are the account's: they are forgotten with another user name. A refused password is tried again at once when the address or
+ * anything that is logged in with has changed. To know that, the memo holds 16 bits of a salted digest: a changed password passes for the
+ * same once in 65,536 times, and whoever reads the spool learns next to nothing of it.
+ */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/expect.h"
+#include "dispatch/dispatch_private.h"
+#include "net/net_hash.h"
+#include "spool/spool_memo.h"
+
+static void add(struct buf *text, const char *value)
+{
+    buf_append_bytes(text, bytes_of(value != NULL ? value : ""));
+    buf_append_bytes(text, bytes_at("", 1));
+}
+
+/* What is logged in with, and where, as 16 bits. */
+static unsigned print_of(const struct dispatch_upstream *upstream, const char *salt)
+{
+    const struct config_upstream *config = upstream->config;
+    char numbers[96];
+    snprintf(numbers, sizeof numbers, "%u %llu %llu", (unsigned)config->address.port,
+             (unsigned long long)config->mechanism, (unsigned long long)upstream->files);
+    struct buf text;
+    uint8_t digest[NET_HASH_MAX];
+    buf_init(&text, 65536);
+    add(&text, salt);
+    add(&text, config->address.host);
+    add(&text, numbers);
+    add(&text, config->username);
+    add(&text, config->password);
+    for (size_t i = 0; i < config->standby.count; i++) {
+        add(&text, config->standby.items[i]);
+    }
+    net_hash_digest(NET_HASH_SHA_256, buf_bytes(&text), digest);
+    buf_done(&text);
+    return (unsigned)digest[0] << 8 | digest[1];
+}
+
+/* ---- keeping ---- */
+
+static json_t *pause_of(const struct dispatch_upstream *upstream, const struct imapc_pace *pace)
+{
+    json_t *words = json_string(pace->fault.text);
+    return json_pack("{s:I,s:I,s:b,s:s,s:s,s:o,s:s,s:I}", "until", (json_int_t)pace->not_before_ms, "failures",
+                     (json_int_t)pace->failures, "login", pace->login, "code", pace->fault.code, "where",
+                     pace->fault.where, "text", words != NULL ? words : json_string("?"), "salt", upstream->kept_salt,
+                     "print", (json_int_t)upstream->kept_print);
+}
+
+void dispatch_pace_keep(struct dispatch_upstream *upstream)
+{
+    struct imapc_pace pace;
+    if (upstream->pool == NULL) {
+        return;
+    }
+    imapc_pool_pace(upstream->pool, &pace);
+    if (memcmp(&pace, &upstream->kept, sizeof pace) == 0 && upstream->down_since == upstream->kept_down_since) {
+        return;
+    }
+    upstream->kept = pace;
+    upstream->kept_down_since = upstream->down_since;
+    json_t *memo = json_pack("{s:s,s:I,s:I}", "username", upstream->kept_user, "day_began",
+                             (json_int_t)pace.day_began_ms, "day_octets", (json_int_t)pace.day_octets);
+    if (upstream->down_since != 0) {
+        json_object_set_new(memo, "down_since", json_integer(upstream->down_since));
+    }
+    if (pace.not_before_ms != 0) {
+        json_object_set_new(memo, "pause", pause_of(upstream, &pace));
+    }
+    char *text = expect_memory(json_dumps(memo, JSON_COMPACT));
+    json_decref(memo);
+    spool_memo_set(upstream->dispatch->spool, upstream->config->name, text);
+    free(text);
+}
+
+/* ---- finding again ---- */
+
+static const char *text_in(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text != NULL ? text : "";
+}
+
+static void read_pause(const struct dispatch_upstream *upstream, const json_t *pause, struct imapc_pace *pace)
+{
+    bool login = json_is_true(json_object_get(pause, "login"));
+    json_int_t print = json_integer_value(json_object_get(pause, "print"));
+    if (login && print != (json_int_t)print_of(upstream, text_in(pause, "salt"))) {
+        return;
+    }
+    pace->not_before_ms = json_integer_value(json_object_get(pause, "until"));
+    pace->failures = (unsigned)json_integer_value(json_object_get(pause, "failures"));
+    pace->login = login;
+    fault_set(&pace->fault, FAULT_TEMP, text_in(pause, "code"), text_in(pause, "where"), "%s", text_in(pause, "text"));
+}
+
+static void take_pause(struct dispatch_upstream *upstream, const struct imapc_pace *pace)
+{
+    char until[25];
+    log_time(pace->not_before_ms, until);
+    log_event(
+        upstream->dispatch->log, LOG_LEVEL_WARNING, "upstream_still_paused",
+        LOG_STR("upstream", upstream->config->name), LOG_STR("until", until), LOG_STR("during", pace->fault.where),
+        LOG_STR("error.code", pace->fault.code), LOG_STR("error.message", pace->fault.text),
+        LOG_STR("note", "it was paused before the start; \"mailweir queue resume\" with its name tries it at once"));
+    upstream->failures = pace->failures > 0 ? pace->failures : 1;
+    upstream->last_fault = pace->fault;
+    upstream->last_fault_ms = net_wall(upstream->dispatch->loop);
+    dispatch_pause(upstream, pace->not_before_ms);
+}
+
+/* Notes whose pace it is from now on. */
+static void note_user(struct dispatch_upstream *upstream)
+{
+    const char *username = upstream->config->username;
+    uint64_t random;
+    net_random(&random, sizeof random);
+    snprintf(upstream->kept_salt, sizeof upstream->kept_salt, "%016llx", (unsigned long long)random);
+    free(upstream->kept_user);
+    upstream->kept_user = expect_strdup(username != NULL ? username : "");
+    upstream->kept_print = print_of(upstream, upstream->kept_salt);
+    upstream->kept = (struct imapc_pace){0};
+}
+
+void dispatch_pace_find(struct dispatch_upstream *upstream)
+{
+    note_user(upstream);
+    const char *text = spool_memo(upstream->dispatch->spool, upstream->config->name);
+    json_t *memo = text != NULL ? json_loads(text, 0, NULL) : NULL;
+    struct imapc_pace pace = {0};
+    if (memo != NULL && strcmp(text_in(memo, "username"), upstream->kept_user) == 0) {
+        upstream->down_since = upstream->kept_down_since = json_integer_value(json_object_get(memo, "down_since"));
+        pace.day_began_ms = json_integer_value(json_object_get(memo, "day_began"));
+        pace.day_octets = (uint64_t)json_integer_value(json_object_get(memo, "day_octets"));
+        const json_t *pause = json_object_get(memo, "pause");
+        if (pause != NULL) {
+            read_pause(upstream, pause, &pace);
+        }
+        imapc_pool_set_pace(upstream->pool, &pace);
+        imapc_pool_pace(upstream->pool, &upstream->kept);
+    }
+    json_decref(memo);
+    if (upstream->kept.not_before_ms != 0) {
+        take_pause(upstream, &upstream->kept);
+    }
+}

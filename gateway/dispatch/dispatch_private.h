@@ -1,0 +1,98 @@
+/*
+ * dispatch_private - what dispatch.c (the schedule of an upstream) and dispatch_job.c (one delivery under way) share.
+ */
+#ifndef MAILWEIR_DISPATCH_DISPATCH_PRIVATE_H
+#define MAILWEIR_DISPATCH_DISPATCH_PRIVATE_H
+
+#include "base/list.h"
+#include "dispatch/dispatch.h"
+#include "imapc/imapc_pool.h"
+#include "mail/mail_rope.h"
+
+/* One upstream with its pool and its active set. */
+struct dispatch_upstream {
+    struct dispatch *dispatch;
+    const struct config_upstream *config;
+    struct config *source;   /* a hold: config is in it */
+    uint64_t files;          /* stamp of what its TLS was made from */
+    struct imapc_pool *pool; /* NULL when it is gone */
+    struct imapc_pool *next; /* takes the pool's place; NULL: nothing does */
+    bool switching;          /* the pool finishes what is under way, and takes nothing */
+    bool gone;               /* not in the configuration any more */
+    struct net_timer *timer; /* the end of a pause, or the next due delivery */
+    size_t active;           /* jobs that exist */
+    bool fetching;
+    bool more;            /* further deliveries are due on the disk */
+    bool left_behind;     /* something was left on the disk since the last fetch began */
+    unsigned failures;    /* of the account, in a row; not 0: only probes go out */
+    int64_t paused_until; /* wall clock; 0: not paused */
+    int64_t down_since;   /* wall clock of the first failure of the account in a row; 0: it works, as far as is known */
+    bool diverting;       /* what waits is on its way to its fallbacks */
+    bool divert_again;    /* more came meanwhile */
+    struct imapc_pace kept; /* as the spool knows it */
+    int64_t kept_down_since;
+    char *kept_user;    /* whose it is: of the pool, while the configuration may have gone on */
+    char kept_salt[17]; /* of the digest that tells whether the same is logged in with; see dispatch_pace.c */
+    unsigned kept_print;
+    struct dispatch_counts counts;
+    struct histogram append; /* from submission to the answer */
+    struct fault last_fault; /* of any delivery; its time is 0 when there was none */
+    int64_t last_fault_ms, last_filed_ms;
+};
+
+struct dispatch {
+    struct net_loop *loop;
+    struct spool *spool;
+    struct log *log;
+    struct config *config;                /* a hold */
+    struct dispatch_upstream **upstreams; /* each stays where it is, also when it is gone */
+    size_t upstream_count;
+    bool started;
+    int64_t clock;                /* the wall clock less the monotonic one, milliseconds */
+    int64_t ahead_ms;             /* by which it has jumped forward, in all */
+    dispatch_outcome_fn *watcher; /* or NULL */
+    void *watcher_ctx;
+    bool draining;
+    size_t pools_open; /* while draining */
+    void (*drained)(void *ctx);
+    void *drained_ctx;
+};
+
+/* Takes the item and sends it on its way. */
+void dispatch_job_start(struct dispatch_upstream *upstream, struct spool_item **item);
+
+/* From a job: the account failed or worked; the job is gone. */
+void dispatch_upstream_failed(struct dispatch_upstream *upstream, uint64_t retry_after_ms);
+void dispatch_upstream_worked(struct dispatch_upstream *upstream);
+void dispatch_job_gone(struct dispatch_upstream *upstream);
+
+/* Nothing goes out before this time of the wall clock. */
+void dispatch_pause(struct dispatch_upstream *upstream, int64_t until_ms);
+/* dispatch_pace.c: has the spool keep the pool's pace, if it has changed; has a new pool take up the one that was kept. */
+void dispatch_pace_keep(struct dispatch_upstream *upstream);
+void dispatch_pace_find(struct dispatch_upstream *upstream);
+/* Something was left on the disk: the next fetch finds it, or tells when it is due. */
+void dispatch_look_again(struct dispatch_upstream *upstream);
+/* dispatch_fallback.c: whether what waits goes to its fallbacks; has it go there, if so. */
+bool dispatch_is_diverted(const struct dispatch_upstream *upstream, int64_t now_ms);
+void dispatch_divert(struct dispatch_upstream *upstream);
+/* Fetches what is due, when there is room and nothing stands in the way. */
+void dispatch_fetch(struct dispatch_upstream *upstream);
+struct dispatch_upstream *dispatch_find(const struct dispatch *dispatch, const char *name); /* or NULL */
+/* One upstream more, without configuration or pool. */
+struct dispatch_upstream *dispatch_add(struct dispatch *dispatch);
+/* Ends the drain when nothing is under way any more. */
+void dispatch_check_drained(struct dispatch *dispatch);
+/* While draining: one pool less to wait for. */
+void dispatch_pool_gone(struct dispatch *dispatch);
+
+/*
+ * The wall clock. When it has jumped since the last time, what waits for a time of it, in memory and in the spool, goes on waiting as long as
+ * it would have.
+ */
+int64_t dispatch_now(struct dispatch *dispatch);
+
+/* Milliseconds to wait after `failures` failures in a row: doubled each time, with jitter, within the upstream's bounds. */
+uint64_t dispatch_delay(const struct config_upstream *config, unsigned failures);
+
+#endif

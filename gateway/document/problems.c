@@ -1,0 +1,160 @@
+/*
+ * problems - what is wrong in files that operators write, kept in order of file and place; see problems.h.
+ *
+ * Texts quote what the file says; control characters in them become '?', so that a terminal shows text only. Beyond
+ * PROBLEMS_MAX problems are counted and not kept.
+ */
+#include "document/problems.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/expect.h"
+#include "base/log.h"
+
+#define TEXT_MAX 2000
+
+struct problems {
+    struct arena *arena;
+    struct problem kept[PROBLEMS_MAX];
+    size_t count;
+    size_t errors; /* kept or not */
+    size_t dropped;
+};
+
+struct problems *problems_new(void)
+{
+    struct problems *problems = expect_calloc(1, sizeof *problems);
+    problems->arena = arena_new((size_t)PROBLEMS_MAX * (TEXT_MAX * 4));
+    return problems;
+}
+
+void problems_free(struct problems **problems)
+{
+    if (*problems == NULL) {
+        return;
+    }
+    arena_free(&(*problems)->arena);
+    free(*problems);
+    *problems = NULL;
+}
+
+size_t problems_count(const struct problems *problems)
+{
+    return problems->count;
+}
+
+size_t problems_errors(const struct problems *problems)
+{
+    return problems->errors;
+}
+
+const struct problem *problems_at(const struct problems *problems, size_t index)
+{
+    return index < problems->count ? &problems->kept[index] : NULL;
+}
+
+/* A bounded copy that is fit for a terminal. */
+static const char *printable(struct problems *problems, const char *text)
+{
+    char *copy = expect_memory(arena_copy(problems->arena, bytes_at(text, strnlen(text, TEXT_MAX))));
+    for (char *c = copy; *c != '\0'; c++) {
+        if ((unsigned char)*c < 0x20 || *c == 0x7f) {
+            *c = '?';
+        }
+    }
+    return copy;
+}
+
+static int compare(const struct problem *a, const struct problem *b)
+{
+    int by_file = strcmp(a->file, b->file);
+    if (by_file != 0) {
+        return by_file;
+    }
+    if (a->line != b->line) {
+        return a->line < b->line ? -1 : 1;
+    }
+    return a->column == b->column ? 0 : a->column < b->column ? -1 : 1;
+}
+
+static void insert(struct problems *problems, struct problem problem)
+{
+    size_t at = problems->count++;
+    for (; at > 0 && compare(&problem, &problems->kept[at - 1]) < 0; at--) {
+        problems->kept[at] = problems->kept[at - 1];
+    }
+    problems->kept[at] = problem;
+}
+
+void problems_add(struct problems *problems, int severity, const char *file, size_t line, size_t column,
+                  const char *pointer, const char *format, ...)
+{
+    problems->errors += severity == PROBLEM_ERROR;
+    if (problems->count == PROBLEMS_MAX) {
+        problems->dropped++;
+        return;
+    }
+    char text[TEXT_MAX];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    insert(problems, (struct problem){.severity = severity == PROBLEM_ERROR ? PROBLEM_ERROR : PROBLEM_WARNING,
+                                      .file = printable(problems, file == NULL ? "" : file),
+                                      .line = line,
+                                      .column = column,
+                                      .pointer = printable(problems, pointer == NULL ? "" : pointer),
+                                      .text = printable(problems, text)});
+}
+
+static void print_one(const struct problem *problem, struct buf *out)
+{
+    buf_append_text(out, problem->file);
+    if (problem->line > 0) {
+        buf_printf(out, ":%zu:%zu", problem->line, problem->column);
+    }
+    buf_printf(out, ": %s: %s", problem->severity == PROBLEM_ERROR ? "error" : "warning", problem->text);
+    if (problem->pointer[0] != '\0') {
+        buf_printf(out, " (at %s)", problem->pointer);
+    }
+    buf_append_text(out, "\n");
+}
+
+void problems_print(const struct problems *problems, struct buf *out)
+{
+    for (size_t i = 0; i < problems->count; i++) {
+        print_one(&problems->kept[i], out);
+    }
+    if (problems->dropped > 0) {
+        buf_printf(out, "... and %zu more\n", problems->dropped);
+    }
+}
+
+static void json_text(struct buf *out, const char *name, const char *text)
+{
+    buf_printf(out, "\"%s\":\"", name);
+    log_json_escape(out, bytes_of(text));
+    buf_append_text(out, "\"");
+}
+
+void problems_json(const struct problems *problems, struct buf *out)
+{
+    buf_append_text(out, "[");
+    for (size_t i = 0; i < problems->count; i++) {
+        const struct problem *problem = &problems->kept[i];
+        buf_append_text(out, i == 0 ? "{" : ",{");
+        json_text(out, "severity", problem->severity == PROBLEM_ERROR ? "error" : "warning");
+        buf_append_text(out, ",");
+        json_text(out, "file", problem->file);
+        buf_printf(out, ",\"line\":%zu,\"column\":%zu,", problem->line, problem->column);
+        json_text(out, "pointer", problem->pointer);
+        buf_append_text(out, ",");
+        json_text(out, "text", problem->text);
+        buf_append_text(out, "}");
+    }
+    buf_append_text(out, "]");
+}

@@ -1,0 +1,36 @@
+/*
+ * problems - what is wrong in files that operators write, kept in order of file and place.
+ *
+ * Used for the configuration, rule files and the users' file alike: everything wrong is told at once, each with its place.
+ */
+#ifndef MAILWEIR_DOCUMENT_PROBLEMS_H
+#define MAILWEIR_DOCUMENT_PROBLEMS_H
+
+#include "base/buf.h"
+
+struct problem {
+    enum { PROBLEM_ERROR, PROBLEM_WARNING } severity;
+    const char *file;
+    size_t line, column; /* from 1; 0 when the place is the whole file */
+    const char *pointer; /* JSON pointer (RFC 6901) */
+    const char *text;    /* what is wrong, and what would be right */
+};
+
+/* More problems than this are counted, not kept. */
+#define PROBLEMS_MAX 1000
+
+struct problems;
+struct problems *problems_new(void);
+void problems_free(struct problems **problems);
+/* Those kept; index 0 is the first in order of file and place. */
+size_t problems_count(const struct problems *problems);
+size_t problems_errors(const struct problems *problems);
+const struct problem *problems_at(const struct problems *problems, size_t index);
+void problems_add(struct problems *problems, int severity, const char *file, size_t line, size_t column,
+                  const char *pointer, const char *format, ...) __attribute__((format(printf, 7, 8)));
+/* "file:line:column: error: text (at /rules/0/if)\n" for each, in order of file and place. */
+void problems_print(const struct problems *problems, struct buf *out);
+/* The same as a JSON array of objects: severity, file, line, column, pointer, text. */
+void problems_json(const struct problems *problems, struct buf *out);
+
+#endif
