@@ -93,9 +93,6 @@ static void load_rule(struct filters_loader *loader, json_t *value, struct filte
         filters_load_up(loader, mark);
     }
     load_then(loader, value, rule);
-    if (loader->pattern_count > loader->set->capture_max) {
-        loader->set->capture_max = loader->pattern_count;
-    }
 }
 
 /* Appends to the group's rules; the array grows by whole lists, the old one stays behind in the arena. */

@@ -30,18 +30,38 @@ static enum filters_verdict decide_children(struct filters_run *run, const struc
 
 static enum filters_verdict decide_not(struct filters_run *run, const struct filters_condition *condition)
 {
-    size_t captures = run->capture_count;
     enum filters_verdict verdict = decide(run, condition->children[0]);
-    run->capture_count = captures; /* what must not match captures nothing */
     return verdict == FILTERS_YES ? FILTERS_NO : verdict == FILTERS_NO ? FILTERS_YES : verdict;
 }
 
-static int add_capture(struct filters_run *run, const struct filters_pattern *pattern, struct bytes text)
+/* Room for one more, with its groups: kept for the rules that follow. -1 with a fault. */
+static int grow_captures(struct filters_run *run)
 {
-    if (run->capture_count == run->capture_size) {
+    size_t size = run->capture_size == 0 ? 4 : run->capture_size * 2;
+    struct filters_capture *captures = arena_array(run->arena, size, sizeof *captures);
+    size_t added = size - run->capture_size;
+    size_t *groups = arena_array(run->arena, added * 2 * FILTERS_PATTERN_MAX_GROUPS, sizeof *groups);
+    if (captures == NULL || groups == NULL) {
         return filters_run_full(run);
     }
-    size_t *groups = run->group_store + run->capture_count * 2 * FILTERS_PATTERN_MAX_GROUPS;
+    if (run->capture_size > 0) {
+        memcpy(captures, run->captures, run->capture_size * sizeof *captures);
+    }
+    for (size_t i = 0; i < added; i++) {
+        captures[run->capture_size + i].groups = groups + i * 2 * FILTERS_PATTERN_MAX_GROUPS;
+    }
+    run->captures = captures;
+    run->capture_size = size;
+    return 0;
+}
+
+/* How many there can be is known when they are there: a count that the loader makes beforehand is one that must be kept in step. */
+static int add_capture(struct filters_run *run, const struct filters_pattern *pattern, struct bytes text)
+{
+    if (run->capture_count == run->capture_size && grow_captures(run) < 0) {
+        return -1;
+    }
+    size_t *groups = run->captures[run->capture_count].groups;
     for (unsigned i = 0; i <= filters_pattern_groups(pattern); i++) {
         groups[2 * i] = groups[2 * i + 1] = SIZE_MAX;
         filters_matcher_group(run->matcher, i, &groups[2 * i], &groups[2 * i + 1]);
@@ -177,13 +197,18 @@ static enum filters_verdict decide_kind(struct filters_run *run, const struct fi
 
 static enum filters_verdict decide(struct filters_run *run, const struct filters_condition *condition)
 {
-    if (run->trace == NULL) {
-        return decide_kind(run, condition);
-    }
-    filters_trace_enter(run->trace);
     size_t captures = run->capture_count;
+    if (run->trace != NULL) {
+        filters_trace_enter(run->trace);
+    }
     enum filters_verdict verdict = decide_kind(run, condition);
-    filters_trace_leave(run->trace, run, condition, verdict, captures);
+    if (run->trace != NULL) {
+        filters_trace_leave(run->trace, run, condition, verdict, captures);
+    }
+    if (verdict != FILTERS_YES || condition->kind == FILTERS_NOT) {
+        /* A branch that did not hold gives no values, nor does what must not match. */
+        run->capture_count = captures;
+    }
     return verdict;
 }
 

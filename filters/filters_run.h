@@ -34,7 +34,7 @@ struct filters_fetched {
 struct filters_capture {
     const struct filters_pattern *pattern;
     struct bytes text;
-    const size_t *groups; /* start and end of each group, SIZE_MAX where it took no part */
+    size_t *groups; /* start and end of each group, SIZE_MAX where it took no part */
 };
 
 struct filters_trace;
@@ -49,7 +49,6 @@ struct filters_run {
     struct filters_fetched *fetched;  /* by subject number */
     struct filters_capture *captures; /* of the rule being decided */
     size_t capture_count, capture_size;
-    size_t *group_store;          /* where captures keep their groups, per capture */
     struct bytes *variables;      /* by number; of this recipient */
     const struct mail_view *view; /* decoded parts; NULL until asked for */
     uint8_t *never;               /* by rule number: it said no, and it does not look at the recipient */

@@ -156,7 +156,6 @@ struct filters_set {
     size_t word_set_count, word_set_size;
     const char **variables;
     size_t variable_count;
-    size_t capture_max; /* the most tests that capture in one rule */
     bool needs_body;
     bool per_recipient;   /* a rule or a template looks at the recipient */
     unsigned view_wanted; /* of mail_view_read() */

@@ -35,14 +35,9 @@ int filters_run_init(struct filters_run *run)
     const struct filters_clock *clock = &run->message->clock;
     run->deadline_us = clock->now_us == NULL ? 0 : clock->now_us(clock->ctx) + clock->budget_us;
     run->fetched = arena_array(run->arena, set->subject_count, sizeof *run->fetched);
-    run->capture_size = set->capture_max;
-    run->captures = arena_array(run->arena, set->capture_max, sizeof *run->captures);
-    run->group_store =
-        arena_array(run->arena, set->capture_max * 2 * FILTERS_PATTERN_MAX_GROUPS, sizeof *run->group_store);
     run->variables = arena_array(run->arena, set->variable_count, sizeof *run->variables);
     run->never = arena_array(run->arena, set->rule_count, 1);
-    bool complete = run->fetched != NULL && run->captures != NULL && run->group_store != NULL &&
-                    run->variables != NULL && run->never != NULL;
+    bool complete = run->fetched != NULL && run->variables != NULL && run->never != NULL;
     return complete ? 0 : filters_run_full(run);
 }
 

@@ -299,6 +299,53 @@ static void actions_are_done(void **state)
     }
 }
 
+/* One rule that files into what its pattern captured; the header; the decision. */
+#define CAPTURED(condition)                                                                                            \
+    "{\"rules\":[{\"name\":\"a\",\"if\":" condition                                                                    \
+    ",\"then\":[{\"fileinto\":{\"folder\":\"X${w | default('none')}\"}}]}]}"
+#define S(pattern) "{\"header\":\"Subject\",\"matches\":\"" pattern "\"}"
+
+static const struct {
+    const char *rules, *header, *expected;
+} captured[] = {
+    /* What stands under "not" matches, and takes room while it does. */
+    {IF("{\"all\":[" S("^failed") ",{\"not\":" S("flaky") "}]}"), "Subject: failed: flaky\r\n", "corp:INBOX <c@d>;"},
+    {IF("{\"all\":[" S("^failed") ",{\"not\":" S("flaky") "}]}"), "Subject: failed\r\n", "corp:X <c@d>; a"},
+    {IF("{\"not\":" S("x") "}"), "Subject: x\r\n", "corp:INBOX <c@d>;"},
+    {IF("{\"not\":{\"not\":" S("x") "}}"), "Subject: x\r\n", "corp:X <c@d>; a"},
+    {IF("{\"not\":{\"all\":[" S("x") "," S("y") "," S("z") "]}}"), "Subject: xyz\r\n", "corp:INBOX <c@d>;"},
+    {CAPTURED("{\"all\":[{\"not\":{\"not\":" S("b(?<w>.)") "}}," S("a(?<w>.)") "]}"), "Subject: a1b2\r\n",
+     "corp:X1 <c@d>; a"},
+    {CAPTURED("{\"all\":[" S("a(?<w>.)") ",{\"not\":{\"not\":" S("b(?<w>.)") "}}]}"), "Subject: a1b2\r\n",
+     "corp:X1 <c@d>; a"},
+    /* A branch that did not hold gives nothing. */
+    {CAPTURED("{\"any\":[{\"all\":[" S("a(?<w>.)") "," S("missing") "]}," S("b") "]}"), "Subject: a1b2\r\n",
+     "corp:Xnone <c@d>; a"},
+    {CAPTURED("{\"any\":[{\"all\":[" S("a(?<w>.)") "," S("missing") "]}," S("b(?<w>.)") "]}"), "Subject: a1b2\r\n",
+     "corp:X2 <c@d>; a"},
+    {CAPTURED("{\"all\":[" S("a(?<w>.)") "," S("b(?<w>.)") "]}"), "Subject: a1b2\r\n", "corp:X2 <c@d>; a"},
+};
+
+static void captures_are_those_of_what_holds(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof captured / sizeof *captured; i++) {
+        struct buf out;
+        buf_init(&out, 10000);
+        struct filters_set *set = fixture_load(captured[i].rules, &out);
+        if (set == NULL) {
+            fail_msg("%s: %s", captured[i].rules, buf_text(&out));
+        }
+        buf_truncate(&out, 0);
+        fixture_decide(set, "a@b", "c@d", captured[i].header, &out);
+        if (strcmp(buf_text(&out), captured[i].expected) != 0) {
+            fail_msg("%s: %s\n  instead of %s", captured[i].rules, buf_text(&out), captured[i].expected);
+        }
+        filters_set_free(&set);
+        buf_done(&out);
+    }
+}
+
 static const char rules_text[] =
     "{ \"rules\": ["
     "  { \"name\": \"ci\","
@@ -664,6 +711,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(conditions_hold),
         cmocka_unit_test(actions_are_done),
+        cmocka_unit_test(captures_are_those_of_what_holds),
         cmocka_unit_test(messages_are_decided),
         cmocka_unit_test(the_envelope_alone_decides_where_it_can),
         cmocka_unit_test(the_time_of_a_message_is_bounded),
