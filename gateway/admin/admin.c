@@ -10,7 +10,7 @@
 
 #include "admin/admin_private.h"
 #include "base/expect.h"
-#include "spool/spool_index.h"
+#include "store/local/local_index.h"
 
 #define TICK_MS 1000
 
@@ -130,7 +130,7 @@ void admin_close(struct admin **admin)
         MHD_stop_daemon((*admin)->http);
     }
     json_decref((*admin)->summary);
-    spool_index_close(&(*admin)->index); /* bodies looked at it until now */
+    local_index_close(&(*admin)->index); /* bodies looked at it until now */
     net_poll_close(&(*admin)->address, (*admin)->fd);
     config_free(&(*admin)->config);
     free(*admin);

@@ -52,7 +52,7 @@ static void find_and_read(void *ctx)
     struct body *body = ctx;
     uint64_t found;
     size_t count = 0;
-    struct spool_index *index = admin_index(body->admin, &body->fault);
+    struct local_index *index = admin_index(body->admin, &body->fault);
     if (index == NULL || spool_query_find(index, body->id, &found, 1, &count, &body->fault) != 0) {
         return;
     }

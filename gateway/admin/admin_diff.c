@@ -37,13 +37,13 @@ struct diff {
     struct filters_set *edited; /* NULL: they cannot be loaded */
     struct problems *problems;
     struct filters_scratch *scratch;
-    struct spool_index *index;
+    struct local_index *index;
     struct recent_message **recent; /* the newest first */
     size_t recent_count;
     uint64_t limit, compared, same;
-    bool waiting;                 /* over those that wait; else over the last */
-    uint64_t before;              /* the last: older than this one */
-    struct spool_index_key after; /* those that wait: behind this one */
+    bool waiting;           /* over those that wait; else over the last */
+    uint64_t before;        /* the last: older than this one */
+    struct store_key after; /* those that wait: behind this one */
     bool more;
     uint64_t began_us;
     json_t *rows;
@@ -115,7 +115,7 @@ static bool read_after(struct diff *diff)
         return false;
     }
     if (diff->waiting) {
-        diff->after = (struct spool_index_key){number, number == 0 ? 0 : INT32_MAX};
+        diff->after = (struct store_key){number, number == 0 ? 0 : INT32_MAX};
     } else {
         diff->before = number;
     }
@@ -345,13 +345,13 @@ static void compare_waiting(struct diff *diff, uint64_t number)
         json_array_append_new(diff->rows, json_pack("{s:n,s:b,s:s,s:s}", "message", "waiting", true, "verdict",
                                                     "unknown", "why", fault.text));
     }
-    diff->after = (struct spool_index_key){number, INT32_MAX};
+    diff->after = (struct store_key){number, INT32_MAX};
 }
 
 static void walk_waiting(struct diff *diff)
 {
     struct waiting waiting = {.diff = diff};
-    struct spool_select select = {.after = diff->after};
+    struct store_select select = {.after = diff->after};
     if (diff->index == NULL || spool_query_list(diff->index, &select, 0, note_waiting, &waiting, &diff->fault) != 0) {
         return;
     }

@@ -413,7 +413,7 @@ struct summary_job {
 static void ask_index(void *ctx)
 {
     struct summary_job *job = ctx;
-    struct spool_index *index = admin_index(job->admin, NULL);
+    struct local_index *index = admin_index(job->admin, NULL);
     if (index != NULL) {
         spool_query_summary(index, &job->summary, NULL);
     }

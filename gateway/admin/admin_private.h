@@ -118,7 +118,7 @@ struct admin {
     struct net_timer *http_timer; /* libmicrohttpd's next time-out */
     struct net_timer *tick;
     struct net_lane *lane;     /* for questions that take long */
-    struct spool_index *index; /* the lane's */
+    struct local_index *index; /* the lane's */
     struct list connections;
     struct list requests;
     struct list streams;
@@ -153,14 +153,14 @@ void admin_http_connection(void *ctx, struct MHD_Connection *connection, void **
 void admin_http_expire(struct admin *admin);
 
 /* admin_queue.c: the index, for the lane; NULL with a fault. */
-struct spool_index *admin_index(struct admin *admin, struct fault *fault);
+struct local_index *admin_index(struct admin *admin, struct fault *fault);
 
 /* admin_body.c: ends those that are on their way out. */
 void admin_bodies_done(struct admin *admin);
 
 /* admin_reroute.c: answers the request; body is looked at and kept as long as needed, by and the selection's strings stand in it. */
-struct spool_select;
-void admin_reroute(struct admin_request *request, json_t *body, const struct spool_select *select, const char *by);
+struct store_select;
+void admin_reroute(struct admin_request *request, json_t *body, const struct store_select *select, const char *by);
 
 /* admin_trace.c: ends the traces whose time is over. */
 void admin_traces_tick(struct admin *admin);

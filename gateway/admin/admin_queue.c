@@ -23,10 +23,10 @@
 struct question {
     struct admin_request *request;
     struct admin *admin;
-    int (*ask)(struct question *question, struct spool_index *index, struct fault *fault);
+    int (*ask)(struct question *question, struct local_index *index, struct fault *fault);
     /* copies of what was asked, NULL when it was not */
     char *state, *upstream, *folder, *sender, *rule, *id, *message_id;
-    struct spool_index_key after;
+    struct store_key after;
     uint64_t limit, older_ms, uid;
     json_t *answer;
     struct fault fault;
@@ -51,7 +51,7 @@ static void question_free(struct question *question)
 
 /* ---- on the lane ---- */
 
-struct spool_index *admin_index(struct admin *admin, struct fault *fault)
+struct local_index *admin_index(struct admin *admin, struct fault *fault)
 {
     if (admin->index == NULL) {
         spool_export_open(&admin->index, admin->config->spool_path, fault);
@@ -62,7 +62,7 @@ struct spool_index *admin_index(struct admin *admin, struct fault *fault)
 static void on_lane(void *ctx)
 {
     struct question *question = ctx;
-    struct spool_index *index = admin_index(question->admin, &question->fault);
+    struct local_index *index = admin_index(question->admin, &question->fault);
     if (index != NULL) {
         question->ask(question, index, &question->fault);
     }
@@ -84,9 +84,9 @@ static int take_row(void *ctx, const json_t *object)
     return 0;
 }
 
-static int ask_list(struct question *question, struct spool_index *index, struct fault *fault)
+static int ask_list(struct question *question, struct local_index *index, struct fault *fault)
 {
-    const struct spool_select select = {.id = question->id,
+    const struct store_select select = {.id = question->id,
                                         .state = question->state,
                                         .upstream = question->upstream,
                                         .folder = question->folder,
@@ -104,7 +104,7 @@ static int ask_list(struct question *question, struct spool_index *index, struct
     return json_object_set_new(question->answer, "summary", summary);
 }
 
-static int find(const struct question *question, struct spool_index *index, uint64_t *found, size_t limit,
+static int find(const struct question *question, struct local_index *index, uint64_t *found, size_t limit,
                 size_t *count_r, struct fault *fault)
 {
     return question->id != NULL ? spool_query_find(index, question->id, found, limit, count_r, fault)
@@ -112,7 +112,7 @@ static int find(const struct question *question, struct spool_index *index, uint
                                                        (uint32_t)question->uid, found, limit, count_r, fault);
 }
 
-static int ask_why(struct question *question, struct spool_index *index, struct fault *fault)
+static int ask_why(struct question *question, struct local_index *index, struct fault *fault)
 {
     uint64_t found[FOUND_MAX];
     size_t count = 0;
@@ -133,7 +133,7 @@ static int ask_why(struct question *question, struct spool_index *index, struct 
     return 0;
 }
 
-static int ask_facts(struct question *question, struct spool_index *index, struct fault *fault)
+static int ask_facts(struct question *question, struct local_index *index, struct fault *fault)
 {
     uint64_t found;
     size_t count = 0;
@@ -162,7 +162,7 @@ static void on_answered(void *ctx)
 }
 
 static struct question *question_new(struct admin_request *request,
-                                     int (*ask)(struct question *, struct spool_index *, struct fault *))
+                                     int (*ask)(struct question *, struct local_index *, struct fault *))
 {
     struct question *question = expect_calloc(1, sizeof *question);
     question->request = request;
@@ -177,7 +177,7 @@ static void submit(struct question *question)
 }
 
 /* "<message>.<number>", as "next" says it; nothing is the beginning. */
-static bool read_key(const char *text, struct spool_index_key *key_r)
+static bool read_key(const char *text, struct store_key *key_r)
 {
     uint64_t number;
     if (text == NULL || text[0] == '\0') {
@@ -194,12 +194,12 @@ static bool read_key(const char *text, struct spool_index_key *key_r)
 void admin_get_queue(struct admin_request *request)
 {
     const char *state = admin_query(request, "state");
-    if (state != NULL && state[0] != '\0' && spool_state_of(state) < 0) {
+    if (state != NULL && state[0] != '\0' && store_state_of(state) < 0) {
         admin_answer_error(request, 400, "state", "\"%s\" is no state: waiting, held, dead, filed, dropped or moved",
                            state);
         return;
     }
-    struct spool_index_key after = {0};
+    struct store_key after = {0};
     if (!read_key(admin_query(request, "after"), &after)) {
         admin_answer_error(request, 400, "after", "\"after\" must be what \"next\" said");
         return;
@@ -293,7 +293,7 @@ static bool is_verb(const char *verb)
 
 static void reroute(struct admin_request *request, json_t *body)
 {
-    struct spool_select select;
+    struct store_select select;
     struct fault fault = FAULT_INIT;
     if (spool_select_from_json(json_object_get(body, "select"), &select, &fault) != 0) {
         admin_answer_error(request, 400, fault.code, "%s", fault.text);

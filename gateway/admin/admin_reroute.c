@@ -20,7 +20,7 @@ struct job {
     struct admin_request *request;
     struct admin *admin;
     json_t *body; /* what was asked; the selection looks at its strings */
-    struct spool_select select;
+    struct store_select select;
     const char *by;
     bool dry_run;
     uint64_t limit;
@@ -96,7 +96,7 @@ static void plan_one(struct job *job, const struct reroute *reroute, uint64_t me
 static void on_lane(void *ctx)
 {
     struct job *job = ctx;
-    struct spool_index *index = admin_index(job->admin, &job->fault);
+    struct local_index *index = admin_index(job->admin, &job->fault);
     if (index == NULL || spool_query_list(index, &job->select, 0, note_message, job, &job->fault) != 0) {
         return;
     }
@@ -166,7 +166,7 @@ static void on_planned(void *ctx)
     step(job);
 }
 
-void admin_reroute(struct admin_request *request, json_t *body, const struct spool_select *select, const char *by)
+void admin_reroute(struct admin_request *request, json_t *body, const struct store_select *select, const char *by)
 {
     struct job *job = expect_calloc(1, sizeof *job);
     json_int_t limit = json_integer_value(json_object_get(body, "limit"));

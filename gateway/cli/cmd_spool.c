@@ -9,7 +9,7 @@
 
 #include "cli/cli_progress.h"
 #include "cli/queue.h"
-#include "spool/spool_check.h"
+#include "store/local/local_check.h"
 
 static void report(void *ctx, const char *id, const struct fault *fault)
 {
@@ -37,10 +37,10 @@ static int print(json_t *object, uint64_t damaged)
 static int check(const char *path, bool as_json)
 {
     struct cli_progress progress;
-    struct spool_check_result result;
+    struct local_check_result result;
     struct fault fault = FAULT_INIT;
     cli_progress_begin(&progress, "checking", 0);
-    int failed = spool_check(path, report, on_progress, &progress, &result, &fault);
+    int failed = local_check(path, report, on_progress, &progress, &result, &fault);
     cli_progress_clear(&progress);
     if (failed != 0) {
         return queue_failed(&fault);
@@ -57,9 +57,9 @@ static int check(const char *path, bool as_json)
 
 static int rebuild(const char *path, bool as_json)
 {
-    struct spool_rebuild_result result;
+    struct local_rebuild_result result;
     struct fault fault = FAULT_INIT;
-    if (spool_rebuild(path, report, NULL, &result, &fault) != 0) {
+    if (local_rebuild(path, report, NULL, &result, &fault) != 0) {
         return queue_failed(&fault);
     }
     if (as_json) {

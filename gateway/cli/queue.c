@@ -34,7 +34,7 @@ static int take_numbers(struct queue_options *options, const struct cli_command 
     if (options->limit != NULL && !bytes_to_u64(bytes_of(options->limit), &options->limit_number)) {
         return cli_usage_error(command, "\"%s\" is no number", options->limit);
     }
-    if (options->select.state != NULL && spool_state_of(options->select.state) < 0) {
+    if (options->select.state != NULL && store_state_of(options->select.state) < 0) {
         return cli_usage_error(command, "\"%s\" is no state: waiting, held, dead, filed, dropped or moved",
                                options->select.state);
     }
@@ -50,7 +50,7 @@ struct row {
 int queue_parse(struct queue_options *options, unsigned takes, const struct cli_command *command, int argc, char **argv,
                 int *exit_r)
 {
-    struct spool_select *select = &options->select;
+    struct store_select *select = &options->select;
     const unsigned selection = QUEUE_TAKES_SELECTION, messages = QUEUE_TAKES_MESSAGES;
     const struct row rows[] = {
         {0, {"config", &options->config_file, NULL, "the configuration file"}},

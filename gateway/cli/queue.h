@@ -25,7 +25,7 @@ enum queue_takes {
 struct queue_options {
     const char *config_file, *path;
     bool json;
-    struct spool_select select;
+    struct store_select select;
     const char *older, *limit, *to, *format, *recipients;
     bool all, dry_run, by_rules;
     /* Worked out by queue_parse(). */

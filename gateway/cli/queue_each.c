@@ -69,7 +69,7 @@ int queue_each_message(const struct queue_options *options, const char *what, qu
 
 bool queue_is_chosen(const struct queue_options *options)
 {
-    const struct spool_select *select = &options->select;
+    const struct store_select *select = &options->select;
     return options->all || select->id != NULL || select->message_id != NULL || select->state != NULL ||
            select->upstream != NULL || select->folder != NULL || select->sender != NULL || select->rule != NULL ||
            select->before_ms != 0;

@@ -20,14 +20,14 @@
 
 struct queue_here {
     const struct queue_options *options;
-    struct spool_index *index;
+    struct local_index *index;
     struct config *config; /* of a reroute: its rules */
     struct filters_scratch *scratch;
 };
 
 struct queue_here *queue_here_open(const struct queue_options *options, int *exit_r)
 {
-    struct spool_index *index = NULL;
+    struct local_index *index = NULL;
     struct fault fault = FAULT_INIT;
     if (spool_export_open(&index, options->spool, &fault) != 0) {
         fprintf(stderr, "mailweir: cannot open the spool at %s: %s\n", options->spool, fault.text);
@@ -42,7 +42,7 @@ struct queue_here *queue_here_open(const struct queue_options *options, int *exi
 void queue_here_close(struct queue_here **here)
 {
     if (*here != NULL) {
-        spool_index_close(&(*here)->index);
+        local_index_close(&(*here)->index);
         filters_scratch_free(&(*here)->scratch);
         config_free(&(*here)->config);
         free(*here);
@@ -253,12 +253,12 @@ static int load_rules(struct queue_here *here)
 int queue_here_reroute(struct queue_here *here, const char *after, json_t **answer_r)
 {
     struct fault fault = FAULT_INIT;
-    struct spool_select select = here->options->select;
+    struct store_select select = here->options->select;
     if (load_rules(here) != EX_OK) {
         return EX_CONFIG;
     }
     if (after != NULL) {
-        select.after = (struct spool_index_key){.message = strtoull(after, NULL, 10), .number = INT32_MAX};
+        select.after = (struct store_key){.message = strtoull(after, NULL, 10), .number = INT32_MAX};
     }
     struct page page = {.rows = json_array()};
     if (spool_query_list(here->index, &select, 0, note_message, &page, &fault) != 0) {

@@ -28,8 +28,8 @@
 #include "net/net_loop.h"
 #include "spool/spool_admin.h"
 #include "spool/spool_import.h"
-#include "spool/spool_meta.h"
-#include "spool/spool_record.h"
+#include "store/store_meta.h"
+#include "store/store_sum.h"
 
 #define PATH_LEN       4096
 #define ARENA_MAX      (256u << 20)
@@ -71,7 +71,7 @@ static void key_of(uint64_t size, const char *sum, char out[48])
 
 static void sum_of(struct bytes body, char out[17])
 {
-    snprintf(out, 17, "%016" PRIx64, spool_record_sum(body));
+    snprintf(out, 17, "%016" PRIx64, store_sum_of(body));
 }
 
 static void add_facts(struct import *import, json_t *facts)
@@ -143,16 +143,16 @@ static void make_id(struct import *import, struct bytes body, const struct mail_
 {
     uint8_t octets[16];
     for (unsigned round = 0; round < 2; round++) {
-        struct spool_sum *sum = spool_sum_new();
-        spool_sum_add(sum, bytes_at(&"io"[round], 1));
-        spool_sum_add(sum, bytes_at(envelope->from, strlen(envelope->from) + 1));
+        struct store_sum *sum = store_sum_new();
+        store_sum_add(sum, bytes_at(&"io"[round], 1));
+        store_sum_add(sum, bytes_at(envelope->from, strlen(envelope->from) + 1));
         for (size_t i = 0; i < envelope->to_count; i++) {
-            spool_sum_add(sum, bytes_at(envelope->to[i].address, strlen(envelope->to[i].address) + 1));
+            store_sum_add(sum, bytes_at(envelope->to[i].address, strlen(envelope->to[i].address) + 1));
         }
-        spool_sum_add(sum, body);
-        uint64_t value = spool_sum_value(sum);
+        store_sum_add(sum, body);
+        uint64_t value = store_sum_value(sum);
         memcpy(octets + round * sizeof value, &value, sizeof value);
-        spool_sum_free(&sum);
+        store_sum_free(&sum);
     }
     units_id(0, octets, id);
     uint32_t *times = map_get(import->seen, bytes_of(id));
@@ -337,13 +337,13 @@ static void hand_over(struct import *import)
 static json_t *meta_of(const struct mail_envelope *envelope, const struct filters_decision *decision)
 {
     struct buf text;
-    buf_init(&text, SPOOL_META_MAX);
+    buf_init(&text, STORE_META_MAX);
     buf_append_text(&text, "{\"envelope\":");
-    spool_meta_write_envelope(&text, envelope);
+    store_meta_write_envelope(&text, envelope);
     buf_append_text(&text, ",\"deliveries\":[");
     for (size_t i = 0; i < decision->delivery_count; i++) {
         buf_append_text(&text, i > 0 ? "," : "");
-        spool_meta_write_delivery(&text, &decision->deliveries[i]);
+        store_meta_write_delivery(&text, &decision->deliveries[i]);
     }
     buf_append_text(&text, "]}");
     json_t *meta = text.full ? NULL : json_loads(buf_text(&text), 0, NULL);
@@ -393,7 +393,7 @@ static void import_known(struct import *import, const char *name, const struct f
     struct filters_decision decision = {0};
     char *text = json_dumps(facts, JSON_COMPACT);
     bool good =
-        spool_meta_read(bytes_of(text), arena, &envelope, &decision.deliveries, &decision.delivery_count, &fault) == 0;
+        store_meta_read(bytes_of(text), arena, &envelope, &decision.deliveries, &decision.delivery_count, &fault) == 0;
     free(text);
     if (!good) {
         leave_out(import, name, fault.text);

@@ -62,7 +62,7 @@ static void add_word(struct buf *path, const char *name, const char *value)
     }
 }
 
-static void list_path(struct buf *path, const struct spool_select *select, uint64_t limit, const char *after)
+static void list_path(struct buf *path, const struct store_select *select, uint64_t limit, const char *after)
 {
     char number[24];
     buf_append_text(path, "/api/v1/queue");

@@ -8,7 +8,7 @@
 
 #include "cli/queue_source.h"
 #include "mail/mail_header.h"
-#include "spool/spool_meta.h"
+#include "store/store_meta.h"
 
 #define ARENA_MAX (16u << 20)
 #define BODY_MAX  (UINT64_C(1) << 31)
@@ -33,7 +33,7 @@ static int read_envelope(const json_t *story, struct arena *arena, struct mail_e
                          struct fault *fault)
 {
     char *text = json_dumps(json_object_get(story, "envelope"), JSON_COMPACT);
-    int result = spool_meta_read_envelope(bytes_of(text), arena, envelope_r, fault);
+    int result = store_meta_read_envelope(bytes_of(text), arena, envelope_r, fault);
     free(text);
     return result;
 }

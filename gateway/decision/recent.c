@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "base/expect.h"
-#include "spool/spool_meta.h"
+#include "store/store_meta.h"
 
 struct recent {
     struct list messages; /* the oldest first */
@@ -79,7 +79,7 @@ static int keep_whole(struct recent_message *kept, const struct mail_source *sou
 
 static int fill(struct recent_message *kept, const struct filters_message *message)
 {
-    if (spool_meta_copy_envelope(kept->arena, message->envelope, &kept->envelope) < 0 ||
+    if (store_meta_copy_envelope(kept->arena, message->envelope, &kept->envelope) < 0 ||
         keep_whole(kept, message->source) < 0) {
         return -1;
     }

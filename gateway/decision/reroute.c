@@ -8,7 +8,7 @@
 
 #include "decision/stored.h"
 #include "spool/spool_admin.h"
-#include "spool/spool_meta.h"
+#include "store/store_meta.h"
 #include "spool/spool_query.h"
 
 #define ARENA_MAX   (64u << 20)
@@ -32,7 +32,7 @@ void reroute_plan_done(struct reroute_plan *plan)
 static bool is_open(const json_t *delivery)
 {
     const char *state = json_string_value(json_object_get(delivery, "state"));
-    return !spool_state_is_settled((enum spool_state)spool_state_of(state));
+    return !store_state_is_settled((enum store_state)store_state_of(state));
 }
 
 static void add_target(struct buf *out, const char *upstream, const char *folder)
@@ -67,7 +67,7 @@ static void write_request(struct buf *out, const char *id, const char *by, const
     buf_append_text(out, "\",\"deliveries\":[");
     for (size_t i = 0; i < decision->delivery_count; i++) {
         buf_append_text(out, i > 0 ? "," : "");
-        spool_meta_write_delivery(out, &decision->deliveries[i]);
+        store_meta_write_delivery(out, &decision->deliveries[i]);
     }
     buf_append_text(out, "]}");
 }

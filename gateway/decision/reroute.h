@@ -22,7 +22,7 @@ const char *reroute_verdict_name(enum reroute_verdict verdict);
 struct reroute {
     const struct filters_set *rules;
     struct filters_scratch *scratch;
-    struct spool_index *index;
+    struct local_index *index;
     const char *spool; /* the spool's folder */
     const char *by;    /* who asks, for the history */
     int64_t now_ms;

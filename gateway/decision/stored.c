@@ -7,7 +7,7 @@
 
 #include "base/expect.h"
 #include "mail/mail_header.h"
-#include "spool/spool_meta.h"
+#include "store/store_meta.h"
 
 #define ARENA_MAX  (64u << 20)
 #define HEADER_MAX (1u << 20) /* above what reception takes */
@@ -29,12 +29,12 @@ static int read_header(const struct mail_source *source, struct buf *header, str
 static int read_envelope(struct stored *stored, struct fault *fault)
 {
     char *text = json_dumps(json_object_get(stored->story, "envelope"), JSON_COMPACT);
-    int result = spool_meta_read_envelope(bytes_of(text), stored->arena, &stored->envelope, fault);
+    int result = store_meta_read_envelope(bytes_of(text), stored->arena, &stored->envelope, fault);
     free(text);
     return result;
 }
 
-static int read_all(struct stored *stored, const char *spool, struct spool_index *index, uint64_t message,
+static int read_all(struct stored *stored, const char *spool, struct local_index *index, uint64_t message,
                     struct fault *fault)
 {
     if (spool_query_story(index, message, &stored->story, fault) != 0) {
@@ -51,7 +51,7 @@ static int read_all(struct stored *stored, const char *spool, struct spool_index
     return stored->body == NULL ? -1 : read_header(spool_source_of(stored->body), &stored->header, fault);
 }
 
-int stored_open(struct stored *stored_r, const char *spool, struct spool_index *index, uint64_t message,
+int stored_open(struct stored *stored_r, const char *spool, struct local_index *index, uint64_t message,
                 struct fault *fault)
 {
     *stored_r = (struct stored){.arena = arena_new(ARENA_MAX)};

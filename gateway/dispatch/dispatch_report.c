@@ -11,7 +11,7 @@
 #include "base/expect.h"
 #include "base/units.h"
 #include "net/net_loop.h"
-#include "spool/spool_record.h"
+#include "store/store_sum.h"
 
 #define PIECE    65536u
 #define HEAD_MAX (256u << 10)
@@ -212,7 +212,7 @@ static void name_report(struct report *report)
     int len = snprintf(about, sizeof about, "report %s %u", item->id, item->attempts + 1);
     for (size_t i = 0; i < 2; i++) {
         about[0] = "rR"[i];
-        uint64_t sum = spool_record_sum(bytes_at(about, (size_t)len));
+        uint64_t sum = store_sum_of(bytes_at(about, (size_t)len));
         memcpy(octets + i * sizeof sum, &sum, sizeof sum);
     }
     units_id(item->envelope.received_ms, octets, report->id);

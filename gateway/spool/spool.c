@@ -57,7 +57,7 @@ static void on_group(void *ctx)
         struct spool_job *job = LIST_ITEM(link, struct spool_job, link);
         job->kind->done(spool, job);
     }
-    if (left != 0 && left != spool->current_segment && spool_live_messages(spool->live, left) == 0) {
+    if (left != 0 && left != spool->current_segment && local_live_messages(spool->live, left) == 0) {
         spool_discard_segment(spool, left);
     }
     if (group->log_pages > SPOOL_LOG_PAGES) {
@@ -120,13 +120,13 @@ void spool_stall(struct spool *spool, struct spool_job *job)
 static void tidy_most(void *ctx)
 {
     struct spool *spool = ctx;
-    spool_index_checkpoint(spool->tidier, NULL);
+    local_index_checkpoint(spool->tidier, NULL);
 }
 
 static void tidy_rest(void *ctx)
 {
     struct spool *spool = ctx;
-    spool_index_checkpoint(spool->writer.index, NULL);
+    local_index_checkpoint(spool->writer.index, NULL);
 }
 
 static void on_tidied(void *ctx)
@@ -161,8 +161,8 @@ struct removal {
 static void remove_segment(void *ctx)
 {
     struct removal *removal = ctx;
-    char path[SPOOL_PATH_MAX];
-    spool_segment_path(removal->spool->writer.folder, removal->segment, path);
+    char path[LOCAL_PATH_MAX];
+    local_segment_path(removal->spool->writer.folder, removal->segment, path);
     /* One that stays, or comes back after a power cut, is removed at the next start. */
     net_file_remove(path, NULL);
 }
@@ -318,7 +318,7 @@ static struct spool *spool_new(struct net_loop *loop, const struct spool_options
     list_init(&spool->pending);
     list_init(&spool->stalled);
     list_init(&spool->doubtful);
-    spool->live = spool_live_new();
+    spool->live = local_live_new();
     spool->held = spool_held_new();
     spool->upstreams = map_new(UPSTREAMS_MAX, NULL);
     spool->writer.segment_size = spool->options.segment_size;
@@ -331,7 +331,7 @@ static struct spool *spool_new(struct net_loop *loop, const struct spool_options
 /* The spool's own name must outlive a crash too. Who may not read the folder above did not make the spool in it either. */
 static int sync_parent(const char *path, struct fault *fault)
 {
-    char parent[SPOOL_PATH_MAX];
+    char parent[LOCAL_PATH_MAX];
     struct fault found = FAULT_INIT;
     const char *slash = strrchr(path, '/');
     size_t len = slash == NULL || slash == path ? 1 : (size_t)(slash - path);
@@ -356,10 +356,10 @@ static int open_writing(struct spool *spool, const char *path, struct fault *fau
 {
     struct fault found = FAULT_INIT;
     const char *vfs = net_file_sqlite_vfs();
-    int result = spool_index_open(&spool->writer.index, path, vfs, SPOOL_INDEX_WRITE, &found);
+    int result = local_index_open(&spool->writer.index, path, vfs, LOCAL_INDEX_WRITE, &found);
     if (result != 0 && strcmp(found.code, "damaged") == 0 && spool_recover_unmade(spool) == 0) {
         found = FAULT_INIT;
-        result = spool_index_open(&spool->writer.index, path, vfs, SPOOL_INDEX_WRITE, &found);
+        result = local_index_open(&spool->writer.index, path, vfs, LOCAL_INDEX_WRITE, &found);
     }
     if (result != 0) {
         *fault = found;
@@ -369,22 +369,22 @@ static int open_writing(struct spool *spool, const char *path, struct fault *fau
 
 static int open_indexes(struct spool *spool, struct fault *fault)
 {
-    char path[SPOOL_PATH_MAX];
+    char path[LOCAL_PATH_MAX];
     const char *vfs = net_file_sqlite_vfs();
-    struct spool_index *reading = NULL;
+    struct local_index *reading = NULL;
     snprintf(path, sizeof path, "%s/index.sqlite", spool->path);
     if (spool_recover_expect_index(path, spool->writer.folder, fault) != 0 || open_writing(spool, path, fault) != 0 ||
-        spool_index_open(&spool->tidier, path, vfs, SPOOL_INDEX_READ, fault) != 0 ||
-        spool_index_open(&reading, path, vfs, SPOOL_INDEX_READ, fault) != 0) {
+        local_index_open(&spool->tidier, path, vfs, LOCAL_INDEX_READ, fault) != 0 ||
+        local_index_open(&reading, path, vfs, LOCAL_INDEX_READ, fault) != 0) {
         return -1;
     }
-    spool->reader = spool_reader_new(spool->writer.folder, reading);
+    spool->reader = local_reader_new(spool->writer.folder, reading);
     return 0;
 }
 
 static int set_up(struct spool *spool, struct fault *fault)
 {
-    char path[SPOOL_PATH_MAX];
+    char path[LOCAL_PATH_MAX];
     snprintf(path, sizeof path, "%s/lock", spool->path);
     if (make_folders(spool, fault) != 0 || net_file_lock(&spool->lock, path, fault) != 0 ||
         open_indexes(spool, fault) != 0 || spool_recover(spool, fault) != 0 ||
@@ -405,13 +405,13 @@ static void tear_down(struct spool *spool)
     net_timer_free(&spool->stall_timer);
     net_timer_free(&spool->doubt_timer);
     spool_admin_free(&spool->admin);
-    spool_segment_close(&spool->writer.current);
-    spool_reader_free(&spool->reader);
-    spool_index_close(&spool->tidier);
-    spool_index_close(&spool->writer.index);
+    local_segment_close(&spool->writer.current);
+    local_reader_free(&spool->reader);
+    local_index_close(&spool->tidier);
+    local_index_close(&spool->writer.index);
     net_file_close(&spool->lock, NULL);
     free(spool->writer.pieces);
-    spool_live_free(&spool->live);
+    local_live_free(&spool->live);
     spool_held_free(&spool->held);
     map_free(&spool->upstreams, free_upstream);
     free(spool);

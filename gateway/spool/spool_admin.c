@@ -10,7 +10,7 @@
 #include "base/expect.h"
 #include "spool/spool_change.h"
 #include "spool/spool_import.h"
-#include "spool/spool_meta.h"
+#include "store/store_meta.h"
 
 #define POLL_MS 500
 /* Octets of a request that are logged: it may hold many envelopes. */
@@ -100,7 +100,7 @@ static int read_deliveries(struct request *request, struct mail_delivery **deliv
     }
     for (size_t i = 0; i < count; i++) {
         char *text = json_dumps(json_array_get(list, i), JSON_COMPACT);
-        int result = spool_meta_read_delivery(bytes_of(text), request->arena, &deliveries[i], &request->fault);
+        int result = store_meta_read_delivery(bytes_of(text), request->arena, &deliveries[i], &request->fault);
         free(text);
         if (result != 0) {
             return -1;
@@ -200,7 +200,7 @@ static void look(void *ctx);
 static int reply_index(struct spool_writer *writer, struct spool_job *base, struct fault *fault)
 {
     struct reply_job *job = LIST_ITEM(base, struct reply_job, job);
-    return spool_index_reply_command(writer->index, job->id, job->reply, fault);
+    return local_index_reply_command(writer->index, job->id, job->reply, fault);
 }
 
 static void reply_done(struct spool *spool, struct spool_job *base)
@@ -228,7 +228,7 @@ static void read_command(void *ctx)
 {
     struct spool_admin *admin = ctx;
     admin->text = NULL;
-    spool_index_next_command(spool_reader_index(admin->spool->reader), &admin->id, &admin->text, NULL);
+    local_index_next_command(local_reader_index(admin->spool->reader), &admin->id, &admin->text, NULL);
 }
 
 static void on_command(void *ctx)
@@ -283,7 +283,7 @@ void spool_admin_free(struct spool_admin **admin)
 struct call {
     struct net_loop *loop;
     struct net_timer *timer;
-    struct spool_index *index;
+    struct local_index *index;
     uint64_t id;
     uint64_t until;
     char *reply;
@@ -300,7 +300,7 @@ static void keep_reply(void *ctx, const char *reply)
 static void look_for_reply(void *ctx)
 {
     struct call *call = ctx;
-    int got = spool_index_command_reply(call->index, call->id, &call->reply, &call->fault);
+    int got = local_index_command_reply(call->index, call->id, &call->reply, &call->fault);
     if (got == 0 && net_now(call->loop) > call->until) {
         fault_set(&call->fault, FAULT_LOCAL, "timeout", "queue", "the gateway that runs on this spool does not answer");
     }
@@ -313,11 +313,11 @@ static void look_for_reply(void *ctx)
 
 static int ask_gateway(struct call *call, const char *path, const char *request, uint64_t wait_ms)
 {
-    char file[SPOOL_PATH_MAX];
+    char file[LOCAL_PATH_MAX];
     snprintf(file, sizeof file, "%s/index.sqlite", path);
     call->fault = FAULT_INIT;
-    if (spool_index_open(&call->index, file, net_file_sqlite_vfs(), SPOOL_INDEX_ASK, &call->fault) != 0 ||
-        spool_index_add_command(call->index, net_wall(call->loop), request, &call->id, &call->fault) != 0) {
+    if (local_index_open(&call->index, file, net_file_sqlite_vfs(), LOCAL_INDEX_ASK, &call->fault) != 0 ||
+        local_index_add_command(call->index, net_wall(call->loop), request, &call->id, &call->fault) != 0) {
         return -1;
     }
     call->until = net_now(call->loop) + wait_ms;
@@ -327,7 +327,7 @@ static int ask_gateway(struct call *call, const char *path, const char *request,
         net_loop_run(call->loop);
     }
     net_timer_free(&call->timer);
-    spool_index_remove_command(call->index, call->id, NULL);
+    local_index_remove_command(call->index, call->id, NULL);
     return call->reply == NULL ? -1 : 0;
 }
 
@@ -351,7 +351,7 @@ int spool_admin_call(const char *path, const char *request, uint64_t wait_ms, ch
         result = ask_gateway(&call, path, request, wait_ms);
     }
     spool_close(&spool);
-    spool_index_close(&call.index);
+    local_index_close(&call.index);
     net_loop_free(&call.loop);
     if (result == 0) {
         *reply_r = call.reply;

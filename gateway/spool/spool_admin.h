@@ -8,7 +8,7 @@
  *
  *   {"verb": "retry" | "hold" | "release" | "drop", "select": {...}, "by": "name"}    see spool_query.h for select
  *   {"verb": "pause" | "resume", "upstream": "corp"}                                  without upstream: all
- *   {"verb": "reroute", "message": "<id>", "deliveries": [...]}                       see spool_meta.h for deliveries
+ *   {"verb": "reroute", "message": "<id>", "deliveries": [...]}                       see store_meta.h for deliveries
  *
  *   {"verb": "import", "messages": [...]}                                              see spool_import.h
  *

@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "base/expect.h"
-#include "spool/spool_journal.h"
-#include "spool/spool_meta.h"
+#include "store/local/local_journal.h"
+#include "store/store_meta.h"
 
 #define BATCH 500
 
@@ -22,14 +22,14 @@ struct change_job {
     int64_t now_ms;
     uint64_t *held;
     size_t held_count;
-    struct spool_index_key after, last; /* of this batch */
+    struct store_key after, last; /* of this batch */
     size_t found;
     struct buf journal;     /* of this batch */
     struct fault unwritten; /* why it is not where it should be */
     /* Of this batch, for the loop. */
     uint64_t changed, busy;
     int64_t waiting, stopped, dead; /* how the numbers of deliveries by state change */
-    struct spool_place gone[BATCH]; /* messages in which nothing is open any more */
+    struct local_place gone[BATCH]; /* messages in which nothing is open any more */
     size_t gone_count;
     struct spool_change_result result; /* of all batches */
     spool_change_fn *done;
@@ -42,30 +42,30 @@ static struct change_job *of_job(struct spool_job *job)
 }
 
 /* What the verb makes of a delivery in this state; false when it does not concern it. */
-static bool next_state(const struct spool_change *change, enum spool_state from, enum spool_state *to_r)
+static bool next_state(const struct spool_change *change, enum store_state from, enum store_state *to_r)
 {
     static const struct {
         unsigned from; /* a bit for each state */
-        enum spool_state to;
+        enum store_state to;
     } verbs[] = {
-        [SPOOL_CHANGE_RETRY] = {1u << SPOOL_STATE_WAITING | 1u << SPOOL_STATE_DEAD, SPOOL_STATE_WAITING},
-        [SPOOL_CHANGE_HOLD] = {1u << SPOOL_STATE_WAITING | 1u << SPOOL_STATE_DEAD, SPOOL_STATE_HELD},
-        [SPOOL_CHANGE_RELEASE] = {1u << SPOOL_STATE_HELD, SPOOL_STATE_WAITING},
-        [SPOOL_CHANGE_DROP] = {1u << SPOOL_STATE_WAITING | 1u << SPOOL_STATE_HELD | 1u << SPOOL_STATE_DEAD,
-                               SPOOL_STATE_DROPPED},
-        [SPOOL_CHANGE_REROUTE] = {1u << SPOOL_STATE_WAITING | 1u << SPOOL_STATE_HELD | 1u << SPOOL_STATE_DEAD,
-                                  SPOOL_STATE_MOVED},
+        [SPOOL_CHANGE_RETRY] = {1u << STORE_STATE_WAITING | 1u << STORE_STATE_DEAD, STORE_STATE_WAITING},
+        [SPOOL_CHANGE_HOLD] = {1u << STORE_STATE_WAITING | 1u << STORE_STATE_DEAD, STORE_STATE_HELD},
+        [SPOOL_CHANGE_RELEASE] = {1u << STORE_STATE_HELD, STORE_STATE_WAITING},
+        [SPOOL_CHANGE_DROP] = {1u << STORE_STATE_WAITING | 1u << STORE_STATE_HELD | 1u << STORE_STATE_DEAD,
+                               STORE_STATE_DROPPED},
+        [SPOOL_CHANGE_REROUTE] = {1u << STORE_STATE_WAITING | 1u << STORE_STATE_HELD | 1u << STORE_STATE_DEAD,
+                                  STORE_STATE_MOVED},
     };
     enum spool_change_verb verb = change->verb;
     /* Rerouted to nowhere: nobody has what it brought. */
     bool is_lost = verb == SPOOL_CHANGE_REROUTE && change->count == 0;
-    *to_r = is_lost ? SPOOL_STATE_DROPPED : verbs[verb].to;
+    *to_r = is_lost ? STORE_STATE_DROPPED : verbs[verb].to;
     return (verbs[verb].from & 1u << from) != 0;
 }
 
-static int64_t *counter(struct change_job *job, enum spool_state state)
+static int64_t *counter(struct change_job *job, enum store_state state)
 {
-    return state == SPOOL_STATE_WAITING ? &job->waiting : state == SPOOL_STATE_HELD ? &job->stopped : &job->dead;
+    return state == STORE_STATE_WAITING ? &job->waiting : state == STORE_STATE_HELD ? &job->stopped : &job->dead;
 }
 
 /* ---- on the lane ---- */
@@ -73,8 +73,8 @@ static int64_t *counter(struct change_job *job, enum spool_state state)
 static int settle(struct spool_writer *writer, struct change_job *job, uint64_t message, struct fault *fault)
 {
     unsigned open = 0;
-    struct spool_place place;
-    if (spool_index_settle(writer->index, message, job->now_ms, &open, &place, fault) != 0) {
+    struct local_place place;
+    if (local_index_settle(writer->index, message, job->now_ms, &open, &place, fault) != 0) {
         return -1;
     }
     if (open == 0) {
@@ -84,26 +84,26 @@ static int settle(struct spool_writer *writer, struct change_job *job, uint64_t 
 }
 
 /* A retry decides nothing that a rebuilt index would not do anyway. */
-static int note_decision(struct spool_writer *writer, struct change_job *job, struct spool_index_key key,
-                         enum spool_state to, struct fault *fault)
+static int note_decision(struct spool_writer *writer, struct change_job *job, struct store_key key, enum store_state to,
+                         struct fault *fault)
 {
-    char id[SPOOL_INDEX_ID_LEN];
+    char id[STORE_ID_LEN];
     if (job->change.verb == SPOOL_CHANGE_RETRY) {
         return 0;
     }
-    if (spool_index_name(writer->index, key.message, id, NULL, fault) != 0) {
+    if (local_index_name(writer->index, key.message, id, NULL, fault) != 0) {
         return -1;
     }
-    spool_journal_line(&job->journal, json_pack("{s:s, s:i, s:s}", "id", id, "number", (int)key.number, "state",
-                                                spool_state_name(to)));
+    local_journal_line(&job->journal, json_pack("{s:s, s:i, s:s}", "id", id, "number", (int)key.number, "state",
+                                                store_state_name(to)));
     return 0;
 }
 
-static int change_one(struct spool_writer *writer, struct change_job *job, struct spool_index_key key,
-                      enum spool_state from, struct fault *fault)
+static int change_one(struct spool_writer *writer, struct change_job *job, struct store_key key, enum store_state from,
+                      struct fault *fault)
 {
     static const char *const words[] = {"retried", "held", "released", "dropped", "rerouted"};
-    enum spool_state to;
+    enum store_state to;
     char note[200];
     if (!next_state(&job->change, from, &to)) {
         return 0;
@@ -114,8 +114,8 @@ static int change_one(struct spool_writer *writer, struct change_job *job, struc
     }
     snprintf(note, sizeof note, "%s by %s", words[job->change.verb],
              job->change.by == NULL ? "an operator" : job->change.by);
-    if (spool_index_set_state(writer->index, key, to, job->now_ms, writer->run, fault) != 0 ||
-        spool_index_add_note(writer->index, key, job->now_ms, note, fault) != 0) {
+    if (local_index_set_state(writer->index, key, to, job->now_ms, writer->run, fault) != 0 ||
+        local_index_add_note(writer->index, key, job->now_ms, note, fault) != 0) {
         return -1;
     }
     job->changed++;
@@ -123,7 +123,7 @@ static int change_one(struct spool_writer *writer, struct change_job *job, struc
     if (note_decision(writer, job, key, to, fault) != 0) {
         return -1;
     }
-    if (!spool_state_is_settled(to)) {
+    if (!store_state_is_settled(to)) {
         (*counter(job, to))++;
         return 0;
     }
@@ -133,11 +133,11 @@ static int change_one(struct spool_writer *writer, struct change_job *job, struc
 static int add_rerouted(struct spool_writer *writer, struct change_job *job, uint64_t message, struct fault *fault)
 {
     uint64_t number;
-    char id[SPOOL_INDEX_ID_LEN];
+    char id[STORE_ID_LEN];
     char *sender = NULL;
     json_t *deliveries = json_array();
-    if (spool_index_last_number(writer->index, message, &number, fault) != 0 ||
-        spool_index_name(writer->index, message, id, &sender, fault) != 0) {
+    if (local_index_last_number(writer->index, message, &number, fault) != 0 ||
+        local_index_name(writer->index, message, id, &sender, fault) != 0) {
         json_decref(deliveries);
         return -1;
     }
@@ -145,23 +145,23 @@ static int add_rerouted(struct spool_writer *writer, struct change_job *job, uin
         struct mail_delivery delivery = job->change.deliveries[i];
         struct buf detail;
         delivery.number = (unsigned)(number + 1 + i);
-        buf_init(&detail, SPOOL_META_MAX);
-        spool_meta_write_delivery(&detail, &delivery);
-        struct spool_index_delivery row = {
+        buf_init(&detail, STORE_META_MAX);
+        store_meta_write_delivery(&detail, &delivery);
+        struct local_index_delivery row = {
             .message = message,
             .number = delivery.number,
-            .state = delivery.held ? SPOOL_STATE_HELD : SPOOL_STATE_WAITING,
+            .state = delivery.held ? STORE_STATE_HELD : STORE_STATE_WAITING,
             .upstream = delivery.upstream,
             .folder = delivery.folder,
             .rule = delivery.rule,
             .fallback = delivery.fallback,
-            .lane = spool_lane(sender, delivery.folder),
+            .lane = store_turn_of(sender, delivery.folder),
             .due_ms = job->now_ms,
             .changed_ms = job->now_ms,
             .detail = buf_bytes(&detail),
         };
         (*counter(job, row.state))++;
-        int result = spool_index_add_delivery(writer->index, &row, fault);
+        int result = local_index_add_delivery(writer->index, &row, fault);
         json_array_append_new(deliveries, json_loadb((const char *)row.detail.ptr, row.detail.len, 0, NULL));
         buf_done(&detail);
         if (result != 0) {
@@ -171,13 +171,13 @@ static int add_rerouted(struct spool_writer *writer, struct change_job *job, uin
         }
     }
     free(sender);
-    spool_journal_line(&job->journal, json_pack("{s:s, s:o}", "id", id, "deliveries", deliveries));
-    return spool_index_open_more(writer->index, message, (unsigned)job->change.count, fault);
+    local_journal_line(&job->journal, json_pack("{s:s, s:o}", "id", id, "deliveries", deliveries));
+    return local_index_open_more(writer->index, message, (unsigned)job->change.count, fault);
 }
 
 /* All open deliveries of one message give way to new ones, or none when one of them is being delivered. */
-static int reroute(struct spool_writer *writer, struct change_job *job, const struct spool_index_key *keys,
-                   const enum spool_state *states, struct fault *fault)
+static int reroute(struct spool_writer *writer, struct change_job *job, const struct store_key *keys,
+                   const enum store_state *states, struct fault *fault)
 {
     for (size_t i = 0; i < job->found; i++) {
         job->busy += spool_held_among(job->held, job->held_count, spool_item_key(keys[i].message, keys[i].number));
@@ -199,8 +199,8 @@ static int reroute(struct spool_writer *writer, struct change_job *job, const st
 static int change_index(struct spool_writer *writer, struct spool_job *base, struct fault *fault)
 {
     struct change_job *job = of_job(base);
-    struct spool_index_key keys[BATCH];
-    enum spool_state states[BATCH];
+    struct store_key keys[BATCH];
+    enum store_state states[BATCH];
     job->changed = job->busy = job->gone_count = 0;
     buf_clear(&job->journal);
     job->waiting = job->stopped = job->dead = 0;
@@ -226,7 +226,7 @@ static int change_index(struct spool_writer *writer, struct spool_job *base, str
 static void write_decisions(struct spool_writer *writer, struct bytes lines, struct fault *fault)
 {
     struct fault found = FAULT_INIT;
-    if (lines.len > 0 && spool_journal_write(writer->spool, lines, &found) != 0) {
+    if (lines.len > 0 && local_journal_write(writer->spool, lines, &found) != 0) {
         fault_set(fault, FAULT_LOCAL, found.code, found.where,
                   "it is done, but a rebuild of the index would not know of it: %s", found.text);
     }
@@ -246,7 +246,7 @@ static void count_batch(struct spool *spool, struct change_job *job)
     spool->counts.dead += (uint64_t)job->dead;
     for (size_t i = 0; i < job->gone_count; i++) {
         spool->counts.messages--;
-        if (spool_live_remove(spool->live, job->gone[i].segment, job->gone[i].record_len)) {
+        if (local_live_remove(spool->live, job->gone[i].segment, job->gone[i].record_len)) {
             spool_discard_segment(spool, job->gone[i].segment);
         } else {
             spool_compact_consider(spool, job->gone[i].segment);
@@ -293,7 +293,7 @@ void spool_change(struct spool *spool, const struct spool_change *change, spool_
     struct change_job *job = expect_calloc(1, sizeof *job);
     *job = (struct change_job){
         .job.kind = &change_kind, .change = *change, .now_ms = net_wall(spool->loop), .done = done, .ctx = ctx};
-    buf_init(&job->journal, SPOOL_JOURNAL_MAX);
+    buf_init(&job->journal, LOCAL_JOURNAL_MAX);
     submit(spool, job);
 }
 
@@ -312,7 +312,7 @@ struct pause_job {
 static int pause_index(struct spool_writer *writer, struct spool_job *base, struct fault *fault)
 {
     struct pause_job *job = LIST_ITEM(base, struct pause_job, job);
-    return spool_index_set_pause(writer->index, job->upstream, job->paused, job->now_ms, fault);
+    return local_index_set_pause(writer->index, job->upstream, job->paused, job->now_ms, fault);
 }
 
 static void pause_after(struct spool_writer *writer, struct spool_job *base)
@@ -320,7 +320,7 @@ static void pause_after(struct spool_writer *writer, struct spool_job *base)
     struct pause_job *job = LIST_ITEM(base, struct pause_job, job);
     struct buf line;
     buf_init(&line, 4096);
-    spool_journal_line(&line, json_pack("{s:s, s:b}", "upstream", job->upstream, "paused", job->paused));
+    local_journal_line(&line, json_pack("{s:s, s:b}", "upstream", job->upstream, "paused", job->paused));
     write_decisions(writer, buf_bytes(&line), &job->unwritten);
     buf_done(&line);
 }

@@ -17,7 +17,7 @@ enum spool_change_verb {
 
 struct spool_change {
     enum spool_change_verb verb;
-    struct spool_select select;             /* by reference until done */
+    struct store_select select;             /* by reference until done */
     const char *by;                         /* who, for the history; or NULL */
     const struct mail_delivery *deliveries; /* REROUTE */
     size_t count;

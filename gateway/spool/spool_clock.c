@@ -14,7 +14,7 @@ struct clock_job {
 static int move_due(struct spool_writer *writer, struct spool_job *base, struct fault *fault)
 {
     const struct clock_job *job = LIST_ITEM(base, struct clock_job, job);
-    return spool_index_move_due(writer->index, job->delta_ms, job->before_ms, fault);
+    return local_index_move_due(writer->index, job->delta_ms, job->before_ms, fault);
 }
 
 /*

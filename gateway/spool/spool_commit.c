@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/expect.h"
-#include "spool/spool_meta.h"
+#include "store/store_meta.h"
 #include "spool/spool_private.h"
 
 /* Where one JSON object lies in the meta. */
@@ -45,8 +45,8 @@ struct commit_job {
     struct part *parts;
     size_t count;
     uint64_t message; /* its number */
-    struct spool_place place;
-    uint8_t head[SPOOL_RECORD_HEAD];
+    struct local_place place;
+    uint8_t head[LOCAL_RECORD_HEAD];
     spool_commit_fn *done;
     void *ctx;
 };
@@ -60,15 +60,15 @@ static struct commit_job *of_job(struct spool_job *job)
 
 static void write_own(struct spool_writer *writer, struct commit_job *commit)
 {
-    struct spool_record record;
+    struct local_record record;
     if (spool_stage_complete(commit->stage, buf_bytes(&commit->meta), &record, &commit->job.fault) != 0) {
         return;
     }
-    struct spool_segment *segment = commit->stage->own.segment;
+    struct local_segment *segment = commit->stage->own.segment;
     spool_writer_own(writer, &commit->job, segment);
-    commit->place = (struct spool_place){
+    commit->place = (struct local_place){
         .segment = segment->id,
-        .record_len = spool_record_size(&record),
+        .record_len = local_record_size(&record),
         .body_len = record.body_len,
         .body_sum = record.body_sum,
     };
@@ -77,13 +77,13 @@ static void write_own(struct spool_writer *writer, struct commit_job *commit)
 static void write_memory(struct spool_writer *writer, struct commit_job *commit)
 {
     struct bytes body = buf_bytes(&commit->memory->data), meta = buf_bytes(&commit->meta);
-    struct spool_record record = {
+    struct local_record record = {
         .body_len = body.len,
         .meta_len = (uint32_t)meta.len,
-        .body_sum = spool_record_sum(body),
-        .meta_sum = spool_record_sum(meta),
+        .body_sum = store_sum_of(body),
+        .meta_sum = store_sum_of(meta),
     };
-    spool_record_encode(&record, commit->head);
+    local_record_encode(&record, commit->head);
     const struct bytes pieces[3] = {bytes_at(commit->head, sizeof commit->head), body, meta};
     spool_writer_append(writer, &commit->job, &record, pieces, &commit->place);
 }
@@ -116,7 +116,7 @@ static int find_twin(struct spool_writer *writer, struct commit_job *commit, str
     }
     int64_t since_ms = commit->received_ms - (int64_t)commit->window_ms;
     int got =
-        spool_index_find_print(writer->index, commit->print, &commit->place, since_ms, &id, &commit->twin_open, fault);
+        local_index_find_print(writer->index, commit->print, &commit->place, since_ms, &id, &commit->twin_open, fault);
     if (got == 1) {
         snprintf(commit->twin, sizeof commit->twin, "%s", id);
     }
@@ -127,7 +127,7 @@ static int commit_index(struct spool_writer *writer, struct spool_job *job, stru
 {
     struct commit_job *commit = of_job(job);
     if (commit->unique) {
-        int known = spool_index_knows(writer->index, commit->id, fault);
+        int known = local_index_knows(writer->index, commit->id, fault);
         if (known == 1) {
             fault_set(&job->fault, FAULT_PERM, "known", "spool", "message %s is known already", commit->id);
         }
@@ -139,7 +139,7 @@ static int commit_index(struct spool_writer *writer, struct spool_job *job, stru
     if (known != 0) {
         return known < 0 ? -1 : 0;
     }
-    struct spool_index_message message = {
+    struct local_index_message message = {
         .seq = commit->message,
         .id = commit->id,
         .received_ms = commit->received_ms,
@@ -151,13 +151,13 @@ static int commit_index(struct spool_writer *writer, struct spool_job *job, stru
         .print = commit->print,
         .envelope = slice_of(commit, commit->envelope),
     };
-    int result = spool_index_add_message(writer->index, &message, fault);
+    int result = local_index_add_message(writer->index, &message, fault);
     for (size_t i = 0; result == 0 && i < commit->count; i++) {
         const struct part *part = &commit->parts[i];
-        struct spool_index_delivery delivery = {
+        struct local_index_delivery delivery = {
             .message = commit->message,
             .number = part->number,
-            .state = part->held ? SPOOL_STATE_HELD : SPOOL_STATE_WAITING,
+            .state = part->held ? STORE_STATE_HELD : STORE_STATE_WAITING,
             .upstream = part->upstream,
             .folder = part->folder,
             .rule = part->rule,
@@ -169,7 +169,7 @@ static int commit_index(struct spool_writer *writer, struct spool_job *job, stru
             .handed = part->item != NULL ? writer->run : 0,
             .detail = slice_of(commit, part->detail),
         };
-        result = spool_index_add_delivery(writer->index, &delivery, fault);
+        result = local_index_add_delivery(writer->index, &delivery, fault);
     }
     return result;
 }
@@ -182,7 +182,7 @@ static void count_parts(struct spool *spool, const struct commit_job *commit)
         return;
     }
     spool->counts.messages++;
-    spool_live_add(spool->live, commit->place.segment, 1, commit->place.record_len);
+    local_live_add(spool->live, commit->place.segment, 1, commit->place.record_len);
     for (size_t i = 0; i < commit->count; i++) {
         if (commit->parts[i].held) {
             spool->counts.held++;
@@ -278,7 +278,7 @@ static void write_meta(struct commit_job *commit, const struct mail_envelope *en
     struct buf *meta = &commit->meta;
     buf_append_text(meta, "{\"envelope\":");
     size_t start = meta->len;
-    spool_meta_write_envelope(meta, envelope);
+    store_meta_write_envelope(meta, envelope);
     commit->envelope = slice_since(meta, start);
     buf_append_text(meta, ",\"deliveries\":[");
     for (size_t i = 0; i < commit->count; i++) {
@@ -286,13 +286,13 @@ static void write_meta(struct commit_job *commit, const struct mail_envelope *en
             buf_append_octet(meta, ',');
         }
         start = meta->len;
-        spool_meta_write_delivery(meta, &deliveries[i]);
+        store_meta_write_delivery(meta, &deliveries[i]);
         commit->parts[i].detail = slice_since(meta, start);
     }
     buf_append_text(meta, "]}");
     if (meta->full) {
         fault_set(&commit->job.fault, FAULT_LOCAL, "too-large", "spool",
-                  "envelope and deliveries of a message take more than %u octets", SPOOL_META_MAX);
+                  "envelope and deliveries of a message take more than %u octets", STORE_META_MAX);
     }
 }
 
@@ -305,8 +305,8 @@ static struct spool_item *make_item(struct commit_job *commit, const struct mail
     item->body->message = commit->message;
     item->body->checked = true;
     item->uncertain = commit->maybe_filed;
-    if (spool_meta_copy_envelope(item->arena, envelope, &item->envelope) != 0 ||
-        spool_meta_copy_delivery(item->arena, delivery, &item->delivery) != 0) {
+    if (store_meta_copy_envelope(item->arena, envelope, &item->envelope) != 0 ||
+        store_meta_copy_delivery(item->arena, delivery, &item->delivery) != 0) {
         struct arena *arena = item->arena;
         arena_free(&arena);
         return NULL;
@@ -319,30 +319,20 @@ static struct spool_item *make_item(struct commit_job *commit, const struct mail
     return item;
 }
 
-uint64_t spool_lane(const char *sender, const char *folder)
-{
-    struct spool_sum *sum = spool_sum_new();
-    spool_sum_add(sum, bytes_at(sender, strlen(sender) + 1));
-    spool_sum_add(sum, bytes_of(folder));
-    uint64_t lane = spool_sum_value(sum);
-    spool_sum_free(&sum);
-    return lane;
-}
-
 /* Of all that makes two messages the same but the body, which the index compares by length and checksum. Never 0. */
 static uint64_t print_of(const struct mail_envelope *envelope)
 {
     const char *listener = envelope->client.listener == NULL ? "" : envelope->client.listener;
     const char *user = envelope->client.user == NULL ? "" : envelope->client.user;
-    struct spool_sum *sum = spool_sum_new();
-    spool_sum_add(sum, bytes_at(listener, strlen(listener) + 1));
-    spool_sum_add(sum, bytes_at(user, strlen(user) + 1));
-    spool_sum_add(sum, bytes_at(envelope->from, strlen(envelope->from) + 1));
+    struct store_sum *sum = store_sum_new();
+    store_sum_add(sum, bytes_at(listener, strlen(listener) + 1));
+    store_sum_add(sum, bytes_at(user, strlen(user) + 1));
+    store_sum_add(sum, bytes_at(envelope->from, strlen(envelope->from) + 1));
     for (size_t i = 0; i < envelope->to_count; i++) {
-        spool_sum_add(sum, bytes_at(envelope->to[i].address, strlen(envelope->to[i].address) + 1));
+        store_sum_add(sum, bytes_at(envelope->to[i].address, strlen(envelope->to[i].address) + 1));
     }
-    uint64_t print = spool_sum_value(sum);
-    spool_sum_free(&sum);
+    uint64_t print = store_sum_value(sum);
+    store_sum_free(&sum);
     return print == 0 ? 1 : print;
 }
 
@@ -357,7 +347,7 @@ static void add_parts(struct spool *spool, struct commit_job *commit, const stru
         part->folder = expect_memory(arena_text(commit->names, deliveries[i].folder));
         part->rule = arena_text(commit->names, deliveries[i].rule);
         part->fallback = arena_text(commit->names, deliveries[i].fallback);
-        part->lane = spool_lane(envelope->from, deliveries[i].folder);
+        part->lane = store_turn_of(envelope->from, deliveries[i].folder);
         const struct spool_upstream *upstream = spool_upstream(spool, part->upstream);
         if (!part->held && spool->offer != NULL && !upstream->backlog && !spool_is_paused(spool, upstream)) {
             part->item = make_item(commit, envelope, &deliveries[i], size);
@@ -390,7 +380,7 @@ static void take_body(struct spool *spool, struct commit_job *commit, struct spo
 void spool_commit(struct spool_stage **stage, const struct mail_envelope *envelope,
                   const struct mail_delivery *deliveries, size_t count, spool_commit_fn *done, void *ctx)
 {
-    EXPECT(count <= SPOOL_DELIVERIES_MAX);
+    EXPECT(count <= STORE_DELIVERIES_MAX);
     struct spool *spool = (*stage)->spool;
     struct commit_job *commit = expect_calloc(1, sizeof *commit);
     uint64_t size = (*stage)->size;
@@ -413,7 +403,7 @@ void spool_commit(struct spool_stage **stage, const struct mail_envelope *envelo
     commit->on_repeat = (*stage)->on_repeat;
     commit->repeat_ctx = (*stage)->repeat_ctx;
     commit->received_ms = envelope->received_ms;
-    buf_init(&commit->meta, SPOOL_META_MAX);
+    buf_init(&commit->meta, STORE_META_MAX);
     take_body(spool, commit, stage);
     write_meta(commit, &whole, deliveries);
     add_parts(spool, commit, &whole, deliveries, size);

@@ -3,7 +3,7 @@
  * a whole segment on the disk.
  *
  * Records are read on the tidy lane, a few at a time, and appended by a group like any other; the index then names the new
- * place. Who holds the old place in memory finds the new one when the old segment is gone (spool_reader.c). A segment with a damaged
+ * place. Who holds the old place in memory finds the new one when the old segment is gone (local_reader.c). A segment with a damaged
  * record stays as it is.
  */
 #include <stdlib.h>
@@ -19,9 +19,9 @@
 
 struct move {
     uint64_t message;
-    struct spool_place from, to;
+    struct local_place from, to;
     struct buf octets; /* the whole record */
-    struct spool_record record;
+    struct local_record record;
     bool moved;
 };
 
@@ -36,7 +36,7 @@ struct move_job {
 
 /* ---- on the tidy lane ---- */
 
-static int note_move(void *ctx, uint64_t message, const struct spool_place *place)
+static int note_move(void *ctx, uint64_t message, const struct local_place *place)
 {
     struct move_job *job = ctx;
     if (job->count == BATCH || job->octets >= BATCH_OCTETS) {
@@ -57,8 +57,8 @@ static int read_record(struct net_file *file, struct move *move, struct fault *f
     }
     buf_commit(&move->octets, len);
     struct bytes whole = buf_bytes(&move->octets);
-    struct bytes body = bytes_slice(whole, SPOOL_RECORD_HEAD, (size_t)move->from.body_len);
-    return spool_record_decode(whole, &move->record) == 1 && spool_record_sum(body) == move->from.body_sum ? 0 : -1;
+    struct bytes body = bytes_slice(whole, LOCAL_RECORD_HEAD, (size_t)move->from.body_len);
+    return local_record_decode(whole, &move->record) == 1 && store_sum_of(body) == move->from.body_sum ? 0 : -1;
 }
 
 /* Whether enough of the file is dead. */
@@ -72,14 +72,14 @@ static bool is_worth_it(const struct move_job *job, struct net_file *file, uint6
 static void read_moves(void *ctx)
 {
     struct move_job *job = ctx;
-    char path[SPOOL_PATH_MAX];
+    char path[LOCAL_PATH_MAX];
     struct net_file *file = NULL;
-    spool_segment_path(job->spool->writer.folder, job->segment, path);
+    local_segment_path(job->spool->writer.folder, job->segment, path);
     if (net_file_open(&file, path, NET_FILE_READ, &job->fault) != 0) {
         return;
     }
     int result = -1;
-    if (spool_index_each_in_segment(job->spool->tidier, job->segment, note_move, job, &job->fault) == 0 &&
+    if (local_index_each_in_segment(job->spool->tidier, job->segment, note_move, job, &job->fault) == 0 &&
         is_worth_it(job, file, job->octets)) {
         result = 0;
     }
@@ -111,7 +111,7 @@ static int move_index(struct spool_writer *writer, struct spool_job *base, struc
     struct move_job *job = LIST_ITEM(base, struct move_job, job);
     for (size_t i = 0; i < job->count; i++) {
         struct move *move = &job->moves[i];
-        int moved = spool_index_move(writer->index, move->message, move->from.segment, &move->to, fault);
+        int moved = local_index_move(writer->index, move->message, move->from.segment, &move->to, fault);
         if (moved < 0) {
             return -1;
         }
@@ -139,8 +139,8 @@ static void move_done(struct spool *spool, struct spool_job *base)
     for (size_t i = 0; !failed && i < job->count; i++) {
         const struct move *move = &job->moves[i];
         if (move->moved) {
-            spool_live_add(spool->live, move->to.segment, 1, move->to.record_len);
-            empty = spool_live_remove(spool->live, segment, move->from.record_len);
+            local_live_add(spool->live, move->to.segment, 1, move->to.record_len);
+            empty = local_live_remove(spool->live, segment, move->from.record_len);
         }
     }
     move_free(job);
@@ -167,7 +167,7 @@ static void on_read(void *ctx)
 
 void spool_compact_consider(struct spool *spool, uint64_t segment)
 {
-    uint64_t live = spool_live_octets(spool->live, segment);
+    uint64_t live = local_live_octets(spool->live, segment);
     if (spool->compacting || spool->closing || segment == spool->current_segment || live == 0 ||
         live >= spool->options.segment_size / LIVE_PART) {
         return;

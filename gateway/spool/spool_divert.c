@@ -11,15 +11,15 @@
 #include <string.h>
 
 #include "base/expect.h"
-#include "spool/spool_journal.h"
-#include "spool/spool_meta.h"
+#include "store/local/local_journal.h"
+#include "store/store_meta.h"
 #include "spool/spool_private.h"
 #include "spool/spool_query.h"
 
 #define BATCH 500
 
 struct moved {
-    char id[SPOOL_INDEX_ID_LEN];
+    char id[STORE_ID_LEN];
     unsigned from, to; /* numbers of its deliveries */
     const char *fallback, *folder;
 };
@@ -35,11 +35,11 @@ struct divert_job {
     void *ctx;
     uint64_t *held;
     size_t held_count;
-    struct spool_index_key after; /* where this batch begins */
+    struct store_key after; /* where this batch begins */
     uint64_t total;
     /* Of this batch. */
     struct arena *arena;
-    struct spool_index_key keys[BATCH];
+    struct store_key keys[BATCH];
     size_t found;
     struct moved moved[BATCH];
     size_t moved_count;
@@ -54,7 +54,7 @@ static struct divert_job *of_job(struct spool_job *job)
 
 /* ---- on the lane ---- */
 
-static int note_key(void *ctx, struct spool_index_key key)
+static int note_key(void *ctx, struct store_key key)
 {
     struct divert_job *job = ctx;
     job->keys[job->found++] = key;
@@ -69,10 +69,10 @@ struct loaded {
     struct fault *fault;
 };
 
-static void on_loaded(void *ctx, const struct spool_index_due *due)
+static void on_loaded(void *ctx, const struct local_index_due *due)
 {
     struct loaded *loaded = ctx;
-    loaded->result = spool_meta_read_delivery(due->detail, loaded->arena, &loaded->delivery, loaded->fault);
+    loaded->result = store_meta_read_delivery(due->detail, loaded->arena, &loaded->delivery, loaded->fault);
 }
 
 static bool is_known(const struct divert_job *job, const char *name)
@@ -85,58 +85,58 @@ static bool is_known(const struct divert_job *job, const char *name)
     return false;
 }
 
-static int add_new(struct spool_writer *writer, struct divert_job *job, struct spool_index_key key, const char *sender,
+static int add_new(struct spool_writer *writer, struct divert_job *job, struct store_key key, const char *sender,
                    const struct mail_delivery *delivery, struct moved *moved, struct fault *fault)
 {
     struct buf detail;
-    buf_init(&detail, SPOOL_META_MAX);
-    spool_meta_write_delivery(&detail, delivery);
-    const struct spool_index_delivery row = {
+    buf_init(&detail, STORE_META_MAX);
+    store_meta_write_delivery(&detail, delivery);
+    const struct local_index_delivery row = {
         .message = key.message,
         .number = delivery->number,
-        .state = SPOOL_STATE_WAITING,
+        .state = STORE_STATE_WAITING,
         .upstream = delivery->upstream,
         .folder = delivery->folder,
         .rule = delivery->rule,
-        .lane = spool_lane(sender, delivery->folder),
+        .lane = store_turn_of(sender, delivery->folder),
         .due_ms = job->now_ms,
         .changed_ms = job->now_ms,
         .detail = buf_bytes(&detail),
     };
-    int result = spool_index_add_delivery(writer->index, &row, fault);
-    spool_journal_line(&job->journal, json_pack("{s:s, s:[o]}", "id", moved->id, "deliveries",
+    int result = local_index_add_delivery(writer->index, &row, fault);
+    local_journal_line(&job->journal, json_pack("{s:s, s:[o]}", "id", moved->id, "deliveries",
                                                 json_loadb((const char *)row.detail.ptr, row.detail.len, 0, NULL)));
     buf_done(&detail);
-    return result != 0 ? -1 : spool_index_open_more(writer->index, key.message, 1, fault);
+    return result != 0 ? -1 : local_index_open_more(writer->index, key.message, 1, fault);
 }
 
-static int end_old(struct spool_writer *writer, struct divert_job *job, struct spool_index_key key,
-                   const struct moved *moved, struct fault *fault)
+static int end_old(struct spool_writer *writer, struct divert_job *job, struct store_key key, const struct moved *moved,
+                   struct fault *fault)
 {
     char note[600], since[25];
     unsigned open;
-    struct spool_place place;
+    struct local_place place;
     log_time(job->since_ms, since);
     snprintf(note, sizeof note, "went to its fallback %s as delivery %u: %s had been down since %s", moved->fallback,
              moved->to, job->upstream, since);
-    spool_journal_line(&job->journal, json_pack("{s:s, s:i, s:s}", "id", moved->id, "number", (int)key.number, "state",
-                                                spool_state_name(SPOOL_STATE_MOVED)));
-    if (spool_index_set_state(writer->index, key, SPOOL_STATE_MOVED, job->now_ms, writer->run, fault) != 0 ||
-        spool_index_add_note(writer->index, key, job->now_ms, note, fault) != 0) {
+    local_journal_line(&job->journal, json_pack("{s:s, s:i, s:s}", "id", moved->id, "number", (int)key.number, "state",
+                                                store_state_name(STORE_STATE_MOVED)));
+    if (local_index_set_state(writer->index, key, STORE_STATE_MOVED, job->now_ms, writer->run, fault) != 0 ||
+        local_index_add_note(writer->index, key, job->now_ms, note, fault) != 0) {
         return -1;
     }
-    return spool_index_settle(writer->index, key.message, job->now_ms, &open, &place, fault);
+    return local_index_settle(writer->index, key.message, job->now_ms, &open, &place, fault);
 }
 
-static int move(struct spool_writer *writer, struct divert_job *job, struct spool_index_key key, struct fault *fault)
+static int move(struct spool_writer *writer, struct divert_job *job, struct store_key key, struct fault *fault)
 {
     struct loaded loaded = {.arena = job->arena, .fault = fault};
     struct moved *moved = &job->moved[job->moved_count];
     uint64_t last;
     char *sender = NULL;
-    if (spool_index_load(writer->index, key, on_loaded, &loaded, fault) < 0 || loaded.result != 0 ||
-        spool_index_last_number(writer->index, key.message, &last, fault) != 0 ||
-        spool_index_name(writer->index, key.message, moved->id, &sender, fault) != 0) {
+    if (local_index_load(writer->index, key, on_loaded, &loaded, fault) < 0 || loaded.result != 0 ||
+        local_index_last_number(writer->index, key.message, &last, fault) != 0 ||
+        local_index_name(writer->index, key.message, moved->id, &sender, fault) != 0) {
         return -1;
     }
     struct mail_delivery delivery = loaded.delivery;
@@ -164,12 +164,12 @@ static int divert_index(struct spool_writer *writer, struct spool_job *base, str
     job->found = job->moved_count = 0;
     arena_clear(job->arena);
     buf_clear(&job->journal);
-    if (spool_index_each_divertible(writer->index, job->upstream, writer->run, job->after, BATCH, note_key, job,
+    if (local_index_each_divertible(writer->index, job->upstream, writer->run, job->after, BATCH, note_key, job,
                                     fault) != 0) {
         return -1;
     }
     for (size_t i = 0; i < job->found; i++) {
-        struct spool_index_key key = job->keys[i];
+        struct store_key key = job->keys[i];
         bool held = spool_held_among(job->held, job->held_count, spool_item_key(key.message, key.number));
         if (!held && move(writer, job, key, fault) != 0) {
             return -1;
@@ -182,7 +182,7 @@ static void divert_after(struct spool_writer *writer, struct spool_job *base)
 {
     struct divert_job *job = of_job(base);
     if (job->journal.len > 0) {
-        spool_journal_write(writer->spool, buf_bytes(&job->journal), &job->unwritten);
+        local_journal_write(writer->spool, buf_bytes(&job->journal), &job->unwritten);
     }
 }
 
@@ -194,7 +194,7 @@ static void log_moved(struct spool *spool, const struct divert_job *job)
     log_time(job->since_ms, since);
     for (size_t i = 0; i < job->moved_count; i++) {
         const struct moved *moved = &job->moved[i];
-        char from[SPOOL_INDEX_ID_LEN + 12], to[SPOOL_INDEX_ID_LEN + 12];
+        char from[STORE_ID_LEN + 12], to[STORE_ID_LEN + 12];
         snprintf(from, sizeof from, "%s.%u", moved->id, moved->from);
         snprintf(to, sizeof to, "%s.%u", moved->id, moved->to);
         log_event(spool->log, LOG_LEVEL_WARNING, "fallback", LOG_STR("id", moved->id), LOG_STR("delivery", from),
@@ -240,8 +240,8 @@ void spool_divert(struct spool *spool, const char *upstream, const char *const *
 {
     struct divert_job *job = expect_calloc(1, sizeof *job);
     job->job.kind = &divert_kind;
-    job->request = arena_new(SPOOL_ITEM_MAX);
-    job->arena = arena_new((size_t)BATCH * SPOOL_ITEM_MAX);
+    job->request = arena_new(STORE_ITEM_MAX);
+    job->arena = arena_new((size_t)BATCH * STORE_ITEM_MAX);
     job->upstream = expect_memory(arena_text(job->request, upstream));
     job->known = expect_memory(arena_array(job->request, known_count + 1, sizeof *job->known));
     for (; job->known_count < known_count; job->known_count++) {
@@ -251,6 +251,6 @@ void spool_divert(struct spool *spool, const char *upstream, const char *const *
     job->now_ms = net_wall(spool->loop);
     job->done = done;
     job->ctx = ctx;
-    buf_init(&job->journal, SPOOL_JOURNAL_MAX);
+    buf_init(&job->journal, LOCAL_JOURNAL_MAX);
     submit(spool, job);
 }

@@ -9,18 +9,19 @@
 
 #include "base/expect.h"
 #include "spool/spool_private.h"
+#include "store/local/local_index_private.h"
 
-int spool_export_open(struct spool_index **index_r, const char *path, struct fault *fault)
+int spool_export_open(struct local_index **index_r, const char *path, struct fault *fault)
 {
-    char file[SPOOL_PATH_MAX];
+    char file[LOCAL_PATH_MAX];
     snprintf(file, sizeof file, "%s/index.sqlite", path);
-    return spool_index_open(index_r, file, net_file_sqlite_vfs(), SPOOL_INDEX_READ, fault);
+    return local_index_open(index_r, file, net_file_sqlite_vfs(), LOCAL_INDEX_READ, fault);
 }
 
 struct spool_source {
-    struct spool_reader *reader;
+    struct local_reader *reader;
     uint64_t message;
-    struct spool_place place;
+    struct local_place place;
     bool checked;
     struct mail_source source;
 };
@@ -28,16 +29,16 @@ struct spool_source {
 static ptrdiff_t read_source(void *ctx, uint64_t offset, void *into, size_t len, struct fault *fault)
 {
     struct spool_source *source = ctx;
-    return spool_reader_read(source->reader, source->message, &source->place, &source->checked, offset, into, len,
+    return local_reader_read(source->reader, source->message, &source->place, &source->checked, offset, into, len,
                              fault);
 }
 
-struct spool_source *spool_source_open(const char *path, struct spool_index *index, uint64_t message,
+struct spool_source *spool_source_open(const char *path, struct local_index *index, uint64_t message,
                                        struct fault *fault)
 {
-    char folder[SPOOL_PATH_MAX];
-    struct spool_place place;
-    if (spool_index_place(index, message, &place, fault) != 0) {
+    char folder[LOCAL_PATH_MAX];
+    struct local_place place;
+    if (local_index_place(index, message, &place, fault) != 0) {
         return NULL;
     }
     if (place.segment == 0) {
@@ -47,7 +48,7 @@ struct spool_source *spool_source_open(const char *path, struct spool_index *ind
     snprintf(folder, sizeof folder, "%s/segments", path);
     struct spool_source *source = expect_calloc(1, sizeof *source);
     *source = (struct spool_source){
-        .reader = spool_reader_new(folder, index),
+        .reader = local_reader_new(folder, index),
         .message = message,
         .place = place,
         .source = {.size = place.body_len, .read = read_source, .ctx = source},
@@ -63,23 +64,23 @@ const struct mail_source *spool_source_of(const struct spool_source *source)
 void spool_source_free(struct spool_source **source)
 {
     if (*source != NULL) {
-        spool_reader_release(&(*source)->reader);
+        local_reader_release(&(*source)->reader);
         free(*source);
         *source = NULL;
     }
 }
 
-int spool_export_body(const char *path, struct spool_index *index, uint64_t message,
+int spool_export_body(const char *path, struct local_index *index, uint64_t message,
                       int (*fn)(void *ctx, struct bytes piece), void *ctx, struct fault *fault)
 {
     struct spool_source *body = spool_source_open(path, index, message, fault);
     if (body == NULL) {
         return -1;
     }
-    uint8_t *chunk = expect_calloc(1, SPOOL_CHUNK);
+    uint8_t *chunk = expect_calloc(1, STORE_CHUNK);
     int result = 0;
     for (uint64_t at = 0; result == 0 && at < body->source.size;) {
-        ptrdiff_t got = read_source(body, at, chunk, SPOOL_CHUNK, fault);
+        ptrdiff_t got = read_source(body, at, chunk, STORE_CHUNK, fault);
         if (got < 0 || fn(ctx, bytes_at(chunk, (size_t)got)) != 0) {
             result = got < 0 ? -1 : 1;
         }
@@ -97,9 +98,9 @@ static json_t *read_json(sqlite3_stmt *st, int column)
     return text == NULL ? NULL : json_loads(text, 0, NULL);
 }
 
-static int read_deliveries(struct spool_index *index, uint64_t message, json_t *list, struct fault *fault)
+static int read_deliveries(struct local_index *index, uint64_t message, json_t *list, struct fault *fault)
 {
-    sqlite3 *db = spool_index_db(index);
+    sqlite3 *db = local_index_db(index);
     sqlite3_stmt *st = NULL;
     int code = sqlite3_prepare_v2(db,
                                   "SELECT detail, state FROM delivery WHERE message = ?1 AND state IN (0, 1, 2)"
@@ -109,19 +110,19 @@ static int read_deliveries(struct spool_index *index, uint64_t message, json_t *
     while (code == SQLITE_OK && (code = sqlite3_step(st)) == SQLITE_ROW) {
         json_t *detail = read_json(st, 0);
         json_object_del(detail, "held");
-        if (sqlite3_column_int(st, 1) == SPOOL_STATE_HELD) {
+        if (sqlite3_column_int(st, 1) == STORE_STATE_HELD) {
             json_object_set_new(detail, "held", json_true());
         }
         json_array_append_new(list, detail);
         code = SQLITE_OK;
     }
     sqlite3_finalize(st);
-    return code == SQLITE_DONE ? 0 : spool_index_failed(db, code, fault);
+    return code == SQLITE_DONE ? 0 : local_index_failed(db, code, fault);
 }
 
-int spool_export_facts(struct spool_index *index, uint64_t message, json_t **facts_r, struct fault *fault)
+int spool_export_facts(struct local_index *index, uint64_t message, json_t **facts_r, struct fault *fault)
 {
-    sqlite3 *db = spool_index_db(index);
+    sqlite3 *db = local_index_db(index);
     sqlite3_stmt *st = NULL;
     json_t *facts = NULL, *deliveries = json_array();
     int code = sqlite3_prepare_v2(db, "SELECT envelope, body_len, body_sum FROM message WHERE seq = ?1", -1, &st, NULL);
@@ -134,7 +135,7 @@ int spool_export_facts(struct spool_index *index, uint64_t message, json_t **fac
         code = SQLITE_DONE;
     }
     sqlite3_finalize(st);
-    int result = code == SQLITE_DONE ? 0 : spool_index_failed(db, code, fault);
+    int result = code == SQLITE_DONE ? 0 : local_index_failed(db, code, fault);
     if (result == 0 && facts != NULL) {
         result = read_deliveries(index, message, deliveries, fault);
     }

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/expect.h"
-#include "spool/spool_meta.h"
+#include "store/store_meta.h"
 #include "spool/spool_private.h"
 
 /* When to look again after the index could not be read or written. */
@@ -23,7 +23,7 @@ struct fetch_job {
     int64_t now_ms;
     size_t limit;
     int64_t cursor;
-    struct spool_index_key *keys; /* found in the index */
+    struct store_key *keys; /* found in the index */
     size_t found, quota;
     uint64_t run;
     uint64_t left; /* deliveries that had been left on the disk when the query began */
@@ -40,13 +40,13 @@ struct fetch_job {
 
 /* ---- on the read lane ---- */
 
-static void read_item(void *ctx, const struct spool_index_due *due)
+static void read_item(void *ctx, const struct local_index_due *due)
 {
     struct fetch_job *fetch = ctx;
     struct spool_item *item = spool_item_new();
-    if (due->state != SPOOL_STATE_WAITING ||
-        spool_meta_read_envelope(due->envelope, item->arena, &item->envelope, &fetch->job.fault) != 0 ||
-        spool_meta_read_delivery(due->detail, item->arena, &item->delivery, &fetch->job.fault) != 0) {
+    if (due->state != STORE_STATE_WAITING ||
+        store_meta_read_envelope(due->envelope, item->arena, &item->envelope, &fetch->job.fault) != 0 ||
+        store_meta_read_delivery(due->detail, item->arena, &item->delivery, &fetch->job.fault) != 0) {
         struct arena *arena = item->arena;
         arena_free(&arena);
         return;
@@ -62,7 +62,7 @@ static void read_item(void *ctx, const struct spool_index_due *due)
 }
 
 /* Whether somebody holds the delivery, or this query has it already. */
-static bool is_taken(const struct fetch_job *fetch, struct spool_index_key key)
+static bool is_taken(const struct fetch_job *fetch, struct store_key key)
 {
     uint64_t name = spool_item_key(key.message, key.number);
     if (spool_held_among(fetch->held, fetch->held_count, name)) {
@@ -77,7 +77,7 @@ static bool is_taken(const struct fetch_job *fetch, struct spool_index_key key)
 }
 
 /* Notes up to fetch->quota keys. */
-static int note_key(void *ctx, struct spool_index_key key)
+static int note_key(void *ctx, struct store_key key)
 {
     struct fetch_job *fetch = ctx;
     if (is_taken(fetch, key)) {
@@ -92,13 +92,13 @@ static int note_key(void *ctx, struct spool_index_key key)
 }
 
 /* The next lanes after the one that was served last, and then from the beginning. */
-static size_t find_lanes(struct fetch_job *fetch, struct spool_index *index, int64_t lanes[LANES])
+static size_t find_lanes(struct fetch_job *fetch, struct local_index *index, int64_t lanes[LANES])
 {
     size_t count = 0;
     int64_t from = fetch->cursor, lane;
     bool wrapped = false;
     while (count < LANES) {
-        int got = spool_index_next_lane(index, fetch->upstream, from, &lane, &fetch->job.fault);
+        int got = local_index_next_lane(index, fetch->upstream, from, &lane, &fetch->job.fault);
         if (got < 0 || (got == 0 && wrapped) || (got == 1 && wrapped && lane > fetch->cursor)) {
             break;
         }
@@ -112,7 +112,7 @@ static size_t find_lanes(struct fetch_job *fetch, struct spool_index *index, int
 }
 
 /* Half of the deliveries by turns. */
-static int take_turns(struct fetch_job *fetch, struct spool_index *index)
+static int take_turns(struct fetch_job *fetch, struct local_index *index)
 {
     int64_t lanes[LANES];
     size_t half = fetch->limit / 2, count = find_lanes(fetch, index, lanes);
@@ -123,7 +123,7 @@ static int take_turns(struct fetch_job *fetch, struct spool_index *index)
     for (size_t i = 0; i < count && fetch->found < half; i++) {
         fetch->quota = fetch->found + each < half ? fetch->found + each : half;
         fetch->cursor = lanes[i];
-        if (spool_index_each_due_in_lane(index, fetch->upstream, lanes[i], fetch->now_ms, note_key, fetch,
+        if (local_index_each_due_in_lane(index, fetch->upstream, lanes[i], fetch->now_ms, note_key, fetch,
                                          &fetch->job.fault) != 0) {
             return -1;
         }
@@ -131,7 +131,7 @@ static int take_turns(struct fetch_job *fetch, struct spool_index *index)
     return 0;
 }
 
-static void find_due(struct fetch_job *fetch, struct spool_index *index)
+static void find_due(struct fetch_job *fetch, struct local_index *index)
 {
     struct fault *fault = &fetch->job.fault;
     if (take_turns(fetch, index) != 0) {
@@ -139,24 +139,24 @@ static void find_due(struct fetch_job *fetch, struct spool_index *index)
     }
     fetch->more = false;
     fetch->quota = fetch->limit;
-    if (spool_index_each_due(index, fetch->upstream, fetch->now_ms, note_key, fetch, fault) != 0) {
+    if (local_index_each_due(index, fetch->upstream, fetch->now_ms, note_key, fetch, fault) != 0) {
         return;
     }
     for (size_t i = 0; i < fetch->found; i++) {
-        if (spool_index_load(index, fetch->keys[i], read_item, fetch, fault) < 0) {
+        if (local_index_load(index, fetch->keys[i], read_item, fetch, fault) < 0) {
             return;
         }
     }
-    spool_index_next_due(index, fetch->upstream, fetch->now_ms, &fetch->next_due_ms, fault);
+    local_index_next_due(index, fetch->upstream, fetch->now_ms, &fetch->next_due_ms, fault);
 }
 
 static void query(void *ctx)
 {
     struct fetch_job *fetch = ctx;
-    struct spool_index *index = spool_reader_index(fetch->spool->reader);
-    if (spool_index_begin_read(index, &fetch->job.fault) == 0) {
+    struct local_index *index = local_reader_index(fetch->spool->reader);
+    if (local_index_begin_read(index, &fetch->job.fault) == 0) {
         find_due(fetch, index);
-        spool_index_rollback(index);
+        local_index_rollback(index);
     }
 }
 
@@ -167,7 +167,7 @@ static int hand_index(struct spool_writer *writer, struct spool_job *job, struct
     struct fetch_job *fetch = LIST_ITEM(job, struct fetch_job, job);
     for (size_t i = 0; i < fetch->count; i++) {
         const struct spool_item *item = fetch->items[i];
-        int handed = spool_index_hand(writer->index, item->body->message, item->delivery.number, writer->run, fault);
+        int handed = local_index_hand(writer->index, item->body->message, item->delivery.number, writer->run, fault);
         if (handed < 0) {
             return -1;
         }

@@ -14,7 +14,7 @@ struct finish_job {
     struct spool_item *item;
     struct spool_outcome outcome;
     bool last;                /* the message has no open delivery any more */
-    struct spool_place place; /* where it lies */
+    struct local_place place; /* where it lies */
     spool_commit_fn *done;
     void *ctx;
 };
@@ -26,16 +26,16 @@ static struct finish_job *of_job(struct spool_job *job)
 
 /* ---- on the lane ---- */
 
-static struct spool_index_change change_of(const struct finish_job *finish)
+static struct local_index_change change_of(const struct finish_job *finish)
 {
-    static const enum spool_state states[] = {
-        [SPOOL_FILED] = SPOOL_STATE_FILED,
-        [SPOOL_DEFERRED] = SPOOL_STATE_WAITING,
-        [SPOOL_DEAD] = SPOOL_STATE_DEAD,
-        [SPOOL_UNTOUCHED] = SPOOL_STATE_WAITING,
+    static const enum store_state states[] = {
+        [SPOOL_FILED] = STORE_STATE_FILED,
+        [SPOOL_DEFERRED] = STORE_STATE_WAITING,
+        [SPOOL_DEAD] = STORE_STATE_DEAD,
+        [SPOOL_UNTOUCHED] = STORE_STATE_WAITING,
     };
     const struct spool_outcome *outcome = &finish->outcome;
-    return (struct spool_index_change){
+    return (struct local_index_change){
         .message = finish->item->body->message,
         .number = finish->item->delivery.number,
         .state = states[outcome->kind],
@@ -52,19 +52,19 @@ static struct spool_index_change change_of(const struct finish_job *finish)
 static int finish_index(struct spool_writer *writer, struct spool_job *job, struct fault *fault)
 {
     struct finish_job *finish = of_job(job);
-    struct spool_index_change change = change_of(finish);
+    struct local_index_change change = change_of(finish);
     finish->last = false;
     if (finish->outcome.kind == SPOOL_UNTOUCHED) {
-        return spool_index_hand(writer->index, change.message, change.number, 0, fault) < 0 ? -1 : 0;
+        return local_index_hand(writer->index, change.message, change.number, 0, fault) < 0 ? -1 : 0;
     }
-    if (spool_index_change_delivery(writer->index, &change, fault) != 0) {
+    if (local_index_change_delivery(writer->index, &change, fault) != 0) {
         return -1;
     }
     if (finish->outcome.kind != SPOOL_FILED) {
-        return spool_index_add_attempt(writer->index, &change, &finish->outcome.fault, fault);
+        return local_index_add_attempt(writer->index, &change, &finish->outcome.fault, fault);
     }
     unsigned open = 0;
-    if (spool_index_settle(writer->index, change.message, change.changed_ms, &open, &finish->place, fault) != 0) {
+    if (local_index_settle(writer->index, change.message, change.changed_ms, &open, &finish->place, fault) != 0) {
         return -1;
     }
     finish->last = open == 0;
@@ -83,7 +83,7 @@ static void count_outcome(struct spool *spool, const struct finish_job *finish)
     }
     if (finish->last) {
         spool->counts.messages--;
-        if (spool_live_remove(spool->live, finish->place.segment, finish->place.record_len)) {
+        if (local_live_remove(spool->live, finish->place.segment, finish->place.record_len)) {
             spool_discard_segment(spool, finish->place.segment);
         } else {
             spool_compact_consider(spool, finish->place.segment);

@@ -22,14 +22,14 @@ static int forget_index(struct spool_writer *writer, struct spool_job *base, str
     struct forget_job *job = LIST_ITEM(base, struct forget_job, job);
     uint64_t settled;
     job->count = 0;
-    if (spool_index_count_settled(writer->index, &settled, fault) != 0) {
+    if (local_index_count_settled(writer->index, &settled, fault) != 0) {
         return -1;
     }
     if (settled <= job->most) {
-        return spool_index_forget(writer->index, job->before_ms, BATCH, &job->count, fault);
+        return local_index_forget(writer->index, job->before_ms, BATCH, &job->count, fault);
     }
     uint64_t excess = settled - job->most;
-    return spool_index_forget(writer->index, INT64_MAX, excess < BATCH ? (unsigned)excess : BATCH, &job->count, fault);
+    return local_index_forget(writer->index, INT64_MAX, excess < BATCH ? (unsigned)excess : BATCH, &job->count, fault);
 }
 
 static void forget_done(struct spool *spool, struct spool_job *base)

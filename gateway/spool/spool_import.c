@@ -10,7 +10,7 @@
 
 #include "base/expect.h"
 #include "base/units.h"
-#include "spool/spool_meta.h"
+#include "store/store_meta.h"
 #include "spool/spool_private.h"
 
 struct import {
@@ -27,7 +27,7 @@ struct import {
     struct mail_delivery *deliveries;
     size_t count;
     uint64_t size, offset;
-    struct spool_sum *sum;
+    struct store_sum *sum;
     struct spool_stage *stage;
     struct net_file *file;
     uint8_t *chunk;
@@ -109,7 +109,7 @@ static void leave(struct import *import)
         note(import, import->next, import->fault.text);
     }
     spool_stage_free(&import->stage);
-    spool_sum_free(&import->sum);
+    store_sum_free(&import->sum);
     net_file_close(&import->file, NULL);
     arena_free(&import->arena);
     import->next++;
@@ -133,7 +133,7 @@ static void commit(struct import *import)
 static void read_piece(void *ctx)
 {
     struct import *import = ctx;
-    ptrdiff_t got = net_file_read(import->file, import->offset, import->chunk, SPOOL_CHUNK, &import->fault);
+    ptrdiff_t got = net_file_read(import->file, import->offset, import->chunk, STORE_CHUNK, &import->fault);
     import->got = got < 0 ? 0 : (size_t)got;
 }
 
@@ -153,7 +153,7 @@ static void check_whole(struct import *import)
 {
     const json_t *message = json_array_get(import->messages, import->next);
     char sum[17];
-    snprintf(sum, sizeof sum, "%016" PRIx64, spool_sum_value(import->sum));
+    snprintf(sum, sizeof sum, "%016" PRIx64, store_sum_value(import->sum));
     const char *wanted = json_string_value(json_object_get(message, "sum"));
     if (import->offset != import->size || wanted == NULL || strcmp(sum, wanted) != 0) {
         fault_set(&import->fault, FAULT_LOCAL, "damaged", "import", "its file is not what was to be imported");
@@ -176,7 +176,7 @@ static void on_piece(void *ctx)
         check_whole(import);
         return;
     }
-    spool_sum_add(import->sum, piece);
+    store_sum_add(import->sum, piece);
     int result = spool_stage_write(import->stage, piece);
     import->stopped = result > 0;
     if (result < 0) {
@@ -205,11 +205,11 @@ static bool is_id(const char *id)
 static int read_facts(struct import *import, const json_t *message)
 {
     char *text = json_dumps(message, JSON_COMPACT);
-    int result = spool_meta_read(bytes_of(text), import->arena, &import->envelope, &import->deliveries, &import->count,
+    int result = store_meta_read(bytes_of(text), import->arena, &import->envelope, &import->deliveries, &import->count,
                                  &import->fault);
     free(text);
     import->size = (uint64_t)json_integer_value(json_object_get(message, "size"));
-    if (result == 0 && (!is_id(import->envelope.id) || import->count == 0 || import->count > SPOOL_DELIVERIES_MAX)) {
+    if (result == 0 && (!is_id(import->envelope.id) || import->count == 0 || import->count > STORE_DELIVERIES_MAX)) {
         fault_set(&import->fault, FAULT_PERM, "usage", "import", "it has no proper id, or no delivery");
         result = -1;
     }
@@ -218,11 +218,11 @@ static int read_facts(struct import *import, const json_t *message)
 
 static int begin(struct import *import)
 {
-    char path[SPOOL_PATH_MAX];
+    char path[LOCAL_PATH_MAX];
     import->fault = FAULT_INIT;
     import->offset = 0;
-    import->arena = arena_new(SPOOL_ITEM_MAX);
-    import->sum = spool_sum_new();
+    import->arena = arena_new(STORE_ITEM_MAX);
+    import->sum = store_sum_new();
     if (read_facts(import, json_array_get(import->messages, import->next)) != 0 ||
         spool_can_accept(import->spool, import->size, &import->fault) != 0) {
         return -1;
@@ -256,7 +256,7 @@ int spool_import(struct spool *spool, const json_t *request, spool_import_fn *do
     }
     struct import *import = expect_calloc(1, sizeof *import);
     *import = (struct import){.spool = spool, .messages = messages, .done = done, .ctx = ctx};
-    import->chunk = expect_calloc(1, SPOOL_CHUNK);
+    import->chunk = expect_calloc(1, STORE_CHUNK);
     import->results = json_array();
     for (size_t i = 0; i < json_array_size(messages); i++) {
         json_array_append_new(import->results, json_string(""));

@@ -5,7 +5,7 @@
  *
  *   {"verb": "import", "messages": [{"envelope": {...}, "deliveries": [...], "size": 4711, "sum": "<16 hexadecimal digits>"}, ...]}
  *
- * (see spool_meta.h for envelope and deliveries). The reply is {"changed": 1, "known": 0, "results": ["added" | "known" | "<what is wrong>", ...]}. A
+ * (see store_meta.h for envelope and deliveries). The reply is {"changed": 1, "known": 0, "results": ["added" | "known" | "<what is wrong>", ...]}. A
  * message whose id is known is not taken again, whatever became of the first; of a new one the deliveries are looked for on
  * their server before they are sent, because an earlier life of it may have filed them.
  */

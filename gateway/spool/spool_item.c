@@ -10,7 +10,7 @@
 
 struct spool_item *spool_item_new(void)
 {
-    struct arena *arena = arena_new(SPOOL_ITEM_MAX);
+    struct arena *arena = arena_new(STORE_ITEM_MAX);
     struct spool_item *item = expect_memory(arena_alloc(arena, sizeof *item));
     item->arena = arena;
     item->body = expect_memory(arena_alloc(arena, sizeof *item->body));
@@ -67,7 +67,7 @@ static void read_body(void *ctx)
 {
     struct spool_read *job = ctx;
     struct spool_body *body = job->item->body;
-    job->got = spool_reader_read(job->spool->reader, body->message, &body->place, &body->checked, job->offset,
+    job->got = local_reader_read(job->spool->reader, body->message, &body->place, &body->checked, job->offset,
                                  job->data, job->len, &job->fault);
 }
 

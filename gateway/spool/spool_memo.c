@@ -17,7 +17,7 @@ struct memo_job {
 static int memo_index(struct spool_writer *writer, struct spool_job *base, struct fault *fault)
 {
     struct memo_job *job = LIST_ITEM(base, struct memo_job, job);
-    return spool_index_set_memo(writer->index, job->upstream, job->text, fault);
+    return local_index_set_memo(writer->index, job->upstream, job->text, fault);
 }
 
 static void submit(struct spool *spool, const char *name, const struct spool_upstream *upstream);

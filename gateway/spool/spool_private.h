@@ -2,7 +2,7 @@
  * spool_private - what the files of the spool share.
  *
  * Two threads beside the loop: the lane "disk" owns struct spool_writer (the segment that is appended to, the writing connection to the
- * index), the lane "read" owns struct spool_reader (open segments, a reading connection). The loop owns everything else. A
+ * index), the lane "read" owns struct local_reader (open segments, a reading connection). The loop owns everything else. A
  * job goes from the loop to a lane and back; while it is on a lane, the loop leaves it alone.
  *
  *   job     one commit, settlement or other change; see struct spool_job_kind
@@ -16,11 +16,14 @@
 #include "net/net_file.h"
 #include "net/net_lane.h"
 #include "spool/spool.h"
-#include "spool/spool_index.h"
-#include "spool/spool_record.h"
+#include "store/local/local_index.h"
+#include "store/local/local_live.h"
+#include "store/local/local_reader.h"
+#include "store/local/local_record.h"
+#include "store/local/local_restore.h"
+#include "store/local/local_segment.h"
+#include "store/store_sum.h"
 
-/* Octets that a stage gathers before it hands them to the disk. */
-#define SPOOL_CHUNK 65536u
 /* Jobs and octets of bodies that one group takes at most. */
 #define SPOOL_GROUP_JOBS   1000
 #define SPOOL_GROUP_OCTETS (16u << 20)
@@ -38,33 +41,6 @@
 #define SPOOL_SPACE_MS 1000
 /* Inodes below which nothing is accepted. */
 #define SPOOL_INODES_MIN 100
-/* Octets of arena that one item may take: envelope, delivery and their edits. */
-#define SPOOL_ITEM_MAX (64u << 20)
-#define SPOOL_PATH_MAX 4096
-/* Deliveries of one message. */
-#define SPOOL_DELIVERIES_MAX 65535
-
-/* ---- spool_segment.c: one segment file that is appended to ---- */
-
-struct spool_segment {
-    struct list link; /* the group's list of segments to sync */
-    uint64_t id;
-    struct net_file *file;
-    uint64_t tail; /* where the next octet goes */
-    bool fresh;    /* its name is not yet durable */
-    struct fault
-        fault; /* of its last sync: what came since the one before cannot be trusted, nothing is appended any more */
-};
-
-/* Its path in the folder of segments. */
-void spool_segment_path(const char *folder, uint64_t id, char out[SPOOL_PATH_MAX]);
-/* The id of a file name, 0 when it is no segment's. */
-uint64_t spool_segment_id(const char *name);
-int spool_segment_create(struct spool_segment **segment_r, const char *folder, uint64_t id, struct fault *fault);
-/* Appends at the tail, which stays where it is after a failure. */
-int spool_segment_append(struct spool_segment *segment, const struct bytes *pieces, size_t count, struct fault *fault);
-/* Sets *segment to NULL; NULL is fine. */
-void spool_segment_close(struct spool_segment **segment);
 
 /* ---- jobs and groups ---- */
 
@@ -86,21 +62,21 @@ struct spool_job {
     struct list link;
     const struct spool_job_kind *kind;
     size_t octets;                 /* of bodies in memory */
-    struct spool_segment *segment; /* that its record went into, during the group */
+    struct local_segment *segment; /* that its record went into, during the group */
     struct fault fault;
 };
 
 /* ---- spool_writer.c: the lane "disk" ---- */
 
 struct spool_writer {
-    char folder[SPOOL_PATH_MAX]; /* of the segments */
+    char folder[LOCAL_PATH_MAX]; /* of the segments */
     const char *spool;           /* the spool's folder */
-    struct spool_index *index;
+    struct local_index *index;
     uint64_t segment_size;
     uint64_t run; /* of this start */
     uint64_t next_segment;
     uint64_t indexed_segment; /* next_segment as the index knows it */
-    struct spool_segment *current;
+    struct local_segment *current;
     struct bytes *pieces; /* what goes to the current segment with this group */
     size_t piece_count, piece_room;
     uint64_t gathered; /* octets of the pieces */
@@ -113,10 +89,10 @@ struct spool_writer {
  * Appends a record to the current segment and tells where it will lie. The pieces must stay until the group's end. -1, with the fault in
  * the job, when there is no segment.
  */
-int spool_writer_append(struct spool_writer *writer, struct spool_job *job, const struct spool_record *record,
-                        const struct bytes pieces[3], struct spool_place *place_r);
+int spool_writer_append(struct spool_writer *writer, struct spool_job *job, const struct local_record *record,
+                        const struct bytes pieces[3], struct local_place *place_r);
 /* Has the group sync a segment of the job's own. */
-void spool_writer_own(struct spool_writer *writer, struct spool_job *job, struct spool_segment *segment);
+void spool_writer_own(struct spool_writer *writer, struct spool_job *job, struct local_segment *segment);
 
 struct spool_group {
     struct spool *spool;
@@ -138,22 +114,6 @@ struct spool_group {
  */
 void spool_writer_run(struct spool_writer *writer, struct spool_group *group);
 
-/* ---- spool_reader.c: the lane "read" ---- */
-
-struct spool_reader;
-struct spool_reader *spool_reader_new(const char *folder, struct spool_index *index);
-/* Closes the index too. */
-void spool_reader_free(struct spool_reader **reader);
-/* Leaves the index to its owner. */
-void spool_reader_release(struct spool_reader **reader);
-struct spool_index *spool_reader_index(struct spool_reader *reader);
-/*
- * Reads from the body of a message, wherever it lies now. *checked is set once the whole body matched its checksum; until then each call
- * makes sure of it first. Octets read, or -1 with a fault: "damaged" when the body is not what was acknowledged.
- */
-ptrdiff_t spool_reader_read(struct spool_reader *reader, uint64_t message, struct spool_place *place, bool *checked,
-                            uint64_t offset, void *into, size_t len, struct fault *fault);
-
 /* ---- spool_item.c ---- */
 
 /* A small body in memory, shared by the deliveries of one message. */
@@ -165,7 +125,7 @@ void spool_memory_release(struct spool *spool, struct spool_memory **memory);
 
 struct spool_body {
     uint64_t message;
-    struct spool_place place;
+    struct local_place place;
     struct spool_memory *memory; /* or NULL: on the disk */
     struct spool_warm *warm;     /* it is on its way into memory */
     bool checked;
@@ -207,19 +167,6 @@ bool spool_held_among(const uint64_t *keys, size_t count, uint64_t key);
 uint64_t *spool_held_begin(struct spool_held *held, size_t *count_r);
 void spool_held_end(struct spool_held *held);
 
-/* ---- spool_live.c: what lives in which segment ---- */
-
-struct spool_live;
-struct spool_live *spool_live_new(void);
-void spool_live_free(struct spool_live **live);
-void spool_live_add(struct spool_live *live, uint64_t segment, uint64_t messages, uint64_t octets);
-/* True when nothing lives in the segment any more. */
-bool spool_live_remove(struct spool_live *live, uint64_t segment, uint64_t octets);
-uint64_t spool_live_octets(const struct spool_live *live, uint64_t segment);
-uint64_t spool_live_messages(const struct spool_live *live, uint64_t segment);
-/* Calls fn for each segment in which something lives, in no order. */
-void spool_live_each(const struct spool_live *live, spool_segment_fn *fn, void *ctx);
-
 /* ---- the loop's side ---- */
 
 /* What the spool knows of one upstream's queue. */
@@ -236,12 +183,12 @@ struct spool {
     struct net_loop *loop;
     struct log *log;
     struct spool_options options;
-    char path[SPOOL_PATH_MAX - 64];
+    char path[LOCAL_PATH_MAX - 64];
     struct net_file *lock;
     struct net_lane *disk, *read, *tidy;
     struct spool_writer writer;  /* the disk lane's */
-    struct spool_reader *reader; /* the read lane's */
-    struct spool_index *tidier;  /* the tidy lane's: copies the index's log into the database */
+    struct local_reader *reader; /* the read lane's */
+    struct local_index *tidier;  /* the tidy lane's: copies the index's log into the database */
 
     struct list pending; /* jobs that wait for a group */
     struct list stalled; /* jobs that failed, that must not be given up and wait for another try */
@@ -262,7 +209,7 @@ struct spool {
 
     struct spool_counts counts;
     struct histogram commit_time;
-    struct spool_live *live;
+    struct local_live *live;
     struct spool_held *held;
     struct map *upstreams;
     size_t cached;
@@ -276,7 +223,7 @@ struct spool {
     void *wake_ctx;
     struct spool_admin *admin; /* serves commands, or NULL */
 
-    char disk_warning[SPOOL_PATH_MAX + 300]; /* empty: none */
+    char disk_warning[LOCAL_PATH_MAX + 300]; /* empty: none */
 
     struct fault trouble; /* why the last commit failed; refuses mail until trouble_until */
     uint64_t trouble_until;
@@ -296,9 +243,6 @@ void spool_wake(struct spool *spool, const char *upstream);
 bool spool_is_paused(const struct spool *spool, const struct spool_upstream *upstream);
 /* Nothing lives in this segment any more: removes it, unless it is the one that is appended to. */
 void spool_discard_segment(struct spool *spool, uint64_t segment);
-
-/* Equal for deliveries that may wait for each other: one sender's to one folder. See spool_commit.c. */
-uint64_t spool_lane(const char *sender, const char *folder);
 
 /* ---- spool_doubt.c ---- */
 
@@ -337,24 +281,8 @@ int spool_recover_expect_index(const char *index, const char *folder, struct fau
  */
 int spool_recover_unmade(struct spool *spool);
 
-/* ---- spool_restore.c, for the rebuild ---- */
+/* ---- spool_recover.c ---- */
 
-/* Makes the old index known to the new one's connection, outside of transactions; brings it up to date first. */
-int spool_restore_attach(struct spool_index *index, sqlite3 *old, const char *path, struct fault *fault);
-/* Takes over all that the old index tells; -1 with a fault, and nothing taken, when a part of it cannot be read. */
-int spool_restore_old(struct spool_index *index, struct fault *fault);
-/* Without it: what operators decided. */
-int spool_restore_decisions(struct spool_index *index, const char *spool, int64_t now_ms, uint64_t *applied_r,
-                            uint64_t *damaged_r, struct fault *fault);
-/* Counts the open deliveries of each message anew. */
-int spool_restore_count(struct spool_index *index, struct fault *fault);
-/* At the start: forgets decisions about messages that are settled. */
-int spool_restore_shrink(struct spool_index *index, const char *spool, struct fault *fault);
-
-/* ---- spool_rebuild.c ---- */
-
-/* Moves the index and its log out of the way; kept is where to. */
-int spool_rebuild_set_aside(const char *path, char kept[SPOOL_PATH_MAX], struct fault *fault);
 /* Removes what was never acknowledged, sets aside what is not understood; before the lanes run. */
 int spool_recover(struct spool *spool, struct fault *fault);
 
@@ -362,8 +290,8 @@ int spool_recover(struct spool *spool, struct fault *fault);
 
 /* A body's segment of its own, while it is written; the disk lane's. */
 struct spool_own {
-    struct spool_segment *segment; /* NULL until the first chunk */
-    struct spool_sum *sum;
+    struct local_segment *segment; /* NULL until the first chunk */
+    struct store_sum *sum;
     struct fault fault;
 };
 
@@ -392,7 +320,7 @@ struct spool_stage {
 /*
  * On the disk lane: completes the segment of its own with the rest of the body, the meta and the head. The segment is not yet synced.
  */
-int spool_stage_complete(struct spool_stage *stage, struct bytes meta, struct spool_record *record_r,
+int spool_stage_complete(struct spool_stage *stage, struct bytes meta, struct local_record *record_r,
                          struct fault *fault);
 /* No callback of it comes any more, and nothing is handed to the lane by itself. */
 void spool_stage_close(struct spool_stage *stage);

@@ -9,34 +9,10 @@
 
 #include "base/buf.h"
 #include "base/expect.h"
+#include "store/local/local_index_private.h"
 
 #define VALUES_MAX 16
 #define SQL_MAX    4000
-
-/* ---- words ---- */
-
-static const char *const states[] = {"waiting", "held", "dead", "filed", "dropped", "moved"};
-#define STATES (sizeof states / sizeof states[0])
-
-const char *spool_state_name(enum spool_state state)
-{
-    return (size_t)state < STATES ? states[state] : "unknown";
-}
-
-bool spool_state_is_settled(enum spool_state state)
-{
-    return state == SPOOL_STATE_FILED || state == SPOOL_STATE_DROPPED || state == SPOOL_STATE_MOVED;
-}
-
-int spool_state_of(const char *name)
-{
-    for (size_t i = 0; i < STATES; i++) {
-        if (strcmp(states[i], name) == 0) {
-            return (int)i;
-        }
-    }
-    return -1;
-}
 
 /* ---- selections as JSON ---- */
 
@@ -52,9 +28,9 @@ struct member {
         "rule", &(select)->rule                                                                                        \
     }
 
-json_t *spool_select_to_json(const struct spool_select *select)
+json_t *spool_select_to_json(const struct store_select *select)
 {
-    struct spool_select copy = *select;
+    struct store_select copy = *select;
     const struct member members[] = {MEMBERS(&copy)};
     json_t *object = json_object();
     for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
@@ -71,7 +47,7 @@ json_t *spool_select_to_json(const struct spool_select *select)
     return object;
 }
 
-static int set_member(struct spool_select *select, const char *name, const json_t *value)
+static int set_member(struct store_select *select, const char *name, const json_t *value)
 {
     const struct member members[] = {MEMBERS(select)};
     for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
@@ -91,9 +67,9 @@ static int set_member(struct spool_select *select, const char *name, const json_
     return -1;
 }
 
-int spool_select_from_json(const json_t *object, struct spool_select *select_r, struct fault *fault)
+int spool_select_from_json(const json_t *object, struct store_select *select_r, struct fault *fault)
 {
-    struct spool_select select = {0};
+    struct store_select select = {0};
     const char *name;
     json_t *value;
     json_object_foreach((json_t *)(uintptr_t)object, name, value)
@@ -104,7 +80,7 @@ int spool_select_from_json(const json_t *object, struct spool_select *select_r, 
             return -1;
         }
     }
-    if (select.state != NULL && spool_state_of(select.state) < 0) {
+    if (select.state != NULL && store_state_of(select.state) < 0) {
         fault_set(fault, FAULT_PERM, "usage", "select",
                   "\"%s\" is no state: waiting, held, dead, filed, dropped or moved", select.state);
         return -1;
@@ -155,7 +131,7 @@ static void add_id(struct query *query, const char *id)
     add_number(query, " AND d.number = ?", (int64_t)number);
 }
 
-static void begin_query(struct query *query, const char *columns, const struct spool_select *select)
+static void begin_query(struct query *query, const char *columns, const struct store_select *select)
 {
     const struct {
         const char *condition, *text;
@@ -166,8 +142,8 @@ static void begin_query(struct query *query, const char *columns, const struct s
         {" AND m.sender = ?", select->sender},
         {" AND d.rule = ?", select->rule},
     };
-    int state = select->state == NULL ? -1 : spool_state_of(select->state);
-    bool settled = state >= 0 && spool_state_is_settled((enum spool_state)state);
+    int state = select->state == NULL ? -1 : store_state_of(select->state);
+    bool settled = state >= 0 && store_state_is_settled((enum store_state)state);
     *query = (struct query){0};
     buf_init(&query->sql, SQL_MAX);
     buf_printf(&query->sql, "SELECT %s FROM message m CROSS JOIN delivery d ON d.message = m.seq WHERE %s", columns,
@@ -193,7 +169,7 @@ static void begin_query(struct query *query, const char *columns, const struct s
     }
 }
 
-static void add_after(struct query *query, struct spool_index_key after)
+static void add_after(struct query *query, struct store_key after)
 {
     add_number(query, " AND m.seq >= ?", (int64_t)after.message);
     add_number(query, " AND (d.message, d.number) > (?", (int64_t)after.message);
@@ -201,13 +177,13 @@ static void add_after(struct query *query, struct spool_index_key after)
 }
 
 /* Prepares and binds, and frees the text; NULL with a fault. The caller finalizes. */
-static sqlite3_stmt *end_query(struct spool_index *index, struct query *query, struct fault *fault)
+static sqlite3_stmt *end_query(struct local_index *index, struct query *query, struct fault *fault)
 {
     sqlite3_stmt *st = NULL;
-    int code = sqlite3_prepare_v2(spool_index_db(index), buf_text(&query->sql), -1, &st, NULL);
+    int code = sqlite3_prepare_v2(local_index_db(index), buf_text(&query->sql), -1, &st, NULL);
     buf_done(&query->sql);
     if (code != SQLITE_OK) {
-        spool_index_failed(spool_index_db(index), code, fault);
+        local_index_failed(local_index_db(index), code, fault);
         return NULL;
     }
     for (size_t i = 0; i < query->count; i++) {
@@ -221,7 +197,7 @@ static sqlite3_stmt *end_query(struct spool_index *index, struct query *query, s
 }
 
 /* A statement with fixed text and up to three values. */
-static sqlite3_stmt *prepare(struct spool_index *index, const char *sql, struct fault *fault)
+static sqlite3_stmt *prepare(struct local_index *index, const char *sql, struct fault *fault)
 {
     struct query query = {0};
     buf_init(&query.sql, SQL_MAX);
@@ -230,13 +206,13 @@ static sqlite3_stmt *prepare(struct spool_index *index, const char *sql, struct 
 }
 
 /* 1, 0 at the end, -1 with a fault. */
-static int next_row(struct spool_index *index, sqlite3_stmt *st, struct fault *fault)
+static int next_row(struct local_index *index, sqlite3_stmt *st, struct fault *fault)
 {
     int code = sqlite3_step(st);
     if (code == SQLITE_ROW || code == SQLITE_DONE) {
         return code == SQLITE_ROW;
     }
-    return spool_index_failed(spool_index_db(index), code, fault);
+    return local_index_failed(local_index_db(index), code, fault);
 }
 
 /* ---- rows as JSON ---- */
@@ -278,10 +254,10 @@ static json_t *addresses(const json_t *envelope)
 static json_t *delivery_object(sqlite3_stmt *st)
 {
     json_t *object = json_object();
-    enum spool_state state = (enum spool_state)sqlite3_column_int(st, 2);
+    enum store_state state = (enum store_state)sqlite3_column_int(st, 2);
     json_object_set_new(object, "id", json_sprintf("%s.%d", column_text(st, 0), sqlite3_column_int(st, 1)));
     json_object_set_new(object, "number", json_integer(sqlite3_column_int(st, 1)));
-    json_object_set_new(object, "state", json_text(spool_state_name(state)));
+    json_object_set_new(object, "state", json_text(store_state_name(state)));
     json_object_set_new(object, "upstream", json_text(column_text(st, 3)));
     json_object_set_new(object, "folder", json_text(column_text(st, 4)));
     json_object_set_new(object, "rule", json_text(column_text(st, 5)));
@@ -289,7 +265,7 @@ static json_t *delivery_object(sqlite3_stmt *st)
     json_object_set_new(object, "attempts", json_integer(sqlite3_column_int(st, 7)));
     json_object_set_new(object, "uncertain", json_boolean(sqlite3_column_int(st, 8)));
     json_object_set_new(object, "changed_ms", json_integer(sqlite3_column_int64(st, 9)));
-    if (state == SPOOL_STATE_FILED) {
+    if (state == STORE_STATE_FILED) {
         json_object_set_new(object, "uidvalidity", json_integer(sqlite3_column_int64(st, 10)));
         json_object_set_new(object, "uid", json_integer(sqlite3_column_int64(st, 11)));
     }
@@ -309,7 +285,7 @@ static json_t *attempt_object(sqlite3_stmt *st)
 }
 
 /* Attempts or notes of a delivery, oldest first. */
-static int read_events(struct spool_index *index, const char *sql, sqlite3_int64 message, int number,
+static int read_events(struct local_index *index, const char *sql, sqlite3_int64 message, int number,
                        json_t *(*make)(sqlite3_stmt *st), json_t **list_r, struct fault *fault)
 {
     sqlite3_stmt *st = prepare(index, sql, fault);
@@ -332,7 +308,7 @@ static int read_events(struct spool_index *index, const char *sql, sqlite3_int64
 
 /* ---- the list ---- */
 
-static int list_row(struct spool_index *index, sqlite3_stmt *st, spool_query_fn *fn, void *ctx, struct fault *fault)
+static int list_row(struct local_index *index, sqlite3_stmt *st, spool_query_fn *fn, void *ctx, struct fault *fault)
 {
     json_t *errors = NULL;
     if (read_events(index, ATTEMPTS " ORDER BY attempt DESC LIMIT 1", sqlite3_column_int64(st, 13),
@@ -357,7 +333,7 @@ static int list_row(struct spool_index *index, sqlite3_stmt *st, spool_query_fn 
     return stop != 0 ? 1 : 0;
 }
 
-int spool_query_list(struct spool_index *index, const struct spool_select *select, uint64_t limit, spool_query_fn *fn,
+int spool_query_list(struct local_index *index, const struct store_select *select, uint64_t limit, spool_query_fn *fn,
                      void *ctx, struct fault *fault)
 {
     struct query query;
@@ -378,9 +354,8 @@ int spool_query_list(struct spool_index *index, const struct spool_select *selec
     return stop < 0 ? -1 : 0;
 }
 
-int spool_query_keys(struct spool_index *index, const struct spool_select *select, struct spool_index_key after,
-                     size_t limit, struct spool_index_key *keys, enum spool_state *found, size_t *count_r,
-                     struct fault *fault)
+int spool_query_keys(struct local_index *index, const struct store_select *select, struct store_key after, size_t limit,
+                     struct store_key *keys, enum store_state *found, size_t *count_r, struct fault *fault)
 {
     struct query query;
     begin_query(&query, "d.message, d.number, d.state", select);
@@ -393,9 +368,8 @@ int spool_query_keys(struct spool_index *index, const struct spool_select *selec
     size_t count = 0;
     int got;
     while ((got = next_row(index, st, fault)) == 1) {
-        keys[count] =
-            (struct spool_index_key){(uint64_t)sqlite3_column_int64(st, 0), (unsigned)sqlite3_column_int(st, 1)};
-        found[count++] = (enum spool_state)sqlite3_column_int(st, 2);
+        keys[count] = (struct store_key){(uint64_t)sqlite3_column_int64(st, 0), (unsigned)sqlite3_column_int(st, 1)};
+        found[count++] = (enum store_state)sqlite3_column_int(st, 2);
     }
     sqlite3_finalize(st);
     *count_r = count;
@@ -407,7 +381,7 @@ int spool_query_keys(struct spool_index *index, const struct spool_select *selec
 /* Of one upstream. Counted here and not by GROUP BY, which would keep every delivery of a backlog in memory to sort it. */
 struct tally {
     char *upstream;
-    uint64_t counts[3]; /* by enum spool_state: waiting, held, dead */
+    uint64_t counts[3]; /* by enum store_state: waiting, held, dead */
     int64_t oldest_ms;
 };
 
@@ -431,7 +405,7 @@ static struct tally *tally_of(struct tallies *tallies, const char *upstream)
     return &tallies->items[tallies->count++];
 }
 
-static int count_all(struct spool_index *index, struct tallies *tallies, struct fault *fault)
+static int count_all(struct local_index *index, struct tallies *tallies, struct fault *fault)
 {
     sqlite3_stmt *st = prepare(index,
                                "SELECT d.upstream, d.state, m.received_ms FROM message m CROSS JOIN delivery d"
@@ -464,7 +438,7 @@ static json_t *tell_tallies(struct tallies *tallies)
         json_t *object = json_object();
         for (unsigned state = 0; state < 3; state++) {
             if (tally->counts[state] > 0) {
-                json_object_set_new(object, spool_state_name((enum spool_state)state),
+                json_object_set_new(object, store_state_name((enum store_state)state),
                                     json_integer((json_int_t)tally->counts[state]));
             }
         }
@@ -476,7 +450,7 @@ static json_t *tell_tallies(struct tallies *tallies)
     return upstreams;
 }
 
-int spool_query_summary(struct spool_index *index, json_t **summary_r, struct fault *fault)
+int spool_query_summary(struct local_index *index, json_t **summary_r, struct fault *fault)
 {
     struct tallies tallies = {0};
     json_t *summary = json_object(), *paused = json_array();
@@ -507,7 +481,7 @@ static json_t *note_object(sqlite3_stmt *st)
     return object;
 }
 
-static int story_delivery(struct spool_index *index, sqlite3_stmt *st, json_t *deliveries, struct fault *fault)
+static int story_delivery(struct local_index *index, sqlite3_stmt *st, json_t *deliveries, struct fault *fault)
 {
     json_t *attempts = NULL, *notes = NULL;
     sqlite3_int64 message = sqlite3_column_int64(st, 13);
@@ -532,7 +506,7 @@ static int story_delivery(struct spool_index *index, sqlite3_stmt *st, json_t *d
     return 0;
 }
 
-static int story_deliveries(struct spool_index *index, uint64_t message, json_t **deliveries_r, struct fault *fault)
+static int story_deliveries(struct local_index *index, uint64_t message, json_t **deliveries_r, struct fault *fault)
 {
     sqlite3_stmt *st =
         prepare(index,
@@ -573,7 +547,7 @@ static json_t *message_object(sqlite3_stmt *st)
     return object;
 }
 
-int spool_query_story(struct spool_index *index, uint64_t message, json_t **story_r, struct fault *fault)
+int spool_query_story(struct local_index *index, uint64_t message, json_t **story_r, struct fault *fault)
 {
     sqlite3_stmt *st = prepare(
         index,
@@ -601,54 +575,14 @@ int spool_query_story(struct spool_index *index, uint64_t message, json_t **stor
 
 /* ---- finding ---- */
 
-static int collect(struct spool_index *index, sqlite3_stmt *st, uint64_t *messages, size_t limit, size_t *count_r,
-                   struct fault *fault)
-{
-    size_t count = 0;
-    int got = 0;
-    while (count < limit && (got = next_row(index, st, fault)) == 1) {
-        messages[count++] = (uint64_t)sqlite3_column_int64(st, 0);
-    }
-    sqlite3_finalize(st);
-    *count_r = count;
-    return got < 0 ? -1 : 0;
-}
-
-int spool_query_find(struct spool_index *index, const char *what, uint64_t *messages, size_t limit, size_t *count_r,
+int spool_query_find(struct local_index *index, const char *what, uint64_t *messages, size_t limit, size_t *count_r,
                      struct fault *fault)
 {
-    sqlite3_stmt *st = prepare(index,
-                               "SELECT seq FROM message WHERE id = ?1 UNION SELECT seq FROM message WHERE id = ?2"
-                               " UNION SELECT seq FROM message WHERE message_id IN (?1, ?3) ORDER BY 1",
-                               fault);
-    if (st == NULL) {
-        return -1;
-    }
-    struct bytes id = bytes_of(what);
-    const char *dot = strrchr(what, '.');
-    char *brackets = expect_calloc(1, id.len + 3);
-    brackets[0] = '<';
-    memcpy(brackets + 1, what, id.len);
-    brackets[id.len + 1] = '>';
-    sqlite3_bind_text(st, 1, what, -1, SQLITE_TRANSIENT);
-    sqlite3_bind_text(st, 2, what, dot == NULL ? -1 : (int)(dot - what), SQLITE_TRANSIENT);
-    sqlite3_bind_text(st, 3, brackets, -1, SQLITE_TRANSIENT);
-    free(brackets);
-    return collect(index, st, messages, limit, count_r, fault);
+    return local_index_find(index, what, messages, limit, count_r, fault);
 }
 
-int spool_query_find_uid(struct spool_index *index, const char *upstream, const char *folder, uint32_t uid,
+int spool_query_find_uid(struct local_index *index, const char *upstream, const char *folder, uint32_t uid,
                          uint64_t *messages, size_t limit, size_t *count_r, struct fault *fault)
 {
-    sqlite3_stmt *st = prepare(index,
-                               "SELECT DISTINCT message FROM delivery WHERE upstream = ?1 AND uid = ?3 AND uid > 0 AND "
-                               "folder = ?2 AND state = 3",
-                               fault);
-    if (st == NULL) {
-        return -1;
-    }
-    sqlite3_bind_text(st, 1, upstream, -1, SQLITE_TRANSIENT);
-    sqlite3_bind_text(st, 2, folder, -1, SQLITE_TRANSIENT);
-    sqlite3_bind_int64(st, 3, uid);
-    return collect(index, st, messages, limit, count_r, fault);
+    return local_index_find_uid(index, upstream, folder, uid, messages, limit, count_r, fault);
 }

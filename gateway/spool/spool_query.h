@@ -8,28 +8,12 @@
 
 #include <jansson.h>
 
-#include "spool/spool_index.h"
-
-/* Which deliveries; NULL and 0 do not choose. Strings are compared as they are. */
-struct spool_select {
-    const char *id;         /* of a message, or of a delivery: "<message id>.<number>" */
-    const char *message_id; /* the Message-ID field */
-    const char *state;      /* "waiting", "held", "dead", "filed", "dropped", "moved"; NULL: the first three */
-    const char *upstream, *folder, *sender, *rule;
-    int64_t before_ms;            /* received before */
-    bool tried;                   /* an attempt was made */
-    struct spool_index_key after; /* lists only: behind this one, to go on where a list ended */
-};
-
-/* "waiting" ...; and back, -1 for another word. */
-const char *spool_state_name(enum spool_state state);
-int spool_state_of(const char *name);
-/* Whether nothing more happens to a delivery in this state. */
-bool spool_state_is_settled(enum spool_state state);
+#include "store/local/local_index.h"
+#include "store/store.h"
 
 /* A selection as JSON, as it stands in commands; the views of select_r live as long as the object. Unknown members are a fault "usage". */
-json_t *spool_select_to_json(const struct spool_select *select);
-int spool_select_from_json(const json_t *object, struct spool_select *select_r, struct fault *fault);
+json_t *spool_select_to_json(const struct store_select *select);
+int spool_select_from_json(const json_t *object, struct store_select *select_r, struct fault *fault);
 
 /* object is the function's to look at, not to keep. Non-zero ends the query. */
 typedef int spool_query_fn(void *ctx, const json_t *object);
@@ -38,27 +22,26 @@ typedef int spool_query_fn(void *ctx, const json_t *object);
  * to, received_ms, due_ms, attempts, uncertain, size, seq (of the message, in the order of arrival; with number it is what `after` takes),
  * and error (the last attempt's) where there is one.
  */
-int spool_query_list(struct spool_index *index, const struct spool_select *select, uint64_t limit, spool_query_fn *fn,
+int spool_query_list(struct local_index *index, const struct store_select *select, uint64_t limit, spool_query_fn *fn,
                      void *ctx, struct fault *fault);
 
 /* The keys of the selected deliveries above `after`, in order, at most `limit`; *count_r is how many. */
-int spool_query_keys(struct spool_index *index, const struct spool_select *select, struct spool_index_key after,
-                     size_t limit, struct spool_index_key *keys, enum spool_state *states, size_t *count_r,
-                     struct fault *fault);
+int spool_query_keys(struct local_index *index, const struct store_select *select, struct store_key after, size_t limit,
+                     struct store_key *keys, enum store_state *states, size_t *count_r, struct fault *fault);
 
 /* Numbers of open deliveries by upstream and state: {"corp": {"waiting": 3, "oldest_ms": …}, …}, and what is paused. The caller's. */
-int spool_query_summary(struct spool_index *index, json_t **summary_r, struct fault *fault);
+int spool_query_summary(struct local_index *index, json_t **summary_r, struct fault *fault);
 
 /*
  * The whole story of a message: envelope, size, where it lies, and each delivery with its attempts and notes. *story_r is the caller's; NULL when there is
  * no such message.
  */
-int spool_query_story(struct spool_index *index, uint64_t message, json_t **story_r, struct fault *fault);
+int spool_query_story(struct local_index *index, uint64_t message, json_t **story_r, struct fault *fault);
 /* Messages by a message's or delivery's id, or by the Message-ID field with or without its brackets. */
-int spool_query_find(struct spool_index *index, const char *what, uint64_t *messages, size_t limit, size_t *count_r,
+int spool_query_find(struct local_index *index, const char *what, uint64_t *messages, size_t limit, size_t *count_r,
                      struct fault *fault);
 /* The messages that were filed there under this UID. */
-int spool_query_find_uid(struct spool_index *index, const char *upstream, const char *folder, uint32_t uid,
+int spool_query_find_uid(struct local_index *index, const char *upstream, const char *folder, uint32_t uid,
                          uint64_t *messages, size_t limit, size_t *count_r, struct fault *fault);
 
 #endif

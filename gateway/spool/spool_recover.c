@@ -27,13 +27,13 @@ struct recovery {
 static bool has_record(const char *path)
 {
     struct net_file *file = NULL;
-    struct spool_record record;
-    uint8_t head[SPOOL_RECORD_HEAD];
+    struct local_record record;
+    uint8_t head[LOCAL_RECORD_HEAD];
     uint64_t size = 0;
     bool found = net_file_open(&file, path, NET_FILE_READ, NULL) == 0 &&
                  net_file_read(file, 0, head, sizeof head, NULL) == (ptrdiff_t)sizeof head &&
-                 spool_record_decode(bytes_at(head, sizeof head), &record) == 1 &&
-                 net_file_size(file, &size, NULL) == 0 && size >= spool_record_size(&record);
+                 local_record_decode(bytes_at(head, sizeof head), &record) == 1 &&
+                 net_file_size(file, &size, NULL) == 0 && size >= local_record_size(&record);
     net_file_close(&file, NULL);
     return found;
 }
@@ -46,9 +46,9 @@ struct search {
 static int find_record(void *ctx, const char *name)
 {
     struct search *search = ctx;
-    char path[SPOOL_PATH_MAX];
-    uint64_t id = spool_segment_id(name);
-    spool_segment_path(search->folder, id, path);
+    char path[LOCAL_PATH_MAX];
+    uint64_t id = local_segment_id(name);
+    local_segment_path(search->folder, id, path);
     search->found = id != 0 && has_record(path);
     return search->found;
 }
@@ -72,16 +72,16 @@ int spool_recover_expect_index(const char *index, const char *folder, struct fau
 static int find_segment(void *ctx, const char *name)
 {
     bool *found = ctx;
-    *found = spool_segment_id(name) != 0;
+    *found = local_segment_id(name) != 0;
     return *found;
 }
 
 int spool_recover_unmade(struct spool *spool)
 {
-    char kept[SPOOL_PATH_MAX];
+    char kept[LOCAL_PATH_MAX];
     bool found = false;
     if (net_file_list(spool->writer.folder, find_segment, &found, NULL) != 0 || found ||
-        spool_rebuild_set_aside(spool->path, kept, NULL) != 0) {
+        local_rebuild_set_aside(spool->path, kept, NULL) != 0) {
         return -1;
     }
     log_event(spool->log, LOG_LEVEL_WARNING, "spool_set_aside", LOG_STR("file", kept),
@@ -91,7 +91,7 @@ int spool_recover_unmade(struct spool *spool)
 
 static int set_aside(struct recovery *recovery, const char *path, const char *name)
 {
-    char folder[SPOOL_PATH_MAX], to[SPOOL_PATH_MAX + 64];
+    char folder[LOCAL_PATH_MAX], to[LOCAL_PATH_MAX + 64];
     snprintf(folder, sizeof folder, "%s/set-aside", recovery->spool->path);
     snprintf(to, sizeof to, "%s/%s", folder, name);
     if (net_file_mkdir(folder, recovery->fault) != 0 || net_file_rename(path, to, recovery->fault) != 0 ||
@@ -108,19 +108,19 @@ static int look_at(void *ctx, const char *name)
 {
     struct recovery *recovery = ctx;
     struct spool *spool = recovery->spool;
-    uint64_t id = spool_segment_id(name);
+    uint64_t id = local_segment_id(name);
     if (id == 0) {
         return 0;
     }
     if (id >= spool->writer.next_segment) {
         spool->writer.next_segment = id + 1;
     }
-    if (spool_live_messages(spool->live, id) > 0) {
+    if (local_live_messages(spool->live, id) > 0) {
         EXPECT(map_set(recovery->present, bytes_at(&id, sizeof id), recovery) == 0);
         return 0;
     }
-    char path[SPOOL_PATH_MAX];
-    spool_segment_path(spool->writer.folder, id, path);
+    char path[LOCAL_PATH_MAX];
+    local_segment_path(spool->writer.folder, id, path);
     if (id >= recovery->known && has_record(path)) {
         return set_aside(recovery, path, name);
     }
@@ -131,14 +131,14 @@ static int look_at(void *ctx, const char *name)
 static int count_file(void *ctx, const char *name)
 {
     uint64_t *count = ctx;
-    *count += spool_segment_id(name) != 0;
+    *count += local_segment_id(name) != 0;
     return 0;
 }
 
 /* They are never removed by us: each may be the only copy of a message that was acknowledged. */
 static uint64_t count_set_aside(const struct spool *spool)
 {
-    char folder[SPOOL_PATH_MAX];
+    char folder[LOCAL_PATH_MAX];
     uint64_t count = 0;
     snprintf(folder, sizeof folder, "%s/set-aside", spool->path);
     net_file_list(folder, count_file, &count, NULL); /* most spools have none */
@@ -148,15 +148,15 @@ static uint64_t count_set_aside(const struct spool *spool)
 static void add_live(void *ctx, uint64_t segment, uint64_t messages, uint64_t octets)
 {
     struct spool *spool = ctx;
-    spool_live_add(spool->live, segment, messages, octets);
+    local_live_add(spool->live, segment, messages, octets);
 }
 
 static void report_absent(void *ctx, uint64_t segment, uint64_t messages, uint64_t octets)
 {
     (void)octets;
     struct recovery *recovery = ctx;
-    char path[SPOOL_PATH_MAX];
-    spool_segment_path(recovery->spool->writer.folder, segment, path);
+    char path[LOCAL_PATH_MAX];
+    local_segment_path(recovery->spool->writer.folder, segment, path);
     if (map_get(recovery->present, bytes_at(&segment, sizeof segment)) == NULL) {
         log_event(recovery->spool->log, LOG_LEVEL_ERROR, "spool_segment_missing", LOG_STR("file", path),
                   LOG_INT("messages", messages));
@@ -183,12 +183,12 @@ static void add_memo(void *ctx, const char *upstream, const char *text)
 static int read_numbers(struct spool *spool, struct fault *fault)
 {
     struct spool_writer *writer = &spool->writer;
-    struct spool_index_counts counts;
+    struct local_index_counts counts;
     uint64_t last;
-    if (spool_index_get(writer->index, "run", &writer->run, fault) != 0 ||
-        spool_index_get(writer->index, "next_segment", &writer->next_segment, fault) != 0 ||
-        spool_index_last_message(writer->index, &last, fault) != 0 ||
-        spool_index_count(writer->index, &counts, fault) != 0) {
+    if (local_index_get(writer->index, "run", &writer->run, fault) != 0 ||
+        local_index_get(writer->index, "next_segment", &writer->next_segment, fault) != 0 ||
+        local_index_last_message(writer->index, &last, fault) != 0 ||
+        local_index_count(writer->index, &counts, fault) != 0) {
         return -1;
     }
     spool->next_message = last + 1;
@@ -207,12 +207,12 @@ static int begin_run(struct spool *spool, struct fault *fault)
 {
     struct spool_writer *writer = &spool->writer;
     writer->run++;
-    if (spool_index_begin(writer->index, fault) != 0) {
+    if (local_index_begin(writer->index, fault) != 0) {
         return -1;
     }
-    if (spool_index_set(writer->index, "run", writer->run, fault) != 0 ||
-        spool_index_commit(writer->index, fault) != 0) {
-        spool_index_rollback(writer->index);
+    if (local_index_set(writer->index, "run", writer->run, fault) != 0 ||
+        local_index_commit(writer->index, fault) != 0) {
+        local_index_rollback(writer->index);
         return -1;
     }
     return 0;
@@ -221,10 +221,10 @@ static int begin_run(struct spool *spool, struct fault *fault)
 int spool_recover(struct spool *spool, struct fault *fault)
 {
     struct spool_writer *writer = &spool->writer;
-    if (read_numbers(spool, fault) != 0 || spool_restore_shrink(writer->index, spool->path, fault) != 0 ||
-        begin_run(spool, fault) != 0 || spool_index_each_pause(writer->index, add_pause, spool, fault) != 0 ||
-        spool_index_each_memo(writer->index, add_memo, spool, fault) != 0 ||
-        spool_index_each_living(writer->index, add_live, spool, fault) != 0) {
+    if (read_numbers(spool, fault) != 0 || local_restore_shrink(writer->index, spool->path, fault) != 0 ||
+        begin_run(spool, fault) != 0 || local_index_each_pause(writer->index, add_pause, spool, fault) != 0 ||
+        local_index_each_memo(writer->index, add_memo, spool, fault) != 0 ||
+        local_index_each_living(writer->index, add_live, spool, fault) != 0) {
         return -1;
     }
     struct fault found = FAULT_INIT;
@@ -238,7 +238,7 @@ int spool_recover(struct spool *spool, struct fault *fault)
         result = net_file_sync_directory(writer->folder, &found);
     }
     if (result == 0) {
-        spool_live_each(spool->live, report_absent, &recovery);
+        local_live_each(spool->live, report_absent, &recovery);
     }
     spool->counts.set_aside = count_set_aside(spool);
     map_free(&recovery.present, NULL);

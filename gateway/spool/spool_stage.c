@@ -40,12 +40,12 @@ static int need_segment(struct spool_stage *stage)
     if (own->segment != NULL) {
         return 0;
     }
-    if (spool_segment_create(&own->segment, writer->folder, writer->next_segment, &own->fault) != 0) {
+    if (local_segment_create(&own->segment, writer->folder, writer->next_segment, &own->fault) != 0) {
         return -1;
     }
     writer->next_segment++;
-    own->segment->tail = SPOOL_RECORD_HEAD;
-    own->sum = spool_sum_new();
+    own->segment->tail = LOCAL_RECORD_HEAD;
+    own->sum = store_sum_new();
     return 0;
 }
 
@@ -53,10 +53,10 @@ static int append_body(struct spool_stage *stage, struct bytes data)
 {
     struct spool_own *own = &stage->own;
     if (fault_is_set(&own->fault) || need_segment(stage) != 0 ||
-        spool_segment_append(own->segment, &data, 1, &own->fault) != 0) {
+        local_segment_append(own->segment, &data, 1, &own->fault) != 0) {
         return -1;
     }
-    spool_sum_add(own->sum, data);
+    store_sum_add(own->sum, data);
     return 0;
 }
 
@@ -66,7 +66,7 @@ static void write_chunk(void *ctx)
     append_body(stage, buf_bytes(&stage->writing));
 }
 
-int spool_stage_complete(struct spool_stage *stage, struct bytes meta, struct spool_record *record_r,
+int spool_stage_complete(struct spool_stage *stage, struct bytes meta, struct local_record *record_r,
                          struct fault *fault)
 {
     struct spool_own *own = &stage->own;
@@ -74,15 +74,15 @@ int spool_stage_complete(struct spool_stage *stage, struct bytes meta, struct sp
         *fault = own->fault;
         return -1;
     }
-    struct spool_record record = {
-        .body_len = own->segment->tail - SPOOL_RECORD_HEAD,
+    struct local_record record = {
+        .body_len = own->segment->tail - LOCAL_RECORD_HEAD,
         .meta_len = (uint32_t)meta.len,
-        .body_sum = spool_sum_value(own->sum),
-        .meta_sum = spool_record_sum(meta),
+        .body_sum = store_sum_value(own->sum),
+        .meta_sum = store_sum_of(meta),
     };
-    uint8_t head[SPOOL_RECORD_HEAD];
-    spool_record_encode(&record, head);
-    if (spool_segment_append(own->segment, &meta, 1, fault) != 0 ||
+    uint8_t head[LOCAL_RECORD_HEAD];
+    local_record_encode(&record, head);
+    if (local_segment_append(own->segment, &meta, 1, fault) != 0 ||
         net_file_write(own->segment->file, 0, &(struct bytes){head, sizeof head}, 1, fault) != 0) {
         return -1;
     }
@@ -94,11 +94,11 @@ static void remove_segment(void *ctx)
 {
     struct spool_stage *stage = ctx;
     if (stage->own.segment != NULL) {
-        char path[SPOOL_PATH_MAX];
-        spool_segment_path(stage->spool->writer.folder, stage->own.segment->id, path);
+        char path[LOCAL_PATH_MAX];
+        local_segment_path(stage->spool->writer.folder, stage->own.segment->id, path);
         /* What cannot be removed now has no valid record and goes at the next start. */
         net_file_remove(path, NULL);
-        spool_segment_close(&stage->own.segment);
+        local_segment_close(&stage->own.segment);
     }
 }
 
@@ -138,12 +138,12 @@ static void defer_ready(struct spool_stage *stage)
 static void pump(struct spool_stage *stage)
 {
     bool failed = fault_is_set(&stage->fault);
-    if (!failed && stage->waiting.len > 0 && (stage->ready != NULL || stage->waiting.len >= SPOOL_CHUNK)) {
+    if (!failed && stage->waiting.len > 0 && (stage->ready != NULL || stage->waiting.len >= STORE_CHUNK)) {
         hand_over(stage);
     } else if (stage->ready != NULL) {
         defer_ready(stage);
     }
-    if (stage->stopped && (failed || stage->waiting.len < SPOOL_CHUNK)) {
+    if (stage->stopped && (failed || stage->waiting.len < STORE_CHUNK)) {
         stage->stopped = false;
         stage->on_writable(stage->ctx);
     }
@@ -175,11 +175,11 @@ int spool_stage_write(struct spool_stage *stage, struct bytes data)
     }
     stage->size += data.len;
     mail_shape_add(&stage->meter, data);
-    size_t most = stage->has_own ? SPOOL_CHUNK - 1 : stage->spool->options.own_segment_over;
+    size_t most = stage->has_own ? STORE_CHUNK - 1 : stage->spool->options.own_segment_over;
     if (!stage->busy && stage->waiting.len > most) {
         hand_over(stage);
     }
-    stage->stopped = stage->busy && stage->waiting.len >= SPOOL_CHUNK;
+    stage->stopped = stage->busy && stage->waiting.len >= STORE_CHUNK;
     return stage->stopped ? 1 : 0;
 }
 
@@ -229,7 +229,7 @@ static ptrdiff_t read_segment(void *ctx, uint64_t offset, void *into, size_t len
         return -1;
     }
     uint64_t left = offset < stage->size ? stage->size - offset : 0;
-    return net_file_read(stage->own.segment->file, SPOOL_RECORD_HEAD + offset, into, len < left ? len : (size_t)left,
+    return net_file_read(stage->own.segment->file, LOCAL_RECORD_HEAD + offset, into, len < left ? len : (size_t)left,
                          fault);
 }
 
@@ -266,8 +266,8 @@ void spool_stage_close(struct spool_stage *stage)
 
 void spool_stage_destroy(struct spool_stage **stage)
 {
-    spool_segment_close(&(*stage)->own.segment);
-    spool_sum_free(&(*stage)->own.sum);
+    local_segment_close(&(*stage)->own.segment);
+    store_sum_free(&(*stage)->own.sum);
     buf_done(&(*stage)->waiting);
     buf_done(&(*stage)->writing);
     free(*stage);

@@ -33,7 +33,7 @@ static void work(void *ctx)
         struct fault fault = FAULT_INIT;
         size_t room;
         uint8_t *into = buf_reserve(&warm->memory->data, warm->memory->data.max, &room);
-        ptrdiff_t got = spool_reader_read(job->spool->reader, body->message, &body->place, &body->checked, 0, into,
+        ptrdiff_t got = local_reader_read(job->spool->reader, body->message, &body->place, &body->checked, 0, into,
                                           warm->memory->data.max, &fault);
         warm->good = got == (ptrdiff_t)warm->memory->data.max; /* else the reader tells the fault when it is asked */
         if (warm->good) {

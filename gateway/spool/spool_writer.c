@@ -20,13 +20,13 @@
 /* ---- gathering ---- */
 
 /* The segment to append to in this group; a full one is left at the beginning of a group only. */
-static struct spool_segment *need_current(struct spool_writer *writer, struct fault *fault)
+static struct local_segment *need_current(struct spool_writer *writer, struct fault *fault)
 {
     if (writer->current != NULL && writer->gathered == 0 && writer->current->tail >= writer->segment_size) {
-        spool_segment_close(&writer->current);
+        local_segment_close(&writer->current);
     }
     if (writer->current == NULL) {
-        if (spool_segment_create(&writer->current, writer->folder, writer->next_segment, fault) != 0) {
+        if (local_segment_create(&writer->current, writer->folder, writer->next_segment, fault) != 0) {
             return NULL;
         }
         writer->next_segment++;
@@ -44,25 +44,25 @@ static void add_piece(struct spool_writer *writer, struct bytes piece)
     writer->gathered += piece.len;
 }
 
-void spool_writer_own(struct spool_writer *writer, struct spool_job *job, struct spool_segment *segment)
+void spool_writer_own(struct spool_writer *writer, struct spool_job *job, struct local_segment *segment)
 {
     job->segment = segment;
     list_remove(&segment->link);
     list_append(&writer->dirty, &segment->link);
 }
 
-int spool_writer_append(struct spool_writer *writer, struct spool_job *job, const struct spool_record *record,
-                        const struct bytes pieces[3], struct spool_place *place_r)
+int spool_writer_append(struct spool_writer *writer, struct spool_job *job, const struct local_record *record,
+                        const struct bytes pieces[3], struct local_place *place_r)
 {
-    struct spool_segment *segment = need_current(writer, &job->fault);
+    struct local_segment *segment = need_current(writer, &job->fault);
     if (segment == NULL) {
         return -1;
     }
     spool_writer_own(writer, job, segment);
-    *place_r = (struct spool_place){
+    *place_r = (struct local_place){
         .segment = segment->id,
         .start = segment->tail + writer->gathered,
-        .record_len = spool_record_size(record),
+        .record_len = local_record_size(record),
         .body_len = record->body_len,
         .body_sum = record->body_sum,
     };
@@ -75,7 +75,7 @@ int spool_writer_append(struct spool_writer *writer, struct spool_job *job, cons
 /* ---- the steps ---- */
 
 /* Gives the fault to each job whose record went into the segment. */
-static void fail_segment(struct spool_group *group, const struct spool_segment *segment, const struct fault *fault)
+static void fail_segment(struct spool_group *group, const struct local_segment *segment, const struct fault *fault)
 {
     LIST_EACH(link, &group->jobs)
     {
@@ -98,7 +98,7 @@ static void write_jobs(struct spool_writer *writer, struct spool_group *group)
     }
     struct fault fault = FAULT_INIT;
     if (writer->piece_count > 0 &&
-        spool_segment_append(writer->current, writer->pieces, writer->piece_count, &fault) != 0) {
+        local_segment_append(writer->current, writer->pieces, writer->piece_count, &fault) != 0) {
         fail_segment(group, writer->current, &fault);
         /* Out of room is no sign of a bad disk: the next group writes over what was half written. */
         bool full = strcmp(fault.code, "enospc") == 0 || strcmp(fault.code, "edquot") == 0;
@@ -117,7 +117,7 @@ static void sync_names(struct spool_writer *writer)
     bool fresh = false;
     LIST_EACH(link, &writer->dirty)
     {
-        fresh = fresh || LIST_ITEM(link, struct spool_segment, link)->fresh;
+        fresh = fresh || LIST_ITEM(link, struct local_segment, link)->fresh;
     }
     if (!fresh) {
         return;
@@ -126,7 +126,7 @@ static void sync_names(struct spool_writer *writer)
     int result = net_file_sync_directory(writer->folder, &fault);
     LIST_EACH(link, &writer->dirty)
     {
-        struct spool_segment *segment = LIST_ITEM(link, struct spool_segment, link);
+        struct local_segment *segment = LIST_ITEM(link, struct local_segment, link);
         if (result == 0) {
             segment->fresh = false;
         } else if (segment->fresh && !fault_is_set(&segment->fault)) {
@@ -139,7 +139,7 @@ static void sync_segments(struct spool_writer *writer, struct spool_group *group
 {
     LIST_EACH(link, &writer->dirty)
     {
-        struct spool_segment *segment = LIST_ITEM(link, struct spool_segment, link);
+        struct local_segment *segment = LIST_ITEM(link, struct local_segment, link);
         if (!fault_is_set(&segment->fault)) {
             writer->syncs++;
             net_file_sync(segment->file, &segment->fault);
@@ -148,7 +148,7 @@ static void sync_segments(struct spool_writer *writer, struct spool_group *group
     sync_names(writer);
     LIST_EACH(link, &writer->dirty)
     {
-        struct spool_segment *segment = LIST_ITEM(link, struct spool_segment, link);
+        struct local_segment *segment = LIST_ITEM(link, struct local_segment, link);
         if (fault_is_set(&segment->fault)) {
             fail_segment(group, segment, &segment->fault);
         }
@@ -165,11 +165,11 @@ static int change_index(struct spool_writer *writer, struct spool_group *group, 
             return -1;
         }
     }
-    if (writer->in_doubt && spool_index_set(writer->index, "run", writer->run, fault) != 0) {
+    if (writer->in_doubt && local_index_set(writer->index, "run", writer->run, fault) != 0) {
         return -1;
     }
     if (writer->indexed_segment != writer->next_segment) {
-        return spool_index_set(writer->index, "next_segment", writer->next_segment, fault);
+        return local_index_set(writer->index, "next_segment", writer->next_segment, fault);
     }
     return 0;
 }
@@ -177,11 +177,11 @@ static int change_index(struct spool_writer *writer, struct spool_group *group, 
 /* Any transaction does; this one changes nothing. */
 static void write_over(struct spool_writer *writer)
 {
-    if (spool_index_begin(writer->index, NULL) != 0) {
+    if (local_index_begin(writer->index, NULL) != 0) {
         return;
     }
-    if (spool_index_set(writer->index, "run", writer->run, NULL) != 0 || spool_index_commit(writer->index, NULL) != 0) {
-        spool_index_rollback(writer->index);
+    if (local_index_set(writer->index, "run", writer->run, NULL) != 0 || local_index_commit(writer->index, NULL) != 0) {
+        local_index_rollback(writer->index);
         return;
     }
     writer->in_doubt = false;
@@ -189,16 +189,16 @@ static void write_over(struct spool_writer *writer)
 
 static int transact(struct spool_writer *writer, struct spool_group *group, struct fault *fault)
 {
-    if (spool_index_begin(writer->index, fault) != 0) {
+    if (local_index_begin(writer->index, fault) != 0) {
         return -1;
     }
     if (change_index(writer, group, fault) != 0) {
-        spool_index_rollback(writer->index);
+        local_index_rollback(writer->index);
         return -1;
     }
-    if (spool_index_commit(writer->index, fault) != 0) {
-        writer->in_doubt = writer->in_doubt || spool_index_in_doubt(writer->index);
-        spool_index_rollback(writer->index);
+    if (local_index_commit(writer->index, fault) != 0) {
+        writer->in_doubt = writer->in_doubt || local_index_in_doubt(writer->index);
+        local_index_rollback(writer->index);
         write_over(writer);
         group->in_doubt = writer->in_doubt;
         return -1;
@@ -249,7 +249,7 @@ static void settle_current(struct spool_writer *writer, uint64_t tail_before, bo
         return;
     }
     if (fault_is_set(&writer->current->fault)) {
-        spool_segment_close(&writer->current);
+        local_segment_close(&writer->current);
     } else if (!committed) {
         writer->current->tail = tail_before;
     }
@@ -275,5 +275,5 @@ void spool_writer_run(struct spool_writer *writer, struct spool_group *group)
     group->not_over = writer->in_doubt;
     group->current_segment = writer->current == NULL ? 0 : writer->current->id;
     group->syncs = writer->syncs - syncs_before;
-    group->log_pages = spool_index_log_pages(writer->index);
+    group->log_pages = local_index_log_pages(writer->index);
 }

@@ -14,9 +14,9 @@
 #define SPOOL     "/spool"
 #define FOUND_MAX 8
 
-static struct spool_index *open_index(void)
+static struct local_index *open_index(void)
 {
-    struct spool_index *index = NULL;
+    struct local_index *index = NULL;
     struct fault fault = FAULT_INIT;
     sim_faults_set_calm(true);
     if (spool_export_open(&index, SPOOL, &fault) != 0) {
@@ -27,9 +27,9 @@ static struct spool_index *open_index(void)
     return index;
 }
 
-static void close_index(struct spool_index **index)
+static void close_index(struct local_index **index)
 {
-    spool_index_close(index);
+    local_index_close(index);
     sim_faults_set_calm(false);
 }
 
@@ -49,10 +49,10 @@ static int on_row(void *ctx, const json_t *object)
 
 bool sim_index_each(const char *state, void (*fn)(void *ctx, const char *id), void *ctx)
 {
-    const struct spool_select select = {.state = state};
+    const struct store_select select = {.state = state};
     struct each each = {fn, ctx};
     struct fault fault = FAULT_INIT;
-    struct spool_index *index = open_index();
+    struct local_index *index = open_index();
     if (index == NULL) {
         return false;
     }
@@ -84,7 +84,7 @@ static int place_of(const json_t *delivery)
     return -1;
 }
 
-static void check_uid(struct spool_index *index, uint64_t message, const json_t *delivery,
+static void check_uid(struct local_index *index, uint64_t message, const json_t *delivery,
                       const struct sim_filing *filing)
 {
     const char *id = text_of(delivery, "id");
@@ -145,7 +145,7 @@ static bool went_elsewhere(const json_t *story, const json_t *delivery)
     return false;
 }
 
-static void check_outcome(struct spool_index *index, uint64_t message, const struct sim_try *try, const json_t *story,
+static void check_outcome(struct local_index *index, uint64_t message, const struct sim_try *try, const json_t *story,
                           const json_t *delivery, const struct sim_filing *filing, bool at_end)
 {
     const char *id = text_of(delivery, "id"), *state = text_of(delivery, "state");
@@ -180,7 +180,7 @@ static void check_outcome(struct spool_index *index, uint64_t message, const str
     }
 }
 
-static void check_delivery(struct spool_index *index, uint64_t message, const struct sim_try *try, const json_t *story,
+static void check_delivery(struct local_index *index, uint64_t message, const struct sim_try *try, const json_t *story,
                            const json_t *delivery, unsigned *places, bool at_end)
 {
     const char *id = text_of(delivery, "id");
@@ -217,7 +217,7 @@ static void check_places(const struct sim_try *try, unsigned places)
     }
 }
 
-static void check_story(struct spool_index *index, struct sim_try *try, uint64_t message, bool at_end)
+static void check_story(struct local_index *index, struct sim_try *try, uint64_t message, bool at_end)
 {
     json_t *story = NULL, *delivery;
     struct fault fault = FAULT_INIT;
@@ -236,7 +236,7 @@ static void check_story(struct spool_index *index, struct sim_try *try, uint64_t
 }
 
 /* By its id and by its Message-ID the same message is found. */
-static void check_try(struct spool_index *index, struct sim_try *try, bool at_end)
+static void check_try(struct local_index *index, struct sim_try *try, bool at_end)
 {
     char message_id[40];
     uint64_t by_id[FOUND_MAX], by_field[FOUND_MAX];
@@ -260,7 +260,7 @@ static void check_try(struct spool_index *index, struct sim_try *try, bool at_en
 
 void sim_index_check(bool at_end)
 {
-    struct spool_index *index = open_index();
+    struct local_index *index = open_index();
     for (size_t i = 0; index != NULL && i < sim_mail_count(); i++) {
         struct sim_try *try = sim_mail_at(i);
         if (try->id[0] != '\0' && (at_end || !try->is_told)) {

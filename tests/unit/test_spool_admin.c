@@ -251,13 +251,13 @@ static void test_queries(void **state)
 {
     struct fixture *fixture = *state;
     struct fault fault = FAULT_INIT;
-    struct spool_index *index;
+    struct local_index *index;
     commit_and_wait(fixture, "first body", 2);
     finish_and_wait(fixture, SPOOL_DEFERRED, 1);
     finish_and_wait(fixture, SPOOL_DEAD, 0);
     assert_int_equal(spool_export_open(&index, fixture->path, &fault), 0);
     static const struct {
-        struct spool_select select;
+        struct store_select select;
         size_t count;
     } selects[] = {
         {{0}, 2},
@@ -291,7 +291,7 @@ static void test_queries(void **state)
     assert_int_equal(json_integer_value(json_object_get(corp, "dead")), 1);
     assert_int_equal(json_integer_value(json_object_get(corp, "waiting")), 1);
     json_decref(summary);
-    spool_index_close(&index);
+    local_index_close(&index);
 }
 
 static int keep_piece(void *ctx, struct bytes piece)
@@ -303,7 +303,7 @@ static void test_body_out(void **state)
 {
     struct fixture *fixture = *state;
     struct fault fault = FAULT_INIT;
-    struct spool_index *index;
+    struct local_index *index;
     commit_and_wait(fixture, "the body", 1);
     assert_int_equal(spool_export_open(&index, fixture->path, &fault), 0);
     assert_int_equal(spool_export_body(fixture->path, index, 1, keep_piece, &fixture->body, &fault), 0);
@@ -311,7 +311,7 @@ static void test_body_out(void **state)
     finish_and_wait(fixture, SPOOL_FILED, 0);
     assert_int_equal(spool_export_body(fixture->path, index, 1, keep_piece, &fixture->body, &fault), -1);
     assert_string_equal(fault.code, "settled");
-    spool_index_close(&index);
+    local_index_close(&index);
 }
 
 /* ---- from another process ---- */

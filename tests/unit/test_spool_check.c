@@ -1,12 +1,12 @@
-/* Tests of spool/spool_check and spool_rebuild: damage is found and named, and the segments alone give everything back. */
+/* Tests of spool/local_check and local_rebuild: damage is found and named, and the segments alone give everything back. */
 #include "spool_fixture.h"
 
 #include <fcntl.h>
 #include <unistd.h>
 
 #include "spool/spool_admin.h"
-#include "spool/spool_check.h"
-#include "spool/spool_journal.h"
+#include "store/local/local_check.h"
+#include "store/local/local_journal.h"
 
 static unsigned reports;
 static char last_id[64];
@@ -19,12 +19,12 @@ static void on_report(void *ctx, const char *id, const struct fault *fault)
     snprintf(last_id, sizeof last_id, "%s", id == NULL ? "" : id);
 }
 
-static struct spool_check_result check(struct fixture *fixture)
+static struct local_check_result check(struct fixture *fixture)
 {
-    struct spool_check_result result;
+    struct local_check_result result;
     struct fault fault = FAULT_INIT;
     reports = 0;
-    if (spool_check(fixture->path, on_report, NULL, NULL, &result, &fault) != 0) {
+    if (local_check(fixture->path, on_report, NULL, NULL, &result, &fault) != 0) {
         fail_msg("%s", fault.text);
     }
     assert_int_equal(result.damaged, reports);
@@ -91,7 +91,7 @@ static void test_whole(void **state)
 {
     struct fixture *fixture = *state;
     fill(fixture);
-    struct spool_check_result result = check(fixture);
+    struct local_check_result result = check(fixture);
     assert_int_equal(result.messages, 3);
     assert_int_equal(result.octets, 11);
     assert_int_equal(result.damaged, 0);
@@ -112,12 +112,12 @@ static void test_damage(void **state)
     assert_int_equal(check(fixture).damaged, 1);
 }
 
-static struct spool_rebuild_result rebuild(struct fixture *fixture)
+static struct local_rebuild_result rebuild(struct fixture *fixture)
 {
-    struct spool_rebuild_result result;
+    struct local_rebuild_result result;
     struct fault fault = FAULT_INIT;
     reports = 0;
-    if (spool_rebuild(fixture->path, on_report, NULL, &result, &fault) != 0) {
+    if (local_rebuild(fixture->path, on_report, NULL, &result, &fault) != 0) {
         fail_msg("%s", fault.text);
     }
     assert_int_equal(result.damaged, reports);
@@ -135,10 +135,10 @@ static void destroy_index(struct fixture *fixture)
 static void test_index_is_lost(void **state)
 {
     struct fixture *fixture = *state;
-    struct spool_rebuild_result result;
+    struct local_rebuild_result result;
     struct fault fault = FAULT_INIT;
     fill(fixture);
-    assert_int_equal(spool_rebuild(fixture->path, on_report, NULL, &result, &fault), -1);
+    assert_int_equal(local_rebuild(fixture->path, on_report, NULL, &result, &fault), -1);
     assert_string_equal(fault.code, "locked");
     spool_close(&fixture->spool);
     destroy_index(fixture);
@@ -187,7 +187,7 @@ static void test_old_index_helps(void **state)
     struct fixture *fixture = *state;
     fill(fixture);
     spool_close(&fixture->spool);
-    struct spool_rebuild_result result = rebuild(fixture);
+    struct local_rebuild_result result = rebuild(fixture);
     assert_int_equal(result.messages, 3);
     assert_int_equal(result.settled, 1);
     fixture_open(fixture);
@@ -248,7 +248,7 @@ static void test_decisions(void **state)
         if (round > 0) {
             destroy_index(fixture);
         }
-        struct spool_rebuild_result result = rebuild(fixture);
+        struct local_rebuild_result result = rebuild(fixture);
         assert_int_equal(result.old_index, round == 0);
         assert_true(round == 0 ? result.decisions == 0 : result.decisions > 0);
         fixture_open(fixture);
@@ -310,10 +310,10 @@ static void test_journal_shrinks(void **state)
     ask(fixture, "{\"verb\":\"pause\",\"upstream\":\"%s\"}", "other");
     ask(fixture, "{\"verb\":\"resume\",\"upstream\":\"%s\"}", "other");
     ask(fixture, "{\"verb\":\"drop\",\"select\":{\"id\":\"%s\"}}", ids[0]);
-    assert_int_equal(spool_journal_write(fixture->path, bytes_of("0123456789abcdef {\"id\":"), &fault), 0);
+    assert_int_equal(local_journal_write(fixture->path, bytes_of("0123456789abcdef {\"id\":"), &fault), 0);
     fixture_reopen(fixture);
     buf_init(&lines, 1 << 20);
-    assert_int_equal(spool_journal_each(fixture->path, on_line, &lines, &damaged, &fault), 0);
+    assert_int_equal(local_journal_each(fixture->path, on_line, &lines, &damaged, &fault), 0);
     assert_int_equal(damaged, 0);
     assert_null(strstr(buf_text(&lines), ids[0]));
     assert_null(strstr(buf_text(&lines), "other"));
@@ -362,7 +362,7 @@ static void test_gap(void **state)
     fill(fixture);
     spool_close(&fixture->spool);
     poke(fixture, "MWR1", "XXXX");
-    struct spool_rebuild_result result = rebuild(fixture);
+    struct local_rebuild_result result = rebuild(fixture);
     assert_int_equal(result.damaged, 1);
     assert_int_equal(result.messages, 3);
     fixture_open(fixture);

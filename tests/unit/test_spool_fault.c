@@ -67,18 +67,18 @@ int __wrap_net_file_sync_directory(const char *path, struct fault *fault)
 static unsigned fail_commits;
 static bool in_doubt;
 
-struct spool_index;
-int __real_spool_index_commit(struct spool_index *index, struct fault *fault);
-int __wrap_spool_index_commit(struct spool_index *index, struct fault *fault);
-bool __real_spool_index_in_doubt(const struct spool_index *index);
-bool __wrap_spool_index_in_doubt(const struct spool_index *index);
+struct local_index;
+int __real_local_index_commit(struct local_index *index, struct fault *fault);
+int __wrap_local_index_commit(struct local_index *index, struct fault *fault);
+bool __real_local_index_in_doubt(const struct local_index *index);
+bool __wrap_local_index_in_doubt(const struct local_index *index);
 
-int __wrap_spool_index_commit(struct spool_index *index, struct fault *fault)
+int __wrap_local_index_commit(struct local_index *index, struct fault *fault)
 {
-    return fails(&fail_commits, fault) ? -1 : __real_spool_index_commit(index, fault);
+    return fails(&fail_commits, fault) ? -1 : __real_local_index_commit(index, fault);
 }
 
-bool __wrap_spool_index_in_doubt(const struct spool_index *index)
+bool __wrap_local_index_in_doubt(const struct local_index *index)
 {
     (void)index;
     return in_doubt;

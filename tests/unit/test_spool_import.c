@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 
 #include "spool/spool_import.h"
-#include "spool/spool_record.h"
+#include "store/store_sum.h"
 
 #define ID "01M8439SV0J24875XRW0PF62%02u"
 
@@ -34,7 +34,7 @@ static json_t *put(struct fixture *fixture, unsigned number, const void *body, s
     assert_non_null(file);
     assert_int_equal(fwrite(body, 1, len, file), len);
     fclose(file);
-    snprintf(sum, sizeof sum, "%016llx", (unsigned long long)spool_record_sum(bytes_at(body, len)));
+    snprintf(sum, sizeof sum, "%016llx", (unsigned long long)store_sum_of(bytes_at(body, len)));
     return json_pack("{s:{s:s, s:I, s:s, s:[{s:s}]}, s:[{s:i, s:s, s:s}], s:I, s:s}", "envelope", "id", id,
                      "received_ms", (json_int_t)1700000000000, "from", "a@b.example", "to", "address", "c@d.example",
                      "deliveries", "number", 1, "upstream", "corp", "folder", "INBOX", "size", (json_int_t)len, "sum",

@@ -1,9 +1,9 @@
-/* Tests of spool/spool_meta: what is written is read back; what was not written by it is refused, never misread. */
+/* Tests of spool/store_meta: what is written is read back; what was not written by it is refused, never misread. */
 #include "test.h"
 
 #include <string.h>
 
-#include "spool/spool_meta.h"
+#include "store/store_meta.h"
 
 static struct mail_recipient recipients[] = {
     {.address = "ops@example.net"},
@@ -91,9 +91,9 @@ static void check_delivery(const struct mail_delivery *got)
 static void write_all(struct buf *out)
 {
     buf_append_text(out, "{\"envelope\":");
-    spool_meta_write_envelope(out, &full);
+    store_meta_write_envelope(out, &full);
     buf_append_text(out, ",\"deliveries\":[");
-    spool_meta_write_delivery(out, &one);
+    store_meta_write_delivery(out, &one);
     buf_append_text(out, "]}");
 }
 
@@ -108,7 +108,7 @@ static void test_round_trip(void **state)
     struct mail_delivery *deliveries;
     size_t count;
     struct fault fault = FAULT_INIT;
-    assert_int_equal(spool_meta_read(buf_bytes(&out), arena, &envelope, &deliveries, &count, &fault), 0);
+    assert_int_equal(store_meta_read(buf_bytes(&out), arena, &envelope, &deliveries, &count, &fault), 0);
     assert_int_equal(count, 1);
     check_envelope(&envelope);
     check_delivery(&deliveries[0]);
@@ -122,9 +122,9 @@ static void test_sparse(void **state)
     struct buf out;
     buf_init(&out, 10000);
     struct mail_envelope sparse = {.id = "i", .from = "a@b"}, got;
-    spool_meta_write_envelope(&out, &sparse);
+    store_meta_write_envelope(&out, &sparse);
     struct arena *arena = arena_new(10000);
-    assert_int_equal(spool_meta_read_envelope(buf_bytes(&out), arena, &got, NULL), 0);
+    assert_int_equal(store_meta_read_envelope(buf_bytes(&out), arena, &got, NULL), 0);
     assert_null(got.hostname);
     assert_null(got.client.address);
     assert_int_equal(got.to_count, 0);
@@ -146,7 +146,7 @@ static void test_cut(void **state)
         size_t count;
         struct fault fault = FAULT_INIT;
         struct bytes cut = bytes_slice(buf_bytes(&out), 0, len);
-        assert_int_equal(spool_meta_read(cut, arena, &envelope, &deliveries, &count, &fault), -1);
+        assert_int_equal(store_meta_read(cut, arena, &envelope, &deliveries, &count, &fault), -1);
         assert_string_equal(fault.code, "damaged");
         arena_free(&arena);
     }
@@ -168,7 +168,7 @@ static void test_refused(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct arena *arena = arena_new(10000);
         struct mail_envelope envelope;
-        assert_int_equal(spool_meta_read_envelope(bytes_of(bad[i]), arena, &envelope, NULL), -1);
+        assert_int_equal(store_meta_read_envelope(bytes_of(bad[i]), arena, &envelope, NULL), -1);
         arena_free(&arena);
     }
 }
@@ -179,8 +179,8 @@ static void test_copy(void **state)
     struct arena *arena = arena_new(10000);
     struct mail_envelope envelope;
     struct mail_delivery delivery;
-    assert_int_equal(spool_meta_copy_envelope(arena, &full, &envelope), 0);
-    assert_int_equal(spool_meta_copy_delivery(arena, &one, &delivery), 0);
+    assert_int_equal(store_meta_copy_envelope(arena, &full, &envelope), 0);
+    assert_int_equal(store_meta_copy_delivery(arena, &one, &delivery), 0);
     check_envelope(&envelope);
     check_delivery(&delivery);
     assert_ptr_not_equal(envelope.to[1].address, full.to[1].address);
@@ -188,7 +188,7 @@ static void test_copy(void **state)
     arena_free(&arena);
     for (size_t max = 0; max < 200; max += 7) {
         arena = arena_new(max);
-        assert_int_equal(spool_meta_copy_envelope(arena, &full, &envelope), -1);
+        assert_int_equal(store_meta_copy_envelope(arena, &full, &envelope), -1);
         arena_free(&arena);
     }
 }

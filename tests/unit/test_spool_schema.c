@@ -1,10 +1,10 @@
-/* Tests of spool/spool_schema: an index of each older version is brought up to date with its contents, a newer one is refused. */
+/* Tests of spool/local_schema: an index of each older version is brought up to date with its contents, a newer one is refused. */
 #include "test.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "spool/spool_schema.h"
+#include "store/local/local_schema.h"
 
 /* What version 1 made, with one message in it. */
 static const char version_1[] =
@@ -62,12 +62,12 @@ static void test_from_nothing(void **state)
     (void)state;
     sqlite3 *db = open_with("");
     struct fault fault = FAULT_INIT;
-    assert_int_equal(spool_schema_expect(db, &fault), -1);
+    assert_int_equal(local_schema_expect(db, &fault), -1);
     assert_string_equal(fault.code, "version");
-    assert_int_equal(spool_schema_migrate(db, NULL), 0);
-    assert_int_equal(spool_schema_version(db, NULL), SPOOL_SCHEMA_VERSION);
-    assert_int_equal(spool_schema_expect(db, NULL), 0);
-    assert_int_equal(spool_schema_migrate(db, NULL), 0);
+    assert_int_equal(local_schema_migrate(db, NULL), 0);
+    assert_int_equal(local_schema_version(db, NULL), LOCAL_SCHEMA_VERSION);
+    assert_int_equal(local_schema_expect(db, NULL), 0);
+    assert_int_equal(local_schema_migrate(db, NULL), 0);
     sqlite3_close(db);
 }
 
@@ -75,8 +75,8 @@ static void test_from_1(void **state)
 {
     (void)state;
     sqlite3 *old = open_with(version_1), *fresh = open_with("");
-    assert_int_equal(spool_schema_migrate(old, NULL), 0);
-    assert_int_equal(spool_schema_migrate(fresh, NULL), 0);
+    assert_int_equal(local_schema_migrate(old, NULL), 0);
+    assert_int_equal(local_schema_migrate(fresh, NULL), 0);
     char *one = shape(old), *other = shape(fresh);
     assert_string_equal(one, other);
     free(one);
@@ -95,7 +95,7 @@ static void test_from_the_future(void **state)
     (void)state;
     sqlite3 *db = open_with("CREATE TABLE later (x); PRAGMA user_version = 999;");
     struct fault fault = FAULT_INIT;
-    assert_int_equal(spool_schema_migrate(db, &fault), -1);
+    assert_int_equal(local_schema_migrate(db, &fault), -1);
     assert_string_equal(fault.code, "version");
     char *count = one_text(db, "SELECT count(*) FROM sqlite_schema");
     assert_string_equal(count, "1");
@@ -110,8 +110,8 @@ static void test_all_or_nothing(void **state)
     sqlite3 *db = open_with(version_1);
     assert_int_equal(sqlite3_exec(db, "CREATE TABLE pause (x)", NULL, NULL, NULL), SQLITE_OK);
     struct fault fault = FAULT_INIT;
-    assert_int_equal(spool_schema_migrate(db, &fault), -1);
-    assert_int_equal(spool_schema_version(db, NULL), 1);
+    assert_int_equal(local_schema_migrate(db, &fault), -1);
+    assert_int_equal(local_schema_version(db, NULL), 1);
     char *columns = one_text(db, "SELECT count(*) FROM pragma_table_info('delivery') WHERE name = 'lane'");
     assert_string_equal(columns, "0");
     free(columns);

@@ -1,25 +1,25 @@
 /*
- * spool_index_admin - the index's tables for operators (notes, pauses, commands), memos, and forgetting old history.
+ * local_index_admin - the index's tables for operators (notes, pauses, commands), memos, and forgetting old history.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/expect.h"
-#include "spool/spool_index_private.h"
+#include "store/local/local_index_private.h"
 
 /* ---- names ---- */
 
-int spool_index_name(struct spool_index *index, uint64_t message, char id_r[SPOOL_INDEX_ID_LEN], char **sender_r,
+int local_index_name(struct local_index *index, uint64_t message, char id_r[STORE_ID_LEN], char **sender_r,
                      struct fault *fault)
 {
-    sqlite3_stmt *st = spool_index_statement(index, ID, fault);
+    sqlite3_stmt *st = local_index_statement(index, ID, fault);
     if (st == NULL) {
         return -1;
     }
     bind_number(st, 1, message);
-    int got = spool_index_next_row(index, st, fault);
+    int got = local_index_next_row(index, st, fault);
     if (got == 1) {
-        snprintf(id_r, SPOOL_INDEX_ID_LEN, "%s", (const char *)sqlite3_column_text(st, 0));
+        snprintf(id_r, STORE_ID_LEN, "%s", (const char *)sqlite3_column_text(st, 0));
         if (sender_r != NULL) {
             *sender_r = expect_strdup((const char *)sqlite3_column_text(st, 1));
         }
@@ -33,10 +33,10 @@ int spool_index_name(struct spool_index *index, uint64_t message, char id_r[SPOO
 /* ---- history ---- */
 
 /* Collects the oldest settled messages first: deleting while reading the same index is left undefined by SQLite. */
-static int old_messages(struct spool_index *index, int64_t before_ms, unsigned limit, uint64_t *seqs, unsigned *count_r,
+static int old_messages(struct local_index *index, int64_t before_ms, unsigned limit, uint64_t *seqs, unsigned *count_r,
                         struct fault *fault)
 {
-    sqlite3_stmt *st = spool_index_statement(index, OLD_MESSAGES, fault);
+    sqlite3_stmt *st = local_index_statement(index, OLD_MESSAGES, fault);
     if (st == NULL) {
         return -1;
     }
@@ -44,7 +44,7 @@ static int old_messages(struct spool_index *index, int64_t before_ms, unsigned l
     bind_number(st, 2, limit);
     unsigned count = 0;
     int got;
-    while ((got = spool_index_next_row(index, st, fault)) == 1) {
+    while ((got = local_index_next_row(index, st, fault)) == 1) {
         seqs[count++] = column_number(st, 0);
     }
     sqlite3_reset(st);
@@ -52,23 +52,23 @@ static int old_messages(struct spool_index *index, int64_t before_ms, unsigned l
     return got;
 }
 
-static int forget_message(struct spool_index *index, uint64_t seq, struct fault *fault)
+static int forget_message(struct local_index *index, uint64_t seq, struct fault *fault)
 {
     static const enum statement order[] = {FORGET_ATTEMPTS, FORGET_NOTES, FORGET_DELIVERIES, FORGET_MESSAGE};
     for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
-        sqlite3_stmt *st = spool_index_statement(index, order[i], fault);
+        sqlite3_stmt *st = local_index_statement(index, order[i], fault);
         if (st == NULL) {
             return -1;
         }
         bind_number(st, 1, seq);
-        if (spool_index_run(index, st, fault) != 0) {
+        if (local_index_run(index, st, fault) != 0) {
             return -1;
         }
     }
     return 0;
 }
 
-int spool_index_forget(struct spool_index *index, int64_t before_ms, unsigned limit, unsigned *count_r,
+int local_index_forget(struct local_index *index, int64_t before_ms, unsigned limit, unsigned *count_r,
                        struct fault *fault)
 {
     uint64_t *seqs = expect_calloc(limit, sizeof *seqs);
@@ -86,10 +86,10 @@ int spool_index_forget(struct spool_index *index, int64_t before_ms, unsigned li
 
 /* ---- what operators do ---- */
 
-int spool_index_set_state(struct spool_index *index, struct spool_index_key key, enum spool_state state, int64_t now_ms,
+int local_index_set_state(struct local_index *index, struct store_key key, enum store_state state, int64_t now_ms,
                           uint64_t run_number, struct fault *fault)
 {
-    sqlite3_stmt *st = spool_index_statement(index, STOP, fault);
+    sqlite3_stmt *st = local_index_statement(index, STOP, fault);
     if (st == NULL) {
         return -1;
     }
@@ -98,13 +98,13 @@ int spool_index_set_state(struct spool_index *index, struct spool_index_key key,
     bind_number(st, 3, state);
     bind_number(st, 4, (uint64_t)now_ms);
     bind_number(st, 5, run_number);
-    return spool_index_run(index, st, fault);
+    return local_index_run(index, st, fault);
 }
 
-int spool_index_add_note(struct spool_index *index, struct spool_index_key key, int64_t now_ms, const char *text,
+int local_index_add_note(struct local_index *index, struct store_key key, int64_t now_ms, const char *text,
                          struct fault *fault)
 {
-    sqlite3_stmt *st = spool_index_statement(index, ADD_NOTE, fault);
+    sqlite3_stmt *st = local_index_statement(index, ADD_NOTE, fault);
     if (st == NULL) {
         return -1;
     }
@@ -112,51 +112,51 @@ int spool_index_add_note(struct spool_index *index, struct spool_index_key key, 
     bind_number(st, 2, key.number);
     bind_number(st, 3, (uint64_t)now_ms);
     bind_text(st, 4, text);
-    return spool_index_run(index, st, fault);
+    return local_index_run(index, st, fault);
 }
 
-int spool_index_open_more(struct spool_index *index, uint64_t message, unsigned count, struct fault *fault)
+int local_index_open_more(struct local_index *index, uint64_t message, unsigned count, struct fault *fault)
 {
-    sqlite3_stmt *st = spool_index_statement(index, OPEN_MORE, fault);
+    sqlite3_stmt *st = local_index_statement(index, OPEN_MORE, fault);
     if (st == NULL) {
         return -1;
     }
     bind_number(st, 1, message);
     bind_number(st, 2, count);
-    return spool_index_run(index, st, fault);
+    return local_index_run(index, st, fault);
 }
 
-int spool_index_last_number(struct spool_index *index, uint64_t message, uint64_t *number_r, struct fault *fault)
+int local_index_last_number(struct local_index *index, uint64_t message, uint64_t *number_r, struct fault *fault)
 {
-    sqlite3_stmt *st = spool_index_statement(index, LAST_NUMBER, fault);
+    sqlite3_stmt *st = local_index_statement(index, LAST_NUMBER, fault);
     if (st == NULL) {
         return -1;
     }
     bind_number(st, 1, message);
-    return spool_index_one_number(index, st, number_r, fault);
+    return local_index_one_number(index, st, number_r, fault);
 }
 
 /* ---- pauses ---- */
 
-int spool_index_each_pause(struct spool_index *index, void (*fn)(void *ctx, const char *upstream), void *ctx,
+int local_index_each_pause(struct local_index *index, void (*fn)(void *ctx, const char *upstream), void *ctx,
                            struct fault *fault)
 {
-    sqlite3_stmt *st = spool_index_statement(index, PAUSES, fault);
+    sqlite3_stmt *st = local_index_statement(index, PAUSES, fault);
     if (st == NULL) {
         return -1;
     }
     int got;
-    while ((got = spool_index_next_row(index, st, fault)) == 1) {
+    while ((got = local_index_next_row(index, st, fault)) == 1) {
         fn(ctx, (const char *)sqlite3_column_text(st, 0));
     }
     sqlite3_reset(st);
     return got;
 }
 
-int spool_index_set_pause(struct spool_index *index, const char *upstream, bool paused, int64_t now_ms,
+int local_index_set_pause(struct local_index *index, const char *upstream, bool paused, int64_t now_ms,
                           struct fault *fault)
 {
-    sqlite3_stmt *st = spool_index_statement(index, paused ? PAUSE : RESUME, fault);
+    sqlite3_stmt *st = local_index_statement(index, paused ? PAUSE : RESUME, fault);
     if (st == NULL) {
         return -1;
     }
@@ -164,46 +164,46 @@ int spool_index_set_pause(struct spool_index *index, const char *upstream, bool 
     if (paused) {
         bind_number(st, 2, (uint64_t)now_ms);
     }
-    return spool_index_run(index, st, fault);
+    return local_index_run(index, st, fault);
 }
 
 /* ---- memos ---- */
 
-int spool_index_each_memo(struct spool_index *index, void (*fn)(void *ctx, const char *upstream, const char *text),
+int local_index_each_memo(struct local_index *index, void (*fn)(void *ctx, const char *upstream, const char *text),
                           void *ctx, struct fault *fault)
 {
-    sqlite3_stmt *st = spool_index_statement(index, MEMOS, fault);
+    sqlite3_stmt *st = local_index_statement(index, MEMOS, fault);
     if (st == NULL) {
         return -1;
     }
     int got;
-    while ((got = spool_index_next_row(index, st, fault)) == 1) {
+    while ((got = local_index_next_row(index, st, fault)) == 1) {
         fn(ctx, (const char *)sqlite3_column_text(st, 0), (const char *)sqlite3_column_text(st, 1));
     }
     sqlite3_reset(st);
     return got;
 }
 
-int spool_index_set_memo(struct spool_index *index, const char *upstream, const char *text, struct fault *fault)
+int local_index_set_memo(struct local_index *index, const char *upstream, const char *text, struct fault *fault)
 {
-    sqlite3_stmt *st = spool_index_statement(index, SET_MEMO, fault);
+    sqlite3_stmt *st = local_index_statement(index, SET_MEMO, fault);
     if (st == NULL) {
         return -1;
     }
     bind_text(st, 1, upstream);
     bind_text(st, 2, text);
-    return spool_index_run(index, st, fault);
+    return local_index_run(index, st, fault);
 }
 
 /* ---- commands ---- */
 
-int spool_index_next_command(struct spool_index *index, uint64_t *id_r, char **request_r, struct fault *fault)
+int local_index_next_command(struct local_index *index, uint64_t *id_r, char **request_r, struct fault *fault)
 {
-    sqlite3_stmt *st = spool_index_statement(index, NEXT_COMMAND, fault);
+    sqlite3_stmt *st = local_index_statement(index, NEXT_COMMAND, fault);
     if (st == NULL) {
         return -1;
     }
-    int got = spool_index_next_row(index, st, fault);
+    int got = local_index_next_row(index, st, fault);
     if (got == 1) {
         *id_r = column_number(st, 0);
         *request_r = expect_strdup((const char *)sqlite3_column_text(st, 1));
@@ -212,41 +212,41 @@ int spool_index_next_command(struct spool_index *index, uint64_t *id_r, char **r
     return got;
 }
 
-int spool_index_add_command(struct spool_index *index, int64_t now_ms, const char *request, uint64_t *id_r,
+int local_index_add_command(struct local_index *index, int64_t now_ms, const char *request, uint64_t *id_r,
                             struct fault *fault)
 {
-    sqlite3_stmt *st = spool_index_statement(index, ADD_COMMAND, fault);
+    sqlite3_stmt *st = local_index_statement(index, ADD_COMMAND, fault);
     if (st == NULL) {
         return -1;
     }
     bind_number(st, 1, (uint64_t)now_ms);
     bind_text(st, 2, request);
-    if (spool_index_run(index, st, fault) != 0) {
+    if (local_index_run(index, st, fault) != 0) {
         return -1;
     }
     *id_r = (uint64_t)sqlite3_last_insert_rowid(index->db);
     return 0;
 }
 
-int spool_index_reply_command(struct spool_index *index, uint64_t id, const char *reply, struct fault *fault)
+int local_index_reply_command(struct local_index *index, uint64_t id, const char *reply, struct fault *fault)
 {
-    sqlite3_stmt *st = spool_index_statement(index, REPLY_COMMAND, fault);
+    sqlite3_stmt *st = local_index_statement(index, REPLY_COMMAND, fault);
     if (st == NULL) {
         return -1;
     }
     bind_number(st, 1, id);
     bind_text(st, 2, reply);
-    return spool_index_run(index, st, fault);
+    return local_index_run(index, st, fault);
 }
 
-int spool_index_command_reply(struct spool_index *index, uint64_t id, char **reply_r, struct fault *fault)
+int local_index_command_reply(struct local_index *index, uint64_t id, char **reply_r, struct fault *fault)
 {
-    sqlite3_stmt *st = spool_index_statement(index, COMMAND_REPLY, fault);
+    sqlite3_stmt *st = local_index_statement(index, COMMAND_REPLY, fault);
     if (st == NULL) {
         return -1;
     }
     bind_number(st, 1, id);
-    int got = spool_index_next_row(index, st, fault);
+    int got = local_index_next_row(index, st, fault);
     if (got == 1) {
         *reply_r = expect_strdup((const char *)sqlite3_column_text(st, 0));
     }
@@ -254,12 +254,12 @@ int spool_index_command_reply(struct spool_index *index, uint64_t id, char **rep
     return got;
 }
 
-int spool_index_remove_command(struct spool_index *index, uint64_t id, struct fault *fault)
+int local_index_remove_command(struct local_index *index, uint64_t id, struct fault *fault)
 {
-    sqlite3_stmt *st = spool_index_statement(index, REMOVE_COMMAND, fault);
+    sqlite3_stmt *st = local_index_statement(index, REMOVE_COMMAND, fault);
     if (st == NULL) {
         return -1;
     }
     bind_number(st, 1, id);
-    return spool_index_run(index, st, fault);
+    return local_index_run(index, st, fault);
 }

@@ -1,7 +1,7 @@
 /*
- * spool_meta - writing by hand, because every message passes here; reading by jansson. See spool_meta.h.
+ * store_meta - writing by hand, because every message passes here; reading by jansson. See store_meta.h.
  */
-#include "spool/spool_meta.h"
+#include "store/store_meta.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -99,7 +99,7 @@ static void write_recipients(struct buf *out, const struct mail_envelope *envelo
     buf_append_octet(out, ']');
 }
 
-void spool_meta_write_envelope(struct buf *out, const struct mail_envelope *envelope)
+void store_meta_write_envelope(struct buf *out, const struct mail_envelope *envelope)
 {
     buf_append_octet(out, '{');
     write_text(out, "id", envelope->id);
@@ -140,7 +140,7 @@ static void write_edits(struct buf *out, const struct mail_delivery *delivery)
     buf_append_octet(out, ']');
 }
 
-void spool_meta_write_delivery(struct buf *out, const struct mail_delivery *delivery)
+void store_meta_write_delivery(struct buf *out, const struct mail_delivery *delivery)
 {
     buf_append_octet(out, '{');
     write_number(out, "number", delivery->number);
@@ -326,7 +326,7 @@ static int finish(const struct reader *reader, json_t *root, struct fault *fault
     return 0;
 }
 
-int spool_meta_read_envelope(struct bytes json, struct arena *arena, struct mail_envelope *envelope_r,
+int store_meta_read_envelope(struct bytes json, struct arena *arena, struct mail_envelope *envelope_r,
                              struct fault *fault)
 {
     json_t *root = parse(json, fault);
@@ -343,7 +343,7 @@ int spool_meta_read_envelope(struct bytes json, struct arena *arena, struct mail
     return 0;
 }
 
-int spool_meta_read_delivery(struct bytes json, struct arena *arena, struct mail_delivery *delivery_r,
+int store_meta_read_delivery(struct bytes json, struct arena *arena, struct mail_delivery *delivery_r,
                              struct fault *fault)
 {
     json_t *root = parse(json, fault);
@@ -360,7 +360,7 @@ int spool_meta_read_delivery(struct bytes json, struct arena *arena, struct mail
     return 0;
 }
 
-int spool_meta_read(struct bytes json, struct arena *arena, struct mail_envelope *envelope_r,
+int store_meta_read(struct bytes json, struct arena *arena, struct mail_envelope *envelope_r,
                     struct mail_delivery **deliveries_r, size_t *count_r, struct fault *fault)
 {
     json_t *root = parse(json, fault);
@@ -419,7 +419,7 @@ static bool copy_client(struct arena *arena, struct mail_client *client)
     return ok;
 }
 
-int spool_meta_copy_envelope(struct arena *arena, const struct mail_envelope *from, struct mail_envelope *to_r)
+int store_meta_copy_envelope(struct arena *arena, const struct mail_envelope *from, struct mail_envelope *to_r)
 {
     struct mail_envelope copy = *from;
     bool ok = copy_text(arena, &copy.id) && copy_text(arena, &copy.hostname) && copy_client(arena, &copy.client) &&
@@ -452,7 +452,7 @@ static bool copy_edits(struct arena *arena, struct mail_delivery *delivery)
     return ok;
 }
 
-int spool_meta_copy_delivery(struct arena *arena, const struct mail_delivery *from, struct mail_delivery *to_r)
+int store_meta_copy_delivery(struct arena *arena, const struct mail_delivery *from, struct mail_delivery *to_r)
 {
     struct mail_delivery copy = *from;
     bool ok = copy_text(arena, &copy.upstream) && copy_text(arena, &copy.folder) && copy_text(arena, &copy.rule) &&

@@ -1,5 +1,5 @@
 /*
- * spool_journal - what operators decided, beside the index: the file "decisions" in the spool's folder, one line for each decision.
+ * local_journal - what operators decided, beside the index: the file "decisions" in the spool's folder, one line for each decision.
  *
  *   <checksum, 16 hexadecimal digits> {"id": "<message>", "number": 2, "state": "held" | "waiting" | "dropped" | "moved"}
  *   <checksum> {"id": "<message>", "deliveries": [...]}          the message was rerouted: these were added
@@ -9,8 +9,8 @@
  * made anew without the old one does not undo it. Lines are written when the change is in the index, and before the operator is
  * told. At each start the lines about messages that are settled are left out.
  */
-#ifndef MAILWEIR_SPOOL_SPOOL_JOURNAL_H
-#define MAILWEIR_SPOOL_SPOOL_JOURNAL_H
+#ifndef MAILWEIR_STORE_LOCAL_LOCAL_JOURNAL_H
+#define MAILWEIR_STORE_LOCAL_LOCAL_JOURNAL_H
 
 #include <jansson.h>
 
@@ -18,19 +18,19 @@
 #include "base/fault.h"
 
 /* Octets of the whole file that are read. */
-#define SPOOL_JOURNAL_MAX (1u << 30)
+#define LOCAL_JOURNAL_MAX (1u << 30)
 
 /* Appends the line of a decision to out; takes the decision over. */
-void spool_journal_line(struct buf *out, json_t *decision);
+void local_journal_line(struct buf *out, json_t *decision);
 /* Appends lines to the file of the spool and syncs it; makes the file when there is none. Blocks. */
-int spool_journal_write(const char *spool, struct bytes lines, struct fault *fault);
+int local_journal_write(const char *spool, struct bytes lines, struct fault *fault);
 /*
  * Calls fn for each line that matches its checksum, until it returns non-zero (then -1); *damaged_r counts those that do not (the last one of a crash).
  * No file is an empty one. Blocks.
  */
-int spool_journal_each(const char *spool, int (*fn)(void *ctx, const json_t *decision, struct bytes line), void *ctx,
+int local_journal_each(const char *spool, int (*fn)(void *ctx, const json_t *decision, struct bytes line), void *ctx,
                        uint64_t *damaged_r, struct fault *fault);
 /* Puts these lines in place of all. Blocks. */
-int spool_journal_replace(const char *spool, struct bytes lines, struct fault *fault);
+int local_journal_replace(const char *spool, struct bytes lines, struct fault *fault);
 
 #endif

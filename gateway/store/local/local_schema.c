@@ -1,13 +1,13 @@
 /*
- * spool_schema - a list of steps; step n brings version n to n + 1. A step that was released is never changed. See spool_schema.h.
+ * local_schema - a list of steps; step n brings version n to n + 1. A step that was released is never changed. See local_schema.h.
  */
-#include "spool/spool_schema.h"
+#include "store/local/local_schema.h"
 
 #include <stdio.h>
 
-#include "spool/spool_index.h"
+#include "store/local/local_index_private.h"
 
-static const char *const steps[SPOOL_SCHEMA_VERSION] = {
+static const char *const steps[LOCAL_SCHEMA_VERSION] = {
     /* Names and values: "run" counts the starts, "next_segment" is above every segment ever made. */
     "CREATE TABLE spool (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
     "INSERT INTO spool VALUES ('run', 0), ('next_segment', 1);"
@@ -26,7 +26,7 @@ static const char *const steps[SPOOL_SCHEMA_VERSION] = {
     "  envelope TEXT NOT NULL);"
     "CREATE INDEX message_open ON message (segment, record_len) WHERE open > 0;"
     "CREATE INDEX message_settled ON message (settled_ms) WHERE open = 0;"
-    /* state: enum spool_state. handed: the run in which it was last handed out and not given back, or 0. */
+    /* state: enum store_state. handed: the run in which it was last handed out and not given back, or 0. */
     "CREATE TABLE delivery ("
     "  message INTEGER NOT NULL,"
     "  number INTEGER NOT NULL,"
@@ -90,10 +90,10 @@ static const char *const steps[SPOOL_SCHEMA_VERSION] = {
 static int run(sqlite3 *db, const char *sql, struct fault *fault)
 {
     int code = sqlite3_exec(db, sql, NULL, NULL, NULL);
-    return code == SQLITE_OK ? 0 : spool_index_failed(db, code, fault);
+    return code == SQLITE_OK ? 0 : local_index_failed(db, code, fault);
 }
 
-int spool_schema_version(sqlite3 *db, struct fault *fault)
+int local_schema_version(sqlite3 *db, struct fault *fault)
 {
     sqlite3_stmt *statement = NULL;
     int version = -1;
@@ -104,7 +104,7 @@ int spool_schema_version(sqlite3 *db, struct fault *fault)
     if (code == SQLITE_ROW) {
         version = sqlite3_column_int(statement, 0);
     } else {
-        spool_index_failed(db, code, fault);
+        local_index_failed(db, code, fault);
     }
     sqlite3_finalize(statement);
     return version;
@@ -114,43 +114,43 @@ static int refuse_newer(int version, struct fault *fault)
 {
     fault_set(fault, FAULT_LOCAL, "version", "spool",
               "the spool's index has version %d and this mailweir knows up to %d: run the newer mailweir", version,
-              SPOOL_SCHEMA_VERSION);
+              LOCAL_SCHEMA_VERSION);
     return -1;
 }
 
-int spool_schema_expect(sqlite3 *db, struct fault *fault)
+int local_schema_expect(sqlite3 *db, struct fault *fault)
 {
-    int version = spool_schema_version(db, fault);
-    if (version > SPOOL_SCHEMA_VERSION) {
+    int version = local_schema_version(db, fault);
+    if (version > LOCAL_SCHEMA_VERSION) {
         return refuse_newer(version, fault);
     }
-    if (version >= 0 && version < SPOOL_SCHEMA_VERSION) {
+    if (version >= 0 && version < LOCAL_SCHEMA_VERSION) {
         fault_set(fault, FAULT_LOCAL, "version", "spool",
                   "the spool's index has version %d, older than %d: it is brought up to date when the gateway starts",
-                  version, SPOOL_SCHEMA_VERSION);
+                  version, LOCAL_SCHEMA_VERSION);
     }
-    return version == SPOOL_SCHEMA_VERSION ? 0 : -1;
+    return version == LOCAL_SCHEMA_VERSION ? 0 : -1;
 }
 
 static int run_steps(sqlite3 *db, int version, struct fault *fault)
 {
-    for (; version < SPOOL_SCHEMA_VERSION; version++) {
+    for (; version < LOCAL_SCHEMA_VERSION; version++) {
         if (run(db, steps[version], fault) != 0) {
             return -1;
         }
     }
     char pragma[40];
-    snprintf(pragma, sizeof pragma, "PRAGMA user_version = %d", SPOOL_SCHEMA_VERSION);
+    snprintf(pragma, sizeof pragma, "PRAGMA user_version = %d", LOCAL_SCHEMA_VERSION);
     return run(db, pragma, fault);
 }
 
-int spool_schema_migrate(sqlite3 *db, struct fault *fault)
+int local_schema_migrate(sqlite3 *db, struct fault *fault)
 {
-    int version = spool_schema_version(db, fault);
-    if (version < 0 || version == SPOOL_SCHEMA_VERSION) {
+    int version = local_schema_version(db, fault);
+    if (version < 0 || version == LOCAL_SCHEMA_VERSION) {
         return version < 0 ? -1 : 0;
     }
-    if (version > SPOOL_SCHEMA_VERSION) {
+    if (version > LOCAL_SCHEMA_VERSION) {
         return refuse_newer(version, fault);
     }
     if (run(db, "BEGIN IMMEDIATE", fault) != 0) {

@@ -1,5 +1,5 @@
 /*
- * spool_segment - a file of records, named by its number: "<16 hexadecimal digits>.seg". Numbers only grow and are never used again,
+ * local_segment - a file of records, named by its number: "<16 hexadecimal digits>.seg". Numbers only grow and are never used again,
  * because a file whose removal was not yet durable may come back after a power cut. See spool_private.h.
  */
 #include <inttypes.h>
@@ -8,17 +8,17 @@
 #include <string.h>
 
 #include "base/expect.h"
-#include "spool/spool_private.h"
+#include "store/local/local_segment.h"
 
 #define SUFFIX ".seg"
 #define DIGITS 16
 
-void spool_segment_path(const char *folder, uint64_t id, char out[SPOOL_PATH_MAX])
+void local_segment_path(const char *folder, uint64_t id, char out[LOCAL_PATH_MAX])
 {
-    snprintf(out, SPOOL_PATH_MAX, "%s/%016" PRIx64 SUFFIX, folder, id);
+    snprintf(out, LOCAL_PATH_MAX, "%s/%016" PRIx64 SUFFIX, folder, id);
 }
 
-uint64_t spool_segment_id(const char *name)
+uint64_t local_segment_id(const char *name)
 {
     uint64_t id = 0;
     if (strlen(name) != DIGITS + strlen(SUFFIX) || strcmp(name + DIGITS, SUFFIX) != 0) {
@@ -34,22 +34,22 @@ uint64_t spool_segment_id(const char *name)
     return id;
 }
 
-int spool_segment_create(struct spool_segment **segment_r, const char *folder, uint64_t id, struct fault *fault)
+int local_segment_create(struct local_segment **segment_r, const char *folder, uint64_t id, struct fault *fault)
 {
-    char path[SPOOL_PATH_MAX];
+    char path[LOCAL_PATH_MAX];
     struct net_file *file;
-    spool_segment_path(folder, id, path);
+    local_segment_path(folder, id, path);
     if (net_file_open(&file, path, NET_FILE_CREATE, fault) != 0) {
         return -1;
     }
-    struct spool_segment *segment = expect_calloc(1, sizeof *segment);
-    *segment = (struct spool_segment){.id = id, .file = file, .fresh = true};
+    struct local_segment *segment = expect_calloc(1, sizeof *segment);
+    *segment = (struct local_segment){.id = id, .file = file, .fresh = true};
     list_init(&segment->link);
     *segment_r = segment;
     return 0;
 }
 
-int spool_segment_append(struct spool_segment *segment, const struct bytes *pieces, size_t count, struct fault *fault)
+int local_segment_append(struct local_segment *segment, const struct bytes *pieces, size_t count, struct fault *fault)
 {
     if (net_file_write(segment->file, segment->tail, pieces, count, fault) != 0) {
         return -1;
@@ -60,7 +60,7 @@ int spool_segment_append(struct spool_segment *segment, const struct bytes *piec
     return 0;
 }
 
-void spool_segment_close(struct spool_segment **segment)
+void local_segment_close(struct local_segment **segment)
 {
     if (*segment == NULL) {
         return;

@@ -1,5 +1,5 @@
 /*
- * spool_rebuild - reads every segment from its beginning and writes what it finds into a new index. See spool_check.h.
+ * local_rebuild - reads every segment from its beginning and writes what it finds into a new index. See local_check.h.
  *
  * A record counts when its head, envelope and body match their checksums. Behind one that does not, the next head is looked for octet by octet. The old
  * index is asked what was settled; where it cannot say, a delivery is taken for uncertain.
@@ -10,15 +10,17 @@
 #include <string.h>
 
 #include "base/expect.h"
-#include "spool/spool_check.h"
-#include "spool/spool_meta.h"
-#include "spool/spool_private.h"
-#include "spool/spool_query.h"
+#include "net/net_loop.h"
+#include "store/local/local_check.h"
+#include "store/local/local_index_private.h"
+#include "store/local/local_restore.h"
+#include "store/store_meta.h"
+#include "store/store_sum.h"
 
 struct rebuild {
     const char *path; /* of the spool */
-    char folder[SPOOL_PATH_MAX];
-    struct spool_index *index;
+    char folder[LOCAL_PATH_MAX];
+    struct local_index *index;
     sqlite3 *old;            /* or NULL: it cannot be read */
     sqlite3_stmt *old_state; /* of a delivery by message id and number */
     sqlite3_stmt *old_seq;   /* of a message by id */
@@ -26,9 +28,9 @@ struct rebuild {
     struct net_file *file;
     uint64_t size;       /* of the file */
     struct fault *fault; /* of the new index: ends the work */
-    spool_check_fn *report;
+    local_check_fn *report;
     void *ctx;
-    struct spool_rebuild_result result;
+    struct local_rebuild_result result;
 };
 
 static void report_damage(struct rebuild *rebuild, uint64_t at, const char *what)
@@ -56,7 +58,7 @@ static void open_old(struct rebuild *rebuild, const char *path)
     static const char sql[] = "SELECT d.state, d.attempts FROM message m JOIN delivery d ON d.message = m.seq"
                               " WHERE m.id = ?1 AND d.number = ?2";
     if (sqlite3_open_v2(path, &rebuild->old, SQLITE_OPEN_READWRITE, net_file_sqlite_vfs()) != SQLITE_OK ||
-        spool_restore_attach(rebuild->index, rebuild->old, path, NULL) != 0 ||
+        local_restore_attach(rebuild->index, rebuild->old, path, NULL) != 0 ||
         sqlite3_prepare_v2(rebuild->old, sql, -1, &rebuild->old_state, NULL) != SQLITE_OK ||
         sqlite3_prepare_v2(rebuild->old, "SELECT seq FROM message WHERE id = ?1", -1, &rebuild->old_seq, NULL) !=
             SQLITE_OK) {
@@ -84,7 +86,7 @@ static uint64_t number_of(struct rebuild *rebuild, const char *id)
 }
 
 /* The delivery's state as the old index has it: true with *state_r. */
-static bool old_state(struct rebuild *rebuild, const char *id, unsigned number, enum spool_state *state_r)
+static bool old_state(struct rebuild *rebuild, const char *id, unsigned number, enum store_state *state_r)
 {
     if (rebuild->old == NULL) {
         return false;
@@ -93,7 +95,7 @@ static bool old_state(struct rebuild *rebuild, const char *id, unsigned number, 
     sqlite3_bind_int64(rebuild->old_state, 2, number);
     bool known = sqlite3_step(rebuild->old_state) == SQLITE_ROW;
     if (known) {
-        *state_r = (enum spool_state)sqlite3_column_int(rebuild->old_state, 0);
+        *state_r = (enum store_state)sqlite3_column_int(rebuild->old_state, 0);
     }
     sqlite3_reset(rebuild->old_state);
     return known;
@@ -102,12 +104,12 @@ static bool old_state(struct rebuild *rebuild, const char *id, unsigned number, 
 /* ---- one message ---- */
 
 static int add_delivery(struct rebuild *rebuild, uint64_t message, const struct mail_envelope *envelope,
-                        const struct mail_delivery *delivery, enum spool_state state)
+                        const struct mail_delivery *delivery, enum store_state state)
 {
     struct buf detail;
-    buf_init(&detail, SPOOL_META_MAX);
-    spool_meta_write_delivery(&detail, delivery);
-    struct spool_index_delivery row = {
+    buf_init(&detail, STORE_META_MAX);
+    store_meta_write_delivery(&detail, delivery);
+    struct local_index_delivery row = {
         .message = message,
         .number = delivery->number,
         .state = state,
@@ -115,24 +117,24 @@ static int add_delivery(struct rebuild *rebuild, uint64_t message, const struct 
         .folder = delivery->folder,
         .rule = delivery->rule,
         .fallback = delivery->fallback,
-        .lane = spool_lane(envelope->from, delivery->folder),
+        .lane = store_turn_of(envelope->from, delivery->folder),
         .due_ms = envelope->received_ms,
         .changed_ms = envelope->received_ms,
         .uncertain = true,
         .detail = buf_bytes(&detail),
     };
-    int result = spool_index_add_delivery(rebuild->index, &row, rebuild->fault);
+    int result = local_index_add_delivery(rebuild->index, &row, rebuild->fault);
     buf_done(&detail);
     return result;
 }
 
 static int add_message(struct rebuild *rebuild, uint64_t message, const struct mail_envelope *envelope,
-                       const struct spool_place *place, unsigned open)
+                       const struct local_place *place, unsigned open)
 {
     struct buf text;
-    buf_init(&text, SPOOL_META_MAX);
-    spool_meta_write_envelope(&text, envelope);
-    struct spool_index_message row = {
+    buf_init(&text, STORE_META_MAX);
+    store_meta_write_envelope(&text, envelope);
+    struct local_index_message row = {
         .seq = message,
         .id = envelope->id,
         .received_ms = envelope->received_ms,
@@ -142,7 +144,7 @@ static int add_message(struct rebuild *rebuild, uint64_t message, const struct m
         .message_id = envelope->message_id,
         .envelope = buf_bytes(&text),
     };
-    int result = spool_index_add_message(rebuild->index, &row, rebuild->fault);
+    int result = local_index_add_message(rebuild->index, &row, rebuild->fault);
     buf_done(&text);
     return result;
 }
@@ -150,7 +152,7 @@ static int add_message(struct rebuild *rebuild, uint64_t message, const struct m
 static bool is_known(struct rebuild *rebuild, const char *id)
 {
     sqlite3_stmt *st = NULL;
-    bool known = sqlite3_prepare_v2(spool_index_db(rebuild->index), "SELECT 1 FROM message WHERE id = ?1", -1, &st,
+    bool known = sqlite3_prepare_v2(local_index_db(rebuild->index), "SELECT 1 FROM message WHERE id = ?1", -1, &st,
                                     NULL) == SQLITE_OK;
     sqlite3_bind_text(st, 1, id, -1, SQLITE_TRANSIENT);
     known = known && sqlite3_step(st) == SQLITE_ROW;
@@ -159,7 +161,7 @@ static bool is_known(struct rebuild *rebuild, const char *id)
 }
 
 static int add_found(struct rebuild *rebuild, const struct mail_envelope *envelope,
-                     const struct mail_delivery *deliveries, size_t count, const struct spool_place *place)
+                     const struct mail_delivery *deliveries, size_t count, const struct local_place *place)
 {
     unsigned open = 0;
     int result = 0;
@@ -168,9 +170,9 @@ static int add_found(struct rebuild *rebuild, const struct mail_envelope *envelo
     }
     uint64_t message = number_of(rebuild, envelope->id);
     for (size_t i = 0; result == 0 && i < count; i++) {
-        enum spool_state state = deliveries[i].held ? SPOOL_STATE_HELD : SPOOL_STATE_WAITING;
+        enum store_state state = deliveries[i].held ? STORE_STATE_HELD : STORE_STATE_WAITING;
         bool known = old_state(rebuild, envelope->id, deliveries[i].number, &state);
-        bool settled = known && spool_state_is_settled(state);
+        bool settled = known && store_state_is_settled(state);
         open += !settled;
         rebuild->result.settled += settled;
         result = add_delivery(rebuild, message, envelope, &deliveries[i], state);
@@ -181,37 +183,37 @@ static int add_found(struct rebuild *rebuild, const struct mail_envelope *envelo
 /* ---- one record ---- */
 
 /* Whether the whole body matches its checksum. */
-static bool body_is_whole(struct rebuild *rebuild, uint64_t at, const struct spool_record *record)
+static bool body_is_whole(struct rebuild *rebuild, uint64_t at, const struct local_record *record)
 {
-    uint8_t *chunk = expect_calloc(1, SPOOL_CHUNK);
-    struct spool_sum *sum = spool_sum_new();
+    uint8_t *chunk = expect_calloc(1, STORE_CHUNK);
+    struct store_sum *sum = store_sum_new();
     bool whole = true;
-    for (uint64_t done = 0; whole && done < record->body_len; done += SPOOL_CHUNK) {
+    for (uint64_t done = 0; whole && done < record->body_len; done += STORE_CHUNK) {
         uint64_t left = record->body_len - done;
-        size_t len = left < SPOOL_CHUNK ? (size_t)left : SPOOL_CHUNK;
-        whole = net_file_read(rebuild->file, at + SPOOL_RECORD_HEAD + done, chunk, len, NULL) == (ptrdiff_t)len;
-        spool_sum_add(sum, bytes_at(chunk, whole ? len : 0));
+        size_t len = left < STORE_CHUNK ? (size_t)left : STORE_CHUNK;
+        whole = net_file_read(rebuild->file, at + LOCAL_RECORD_HEAD + done, chunk, len, NULL) == (ptrdiff_t)len;
+        store_sum_add(sum, bytes_at(chunk, whole ? len : 0));
     }
-    whole = whole && spool_sum_value(sum) == record->body_sum;
-    spool_sum_free(&sum);
+    whole = whole && store_sum_value(sum) == record->body_sum;
+    store_sum_free(&sum);
     free(chunk);
     return whole;
 }
 
-static int take_record(struct rebuild *rebuild, uint64_t at, const struct spool_record *record)
+static int take_record(struct rebuild *rebuild, uint64_t at, const struct local_record *record)
 {
     uint8_t *meta = expect_calloc(1, (size_t)record->meta_len + 1);
-    struct arena *arena = arena_new(SPOOL_ITEM_MAX);
+    struct arena *arena = arena_new(STORE_ITEM_MAX);
     struct bytes text = bytes_at(meta, record->meta_len);
     struct mail_envelope envelope;
     struct mail_delivery *deliveries;
     size_t count;
     int result = 0;
-    struct spool_place place = {rebuild->segment, at, spool_record_size(record), record->body_len, record->body_sum};
+    struct local_place place = {rebuild->segment, at, local_record_size(record), record->body_len, record->body_sum};
     ptrdiff_t got =
-        net_file_read(rebuild->file, at + SPOOL_RECORD_HEAD + record->body_len, meta, record->meta_len, NULL);
-    if (got != (ptrdiff_t)text.len || spool_record_sum(text) != record->meta_sum ||
-        spool_meta_read(text, arena, &envelope, &deliveries, &count, NULL) != 0) {
+        net_file_read(rebuild->file, at + LOCAL_RECORD_HEAD + record->body_len, meta, record->meta_len, NULL);
+    if (got != (ptrdiff_t)text.len || store_sum_of(text) != record->meta_sum ||
+        store_meta_read(text, arena, &envelope, &deliveries, &count, NULL) != 0) {
         report_damage(rebuild, at, "an envelope does not match its checksum");
     } else if (!body_is_whole(rebuild, at, record)) {
         report_damage(rebuild, at,
@@ -226,25 +228,25 @@ static int take_record(struct rebuild *rebuild, uint64_t at, const struct spool_
 }
 
 /* The head at `at`: 1, or 0 when there is none. */
-static int head_at(struct rebuild *rebuild, uint64_t at, struct spool_record *record_r)
+static int head_at(struct rebuild *rebuild, uint64_t at, struct local_record *record_r)
 {
-    uint8_t head[SPOOL_RECORD_HEAD];
+    uint8_t head[LOCAL_RECORD_HEAD];
     return net_file_read(rebuild->file, at, head, sizeof head, NULL) == (ptrdiff_t)sizeof head &&
-           spool_record_decode(bytes_at(head, sizeof head), record_r) == 1 &&
-           at + spool_record_size(record_r) <= rebuild->size;
+           local_record_decode(bytes_at(head, sizeof head), record_r) == 1 &&
+           at + local_record_size(record_r) <= rebuild->size;
 }
 
 /* Where the next head stands, from `at` on; the file's size when there is none. */
 static uint64_t find_head(struct rebuild *rebuild, uint64_t at)
 {
-    uint8_t *chunk = expect_calloc(1, SPOOL_CHUNK);
+    uint8_t *chunk = expect_calloc(1, STORE_CHUNK);
     uint64_t found = rebuild->size;
-    while (found == rebuild->size && at + SPOOL_RECORD_HEAD <= rebuild->size) {
-        ptrdiff_t got = net_file_read(rebuild->file, at, chunk, SPOOL_CHUNK, NULL);
-        if (got < SPOOL_RECORD_HEAD) {
+    while (found == rebuild->size && at + LOCAL_RECORD_HEAD <= rebuild->size) {
+        ptrdiff_t got = net_file_read(rebuild->file, at, chunk, STORE_CHUNK, NULL);
+        if (got < LOCAL_RECORD_HEAD) {
             break;
         }
-        struct spool_record record;
+        struct local_record record;
         for (size_t i = 0; found == rebuild->size && i + 4 <= (size_t)got; i++) {
             if (memcmp(chunk + i, "MWR1", 4) == 0 && head_at(rebuild, at + i, &record) == 1) {
                 found = at + i;
@@ -258,14 +260,14 @@ static uint64_t find_head(struct rebuild *rebuild, uint64_t at)
 
 static int take_segment(struct rebuild *rebuild)
 {
-    struct spool_record record;
+    struct local_record record;
     uint64_t at = 0;
-    while (at + SPOOL_RECORD_HEAD <= rebuild->size) {
+    while (at + LOCAL_RECORD_HEAD <= rebuild->size) {
         if (head_at(rebuild, at, &record) == 1) {
             if (take_record(rebuild, at, &record) != 0) {
                 return -1;
             }
-            at += spool_record_size(&record);
+            at += local_record_size(&record);
             continue;
         }
         uint64_t next = find_head(rebuild, at + 1);
@@ -293,7 +295,7 @@ struct names {
 static int note_name(void *ctx, const char *name)
 {
     struct names *names = ctx;
-    uint64_t id = spool_segment_id(name);
+    uint64_t id = local_segment_id(name);
     if (id != 0) {
         names->ids = expect_memory(realloc(names->ids, (names->count + 1) * sizeof *names->ids));
         names->ids[names->count++] = id;
@@ -303,8 +305,8 @@ static int note_name(void *ctx, const char *name)
 
 static int take_file(struct rebuild *rebuild, uint64_t id)
 {
-    char path[SPOOL_PATH_MAX];
-    spool_segment_path(rebuild->folder, id, path);
+    char path[LOCAL_PATH_MAX];
+    local_segment_path(rebuild->folder, id, path);
     rebuild->segment = id;
     rebuild->last_segment = id;
     if (net_file_open(&rebuild->file, path, NET_FILE_READ, rebuild->fault) != 0) {
@@ -322,19 +324,19 @@ static int take_file(struct rebuild *rebuild, uint64_t id)
 static int restore(struct rebuild *rebuild)
 {
     struct fault found = FAULT_INIT;
-    struct spool_index_counts counts;
+    struct local_index_counts counts;
     uint64_t damaged = 0;
     struct net_loop *loop = net_loop_new();
     int64_t now_ms = net_wall(loop);
     net_loop_free(&loop);
-    rebuild->result.old_index = rebuild->old != NULL && spool_restore_old(rebuild->index, &found) == 0;
+    rebuild->result.old_index = rebuild->old != NULL && local_restore_old(rebuild->index, &found) == 0;
     if (!rebuild->result.old_index &&
-        spool_restore_decisions(rebuild->index, rebuild->path, now_ms, &rebuild->result.decisions, &damaged,
+        local_restore_decisions(rebuild->index, rebuild->path, now_ms, &rebuild->result.decisions, &damaged,
                                 rebuild->fault) != 0) {
         return -1;
     }
-    if (spool_restore_count(rebuild->index, rebuild->fault) != 0 ||
-        spool_index_count(rebuild->index, &counts, rebuild->fault) != 0) {
+    if (local_restore_count(rebuild->index, rebuild->fault) != 0 ||
+        local_index_count(rebuild->index, &counts, rebuild->fault) != 0) {
         return -1;
     }
     rebuild->result.messages = counts.messages;
@@ -350,7 +352,7 @@ static int take_files(struct rebuild *rebuild)
         qsort(names.ids, names.count, sizeof *names.ids, compare);
     }
     if (result == 0) {
-        result = spool_index_begin(rebuild->index, rebuild->fault);
+        result = local_index_begin(rebuild->index, rebuild->fault);
     }
     for (size_t i = 0; result == 0 && i < names.count; i++) {
         result = take_file(rebuild, names.ids[i]);
@@ -359,23 +361,23 @@ static int take_files(struct rebuild *rebuild)
         result = restore(rebuild);
     }
     if (result == 0 &&
-        (spool_index_set(rebuild->index, "next_segment", rebuild->last_segment + 1, rebuild->fault) != 0 ||
-         spool_index_commit(rebuild->index, rebuild->fault) != 0)) {
+        (local_index_set(rebuild->index, "next_segment", rebuild->last_segment + 1, rebuild->fault) != 0 ||
+         local_index_commit(rebuild->index, rebuild->fault) != 0)) {
         result = -1;
     }
     free(names.ids);
     return result;
 }
 
-int spool_rebuild_set_aside(const char *path, char kept[SPOOL_PATH_MAX], struct fault *fault)
+int local_rebuild_set_aside(const char *path, char kept[LOCAL_PATH_MAX], struct fault *fault)
 {
     static const char *const suffixes[] = {"", "-wal", "-shm"};
     struct net_loop *loop = net_loop_new();
     long long now = (long long)net_wall(loop);
     net_loop_free(&loop);
-    snprintf(kept, SPOOL_PATH_MAX, "%s/index.sqlite.old-%lld", path, now);
+    snprintf(kept, LOCAL_PATH_MAX, "%s/index.sqlite.old-%lld", path, now);
     for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
-        char from[SPOOL_PATH_MAX], to[SPOOL_PATH_MAX + 8];
+        char from[LOCAL_PATH_MAX], to[LOCAL_PATH_MAX + 8];
         struct fault found = FAULT_INIT;
         snprintf(from, sizeof from, "%s/index.sqlite%s", path, suffixes[i]);
         snprintf(to, sizeof to, "%s%s", kept, suffixes[i]);
@@ -389,27 +391,27 @@ int spool_rebuild_set_aside(const char *path, char kept[SPOOL_PATH_MAX], struct 
 
 static int rebuild_locked(struct rebuild *rebuild, const char *path)
 {
-    char file[SPOOL_PATH_MAX], kept[SPOOL_PATH_MAX];
+    char file[LOCAL_PATH_MAX], kept[LOCAL_PATH_MAX];
     snprintf(rebuild->folder, sizeof rebuild->folder, "%s/segments", path);
     snprintf(file, sizeof file, "%s/index.sqlite", path);
-    if (spool_rebuild_set_aside(path, kept, rebuild->fault) != 0 ||
-        spool_index_open(&rebuild->index, file, net_file_sqlite_vfs(), SPOOL_INDEX_WRITE, rebuild->fault) != 0) {
+    if (local_rebuild_set_aside(path, kept, rebuild->fault) != 0 ||
+        local_index_open(&rebuild->index, file, net_file_sqlite_vfs(), LOCAL_INDEX_WRITE, rebuild->fault) != 0) {
         return -1;
     }
     open_old(rebuild, kept);
     int result = take_files(rebuild);
     close_old(rebuild);
-    spool_index_close(&rebuild->index);
+    local_index_close(&rebuild->index);
     return result == 0 ? net_file_sync_directory(path, rebuild->fault) : result;
 }
 
-int spool_rebuild(const char *path, spool_check_fn *report, void *ctx, struct spool_rebuild_result *result_r,
+int local_rebuild(const char *path, local_check_fn *report, void *ctx, struct local_rebuild_result *result_r,
                   struct fault *fault)
 {
     struct fault found = FAULT_INIT;
     struct rebuild rebuild = {.path = path, .report = report, .ctx = ctx, .next_message = 1, .fault = &found};
     struct net_file *lock = NULL;
-    char file[SPOOL_PATH_MAX];
+    char file[LOCAL_PATH_MAX];
     snprintf(file, sizeof file, "%s/lock", path);
     int result = net_file_lock(&lock, file, &found);
     if (result == 0) {

@@ -1,27 +1,28 @@
 /*
- * spool_live - how many messages, and octets of records, live in each segment.
+ * local_live - how many messages, and octets of records, live in each segment.
  */
 #include <stdlib.h>
 
 #include "base/expect.h"
-#include "spool/spool_private.h"
+#include "base/map.h"
+#include "store/local/local_live.h"
 
 struct entry {
     uint64_t segment, messages, octets;
 };
 
-struct spool_live {
+struct local_live {
     struct map *segments;
 };
 
-struct spool_live *spool_live_new(void)
+struct local_live *local_live_new(void)
 {
-    struct spool_live *live = expect_calloc(1, sizeof *live);
+    struct local_live *live = expect_calloc(1, sizeof *live);
     live->segments = map_new(SIZE_MAX / 4, NULL);
     return live;
 }
 
-void spool_live_free(struct spool_live **live)
+void local_live_free(struct local_live **live)
 {
     if (*live != NULL) {
         map_free(&(*live)->segments, free);
@@ -30,12 +31,12 @@ void spool_live_free(struct spool_live **live)
     }
 }
 
-static struct entry *find(const struct spool_live *live, uint64_t segment)
+static struct entry *find(const struct local_live *live, uint64_t segment)
 {
     return map_get(live->segments, bytes_at(&segment, sizeof segment));
 }
 
-void spool_live_add(struct spool_live *live, uint64_t segment, uint64_t messages, uint64_t octets)
+void local_live_add(struct local_live *live, uint64_t segment, uint64_t messages, uint64_t octets)
 {
     struct entry *entry = find(live, segment);
     if (entry == NULL) {
@@ -47,7 +48,7 @@ void spool_live_add(struct spool_live *live, uint64_t segment, uint64_t messages
     entry->octets += octets;
 }
 
-bool spool_live_remove(struct spool_live *live, uint64_t segment, uint64_t octets)
+bool local_live_remove(struct local_live *live, uint64_t segment, uint64_t octets)
 {
     struct entry *entry = find(live, segment);
     EXPECT(entry != NULL && entry->messages > 0 && entry->octets >= octets);
@@ -60,7 +61,7 @@ bool spool_live_remove(struct spool_live *live, uint64_t segment, uint64_t octet
     return true;
 }
 
-void spool_live_each(const struct spool_live *live, spool_segment_fn *fn, void *ctx)
+void local_live_each(const struct local_live *live, local_segment_fn *fn, void *ctx)
 {
     size_t cursor = 0;
     struct bytes key;
@@ -71,13 +72,13 @@ void spool_live_each(const struct spool_live *live, spool_segment_fn *fn, void *
     }
 }
 
-uint64_t spool_live_octets(const struct spool_live *live, uint64_t segment)
+uint64_t local_live_octets(const struct local_live *live, uint64_t segment)
 {
     const struct entry *entry = find(live, segment);
     return entry == NULL ? 0 : entry->octets;
 }
 
-uint64_t spool_live_messages(const struct spool_live *live, uint64_t segment)
+uint64_t local_live_messages(const struct local_live *live, uint64_t segment)
 {
     const struct entry *entry = find(live, segment);
     return entry == NULL ? 0 : entry->messages;

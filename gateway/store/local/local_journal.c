@@ -1,26 +1,27 @@
 /*
- * spool_journal - see spool_journal.h.
+ * local_journal - see local_journal.h.
  */
-#include "spool/spool_journal.h"
+#include "store/local/local_journal.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "spool/spool_private.h"
+#include "store/local/local_segment.h"
+#include "store/store_sum.h"
 
 #define SUM_DIGITS 16
 
-static void path_of(const char *spool, char out[SPOOL_PATH_MAX])
+static void path_of(const char *spool, char out[LOCAL_PATH_MAX])
 {
-    snprintf(out, SPOOL_PATH_MAX, "%s/decisions", spool);
+    snprintf(out, LOCAL_PATH_MAX, "%s/decisions", spool);
 }
 
-void spool_journal_line(struct buf *out, json_t *decision)
+void local_journal_line(struct buf *out, json_t *decision)
 {
     char *text = json_dumps(decision, JSON_COMPACT);
-    buf_printf(out, "%016" PRIx64 " ", spool_record_sum(bytes_of(text)));
+    buf_printf(out, "%016" PRIx64 " ", store_sum_of(bytes_of(text)));
     buf_append_text(out, text);
     buf_append_text(out, "\n");
     free(text);
@@ -30,7 +31,7 @@ void spool_journal_line(struct buf *out, json_t *decision)
 /* Opens the file for writing at *end_r, behind its last octet. */
 static int open_end(struct net_file **file_r, const char *spool, uint64_t *end_r, struct fault *fault)
 {
-    char path[SPOOL_PATH_MAX];
+    char path[LOCAL_PATH_MAX];
     struct fault found = FAULT_INIT;
     path_of(spool, path);
     *end_r = 0;
@@ -55,7 +56,7 @@ static int open_end(struct net_file **file_r, const char *spool, uint64_t *end_r
     return 0;
 }
 
-int spool_journal_write(const char *spool, struct bytes lines, struct fault *fault)
+int local_journal_write(const char *spool, struct bytes lines, struct fault *fault)
 {
     struct net_file *file = NULL;
     uint64_t end;
@@ -76,19 +77,19 @@ static json_t *read_line(struct bytes line)
         return NULL;
     }
     struct bytes text = bytes_from(line, SUM_DIGITS + 1);
-    snprintf(sum, sizeof sum, "%016" PRIx64, spool_record_sum(text));
+    snprintf(sum, sizeof sum, "%016" PRIx64, store_sum_of(text));
     bool good = memcmp(sum, line.ptr, SUM_DIGITS) == 0 && line.ptr[SUM_DIGITS] == ' ';
     return good ? json_loadb((const char *)text.ptr, text.len, JSON_REJECT_DUPLICATES, NULL) : NULL;
 }
 
-int spool_journal_each(const char *spool, int (*fn)(void *ctx, const json_t *decision, struct bytes line), void *ctx,
+int local_journal_each(const char *spool, int (*fn)(void *ctx, const json_t *decision, struct bytes line), void *ctx,
                        uint64_t *damaged_r, struct fault *fault)
 {
-    char path[SPOOL_PATH_MAX];
+    char path[LOCAL_PATH_MAX];
     struct buf text;
     struct fault found = FAULT_INIT;
     path_of(spool, path);
-    buf_init(&text, SPOOL_JOURNAL_MAX);
+    buf_init(&text, LOCAL_JOURNAL_MAX);
     *damaged_r = 0;
     if (net_file_read_all(path, &text, &found) != 0 && strcmp(found.code, "enoent") != 0) {
         buf_done(&text);
@@ -110,9 +111,9 @@ int spool_journal_each(const char *spool, int (*fn)(void *ctx, const json_t *dec
     return result == 0 ? 0 : -1;
 }
 
-int spool_journal_replace(const char *spool, struct bytes lines, struct fault *fault)
+int local_journal_replace(const char *spool, struct bytes lines, struct fault *fault)
 {
-    char path[SPOOL_PATH_MAX];
+    char path[LOCAL_PATH_MAX];
     path_of(spool, path);
     return net_file_replace(path, lines, fault);
 }

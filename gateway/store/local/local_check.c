@@ -1,17 +1,18 @@
 /*
- * spool_check - compares the records with the index, a batch of messages at a time, so that no long transaction of ours keeps the log of a
- * running gateway from beginning anew. See spool_check.h.
+ * local_check - compares the records with the index, a batch of messages at a time, so that no long transaction of ours keeps the log of a
+ * running gateway from beginning anew. See local_check.h.
  */
-#include "spool/spool_check.h"
+#include "store/local/local_check.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/expect.h"
-#include "spool/spool_export.h"
-#include "spool/spool_meta.h"
-#include "spool/spool_private.h"
+#include "store/local/local_index_private.h"
+#include "store/local/local_reader.h"
+#include "store/store_meta.h"
+#include "store/store_sum.h"
 
 #define BATCH 1000
 
@@ -22,18 +23,18 @@ struct entry {
 
 struct check {
     const char *path;
-    char folder[SPOOL_PATH_MAX];
-    struct spool_index *index;
-    spool_check_fn *report;
+    char folder[LOCAL_PATH_MAX];
+    struct local_index *index;
+    local_check_fn *report;
     void *ctx;
-    struct spool_check_result result;
+    struct local_check_result result;
 };
 
 /* ---- the index itself ---- */
 
 static int check_index(struct check *check, struct fault *fault)
 {
-    sqlite3 *db = spool_index_db(check->index);
+    sqlite3 *db = local_index_db(check->index);
     sqlite3_stmt *st = NULL;
     int code = sqlite3_prepare_v2(db, "PRAGMA quick_check(10)", -1, &st, NULL);
     while (code == SQLITE_OK && (code = sqlite3_step(st)) == SQLITE_ROW) {
@@ -47,14 +48,14 @@ static int check_index(struct check *check, struct fault *fault)
         }
     }
     sqlite3_finalize(st);
-    return code == SQLITE_DONE ? 0 : spool_index_failed(db, code, fault);
+    return code == SQLITE_DONE ? 0 : local_index_failed(db, code, fault);
 }
 
 /* Messages above `after` that are not settled. */
 static int next_batch(struct check *check, uint64_t after, struct entry entries[BATCH], size_t *count_r,
                       struct fault *fault)
 {
-    sqlite3 *db = spool_index_db(check->index);
+    sqlite3 *db = local_index_db(check->index);
     sqlite3_stmt *st = NULL;
     size_t count = 0;
     int code = sqlite3_prepare_v2(db, "SELECT seq, id FROM message WHERE open > 0 AND seq > ?1 ORDER BY seq LIMIT ?2",
@@ -69,7 +70,7 @@ static int next_batch(struct check *check, uint64_t after, struct entry entries[
     }
     sqlite3_finalize(st);
     if (code != SQLITE_DONE) {
-        return spool_index_failed(db, code, fault);
+        return local_index_failed(db, code, fault);
     }
     *count_r = count;
     return 0;
@@ -77,30 +78,30 @@ static int next_batch(struct check *check, uint64_t after, struct entry entries[
 
 /* ---- one record ---- */
 
-static int differs(const struct spool_place *place, const char *what, struct fault *fault)
+static int differs(const struct local_place *place, const char *what, struct fault *fault)
 {
     fault_set(fault, FAULT_LOCAL, "damaged", "spool", "%s in segment %016llx at octet %llu", what,
               (unsigned long long)place->segment, (unsigned long long)place->start);
     return -1;
 }
 
-static int check_meta(struct net_file *file, const struct spool_place *place, const struct spool_record *record,
+static int check_meta(struct net_file *file, const struct local_place *place, const struct local_record *record,
                       const char *id, struct fault *fault)
 {
     uint8_t *meta = expect_calloc(1, (size_t)record->meta_len + 1);
-    struct arena *arena = arena_new(SPOOL_ITEM_MAX);
+    struct arena *arena = arena_new(STORE_ITEM_MAX);
     struct mail_envelope envelope;
     struct mail_delivery *deliveries;
     size_t count;
     struct bytes text = bytes_at(meta, record->meta_len);
     ptrdiff_t got =
-        net_file_read(file, place->start + SPOOL_RECORD_HEAD + record->body_len, meta, record->meta_len, fault);
+        net_file_read(file, place->start + LOCAL_RECORD_HEAD + record->body_len, meta, record->meta_len, fault);
     int result = got < 0 ? -1 : 0;
-    if (result == 0 && ((size_t)got != text.len || spool_record_sum(text) != record->meta_sum)) {
+    if (result == 0 && ((size_t)got != text.len || store_sum_of(text) != record->meta_sum)) {
         result = differs(place, "the envelope does not match its checksum", fault);
     }
     if (result == 0) {
-        result = spool_meta_read(text, arena, &envelope, &deliveries, &count, fault);
+        result = store_meta_read(text, arena, &envelope, &deliveries, &count, fault);
     }
     if (result == 0 && strcmp(envelope.id, id) != 0) {
         result = differs(place, "another message stands", fault);
@@ -110,20 +111,20 @@ static int check_meta(struct net_file *file, const struct spool_place *place, co
     return result;
 }
 
-static int check_head(struct check *check, const struct spool_place *place, const char *id, struct fault *fault)
+static int check_head(struct check *check, const struct local_place *place, const char *id, struct fault *fault)
 {
-    char path[SPOOL_PATH_MAX];
-    uint8_t head[SPOOL_RECORD_HEAD];
+    char path[LOCAL_PATH_MAX];
+    uint8_t head[LOCAL_RECORD_HEAD];
     struct net_file *file = NULL;
-    struct spool_record record;
-    spool_segment_path(check->folder, place->segment, path);
+    struct local_record record;
+    local_segment_path(check->folder, place->segment, path);
     if (net_file_open(&file, path, NET_FILE_READ, fault) != 0) {
         return -1;
     }
     int result = net_file_read(file, place->start, head, sizeof head, fault) < 0 ? -1 : 0;
     if (result == 0 &&
-        (spool_record_decode(bytes_at(head, sizeof head), &record) != 1 || record.body_len != place->body_len ||
-         record.body_sum != place->body_sum || spool_record_size(&record) != place->record_len)) {
+        (local_record_decode(bytes_at(head, sizeof head), &record) != 1 || record.body_len != place->body_len ||
+         record.body_sum != place->body_sum || local_record_size(&record) != place->record_len)) {
         result = differs(place, "there is no such record", fault);
     }
     if (result == 0) {
@@ -133,30 +134,32 @@ static int check_head(struct check *check, const struct spool_place *place, cons
     return result;
 }
 
-static int ignore_piece(void *ctx, struct bytes piece)
+/* Reads the whole body, which compares its checksum. */
+static int check_body(struct check *check, uint64_t message, struct local_place place, struct fault *fault)
 {
-    uint64_t *octets = ctx;
-    *octets += piece.len;
-    return 0;
+    struct local_reader *reader = local_reader_new(check->folder, check->index);
+    uint8_t octet;
+    bool checked = false;
+    ptrdiff_t got = local_reader_read(reader, message, &place, &checked, 0, &octet, sizeof octet, fault);
+    local_reader_release(&reader);
+    return got < 0 ? -1 : 0;
 }
 
-static int check_record(struct check *check, const struct entry *entry, const struct spool_place *place,
+static int check_record(struct check *check, const struct entry *entry, const struct local_place *place,
                         struct fault *fault)
 {
-    uint64_t octets = 0;
-    if (check_head(check, place, entry->id, fault) != 0 ||
-        spool_export_body(check->path, check->index, entry->message, ignore_piece, &octets, fault) != 0) {
+    if (check_head(check, place, entry->id, fault) != 0 || check_body(check, entry->message, *place, fault) != 0) {
         return -1;
     }
-    check->result.octets += octets;
+    check->result.octets += place->body_len;
     return 0;
 }
 
 static void check_message(struct check *check, const struct entry *entry)
 {
     struct fault found = FAULT_INIT, ignored = FAULT_INIT;
-    struct spool_place place = {0}, now = {0};
-    if (spool_index_place(check->index, entry->message, &place, &found) == 0 && place.segment == 0) {
+    struct local_place place = {0}, now = {0};
+    if (local_index_place(check->index, entry->message, &place, &found) == 0 && place.segment == 0) {
         return; /* settled meanwhile */
     }
     check->result.messages++;
@@ -164,7 +167,7 @@ static void check_message(struct check *check, const struct entry *entry)
         return;
     }
     /* Beside a running gateway it may have been settled or moved while we looked. */
-    if (spool_index_place(check->index, entry->message, &now, &ignored) == 0 &&
+    if (local_index_place(check->index, entry->message, &now, &ignored) == 0 &&
         (now.segment != place.segment || now.start != place.start)) {
         found = FAULT_INIT;
         if (now.segment == 0 || check_record(check, entry, &now, &found) == 0) {
@@ -175,21 +178,28 @@ static void check_message(struct check *check, const struct entry *entry)
     check->report(check->ctx, entry->id, &found);
 }
 
-int spool_check(const char *path, spool_check_fn *report, spool_check_progress_fn *progress, void *ctx,
-                struct spool_check_result *result_r, struct fault *fault)
+static int open_index(struct local_index **index_r, const char *path, struct fault *fault)
+{
+    char file[LOCAL_PATH_MAX];
+    snprintf(file, sizeof file, "%s/index.sqlite", path);
+    return local_index_open(index_r, file, net_file_sqlite_vfs(), LOCAL_INDEX_READ, fault);
+}
+
+int local_check(const char *path, local_check_fn *report, local_check_progress_fn *progress, void *ctx,
+                struct local_check_result *result_r, struct fault *fault)
 {
     struct check check = {.path = path, .report = report, .ctx = ctx};
     struct entry *entries = expect_calloc(BATCH, sizeof *entries);
     size_t count = 0;
     uint64_t after = 0;
-    struct spool_index_counts counts = {0};
+    struct local_index_counts counts = {0};
     snprintf(check.folder, sizeof check.folder, "%s/segments", path);
-    int result = spool_export_open(&check.index, path, fault);
+    int result = open_index(&check.index, path, fault);
     if (result == 0) {
         result = check_index(&check, fault);
     }
     if (result == 0 && progress != NULL) {
-        result = spool_index_count(check.index, &counts, fault);
+        result = local_index_count(check.index, &counts, fault);
     }
     while (result == 0 && (result = next_batch(&check, after, entries, &count, fault)) == 0 && count > 0) {
         for (size_t i = 0; i < count; i++) {
@@ -201,7 +211,7 @@ int spool_check(const char *path, spool_check_fn *report, spool_check_progress_f
         after = entries[count - 1].message;
     }
     free(entries);
-    spool_index_close(&check.index);
+    local_index_close(&check.index);
     if (result == 0) {
         *result_r = check.result;
     }

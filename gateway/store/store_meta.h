@@ -1,5 +1,5 @@
 /*
- * spool_meta - the envelope and the deliveries of a message as JSON, and back. Pure.
+ * store_meta - the envelope and the deliveries of a message as JSON, and back. Pure.
  *
  * The meta of a record holds both, so that the index can be rebuilt from the segments alone:
  *
@@ -8,31 +8,31 @@
  * The index keeps the envelope's and each delivery's object apart. Members that say nothing (NULL, 0, false, no items) are left out; unknown
  * ones are ignored when reading, so that a later mailweir may add some.
  */
-#ifndef MAILWEIR_SPOOL_SPOOL_META_H
-#define MAILWEIR_SPOOL_SPOOL_META_H
+#ifndef MAILWEIR_STORE_STORE_META_H
+#define MAILWEIR_STORE_STORE_META_H
 
 #include "base/arena.h"
 #include "base/buf.h"
 #include "mail/mail_envelope.h"
 
 /* Append to out; whether it was full is for the caller to see there. */
-void spool_meta_write_envelope(struct buf *out, const struct mail_envelope *envelope);
-void spool_meta_write_delivery(struct buf *out, const struct mail_delivery *delivery);
+void store_meta_write_envelope(struct buf *out, const struct mail_envelope *envelope);
+void store_meta_write_delivery(struct buf *out, const struct mail_delivery *delivery);
 
 /*
  * Read one object; all that *_r points at lives in the arena. -1 with a fault "damaged" when it is not what was written, or "too-large" when the arena
  * is full.
  */
-int spool_meta_read_envelope(struct bytes json, struct arena *arena, struct mail_envelope *envelope_r,
+int store_meta_read_envelope(struct bytes json, struct arena *arena, struct mail_envelope *envelope_r,
                              struct fault *fault);
-int spool_meta_read_delivery(struct bytes json, struct arena *arena, struct mail_delivery *delivery_r,
+int store_meta_read_delivery(struct bytes json, struct arena *arena, struct mail_delivery *delivery_r,
                              struct fault *fault);
 /* A record's whole meta. */
-int spool_meta_read(struct bytes json, struct arena *arena, struct mail_envelope *envelope_r,
+int store_meta_read(struct bytes json, struct arena *arena, struct mail_envelope *envelope_r,
                     struct mail_delivery **deliveries_r, size_t *count_r, struct fault *fault);
 
 /* Deep copies into the arena; -1 when it is full. */
-int spool_meta_copy_envelope(struct arena *arena, const struct mail_envelope *from, struct mail_envelope *to_r);
-int spool_meta_copy_delivery(struct arena *arena, const struct mail_delivery *from, struct mail_delivery *to_r);
+int store_meta_copy_envelope(struct arena *arena, const struct mail_envelope *from, struct mail_envelope *to_r);
+int store_meta_copy_delivery(struct arena *arena, const struct mail_delivery *from, struct mail_delivery *to_r);
 
 #endif

@@ -1,35 +1,35 @@
 /*
- * spool_check - is everything on the disk that the index promises, and the way back when the index is lost. Both block.
+ * local_check - is everything on the disk that the index promises, and the way back when the index is lost. Both block.
  */
-#ifndef MAILWEIR_SPOOL_SPOOL_CHECK_H
-#define MAILWEIR_SPOOL_SPOOL_CHECK_H
+#ifndef MAILWEIR_STORE_LOCAL_LOCAL_CHECK_H
+#define MAILWEIR_STORE_LOCAL_LOCAL_CHECK_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/fault.h"
 
-struct spool_check_result {
+struct local_check_result {
     uint64_t messages; /* looked at */
     uint64_t octets;   /* of their bodies */
     uint64_t damaged;  /* reported */
 };
 
 /* Called for each thing that is wrong; id is the message's, or NULL. */
-typedef void spool_check_fn(void *ctx, const char *id, const struct fault *fault);
+typedef void local_check_fn(void *ctx, const char *id, const struct fault *fault);
 
 /* Called now and then: how many of the messages were looked at; total is what the index says. */
-typedef void spool_check_progress_fn(void *ctx, uint64_t done, uint64_t total);
+typedef void local_check_progress_fn(void *ctx, uint64_t done, uint64_t total);
 
 /*
  * Checks the index itself, and for every message that is not settled its record: head, envelope and body against their checksums and the index. Only
  * reads; a gateway may run. 0 when it could look at everything, whatever it found; -1 with a fault when it could not. progress may be
  * NULL.
  */
-int spool_check(const char *path, spool_check_fn *report, spool_check_progress_fn *progress, void *ctx,
-                struct spool_check_result *result_r, struct fault *fault);
+int local_check(const char *path, local_check_fn *report, local_check_progress_fn *progress, void *ctx,
+                struct local_check_result *result_r, struct fault *fault);
 
-struct spool_rebuild_result {
+struct local_rebuild_result {
     uint64_t messages, deliveries; /* found in the segments */
     uint64_t settled;              /* left out, because the old index knows that they were settled */
     uint64_t damaged;              /* octets or records that could not be understood, reported */
@@ -39,10 +39,10 @@ struct spool_rebuild_result {
 
 /*
  * Makes a new index of what the segments hold; the old one is kept beside it as "index.sqlite.old-<milliseconds>". No gateway may run (fault
- * "locked"). All that the old index tells is taken over. Where it cannot be read, operators' decisions come from their journal (spool_journal.h),
+ * "locked"). All that the old index tells is taken over. Where it cannot be read, operators' decisions come from their journal (local_journal.h),
  * deliveries are looked for on their server before they are sent again, and attempts, notes and the history of settled messages are lost.
  */
-int spool_rebuild(const char *path, spool_check_fn *report, void *ctx, struct spool_rebuild_result *result_r,
+int local_rebuild(const char *path, local_check_fn *report, void *ctx, struct local_rebuild_result *result_r,
                   struct fault *fault);
 
 #endif

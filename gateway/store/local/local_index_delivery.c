@@ -1,13 +1,13 @@
 /*
- * spool_index_delivery - messages and deliveries in the index: adding, changing, settling, and what is due.
+ * local_index_delivery - messages and deliveries in the index: adding, changing, settling, and what is due.
  */
-#include "spool/spool_index_private.h"
+#include "store/local/local_index_private.h"
 
 /* ---- messages and deliveries ---- */
 
-int spool_index_add_message(struct spool_index *index, const struct spool_index_message *message, struct fault *fault)
+int local_index_add_message(struct local_index *index, const struct local_index_message *message, struct fault *fault)
 {
-    sqlite3_stmt *st = spool_index_statement(index, ADD_MESSAGE, fault);
+    sqlite3_stmt *st = local_index_statement(index, ADD_MESSAGE, fault);
     if (st == NULL) {
         return -1;
     }
@@ -25,13 +25,13 @@ int spool_index_add_message(struct spool_index *index, const struct spool_index_
     bind_text(st, 12, message->sender);
     bind_text(st, 13, message->message_id);
     bind_number(st, 14, message->print);
-    return spool_index_run(index, st, fault);
+    return local_index_run(index, st, fault);
 }
 
-int spool_index_add_delivery(struct spool_index *index, const struct spool_index_delivery *delivery,
+int local_index_add_delivery(struct local_index *index, const struct local_index_delivery *delivery,
                              struct fault *fault)
 {
-    sqlite3_stmt *st = spool_index_statement(index, ADD_DELIVERY, fault);
+    sqlite3_stmt *st = local_index_statement(index, ADD_DELIVERY, fault);
     if (st == NULL) {
         return -1;
     }
@@ -48,12 +48,12 @@ int spool_index_add_delivery(struct spool_index *index, const struct spool_index
     bind_number(st, 11, delivery->lane);
     bind_number(st, 12, delivery->uncertain);
     bind_text(st, 13, delivery->fallback);
-    return spool_index_run(index, st, fault);
+    return local_index_run(index, st, fault);
 }
 
-int spool_index_change_delivery(struct spool_index *index, const struct spool_index_change *change, struct fault *fault)
+int local_index_change_delivery(struct local_index *index, const struct local_index_change *change, struct fault *fault)
 {
-    sqlite3_stmt *st = spool_index_statement(index, CHANGE_DELIVERY, fault);
+    sqlite3_stmt *st = local_index_statement(index, CHANGE_DELIVERY, fault);
     if (st == NULL) {
         return -1;
     }
@@ -67,13 +67,13 @@ int spool_index_change_delivery(struct spool_index *index, const struct spool_in
     bind_number(st, 8, change->uidvalidity);
     bind_number(st, 9, change->uid);
     bind_text(st, 10, change->folder);
-    return spool_index_run(index, st, fault);
+    return local_index_run(index, st, fault);
 }
 
-int spool_index_add_attempt(struct spool_index *index, const struct spool_index_change *change,
+int local_index_add_attempt(struct local_index *index, const struct local_index_change *change,
                             const struct fault *what, struct fault *fault)
 {
-    sqlite3_stmt *st = spool_index_statement(index, ADD_ATTEMPT, fault);
+    sqlite3_stmt *st = local_index_statement(index, ADD_ATTEMPT, fault);
     if (st == NULL) {
         return -1;
     }
@@ -85,38 +85,38 @@ int spool_index_add_attempt(struct spool_index *index, const struct spool_index_
     bind_text(st, 6, what->code);
     bind_text(st, 7, what->where);
     bind_text(st, 8, what->text);
-    return spool_index_run(index, st, fault);
+    return local_index_run(index, st, fault);
 }
 
-int spool_index_hand(struct spool_index *index, uint64_t message, unsigned number, uint64_t run_number,
+int local_index_hand(struct local_index *index, uint64_t message, unsigned number, uint64_t run_number,
                      struct fault *fault)
 {
-    sqlite3_stmt *st = spool_index_statement(index, HAND, fault);
+    sqlite3_stmt *st = local_index_statement(index, HAND, fault);
     if (st == NULL) {
         return -1;
     }
     bind_number(st, 1, message);
     bind_number(st, 2, number);
     bind_number(st, 3, run_number);
-    return spool_index_run(index, st, fault) != 0 ? -1 : sqlite3_changes(index->db) > 0;
+    return local_index_run(index, st, fault) != 0 ? -1 : sqlite3_changes(index->db) > 0;
 }
 
-int spool_index_knows(struct spool_index *index, const char *id, struct fault *fault)
+int local_index_knows(struct local_index *index, const char *id, struct fault *fault)
 {
-    sqlite3_stmt *st = spool_index_statement(index, KNOWS, fault);
+    sqlite3_stmt *st = local_index_statement(index, KNOWS, fault);
     if (st == NULL) {
         return -1;
     }
     bind_text(st, 1, id);
-    int got = spool_index_next_row(index, st, fault);
+    int got = local_index_next_row(index, st, fault);
     sqlite3_reset(st);
     return got;
 }
 
-int spool_index_find_print(struct spool_index *index, uint64_t print, const struct spool_place *place, int64_t since_ms,
+int local_index_find_print(struct local_index *index, uint64_t print, const struct local_place *place, int64_t since_ms,
                            const char **id_r, unsigned *open_r, struct fault *fault)
 {
-    sqlite3_stmt *st = spool_index_statement(index, FIND_PRINT, fault);
+    sqlite3_stmt *st = local_index_statement(index, FIND_PRINT, fault);
     if (st == NULL) {
         return -1;
     }
@@ -125,7 +125,7 @@ int spool_index_find_print(struct spool_index *index, uint64_t print, const stru
     bind_number(st, 2, place->body_len);
     bind_number(st, 3, place->body_sum);
     bind_number(st, 4, (uint64_t)since_ms);
-    int got = spool_index_next_row(index, st, fault);
+    int got = local_index_next_row(index, st, fault);
     if (got == 1) {
         *id_r = (const char *)sqlite3_column_text(st, 0);
         *open_r = (unsigned)sqlite3_column_int64(st, 1);
@@ -135,20 +135,20 @@ int spool_index_find_print(struct spool_index *index, uint64_t print, const stru
     return got;
 }
 
-int spool_index_settle(struct spool_index *index, uint64_t message, int64_t now_ms, unsigned *open_r,
-                       struct spool_place *place_r, struct fault *fault)
+int local_index_settle(struct local_index *index, uint64_t message, int64_t now_ms, unsigned *open_r,
+                       struct local_place *place_r, struct fault *fault)
 {
-    sqlite3_stmt *st = spool_index_statement(index, SETTLE, fault);
+    sqlite3_stmt *st = local_index_statement(index, SETTLE, fault);
     if (st == NULL) {
         return -1;
     }
     bind_number(st, 1, message);
     bind_number(st, 2, (uint64_t)now_ms);
-    int got = spool_index_next_row(index, st, fault);
+    int got = local_index_next_row(index, st, fault);
     if (got == 1) {
         *open_r = (unsigned)column_number(st, 0);
         *place_r = column_place(st, 1);
-        got = spool_index_next_row(index, st, fault) == 0 ? 1 : -1;
+        got = local_index_next_row(index, st, fault) == 0 ? 1 : -1;
     } else if (got == 0) {
         fault_set(fault, FAULT_LOCAL, "damaged", "index",
                   "the spool's index does not know a message that is being settled");
@@ -160,11 +160,11 @@ int spool_index_settle(struct spool_index *index, uint64_t message, int64_t now_
 /* ---- what is due ---- */
 
 /* Calls fn for each row of a bound statement that begins with a message and a number. */
-static int each_key(struct spool_index *index, sqlite3_stmt *st, spool_index_key_fn *fn, void *ctx, struct fault *fault)
+static int each_key(struct local_index *index, sqlite3_stmt *st, local_index_key_fn *fn, void *ctx, struct fault *fault)
 {
     int got;
-    while ((got = spool_index_next_row(index, st, fault)) == 1) {
-        struct spool_index_key key = {column_number(st, 0), (unsigned)column_number(st, 1)};
+    while ((got = local_index_next_row(index, st, fault)) == 1) {
+        struct store_key key = {column_number(st, 0), (unsigned)column_number(st, 1)};
         if (fn(ctx, key) != 0) {
             break;
         }
@@ -173,10 +173,10 @@ static int each_key(struct spool_index *index, sqlite3_stmt *st, spool_index_key
     return got < 0 ? -1 : 0;
 }
 
-int spool_index_each_due(struct spool_index *index, const char *upstream, int64_t now_ms, spool_index_key_fn *fn,
+int local_index_each_due(struct local_index *index, const char *upstream, int64_t now_ms, local_index_key_fn *fn,
                          void *ctx, struct fault *fault)
 {
-    sqlite3_stmt *st = spool_index_statement(index, DUE, fault);
+    sqlite3_stmt *st = local_index_statement(index, DUE, fault);
     if (st == NULL) {
         return -1;
     }
@@ -185,10 +185,10 @@ int spool_index_each_due(struct spool_index *index, const char *upstream, int64_
     return each_key(index, st, fn, ctx, fault);
 }
 
-int spool_index_each_due_in_lane(struct spool_index *index, const char *upstream, int64_t lane, int64_t now_ms,
-                                 spool_index_key_fn *fn, void *ctx, struct fault *fault)
+int local_index_each_due_in_lane(struct local_index *index, const char *upstream, int64_t lane, int64_t now_ms,
+                                 local_index_key_fn *fn, void *ctx, struct fault *fault)
 {
-    sqlite3_stmt *st = spool_index_statement(index, DUE_IN_LANE, fault);
+    sqlite3_stmt *st = local_index_statement(index, DUE_IN_LANE, fault);
     if (st == NULL) {
         return -1;
     }
@@ -198,16 +198,16 @@ int spool_index_each_due_in_lane(struct spool_index *index, const char *upstream
     return each_key(index, st, fn, ctx, fault);
 }
 
-int spool_index_next_lane(struct spool_index *index, const char *upstream, int64_t lane, int64_t *lane_r,
+int local_index_next_lane(struct local_index *index, const char *upstream, int64_t lane, int64_t *lane_r,
                           struct fault *fault)
 {
-    sqlite3_stmt *st = spool_index_statement(index, NEXT_LANE, fault);
+    sqlite3_stmt *st = local_index_statement(index, NEXT_LANE, fault);
     if (st == NULL) {
         return -1;
     }
     bind_text(st, 1, upstream);
     bind_number(st, 2, (uint64_t)lane);
-    int got = spool_index_next_row(index, st, fault);
+    int got = local_index_next_row(index, st, fault);
     if (got == 1) {
         *lane_r = sqlite3_column_int64(st, 0);
     }
@@ -215,11 +215,11 @@ int spool_index_next_lane(struct spool_index *index, const char *upstream, int64
     return got;
 }
 
-static struct spool_index_due column_due(sqlite3_stmt *st)
+static struct local_index_due column_due(sqlite3_stmt *st)
 {
-    return (struct spool_index_due){
+    return (struct local_index_due){
         .key = {column_number(st, 0), (unsigned)column_number(st, 1)},
-        .state = (enum spool_state)column_number(st, 2),
+        .state = (enum store_state)column_number(st, 2),
         .due_ms = sqlite3_column_int64(st, 3),
         .attempts = (unsigned)column_number(st, 4),
         .uncertain = column_number(st, 5) != 0,
@@ -231,45 +231,45 @@ static struct spool_index_due column_due(sqlite3_stmt *st)
     };
 }
 
-int spool_index_load(struct spool_index *index, struct spool_index_key key,
-                     void (*fn)(void *ctx, const struct spool_index_due *due), void *ctx, struct fault *fault)
+int local_index_load(struct local_index *index, struct store_key key,
+                     void (*fn)(void *ctx, const struct local_index_due *due), void *ctx, struct fault *fault)
 {
-    sqlite3_stmt *st = spool_index_statement(index, LOAD, fault);
+    sqlite3_stmt *st = local_index_statement(index, LOAD, fault);
     if (st == NULL) {
         return -1;
     }
     bind_number(st, 1, key.message);
     bind_number(st, 2, key.number);
-    int got = spool_index_next_row(index, st, fault);
+    int got = local_index_next_row(index, st, fault);
     if (got == 1) {
-        struct spool_index_due due = column_due(st);
+        struct local_index_due due = column_due(st);
         fn(ctx, &due);
     }
     sqlite3_reset(st);
     return got;
 }
 
-int spool_index_move_due(struct spool_index *index, int64_t delta_ms, int64_t before_ms, struct fault *fault)
+int local_index_move_due(struct local_index *index, int64_t delta_ms, int64_t before_ms, struct fault *fault)
 {
-    sqlite3_stmt *st = spool_index_statement(index, MOVE_DUE, fault);
+    sqlite3_stmt *st = local_index_statement(index, MOVE_DUE, fault);
     if (st == NULL) {
         return -1;
     }
     bind_number(st, 1, (uint64_t)delta_ms);
     bind_number(st, 2, (uint64_t)before_ms);
-    return spool_index_run(index, st, fault);
+    return local_index_run(index, st, fault);
 }
 
-int spool_index_next_due(struct spool_index *index, const char *upstream, int64_t now_ms, int64_t *due_ms_r,
+int local_index_next_due(struct local_index *index, const char *upstream, int64_t now_ms, int64_t *due_ms_r,
                          struct fault *fault)
 {
-    sqlite3_stmt *st = spool_index_statement(index, NEXT_DUE, fault);
+    sqlite3_stmt *st = local_index_statement(index, NEXT_DUE, fault);
     if (st == NULL) {
         return -1;
     }
     bind_text(st, 1, upstream);
     bind_number(st, 2, (uint64_t)now_ms);
-    int got = spool_index_next_row(index, st, fault);
+    int got = local_index_next_row(index, st, fault);
     if (got == 1) {
         *due_ms_r = sqlite3_column_type(st, 0) == SQLITE_NULL ? -1 : sqlite3_column_int64(st, 0);
     }
@@ -277,11 +277,11 @@ int spool_index_next_due(struct spool_index *index, const char *upstream, int64_
     return got == 1 ? 0 : -1;
 }
 
-int spool_index_each_divertible(struct spool_index *index, const char *upstream, uint64_t run_number,
-                                struct spool_index_key after, unsigned limit, spool_index_key_fn *fn, void *ctx,
+int local_index_each_divertible(struct local_index *index, const char *upstream, uint64_t run_number,
+                                struct store_key after, unsigned limit, local_index_key_fn *fn, void *ctx,
                                 struct fault *fault)
 {
-    sqlite3_stmt *st = spool_index_statement(index, DIVERTIBLE, fault);
+    sqlite3_stmt *st = local_index_statement(index, DIVERTIBLE, fault);
     if (st == NULL) {
         return -1;
     }
@@ -293,16 +293,16 @@ int spool_index_each_divertible(struct spool_index *index, const char *upstream,
     return each_key(index, st, fn, ctx, fault);
 }
 
-int spool_index_place(struct spool_index *index, uint64_t message, struct spool_place *place_r, struct fault *fault)
+int local_index_place(struct local_index *index, uint64_t message, struct local_place *place_r, struct fault *fault)
 {
-    sqlite3_stmt *st = spool_index_statement(index, PLACE, fault);
+    sqlite3_stmt *st = local_index_statement(index, PLACE, fault);
     if (st == NULL) {
         return -1;
     }
     bind_number(st, 1, message);
-    int got = spool_index_next_row(index, st, fault);
+    int got = local_index_next_row(index, st, fault);
     if (got >= 0) {
-        *place_r = got == 1 ? column_place(st, 0) : (struct spool_place){0};
+        *place_r = got == 1 ? column_place(st, 0) : (struct local_place){0};
     }
     sqlite3_reset(st);
     return got < 0 ? -1 : 0;

@@ -1,13 +1,13 @@
 /*
- * spool_index - prepared statements over the tables of spool_schema.c; see spool_index.h.
+ * local_index - prepared statements over the tables of local_schema.c; see local_index.h.
  */
-#include "spool/spool_index_private.h"
+#include "store/local/local_index_private.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/expect.h"
-#include "spool/spool_schema.h"
+#include "store/local/local_schema.h"
 
 static const char *const sql[STATEMENTS] = {
     [BEGIN] = "BEGIN IMMEDIATE",
@@ -91,7 +91,7 @@ static const char *const sql[STATEMENTS] = {
 
 /* ---- faults ---- */
 
-int spool_index_failed(sqlite3 *db, int code, struct fault *fault)
+int local_index_failed(sqlite3 *db, int code, struct fault *fault)
 {
     static const struct {
         int result;
@@ -115,40 +115,40 @@ int spool_index_failed(sqlite3 *db, int code, struct fault *fault)
 
 /* ---- preparing and stepping ---- */
 
-sqlite3_stmt *spool_index_statement(struct spool_index *index, enum statement which, struct fault *fault)
+sqlite3_stmt *local_index_statement(struct local_index *index, enum statement which, struct fault *fault)
 {
     if (index->statements[which] == NULL) {
         int code =
             sqlite3_prepare_v3(index->db, sql[which], -1, SQLITE_PREPARE_PERSISTENT, &index->statements[which], NULL);
         if (code != SQLITE_OK) {
-            spool_index_failed(index->db, code, fault);
+            local_index_failed(index->db, code, fault);
         }
     }
     return index->statements[which];
 }
 
-int spool_index_run(struct spool_index *index, sqlite3_stmt *st, struct fault *fault)
+int local_index_run(struct local_index *index, sqlite3_stmt *st, struct fault *fault)
 {
     int code = sqlite3_step(st);
     if (code != SQLITE_DONE) {
-        spool_index_failed(index->db, code, fault);
+        local_index_failed(index->db, code, fault);
     }
     sqlite3_reset(st);
     return code == SQLITE_DONE ? 0 : -1;
 }
 
-int spool_index_next_row(struct spool_index *index, sqlite3_stmt *st, struct fault *fault)
+int local_index_next_row(struct local_index *index, sqlite3_stmt *st, struct fault *fault)
 {
     int code = sqlite3_step(st);
     if (code == SQLITE_ROW || code == SQLITE_DONE) {
         return code == SQLITE_ROW;
     }
-    return spool_index_failed(index->db, code, fault);
+    return local_index_failed(index->db, code, fault);
 }
 
-int spool_index_one_number(struct spool_index *index, sqlite3_stmt *st, uint64_t *value_r, struct fault *fault)
+int local_index_one_number(struct local_index *index, sqlite3_stmt *st, uint64_t *value_r, struct fault *fault)
 {
-    int got = spool_index_next_row(index, st, fault);
+    int got = local_index_next_row(index, st, fault);
     if (got == 1) {
         *value_r = column_number(st, 0);
     } else if (got == 0) {
@@ -164,49 +164,49 @@ static int on_commit(void *ctx, sqlite3 *db, const char *name, int pages)
 {
     (void)db;
     (void)name;
-    struct spool_index *index = ctx;
+    struct local_index *index = ctx;
     index->log_pages = (unsigned)pages;
     return SQLITE_OK;
 }
 
-static int set_up(struct spool_index *index, enum spool_index_mode mode, struct fault *fault)
+static int set_up(struct local_index *index, enum local_index_mode mode, struct fault *fault)
 {
     static const char *const pragmas[] = {
-        [SPOOL_INDEX_WRITE] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16384;"
+        [LOCAL_INDEX_WRITE] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16384;"
                               "PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 0;",
-        [SPOOL_INDEX_READ] = "PRAGMA query_only = 1; PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY;"
+        [LOCAL_INDEX_READ] = "PRAGMA query_only = 1; PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY;"
                              "PRAGMA wal_autocheckpoint = 0;",
-        [SPOOL_INDEX_ASK] = "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;",
+        [LOCAL_INDEX_ASK] = "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;",
     };
     sqlite3_busy_timeout(index->db, 5000);
     int code = sqlite3_exec(index->db, pragmas[mode], NULL, NULL, NULL);
     if (code != SQLITE_OK) {
-        return spool_index_failed(index->db, code, fault);
+        return local_index_failed(index->db, code, fault);
     }
     sqlite3_wal_hook(index->db, on_commit, index);
-    return mode == SPOOL_INDEX_WRITE ? spool_schema_migrate(index->db, fault) : spool_schema_expect(index->db, fault);
+    return mode == LOCAL_INDEX_WRITE ? local_schema_migrate(index->db, fault) : local_schema_expect(index->db, fault);
 }
 
-int spool_index_open(struct spool_index **index_r, const char *path, const char *vfs, enum spool_index_mode mode,
+int local_index_open(struct local_index **index_r, const char *path, const char *vfs, enum local_index_mode mode,
                      struct fault *fault)
 {
-    struct spool_index *index = expect_calloc(1, sizeof *index);
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (mode == SPOOL_INDEX_WRITE ? SQLITE_OPEN_CREATE : 0);
+    struct local_index *index = expect_calloc(1, sizeof *index);
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (mode == LOCAL_INDEX_WRITE ? SQLITE_OPEN_CREATE : 0);
     int code = sqlite3_open_v2(path, &index->db, flags, vfs);
     if (code != SQLITE_OK) {
-        spool_index_failed(index->db, code, fault);
-        spool_index_close(&index);
+        local_index_failed(index->db, code, fault);
+        local_index_close(&index);
         return -1;
     }
     if (set_up(index, mode, fault) != 0) {
-        spool_index_close(&index);
+        local_index_close(&index);
         return -1;
     }
     *index_r = index;
     return 0;
 }
 
-void spool_index_close(struct spool_index **index)
+void local_index_close(struct local_index **index)
 {
     if (*index == NULL) {
         return;
@@ -221,28 +221,28 @@ void spool_index_close(struct spool_index **index)
 
 /* ---- transactions and numbers ---- */
 
-static int run_plain(struct spool_index *index, enum statement which, struct fault *fault)
+static int run_plain(struct local_index *index, enum statement which, struct fault *fault)
 {
-    sqlite3_stmt *st = spool_index_statement(index, which, fault);
-    return st == NULL ? -1 : spool_index_run(index, st, fault);
+    sqlite3_stmt *st = local_index_statement(index, which, fault);
+    return st == NULL ? -1 : local_index_run(index, st, fault);
 }
 
-int spool_index_begin(struct spool_index *index, struct fault *fault)
+int local_index_begin(struct local_index *index, struct fault *fault)
 {
     return run_plain(index, BEGIN, fault);
 }
 
-int spool_index_begin_read(struct spool_index *index, struct fault *fault)
+int local_index_begin_read(struct local_index *index, struct fault *fault)
 {
     return run_plain(index, BEGIN_READ, fault);
 }
 
-int spool_index_commit(struct spool_index *index, struct fault *fault)
+int local_index_commit(struct local_index *index, struct fault *fault)
 {
     return run_plain(index, COMMIT, fault);
 }
 
-bool spool_index_in_doubt(const struct spool_index *index)
+bool local_index_in_doubt(const struct local_index *index)
 {
     static const int certain[] = {SQLITE_FULL, SQLITE_BUSY, SQLITE_READONLY, SQLITE_IOERR_WRITE, SQLITE_IOERR_READ};
     int code = sqlite3_extended_errcode(index->db);
@@ -254,7 +254,7 @@ bool spool_index_in_doubt(const struct spool_index *index)
     return true;
 }
 
-void spool_index_rollback(struct spool_index *index)
+void local_index_rollback(struct local_index *index)
 {
     /* Some failures have rolled back already. */
     if (sqlite3_get_autocommit(index->db) == 0) {
@@ -262,102 +262,102 @@ void spool_index_rollback(struct spool_index *index)
     }
 }
 
-int spool_index_get(struct spool_index *index, const char *name, uint64_t *value_r, struct fault *fault)
+int local_index_get(struct local_index *index, const char *name, uint64_t *value_r, struct fault *fault)
 {
-    sqlite3_stmt *st = spool_index_statement(index, GET, fault);
+    sqlite3_stmt *st = local_index_statement(index, GET, fault);
     if (st == NULL) {
         return -1;
     }
     bind_text(st, 1, name);
-    return spool_index_one_number(index, st, value_r, fault);
+    return local_index_one_number(index, st, value_r, fault);
 }
 
-int spool_index_set(struct spool_index *index, const char *name, uint64_t value, struct fault *fault)
+int local_index_set(struct local_index *index, const char *name, uint64_t value, struct fault *fault)
 {
-    sqlite3_stmt *st = spool_index_statement(index, SET, fault);
+    sqlite3_stmt *st = local_index_statement(index, SET, fault);
     if (st == NULL) {
         return -1;
     }
     bind_text(st, 1, name);
     bind_number(st, 2, value);
-    return spool_index_run(index, st, fault);
+    return local_index_run(index, st, fault);
 }
 
-int spool_index_last_message(struct spool_index *index, uint64_t *seq_r, struct fault *fault)
+int local_index_last_message(struct local_index *index, uint64_t *seq_r, struct fault *fault)
 {
-    sqlite3_stmt *st = spool_index_statement(index, LAST_MESSAGE, fault);
-    return st == NULL ? -1 : spool_index_one_number(index, st, seq_r, fault);
+    sqlite3_stmt *st = local_index_statement(index, LAST_MESSAGE, fault);
+    return st == NULL ? -1 : local_index_one_number(index, st, seq_r, fault);
 }
 
 /* ---- the whole ---- */
 
-static int count_stopped(struct spool_index *index, enum spool_state state, uint64_t *count_r, struct fault *fault)
+static int count_stopped(struct local_index *index, enum store_state state, uint64_t *count_r, struct fault *fault)
 {
-    sqlite3_stmt *st = spool_index_statement(index, COUNT_STOPPED, fault);
+    sqlite3_stmt *st = local_index_statement(index, COUNT_STOPPED, fault);
     if (st == NULL) {
         return -1;
     }
     bind_number(st, 1, state);
-    return spool_index_one_number(index, st, count_r, fault);
+    return local_index_one_number(index, st, count_r, fault);
 }
 
-int spool_index_count(struct spool_index *index, struct spool_index_counts *counts_r, struct fault *fault)
+int local_index_count(struct local_index *index, struct local_index_counts *counts_r, struct fault *fault)
 {
-    sqlite3_stmt *waiting = spool_index_statement(index, COUNT_WAITING, fault);
-    sqlite3_stmt *messages = spool_index_statement(index, COUNT_MESSAGES, fault);
-    struct spool_index_counts counts = {0};
-    if (waiting == NULL || messages == NULL || spool_index_one_number(index, waiting, &counts.waiting, fault) != 0 ||
-        spool_index_one_number(index, messages, &counts.messages, fault) != 0 ||
-        count_stopped(index, SPOOL_STATE_HELD, &counts.held, fault) != 0 ||
-        count_stopped(index, SPOOL_STATE_DEAD, &counts.dead, fault) != 0) {
+    sqlite3_stmt *waiting = local_index_statement(index, COUNT_WAITING, fault);
+    sqlite3_stmt *messages = local_index_statement(index, COUNT_MESSAGES, fault);
+    struct local_index_counts counts = {0};
+    if (waiting == NULL || messages == NULL || local_index_one_number(index, waiting, &counts.waiting, fault) != 0 ||
+        local_index_one_number(index, messages, &counts.messages, fault) != 0 ||
+        count_stopped(index, STORE_STATE_HELD, &counts.held, fault) != 0 ||
+        count_stopped(index, STORE_STATE_DEAD, &counts.dead, fault) != 0) {
         return -1;
     }
     *counts_r = counts;
     return 0;
 }
 
-int spool_index_count_settled(struct spool_index *index, uint64_t *count_r, struct fault *fault)
+int local_index_count_settled(struct local_index *index, uint64_t *count_r, struct fault *fault)
 {
-    sqlite3_stmt *st = spool_index_statement(index, COUNT_SETTLED, fault);
-    return st == NULL ? -1 : spool_index_one_number(index, st, count_r, fault);
+    sqlite3_stmt *st = local_index_statement(index, COUNT_SETTLED, fault);
+    return st == NULL ? -1 : local_index_one_number(index, st, count_r, fault);
 }
 
-int spool_index_each_living(struct spool_index *index, spool_segment_fn *fn, void *ctx, struct fault *fault)
+int local_index_each_living(struct local_index *index, local_segment_fn *fn, void *ctx, struct fault *fault)
 {
-    sqlite3_stmt *st = spool_index_statement(index, LIVING, fault);
+    sqlite3_stmt *st = local_index_statement(index, LIVING, fault);
     if (st == NULL) {
         return -1;
     }
     int got;
-    while ((got = spool_index_next_row(index, st, fault)) == 1) {
+    while ((got = local_index_next_row(index, st, fault)) == 1) {
         fn(ctx, column_number(st, 0), 1, column_number(st, 1));
     }
     sqlite3_reset(st);
     return got;
 }
 
-int spool_index_each_in_segment(struct spool_index *index, uint64_t segment,
-                                int (*fn)(void *ctx, uint64_t message, const struct spool_place *place), void *ctx,
+int local_index_each_in_segment(struct local_index *index, uint64_t segment,
+                                int (*fn)(void *ctx, uint64_t message, const struct local_place *place), void *ctx,
                                 struct fault *fault)
 {
-    sqlite3_stmt *st = spool_index_statement(index, IN_SEGMENT, fault);
+    sqlite3_stmt *st = local_index_statement(index, IN_SEGMENT, fault);
     if (st == NULL) {
         return -1;
     }
     bind_number(st, 1, segment);
     int got, stop = 0;
-    while (stop == 0 && (got = spool_index_next_row(index, st, fault)) != 0) {
-        const struct spool_place place = column_place(st, 1);
+    while (stop == 0 && (got = local_index_next_row(index, st, fault)) != 0) {
+        const struct local_place place = column_place(st, 1);
         stop = got < 0 ? -1 : fn(ctx, column_number(st, 0), &place);
     }
     sqlite3_reset(st);
     return stop < 0 ? -1 : 0;
 }
 
-int spool_index_move(struct spool_index *index, uint64_t message, uint64_t from, const struct spool_place *to,
+int local_index_move(struct local_index *index, uint64_t message, uint64_t from, const struct local_place *to,
                      struct fault *fault)
 {
-    sqlite3_stmt *st = spool_index_statement(index, MOVE, fault);
+    sqlite3_stmt *st = local_index_statement(index, MOVE, fault);
     if (st == NULL) {
         return -1;
     }
@@ -365,23 +365,23 @@ int spool_index_move(struct spool_index *index, uint64_t message, uint64_t from,
     bind_number(st, 2, from);
     bind_number(st, 3, to->segment);
     bind_number(st, 4, to->start);
-    return spool_index_run(index, st, fault) != 0 ? -1 : sqlite3_changes(index->db) > 0;
+    return local_index_run(index, st, fault) != 0 ? -1 : sqlite3_changes(index->db) > 0;
 }
 
 /* ---- the connection ---- */
 
-sqlite3 *spool_index_db(struct spool_index *index)
+sqlite3 *local_index_db(struct local_index *index)
 {
     return index->db;
 }
 
-int spool_index_checkpoint(struct spool_index *index, struct fault *fault)
+int local_index_checkpoint(struct local_index *index, struct fault *fault)
 {
     int code = sqlite3_wal_checkpoint_v2(index->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-    return code == SQLITE_OK || code == SQLITE_BUSY ? 0 : spool_index_failed(index->db, code, fault);
+    return code == SQLITE_OK || code == SQLITE_BUSY ? 0 : local_index_failed(index->db, code, fault);
 }
 
-unsigned spool_index_log_pages(const struct spool_index *index)
+unsigned local_index_log_pages(const struct local_index *index)
 {
     return index->log_pages;
 }

@@ -1,5 +1,5 @@
 /*
- * spool_reader - the lane "read": bodies out of segments, and the connection for queries. See spool_private.h.
+ * local_reader - the lane "read": bodies out of segments, and the connection for queries. See spool_private.h.
  *
  * A few segments stay open, the one that was used longest ago gives way. A message may have been moved to another segment since its
  * place was learnt: when its segment is gone, the index is asked again.
@@ -8,7 +8,8 @@
 #include <string.h>
 
 #include "base/expect.h"
-#include "spool/spool_private.h"
+#include "store/local/local_reader.h"
+#include "store/store_sum.h"
 
 #define OPEN_SEGMENTS 16
 
@@ -18,16 +19,16 @@ struct open_segment {
     uint64_t used;
 };
 
-struct spool_reader {
-    char folder[SPOOL_PATH_MAX];
-    struct spool_index *index;
+struct local_reader {
+    char folder[LOCAL_PATH_MAX];
+    struct local_index *index;
     struct open_segment open[OPEN_SEGMENTS];
     uint64_t clock;
 };
 
-struct spool_reader *spool_reader_new(const char *folder, struct spool_index *index)
+struct local_reader *local_reader_new(const char *folder, struct local_index *index)
 {
-    struct spool_reader *reader = expect_calloc(1, sizeof *reader);
+    struct local_reader *reader = expect_calloc(1, sizeof *reader);
     memcpy(reader->folder, folder, strlen(folder) + 1);
     reader->index = index;
     return reader;
@@ -39,7 +40,7 @@ static void give_up(struct open_segment *slot)
     *slot = (struct open_segment){0};
 }
 
-void spool_reader_release(struct spool_reader **reader)
+void local_reader_release(struct local_reader **reader)
 {
     for (size_t i = 0; i < OPEN_SEGMENTS; i++) {
         give_up(&(*reader)->open[i]);
@@ -48,21 +49,21 @@ void spool_reader_release(struct spool_reader **reader)
     *reader = NULL;
 }
 
-void spool_reader_free(struct spool_reader **reader)
+void local_reader_free(struct local_reader **reader)
 {
     if (*reader != NULL) {
-        spool_index_close(&(*reader)->index);
-        spool_reader_release(reader);
+        local_index_close(&(*reader)->index);
+        local_reader_release(reader);
     }
 }
 
-struct spool_index *spool_reader_index(struct spool_reader *reader)
+struct local_index *local_reader_index(struct local_reader *reader)
 {
     return reader->index;
 }
 
 /* The open segment, opened as needed; NULL with a fault. */
-static struct net_file *open_segment(struct spool_reader *reader, uint64_t id, struct fault *fault)
+static struct net_file *open_segment(struct local_reader *reader, uint64_t id, struct fault *fault)
 {
     struct open_segment *oldest = &reader->open[0];
     for (size_t i = 0; i < OPEN_SEGMENTS; i++) {
@@ -76,8 +77,8 @@ static struct net_file *open_segment(struct spool_reader *reader, uint64_t id, s
         }
     }
     give_up(oldest);
-    char path[SPOOL_PATH_MAX];
-    spool_segment_path(reader->folder, id, path);
+    char path[LOCAL_PATH_MAX];
+    local_segment_path(reader->folder, id, path);
     if (net_file_open(&oldest->file, path, NET_FILE_READ, fault) != 0) {
         return NULL;
     }
@@ -87,7 +88,7 @@ static struct net_file *open_segment(struct spool_reader *reader, uint64_t id, s
 }
 
 /* The segment in which the message lies now. */
-static struct net_file *find_segment(struct spool_reader *reader, uint64_t message, struct spool_place *place,
+static struct net_file *find_segment(struct local_reader *reader, uint64_t message, struct local_place *place,
                                      struct fault *fault)
 {
     struct fault first = FAULT_INIT;
@@ -95,8 +96,8 @@ static struct net_file *find_segment(struct spool_reader *reader, uint64_t messa
     if (file != NULL) {
         return file;
     }
-    struct spool_place now;
-    if (strcmp(first.code, "enoent") == 0 && spool_index_place(reader->index, message, &now, fault) == 0 &&
+    struct local_place now;
+    if (strcmp(first.code, "enoent") == 0 && local_index_place(reader->index, message, &now, fault) == 0 &&
         now.segment != 0 && now.segment != place->segment) {
         *place = now;
         return open_segment(reader, now.segment, fault);
@@ -107,10 +108,10 @@ static struct net_file *find_segment(struct spool_reader *reader, uint64_t messa
 }
 
 /* Reads exactly len octets of the body; a file that ends before is damaged. */
-static int read_whole(struct net_file *file, const struct spool_place *place, uint64_t offset, void *into, size_t len,
+static int read_whole(struct net_file *file, const struct local_place *place, uint64_t offset, void *into, size_t len,
                       struct fault *fault)
 {
-    ptrdiff_t got = net_file_read(file, place->start + SPOOL_RECORD_HEAD + offset, into, len, fault);
+    ptrdiff_t got = net_file_read(file, place->start + LOCAL_RECORD_HEAD + offset, into, len, fault);
     if (got >= 0 && (size_t)got < len) {
         fault_set(fault, FAULT_LOCAL, "damaged", "spool", "segment %llu ends inside of a message",
                   (unsigned long long)place->segment);
@@ -118,7 +119,7 @@ static int read_whole(struct net_file *file, const struct spool_place *place, ui
     return got == (ptrdiff_t)len ? 0 : -1;
 }
 
-static int compare_sum(const struct spool_place *place, uint64_t sum, struct fault *fault)
+static int compare_sum(const struct local_place *place, uint64_t sum, struct fault *fault)
 {
     if (sum == place->body_sum) {
         return 0;
@@ -129,26 +130,26 @@ static int compare_sum(const struct spool_place *place, uint64_t sum, struct fau
     return -1;
 }
 
-static int check_body(struct net_file *file, const struct spool_place *place, struct fault *fault)
+static int check_body(struct net_file *file, const struct local_place *place, struct fault *fault)
 {
-    uint8_t *chunk = expect_calloc(1, SPOOL_CHUNK);
-    struct spool_sum *sum = spool_sum_new();
+    uint8_t *chunk = expect_calloc(1, STORE_CHUNK);
+    struct store_sum *sum = store_sum_new();
     int result = 0;
-    for (uint64_t at = 0; result == 0 && at < place->body_len; at += SPOOL_CHUNK) {
+    for (uint64_t at = 0; result == 0 && at < place->body_len; at += STORE_CHUNK) {
         uint64_t left = place->body_len - at;
-        size_t len = left < SPOOL_CHUNK ? (size_t)left : SPOOL_CHUNK;
+        size_t len = left < STORE_CHUNK ? (size_t)left : STORE_CHUNK;
         result = read_whole(file, place, at, chunk, len, fault);
-        spool_sum_add(sum, bytes_at(chunk, result == 0 ? len : 0));
+        store_sum_add(sum, bytes_at(chunk, result == 0 ? len : 0));
     }
     if (result == 0) {
-        result = compare_sum(place, spool_sum_value(sum), fault);
+        result = compare_sum(place, store_sum_value(sum), fault);
     }
-    spool_sum_free(&sum);
+    store_sum_free(&sum);
     free(chunk);
     return result;
 }
 
-ptrdiff_t spool_reader_read(struct spool_reader *reader, uint64_t message, struct spool_place *place, bool *checked,
+ptrdiff_t local_reader_read(struct local_reader *reader, uint64_t message, struct local_place *place, bool *checked,
                             uint64_t offset, void *into, size_t len, struct fault *fault)
 {
     struct net_file *file = find_segment(reader, message, place, fault);
@@ -164,7 +165,7 @@ ptrdiff_t spool_reader_read(struct spool_reader *reader, uint64_t message, struc
     if (read_whole(file, place, offset, into, want, fault) != 0) {
         return -1;
     }
-    if (!*checked && whole && compare_sum(place, spool_record_sum(bytes_at(into, want)), fault) != 0) {
+    if (!*checked && whole && compare_sum(place, store_sum_of(bytes_at(into, want)), fault) != 0) {
         return -1;
     }
     *checked = true;

@@ -1,18 +1,18 @@
 /*
- * spool_restore - what a rebuilt index knows beside the records: all that the old index can still tell, or, without it, what operators decided.
+ * local_restore - what a rebuilt index knows beside the records: all that the old index can still tell, or, without it, what operators decided.
  *
  * The old index is taken whole or not at all: attempts, notes, the deliveries of a reroute, pauses and the settled messages of the history. Messages
- * have kept their numbers. See spool_rebuild.c.
+ * have kept their numbers. See local_rebuild.c.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/expect.h"
-#include "spool/spool_journal.h"
-#include "spool/spool_meta.h"
-#include "spool/spool_private.h"
-#include "spool/spool_query.h"
-#include "spool/spool_schema.h"
+#include "store/local/local_index_private.h"
+#include "store/local/local_journal.h"
+#include "store/local/local_restore.h"
+#include "store/local/local_schema.h"
+#include "store/store_meta.h"
 
 #define OPEN_STATES "(0, 1, 2)"
 #define MESSAGE_COLUMNS                                                                                                \
@@ -47,20 +47,20 @@ static const char *const from_old[] = {
 static int run(sqlite3 *db, const char *sql, struct fault *fault)
 {
     int code = sqlite3_exec(db, sql, NULL, NULL, NULL);
-    return code == SQLITE_OK ? 0 : spool_index_failed(db, code, fault);
+    return code == SQLITE_OK ? 0 : local_index_failed(db, code, fault);
 }
 
-int spool_restore_attach(struct spool_index *index, sqlite3 *old, const char *path, struct fault *fault)
+int local_restore_attach(struct local_index *index, sqlite3 *old, const char *path, struct fault *fault)
 {
     char *sql = sqlite3_mprintf("ATTACH DATABASE %Q AS old", path);
-    int result = spool_schema_migrate(old, fault) != 0 ? -1 : run(spool_index_db(index), sql, fault);
+    int result = local_schema_migrate(old, fault) != 0 ? -1 : run(local_index_db(index), sql, fault);
     sqlite3_free(sql);
     return result;
 }
 
-int spool_restore_old(struct spool_index *index, struct fault *fault)
+int local_restore_old(struct local_index *index, struct fault *fault)
 {
-    sqlite3 *db = spool_index_db(index);
+    sqlite3 *db = local_index_db(index);
     int result = run(db, "SAVEPOINT restore", fault);
     for (size_t i = 0; result == 0 && i < sizeof from_old / sizeof from_old[0]; i++) {
         result = run(db, from_old[i], fault);
@@ -75,7 +75,7 @@ int spool_restore_old(struct spool_index *index, struct fault *fault)
 /* ---- the decisions ---- */
 
 struct decisions {
-    struct spool_index *index;
+    struct local_index *index;
     int64_t now_ms;
     uint64_t applied;
     struct fault *fault;
@@ -87,7 +87,7 @@ static uint64_t message_of(struct decisions *decisions, const json_t *decision)
     const char *id = json_string_value(json_object_get(decision, "id"));
     uint64_t message = 0;
     size_t count = 0;
-    if (id == NULL || spool_query_find(decisions->index, id, &message, 1, &count, decisions->fault) != 0) {
+    if (id == NULL || local_index_find(decisions->index, id, &message, 1, &count, decisions->fault) != 0) {
         return 0;
     }
     return count == 0 ? 0 : message;
@@ -95,26 +95,26 @@ static uint64_t message_of(struct decisions *decisions, const json_t *decision)
 
 static int add_rerouted(struct decisions *decisions, uint64_t message, const char *sender, const json_t *object)
 {
-    struct arena *arena = arena_new(SPOOL_ITEM_MAX);
+    struct arena *arena = arena_new(STORE_ITEM_MAX);
     struct mail_delivery delivery;
     char *text = json_dumps(object, JSON_COMPACT);
-    int result = spool_meta_read_delivery(bytes_of(text), arena, &delivery, decisions->fault);
+    int result = store_meta_read_delivery(bytes_of(text), arena, &delivery, decisions->fault);
     if (result == 0) {
-        const struct spool_index_delivery row = {
+        const struct local_index_delivery row = {
             .message = message,
             .number = delivery.number,
-            .state = delivery.held ? SPOOL_STATE_HELD : SPOOL_STATE_WAITING,
+            .state = delivery.held ? STORE_STATE_HELD : STORE_STATE_WAITING,
             .upstream = delivery.upstream,
             .folder = delivery.folder,
             .rule = delivery.rule,
             .fallback = delivery.fallback,
-            .lane = spool_lane(sender, delivery.folder),
+            .lane = store_turn_of(sender, delivery.folder),
             .due_ms = decisions->now_ms,
             .changed_ms = decisions->now_ms,
             .uncertain = true,
             .detail = bytes_of(text),
         };
-        result = spool_index_add_delivery(decisions->index, &row, decisions->fault);
+        result = local_index_add_delivery(decisions->index, &row, decisions->fault);
     }
     free(text);
     arena_free(&arena);
@@ -130,7 +130,7 @@ static int apply(void *ctx, const json_t *decision, struct bytes line)
     const char *upstream = json_string_value(json_object_get(decision, "upstream"));
     decisions->applied++;
     if (upstream != NULL) {
-        return spool_index_set_pause(decisions->index, upstream, json_is_true(json_object_get(decision, "paused")),
+        return local_index_set_pause(decisions->index, upstream, json_is_true(json_object_get(decision, "paused")),
                                      decisions->now_ms, decisions->fault);
     }
     uint64_t message = message_of(decisions, decision);
@@ -138,8 +138,8 @@ static int apply(void *ctx, const json_t *decision, struct bytes line)
         decisions->applied--;
         return fault_is_set(decisions->fault) ? -1 : 0;
     }
-    char id[SPOOL_INDEX_ID_LEN], *sender = NULL;
-    int result = spool_index_name(decisions->index, message, id, &sender, decisions->fault);
+    char id[STORE_ID_LEN], *sender = NULL;
+    int result = local_index_name(decisions->index, message, id, &sender, decisions->fault);
     json_array_foreach(json_object_get(decision, "deliveries"), i, delivery)
     {
         result = result == 0 ? add_rerouted(decisions, message, sender, delivery) : result;
@@ -149,27 +149,27 @@ static int apply(void *ctx, const json_t *decision, struct bytes line)
         return -1;
     }
     const char *state = json_string_value(json_object_get(decision, "state"));
-    struct spool_index_key key = {message, (unsigned)json_integer_value(json_object_get(decision, "number"))};
-    return state == NULL || spool_state_of(state) < 0
+    struct store_key key = {message, (unsigned)json_integer_value(json_object_get(decision, "number"))};
+    return state == NULL || store_state_of(state) < 0
                ? 0
-               : spool_index_set_state(decisions->index, key, (enum spool_state)spool_state_of(state),
+               : local_index_set_state(decisions->index, key, (enum store_state)store_state_of(state),
                                        decisions->now_ms, 0, decisions->fault);
 }
 
-int spool_restore_decisions(struct spool_index *index, const char *spool, int64_t now_ms, uint64_t *applied_r,
+int local_restore_decisions(struct local_index *index, const char *spool, int64_t now_ms, uint64_t *applied_r,
                             uint64_t *damaged_r, struct fault *fault)
 {
     struct decisions decisions = {.index = index, .now_ms = now_ms, .fault = fault};
-    int result = spool_journal_each(spool, apply, &decisions, damaged_r, fault);
+    int result = local_journal_each(spool, apply, &decisions, damaged_r, fault);
     *applied_r = decisions.applied;
     return result;
 }
 
 /* ---- the numbers ---- */
 
-int spool_restore_count(struct spool_index *index, struct fault *fault)
+int local_restore_count(struct local_index *index, struct fault *fault)
 {
-    sqlite3 *db = spool_index_db(index);
+    sqlite3 *db = local_index_db(index);
     return run(db,
                "UPDATE message SET open = (SELECT count(*) FROM delivery d WHERE d.message = message.seq AND d.state"
                " IN " OPEN_STATES ")",
@@ -181,7 +181,7 @@ int spool_restore_count(struct spool_index *index, struct fault *fault)
 /* ---- at each start ---- */
 
 struct shrinking {
-    struct spool_index *index;
+    struct local_index *index;
     struct buf kept;
     uint64_t left_out;
     struct fault *fault;
@@ -192,10 +192,10 @@ static int keep_open(void *ctx, const json_t *decision, struct bytes line)
     struct shrinking *shrinking = ctx;
     uint64_t message = 0;
     size_t count = 0;
-    struct spool_place place = {0};
+    struct local_place place = {0};
     const char *id = json_string_value(json_object_get(decision, "id"));
-    if (id != NULL && (spool_query_find(shrinking->index, id, &message, 1, &count, shrinking->fault) != 0 ||
-                       (count > 0 && spool_index_place(shrinking->index, message, &place, shrinking->fault) != 0))) {
+    if (id != NULL && (local_index_find(shrinking->index, id, &message, 1, &count, shrinking->fault) != 0 ||
+                       (count > 0 && local_index_place(shrinking->index, message, &place, shrinking->fault) != 0))) {
         return -1;
     }
     if (place.segment == 0) {
@@ -210,21 +210,21 @@ static int keep_open(void *ctx, const json_t *decision, struct bytes line)
 static void keep_pause(void *ctx, const char *upstream)
 {
     struct shrinking *shrinking = ctx;
-    spool_journal_line(&shrinking->kept, json_pack("{s:s, s:b}", "upstream", upstream, "paused", true));
+    local_journal_line(&shrinking->kept, json_pack("{s:s, s:b}", "upstream", upstream, "paused", true));
 }
 
-int spool_restore_shrink(struct spool_index *index, const char *spool, struct fault *fault)
+int local_restore_shrink(struct local_index *index, const char *spool, struct fault *fault)
 {
     struct shrinking shrinking = {.index = index, .fault = fault};
     uint64_t damaged;
-    buf_init(&shrinking.kept, SPOOL_JOURNAL_MAX);
-    int result = spool_journal_each(spool, keep_open, &shrinking, &damaged, fault);
+    buf_init(&shrinking.kept, LOCAL_JOURNAL_MAX);
+    int result = local_journal_each(spool, keep_open, &shrinking, &damaged, fault);
     /* Of pauses, those that are. */
     if (result == 0) {
-        result = spool_index_each_pause(index, keep_pause, &shrinking, fault);
+        result = local_index_each_pause(index, keep_pause, &shrinking, fault);
     }
     if (result == 0 && shrinking.left_out + damaged > 0) {
-        result = spool_journal_replace(spool, buf_bytes(&shrinking.kept), fault);
+        result = local_journal_replace(spool, buf_bytes(&shrinking.kept), fault);
     }
     buf_done(&shrinking.kept);
     return result;

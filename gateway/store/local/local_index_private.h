@@ -1,10 +1,12 @@
 /*
- * spool_index_private - what the files of the index share: the connection, its statements, binding and stepping.
+ * local_index_private - what the files of the index share: the connection, its statements, binding and stepping.
  */
-#ifndef MAILWEIR_SPOOL_SPOOL_INDEX_PRIVATE_H
-#define MAILWEIR_SPOOL_SPOOL_INDEX_PRIVATE_H
+#ifndef MAILWEIR_STORE_LOCAL_LOCAL_INDEX_PRIVATE_H
+#define MAILWEIR_STORE_LOCAL_LOCAL_INDEX_PRIVATE_H
 
-#include "spool/spool_index.h"
+#include <sqlite3.h>
+
+#include "store/local/local_index.h"
 
 enum statement {
     BEGIN,
@@ -60,20 +62,25 @@ enum statement {
     STATEMENTS,
 };
 
-struct spool_index {
+struct local_index {
     sqlite3 *db;
     sqlite3_stmt *statements[STATEMENTS];
     unsigned log_pages;
 };
 
+/* The connection, for statements that are made of pieces or used once. */
+sqlite3 *local_index_db(struct local_index *index);
+/* Fills the fault from SQLite's result code; returns -1. */
+int local_index_failed(sqlite3 *db, int code, struct fault *fault);
+
 /* The statement, prepared at its first use: a reader never prepares what only the writer says. NULL with a fault. */
-sqlite3_stmt *spool_index_statement(struct spool_index *index, enum statement which, struct fault *fault);
+sqlite3_stmt *local_index_statement(struct local_index *index, enum statement which, struct fault *fault);
 /* Runs a statement that gives no rows. */
-int spool_index_run(struct spool_index *index, sqlite3_stmt *st, struct fault *fault);
+int local_index_run(struct local_index *index, sqlite3_stmt *st, struct fault *fault);
 /* Steps to the next row: 1, 0 at the end, -1 with a fault. The caller resets. */
-int spool_index_next_row(struct spool_index *index, sqlite3_stmt *st, struct fault *fault);
+int local_index_next_row(struct local_index *index, sqlite3_stmt *st, struct fault *fault);
 /* The one number of a statement's one row. */
-int spool_index_one_number(struct spool_index *index, sqlite3_stmt *st, uint64_t *value_r, struct fault *fault);
+int local_index_one_number(struct local_index *index, sqlite3_stmt *st, uint64_t *value_r, struct fault *fault);
 
 static inline void bind_text(sqlite3_stmt *st, int at, const char *text)
 {
@@ -102,9 +109,9 @@ static inline struct bytes column_bytes(sqlite3_stmt *st, int at)
 }
 
 /* The five columns of a place, from `at` on. */
-static inline struct spool_place column_place(sqlite3_stmt *st, int at)
+static inline struct local_place column_place(sqlite3_stmt *st, int at)
 {
-    return (struct spool_place){
+    return (struct local_place){
         .segment = column_number(st, at),
         .start = column_number(st, at + 1),
         .record_len = column_number(st, at + 2),

@@ -1,0 +1,207 @@
+/*
+ * local_index - the SQLite index: every statement that the spool makes, and nothing else.
+ *
+ * One connection with its prepared statements. A connection is used by one thread at a time. Functions return 0, or -1 with a
+ * fault of class LOCAL: "enospc", "eio", "erofs", "damaged", "busy" or "sqlite".
+ */
+#ifndef MAILWEIR_STORE_LOCAL_LOCAL_INDEX_H
+#define MAILWEIR_STORE_LOCAL_LOCAL_INDEX_H
+
+#include "store/local/local_segment.h"
+#include "store/store.h"
+
+struct local_index;
+
+enum local_index_mode {
+    LOCAL_INDEX_WRITE, /* the one writer; creates the database and brings its schema up to date */
+    LOCAL_INDEX_READ,
+    LOCAL_INDEX_ASK, /* another process, which puts commands into it */
+};
+
+/* Opens the database at path. vfs: SQLite's name of one, or NULL. */
+int local_index_open(struct local_index **index_r, const char *path, const char *vfs, enum local_index_mode mode,
+                     struct fault *fault);
+/* Sets *index to NULL; NULL is fine. */
+void local_index_close(struct local_index **index);
+
+int local_index_begin(struct local_index *index, struct fault *fault);
+/* For several queries that see the same state, and share the cost of looking at the log. Ended by local_index_rollback(). */
+int local_index_begin_read(struct local_index *index, struct fault *fault);
+int local_index_commit(struct local_index *index, struct fault *fault);
+/*
+ * Of a commit that has just failed: whether the transaction may lie whole in the log all the same, and would come to life at the next opening
+ * after a crash. It does not when a part of it could not be written; it does when the sync failed.
+ */
+bool local_index_in_doubt(const struct local_index *index);
+void local_index_rollback(struct local_index *index);
+
+/* A number of the table "spool". */
+int local_index_get(struct local_index *index, const char *name, uint64_t *value_r, struct fault *fault);
+int local_index_set(struct local_index *index, const char *name, uint64_t value, struct fault *fault);
+/* The highest message number in use, 0 when there is none. */
+int local_index_last_message(struct local_index *index, uint64_t *seq_r, struct fault *fault);
+
+struct local_index_message {
+    uint64_t seq;
+    const char *id;
+    int64_t received_ms;
+    struct local_place place;
+    unsigned open;
+    int64_t settled_ms; /* when open is 0 */
+    const char *sender;
+    const char *message_id; /* or NULL */
+    uint64_t print;         /* recognises the same message sent again; 0: none */
+    struct bytes envelope;
+};
+int local_index_add_message(struct local_index *index, const struct local_index_message *message, struct fault *fault);
+
+struct local_index_delivery {
+    uint64_t message;
+    unsigned number;
+    enum store_state state;
+    const char *upstream, *folder, *rule;
+    const char *fallback; /* or NULL */
+    uint64_t lane;        /* deliveries of one lane wait for each other, lanes take turns */
+    int64_t due_ms, changed_ms;
+    bool uncertain;
+    uint64_t handed;
+    struct bytes detail;
+};
+int local_index_add_delivery(struct local_index *index, const struct local_index_delivery *delivery,
+                             struct fault *fault);
+
+/* What an attempt makes of a delivery. */
+struct local_index_change {
+    uint64_t message;
+    unsigned number;
+    enum store_state state;
+    int64_t due_ms, changed_ms;
+    unsigned attempts;
+    bool uncertain;
+    uint32_t uidvalidity, uid;
+    const char *folder; /* another than was asked for; or NULL */
+};
+int local_index_change_delivery(struct local_index *index, const struct local_index_change *change,
+                                struct fault *fault);
+int local_index_add_attempt(struct local_index *index, const struct local_index_change *change,
+                            const struct fault *what, struct fault *fault);
+/* Marks a delivery as handed out in this run (0: given back). 1 when it did; 0 when it does not wait any more; -1. */
+int local_index_hand(struct local_index *index, uint64_t message, unsigned number, uint64_t run, struct fault *fault);
+/* Whether a message of this id is known: 1, 0, -1. */
+int local_index_knows(struct local_index *index, const char *id, struct fault *fault);
+/*
+ * The message with this print, length and sum that was received since since_ms and of which nothing was dropped: 1 with its id (a view
+ * until the next call) and how many of its deliveries are open, 0, -1.
+ */
+int local_index_find_print(struct local_index *index, uint64_t print, const struct local_place *place, int64_t since_ms,
+                           const char **id_r, unsigned *open_r, struct fault *fault);
+/* One delivery of the message is settled: *place_r is where it lies, *open_r how many are still open. */
+int local_index_settle(struct local_index *index, uint64_t message, int64_t now_ms, unsigned *open_r,
+                       struct local_place *place_r, struct fault *fault);
+
+/* One delivery as it stands in the index; the views are valid until the next call. */
+struct local_index_due {
+    struct store_key key;
+    enum store_state state;
+    const char *id;
+    struct local_place place;
+    int64_t due_ms;
+    unsigned attempts;
+    bool uncertain;
+    uint64_t handed;
+    struct bytes envelope, detail;
+};
+typedef int local_index_key_fn(void *ctx, struct store_key key);
+/* Calls fn for each waiting delivery of the upstream that is due at now_ms, the longest due first, until fn returns non-zero. */
+int local_index_each_due(struct local_index *index, const char *upstream, int64_t now_ms, local_index_key_fn *fn,
+                         void *ctx, struct fault *fault);
+/* Deliveries that may go to their fallback, behind `after`, in order of their keys. run_number: the present run. */
+int local_index_each_divertible(struct local_index *index, const char *upstream, uint64_t run_number,
+                                struct store_key after, unsigned limit, local_index_key_fn *fn, void *ctx,
+                                struct fault *fault);
+/* The same for one lane. */
+int local_index_each_due_in_lane(struct local_index *index, const char *upstream, int64_t lane, int64_t now_ms,
+                                 local_index_key_fn *fn, void *ctx, struct fault *fault);
+/* The next lane above `lane` in which something waits: 1, 0 when there is none, -1. */
+int local_index_next_lane(struct local_index *index, const char *upstream, int64_t lane, int64_t *lane_r,
+                          struct fault *fault);
+/* All about one delivery: 1, 0 when there is none, -1. fn may be called once, during the call. */
+int local_index_load(struct local_index *index, struct store_key key,
+                     void (*fn)(void *ctx, const struct local_index_due *due), void *ctx, struct fault *fault);
+/* Adds delta_ms to the time of each waiting delivery that is not due yet; before_ms: what the clock would show without its jump. */
+int local_index_move_due(struct local_index *index, int64_t delta_ms, int64_t before_ms, struct fault *fault);
+/* When the next waiting delivery that is not due at now_ms becomes due; -1 when there is none. */
+int local_index_next_due(struct local_index *index, const char *upstream, int64_t now_ms, int64_t *due_ms_r,
+                         struct fault *fault);
+/* Where a message lies now (it may have been moved); segment 0 when it is not known any more. */
+int local_index_place(struct local_index *index, uint64_t message, struct local_place *place_r, struct fault *fault);
+
+struct local_index_counts {
+    uint64_t waiting, held, dead, messages;
+};
+int local_index_count(struct local_index *index, struct local_index_counts *counts_r, struct fault *fault);
+/* An operator's change of a delivery that nobody holds. run: of this start. */
+int local_index_set_state(struct local_index *index, struct store_key key, enum store_state state, int64_t now_ms,
+                          uint64_t run, struct fault *fault);
+int local_index_add_note(struct local_index *index, struct store_key key, int64_t now_ms, const char *text,
+                         struct fault *fault);
+/* count further deliveries of the message are open. */
+int local_index_open_more(struct local_index *index, uint64_t message, unsigned count, struct fault *fault);
+/* The id of a message and, when sender is no NULL, its sender: the caller's to free. */
+int local_index_name(struct local_index *index, uint64_t message, char id_r[STORE_ID_LEN], char **sender_r,
+                     struct fault *fault);
+/* The highest delivery number of a message. */
+int local_index_last_number(struct local_index *index, uint64_t message, uint64_t *number_r, struct fault *fault);
+
+/* Upstreams that operators paused; "" is all. */
+int local_index_each_pause(struct local_index *index, void (*fn)(void *ctx, const char *upstream), void *ctx,
+                           struct fault *fault);
+int local_index_set_pause(struct local_index *index, const char *upstream, bool paused, int64_t now_ms,
+                          struct fault *fault);
+
+/* See spool_memo.h. */
+int local_index_each_memo(struct local_index *index, void (*fn)(void *ctx, const char *upstream, const char *text),
+                          void *ctx, struct fault *fault);
+int local_index_set_memo(struct local_index *index, const char *upstream, const char *text, struct fault *fault);
+
+/* The oldest command without a reply: 1 with a copy of its request (the caller's to free), 0, -1. */
+int local_index_next_command(struct local_index *index, uint64_t *id_r, char **request_r, struct fault *fault);
+int local_index_add_command(struct local_index *index, int64_t now_ms, const char *request, uint64_t *id_r,
+                            struct fault *fault);
+int local_index_reply_command(struct local_index *index, uint64_t id, const char *reply, struct fault *fault);
+/* 1 with a copy of the reply (the caller's to free), 0 when there is none yet, -1. */
+int local_index_command_reply(struct local_index *index, uint64_t id, char **reply_r, struct fault *fault);
+/* Takes a command back (no reply will come), or forgets an old one. */
+int local_index_remove_command(struct local_index *index, uint64_t id, struct fault *fault);
+
+/*
+ * Calls fn once for each message that lives, in no order: to sum them up is the caller's, because SQLite would sort them in memory first, and
+ * a long backlog shall not cost more of that than a short one.
+ */
+int local_index_each_living(struct local_index *index, local_segment_fn *fn, void *ctx, struct fault *fault);
+/* Calls fn for each message that lives in the segment, in their order in it, until fn returns non-zero. */
+int local_index_each_in_segment(struct local_index *index, uint64_t segment,
+                                int (*fn)(void *ctx, uint64_t message, const struct local_place *place), void *ctx,
+                                struct fault *fault);
+/* The message lies elsewhere now: 1; 0 when it is settled or does not lie in `from`; -1. */
+int local_index_move(struct local_index *index, uint64_t message, uint64_t from, const struct local_place *to,
+                     struct fault *fault);
+/* How many messages are settled and still known. */
+int local_index_count_settled(struct local_index *index, uint64_t *count_r, struct fault *fault);
+/* Forgets up to `limit` messages that were settled before before_ms; *count_r is how many it were. */
+int local_index_forget(struct local_index *index, int64_t before_ms, unsigned limit, unsigned *count_r,
+                       struct fault *fault);
+
+/* Copies the write-ahead log into the database as far as nobody stands in the way. */
+int local_index_checkpoint(struct local_index *index, struct fault *fault);
+/* Pages that the write-ahead log of this connection held after its last commit. */
+unsigned local_index_log_pages(const struct local_index *index);
+
+/* Messages by a message's or delivery's id, or by the Message-ID field with or without its brackets. */
+int local_index_find(struct local_index *index, const char *what, uint64_t *messages, size_t limit, size_t *count_r,
+                     struct fault *fault);
+/* The messages that were filed there under this UID. */
+int local_index_find_uid(struct local_index *index, const char *upstream, const char *folder, uint32_t uid,
+                         uint64_t *messages, size_t limit, size_t *count_r, struct fault *fault);
+
+#endif
