@@ -1,5 +1,5 @@
 /*
- * local_reader - the lane "read": bodies out of segments, and the connection for queries. See spool_private.h.
+ * local_reader - the lane "read": bodies out of segments, and the connection for queries. 
  *
  * A few segments stay open, the one that was used longest ago gives way. A message may have been moved to another segment since its
  * place was learnt: when its segment is gone, the index is asked again.

@@ -1,4 +1,4 @@
-/* Tests of spool/store_meta: what is written is read back; what was not written by it is refused, never misread. */
+/* Tests of store/store_meta: what is written is read back; what was not written by it is refused, never misread. */
 #include "test.h"
 
 #include <string.h>

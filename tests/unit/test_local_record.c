@@ -1,4 +1,4 @@
-/* Tests of spool/local_record: the head of a record whole, cut at every octet and with every octet changed; sums in pieces. */
+/* Tests of store/local/local_record: the head of a record whole, cut at every octet and with every octet changed; sums in pieces. */
 #include "test.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* Tests of spool/local_schema: an index of each older version is brought up to date with its contents, a newer one is refused. */
+/* Tests of store/local/local_schema: an index of each older version is brought up to date with its contents, a newer one is refused. */
 #include "test.h"
 
 #include <stdlib.h>

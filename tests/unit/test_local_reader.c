@@ -1,5 +1,5 @@
 /*
- * Tests of spool/local_reader: parts of bodies, checked as a whole before the first octet is given; more segments than stay open; a message that was
+ * Tests of store/local/local_reader: parts of bodies, checked as a whole before the first octet is given; more segments than stay open; a message that was
  * moved; a segment that is gone, cut off or altered.
  */
 #include "spool_fixture.h"

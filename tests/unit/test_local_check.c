@@ -1,4 +1,4 @@
-/* Tests of spool/local_check and local_rebuild: damage is found and named, and the segments alone give everything back. */
+/* Tests of store/local/local_check and local_rebuild: damage is found and named, and the segments alone give everything back. */
 #include "spool_fixture.h"
 
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-/* Tests of spool/local_live: the count of what lives in a segment, and the moment when nothing does. */
+/* Tests of store/local/local_live: the count of what lives in a segment, and the moment when nothing does. */
 #include "test.h"
 
 #include "spool/spool_private.h"
