@@ -36,40 +36,6 @@ static void *room_for_one(struct filters_builder *builder, const void *array, si
 
 /* ---- deliveries ---- */
 
-static bool same_texts(const char *const *a, size_t a_count, const char *const *b, size_t b_count)
-{
-    if (a_count != b_count) {
-        return false;
-    }
-    for (size_t i = 0; i < a_count; i++) {
-        if (strcmp(a[i], b[i]) != 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool same_edits(const struct mail_delivery *a, const struct mail_delivery *b)
-{
-    if (a->edit_count != b->edit_count) {
-        return false;
-    }
-    for (size_t i = 0; i < a->edit_count; i++) {
-        const struct mail_edit *x = &a->edits[i], *y = &b->edits[i];
-        const char *x_value = x->value == NULL ? "" : x->value, *y_value = y->value == NULL ? "" : y->value;
-        if (x->kind != y->kind || strcmp(x->field, y->field) != 0 || strcmp(x_value, y_value) != 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool is_same_delivery(const struct mail_delivery *a, const struct mail_delivery *b)
-{
-    return strcmp(a->upstream, b->upstream) == 0 && strcmp(a->folder, b->folder) == 0 && a->held == b->held &&
-           a->date_ms == b->date_ms && same_texts(a->flags, a->flag_count, b->flags, b->flag_count) && same_edits(a, b);
-}
-
 static int add_recipient(struct filters_builder *builder, struct mail_delivery *delivery, const char *address)
 {
     if (delivery->recipient_count > 0 && strcmp(delivery->recipients[delivery->recipient_count - 1], address) == 0) {
@@ -97,7 +63,7 @@ static int add_delivery(struct filters_builder *builder, const struct mail_deliv
     struct filters_decision *decision = &builder->decision;
     const char *address = builder->run.message->envelope->to[builder->run.recipient].address;
     for (size_t i = 0; i < decision->delivery_count; i++) {
-        if (is_same_delivery(&decision->deliveries[i], wanted)) {
+        if (mail_delivery_is_same_copy(&decision->deliveries[i], wanted)) {
             if (decision->deliveries[i].fallback == NULL) {
                 decision->deliveries[i].fallback = wanted->fallback;
             }

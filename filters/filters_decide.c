@@ -279,26 +279,19 @@ static bool keep(struct filters_builder *builder, const char **text)
     return *text != NULL;
 }
 
+/* For whom it is stays where it is: addresses live as long as the envelope, and a thousand deliveries may share one list of a thousand of them. */
 static bool keep_delivery(struct filters_builder *builder, struct mail_delivery *delivery)
 {
-    bool kept =
-        keep(builder, &delivery->upstream) && keep(builder, &delivery->folder) && keep(builder, &delivery->rule);
-    if (delivery->flag_count > 0 && kept) {
-        const char **flags = arena_array(builder->arena, delivery->flag_count, sizeof *flags);
-        for (size_t i = 0; flags != NULL && i < delivery->flag_count && kept; i++) {
-            flags[i] = delivery->flags[i];
-            kept = keep(builder, &flags[i]);
-        }
-        delivery->flags = flags;
-        kept = kept && flags != NULL;
+    struct mail_delivery kept = *delivery;
+    kept.recipients = NULL;
+    kept.recipient_count = 0;
+    if (mail_delivery_copy(builder->arena, &kept, &kept) != 0) {
+        return false;
     }
-    struct mail_edit *edits = arena_array(builder->arena, delivery->edit_count, sizeof *edits);
-    for (size_t i = 0; edits != NULL && i < delivery->edit_count && kept; i++) {
-        edits[i] = delivery->edits[i];
-        kept = keep(builder, &edits[i].field);
-    }
-    delivery->edits = edits;
-    return kept && edits != NULL;
+    kept.recipients = delivery->recipients;
+    kept.recipient_count = delivery->recipient_count;
+    *delivery = kept;
+    return true;
 }
 
 static bool keep_failed(struct filters_builder *builder)

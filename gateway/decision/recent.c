@@ -79,7 +79,7 @@ static int keep_whole(struct recent_message *kept, const struct mail_source *sou
 
 static int fill(struct recent_message *kept, const struct filters_message *message)
 {
-    if (store_meta_copy_envelope(kept->arena, message->envelope, &kept->envelope) < 0 ||
+    if (mail_envelope_copy(kept->arena, message->envelope, &kept->envelope) < 0 ||
         keep_whole(kept, message->source) < 0) {
         return -1;
     }

@@ -3,6 +3,7 @@
  *
  * The words that reception, rules, spool and delivery share. All strings are NUL-terminated, free of control characters,
  * and live in the arena of whoever made the object; nothing here owns memory.
+ * A new member gets a row in mail_envelope.c, else it does not build; writing, reading and copying then know it.
  */
 #ifndef MAILWEIR_MAIL_MAIL_ENVELOPE_H
 #define MAILWEIR_MAIL_MAIL_ENVELOPE_H
@@ -12,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/fault.h"
+#include "mail/mail_delivery.h"
 #include "mail/mail_shape.h"
 
 /* One RCPT TO. The DSN parameters (RFC 3461) are recorded as given; NULL when absent. */
@@ -52,14 +54,22 @@ struct mail_envelope {
     const char *message_id;   /* the Message-ID field, with its brackets; NULL when there is none */
     const char *const *rules; /* names of the rules that acted; known from the decision on */
     size_t rule_count;
-    struct mail_shape shape; /* of the stored message; the spool fills it in */
     /*
      * Every rule tried, in order: a mark (enum mail_tried) and its name, "group/name" in a group. Where the rules look at recipients, those of each
      * begin with his address. Bounded: behind what does not fit stands how much it was.
      */
     const char *const *tried;
     size_t tried_count;
+    struct mail_shape shape; /* of the stored message; the spool fills it in */
 };
+
+extern const struct mail_members mail_envelope_members;
+
+/* A deep copy in the arena; -1 when that is full, *to_r is then untouched. */
+int mail_envelope_copy(struct arena *arena, const struct mail_envelope *from, struct mail_envelope *to_r)
+    __attribute__((warn_unused_result));
+/* Whether all members say the same. */
+bool mail_envelope_equal(const struct mail_envelope *a, const struct mail_envelope *b);
 
 /* The mark that an entry of mail_envelope.tried begins with. */
 enum mail_tried {
@@ -68,31 +78,6 @@ enum mail_tried {
     MAIL_TRIED_FAILED = '!',
     MAIL_TRIED_RECIPIENT = '@',
     MAIL_TRIED_MORE = '*',
-};
-
-/* One header edit, applied in order to the bytes that are appended; the stored message stays as received. */
-struct mail_edit {
-    enum { MAIL_EDIT_ADD, MAIL_EDIT_DELETE, MAIL_EDIT_REPLACE } kind;
-    const char *field;
-    const char *value; /* NULL for DELETE; one logical line, UTF-8 */
-};
-
-/* One message to one folder of one upstream. Its id is "<message id>.<number>". */
-struct mail_delivery {
-    unsigned number; /* from 1 */
-    const char *upstream;
-    const char *fallback;     /* the upstream that gets it when the first stays down; NULL: none */
-    const char *instead_of;   /* the upstream that it was for, when this one is its fallback; or NULL */
-    const char *folder;       /* UTF-8, "/" between levels */
-    const char *const *flags; /* IMAP flags and keywords as they go out: "\\Flagged", "ci" */
-    size_t flag_count;
-    int64_t date_ms;               /* INTERNALDATE; 0: the time of reception */
-    const char *rule;              /* the rule that asked for it; "default" when none matched */
-    const char *const *recipients; /* for whom */
-    size_t recipient_count;
-    const struct mail_edit *edits;
-    size_t edit_count;
-    bool held; /* waits in the spool until an operator releases it */
 };
 
 /*

@@ -305,8 +305,8 @@ static struct spool_item *make_item(struct commit_job *commit, const struct mail
     item->body->message = commit->message;
     item->body->checked = true;
     item->uncertain = commit->maybe_filed;
-    if (store_meta_copy_envelope(item->arena, envelope, &item->envelope) != 0 ||
-        store_meta_copy_delivery(item->arena, delivery, &item->delivery) != 0) {
+    if (mail_envelope_copy(item->arena, envelope, &item->envelope) != 0 ||
+        mail_delivery_copy(item->arena, delivery, &item->delivery) != 0) {
         struct arena *arena = item->arena;
         arena_free(&arena);
         return NULL;

@@ -31,8 +31,4 @@ int store_meta_read_delivery(struct bytes json, struct arena *arena, struct mail
 int store_meta_read(struct bytes json, struct arena *arena, struct mail_envelope *envelope_r,
                     struct mail_delivery **deliveries_r, size_t *count_r, struct fault *fault);
 
-/* Deep copies into the arena; -1 when it is full. */
-int store_meta_copy_envelope(struct arena *arena, const struct mail_envelope *from, struct mail_envelope *to_r);
-int store_meta_copy_delivery(struct arena *arena, const struct mail_delivery *from, struct mail_delivery *to_r);
-
 #endif
