@@ -160,7 +160,7 @@ static int file_into_all(struct filters_builder *builder, const char *rule, cons
 
 /* ---- edits ---- */
 
-static int add_edit(struct filters_builder *builder, int kind, const char *field, const char *value)
+static int add_edit(struct filters_builder *builder, enum mail_edit_kind kind, const char *field, const char *value)
 {
     if (builder->edit_count == FILTERS_EDITS_MAX) {
         fault_set(builder->run.fault, FAULT_LOCAL, "too-many-edits", "rules",
@@ -173,11 +173,7 @@ static int add_edit(struct filters_builder *builder, int kind, const char *field
     if (edits == NULL) {
         return -1;
     }
-    edits[builder->edit_count++] = (struct mail_edit){.kind = kind == MAIL_EDIT_ADD      ? MAIL_EDIT_ADD
-                                                              : kind == MAIL_EDIT_DELETE ? MAIL_EDIT_DELETE
-                                                                                         : MAIL_EDIT_REPLACE,
-                                                      .field = field,
-                                                      .value = value};
+    edits[builder->edit_count++] = (struct mail_edit){.kind = kind, .field = field, .value = value};
     builder->edits = edits;
     return 0;
 }

@@ -80,12 +80,37 @@ static void test_bounded(void **state)
     buf_done(&wanted);
 }
 
+/* A decision outlives the set that made it, in every member. */
+static void test_the_fallback_outlives_the_set(void **state)
+{
+    (void)state;
+    struct buf out;
+    buf_init(&out, 1 << 20);
+    struct filters_set *set = fixture_load("{\"rules\":[{\"name\":\"a\",\"then\":[{\"fileinto\":{\"upstream\":\"corp\","
+                                           "\"folder\":\"X\",\"fallback\":\"archive\"}}]}]}",
+                                           &out);
+    struct filters_scratch *scratch = filters_scratch_new();
+    struct arena *arena = arena_new(1 << 20);
+    struct mail_recipient recipient = {.address = "x@y.example"};
+    struct mail_envelope envelope = {.id = "ID", .from = "", .to = &recipient, .to_count = 1};
+    struct filters_message message = {.envelope = &envelope};
+    struct filters_decision decision;
+    assert_int_equal(filters_decide(set, scratch, &message, arena, &decision, NULL), 0);
+    filters_set_free(&set);
+    assert_string_equal(decision.deliveries[0].fallback, "archive");
+    assert_string_equal(decision.deliveries[0].recipients[0], "x@y.example");
+    arena_free(&arena);
+    filters_scratch_free(&scratch);
+    buf_done(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_in_order),
         cmocka_unit_test(test_recipients),
         cmocka_unit_test(test_bounded),
+        cmocka_unit_test(test_the_fallback_outlives_the_set),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
