@@ -10,7 +10,9 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define CONFIG_FILE "/etc/mailweir/mailweir.json"
+#include "document/nearest.h"
+
+#define OPTIONS_MAX 40 /* of one command, for proposals */
 
 int cli_usage_error(const struct cli_command *command, const char *format, ...)
 {
@@ -23,13 +25,16 @@ int cli_usage_error(const struct cli_command *command, const char *format, ...)
     return EX_USAGE;
 }
 
-static void print_help(const struct cli_command *command, const struct cli_option *options)
+void cli_print_help(const struct cli_command *command, const struct cli_option *options)
 {
     printf("usage: mailweir %s %s\n\n%s\n\n", command->name, command->usage, command->summary);
-    for (const struct cli_option *option = options; option->name != NULL; option++) {
+    for (const struct cli_option *option = options; option != NULL && option->name != NULL; option++) {
         printf("  --%-12s %s\n", option->name, option->help);
     }
     printf("  --%-12s %s\n", "help", "this text");
+    if (command->examples != NULL) {
+        printf("\nexamples:\n%s", command->examples);
+    }
 }
 
 static const struct cli_option *find_option(const struct cli_option *options, struct bytes name)
@@ -42,20 +47,54 @@ static const struct cli_option *find_option(const struct cli_option *options, st
     return NULL;
 }
 
+/* Names the option that was probably meant. */
+static int unknown_option(const struct cli_command *command, const struct cli_option *options, const char *given,
+                          struct bytes name)
+{
+    const char *known[OPTIONS_MAX + 1] = {NULL};
+    for (size_t i = 0; options[i].name != NULL && i < OPTIONS_MAX; i++) {
+        known[i] = options[i].name;
+    }
+    char word[64];
+    snprintf(word, sizeof word, "%.*s", (int)(name.len < sizeof word ? name.len : sizeof word - 1),
+             (const char *)name.ptr);
+    const char *nearest = nearest_word(word, known);
+    return nearest == NULL
+               ? cli_usage_error(command, "there is no option \"%s\"", given)
+               : cli_usage_error(command, "there is no option \"%s\"; did you mean \"--%s\"?", given, nearest);
+}
+
+/* "--config=FILE" and "--config FILE", "-c FILE": the option's name, and its value where it stands in the same argument (else a NULL ptr). */
+static void split_option(const char *argument, struct bytes *name_r, struct bytes *value_r)
+{
+    static const struct {
+        const char *letter, *name;
+    } letters[] = {{"-h", "help"}, {"-c", "config"}};
+    for (size_t i = 0; i < sizeof letters / sizeof letters[0]; i++) {
+        if (strcmp(argument, letters[i].letter) == 0) {
+            *name_r = bytes_of(letters[i].name);
+            *value_r = (struct bytes){0};
+            return;
+        }
+    }
+    *value_r = bytes_of(argument + strspn(argument, "-"));
+    *name_r = bytes_cut(value_r, '=');
+}
+
 /* Takes one option at argv[at]; returns how many arguments it took, or -1. */
 static int take_option(const struct cli_command *command, const struct cli_option *options, int argc, char **argv,
                        int at, int *exit_r)
 {
-    struct bytes value = bytes_of(argv[at] + 2);
-    struct bytes name = bytes_cut(&value, '=');
+    struct bytes name, value;
+    split_option(argv[at], &name, &value);
     const struct cli_option *option = find_option(options, name);
     if (bytes_is(name, "help")) {
-        print_help(command, options);
+        cli_print_help(command, options);
         *exit_r = EX_OK;
         return -1;
     }
-    if (option == NULL) {
-        *exit_r = cli_usage_error(command, "there is no option \"%s\"", argv[at]);
+    if (option == NULL || (argv[at][1] != '-' && argv[at][2] != '\0')) {
+        *exit_r = unknown_option(command, options, argv[at], name);
         return -1;
     }
     if (option->flag != NULL) {
@@ -74,16 +113,22 @@ static int take_option(const struct cli_command *command, const struct cli_optio
     return 2;
 }
 
+/* "-" alone is a file's name: standard input. */
+static bool is_option(const char *argument)
+{
+    return argument[0] == '-' && argument[1] != '\0';
+}
+
 int cli_parse(const struct cli_command *command, const struct cli_option *options, int argc, char **argv, int *exit_r)
 {
     int others = 0;
     bool literal = false;
     for (int at = 1; at < argc;) {
-        bool is_option = !literal && strncmp(argv[at], "--", 2) == 0;
-        if (is_option && argv[at][2] == '\0') {
+        bool option = !literal && is_option(argv[at]);
+        if (option && strcmp(argv[at], "--") == 0) {
             literal = true;
             at++;
-        } else if (is_option) {
+        } else if (option) {
             int taken = take_option(command, options, argc, argv, at, exit_r);
             if (taken < 0) {
                 return -1;
@@ -117,7 +162,7 @@ int cli_parse_options(const struct cli_command *command, const struct cli_option
 const char *cli_config_file(const char *option)
 {
     const char *env = getenv("MAILWEIR_CONFIG");
-    return option != NULL ? option : env != NULL ? env : CONFIG_FILE;
+    return option != NULL ? option : env != NULL ? env : CLI_CONFIG_FILE;
 }
 
 struct config *cli_load_config(const char *option)

@@ -16,8 +16,9 @@ struct cli_command {
     const char *name;
     /* argv[0] is the subcommand's name; returns the exit code. */
     int (*run)(const struct cli_command *command, int argc, char **argv);
-    const char *usage;   /* what stands behind the name */
-    const char *summary; /* one line */
+    const char *usage;    /* what stands behind the name */
+    const char *summary;  /* one line */
+    const char *examples; /* for --help: lines, each a command and what it does after two blanks; or NULL */
 };
 /* All of them; a NULL name ends the table. */
 extern const struct cli_command cli_commands[];
@@ -41,6 +42,15 @@ int cmd_explain(const struct cli_command *command, int argc, char **argv);
 int cmd_passwd(const struct cli_command *command, int argc, char **argv);
 int cmd_version(const struct cli_command *command, int argc, char **argv);
 
+/* Where the configuration stands, unless --config or $MAILWEIR_CONFIG names another file. */
+#define CLI_CONFIG_FILE "/etc/mailweir/mailweir.json"
+/* The option --config, in a table of options. */
+#define CLI_OPTION_CONFIG(target)                                                                                      \
+    {                                                                                                                  \
+        .name = "config", .value = (target),                                                                           \
+        .help = "the configuration file [$MAILWEIR_CONFIG, else " CLI_CONFIG_FILE "]"                                  \
+    }
+
 /* One option of a subcommand: exactly one of the two targets is set. */
 struct cli_option {
     const char *name;   /* without "--"; NULL ends the table */
@@ -50,13 +60,15 @@ struct cli_option {
 };
 
 /*
- * Parses argv; options may stand anywhere before "--". Returns the number of other arguments, which are moved to argv[1]…; or -1 after
+ * Parses argv; options may stand anywhere before "--". "-h" is --help, "-c FILE" is --config FILE. Returns the number of other arguments, which are moved to argv[1]…; or -1 after
  * --help was answered or a mistake was named: *exit_r is then the exit code.
  */
 int cli_parse(const struct cli_command *command, const struct cli_option *options, int argc, char **argv, int *exit_r);
 /* The same for a subcommand that takes options only: 0, or -1 also after an argument too many was named. */
 int cli_parse_options(const struct cli_command *command, const struct cli_option *options, int argc, char **argv,
                       int *exit_r);
+/* Prints what --help says; options may be NULL. */
+void cli_print_help(const struct cli_command *command, const struct cli_option *options);
 /* A usage error: prints it with the usage line; returns EX_USAGE. */
 int cli_usage_error(const struct cli_command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

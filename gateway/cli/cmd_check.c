@@ -1,5 +1,5 @@
 /*
- * cmd_check - is the configuration good? Like `nginx -t`: problems with their places on standard error, 1 when there are errors. With --upstreams,
+ * cmd_check - is the configuration good? Like `nginx -t`: problems with their places on standard error, EX_CONFIG when there are errors. With --upstreams,
  * the servers are asked, too: whether the login works, and whether the folders that rules name are there. With --json, problems and result are one object on
  * standard output.
  */
@@ -80,7 +80,7 @@ static int check(const char *file, bool upstreams, bool json)
 {
     struct problems *problems = problems_new(), *news = problems_new();
     struct config *config = config_load(file, problems);
-    int result = config == NULL ? 1 : EX_OK;
+    int result = config == NULL ? EX_CONFIG : EX_OK;
     if (!json) {
         print(problems);
     }
@@ -107,7 +107,7 @@ int cmd_check(const struct cli_command *command, int argc, char **argv)
     const char *file = NULL;
     bool upstreams = false, json = false;
     const struct cli_option options[] = {
-        {.name = "config", .value = &file, .help = "the configuration file"},
+        CLI_OPTION_CONFIG(&file),
         {.name = "upstreams",
          .flag = &upstreams,
          .help = "log in at every upstream, too, and warn of folders in rules that are not there"},

@@ -11,7 +11,7 @@ int cmd_health(const struct cli_command *command, int argc, char **argv)
     const char *file = NULL, *address = NULL;
     bool live = false, as_json = false;
     const struct cli_option options[] = {
-        {.name = "config", .value = &file, .help = "the configuration file"},
+        CLI_OPTION_CONFIG(&file),
         {.name = "address", .value = &address, .help = "of the admin server, whatever the configuration says"},
         {.name = "live", .flag = &live, .help = "ask only whether the process works"},
         {.name = "json", .flag = &as_json, .help = "print JSON: each check with its reason"},

@@ -7,6 +7,7 @@
 #include <sysexits.h>
 
 #include "cli/queue.h"
+#include "document/nearest.h"
 
 #define CHOICE (QUEUE_TAKES_SELECTION | QUEUE_TAKES_ALL | QUEUE_TAKES_DRY_RUN)
 
@@ -36,10 +37,12 @@ static const struct verb {
     {"resume", queue_change, QUEUE_TAKES_NOTHING, 1, "[UPSTREAM]", "end a pause"},
 };
 
+#define VERB_COUNT (sizeof verbs / sizeof verbs[0])
+
 static int print_verbs(FILE *out)
 {
     fprintf(out, "usage: mailweir queue VERB [SELECTION] [OPTIONS]\n\n");
-    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
+    for (size_t i = 0; i < VERB_COUNT; i++) {
         fprintf(out, "  %-8s %-46s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].summary);
     }
     fprintf(out, "\nA SELECTION is made of --state, --upstream, --folder, --from, --rule, --message-id and --older.\n"
@@ -67,14 +70,20 @@ int cmd_queue(const struct cli_command *command, int argc, char **argv)
 {
     (void)command;
     const char *name = argc > 1 ? argv[1] : "--help";
-    if (strcmp(name, "--help") == 0) {
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
         return print_verbs(argc > 1 ? stdout : stderr);
     }
-    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
+    for (size_t i = 0; i < VERB_COUNT; i++) {
         if (strcmp(verbs[i].name, name) == 0) {
             return run_verb(&verbs[i], argc - 1, argv + 1);
         }
     }
-    fprintf(stderr, "mailweir queue: there is no verb \"%s\"\n", name);
+    const char *names[VERB_COUNT + 1] = {NULL};
+    for (size_t i = 0; i < VERB_COUNT; i++) {
+        names[i] = verbs[i].name;
+    }
+    const char *nearest = nearest_word(name, names);
+    fprintf(stderr, "mailweir queue: there is no verb \"%s\"", name);
+    fprintf(stderr, nearest != NULL ? "; did you mean \"%s\"?\n" : "\n", nearest);
     return print_verbs(stderr);
 }

@@ -11,9 +11,8 @@ int cmd_reload(const struct cli_command *command, int argc, char **argv)
 {
     const char *file = NULL;
     bool json = false;
-    const struct cli_option options[] = {{.name = "config", .value = &file, .help = "the configuration file"},
-                                         {.name = "json", .flag = &json, .help = "print JSON"},
-                                         {.name = NULL}};
+    const struct cli_option options[] = {
+        CLI_OPTION_CONFIG(&file), {.name = "json", .flag = &json, .help = "print JSON"}, {.name = NULL}};
     int exit_code;
     json_t *answer = NULL;
     if (cli_parse_options(command, options, argc, argv, &exit_code) < 0) {

@@ -113,8 +113,7 @@ static int run_gateway(struct run *run, struct config **config)
 int cmd_run(const struct cli_command *command, int argc, char **argv)
 {
     const char *file = NULL;
-    const struct cli_option options[] = {{.name = "config", .value = &file, .help = "the configuration file"},
-                                         {.name = NULL}};
+    const struct cli_option options[] = {CLI_OPTION_CONFIG(&file), {.name = NULL}};
     int exit_code;
     if (cli_parse_options(command, options, argc, argv, &exit_code) < 0) {
         return exit_code;

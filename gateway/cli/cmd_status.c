@@ -14,9 +14,8 @@ int cmd_status(const struct cli_command *command, int argc, char **argv)
 {
     const char *file = NULL;
     bool as_json = false;
-    const struct cli_option options[] = {{.name = "config", .value = &file, .help = "the configuration file"},
-                                         {.name = "json", .flag = &as_json, .help = "everything, as JSON"},
-                                         {.name = NULL}};
+    const struct cli_option options[] = {
+        CLI_OPTION_CONFIG(&file), {.name = "json", .flag = &as_json, .help = "everything, as JSON"}, {.name = NULL}};
     int exit_code;
     json_t *status = NULL;
     if (cli_parse_options(command, options, argc, argv, &exit_code) < 0) {

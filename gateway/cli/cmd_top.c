@@ -66,7 +66,7 @@ int cmd_top(const struct cli_command *command, int argc, char **argv)
 {
     const char *file = NULL, *times = NULL;
     struct top top = {.as_json = false};
-    const struct cli_option options[] = {{.name = "config", .value = &file, .help = "the configuration file"},
+    const struct cli_option options[] = {CLI_OPTION_CONFIG(&file),
                                          {.name = "json", .flag = &top.as_json, .help = "one JSON object per second"},
                                          {.name = "times", .value = &times, .help = "end after so many pictures"},
                                          {.name = NULL}};

@@ -141,7 +141,7 @@ int cmd_trace(const struct cli_command *command, int argc, char **argv)
 {
     struct options options = {0};
     const struct cli_option known[] = {
-        {.name = "config", .value = &options.config, .help = "the configuration file"},
+        CLI_OPTION_CONFIG(&options.config),
         {.name = "upstream", .value = &options.upstream, .help = "what is said with this upstream (IMAP)"},
         {.name = "listener", .value = &options.listener, .help = "what clients of this listener say (SMTP)"},
         {.name = "client", .value = &options.client, .help = "only clients with this address, or of this network"},

@@ -110,7 +110,7 @@ int cmd_upstreams(const struct cli_command *command, int argc, char **argv)
     const char *file = NULL;
     bool profiles = false, as_json = false;
     const struct cli_option options[] = {
-        {.name = "config", .value = &file, .help = "the configuration file"},
+        CLI_OPTION_CONFIG(&file),
         {.name = "json", .flag = &as_json, .help = "everything that was found, as JSON"},
         {.name = "profiles", .flag = &profiles, .help = "print what is known about kinds of servers"},
         {.name = NULL}};

@@ -10,37 +10,57 @@
 #include <sysexits.h>
 
 #include "cli/cli.h"
+#include "document/nearest.h"
 
 const struct cli_command cli_commands[] = {
-    {"run", cmd_run, "[--config FILE]", "Receive mail, decide by the rules, deliver: the gateway itself."},
+    {"run", cmd_run, "[--config FILE]", "Receive mail, decide by the rules, deliver: the gateway itself.",
+     "  mailweir run --config ./mailweir.json    in the foreground; the log goes to standard error\n"},
     {"check", cmd_check, "[--config FILE] [--upstreams] [--json]",
-     "Check the configuration and the rule files without running them."},
+     "Check the configuration and the rule files without running them.",
+     "  mailweir check                           exit 0: good; 78: the configuration or a rule is wrong\n"
+     "  mailweir check --upstreams               log in at every server, too; exit 1 when one does not let us in\n"},
     {"test", cmd_test, "[--config FILE] [--tap | --json] [--default UPSTREAM:FOLDER] [RULES...]",
-     "Run the tests that stand beside the rules."},
+     "Run the tests that stand beside the rules.",
+     "  mailweir test rules.d/ci.json            the tests of one file, without a configuration\n"},
     {"explain", cmd_explain,
      "[--config FILE] [--json] [--diff OLD NEW | --diff --recent NEW...] [--spool PATH] [--from A] [--to B] [--client "
      "IP] [--helo H] [--user U] "
      "[--listener L] [--protocol P] [--tls V] [--certificate C] [--default UPSTREAM:FOLDER] [MESSAGE...]",
-     "Show what the rules would do with a message, and why."},
-    {"status", cmd_status, "[--config FILE] [--json]", "Show the running gateway at one look."},
-    {"top", cmd_top, "[--config FILE] [--json] [--times N]", "Watch the running gateway live."},
+     "Show what the rules would do with a message, and why.",
+     "  mailweir explain --from ci@build.example --to ops@example.net mail.eml\n"
+     "  mailweir explain --diff rules.d new-rules.d mail/    which messages would go elsewhere\n"
+     "  mailweir explain --diff --recent new-rules.d         the same over what the gateway decided last\n"},
+    {"status", cmd_status, "[--config FILE] [--json]", "Show the running gateway at one look.", NULL},
+    {"top", cmd_top, "[--config FILE] [--json] [--times N]", "Watch the running gateway live.", NULL},
     {"trace", cmd_trace, "(--upstream NAME | --listener NAME | --client NETWORK) [OPTIONS]",
-     "Show what is said with an upstream or by clients, without secrets."},
-    {"health", cmd_health, "[--config FILE] [--live] [--json]", "Exit with 0 when the running gateway takes mail."},
-    {"reload", cmd_reload, "[--config FILE] [--json]", "Have the running gateway load configuration and rules again."},
-    {"queue", cmd_queue, "VERB [SELECTION] [OPTIONS]", "Look at the queue and change it, also while the gateway runs."},
+     "Show what is said with an upstream or by clients, without secrets.",
+     "  mailweir trace --upstream corp           what is said with the server of that name, from now on\n"
+     "  mailweir trace --client 10.20.0.7        what that printer says and hears\n"},
+    {"health", cmd_health, "[--config FILE] [--live] [--json]", "Exit with 0 when the running gateway takes mail.",
+     NULL},
+    {"reload", cmd_reload, "[--config FILE] [--json]", "Have the running gateway load configuration and rules again.",
+     NULL},
+    {"queue", cmd_queue, "VERB [SELECTION] [OPTIONS]", "Look at the queue and change it, also while the gateway runs.",
+     "  mailweir queue list --state dead         the dead letters, with their reasons\n"
+     "  mailweir queue retry --upstream corp     try them again now\n"
+     "  mailweir queue export --all --to mail/   copy everything out, with the facts for an import\n"},
     {"spool", cmd_spool, "check | rebuild [--config FILE] [--spool FOLDER] [--json]",
-     "Check the spool on the disk, or make its index anew."},
-    {"why", cmd_why, "ID | MESSAGE-ID | UPSTREAM FOLDER UID", "What happened to a message, and why."},
+     "Check the spool on the disk, or make its index anew.", NULL},
+    {"why", cmd_why, "ID | MESSAGE-ID | UPSTREAM FOLDER UID", "What happened to a message, and why.",
+     "  mailweir why '<20261201.7@build.example>'    by its Message-ID\n"
+     "  mailweir why corp CI/web 4711                by where it lies\n"},
     {"upstreams", cmd_upstreams, "[--config FILE] [--profiles] [--json] [UPSTREAM...]",
-     "Try every upstream: connect, TLS, log in; or show what is known about kinds of servers."},
-    {"schema", cmd_schema, "[config | rules]", "Print the JSON Schema of the configuration file, or of rule files."},
+     "Try every upstream: connect, TLS, log in; or show what is known about kinds of servers.", NULL},
+    {"schema", cmd_schema, "[config | rules]", "Print the JSON Schema of the configuration file, or of rule files.",
+     NULL},
     {"passwd", cmd_passwd, "--users FILE [--senders PATTERNS] [--delete] NAME",
-     "Add a user who may authenticate, change a password, or delete a user."},
-    {"manual", cmd_manual, "", "Print the manual of the configuration file, for man."},
-    {"completion", cmd_completion, "bash | zsh | fish", "Print a completion script for a shell."},
-    {"version", cmd_version, "[--json]", "Print the version."},
-    {NULL, NULL, NULL, NULL},
+     "Add a user who may authenticate, change a password, or delete a user.",
+     "  mailweir passwd --users users.json app1 --senders '*@apps.example'\n"},
+    {"manual", cmd_manual, "", "Print the manual of the configuration file, for man.", NULL},
+    {"completion", cmd_completion, "bash | zsh | fish", "Print a completion script for a shell.",
+     "  mailweir completion bash > /etc/bash_completion.d/mailweir\n"},
+    {"version", cmd_version, "[--json]", "Print the version.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
 };
 
 static void print_usage(FILE *out)
@@ -49,7 +69,7 @@ static void print_usage(FILE *out)
     for (const struct cli_command *command = cli_commands; command->name != NULL; command++) {
         fprintf(out, "  %-10s %s\n", command->name, command->summary);
     }
-    fprintf(out, "\n\"mailweir COMMAND --help\" explains one.\n");
+    fprintf(out, "\n\"mailweir help COMMAND\" or \"mailweir COMMAND --help\" explains one.\n");
 }
 
 /* What was read as JSON may have been a password. */
@@ -61,26 +81,56 @@ static void free_wiped(void *memory)
     free(memory);
 }
 
+static const struct cli_command *find(const char *name)
+{
+    for (const struct cli_command *command = cli_commands; command->name != NULL; command++) {
+        if (strcmp(command->name, name) == 0) {
+            return command;
+        }
+    }
+    return NULL;
+}
+
+static int unknown(const char *name)
+{
+    const char *known[sizeof cli_commands / sizeof cli_commands[0]] = {NULL};
+    for (size_t i = 0; cli_commands[i].name != NULL; i++) {
+        known[i] = cli_commands[i].name;
+    }
+    const char *nearest = nearest_word(name, known);
+    fprintf(stderr, "mailweir: there is no command \"%s\"", name);
+    fprintf(stderr, nearest != NULL ? "; did you mean \"%s\"?\n" : "\n", nearest);
+    print_usage(stderr);
+    return EX_USAGE;
+}
+
+static int run(const char *name, int argc, char **argv)
+{
+    const struct cli_command *command = find(name);
+    return command != NULL ? command->run(command, argc, argv) : unknown(name);
+}
+
+/* "mailweir help queue list" is "mailweir queue list --help". */
+static int help(int argc, char **argv)
+{
+    char *asked[] = {argv[0], argc > 1 ? argv[1] : NULL, NULL, NULL};
+    int count = argc > 1 ? 2 : 1;
+    asked[count++] = (char[]){"--help"};
+    return run(argv[0], count, asked);
+}
+
 int main(int argc, char **argv)
 {
     json_set_alloc_funcs(malloc, free_wiped);
     signal(SIGPIPE, SIG_IGN);
     const char *name = argc > 1 ? argv[1] : "";
-    if (strcmp(name, "--help") == 0 || strcmp(name, "help") == 0) {
-        print_usage(stdout);
-        return EX_OK;
+    bool asks_help = strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0;
+    if (asks_help && argc > 2) {
+        return help(argc - 2, argv + 2);
     }
-    if (strcmp(name, "--version") == 0) {
-        name = "version";
+    if (asks_help || argc < 2) {
+        print_usage(asks_help ? stdout : stderr);
+        return asks_help ? EX_OK : EX_USAGE;
     }
-    for (const struct cli_command *command = cli_commands; command->name != NULL; command++) {
-        if (strcmp(command->name, name) == 0) {
-            return command->run(command, argc - 1, argv + 1);
-        }
-    }
-    if (argc > 1) {
-        fprintf(stderr, "mailweir: there is no command \"%s\"\n", name);
-    }
-    print_usage(stderr);
-    return EX_USAGE;
+    return run(strcmp(name, "--version") == 0 ? "version" : name, argc - 1, argv + 1);
 }

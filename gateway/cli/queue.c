@@ -53,7 +53,7 @@ int queue_parse(struct queue_options *options, unsigned takes, const struct cli_
     struct store_select *select = &options->select;
     const unsigned selection = QUEUE_TAKES_SELECTION, messages = QUEUE_TAKES_MESSAGES;
     const struct row rows[] = {
-        {0, {"config", &options->config_file, NULL, "the configuration file"}},
+        {0, CLI_OPTION_CONFIG(&options->config_file)},
         {0, {"spool", &options->path, NULL, "the spool's folder, instead of the configuration's"}},
         {0, {"json", NULL, &options->json, "JSON instead of text, one object on each line"}},
         {selection, {"state", &select->state, NULL, "waiting, held, dead, filed, dropped or moved"}},

@@ -16,9 +16,9 @@ def test_bad_configuration_ends_with_its_place(world):
     }
     for text, said in cases.items():
         gateway.file.write_text(text)
-        for command, status in (("run", 78), ("check", 1)):
+        for command in ("run", "check"):
             done = subprocess.run([MAILWEIR, command, "--config", str(gateway.file)], capture_output=True, text=True, timeout=30)
-            assert done.returncode == status, (text, command, done.returncode, done.stderr)
+            assert done.returncode == 78, (text, command, done.returncode, done.stderr)
             assert said in done.stderr and str(gateway.file) in done.stderr, done.stderr
     done = subprocess.run([MAILWEIR, "run", "--config", "/nonexistent.json"], capture_output=True, text=True, timeout=30)
     assert done.returncode == 78 and "/nonexistent.json" in done.stderr, done.stderr
@@ -27,7 +27,7 @@ def test_bad_configuration_ends_with_its_place(world):
 def test_bad_rules_end_with_their_place(world):
     gateway = world.mailweir(None, [{"name": "r", "if": {"header": "Subject", "matches": "("}, "then": [{"stop": True}]}])
     status, _, err = gateway.run("check")
-    assert status == 1 and "rules.json:" in err and "/rules/0/if/matches" in err, err
+    assert status == 78 and "rules.json:" in err and "/rules/0/if/matches" in err, err
     status, _, err = gateway.run("run")
     assert status == 78 and "rules.json:" in err, err
 
@@ -57,6 +57,25 @@ def test_usage_errors(world):
         done = subprocess.run([MAILWEIR, *arguments], capture_output=True, text=True, timeout=30)
         assert done.returncode == status, (arguments, done)
         assert (done.stdout if status == 0 else done.stderr) != ""
+
+
+def test_what_was_meant_is_proposed(world):
+    """A slip in a command, verb or option names what it probably should be; help is where people look for it."""
+    def said(*arguments):
+        return subprocess.run([MAILWEIR, *arguments], capture_output=True, text=True, timeout=30)
+
+    for arguments, meant in ((["stauts"], '"status"'), (["queue", "retri"], '"retry"'), (["status", "--jsn"], '"--json"'),
+                             (["queue", "list", "--form"], '"--from"')):
+        done = said(*arguments)
+        assert done.returncode == 64 and f"did you mean {meant}?" in done.stderr, (arguments, done)
+    assert said("nothing-like-it").stderr.startswith('mailweir: there is no command "nothing-like-it"\n')
+    for one, other in ((["status", "-h"], ["status", "--help"]), (["help", "status"], ["status", "--help"]), (["-h"], ["--help"]),
+                       (["help", "queue", "retry"], ["queue", "retry", "--help"]), (["queue", "-h"], ["queue", "--help"])):
+        assert said(*one).stdout == said(*other).stdout != "", (one, other)
+    assert "/etc/mailweir/mailweir.json" in said("help", "status").stdout and "examples:\n" in said("help", "explain").stdout
+    assert "/none.json" in said("check", "-c", "/none.json").stderr
+    for letters in ("-x", "-cfile", "-hc"):
+        assert said("check", letters).returncode == 64, letters
 
 
 def dialogue(gateway, octets, until_close=True):
