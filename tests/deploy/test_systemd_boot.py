@@ -121,4 +121,10 @@ def test_unit_under_systemd(world):
         assert len(machine.waiting()) == 3, machine.waiting()
         machine.run("systemctl", "stop", "mailweir.socket", "mailweir.service")
         assert (machine.fact("Result"), machine.fact("ActiveState")) == ("success", "inactive")
+        # A typo does not mend itself by another start: one try, and the unit says so.
+        machine.write({**CONFIGURATION, "listener": []})
+        assert machine.ask("systemctl", "start", "mailweir.service")[0] != 0
+        wait(lambda: machine.fact("ActiveState") == "failed", "a unit that gave up")
+        assert (machine.fact("ExecMainStatus"), machine.fact("NRestarts")) == ("78", "0"), machine.journal()[-2000:]
+        assert "listeners" in machine.journal()[-2000:], machine.journal()[-2000:]
         machine.end()

@@ -304,7 +304,7 @@ def test_open_doors_are_refused(world):
     for admin, said in cases:
         gateway.configuration["admin"] = admin
         status, _, err = gateway.run("check")
-        assert status == 1 and said in err, (admin, err)
+        assert status == 78 and said in err, (admin, err)
     gateway.configuration["admin"] = {"address": "0.0.0.0:1", "token": TOKEN, "behind_tls_proxy": True}
     assert gateway.run("check")[0] == 0
 
@@ -566,7 +566,7 @@ def test_json_for_programs(world):
     assert ask("check", "--json") == (0, {"file": str(gateway.file), "good": True, "problems": [], "listeners": 1, "upstreams": 1, "rules": 1}, "")
     (gateway.folder / "rules.json").write_text('{"rules": [{"wenn": 1}]}')
     status, found, err = ask("check", "--json")
-    assert status == 1 and err == "" and not found["good"] and "rules" not in found, (status, found, err)
+    assert status == 78 and err == "" and not found["good"] and "rules" not in found, (status, found, err)
     assert any((one["line"], one["severity"]) == (1, "error") and one["file"].endswith("rules.json") and "wenn" in one["text"] for one in found["problems"]), found
     status, _, err = ask("reload", "--json")
     assert status != 0 and "wenn" in err, (status, err)

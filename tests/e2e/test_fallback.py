@@ -134,7 +134,7 @@ def test_mistakes_are_named(world):
         {"name": "unknown", "then": [{"fileinto": {"upstream": "corp", "fallback": "crop", "folder": "A"}}]}])
     gateway.configuration["default"]["fallback"] = "corp"
     status, _, err = gateway.run("check")
-    assert status == 1 and "/default/fallback" in err, (status, err)
+    assert status == 78 and "/default/fallback" in err, (status, err)
     gateway.configuration["default"].pop("fallback")
     status, _, err = gateway.run("check")
-    assert status == 1 and "must be another upstream" in err and '"corp"' in err and "/rules/1/then/0/fileinto/fallback" in err, (status, err)
+    assert status == 78 and "must be another upstream" in err and '"corp"' in err and "/rules/1/then/0/fileinto/fallback" in err, (status, err)

@@ -282,7 +282,7 @@ def test_service_account_refused(world):
                           ({"token_uri": "http://example.net/"}, "https://")):
         file.write_text(json.dumps({**good, **change}))
         status, out, err = gateway.run("check")
-        assert status == 1 and words in out + err and "mailweir.json:" in out + err, (change, out, err)
+        assert status == 78 and words in out + err and "mailweir.json:" in out + err, (change, out, err)
 
 
 def test_shared_mailbox_of_microsoft_365(world):

@@ -85,11 +85,11 @@ def test_special_use_is_looked_for_again(world):
 def test_unknown_use_is_an_error(world):
     gateway = world.mailweir(None, [{"name": "x", "then": [{"fileinto": {"upstream": "corp", "folder": "\\Spam"}}]}])
     status, _, err = gateway.run("check")
-    assert status == 1 and "special use" in err and "rules.json:" in err, (status, err)
+    assert status == 78 and "special use" in err and "rules.json:" in err, (status, err)
     gateway.rules = []
     gateway.configuration["default"]["folder"] = "\\Inbox"
     status, _, err = gateway.run("check")
-    assert status == 1 and "special use" in err, (status, err)
+    assert status == 78 and "special use" in err, (status, err)
 
 
 # ---- flags ----

@@ -346,6 +346,6 @@ def test_failing_tests_keep_the_gateway_from_starting(world):
     gateway.configuration["rules"] = ["bad.json"]
     (gateway.folder / "bad.json").write_text(json.dumps(rules_that_reject("a@x.example", expected=False)))
     status, _, err = gateway.run("check")
-    assert status == 1 and 'bad.json:1:' in err and "rejected: expected false, got true" in err, err
+    assert status == 78 and 'bad.json:1:' in err and "rejected: expected false, got true" in err, err
     status, _, err = gateway.run("run")
     assert status == 78 and "fails" in err, err

@@ -172,4 +172,4 @@ def test_the_check_names_open_doors(world):
     assert status == 0 and "only this machine may send here" in problems, problems
     listener(gateway).update(auth={"users": str(gateway.folder / "none.json")})
     status, _, problems = gateway.run("check")
-    assert status == 1 and "none.json" in problems, problems
+    assert status == 78 and "none.json" in problems, problems

@@ -71,4 +71,4 @@ def test_wrong_standby_is_named(world):
     gateway = world.mailweir(world.dovecot())
     gateway.upstream["standby"] = ["imap2.example.net"]
     status, _, err = gateway.run("check")
-    assert status == 1 and "/upstreams/corp/standby/0" in err, (status, err)
+    assert status == 78 and "/upstreams/corp/standby/0" in err, (status, err)
