@@ -52,7 +52,7 @@ static int unknown_option(const struct cli_command *command, const struct cli_op
                           struct bytes name)
 {
     const char *known[OPTIONS_MAX + 1] = {NULL};
-    for (size_t i = 0; options[i].name != NULL && i < OPTIONS_MAX; i++) {
+    for (size_t i = 0; i < OPTIONS_MAX && options[i].name != NULL; i++) {
         known[i] = options[i].name;
     }
     char word[64];
