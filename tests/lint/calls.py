@@ -1,0 +1,116 @@
+#!/usr/bin/python3
+"""calls - who calls whom, as the linker sees it: a folder calls only what the table of floors.py lets it include, and files do not call in circles.
+
+An include tells what a file could use; a symbol tells what it does use, also by a prototype that came with another header. A circle of files is two
+rooms that are one: neither can be read, tested or moved alone. The folders in which some stand are named below.
+Skipped before there is a build.
+"""
+import pathlib
+import subprocess
+import sys
+
+from floors import FLOORS
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+# Folders in which a circle stands, and what it is. Elsewhere there is none, and none may be added.
+CIRCLES = {
+    "filters": "the loader: a condition holds operators, an operator names word sets, a word set is loaded like a condition",
+    "gateway/admin": "the server's life, and the answers that need it",
+    "gateway/cli": "a queue that is here, or at a running gateway; the commands, and the completions that list them",
+    "gateway/config": "loading asks the checker, which looks things up in what is loaded",
+    "gateway/daemon": "the gateway, its reload, and what starts one",
+    "gateway/dispatch": "the queue of an upstream and its jobs",
+    "gateway/engine": "each protocol's core and the handlers of its commands: the core's table names them, they speak through the core",
+    "gateway/imapc": "a pool, its connections and their jobs",
+    "gateway/net": "a stream, its TLS and its output",
+    "gateway/smtpd": "a session and what it waits for",
+    "gateway/spool": "the spool's core and its jobs",
+    "gateway/store/local": "the index and its schema",
+}
+
+
+def objects():
+    """(folder, file, path) of each object file of the program."""
+    for path in sorted((ROOT / "build/CMakeFiles").glob("m*.dir/**/*.c.o")):
+        source = pathlib.Path(*path.relative_to(ROOT / "build/CMakeFiles").parts[1:])
+        source = source.with_suffix("")
+        if (ROOT / source).exists() and str(source.parent) in FLOORS:
+            yield str(source.parent), source.name, path
+
+
+def symbols(path):
+    defined, used = set(), set()
+    output = subprocess.run(["nm", str(path)], capture_output=True, text=True, check=True).stdout
+    for line in output.splitlines():
+        kind, symbol = line.split()[-2:]
+        if kind == "U":
+            used.add(symbol)
+        elif kind in "TDRBC":
+            defined.add(symbol)
+    return defined, used
+
+
+def graph():
+    """file: {file it calls: one symbol that shows it}."""
+    owner, uses = {}, {}
+    for folder, name, path in objects():
+        defined, used = symbols(path)
+        uses[(folder, name)] = used
+        owner.update({symbol: (folder, name) for symbol in defined})
+    return {node: {owner[symbol]: symbol for symbol in sorted(used) if symbol in owner and owner[symbol] != node}
+            for node, used in uses.items()}
+
+
+def circles(edges):
+    """The strongly connected sets of more than one node (Tarjan), each sorted."""
+    index, low, stack, found = {}, {}, [], []
+
+    def visit(node):
+        index[node] = low[node] = len(index)
+        stack.append(node)
+        for other in edges[node]:
+            if other not in index:
+                visit(other)
+                low[node] = min(low[node], low[other])
+            elif other in stack:
+                low[node] = min(low[node], index[other])
+        if low[node] == index[node]:
+            members = stack[stack.index(node):]
+            del stack[stack.index(node):]
+            if len(members) > 1:
+                found.append(sorted(members))
+
+    sys.setrecursionlimit(10000)
+    for node in sorted(edges):
+        if node not in index:
+            visit(node)
+    return found
+
+
+def problems_of(edges):
+    for (folder, name), called in sorted(edges.items()):
+        for (other, callee), symbol in called.items():
+            if other != folder and other.removeprefix("gateway/") not in FLOORS[folder][0]:
+                yield f"{folder}/{name} may not call {symbol}() of {other}/{callee}"
+    for members in circles(edges):
+        folders = {folder for folder, _ in members}
+        if len(folders) > 1 or not folders <= set(CIRCLES):
+            ties = [f"{a[1]} -> {b[1]}: {edges[a][b]}()" for a in members for b in edges[a] if b in members]
+            yield f"{', '.join(sorted(folders))}: a new circle of files: " + "; ".join(ties)
+
+
+def main():
+    edges = graph()
+    if not edges:
+        print("there is no build yet")
+        return 77
+    problems = list(problems_of(edges))
+    standing = circles(edges)
+    problems += [f"{folder}: no circle stands here any more: take it out of CIRCLES"
+                 for folder in CIRCLES if not any(members[0][0] == folder for members in standing)]
+    print("\n".join(problems) or f"every call goes down; {len(standing)} circles of files stand, in {len(CIRCLES)} folders")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
