@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/expect.h"
-#include "config/config_check.h"
+#include "config/config_account.h"
 #include "net/net_loop.h"
 
 #define ARENA_MAX  (64u << 20)

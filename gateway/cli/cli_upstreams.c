@@ -10,7 +10,7 @@
 
 #include "base/expect.h"
 #include "base/log.h"
-#include "config/config_check.h"
+#include "config/config_account.h"
 #include "net/net_loop.h"
 #include "proto/imap_special.h"
 

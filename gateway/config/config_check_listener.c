@@ -7,6 +7,7 @@
 #include "base/expect.h"
 #include "base/network.h"
 #include "config/config_check.h"
+#include "config/config_listener_options.h"
 
 /* A network of more addresses than this is the whole internet to a spammer: an IPv4 /7, an IPv6 /15. */
 #define WIDE_V4_BITS (96 + 8)
@@ -33,29 +34,6 @@ __attribute__((format(printf, 4, 5))) static void say(struct check *check, int s
 }
 
 /* ---- TLS ---- */
-
-int config_listener_tls(const struct config_listener *listener, struct net_tls **tls_r, struct fault *fault)
-{
-    const struct config_certificate *others = listener->certificates.items;
-    if (listener->tls.mode == CONFIG_TLS_NONE) {
-        return 0;
-    }
-    struct arena *arena = arena_new(1u << 20);
-    struct net_tls_pair *pairs = expect_memory(arena_array(arena, listener->certificates.count + 1, sizeof *pairs));
-    for (size_t i = 0; i < listener->certificates.count; i++) {
-        pairs[i] = (struct net_tls_pair){others[i].certificate, others[i].key};
-    }
-    struct net_tls_options options = {.certificate = listener->tls.certificate,
-                                      .key = listener->tls.key,
-                                      .others = pairs,
-                                      .other_count = listener->certificates.count,
-                                      .ca_file = listener->tls.ca_file,
-                                      .request_client_certificate = listener->tls.ca_file != NULL,
-                                      .require_client_certificate = listener->client_certificate_required};
-    int result = net_tls_server_new(tls_r, &options, fault);
-    arena_free(&arena);
-    return result;
-}
 
 static void check_tls(struct check *check)
 {

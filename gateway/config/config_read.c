@@ -9,7 +9,7 @@
 
 #include "base/expect.h"
 #include "base/units.h"
-#include "config/config.h"
+#include "config/config_private.h"
 #include "config/config_table.h"
 #include "net/net_file.h"
 

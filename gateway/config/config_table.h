@@ -63,11 +63,6 @@ void config_read(struct config_reader *reader, const struct config_table *table,
 bool config_same(const struct config_table *table, const void *a, const void *b);
 bool config_same_key(const struct config_key *key, const void *a, const void *b);
 
-/* One more file whose change asks for a reload. */
-void config_note_source(struct config *config, const char *path);
-/* One more that is read or written, and whose change asks for nothing. */
-void config_note_path(struct config *config, const char *path);
-
 /* The table of a listener (config_tables_listener.c). */
 extern const struct config_table config_listener_table;
 /* The table of an upstream, and the table of the whole file (config_tables.c). */

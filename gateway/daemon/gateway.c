@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include "base/expect.h"
-#include "config/config_check.h"
 #include "daemon/gateway_private.h"
 #include "net/net_lane.h"
 #include "spool/spool_admin.h"

@@ -6,97 +6,8 @@
 #include <string.h>
 
 #include "base/expect.h"
-#include "config/config_check.h"
+#include "config/config_listener_options.h"
 #include "daemon/gateway_private.h"
-
-static struct smtpd_limits limits_of(const struct config_listener *config)
-{
-    return (struct smtpd_limits){
-        .max_message_size = config->max_message_size,
-        .max_recipients = (unsigned)config->max_recipients,
-        .max_recipients_per_session = (unsigned)config->max_recipients_per_session,
-        .max_recipients_per_minute = (unsigned)config->max_recipients_per_minute,
-        .max_messages_per_minute = (unsigned)config->max_messages_per_minute,
-        .max_sessions = (unsigned)config->max_sessions,
-        .max_sessions_per_network = (unsigned)config->max_sessions_per_network,
-        .max_sessions_per_user = (unsigned)config->max_sessions_per_user,
-        .max_errors = (unsigned)config->max_errors,
-        .max_unknown_commands = (unsigned)config->max_unknown_commands,
-        .max_auth_failures = (unsigned)config->max_auth_failures,
-        .max_auth_failures_per_network = (unsigned)config->max_auth_failures_per_network,
-        .max_transactions = (unsigned)config->max_transactions,
-        .max_received = (unsigned)config->max_received,
-        .command_timeout_ms = config->command_timeout,
-        .data_timeout_ms = config->data_timeout,
-        .session_timeout_ms = config->session_timeout,
-        .greeting_delay_ms = config->greeting_delay,
-        .duplicate_window_ms = config->duplicate_window,
-    };
-}
-
-static const struct smtpd_sender_rule *sender_rules_of(struct arena *arena, const struct config_listener *config)
-{
-    const struct config_sender_rule *from = config->sender_rules.items;
-    struct smtpd_sender_rule *rules = expect_memory(arena_array(arena, config->sender_rules.count + 1, sizeof *rules));
-    for (size_t i = 0; i < config->sender_rules.count; i++) {
-        rules[i] = (struct smtpd_sender_rule){.networks = from[i].networks.items,
-                                              .network_count = from[i].networks.count,
-                                              .senders = from[i].senders.items,
-                                              .sender_count = from[i].senders.count};
-    }
-    return rules;
-}
-
-/* The users file again; it was good when the configuration was checked, moments ago. */
-static int load_users(const struct config_listener *config, struct smtpd_users **users_r, struct fault *fault)
-{
-    if (config->users == NULL) {
-        return 0;
-    }
-    struct problems *problems = problems_new();
-    *users_r = smtpd_users_load(config->users, problems);
-    if (*users_r == NULL) {
-        const struct problem *first = problems_count(problems) > 0 ? problems_at(problems, 0) : NULL;
-        fault_set(fault, FAULT_LOCAL, "users", config->users, "%s", first == NULL ? "cannot be read" : first->text);
-    }
-    problems_free(&problems);
-    return *users_r == NULL ? -1 : 0;
-}
-
-static int options_of(struct arena *arena, const struct config_listener *config, struct smtpd_listener_options *options,
-                      struct fault *fault)
-{
-    static const unsigned modes[] = {[CONFIG_TLS_NONE] = SMTPD_TLS_NONE,
-                                     [CONFIG_TLS_STARTTLS] = SMTPD_TLS_STARTTLS,
-                                     [CONFIG_TLS_IMPLICIT] = SMTPD_TLS_IMPLICIT};
-    *options = (struct smtpd_listener_options){
-        .name = config->name,
-        .address = config->address,
-        .lmtp = config->protocol == 1,
-        .tls_required = config->tls_required,
-        .client_certificates = config->tls.ca_file != NULL,
-        .allow = config->allow.items,
-        .allow_count = config->allow.count,
-        .auth_required = config->auth_required,
-        .auth_in_clear = config->auth_in_clear,
-        .proxies = config->proxies.items,
-        .proxy_count = config->proxies.count,
-        .xclients = config->xclients.items,
-        .xclient_count = config->xclients.count,
-        .senders = config->senders.items,
-        .sender_count = config->senders.count,
-        .sender_rules = sender_rules_of(arena, config),
-        .sender_rule_count = config->sender_rules.count,
-        .recipients = config->recipients.items,
-        .recipient_count = config->recipients.count,
-        .acknowledge_delivered = config->acknowledge == 1,
-        .acknowledge_timeout_ms = config->acknowledge_timeout,
-        .limits = limits_of(config),
-    };
-    options->tls_mode = modes[config->tls.mode];
-    return config_listener_tls(config, &options->tls, fault) < 0 || load_users(config, &options->users, fault) < 0 ? -1
-                                                                                                                   : 0;
-}
 
 static void log_listening(struct gateway *gateway, const struct config_listener *config)
 {
@@ -125,7 +36,7 @@ int gateway_apply_listeners(struct gateway *gateway, const struct config *config
     struct smtpd_listener_options *options = expect_memory(arena_array(arena, count + 1, sizeof *options));
     int result = 0;
     for (size_t i = 0; i < count && result == 0; i++) {
-        result = options_of(arena, config_listener_at(config, i), &options[i], fault);
+        result = config_listener_options(config_listener_at(config, i), arena, &options[i], fault);
     }
     if (result == 0) {
         result = smtpd_reload(gateway->smtpd, options, count, fault);

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/expect.h"
-#include "config/config_check.h"
+#include "config/config_account.h"
 #include "config/config_table.h"
 #include "dispatch/dispatch_private.h"
 #include "net/net_file.h"

@@ -1,0 +1,106 @@
+/*
+ * config - the configuration as an object: its owners, its lists, and the files that it depends on. See config.h.
+ */
+#include "config/config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/expect.h"
+#include "config/config_private.h"
+#include "net/net_file.h"
+
+#define SOURCES_MAX      10000
+#define CONFIG_ARENA_MAX (256u << 20)
+
+struct config *config_new(const char *file)
+{
+    struct config *config = expect_calloc(1, sizeof *config);
+    config->arena = arena_new(CONFIG_ARENA_MAX);
+    config->file = expect_memory(arena_text(config->arena, file));
+    return config;
+}
+
+struct config *config_hold(struct config *config)
+{
+    config->holders++;
+    return config;
+}
+
+void config_free(struct config **config)
+{
+    struct config *held = *config;
+    *config = NULL;
+    if (held == NULL || held->holders-- > 0) {
+        return;
+    }
+    filters_set_free(&held->rule_set);
+    arena_wipe(&held->arena);
+    free(held);
+}
+
+const struct config_listener *config_listener_at(const struct config *config, size_t index)
+{
+    return (const struct config_listener *)config->listeners.items + index;
+}
+
+const struct config_upstream *config_upstream_at(const struct config *config, size_t index)
+{
+    return (const struct config_upstream *)config->upstreams.items + index;
+}
+
+int config_admin_address(const struct config *config, struct net_address *address_r, struct fault *fault)
+{
+    char text[4200];
+    if (config->admin.address.host[0] != '\0') {
+        *address_r = config->admin.address;
+        return 0;
+    }
+    snprintf(text, sizeof text, "unix:%s/admin.sock", config->spool_path);
+    return net_address_parse(address_r, bytes_of(text), fault);
+}
+
+/* ---- what it was read from ---- */
+
+static void add_path(struct config *config, struct config_strings *list, const char *path)
+{
+    size_t count = list->count;
+    const char **items = (const char **)(uintptr_t)list->items;
+    if (count == SOURCES_MAX) {
+        return;
+    }
+    if ((count & (count - 1)) == 0) { /* room in powers of two */
+        items = expect_memory(arena_array(config->arena, count == 0 ? 1 : count * 2, sizeof *items));
+        for (size_t i = 0; i < count; i++) {
+            items[i] = list->items[i];
+        }
+        list->items = items;
+    }
+    items[list->count++] = expect_memory(arena_text(config->arena, path));
+}
+
+uint64_t config_stamp_add(uint64_t stamp, uint64_t file)
+{
+    return stamp * 31 + file;
+}
+
+void config_note_source(struct config *config, const char *path)
+{
+    size_t before = config->sources.count;
+    add_path(config, &config->sources, path);
+    if (config->sources.count > before) {
+        config->stamp = config_stamp_add(config->stamp, net_file_stamp(path));
+    }
+}
+
+void config_note_path(struct config *config, const char *path)
+{
+    add_path(config, &config->paths, path);
+}
+
+void config_note_named(struct config *config, const char *path)
+{
+    config_note_source(config, path);
+    add_path(config, &config->named, path);
+}

@@ -1,0 +1,30 @@
+/*
+ * config_private - what the files that load a configuration share.
+ *
+ * From the ground up: config.c (the object), config_file.c (a file's text), config_read.c (JSON by tables), config_check.c (what is wrong), config_rules.c
+ * (the rule files), config_load.c (all of it, in order).
+ */
+#ifndef MAILWEIR_CONFIG_CONFIG_PRIVATE_H
+#define MAILWEIR_CONFIG_CONFIG_PRIVATE_H
+
+#include "config/config.h"
+
+/* An empty one, for config_free(). */
+struct config *config_new(const char *file);
+
+/* One more file whose change asks for a reload. */
+void config_note_source(struct config *config, const char *path);
+/* The same; a rule file names it, so that rules from elsewhere may name it too. */
+void config_note_named(struct config *config, const char *path);
+/* One more that is read or written, and whose change asks for nothing. */
+void config_note_path(struct config *config, const char *path);
+
+/* The folder that the file stands in, in the arena. */
+char *config_folder_of(struct arena *arena, const char *file);
+/* The file's text in the arena, or an empty view with NULL after a problem was added. */
+struct bytes config_file_text(struct arena *arena, const char *file, struct problems *problems);
+
+/* Loads the rule files that the configuration names, from its folder, as its rule_set; NULL there when they have an error. */
+void config_load_rule_files(struct config *config, const char *folder, struct problems *problems);
+
+#endif
