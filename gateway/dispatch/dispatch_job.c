@@ -28,7 +28,7 @@ struct dispatch_job {
     bool reading;                /* an answer to body_read() is due */
     imapc_body_fn *read_done;
     void *read_ctx;
-    struct buf header;
+    struct mail_repairs repairs;
     bool ascii;             /* the server spoils octets above 127 in header fields: they are encoded */
     struct mail_wrap *wrap; /* while it is looked through for lines that are too long */
     uint64_t looked;        /* octets of the stored message that were */
@@ -215,7 +215,6 @@ static void on_settled(void *ctx, const struct fault *fault)
             dispatch_divert(upstream);
         }
     }
-    buf_done(&job->header);
     arena_free(&job->repaired);
     free((char *)job->append.id);
     free(job->folder);
@@ -296,12 +295,18 @@ static void submit(struct dispatch_job *job)
 #define REPAIR_PIECE 65536
 #define REPAIR_MAX   ((size_t)16 << 20) /* memory for the places of broken lines */
 
+static bool is_mended(const struct dispatch_job *job)
+{
+    return job->repairs.odd_lines > 0 || job->repairs.empty_line;
+}
+
 static void log_repaired(const struct dispatch_job *job, size_t breaks)
 {
     const struct spool_item *item = job->item;
     log_event(job->upstream->dispatch->log, LOG_LEVEL_INFO, "repaired", LOG_STR("id", item->envelope.id),
               LOG_STR("delivery", item->id), LOG_STR("upstream", item->delivery.upstream),
-              LOG_STR("header", job->ascii ? "encoded" : NULL), LOG_INT("lines_broken", breaks),
+              LOG_STR("header", job->ascii ? "encoded" : NULL), LOG_INT("odd_lines", job->repairs.odd_lines),
+              LOG_STR("empty_line", job->repairs.empty_line ? "added" : NULL), LOG_INT("lines_broken", breaks),
               LOG_INT("longest_line", item->envelope.shape.longest_line));
 }
 
@@ -354,20 +359,23 @@ static void look_on(struct dispatch_job *job)
 }
 
 /* Makes the message as it goes out, repaired where this server would not take it as it is. */
-static void make_rope(struct dispatch_job *job)
+static void make_rope(struct dispatch_job *job, const struct bytes *header)
 {
     struct spool_item *item = job->item;
     const struct mail_shape *shape = &item->envelope.shape;
     uint64_t line_max = job->upstream->config->settings[IMAPC_LINE_MAX];
-    job->rope = mail_rope_of_delivery(item->arena, &item->envelope, &item->delivery, buf_bytes(&job->header),
-                                      item->body_size, job->ascii);
+    job->rope =
+        mail_rope_of_delivery(item->arena, &item->envelope, &item->delivery, header, item->body_size, job->ascii);
     if (job->rope == NULL) {
         fail(job, "memory", "trace fields", "the message's envelope does not fit in its memory limit");
     } else if (line_max > 0 && shape->longest_line > line_max) {
         job->wrap = mail_wrap_new(line_max);
+        if (job->repairs.empty_line) {
+            mail_wrap_text_at(job->wrap, header->len);
+        }
         look_on(job);
     } else {
-        if (job->ascii) {
+        if (job->ascii || is_mended(job)) {
             log_repaired(job, 0);
         }
         submit(job);
@@ -382,8 +390,9 @@ static void on_header(void *ctx, struct bytes data, const struct fault *fault)
         return;
     }
     bool complete;
-    buf_append_bytes(&job->header, bytes_slice(data, 0, mail_header_length(data, &complete)));
-    make_rope(job);
+    struct bytes header = bytes_slice(data, 0, mail_header_length(data, &complete));
+    job->repairs = mail_rope_repairs(header, job->item->body_size);
+    make_rope(job, &header);
 }
 
 void dispatch_job_start(struct dispatch_upstream *upstream, struct spool_item **item)
@@ -394,13 +403,12 @@ void dispatch_job_start(struct dispatch_upstream *upstream, struct spool_item **
     job->append.id = expect_strdup((*item)->id);
     job->has_fallback = (*item)->delivery.fallback != NULL;
     *item = NULL;
-    buf_init(&job->header, HEADER_MAX);
     upstream->active++;
     const struct mail_envelope *envelope = &job->item->envelope;
     job->ascii =
         upstream->config->settings[IMAPC_HEADER_8BIT] == 0 && (envelope->shape.header_8bit || envelope->smtputf8);
-    if (job->item->delivery.edit_count == 0 && !job->ascii) {
-        make_rope(job);
+    if (job->item->delivery.edit_count == 0 && !job->ascii && !envelope->shape.header_odd) {
+        make_rope(job, NULL);
     } else {
         spool_item_read(upstream->dispatch->spool, job->item, 0, HEADER_MAX, on_header, job);
     }

@@ -1,5 +1,5 @@
 /*
- * mail_header - the one reading of a header section; see mail_header.h. RFC 5322 sections 2.2 and 3.6.8.
+ * mail_header - the one reading of a header section; see mail_header.h. RFC 5322 sections 2.2 and 3.6.8, RFC 4155.
  */
 #include "mail/mail_header.h"
 
@@ -45,31 +45,69 @@ static size_t name_length(struct bytes line)
     return len;
 }
 
-int mail_header_next(struct bytes *rest, struct mail_header_field *field_r)
+static bool is_empty_line(struct bytes line)
 {
-    struct bytes data = *rest;
-    struct bytes line = first_line(data);
-    size_t name = is_continuation(line) ? 0 : name_length(line);
-    if (name == 0) {
-        return 0;
-    }
-    size_t len = line.len;
+    return line.len > 0 && line.ptr[line.len - 1] == '\n' && without_line_end(line).len == 0;
+}
+
+/* The line that begins data and those that continue it. */
+static size_t folded_length(struct bytes data)
+{
+    size_t len = first_line(data).len;
     while (len < data.len && is_continuation(bytes_from(data, len))) {
         len += first_line(bytes_from(data, len)).len;
     }
-    struct bytes whole = bytes_slice(data, 0, len);
+    return len;
+}
+
+/* A field of RFC 5322 at the head of *rest. */
+static bool take_field(struct bytes *rest, struct mail_header_field *field_r)
+{
+    struct bytes line = first_line(*rest);
+    size_t name = is_continuation(line) ? 0 : name_length(line);
+    if (name == 0) {
+        return false;
+    }
+    struct bytes whole = bytes_slice(*rest, 0, folded_length(*rest));
     size_t colon = (size_t)bytes_find_octet(whole, ':');
-    field_r->name = bytes_slice(whole, 0, name);
-    field_r->value = without_line_end(bytes_from(whole, colon + 1));
-    field_r->whole = whole;
-    *rest = bytes_from(data, len);
+    *field_r = (struct mail_header_field){
+        .name = bytes_slice(whole, 0, name), .value = without_line_end(bytes_from(whole, colon + 1)), .whole = whole};
+    *rest = bytes_from(*rest, whole.len);
+    return true;
+}
+
+static bool begins_with_mark(struct bytes data)
+{
+    struct bytes mark = bytes_of(MAIL_HEADER_BOM);
+    return bytes_equal(bytes_slice(data, 0, mark.len), mark);
+}
+
+static void take_odd_line(struct bytes *rest, struct mail_header_field *field_r)
+{
+    struct bytes mark = bytes_slice(*rest, 0, sizeof MAIL_HEADER_BOM - 1);
+    bool only_mark = begins_with_mark(*rest) && name_length(first_line(bytes_from(*rest, mark.len))) > 0;
+    struct bytes whole = only_mark ? mark : bytes_slice(*rest, 0, folded_length(*rest));
+    *field_r = (struct mail_header_field){
+        .name = bytes_of(MAIL_HEADER_ODD), .value = without_line_end(whole), .whole = whole, .odd = true};
+    *rest = bytes_from(*rest, whole.len);
+}
+
+int mail_header_next(struct bytes *rest, struct mail_header_field *field_r)
+{
+    if (take_field(rest, field_r)) {
+        return 1;
+    }
+    if (rest->len == 0 || is_empty_line(first_line(*rest))) {
+        return 0;
+    }
+    take_odd_line(rest, field_r);
     return 1;
 }
 
-int mail_header_find(struct bytes message, const char *name, struct mail_header_field *field_r)
+int mail_header_find(struct bytes section, const char *name, struct mail_header_field *field_r)
 {
     struct mail_header_field field;
-    while (mail_header_next(&message, &field) == 1) {
+    while (mail_header_next(&section, &field) == 1) {
         if (bytes_is_nocase(field.name, name)) {
             *field_r = field;
             return 1;
@@ -90,24 +128,101 @@ int mail_header_unfold(struct bytes value, struct buf *out)
     return result;
 }
 
-static bool is_empty_line(struct bytes line)
+/* ---- where the section ends ---- */
+
+/* Names that tell of a header wherever they stand; those that texts like to begin a line with (Date, Status, Priority) are not among them. */
+static bool tells_of_a_header(struct bytes name)
 {
-    return line.len > 0 && line.ptr[line.len - 1] == '\n' && without_line_end(line).len == 0;
+    static const char *const names[] = {"From",
+                                        "To",
+                                        "Cc",
+                                        "Bcc",
+                                        "Subject",
+                                        "Reply-To",
+                                        "Sender",
+                                        "Message-ID",
+                                        "In-Reply-To",
+                                        "References",
+                                        "Received",
+                                        "MIME-Version",
+                                        "Return-Path",
+                                        "Delivered-To",
+                                        "Envelope-To",
+                                        "Auto-Submitted",
+                                        "Authentication-Results",
+                                        NULL};
+    static const char *const beginnings[] = {"X-", "Content-", "Resent-", "List-", "DKIM-", "ARC-", NULL};
+    for (size_t i = 0; names[i] != NULL; i++) {
+        if (bytes_is_nocase(name, names[i])) {
+            return true;
+        }
+    }
+    for (size_t i = 0; beginnings[i] != NULL; i++) {
+        if (bytes_starts_nocase(name, beginnings[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* From_ (RFC 4155), also when a mail program quoted it. */
+static bool is_from_line(struct bytes line)
+{
+    return bytes_starts_nocase(line, "From ") || bytes_starts_nocase(line, ">From ");
+}
+
+/* Whether an empty line ends what follows, within the octets that are looked at. */
+static bool has_empty_line(struct bytes data)
+{
+    for (size_t at = 0; at < data.len;) {
+        struct bytes line = first_line(bytes_from(data, at));
+        if (is_empty_line(line)) {
+            return true;
+        }
+        at += line.len;
+    }
+    return false;
+}
+
+/*
+ * How much of data, which begins with an odd line, belongs to the section that any field (or only one of some names) makes go on. is_cut: it is not all
+ * there is, so that its last field may be longer.
+ */
+static size_t odd_length(struct bytes data, bool any_field, bool is_cut)
+{
+    struct bytes rest = data;
+    struct mail_header_field field;
+    size_t end = 0;
+    unsigned odd = 0;
+    bool goes_on = false;
+    while (mail_header_next(&rest, &field) == 1 && odd <= MAIL_HEADER_ODD_MAX) {
+        odd += field.odd ? 1 : 0;
+        goes_on = !field.odd && (goes_on || any_field || tells_of_a_header(field.name));
+        if (goes_on && odd <= MAIL_HEADER_ODD_MAX && !(is_cut && rest.len == 0)) {
+            end = data.len - rest.len;
+        }
+    }
+    return end;
 }
 
 size_t mail_header_length(struct bytes message, bool *complete_r)
 {
     struct bytes rest = message;
     struct mail_header_field field;
-    while (mail_header_next(&rest, &field) == 1) {
+    while (take_field(&rest, &field)) {
     }
     size_t len = message.len - rest.len;
     struct bytes line = first_line(rest);
-    if (is_empty_line(line)) {
-        *complete_r = true;
-        return len + line.len;
+    *complete_r = is_empty_line(line);
+    if (*complete_r || line.len == 0 || line.ptr[line.len - 1] != '\n') {
+        /* A last line without its end may still become a field or the empty line; the field before it may still be continued. */
+        return len + (*complete_r ? line.len : 0);
     }
-    /* A last line without its end may still become a field or the empty line; the field before it may still be continued. */
-    *complete_r = line.len > 0 && line.ptr[line.len - 1] == '\n';
-    return len;
+    struct bytes ahead = bytes_slice(rest, 0, MAIL_HEADER_LOOK);
+    bool ended = has_empty_line(ahead);
+    bool began = len > 0 || is_from_line(line) || (begins_with_mark(line) && name_length(bytes_from(line, 3)) > 0);
+    len += odd_length(ahead, began && ended, ahead.len < rest.len);
+    *complete_r = ended || ahead.len == MAIL_HEADER_LOOK;
+    line = first_line(bytes_from(message, len));
+    return len + (is_empty_line(line) ? line.len : 0);
 }

@@ -14,6 +14,7 @@
 
 #define EDIT_MAX  65536         /* octets of one field that is added */
 #define ASCII_MAX (1024u << 10) /* octets of one field that was made ASCII */
+#define ODD_FOLD  900           /* where an odd line is folded that would be too long with its name */
 
 struct rope_piece {
     uint64_t start; /* where it stands in the rope */
@@ -173,7 +174,38 @@ static int add_ascii(struct mail_rope *rope, struct bytes fields)
     return result;
 }
 
-/* The stored message without the fields that edits delete or replace. */
+/*
+ * An odd line as a field of its own. So that it stays within MAIL_LINE_MAX with its name, a longer one is folded; one that was longer by itself is for
+ * those who break lines (mail_wrap), and stands on a line of its own.
+ */
+static int add_odd_line(struct mail_rope *rope, const struct mail_header_field *field, uint64_t at)
+{
+    struct bytes whole = field->whole;
+    size_t len = field->value.len;
+    int result =
+        mail_rope_add_memory(rope, bytes_of(len > MAIL_LINE_MAX ? MAIL_HEADER_ODD ":\r\n " : MAIL_HEADER_ODD ": "));
+    if (len > ODD_FOLD && len <= MAIL_LINE_MAX && bytes_find_octet(field->value, '\n') < 0) {
+        size_t cut = ODD_FOLD;
+        while (cut > ODD_FOLD - 4 && (whole.ptr[cut] & 0xc0) == 0x80) {
+            cut--;
+        }
+        result |= mail_rope_add_stored(rope, at, cut) | mail_rope_add_memory(rope, bytes_of("\r\n "));
+        at += cut;
+        whole = bytes_from(whole, cut);
+    }
+    result |= mail_rope_add_stored(rope, at, whole.len);
+    return field->value.len == field->whole.len ? result | mail_rope_add_memory(rope, bytes_of("\r\n")) : result;
+}
+
+static int add_field(struct mail_rope *rope, const struct mail_header_field *field, uint64_t at, bool ascii)
+{
+    if (ascii && !bytes_is_ascii(field->whole)) {
+        return add_ascii(rope, field->whole);
+    }
+    return field->odd ? add_odd_line(rope, field, at) : mail_rope_add_stored(rope, at, field->whole.len);
+}
+
+/* The stored message without the fields that edits delete or replace, its odd lines as fields, and an empty line in front of its text. */
 static int add_kept(struct mail_rope *rope, const struct mail_delivery *delivery, struct bytes header,
                     uint64_t body_size, bool ascii)
 {
@@ -184,13 +216,12 @@ static int add_kept(struct mail_rope *rope, const struct mail_delivery *delivery
         if (is_removed(delivery, field.name)) {
             continue;
         }
-        if (ascii && !bytes_is_ascii(field.whole)) {
-            result |= add_ascii(rope, field.whole);
-        } else {
-            result |= mail_rope_add_stored(rope, (uint64_t)(field.whole.ptr - header.ptr), field.whole.len);
-        }
+        result |= add_field(rope, &field, (uint64_t)(field.whole.ptr - header.ptr), ascii);
     }
     uint64_t end = header.len - rest.len;
+    if (rest.len == 0 && end < body_size) {
+        result |= mail_rope_add_memory(rope, bytes_of("\r\n"));
+    }
     return result | mail_rope_add_stored(rope, end, body_size - end);
 }
 
@@ -274,16 +305,27 @@ static struct bytes trace_fields(struct arena *arena, const struct mail_envelope
 }
 
 struct mail_rope *mail_rope_of_delivery(struct arena *arena, const struct mail_envelope *envelope,
-                                        const struct mail_delivery *delivery, struct bytes header, uint64_t body_size,
-                                        bool ascii)
+                                        const struct mail_delivery *delivery, const struct bytes *header,
+                                        uint64_t body_size, bool ascii)
 {
     struct mail_rope *rope = mail_rope_new(arena);
     struct bytes trace = trace_fields(arena, envelope, delivery);
     if (rope == NULL || trace.ptr == NULL || (ascii ? add_ascii(rope, trace) : mail_rope_add_memory(rope, trace)) < 0) {
         return NULL;
     }
-    int result = delivery->edit_count == 0 && !ascii
-                     ? mail_rope_add_stored(rope, 0, body_size)
-                     : add_new_fields(rope, delivery) | add_kept(rope, delivery, header, body_size, ascii);
+    int result = header == NULL ? mail_rope_add_stored(rope, 0, body_size)
+                                : add_new_fields(rope, delivery) | add_kept(rope, delivery, *header, body_size, ascii);
     return result < 0 ? NULL : rope;
+}
+
+struct mail_repairs mail_rope_repairs(struct bytes header, uint64_t body_size)
+{
+    struct mail_repairs repairs = {.odd_lines = 0};
+    struct bytes rest = header;
+    struct mail_header_field field;
+    while (mail_header_next(&rest, &field) == 1) {
+        repairs.odd_lines += field.odd ? 1 : 0;
+    }
+    repairs.empty_line = rest.len == 0 && header.len < body_size;
+    return repairs;
 }

@@ -37,13 +37,21 @@ struct mail_rope_part mail_rope_at(const struct mail_rope *rope, uint64_t offset
 
 /*
  * The message as it is appended for this delivery: Return-Path (RFC 5321 section 4.4), Received (RFC 5321 section 4.4, RFC 3848), X-Mailweir-Id, then the
- * stored message with the delivery's edits. `header` is the stored message's header section, needed when there are edits (else it may be
- * empty). ascii: fields with octets above 127 are made ASCII (mail_ascii); the header is needed then, too. The same delivery always gives the same octets, so that
- * retries are identical. `header` must outlive the call only. NULL when the arena is full.
+ * stored message with the delivery's edits; its odd lines become fields, and its text gets the empty line that it lacks (mail_header). `header` is the stored
+ * message's header section (mail_header_length); it may be NULL when there are no edits, its shape says that the header is not odd, and ascii is
+ * false. ascii: fields with octets above 127 are made ASCII (mail_ascii). The same delivery always gives the same octets, so that retries are
+ * identical. `header` must outlive the call only. NULL when the arena is full.
  */
 struct mail_rope *mail_rope_of_delivery(struct arena *arena, const struct mail_envelope *envelope,
-                                        const struct mail_delivery *delivery, struct bytes header, uint64_t body_size,
-                                        bool ascii);
+                                        const struct mail_delivery *delivery, const struct bytes *header,
+                                        uint64_t body_size, bool ascii);
+
+/* What mail_rope_of_delivery() has to mend in a message of body_size octets, of which this is the header section, before all readers see the same. */
+struct mail_repairs {
+    unsigned odd_lines;
+    bool empty_line; /* there was none, and text follows */
+};
+struct mail_repairs mail_rope_repairs(struct bytes header, uint64_t body_size);
 
 /* The field that carries a delivery's id, for reconciliation. */
 #define MAIL_ID_FIELD       "X-Mailweir-Id"

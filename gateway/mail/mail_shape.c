@@ -11,10 +11,51 @@ static uint64_t measure(struct mail_shape_meter *meter)
     return len;
 }
 
+static void note_odd(struct mail_shape_meter *meter)
+{
+    meter->shape.header_odd = true;
+    meter->header = MAIL_SHAPE_REST;
+}
+
+/* An octet of a line of the header, in front of the colon. */
+static void take_octet(struct mail_shape_meter *meter, uint8_t c)
+{
+    bool blank = c == ' ' || c == '\t';
+    bool begins = meter->header == MAIL_SHAPE_FIRST || meter->header == MAIL_SHAPE_BEGIN;
+    if (begins && (blank || c == ':')) {
+        if (c == ':' || meter->header == MAIL_SHAPE_FIRST) {
+            note_odd(meter);
+        }
+        meter->header = MAIL_SHAPE_REST;
+    } else if (c == ':') {
+        meter->header = MAIL_SHAPE_REST;
+    } else if (blank) {
+        meter->header = MAIL_SHAPE_BLANK;
+    } else if (meter->header == MAIL_SHAPE_BLANK || c < ' ' || c >= 0x7f) {
+        note_odd(meter);
+    } else {
+        meter->header = MAIL_SHAPE_NAME;
+    }
+}
+
+static void take_header(struct mail_shape_meter *meter, struct bytes part)
+{
+    meter->shape.header_8bit = meter->shape.header_8bit || !bytes_is_ascii(part);
+    for (size_t i = 0; i < part.len && meter->header != MAIL_SHAPE_REST; i++) {
+        if (part.ptr[i] != '\r') {
+            take_octet(meter, part.ptr[i]);
+        }
+    }
+}
+
 static void end_line(struct mail_shape_meter *meter)
 {
     uint64_t len = measure(meter);
     meter->in_body = meter->in_body || len == 0;
+    if (!meter->in_body && meter->header != MAIL_SHAPE_REST) {
+        meter->shape.header_odd = true; /* no colon */
+    }
+    meter->header = MAIL_SHAPE_BEGIN;
     meter->line = 0;
     meter->cr = false;
 }
@@ -24,7 +65,9 @@ void mail_shape_add(struct mail_shape_meter *meter, struct bytes data)
     while (data.len > 0) {
         ptrdiff_t end = bytes_find_octet(data, '\n');
         struct bytes part = bytes_slice(data, 0, end < 0 ? data.len : (size_t)end);
-        meter->shape.header_8bit = meter->shape.header_8bit || (!meter->in_body && !bytes_is_ascii(part));
+        if (!meter->in_body) {
+            take_header(meter, part);
+        }
         if (part.len > 0) {
             meter->line += part.len;
             meter->cr = part.ptr[part.len - 1] == '\r';

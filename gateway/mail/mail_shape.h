@@ -13,6 +13,7 @@
 struct mail_shape {
     uint64_t longest_line; /* octets, without its CR LF; in the spool only when they are more than MAIL_LINE_MAX */
     bool header_8bit;      /* an octet above 127 stands in front of the first empty line */
+    bool header_odd;       /* a line stands there that is no field: what is filed may want mending (mail_header) */
 };
 
 /* All zero at first. */
@@ -20,6 +21,13 @@ struct mail_shape_meter {
     struct mail_shape shape; /* of what has passed */
     uint64_t line;           /* octets of the line that is not ended */
     bool cr;                 /* the last of them is a CR */
+    enum {
+        MAIL_SHAPE_FIRST, /* no line has ended */
+        MAIL_SHAPE_BEGIN, /* at the beginning of one */
+        MAIL_SHAPE_NAME,  /* in a field's name */
+        MAIL_SHAPE_BLANK, /* behind it, in front of the colon */
+        MAIL_SHAPE_REST,  /* of a field, or of a line that is known to be odd */
+    } header;
     bool in_body;
 };
 void mail_shape_add(struct mail_shape_meter *meter, struct bytes data);

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/expect.h"
+#include "mail/mail_header.h"
 #include "mail/mail_shape.h"
 
 #define DEPTH_MAX    32   /* of parts in parts; deeper ones are text like any other */
@@ -20,7 +21,8 @@ enum kind { KIND_HEADER, KIND_TEXT, KIND_BASE64, KIND_QUOTED };
 
 struct mail_wrap {
     uint64_t line_max, width;
-    uint64_t at; /* of the next octet, in the message */
+    uint64_t at;      /* of the next octet, in the message */
+    uint64_t text_at; /* where the header ends without an empty line; or no line begins there */
 
     /* the line */
     uint64_t start;     /* of it */
@@ -53,6 +55,7 @@ struct mail_wrap *mail_wrap_new(uint64_t line_max)
     struct mail_wrap *wrap = expect_calloc(1, sizeof *wrap);
     wrap->line_max = line_max;
     wrap->width = line_max < MAIL_LINE_MAX ? line_max : MAIL_LINE_MAX;
+    wrap->text_at = UINT64_MAX;
     wrap->encoding = KIND_TEXT;
     buf_init(&wrap->field, FIELD_MAX);
     return wrap;
@@ -222,12 +225,34 @@ static void begin_line(struct mail_wrap *wrap)
     wrap->first_break = wrap->count;
 }
 
+static void begin_text(struct mail_wrap *wrap)
+{
+    if (wrap->at == wrap->text_at) {
+        end_header(wrap);
+    }
+}
+
+void mail_wrap_text_at(struct mail_wrap *wrap, uint64_t at)
+{
+    wrap->text_at = at;
+    begin_text(wrap);
+}
+
 static void end_line(struct mail_wrap *wrap, uint64_t len)
 {
     if (len <= wrap->line_max) {
         wrap->count = wrap->first_break;
     }
     end_line_of_part(wrap, len);
+}
+
+/* Whether the line, of which the head is here, is none of a field. */
+static bool is_odd(const struct mail_wrap *wrap)
+{
+    struct bytes head = bytes_at(wrap->head, wrap->head_len);
+    struct mail_header_field field;
+    return (wrap->start == 0 || (wrap->head[0] != ' ' && wrap->head[0] != '\t')) &&
+           mail_header_next(&head, &field) == 1 && field.odd;
 }
 
 static void take_octet(struct mail_wrap *wrap, uint8_t c)
@@ -237,6 +262,9 @@ static void take_octet(struct mail_wrap *wrap, uint8_t c)
     uint64_t width = wrap->kind == KIND_QUOTED ? wrap->width - 1 : wrap->width;
     if (begins) {
         wrap->character = wrap->at;
+    }
+    if (len == HEAD_MAX && wrap->kind == KIND_HEADER && is_odd(wrap)) {
+        wrap->lead = 1; /* mail_rope puts a blank in front of it */
     }
     if (wrap->at - wrap->segment + wrap->lead >= width) {
         break_line(wrap);
@@ -266,6 +294,7 @@ void mail_wrap_add(struct mail_wrap *wrap, struct bytes data)
             end_line(wrap, wrap->at - wrap->start);
             wrap->at += wrap->cr ? 2 : 1;
             begin_line(wrap);
+            begin_text(wrap);
             continue;
         }
         if (wrap->cr) { /* no line end after all */

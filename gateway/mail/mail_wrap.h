@@ -26,6 +26,8 @@ struct mail_break {
 
 /* line_max: octets of a line, without CR LF, that stay as they are; at least 78. */
 struct mail_wrap *mail_wrap_new(uint64_t line_max);
+/* The text begins at that octet, though no empty line stands in front of it. Before the first octets. */
+void mail_wrap_text_at(struct mail_wrap *wrap, uint64_t at);
 /* Sets *wrap to NULL; NULL is fine. */
 void mail_wrap_free(struct mail_wrap **wrap);
 /* The next octets of the message. */

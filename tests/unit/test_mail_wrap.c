@@ -58,6 +58,8 @@ static const struct {
     {"A: b @600{c} @600{d}\r\n\r\n", "A: b @600{c}\r\n @600{d}\r\n\r\n"},
     {"A:@2100{c}\r\nB: x\r\n\r\n", "A:@996{c}\r\n @997{c}\r\n @107{c}\r\nB: x\r\n\r\n"},
     {"A: b\r\n\t@700{c}\t@700{d}\r\n\r\n", "A: b\r\n\t@700{c}\r\n\t@700{d}\r\n\r\n"},
+    /* An odd line, which will stand behind its name and a blank. */
+    {"A: b\r\n@1300{c}\r\nTo: d\r\n\r\n", "A: b\r\n@997{c}\r\n @303{c}\r\nTo: d\r\n\r\n"},
     /* Text behind a blank, else within a word, never within a character. */
     {"\r\n@500{a} @500{b} @500{c}\r\n", "\r\n@500{a} \r\n@500{b} \r\n@500{c}\r\n"},
     {"\r\n@3000{a}\r\n-", "\r\n@998{a}\r\n@998{a}\r\n@998{a}\r\n@6{a}\r\n-"},

@@ -32,7 +32,7 @@ static const struct mail_envelope full = {
     .rule_count = 1,
     .tried = tried,
     .tried_count = 2,
-    .shape = {12345, true},
+    .shape = {12345, true, true},
 };
 static const struct mail_delivery one = {
     .number = 3,
@@ -70,7 +70,7 @@ static void check_envelope(const struct mail_envelope *got)
     assert_int_equal(got->tried_count, 2);
     assert_string_equal(got->tried[0], tried[0]);
     assert_string_equal(got->tried[1], tried[1]);
-    assert_true(got->shape.longest_line == 12345 && got->shape.header_8bit);
+    assert_true(got->shape.longest_line == 12345 && got->shape.header_8bit && got->shape.header_odd);
 }
 
 static void check_delivery(const struct mail_delivery *got)
