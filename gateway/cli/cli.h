@@ -20,8 +20,6 @@ struct cli_command {
     const char *summary;  /* one line */
     const char *examples; /* for --help: lines, each a command and what it does after two blanks; or NULL */
 };
-/* All of them; a NULL name ends the table. */
-extern const struct cli_command cli_commands[];
 
 int cmd_run(const struct cli_command *command, int argc, char **argv);
 int cmd_check(const struct cli_command *command, int argc, char **argv);
@@ -33,7 +31,8 @@ int cmd_schema(const struct cli_command *command, int argc, char **argv);
 int cmd_status(const struct cli_command *command, int argc, char **argv);
 int cmd_trace(const struct cli_command *command, int argc, char **argv);
 int cmd_top(const struct cli_command *command, int argc, char **argv);
-int cmd_completion(const struct cli_command *command, int argc, char **argv);
+/* commands: all of them, ended by a NULL name. */
+int cmd_completion(const struct cli_command *commands, const struct cli_command *command, int argc, char **argv);
 int cmd_manual(const struct cli_command *command, int argc, char **argv);
 int cmd_health(const struct cli_command *command, int argc, char **argv);
 int cmd_reload(const struct cli_command *command, int argc, char **argv);

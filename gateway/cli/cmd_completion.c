@@ -30,9 +30,9 @@ static void add_words(const struct cli_command *command, struct buf *out)
 }
 
 /* For each command that offers words: its name and the words, among these three. */
-static void print_words(const char *before, const char *between, const char *after)
+static void print_words(const struct cli_command *commands, const char *before, const char *between, const char *after)
 {
-    for (const struct cli_command *command = cli_commands; command->name != NULL; command++) {
+    for (const struct cli_command *command = commands; command->name != NULL; command++) {
         struct buf words;
         buf_init(&words, 1000);
         add_words(command, &words);
@@ -43,14 +43,14 @@ static void print_words(const char *before, const char *between, const char *aft
     }
 }
 
-static void print_names(void)
+static void print_names(const struct cli_command *commands)
 {
-    for (const struct cli_command *command = cli_commands; command->name != NULL; command++) {
+    for (const struct cli_command *command = commands; command->name != NULL; command++) {
         printf(" %s", command->name);
     }
 }
 
-static void print_bash(void)
+static void print_bash(const struct cli_command *commands)
 {
     printf("# bash completion for mailweir; made by \"mailweir completion bash\".\n"
            "_mailweir_words() {\n    local ask=(\"$1\" \"$2\")\n"
@@ -58,10 +58,10 @@ static void print_bash(void)
            "    \"${ask[@]}\" --help 2>/dev/null | " WORDS "\n}\n"
            "_mailweir() {\n    local words word=${COMP_WORDS[COMP_CWORD]}\n"
            "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n        words=\"");
-    print_names();
+    print_names(commands);
     printf("\"\n    else\n        words=$(_mailweir_words \"${COMP_WORDS[@]:0:COMP_CWORD}\")\n"
            "        case ${COMP_WORDS[1]} in\n");
-    print_words("            ", ") words+=\"", "\" ;;\n");
+    print_words(commands, "            ", ") words+=\"", "\" ;;\n");
     printf("        esac\n    fi\n"
            "    mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\"\n"
            "        [[ $word == -* || $COMP_CWORD -eq 1 ]] || compgen -f -- \"$word\")\n}\n"
@@ -80,11 +80,11 @@ static void print_quoted(const char *text)
     }
 }
 
-static void print_zsh(void)
+static void print_zsh(const struct cli_command *commands)
 {
     printf("#compdef mailweir\n# made by \"mailweir completion zsh\".\n_mailweir() {\n    local -a commands\n    "
            "commands=(\n");
-    for (const struct cli_command *command = cli_commands; command->name != NULL; command++) {
+    for (const struct cli_command *command = commands; command->name != NULL; command++) {
         printf("        '%s:", command->name);
         print_quoted(command->summary);
         printf("'\n");
@@ -93,11 +93,11 @@ static void print_zsh(void)
            "    local -a ask=($words[1] $words[2])\n"
            "    [[ $words[2] != queue || $CURRENT -lt 4 ]] || ask+=($words[3])\n"
            "    compadd -- ${(f)\"$($ask --help 2>/dev/null | " WORDS ")\"}\n    case $words[2] in\n");
-    print_words("        ", ") compadd --", " ;;\n");
+    print_words(commands, "        ", ") compadd --", " ;;\n");
     printf("    esac\n    _files\n}\ncompdef _mailweir mailweir\n");
 }
 
-static void print_fish(void)
+static void print_fish(const struct cli_command *commands)
 {
     printf("# fish completion for mailweir; made by \"mailweir completion fish\".\n"
            "function __mailweir_words\n    set -l ask (commandline -opc)\n    set -l last 2\n"
@@ -105,15 +105,15 @@ static void print_fish(void)
            "    set ask $ask[1..$last]\n    $ask --help 2>/dev/null | "
            "string replace -rf '^  ([a-z-]+) +(.*)' '$1\\t$2'\nend\n"
            "complete -c mailweir -n 'not __fish_use_subcommand' -a '(__mailweir_words)'\n");
-    for (const struct cli_command *command = cli_commands; command->name != NULL; command++) {
+    for (const struct cli_command *command = commands; command->name != NULL; command++) {
         printf("complete -c mailweir -n __fish_use_subcommand -f -a %s -d '", command->name);
         print_quoted(command->summary);
         printf("'\n");
     }
-    print_words("complete -c mailweir -n '__fish_seen_subcommand_from ", "' -a '", "'\n");
+    print_words(commands, "complete -c mailweir -n '__fish_seen_subcommand_from ", "' -a '", "'\n");
 }
 
-int cmd_completion(const struct cli_command *command, int argc, char **argv)
+int cmd_completion(const struct cli_command *commands, const struct cli_command *command, int argc, char **argv)
 {
     const struct cli_option options[] = {{.name = NULL}};
     int exit_code;
@@ -122,11 +122,11 @@ int cmd_completion(const struct cli_command *command, int argc, char **argv)
         return exit_code;
     }
     if (others == 1 && strcmp(argv[1], "bash") == 0) {
-        print_bash();
+        print_bash(commands);
     } else if (others == 1 && strcmp(argv[1], "zsh") == 0) {
-        print_zsh();
+        print_zsh(commands);
     } else if (others == 1 && strcmp(argv[1], "fish") == 0) {
-        print_fish();
+        print_fish(commands);
     } else {
         return cli_usage_error(command, "say for which shell");
     }

@@ -12,7 +12,10 @@
 #include "cli/cli.h"
 #include "document/nearest.h"
 
-const struct cli_command cli_commands[] = {
+/* It lists the table that it stands in, and so is given it. */
+static int run_completion(const struct cli_command *command, int argc, char **argv);
+
+static const struct cli_command commands[] = {
     {"run", cmd_run, "[--config FILE]", "Receive mail, decide by the rules, deliver: the gateway itself.",
      "  mailweir run --config ./mailweir.json    in the foreground; the log goes to standard error\n"},
     {"check", cmd_check, "[--config FILE] [--upstreams] [--json]",
@@ -57,16 +60,21 @@ const struct cli_command cli_commands[] = {
      "Add a user who may authenticate, change a password, or delete a user.",
      "  mailweir passwd --users users.json app1 --senders '*@apps.example'\n"},
     {"manual", cmd_manual, "", "Print the manual of the configuration file, for man.", NULL},
-    {"completion", cmd_completion, "bash | zsh | fish", "Print a completion script for a shell.",
+    {"completion", run_completion, "bash | zsh | fish", "Print a completion script for a shell.",
      "  mailweir completion bash > /etc/bash_completion.d/mailweir\n"},
     {"version", cmd_version, "[--json]", "Print the version.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
+static int run_completion(const struct cli_command *command, int argc, char **argv)
+{
+    return cmd_completion(commands, command, argc, argv);
+}
+
 static void print_usage(FILE *out)
 {
     fprintf(out, "usage: mailweir COMMAND [OPTIONS]\n\n");
-    for (const struct cli_command *command = cli_commands; command->name != NULL; command++) {
+    for (const struct cli_command *command = commands; command->name != NULL; command++) {
         fprintf(out, "  %-10s %s\n", command->name, command->summary);
     }
     fprintf(out, "\n\"mailweir help COMMAND\" or \"mailweir COMMAND --help\" explains one.\n");
@@ -83,7 +91,7 @@ static void free_wiped(void *memory)
 
 static const struct cli_command *find(const char *name)
 {
-    for (const struct cli_command *command = cli_commands; command->name != NULL; command++) {
+    for (const struct cli_command *command = commands; command->name != NULL; command++) {
         if (strcmp(command->name, name) == 0) {
             return command;
         }
@@ -93,9 +101,9 @@ static const struct cli_command *find(const char *name)
 
 static int unknown(const char *name)
 {
-    const char *known[sizeof cli_commands / sizeof cli_commands[0]] = {NULL};
-    for (size_t i = 0; cli_commands[i].name != NULL; i++) {
-        known[i] = cli_commands[i].name;
+    const char *known[sizeof commands / sizeof commands[0]] = {NULL};
+    for (size_t i = 0; commands[i].name != NULL; i++) {
+        known[i] = commands[i].name;
     }
     const char *nearest = nearest_word(name, known);
     fprintf(stderr, "mailweir: there is no command \"%s\"", name);

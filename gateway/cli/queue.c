@@ -145,3 +145,10 @@ void queue_age(int64_t since_ms, char out[32])
     }
     snprintf(out, 32, "%" PRId64 "%s", seconds / units[i].seconds, units[i].unit);
 }
+
+const char *queue_operator(void)
+{
+    const char *name = getenv("SUDO_USER");
+    name = name != NULL ? name : getenv("USER");
+    return name != NULL ? name : "an operator";
+}

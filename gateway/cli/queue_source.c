@@ -45,13 +45,6 @@ void queue_source_close(struct queue_source **source)
     }
 }
 
-const char *queue_operator(void)
-{
-    const char *name = getenv("SUDO_USER");
-    name = name != NULL ? name : getenv("USER");
-    return name != NULL ? name : "an operator";
-}
-
 /* ---- by the API ---- */
 
 static void add_word(struct buf *path, const char *name, const char *value)

@@ -20,21 +20,6 @@ static int open_spool(struct gateway *gateway, struct fault *fault)
     return spool_open(&gateway->spool, gateway->loop, &options, gateway_log(gateway, GATEWAY_AREA_SPOOL), fault);
 }
 
-/* REQUIRETLS needs to know of upstreams without TLS; with it, the certificate is always verified. */
-void gateway_configure_decision(struct gateway *gateway, const struct config *config)
-{
-    const char **names = expect_memory(arena_array(config->arena, config->upstreams.count + 1, sizeof *names));
-    size_t count = 0;
-    for (size_t i = 0; i < config->upstreams.count; i++) {
-        const struct config_upstream *upstream = config_upstream_at(config, i);
-        if (upstream->tls.mode == CONFIG_TLS_NONE) {
-            names[count++] = upstream->name;
-        }
-    }
-    decision_set_unverified(gateway->decision, names, count);
-    decision_set_timeout(gateway->decision, config->decision_timeout);
-}
-
 static int open_parts(struct gateway *gateway, struct fault *fault)
 {
     struct config *config = gateway->config;
@@ -92,9 +77,14 @@ int gateway_open(struct gateway **gateway_r, struct net_loop *loop, struct confi
     return 0;
 }
 
+static void on_files_changed(struct gateway *gateway)
+{
+    gateway_reload(gateway, NULL, NULL);
+}
+
 void gateway_start(struct gateway *gateway)
 {
-    gateway_watch_files(gateway);
+    gateway_watch_files(gateway, on_files_changed);
     dispatch_start(gateway->dispatch);
     spool_admin_serve(gateway->spool);
     log_ready(gateway);

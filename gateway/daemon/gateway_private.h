@@ -1,5 +1,8 @@
 /*
- * gateway_private - what gateway.c (life) and gateway_state.c (what it says about itself) share.
+ * gateway_private - what the files of the gateway share.
+ *
+ * From the ground up: gateway_state.c (what it says about itself), gateway_listeners.c, gateway_watch.c (files that change), gateway_reload.c, gateway.c (its
+ * life).
  */
 #ifndef MAILWEIR_DAEMON_GATEWAY_PRIVATE_H
 #define MAILWEIR_DAEMON_GATEWAY_PRIVATE_H
@@ -54,8 +57,9 @@ struct gateway {
     struct net_watch *folders; /* of the configuration's sources */
     bool watched_all;          /* the kernel watches all of them */
     struct net_timer *watch;   /* the next look at them */
-    uint64_t event_ms;         /* since when something happens there; 0: nothing does */
-    uint64_t stamp;            /* of those files, together */
+    void (*files_changed)(struct gateway *gateway);
+    uint64_t event_ms; /* since when something happens there; 0: nothing does */
+    uint64_t stamp;    /* of those files, together */
     void (*drained)(void *ctx);
     void *drained_ctx;
 };
@@ -65,12 +69,12 @@ void gateway_logs_init(struct gateway *gateway, const struct log *log);
 struct log *gateway_log(struct gateway *gateway, enum gateway_area area);
 /* gateway_listeners.c: makes the listeners those of the configuration; -1 with nothing changed. */
 int gateway_apply_listeners(struct gateway *gateway, const struct config *config, struct fault *fault);
-/* gateway_watch.c: from now on a change of any file that the configuration in force came from is a reload. */
-void gateway_watch_files(struct gateway *gateway);
+/* gateway_watch.c: from now on changed() comes when a file changes that the configuration in force came from. */
+void gateway_watch_files(struct gateway *gateway, void (*changed)(struct gateway *gateway));
 void gateway_unwatch_files(struct gateway *gateway);
-/* From now on the files that the configuration in force came from are watched. */
+/* Another configuration is in force: from now on the files that it came from are watched. */
 void gateway_note_sources(struct gateway *gateway);
-/* gateway.c: what of a configuration decisions need beside the rules. */
+/* gateway_reload.c: what of a configuration decisions need beside the rules. */
 void gateway_configure_decision(struct gateway *gateway, const struct config *config);
 /* gateway_reload.c: tells everybody who waits for a reload that there will be none. */
 void gateway_give_up_reloads(struct gateway *gateway);

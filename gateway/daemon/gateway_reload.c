@@ -105,6 +105,21 @@ static int apply(struct gateway *gateway, struct config *config, struct problems
     return 0;
 }
 
+/* REQUIRETLS needs to know of upstreams without TLS; with it, the certificate is always verified. */
+void gateway_configure_decision(struct gateway *gateway, const struct config *config)
+{
+    const char **names = expect_memory(arena_array(config->arena, config->upstreams.count + 1, sizeof *names));
+    size_t count = 0;
+    for (size_t i = 0; i < config->upstreams.count; i++) {
+        const struct config_upstream *upstream = config_upstream_at(config, i);
+        if (upstream->tls.mode == CONFIG_TLS_NONE) {
+            names[count++] = upstream->name;
+        }
+    }
+    decision_set_unverified(gateway->decision, names, count);
+    decision_set_timeout(gateway->decision, config->decision_timeout);
+}
+
 /* The configuration is in force from now on. */
 static void take(struct gateway *gateway, struct config *config, struct problems *problems)
 {

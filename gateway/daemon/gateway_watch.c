@@ -29,7 +29,7 @@ static void look(struct gateway *gateway)
     if (stamp != gateway->stamp && !gateway->draining) {
         gateway->stamp = stamp;
         log_event(gateway->log, LOG_LEVEL_INFO, "files_changed", LOG_STR("file", gateway->config->file));
-        gateway_reload(gateway, NULL, NULL);
+        gateway->files_changed(gateway);
     }
 }
 
@@ -65,8 +65,9 @@ void gateway_note_sources(struct gateway *gateway)
     }
 }
 
-void gateway_watch_files(struct gateway *gateway)
+void gateway_watch_files(struct gateway *gateway, void (*changed)(struct gateway *gateway))
 {
+    gateway->files_changed = changed;
     gateway->folders = net_watch_new(gateway->loop, on_event, gateway);
     gateway->watch = net_timer_new(gateway->loop, on_timer, gateway);
     gateway_note_sources(gateway);
