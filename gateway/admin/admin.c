@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-#include "admin/admin_private.h"
+#include "admin/admin_life.h"
 #include "base/expect.h"
 #include "store/local/local_index.h"
 
@@ -28,13 +28,6 @@ static void run_http(struct admin *admin)
 static void on_http(void *ctx)
 {
     run_http(ctx);
-}
-
-void admin_kick(struct admin *admin)
-{
-    if (admin->http_timer != NULL) {
-        net_timer_start(admin->http_timer, 0);
-    }
 }
 
 static void on_tick(void *ctx)

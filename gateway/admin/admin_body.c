@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "admin/admin_handlers.h"
-#include "admin/admin_private.h"
+#include "admin/admin_life.h"
 #include "base/expect.h"
 #include "spool/spool_export.h"
 #include "spool/spool_query.h"

@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "admin/admin_private.h"
+#include "admin/admin_handlers.h"
+#include "admin/admin_life.h"
 #include "base/expect.h"
 
 struct admin_stream {

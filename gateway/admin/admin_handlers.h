@@ -16,6 +16,9 @@ void admin_get_metrics(struct admin_request *request);
 /* admin_status.c */
 void admin_get_status(struct admin_request *request);
 
+/* admin_events.c */
+void admin_get_events(struct admin_request *request);
+
 /* admin_page.c */
 void admin_get_page(struct admin_request *request);
 void admin_get_page_file(struct admin_request *request);

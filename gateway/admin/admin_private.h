@@ -1,13 +1,14 @@
 /*
- * admin_private - what the files of the admin server share.
+ * admin_private - what those that answer requests need: the request, the ways to answer it, and what they may ask of the server.
  *
- *   admin.c          life: socket, libmicrohttpd, the timer of each second
- *   admin_http.c     one request: who may ask, its body, its answer, now or later
- *   admin_routes.c   the table of paths
- *   admin_events.c   live streams (server-sent events) and the last log lines
- *   admin_probes.c, admin_status.c, …: what stands behind the paths
+ *   admin_answer.c   asking a request, answering it, now or later
+ *   admin_probes.c, admin_status.c, admin_queue.c, …: what stands behind the paths
+ *   admin_routes.c   the table of paths (admin_routes.h)
+ *   admin_http.c     one request from its head to its end (admin_life.h)
+ *   admin.c          the server's life: socket, libmicrohttpd, the timer of each second
  *
- * A request has one owner: libmicrohttpd until its handler was called, then whoever is to answer it, by exactly one admin_answer_*().
+ * Each calls only those above it in this list. A request has one owner: libmicrohttpd until its handler was called, then whoever is to answer it, by
+ * exactly one admin_answer_*().
  */
 #ifndef MAILWEIR_ADMIN_ADMIN_PRIVATE_H
 #define MAILWEIR_ADMIN_ADMIN_PRIVATE_H
@@ -22,12 +23,7 @@
 
 /* ---- limits that are not configured ---- */
 
-#define ADMIN_CONNECTION_MEMORY 32768 /* of which a request line and header section may take half */
-#define ADMIN_TIMEOUT_S         15    /* a connection on which nothing moves is closed after it */
-#define ADMIN_HEADER_MS         5000 /* a connection without a whole request head is closed after it, however it moves */
-#define ADMIN_BODY_MS           60000 /* a body must be whole by then */
-#define ADMIN_SMALL_BODY        65536 /* body of a request whose route asks for no more */
-#define ADMIN_ANSWER_MAX        (64u << 20)
+#define ADMIN_ANSWER_MAX (64u << 20)
 #define ADMIN_STREAM_MAX                                                                                               \
     1048576 /* octets that a live stream may lag behind; then it is ended, and its client comes again */
 #define ADMIN_REROUTE_MAX 500 /* messages of one request */
@@ -36,13 +32,7 @@
 #define ADMIN_FLUSH_LINES 50  /* and so many of them at a time; at most ADMIN_LINES */
 #define ADMIN_HISTORY     300 /* seconds of rates that are kept for who comes later */
 
-/* ---- one connection, one request ---- */
-
-struct admin_connection {
-    struct list link;
-    int fd;
-    uint64_t idle_since; /* net_now(); 0 while a request is under way */
-};
+/* ---- one request ---- */
 
 struct admin_route;
 
@@ -59,27 +49,6 @@ struct admin_request {
     bool begun;     /* the handler was called */
     bool suspended; /* libmicrohttpd waits for the answer */
 };
-
-typedef void admin_handler_fn(struct admin_request *request);
-
-enum admin_access {
-    ADMIN_OPEN,  /* no token: probes and the page itself, which hold nothing */
-    ADMIN_READ,  /* the token, where there is one */
-    ADMIN_WRITE, /* also a JSON body, or an empty one with its content type */
-};
-
-struct admin_route {
-    const char *method;
-    const char *path; /* at most one {…} in it, a whole segment */
-    enum admin_access access;
-    bool large_body; /* up to the configuration's max_body */
-    admin_handler_fn *handler;
-    const char *summary;
-};
-/* A NULL method ends the table. */
-extern const struct admin_route admin_routes[];
-/* The route, or NULL: then *exists_r says whether the path exists with another method. parameter: of 256 octets. */
-const struct admin_route *admin_route_find(const char *method, const char *path, char *parameter, bool *exists_r);
 
 /* A parameter of the query, or NULL. Valid until the answer. */
 const char *admin_query(const struct admin_request *request, const char *name);
@@ -140,37 +109,14 @@ struct admin {
     uint64_t sample_count; /* ever */
 };
 
-/* admin.c: has libmicrohttpd look at its connections soon. */
+/* Has libmicrohttpd look at its connections soon. */
 void admin_kick(struct admin *admin);
-/* admin_http.c */
-enum MHD_Result admin_http_access(void *ctx, struct MHD_Connection *connection, const char *url, const char *method,
-                                  const char *version, const char *upload, size_t *upload_len, void **request);
-void admin_http_completed(void *ctx, struct MHD_Connection *connection, void **request,
-                          enum MHD_RequestTerminationCode why);
-void admin_http_connection(void *ctx, struct MHD_Connection *connection, void **socket_ctx,
-                           enum MHD_ConnectionNotificationCode code);
-/* Cuts off who dawdles. */
-void admin_http_expire(struct admin *admin);
-
-/* admin_queue.c: the index, for the lane; NULL with a fault. */
+/* The index, for the lane; NULL with a fault. */
 struct local_index *admin_index(struct admin *admin, struct fault *fault);
-
-/* admin_body.c: ends those that are on their way out. */
-void admin_bodies_done(struct admin *admin);
 
 /* admin_reroute.c: answers the request; body is looked at and kept as long as needed, by and the selection's strings stand in it. */
 struct store_select;
 void admin_reroute(struct admin_request *request, json_t *body, const struct store_select *select, const char *by);
-
-/* admin_trace.c: ends the traces whose time is over. */
-void admin_traces_tick(struct admin *admin);
-
-/* admin_events.c */
-void admin_events_init(struct admin *admin);
-/* Each second. */
-void admin_events_tick(struct admin *admin);
-void admin_events_done(struct admin *admin);
-void admin_get_events(struct admin_request *request);
 
 /* admin_status.c: what `mailweir status` and the page show; a new reference. */
 json_t *admin_status(const struct admin *admin);

@@ -51,14 +51,6 @@ static void question_free(struct question *question)
 
 /* ---- on the lane ---- */
 
-struct local_index *admin_index(struct admin *admin, struct fault *fault)
-{
-    if (admin->index == NULL) {
-        spool_export_open(&admin->index, admin->config->spool_path, fault);
-    }
-    return admin->index;
-}
-
 static void on_lane(void *ctx)
 {
     struct question *question = ctx;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "admin/admin_handlers.h"
-#include "admin/admin_private.h"
+#include "admin/admin_routes.h"
 
 const struct admin_route admin_routes[] = {
     {"GET", "/", ADMIN_OPEN, false, admin_get_page, "The built-in page."},

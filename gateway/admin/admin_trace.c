@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "admin/admin_handlers.h"
-#include "admin/admin_private.h"
+#include "admin/admin_life.h"
 #include "base/units.h"
 
 #define TIME_DEFAULT 600000

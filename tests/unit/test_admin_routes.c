@@ -2,7 +2,9 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "admin/admin_private.h"
+#include <jansson.h>
+
+#include "admin/admin_routes.h"
 #include "test.h"
 
 static void paths_are_found_with_their_parameters(void **state)
