@@ -52,6 +52,7 @@ struct filters_load_options {
     /* Folders that exist, for a warning about others; an upstream without any here is not looked at. */
     const struct filters_folder *folders;
     size_t folder_count;
+    int64_t now_ms; /* wall clock, for warnings about what is past, and of tests that give no time; 0: not known */
 };
 
 /* The set, or NULL when there is any error. Warnings do not prevent loading. Everything is copied. */

@@ -105,13 +105,29 @@ static char *expanded(struct filters_builder *builder, expand_fn *expand, const 
     return copy;
 }
 
-static const char **expanded_flags(struct filters_builder *builder, const struct filters_target *target)
+static bool has_flag(const char *const *flags, size_t count, const char *flag)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (bytes_is_nocase(bytes_of(flags[i]), flag)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A keyword whose values are all empty is none, and one that is there already is not said twice. */
+static const char **expanded_flags(struct filters_builder *builder, const struct filters_target *target,
+                                   size_t *count_r)
 {
     const char **flags = arena_array(builder->arena, target->keyword_count, sizeof *flags);
+    *count_r = 0;
     for (size_t i = 0; flags != NULL && i < target->keyword_count; i++) {
-        flags[i] = expanded(builder, filters_template_keyword, target->keywords[i], FILTERS_KEYWORD_MAX);
-        if (flags[i] == NULL) {
+        const char *flag = expanded(builder, filters_template_keyword, target->keywords[i], FILTERS_KEYWORD_MAX);
+        if (flag == NULL) {
             return NULL;
+        }
+        if (flag[0] != '\0' && !has_flag(flags, *count_r, flag)) {
+            flags[(*count_r)++] = flag;
         }
     }
     if (flags == NULL) {
@@ -135,13 +151,12 @@ static int file_into(struct filters_builder *builder, const char *rule, const st
     struct mail_delivery delivery = {.upstream = target->upstream,
                                      .fallback = target->fallback,
                                      .rule = rule,
-                                     .flag_count = target->keyword_count,
                                      .edits = builder->edits,
                                      .edit_count = builder->edit_count,
                                      .held = builder->held,
                                      .date_ms = target->date_from_header ? header_date(builder) : 0};
     delivery.folder = expanded(builder, filters_template_folder, target->folder, FILTERS_FOLDER_MAX);
-    delivery.flags = expanded_flags(builder, target);
+    delivery.flags = expanded_flags(builder, target, &delivery.flag_count);
     if (delivery.folder == NULL || delivery.flags == NULL) {
         return -1;
     }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/date.h"
 #include "base/expect.h"
 #include "filters/filters_builder.h"
 #include "filters/filters_index.h"
@@ -93,6 +94,7 @@ static void load_rule(struct filters_loader *loader, json_t *value, struct filte
         filters_load_up(loader, mark);
     }
     load_then(loader, value, rule);
+    filters_lint_rule(loader, rule);
 }
 
 /* Appends to the group's rules; the array grows by whole lists, the old one stays behind in the arena. */
@@ -260,6 +262,10 @@ static void load_all(struct filters_loader *loader, struct document **documents)
 
 static void loader_init(struct filters_loader *loader)
 {
+    struct date date;
+    date_of(loader->options->now_ms, &date);
+    loader->today = loader->options->now_ms == 0 ? 0 : date.year * 10000 + date.month * 100 + date.day;
+    loader->set->loaded_ms = loader->options->now_ms;
     buf_init(&loader->path, POINTER_MAX);
     loader->lists = map_new(FILTERS_NAMED_MAX, NULL);
     loader->conditions = map_new(FILTERS_NAMED_MAX, NULL);

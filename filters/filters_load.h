@@ -47,6 +47,7 @@ struct filters_loader {
     const struct filters_pattern *patterns[FILTERS_RULE_PATTERNS_MAX];
     size_t pattern_count;
     unsigned depth; /* of named conditions in each other */
+    int64_t today;  /* 20261201, UTC; 0 when nobody said what time it is */
 };
 
 /* Goes down to a member or an item; filters_load_up() with the result comes back. */
@@ -71,6 +72,9 @@ bool filters_load_object(struct filters_loader *loader, json_t *value, const cha
                          const struct filters_key *more);
 /* Whether value is a list (`what` says of what) of at most `max` items. */
 bool filters_load_list(struct filters_loader *loader, json_t *value, const char *what, size_t max);
+
+/* The names of the map, for filters_load_unknown(). */
+const char *const *filters_load_names(struct filters_loader *loader, struct map *map);
 
 /* The member as text, copied into the set; NULL when it is missing or no text (which is told by filters_load_object()). */
 const char *filters_load_text(struct filters_loader *loader, json_t *object, const char *key);
@@ -115,6 +119,11 @@ void filters_load_named(struct filters_loader *loader, json_t *root);
 
 /* Warnings about what is right and yet hardly meant. */
 void filters_lint(struct filters_loader *loader);
+/* Of one test, with the loader at its place; key is the operator's. */
+void filters_lint_test(struct filters_loader *loader, json_t *value, const struct filters_condition *test,
+                       const char *key);
+/* Of a rule whose actions are loaded, with the loader at its place. */
+void filters_lint_rule(struct filters_loader *loader, const struct filters_rule *rule);
 void filters_lint_pattern(struct filters_loader *loader, const struct filters_pattern *pattern);
 
 #endif

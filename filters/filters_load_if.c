@@ -3,6 +3,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/expect.h"
 #include "filters/filters_load.h"
@@ -33,6 +34,24 @@ static void load_headers(struct filters_loader *loader, json_t *value, struct fi
     }
 }
 
+/* A header field that is asked for as a field of the envelope. False when it is none. */
+static bool is_header_of_old(struct filters_loader *loader, const char *name)
+{
+    static const char *const headers[] = {
+        "subject",     "cc",         "bcc",          "sender",      "reply-to",       "message-id", "received",
+        "in-reply-to", "references", "content-type", "return-path", "auto-submitted", "precedence", "list-unsubscribe",
+        "keywords",    "comments",   "importance"};
+    bool is = strncasecmp(name, "x-", 2) == 0;
+    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
+        is = is || strcasecmp(headers[i], name) == 0;
+    }
+    if (is) {
+        filters_load_error_at(loader, "field", "\"%s\" is a header field: write {\"header\": \"%c%s\", ...}", name,
+                              octet_is_alpha((uint8_t)name[0]) ? name[0] & ~0x20 : name[0], name + 1);
+    }
+    return is;
+}
+
 static const struct filters_field_row *find_field(struct filters_loader *loader, const char *name)
 {
     const char *names[FILTERS_KEYS_MAX] = {NULL};
@@ -42,7 +61,9 @@ static const struct filters_field_row *find_field(struct filters_loader *loader,
         }
         names[i] = filters_fields[i].name;
     }
-    filters_load_unknown(loader, "field", "field", name, names);
+    if (!is_header_of_old(loader, name)) {
+        filters_load_unknown(loader, "field", "field", name, names);
+    }
     return NULL;
 }
 
@@ -114,7 +135,8 @@ static const struct filters_subject *load_subject(struct filters_loader *loader,
         filters_load_error(
             loader,
             has_field
-                ? "a test has either \"field\" or \"header\""
+                ? "a test has either \"field\" or \"header\": two of them are two tests, write them under \"all\" or "
+                  "\"any\""
                 : "a condition is \"all\", \"any\", \"not\", \"condition\", or a test with \"field\" or \"header\"");
         return NULL;
     }
@@ -229,7 +251,11 @@ static const struct filters_condition *use_named(struct filters_loader *loader, 
     const char *name = json_string_value(value);
     struct filters_named *named = name == NULL ? NULL : map_get(loader->conditions, bytes_of(name));
     if (named == NULL) {
-        filters_load_error(loader, "there is no condition \"%s\" in \"conditions\"", name == NULL ? "" : name);
+        if (name == NULL) {
+            filters_load_error(loader, "\"condition\" is the name of a condition in \"conditions\"");
+        } else {
+            filters_load_unknown(loader, NULL, "condition", name, filters_load_names(loader, loader->conditions));
+        }
         return NULL;
     }
     named->used = true;
@@ -269,7 +295,11 @@ const struct filters_condition *filters_load_condition(struct filters_loader *lo
 {
     struct filters_key operators[FILTERS_KEYS_MAX] = {{.name = NULL}};
     if (!json_is_object(value)) {
-        filters_load_error(loader, "a condition is an object");
+        filters_load_error(loader,
+                           json_is_array(value)
+                               ? "a condition is an object: write {\"all\": [...]} when all of these must "
+                                 "hold, {\"any\": [...]} when one is enough"
+                               : "a condition is an object, such as {\"field\": \"from\", \"is\": \"a@b.example\"}");
         return NULL;
     }
     for (const struct filters_key *key = filters_junction_keys; key->name != NULL; key++) {

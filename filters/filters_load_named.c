@@ -19,23 +19,33 @@ static bool is_name(const char *name)
     return name[0] != '\0' && strlen(name) <= 100;
 }
 
-/* Whether the name may be given to a thing here; says why not. */
-static bool may_name(struct filters_loader *loader, struct map *map, const char *name)
+static bool is_good_name(struct filters_loader *loader, const char *name)
 {
     if (!is_name(name)) {
         filters_load_error(loader, "a name has 1 to 100 letters, digits, \"_\", \"-\" or \".\"");
         return false;
     }
-    if (map_get(map, bytes_of(name)) != NULL) {
-        filters_load_error(loader, "\"%s\" exists already, in another file", name);
-        return false;
-    }
     return true;
 }
 
-static void note_one(struct filters_loader *loader, struct map *map, const char *name, json_t *value)
+/* There is one of each name over all files. */
+static void exists(struct filters_loader *loader, const char *kind, const char *name, const char *file, size_t line,
+                   size_t column)
 {
-    if (!may_name(loader, map, name)) {
+    filters_load_error(loader, "the %s \"%s\" exists already: %s:%zu:%zu; give one of them another name", kind, name,
+                       file, line, column);
+}
+
+static void note_one(struct filters_loader *loader, struct map *map, const char *kind, const char *name, json_t *value)
+{
+    if (!is_good_name(loader, name)) {
+        return;
+    }
+    const struct filters_named *other = map_get(map, bytes_of(name));
+    if (other != NULL) {
+        size_t line, column;
+        document_key_place(other->json, other->pointer, &line, &column);
+        exists(loader, kind, name, document_name(other->json), line, column);
         return;
     }
     struct filters_named *named = filters_load_alloc(loader, 1, sizeof *named);
@@ -46,11 +56,17 @@ static void note_one(struct filters_loader *loader, struct map *map, const char 
     map_set(map, bytes_of(name), named);
 }
 
-static void note_group(struct filters_loader *loader, struct map *map, const char *name, json_t *value)
+static void note_group(struct filters_loader *loader, struct map *map, const char *kind, const char *name,
+                       json_t *value)
 {
     (void)value;
     struct filters_set *set = loader->set;
-    if (!may_name(loader, map, name)) {
+    const struct filters_group *other = map_get(map, bytes_of(name));
+    if (other != NULL) {
+        exists(loader, kind, name, other->file, other->line, other->column);
+        return;
+    }
+    if (!is_good_name(loader, name)) {
         return;
     }
     if (set->group_count == FILTERS_GROUPS_MAX) {
@@ -64,8 +80,11 @@ static void note_group(struct filters_loader *loader, struct map *map, const cha
     map_set(map, bytes_of(name), group);
 }
 
-static void note_all(struct filters_loader *loader, json_t *root, const char *key, struct map *map,
-                     void (*note)(struct filters_loader *loader, struct map *map, const char *name, json_t *value))
+typedef void note_fn(struct filters_loader *loader, struct map *map, const char *kind, const char *name, json_t *value);
+
+/* kind is the key's word for one of them. */
+static void note_all(struct filters_loader *loader, json_t *root, const char *key, const char *kind, struct map *map,
+                     note_fn *note)
 {
     json_t *object = json_object_get(root, key);
     if (object == NULL) {
@@ -80,7 +99,7 @@ static void note_all(struct filters_loader *loader, json_t *root, const char *ke
     json_object_foreach(object, name, value)
     {
         size_t inner = filters_load_down(loader, name);
-        note(loader, map, name, value);
+        note(loader, map, kind, name, value);
         filters_load_up(loader, inner);
     }
     filters_load_up(loader, mark);
@@ -91,9 +110,9 @@ void filters_load_named(struct filters_loader *loader, json_t *root)
     if (!json_is_object(root)) {
         return; /* told later */
     }
-    note_all(loader, root, "lists", loader->lists, note_one);
-    note_all(loader, root, "conditions", loader->conditions, note_one);
-    note_all(loader, root, "groups", loader->groups, note_group);
+    note_all(loader, root, "lists", "list", loader->lists, note_one);
+    note_all(loader, root, "conditions", "condition", loader->conditions, note_one);
+    note_all(loader, root, "groups", "group", loader->groups, note_group);
 }
 
 static struct filters_words *new_set(struct filters_loader *loader, enum filters_words_mode mode)
@@ -203,8 +222,7 @@ static const struct filters_words *words_of(struct filters_loader *loader, json_
     return words_of_file(loader, value, mode);
 }
 
-/* Names of the map for nearest_word(). */
-static const char *const *names_of(struct filters_loader *loader, struct map *map)
+const char *const *filters_load_names(struct filters_loader *loader, struct map *map)
 {
     const char **names = filters_load_alloc(loader, map_count(map) + 1, sizeof *names);
     size_t cursor = 0, count = 0;
@@ -242,7 +260,7 @@ const struct filters_words *filters_load_words(struct filters_loader *loader, js
     }
     struct filters_named *named = map_get(loader->lists, bytes_of(json_string_value(value)));
     if (named == NULL) {
-        filters_load_unknown(loader, NULL, "list", json_string_value(value), names_of(loader, loader->lists));
+        filters_load_unknown(loader, NULL, "list", json_string_value(value), filters_load_names(loader, loader->lists));
         return NULL;
     }
     named->used = true;

@@ -159,6 +159,27 @@ static void check_member(struct filters_loader *loader, json_t *object, const st
     }
 }
 
+/* A text where an object stands is often the one member that counts, or a key alone: it is written out. */
+static void not_an_object(struct filters_loader *loader, json_t *value, const char *what,
+                          const struct filters_key *keys, const char *first)
+{
+    const char *text = json_string_value(value);
+    for (const struct filters_key *key = keys; text != NULL && key->name != NULL; key++) {
+        if (strcmp(key->name, text) == 0) {
+            filters_load_error(loader, "%s is an object: write {\"%s\": %s}", what, text,
+                               key->shape == FILTERS_SHAPE_TRUE ? "true" : "...");
+            return;
+        }
+    }
+    for (const struct filters_key *key = keys; text != NULL && key->name != NULL; key++) {
+        if (key->required && key->shape == FILTERS_SHAPE_TEXT) {
+            filters_load_error(loader, "%s is an object: write {\"%s\": \"%.200s\"}", what, key->name, text);
+            return;
+        }
+    }
+    filters_load_error(loader, "%s is an object with \"%s\"", what, first);
+}
+
 bool filters_load_object(struct filters_loader *loader, json_t *value, const char *what, const struct filters_key *keys,
                          const struct filters_key *more)
 {
@@ -172,7 +193,7 @@ bool filters_load_object(struct filters_loader *loader, json_t *value, const cha
         filters_key_names(more, names + count, FILTERS_KEYS_MAX - count);
     }
     if (!json_is_object(value)) {
-        filters_load_error(loader, "%s is an object with \"%s\"", what, names[0]);
+        not_an_object(loader, value, what, keys, names[0]);
         return false;
     }
     document_unknown_keys(loader->json, loader->problems, buf_text(&loader->path), value, names);

@@ -42,9 +42,32 @@ static enum filters_words_mode mode_of(const struct filters_condition *condition
     return condition->nocase ? FILTERS_WORDS_FOLDED : FILTERS_WORDS_EXACT;
 }
 
+/* A number where texts are compared would be compared with nothing. False after a problem. */
+static bool are_texts(struct filters_loader *loader, json_t *wanted, const char *key)
+{
+    size_t count = json_is_array(wanted) ? json_array_size(wanted) : 1;
+    for (size_t i = 0; i < count; i++) {
+        json_t *item = json_is_array(wanted) ? json_array_get(wanted, i) : wanted;
+        if (json_is_integer(item)) {
+            filters_load_error_at(loader, key,
+                                  "texts are compared here: write \"%lld\" in quotes, or, where the value is a "
+                                  "number, {\"of\": \"... | number\"}",
+                                  (long long)json_integer_value(item));
+            return false;
+        }
+        if (!json_is_string(item)) {
+            return false; /* told already */
+        }
+    }
+    return true;
+}
+
 static int load_words(struct filters_loader *loader, json_t *value, const struct filters_operator_row *row,
                       struct filters_condition *condition)
 {
+    if (!are_texts(loader, json_object_get(value, row->name), row->name)) {
+        return -1;
+    }
     load_word_list(loader, value, row->name, condition);
     if (condition->word_count == 0) {
         filters_load_error_at(loader, row->name, "names nothing to compare with");
@@ -178,12 +201,14 @@ static bool parse_weekday(const char *text, int64_t *day_r)
     return false;
 }
 
+/* All that the value stands for: a time without seconds is the whole minute. */
 static bool parse_scalar(struct filters_loader *loader, const char *key, enum filters_type type, json_t *value,
-                         int64_t *number_r)
+                         struct filters_range *range_r)
 {
     const char *text = json_string_value(value);
     const char *right;
     bool parsed = false;
+    int64_t number = 0, *number_r = &number;
     switch (type) {
     case FILTERS_TYPE_NUMBER:
         parsed = (json_is_integer(value) || text != NULL) && parse_number(value, number_r);
@@ -205,6 +230,8 @@ static bool parse_scalar(struct filters_loader *loader, const char *key, enum fi
     if (!parsed) {
         filters_load_error_at(loader, key, "must be %s", right);
     }
+    bool minute = parsed && type == FILTERS_TYPE_TIME && strlen(text) == 5;
+    *range_r = (struct filters_range){number, minute ? number + 59 : number};
     return parsed;
 }
 
@@ -215,14 +242,10 @@ static int load_equals(struct filters_loader *loader, json_t *value, const char 
     size_t count = json_is_array(wanted) ? json_array_size(wanted) : 1;
     condition->ranges = filters_load_alloc(loader, count, sizeof *condition->ranges);
     for (size_t i = 0; i < count; i++) {
-        int64_t number;
         json_t *item = json_is_array(wanted) ? json_array_get(wanted, i) : wanted;
-        if (!parse_scalar(loader, key, condition->subject->type, item, &number)) {
+        if (!parse_scalar(loader, key, condition->subject->type, item, &condition->ranges[i])) {
             return -1;
         }
-        /* A minute is written without seconds, and means all of it. */
-        bool minute = condition->subject->type == FILTERS_TYPE_TIME && strlen(json_string_value(item)) == 5;
-        condition->ranges[i] = (struct filters_range){number, minute ? number + 59 : number};
     }
     condition->range_count = count;
     return 0;
@@ -234,7 +257,7 @@ static int load_range(struct filters_loader *loader, json_t *value, const struct
     enum filters_type type = condition->subject->type;
     json_t *wanted = json_object_get(value, row->name);
     bool pair = row->operator== FILTERS_BETWEEN;
-    int64_t low, high;
+    struct filters_range low, high;
     if (!parse_scalar(loader, row->name, type, pair ? json_array_get(wanted, 0) : wanted, &low)) {
         return -1;
     }
@@ -242,24 +265,24 @@ static int load_range(struct filters_loader *loader, json_t *value, const struct
     if (pair && !parse_scalar(loader, row->name, type, json_array_get(wanted, 1), &high)) {
         return -1;
     }
-    if (pair && low > high && type != FILTERS_TYPE_TIME) {
+    if (pair && low.low > high.low && type != FILTERS_TYPE_TIME) {
         filters_load_error_at(loader, row->name, "the first is more than the second");
         return -1;
     }
     struct filters_range *range = filters_load_alloc(loader, 1, sizeof *range);
-    *range = (struct filters_range){low, high};
+    *range = (struct filters_range){low.low, high.high};
     switch (row->operator) {
     case FILTERS_OVER:
-        *range = (struct filters_range){low + 1, INT64_MAX};
+        *range = (struct filters_range){low.high + 1, INT64_MAX};
         break;
     case FILTERS_UNDER:
-        *range = (struct filters_range){INT64_MIN, low - 1};
+        *range = (struct filters_range){INT64_MIN, low.low - 1};
         break;
     case FILTERS_AT_LEAST:
-        *range = (struct filters_range){low, INT64_MAX};
+        *range = (struct filters_range){low.low, INT64_MAX};
         break;
     case FILTERS_AT_MOST:
-        *range = (struct filters_range){INT64_MIN, low};
+        *range = (struct filters_range){INT64_MIN, low.high};
         break;
     default:
         break;
@@ -308,18 +331,35 @@ static bool has_shape(json_t *value, const struct filters_operator_row *row)
     }
 }
 
-int filters_load_operator(struct filters_loader *loader, json_t *value, struct filters_condition *condition)
+static void cannot_be_used(struct filters_loader *loader, const struct filters_operator_row *row,
+                           enum filters_type type)
 {
-    const struct filters_operator_row *row = find_operator(loader, value);
-    if (row == NULL || !has_shape(value, row)) {
-        return -1;
+    static const struct {
+        enum filters_type type;
+        const char *values, *instead;
+    } rows[] = {
+        {FILTERS_TYPE_TEXT, "texts",
+         "it compares numbers and times: {\"of\": \"header.NAME | number\"} makes a number of a text"},
+        {FILTERS_TYPE_NETWORK, "addresses of clients", "they are compared by \"is\", \"in\" and \"matches\""},
+        {FILTERS_TYPE_NUMBER, "numbers",
+         "they are compared by \"is\", \"over\", \"under\", \"at_least\", \"at_most\" and \"between\""},
+        {FILTERS_TYPE_TIME, "times", "they are compared by \"is\", \"over\", \"under\" and \"between\""},
+        {FILTERS_TYPE_DATE, "dates", "they are compared by \"is\", \"over\", \"under\" and \"between\""},
+        {FILTERS_TYPE_WEEKDAY, "weekdays", "they are compared by \"is\" and \"in\""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (rows[i].type == type) {
+            filters_load_error_at(loader, row->name, "\"%s\" cannot be used here, where the values are %s: %s",
+                                  row->name, rows[i].values, rows[i].instead);
+            return;
+        }
     }
+}
+
+static int load_operand(struct filters_loader *loader, json_t *value, const struct filters_operator_row *row,
+                        struct filters_condition *condition)
+{
     enum filters_type type = condition->subject->type;
-    condition->operator= row->operator;
-    if ((row->types & (unsigned)type) == 0) {
-        filters_load_error_at(loader, row->name, "\"%s\" cannot be used here", row->name);
-        return -1;
-    }
     bool ordered = type != FILTERS_TYPE_TEXT && type != FILTERS_TYPE_NETWORK;
     switch (row->operator) {
     case FILTERS_EXISTS:
@@ -338,4 +378,22 @@ int filters_load_operator(struct filters_loader *loader, json_t *value, struct f
     default:
         return load_range(loader, value, row, condition);
     }
+}
+
+int filters_load_operator(struct filters_loader *loader, json_t *value, struct filters_condition *condition)
+{
+    const struct filters_operator_row *row = find_operator(loader, value);
+    if (row == NULL || !has_shape(value, row)) {
+        return -1;
+    }
+    condition->operator= row->operator;
+    if ((row->types & (unsigned)condition->subject->type) == 0) {
+        cannot_be_used(loader, row, condition->subject->type);
+        return -1;
+    }
+    if (load_operand(loader, value, row, condition) < 0) {
+        return -1;
+    }
+    filters_lint_test(loader, value, condition, row->name);
+    return 0;
 }

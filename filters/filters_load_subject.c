@@ -110,12 +110,12 @@ static int capture_name(struct filters_loader *loader, const char *name, struct 
     bool found = false;
     for (size_t i = 0; i < loader->pattern_count; i++) {
         const struct filters_pattern *pattern = loader->patterns[i];
-        int group = numbered ? (number <= filters_pattern_groups(pattern) ? (int)number : -1)
-                             : filters_pattern_group(pattern, name);
-        if (group >= 0) {
+        unsigned groups[FILTERS_PATTERN_MAX_GROUPS] = {(unsigned)number};
+        unsigned count =
+            numbered ? number <= filters_pattern_groups(pattern) : filters_pattern_named(pattern, name, groups);
+        for (unsigned k = 0; k < count; k++) {
             found = true;
-            reference->may_be_empty =
-                reference->may_be_empty || filters_pattern_group_may_be_empty(pattern, (unsigned)group);
+            reference->may_be_empty = reference->may_be_empty || filters_pattern_group_may_be_empty(pattern, groups[k]);
         }
     }
     reference->kind = numbered ? FILTERS_NAME_NUMBER : FILTERS_NAME_GROUP;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/expect.h"
+#include "document/nearest.h"
 #include "filters/filters_load.h"
 
 #define MESSAGE_MAX (1u << 20)
@@ -178,6 +179,7 @@ static void load_envelope(struct filters_loader *loader, json_t *value, struct f
     test->client.address = test->client.address == NULL ? "127.0.0.1" : test->client.address;
     test->client.protocol = test->client.protocol == NULL ? "ESMTP" : test->client.protocol;
     const char *now = filters_load_text(loader, value, "now");
+    test->has_now = now != NULL;
     if (now != NULL && !parse_now(now, &test->now_ms)) {
         filters_load_error_at(loader, "now", "must be a time such as \"2026-11-23T07:11:20Z\"");
     }
@@ -229,13 +231,16 @@ void filters_load_tests(struct filters_loader *loader, json_t *value)
     set->test_count += count;
 }
 
-static void check_rule_names(struct filters_loader *loader, const struct filters_test *test, const struct map *names)
+static void check_rule_names(struct filters_loader *loader, const struct filters_test *test, struct map *names)
 {
     for (size_t i = 0; i < test->expect.rule_count; i++) {
         if (map_get(names, bytes_of(test->expect.rules[i])) == NULL) {
+            const char *nearest = nearest_word(test->expect.rules[i], filters_load_names(loader, names));
             problems_add(loader->problems, PROBLEM_ERROR, test->file, test->line, test->column, "",
-                         "the test \"%s\" expects the rule \"%s\", which does not exist",
-                         test->name == NULL ? "" : test->name, test->expect.rules[i]);
+                         "the test \"%s\" expects the rule \"%s\", which does not exist%s%s%s",
+                         test->name == NULL ? "" : test->name, test->expect.rules[i],
+                         nearest == NULL ? "" : "; did you mean \"", nearest == NULL ? "" : nearest,
+                         nearest == NULL ? "" : "\"?");
         }
     }
 }

@@ -77,6 +77,19 @@ static const char *flag_error(const char *flag)
     return flag[0] == '\0' || strlen(flag) > FILTERS_KEYWORD_MAX ? "a keyword has 1 to 64 characters" : NULL;
 }
 
+static void lint_flag(struct filters_loader *loader, const char *flag)
+{
+    static const char *const system[] = {"Answered", "Flagged", "Seen", "Draft"};
+    for (size_t i = 0; i < sizeof system / sizeof *system; i++) {
+        if (bytes_is_nocase(bytes_of(flag), system[i])) {
+            filters_load_warning_at(loader, "flags",
+                                    "\"%s\" is a keyword that no mail reader knows; the system flag is \"\\%s\" "
+                                    "(in JSON the backslash is written twice)",
+                                    flag, system[i]);
+        }
+    }
+}
+
 static void load_flags(struct filters_loader *loader, json_t *value, struct filters_target *target)
 {
     const char *const *flags;
@@ -86,6 +99,7 @@ static void load_flags(struct filters_loader *loader, json_t *value, struct filt
         struct buf error;
         buf_init(&error, 1000);
         const char *wrong = flag_error(flags[i]);
+        lint_flag(loader, flags[i]);
         struct filters_resolver resolver = {filters_load_name, loader};
         if (wrong != NULL) {
             buf_append_text(&error, wrong);
@@ -286,6 +300,14 @@ static void check_field(struct filters_loader *loader, const char *key, const ch
     }
 }
 
+/* RFC 5322 section 2.2: a line break in the text of a rule would begin another field, or the body. */
+static void check_line(struct filters_loader *loader, json_t *value, const char *key)
+{
+    if (json_is_string(value) && strpbrk(json_string_value(value), "\r\n") != NULL) {
+        filters_load_error_at(loader, key, "a header field's value is one line: it has no line breaks");
+    }
+}
+
 static void load_header_edit(struct filters_loader *loader, json_t *value, struct filters_action *action)
 {
     if (!filters_load_object(loader, value, "a header edit", filters_add_keys, NULL)) {
@@ -295,6 +317,7 @@ static void load_header_edit(struct filters_loader *loader, json_t *value, struc
     if (action->field != NULL) {
         check_field(loader, "name", action->field);
     }
+    check_line(loader, json_object_get(value, "value"), "value");
     action->text = filters_load_template(loader, value, "value");
 }
 
@@ -309,6 +332,7 @@ static void load_deleteheader(struct filters_loader *loader, json_t *value, stru
 static void load_tag(struct filters_loader *loader, json_t *value, struct filters_action *action)
 {
     if (json_is_string(value)) {
+        check_line(loader, value, "");
         json_t *object = json_pack("{s:O}", "tag_subject", value);
         action->text = filters_load_template(loader, object, "tag_subject");
         json_decref(object);
@@ -380,6 +404,7 @@ static void load_goto(struct filters_loader *loader, json_t *value, struct filte
         }
         filters_load_unknown(loader, NULL, "group", json_string_value(value), names);
     }
+    action->kind = FILTERS_STOP; /* it leads nowhere; group 0 would be a circle */
 }
 
 static void load_nothing(struct filters_loader *loader, json_t *value, struct filters_action *action)

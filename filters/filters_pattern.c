@@ -88,10 +88,16 @@ unsigned filters_pattern_groups(const struct filters_pattern *pattern)
     return pattern->groups;
 }
 
-int filters_pattern_group(const struct filters_pattern *pattern, const char *name)
+unsigned filters_pattern_named(const struct filters_pattern *pattern, const char *name,
+                               unsigned groups_r[FILTERS_PATTERN_MAX_GROUPS])
 {
-    int group = pcre2_substring_number_from_name(pattern->code, (PCRE2_SPTR)name);
-    return group > 0 ? group : -1;
+    PCRE2_SPTR first = NULL, last = NULL;
+    int size = pcre2_substring_nametable_scan(pattern->code, (PCRE2_SPTR)name, &first, &last);
+    unsigned count = 0;
+    for (; size > 0 && first <= last && count < FILTERS_PATTERN_MAX_GROUPS; first += size) {
+        groups_r[count++] = (unsigned)(first[0] << 8 | first[1]); /* two octets of number, then the name */
+    }
+    return count;
 }
 
 const char *filters_pattern_group_name(const struct filters_pattern *pattern, unsigned group)

@@ -28,8 +28,9 @@ void filters_pattern_free(struct filters_pattern **pattern);
 const char *filters_pattern_text(const struct filters_pattern *pattern);
 /* Groups that capture; the whole match is group 0 and not counted. */
 unsigned filters_pattern_groups(const struct filters_pattern *pattern);
-/* The number of the group of that name, or -1. */
-int filters_pattern_group(const struct filters_pattern *pattern, const char *name);
+/* The numbers of the groups of that name: with (?J) several may have it, else there is one or none. Returns how many. */
+unsigned filters_pattern_named(const struct filters_pattern *pattern, const char *name,
+                               unsigned groups_r[FILTERS_PATTERN_MAX_GROUPS]);
 /* The group's name, or NULL. */
 const char *filters_pattern_group_name(const struct filters_pattern *pattern, unsigned group);
 /* Whether the group may take no part in a match, or match nothing. When that cannot be told, true. */

@@ -137,6 +137,7 @@ struct filters_test {
     const char *from;
     const char *const *to;
     size_t to_count;
+    bool has_now; /* else it runs at the time at which the set was loaded */
     int64_t now_ms;
     struct filters_expectation expect;
 };
@@ -160,6 +161,7 @@ struct filters_set {
     bool per_recipient;   /* a rule or a template looks at the recipient */
     unsigned view_wanted; /* of mail_view_read() */
     struct filters_default fallback;
+    int64_t loaded_ms; /* when; 0: not known */
 };
 
 #endif

@@ -214,7 +214,7 @@ const struct filters_key filters_case_keys[] = {
     {"protocol", FILTERS_SHAPE_TEXT, false, "ESMTP without it"},
     {"tls", FILTERS_SHAPE_TEXT, false, "TLS version"},
     {"certificate", FILTERS_SHAPE_TEXT, false, "subject of the client's certificate"},
-    {"now", FILTERS_SHAPE_TEXT, false, "time of reception, \"2026-11-23T07:11:20Z\""},
+    {"now", FILTERS_SHAPE_TEXT, false, "time of reception, \"2026-11-23T07:11:20Z\"; the present without it"},
     {"expect", FILTERS_SHAPE_EXPECT, true, "what must come of it"},
     END,
 };

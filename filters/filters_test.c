@@ -189,6 +189,7 @@ static void run(const struct filters_set *set, struct filters_scratch *scratch, 
                 struct arena *arena)
 {
     const struct filters_test *test = check->test;
+    int64_t now_ms = test->has_now ? test->now_ms : set->loaded_ms;
     struct mail_source source = {.size = text.len, .read = read_memory, .ctx = &text};
     struct mail_recipient *to = expect_memory(arena_array(arena, test->to_count, sizeof *to));
     for (size_t i = 0; i < test->to_count; i++) {
@@ -200,13 +201,13 @@ static void run(const struct filters_set *set, struct filters_scratch *scratch, 
                                      .from = test->from,
                                      .to = to,
                                      .to_count = test->to_count,
-                                     .received_ms = test->now_ms};
+                                     .received_ms = now_ms};
     bool complete;
     struct filters_message message = {.envelope = &envelope,
                                       .header = bytes_slice(text, 0, mail_header_length(text, &complete)),
                                       .source = &source,
                                       .size = text.len,
-                                      .now_ms = test->now_ms};
+                                      .now_ms = now_ms};
     struct filters_decision decision;
     struct fault fault = FAULT_INIT;
     if (filters_decide(set, scratch, &message, arena, &decision, &fault) < 0) {

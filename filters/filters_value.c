@@ -475,14 +475,16 @@ static struct bytes group_value(const struct filters_run *run, const struct filt
 {
     for (size_t i = run->capture_count; i > 0; i--) { /* the newest match that has the group gives the value */
         const struct filters_capture *capture = &run->captures[i - 1];
-        unsigned number = reference->number;
+        unsigned numbers[FILTERS_PATTERN_MAX_GROUPS] = {reference->number};
+        unsigned count = 1;
         if (reference->kind == FILTERS_NAME_GROUP) {
-            int group = filters_pattern_group(capture->pattern, reference->name);
-            number = group < 0 ? FILTERS_PATTERN_MAX_GROUPS : (unsigned)group;
+            count = filters_pattern_named(capture->pattern, reference->name, numbers);
         }
-        if (number <= filters_pattern_groups(capture->pattern) && capture->groups[2 * number] != SIZE_MAX) {
-            size_t start = capture->groups[2 * number];
-            return bytes_slice(capture->text, start, capture->groups[2 * number + 1] - start);
+        for (unsigned k = 0; k < count; k++) {
+            const size_t *group = &capture->groups[2 * numbers[k]];
+            if (numbers[k] <= filters_pattern_groups(capture->pattern) && group[0] != SIZE_MAX) {
+                return bytes_slice(capture->text, group[0], group[1] - group[0]);
+            }
         }
     }
     return bytes_at(NULL, 0);

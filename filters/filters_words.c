@@ -3,6 +3,7 @@
  */
 #include "filters/filters_words.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,10 +63,26 @@ static int add_network(struct filters_words *words, struct bytes entry)
     return map_set(words->entries, bytes_at(key, sizeof key), words);
 }
 
+/* "*@example.com" and "*@*.example.com", as the configuration writes them, are said without their asterisks too. */
+static int add_pattern(struct filters_words *words, struct bytes entry)
+{
+    bool below = bytes_starts_nocase(entry, "*@*.");
+    struct bytes domain = bytes_from(entry, below ? 3 : 2); /* with its dot, or without */
+    if (domain.len == 0 || bytes_find_octet(domain, '*') >= 0) {
+        return 0;
+    }
+    char text[FILTERS_WORDS_KEY_MAX];
+    int len = snprintf(text, sizeof text, "@%.*s", (int)domain.len, (const char *)domain.ptr);
+    return len >= (int)sizeof text ? 0 : filters_words_add(words, bytes_at(text, (size_t)len));
+}
+
 int filters_words_add(struct filters_words *words, struct bytes entry)
 {
     if (words->mode == FILTERS_WORDS_NETWORKS) {
         return add_network(words, entry);
+    }
+    if (bytes_starts_nocase(entry, "*@") && add_pattern(words, entry) < 0) {
+        return -1;
     }
     words->has_domains = words->has_domains || (entry.len > 1 && (entry.ptr[0] == '@' || entry.ptr[0] == '.'));
     if (words->mode == FILTERS_WORDS_EXACT) {

@@ -2,7 +2,8 @@
  * filters_words - a set of texts or networks that is looked up, not scanned: for "is", "in" and list files.
  *
  * Texts are kept as they are, or folded. An entry "@example.com" stands for every address at that domain, ".example.com" for every domain
- * below it (and "@.example.com" for addresses there). Networks are kept by their length: one look-up per distinct length.
+ * below it (and "@.example.com" for addresses there); "*@example.com" and
+ * "*@*.example.com" are other ways to write the two for addresses. Networks are kept by their length: one look-up per distinct length.
  */
 #ifndef MAILWEIR_FILTERS_FILTERS_WORDS_H
 #define MAILWEIR_FILTERS_FILTERS_WORDS_H

@@ -10,6 +10,7 @@
 #include "base/expect.h"
 #include "document/document.h"
 #include "net/net_file.h"
+#include "net/net_loop.h"
 
 #define FILES_MAX 1000
 #define ARENA_MAX (256u << 20)
@@ -43,7 +44,8 @@ static int add_name(void *ctx, const char *name)
 {
     struct files *files = ctx;
     size_t len = strlen(name);
-    if (name[0] != '.' && len > 5 && strcmp(name + len - 5, ".json") == 0) {
+    bool is = (len > 5 && strcmp(name + len - 5, ".json") == 0) || (len > 6 && strcmp(name + len - 6, ".jsonc") == 0);
+    if (name[0] != '.' && is) {
         add_file(files, expect_memory(arena_printf(files->arena, "%s/%s", files->folder, name)));
     }
     return 0;
@@ -54,7 +56,7 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const struct filters_source *)a)->name, ((const struct filters_source *)b)->name);
 }
 
-/* A folder is all its *.json files, in order of their names; anything else is a file. */
+/* A folder is all its *.json and *.jsonc files, in order of their names; anything else is a file. */
 static void add_path(struct files *files, const char *path)
 {
     struct fault fault = FAULT_INIT;
@@ -75,9 +77,12 @@ static bool is_configuration(const char *path)
     buf_init(&text, DOCUMENT_MAX_SIZE);
     bool is = false;
     if (net_file_read_all(path, &text, &fault) == 0) {
-        json_t *root = json_loadb((const char *)buf_bytes(&text).ptr, text.len, 0, NULL);
+        struct problems *problems = problems_new(); /* what is wrong with it is told when it is loaded */
+        struct document *document = document_parse(path, buf_bytes(&text), problems);
+        json_t *root = document == NULL ? NULL : document_root(document);
         is = json_object_get(root, "listeners") != NULL || json_object_get(root, "upstreams") != NULL;
-        json_decref(root);
+        document_free(&document);
+        problems_free(&problems);
     }
     buf_wipe(&text);
     return is;
@@ -107,6 +112,7 @@ static void load_files(struct cli_rules *rules, const char *const *paths, size_t
         .sources = files->sources,
         .source_count = files->count,
         .any_upstream = true,
+        .now_ms = net_wall(NULL),
         .fallback = {.upstream = expect_memory(arena_copy(files->arena, upstream)),
                      .folder = folder.len == 0 ? "INBOX" : expect_memory(arena_copy(files->arena, folder))},
         .read_file = config_read_beside,

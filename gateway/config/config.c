@@ -52,13 +52,19 @@ const struct config_upstream *config_upstream_at(const struct config *config, si
 
 int config_admin_address(const struct config *config, struct net_address *address_r, struct fault *fault)
 {
-    char text[4200];
     if (config->admin.address.host[0] != '\0') {
         *address_r = config->admin.address;
         return 0;
     }
-    snprintf(text, sizeof text, "unix:%s/admin.sock", config->spool_path);
-    return net_address_parse(address_r, bytes_of(text), fault);
+    /* The path of a socket is one from the root; the spool's may be one from the configuration's folder. */
+    struct buf text;
+    buf_init(&text, 8200);
+    buf_append_text(&text, "unix:");
+    net_file_absolute(config->spool_path, &text);
+    buf_append_text(&text, "/admin.sock");
+    int result = net_address_parse(address_r, buf_bytes(&text), fault);
+    buf_done(&text);
+    return result;
 }
 
 /* ---- what it was read from ---- */

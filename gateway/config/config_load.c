@@ -72,13 +72,27 @@ struct config *config_load(const char *file, struct problems *problems)
     return config;
 }
 
+/* Rules are objects there; a configuration has the names of files instead, and listeners. */
+static bool is_rule_file(json_t *root)
+{
+    json_t *rules = json_object_get(root, "rules");
+    return json_object_get(root, "listeners") == NULL && json_object_get(root, "upstreams") == NULL &&
+           (json_is_object(json_array_get(rules, 0)) || json_object_get(root, "groups") != NULL ||
+            json_object_get(root, "tests") != NULL || json_object_get(root, "conditions") != NULL);
+}
+
 struct config *config_load_untested(const char *file, struct problems *problems)
 {
     struct config *config = config_new(file);
     config_note_source(config, file);
     struct bytes text = config_file_text(config->arena, file, problems);
     struct document *json = text.ptr == NULL ? NULL : document_parse(config->file, text, problems);
-    if (json != NULL) {
+    if (json != NULL && is_rule_file(document_root(json))) {
+        problems_add(problems, PROBLEM_ERROR, config->file, 1, 1, "",
+                     "this is a file of rules, not a configuration: name the configuration whose \"rules\" name it, or "
+                     "run its tests alone by \"mailweir test %s\"",
+                     file);
+    } else if (json != NULL) {
         read_config(config, json, problems);
     }
     document_free(&json);

@@ -9,6 +9,7 @@
 #include "base/expect.h"
 #include "config/config_private.h"
 #include "net/net_file.h"
+#include "net/net_loop.h"
 
 #define RULE_FILES_MAX 1000
 
@@ -139,6 +140,7 @@ static struct filters_set *rules_of(const struct config *config, struct filters_
     options.upstreams = names;
     options.upstream_count = config->upstreams.count;
     options.read_ctx = (void *)(uintptr_t)config;
+    options.now_ms = net_wall(NULL);
     options.fallback = (struct filters_default){.upstream = config->default_reject ? NULL : config->default_upstream,
                                                 .fallback = config->default_fallback,
                                                 .folder = config->default_folder,

@@ -232,12 +232,65 @@ static void pass_value(struct pass *pass, size_t key, const struct level *level)
     pass->json->nodes[node].next = (uint32_t)pass->json->count;
 }
 
+/* ---- comments and trailing commas (JSONC, as editors write their own settings) ---- */
+
+/* Behind the string that begins here, or at the end of the text. */
+static size_t after_string(const struct document *json, size_t at)
+{
+    for (at++; at < json->len && json->text[at] != '"'; at++) {
+        at += json->text[at] == '\\' && at + 1 < json->len;
+    }
+    return at + 1 < json->len ? at + 1 : json->len;
+}
+
+/* Behind the comment that begins here; `at` when none does, and when it is not closed, so that the place is told as it is. */
+static size_t after_comment(const struct document *json, size_t at)
+{
+    struct bytes rest = bytes_at(json->text + at, json->len - at);
+    if (rest.len < 2 || rest.ptr[0] != '/' || (rest.ptr[1] != '/' && rest.ptr[1] != '*')) {
+        return at;
+    }
+    bool line = rest.ptr[1] == '/';
+    ptrdiff_t end = bytes_find(bytes_from(rest, 2), bytes_of(line ? "\n" : "*/"));
+    if (end < 0) {
+        return line ? json->len : at;
+    }
+    return at + (size_t)end + (line ? 2 : 4); /* a line's end stays */
+}
+
+/* They become blanks, so that every place stays what it is. A comma is one too many when the list or object ends behind it. */
+static void blank_out(struct document *json)
+{
+    size_t comma = SIZE_MAX; /* the last octet that means something, when it is a comma behind a value */
+    uint8_t last = ',';
+    for (size_t at = 0; at < json->len;) {
+        uint8_t octet = json->text[at];
+        size_t behind = after_comment(json, at);
+        if (behind > at) {
+            for (; at < behind; at++) {
+                json->text[at] = json->text[at] == '\n' ? '\n' : ' ';
+            }
+            continue;
+        }
+        if ((octet == ']' || octet == '}') && comma != SIZE_MAX) {
+            json->text[comma] = ' ';
+        }
+        if (memchr(" \t\r\n", octet, 4) == NULL) {
+            comma = octet == ',' && memchr(",[{:", last, 4) == NULL ? at : SIZE_MAX;
+            last = octet;
+        }
+        at = octet == '"' ? after_string(json, at) : at + 1;
+    }
+}
+
 /* jansson has said what is wrong; its message and place become the problem. */
 static void syntax_problem(const struct document *json, struct problems *problems, const json_error_t *error)
 {
     size_t line = error->line > 0 ? (size_t)error->line : 1;
     size_t column = error->column > 0 ? (size_t)error->column : 1;
-    problems_add(problems, PROBLEM_ERROR, json->name, line, column, "", "not valid JSON: %s", error->text);
+    bool escape = strstr(error->text, "invalid escape") != NULL;
+    problems_add(problems, PROBLEM_ERROR, json->name, line, column, "", "not valid JSON: %s%s", error->text,
+                 escape ? "; a backslash in a text is written twice, as in \"\\\\d+\"" : "");
 }
 
 static int parse_values(struct document *json, struct problems *problems)
@@ -252,6 +305,7 @@ static int parse_values(struct document *json, struct problems *problems)
                      "the file begins with a byte order mark; save it as UTF-8 without one");
         return -1;
     }
+    blank_out(json);
     json_error_t error;
     json->root = json_loadb((const char *)json->text, json->len, 0, &error);
     if (json->root == NULL) {

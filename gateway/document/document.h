@@ -2,7 +2,8 @@
  * document - a JSON text with places: jansson's values, and line and column for each JSON pointer.
  *
  * jansson gives positions for syntax errors only; one own pass over the text maps every value's pointer to where it stands. Used
- * for rule files and for the gateway's configuration alike. Duplicate keys are errors; depth and size are bounded.
+ * for rule files and for the gateway's configuration alike. Comments and commas behind the last item are let pass (JSONC). Duplicate
+ * keys are errors; depth and size are bounded.
  */
 #ifndef MAILWEIR_DOCUMENT_DOCUMENT_H
 #define MAILWEIR_DOCUMENT_DOCUMENT_H

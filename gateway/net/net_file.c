@@ -345,6 +345,18 @@ static int read_to_end(struct net_file *file, struct buf *out, struct fault *fau
     }
 }
 
+int net_file_absolute(const char *path, struct buf *out)
+{
+    char folder[4096];
+    if (path[0] == '/') {
+        return buf_append_text(out, path);
+    }
+    while (path[0] == '.' && path[1] == '/') {
+        path += 2;
+    }
+    return getcwd(folder, sizeof folder) == NULL ? -1 : buf_printf(out, "%s/%s", folder, path);
+}
+
 int net_file_read_all(const char *path, struct buf *out, struct fault *fault)
 {
     struct net_file *file;

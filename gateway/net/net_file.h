@@ -55,6 +55,8 @@ int net_file_system(const char *path, char name_r[NET_FILE_SYSTEM_LEN]);
 int net_file_sync_time(const char *folder, uint64_t *microseconds_r);
 /* A number that changes when the file is written or replaced; 0 when there is none. */
 uint64_t net_file_stamp(const char *path);
+/* Appends the path as it is from the root, without asking whether it exists. -1 when out is full or the working folder is gone. */
+int net_file_absolute(const char *path, struct buf *out);
 /* Appends the whole file to out; more than out's maximum is a fault "too-large". */
 int net_file_read_all(const char *path, struct buf *out, struct fault *fault);
 

@@ -24,7 +24,7 @@ void net_loop_free(struct net_loop **loop);
 uint64_t net_now(const struct net_loop *loop);
 /* Monotonic microseconds, read now: for measuring. */
 uint64_t net_now_us(const struct net_loop *loop);
-/* Wall clock, milliseconds since 1970, read now. */
+/* Wall clock, milliseconds since 1970, read now. loop may be NULL, where there is none. */
 int64_t net_wall(const struct net_loop *loop);
 
 /* Fills data with len random octets fit for keys (getrandom); ends the program if the system has none. */

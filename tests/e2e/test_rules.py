@@ -37,6 +37,26 @@ def test_examples_load_and_pass(world):
         assert status == 1 and [test["passed"] for test in json.loads(out)] == [False, False, True], out
 
 
+def test_paths_may_be_relative(world):
+    """README's sample, from its own folder: the admin socket stands in a spool whose path is a relative one."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = {"hostname": "gw.example.net", "spool": {"path": "spool"},
+                  "listeners": [{"name": "a", "address": "127.0.0.1:2525", "protocol": "smtp", "allow": ["127.0.0.1"]}],
+                  "upstreams": {"corp": {"address": "127.0.0.1:1143", "tls": {"mode": "none"},
+                                         "auth": {"username": "a", "password": "b"}}},
+                  "rules": ["rules.jsonc"], "default": {"upstream": "corp", "folder": "INBOX"}}
+        (pathlib.Path(folder) / "mailweir.json").write_text(json.dumps(config))
+        (pathlib.Path(folder) / "rules.jsonc").write_text('{ "rules": [ /* none yet */ ], } // so far')
+        for arguments in (["check", "--config", "mailweir.json"], ["check", "--config", "./mailweir.json"],
+                          ["test", "--config", "mailweir.json"], ["test", "rules.jsonc"]):
+            done = subprocess.run([MAILWEIR, *arguments], capture_output=True, text=True, cwd=folder, timeout=60)
+            assert done.returncode == 0 and done.stderr == "", (arguments, done)
+        (pathlib.Path(folder) / "rules.jsonc").write_text('{ "rules": [ {} ] }')
+        done = subprocess.run([MAILWEIR, "check", "--config", "rules.jsonc"], capture_output=True, text=True, cwd=folder,
+                              timeout=60)
+        assert done.returncode == 78 and "a file of rules, not a configuration" in done.stderr, done
+
+
 def mutations(value, path=()):
     """(what was done, a changed copy) for each place: every key misspelt, every value of another kind."""
     if isinstance(value, dict):

@@ -194,6 +194,11 @@ uint64_t net_file_stamp(const char *path)
     return sim_disk_exists(path) ? sim_disk_puts() : 0;
 }
 
+int net_file_absolute(const char *path, struct buf *out)
+{
+    return buf_append_text(out, path); /* a simulated disk has no working folder */
+}
+
 int net_file_read_all(const char *path, struct buf *out, struct fault *fault)
 {
     struct sim_inode *inode;

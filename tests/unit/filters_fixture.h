@@ -18,6 +18,7 @@ static inline struct filters_set *fixture_load(const char *text, struct buf *out
                                            .source_count = 1,
                                            .upstreams = fixture_upstreams,
                                            .upstream_count = 2,
+                                           .now_ms = INT64_C(1795417880000), /* 2026-11-23T07:11:20Z */
                                            .fallback = {.upstream = "corp", .folder = "INBOX"}};
     struct filters_set *set = filters_load(&options, problems);
     problems_print(problems, out);

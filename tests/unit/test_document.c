@@ -21,6 +21,13 @@ static const struct {
     {"{} {}", 1, 4, "not valid JSON"},
     {"\xef\xbb\xbf{}", 1, 1, "byte order mark"},
     {"{\"a\": \"x\\u0000y\"}", 1, 16, "not valid JSON"},
+    {"{\"a\": \"\\d+\"}", 1, 9, "a backslash in a text is written twice"},
+    {"[,]", 1, 2, "not valid JSON"},
+    {"[1,,]", 1, 4, "not valid JSON"},
+    {"{\"a\":,}", 1, 6, "not valid JSON"},
+    {"[1 /* never closed", 1, 4, "not valid JSON"},
+    {"[1,] / [2]", 1, 6, "not valid JSON"},
+    {"{ // a\n  /* b\n */ \"a\": tru }", 3, 12, "not valid JSON"},
 };
 
 static void broken_texts_are_placed(void **state)
@@ -38,6 +45,29 @@ static void broken_texts_are_placed(void **state)
         }
         problems_free(&problems);
     }
+}
+
+/* JSONC: comments, and a comma behind the last. What stands in a text is text. */
+static void comments_and_last_commas_are_let_pass(void **state)
+{
+    (void)state;
+    const char *text = "// first\n{ /* x */ \"a\": [1, 2, // two\n], \"u\": \"http://x/*y*/,]\\\",}\", /**/ \"z\": "
+                       "{\"q\": 1,},\n} // end";
+    struct problems *problems = problems_new();
+    struct document *document = document_parse("f.jsonc", bytes_of(text), problems);
+    if (document == NULL) {
+        fail_msg("%s", problems_at(problems, 0)->text);
+    }
+    json_t *root = document_root(document);
+    assert_int_equal(json_array_size(json_object_get(root, "a")), 2);
+    assert_string_equal(json_string_value(json_object_get(root, "u")), "http://x/*y*/,]\",}");
+    size_t line, column;
+    document_place(document, "/z/q", &line, &column);
+    assert_int_equal(line, 3);
+    document_place(document, "/a/1", &line, &column);
+    assert_int_equal(column, 20);
+    document_free(&document);
+    problems_free(&problems);
 }
 
 static void all_duplicates_are_told(void **state)
@@ -214,10 +244,15 @@ static void problems_are_ordered_bounded_and_printable(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(broken_texts_are_placed), cmocka_unit_test(all_duplicates_are_told),
-        cmocka_unit_test(depth_is_bounded),        cmocka_unit_test(size_is_bounded),
-        cmocka_unit_test(pointers_have_places),    cmocka_unit_test(unknown_keys_name_the_nearest),
-        cmocka_unit_test(nearest_words),           cmocka_unit_test(problems_are_ordered_bounded_and_printable),
+        cmocka_unit_test(broken_texts_are_placed),
+        cmocka_unit_test(comments_and_last_commas_are_let_pass),
+        cmocka_unit_test(all_duplicates_are_told),
+        cmocka_unit_test(depth_is_bounded),
+        cmocka_unit_test(size_is_bounded),
+        cmocka_unit_test(pointers_have_places),
+        cmocka_unit_test(unknown_keys_name_the_nearest),
+        cmocka_unit_test(nearest_words),
+        cmocka_unit_test(problems_are_ordered_bounded_and_printable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

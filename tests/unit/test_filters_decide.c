@@ -73,6 +73,10 @@ static const struct {
     {H("From", "\"part\":\"address\",\"in\":[\"@.org\"]"), true},
     {H("From", "\"part\":\"address\",\"in\":[\"@.com\"]"), true},
     {H("From", "\"part\":\"address\",\"in\":[\"@com\"]"), false},
+    {H("From", "\"part\":\"address\",\"in\":[\"*@Example.com\"]"), true},
+    {H("From", "\"part\":\"address\",\"in\":[\"*@*.example.org\"]"), true},
+    {H("From", "\"part\":\"address\",\"in\":[\"*@*.example.com\"]"), false},
+    {H("From", "\"part\":\"address\",\"in\":[\"*@org\"]"), false},
     {H("From", "\"part\":\"name\",\"is\":\"Ada L\""), true},
     {H("Cc", "\"part\":\"domain\",\"is\":\"y.example\""), true},
     {H("To", "\"part\":\"address\",\"exists\":true"), false},
@@ -97,7 +101,18 @@ static const struct {
     {F("size", "\"at_most\":\"500B\""), false},
     {F("size", "\"between\":[500,\"2KiB\"]"), true},
     {F("recipients", "\"is\":1"), true},
-    {F("time", "\"between\":[\"07:00\",\"07:11\"]"), false},
+    {F("time", "\"between\":[\"07:00\",\"07:11\"]"), true}, /* a time without seconds is the whole minute */
+    {F("time", "\"between\":[\"07:00\",\"07:11:19\"]"), false},
+    {F("time", "\"between\":[\"07:00\",\"07:10\"]"), false},
+    {F("time", "\"between\":[\"20:00\",\"07:11\"]"), true},
+    {F("time", "\"between\":[\"20:00\",\"07:10\"]"), false},
+    {F("time", "\"at_most\":\"07:11\""), true},
+    {F("time", "\"at_least\":\"07:11\""), true},
+    {F("time", "\"over\":\"07:11\""), false},
+    {F("time", "\"over\":\"07:10\""), true},
+    {F("time", "\"over\":\"07:11:19\""), true},
+    {F("time", "\"under\":\"07:11\""), false},
+    {F("time", "\"under\":\"07:12\""), true},
     {F("time", "\"is\":\"07:11\""), true},
     {F("time", "\"between\":[\"22:00\",\"08:00\"]"), true},
     {F("time", "\"between\":[\"08:00\",\"09:00\"],\"zone\":\"+01:00\""), true},
@@ -194,6 +209,9 @@ static const struct {
     const char *rules, *expected;
 } actions[] = {
     {THEN(X), "corp:X <c@d>; a"},
+    {THEN("{\"fileinto\":{\"folder\":\"X\",\"flags\":[\"${header.None}\",\"k\",\"${header.X-Two}\",\"K\",\"${header.X-"
+          "Two}\"]}}"),
+     "corp:X k one <c@d>; a"},
     {THEN("{\"copy\":{\"folder\":\"X\"}}"), "corp:X <c@d>;corp:INBOX <c@d>; a"},
     {THEN("{\"fileinto\":[{\"folder\":\"A\"},{\"upstream\":\"archive\",\"folder\":\"A\",\"flags\":[\"\\\\Seen\",\"d-${"
           "from.domain}\"]}]}"),
@@ -323,6 +341,8 @@ static const struct {
      "corp:Xnone <c@d>; a"},
     {CAPTURED("{\"any\":[{\"all\":[" S("a(?<w>.)") "," S("missing") "]}," S("b(?<w>.)") "]}"), "Subject: a1b2\r\n",
      "corp:X2 <c@d>; a"},
+    {CAPTURED(S("(?J)(?:b(?<w>.)z|a(?<w>.))")), "Subject: a1b2\r\n", "corp:X1 <c@d>; a"}, /* two groups of one name */
+    {CAPTURED(S("(?J)(?:a(?<w>.)|b(?<w>.)z)")), "Subject: a1b2\r\n", "corp:X1 <c@d>; a"},
     {CAPTURED("{\"all\":[" S("a(?<w>.)") "," S("b(?<w>.)") "]}"), "Subject: a1b2\r\n", "corp:X2 <c@d>; a"},
 };
 

@@ -1,0 +1,230 @@
+/*
+ * filters_lint_test - warnings about one test of a condition that is right and yet compares with what never comes.
+ *
+ * Each is told where it stands, with what would be right. What the words of other languages mean (Sieve's wildcards, sed's slashes, a
+ * template as an operand) is what people write here first.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "filters/filters_load.h"
+
+#define WORDS_LOOKED_AT 1000u /* of one test: a list may have a million, and one slip of a kind is told */
+
+static bool has(const char *word, char c)
+{
+    return strchr(word, c) != NULL;
+}
+
+/* Whether the test's values are whole addresses. */
+static bool is_address(const struct filters_subject *subject)
+{
+    bool envelope = subject->kind == FILTERS_SUBJECT_FROM || subject->kind == FILTERS_SUBJECT_TO;
+    return (envelope && subject->part == FILTERS_PART_WHOLE) ||
+           (subject->kind == FILTERS_SUBJECT_HEADER && subject->part == FILTERS_PART_ADDRESS);
+}
+
+static bool is_domain(const struct filters_subject *subject)
+{
+    return subject->part == FILTERS_PART_DOMAIN || subject->kind == FILTERS_SUBJECT_HELO;
+}
+
+/* A field with addresses of which the whole is compared, names and brackets included. */
+static bool is_whole_address_field(const struct filters_subject *subject)
+{
+    static const char *const fields[] = {"From",     "To",          "Cc",           "Bcc", "Sender",
+                                         "Reply-To", "Return-Path", "Delivered-To", NULL};
+    for (size_t i = 0;
+         subject->kind == FILTERS_SUBJECT_HEADER && subject->part == FILTERS_PART_WHOLE && i < subject->header_count;
+         i++) {
+        for (size_t k = 0; fields[k] != NULL; k++) {
+            if (bytes_is_nocase(bytes_of(subject->headers[i]), fields[k])) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* ---- one word; true when something was told ---- */
+
+static bool lint_address(struct filters_loader *loader, const char *word, enum filters_operator operator)
+{
+    size_t len = strlen(word);
+    const char *at = strrchr(word, '@');
+    if (len > 2 && word[0] == '<' && word[len - 1] == '>') {
+        filters_load_warning_at(loader, NULL, "\"%s\" is never equal: an address is compared without angle brackets",
+                                word);
+    } else if (operator== FILTERS_IS && at != NULL &&(at == word || has(word, '*'))) {
+        filters_load_warning_at(
+            loader, NULL, "\"%s\" is never equal: \"is\" compares whole addresses; a domain's are {\"in\": [\"%s\"]}",
+            word, at);
+    } else if (operator== FILTERS_IN && at == NULL && word[0] == '.') {
+        filters_load_warning_at(loader, NULL,
+                                "\"%s\" is for domains, and an address is looked up here: \"@%s\" stands for the "
+                                "addresses below that domain",
+                                word, word);
+    } else if (at == NULL && has(word, '.')) {
+        filters_load_warning_at(loader, NULL,
+                                "\"%s\" is no address: \"@%s\" in a list of \"in\" stands for all at that domain", word,
+                                word[0] == '.' ? word + 1 : word);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static bool lint_domain(struct filters_loader *loader, const char *word)
+{
+    if (word[0] != '@' && word[0] != '*') {
+        return false;
+    }
+    const char *domain = word + strspn(word, "*@.");
+    filters_load_warning_at(loader, NULL,
+                            "\"%s\" is no domain: write \"%s\", or \".%s\" in a list of \"in\" for all below it", word,
+                            domain, domain);
+    return true;
+}
+
+static bool lint_wildcard(struct filters_loader *loader, const char *word, enum filters_operator operator)
+{
+    size_t len = strlen(word);
+    bool front = len > 1 && word[0] == '*', back = len > 1 && word[len - 1] == '*';
+    if (operator== FILTERS_CONTAINS || front == back ||(operator== FILTERS_IN && has(word, '@'))) {
+        return false;
+    }
+    filters_load_warning_at(loader, NULL, "\"*\" is an asterisk, not any text: write {\"%s\": \"%.*s\"}",
+                            front ? "ends_with" : "starts_with", (int)len - 1, front ? word + 1 : word);
+    return true;
+}
+
+static bool lint_template(struct filters_loader *loader, const char *word, const char *key)
+{
+    const char *open = strstr(word, "${"), *close = open == NULL ? NULL : strchr(open, '}');
+    if (close == NULL || (open > word && open[-1] == '$')) {
+        return false;
+    }
+    filters_load_warning_at(loader, NULL,
+                            "\"%s\" is compared as it stands: a value is written {\"%s\": {\"of\": \"%.*s\"}}", word,
+                            key, (int)(close - open - 2), open + 2);
+    return true;
+}
+
+static bool lint_list(struct filters_loader *loader, const char *word, const char *key)
+{
+    struct filters_named *list = map_get(loader->lists, bytes_of(word));
+    if (list == NULL) {
+        return false;
+    }
+    filters_load_warning_at(
+        loader, NULL, "\"%s\" is the name of a list, and is compared as a text: write {\"%s\": {\"list\": \"%s\"}}",
+        word, key, word);
+    return true;
+}
+
+static bool lint_word(struct filters_loader *loader, const struct filters_condition *test, const char *word,
+                      const char *key)
+{
+    const struct filters_subject *subject = test->subject;
+    /* A whole value may well be called as a list is ("office"); a part of a text hardly. */
+    bool is_part = test->operator!= FILTERS_IN && test->operator!= FILTERS_IS;
+    if (lint_template(loader, word, key) || (is_part && lint_list(loader, word, key))) {
+        return true;
+    }
+    if (test->operator== FILTERS_IS || test->operator== FILTERS_IN) {
+        if (is_address(subject) && lint_address(loader, word, test->operator)) {
+            return true;
+        }
+        if (is_domain(subject) && lint_domain(loader, word)) {
+            return true;
+        }
+    }
+    if (is_whole_address_field(subject) && test->operator!= FILTERS_CONTAINS && has(word, '@')) {
+        filters_load_warning_at(loader, NULL,
+                                "the whole field is compared, with the name before the address and its brackets: add "
+                                "\"part\": \"address\"");
+        return true;
+    }
+    return lint_wildcard(loader, word, test->operator);
+}
+
+/* ---- the operand ---- */
+
+static void lint_pattern(struct filters_loader *loader, const char *pattern)
+{
+    const char *end = strrchr(pattern, '/');
+    if (pattern[0] == '/' && end > pattern && strspn(end + 1, "imsxug") == strlen(end + 1)) {
+        filters_load_warning_at(loader, NULL, "the slashes are part of the pattern: write \"%.*s\"%s",
+                                (int)(end - pattern) - 1, pattern + 1,
+                                has(end, 'i') ? " and \"ignore_case\": true" : "");
+    }
+}
+
+static bool is_leap(int64_t year)
+{
+    return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+}
+
+static void lint_date(struct filters_loader *loader, int64_t date, enum filters_operator operator)
+{
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    int64_t year = date / 10000, month = date / 100 % 100, day = date % 100;
+    if (date <= 0 || month < 1 || month > 12) {
+        return; /* an open end */
+    }
+    if (day > days[month - 1] + (month == 2 && is_leap(year))) {
+        filters_load_warning_at(loader, NULL, "there is no %04d-%02d-%02d", (int)year, (int)month, (int)day);
+    } else if (loader->today > date &&
+               (operator== FILTERS_IS || operator== FILTERS_UNDER || operator== FILTERS_AT_MOST)) {
+        filters_load_warning_at(loader, NULL, "%04d-%02d-%02d is past: no message that comes can be of that date%s",
+                                (int)year, (int)month, (int)day, operator== FILTERS_IS ? "" : " or earlier");
+    }
+}
+
+static void lint_dates(struct filters_loader *loader, const struct filters_condition *test)
+{
+    for (size_t i = 0; i < test->range_count; i++) {
+        const struct filters_range *range = &test->ranges[i];
+        int64_t high = test->operator== FILTERS_UNDER ? range->high + 1 : range->high;
+        if (range->low != INT64_MIN && range->low != high) {
+            lint_date(loader, test->operator== FILTERS_OVER ? range->low - 1 : range->low, FILTERS_OVER);
+        }
+        if (high != INT64_MAX) {
+            lint_date(loader, high, test->operator== FILTERS_BETWEEN ? FILTERS_AT_MOST : test->operator);
+        }
+    }
+}
+
+static void lint_words(struct filters_loader *loader, const struct filters_condition *test, json_t *operand,
+                       const char *key)
+{
+    bool list = json_is_array(operand);
+    size_t count = list ? json_array_size(operand) : 1;
+    for (size_t i = 0; i < count && i < WORDS_LOOKED_AT; i++) {
+        const char *word = json_string_value(list ? json_array_get(operand, i) : operand);
+        size_t mark = list ? filters_load_item(loader, i) : loader->path.len;
+        bool told = word != NULL && lint_word(loader, test, word, key);
+        filters_load_up(loader, mark);
+        if (told) {
+            return;
+        }
+    }
+}
+
+void filters_lint_test(struct filters_loader *loader, json_t *value, const struct filters_condition *test,
+                       const char *key)
+{
+    json_t *operand = json_object_get(value, key);
+    size_t mark = filters_load_down(loader, key);
+    if (test->subject->type == FILTERS_TYPE_DATE && test->subject->kind == FILTERS_SUBJECT_DATE) {
+        lint_dates(loader, test);
+    } else if (test->pattern != NULL) {
+        const char *pattern = filters_pattern_text(test->pattern);
+        lint_pattern(loader, pattern);
+        lint_list(loader, pattern, key);
+    } else if (test->subject->type == FILTERS_TYPE_TEXT &&
+               (json_is_array(operand) || (json_is_string(operand) && test->operator!= FILTERS_IN))) {
+        lint_words(loader, test, operand, key);
+    }
+    filters_load_up(loader, mark);
+}
