@@ -14,4 +14,7 @@ void config_check(const struct config *config, const struct document *json, stru
 void config_check_listener(const struct config *config, size_t index, const struct document *json,
                            struct problems *problems);
 
+/* The part of it about what a start would not survive (config_check_start.c). */
+void config_check_start(const struct config *config, const struct document *json, struct problems *problems);
+
 #endif

@@ -35,6 +35,18 @@ __attribute__((format(printf, 4, 5))) static void say(struct check *check, int s
 
 /* ---- TLS ---- */
 
+#define EXPIRY_DAYS 14 /* as the alert MailweirCertificateExpires */
+
+static void warn_of_expiry(struct check *check, int64_t days)
+{
+    if (days < 0) {
+        say(check, PROBLEM_WARNING, "tls/certificate",
+            "the certificate has expired: clients that look at it will not send; put a new one in its place");
+    } else if (days < EXPIRY_DAYS) {
+        say(check, PROBLEM_WARNING, "tls/certificate", "the certificate expires in %lld days", (long long)days);
+    }
+}
+
 static void check_tls(struct check *check)
 {
     const struct config_listener *listener = check->listener;
@@ -52,6 +64,8 @@ static void check_tls(struct check *check)
         say(check, PROBLEM_ERROR, "tls/client_certificate_required", "say by \"ca_file\" whose certificates are meant");
     } else if (config_listener_tls(listener, &tls, &fault) < 0) {
         say(check, PROBLEM_ERROR, "tls", "%s: %s", fault.where, fault.text);
+    } else {
+        warn_of_expiry(check, net_tls_days_left(tls));
     }
     net_tls_free(&tls);
 }

@@ -418,6 +418,15 @@ const char *net_file_sqlite_vfs(void)
     return NULL;
 }
 
+enum net_file_kind net_file_kind(const char *path)
+{
+    struct stat info;
+    if (stat(path, &info) != 0) {
+        return errno == ENOENT || errno == ENOTDIR ? NET_FILE_NOTHING : NET_FILE_OTHER;
+    }
+    return S_ISDIR(info.st_mode) ? NET_FILE_FOLDER : S_ISREG(info.st_mode) ? NET_FILE_ORDINARY : NET_FILE_OTHER;
+}
+
 uint64_t net_file_stamp(const char *path)
 {
     struct stat info;

@@ -35,6 +35,14 @@ ptrdiff_t net_file_read(struct net_file *file, uint64_t offset, void *into, size
 int net_file_sync(struct net_file *file, struct fault *fault); /* fdatasync */
 int net_file_size(struct net_file *file, uint64_t *size_r, struct fault *fault);
 
+/* What stands under this path: links are followed. */
+enum net_file_kind {
+    NET_FILE_NOTHING,
+    NET_FILE_FOLDER,
+    NET_FILE_ORDINARY,
+    NET_FILE_OTHER, /* a socket, a device; or what may not be looked at */
+};
+enum net_file_kind net_file_kind(const char *path);
 /* Makes a directory, 0700; fine when it exists. What root makes belongs to the owner of the folder above. */
 int net_file_mkdir(const char *path, struct fault *fault);
 /* Makes created, renamed and removed names in the directory durable. */

@@ -17,6 +17,8 @@
  * is that user already; -1 with a fault when it is another and not root, or there is no such user.
  */
 int net_sandbox_become(const char *user, struct fault *fault);
+/* Whether there is such a user on this machine: 0, or -1 with a fault. */
+int net_sandbox_knows(const char *user, struct fault *fault);
 
 /* A path that stays reachable, with all below it. One that does not exist is passed over. */
 struct net_sandbox_path {

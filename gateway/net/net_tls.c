@@ -302,6 +302,16 @@ int64_t net_tls_expires(const struct net_tls *tls)
     return net_tls_expiry(SSL_CTX_get0_certificate(tls->context));
 }
 
+int64_t net_tls_days_left(const struct net_tls *tls)
+{
+    const X509 *certificate = SSL_CTX_get0_certificate(tls->context);
+    int days, seconds;
+    if (certificate == NULL || ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(certificate)) != 1) {
+        return INT64_MAX;
+    }
+    return seconds < 0 ? days - 1 : days;
+}
+
 static void set_checks(const struct net_tls *tls, SSL *session)
 {
     X509_VERIFY_PARAM *checks = SSL_get0_param(session);

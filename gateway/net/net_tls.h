@@ -39,6 +39,8 @@ int net_tls_client_new(struct net_tls **tls_r, const struct net_tls_options *opt
 struct net_tls *net_tls_hold(struct net_tls *tls);
 /* When its own certificate expires, in seconds since 1970; 0 without one. */
 int64_t net_tls_expires(const struct net_tls *tls);
+/* Whole days until then, by the machine's clock: negative when it has expired. INT64_MAX without one. For checks outside a loop. */
+int64_t net_tls_days_left(const struct net_tls *tls);
 /* Gives the hold back; sets *tls to NULL; NULL is fine. */
 void net_tls_free(struct net_tls **tls);
 

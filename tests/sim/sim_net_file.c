@@ -189,6 +189,14 @@ int net_file_sync_time(const char *folder, uint64_t *microseconds_r)
 }
 
 /* What the operator has written since changes all stamps. */
+enum net_file_kind net_file_kind(const char *path)
+{
+    if (!sim_disk_exists(path)) {
+        return NET_FILE_NOTHING;
+    }
+    return sim_disk_is_directory(path) ? NET_FILE_FOLDER : NET_FILE_ORDINARY;
+}
+
 uint64_t net_file_stamp(const char *path)
 {
     return sim_disk_exists(path) ? sim_disk_puts() : 0;

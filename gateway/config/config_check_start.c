@@ -1,0 +1,109 @@
+/*
+ * config_check_start - what a start would not survive although every key is good by itself: an address taken twice, a spool that cannot be made,
+ * a user who does not exist. See config_check.h.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "config/config_check.h"
+#include "net/net_file.h"
+#include "net/net_sandbox.h"
+
+#define PATH_LEN 4096
+
+/* ---- addresses ---- */
+
+static bool is_any(const char *host)
+{
+    return strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
+}
+
+/* Whether both cannot be listened on at once. "::" takes IPv4 as well (bindv6only is off where nobody has changed it), and port 0 is any free one. */
+static bool collide(const struct net_address *a, const struct net_address *b)
+{
+    if (a->is_unix != b->is_unix || a->is_inherited != b->is_inherited) {
+        return false;
+    }
+    if (a->is_unix || a->is_inherited) {
+        return strcmp(a->host, b->host) == 0;
+    }
+    bool hosts =
+        strcmp(a->host, b->host) == 0 || (is_any(a->host) && is_any(b->host)) ||
+        (is_any(a->host) != is_any(b->host) && (strcmp(a->host, "::") == 0 || strcmp(b->host, "::") == 0 ||
+                                                (strchr(a->host, ':') == NULL && strchr(b->host, ':') == NULL)));
+    return a->port == b->port && a->port != 0 && hosts;
+}
+
+static void check_addresses(const struct config *config, const struct document *json, struct problems *problems)
+{
+    struct net_address admin;
+    struct fault fault = FAULT_INIT;
+    bool has_admin =
+        config->admin.enabled && config->spool_path != NULL && config_admin_address(config, &admin, &fault) == 0;
+    for (size_t i = 0; i < config->listeners.count; i++) {
+        const struct config_listener *listener = config_listener_at(config, i);
+        char pointer[64];
+        snprintf(pointer, sizeof pointer, "/listeners/%zu/address", i);
+        for (size_t j = 0; j < i; j++) {
+            const struct config_listener *other = config_listener_at(config, j);
+            if (collide(&listener->address, &other->address)) {
+                document_problem(
+                    json, problems, PROBLEM_ERROR, pointer,
+                    "the listener \"%s\" listens on this address already; give each listener a port of its own",
+                    other->name == NULL ? "" : other->name);
+                break;
+            }
+        }
+        if (has_admin && collide(&listener->address, &admin)) {
+            document_problem(json, problems, PROBLEM_ERROR, pointer,
+                             "\"admin\" listens on this address as well; one of them must move");
+        }
+    }
+}
+
+/* ---- the spool ---- */
+
+/* Cuts the last level off; false at the root. */
+static bool go_up(char *path)
+{
+    char *slash = strrchr(path, '/');
+    if (slash == NULL || slash == path) {
+        return false;
+    }
+    *slash = '\0';
+    return true;
+}
+
+static void check_spool(const struct config *config, const struct document *json, struct problems *problems)
+{
+    char path[PATH_LEN];
+    enum net_file_kind kind;
+    unsigned missing = 0;
+    if (config->spool_path == NULL || strlen(config->spool_path) >= sizeof path) {
+        return;
+    }
+    snprintf(path, sizeof path, "%s", config->spool_path);
+    while ((kind = net_file_kind(path)) == NET_FILE_NOTHING && go_up(path)) {
+        missing++;
+    }
+    if (kind == NET_FILE_ORDINARY) {
+        document_problem(json, problems, PROBLEM_ERROR, "/spool/path",
+                         "%s is a file, so the spool cannot stand there; name a folder", path);
+    } else if (missing > 1) {
+        document_problem(json, problems, PROBLEM_WARNING, "/spool/path",
+                         "there is no folder to make the spool in: of %s, only %s exists on this machine",
+                         config->spool_path, path);
+    }
+}
+
+/* ---- the whole ---- */
+
+void config_check_start(const struct config *config, const struct document *json, struct problems *problems)
+{
+    struct fault fault = FAULT_INIT;
+    check_addresses(config, json, problems);
+    check_spool(config, json, problems);
+    if (config->user != NULL && net_sandbox_knows(config->user, &fault) < 0) {
+        document_problem(json, problems, PROBLEM_ERROR, "/user", "\"%s\": %s", config->user, fault.text);
+    }
+}
