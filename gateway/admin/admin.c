@@ -6,7 +6,9 @@
  */
 #include "admin/admin.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "admin/admin_life.h"
 #include "base/expect.h"
@@ -68,6 +70,23 @@ static int start_http(struct admin *admin, struct fault *fault)
     return 0;
 }
 
+/* Where the page is: whoever has just started it wants to look. A browser cannot open a unix socket, so it is told how to get there. */
+static void say_where(const struct admin *admin)
+{
+    const struct net_address *address = &admin->address;
+    char page[300];
+    if (address->is_unix) {
+        log_event(admin->log, LOG_LEVEL_INFO, "admin_ready", LOG_STR("socket", address->host),
+                  LOG_STR("note", "commands find it by themselves; for the page in a browser, forward it: ssh -L "
+                                  "8025:SOCKET HOST, then http://localhost:8025/"));
+        return;
+    }
+    bool v6 = strchr(address->host, ':') != NULL;
+    snprintf(page, sizeof page, "http://%s%s%s:%u/", v6 ? "[" : "", address->host, v6 ? "]" : "",
+             (unsigned)admin_port(admin));
+    log_event(admin->log, LOG_LEVEL_INFO, "admin_ready", LOG_STR("page", page));
+}
+
 int admin_open(struct admin **admin_r, struct net_loop *loop, struct gateway *gateway, struct fault *fault)
 {
     struct admin *admin = expect_calloc(1, sizeof *admin);
@@ -89,6 +108,7 @@ int admin_open(struct admin **admin_r, struct net_loop *loop, struct gateway *ga
         return -1;
     }
     net_timer_start(admin->tick, TICK_MS);
+    say_where(admin);
     *admin_r = admin;
     return 0;
 }

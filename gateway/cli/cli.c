@@ -165,13 +165,13 @@ const char *cli_config_file(const char *option)
     return option != NULL ? option : env != NULL ? env : CLI_CONFIG_FILE;
 }
 
-struct config *cli_load_config(const char *option)
+struct config *cli_load_config(const char *option, bool warns)
 {
     struct problems *problems = problems_new();
     struct config *config = config_load(cli_config_file(option), problems);
     struct buf text;
     buf_init(&text, 1u << 20);
-    problems_print(problems, &text);
+    (warns ? problems_print : problems_print_errors)(problems, &text);
     fputs(buf_text(&text), stderr);
     buf_done(&text);
     problems_free(&problems);

@@ -76,8 +76,11 @@ bool cli_has_colour(int fd);
 
 /* --config, else $MAILWEIR_CONFIG, else /etc/mailweir/mailweir.json. */
 const char *cli_config_file(const char *option);
-/* Loads the configuration and prints its problems to standard error; NULL when there are errors. */
-struct config *cli_load_config(const char *option);
+/*
+ * Loads the configuration and prints its errors to standard error, with warns also what it warns of (check and run do, a command about the queue has
+ * other things to say); NULL when there are errors.
+ */
+struct config *cli_load_config(const char *option, bool warns);
 
 /* A log on standard error, by the configuration's format and level (config may be NULL). Its clock is the loop's. */
 void cli_log_init(struct log *log, const struct config *config, struct net_loop *loop);

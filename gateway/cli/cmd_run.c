@@ -126,7 +126,7 @@ int cmd_run(const struct cli_command *command, int argc, char **argv)
         net_loop_free(&run.loop);
         return exit_code;
     }
-    struct config *config = cli_load_config(file);
+    struct config *config = cli_load_config(file, true);
     if (config == NULL) {
         net_loop_free(&run.loop);
         return EX_CONFIG;

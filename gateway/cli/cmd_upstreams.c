@@ -123,7 +123,7 @@ int cmd_upstreams(const struct cli_command *command, int argc, char **argv)
         (as_json ? print_profiles_json : print_profiles)();
         return EX_OK;
     }
-    struct config *config = cli_load_config(file);
+    struct config *config = cli_load_config(file, false);
     if (config == NULL) {
         return 1;
     }

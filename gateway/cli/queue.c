@@ -92,7 +92,7 @@ int queue_find_spool(struct queue_options *options, int *exit_r)
         options->spool = expect_strdup(options->path);
         return 0;
     }
-    struct config *config = cli_load_config(options->config_file);
+    struct config *config = cli_load_config(options->config_file, false);
     if (config == NULL) {
         fprintf(stderr, "mailweir: without a good configuration, name the spool's folder: --spool /var/lib/mailweir\n");
         *exit_r = EX_CONFIG;

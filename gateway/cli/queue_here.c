@@ -244,7 +244,7 @@ static void run_page(struct queue_here *here, struct page *page)
 static int load_rules(struct queue_here *here)
 {
     if (here->config == NULL) {
-        here->config = cli_load_config(here->options->config_file);
+        here->config = cli_load_config(here->options->config_file, false);
         here->scratch = filters_scratch_new();
     }
     return here->config == NULL ? EX_CONFIG : EX_OK;

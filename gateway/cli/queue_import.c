@@ -551,7 +551,7 @@ int queue_import(struct queue_options *options, int argc, char **argv)
                 "mailweir queue import: name the files, folders or mboxes to import; \"-\" is standard input\n");
         return EX_USAGE;
     }
-    struct config *config = cli_load_config(options->config_file);
+    struct config *config = cli_load_config(options->config_file, false);
     if (config == NULL) {
         return EX_CONFIG;
     }

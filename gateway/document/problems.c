@@ -134,6 +134,15 @@ void problems_print(const struct problems *problems, struct buf *out)
     }
 }
 
+void problems_print_errors(const struct problems *problems, struct buf *out)
+{
+    for (size_t i = 0; i < problems->count; i++) {
+        if (problems->kept[i].severity == PROBLEM_ERROR) {
+            print_one(&problems->kept[i], out);
+        }
+    }
+}
+
 static void json_text(struct buf *out, const char *name, const char *text)
 {
     buf_printf(out, "\"%s\":\"", name);

@@ -30,6 +30,8 @@ void problems_add(struct problems *problems, int severity, const char *file, siz
                   const char *pointer, const char *format, ...) __attribute__((format(printf, 7, 8)));
 /* "file:line:column: error: text (at /rules/0/if)\n" for each, in order of file and place. */
 void problems_print(const struct problems *problems, struct buf *out);
+/* The errors of them only, for a command that is not about the files. */
+void problems_print_errors(const struct problems *problems, struct buf *out);
 /* The same as a JSON array of objects: severity, file, line, column, pointer, text. */
 void problems_json(const struct problems *problems, struct buf *out);
 
