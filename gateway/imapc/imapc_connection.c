@@ -335,8 +335,10 @@ static struct bytes readable(struct imapc_connection *connection)
     return imapc_deflate_input(connection->deflate);
 }
 
-/* One step. false: there is nothing more to do now. */
-static bool advance(struct imapc_connection *connection)
+/* After one step: more to do, nothing until something happens, or the connection has been freed. */
+enum next { NEXT_STEP, NEXT_WAIT, NEXT_GONE };
+
+static enum next advance(struct imapc_connection *connection)
 {
     struct imapc_request request;
     size_t used;
@@ -353,42 +355,44 @@ static bool advance(struct imapc_connection *connection)
     send_output(connection);
     switch (want) {
     case IMAPC_WANT_INPUT:
-        return start_next(connection) || (deflated && used > 0 && connection->inflated < INFLATE_STEP_MAX);
+        return start_next(connection) || (deflated && used > 0 && connection->inflated < INFLATE_STEP_MAX) ? NEXT_STEP
+                                                                                                           : NEXT_WAIT;
     case IMAPC_WANT_TLS:
-        return start_tls(connection);
+        return start_tls(connection) ? NEXT_STEP : NEXT_WAIT;
     case IMAPC_WANT_SASL:
         imapc_sasl_answer(connection, request.mechanism, request.challenge);
-        return true;
+        return NEXT_STEP;
     case IMAPC_WANT_COMPRESS:
         start_compress(connection);
-        return true;
+        return NEXT_STEP;
     case IMAPC_WANT_BODY:
         want_body(connection, &request);
-        return true;
+        return NEXT_STEP;
     case IMAPC_WANT_RESULT:
         finish_job(connection, request.result);
-        return true;
+        return NEXT_STEP;
     case IMAPC_WANT_CLOSE:
         end(connection, &request);
-        return false;
+        return NEXT_GONE;
     }
-    return false;
+    return NEXT_WAIT;
 }
 
-void imapc_connection_pump(struct imapc_connection *connection)
+bool imapc_connection_pump(struct imapc_connection *connection)
 {
-    struct imapc_pool *pool = connection->pool;
-    size_t count = pool->connection_count;
+    enum next next;
     connection->inflated = 0;
     do {
-        while (advance(connection)) {
-        }
-        if (pool->connection_count != count) {
-            return; /* it ended */
+        do {
+            next = advance(connection);
+        } while (next == NEXT_STEP);
+        if (next == NEXT_GONE) {
+            return false;
         }
         send_output(connection);
     } while (ask_body(connection));
     set_timer(connection);
+    return true;
 }
 
 void imapc_connection_cut(struct imapc_connection *connection, const struct fault *fault)
@@ -429,8 +433,7 @@ static void note_channel(struct imapc_connection *connection)
 static void on_stream(void *ctx, enum net_stream_event event)
 {
     struct imapc_connection *connection = ctx;
-    struct imapc_pool *pool = connection->pool;
-    size_t count = pool->connection_count;
+    const struct imapc_pool *pool = connection->pool;
     switch (event) {
     case NET_STREAM_CONNECTED:
         connection->open = pool->account.tls_mode != IMAPC_TLS_IMPLICIT;
@@ -455,8 +458,7 @@ static void on_stream(void *ctx, enum net_stream_event event)
         imapc_connection_pump(connection);
         break;
     case NET_STREAM_EOF:
-        imapc_connection_pump(connection);
-        if (pool->connection_count == count) {
+        if (imapc_connection_pump(connection)) {
             imapc_connection_cut(connection, NULL);
         }
         break;

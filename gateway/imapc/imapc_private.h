@@ -150,8 +150,8 @@ struct imapc_connection {
 
 /* Begins to connect. */
 struct imapc_connection *imapc_connection_new(struct imapc_pool *pool);
-/* Goes on as far as possible; takes work of the pool. The connection may be gone afterwards. */
-void imapc_connection_pump(struct imapc_connection *connection);
+/* Goes on as far as possible; takes work of the pool. Whether the connection is still there: it ends itself. */
+bool imapc_connection_pump(struct imapc_connection *connection);
 /* What a login may be bound to, as net_stream_tls_channel() says it and the server's profile allows; NULL: nothing. */
 const char *imapc_connection_channel(const struct imapc_connection *connection, uint8_t into[NET_STREAM_CHANNEL_MAX],
                                      size_t *len_r);
