@@ -119,6 +119,10 @@ static void start_engine(struct smtpd_session *session, enum smtpd_reply refusal
 {
     const struct smtpd_listener *listener = session->listener;
     const struct smtpd_listener_options *options = &listener->options;
+    struct smtpd_answer said = {0};
+    if (refusal != SMTPD_REPLY_OK) {
+        said = *smtpd_reply_get(refusal);
+    }
     const struct smtpd_engine_options engine = {
         .hostname = session->smtpd->hostname,
         .listener = options->name,
@@ -133,7 +137,7 @@ static void start_engine(struct smtpd_session *session, enum smtpd_reply refusal
         .xclient = smtpd_networks_have(&listener->xclients, session->address),
         .mechanisms = offered_mechanisms(session),
         .auth_in_clear = options->auth_in_clear,
-        .refusal = refusal == SMTPD_REPLY_OK ? (struct smtpd_answer){0} : *smtpd_reply_get(refusal),
+        .refusal = said,
         .limits = options->limits,
         .tally = &session->smtpd->counts.tally,
         .refused = smtpd_told_refusal,
