@@ -139,9 +139,10 @@ struct imapc_pace {
     int64_t day_began_ms;  /* of the daily budget; 0: there is none */
     uint64_t day_octets;   /* sent in it */
     int64_t not_before_ms; /* the server asked for the pause, or refused the password */
-    unsigned failures;     /* in a row, that led to it */
-    bool login;            /* it was the password */
-    struct fault fault;    /* the server's words */
+    int64_t pause_ms;   /* how long it was when it began: a clock that was put back makes it no longer; 0: not known */
+    unsigned failures;  /* in a row, that led to it */
+    bool login;         /* it was the password */
+    struct fault fault; /* the server's words */
 };
 void imapc_pool_pace(const struct imapc_pool *pool, struct imapc_pace *pace_r);
 /* For a new pool. What lies too far in the past, or further in the future than any pause, is not believed. */

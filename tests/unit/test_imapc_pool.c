@@ -369,6 +369,11 @@ static void test_pauses_over_a_restart(void **state)
     imapc_pool_pace(fixture.pool, &pace);
     assert_true(!pace.login && pace.not_before_ms > net_wall(fixture.loop) + 290000);
     assert_string_equal(pace.fault.code, "throttled");
+    assert_int_equal(pace.pause_ms, 300000);
+    pace.not_before_ms += 3600000; /* the clock was put back by an hour before the restart */
+    restart_with(NULL, &pace);
+    imapc_pool_pace(fixture.pool, &pace);
+    assert_true(pace.not_before_ms <= net_wall(fixture.loop) + 300000);
     fixture_end();
 }
 
