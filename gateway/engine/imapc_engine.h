@@ -18,6 +18,7 @@
 #include "base/buf.h"
 #include "base/fault.h"
 #include "engine/imapc_folders.h"
+#include "engine/imapc_habits.h"
 #include "proto/imap_name.h"
 #include "proto/imap_reply.h"
 
@@ -25,7 +26,7 @@ struct imapc_engine;
 
 /* How to log in (RFC 9051 section 6.2). */
 enum imapc_mechanism {
-    IMAPC_AUTH_AUTO, /* AUTHENTICATE PLAIN, else LOGIN; with a token OAUTHBEARER, else XOAUTH2 */
+    IMAPC_AUTH_AUTO, /* AUTHENTICATE PLAIN, else LOGIN, else SCRAM; with a token OAUTHBEARER, else XOAUTH2 */
     IMAPC_AUTH_PLAIN,
     IMAPC_AUTH_LOGIN, /* the LOGIN command */
     IMAPC_AUTH_SCRAM_SHA_1,
@@ -88,6 +89,8 @@ struct imapc_engine_options {
     bool utf8;            /* UTF8=ACCEPT is enabled where it is offered */
     bool
         store_flags; /* the server's APPEND loses flags: they are stored behind it, and by a search that finds the message */
+    const char *version;           /* of the program, for ID (RFC 2971); NULL: none is said */
+    struct imapc_habits *habits;   /* what all connections of the account have learned of the server; or NULL */
     struct imapc_folders *folders; /* what all connections of the account have learned; NULL: folders are not asked */
     struct imapc_names *names;     /* filled behind the login, before the engine is ready; NULL: nobody asks */
     const char *const
@@ -117,6 +120,8 @@ struct imapc_result {
     uint32_t uidvalidity;    /* of the folder, when the server said it; else 0 */
     uint64_t retry_after_ms; /* the pause the server asks for */
     bool account;            /* the fault is of the account, not of these messages */
+    bool sick;               /* the fault is of this session: another one may work */
+    bool general;            /* neither a code nor known words tell what the fault is about */
     bool partial;            /* of a search: what was not found may be there all the same */
     char left_out[128];      /* flags that the folder does not keep, when that is news; else empty */
     bool uses_learned;       /* the folders with special uses stand newly in options.folders */
@@ -130,6 +135,7 @@ enum imapc_want {
     IMAPC_WANT_COMPRESS, /* what is not used of the input, and all output from here on, is deflated: imapc_engine_compressed() */
     IMAPC_WANT_SASL,   /* the answer to a challenge of SCRAM: imapc_engine_sasl() */
     IMAPC_WANT_BODY,   /* octets of a message: answer by imapc_engine_body() */
+    IMAPC_WANT_TELL,   /* the server has something to say that must be shown to people (RFC 9051 section 7.1, ALERT) */
     IMAPC_WANT_RESULT, /* the append or search is over; the engine may be given the next one unless CLOSE follows */
     IMAPC_WANT_CLOSE,  /* send the output and close; request->fault says why */
 };
@@ -140,6 +146,7 @@ struct imapc_request {
     size_t message;                    /* BODY: which of the append's */
     uint64_t offset;                   /* BODY */
     size_t len;                        /* BODY: at most so many octets */
+    struct bytes alert;                /* TELL: valid until the next call */
     const struct imapc_result *result; /* RESULT; valid until the next call */
     const struct fault *fault;         /* CLOSE: NONE after a logout */
     uint64_t retry_after_ms;           /* CLOSE */
@@ -194,6 +201,8 @@ void imapc_engine_logout(struct imapc_engine *engine, uint64_t now);
 uint64_t imapc_engine_deadline(const struct imapc_engine *engine);
 /* For people: "greeting", "login", "append" ... */
 const char *imapc_engine_phase(const struct imapc_engine *engine);
+/* The server's words of the last refusal that no result tells: untagged NO, BAD and BYE, and answers to questions of our own; or "". Valid until the next call. */
+const char *imapc_engine_said(const struct imapc_engine *engine);
 const struct imap_capabilities *imapc_engine_capabilities(const struct imapc_engine *engine);
 /* The personal one first; the delimiter and prefixes of folders. */
 const struct imap_namespaces *imapc_engine_namespaces(const struct imapc_engine *engine);

@@ -14,6 +14,8 @@ struct imapc_folders;
 #define IMAPC_FOLDERS_AGE_MS UINT64_C(3600000)
 /* Folders that are remembered; beyond, all are forgotten and asked about anew. */
 #define IMAPC_FOLDERS_MAX 10000
+/* Octets of their lists of flags; the same. */
+#define IMAPC_FOLDERS_OCTETS_MAX ((size_t)8 << 20)
 
 struct imapc_folders *imapc_folders_new(void);
 /* Sets *folders to NULL; NULL is fine. */
@@ -24,7 +26,8 @@ struct imapc_folder_flags {
     uint64_t learned_at;
     bool any;    /* the server did not say, or would not: whatever is sent may be kept */
     bool told;   /* an engine tells the operator that some are left out */
-    char list[]; /* "\Seen \Flagged \*" */
+    size_t len;  /* of list */
+    char list[]; /* "\Seen \Flagged \* ": of keywords only those that "\*" does not cover */
 };
 /* By the server's name of the folder; NULL: not known, or too long ago. */
 struct imapc_folder_flags *imapc_folders_flags(const struct imapc_folders *folders, struct bytes name, uint64_t now);

@@ -27,9 +27,11 @@ enum imapc_phase {
     IMAPC_PHASE_STARTTLS,
     IMAPC_PHASE_HANDSHAKE,
     IMAPC_PHASE_LOGIN,
+    IMAPC_PHASE_ID,
     IMAPC_PHASE_COMPRESS,
     IMAPC_PHASE_ENABLE,
     IMAPC_PHASE_NAMESPACE,
+    IMAPC_PHASE_ROOT,
     IMAPC_PHASE_NAMES,
     IMAPC_PHASE_CHECK_RIGHTS,
     IMAPC_PHASE_CHECK_QUOTA,
@@ -40,6 +42,7 @@ enum imapc_phase {
     IMAPC_PHASE_SELECT,
     IMAPC_PHASE_APPEND,
     IMAPC_PHASE_CREATE,
+    IMAPC_PHASE_PARENT,
     IMAPC_PHASE_SUBSCRIBE,
     IMAPC_PHASE_RESELECT,
     IMAPC_PHASE_STORE,
@@ -55,17 +58,24 @@ enum imapc_phase {
 struct imapc_appending {
     struct imapc_message *messages; /* NULL: none */
     size_t count;
-    size_t current;    /* the message whose octets are due */
-    uint64_t sent;     /* of its octets */
-    bool asked;        /* BODY was handed out and not answered */
-    bool literal_open; /* the literal of the current message is announced; its octets may go once the command is out */
-    bool literal_sent; /* octets of a literal went out */
-    bool created;      /* CREATE was tried for it */
-    bool answered;     /* what is known now stands: a refusal came while octets were still due, or it is filed */
-    bool in_utf8;      /* the current message stands in UTF8 (...) */
-    bool utf8_used;    /* the current command has a message in UTF8 (...) */
-    bool again_due;    /* it was refused for that: it goes again without */
-    bool create_due;   /* it was a refusal that asks for CREATE */
+    size_t current;     /* the message whose octets are due */
+    uint64_t sent;      /* of its octets */
+    bool asked;         /* BODY was handed out and not answered */
+    bool literal_open;  /* the literal of the current message is announced; its octets may go once the command is out */
+    bool literal_sent;  /* octets of a literal went out */
+    bool created;       /* CREATE was tried for it */
+    bool parents_tried; /* and for the folders above it */
+    size_t parent;      /* octets of the name up to the parent that is being created */
+    struct imapc_refusal create_refusal; /* of the CREATE; its code is NULL when it was not refused */
+    char create_words[200];
+    bool flags_asked;      /* SELECT was tried for it */
+    bool keywords_sent;    /* by the last command */
+    bool without_keywords; /* they were refused */
+    bool answered;         /* what is known now stands: a refusal came while octets were still due, or it is filed */
+    bool in_utf8;          /* the current message stands in UTF8 (...) */
+    bool utf8_used;        /* the current command has a message in UTF8 (...) */
+    bool again_due;        /* it was refused for that: it goes again without */
+    bool create_due;       /* it was a refusal that asks for CREATE */
     bool filed;
     bool rights_asked, quota_asked; /* for it */
     char left_out[128];             /* see struct imapc_result */
@@ -127,8 +137,9 @@ struct imapc_engine {
 
     struct imap_reply_parser parser;
     struct imap_capabilities capabilities;
-    bool capabilities_known;
+    bool capabilities_asked; /* by CAPABILITY; else they are those of a greeting or an OK, which may be fewer */
     struct imap_namespaces namespaces;
+    bool no_personal; /* NAMESPACE names none: the first one is made up */
 
     struct buf output;
     struct imap_command command;
@@ -141,6 +152,9 @@ struct imapc_engine {
     enum imapc_mechanism mechanism; /* the one in use; not AUTO once the login began */
     bool sasl_open;                 /* an AUTHENTICATE is under way: "+" is a challenge */
     bool sasl_answered;             /* the initial response is out */
+    bool sasl_initial;              /* it stood in the command (SASL-IR) */
+    bool no_initial;                /* that was refused */
+    bool no_authenticate;           /* AUTHENTICATE PLAIN was refused as a command: LOGIN */
     bool sasl_due;                  /* SASL is to be handed out */
     bool sasl_waits;                /* SASL was handed out and not answered */
     unsigned sasl_steps;
@@ -159,7 +173,11 @@ struct imapc_engine {
     struct imapc_result result;
     bool result_due;
     bool tls_due, compress_due;
-    bool compress_tried, enable_tried;
+    bool compress_tried, enable_tried, id_tried;
+    bool compress_unproven; /* nothing was understood since everything is deflated */
+    char said[200];         /* see imapc_engine_said() */
+    struct buf alert;
+    bool alert_due;
     bool utf8;       /* UTF8=ACCEPT is enabled: names are in UTF-8 */
     bool utf8_plain; /* messages with UTF-8 in their header go as any other: the server does not know APPEND's UTF8 */
     struct fault fault; /* why it ended */
@@ -185,6 +203,10 @@ void imapc_fail(struct imapc_engine *engine, enum fault_class class, const char 
     __attribute__((format(printf, 4, 5)));
 /* Ends the connection for a refusal of the server. */
 void imapc_refused(struct imapc_engine *engine, const struct imap_reply *reply);
+/* A command of our own was refused, and what is wanted goes on without it: its words are kept. true: the refusal is the account's, and has ended the connection. */
+bool imapc_set_aside(struct imapc_engine *engine, const struct imap_reply *reply);
+/* Whether the question may be asked. */
+bool imapc_may_ask(struct imapc_engine *engine, enum imapc_question question);
 /* The append or search is over with what stands in engine->result. */
 void imapc_over(struct imapc_engine *engine);
 /* The same, ended by us for a fault of the task itself; the connection is ready for the next. */
@@ -204,6 +226,8 @@ void imapc_login_enter(struct imapc_engine *engine);
 void imapc_login_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 /* The login succeeded. */
 void imapc_logged_in(struct imapc_engine *engine, const struct imap_reply *reply);
+void imapc_id_enter(struct imapc_engine *engine);
+void imapc_id_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 void imapc_compress_enter(struct imapc_engine *engine);
 void imapc_compress_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 /* The next step of the login, once the capabilities are known. */
@@ -212,6 +236,8 @@ void imapc_enable_enter(struct imapc_engine *engine);
 void imapc_enable_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 void imapc_namespace_enter(struct imapc_engine *engine);
 void imapc_namespace_reply(struct imapc_engine *engine, const struct imap_reply *reply);
+void imapc_root_enter(struct imapc_engine *engine);
+void imapc_root_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 /* Untagged data of these phases: CAPABILITY, NAMESPACE, LIST. */
 void imapc_login_data(struct imapc_engine *engine, const struct imap_reply *reply);
 
@@ -220,6 +246,8 @@ void imapc_append_enter(struct imapc_engine *engine);
 void imapc_append_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 void imapc_create_enter(struct imapc_engine *engine);
 void imapc_create_reply(struct imapc_engine *engine, const struct imap_reply *reply);
+void imapc_parent_enter(struct imapc_engine *engine);
+void imapc_parent_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 void imapc_subscribe_enter(struct imapc_engine *engine);
 void imapc_subscribe_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 /* Whether octets of a message are due now; fills the request. */
@@ -249,7 +277,9 @@ void imapc_check_reply(struct imapc_engine *engine, const struct imap_reply *rep
 
 /* imapc_flags.c */
 /* Whether the folder has to be asked first which flags it keeps. */
-bool imapc_flags_are_asked(const struct imapc_engine *engine);
+bool imapc_flags_are_asked(struct imapc_engine *engine);
+/* The folder took a message without its keywords, which it had refused: it is remembered as one that keeps none. */
+void imapc_flags_learn_refused(struct imapc_engine *engine);
 /* Those of a message's flags that the folder keeps, into the command. */
 void imapc_flags_write(struct imapc_engine *engine, const char *const *flags, size_t count);
 /* What was left out, into the result, once for each folder. */

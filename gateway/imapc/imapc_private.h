@@ -32,7 +32,10 @@ struct imapc_pool {
     uint64_t connection_number; /* of the newest */
     size_t connection_most;     /* less than the setting when the server said that there are too many */
     uint64_t crowded_until;
-    struct imapc_names *names;   /* that imapc_pool_try() is to fill; or NULL */
+    struct imapc_names *names;  /* that imapc_pool_try() is to fill; or NULL */
+    struct imapc_habits habits; /* what they have learned of the server */
+    struct buf alert;           /* the last words of an ALERT that were told */
+    uint64_t alerted_at;
     struct imapc_folders *known; /* what the connections have learned */
     size_t waiting_count, active_count;
     bool batches;                /* the server has MULTIAPPEND */
@@ -41,6 +44,7 @@ struct imapc_pool {
     bool proven;                 /* the last login worked; before, one connection at a time tries */
     uint64_t retry_at;           /* no new connection before it */
     uint64_t asked_until;        /* as retry_at, where it must be known after a restart, too: see struct imapc_pace */
+    uint64_t asked_ms;           /* how long that was when it began */
     bool asked_by_login;         /* it was the password */
     uint64_t search_at;          /* nothing is looked for before it: what an earlier start sent may be under way */
     struct list unsettled;       /* struct imapc_folder.unsettled */
