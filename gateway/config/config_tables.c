@@ -225,6 +225,13 @@ static const struct config_key spool_keys[] = {
 };
 static const struct config_table spool_table = {spool_keys, 0};
 
+static const struct config_key history_keys[] = {
+    {"refusals", CONFIG_DURATION, AT(config, refusal_history), .fallback = "7d",
+     .help = "how long the last refusals of clients stay known, beside the queue; 0: until the program ends"},
+    END,
+};
+static const struct config_table history_table = {history_keys, 0};
+
 static const struct config_key dead_keys[] = {
     {"upstream", CONFIG_STRING, AT(config, dead_upstream), .required = true,
      .help = "where reports about dead letters are filed"},
@@ -290,6 +297,7 @@ static const struct config_key root_keys[] = {
     {"upstreams", CONFIG_MAP, AT(config, upstreams), .required = true, .table = &config_upstream_table,
      .help = "IMAP accounts, by name"},
     {"spool", CONFIG_OBJECT, .required = true, .table = &spool_table, .help = "the durable queue"},
+    {"history", CONFIG_OBJECT, .table = &history_table, .help = "what stays known of mail that did not come in"},
     {"rules", CONFIG_STRINGS, AT(config, rules),
      .help = "rule files; * and ? in the last part of a path match names, in order of name"},
     {"decision_timeout", CONFIG_DURATION, AT(config, decision_timeout), .fallback = "5s", .least = 10, .most = 600000,
