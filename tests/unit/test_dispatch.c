@@ -114,7 +114,8 @@ static const struct outcome_case outcome_cases[] = {
     {FAULT_NONE, 0, SPOOL_FILED, false},        {FAULT_TEMP, 0, SPOOL_DEFERRED, false},
     {FAULT_PERM, 0, SPOOL_DEAD, false},         {FAULT_LOCAL, 0, SPOOL_DEFERRED, false},
     {FAULT_UNCERTAIN, 0, SPOOL_DEFERRED, true}, {FAULT_TEMP, 61000, SPOOL_DEAD, false},
-    {FAULT_NONE, 61000, SPOOL_FILED, false},
+    {FAULT_TEMP, 0, SPOOL_DEFERRED, true},      {FAULT_UNCERTAIN, 61000, SPOOL_DEAD, true},
+    {FAULT_PERM, 0, SPOOL_DEAD, true},          {FAULT_NONE, 61000, SPOOL_FILED, false},
 };
 
 static void each_fault_has_its_outcome(void **state)
@@ -126,6 +127,7 @@ static void each_fault_has_its_outcome(void **state)
         world.answer = (struct imapc_outcome){0};
         if (c->class != FAULT_NONE) {
             fault_set(&world.answer.fault, c->class, "code", "APPEND", "text");
+            world.answer.doubt.open = c->uncertain;
         }
         world.answering = true;
         world.stop_after = i + 1;
