@@ -41,6 +41,10 @@ void admin_get_why(struct admin_request *request);
 void admin_post_pause(struct admin_request *request);
 void admin_post_resume(struct admin_request *request);
 
+/* admin_clients.c */
+void admin_get_clients(struct admin_request *request);
+void admin_get_refusals(struct admin_request *request);
+
 /* admin_body.c */
 void admin_get_message(struct admin_request *request);
 

@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "admin/admin_handlers.h"
 #include "admin/admin_private.h"
@@ -32,6 +33,30 @@ static void write_reception(struct metrics_text *text, const struct smtpd_counts
     metrics_count(text, METRICS_LABELS("reply", "accepted"), counts->accepted);
     metrics_count(text, METRICS_LABELS("reply", "rejected"), counts->rejected);
     metrics_count(text, METRICS_LABELS("reply", "deferred"), counts->deferred);
+}
+
+/* A reason has a sample from the start, so that an alert can see the first; several rows may share one. */
+static void write_refusals(struct metrics_text *text, const struct smtpd_counts *counts)
+{
+    metrics_family(text, METRICS_COUNTER, "mailweir_smtp_refusals_total",
+                   "Commands, recipients, messages and clients that were refused, by reason.");
+    for (int i = 0; i < SMTPD_REPLY_COUNT; i++) {
+        const char *reason = smtpd_reply_reason((enum smtpd_reply)i);
+        uint64_t count = 0;
+        bool is_first = reason != NULL;
+        for (int k = 0; reason != NULL && k < SMTPD_REPLY_COUNT; k++) {
+            const char *other = smtpd_reply_reason((enum smtpd_reply)k);
+            bool same = other != NULL && strcmp(other, reason) == 0;
+            count += same ? counts->tally.refusals[k] : 0;
+            is_first = is_first && !(same && k < i);
+        }
+        if (is_first) {
+            metrics_count(text, METRICS_LABELS("reason", reason), count);
+        }
+    }
+    one(text, METRICS_COUNTER, "mailweir_smtp_refusals_untold_total",
+        "Refusals that the log has only as a number, because their client had its share of lines.",
+        counts->refusals_untold);
 }
 
 /* Replies that were never given have no sample; limits have one from the start, so that an alert can see the first hit. */
@@ -387,6 +412,7 @@ static void answer_metrics(struct admin_request *request)
     write_program(&text, admin);
     write_reception(&text, &counts.smtpd);
     write_replies(&text, &counts.smtpd);
+    write_refusals(&text, &counts.smtpd);
     write_rules(&text, decision_stats(gateway_decision(admin->gateway)));
     write_rule_costs(&text, gateway_decision(admin->gateway));
     write_queue(&text, gateway_spool(admin->gateway), &counts.spool);

@@ -25,6 +25,7 @@ int cmd_run(const struct cli_command *command, int argc, char **argv);
 int cmd_check(const struct cli_command *command, int argc, char **argv);
 int cmd_queue(const struct cli_command *command, int argc, char **argv);
 int cmd_spool(const struct cli_command *command, int argc, char **argv);
+int cmd_clients(const struct cli_command *command, int argc, char **argv);
 int cmd_why(const struct cli_command *command, int argc, char **argv);
 int cmd_upstreams(const struct cli_command *command, int argc, char **argv);
 int cmd_schema(const struct cli_command *command, int argc, char **argv);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <sysexits.h>
 
+#include "cli/cli_refusals.h"
 #include "cli/queue_source.h"
 
 static void print_all(const struct queue_options *options, const json_t *stories)
@@ -20,6 +21,26 @@ static void print_all(const struct queue_options *options, const json_t *stories
     }
 }
 
+/* A message that was refused is no message of the queue; what its sender heard is known for a while. */
+static size_t tell_refusals(const struct queue_options *options, const char *id)
+{
+    struct cli_api *api = cli_api_try(options->config_file, options->path);
+    json_t *refusals = cli_refusals(api, options->spool, NULL, id), *refusal;
+    size_t count = json_array_size(refusals), i;
+    cli_api_close(&api);
+    if (count > 0 && options->json) {
+        queue_print_json(refusals);
+    } else if (count > 0) {
+        printf("message %s\n  refused     nothing of it was kept:\n", id);
+        json_array_foreach(refusals, i, refusal)
+        {
+            cli_refusal_print(refusal, 2);
+        }
+    }
+    json_decref(refusals);
+    return count;
+}
+
 /* argv: a message's name; or upstream, folder and UID. */
 static int tell(const struct queue_options *options, int argc, char **argv)
 {
@@ -32,7 +53,11 @@ static int tell(const struct queue_options *options, int argc, char **argv)
     exit_code = argc == 1 ? queue_source_stories(source, argv[0], &stories)
                           : queue_source_filed(source, argv[0], argv[1], argv[2], &stories);
     queue_source_close(&source);
-    if (exit_code == EX_OK && json_array_size(stories) == 0) {
+    bool is_unknown = exit_code == EX_OK && json_array_size(stories) == 0;
+    if (is_unknown && argc == 1 && tell_refusals(options, argv[0]) > 0) {
+        is_unknown = false;
+    }
+    if (is_unknown) {
         fprintf(stderr, "mailweir: no such message is known; settled ones are kept for the configured history only\n");
         exit_code = 1;
     }

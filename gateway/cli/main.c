@@ -49,6 +49,10 @@ static const struct cli_command commands[] = {
      "  mailweir queue export --all --to mail/   copy everything out, with the facts for an import\n"},
     {"spool", cmd_spool, "check | rebuild [--config FILE] [--spool FOLDER] [--json]",
      "Check the spool on the disk, or make its index anew.", NULL},
+    {"clients", cmd_clients, "[--config FILE] [--spool FOLDER] [--json] [ADDRESS]",
+     "Who came to the listeners, what became of it, and what they heard when they were refused.",
+     "  mailweir clients                         everybody, with the last refusal of each\n"
+     "  mailweir clients 10.20.0.7               all that is known of that printer\n"},
     {"why", cmd_why, "ID | MESSAGE-ID | UPSTREAM FOLDER UID", "What happened to a message, and why.",
      "  mailweir why '<20261201.7@build.example>'    by its Message-ID\n"
      "  mailweir why corp CI/web 4711                by where it lies\n"},

@@ -77,6 +77,7 @@ struct config_listener {
     uint64_t max_auth_failures;
     uint64_t max_auth_failures_per_network;
     uint64_t max_transactions;
+    uint64_t max_refusals_logged;
     uint64_t max_received;
     uint64_t command_timeout;
     uint64_t data_timeout;
@@ -140,6 +141,7 @@ struct config {
     uint64_t spool_minimum_free;
     uint64_t spool_history;
     uint64_t spool_history_messages;
+    uint64_t refusal_history;
     uint64_t active_max; /* deliveries in memory, per upstream */
     struct config_strings rules;
     uint64_t decision_timeout;

@@ -44,6 +44,7 @@ static struct smtpd_limits limits_of(const struct config_listener *config)
         .max_auth_failures = (unsigned)config->max_auth_failures,
         .max_auth_failures_per_network = (unsigned)config->max_auth_failures_per_network,
         .max_transactions = (unsigned)config->max_transactions,
+        .max_refusals_logged = (unsigned)config->max_refusals_logged,
         .max_received = (unsigned)config->max_received,
         .command_timeout_ms = config->command_timeout,
         .data_timeout_ms = config->data_timeout,

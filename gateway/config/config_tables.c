@@ -155,9 +155,6 @@ static const struct config_key upstream_limit_keys[] = {
      .help = "octets sent in a day; the rest waits, also over a restart"},
     {"keywords", CONFIG_WORD, AT(config_upstream, settings[IMAPC_KEYWORDS]), .words = switches,
      .help = "whether keywords are sent as well as system flags"},
-    {"plain_refusals", CONFIG_WORD, AT(config_upstream, settings[IMAPC_PLAIN_REFUSALS]), .words = switches,
-     .help = "a NO to a message that has no response code means for certain that the message was not kept; else it is "
-             "looked for"},
     {"tls_exporter", CONFIG_WORD, AT(config_upstream, settings[IMAPC_TLS_EXPORTER]), .words = switches,
      .help = "whether SCRAM can be bound to TLS 1.3; else it is not bound there"},
     {"subscribe", CONFIG_WORD, AT(config_upstream, settings[IMAPC_SUBSCRIBE]), .words = switches,
@@ -228,6 +225,13 @@ static const struct config_key spool_keys[] = {
 };
 static const struct config_table spool_table = {spool_keys, 0};
 
+static const struct config_key history_keys[] = {
+    {"refusals", CONFIG_DURATION, AT(config, refusal_history), .fallback = "7d",
+     .help = "how long the last refusals of clients stay known, beside the queue; 0: until the program ends"},
+    END,
+};
+static const struct config_table history_table = {history_keys, 0};
+
 static const struct config_key dead_keys[] = {
     {"upstream", CONFIG_STRING, AT(config, dead_upstream), .required = true,
      .help = "where reports about dead letters are filed"},
@@ -293,6 +297,7 @@ static const struct config_key root_keys[] = {
     {"upstreams", CONFIG_MAP, AT(config, upstreams), .required = true, .table = &config_upstream_table,
      .help = "IMAP accounts, by name"},
     {"spool", CONFIG_OBJECT, .required = true, .table = &spool_table, .help = "the durable queue"},
+    {"history", CONFIG_OBJECT, .table = &history_table, .help = "what stays known of mail that did not come in"},
     {"rules", CONFIG_STRINGS, AT(config, rules),
      .help = "rule files; * and ? in the last part of a path match names, in order of name"},
     {"decision_timeout", CONFIG_DURATION, AT(config, decision_timeout), .fallback = "5s", .least = 10, .most = 600000,

@@ -123,6 +123,8 @@ static const struct config_key keys[] = {
      .help = "failed logins from one network within 15 minutes; above, it is refused with 421; 0 is no limit"},
     {"max_transactions", CONFIG_NUMBER, AT(max_transactions), .fallback = "1000", .least = 1, .most = 1000000,
      .help = "messages in one session; announced by LIMITS"},
+    {"max_refusals_logged", CONFIG_NUMBER, AT(max_refusals_logged), .fallback = "30", .most = 1000000,
+     .help = "refusals of one client that the log has one by one, a minute; the rest is counted; 0 is no limit"},
     {"max_received", CONFIG_NUMBER, AT(max_received), .fallback = "100", .least = 1, .most = 1000,
      .help = "Received fields in a message; above, it loops and is refused"},
     {"timeouts", CONFIG_OBJECT, .table = &timeout_table, .help = "how long a session may wait"},

@@ -105,7 +105,7 @@ static void give_up(struct wait *wait, const struct smtpd_answer *what)
 
 static void on_timeout(void *ctx)
 {
-    const struct smtpd_answer what = {451, "4.4.2", "the mailbox server did not answer in time; try again later"};
+    const struct smtpd_answer what = *smtpd_reply_get(SMTPD_REPLY_UPSTREAM_TIMEOUT);
     give_up(ctx, &what);
 }
 
@@ -148,7 +148,7 @@ static struct smtpd_answer answer_of(const struct fault *fault, int kind, char *
 {
     bool final = kind == SPOOL_DEAD && fault->class == FAULT_PERM;
     snprintf(text, size, "the mailbox server says: %s", fault->text);
-    return (struct smtpd_answer){final ? 554 : 451, final ? "5.3.0" : "4.3.0", text};
+    return (struct smtpd_answer){final ? 554 : 451, final ? "5.3.0" : "4.3.0", text, SMTPD_REPLY_BY_UPSTREAM};
 }
 
 void acknowledge_outcome(void *ctx, const char *delivery, int kind, const struct fault *fault)
@@ -156,7 +156,7 @@ void acknowledge_outcome(void *ctx, const char *delivery, int kind, const struct
     struct acknowledge *acknowledge = ctx;
     struct bytes rest = bytes_of(delivery);
     struct wait *wait = map_get(acknowledge->waiting, bytes_cut(&rest, '.'));
-    const struct smtpd_answer good = {0, NULL, NULL};
+    const struct smtpd_answer good = {0};
     char text[sizeof fault->text + 64];
     if (wait == NULL || kind == SPOOL_UNTOUCHED) {
         return; /* untouched: it goes out again, or the gateway ends and answers for all */
@@ -177,7 +177,7 @@ void acknowledge_outcome(void *ctx, const char *delivery, int kind, const struct
 
 void acknowledge_free(struct acknowledge **acknowledge)
 {
-    const struct smtpd_answer what = {451, "4.3.2", "shutting down; try again later"};
+    const struct smtpd_answer what = *smtpd_reply_get(SMTPD_REPLY_SHUTDOWN_DELIVERY);
     size_t cursor = 0;
     struct bytes key;
     void *value;

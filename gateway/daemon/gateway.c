@@ -43,6 +43,7 @@ static int open_parts(struct gateway *gateway, struct fault *fault)
     acknowledge_hooks(gateway->acknowledge, &hooks);
     gateway->smtpd =
         smtpd_new(gateway->loop, gateway->spool, config->hostname, &hooks, gateway_log(gateway, GATEWAY_AREA_SMTP));
+    smtpd_keep_refusals(gateway->smtpd, config->spool_path, config->refusal_history);
     return gateway_apply_listeners(gateway, config, fault);
 }
 
@@ -133,6 +134,11 @@ void gateway_free(struct gateway **gateway)
 uint16_t gateway_port(const struct gateway *gateway, const char *listener)
 {
     return smtpd_port(gateway->smtpd, listener);
+}
+
+const struct smtpd *gateway_smtpd(const struct gateway *gateway)
+{
+    return gateway->smtpd;
 }
 
 void gateway_count(const struct gateway *gateway, struct gateway_counts *counts_r)

@@ -51,6 +51,7 @@ struct gateway_counts {
     struct dispatch_counts dispatch;
     struct spool_counts spool;
 };
+const struct smtpd *gateway_smtpd(const struct gateway *gateway);
 void gateway_count(const struct gateway *gateway, struct gateway_counts *counts_r);
 
 /* ---- for the admin server ---- */

@@ -50,10 +50,10 @@ static unsigned print_of(const struct dispatch_upstream *upstream, const char *s
 static json_t *pause_of(const struct dispatch_upstream *upstream, const struct imapc_pace *pace)
 {
     json_t *words = json_string(pace->fault.text);
-    return json_pack("{s:I,s:I,s:b,s:s,s:s,s:o,s:s,s:I}", "until", (json_int_t)pace->not_before_ms, "failures",
-                     (json_int_t)pace->failures, "login", pace->login, "code", pace->fault.code, "where",
-                     pace->fault.where, "text", words != NULL ? words : json_string("?"), "salt", upstream->kept_salt,
-                     "print", (json_int_t)upstream->kept_print);
+    return json_pack("{s:I,s:I,s:I,s:b,s:s,s:s,s:o,s:s,s:I}", "until", (json_int_t)pace->not_before_ms, "for",
+                     (json_int_t)pace->pause_ms, "failures", (json_int_t)pace->failures, "login", pace->login, "code",
+                     pace->fault.code, "where", pace->fault.where, "text", words != NULL ? words : json_string("?"),
+                     "salt", upstream->kept_salt, "print", (json_int_t)upstream->kept_print);
 }
 
 void dispatch_pace_keep(struct dispatch_upstream *upstream)
@@ -98,6 +98,7 @@ static void read_pause(const struct dispatch_upstream *upstream, const json_t *p
         return;
     }
     pace->not_before_ms = json_integer_value(json_object_get(pause, "until"));
+    pace->pause_ms = json_integer_value(json_object_get(pause, "for"));
     pace->failures = (unsigned)json_integer_value(json_object_get(pause, "failures"));
     pace->login = login;
     fault_set(&pace->fault, FAULT_TEMP, text_in(pause, "code"), text_in(pause, "where"), "%s", text_in(pause, "text"));

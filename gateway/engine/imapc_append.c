@@ -2,6 +2,9 @@
  * imapc_append - APPEND of one or several messages, and CREATE when the folder is missing (RFC 9051 sections 6.3.12 and 6.3.4, RFC 3502,
  * RFC 4315, RFC 7888). See imapc_private.h.
  */
+#include <stdio.h>
+#include <string.h>
+
 #include "base/expect.h"
 #include "engine/imapc_private.h"
 
@@ -42,18 +45,14 @@ void imapc_append_enter(struct imapc_engine *engine)
         imapc_enter(engine, IMAPC_PHASE_SELECT);
         return;
     }
-    if (imapc_mark_is_asked(engine)) {
-        return;
-    }
     struct imap_command *command = imapc_begin(engine, "APPEND");
-    engine->append.mark = imapc_mark_known(engine);
     engine->append.current = 0;
-    engine->append.reached = 0;
     engine->append.literal_sent = false;
     engine->append.answered = false;
     engine->append.create_due = false;
     engine->append.again_due = false;
     engine->append.utf8_used = false;
+    engine->append.keywords_sent = false;
     imap_command_string(command, buf_bytes(&engine->folder));
     announce(engine);
     if (imap_command_check(command) < 0) {
@@ -85,10 +84,13 @@ void imapc_engine_append(struct imapc_engine *engine, uint64_t now, const char *
     append->messages = messages;
     append->count = count;
     append->created = false;
+    append->parents_tried = false;
+    append->create_refusal = (struct imapc_refusal){0};
+    append->flags_asked = append->without_keywords = false;
+    engine->said[0] = '\0';
     append->answered = false;
     append->filed = false;
-    append->rights_asked = append->quota_asked = append->mark_asked = false;
-    append->reached = 0;
+    append->rights_asked = append->quota_asked = false;
     append->literal_sent = false;
     if (is_too_big(engine)) {
         imapc_give_up(engine, FAULT_PERM, "toobig", "the message is larger than the server takes");
@@ -120,7 +122,7 @@ bool imapc_append_wants_body(struct imapc_engine *engine, struct imapc_request *
 static void leave(struct imapc_engine *engine)
 {
     struct imapc_appending *append = &engine->append;
-    append->reached = 0; /* what went out was refused, or is filed */
+    append->literal_sent = false; /* what went out was refused, or is filed */
     if (append->create_due) {
         append->answered = false;
         imapc_enter(engine, IMAPC_PHASE_CREATE);
@@ -146,7 +148,6 @@ static void end_message(struct imapc_engine *engine)
     engine->command_sent = 0;
     engine->command_waits = 0;
     append->current++;
-    append->reached = append->current;
     if (append->in_utf8) {
         buf_append_octet(&engine->command.text, ')');
     }
@@ -198,7 +199,6 @@ static void take_success(struct imapc_engine *engine, const struct imap_reply *r
     while (i < append->count && imap_uid_range_next(&set, &range) == 1) {
         for (uint32_t uid = range.first; i < append->count && uid <= range.last && uid != 0; uid++) {
             append->messages[i++].uid = uid;
-            imapc_mark_passed(engine, engine->result.uidvalidity, uid);
         }
     }
 }
@@ -210,13 +210,64 @@ static bool owes_octets(const struct imapc_engine *engine)
            engine->command_waits == engine->command.wait_count;
 }
 
+/*
+ * Whether the flags may be what is refused: then the message goes once more without its keywords, as servers announce "\*" and take none. Not of a
+ * batch: its first messages may lie there, and are looked for.
+ */
+static bool may_be_keywords(const struct imapc_engine *engine, const struct imapc_refusal *refusal)
+{
+    const struct imapc_appending *append = &engine->append;
+    bool unclear = refusal->general || bytes_is(bytes_of(refusal->code), "cannot") ||
+                   bytes_is(bytes_of(refusal->code), "clientbug");
+    return append->keywords_sent && append->count == 1 && !append->without_keywords && unclear;
+}
+
+/* The folder is missing still, after CREATE: what that was answered tells more than the second refusal. */
+static void tell_missing(struct imapc_engine *engine, const struct imap_reply *reply)
+{
+    const struct imapc_appending *append = &engine->append;
+    struct fault *fault = &engine->result.fault;
+    const struct imapc_refusal *refusal = &append->create_refusal;
+    *fault = FAULT_INIT;
+    if (refusal->code == NULL) {
+        /* Some servers show a folder only some time after it was made (Kopano, Exchange). */
+        fault_set(fault, FAULT_TEMP, "nonexistent", "append",
+                  "the folder is there or was created, and the server does not see it yet; it said: %.*s",
+                  (int)reply->text.len, (const char *)reply->text.ptr);
+        return;
+    }
+    engine->result.account = refusal->account;
+    engine->result.sick = refusal->sick;
+    engine->result.retry_after_ms = refusal->retry_after_ms;
+    fault_set(fault, refusal->class, refusal->create ? "nonexistent" : refusal->code, "create",
+              "the folder is missing, and the server refused to create it: %s", append->create_words);
+}
+
+static void judge(struct imapc_engine *engine, const struct imap_reply *reply)
+{
+    struct imapc_appending *append = &engine->append;
+    struct imapc_refusal refusal = imapc_refusal_about(reply, buf_bytes(&engine->folder));
+    imapc_note_refusal(engine, reply);
+    imapc_room_forget(engine);
+    append->create_due = refusal.create && !append->created;
+    if (refusal.create && append->created) {
+        tell_missing(engine, reply);
+    }
+    /* RFC 9755 takes UTF8 (...) out of APPEND again, and leaves the announcement as it was. */
+    bool no_utf8 = reply->status == IMAP_STATUS_BAD && append->utf8_used;
+    engine->utf8_plain = engine->utf8_plain || no_utf8;
+    append->again_due = no_utf8;
+    if (!no_utf8 && may_be_keywords(engine, &refusal)) {
+        append->without_keywords = append->again_due = true;
+    }
+}
+
 void imapc_append_reply(struct imapc_engine *engine, const struct imap_reply *reply)
 {
     struct imapc_appending *append = &engine->append;
     bool whole = append->current == append->count;
     engine->result = (struct imapc_result){0};
     if (reply->status == IMAP_STATUS_OK && !whole) {
-        append->reached = append->current + append->literal_sent; /* who knows what it has kept */
         imapc_fail(engine, FAULT_TEMP, "protocol", "the server said OK before it had the whole message");
         return;
     }
@@ -224,13 +275,11 @@ void imapc_append_reply(struct imapc_engine *engine, const struct imap_reply *re
         append->filed = true;
         imapc_room_used(engine);
         take_success(engine, reply);
+        if (append->without_keywords) {
+            imapc_flags_learn_refused(engine);
+        }
     } else {
-        imapc_note_refusal(engine, reply);
-        imapc_room_forget(engine);
-        append->create_due = imapc_refusal_of(reply).create && !append->created;
-        /* RFC 9755 takes UTF8 (...) out of APPEND again, and leaves the announcement as it was. */
-        append->again_due = reply->status == IMAP_STATUS_BAD && append->utf8_used;
-        engine->utf8_plain = engine->utf8_plain || append->again_due;
+        judge(engine, reply);
     }
     if (owes_octets(engine)) {
         append->answered = true; /* what is announced must go out before the next command (RFC 7888) */
@@ -250,8 +299,8 @@ void imapc_create_enter(struct imapc_engine *engine)
 {
     struct imap_command *command = imapc_begin(engine, "CREATE");
     engine->append.created = true;
-    engine->append.mark_asked = true; /* a folder that was not there is asked by the next append */
     engine->append.literal_open = false;
+    engine->append.flags_asked = false; /* of a folder that was not there nothing was learned */
     imap_command_string(command, buf_bytes(&engine->folder));
     if (has_use(engine)) {
         /* RFC 6154 section 3 */
@@ -259,6 +308,42 @@ void imapc_create_enter(struct imapc_engine *engine)
     }
     imap_command_end(command);
     imapc_send(engine);
+}
+
+/* The next "/" of the folder's name, in the server's writing, that ends a parent which can be made; 0: none. */
+static size_t next_parent(const struct imapc_engine *engine, size_t from)
+{
+    struct bytes name = buf_bytes(&engine->folder);
+    const struct imap_namespace *space = imap_name_space(name, &engine->namespaces);
+    size_t skipped = space == NULL ? 0 : strlen(space->prefix);
+    for (size_t i = from > skipped ? from : skipped + 1; space != NULL && space->delimiter != 0 && i < name.len; i++) {
+        bool inbox = bytes_is_nocase(bytes_slice(name, 0, i), "INBOX");
+        if (name.ptr[i] == (uint8_t)space->delimiter && !inbox) {
+            return i;
+        }
+    }
+    return 0;
+}
+
+/* Keeps what a refused CREATE says. true: the folders above it are created first. */
+static bool create_parents(struct imapc_engine *engine, const struct imap_reply *reply)
+{
+    struct imapc_appending *append = &engine->append;
+    if (reply->status == IMAP_STATUS_OK || imapc_refusal_is_there(reply)) {
+        append->create_refusal.code = NULL;
+        return false;
+    }
+    append->create_refusal = imapc_refusal_about(reply, buf_bytes(&engine->folder));
+    snprintf(append->create_words, sizeof append->create_words, "%.*s", (int)reply->text.len,
+             (const char *)reply->text.ptr);
+    const struct imapc_refusal *refusal = &append->create_refusal;
+    append->parent = append->parents_tried ? 0 : next_parent(engine, 1);
+    if ((!refusal->general && !refusal->create) || append->parent == 0) {
+        return false;
+    }
+    append->parents_tried = true;
+    imapc_enter(engine, IMAPC_PHASE_PARENT);
+    return true;
 }
 
 void imapc_create_reply(struct imapc_engine *engine, const struct imap_reply *reply)
@@ -273,9 +358,33 @@ void imapc_create_reply(struct imapc_engine *engine, const struct imap_reply *re
         imapc_folders_learn_use(engine->options.folders, (enum imap_special_use)engine->special.use,
                                 buf_bytes(&engine->folder));
     }
+    if (imapc_set_aside(engine, reply) || create_parents(engine, reply)) {
+        return;
+    }
     /* Refused, it may exist all the same, made by somebody else meanwhile: the second APPEND tells. */
     bool made = reply->status == IMAP_STATUS_OK;
-    imapc_enter(engine, made && engine->options.subscribe ? IMAPC_PHASE_SUBSCRIBE : IMAPC_PHASE_APPEND);
+    bool subscribes = made && engine->options.subscribe && imapc_may_ask(engine, IMAPC_QUESTION_SUBSCRIBE);
+    imapc_enter(engine, subscribes ? IMAPC_PHASE_SUBSCRIBE : IMAPC_PHASE_APPEND);
+}
+
+/* ---- folders above it: RFC 9051 section 6.3.4 has servers make them, and some do not (DavMail, Exchange) ---- */
+
+void imapc_parent_enter(struct imapc_engine *engine)
+{
+    struct imap_command *command = imapc_begin(engine, "CREATE");
+    imap_command_string(command, bytes_slice(buf_bytes(&engine->folder), 0, engine->append.parent));
+    imap_command_end(command);
+    imapc_send(engine);
+}
+
+void imapc_parent_reply(struct imapc_engine *engine, const struct imap_reply *reply)
+{
+    /* Refused, it is there already or cannot be made: then so will the folder itself. */
+    if (imapc_set_aside(engine, reply)) {
+        return;
+    }
+    engine->append.parent = next_parent(engine, engine->append.parent + 1);
+    imapc_enter(engine, engine->append.parent > 0 ? IMAPC_PHASE_PARENT : IMAPC_PHASE_CREATE);
 }
 
 void imapc_subscribe_enter(struct imapc_engine *engine)
@@ -288,6 +397,7 @@ void imapc_subscribe_enter(struct imapc_engine *engine)
 
 void imapc_subscribe_reply(struct imapc_engine *engine, const struct imap_reply *reply)
 {
-    (void)reply; /* a folder that is not subscribed to takes mail as well */
-    imapc_enter(engine, IMAPC_PHASE_APPEND);
+    if (!imapc_set_aside(engine, reply)) {
+        imapc_enter(engine, IMAPC_PHASE_APPEND); /* a folder that is not subscribed to takes mail as well */
+    }
 }

@@ -33,6 +33,26 @@ static const struct {
     [IMAPC_AUTH_OAUTHBEARER] = {"OAUTHBEARER", IMAP_CAP_AUTH_OAUTHBEARER},
 };
 
+static bool is_scram(enum imapc_mechanism mechanism)
+{
+    return mechanism == IMAPC_AUTH_SCRAM_SHA_1 || mechanism == IMAPC_AUTH_SCRAM_SHA_256;
+}
+
+/* The mechanism that worked for the account, where none is named; AUTO: none yet. */
+static enum imapc_mechanism pinned(const struct imapc_engine *engine)
+{
+    const struct imapc_habits *habits = engine->options.habits;
+    return habits == NULL ? IMAPC_AUTH_AUTO : (enum imapc_mechanism)habits->mechanism;
+}
+
+/* Whether AUTHENTICATE PLAIN is better left alone, where LOGIN says the same. */
+static bool avoids_authenticate(const struct imapc_engine *engine)
+{
+    const struct imapc_habits *habits = engine->options.habits;
+    bool learned = habits != NULL && (habits->no_authenticate || habits->login_next);
+    return (engine->no_authenticate || learned) && !can(engine, IMAP_CAP_LOGINDISABLED);
+}
+
 static enum imapc_mechanism choose(const struct imapc_engine *engine)
 {
     if (engine->options.mechanism != IMAPC_AUTH_AUTO) {
@@ -41,12 +61,17 @@ static enum imapc_mechanism choose(const struct imapc_engine *engine)
     if (engine->options.is_token) {
         return can(engine, IMAP_CAP_AUTH_OAUTHBEARER) ? IMAPC_AUTH_OAUTHBEARER : IMAPC_AUTH_XOAUTH2;
     }
-    return can(engine, IMAP_CAP_AUTH_PLAIN) ? IMAPC_AUTH_PLAIN : IMAPC_AUTH_LOGIN;
-}
-
-static bool is_scram(enum imapc_mechanism mechanism)
-{
-    return mechanism == IMAPC_AUTH_SCRAM_SHA_1 || mechanism == IMAPC_AUTH_SCRAM_SHA_256;
+    if (is_scram(pinned(engine))) {
+        return pinned(engine); /* never back to what shows the password, whatever is offered today */
+    }
+    if (can(engine, IMAP_CAP_AUTH_PLAIN) && !avoids_authenticate(engine)) {
+        return IMAPC_AUTH_PLAIN;
+    }
+    if (can(engine, IMAP_CAP_LOGINDISABLED) && can(engine, IMAP_CAP_AUTH_SCRAM_SHA_256)) {
+        return IMAPC_AUTH_SCRAM_SHA_256;
+    }
+    return can(engine, IMAP_CAP_LOGINDISABLED) && can(engine, IMAP_CAP_AUTH_SCRAM_SHA_1) ? IMAPC_AUTH_SCRAM_SHA_1
+                                                                                         : IMAPC_AUTH_LOGIN;
 }
 
 static bool is_bearer(enum imapc_mechanism mechanism)
@@ -154,7 +179,9 @@ static void authenticate(struct imapc_engine *engine)
     imap_command_word(command, imapc_mechanism_name(engine));
     engine->sasl_open = true;
     engine->sasl_steps = engine->sasl_proven = 0;
-    engine->sasl_answered = can(engine, IMAP_CAP_SASL_IR) && !is_scram(engine->mechanism);
+    bool no_initial = engine->no_initial || (engine->options.habits != NULL && engine->options.habits->no_initial);
+    engine->sasl_initial = can(engine, IMAP_CAP_SASL_IR) && !is_scram(engine->mechanism) && !no_initial;
+    engine->sasl_answered = engine->sasl_initial;
     if (engine->sasl_answered) {
         buf_append_octet(&command->text, ' ');
         command->failed = append_initial(engine, &command->text) < 0;
@@ -170,6 +197,13 @@ static void login(struct imapc_engine *engine)
     send_or_fail(engine, command);
 }
 
+/* Whether the server's list lacks what the login needs. */
+static bool is_missed(const struct imapc_engine *engine)
+{
+    bool unbound = engine->options.binding == IMAPC_BINDING_REQUIRED && !engine->bound && engine->can_bind;
+    return !is_offered(engine) || unbound;
+}
+
 void imapc_login_enter(struct imapc_engine *engine)
 {
     engine->mechanism = choose(engine);
@@ -177,15 +211,20 @@ void imapc_login_enter(struct imapc_engine *engine)
     if (!engine->tls_active && !engine->options.allow_clear) {
         imapc_fail(engine, FAULT_LOCAL, "clear-text",
                    "the connection has no TLS and the upstream is not on loopback: no password goes out");
+    } else if (is_missed(engine) && !engine->capabilities_asked) {
+        imapc_enter(engine, IMAPC_PHASE_CAPABILITY); /* the list so far may be shorter than that */
     } else if (engine->options.binding == IMAPC_BINDING_REQUIRED && !engine->bound) {
         imapc_fail(engine, FAULT_PERM, "channel-binding", "%s",
                    engine->can_bind
                        ? "the server does not offer SCRAM with channel binding, which the upstream requires"
                        : "the TLS connection has nothing that a login can be bound to");
     } else if (!is_offered(engine)) {
-        imapc_fail(engine, FAULT_PERM, "authentication", "the server does not offer %s",
-                   engine->mechanism == IMAPC_AUTH_LOGIN ? "AUTH=PLAIN, nor LOGIN"
-                                                         : mechanisms[engine->mechanism].name);
+        bool was_pinned = engine->options.mechanism == IMAPC_AUTH_AUTO && is_scram(engine->mechanism);
+        imapc_fail(engine, FAULT_PERM, "authentication", "the server does not offer %s%s",
+                   engine->mechanism == IMAPC_AUTH_LOGIN ? "AUTH=PLAIN, nor LOGIN" : mechanisms[engine->mechanism].name,
+                   was_pinned ? ", by which this account has logged in before; the password is not shown to it instead "
+                                "(\"mechanism\" in the upstream's \"auth\" says what may be used)"
+                              : "");
     } else if (engine->mechanism == IMAPC_AUTH_LOGIN) {
         login(engine);
     } else {
@@ -236,19 +275,68 @@ void imapc_engine_sasl(struct imapc_engine *engine, uint64_t now, struct bytes r
 
 /* ---- the answer ---- */
 
+/*
+ * A second way, where the command was refused and not the password (BAD): the same mechanism without SASL-IR, then LOGIN, which shows to the same server what
+ * PLAIN has shown. Never anything that shows the password where SCRAM would not have.
+ */
+static bool try_second_way(struct imapc_engine *engine, const struct imap_reply *reply)
+{
+    bool plain = engine->mechanism == IMAPC_AUTH_PLAIN && engine->options.mechanism == IMAPC_AUTH_AUTO;
+    if (reply->status != IMAP_STATUS_BAD || imapc_refusal_of(reply).account) {
+        return false;
+    }
+    if (engine->sasl_initial) {
+        engine->no_initial = true;
+    } else if (plain && !engine->no_authenticate && !can(engine, IMAP_CAP_LOGINDISABLED)) {
+        engine->no_authenticate = true;
+    } else {
+        return false;
+    }
+    imapc_set_aside(engine, reply);
+    imapc_enter(engine, IMAPC_PHASE_LOGIN);
+    return true;
+}
+
+/* Some servers offer PLAIN, answer NO to it and know LOGIN alone: the next connection tries that, so that a wrong password is not sent twice by this one. */
+static void alternate(struct imapc_engine *engine, bool general)
+{
+    struct imapc_habits *habits = engine->options.habits;
+    if (habits != NULL && general && habits->mechanism == IMAPC_AUTH_AUTO && !is_bearer(engine->mechanism)) {
+        habits->login_next = engine->mechanism == IMAPC_AUTH_PLAIN;
+    }
+}
+
+static void learn_login(struct imapc_engine *engine)
+{
+    struct imapc_habits *habits = engine->options.habits;
+    if (habits != NULL && engine->options.mechanism == IMAPC_AUTH_AUTO) {
+        habits->mechanism = (int)engine->mechanism;
+        habits->no_initial = habits->no_initial || engine->no_initial;
+        habits->no_authenticate = habits->no_authenticate || engine->no_authenticate;
+    }
+}
+
+/* Words such as "locked" or "later" are no reason to come back soon with the same password: servers lock accounts for that. */
+static bool is_passing(const struct imapc_refusal *refusal)
+{
+    bool limited = bytes_is(bytes_of(refusal->code), "limit");
+    return refusal->class == FAULT_TEMP && (refusal->account || refusal->sick || limited);
+}
+
 static void on_refused(struct imapc_engine *engine, const struct imap_reply *reply)
 {
     struct imapc_refusal refusal = imapc_refusal_of(reply);
     struct bytes why = buf_bytes(&engine->challenge);
-    bool general = bytes_is(bytes_of(refusal.code), "refused") || bytes_is(bytes_of(refusal.code), "bad");
+    bool general = !is_passing(&refusal) && !refusal.account;
     /* A refused token is fetched anew; a refused password stays refused until somebody changes it. */
-    bool temporary = is_bearer(engine->mechanism) || refusal.class == FAULT_TEMP;
+    bool temporary = is_bearer(engine->mechanism) || is_passing(&refusal);
+    alternate(engine, general);
     engine->retry_after_ms = refusal.retry_after_ms;
     engine->crowded = refusal.crowded;
-    imapc_fail(engine, temporary && !(general && !is_bearer(engine->mechanism)) ? FAULT_TEMP : FAULT_PERM,
-               general ? "authentication" : refusal.code, "login of \"%s\" refused: %.*s%s%.*s%s",
-               engine->options.username, (int)reply->text.len, (const char *)reply->text.ptr, why.len > 0 ? " " : "",
-               is_bearer(engine->mechanism) ? (int)why.len : 0, (const char *)why.ptr,
+    imapc_fail(engine, temporary ? FAULT_TEMP : FAULT_PERM, general ? "authentication" : refusal.code,
+               "login of \"%s\" refused: %.*s%s%.*s%s", engine->options.username, (int)reply->text.len,
+               (const char *)reply->text.ptr, why.len > 0 ? " " : "", is_bearer(engine->mechanism) ? (int)why.len : 0,
+               (const char *)why.ptr,
                engine->bound
                    ? " (the login was bound to the TLS connection; \"channel_binding\": \"never\" does without)"
                    : "");
@@ -268,8 +356,9 @@ void imapc_login_reply(struct imapc_engine *engine, const struct imap_reply *rep
                    "knows the password",
                    engine->options.username);
     } else if (reply->status == IMAP_STATUS_OK) {
+        learn_login(engine);
         imapc_logged_in(engine, reply);
-    } else {
+    } else if (!try_second_way(engine, reply)) {
         on_refused(engine, reply);
     }
 }

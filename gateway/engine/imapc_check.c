@@ -101,7 +101,9 @@ static void take(struct imapc_quota *quota, uint64_t used, uint64_t limit)
 {
     uint64_t left = limit > used ? limit - used : 0,
              known = quota->limit > quota->used ? quota->limit - quota->used : 0;
-    if (!quota->known || left < known) {
+    /* A limit of 0 tells nothing by itself, see imapc_room.c: any other one tells more. */
+    bool better = quota->limit == 0 || (limit > 0 && left < known);
+    if (!quota->known || better) {
         *quota = (struct imapc_quota){.known = true, .used = used, .limit = limit};
     }
 }

@@ -15,40 +15,44 @@ static const struct {
     void (*enter)(struct imapc_engine *engine);
     void (*reply)(struct imapc_engine *engine, const struct imap_reply *reply);
     void (*data)(struct imapc_engine *engine, const struct imap_reply *reply); /* untagged; NULL: imapc_login_data() */
+    int question; /* optional: the session may break in it, see imapc_habits.h; -1: none */
 } phases[] = {
-    [IMAPC_PHASE_GREETING] = {"greeting", NULL, imapc_greeting_reply, imapc_greeting_reply},
-    [IMAPC_PHASE_CAPABILITY] = {"capability", imapc_capability_enter, imapc_capability_reply, NULL},
-    [IMAPC_PHASE_STARTTLS] = {"starttls", imapc_starttls_enter, imapc_starttls_reply, NULL},
-    [IMAPC_PHASE_HANDSHAKE] = {"handshake", NULL, NULL, NULL},
-    [IMAPC_PHASE_LOGIN] = {"login", imapc_login_enter, imapc_login_reply, NULL},
-    [IMAPC_PHASE_COMPRESS] = {"compress", imapc_compress_enter, imapc_compress_reply, NULL},
-    [IMAPC_PHASE_ENABLE] = {"enable", imapc_enable_enter, imapc_enable_reply, NULL},
-    [IMAPC_PHASE_NAMESPACE] = {"namespace", imapc_namespace_enter, imapc_namespace_reply, NULL},
-    [IMAPC_PHASE_NAMES] = {"list", imapc_names_enter, imapc_names_reply, imapc_names_data},
-    [IMAPC_PHASE_CHECK_RIGHTS] = {"myrights", imapc_check_rights_enter, imapc_check_reply, imapc_check_rights_data},
-    [IMAPC_PHASE_CHECK_QUOTA] = {"getquotaroot", imapc_check_quota_enter, imapc_check_reply, imapc_check_quota_data},
-    [IMAPC_PHASE_READY] = {"ready", NULL, NULL, NULL},
-    [IMAPC_PHASE_LIST] = {"list", imapc_list_enter, imapc_list_reply, imapc_list_data},
-    [IMAPC_PHASE_RIGHTS] = {"myrights", imapc_rights_enter, imapc_rights_reply, imapc_rights_data},
-    [IMAPC_PHASE_QUOTA] = {"getquotaroot", imapc_quota_enter, imapc_quota_reply, imapc_quota_data},
-    [IMAPC_PHASE_SELECT] = {"select", imapc_select_enter, imapc_select_reply, imapc_select_data},
-    [IMAPC_PHASE_MARK] = {"status", imapc_mark_enter, imapc_mark_reply, imapc_mark_data},
-    [IMAPC_PHASE_APPEND] = {"append", imapc_append_enter, imapc_append_reply, NULL},
-    [IMAPC_PHASE_CREATE] = {"create", imapc_create_enter, imapc_create_reply, NULL},
-    [IMAPC_PHASE_SUBSCRIBE] = {"subscribe", imapc_subscribe_enter, imapc_subscribe_reply, NULL},
-    [IMAPC_PHASE_RESELECT] = {"select", imapc_select_enter, imapc_reselect_reply, imapc_select_data},
-    [IMAPC_PHASE_STORE] = {"store", imapc_store_enter, imapc_store_reply, NULL},
-    [IMAPC_PHASE_LEAVE] = {"unselect", imapc_leave_enter, imapc_leave_reply, NULL},
-    [IMAPC_PHASE_EXAMINE] = {"examine", imapc_examine_enter, imapc_examine_reply, imapc_locate_data},
-    [IMAPC_PHASE_BOUND] = {"status", imapc_bound_enter, imapc_bound_reply, imapc_locate_data},
-    [IMAPC_PHASE_FETCH] = {"fetch", imapc_fetch_enter, imapc_fetch_reply, imapc_locate_data},
-    [IMAPC_PHASE_USES] = {"list", imapc_elsewhere_uses_enter, imapc_elsewhere_uses_reply, imapc_list_data},
-    [IMAPC_PHASE_ELSEWHERE] = {"examine", imapc_elsewhere_enter, imapc_elsewhere_reply, imapc_locate_data},
-    [IMAPC_PHASE_ELSEWHERE_FETCH] = {"fetch", imapc_elsewhere_fetch_enter, imapc_elsewhere_fetch_reply,
-                                     imapc_locate_data},
-    [IMAPC_PHASE_UNSELECT] = {"unselect", imapc_unselect_enter, imapc_unselect_reply, NULL},
-    [IMAPC_PHASE_LOGOUT] = {"logout", NULL, NULL, NULL},
-    [IMAPC_PHASE_ENDED] = {"ended", NULL, NULL, NULL},
+    [IMAPC_PHASE_GREETING] = {"greeting", NULL, imapc_greeting_reply, imapc_greeting_reply, -1},
+    [IMAPC_PHASE_CAPABILITY] = {"capability", imapc_capability_enter, imapc_capability_reply, NULL, -1},
+    [IMAPC_PHASE_STARTTLS] = {"starttls", imapc_starttls_enter, imapc_starttls_reply, NULL, -1},
+    [IMAPC_PHASE_HANDSHAKE] = {"handshake", NULL, NULL, NULL, -1},
+    [IMAPC_PHASE_LOGIN] = {"login", imapc_login_enter, imapc_login_reply, NULL, -1},
+    [IMAPC_PHASE_ID] = {"id", imapc_id_enter, imapc_id_reply, NULL, IMAPC_QUESTION_ID},
+    [IMAPC_PHASE_COMPRESS] = {"compress", imapc_compress_enter, imapc_compress_reply, NULL, IMAPC_QUESTION_COMPRESS},
+    [IMAPC_PHASE_ENABLE] = {"enable", imapc_enable_enter, imapc_enable_reply, NULL, IMAPC_QUESTION_ENABLE},
+    [IMAPC_PHASE_NAMESPACE] = {"namespace", imapc_namespace_enter, imapc_namespace_reply, NULL, -1},
+    [IMAPC_PHASE_ROOT] = {"list", imapc_root_enter, imapc_root_reply, NULL, IMAPC_QUESTION_DELIMITER},
+    [IMAPC_PHASE_NAMES] = {"list", imapc_names_enter, imapc_names_reply, imapc_names_data, -1},
+    [IMAPC_PHASE_CHECK_RIGHTS] = {"myrights", imapc_check_rights_enter, imapc_check_reply, imapc_check_rights_data,
+                                  IMAPC_QUESTION_RIGHTS},
+    [IMAPC_PHASE_CHECK_QUOTA] = {"getquotaroot", imapc_check_quota_enter, imapc_check_reply, imapc_check_quota_data,
+                                 IMAPC_QUESTION_QUOTA},
+    [IMAPC_PHASE_READY] = {"ready", NULL, NULL, NULL, -1},
+    [IMAPC_PHASE_LIST] = {"list", imapc_list_enter, imapc_list_reply, imapc_list_data, IMAPC_QUESTION_USES},
+    [IMAPC_PHASE_RIGHTS] = {"myrights", imapc_rights_enter, imapc_rights_reply, imapc_rights_data,
+                            IMAPC_QUESTION_RIGHTS},
+    [IMAPC_PHASE_QUOTA] = {"getquotaroot", imapc_quota_enter, imapc_quota_reply, imapc_quota_data,
+                           IMAPC_QUESTION_QUOTA},
+    [IMAPC_PHASE_SELECT] = {"select", imapc_select_enter, imapc_select_reply, imapc_select_data, IMAPC_QUESTION_FLAGS},
+    [IMAPC_PHASE_APPEND] = {"append", imapc_append_enter, imapc_append_reply, NULL, -1},
+    [IMAPC_PHASE_CREATE] = {"create", imapc_create_enter, imapc_create_reply, NULL, -1},
+    [IMAPC_PHASE_PARENT] = {"create", imapc_parent_enter, imapc_parent_reply, NULL, -1},
+    [IMAPC_PHASE_SUBSCRIBE] = {"subscribe", imapc_subscribe_enter, imapc_subscribe_reply, NULL,
+                               IMAPC_QUESTION_SUBSCRIBE},
+    [IMAPC_PHASE_RESELECT] = {"select", imapc_select_enter, imapc_reselect_reply, imapc_select_data,
+                              IMAPC_QUESTION_STORE},
+    [IMAPC_PHASE_STORE] = {"store", imapc_store_enter, imapc_store_reply, NULL, IMAPC_QUESTION_STORE},
+    [IMAPC_PHASE_LEAVE] = {"unselect", imapc_leave_enter, imapc_leave_reply, NULL, -1},
+    [IMAPC_PHASE_EXAMINE] = {"examine", imapc_examine_enter, imapc_examine_reply, imapc_locate_data, -1},
+    [IMAPC_PHASE_FETCH] = {"fetch", imapc_fetch_enter, imapc_fetch_reply, imapc_locate_data, -1},
+    [IMAPC_PHASE_UNSELECT] = {"unselect", imapc_unselect_enter, imapc_unselect_reply, NULL, -1},
+    [IMAPC_PHASE_LOGOUT] = {"logout", NULL, NULL, NULL, -1},
+    [IMAPC_PHASE_ENDED] = {"ended", NULL, NULL, NULL, -1},
 };
 
 struct imapc_engine *imapc_engine_new(const struct imapc_engine_options *options, uint64_t now)
@@ -58,13 +62,13 @@ struct imapc_engine *imapc_engine_new(const struct imapc_engine_options *options
     engine->options.username = expect_strdup(options->username);
     engine->options.password = expect_strdup(options->password);
     engine->tls_active = options->tls;
-    engine->asker = options->folders == NULL ? 0 : imapc_folders_next_asker(options->folders);
     imap_reply_init(&engine->parser);
     imap_command_init(&engine->command);
     buf_init(&engine->output, IMAP_COMMAND_MAX + 2 * IMAPC_BODY_PIECE);
     buf_init(&engine->folder, IMAP_NAME_MAX);
     buf_init(&engine->used, IMAP_NAME_MAX * 4);
     buf_init(&engine->challenge, IMAPC_CHALLENGE_MAX);
+    buf_init(&engine->alert, sizeof engine->fault.text);
     engine->now = now;
     engine->deadline = now + options->greeting_timeout_ms;
     return engine;
@@ -83,6 +87,7 @@ void imapc_engine_free(struct imapc_engine **engine)
     buf_done(&(*engine)->folder);
     buf_done(&(*engine)->used);
     buf_done(&(*engine)->challenge);
+    buf_done(&(*engine)->alert);
     free((char *)(*engine)->options.username);
     free((char *)(*engine)->options.password);
     free(*engine);
@@ -144,11 +149,6 @@ void imapc_over(struct imapc_engine *engine)
     imapc_flags_tell(engine);
     engine->result.uses_learned = engine->special.learned;
     engine->result.folder = imapc_special_used(engine);
-    if (engine->append.messages != NULL) {
-        engine->result.mark = engine->append.mark;
-        engine->result.next = imapc_mark_known(engine);
-        engine->result.sent = engine->append.literal_sent;
-    }
     imapc_folders_free(&engine->special.found);
     engine->append.messages = NULL;
     engine->append.literal_open = false;
@@ -167,29 +167,34 @@ void imapc_give_up(struct imapc_engine *engine, enum fault_class class, const ch
 
 void imapc_note_refusal(struct imapc_engine *engine, const struct imap_reply *reply)
 {
-    struct imapc_refusal refusal = imapc_refusal_of(reply);
+    struct imapc_refusal refusal = imapc_refusal_about(reply, buf_bytes(&engine->folder));
     engine->result.account = refusal.account;
+    engine->result.sick = refusal.sick;
+    engine->result.general = refusal.general;
     engine->result.retry_after_ms = refusal.retry_after_ms;
-    engine->result.reached = engine->append.reached;
-    engine->result.doubtful =
-        engine->append.reached > 0 && refusal.doubtful && !(refusal.plain && engine->options.plain_refusals_certain);
     fault_set(&engine->result.fault, refusal.class, refusal.code, phases[engine->phase].name, "%.*s",
               (int)reply->text.len, (const char *)reply->text.ptr);
+}
+
+/* The server did not bear the question that the connection ends in, or what it led to. */
+static void blame_question(struct imapc_engine *engine)
+{
+    int question = engine->compress_unproven ? (int)IMAPC_QUESTION_COMPRESS : phases[engine->phase].question;
+    if (question >= 0 && engine->fault.class == FAULT_TEMP) {
+        imapc_habits_broke(engine->options.habits, (enum imapc_question)question, engine->now);
+    }
 }
 
 static void end_connection(struct imapc_engine *engine)
 {
     const struct imapc_appending *append = &engine->append;
+    blame_question(engine);
     if (append->messages != NULL || engine->locate.wanted != NULL) {
         if (!append->answered) {
             const struct fault *fault = &engine->fault;
-            size_t reached = append->messages != NULL ? append->reached : 0;
-            bool uncertain = reached > 0;
-            engine->result = (struct imapc_result){.retry_after_ms = engine->retry_after_ms,
-                                                   .account = engine->account,
-                                                   .reached = reached,
-                                                   .ended = true,
-                                                   .sight = DOUBT_SIGHT_FAILED};
+            bool uncertain = append->messages != NULL && append->literal_sent;
+            engine->result =
+                (struct imapc_result){.retry_after_ms = engine->retry_after_ms, .account = engine->account};
             fault_set(&engine->result.fault, uncertain ? FAULT_UNCERTAIN : fault->class, fault->code, fault->where,
                       "%s", fault->text);
         }
@@ -210,8 +215,65 @@ void imapc_fail(struct imapc_engine *engine, enum fault_class class, const char 
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    fault_set(&engine->fault, class, code, phases[engine->phase].name, "%s", text);
+    bool more = engine->said[0] != '\0' && strstr(text, engine->said) == NULL;
+    fault_set(&engine->fault, class, code, phases[engine->phase].name, "%s%s%s", text,
+              more ? "; before that, the server had said: " : "", more ? engine->said : "");
     end_connection(engine);
+}
+
+/* Octets that could not be understood, as far as they tell something. */
+#define SHOWN_MAX 100
+
+static int shown_len(struct bytes octets)
+{
+    return octets.len < SHOWN_MAX ? (int)octets.len : SHOWN_MAX;
+}
+
+/* ---- what the server says beside its answers ---- */
+
+static void note_said(struct imapc_engine *engine, const char *command, const struct imap_reply *reply)
+{
+    static const char *const statuses[] = {
+        [IMAP_STATUS_NO] = "NO", [IMAP_STATUS_BAD] = "BAD",         [IMAP_STATUS_BYE] = "BYE",
+        [IMAP_STATUS_OK] = "OK", [IMAP_STATUS_PREAUTH] = "PREAUTH", [IMAP_STATUS_NONE] = ""};
+    snprintf(engine->said, sizeof engine->said, "%s%s%s%s%.*s%s%.*s", command, command[0] != '\0' ? ": " : "",
+             statuses[reply->status], reply->code.len > 0 ? " [" : " ", (int)reply->code.len,
+             (const char *)reply->code.ptr, reply->code.len > 0 ? "] " : "", (int)reply->text.len,
+             (const char *)reply->text.ptr);
+}
+
+const char *imapc_engine_said(const struct imapc_engine *engine)
+{
+    return engine->said;
+}
+
+bool imapc_may_ask(struct imapc_engine *engine, enum imapc_question question)
+{
+    return imapc_habits_may_ask(engine->options.habits, question, engine->now);
+}
+
+bool imapc_set_aside(struct imapc_engine *engine, const struct imap_reply *reply)
+{
+    if (reply->status == IMAP_STATUS_OK) {
+        return false;
+    }
+    note_said(engine, phases[engine->phase].name, reply);
+    if (imapc_refusal_about(reply, buf_bytes(&engine->folder)).account) {
+        imapc_refused(engine, reply);
+        return true;
+    }
+    return false;
+}
+
+/* RFC 9051 section 7.1: the text of an ALERT is to be presented, "in a fashion that calls the user's attention". */
+static void note_alert(struct imapc_engine *engine, const struct imap_reply *reply)
+{
+    bool forged = engine->options.starttls && !engine->tls_active; /* anybody may have said it */
+    if (bytes_is_nocase(reply->code, "ALERT") && !engine->alert_due && !forged) {
+        buf_clear(&engine->alert);
+        buf_append_bytes(&engine->alert, bytes_slice(reply->text, 0, sizeof engine->fault.text - 1));
+        engine->alert_due = true;
+    }
 }
 
 void imapc_refused(struct imapc_engine *engine, const struct imap_reply *reply)
@@ -226,6 +288,7 @@ void imapc_refused(struct imapc_engine *engine, const struct imap_reply *reply)
 
 void imapc_engine_lost(struct imapc_engine *engine, const struct fault *fault)
 {
+    engine->was_lost = engine->was_lost || engine->phase != IMAPC_PHASE_ENDED;
     if (engine->phase == IMAPC_PHASE_LOGOUT) {
         end_connection(engine);
     } else if (fault != NULL && fault_is_set(fault)) {
@@ -240,6 +303,7 @@ void imapc_engine_lost(struct imapc_engine *engine, const struct fault *fault)
 static void on_bye(struct imapc_engine *engine, const struct imap_reply *reply)
 {
     if (engine->phase == IMAPC_PHASE_READY) {
+        note_said(engine, "", reply);
         engine->phase = IMAPC_PHASE_LOGOUT; /* an idle connection ends: nothing is lost by it */
         end_connection(engine);
     } else if (engine->phase != IMAPC_PHASE_LOGOUT) {
@@ -249,6 +313,10 @@ static void on_bye(struct imapc_engine *engine, const struct imap_reply *reply)
 
 static void on_untagged(struct imapc_engine *engine, const struct imap_reply *reply)
 {
+    bool refuses = reply->status == IMAP_STATUS_NO || reply->status == IMAP_STATUS_BAD;
+    if (refuses || bytes_is_nocase(reply->code, "ALERT")) {
+        note_said(engine, "", reply);
+    }
     if (reply->status == IMAP_STATUS_BYE) {
         on_bye(engine, reply);
     } else if (phases[engine->phase].data != NULL) {
@@ -270,11 +338,30 @@ static void on_continue(struct imapc_engine *engine, const struct imap_reply *re
     }
 }
 
+/* An answer to a command that was answered before: some servers give two. It says nothing about the one that is open. */
+static bool is_repeated(const struct imapc_engine *engine, struct bytes tag)
+{
+    uint64_t number = 0;
+    struct bytes ours = bytes_slice(bytes_of(engine->tag), 0, IMAP_COMMAND_TAG_PREFIX);
+    return bytes_equal(bytes_slice(tag, 0, IMAP_COMMAND_TAG_PREFIX), ours) &&
+           bytes_to_u64(bytes_from(tag, IMAP_COMMAND_TAG_PREFIX), &number) && number > 0 &&
+           (number < engine->tag_number || (number == engine->tag_number && !engine->command_open));
+}
+
 static void on_tagged(struct imapc_engine *engine, const struct imap_reply *reply)
 {
-    if (!engine->command_open || !bytes_is(reply->tag, engine->tag)) {
-        imapc_fail(engine, FAULT_TEMP, "protocol", "the server answered a command that was not given");
+    if (is_repeated(engine, reply->tag)) {
         return;
+    }
+    if (!engine->command_open || !bytes_is(reply->tag, engine->tag)) {
+        struct bytes line = imap_reply_read(&engine->parser);
+        imapc_fail(engine, FAULT_TEMP, "protocol", "the server answered a command that was not given: \"%.*s\"",
+                   shown_len(line), (const char *)line.ptr);
+        return;
+    }
+    int question = phases[engine->phase].question;
+    if (question >= 0) {
+        imapc_habits_answered(engine->options.habits, (enum imapc_question)question);
     }
     engine->command_open = false;
     engine->plus_due = false;
@@ -287,6 +374,8 @@ static void on_tagged(struct imapc_engine *engine, const struct imap_reply *repl
 
 static void on_reply(struct imapc_engine *engine, const struct imap_reply *reply)
 {
+    engine->compress_unproven = false;
+    note_alert(engine, reply);
     if (++engine->replies > IMAPC_REPLIES_MAX) {
         imapc_fail(engine, FAULT_TEMP, "protocol", "the server sent more than %d responses to one command",
                    IMAPC_REPLIES_MAX);
@@ -312,15 +401,17 @@ static void take_input(struct imapc_engine *engine, struct bytes input, size_t *
     int result = 1;
     *used_r = 0;
     while (result == 1 && *used_r < input.len && !engine->result_due && !engine->tls_due && !engine->compress_due &&
-           engine->phase != IMAPC_PHASE_ENDED) {
+           !engine->alert_due && engine->phase != IMAPC_PHASE_ENDED) {
         struct imap_reply reply;
         size_t used;
         result = imap_reply_next(&engine->parser, bytes_from(input, *used_r), &used, &reply);
         *used_r += used;
         engine->reply_octets += used;
         if (result < 0 || engine->reply_octets > IMAPC_REPLY_OCTETS_MAX) {
+            struct bytes line = imap_reply_read(&engine->parser);
             imapc_fail(engine, FAULT_TEMP, "protocol",
-                       "the server sent what is no IMAP, or more of it than is reasonable");
+                       "the server sent what is no IMAP, or more of it than is reasonable: \"%.*s\"", shown_len(line),
+                       (const char *)line.ptr);
         } else if (result == 1) {
             on_reply(engine, &reply);
         }
@@ -356,6 +447,11 @@ enum imapc_want imapc_engine_step(struct imapc_engine *engine, uint64_t now, str
         move_deadline(engine);
     }
     check_deadline(engine);
+    if (engine->alert_due) {
+        engine->alert_due = false;
+        request_r->alert = buf_bytes(&engine->alert);
+        return IMAPC_WANT_TELL;
+    }
     if (engine->result_due) {
         engine->result_due = false;
         request_r->result = &engine->result;
@@ -393,6 +489,7 @@ void imapc_engine_tls_ready(struct imapc_engine *engine, uint64_t now)
     /* Nothing that was said in clear counts (RFC 9051 section 6.2.1). */
     imap_reply_reset(&engine->parser);
     engine->capabilities = (struct imap_capabilities){0};
+    engine->said[0] = '\0';
     imapc_enter(engine, IMAPC_PHASE_CAPABILITY);
 }
 
@@ -404,6 +501,7 @@ void imapc_engine_allow_compress(struct imapc_engine *engine)
 void imapc_engine_compressed(struct imapc_engine *engine, uint64_t now)
 {
     engine->now = now;
+    engine->compress_unproven = true;
     imapc_login_go_on(engine);
 }
 
@@ -421,6 +519,11 @@ bool imapc_engine_is_ready(const struct imapc_engine *engine)
 bool imapc_engine_was_ready(const struct imapc_engine *engine)
 {
     return engine->was_ready;
+}
+
+bool imapc_engine_was_lost(const struct imapc_engine *engine)
+{
+    return engine->was_lost;
 }
 
 void imapc_engine_logout(struct imapc_engine *engine, uint64_t now)

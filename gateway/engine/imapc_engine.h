@@ -2,7 +2,7 @@
  * imapc_engine - one IMAP client connection as a state machine without I/O: octets and time in, octets and wishes out (RFC 9051).
  *
  * greeting -> capability -> [starttls -> handshake] -> login -> [compress] -> namespace -> ready -> append (-> create -> append) -> ready
- *                                                                                        -> examine -> fetch ... -> elsewhere -> unselect -> ready ... -> logout
+ *                                                                                        -> examine -> fetch ... -> unselect -> ready ... -> logout
  *
  *   step    looks at the input, goes on as far as it can, and says what it wants next
  *   want    something only the outside can do: octets of a message, TLS, taking a result, closing
@@ -17,8 +17,8 @@
 
 #include "base/buf.h"
 #include "base/fault.h"
-#include "engine/doubt.h"
 #include "engine/imapc_folders.h"
+#include "engine/imapc_habits.h"
 #include "proto/imap_name.h"
 #include "proto/imap_reply.h"
 
@@ -26,7 +26,7 @@ struct imapc_engine;
 
 /* How to log in (RFC 9051 section 6.2). */
 enum imapc_mechanism {
-    IMAPC_AUTH_AUTO, /* AUTHENTICATE PLAIN, else LOGIN; with a token OAUTHBEARER, else XOAUTH2 */
+    IMAPC_AUTH_AUTO, /* AUTHENTICATE PLAIN, else LOGIN, else SCRAM; with a token OAUTHBEARER, else XOAUTH2 */
     IMAPC_AUTH_PLAIN,
     IMAPC_AUTH_LOGIN, /* the LOGIN command */
     IMAPC_AUTH_SCRAM_SHA_1,
@@ -89,7 +89,8 @@ struct imapc_engine_options {
     bool utf8;            /* UTF8=ACCEPT is enabled where it is offered */
     bool
         store_flags; /* the server's APPEND loses flags: they are stored behind it, and by a search that finds the message */
-    bool plain_refusals_certain;   /* a NO without a code leaves nothing behind */
+    const char *version;           /* of the program, for ID (RFC 2971); NULL: none is said */
+    struct imapc_habits *habits;   /* what all connections of the account have learned of the server; or NULL */
     struct imapc_folders *folders; /* what all connections of the account have learned; NULL: folders are not asked */
     struct imapc_names *names;     /* filled behind the login, before the engine is ready; NULL: nobody asks */
     const char *const
@@ -111,29 +112,20 @@ struct imapc_wanted {
     const char *id;
     const char *const *flags; /* that it was filed with */
     size_t flag_count;
-    const struct doubt *doubt; /* says how far down the folder is looked through */
-    uint32_t uid;              /* set by the engine; 0: it was not found in the folder */
-    uint32_t twin_uid;         /* set by the engine: it lies there twice; 0: it does not */
-    bool elsewhere;            /* set by the engine: it was found in another folder of the account */
-    bool cut;                  /* set by the engine: see struct doubt_look */
-    uint32_t seen;
+    uint32_t uid; /* set by the engine; 0: it was not found */
 };
 
 struct imapc_result {
-    struct fault fault;      /* NONE: done. UNCERTAIN: a whole message went out, no tagged answer came */
+    struct fault fault;      /* NONE: done. UNCERTAIN: octets of a literal went out, no tagged answer came */
     uint32_t uidvalidity;    /* of the folder, when the server said it; else 0 */
     uint64_t retry_after_ms; /* the pause the server asks for */
     bool account;            /* the fault is of the account, not of these messages */
-    bool sent;               /* of an append: octets of a literal went out */
-    size_t reached; /* of an append with a fault: so many messages, from the first, may have reached the server whole */
-    bool doubtful;  /* of a refused append: the server may have kept them all the same */
-    bool ended;     /* the connection ended during the task */
-    struct doubt_mark mark; /* of an append: known before its first octet; of a search: when it began */
-    struct doubt_mark next; /* of an append: what is known behind it */
-    enum doubt_sight sight; /* of a search */
-    char left_out[128];     /* flags that the folder does not keep, when that is news; else empty */
-    bool uses_learned;      /* the folders with special uses stand newly in options.folders */
-    bool unstored;          /* filed, but flags that the server's APPEND loses could not be stored */
+    bool sick;               /* the fault is of this session: another one may work */
+    bool general;            /* neither a code nor known words tell what the fault is about */
+    bool partial;            /* of a search: what was not found may be there all the same */
+    char left_out[128];      /* flags that the folder does not keep, when that is news; else empty */
+    bool uses_learned;       /* the folders with special uses stand newly in options.folders */
+    bool unstored;           /* filed, but flags that the server's APPEND loses could not be stored */
     const char *folder; /* as rules write it, when the task named it by its use; valid until the next task; or NULL */
 };
 
@@ -143,6 +135,7 @@ enum imapc_want {
     IMAPC_WANT_COMPRESS, /* what is not used of the input, and all output from here on, is deflated: imapc_engine_compressed() */
     IMAPC_WANT_SASL,   /* the answer to a challenge of SCRAM: imapc_engine_sasl() */
     IMAPC_WANT_BODY,   /* octets of a message: answer by imapc_engine_body() */
+    IMAPC_WANT_TELL,   /* the server has something to say that must be shown to people (RFC 9051 section 7.1, ALERT) */
     IMAPC_WANT_RESULT, /* the append or search is over; the engine may be given the next one unless CLOSE follows */
     IMAPC_WANT_CLOSE,  /* send the output and close; request->fault says why */
 };
@@ -153,6 +146,7 @@ struct imapc_request {
     size_t message;                    /* BODY: which of the append's */
     uint64_t offset;                   /* BODY */
     size_t len;                        /* BODY: at most so many octets */
+    struct bytes alert;                /* TELL: valid until the next call */
     const struct imapc_result *result; /* RESULT; valid until the next call */
     const struct fault *fault;         /* CLOSE: NONE after a logout */
     uint64_t retry_after_ms;           /* CLOSE */
@@ -190,17 +184,18 @@ void imapc_engine_moved(struct imapc_engine *engine, uint64_t now);
 bool imapc_engine_is_ready(const struct imapc_engine *engine);
 /* Whether it has been ready at least once: the account works. */
 bool imapc_engine_was_ready(const struct imapc_engine *engine);
+/* Whether it ended by the connection's end, and not by anything that the server said. */
+bool imapc_engine_was_lost(const struct imapc_engine *engine);
 /* Appends the messages to folder (UTF-8, "/" between levels; or "\Junk": the one with this special use, RFC 6154), more than one only with MULTIAPPEND. The engine must be ready; step() goes on. */
 void imapc_engine_append(struct imapc_engine *engine, uint64_t now, const char *folder, struct imapc_message *messages,
                          size_t count);
 /*
- * Looks in folder for messages by their ids (mail_rope's MAIL_ID_FIELD), from the newest back to the lowest mark of their doubts (RFC 9051 section 6.4.5):
- * a few round trips for any number of ids; then, for what is missing, at the newest mail of the account's other places (everything, archive, trash, junk).
- * What was found, and what was seen, stands in wanted and in the result; what it proves is doubt_judge()'s. Where options.store_flags, the flags of what
+ * Looks in folder for messages by their ids (mail_rope's MAIL_ID_FIELD), from the newest back to those whose INTERNALDATE is before since_ms (RFC 9051
+ * section 6.4.5): a few round trips for any number of ids. A folder that does not exist holds none of them. Where options.store_flags, the flags of what
  * was found are stored: nobody knows whether the first attempt came so far. The engine must be ready; a RESULT follows; wanted is valid until then.
  */
-void imapc_engine_locate(struct imapc_engine *engine, uint64_t now, const char *folder, struct imapc_wanted *wanted,
-                         size_t count);
+void imapc_engine_locate(struct imapc_engine *engine, uint64_t now, const char *folder, int64_t since_ms,
+                         struct imapc_wanted *wanted, size_t count);
 /* Says goodbye; CLOSE follows. The engine must be ready. */
 void imapc_engine_logout(struct imapc_engine *engine, uint64_t now);
 
@@ -208,6 +203,8 @@ void imapc_engine_logout(struct imapc_engine *engine, uint64_t now);
 uint64_t imapc_engine_deadline(const struct imapc_engine *engine);
 /* For people: "greeting", "login", "append" ... */
 const char *imapc_engine_phase(const struct imapc_engine *engine);
+/* The server's words of the last refusal that no result tells: untagged NO, BAD and BYE, and answers to questions of our own; or "". Valid until the next call. */
+const char *imapc_engine_said(const struct imapc_engine *engine);
 const struct imap_capabilities *imapc_engine_capabilities(const struct imapc_engine *engine);
 /* The personal one first; the delimiter and prefixes of folders. */
 const struct imap_namespaces *imapc_engine_namespaces(const struct imapc_engine *engine);

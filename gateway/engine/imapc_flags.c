@@ -57,10 +57,12 @@ static bool any_flags(const struct imapc_engine *engine)
 static void note_left_out(struct imapc_engine *engine, struct imapc_folder_flags *flags, struct bytes flag)
 {
     char *text = engine->append.left_out;
-    if (flags->told && text[0] == '\0') {
+    if (flags != NULL && flags->told && text[0] == '\0') {
         return;
     }
-    flags->told = true;
+    if (flags != NULL) {
+        flags->told = true;
+    }
     size_t len = strlen(text), room = sizeof engine->append.left_out - len;
     if (bytes_find(bytes_of(text), flag) < 0 && flag.len + 2 < room) {
         snprintf(text + len, room, "%s%.*s", len > 0 ? " " : "", (int)flag.len, (const char *)flag.ptr);
@@ -74,7 +76,9 @@ static bool is_kept(void *ctx, struct bytes flag)
         return false;
     }
     struct imapc_folder_flags *flags = kept(engine);
-    if (imapc_folders_keeps(flags, flag)) {
+    bool refused = flag.ptr[0] != '\\' && engine->append.without_keywords;
+    if (!refused && imapc_folders_keeps(flags, flag)) {
+        engine->append.keywords_sent = engine->append.keywords_sent || flag.ptr[0] != '\\';
         return true;
     }
     note_left_out(engine, flags, flag);
@@ -95,9 +99,20 @@ void imapc_flags_tell(struct imapc_engine *engine)
 
 /* ---- before the APPEND ---- */
 
-bool imapc_flags_are_asked(const struct imapc_engine *engine)
+void imapc_flags_learn_refused(struct imapc_engine *engine)
 {
-    return engine->options.folders != NULL && any_flags(engine) && kept(engine) == NULL;
+    static const char system_flags[] = "\\Answered \\Flagged \\Draft \\Seen";
+    if (engine->options.folders != NULL) {
+        struct imapc_folder_flags *flags = imapc_folders_learn_flags(
+            engine->options.folders, buf_bytes(&engine->folder), bytes_of(system_flags), false, engine->now);
+        flags->told = true; /* with this message */
+    }
+}
+
+bool imapc_flags_are_asked(struct imapc_engine *engine)
+{
+    return engine->options.folders != NULL && any_flags(engine) && kept(engine) == NULL &&
+           !engine->append.flags_asked && imapc_may_ask(engine, IMAPC_QUESTION_FLAGS);
 }
 
 static void learn(struct imapc_engine *engine, struct bytes list, bool any)
@@ -109,6 +124,7 @@ void imapc_select_enter(struct imapc_engine *engine)
 {
     struct imap_command *command = imapc_begin(engine, "SELECT");
     engine->storing.validity = 0;
+    engine->append.flags_asked = true;
     imap_command_string(command, buf_bytes(&engine->folder));
     imap_command_end(command);
     imapc_send(engine);
@@ -117,11 +133,9 @@ void imapc_select_enter(struct imapc_engine *engine)
 void imapc_select_data(struct imapc_engine *engine, const struct imap_reply *reply)
 {
     uint64_t validity;
-    if (engine->phase == IMAPC_PHASE_SELECT && engine->options.folders != NULL) {
-        imapc_mark_of(&imapc_folders_mark(engine->options.folders, buf_bytes(&engine->folder))->mark, reply);
-    }
     if (bytes_is_nocase(reply->code, "PERMANENTFLAGS") && engine->options.folders != NULL) {
-        learn(engine, reply->code_args, false);
+        /* NIL tells nothing: unlike "()", which keeps nothing. */
+        learn(engine, reply->code_args, bytes_is_nocase(reply->code_args, "NIL"));
     } else if (bytes_is_nocase(reply->code, "UIDVALIDITY") && bytes_to_u64(reply->code_args, &validity) &&
                validity <= UINT32_MAX) {
         engine->storing.validity = (uint32_t)validity;
@@ -130,18 +144,20 @@ void imapc_select_data(struct imapc_engine *engine, const struct imap_reply *rep
 
 void imapc_select_reply(struct imapc_engine *engine, const struct imap_reply *reply)
 {
-    struct imapc_refusal refusal = imapc_refusal_of(reply);
+    struct imapc_refusal refusal = imapc_refusal_about(reply, buf_bytes(&engine->folder));
     bool selected = reply->status == IMAP_STATUS_OK;
-    if (!selected && refusal.account) {
-        imapc_refused(engine, reply);
-    } else if (!selected && refusal.create && !engine->append.created) {
-        imapc_enter(engine, IMAPC_PHASE_CREATE);
-    } else {
-        if (kept(engine) == NULL) {
-            learn(engine, bytes_of(""), true); /* it may be filed into without being read: then the APPEND tells */
-        }
-        imapc_enter(engine, selected ? IMAPC_PHASE_LEAVE : IMAPC_PHASE_APPEND);
+    if (imapc_set_aside(engine, reply)) {
+        return;
     }
+    if (!selected && refusal.create && !engine->append.created) {
+        imapc_enter(engine, IMAPC_PHASE_CREATE);
+        return;
+    }
+    /* It may be filed into without being read, or was busy for a moment; RFC 9051 section 7.1 has a server without PERMANENTFLAGS keep all. */
+    if (kept(engine) == NULL && (selected || bytes_is(bytes_of(refusal.code), "noperm"))) {
+        learn(engine, bytes_of(""), true);
+    }
+    imapc_enter(engine, selected ? IMAPC_PHASE_LEAVE : IMAPC_PHASE_APPEND);
 }
 
 /* ---- behind it, or behind a search ---- */
@@ -166,7 +182,10 @@ bool imapc_flags_are_stored(struct imapc_engine *engine)
     }
     engine->storing.next = next_stored(engine, 0);
     engine->storing.failed = false;
-    engine->result.unstored = true;                 /* until they are */
+    engine->result.unstored = true; /* until they are */
+    if (!imapc_may_ask(engine, IMAPC_QUESTION_STORE)) {
+        return false;
+    }
     return engine->storing.next < count_of(engine); /* without APPENDUID it is not known which message it is */
 }
 

@@ -10,10 +10,9 @@
 #include "base/map.h"
 
 struct imapc_folders {
-    struct map *flags; /* struct imapc_folder_flags by the server's name */
-    struct map *rooms; /* struct imapc_folder_room */
-    struct map *marks; /* struct imapc_folder_mark */
-    uint64_t askers;
+    struct map *flags;  /* struct imapc_folder_flags by the server's name */
+    size_t flag_octets; /* of their lists */
+    struct map *rooms;  /* struct imapc_folder_room */
     char *uses[IMAP_SPECIAL_USES];
     bool uses_known;
     uint64_t uses_at;
@@ -24,7 +23,6 @@ struct imapc_folders *imapc_folders_new(void)
     struct imapc_folders *folders = expect_calloc(1, sizeof *folders);
     folders->flags = map_new(IMAPC_FOLDERS_MAX, NULL);
     folders->rooms = map_new(IMAPC_FOLDERS_MAX, NULL);
-    folders->marks = map_new(IMAPC_FOLDERS_MAX, NULL);
     return folders;
 }
 
@@ -44,7 +42,6 @@ void imapc_folders_free(struct imapc_folders **folders)
     forget_uses(*folders);
     map_free(&(*folders)->flags, free);
     map_free(&(*folders)->rooms, free);
-    map_free(&(*folders)->marks, free);
     free(*folders);
     *folders = NULL;
 }
@@ -57,28 +54,52 @@ struct imapc_folder_flags *imapc_folders_flags(const struct imapc_folders *folde
     return flags != NULL && now - flags->learned_at < IMAPC_FOLDERS_AGE_MS ? flags : NULL;
 }
 
+/* Copies the list into `into`, of keywords only those that "\*" does not cover. Its length. */
+static size_t copy_flags(char *into, struct bytes list)
+{
+    bool any_keyword = bytes_find(list, bytes_of("\\*")) >= 0;
+    size_t len = 0;
+    while (list.len > 0) {
+        struct bytes flag = bytes_cut(&list, ' ');
+        if (flag.len > 0 && (flag.ptr[0] == '\\' || !any_keyword)) {
+            memcpy(into + len, flag.ptr, flag.len);
+            len += flag.len;
+            into[len++] = ' ';
+        }
+    }
+    into[len] = '\0';
+    return len;
+}
+
+static void forget_flags(struct imapc_folders *folders)
+{
+    map_free(&folders->flags, free);
+    folders->flags = map_new(IMAPC_FOLDERS_MAX, NULL);
+    folders->flag_octets = 0;
+}
+
 struct imapc_folder_flags *imapc_folders_learn_flags(struct imapc_folders *folders, struct bytes name,
                                                      struct bytes list, bool any, uint64_t now)
 {
     if (list.len >= 2 && list.ptr[0] == '(' && list.ptr[list.len - 1] == ')') {
         list = bytes_slice(list, 1, list.len - 2);
     }
-    struct imapc_folder_flags *flags = expect_calloc(1, sizeof *flags + list.len + 1);
+    struct imapc_folder_flags *flags = expect_calloc(1, sizeof *flags + list.len + 2);
     struct imapc_folder_flags *before = map_remove(folders->flags, name);
     flags->learned_at = now;
     flags->any = any;
-    if (list.len > 0) {
-        memcpy(flags->list, list.ptr, list.len);
-    }
+    flags->len = copy_flags(flags->list, list);
+    flags = expect_memory(realloc(flags, sizeof *flags + flags->len + 1));
     if (before != NULL) {
         flags->told = before->told;
+        folders->flag_octets -= before->len;
         free(before);
     }
-    if (map_set(folders->flags, name, flags) < 0) {
-        map_free(&folders->flags, free);
-        folders->flags = map_new(IMAPC_FOLDERS_MAX, NULL);
+    if (folders->flag_octets + flags->len > IMAPC_FOLDERS_OCTETS_MAX || map_set(folders->flags, name, flags) < 0) {
+        forget_flags(folders);
         EXPECT(map_set(folders->flags, name, flags) == 0);
     }
+    folders->flag_octets += flags->len;
     return flags;
 }
 
@@ -100,36 +121,18 @@ bool imapc_folders_keeps(const struct imapc_folder_flags *flags, struct bytes fl
 
 /* ---- room ---- */
 
-/* What is kept of the folder in the map; made when it is new. */
-static void *find_or_make(struct map **map, struct bytes name, size_t size)
-{
-    void *item = map_get(*map, name);
-    if (item == NULL) {
-        item = expect_calloc(1, size);
-        if (map_set(*map, name, item) < 0) {
-            map_free(map, free);
-            *map = map_new(IMAPC_FOLDERS_MAX, NULL);
-            EXPECT(map_set(*map, name, item) == 0);
-        }
-    }
-    return item;
-}
-
 struct imapc_folder_room *imapc_folders_room(struct imapc_folders *folders, struct bytes name)
 {
-    return find_or_make(&folders->rooms, name, sizeof(struct imapc_folder_room));
-}
-
-/* ---- marks ---- */
-
-struct imapc_folder_mark *imapc_folders_mark(struct imapc_folders *folders, struct bytes name)
-{
-    return find_or_make(&folders->marks, name, sizeof(struct imapc_folder_mark));
-}
-
-uint64_t imapc_folders_next_asker(struct imapc_folders *folders)
-{
-    return ++folders->askers;
+    struct imapc_folder_room *room = map_get(folders->rooms, name);
+    if (room == NULL) {
+        room = expect_calloc(1, sizeof *room);
+        if (map_set(folders->rooms, name, room) < 0) {
+            map_free(&folders->rooms, free);
+            folders->rooms = map_new(IMAPC_FOLDERS_MAX, NULL);
+            EXPECT(map_set(folders->rooms, name, room) == 0);
+        }
+    }
+    return room;
 }
 
 /* ---- special uses ---- */

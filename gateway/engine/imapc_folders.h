@@ -6,7 +6,6 @@
 #define MAILWEIR_ENGINE_IMAPC_FOLDERS_H
 
 #include "base/bytes.h"
-#include "engine/doubt.h"
 #include "proto/imap_special.h"
 
 struct imapc_folders;
@@ -15,6 +14,8 @@ struct imapc_folders;
 #define IMAPC_FOLDERS_AGE_MS UINT64_C(3600000)
 /* Folders that are remembered; beyond, all are forgotten and asked about anew. */
 #define IMAPC_FOLDERS_MAX 10000
+/* Octets of their lists of flags; the same. */
+#define IMAPC_FOLDERS_OCTETS_MAX ((size_t)8 << 20)
 
 struct imapc_folders *imapc_folders_new(void);
 /* Sets *folders to NULL; NULL is fine. */
@@ -25,7 +26,8 @@ struct imapc_folder_flags {
     uint64_t learned_at;
     bool any;    /* the server did not say, or would not: whatever is sent may be kept */
     bool told;   /* an engine tells the operator that some are left out */
-    char list[]; /* "\Seen \Flagged \*" */
+    size_t len;  /* of list */
+    char list[]; /* "\Seen \Flagged \* ": of keywords only those that "\*" does not cover */
 };
 /* By the server's name of the folder; NULL: not known, or too long ago. */
 struct imapc_folder_flags *imapc_folders_flags(const struct imapc_folders *folders, struct bytes name, uint64_t now);
@@ -44,16 +46,6 @@ struct imapc_folder_room {
 };
 /* By the server's name of the folder; made, with nothing known, when it is new. */
 struct imapc_folder_room *imapc_folders_room(struct imapc_folders *folders, struct bytes name);
-
-/* A lower bound of the UIDs that messages get which go into one folder from now on; see doubt.h. */
-struct imapc_folder_mark {
-    struct doubt_mark mark;
-    uint64_t asked_by; /* the connection that asked last; 0: none did */
-};
-/* By the server's name of the folder; made, with nothing known, when it is new. */
-struct imapc_folder_mark *imapc_folders_mark(struct imapc_folders *folders, struct bytes name);
-/* A number for a connection, from 1. */
-uint64_t imapc_folders_next_asker(struct imapc_folders *folders);
 
 /* Whether the server was asked for its special folders. */
 bool imapc_folders_knows_uses(const struct imapc_folders *folders, uint64_t now);

@@ -1,6 +1,6 @@
 /*
- * imapc_login - the dialogue from the greeting to ready, in its order: greeting, capability, STARTTLS, (the login: imapc_auth.c), namespace
- * (RFC 9051 sections 6.1 to 6.3.10, RFC 2342). See imapc_private.h.
+ * imapc_login - the dialogue from the greeting to ready, in its order: greeting, capability, STARTTLS, (the login: imapc_auth.c), ID, COMPRESS, ENABLE, namespace,
+ * delimiter (RFC 9051 sections 6.1 to 6.3.10, RFC 2971, RFC 2342). See imapc_private.h.
  */
 #include <string.h>
 
@@ -25,18 +25,31 @@ static void extend(struct imapc_engine *engine)
 {
     const struct imapc_engine_options *options = &engine->options;
     bool can_enable = can(engine, IMAP_CAP_ENABLE) && can(engine, IMAP_CAP_UTF8_ACCEPT);
-    if (options->compress && can(engine, IMAP_CAP_COMPRESS_DEFLATE) && !engine->compress_tried) {
+    bool can_compress = options->compress && can(engine, IMAP_CAP_COMPRESS_DEFLATE);
+    if (can(engine, IMAP_CAP_ID) && !engine->id_tried && imapc_may_ask(engine, IMAPC_QUESTION_ID)) {
+        imapc_enter(engine, IMAPC_PHASE_ID);
+    } else if (can_compress && !engine->compress_tried && imapc_may_ask(engine, IMAPC_QUESTION_COMPRESS)) {
         imapc_enter(engine, IMAPC_PHASE_COMPRESS);
-    } else if (options->utf8 && can_enable && !engine->enable_tried) {
+    } else if (options->utf8 && can_enable && !engine->enable_tried && imapc_may_ask(engine, IMAPC_QUESTION_ENABLE)) {
         imapc_enter(engine, IMAPC_PHASE_ENABLE);
     } else {
         imapc_enter(engine, IMAPC_PHASE_NAMESPACE);
     }
 }
 
+/* Whether CAPABILITY is asked before something is missed: the list of a greeting, or of an OK, may be shorter than that. */
+static bool is_cut_short(const struct imapc_engine *engine)
+{
+    bool is_imap = can(engine, IMAP_CAP_IMAP4REV1 | IMAP_CAP_IMAP4REV2);
+    bool no_starttls = engine->options.starttls && !engine->tls_active && !can(engine, IMAP_CAP_STARTTLS);
+    return !engine->capabilities_asked && (!is_imap || (!engine->authenticated && no_starttls));
+}
+
 void imapc_login_go_on(struct imapc_engine *engine)
 {
-    if (!can(engine, IMAP_CAP_IMAP4REV1 | IMAP_CAP_IMAP4REV2)) {
+    if (is_cut_short(engine)) {
+        imapc_enter(engine, IMAPC_PHASE_CAPABILITY);
+    } else if (!can(engine, IMAP_CAP_IMAP4REV1 | IMAP_CAP_IMAP4REV2)) {
         imapc_fail(engine, FAULT_TEMP, "protocol", "the server speaks neither IMAP4rev1 nor IMAP4rev2");
     } else if (engine->authenticated) {
         extend(engine);
@@ -70,6 +83,7 @@ void imapc_greeting_reply(struct imapc_engine *engine, const struct imap_reply *
 
 void imapc_capability_enter(struct imapc_engine *engine)
 {
+    engine->capabilities_asked = true;
     imap_command_end(imapc_begin(engine, "CAPABILITY"));
     imapc_send(engine);
 }
@@ -107,10 +121,34 @@ void imapc_starttls_reply(struct imapc_engine *engine, const struct imap_reply *
 void imapc_logged_in(struct imapc_engine *engine, const struct imap_reply *reply)
 {
     engine->authenticated = true;
+    engine->capabilities_asked = false;
     if (take_capability_code(engine, reply)) {
         imapc_login_go_on(engine);
     } else {
         imapc_enter(engine, IMAPC_PHASE_CAPABILITY);
+    }
+}
+
+/* ---- who we are (RFC 2971): some servers let in nobody who does not say (163.com, QQ) ---- */
+
+void imapc_id_enter(struct imapc_engine *engine)
+{
+    struct imap_command *command = imapc_begin(engine, "ID");
+    engine->id_tried = true;
+    imap_command_word(command, "(\"name\" \"mailweir\"");
+    if (engine->options.version != NULL) {
+        imap_command_word(command, "\"version\"");
+        imap_command_string(command, bytes_of(engine->options.version));
+    }
+    buf_append_octet(&command->text, ')');
+    imap_command_end(command);
+    imapc_send(engine);
+}
+
+void imapc_id_reply(struct imapc_engine *engine, const struct imap_reply *reply)
+{
+    if (!imapc_set_aside(engine, reply)) {
+        imapc_login_go_on(engine);
     }
 }
 
@@ -129,7 +167,7 @@ void imapc_compress_reply(struct imapc_engine *engine, const struct imap_reply *
 {
     if (reply->status == IMAP_STATUS_OK) {
         engine->compress_due = true;
-    } else {
+    } else if (!imapc_set_aside(engine, reply)) {
         imapc_login_go_on(engine); /* NO [COMPRESSIONACTIVE] among others */
     }
 }
@@ -148,7 +186,9 @@ void imapc_enable_enter(struct imapc_engine *engine)
 void imapc_enable_reply(struct imapc_engine *engine, const struct imap_reply *reply)
 {
     engine->utf8 = engine->utf8 && reply->status == IMAP_STATUS_OK;
-    imapc_login_go_on(engine);
+    if (!imapc_set_aside(engine, reply)) {
+        imapc_login_go_on(engine);
+    }
 }
 
 /* ENABLED UTF8=ACCEPT ... */
@@ -176,10 +216,70 @@ void imapc_namespace_enter(struct imapc_engine *engine)
     imapc_send(engine);
 }
 
+static void end_login(struct imapc_engine *engine)
+{
+    imapc_enter(engine, engine->options.names == NULL ? IMAPC_PHASE_READY : IMAPC_PHASE_NAMES);
+}
+
+/*
+ * What LIST says of the root's delimiter goes before what NAMESPACE says of it: folders are shown by LIST, and some servers leave the delimiter out of
+ * NAMESPACE or have a foreign one there (Yahoo Japan, 189.cn). A personal prefix with a delimiter of its own stays.
+ */
+static void take_delimiter(struct imapc_engine *engine, char delimiter)
+{
+    struct imap_namespaces *spaces = &engine->namespaces;
+    if (spaces->count == 0) {
+        spaces->items[0] = (struct imap_namespace){0};
+        spaces->count = 1;
+    }
+    if (delimiter != 0 && (spaces->items[0].prefix[0] == '\0' || spaces->items[0].delimiter == 0)) {
+        spaces->items[0].delimiter = delimiter;
+    }
+}
+
+/* Asked once a day for the account; without the account's memory, where NAMESPACE has not told it. */
 void imapc_namespace_reply(struct imapc_engine *engine, const struct imap_reply *reply)
 {
-    (void)reply; /* without an answer, "/" is the delimiter */
-    imapc_enter(engine, engine->options.names == NULL ? IMAPC_PHASE_READY : IMAPC_PHASE_NAMES);
+    const struct imapc_habits *habits = engine->options.habits;
+    const struct imap_namespaces *spaces = &engine->namespaces;
+    bool is_said = spaces->count > 0 && spaces->items[0].delimiter != 0 && !engine->no_personal;
+    bool is_known =
+        habits != NULL && habits->delimiter_known && engine->now - habits->delimiter_at < IMAPC_HABITS_AGE_MS;
+    if (imapc_set_aside(engine, reply)) {
+        return;
+    }
+    if (is_known) {
+        take_delimiter(engine, habits->delimiter);
+        end_login(engine);
+    } else if (can(engine, IMAP_CAP_NAMESPACE) && (habits != NULL || !is_said) &&
+               imapc_may_ask(engine, IMAPC_QUESTION_DELIMITER)) {
+        imapc_enter(engine, IMAPC_PHASE_ROOT);
+    } else {
+        end_login(engine);
+    }
+}
+
+void imapc_root_enter(struct imapc_engine *engine)
+{
+    struct imap_command *command = imapc_begin(engine, "LIST");
+    imap_command_string(command, bytes_of(""));
+    imap_command_string(command, bytes_of(""));
+    imap_command_end(command);
+    imapc_send(engine);
+}
+
+void imapc_root_reply(struct imapc_engine *engine, const struct imap_reply *reply)
+{
+    /* Without an answer, what NAMESPACE says counts, or "/". */
+    if (!imapc_set_aside(engine, reply)) {
+        end_login(engine);
+    }
+}
+
+static char delimiter_of(const struct imap_token *token)
+{
+    bool one = token->kind == IMAP_TOKEN_STRING && token->text.len == (token->escaped ? 2u : 1u);
+    return one ? (char)token->text.ptr[token->text.len - 1] : '\0';
 }
 
 static void add_namespace(struct imapc_engine *engine, const struct imap_token *prefix,
@@ -196,8 +296,7 @@ static void add_namespace(struct imapc_engine *engine, const struct imap_token *
         if (octets.len > 0) {
             memcpy(space->prefix, octets.ptr, octets.len);
         }
-        bool one = delimiter->kind == IMAP_TOKEN_STRING && delimiter->text.len == (delimiter->escaped ? 2u : 1u);
-        space->delimiter = one ? (char)delimiter->text.ptr[delimiter->text.len - 1] : 0;
+        space->delimiter = delimiter_of(delimiter);
     }
     buf_done(&text);
 }
@@ -235,6 +334,7 @@ static void take_namespace(struct imapc_engine *engine, struct bytes args)
         }
         if (part == 0 && engine->namespaces.count == 0) {
             /* No personal one: the first place is kept for it. */
+            engine->no_personal = true;
             engine->namespaces.items[0] = (struct imap_namespace){.delimiter = '/'};
             engine->namespaces.count = 1;
         }
@@ -244,11 +344,15 @@ static void take_namespace(struct imapc_engine *engine, struct bytes args)
 /* LIST "" "" answers (\Noselect) "/" "" */
 static void take_root(struct imapc_engine *engine, struct bytes args)
 {
+    struct imapc_habits *habits = engine->options.habits;
     struct imap_token delimiter;
     if (imap_token_skip(&args) == 0 && imap_token_next(&args, &delimiter) == 0) {
-        struct imap_token prefix = {.kind = IMAP_TOKEN_STRING};
-        engine->namespaces.count = 0;
-        add_namespace(engine, &prefix, &delimiter);
+        take_delimiter(engine, delimiter_of(&delimiter));
+        if (habits != NULL) {
+            habits->delimiter_known = true;
+            habits->delimiter_at = engine->now;
+            habits->delimiter = delimiter_of(&delimiter);
+        }
     }
 }
 
@@ -260,7 +364,8 @@ void imapc_login_data(struct imapc_engine *engine, const struct imap_reply *repl
         take_enabled(engine, bytes_trim(reply->args));
     } else if (engine->phase == IMAPC_PHASE_NAMESPACE && bytes_is_nocase(reply->name, "NAMESPACE")) {
         take_namespace(engine, reply->args);
-    } else if (engine->phase == IMAPC_PHASE_NAMESPACE && bytes_is_nocase(reply->name, "LIST")) {
+    } else if ((engine->phase == IMAPC_PHASE_NAMESPACE || engine->phase == IMAPC_PHASE_ROOT) &&
+               bytes_is_nocase(reply->name, "LIST")) {
         take_root(engine, reply->args);
     }
 }

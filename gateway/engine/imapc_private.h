@@ -27,9 +27,11 @@ enum imapc_phase {
     IMAPC_PHASE_STARTTLS,
     IMAPC_PHASE_HANDSHAKE,
     IMAPC_PHASE_LOGIN,
+    IMAPC_PHASE_ID,
     IMAPC_PHASE_COMPRESS,
     IMAPC_PHASE_ENABLE,
     IMAPC_PHASE_NAMESPACE,
+    IMAPC_PHASE_ROOT,
     IMAPC_PHASE_NAMES,
     IMAPC_PHASE_CHECK_RIGHTS,
     IMAPC_PHASE_CHECK_QUOTA,
@@ -38,19 +40,15 @@ enum imapc_phase {
     IMAPC_PHASE_RIGHTS,
     IMAPC_PHASE_QUOTA,
     IMAPC_PHASE_SELECT,
-    IMAPC_PHASE_MARK,
     IMAPC_PHASE_APPEND,
     IMAPC_PHASE_CREATE,
+    IMAPC_PHASE_PARENT,
     IMAPC_PHASE_SUBSCRIBE,
     IMAPC_PHASE_RESELECT,
     IMAPC_PHASE_STORE,
     IMAPC_PHASE_LEAVE,
     IMAPC_PHASE_EXAMINE,
-    IMAPC_PHASE_BOUND,
     IMAPC_PHASE_FETCH,
-    IMAPC_PHASE_USES,
-    IMAPC_PHASE_ELSEWHERE,
-    IMAPC_PHASE_ELSEWHERE_FETCH,
     IMAPC_PHASE_UNSELECT,
     IMAPC_PHASE_LOGOUT,
     IMAPC_PHASE_ENDED,
@@ -60,22 +58,26 @@ enum imapc_phase {
 struct imapc_appending {
     struct imapc_message *messages; /* NULL: none */
     size_t count;
-    size_t current;    /* the message whose octets are due */
-    uint64_t sent;     /* of its octets */
-    bool asked;        /* BODY was handed out and not answered */
-    bool literal_open; /* the literal of the current message is announced; its octets may go once the command is out */
-    bool literal_sent; /* octets of a literal went out */
-    bool created;      /* CREATE was tried for it */
-    bool answered;     /* what is known now stands: a refusal came while octets were still due, or it is filed */
-    bool in_utf8;      /* the current message stands in UTF8 (...) */
-    bool utf8_used;    /* the current command has a message in UTF8 (...) */
-    bool again_due;    /* it was refused for that: it goes again without */
-    bool create_due;   /* it was a refusal that asks for CREATE */
+    size_t current;     /* the message whose octets are due */
+    uint64_t sent;      /* of its octets */
+    bool asked;         /* BODY was handed out and not answered */
+    bool literal_open;  /* the literal of the current message is announced; its octets may go once the command is out */
+    bool literal_sent;  /* octets of a literal went out */
+    bool created;       /* CREATE was tried for it */
+    bool parents_tried; /* and for the folders above it */
+    size_t parent;      /* octets of the name up to the parent that is being created */
+    struct imapc_refusal create_refusal; /* of the CREATE; its code is NULL when it was not refused */
+    char create_words[200];
+    bool flags_asked;      /* SELECT was tried for it */
+    bool keywords_sent;    /* by the last command */
+    bool without_keywords; /* they were refused */
+    bool answered;         /* what is known now stands: a refusal came while octets were still due, or it is filed */
+    bool in_utf8;          /* the current message stands in UTF8 (...) */
+    bool utf8_used;        /* the current command has a message in UTF8 (...) */
+    bool again_due;        /* it was refused for that: it goes again without */
+    bool create_due;       /* it was a refusal that asks for CREATE */
     bool filed;
     bool rights_asked, quota_asked; /* for it */
-    bool mark_asked;                /* for it */
-    size_t reached;                 /* messages of the command whose last octet went out */
-    struct doubt_mark mark;         /* of the folder, before the command */
     char left_out[128];             /* see struct imapc_result */
 };
 
@@ -97,10 +99,10 @@ struct imapc_storing {
 /* The first window of a search, in messages from the end of the folder; each further one is four times as large. */
 #define IMAPC_WINDOW_FIRST 200
 #define IMAPC_WINDOW_MAX   20000
-/* A search that has seen this many messages ends; what it has not found stays unproven. */
+/* A search that has seen this many messages ends; what it has not found is in doubt. */
 #define IMAPC_SEARCH_MAX 200000
-/* Messages, from the newest, that are looked at in each of the account's other places. */
-#define IMAPC_ELSEWHERE_MAX 1000
+/* Clocks differ by less, and servers round dates. */
+#define IMAPC_SEARCH_SLACK_MS INT64_C(3600000)
 
 /* The search under way. */
 struct imapc_locating {
@@ -108,18 +110,13 @@ struct imapc_locating {
     size_t count;
     struct map *index; /* of wanted, by id */
     size_t missing;
-    struct doubt_mark mark; /* of the folder, when it began */
-    uint32_t first;         /* of the window, as a sequence number */
-    uint32_t end;           /* the last one of it; before the first window: messages in the folder */
+    int64_t since_ms;
+    uint32_t uidvalidity;
+    uint32_t first; /* of the window, as a sequence number */
+    uint32_t end;   /* the last one of it; before the first window: messages in the folder */
     uint32_t window;
     uint32_t seen;
-    uint32_t lowest;   /* the lowest UID that was seen */
-    uint8_t *answered; /* a bit for each message of the window */
-    uint32_t answers;  /* how many of them are set */
-    uint32_t *
-        bounds; /* where the looks for wanted begin, in order, one for each; by index the messages seen from there to the next */
-    uint32_t *counts;
-    size_t places; /* of the account's other ones that were looked at */
+    bool any_recent; /* some message of the window is not older than since_ms */
 };
 
 /* The folder of the task, when it is named by its use. */
@@ -136,12 +133,13 @@ struct imapc_special {
 struct imapc_engine {
     struct imapc_engine_options options;
     enum imapc_phase phase;
-    bool tls_active, authenticated, was_ready;
+    bool tls_active, authenticated, was_ready, was_lost;
 
     struct imap_reply_parser parser;
     struct imap_capabilities capabilities;
-    bool capabilities_known;
+    bool capabilities_asked; /* by CAPABILITY; else they are those of a greeting or an OK, which may be fewer */
     struct imap_namespaces namespaces;
+    bool no_personal; /* NAMESPACE names none: the first one is made up */
 
     struct buf output;
     struct imap_command command;
@@ -154,6 +152,9 @@ struct imapc_engine {
     enum imapc_mechanism mechanism; /* the one in use; not AUTO once the login began */
     bool sasl_open;                 /* an AUTHENTICATE is under way: "+" is a challenge */
     bool sasl_answered;             /* the initial response is out */
+    bool sasl_initial;              /* it stood in the command (SASL-IR) */
+    bool no_initial;                /* that was refused */
+    bool no_authenticate;           /* AUTHENTICATE PLAIN was refused as a command: LOGIN */
     bool sasl_due;                  /* SASL is to be handed out */
     bool sasl_waits;                /* SASL was handed out and not answered */
     unsigned sasl_steps;
@@ -169,11 +170,14 @@ struct imapc_engine {
     struct imapc_special special;
     struct buf used; /* the folder of a task that named it by its use, as rules write it */
     size_t checked;  /* folders that were asked about behind the login */
-    uint64_t asker;  /* of imapc_folders_next_asker() */
     struct imapc_result result;
     bool result_due;
     bool tls_due, compress_due;
-    bool compress_tried, enable_tried;
+    bool compress_tried, enable_tried, id_tried;
+    bool compress_unproven; /* nothing was understood since everything is deflated */
+    char said[200];         /* see imapc_engine_said() */
+    struct buf alert;
+    bool alert_due;
     bool utf8;       /* UTF8=ACCEPT is enabled: names are in UTF-8 */
     bool utf8_plain; /* messages with UTF-8 in their header go as any other: the server does not know APPEND's UTF8 */
     struct fault fault; /* why it ended */
@@ -199,7 +203,11 @@ void imapc_fail(struct imapc_engine *engine, enum fault_class class, const char 
     __attribute__((format(printf, 4, 5)));
 /* Ends the connection for a refusal of the server. */
 void imapc_refused(struct imapc_engine *engine, const struct imap_reply *reply);
-/* A search is over with what stands in engine->result; or an append. */
+/* A command of our own was refused, and what is wanted goes on without it: its words are kept. true: the refusal is the account's, and has ended the connection. */
+bool imapc_set_aside(struct imapc_engine *engine, const struct imap_reply *reply);
+/* Whether the question may be asked. */
+bool imapc_may_ask(struct imapc_engine *engine, enum imapc_question question);
+/* The append or search is over with what stands in engine->result. */
 void imapc_over(struct imapc_engine *engine);
 /* The same, ended by us for a fault of the task itself; the connection is ready for the next. */
 void imapc_give_up(struct imapc_engine *engine, enum fault_class class, const char *code, const char *text);
@@ -218,6 +226,8 @@ void imapc_login_enter(struct imapc_engine *engine);
 void imapc_login_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 /* The login succeeded. */
 void imapc_logged_in(struct imapc_engine *engine, const struct imap_reply *reply);
+void imapc_id_enter(struct imapc_engine *engine);
+void imapc_id_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 void imapc_compress_enter(struct imapc_engine *engine);
 void imapc_compress_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 /* The next step of the login, once the capabilities are known. */
@@ -226,6 +236,8 @@ void imapc_enable_enter(struct imapc_engine *engine);
 void imapc_enable_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 void imapc_namespace_enter(struct imapc_engine *engine);
 void imapc_namespace_reply(struct imapc_engine *engine, const struct imap_reply *reply);
+void imapc_root_enter(struct imapc_engine *engine);
+void imapc_root_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 /* Untagged data of these phases: CAPABILITY, NAMESPACE, LIST. */
 void imapc_login_data(struct imapc_engine *engine, const struct imap_reply *reply);
 
@@ -234,6 +246,8 @@ void imapc_append_enter(struct imapc_engine *engine);
 void imapc_append_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 void imapc_create_enter(struct imapc_engine *engine);
 void imapc_create_reply(struct imapc_engine *engine, const struct imap_reply *reply);
+void imapc_parent_enter(struct imapc_engine *engine);
+void imapc_parent_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 void imapc_subscribe_enter(struct imapc_engine *engine);
 void imapc_subscribe_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 /* Whether octets of a message are due now; fills the request. */
@@ -263,7 +277,9 @@ void imapc_check_reply(struct imapc_engine *engine, const struct imap_reply *rep
 
 /* imapc_flags.c */
 /* Whether the folder has to be asked first which flags it keeps. */
-bool imapc_flags_are_asked(const struct imapc_engine *engine);
+bool imapc_flags_are_asked(struct imapc_engine *engine);
+/* The folder took a message without its keywords, which it had refused: it is remembered as one that keeps none. */
+void imapc_flags_learn_refused(struct imapc_engine *engine);
 /* Those of a message's flags that the folder keeps, into the command. */
 void imapc_flags_write(struct imapc_engine *engine, const char *const *flags, size_t count);
 /* What was left out, into the result, once for each folder. */
@@ -303,38 +319,11 @@ void imapc_quota_enter(struct imapc_engine *engine);
 void imapc_quota_data(struct imapc_engine *engine, const struct imap_reply *reply);
 void imapc_quota_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 
-/* imapc_mark.c: the UIDNEXT of the folder, before an append. */
-/* Whether the server is asked first: the phase is entered then, and leads back to APPEND. */
-bool imapc_mark_is_asked(struct imapc_engine *engine);
-void imapc_mark_enter(struct imapc_engine *engine);
-void imapc_mark_data(struct imapc_engine *engine, const struct imap_reply *reply);
-void imapc_mark_reply(struct imapc_engine *engine, const struct imap_reply *reply);
-/* UIDVALIDITY, UIDNEXT or MAILBOXID of a response to SELECT, EXAMINE or STATUS, into the mark. */
-void imapc_mark_of(struct doubt_mark *mark, const struct imap_reply *reply);
-/* What the folder's mark is now, as far as it is known. */
-struct doubt_mark imapc_mark_known(struct imapc_engine *engine);
-/* The answer to an APPEND has told a UID. */
-void imapc_mark_passed(struct imapc_engine *engine, uint32_t validity, uint32_t uid);
-
-/* imapc_elsewhere.c: what is missing in the folder may lie in another one of the account. */
-/* Looks at the next place, or ends the search. */
-void imapc_elsewhere_go_on(struct imapc_engine *engine);
-void imapc_elsewhere_uses_enter(struct imapc_engine *engine);
-void imapc_elsewhere_uses_reply(struct imapc_engine *engine, const struct imap_reply *reply);
-void imapc_elsewhere_enter(struct imapc_engine *engine);
-void imapc_elsewhere_reply(struct imapc_engine *engine, const struct imap_reply *reply);
-void imapc_elsewhere_fetch_enter(struct imapc_engine *engine);
-void imapc_elsewhere_fetch_reply(struct imapc_engine *engine, const struct imap_reply *reply);
-
 /* imapc_locate.c */
 void imapc_examine_enter(struct imapc_engine *engine);
 void imapc_examine_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 void imapc_fetch_enter(struct imapc_engine *engine);
 void imapc_fetch_reply(struct imapc_engine *engine, const struct imap_reply *reply);
-void imapc_bound_enter(struct imapc_engine *engine);
-void imapc_bound_reply(struct imapc_engine *engine, const struct imap_reply *reply);
-/* What could be found is found. */
-void imapc_locate_end(struct imapc_engine *engine);
 void imapc_unselect_enter(struct imapc_engine *engine);
 void imapc_unselect_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 /* Untagged responses of these phases. */

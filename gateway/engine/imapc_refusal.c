@@ -8,8 +8,7 @@
 /* A longer pause is not believed. */
 #define PAUSE_MAX_MS UINT64_C(3600000)
 
-/* DOUBT: it tells of the server's trouble, and not of this message; the store may have had it by then. */
-enum { ACCOUNT = 1, CREATE = 2, CROWDED = 4, DOUBT = 8, PLAIN = 16 };
+enum { ACCOUNT = 1, CREATE = 2, CROWDED = 4, SICK = 8, GENERAL = 16 };
 
 /* Response codes. */
 static const struct row {
@@ -24,11 +23,12 @@ static const struct row {
     {"TOOBIG", FAULT_PERM, "toobig", 0},
     {"LIMIT", FAULT_TEMP, "limit", 0},
     {"INUSE", FAULT_TEMP, "inuse", 0},
-    {"UNAVAILABLE", FAULT_TEMP, "unavailable", ACCOUNT | DOUBT},
-    {"SERVERBUG", FAULT_TEMP, "serverbug", DOUBT},
-    {"CONTACTADMIN", FAULT_TEMP, "contactadmin", DOUBT},
-    {"EXPUNGEISSUED", FAULT_TEMP, "expungeissued", DOUBT},
-    {"CORRUPTION", FAULT_TEMP, "corruption", DOUBT},
+    {"UNAVAILABLE", FAULT_TEMP, "unavailable", ACCOUNT | SICK},
+    {"SERVERBUG", FAULT_TEMP, "serverbug", SICK},
+    {"THROTTLED", FAULT_TEMP, "throttled", ACCOUNT},
+    {"CONTACTADMIN", FAULT_TEMP, "contactadmin", 0},
+    {"EXPUNGEISSUED", FAULT_TEMP, "expungeissued", 0},
+    {"CORRUPTION", FAULT_TEMP, "corruption", 0},
     {"NOPERM", FAULT_PERM, "noperm", 0},
     {"CANNOT", FAULT_PERM, "cannot", 0},
     {"CLIENTBUG", FAULT_PERM, "clientbug", 0},
@@ -40,29 +40,117 @@ static const struct row {
     {"PRIVACYREQUIRED", FAULT_PERM, "privacy", ACCOUNT},
 };
 
-/* Words of servers that send no code. The first that is found counts. */
-static const struct row words[] = {
+/* Words that say more than the code in front of them, whichever it is: a limit of the moment is no full mailbox, a limit of connections no broken server. */
+static const struct row stronger[] = {
+    {"bandwidth limit", FAULT_TEMP, "throttled", ACCOUNT}, /* Gmail, also behind [OVERQUOTA] */
     {"Suggested Backoff Time", FAULT_TEMP, "throttled", ACCOUNT},
-    {"throttled", FAULT_TEMP, "throttled", ACCOUNT},
     {"Too many simultaneous connections", FAULT_TEMP, "connections", ACCOUNT | CROWDED},
     {"Maximum number of connections", FAULT_TEMP, "connections", ACCOUNT | CROWDED},
     {"too many connections", FAULT_TEMP, "connections", ACCOUNT | CROWDED},
-    {"service busy", FAULT_TEMP, "unavailable", ACCOUNT | DOUBT},
-    {"Maximum size of appendable message", FAULT_PERM, "toobig", 0},
-    {"quota", FAULT_TEMP, "overquota", 0},
-    {"Permission denied", FAULT_PERM, "noperm", 0},
-    {"Invalid mailbox name", FAULT_PERM, "nonexistent", CREATE},
-    {"Mailbox does not exist", FAULT_PERM, "nonexistent", CREATE},
-    {"Mailbox doesn't exist", FAULT_PERM, "nonexistent", CREATE},
-    {"is authenticated but not connected", FAULT_PERM, "authorization", ACCOUNT},
+    {"too many concurrent", FAULT_TEMP, "connections", ACCOUNT | CROWDED},
+    {"connection limit", FAULT_TEMP, "connections", ACCOUNT | CROWDED},
 };
 
-/* Case does not count. */
-static bool contains(struct bytes text, const char *word)
+/* Words of servers that send no code, or one that says nothing. The first that is found counts. */
+static const struct row words[] = {
+    {"throttl", FAULT_TEMP, "throttled", ACCOUNT},
+    {"rate limit", FAULT_TEMP, "throttled", ACCOUNT},
+    {"too many requests", FAULT_TEMP, "throttled", ACCOUNT},
+    {"too many commands", FAULT_TEMP, "throttled", ACCOUNT},
+    {"service busy", FAULT_TEMP, "unavailable", ACCOUNT | SICK},
+    {"is authenticated but not connected", FAULT_TEMP, "authorization", ACCOUNT | SICK}, /* sticks to the session */
+    {"Server Unavailable", FAULT_TEMP, "unavailable", ACCOUNT | SICK},
+    {"Service Unavailable", FAULT_TEMP, "unavailable", ACCOUNT | SICK},
+    {"Maximum size of appendable message", FAULT_PERM, "toobig", 0},
+    /* A mailbox that is full, before a message that is too large: both speak of sizes. */
+    {"quota", FAULT_TEMP, "overquota", 0},
+    {"storage limit", FAULT_TEMP, "overquota", 0},
+    {"mailbox size", FAULT_TEMP, "overquota", 0},
+    {"mailbox is full", FAULT_TEMP, "overquota", 0},
+    {"mailbox full", FAULT_TEMP, "overquota", 0},
+    {"out of space", FAULT_TEMP, "overquota", 0},
+    {"no space left", FAULT_TEMP, "overquota", 0},
+    {"disk full", FAULT_TEMP, "overquota", 0},
+    {"message size", FAULT_PERM, "toobig", 0},
+    {"size of message", FAULT_PERM, "toobig", 0},
+    {"maximum size", FAULT_PERM, "toobig", 0},
+    {"too large", FAULT_PERM, "toobig", 0},
+    {"too big", FAULT_PERM, "toobig", 0},
+    {"Permission denied", FAULT_PERM, "noperm", 0},
+    {"access denied", FAULT_PERM, "noperm", 0},
+    {"Invalid mailbox name", FAULT_PERM, "nonexistent", CREATE}, /* Courier's words for one that is not there */
+    {"not exist", FAULT_PERM, "nonexistent", CREATE},
+    {"doesn't exist", FAULT_PERM, "nonexistent", CREATE},
+    {"nonexistent", FAULT_PERM, "nonexistent", CREATE},
+    {"non-existent", FAULT_PERM, "nonexistent", CREATE},
+    {"No such mailbox", FAULT_PERM, "nonexistent", CREATE},
+    {"No such folder", FAULT_PERM, "nonexistent", CREATE},
+    {"Unknown mailbox", FAULT_PERM, "nonexistent", CREATE},
+    {"Unknown folder", FAULT_PERM, "nonexistent", CREATE},
+    {"mailbox not found", FAULT_PERM, "nonexistent", CREATE},
+    {"folder not found", FAULT_PERM, "nonexistent", CREATE},
+    {"could not be found", FAULT_PERM, "nonexistent", CREATE},
+    /* What passes, in the words of people who wrote servers: also behind BAD. */
+    {"internal error", FAULT_TEMP, "serverbug", SICK},
+    {"internal server error", FAULT_TEMP, "serverbug", SICK},
+    {"system error", FAULT_TEMP, "serverbug", SICK},
+    {"server error", FAULT_TEMP, "serverbug", SICK},
+    {"backend", FAULT_TEMP, "unavailable", SICK},
+    {"not connected", FAULT_TEMP, "unavailable", SICK},
+    {"unavailable", FAULT_TEMP, "unavailable", SICK},
+    {"maintenance", FAULT_TEMP, "unavailable", ACCOUNT | SICK},
+    {"shutting down", FAULT_TEMP, "unavailable", ACCOUNT | SICK},
+    {"overload", FAULT_TEMP, "unavailable", ACCOUNT},
+    {"timed out", FAULT_TEMP, "unavailable", SICK},
+    {"timeout", FAULT_TEMP, "unavailable", SICK},
+    {"locked", FAULT_TEMP, "inuse", 0},
+    {"in use", FAULT_TEMP, "inuse", 0},
+    {"busy", FAULT_TEMP, "inuse", 0},
+    {"try again", FAULT_TEMP, "refused", GENERAL},
+    {"try later", FAULT_TEMP, "refused", GENERAL},
+    {"temporar", FAULT_TEMP, "refused", GENERAL},
+    {"later", FAULT_TEMP, "refused", GENERAL},
+};
+#define ROWS(table) (sizeof table / sizeof table[0])
+
+static bool is_word_octet(uint8_t c)
+{
+    return octet_is_alpha(c) || octet_is_digit(c) || c >= 0x80;
+}
+
+/* Whether text has part at this place, as words of their own. */
+static bool stands_at(struct bytes text, size_t at, struct bytes part)
+{
+    size_t end = at + part.len;
+    return end <= text.len && bytes_equal_nocase(bytes_slice(text, at, part.len), part) &&
+           (at == 0 || !is_word_octet(text.ptr[at - 1])) && (end == text.len || !is_word_octet(text.ptr[end]));
+}
+
+/* Whether the octets of text from..end stand inside the folder's name, whole or one level of it, which some servers say in their own way. */
+static bool is_of_name(struct bytes text, size_t from, size_t end, struct bytes folder)
+{
+    size_t level = 0; /* where the level that is looked at begins */
+    for (size_t i = 0; i <= folder.len && folder.len > 0; i++) {
+        if (i < folder.len && (is_word_octet(folder.ptr[i]) || folder.ptr[i] == ' ' || folder.ptr[i] == '-')) {
+            continue;
+        }
+        struct bytes name = bytes_slice(folder, level, i - level);
+        for (size_t at = end > name.len ? end - name.len : 0; at <= from && name.len >= end - from; at++) {
+            if (stands_at(text, at, name)) {
+                return true;
+            }
+        }
+        level = i + 1;
+    }
+    return false;
+}
+
+/* Case does not count; what stands inside the folder's name neither. */
+static bool contains(struct bytes text, const char *word, struct bytes folder)
 {
     size_t len = strlen(word);
     for (size_t i = 0; i + len <= text.len; i++) {
-        if (bytes_starts_nocase(bytes_from(text, i), word)) {
+        if (bytes_starts_nocase(bytes_from(text, i), word) && !is_of_name(text, i, i + len, folder)) {
             return true;
         }
     }
@@ -80,35 +168,62 @@ static uint64_t pause_of(struct bytes text)
     return pause < PAUSE_MAX_MS ? pause : PAUSE_MAX_MS;
 }
 
-static const struct row *row_of(const struct imap_reply *reply)
+static const struct row *said(const struct row *table, size_t count, struct bytes text, struct bytes folder)
 {
-    /* Servers put words behind a general code that say more: [ALERT], [UNAVAILABLE] with a limit of connections. */
-    for (size_t i = 0; i < sizeof words / sizeof words[0] && !bytes_is_nocase(reply->code, "OVERQUOTA"); i++) {
-        bool general = reply->code.len == 0 || bytes_is_nocase(reply->code, "ALERT");
-        if ((general || words[i].flags & CROWDED) && contains(reply->text, words[i].name)) {
-            return &words[i];
+    for (size_t i = 0; i < count; i++) {
+        if (contains(text, table[i].name, folder)) {
+            return &table[i];
         }
     }
-    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
-        if (bytes_is_nocase(reply->code, codes[i].name)) {
+    return NULL;
+}
+
+static const struct row *by_code(struct bytes code)
+{
+    for (size_t i = 0; i < ROWS(codes); i++) {
+        if (bytes_is_nocase(code, codes[i].name)) {
             return &codes[i];
         }
     }
-    static const struct row refused = {"", FAULT_TEMP, "refused", DOUBT | PLAIN};
-    static const struct row bad = {"", FAULT_PERM, "bad", 0};
-    static const struct row bye = {"", FAULT_TEMP, "bye", DOUBT};
+    return NULL;
+}
+
+static const struct row *row_of(const struct imap_reply *reply, struct bytes folder)
+{
+    static const struct row refused = {"", FAULT_TEMP, "refused", GENERAL};
+    static const struct row bad = {"", FAULT_PERM, "bad", GENERAL};
+    static const struct row bye = {"", FAULT_TEMP, "bye", GENERAL};
+    const struct row *row = said(stronger, ROWS(stronger), reply->text, folder);
+    row = row != NULL ? row : by_code(reply->code);
+    /* [ALERT] and codes of a server's own say nothing about what is refused. */
+    row = row != NULL ? row : said(words, ROWS(words), reply->text, folder);
+    if (row != NULL) {
+        return row;
+    }
     return reply->status == IMAP_STATUS_BAD ? &bad : reply->status == IMAP_STATUS_BYE ? &bye : &refused;
 }
 
-struct imapc_refusal imapc_refusal_of(const struct imap_reply *reply)
+struct imapc_refusal imapc_refusal_about(const struct imap_reply *reply, struct bytes folder)
 {
-    const struct row *row = row_of(reply);
+    const struct row *row = row_of(reply, folder);
     return (struct imapc_refusal){.class = row->class,
                                   .code = row->code,
                                   .account = (row->flags & ACCOUNT) != 0,
                                   .create = (row->flags & CREATE) != 0,
                                   .crowded = (row->flags & CROWDED) != 0,
-                                  .doubtful = (row->flags & DOUBT) != 0,
-                                  .plain = (row->flags & PLAIN) != 0,
+                                  .sick = (row->flags & SICK) != 0,
+                                  .general = (row->flags & GENERAL) != 0,
                                   .retry_after_ms = pause_of(reply->text)};
+}
+
+struct imapc_refusal imapc_refusal_of(const struct imap_reply *reply)
+{
+    return imapc_refusal_about(reply, bytes_of(""));
+}
+
+bool imapc_refusal_is_there(const struct imap_reply *reply)
+{
+    struct bytes nothing = {NULL, 0};
+    return bytes_is_nocase(reply->code, "ALREADYEXISTS") || contains(reply->text, "already exist", nothing) ||
+           contains(reply->text, "exists", nothing);
 }

@@ -44,11 +44,13 @@ bool imapc_room_is_asked(struct imapc_engine *engine)
     const struct imapc_folder_room *room = room_of(engine);
     bool rights = room->rights_known && !room->barred && is_young(engine, room->rights_at, IMAPC_FOLDERS_AGE_MS);
     bool quota = room->quota_known && fits(engine, room) && is_young(engine, room->quota_at, QUOTA_AGE_MS);
-    if (engine->capabilities.has & IMAP_CAP_ACL && !rights && !engine->append.rights_asked) {
+    if (engine->capabilities.has & IMAP_CAP_ACL && !rights && !engine->append.rights_asked &&
+        imapc_may_ask(engine, IMAPC_QUESTION_RIGHTS)) {
         imapc_enter(engine, IMAPC_PHASE_RIGHTS);
         return true;
     }
-    if (engine->capabilities.has & IMAP_CAP_QUOTA && !quota && !engine->append.quota_asked) {
+    if (engine->capabilities.has & IMAP_CAP_QUOTA && !quota && !engine->append.quota_asked &&
+        imapc_may_ask(engine, IMAPC_QUESTION_QUOTA)) {
         imapc_enter(engine, IMAPC_PHASE_QUOTA);
         return true;
     }
@@ -142,7 +144,9 @@ void imapc_rights_reply(struct imapc_engine *engine, const struct imap_reply *re
     room->rights_at = engine->now;
     /* Of a folder that is not there yet, or may not be looked at, nothing is known: the APPEND tells. */
     room->barred = room->barred && reply->status == IMAP_STATUS_OK;
-    imapc_enter(engine, IMAPC_PHASE_APPEND);
+    if (!imapc_set_aside(engine, reply)) {
+        imapc_enter(engine, IMAPC_PHASE_APPEND);
+    }
 }
 
 /* ---- quota ---- */
@@ -187,13 +191,13 @@ void imapc_quota_of(const struct imap_reply *reply, imapc_resource_fn *fn, void 
     }
 }
 
-/* The least of all roots counts. */
+/* The least of all roots counts. A limit of 0 stands for none at many servers (Stalwart, Mailu), and for a full mailbox at Cyrus: the APPEND decides. */
 static void lower(void *ctx, enum imapc_resource resource, uint64_t used, uint64_t limit)
 {
     struct imapc_folder_room *room = ctx;
     uint64_t *left = resource == IMAPC_RESOURCE_OCTETS ? &room->octets_left : &room->messages_left;
     uint64_t free = limit > used ? limit - used : 0;
-    *left = free < *left ? free : *left;
+    *left = free < *left && limit > 0 ? free : *left;
 }
 
 void imapc_quota_data(struct imapc_engine *engine, const struct imap_reply *reply)
@@ -209,5 +213,7 @@ void imapc_quota_reply(struct imapc_engine *engine, const struct imap_reply *rep
     }
     room->quota_known = true;
     room->quota_at = engine->now;
-    imapc_enter(engine, IMAPC_PHASE_APPEND);
+    if (!imapc_set_aside(engine, reply)) {
+        imapc_enter(engine, IMAPC_PHASE_APPEND);
+    }
 }

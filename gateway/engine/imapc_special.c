@@ -12,7 +12,6 @@ static void no_such_folder(struct imapc_engine *engine)
         imapc_give_up(engine, FAULT_PERM, "folder-name",
                       "the folder's name is empty, too long, no UTF-8, holds control characters, or is no special use");
     } else {
-        engine->result.sight = DOUBT_SIGHT_MISSING;
         imapc_over(engine);
         imapc_enter(engine, IMAPC_PHASE_READY);
     }
@@ -57,7 +56,8 @@ void imapc_resolve(struct imapc_engine *engine, const char *folder, enum imapc_p
     special->named = true;
     if (special->use < 0) {
         no_such_folder(engine);
-    } else if (folders != NULL && !imapc_folders_knows_uses(folders, engine->now)) {
+    } else if (folders != NULL && !imapc_folders_knows_uses(folders, engine->now) &&
+               imapc_may_ask(engine, IMAPC_QUESTION_USES)) {
         special->plain = !(engine->capabilities.has & IMAP_CAP_SPECIAL_USE);
         imapc_enter(engine, IMAPC_PHASE_LIST);
     } else {
@@ -130,9 +130,10 @@ void imapc_list_data(struct imapc_engine *engine, const struct imap_reply *reply
 void imapc_list_reply(struct imapc_engine *engine, const struct imap_reply *reply)
 {
     struct imapc_special *special = &engine->special;
-    if (reply->status != IMAP_STATUS_OK && imapc_refusal_of(reply).account) {
-        imapc_refused(engine, reply);
-    } else if (reply->status != IMAP_STATUS_OK && !special->plain) {
+    if (imapc_set_aside(engine, reply)) {
+        return;
+    }
+    if (reply->status != IMAP_STATUS_OK && !special->plain) {
         special->plain = true; /* it has special uses and not the LIST of RFC 5258 */
         imapc_enter(engine, IMAPC_PHASE_LIST);
     } else {

@@ -38,6 +38,7 @@ void smtpd_limits_default(struct smtpd_limits *limits)
         .max_auth_failures = 3,
         .max_auth_failures_per_network = 30,
         .max_transactions = 1000,
+        .max_refusals_logged = 30,
         .max_received = 100,
         .command_timeout_ms = 300 * 1000,
         .data_timeout_ms = 180 * 1000,
@@ -55,13 +56,41 @@ struct smtpd_answer smtpd_keep_answer(struct smtpd_engine *engine, const struct 
     if (enhanced == NULL || text == NULL) {
         return *smtpd_reply_get(SMTPD_REPLY_TOO_MUCH_MEMORY);
     }
-    return (struct smtpd_answer){answer->code, enhanced, text};
+    return (struct smtpd_answer){answer->code, enhanced, text, answer->reply};
 }
 
-static void tally_reply(struct smtpd_engine *engine, int code)
+void smtpd_note_said(struct smtpd_engine *engine, struct bytes line)
 {
-    if (engine->options.tally != NULL && code > 0 && code < 600) {
-        engine->options.tally->replies[code]++;
+    size_t len = line.len < SMTPD_SAID_MAX ? line.len : SMTPD_SAID_MAX;
+    for (size_t i = 0; i < len; i++) {
+        engine->said[i] = line.ptr[i] >= ' ' && line.ptr[i] < 127 ? (char)line.ptr[i] : '?';
+    }
+    engine->said[len] = '\0';
+    engine->recipient[0] = '\0';
+}
+
+void smtpd_note_recipient(struct smtpd_engine *engine, struct bytes address)
+{
+    size_t len = address.len < SMTPD_RECIPIENT_MAX ? address.len : SMTPD_RECIPIENT_MAX;
+    memcpy(engine->recipient, address.ptr, len);
+    engine->recipient[len] = '\0';
+}
+
+static void tell_refusal(struct smtpd_engine *engine, const struct smtpd_answer *answer)
+{
+    bool open = engine->transaction.arena != NULL;
+    const struct smtpd_refusal refusal = {
+        .answer = answer,
+        .said = engine->said,
+        .recipient = engine->recipient[0] == '\0' ? NULL : engine->recipient,
+        .envelope = open ? &engine->transaction.envelope : NULL,
+        .is_mail = open && (engine->verb == SMTP_VERB_MAIL || engine->verb == SMTP_VERB_RCPT ||
+                            engine->verb == SMTP_VERB_DATA || engine->verb == SMTP_VERB_BDAT),
+        .helo = engine->helo,
+        .user = engine->user,
+    };
+    if (engine->options.refused != NULL) {
+        engine->options.refused(engine->options.refused_ctx, &refusal);
     }
 }
 
@@ -69,9 +98,10 @@ void smtpd_say(struct smtpd_engine *engine, const struct smtpd_answer *answer)
 {
     /* Cannot be full: commands wait at OUTPUT_HIGH, and one reply is far smaller than what is left. */
     smtp_reply_write(&engine->output, answer->code, answer->enhanced, answer->text);
-    tally_reply(engine, answer->code);
+    smtpd_tally_reply(engine->options.tally, answer);
     if (answer->code >= 400) {
         engine->errors++;
+        tell_refusal(engine, answer);
     }
     if (answer->code >= 400 && engine->transaction.arena != NULL) {
         engine->transaction.refusal = smtpd_keep_answer(engine, answer);
@@ -80,10 +110,6 @@ void smtpd_say(struct smtpd_engine *engine, const struct smtpd_answer *answer)
 
 void smtpd_reply(struct smtpd_engine *engine, enum smtpd_reply reply)
 {
-    enum smtpd_limit limit = smtpd_reply_limit(reply);
-    if (limit != SMTPD_LIMIT_NONE && engine->options.tally != NULL) {
-        engine->options.tally->limits[limit]++;
-    }
     smtpd_say(engine, smtpd_reply_get(reply));
 }
 
@@ -141,6 +167,14 @@ static int take_nothing(struct smtpd_engine *engine, uint64_t now, struct bytes 
     return 0;
 }
 
+/* What can be shown of input that is no command line. */
+static struct bytes first_words(struct bytes input)
+{
+    struct bytes rest = bytes_slice(input, 0, SMTPD_SAID_MAX + 1);
+    struct bytes line = bytes_cut(&rest, '\n');
+    return bytes_cut(&line, '\r');
+}
+
 static int take_early(struct smtpd_engine *engine, uint64_t now, struct bytes input, size_t *used_r)
 {
     (void)now;
@@ -148,14 +182,39 @@ static int take_early(struct smtpd_engine *engine, uint64_t now, struct bytes in
     if (input.len == 0) {
         return 0;
     }
+    smtpd_note_said(engine, first_words(input));
     smtpd_hang_up(engine, SMTPD_REPLY_EARLY_TALKER);
     return 1;
+}
+
+/*
+ * A command as it may be shown: AUTH without what stands behind the mechanism; and behind an AUTH, what is no command may be the name or
+ * the password that a client sends without waiting for the answer.
+ */
+static void note_command(struct smtpd_engine *engine, struct bytes line)
+{
+    struct smtp_command command;
+    if (smtp_command_parse(line, &command) < 0) {
+        command.verb = SMTP_VERB_UNKNOWN;
+    }
+    engine->verb = command.verb;
+    if (command.verb == SMTP_VERB_AUTH) {
+        struct bytes rest = command.argument;
+        struct bytes mechanism = bytes_cut(&rest, ' ');
+        engine->auth_tried = true;
+        smtpd_note_said(engine, bytes_slice(line, 0, (size_t)(mechanism.ptr - line.ptr) + mechanism.len));
+    } else if (command.verb == SMTP_VERB_UNKNOWN && engine->auth_tried) {
+        smtpd_note_said(engine, bytes_of("(not shown: it may be a password)"));
+    } else {
+        smtpd_note_said(engine, line);
+    }
 }
 
 /* A whole command line. */
 static void take_line(struct smtpd_engine *engine, uint64_t now, struct bytes line)
 {
     const struct smtpd_limits *limits = &engine->options.limits;
+    note_command(engine, line);
     smtpd_command(engine, now, line);
     if (engine->phase == SMTPD_PHASE_ENDED) {
         return;
@@ -177,16 +236,19 @@ static int take_command(struct smtpd_engine *engine, uint64_t now, struct bytes 
         return 1;
     }
     if (input.len > 0 && input.ptr[0] == TLS_HANDSHAKE) {
-        smtpd_hang_up(engine, SMTPD_REPLY_FOREIGN);
+        smtpd_note_said(engine, bytes_of(""));
+        smtpd_hang_up(engine, SMTPD_REPLY_FOREIGN_TLS);
         return 1;
     }
     switch (smtp_line_next(input, SMTPD_LINE_MAX, &line, used_r)) {
     case SMTP_LINE_MORE:
         return 0;
     case SMTP_LINE_BARE:
+        note_command(engine, first_words(input));
         smtpd_hang_up(engine, SMTPD_REPLY_BARE);
         return 1;
     case SMTP_LINE_TOO_LONG:
+        note_command(engine, first_words(input));
         engine->skipped = *used_r;
         engine->phase = SMTPD_PHASE_SKIP;
         return 1;
@@ -493,6 +555,11 @@ void smtpd_engine_tls_ready(struct smtpd_engine *engine, uint64_t now, const cha
     } else {
         smtpd_enter(engine, now, SMTPD_PHASE_COMMAND);
     }
+}
+
+const char *smtpd_engine_said(const struct smtpd_engine *engine)
+{
+    return engine->said;
 }
 
 void smtpd_engine_drain(struct smtpd_engine *engine)

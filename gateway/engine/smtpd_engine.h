@@ -36,6 +36,7 @@ struct smtpd_limits {
     unsigned max_auth_failures;        /* per session, before 421 */
     unsigned max_auth_failures_per_network; /* within 15 minutes, before it is refused without a look; 0: no limit */
     unsigned max_transactions;              /* per session */
+    unsigned max_refusals_logged;           /* of one client a minute, the rest is counted; 0: no limit */
     unsigned max_received;                  /* Received fields in a message; above: 554, it loops */
     uint64_t command_timeout_ms;            /* waiting for a command, or for a TLS handshake */
     uint64_t data_timeout_ms;               /* waiting for the next octets of a message */
@@ -63,6 +64,20 @@ enum smtpd_mechanism {
     SMTPD_MECHANISM_SCRAM_PLUS = 1 << 3, /* only ever under TLS */
 };
 
+/* Something was refused: a command, a recipient, a message, or the client itself. Valid during the call. */
+struct smtpd_refusal {
+    const struct smtpd_answer *answer;
+    const char *said;                     /* the command: printable, cut, without secrets; "" before any */
+    const char *recipient;                /* that was refused; NULL when it was no recipient */
+    const struct mail_envelope *envelope; /* of the open transaction, without id and received_ms; NULL outside of one */
+    bool is_mail;                         /* it refuses mail: a sender, a recipient, a message */
+    const char *helo;
+    const char *user; /* "" when not authenticated */
+};
+
+/* Called for each, from inside of the engine's calls, none of which may be called from it. */
+typedef void smtpd_refused_fn(void *ctx, const struct smtpd_refusal *refusal);
+
 struct smtpd_engine_options {
     const char *hostname;
     const char *listener;
@@ -80,6 +95,8 @@ struct smtpd_engine_options {
     struct smtpd_answer refusal; /* code not 0: say this instead of the greeting, and close */
     struct smtpd_limits limits;
     struct smtpd_tally *tally; /* counted into; NULL: nowhere */
+    smtpd_refused_fn *refused; /* NULL: nobody listens */
+    void *refused_ctx;
 };
 
 enum smtpd_want {
@@ -154,6 +171,8 @@ bool smtpd_engine_in_transaction(const struct smtpd_engine *engine);
 struct arena *smtpd_engine_arena(struct smtpd_engine *engine);
 /* The open transaction's envelope, without id and received_ms; NULL outside of one. */
 const struct mail_envelope *smtpd_engine_envelope(const struct smtpd_engine *engine);
+/* What the client said last, as smtpd_refusal has it; "" before any command. */
+const char *smtpd_engine_said(const struct smtpd_engine *engine);
 /* For people: "greeting", "command", "text" ... */
 const char *smtpd_engine_phase(const struct smtpd_engine *engine);
 

@@ -216,6 +216,7 @@ void smtpd_handle_rcpt(struct smtpd_engine *engine, uint64_t now, struct bytes a
     if (!parse_path_command(engine, argument, SMTP_PARAMS_RCPT, &path, &params)) {
         return;
     }
+    smtpd_note_recipient(engine, path.address);
     enum smtpd_reply refusal = judge_recipient(engine, &path);
     if (refusal != SMTPD_REPLY_OK) {
         smtpd_reply(engine, refusal);

@@ -22,7 +22,7 @@ void smtpd_greet(struct smtpd_engine *engine, uint64_t now)
     }
     buf_init(&line, SMTP_REPLY_LINE_MAX);
     buf_printf(&line, "%s %s mailweir", engine->options.hostname, engine->options.lmtp ? "LMTP" : "ESMTP");
-    smtpd_say(engine, &(struct smtpd_answer){220, NULL, buf_text(&line)});
+    smtpd_say(engine, &(struct smtpd_answer){.code = 220, .text = buf_text(&line)});
     buf_done(&line);
 }
 
@@ -68,7 +68,7 @@ void smtpd_handle_helo(struct smtpd_engine *engine, uint64_t now, struct bytes a
     if (engine->options.lmtp) {
         smtpd_reply(engine, SMTPD_REPLY_NOT_OFFERED);
     } else if (say_hello(engine, argument, false)) {
-        smtpd_say(engine, &(struct smtpd_answer){250, NULL, engine->options.hostname});
+        smtpd_say(engine, &(struct smtpd_answer){.code = 250, .text = engine->options.hostname});
     }
 }
 
@@ -123,7 +123,7 @@ static void say_extensions(struct smtpd_engine *engine)
             extensions[i].print(engine, &text);
         }
     }
-    smtpd_say(engine, &(struct smtpd_answer){250, NULL, buf_text(&text)});
+    smtpd_say(engine, &(struct smtpd_answer){.code = 250, .text = buf_text(&text)});
     buf_done(&text);
 }
 

@@ -19,10 +19,6 @@ void smtpd_message_fail(struct smtpd_engine *engine, const struct smtpd_answer *
 
 static void fail(struct smtpd_engine *engine, enum smtpd_reply reply)
 {
-    struct smtpd_tally *tally = engine->options.tally;
-    if (engine->transaction.failure.code == 0 && tally != NULL) {
-        tally->limits[smtpd_reply_limit(reply)]++;
-    }
     smtpd_message_fail(engine, smtpd_reply_get(reply));
 }
 
@@ -123,6 +119,9 @@ static void say_outcome(struct smtpd_engine *engine, const struct smtpd_answer *
     size_t count = engine->options.lmtp ? engine->transaction.envelope.to_count : 1;
     unsigned errors = engine->errors;
     for (size_t i = 0; i < count; i++) {
+        if (engine->options.lmtp) {
+            smtpd_note_recipient(engine, bytes_of(engine->transaction.envelope.to[i].address));
+        }
         smtpd_say(engine, answer);
     }
     engine->errors = answer->code >= 400 ? errors + 1 : 0;

@@ -16,6 +16,10 @@
 #include "proto/smtp_data.h"
 #include "proto/smtp_params.h"
 
+/* How much of a command a refusal quotes, and of the address of a recipient. */
+#define SMTPD_SAID_MAX      120
+#define SMTPD_RECIPIENT_MAX 512
+
 /* What the next octets are. */
 enum smtpd_phase {
     SMTPD_PHASE_HANDSHAKE, /* of TLS: none for us */
@@ -74,6 +78,10 @@ struct smtpd_engine {
     bool esmtp;
     bool trusted;
     char helo[256];
+    char said[SMTPD_SAID_MAX + 1];           /* the command under way, for smtpd_refusal */
+    char recipient[SMTPD_RECIPIENT_MAX + 1]; /* of the RCPT under way; "" in any other command */
+    enum smtp_verb verb;                     /* of it */
+    bool auth_tried;                         /* a line that is no command may be a password from here on */
     char client_address[64];
     uint16_t client_port;
     char tls_version[32], tls_cipher[64], tls_peer[256]; /* "" without TLS */
@@ -107,6 +115,10 @@ typedef int smtpd_taker(struct smtpd_engine *engine, uint64_t now, struct bytes 
 /* Replies; a refusal counts as an error. */
 void smtpd_say(struct smtpd_engine *engine, const struct smtpd_answer *answer);
 void smtpd_reply(struct smtpd_engine *engine, enum smtpd_reply reply);
+/* Notes what the client said, for the refusal that may follow. */
+void smtpd_note_said(struct smtpd_engine *engine, struct bytes line);
+/* And which recipient it is about; free of control characters. */
+void smtpd_note_recipient(struct smtpd_engine *engine, struct bytes address);
 /* Says it and closes. */
 void smtpd_hang_up(struct smtpd_engine *engine, enum smtpd_reply reply);
 /* Closes without a word. */

@@ -9,13 +9,6 @@
 
 #include <stdint.h>
 
-/* A reply in words. code 0 means: accepted, with the engine's own text. Strings are the giver's; text may hold '\n' between lines. */
-struct smtpd_answer {
-    int code;
-    const char *enhanced;
-    const char *text;
-};
-
 /* What a peer can run into. Each is a key of a listener's "limits" or "timeouts", and a label of one metric. */
 enum smtpd_limit {
     SMTPD_LIMIT_NONE,
@@ -44,12 +37,6 @@ enum smtpd_limit {
 };
 /* "sessions", "message_size", ...; for metrics and logs. */
 const char *smtpd_limit_name(enum smtpd_limit limit);
-
-/* Counts that many engines share; one owner, one thread. */
-struct smtpd_tally {
-    uint64_t replies[600]; /* by code */
-    uint64_t limits[SMTPD_LIMIT_COUNT];
-};
 
 enum smtpd_reply {
     SMTPD_REPLY_OK,
@@ -83,6 +70,7 @@ enum smtpd_reply {
     SMTPD_REPLY_BARE,
     SMTPD_REPLY_EARLY_TALKER,
     SMTPD_REPLY_FOREIGN,
+    SMTPD_REPLY_FOREIGN_TLS,
     SMTPD_REPLY_NOT_IMPLEMENTED,
     SMTPD_REPLY_NOT_OFFERED,
     SMTPD_REPLY_NO_ARGUMENT,
@@ -123,12 +111,57 @@ enum smtpd_reply {
     SMTPD_REPLY_AUTH_BASE64,
     SMTPD_REPLY_AUTH_FAILED,
     SMTPD_REPLY_XCLIENT_SYNTAX,
+
+    /* said by the engine's owner: networks, TLS, users, senders, recipients, storage */
+    SMTPD_REPLY_NETWORK,
+    SMTPD_REPLY_NETWORK_AUTH_FAILURES,
+    SMTPD_REPLY_SESSIONS,
+    SMTPD_REPLY_NETWORK_SESSIONS,
+    SMTPD_REPLY_USER_SESSIONS,
+    SMTPD_REPLY_TLS_FAILED,
+    SMTPD_REPLY_PROXY_HEADER,
+    SMTPD_REPLY_SENDER_NOT_ALLOWED,
+    SMTPD_REPLY_NETWORK_MESSAGES,
+    SMTPD_REPLY_RECIPIENT_NOT_ALLOWED,
+    SMTPD_REPLY_NETWORK_RECIPIENTS,
+    SMTPD_REPLY_STORAGE,
+    SMTPD_REPLY_LOCAL,
+    SMTPD_REPLY_UNDER_WAY,
+    SMTPD_REPLY_CANNOT_HOLD,
+    SMTPD_REPLY_UPSTREAM_TIMEOUT,
+    SMTPD_REPLY_SHUTDOWN_DELIVERY,
+
+    /* the words are somebody else's: a rule's, a mailbox server's */
+    SMTPD_REPLY_BY_RULE,
+    SMTPD_REPLY_BY_UPSTREAM,
     SMTPD_REPLY_COUNT,
+};
+
+/* A reply in words. code 0 means: accepted, with the engine's own text. Strings are the giver's; text may hold '\n' between lines. */
+struct smtpd_answer {
+    int code;
+    const char *enhanced;
+    const char *text;
+    enum smtpd_reply reply; /* the row that it is of, or whose words it has */
+};
+
+/* Counts that many engines share; one owner, one thread. */
+struct smtpd_tally {
+    uint64_t replies[600]; /* by code */
+    uint64_t limits[SMTPD_LIMIT_COUNT];
+    uint64_t refusals[SMTPD_REPLY_COUNT]; /* by row */
 };
 
 /* The row; lives for ever. */
 const struct smtpd_answer *smtpd_reply_get(enum smtpd_reply reply);
 /* Which limit was hit when this is said. */
 enum smtpd_limit smtpd_reply_limit(enum smtpd_reply reply);
+/* Why something was refused, in one word: "needs_auth"; a label of a metric. NULL for replies that refuse nothing. */
+const char *smtpd_reply_reason(enum smtpd_reply reply);
+/* The key of the listener that decides it, for people: "allow"; NULL when there is none. */
+const char *smtpd_reply_key(enum smtpd_reply reply);
+
+/* Counts one that was said: by code, as a refusal, as a limit that was hit. tally may be NULL. */
+void smtpd_tally_reply(struct smtpd_tally *tally, const struct smtpd_answer *answer);
 
 #endif

@@ -18,6 +18,8 @@
 #define PACKED_LOW ((size_t)64 << 10)
 /* Octets that one call inflates: a server decides what comes out of an octet, and shall not hold the loop. */
 #define INFLATE_STEP_MAX ((size_t)1 << 20)
+/* So long the same words of an ALERT are not told again. */
+#define ALERT_AGE_MS UINT64_C(3600000)
 
 static void on_stream(void *ctx, enum net_stream_event event);
 static void on_timer(void *ctx);
@@ -46,8 +48,9 @@ struct imapc_connection *imapc_connection_new(struct imapc_pool *pool)
         .keywords = account->settings[IMAPC_KEYWORDS] != 0,
         .subscribe = account->settings[IMAPC_SUBSCRIBE] != 0,
         .store_flags = account->settings[IMAPC_STORE_FLAGS] != 0,
-        .plain_refusals_certain = account->settings[IMAPC_PLAIN_REFUSALS] != 0,
         .utf8 = account->settings[IMAPC_UTF8] != 0,
+        .version = MAILWEIR_VERSION,
+        .habits = &pool->habits,
         .folders = pool->known,
         .names = pool->names,
         .special_names = account->special_names,
@@ -188,6 +191,20 @@ static void log_uses(const struct imapc_pool *pool)
               LOG_STR("trash", names[IMAP_SPECIAL_TRASH]));
 }
 
+/* RFC 9051 section 7.1: an ALERT is to be presented to people. The same words once an hour. */
+static void log_alert(struct imapc_pool *pool, struct bytes text)
+{
+    uint64_t now = net_now(pool->loop);
+    bool told = bytes_equal(text, buf_bytes(&pool->alert)) && now - pool->alerted_at < ALERT_AGE_MS;
+    if (!told) {
+        buf_clear(&pool->alert);
+        buf_append_bytes(&pool->alert, text);
+        pool->alerted_at = now;
+        log_event(pool->log, LOG_LEVEL_WARNING, "upstream_alert", LOG_STR("upstream", pool->account.name),
+                  LOG_STR("message", buf_text(&pool->alert)));
+    }
+}
+
 static void log_unstored(const struct imapc_pool *pool, const struct imapc_job *job)
 {
     size_t count = 0, first = 0;
@@ -228,10 +245,10 @@ static void finish_job(struct imapc_connection *connection, const struct imapc_r
 {
     log_news(connection, result);
     connection->body_due = false;
-    bool stale = connection->jobs > 0 && !connection->pool->draining;
+    bool stale = connection->jobs > 0 && imapc_engine_was_lost(connection->engine) && !connection->pool->draining;
     connection->idle_since = net_now(connection->pool->loop);
     connection->jobs++;
-    imapc_job_finish(connection->pool, &connection->job, result, stale, (unsigned)connection->place + 1);
+    imapc_job_finish(connection->pool, &connection->job, result, stale);
 }
 
 /* An idle connection takes the next piece of work, or says goodbye. */
@@ -368,6 +385,9 @@ static enum next advance(struct imapc_connection *connection)
         return NEXT_STEP;
     case IMAPC_WANT_BODY:
         want_body(connection, &request);
+        return NEXT_STEP;
+    case IMAPC_WANT_TELL:
+        log_alert(connection->pool, request.alert);
         return NEXT_STEP;
     case IMAPC_WANT_RESULT:
         finish_job(connection, request.result);

@@ -21,6 +21,7 @@ void imapc_pool_pace(const struct imapc_pool *pool, struct imapc_pace *pace_r)
     }
     if (pool->asked_until > net_now(pool->loop)) {
         pace_r->not_before_ms = wall_of(pool, pool->asked_until);
+        pace_r->pause_ms = (int64_t)pool->asked_ms;
         pace_r->failures = pool->failures;
         pace_r->login = pool->asked_by_login;
         pace_r->fault = pool->fault;
@@ -35,7 +36,11 @@ void imapc_pool_set_pace(struct imapc_pool *pool, const struct imapc_pace *pace)
         pool->day_began = now - (uint64_t)passed; /* a monotonic clock may be younger: the difference counts */
         pool->day_octets = pace->day_octets;
     }
+    if (pace->pause_ms > 0 && left > pace->pause_ms) {
+        left = pace->pause_ms; /* the clock was put back meanwhile */
+    }
     if (left > 0 && left < (int64_t)IMAPC_DAY_MS) {
+        pool->asked_ms = (uint64_t)left;
         pool->retry_at = pool->asked_until = now + (uint64_t)left;
         pool->asked_by_login = pace->login;
         pool->failures = pace->failures;
@@ -46,6 +51,7 @@ void imapc_pool_set_pace(struct imapc_pool *pool, const struct imapc_pace *pace)
 void imapc_pool_note_asked(struct imapc_pool *pool, const struct fault *fault, uint64_t retry_after_ms)
 {
     pool->asked_until = net_now(pool->loop) + retry_after_ms;
+    pool->asked_ms = retry_after_ms;
     pool->asked_by_login = false;
     pool->fault = *fault;
 }

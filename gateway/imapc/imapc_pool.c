@@ -40,6 +40,8 @@ struct imapc_pool *imapc_pool_new(struct net_loop *loop, const struct imapc_acco
     }
     pool->folders = map_new(FOLDERS_MAX, NULL);
     pool->known = imapc_folders_new();
+    imapc_habits_init(&pool->habits);
+    buf_init(&pool->alert, 1000);
     pool->connection_most = (size_t)account->settings[IMAPC_CONNECTIONS];
     pool->search_at = net_now(loop) + account->settle_ms;
     pool->day_began = net_now(loop);
@@ -71,6 +73,7 @@ void imapc_pool_free(struct imapc_pool **pool)
         net_lane_free(&(*pool)->login);
     }
     imapc_folder_free_all(*pool);
+    buf_done(&(*pool)->alert);
     map_free(&(*pool)->folders, NULL);
     imapc_folders_free(&(*pool)->known);
     for (size_t i = 0; i < IMAP_SPECIAL_USES; i++) {
@@ -94,7 +97,9 @@ void imapc_pool_kick(struct imapc_pool *pool)
 
 void imapc_pool_submit(struct imapc_pool *pool, struct imapc_append **append)
 {
-    (*append)->batch_most = (*append)->doubt.alone ? 1 : 0;
+    (*append)->batch_most = 0;
+    (*append)->looked = false;
+    (*append)->in_doubt = false;
     imapc_folder_queue(pool, *append, false);
     *append = NULL;
     imapc_pool_kick(pool);
@@ -132,10 +137,8 @@ void imapc_pool_state(const struct imapc_pool *pool, struct imapc_pool_state *st
 
 void imapc_pool_answer(struct imapc_pool *pool, struct imapc_append *append, const struct imapc_outcome *outcome)
 {
-    struct imapc_outcome whole = *outcome;
-    whole.doubt = append->doubt;
     pool->active_count--;
-    append->done(append->ctx, append, &whole);
+    append->done(append->ctx, append, outcome);
 }
 
 static void report(struct imapc_pool *pool, const struct imapc_report *report)
@@ -214,6 +217,7 @@ static void note_failure(struct imapc_pool *pool, const struct fault *fault, uin
     /* A token is got anew: what was refused of the last one says nothing after a restart. */
     pool->asked_by_login =
         fault->class == FAULT_PERM && pool->token == NULL && bytes_is(bytes_of(fault->where), "login");
+    pool->asked_ms = delay;
     pool->asked_until = retry_after_ms > 0 || pool->asked_by_login ? pool->retry_at : 0;
     if (pool->report != NULL) {
         report(pool, &(struct imapc_report){.fault = fault});
@@ -230,11 +234,26 @@ static void note_crowd(struct imapc_pool *pool, const struct fault *fault)
     log_failure(pool, fault, CROWDED_MS);
 }
 
+/* An optional question that the server does not bear is told once, when it is left out. */
+static void log_question(struct imapc_pool *pool)
+{
+    int question = imapc_habits_take_news(&pool->habits);
+    if (question >= 0) {
+        log_event(
+            pool->log, LOG_LEVEL_WARNING, "question_left_out", LOG_STR("upstream", pool->account.name),
+            LOG_STR("question", imapc_habits_name((enum imapc_question)question)),
+            LOG_STR(
+                "message",
+                "the session broke in it twice in a row; mail is filed without it, and it is asked again in a day"));
+    }
+}
+
 void imapc_pool_gone(struct imapc_pool *pool, struct imapc_connection *connection, const struct imapc_request *why,
                      bool was_ready)
 {
     list_remove(&connection->link);
     pool->connection_count--;
+    log_question(pool);
     bool failed = fault_is_set(why->fault) && !was_ready && !pool->draining;
     if (pool->token != NULL) {
         imapc_token_spend(pool->token, failed && bytes_is(bytes_of(why->fault->where), "login"));

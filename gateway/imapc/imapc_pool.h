@@ -59,18 +59,14 @@ struct imapc_account {
 };
 /* What became of an append. fault.class NONE: it lies in the folder. */
 struct imapc_outcome {
-    struct fault fault;        /* UNCERTAIN: the message went out whole, and no answer came that settles it */
+    struct fault fault;        /* UNCERTAIN: the literal went out and no answer came */
     uint32_t uidvalidity, uid; /* from APPENDUID (RFC 4315), else 0 */
     const char *folder;        /* as rules write it, when the append named its use; valid during the call; or NULL */
     uint64_t retry_after_ms;   /* the server asked for this pause; 0: none */
     bool account;              /* the fault is of the upstream (cannot connect, log in), not of this append */
     bool found;                /* nothing was sent: an earlier attempt had filed it */
-    bool elsewhere;            /* found, in another folder of the account than it was filed into */
-    uint32_t twin_uid;         /* found, and it lies there twice; else 0 */
+    bool looked;               /* it was uncertain, and was not found: what the fault says is all there is */
     bool possible_duplicate;   /* filed, though an earlier attempt may have done so: that could not be found out */
-    bool killed;               /* it went out alone, and the connection ended over it */
-    struct doubt doubt;        /* as it stands now */
-    struct doubt_mark mark;    /* what is known now of the folder; all 0: nothing */
 };
 
 /*
@@ -88,11 +84,12 @@ struct imapc_body {
 
 /* One append. The owner fills it; the pool owns it from submit until done is called, which gives it back. */
 struct imapc_append {
-    struct list link;    /* the pool's */
-    unsigned batch_most; /* the pool's: at most so many in one batch, after a refusal; 0: no limit */
-    const char *id;      /* the delivery's id, as in the message's MAIL_ID_FIELD */
-    struct doubt doubt;  /* open: an earlier attempt may have filed it: it is looked for first */
-    const char *folder;  /* UTF-8, "/" between levels */
+    struct list link;      /* the pool's */
+    unsigned batch_most;   /* the pool's: at most so many in one batch, after a refusal; 0: no limit */
+    bool looked, in_doubt; /* the pool's: see struct imapc_outcome */
+    const char *id;        /* the delivery's id, as in the message's MAIL_ID_FIELD */
+    bool uncertain;        /* an earlier attempt may have filed it: it is looked for first */
+    const char *folder;    /* UTF-8, "/" between levels */
     const char *const *flags;
     size_t flag_count;
     int64_t date_ms;
@@ -142,9 +139,10 @@ struct imapc_pace {
     int64_t day_began_ms;  /* of the daily budget; 0: there is none */
     uint64_t day_octets;   /* sent in it */
     int64_t not_before_ms; /* the server asked for the pause, or refused the password */
-    unsigned failures;     /* in a row, that led to it */
-    bool login;            /* it was the password */
-    struct fault fault;    /* the server's words */
+    int64_t pause_ms;   /* how long it was when it began: a clock that was put back makes it no longer; 0: not known */
+    unsigned failures;  /* in a row, that led to it */
+    bool login;         /* it was the password */
+    struct fault fault; /* the server's words */
 };
 void imapc_pool_pace(const struct imapc_pool *pool, struct imapc_pace *pace_r);
 /* For a new pool. What lies too far in the past, or further in the future than any pause, is not believed. */

@@ -32,7 +32,10 @@ struct imapc_pool {
     uint64_t connection_number; /* of the newest */
     size_t connection_most;     /* less than the setting when the server said that there are too many */
     uint64_t crowded_until;
-    struct imapc_names *names;   /* that imapc_pool_try() is to fill; or NULL */
+    struct imapc_names *names;  /* that imapc_pool_try() is to fill; or NULL */
+    struct imapc_habits habits; /* what they have learned of the server */
+    struct buf alert;           /* the last words of an ALERT that were told */
+    uint64_t alerted_at;
     struct imapc_folders *known; /* what the connections have learned */
     size_t waiting_count, active_count;
     bool batches;                /* the server has MULTIAPPEND */
@@ -41,6 +44,7 @@ struct imapc_pool {
     bool proven;                 /* the last login worked; before, one connection at a time tries */
     uint64_t retry_at;           /* no new connection before it */
     uint64_t asked_until;        /* as retry_at, where it must be known after a restart, too: see struct imapc_pace */
+    uint64_t asked_ms;           /* how long that was when it began */
     bool asked_by_login;         /* it was the password */
     uint64_t search_at;          /* nothing is looked for before it: what an earlier start sent may be under way */
     struct list unsettled;       /* struct imapc_folder.unsettled */
@@ -94,7 +98,6 @@ size_t imapc_folder_demand(const struct imapc_pool *pool);
 struct imapc_job {
     struct imapc_folder *folder;
     bool is_search;
-    bool early; /* a search that began while the folder had not settled */
     size_t count;
     struct imapc_append **appends;
     struct imapc_message *messages; /* of an append */
@@ -104,12 +107,8 @@ struct imapc_job {
 /* The next piece of work for a connection; NULL: none. can_batch: its server has MULTIAPPEND. */
 struct imapc_job *imapc_job_take(struct imapc_pool *pool, bool can_batch);
 void imapc_job_start(struct imapc_job *job, struct imapc_engine *engine, uint64_t now);
-/*
- * Answers the job's appends, or queues them again; sets *job to NULL. stale: the connection had been used before. place: of the account's addresses, from
- * 1.
- */
-void imapc_job_finish(struct imapc_pool *pool, struct imapc_job **job, const struct imapc_result *result, bool stale,
-                      unsigned place);
+/* Answers the job's appends, or queues them again; sets *job to NULL. stale: the connection had been used before, and was lost. */
+void imapc_job_finish(struct imapc_pool *pool, struct imapc_job **job, const struct imapc_result *result, bool stale);
 
 /* ---- imapc_place.c: which address ---- */
 

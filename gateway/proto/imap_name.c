@@ -184,6 +184,10 @@ static int join_levels(struct buf *out, struct bytes folder, char delimiter)
         if (out->len > 0) {
             result |= buf_append_octet(out, (uint8_t)(delimiter != 0 ? delimiter : '_'));
         }
+        if (out->len == 0 && bytes_is_nocase(level, "INBOX")) {
+            level =
+                bytes_of("INBOX"); /* RFC 9051 section 5.1: its case does not count, below it some servers count it */
+        }
         for (size_t i = 0; i < level.len; i++) {
             result |= buf_append_octet(out, level.ptr[i] == (uint8_t)delimiter ? '_' : level.ptr[i]);
         }
@@ -201,6 +205,16 @@ static bool is_inside(struct bytes name, const struct imap_namespace *space)
     }
     struct bytes head = bytes_slice(name, 0, prefix.len);
     return prefix.len > 0 && (inbox ? bytes_equal_nocase(head, prefix) : bytes_equal(head, prefix));
+}
+
+const struct imap_namespace *imap_name_space(struct bytes name, const struct imap_namespaces *namespaces)
+{
+    for (size_t i = 1; i < namespaces->count; i++) {
+        if (is_inside(name, &namespaces->items[i])) {
+            return &namespaces->items[i];
+        }
+    }
+    return namespaces->count > 0 ? &namespaces->items[0] : NULL;
 }
 
 /* The delimiter that stands behind the first level in the namespace that has it as prefix, else the personal one. */

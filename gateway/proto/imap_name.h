@@ -34,10 +34,13 @@ int imap_name_decode(struct buf *out, struct bytes name);
  */
 int imap_name_unmap(struct buf *out, struct bytes name, char delimiter, bool utf8);
 
+/* The namespace that a name in the server's writing lies in, else the personal one; NULL: there is none. */
+const struct imap_namespace *imap_name_space(struct bytes name, const struct imap_namespaces *namespaces);
+
 /*
  * Appends the server's name of folder: levels joined by the namespace's delimiter, the personal prefix in front unless the name is
  * INBOX or begins with a namespace's prefix; encoded, unless the connection has names in UTF-8 (RFC 6855 section 3). A level's own delimiter
- * octets become "_", empty levels vanish. -1: no UTF-8, control characters, nothing left, or longer than IMAP_NAME_MAX; out may then hold a
+ * octets become "_", empty levels vanish, a first level INBOX in any case is that. -1: no UTF-8, control characters, nothing left, or longer than IMAP_NAME_MAX; out may then hold a
  * part.
  */
 int imap_name_map(struct buf *out, struct bytes folder, const struct imap_namespaces *namespaces, bool utf8);

@@ -16,11 +16,15 @@ void imap_reply_done(struct imap_reply_parser *parser)
 
 void imap_reply_reset(struct imap_reply_parser *parser)
 {
+    if (parser->text.size > IMAP_REPLY_KEEP_MAX) {
+        buf_done(&parser->text); /* one long line shall not cost its memory for the life of the connection */
+    }
     buf_clear(&parser->text);
     parser->literal_left = 0;
     parser->literal_skip = false;
     parser->line_start = 0;
     parser->literals = 0;
+    parser->depth = 0;
     parser->given = false;
 }
 
@@ -53,6 +57,39 @@ static int announced(struct bytes line, uint64_t *octets_r, size_t *at_r)
     return 1;
 }
 
+/* Parentheses that a piece of a line opens, less those that it closes; quoted strings do not count. */
+static int depth_of(struct bytes piece)
+{
+    int depth = 0;
+    bool quoted = false;
+    for (size_t i = 0; i < piece.len; i++) {
+        uint8_t c = piece.ptr[i];
+        if (quoted && c == '\\') {
+            i++;
+        } else if (c == '"') {
+            quoted = !quoted;
+        } else if (!quoted) {
+            depth += (c == '(') - (c == ')');
+        }
+    }
+    return depth;
+}
+
+/*
+ * Whether an empty line does not end the response: it is all there is of it, or it stands behind a literal inside a list. Some servers pad their answers with such lines, one
+ * is believed behind each literal.
+ */
+static bool is_padding(struct imap_reply_parser *parser, struct bytes line)
+{
+    if (bytes_trim(line).len > 0) {
+        return false;
+    }
+    bool between = parser->line_start == 0 && parser->literals == 0;
+    bool inside = parser->literals > 0 && parser->depth > 0 && !parser->padded;
+    parser->padded = parser->padded || inside;
+    return between || inside;
+}
+
 /* A line of the response is complete in the text. 1: so is the response. */
 static int end_line(struct imap_reply_parser *parser)
 {
@@ -63,16 +100,23 @@ static int end_line(struct imap_reply_parser *parser)
     buf_truncate(text, text->len - 2);
     uint64_t octets;
     size_t at;
-    int found = announced(bytes_from(buf_bytes(text), parser->line_start), &octets, &at);
+    struct bytes line = bytes_from(buf_bytes(text), parser->line_start);
+    if (is_padding(parser, line)) {
+        buf_truncate(text, parser->line_start);
+        return 0;
+    }
+    int found = announced(line, &octets, &at);
     if (found <= 0) {
         return found < 0 ? -1 : 1;
     }
+    parser->depth += depth_of(bytes_slice(line, 0, at));
+    parser->padded = false;
     if (++parser->literals > IMAP_REPLY_LITERALS_MAX) {
         return -1;
     }
     at += parser->line_start;
     parser->literal_left = octets;
-    parser->literal_skip = octets > text->max / 2 || text->len + octets + 64 > text->max;
+    parser->literal_skip = octets > IMAP_REPLY_KEEP_MAX / 2 || text->len + octets + 64 > IMAP_REPLY_KEEP_MAX;
     buf_truncate(text, at);
     /* Written anew in one form, so that the tokens are found again without a second reading of what the server wrote. */
     int result = parser->literal_skip ? buf_append_text(text, "NIL")
@@ -120,14 +164,38 @@ static enum imap_status status_of(struct bytes word)
     return IMAP_STATUS_NONE;
 }
 
+/* The word that is next, without the blanks in front of it. */
+static struct bytes cut_word(struct bytes *rest)
+{
+    while (rest->len > 0 && rest->ptr[0] == ' ') {
+        *rest = bytes_from(*rest, 1);
+    }
+    return bytes_cut(rest, ' ');
+}
+
+/* Where the code that begins the text ends: at the first "]" outside of a list, because keywords hold brackets (Gmail's labels); -1: nowhere. */
+static ptrdiff_t end_of_code(struct bytes text)
+{
+    int depth = 0;
+    for (size_t i = 1; i < text.len; i++) {
+        uint8_t c = text.ptr[i];
+        depth += c == '(' ? 1 : c == ')' ? -1 : 0;
+        if (c == ']' && depth <= 0) {
+            return (ptrdiff_t)i;
+        }
+    }
+    return bytes_find_octet(text, ']'); /* the list does not end */
+}
+
 /* "[CODE args] text" or "text". A bracket that does not close is text. */
 static void cut_code(struct bytes rest, struct imap_reply *reply)
 {
-    ptrdiff_t end = rest.len > 0 && rest.ptr[0] == '[' ? bytes_find_octet(rest, ']') : -1;
+    rest = bytes_trim(rest);
+    ptrdiff_t end = rest.len > 0 && rest.ptr[0] == '[' ? end_of_code(rest) : -1;
     if (end > 0) {
-        struct bytes inside = bytes_slice(rest, 1, (size_t)end - 1);
+        struct bytes inside = bytes_trim(bytes_slice(rest, 1, (size_t)end - 1));
         reply->code = bytes_cut(&inside, ' ');
-        reply->code_args = inside;
+        reply->code_args = bytes_trim(inside);
         rest = bytes_from(rest, (size_t)end + 1);
     }
     reply->text = bytes_trim(rest);
@@ -135,7 +203,7 @@ static void cut_code(struct bytes rest, struct imap_reply *reply)
 
 static int cut_untagged(struct bytes rest, struct imap_reply *reply)
 {
-    struct bytes word = bytes_cut(&rest, ' ');
+    struct bytes word = cut_word(&rest);
     reply->kind = IMAP_REPLY_UNTAGGED;
     reply->status = status_of(word);
     if (reply->status != IMAP_STATUS_NONE) {
@@ -149,7 +217,7 @@ static int cut_untagged(struct bytes rest, struct imap_reply *reply)
         }
         reply->has_number = true;
         reply->number = (uint32_t)number;
-        word = bytes_cut(&rest, ' ');
+        word = cut_word(&rest);
     }
     reply->name = word;
     reply->args = rest;
@@ -160,7 +228,7 @@ static int cut_reply(struct bytes line, struct imap_reply *reply)
 {
     *reply = (struct imap_reply){0};
     struct bytes rest = line;
-    struct bytes tag = bytes_cut(&rest, ' ');
+    struct bytes tag = cut_word(&rest);
     if (bytes_is(tag, "*")) {
         return cut_untagged(rest, reply);
     }
@@ -171,7 +239,7 @@ static int cut_reply(struct bytes line, struct imap_reply *reply)
     }
     reply->kind = IMAP_REPLY_TAGGED;
     reply->tag = tag;
-    reply->status = status_of(bytes_cut(&rest, ' '));
+    reply->status = status_of(cut_word(&rest));
     cut_code(rest, reply);
     bool known = reply->status == IMAP_STATUS_OK || reply->status == IMAP_STATUS_NO || reply->status == IMAP_STATUS_BAD;
     return tag.len > 0 && known ? 1 : -1;
@@ -193,6 +261,11 @@ int imap_reply_next(struct imap_reply_parser *parser, struct bytes input, size_t
         result = cut_reply(buf_bytes(&parser->text), reply_r);
     }
     return result;
+}
+
+struct bytes imap_reply_read(const struct imap_reply_parser *parser)
+{
+    return buf_bytes(&parser->text);
 }
 
 /* ---- tokens ---- */
@@ -349,7 +422,6 @@ static const struct {
     {"AUTH=SCRAM-SHA-1-PLUS", IMAP_CAP_AUTH_SCRAM_SHA_1_PLUS},
     {"AUTH=SCRAM-SHA-256-PLUS", IMAP_CAP_AUTH_SCRAM_SHA_256_PLUS},
     {"AUTH=EXTERNAL", IMAP_CAP_AUTH_EXTERNAL},
-    {"OBJECTID", IMAP_CAP_OBJECTID},
 };
 #define CAPABILITY_COUNT (sizeof capability_names / sizeof capability_names[0])
 

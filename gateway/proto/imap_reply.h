@@ -3,15 +3,18 @@
  *
  * The parser is fed octets in any pieces and gives one whole response at a time. It is linear in what it is fed and never recurses. A literal
  * is counted, kept while there is room and skipped otherwise (the value then reads NIL): nothing is ever allocated because a server
- * announced it. What it does not do: know commands, or judge an answer.
+ * announced it. It is generous where servers are known to be loose and nothing else can be meant: blanks in front of a line or between its words, empty lines
+ * between responses and behind a literal, a "]" inside the list of a response code. What it does not do: know commands, or judge an answer.
  */
 #ifndef MAILWEIR_PROTO_IMAP_REPLY_H
 #define MAILWEIR_PROTO_IMAP_REPLY_H
 
 #include "base/buf.h"
 
-/* The most text of one response, kept literals included. */
-#define IMAP_REPLY_TEXT_MAX ((size_t)64 << 10)
+/* The most text of one response, kept literals included: PERMANENTFLAGS of old folders, NAMESPACE and LIST of large sites pass 64 KiB. */
+#define IMAP_REPLY_TEXT_MAX ((size_t)1 << 20)
+/* Literals are kept up to this much text; beyond, they are skipped. */
+#define IMAP_REPLY_KEEP_MAX ((size_t)64 << 10)
 /* A literal longer than this is an error, not something to skip. */
 #define IMAP_REPLY_LITERAL_MAX ((uint64_t)64 << 20)
 /* The most literals in one response. */
@@ -23,7 +26,9 @@ struct imap_reply_parser {
     bool literal_skip;
     size_t line_start; /* where the line that is being read begins in text */
     unsigned literals;
-    bool given; /* the text is that of a response already given */
+    int depth;   /* parentheses that are open in what was read of a response with literals */
+    bool padded; /* an empty line behind the last literal was skipped */
+    bool given;  /* the text is that of a response already given */
 };
 
 enum imap_status {
@@ -66,6 +71,9 @@ struct imap_token {
     struct bytes text; /* of a quoted string: between the quotes, escapes as they are */
     bool escaped;      /* imap_token_copy() undoes them */
 };
+/* What was read of the response so far, for people: after an error, what could not be understood. */
+struct bytes imap_reply_read(const struct imap_reply_parser *parser);
+
 /* Takes the next token off *rest. -1: no token can begin there. */
 int imap_token_next(struct bytes *rest, struct imap_token *token_r);
 /* Appends the value of an atom or string. */
@@ -105,7 +113,6 @@ enum imap_capability {
     IMAP_CAP_AUTH_SCRAM_SHA_1_PLUS = 1 << 27,
     IMAP_CAP_AUTH_SCRAM_SHA_256_PLUS = 1 << 28,
     IMAP_CAP_AUTH_EXTERNAL = 1 << 29,
-    IMAP_CAP_OBJECTID = 1 << 30,
 };
 struct imap_capabilities {
     uint32_t has;

@@ -27,6 +27,11 @@ struct smtpd *smtpd_new(struct net_loop *loop, struct spool *spool, const char *
     smtpd->hooks = *hooks;
     smtpd->log = log;
     smtpd->logins = smtpd_logins_new(loop);
+    uint8_t seed[16];
+    net_random(seed, sizeof seed);
+    smtpd->clients = smtpd_clients_new(seed);
+    smtpd->refusals = smtpd_refusals_new(loop);
+    smtpd->untold_timer = net_timer_new(loop, smtpd_told_untold, smtpd);
     smtpd->messages = budget_new();
     smtpd->recipients = budget_new();
     list_init(&smtpd->listeners);
@@ -190,11 +195,6 @@ void smtpd_session_gone(struct smtpd *smtpd)
     }
 }
 
-void smtpd_note_limit(struct smtpd *smtpd, enum smtpd_limit limit)
-{
-    smtpd->counts.tally.limits[limit]++;
-}
-
 void smtpd_drain(struct smtpd *smtpd, uint64_t deadline_ms, void (*done)(void *ctx), void *ctx)
 {
     smtpd->drained = done;
@@ -219,9 +219,27 @@ void smtpd_free(struct smtpd **smtpd_ref)
     free_all(&smtpd->listeners);
     free_all(&smtpd->leaving);
     smtpd_logins_free(&smtpd->logins);
+    net_timer_free(&smtpd->untold_timer);
+    smtpd_clients_free(&smtpd->clients);
+    smtpd_refusals_free(&smtpd->refusals);
     smtpd_budget_free(&smtpd->messages);
     smtpd_budget_free(&smtpd->recipients);
     free(smtpd);
+}
+
+void smtpd_keep_refusals(struct smtpd *smtpd, const char *folder, uint64_t keep_ms)
+{
+    smtpd_refusals_keep(smtpd->refusals, folder, keep_ms);
+}
+
+const struct smtpd_refusals *smtpd_refusals(const struct smtpd *smtpd)
+{
+    return smtpd->refusals;
+}
+
+const struct smtpd_clients *smtpd_clients(const struct smtpd *smtpd)
+{
+    return smtpd->clients;
 }
 
 void smtpd_count(const struct smtpd *smtpd, struct smtpd_counts *counts_r)

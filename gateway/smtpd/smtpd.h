@@ -12,6 +12,8 @@
 #include "engine/smtpd_engine.h"
 #include "mail/mail_envelope.h"
 #include "net/net_stream.h"
+#include "smtpd/smtpd_clients.h"
+#include "smtpd/smtpd_refusals.h"
 #include "smtpd/smtpd_users.h"
 #include "spool/spool.h"
 
@@ -119,10 +121,16 @@ void smtpd_drain(struct smtpd *smtpd, uint64_t deadline_ms, void (*done)(void *c
 /* Closes everything at once; sets *smtpd to NULL; NULL is fine. */
 void smtpd_free(struct smtpd **smtpd);
 
+/* Keeps refusals in a file of the folder, for so long (0: in memory only), and reads those that are there; blocks. At most once, before the first session. */
+void smtpd_keep_refusals(struct smtpd *smtpd, const char *folder, uint64_t keep_ms);
+const struct smtpd_refusals *smtpd_refusals(const struct smtpd *smtpd);
+const struct smtpd_clients *smtpd_clients(const struct smtpd *smtpd);
+
 struct smtpd_counts {
     uint64_t sessions, sessions_open;
     uint64_t accepted, rejected, deferred; /* messages: 250; refused for good; answered 4xx */
     uint64_t logins, login_failures;
+    uint64_t refusals_untold; /* refusals that the log has only as a number */
     struct smtpd_tally tally; /* replies by code, limits by name */
 };
 void smtpd_count(const struct smtpd *smtpd, struct smtpd_counts *counts_r);

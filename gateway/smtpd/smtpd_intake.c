@@ -11,11 +11,10 @@
 #include "proto/smtp_pattern.h"
 #include "smtpd/smtpd_private.h"
 
-#define RECIPIENTS_LOGGED_MAX 50
-#define MESSAGE_ID_MAX        255
-#define REPLY_TEXT_MAX        400
+#define MESSAGE_ID_MAX 255
+#define REPLY_TEXT_MAX 400
 
-static const struct smtpd_answer accepted = {0, NULL, NULL};
+static const struct smtpd_answer accepted = {0};
 
 /* ---- our own trouble ---- */
 
@@ -23,9 +22,15 @@ static const struct smtpd_answer accepted = {0, NULL, NULL};
 static struct smtpd_answer answer_of_fault(const struct fault *fault)
 {
     if (strcmp(fault->code, "enospc") == 0) {
-        return (struct smtpd_answer){452, "4.3.1", "insufficient storage; try again later"};
+        return *smtpd_reply_get(SMTPD_REPLY_STORAGE);
     }
-    return (struct smtpd_answer){451, "4.3.0", "local trouble; try again later"};
+    return *smtpd_reply_get(SMTPD_REPLY_LOCAL);
+}
+
+/* What a rule says: its words. */
+static struct smtpd_answer answer_of_decision(const struct smtpd_decision *decision)
+{
+    return (struct smtpd_answer){decision->code, decision->enhanced, decision->text, SMTPD_REPLY_BY_RULE};
 }
 
 static void log_fault(struct smtpd_session *session, const char *action, const struct fault *fault)
@@ -35,41 +40,18 @@ static void log_fault(struct smtpd_session *session, const char *action, const s
               LOG_STR("error.where", fault->where), LOG_STR("error.message", fault->text));
 }
 
-/* ---- the line about a message ---- */
-
-static void log_message(struct smtpd_session *session, const struct mail_envelope *envelope, const char *action,
-                        const struct smtpd_answer *refusal)
-{
-    const struct smtpd_decision *decision = &session->decision;
-    const char *to[RECIPIENTS_LOGGED_MAX];
-    size_t to_count = envelope->to_count < RECIPIENTS_LOGGED_MAX ? envelope->to_count : RECIPIENTS_LOGGED_MAX;
-    for (size_t i = 0; i < to_count; i++) {
-        to[i] = envelope->to[i].address;
-    }
-    struct log_field code = refusal == NULL ? LOG_STR("reply.code", NULL) : LOG_INT("reply.code", refusal->code);
-    struct log_field recipients =
-        envelope->to_count > to_count ? LOG_INT("recipients", envelope->to_count) : LOG_STR("recipients", NULL);
-    log_event(session->smtpd->log, LOG_LEVEL_INFO, action, LOG_STR("id", session->id),
-              LOG_STR("client.address", session->address), LOG_STR("listener", session->listener->options.name),
-              LOG_STR("user", envelope->client.user),
-              LOG_STR("from", envelope->from[0] == '\0' ? "<>" : envelope->from), LOG_LIST("to", to, to_count),
-              recipients, LOG_INT("size", session->size), LOG_LIST("rules", decision->rules, decision->rule_count),
-              LOG_STR("email.message_id", session->message_id), LOG_STR("tls", envelope->client.tls_version),
-              LOG_STR("tls.cipher", envelope->client.tls_cipher),
-              LOG_STR("tls.client.subject", envelope->client.tls_peer), LOG_STR("envid", envelope->envid),
-              LOG_STR("rule", refusal == NULL ? NULL : decision->rule), code,
-              LOG_STR("reply.enhanced", refusal == NULL ? NULL : refusal->enhanced),
-              LOG_STR("reply.text", refusal == NULL ? NULL : refusal->text));
-}
+/* ---- a transaction that is over ---- */
 
 void smtpd_intake_abandon(struct smtpd_session *session)
 {
     if (smtpd_engine_in_transaction(session->engine)) {
-        log_message(session, smtpd_engine_envelope(session->engine), "abandoned", NULL);
+        smtpd_told_message(session, smtpd_engine_envelope(session->engine), "abandoned");
+    } else {
+        smtpd_told_left(session);
     }
 }
 
-/* A transaction that brought no message; it is worth a line when it was refused. */
+/* A transaction that brought no message; each refusal in it was told when it was said. */
 void smtpd_intake_reset(struct smtpd_session *session, const struct smtpd_request *request)
 {
     const struct smtpd_answer *refusal = &request->refusal;
@@ -79,9 +61,9 @@ void smtpd_intake_reset(struct smtpd_session *session, const struct smtpd_reques
         bool final = refusal->code >= 500;
         session->smtpd->counts.rejected += final ? 1 : 0;
         session->smtpd->counts.deferred += final ? 0 : 1;
-        log_message(session, request->envelope, "rejected", refusal);
     }
     session->decision = (struct smtpd_decision){0};
+    session->id[0] = '\0';
 }
 
 /* ---- MAIL and RCPT ---- */
@@ -99,14 +81,13 @@ static bool may_use_sender(const struct smtpd_session *session, const struct mai
 }
 
 /* Whether the network is below a limit of so many a minute; 0 is none. */
-static bool has_budget(struct smtpd_session *session, struct smtpd_budget *budget, unsigned max, enum smtpd_limit limit)
+static bool has_budget(struct smtpd_session *session, struct smtpd_budget *budget, unsigned max)
 {
     if (max == 0) {
         return true;
     }
     uint64_t now = net_now(session->smtpd->loop);
     if (smtpd_budget_used(budget, session->address, now) >= max) {
-        smtpd_note_limit(session->smtpd, limit);
         return false;
     }
     smtpd_budget_add(budget, session->address, now, 1);
@@ -118,10 +99,10 @@ static struct smtpd_answer judge_mail(struct smtpd_session *session, const struc
     struct fault fault = FAULT_INIT;
     unsigned max = session->listener->options.limits.max_messages_per_minute;
     if (!may_use_sender(session, request->envelope)) {
-        return (struct smtpd_answer){553, "5.7.1", "you may not send as this address"};
+        return *smtpd_reply_get(SMTPD_REPLY_SENDER_NOT_ALLOWED);
     }
-    if (!has_budget(session, session->smtpd->messages, max, SMTPD_LIMIT_MESSAGES_PER_MINUTE)) {
-        return (struct smtpd_answer){451, "4.7.1", "too many messages a minute from your network; slow down"};
+    if (!has_budget(session, session->smtpd->messages, max)) {
+        return *smtpd_reply_get(SMTPD_REPLY_NETWORK_MESSAGES);
     }
     if (spool_can_accept(session->smtpd->spool, request->size, &fault) < 0) {
         log_fault(session, "spool_refuses", &fault);
@@ -159,17 +140,16 @@ static struct smtpd_answer judge_recipient(struct smtpd_session *session, const 
     bool postmaster = bytes_is_nocase(address, "Postmaster");
     if (options->recipient_count > 0 && !postmaster &&
         !smtp_pattern_matches_any(options->recipients, options->recipient_count, address)) {
-        return (struct smtpd_answer){550, "5.7.1", "mail for this recipient is not taken here"};
+        return *smtpd_reply_get(SMTPD_REPLY_RECIPIENT_NOT_ALLOWED);
     }
-    if (!has_budget(session, session->smtpd->recipients, options->limits.max_recipients_per_minute,
-                    SMTPD_LIMIT_RECIPIENTS_PER_MINUTE)) {
-        return (struct smtpd_answer){451, "4.7.1", "too many recipients a minute from your network; slow down"};
+    if (!has_budget(session, session->smtpd->recipients, options->limits.max_recipients_per_minute)) {
+        return *smtpd_reply_get(SMTPD_REPLY_NETWORK_RECIPIENTS);
     }
     hooks->decide_recipient(hooks->ctx, session->rules, envelope, smtpd_engine_arena(session->engine), &decision);
     if (decision.code != 0) {
         session->decision.rule = decision.rule;
     }
-    return (struct smtpd_answer){decision.code, decision.enhanced, decision.text};
+    return answer_of_decision(&decision);
 }
 
 void smtpd_intake_recipient(struct smtpd_session *session, const struct mail_envelope *envelope)
@@ -237,6 +217,7 @@ static bool came_too_late(struct smtpd_session *session)
 static void answer_message(struct smtpd_session *session, const struct smtpd_answer *answer)
 {
     smtpd_engine_answer(session->engine, net_now(session->smtpd->loop), answer);
+    session->id[0] = '\0'; /* what is refused next is no part of this message */
     smtpd_session_pump(session);
 }
 
@@ -246,11 +227,11 @@ static void answer_accepted(struct smtpd_session *session)
     const char *message_id = session->message_id == NULL ? "" : session->message_id;
     const char *id = session->repeated[0] == '\0' ? session->id : session->repeated;
     session->smtpd->counts.accepted++;
-    log_message(session, &session->envelope, "accepted", NULL);
+    smtpd_told_message(session, &session->envelope, "accepted");
     session->decision = (struct smtpd_decision){0};
     buf_init(&text, REPLY_TEXT_MAX);
     buf_printf(&text, "accepted as %s%s%s", id, message_id[0] == '\0' ? "" : " ", message_id);
-    const struct smtpd_answer answer = {250, "2.0.0", buf_text(&text)};
+    const struct smtpd_answer answer = {250, "2.0.0", buf_text(&text), SMTPD_REPLY_ACCEPTED};
     answer_message(session, &answer);
     buf_done(&text);
 }
@@ -261,12 +242,11 @@ static void answer_accepted(struct smtpd_session *session)
  */
 static void answer_durable(struct smtpd_session *session)
 {
-    static const struct smtpd_answer under_way = {451, "4.4.5", "this message is being delivered now; try again later"};
     bool repeats = session->repeated[0] != '\0';
     if (!session->wants_delivery || (repeats && !session->repeated_open)) {
         answer_accepted(session);
     } else if (repeats) {
-        answer_message(session, &under_way);
+        answer_message(session, smtpd_reply_get(SMTPD_REPLY_UNDER_WAY));
     }
 }
 
@@ -354,14 +334,12 @@ static void on_decided(void *ctx, const struct smtpd_decision *decision)
     session->envelope.tried = decision->tried;
     session->envelope.tried_count = decision->tried_count;
     if (decision->code != 0) {
-        const struct smtpd_answer answer = {decision->code, decision->enhanced, decision->text};
+        const struct smtpd_answer answer = answer_of_decision(decision);
         answer_message(session, &answer);
         return;
     }
     if (cannot_hold(session, decision)) {
-        static const struct smtpd_answer answer = {
-            451, "4.7.1", "a rule holds this message, and this listener keeps none; try again later"};
-        answer_message(session, &answer);
+        answer_message(session, smtpd_reply_get(SMTPD_REPLY_CANNOT_HOLD));
         return;
     }
     commit(session);

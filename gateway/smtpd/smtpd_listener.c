@@ -43,7 +43,7 @@ bool smtpd_listener_trusts(const struct smtpd_listener *listener, const char *pe
                                       : smtpd_networks_have(&listener->allow, peer) || strcmp(peer, "unix") == 0;
 }
 
-struct smtpd_answer smtpd_listener_admit(struct smtpd_listener *listener, const char *peer, bool *counted_r)
+enum smtpd_reply smtpd_listener_admit(struct smtpd_listener *listener, const char *peer, bool *counted_r)
 {
     const struct smtpd_listener_options *options = &listener->options;
     /* Who may say by XCLIENT for whom it stands is let in to say so; mail of its own it may not bring. */
@@ -51,25 +51,22 @@ struct smtpd_answer smtpd_listener_admit(struct smtpd_listener *listener, const 
         options->users != NULL || options->client_certificates || smtpd_networks_have(&listener->xclients, peer);
     *counted_r = false;
     if (!smtpd_listener_trusts(listener, peer) && !may_prove) {
-        return (struct smtpd_answer){554, "5.7.1", "your network may not send here; closing"};
+        return SMTPD_REPLY_NETWORK;
     }
     if (!smtpd_listener_trusts(listener, peer) &&
         smtpd_logins_blocked(listener->smtpd->logins, peer, options->limits.max_auth_failures_per_network)) {
-        smtpd_note_limit(listener->smtpd, SMTPD_LIMIT_AUTH_FAILURES_PER_NETWORK);
-        return (struct smtpd_answer){421, "4.7.0", "too many failed logins from your network; try again later"};
+        return SMTPD_REPLY_NETWORK_AUTH_FAILURES;
     }
     switch (smtpd_admission_enter(listener->admission, peer)) {
     case SMTPD_ADMISSION_FULL:
-        smtpd_note_limit(listener->smtpd, SMTPD_LIMIT_SESSIONS);
-        return (struct smtpd_answer){421, "4.3.2", "too many sessions; try again later"};
+        return SMTPD_REPLY_SESSIONS;
     case SMTPD_ADMISSION_NETWORK_FULL:
-        smtpd_note_limit(listener->smtpd, SMTPD_LIMIT_SESSIONS_PER_NETWORK);
-        return (struct smtpd_answer){421, "4.7.0", "too many sessions from your network; try again later"};
+        return SMTPD_REPLY_NETWORK_SESSIONS;
     case SMTPD_ADMITTED:
         break;
     }
     *counted_r = true;
-    return (struct smtpd_answer){0, NULL, NULL};
+    return SMTPD_REPLY_OK;
 }
 
 bool smtpd_listener_lets_sender(const struct smtpd_listener *listener, const char *peer, struct bytes sender)

@@ -4,6 +4,7 @@
  *   smtpd.c            the whole: listeners, reload, drain
  *   smtpd_listener.c   one listening socket: who may connect, and what is offered to whom
  *   smtpd_session.c    one connection: life, the pump, TLS, PROXY headers, authentication
+ *   smtpd_told.c       refusals and messages as lines of the log, and for those who ask later
  *   smtpd_intake.c     one message of it: questions about the envelope, storing, decision, commit, log
  *
  * A listener owns its sessions. A session that waits for an answer (a decision, a commit) when everything is closed is left alone with
@@ -19,7 +20,9 @@
 #include "engine/smtpd_budget.h"
 #include "proto/tracer.h"
 #include "smtpd/smtpd.h"
+#include "smtpd/smtpd_clients.h"
 #include "smtpd/smtpd_login.h"
+#include "smtpd/smtpd_refusals.h"
 
 #define SMTPD_ADDRESS_MAX 64
 
@@ -33,6 +36,9 @@ struct smtpd {
     struct list leaving; /* listeners that are gone from the configuration, until their last session ends */
     struct smtpd_logins *logins;
     struct smtpd_budget *messages, *recipients; /* of a minute, per network */
+    struct smtpd_clients *clients;
+    struct smtpd_refusals *refusals;
+    struct net_timer *untold_timer; /* tells how many refusals a minute left untold */
     struct smtpd_counts counts;
     struct net_timer *drain_timer; /* while draining */
     void (*drained)(void *ctx);
@@ -85,6 +91,7 @@ struct smtpd_session {
     bool spoken;    /* the greeting was said */
     bool held;      /* the disk is behind */
     bool handshake; /* TLS is being negotiated */
+    bool told;      /* a refusal or a message of it is in the log */
 
     /* the message under way */
     struct spool_stage *stage;
@@ -104,8 +111,6 @@ struct smtpd_session {
 /* ---- smtpd.c ---- */
 /* A session has gone: the last one of a drain, or of a listener that leaves. */
 void smtpd_session_gone(struct smtpd *smtpd);
-/* Counts a limit that this floor has found hit. */
-void smtpd_note_limit(struct smtpd *smtpd, enum smtpd_limit limit);
 
 /* ---- smtpd_listener.c ---- */
 int smtpd_listener_new(struct smtpd_listener **listener_r, struct smtpd *smtpd,
@@ -120,8 +125,8 @@ void smtpd_listener_free(struct smtpd_listener **listener);
 bool smtpd_networks_have(const struct smtpd_networks *networks, const char *peer);
 /* Whether a client may send without authentication. */
 bool smtpd_listener_trusts(const struct smtpd_listener *listener, const char *peer);
-/* What a client hears instead of the greeting; code 0 when it is welcome, and *counted_r then tells whether it was counted. */
-struct smtpd_answer smtpd_listener_admit(struct smtpd_listener *listener, const char *peer, bool *counted_r);
+/* What a client hears instead of the greeting; SMTPD_REPLY_OK when it is welcome, and *counted_r then tells whether it was counted. */
+enum smtpd_reply smtpd_listener_admit(struct smtpd_listener *listener, const char *peer, bool *counted_r);
 /* Whether a sender may be used by this client: the listener's patterns, or those of the client's network. */
 bool smtpd_listener_lets_sender(const struct smtpd_listener *listener, const char *peer, struct bytes sender);
 
@@ -133,6 +138,18 @@ void smtpd_session_drain(struct smtpd_session *session);
 /* Cuts it off. It frees itself, at the latest when what it waits for has answered. */
 void smtpd_session_abort(struct smtpd_session *session);
 void smtpd_session_pump(struct smtpd_session *session);
+
+/* ---- smtpd_told.c ---- */
+/* The engine's smtpd_refused_fn; ctx is the session. */
+void smtpd_told_refusal(void *session, const struct smtpd_refusal *refusal);
+/* A refusal without an engine, which counts it: of a client that is not let in, or that never spoke SMTP. text: instead of the row's own, or NULL. */
+void smtpd_told_door(struct smtpd_session *session, enum smtpd_reply reply, const char *text);
+/* A message that came whole: "accepted"; or went with its client: "abandoned". */
+void smtpd_told_message(struct smtpd_session *session, const struct mail_envelope *envelope, const char *action);
+/* The client is gone, and nothing of it stands in the log though it said something. */
+void smtpd_told_left(struct smtpd_session *session);
+/* The timer: what a minute left untold. */
+void smtpd_told_untold(void *smtpd);
 
 /* ---- smtpd_intake.c: what the engine wants for a message ---- */
 void smtpd_intake_mail(struct smtpd_session *session, const struct smtpd_request *request);

@@ -83,7 +83,9 @@ void smtpd_session_abort(struct smtpd_session *session)
 /* The client went without a good-bye; what it had begun is gone with it. */
 static void session_abandon(struct smtpd_session *session)
 {
-    if (session->engine != NULL && session->waits == 0) {
+    if (session->handshake) {
+        smtpd_told_door(session, SMTPD_REPLY_TLS_FAILED, net_stream_fault(session->stream)->text);
+    } else if (session->engine != NULL && session->waits == 0) {
         smtpd_intake_abandon(session);
     }
     if (!fault_is_set(net_stream_fault(session->stream))) {
@@ -94,24 +96,16 @@ static void session_abandon(struct smtpd_session *session)
 
 /* ---- who the client is ---- */
 
-static void log_refusal(struct smtpd_session *session, const struct smtpd_answer *refusal)
-{
-    log_event(session->smtpd->log, LOG_LEVEL_INFO, "refused", LOG_STR("client.address", session->address),
-              LOG_STR("listener", session->listener->options.name), LOG_INT("reply.code", refusal->code),
-              LOG_STR("reply.text", refusal->text));
-}
-
 /* Counts the client in, or says what it hears instead of the greeting. */
-static struct smtpd_answer admit(struct smtpd_session *session)
+static enum smtpd_reply admit(struct smtpd_session *session)
 {
     bool counted;
     uncount(session);
-    struct smtpd_answer refusal = smtpd_listener_admit(session->listener, session->address, &counted);
+    enum smtpd_reply refusal = smtpd_listener_admit(session->listener, session->address, &counted);
+    smtpd_clients_note(session->smtpd->clients, session->address, session->listener->options.name, SMTPD_CLIENT_SESSION,
+                       net_wall(session->smtpd->loop));
     if (counted) {
         memcpy(session->counted, session->address, sizeof session->counted);
-    }
-    if (refusal.code != 0) {
-        log_refusal(session, &refusal);
     }
     return refusal;
 }
@@ -121,10 +115,14 @@ static unsigned offered_mechanisms(const struct smtpd_session *session)
     return session->users == NULL ? 0 : smtpd_users_mechanisms(session->users);
 }
 
-static void start_engine(struct smtpd_session *session, const struct smtpd_answer *refusal)
+static void start_engine(struct smtpd_session *session, enum smtpd_reply refusal)
 {
     const struct smtpd_listener *listener = session->listener;
     const struct smtpd_listener_options *options = &listener->options;
+    struct smtpd_answer said = {0};
+    if (refusal != SMTPD_REPLY_OK) {
+        said = *smtpd_reply_get(refusal);
+    }
     const struct smtpd_engine_options engine = {
         .hostname = session->smtpd->hostname,
         .listener = options->name,
@@ -139,9 +137,11 @@ static void start_engine(struct smtpd_session *session, const struct smtpd_answe
         .xclient = smtpd_networks_have(&listener->xclients, session->address),
         .mechanisms = offered_mechanisms(session),
         .auth_in_clear = options->auth_in_clear,
-        .refusal = *refusal,
+        .refusal = said,
         .limits = options->limits,
         .tally = &session->smtpd->counts.tally,
+        .refused = smtpd_told_refusal,
+        .refused_ctx = session,
     };
     session->engine = smtpd_engine_new(&engine, net_now(session->smtpd->loop));
 }
@@ -151,21 +151,24 @@ static void start_engine(struct smtpd_session *session, const struct smtpd_answe
  */
 static bool begin(struct smtpd_session *session)
 {
-    struct smtpd_answer refusal = admit(session);
-    if (refusal.code != 0 && session->listener->options.tls_mode == SMTPD_TLS_IMPLICIT) {
+    enum smtpd_reply refusal = admit(session);
+    if (refusal != SMTPD_REPLY_OK && session->listener->options.tls_mode == SMTPD_TLS_IMPLICIT) {
+        smtpd_told_door(session, refusal, NULL);
         session_end(session);
         return false;
     }
-    start_engine(session, &refusal);
+    start_engine(session, refusal);
     return true;
 }
 
 static void become_client(struct smtpd_session *session, const char *address)
 {
     snprintf(session->address, sizeof session->address, "%s", address);
-    struct smtpd_answer refusal = admit(session);
+    const struct smtpd_answer none = {0};
+    enum smtpd_reply refusal = admit(session);
     smtpd_engine_answer_client(session->engine, net_now(session->smtpd->loop),
-                               smtpd_listener_trusts(session->listener, session->address), &refusal);
+                               smtpd_listener_trusts(session->listener, session->address),
+                               refusal == SMTPD_REPLY_OK ? &none : smtpd_reply_get(refusal));
 }
 
 /* The header in front of the connection; false when it has not come yet, or the session is gone. */
@@ -180,6 +183,7 @@ static bool take_proxy_header(struct smtpd_session *session)
     if (result <= 0) {
         log_event(session->smtpd->log, LOG_LEVEL_WARNING, "proxy_header_missing",
                   LOG_STR("client.address", session->address), LOG_STR("listener", session->listener->options.name));
+        smtpd_told_door(session, SMTPD_REPLY_PROXY_HEADER, NULL);
         session_end(session);
         return false;
     }
@@ -206,7 +210,6 @@ static void log_login(struct smtpd_session *session, bool good)
 static bool count_user(struct smtpd_session *session, const char *user)
 {
     if (smtpd_admission_enter(session->listener->users, user) != SMTPD_ADMITTED) {
-        smtpd_note_limit(session->smtpd, SMTPD_LIMIT_SESSIONS_PER_USER);
         return false;
     }
     snprintf(session->user, sizeof session->user, "%s", user);
@@ -222,7 +225,7 @@ static void on_login(void *ctx, const struct smtpd_auth_answer *answer)
     }
     if (answer->kind == SMTPD_AUTH_OK && !count_user(session, answer->user)) {
         final.kind = SMTPD_AUTH_REFUSED;
-        final.refusal = (struct smtpd_answer){421, "4.7.0", "too many sessions of this user; try again later"};
+        final.refusal = *smtpd_reply_get(SMTPD_REPLY_USER_SESSIONS);
     }
     smtpd_engine_answer_auth(session->engine, net_now(session->smtpd->loop), &final);
     if (final.kind != SMTPD_AUTH_CHALLENGE) {
@@ -396,6 +399,8 @@ static void on_timer(void *ctx)
 {
     struct smtpd_session *session = ctx;
     if (session->engine == NULL || session->handshake) {
+        smtpd_told_door(session, session->handshake ? SMTPD_REPLY_TLS_FAILED : SMTPD_REPLY_PROXY_HEADER,
+                        "nothing came in time");
         session_end(session);
     } else if (is_clogged(session)) {
         /* The engine has nobody to tell that the client does not read. */

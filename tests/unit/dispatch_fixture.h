@@ -23,7 +23,7 @@
 struct waiting {
     int64_t due; /* wall clock; -1: held or gone */
     int64_t received;
-    bool with_edit;
+    bool with_edit, uncertain;
 };
 
 static struct world {
@@ -49,6 +49,8 @@ static struct world {
     bool at_hand; /* stored octets are given at once */
     size_t warmed;
     unsigned fetch_turns;
+    unsigned fetches_open; /* whose answer is due */
+    bool ending;           /* nothing is found on the disk any more */
     spool_wake_fn *wake;
     void *wake_ctx;
     struct imapc_pace pace; /* of the pool */
@@ -80,6 +82,7 @@ static struct spool_item *item_new(size_t number)
     }
     snprintf(item->id, sizeof item->id, "ID.%zu", number);
     item->body_size = strlen(BODY);
+    item->uncertain = world.disk[number].uncertain;
     world.held++;
     world.held_most = world.held > world.held_most ? world.held : world.held_most;
     return item;
@@ -124,7 +127,8 @@ static void answer_fetch(void *ctx)
     size_t count = 0;
     bool more = false;
     int64_t next = -1;
-    for (size_t i = 0; i < world.disk_count; i++) {
+    world.fetches_open--;
+    for (size_t i = 0; i < world.disk_count && !world.ending; i++) {
         int64_t due = world.disk[i].due;
         if (due >= 0 && due <= fetch->now && count < fetch->limit) {
             items[count++] = item_new(i);
@@ -244,6 +248,7 @@ void spool_fetch_due(struct spool *spool, const char *upstream, int64_t now_ms, 
     assert_string_equal(upstream, "corp");
     struct fetch *fetch = expect_calloc(1, sizeof *fetch);
     *fetch = (struct fetch){world.fetch_turns, now_ms, limit, done, ctx};
+    world.fetches_open++;
     world.fetches++;
     net_defer(world.loop, answer_fetch, fetch);
 }
@@ -297,7 +302,7 @@ static void answer_settle(void *ctx)
     struct settle *settle = ctx;
     settle->done(settle->ctx, NULL);
     free(settle);
-    if (world.outcome_count == world.stop_after) {
+    if (world.stop_after > 0 && world.outcome_count >= world.stop_after) {
         net_loop_stop(world.loop);
     }
 }
@@ -429,6 +434,22 @@ void imapc_pool_drain(struct imapc_pool *pool, uint64_t deadline_ms, void (*done
     net_defer(world.loop, answer_drain, NULL);
 }
 
+static inline void stop_loop(void *ctx)
+{
+    net_loop_stop(ctx);
+}
+
+/* Before the dispatch goes: who asked the spool hears its answer. */
+static inline void answer_open_fetches(void)
+{
+    world.ending = true;
+    while (world.fetches_open > 0) {
+        net_defer(world.loop, stop_loop, world.loop);
+        net_loop_run(world.loop);
+    }
+    world.ending = false;
+}
+
 static inline int set_up(void **state)
 {
     (void)state;
@@ -445,6 +466,7 @@ static inline int set_up(void **state)
 static inline int tear_down(void **state)
 {
     (void)state;
+    answer_open_fetches();
     dispatch_free(&world.dispatch);
     buf_done(&world.body);
     net_loop_free(&world.loop);

@@ -21,7 +21,6 @@ enum statement {
     CHANGE_DELIVERY,
     ADD_ATTEMPT,
     HAND,
-    GIVE_BACK,
     SETTLE,
     KNOWS,
     ID,

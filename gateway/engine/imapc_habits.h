@@ -1,0 +1,60 @@
+/*
+ * imapc_habits - what the connections of one account have learned about its server beside its folders: how a login works there, what separates levels, and which optional
+ * questions it does not bear. Shared by them and as old as their pool.
+ *
+ * An optional question (MYRIGHTS, COMPRESS, the SELECT for flags ...) saves work where it is answered. One in which the session breaks again and again would
+ * keep mail from a folder that takes it: after IMAPC_HABITS_STRIKES such ends in a row it is left out, that is told once, and after a day it is asked again.
+ */
+#ifndef MAILWEIR_ENGINE_IMAPC_HABITS_H
+#define MAILWEIR_ENGINE_IMAPC_HABITS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum imapc_question {
+    IMAPC_QUESTION_ID,
+    IMAPC_QUESTION_COMPRESS,
+    IMAPC_QUESTION_ENABLE,
+    IMAPC_QUESTION_DELIMITER, /* LIST "" "" */
+    IMAPC_QUESTION_USES,      /* LIST for special uses */
+    IMAPC_QUESTION_RIGHTS,
+    IMAPC_QUESTION_QUOTA,
+    IMAPC_QUESTION_FLAGS, /* SELECT, for PERMANENTFLAGS */
+    IMAPC_QUESTION_STORE, /* SELECT and STORE, of flags behind an APPEND that loses them */
+    IMAPC_QUESTION_SUBSCRIBE,
+    IMAPC_QUESTIONS,
+};
+
+/* Sessions that end in one question, in a row, before it is left out. */
+#define IMAPC_HABITS_STRIKES 2
+/* So long it is left out; so long the delimiter counts. */
+#define IMAPC_HABITS_AGE_MS UINT64_C(86400000)
+
+struct imapc_habits {
+    struct {
+        unsigned strikes;
+        uint64_t until; /* not asked before it; 0: asked */
+    } questions[IMAPC_QUESTIONS];
+    int news;             /* a question that was just left out; -1: none */
+    int mechanism;        /* enum imapc_mechanism that a login without a named one succeeded with; 0: none yet */
+    bool no_initial;      /* SASL-IR is offered, and not understood */
+    bool no_authenticate; /* AUTHENTICATE PLAIN is offered, and not understood: LOGIN */
+    bool login_next; /* AUTHENTICATE PLAIN was refused without a code, and has never worked: the next try is by LOGIN */
+    bool delimiter_known;
+    uint64_t delimiter_at;
+    char delimiter; /* by LIST "" ""; 0: none */
+};
+
+void imapc_habits_init(struct imapc_habits *habits);
+/* Whether the question may be asked. NULL: all may. A day later it begins anew. */
+bool imapc_habits_may_ask(struct imapc_habits *habits, enum imapc_question question, uint64_t now);
+/* The session went on behind it. NULL is fine. */
+void imapc_habits_answered(struct imapc_habits *habits, enum imapc_question question);
+/* The session ended in it. NULL is fine. */
+void imapc_habits_broke(struct imapc_habits *habits, enum imapc_question question, uint64_t now);
+/* The question that was left out since the last call, once; -1: none. */
+int imapc_habits_take_news(struct imapc_habits *habits);
+/* For people: "MYRIGHTS", "SELECT for flags". */
+const char *imapc_habits_name(enum imapc_question question);
+
+#endif

@@ -1,0 +1,188 @@
+/*
+ * smtpd_refusals - a ring of refusals and its file. Contract: smtpd_refusals.h.
+ *
+ * The file has one JSON object a line. At FILE_MAX octets it becomes the older one of two, so that both together hold more than the ring
+ * and never much more than twice that. A lane writes; while it does, lines gather.
+ */
+#include "smtpd/smtpd_refusals.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/expect.h"
+#include "net/net_file.h"
+#include "net/net_lane.h"
+
+#define PATH_LEN    4200
+#define FILE_MAX    ((uint64_t)1 << 20)
+#define PENDING_MAX ((size_t)256 << 10)
+
+struct smtpd_refusals {
+    struct net_loop *loop;
+    json_t *ring[SMTPD_REFUSALS_MAX];
+    size_t next, count;
+    uint64_t keep_ms;
+    struct net_lane *lane; /* NULL without a file */
+    char path[PATH_LEN], older[PATH_LEN + 8];
+    struct buf pending; /* lines that wait for the lane */
+    struct buf writing; /* the lane's while busy */
+    bool busy;
+};
+
+struct smtpd_refusals *smtpd_refusals_new(struct net_loop *loop)
+{
+    struct smtpd_refusals *refusals = expect_calloc(1, sizeof *refusals);
+    refusals->loop = loop;
+    buf_init(&refusals->pending, PENDING_MAX);
+    buf_init(&refusals->writing, PENDING_MAX);
+    return refusals;
+}
+
+static void put(struct smtpd_refusals *refusals, json_t *refusal)
+{
+    json_decref(refusals->ring[refusals->next]);
+    refusals->ring[refusals->next] = refusal;
+    refusals->next = (refusals->next + 1) % SMTPD_REFUSALS_MAX;
+    refusals->count += refusals->count < SMTPD_REFUSALS_MAX ? 1 : 0;
+}
+
+/* ---- the file ---- */
+
+/* On the lane. What fails is lost: a refusal is worth no retry. */
+static void append(struct smtpd_refusals *refusals)
+{
+    struct fault fault = FAULT_INIT;
+    struct net_file *file = NULL;
+    struct bytes lines = buf_bytes(&refusals->writing);
+    uint64_t size = 0;
+    if (net_file_open(&file, refusals->path, NET_FILE_WRITE, &fault) < 0 &&
+        net_file_open(&file, refusals->path, NET_FILE_CREATE, &fault) < 0) {
+        return;
+    }
+    if (net_file_size(file, &size, &fault) == 0 && net_file_write(file, size, &lines, 1, &fault) == 0) {
+        size += lines.len;
+    }
+    (void)net_file_close(&file, &fault);
+    if (size > FILE_MAX) {
+        (void)net_file_rename(refusals->path, refusals->older, &fault);
+    }
+}
+
+static void work(void *ctx)
+{
+    append(ctx);
+}
+
+static void write_pending(struct smtpd_refusals *refusals);
+
+static void on_written(void *ctx)
+{
+    struct smtpd_refusals *refusals = ctx;
+    refusals->busy = false;
+    buf_clear(&refusals->writing);
+    write_pending(refusals);
+}
+
+static void write_pending(struct smtpd_refusals *refusals)
+{
+    if (refusals->busy || refusals->pending.len == 0) {
+        return;
+    }
+    struct buf lines = refusals->writing;
+    refusals->writing = refusals->pending;
+    refusals->pending = lines;
+    refusals->busy = true;
+    net_lane_submit(refusals->lane, work, on_written, refusals);
+}
+
+static void read_file(struct smtpd_refusals *refusals, const char *path)
+{
+    struct fault fault = FAULT_INIT;
+    struct buf text;
+    int64_t now = net_wall(refusals->loop);
+    buf_init(&text, (size_t)FILE_MAX + 2 * PENDING_MAX);
+    if (net_file_read_all(path, &text, &fault) == 0) {
+        struct bytes rest = buf_bytes(&text);
+        while (rest.len > 0) {
+            struct bytes line = bytes_cut(&rest, '\n');
+            json_t *refusal = json_loadb((const char *)line.ptr, line.len, 0, NULL);
+            int64_t time_ms = json_integer_value(json_object_get(refusal, "time_ms"));
+            if (json_is_object(refusal) && time_ms > 0 && now - time_ms < (int64_t)refusals->keep_ms) {
+                put(refusals, refusal);
+            } else {
+                json_decref(refusal); /* too old, or half a line of a crash */
+            }
+        }
+    }
+    buf_done(&text);
+}
+
+void smtpd_refusals_keep(struct smtpd_refusals *refusals, const char *folder, uint64_t keep_ms)
+{
+    refusals->keep_ms = keep_ms;
+    snprintf(refusals->path, sizeof refusals->path, "%s/refusals.jsonl", folder);
+    snprintf(refusals->older, sizeof refusals->older, "%s.1", refusals->path);
+    if (keep_ms == 0) {
+        return;
+    }
+    read_file(refusals, refusals->older);
+    read_file(refusals, refusals->path);
+    refusals->lane = net_lane_new(refusals->loop, "refusals");
+}
+
+/* ---- in and out ---- */
+
+static void note_line(struct smtpd_refusals *refusals, const json_t *refusal)
+{
+    char *line = json_dumps(refusal, JSON_COMPACT);
+    if (line != NULL && refusals->lane != NULL && strlen(line) + 1 < PENDING_MAX - refusals->pending.len) {
+        buf_append_text(&refusals->pending, line);
+        buf_append_octet(&refusals->pending, '\n');
+        write_pending(refusals);
+    }
+    free(line);
+}
+
+void smtpd_refusals_add(struct smtpd_refusals *refusals, json_t **refusal)
+{
+    note_line(refusals, *refusal);
+    put(refusals, *refusal);
+    *refusal = NULL;
+}
+
+static bool fits(const json_t *refusal, const char *field, const char *wanted)
+{
+    const char *value = json_string_value(json_object_get(refusal, field));
+    return wanted == NULL || (value != NULL && strcmp(value, wanted) == 0);
+}
+
+json_t *smtpd_refusals_list(const struct smtpd_refusals *refusals, const char *client, const char *id, size_t most)
+{
+    json_t *list = json_array();
+    int64_t oldest = refusals->keep_ms == 0 ? 0 : net_wall(refusals->loop) - (int64_t)refusals->keep_ms;
+    for (size_t i = 1; i <= refusals->count && json_array_size(list) < most; i++) {
+        json_t *refusal = refusals->ring[(refusals->next + SMTPD_REFUSALS_MAX - i) % SMTPD_REFUSALS_MAX];
+        if (json_integer_value(json_object_get(refusal, "time_ms")) >= oldest &&
+            fits(refusal, "client.address", client) && fits(refusal, "id", id)) {
+            json_array_append(list, refusal);
+        }
+    }
+    return list;
+}
+
+void smtpd_refusals_free(struct smtpd_refusals **refusals_ref)
+{
+    struct smtpd_refusals *refusals = *refusals_ref;
+    *refusals_ref = NULL;
+    if (refusals == NULL) {
+        return;
+    }
+    net_lane_free(&refusals->lane); /* calls on_written(), which submits what has gathered: until there is nothing */
+    for (size_t i = 0; i < SMTPD_REFUSALS_MAX; i++) {
+        json_decref(refusals->ring[i]);
+    }
+    buf_done(&refusals->pending);
+    buf_done(&refusals->writing);
+    free(refusals);
+}

@@ -1,0 +1,207 @@
+/*
+ * smtpd_told - what is told of a session: each refusal and each message as one line of the log; refusals also to those who ask later. Contract:
+ * smtpd_private.h.
+ *
+ * Of one client, so many refusals a minute are told; the rest is counted, and the count is told when the minute is over.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/expect.h"
+#include "smtpd/smtpd_private.h"
+
+#define RECIPIENTS_LOGGED_MAX 50
+#define UNTOLD_MS             ((uint64_t)15 * 1000)
+
+/* ---- messages ---- */
+
+/* Why a message, or one recipient of it, was refused. */
+struct refused {
+    const struct smtpd_answer *answer;
+    const char *recipient; /* NULL: all of them */
+    const char *said;
+};
+
+/* The addresses for the log: of the refused one, or of all; their number. */
+static size_t list_recipients(const struct mail_envelope *envelope, const struct refused *refused, const char **into)
+{
+    size_t count = envelope->to_count < RECIPIENTS_LOGGED_MAX ? envelope->to_count : RECIPIENTS_LOGGED_MAX;
+    if (refused->recipient != NULL) {
+        into[0] = refused->recipient;
+        return 1;
+    }
+    for (size_t i = 0; i < count; i++) {
+        into[i] = envelope->to[i].address;
+    }
+    return count;
+}
+
+static const char *rule_of(const struct smtpd_session *session, const struct smtpd_answer *answer)
+{
+    return answer != NULL && answer->reply == SMTPD_REPLY_BY_RULE ? session->decision.rule : NULL;
+}
+
+static void log_message(struct smtpd_session *session, const struct mail_envelope *envelope, const char *action,
+                        const struct refused *refused)
+{
+    const struct smtpd_decision *decision = &session->decision;
+    const struct smtpd_answer *answer = refused->answer;
+    const char *to[RECIPIENTS_LOGGED_MAX];
+    size_t to_count = list_recipients(envelope, refused, to);
+    bool more = refused->recipient == NULL && envelope->to_count > to_count;
+    log_event(
+        session->smtpd->log, LOG_LEVEL_INFO, action, LOG_STR("id", session->id),
+        LOG_STR("client.address", session->address), LOG_STR("listener", session->listener->options.name),
+        LOG_STR("user", envelope->client.user), LOG_STR("from", envelope->from[0] == '\0' ? "<>" : envelope->from),
+        LOG_LIST("to", to, to_count), more ? LOG_INT("recipients", envelope->to_count) : LOG_STR("recipients", NULL),
+        LOG_INT("size", session->size), LOG_LIST("rules", decision->rules, decision->rule_count),
+        LOG_STR("email.message_id", session->message_id), LOG_STR("tls", envelope->client.tls_version),
+        LOG_STR("tls.cipher", envelope->client.tls_cipher), LOG_STR("tls.client.subject", envelope->client.tls_peer),
+        LOG_STR("envid", envelope->envid), LOG_STR("command", refused->said), LOG_STR("rule", rule_of(session, answer)),
+        LOG_STR("reason", answer == NULL ? NULL : smtpd_reply_reason(answer->reply)),
+        LOG_STR("key", answer == NULL ? NULL : smtpd_reply_key(answer->reply)),
+        answer == NULL ? LOG_STR("reply.code", NULL) : LOG_INT("reply.code", answer->code),
+        LOG_STR("reply.enhanced", answer == NULL ? NULL : answer->enhanced),
+        LOG_STR("reply.text", answer == NULL ? NULL : answer->text));
+}
+
+void smtpd_told_message(struct smtpd_session *session, const struct mail_envelope *envelope, const char *action)
+{
+    struct smtpd *smtpd = session->smtpd;
+    if (strcmp(action, "accepted") == 0) {
+        smtpd_clients_note(smtpd->clients, session->address, session->listener->options.name, SMTPD_CLIENT_ACCEPTED,
+                           net_wall(smtpd->loop));
+    }
+    log_message(session, envelope, action, &(struct refused){NULL, NULL, NULL});
+    session->told = true;
+}
+
+/* ---- refusals ---- */
+
+/* The client's refusal is counted; whether it is told, too. */
+static bool may_tell(struct smtpd_session *session)
+{
+    struct smtpd *smtpd = session->smtpd;
+    const struct smtpd_listener_options *options = &session->listener->options;
+    session->told = true;
+    smtpd_clients_note(smtpd->clients, session->address, options->name, SMTPD_CLIENT_REFUSED, net_wall(smtpd->loop));
+    if (smtpd_clients_may_tell(smtpd->clients, session->address, net_now(smtpd->loop),
+                               options->limits.max_refusals_logged)) {
+        return true;
+    }
+    smtpd->counts.refusals_untold++;
+    net_timer_start(smtpd->untold_timer, UNTOLD_MS);
+    return false;
+}
+
+void smtpd_told_untold(void *ctx)
+{
+    struct smtpd *smtpd = ctx;
+    const char *address;
+    unsigned count;
+    while (smtpd_clients_untold(smtpd->clients, net_now(smtpd->loop), &address, &count)) {
+        log_event(smtpd->log, LOG_LEVEL_WARNING, "refused_more", LOG_STR("client.address", address),
+                  LOG_INT("count", count));
+    }
+    if (smtpd_clients_have_untold(smtpd->clients)) {
+        net_timer_start(smtpd->untold_timer, UNTOLD_MS);
+    }
+}
+
+static void set(json_t *object, const char *field, const char *text)
+{
+    struct bytes value = bytes_of(text);
+    if (value.len > 0) {
+        json_t *string = bytes_is_utf8(value) ? json_stringn(text, value.len) : json_string("?");
+        json_object_set_new(object, field, string);
+    }
+}
+
+/* What is kept of a refusal: the fields of its line. */
+static void keep(struct smtpd_session *session, const struct smtpd_refusal *refusal)
+{
+    struct smtpd *smtpd = session->smtpd;
+    const struct smtpd_answer *answer = refusal->answer;
+    const struct mail_envelope *envelope = refusal->envelope;
+    char time[25];
+    json_t *object = json_object();
+    int64_t now = net_wall(smtpd->loop);
+    log_time(now, time);
+    json_object_set_new(object, "time_ms", json_integer(now));
+    set(object, "time", time);
+    set(object, "client.address", session->address);
+    set(object, "listener", session->listener->options.name);
+    set(object, "helo", refusal->helo);
+    set(object, "user", refusal->user);
+    set(object, "id", envelope == NULL ? NULL : session->id);
+    set(object, "from", envelope == NULL ? NULL : envelope->from[0] == '\0' ? "<>" : envelope->from);
+    set(object, "to", refusal->recipient);
+    set(object, "command", refusal->said);
+    set(object, "reason", smtpd_reply_reason(answer->reply));
+    set(object, "key", smtpd_reply_key(answer->reply));
+    set(object, "rule", rule_of(session, answer));
+    json_object_set_new(object, "reply.code", json_integer(answer->code));
+    set(object, "reply.enhanced", answer->enhanced);
+    set(object, "reply.text", answer->text);
+    smtpd_refusals_add(smtpd->refusals, &object);
+}
+
+static void log_refusal(struct smtpd_session *session, const struct smtpd_refusal *refusal)
+{
+    const struct smtpd_answer *answer = refusal->answer;
+    log_event(session->smtpd->log, LOG_LEVEL_INFO, "refused",
+              LOG_STR("id", refusal->envelope == NULL ? NULL : session->id),
+              LOG_STR("client.address", session->address), LOG_STR("listener", session->listener->options.name),
+              LOG_STR("helo", refusal->helo), LOG_STR("user", refusal->user), LOG_STR("command", refusal->said),
+              LOG_STR("reason", smtpd_reply_reason(answer->reply)), LOG_STR("key", smtpd_reply_key(answer->reply)),
+              LOG_INT("reply.code", answer->code), LOG_STR("reply.enhanced", answer->enhanced),
+              LOG_STR("reply.text", answer->text));
+}
+
+void smtpd_told_refusal(void *ctx, const struct smtpd_refusal *refusal)
+{
+    struct smtpd_session *session = ctx;
+    /* The goodbye of a shutdown, and an idle client's, are no refusals that anybody looks for. */
+    bool is_goodbye = refusal->answer->reply == SMTPD_REPLY_SHUTDOWN && refusal->envelope == NULL;
+    if (is_goodbye || session->listener == NULL || !may_tell(session)) {
+        return;
+    }
+    if (refusal->is_mail) {
+        log_message(session, refusal->envelope, "rejected",
+                    &(struct refused){refusal->answer, refusal->recipient, refusal->said});
+    } else {
+        log_refusal(session, refusal);
+    }
+    keep(session, refusal);
+}
+
+void smtpd_told_door(struct smtpd_session *session, enum smtpd_reply reply, const char *text)
+{
+    struct smtpd_answer answer = *smtpd_reply_get(reply);
+    bool is_said = reply != SMTPD_REPLY_TLS_FAILED && reply != SMTPD_REPLY_PROXY_HEADER;
+    answer.text = text == NULL || text[0] == '\0' ? answer.text : text;
+    session->smtpd->counts.tally.refusals[reply]++;
+    session->smtpd->counts.tally.limits[smtpd_reply_limit(reply)]++;
+    if (!may_tell(session)) {
+        return;
+    }
+    const struct smtpd_refusal refusal = {.answer = &answer, .said = "", .helo = "", .user = ""};
+    if (is_said) {
+        log_refusal(session, &refusal);
+    } else {
+        log_event(session->smtpd->log, LOG_LEVEL_INFO, "refused", LOG_STR("client.address", session->address),
+                  LOG_STR("listener", session->listener->options.name), LOG_STR("reason", smtpd_reply_reason(reply)),
+                  LOG_STR("key", smtpd_reply_key(reply)), LOG_STR("error.message", answer.text));
+    }
+    keep(session, &refusal);
+}
+
+void smtpd_told_left(struct smtpd_session *session)
+{
+    const char *said = smtpd_engine_said(session->engine);
+    if (session->told || said[0] == '\0') {
+        return;
+    }
+    log_event(session->smtpd->log, LOG_LEVEL_INFO, "left", LOG_STR("client.address", session->address),
+              LOG_STR("listener", session->listener->options.name), LOG_STR("command", said));
+}
