@@ -11,6 +11,7 @@ import importlib.util
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import smtplib
@@ -37,10 +38,32 @@ def is_sanitized():
     return "asan" in os.environ.get("MAILWEIR", "")
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+class Ports:
+    """Ports that stay this test's own from the choice to the use: below those that the kernel gives to connections, and held against other tests by a
+    name that only one process can have."""
+
+    def __init__(self):
+        self.first, self.end = 10000, int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+        self.end = self.end if self.end > self.first + 1000 else 65536
+        self.held = []
+
+    def choose(self):
+        while True:
+            port, name = random.randrange(self.first, self.end), socket.socket(socket.AF_UNIX)
+            try:
+                name.bind(f"\0mailweir-test-port-{port}")
+                with socket.socket() as probe:
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as every server does
+                    probe.bind(("", port))
+            except OSError:
+                name.close()
+                continue
+            self.held.append(name)
+            return port
+
+
+PORTS = Ports()
+free_port = PORTS.choose
 
 
 def wait(condition, what, deadline=30.0):
@@ -64,13 +87,15 @@ def listens(port):
 
 
 class Certificates:
-    """A CA of the test's own, and server certificates from it."""
+    """A CA of the test's own, and server certificates from it. Keys on the curve P-256: they are made in no time."""
+
+    NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
 
     def __init__(self, folder):
         self.folder = folder
         folder.mkdir()
         self.ca, self.ca_key = folder / "ca.pem", folder / "ca.key"
-        self._openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=test CA",
+        self._openssl("req", "-x509", *self.NEW_KEY, "-days", "30", "-subj", "/CN=test CA",
                       "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign",
                       "-keyout", self.ca_key, "-out", self.ca)
 
@@ -83,19 +108,32 @@ class Certificates:
         key, request = self.folder / f"{file}.key", self.folder / f"{file}.csr"
         certificate, extensions = self.folder / f"{file}.pem", self.folder / f"{file}.ext"
         extensions.write_text(f"subjectAltName={san}\nextendedKeyUsage={usage}\n" if san else f"extendedKeyUsage={usage}\n")
-        self._openssl("req", "-new", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", key, "-out", request)
+        self._openssl("req", "-new", *self.NEW_KEY, "-subj", f"/CN={name}", "-keyout", key, "-out", request)
         self._openssl("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self.ca_key, "-CAcreateserial", "-days", days,
                       "-extfile", extensions, "-out", certificate)
         return certificate, key
 
 
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 libc = ctypes.CDLL(None)
 
 
 def end_with_parent():
     """In a child: it is killed when the test ends, whatever ends the test."""
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def children():
+    return [int(pid) for file in pathlib.Path("/proc/self/task").glob("*/children") for pid in file.read_text().split()]
+
+
+def end_children():
+    """Ends what the test left behind, also what its servers left when they were killed: as orphans those came to this process."""
+    while left := children():
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError, ChildProcessError):
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
 
 
 class Process:
@@ -189,6 +227,14 @@ class Dovecot:
             connection.logout()
 
 
+def put(file, text):
+    """The text is in the file: as a whole, and written only when it was not there."""
+    if not file.exists() or file.read_text() != text:
+        new = file.with_name(file.name + ".new")
+        new.write_text(text)
+        new.replace(file)
+
+
 class Mailweir:
     """The gateway with a configuration of the test's own; configuration may be changed before start()."""
 
@@ -222,8 +268,9 @@ class Mailweir:
         return self.configuration["upstreams"]["corp"]
 
     def write(self):
-        self.file.write_text(json.dumps(self.configuration, indent=2))
-        (self.folder / "rules.json").write_text(json.dumps({"rules": self.rules}, indent=2))
+        """What has changed, and nothing else: each write is a reload of a gateway that runs."""
+        put(self.folder / "rules.json", json.dumps({"rules": self.rules}, indent=2))
+        put(self.file, json.dumps(self.configuration, indent=2))
 
     def start(self, ready=True):
         self.write()
@@ -342,6 +389,7 @@ def run_test(path, name):
     spec.loader.exec_module(module)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="mailweir-e2e-"))
     folder.chmod(0o755)
+    libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     world = World(folder)
     try:
         getattr(module, name)(world)
@@ -355,6 +403,7 @@ def run_test(path, name):
         return 1
     finally:
         world.end()
+        end_children()
         shutil.rmtree(folder, ignore_errors=True)
 
 

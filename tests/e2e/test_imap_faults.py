@@ -176,7 +176,8 @@ def test_cut_at_every_octet_sent(world):
 BEHIND_A_CUT = 45
 
 
-def cut_everywhere(world, kind, end, profile="generic", begin=0, flags=(), profile_name="generic", **extra):
+def cut_everywhere(world, kind, end, profile="generic", begin=0, flags=(), profile_name="generic", calm=False, **extra):
+    """calm: a message that is not cut goes behind each, or the server would be taken for one that does not bear the question."""
     fake = FakeImap(world, profile)
     gateway = gateway_for(world, fake, profile=profile_name, **extra)
     gateway.configuration["default"]["flags"] = list(flags)
@@ -192,6 +193,10 @@ def cut_everywhere(world, kind, end, profile="generic", begin=0, flags=(), profi
         sent += 1
         wait(lambda: len(gateway.events("filed")) == sent, f"message behind the cut at {place}", BEHIND_A_CUT)
         assert getattr(fake, kind) is None, f"not cut at {place}"
+        if calm:
+            gateway.send(message(f"whole behind {place}", number=100000 + place))
+            sent += 1
+            wait(lambda: len(gateway.events("filed")) == sent, f"whole message behind the cut at {place}", BEHIND_A_CUT)
     check_exactly_once(gateway, fake, sent, 120)
     gateway.stop()
 

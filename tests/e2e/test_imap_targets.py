@@ -52,6 +52,10 @@ namespace inbox {
     gateway.stop()
 
 
+def asked_for_uses(fake):
+    return len([question for question in fake.lists if question != '"" ""'])  # the other one is about the delimiter
+
+
 def test_special_use_is_asked_once(world):
     """Gmail's own name, asked once for all connections; a server without any gets the profile's name, and is not asked again and again."""
     fake = FakeImap(world, "gmail")
@@ -59,14 +63,14 @@ def test_special_use_is_asked_once(world):
     for number in range(30):
         gateway.send(message("Junk", number=number))
     wait(lambda: len(fake.folder("[Gmail]/Spam").messages) == 30, "30 in Spam")
-    assert len(fake.lists) == 1, fake.lists
+    assert asked_for_uses(fake) == 1, fake.lists
     gateway.stop()
     fake = FakeImap(world, "exchange")
     gateway = gateway_for(world, fake, "exchange", INTO)
     for number in range(10):
         gateway.send(message("Junk", number=number))
     wait(lambda: fake.folder("Junk Email") and len(fake.folder("Junk Email").messages) == 10, "10 in Junk Email")
-    assert len(fake.lists) == 1, fake.lists
+    assert asked_for_uses(fake) == 1, fake.lists
     gateway.stop()
 
 
@@ -139,7 +143,8 @@ def test_flagged_is_stored_where_append_loses_it(world):
 
 def test_stored_flags_cut_at_octets(world):
     """The connection is reset at each octet of SELECT, STORE and UNSELECT behind the APPEND: filed once, whatever became of the flags."""
-    cut_everywhere(world, "cut_received", 600, "microsoft365", begin=400, flags=["\\Flagged"], profile_name="microsoft365")
+    cut_everywhere(world, "cut_received", 600, "microsoft365", begin=400, flags=["\\Flagged"], profile_name="microsoft365",
+                   calm=True)
 
 
 def test_flags_of_what_was_in_doubt(world):
