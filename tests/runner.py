@@ -6,19 +6,22 @@ Exit status of a command: 0 passed, 77 skipped (its last line says why), anythin
 """
 import argparse
 import ast
-import concurrent.futures
+import json
 import os
 import pathlib
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+TIMES = ROOT / "build/runner.times"  # what each test took last: the longest begin first
+SLOWEST = 10  # so many are named at the end
 SKIPPED = 77
 BUILDS = {
-    "": (ROOT / "build", ["-DMAILWEIR_WERROR=ON"]),
+    "": (ROOT / "build", ["-DMAILWEIR_WERROR=ON", "-DMAILWEIR_TESTS=ON", "-DMAILWEIR_SANITIZE="]),
     "-asan": (ROOT / "build-asan", ["-DMAILWEIR_WERROR=ON", "-DMAILWEIR_SANITIZE=address", "-DCMAKE_BUILD_TYPE=Debug"]),
     "-fuzz": (ROOT / "build-fuzz", ["-DCMAKE_C_COMPILER=clang", "-DMAILWEIR_FUZZERS=ON", "-DMAILWEIR_TESTS=OFF"]),
 }
@@ -28,25 +31,24 @@ SANITIZER_ENV = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1", "UBSAN_OPTIO
 
 
 class Test:
-    """lane: tests of one lane run one after the other."""
+    """build: which of the builds it needs, None for none. lane: tests of one lane run one after the other."""
 
-    def __init__(self, name, command, seconds=120, env=None, lane=None):
-        self.name, self.command, self.seconds, self.env, self.lane = name, command, seconds, env or {}, lane
+    def __init__(self, name, command, seconds=120, env=None, build="", lane=None):
+        self.name, self.command, self.seconds, self.env, self.build, self.lane = name, command, seconds, env or {}, build, lane
+        self.wall = self.cpu = 0.0  # seconds that it took, and of the processor's
 
 
 # ---- stages ----
 
 def lint(_size):
     for path in sorted((ROOT / "tests/lint").glob("*.py")):
-        yield Test("lint/" + path.stem, ["/usr/bin/python3", str(path)])
+        yield Test("lint/" + path.stem, ["/usr/bin/python3", str(path)], build="" if path.stem == "symbols" else None)
 
 
 def unit(_size):
     for suffix in PROGRAMS:
-        folder = BUILDS[suffix][0]
-        for path in sorted((folder / "tests").glob("test_*")):
-            if (ROOT / "tests/unit" / (path.name + ".c")).exists():
-                yield Test(f"unit{suffix}/{path.name[5:]}", [str(path)], env=SANITIZER_ENV)
+        for path in sorted((ROOT / "tests/unit").glob("test_*.c")):
+            yield Test(f"unit{suffix}/{path.stem[5:]}", [str(BUILDS[suffix][0] / "tests" / path.stem)], env=SANITIZER_ENV, build=suffix)
 
 
 def functions(path):
@@ -61,13 +63,13 @@ def e2e(size):
             for name in functions(path):
                 env = {**SANITIZER_ENV, "MAILWEIR": str(folder / "mailweir"), "TEST_SIZE": size}
                 yield Test(f"e2e{suffix}/{path.stem[5:]}/{name[5:]}",
-                           ["/usr/bin/python3", str(ROOT / "tests/e2e/harness.py"), str(path), name], 300, env)
+                           ["/usr/bin/python3", str(ROOT / "tests/e2e/harness.py"), str(path), name], 300, env, suffix)
 
 
 def fuzz(size):
     seconds = {"small": 4, "large": 600}[size]
     for path in sorted((ROOT / "tests/fuzz").glob("fuzz_*.c")):
-        yield Test(f"fuzz/{path.stem[5:]}", [str(ROOT / "tests/fuzz/run"), path.stem, str(seconds)], seconds + 120)
+        yield Test(f"fuzz/{path.stem[5:]}", [str(ROOT / "tests/fuzz/run"), path.stem, str(seconds)], seconds + 120, build="-fuzz")
 
 
 def script_stage(stage):
@@ -76,7 +78,7 @@ def script_stage(stage):
         for path in sorted((ROOT / "tests" / stage).glob("test_*")):
             if path.is_file() and os.access(path, os.X_OK):
                 env = {**SANITIZER_ENV, "MAILWEIR": str(BUILDS[""][0] / "mailweir"), "TEST_SIZE": size}
-                yield Test(f"{stage}/{path.stem[5:]}", [str(path)], 900, env, stage)
+                yield Test(f"{stage}/{path.stem[5:]}", [str(path)], 900, env, lane=stage)
     return tests
 
 
@@ -86,7 +88,7 @@ def deploy(_size):
         for name in functions(path):
             env = {"MAILWEIR": str(BUILDS[""][0] / "mailweir")}
             yield Test(f"deploy/{path.stem[5:]}/{name[5:]}",
-                       ["/usr/bin/python3", str(ROOT / "tests/e2e/harness.py"), str(path), name], 900, env, "deploy")
+                       ["/usr/bin/python3", str(ROOT / "tests/e2e/harness.py"), str(path), name], 900, env, lane="deploy")
 
 
 STAGES = {"lint": lint, "unit": unit, "fuzz": fuzz, "e2e": e2e, "deploy": deploy}
@@ -94,33 +96,55 @@ for name in ("sim", "web"):
     STAGES[name] = script_stage(name)
 
 
-# ---- building ----
-
-def build(suffix):
-    folder, options = BUILDS[suffix]
-    started = time.monotonic()
-    folder.mkdir(exist_ok=True)
-    log = folder / "runner.log"
-    with open(log, "w") as out:
-        for command in (["cmake", "-S", str(ROOT), "-B", str(folder), "-G", "Ninja", *options], ["ninja", "-C", str(folder)]):
-            if subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL).returncode != 0:
-                report("FAILED", "build" + suffix, time.monotonic() - started)
-                show_tail(log.read_text(errors="replace"))
-                return False
-    report("ok", "build" + suffix, time.monotonic() - started)
-    return True
+def builds(tests):
+    """What the tests need, as tests themselves: they are counted, too."""
+    needed = {test.build for test in tests}
+    return [Test("build" + suffix, [str(ROOT / "deploy/build"), str(folder), *options], 3600, build=suffix, lane="build")
+            for suffix, (folder, options) in BUILDS.items() if suffix in needed]
 
 
-# ---- running ----
+# ---- what is said ----
 
-def report(result, name, seconds, why=""):
-    print(f"{result:7} {name} ({seconds:.1f} s){': ' + why if why else ''}", flush=True)
+def report(result, test, why=""):
+    print(f"{result:7} {test.name} ({test.wall:.1f} s){': ' + why if why else ''}", flush=True)
 
 
 def show_tail(text, lines=40):
     for line in text.splitlines()[-lines:]:
         print("    | " + line, flush=True)
 
+
+def tell(test, status, output, counts, failures):
+    if status == 0:
+        counts["passed"] += 1
+        report("ok", test)
+        for line in output.splitlines():
+            if line.startswith("figure: "):
+                print("        " + line, flush=True)
+    elif status == SKIPPED:
+        counts["skipped"] += 1
+        lines = output.strip().splitlines()
+        report("skipped", test, lines[-1] if lines else "without a reason")
+    else:
+        counts["failed"] += 1
+        failures.append((test, (output.strip().splitlines() or [""])[-1]))
+        report("FAILED", test, f"status {status}")
+        show_tail(output)
+
+
+def tell_time(tests, seconds):
+    """How long each stage kept the processors busy, and the tests that took longest."""
+    stages = {}
+    for test in tests:
+        name = test.name.split("/")[0]
+        stages[name] = stages.get(name, 0.0) + test.cpu
+    print("processor: " + ", ".join(f"{name} {cpu:.0f} s" for name, cpu in stages.items()) +
+          f"; {sum(stages.values()):.0f} s in {seconds:.0f} s")
+    slowest = sorted(tests, key=lambda test: -test.wall)[:SLOWEST]
+    print("slowest: " + ", ".join(f"{test.name} {test.wall:.0f} s ({test.cpu:.0f} s)" for test in slowest))
+
+
+# ---- running ----
 
 def end_group(process):
     try:
@@ -130,59 +154,114 @@ def end_group(process):
 
 
 def run(test):
-    started = time.monotonic()
-    process = subprocess.Popen(test.command, cwd=ROOT, env={**os.environ, **test.env}, stdin=subprocess.DEVNULL,
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
-    try:
-        output, _ = process.communicate(timeout=test.seconds)
-        status = process.returncode
-    except subprocess.TimeoutExpired:
+    """The exit status, -1 when it had to be ended, and all that it said."""
+    started, late = time.monotonic(), threading.Event()
+
+    def give_up():
+        late.set()
         end_group(process)
-        output, _ = process.communicate()
-        output += f"\nno end after {test.seconds} s\n".encode()
-        status = -1
-    end_group(process)
-    return test, status, output.decode(errors="replace"), time.monotonic() - started
+
+    with tempfile.TemporaryFile() as out:
+        process = subprocess.Popen(test.command, cwd=ROOT, env={**os.environ, **test.env}, stdin=subprocess.DEVNULL,
+                                   stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
+        timer = threading.Timer(test.seconds, give_up)
+        timer.start()
+        _, status, usage = os.wait4(process.pid, 0)
+        timer.cancel()
+        process.returncode = os.waitstatus_to_exitcode(status)
+        end_group(process)
+        out.seek(0)
+        output = out.read().decode(errors="replace")
+    test.wall, test.cpu = time.monotonic() - started, usage.ru_utime + usage.ru_stime
+    if late.is_set():
+        return -1, output + f"\nno end after {test.seconds} s\n"
+    return process.returncode, output
 
 
-def tell(test, status, output, seconds, counts, failures):
-    if status == 0:
-        counts["passed"] += 1
-        report("ok", test.name, seconds)
-        for line in output.splitlines():
-            if line.startswith("figure: "):
-                print("        " + line, flush=True)
-    elif status == SKIPPED:
-        counts["skipped"] += 1
-        lines = output.strip().splitlines()
-        report("skipped", test.name, seconds, lines[-1] if lines else "without a reason")
-    else:
-        counts["failed"] += 1
-        failures.append((test.name, seconds, (output.strip().splitlines() or [""])[-1]))
-        report("FAILED", test.name, seconds, f"status {status}")
-        show_tail(output)
+class Queue:
+    """Works, each a list of tests that run one after the other; a work can be had when the build that it needs is there."""
+
+    def __init__(self, works):
+        self.works, self.built, self.under_way = works, {None}, 0
+        self.changed = threading.Condition()
+
+    def take(self):
+        """The first that can begin, or None when there will be none any more."""
+        with self.changed:
+            while True:
+                for work in self.works:
+                    if work[0].lane == "build" or work[0].build in self.built:
+                        self.works.remove(work)
+                        self.under_way += 1
+                        return work
+                if not self.works or not self.under_way:  # those that are left wait for a build that failed
+                    return None
+                self.changed.wait()
+
+    def is_built(self, suffix):
+        with self.changed:
+            self.built.add(suffix)
+            self.changed.notify_all()
+
+    def end(self):
+        with self.changed:
+            self.under_way -= 1
+            self.changed.notify_all()
+
+
+def works_of(tests):
+    """The builds, then the lanes, then the rest, the longest first by what they took last."""
+    try:
+        times = json.loads(TIMES.read_text())
+    except (OSError, ValueError):
+        times = {}
+    lanes, single = {}, []
+    for test in tests:
+        if test.lane is None:
+            single.append([test])
+        else:
+            lanes.setdefault(test.lane, []).append(test)
+    single.sort(key=lambda work: -times.get(work[0].name, 0))
+    return [*lanes.values(), *single]
 
 
 def run_all(tests, jobs, counts):
-    """Those without a lane first, and then the lanes beside each other, the longest first. What failed is said again at the end: in a long
-    output nobody finds it."""
-    failures, telling = [], threading.Lock()
-    lanes = {"deploy": [], "sim": [], "web": []}
-    for test in tests:
-        if test.lane is not None:
-            lanes[test.lane].append(test)
+    """What failed is said again at the end: in a long output nobody finds it."""
+    queue, failures, telling = Queue(works_of(tests)), [], threading.Lock()
 
-    def run_each(some):
-        for test in some:
-            outcome = run(test)
+    def work_on(work):
+        for test in work:
+            status, output = run(test)
             with telling:
-                tell(*outcome, counts, failures)
+                tell(test, status, output, counts, failures)
+            if test.lane == "build" and status == 0:
+                queue.is_built(test.build)
 
-    for work in ([[test] for test in tests if test.lane is None], lanes.values()):
-        with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-            list(pool.map(run_each, work))
+    def worker():
+        while (work := queue.take()) is not None:
+            work_on(work)
+            queue.end()
+
+    workers = [threading.Thread(target=worker) for _ in range(jobs)]
+    for thread in workers:
+        thread.start()
+    for thread in workers:
+        thread.join()
     for failure in failures:
         report("FAILED", *failure)
+    left = sum(len(work) for work in queue.works)
+    if left:
+        print(f"{left} tests were not run: what they need was not built")
+
+
+def remember_times(tests):
+    try:
+        times = json.loads(TIMES.read_text())
+    except (OSError, ValueError):
+        times = {}
+    times.update((test.name, round(test.wall, 1)) for test in tests if test.wall > 0)
+    TIMES.parent.mkdir(exist_ok=True)
+    TIMES.write_text(json.dumps(times, indent=0))
 
 
 def wanted(name, filters):
@@ -192,24 +271,22 @@ def wanted(name, filters):
 def main():
     parser = argparse.ArgumentParser(prog="tests/run")
     parser.add_argument("--size", choices=("small", "large"), default="small")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() + 1)  # many wait for a deadline or a disk
     parser.add_argument("--list", action="store_true")
     parser.add_argument("filters", nargs="*")
     options = parser.parse_args()
     counts = {"passed": 0, "failed": 0, "skipped": 0}
-    if not options.list:
-        fuzzes = any(wanted(test.name, options.filters) for test in fuzz(options.size))
-        for suffix in PROGRAMS + (("-fuzz",) if fuzzes else ()):
-            counts["passed" if build(suffix) else "failed"] += 1
-    if counts["failed"] == 0:
-        tests = [test for stage in STAGES.values() for test in stage(options.size) if wanted(test.name, options.filters)]
-        if options.list:
-            print("\n".join(test.name for test in tests))
-            return 0
-        if not tests:
-            print("no test has such a name: " + " ".join(options.filters))
-            counts["failed"] += 1
-        run_all(tests, options.jobs, counts)
+    tests = [test for stage in STAGES.values() for test in stage(options.size) if wanted(test.name, options.filters)]
+    if options.list:
+        print("\n".join(test.name for test in tests))
+        return 0
+    if not tests:
+        print("no test has such a name: " + " ".join(options.filters))
+        counts["failed"] += 1
+    tests, started = builds(tests) + tests, time.monotonic()
+    run_all(tests, options.jobs, counts)
+    remember_times(tests)
+    tell_time(tests, time.monotonic() - started)
     skipped = f", {counts['skipped']} skipped" if counts["skipped"] else ""
     print(f"{counts['passed']} passed, {counts['failed']} failed{skipped}")
     return 1 if counts["failed"] else 0

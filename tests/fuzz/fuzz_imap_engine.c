@@ -56,6 +56,8 @@ static bool serve(struct world *world, enum imapc_want want, const struct imapc_
         imapc_engine_body(world->engine, now, bytes_slice(bytes_of("12345"), (size_t)request->offset, request->len),
                           NULL);
         return true;
+    case IMAPC_WANT_TELL:
+        return true;
     case IMAPC_WANT_RESULT:
         EXPECT(world->open);
         world->open = false;
@@ -100,6 +102,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                            .literal_max = 4096,
                                            .subscribe = true};
     options.folders = (data[1] & 1) != 0 ? imapc_folders_new() : NULL;
+    struct imapc_habits habits;
+    imapc_habits_init(&habits);
+    options.habits = (data[1] & 8) != 0 ? &habits : NULL;
     options.compress = (data[1] & 4) != 0;
     options.store_flags = (data[1] & 2) != 0;
     struct world world = {.engine = imapc_engine_new(&options, 0)};

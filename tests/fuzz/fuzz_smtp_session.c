@@ -33,7 +33,7 @@ static void check_lines(struct bytes said)
 /* A message that was taken, in the history with its envelope. */
 static void take_message(struct run *run, const struct smtpd_request *request)
 {
-    const struct smtpd_answer accepted = {0, NULL, NULL};
+    const struct smtpd_answer accepted = {0};
     struct bytes body = buf_bytes(&run->body);
     EXPECT(request->size == body.len && request->header.len <= body.len);
     EXPECT(bytes_equal(request->header, bytes_slice(body, 0, request->header.len)));
@@ -65,7 +65,7 @@ static void take_auth(struct run *run, const struct smtpd_request *request)
 
 static bool serve(struct run *run, enum smtpd_want want, const struct smtpd_request *request, size_t left)
 {
-    const struct smtpd_answer accepted = {0, NULL, NULL};
+    const struct smtpd_answer accepted = {0};
     switch (want) {
     case SMTPD_WANT_INPUT:
         return false;

@@ -91,12 +91,38 @@ static const struct {
      "kind=1 tag= status=0 code= code_args= text= number=1:1 name=FETCH args=(X {0}\r\n Y {2}\r\n{} Z {1}\r\n\x01)\n"},
     {"* X {notanumber}\r\n", "kind=1 tag= status=0 code= code_args= text= number=0:0 name=X args={notanumber}\n"},
     {"* X {-1}\r\n", "kind=1 tag= status=0 code= code_args= text= number=0:0 name=X args={-1}\n"},
+    /* A "]" inside the list of a code: keywords of Gmail's labels. One that does not end there is as before. */
+    {"* OK [PERMANENTFLAGS (\\Seen OIB-Seen-[Gmail]/All Mail x]y \\*)] kept\r\n",
+     "kind=1 tag= status=1 code=PERMANENTFLAGS code_args=(\\Seen OIB-Seen-[Gmail]/All Mail x]y \\*) text=kept "
+     "number=0:0 name= "
+     "args=\n"},
+    {"* OK [PERMANENTFLAGS (\\Seen] broken (list)\r\n",
+     "kind=1 tag= status=1 code=PERMANENTFLAGS code_args=(\\Seen text=broken (list) number=0:0 name= args=\n"},
+    {"* NO [ALERT] see :-) [here]\r\n",
+     "kind=1 tag= status=2 code=ALERT code_args= text=see :-) [here] number=0:0 name= args=\n"},
+    {"* OK [ PERMANENTFLAGS  NIL ] x\r\n",
+     "kind=1 tag= status=1 code=PERMANENTFLAGS code_args=NIL text=x number=0:0 name= args=\n"},
+    /* Blanks: kept alive by them, or written by hand. */
+    {"*   3064  EXISTS\r\n", "kind=1 tag= status=0 code= code_args= text= number=1:3064 name=EXISTS args=\n"},
+    {" A1  OK   [UIDNEXT 4]  x\r\n", "kind=2 tag=A1 status=1 code=UIDNEXT code_args=4 text=x number=0:0 name= args=\n"},
+    {"  * OK x\r\n", "kind=1 tag= status=1 code= code_args= text=x number=0:0 name= args=\n"},
+    {"\r\n", ""},
+    {"\r\n  \r\nA1 OK x\r\n\r\n", "kind=2 tag=A1 status=1 code= code_args= text=x number=0:0 name= args=\n"},
+    /* An empty line behind a literal, inside its list and outside. */
+    {"* 1 FETCH (UID 7 X {2}\r\nab\r\n)\r\nA1 OK x\r\n",
+     "kind=1 tag= status=0 code= code_args= text= number=1:1 name=FETCH args=(UID 7 X {2}\r\nab)\n"
+     "kind=2 tag=A1 status=1 code= code_args= text=x number=0:0 name= args=\n"},
+    {"* 1 FETCH (X \"(\" Y {2}\r\nab Z \"\\\"(\" {1}\r\nc\r\n)\r\n",
+     "kind=1 tag= status=0 code= code_args= text= number=1:1 name=FETCH args=(X \"(\" Y {2}\r\nab Z \"\\\"(\" "
+     "{1}\r\nc)\n"},
+    {"* LIST () \"/\" {1}\r\na\r\n\r\nA1 OK x\r\n",
+     "kind=1 tag= status=0 code= code_args= text= number=0:0 name=LIST args=() \"/\" {1}\r\na\n"
+     "kind=2 tag=A1 status=1 code= code_args= text=x number=0:0 name= args=\n"},
 };
 
 static const char *const invalid[] = {
     "HTTP/1.1 400 Bad Request\r\n",
     "220 smtp.example ESMTP\r\n",
-    "\r\n",
     "* \r\n",
     "A1 \r\n",
     "A1 MAYBE x\r\n",
@@ -141,6 +167,29 @@ static void test_endless_line(void **state)
     assert_int_equal(result, -1);
     assert_true(parser.text.size <= 2 * IMAP_REPLY_TEXT_MAX);
     imap_reply_done(&parser);
+}
+
+/* A line of nearly 1 MiB is read where a server needs it, and its memory is given back behind it. */
+static void test_long_line(void **state)
+{
+    (void)state;
+    struct imap_reply_parser parser;
+    struct imap_reply reply;
+    struct buf line;
+    size_t used;
+    buf_init(&line, IMAP_REPLY_TEXT_MAX);
+    buf_append_text(&line, "* OK [PERMANENTFLAGS (\\Flagged");
+    while (line.len < IMAP_REPLY_TEXT_MAX - 100) {
+        buf_printf(&line, " keyword-%zu", line.len);
+    }
+    buf_append_text(&line, " \\*)] kept\r\n");
+    imap_reply_init(&parser);
+    assert_int_equal(imap_reply_next(&parser, buf_bytes(&line), &used, &reply), 1);
+    assert_true(bytes_is(reply.code, "PERMANENTFLAGS") && bytes_is(reply.text, "kept"));
+    assert_int_equal(imap_reply_next(&parser, bytes_of("* OK x\r\n"), &used, &reply), 1);
+    assert_true(parser.text.size <= IMAP_REPLY_KEEP_MAX);
+    imap_reply_done(&parser);
+    buf_done(&line);
 }
 
 /* A literal of 32 MiB is skipped: no room for it is ever made, and the next response is found. */
@@ -282,11 +331,17 @@ static void test_appenduid(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_valid),         cmocka_unit_test(test_invalid),
-        cmocka_unit_test(test_endless_line),  cmocka_unit_test(test_large_literal_is_skipped),
-        cmocka_unit_test(test_many_literals), cmocka_unit_test(test_tokens),
-        cmocka_unit_test(test_broken_tokens), cmocka_unit_test(test_skip),
-        cmocka_unit_test(test_capabilities),  cmocka_unit_test(test_appenduid),
+        cmocka_unit_test(test_valid),
+        cmocka_unit_test(test_invalid),
+        cmocka_unit_test(test_endless_line),
+        cmocka_unit_test(test_long_line),
+        cmocka_unit_test(test_large_literal_is_skipped),
+        cmocka_unit_test(test_many_literals),
+        cmocka_unit_test(test_tokens),
+        cmocka_unit_test(test_broken_tokens),
+        cmocka_unit_test(test_skip),
+        cmocka_unit_test(test_capabilities),
+        cmocka_unit_test(test_appenduid),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

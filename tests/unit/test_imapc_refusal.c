@@ -35,11 +35,28 @@ static const struct {
      false, false, 3600000},
     {"T NO [AUTHENTICATIONFAILED] Authentication failed.", FAULT_PERM, "authentication", true, false, false, 0},
     {"T NO [EXPIRED] Password expired", FAULT_PERM, "expired", true, false, false, 0},
-    {"T BAD User is authenticated but not connected.", FAULT_PERM, "authorization", true, false, false, 0},
+    {"T BAD User is authenticated but not connected.", FAULT_TEMP, "authorization", true, false, false, 0},
     {"* BYE server closing connection; service busy", FAULT_TEMP, "unavailable", true, false, false, 0},
     {"* BYE", FAULT_TEMP, "bye", false, false, false, 0},
     {"T NO something nobody ever saw", FAULT_TEMP, "refused", false, false, false, 0},
     {"T NO [X-NEW 1 2] something", FAULT_TEMP, "refused", false, false, false, 0},
+    {"T NO [THROTTLED] Account exceeded command or bandwidth limits. (Failure)", FAULT_TEMP, "throttled", true, false,
+     false, 0},
+    {"T NO [OVERQUOTA] Account exceeded command or bandwidth limits. (Failure)", FAULT_TEMP, "throttled", true, false,
+     false, 0},
+    {"T NO [ALERT] Account exceeded bandwidth limits.", FAULT_TEMP, "throttled", true, false, false, 0},
+    {"T BAD Server Unavailable. 15", FAULT_TEMP, "unavailable", true, false, false, 0},
+    {"T BAD Internal server error", FAULT_TEMP, "serverbug", false, false, false, 0},
+    {"T BAD backend timed out", FAULT_TEMP, "unavailable", false, false, false, 0},
+    {"T BAD please try again later", FAULT_TEMP, "refused", false, false, false, 0},
+    {"T NO mailbox is locked by another session", FAULT_TEMP, "inuse", false, false, false, 0},
+    {"T NO APPEND The 1500 MB storage limit has been exceeded.", FAULT_TEMP, "overquota", false, false, false, 0},
+    {"T NO Message size exceeds fixed maximum message size", FAULT_PERM, "toobig", false, false, false, 0},
+    {"T NO APPEND failed: message too large", FAULT_PERM, "toobig", false, false, false, 0},
+    {"T NO The message would exceed the mailbox size limit", FAULT_TEMP, "overquota", false, false, false, 0},
+    {"T NO APPEND failed. No such mailbox.", FAULT_PERM, "nonexistent", false, true, false, 0},
+    {"T NO Sales doesn't exist.", FAULT_PERM, "nonexistent", false, true, false, 0},
+    {"T NO APPEND Mailbox does not exist", FAULT_PERM, "nonexistent", false, true, false, 0},
     {"T BAD Command Argument Error. 11", FAULT_PERM, "bad", false, false, false, 0},
 };
 
@@ -64,8 +81,56 @@ static void test_rows(void **state)
     }
 }
 
+static struct imapc_refusal about(const char *line, const char *folder)
+{
+    struct imap_reply_parser parser;
+    struct imap_reply reply;
+    size_t used;
+    imap_reply_init(&parser);
+    imap_reply_next(&parser, bytes_of(line), &used, &reply);
+    assert_int_equal(imap_reply_next(&parser, bytes_of("\r\n"), &used, &reply), 1);
+    struct imapc_refusal refusal = imapc_refusal_about(&reply, bytes_of(folder));
+    imap_reply_done(&parser);
+    return refusal;
+}
+
+/* Words inside the folder's name mean nothing, however much of the name the server says. */
+static const struct {
+    const char *line, *folder, *code;
+} named[] = {
+    {"T NO Mailbox does not exist: Quotations", "Quotations", "nonexistent"},
+    {"T NO Mailbox does not exist: Quotations", "INBOX.Sales.Quotations", "nonexistent"},
+    {"T NO Mailbox does not exist: Too big to fail", "Too big to fail", "nonexistent"},
+    {"T NO Mailbox does not exist: quota/INBOX", "INBOX/quota", "nonexistent"},
+    {"T NO Cannot write to Locked", "Locked", "refused"},
+    {"T NO Over quota", "Quotations", "overquota"},
+    {"T NO Quotations: over quota", "Quotations", "overquota"},
+    {"T NO Mailbox is over its quota", "Mailbox", "overquota"},
+    {"T NO Mailbox does not exist", "Mailbox", "nonexistent"},
+    {"T NO quota exceeded", "a", "overquota"},
+};
+
+static void test_names(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof named / sizeof named[0]; i++) {
+        assert_string_equal(about(named[i].line, named[i].folder).code, named[i].code);
+    }
+}
+
+static void test_kinds(void **state)
+{
+    (void)state;
+    assert_true(about("T NO [SERVERBUG] x", "").sick);
+    assert_true(about("T BAD User is authenticated but not connected.", "").sick);
+    assert_false(about("T NO [OVERQUOTA] x", "").sick);
+    assert_true(about("T NO x", "").general && about("T BAD x", "").general && about("* BYE x", "").general);
+    assert_false(about("T NO [LIMIT] x", "").general);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows), cmocka_unit_test(test_names),
+                                       cmocka_unit_test(test_kinds)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

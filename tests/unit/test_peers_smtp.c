@@ -12,6 +12,7 @@
  *   auth ok USER | failed DURATION | challenge TEXT | refused   what becomes of the next step of authentication
  *   asked TEXT           the octets that the last step of authentication brought
  *   tls                  the engine wants TLS; what is unread is dropped, the handshake succeeds
+ *   told REASON SAID     the next refusal that was told, in order, with what the client had said ("to ADDRESS" in front: which recipient)
  *   stored TEXT          the last message that was taken has exactly these octets
  *   messages N           so many messages were taken
  *   closed               the engine wants the connection closed
@@ -56,6 +57,7 @@ struct player {
     struct bytes steps[ANSWERS_MAX]; /* of authentication: what was written behind "auth" */
     size_t step_first, step_count;
     struct buf asked;
+    struct buf told; /* refusals, one a line, not expected yet */
     uint64_t messages;
     bool closed, wants_tls, dropped;
     size_t longest; /* of the groups */
@@ -72,10 +74,10 @@ struct player {
 
 static void answer_question(struct player *player)
 {
-    struct smtpd_answer answer = {0, NULL, NULL};
+    struct smtpd_answer answer = {0};
     if (player->answer_count > 0) {
         struct answer_text *text = &player->answers[player->answer_first];
-        answer = (struct smtpd_answer){text->code, text->enhanced, text->text};
+        answer = (struct smtpd_answer){text->code, text->enhanced, text->text, SMTPD_REPLY_BY_RULE};
         player->answer_first = (player->answer_first + 1) % ANSWERS_MAX;
         player->answer_count--;
     }
@@ -128,7 +130,7 @@ static void take_step(struct player *player, const struct smtpd_request *request
         answer.challenge = buf_bytes(&challenge);
     } else if (bytes_is(kind, "refused")) {
         answer.kind = SMTPD_AUTH_REFUSED;
-        answer.refusal = (struct smtpd_answer){421, "4.7.0", "too many failed logins from your network; closing"};
+        answer.refusal = *smtpd_reply_get(SMTPD_REPLY_NETWORK_AUTH_FAILURES);
     } else if (bytes_is(kind, "failed")) {
         units_duration(rest, &answer.delay_ms);
     }
@@ -138,8 +140,7 @@ static void take_step(struct player *player, const struct smtpd_request *request
 
 static void take_client(struct player *player, const struct smtpd_request *request)
 {
-    const struct smtpd_answer none = {0, NULL, NULL},
-                              refusal = {554, "5.7.1", "your network may not send here; closing"};
+    const struct smtpd_answer none = {0}, refusal = *smtpd_reply_get(SMTPD_REPLY_NETWORK);
     bool trusted = strncmp(request->address, "192.0.2.", 8) == 0;
     smtpd_engine_answer_client(player->engine, player->now, trusted, trusted ? &none : &refusal);
 }
@@ -223,6 +224,16 @@ static void send_group(struct player *player)
         feed(player, group);
     }
     buf_clear(&player->group);
+}
+
+static void on_refused(void *ctx, const struct smtpd_refusal *refusal)
+{
+    struct player *player = ctx;
+    if (refusal->recipient != NULL) {
+        buf_printf(&player->told, "to %s ", refusal->recipient);
+    }
+    buf_printf(&player->told, "%s%s%s\n", smtpd_reply_reason(refusal->answer->reply),
+               refusal->said[0] == '\0' ? "" : " ", refusal->said);
 }
 
 /* ---- the lines of a transcript ---- */
@@ -322,7 +333,7 @@ static void set_option(struct player *player, struct bytes rest)
     if (bytes_is(name, "mechanisms")) {
         player->options.mechanisms = ~0u;
     } else if (bytes_is(name, "refusal")) {
-        player->options.refusal = (struct smtpd_answer){554, "5.7.1", "your network may not send here; closing"};
+        player->options.refusal = *smtpd_reply_get(SMTPD_REPLY_NETWORK);
     } else {
         FAIL(player, "unknown option \"%.*s\"", (int)name.len, (const char *)name.ptr);
     }
@@ -440,6 +451,19 @@ static void do_stored(struct player *player, struct bytes text)
     buf_done(&wanted);
 }
 
+static void do_told(struct player *player, struct bytes text)
+{
+    struct bytes rest = buf_bytes(&player->told);
+    struct bytes told = bytes_cut(&rest, '\n');
+    bool open = text.len > 0 && text.ptr[text.len - 1] == '*';
+    struct bytes wanted = bytes_slice(text, 0, text.len - (open ? 1 : 0));
+    if (!bytes_equal(wanted, open ? bytes_slice(told, 0, wanted.len) : told)) {
+        FAIL(player, "wanted \"%.*s\", told \"%.*s\"", (int)text.len, (const char *)text.ptr, (int)told.len,
+             (const char *)told.ptr);
+    }
+    buf_consume(&player->told, told.len + 1);
+}
+
 static void do_messages(struct player *player, struct bytes text)
 {
     if (player->messages != number_of(player, text)) {
@@ -470,7 +494,7 @@ static const struct {
     {"delay", do_delay, false},   {"answer", do_answer, false},     {"tls", do_tls, false},
     {"stored", do_stored, false}, {"messages", do_messages, false}, {"closed", do_closed, false},
     {"drop", do_drop, false},     {"R:", expect_reply, false},      {"auth", do_auth, false},
-    {"asked", do_asked, false},
+    {"asked", do_asked, false},   {"told", do_told, false},
 };
 
 static void play_line(struct player *player, struct bytes line)
@@ -501,10 +525,16 @@ static void play_line(struct player *player, struct bytes line)
 static size_t play_once(const char *name, struct bytes text, size_t cut)
 {
     struct player player = {.name = name, .cut = cut, .now = 1000000};
-    player.options = (struct smtpd_engine_options){
-        .hostname = "gw.test", .listener = "apps", .client_address = "192.0.2.7", .client_port = 4711, .trusted = true};
+    player.options = (struct smtpd_engine_options){.hostname = "gw.test",
+                                                   .listener = "apps",
+                                                   .client_address = "192.0.2.7",
+                                                   .client_port = 4711,
+                                                   .trusted = true,
+                                                   .refused = on_refused,
+                                                   .refused_ctx = &player};
     smtpd_limits_default(&player.options.limits);
-    struct buf *buffers[] = {&player.input, &player.output, &player.group, &player.body, &player.stored, &player.asked};
+    struct buf *buffers[] = {&player.input,  &player.output, &player.group, &player.body,
+                             &player.stored, &player.asked,  &player.told};
     for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++) {
         buf_init(buffers[i], TEXT_MAX);
     }
