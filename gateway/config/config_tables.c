@@ -155,6 +155,9 @@ static const struct config_key upstream_limit_keys[] = {
      .help = "octets sent in a day; the rest waits, also over a restart"},
     {"keywords", CONFIG_WORD, AT(config_upstream, settings[IMAPC_KEYWORDS]), .words = switches,
      .help = "whether keywords are sent as well as system flags"},
+    {"plain_refusals", CONFIG_WORD, AT(config_upstream, settings[IMAPC_PLAIN_REFUSALS]), .words = switches,
+     .help = "a NO to a message that has no response code means for certain that the message was not kept; else it is "
+             "looked for"},
     {"tls_exporter", CONFIG_WORD, AT(config_upstream, settings[IMAPC_TLS_EXPORTER]), .words = switches,
      .help = "whether SCRAM can be bound to TLS 1.3; else it is not bound there"},
     {"subscribe", CONFIG_WORD, AT(config_upstream, settings[IMAPC_SUBSCRIBE]), .words = switches,

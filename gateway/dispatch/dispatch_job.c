@@ -3,6 +3,7 @@
  *
  * A job owns its item until spool_finish(). It ends when both the append was answered and no read of the body is outstanding.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/expect.h"
@@ -24,6 +25,8 @@ struct dispatch_job {
     int settled_as;    /* the kind of its struct spool_outcome */
     struct imapc_outcome outcome;
     char *folder;                /* that the server has for the use that the delivery names; or NULL */
+    char *note;                  /* what its history and the log should say of a filed one; or NULL */
+    bool set_aside;              /* it is what ends the server's connections */
     struct spool_outcome result; /* what becomes of the delivery */
     bool reading;                /* an answer to body_read() is due */
     imapc_body_fn *read_done;
@@ -109,6 +112,48 @@ static int64_t later(const struct dispatch_job *job, int64_t now)
     return job->outcome.account && upstream->paused_until > now ? upstream->paused_until : next;
 }
 
+/* A filed one of which there is more to say than where it lies. */
+static char *note_of(const struct imapc_outcome *outcome)
+{
+    char text[200];
+    if (fault_is_set(&outcome->fault) || (!outcome->found && !outcome->possible_duplicate)) {
+        return NULL;
+    }
+    if (!outcome->found) {
+        return expect_strdup(
+            "possible_duplicate: an earlier attempt may have filed it too, and that could not be found out");
+    }
+    if (outcome->twin_uid != 0) {
+        snprintf(text, sizeof text, "found twice: it lies there as UID %u and UID %u", outcome->twin_uid, outcome->uid);
+        return expect_strdup(text);
+    }
+    return expect_strdup(outcome->elsewhere
+                             ? "found: an earlier attempt had filed it, and it was moved to another folder since"
+                             : "found: an earlier attempt had filed it");
+}
+
+/* What the outcome says about doubt: for the history, for those that follow, and whether it is this message that the server cannot take. */
+static void note_doubt(struct dispatch_job *job)
+{
+    struct dispatch_upstream *upstream = job->upstream;
+    struct imapc_outcome *outcome = &job->outcome;
+    job->note = note_of(outcome);
+    if (outcome->mark.validity != 0 && outcome->mark.next != 0) {
+        spool_set_mark(upstream->dispatch->spool, job->item->delivery.upstream, job->item->delivery.folder,
+                       &outcome->mark);
+    }
+    if (outcome->killed && doubt_kill(&outcome->doubt, dispatch_now(upstream->dispatch), upstream->last_filed_ms)) {
+        struct fault fault = outcome->fault;
+        job->set_aside = true;
+        outcome->fault = FAULT_INIT;
+        fault_set(
+            &outcome->fault, fault.class, "kills", fault.where,
+            "the server ended the connection each of the %d times that this message was sent alone, and filed others"
+            " meanwhile: it is set aside (%s)",
+            DOUBT_KILLS, fault.text);
+    }
+}
+
 static struct spool_outcome outcome_of(const struct dispatch_job *job)
 {
     const struct imapc_outcome *outcome = &job->outcome;
@@ -118,8 +163,9 @@ static struct spool_outcome outcome_of(const struct dispatch_job *job)
                                    .uidvalidity = outcome->uidvalidity,
                                    .uid = outcome->uid,
                                    .folder = job->folder,
-                                   .uncertain = outcome->fault.class == FAULT_UNCERTAIN ||
-                                                (job->item->uncertain && !outcome->looked)};
+                                   .uncertain = outcome->doubt.open,
+                                   .note = job->note};
+    doubt_write(&outcome->doubt, result.doubt);
     /* A clock that was put forward makes nothing old. */
     int64_t age = now - job->item->envelope.received_ms - job->upstream->dispatch->ahead_ms;
     bool too_old = age > (int64_t)job->upstream->config->give_up;
@@ -127,7 +173,7 @@ static struct spool_outcome outcome_of(const struct dispatch_job *job)
         result.kind = SPOOL_FILED;
     } else if (outcome->fault.class == FAULT_LOCAL && bytes_is(bytes_of(outcome->fault.code), "shutdown")) {
         result.kind = SPOOL_UNTOUCHED;
-    } else if (outcome->fault.class == FAULT_PERM || too_old) {
+    } else if (outcome->fault.class == FAULT_PERM || too_old || job->set_aside) {
         result.kind = SPOOL_DEAD;
     } else {
         result.kind = SPOOL_DEFERRED;
@@ -144,11 +190,7 @@ static void log_filed(const struct dispatch_job *job)
               LOG_STR("folder", job->folder != NULL ? job->folder : item->delivery.folder),
               LOG_STR("rule", item->delivery.rule), LOG_INT("size", mail_rope_size(job->rope)),
               LOG_INT("uidvalidity", job->outcome.uidvalidity), LOG_INT("uid", job->outcome.uid),
-              LOG_INT("attempt", item->attempts + 1),
-              LOG_STR("note", job->outcome.found ? "found: an earlier attempt had filed it"
-                              : job->outcome.possible_duplicate
-                                  ? "possible_duplicate: an earlier attempt may have filed it too"
-                                  : ""));
+              LOG_INT("attempt", item->attempts + 1), LOG_STR("note", job->note != NULL ? job->note : ""));
 }
 
 /* Whether the delivery waits longer than its upstream's operator finds normal. */
@@ -228,6 +270,7 @@ static void on_settled(void *ctx, const struct fault *fault)
     arena_free(&job->repaired);
     free((char *)job->append.id);
     free(job->folder);
+    free(job->note);
     free(job);
     dispatch_job_gone(upstream);
 }
@@ -249,6 +292,7 @@ static void finish(struct dispatch_job *job)
         dispatch_upstream_worked(upstream);
     }
     dispatch_pace_keep(upstream);
+    note_doubt(job);
     job->result = outcome_of(job);
     note_outcome(job, &job->result);
     const struct dispatch *dispatch = upstream->dispatch;
@@ -287,7 +331,7 @@ static void submit(struct dispatch_job *job)
     struct spool_item *item = job->item;
     struct imapc_append *append = &job->append;
     append->folder = item->delivery.folder;
-    append->uncertain = item->uncertain;
+    append->doubt = job->outcome.doubt;
     append->flags = item->delivery.flags;
     append->flag_count = item->delivery.flag_count;
     append->date_ms = item->delivery.date_ms != 0 ? item->delivery.date_ms : item->envelope.received_ms;
@@ -411,6 +455,8 @@ void dispatch_job_start(struct dispatch_upstream *upstream, struct spool_item **
     job->upstream = upstream;
     job->item = *item;
     job->append.id = expect_strdup((*item)->id);
+    doubt_read(&job->outcome.doubt, bytes_of((*item)->delivery.doubt == NULL ? "" : (*item)->delivery.doubt));
+    job->outcome.doubt.open = (*item)->uncertain;
     job->has_fallback = (*item)->delivery.fallback != NULL;
     *item = NULL;
     upstream->active++;

@@ -45,8 +45,13 @@ void imapc_append_enter(struct imapc_engine *engine)
         imapc_enter(engine, IMAPC_PHASE_SELECT);
         return;
     }
+    if (imapc_mark_is_asked(engine)) {
+        return;
+    }
     struct imap_command *command = imapc_begin(engine, "APPEND");
+    engine->append.mark = imapc_mark_known(engine);
     engine->append.current = 0;
+    engine->append.reached = 0;
     engine->append.literal_sent = false;
     engine->append.answered = false;
     engine->append.create_due = false;
@@ -86,11 +91,13 @@ void imapc_engine_append(struct imapc_engine *engine, uint64_t now, const char *
     append->created = false;
     append->parents_tried = false;
     append->create_refusal = (struct imapc_refusal){0};
-    append->flags_asked = append->without_keywords = false;
+    append->flags_asked = false;
+    append->without_keywords = count == 1 && messages[0].bare;
     engine->said[0] = '\0';
     append->answered = false;
     append->filed = false;
-    append->rights_asked = append->quota_asked = false;
+    append->rights_asked = append->quota_asked = append->mark_asked = false;
+    append->reached = 0;
     append->literal_sent = false;
     if (is_too_big(engine)) {
         imapc_give_up(engine, FAULT_PERM, "toobig", "the message is larger than the server takes");
@@ -122,7 +129,7 @@ bool imapc_append_wants_body(struct imapc_engine *engine, struct imapc_request *
 static void leave(struct imapc_engine *engine)
 {
     struct imapc_appending *append = &engine->append;
-    append->literal_sent = false; /* what went out was refused, or is filed */
+    append->reached = 0; /* what went out was refused, or is filed */
     if (append->create_due) {
         append->answered = false;
         imapc_enter(engine, IMAPC_PHASE_CREATE);
@@ -148,6 +155,7 @@ static void end_message(struct imapc_engine *engine)
     engine->command_sent = 0;
     engine->command_waits = 0;
     append->current++;
+    append->reached = append->current;
     if (append->in_utf8) {
         buf_append_octet(&engine->command.text, ')');
     }
@@ -199,6 +207,7 @@ static void take_success(struct imapc_engine *engine, const struct imap_reply *r
     while (i < append->count && imap_uid_range_next(&set, &range) == 1) {
         for (uint32_t uid = range.first; i < append->count && uid <= range.last && uid != 0; uid++) {
             append->messages[i++].uid = uid;
+            imapc_mark_passed(engine, engine->result.uidvalidity, uid);
         }
     }
 }
@@ -258,7 +267,8 @@ static void judge(struct imapc_engine *engine, const struct imap_reply *reply)
     engine->utf8_plain = engine->utf8_plain || no_utf8;
     append->again_due = no_utf8;
     if (!no_utf8 && may_be_keywords(engine, &refusal)) {
-        append->without_keywords = append->again_due = true;
+        engine->result.bare = engine->result.doubtful; /* it is looked for before that */
+        append->without_keywords = append->again_due = !engine->result.doubtful;
     }
 }
 
@@ -268,6 +278,7 @@ void imapc_append_reply(struct imapc_engine *engine, const struct imap_reply *re
     bool whole = append->current == append->count;
     engine->result = (struct imapc_result){0};
     if (reply->status == IMAP_STATUS_OK && !whole) {
+        append->reached = append->current + append->literal_sent; /* who knows what it has kept */
         imapc_fail(engine, FAULT_TEMP, "protocol", "the server said OK before it had the whole message");
         return;
     }
@@ -299,6 +310,7 @@ void imapc_create_enter(struct imapc_engine *engine)
 {
     struct imap_command *command = imapc_begin(engine, "CREATE");
     engine->append.created = true;
+    engine->append.mark_asked = true; /* a folder that was not there is asked by the next append */
     engine->append.literal_open = false;
     engine->append.flags_asked = false; /* of a folder that was not there nothing was learned */
     imap_command_string(command, buf_bytes(&engine->folder));

@@ -39,6 +39,7 @@ static const struct {
     [IMAPC_PHASE_QUOTA] = {"getquotaroot", imapc_quota_enter, imapc_quota_reply, imapc_quota_data,
                            IMAPC_QUESTION_QUOTA},
     [IMAPC_PHASE_SELECT] = {"select", imapc_select_enter, imapc_select_reply, imapc_select_data, IMAPC_QUESTION_FLAGS},
+    [IMAPC_PHASE_MARK] = {"status", imapc_mark_enter, imapc_mark_reply, imapc_mark_data, IMAPC_QUESTION_MARK},
     [IMAPC_PHASE_APPEND] = {"append", imapc_append_enter, imapc_append_reply, NULL, -1},
     [IMAPC_PHASE_CREATE] = {"create", imapc_create_enter, imapc_create_reply, NULL, -1},
     [IMAPC_PHASE_PARENT] = {"create", imapc_parent_enter, imapc_parent_reply, NULL, -1},
@@ -49,7 +50,13 @@ static const struct {
     [IMAPC_PHASE_STORE] = {"store", imapc_store_enter, imapc_store_reply, NULL, IMAPC_QUESTION_STORE},
     [IMAPC_PHASE_LEAVE] = {"unselect", imapc_leave_enter, imapc_leave_reply, NULL, -1},
     [IMAPC_PHASE_EXAMINE] = {"examine", imapc_examine_enter, imapc_examine_reply, imapc_locate_data, -1},
+    [IMAPC_PHASE_BOUND] = {"status", imapc_bound_enter, imapc_bound_reply, imapc_locate_data, -1},
     [IMAPC_PHASE_FETCH] = {"fetch", imapc_fetch_enter, imapc_fetch_reply, imapc_locate_data, -1},
+    [IMAPC_PHASE_USES] = {"list", imapc_elsewhere_uses_enter, imapc_elsewhere_uses_reply, imapc_list_data,
+                          IMAPC_QUESTION_USES},
+    [IMAPC_PHASE_ELSEWHERE] = {"examine", imapc_elsewhere_enter, imapc_elsewhere_reply, imapc_locate_data, -1},
+    [IMAPC_PHASE_ELSEWHERE_FETCH] = {"fetch", imapc_elsewhere_fetch_enter, imapc_elsewhere_fetch_reply,
+                                     imapc_locate_data, -1},
     [IMAPC_PHASE_UNSELECT] = {"unselect", imapc_unselect_enter, imapc_unselect_reply, NULL, -1},
     [IMAPC_PHASE_LOGOUT] = {"logout", NULL, NULL, NULL, -1},
     [IMAPC_PHASE_ENDED] = {"ended", NULL, NULL, NULL, -1},
@@ -62,6 +69,7 @@ struct imapc_engine *imapc_engine_new(const struct imapc_engine_options *options
     engine->options.username = expect_strdup(options->username);
     engine->options.password = expect_strdup(options->password);
     engine->tls_active = options->tls;
+    engine->asker = options->folders == NULL ? 0 : imapc_folders_next_asker(options->folders);
     imap_reply_init(&engine->parser);
     imap_command_init(&engine->command);
     buf_init(&engine->output, IMAP_COMMAND_MAX + 2 * IMAPC_BODY_PIECE);
@@ -149,6 +157,11 @@ void imapc_over(struct imapc_engine *engine)
     imapc_flags_tell(engine);
     engine->result.uses_learned = engine->special.learned;
     engine->result.folder = imapc_special_used(engine);
+    if (engine->append.messages != NULL) {
+        engine->result.mark = engine->append.mark;
+        engine->result.next = imapc_mark_known(engine);
+        engine->result.sent = engine->append.literal_sent;
+    }
     imapc_folders_free(&engine->special.found);
     engine->append.messages = NULL;
     engine->append.literal_open = false;
@@ -172,6 +185,9 @@ void imapc_note_refusal(struct imapc_engine *engine, const struct imap_reply *re
     engine->result.sick = refusal.sick;
     engine->result.general = refusal.general;
     engine->result.retry_after_ms = refusal.retry_after_ms;
+    engine->result.reached = engine->append.reached;
+    engine->result.doubtful =
+        engine->append.reached > 0 && refusal.doubtful && !(refusal.general && engine->options.plain_refusals_certain);
     fault_set(&engine->result.fault, refusal.class, refusal.code, phases[engine->phase].name, "%.*s",
               (int)reply->text.len, (const char *)reply->text.ptr);
 }
@@ -192,9 +208,13 @@ static void end_connection(struct imapc_engine *engine)
     if (append->messages != NULL || engine->locate.wanted != NULL) {
         if (!append->answered) {
             const struct fault *fault = &engine->fault;
-            bool uncertain = append->messages != NULL && append->literal_sent;
-            engine->result =
-                (struct imapc_result){.retry_after_ms = engine->retry_after_ms, .account = engine->account};
+            size_t reached = append->messages != NULL ? append->reached : 0;
+            bool uncertain = reached > 0;
+            engine->result = (struct imapc_result){.retry_after_ms = engine->retry_after_ms,
+                                                   .account = engine->account,
+                                                   .reached = reached,
+                                                   .ended = true,
+                                                   .sight = DOUBT_SIGHT_FAILED};
             fault_set(&engine->result.fault, uncertain ? FAULT_UNCERTAIN : fault->class, fault->code, fault->where,
                       "%s", fault->text);
         }

@@ -2,7 +2,7 @@
  * imapc_engine - one IMAP client connection as a state machine without I/O: octets and time in, octets and wishes out (RFC 9051).
  *
  * greeting -> capability -> [starttls -> handshake] -> login -> [compress] -> namespace -> ready -> append (-> create -> append) -> ready
- *                                                                                        -> examine -> fetch ... -> unselect -> ready ... -> logout
+ *                                                                                        -> examine -> fetch ... -> elsewhere -> unselect -> ready ... -> logout
  *
  *   step    looks at the input, goes on as far as it can, and says what it wants next
  *   want    something only the outside can do: octets of a message, TLS, taking a result, closing
@@ -17,6 +17,7 @@
 
 #include "base/buf.h"
 #include "base/fault.h"
+#include "engine/doubt.h"
 #include "engine/imapc_folders.h"
 #include "engine/imapc_habits.h"
 #include "proto/imap_name.h"
@@ -91,6 +92,7 @@ struct imapc_engine_options {
         store_flags; /* the server's APPEND loses flags: they are stored behind it, and by a search that finds the message */
     const char *version;           /* of the program, for ID (RFC 2971); NULL: none is said */
     struct imapc_habits *habits;   /* what all connections of the account have learned of the server; or NULL */
+    bool plain_refusals_certain;   /* a NO without a code leaves nothing behind */
     struct imapc_folders *folders; /* what all connections of the account have learned; NULL: folders are not asked */
     struct imapc_names *names;     /* filled behind the login, before the engine is ready; NULL: nobody asks */
     const char *const
@@ -104,6 +106,7 @@ struct imapc_message {
     int64_t date_ms; /* INTERNALDATE */
     uint64_t size;
     bool utf8;    /* octets above 127 stand in its header section */
+    bool bare;    /* it goes alone and without its keywords, which may be what the server refused */
     uint32_t uid; /* set by the engine from APPENDUID (RFC 4315); 0: not said */
 };
 
@@ -112,20 +115,32 @@ struct imapc_wanted {
     const char *id;
     const char *const *flags; /* that it was filed with */
     size_t flag_count;
-    uint32_t uid; /* set by the engine; 0: it was not found */
+    const struct doubt *doubt; /* says how far down the folder is looked through */
+    uint32_t uid;              /* set by the engine; 0: it was not found in the folder */
+    uint32_t twin_uid;         /* set by the engine: it lies there twice; 0: it does not */
+    bool elsewhere;            /* set by the engine: it was found in another folder of the account */
+    bool cut;                  /* set by the engine: see struct doubt_look */
+    uint32_t seen;
 };
 
 struct imapc_result {
-    struct fault fault;      /* NONE: done. UNCERTAIN: octets of a literal went out, no tagged answer came */
+    struct fault fault;      /* NONE: done. UNCERTAIN: a whole message went out, no tagged answer came */
     uint32_t uidvalidity;    /* of the folder, when the server said it; else 0 */
     uint64_t retry_after_ms; /* the pause the server asks for */
     bool account;            /* the fault is of the account, not of these messages */
     bool sick;               /* the fault is of this session: another one may work */
     bool general;            /* neither a code nor known words tell what the fault is about */
-    bool partial;            /* of a search: what was not found may be there all the same */
-    char left_out[128];      /* flags that the folder does not keep, when that is news; else empty */
-    bool uses_learned;       /* the folders with special uses stand newly in options.folders */
-    bool unstored;           /* filed, but flags that the server's APPEND loses could not be stored */
+    bool sent;               /* of an append: octets of a literal went out */
+    size_t reached; /* of an append with a fault: so many messages, from the first, may have reached the server whole */
+    bool doubtful;  /* of a refused append: the server may have kept them all the same */
+    bool bare;      /* of a doubtful one: it may be for the keywords, without which the message is to go again */
+    bool ended;     /* the connection ended during the task */
+    struct doubt_mark mark; /* of an append: known before its first octet; of a search: when it began */
+    struct doubt_mark next; /* of an append: what is known behind it */
+    enum doubt_sight sight; /* of a search */
+    char left_out[128];     /* flags that the folder does not keep, when that is news; else empty */
+    bool uses_learned;      /* the folders with special uses stand newly in options.folders */
+    bool unstored;          /* filed, but flags that the server's APPEND loses could not be stored */
     const char *folder; /* as rules write it, when the task named it by its use; valid until the next task; or NULL */
 };
 
@@ -190,12 +205,13 @@ bool imapc_engine_was_lost(const struct imapc_engine *engine);
 void imapc_engine_append(struct imapc_engine *engine, uint64_t now, const char *folder, struct imapc_message *messages,
                          size_t count);
 /*
- * Looks in folder for messages by their ids (mail_rope's MAIL_ID_FIELD), from the newest back to those whose INTERNALDATE is before since_ms (RFC 9051
- * section 6.4.5): a few round trips for any number of ids. A folder that does not exist holds none of them. Where options.store_flags, the flags of what
+ * Looks in folder for messages by their ids (mail_rope's MAIL_ID_FIELD), from the newest back to the lowest mark of their doubts (RFC 9051 section 6.4.5):
+ * a few round trips for any number of ids; then, for what is missing, at the newest mail of the account's other places (everything, archive, trash, junk).
+ * What was found, and what was seen, stands in wanted and in the result; what it proves is doubt_judge()'s. Where options.store_flags, the flags of what
  * was found are stored: nobody knows whether the first attempt came so far. The engine must be ready; a RESULT follows; wanted is valid until then.
  */
-void imapc_engine_locate(struct imapc_engine *engine, uint64_t now, const char *folder, int64_t since_ms,
-                         struct imapc_wanted *wanted, size_t count);
+void imapc_engine_locate(struct imapc_engine *engine, uint64_t now, const char *folder, struct imapc_wanted *wanted,
+                         size_t count);
 /* Says goodbye; CLOSE follows. The engine must be ready. */
 void imapc_engine_logout(struct imapc_engine *engine, uint64_t now);
 

@@ -133,6 +133,9 @@ void imapc_select_enter(struct imapc_engine *engine)
 void imapc_select_data(struct imapc_engine *engine, const struct imap_reply *reply)
 {
     uint64_t validity;
+    if (engine->phase == IMAPC_PHASE_SELECT && engine->options.folders != NULL) {
+        imapc_mark_of(&imapc_folders_mark(engine->options.folders, buf_bytes(&engine->folder))->mark, reply);
+    }
     if (bytes_is_nocase(reply->code, "PERMANENTFLAGS") && engine->options.folders != NULL) {
         /* NIL tells nothing: unlike "()", which keeps nothing. */
         learn(engine, reply->code_args, bytes_is_nocase(reply->code_args, "NIL"));

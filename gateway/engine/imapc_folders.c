@@ -13,6 +13,8 @@ struct imapc_folders {
     struct map *flags;  /* struct imapc_folder_flags by the server's name */
     size_t flag_octets; /* of their lists */
     struct map *rooms;  /* struct imapc_folder_room */
+    struct map *marks;  /* struct imapc_folder_mark */
+    uint64_t askers;
     char *uses[IMAP_SPECIAL_USES];
     bool uses_known;
     uint64_t uses_at;
@@ -23,6 +25,7 @@ struct imapc_folders *imapc_folders_new(void)
     struct imapc_folders *folders = expect_calloc(1, sizeof *folders);
     folders->flags = map_new(IMAPC_FOLDERS_MAX, NULL);
     folders->rooms = map_new(IMAPC_FOLDERS_MAX, NULL);
+    folders->marks = map_new(IMAPC_FOLDERS_MAX, NULL);
     return folders;
 }
 
@@ -42,6 +45,7 @@ void imapc_folders_free(struct imapc_folders **folders)
     forget_uses(*folders);
     map_free(&(*folders)->flags, free);
     map_free(&(*folders)->rooms, free);
+    map_free(&(*folders)->marks, free);
     free(*folders);
     *folders = NULL;
 }
@@ -121,18 +125,36 @@ bool imapc_folders_keeps(const struct imapc_folder_flags *flags, struct bytes fl
 
 /* ---- room ---- */
 
-struct imapc_folder_room *imapc_folders_room(struct imapc_folders *folders, struct bytes name)
+/* What is kept of the folder in the map; made when it is new. */
+static void *find_or_make(struct map **map, struct bytes name, size_t size)
 {
-    struct imapc_folder_room *room = map_get(folders->rooms, name);
-    if (room == NULL) {
-        room = expect_calloc(1, sizeof *room);
-        if (map_set(folders->rooms, name, room) < 0) {
-            map_free(&folders->rooms, free);
-            folders->rooms = map_new(IMAPC_FOLDERS_MAX, NULL);
-            EXPECT(map_set(folders->rooms, name, room) == 0);
+    void *item = map_get(*map, name);
+    if (item == NULL) {
+        item = expect_calloc(1, size);
+        if (map_set(*map, name, item) < 0) {
+            map_free(map, free);
+            *map = map_new(IMAPC_FOLDERS_MAX, NULL);
+            EXPECT(map_set(*map, name, item) == 0);
         }
     }
-    return room;
+    return item;
+}
+
+struct imapc_folder_room *imapc_folders_room(struct imapc_folders *folders, struct bytes name)
+{
+    return find_or_make(&folders->rooms, name, sizeof(struct imapc_folder_room));
+}
+
+/* ---- marks ---- */
+
+struct imapc_folder_mark *imapc_folders_mark(struct imapc_folders *folders, struct bytes name)
+{
+    return find_or_make(&folders->marks, name, sizeof(struct imapc_folder_mark));
+}
+
+uint64_t imapc_folders_next_asker(struct imapc_folders *folders)
+{
+    return ++folders->askers;
 }
 
 /* ---- special uses ---- */

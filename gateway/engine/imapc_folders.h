@@ -6,6 +6,7 @@
 #define MAILWEIR_ENGINE_IMAPC_FOLDERS_H
 
 #include "base/bytes.h"
+#include "engine/doubt.h"
 #include "proto/imap_special.h"
 
 struct imapc_folders;
@@ -46,6 +47,16 @@ struct imapc_folder_room {
 };
 /* By the server's name of the folder; made, with nothing known, when it is new. */
 struct imapc_folder_room *imapc_folders_room(struct imapc_folders *folders, struct bytes name);
+
+/* A lower bound of the UIDs that messages get which go into one folder from now on; see doubt.h. */
+struct imapc_folder_mark {
+    struct doubt_mark mark;
+    uint64_t asked_by; /* the connection that asked last; 0: none did */
+};
+/* By the server's name of the folder; made, with nothing known, when it is new. */
+struct imapc_folder_mark *imapc_folders_mark(struct imapc_folders *folders, struct bytes name);
+/* A number for a connection, from 1. */
+uint64_t imapc_folders_next_asker(struct imapc_folders *folders);
 
 /* Whether the server was asked for its special folders. */
 bool imapc_folders_knows_uses(const struct imapc_folders *folders, uint64_t now);

@@ -1,34 +1,35 @@
 /*
  * imapc_locate - looks in a folder for messages that may have been filed already: EXAMINE, then the id fields of the newest messages in growing
- * windows, until all are found or the messages are older than any that is looked for (RFC 9051 sections 6.3.3 and 6.4.5). See imapc_private.h.
+ * windows, down to the lowest UID that any of them can have (RFC 9051 sections 6.3.3 and 6.4.5). See imapc_private.h.
  *
- * SEARCH is not asked: some servers answer it from an index that lags behind. What counts is the field in the message itself.
+ * Windows are of sequence numbers: each must be answered, so that what is left out is seen. UIDs may have gaps, which is for doubt.h to judge. SEARCH is
+ * not asked: some servers answer it from an index that lags behind. What counts is the field in the message itself.
  */
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/date.h"
 #include "base/expect.h"
 #include "engine/imapc_private.h"
 #include "mail/mail_header.h"
 #include "mail/mail_rope.h"
 
-void imapc_engine_locate(struct imapc_engine *engine, uint64_t now, const char *folder, int64_t since_ms,
-                         struct imapc_wanted *wanted, size_t count)
+void imapc_engine_locate(struct imapc_engine *engine, uint64_t now, const char *folder, struct imapc_wanted *wanted,
+                         size_t count)
 {
     EXPECT(imapc_engine_is_ready(engine) && count > 0);
     struct imapc_locating *locate = &engine->locate;
     engine->now = now;
     engine->result = (struct imapc_result){0};
     engine->append.answered = false;
-    *locate = (struct imapc_locating){.wanted = wanted,
-                                      .count = count,
-                                      .missing = count,
-                                      .since_ms = since_ms - IMAPC_SEARCH_SLACK_MS,
-                                      .window = IMAPC_WINDOW_FIRST};
+    *locate = (struct imapc_locating){
+        .wanted = wanted, .count = count, .missing = count, .window = IMAPC_WINDOW_FIRST, .lowest = UINT32_MAX};
     locate->index = map_new(count, NULL);
+    locate->answered = expect_calloc(IMAPC_WINDOW_MAX / 8 + 1, 1);
+    locate->bounds = expect_calloc(count, sizeof *locate->bounds);
+    locate->counts = expect_calloc(count, sizeof *locate->counts);
     for (size_t i = 0; i < count; i++) {
-        wanted[i].uid = 0;
+        wanted[i].uid = wanted[i].twin_uid = wanted[i].seen = 0;
+        wanted[i].elsewhere = wanted[i].cut = false;
         map_set(locate->index, bytes_of(wanted[i].id), &wanted[i]);
     }
     imapc_resolve(engine, folder, IMAPC_PHASE_EXAMINE);
@@ -36,8 +37,14 @@ void imapc_engine_locate(struct imapc_engine *engine, uint64_t now, const char *
 
 void imapc_locate_done(struct imapc_engine *engine)
 {
-    map_free(&engine->locate.index, NULL);
-    engine->locate.wanted = NULL;
+    struct imapc_locating *locate = &engine->locate;
+    map_free(&locate->index, NULL);
+    free(locate->answered);
+    free(locate->bounds);
+    free(locate->counts);
+    locate->answered = NULL;
+    locate->bounds = locate->counts = NULL;
+    locate->wanted = NULL;
 }
 
 /* ---- examine ---- */
@@ -50,8 +57,8 @@ void imapc_examine_enter(struct imapc_engine *engine)
     imapc_send(engine);
 }
 
-/* What could be found is found: that stands, whatever becomes of the flags. SELECT leaves what EXAMINE opened, and expunges nothing. */
-static void end_search(struct imapc_engine *engine)
+/* That stands, whatever becomes of the flags. SELECT leaves what EXAMINE opened, and expunges nothing. */
+void imapc_locate_end(struct imapc_engine *engine)
 {
     if (imapc_flags_are_stored(engine)) {
         engine->append.answered = true;
@@ -61,36 +68,92 @@ static void end_search(struct imapc_engine *engine)
     }
 }
 
+static int compare(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* What was seen, for each that is wanted. */
+static void sum_up(struct imapc_engine *engine)
+{
+    struct imapc_locating *locate = &engine->locate;
+    bool whole = locate->end == 0;
+    for (size_t i = 0; i < locate->count; i++) {
+        struct imapc_wanted *wanted = &locate->wanted[i];
+        uint32_t from = doubt_from(wanted->doubt, &locate->mark);
+        wanted->cut = !whole && locate->lowest > from;
+        for (size_t k = 0; k < locate->count; k++) {
+            wanted->seen += locate->bounds[k] >= from ? locate->counts[k] : 0;
+        }
+    }
+}
+
+/* The folder is looked through: what is missing may lie in another one. */
+static void end_windows(struct imapc_engine *engine)
+{
+    sum_up(engine);
+    if (engine->result.sight == DOUBT_SIGHT_FAILED) {
+        imapc_locate_end(engine); /* it is made again, as a whole */
+    } else {
+        imapc_elsewhere_go_on(engine);
+    }
+}
+
 /* The window in front of the one that was seen; or the end of the search. */
 static void next_window(struct imapc_engine *engine)
 {
     struct imapc_locating *locate = &engine->locate;
-    if (locate->end == 0 || locate->missing == 0) {
-        end_search(engine);
-    } else if (locate->seen >= IMAPC_SEARCH_MAX) {
-        engine->result.partial = true;
-        end_search(engine);
+    bool low = locate->lowest <= locate->bounds[0];
+    if (locate->end == 0 || locate->missing == 0 || low || locate->seen >= IMAPC_SEARCH_MAX) {
+        end_windows(engine);
     } else {
         imapc_enter(engine, IMAPC_PHASE_FETCH);
     }
 }
 
+static void begin_windows(struct imapc_engine *engine)
+{
+    struct imapc_locating *locate = &engine->locate;
+    engine->result.mark = locate->mark;
+    for (size_t i = 0; i < locate->count; i++) {
+        locate->bounds[i] = doubt_from(locate->wanted[i].doubt, &locate->mark);
+    }
+    qsort(locate->bounds, locate->count, sizeof *locate->bounds, compare);
+    next_window(engine);
+}
+
 void imapc_examine_reply(struct imapc_engine *engine, const struct imap_reply *reply)
 {
-    engine->result.uidvalidity = engine->locate.uidvalidity;
-    if (reply->status == IMAP_STATUS_OK) {
-        next_window(engine);
-        return;
-    }
     struct imapc_refusal refusal = imapc_refusal_of(reply);
-    if (refusal.account) {
+    engine->result.uidvalidity = engine->locate.mark.validity;
+    if (reply->status == IMAP_STATUS_OK && engine->locate.mark.next == 0) {
+        imapc_enter(engine, IMAPC_PHASE_BOUND); /* some servers say it in STATUS alone */
+    } else if (reply->status == IMAP_STATUS_OK) {
+        begin_windows(engine);
+    } else if (refusal.account) {
         imapc_refused(engine, reply);
-        return;
+    } else {
+        engine->result.sight = refusal.create                ? DOUBT_SIGHT_MISSING
+                               : refusal.class == FAULT_PERM ? DOUBT_SIGHT_REFUSED
+                                                             : DOUBT_SIGHT_FAILED;
+        end_windows(engine);
     }
-    /* A missing folder holds nothing; in one that may not be read, nothing can be proven. */
-    engine->result.partial = !refusal.create;
-    imapc_over(engine);
-    imapc_enter(engine, IMAPC_PHASE_READY);
+}
+
+void imapc_bound_enter(struct imapc_engine *engine)
+{
+    struct imap_command *command = imapc_begin(engine, "STATUS");
+    imap_command_string(command, buf_bytes(&engine->folder));
+    imap_command_word(command, "(UIDNEXT UIDVALIDITY)");
+    imap_command_end(command);
+    imapc_send(engine);
+}
+
+void imapc_bound_reply(struct imapc_engine *engine, const struct imap_reply *reply)
+{
+    (void)reply; /* without it, nothing can be proven */
+    begin_windows(engine);
 }
 
 /* ---- fetch ---- */
@@ -100,9 +163,9 @@ void imapc_fetch_enter(struct imapc_engine *engine)
     struct imapc_locating *locate = &engine->locate;
     struct imap_command *command = imapc_begin(engine, "FETCH");
     locate->first = locate->end > locate->window ? locate->end - locate->window + 1 : 1;
-    locate->any_recent = false;
-    buf_printf(&command->text, " %u:%u (UID INTERNALDATE BODY.PEEK[HEADER.FIELDS (" MAIL_ID_FIELD ")])", locate->first,
-               locate->end);
+    locate->answers = 0;
+    memset(locate->answered, 0, IMAPC_WINDOW_MAX / 8 + 1);
+    buf_printf(&command->text, " %u:%u (UID BODY.PEEK[HEADER.FIELDS (" MAIL_ID_FIELD ")])", locate->first, locate->end);
     imap_command_end(command);
     imapc_send(engine);
 }
@@ -110,37 +173,81 @@ void imapc_fetch_enter(struct imapc_engine *engine)
 void imapc_fetch_reply(struct imapc_engine *engine, const struct imap_reply *reply)
 {
     struct imapc_locating *locate = &engine->locate;
-    if (reply->status != IMAP_STATUS_OK) {
-        engine->result.partial = true;
-        end_search(engine);
+    if (reply->status != IMAP_STATUS_OK || locate->answers < locate->end - locate->first + 1) {
+        engine->result.sight = DOUBT_SIGHT_FAILED;
+        end_windows(engine);
         return;
     }
     locate->seen += locate->end - locate->first + 1;
-    locate->end = locate->any_recent ? locate->first - 1 : 0;
+    locate->end = locate->first - 1;
     locate->window = locate->window > IMAPC_WINDOW_MAX / 4 ? IMAPC_WINDOW_MAX : locate->window * 4;
     next_window(engine);
 }
 
-static void take_found(struct imapc_locating *locate, struct bytes fields, uint32_t uid)
+/* The highest bound that the UID is not below. */
+static void count_seen(struct imapc_locating *locate, uint32_t uid)
 {
-    struct mail_header_field field;
-    if (uid == 0 || mail_header_find(fields, MAIL_ID_FIELD, &field) != 1) {
-        return;
+    size_t low = 0, high = locate->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (locate->bounds[middle] <= uid) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
     }
-    struct imapc_wanted *wanted = map_get(locate->index, bytes_trim(field.value));
-    if (wanted != NULL && wanted->uid == 0) {
-        wanted->uid = uid;
-        locate->missing--;
+    if (low > 0) {
+        locate->counts[low - 1]++;
     }
 }
 
-/* The pairs of one FETCH response: UID n, INTERNALDATE "...", BODY[...] octets, in any order. */
-static void take_message(struct imapc_locating *locate, struct bytes args)
+static void take_found(struct imapc_engine *engine, struct bytes fields, uint32_t uid)
+{
+    struct imapc_locating *locate = &engine->locate;
+    struct mail_header_field field;
+    if (mail_header_find(fields, MAIL_ID_FIELD, &field) != 1) {
+        return;
+    }
+    struct imapc_wanted *wanted = map_get(locate->index, bytes_trim(field.value));
+    if (wanted == NULL) {
+        return;
+    }
+    locate->missing -= wanted->uid == 0 && !wanted->elsewhere;
+    if (engine->phase != IMAPC_PHASE_FETCH) {
+        wanted->elsewhere = wanted->elsewhere || wanted->uid == 0;
+    } else if (wanted->uid == 0) {
+        wanted->uid = uid;
+    } else {
+        wanted->twin_uid = uid;
+    }
+}
+
+/* What one message of the window has shown; once, and only when it has shown all. */
+static void take_message(struct imapc_engine *engine, uint32_t number, struct bytes fields, uint32_t uid)
+{
+    struct imapc_locating *locate = &engine->locate;
+    uint32_t at = number - locate->first;
+    bool asked_for = number >= locate->first && number <= locate->end && uid != 0 && fields.ptr != NULL;
+    if (!asked_for || locate->answered[at / 8] & 1u << at % 8) {
+        return;
+    }
+    locate->answered[at / 8] |= (uint8_t)(1u << at % 8);
+    locate->answers++;
+    if (engine->phase == IMAPC_PHASE_FETCH) {
+        locate->lowest = uid < locate->lowest ? uid : locate->lowest;
+        if (uid < locate->mark.next) {
+            count_seen(locate, uid);
+        }
+    }
+    take_found(engine, fields, uid);
+}
+
+/* The pairs of one FETCH response: UID n, BODY[...] octets, in any order. */
+static void take_pairs(struct imapc_engine *engine, uint32_t number, struct bytes args)
 {
     struct imap_token name, value;
     struct bytes fields = {NULL, 0};
     uint64_t uid = 0;
-    int64_t date_ms = INT64_MAX;
     if (imap_token_next(&args, &name) < 0 || name.kind != IMAP_TOKEN_OPEN) {
         return;
     }
@@ -151,31 +258,28 @@ static void take_message(struct imapc_locating *locate, struct bytes args)
         }
         if (bytes_is_nocase(name.text, "UID")) {
             bytes_to_u64(value.text, &uid);
-        } else if (bytes_is_nocase(name.text, "INTERNALDATE")) {
-            date_imap_parse(value.text, &date_ms);
-        } else if (bytes_starts_nocase(name.text, "BODY[")) {
-            fields = value.text;
+        } else if (bytes_starts_nocase(name.text, "BODY[") && value.kind == IMAP_TOKEN_STRING) {
+            static const struct bytes none = {(const uint8_t *)"", 0};
+            fields = value.text.len > 0 ? value.text : none;
         }
     }
-    /* An unsolicited FETCH of flags has neither. */
-    bool asked_for = fields.ptr != NULL || date_ms != INT64_MAX;
-    locate->any_recent = locate->any_recent || (asked_for && date_ms >= locate->since_ms);
-    take_found(locate, fields, uid <= UINT32_MAX ? (uint32_t)uid : 0);
+    take_message(engine, number, fields, uid <= UINT32_MAX ? (uint32_t)uid : 0);
 }
 
 void imapc_locate_data(struct imapc_engine *engine, const struct imap_reply *reply)
 {
     struct imapc_locating *locate = &engine->locate;
-    if (engine->phase == IMAPC_PHASE_EXAMINE && bytes_is_nocase(reply->name, "EXISTS")) {
-        locate->end = reply->number;
-    } else if (engine->phase == IMAPC_PHASE_EXAMINE && bytes_is_nocase(reply->code, "UIDVALIDITY")) {
-        uint64_t validity = 0;
-        bytes_to_u64(reply->code_args, &validity);
-        locate->uidvalidity = validity <= UINT32_MAX ? (uint32_t)validity : 0;
-    } else if (engine->phase == IMAPC_PHASE_FETCH && bytes_is_nocase(reply->name, "FETCH")) {
+    bool fetches = engine->phase == IMAPC_PHASE_FETCH || engine->phase == IMAPC_PHASE_ELSEWHERE_FETCH;
+    if (fetches && bytes_is_nocase(reply->name, "FETCH")) {
         engine->replies = 0; /* as many as were asked for: each moves the deadline, none takes memory */
         engine->reply_octets = 0;
-        take_message(locate, reply->args);
+        take_pairs(engine, reply->number, reply->args);
+    } else if (fetches) {
+        return;
+    } else if (bytes_is_nocase(reply->name, "EXISTS") && engine->phase != IMAPC_PHASE_BOUND) {
+        locate->end = reply->number;
+    } else if (engine->phase != IMAPC_PHASE_ELSEWHERE) {
+        imapc_mark_of(&locate->mark, reply);
     }
 }
 

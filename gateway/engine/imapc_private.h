@@ -40,6 +40,7 @@ enum imapc_phase {
     IMAPC_PHASE_RIGHTS,
     IMAPC_PHASE_QUOTA,
     IMAPC_PHASE_SELECT,
+    IMAPC_PHASE_MARK,
     IMAPC_PHASE_APPEND,
     IMAPC_PHASE_CREATE,
     IMAPC_PHASE_PARENT,
@@ -48,7 +49,11 @@ enum imapc_phase {
     IMAPC_PHASE_STORE,
     IMAPC_PHASE_LEAVE,
     IMAPC_PHASE_EXAMINE,
+    IMAPC_PHASE_BOUND,
     IMAPC_PHASE_FETCH,
+    IMAPC_PHASE_USES,
+    IMAPC_PHASE_ELSEWHERE,
+    IMAPC_PHASE_ELSEWHERE_FETCH,
     IMAPC_PHASE_UNSELECT,
     IMAPC_PHASE_LOGOUT,
     IMAPC_PHASE_ENDED,
@@ -78,6 +83,9 @@ struct imapc_appending {
     bool create_due;       /* it was a refusal that asks for CREATE */
     bool filed;
     bool rights_asked, quota_asked; /* for it */
+    bool mark_asked;                /* for it */
+    size_t reached;                 /* messages of the command whose last octet went out */
+    struct doubt_mark mark;         /* of the folder, before the command */
     char left_out[128];             /* see struct imapc_result */
 };
 
@@ -99,10 +107,10 @@ struct imapc_storing {
 /* The first window of a search, in messages from the end of the folder; each further one is four times as large. */
 #define IMAPC_WINDOW_FIRST 200
 #define IMAPC_WINDOW_MAX   20000
-/* A search that has seen this many messages ends; what it has not found is in doubt. */
+/* A search that has seen this many messages ends; what it has not found stays unproven. */
 #define IMAPC_SEARCH_MAX 200000
-/* Clocks differ by less, and servers round dates. */
-#define IMAPC_SEARCH_SLACK_MS INT64_C(3600000)
+/* Messages, from the newest, that are looked at in each of the account's other places. */
+#define IMAPC_ELSEWHERE_MAX 1000
 
 /* The search under way. */
 struct imapc_locating {
@@ -110,13 +118,18 @@ struct imapc_locating {
     size_t count;
     struct map *index; /* of wanted, by id */
     size_t missing;
-    int64_t since_ms;
-    uint32_t uidvalidity;
-    uint32_t first; /* of the window, as a sequence number */
-    uint32_t end;   /* the last one of it; before the first window: messages in the folder */
+    struct doubt_mark mark; /* of the folder, when it began */
+    uint32_t first;         /* of the window, as a sequence number */
+    uint32_t end;           /* the last one of it; before the first window: messages in the folder */
     uint32_t window;
     uint32_t seen;
-    bool any_recent; /* some message of the window is not older than since_ms */
+    uint32_t lowest;   /* the lowest UID that was seen */
+    uint8_t *answered; /* a bit for each message of the window */
+    uint32_t answers;  /* how many of them are set */
+    uint32_t *
+        bounds; /* where the looks for wanted begin, in order, one for each; by index the messages seen from there to the next */
+    uint32_t *counts;
+    size_t places; /* of the account's other ones that were looked at */
 };
 
 /* The folder of the task, when it is named by its use. */
@@ -170,6 +183,7 @@ struct imapc_engine {
     struct imapc_special special;
     struct buf used; /* the folder of a task that named it by its use, as rules write it */
     size_t checked;  /* folders that were asked about behind the login */
+    uint64_t asker;  /* of imapc_folders_next_asker() */
     struct imapc_result result;
     bool result_due;
     bool tls_due, compress_due;
@@ -319,11 +333,38 @@ void imapc_quota_enter(struct imapc_engine *engine);
 void imapc_quota_data(struct imapc_engine *engine, const struct imap_reply *reply);
 void imapc_quota_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 
+/* imapc_mark.c: the UIDNEXT of the folder, before an append. */
+/* Whether the server is asked first: the phase is entered then, and leads back to APPEND. */
+bool imapc_mark_is_asked(struct imapc_engine *engine);
+void imapc_mark_enter(struct imapc_engine *engine);
+void imapc_mark_data(struct imapc_engine *engine, const struct imap_reply *reply);
+void imapc_mark_reply(struct imapc_engine *engine, const struct imap_reply *reply);
+/* UIDVALIDITY, UIDNEXT or MAILBOXID of a response to SELECT, EXAMINE or STATUS, into the mark. */
+void imapc_mark_of(struct doubt_mark *mark, const struct imap_reply *reply);
+/* What the folder's mark is now, as far as it is known. */
+struct doubt_mark imapc_mark_known(struct imapc_engine *engine);
+/* The answer to an APPEND has told a UID. */
+void imapc_mark_passed(struct imapc_engine *engine, uint32_t validity, uint32_t uid);
+
+/* imapc_elsewhere.c: what is missing in the folder may lie in another one of the account. */
+/* Looks at the next place, or ends the search. */
+void imapc_elsewhere_go_on(struct imapc_engine *engine);
+void imapc_elsewhere_uses_enter(struct imapc_engine *engine);
+void imapc_elsewhere_uses_reply(struct imapc_engine *engine, const struct imap_reply *reply);
+void imapc_elsewhere_enter(struct imapc_engine *engine);
+void imapc_elsewhere_reply(struct imapc_engine *engine, const struct imap_reply *reply);
+void imapc_elsewhere_fetch_enter(struct imapc_engine *engine);
+void imapc_elsewhere_fetch_reply(struct imapc_engine *engine, const struct imap_reply *reply);
+
 /* imapc_locate.c */
 void imapc_examine_enter(struct imapc_engine *engine);
 void imapc_examine_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 void imapc_fetch_enter(struct imapc_engine *engine);
 void imapc_fetch_reply(struct imapc_engine *engine, const struct imap_reply *reply);
+void imapc_bound_enter(struct imapc_engine *engine);
+void imapc_bound_reply(struct imapc_engine *engine, const struct imap_reply *reply);
+/* What could be found is found. */
+void imapc_locate_end(struct imapc_engine *engine);
 void imapc_unselect_enter(struct imapc_engine *engine);
 void imapc_unselect_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 /* Untagged responses of these phases. */

@@ -8,7 +8,8 @@
 /* A longer pause is not believed. */
 #define PAUSE_MAX_MS UINT64_C(3600000)
 
-enum { ACCOUNT = 1, CREATE = 2, CROWDED = 4, SICK = 8, GENERAL = 16 };
+/* DOUBT: it tells of the server's trouble, and not of this message: the store may have had it by then. */
+enum { ACCOUNT = 1, CREATE = 2, CROWDED = 4, SICK = 8, GENERAL = 16, DOUBT = 32 };
 
 /* Response codes. */
 static const struct row {
@@ -23,12 +24,12 @@ static const struct row {
     {"TOOBIG", FAULT_PERM, "toobig", 0},
     {"LIMIT", FAULT_TEMP, "limit", 0},
     {"INUSE", FAULT_TEMP, "inuse", 0},
-    {"UNAVAILABLE", FAULT_TEMP, "unavailable", ACCOUNT | SICK},
-    {"SERVERBUG", FAULT_TEMP, "serverbug", SICK},
+    {"UNAVAILABLE", FAULT_TEMP, "unavailable", ACCOUNT | SICK | DOUBT},
+    {"SERVERBUG", FAULT_TEMP, "serverbug", SICK | DOUBT},
     {"THROTTLED", FAULT_TEMP, "throttled", ACCOUNT},
-    {"CONTACTADMIN", FAULT_TEMP, "contactadmin", 0},
-    {"EXPUNGEISSUED", FAULT_TEMP, "expungeissued", 0},
-    {"CORRUPTION", FAULT_TEMP, "corruption", 0},
+    {"CONTACTADMIN", FAULT_TEMP, "contactadmin", DOUBT},
+    {"EXPUNGEISSUED", FAULT_TEMP, "expungeissued", DOUBT},
+    {"CORRUPTION", FAULT_TEMP, "corruption", DOUBT},
     {"NOPERM", FAULT_PERM, "noperm", 0},
     {"CANNOT", FAULT_PERM, "cannot", 0},
     {"CLIENTBUG", FAULT_PERM, "clientbug", 0},
@@ -57,10 +58,11 @@ static const struct row words[] = {
     {"rate limit", FAULT_TEMP, "throttled", ACCOUNT},
     {"too many requests", FAULT_TEMP, "throttled", ACCOUNT},
     {"too many commands", FAULT_TEMP, "throttled", ACCOUNT},
-    {"service busy", FAULT_TEMP, "unavailable", ACCOUNT | SICK},
-    {"is authenticated but not connected", FAULT_TEMP, "authorization", ACCOUNT | SICK}, /* sticks to the session */
-    {"Server Unavailable", FAULT_TEMP, "unavailable", ACCOUNT | SICK},
-    {"Service Unavailable", FAULT_TEMP, "unavailable", ACCOUNT | SICK},
+    {"service busy", FAULT_TEMP, "unavailable", ACCOUNT | SICK | DOUBT},
+    {"is authenticated but not connected", FAULT_TEMP, "authorization",
+     ACCOUNT | SICK | DOUBT}, /* sticks to the session */
+    {"Server Unavailable", FAULT_TEMP, "unavailable", ACCOUNT | SICK | DOUBT},
+    {"Service Unavailable", FAULT_TEMP, "unavailable", ACCOUNT | SICK | DOUBT},
     {"Maximum size of appendable message", FAULT_PERM, "toobig", 0},
     /* A mailbox that is full, before a message that is too large: both speak of sizes. */
     {"quota", FAULT_TEMP, "overquota", 0},
@@ -91,18 +93,18 @@ static const struct row words[] = {
     {"folder not found", FAULT_PERM, "nonexistent", CREATE},
     {"could not be found", FAULT_PERM, "nonexistent", CREATE},
     /* What passes, in the words of people who wrote servers: also behind BAD. */
-    {"internal error", FAULT_TEMP, "serverbug", SICK},
-    {"internal server error", FAULT_TEMP, "serverbug", SICK},
-    {"system error", FAULT_TEMP, "serverbug", SICK},
-    {"server error", FAULT_TEMP, "serverbug", SICK},
-    {"backend", FAULT_TEMP, "unavailable", SICK},
-    {"not connected", FAULT_TEMP, "unavailable", SICK},
-    {"unavailable", FAULT_TEMP, "unavailable", SICK},
-    {"maintenance", FAULT_TEMP, "unavailable", ACCOUNT | SICK},
-    {"shutting down", FAULT_TEMP, "unavailable", ACCOUNT | SICK},
-    {"overload", FAULT_TEMP, "unavailable", ACCOUNT},
-    {"timed out", FAULT_TEMP, "unavailable", SICK},
-    {"timeout", FAULT_TEMP, "unavailable", SICK},
+    {"internal error", FAULT_TEMP, "serverbug", SICK | DOUBT},
+    {"internal server error", FAULT_TEMP, "serverbug", SICK | DOUBT},
+    {"system error", FAULT_TEMP, "serverbug", SICK | DOUBT},
+    {"server error", FAULT_TEMP, "serverbug", SICK | DOUBT},
+    {"backend", FAULT_TEMP, "unavailable", SICK | DOUBT},
+    {"not connected", FAULT_TEMP, "unavailable", SICK | DOUBT},
+    {"unavailable", FAULT_TEMP, "unavailable", SICK | DOUBT},
+    {"maintenance", FAULT_TEMP, "unavailable", ACCOUNT | SICK | DOUBT},
+    {"shutting down", FAULT_TEMP, "unavailable", ACCOUNT | SICK | DOUBT},
+    {"overload", FAULT_TEMP, "unavailable", ACCOUNT | DOUBT},
+    {"timed out", FAULT_TEMP, "unavailable", SICK | DOUBT},
+    {"timeout", FAULT_TEMP, "unavailable", SICK | DOUBT},
     {"locked", FAULT_TEMP, "inuse", 0},
     {"in use", FAULT_TEMP, "inuse", 0},
     {"busy", FAULT_TEMP, "inuse", 0},
@@ -213,6 +215,8 @@ struct imapc_refusal imapc_refusal_about(const struct imap_reply *reply, struct 
                                   .crowded = (row->flags & CROWDED) != 0,
                                   .sick = (row->flags & SICK) != 0,
                                   .general = (row->flags & GENERAL) != 0,
+                                  .doubtful = (row->flags & DOUBT) != 0 ||
+                                              (row->flags & GENERAL && reply->status != IMAP_STATUS_BAD),
                                   .retry_after_ms = pause_of(reply->text)};
 }
 

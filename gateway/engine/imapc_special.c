@@ -12,6 +12,7 @@ static void no_such_folder(struct imapc_engine *engine)
         imapc_give_up(engine, FAULT_PERM, "folder-name",
                       "the folder's name is empty, too long, no UTF-8, holds control characters, or is no special use");
     } else {
+        engine->result.sight = DOUBT_SIGHT_MISSING;
         imapc_over(engine);
         imapc_enter(engine, IMAPC_PHASE_READY);
     }

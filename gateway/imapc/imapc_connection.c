@@ -48,6 +48,7 @@ struct imapc_connection *imapc_connection_new(struct imapc_pool *pool)
         .keywords = account->settings[IMAPC_KEYWORDS] != 0,
         .subscribe = account->settings[IMAPC_SUBSCRIBE] != 0,
         .store_flags = account->settings[IMAPC_STORE_FLAGS] != 0,
+        .plain_refusals_certain = account->settings[IMAPC_PLAIN_REFUSALS] != 0,
         .utf8 = account->settings[IMAPC_UTF8] != 0,
         .version = MAILWEIR_VERSION,
         .habits = &pool->habits,
@@ -248,7 +249,7 @@ static void finish_job(struct imapc_connection *connection, const struct imapc_r
     bool stale = connection->jobs > 0 && imapc_engine_was_lost(connection->engine) && !connection->pool->draining;
     connection->idle_since = net_now(connection->pool->loop);
     connection->jobs++;
-    imapc_job_finish(connection->pool, &connection->job, result, stale);
+    imapc_job_finish(connection->pool, &connection->job, result, stale, (unsigned)connection->place + 1);
 }
 
 /* An idle connection takes the next piece of work, or says goodbye. */

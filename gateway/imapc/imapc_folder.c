@@ -27,14 +27,14 @@ static struct imapc_folder *folder_of(struct imapc_pool *pool, const char *name)
 void imapc_folder_queue(struct imapc_pool *pool, struct imapc_append *append, bool at_head)
 {
     struct imapc_folder *folder = folder_of(pool, append->folder);
-    struct list *queue = append->uncertain ? &folder->doubtful : &folder->waiting;
+    struct list *queue = append->doubt.open ? &folder->doubtful : &folder->waiting;
     if (at_head) {
         list_prepend(queue, &append->link);
     } else {
         list_append(queue, &append->link);
     }
-    folder->waiting_count += !append->uncertain;
-    folder->doubtful_count += append->uncertain;
+    folder->waiting_count += !append->doubt.open;
+    folder->doubtful_count += append->doubt.open;
     pool->waiting_count++;
     if (list_is_empty(&folder->link)) {
         list_append(&pool->ring, &folder->link);

@@ -48,14 +48,15 @@ static void add(struct imapc_pool *pool, struct imapc_job *job, struct imapc_app
     pool->active_count++;
     if (job->is_search) {
         job->folder->doubtful_count--;
-        job->wanted[job->count] =
-            (struct imapc_wanted){.id = append->id, .flags = append->flags, .flag_count = append->flag_count};
+        job->wanted[job->count] = (struct imapc_wanted){
+            .id = append->id, .flags = append->flags, .flag_count = append->flag_count, .doubt = &append->doubt};
     } else {
         job->folder->waiting_count--;
         job->messages[job->count] = (struct imapc_message){.flags = append->flags,
                                                            .flag_count = append->flag_count,
                                                            .date_ms = append->date_ms,
                                                            .utf8 = append->utf8,
+                                                           .bare = append->doubt.bare,
                                                            .size = append->body.size};
     }
     job->appends[job->count++] = append;
@@ -116,15 +117,6 @@ struct imapc_job *imapc_job_take(struct imapc_pool *pool, bool can_batch)
 
 /* ---- doing ---- */
 
-static int64_t oldest(const struct imapc_job *job)
-{
-    int64_t date_ms = job->appends[0]->date_ms;
-    for (size_t i = 1; i < job->count; i++) {
-        date_ms = job->appends[i]->date_ms < date_ms ? job->appends[i]->date_ms : date_ms;
-    }
-    return date_ms;
-}
-
 static void prepare_bodies(const struct imapc_job *job)
 {
     const struct imapc_body *first = &job->appends[0]->body;
@@ -142,7 +134,7 @@ static void prepare_bodies(const struct imapc_job *job)
 void imapc_job_start(struct imapc_job *job, struct imapc_engine *engine, uint64_t now)
 {
     if (job->is_search) {
-        imapc_engine_locate(engine, now, job->folder->name, oldest(job), job->wanted, job->count);
+        imapc_engine_locate(engine, now, job->folder->name, job->wanted, job->count);
     } else {
         prepare_bodies(job);
         imapc_engine_append(engine, now, job->folder->name, job->messages, job->count);
@@ -159,8 +151,7 @@ static void queue_again(struct imapc_pool *pool, struct imapc_append *append)
 
 static void answer(struct imapc_pool *pool, struct imapc_append *append, struct imapc_outcome outcome)
 {
-    outcome.looked = append->looked;
-    outcome.possible_duplicate = append->in_doubt && !fault_is_set(&outcome.fault) && !outcome.found;
+    outcome.possible_duplicate = append->doubt.noted && !fault_is_set(&outcome.fault) && !outcome.found;
     if (outcome.account && outcome.fault.class == FAULT_PERM) {
         outcome.fault.class = FAULT_TEMP; /* a wrong password is no property of the message */
     }
@@ -173,7 +164,8 @@ static struct imapc_outcome outcome_of(const struct imapc_result *result)
                                   .uidvalidity = result->uidvalidity,
                                   .folder = result->folder,
                                   .retry_after_ms = result->retry_after_ms,
-                                  .account = result->account};
+                                  .account = result->account,
+                                  .mark = result->next};
 }
 
 /* From the last to the first, so that they stand in their order at the head of the queue. */
@@ -184,71 +176,148 @@ static void queue_all_again(struct imapc_pool *pool, struct imapc_job *job)
     }
 }
 
+/* ---- appends ---- */
+
+/* Whether the messages that a refused or broken append has brought whole may lie there. */
+static bool may_be_kept(const struct imapc_pool *pool, const struct imapc_job *job, const struct imapc_result *result)
+{
+    if (result->fault.class == FAULT_NONE) {
+        return false;
+    }
+    /* Some servers keep the messages in front of the one that they refuse. */
+    bool in_part = job->count > 1 && pool->account.settings[IMAPC_BATCH_ATOMIC] == 0;
+    return result->fault.class == FAULT_UNCERTAIN || result->doubtful || in_part;
+}
+
+/* Those of the job that may lie there are in doubt from here on; after a batch, each of its messages goes alone. */
+static void arise(struct imapc_pool *pool, struct imapc_job *job, const struct imapc_result *result, unsigned place)
+{
+    for (size_t i = 0; i < job->count; i++) {
+        struct imapc_append *append = job->appends[i];
+        append->doubt.bare = append->doubt.bare || result->bare;
+        append->doubt.alone = append->doubt.alone || job->count > 1 || append->doubt.bare;
+        append->batch_most = append->doubt.alone ? 1 : append->batch_most;
+        if (i < result->reached) {
+            doubt_arise(&append->doubt, &result->mark, place, net_wall(pool->loop));
+        }
+    }
+    imapc_folder_unsettle(pool, job->folder);
+}
+
 /* A refused batch goes again in halves, until the message that the server does not want stands alone. */
 static void split(struct imapc_pool *pool, struct imapc_job *job)
 {
     for (size_t i = 0; i < job->count; i++) {
-        job->appends[i]->batch_most = (unsigned)(job->count + 1) / 2;
-        if (!pool->account.settings[IMAPC_BATCH_ATOMIC]) {
-            job->appends[i]->uncertain = true; /* those in front of the refused one may lie there */
-        }
+        unsigned half = (unsigned)(job->count + 1) / 2;
+        job->appends[i]->batch_most = job->appends[i]->doubt.alone ? 1 : half;
     }
     queue_all_again(pool, job);
 }
 
-static void finish_appends(struct imapc_pool *pool, struct imapc_job *job, const struct imapc_result *result)
+/* What the fault means for one of the job's messages. */
+static struct imapc_outcome outcome_at(const struct imapc_job *job, const struct imapc_result *result, size_t index)
+{
+    struct imapc_outcome outcome = outcome_of(result);
+    bool uncertain = job->appends[index]->doubt.open;
+    outcome.uid = job->messages[index].uid;
+    outcome.killed = result->ended && result->sent && job->count == 1 && !result->account;
+    if (result->fault.class != FAULT_NONE && result->fault.class != FAULT_LOCAL && uncertain) {
+        outcome.fault.class = FAULT_UNCERTAIN;
+    } else if (result->fault.class == FAULT_UNCERTAIN) {
+        outcome.fault.class = FAULT_TEMP; /* the server never had the whole of this one */
+    }
+    return outcome;
+}
+
+static void finish_appends(struct imapc_pool *pool, struct imapc_job *job, const struct imapc_result *result,
+                           unsigned place)
 {
     bool refused = result->fault.class == FAULT_PERM || result->fault.class == FAULT_TEMP;
-    if (job->count > 1 && refused && !result->account) {
+    if (may_be_kept(pool, job, result) && (result->reached > 0 || job->count > 1)) {
+        arise(pool, job, result, place);
+    }
+    if (job->count > 1 && refused && !result->account && !result->ended) {
         split(pool, job);
         return;
-    }
-    if (result->fault.class == FAULT_UNCERTAIN) {
-        imapc_folder_unsettle(pool, job->folder);
     }
     if (result->account && result->retry_after_ms > 0) {
         imapc_pool_note_asked(pool, &result->fault, result->retry_after_ms);
     }
     for (size_t i = 0; i < job->count; i++) {
-        struct imapc_outcome outcome = outcome_of(result);
-        outcome.uid = job->messages[i].uid;
-        answer(pool, job->appends[i], outcome);
+        answer(pool, job->appends[i], outcome_at(job, result, i));
     }
 }
 
-static void finish_search(struct imapc_pool *pool, struct imapc_job *job, const struct imapc_result *result)
+/* ---- searches ---- */
+
+static enum doubt_verdict judge(struct imapc_append *append, const struct imapc_job *job, size_t index,
+                                const struct imapc_result *result, unsigned place, const char **why_r)
+{
+    const struct imapc_wanted *wanted = &job->wanted[index];
+    const struct doubt_look look = {
+        .sight = result->sight,
+        .found = wanted->uid != 0 || wanted->elsewhere,
+        .early = job->early,
+        .place = place,
+        .mark = result->mark,
+        .cut = wanted->cut,
+        .seen = wanted->seen,
+    };
+    return doubt_judge(&append->doubt, &look, why_r);
+}
+
+static void finish_one(struct imapc_pool *pool, struct imapc_job *job, size_t index, const struct imapc_result *result,
+                       unsigned place)
+{
+    struct imapc_append *append = job->appends[index];
+    struct imapc_outcome outcome = outcome_of(result);
+    const char *why;
+    switch (judge(append, job, index, result, place, &why)) {
+    case DOUBT_FOUND:
+        outcome.found = true;
+        outcome.uid = job->wanted[index].uid;
+        outcome.twin_uid = job->wanted[index].twin_uid;
+        outcome.elsewhere = outcome.uid == 0;
+        answer(pool, append, outcome);
+        break;
+    case DOUBT_AGAIN:
+        fault_set(&outcome.fault, FAULT_TEMP, "look", "look",
+                  "an earlier attempt may have filed it, and a look at the folder proves nothing: %s", why);
+        answer(pool, append, outcome);
+        break;
+    case DOUBT_ABSENT:
+    case DOUBT_UNPROVEN:
+        queue_again(pool, append);
+        break;
+    }
+}
+
+static void finish_search(struct imapc_pool *pool, struct imapc_job *job, const struct imapc_result *result,
+                          unsigned place)
 {
     for (size_t i = job->count; i-- > 0;) {
-        struct imapc_append *append = job->appends[i];
-        struct imapc_outcome outcome = outcome_of(result);
         if (fault_is_set(&result->fault)) {
-            answer(pool, append, outcome);
-        } else if (job->wanted[i].uid != 0) {
-            outcome.found = true;
-            outcome.uid = job->wanted[i].uid;
-            answer(pool, append, outcome);
+            answer(pool, job->appends[i], outcome_of(result));
         } else {
-            append->uncertain = false;
-            append->looked = true;
-            append->in_doubt = append->in_doubt || result->partial;
-            queue_again(pool, append);
+            finish_one(pool, job, i, result, place);
         }
     }
 }
 
-void imapc_job_finish(struct imapc_pool *pool, struct imapc_job **job, const struct imapc_result *result, bool stale)
+void imapc_job_finish(struct imapc_pool *pool, struct imapc_job **job, const struct imapc_result *result, bool stale,
+                      unsigned place)
 {
     struct imapc_job *done = *job;
     *job = NULL;
     done->folder->busy -= !done->is_search;
     done->folder->searching = done->folder->searching && !done->is_search;
-    if (stale && result->fault.class == FAULT_TEMP) {
-        /* An idle connection had ended, by the server's close or by a reset, and no message went out whole: the next connection takes it. */
+    if (stale && !result->sent && result->fault.class == FAULT_TEMP) {
+        /* An idle connection had ended, by the server's close or by a reset, and nothing of a message went out: the next connection takes it. */
         queue_all_again(pool, done);
     } else if (done->is_search) {
-        finish_search(pool, done, result);
+        finish_search(pool, done, result, place);
     } else {
-        finish_appends(pool, done, result);
+        finish_appends(pool, done, result, place);
     }
     imapc_folder_release(pool, done->folder);
     imapc_pool_kick(pool);

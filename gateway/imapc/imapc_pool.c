@@ -97,9 +97,7 @@ void imapc_pool_kick(struct imapc_pool *pool)
 
 void imapc_pool_submit(struct imapc_pool *pool, struct imapc_append **append)
 {
-    (*append)->batch_most = 0;
-    (*append)->looked = false;
-    (*append)->in_doubt = false;
+    (*append)->batch_most = (*append)->doubt.alone ? 1 : 0;
     imapc_folder_queue(pool, *append, false);
     *append = NULL;
     imapc_pool_kick(pool);
@@ -137,8 +135,10 @@ void imapc_pool_state(const struct imapc_pool *pool, struct imapc_pool_state *st
 
 void imapc_pool_answer(struct imapc_pool *pool, struct imapc_append *append, const struct imapc_outcome *outcome)
 {
+    struct imapc_outcome whole = *outcome;
+    whole.doubt = append->doubt;
     pool->active_count--;
-    append->done(append->ctx, append, outcome);
+    append->done(append->ctx, append, &whole);
 }
 
 static void report(struct imapc_pool *pool, const struct imapc_report *report)

@@ -59,14 +59,18 @@ struct imapc_account {
 };
 /* What became of an append. fault.class NONE: it lies in the folder. */
 struct imapc_outcome {
-    struct fault fault;        /* UNCERTAIN: the literal went out and no answer came */
+    struct fault fault;        /* UNCERTAIN: the message went out whole, and no answer came that settles it */
     uint32_t uidvalidity, uid; /* from APPENDUID (RFC 4315), else 0 */
     const char *folder;        /* as rules write it, when the append named its use; valid during the call; or NULL */
     uint64_t retry_after_ms;   /* the server asked for this pause; 0: none */
     bool account;              /* the fault is of the upstream (cannot connect, log in), not of this append */
     bool found;                /* nothing was sent: an earlier attempt had filed it */
-    bool looked;               /* it was uncertain, and was not found: what the fault says is all there is */
+    bool elsewhere;            /* found, in another folder of the account than it was filed into */
+    uint32_t twin_uid;         /* found, and it lies there twice; else 0 */
     bool possible_duplicate;   /* filed, though an earlier attempt may have done so: that could not be found out */
+    bool killed;               /* it went out alone, and the connection ended over it */
+    struct doubt doubt;        /* as it stands now */
+    struct doubt_mark mark;    /* what is known now of the folder; all 0: nothing */
 };
 
 /*
@@ -84,12 +88,11 @@ struct imapc_body {
 
 /* One append. The owner fills it; the pool owns it from submit until done is called, which gives it back. */
 struct imapc_append {
-    struct list link;      /* the pool's */
-    unsigned batch_most;   /* the pool's: at most so many in one batch, after a refusal; 0: no limit */
-    bool looked, in_doubt; /* the pool's: see struct imapc_outcome */
-    const char *id;        /* the delivery's id, as in the message's MAIL_ID_FIELD */
-    bool uncertain;        /* an earlier attempt may have filed it: it is looked for first */
-    const char *folder;    /* UTF-8, "/" between levels */
+    struct list link;    /* the pool's */
+    unsigned batch_most; /* the pool's: at most so many in one batch, after a refusal; 0: no limit */
+    const char *id;      /* the delivery's id, as in the message's MAIL_ID_FIELD */
+    struct doubt doubt;  /* open: an earlier attempt may have filed it: it is looked for first */
+    const char *folder;  /* UTF-8, "/" between levels */
     const char *const *flags;
     size_t flag_count;
     int64_t date_ms;

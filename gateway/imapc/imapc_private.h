@@ -98,6 +98,7 @@ size_t imapc_folder_demand(const struct imapc_pool *pool);
 struct imapc_job {
     struct imapc_folder *folder;
     bool is_search;
+    bool early; /* a search that began while the folder had not settled */
     size_t count;
     struct imapc_append **appends;
     struct imapc_message *messages; /* of an append */
@@ -107,8 +108,12 @@ struct imapc_job {
 /* The next piece of work for a connection; NULL: none. can_batch: its server has MULTIAPPEND. */
 struct imapc_job *imapc_job_take(struct imapc_pool *pool, bool can_batch);
 void imapc_job_start(struct imapc_job *job, struct imapc_engine *engine, uint64_t now);
-/* Answers the job's appends, or queues them again; sets *job to NULL. stale: the connection had been used before, and was lost. */
-void imapc_job_finish(struct imapc_pool *pool, struct imapc_job **job, const struct imapc_result *result, bool stale);
+/*
+ * Answers the job's appends, or queues them again; sets *job to NULL. stale: the connection had been used before, and was lost. place: of the account's addresses, from
+ * 1.
+ */
+void imapc_job_finish(struct imapc_pool *pool, struct imapc_job **job, const struct imapc_result *result, bool stale,
+                      unsigned place);
 
 /* ---- imapc_place.c: which address ---- */
 

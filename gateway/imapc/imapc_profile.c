@@ -23,6 +23,7 @@ static const char *const names[IMAPC_SETTINGS] = {
     [IMAPC_UTF8] = "utf8",
     [IMAPC_HEADER_8BIT] = "header_8bit",
     [IMAPC_LINE_MAX] = "line_max",
+    [IMAPC_PLAIN_REFUSALS] = "plain_refusals",
     [IMAPC_TLS_EXPORTER] = "tls_exporter",
 };
 
@@ -45,6 +46,7 @@ static const struct imapc_profile profiles[] = {
          [IMAPC_UTF8] = {1, "a server that offers UTF8=ACCEPT takes UTF-8 in headers and names"},
          [IMAPC_HEADER_8BIT] = {1, "most servers store what they are given"},
          [IMAPC_LINE_MAX] = {0, "not known"},
+         [IMAPC_PLAIN_REFUSALS] = {0, "who says no without a code may have kept the message: it is looked for"},
          [IMAPC_TLS_EXPORTER] = {1, "what RFC 9266 says of SCRAM with channel binding under TLS 1.3"},
      }},
     {"dovecot",
@@ -56,6 +58,7 @@ static const struct imapc_profile profiles[] = {
          [IMAPC_FOLDER_CONNECTIONS] =
              {1, "a folder is locked while a message is added: more connections add no speed, batches do"},
          [IMAPC_BATCH_ATOMIC] = {1, "a MULTIAPPEND is all or nothing"},
+         [IMAPC_PLAIN_REFUSALS] = {1, "nothing is kept of what it refuses"},
      }},
     {"cyrus",
      "Cyrus IMAP",
@@ -65,6 +68,7 @@ static const struct imapc_profile profiles[] = {
          [IMAPC_FOLDER_CONNECTIONS] = {1, "a folder is locked while a message is added"},
          [IMAPC_HEADER_8BIT] = {0, "it puts an X in the place of each such octet (munge8bit)"},
          [IMAPC_BATCH_ATOMIC] = {1, "a MULTIAPPEND is all or nothing"},
+         [IMAPC_PLAIN_REFUSALS] = {1, "it refuses for quota and rights without a code, before anything is kept"},
          [IMAPC_TLS_EXPORTER] = {0, "3.6 binds by tls-unique alone, which TLS 1.3 does not have"},
      }},
     {"courier",
@@ -73,6 +77,7 @@ static const struct imapc_profile profiles[] = {
          [IMAPC_CONNECTIONS] = {3, "MAXPERIP is 4 in its sample configuration; one is left for people"},
          [IMAPC_BATCH] = {1, "no MULTIAPPEND"},
          [IMAPC_LITERAL_MAX] = {0, "a non-synchronising literal hangs it"},
+         [IMAPC_PLAIN_REFUSALS] = {1, "it refuses without a code, before anything is kept"},
      }},
     {"gmail",
      "Gmail and Google Workspace",
@@ -90,6 +95,7 @@ static const struct imapc_profile profiles[] = {
          [IMAPC_BATCH] = {1, "no MULTIAPPEND"},
          [IMAPC_MESSAGE_MAX] = {45 * MiB, "the account's default; up to 150 MB by its settings"},
          [IMAPC_STORE_FLAGS] = {1, "its APPEND loses \\Flagged"},
+         [IMAPC_PLAIN_REFUSALS] = {1, "it refuses without a code, before anything is kept"},
          [IMAPC_LINE_MAX] = {10500, "longer lines: BAD Command Argument Error. 11"},
      }},
     {"exchange",
@@ -98,6 +104,7 @@ static const struct imapc_profile profiles[] = {
          [IMAPC_CONNECTIONS] = {8, "16 per user"},
          [IMAPC_BATCH] = {1, "no MULTIAPPEND"},
          [IMAPC_MESSAGE_MAX] = {10 * MiB, "the default of the server"},
+         [IMAPC_PLAIN_REFUSALS] = {1, "it refuses without a code, before anything is kept"},
          [IMAPC_KEYWORDS] = {0, "keywords are refused (no \\* in PERMANENTFLAGS)"},
          [IMAPC_LINE_MAX] = {9900, "longer lines are refused"},
      }},
@@ -122,6 +129,7 @@ static const struct imapc_profile profiles[] = {
                                 "small messages do not wait; for a large one a refusal comes before its octets"},
          [IMAPC_MESSAGE_MAX] = {100 * MiB, "the default of the server"},
          [IMAPC_KEYWORDS] = {0, "a keyword that it does not know refuses the message"},
+         [IMAPC_PLAIN_REFUSALS] = {1, "it refuses without a code, before anything is kept"},
      }},
 };
 #define PROFILE_COUNT (sizeof profiles / sizeof profiles[0])
@@ -191,7 +199,7 @@ bool imapc_profile_is_switch(enum imapc_setting setting)
 {
     return setting == IMAPC_BATCH_ATOMIC || setting == IMAPC_KEYWORDS || setting == IMAPC_SUBSCRIBE ||
            setting == IMAPC_STORE_FLAGS || setting == IMAPC_UTF8 || setting == IMAPC_HEADER_8BIT ||
-           setting == IMAPC_TLS_EXPORTER;
+           setting == IMAPC_PLAIN_REFUSALS || setting == IMAPC_TLS_EXPORTER;
 }
 
 void imapc_profile_resolve(const struct imapc_profile *profile, uint64_t settings[IMAPC_SETTINGS])

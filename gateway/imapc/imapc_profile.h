@@ -25,6 +25,7 @@ enum imapc_setting {
     IMAPC_UTF8,               /* UTF8=ACCEPT is enabled where it is offered */
     IMAPC_HEADER_8BIT,        /* header fields with octets above 127 are kept as they are */
     IMAPC_LINE_MAX,           /* octets of the longest line that is taken; 0: not known */
+    IMAPC_PLAIN_REFUSALS,     /* a refusal without a code is certain: the message was not kept */
     IMAPC_TLS_EXPORTER,       /* SCRAM can be bound to TLS 1.3 by tls-exporter */
     IMAPC_SETTINGS,
 };

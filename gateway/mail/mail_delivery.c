@@ -20,7 +20,8 @@ MAIL_MEMBERS_INNER(edit_members, struct mail_edit, EDIT_ROWS);
     MEMBER(type, TEXT, rule, .aside = true)                                                                            \
     MEMBER(type, TEXTS, recipients, recipient_count, .aside = true)                                                    \
     MEMBER(type, OBJECTS, edits, edit_count, edit_members)                                                             \
-    MEMBER(type, TRUE, held)
+    MEMBER(type, TRUE, held)                                                                                           \
+    MEMBER(type, TEXT, doubt, .aside = true)
 MAIL_MEMBERS(mail_delivery_members, struct mail_delivery, DELIVERY_ROWS);
 
 int mail_delivery_copy(struct arena *arena, const struct mail_delivery *from, struct mail_delivery *to_r)

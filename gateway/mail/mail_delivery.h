@@ -36,7 +36,8 @@ struct mail_delivery {
     size_t recipient_count;
     const struct mail_edit *edits;
     size_t edit_count;
-    bool held; /* waits in the spool until an operator releases it */
+    bool held;         /* waits in the spool until an operator releases it */
+    const char *doubt; /* what is known of where it may lie already, as engine/doubt.h writes it; or NULL */
 };
 
 extern const struct mail_members mail_delivery_members;

@@ -422,6 +422,7 @@ static const struct {
     {"AUTH=SCRAM-SHA-1-PLUS", IMAP_CAP_AUTH_SCRAM_SHA_1_PLUS},
     {"AUTH=SCRAM-SHA-256-PLUS", IMAP_CAP_AUTH_SCRAM_SHA_256_PLUS},
     {"AUTH=EXTERNAL", IMAP_CAP_AUTH_EXTERNAL},
+    {"OBJECTID", IMAP_CAP_OBJECTID},
 };
 #define CAPABILITY_COUNT (sizeof capability_names / sizeof capability_names[0])
 

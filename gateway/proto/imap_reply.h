@@ -113,6 +113,7 @@ enum imap_capability {
     IMAP_CAP_AUTH_SCRAM_SHA_1_PLUS = 1 << 27,
     IMAP_CAP_AUTH_SCRAM_SHA_256_PLUS = 1 << 28,
     IMAP_CAP_AUTH_EXTERNAL = 1 << 29,
+    IMAP_CAP_OBJECTID = 1 << 30,
 };
 struct imap_capabilities {
     uint32_t has;

@@ -321,6 +321,7 @@ static struct spool *spool_new(struct net_loop *loop, const struct spool_options
     spool->live = local_live_new();
     spool->held = spool_held_new();
     spool->upstreams = map_new(UPSTREAMS_MAX, NULL);
+    spool->marks = map_new(SPOOL_MARKS_MAX, NULL);
     spool->writer.segment_size = spool->options.segment_size;
     list_init(&spool->writer.dirty);
     spool->writer.spool = spool->path;
@@ -414,6 +415,7 @@ static void tear_down(struct spool *spool)
     local_live_free(&spool->live);
     spool_held_free(&spool->held);
     map_free(&spool->upstreams, free_upstream);
+    map_free(&spool->marks, free);
     free(spool);
 }
 

@@ -17,6 +17,7 @@
 #include "base/arena.h"
 #include "base/histogram.h"
 #include "base/log.h"
+#include "engine/doubt.h"
 #include "mail/mail_envelope.h"
 #include "net/net_loop.h"
 
@@ -98,7 +99,7 @@ struct spool_item {
     char id[48]; /* the delivery's id, "<message id>.<number>" */
     uint64_t body_size;
     unsigned attempts;       /* attempts that were made before */
-    bool uncertain;          /* an earlier attempt may have filed it: look before sending */
+    bool uncertain;          /* an earlier attempt may have filed it: look before sending; delivery.doubt says where */
     struct spool_body *body; /* the spool's own */
 };
 
@@ -168,9 +169,11 @@ struct spool_outcome {
         SPOOL_DEAD,      /* a dead letter, kept until an operator acts */
         SPOOL_UNTOUCHED, /* no attempt was made (shutdown): as before */
     } kind;
-    int64_t now_ms;  /* wall clock of the attempt */
-    int64_t next_ms; /* DEFERRED: wall clock */
-    bool uncertain;  /* DEFERRED: the attempt may have filed it */
+    int64_t now_ms;             /* wall clock of the attempt */
+    int64_t next_ms;            /* DEFERRED: wall clock */
+    bool uncertain;             /* it may lie there: kept whatever becomes of it, unless it is FILED */
+    char doubt[DOUBT_TEXT_MAX]; /* what is known of that, and of what came before; not for FILED */
+    const char *note;           /* for its history, by reference until done; or NULL */
     struct fault fault;
     uint32_t uidvalidity; /* FILED: from APPENDUID, else 0 */
     uint32_t uid;
@@ -181,6 +184,12 @@ struct spool_outcome {
 /* Gives the item back with what became of it (sets *item to NULL). done (may be NULL) comes when that is durable. */
 void spool_finish(struct spool *spool, struct spool_item **item, const struct spool_outcome *outcome,
                   spool_commit_fn *done, void *ctx);
+
+/*
+ * The UIDNEXT of a folder as it is known now (engine/doubt.h): whatever is handed out for it from here on lies behind it, should it be filed. Costs
+ * nothing: it goes to the disk with what is handed out.
+ */
+void spool_set_mark(struct spool *spool, const char *upstream, const char *folder, const struct doubt_mark *mark);
 
 /* Why what is acknowledged may be lost with the power (memory, a network, syncs that do nothing), for operators; or NULL. */
 const char *spool_disk_warning(const struct spool *spool);

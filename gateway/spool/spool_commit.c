@@ -24,6 +24,7 @@ struct part {
     uint64_t lane;
     unsigned number;
     bool held;
+    const char *doubt;       /* in `names`; or NULL */
     struct spool_item *item; /* to be offered, or NULL */
 };
 
@@ -167,6 +168,7 @@ static int commit_index(struct spool_writer *writer, struct spool_job *job, stru
             .changed_ms = commit->received_ms,
             .uncertain = commit->maybe_filed,
             .handed = part->item != NULL ? writer->run : 0,
+            .doubt = part->doubt,
             .detail = slice_of(commit, part->detail),
         };
         result = local_index_add_delivery(writer->index, &delivery, fault);
@@ -352,8 +354,11 @@ static void add_parts(struct spool *spool, struct commit_job *commit, const stru
         if (!part->held && spool->offer != NULL && !upstream->backlog && !spool_is_paused(spool, upstream)) {
             part->item = make_item(commit, envelope, &deliveries[i], size);
         }
+        part->doubt = arena_text(commit->names, deliveries[i].doubt);
         if (part->item != NULL) {
             spool_held_add(spool->held, spool_item_key(commit->message, part->number));
+            spool_item_mark(spool, part->item);
+            part->doubt = arena_text(commit->names, part->item->delivery.doubt);
         }
     }
 }

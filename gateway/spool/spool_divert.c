@@ -148,6 +148,7 @@ static int move(struct spool_writer *writer, struct divert_job *job, struct stor
         moved->folder = delivery.folder;
         delivery.fallback = NULL;
         delivery.instead_of = job->upstream;
+        delivery.doubt = NULL; /* nothing of it lies there */
         job->moved_count++;
         result = add_new(writer, job, key, sender, &delivery, moved, fault) != 0 ||
                          end_old(writer, job, key, moved, fault) != 0

@@ -102,16 +102,22 @@ static int read_deliveries(struct local_index *index, uint64_t message, json_t *
 {
     sqlite3 *db = local_index_db(index);
     sqlite3_stmt *st = NULL;
-    int code = sqlite3_prepare_v2(db,
-                                  "SELECT detail, state FROM delivery WHERE message = ?1 AND state IN (0, 1, 2)"
-                                  " ORDER BY number",
-                                  -1, &st, NULL);
+    int code = sqlite3_prepare_v2(
+        db,
+        "SELECT detail, state, uncertain OR handed <> 0, doubt FROM delivery WHERE message = ?1 AND state IN (0, 1, 2)"
+        " ORDER BY number",
+        -1, &st, NULL);
     sqlite3_bind_int64(st, 1, (sqlite3_int64)message);
     while (code == SQLITE_OK && (code = sqlite3_step(st)) == SQLITE_ROW) {
         json_t *detail = read_json(st, 0);
         json_object_del(detail, "held");
         if (sqlite3_column_int(st, 1) == STORE_STATE_HELD) {
             json_object_set_new(detail, "held", json_true());
+        }
+        json_object_del(detail, "doubt");
+        const char *doubt = (const char *)sqlite3_column_text(st, 3);
+        if (sqlite3_column_int(st, 2) && doubt[0] != '\0') {
+            json_object_set_new(detail, "doubt", json_string(doubt));
         }
         json_array_append_new(list, detail);
         code = SQLITE_OK;

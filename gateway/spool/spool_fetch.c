@@ -52,6 +52,7 @@ static void read_item(void *ctx, const struct local_index_due *due)
         return;
     }
     item->delivery.number = due->key.number;
+    item->delivery.doubt = due->doubt.len == 0 ? NULL : arena_copy(item->arena, due->doubt);
     spool_item_name(item);
     item->body_size = due->place.body_len;
     item->attempts = due->attempts;
@@ -167,7 +168,8 @@ static int hand_index(struct spool_writer *writer, struct spool_job *job, struct
     struct fetch_job *fetch = LIST_ITEM(job, struct fetch_job, job);
     for (size_t i = 0; i < fetch->count; i++) {
         const struct spool_item *item = fetch->items[i];
-        int handed = local_index_hand(writer->index, item->body->message, item->delivery.number, writer->run, fault);
+        const struct store_key key = {item->body->message, item->delivery.number};
+        int handed = local_index_hand(writer->index, key, writer->run, item->delivery.doubt, fault);
         if (handed < 0) {
             return -1;
         }
@@ -260,6 +262,7 @@ static void drop_held(struct fetch_job *fetch)
             spool_item_free(fetch->spool, &fetch->items[i]);
         } else {
             spool_held_add(fetch->spool->held, key);
+            spool_item_mark(fetch->spool, fetch->items[i]);
             fetch->items[kept++] = fetch->items[i];
         }
     }

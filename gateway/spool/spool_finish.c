@@ -42,7 +42,8 @@ static struct local_index_change change_of(const struct finish_job *finish)
         .due_ms = outcome->kind == SPOOL_DEFERRED ? outcome->next_ms : outcome->now_ms,
         .changed_ms = outcome->now_ms,
         .attempts = finish->item->attempts + 1,
-        .uncertain = outcome->kind == SPOOL_DEFERRED && outcome->uncertain,
+        .uncertain = outcome->kind != SPOOL_FILED && outcome->uncertain,
+        .doubt = outcome->kind != SPOOL_FILED ? outcome->doubt : NULL,
         .uidvalidity = outcome->uidvalidity,
         .uid = outcome->uid,
         .folder = outcome->kind == SPOOL_FILED ? outcome->folder : NULL,
@@ -53,11 +54,14 @@ static int finish_index(struct spool_writer *writer, struct spool_job *job, stru
 {
     struct finish_job *finish = of_job(job);
     struct local_index_change change = change_of(finish);
+    const struct store_key key = {change.message, change.number};
+    const char *note = finish->outcome.note;
     finish->last = false;
     if (finish->outcome.kind == SPOOL_UNTOUCHED) {
-        return local_index_hand(writer->index, change.message, change.number, 0, fault) < 0 ? -1 : 0;
+        return local_index_give_back(writer->index, key, change.uncertain, change.doubt, fault);
     }
-    if (local_index_change_delivery(writer->index, &change, fault) != 0) {
+    if (local_index_change_delivery(writer->index, &change, fault) != 0 ||
+        (note != NULL && local_index_add_note(writer->index, key, change.changed_ms, note, fault) != 0)) {
         return -1;
     }
     if (finish->outcome.kind != SPOOL_FILED) {

@@ -25,6 +25,8 @@
 #include "store/store_sum.h"
 
 /* Jobs and octets of bodies that one group takes at most. */
+/* Folders whose marks are remembered; beyond, all are forgotten: their next look has more to look at. */
+#define SPOOL_MARKS_MAX    10000
 #define SPOOL_GROUP_JOBS   1000
 #define SPOOL_GROUP_OCTETS (16u << 20)
 /* Octets of bodies that stay in memory for deliveries that are offered right after their commit. */
@@ -134,6 +136,8 @@ struct spool_body {
 
 /* An empty item; its arena holds it. */
 struct spool_item *spool_item_new(void);
+/* Before it is handed out: what is known of its folder goes into its doubt, unless that is open. */
+void spool_item_mark(struct spool *spool, struct spool_item *item);
 /* Makes its id of the envelope's and the delivery's number. */
 void spool_item_name(struct spool_item *item);
 void spool_item_free(struct spool *spool, struct spool_item **item);
@@ -212,6 +216,7 @@ struct spool {
     struct local_live *live;
     struct spool_held *held;
     struct map *upstreams;
+    struct map *marks; /* see spool_mark.c */
     size_t cached;
 
     bool paused; /* all upstreams, by an operator */

@@ -249,7 +249,7 @@ static json_t *addresses(const json_t *envelope)
 
 #define DELIVERY_COLUMNS                                                                                               \
     "m.id, d.number, d.state, d.upstream, d.folder, d.rule, d.due_ms, d.attempts, d.uncertain, d.changed_ms,"          \
-    " d.uidvalidity, d.uid, d.detail, d.message, m.sender, m.received_ms, m.body_len, m.envelope"
+    " d.uidvalidity, d.uid, d.detail, d.message, m.sender, m.received_ms, m.body_len, m.envelope, d.doubt"
 
 static json_t *delivery_object(sqlite3_stmt *st)
 {
@@ -264,6 +264,9 @@ static json_t *delivery_object(sqlite3_stmt *st)
     json_object_set_new(object, "due_ms", json_integer(sqlite3_column_int64(st, 6)));
     json_object_set_new(object, "attempts", json_integer(sqlite3_column_int(st, 7)));
     json_object_set_new(object, "uncertain", json_boolean(sqlite3_column_int(st, 8)));
+    if (sqlite3_column_int(st, 8) && column_text(st, 18)[0] != '\0') {
+        json_object_set_new(object, "doubt", json_text(column_text(st, 18)));
+    }
     json_object_set_new(object, "changed_ms", json_integer(sqlite3_column_int64(st, 9)));
     if (state == STORE_STATE_FILED) {
         json_object_set_new(object, "uidvalidity", json_integer(sqlite3_column_int64(st, 10)));

@@ -283,10 +283,20 @@ class Session(socketserver.BaseRequestHandler):
         self.say(f"* {len(folder.messages)} EXISTS")
         self.say(f"* OK [PERMANENTFLAGS ({keeps})] kept")
         self.say(f"* OK [UIDVALIDITY {folder.validity}] valid")
+        self.say(f"* OK [UIDNEXT {folder.next}] next")
         with self.fake.lock:
             self.fake.examines += mode == "READ-ONLY"
             self.fake.selects += mode == "READ-WRITE"
         self.say(f"{tag} OK [{mode}] done")
+
+    def on_status(self, tag, rest):
+        name = self.words(rest)[0].decode()
+        folder = self.fake.folder(name)
+        if folder is None:
+            self.say(f"{tag} NO [NONEXISTENT] no such mailbox")
+            return
+        self.say(f'* STATUS "{name}" (UIDVALIDITY {folder.validity} UIDNEXT {folder.next})')
+        self.say(f"{tag} OK done")
 
     def on_select(self, tag, rest):
         self.on_examine(tag, rest, "READ-WRITE", self.fake.profile.keeps)

@@ -27,7 +27,7 @@ FLOORS = {
     "gateway/net": ({"base"}, {"uv.h", "openssl/", "seccomp.h", "linux/", "sys/", "dirent.h", "grp.h", "pwd.h", "sched.h", "termios.h", *SYSTEM}),
     "gateway/store": ({"base", "mail"}, {"jansson.h", "xxhash.h"}),
     "gateway/store/local": ({"base", "mail", "net", "store"}, {"jansson.h", "sqlite3.h"}),
-    "gateway/spool": ({"base", "mail", "net", "store"}, {"sqlite3.h", "jansson.h"}),
+    "gateway/spool": ({"base", "mail", "engine", "net", "store"}, {"sqlite3.h", "jansson.h"}),
     "gateway/smtpd": ({"base", "document", "proto", "mail", "engine", "net", "spool"}, {"jansson.h", "crypt.h", "gsasl.h"}),
     "gateway/imapc": ({"base", "proto", "mail", "engine", "net"}, {"curl/", "jansson.h", "gsasl.h", "zlib.h"}),
     "gateway/config": ({"base", "document", "proto", "mail", "engine", "net", "spool", "smtpd", "imapc", "filters"}, {"jansson.h"}),

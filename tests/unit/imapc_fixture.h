@@ -72,7 +72,7 @@ static inline struct noted *submit(const char *folder, uint64_t size, bool uncer
     snprintf(noted->id, sizeof noted->id, "id-%zu", fixture.count++);
     noted->append = (struct imapc_append){.id = noted->id,
                                           .folder = folder,
-                                          .uncertain = uncertain,
+                                          .doubt.open = uncertain,
                                           .date_ms = (int64_t)fixture.count * 1000,
                                           .body = {.size = size},
                                           .done = on_append_done,

@@ -249,6 +249,7 @@ static inline void finish(struct fixture *fixture, int kind, int64_t next_ms)
     assert_true(fixture->item_count > 0);
     struct spool_outcome outcome = {.now_ms = net_wall(fixture->loop), .next_ms = next_ms};
     outcome.kind = (unsigned)kind;
+    outcome.uncertain = fixture->items[fixture->item_count - 1]->uncertain; /* nothing was found out about that */
     fault_set(&outcome.fault, kind == SPOOL_FILED ? FAULT_NONE : FAULT_TEMP, "test", "APPEND", "the server said no");
     spool_finish(fixture->spool, &fixture->items[--fixture->item_count], &outcome, on_answer, fixture);
     assert_null(fixture->items[fixture->item_count]);

@@ -110,6 +110,7 @@ static const struct outcome_case outcome_cases[] = {
     {FAULT_PERM, 0, SPOOL_DEAD, false, false},        {FAULT_LOCAL, 0, SPOOL_DEFERRED, false, false},
     {FAULT_TEMP, 61000, SPOOL_DEAD, false, false},    {FAULT_NONE, 61000, SPOOL_FILED, false, false},
     {FAULT_UNCERTAIN, 0, SPOOL_DEFERRED, true, true}, {FAULT_TEMP, 0, SPOOL_DEFERRED, true, true},
+    {FAULT_PERM, 0, SPOOL_DEAD, true, false},         {FAULT_UNCERTAIN, 61000, SPOOL_DEAD, true, false},
 };
 
 static void each_fault_has_its_outcome(void **state)
@@ -121,6 +122,7 @@ static void each_fault_has_its_outcome(void **state)
         world.answer = (struct imapc_outcome){0};
         if (c->class != FAULT_NONE) {
             fault_set(&world.answer.fault, c->class, "code", "APPEND", "text");
+            world.answer.doubt.open = c->uncertain;
         }
         world.answering = true;
         world.stop_after = i + 1;

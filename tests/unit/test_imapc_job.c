@@ -14,8 +14,17 @@ static struct imapc_job *take(void)
 
 static void finish(struct imapc_job *job, struct imapc_result result)
 {
-    imapc_job_finish(fixture.pool, &job, &result, false);
+    imapc_job_finish(fixture.pool, &job, &result, false, 1);
     assert_null(job);
+}
+
+/* All that the job had may have been filed. */
+static struct imapc_result unknown(void)
+{
+    struct imapc_result result = failed(FAULT_UNCERTAIN, "connection-lost");
+    result.reached = 1;
+    result.ended = result.sent = true;
+    return result;
 }
 
 static void finish_rest(void)
@@ -175,40 +184,58 @@ static void test_a_refused_batch_in_doubt(void **state)
     (void)state;
     account.settings[IMAPC_BATCH_ATOMIC] = 0;
     begin(&account);
-    submit_many("A", 2);
-    finish(take(), failed(FAULT_TEMP, "limit"));
+    submit_many("A", 3);
+    struct imapc_result refused = failed(FAULT_TEMP, "limit");
+    refused.reached = 2;
+    refused.mark = (struct doubt_mark){.validity = 7, .next = 9};
+    finish(take(), refused);
     struct imapc_job *job = take();
     assert_true(job->is_search);
-    assert_int_equal(job->count, 2);
+    assert_int_equal(job->count, 2); /* the third had not gone out whole */
     assert_string_equal(job->wanted[0].id, "id-0");
+    assert_int_equal(job->wanted[0].doubt->mark.next, 9);
     job->wanted[0].uid = 9;
-    finish(job, (struct imapc_result){.uidvalidity = 7});
+    job->wanted[1].seen = 1;
+    finish(job, (struct imapc_result){.uidvalidity = 7, .mark = {.validity = 7, .next = 10}});
     assert_true(fixture.appends[0].outcome.found);
     assert_int_equal(fixture.appends[0].outcome.uid, 9);
     assert_int_equal(fixture.appends[1].answers, 0); /* not found: it is sent */
     job = take();
     assert_false(job->is_search);
+    assert_int_equal(job->count, 1); /* alone */
     assert_ptr_equal(job->appends[0], &fixture.appends[1].append);
     finish(job, (struct imapc_result){0});
-    assert_true(fixture.appends[1].outcome.looked);
+    assert_false(fixture.appends[1].outcome.doubt.open);
     assert_false(fixture.appends[1].outcome.possible_duplicate);
+    job = take();
+    assert_int_equal(job->count, 1);
+    assert_ptr_equal(job->appends[0], &fixture.appends[2].append);
+    finish(job, (struct imapc_result){0});
     finish_rest();
     fixture_end();
 }
 
-/* What the server cannot search to the end may be filed twice, and says so. */
+/* A look that proves nothing is made again by its owner, who keeps the doubt; a gap that stays makes a second copy possible, and that is said. */
 static void test_a_search_that_proves_nothing(void **state)
 {
     (void)state;
     begin(NULL);
+    const struct imapc_result left_out = {.sight = DOUBT_SIGHT_FAILED, .mark = {.validity = 7, .next = 10}};
     submit("A", 100, true);
-    finish(take(), (struct imapc_result){.partial = true});
+    finish(take(), left_out);
+    assert_int_equal(fixture.appends[0].outcome.fault.class, FAULT_TEMP);
+    assert_true(fixture.appends[0].outcome.doubt.open);
+    const struct imapc_result gap = {.mark = {.validity = 7, .next = 10}};
+    struct noted *again = submit("A", 100, true);
+    again->append.doubt.looks = DOUBT_LOOKS - 1;
+    finish(take(), gap);
+    assert_int_equal(again->answers, 0);
     finish(take(), (struct imapc_result){0});
-    assert_true(fixture.appends[0].outcome.possible_duplicate);
+    assert_true(again->outcome.possible_duplicate);
     submit("A", 100, true);
-    finish(take(), failed(FAULT_TEMP, "connection-lost")); /* the search itself failed: its owner decides */
-    assert_int_equal(fixture.appends[1].answers, 1);
-    assert_false(fixture.appends[1].outcome.looked);
+    finish(take(), failed(FAULT_TEMP, "connection-lost")); /* the search itself failed */
+    assert_int_equal(fixture.appends[2].answers, 1);
+    assert_true(fixture.appends[2].outcome.doubt.open);
     finish_rest();
     fixture_end();
 }
@@ -225,7 +252,7 @@ static void test_a_doubt_settles_first(void **state)
     assert_int_equal(imapc_folder_demand(fixture.pool), 1);
     struct imapc_job *job = take();
     assert_false(job->is_search);
-    finish(job, failed(FAULT_UNCERTAIN, "connection-lost"));
+    finish(job, unknown());
     assert_int_equal(fixture.appends[1].outcome.fault.class, FAULT_UNCERTAIN);
     assert_null(take());
     fixture.pool->search_at = 0;
@@ -250,7 +277,7 @@ static void test_doubts_of_others(void **state)
     fixture.pool->search_at = 0; /* the start is long ago */
     for (unsigned i = 0; i < 3; i++) {
         submit("A", 100, false);
-        finish(take(), failed(FAULT_UNCERTAIN, "connection-lost"));
+        finish(take(), unknown());
     }
     struct noted *doubtful = submit("Scans", 100, true);
     submit("A", 100, true);
@@ -283,7 +310,7 @@ static void test_a_stale_connection(void **state)
     for (size_t i = 0; i < 2; i++) {
         job = take();
         struct imapc_result result = failed(FAULT_TEMP, codes[i]);
-        imapc_job_finish(fixture.pool, &job, &result, true);
+        imapc_job_finish(fixture.pool, &job, &result, true, 1);
         assert_int_equal(imapc_pool_waiting(fixture.pool), 3);
     }
     job = take();

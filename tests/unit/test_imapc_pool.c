@@ -248,10 +248,10 @@ static void test_daily_budget(void **state)
     connected(nth(0));
     struct imapc_job *job = imapc_job_take(fixture.pool, false);
     struct imapc_result done = {0};
-    imapc_job_finish(fixture.pool, &job, &done, false);
+    imapc_job_finish(fixture.pool, &job, &done, false, 1);
     job = imapc_job_take(fixture.pool, true); /* two: the budget is passed by less than a batch */
     assert_int_equal(job->count, 2);
-    imapc_job_finish(fixture.pool, &job, &done, false);
+    imapc_job_finish(fixture.pool, &job, &done, false, 1);
     submit_many("A", 1);
     turn();
     assert_string_equal(fixture.appends[3].outcome.fault.code, "daily-budget");
@@ -315,7 +315,7 @@ static void test_budget_over_a_restart(void **state)
     connected(nth(0));
     struct imapc_job *job = imapc_job_take(fixture.pool, true);
     struct imapc_result done = {0};
-    imapc_job_finish(fixture.pool, &job, &done, false);
+    imapc_job_finish(fixture.pool, &job, &done, false, 1);
     imapc_pool_pace(fixture.pool, &pace);
     assert_int_equal(pace.day_octets, 300);
     restart_with(&account, &pace);
@@ -365,7 +365,7 @@ static void test_pauses_over_a_restart(void **state)
     struct imapc_job *job = imapc_job_take(fixture.pool, false);
     struct imapc_result throttled = {.account = true, .retry_after_ms = 300000};
     fault_set(&throttled.fault, FAULT_TEMP, "throttled", "append", "later");
-    imapc_job_finish(fixture.pool, &job, &throttled, false);
+    imapc_job_finish(fixture.pool, &job, &throttled, false, 1);
     imapc_pool_pace(fixture.pool, &pace);
     assert_true(!pace.login && pace.not_before_ms > net_wall(fixture.loop) + 290000);
     assert_string_equal(pace.fault.code, "throttled");
@@ -425,7 +425,7 @@ static void test_drain(void **state)
     assert_int_equal(fixture.appends[1].outcome.fault.class, FAULT_LOCAL);
     assert_false(drained);
     struct imapc_result lost = failed(FAULT_UNCERTAIN, "connection-lost");
-    imapc_job_finish(fixture.pool, &job, &lost, false);
+    imapc_job_finish(fixture.pool, &job, &lost, false, 1);
     net_timer_start(fixture.pool->drain_timer, 0); /* the deadline comes, which cuts the connection */
     for (int tries = 0; !drained && tries < 1000; tries++) {
         turn();

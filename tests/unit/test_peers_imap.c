@@ -13,8 +13,10 @@
  *   append8 ...          the same with octets above 127 in the header
  *   result filed [UIDVALIDITY UID...]  or  result CLASS CODE [account]: the next result
  *   left out FLAG... / unstored / stored   what the last result says about its flags
- *   locate FOLDER ID[:FLAG,FLAG...]...  the engine looks for messages that were filed with these flags; since the date of messages
- *   located [UIDVALIDITY [UID...]] [partial]  what it found; 0: not found
+ *   locate FOLDER ID[:FLAG,FLAG...]...  the engine looks for messages that were filed with these flags
+ *   located [UIDVALIDITY [UID...]] [failed|refused|missing]  what it found; 0: not found
+ *   elsewhere ID...      and these in other folders
+ *   marked V N V N       UIDVALIDITY and UIDNEXT of the folder as known before the append, and behind it
  *   ready                the engine waits for something to do
  *   logout               it is told to say goodbye
  *   tls                  it wants TLS; the handshake succeeds
@@ -61,6 +63,7 @@ struct player {
     size_t message_count;
     struct imapc_wanted wanted[FLAGS_MAX];
     size_t wanted_count;
+    struct doubt doubt; /* of all that are wanted */
     struct imapc_folders *folders;
     char folder[200];
     char flags[FLAGS_MAX][64];
@@ -234,6 +237,8 @@ static void set_option(struct player *player, struct bytes rest)
         player->options.is_token = true;
     } else if (bytes_is(name, "folders")) {
         player->options.folders = player->folders = imapc_folders_new();
+    } else if (bytes_is(name, "doubtful")) {
+        player->options.plain_refusals_certain = false;
     } else if (bytes_is(name, "utf8")) {
         player->options.utf8 = true;
     } else if (bytes_is(name, "habits")) {
@@ -429,7 +434,8 @@ static void do_stored(struct player *player, struct bytes text)
 static void take_wanted(struct player *player, size_t i, struct bytes text)
 {
     copy_text(player->flags[i], sizeof player->flags[0], bytes_cut(&text, ':'));
-    player->wanted[i] = (struct imapc_wanted){.id = player->flags[i], .flags = player->wanted_list[i]};
+    player->wanted[i] =
+        (struct imapc_wanted){.id = player->flags[i], .flags = player->wanted_list[i], .doubt = &player->doubt};
     for (size_t count = 0; text.len > 0 && count < FLAGS_MAX; count++) {
         copy_text(player->wanted_flags[i][count], sizeof player->wanted_flags[0][0], bytes_cut(&text, ','));
         player->wanted_list[i][count] = player->wanted_flags[i][count];
@@ -444,7 +450,7 @@ static void do_locate(struct player *player, struct bytes text)
         take_wanted(player, player->wanted_count, bytes_cut(&text, ' '));
     }
     player->have_result = false;
-    imapc_engine_locate(player->engine, player->now, player->folder, DATE_MS, player->wanted, player->wanted_count);
+    imapc_engine_locate(player->engine, player->now, player->folder, player->wanted, player->wanted_count);
     pump(player);
 }
 
@@ -463,8 +469,34 @@ static void do_located(struct player *player, struct bytes text)
             FAIL(player, "%s has uid %u", player->wanted[i].id, player->wanted[i].uid);
         }
     }
-    if (bytes_is(text, "partial") != result->partial) {
-        FAIL(player, "partial is %d", result->partial);
+    static const char *const sights[] = {"", "failed", "refused", "missing"};
+    if (!bytes_is(text, sights[result->sight])) {
+        FAIL(player, "the look is: %s", sights[result->sight]);
+    }
+}
+
+static void do_elsewhere(struct player *player, struct bytes text)
+{
+    for (size_t i = 0; i < player->wanted_count; i++) {
+        struct bytes rest = text;
+        bool expected = false;
+        while (rest.len > 0) {
+            expected = bytes_is(bytes_cut(&rest, ' '), player->wanted[i].id) || expected;
+        }
+        if (player->wanted[i].elsewhere != expected) {
+            FAIL(player, "%s is %s", player->wanted[i].id, expected ? "not elsewhere" : "elsewhere");
+        }
+    }
+}
+
+static void do_marked(struct player *player, struct bytes text)
+{
+    const struct imapc_result *result = &player->result;
+    uint32_t numbers[] = {result->mark.validity, result->mark.next, result->next.validity, result->next.next};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        if (number_of(player, bytes_cut(&text, ' ')) != numbers[i]) {
+            FAIL(player, "number %zu is %u", i + 1, numbers[i]);
+        }
     }
 }
 
@@ -595,7 +627,8 @@ static const struct {
     {"located", do_located, false},   {"closed", do_closed, false}, {"left", do_left, false},
     {"unstored", do_unstored, false}, {"stored", do_stored, false}, {"compress", do_compress, false},
     {"says", do_says, false},         {"told", do_told, false},     {"sick", do_sick, false},
-    {"well", do_well, false},         {"again", do_again, false},
+    {"well", do_well, false},         {"again", do_again, false},   {"elsewhere", do_elsewhere, false},
+    {"marked", do_marked, false},
 };
 
 static void play_line(struct player *player, struct bytes line)
@@ -633,6 +666,7 @@ static size_t play_once(const char *name, struct bytes text, size_t cut)
                                                    .greeting_timeout_ms = 30000,
                                                    .command_timeout_ms = 60000,
                                                    .literal_max = 65536,
+                                                   .plain_refusals_certain = true,
                                                    .keywords = true};
     struct buf *buffers[] = {&player.input, &player.output, &player.group};
     for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++) {

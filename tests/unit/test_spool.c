@@ -2,6 +2,7 @@
  * Tests of the spool as a whole, on a real disk: commit and settle, reopening, what a crash leaves, groups, large bodies, reading back,
  * damage.
  */
+#include "spool/spool_admin.h"
 #include "spool_fixture.h"
 
 #include <dirent.h>
@@ -387,6 +388,44 @@ static void test_unique(void **state)
     assert_int_equal(fetch(fixture, 10), 0);
 }
 
+static void on_retried(void *ctx, const char *reply)
+{
+    assert_non_null(strstr(reply, "\"changed\":1"));
+    on_answer(ctx, NULL);
+}
+
+/* What is in doubt stays so, with all that is known of it, whatever becomes of the delivery; over a restart, too. */
+static void test_doubt_is_kept(void **state)
+{
+    static const int kinds[] = {SPOOL_DEFERRED, SPOOL_UNTOUCHED, SPOOL_DEAD};
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        char id[20], request[100];
+        snprintf(id, sizeof id, "doubt-%zu", i);
+        commit_and_wait(fixture, id, 1);
+        struct spool_outcome outcome = {.now_ms = net_wall(fixture->loop),
+                                        .next_ms = net_wall(fixture->loop),
+                                        .uncertain = true,
+                                        .doubt = "uidvalidity=7 uidnext=12"};
+        outcome.kind = (unsigned)kinds[i];
+        unsigned answers = fixture->answers;
+        spool_finish(fixture->spool, &fixture->items[--fixture->item_count], &outcome, on_answer, fixture);
+        run_until(fixture, &fixture->answers, answers + 1);
+        fixture_reopen(fixture);
+        if (kinds[i] == SPOOL_DEAD) {
+            snprintf(request, sizeof request, "{\"verb\": \"retry\", \"select\": {}}");
+            spool_admin_request(fixture->spool, request, on_retried, fixture);
+            run_until(fixture, &fixture->answers, fixture->answers + 1);
+        }
+        assert_int_equal(fetch(fixture, 10), 1);
+        assert_true(fixture->items[0]->uncertain);
+        assert_string_equal(fixture->items[0]->delivery.doubt, "uidvalidity=7 uidnext=12");
+        outcome = (struct spool_outcome){.kind = SPOOL_FILED, .now_ms = net_wall(fixture->loop), .note = "found"};
+        spool_finish(fixture->spool, &fixture->items[--fixture->item_count], &outcome, on_answer, fixture);
+        run_until(fixture, &fixture->answers, fixture->answers + 1);
+    }
+}
+
 static void test_large_body(void **state)
 {
     struct fixture *fixture = *state;
@@ -530,6 +569,36 @@ static void in_crashing_child(struct fixture *fixture, void (*act)(struct fixtur
     fixture_open(fixture);
 }
 
+/* What is known of the folder when a delivery is handed out is on the disk with it: a crash finds it there. */
+static void hand_out_marked(struct fixture *fixture)
+{
+    const struct doubt_mark first = {7, 12, ""}, later = {7, 90, ""};
+    spool_set_mark(fixture->spool, "corp", "INBOX", &first);
+    commit_and_wait(fixture, "offered", 1);
+    assert_string_equal(fixture->items[0]->delivery.doubt, "uidvalidity=7 uidnext=12");
+    assert_false(fixture->items[0]->uncertain);
+    finish_and_wait(fixture, SPOOL_DEFERRED, 0);
+    spool_set_mark(fixture->spool, "corp", "INBOX", &later);
+    assert_int_equal(fetch(fixture, 10), 1);
+    assert_string_equal(fixture->items[0]->delivery.doubt, "uidvalidity=7 uidnext=90");
+    commit_and_wait(fixture, "offered too", 1);
+}
+
+static void test_marks_are_handed_out(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct doubt_mark newest = {7, 200, ""};
+    in_crashing_child(fixture, hand_out_marked);
+    spool_set_mark(fixture->spool, "corp", "INBOX", &newest);
+    assert_int_equal(fetch(fixture, 10), 2);
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(fixture->items[i]->uncertain);
+        assert_string_equal(fixture->items[i]->delivery.doubt, "uidvalidity=7 uidnext=90");
+    }
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+}
+
 static void commit_three(struct fixture *fixture)
 {
     commit_and_wait(fixture, "first", 1);
@@ -664,6 +733,8 @@ int main(void)
         TEST(test_fair),
         TEST(test_sent_again),
         TEST(test_unique),
+        TEST(test_doubt_is_kept),
+        TEST(test_marks_are_handed_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

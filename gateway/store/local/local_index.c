@@ -22,16 +22,21 @@ static const char *const sql[STATEMENTS] = {
                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, nullif(?14, 0))",
     [ADD_DELIVERY] =
         "INSERT INTO delivery (message, number, state, upstream, due_ms, handed, changed_ms, detail, folder,"
-        " rule, lane, uncertain, fallback)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ifnull(?10, ''), ?11, ?12, ifnull(?13, ''))",
+        " rule, lane, uncertain, fallback, doubt)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ifnull(?10, ''), ?11, ?12, ifnull(?13, ''), ifnull(?14, ''))",
     [CHANGE_DELIVERY] =
         "UPDATE delivery SET state = ?3, due_ms = ?4, attempts = ?5, uncertain = ?6, handed = 0,"
-        " changed_ms = ?7, uidvalidity = ?8, uid = ?9, folder = ifnull(?10, folder) WHERE message = ?1 AND number = ?2",
+        " changed_ms = ?7, uidvalidity = ?8, uid = ?9, folder = ifnull(?10, folder), doubt = ifnull(?11, '')"
+        " WHERE message = ?1 AND number = ?2",
     [ADD_ATTEMPT] = "INSERT OR REPLACE INTO attempt (message, number, attempt, at_ms, class, code, place, text)"
                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-    /* Who fetches it may leave it: that an earlier run had handed it out must not be forgotten then. */
-    [HAND] = "UPDATE delivery SET uncertain = uncertain OR ?3 AND handed NOT IN (0, ?3), handed = ?3"
-             " WHERE message = ?1 AND number = ?2 AND state = 0",
+    /* Who fetches it may leave it: that an earlier run had handed it out, and what was known then, must not be forgotten. */
+    [HAND] =
+        "UPDATE delivery SET doubt = CASE WHEN uncertain OR handed NOT IN (0, ?3) THEN doubt ELSE ifnull(?4, '') END,"
+        " uncertain = uncertain OR handed NOT IN (0, ?3), handed = ?3"
+        " WHERE message = ?1 AND number = ?2 AND state = 0",
+    [GIVE_BACK] = "UPDATE delivery SET uncertain = ?3, doubt = ifnull(?4, ''), handed = 0"
+                  " WHERE message = ?1 AND number = ?2 AND state = 0",
     [ID] = "SELECT id, sender FROM message WHERE seq = ?1",
     [KNOWS] = "SELECT 1 FROM message WHERE id = ?1",
     [FIND_PRINT] =
@@ -46,7 +51,8 @@ static const char *const sql[STATEMENTS] = {
     [NEXT_LANE] = "SELECT lane FROM delivery WHERE state = 0 AND upstream = ?1 AND lane > ?2 ORDER BY lane LIMIT 1",
     [LOAD] =
         "SELECT d.message, d.number, d.state, d.due_ms, d.attempts, d.uncertain, d.handed, d.detail, m.id, m.envelope,"
-        " m.segment, m.start, m.record_len, m.body_len, m.body_sum FROM delivery d JOIN message m ON m.seq = d.message"
+        " m.segment, m.start, m.record_len, m.body_len, m.body_sum, d.doubt FROM delivery d JOIN message m ON m.seq = "
+        "d.message"
         " WHERE d.message = ?1 AND d.number = ?2",
     [NEXT_DUE] = "SELECT min(due_ms) FROM delivery WHERE state = 0 AND upstream = ?1 AND due_ms > ?2",
     /* What was changed by the new clock already has a time of it. */

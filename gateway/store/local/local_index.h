@@ -65,6 +65,7 @@ struct local_index_delivery {
     int64_t due_ms, changed_ms;
     bool uncertain;
     uint64_t handed;
+    const char *doubt; /* or NULL */
     struct bytes detail;
 };
 int local_index_add_delivery(struct local_index *index, const struct local_index_delivery *delivery,
@@ -80,13 +81,21 @@ struct local_index_change {
     bool uncertain;
     uint32_t uidvalidity, uid;
     const char *folder; /* another than was asked for; or NULL */
+    const char *doubt;  /* or NULL */
 };
 int local_index_change_delivery(struct local_index *index, const struct local_index_change *change,
                                 struct fault *fault);
 int local_index_add_attempt(struct local_index *index, const struct local_index_change *change,
                             const struct fault *what, struct fault *fault);
-/* Marks a delivery as handed out in this run (0: given back). 1 when it did; 0 when it does not wait any more; -1. */
-int local_index_hand(struct local_index *index, uint64_t message, unsigned number, uint64_t run, struct fault *fault);
+/*
+ * Marks a delivery as handed out in this run; doubt (or NULL) is what is known then of where it would lie, unless it is in doubt already. 1 when it
+ * did; 0 when it does not wait any more; -1.
+ */
+int local_index_hand(struct local_index *index, struct store_key key, uint64_t run, const char *doubt,
+                     struct fault *fault);
+/* It was handed out and comes back without an attempt that counts. */
+int local_index_give_back(struct local_index *index, struct store_key key, bool uncertain, const char *doubt,
+                          struct fault *fault);
 /* Whether a message of this id is known: 1, 0, -1. */
 int local_index_knows(struct local_index *index, const char *id, struct fault *fault);
 /*
@@ -110,6 +119,7 @@ struct local_index_due {
     bool uncertain;
     uint64_t handed;
     struct bytes envelope, detail;
+    struct bytes doubt;
 };
 typedef int local_index_key_fn(void *ctx, struct store_key key);
 /* Calls fn for each waiting delivery of the upstream that is due at now_ms, the longest due first, until fn returns non-zero. */

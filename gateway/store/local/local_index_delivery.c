@@ -48,6 +48,7 @@ int local_index_add_delivery(struct local_index *index, const struct local_index
     bind_number(st, 11, delivery->lane);
     bind_number(st, 12, delivery->uncertain);
     bind_text(st, 13, delivery->fallback);
+    bind_text(st, 14, delivery->doubt);
     return local_index_run(index, st, fault);
 }
 
@@ -67,6 +68,7 @@ int local_index_change_delivery(struct local_index *index, const struct local_in
     bind_number(st, 8, change->uidvalidity);
     bind_number(st, 9, change->uid);
     bind_text(st, 10, change->folder);
+    bind_text(st, 11, change->doubt);
     return local_index_run(index, st, fault);
 }
 
@@ -88,17 +90,30 @@ int local_index_add_attempt(struct local_index *index, const struct local_index_
     return local_index_run(index, st, fault);
 }
 
-int local_index_hand(struct local_index *index, uint64_t message, unsigned number, uint64_t run_number,
-                     struct fault *fault)
+static int hand(struct local_index *index, enum statement which, struct store_key key, uint64_t value,
+                const char *doubt, struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, HAND, fault);
+    sqlite3_stmt *st = local_index_statement(index, which, fault);
     if (st == NULL) {
         return -1;
     }
-    bind_number(st, 1, message);
-    bind_number(st, 2, number);
-    bind_number(st, 3, run_number);
+    bind_number(st, 1, key.message);
+    bind_number(st, 2, key.number);
+    bind_number(st, 3, value);
+    bind_text(st, 4, doubt);
     return local_index_run(index, st, fault) != 0 ? -1 : sqlite3_changes(index->db) > 0;
+}
+
+int local_index_hand(struct local_index *index, struct store_key key, uint64_t run_number, const char *doubt,
+                     struct fault *fault)
+{
+    return hand(index, HAND, key, run_number, doubt, fault);
+}
+
+int local_index_give_back(struct local_index *index, struct store_key key, bool uncertain, const char *doubt,
+                          struct fault *fault)
+{
+    return hand(index, GIVE_BACK, key, uncertain, doubt, fault) < 0 ? -1 : 0;
 }
 
 int local_index_knows(struct local_index *index, const char *id, struct fault *fault)
@@ -228,6 +243,7 @@ static struct local_index_due column_due(sqlite3_stmt *st)
         .id = (const char *)sqlite3_column_text(st, 8),
         .envelope = column_bytes(st, 9),
         .place = column_place(st, 10),
+        .doubt = column_bytes(st, 15),
     };
 }
 

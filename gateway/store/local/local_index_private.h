@@ -21,6 +21,7 @@ enum statement {
     CHANGE_DELIVERY,
     ADD_ATTEMPT,
     HAND,
+    GIVE_BACK,
     SETTLE,
     KNOWS,
     ID,

@@ -121,6 +121,7 @@ static int add_delivery(struct rebuild *rebuild, uint64_t message, const struct 
         .due_ms = envelope->received_ms,
         .changed_ms = envelope->received_ms,
         .uncertain = true,
+        .doubt = delivery->doubt,
         .detail = buf_bytes(&detail),
     };
     int result = local_index_add_delivery(rebuild->index, &row, rebuild->fault);

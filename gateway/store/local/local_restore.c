@@ -24,17 +24,17 @@
 
 static const char *const from_old[] = {
     /* Run numbers begin anew: what was in somebody's hands is uncertain. */
-    "UPDATE delivery SET (state, due_ms, attempts, uncertain, handed, changed_ms, uidvalidity, uid, lane) ="
+    "UPDATE delivery SET (state, due_ms, attempts, uncertain, handed, changed_ms, uidvalidity, uid, lane, doubt) ="
     " (SELECT o.state, o.due_ms, o.attempts, o.uncertain OR o.handed <> 0, 0, o.changed_ms, o.uidvalidity, o.uid, "
-    "o.lane"
+    "o.lane, o.doubt"
     " FROM old.delivery o WHERE o.message = delivery.message AND o.number = delivery.number)"
     " WHERE EXISTS (SELECT 1 FROM old.delivery o WHERE o.message = delivery.message AND o.number = delivery.number)",
     "INSERT OR IGNORE INTO message (" MESSAGE_COLUMNS ") SELECT " MESSAGE_COLUMNS " FROM old.message WHERE open = 0",
     "INSERT OR IGNORE INTO delivery (" KEYS
     "state, upstream, due_ms, attempts, uncertain, handed, changed_ms, uidvalidity,"
-    " uid, detail, folder, rule, lane, fallback) SELECT " KEYS
+    " uid, detail, folder, rule, lane, fallback, doubt) SELECT " KEYS
     "state, upstream, due_ms, attempts, uncertain OR handed <> 0, 0,"
-    " changed_ms, uidvalidity, uid, detail, folder, rule, lane, fallback FROM old.delivery"
+    " changed_ms, uidvalidity, uid, detail, folder, rule, lane, fallback, doubt FROM old.delivery"
     " WHERE message IN (SELECT seq FROM main.message)",
     "UPDATE message SET (print, settled_ms) = (SELECT o.print, o.settled_ms FROM old.message o WHERE o.seq = "
     "message.seq)"
@@ -112,6 +112,7 @@ static int add_rerouted(struct decisions *decisions, uint64_t message, const cha
             .due_ms = decisions->now_ms,
             .changed_ms = decisions->now_ms,
             .uncertain = true,
+            .doubt = delivery.doubt,
             .detail = bytes_of(text),
         };
         result = local_index_add_delivery(decisions->index, &row, decisions->fault);

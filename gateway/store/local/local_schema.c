@@ -85,6 +85,9 @@ static const char *const steps[LOCAL_SCHEMA_VERSION] = {
     /* What goes elsewhere when its upstream stays down; see spool_divert.c. */
     "ALTER TABLE delivery ADD COLUMN fallback TEXT NOT NULL DEFAULT '';"
     "CREATE INDEX delivery_fallback ON delivery (upstream) WHERE state = 0 AND fallback <> '';",
+
+    /* What is known of where a delivery may lie already: see engine/doubt.h. */
+    "ALTER TABLE delivery ADD COLUMN doubt TEXT NOT NULL DEFAULT '';",
 };
 
 static int run(sqlite3 *db, const char *sql, struct fault *fault)
