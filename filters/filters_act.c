@@ -6,7 +6,9 @@
 #include "filters/filters_builder.h"
 #include "filters/filters_name.h"
 #include "filters/filters_text.h"
+#include "mail/mail_date.h"
 #include "mail/mail_header.h"
+#include "mail/mail_words.h"
 
 static int full(struct filters_builder *builder)
 {
@@ -141,7 +143,7 @@ static int64_t header_date(const struct filters_builder *builder)
     struct mail_header_field field;
     int64_t ms = 0;
     if (mail_header_find(builder->run.message->header, "Date", &field) == 1) {
-        mail_view_date(bytes_trim(field.value), &ms);
+        mail_date_parse(bytes_trim(field.value), &ms);
     }
     return ms;
 }
@@ -208,7 +210,7 @@ static void current_subject(struct filters_builder *builder, struct buf *out)
         struct buf line;
         buf_init(&line, FILTERS_VALUE_MAX);
         mail_header_unfold(bytes_slice(field.value, 0, FILTERS_VALUE_MAX), &line);
-        mail_view_text(buf_bytes(&line), out);
+        mail_words_decode(buf_bytes(&line), out);
         buf_done(&line);
     }
 }

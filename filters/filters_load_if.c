@@ -128,6 +128,19 @@ static void load_zone(struct filters_loader *loader, json_t *value, struct filte
     }
 }
 
+/* "nested": whether messages within the message count; they do without it. */
+static void load_nested(struct filters_loader *loader, json_t *value, struct filters_subject *subject)
+{
+    json_t *nested = json_object_get(value, "nested");
+    if (nested == NULL) {
+        return;
+    }
+    if (subject->kind != FILTERS_SUBJECT_BODY && subject->kind != FILTERS_SUBJECT_ATTACHMENT) {
+        filters_load_error_at(loader, "nested", "\"nested\" is for body and attachment");
+    }
+    subject->outer_only = json_is_false(nested);
+}
+
 static const struct filters_subject *load_subject(struct filters_loader *loader, json_t *value)
 {
     bool has_field = json_object_get(value, "field") != NULL, has_header = json_object_get(value, "header") != NULL;
@@ -156,6 +169,7 @@ static const struct filters_subject *load_subject(struct filters_loader *loader,
         return NULL;
     }
     load_zone(loader, value, &subject);
+    load_nested(loader, value, &subject);
     return filters_load_subject(loader, &subject);
 }
 

@@ -18,8 +18,12 @@ static void note_needs(struct filters_loader *loader, const struct filters_subje
     struct filters_set *set = loader->set;
     set->needs_body = set->needs_body || subject->stage == FILTERS_STAGE_BODY;
     set->per_recipient = set->per_recipient || subject->kind == FILTERS_SUBJECT_TO;
-    if (subject->kind == FILTERS_SUBJECT_BODY || subject->kind == FILTERS_SUBJECT_MIME_LIMIT) {
+    if (subject->kind == FILTERS_SUBJECT_BODY || subject->kind == FILTERS_SUBJECT_MIME_LIMIT ||
+        subject->kind == FILTERS_SUBJECT_MIME_ERROR) {
         set->view_wanted |= MAIL_VIEW_TEXTS;
+    }
+    if (subject->part == FILTERS_PART_RAW) {
+        set->view_wanted |= MAIL_VIEW_RAW;
     }
     if (subject->kind == FILTERS_SUBJECT_ATTACHMENT && subject->part == FILTERS_PART_SIZE) {
         set->view_wanted |= MAIL_VIEW_SIZES;
@@ -31,7 +35,7 @@ const struct filters_subject *filters_load_subject(struct filters_loader *loader
     struct filters_set *set = loader->set;
     struct buf key, folded;
     buf_init(&key, KEY_MAX);
-    buf_printf(&key, "%d %d %d", (int)wanted->kind, (int)wanted->part, wanted->zone_minutes);
+    buf_printf(&key, "%d %d %d %d", (int)wanted->kind, (int)wanted->part, wanted->zone_minutes, wanted->outer_only);
     buf_init(&folded, KEY_MAX);
     for (size_t i = 0; i < wanted->header_count; i++) {
         buf_printf(&folded, " %s", wanted->headers[i]);

@@ -9,7 +9,7 @@
 #include "mail/mail_view.h"
 
 #define FILTERS_VALUE_MAX       (256u << 10) /* octets of one value */
-#define FILTERS_OCCURRENCES_MAX 1000u        /* values of one subject that are looked at */
+#define FILTERS_OCCURRENCES_MAX 200000u      /* values of one subject; a header section has no room for more */
 #define FILTERS_RUN_MEMORY      (64u << 20)  /* octets of values and captures of one decision */
 #define FILTERS_WORK_TEST       1024u        /* what one test of a value costs beside the octets it looks at */
 #define FILTERS_WORK_CHECK      (64u << 10)  /* the clock is read when so much was done */

@@ -25,6 +25,7 @@ struct filters_subject {
     enum filters_type type;
     enum filters_stage stage;
     bool nocase;
+    bool outer_only; /* BODY, ATTACHMENT: not of messages that the message brings along */
     int zone_minutes;
     const char *const *headers; /* SUBJECT_HEADER: the fields' names */
     size_t header_count;

@@ -37,15 +37,17 @@ const struct filters_field_row filters_fields[] = {
      "date of reception, \"2026-12-24\""},
     {"list_id", FILTERS_SUBJECT_LIST_ID, FILTERS_TYPE_TEXT, FILTERS_STAGE_HEADER, true, 0,
      "the identifier in List-Id, without the angle brackets (RFC 2919)"},
-    {"body", FILTERS_SUBJECT_BODY, FILTERS_TYPE_TEXT, FILTERS_STAGE_BODY, false, 0,
-     "each text part, decoded to UTF-8; HTML as the text that a reader sees"},
+    {"body", FILTERS_SUBJECT_BODY, FILTERS_TYPE_TEXT, FILTERS_STAGE_BODY, false, FILTERS_PART_BIT(FILTERS_PART_RAW),
+     "each text that readers show, in UTF-8, lines ending in LF; HTML as the text that a reader sees"},
     {"attachment", FILTERS_SUBJECT_ATTACHMENT, FILTERS_TYPE_TEXT, FILTERS_STAGE_BODY, true,
      FILTERS_PART_BIT(FILTERS_PART_NAME) | FILTERS_PART_BIT(FILTERS_PART_TYPE) | FILTERS_PART_BIT(FILTERS_PART_SIZE) |
          FILTERS_PART_BIT(FILTERS_PART_COUNT),
-     "each attachment: its name, or by \"part\" its type, size, or how many there are"},
+     "each attachment: its names, or by \"part\" its type, size, or how many there are"},
     {"mime_limit", FILTERS_SUBJECT_MIME_LIMIT, FILTERS_TYPE_TEXT, FILTERS_STAGE_BODY, false, 0,
-     "has a value (header-size, header-fields, boundaries, addresses, nesting, parts, text) when a limit kept part of "
-     "the message from being decoded"},
+     "has a value (header-size, nesting, parts, text) when a limit kept part of the message from being decoded"},
+    {"mime_error", FILTERS_SUBJECT_MIME_ERROR, FILTERS_TYPE_TEXT, FILTERS_STAGE_BODY, false, 0,
+     "has values (boundary, charset, content-type, encoding, encrypted, partial, tnef) when part of the message could "
+     "not be read as it says"},
     {NULL, 0, 0, 0, false, 0, NULL},
 };
 
@@ -65,10 +67,12 @@ const struct filters_part_row filters_parts[] = {
     {"detail", FILTERS_PART_DETAIL, FILTERS_TYPE_TEXT, true, "what stands between the first + and the @"},
     {"domain", FILTERS_PART_DOMAIN, FILTERS_TYPE_TEXT, true, "what stands behind the @"},
     {"name", FILTERS_PART_NAME, FILTERS_TYPE_TEXT, true,
-     "the display name of an address; the file name of an attachment"},
+     "the display name of an address; each file name of an attachment"},
     {"type", FILTERS_PART_TYPE, FILTERS_TYPE_TEXT, true, "the media type, such as application/pdf"},
     {"size", FILTERS_PART_SIZE, FILTERS_TYPE_NUMBER, false, "octets, decoded"},
     {"count", FILTERS_PART_COUNT, FILTERS_TYPE_NUMBER, false, "how many there are"},
+    {"raw", FILTERS_PART_RAW, FILTERS_TYPE_TEXT, false,
+     "the lines of a text as they came: format=flowed not joined, HTML with its tags"},
     {NULL, 0, 0, false, NULL},
 };
 
@@ -137,6 +141,8 @@ const struct filters_key filters_test_subject_keys[] = {
     {"ignore_case", FILTERS_SHAPE_BOOLEAN, false,
      "compare without regard to case; addresses and host names always are, but for \"matches\""},
     {"zone", FILTERS_SHAPE_TEXT, false, "offset from UTC for time, weekday and date: \"+01:00\""},
+    {"nested", FILTERS_SHAPE_BOOLEAN, false,
+     "of body and attachment: false leaves out what messages bring that are within the message; true is the default"},
     END,
 };
 

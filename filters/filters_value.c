@@ -9,7 +9,11 @@
 #include "filters/filters_name.h"
 #include "filters/filters_run.h"
 #include "filters/filters_text.h"
+#include "mail/mail_address.h"
+#include "mail/mail_canonical.h"
+#include "mail/mail_charset.h"
 #include "mail/mail_header.h"
+#include "mail/mail_words.h"
 
 #define DAY_MS INT64_C(86400000)
 
@@ -78,17 +82,17 @@ static int add_text(struct filters_run *run, struct filters_fetched *fetched, st
         return -1;
     }
     text = filters_text_cut(text, FILTERS_VALUE_MAX);
-    if (bytes_is_utf8(text)) {
-        char *copy = arena_copy(run->arena, text);
-        value->text = bytes_at(copy == NULL ? "" : copy, text.len);
-        return copy == NULL ? filters_run_full(run) : 0;
+    struct buf valid, composed;
+    buf_init(&valid, FILTERS_VALUE_MAX * 4);
+    if (!bytes_is_ascii(text) && !bytes_is_utf8(text)) {
+        mail_charset_guess(text, &valid);
+        text = buf_bytes(&valid);
     }
-    struct buf valid;
-    buf_init(&valid, FILTERS_VALUE_MAX * 3);
-    filters_text_valid(text, &valid);
-    char *copy = arena_copy(run->arena, buf_bytes(&valid));
-    value->text = bytes_at(copy == NULL ? "" : copy, valid.len);
+    text = mail_canonical_text(text, &composed);
+    char *copy = arena_copy(run->arena, text);
+    value->text = bytes_at(copy == NULL ? "" : copy, text.len);
     buf_done(&valid);
+    buf_done(&composed);
     return copy == NULL ? filters_run_full(run) : 0;
 }
 
@@ -110,25 +114,73 @@ static int add_number(struct filters_run *run, struct filters_fetched *fetched, 
     return 0;
 }
 
+/* ---- addresses ---- */
+
+/* The domain, behind `before` where that is not empty, and once more with its A-labels as U-labels, or the other way round. */
+static int add_domain(struct filters_run *run, struct filters_fetched *fetched, struct bytes before,
+                      struct bytes domain)
+{
+    struct buf text;
+    buf_init(&text, FILTERS_VALUE_MAX);
+    buf_append_bytes(&text, before);
+    size_t local = text.len;
+    buf_append_bytes(&text, domain);
+    int result = add_text(run, fetched, buf_bytes(&text));
+    buf_truncate(&text, local);
+    if (result == 0 && mail_canonical_other_domain(domain, &text)) {
+        result = add_text(run, fetched, buf_bytes(&text));
+    }
+    buf_done(&text);
+    return result;
+}
+
+/* What stands in front of the first "+", or behind it: of the local part without its quotes. No detail is no value. */
+static int add_local_part(struct filters_run *run, struct filters_fetched *fetched, struct bytes local, bool detail)
+{
+    struct buf text;
+    buf_init(&text, FILTERS_VALUE_MAX);
+    mail_canonical_unquote(local, &text);
+    struct bytes plain = buf_bytes(&text);
+    ptrdiff_t plus = bytes_find_octet(plain, '+');
+    int result = 0;
+    if (!detail) {
+        result = add_text(run, fetched, plus > 0 ? bytes_slice(plain, 0, (size_t)plus) : plain);
+    } else if (plus > 0) {
+        result = add_text(run, fetched, bytes_from(plain, (size_t)plus + 1));
+    }
+    buf_done(&text);
+    return result;
+}
+
+/* An address as it is compared: in quotes only where they are needed. */
+static int add_address(struct filters_run *run, struct filters_fetched *fetched, struct bytes local,
+                       struct bytes domain)
+{
+    struct buf before;
+    buf_init(&before, FILTERS_VALUE_MAX);
+    mail_canonical_local(local, &before);
+    if (domain.ptr != NULL) {
+        buf_append_octet(&before, '@');
+    }
+    int result = add_domain(run, fetched, buf_bytes(&before), domain);
+    buf_done(&before);
+    return result;
+}
+
 /* The part of an address. A missing detail is no value; a missing domain neither. */
 static int add_address_part(struct filters_run *run, struct filters_fetched *fetched, struct bytes address,
                             enum filters_part part)
 {
-    size_t at = address.len;
-    while (at > 0 && address.ptr[at - 1] != '@') {
-        at--;
-    }
-    struct bytes local = at == 0 ? address : bytes_slice(address, 0, at - 1);
-    ptrdiff_t plus = bytes_find_octet(local, '+');
+    struct bytes local, domain;
+    mail_canonical_cut(address, &local, &domain);
     switch (part) {
     case FILTERS_PART_USER:
-        return add_text(run, fetched, plus > 0 ? bytes_slice(local, 0, (size_t)plus) : local);
     case FILTERS_PART_DETAIL:
-        return plus > 0 ? add_text(run, fetched, bytes_from(local, (size_t)plus + 1)) : 0;
+        return add_local_part(run, fetched, local, part == FILTERS_PART_DETAIL);
     case FILTERS_PART_DOMAIN:
-        return at > 0 ? add_text(run, fetched, bytes_from(address, at)) : 0;
+        return domain.ptr != NULL ? add_domain(run, fetched, bytes_of(""), domain) : 0;
     default:
-        return add_text(run, fetched, address);
+        return add_address(run, fetched, local, domain);
     }
 }
 
@@ -141,16 +193,16 @@ struct header_fetch {
     int result;
 };
 
-static void on_address(void *ctx, const char *name, const char *address)
+static void on_address(void *ctx, struct bytes name, struct bytes address)
 {
     struct header_fetch *fetch = ctx;
     if (fetch->result < 0) {
         return;
     }
     if (fetch->part != FILTERS_PART_NAME) {
-        fetch->result = add_address_part(fetch->run, fetch->fetched, bytes_of(address), fetch->part);
-    } else if (name[0] != '\0') {
-        fetch->result = add_string(fetch->run, fetch->fetched, name);
+        fetch->result = add_address_part(fetch->run, fetch->fetched, address, fetch->part);
+    } else if (name.len > 0) {
+        fetch->result = add_text(fetch->run, fetch->fetched, name);
     }
 }
 
@@ -163,14 +215,14 @@ static int add_field(struct filters_run *run, const struct filters_subject *subj
     int result = 0;
     if (subject->part != FILTERS_PART_WHOLE) {
         struct header_fetch fetch = {run, fetched, subject->part, 0};
-        mail_view_addresses(buf_bytes(&line), on_address, &fetch);
+        mail_address_each(buf_bytes(&line), on_address, &fetch);
         result = fetch.result;
     } else if (bytes_find(buf_bytes(&line), bytes_of("=?")) < 0) {
         result = add_text(run, fetched, buf_bytes(&line));
     } else {
         struct buf decoded;
         buf_init(&decoded, FILTERS_VALUE_MAX * 3);
-        mail_view_text(buf_bytes(&line), &decoded);
+        mail_words_decode(buf_bytes(&line), &decoded);
         result = add_text(run, fetched, buf_bytes(&decoded));
         buf_done(&decoded);
     }
@@ -277,31 +329,81 @@ static int read_view(struct filters_run *run)
     return 0;
 }
 
-static int body_texts(struct filters_run *run, struct filters_fetched *fetched)
+/* A text of the view: already valid, in our arena. */
+static int add_shown(struct filters_run *run, struct filters_fetched *fetched, struct bytes text)
 {
-    for (size_t i = 0; i < run->view->text_count; i++) {
-        struct filters_value *value = next_value(run, fetched);
-        if (value == NULL) {
-            return -1;
-        }
-        value->text = run->view->texts[i]; /* already valid, in our arena */
+    struct buf composed;
+    struct filters_value *value = next_value(run, fetched);
+    if (value == NULL) {
+        return -1;
     }
-    return 0;
+    value->text = mail_canonical_text(text, &composed);
+    if (value->text.ptr != text.ptr) {
+        char *copy = arena_copy(run->arena, value->text);
+        value->text.ptr = (const uint8_t *)copy;
+    }
+    buf_done(&composed);
+    return value->text.ptr == NULL && value->text.len > 0 ? filters_run_full(run) : 0;
+}
+
+/* As its reader sees it, and wrapped lines once more as the paragraph that they are. */
+static int body_texts(struct filters_run *run, const struct filters_subject *subject, struct filters_fetched *fetched)
+{
+    int result = 0;
+    for (size_t i = 0; i < run->view->text_count && result == 0; i++) {
+        const struct mail_view_text *text = &run->view->texts[i];
+        if (text->nested && subject->outer_only) {
+            continue;
+        }
+        if (subject->part == FILTERS_PART_RAW) {
+            result = text->raw.ptr == NULL ? 0 : add_shown(run, fetched, text->raw);
+            continue;
+        }
+        result = add_shown(run, fetched, text->text);
+        if (result == 0 && text->paragraphs.ptr != NULL) {
+            result = add_shown(run, fetched, text->paragraphs);
+        }
+    }
+    return result;
+}
+
+static int add_attachment(struct filters_run *run, const struct filters_subject *subject,
+                          struct filters_fetched *fetched, const struct mail_view_attachment *attachment)
+{
+    int result = 0;
+    if (subject->part == FILTERS_PART_SIZE) {
+        return add_number(run, fetched, (int64_t)attachment->size, NULL);
+    }
+    if (subject->part == FILTERS_PART_TYPE) {
+        result = add_string(run, fetched, attachment->type);
+        return result == 0 ? add_string(run, fetched, attachment->other_type) : result;
+    }
+    for (size_t i = 0; i < attachment->name_count && result == 0; i++) {
+        result = add_string(run, fetched, attachment->names[i]);
+    }
+    return result < 0 || attachment->name_count > 0 ? result : add_string(run, fetched, "");
 }
 
 static int attachments(struct filters_run *run, const struct filters_subject *subject, struct filters_fetched *fetched)
 {
     int result = 0;
-    if (subject->part == FILTERS_PART_COUNT) {
-        return add_number(run, fetched, (int64_t)run->view->attachment_count, NULL);
-    }
+    int64_t count = 0;
     for (size_t i = 0; i < run->view->attachment_count && result == 0; i++) {
         const struct mail_view_attachment *attachment = &run->view->attachments[i];
-        if (subject->part == FILTERS_PART_SIZE) {
-            result = add_number(run, fetched, (int64_t)attachment->size, NULL);
-        } else {
-            result = add_string(run, fetched, subject->part == FILTERS_PART_TYPE ? attachment->type : attachment->name);
+        if (attachment->nested && subject->outer_only) {
+            continue;
         }
+        count++;
+        result = subject->part == FILTERS_PART_COUNT ? 0 : add_attachment(run, subject, fetched, attachment);
+    }
+    return result == 0 && subject->part == FILTERS_PART_COUNT ? add_number(run, fetched, count, NULL) : result;
+}
+
+static int mime_errors(struct filters_run *run, struct filters_fetched *fetched)
+{
+    int result = 0;
+    for (size_t i = 0; i < run->view->error_count && result == 0; i++) {
+        result = add_string(run, fetched, run->view->errors[i]);
     }
     return result;
 }
@@ -313,9 +415,11 @@ static int parts(struct filters_run *run, const struct filters_subject *subject,
     }
     switch (subject->kind) {
     case FILTERS_SUBJECT_BODY:
-        return body_texts(run, fetched);
+        return body_texts(run, subject, fetched);
     case FILTERS_SUBJECT_ATTACHMENT:
         return attachments(run, subject, fetched);
+    case FILTERS_SUBJECT_MIME_ERROR:
+        return mime_errors(run, fetched);
     default:
         return add_string(run, fetched, run->view->limit);
     }
@@ -367,6 +471,7 @@ static int fetch(struct filters_run *run, const struct filters_subject *subject,
     case FILTERS_SUBJECT_BODY:
     case FILTERS_SUBJECT_ATTACHMENT:
     case FILTERS_SUBJECT_MIME_LIMIT:
+    case FILTERS_SUBJECT_MIME_ERROR:
         return parts(run, subject, fetched);
     default:
         return connection(run, subject, fetched);

@@ -16,7 +16,7 @@
 #include "decision/stored.h"
 #include "filters/filters_text.h"
 #include "mail/mail_header.h"
-#include "mail/mail_view.h"
+#include "mail/mail_words.h"
 
 #define MESSAGES_DEFAULT 100
 #define MESSAGES_MAX     500
@@ -171,7 +171,7 @@ static json_t *subject_of(struct bytes header)
     buf_init(&line, 65536);
     buf_init(&text, 262144);
     if (mail_header_find(header, "Subject", &field) == 1 && mail_header_unfold(field.value, &line) == 0) {
-        mail_view_text(buf_bytes(&line), &text);
+        mail_words_decode(buf_bytes(&line), &text);
     }
     json_t *json = text_of(buf_bytes(&text));
     buf_done(&line);

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "base/expect.h"
+#include "mail/mail_address.h"
 #include "mail/mail_header.h"
-#include "mail/mail_view.h"
 #include "net/net_file.h"
 
 #define RECIPIENTS_MAX 1000
@@ -44,14 +44,14 @@ struct guess {
     const char *first; /* for the sender */
 };
 
-static void on_address(void *ctx, const char *name, const char *address)
+static void on_address(void *ctx, struct bytes name, struct bytes address)
 {
     (void)name;
     struct guess *guess = ctx;
     if (guess->to == NULL) {
-        guess->first = guess->first == NULL ? arena_text(guess->arena, address) : guess->first;
+        guess->first = guess->first == NULL ? arena_copy(guess->arena, address) : guess->first;
     } else if (guess->count < RECIPIENTS_MAX) {
-        guess->to[guess->count++].address = arena_text(guess->arena, address);
+        guess->to[guess->count++].address = arena_copy(guess->arena, address);
     }
 }
 
@@ -64,7 +64,7 @@ static void guess_from(struct guess *guess, struct bytes header, const char *con
             struct buf line;
             buf_init(&line, 1u << 20);
             mail_header_unfold(field.value, &line);
-            mail_view_addresses(buf_bytes(&line), on_address, guess);
+            mail_address_each(buf_bytes(&line), on_address, guess);
             buf_done(&line);
         }
     }

@@ -20,7 +20,7 @@ PAST_THE_DOOR = {"gateway/spool", "gateway/admin", "gateway/cli"}
 FLOORS = {
     "gateway/base": (set(), set()),
     "gateway/proto": ({"base"}, set()),
-    "gateway/mail": ({"base", "proto"}, {"gmime/"}),
+    "gateway/mail": ({"base", "proto"}, {"glib.h", "iconv.h", "idn2.h"}),
     "gateway/engine": ({"base", "proto", "mail"}, {"gsasl.h"}),
     "gateway/document": ({"base"}, {"jansson.h"}),
     "filters": ({"base", "document", "proto", "mail", "filters"}, {"pcre2.h", "jansson.h"}),

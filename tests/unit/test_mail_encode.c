@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "mail/mail_header.h"
-#include "mail/mail_view.h"
+#include "mail/mail_words.h"
 #include "test.h"
 
 static const struct {
@@ -48,7 +48,7 @@ static void what_is_encoded_reads_back(void **state)
                 assert_true(bytes_cut(&rest, '\n').len <= 78);
             }
             mail_header_unfold(buf_bytes(&encoded), &line);
-            mail_view_text(buf_bytes(&line), &decoded);
+            mail_words_decode(buf_bytes(&line), &decoded);
             assert_string_equal(buf_text(&decoded), buf_text(&value));
             buf_done(&value);
             buf_done(&encoded);

@@ -25,6 +25,25 @@ static const struct {
     {"<td>1</td><td>2</td>", " 1 2"},
     {"<b>bo</b>ld", "bold"},
     {"<never closed", ""},
+    {"so&shy;ft so\xc2\xad"
+     "ft ze\xe2\x80\x8bro&zwnj;x",
+     "soft soft zerox"},
+    {"a&nbsp;\xc2\xa0 b", "a b"},
+    {"&Aacute;&yuml;&frac12;", "\xc3\x81\xc3\xbf\xc2\xbd"},
+    /* What is not displayed, and what only looks so. */
+    {"a<div style=\"display:none\">x<div>y</div><br>z</div>b", "a\nb"},
+    {"a<span STYLE='color:red; Display : None !important'>x</span>b", "ab"},
+    {"a<span style=display:none>x</span>b", "ab"},
+    {"a<b hidden>x</b>c<b data-hidden=1>d</b>", "acd"},
+    {"a<b style=\"display:none;display:inline\">x</b>", "ax"},
+    {"a<b style=\"display:none!important;display:inline\">x</b>b", "ab"},
+    {"a<b title=\"display:none\">x</b>", "ax"},
+    {"<div>a<span hidden>x</div>b", "\na\nb"},
+    {"<p hidden>x<p>y", "\ny"},
+    {"a<img hidden>b", "ab"},
+    {"a<i hidden>x<!-- </i> -->y</i>b", "ab"},
+    {"a<i hidden>x<br>y<img src=z></i>b", "ab"},
+    {"a<div hidden>never closed", "a"},
 };
 
 static void html_becomes_text(void **state)
@@ -51,9 +70,25 @@ static void what_does_not_fit_is_told(void **state)
     buf_done(&out);
 }
 
+static void pages_name_their_character_set(void **state)
+{
+    (void)state;
+    static const char *const pages[][2] = {
+        {"<html><head><meta charset=\"koi8-r\">", "koi8-r"},
+        {"<META http-equiv='Content-Type' content='text/html; charset=gb2312; x'>", "gb2312"},
+        {"<meta name=x content=y><meta charset=utf-8>", "utf-8"},
+        {"<p>charset=x", ""},
+        {"", ""},
+    };
+    for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
+        assert_true(bytes_is(mail_html_charset(bytes_of(pages[i][0])), pages[i][1]));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(html_becomes_text),
+                                       cmocka_unit_test(pages_name_their_character_set),
                                        cmocka_unit_test(what_does_not_fit_is_told)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
