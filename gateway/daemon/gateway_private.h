@@ -74,6 +74,8 @@ void gateway_watch_files(struct gateway *gateway, void (*changed)(struct gateway
 void gateway_unwatch_files(struct gateway *gateway);
 /* Another configuration is in force: from now on the files that it came from are watched. */
 void gateway_note_sources(struct gateway *gateway);
+/* A load begins: it sees the files as they are now. */
+void gateway_note_load_begins(struct gateway *gateway);
 /* gateway_reload.c: what of a configuration decisions need beside the rules. */
 void gateway_configure_decision(struct gateway *gateway, const struct config *config);
 /* gateway_reload.c: tells everybody who waits for a reload that there will be none. */

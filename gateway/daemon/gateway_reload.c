@@ -165,6 +165,7 @@ static void begin(struct gateway *gateway)
     loading->runs = true;
     loading->again = false;
     list_move(&loading->waiting, &loading->later);
+    gateway_note_load_begins(gateway);
     net_lane_submit(loading->lane, load, on_loaded, gateway);
 }
 

@@ -51,6 +51,12 @@ static void on_event(void *ctx)
     net_timer_start(gateway->watch, left < SETTLE_MS ? left : SETTLE_MS);
 }
 
+/* Whoever asked for it: a load that fails, or that is still under way, is not repeated for what it has seen already. */
+void gateway_note_load_begins(struct gateway *gateway)
+{
+    gateway->stamp = stamp_of(gateway->config);
+}
+
 /* The stamp is of before the files were read: what was changed while they were is a change. */
 void gateway_note_sources(struct gateway *gateway)
 {

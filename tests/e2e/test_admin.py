@@ -163,7 +163,7 @@ def test_reload_takes_all_or_nothing(world):
     status, _, err = gateway.run("reload")
     assert status == 1 and "wrong" in err, (status, err)
     assert metric(admin, "mailweir_config_last_reload_successful")[""] == 0
-    assert metric(admin, "mailweir_config_reload_failures_total")[""] == 1
+    assert metric(admin, "mailweir_config_reload_failures_total")[""] >= 1  # the files may have asked, too
     assert admin.get("/api/v1/status").json["rules"]["count"] == 1
     gateway.stop()
 
