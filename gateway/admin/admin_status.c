@@ -50,14 +50,14 @@ static json_t *traffic(const struct admin *admin)
 
 static json_t *listeners(const struct admin *admin)
 {
-    static const char *const modes[] = {"none", "starttls", "implicit"};
     const struct config *config = gateway_config(admin->gateway);
     json_t *json = json_array();
     for (size_t i = 0; i < config->listeners.count; i++) {
         const struct config_listener *listener = config_listener_at(config, i);
-        json_array_append_new(
-            json, json_pack("{s:s,s:s,s:o,s:s}", "name", listener->name, "address", listener->address.host, "port",
-                            number(gateway_port(admin->gateway, listener->name)), "tls", modes[listener->tls.mode]));
+        json_array_append_new(json,
+                              json_pack("{s:s,s:s,s:o,s:s}", "name", listener->name, "address", listener->address.host,
+                                        "port", number(gateway_port(admin->gateway, listener->name)), "tls",
+                                        config_tls_modes[listener->tls.mode]));
     }
     return json;
 }

@@ -11,7 +11,13 @@
 
 #define LOG_FIELDS_MAX 40 /* of one event; further ones are left out */
 
-static const char *const level_names[] = {"debug", "info", "warning", "error"};
+static const char *const level_names[] = {
+    [LOG_LEVEL_DEBUG] = "debug",
+    [LOG_LEVEL_INFO] = "info",
+    [LOG_LEVEL_WARNING] = "warning",
+    [LOG_LEVEL_ERROR] = "error",
+};
+_Static_assert(sizeof level_names / sizeof level_names[0] == LOG_LEVELS, "a name for each level");
 
 const char *log_level_name(enum log_level level)
 {

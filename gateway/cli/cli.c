@@ -199,10 +199,10 @@ static void log_line(void *ctx, const char *line, size_t len)
 
 void cli_log_init(struct log *log, const struct config *config, struct net_loop *loop)
 {
-    uint64_t format = config == NULL ? 0 : config->log_format;
-    bool text = format == 0 ? isatty(STDERR_FILENO) == 1 : format == 1;
+    enum config_log_format format = config == NULL ? CONFIG_LOG_AUTO : config->log_format;
+    bool text = format == CONFIG_LOG_AUTO ? isatty(STDERR_FILENO) == 1 : format == CONFIG_LOG_TEXT;
     *log = (struct log){.format = text ? LOG_FORMAT_TEXT : LOG_FORMAT_JSON,
-                        .least = config == NULL ? LOG_LEVEL_INFO : (enum log_level)config->log_level,
+                        .least = config == NULL ? LOG_LEVEL_INFO : config->log_level,
                         .now = log_now,
                         .write = log_line,
                         .ctx = loop};

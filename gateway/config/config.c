@@ -14,6 +14,13 @@
 #define SOURCES_MAX      10000
 #define CONFIG_ARENA_MAX (256u << 20)
 
+const char *const config_tls_modes[CONFIG_TLS_MODES + 1] = {
+    [CONFIG_TLS_NONE] = "none",
+    [CONFIG_TLS_STARTTLS] = "starttls",
+    [CONFIG_TLS_IMPLICIT] = "implicit",
+    [CONFIG_TLS_MODES] = NULL,
+};
+
 struct config *config_new(const char *file)
 {
     struct config *config = expect_calloc(1, sizeof *config);

@@ -8,6 +8,7 @@
 #define MAILWEIR_CONFIG_CONFIG_H
 
 #include "base/arena.h"
+#include "base/log.h"
 #include "filters/filters.h"
 #include "imapc/imapc_pool.h"
 #include "net/net_stream.h"
@@ -24,10 +25,12 @@ struct config_list {
     size_t count;
 };
 
-enum config_tls_mode { CONFIG_TLS_NONE, CONFIG_TLS_STARTTLS, CONFIG_TLS_IMPLICIT };
+enum config_tls_mode { CONFIG_TLS_NONE, CONFIG_TLS_STARTTLS, CONFIG_TLS_IMPLICIT, CONFIG_TLS_MODES };
+/* Their words; a NULL ends them. */
+extern const char *const config_tls_modes[CONFIG_TLS_MODES + 1];
 
 struct config_tls {
-    uint64_t mode; /* enum config_tls_mode */
+    enum config_tls_mode mode;
     const char *certificate;
     const char *key;
     const char *ca_file;
@@ -45,10 +48,15 @@ struct config_sender_rule {
     struct config_strings senders;
 };
 
+enum config_protocol { CONFIG_PROTOCOL_SMTP, CONFIG_PROTOCOL_LMTP, CONFIG_PROTOCOLS };
+
+/* When the sender hears 250. */
+enum config_acknowledge { CONFIG_ACKNOWLEDGE_SPOOLED, CONFIG_ACKNOWLEDGE_DELIVERED, CONFIG_ACKNOWLEDGEMENTS };
+
 struct config_listener {
     const char *name;
     struct net_address address;
-    uint64_t protocol; /* 0: smtp, 1: lmtp */
+    enum config_protocol protocol;
     struct config_strings allow;
     struct config_tls tls;
     struct config_list certificates; /* struct config_certificate */
@@ -62,7 +70,7 @@ struct config_listener {
     struct config_strings senders;
     struct config_list sender_rules; /* struct config_sender_rule */
     struct config_strings recipients;
-    uint64_t acknowledge; /* 0: spooled, 1: delivered */
+    enum config_acknowledge acknowledge;
     uint64_t acknowledge_timeout;
     uint64_t max_message_size;
     uint64_t max_recipients;
@@ -90,17 +98,17 @@ struct config_upstream {
     const char *name;
     struct net_address address;
     struct config_strings standby; /* further addresses of the same mailboxes */
-    uint64_t profile;              /* index for imapc_profile_at() */
+    unsigned profile;              /* index for imapc_profile_at() */
     struct config_tls tls;
     bool insecure;
     const char *username;
     const char *password;
-    uint64_t mechanism; /* enum imapc_mechanism */
-    uint64_t binding;   /* enum imapc_binding */
+    enum imapc_mechanism mechanism;
+    enum imapc_binding binding;
     struct imapc_token_options token;
     struct config_strings token_command;
-    uint64_t settings[IMAPC_SETTINGS];            /* resolved */
-    uint64_t compress;                            /* enum imapc_compress */
+    uint64_t settings[IMAPC_SETTINGS]; /* resolved */
+    enum imapc_compress compress;
     const char *special_names[IMAP_SPECIAL_USES]; /* NULL: as the profile says */
     uint64_t connect_timeout;
     uint64_t command_timeout;
@@ -128,7 +136,10 @@ struct config_admin {
     uint64_t recent_messages, recent_size;   /* 0: none; octets */
 };
 
-enum config_sandbox { CONFIG_SANDBOX_AUTO, CONFIG_SANDBOX_REQUIRED, CONFIG_SANDBOX_OFF };
+enum config_sandbox { CONFIG_SANDBOX_AUTO, CONFIG_SANDBOX_REQUIRED, CONFIG_SANDBOX_OFF, CONFIG_SANDBOXES };
+
+/* AUTO: text on a terminal, else JSON. */
+enum config_log_format { CONFIG_LOG_AUTO, CONFIG_LOG_TEXT, CONFIG_LOG_JSON, CONFIG_LOG_FORMATS };
 
 struct config {
     struct arena *arena; /* of everything below */
@@ -152,8 +163,8 @@ struct config {
     const char *default_folder;
     struct config_strings default_flags;
     bool default_reject;
-    uint64_t log_format; /* 0 auto, 1 text, 2 json */
-    uint64_t log_level;
+    enum config_log_format log_format;
+    enum log_level log_level;
     uint64_t shutdown_timeout;
     struct config_admin admin;
     struct filters_set *rule_set; /* loaded from the rule files */
@@ -163,7 +174,7 @@ struct config {
     struct config_strings named; /* of them, those that a rule file names: lists, messages of tests */
     struct config_strings paths; /* the others that the keys name: the spool, what is read whenever it is used */
     const char *user;            /* whom it becomes when it is started as root; NULL: nobody else */
-    uint64_t sandbox;            /* enum config_sandbox */
+    enum config_sandbox sandbox;
 };
 
 /*

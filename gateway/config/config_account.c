@@ -49,27 +49,27 @@ int config_token_ways(const struct config_upstream *upstream)
 int config_upstream_account(const struct config_upstream *upstream, struct imapc_account *account_r,
                             struct fault *fault)
 {
-    static const unsigned modes[] = {[CONFIG_TLS_NONE] = IMAPC_TLS_NONE,
-                                     [CONFIG_TLS_STARTTLS] = IMAPC_TLS_STARTTLS,
-                                     [CONFIG_TLS_IMPLICIT] = IMAPC_TLS_IMPLICIT};
+    static const enum imapc_tls_mode modes[CONFIG_TLS_MODES] = {[CONFIG_TLS_NONE] = IMAPC_TLS_NONE,
+                                                                [CONFIG_TLS_STARTTLS] = IMAPC_TLS_STARTTLS,
+                                                                [CONFIG_TLS_IMPLICIT] = IMAPC_TLS_IMPLICIT};
     bool has_token = config_token_ways(upstream) > 0;
     *account_r = (struct imapc_account){.name = upstream->name,
                                         .insecure = upstream->insecure,
                                         .username = upstream->username,
                                         .password = upstream->password,
-                                        .mechanism = (enum imapc_mechanism)upstream->mechanism,
-                                        .binding = (enum imapc_binding)upstream->binding,
+                                        .mechanism = upstream->mechanism,
+                                        .binding = upstream->binding,
                                         .token = has_token ? &upstream->token : NULL,
                                         .connect_timeout_ms = upstream->connect_timeout,
                                         .command_timeout_ms = upstream->command_timeout,
                                         .idle_timeout_ms = upstream->idle_timeout,
                                         .retry_initial_ms = upstream->retry_initial,
                                         .retry_maximum_ms = upstream->retry_maximum,
-                                        .compress = (enum imapc_compress)upstream->compress,
+                                        .compress = upstream->compress,
                                         .settle_ms = upstream->settle,
                                         .failback_ms = upstream->failback};
     account_r->tls_mode = modes[upstream->tls.mode];
-    const struct imapc_profile *profile = imapc_profile_at((size_t)upstream->profile);
+    const struct imapc_profile *profile = imapc_profile_at(upstream->profile);
     for (size_t i = 0; i < IMAP_SPECIAL_USES; i++) {
         const char *own = upstream->special_names[i];
         account_r->special_names[i] = own != NULL ? own : imapc_profile_special(profile, (enum imap_special_use)i);

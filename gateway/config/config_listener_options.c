@@ -86,13 +86,13 @@ static int load_users(const struct config_listener *config, struct smtpd_users *
 int config_listener_options(const struct config_listener *config, struct arena *arena,
                             struct smtpd_listener_options *options_r, struct fault *fault)
 {
-    static const unsigned modes[] = {[CONFIG_TLS_NONE] = SMTPD_TLS_NONE,
-                                     [CONFIG_TLS_STARTTLS] = SMTPD_TLS_STARTTLS,
-                                     [CONFIG_TLS_IMPLICIT] = SMTPD_TLS_IMPLICIT};
+    static const enum smtpd_tls_mode modes[CONFIG_TLS_MODES] = {[CONFIG_TLS_NONE] = SMTPD_TLS_NONE,
+                                                                [CONFIG_TLS_STARTTLS] = SMTPD_TLS_STARTTLS,
+                                                                [CONFIG_TLS_IMPLICIT] = SMTPD_TLS_IMPLICIT};
     *options_r = (struct smtpd_listener_options){
         .name = config->name,
         .address = config->address,
-        .lmtp = config->protocol == 1,
+        .lmtp = config->protocol == CONFIG_PROTOCOL_LMTP,
         .tls_required = config->tls_required,
         .client_certificates = config->tls.ca_file != NULL,
         .allow = config->allow.items,
@@ -109,7 +109,7 @@ int config_listener_options(const struct config_listener *config, struct arena *
         .sender_rule_count = config->sender_rules.count,
         .recipients = config->recipients.items,
         .recipient_count = config->recipients.count,
-        .acknowledge_delivered = config->acknowledge == 1,
+        .acknowledge_delivered = config->acknowledge == CONFIG_ACKNOWLEDGE_DELIVERED,
         .acknowledge_timeout_ms = config->acknowledge_timeout,
         .limits = limits_of(config),
     };

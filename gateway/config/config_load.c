@@ -30,7 +30,7 @@ static void resolve_upstreams(struct config *config)
 {
     struct config_upstream *upstreams = config->upstreams.items;
     for (size_t i = 0; i < config->upstreams.count; i++) {
-        imapc_profile_resolve(imapc_profile_at((size_t)upstreams[i].profile), upstreams[i].settings);
+        imapc_profile_resolve(imapc_profile_at(upstreams[i].profile), upstreams[i].settings);
         resolve_token(&upstreams[i]);
     }
 }

@@ -18,6 +18,7 @@ static const char *const kinds[] = {
     [CONFIG_DURATION] = "duration",
     [CONFIG_BOOL] = "true or false",
     [CONFIG_WORD] = "word",
+    [CONFIG_SWITCH] = "word",
     [CONFIG_ADDRESS] = "address",
     [CONFIG_STRINGS] = "list of texts",
     [CONFIG_OBJECT] = "object",
@@ -74,6 +75,9 @@ static void write_key(struct buf *out, const struct config_key *key, const char 
         buf_append_text(out, " Default: \\fB");
         write_text(out, key->fallback);
         buf_append_text(out, "\\fR.");
+    }
+    if (key->restart) {
+        buf_append_text(out, " A change takes effect at the next start.");
     }
     buf_append_text(out, "\n");
     if (key->table != NULL) {

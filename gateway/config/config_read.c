@@ -199,15 +199,24 @@ static void read_bool(struct config_reader *reader, const struct config_key *key
     *(bool *)into = json_is_true(value);
 }
 
+static void write_index(const struct config_key *key, void *into, unsigned index)
+{
+    if (key->kind == CONFIG_SWITCH) {
+        *(uint64_t *)into = index;
+    } else {
+        *(unsigned *)into = index;
+    }
+}
+
 static void read_word(struct config_reader *reader, const struct config_key *key, const char *pointer, json_t *value,
                       void *into)
 {
     const char *text = string_of(reader, pointer, value);
     struct buf words;
     buf_init(&words, 500);
-    for (uint64_t i = 0; text != NULL && key->words[i] != NULL; i++) {
+    for (unsigned i = 0; text != NULL && key->words[i] != NULL; i++) {
         if (strcmp(text, key->words[i]) == 0) {
-            *(uint64_t *)into = i;
+            write_index(key, into, i);
             text = NULL;
             break;
         }
@@ -304,10 +313,11 @@ static void read_map(struct config_reader *reader, const struct config_key *key,
 typedef void read_fn(struct config_reader *, const struct config_key *, const char *, json_t *, void *);
 
 static read_fn *const readers[] = {
-    [CONFIG_STRING] = read_string,   [CONFIG_PATH] = read_path,     [CONFIG_SECRET] = read_secret,
-    [CONFIG_NUMBER] = read_number,   [CONFIG_SIZE] = read_quantity, [CONFIG_DURATION] = read_quantity,
-    [CONFIG_BOOL] = read_bool,       [CONFIG_WORD] = read_word,     [CONFIG_ADDRESS] = read_address,
-    [CONFIG_STRINGS] = read_strings, [CONFIG_LIST] = read_list,     [CONFIG_MAP] = read_map,
+    [CONFIG_STRING] = read_string,   [CONFIG_PATH] = read_path,       [CONFIG_SECRET] = read_secret,
+    [CONFIG_NUMBER] = read_number,   [CONFIG_SIZE] = read_quantity,   [CONFIG_DURATION] = read_quantity,
+    [CONFIG_BOOL] = read_bool,       [CONFIG_WORD] = read_word,       [CONFIG_SWITCH] = read_word,
+    [CONFIG_ADDRESS] = read_address, [CONFIG_STRINGS] = read_strings, [CONFIG_LIST] = read_list,
+    [CONFIG_MAP] = read_map,
 };
 
 /* The value of a key that the file leaves out. */

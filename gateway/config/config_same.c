@@ -19,6 +19,12 @@ static bool same_number(const struct config_key *key, const void *a, const void 
     return *(const uint64_t *)a == *(const uint64_t *)b;
 }
 
+static bool same_word(const struct config_key *key, const void *a, const void *b)
+{
+    (void)key;
+    return *(const unsigned *)a == *(const unsigned *)b;
+}
+
 static bool same_bool(const struct config_key *key, const void *a, const void *b)
 {
     (void)key;
@@ -62,11 +68,11 @@ static bool same_object(const struct config_key *key, const void *a, const void 
 }
 
 static same_fn *const comparers[] = {
-    [CONFIG_STRING] = same_text,     [CONFIG_PATH] = same_text,     [CONFIG_SECRET] = same_text,
-    [CONFIG_NUMBER] = same_number,   [CONFIG_SIZE] = same_number,   [CONFIG_DURATION] = same_number,
-    [CONFIG_BOOL] = same_bool,       [CONFIG_WORD] = same_number,   [CONFIG_ADDRESS] = same_address,
-    [CONFIG_STRINGS] = same_strings, [CONFIG_OBJECT] = same_object, [CONFIG_LIST] = same_list,
-    [CONFIG_MAP] = same_list,
+    [CONFIG_STRING] = same_text,     [CONFIG_PATH] = same_text,       [CONFIG_SECRET] = same_text,
+    [CONFIG_NUMBER] = same_number,   [CONFIG_SIZE] = same_number,     [CONFIG_DURATION] = same_number,
+    [CONFIG_BOOL] = same_bool,       [CONFIG_WORD] = same_word,       [CONFIG_SWITCH] = same_number,
+    [CONFIG_ADDRESS] = same_address, [CONFIG_STRINGS] = same_strings, [CONFIG_OBJECT] = same_object,
+    [CONFIG_LIST] = same_list,       [CONFIG_MAP] = same_list,
 };
 
 bool config_same_key(const struct config_key *key, const void *a, const void *b)

@@ -54,6 +54,7 @@ static json_t *schema_of_kind(const struct config_key *key)
     case CONFIG_BOOL:
         return json_pack("{ss}", "type", "boolean");
     case CONFIG_WORD:
+    case CONFIG_SWITCH:
         return words(key->words);
     case CONFIG_ADDRESS:
         return pattern("^(unix:/.+|\\[[0-9A-Fa-f:.]+\\]:[0-9]+|[^:\\[\\]/]+:[0-9]+)$");

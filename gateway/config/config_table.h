@@ -17,7 +17,8 @@ enum config_kind {
     CONFIG_SIZE,     /* uint64_t, octets: "25MiB" */
     CONFIG_DURATION, /* uint64_t, milliseconds: "30s" */
     CONFIG_BOOL,     /* bool */
-    CONFIG_WORD,     /* uint64_t, the index in `words` */
+    CONFIG_WORD,     /* an enum of unsigned values, the index in `words` */
+    CONFIG_SWITCH,   /* uint64_t, the index in `words` */
     CONFIG_ADDRESS,  /* struct net_address */
     CONFIG_STRINGS,  /* struct config_strings */
     CONFIG_OBJECT,   /* members of `table` in the same struct (offset counts from its start) */
@@ -33,11 +34,13 @@ struct config_key {
     enum config_kind kind;
     size_t offset;
     bool required;
-    const char *fallback; /* the default as the operator would write it; NULL: zero */
-    uint64_t least, most; /* NUMBER, SIZE, DURATION: the range; most 0: none */
-    const char *const *words;
+    const char *fallback;     /* the default as the operator would write it; NULL: zero */
+    uint64_t least, most;     /* NUMBER, SIZE, DURATION: the range; most 0: none */
+    const char *const *words; /* WORD and SWITCH; a NULL ends them */
+    size_t word_count;        /* as many as the enum has values */
     const struct config_table *table;
     const char *help; /* one line, for the manual */
+    bool restart;     /* in the table of the whole file: what it says takes effect at the next start, not on a reload */
     bool
         unwatched; /* PATH: its change asks for no reload, because it is read again whenever it is used, or is ours to write */
 };

@@ -2,173 +2,186 @@
  * config_tables - every key of the configuration file: its type, default, range and meaning. A new key is a row here; those of a listener are in
  * config_tables_listener.c.
  */
-#include <stddef.h>
+#include "config/config_rows.h"
 
-#include "config/config.h"
-#include "config/config_table.h"
+static const char *const log_formats[] = {
+    [CONFIG_LOG_AUTO] = "auto",
+    [CONFIG_LOG_TEXT] = "text",
 
-#define AT(type, member) .offset = offsetof(struct type, member)
-#define END                                                                                                            \
-    {                                                                                                                  \
-        .name = NULL                                                                                                   \
-    }
-
-static const char *const tls_modes[] = {"none", "starttls", "implicit", NULL};
-static const char *const log_formats[] = {"auto", "text", "json", NULL};
-/* The order of enum config_sandbox. */
-static const char *const sandboxes[] = {"auto", "required", "off", NULL};
-static const char *const log_levels[] = {"debug", "info", "warning", "error", NULL};
+    [CONFIG_LOG_JSON] = "json",
+    [CONFIG_LOG_FORMATS] = NULL,
+};
+static const char *const log_levels[] = {
+    [LOG_LEVEL_DEBUG] = "debug", [LOG_LEVEL_INFO] = "info", [LOG_LEVEL_WARNING] = "warning",
+    [LOG_LEVEL_ERROR] = "error", [LOG_LEVELS] = NULL,
+};
+static const char *const sandboxes[] = {
+    [CONFIG_SANDBOX_AUTO] = "auto",
+    [CONFIG_SANDBOX_REQUIRED] = "required",
+    [CONFIG_SANDBOX_OFF] = "off",
+    [CONFIG_SANDBOXES] = NULL,
+};
 
 /* ---- upstreams ---- */
 
 static const struct config_key upstream_tls_keys[] = {
-    {"mode", CONFIG_WORD, AT(config_upstream, tls.mode), .required = true, .fallback = "implicit", .words = tls_modes,
+    {"mode", WORD(config_upstream, tls.mode, config_tls_modes), .required = true, .fallback = "implicit",
      .help = "TLS from the first octet, after STARTTLS, or not at all"},
-    {"ca_file", CONFIG_PATH, AT(config_upstream, tls.ca_file), .help = "whom to trust instead of the system's CAs"},
-    {"server_name", CONFIG_STRING, AT(config_upstream, tls.server_name),
+    {"ca_file", PATH(config_upstream, tls.ca_file), .help = "whom to trust instead of the system's CAs"},
+    {"server_name", STRING(config_upstream, tls.server_name),
      .help = "the name in the certificate, when it is not the address"},
-    {"certificate", CONFIG_PATH, AT(config_upstream, tls.certificate),
+    {"certificate", PATH(config_upstream, tls.certificate),
      .help = "our own certificate, when the server asks for one"},
-    {"key", CONFIG_PATH, AT(config_upstream, tls.key), .help = "its key"},
+    {"key", PATH(config_upstream, tls.key), .help = "its key"},
     END,
 };
 static const struct config_table upstream_tls = {upstream_tls_keys, 0};
 
-/* The order of enum imapc_mechanism. */
-static const char *const mechanisms[] = {"auto",     "plain",   "login",       "scram-sha-1", "scram-sha-256",
-                                         "external", "xoauth2", "oauthbearer", NULL};
-
-/* The order of enum imapc_binding. */
-static const char *const bindings[] = {"auto", "never", "required", NULL};
+static const char *const mechanisms[] = {
+    [IMAPC_AUTH_AUTO] = "auto",
+    [IMAPC_AUTH_PLAIN] = "plain",
+    [IMAPC_AUTH_LOGIN] = "login",
+    [IMAPC_AUTH_SCRAM_SHA_1] = "scram-sha-1",
+    [IMAPC_AUTH_SCRAM_SHA_256] = "scram-sha-256",
+    [IMAPC_AUTH_EXTERNAL] = "external",
+    [IMAPC_AUTH_XOAUTH2] = "xoauth2",
+    [IMAPC_AUTH_OAUTHBEARER] = "oauthbearer",
+    [IMAPC_AUTH_MECHANISMS] = NULL,
+};
+static const char *const bindings[] = {
+    [IMAPC_BINDING_AUTO] = "auto",
+    [IMAPC_BINDING_NEVER] = "never",
+    [IMAPC_BINDING_REQUIRED] = "required",
+    [IMAPC_BINDINGS] = NULL,
+};
 
 static const struct config_key upstream_oauth2_keys[] = {
-    {"token_endpoint", CONFIG_STRING, AT(config_upstream, token.endpoint), .required = true,
+    {"token_endpoint", STRING(config_upstream, token.endpoint), .required = true,
      .help = "https:// address of the provider"},
-    {"client_id", CONFIG_STRING, AT(config_upstream, token.client_id), .required = true, .help = "of this application"},
-    {"client_secret", CONFIG_SECRET, AT(config_upstream, token.client_secret), .help = "of this application"},
-    {"refresh_token", CONFIG_SECRET, AT(config_upstream, token.refresh_token),
+    {"client_id", STRING(config_upstream, token.client_id), .required = true, .help = "of this application"},
+    {"client_secret", SECRET(config_upstream, token.client_secret), .help = "of this application"},
+    {"refresh_token", SECRET(config_upstream, token.refresh_token),
      .help = "of the account; without it, client credentials are used"},
-    {"scope", CONFIG_STRING, AT(config_upstream, token.scope),
-     .help = "such as https://outlook.office365.com/.default"},
-    {"ca_file", CONFIG_PATH, AT(config_upstream, token.ca_file), .help = "whom to trust instead of the system's CAs"},
+    {"scope", STRING(config_upstream, token.scope), .help = "such as https://outlook.office365.com/.default"},
+    {"ca_file", PATH(config_upstream, token.ca_file), .help = "whom to trust instead of the system's CAs"},
     END,
 };
 static const struct config_table upstream_oauth2 = {upstream_oauth2_keys, 0};
 
 static const struct config_key upstream_token_keys[] = {
-    {"command", CONFIG_STRINGS, AT(config_upstream, token_command), .required = true,
+    {"command", STRINGS(config_upstream, token_command), .required = true,
      .help = "program, with its whole path, and arguments; no shell. It prints the token, or JSON with access_token "
              "and expires_in, "
              "and exits with 0"},
-    {"lifetime", CONFIG_DURATION, AT(config_upstream, token.lifetime_ms), .fallback = "5m", .least = 1000,
+    {"lifetime", DURATION(config_upstream, token.lifetime_ms), .fallback = "5m", .least = 1000,
      .help = "how long its token is good when it does not say expires_in"},
-    {"timeout", CONFIG_DURATION, AT(config_upstream, token.timeout_ms), .fallback = "20s", .least = 100,
+    {"timeout", DURATION(config_upstream, token.timeout_ms), .fallback = "20s", .least = 100,
      .help = "after it the command is ended"},
     END,
 };
 static const struct config_table upstream_token = {upstream_token_keys, 0};
 
 static const struct config_key upstream_service_keys[] = {
-    {"file", CONFIG_PATH, AT(config_upstream, token.key_file), .required = true, .unwatched = true,
+    {"file", PATH(config_upstream, token.key_file), .required = true, .unwatched = true,
      .help = "the account's key as JSON, as Google gives it; read for each token"},
-    {"subject", CONFIG_STRING, AT(config_upstream, token.subject),
+    {"subject", STRING(config_upstream, token.subject),
      .help = "the user in whose name it asks (domain-wide delegation); without it, username"},
-    {"scope", CONFIG_STRING, AT(config_upstream, token.scope), .help = "without it, https://mail.google.com/"},
-    {"ca_file", CONFIG_PATH, AT(config_upstream, token.ca_file), .help = "whom to trust instead of the system's CAs"},
+    {"scope", STRING(config_upstream, token.scope), .help = "without it, https://mail.google.com/"},
+    {"ca_file", PATH(config_upstream, token.ca_file), .help = "whom to trust instead of the system's CAs"},
     END,
 };
 static const struct config_table upstream_service = {upstream_service_keys, 0};
 
 static const struct config_key upstream_auth_keys[] = {
-    {"username", CONFIG_STRING, AT(config_upstream, username), .required = true, .help = "the account"},
-    {"password", CONFIG_SECRET, AT(config_upstream, password), .help = "its password"},
-    {"mechanism", CONFIG_WORD, AT(config_upstream, mechanism), .fallback = "auto", .words = mechanisms,
+    {"username", STRING(config_upstream, username), .required = true, .help = "the account"},
+    {"password", SECRET(config_upstream, password), .help = "its password"},
+    {"mechanism", WORD(config_upstream, mechanism, mechanisms), .fallback = "auto",
      .help = "auto is PLAIN or LOGIN with a password, OAUTHBEARER or XOAUTH2 with a token"},
-    {"channel_binding", CONFIG_WORD, AT(config_upstream, binding), .fallback = "auto", .words = bindings,
+    {"channel_binding", WORD(config_upstream, binding, bindings), .fallback = "auto",
      .help = "whether SCRAM is bound to the TLS connection (SCRAM-SHA-256-PLUS), so that nobody in the middle can use "
              "it; auto is where the server offers it"},
-    {"token_file", CONFIG_PATH, AT(config_upstream, token.file), .unwatched = true,
+    {"token_file", PATH(config_upstream, token.file), .unwatched = true,
      .help = "instead of a password: file with an OAuth2 access token, read again for each connection"},
-    {"oauth2", CONFIG_OBJECT, .table = &upstream_oauth2,
-     .help = "instead of a password: where OAuth2 access tokens come from"},
-    {"token", CONFIG_OBJECT, .table = &upstream_token,
-     .help = "instead of a password: a command that prints an OAuth2 access token"},
-    {"service_account", CONFIG_OBJECT, .table = &upstream_service,
+    {"oauth2", OBJECT(&upstream_oauth2), .help = "instead of a password: where OAuth2 access tokens come from"},
+    {"token", OBJECT(&upstream_token), .help = "instead of a password: a command that prints an OAuth2 access token"},
+    {"service_account", OBJECT(&upstream_service),
      .help = "instead of a password: a service account that asks for OAuth2 access tokens by a signed JWT (RFC 7523)"},
     END,
 };
 static const struct config_table upstream_auth = {upstream_auth_keys, 0};
 
 static const struct config_key upstream_timeout_keys[] = {
-    {"connect", CONFIG_DURATION, AT(config_upstream, connect_timeout), .fallback = "30s", .least = 10,
+    {"connect", DURATION(config_upstream, connect_timeout), .fallback = "30s", .least = 10,
      .help = "until the greeting"},
-    {"command", CONFIG_DURATION, AT(config_upstream, command_timeout), .fallback = "60s", .least = 10,
+    {"command", DURATION(config_upstream, command_timeout), .fallback = "60s", .least = 10,
      .help = "without any octet moved"},
-    {"idle", CONFIG_DURATION, AT(config_upstream, idle_timeout), .fallback = "60s", .least = 10,
+    {"idle", DURATION(config_upstream, idle_timeout), .fallback = "60s", .least = 10,
      .help = "an unused connection is closed after it"},
     END,
 };
 static const struct config_table upstream_timeouts = {upstream_timeout_keys, 0};
 
 static const struct config_key upstream_retry_keys[] = {
-    {"initial", CONFIG_DURATION, AT(config_upstream, retry_initial), .fallback = "10s", .least = 10,
+    {"initial", DURATION(config_upstream, retry_initial), .fallback = "10s", .least = 10,
      .help = "first wait after a failure; doubled each time"},
-    {"maximum", CONFIG_DURATION, AT(config_upstream, retry_maximum), .fallback = "15m", .least = 10,
-     .help = "longest wait"},
-    {"settle", CONFIG_DURATION, AT(config_upstream, settle), .fallback = "2s",
+    {"maximum", DURATION(config_upstream, retry_maximum), .fallback = "15m", .least = 10, .help = "longest wait"},
+    {"settle", DURATION(config_upstream, settle), .fallback = "2s",
      .help = "a message whose outcome is unknown is looked for this long after, when the server had time to finish it"},
-    {"failback", CONFIG_DURATION, AT(config_upstream, failback), .fallback = "5m", .least = 100,
+    {"failback", DURATION(config_upstream, failback), .fallback = "5m", .least = 100,
      .help = "while a standby serves, the first address is tried again after it"},
-    {"fallback_after", CONFIG_DURATION, AT(config_upstream, fallback_after), .fallback = "1h", .least = 1000,
+    {"fallback_after", DURATION(config_upstream, fallback_after), .fallback = "1h", .least = 1000,
      .help = "when the account has been down for so long, mail whose rule names a \"fallback\" goes there, except what "
              "may have been filed already; "
              "what went there stays there; keep it shorter than \"give_up\""},
-    {"warn_after", CONFIG_DURATION, AT(config_upstream, warn_after), .fallback = "4h", .least = 1000,
+    {"warn_after", DURATION(config_upstream, warn_after), .fallback = "4h", .least = 1000,
      .help = "deferrals of older deliveries are logged as errors (\"delayed\")"},
-    {"give_up", CONFIG_DURATION, AT(config_upstream, give_up), .fallback = "5d", .least = 1000,
+    {"give_up", DURATION(config_upstream, give_up), .fallback = "5d", .least = 1000,
      .help = "older deliveries become dead letters"},
     END,
 };
 static const struct config_table upstream_retry = {upstream_retry_keys, 0};
 
-/* The order of imapc_profile_at(). */
+/* The order of imapc_profile_at(); a test holds them against each other. */
 static const char *const profiles[] = {"generic",  "dovecot", "cyrus",  "courier", "gmail", "microsoft365",
                                        "exchange", "yahoo",   "icloud", "zimbra",  NULL};
-/* The order of enum imapc_compress. */
-static const char *const compressions[] = {"auto", "no", "yes", NULL};
-static const char *const switches[] = {"profile", "no", "yes", NULL};
+static const char *const compressions[] = {
+    [IMAPC_COMPRESS_AUTO] = "auto",
+    [IMAPC_COMPRESS_NO] = "no",
+    [IMAPC_COMPRESS_YES] = "yes",
+    [IMAPC_COMPRESSIONS] = NULL,
+};
+const char *const config_switches[4] = {"profile", "no", "yes", NULL};
 
 static const struct config_key upstream_limit_keys[] = {
-    {"folder_connections", CONFIG_NUMBER, AT(config_upstream, settings[IMAPC_FOLDER_CONNECTIONS]), .least = 1,
-     .most = 1000, .help = "connections at once into one folder, while messages go one by one"},
-    {"batch", CONFIG_NUMBER, AT(config_upstream, settings[IMAPC_BATCH]), .least = 1, .most = 1000,
+    {"folder_connections", NUMBER(config_upstream, settings[IMAPC_FOLDER_CONNECTIONS]), .least = 1, .most = 1000,
+     .help = "connections at once into one folder, while messages go one by one"},
+    {"batch", NUMBER(config_upstream, settings[IMAPC_BATCH]), .least = 1, .most = 1000,
      .help = "messages in one MULTIAPPEND; 1 switches it off"},
-    {"batch_octets", CONFIG_SIZE, AT(config_upstream, settings[IMAPC_BATCH_OCTETS]), .least = 1,
-     .help = "and their octets"},
-    {"batch_atomic", CONFIG_WORD, AT(config_upstream, settings[IMAPC_BATCH_ATOMIC]), .words = switches,
+    {"batch_octets", SIZE(config_upstream, settings[IMAPC_BATCH_OCTETS]), .least = 1, .help = "and their octets"},
+    {"batch_atomic", SWITCH(config_upstream, settings[IMAPC_BATCH_ATOMIC]),
      .help = "whether a refused batch leaves nothing behind; else its messages are looked for"},
-    {"literal_max", CONFIG_SIZE, AT(config_upstream, settings[IMAPC_LITERAL_MAX]), .least = 1,
+    {"literal_max", SIZE(config_upstream, settings[IMAPC_LITERAL_MAX]), .least = 1,
      .help = "larger messages wait for the server before their octets go out"},
-    {"max_message_size", CONFIG_SIZE, AT(config_upstream, settings[IMAPC_MESSAGE_MAX]), .least = 1024,
+    {"max_message_size", SIZE(config_upstream, settings[IMAPC_MESSAGE_MAX]), .least = 1024,
      .help = "the largest message that the server takes"},
-    {"daily", CONFIG_SIZE, AT(config_upstream, settings[IMAPC_DAILY_OCTETS]), .least = 1024,
+    {"daily", SIZE(config_upstream, settings[IMAPC_DAILY_OCTETS]), .least = 1024,
      .help = "octets sent in a day; the rest waits, also over a restart"},
-    {"keywords", CONFIG_WORD, AT(config_upstream, settings[IMAPC_KEYWORDS]), .words = switches,
+    {"keywords", SWITCH(config_upstream, settings[IMAPC_KEYWORDS]),
      .help = "whether keywords are sent as well as system flags"},
-    {"plain_refusals", CONFIG_WORD, AT(config_upstream, settings[IMAPC_PLAIN_REFUSALS]), .words = switches,
+    {"plain_refusals", SWITCH(config_upstream, settings[IMAPC_PLAIN_REFUSALS]),
      .help = "a NO to a message that has no response code means for certain that the message was not kept; else it is "
              "looked for"},
-    {"tls_exporter", CONFIG_WORD, AT(config_upstream, settings[IMAPC_TLS_EXPORTER]), .words = switches,
+    {"tls_exporter", SWITCH(config_upstream, settings[IMAPC_TLS_EXPORTER]),
      .help = "whether SCRAM can be bound to TLS 1.3; else it is not bound there"},
-    {"subscribe", CONFIG_WORD, AT(config_upstream, settings[IMAPC_SUBSCRIBE]), .words = switches,
+    {"subscribe", SWITCH(config_upstream, settings[IMAPC_SUBSCRIBE]),
      .help = "whether folders that are created are subscribed to"},
-    {"utf8", CONFIG_WORD, AT(config_upstream, settings[IMAPC_UTF8]), .words = switches,
+    {"utf8", SWITCH(config_upstream, settings[IMAPC_UTF8]),
      .help = "whether UTF8=ACCEPT is enabled where the server offers it"},
-    {"header_8bit", CONFIG_WORD, AT(config_upstream, settings[IMAPC_HEADER_8BIT]), .words = switches,
+    {"header_8bit", SWITCH(config_upstream, settings[IMAPC_HEADER_8BIT]),
      .help = "whether the server keeps octets above 127 in header fields; else they are encoded in what is sent"},
-    {"line_max", CONFIG_SIZE, AT(config_upstream, settings[IMAPC_LINE_MAX]), .least = 998,
+    {"line_max", SIZE(config_upstream, settings[IMAPC_LINE_MAX]), .least = 998,
      .help = "octets of the longest line that the server takes; longer ones are broken in what is sent"},
-    {"store_flags", CONFIG_WORD, AT(config_upstream, settings[IMAPC_STORE_FLAGS]), .words = switches,
+    {"store_flags", SWITCH(config_upstream, settings[IMAPC_STORE_FLAGS]),
      .help = "whether flags are stored behind the APPEND, and when a message is found that was in doubt, because the "
              "server's APPEND loses them"},
     END,
@@ -176,37 +189,37 @@ static const struct config_key upstream_limit_keys[] = {
 static const struct config_table upstream_limits = {upstream_limit_keys, 0};
 
 static const struct config_key upstream_special_keys[] = {
-    {"all", CONFIG_STRING, AT(config_upstream, special_names[IMAP_SPECIAL_ALL]), .help = "for \\All"},
-    {"archive", CONFIG_STRING, AT(config_upstream, special_names[IMAP_SPECIAL_ARCHIVE]), .help = "for \\Archive"},
-    {"drafts", CONFIG_STRING, AT(config_upstream, special_names[IMAP_SPECIAL_DRAFTS]), .help = "for \\Drafts"},
-    {"flagged", CONFIG_STRING, AT(config_upstream, special_names[IMAP_SPECIAL_FLAGGED]), .help = "for \\Flagged"},
-    {"junk", CONFIG_STRING, AT(config_upstream, special_names[IMAP_SPECIAL_JUNK]), .help = "for \\Junk"},
-    {"sent", CONFIG_STRING, AT(config_upstream, special_names[IMAP_SPECIAL_SENT]), .help = "for \\Sent"},
-    {"trash", CONFIG_STRING, AT(config_upstream, special_names[IMAP_SPECIAL_TRASH]), .help = "for \\Trash"},
+    {"all", STRING(config_upstream, special_names[IMAP_SPECIAL_ALL]), .help = "for \\All"},
+    {"archive", STRING(config_upstream, special_names[IMAP_SPECIAL_ARCHIVE]), .help = "for \\Archive"},
+    {"drafts", STRING(config_upstream, special_names[IMAP_SPECIAL_DRAFTS]), .help = "for \\Drafts"},
+    {"flagged", STRING(config_upstream, special_names[IMAP_SPECIAL_FLAGGED]), .help = "for \\Flagged"},
+    {"junk", STRING(config_upstream, special_names[IMAP_SPECIAL_JUNK]), .help = "for \\Junk"},
+    {"sent", STRING(config_upstream, special_names[IMAP_SPECIAL_SENT]), .help = "for \\Sent"},
+    {"trash", STRING(config_upstream, special_names[IMAP_SPECIAL_TRASH]), .help = "for \\Trash"},
     END,
 };
 static const struct config_table upstream_special = {upstream_special_keys, 0};
 
 static const struct config_key upstream_keys[] = {
-    {"address", CONFIG_ADDRESS, AT(config_upstream, address), .required = true, .help = "host:port or [v6]:port"},
-    {"standby", CONFIG_STRINGS, AT(config_upstream, standby),
+    {"address", ADDRESS(config_upstream, address), .required = true, .help = "host:port or [v6]:port"},
+    {"standby", STRINGS(config_upstream, standby),
      .help =
          "further addresses that lead to the same mailboxes, tried in this order when nothing answers at those before"},
-    {"profile", CONFIG_WORD, AT(config_upstream, profile), .fallback = "generic", .words = profiles,
+    {"profile", WORD(config_upstream, profile, profiles), .fallback = "generic",
      .help = "kind of server; mailweir upstreams --profiles prints what each sets"},
-    {"tls", CONFIG_OBJECT, .table = &upstream_tls, .help = "transport security; without it, implicit TLS"},
-    {"insecure", CONFIG_BOOL, AT(config_upstream, insecure), .help = "allow a connection off loopback without TLS"},
-    {"auth", CONFIG_OBJECT, .required = true, .table = &upstream_auth, .help = "how to log in"},
-    {"connections", CONFIG_NUMBER, AT(config_upstream, settings[IMAPC_CONNECTIONS]), .least = 1, .most = 1000,
+    {"tls", OBJECT(&upstream_tls), .help = "transport security; without it, implicit TLS"},
+    {"insecure", BOOLEAN(config_upstream, insecure), .help = "allow a connection off loopback without TLS"},
+    {"auth", OBJECT(&upstream_auth), .required = true, .help = "how to log in"},
+    {"connections", NUMBER(config_upstream, settings[IMAPC_CONNECTIONS]), .least = 1, .most = 1000,
      .help = "connections at most; without it, as the profile says"},
-    {"compress", CONFIG_WORD, AT(config_upstream, compress), .fallback = "auto", .words = compressions,
+    {"compress", WORD(config_upstream, compress, compressions), .fallback = "auto",
      .help = "COMPRESS=DEFLATE where the server offers it; auto does not to loopback and private addresses"},
-    {"limits", CONFIG_OBJECT, .table = &upstream_limits, .help = "what to set instead of the profile's values"},
-    {"special_use", CONFIG_OBJECT, .table = &upstream_special,
+    {"limits", OBJECT(&upstream_limits), .help = "what to set instead of the profile's values"},
+    {"special_use", OBJECT(&upstream_special),
      .help = "folders for rules that name one by its use, where the server has none with it; without a name, it is the "
              "use's own"},
-    {"timeouts", CONFIG_OBJECT, .table = &upstream_timeouts, .help = "how long to wait for the server"},
-    {"retry", CONFIG_OBJECT, .table = &upstream_retry, .help = "when to try again"},
+    {"timeouts", OBJECT(&upstream_timeouts), .help = "how long to wait for the server"},
+    {"retry", OBJECT(&upstream_retry), .help = "when to try again"},
     END,
 };
 const struct config_table config_upstream_table = {upstream_keys, sizeof(struct config_upstream)};
@@ -214,111 +227,106 @@ const struct config_table config_upstream_table = {upstream_keys, sizeof(struct 
 /* ---- the rest ---- */
 
 static const struct config_key spool_keys[] = {
-    {"path", CONFIG_PATH, AT(config, spool_path), .required = true, .unwatched = true,
+    {"path", PATH(config, spool_path), .required = true, .unwatched = true,
      .help = "folder of the queue, on a disk that survives restarts"},
-    {"minimum_free", CONFIG_SIZE, AT(config, spool_minimum_free), .fallback = "64MiB",
+    {"minimum_free", SIZE(config, spool_minimum_free), .fallback = "64MiB",
      .help = "disk space kept free; below, senders hear 452"},
-    {"history", CONFIG_DURATION, AT(config, spool_history), .fallback = "7d",
-     .help = "how long settled messages stay known"},
-    {"history_messages", CONFIG_NUMBER, AT(config, spool_history_messages), .fallback = "1000000", .least = 1,
-     .most = 1000000000, .help = "how many settled messages stay known at most"},
-    {"active", CONFIG_NUMBER, AT(config, active_max), .fallback = "1000", .least = 1, .most = 100000,
+    {"history", DURATION(config, spool_history), .fallback = "7d", .help = "how long settled messages stay known"},
+    {"history_messages", NUMBER(config, spool_history_messages), .fallback = "1000000", .least = 1, .most = 1000000000,
+     .help = "how many settled messages stay known at most"},
+    {"active", NUMBER(config, active_max), .fallback = "1000", .least = 1, .most = 100000,
      .help = "deliveries kept in memory for each upstream; the rest waits on the disk"},
     END,
 };
 static const struct config_table spool_table = {spool_keys, 0};
 
 static const struct config_key history_keys[] = {
-    {"refusals", CONFIG_DURATION, AT(config, refusal_history), .fallback = "7d",
+    {"refusals", DURATION(config, refusal_history), .fallback = "7d",
      .help = "how long the last refusals of clients stay known, beside the queue; 0: until the program ends"},
     END,
 };
 static const struct config_table history_table = {history_keys, 0};
 
 static const struct config_key dead_keys[] = {
-    {"upstream", CONFIG_STRING, AT(config, dead_upstream), .required = true,
-     .help = "where reports about dead letters are filed"},
-    {"folder", CONFIG_STRING, AT(config, dead_folder), .fallback = "Dead letters", .help = "their folder"},
+    {"upstream", STRING(config, dead_upstream), .required = true, .help = "where reports about dead letters are filed"},
+    {"folder", STRING(config, dead_folder), .fallback = "Dead letters", .help = "their folder"},
     END,
 };
 static const struct config_table dead_table = {dead_keys, 0};
 
 static const struct config_key default_keys[] = {
-    {"upstream", CONFIG_STRING, AT(config, default_upstream), .help = "where a message goes that no rule took"},
-    {"fallback", CONFIG_STRING, AT(config, default_fallback),
+    {"upstream", STRING(config, default_upstream), .help = "where a message goes that no rule took"},
+    {"fallback", STRING(config, default_fallback),
      .help = "the upstream where it goes when that one stays down; see \"fallback_after\""},
-    {"folder", CONFIG_STRING, AT(config, default_folder), .fallback = "INBOX", .help = "its folder"},
-    {"flags", CONFIG_STRINGS, AT(config, default_flags), .help = "its flags and keywords"},
-    {"reject", CONFIG_BOOL, AT(config, default_reject), .help = "refuse it instead (550)"},
+    {"folder", STRING(config, default_folder), .fallback = "INBOX", .help = "its folder"},
+    {"flags", STRINGS(config, default_flags), .help = "its flags and keywords"},
+    {"reject", BOOLEAN(config, default_reject), .help = "refuse it instead (550)"},
     END,
 };
 static const struct config_table default_table = {default_keys, 0};
 
 static const struct config_key log_keys[] = {
-    {"format", CONFIG_WORD, AT(config, log_format), .fallback = "auto", .words = log_formats,
+    {"format", WORD(config, log_format, log_formats), .fallback = "auto",
      .help = "auto is text on a terminal and JSON otherwise"},
-    {"level", CONFIG_WORD, AT(config, log_level), .fallback = "info", .words = log_levels,
-     .help = "events below it are not written"},
+    {"level", WORD(config, log_level, log_levels), .fallback = "info", .help = "events below it are not written"},
     END,
 };
 static const struct config_table log_table = {log_keys, 0};
 
 static const struct config_key admin_keys[] = {
-    {"enabled", CONFIG_BOOL, AT(config, admin.enabled), .fallback = "true", .help = "whether there is an admin server"},
-    {"address", CONFIG_ADDRESS, AT(config, admin.address),
+    {"enabled", BOOLEAN(config, admin.enabled), .fallback = "true", .help = "whether there is an admin server"},
+    {"address", ADDRESS(config, admin.address),
      .help = "unix:/path, host:port or [v6]:port; without it, admin.sock in the spool's folder"},
-    {"token", CONFIG_SECRET, AT(config, admin.token), .help = "what clients must show; needed on TCP"},
-    {"behind_tls_proxy", CONFIG_BOOL, AT(config, admin.behind_tls_proxy),
+    {"token", SECRET(config, admin.token), .help = "what clients must show; needed on TCP"},
+    {"behind_tls_proxy", BOOLEAN(config, admin.behind_tls_proxy),
      .help = "allow an address off loopback: a proxy in front of it speaks TLS"},
-    {"max_connections", CONFIG_NUMBER, AT(config, admin.max_connections), .fallback = "100", .least = 4, .most = 10000,
+    {"max_connections", NUMBER(config, admin.max_connections), .fallback = "100", .least = 4, .most = 10000,
      .help = "connections at once; further ones wait"},
-    {"max_requests", CONFIG_NUMBER, AT(config, admin.max_requests), .fallback = "200", .least = 1, .most = 100000,
+    {"max_requests", NUMBER(config, admin.max_requests), .fallback = "200", .least = 1, .most = 100000,
      .help = "requests in a second; above, 429"},
-    {"max_body", CONFIG_SIZE, AT(config, admin.max_body), .fallback = "32MiB", .least = 65536,
-     .most = UINT64_C(1) << 30, .help = "longest request: a message that is to be explained"},
-    {"max_streams", CONFIG_NUMBER, AT(config, admin.max_streams), .fallback = "20", .least = 1, .most = 1000,
+    {"max_body", SIZE(config, admin.max_body), .fallback = "32MiB", .least = 65536, .most = UINT64_C(1) << 30,
+     .help = "longest request: a message that is to be explained"},
+    {"max_streams", NUMBER(config, admin.max_streams), .fallback = "20", .least = 1, .most = 1000,
      .help = "live streams at once: open pages, mailweir top"},
-    {"max_trace_time", CONFIG_DURATION, AT(config, admin.max_trace_time), .fallback = "1h", .least = 1000,
+    {"max_trace_time", DURATION(config, admin.max_trace_time), .fallback = "1h", .least = 1000,
      .most = UINT64_C(7) * 86400000, .help = "how long a trace of a dialogue may be on (mailweir trace)"},
-    {"max_trace_size", CONFIG_SIZE, AT(config, admin.max_trace_size), .fallback = "16MiB", .least = 1024,
+    {"max_trace_size", SIZE(config, admin.max_trace_size), .fallback = "16MiB", .least = 1024,
      .most = UINT64_C(1) << 34, .help = "how much a trace may write into the log; then it ends"},
-    {"recent_messages", CONFIG_NUMBER, AT(config, admin.recent_messages), .fallback = "200", .least = 0, .most = 10000,
+    {"recent_messages", NUMBER(config, admin.recent_messages), .fallback = "200", .least = 0, .most = 10000,
      .help = "of so many messages that were decided last, envelope and header section are kept in memory, and the body "
              "where it is short and the rules look at it, so that changed rules can be tried on them; never on disk; "
              "0: none"},
-    {"recent_size", CONFIG_SIZE, AT(config, admin.recent_size), .fallback = "4MiB", .least = 65536,
-     .most = UINT64_C(1) << 30, .help = "octets of them together; above, the oldest are forgotten"},
+    {"recent_size", SIZE(config, admin.recent_size), .fallback = "4MiB", .least = 65536, .most = UINT64_C(1) << 30,
+     .help = "octets of them together; above, the oldest are forgotten"},
     END,
 };
 static const struct config_table admin_table = {admin_keys, 0};
 
 static const struct config_key root_keys[] = {
-    {"hostname", CONFIG_STRING, AT(config, hostname), .required = true,
+    {"hostname", STRING(config, hostname), .restart = true, .required = true,
      .help = "our name in greetings and Received fields"},
-    {"listeners", CONFIG_LIST, AT(config, listeners), .required = true, .table = &config_listener_table,
-     .help = "where mail comes in"},
-    {"upstreams", CONFIG_MAP, AT(config, upstreams), .required = true, .table = &config_upstream_table,
-     .help = "IMAP accounts, by name"},
-    {"spool", CONFIG_OBJECT, .required = true, .table = &spool_table, .help = "the durable queue"},
-    {"history", CONFIG_OBJECT, .table = &history_table, .help = "what stays known of mail that did not come in"},
-    {"rules", CONFIG_STRINGS, AT(config, rules),
+    {"listeners", LIST(config, listeners, &config_listener_table), .required = true, .help = "where mail comes in"},
+    {"upstreams", MAP(config, upstreams, &config_upstream_table), .required = true, .help = "IMAP accounts, by name"},
+    {"spool", OBJECT(&spool_table), .restart = true, .required = true, .help = "the durable queue"},
+    {"history", OBJECT(&history_table), .help = "what stays known of mail that did not come in"},
+    {"rules", STRINGS(config, rules),
      .help = "rule files; * and ? in the last part of a path match names, in order of name"},
-    {"decision_timeout", CONFIG_DURATION, AT(config, decision_timeout), .fallback = "5s", .least = 10, .most = 600000,
+    {"decision_timeout", DURATION(config, decision_timeout), .fallback = "5s", .least = 10, .most = 600000,
      .help = "in which the rules must decide about a message, all patterns and recipients together; after it, the "
              "on_error of the rule that is being tried counts: 451, or what \"default\" says"},
-    {"dead_letters", CONFIG_OBJECT, .table = &dead_table,
+    {"dead_letters", OBJECT(&dead_table),
      .help = "file a report, with the message attached, about each delivery that no retry can help"},
-    {"default", CONFIG_OBJECT, .table = &default_table, .help = "what happens when no rule matches"},
-    {"log", CONFIG_OBJECT, .table = &log_table, .help = "the log on standard error"},
-    {"admin", CONFIG_OBJECT, .table = &admin_table,
+    {"default", OBJECT(&default_table), .help = "what happens when no rule matches"},
+    {"log", OBJECT(&log_table), .restart = true, .help = "the log on standard error"},
+    {"admin", OBJECT(&admin_table), .restart = true,
      .help = "the HTTP server for probes, metrics, commands and the page"},
-    {"user", CONFIG_STRING, AT(config, user),
+    {"user", STRING(config, user), .restart = true,
      .help = "whom to become when started as root, a name or UID:GID; of root's rights it keeps that to listen on "
              "ports below 1024"},
-    {"sandbox", CONFIG_WORD, AT(config, sandbox), .fallback = "auto", .words = sandboxes,
+    {"sandbox", WORD(config, sandbox, sandboxes), .restart = true, .fallback = "auto",
      .help = "auto: only the system calls and paths that it needs, as far as the kernel can; required: it does not "
              "start with less; off"},
-    {"shutdown_timeout", CONFIG_DURATION, AT(config, shutdown_timeout), .fallback = "25s", .least = 100,
+    {"shutdown_timeout", DURATION(config, shutdown_timeout), .fallback = "25s", .least = 100,
      .help = "what is under way may finish within it after SIGTERM"},
     END,
 };

@@ -1,133 +1,132 @@
 /*
  * config_tables_listener - every key of a listener: its type, default, range and meaning. A new key is a row here.
  */
-#include <stddef.h>
+#include "config/config_rows.h"
 
-#include "config/config.h"
-#include "config/config_table.h"
-
-#define AT(member) .offset = offsetof(struct config_listener, member)
-#define END                                                                                                            \
-    {                                                                                                                  \
-        .name = NULL                                                                                                   \
-    }
-
-static const char *const tls_modes[] = {"none", "starttls", "implicit", NULL};
-static const char *const protocols[] = {"smtp", "lmtp", NULL};
-static const char *const acknowledgements[] = {"spooled", "delivered", NULL};
+static const char *const protocols[] = {
+    [CONFIG_PROTOCOL_SMTP] = "smtp",
+    [CONFIG_PROTOCOL_LMTP] = "lmtp",
+    [CONFIG_PROTOCOLS] = NULL,
+};
+static const char *const acknowledgements[] = {
+    [CONFIG_ACKNOWLEDGE_SPOOLED] = "spooled",
+    [CONFIG_ACKNOWLEDGE_DELIVERED] = "delivered",
+    [CONFIG_ACKNOWLEDGEMENTS] = NULL,
+};
 
 static const struct config_key certificate_keys[] = {
-    {"certificate", CONFIG_PATH, .offset = offsetof(struct config_certificate, certificate), .required = true,
+    {"certificate", PATH(config_certificate, certificate), .required = true,
      .help = "PEM file, its own certificate first"},
-    {"key", CONFIG_PATH, .offset = offsetof(struct config_certificate, key), .required = true,
-     .help = "PEM file of its key"},
+    {"key", PATH(config_certificate, key), .required = true, .help = "PEM file of its key"},
     END,
 };
 static const struct config_table certificate_table = {certificate_keys, sizeof(struct config_certificate)};
 
 static const struct config_key tls_keys[] = {
-    {"mode", CONFIG_WORD, AT(tls.mode), .required = true, .words = tls_modes,
+    {"mode", WORD(config_listener, tls.mode, config_tls_modes), .required = true,
      .help = "TLS from the first octet, after STARTTLS, or not at all"},
-    {"certificate", CONFIG_PATH, AT(tls.certificate), .help = "PEM file, the listener's own certificate first"},
-    {"key", CONFIG_PATH, AT(tls.key), .help = "PEM file of its key"},
-    {"certificates", CONFIG_LIST, AT(certificates), .table = &certificate_table,
+    {"certificate", PATH(config_listener, tls.certificate), .help = "PEM file, the listener's own certificate first"},
+    {"key", PATH(config_listener, tls.key), .help = "PEM file of its key"},
+    {"certificates", LIST(config_listener, certificates, &certificate_table),
      .help = "further certificates, for clients that ask for one of their names (SNI)"},
-    {"ca_file", CONFIG_PATH, AT(tls.ca_file),
+    {"ca_file", PATH(config_listener, tls.ca_file),
      .help = "PEM file of the CAs of client certificates; who has one of them may send"},
-    {"client_certificate_required", CONFIG_BOOL, AT(client_certificate_required),
+    {"client_certificate_required", BOOLEAN(config_listener, client_certificate_required),
      .help = "no session without a client certificate"},
-    {"required", CONFIG_BOOL, AT(tls_required), .help = "no mail before STARTTLS"},
+    {"required", BOOLEAN(config_listener, tls_required), .help = "no mail before STARTTLS"},
     END,
 };
 static const struct config_table tls_table = {tls_keys, 0};
 
 static const struct config_key auth_keys[] = {
-    {"users", CONFIG_PATH, AT(users), .required = true, .help = "JSON file of users, made by \"mailweir passwd\""},
-    {"required", CONFIG_BOOL, AT(auth_required), .help = "whoever sends must authenticate, those in \"allow\" too"},
-    {"in_clear", CONFIG_BOOL, AT(auth_in_clear),
+    {"users", PATH(config_listener, users), .required = true,
+     .help = "JSON file of users, made by \"mailweir passwd\""},
+    {"required", BOOLEAN(config_listener, auth_required),
+     .help = "whoever sends must authenticate, those in \"allow\" too"},
+    {"in_clear", BOOLEAN(config_listener, auth_in_clear),
      .help = "offer authentication without TLS; passwords can be read on the way"},
     END,
 };
 static const struct config_table auth_table = {auth_keys, 0};
 
 static const struct config_key sender_rule_keys[] = {
-    {"networks", CONFIG_STRINGS, .offset = offsetof(struct config_sender_rule, networks), .required = true,
-     .help = "clients in these networks"},
-    {"senders", CONFIG_STRINGS, .offset = offsetof(struct config_sender_rule, senders), .required = true,
+    {"networks", STRINGS(config_sender_rule, networks), .required = true, .help = "clients in these networks"},
+    {"senders", STRINGS(config_sender_rule, senders), .required = true,
      .help = "may send as these addresses: \"*@example.net\", \"app@example.net\", \"<>\""},
     END,
 };
 static const struct config_table sender_rule_table = {sender_rule_keys, sizeof(struct config_sender_rule)};
 
 static const struct config_key timeout_keys[] = {
-    {"command", CONFIG_DURATION, AT(command_timeout), .fallback = "5m", .least = 100,
+    {"command", DURATION(config_listener, command_timeout), .fallback = "5m", .least = 100,
      .help = "longest wait for a command"},
-    {"data", CONFIG_DURATION, AT(data_timeout), .fallback = "3m", .least = 100,
+    {"data", DURATION(config_listener, data_timeout), .fallback = "3m", .least = 100,
      .help = "longest wait for the next KiB of a message"},
-    {"session", CONFIG_DURATION, AT(session_timeout), .fallback = "1h", .least = 1000,
+    {"session", DURATION(config_listener, session_timeout), .fallback = "1h", .least = 1000,
      .help = "longest session in all"},
-    {"greeting", CONFIG_DURATION, AT(greeting_delay), .fallback = "250ms", .most = 60000,
+    {"greeting", DURATION(config_listener, greeting_delay), .fallback = "250ms", .most = 60000,
      .help = "who is not in \"allow\" waits so long for the greeting, and is refused when it talks before"},
-    {"acknowledge", CONFIG_DURATION, AT(acknowledge_timeout), .fallback = "2m", .least = 100,
+    {"acknowledge", DURATION(config_listener, acknowledge_timeout), .fallback = "2m", .least = 100,
      .help = "longest wait for the upstream with \"acknowledge\": \"delivered\"; then 451"},
     END,
 };
 static const struct config_table timeout_table = {timeout_keys, 0};
 
 static const struct config_key keys[] = {
-    {"name", CONFIG_STRING, AT(name), .required = true, .help = "in logs, metrics and rules"},
-    {"address", CONFIG_ADDRESS, AT(address), .required = true,
+    {"name", STRING(config_listener, name), .required = true, .help = "in logs, metrics and rules"},
+    {"address", ADDRESS(config_listener, address), .required = true,
      .help = "host:port, [v6]:port, unix:/path, or inherited:NAME of systemd's socket activation"},
-    {"protocol", CONFIG_WORD, AT(protocol), .fallback = "smtp", .words = protocols, .help = "what is spoken"},
-    {"duplicate_window", CONFIG_DURATION, AT(duplicate_window), .fallback = "0",
+    {"protocol", WORD(config_listener, protocol, protocols), .fallback = "smtp", .help = "what is spoken"},
+    {"duplicate_window", DURATION(config_listener, duplicate_window), .fallback = "0",
      .help =
          "a message that comes again within it, with the same envelope and body, is answered 250 and kept once, unless "
          "what it brought was dropped; 0: off"},
-    {"allow", CONFIG_STRINGS, AT(allow),
+    {"allow", STRINGS(config_listener, allow),
      .help = "networks that may send without authentication; without it, loopback only"},
-    {"tls", CONFIG_OBJECT, .table = &tls_table, .help = "transport security"},
-    {"auth", CONFIG_OBJECT, .table = &auth_table, .help = "who may send from elsewhere"},
-    {"proxy_protocol", CONFIG_STRINGS, AT(proxies),
+    {"tls", OBJECT(&tls_table), .help = "transport security"},
+    {"auth", OBJECT(&auth_table), .help = "who may send from elsewhere"},
+    {"proxy_protocol", STRINGS(config_listener, proxies),
      .help = "networks of load balancers: each connection from them must begin with a PROXY header"},
-    {"xclient", CONFIG_STRINGS, AT(xclients), .help = "networks that may say by XCLIENT for whom they stand"},
-    {"senders", CONFIG_STRINGS, AT(senders), .help = "addresses that may stand in MAIL FROM; without it, all"},
-    {"sender_rules", CONFIG_LIST, AT(sender_rules), .table = &sender_rule_table,
+    {"xclient", STRINGS(config_listener, xclients), .help = "networks that may say by XCLIENT for whom they stand"},
+    {"senders", STRINGS(config_listener, senders), .help = "addresses that may stand in MAIL FROM; without it, all"},
+    {"sender_rules", LIST(config_listener, sender_rules, &sender_rule_table),
      .help = "senders by network; the first rule that has the client decides instead of \"senders\""},
-    {"recipients", CONFIG_STRINGS, AT(recipients), .help = "addresses that may stand in RCPT TO; without it, all"},
-    {"acknowledge", CONFIG_WORD, AT(acknowledge), .fallback = "spooled", .words = acknowledgements,
+    {"recipients", STRINGS(config_listener, recipients),
+     .help = "addresses that may stand in RCPT TO; without it, all"},
+    {"acknowledge", WORD(config_listener, acknowledge, acknowledgements), .fallback = "spooled",
      .help = "when the sender hears 250: the message is on disk, or the upstream has it"},
-    {"max_message_size", CONFIG_SIZE, AT(max_message_size), .fallback = "25MiB", .least = 1024,
+    {"max_message_size", SIZE(config_listener, max_message_size), .fallback = "25MiB", .least = 1024,
      .most = UINT64_C(1) << 40, .help = "announced by SIZE; larger messages are refused"},
-    {"max_recipients", CONFIG_NUMBER, AT(max_recipients), .fallback = "1000", .least = 1, .most = 10000,
+    {"max_recipients", NUMBER(config_listener, max_recipients), .fallback = "1000", .least = 1, .most = 10000,
      .help = "recipients of one message; above, 452"},
-    {"max_recipients_per_session", CONFIG_NUMBER, AT(max_recipients_per_session), .fallback = "100000", .least = 1,
-     .most = 1000000000, .help = "recipients in one session; above, 452"},
-    {"max_recipients_per_minute", CONFIG_NUMBER, AT(max_recipients_per_minute), .fallback = "0", .most = 1000000000,
-     .help = "recipients from one network a minute; above, 451; 0 is no limit"},
-    {"max_messages_per_minute", CONFIG_NUMBER, AT(max_messages_per_minute), .fallback = "0", .most = 1000000000,
+    {"max_recipients_per_session", NUMBER(config_listener, max_recipients_per_session), .fallback = "100000",
+     .least = 1, .most = 1000000000, .help = "recipients in one session; above, 452"},
+    {"max_recipients_per_minute", NUMBER(config_listener, max_recipients_per_minute), .fallback = "0",
+     .most = 1000000000, .help = "recipients from one network a minute; above, 451; 0 is no limit"},
+    {"max_messages_per_minute", NUMBER(config_listener, max_messages_per_minute), .fallback = "0", .most = 1000000000,
      .help = "messages from one network a minute; above, 451; 0 is no limit"},
-    {"max_sessions", CONFIG_NUMBER, AT(max_sessions), .fallback = "1000", .least = 1, .most = 100000,
+    {"max_sessions", NUMBER(config_listener, max_sessions), .fallback = "1000", .least = 1, .most = 100000,
      .help = "sessions at once; above, 421"},
-    {"max_sessions_per_network", CONFIG_NUMBER, AT(max_sessions_per_network), .fallback = "100", .least = 1,
+    {"max_sessions_per_network", NUMBER(config_listener, max_sessions_per_network), .fallback = "100", .least = 1,
      .most = 100000, .help = "sessions at once from one IPv4 address or one IPv6 /64; above, 421"},
-    {"max_sessions_per_user", CONFIG_NUMBER, AT(max_sessions_per_user), .fallback = "100", .least = 1, .most = 100000,
-     .help = "sessions at once of one authenticated user; above, 421"},
-    {"max_errors", CONFIG_NUMBER, AT(max_errors), .fallback = "20", .least = 1, .most = 10000,
+    {"max_sessions_per_user", NUMBER(config_listener, max_sessions_per_user), .fallback = "100", .least = 1,
+     .most = 100000, .help = "sessions at once of one authenticated user; above, 421"},
+    {"max_errors", NUMBER(config_listener, max_errors), .fallback = "20", .least = 1, .most = 10000,
      .help = "refused commands, since the last message, before the session is ended"},
-    {"max_unknown_commands", CONFIG_NUMBER, AT(max_unknown_commands), .fallback = "10", .least = 1, .most = 10000,
+    {"max_unknown_commands", NUMBER(config_listener, max_unknown_commands), .fallback = "10", .least = 1, .most = 10000,
      .help = "unknown commands before the session is ended"},
-    {"max_auth_failures", CONFIG_NUMBER, AT(max_auth_failures), .fallback = "3", .least = 1, .most = 100,
+    {"max_auth_failures", NUMBER(config_listener, max_auth_failures), .fallback = "3", .least = 1, .most = 100,
      .help = "failed logins before the session is ended"},
-    {"max_auth_failures_per_network", CONFIG_NUMBER, AT(max_auth_failures_per_network), .fallback = "30",
+    {"max_auth_failures_per_network", NUMBER(config_listener, max_auth_failures_per_network), .fallback = "30",
      .most = 1000000,
      .help = "failed logins from one network within 15 minutes; above, it is refused with 421; 0 is no limit"},
-    {"max_transactions", CONFIG_NUMBER, AT(max_transactions), .fallback = "1000", .least = 1, .most = 1000000,
+    {"max_transactions", NUMBER(config_listener, max_transactions), .fallback = "1000", .least = 1, .most = 1000000,
      .help = "messages in one session; announced by LIMITS"},
-    {"max_refusals_logged", CONFIG_NUMBER, AT(max_refusals_logged), .fallback = "30", .most = 1000000,
+    {"max_refusals_logged", NUMBER(config_listener, max_refusals_logged), .fallback = "30", .most = 1000000,
      .help = "refusals of one client that the log has one by one, a minute; the rest is counted; 0 is no limit"},
-    {"max_received", CONFIG_NUMBER, AT(max_received), .fallback = "100", .least = 1, .most = 1000,
+    {"max_received", NUMBER(config_listener, max_received), .fallback = "100", .least = 1, .most = 1000,
      .help = "Received fields in a message; above, it loops and is refused"},
-    {"timeouts", CONFIG_OBJECT, .table = &timeout_table, .help = "how long a session may wait"},
+    {"timeouts", OBJECT(&timeout_table), .help = "how long a session may wait"},
     END,
 };
 const struct config_table config_listener_table = {keys, sizeof(struct config_listener)};

@@ -144,14 +144,14 @@ void acknowledge_hooks(struct acknowledge *acknowledge, struct smtpd_hooks *hook
 
 /* ---- outcomes ---- */
 
-static struct smtpd_answer answer_of(const struct fault *fault, int kind, char *text, size_t size)
+static struct smtpd_answer answer_of(const struct fault *fault, enum spool_outcome_kind kind, char *text, size_t size)
 {
     bool final = kind == SPOOL_DEAD && fault->class == FAULT_PERM;
     snprintf(text, size, "the mailbox server says: %s", fault->text);
     return (struct smtpd_answer){final ? 554 : 451, final ? "5.3.0" : "4.3.0", text, SMTPD_REPLY_BY_UPSTREAM};
 }
 
-void acknowledge_outcome(void *ctx, const char *delivery, int kind, const struct fault *fault)
+void acknowledge_outcome(void *ctx, const char *delivery, enum spool_outcome_kind kind, const struct fault *fault)
 {
     struct acknowledge *acknowledge = ctx;
     struct bytes rest = bytes_of(delivery);

@@ -18,6 +18,6 @@ void acknowledge_free(struct acknowledge **acknowledge);
 /* Fills in what smtpd is to call. */
 void acknowledge_hooks(struct acknowledge *acknowledge, struct smtpd_hooks *hooks);
 /* A dispatch_outcome_fn: what became of an attempt. */
-void acknowledge_outcome(void *ctx, const char *delivery, int kind, const struct fault *fault);
+void acknowledge_outcome(void *ctx, const char *delivery, enum spool_outcome_kind kind, const struct fault *fault);
 
 #endif

@@ -41,16 +41,13 @@ static void log_problems(struct gateway *gateway, const struct problems *problem
 /* What stands in the file now and needs a restart: the operator must not believe that it is in force. */
 static void note_unchanged(const struct gateway *gateway, const struct config *config, struct problems *problems)
 {
-    static const char *const fixed[] = {"hostname", "spool", "log", "admin", "user", "sandbox"};
     for (const struct config_key *key = config_root_table.keys; key->name != NULL; key++) {
-        for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
-            if (strcmp(key->name, fixed[i]) == 0 && !config_same_key(key, gateway->first, config)) {
-                char pointer[64];
-                snprintf(pointer, sizeof pointer, "/%s", key->name);
-                log_event(gateway->log, LOG_LEVEL_WARNING, "reload_warning", LOG_STR("file", config->file),
-                          LOG_STR("pointer", pointer), LOG_STR("error.message", UNCHANGED));
-                problems_add(problems, PROBLEM_WARNING, config->file, 0, 0, pointer, "%s", UNCHANGED);
-            }
+        if (key->restart && !config_same_key(key, gateway->first, config)) {
+            char pointer[64];
+            snprintf(pointer, sizeof pointer, "/%s", key->name);
+            log_event(gateway->log, LOG_LEVEL_WARNING, "reload_warning", LOG_STR("file", config->file),
+                      LOG_STR("pointer", pointer), LOG_STR("error.message", UNCHANGED));
+            problems_add(problems, PROBLEM_WARNING, config->file, 0, 0, pointer, "%s", UNCHANGED);
         }
     }
 }

@@ -30,7 +30,8 @@ void dispatch_plan_apply(struct dispatch_plan **plan);
 void dispatch_plan_free(struct dispatch_plan **plan); /* not applied; sets *plan to NULL; NULL is fine */
 
 /* fn hears of each delivery ("<message id>.<number>") when what became of an attempt has been settled. For one listener, before the start. */
-typedef void dispatch_outcome_fn(void *ctx, const char *delivery, int kind, const struct fault *fault);
+typedef void dispatch_outcome_fn(void *ctx, const char *delivery, enum spool_outcome_kind kind,
+                                 const struct fault *fault);
 void dispatch_set_watcher(struct dispatch *dispatch, dispatch_outcome_fn *fn, void *ctx);
 /* Begins: takes offers of the spool, and what waits on the disk. */
 void dispatch_start(struct dispatch *dispatch);

@@ -35,6 +35,7 @@ enum imapc_mechanism {
     IMAPC_AUTH_EXTERNAL, /* by our TLS certificate */
     IMAPC_AUTH_XOAUTH2,
     IMAPC_AUTH_OAUTHBEARER,
+    IMAPC_AUTH_MECHANISMS, /* how many there are */
 };
 
 /* Whether SCRAM is bound to the TLS connection, by the -PLUS mechanisms (RFC 5802 section 6). */
@@ -42,6 +43,7 @@ enum imapc_binding {
     IMAPC_BINDING_AUTO,     /* where both sides can */
     IMAPC_BINDING_NEVER,    /* as if we could not */
     IMAPC_BINDING_REQUIRED, /* else there is no login */
+    IMAPC_BINDINGS,         /* how many there are */
 };
 
 struct imapc_quota {

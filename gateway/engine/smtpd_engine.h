@@ -128,7 +128,7 @@ struct smtpd_request {
 
 /* What a step of authentication gave. */
 struct smtpd_auth_answer {
-    enum { SMTPD_AUTH_CHALLENGE, SMTPD_AUTH_OK, SMTPD_AUTH_FAILED, SMTPD_AUTH_REFUSED } kind;
+    enum smtpd_auth_kind { SMTPD_AUTH_CHALLENGE, SMTPD_AUTH_OK, SMTPD_AUTH_FAILED, SMTPD_AUTH_REFUSED } kind;
     struct bytes challenge;      /* CHALLENGE: octets, not yet encoded */
     const char *user;            /* OK */
     uint64_t delay_ms;           /* FAILED: the client hears of it only then */

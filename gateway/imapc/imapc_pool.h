@@ -24,6 +24,7 @@ enum imapc_compress {
     IMAPC_COMPRESS_AUTO, /* not to loopback and private addresses */
     IMAPC_COMPRESS_NO,
     IMAPC_COMPRESS_YES,
+    IMAPC_COMPRESSIONS, /* how many there are */
 };
 
 #define IMAPC_PLACES_MAX 8
@@ -39,7 +40,7 @@ struct imapc_account {
         places[IMAPC_PLACES_MAX]; /* in the order in which they are tried; all lead to the same mailboxes */
     size_t place_count;           /* at least 1 */
     uint64_t failback_ms;         /* while another serves, the first is tried again after it; 0: 5 minutes */
-    enum { IMAPC_TLS_IMPLICIT, IMAPC_TLS_STARTTLS, IMAPC_TLS_NONE } tls_mode;
+    enum imapc_tls_mode { IMAPC_TLS_IMPLICIT, IMAPC_TLS_STARTTLS, IMAPC_TLS_NONE } tls_mode;
     bool insecure; /* without TLS, also off loopback */
     const char *username;
     const char *password; /* NULL with a token or EXTERNAL */

@@ -75,7 +75,7 @@ struct smtpd_listener_options {
     const char *name;
     struct net_address address;
     bool lmtp;
-    enum { SMTPD_TLS_NONE, SMTPD_TLS_STARTTLS, SMTPD_TLS_IMPLICIT } tls_mode;
+    enum smtpd_tls_mode { SMTPD_TLS_NONE, SMTPD_TLS_STARTTLS, SMTPD_TLS_IMPLICIT } tls_mode;
     struct net_tls *tls;      /* the listener takes a hold of its own; NULL with SMTPD_TLS_NONE */
     bool tls_required;        /* no mail before STARTTLS */
     bool client_certificates; /* who has a verified one may send */

@@ -121,9 +121,9 @@ static void on_deferred(void *ctx)
 }
 
 /* Answers from the loop, not from inside the call that asked. */
-static void answer_later(struct smtpd_login *login, int kind)
+static void answer_later(struct smtpd_login *login, enum smtpd_auth_kind kind)
 {
-    login->answer.kind = (unsigned)kind;
+    login->answer.kind = kind;
     login->answer.user = login->user == NULL ? NULL : login->user->name;
     login->answer.delay_ms = kind == SMTPD_AUTH_FAILED ? next_delay(login) : 0;
     login->deferred = expect_calloc(1, sizeof *login->deferred);

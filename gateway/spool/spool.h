@@ -163,7 +163,7 @@ void spool_warm(struct spool *spool, struct spool_item *const *items, size_t cou
 struct bytes spool_item_at_hand(const struct spool_item *item, uint64_t offset, size_t len);
 
 struct spool_outcome {
-    enum {
+    enum spool_outcome_kind {
         SPOOL_FILED,     /* done for good */
         SPOOL_DEFERRED,  /* again at next_ms */
         SPOOL_DEAD,      /* a dead letter, kept until an operator acts */
