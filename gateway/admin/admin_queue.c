@@ -313,7 +313,9 @@ static void choose_and_change(struct admin_request *request, json_t *body)
     } else if (strcmp(verb, "reroute") == 0) {
         reroute(request, body);
     } else {
-        change(request, body, json_pack("{s:s,s:O}", "verb", verb, "select", select));
+        change(request, body,
+               json_pack("{s:s,s:O,s:b}", "verb", verb, "select", select, "again",
+                         json_is_true(json_object_get(body, "again"))));
     }
 }
 

@@ -30,8 +30,8 @@ struct job {
     json_t *answer, *rows;
     char **requests; /* one for each message that moves */
     size_t request_count, next;
-    uint64_t moved, same, busy;
-    uint64_t done; /* the last message that was looked at */
+    uint64_t moved, same, busy; /* same: also what stays for another reason */
+    uint64_t done;              /* the last message that was looked at */
     bool more;
     int64_t now_ms;
     struct fault fault;
@@ -105,7 +105,8 @@ static void on_lane(void *ctx)
                               .index = index,
                               .spool = job->admin->config->spool_path,
                               .by = job->by,
-                              .now_ms = job->now_ms};
+                              .now_ms = job->now_ms,
+                              .again = json_is_true(json_object_get(job->body, "again"))};
     job->requests = expect_calloc(job->count + 1, sizeof *job->requests);
     uint64_t began = net_now_us(job->admin->loop);
     for (size_t i = 0; i < job->count; i++) {
@@ -139,6 +140,7 @@ static void on_changed(void *ctx, const char *reply)
     const char *error = json_string_value(json_object_get(json, "error"));
     job->moved += json_integer_value(json_object_get(json, "changed")) > 0;
     job->busy += json_integer_value(json_object_get(json, "busy")) > 0;
+    job->same += json_integer_value(json_object_get(json, "in_doubt")) > 0;
     if (error != NULL) {
         json_array_append_new(job->rows, json_pack("{s:s,s:s}", "verdict", "failed", "error", error));
     }

@@ -19,6 +19,7 @@ enum queue_takes {
     QUEUE_TAKES_DRY_RUN = 8,
     QUEUE_TAKES_TARGET = 16,   /* what export writes to */
     QUEUE_TAKES_MESSAGES = 32, /* what import needs to know of messages without facts */
+    QUEUE_TAKES_AGAIN = 64,    /* the operator's word about what is in doubt */
 };
 
 /* The options of every verb. */
@@ -27,7 +28,7 @@ struct queue_options {
     bool json;
     struct store_select select;
     const char *older, *limit, *to, *format, *recipients;
-    bool all, dry_run, by_rules;
+    bool all, dry_run, by_rules, again;
     /* Worked out by queue_parse(). */
     char *spool;           /* the spool's folder */
     uint64_t limit_number; /* 0: none given */

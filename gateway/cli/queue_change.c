@@ -77,5 +77,6 @@ int queue_change(struct queue_options *options, int argc, char **argv)
     if (options->dry_run) {
         return count_only(options);
     }
-    return call(options, json_pack("{s:s,s:o}", "verb", argv[0], "select", spool_select_to_json(&options->select)));
+    return call(options, json_pack("{s:s,s:o,s:b}", "verb", argv[0], "select", spool_select_to_json(&options->select),
+                                   "again", options->again));
 }

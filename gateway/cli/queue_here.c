@@ -212,6 +212,7 @@ static void apply(struct queue_here *here, struct reroute_plan *plan, struct pag
     } else if (plan->verdict == REROUTE_MOVES && change(here, buf_text(&plan->request), &reply) == EX_OK) {
         page->moved += json_integer_value(json_object_get(reply, "changed")) > 0;
         page->busy += json_integer_value(json_object_get(reply, "busy")) > 0;
+        page->same += json_integer_value(json_object_get(reply, "in_doubt")) > 0;
         json_decref(reply);
     }
     json_array_append_new(page->rows, json_pack("{s:s,s:s,s:s,s:s}", "message", plan->id, "verdict",
@@ -227,7 +228,8 @@ static void run_page(struct queue_here *here, struct page *page)
                                     .index = here->index,
                                     .spool = here->options->spool,
                                     .by = queue_operator(),
-                                    .now_ms = net_wall(loop)};
+                                    .now_ms = net_wall(loop),
+                                    .again = here->options->again};
     for (size_t i = 0; i < page->count; i++) {
         struct fault fault = FAULT_INIT;
         struct reroute_plan plan;

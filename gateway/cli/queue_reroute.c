@@ -35,6 +35,11 @@ static void print_row(const json_t *row, struct totals *totals)
         printf(" -> ");
         queue_print_text(text_at(row, "after"));
         putchar('\n');
+    } else if (strcmp(verdict, "in_doubt") == 0) {
+        printf("%s: stays (", text_at(row, "message"));
+        queue_print_text(text_at(row, "before"));
+        printf(
+            "): an earlier attempt may have filed it there; it is looked for first. --again moves it all the same\n");
     } else if (strcmp(verdict, "same") != 0) {
         printf("%s: stays (", text_at(row, "message"));
         queue_print_text(text_at(row, "before"));

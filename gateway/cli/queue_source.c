@@ -223,7 +223,7 @@ int queue_source_reroute(struct queue_source *source, const char *after, json_t 
         return queue_here_reroute(source->here, after, answer_r);
     }
     return post(source,
-                json_pack("{s:s,s:o,s:b,s:s*}", "verb", "reroute", "select", spool_select_to_json(&options->select),
-                          "dry_run", options->dry_run, "after", after),
+                json_pack("{s:s,s:o,s:b,s:b,s:s*}", "verb", "reroute", "select", spool_select_to_json(&options->select),
+                          "dry_run", options->dry_run, "again", options->again, "after", after),
                 answer_r);
 }

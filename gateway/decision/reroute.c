@@ -16,7 +16,7 @@
 
 const char *reroute_verdict_name(enum reroute_verdict verdict)
 {
-    static const char *const names[] = {"same", "moves", "refused", "discarded"};
+    static const char *const names[] = {"same", "moves", "refused", "discarded", "in_doubt"};
     return names[verdict];
 }
 
@@ -60,10 +60,26 @@ static void new_targets(const struct filters_decision *decision, struct buf *out
     }
 }
 
-static void write_request(struct buf *out, const char *id, const char *by, const struct filters_decision *decision)
+/* Whether an open delivery may lie where it was to go. */
+static bool is_in_doubt(const json_t *story)
 {
-    buf_printf(out, "{\"verb\":\"reroute\",\"message\":\"%s\",\"by\":\"", id);
-    log_json_escape(out, bytes_of(by));
+    size_t i;
+    json_t *delivery;
+    json_array_foreach(json_object_get(story, "deliveries"), i, delivery)
+    {
+        if (is_open(delivery) && json_is_true(json_object_get(delivery, "uncertain"))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void write_request(struct buf *out, const char *id, const struct reroute *reroute,
+                          const struct filters_decision *decision)
+{
+    buf_printf(out, "{\"verb\":\"reroute\",\"message\":\"%s\",\"again\":%s,\"by\":\"", id,
+               reroute->again ? "true" : "false");
+    log_json_escape(out, bytes_of(reroute->by));
     buf_append_text(out, "\",\"deliveries\":[");
     for (size_t i = 0; i < decision->delivery_count; i++) {
         buf_append_text(out, i > 0 ? "," : "");
@@ -85,9 +101,11 @@ static void fill_plan(const struct reroute *reroute, const json_t *story, const 
         plan->verdict = decision->reply_code != 0 ? REROUTE_REFUSED : REROUTE_DISCARDED;
     } else if (bytes_equal(buf_bytes(&plan->before), buf_bytes(&plan->after))) {
         plan->verdict = REROUTE_SAME;
+    } else if (is_in_doubt(story) && !reroute->again) {
+        plan->verdict = REROUTE_IN_DOUBT;
     } else {
         plan->verdict = REROUTE_MOVES;
-        write_request(&plan->request, plan->id, reroute->by, decision);
+        write_request(&plan->request, plan->id, reroute, decision);
     }
 }
 

@@ -15,8 +15,9 @@ enum reroute_verdict {
     REROUTE_MOVES,     /* elsewhere */
     REROUTE_REFUSED,   /* the rules would refuse it now; it stays */
     REROUTE_DISCARDED, /* the rules would discard it now; it stays */
+    REROUTE_IN_DOUBT,  /* elsewhere, and it may lie where it was to go: it stays until that is known */
 };
-/* "same", "moves", "refused", "discarded". */
+/* "same", "moves", "refused", "discarded", "in_doubt". */
 const char *reroute_verdict_name(enum reroute_verdict verdict);
 
 struct reroute {
@@ -26,6 +27,7 @@ struct reroute {
     const char *spool; /* the spool's folder */
     const char *by;    /* who asks, for the history */
     int64_t now_ms;
+    bool again; /* what is in doubt goes as well: an operator's word */
 };
 
 struct reroute_plan {

@@ -52,7 +52,11 @@ static void on_changed(void *ctx, const struct spool_change_result *result, cons
         answer_fault(request, fault);
         return;
     }
-    answer(request, json_pack("{s:I, s:I}", "changed", (json_int_t)result->changed, "busy", (json_int_t)result->busy));
+    json_t *reply = json_pack("{s:I, s:I}", "changed", (json_int_t)result->changed, "busy", (json_int_t)result->busy);
+    if (result->doubtful > 0) {
+        json_object_set_new(reply, "in_doubt", json_integer((json_int_t)result->doubtful));
+    }
+    answer(request, reply);
 }
 
 static void answer_refusal(void *ctx)
@@ -70,7 +74,9 @@ static const char *text_of(const struct request *request, const char *name)
 
 static int change(struct request *request, int verb)
 {
-    struct spool_change wanted = {.verb = (enum spool_change_verb)verb, .by = text_of(request, "by")};
+    struct spool_change wanted = {.verb = (enum spool_change_verb)verb,
+                                  .by = text_of(request, "by"),
+                                  .again = json_is_true(json_object_get(request->root, "again"))};
     json_t *select = json_object_get(request->root, "select");
     if (!json_is_object(select)) {
         fault_set(&request->fault, FAULT_PERM, "usage", "select", "the request does not say which deliveries");
@@ -115,7 +121,9 @@ static int reroute(struct request *request, int unused)
 {
     (void)unused;
     struct mail_delivery *deliveries;
-    struct spool_change wanted = {.verb = SPOOL_CHANGE_REROUTE, .by = text_of(request, "by")};
+    struct spool_change wanted = {.verb = SPOOL_CHANGE_REROUTE,
+                                  .by = text_of(request, "by"),
+                                  .again = json_is_true(json_object_get(request->root, "again"))};
     wanted.select.id = text_of(request, "message");
     if (wanted.select.id == NULL) {
         fault_set(&request->fault, FAULT_PERM, "usage", "reroute", "the request names no message");

@@ -27,7 +27,7 @@ struct change_job {
     struct buf journal;     /* of this batch */
     struct fault unwritten; /* why it is not where it should be */
     /* Of this batch, for the loop. */
-    uint64_t changed, busy;
+    uint64_t changed, busy, doubtful;
     int64_t waiting, stopped, dead; /* how the numbers of deliveries by state change */
     struct local_place gone[BATCH]; /* messages in which nothing is open any more */
     size_t gone_count;
@@ -99,12 +99,47 @@ static int note_decision(struct spool_writer *writer, struct change_job *job, st
     return 0;
 }
 
+struct seen {
+    uint64_t run;
+    bool doubtful;
+};
+
+static void see(void *ctx, const struct local_index_due *due)
+{
+    struct seen *seen = ctx;
+    seen->doubtful = due->uncertain || (due->handed != 0 && due->handed != seen->run);
+}
+
+/* Whether the delivery may lie where it was to go: 1, 0, -1. */
+static int is_doubtful(struct spool_writer *writer, struct store_key key, struct fault *fault)
+{
+    struct seen seen = {.run = writer->run};
+    return local_index_load(writer->index, key, see, &seen, fault) < 0 ? -1 : seen.doubtful;
+}
+
+/* The history's words; the operator's word ends the doubt, and what is filed then is told as what may be there twice. */
+static int end_doubt(struct spool_writer *writer, const struct change_job *job, struct store_key key, bool doubtful,
+                     char *note, size_t size, struct fault *fault)
+{
+    size_t len = strlen(note);
+    if (!doubtful) {
+        return 0;
+    }
+    bool again = job->change.again && job->change.verb == SPOOL_CHANGE_RETRY;
+    bool leaves = job->change.verb == SPOOL_CHANGE_REROUTE || job->change.verb == SPOOL_CHANGE_DROP;
+    snprintf(note + len, size - len, "%s",
+             again    ? ", to be sent again without a look, though an earlier attempt may have filed it"
+             : leaves ? ", though an earlier attempt may have filed it"
+                      : "");
+    return again ? local_index_set_doubt(writer->index, key, false, "noted=1", fault) : 0;
+}
+
 static int change_one(struct spool_writer *writer, struct change_job *job, struct store_key key, enum store_state from,
                       struct fault *fault)
 {
     static const char *const words[] = {"retried", "held", "released", "dropped", "rerouted"};
     enum store_state to;
-    char note[200];
+    char note[300];
     if (!next_state(&job->change, from, &to)) {
         return 0;
     }
@@ -114,7 +149,9 @@ static int change_one(struct spool_writer *writer, struct change_job *job, struc
     }
     snprintf(note, sizeof note, "%s by %s", words[job->change.verb],
              job->change.by == NULL ? "an operator" : job->change.by);
-    if (local_index_set_state(writer->index, key, to, job->now_ms, writer->run, fault) != 0 ||
+    int doubtful = is_doubtful(writer, key, fault);
+    if (doubtful < 0 || local_index_set_state(writer->index, key, to, job->now_ms, writer->run, fault) != 0 ||
+        end_doubt(writer, job, key, doubtful == 1, note, sizeof note, fault) != 0 ||
         local_index_add_note(writer->index, key, job->now_ms, note, fault) != 0) {
         return -1;
     }
@@ -130,7 +167,9 @@ static int change_one(struct spool_writer *writer, struct change_job *job, struc
     return settle(writer, job, key.message, fault);
 }
 
-static int add_rerouted(struct spool_writer *writer, struct change_job *job, uint64_t message, struct fault *fault)
+/* doubtful: one of those that give way may lie where it was to go. */
+static int add_rerouted(struct spool_writer *writer, struct change_job *job, uint64_t message, bool doubtful,
+                        struct fault *fault)
 {
     uint64_t number;
     char id[STORE_ID_LEN];
@@ -145,6 +184,7 @@ static int add_rerouted(struct spool_writer *writer, struct change_job *job, uin
         struct mail_delivery delivery = job->change.deliveries[i];
         struct buf detail;
         delivery.number = (unsigned)(number + 1 + i);
+        delivery.doubt = doubtful ? "noted=1" : NULL;
         buf_init(&detail, STORE_META_MAX);
         store_meta_write_delivery(&detail, &delivery);
         struct local_index_delivery row = {
@@ -158,6 +198,7 @@ static int add_rerouted(struct spool_writer *writer, struct change_job *job, uin
             .lane = store_turn_of(sender, delivery.folder),
             .due_ms = job->now_ms,
             .changed_ms = job->now_ms,
+            .doubt = delivery.doubt,
             .detail = buf_bytes(&detail),
         };
         (*counter(job, row.state))++;
@@ -181,13 +222,19 @@ static int reroute(struct spool_writer *writer, struct change_job *job, const st
 {
     for (size_t i = 0; i < job->found; i++) {
         job->busy += spool_held_among(job->held, job->held_count, spool_item_key(keys[i].message, keys[i].number));
+        int doubtful = is_doubtful(writer, keys[i], fault);
+        if (doubtful < 0) {
+            return -1;
+        }
+        job->doubtful += (uint64_t)doubtful;
     }
-    if (job->busy > 0 || job->found == 0) {
+    if (job->busy > 0 || job->found == 0 || (job->doubtful > 0 && !job->change.again)) {
         return 0;
     }
-    if (add_rerouted(writer, job, keys[0].message, fault) != 0) {
+    if (add_rerouted(writer, job, keys[0].message, job->doubtful > 0, fault) != 0) {
         return -1;
     }
+    job->doubtful = 0; /* none is left alone */
     for (size_t i = 0; i < job->found; i++) {
         if (change_one(writer, job, keys[i], states[i], fault) != 0) {
             return -1;
@@ -201,7 +248,7 @@ static int change_index(struct spool_writer *writer, struct spool_job *base, str
     struct change_job *job = of_job(base);
     struct store_key keys[BATCH];
     enum store_state states[BATCH];
-    job->changed = job->busy = job->gone_count = 0;
+    job->changed = job->busy = job->doubtful = job->gone_count = 0;
     buf_clear(&job->journal);
     job->waiting = job->stopped = job->dead = 0;
     if (spool_query_keys(writer->index, &job->change.select, job->after, BATCH, keys, states, &job->found, fault) !=
@@ -254,6 +301,7 @@ static void count_batch(struct spool *spool, struct change_job *job)
     }
     job->result.changed += job->changed;
     job->result.busy += job->busy;
+    job->result.doubtful += job->doubtful;
 }
 
 static void submit(struct spool *spool, struct change_job *job)

@@ -17,15 +17,17 @@ enum spool_change_verb {
 
 struct spool_change {
     enum spool_change_verb verb;
-    struct store_select select;             /* by reference until done */
-    const char *by;                         /* who, for the history; or NULL */
+    struct store_select select; /* by reference until done */
+    const char *by;             /* who, for the history; or NULL */
+    bool again; /* RETRY and REROUTE: an operator's word that ends doubt: it is sent again without a look */
     const struct mail_delivery *deliveries; /* REROUTE */
     size_t count;
 };
 
 struct spool_change_result {
     uint64_t changed;
-    uint64_t busy; /* left alone, because they are being delivered */
+    uint64_t busy;     /* left alone, because they are being delivered */
+    uint64_t doubtful; /* REROUTE: left alone, because they may lie where they were to go */
 };
 /* fault is NULL on success. */
 typedef void spool_change_fn(void *ctx, const struct spool_change_result *result, const struct fault *fault);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/expect.h"
+#include "store/local/local_journal.h"
 #include "store/store_meta.h"
 #include "spool/spool_private.h"
 
@@ -41,6 +42,9 @@ struct commit_job {
     spool_repeat_fn *on_repeat;
     void *repeat_ctx;
     bool unique, maybe_filed; /* of spool_stage_unique() */
+    bool revived;             /* it had been dropped */
+    struct fault unwritten;   /* why a rebuilt index would not know that */
+    unsigned twin_retried;    /* dead letters of the twin that are tried again */
     struct buf meta;
     struct slice envelope;
     struct part *parts;
@@ -112,6 +116,7 @@ static int find_twin(struct spool_writer *writer, struct commit_job *commit, str
 {
     const char *id;
     commit->twin[0] = '\0';
+    commit->twin_retried = 0;
     if (commit->window_ms == 0 || commit->count == 0) {
         return 0;
     }
@@ -120,18 +125,55 @@ static int find_twin(struct spool_writer *writer, struct commit_job *commit, str
         local_index_find_print(writer->index, commit->print, &commit->place, since_ms, &id, &commit->twin_open, fault);
     if (got == 1) {
         snprintf(commit->twin, sizeof commit->twin, "%s", id);
+        /* Nobody would get it, though the sender hears that it is well kept. */
+        got =
+            local_index_retry_dead(writer->index, commit->twin, commit->received_ms, &commit->twin_retried, fault) != 0
+                ? -1
+                : 1;
     }
     return got;
+}
+
+/* A message that is known: 1 with the job's fault; 0 when it comes back after it was dropped, and is taken anew; -1. */
+static int come_back(struct spool_writer *writer, struct commit_job *commit, struct fault *fault)
+{
+    int dropped = local_index_forget_dropped(writer->index, commit->id, fault);
+    commit->revived = dropped == 1;
+    if (dropped == 0) {
+        fault_set(&commit->job.fault, FAULT_PERM, "known", "spool", "message %s is known already", commit->id);
+    } else if (dropped == 2) {
+        fault_set(&commit->job.fault, FAULT_PERM, "dropped", "spool",
+                  "message %s is known already: a part of its deliveries was dropped here, the rest was not",
+                  commit->id);
+    }
+    return dropped < 0 ? -1 : dropped != 1;
+}
+
+/* What was decided about its deliveries when they were dropped does not hold any more, also for an index that is made anew. */
+static void commit_after(struct spool_writer *writer, struct spool_job *job)
+{
+    struct commit_job *commit = of_job(job);
+    struct buf lines;
+    if (!commit->revived) {
+        return;
+    }
+    buf_init(&lines, LOCAL_JOURNAL_MAX);
+    for (size_t i = 0; i < commit->count; i++) {
+        const char *state = store_state_name(commit->parts[i].held ? STORE_STATE_HELD : STORE_STATE_WAITING);
+        local_journal_line(&lines, json_pack("{s:s, s:i, s:s}", "id", commit->id, "number",
+                                             (int)commit->parts[i].number, "state", state));
+    }
+    local_journal_write(writer->spool, buf_bytes(&lines), &commit->unwritten);
+    buf_done(&lines);
 }
 
 static int commit_index(struct spool_writer *writer, struct spool_job *job, struct fault *fault)
 {
     struct commit_job *commit = of_job(job);
+    commit->revived = false;
     if (commit->unique) {
         int known = local_index_knows(writer->index, commit->id, fault);
-        if (known == 1) {
-            fault_set(&job->fault, FAULT_PERM, "known", "spool", "message %s is known already", commit->id);
-        }
+        known = known == 1 ? come_back(writer, commit, fault) : known;
         if (known != 0) {
             return known < 0 ? -1 : 0;
         }
@@ -247,11 +289,23 @@ static void commit_done(struct spool *spool, struct spool_job *job)
 {
     struct commit_job *commit = of_job(job);
     bool failed = fault_is_set(&job->fault), kept = !failed && commit->twin[0] == '\0';
+    if (fault_is_set(&commit->unwritten)) {
+        log_event(
+            spool->log, LOG_LEVEL_ERROR, "decision_not_written", LOG_STR("id", commit->id),
+            LOG_STR("error.code", commit->unwritten.code), LOG_STR("error.message", commit->unwritten.text),
+            LOG_STR("reason", "it was imported after it had been dropped; a rebuild of the index would drop it again"));
+    }
     if (kept) {
         count_parts(spool, commit);
     } else if (!failed) {
         spool->counts.duplicates++;
-        log_event(spool->log, LOG_LEVEL_INFO, "duplicate", LOG_STR("id", commit->id), LOG_STR("of", commit->twin));
+        spool->counts.dead -= commit->twin_retried;
+        spool->counts.waiting += commit->twin_retried;
+        log_event(spool->log, LOG_LEVEL_INFO, "duplicate", LOG_STR("id", commit->id), LOG_STR("of", commit->twin),
+                  LOG_INT("retried", commit->twin_retried));
+        if (commit->twin_retried > 0) {
+            spool_wake(spool, NULL);
+        }
         if (commit->on_repeat != NULL) {
             commit->on_repeat(commit->repeat_ctx, commit->twin, commit->twin_open > 0);
         }
@@ -265,7 +319,7 @@ static void commit_done(struct spool *spool, struct spool_job *job)
     commit_free(spool, commit);
 }
 
-static const struct spool_job_kind commit_kind = {commit_write, commit_index, NULL, commit_done};
+static const struct spool_job_kind commit_kind = {commit_write, commit_index, commit_after, commit_done};
 
 /* ---- asking ---- */
 

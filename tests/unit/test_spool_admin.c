@@ -88,6 +88,87 @@ static void expect_reply(json_int_t changed, json_int_t busy)
     assert_int_equal(json_integer_value(json_object_get(reply, "busy")), busy);
 }
 
+/* The last of the items becomes unknown: it may lie in its folder. */
+static void leave_in_doubt(struct fixture *fixture, int kind)
+{
+    struct spool_outcome outcome = {
+        .now_ms = net_wall(fixture->loop), .uncertain = true, .doubt = "uidvalidity=7 uidnext=12"};
+    outcome.kind = (unsigned)kind;
+    unsigned answers = fixture->answers;
+    spool_finish(fixture->spool, &fixture->items[--fixture->item_count], &outcome, on_answer, fixture);
+    run_until(fixture, &fixture->answers, answers + 1);
+}
+
+static json_int_t in_doubt(void)
+{
+    return json_integer_value(json_object_get(reply, "in_doubt"));
+}
+
+/* What may lie where it was to go stays until that is known, or until an operator says otherwise: then it is told as what may be there twice. */
+static void test_reroute_in_doubt(void **state)
+{
+    struct fixture *fixture = *state;
+    char request[300];
+    commit_and_wait(fixture, "body", 1);
+    snprintf(request, sizeof request,
+             "{\"verb\":\"reroute\",\"message\":\"%s\",\"deliveries\":[{\"upstream\":\"corp\",\"folder\":\"New\"}],"
+             "\"again\":false}",
+             fixture->items[0]->envelope.id);
+    leave_in_doubt(fixture, SPOOL_DEFERRED);
+    ask(fixture, request);
+    expect_reply(0, 0);
+    assert_int_equal(in_doubt(), 1);
+    assert_int_equal(counts(fixture).waiting, 1);
+    strcpy(strstr(request, "false}"), "true}");
+    ask(fixture, request);
+    expect_reply(1, 0);
+    assert_int_equal(in_doubt(), 0);
+    assert_int_equal(fetch(fixture, 10), 1);
+    assert_string_equal(fixture->items[0]->delivery.folder, "New");
+    assert_string_equal(fixture->items[0]->delivery.doubt, "noted=1");
+    assert_false(fixture->items[0]->uncertain);
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+}
+
+/* A retry leaves the doubt as it is; "again" ends it, by name. */
+static void test_retry_in_doubt(void **state)
+{
+    struct fixture *fixture = *state;
+    commit_and_wait(fixture, "body", 1);
+    leave_in_doubt(fixture, SPOOL_DEAD);
+    ask(fixture, "{\"verb\":\"retry\",\"select\":{}}");
+    expect_reply(1, 0);
+    assert_int_equal(fetch(fixture, 10), 1);
+    assert_true(fixture->items[0]->uncertain);
+    assert_string_equal(fixture->items[0]->delivery.doubt, "uidvalidity=7 uidnext=12");
+    leave_in_doubt(fixture, SPOOL_DEAD);
+    ask(fixture, "{\"verb\":\"retry\",\"select\":{},\"again\":true,\"by\":\"joe\"}");
+    expect_reply(1, 0);
+    assert_int_equal(fetch(fixture, 10), 1);
+    assert_false(fixture->items[0]->uncertain);
+    assert_string_equal(fixture->items[0]->delivery.doubt, "noted=1");
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+}
+
+/* Whoever sends a dead letter again hears that it is well kept: so it is tried again, too. */
+static void test_a_dead_twin_is_tried(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->window_ms = 60000;
+    commit_and_wait(fixture, "once", 2);
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+    finish_and_wait(fixture, SPOOL_DEAD, 0);
+    assert_int_equal(counts(fixture).dead, 1);
+    commit_and_wait(fixture, "once", 2);
+    assert_int_equal(counts(fixture).duplicates, 1);
+    assert_int_equal(counts(fixture).dead, 0);
+    assert_int_equal(counts(fixture).waiting, 1);
+    assert_int_equal(wakes, 1);
+    assert_int_equal(fetch(fixture, 10), 1);
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+    assert_int_equal(counts(fixture).messages, 0);
+}
+
 static int set_up(void **state)
 {
     int result = fixture_set_up(state);
@@ -375,6 +456,9 @@ int main(int argc, char **argv)
         TEST(test_many),
         TEST(test_pause),
         TEST(test_reroute),
+        TEST(test_reroute_in_doubt),
+        TEST(test_retry_in_doubt),
+        TEST(test_a_dead_twin_is_tried),
         TEST(test_dropped_and_sent_again),
         TEST(test_rerouted_and_sent_again),
         TEST(test_refused),

@@ -1,6 +1,7 @@
 /*
  * Tests of spool/spool_import: messages that come as files beside the queue, with what is wrong with some of them, and a spool that closes meanwhile.
  */
+#include "spool/spool_admin.h"
 #include "spool_fixture.h"
 
 #include <sys/stat.h>
@@ -57,6 +58,12 @@ static const char *result(size_t number)
     return json_string_value(json_array_get(json_object_get(reply, "results"), number));
 }
 
+static void on_dropped(void *ctx, const char *text)
+{
+    assert_non_null(strstr(text, "\"changed\":1"));
+    on_answer(ctx, NULL);
+}
+
 static void test_taken_once(void **state)
 {
     struct fixture *fixture = *state;
@@ -80,6 +87,33 @@ static void test_taken_once(void **state)
     }
     finish_and_wait(fixture, SPOOL_FILED, 0);
     finish_and_wait(fixture, SPOOL_FILED, 0);
+}
+
+/* What was exported, then dropped, comes back whole, also for an index that is made anew; what was dropped in part is told. */
+static void test_dropped_comes_back(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->takes = false;
+    for (unsigned i = 0; i < 2; i++) {
+        json_t *messages = json_array();
+        json_array_append_new(messages, put(fixture, 1, "small", 5));
+        ask(fixture, messages);
+        assert_string_equal(result(0), "added");
+        assert_int_equal(counts(fixture).waiting, 1);
+        unsigned answers = fixture->answers;
+        if (i == 0) {
+            spool_admin_request(fixture->spool, "{\"verb\":\"drop\",\"select\":{}}", on_dropped, fixture);
+            run_until(fixture, &fixture->answers, answers + 1);
+            assert_int_equal(counts(fixture).messages, 0);
+        }
+    }
+    assert_int_equal(fetch(fixture, 10), 1);
+    assert_true(fixture->items[0]->uncertain);
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+    json_t *messages = json_array();
+    json_array_append_new(messages, put(fixture, 1, "small", 5));
+    ask(fixture, messages);
+    assert_string_equal(result(0), "known");
 }
 
 static void test_what_is_wrong(void **state)
@@ -152,6 +186,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_taken_once),
+        TEST(test_dropped_comes_back),
         TEST(test_what_is_wrong),
         TEST(test_closing),
     };

@@ -37,6 +37,13 @@ static const char *const sql[STATEMENTS] = {
         " WHERE message = ?1 AND number = ?2 AND state = 0",
     [GIVE_BACK] = "UPDATE delivery SET uncertain = ?3, doubt = ifnull(?4, ''), handed = 0"
                   " WHERE message = ?1 AND number = ?2 AND state = 0",
+    [SET_DOUBT] =
+        "UPDATE delivery SET uncertain = ?3, doubt = ifnull(?4, ''), handed = 0 WHERE message = ?1 AND number = ?2",
+    [DROPPED] =
+        "SELECT seq, (SELECT count(*) FROM delivery WHERE message = seq AND state = 4),"
+        " (SELECT count(*) FROM delivery WHERE message = seq AND state NOT IN (4, 5)) FROM message WHERE id = ?1",
+    [RETRY_DEAD] = "UPDATE delivery SET state = 0, due_ms = ?2, changed_ms = ?2, handed = 0 WHERE state = 2"
+                   " AND message = (SELECT seq FROM message WHERE id = ?1)",
     [ID] = "SELECT id, sender FROM message WHERE seq = ?1",
     [KNOWS] = "SELECT 1 FROM message WHERE id = ?1",
     [FIND_PRINT] =

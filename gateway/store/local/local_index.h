@@ -96,6 +96,17 @@ int local_index_hand(struct local_index *index, struct store_key key, uint64_t r
 /* It was handed out and comes back without an attempt that counts. */
 int local_index_give_back(struct local_index *index, struct store_key key, bool uncertain, const char *doubt,
                           struct fault *fault);
+/* What is known of where it may lie, of a delivery that nobody holds. */
+int local_index_set_doubt(struct local_index *index, struct store_key key, bool uncertain, const char *doubt,
+                          struct fault *fault);
+/*
+ * A message that comes back, though all that is known of it was dropped: 1, and it is forgotten, so that it can be added anew; 0 when it is known
+ * otherwise; 2 when a part of it was dropped; -1.
+ */
+int local_index_forget_dropped(struct local_index *index, const char *id, struct fault *fault);
+/* Dead letters of the message are due now; *count_r is how many. */
+int local_index_retry_dead(struct local_index *index, const char *id, int64_t now_ms, unsigned *count_r,
+                           struct fault *fault);
 /* Whether a message of this id is known: 1, 0, -1. */
 int local_index_knows(struct local_index *index, const char *id, struct fault *fault);
 /*

@@ -84,6 +84,43 @@ int local_index_forget(struct local_index *index, int64_t before_ms, unsigned li
     return result;
 }
 
+int local_index_forget_dropped(struct local_index *index, const char *id, struct fault *fault)
+{
+    sqlite3_stmt *st = local_index_statement(index, DROPPED, fault);
+    if (st == NULL) {
+        return -1;
+    }
+    bind_text(st, 1, id);
+    uint64_t seq = 0, dropped = 0, others = 0;
+    int got = local_index_next_row(index, st, fault);
+    if (got == 1) {
+        seq = column_number(st, 0);
+        dropped = column_number(st, 1);
+        others = column_number(st, 2);
+    }
+    sqlite3_reset(st);
+    if (got <= 0 || dropped == 0 || others > 0) {
+        return got < 0 ? -1 : dropped > 0 ? 2 : 0;
+    }
+    return forget_message(index, seq, fault) != 0 ? -1 : 1;
+}
+
+int local_index_retry_dead(struct local_index *index, const char *id, int64_t now_ms, unsigned *count_r,
+                           struct fault *fault)
+{
+    sqlite3_stmt *st = local_index_statement(index, RETRY_DEAD, fault);
+    if (st == NULL) {
+        return -1;
+    }
+    bind_text(st, 1, id);
+    bind_number(st, 2, (uint64_t)now_ms);
+    if (local_index_run(index, st, fault) != 0) {
+        return -1;
+    }
+    *count_r = (unsigned)sqlite3_changes(index->db);
+    return 0;
+}
+
 /* ---- what operators do ---- */
 
 int local_index_set_state(struct local_index *index, struct store_key key, enum store_state state, int64_t now_ms,

@@ -116,6 +116,12 @@ int local_index_give_back(struct local_index *index, struct store_key key, bool 
     return hand(index, GIVE_BACK, key, uncertain, doubt, fault) < 0 ? -1 : 0;
 }
 
+int local_index_set_doubt(struct local_index *index, struct store_key key, bool uncertain, const char *doubt,
+                          struct fault *fault)
+{
+    return hand(index, SET_DOUBT, key, uncertain, doubt, fault) < 0 ? -1 : 0;
+}
+
 int local_index_knows(struct local_index *index, const char *id, struct fault *fault)
 {
     sqlite3_stmt *st = local_index_statement(index, KNOWS, fault);
