@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admin/admin_access.h"
 #include "admin/admin_life.h"
 #include "base/expect.h"
 #include "store/local/local_index.h"
@@ -99,6 +100,7 @@ int admin_open(struct admin **admin_r, struct net_loop *loop, struct gateway *ga
     list_init(&admin->connections);
     list_init(&admin->bodies);
     admin_events_init(admin);
+    admin_sessions_init(admin);
     admin->lane = net_lane_new(loop, "admin");
     admin->http_timer = net_timer_new(loop, on_http, admin);
     admin->tick = net_timer_new(loop, on_tick, admin);
@@ -138,6 +140,7 @@ void admin_close(struct admin **admin)
     orphan_requests(*admin);
     admin_bodies_done(*admin);
     admin_events_done(*admin);
+    admin_sessions_done(*admin);
     if ((*admin)->http != NULL) {
         MHD_quiesce_daemon((*admin)->http); /* gives the listening descriptor back to us */
         MHD_stop_daemon((*admin)->http);

@@ -10,6 +10,11 @@ struct admin_request;
 void admin_get_livez(struct admin_request *request);
 void admin_get_readyz(struct admin_request *request);
 
+/* admin_login.c */
+void admin_get_session(struct admin_request *request);
+void admin_post_session(struct admin_request *request);
+void admin_post_session_end(struct admin_request *request);
+
 /* admin_metrics.c */
 void admin_get_metrics(struct admin_request *request);
 

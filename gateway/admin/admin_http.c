@@ -1,13 +1,10 @@
 /*
- * admin_http - one request from its head to its end: who may ask, its body, and what becomes of it; see admin_life.h.
- *
- * A browser on another site gets nothing: there are no cookies, an Origin other than ourselves is refused, what changes anything wants a
- * JSON content type (which a form cannot send), and without a token only local names are answered (a foreign name that points at
- * this machine is not enough).
+ * admin_http - one request from its head to its end: how often, its body, and what becomes of it; see admin_life.h. Who may: admin_access.h.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "admin/admin_access.h"
 #include "admin/admin_life.h"
 #include "admin/admin_routes.h"
 #include "base/expect.h"
@@ -15,80 +12,6 @@
 #define REQUEST_COST 1000 /* of the rate limit's tokens: thousandths of a request */
 
 /* ---- who may ask ---- */
-
-static const char *header(const struct admin_request *request, const char *name)
-{
-    return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
-}
-
-/* In a time that does not tell how much of it was right. */
-static bool is_token(const char *text, const char *token)
-{
-    size_t len = strlen(text), token_len = strlen(token);
-    unsigned differs = len != token_len;
-    for (size_t i = 0; i < len; i++) {
-        differs |= (unsigned)text[i] ^ (unsigned)token[i < token_len ? i : 0];
-    }
-    return differs == 0;
-}
-
-static bool has_token(const struct admin_request *request)
-{
-    const char *token = request->admin->config->admin.token;
-    const char *given = header(request, "Authorization");
-    if (token == NULL) {
-        return true;
-    }
-    return given != NULL && bytes_starts_nocase(bytes_of(given), "Bearer ") && is_token(given + 7, token);
-}
-
-/* The host of "host", "host:port", "[v6]:port". */
-static struct bytes host_of(const char *text)
-{
-    struct bytes host = bytes_of(text);
-    ptrdiff_t bracket = bytes_find_octet(host, ']');
-    if (bracket >= 0) {
-        return bytes_slice(host, 0, (size_t)bracket + 1);
-    }
-    return bytes_cut(&host, ':');
-}
-
-/* Without a token, the name asked for must be this machine's own: a page elsewhere cannot make a browser say so. */
-static bool is_local_name(const char *host)
-{
-    static const char *const names[] = {"localhost", "127.0.0.1", "[::1]", "mailweir", NULL};
-    struct bytes name = host_of(host);
-    for (size_t i = 0; names[i] != NULL; i++) {
-        if (bytes_is_nocase(name, names[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool is_own_origin(const char *origin, const char *host)
-{
-    struct bytes rest = bytes_of(origin);
-    ptrdiff_t slashes = bytes_find(rest, bytes_of("://"));
-    return slashes > 0 && host != NULL && bytes_equal_nocase(bytes_from(rest, (size_t)slashes + 3), bytes_of(host));
-}
-
-static bool is_foreign(const struct admin_request *request)
-{
-    const char *host = header(request, "Host");
-    const char *origin = header(request, "Origin");
-    const char *site = header(request, "Sec-Fetch-Site");
-    bool tokenless = request->admin->config->admin.token == NULL;
-    return (tokenless && host != NULL && !is_local_name(host)) || (origin != NULL && !is_own_origin(origin, host)) ||
-           (site != NULL && strcmp(site, "same-origin") != 0 && strcmp(site, "none") != 0);
-}
-
-static bool is_json(const struct admin_request *request)
-{
-    const char *type = header(request, "Content-Type");
-    struct bytes rest = type == NULL ? (struct bytes){NULL, 0} : bytes_of(type);
-    return bytes_is_nocase(bytes_trim(bytes_cut(&rest, ';')), "application/json");
-}
 
 /* One token per request, refilled by the clock up to two seconds' worth. */
 static bool passes_rate(struct admin *admin)
@@ -114,7 +37,7 @@ static size_t body_max(const struct admin_request *request)
 
 static bool is_too_long(const struct admin_request *request)
 {
-    const char *length = header(request, "Content-Length");
+    const char *length = admin_access_header(request, "Content-Length");
     uint64_t value;
     return length != NULL && (!bytes_to_u64(bytes_of(length), &value) || value > body_max(request));
 }
@@ -130,14 +53,7 @@ static bool refuse(struct admin_request *request, const char *method, const char
     } else if (request->route == NULL) {
         admin_answer_error(request, exists ? 405 : 404, exists ? "method" : "path",
                            exists ? "%s cannot be done to %s" : "%s %s: there is nothing here", method, url);
-    } else if (request->route->access != ADMIN_OPEN && is_foreign(request)) {
-        admin_answer_error(request, 403, "origin", "the request comes from another site, or names another host");
-    } else if (request->route->access != ADMIN_OPEN && !has_token(request)) {
-        admin_answer_error(request, 401, "token", "\"Authorization: Bearer …\" with the configured token is needed");
-        MHD_add_response_header(request->response, "WWW-Authenticate", "Bearer");
-    } else if (request->route->access == ADMIN_WRITE && !is_json(request)) {
-        admin_answer_error(request, 415, "type", "Content-Type must be application/json");
-    } else if (is_too_long(request)) {
+    } else if (!admin_access_refuse(request) && is_too_long(request)) {
         admin_answer_error(request, 413, "size", "the body may have at most %zu octets", body_max(request));
     }
     request->admin->counts.refused += request->response != NULL;

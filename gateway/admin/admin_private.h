@@ -35,12 +35,21 @@
 /* ---- one request ---- */
 
 struct admin_route;
+struct admin_sessions;
+
+/* Who asks; see admin_access.h. */
+struct admin_who {
+    char name[64]; /* of his token */
+    bool named;    /* false: there are no tokens */
+    enum config_admin_role role;
+};
 
 struct admin_request {
     struct list link;
     struct admin *admin; /* NULL: the server has gone; the answer is thrown away */
     struct MHD_Connection *connection;
     const struct admin_route *route;
+    struct admin_who who; /* of routes that are not open */
     uint64_t began;
     struct buf body;
     char parameter[256]; /* what stands for {…} in the route's path */
@@ -94,6 +103,7 @@ struct admin {
     json_t *summary; /* of the queue, for metrics; NULL before the first */
     uint64_t summary_at;
     struct list bodies; /* stored messages on their way out */
+    struct admin_sessions *sessions;
     size_t stream_count;
     uint64_t tokens; /* of the rate limit: thousandths of a request */
     uint64_t tokens_at;

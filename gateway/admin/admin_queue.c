@@ -255,8 +255,11 @@ static void on_changed(void *ctx, const char *reply)
 }
 
 /* Who asks, for the history: the command line says its user's name. */
-static const char *who(const json_t *body)
+static const char *who(const struct admin_request *request, const json_t *body)
 {
+    if (request->who.named) {
+        return request->who.name; /* whoever has a token of his own cannot say that he is somebody else */
+    }
     const char *by = json_string_value(json_object_get(body, "by"));
     return by == NULL || strlen(by) > BY_MAX ? "api" : by;
 }
@@ -264,7 +267,7 @@ static const char *who(const json_t *body)
 /* Takes the command. */
 static void change(struct admin_request *request, const json_t *body, json_t *command)
 {
-    json_object_set_new(command, "by", json_string(who(body)));
+    json_object_set_new(command, "by", json_string(who(request, body)));
     char *text = json_dumps(command, JSON_COMPACT);
     log_event(request->admin->log, LOG_LEVEL_INFO, "queue_command", LOG_STR("request", text));
     spool_admin_request(gateway_spool(request->admin->gateway), text, on_changed, request);
@@ -292,7 +295,7 @@ static void reroute(struct admin_request *request, json_t *body)
     } else if (!read_key(json_string_value(json_object_get(body, "after")), &select.after)) {
         admin_answer_error(request, 400, "after", "\"after\" must be what \"next\" said");
     } else {
-        admin_reroute(request, body, &select, who(body));
+        admin_reroute(request, body, &select, who(request, body));
     }
 }
 

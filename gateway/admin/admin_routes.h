@@ -10,9 +10,12 @@ struct admin_request;
 typedef void admin_handler_fn(struct admin_request *request);
 
 enum admin_access {
-    ADMIN_OPEN,  /* no token: probes and the page itself, which hold nothing */
-    ADMIN_READ,  /* the token, where there is one */
-    ADMIN_WRITE, /* also a JSON body, or an empty one with its content type */
+    ADMIN_OPEN,    /* anybody: probes and the page itself, which hold nothing */
+    ADMIN_LOGIN,   /* who has no session yet; with a JSON body */
+    ADMIN_METRICS, /* the role "metrics", where there are tokens */
+    ADMIN_READ,    /* the role "read" */
+    ADMIN_PREVIEW, /* the role "operate": what stands in the mail */
+    ADMIN_WRITE,   /* the same, with a JSON body, or an empty one with its content type */
 };
 
 struct admin_route {

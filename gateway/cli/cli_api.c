@@ -87,6 +87,17 @@ static struct cli_api *open_at(const struct net_address *address, const char *to
     return api;
 }
 
+/* The token by which commands may do everything; NULL when there is none, or none is needed. */
+static const char *operator_token(const struct config *config)
+{
+    const struct config_admin_token *tokens = config->admin.tokens.items;
+    const char *token = config->admin.token;
+    for (size_t i = 0; token == NULL && i < config->admin.tokens.count; i++) {
+        token = tokens[i].role == CONFIG_ADMIN_OPERATE ? tokens[i].token : NULL;
+    }
+    return token;
+}
+
 static struct cli_api *open_by_config(const struct config *config)
 {
     struct fault fault = FAULT_INIT;
@@ -100,7 +111,7 @@ static struct cli_api *open_by_config(const struct config *config)
         fprintf(stderr, "mailweir: %s: %s\n", config->file, fault.text);
         return NULL;
     }
-    return open_at(&address, config->admin.token);
+    return open_at(&address, operator_token(config));
 }
 
 struct cli_api *cli_api_open(const char *file)
@@ -151,7 +162,7 @@ static struct cli_api *of_config(const char *file)
     struct problems *problems = problems_new();
     struct config *config = config_load_part(cli_config_file(file), problems);
     if (config != NULL && config->admin.enabled && config_admin_address(config, &api->address, NULL) == 0) {
-        set_up(api, config->admin.token);
+        set_up(api, operator_token(config));
     } else {
         free(api);
         api = NULL;

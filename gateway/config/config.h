@@ -123,10 +123,22 @@ struct config_upstream {
 };
 
 /* The HTTP door for operators. */
+/* What the holder of a token may do; each also what those before it may. Words: config_admin_roles. */
+enum config_admin_role { CONFIG_ADMIN_METRICS, CONFIG_ADMIN_READ, CONFIG_ADMIN_OPERATE };
+extern const char *const config_admin_roles[];
+
+struct config_admin_token {
+    const char *name;
+    const char *token;
+    enum config_admin_role role;
+};
+
 struct config_admin {
     bool enabled;
     struct net_address address; /* host "": admin.sock in the spool's folder; see config_admin_address() */
-    const char *token;
+    const char *token;          /* of "admin", who may operate */
+    struct config_list tokens;  /* of struct config_admin_token */
+    uint64_t session_idle;      /* milliseconds */
     bool behind_tls_proxy;
     uint64_t max_connections;
     uint64_t max_requests; /* per second */

@@ -130,6 +130,30 @@ static void check_upstream(struct check *check, size_t index)
 
 #define TOKEN_MIN 16 /* characters of a token that cannot be guessed */
 
+static void check_tokens(struct check *check, const struct config_admin *admin)
+{
+    const struct config_admin_token *tokens = admin->tokens.items;
+    if (admin->token != NULL && strlen(admin->token) < TOKEN_MIN) {
+        wrong(check, "token", "shorter than %d characters, so that it could be guessed", TOKEN_MIN);
+    }
+    for (size_t i = 0; i < admin->tokens.count; i++) {
+        const char *token = tokens[i].token == NULL ? "" : tokens[i].token;
+        char key[200];
+        snprintf(key, sizeof key, "tokens/%.100s/token", tokens[i].name);
+        bool twice = admin->token != NULL && strcmp(token, admin->token) == 0;
+        for (size_t j = 0; j < i; j++) {
+            twice = twice || (tokens[j].token != NULL && strcmp(token, tokens[j].token) == 0);
+        }
+        if (strcmp(tokens[i].name, "admin") == 0) {
+            wrong(check, key, "\"admin\" is the holder of \"token\"; choose another name");
+        } else if (strlen(token) < TOKEN_MIN) {
+            wrong(check, key, "shorter than %d characters, so that it could be guessed", TOKEN_MIN);
+        } else if (twice) {
+            wrong(check, key, "another token is the same, so nobody could tell whose it is");
+        }
+    }
+}
+
 static void check_admin(struct check *check)
 {
     const struct config_admin *admin = &check->config->admin;
@@ -143,13 +167,11 @@ static void check_admin(struct check *check)
         wrong(check, "address", "%s", fault.text);
         return;
     }
-    if (!address.is_unix && admin->token == NULL) {
+    if (!address.is_unix && admin->token == NULL && admin->tokens.count == 0) {
         wrong(check, "token",
               "anybody who reaches a TCP address may use it: a token of at least %d characters is needed", TOKEN_MIN);
     }
-    if (admin->token != NULL && strlen(admin->token) < TOKEN_MIN) {
-        wrong(check, "token", "shorter than %d characters, so that it could be guessed", TOKEN_MIN);
-    }
+    check_tokens(check, admin);
     if (!net_address_is_loopback(&address) && !admin->behind_tls_proxy) {
         wrong(check, "address",
               "the token would cross the network in clear: listen on loopback or a unix socket, or say "

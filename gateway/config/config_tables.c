@@ -273,11 +273,30 @@ static const struct config_key log_keys[] = {
 };
 static const struct config_table log_table = {log_keys, 0};
 
+const char *const config_admin_roles[] = {
+    [CONFIG_ADMIN_METRICS] = "metrics", [CONFIG_ADMIN_READ] = "read", [CONFIG_ADMIN_OPERATE] = "operate", NULL};
+
+static const struct config_key admin_token_keys[] = {
+    {"token", SECRET(config_admin_token, token), .required = true, .help = "what this client shows"},
+    {"role", WORD(config_admin_token, role, config_admin_roles), .fallback = "read",
+     .help = "metrics: the metrics alone; read: also status, the queue and why, without the mail itself; operate: also "
+             "the mail, and all that "
+             "changes something"},
+    END,
+};
+static const struct config_table admin_token_table = {admin_token_keys, sizeof(struct config_admin_token)};
+
 static const struct config_key admin_keys[] = {
     {"enabled", BOOLEAN(config, admin.enabled), .fallback = "true", .help = "whether there is an admin server"},
     {"address", ADDRESS(config, admin.address),
      .help = "unix:/path, host:port or [v6]:port; without it, admin.sock in the spool's folder"},
-    {"token", SECRET(config, admin.token), .help = "what clients must show; needed on TCP"},
+    {"token", SECRET(config, admin.token),
+     .help = "what clients must show who may do everything; on TCP, this or \"tokens\" is needed"},
+    {"tokens", MAP(config, admin.tokens, &admin_token_table),
+     .help = "further tokens by the name of whom they are for, each with a role; the name stands in the log and in the "
+             "history of what was changed"},
+    {"session_idle", DURATION(config, admin.session_idle), .fallback = "8h", .least = 60000,
+     .most = UINT64_C(30) * 86400000, .help = "a browser's login ends when its pages have asked nothing for that long"},
     {"behind_tls_proxy", BOOLEAN(config, admin.behind_tls_proxy),
      .help = "allow an address off loopback: a proxy in front of it speaks TLS"},
     {"max_connections", NUMBER(config, admin.max_connections), .fallback = "100", .least = 4, .most = 10000,

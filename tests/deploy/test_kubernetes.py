@@ -24,7 +24,7 @@ def render(name):
         secrets = copy / "base/secret"
         shutil.rmtree(secrets, ignore_errors=True)
         secrets.mkdir()
-        for secret in ("imap-password", "admin-token"):
+        for secret in ("imap-password", "admin-token", "metrics-token"):
             (secrets / secret).write_text("of-this-test-0123456789abcdef")
         objects = [entry for entry in yaml.safe_load_all(run("kubectl", "kustomize", copy / name)) if entry]
     return {(entry["kind"], entry["metadata"]["name"]): entry for entry in objects}

@@ -54,6 +54,30 @@ const rows = (page, label) => page.locator(`table[aria-label="${label}"] tbody t
 const toast = (page, text) => page.locator(".toast", { hasText: text }).first().waitFor();
 
 const tests = {
+  async "a wrong token says so; one login serves all tabs, and ends for all"() {
+    const context = await browser.newContext();
+    const page = await context.newPage();
+    await page.goto(BASE);
+    await page.getByLabel("Token", { exact: true }).fill("something else entirely");
+    await page.getByRole("button", { name: "Open" }).click();
+    await page.getByRole("alert").getByText("That is not a token of this gateway").waitFor();
+    await page.getByLabel("Token", { exact: true }).fill(TOKEN);
+    await page.keyboard.press("Enter");
+    await page.locator("#ready.good").waitFor();
+    assert.equal(await page.getByLabel("Token", { exact: true }).count(), 0);
+    const other = await context.newPage();
+    await other.goto(BASE);
+    await other.locator("#ready.good").waitFor();
+    // The cookie is nothing that a script could read, or another site could send.
+    assert.equal(await other.evaluate(() => document.cookie + JSON.stringify({ ...sessionStorage, ...localStorage })), "{}");
+    const [cookie] = await context.cookies();
+    assert.ok(cookie.httpOnly && cookie.sameSite === "Strict", JSON.stringify(cookie));
+    await page.getByRole("button", { name: "Log out" }).click();
+    await page.getByLabel("Token", { exact: true }).waitFor();
+    await other.reload();
+    await other.getByLabel("Token", { exact: true }).waitFor();
+    await context.close();
+  },
   async "every view, light and dark, desk and phone"() {
     for (const [device, options] of [["desk", {}], ["phone", { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, deviceScaleFactor: 2 }]]) {
       for (const colorScheme of ["light", "dark"]) {
@@ -127,8 +151,13 @@ const tests = {
       await page.getByLabel("Choose all shown").check();
       await page.locator("header").getByRole("button", { name: verb, exact: true }).click();
       await toast(page, verb);
+      await page.getByText(/\d+ chosen/).waitFor({ state: "hidden" });
       await page.getByLabel("State").selectOption(next);
-      await rows(page, "Deliveries").nth(1).waitFor();
+      // Not the rows that were there before.
+      await page.waitForFunction((wanted) => {
+        const pills = [...document.querySelectorAll("table[aria-label=Deliveries] tbody tr .pill")];
+        return pills.length > 1 && pills.every((pill) => pill.textContent === wanted);
+      }, next);
     }
     await page.getByLabel("Find in the queue").fill("nothing like this");
     await page.getByText("Nothing here").waitFor();

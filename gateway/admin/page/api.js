@@ -1,26 +1,40 @@
-// api - asks the gateway: one request, or the live stream. The token, where one is needed, stays in this tab only.
+// api - asks the gateway: one request, or the live stream. A token is shown once; then a session's cookie, which scripts cannot read, serves all tabs.
 
 import { h } from "./dom.js";
 
-const KEY = "mailweir-token";
 const base = new URL(".", document.baseURI).href.replace(/#.*/, "");
+let session = null; // name, role and key: what changes something shows the key, which no other site can read
 
-function headers(extra) {
-  const token = sessionStorage.getItem(KEY);
-  return { ...extra, ...(token ? { Authorization: `Bearer ${token}` } : {}) };
+const fetchFrom = (path, options) => fetch(base + path, { ...options, credentials: "same-origin", cache: "no-store" });
+
+/** Begins a session; says what is wrong with the token, or nothing. */
+async function logIn(token) {
+  try {
+    const response = await fetchFrom("api/v1/session", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ token }) });
+    const body = await response.json().catch(() => ({}));
+    if (response.ok) session = body;
+    return response.ok ? "" : response.status === 401 ? "That is not a token of this gateway. It stands in its configuration, under \"admin\"." : body.error?.message ?? `The gateway answered ${response.status}.`;
+  } catch {
+    return "The gateway does not answer.";
+  }
 }
 
-/** Asks for the token, once for all who wait for it. */
+/** Asks for the token, once for all who wait for it, until it is right. */
 let asking = null;
 function askToken() {
   asking ??= new Promise((resolve) => {
-    const input = h("input", { type: "password", autocomplete: "off", "aria-label": "Token", size: 36 });
-    const dialog = h("dialog", { "aria-labelledby": "token-title" }, h("h2", { id: "token-title" }, "This gateway wants its token"),
-      h("p", { class: "muted" }, "It stands in the configuration under \"admin\". It is kept in this tab until you close it."),
-      h("form", { method: "dialog" }, h("div", { class: "row" }, input, h("button", { class: "main" }, "Open"))));
+    const input = h("input", { type: "password", name: "token", autocomplete: "current-password", required: true, "aria-label": "Token", size: 36 });
+    const wrong = h("p", { class: "bad", role: "alert" });
+    const dialog = h("dialog", { "aria-labelledby": "token-title" }, h("h2", { id: "token-title" }, "This gateway wants a token"),
+      h("p", { class: "muted" }, "It stands in the configuration under \"admin\". You stay logged in, in all tabs, until you log out or leave the page idle."),
+      h("form", { onsubmit: async (event) => {
+        event.preventDefault();
+        wrong.textContent = await logIn(input.value);
+        if (session) dialog.close();
+        else input.select();
+      } }, h("input", { type: "text", name: "username", autocomplete: "username", value: "mailweir", hidden: true }), h("div", { class: "row" }, input, h("button", { class: "main" }, "Open")), wrong));
     dialog.addEventListener("cancel", (event) => event.preventDefault());
     dialog.addEventListener("close", () => {
-      sessionStorage.setItem(KEY, input.value);
       dialog.remove();
       asking = null;
       resolve();
@@ -31,6 +45,14 @@ function askToken() {
   return asking;
 }
 
+/** Who is logged in here: {name, role}; null where the gateway has no tokens. */
+export const who = () => (session?.key ? session : null);
+
+export async function logOut() {
+  await post("api/v1/session/end").catch(() => {});
+  location.reload();
+}
+
 export class ApiError extends Error {
   constructor(status, body = {}) {
     super(body.error?.message ?? `the gateway answered ${status}`);
@@ -39,13 +61,22 @@ export class ApiError extends Error {
   }
 }
 
+/** The session that another tab has begun, or none. */
+async function findSession() {
+  const response = await fetchFrom("api/v1/session");
+  if (response.ok) session = await response.json();
+  return response.ok;
+}
+
 async function ask(path, options) {
   for (;;) {
-    const token = sessionStorage.getItem(KEY);
-    const response = await fetch(base + path, { ...options, headers: headers(options?.headers), credentials: "omit", cache: "no-store" });
+    const known = session;
+    if (!known && !(await findSession())) await askToken();
+    const key = session?.key ? { "X-Mailweir-Key": session.key } : {};
+    const response = await fetchFrom(path, { ...options, headers: { ...options?.headers, ...key } });
     if (response.status !== 401) return response;
-    // Somebody may have typed it while this one was on its way.
-    if (token === sessionStorage.getItem(KEY)) await askToken();
+    // It has ended; somebody may have begun another while this was on its way.
+    if (session === known) session = null;
   }
 }
 

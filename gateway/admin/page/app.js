@@ -1,6 +1,6 @@
 // app - the frame: which view is shown, the live stream that all views share, keys, light and dark.
 
-import { follow } from "./api.js";
+import { follow, logOut, who } from "./api.js";
 import { count, h, say } from "./dom.js";
 import flow from "./view_flow.js";
 import log from "./view_log.js";
@@ -107,6 +107,8 @@ const on = {
 function live(isLive) {
   at("live").classList.toggle("on", isLive);
   say(at("live-text"), isLive ? "live" : "offline");
+  at("logout").hidden = !who();
+  at("logout").title = who() ? `log out; logged in as ${who().name}, who may ${who().role}` : "";
   if (isLive) world.lines = [];
   else if (world.state) {
     at("ready").className = "pill bad";
@@ -138,6 +140,7 @@ const stored = localStorage.getItem("mailweir-theme");
 if (stored) document.documentElement.dataset.theme = stored;
 at("skip").addEventListener("click", (event) => (event.preventDefault(), at("main").focus()));
 at("theme").addEventListener("click", theme);
+at("logout").addEventListener("click", logOut);
 at("help").addEventListener("click", help);
 addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]") || event.target.matches("input, textarea, select")) return;

@@ -1,0 +1,70 @@
+/*
+ * admin_login - what a browser asks about its session: who it is, to begin by a token, to end; see admin_access.h.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "admin/admin_access.h"
+#include "admin/admin_handlers.h"
+
+static void tell(struct admin_request *request, const struct admin_who *who, const char *key)
+{
+    admin_answer_json(request, 200,
+                      json_pack("{s:s,s:s,s:s?,s:I}", "name", who->named ? who->name : "", "role",
+                                config_admin_roles[who->role], "key", key, "idle_ms",
+                                (json_int_t)request->admin->config->admin.session_idle));
+}
+
+void admin_get_session(struct admin_request *request)
+{
+    const struct admin_session *session = admin_session_of(request);
+    tell(request, &request->who, session == NULL ? NULL : admin_session_key(session));
+}
+
+static void set_cookie(struct admin_request *request, const char *value, const char *rest)
+{
+    char name[32], line[200];
+    admin_session_name(request->admin, name);
+    snprintf(line, sizeof line, "%s=%s; Path=/; HttpOnly; SameSite=Strict%s%s", name, value,
+             request->admin->config->admin.behind_tls_proxy ? "; Secure" : "", rest);
+    MHD_add_response_header(request->response, "Set-Cookie", line);
+}
+
+static void begin(struct admin_request *request, const struct admin_who *who)
+{
+    struct admin *admin = request->admin;
+    struct admin_session *session = admin_session_begin(admin, who);
+    log_event(admin->log, LOG_LEVEL_INFO, "admin_login", LOG_STR("by", who->name),
+              LOG_STR("role", config_admin_roles[who->role]));
+    tell(request, who, admin_session_key(session));
+    set_cookie(request, admin_session_cookie(session), "");
+}
+
+void admin_post_session(struct admin_request *request)
+{
+    json_t *body = admin_body(request);
+    struct admin_who who = {.role = CONFIG_ADMIN_METRICS};
+    if (body == NULL) {
+        return;
+    }
+    const char *token = json_string_value(json_object_get(body, "token"));
+    if (token != NULL && admin_access_token(request->admin, token, &who)) {
+        begin(request, &who);
+    } else {
+        log_event(request->admin->log, LOG_LEVEL_WARNING, "admin_login_failed",
+                  LOG_STR("note", "the page was shown a token that is none of this gateway's"));
+        admin_answer_error(request, 401, "token",
+                           "that is not a token of this gateway; it stands in the configuration under \"admin\"");
+    }
+    json_decref(body);
+}
+
+void admin_post_session_end(struct admin_request *request)
+{
+    struct admin_session *session = admin_session_of(request);
+    if (session != NULL) {
+        admin_session_end(session);
+    }
+    admin_answer_json(request, 200, json_object());
+    set_cookie(request, "", "; Max-Age=0");
+}
