@@ -271,7 +271,7 @@ def wanted(name, filters):
 def main():
     parser = argparse.ArgumentParser(prog="tests/run")
     parser.add_argument("--size", choices=("small", "large"), default="small")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() + 1)  # many wait for a deadline or a disk
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() + 2)  # many wait: for a deadline, a disk, a mirror
     parser.add_argument("--list", action="store_true")
     parser.add_argument("filters", nargs="*")
     options = parser.parse_args()

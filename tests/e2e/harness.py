@@ -6,6 +6,7 @@ sleeps: it waits for a condition (World.wait) and fails with the reason when the
 """
 import contextlib
 import ctypes
+import datetime
 import imaplib
 import importlib.util
 import json
@@ -324,6 +325,11 @@ class Mailweir:
             code, text = client.data(message)
             assert code == 250, (code, text)
             return queue_id(text)
+
+
+def seconds_between(first, second):
+    """By the times of two log lines: what a busy machine does to the test itself does not count."""
+    return (datetime.datetime.fromisoformat(second["@timestamp"]) - datetime.datetime.fromisoformat(first["@timestamp"])).total_seconds()
 
 
 def queue_id(reply):

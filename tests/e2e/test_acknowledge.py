@@ -1,6 +1,6 @@
 """Listeners that acknowledge a message when it is delivered: nothing is kept that the sender did not hear of."""
 
-from harness import message, wait
+from harness import free_port, message, wait
 from smtp_client import listener
 
 
@@ -63,7 +63,9 @@ def test_nothing_is_held_where_delivery_is_acknowledged(world):
 def test_nothing_is_kept_of_what_was_not_delivered(world):
     dovecot = world.dovecot()
     gateway = world.mailweir(dovecot)
+    port = free_port()
     listener(gateway).update(acknowledge="delivered", timeouts={"acknowledge": "3s"})
+    gateway.configuration["listeners"].append({"name": "patient", "address": f"127.0.0.1:{port}", "acknowledge": "delivered"})
     gateway.start()
     dovecot.stop()
     with gateway.smtp() as client:
@@ -75,6 +77,7 @@ def test_nothing_is_kept_of_what_was_not_delivered(world):
         assert client.noop()[0] == 250
     assert gateway.events("not_acknowledged") and gateway.events("accepted") == []
     dovecot.start()
+    gateway.port = port  # the upstream's pause must end first
     gateway.send(message("second", number=2))
     assert dovecot.count() == 1  # the one that was acknowledged, and no other
     gateway.stop()

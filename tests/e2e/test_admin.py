@@ -211,13 +211,16 @@ def test_live_stream_of_a_flood(world):
         if name == "state":
             break
         told += name == "log"
-    before, count, skipped = written(gateway) - told, 2000, 0  # of the lines written before the stream could be open
+    before, count, skipped, flooded = written(gateway) - told, 2000, 0, None  # of the lines written before the stream could be open
     flood = subprocess.Popen(["smtp-source", "-s", "10", "-m", str(count), "-f", "a@example.com", "-t", "b@example.com", f"127.0.0.1:{gateway.port}"])
     for name, value in events:
         told += name == "log"
         skipped += value["lines"] if name == "skipped" else 0
-        if name == "state" and value["messages"]["accepted"] == count and flood.poll() is not None and before + told + skipped == written(gateway):
+        if name == "state" and flooded is None and value["messages"]["accepted"] == count and flood.poll() is not None:
+            flooded = written(gateway)  # attempts to deliver are told all the time
+        if flooded is not None and before + told + skipped >= flooded:
             break
+    assert before + told + skipped <= written(gateway)
     assert flood.wait(60) == 0 and skipped > 0, (told, skipped)
     gateway.stop()
 
@@ -605,7 +608,7 @@ def test_a_service_manager_is_told(world):
     heard = []
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(path)
-        manager.settimeout(20)
+        manager.settimeout(60)
 
         def until(word):
             while not any(word in text for text in heard):

@@ -1,4 +1,5 @@
 """Hostile HTTP: slow, huge, malformed, and too many connections disturb neither mail nor the next request for long."""
+import concurrent.futures
 import contextlib
 import os
 import socket
@@ -69,7 +70,7 @@ def test_a_thousand_connections_do_not_disturb_mail(world):
     assert len(clients) >= 50, "the flood never came about"
     for number in range(20):
         gateway.send(message(number=number))
-    wait(lambda: len(gateway.events("filed")) == 20, "twenty filed messages", 20)
+    wait(lambda: len(gateway.events("filed")) == 20, "twenty filed messages", 60)
     # Who dawdles is cut off; after that, operators are served again, though all of these are still here.
     def served():
         with contextlib.suppress(OSError):
@@ -90,9 +91,10 @@ def test_who_asks_too_often_is_told(world):
     gateway.configuration["admin"] = {"max_requests": 5}
     gateway.start()
     admin = Admin(gateway)
-    answers = [admin.get("/livez") for _ in range(30)]
+    with concurrent.futures.ThreadPoolExecutor(10) as pool:  # one after the other would be slow enough on a busy machine
+        answers = list(pool.map(lambda _: admin.get("/livez"), range(60)))
     statuses = [one.status for one in answers]
-    assert statuses[0] == 200 and 429 in statuses, statuses
+    assert 200 in statuses and 429 in statuses, statuses
     assert answers[statuses.index(429)].headers["Retry-After"] == "1"
     wait(lambda: admin.get("/livez").status == 200, "room for a request")
     gateway.stop()

@@ -64,7 +64,7 @@ def test_throttling_over_a_restart(world):
     """Microsoft's words are kept, also by the gateway that is started next."""
     once = iter([True])
     fake = FakeImap(world, "microsoft365", fault=lambda step, session, **facts:
-                    "NO Request is throttled. Suggested Backoff Time: 4000 milliseconds" if step == "append-begin" and next(once, False)
+                    "NO Request is throttled. Suggested Backoff Time: 10000 milliseconds" if step == "append-begin" and next(once, False)
                     else None)
     gateway = gateway_for(world, fake, profile="microsoft365").start()
     gateway.send(message("one"))

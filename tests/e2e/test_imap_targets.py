@@ -1,7 +1,7 @@
 """What is filed where, and how: special uses, flags that folders do not keep, servers of other kinds with their own limits."""
 from fake_imap import PROFILES, FakeImap, Profile
 from harness import message, received_part, wait
-from test_imap_faults import check_exactly_once, cut_everywhere
+from test_imap_faults import SHORT, check_exactly_once, cut_everywhere
 
 INTO = [{"name": name[1:], "if": {"header": "Subject", "is": name[1:]},
          "then": [{"fileinto": {"upstream": "corp", "folder": name}}, {"stop": True}]}
@@ -201,7 +201,7 @@ def test_stall_where_flags_of_a_search_are_stored(world):
 
         fake = FakeImap(world, "microsoft365", fault=fault)
         gateway = world.mailweir(None, FLAGS, name=f"stall-{step}")
-        fake.configure(gateway, profile="microsoft365", timeouts={"connect": "300ms", "command": "300ms"}, retry=RETRY, limits={"keywords": "no"})
+        fake.configure(gateway, profile="microsoft365", timeouts=SHORT, retry=RETRY, limits={"keywords": "no"})
         gateway.start()
         gateway.send(message(step))
         check_exactly_once(gateway, fake, 1)
@@ -221,7 +221,7 @@ def test_stall_at_every_further_step(world):
         fake = FakeImap(world, Profile(capability, utf8=6855), fault=lambda at, session, step=step, once=once, **facts:
                         "stall" if at == step and next(once, False) else None)
         gateway = world.mailweir(None, rules, name=f"stall-{step}")
-        fake.configure(gateway, timeouts={"connect": "300ms", "command": "300ms"}, compress="yes", limits={"store_flags": "yes"})
+        fake.configure(gateway, timeouts=SHORT, compress="yes", limits={"store_flags": "yes"})
         gateway.start()
         gateway.send(message(step))
         check_exactly_once(gateway, fake, 1)

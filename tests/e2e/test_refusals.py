@@ -122,10 +122,12 @@ def test_pipelining_and_dots(world):
 
 def test_sessions_are_bounded(world):
     gateway = world.mailweir(None)
-    gateway.configuration["listeners"][0].update(max_sessions=3, max_errors=5, timeouts={"command": "300ms"})
+    port = free_port()
+    gateway.configuration["listeners"][0].update(max_sessions=3, max_errors=5)
+    gateway.configuration["listeners"].append({"name": "strict", "address": f"127.0.0.1:{port}", "timeouts": {"command": "300ms"}})
     gateway.start()
-    with socket.create_connection(("127.0.0.1", gateway.port), 10) as silent:
-        silent.settimeout(10)
+    with socket.create_connection(("127.0.0.1", port), 10) as silent:
+        silent.settimeout(30)
         answer = b""
         while data := silent.recv(4096):
             answer += data

