@@ -128,6 +128,8 @@ struct filters_decision {
     size_t failed_count;
     bool out_of_time;       /* the rule at which the time was over said to do what the default says */
     const char *mime_limit; /* why parts of the message were not decoded (mail_view), or NULL */
+    const char *const *mime_errors; /* what of it could not be read as it says (mail_view) */
+    size_t mime_error_count;
 };
 
 /*

@@ -307,6 +307,16 @@ static bool keep_failed(struct filters_builder *builder)
     return kept;
 }
 
+/* The array alone: the texts are static. NULL when the arena is full. */
+static const char *const *keep_errors(struct arena *arena, const struct mail_view *view)
+{
+    const char **errors = arena_array(arena, view->error_count + 1, sizeof *errors);
+    for (size_t i = 0; errors != NULL && i < view->error_count; i++) {
+        errors[i] = view->errors[i];
+    }
+    return errors;
+}
+
 static int finish(struct filters_builder *builder, struct filters_decision *decision_r)
 {
     struct filters_decision *decision = &builder->decision;
@@ -327,7 +337,15 @@ static int finish(struct filters_builder *builder, struct filters_decision *deci
     if (filters_tried_end(builder) < 0) {
         return -1;
     }
-    decision->mime_limit = builder->run.view == NULL ? NULL : builder->run.view->limit;
+    if (builder->run.trace != NULL && filters_run_look(&builder->run) < 0) {
+        return -1;
+    }
+    const struct mail_view *view = builder->run.view;
+    if (view != NULL) {
+        decision->mime_limit = view->limit;
+        decision->mime_errors = keep_errors(builder->arena, view);
+        decision->mime_error_count = decision->mime_errors == NULL ? 0 : view->error_count;
+    }
     *decision_r = *decision;
     return 0;
 }

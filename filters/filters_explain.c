@@ -90,6 +90,9 @@ static json_t *decision_of(const struct filters_decision *decision)
     if (decision->mime_limit != NULL) {
         json_object_set_new(object, "mime_limit", json_string(decision->mime_limit));
     }
+    if (decision->mime_error_count > 0) {
+        json_object_set_new(object, "mime_errors", texts(decision->mime_errors, decision->mime_error_count));
+    }
     return object;
 }
 

@@ -184,6 +184,61 @@ static void lint_unused(struct filters_loader *loader, const struct map *map, co
     }
 }
 
+/* Whether the condition asks for what only a decoded message tells. */
+static bool asks_parts(const struct filters_condition *condition)
+{
+    if (condition->kind == FILTERS_TEST) {
+        return condition->subject->kind == FILTERS_SUBJECT_BODY ||
+               condition->subject->kind == FILTERS_SUBJECT_ATTACHMENT;
+    }
+    for (size_t i = 0; i < condition->child_count; i++) {
+        if (asks_parts(condition->children[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool rejects(const struct filters_rule *rule)
+{
+    for (size_t i = 0; i < rule->action_count; i++) {
+        if (rule->actions[i].kind == FILTERS_REJECT) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool asks_limits(const struct filters_set *set)
+{
+    for (size_t i = 0; i < set->subject_count; i++) {
+        if (set->subjects[i]->kind == FILTERS_SUBJECT_MIME_LIMIT) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What is not decoded is not seen: a rule that refuses by it lets such messages pass. Told once, of the first. */
+static void lint_open(struct filters_loader *loader)
+{
+    const struct filters_set *set = loader->set;
+    for (size_t i = 0; i < set->group_count && !asks_limits(set); i++) {
+        for (size_t k = 0; k < set->groups[i].rule_count; k++) {
+            const struct filters_rule *rule = &set->groups[i].rules[k];
+            if (!rule->disabled && rule->condition != NULL && rejects(rule) && asks_parts(rule->condition)) {
+                problems_add(
+                    loader->problems, PROBLEM_WARNING, rule->file, rule->line, rule->column, "",
+                    "rule \"%s\" refuses by what is in the message, and a message that is too large or too deep to be "
+                    "decoded passes it: say what becomes of those by a rule {\"field\": \"mime_limit\", \"exists\": "
+                    "true}",
+                    rule->name);
+                return;
+            }
+        }
+    }
+}
+
 void filters_lint(struct filters_loader *loader)
 {
     const struct filters_set *set = loader->set;
@@ -194,6 +249,7 @@ void filters_lint(struct filters_loader *loader)
                          set->groups[i].column, "", "no \"goto\" leads into the group \"%s\"", set->groups[i].name);
         }
     }
+    lint_open(loader);
     lint_unused(loader, loader->lists, "list");
     lint_unused(loader, loader->conditions, "condition");
 }

@@ -172,15 +172,42 @@ static const struct filters_words *words_of_list(struct filters_loader *loader, 
     return set;
 }
 
+/* What stands in front of a comment: "#" begins one at the start of the line, or behind a blank; "C#" is an entry. */
+static struct bytes without_comment(struct bytes line)
+{
+    for (size_t i = 0; i < line.len; i++) {
+        if (line.ptr[i] == '#' && (i == 0 || line.ptr[i - 1] == ' ' || line.ptr[i - 1] == '\t')) {
+            return bytes_slice(line, 0, i);
+        }
+    }
+    return line;
+}
+
+/* Lines end in LF, CR LF, or (by old programs) CR alone; a byte order mark at the beginning is none of the first entry. */
 static void add_lines(struct filters_loader *loader, struct filters_words *set, struct bytes text)
 {
+    struct bytes mark = bytes_of("\xef\xbb\xbf");
+    uint8_t end = bytes_find_octet(text, '\n') < 0 ? '\r' : '\n';
+    if (bytes_equal(bytes_slice(text, 0, mark.len), mark)) {
+        text = bytes_from(text, mark.len);
+    }
     for (size_t line = 1; text.len > 0; line++) {
-        struct bytes entry = bytes_cut(&text, '\n');
-        entry = bytes_trim(bytes_cut(&entry, '#'));
+        struct bytes entry = bytes_trim(without_comment(bytes_cut(&text, end)));
         if (entry.len > 0) {
             add_word(loader, set, entry, line);
         }
     }
+}
+
+/* What the text is written in, when it is not UTF-8: a name for the operator; NULL when it is. */
+static const char *other_encoding(struct bytes text)
+{
+    bool little = text.len >= 2 && text.ptr[0] == 0xff && text.ptr[1] == 0xfe;
+    bool big = text.len >= 2 && text.ptr[0] == 0xfe && text.ptr[1] == 0xff;
+    if (little || big || bytes_find_octet(text, 0) >= 0) {
+        return "UTF-16 (\"Unicode\" in the editors of Windows)";
+    }
+    return bytes_is_utf8(text) ? NULL : "neither ASCII nor UTF-8";
 }
 
 static const struct filters_words *words_of_file(struct filters_loader *loader, json_t *value,
@@ -203,8 +230,9 @@ static const struct filters_words *words_of_file(struct filters_loader *loader, 
     const struct filters_words *result = NULL;
     if (loader->options->read_file(loader->options->read_ctx, document_name(loader->json), path, &text, &fault) < 0) {
         filters_load_error_at(loader, "file", "the list \"%s\" cannot be read: %s", path, fault.text);
-    } else if (!bytes_is_utf8(buf_bytes(&text))) {
-        filters_load_error_at(loader, "file", "the list \"%s\" is not UTF-8", path);
+    } else if (other_encoding(buf_bytes(&text)) != NULL) {
+        filters_load_error_at(loader, "file", "the list \"%s\" is %s: save it as UTF-8", path,
+                              other_encoding(buf_bytes(&text)));
     } else {
         struct filters_words *set = new_set(loader, mode);
         add_lines(loader, set, buf_bytes(&text));

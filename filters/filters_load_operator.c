@@ -8,6 +8,7 @@
 #include "base/units.h"
 #include "filters/filters_load.h"
 #include "filters/filters_text.h"
+#include "mail/mail_canonical.h"
 
 #define WORD_MAX 16384
 
@@ -20,16 +21,15 @@ static void load_word_list(struct filters_loader *loader, json_t *value, const c
     filters_load_texts(loader, value, key, &texts, &condition->word_count);
     condition->words = filters_load_alloc(loader, condition->word_count, sizeof *condition->words);
     for (size_t i = 0; i < condition->word_count; i++) {
-        condition->words[i] = bytes_of(texts[i]);
-        if (!condition->nocase) {
-            continue;
-        }
-        struct buf folded;
+        struct buf folded, composed;
+        struct bytes word = mail_canonical_text(bytes_of(texts[i]), &composed); /* as the values are */
         buf_init(&folded, WORD_MAX);
-        if (filters_text_fold(condition->words[i], &folded) < 0) {
+        if (condition->nocase && filters_text_fold(word, &folded) < 0) {
             filters_load_error_at(loader, key, "longer than %d octets", WORD_MAX);
         }
-        condition->words[i] = bytes_at(expect_memory(arena_copy(loader->set->arena, buf_bytes(&folded))), folded.len);
+        word = condition->nocase ? buf_bytes(&folded) : word;
+        condition->words[i] = bytes_at(expect_memory(arena_copy(loader->set->arena, word)), word.len);
+        buf_done(&composed);
         buf_done(&folded);
     }
 }

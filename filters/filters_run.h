@@ -67,6 +67,8 @@ void filters_run_done(struct filters_run *run);
 /* The subject's values; NOT_YET when the message has not come far enough. -1 with a fault. */
 int filters_run_fetch(struct filters_run *run, const struct filters_subject *subject,
                       const struct filters_fetched **fetched_r);
+/* Decodes the message's parts, unless that was done: run->view is there then. -1 with a fault. */
+int filters_run_look(struct filters_run *run);
 /* The value with its case folded. -1 with a fault. */
 int filters_run_fold(struct filters_run *run, struct filters_value *value);
 /* Forgets what depends on the recipient. */

@@ -25,17 +25,28 @@ void filters_trace_done(struct filters_trace *trace)
     trace->recipients = NULL;
 }
 
+static void put_escaped(uint32_t character, struct buf *out)
+{
+    if (character == '\n' || character == '\r' || character == '\t') {
+        buf_append_text(out, character == '\n' ? "\\n" : character == '\r' ? "\\r" : "\\t");
+    } else if (filters_text_is_control(character)) {
+        buf_printf(out, "\\u{%x}", (unsigned)character);
+    } else {
+        filters_text_append(out, character);
+    }
+}
+
+/* What nobody would see is shown by what JSON and C write for it: a terminal wants no controls, and who compares must see them. */
 static json_t *text_value(struct bytes text)
 {
     struct bytes cut = filters_text_cut(text, SHOWN_OCTETS);
     struct buf out;
-    buf_init(&out, SHOWN_OCTETS * 6);
+    buf_init(&out, SHOWN_OCTETS * 10);
     struct bytes rest = cut;
-    while (rest.len > 0) { /* JSON of jansson has no NUL, and a terminal wants no controls */
+    while (rest.len > 0) {
         uint32_t character;
         rest = bytes_from(rest, filters_text_next(rest, &character));
-        filters_text_append(
-            &out, character == '\n' || character == '\t' || !filters_text_is_control(character) ? character : 0xfffd);
+        put_escaped(character, &out);
     }
     buf_append_text(&out, cut.len < text.len ? "..." : "");
     json_t *value = json_stringn((const char *)buf_bytes(&out).ptr, out.len);

@@ -308,7 +308,7 @@ static int time_value(struct filters_run *run, const struct filters_subject *sub
 
 /* ---- decoded parts ---- */
 
-static int read_view(struct filters_run *run)
+int filters_run_look(struct filters_run *run)
 {
     if (run->view != NULL) {
         return 0;
@@ -322,7 +322,8 @@ static int read_view(struct filters_run *run)
     if (view == NULL) {
         return filters_run_full(run);
     }
-    if (mail_view_read(run->message->source, run->set->view_wanted, run->arena, view, run->fault) < 0) {
+    unsigned wanted = run->set->view_wanted | (run->trace != NULL ? MAIL_VIEW_TEXTS : 0); /* who explains tells of all */
+    if (mail_view_read(run->message->source, wanted, run->arena, view, run->fault) < 0) {
         return -1;
     }
     run->view = view;
@@ -410,7 +411,7 @@ static int mime_errors(struct filters_run *run, struct filters_fetched *fetched)
 
 static int parts(struct filters_run *run, const struct filters_subject *subject, struct filters_fetched *fetched)
 {
-    if (read_view(run) < 0) {
+    if (filters_run_look(run) < 0) {
         return -1;
     }
     switch (subject->kind) {

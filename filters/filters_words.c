@@ -11,6 +11,7 @@
 #include "base/map.h"
 #include "base/network.h"
 #include "filters/filters_text.h"
+#include "mail/mail_canonical.h"
 
 #define ENTRY_MAX  4096
 #define LABELS_MAX 40 /* of a domain: how many suffixes are looked up */
@@ -85,16 +86,17 @@ int filters_words_add(struct filters_words *words, struct bytes entry)
         return -1;
     }
     words->has_domains = words->has_domains || (entry.len > 1 && (entry.ptr[0] == '@' || entry.ptr[0] == '.'));
-    if (words->mode == FILTERS_WORDS_EXACT) {
-        return map_set(words->entries, entry, words);
-    }
-    struct buf folded;
+    struct buf folded, composed;
     buf_init(&folded, ENTRY_MAX * 4);
-    int result = filters_text_fold(entry, &folded);
-    if (result == 0) {
-        result = map_set(words->entries, buf_bytes(&folded), words);
+    entry = mail_canonical_text(entry, &composed); /* as the values are (RFC 5198 section 3) */
+    int result = 0;
+    if (words->mode == FILTERS_WORDS_FOLDED) {
+        result = filters_text_fold(entry, &folded);
+        entry = buf_bytes(&folded);
     }
+    result = result == 0 ? map_set(words->entries, entry, words) : result;
     buf_done(&folded);
+    buf_done(&composed);
     return result;
 }
 

@@ -27,11 +27,7 @@ static void print_result(const struct printer *printer, const char *result)
 
 static void print_quoted(const struct printer *printer, const char *value)
 {
-    fputc('"', printer->out);
-    for (; *value != '\0'; value++) {
-        fputc(*value == '\n' || *value == '\t' ? ' ' : *value, printer->out);
-    }
-    fputc('"', printer->out);
+    fprintf(printer->out, "\"%s\"", value);
 }
 
 static void print_saw(const struct printer *printer, const json_t *saw)
@@ -151,6 +147,11 @@ static void print_decision(const struct printer *printer, const json_t *decision
     }
     if (json_object_get(decision, "mime_limit") != NULL) {
         fprintf(printer->out, "   not all of it was decoded: %s\n", text(decision, "mime_limit"));
+    }
+    if (json_object_get(decision, "mime_errors") != NULL) {
+        fputs("   it could not be read as it says:", printer->out);
+        print_list(printer, json_object_get(decision, "mime_errors"), " ");
+        fputc('\n', printer->out);
     }
 }
 

@@ -170,9 +170,25 @@ static int each_of_mbox(struct walk *walk, const char *path, struct bytes text)
     return result;
 }
 
+/* Whether a From_ line stands behind an empty one: then it is an mbox of several messages. */
+static bool has_several(struct bytes text)
+{
+    bool blank = false, first = true;
+    while (text.len > 0) {
+        struct bytes line = bytes_cut(&text, '\n');
+        if (!first && blank && is_from_line(line)) {
+            return true;
+        }
+        blank = bytes_trim(line).len == 0;
+        first = false;
+    }
+    return false;
+}
+
+/* A file that is one message is given as it is, its From_ line with it: so it would come, and the rules see that line as an odd one. */
 static int each_of_text(struct walk *walk, const char *path, struct bytes text)
 {
-    if (is_from_line(text)) {
+    if (is_from_line(text) && has_several(text)) {
         return each_of_mbox(walk, path, text);
     }
     struct buf message;
