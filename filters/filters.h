@@ -126,8 +126,8 @@ struct filters_decision {
     unsigned limits_hit;       /* patterns that hit their limit while the rule said to go on */
     const char *const *failed; /* names of the rules after whose limit it went on, each time */
     size_t failed_count;
-    bool out_of_time;       /* the rule at which the time was over said to do what the default says */
-    const char *mime_limit; /* why parts of the message were not decoded (mail_view), or NULL */
+    bool out_of_time;               /* the rule at which the time was over said to do what the default says */
+    const char *mime_limit;         /* why parts of the message were not decoded (mail_view), or NULL */
     const char *const *mime_errors; /* what of it could not be read as it says (mail_view) */
     size_t mime_error_count;
 };

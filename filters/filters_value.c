@@ -322,7 +322,8 @@ int filters_run_look(struct filters_run *run)
     if (view == NULL) {
         return filters_run_full(run);
     }
-    unsigned wanted = run->set->view_wanted | (run->trace != NULL ? MAIL_VIEW_TEXTS : 0); /* who explains tells of all */
+    unsigned wanted =
+        run->set->view_wanted | (run->trace != NULL ? MAIL_VIEW_TEXTS : 0); /* who explains tells of all */
     if (mail_view_read(run->message->source, wanted, run->arena, view, run->fault) < 0) {
         return -1;
     }

@@ -69,6 +69,7 @@ static size_t enclosed(struct bytes text, uint8_t opening, uint8_t closing)
 /* A "<" is no bracket when another one comes before its ">". */
 static size_t angle_length(struct bytes text)
 {
+    bool closes = true; /* quotes do; after one that does not, none behind it does */
     for (size_t i = 1; i < text.len; i++) {
         if (text.ptr[i] == '>') {
             return i + 1;
@@ -76,7 +77,8 @@ static size_t angle_length(struct bytes text)
         if (text.ptr[i] == '<') {
             return 0;
         }
-        size_t quoted = text.ptr[i] == '"' ? enclosed(bytes_from(text, i), '"', '"') : 0;
+        size_t quoted = text.ptr[i] == '"' && closes ? enclosed(bytes_from(text, i), '"', '"') : 0;
+        closes = closes && (text.ptr[i] != '"' || quoted > 0);
         i += quoted > 0 ? quoted - 1 : 0;
     }
     return 0;
