@@ -186,6 +186,9 @@ size_t filters_tests_check(const struct filters_set *set,
                                             struct fault *fault),
                            void *ctx, struct problems *problems);
 
+/* "2026-11-23T07:11:20Z", also with an offset instead of Z, or a date alone: milliseconds since 1970. False when it is none. */
+bool filters_time(const char *text, int64_t *time_ms_r);
+
 /* Appends the JSON Schema (draft-07) of rule files, from the tables that the loader reads by. */
 void filters_schema(struct buf *out);
 

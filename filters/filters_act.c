@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "filters/filters_builder.h"
-#include "filters/filters_name.h"
+#include "filters/filters_formula.h"
 #include "filters/filters_text.h"
 #include "mail/mail_date.h"
 #include "mail/mail_header.h"
@@ -94,7 +94,7 @@ typedef void expand_fn(const struct filters_template *template, const struct fil
 static char *expanded(struct filters_builder *builder, expand_fn *expand, const struct filters_template *template,
                       size_t max)
 {
-    struct filters_filler filler = {filters_name_value, &builder->run};
+    struct filters_filler filler = {filters_formula_fill, &builder->run};
     struct buf out;
     buf_init(&out, max);
     expand(template, &filler, &out);

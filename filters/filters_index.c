@@ -62,7 +62,8 @@ struct anchors {
 
 static bool is_indexable(const struct filters_condition *test)
 {
-    return (test->operator== FILTERS_IS || test->operator== FILTERS_IN) &&
+    return !test->subject->is_volatile && test->operand == NULL &&
+           (test->operator== FILTERS_IS || test->operator== FILTERS_IN) &&
            (test->subject->type & (FILTERS_TYPE_TEXT | FILTERS_TYPE_NETWORK)) != 0 && test->set != NULL;
 }
 
@@ -106,6 +107,7 @@ static bool find_anchors(const struct filters_condition *condition, struct ancho
     case FILTERS_ANY:
         return anchors_of_any(condition, anchors_r);
     case FILTERS_NOT:
+    case FILTERS_EACH:
         return false;
     case FILTERS_TEST:
         break;
@@ -204,7 +206,8 @@ static const struct filters_condition *first_pattern(const struct filters_condit
         condition = condition->children[0];
     }
     bool is = condition != NULL && condition->kind == FILTERS_TEST && condition->operator== FILTERS_MATCHES;
-    return is && !condition->per_recipient ? condition : NULL;
+    return is && condition->pattern != NULL && !condition->per_recipient && !condition->subject->is_volatile ? condition
+                                                                                                             : NULL;
 }
 
 struct filters_index *filters_index_new(const struct filters_set *set, const struct filters_group *group)

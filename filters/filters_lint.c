@@ -43,7 +43,7 @@ static bool same_ranges(const struct filters_condition *a, const struct filters_
 /* Whether a message for which test a holds is one for which test b holds, as far as that can be read from them. */
 static bool test_implies(const struct filters_condition *a, const struct filters_condition *b)
 {
-    if (a->subject != b->subject) {
+    if (a->subject != b->subject || a->subject->is_volatile || a->operand != NULL || b->operand != NULL) {
         return false;
     }
     if (b->operator== FILTERS_EXISTS && b->wanted && a->operator!= FILTERS_EXISTS) {
@@ -59,6 +59,9 @@ static bool test_implies(const struct filters_condition *a, const struct filters
     }
     if (a->operator!= b->operator) {
         return false;
+    }
+    if (a->patterns != NULL || b->patterns != NULL) {
+        return a->patterns == b->patterns;
     }
     if (a->pattern != NULL) {
         return b->pattern != NULL && strcmp(filters_pattern_text(a->pattern), filters_pattern_text(b->pattern)) == 0;
@@ -110,6 +113,9 @@ static bool implies(const struct filters_condition *a, const struct filters_cond
 {
     if (a == b) {
         return true;
+    }
+    if (a->kind == FILTERS_EACH || b->kind == FILTERS_EACH) {
+        return false; /* not looked into */
     }
     if (b->kind == FILTERS_ALL) {
         return implies_each(a, b);
@@ -188,8 +194,12 @@ static void lint_unused(struct filters_loader *loader, const struct map *map, co
 static bool asks_parts(const struct filters_condition *condition)
 {
     if (condition->kind == FILTERS_TEST) {
-        return condition->subject->kind == FILTERS_SUBJECT_BODY ||
-               condition->subject->kind == FILTERS_SUBJECT_ATTACHMENT;
+        return condition->subject->stage == FILTERS_STAGE_BODY &&
+               condition->subject->kind != FILTERS_SUBJECT_MIME_LIMIT &&
+               condition->subject->kind != FILTERS_SUBJECT_MIME_ERROR;
+    }
+    if (condition->kind == FILTERS_EACH && condition->subject->stage == FILTERS_STAGE_BODY) {
+        return true;
     }
     for (size_t i = 0; i < condition->child_count; i++) {
         if (asks_parts(condition->children[i])) {
@@ -239,6 +249,20 @@ static void lint_open(struct filters_loader *loader)
     }
 }
 
+static void lint_variables(struct filters_loader *loader)
+{
+    size_t cursor = 0;
+    struct bytes key;
+    void *value;
+    while (map_next(loader->variables, &cursor, &key, &value)) {
+        const struct filters_variable *variable = value;
+        if (!variable->used) {
+            problems_add(loader->problems, PROBLEM_WARNING, variable->file, variable->line, variable->column, "",
+                         "the variable \"%.*s\" is set and never used", (int)key.len, (const char *)key.ptr);
+        }
+    }
+}
+
 void filters_lint(struct filters_loader *loader)
 {
     const struct filters_set *set = loader->set;
@@ -252,4 +276,6 @@ void filters_lint(struct filters_loader *loader)
     lint_open(loader);
     lint_unused(loader, loader->lists, "list");
     lint_unused(loader, loader->conditions, "condition");
+    lint_unused(loader, loader->maps, "map");
+    lint_variables(loader);
 }

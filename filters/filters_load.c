@@ -13,7 +13,9 @@
 #include "base/date.h"
 #include "base/expect.h"
 #include "filters/filters_builder.h"
+#include "filters/filters_date.h"
 #include "filters/filters_index.h"
+#include "filters/filters_map.h"
 
 #define SET_MAX     (UINT64_C(1) << 32)
 #define POINTER_MAX 4096
@@ -93,7 +95,9 @@ static void load_rule(struct filters_loader *loader, json_t *value, struct filte
         }
         filters_load_up(loader, mark);
     }
+    loader->condition = rule->condition;
     load_then(loader, value, rule);
+    loader->condition = NULL;
     filters_lint_rule(loader, rule);
 }
 
@@ -233,6 +237,28 @@ static void copy_fallback(struct filters_set *set, const struct filters_default 
     set->fallback.flag_count = fallback->flag_count;
 }
 
+/* One for the whole set: a file that says nothing goes by what another says. */
+static void load_zone(struct filters_loader *loader, json_t *root)
+{
+    const char *name = filters_load_text(loader, root, "zone");
+    const struct filters_zone *zone = name == NULL ? NULL : filters_load_zone(loader, name);
+    if (name == NULL) {
+        return;
+    }
+    if (zone == NULL) {
+        filters_load_error_at(
+            loader, "zone",
+            "there is no zone \"%s\"; a zone is a name such as \"Europe/Berlin\" or an offset from UTC "
+            "such as \"+01:00\"",
+            name);
+    } else if (loader->zone != NULL && loader->zone != zone) {
+        filters_load_error_at(loader, "zone", "another file of the set says \"%s\": there is one for all of them",
+                              filters_zone_name(loader->zone));
+    } else {
+        loader->zone = zone;
+    }
+}
+
 static void load_all(struct filters_loader *loader, struct document **documents)
 {
     size_t count = loader->options->source_count;
@@ -242,6 +268,8 @@ static void load_all(struct filters_loader *loader, struct document **documents)
         loader->json = documents[i];
         if (documents[i] != NULL) {
             filters_load_named(loader, document_root(documents[i]));
+            filters_load_variables(loader, document_root(documents[i]));
+            load_zone(loader, document_root(documents[i]));
         }
     }
     for (size_t i = 0; i < count; i++) {
@@ -251,6 +279,7 @@ static void load_all(struct filters_loader *loader, struct document **documents)
         }
     }
     filters_load_unused(loader);
+    filters_load_unused_maps(loader);
     check_names(loader);
     filters_load_check_tests(loader);
     uint8_t *state = expect_calloc(loader->set->group_count, 1);
@@ -272,6 +301,8 @@ static void loader_init(struct filters_loader *loader)
     loader->subjects = map_new(FILTERS_NAMED_MAX, NULL);
     loader->variables = map_new(FILTERS_NAMED_MAX, NULL);
     loader->groups = map_new(FILTERS_NAMED_MAX, NULL);
+    loader->maps = map_new(FILTERS_NAMED_MAX, NULL);
+    loader->shared_patterns = map_new(FILTERS_NAMED_MAX, NULL);
 }
 
 static void loader_done(struct filters_loader *loader)
@@ -282,6 +313,8 @@ static void loader_done(struct filters_loader *loader)
     map_free(&loader->subjects, NULL);
     map_free(&loader->variables, NULL);
     map_free(&loader->groups, NULL);
+    map_free(&loader->maps, NULL);
+    map_free(&loader->shared_patterns, NULL);
 }
 
 struct filters_set *filters_load(const struct filters_load_options *options, struct problems *problems)
@@ -327,6 +360,14 @@ void filters_set_free(struct filters_set **set)
     for (size_t i = 0; i < (*set)->group_count; i++) {
         filters_index_free(&(*set)->groups[i].index);
     }
+    for (size_t i = 0; i < (*set)->zone_count; i++) {
+        filters_zone_free(&(*set)->zones[i]);
+    }
+    for (size_t i = 0; i < (*set)->map_count; i++) {
+        filters_map_free(&(*set)->maps[i]);
+    }
+    free((*set)->zones);
+    free((*set)->maps);
     free((*set)->patterns);
     free((*set)->word_sets);
     free((*set)->subjects);

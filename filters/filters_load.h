@@ -18,6 +18,7 @@
 #define FILTERS_NAMED_MAX         100000u
 #define FILTERS_RULE_PATTERNS_MAX 256u
 #define FILTERS_KEYS_MAX          64u
+#define FILTERS_VARIABLES_MAX     1000u
 
 /* A named list or condition: read where it is used first. */
 struct filters_named {
@@ -29,8 +30,18 @@ struct filters_named {
     bool used;
     const struct filters_condition *condition;
     const struct filters_words *sets[3];     /* of a list, by enum filters_words_mode */
+    const struct filters_map *map;           /* of a map */
     const struct filters_pattern **patterns; /* of a condition: those that capture */
     size_t pattern_count;
+};
+
+/* A variable that some rule sets. */
+struct filters_variable {
+    unsigned number;
+    bool is_set; /* by a rule that was loaded already */
+    bool used;
+    const char *file; /* of the first rule that sets it */
+    size_t line, column;
 };
 
 struct filters_loader {
@@ -38,16 +49,22 @@ struct filters_loader {
     struct problems *problems;
     struct filters_set *set;
     const struct document *json;
-    struct buf path;                /* JSON pointer of where the walk is */
-    struct map *lists, *conditions; /* name -> struct filters_named */
-    struct map *subjects;           /* a key that tells what it looks at -> struct filters_subject */
-    struct map *variables;          /* name -> number + 1 */
-    struct map *groups;             /* name -> number */
+    struct buf path;                     /* JSON pointer of where the walk is */
+    struct map *lists, *conditions;      /* name -> struct filters_named */
+    struct map *subjects;                /* a key that tells what it looks at -> struct filters_subject */
+    struct map *variables;               /* name -> struct filters_variable */
+    struct map *maps;                    /* name -> struct filters_named */
+    struct map *shared_patterns;         /* "i" or "c" and the text -> struct filters_pattern: those of lists */
+    const struct filters_zone *zone;     /* where the set's files say so; NULL: UTC */
+    const struct filters_subject *items; /* what "." is, under "some", "every" and "none"; NULL elsewhere */
+    bool in_named;                       /* a named condition is loaded: it may be used behind any rule */
+    struct map *groups;                  /* name -> number */
     /* Of the rule being loaded: the patterns whose groups its templates may name. */
     const struct filters_pattern *patterns[FILTERS_RULE_PATTERNS_MAX];
     size_t pattern_count;
-    unsigned depth; /* of named conditions in each other */
-    int64_t today;  /* 20261201, UTC; 0 when nobody said what time it is */
+    const struct filters_condition *condition; /* of the rule whose actions are being loaded, or NULL */
+    unsigned depth;                            /* of named conditions in each other */
+    int64_t today;                             /* 20261201, UTC; 0 when nobody said what time it is */
 };
 
 /* Goes down to a member or an item; filters_load_up() with the result comes back. */
@@ -87,10 +104,31 @@ const char *filters_load_copy(struct filters_loader *loader, const char *text);
 
 /* The set's subject like this one: there is one of each. */
 const struct filters_subject *filters_load_subject(struct filters_loader *loader, const struct filters_subject *wanted);
-/* What a template's name means in the rule that is being loaded. A filters_resolver. */
-int filters_load_name(void *ctx, const char *name, struct filters_reference *reference_r, struct buf *error);
+/* What a name means in the rule that is being loaded. -1, with what is wrong appended to error. */
+int filters_load_name(struct filters_loader *loader, const char *name, struct filters_reference *reference_r,
+                      struct buf *error);
+/* What stands between "${" and "}", or in "of". NULL, with what is wrong appended to error. */
+const struct filters_formula *filters_load_formula(struct filters_loader *loader, struct bytes text, struct buf *error);
+/* The formula as something that tests look at; NULL after a problem at the loader's place. */
+const struct filters_subject *filters_load_of(struct filters_loader *loader, const char *text);
 /* The member's template; NULL after a problem or when it is missing. */
 const struct filters_template *filters_load_template(struct filters_loader *loader, json_t *object, const char *key);
+/* A keyword's template; NULL, with what is wrong appended to error. */
+const struct filters_template *filters_load_keyword(struct filters_loader *loader, const char *text, struct buf *error);
+/* The variable that some rule sets, noted as used; NULL when none does. */
+struct filters_variable *filters_load_variable(struct filters_loader *loader, const char *name);
+/* Notes the variables that the file's rules set. */
+void filters_load_variables(struct filters_loader *loader, json_t *root);
+/* The named map, loaded; NULL, with what is wrong appended to error (what is wrong inside it is told at its place). */
+const struct filters_map *filters_load_map(struct filters_loader *loader, const char *name, struct buf *error);
+/* Loads the maps that nothing uses, so that what is wrong in them is told. */
+void filters_load_unused_maps(struct filters_loader *loader);
+/* The zone of that name; NULL when there is none. */
+const struct filters_zone *filters_load_zone(struct filters_loader *loader, const char *name);
+/* Sizes of attachments are wanted. */
+void filters_load_note_sizes(struct filters_loader *loader);
+/* The set owns the pattern from here on. */
+void filters_load_keep_pattern(struct filters_loader *loader, struct filters_pattern *pattern);
 
 /* The condition at the loader's place, or NULL. */
 const struct filters_condition *filters_load_condition(struct filters_loader *loader, json_t *value);

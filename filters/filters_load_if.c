@@ -97,35 +97,45 @@ static bool load_part(struct filters_loader *loader, json_t *value, const struct
     return false;
 }
 
-/* "+01:00", "-0530", "Z". */
-static bool parse_zone(const char *text, int *minutes_r)
-{
-    if (strcmp(text, "Z") == 0 || strcmp(text, "UTC") == 0) {
-        *minutes_r = 0;
-        return true;
-    }
-    size_t colon = strlen(text) == 6 && text[3] == ':' ? 1 : 0;
-    uint64_t hours, minutes;
-    if ((text[0] != '+' && text[0] != '-') || strlen(text) != 5 + colon ||
-        !bytes_to_u64(bytes_at(text + 1, 2), &hours) || !bytes_to_u64(bytes_at(text + 3 + colon, 2), &minutes) ||
-        hours > 14 || minutes > 59) {
-        return false;
-    }
-    *minutes_r = (text[0] == '-' ? -1 : 1) * (int)(hours * 60 + minutes);
-    return true;
-}
-
 static void load_zone(struct filters_loader *loader, json_t *value, struct filters_subject *subject)
 {
     const char *zone = filters_load_text(loader, value, "zone");
+    bool dated = (subject->type & (FILTERS_TYPE_TIME | FILTERS_TYPE_DATE | FILTERS_TYPE_WEEKDAY)) != 0;
     if (zone == NULL) {
+        subject->zone = dated ? loader->zone : NULL;
         return;
     }
-    if ((subject->type & (FILTERS_TYPE_TIME | FILTERS_TYPE_DATE | FILTERS_TYPE_WEEKDAY)) == 0) {
+    if (!dated) {
         filters_load_error_at(loader, "zone", "\"zone\" is for time, weekday and date");
-    } else if (!parse_zone(zone, &subject->zone_minutes)) {
-        filters_load_error_at(loader, "zone", "\"%s\" is not an offset from UTC such as \"+01:00\"", zone);
+        return;
     }
+    subject->zone = filters_load_zone(loader, zone);
+    if (subject->zone == NULL) {
+        filters_load_error_at(
+            loader, "zone",
+            "\"%s\" is neither a zone such as \"Europe/Berlin\" nor an offset from UTC such as \"+01:00\"", zone);
+    }
+}
+
+/* "of", where it stands alone. */
+static const struct filters_subject *load_of(struct filters_loader *loader, json_t *value)
+{
+    static const char *const others[] = {"field", "header", "part", "zone"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        if (json_object_get(value, others[i]) != NULL) {
+            filters_load_error_at(
+                loader, others[i],
+                "\"%s\" does not stand beside \"of\", which says it all: {\"of\": \"header.From.domain\"}, "
+                "{\"of\": \"time | zone('Europe/Berlin')\"}",
+                others[i]);
+            return NULL;
+        }
+    }
+    const char *text = filters_load_text(loader, value, "of");
+    size_t mark = filters_load_down(loader, "of");
+    const struct filters_subject *subject = text == NULL ? NULL : filters_load_of(loader, text);
+    filters_load_up(loader, mark);
+    return subject;
 }
 
 /* "nested": whether messages within the message count; they do without it. */
@@ -144,13 +154,17 @@ static void load_nested(struct filters_loader *loader, json_t *value, struct fil
 static const struct filters_subject *load_subject(struct filters_loader *loader, json_t *value)
 {
     bool has_field = json_object_get(value, "field") != NULL, has_header = json_object_get(value, "header") != NULL;
+    if (json_object_get(value, "of") != NULL) {
+        return load_of(loader, value);
+    }
     if (has_field == has_header) {
         filters_load_error(
             loader,
             has_field
                 ? "a test has either \"field\" or \"header\": two of them are two tests, write them under \"all\" or "
                   "\"any\""
-                : "a condition is \"all\", \"any\", \"not\", \"condition\", or a test with \"field\" or \"header\"");
+                : "a condition is \"all\", \"any\", \"not\", \"condition\", or a test with \"field\" or \"header\" (or "
+                  "\"of\")");
         return NULL;
     }
     const struct filters_field_row *row = &filters_header_field;
@@ -183,8 +197,13 @@ static const struct filters_condition *load_test(struct filters_loader *loader, 
     }
     bool ignore_case = json_is_true(json_object_get(value, "ignore_case"));
     condition->nocase = ignore_case || condition->subject->nocase;
-    condition->per_recipient = condition->subject->kind == FILTERS_SUBJECT_TO;
-    return filters_load_operator(loader, value, condition) < 0 ? NULL : condition;
+    condition->per_recipient = condition->subject->per_recipient;
+    if (filters_load_operator(loader, value, condition) < 0) {
+        return NULL;
+    }
+    condition->per_recipient =
+        condition->per_recipient || (condition->operand != NULL && condition->operand->per_recipient);
+    return condition;
 }
 
 static const struct filters_condition *load_children(struct filters_loader *loader, json_t *list, int kind)
@@ -239,6 +258,10 @@ void filters_load_named_condition(struct filters_loader *loader, struct filters_
     buf_append_text(&loader->path, named->pointer);
     loader->json = named->json;
     loader->pattern_count = 0;
+    const struct filters_subject *items = loader->items;
+    bool in_named = loader->in_named;
+    loader->items = NULL;
+    loader->in_named = true;
 
     named->state = FILTERS_NAMED_LOADING;
     const struct filters_condition *condition = filters_load_condition(loader, named->value);
@@ -255,6 +278,8 @@ void filters_load_named_condition(struct filters_loader *loader, struct filters_
 
     memcpy(loader->patterns, patterns, pattern_count * sizeof *patterns);
     loader->pattern_count = pattern_count;
+    loader->items = items;
+    loader->in_named = in_named;
     buf_done(&loader->path);
     loader->path = path;
     loader->json = json;
@@ -291,18 +316,73 @@ static const struct filters_condition *use_named(struct filters_loader *loader, 
     return named->condition;
 }
 
-static const struct filters_condition *load_junction(struct filters_loader *loader, json_t *inside, const char *word)
+/* What is decided for each value: the object without its "of", or its test, which then looks at the value itself. */
+static json_t *inner_of(json_t *value)
 {
-    switch (word[1]) {
-    case 'l': /* all */
-        return load_children(loader, inside, FILTERS_ALL);
-    case 'n': /* any */
-        return load_children(loader, inside, FILTERS_ANY);
-    case 'o':
-        return word[0] == 'n' ? load_not(loader, inside) : use_named(loader, inside);
-    default:
+    json_t *inner = json_copy(value);
+    json_object_del(inner, "of");
+    json_object_del(inner, "description");
+    for (const struct filters_key *key = filters_junction_keys; key->name != NULL; key++) {
+        if (json_object_get(inner, key->name) != NULL) {
+            return inner;
+        }
+    }
+    json_object_set_new(inner, "of", json_string("."));
+    return inner;
+}
+
+/* "some", "every", "none": {"of": values, and a test of each of them}. */
+static const struct filters_condition *load_each(struct filters_loader *loader, json_t *value,
+                                                 enum filters_quantifier quantifier)
+{
+    if (!json_is_object(value) || !json_is_string(json_object_get(value, "of"))) {
+        filters_load_error(loader,
+                           "it is an object with \"of\", the values, and a test of each of them, such as {\"of\": "
+                           "\"header.To.addresses\", \"ends_with\": \"@example.net\"}");
         return NULL;
     }
+    size_t mark = filters_load_down(loader, "of");
+    const struct filters_subject *subject = filters_load_of(loader, json_string_value(json_object_get(value, "of")));
+    filters_load_up(loader, mark);
+    if (subject == NULL) {
+        return NULL;
+    }
+    const struct filters_subject *outer = loader->items;
+    size_t patterns = loader->pattern_count;
+    json_t *inner = inner_of(value);
+    loader->items = subject;
+    const struct filters_condition *child = filters_load_condition(loader, inner);
+    loader->items = outer;
+    json_decref(inner);
+    if (quantifier == FILTERS_NONE) {
+        loader->pattern_count = patterns; /* as under "not" */
+    }
+    if (child == NULL) {
+        return NULL;
+    }
+    struct filters_condition *condition = filters_load_alloc(loader, 1, sizeof *condition);
+    condition->kind = FILTERS_EACH;
+    condition->quantifier = quantifier;
+    condition->subject = subject;
+    condition->children = filters_load_alloc(loader, 1, sizeof(struct filters_condition *));
+    condition->children[0] = child;
+    condition->child_count = 1;
+    condition->per_recipient = child->per_recipient || subject->per_recipient;
+    return condition;
+}
+
+static const struct filters_condition *load_junction(struct filters_loader *loader, json_t *inside, const char *word)
+{
+    static const char *const quantifiers[] = {"some", "every", "none"}; /* as in enum filters_quantifier */
+    for (int i = 0; i < 3; i++) {
+        if (strcmp(quantifiers[i], word) == 0) {
+            return load_each(loader, inside, (enum filters_quantifier)i);
+        }
+    }
+    if (strcmp(word, "all") == 0 || strcmp(word, "any") == 0) {
+        return load_children(loader, inside, word[1] == 'l' ? FILTERS_ALL : FILTERS_ANY);
+    }
+    return strcmp(word, "not") == 0 ? load_not(loader, inside) : use_named(loader, inside);
 }
 
 const struct filters_condition *filters_load_condition(struct filters_loader *loader, json_t *value)

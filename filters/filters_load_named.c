@@ -112,6 +112,7 @@ void filters_load_named(struct filters_loader *loader, json_t *root)
     }
     note_all(loader, root, "lists", "list", loader->lists, note_one);
     note_all(loader, root, "conditions", "condition", loader->conditions, note_one);
+    note_all(loader, root, "maps", "map", loader->maps, note_one);
     note_all(loader, root, "groups", "group", loader->groups, note_group);
 }
 
@@ -283,8 +284,16 @@ static const struct filters_words *load_list(struct filters_loader *loader, stru
 const struct filters_words *filters_load_words(struct filters_loader *loader, json_t *value,
                                                enum filters_words_mode mode, const char **name_r)
 {
-    if (!json_is_string(value)) {
+    json_t *by_name = json_object_get(value, "list");
+    if (!json_is_string(value) && by_name == NULL) {
         return words_of(loader, value, mode);
+    }
+    if (by_name != NULL) {
+        filters_load_object(loader, value, "a list", filters_list_name_keys, NULL);
+        value = by_name;
+    }
+    if (!json_is_string(value)) {
+        return NULL; /* told already */
     }
     struct filters_named *named = map_get(loader->lists, bytes_of(json_string_value(value)));
     if (named == NULL) {

@@ -104,7 +104,14 @@ static bool is_text(const json_t *value)
 
 static bool is_scalar(const json_t *value)
 {
-    return json_is_string(value) || json_is_integer(value);
+    return json_is_string(value) || json_is_integer(value) || json_is_real(value);
+}
+
+/* {"of": ...}, {"list": ...}, {"file": ...}: what is inside is looked at by who loads it. */
+static bool is_reference(const json_t *value)
+{
+    return json_object_get(value, "of") != NULL || json_object_get(value, "list") != NULL ||
+           json_object_get(value, "file") != NULL;
 }
 
 /* What the value should have been, or NULL when it is right; shapes with parts of their own are looked at by who loads them. */
@@ -116,13 +123,19 @@ static const char *shape_error(enum filters_shape shape, json_t *value)
     case FILTERS_SHAPE_PART:
     case FILTERS_SHAPE_ON_ERROR:
     case FILTERS_SHAPE_DATE_SOURCE:
+    case FILTERS_SHAPE_MAP_BY:
         return is_text(value) ? NULL : "a text";
     case FILTERS_SHAPE_TEXTS:
         return is_text(value) || (json_is_array(value) && all_are(value, is_text)) ? NULL : "a text or a list of texts";
+    case FILTERS_SHAPE_WORDS:
+    case FILTERS_SHAPE_PATTERNS:
+        return is_text(value) || (json_is_array(value) && all_are(value, is_text)) || is_reference(value)
+                   ? NULL
+                   : "a text, a list of texts, {\"list\": ...} or {\"of\": ...}";
     case FILTERS_SHAPE_SCALAR:
-        return is_scalar(value) ? NULL : "a number or a text";
+        return is_scalar(value) || is_reference(value) ? NULL : "a number or a text";
     case FILTERS_SHAPE_SCALARS:
-        return is_scalar(value) || (json_is_array(value) && all_are(value, is_scalar))
+        return is_scalar(value) || (json_is_array(value) && all_are(value, is_scalar)) || is_reference(value)
                    ? NULL
                    : "a text, a number, or a list of them";
     case FILTERS_SHAPE_PAIR:

@@ -1,12 +1,14 @@
 /*
  * filters_load_operator - what a test compares with: words, networks, ranges, patterns.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/expect.h"
 #include "base/units.h"
 #include "filters/filters_load.h"
+#include "filters/filters_run.h"
 #include "filters/filters_text.h"
 #include "mail/mail_canonical.h"
 
@@ -32,6 +34,12 @@ static void load_word_list(struct filters_loader *loader, json_t *value, const c
         buf_done(&composed);
         buf_done(&folded);
     }
+}
+
+/* {"list": ...} or {"file": ...} in place of texts. */
+static bool is_list(json_t *operand)
+{
+    return json_is_object(operand) && json_object_get(operand, "of") == NULL;
 }
 
 static enum filters_words_mode mode_of(const struct filters_condition *condition)
@@ -62,9 +70,34 @@ static bool are_texts(struct filters_loader *loader, json_t *wanted, const char 
     return true;
 }
 
+/* The words of a list: the set owns them, and they are folded as this test compares. */
+static int load_listed_words(struct filters_loader *loader, json_t *operand, const struct filters_operator_row *row,
+                             struct filters_condition *condition)
+{
+    size_t mark = filters_load_down(loader, row->name);
+    condition->set = filters_load_words(loader, operand, mode_of(condition), &condition->list);
+    filters_load_up(loader, mark);
+    if (condition->set == NULL || condition->operator== FILTERS_IS) {
+        return condition->set == NULL ? -1 : 0;
+    }
+    condition->words = filters_load_alloc(loader, filters_words_count(condition->set), sizeof *condition->words);
+    size_t cursor = 0;
+    while (filters_words_next(condition->set, &cursor, &condition->words[condition->word_count])) {
+        condition->word_count += condition->words[condition->word_count].len > 0;
+        if (condition->word_count == filters_words_count(condition->set)) {
+            break;
+        }
+    }
+    condition->set = NULL; /* it is not looked up */
+    return 0;
+}
+
 static int load_words(struct filters_loader *loader, json_t *value, const struct filters_operator_row *row,
                       struct filters_condition *condition)
 {
+    if (is_list(json_object_get(value, row->name))) {
+        return load_listed_words(loader, json_object_get(value, row->name), row, condition);
+    }
     if (!are_texts(loader, json_object_get(value, row->name), row->name)) {
         return -1;
     }
@@ -100,8 +133,7 @@ static int load_in(struct filters_loader *loader, json_t *value, struct filters_
     return condition->set == NULL ? -1 : 0;
 }
 
-/* The set owns the pattern; the rule's templates may name its groups. */
-static void keep_pattern(struct filters_loader *loader, struct filters_pattern *pattern)
+void filters_load_keep_pattern(struct filters_loader *loader, struct filters_pattern *pattern)
 {
     struct filters_set *set = loader->set;
     if (set->pattern_count == set->pattern_size) {
@@ -109,6 +141,11 @@ static void keep_pattern(struct filters_loader *loader, struct filters_pattern *
         set->patterns = expect_memory(realloc(set->patterns, set->pattern_size * sizeof(struct filters_pattern *)));
     }
     set->patterns[set->pattern_count++] = pattern;
+}
+
+/* The rule's templates may name its groups. */
+static void note_captures(struct filters_loader *loader, const struct filters_pattern *pattern)
+{
     if (loader->pattern_count == FILTERS_RULE_PATTERNS_MAX) {
         filters_load_error(loader, "more than %u patterns in one rule", FILTERS_RULE_PATTERNS_MAX);
         return;
@@ -116,28 +153,88 @@ static void keep_pattern(struct filters_loader *loader, struct filters_pattern *
     loader->patterns[loader->pattern_count++] = pattern;
 }
 
-static int load_matches(struct filters_loader *loader, json_t *value, struct filters_condition *condition)
+/* NULL after a problem at the loader's place. */
+static struct filters_pattern *new_pattern(struct filters_loader *loader, const char *text, bool ignore_case)
 {
-    const char *text = filters_load_text(loader, value, "matches");
-    if (text == NULL) {
-        return -1;
-    }
     struct buf error;
     buf_init(&error, 500);
-    bool ignore_case = json_is_true(json_object_get(value, "ignore_case"));
     struct filters_pattern *pattern = filters_pattern_new(text, ignore_case, &error);
     if (pattern == NULL) {
-        filters_load_error_at(loader, "matches", "the pattern does not compile: %s", buf_text(&error));
+        filters_load_error(loader, "the pattern does not compile: %s", buf_text(&error));
     } else {
-        condition->pattern = pattern;
-        condition->nocase = ignore_case;
-        keep_pattern(loader, pattern);
-        size_t mark = filters_load_down(loader, "matches");
+        filters_load_keep_pattern(loader, pattern);
         filters_lint_pattern(loader, pattern);
-        filters_load_up(loader, mark);
     }
     buf_done(&error);
-    return pattern == NULL ? -1 : 0;
+    return pattern;
+}
+
+/* Each pattern of a named list is compiled once for all tests that use it. */
+static const struct filters_pattern *shared_pattern(struct filters_loader *loader, struct bytes text, bool ignore_case)
+{
+    struct buf key;
+    buf_init(&key, FILTERS_PATTERN_MAX_LENGTH + 2);
+    buf_append_text(&key, ignore_case ? "i" : "c");
+    buf_append_bytes(&key, text);
+    struct filters_pattern *pattern = map_get(loader->shared_patterns, buf_bytes(&key));
+    if (pattern == NULL) {
+        const char *copy = expect_memory(arena_copy(loader->set->arena, text));
+        pattern = new_pattern(loader, copy, ignore_case);
+        if (pattern != NULL) {
+            map_set(loader->shared_patterns, buf_bytes(&key), pattern);
+        }
+    }
+    buf_done(&key);
+    return pattern;
+}
+
+static int load_pattern_list(struct filters_loader *loader, json_t *operand, struct filters_condition *condition)
+{
+    bool inline_list = json_is_array(operand);
+    const struct filters_words *words =
+        inline_list ? NULL : filters_load_words(loader, operand, FILTERS_WORDS_EXACT, &condition->list);
+    size_t count = inline_list ? json_array_size(operand) : words == NULL ? 0 : filters_words_count(words);
+    const struct filters_pattern **patterns = filters_load_alloc(loader, count, sizeof *patterns);
+    size_t cursor = 0, made = 0;
+    struct bytes text;
+    for (size_t i = 0; i < count; i++) {
+        if (inline_list) {
+            text = bytes_of(json_is_string(json_array_get(operand, i)) ? json_string_value(json_array_get(operand, i))
+                                                                       : "");
+        } else if (!filters_words_next(words, &cursor, &text)) {
+            break;
+        }
+        size_t mark = inline_list ? filters_load_item(loader, i) : loader->path.len;
+        patterns[made] = shared_pattern(loader, text, condition->nocase);
+        made += patterns[made] != NULL;
+        filters_load_up(loader, mark);
+    }
+    if (inline_list && count == 0) {
+        filters_load_error(loader, "names nothing to compare with");
+    }
+    condition->patterns = patterns;
+    condition->pattern_count = made;
+    return (inline_list || words != NULL) && made == count && (count > 0 || !inline_list) ? 0 : -1;
+}
+
+static int load_matches(struct filters_loader *loader, json_t *value, struct filters_condition *condition)
+{
+    json_t *operand = json_object_get(value, "matches");
+    condition->nocase = json_is_true(json_object_get(value, "ignore_case"));
+    size_t mark = filters_load_down(loader, "matches");
+    int result = -1;
+    if (json_is_string(operand)) {
+        struct filters_pattern *pattern = new_pattern(loader, json_string_value(operand), condition->nocase);
+        condition->pattern = pattern;
+        if (pattern != NULL) {
+            note_captures(loader, pattern);
+            result = 0;
+        }
+    } else if (json_is_array(operand) || is_list(operand)) {
+        result = load_pattern_list(loader, operand, condition);
+    }
+    filters_load_up(loader, mark);
+    return result;
 }
 
 /* ---- ordered values ---- */
@@ -153,6 +250,31 @@ static bool parse_number(json_t *value, int64_t *number_r)
         return false;
     }
     *number_r = (int64_t)octets;
+    return true;
+}
+
+/* JSON's own numbers are taken by their digits, as texts are. */
+static bool parse_decimal(json_t *value, int64_t *number_r)
+{
+    char digits[64] = "";
+    if (json_is_integer(value)) {
+        snprintf(digits, sizeof digits, "%lld", (long long)json_integer_value(value));
+    } else if (json_is_real(value)) {
+        snprintf(digits, sizeof digits, "%.6f", json_real_value(value));
+    } else if (json_is_string(value)) {
+        return filters_decimal(bytes_of(json_string_value(value)), number_r);
+    }
+    return filters_decimal(bytes_of(digits), number_r);
+}
+
+static bool parse_duration(const char *text, int64_t *ms_r)
+{
+    uint64_t ms;
+    bool minus = text[0] == '-';
+    if (units_duration(bytes_of(text + minus), &ms) < 0 || ms > INT64_MAX) {
+        return false;
+    }
+    *ms_r = minus ? -(int64_t)ms : (int64_t)ms;
     return true;
 }
 
@@ -214,6 +336,14 @@ static bool parse_scalar(struct filters_loader *loader, const char *key, enum fi
         parsed = (json_is_integer(value) || text != NULL) && parse_number(value, number_r);
         right = "a number such as 3 or a size such as \"25MiB\"";
         break;
+    case FILTERS_TYPE_DECIMAL:
+        parsed = parse_decimal(value, number_r);
+        right = "a number such as 5 or 7.5";
+        break;
+    case FILTERS_TYPE_DURATION:
+        parsed = text != NULL && parse_duration(text, number_r);
+        right = "a duration such as \"30m\", \"12h\" or \"2d\"";
+        break;
     case FILTERS_TYPE_TIME:
         parsed = text != NULL && parse_time(text, number_r);
         right = "a time of day such as \"08:30\"";
@@ -239,6 +369,11 @@ static int load_equals(struct filters_loader *loader, json_t *value, const char 
                        struct filters_condition *condition)
 {
     json_t *wanted = json_object_get(value, key);
+    if (json_is_object(wanted) ||
+        (json_is_string(wanted) && map_get(loader->lists, bytes_of(json_string_value(wanted))) != NULL)) {
+        filters_load_error_at(loader, key, "a list has texts, and the values here are none: write them out");
+        return -1;
+    }
     size_t count = json_is_array(wanted) ? json_array_size(wanted) : 1;
     condition->ranges = filters_load_alloc(loader, count, sizeof *condition->ranges);
     for (size_t i = 0; i < count; i++) {
@@ -326,9 +461,31 @@ static bool has_shape(json_t *value, const struct filters_operator_row *row)
         return json_is_boolean(wanted);
     case FILTERS_SHAPE_PAIR:
         return json_array_size(wanted) == 2;
-    default:
+    case FILTERS_SHAPE_LIST:
         return !json_is_boolean(wanted) && !json_is_null(wanted);
+    default:
+        return !json_is_boolean(wanted) && !json_is_null(wanted) &&
+               (!json_is_object(wanted) || json_object_size(wanted) > 0);
     }
+}
+
+static const char *type_name(enum filters_type type)
+{
+    static const struct {
+        enum filters_type type;
+        const char *name;
+    } names[] = {
+        {FILTERS_TYPE_TEXT, "text"},      {FILTERS_TYPE_NETWORK, "client's address"},
+        {FILTERS_TYPE_NUMBER, "count"},   {FILTERS_TYPE_TIME, "time"},
+        {FILTERS_TYPE_DATE, "date"},      {FILTERS_TYPE_WEEKDAY, "weekday"},
+        {FILTERS_TYPE_DECIMAL, "number"}, {FILTERS_TYPE_DURATION, "duration"},
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (names[i].type == type) {
+            return names[i].name;
+        }
+    }
+    return "text";
 }
 
 static void cannot_be_used(struct filters_loader *loader, const struct filters_operator_row *row,
@@ -345,6 +502,10 @@ static void cannot_be_used(struct filters_loader *loader, const struct filters_o
          "they are compared by \"is\", \"over\", \"under\", \"at_least\", \"at_most\" and \"between\""},
         {FILTERS_TYPE_TIME, "times", "they are compared by \"is\", \"over\", \"under\" and \"between\""},
         {FILTERS_TYPE_DATE, "dates", "they are compared by \"is\", \"over\", \"under\" and \"between\""},
+        {FILTERS_TYPE_DECIMAL, "numbers",
+         "they are compared by \"is\", \"over\", \"under\", \"at_least\", \"at_most\" and \"between\""},
+        {FILTERS_TYPE_DURATION, "durations",
+         "they are compared by \"over\", \"under\", \"at_least\", \"at_most\" and \"between\""},
         {FILTERS_TYPE_WEEKDAY, "weekdays", "they are compared by \"is\" and \"in\""},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -356,10 +517,37 @@ static void cannot_be_used(struct filters_loader *loader, const struct filters_o
     }
 }
 
+/* {"of": ...}: the test compares with the values of another formula. */
+static int load_of_operand(struct filters_loader *loader, json_t *operand, const struct filters_operator_row *row,
+                           struct filters_condition *condition)
+{
+    size_t mark = filters_load_down(loader, row->name);
+    filters_load_object(loader, operand, "an operand", filters_of_keys, NULL);
+    const char *text = filters_load_text(loader, operand, "of");
+    filters_load_down(loader, "of");
+    condition->operand = text == NULL ? NULL : filters_load_of(loader, text);
+    if (row->operator== FILTERS_MATCHES || row->operator== FILTERS_BETWEEN || row->operator== FILTERS_EXISTS) {
+        filters_load_error(loader, "\"%s\" takes no value of the message", row->name);
+        condition->operand = NULL;
+    } else if (condition->operand != NULL && condition->operand->type != condition->subject->type) {
+        filters_load_error(loader,
+                           "the two cannot be compared: one is a %s, the other a %s; functions such as \"number\" "
+                           "and \"date\" make one of the other",
+                           type_name(condition->subject->type), type_name(condition->operand->type));
+        condition->operand = NULL;
+    }
+    filters_load_up(loader, mark);
+    condition->nocase = condition->nocase || (condition->operand != NULL && condition->operand->nocase);
+    return condition->operand == NULL ? -1 : 0;
+}
+
 static int load_operand(struct filters_loader *loader, json_t *value, const struct filters_operator_row *row,
                         struct filters_condition *condition)
 {
     enum filters_type type = condition->subject->type;
+    if (json_object_get(json_object_get(value, row->name), "of") != NULL) {
+        return load_of_operand(loader, json_object_get(value, row->name), row, condition);
+    }
     bool ordered = type != FILTERS_TYPE_TEXT && type != FILTERS_TYPE_NETWORK;
     switch (row->operator) {
     case FILTERS_EXISTS:

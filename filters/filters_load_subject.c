@@ -6,6 +6,7 @@
 
 #include "base/expect.h"
 #include "document/nearest.h"
+#include "filters/filters_formula.h"
 #include "filters/filters_load.h"
 #include "filters/filters_name.h"
 #include "mail/mail_view.h"
@@ -17,7 +18,7 @@ static void note_needs(struct filters_loader *loader, const struct filters_subje
 {
     struct filters_set *set = loader->set;
     set->needs_body = set->needs_body || subject->stage == FILTERS_STAGE_BODY;
-    set->per_recipient = set->per_recipient || subject->kind == FILTERS_SUBJECT_TO;
+    set->per_recipient = set->per_recipient || (subject->per_recipient && !subject->is_volatile);
     if (subject->kind == FILTERS_SUBJECT_BODY || subject->kind == FILTERS_SUBJECT_MIME_LIMIT ||
         subject->kind == FILTERS_SUBJECT_MIME_ERROR) {
         set->view_wanted |= MAIL_VIEW_TEXTS;
@@ -30,12 +31,36 @@ static void note_needs(struct filters_loader *loader, const struct filters_subje
     }
 }
 
+void filters_load_note_sizes(struct filters_loader *loader)
+{
+    loader->set->view_wanted |= MAIL_VIEW_SIZES;
+}
+
+/* What the values are beside texts, and whether they are the recipient's: by what is looked at. */
+static void complete(struct filters_subject *subject)
+{
+    subject->per_recipient = subject->per_recipient || subject->kind == FILTERS_SUBJECT_TO;
+    bool whole = subject->part == FILTERS_PART_WHOLE;
+    if (subject->part == FILTERS_PART_ADDRESS ||
+        (whole && (subject->kind == FILTERS_SUBJECT_FROM || subject->kind == FILTERS_SUBJECT_TO))) {
+        subject->object = FILTERS_OBJECT_ADDRESS;
+    }
+    if (subject->kind == FILTERS_SUBJECT_ATTACHMENTS) {
+        subject->object = FILTERS_OBJECT_ATTACHMENT;
+    }
+}
+
 const struct filters_subject *filters_load_subject(struct filters_loader *loader, const struct filters_subject *wanted)
 {
     struct filters_set *set = loader->set;
     struct buf key, folded;
     buf_init(&key, KEY_MAX);
-    buf_printf(&key, "%d %d %d %d", (int)wanted->kind, (int)wanted->part, wanted->zone_minutes, wanted->outer_only);
+    buf_printf(&key, "%d %d %d %s", (int)wanted->kind, (int)wanted->part, wanted->outer_only,
+               wanted->zone == NULL ? "" : filters_zone_name(wanted->zone));
+    if (wanted->formula != NULL) {
+        buf_printf(&key, " %d %s", (int)(loader->items == NULL ? FILTERS_OBJECT_TEXT : loader->items->object),
+                   wanted->formula->text);
+    }
     buf_init(&folded, KEY_MAX);
     for (size_t i = 0; i < wanted->header_count; i++) {
         buf_printf(&folded, " %s", wanted->headers[i]);
@@ -51,6 +76,7 @@ const struct filters_subject *filters_load_subject(struct filters_loader *loader
         }
         subject = filters_load_alloc(loader, 1, sizeof *subject);
         *subject = *wanted;
+        complete(subject);
         subject->number = (unsigned)set->subject_count;
         set->subjects[set->subject_count++] = subject;
         map_set(loader->subjects, buf_bytes(&key), subject);
@@ -61,47 +87,77 @@ const struct filters_subject *filters_load_subject(struct filters_loader *loader
     return subject;
 }
 
-/* "from", "from.domain", "header.X-Project": the subject behind a template's name. 1, 0 when it is none, -1 with an error. */
+/* "header.X-Project", "header.From.domain": the fields of that name, or a part of their addresses. */
+static void header_name(struct filters_loader *loader, struct bytes rest, struct filters_reference *reference)
+{
+    const struct filters_field_row *row = &filters_header_field;
+    struct filters_subject subject = {.kind = row->kind, .type = row->type, .stage = row->stage};
+    char *name = expect_memory(arena_copy(loader->set->arena, rest));
+    char *dot = strrchr(name, '.');
+    for (const struct filters_part_row *part = filters_parts; dot != NULL && part->name != NULL; part++) {
+        bool is = strcmp(dot + 1, part->name) == 0 ||
+                  (part->part == FILTERS_PART_ADDRESS && strcmp(dot + 1, "addresses") == 0);
+        if (is && (row->parts & FILTERS_PART_BIT(part->part)) != 0) {
+            *dot = '\0';
+            subject.part = part->part;
+            subject.type = part->type;
+            subject.nocase = part->nocase;
+            break;
+        }
+    }
+    const char **headers = filters_load_alloc(loader, 1, sizeof *headers);
+    headers[0] = name;
+    subject.headers = headers;
+    subject.header_count = 1;
+    reference->what = filters_load_subject(loader, &subject);
+}
+
+static const struct filters_field_row *field_called(struct bytes name)
+{
+    const struct filters_field_row *field = filters_fields;
+    while (field->name != NULL && !bytes_is(name, field->name)) {
+        field++;
+    }
+    return field->name == NULL ? NULL : field;
+}
+
+/* "from", "from.domain", "header.X-Project": the subject behind a name. 1, 0 when it is none, -1 with an error. */
 static int subject_name(struct filters_loader *loader, const char *name, struct filters_reference *reference,
                         struct buf *error)
 {
     struct bytes rest = bytes_of(name);
     struct bytes head = bytes_cut(&rest, '.');
-    struct filters_subject subject = {0};
     if (bytes_is(head, "header") && rest.len > 0) {
-        const char **headers = filters_load_alloc(loader, 1, sizeof *headers);
-        headers[0] = filters_load_copy(loader, (const char *)rest.ptr);
-        subject = (struct filters_subject){.kind = FILTERS_SUBJECT_HEADER,
-                                           .type = FILTERS_TYPE_TEXT,
-                                           .stage = FILTERS_STAGE_HEADER,
-                                           .headers = headers,
-                                           .header_count = 1};
-        reference->what = filters_load_subject(loader, &subject);
+        header_name(loader, rest, reference);
         return 1;
     }
-    const struct filters_field_row *field = filters_fields;
-    while (field->name != NULL && !bytes_is(head, field->name)) {
-        field++;
+    if (strcmp(name, "attachments") == 0) {
+        reference->what = filters_load_subject(loader, &(struct filters_subject){.kind = FILTERS_SUBJECT_ATTACHMENTS,
+                                                                                 .type = FILTERS_TYPE_TEXT,
+                                                                                 .stage = FILTERS_STAGE_BODY,
+                                                                                 .nocase = true});
+        return 1;
     }
-    if (field->name == NULL) {
+    if (bytes_is(head, "attachments")) {
+        head = bytes_of("attachment"); /* of all of them at once */
+    }
+    const struct filters_field_row *field = field_called(head);
+    if (field == NULL) {
         return 0;
     }
-    subject = (struct filters_subject){
+    struct filters_subject subject = {
         .kind = field->kind, .type = field->type, .stage = field->stage, .nocase = field->nocase};
     for (const struct filters_part_row *part = filters_parts; rest.ptr != NULL; part++) {
-        if (part->name == NULL || field->stage == FILTERS_STAGE_BODY) {
+        if (part->name == NULL) {
             buf_printf(error, "${%s}: \"%s\" has no such part", name, field->name);
             return -1;
         }
         if (bytes_is(rest, part->name) && (field->parts & FILTERS_PART_BIT(part->part)) != 0) {
             subject.part = part->part;
             subject.type = part->type;
+            subject.nocase = part->nocase;
             break;
         }
-    }
-    if (field->stage == FILTERS_STAGE_BODY) {
-        buf_printf(error, "${%s}: templates have no values from the body; capture them by \"matches\"", name);
-        return -1;
     }
     reference->what = filters_load_subject(loader, &subject);
     return 1;
@@ -145,6 +201,7 @@ static int unknown_name(struct filters_loader *loader, const char *name, struct 
     for (size_t i = 0; filters_fields[i].name != NULL; i++) {
         known[count++] = filters_fields[i].name;
     }
+    known[count++] = "attachments";
     for (size_t i = 0; i < loader->set->variable_count && count < 99; i++) {
         known[count++] = loader->set->variables[i];
     }
@@ -160,27 +217,63 @@ static int unknown_name(struct filters_loader *loader, const char *name, struct 
     return -1;
 }
 
-int filters_load_name(void *ctx, const char *name, struct filters_reference *reference_r, struct buf *error)
+/* "var.team", and "team" where no group of a pattern is called so. 1, 0 when it is none, -1 with an error. */
+static int variable_name(struct filters_loader *loader, const char *name, struct filters_reference *reference,
+                         struct buf *error)
 {
-    struct filters_loader *loader = ctx;
+    bool prefixed = strncmp(name, "var.", 4) == 0;
+    name += prefixed ? 4 : 0;
+    const struct filters_variable *variable = filters_load_variable(loader, name);
+    if (variable == NULL) {
+        if (!prefixed) {
+            return 0;
+        }
+        const char *nearest = nearest_word(name, filters_load_names(loader, loader->variables));
+        buf_printf(error, "no rule sets a variable \"%s\"%s%s%s", name, nearest == NULL ? "" : "; did you mean \"",
+                   nearest == NULL ? "" : nearest, nearest == NULL ? "" : "\"?");
+        return -1;
+    }
+    if (!variable->is_set && !loader->in_named) {
+        buf_printf(error, "the variable \"%s\" is set by a later rule only (%s:%zu): here it never has a value", name,
+                   variable->file, variable->line);
+        return -1;
+    }
+    reference->kind = FILTERS_NAME_VARIABLE;
+    reference->number = variable->number;
+    return 1;
+}
+
+/* "date", "date.month", and the fields "time" and "weekday": parts of the time of reception. -1 for other names. */
+static int reception_part(const char *name)
+{
+    if (strcmp(name, "time") == 0) {
+        return FILTERS_DATE_TIME;
+    }
+    return strcmp(name, "weekday") == 0 ? FILTERS_DATE_WEEKDAY : filters_date_part(name);
+}
+
+int filters_load_name(struct filters_loader *loader, const char *name, struct filters_reference *reference_r,
+                      struct buf *error)
+{
     struct filters_reference reference = {.may_be_empty = false};
     if (capture_name(loader, name, &reference) == 1) {
         *reference_r = reference;
         return 0;
     }
     reference = (struct filters_reference){.may_be_empty = true};
-    void *variable = map_get(loader->variables, bytes_of(name));
-    if (variable != NULL) {
-        reference.kind = FILTERS_NAME_VARIABLE;
-        reference.number = (unsigned)((uintptr_t)variable - 1);
+    int variable = variable_name(loader, name, &reference, error);
+    if (variable < 0) {
+        return -1;
+    }
+    if (variable == 1) {
     } else if (strcmp(name, "id") == 0) {
         reference.kind = FILTERS_NAME_ID;
         reference.most = 26;
         reference.may_be_empty = false;
-    } else if (filters_name_date_part(name) >= 0) {
+    } else if (reception_part(name) >= 0) {
         reference.kind = FILTERS_NAME_DATE;
         reference.most = 10;
-        reference.number = (unsigned)filters_name_date_part(name);
+        reference.number = (unsigned)reception_part(name);
         reference.may_be_empty = false;
     } else {
         reference.kind = FILTERS_NAME_SUBJECT;
@@ -193,19 +286,18 @@ int filters_load_name(void *ctx, const char *name, struct filters_reference *ref
     return 0;
 }
 
-const struct filters_template *filters_load_template(struct filters_loader *loader, json_t *object, const char *key)
+const struct filters_zone *filters_load_zone(struct filters_loader *loader, const char *name)
 {
-    const char *text = filters_load_text(loader, object, key);
-    if (text == NULL) {
-        return NULL;
+    struct filters_set *set = loader->set;
+    for (size_t i = 0; i < set->zone_count; i++) {
+        if (strcmp(filters_zone_name(set->zones[i]), name) == 0) {
+            return set->zones[i];
+        }
     }
-    struct buf error;
-    buf_init(&error, 1000);
-    struct filters_resolver resolver = {filters_load_name, loader};
-    const struct filters_template *template = filters_template_new(loader->set->arena, text, &resolver, &error);
-    if (template == NULL) {
-        filters_load_error_at(loader, key, "%s", buf_text(&error));
+    struct filters_zone *zone = filters_zone_new(name);
+    if (zone != NULL) {
+        set->zones = expect_memory(realloc(set->zones, (set->zone_count + 1) * sizeof(struct filters_zone *)));
+        set->zones[set->zone_count++] = zone;
     }
-    buf_done(&error);
-    return template;
+    return zone;
 }

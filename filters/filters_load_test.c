@@ -122,38 +122,6 @@ static struct bytes inline_message(struct filters_loader *loader, json_t *value)
     return message;
 }
 
-/* "2026-11-23T07:11:20Z" */
-static bool parse_now(const char *text, int64_t *ms_r)
-{
-    static const char form[] = "0000-00-00T00:00:00Z";
-    int64_t parts[6] = {0}; /* year, month, day, hour, minute, second */
-    size_t part = 0;
-    if (strlen(text) != sizeof form - 1) {
-        return false;
-    }
-    for (size_t i = 0; form[i] != '\0'; i++) {
-        if (form[i] == '0' ? !octet_is_digit((uint8_t)text[i]) : text[i] != form[i]) {
-            return false;
-        }
-        if (form[i] == '0') {
-            parts[part] = parts[part] * 10 + (text[i] - '0');
-        } else {
-            part++;
-        }
-    }
-    int64_t year = parts[0], month = parts[1], day = parts[2];
-    if (year < 1970 || month < 1 || month > 12 || day < 1 || day > 31 || parts[3] > 23 || parts[4] > 59 ||
-        parts[5] > 60) {
-        return false;
-    }
-    /* Days from civil, Howard Hinnant's algorithm. */
-    int64_t y = month <= 2 ? year - 1 : year, era = y / 400, of_era = y - era * 400;
-    int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-    int64_t days = era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
-    *ms_r = (((days * 24 + parts[3]) * 60 + parts[4]) * 60 + parts[5]) * 1000;
-    return true;
-}
-
 static void load_envelope(struct filters_loader *loader, json_t *value, struct filters_test *test)
 {
     test->from = filters_load_text(loader, value, "from");
@@ -180,7 +148,7 @@ static void load_envelope(struct filters_loader *loader, json_t *value, struct f
     test->client.protocol = test->client.protocol == NULL ? "ESMTP" : test->client.protocol;
     const char *now = filters_load_text(loader, value, "now");
     test->has_now = now != NULL;
-    if (now != NULL && !parse_now(now, &test->now_ms)) {
+    if (now != NULL && !filters_time(now, &test->now_ms)) {
         filters_load_error_at(loader, "now", "must be a time such as \"2026-11-23T07:11:20Z\"");
     }
 }

@@ -11,8 +11,6 @@
 #include "filters/filters_text.h"
 #include "proto/imap_special.h"
 
-#define VARIABLES_MAX 1000u
-
 /* ---- targets ---- */
 
 static void check_upstream(struct filters_loader *loader, const char *key, const char *name)
@@ -100,11 +98,10 @@ static void load_flags(struct filters_loader *loader, json_t *value, struct filt
         buf_init(&error, 1000);
         const char *wrong = flag_error(flags[i]);
         lint_flag(loader, flags[i]);
-        struct filters_resolver resolver = {filters_load_name, loader};
         if (wrong != NULL) {
             buf_append_text(&error, wrong);
         } else {
-            target->keywords[i] = filters_template_new(loader->set->arena, flags[i], &resolver, &error);
+            target->keywords[i] = filters_load_keyword(loader, flags[i], &error);
         }
         if (target->keywords[i] == NULL) {
             filters_load_error_at(loader, "flags", "\"%s\" cannot be a flag: %s", flags[i], buf_text(&error));
@@ -341,19 +338,6 @@ static void load_tag(struct filters_loader *loader, json_t *value, struct filter
 
 /* ---- the rest ---- */
 
-static unsigned variable_of(struct filters_loader *loader, const char *name)
-{
-    struct filters_set *set = loader->set;
-    uintptr_t number = (uintptr_t)map_get(loader->variables, bytes_of(name));
-    if (number != 0) {
-        return (unsigned)number - 1;
-    }
-    set->variables = expect_memory(realloc(set->variables, (set->variable_count + 1) * sizeof *set->variables));
-    set->variables[set->variable_count++] = filters_load_copy(loader, name);
-    map_set(loader->variables, bytes_of(name), (void *)(uintptr_t)set->variable_count);
-    return (unsigned)set->variable_count - 1;
-}
-
 static bool is_variable(const char *name)
 {
     bool letters = octet_is_alpha((uint8_t)name[0]);
@@ -378,12 +362,16 @@ static void load_set(struct filters_loader *loader, json_t *value, struct filter
             filters_load_error_at(loader, name, "a variable's name is a letter, then letters, digits and \"_\"");
         } else if (!json_is_string(item)) {
             filters_load_error_at(loader, name, "must be a text");
-        } else if (loader->set->variable_count >= VARIABLES_MAX) {
-            filters_load_error_at(loader, name, "more than %u variables", VARIABLES_MAX);
         } else {
+            struct filters_variable *variable = map_get(loader->variables, bytes_of(name));
+            if (variable == NULL) {
+                filters_load_error_at(loader, name, "more than %u variables", FILTERS_VARIABLES_MAX);
+                return;
+            }
             struct filters_assignment *assignment = &action->assignments[action->assignment_count++];
             assignment->value = filters_load_template(loader, value, name);
-            assignment->variable = variable_of(loader, name);
+            assignment->variable = variable->number;
+            variable->is_set = true;
         }
     }
 }

@@ -71,18 +71,37 @@ static int add_capture(struct filters_run *run, const struct filters_pattern *pa
 }
 
 static enum filters_verdict match_pattern(struct filters_run *run, const struct filters_condition *condition,
-                                          struct bytes text)
+                                          const struct filters_pattern *pattern, struct bytes text)
 {
-    int matched = filters_pattern_match(condition->pattern, run->matcher, text);
+    int matched = filters_pattern_match(pattern, run->matcher, text);
     if (matched == 0) {
         return FILTERS_NO;
     }
     if (matched < 0) {
         fault_set(run->fault, FAULT_LOCAL, "pattern-limit", "rules", "pattern \"%s\": %s",
-                  filters_pattern_text(condition->pattern), filters_matcher_error(run->matcher));
+                  filters_pattern_text(pattern), filters_matcher_error(run->matcher));
         return FILTERS_FAILED;
     }
-    return add_capture(run, condition->pattern, text) < 0 ? FILTERS_FAILED : FILTERS_YES;
+    if (condition->pattern == NULL) {
+        return FILTERS_YES; /* one of a list: which groups there are cannot be known by those who name them */
+    }
+    return add_capture(run, pattern, text) < 0 ? FILTERS_FAILED : FILTERS_YES;
+}
+
+static enum filters_verdict match_patterns(struct filters_run *run, const struct filters_condition *condition,
+                                           struct bytes text)
+{
+    for (size_t i = 0; i < condition->pattern_count; i++) {
+        if (!filters_run_may_test(run, text.len)) {
+            filters_run_out_of_time(run);
+            return FILTERS_FAILED;
+        }
+        enum filters_verdict verdict = match_pattern(run, condition, condition->patterns[i], text);
+        if (verdict != FILTERS_NO) {
+            return verdict;
+        }
+    }
+    return FILTERS_NO;
 }
 
 static bool ends_with(struct bytes text, struct bytes word)
@@ -102,6 +121,63 @@ static bool match_any_word(const struct filters_condition *condition, struct byt
         }
     }
     return false;
+}
+
+/* One value with one value of the operand, both as the condition compares. */
+static bool match_two(const struct filters_condition *condition, struct bytes text, struct bytes with)
+{
+    switch (condition->operator) {
+    case FILTERS_CONTAINS:
+        return with.len > 0 && bytes_find(text, with) >= 0;
+    case FILTERS_STARTS_WITH:
+        return with.len > 0 && bytes_equal(bytes_slice(text, 0, with.len), with);
+    case FILTERS_ENDS_WITH:
+        return with.len > 0 && ends_with(text, with);
+    default:
+        return bytes_equal(text, with);
+    }
+}
+
+static bool match_numbers(const struct filters_condition *condition, int64_t number, int64_t with)
+{
+    switch (condition->operator) {
+    case FILTERS_OVER:
+        return number > with;
+    case FILTERS_UNDER:
+        return number < with;
+    case FILTERS_AT_LEAST:
+        return number >= with;
+    case FILTERS_AT_MOST:
+        return number <= with;
+    default:
+        return number == with;
+    }
+}
+
+static enum filters_verdict match_operand(struct filters_run *run, const struct filters_condition *condition,
+                                          struct filters_value *value)
+{
+    const struct filters_fetched *with;
+    bool texts = (condition->subject->type & (FILTERS_TYPE_TEXT | FILTERS_TYPE_NETWORK)) != 0;
+    if (filters_run_fetch(run, condition->operand, &with) < 0) {
+        return FILTERS_FAILED;
+    }
+    if (with->state == FILTERS_NOT_YET) {
+        return FILTERS_UNKNOWN;
+    }
+    for (size_t i = 0; i < with->count; i++) {
+        struct filters_value *other = &with->values[i];
+        if (condition->nocase && texts && (filters_run_fold(run, value) < 0 || filters_run_fold(run, other) < 0)) {
+            return FILTERS_FAILED;
+        }
+        bool fold = condition->nocase && texts;
+        bool is = texts ? match_two(condition, fold ? value->folded : value->text, fold ? other->folded : other->text)
+                        : match_numbers(condition, value->number, other->number);
+        if (is) {
+            return FILTERS_YES;
+        }
+    }
+    return FILTERS_NO;
 }
 
 static bool match_range(const struct filters_condition *condition, int64_t number)
@@ -133,21 +209,19 @@ static enum filters_verdict match_text(struct filters_run *run, const struct fil
     }
 }
 
-static enum filters_verdict out_of_time(struct filters_run *run)
-{
-    fault_set(run->fault, FAULT_LOCAL, "time-limit", "rules", "the rules did not decide within %llu ms",
-              (unsigned long long)run->message->clock.budget_us / 1000);
-    return FILTERS_FAILED;
-}
-
 static enum filters_verdict match_value(struct filters_run *run, const struct filters_condition *condition,
                                         struct filters_value *value)
 {
     if (!filters_run_may_test(run, value->text.len)) {
-        return out_of_time(run);
+        filters_run_out_of_time(run);
+        return FILTERS_FAILED;
+    }
+    if (condition->operand != NULL) {
+        return match_operand(run, condition, value);
     }
     if (condition->operator== FILTERS_MATCHES) {
-        return match_pattern(run, condition, value->text);
+        return condition->pattern == NULL ? match_patterns(run, condition, value->text)
+                                          : match_pattern(run, condition, condition->pattern, value->text);
     }
     switch (condition->subject->type) {
     case FILTERS_TYPE_TEXT:
@@ -180,6 +254,33 @@ static enum filters_verdict decide_test(struct filters_run *run, const struct fi
     return FILTERS_NO;
 }
 
+/* The child for each value: "some" ends at the first yes, "every" at the first no, "none" is the opposite of "some". */
+static enum filters_verdict decide_each(struct filters_run *run, const struct filters_condition *condition)
+{
+    const struct filters_fetched *fetched;
+    if (filters_run_fetch(run, condition->subject, &fetched) < 0) {
+        return FILTERS_FAILED;
+    }
+    if (fetched->state == FILTERS_NOT_YET) {
+        return FILTERS_UNKNOWN;
+    }
+    /* The list may be fetched anew while it is walked, when the same formula stands inside. */
+    struct filters_fetched values = *fetched;
+    const struct filters_value *outer = run->item;
+    bool every = condition->quantifier == FILTERS_EVERY;
+    enum filters_verdict decisive = every ? FILTERS_NO : FILTERS_YES, result = every ? FILTERS_YES : FILTERS_NO;
+    for (size_t i = 0; i < values.count && result != decisive && result != FILTERS_FAILED; i++) {
+        run->item = &values.values[i];
+        enum filters_verdict verdict = decide(run, condition->children[0]);
+        result = verdict == decisive || verdict == FILTERS_FAILED || verdict == FILTERS_UNKNOWN ? verdict : result;
+    }
+    run->item = outer;
+    if (condition->quantifier != FILTERS_NONE || result == FILTERS_FAILED || result == FILTERS_UNKNOWN) {
+        return result;
+    }
+    return result == FILTERS_YES ? FILTERS_NO : FILTERS_YES;
+}
+
 static enum filters_verdict decide_kind(struct filters_run *run, const struct filters_condition *condition)
 {
     switch (condition->kind) {
@@ -189,6 +290,8 @@ static enum filters_verdict decide_kind(struct filters_run *run, const struct fi
         return decide_children(run, condition, FILTERS_YES, FILTERS_NO);
     case FILTERS_NOT:
         return decide_not(run, condition);
+    case FILTERS_EACH:
+        return decide_each(run, condition);
     case FILTERS_TEST:
         break;
     }
@@ -205,7 +308,9 @@ static enum filters_verdict decide(struct filters_run *run, const struct filters
     if (run->trace != NULL) {
         filters_trace_leave(run->trace, run, condition, verdict, captures);
     }
-    if (verdict != FILTERS_YES || condition->kind == FILTERS_NOT) {
+    bool opposite =
+        condition->kind == FILTERS_NOT || (condition->kind == FILTERS_EACH && condition->quantifier == FILTERS_NONE);
+    if (verdict != FILTERS_YES || opposite) {
         /* A branch that did not hold gives no values, nor does what must not match. */
         run->capture_count = captures;
     }

@@ -246,12 +246,15 @@ void filters_matcher_free(struct filters_matcher **matcher)
     *matcher = NULL;
 }
 
-int filters_pattern_match(const struct filters_pattern *pattern, struct filters_matcher *matcher, struct bytes text)
+/* Of what stands at `from` and behind it. */
+static int match_from(const struct filters_pattern *pattern, struct filters_matcher *matcher, struct bytes text,
+                      size_t from)
 {
     PCRE2_SPTR subject = text.len == 0 ? (PCRE2_SPTR) "" : text.ptr;
-    int pairs = pattern->jit ? pcre2_jit_match(pattern->code, subject, text.len, 0, 0, matcher->data, matcher->context)
-                             : pcre2_match(pattern->code, subject, text.len, 0, PCRE2_NO_UTF_CHECK, matcher->data,
-                                           matcher->context);
+    int pairs =
+        pattern->jit
+            ? pcre2_jit_match(pattern->code, subject, text.len, from, 0, matcher->data, matcher->context)
+            : pcre2_match(pattern->code, subject, text.len, from, PCRE2_NO_UTF_CHECK, matcher->data, matcher->context);
     if (pairs > 0) {
         matcher->pairs = pairs;
         return 1;
@@ -262,6 +265,102 @@ int filters_pattern_match(const struct filters_pattern *pattern, struct filters_
     }
     pcre2_get_error_message(pairs, (PCRE2_UCHAR *)matcher->error, sizeof matcher->error);
     return -1;
+}
+
+int filters_pattern_match(const struct filters_pattern *pattern, struct filters_matcher *matcher, struct bytes text)
+{
+    return match_from(pattern, matcher, text, 0);
+}
+
+/* ---- replacing ---- */
+
+/* One reference to groups off the head of *rest, behind its "$". False when it is none. */
+static bool cut_reference(const struct filters_pattern *pattern, struct bytes *rest,
+                          unsigned groups_r[FILTERS_PATTERN_MAX_GROUPS], unsigned *count_r)
+{
+    char name[40] = "";
+    struct bytes text = *rest;
+    bool braces = text.len > 0 && text.ptr[0] == '{';
+    text = bytes_from(text, braces ? 1 : 0);
+    size_t len = 0;
+    while (len < text.len && len < sizeof name - 1 &&
+           (octet_is_digit(text.ptr[len]) || (braces && text.ptr[len] != '}'))) {
+        name[len] = (char)text.ptr[len];
+        len++;
+    }
+    uint64_t number = 0;
+    if (len == 0 || (braces && (len == text.len || text.ptr[len] != '}'))) {
+        return false;
+    }
+    *rest = bytes_from(text, len + (braces ? 1 : 0));
+    if (bytes_to_u64(bytes_of(name), &number)) {
+        groups_r[0] = (unsigned)number;
+        *count_r = number <= pattern->groups ? 1 : 0;
+    } else {
+        *count_r = filters_pattern_named(pattern, name, groups_r);
+    }
+    return *count_r > 0;
+}
+
+const char *filters_pattern_replacement_error(const struct filters_pattern *pattern, struct bytes replacement)
+{
+    unsigned groups[FILTERS_PATTERN_MAX_GROUPS], count;
+    for (ptrdiff_t at; (at = bytes_find_octet(replacement, '$')) >= 0;) {
+        replacement = bytes_from(replacement, (size_t)at + 1);
+        if (replacement.len > 0 && replacement.ptr[0] == '$') {
+            replacement = bytes_from(replacement, 1);
+        } else if (!cut_reference(pattern, &replacement, groups, &count)) {
+            return "\"$\" in the replacement is followed by the number of a group of the pattern, by {name}, or by "
+                   "another \"$\"";
+        }
+    }
+    return NULL;
+}
+
+static void append_replacement(const struct filters_pattern *pattern, const struct filters_matcher *matcher,
+                               struct bytes text, struct bytes replacement, struct buf *out)
+{
+    unsigned groups[FILTERS_PATTERN_MAX_GROUPS], count = 0;
+    for (ptrdiff_t at; (at = bytes_find_octet(replacement, '$')) >= 0;) {
+        buf_append_bytes(out, bytes_slice(replacement, 0, (size_t)at));
+        replacement = bytes_from(replacement, (size_t)at + 1);
+        if (replacement.len > 0 && replacement.ptr[0] == '$') {
+            buf_append_text(out, "$");
+            replacement = bytes_from(replacement, 1);
+            continue;
+        }
+        size_t start, end;
+        bool found = !cut_reference(pattern, &replacement, groups, &count);
+        for (unsigned i = 0; i < count && !found; i++) {
+            found = filters_matcher_group(matcher, groups[i], &start, &end) == 1;
+            buf_append_bytes(out, found ? bytes_slice(text, start, end - start) : bytes_at(NULL, 0));
+        }
+    }
+    buf_append_bytes(out, replacement);
+}
+
+int filters_pattern_replace(const struct filters_pattern *pattern, struct filters_matcher *matcher, struct bytes text,
+                            struct bytes replacement, struct buf *out)
+{
+    size_t at = 0; /* what stands before it is in out */
+    for (size_t from = 0; from <= text.len;) {
+        int matched = match_from(pattern, matcher, text, from);
+        if (matched < 0) {
+            return -1;
+        }
+        size_t start = 0, end = 0;
+        if (matched == 0 || filters_matcher_group(matcher, 0, &start, &end) == 0) {
+            break;
+        }
+        buf_append_bytes(out, bytes_slice(text, at, start - at));
+        append_replacement(pattern, matcher, text, replacement, out);
+        at = end;
+        from = end;
+        while (start == end && ++from < text.len && (text.ptr[from] & 0xc0) == 0x80) {
+        } /* an empty match: the next one begins a character later */
+    }
+    buf_append_bytes(out, bytes_from(text, at));
+    return 0;
 }
 
 int filters_matcher_group(const struct filters_matcher *matcher, unsigned group, size_t *start_r, size_t *end_r)

@@ -49,6 +49,13 @@ void filters_matcher_free(struct filters_matcher **matcher);
  * 1: matched, 0: no match, -1: a limit was hit, why is in filters_matcher_error(). text must be valid UTF-8.
  */
 int filters_pattern_match(const struct filters_pattern *pattern, struct filters_matcher *matcher, struct bytes text);
+/*
+ * Appends text with each match replaced; "$1", "${1}" and "${name}" in the replacement are groups, "$$" is "$". -1: a limit was hit.
+ */
+int filters_pattern_replace(const struct filters_pattern *pattern, struct filters_matcher *matcher, struct bytes text,
+                            struct bytes replacement, struct buf *out);
+/* What is wrong with the replacement for this pattern, or NULL. */
+const char *filters_pattern_replacement_error(const struct filters_pattern *pattern, struct bytes replacement);
 /* The group of the last match: 1 with where it lies in the text, 0 when it took no part in it. */
 int filters_matcher_group(const struct filters_matcher *matcher, unsigned group, size_t *start_r, size_t *end_r);
 const char *filters_matcher_error(const struct filters_matcher *matcher);

@@ -21,6 +21,7 @@ struct filters_value {
     struct bytes text;   /* valid UTF-8 */
     struct bytes folded; /* the same with its case folded; ptr NULL until somebody asked */
     int64_t number;      /* of subjects that are not texts */
+    unsigned index;      /* of an attachment: which of the view's */
 };
 
 /* The values of one subject, as far as they have been fetched. */
@@ -49,10 +50,11 @@ struct filters_run {
     struct filters_fetched *fetched;  /* by subject number */
     struct filters_capture *captures; /* of the rule being decided */
     size_t capture_count, capture_size;
-    struct bytes *variables;      /* by number; of this recipient */
-    const struct mail_view *view; /* decoded parts; NULL until asked for */
-    uint8_t *never;               /* by rule number: it said no, and it does not look at the recipient */
-    bool incomplete;              /* a template asked for a value that is not known yet */
+    struct bytes *variables;          /* by number; of this recipient */
+    const struct filters_value *item; /* the one at hand under "some", "every" and "none", or NULL */
+    const struct mail_view *view;     /* decoded parts; NULL until asked for */
+    uint8_t *never;                   /* by rule number: it said no, and it does not look at the recipient */
+    bool incomplete;                  /* a template asked for a value that is not known yet */
     unsigned failures;
     uint64_t deadline_us;        /* of the message's clock; 0: none */
     size_t work;                 /* done since the clock was read; it stays at its limit once the time is over */
@@ -85,5 +87,17 @@ static inline bool filters_run_may_test(struct filters_run *run, size_t octets)
 }
 /* "memory is at its limit" into the fault; returns -1. */
 int filters_run_full(struct filters_run *run);
+/* "the time is over" into the fault; returns -1. */
+int filters_run_out_of_time(struct filters_run *run);
+
+/* Add to a list of values: a text (made valid UTF-8, cut at FILTERS_VALUE_MAX), a number with the text that is shown of it (NULL: its digits), a
+ * copy of a value, an attribute of a value. -1 with a fault. */
+int filters_run_add_text(struct filters_run *run, struct filters_fetched *values, struct bytes text);
+int filters_run_add_number(struct filters_run *run, struct filters_fetched *values, int64_t number, const char *text);
+int filters_run_add_value(struct filters_run *run, struct filters_fetched *values, const struct filters_value *value);
+int filters_run_add_attribute(struct filters_run *run, struct filters_fetched *values,
+                              const struct filters_value *value, enum filters_part attribute);
+/* "-1.5" scaled by ten to the FILTERS_DECIMALS. False when the text is no such number. */
+bool filters_decimal(struct bytes text, int64_t *scaled_r);
 
 #endif

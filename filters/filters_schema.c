@@ -3,8 +3,10 @@
  */
 #include <jansson.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "filters/filters.h"
+#include "filters/filters_map.h"
 #include "filters/filters_table.h"
 
 static json_t *reference(const char *name)
@@ -59,6 +61,22 @@ static json_t *part_names(void)
     return json_pack("{s:o}", "anyOf", list);
 }
 
+static json_t *scalar(void)
+{
+    return either(type("string"), type("number"));
+}
+
+/* {"list": ...}, {"file": ...}, {"of": ...} beside what is written out. */
+static json_t *operand_of(json_t *written, bool has_lists)
+{
+    json_t *list = json_pack("[o,o]", written, reference("value"));
+    if (has_lists) {
+        json_array_append_new(list, reference("list_name"));
+        json_array_append_new(list, reference("list_file"));
+    }
+    return json_pack("{s:o}", "anyOf", list);
+}
+
 /* What a shape that is not an object of its own looks like; NULL for the others. */
 static json_t *simple_shape(enum filters_shape shape)
 {
@@ -67,13 +85,8 @@ static json_t *simple_shape(enum filters_shape shape)
         return type("string");
     case FILTERS_SHAPE_TEXTS:
         return either(type("string"), json_pack("{s:s,s:o}", "type", "array", "items", type("string")));
-    case FILTERS_SHAPE_SCALAR:
-        return either(type("string"), type("integer"));
-    case FILTERS_SHAPE_SCALARS:
-        return either(simple_shape(FILTERS_SHAPE_SCALAR), list_of(simple_shape(FILTERS_SHAPE_SCALAR)));
     case FILTERS_SHAPE_PAIR:
-        return json_pack("{s:s,s:i,s:i,s:o}", "type", "array", "minItems", 2, "maxItems", 2, "items",
-                         simple_shape(FILTERS_SHAPE_SCALAR));
+        return json_pack("{s:s,s:i,s:i,s:o}", "type", "array", "minItems", 2, "maxItems", 2, "items", scalar());
     case FILTERS_SHAPE_BOOLEAN:
         return type("boolean");
     case FILTERS_SHAPE_TRUE:
@@ -94,6 +107,10 @@ static json_t *simple_shape(enum filters_shape shape)
         return one_of_words(filters_on_error_words);
     case FILTERS_SHAPE_DATE_SOURCE:
         return one_of_words(filters_date_words);
+    case FILTERS_SHAPE_MAP_BY:
+        return one_of_words(filters_map_words);
+    case FILTERS_SHAPE_ENTRIES:
+        return map_of(type("string"));
     default:
         return NULL;
     }
@@ -102,8 +119,22 @@ static json_t *simple_shape(enum filters_shape shape)
 static json_t *shape_of(enum filters_shape shape)
 {
     switch (shape) {
+    case FILTERS_SHAPE_WORDS:
+        return operand_of(either(type("string"), list_of(type("string"))), true);
+    case FILTERS_SHAPE_PATTERNS:
+        return json_pack("{s:[o,o,o,o]}", "anyOf", type("string"), list_of(type("string")), reference("list_name"),
+                         reference("list_file"));
+    case FILTERS_SHAPE_SCALAR:
+        return operand_of(scalar(), false);
+    case FILTERS_SHAPE_SCALARS:
+        return operand_of(either(scalar(), list_of(scalar())), true);
+    case FILTERS_SHAPE_EACH:
+        return reference("each");
+    case FILTERS_SHAPE_MAPS:
+        return map_of(reference("map"));
     case FILTERS_SHAPE_LIST:
-        return json_pack("{s:[o,o,o]}", "anyOf", list_of(type("string")), type("string"), reference("list_file"));
+        return json_pack("{s:[o,o,o,o,o]}", "anyOf", list_of(type("string")), type("string"), reference("list_file"),
+                         reference("list_name"), reference("value"));
     case FILTERS_SHAPE_LISTS:
         return map_of(either(json_pack("{s:s,s:o}", "type", "array", "items", type("string")), reference("list_file")));
     case FILTERS_SHAPE_CONDITION:
@@ -168,19 +199,29 @@ static void add_alternatives(json_t *alternatives, const struct filters_key *key
     }
 }
 
+static const char *const subjects[] = {"field", "header", "of", NULL};
+
+static bool is_any(const char *word, const char *const *words)
+{
+    for (; *words != NULL; words++) {
+        if (strcmp(word, *words) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A test: what it looks at, and exactly one operator. */
 static json_t *test_of(const struct filters_operator_row *operator, const char * subject)
 {
     struct filters_key keys[16];
     size_t count = 0;
     for (const struct filters_key *key = filters_test_subject_keys; key->name != NULL; key++) {
-        bool other = (key->shape == FILTERS_SHAPE_FIELD) != (subject[0] == 'f') &&
-                     (key->shape == FILTERS_SHAPE_FIELD || key->name[0] == 'h');
-        if (!other) {
+        bool is_subject = is_any(key->name, subjects), is_this = strcmp(key->name, subject) == 0;
+        bool belongs = subject[0] != 'o' || strcmp(key->name, "ignore_case") == 0; /* "of" says part and zone itself */
+        if (is_this || (!is_subject && belongs)) {
             keys[count] = *key;
-            keys[count].required =
-                key->name[0] == subject[0] && (key->shape == FILTERS_SHAPE_FIELD || key->name[0] == 'h');
-            count++;
+            keys[count++].required = is_this;
         }
     }
     keys[count++] = (struct filters_key){operator->name, operator->shape, true, operator->help };
@@ -193,8 +234,29 @@ static json_t *condition(void)
     json_t *alternatives = json_array();
     add_alternatives(alternatives, filters_junction_keys);
     for (const struct filters_operator_row *row = filters_operators; row->name != NULL; row++) {
-        json_array_append_new(alternatives, test_of(row, "field"));
-        json_array_append_new(alternatives, test_of(row, "header"));
+        for (size_t i = 0; subjects[i] != NULL; i++) {
+            json_array_append_new(alternatives, test_of(row, subjects[i]));
+        }
+    }
+    return json_pack("{s:o}", "anyOf", alternatives);
+}
+
+/* "some", "every", "none": "of", and one operator or one junction for each value. */
+static json_t *each(void)
+{
+    json_t *alternatives = json_array();
+    const struct filters_key of = {"of", FILTERS_SHAPE_TEXT, true, "the values, as templates write them"};
+    for (const struct filters_key *key = filters_junction_keys; key->name != NULL; key++) {
+        const struct filters_key keys[] = {of, {key->name, key->shape, true, key->help}, {.name = NULL}};
+        json_array_append_new(alternatives, object_of(keys));
+    }
+    for (const struct filters_operator_row *row = filters_operators; row->name != NULL; row++) {
+        const struct filters_key keys[] = {
+            of,
+            {row->name, row->shape, true, row->help},
+            {"ignore_case", FILTERS_SHAPE_BOOLEAN, false, "compare without regard to case"},
+            {.name = NULL}};
+        json_array_append_new(alternatives, object_of(keys));
     }
     return json_pack("{s:o}", "anyOf", alternatives);
 }
@@ -214,13 +276,16 @@ static json_t *definitions(void)
     } objects[] = {
         {"rule", filters_rule_keys},       {"group", filters_group_keys},     {"target", filters_target_keys},
         {"refusal", filters_refusal_keys}, {"header_edit", filters_add_keys}, {"list_file", filters_list_file_keys},
-        {"test", filters_case_keys},       {"expect", filters_expect_keys},
+        {"test", filters_case_keys},       {"expect", filters_expect_keys},   {"list_name", filters_list_name_keys},
+        {"value", filters_of_keys},
     };
     json_t *all = json_object();
     for (size_t i = 0; i < sizeof objects / sizeof *objects; i++) {
         json_object_set_new(all, objects[i].name, object_of(objects[i].keys));
     }
     json_object_set_new(all, "condition", condition());
+    json_object_set_new(all, "each", each());
+    json_object_set_new(all, "map", either(object_of(filters_map_keys), map_of(type("string"))));
     json_object_set_new(all, "action", action());
     return all;
 }

@@ -18,6 +18,9 @@
 #include "filters/filters_words.h"
 
 struct filters_template;
+struct filters_formula;
+struct filters_zone;
+struct filters_map;
 
 struct filters_subject {
     enum filters_kind kind;
@@ -25,10 +28,14 @@ struct filters_subject {
     enum filters_type type;
     enum filters_stage stage;
     bool nocase;
-    bool outer_only; /* BODY, ATTACHMENT: not of messages that the message brings along */
-    int zone_minutes;
-    const char *const *headers; /* SUBJECT_HEADER: the fields' names */
+    bool outer_only;                 /* BODY, ATTACHMENT: not of messages that the message brings along */
+    const struct filters_zone *zone; /* of times; NULL: UTC */
+    const char *const *headers;      /* SUBJECT_HEADER: the fields' names */
     size_t header_count;
+    const struct filters_formula *formula; /* SUBJECT_FORMULA */
+    enum filters_object object;
+    bool per_recipient;
+    bool is_volatile; /* fetched anew each time it is asked for, and in no index */
     unsigned number;
 };
 
@@ -38,7 +45,8 @@ struct filters_range {
 };
 
 struct filters_condition {
-    enum { FILTERS_ALL, FILTERS_ANY, FILTERS_NOT, FILTERS_TEST } kind;
+    enum { FILTERS_ALL, FILTERS_ANY, FILTERS_NOT, FILTERS_EACH, FILTERS_TEST } kind;
+    enum filters_quantifier quantifier;        /* of EACH: its one child is decided for each value of the subject */
     const char *name;                          /* of a named condition, else NULL */
     const struct filters_condition **children; /* ALL, ANY; NOT has one */
     size_t child_count;
@@ -54,8 +62,11 @@ struct filters_condition {
     const char *list;                /* IN: the list's name, for people; or NULL */
     struct filters_range *ranges;    /* numbers, times, dates, weekdays */
     size_t range_count;
-    const struct filters_pattern *pattern; /* MATCHES */
-    unsigned first_capture;                /* unused groups have none */
+    const struct filters_pattern *pattern;         /* MATCHES */
+    const struct filters_pattern *const *patterns; /* MATCHES with a list; they capture nothing */
+    size_t pattern_count;
+    const struct filters_subject
+        *operand; /* {"of": ...}: compared with its values; nothing of the above but the operator counts */
 };
 
 struct filters_target {
@@ -158,6 +169,10 @@ struct filters_set {
     size_t word_set_count, word_set_size;
     const char **variables;
     size_t variable_count;
+    struct filters_zone **zones;
+    size_t zone_count;
+    struct filters_map **maps;
+    size_t map_count;
     bool needs_body;
     bool per_recipient;   /* a rule or a template looks at the recipient */
     unsigned view_wanted; /* of mail_view_read() */

@@ -76,20 +76,21 @@ const struct filters_part_row filters_parts[] = {
     {NULL, 0, 0, false, NULL},
 };
 
-#define TEXT     FILTERS_TYPE_TEXT
-#define ORDERED  (FILTERS_TYPE_NUMBER | FILTERS_TYPE_TIME | FILTERS_TYPE_DATE)
+#define TEXT FILTERS_TYPE_TEXT
+#define ORDERED                                                                                                        \
+    (FILTERS_TYPE_NUMBER | FILTERS_TYPE_TIME | FILTERS_TYPE_DATE | FILTERS_TYPE_DECIMAL | FILTERS_TYPE_DURATION)
 #define ANY_TYPE (TEXT | ORDERED | FILTERS_TYPE_NETWORK | FILTERS_TYPE_WEEKDAY)
 
 const struct filters_operator_row filters_operators[] = {
     {"is", FILTERS_IS, ANY_TYPE, FILTERS_SHAPE_SCALARS, "equal to this, or to one of these"},
-    {"contains", FILTERS_CONTAINS, TEXT, FILTERS_SHAPE_TEXTS, "has this, or one of these, in it"},
-    {"starts_with", FILTERS_STARTS_WITH, TEXT, FILTERS_SHAPE_TEXTS, "begins with this, or with one of these"},
-    {"ends_with", FILTERS_ENDS_WITH, TEXT, FILTERS_SHAPE_TEXTS, "ends with this, or with one of these"},
+    {"contains", FILTERS_CONTAINS, TEXT, FILTERS_SHAPE_WORDS, "has this, or one of these, in it"},
+    {"starts_with", FILTERS_STARTS_WITH, TEXT, FILTERS_SHAPE_WORDS, "begins with this, or with one of these"},
+    {"ends_with", FILTERS_ENDS_WITH, TEXT, FILTERS_SHAPE_WORDS, "ends with this, or with one of these"},
     {"in", FILTERS_IN, TEXT | FILTERS_TYPE_NETWORK | FILTERS_TYPE_WEEKDAY, FILTERS_SHAPE_LIST,
      "an entry of a list; for addresses and domains, \"@example.com\" and \".example.com\" are entries for a whole "
      "domain and for all below it"},
-    {"matches", FILTERS_MATCHES, TEXT | FILTERS_TYPE_NETWORK, FILTERS_SHAPE_TEXT,
-     "a PCRE2 pattern finds something in it"},
+    {"matches", FILTERS_MATCHES, TEXT | FILTERS_TYPE_NETWORK, FILTERS_SHAPE_PATTERNS,
+     "a PCRE2 pattern finds something in it, or one of a list of them does"},
     {"exists", FILTERS_EXISTS, ANY_TYPE, FILTERS_SHAPE_BOOLEAN, "whether there is any value"},
     {"over", FILTERS_OVER, ORDERED, FILTERS_SHAPE_SCALAR, "more than, later than"},
     {"under", FILTERS_UNDER, ORDERED, FILTERS_SHAPE_SCALAR, "less than, earlier than"},
@@ -109,7 +110,10 @@ const struct filters_key filters_file_keys[] = {
     {"rules", FILTERS_SHAPE_RULES, false, "the rules, in the order in which they are tried"},
     {"conditions", FILTERS_SHAPE_CONDITION_MAP, false,
      "named conditions, for use in several rules by {\"condition\": name}"},
-    {"lists", FILTERS_SHAPE_LISTS, false, "named lists for \"in\""},
+    {"lists", FILTERS_SHAPE_LISTS, false, "named lists, for \"in\" and, as {\"list\": name}, for every operator"},
+    {"maps", FILTERS_SHAPE_MAPS, false, "named maps for lookup(): a key and its value"},
+    {"zone", FILTERS_SHAPE_TEXT, false,
+     "the zone of times and dates where nothing else is said, for all files: \"Europe/Berlin\"; without it, UTC"},
     {"groups", FILTERS_SHAPE_GROUPS, false, "named groups of rules that \"goto\" leads into"},
     {"tests", FILTERS_SHAPE_TESTS, false,
      "messages and what is expected of them; a set whose tests fail is not taken into use"},
@@ -140,7 +144,10 @@ const struct filters_key filters_test_subject_keys[] = {
     {"part", FILTERS_SHAPE_PART, false, "which part of it"},
     {"ignore_case", FILTERS_SHAPE_BOOLEAN, false,
      "compare without regard to case; addresses and host names always are, but for \"matches\""},
-    {"zone", FILTERS_SHAPE_TEXT, false, "offset from UTC for time, weekday and date: \"+01:00\""},
+    {"of", FILTERS_SHAPE_TEXT, false,
+     "or a value as templates write it: \"from.domain | lookup('tenant')\", \"header.Date | age\", \"var.team\""},
+    {"zone", FILTERS_SHAPE_TEXT, false,
+     "for time, weekday and date: \"Europe/Berlin\", or an offset from UTC: \"+01:00\""},
     {"nested", FILTERS_SHAPE_BOOLEAN, false,
      "of body and attachment: false leaves out what messages bring that are within the message; true is the default"},
     END,
@@ -151,6 +158,9 @@ const struct filters_key filters_junction_keys[] = {
     {"any", FILTERS_SHAPE_CONDITIONS, false, "any of these; the first that says yes decides"},
     {"not", FILTERS_SHAPE_CONDITION, false, "the opposite"},
     {"condition", FILTERS_SHAPE_TEXT, false, "the named condition"},
+    {"some", FILTERS_SHAPE_EACH, false, "it holds for one of the values, or more"},
+    {"every", FILTERS_SHAPE_EACH, false, "it holds for each of the values; also when there is none"},
+    {"none", FILTERS_SHAPE_EACH, false, "it holds for none of the values"},
     END,
 };
 
@@ -203,6 +213,28 @@ const struct filters_key filters_add_keys[] = {
 const struct filters_key filters_list_file_keys[] = {
     {"file", FILTERS_SHAPE_TEXT, true,
      "a text file, one entry a line, # begins a comment; the path is taken from the rule file's folder"},
+    END,
+};
+
+const struct filters_key filters_list_name_keys[] = {
+    {"list", FILTERS_SHAPE_TEXT, true, "the name of a list in \"lists\""},
+    END,
+};
+
+const struct filters_key filters_of_keys[] = {
+    {"of", FILTERS_SHAPE_TEXT, true, "a value as templates write it"},
+    END,
+};
+
+const struct filters_key filters_map_keys[] = {
+    {"file", FILTERS_SHAPE_TEXT, false,
+     "a CSV file, key,value in each line, # begins a comment; or a .json file with one object; the path is taken from "
+     "the rule file's folder"},
+    {"entries", FILTERS_SHAPE_ENTRIES, false, "or the keys with their values right here"},
+    {"by", FILTERS_SHAPE_MAP_BY, false,
+     "how a key is found: \"key\", the whole text; \"domain\", an address or a domain by the longest domain above it; "
+     "\"network\", an address by the longest network"},
+    {"column", FILTERS_SHAPE_NUMBER, false, "the column of a CSV file that has the value; 2 without it"},
     END,
 };
 

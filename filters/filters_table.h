@@ -34,6 +34,8 @@ enum filters_kind {
     FILTERS_SUBJECT_MIME_LIMIT,
     FILTERS_SUBJECT_MIME_ERROR,
     FILTERS_SUBJECT_HEADER,
+    FILTERS_SUBJECT_ATTACHMENTS, /* each with its names, type and size */
+    FILTERS_SUBJECT_FORMULA,     /* "of" with more than a name */
 };
 
 /* What kind of value a test compares. Bits: an operator works for several. */
@@ -44,7 +46,13 @@ enum filters_type {
     FILTERS_TYPE_TIME = 8,
     FILTERS_TYPE_DATE = 16,
     FILTERS_TYPE_WEEKDAY = 32,
+    FILTERS_TYPE_DECIMAL = 64,   /* scaled by ten to the FILTERS_DECIMALS */
+    FILTERS_TYPE_DURATION = 128, /* milliseconds */
 };
+#define FILTERS_DECIMALS 6u
+
+/* What a value is beside its text: what its attributes are taken from. */
+enum filters_object { FILTERS_OBJECT_TEXT, FILTERS_OBJECT_ADDRESS, FILTERS_OBJECT_ATTACHMENT };
 
 enum filters_part {
     FILTERS_PART_WHOLE,
@@ -100,9 +108,11 @@ enum filters_operator {
 /* The JSON that a key takes; filters_schema has one definition for each. */
 enum filters_shape {
     FILTERS_SHAPE_TEXT,
-    FILTERS_SHAPE_TEXTS,   /* one text or a list of them */
-    FILTERS_SHAPE_SCALARS, /* texts and whole numbers, one or a list */
-    FILTERS_SHAPE_SCALAR,
+    FILTERS_SHAPE_TEXTS, /* one text or a list of them */
+    FILTERS_SHAPE_WORDS, /* the same, or {"list": ...}, {"file": ...}, {"of": ...} */
+    FILTERS_SHAPE_PATTERNS,
+    FILTERS_SHAPE_SCALARS, /* texts and numbers, one or a list, or as WORDS */
+    FILTERS_SHAPE_SCALAR,  /* or {"of": ...} */
     FILTERS_SHAPE_PAIR,
     FILTERS_SHAPE_BOOLEAN,
     FILTERS_SHAPE_TRUE,
@@ -112,6 +122,10 @@ enum filters_shape {
     FILTERS_SHAPE_CONDITION,
     FILTERS_SHAPE_CONDITIONS,
     FILTERS_SHAPE_CONDITION_MAP,
+    FILTERS_SHAPE_EACH,
+    FILTERS_SHAPE_MAPS,
+    FILTERS_SHAPE_MAP_BY,
+    FILTERS_SHAPE_ENTRIES,
     FILTERS_SHAPE_ACTIONS,
     FILTERS_SHAPE_RULES,
     FILTERS_SHAPE_GROUPS,
@@ -128,6 +142,8 @@ enum filters_shape {
     FILTERS_SHAPE_ON_ERROR,
     FILTERS_SHAPE_DATE_SOURCE,
 };
+
+enum filters_quantifier { FILTERS_SOME, FILTERS_EVERY, FILTERS_NONE };
 
 struct filters_operator_row {
     const char *name;
@@ -155,6 +171,9 @@ extern const struct filters_key filters_target_keys[];
 extern const struct filters_key filters_refusal_keys[];
 extern const struct filters_key filters_add_keys[];
 extern const struct filters_key filters_list_file_keys[];
+extern const struct filters_key filters_list_name_keys[];
+extern const struct filters_key filters_of_keys[]; /* an operand */
+extern const struct filters_key filters_map_keys[];
 extern const struct filters_key filters_case_keys[]; /* a test of the rules */
 extern const struct filters_key filters_expect_keys[];
 

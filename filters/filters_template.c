@@ -6,19 +6,14 @@
 #include <string.h>
 
 #include "base/expect.h"
-#include "filters/filters_function.h"
 #include "filters/filters_text.h"
 
 #define PIECES_MAX 64
-#define CALLS_MAX  8
-#define VALUE_MAX  4096 /* octets between functions */
 
 struct piece {
     bool is_value;
     struct bytes literal;
     struct filters_reference reference;
-    struct filters_call *calls;
-    size_t call_count;
 };
 
 struct filters_template {
@@ -68,64 +63,18 @@ static struct bytes cut_outside_quotes(struct bytes *rest, uint8_t end, bool *fo
     return before;
 }
 
-/* What the function does to the most and the least of a value. */
-static void note_call(struct filters_reference *reference, const struct filters_call *call)
-{
-    switch (call->function) {
-    case FILTERS_DEFAULT_TO:
-        reference->may_be_empty = reference->may_be_empty && call->texts[0].len == 0;
-        reference->most = reference->most > call->texts[0].len ? reference->most : 0;
-        break;
-    case FILTERS_FIRST:
-        if (call->number > 0 && call->number < FILTERS_FOLDER_VALUE_MAX / 4) {
-            reference->most = (unsigned)call->number * 4; /* UTF-8: up to four octets each */
-        }
-        break;
-    case FILTERS_SLUG: /* of "..." is nothing */
-    case FILTERS_REPLACE:
-        reference->may_be_empty = true;
-        reference->most = 0;
-        break;
-    default:
-        break;
-    }
-}
-
-static int add_calls(struct compiler *compiler, struct bytes rest, bool more, struct piece *piece)
-{
-    struct filters_call calls[CALLS_MAX] = {{.number = 0}};
-    for (; more; piece->call_count++) {
-        struct bytes text = cut_outside_quotes(&rest, '|', &more);
-        if (piece->call_count == CALLS_MAX) {
-            buf_printf(compiler->error, "more than %d functions on one value", CALLS_MAX);
-            return -1;
-        }
-        if (filters_function_parse(compiler->arena, text, &calls[piece->call_count], compiler->error) < 0) {
-            return -1;
-        }
-        note_call(&piece->reference, &calls[piece->call_count]);
-    }
-    piece->calls = expect_memory(arena_array(compiler->arena, piece->call_count, sizeof *piece->calls));
-    memcpy(piece->calls, calls, piece->call_count * sizeof *piece->calls);
-    return 0;
-}
-
-/* What stands between "${" and "}". */
+/* What stands between "${" and "}": what it means is the resolver's. */
 static int add_value(struct compiler *compiler, struct bytes inside)
 {
-    bool more;
-    struct bytes name = bytes_trim(cut_outside_quotes(&inside, '|', &more));
-    if (name.len == 0) {
+    if (bytes_trim(inside).len == 0) {
         buf_append_text(compiler->error, "${} names nothing");
         return -1;
     }
     struct piece piece = {.is_value = true};
-    const char *copy = expect_memory(arena_copy(compiler->arena, name));
-    if (compiler->resolver->resolve(compiler->resolver->ctx, copy, &piece.reference, compiler->error) < 0) {
+    if (compiler->resolver->resolve(compiler->resolver->ctx, inside, &piece.reference, compiler->error) < 0) {
         return -1;
     }
-    piece.reference.name = copy;
-    return add_calls(compiler, inside, more, &piece) < 0 ? -1 : add_piece(compiler, piece);
+    return add_piece(compiler, piece);
 }
 
 /* Takes one literal and the value behind it off the head of *rest. */
@@ -213,20 +162,6 @@ const char *filters_template_empty_level(const struct filters_template *template
     return full ? NULL : name;
 }
 
-/* The value after all functions, in one of the two buffers. */
-static struct bytes filled(const struct piece *piece, const struct filters_filler *filler, struct buf buffers[2])
-{
-    struct bytes value = filler->value(filler->ctx, &piece->reference);
-    value = filters_text_cut(value, VALUE_MAX);
-    for (size_t i = 0; i < piece->call_count; i++) {
-        struct buf *out = &buffers[i % 2];
-        buf_clear(out);
-        filters_function_apply(&piece->calls[i], value, out);
-        value = buf_bytes(out);
-    }
-    return value;
-}
-
 typedef void put_fn(struct bytes value, struct buf *out);
 
 static void put_line(struct bytes value, struct buf *out)
@@ -255,12 +190,7 @@ static void put_keyword(struct bytes value, struct buf *out)
 
 static void put_piece(const struct piece *piece, const struct filters_filler *filler, put_fn *put, struct buf *out)
 {
-    struct buf buffers[2];
-    buf_init(&buffers[0], VALUE_MAX);
-    buf_init(&buffers[1], VALUE_MAX);
-    put(filled(piece, filler, buffers), out);
-    buf_done(&buffers[0]);
-    buf_done(&buffers[1]);
+    put(filler->value(filler->ctx, &piece->reference), out);
 }
 
 void filters_template_line(const struct filters_template *template, const struct filters_filler *filler,

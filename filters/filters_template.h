@@ -1,12 +1,8 @@
 /*
  * filters_template - texts with ${...} in them: compiled at load, filled in once per use.
  *
- *   ${name}                          a value: what names mean is not known here (filters_name)
- *   ${name | lower | first(3)}       functions, applied in order; texts among their arguments stand in '...'
- *   $${                              the characters "${"
- *
- * Functions: lower, upper, trim, slug (letters and digits, "-" between), first (the first word) and first(n) (the first n characters), default('x')
- * (when nothing is there), replace('a', 'b').
+ *   ${...}      a value: what stands inside is a formula (filters_formula.h), not known here
+ *   $${         the characters "${"
  *
  * What is filled in is data: it is never read as a template again, and it is bounded.
  */
@@ -29,8 +25,8 @@ struct filters_reference {
 };
 
 struct filters_resolver {
-    /* At load: what the name means. -1, with what is wrong appended to error. */
-    int (*resolve)(void *ctx, const char *name, struct filters_reference *reference_r, struct buf *error);
+    /* At load: what stands between "${" and "}" means. -1, with what is wrong appended to error. */
+    int (*resolve)(void *ctx, struct bytes inside, struct filters_reference *reference_r, struct buf *error);
     void *ctx;
 };
 

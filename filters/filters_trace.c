@@ -3,9 +3,11 @@
  */
 #include "filters/filters_trace.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/expect.h"
+#include "filters/filters_formula.h"
 #include "filters/filters_text.h"
 
 #define SHOWN_VALUES 20
@@ -17,12 +19,15 @@ void filters_trace_init(struct filters_trace *trace)
     trace->recipients = json_array();
     trace->rules = NULL;
     trace->depth = 0;
+    trace->size = 64;
+    trace->stack = expect_calloc(trace->size, sizeof *trace->stack);
 }
 
 void filters_trace_done(struct filters_trace *trace)
 {
     json_decref(trace->recipients);
     trace->recipients = NULL;
+    free(trace->stack);
 }
 
 static void put_escaped(uint32_t character, struct buf *out)
@@ -52,6 +57,41 @@ static json_t *text_value(struct bytes text)
     json_t *value = json_stringn((const char *)buf_bytes(&out).ptr, out.len);
     buf_done(&out);
     return value == NULL ? json_string("") : value;
+}
+
+static const char *field_name(const struct filters_subject *subject)
+{
+    for (const struct filters_field_row *row = filters_fields; row->name != NULL; row++) {
+        if (row->kind == subject->kind) {
+            return row->name;
+        }
+    }
+    return "header";
+}
+
+static const char *part_name(enum filters_part part)
+{
+    for (const struct filters_part_row *row = filters_parts; row->name != NULL; row++) {
+        if (row->part == part) {
+            return row->name;
+        }
+    }
+    return "";
+}
+
+static void describe_subject(const struct filters_subject *subject, struct buf *out)
+{
+    if (subject->formula != NULL) {
+        buf_append_text(out, subject->formula->text);
+        return;
+    }
+    buf_append_text(out, field_name(subject));
+    for (size_t i = 0; i < subject->header_count; i++) {
+        buf_printf(out, "%s%s", i == 0 ? " " : ", ", subject->headers[i]);
+    }
+    if (subject->part != FILTERS_PART_WHOLE) {
+        buf_printf(out, " %s", part_name(subject->part));
+    }
 }
 
 void filters_trace_recipient(struct filters_trace *trace, const char *address)
@@ -121,18 +161,57 @@ void filters_trace_note(struct filters_trace *trace, const char *what)
 
 void filters_trace_enter(struct filters_trace *trace)
 {
-    EXPECT(trace->depth + 1 < sizeof trace->stack / sizeof *trace->stack);
+    if (trace->depth + 1 >= trace->size) {
+        trace->size *= 2;
+        trace->stack = expect_memory(realloc(trace->stack, trace->size * sizeof *trace->stack));
+    }
     trace->stack[++trace->depth] = json_array();
 }
 
-static json_t *values_seen(const struct filters_run *run, const struct filters_subject *subject)
+static json_t *values_of(const struct filters_fetched *fetched)
 {
-    const struct filters_fetched *fetched = &run->fetched[subject->number];
     json_t *list = json_array();
     for (size_t i = 0; i < fetched->count && i < SHOWN_VALUES; i++) {
         json_array_append_new(list, text_value(fetched->values[i].text));
     }
     return list;
+}
+
+static json_t *values_seen(const struct filters_run *run, const struct filters_subject *subject)
+{
+    return values_of(&run->fetched[subject->number]);
+}
+
+static void add_step(void *ctx, const char *text, const struct filters_fetched *fetched)
+{
+    json_t *steps = ctx, *step = json_object();
+    json_object_set_new(step, "step", text_value(bytes_of(text)));
+    json_object_set_new(step, "values", values_of(fetched));
+    json_array_append_new(steps, step);
+}
+
+/* What each step of the formula gave. It is worked out once more: what it is made of has been fetched. */
+static void add_steps(json_t *entry, struct filters_run *run, const struct filters_subject *subject)
+{
+    if (subject->formula == NULL || subject->formula->step_count == 0) {
+        return;
+    }
+    json_t *steps = json_object_get(entry, "steps");
+    if (steps == NULL) {
+        steps = json_array();
+        json_object_set_new(entry, "steps", steps);
+    }
+    struct filters_fetched values;
+    struct fault *fault = run->fault, aside = FAULT_INIT;
+    run->fault = &aside; /* what hit a limit hits it again, and was told */
+    filters_formula_values(run, subject->formula, &values, add_step, steps);
+    run->fault = fault;
+}
+
+/* A trace is taken of a run that is under way; the run is not const where it is made. */
+static struct filters_run *trace_run(const struct filters_run *run)
+{
+    return (struct filters_run *)(uintptr_t)run;
 }
 
 static json_t *groups_captured(const struct filters_capture *capture)
@@ -161,7 +240,8 @@ void filters_trace_leave(struct filters_trace *trace, const struct filters_run *
                          const struct filters_condition *condition, enum filters_verdict verdict,
                          size_t captures_before)
 {
-    static const char *const kinds[] = {"all", "any", "not"};
+    static const char *const kinds[] = {"all", "any", "not", "each"};
+    static const char *const quantifiers[] = {"some", "every", "none"};
     json_t *parts = trace->stack[trace->depth--];
     json_t *entry = json_object();
     if (condition->name != NULL) {
@@ -173,10 +253,25 @@ void filters_trace_leave(struct filters_trace *trace, const struct filters_run *
         filters_describe(condition, &text);
         json_object_set_new(entry, "test", text_value(buf_bytes(&text)));
         json_object_set_new(entry, "saw", values_seen(run, condition->subject));
+        add_steps(entry, trace_run(run), condition->subject);
+        if (condition->operand != NULL) {
+            json_object_set_new(entry, "with", values_seen(run, condition->operand));
+            add_steps(entry, trace_run(run), condition->operand);
+        }
         buf_done(&text);
     } else {
-        json_object_set_new(entry, "kind", json_string(kinds[condition->kind]));
+        bool each = condition->kind == FILTERS_EACH;
+        json_object_set_new(entry, "kind",
+                            json_string(each ? quantifiers[condition->quantifier] : kinds[condition->kind]));
         json_object_set(entry, "parts", parts);
+        if (each) {
+            struct buf text;
+            buf_init(&text, 4096);
+            describe_subject(condition->subject, &text);
+            json_object_set_new(entry, "of", text_value(buf_bytes(&text)));
+            buf_done(&text);
+            add_steps(entry, trace_run(run), condition->subject);
+        }
     }
     if (condition->kind == FILTERS_TEST && run->capture_count > captures_before) {
         json_object_set_new(entry, "captured", groups_captured(&run->captures[captures_before]));
@@ -187,26 +282,6 @@ void filters_trace_leave(struct filters_trace *trace, const struct filters_run *
 }
 
 /* ---- conditions in words ---- */
-
-static const char *field_name(const struct filters_subject *subject)
-{
-    for (const struct filters_field_row *row = filters_fields; row->name != NULL; row++) {
-        if (row->kind == subject->kind) {
-            return row->name;
-        }
-    }
-    return "header";
-}
-
-static const char *part_name(enum filters_part part)
-{
-    for (const struct filters_part_row *row = filters_parts; row->name != NULL; row++) {
-        if (row->part == part) {
-            return row->name;
-        }
-    }
-    return "";
-}
 
 static void describe_words(const struct filters_condition *condition, struct buf *out)
 {
@@ -230,6 +305,12 @@ static void describe_number(const struct filters_condition *condition, int64_t n
         break;
     case FILTERS_TYPE_WEEKDAY:
         buf_printf(out, " %s", filters_weekdays[number]);
+        break;
+    case FILTERS_TYPE_DECIMAL:
+        buf_printf(out, " %g", (double)number / 1e6);
+        break;
+    case FILTERS_TYPE_DURATION:
+        buf_printf(out, " %llds", (long long)(number / 1000));
         break;
     default:
         buf_printf(out, " %lld", (long long)number);
@@ -255,22 +336,23 @@ static void describe_ranges(const struct filters_condition *condition, struct bu
 void filters_describe(const struct filters_condition *condition, struct buf *out)
 {
     const struct filters_subject *subject = condition->subject;
-    buf_append_text(out, field_name(subject));
-    for (size_t i = 0; i < subject->header_count; i++) {
-        buf_printf(out, "%s%s", i == 0 ? " " : ", ", subject->headers[i]);
-    }
-    if (subject->part != FILTERS_PART_WHOLE) {
-        buf_printf(out, " %s", part_name(subject->part));
-    }
+    describe_subject(subject, out);
     if (condition->operator== FILTERS_EXISTS) {
         buf_append_text(out, condition->wanted ? " exists" : " does not exist");
         return;
     }
     buf_printf(out, " %s", filters_operators[condition->operator].name);
-    if (condition->pattern != NULL) {
+    if (condition->operand != NULL) {
+        buf_append_text(out, " that of ");
+        describe_subject(condition->operand, out);
+    } else if (condition->pattern != NULL) {
         buf_printf(out, " \"%s\"", filters_pattern_text(condition->pattern));
-    } else if (condition->list != NULL) {
-        buf_printf(out, " the list %s (%zu entries)", condition->list, filters_words_count(condition->set));
+    } else if (condition->list != NULL || condition->patterns != NULL) {
+        size_t count = condition->set != NULL        ? filters_words_count(condition->set)
+                       : condition->patterns != NULL ? condition->pattern_count
+                                                     : condition->word_count;
+        buf_printf(out, " %s%s (%zu entries)", condition->list == NULL ? "a list" : "the list ",
+                   condition->list == NULL ? "" : condition->list, count);
     } else if (condition->range_count > 0) {
         describe_ranges(condition, out);
     } else if (condition->word_count > 0) {

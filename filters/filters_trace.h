@@ -11,8 +11,8 @@
 struct filters_trace {
     json_t *recipients; /* the result: one object per recipient */
     json_t *rules;      /* of the recipient at hand */
-    json_t *stack[80];  /* conditions being decided, the outermost first: lists of their parts */
-    size_t depth;
+    json_t **stack;     /* conditions being decided, the outermost first: lists of their parts */
+    size_t depth, size;
     uint64_t (*clock_us)(void *ctx); /* NULL: no times */
     void *ctx;
     uint64_t began_us;

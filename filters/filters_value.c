@@ -4,8 +4,8 @@
  */
 #include <string.h>
 
-#include "base/date.h"
 #include "base/expect.h"
+#include "filters/filters_formula.h"
 #include "filters/filters_name.h"
 #include "filters/filters_run.h"
 #include "filters/filters_text.h"
@@ -14,8 +14,6 @@
 #include "mail/mail_charset.h"
 #include "mail/mail_header.h"
 #include "mail/mail_words.h"
-
-#define DAY_MS INT64_C(86400000)
 
 int filters_run_full(struct filters_run *run)
 {
@@ -72,7 +70,7 @@ static struct filters_value *next_value(struct filters_run *run, struct filters_
     return &fetched->values[fetched->count++];
 }
 
-static int add_text(struct filters_run *run, struct filters_fetched *fetched, struct bytes text)
+int filters_run_add_text(struct filters_run *run, struct filters_fetched *fetched, struct bytes text)
 {
     if (fetched->count >= FILTERS_OCCURRENCES_MAX) {
         return 0;
@@ -98,11 +96,11 @@ static int add_text(struct filters_run *run, struct filters_fetched *fetched, st
 
 static int add_string(struct filters_run *run, struct filters_fetched *fetched, const char *text)
 {
-    return text == NULL ? 0 : add_text(run, fetched, bytes_of(text));
+    return text == NULL ? 0 : filters_run_add_text(run, fetched, bytes_of(text));
 }
 
 /* A number with the text that templates show. */
-static int add_number(struct filters_run *run, struct filters_fetched *fetched, int64_t number, const char *text)
+int filters_run_add_number(struct filters_run *run, struct filters_fetched *fetched, int64_t number, const char *text)
 {
     struct filters_value *value = next_value(run, fetched);
     char *copy = text == NULL ? arena_printf(run->arena, "%lld", (long long)number) : arena_text(run->arena, text);
@@ -125,10 +123,10 @@ static int add_domain(struct filters_run *run, struct filters_fetched *fetched, 
     buf_append_bytes(&text, before);
     size_t local = text.len;
     buf_append_bytes(&text, domain);
-    int result = add_text(run, fetched, buf_bytes(&text));
+    int result = filters_run_add_text(run, fetched, buf_bytes(&text));
     buf_truncate(&text, local);
     if (result == 0 && mail_canonical_other_domain(domain, &text)) {
-        result = add_text(run, fetched, buf_bytes(&text));
+        result = filters_run_add_text(run, fetched, buf_bytes(&text));
     }
     buf_done(&text);
     return result;
@@ -144,9 +142,9 @@ static int add_local_part(struct filters_run *run, struct filters_fetched *fetch
     ptrdiff_t plus = bytes_find_octet(plain, '+');
     int result = 0;
     if (!detail) {
-        result = add_text(run, fetched, plus > 0 ? bytes_slice(plain, 0, (size_t)plus) : plain);
+        result = filters_run_add_text(run, fetched, plus > 0 ? bytes_slice(plain, 0, (size_t)plus) : plain);
     } else if (plus > 0) {
-        result = add_text(run, fetched, bytes_from(plain, (size_t)plus + 1));
+        result = filters_run_add_text(run, fetched, bytes_from(plain, (size_t)plus + 1));
     }
     buf_done(&text);
     return result;
@@ -184,6 +182,17 @@ static int add_address_part(struct filters_run *run, struct filters_fetched *fet
     }
 }
 
+int filters_run_add_value(struct filters_run *run, struct filters_fetched *fetched, const struct filters_value *value)
+{
+    struct filters_value copy = *value; /* it may stand in the list that moves */
+    struct filters_value *added = next_value(run, fetched);
+    if (added == NULL) {
+        return -1;
+    }
+    *added = copy;
+    return 0;
+}
+
 /* ---- header fields ---- */
 
 struct header_fetch {
@@ -202,7 +211,7 @@ static void on_address(void *ctx, struct bytes name, struct bytes address)
     if (fetch->part != FILTERS_PART_NAME) {
         fetch->result = add_address_part(fetch->run, fetch->fetched, address, fetch->part);
     } else if (name.len > 0) {
-        fetch->result = add_text(fetch->run, fetch->fetched, name);
+        fetch->result = filters_run_add_text(fetch->run, fetch->fetched, name);
     }
 }
 
@@ -218,12 +227,12 @@ static int add_field(struct filters_run *run, const struct filters_subject *subj
         mail_address_each(buf_bytes(&line), on_address, &fetch);
         result = fetch.result;
     } else if (bytes_find(buf_bytes(&line), bytes_of("=?")) < 0) {
-        result = add_text(run, fetched, buf_bytes(&line));
+        result = filters_run_add_text(run, fetched, buf_bytes(&line));
     } else {
         struct buf decoded;
         buf_init(&decoded, FILTERS_VALUE_MAX * 3);
         mail_words_decode(buf_bytes(&line), &decoded);
-        result = add_text(run, fetched, buf_bytes(&decoded));
+        result = filters_run_add_text(run, fetched, buf_bytes(&decoded));
         buf_done(&decoded);
     }
     buf_done(&line);
@@ -255,7 +264,7 @@ static int header_fields(struct filters_run *run, const struct filters_subject *
             return -1;
         }
     }
-    return subject->part == FILTERS_PART_COUNT ? add_number(run, fetched, count, NULL) : 0;
+    return subject->part == FILTERS_PART_COUNT ? filters_run_add_number(run, fetched, count, NULL) : 0;
 }
 
 /* RFC 2919: what stands in angle brackets in the (last) List-Id; the whole field when there are none. */
@@ -274,36 +283,26 @@ static int list_id(struct filters_run *run, struct filters_fetched *fetched)
         struct bytes inside = bytes_from(value, (size_t)open + 1);
         value = bytes_trim(bytes_cut(&inside, '>'));
     }
-    return add_text(run, fetched, value);
+    return filters_run_add_text(run, fetched, value);
 }
 
 /* ---- time ---- */
 
+int filters_run_out_of_time(struct filters_run *run)
+{
+    fault_set(run->fault, FAULT_LOCAL, "time-limit", "rules", "the rules did not decide within %llu ms",
+              (unsigned long long)run->message->clock.budget_us / 1000);
+    return -1;
+}
+
 static int time_value(struct filters_run *run, const struct filters_subject *subject, struct filters_fetched *fetched)
 {
-    struct date date;
-    date_of(run->message->now_ms + (int64_t)subject->zone_minutes * 60000, &date);
-    char text[40];
-    struct buf out;
-    buf_init(&out, sizeof text);
-    int64_t number = 0;
-    switch (subject->kind) {
-    case FILTERS_SUBJECT_TIME:
-        number = date.hour * 3600 + date.minute * 60 + date.second;
-        buf_printf(&out, "%02d:%02d:%02d", date.hour, date.minute, date.second);
-        break;
-    case FILTERS_SUBJECT_DATE:
-        number = date.year * 10000 + date.month * 100 + date.day;
-        buf_printf(&out, "%04d-%02d-%02d", date.year, date.month, date.day);
-        break;
-    default:
-        number = date.weekday;
-        buf_append_text(&out, filters_weekdays[date.weekday]);
-        break;
-    }
-    int result = add_number(run, fetched, number, buf_text(&out));
-    buf_done(&out);
-    return result;
+    char text[FILTERS_DATE_TEXT];
+    enum filters_date_part part = subject->kind == FILTERS_SUBJECT_TIME   ? FILTERS_DATE_TIME
+                                  : subject->kind == FILTERS_SUBJECT_DATE ? FILTERS_DATE_DATE
+                                                                          : FILTERS_DATE_WEEKDAY;
+    int64_t number = filters_date_of(run->message->now_ms, part, subject->zone, text);
+    return filters_run_add_number(run, fetched, number, text);
 }
 
 /* ---- decoded parts ---- */
@@ -369,14 +368,14 @@ static int body_texts(struct filters_run *run, const struct filters_subject *sub
     return result;
 }
 
-static int add_attachment(struct filters_run *run, const struct filters_subject *subject,
-                          struct filters_fetched *fetched, const struct mail_view_attachment *attachment)
+static int add_attachment(struct filters_run *run, enum filters_part part, struct filters_fetched *fetched,
+                          const struct mail_view_attachment *attachment)
 {
     int result = 0;
-    if (subject->part == FILTERS_PART_SIZE) {
-        return add_number(run, fetched, (int64_t)attachment->size, NULL);
+    if (part == FILTERS_PART_SIZE) {
+        return filters_run_add_number(run, fetched, (int64_t)attachment->size, NULL);
     }
-    if (subject->part == FILTERS_PART_TYPE) {
+    if (part == FILTERS_PART_TYPE) {
         result = add_string(run, fetched, attachment->type);
         return result == 0 ? add_string(run, fetched, attachment->other_type) : result;
     }
@@ -384,6 +383,29 @@ static int add_attachment(struct filters_run *run, const struct filters_subject 
         result = add_string(run, fetched, attachment->names[i]);
     }
     return result < 0 || attachment->name_count > 0 ? result : add_string(run, fetched, "");
+}
+
+int filters_run_add_attribute(struct filters_run *run, struct filters_fetched *fetched,
+                              const struct filters_value *value, enum filters_part attribute)
+{
+    if (attribute == FILTERS_PART_USER || attribute == FILTERS_PART_DETAIL || attribute == FILTERS_PART_DOMAIN ||
+        attribute == FILTERS_PART_ADDRESS) {
+        return add_address_part(run, fetched, value->text, attribute);
+    }
+    return add_attachment(run, attribute, fetched, &run->view->attachments[value->index]);
+}
+
+/* One value for each, however many names it has. */
+static int each_attachment(struct filters_run *run, struct filters_fetched *fetched)
+{
+    for (size_t i = 0; i < run->view->attachment_count; i++) {
+        const struct mail_view_attachment *attachment = &run->view->attachments[i];
+        if (add_string(run, fetched, attachment->name_count == 0 ? "" : attachment->names[0]) < 0) {
+            return -1;
+        }
+        fetched->values[fetched->count - 1].index = (unsigned)i;
+    }
+    return 0;
 }
 
 static int attachments(struct filters_run *run, const struct filters_subject *subject, struct filters_fetched *fetched)
@@ -396,9 +418,10 @@ static int attachments(struct filters_run *run, const struct filters_subject *su
             continue;
         }
         count++;
-        result = subject->part == FILTERS_PART_COUNT ? 0 : add_attachment(run, subject, fetched, attachment);
+        result = subject->part == FILTERS_PART_COUNT ? 0 : add_attachment(run, subject->part, fetched, attachment);
     }
-    return result == 0 && subject->part == FILTERS_PART_COUNT ? add_number(run, fetched, count, NULL) : result;
+    return result == 0 && subject->part == FILTERS_PART_COUNT ? filters_run_add_number(run, fetched, count, NULL)
+                                                              : result;
 }
 
 static int mime_errors(struct filters_run *run, struct filters_fetched *fetched)
@@ -420,6 +443,8 @@ static int parts(struct filters_run *run, const struct filters_subject *subject,
         return body_texts(run, subject, fetched);
     case FILTERS_SUBJECT_ATTACHMENT:
         return attachments(run, subject, fetched);
+    case FILTERS_SUBJECT_ATTACHMENTS:
+        return each_attachment(run, fetched);
     case FILTERS_SUBJECT_MIME_ERROR:
         return mime_errors(run, fetched);
     default:
@@ -459,9 +484,9 @@ static int fetch(struct filters_run *run, const struct filters_subject *subject,
     case FILTERS_SUBJECT_TO:
         return add_address_part(run, fetched, bytes_of(envelope->to[run->recipient].address), subject->part);
     case FILTERS_SUBJECT_RECIPIENTS:
-        return add_number(run, fetched, (int64_t)envelope->to_count, NULL);
+        return filters_run_add_number(run, fetched, (int64_t)envelope->to_count, NULL);
     case FILTERS_SUBJECT_SIZE:
-        return add_number(run, fetched, (int64_t)run->message->size, NULL);
+        return filters_run_add_number(run, fetched, (int64_t)run->message->size, NULL);
     case FILTERS_SUBJECT_TIME:
     case FILTERS_SUBJECT_DATE:
     case FILTERS_SUBJECT_WEEKDAY:
@@ -474,7 +499,10 @@ static int fetch(struct filters_run *run, const struct filters_subject *subject,
     case FILTERS_SUBJECT_ATTACHMENT:
     case FILTERS_SUBJECT_MIME_LIMIT:
     case FILTERS_SUBJECT_MIME_ERROR:
+    case FILTERS_SUBJECT_ATTACHMENTS:
         return parts(run, subject, fetched);
+    case FILTERS_SUBJECT_FORMULA:
+        return filters_formula_values(run, subject->formula, fetched, NULL, NULL);
     default:
         return connection(run, subject, fetched);
     }
@@ -484,6 +512,9 @@ int filters_run_fetch(struct filters_run *run, const struct filters_subject *sub
                       const struct filters_fetched **fetched_r)
 {
     struct filters_fetched *fetched = &run->fetched[subject->number];
+    if (subject->is_volatile) {
+        *fetched = (struct filters_fetched){.state = FILTERS_NOT_FETCHED};
+    }
     if (fetched->state == FILTERS_NOT_FETCHED) {
         if (subject->stage > run->stage) {
             fetched->state = FILTERS_NOT_YET;
@@ -517,7 +548,7 @@ void filters_run_next_recipient(struct filters_run *run, size_t recipient)
 {
     run->recipient = recipient;
     for (size_t i = 0; i < run->set->subject_count; i++) {
-        if (run->set->subjects[i]->kind == FILTERS_SUBJECT_TO) {
+        if (run->set->subjects[i]->per_recipient) {
             run->fetched[i] = (struct filters_fetched){.state = FILTERS_NOT_FETCHED};
         }
     }
@@ -526,59 +557,9 @@ void filters_run_next_recipient(struct filters_run *run, size_t recipient)
     }
 }
 
-/* ---- names of templates ---- */
+/* ---- names ---- */
 
-static const char *const date_parts[] = {"date",        "date.year",    "date.month", "date.day", "date.hour",
-                                         "date.minute", "date.weekday", "date.week",  NULL};
-
-int filters_name_date_part(const char *name)
-{
-    for (int i = 0; date_parts[i] != NULL; i++) {
-        if (strcmp(date_parts[i], name) == 0) {
-            return i;
-        }
-    }
-    return -1;
-}
-
-/* ISO 8601: the week that has the year's first Thursday is week 1. */
-static int week_of(int64_t ms)
-{
-    struct date date, january;
-    date_of(ms, &date);
-    int64_t thursday = ms + (4 - (date.weekday == 0 ? 7 : date.weekday)) * DAY_MS;
-    date_of(thursday, &january);
-    int64_t day = thursday / DAY_MS;
-    struct date probe;
-    int week = 1;
-    for (int64_t back = day - 7; back >= 0; back -= 7, week++) {
-        date_of(back * DAY_MS, &probe);
-        if (probe.year != january.year) {
-            break;
-        }
-    }
-    return week;
-}
-
-static struct bytes date_value(struct filters_run *run, unsigned part)
-{
-    struct date date;
-    date_of(run->message->now_ms, &date);
-    const int numbers[] = {0, date.year, date.month, date.day, date.hour, date.minute};
-    char *text = NULL;
-    if (part == 0) {
-        text = arena_printf(run->arena, "%04d-%02d-%02d", date.year, date.month, date.day);
-    } else if (part < 6) {
-        text = arena_printf(run->arena, "%02d", numbers[part]);
-    } else if (part == 6) {
-        text = arena_text(run->arena, filters_weekdays[date.weekday]);
-    } else {
-        text = arena_printf(run->arena, "%02d", week_of(run->message->now_ms));
-    }
-    return bytes_of(text == NULL ? "" : text);
-}
-
-static struct bytes group_value(const struct filters_run *run, const struct filters_reference *reference)
+bool filters_name_group(const struct filters_run *run, const struct filters_reference *reference, struct bytes *text_r)
 {
     for (size_t i = run->capture_count; i > 0; i--) { /* the newest match that has the group gives the value */
         const struct filters_capture *capture = &run->captures[i - 1];
@@ -590,33 +571,10 @@ static struct bytes group_value(const struct filters_run *run, const struct filt
         for (unsigned k = 0; k < count; k++) {
             const size_t *group = &capture->groups[2 * numbers[k]];
             if (numbers[k] <= filters_pattern_groups(capture->pattern) && group[0] != SIZE_MAX) {
-                return bytes_slice(capture->text, group[0], group[1] - group[0]);
+                *text_r = bytes_slice(capture->text, group[0], group[1] - group[0]);
+                return true;
             }
         }
     }
-    return bytes_at(NULL, 0);
-}
-
-struct bytes filters_name_value(void *ctx, const struct filters_reference *reference)
-{
-    struct filters_run *run = ctx;
-    const struct filters_fetched *fetched;
-    switch (reference->kind) {
-    case FILTERS_NAME_GROUP:
-    case FILTERS_NAME_NUMBER:
-        return group_value(run, reference);
-    case FILTERS_NAME_VARIABLE:
-        return run->variables[reference->number];
-    case FILTERS_NAME_ID:
-        return bytes_of(run->message->envelope->id == NULL ? "" : run->message->envelope->id);
-    case FILTERS_NAME_DATE:
-        run->incomplete = run->incomplete || run->stage == FILTERS_STAGE_ENVELOPE;
-        return date_value(run, reference->number);
-    default:
-        if (filters_run_fetch(run, reference->what, &fetched) < 0) {
-            return bytes_at(NULL, 0); /* the fault is filled: the decision fails */
-        }
-        run->incomplete = run->incomplete || fetched->state == FILTERS_NOT_YET;
-        return fetched->count == 0 ? bytes_at(NULL, 0) : fetched->values[0].text;
-    }
+    return false;
 }

@@ -42,6 +42,23 @@ static void print_saw(const struct printer *printer, const json_t *saw)
     }
 }
 
+/* What each step of a formula gave: header.Date = "Mon, 23 ..." | age = "172800s". */
+static void print_steps(const struct printer *printer, const json_t *steps, int depth)
+{
+    size_t i, k;
+    json_t *step, *value;
+    json_array_foreach(steps, i, step)
+    {
+        fprintf(printer->out, "%*s%s =", depth * 2 + 14, "", text(step, "step"));
+        json_array_foreach(json_object_get(step, "values"), k, value)
+        {
+            fputs(k == 0 ? " " : ", ", printer->out);
+            print_quoted(printer, json_string_value(value));
+        }
+        fputs(k == 0 ? " nothing\n" : "\n", printer->out);
+    }
+}
+
 static void print_captures(const struct printer *printer, const json_t *captured, int depth)
 {
     size_t i;
@@ -73,7 +90,15 @@ static void print_condition(const struct printer *printer, const json_t *conditi
     if (json_object_get(condition, "saw") != NULL) {
         print_saw(printer, json_object_get(condition, "saw"));
     }
+    if (json_object_get(condition, "with") != NULL) {
+        fputs(", compared with", printer->out);
+        print_saw(printer, json_object_get(condition, "with"));
+    }
+    if (text(condition, "of")[0] != '\0') {
+        fprintf(printer->out, " of %s", text(condition, "of"));
+    }
     fputc('\n', printer->out);
+    print_steps(printer, json_object_get(condition, "steps"), depth);
     print_captures(printer, json_object_get(condition, "captured"), depth);
     json_array_foreach(json_object_get(condition, "parts"), i, part)
     {

@@ -35,6 +35,7 @@ struct explain {
     const struct filters_set *set, *other; /* other: of --diff */
     bool json;
     size_t messages, differ;
+    json_t *first;                /* with --json: the message that is not printed yet, because nothing may follow it */
     struct cli_progress progress; /* of --diff */
 };
 
@@ -44,6 +45,34 @@ static uint64_t clock_us(void *ctx)
 }
 
 /* ---- one message ---- */
+
+/* One message is an object; several are a list of them, so that what is printed is one document in any case. */
+static void print_json(struct explain *explain, json_t *root)
+{
+    if (explain->messages++ == 0) {
+        explain->first = json_incref(root);
+        return;
+    }
+    if (explain->first != NULL) {
+        printf("[\n");
+        json_dumpf(explain->first, stdout, JSON_INDENT(1));
+        json_decref(explain->first);
+        explain->first = NULL;
+    }
+    printf(",\n");
+    json_dumpf(root, stdout, JSON_INDENT(1));
+}
+
+static void end_json(struct explain *explain)
+{
+    if (explain->first != NULL) {
+        json_dumpf(explain->first, stdout, JSON_INDENT(1));
+        json_decref(explain->first);
+        printf("\n");
+    } else if (explain->messages > 0) {
+        printf("\n]\n");
+    }
+}
 
 static int explain_one(void *ctx, const char *name, const struct filters_message *message)
 {
@@ -60,8 +89,7 @@ static int explain_one(void *ctx, const char *name, const struct filters_message
     } else if (explain->json) {
         json_t *root = json_loadb((const char *)buf_bytes(&text).ptr, text.len, 0, NULL);
         json_object_set_new(root, "message", json_string(name));
-        json_dumpf(root, stdout, JSON_INDENT(1));
-        printf("\n");
+        print_json(explain, root);
         json_decref(root);
     } else {
         cli_explain_print(name, message, buf_bytes(&text), cli_has_colour(STDOUT_FILENO), stdout);
@@ -109,7 +137,8 @@ static int diff_one(void *ctx, const char *name, const struct filters_message *m
 /* ---- the command ---- */
 
 struct arguments {
-    const char *config, *from, *to, *client, *helo, *user, *listener, *protocol, *tls, *certificate, *fallback, *spool;
+    const char *config, *from, *to, *client, *helo, *user, *listener, *protocol, *tls, *certificate, *fallback, *spool,
+        *now;
     bool json, diff, recent;
 };
 
@@ -233,6 +262,9 @@ static int run_explain(struct explain *explain, const struct arguments *argument
     if (cli_rules_load(&rules, &path, 1, arguments->fallback) == 0) {
         explain->set = rules.set;
         result = walk_messages(explain, arguments, envelope, others, count, explain_one);
+        if (explain->json) {
+            end_json(explain);
+        }
     }
     cli_rules_done(&rules);
     return result;
@@ -257,6 +289,9 @@ static int run(const struct arguments *arguments, char **others, int count)
                    .user = arguments->user},
         .now_ms = net_wall(loop),
     };
+    if (arguments->now != NULL) {
+        filters_time(arguments->now, &envelope.now_ms); /* it was looked at */
+    }
     int result = arguments->diff ? run_diff(&explain, arguments, &envelope, others, count)
                                  : run_explain(&explain, arguments, &envelope, others, count);
     filters_scratch_free(&explain.scratch);
@@ -267,6 +302,10 @@ static int run(const struct arguments *arguments, char **others, int count)
 /* What the arguments lack, or NULL. */
 static const char *missing(const struct arguments *arguments, int others)
 {
+    int64_t ms;
+    if (arguments->now != NULL && !filters_time(arguments->now, &ms)) {
+        return "--now takes a time such as 2026-11-23T07:11:20Z";
+    }
     if (arguments->recent) {
         return !arguments->diff || arguments->spool != NULL || others < 1
                    ? "--recent goes with --diff, and takes the new rule files, or a folder of them"
@@ -297,6 +336,9 @@ int cmd_explain(const struct cli_command *command, int argc, char **argv)
         {.name = "protocol", .value = &arguments.protocol, .help = "ESMTP without it"},
         {.name = "tls", .value = &arguments.tls, .help = "TLS version, such as TLSv1.3"},
         {.name = "certificate", .value = &arguments.certificate, .help = "subject of the client's certificate"},
+        {.name = "now",
+         .value = &arguments.now,
+         .help = "time of reception, 2026-11-23T07:11:20Z; the present without it"},
         {.name = "default",
          .value = &arguments.fallback,
          .help = "UPSTREAM:FOLDER of the default delivery, where there is no configuration"},

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/expect.h"
+#include "filters/filters_function.h"
 #include "filters/filters_table.h"
 #include "test.h"
 
@@ -38,9 +39,10 @@ static void every_word_is_explained(void **state)
     (void)state;
     char *page = read_page();
     static const struct filters_key *const tables[] = {
-        filters_file_keys,     filters_rule_keys,      filters_group_keys,  filters_test_subject_keys,
-        filters_junction_keys, filters_action_keys,    filters_target_keys, filters_refusal_keys,
-        filters_add_keys,      filters_list_file_keys, filters_case_keys,   filters_expect_keys,
+        filters_file_keys,      filters_rule_keys,      filters_group_keys,  filters_test_subject_keys,
+        filters_junction_keys,  filters_action_keys,    filters_target_keys, filters_refusal_keys,
+        filters_add_keys,       filters_list_file_keys, filters_case_keys,   filters_expect_keys,
+        filters_list_name_keys, filters_map_keys,
     };
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         has_items(page, tables[i]);
@@ -50,6 +52,9 @@ static void every_word_is_explained(void **state)
     }
     for (size_t i = 0; filters_parts[i].name != NULL; i++) {
         has_item(page, filters_parts[i].name);
+    }
+    for (size_t i = 0; filters_functions[i].name != NULL; i++) {
+        has_item(page, filters_functions[i].written);
     }
     for (size_t i = 0; filters_operators[i].name != NULL; i++) {
         has_item(page, filters_operators[i].name);
