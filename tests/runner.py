@@ -78,7 +78,7 @@ def script_stage(stage):
         for path in sorted((ROOT / "tests" / stage).glob("test_*")):
             if path.is_file() and os.access(path, os.X_OK):
                 env = {**SANITIZER_ENV, "MAILWEIR": str(BUILDS[""][0] / "mailweir"), "TEST_SIZE": size}
-                yield Test(f"{stage}/{path.stem[5:]}", [str(path)], 900, env, lane=stage)
+                yield Test(f"{stage}/{path.stem[5:]}", [str(path)], 1800, env, lane=stage)
     return tests
 
 
@@ -88,7 +88,7 @@ def deploy(_size):
         for name in functions(path):
             env = {"MAILWEIR": str(BUILDS[""][0] / "mailweir")}
             yield Test(f"deploy/{path.stem[5:]}/{name[5:]}",
-                       ["/usr/bin/python3", str(ROOT / "tests/e2e/harness.py"), str(path), name], 900, env, lane="deploy")
+                       ["/usr/bin/python3", str(ROOT / "tests/e2e/harness.py"), str(path), name], 1800, env, lane="deploy")
 
 
 STAGES = {"lint": lint, "unit": unit, "fuzz": fuzz, "e2e": e2e, "deploy": deploy}

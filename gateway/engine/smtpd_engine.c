@@ -72,7 +72,9 @@ void smtpd_note_said(struct smtpd_engine *engine, struct bytes line)
 void smtpd_note_recipient(struct smtpd_engine *engine, struct bytes address)
 {
     size_t len = address.len < SMTPD_RECIPIENT_MAX ? address.len : SMTPD_RECIPIENT_MAX;
-    memcpy(engine->recipient, address.ptr, len);
+    if (len > 0) { /* "<>" may have no octets to point at */
+        memcpy(engine->recipient, address.ptr, len);
+    }
     engine->recipient[len] = '\0';
 }
 

@@ -13,6 +13,15 @@ from test_imap_auth import dovecot_for, endpoint, token
 SAMPLES = ROOT / "deploy/sample/configurations"
 
 
+def service_key(world):
+    """A key of RSA, as service accounts have."""
+    file = world.folder / "service.key"
+    if not file.exists():
+        subprocess.run(["openssl", "genpkey", "-quiet", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", file], check=True,
+                       stdin=subprocess.DEVNULL, capture_output=True)
+    return file.read_text()
+
+
 def beside(world, text):
     """The configuration's text with its absolute paths below the test's folder, and the files that it names."""
     folder = world.folder / "root"
@@ -21,7 +30,7 @@ def beside(world, text):
                           "etc/mailweir/corp-ca.pem": world.certificates.ca.read_text(), "run/secrets/imap": "relaypw\n",
                           "run/secrets/service-account.json": json.dumps({
                               "type": "service_account", "client_email": "gateway@mail.iam.gserviceaccount.com",
-                              "private_key": key.read_text(), "token_uri": "https://oauth2.googleapis.com/token"}),
+                              "private_key": service_key(world), "token_uri": "https://oauth2.googleapis.com/token"}),
                           "run/secrets/blue": "relaypw\n", "run/secrets/green": "relaypw\n", "run/secrets/m365": "secret\n",
                           "etc/mailweir/imap-password": "relaypw\n", "run/secrets/mailweir/imap-password": "relaypw\n",
                           "run/secrets/mailweir/admin-token": "a token of the test's own\n",
