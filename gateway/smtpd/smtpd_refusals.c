@@ -178,7 +178,9 @@ void smtpd_refusals_free(struct smtpd_refusals **refusals_ref)
     if (refusals == NULL) {
         return;
     }
-    net_lane_free(&refusals->lane); /* calls on_written(), which submits what has gathered: until there is nothing */
+    /* It calls on_written(), which submits what has gathered, until there is nothing: so the pointer that this uses must stay. */
+    struct net_lane *lane = refusals->lane;
+    net_lane_free(&lane);
     for (size_t i = 0; i < SMTPD_REFUSALS_MAX; i++) {
         json_decref(refusals->ring[i]);
     }
