@@ -9,8 +9,11 @@
 #include "base/expect.h"
 #include "net/net_lane.h"
 
-/* Recipients are decided on the loop: what takes longer is left to the message. */
+/* What takes longer for a recipient is left to the message. */
 #define RECIPIENT_MAX_US 50000
+/* On the loop, a recipient may take so long; then the lane goes on with it, and with all others for a while. */
+#define RECIPIENT_LOOP_US 1000
+#define RECIPIENT_LANE_MS 10000
 
 /* A rule set and who uses it: the current one, and decisions that began with it. Only the loop counts. */
 struct rules_hold {
@@ -25,9 +28,10 @@ struct decision {
     struct log *log;
     struct rules_hold *rules;
     struct rule_stats *stats;
-    struct recent *recent;                /* NULL: none are kept */
-    struct filters_scratch *loop_scratch; /* for recipients, on the loop */
-    struct filters_scratch *lane_scratch;
+    struct recent *recent;                                      /* NULL: none are kept */
+    struct filters_scratch *loop_scratch;                       /* for recipients, on the loop */
+    struct filters_scratch *lane_scratch[NET_LANE_WORKERS_MAX]; /* each its thread's, made when it is needed */
+    uint64_t recipients_on_lane;   /* net_now() until which no recipient is decided on the loop */
     uint64_t sample_at;            /* net_now() from which the next message is measured */
     uint64_t timeout_us;           /* of one decision; 0: none */
     const char *const *unverified; /* upstreams for which REQUIRETLS cannot be kept */
@@ -40,6 +44,7 @@ struct decision_job {
     struct rules_hold *rules;
     struct filters_message message;
     struct mail_source source;
+    struct net_lane_turn turn;
     struct arena *arena;
     struct filters_decision result;
     struct fault fault;
@@ -74,11 +79,10 @@ struct decision *decision_new(struct net_loop *loop, struct filters_set **set, s
     struct decision *decision = expect_calloc(1, sizeof *decision);
     decision->loop = loop;
     decision->log = log;
-    decision->lane = net_lane_new(loop, "filter");
+    decision->lane = net_lane_new_wide(loop, "filter");
     decision->rules = hold_new(set);
     decision->stats = rule_stats_new();
     decision->loop_scratch = filters_scratch_new();
-    decision->lane_scratch = filters_scratch_new();
     return decision;
 }
 
@@ -92,7 +96,9 @@ void decision_free(struct decision **decision)
     rule_stats_free(&(*decision)->stats);
     recent_free(&(*decision)->recent);
     filters_scratch_free(&(*decision)->loop_scratch);
-    filters_scratch_free(&(*decision)->lane_scratch);
+    for (size_t i = 0; i < NET_LANE_WORKERS_MAX; i++) {
+        filters_scratch_free(&(*decision)->lane_scratch[i]);
+    }
     free(*decision);
     *decision = NULL;
 }
@@ -115,9 +121,10 @@ static uint64_t clock_us(void *ctx)
 
 static struct filters_clock clock_of(const struct decision *decision, uint64_t most_us)
 {
-    uint64_t budget = decision->timeout_us < most_us ? decision->timeout_us : most_us;
+    uint64_t timeout = decision->timeout_us == 0 ? UINT64_MAX : decision->timeout_us;
+    uint64_t budget = timeout < most_us ? timeout : most_us;
     return (struct filters_clock){
-        .now_us = decision->timeout_us == 0 ? NULL : clock_us, .ctx = decision->loop, .budget_us = budget};
+        .now_us = budget == UINT64_MAX ? NULL : clock_us, .ctx = decision->loop, .budget_us = budget};
 }
 
 void decision_set_unverified(struct decision *decision, const char *const *names, size_t count)
@@ -181,22 +188,95 @@ static void end_session(void *rules)
     hold_release(&hold);
 }
 
-static void decide_recipient(void *ctx, void *rules, const struct mail_envelope *envelope, struct arena *arena,
-                             struct smtpd_decision *decision_r)
+/* In a work function: the scratch of this thread. */
+static struct filters_scratch *scratch_here(struct decision *decision)
+{
+    struct filters_scratch **scratch = &decision->lane_scratch[net_lane_worker()];
+    if (*scratch == NULL) {
+        *scratch = filters_scratch_new();
+    }
+    return *scratch;
+}
+
+/* ---- recipients ---- */
+
+/* One recipient that takes longer than the loop can wait. */
+struct recipient_job {
+    struct decision *decision;
+    struct rules_hold *rules;
+    const struct mail_envelope *envelope;
+    struct arena *arena;
+    struct filters_decision result;
+    struct fault fault;
+    uint64_t took_us;
+    smtpd_decided_fn *done;
+    void *done_ctx;
+};
+
+static void work_on_recipient(void *ctx)
+{
+    struct recipient_job *job = ctx;
+    struct decision *decision = job->decision;
+    uint64_t began = net_now_us(decision->loop);
+    filters_decide_recipient(job->rules->set, scratch_here(decision), job->envelope,
+                             clock_of(decision, RECIPIENT_MAX_US), job->arena, &job->result, &job->fault);
+    job->took_us = net_now_us(decision->loop) - began;
+}
+
+/* One that was slow keeps all off the loop for a while. */
+static void note_slowness(struct decision *decision, uint64_t took_us)
+{
+    if (took_us >= RECIPIENT_LOOP_US) {
+        decision->recipients_on_lane = net_now(decision->loop) + RECIPIENT_LANE_MS;
+    }
+}
+
+static void on_recipient(void *ctx)
+{
+    struct recipient_job *job = ctx;
+    struct smtpd_decision answer = answer_of(job->decision, job->envelope, &job->result, &job->fault);
+    smtpd_decided_fn *done = job->done;
+    void *done_ctx = job->done_ctx;
+    note_slowness(job->decision, job->took_us);
+    hold_release(&job->rules);
+    free(job);
+    done(done_ctx, &answer);
+}
+
+static bool decide_recipient(void *ctx, void *rules, const struct mail_envelope *envelope,
+                             const struct net_lane_turn *turn, struct arena *arena, struct smtpd_decision *decision_r,
+                             smtpd_decided_fn *done, void *done_ctx)
 {
     struct decision *decision = ctx;
-    struct filters_decision result = {0};
-    struct fault fault = FAULT_INIT;
-    filters_decide_recipient(((struct rules_hold *)rules)->set, decision->loop_scratch, envelope,
-                             clock_of(decision, RECIPIENT_MAX_US), arena, &result, &fault);
-    *decision_r = answer_of(decision, envelope, &result, &fault);
+    struct rules_hold *hold = rules;
+    if (net_now(decision->loop) >= decision->recipients_on_lane) {
+        struct filters_decision result = {0};
+        struct fault fault = FAULT_INIT;
+        uint64_t began = net_now_us(decision->loop);
+        filters_decide_recipient(hold->set, decision->loop_scratch, envelope, clock_of(decision, RECIPIENT_LOOP_US),
+                                 arena, &result, &fault);
+        uint64_t took_us = net_now_us(decision->loop) - began;
+        note_slowness(decision, took_us);
+        if (took_us < RECIPIENT_LOOP_US || fault_is_set(&fault)) {
+            *decision_r = answer_of(decision, envelope, &result, &fault);
+            return true;
+        }
+    }
+    struct recipient_job *job = expect_calloc(1, sizeof *job);
+    *job = (struct recipient_job){
+        .decision = decision, .rules = hold, .envelope = envelope, .arena = arena, .done = done, .done_ctx = done_ctx};
+    hold->holders++;
+    net_lane_submit_turn(decision->lane, turn, work_on_recipient, on_recipient, job);
+    return false;
 }
+
+/* ---- messages ---- */
 
 static void work(void *ctx)
 {
     struct decision_job *job = ctx;
     uint64_t began = net_now_us(job->decision->loop);
-    filters_decide(job->rules->set, job->decision->lane_scratch, &job->message, job->arena, &job->result, &job->fault);
+    filters_decide(job->rules->set, scratch_here(job->decision), &job->message, job->arena, &job->result, &job->fault);
     job->took_us = net_now_us(job->decision->loop) - began;
     if (job->decision->recent != NULL) {
         job->kept = recent_message_new(&job->message, recent_octets_max(job->decision->recent));
@@ -272,11 +352,12 @@ static void on_source(void *ctx, const struct mail_source *source)
     struct decision_job *job = ctx;
     job->source = *source;
     job->message.source = &job->source;
-    net_lane_submit(job->decision->lane, work, on_worked, job);
+    net_lane_submit_turn(job->decision->lane, &job->turn, work, on_worked, job);
 }
 
 static void decide_message(void *ctx, void *rules, const struct mail_envelope *envelope, struct bytes header,
-                           struct spool_stage *stage, struct arena *arena, smtpd_decided_fn *done, void *done_ctx)
+                           struct spool_stage *stage, const struct net_lane_turn *turn, struct arena *arena,
+                           smtpd_decided_fn *done, void *done_ctx)
 {
     struct decision *decision = ctx;
     struct decision_job *job = expect_calloc(1, sizeof *job);
@@ -289,13 +370,15 @@ static void decide_message(void *ctx, void *rules, const struct mail_envelope *e
                                             .now_ms = net_wall(decision->loop),
                                             .clock = clock_of(decision, UINT64_MAX)};
     begin_sample(job);
+    job->turn = *turn;
+    job->turn.cost_us = filters_needs_body(job->rules->set) ? turn->cost_us : 0;
     job->arena = arena;
     job->done = done;
     job->done_ctx = done_ctx;
     if (filters_needs_body(job->rules->set)) {
         spool_stage_source(stage, on_source, job);
     } else {
-        net_lane_submit(decision->lane, work, on_worked, job);
+        net_lane_submit_turn(decision->lane, &job->turn, work, on_worked, job);
     }
 }
 

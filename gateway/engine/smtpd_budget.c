@@ -31,6 +31,18 @@ struct bytes smtpd_network_key(const char *address, uint8_t into[16])
     return bytes_at(into, memcmp(into, mapped, sizeof mapped) == 0 ? 16 : V6_NETWORK_OCTETS);
 }
 
+/* FNV-1a */
+uint64_t smtpd_network_hash(const char *address)
+{
+    uint8_t binary[16];
+    struct bytes key = smtpd_network_key(address, binary);
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < key.len; i++) {
+        hash = (hash ^ key.ptr[i]) * UINT64_C(0x100000001b3);
+    }
+    return hash;
+}
+
 struct smtpd_budget *smtpd_budget_new(size_t max_networks, uint64_t window_ms, const uint8_t *seed)
 {
     struct smtpd_budget *budget = expect_calloc(1, sizeof *budget);

@@ -21,5 +21,7 @@ unsigned smtpd_budget_used(struct smtpd_budget *budget, const char *address, uin
 
 /* What a network is counted by: 16 octets for IPv4, 8 for IPv6, or the text itself when it is no address. into holds the result. */
 struct bytes smtpd_network_key(const char *address, uint8_t into[16]);
+/* The same as a number, for turns: two networks may share one. */
+uint64_t smtpd_network_hash(const char *address);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * net_lane - a worker thread with a queue of its own; see net_lane.h.
+ * net_lane - worker threads with a queue of their own; see net_lane.h.
  *
  * A job goes from `queued` (shared, under the mutex) to the thread, to `finished` (shared) and to `ready` (the loop's own), where its
  * done function is called. The async handle keeps the loop alive only while a job is under way.
@@ -14,16 +14,36 @@
 #include "base/expect.h"
 #include "net/net_loop_private.h"
 
+#define SECOND_US ((uint64_t)1000 * 1000)
+#define ACCOUNTS  1024
+/* A job that costs no more than this is light, if its member has used no more than the rest of it. */
+#define LIGHT_US ((uint64_t)50 * 1000)
+
 struct job {
     struct list link;
     net_lane_fn *work;
     net_lane_fn *done; /* may be NULL */
     void *ctx;
+    struct net_lane_turn turn;
+    uint64_t queued_us; /* when */
+};
+
+/* What a group or a member has used of late. One that shares its place with another's key begins anew: a wrong order for a while, no more. */
+struct account {
+    uint64_t key, used_us, at_us;
+};
+
+struct worker {
+    struct net_lane *lane;
+    pthread_t thread;
+    unsigned index;
+    bool is_light;
 };
 
 struct net_lane {
     uv_async_t async;
-    pthread_t thread;
+    struct worker workers[NET_LANE_WORKERS_MAX];
+    size_t worker_count;
     char name[16];
     struct list ready; /* the loop's: finished jobs whose done is still to be called */
     size_t waiting;    /* the loop's */
@@ -32,24 +52,92 @@ struct net_lane {
     pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t to_thread, to_loop;
     struct list queued, finished;
+    struct account groups[ACCOUNTS], members[ACCOUNTS];
     bool ending;
 };
 
-/* The next job, waited for; NULL when the lane ends and nothing is queued. */
-static struct job *take_queued(struct net_lane *lane)
+static _Thread_local unsigned worker_index;
+
+/* ---- whose turn it is; under the mutex ---- */
+
+static struct account *account_of(struct account *accounts, uint64_t key, uint64_t now)
 {
-    pthread_mutex_lock(&lane->mutex);
-    while (list_is_empty(&lane->queued) && !lane->ending) {
-        pthread_cond_wait(&lane->to_thread, &lane->mutex);
+    struct account *account = &accounts[key % ACCOUNTS];
+    uint64_t seconds = (now - account->at_us) / SECOND_US;
+    if (account->key != key) {
+        *account = (struct account){.key = key, .at_us = now};
+    } else if (seconds > 0) {
+        account->used_us = seconds < 64 ? account->used_us >> seconds : 0;
+        account->at_us += seconds * SECOND_US;
     }
-    struct list *link = list_take(&lane->queued);
-    pthread_mutex_unlock(&lane->mutex);
-    return link == NULL ? NULL : LIST_ITEM(link, struct job, link);
+    return account;
 }
 
-static void put_finished(struct net_lane *lane, struct job *job)
+/* The smaller, the sooner. */
+static int64_t rank(struct net_lane *lane, const struct job *job, uint64_t now)
+{
+    uint64_t used = account_of(lane->groups, job->turn.group, now)->used_us +
+                    account_of(lane->members, job->turn.member, now)->used_us;
+    return (int64_t)(used + job->turn.cost_us) - (int64_t)(now - job->queued_us);
+}
+
+static bool is_light(struct net_lane *lane, const struct job *job, uint64_t now)
+{
+    return account_of(lane->members, job->turn.member, now)->used_us + job->turn.cost_us < LIGHT_US;
+}
+
+/* The job that this worker does next; NULL when there is none for it. */
+static struct job *choose(struct worker *worker)
+{
+    struct net_lane *lane = worker->lane;
+    struct job *best = NULL;
+    int64_t best_rank = 0;
+    if (lane->worker_count == 1) {
+        struct list *link = list_take(&lane->queued);
+        return link == NULL ? NULL : LIST_ITEM(link, struct job, link);
+    }
+    uint64_t now = uv_hrtime() / 1000;
+    LIST_EACH(link, &lane->queued)
+    {
+        struct job *job = LIST_ITEM(link, struct job, link);
+        int64_t its = rank(lane, job, now);
+        if ((best == NULL || its < best_rank) && (!worker->is_light || is_light(lane, job, now))) {
+            best = job;
+            best_rank = its;
+        }
+    }
+    if (best != NULL) {
+        list_remove(&best->link);
+    }
+    return best;
+}
+
+static void charge(struct net_lane *lane, const struct job *job, uint64_t used_us)
+{
+    uint64_t now = uv_hrtime() / 1000;
+    account_of(lane->groups, job->turn.group, now)->used_us += used_us;
+    account_of(lane->members, job->turn.member, now)->used_us += used_us;
+}
+
+/* ---- the threads ---- */
+
+/* The next job, waited for; NULL when the lane ends and nothing is queued. */
+static struct job *take_queued(struct worker *worker)
+{
+    struct net_lane *lane = worker->lane;
+    struct job *job;
+    pthread_mutex_lock(&lane->mutex);
+    while ((job = choose(worker)) == NULL && !lane->ending) {
+        pthread_cond_wait(&lane->to_thread, &lane->mutex);
+    }
+    pthread_mutex_unlock(&lane->mutex);
+    return job;
+}
+
+static void put_finished(struct net_lane *lane, struct job *job, uint64_t used_us)
 {
     pthread_mutex_lock(&lane->mutex);
+    charge(lane, job, used_us);
     list_append(&lane->finished, &job->link);
     pthread_cond_signal(&lane->to_loop);
     pthread_mutex_unlock(&lane->mutex);
@@ -58,13 +146,20 @@ static void put_finished(struct net_lane *lane, struct job *job)
 
 static void *thread_main(void *arg)
 {
-    struct net_lane *lane = arg;
-    pthread_setname_np(pthread_self(), lane->name);
-    for (struct job *job; (job = take_queued(lane)) != NULL;) {
+    struct worker *worker = arg;
+    pthread_setname_np(pthread_self(), worker->lane->name);
+    worker_index = worker->index;
+    for (struct job *job; (job = take_queued(worker)) != NULL;) {
+        uint64_t began = uv_hrtime();
         job->work(job->ctx);
-        put_finished(lane, job);
+        put_finished(worker->lane, job, (uv_hrtime() - began) / 1000);
     }
     return NULL;
+}
+
+unsigned net_lane_worker(void)
+{
+    return worker_index;
 }
 
 /* Calls the done functions of what is ready; one of them may free the lane. */
@@ -93,16 +188,20 @@ static void on_async(uv_async_t *async)
 }
 
 /* Signals belong to the loop's thread. */
-static void start_thread(struct net_lane *lane)
+static void start_threads(struct net_lane *lane)
 {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    EXPECT(pthread_create(&lane->thread, NULL, thread_main, lane) == 0);
+    for (unsigned i = 0; i < lane->worker_count; i++) {
+        struct worker *worker = &lane->workers[i];
+        *worker = (struct worker){.lane = lane, .index = i, .is_light = i > 0 && i + 1 == lane->worker_count};
+        EXPECT(pthread_create(&worker->thread, NULL, thread_main, worker) == 0);
+    }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-struct net_lane *net_lane_new(struct net_loop *loop, const char *name)
+static struct net_lane *lane_new(struct net_loop *loop, const char *name, size_t workers)
 {
     struct net_lane *lane = expect_calloc(1, sizeof *lane);
     for (size_t i = 0; i < sizeof lane->name - 1 && name[i] != '\0'; i++) {
@@ -111,27 +210,50 @@ struct net_lane *net_lane_new(struct net_loop *loop, const char *name)
     list_init(&lane->ready);
     list_init(&lane->queued);
     list_init(&lane->finished);
+    lane->worker_count = workers;
     EXPECT(pthread_mutex_init(&lane->mutex, NULL) == 0);
     EXPECT(pthread_cond_init(&lane->to_thread, NULL) == 0);
     EXPECT(pthread_cond_init(&lane->to_loop, NULL) == 0);
     EXPECT(uv_async_init(&loop->uv, &lane->async, on_async) == 0);
     lane->async.data = lane;
     uv_unref((uv_handle_t *)&lane->async);
-    start_thread(lane);
+    start_threads(lane);
     return lane;
+}
+
+struct net_lane *net_lane_new(struct net_loop *loop, const char *name)
+{
+    return lane_new(loop, name, 1);
+}
+
+struct net_lane *net_lane_new_wide(struct net_loop *loop, const char *name)
+{
+    size_t cores = uv_available_parallelism();
+    return lane_new(loop, name, (cores < NET_LANE_WORKERS_MAX ? cores : NET_LANE_WORKERS_MAX - 1) + 1);
+}
+
+size_t net_lane_width(const struct net_lane *lane)
+{
+    return lane->worker_count;
 }
 
 void net_lane_submit(struct net_lane *lane, net_lane_fn *work, net_lane_fn *done, void *ctx)
 {
+    net_lane_submit_turn(lane, &(struct net_lane_turn){0, 0, 0}, work, done, ctx);
+}
+
+void net_lane_submit_turn(struct net_lane *lane, const struct net_lane_turn *turn, net_lane_fn *work, net_lane_fn *done,
+                          void *ctx)
+{
     struct job *job = expect_calloc(1, sizeof *job);
-    *job = (struct job){.work = work, .done = done, .ctx = ctx};
+    *job = (struct job){.work = work, .done = done, .ctx = ctx, .turn = *turn, .queued_us = uv_hrtime() / 1000};
     if (lane->waiting == 0) {
         uv_ref((uv_handle_t *)&lane->async);
     }
     lane->waiting++;
     pthread_mutex_lock(&lane->mutex);
     list_append(&lane->queued, &job->link);
-    pthread_cond_signal(&lane->to_thread);
+    pthread_cond_broadcast(&lane->to_thread); /* a light worker may not be the one to take it */
     pthread_mutex_unlock(&lane->mutex);
 }
 
@@ -171,9 +293,11 @@ void net_lane_free(struct net_lane **lane_ref)
     }
     pthread_mutex_lock(&lane->mutex);
     lane->ending = true;
-    pthread_cond_signal(&lane->to_thread);
+    pthread_cond_broadcast(&lane->to_thread);
     pthread_mutex_unlock(&lane->mutex);
-    pthread_join(lane->thread, NULL);
+    for (size_t i = 0; i < lane->worker_count; i++) {
+        pthread_join(lane->workers[i].thread, NULL);
+    }
     lane->freed = true;
     pthread_mutex_destroy(&lane->mutex);
     pthread_cond_destroy(&lane->to_thread);

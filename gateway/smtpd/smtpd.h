@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "engine/smtpd_engine.h"
 #include "mail/mail_envelope.h"
+#include "net/net_lane.h"
 #include "net/net_stream.h"
 #include "smtpd/smtpd_clients.h"
 #include "smtpd/smtpd_refusals.h"
@@ -43,15 +44,20 @@ struct smtpd_hooks {
     /* What a session's decisions are made by, from its beginning to its end, whatever is changed meanwhile. Both may be NULL: then rules is. */
     void *(*begin_session)(void *ctx);
     void (*end_session)(void *rules);
-    /* At RCPT TO; the recipient is the last one of the envelope. Answers at once; code 0 accepts. */
-    void (*decide_recipient)(void *ctx, void *rules, const struct mail_envelope *envelope, struct arena *arena,
-                             struct smtpd_decision *decision_r);
     /*
-     * At the end of DATA. envelope, header (the header section) and stage stay valid until done was called, which comes once,
+     * At RCPT TO; the recipient is the last one of the envelope, whose turn it is says turn. true: *decision_r is the answer, code 0 accepts.
+     * false: it takes longer; done comes once, from the loop, and until then envelope, arena and turn stay valid.
+     */
+    bool (*decide_recipient)(void *ctx, void *rules, const struct mail_envelope *envelope,
+                             const struct net_lane_turn *turn, struct arena *arena, struct smtpd_decision *decision_r,
+                             smtpd_decided_fn *done, void *done_ctx);
+    /*
+     * At the end of DATA. envelope, header (the header section), turn and stage stay valid until done was called, which comes once,
      * from the loop. The hook may read the stage by spool_stage_source().
      */
     void (*decide_message)(void *ctx, void *rules, const struct mail_envelope *envelope, struct bytes header,
-                           struct spool_stage *stage, struct arena *arena, smtpd_decided_fn *done, void *done_ctx);
+                           struct spool_stage *stage, const struct net_lane_turn *turn, struct arena *arena,
+                           smtpd_decided_fn *done, void *done_ctx);
     /*
      * For listeners that acknowledge what is delivered; NULL where there are none. Called right before the commit of a message with `count`
      * deliveries; done comes once, from the loop, within timeout_ms.

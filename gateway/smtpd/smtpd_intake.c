@@ -12,6 +12,8 @@
 #include "smtpd/smtpd_private.h"
 
 #define MESSAGE_ID_MAX 255
+/* What rules with patterns read of a body, roughly: what a message may cost before anybody has tried. */
+#define OCTETS_PER_US  10
 #define REPLY_TEXT_MAX 400
 
 static const struct smtpd_answer accepted = {0};
@@ -64,6 +66,17 @@ void smtpd_intake_reset(struct smtpd_session *session, const struct smtpd_reques
     }
     session->decision = (struct smtpd_decision){0};
     session->id[0] = '\0';
+}
+
+/* An answer has come. Whether it came too late: the session is over, and ends here. */
+static bool came_too_late(struct smtpd_session *session)
+{
+    session->waits--;
+    if (session->listener != NULL) {
+        return false;
+    }
+    smtpd_session_abort(session);
+    return true;
 }
 
 /* ---- MAIL and RCPT ---- */
@@ -131,32 +144,57 @@ static void copy_envelope(struct smtpd_session *session, const struct mail_envel
     session->envelope.received_ms = net_wall(session->smtpd->loop);
 }
 
-static struct smtpd_answer judge_recipient(struct smtpd_session *session, const struct mail_envelope *envelope)
+/* Refusals that need no rules; SMTPD_REPLY_OK when there is none. */
+static enum smtpd_reply judge_recipient(struct smtpd_session *session, const struct mail_envelope *envelope)
 {
-    struct smtpd_decision decision = {0};
-    const struct smtpd_hooks *hooks = &session->smtpd->hooks;
     const struct smtpd_listener_options *options = &session->listener->options;
     struct bytes address = bytes_of(envelope->to[envelope->to_count - 1].address);
     bool postmaster = bytes_is_nocase(address, "Postmaster");
     if (options->recipient_count > 0 && !postmaster &&
         !smtp_pattern_matches_any(options->recipients, options->recipient_count, address)) {
-        return *smtpd_reply_get(SMTPD_REPLY_RECIPIENT_NOT_ALLOWED);
+        return SMTPD_REPLY_RECIPIENT_NOT_ALLOWED;
     }
     if (!has_budget(session, session->smtpd->recipients, options->limits.max_recipients_per_minute)) {
-        return *smtpd_reply_get(SMTPD_REPLY_NETWORK_RECIPIENTS);
+        return SMTPD_REPLY_NETWORK_RECIPIENTS;
     }
-    hooks->decide_recipient(hooks->ctx, session->rules, envelope, smtpd_engine_arena(session->engine), &decision);
-    if (decision.code != 0) {
-        session->decision.rule = decision.rule;
+    return SMTPD_REPLY_OK;
+}
+
+static void answer_recipient(struct smtpd_session *session, const struct smtpd_decision *decision)
+{
+    if (decision->code != 0) {
+        session->decision.rule = decision->rule;
     }
-    return answer_of_decision(&decision);
+    const struct smtpd_answer answer = answer_of_decision(decision);
+    smtpd_engine_answer(session->engine, net_now(session->smtpd->loop), &answer);
+}
+
+static void on_recipient_decided(void *ctx, const struct smtpd_decision *decision)
+{
+    struct smtpd_session *session = ctx;
+    if (!came_too_late(session)) {
+        answer_recipient(session, decision);
+        smtpd_session_pump(session);
+    }
 }
 
 void smtpd_intake_recipient(struct smtpd_session *session, const struct mail_envelope *envelope)
 {
+    const struct smtpd_hooks *hooks = &session->smtpd->hooks;
+    struct smtpd_decision decision = {0};
     copy_envelope(session, envelope);
-    struct smtpd_answer answer = judge_recipient(session, &session->envelope);
-    smtpd_engine_answer(session->engine, net_now(session->smtpd->loop), &answer);
+    enum smtpd_reply refusal = judge_recipient(session, &session->envelope);
+    if (refusal != SMTPD_REPLY_OK) {
+        smtpd_engine_answer(session->engine, net_now(session->smtpd->loop), smtpd_reply_get(refusal));
+        return;
+    }
+    session->waits++;
+    session->turn.cost_us = 0;
+    if (hooks->decide_recipient(hooks->ctx, session->rules, &session->envelope, &session->turn,
+                                smtpd_engine_arena(session->engine), &decision, on_recipient_decided, session)) {
+        session->waits--;
+        answer_recipient(session, &decision);
+    }
 }
 
 /* ---- octets ---- */
@@ -202,17 +240,6 @@ void smtpd_intake_store(struct smtpd_session *session, struct bytes data)
 }
 
 /* ---- the end of a message: decision, commit, answer ---- */
-
-/* An answer has come. Whether it came too late: the session is over, and ends here. */
-static bool came_too_late(struct smtpd_session *session)
-{
-    session->waits--;
-    if (session->listener != NULL) {
-        return false;
-    }
-    smtpd_session_abort(session);
-    return true;
-}
 
 static void answer_message(struct smtpd_session *session, const struct smtpd_answer *answer)
 {
@@ -369,6 +396,7 @@ void smtpd_intake_message(struct smtpd_session *session, const struct smtpd_requ
     session->envelope.message_id = session->message_id;
     session->size = request->size;
     session->waits++;
+    session->turn.cost_us = request->size / OCTETS_PER_US;
     hooks->decide_message(hooks->ctx, session->rules, &session->envelope, request->header, session->stage,
-                          smtpd_engine_arena(session->engine), on_decided, session);
+                          &session->turn, smtpd_engine_arena(session->engine), on_decided, session);
 }

@@ -73,7 +73,7 @@ struct smtpd_logins *smtpd_logins_new(struct net_loop *loop)
     net_random(seed, sizeof seed);
     net_random(logins->secret, sizeof logins->secret);
     logins->loop = loop;
-    logins->lane = net_lane_new(loop, "login");
+    logins->lane = net_lane_new_wide(loop, "login");
     logins->failures = smtpd_budget_new(NETWORKS_MAX, FAILURE_WINDOW_MS, seed);
     EXPECT(gsasl_init(&logins->gsasl) == GSASL_OK);
     gsasl_callback_set(logins->gsasl, on_property);
@@ -174,7 +174,10 @@ static void check_password(struct smtpd_login *login, struct bytes password)
     check->users = smtpd_users_hold(login->users);
     check->login = login;
     login->check = check;
-    net_lane_submit(login->logins->lane, work, on_checked, check);
+    /* Whoever guesses waits for those who do not. */
+    uint64_t network = smtpd_network_hash(login->address);
+    const struct net_lane_turn turn = {.group = network, .member = network};
+    net_lane_submit_turn(login->logins->lane, &turn, work, on_checked, check);
 }
 
 /* Notes the name, with what may not stand in a log replaced by the log itself; finds its user. */

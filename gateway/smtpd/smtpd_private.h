@@ -85,11 +85,13 @@ struct smtpd_session {
     uint16_t port;
     char counted[SMTPD_ADDRESS_MAX]; /* as which it is in the listener's admission; "" when it is not */
     char user[SMTPD_USER_NAME_MAX + 1];
+    struct net_lane_turn turn;        /* as whom it waits for the rules */
     void *rules;                      /* that it began with */
     void (*end_session)(void *rules); /* kept for when the rest is gone */
     bool eof;
     bool spoken;    /* the greeting was said */
     bool held;      /* the disk is behind */
+    bool yielded;   /* it has had its time, others come first */
     bool handshake; /* TLS is being negotiated */
     bool told;      /* a refusal or a message of it is in the log */
 

@@ -20,6 +20,8 @@
 #define PROXY_TIMEOUT_MS 5000
 /* RFC 9266 */
 #define BINDING_LEN 32
+/* A session has so much of a turn of the loop, then the others come. */
+#define TURN_US 3000
 
 struct smtpd_session *smtpd_session_of(struct list *link)
 {
@@ -164,6 +166,7 @@ static bool begin(struct smtpd_session *session)
 static void become_client(struct smtpd_session *session, const char *address)
 {
     snprintf(session->address, sizeof session->address, "%s", address);
+    session->turn.group = smtpd_network_hash(session->address);
     const struct smtpd_answer none = {0};
     enum smtpd_reply refusal = admit(session);
     smtpd_engine_answer_client(session->engine, net_now(session->smtpd->loop),
@@ -190,6 +193,7 @@ static bool take_proxy_header(struct smtpd_session *session)
     net_stream_consume(session->stream, used);
     if (!header.is_local) {
         snprintf(session->address, sizeof session->address, "%s", header.address);
+        session->turn.group = smtpd_network_hash(session->address);
         session->port = header.port;
     }
     return begin(session);
@@ -381,10 +385,17 @@ void smtpd_session_pump(struct smtpd_session *session)
     if (session->engine == NULL && !take_proxy_header(session)) {
         return;
     }
+    uint64_t began = net_now_us(session->smtpd->loop);
+    session->yielded = false;
     do {
         next = step(session);
-    } while (next == NEXT_STEP);
+    } while (next == NEXT_STEP && net_now_us(session->smtpd->loop) - began < TURN_US);
     if (next == NEXT_GONE) {
+        return;
+    }
+    if (next == NEXT_STEP) {
+        session->yielded = true;
+        net_timer_start(session->timer, 0);
         return;
     }
     bool busy = session->waits > 0 || session->held || session->login != NULL || is_clogged(session);
@@ -402,7 +413,7 @@ static void on_timer(void *ctx)
         smtpd_told_door(session, session->handshake ? SMTPD_REPLY_TLS_FAILED : SMTPD_REPLY_PROXY_HEADER,
                         "nothing came in time");
         session_end(session);
-    } else if (is_clogged(session)) {
+    } else if (is_clogged(session) && !session->yielded) {
         /* The engine has nobody to tell that the client does not read. */
         session_abandon(session);
     } else {
@@ -455,6 +466,8 @@ void smtpd_session_start(struct smtpd_listener *listener, struct net_stream *str
     session->port = net_stream_peer_port(stream);
     snprintf(session->address, sizeof session->address, "%s", net_stream_peer(stream));
     session->timer = net_timer_new(smtpd->loop, on_timer, session);
+    session->turn =
+        (struct net_lane_turn){.group = smtpd_network_hash(session->address), .member = smtpd->counts.sessions};
     session->rules = smtpd->hooks.begin_session == NULL ? NULL : smtpd->hooks.begin_session(smtpd->hooks.ctx);
     session->end_session = smtpd->hooks.end_session;
     list_append(&listener->sessions, &session->link);

@@ -13,6 +13,8 @@
 #include "sim_net_lane.h"
 
 #define LANES_MAX 200
+/* Workers of a wide lane; which of them gets a job is drawn. */
+#define WORKERS 3
 
 struct job {
     struct list link;
@@ -22,6 +24,8 @@ struct job {
 };
 
 struct net_lane {
+    struct net_lane *parts[WORKERS]; /* of a wide one, which does nothing else itself */
+    unsigned index;
     struct list queued;      /* not worked yet */
     struct job *job;         /* under way ... */
     struct sim_fiber *fiber; /* ... on this stack */
@@ -52,6 +56,28 @@ struct net_lane *net_lane_new(struct net_loop *loop, const char *name)
     EXPECT(lanes.count < LANES_MAX);
     lanes.items[lanes.count++] = lane;
     return lane;
+}
+
+struct net_lane *net_lane_new_wide(struct net_loop *loop, const char *name)
+{
+    struct net_lane *lane = expect_calloc(1, sizeof *lane);
+    for (unsigned i = 0; i < WORKERS; i++) {
+        lane->parts[i] = net_lane_new(loop, name);
+        lane->parts[i]->index = i;
+    }
+    return lane;
+}
+
+size_t net_lane_width(const struct net_lane *lane)
+{
+    return lane->parts[0] == NULL ? 1 : WORKERS;
+}
+
+static unsigned worker_index;
+
+unsigned net_lane_worker(void)
+{
+    return worker_index;
 }
 
 static uint64_t slowness = 1;
@@ -86,6 +112,7 @@ static void work_on(struct net_lane *lane)
         lane->job = LIST_ITEM(link, struct job, link);
         lane->fiber = sim_fiber_new(run_job, lane->job);
     }
+    worker_index = lane->index;
     if (lane->fiber != NULL && sim_fiber_go_on(&lane->fiber, &lane->sleep_us)) {
         list_append(&lane->worked, &lane->job->link);
     }
@@ -127,9 +154,20 @@ void net_lane_submit(struct net_lane *lane, net_lane_fn *work, net_lane_fn *done
     plan(lane);
 }
 
+void net_lane_submit_turn(struct net_lane *lane, const struct net_lane_turn *turn, net_lane_fn *work, net_lane_fn *done,
+                          void *ctx)
+{
+    (void)turn;
+    net_lane_submit(lane->parts[sim_random_between(sim_gateway_random(), 0, WORKERS - 1)], work, done, ctx);
+}
+
 size_t net_lane_waiting(const struct net_lane *lane)
 {
-    return lane->waiting;
+    size_t waiting = lane->waiting;
+    for (unsigned i = 0; lane->parts[0] != NULL && i < WORKERS; i++) {
+        waiting += net_lane_waiting(lane->parts[i]);
+    }
+    return waiting;
 }
 
 void net_lane_free(struct net_lane **lane_ref)
@@ -139,6 +177,9 @@ void net_lane_free(struct net_lane **lane_ref)
         return;
     }
     *lane_ref = NULL;
+    for (unsigned i = 0; lane->parts[0] != NULL && i < WORKERS; i++) {
+        net_lane_free(&lane->parts[i]);
+    }
     while (lane->waiting > 0) {
         work_on(lane);
         finish_one(lane);

@@ -55,6 +55,8 @@ struct heard {
 
 static unsigned expected_calls;
 
+static const struct net_lane_turn turn = {0};
+
 static void on_decided(void *ctx, const struct smtpd_decision *decision)
 {
     struct heard *heard = ctx;
@@ -80,17 +82,17 @@ static void a_session_keeps_the_rules_it_began_with(void **state)
     struct heard heard[4] = {0};
     expected_calls = 4;
     void *session = hooks.begin_session(hooks.ctx);
-    hooks.decide_message(hooks.ctx, session, &envelope, bytes_of("Subject: hello\r\n\r\n"), NULL, arenas[0], on_decided,
-                         &heard[0]);
+    hooks.decide_message(hooks.ctx, session, &envelope, bytes_of("Subject: hello\r\n\r\n"), NULL, &turn, arenas[0],
+                         on_decided, &heard[0]);
     set = rules("New");
     decision_replace(decision, &set);
     void *newer = hooks.begin_session(hooks.ctx);
-    hooks.decide_message(hooks.ctx, newer, &envelope, bytes_of("Subject: hello\r\n\r\n"), NULL, arenas[1], on_decided,
-                         &heard[1]);
-    hooks.decide_message(hooks.ctx, newer, &envelope, bytes_of("Subject: other\r\n\r\n"), NULL, arenas[2], on_decided,
-                         &heard[2]);
-    hooks.decide_message(hooks.ctx, session, &envelope, bytes_of("Subject: hello\r\n\r\n"), NULL, arenas[3], on_decided,
-                         &heard[3]);
+    hooks.decide_message(hooks.ctx, newer, &envelope, bytes_of("Subject: hello\r\n\r\n"), NULL, &turn, arenas[1],
+                         on_decided, &heard[1]);
+    hooks.decide_message(hooks.ctx, newer, &envelope, bytes_of("Subject: other\r\n\r\n"), NULL, &turn, arenas[2],
+                         on_decided, &heard[2]);
+    hooks.decide_message(hooks.ctx, session, &envelope, bytes_of("Subject: hello\r\n\r\n"), NULL, &turn, arenas[3],
+                         on_decided, &heard[3]);
     hooks.end_session(session); /* what is under way goes on */
     hooks.end_session(newer);
     assert_int_equal(heard[0].calls + heard[1].calls + heard[2].calls + heard[3].calls,
@@ -119,14 +121,14 @@ static void what_cannot_be_decided_is_our_fault(void **state)
     struct heard heard = {0};
     void *session = hooks.begin_session(hooks.ctx);
     expected_calls = 1;
-    hooks.decide_message(hooks.ctx, session, &envelope, bytes_of("Subject: hello\r\n\r\n"), NULL, arena, on_decided,
-                         &heard);
+    hooks.decide_message(hooks.ctx, session, &envelope, bytes_of("Subject: hello\r\n\r\n"), NULL, &turn, arena,
+                         on_decided, &heard);
     net_loop_run(loop);
     assert_int_equal(heard.decision.code, 451);
     assert_int_equal(heard.decision.delivery_count, 0);
     struct arena *room = arena_new(1 << 20);
     struct smtpd_decision at_rcpt;
-    hooks.decide_recipient(hooks.ctx, session, &envelope, room, &at_rcpt);
+    assert_true(hooks.decide_recipient(hooks.ctx, session, &envelope, &turn, room, &at_rcpt, on_decided, &heard));
     assert_int_equal(at_rcpt.code, 0);
     hooks.end_session(session);
     arena_free(&room);

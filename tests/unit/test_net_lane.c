@@ -145,6 +145,90 @@ static void done_may_submit(void **state)
     assert_int_equal(t.work_count, 3);
 }
 
+/* ---- turns ---- */
+
+#define GATES (NET_LANE_WORKERS_MAX + 1)
+
+/* Uses the processor for a while, so that its group and its member have used something. */
+static void toil(void *ctx)
+{
+    uint64_t began = net_now_us(t.loop);
+    (void)ctx;
+    while (net_now_us(t.loop) - began < 20000) {
+    }
+}
+
+static void nothing(void *ctx)
+{
+    assert_in_range(net_lane_worker(), 0, NET_LANE_WORKERS_MAX - 1);
+    (void)ctx;
+}
+
+static void open_all(void *ctx)
+{
+    t.done[t.done_count++] = *(int *)ctx;
+    for (size_t i = 0; i < GATES; i++) {
+        sem_post(&t.gate);
+    }
+}
+
+/* More heavy jobs than there can be threads wait for the light one behind them: if it waited for the end of one of them, this would hang. */
+static void a_light_job_does_not_wait_for_heavy_ones(void **state)
+{
+    const struct net_lane_turn heavy = {.group = 1, .member = 1, .cost_us = 10000000};
+    const struct net_lane_turn light = {.group = 1, .member = 2};
+    struct net_lane *lane = net_lane_new_wide(t.loop, "wide");
+    (void)state;
+    for (size_t i = 0; i < GATES; i++) {
+        net_lane_submit_turn(lane, &heavy, wait_at_gate, NULL, NULL);
+    }
+    net_lane_submit_turn(lane, &light, nothing, open_all, &numbers[7]);
+    net_loop_run(t.loop);
+    assert_int_equal(t.done_count, 1);
+    net_lane_free(&lane);
+}
+
+static void note_work(void *ctx)
+{
+    t.worked[t.work_count++] = *(int *)ctx;
+}
+
+/* Opens the gate for the rest, once two of the three were worked by the one thread that could. */
+static void note_done(void *ctx)
+{
+    t.done[t.done_count++] = *(int *)ctx;
+    if (t.done_count == 2) {
+        for (size_t i = 0; i < GATES; i++) {
+            sem_post(&t.gate);
+        }
+    }
+}
+
+/* One thread goes on, the others stand at the gate, so that the order can be seen: who has used less comes first, within a group and between groups. */
+static void who_has_used_least_comes_first(void **state)
+{
+    const struct net_lane_turn busy = {.group = 1, .member = 1}, same_group = {.group = 1, .member = 3};
+    const struct net_lane_turn other = {.group = 2, .member = 2}, gate = {.group = 9, .member = 9};
+    struct net_lane *lane = net_lane_new_wide(t.loop, "wide");
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        net_lane_submit_turn(lane, &busy, toil, NULL, NULL);
+    }
+    net_loop_run(t.loop);
+    for (size_t i = 0; i < net_lane_width(lane); i++) {
+        net_lane_submit_turn(lane, &gate, wait_at_gate, NULL, NULL);
+    }
+    net_lane_submit_turn(lane, &busy, note_work, note_done, &numbers[3]);
+    net_lane_submit_turn(lane, &same_group, note_work, note_done, &numbers[2]);
+    net_lane_submit_turn(lane, &other, note_work, note_done, &numbers[1]);
+    sem_post(&t.gate);
+    net_loop_run(t.loop);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(t.worked[i], i + 1);
+    }
+    net_lane_free(&lane);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +237,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(free_finishes_all, set_up, tear_down),
         cmocka_unit_test_setup_teardown(freed_by_a_done, set_up, tear_down),
         cmocka_unit_test_setup_teardown(done_may_submit, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_light_job_does_not_wait_for_heavy_ones, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_has_used_least_comes_first, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

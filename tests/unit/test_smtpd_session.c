@@ -42,6 +42,8 @@ static struct world {
     unsigned stop_after;                                /* the stage says "stop" after so many writes, 0: never */
     struct smtpd_decision decision;                     /* of messages */
     int refuse_recipient;
+    bool slow_recipient; /* recipients are decided later */
+    struct smtpd_decision recipient;
     int rules; /* sessions that hold them */
     spool_commit_fn *committed;
     void *committed_ctx;
@@ -177,16 +179,35 @@ static void end_session(void *rules)
     w.rules--;
 }
 
-static void decide_recipient(void *ctx, void *rules, const struct mail_envelope *envelope, struct arena *arena,
-                             struct smtpd_decision *decision_r)
+static void recipient_decided(void *ctx)
+{
+    (void)ctx;
+    w.decided(w.decided_ctx, &w.recipient);
+}
+
+static bool decide_recipient(void *ctx, void *rules, const struct mail_envelope *envelope,
+                             const struct net_lane_turn *turn, struct arena *arena, struct smtpd_decision *decision_r,
+                             smtpd_decided_fn *done, void *done_ctx)
 {
     (void)ctx;
     (void)arena;
+    (void)turn;
     assert_ptr_equal(rules, &w.rules);
     assert_true(envelope->to_count > 0);
     if (w.refuse_recipient != 0) {
         *decision_r = (struct smtpd_decision){.code = w.refuse_recipient, .enhanced = "5.1.1", .text = "no such"};
     }
+    if (w.slow_recipient) {
+        w.recipient = *decision_r;
+        w.decided = done;
+        w.decided_ctx = done_ctx;
+        if (w.keep_waiting) {
+            net_loop_stop(w.loop);
+        } else {
+            net_defer(w.loop, recipient_decided, NULL);
+        }
+    }
+    return !w.slow_recipient;
 }
 
 static void decided(void *ctx)
@@ -196,8 +217,10 @@ static void decided(void *ctx)
 }
 
 static void decide_message(void *ctx, void *rules, const struct mail_envelope *envelope, struct bytes header,
-                           struct spool_stage *stage, struct arena *arena, smtpd_decided_fn *done, void *done_ctx)
+                           struct spool_stage *stage, const struct net_lane_turn *turn, struct arena *arena,
+                           smtpd_decided_fn *done, void *done_ctx)
 {
+    (void)turn;
     (void)ctx;
     (void)header;
     (void)arena;
@@ -444,6 +467,21 @@ static void an_answer_that_comes_too_late_meets_nobody(void **state)
     assert_int_equal(w.commits, 0);
 }
 
+static void a_recipient_may_be_decided_later(void **state)
+{
+    (void)state;
+    w.slow_recipient = true;
+    say("EHLO c\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nRCPT TO:<d@d.example>\r\nNOOP\r\n",
+        "recipient ok\r\n250 2.1.5 recipient ok\r\n250 2.0.0 ok\r\n");
+    w.refuse_recipient = 550;
+    say("RCPT TO:<e@d.example>\r\nNOOP\r\n", "550 5.1.1 no such\r\n250 2.0.0 ok\r\n");
+    w.keep_waiting = true;
+    say("RCPT TO:<f@d.example>\r\n", NULL);
+    smtpd_free(&w.smtpd);
+    w.decided(w.decided_ctx, &w.recipient);
+    assert_int_equal(w.stages, 0);
+}
+
 static void too_many_sessions_are_told_so(void **state)
 {
     (void)state;
@@ -493,6 +531,7 @@ int main(void)
         TEST(refusals_of_the_rules_are_said),
         TEST(a_client_that_vanishes_before_the_dot_leaves_nothing),
         TEST(an_answer_that_comes_too_late_meets_nobody),
+        TEST(a_recipient_may_be_decided_later),
         TEST(too_many_sessions_are_told_so),
         TEST(a_drain_lets_the_transaction_finish),
     };
