@@ -191,7 +191,7 @@ static void end_session(void *rules)
 /* In a work function: the scratch of this thread. */
 static struct filters_scratch *scratch_here(struct decision *decision)
 {
-    struct filters_scratch **scratch = &decision->lane_scratch[net_lane_worker()];
+    struct filters_scratch **scratch = &decision->lane_scratch[net_lane_worker(decision->lane)];
     if (*scratch == NULL) {
         *scratch = filters_scratch_new();
     }

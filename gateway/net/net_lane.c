@@ -36,7 +36,6 @@ struct account {
 struct worker {
     struct net_lane *lane;
     pthread_t thread;
-    unsigned index;
     bool is_light;
 };
 
@@ -55,8 +54,6 @@ struct net_lane {
     struct account groups[ACCOUNTS], members[ACCOUNTS];
     bool ending;
 };
-
-static _Thread_local unsigned worker_index;
 
 /* ---- whose turn it is; under the mutex ---- */
 
@@ -148,7 +145,6 @@ static void *thread_main(void *arg)
 {
     struct worker *worker = arg;
     pthread_setname_np(pthread_self(), worker->lane->name);
-    worker_index = worker->index;
     for (struct job *job; (job = take_queued(worker)) != NULL;) {
         uint64_t began = uv_hrtime();
         job->work(job->ctx);
@@ -157,9 +153,13 @@ static void *thread_main(void *arg)
     return NULL;
 }
 
-unsigned net_lane_worker(void)
+unsigned net_lane_worker(const struct net_lane *lane)
 {
-    return worker_index;
+    unsigned index = 0;
+    while (index + 1 < lane->worker_count && !pthread_equal(lane->workers[index].thread, pthread_self())) {
+        index++;
+    }
+    return index;
 }
 
 /* Calls the done functions of what is ready; one of them may free the lane. */
@@ -195,7 +195,7 @@ static void start_threads(struct net_lane *lane)
     pthread_sigmask(SIG_SETMASK, &all, &before);
     for (unsigned i = 0; i < lane->worker_count; i++) {
         struct worker *worker = &lane->workers[i];
-        *worker = (struct worker){.lane = lane, .index = i, .is_light = i > 0 && i + 1 == lane->worker_count};
+        *worker = (struct worker){.lane = lane, .is_light = i > 0 && i + 1 == lane->worker_count};
         EXPECT(pthread_create(&worker->thread, NULL, thread_main, worker) == 0);
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);

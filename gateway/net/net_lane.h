@@ -39,8 +39,8 @@ struct net_lane_turn {
  */
 void net_lane_submit_turn(struct net_lane *lane, const struct net_lane_turn *turn, net_lane_fn *work, net_lane_fn *done,
                           void *ctx);
-/* In a work function: the number of the thread within its lane, from 0, below NET_LANE_WORKERS_MAX. */
-unsigned net_lane_worker(void);
+/* In a work function: the number of its thread within this lane, from 0, below NET_LANE_WORKERS_MAX. */
+unsigned net_lane_worker(const struct net_lane *lane);
 /* The queue has no limit of its own: whoever submits bounds what is under way. done may be NULL. */
 void net_lane_submit(struct net_lane *lane, net_lane_fn *work, net_lane_fn *done, void *ctx);
 /* Jobs submitted whose done has not yet been called. */
