@@ -1,8 +1,9 @@
 /*
- * net_connect - how a stream comes to its peer: the name is resolved, then each address is tried in turn, with an equal share of
- * the time that is left. The fault at the end tells of every address.
+ * net_connect - how a stream comes to its peer: the name is resolved, then its addresses are tried, one beside the other (RFC 8305, "happy eyeballs"): the families in turn, the next
+ * one when an attempt has failed or ATTEMPT_DELAY_MS has passed without an answer. The first that is connected wins; the others end, and have said
+ * nothing. So an address behind a black hole costs a quarter of a second, and not a share of the time-out. The fault at the end tells of every address.
  *
- * The resolver is getaddrinfo() on libuv's pool, which nothing else uses: order and sources are the system's (RFC 6724, nsswitch).
+ * The resolver is getaddrinfo() on libuv's pool, which nothing else uses: sources and the order within a family are the system's (RFC 6724, nsswitch).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,8 @@
 
 /* Addresses of one name that are tried. */
 #define ADDRESSES_MAX 16
+/* RFC 8305 section 5: the Connection Attempt Delay. */
+#define ATTEMPT_DELAY_MS UINT64_C(250)
 
 struct net_connect {
     uv_getaddrinfo_t resolve;
@@ -21,7 +24,7 @@ struct net_connect {
     uint64_t deadline;
     struct sockaddr_storage addresses[ADDRESSES_MAX];
     size_t count, next;
-    struct net_socket *socket; /* of the attempt under way */
+    struct net_socket *sockets[ADDRESSES_MAX]; /* of the attempts under way, by address; NULL: none */
     bool resolving;
     char code[40];       /* of the last attempt */
     struct buf attempts; /* "192.0.2.1: connection refused; ..." */
@@ -42,7 +45,9 @@ void net_connect_cancel(struct net_stream *stream)
         return;
     }
     stream->connect = NULL;
-    net_socket_close(&connect->socket);
+    for (size_t i = 0; i < connect->count; i++) {
+        net_socket_close(&connect->sockets[i]);
+    }
     if (connect->resolving) {
         connect->stream = NULL;
         uv_cancel((uv_req_t *)&connect->resolve);
@@ -61,9 +66,9 @@ static void give_up(struct net_stream *stream)
     net_stream_advance(stream);
 }
 
-static void address_text(const struct net_connect *connect, char *text, size_t size)
+static void address_text(const struct net_connect *connect, size_t index, char *text, size_t size)
 {
-    const struct sockaddr *address = (const struct sockaddr *)&connect->addresses[connect->next - 1];
+    const struct sockaddr *address = (const struct sockaddr *)&connect->addresses[index];
     if (connect->to.is_unix) {
         snprintf(text, size, "the socket");
     } else if (address->sa_family == AF_INET) {
@@ -73,10 +78,12 @@ static void address_text(const struct net_connect *connect, char *text, size_t s
     }
 }
 
-static void note_attempt(struct net_connect *connect, int status)
+/* An attempt has failed. */
+static void end_attempt(struct net_connect *connect, size_t index, int status)
 {
     char text[INET6_ADDRSTRLEN + 1];
-    address_text(connect, text, sizeof text);
+    net_socket_close(&connect->sockets[index]);
+    address_text(connect, index, text, sizeof text);
     net_stream_uv_code(status, connect->code);
     if (status == UV_ETIMEDOUT) {
         snprintf(connect->code, sizeof connect->code, "timeout");
@@ -84,21 +91,31 @@ static void note_attempt(struct net_connect *connect, int status)
     buf_printf(&connect->attempts, "%s%s: %s", connect->attempts.len > 0 ? "; " : "", text, uv_strerror(status));
 }
 
+/* Which attempt the socket is of; the count: of none, it was given up. */
+static size_t index_of(const struct net_connect *connect, const struct net_socket *socket)
+{
+    size_t index = 0;
+    while (index < connect->count && connect->sockets[index] != socket) {
+        index++;
+    }
+    return index;
+}
+
 static void on_connected(uv_connect_t *request, int status)
 {
     struct net_socket *socket = request->data;
     struct net_stream *stream = socket->stream;
     struct net_connect *connect = stream->freed ? NULL : stream->connect;
-    if (connect == NULL || connect->socket != socket) {
+    size_t index = connect == NULL ? 0 : index_of(connect, socket);
+    if (connect == NULL || index == connect->count) {
         return; /* an attempt that was given up */
     }
     if (status != 0) {
-        note_attempt(connect, status);
-        net_socket_close(&connect->socket);
+        end_attempt(connect, index, status);
         try_next(stream);
         return;
     }
-    connect->socket = NULL;
+    connect->sockets[index] = NULL;
     uv_timer_stop(&stream->timer);
     net_stream_attach(stream, socket, connect->to.is_unix);
     net_connect_cancel(stream);
@@ -106,11 +123,18 @@ static void on_connected(uv_connect_t *request, int status)
     net_stream_advance(stream);
 }
 
-static void on_attempt_timeout(uv_timer_t *timer)
+static void on_attempt_timer(uv_timer_t *timer)
 {
     struct net_stream *stream = timer->data;
-    note_attempt(stream->connect, UV_ETIMEDOUT);
-    net_socket_close(&stream->connect->socket);
+    struct net_connect *connect = stream->connect;
+    if (uv_now(&stream->loop->uv) >= connect->deadline) {
+        for (size_t i = 0; i < connect->count; i++) {
+            if (connect->sockets[i] != NULL) {
+                end_attempt(connect, i, UV_ETIMEDOUT);
+            }
+        }
+        connect->next = connect->count;
+    }
     try_next(stream);
 }
 
@@ -118,32 +142,70 @@ static void on_attempt_timeout(uv_timer_t *timer)
 static int start_attempt(struct net_stream *stream, size_t index)
 {
     struct net_connect *connect = stream->connect;
-    connect->socket = net_socket_new(stream, connect->to.is_unix);
-    connect->socket->connect.data = connect->socket;
+    struct net_socket *socket = net_socket_new(stream, connect->to.is_unix);
+    connect->sockets[index] = socket;
+    socket->connect.data = socket;
     if (connect->to.is_unix) {
-        uv_pipe_connect(&connect->socket->connect, &connect->socket->uv.pipe, connect->to.host, on_connected);
+        uv_pipe_connect(&socket->connect, &socket->uv.pipe, connect->to.host, on_connected);
         return 0;
     }
-    return uv_tcp_connect(&connect->socket->connect, &connect->socket->uv.tcp,
-                          (const struct sockaddr *)&connect->addresses[index], on_connected);
+    return uv_tcp_connect(&socket->connect, &socket->uv.tcp, (const struct sockaddr *)&connect->addresses[index],
+                          on_connected);
 }
 
+static bool is_trying(const struct net_connect *connect)
+{
+    for (size_t i = 0; i < connect->count; i++) {
+        if (connect->sockets[i] != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Until the next attempt begins, or all of them end. */
+static void wait_on(struct net_stream *stream)
+{
+    const struct net_connect *connect = stream->connect;
+    uint64_t now = uv_now(&stream->loop->uv);
+    uint64_t left = connect->deadline > now ? connect->deadline - now : 0;
+    bool more = connect->next < connect->count && left > ATTEMPT_DELAY_MS;
+    uv_timer_start(&stream->timer, on_attempt_timer, more ? ATTEMPT_DELAY_MS : left, 0);
+}
+
+/* Begins the next attempt, if one is left; gives up when none is under way. */
 static void try_next(struct net_stream *stream)
 {
     struct net_connect *connect = stream->connect;
     while (connect->next < connect->count) {
-        uint64_t now = uv_now(&stream->loop->uv);
-        uint64_t left = connect->deadline > now ? connect->deadline - now : 0;
-        uint64_t share = left / (connect->count - connect->next);
-        int status = start_attempt(stream, connect->next++);
+        size_t index = connect->next++;
+        int status = start_attempt(stream, index);
         if (status == 0) {
-            uv_timer_start(&stream->timer, on_attempt_timeout, share, 0);
-            return;
+            break;
         }
-        note_attempt(connect, status);
-        net_socket_close(&connect->socket);
+        end_attempt(connect, index, status);
     }
-    give_up(stream);
+    if (is_trying(connect)) {
+        wait_on(stream);
+    } else {
+        give_up(stream);
+    }
+}
+
+/* The families in turn, beginning with the one that the system prefers, so that a family that leads nowhere costs one delay (RFC 8305 section 4). */
+static void take_turns(struct net_connect *connect)
+{
+    for (size_t i = 1; i < connect->count; i++) {
+        size_t other = i;
+        while (other < connect->count && connect->addresses[other].ss_family == connect->addresses[i - 1].ss_family) {
+            other++;
+        }
+        if (other < connect->count) {
+            struct sockaddr_storage taken = connect->addresses[other];
+            memmove(&connect->addresses[i + 1], &connect->addresses[i], (other - i) * sizeof taken);
+            connect->addresses[i] = taken;
+        }
+    }
 }
 
 static void take_addresses(struct net_connect *connect, const struct addrinfo *found)
@@ -165,6 +227,7 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
     }
     if (status == 0) {
         take_addresses(connect, found);
+        take_turns(connect);
     } else {
         buf_printf(&connect->attempts, "the name cannot be resolved: %s", uv_strerror(status));
     }

@@ -1,10 +1,14 @@
 /*
  * net_stream - one connection: its life, its events and its input; see net_stream.h and net_stream_private.h.
  */
+#include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/expect.h"
 #include "net/net_stream_private.h"
@@ -153,6 +157,19 @@ void net_stream_attach(struct net_stream *stream, struct net_socket *socket, boo
     if (stream->label[0] == '\0') {
         snprintf(stream->label, sizeof stream->label, "%s port %u", stream->peer, stream->peer_port);
     }
+}
+
+void net_stream_watch_peer(struct net_stream *stream, uint64_t idle_ms, uint64_t unacked_ms)
+{
+    uv_os_fd_t fd;
+    bool is_tcp = stream->socket != NULL && stream->socket->uv.handle.type == UV_TCP;
+    if (!is_tcp || uv_fileno(&stream->socket->uv.handle, &fd) != 0) {
+        return;
+    }
+    unsigned unacked = unacked_ms < INT_MAX ? (unsigned)unacked_ms : INT_MAX;
+    unsigned idle_s = idle_ms / 1000 < 32767 ? (unsigned)(idle_ms / 1000) : 32767;
+    uv_tcp_keepalive(&stream->socket->uv.tcp, 1, idle_s > 0 ? idle_s : 1);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacked, sizeof unacked);
 }
 
 /* ---- events ---- */

@@ -68,6 +68,12 @@ size_t net_stream_start_tls(struct net_stream *stream, struct net_tls *tls);
  */
 void net_stream_continue_tls(struct net_stream *stream, struct net_tls *tls);
 
+/*
+ * Has the kernel find out about a peer that is gone without a word, once connected over TCP: sent octets must be acknowledged within unacked_ms
+ * (TCP_USER_TIMEOUT, RFC 5482), and an idle connection is asked each idle_ms (SO_KEEPALIVE). FAILED tells. Best effort: a kernel that cannot, does not.
+ */
+void net_stream_watch_peer(struct net_stream *stream, uint64_t idle_ms, uint64_t unacked_ms);
+
 struct bytes net_stream_input(const struct net_stream *stream);
 void net_stream_consume(struct net_stream *stream, size_t len);
 /* Stops and restarts reading from the socket: back-pressure to the peer. While paused no INPUT comes. */
