@@ -250,6 +250,15 @@ static void failures(struct metrics_text *text, const struct dispatch_state *sta
     metrics_count(text, METRICS_LABELS("upstream", state->config->name), state->failures);
 }
 
+static void outages(struct metrics_text *text, const struct dispatch_state *state)
+{
+    for (int i = 0; i < OUTAGE_CAUSES; i++) {
+        metrics_count(text,
+                      METRICS_LABELS("upstream", state->config->name, "cause", outage_cause_name((enum outage_cause)i)),
+                      state->pool.outages[i]);
+    }
+}
+
 static void limit(struct metrics_text *text, const struct dispatch_state *state)
 {
     metrics_count(text, METRICS_LABELS("upstream", state->config->name), state->config->settings[IMAPC_CONNECTIONS]);
@@ -317,6 +326,11 @@ static void write_delivery(struct metrics_text *text, const struct dispatch *dis
         {METRICS_COUNTER, "mailweir_delivered_bytes_total", "Octets filed.", octets},
         {METRICS_GAUGE, "mailweir_upstream_active_deliveries", "Deliveries in memory.", active},
         {METRICS_GAUGE, "mailweir_upstream_paused", "1 while the upstream is paused after failures.", paused},
+        {METRICS_COUNTER, "mailweir_upstream_outages_total",
+         "Times that the account failed, by cause: not reached, login refused, sessions that file nothing, refusals "
+         "that are "
+         "the account's.",
+         outages},
         {METRICS_GAUGE, "mailweir_upstream_failures", "Failures of the account in a row.", failures},
         {METRICS_GAUGE, "mailweir_upstream_pause_seconds", "Seconds until a paused upstream is tried again; 0: open.",
          pause_left},

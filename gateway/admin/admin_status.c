@@ -98,6 +98,7 @@ static json_t *upstream(const struct dispatch_state *state)
     json_object_set_new(json, "certificate_seconds", seconds_left(state->pool.certificate_expires_s));
     json_object_set_new(json, "own_certificate_seconds", seconds_left(state->pool.own_expires_s));
     json_object_set_new(json, "paused_until", moment(state->paused_until));
+    json_object_set_new(json, "cause", state->pool.down != NULL ? json_string(state->pool.down) : json_null());
     json_object_set_new(json, "filed", number(state->counts.filed));
     json_object_set_new(json, "deferred", number(state->counts.deferred));
     json_object_set_new(json, "dead", number(state->counts.dead));

@@ -126,12 +126,30 @@ static void print_listeners(FILE *out, const json_t *status)
     }
 }
 
+/* Why an upstream is down, for people; "" when that is not known. */
+static const char *because(const json_t *upstream)
+{
+    static const struct {
+        const char *cause, *words;
+    } rows[] = {{"unreached", " (the server is not reached)"},
+                {"login", " (the login is refused)"},
+                {"sessions", " (the server ends each session before anything is filed)"},
+                {"refused", " (the server refuses everything for now)"}};
+    const char *cause = json_string_value(json_object_get(upstream, "cause"));
+    for (size_t i = 0; cause != NULL && i < sizeof rows / sizeof rows[0]; i++) {
+        if (strcmp(rows[i].cause, cause) == 0) {
+            return rows[i].words;
+        }
+    }
+    return "";
+}
+
 static void print_upstream(FILE *out, const json_t *upstream, const char *label, const struct paint *paint)
 {
     bool open = strcmp(text(upstream, "state"), "open") == 0;
-    fprintf(out, "  %-10s %s (%s): %s%s%s, %" PRId64 " filed, %" PRId64 " under way\n", label, text(upstream, "name"),
+    fprintf(out, "  %-10s %s (%s): %s%s%s%s, %" PRId64 " filed, %" PRId64 " under way\n", label, text(upstream, "name"),
             text(upstream, "address"), open ? paint->good : paint->bad, text(upstream, "state"), paint->plain,
-            number(upstream, NULL, "filed"), number(upstream, NULL, "active"));
+            open ? "" : because(upstream), number(upstream, NULL, "filed"), number(upstream, NULL, "active"));
     const json_t *error = json_object_get(upstream, "last_error");
     if (!open && json_is_object(error)) {
         fprintf(out, "             %s%s: %s%s\n", paint->dim, text(error, "where"), text(error, "message"),

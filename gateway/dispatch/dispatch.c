@@ -210,10 +210,8 @@ void dispatch_upstream_failed(struct dispatch_upstream *upstream, uint64_t retry
     if (upstream->down_since == 0) {
         upstream->down_since = dispatch_now(upstream->dispatch);
     }
-    uint64_t delay = dispatch_delay(upstream->config, upstream->failures);
-    if (delay < retry_after_ms) {
-        delay = retry_after_ms;
-    }
+    /* The pool has decided how long (engine/outage.h): one pace, one jitter. */
+    uint64_t delay = retry_after_ms > 0 ? retry_after_ms : dispatch_delay(upstream->config, upstream->failures);
     dispatch_pause(upstream, dispatch_now(upstream->dispatch) + (int64_t)delay);
     dispatch_divert(upstream);
 }

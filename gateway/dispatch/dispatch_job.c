@@ -332,6 +332,7 @@ static void submit(struct dispatch_job *job)
     struct imapc_append *append = &job->append;
     append->folder = item->delivery.folder;
     append->doubt = job->outcome.doubt;
+    append->sender = item->envelope.from;
     append->flags = item->delivery.flags;
     append->flag_count = item->delivery.flag_count;
     append->date_ms = item->delivery.date_ms != 0 ? item->delivery.date_ms : item->envelope.received_ms;

@@ -18,6 +18,8 @@
 #define PACKED_LOW ((size_t)64 << 10)
 /* Octets that one call inflates: a server decides what comes out of an octet, and shall not hold the loop. */
 #define INFLATE_STEP_MAX ((size_t)1 << 20)
+/* An idle connection whose peer is gone is found before mail meets it. */
+#define KEEP_ALIVE_MS UINT64_C(60000)
 /* So long the same words of an ALERT are not told again. */
 #define ALERT_AGE_MS UINT64_C(3600000)
 
@@ -244,12 +246,14 @@ static void log_news(const struct imapc_connection *connection, const struct ima
 
 static void finish_job(struct imapc_connection *connection, const struct imapc_result *result)
 {
+    struct imapc_result judged = *result;
     log_news(connection, result);
+    imapc_health_result(connection, &judged);
     connection->body_due = false;
     bool stale = connection->jobs > 0 && imapc_engine_was_lost(connection->engine) && !connection->pool->draining;
     connection->idle_since = net_now(connection->pool->loop);
     connection->jobs++;
-    imapc_job_finish(connection->pool, &connection->job, result, stale, (unsigned)connection->place + 1);
+    imapc_job_finish(connection->pool, &connection->job, &judged, stale, (unsigned)connection->place + 1);
 }
 
 /* An idle connection takes the next piece of work, or says goodbye. */
@@ -266,7 +270,7 @@ static bool start_next(struct imapc_connection *connection)
         imapc_pool_connected(pool, connection);
     }
     bool left = imapc_place_is_left(pool, connection);
-    if (!pool->draining && !left) {
+    if (!pool->draining && !left && !connection->sick && !imapc_health_is_down(pool)) {
         const struct imap_capabilities *capabilities = imapc_engine_capabilities(connection->engine);
         connection->job = imapc_job_take(pool, (capabilities->has & IMAP_CAP_MULTIAPPEND) != 0);
     }
@@ -274,7 +278,8 @@ static bool start_next(struct imapc_connection *connection)
         imapc_job_start(connection->job, connection->engine, now);
         return true;
     }
-    if (pool->draining || left || now - connection->idle_since >= pool->account.idle_timeout_ms) {
+    if (pool->draining || left || connection->sick || now - connection->idle_since >= pool->account.idle_timeout_ms) {
+        connection->leaving = true;
         imapc_engine_logout(connection->engine, now);
         return true;
     }
@@ -459,6 +464,7 @@ static void on_stream(void *ctx, enum net_stream_event event)
     switch (event) {
     case NET_STREAM_CONNECTED:
         connection->open = pool->account.tls_mode != IMAPC_TLS_IMPLICIT;
+        net_stream_watch_peer(connection->stream, KEEP_ALIVE_MS, pool->account.command_timeout_ms);
         if (is_compression_useful(connection)) {
             imapc_engine_allow_compress(connection->engine);
         }

@@ -240,9 +240,6 @@ static void finish_appends(struct imapc_pool *pool, struct imapc_job *job, const
         split(pool, job);
         return;
     }
-    if (result->account && result->retry_after_ms > 0) {
-        imapc_pool_note_asked(pool, &result->fault, result->retry_after_ms);
-    }
     for (size_t i = 0; i < job->count; i++) {
         answer(pool, job->appends[i], outcome_at(job, result, i));
     }

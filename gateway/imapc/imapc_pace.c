@@ -19,12 +19,13 @@ void imapc_pool_pace(const struct imapc_pool *pool, struct imapc_pace *pace_r)
         pace_r->day_began_ms = wall_of(pool, pool->day_began);
         pace_r->day_octets = pool->day_octets;
     }
-    if (pool->asked_until > net_now(pool->loop)) {
-        pace_r->not_before_ms = wall_of(pool, pool->asked_until);
-        pace_r->pause_ms = (int64_t)pool->asked_ms;
-        pace_r->failures = pool->failures;
-        pace_r->login = pool->asked_by_login;
-        pace_r->fault = pool->fault;
+    const struct outage *outage = &pool->outage;
+    if (outage->asked && outage->until > net_now(pool->loop)) {
+        pace_r->not_before_ms = wall_of(pool, outage->until);
+        pace_r->pause_ms = (int64_t)outage->delay;
+        pace_r->failures = outage_failures(outage);
+        pace_r->login = outage->cause == OUTAGE_LOGIN;
+        pace_r->fault = outage->fault;
     }
 }
 
@@ -40,23 +41,11 @@ void imapc_pool_set_pace(struct imapc_pool *pool, const struct imapc_pace *pace)
         left = pace->pause_ms; /* the clock was put back meanwhile */
     }
     if (left > 0 && left < (int64_t)IMAPC_DAY_MS) {
-        pool->asked_ms = (uint64_t)left;
-        pool->retry_at = pool->asked_until = now + (uint64_t)left;
-        pool->asked_by_login = pace->login;
-        pool->failures = pace->failures;
-        pool->fault = pace->fault;
+        outage_resume(&pool->outage, now + (uint64_t)left, (uint64_t)left, pace->login, pace->failures, &pace->fault);
     }
-}
-
-void imapc_pool_note_asked(struct imapc_pool *pool, const struct fault *fault, uint64_t retry_after_ms)
-{
-    pool->asked_until = net_now(pool->loop) + retry_after_ms;
-    pool->asked_ms = retry_after_ms;
-    pool->asked_by_login = false;
-    pool->fault = *fault;
 }
 
 void imapc_pool_try_now(struct imapc_pool *pool)
 {
-    pool->retry_at = pool->asked_until = 0;
+    outage_try_now(&pool->outage);
 }

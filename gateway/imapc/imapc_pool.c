@@ -5,17 +5,12 @@
  * and appends are answered with the fault of the last try.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/expect.h"
 #include "engine/backoff.h"
 #include "imapc/imapc_private.h"
 
-/* The pace of connecting while an upstream is down, where the account says nothing. */
-static const struct backoff connect_backoff = {.initial_ms = 1000, .maximum_ms = 60000};
-/* A password that is refused is not tried so soon again: servers lock accounts. */
-static const struct backoff login_backoff = {.initial_ms = 60000, .maximum_ms = 3600000};
-/* So long the pool stays smaller after the server said that there are too many connections. */
-#define CROWDED_MS UINT64_C(600000)
 /* Folders at once; there are never more than appends. */
 #define FOLDERS_MAX ((size_t)1 << 24)
 
@@ -51,6 +46,7 @@ struct imapc_pool *imapc_pool_new(struct net_loop *loop, const struct imapc_acco
     list_init(&pool->ring);
     list_init(&pool->connections);
     list_init(&pool->unsettled);
+    outage_init(&pool->outage, (struct backoff){account->retry_initial_ms, account->retry_maximum_ms});
     pool->kick = net_timer_new(loop, on_kick, pool);
     pool->settling = net_timer_new(loop, on_kick, pool);
     return pool;
@@ -124,6 +120,8 @@ void imapc_pool_state(const struct imapc_pool *pool, struct imapc_pool_state *st
                                              pool->token != NULL ? imapc_token_expires_s(pool->token) : INT64_MIN,
                                          .certificate_expires_s = seconds_left(pool, pool->certificate_expires),
                                          .own_expires_s = seconds_left(pool, tls != NULL ? net_tls_expires(tls) : 0)};
+    state_r->down = pool->outage.down ? outage_cause_name(pool->outage.cause) : NULL;
+    memcpy(state_r->outages, pool->outage.counts, sizeof state_r->outages);
     for (const struct list *link = pool->connections.next; link != &pool->connections; link = link->next) {
         const struct imapc_connection *connection = LIST_ITEM(link, const struct imapc_connection, link);
         state_r->ready += connection->ready;
@@ -171,67 +169,22 @@ void imapc_pool_try(struct imapc_pool *pool, struct imapc_names *names, imapc_re
     imapc_pool_kick(pool);
 }
 
-void imapc_pool_connected(struct imapc_pool *pool, const struct imapc_connection *connection)
+bool imapc_pool_report_failed(struct imapc_pool *pool, const struct fault *fault)
+{
+    bool tries = pool->report != NULL;
+    report(pool, &(struct imapc_report){.fault = fault});
+    return tries;
+}
+
+void imapc_pool_connected(struct imapc_pool *pool, struct imapc_connection *connection)
 {
     const struct imap_capabilities *capabilities = imapc_engine_capabilities(connection->engine);
-    if (pool->failures > 0) {
-        log_event(pool->log, LOG_LEVEL_INFO, "upstream_up", LOG_STR("upstream", pool->account.name));
-    }
     imapc_place_connected(pool, connection);
-    pool->failures = 0;
-    pool->proven = true;
+    imapc_health_reached(pool, connection);
     pool->certificate_expires = net_stream_tls_peer_expires(connection->stream);
-    pool->retry_at = 0;
-    if (pool->asked_by_login) {
-        pool->asked_until = 0;
-    }
     pool->batches = (capabilities->has & IMAP_CAP_MULTIAPPEND) != 0 && pool->account.settings[IMAPC_BATCH] > 1;
     report_connected(pool, connection);
     imapc_pool_kick(pool); /* one connection stands: the others may follow */
-}
-
-static void log_failure(struct imapc_pool *pool, const struct fault *fault, uint64_t delay)
-{
-    const struct net_address *address = &pool->account.places[pool->place].address;
-    log_event(pool->log, LOG_LEVEL_WARNING, "upstream_failed", LOG_STR("upstream", pool->account.name),
-              LOG_STR("server.address", address->host), LOG_INT("server.port", address->port),
-              LOG_STR("during", fault->where), LOG_STR("error.code", fault->code),
-              LOG_STR("error.message", fault->text), LOG_INT("attempt", pool->failures),
-              LOG_INT("retry_after_ms", delay));
-}
-
-static void note_failure(struct imapc_pool *pool, const struct fault *fault, uint64_t retry_after_ms)
-{
-    uint64_t random;
-    net_random(&random, sizeof random);
-    pool->failures++;
-    pool->proven = false;
-    struct backoff own = {.initial_ms = pool->account.retry_initial_ms, .maximum_ms = pool->account.retry_maximum_ms};
-    const struct backoff *backoff = fault->class == FAULT_PERM ? &login_backoff
-                                    : own.initial_ms != 0      ? &own
-                                                               : &connect_backoff;
-    uint64_t delay = backoff_delay(backoff, pool->failures, random);
-    delay = delay > retry_after_ms ? delay : retry_after_ms;
-    pool->retry_at = net_now(pool->loop) + delay;
-    pool->fault = *fault;
-    /* A token is got anew: what was refused of the last one says nothing after a restart. */
-    pool->asked_by_login =
-        fault->class == FAULT_PERM && pool->token == NULL && bytes_is(bytes_of(fault->where), "login");
-    pool->asked_ms = delay;
-    pool->asked_until = retry_after_ms > 0 || pool->asked_by_login ? pool->retry_at : 0;
-    if (pool->report != NULL) {
-        report(pool, &(struct imapc_report){.fault = fault});
-    } else {
-        log_failure(pool, fault, delay);
-    }
-}
-
-/* The other connections work: fewer is all that the server asks for. */
-static void note_crowd(struct imapc_pool *pool, const struct fault *fault)
-{
-    pool->connection_most = pool->connection_count;
-    pool->crowded_until = net_now(pool->loop) + CROWDED_MS;
-    log_failure(pool, fault, CROWDED_MS);
 }
 
 /* An optional question that the server does not bear is told once, when it is left out. */
@@ -258,11 +211,7 @@ void imapc_pool_gone(struct imapc_pool *pool, struct imapc_connection *connectio
     if (pool->token != NULL) {
         imapc_token_spend(pool->token, failed && bytes_is(bytes_of(why->fault->where), "login"));
     }
-    if (failed && why->crowded && pool->connection_count > 0) {
-        note_crowd(pool, why->fault);
-    } else if (failed && !imapc_place_failed(pool, connection, why->fault)) {
-        note_failure(pool, why->fault, why->retry_after_ms);
-    }
+    imapc_health_gone(pool, connection, why, was_ready);
     imapc_pool_kick(pool);
 }
 
@@ -291,7 +240,7 @@ static void on_token(void *ctx, const struct fault *fault)
 {
     struct imapc_pool *pool = ctx;
     if (fault != NULL && !pool->draining) {
-        note_failure(pool, fault, 0);
+        imapc_health_unreached(pool, fault, 0);
     }
     imapc_pool_kick(pool);
 }
@@ -328,10 +277,11 @@ static void open_connections(struct imapc_pool *pool)
         pool->connection_most = (size_t)pool->account.settings[IMAPC_CONNECTIONS];
     }
     /* Steady mail keeps the connections that it has: the first place is tried beside them. */
-    if (imapc_place_is_due(pool) && demand + pool->active_count > 0 && may_open(pool)) {
+    bool down = imapc_health_is_down(pool);
+    if (imapc_place_is_due(pool) && !down && demand + pool->active_count > 0 && may_open(pool)) {
         open_one(pool);
     }
-    while (connecting < demand && now >= pool->retry_at && (pool->proven || connecting == 0) && may_open(pool)) {
+    while (connecting < demand && now >= pool->outage.until && (pool->proven || connecting == 0) && may_open(pool)) {
         open_one(pool);
         connecting++;
     }
@@ -350,7 +300,7 @@ bool imapc_pool_is_spent(struct imapc_pool *pool)
 /* Answers what waits when nothing serves it: the upstream is down, or we are stopping. */
 static void give_up_waiting(struct imapc_pool *pool)
 {
-    struct imapc_outcome outcome = {.fault = pool->fault, .account = true};
+    struct imapc_outcome outcome = {.fault = pool->outage.fault, .account = true};
     uint64_t now = net_now(pool->loop);
     if (pool->draining) {
         outcome = (struct imapc_outcome){0};
@@ -359,10 +309,10 @@ static void give_up_waiting(struct imapc_pool *pool)
         outcome = (struct imapc_outcome){.account = true, .retry_after_ms = pool->day_began + IMAPC_DAY_MS - now};
         fault_set(&outcome.fault, FAULT_TEMP, "daily-budget", "pool",
                   "the octets that may be sent to %s in a day are sent", pool->account.name);
-    } else if (pool->connection_count > 0 || now >= pool->retry_at) {
+    } else if (now >= pool->outage.until || (pool->connection_count > 0 && !imapc_health_is_down(pool))) {
         return;
     } else {
-        outcome.retry_after_ms = pool->retry_at - now;
+        outcome.retry_after_ms = pool->outage.until - now;
         outcome.fault.class = FAULT_TEMP; /* also when it is the password: no property of the messages */
     }
     answer_waiting(pool, &outcome);

@@ -12,6 +12,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "engine/imapc_engine.h"
+#include "engine/outage.h"
 #include "imapc/imapc_profile.h"
 #include "imapc/imapc_token.h"
 #include "net/net_stream.h"
@@ -94,6 +95,7 @@ struct imapc_append {
     const char *id;      /* the delivery's id, as in the message's MAIL_ID_FIELD */
     struct doubt doubt;  /* open: an earlier attempt may have filed it: it is looked for first */
     const char *folder;  /* UTF-8, "/" between levels */
+    const char *sender;  /* of the envelope; or NULL: not known */
     const char *const *flags;
     size_t flag_count;
     int64_t date_ms;
@@ -133,9 +135,11 @@ struct imapc_pool_state {
     size_t busy;        /* of them at work */
     size_t place;       /* of the account's, that new ones go to */
     const struct net_address *address;
-    int64_t token_expires_s;       /* the OAuth2 access token; it is fetched anew before */
-    int64_t certificate_expires_s; /* the first in the chain that the server showed last */
-    int64_t own_expires_s;         /* our own certificate that the upstream is shown */
+    const char *down;                /* why the account is down: outage_cause_name(); NULL: it is not */
+    uint64_t outages[OUTAGE_CAUSES]; /* ever, by cause */
+    int64_t token_expires_s;         /* the OAuth2 access token; it is fetched anew before */
+    int64_t certificate_expires_s;   /* the first in the chain that the server showed last */
+    int64_t own_expires_s;           /* our own certificate that the upstream is shown */
 };
 void imapc_pool_state(const struct imapc_pool *pool, struct imapc_pool_state *state_r);
 /* What a pool should know again after a restart. Wall clock, milliseconds; 0: never. */

@@ -1,6 +1,6 @@
 /*
  * imapc_private - what imapc_pool.c (which work goes where, when to connect), imapc_folder.c (what waits, by folder), imapc_job.c (one piece of work
- * and what became of it), imapc_place.c (which address), imapc_connection.c (one stream and its engine) and imapc_sasl.c (its login by SCRAM) share.
+ * and what became of it), imapc_health.c (is it the message, the session or the account?), imapc_place.c (which address), imapc_connection.c (one stream and its engine) and imapc_sasl.c (its login by SCRAM) share.
  */
 #ifndef MAILWEIR_IMAPC_IMAPC_PRIVATE_H
 #define MAILWEIR_IMAPC_IMAPC_PRIVATE_H
@@ -38,21 +38,17 @@ struct imapc_pool {
     uint64_t alerted_at;
     struct imapc_folders *known; /* what the connections have learned */
     size_t waiting_count, active_count;
-    bool batches;                /* the server has MULTIAPPEND */
-    struct net_timer *kick;      /* schedules, from the loop */
-    unsigned failures;           /* connections in a row that did not become ready */
-    bool proven;                 /* the last login worked; before, one connection at a time tries */
-    uint64_t retry_at;           /* no new connection before it */
-    uint64_t asked_until;        /* as retry_at, where it must be known after a restart, too: see struct imapc_pace */
-    uint64_t asked_ms;           /* how long that was when it began */
-    bool asked_by_login;         /* it was the password */
-    uint64_t search_at;          /* nothing is looked for before it: what an earlier start sent may be under way */
-    struct list unsettled;       /* struct imapc_folder.unsettled */
-    struct net_timer *settling;  /* until what is in doubt may be looked for */
-    struct fault fault;          /* of the last failure */
-    struct imapc_token *token;   /* NULL: a password */
-    struct net_lane *login;      /* of SCRAM's arithmetic; made when it is needed first */
-    int64_t certificate_expires; /* of the server's, seconds since 1970; 0: not seen yet */
+    bool batches;                   /* the server has MULTIAPPEND */
+    struct net_timer *kick;         /* schedules, from the loop */
+    struct outage outage;           /* whether the account is down, and until when */
+    unsigned refused_beside;        /* logins in a row that were refused while another connection was in */
+    bool proven;                    /* the last login worked; before, one connection at a time tries */
+    uint64_t search_at;             /* nothing is looked for before it: what an earlier start sent may be under way */
+    struct list unsettled;          /* struct imapc_folder.unsettled */
+    struct net_timer *settling;     /* until what is in doubt may be looked for */
+    struct imapc_token *token;      /* NULL: a password */
+    struct net_lane *login;         /* of SCRAM's arithmetic; made when it is needed first */
+    int64_t certificate_expires;    /* of the server's, seconds since 1970; 0: not seen yet */
     uint64_t day_began, day_octets; /* of the daily budget */
     imapc_report_fn *report;        /* of imapc_pool_try(), until it was called */
     void *report_ctx;
@@ -115,9 +111,22 @@ void imapc_job_start(struct imapc_job *job, struct imapc_engine *engine, uint64_
 void imapc_job_finish(struct imapc_pool *pool, struct imapc_job **job, const struct imapc_result *result, bool stale,
                       unsigned place);
 
-/* ---- imapc_place.c: which address ---- */
+/* ---- imapc_health.c: is it the message, the session or the account? ---- */
 
 struct imapc_connection;
+/* Whether nothing is filed and nobody connects for now. */
+bool imapc_health_is_down(const struct imapc_pool *pool);
+/* No connection, or no login. */
+void imapc_health_unreached(struct imapc_pool *pool, const struct fault *fault, uint64_t retry_after_ms);
+/* A connection has logged in; has ended. */
+void imapc_health_reached(struct imapc_pool *pool, struct imapc_connection *connection);
+void imapc_health_gone(struct imapc_pool *pool, struct imapc_connection *connection, const struct imapc_request *why,
+                       bool was_ready);
+/* The connection's job is over: notes what that says of the session and the account, and whether the fault is the account's. */
+void imapc_health_result(struct imapc_connection *connection, struct imapc_result *result);
+
+/* ---- imapc_place.c: which address ---- */
+
 /* Where the next connection goes: an index of the account's places. */
 size_t imapc_place_choose(struct imapc_pool *pool);
 /* Whether it is time to try the first place, and nobody does; whether this connection does. */
@@ -151,10 +160,17 @@ struct imapc_connection {
     uint64_t moved; /* net_stream_moved() when it was last looked at */
     uint64_t idle_since;
     uint64_t jobs; /* finished */
-    bool asking;   /* a body is asked for: an answer from inside the call is taken up there */
-    bool open;     /* what is read is IMAP: connected, and the handshake done */
-    bool ready;    /* logged in */
-    bool spoken;   /* something was said */
+    uint64_t ready_at;
+    bool filed;      /* something */
+    bool sick;       /* it takes no more work: another session may be better */
+    bool leaving;    /* we have said goodbye */
+    uint64_t killer; /* outage_print() of the message that it ended over; 0: none */
+    uint64_t words;  /* outage_words() of the last refusal */
+    unsigned alike;  /* refusals in a row in these words */
+    bool asking;     /* a body is asked for: an answer from inside the call is taken up there */
+    bool open;       /* what is read is IMAP: connected, and the handshake done */
+    bool ready;      /* logged in */
+    bool spoken;     /* something was said */
 };
 
 /* Begins to connect. */
@@ -181,9 +197,9 @@ void imapc_pool_kick(struct imapc_pool *pool);
 void imapc_pool_answer(struct imapc_pool *pool, struct imapc_append *append, const struct imapc_outcome *outcome);
 /* Whether the day's budget is used up; a new day begins it anew. */
 bool imapc_pool_is_spent(struct imapc_pool *pool);
-/* The server asked for a pause of the account. */
-void imapc_pool_note_asked(struct imapc_pool *pool, const struct fault *fault, uint64_t retry_after_ms);
-void imapc_pool_connected(struct imapc_pool *pool, const struct imapc_connection *connection);
+/* Tells imapc_pool_try() that it failed; false: nobody tries. */
+bool imapc_pool_report_failed(struct imapc_pool *pool, const struct fault *fault);
+void imapc_pool_connected(struct imapc_pool *pool, struct imapc_connection *connection);
 /* The connection frees itself behind this call. was_ready: it had logged in. */
 void imapc_pool_gone(struct imapc_pool *pool, struct imapc_connection *connection, const struct imapc_request *why,
                      bool was_ready);

@@ -183,12 +183,12 @@ static void test_down(void **state)
     turn();
     assert_int_equal(fixture.appends[3].answers, 1);
     assert_int_equal(made, 1);
-    fixture.pool->retry_at = 0; /* the pause is over */
+    fixture.pool->outage.until = 0; /* the pause is over */
     submit_many("A", 1);
     turn();
     assert_int_equal(made, 2);
     connected(nth(0));
-    assert_int_equal(fixture.pool->failures, 0);
+    assert_int_equal(outage_failures(&fixture.pool->outage), 0);
     take_everything();
     fixture_end();
 }
@@ -227,13 +227,103 @@ static void test_crowded(void **state)
     }
     turn();
     assert_int_equal(made, before);
-    assert_int_equal(fixture.pool->failures, 0);
+    assert_int_equal(outage_failures(&fixture.pool->outage), 0);
     assert_int_equal(fixture.appends[0].answers, 0);
     fixture.pool->crowded_until = 1; /* long ago */
     imapc_pool_kick(fixture.pool);
     turn();
     assert_true(made > before);
     take_everything();
+    fixture_end();
+}
+
+/* The second connection is refused in words of a wrong password, while the first is in with the same one: it is the number of connections. */
+static void test_crowded_in_other_words(void **state)
+{
+    struct fault fault = FAULT_INIT;
+    (void)state;
+    fault_set(&fault, FAULT_PERM, "authentication", "login", "LOGIN failed.");
+    begin(NULL);
+    submit_many("A", 1);
+    submit_many("B", 1);
+    turn();
+    connected(nth(0));
+    nth(0)->ready = true;
+    turn();
+    assert_true(fixture.pool->connection_count > 1);
+    while (fixture.pool->connection_count > 1) {
+        gone(nth(fixture.pool->connection_count - 1), &fault, false, false);
+    }
+    turn();
+    assert_int_equal(outage_failures(&fixture.pool->outage), 0);
+    assert_int_equal(fixture.pool->connection_most, 1);
+    assert_int_equal(fixture.appends[0].answers + fixture.appends[1].answers, 0);
+    nth(0)->leaving = true;
+    gone(nth(0), NULL, true, false);
+    turn();
+    gone(nth(0), &fault, false, false); /* nobody is in: now it is the password */
+    assert_int_equal(outage_failures(&fixture.pool->outage), 1);
+    assert_int_equal(fixture.pool->outage.cause, OUTAGE_LOGIN);
+    turn();
+    fixture_end();
+}
+
+/* Sessions that end behind the login: the second one is the account's failure, and what waits is answered with the server's words. */
+static void test_sessions_that_end(void **state)
+{
+    struct fault bye = fault_of(FAULT_TEMP, "bye");
+    (void)state;
+    begin(NULL);
+    submit_many("A", 3);
+    turn();
+    connected(nth(0));
+    gone(nth(0), &bye, true, false);
+    turn();
+    assert_int_equal(made, 2); /* one may be chance */
+    connected(nth(0));
+    gone(nth(0), &bye, true, false);
+    turn();
+    assert_int_equal(made, 2);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(fixture.appends[i].answers, 1);
+        assert_true(fixture.appends[i].outcome.account);
+        assert_string_equal(fixture.appends[i].outcome.fault.code, "refused");
+        assert_in_range(fixture.appends[i].outcome.retry_after_ms, 5000, 10000);
+    }
+    fixture_end();
+}
+
+/* The server says that the account is to wait: nothing more is handed to the connections that stand, and what waits is answered. */
+static void test_account_refused(void **state)
+{
+    (void)state;
+    begin(NULL);
+    submit_many("A", 1);
+    submit_many("B", 5);
+    turn();
+    connected(nth(0));
+    struct imapc_connection *connection = nth(0);
+    connection->ready = true;
+    connection->job = imapc_job_take(fixture.pool, false);
+    struct imapc_result throttled = {.account = true};
+    fault_set(&throttled.fault, FAULT_TEMP, "throttled", "append", "bandwidth limits");
+    imapc_health_result(connection, &throttled);
+    assert_in_range(throttled.retry_after_ms, 5000, 10000);
+    imapc_job_finish(fixture.pool, &connection->job, &throttled, false, 1);
+    assert_true(imapc_health_is_down(fixture.pool));
+    turn();
+    for (size_t i = 0; i < 6; i++) {
+        assert_int_equal(fixture.appends[i].answers, 1);
+        assert_true(fixture.appends[i].outcome.account);
+        assert_string_equal(fixture.appends[i].outcome.fault.text, "bandwidth limits");
+    }
+    fixture.pool->outage.until = 0;
+    submit_many("A", 1);
+    connection->job = imapc_job_take(fixture.pool, false);
+    struct imapc_result filed = {0};
+    imapc_health_result(connection, &filed);
+    imapc_job_finish(fixture.pool, &connection->job, &filed, false, 1);
+    assert_int_equal(outage_failures(&fixture.pool->outage), 0);
     fixture_end();
 }
 
@@ -341,7 +431,7 @@ static void test_pauses_over_a_restart(void **state)
     gone(nth(0), &down, false, false);
     imapc_pool_pace(fixture.pool, &pace);
     assert_true(pace.not_before_ms == 0);
-    fixture.pool->retry_at = 0;
+    fixture.pool->outage.until = 0;
     turn();
     submit_many("A", 1);
     turn();
@@ -365,6 +455,9 @@ static void test_pauses_over_a_restart(void **state)
     struct imapc_job *job = imapc_job_take(fixture.pool, false);
     struct imapc_result throttled = {.account = true, .retry_after_ms = 300000};
     fault_set(&throttled.fault, FAULT_TEMP, "throttled", "append", "later");
+    struct imapc_connection *connection = nth(0);
+    connection->job = job;
+    imapc_health_result(connection, &throttled);
     imapc_job_finish(fixture.pool, &job, &throttled, false, 1);
     imapc_pool_pace(fixture.pool, &pace);
     assert_true(!pace.login && pace.not_before_ms > net_wall(fixture.loop) + 290000);
@@ -487,6 +580,7 @@ static void test_token(void **state)
     struct imapc_pool_state seen;
     imapc_pool_state(fixture.pool, &seen);
     assert_in_range(seen.token_expires_s, 3500, 3600);
+    nth(2)->leaving = true;
     gone(nth(2), NULL, true, false);
     turn_until_made(4);
     assert_int_equal(runs(), 1);
@@ -494,7 +588,7 @@ static void test_token(void **state)
     while (fixture.pool->connection_count > 0) {
         gone(nth(0), &fault, false, false);
     }
-    fixture.pool->retry_at = 0;
+    fixture.pool->outage.until = 0;
     imapc_pool_kick(fixture.pool);
     turn_until_made(5);
     assert_int_equal(runs(), 2);
@@ -511,6 +605,9 @@ int main(void)
         cmocka_unit_test(test_down),
         cmocka_unit_test(test_refused_password),
         cmocka_unit_test(test_crowded),
+        cmocka_unit_test(test_crowded_in_other_words),
+        cmocka_unit_test(test_sessions_that_end),
+        cmocka_unit_test(test_account_refused),
         cmocka_unit_test(test_daily_budget),
         cmocka_unit_test(test_a_doubt_holds_up_nobody),
         cmocka_unit_test(test_budget_over_a_restart),

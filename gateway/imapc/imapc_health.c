@@ -1,0 +1,224 @@
+/*
+ * imapc_health - what becomes of a session, and of the account, by what its connections meet: the doors to engine/outage.h. See imapc_private.h.
+ */
+#include "imapc/imapc_private.h"
+
+/* So long the pool stays smaller after the server said that there are too many connections. */
+#define CROWDED_MS UINT64_C(600000)
+/* Refusals of unclear meaning in the same words, one after the other in a session, before another session tries. */
+#define ALIKE_IN_SESSION 2
+
+static uint64_t draw(void)
+{
+    uint64_t random;
+    net_random(&random, sizeof random);
+    return random;
+}
+
+/* ---- what is told ---- */
+
+static void log_failure(struct imapc_pool *pool, const struct fault *fault, const char *cause, uint64_t delay)
+{
+    const struct net_address *address = &pool->account.places[pool->place].address;
+    log_event(pool->log, LOG_LEVEL_WARNING, "upstream_failed", LOG_STR("upstream", pool->account.name),
+              LOG_STR("server.address", address->host), LOG_INT("server.port", address->port),
+              LOG_STR("during", fault->where), LOG_STR("cause", cause), LOG_STR("error.code", fault->code),
+              LOG_STR("error.message", fault->text), LOG_INT("attempt", outage_failures(&pool->outage)),
+              LOG_INT("retry_after_ms", delay));
+}
+
+static void log_up(struct imapc_pool *pool, bool is_up)
+{
+    if (is_up) {
+        log_event(pool->log, LOG_LEVEL_INFO, "upstream_up", LOG_STR("upstream", pool->account.name));
+    }
+}
+
+/* Tells of a failure unless it is one of several at once; before: the count of failures until then. */
+static void tell(struct imapc_pool *pool, unsigned before)
+{
+    const struct outage *outage = &pool->outage;
+    if (outage_failures(outage) > before) {
+        log_failure(pool, &outage->fault, outage_cause_name(outage->cause), outage->delay);
+    }
+}
+
+/* ---- connections ---- */
+
+bool imapc_health_is_down(const struct imapc_pool *pool)
+{
+    return pool->outage.down && pool->outage.hard && net_now(pool->loop) < pool->outage.until;
+}
+
+/* Whether another connection is logged in. */
+static bool is_served(const struct imapc_pool *pool)
+{
+    for (const struct list *link = pool->connections.next; link != &pool->connections; link = link->next) {
+        if (LIST_ITEM(link, const struct imapc_connection, link)->ready) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void imapc_health_unreached(struct imapc_pool *pool, const struct fault *fault, uint64_t retry_after_ms)
+{
+    enum outage_cause cause = fault->class == FAULT_PERM ? OUTAGE_LOGIN : OUTAGE_UNREACHED;
+    bool hard = !is_served(pool);
+    unsigned before = outage_failures(&pool->outage);
+    outage_failed(&pool->outage, net_now(pool->loop), draw(), cause, fault, retry_after_ms, hard);
+    if (pool->token != NULL && cause == OUTAGE_LOGIN) {
+        pool->outage.asked =
+            false; /* a token is got anew: what was refused of the last one says nothing after a restart */
+    }
+    pool->proven = false;
+    if (!imapc_pool_report_failed(pool, fault)) {
+        tell(pool, before);
+    }
+}
+
+/* The other connections work: fewer is all that the server asks for. */
+static void note_crowd(struct imapc_pool *pool, const struct fault *fault)
+{
+    pool->connection_most = pool->connection_count;
+    pool->crowded_until = net_now(pool->loop) + CROWDED_MS;
+    log_failure(pool, fault, "crowded", CROWDED_MS);
+}
+
+/*
+ * A login that is refused while another connection is in with the same password: it is not the password. Servers with a limit of connections
+ * say so in these words (Exchange). Of tokens the newest is another one, unless it was refused twice.
+ */
+static bool is_crowded(struct imapc_pool *pool, const struct imapc_request *why)
+{
+    bool refused =
+        bytes_is(bytes_of(why->fault->where), "login") && bytes_is(bytes_of(why->fault->code), "authentication");
+    pool->refused_beside = refused && is_served(pool) ? pool->refused_beside + 1 : 0;
+    bool same = pool->token == NULL || pool->refused_beside > 1;
+    return pool->connection_count > 0 && (why->crowded || (pool->refused_beside > 0 && same));
+}
+
+static void on_unready(struct imapc_pool *pool, struct imapc_connection *connection, const struct imapc_request *why)
+{
+    if (is_crowded(pool, why)) {
+        note_crowd(pool, why->fault);
+    } else if (!imapc_place_failed(pool, connection, why->fault)) {
+        imapc_health_unreached(pool, why->fault, why->retry_after_ms);
+    }
+}
+
+/* A session that was ready has ended, and we had not said goodbye. */
+static void on_session_end(struct imapc_pool *pool, const struct imapc_connection *connection,
+                           const struct fault *fault)
+{
+    struct outage_session session = {.filed = connection->filed,
+                                     .message = connection->killer,
+                                     /* it may have ended in the same turn, before anybody saw it ready */
+                                     .lived_ms = connection->ready ? net_now(pool->loop) - connection->ready_at : 0,
+                                     .fault = *fault};
+    if (!fault_is_set(fault)) {
+        const char *said = imapc_engine_said(connection->engine);
+        fault_set(&session.fault, FAULT_TEMP, "connection-lost", "ready",
+                  "the server ended the session behind the login%s%s", said[0] != '\0' ? "; it said: " : "", said);
+    }
+    unsigned before = outage_failures(&pool->outage);
+    if (outage_session_ended(&pool->outage, net_now(pool->loop), draw(), &session)) {
+        pool->proven = false;
+        if (imapc_place_failed(pool, connection, &session.fault)) {
+            outage_try_now(&pool->outage); /* at another address */
+        }
+        tell(pool, before);
+    }
+}
+
+void imapc_health_gone(struct imapc_pool *pool, struct imapc_connection *connection, const struct imapc_request *why,
+                       bool was_ready)
+{
+    if (pool->draining) {
+        return;
+    }
+    if (fault_is_set(why->fault) && !was_ready) {
+        on_unready(pool, connection, why);
+    } else if (was_ready && !connection->leaving) {
+        on_session_end(pool, connection, why->fault);
+    }
+}
+
+void imapc_health_reached(struct imapc_pool *pool, struct imapc_connection *connection)
+{
+    connection->ready_at = net_now(pool->loop);
+    pool->proven = true;
+    log_up(pool, outage_reached(&pool->outage));
+}
+
+/* ---- results ---- */
+
+static void on_filed(struct imapc_connection *connection)
+{
+    connection->filed = true;
+    connection->alike = 0;
+    log_up(connection->pool, outage_worked(&connection->pool->outage));
+}
+
+static bool found_any(const struct imapc_job *job)
+{
+    for (size_t i = 0; job->is_search && i < job->count; i++) {
+        if (job->wanted[i].uid != 0 || job->wanted[i].elsewhere) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Refused in the same unclear words as the message before: it may be the session (Dovecot's internal errors, Microsoft 365). */
+static void note_in_session(struct imapc_connection *connection, const struct imapc_result *result, uint64_t words)
+{
+    connection->alike = result->general && words == connection->words ? connection->alike + 1 : 1;
+    connection->words = words;
+    connection->sick = connection->sick || result->sick || connection->alike >= ALIKE_IN_SESSION;
+}
+
+static void on_refused(struct imapc_connection *connection, struct imapc_result *result)
+{
+    struct imapc_pool *pool = connection->pool;
+    const struct imapc_append *append = connection->job->appends[0];
+    struct bytes folder = bytes_of(connection->job->folder->name);
+    const struct outage_refusal refusal = {.fault = &result->fault,
+                                           .general = result->general,
+                                           .message = outage_print(bytes_of(append->id)),
+                                           .sender =
+                                               outage_print(bytes_of(append->sender != NULL ? append->sender : "")),
+                                           .folder = folder};
+    unsigned before = outage_failures(&pool->outage);
+    note_in_session(connection, result, outage_words(result->fault.text, folder));
+    if (result->account) {
+        outage_failed(&pool->outage, net_now(pool->loop), draw(), OUTAGE_REFUSED, &result->fault,
+                      result->retry_after_ms, true);
+    } else if (!connection->job->is_search && connection->job->count == 1) {
+        result->account = outage_refused(&pool->outage, net_now(pool->loop), draw(), &refusal);
+    }
+    tell(pool, before);
+    if (result->account && imapc_health_is_down(pool)) {
+        result->retry_after_ms = pool->outage.until - net_now(pool->loop);
+    }
+}
+
+void imapc_health_result(struct imapc_connection *connection, struct imapc_result *result)
+{
+    const struct imapc_job *job = connection->job;
+    bool refused = result->fault.class == FAULT_TEMP || result->fault.class == FAULT_PERM;
+    connection->killer = 0;
+    if (connection->pool->draining) {
+        return;
+    }
+    if (!fault_is_set(&result->fault) && (!job->is_search || found_any(job))) {
+        on_filed(connection);
+    } else if (result->account) {
+        connection->leaving = true; /* if it has ended: that is told */
+        on_refused(connection, result);
+    } else if (refused && imapc_engine_is_ready(connection->engine)) {
+        on_refused(connection, result);
+    } else if (fault_is_set(&result->fault)) {
+        connection->killer = outage_print(bytes_of(job->appends[0]->id));
+    }
+}

@@ -1,0 +1,256 @@
+/* outage: which failures are the account's, which are one message's or one session's, and for how long nothing is tried. */
+#include "test.h"
+
+#include "engine/outage.h"
+
+static struct outage outage;
+
+static struct fault fault_of(enum fault_class class, const char *code, const char *text)
+{
+    struct fault fault = FAULT_INIT;
+    fault_set(&fault, class, code, "append", "%s", text);
+    return fault;
+}
+
+static void begin(void)
+{
+    outage_init(&outage, (struct backoff){.initial_ms = 1000, .maximum_ms = 8000});
+}
+
+static void failed(uint64_t now, enum outage_cause cause, uint64_t retry_after_ms, bool hard)
+{
+    struct fault fault = fault_of(FAULT_TEMP, "code", "words");
+    outage_failed(&outage, now, 0, cause, &fault, retry_after_ms, hard);
+}
+
+static bool session(uint64_t now, uint64_t message, bool filed, uint64_t lived_ms)
+{
+    struct outage_session ended = {.filed = filed, .message = message, .lived_ms = lived_ms};
+    ended.fault = fault_of(FAULT_TEMP, "bye", "System Error");
+    return outage_session_ended(&outage, now, 0, &ended);
+}
+
+static bool refused(uint64_t now, uint64_t message, const char *sender, const char *folder, const char *text)
+{
+    struct fault fault = fault_of(FAULT_TEMP, "refused", text);
+    struct outage_refusal refusal = {.fault = &fault,
+                                     .general = true,
+                                     .message = message,
+                                     .sender = outage_print(bytes_of(sender)),
+                                     .folder = bytes_of(folder)};
+    return outage_refused(&outage, now, 0, &refusal);
+}
+
+/* ---- causes have paces of their own ---- */
+
+static void lost_connections_make_no_login_worse(void **state)
+{
+    (void)state;
+    begin();
+    for (uint64_t now = 0; now < 22; now++) {
+        failed(now * 100000, OUTAGE_UNREACHED, 0, true);
+    }
+    assert_int_equal(outage.delay, 8000);
+    failed(5000000, OUTAGE_LOGIN, 0, true);
+    assert_int_equal(outage.delay, 60000); /* the first of its kind: not 46 minutes */
+    assert_true(outage.asked);
+    failed(6000000, OUTAGE_LOGIN, 0, true);
+    assert_int_equal(outage.delay, 120000);
+    failed(7000000, OUTAGE_UNREACHED, 0, true);
+    assert_false(outage.asked); /* nobody needs to know that after a restart */
+}
+
+static void several_at_once_are_one(void **state)
+{
+    (void)state;
+    begin();
+    failed(1000, OUTAGE_REFUSED, 0, true);
+    failed(1001, OUTAGE_REFUSED, 0, true);
+    assert_int_equal(outage_failures(&outage), 1);
+    assert_int_equal(outage.until, 2000);
+    failed(1002, OUTAGE_REFUSED, 300000, true); /* but a longer pause that is asked for counts */
+    assert_int_equal(outage_failures(&outage), 1);
+    assert_int_equal(outage.until, 301002);
+    assert_true(outage.asked);
+    failed(301002, OUTAGE_REFUSED, 0, true);
+    assert_int_equal(outage_failures(&outage), 2);
+    assert_int_equal(outage.counts[OUTAGE_REFUSED], 2);
+}
+
+static void a_login_ends_what_it_can(void **state)
+{
+    (void)state;
+    begin();
+    failed(0, OUTAGE_UNREACHED, 0, true);
+    assert_true(outage_reached(&outage));
+    assert_false(outage.down);
+    assert_int_equal(outage.until, 0);
+    failed(0, OUTAGE_SESSIONS, 0, true);
+    assert_false(outage_reached(&outage)); /* that a session begins is no news then */
+    assert_true(outage.down && outage.until == 1000);
+    failed(1000, OUTAGE_UNREACHED, 0, true);
+    assert_false(outage_reached(&outage)); /* what was before that stays */
+    assert_true(outage.down);
+    assert_true(outage_worked(&outage));
+    assert_false(outage.down || outage_worked(&outage));
+    failed(0, OUTAGE_SESSIONS, 0, true);
+    assert_int_equal(outage.delay, 1000); /* it begins anew */
+}
+
+/* ---- sessions ---- */
+
+static void sessions_that_file_nothing(void **state)
+{
+    (void)state;
+    begin();
+    assert_false(session(0, 1, false, 50));
+    assert_true(session(100, 2, false, 50)); /* another message: it is not the message */
+    assert_true(outage.down && outage.hard);
+    assert_string_equal(outage.fault.text, "System Error");
+    assert_int_equal(outage.until, 1100);
+    assert_true(session(1200, 3, false, 50));
+    assert_int_equal(outage.delay, 2000);
+}
+
+static void one_message_that_kills_sessions(void **state)
+{
+    (void)state;
+    begin();
+    for (uint64_t now = 0; now < 50; now++) {
+        assert_false(session(now, 7, false, 50));
+    }
+    assert_false(outage.down);
+    outage_worked(&outage); /* another one was filed between */
+    assert_false(session(60, 8, false, 50));
+    outage_worked(&outage);
+    assert_false(session(61, 7, false, 50));
+    assert_false(outage.down);
+}
+
+static void sessions_that_end_behind_the_login(void **state)
+{
+    (void)state;
+    begin();
+    assert_false(session(0, 0, false, 3));
+    assert_true(session(1, 0, false, 3));
+    begin();
+    assert_false(session(0, 0, false, OUTAGE_SHORT_MS)); /* that ran out, unused */
+    assert_false(session(1, 0, false, OUTAGE_SHORT_MS));
+    assert_false(session(2, 5, true, 3)); /* had filed something before */
+    assert_false(session(3, 6, true, 3));
+    assert_false(outage.down);
+}
+
+/* ---- refusals ---- */
+
+static void the_same_words_for_many(void **state)
+{
+    (void)state;
+    begin();
+    assert_false(refused(0, 1, "a@x", "INBOX", "no more today (id 17)"));
+    assert_false(refused(1, 2, "a@x", "INBOX", "No more today (id 18)"));
+    assert_false(refused(2, 3, "a@x", "INBOX", "no more today (id 19)")); /* one sender, one folder */
+    assert_true(refused(3, 4, "b@x", "INBOX", "no more today (id 20)"));
+    assert_true(outage.down && outage.hard && outage.until == 1003);
+    assert_true(refused(2000, 1, "a@x", "INBOX", "no more today (id 21)")); /* the probe, whichever it is */
+    assert_int_equal(outage.delay, 2000);
+    assert_true(outage_worked(&outage)); /* one that is filed ends it, and all counting */
+    assert_false(refused(9000, 4, "b@x", "INBOX", "no more today"));
+}
+
+static void one_sender_takes_more(void **state)
+{
+    (void)state;
+    begin();
+    for (uint64_t i = 1; i < OUTAGE_ALIKE_ONE; i++) {
+        assert_false(refused(i, i, "a@x", "INBOX", "no more"));
+        assert_false(refused(i, i, "a@x", "INBOX", "no more")); /* the same message again says nothing new */
+    }
+    assert_true(refused(100, 100, "a@x", "INBOX", "no more"));
+}
+
+static void other_words_begin_anew(void **state)
+{
+    (void)state;
+    begin();
+    assert_false(refused(0, 1, "a@x", "A", "no more"));
+    assert_false(refused(0, 2, "b@x", "B", "no more"));
+    assert_false(refused(0, 3, "c@x", "C", "something else"));
+    assert_false(refused(0, 4, "d@x", "D", "no more"));
+    assert_false(outage.down);
+}
+
+static void what_is_about_a_folder_or_message(void **state)
+{
+    (void)state;
+    begin();
+    struct fault large = fault_of(FAULT_PERM, "toobig", "too large"), full = fault_of(FAULT_TEMP, "overquota", "full");
+    for (uint64_t i = 1; i < 20; i++) {
+        struct outage_refusal refusal = {.fault = &large, .message = i, .sender = i, .folder = bytes_of("A")};
+        assert_false(outage_refused(&outage, i, 0, &refusal));
+    }
+    for (uint64_t i = 1; i < OUTAGE_ALIKE_ONE; i++) {
+        struct outage_refusal refusal = {.fault = &full, .message = i, .sender = i, .folder = bytes_of("A")};
+        assert_false(outage_refused(&outage, i, 0, &refusal)); /* senders prove nothing of a folder that is full */
+    }
+    begin();
+    for (uint64_t i = 1; i <= 3; i++) {
+        struct outage_refusal refusal = {.fault = &full, .message = i, .folder = bytes_of(i == 1 ? "A" : "B")};
+        assert_int_equal(outage_refused(&outage, i, 0, &refusal), i == 3);
+    }
+}
+
+static const struct {
+    const char *one, *one_folder, *other, *other_folder;
+    bool same;
+} pairs[] = {
+    {"Mailbox \"Sales\" is broken", "Sales", "mailbox \"INBOX.CI\" is broken", "INBOX.CI", true},
+    {"error 17 at 10:05:03", "A", "Error 4 at 23:01:00", "B", true},
+    {"refused for a@x.test", "A", "refused for b@x.test", "A", true},
+    {"see https://x.test/a1", "A", "see https://x.test/b2", "A", true},
+    {"no room", "A", "no right", "A", false},
+    {"", "A", "", "B", true},
+};
+
+static void words(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        uint64_t one = outage_words(pairs[i].one, bytes_of(pairs[i].one_folder));
+        uint64_t other = outage_words(pairs[i].other, bytes_of(pairs[i].other_folder));
+        assert_int_equal(one == other, pairs[i].same);
+    }
+}
+
+static void after_a_restart(void **state)
+{
+    struct fault fault = fault_of(FAULT_TEMP, "authentication", "no");
+    (void)state;
+    begin();
+    outage_resume(&outage, 5000, 4000, true, 3, &fault);
+    assert_true(outage.down && outage.hard && outage.asked && outage.until == 5000);
+    failed(6000, OUTAGE_LOGIN, 0, true);
+    assert_int_equal(outage_failures(&outage), 4);
+    outage_try_now(&outage);
+    assert_int_equal(outage.until, 0);
+    assert_string_equal(outage_cause_name(OUTAGE_SESSIONS), "sessions");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lost_connections_make_no_login_worse),
+        cmocka_unit_test(several_at_once_are_one),
+        cmocka_unit_test(a_login_ends_what_it_can),
+        cmocka_unit_test(sessions_that_file_nothing),
+        cmocka_unit_test(one_message_that_kills_sessions),
+        cmocka_unit_test(sessions_that_end_behind_the_login),
+        cmocka_unit_test(the_same_words_for_many),
+        cmocka_unit_test(one_sender_takes_more),
+        cmocka_unit_test(other_words_begin_anew),
+        cmocka_unit_test(what_is_about_a_folder_or_message),
+        cmocka_unit_test(words),
+        cmocka_unit_test(after_a_restart),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
