@@ -13,7 +13,7 @@
 #include "admin/admin_access.h"
 #include "admin/admin_life.h"
 #include "base/expect.h"
-#include "store/local/local_index.h"
+#include "spool/spool_export.h"
 
 #define TICK_MS 1000
 
@@ -146,7 +146,7 @@ void admin_close(struct admin **admin)
         MHD_stop_daemon((*admin)->http);
     }
     json_decref((*admin)->summary);
-    local_index_close(&(*admin)->index); /* bodies looked at it until now */
+    spool_export_close(&(*admin)->store); /* bodies looked at it until now */
     net_poll_close(&(*admin)->address, (*admin)->fd);
     config_free(&(*admin)->config);
     free(*admin);

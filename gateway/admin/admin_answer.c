@@ -16,12 +16,12 @@ void admin_kick(struct admin *admin)
     }
 }
 
-struct local_index *admin_index(struct admin *admin, struct fault *fault)
+struct store *admin_store(struct admin *admin, struct fault *fault)
 {
-    if (admin->index == NULL) {
-        spool_export_open(&admin->index, admin->config->spool_path, fault);
+    if (admin->store == NULL) {
+        spool_export_open(&admin->store, admin->config->spool_path, fault);
     }
-    return admin->index;
+    return admin->store;
 }
 
 /* ---- answers ---- */

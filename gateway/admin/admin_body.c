@@ -52,15 +52,15 @@ static void find_and_read(void *ctx)
     struct body *body = ctx;
     uint64_t found;
     size_t count = 0;
-    struct local_index *index = admin_index(body->admin, &body->fault);
-    if (index == NULL || spool_query_find(index, body->id, &found, 1, &count, &body->fault) != 0) {
+    struct store *store = admin_store(body->admin, &body->fault);
+    if (store == NULL || spool_query_find(store, body->id, &found, 1, &count, &body->fault) != 0) {
         return;
     }
     if (count == 0) {
         fault_set(&body->fault, FAULT_PERM, "unknown", body->id, "no such message is known");
         return;
     }
-    body->source = spool_source_open(body->admin->config->spool_path, index, found, &body->fault);
+    body->source = spool_source_open(store, found, &body->fault);
     if (body->source != NULL) {
         read_piece(body);
     }

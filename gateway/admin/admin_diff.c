@@ -37,7 +37,7 @@ struct diff {
     struct filters_set *edited; /* NULL: they cannot be loaded */
     struct problems *problems;
     struct filters_scratch *scratch;
-    struct local_index *index;
+    struct store *store;
     struct recent_message **recent; /* the newest first */
     size_t recent_count;
     uint64_t limit, compared, same;
@@ -251,8 +251,8 @@ static bool open_stored(struct diff *diff, const char *id, struct stored *stored
 {
     uint64_t number;
     size_t count = 0;
-    return diff->index != NULL && spool_query_find(diff->index, id, &number, 1, &count, NULL) == 0 && count == 1 &&
-           stored_open(stored_r, diff->admin->config->spool_path, diff->index, number, NULL) == 0;
+    return diff->store != NULL && spool_query_find(diff->store, id, &number, 1, &count, NULL) == 0 && count == 1 &&
+           stored_open(stored_r, diff->store, number, NULL) == 0;
 }
 
 static void compare_recent(struct diff *diff, struct recent_message *kept)
@@ -336,7 +336,7 @@ static void compare_waiting(struct diff *diff, uint64_t number)
 {
     struct stored stored;
     struct fault fault = FAULT_INIT;
-    if (stored_open(&stored, diff->admin->config->spool_path, diff->index, number, &fault) == 0) {
+    if (stored_open(&stored, diff->store, number, &fault) == 0) {
         struct filters_message message = stored_message(&stored, stored.envelope.received_ms);
         compare(diff, &message);
         stored_close(&stored);
@@ -352,7 +352,7 @@ static void walk_waiting(struct diff *diff)
 {
     struct waiting waiting = {.diff = diff};
     struct store_select select = {.after = diff->after};
-    if (diff->index == NULL || spool_query_list(diff->index, &select, 0, note_waiting, &waiting, &diff->fault) != 0) {
+    if (diff->store == NULL || spool_query_list(diff->store, &select, 0, note_waiting, &waiting, &diff->fault) != 0) {
         return;
     }
     for (size_t i = 0; i < waiting.count; i++) {
@@ -374,7 +374,7 @@ static void on_lane(void *ctx)
     }
     diff->began_us = net_now_us(diff->admin->loop);
     diff->scratch = filters_scratch_new();
-    diff->index = admin_index(diff->admin, &diff->fault);
+    diff->store = admin_store(diff->admin, &diff->fault);
     if (diff->waiting) {
         walk_waiting(diff);
     } else {

@@ -15,7 +15,7 @@
 #include "spool/spool_query.h"
 
 #define METRICS_MAX (16u << 20)
-#define SUMMARY_MS  10000 /* the index is asked at most so often: with a long queue it takes a while */
+#define SUMMARY_MS  10000 /* the store is asked at most so often: with a long queue it takes a while */
 
 static void one(struct metrics_text *text, enum metrics_type type, const char *name, const char *help, uint64_t value)
 {
@@ -170,7 +170,7 @@ static void write_queue(struct metrics_text *text, const struct spool *spool, co
         spool_disk_warning(spool) != NULL);
 }
 
-/* What waits by upstream and state, and since when: as the index said it last. */
+/* What waits by upstream and state, and since when: as the store said it last. */
 static void write_ages(struct metrics_text *text, const struct admin *admin)
 {
     static const char *const states[] = {"waiting", "held", "dead"};
@@ -442,7 +442,7 @@ static void answer_metrics(struct admin_request *request)
     buf_done(&out);
 }
 
-/* ---- asking the index, now and then ---- */
+/* ---- asking the store, now and then ---- */
 
 struct summary_job {
     struct admin_request *request;
@@ -453,9 +453,9 @@ struct summary_job {
 static void ask_index(void *ctx)
 {
     struct summary_job *job = ctx;
-    struct local_index *index = admin_index(job->admin, NULL);
-    if (index != NULL) {
-        spool_query_summary(index, &job->summary, NULL);
+    struct store *store = admin_store(job->admin, NULL);
+    if (store != NULL) {
+        spool_query_summary(store, &job->summary, NULL);
     }
 }
 

@@ -95,8 +95,8 @@ struct admin {
     struct net_poll *poll;
     struct net_timer *http_timer; /* libmicrohttpd's next time-out */
     struct net_timer *tick;
-    struct net_lane *lane;     /* for questions that take long */
-    struct local_index *index; /* the lane's */
+    struct net_lane *lane; /* for questions that take long */
+    struct store *store;   /* the lane's */
     struct list connections;
     struct list requests;
     struct list streams;
@@ -121,8 +121,8 @@ struct admin {
 
 /* Has libmicrohttpd look at its connections soon. */
 void admin_kick(struct admin *admin);
-/* The index, for the lane; NULL with a fault. */
-struct local_index *admin_index(struct admin *admin, struct fault *fault);
+/* The store, for the lane; NULL with a fault. */
+struct store *admin_store(struct admin *admin, struct fault *fault);
 
 /* admin_reroute.c: answers the request; body is looked at and kept as long as needed, by and the selection's strings stand in it. */
 struct store_select;

@@ -1,7 +1,7 @@
 /*
  * admin_queue - the queue over HTTP: what waits, a message's whole story and its octets; retry, hold, release, drop, pause, resume.
  *
- * Questions read the spool's index through a connection of their own on a lane of their own, so that a long list holds up neither the loop nor a
+ * Questions read the spool's store through a connection of their own on a lane of their own, so that a long list holds up neither the loop nor a
  * commit. Changes go through the spool, which makes them beside its other work.
  */
 #include <stdlib.h>
@@ -23,7 +23,7 @@
 struct question {
     struct admin_request *request;
     struct admin *admin;
-    int (*ask)(struct question *question, struct local_index *index, struct fault *fault);
+    int (*ask)(struct question *question, struct store *store, struct fault *fault);
     /* copies of what was asked, NULL when it was not */
     char *state, *upstream, *folder, *sender, *rule, *id, *message_id;
     struct store_key after;
@@ -54,9 +54,9 @@ static void question_free(struct question *question)
 static void on_lane(void *ctx)
 {
     struct question *question = ctx;
-    struct local_index *index = admin_index(question->admin, &question->fault);
-    if (index != NULL) {
-        question->ask(question, index, &question->fault);
+    struct store *store = admin_store(question->admin, &question->fault);
+    if (store != NULL) {
+        question->ask(question, store, &question->fault);
     }
 }
 
@@ -76,7 +76,7 @@ static int take_row(void *ctx, const json_t *object)
     return 0;
 }
 
-static int ask_list(struct question *question, struct local_index *index, struct fault *fault)
+static int ask_list(struct question *question, struct store *store, struct fault *fault)
 {
     const struct store_select select = {.id = question->id,
                                         .state = question->state,
@@ -89,33 +89,33 @@ static int ask_list(struct question *question, struct local_index *index, struct
                                         .before_ms = (int64_t)question->older_ms};
     json_t *summary = NULL;
     question->answer = json_pack("{s:[],s:n}", "deliveries", "next");
-    if (spool_query_list(index, &select, question->limit + 1, take_row, question, fault) != 0 ||
-        spool_query_summary(index, &summary, fault) != 0) {
+    if (spool_query_list(store, &select, question->limit + 1, take_row, question, fault) != 0 ||
+        spool_query_summary(store, &summary, fault) != 0) {
         return -1;
     }
     return json_object_set_new(question->answer, "summary", summary);
 }
 
-static int find(const struct question *question, struct local_index *index, uint64_t *found, size_t limit,
-                size_t *count_r, struct fault *fault)
+static int find(const struct question *question, struct store *store, uint64_t *found, size_t limit, size_t *count_r,
+                struct fault *fault)
 {
-    return question->id != NULL ? spool_query_find(index, question->id, found, limit, count_r, fault)
-                                : spool_query_find_uid(index, question->upstream, question->folder,
+    return question->id != NULL ? spool_query_find(store, question->id, found, limit, count_r, fault)
+                                : spool_query_find_uid(store, question->upstream, question->folder,
                                                        (uint32_t)question->uid, found, limit, count_r, fault);
 }
 
-static int ask_why(struct question *question, struct local_index *index, struct fault *fault)
+static int ask_why(struct question *question, struct store *store, struct fault *fault)
 {
     uint64_t found[FOUND_MAX];
     size_t count = 0;
-    if (find(question, index, found, FOUND_MAX, &count, fault) != 0) {
+    if (find(question, store, found, FOUND_MAX, &count, fault) != 0) {
         return -1;
     }
     json_t *stories = json_array();
     question->answer = json_pack("{s:o}", "messages", stories);
     for (size_t i = 0; i < count; i++) {
         json_t *story = NULL;
-        if (spool_query_story(index, found[i], &story, fault) != 0) {
+        if (spool_query_story(store, found[i], &story, fault) != 0) {
             return -1;
         }
         if (story != NULL) {
@@ -125,18 +125,18 @@ static int ask_why(struct question *question, struct local_index *index, struct 
     return 0;
 }
 
-static int ask_facts(struct question *question, struct local_index *index, struct fault *fault)
+static int ask_facts(struct question *question, struct store *store, struct fault *fault)
 {
     uint64_t found;
     size_t count = 0;
-    if (spool_query_find(index, question->id, &found, 1, &count, fault) != 0) {
+    if (spool_query_find(store, question->id, &found, 1, &count, fault) != 0) {
         return -1;
     }
     if (count == 0) {
         fault_set(fault, FAULT_PERM, "unknown", question->id, "no such message is known");
         return -1;
     }
-    return spool_export_facts(index, found, &question->answer, fault);
+    return spool_query_facts(store, found, &question->answer, fault);
 }
 
 /* ---- back on the loop ---- */
@@ -154,7 +154,7 @@ static void on_answered(void *ctx)
 }
 
 static struct question *question_new(struct admin_request *request,
-                                     int (*ask)(struct question *, struct local_index *, struct fault *))
+                                     int (*ask)(struct question *, struct store *, struct fault *))
 {
     struct question *question = expect_calloc(1, sizeof *question);
     question->request = request;

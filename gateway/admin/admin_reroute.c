@@ -96,14 +96,13 @@ static void plan_one(struct job *job, const struct reroute *reroute, uint64_t me
 static void on_lane(void *ctx)
 {
     struct job *job = ctx;
-    struct local_index *index = admin_index(job->admin, &job->fault);
-    if (index == NULL || spool_query_list(index, &job->select, 0, note_message, job, &job->fault) != 0) {
+    struct store *store = admin_store(job->admin, &job->fault);
+    if (store == NULL || spool_query_list(store, &job->select, 0, note_message, job, &job->fault) != 0) {
         return;
     }
     struct reroute reroute = {.rules = decision_held_set(job->hold),
                               .scratch = filters_scratch_new(),
-                              .index = index,
-                              .spool = job->admin->config->spool_path,
+                              .store = store,
                               .by = job->by,
                               .now_ms = job->now_ms,
                               .again = json_is_true(json_object_get(job->body, "again"))};

@@ -15,34 +15,33 @@
 #include "spool/spool_export.h"
 
 #define FOUND_MAX 100
-#define WAIT_MS   30000
 #define PAGE      50 /* messages of one page of a reroute */
 
 struct queue_here {
     const struct queue_options *options;
-    struct local_index *index;
+    struct store *store;
     struct config *config; /* of a reroute: its rules */
     struct filters_scratch *scratch;
 };
 
 struct queue_here *queue_here_open(const struct queue_options *options, int *exit_r)
 {
-    struct local_index *index = NULL;
+    struct store *store = NULL;
     struct fault fault = FAULT_INIT;
-    if (spool_export_open(&index, options->spool, &fault) != 0) {
+    if (spool_export_open(&store, options->spool, &fault) != 0) {
         fprintf(stderr, "mailweir: cannot open the spool at %s: %s\n", options->spool, fault.text);
         *exit_r = EX_NOINPUT;
         return NULL;
     }
     struct queue_here *here = expect_calloc(1, sizeof *here);
-    *here = (struct queue_here){.options = options, .index = index};
+    *here = (struct queue_here){.options = options, .store = store};
     return here;
 }
 
 void queue_here_close(struct queue_here **here)
 {
     if (*here != NULL) {
-        local_index_close(&(*here)->index);
+        spool_export_close(&(*here)->store);
         filters_scratch_free(&(*here)->scratch);
         config_free(&(*here)->config);
         free(*here);
@@ -55,14 +54,14 @@ void queue_here_close(struct queue_here **here)
 int queue_here_list(struct queue_here *here, uint64_t limit, spool_query_fn *fn, void *ctx)
 {
     struct fault fault = FAULT_INIT;
-    int result = spool_query_list(here->index, &here->options->select, limit, fn, ctx, &fault);
+    int result = spool_query_list(here->store, &here->options->select, limit, fn, ctx, &fault);
     return result != 0 ? queue_failed(&fault) : EX_OK;
 }
 
 int queue_here_summary(struct queue_here *here, json_t **summary_r)
 {
     struct fault fault = FAULT_INIT;
-    return spool_query_summary(here->index, summary_r, &fault) != 0 ? queue_failed(&fault) : EX_OK;
+    return spool_query_summary(here->store, summary_r, &fault) != 0 ? queue_failed(&fault) : EX_OK;
 }
 
 static int tell(struct queue_here *here, const uint64_t *found, size_t count, json_t **stories_r)
@@ -71,7 +70,7 @@ static int tell(struct queue_here *here, const uint64_t *found, size_t count, js
     json_t *stories = json_array();
     for (size_t i = 0; i < count; i++) {
         json_t *story = NULL;
-        if (spool_query_story(here->index, found[i], &story, &fault) != 0) {
+        if (spool_query_story(here->store, found[i], &story, &fault) != 0) {
             json_decref(stories);
             return queue_failed(&fault);
         }
@@ -88,7 +87,7 @@ int queue_here_stories(struct queue_here *here, const char *what, json_t **stori
     uint64_t found[FOUND_MAX];
     size_t count = 0;
     struct fault fault = FAULT_INIT;
-    if (spool_query_find(here->index, what, found, FOUND_MAX, &count, &fault) != 0) {
+    if (spool_query_find(here->store, what, found, FOUND_MAX, &count, &fault) != 0) {
         return queue_failed(&fault);
     }
     return tell(here, found, count, stories_r);
@@ -100,7 +99,7 @@ int queue_here_filed(struct queue_here *here, const char *upstream, const char *
     uint64_t found[FOUND_MAX];
     size_t count = 0;
     struct fault fault = FAULT_INIT;
-    if (spool_query_find_uid(here->index, upstream, folder, uid, found, FOUND_MAX, &count, &fault) != 0) {
+    if (spool_query_find_uid(here->store, upstream, folder, uid, found, FOUND_MAX, &count, &fault) != 0) {
         return queue_failed(&fault);
     }
     return tell(here, found, count, stories_r);
@@ -112,7 +111,7 @@ static uint64_t find(struct queue_here *here, const char *id, int *exit_r)
     uint64_t found;
     size_t count = 0;
     struct fault fault = FAULT_INIT;
-    if (spool_query_find(here->index, id, &found, 1, &count, &fault) != 0) {
+    if (spool_query_find(here->store, id, &found, 1, &count, &fault) != 0) {
         *exit_r = queue_failed(&fault);
         return 0;
     }
@@ -129,7 +128,7 @@ int queue_here_body(struct queue_here *here, const char *id, queue_piece_fn *fn,
     int exit_code = EX_OK;
     struct fault fault = FAULT_INIT;
     uint64_t message = find(here, id, &exit_code);
-    if (message != 0 && spool_export_body(here->options->spool, here->index, message, fn, ctx, &fault) != 0) {
+    if (message != 0 && spool_export_body(here->store, message, fn, ctx, &fault) != 0) {
         exit_code = queue_failed(&fault);
     }
     return exit_code;
@@ -141,7 +140,7 @@ int queue_here_facts(struct queue_here *here, const char *id, json_t **facts_r)
     struct fault fault = FAULT_INIT;
     json_t *facts = NULL;
     uint64_t message = find(here, id, &exit_code);
-    if (message != 0 && (spool_export_facts(here->index, message, &facts, &fault) != 0 || facts == NULL)) {
+    if (message != 0 && (spool_query_facts(here->store, message, &facts, &fault) != 0 || facts == NULL)) {
         return queue_failed(&fault);
     }
     *facts_r = facts;
@@ -154,7 +153,7 @@ static int change(struct queue_here *here, const char *request, json_t **reply_r
 {
     struct fault fault = FAULT_INIT;
     char *text = NULL;
-    if (spool_admin_call(here->options->spool, request, WAIT_MS, &text, &fault) != 0) {
+    if (spool_admin_call(here->options->spool, request, &text, &fault) != 0) {
         return queue_failed(&fault);
     }
     json_t *reply = json_loads(text, 0, NULL);
@@ -225,8 +224,7 @@ static void run_page(struct queue_here *here, struct page *page)
     struct net_loop *loop = net_loop_new(); /* for its clock */
     const struct reroute reroute = {.rules = here->config->rule_set,
                                     .scratch = here->scratch,
-                                    .index = here->index,
-                                    .spool = here->options->spool,
+                                    .store = here->store,
                                     .by = queue_operator(),
                                     .now_ms = net_wall(loop),
                                     .again = here->options->again};
@@ -263,7 +261,7 @@ int queue_here_reroute(struct queue_here *here, const char *after, json_t **answ
         select.after = (struct store_key){.message = strtoull(after, NULL, 10), .number = INT32_MAX};
     }
     struct page page = {.rows = json_array()};
-    if (spool_query_list(here->index, &select, 0, note_message, &page, &fault) != 0) {
+    if (spool_query_list(here->store, &select, 0, note_message, &page, &fault) != 0) {
         json_decref(page.rows);
         return queue_failed(&fault);
     }

@@ -35,7 +35,6 @@
 #define ARENA_MAX      (256u << 20)
 #define FACTS_MAX      (1u << 30)
 #define MESSAGE_ID_MAX 255
-#define WAIT_MS        300000
 #define LEFT_BEHIND_MS (24 * 3600 * INT64_C(1000))
 /* Messages and octets of one request. */
 #define BATCH_MESSAGES 100
@@ -290,7 +289,7 @@ static json_t *ask(struct import *import, json_t *request)
         return answer;
     }
     char *text = json_dumps(request, JSON_COMPACT);
-    if (spool_admin_call(import->options->spool, text, WAIT_MS, &reply, &fault) == 0) {
+    if (spool_admin_call(import->options->spool, text, &reply, &fault) == 0) {
         answer = json_loads(reply, 0, NULL);
     }
     const char *error = json_string_value(json_object_get(answer, "error"));

@@ -28,7 +28,7 @@ int queue_source_filed(struct queue_source *source, const char *upstream, const 
 /* The body of the message with this id in pieces; fn returns non-zero to stop. */
 typedef int queue_piece_fn(void *ctx, struct bytes piece);
 int queue_source_body(struct queue_source *source, const char *id, queue_piece_fn *fn, void *ctx);
-/* See spool_export_facts(); the caller's. */
+/* See spool_query_facts(); the caller's. */
 int queue_source_facts(struct queue_source *source, const char *id, json_t **facts_r);
 /* What spool_admin.h says, without "by"; takes the request. *reply_r {"changed", "busy"} is the caller's. */
 int queue_source_change(struct queue_source *source, json_t *request, json_t **reply_r);

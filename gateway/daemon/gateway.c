@@ -87,7 +87,6 @@ void gateway_start(struct gateway *gateway)
 {
     gateway_watch_files(gateway, on_files_changed);
     dispatch_start(gateway->dispatch);
-    spool_admin_serve(gateway->spool);
     log_ready(gateway);
 }
 

@@ -112,7 +112,7 @@ static void fill_plan(const struct reroute *reroute, const json_t *story, const 
 int reroute_plan(const struct reroute *reroute, uint64_t message, struct reroute_plan *plan_r, struct fault *fault)
 {
     struct stored stored;
-    if (stored_open(&stored, reroute->spool, reroute->index, message, fault) < 0) {
+    if (stored_open(&stored, reroute->store, message, fault) < 0) {
         return -1;
     }
     struct arena *arena = arena_new(ARENA_MAX);

@@ -1,7 +1,7 @@
 /*
  * reroute - what rules would do today with a message that waits in the spool, and the request that does it.
  *
- * Reads the index and the stored body; changes nothing. Blocks: for lanes, and for programs without a gateway. A message that the rules
+ * Reads the store and the stored body; changes nothing. Blocks: for lanes, and for programs without a gateway. A message that the rules
  * would now refuse or discard stays as it is: it was acknowledged.
  */
 #ifndef MAILWEIR_DECISION_REROUTE_H
@@ -23,9 +23,8 @@ const char *reroute_verdict_name(enum reroute_verdict verdict);
 struct reroute {
     const struct filters_set *rules;
     struct filters_scratch *scratch;
-    struct local_index *index;
-    const char *spool; /* the spool's folder */
-    const char *by;    /* who asks, for the history */
+    struct store *store;
+    const char *by; /* who asks, for the history */
     int64_t now_ms;
     bool again; /* what is in doubt goes as well: an operator's word */
 };
@@ -37,7 +36,7 @@ struct reroute_plan {
     struct buf request;       /* MOVES: what spool_admin_request() takes */
 };
 
-/* Plans for one message (its number in the index); -1 with a fault, and nothing to give back. */
+/* Plans for one message (its number in the store); -1 with a fault, and nothing to give back. */
 int reroute_plan(const struct reroute *reroute, uint64_t message, struct reroute_plan *plan_r, struct fault *fault);
 void reroute_plan_done(struct reroute_plan *plan);
 

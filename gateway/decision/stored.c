@@ -34,10 +34,9 @@ static int read_envelope(struct stored *stored, struct fault *fault)
     return result;
 }
 
-static int read_all(struct stored *stored, const char *spool, struct local_index *index, uint64_t message,
-                    struct fault *fault)
+static int read_all(struct stored *stored, struct store *store, uint64_t message, struct fault *fault)
 {
-    if (spool_query_story(index, message, &stored->story, fault) != 0) {
+    if (spool_query_story(store, message, &stored->story, fault) != 0) {
         return -1;
     }
     if (stored->story == NULL) {
@@ -47,16 +46,15 @@ static int read_all(struct stored *stored, const char *spool, struct local_index
     if (read_envelope(stored, fault) < 0) {
         return -1;
     }
-    stored->body = spool_source_open(spool, index, message, fault);
+    stored->body = spool_source_open(store, message, fault);
     return stored->body == NULL ? -1 : read_header(spool_source_of(stored->body), &stored->header, fault);
 }
 
-int stored_open(struct stored *stored_r, const char *spool, struct local_index *index, uint64_t message,
-                struct fault *fault)
+int stored_open(struct stored *stored_r, struct store *store, uint64_t message, struct fault *fault)
 {
     *stored_r = (struct stored){.arena = arena_new(ARENA_MAX)};
     buf_init(&stored_r->header, HEADER_MAX);
-    if (read_all(stored_r, spool, index, message, fault) < 0) {
+    if (read_all(stored_r, store, message, fault) < 0) {
         stored_close(stored_r);
         return -1;
     }

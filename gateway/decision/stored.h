@@ -19,11 +19,10 @@ struct stored {
 };
 
 /*
- * By its number in the index. -1 with a fault, and nothing to give back: "unknown"; "settled" when its body is not kept; "damaged". spool and index by
+ * By its number in the store. -1 with a fault, and nothing to give back: "unknown"; "settled" when its body is not kept; "damaged". spool and store by
  * reference until stored_close().
  */
-int stored_open(struct stored *stored_r, const char *spool, struct local_index *index, uint64_t message,
-                struct fault *fault);
+int stored_open(struct stored *stored_r, struct store *store, uint64_t message, struct fault *fault);
 void stored_close(struct stored *stored);
 /* What to decide about, as of now_ms; its views live as long as stored. */
 struct filters_message stored_message(const struct stored *stored, int64_t now_ms);

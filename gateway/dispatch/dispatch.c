@@ -107,8 +107,7 @@ void dispatch_fetch(struct dispatch_upstream *upstream)
     }
     upstream->fetching = true;
     upstream->left_behind = false;
-    spool_fetch_due(upstream->dispatch->spool, upstream->config->name, dispatch_now(upstream->dispatch), room(upstream),
-                    on_due, upstream);
+    spool_fetch_due(upstream->dispatch->spool, upstream->config->name, room(upstream), on_due, upstream);
 }
 
 /* Until the pause ends, or what waits is to go to its fallbacks. */

@@ -140,6 +140,7 @@ static void on_old_pool_drained(void *ctx)
     upstream->pool = upstream->next;
     upstream->next = NULL;
     if (upstream->pool != NULL) {
+        imapc_pool_succeed(upstream->pool);
         begin_anew(upstream);
     }
 }

@@ -52,6 +52,11 @@ struct imapc_pool *imapc_pool_new(struct net_loop *loop, const struct imapc_acco
     return pool;
 }
 
+void imapc_pool_succeed(struct imapc_pool *pool)
+{
+    pool->search_at = net_now(pool->loop) + pool->account.settle_ms;
+}
+
 void imapc_pool_free(struct imapc_pool **pool)
 {
     if (*pool == NULL) {

@@ -110,6 +110,8 @@ void imapc_account_release(struct imapc_account *account);
 
 /* Account strings are copied; TLS is held. log by reference. */
 struct imapc_pool *imapc_pool_new(struct net_loop *loop, const struct imapc_account *account, struct log *log);
+/* It takes the place of a pool that has just ended: what that one sent last may be under way, and is looked for when it can have been filed. */
+void imapc_pool_succeed(struct imapc_pool *pool);
 /* What one try of the account showed; valid during the call. */
 struct imapc_report {
     const struct fault *fault;                       /* NULL: logged in */

@@ -9,6 +9,7 @@
 
 #include "base/expect.h"
 #include "spool/spool_private.h"
+#include "store/local/local.h"
 
 #define UPSTREAMS_MAX 100000
 
@@ -17,72 +18,88 @@
 static void run_group(void *ctx)
 {
     struct spool_group *group = ctx;
-    spool_writer_run(&group->spool->writer, group);
+    struct store *store = group->spool->store;
+    group->verdict = store->ops->commit(store, &group->batch);
 }
 
-/* Remembers the first fault of a failed group: mail is refused for a while. */
-static void note_trouble(struct spool *spool, const struct spool_group *group)
+/* Remembers the first fault of a failed group: mail is refused for a while. True when something of it is durable. */
+static bool note_trouble(struct spool *spool, const struct spool_group *group)
 {
-    LIST_EACH(link, &group->jobs)
+    bool any = false, noted = false;
+    LIST_EACH(link, &group->batch.ops)
     {
-        const struct fault *fault = &LIST_ITEM(link, struct spool_job, link)->fault;
-        if (fault_is_set(fault) && fault->class != FAULT_PERM) {
+        const struct fault *fault = &LIST_ITEM(link, struct store_op, link)->fault;
+        any = any || !fault_is_set(fault);
+        if (!noted && fault_is_set(fault) && fault->class != FAULT_PERM) {
+            noted = true;
             spool->trouble = *fault;
             spool->trouble_until = net_now(spool->loop) + SPOOL_TROUBLE_MS;
             log_event(spool->log, LOG_LEVEL_ERROR, "spool_commit_failed", LOG_STR("error.code", fault->code),
                       LOG_STR("error.message", fault->text));
-            return;
         }
     }
+    return any;
 }
 
-static void tidy(struct spool *spool);
+/* What the store counts is taken over; what only the spool counts stays. */
+static void take_counts(struct spool *spool, const struct store_counts *counts)
+{
+    spool->counts.waiting = counts->waiting;
+    spool->counts.held = counts->held;
+    spool->counts.dead = counts->dead;
+    spool->counts.messages = counts->messages;
+    spool->counts.syncs = counts->syncs;
+    spool->counts.compacted = counts->compacted;
+    spool->counts.set_aside = counts->set_aside;
+}
+
+void spool_group_answer(struct spool *spool, struct spool_group **group)
+{
+    for (struct list *link; (link = list_take(&(*group)->batch.ops)) != NULL;) {
+        struct spool_job *job = LIST_ITEM(link, struct store_op, link)->asker;
+        job->done(spool, job);
+    }
+    free(*group);
+    *group = NULL;
+}
 
 static void on_group(void *ctx)
 {
     struct spool_group *group = ctx;
     struct spool *spool = group->spool;
-    uint64_t left = spool->current_segment;
     spool->group_running = false;
-    spool->current_segment = group->current_segment;
-    spool->counts.commits += group->committed;
-    spool->counts.syncs += group->syncs;
-    if (group->committed) {
+    take_counts(spool, &group->batch.counts);
+    if (note_trouble(spool, group)) {
+        spool->counts.commits++;
         histogram_add(&spool->commit_time, net_now_us(spool->loop) - group->began_us);
     }
-    note_trouble(spool, group);
-    spool_doubt_look(spool, group);
+    spool_chore_take(spool, &group->batch.chores);
+    if (group->verdict == STORE_IN_DOUBT) {
+        spool_doubt_take(spool, group);
+        spool_pump(spool);
+        return;
+    }
+    spool_doubt_resolve(spool);
     spool_pump(spool);
-    for (struct list *link; (link = list_take(&group->jobs)) != NULL;) {
-        struct spool_job *job = LIST_ITEM(link, struct spool_job, link);
-        job->kind->done(spool, job);
-    }
-    if (left != 0 && left != spool->current_segment && local_live_messages(spool->live, left) == 0) {
-        spool_discard_segment(spool, left);
-    }
-    if (group->log_pages > SPOOL_LOG_PAGES) {
-        tidy(spool);
-    }
+    spool_group_answer(spool, &group);
     spool_history_tidy(spool);
-    free(group);
 }
 
 void spool_pump(struct spool *spool)
 {
-    if (spool->group_running || (list_is_empty(&spool->pending) && !spool->write_over_due)) {
+    if (spool->group_running || list_is_empty(&spool->pending)) {
         return;
     }
-    spool->write_over_due = false;
     struct spool_group *group = expect_calloc(1, sizeof *group);
     size_t octets = 0;
     group->spool = spool;
     group->began_us = net_now_us(spool->loop);
-    list_init(&group->jobs);
-    while (!list_is_empty(&spool->pending) && group->count < SPOOL_GROUP_JOBS && octets < SPOOL_GROUP_OCTETS) {
-        struct spool_job *job = LIST_ITEM(list_take(&spool->pending), struct spool_job, link);
-        octets += job->octets;
-        group->count++;
-        list_append(&group->jobs, &job->link);
+    list_init(&group->link);
+    store_batch_init(&group->batch);
+    while (!list_is_empty(&spool->pending) && group->batch.count < SPOOL_GROUP_JOBS && octets < SPOOL_GROUP_OCTETS) {
+        struct store_op *op = LIST_ITEM(list_take(&spool->pending), struct store_op, link);
+        octets += op->octets;
+        store_batch_add(&group->batch, op);
     }
     spool->group_running = true;
     net_lane_submit(spool->disk, run_group, on_group, group);
@@ -90,8 +107,9 @@ void spool_pump(struct spool *spool)
 
 void spool_submit(struct spool *spool, struct spool_job *job)
 {
-    list_init(&job->link);
-    list_append(&spool->pending, &job->link);
+    job->op.asker = job;
+    list_init(&job->op.link);
+    list_append(&spool->pending, &job->op.link);
     spool_pump(spool);
 }
 
@@ -107,89 +125,23 @@ void spool_stall(struct spool *spool, struct spool_job *job)
     if (list_is_empty(&spool->stalled)) {
         net_timer_start(spool->stall_timer, SPOOL_TROUBLE_MS);
     }
-    job->fault = FAULT_INIT;
-    list_append(&spool->stalled, &job->link);
-}
-
-/* ---- the index's log ---- */
-
-/*
- * Most of the log is copied beside the running groups; the little that came meanwhile is copied by the writer, so that the log can
- * begin anew.
- */
-static void tidy_most(void *ctx)
-{
-    struct spool *spool = ctx;
-    local_index_checkpoint(spool->tidier, NULL);
-}
-
-static void tidy_rest(void *ctx)
-{
-    struct spool *spool = ctx;
-    local_index_checkpoint(spool->writer.index, NULL);
-}
-
-static void on_tidied(void *ctx)
-{
-    struct spool *spool = ctx;
-    spool->tidying = false;
-}
-
-static void on_most_tidied(void *ctx)
-{
-    struct spool *spool = ctx;
-    if (!spool->closing) {
-        net_lane_submit(spool->disk, tidy_rest, on_tidied, spool);
-    }
-}
-
-static void tidy(struct spool *spool)
-{
-    if (!spool->tidying && !spool->closing) {
-        spool->tidying = true;
-        net_lane_submit(spool->tidy, tidy_most, on_most_tidied, spool);
-    }
-}
-
-/* ---- segments in which nothing lives ---- */
-
-struct removal {
-    struct spool *spool;
-    uint64_t segment;
-};
-
-static void remove_segment(void *ctx)
-{
-    struct removal *removal = ctx;
-    char path[LOCAL_PATH_MAX];
-    local_segment_path(removal->spool->writer.folder, removal->segment, path);
-    /* One that stays, or comes back after a power cut, is removed at the next start. */
-    net_file_remove(path, NULL);
-}
-
-void spool_discard_segment(struct spool *spool, uint64_t segment)
-{
-    if (segment == spool->current_segment) {
-        return;
-    }
-    struct removal *removal = expect_calloc(1, sizeof *removal);
-    *removal = (struct removal){spool, segment};
-    net_lane_submit(spool->tidy, remove_segment, free, removal);
+    job->op.fault = job->op.beside = FAULT_INIT;
+    list_append(&spool->stalled, &job->op.link);
 }
 
 /* ---- room ---- */
 
 struct measurement {
     struct spool *spool;
-    uint64_t octets, inodes;
+    struct store_room room;
     bool failed;
 };
 
 static void measure(void *ctx)
 {
     struct measurement *measurement = ctx;
-    measurement->failed =
-        net_file_free_space(measurement->spool->path, &measurement->octets, &measurement->inodes, NULL) != 0;
+    struct store *store = measurement->spool->store;
+    measurement->failed = store->ops->room(store, &measurement->room, NULL) != 0;
 }
 
 static void on_measured(void *ctx)
@@ -198,8 +150,7 @@ static void on_measured(void *ctx)
     struct spool *spool = measurement->spool;
     spool->measuring = false;
     if (!measurement->failed) {
-        spool->free_octets = measurement->octets;
-        spool->free_inodes = measurement->inodes;
+        spool->room = measurement->room;
         spool->measured_at = net_now(spool->loop);
     }
     free(measurement);
@@ -226,10 +177,10 @@ int spool_can_accept(struct spool *spool, uint64_t size, struct fault *fault)
         return -1;
     }
     uint64_t minimum = spool->options.minimum_free;
-    if (spool->free_octets < minimum || spool->free_octets - minimum < size || spool->free_inodes < SPOOL_INODES_MIN) {
-        fault_set(fault, FAULT_LOCAL, "enospc", spool->path,
+    if (spool->room.octets < minimum || spool->room.octets - minimum < size || spool->room.inodes < SPOOL_INODES_MIN) {
+        fault_set(fault, FAULT_LOCAL, "enospc", spool->options.path,
                   "the disk of the spool is full: %llu octets and %llu inodes left",
-                  (unsigned long long)spool->free_octets, (unsigned long long)spool->free_inodes);
+                  (unsigned long long)spool->room.octets, (unsigned long long)spool->room.inodes);
         return -1;
     }
     return 0;
@@ -242,6 +193,7 @@ struct spool_upstream *spool_upstream(struct spool *spool, const char *name)
     struct spool_upstream *upstream = map_get(spool->upstreams, bytes_of(name));
     if (upstream == NULL) {
         upstream = expect_calloc(1, sizeof *upstream);
+        list_init(&upstream->fetches);
         EXPECT(map_set(spool->upstreams, bytes_of(name), upstream) == 0);
     }
     return upstream;
@@ -279,6 +231,22 @@ void spool_wake(struct spool *spool, const char *upstream)
     }
 }
 
+void spool_left_behind(struct spool *spool, const char *name)
+{
+    struct spool_upstream *upstream = spool_upstream(spool, name);
+    bool news = !upstream->backlog && !spool_is_paused(spool, upstream) && spool->offer != NULL;
+    upstream->left++;
+    upstream->backlog = upstream->backlog || news;
+    if (news && spool->left != NULL && !spool->closing) {
+        spool->left(spool->left_ctx, name);
+    }
+}
+
+const char *spool_disk_warning(const struct spool *spool)
+{
+    return spool->store->ops->warning(spool->store);
+}
+
 bool spool_is_paused(const struct spool *spool, const struct spool_upstream *upstream)
 {
     return spool->paused || upstream->paused;
@@ -301,144 +269,120 @@ static uint64_t or_default(uint64_t value, uint64_t otherwise)
     return value == 0 ? otherwise : value;
 }
 
+static int64_t wall(void *ctx)
+{
+    return net_wall(ctx);
+}
+
 static struct spool *spool_new(struct net_loop *loop, const struct spool_options *options, struct log *log)
 {
     struct spool *spool = expect_calloc(1, sizeof *spool);
     spool->loop = loop;
     spool->log = log;
-    snprintf(spool->path, sizeof spool->path, "%s", options->path);
     spool->options = (struct spool_options){
-        .path = spool->path,
+        .path = expect_strdup(options->path),
         .segment_size = or_default(options->segment_size, 64u << 20),
         .own_segment_over = or_default(options->own_segment_over, 256u << 10),
         .minimum_free = or_default(options->minimum_free, 64u << 20),
         .history_messages = or_default(options->history_messages, 1000000),
         .history_ms = or_default(options->history_ms, 7 * 24 * 3600 * UINT64_C(1000)),
+        .wall = options->wall == NULL ? wall : options->wall,
+        .clock = options->wall == NULL ? loop : options->clock,
     };
     list_init(&spool->pending);
     list_init(&spool->stalled);
     list_init(&spool->doubtful);
-    spool->live = local_live_new();
-    spool->held = spool_held_new();
     spool->upstreams = map_new(UPSTREAMS_MAX, NULL);
     spool->marks = map_new(SPOOL_MARKS_MAX, NULL);
-    spool->writer.segment_size = spool->options.segment_size;
-    list_init(&spool->writer.dirty);
-    spool->writer.spool = spool->path;
-    snprintf(spool->writer.folder, sizeof spool->writer.folder, "%s/segments", spool->path);
     return spool;
 }
 
-/* The spool's own name must outlive a crash too. Who may not read the folder above did not make the spool in it either. */
-static int sync_parent(const char *path, struct fault *fault)
+/* ---- what is found at the start ---- */
+
+static int take_row(void *ctx, const struct store_answer_row *row)
 {
-    char parent[LOCAL_PATH_MAX];
-    struct fault found = FAULT_INIT;
-    const char *slash = strrchr(path, '/');
-    size_t len = slash == NULL || slash == path ? 1 : (size_t)(slash - path);
-    snprintf(parent, sizeof parent, "%.*s", (int)len, slash == NULL ? "." : path);
-    if (net_file_sync_directory(parent, &found) == 0 || strcmp(found.code, "eacces") == 0) {
-        return 0;
+    struct spool *spool = ctx;
+    if (row->kind == STORE_ROW_PAUSE && row->pause[0] == '\0') {
+        spool->paused = true;
+    } else if (row->kind == STORE_ROW_PAUSE) {
+        spool_upstream(spool, row->pause)->paused = true;
+    } else if (row->kind == STORE_ROW_MEMO) {
+        struct spool_upstream *upstream = spool_upstream(spool, row->memo.upstream);
+        free(upstream->memo);
+        upstream->memo = expect_strdup(row->memo.text);
     }
-    *fault = found;
-    return -1;
+    return 0;
 }
 
-static int make_folders(struct spool *spool, struct fault *fault)
+/* A batch without operations tells how many deliveries there are; what it leaves to do waits for the next one. */
+static int ask_all(struct spool *spool, struct fault *fault)
 {
-    if (net_file_mkdir(spool->path, fault) != 0 || net_file_mkdir(spool->writer.folder, fault) != 0 ||
-        sync_parent(spool->path, fault) != 0) {
+    struct store *store = spool->store;
+    struct store_batch nothing;
+    store_batch_init(&nothing);
+    const struct store_question pauses = {.kind = STORE_ASK_PAUSES}, memos = {.kind = STORE_ASK_MEMOS};
+    if (store->ops->ask(store, &pauses, take_row, spool, fault) != 0 ||
+        store->ops->ask(store, &memos, take_row, spool, fault) != 0 ||
+        store->ops->room(store, &spool->room, fault) != 0) {
         return -1;
     }
-    return net_file_sync_directory(spool->path, fault);
-}
-
-static int open_writing(struct spool *spool, const char *path, struct fault *fault)
-{
-    struct fault found = FAULT_INIT;
-    const char *vfs = net_file_sqlite_vfs();
-    int result = local_index_open(&spool->writer.index, path, vfs, LOCAL_INDEX_WRITE, &found);
-    if (result != 0 && strcmp(found.code, "damaged") == 0 && spool_recover_unmade(spool) == 0) {
-        found = FAULT_INIT;
-        result = local_index_open(&spool->writer.index, path, vfs, LOCAL_INDEX_WRITE, &found);
-    }
-    if (result != 0) {
-        *fault = found;
-    }
-    return result;
-}
-
-static int open_indexes(struct spool *spool, struct fault *fault)
-{
-    char path[LOCAL_PATH_MAX];
-    const char *vfs = net_file_sqlite_vfs();
-    struct local_index *reading = NULL;
-    snprintf(path, sizeof path, "%s/index.sqlite", spool->path);
-    if (spool_recover_expect_index(path, spool->writer.folder, fault) != 0 || open_writing(spool, path, fault) != 0 ||
-        local_index_open(&spool->tidier, path, vfs, LOCAL_INDEX_READ, fault) != 0 ||
-        local_index_open(&reading, path, vfs, LOCAL_INDEX_READ, fault) != 0) {
-        return -1;
-    }
-    spool->reader = local_reader_new(spool->writer.folder, reading);
+    store->ops->commit(store, &nothing);
+    take_counts(spool, &nothing.counts);
+    spool_chore_take(spool, &nothing.chores);
     return 0;
 }
 
 static int set_up(struct spool *spool, struct fault *fault)
 {
-    char path[LOCAL_PATH_MAX];
-    snprintf(path, sizeof path, "%s/lock", spool->path);
-    if (make_folders(spool, fault) != 0 || net_file_lock(&spool->lock, path, fault) != 0 ||
-        open_indexes(spool, fault) != 0 || spool_recover(spool, fault) != 0 ||
-        net_file_free_space(spool->path, &spool->free_octets, &spool->free_inodes, fault) != 0) {
+    const struct local_options options = {.path = spool->options.path,
+                                          .segment_size = spool->options.segment_size,
+                                          .log = spool->log,
+                                          .wall = spool->options.wall,
+                                          .clock = spool->options.clock};
+    if (local_open(&spool->store, &options, fault) != 0) {
         return -1;
     }
-    spool->measured_at = net_now(spool->loop);
-    spool_disk_judge(spool);
     spool->disk = net_lane_new(spool->loop, "disk");
     spool->read = net_lane_new(spool->loop, "read");
     spool->tidy = net_lane_new(spool->loop, "tidy");
     spool->stall_timer = net_timer_new(spool->loop, take_up_stalled, spool);
-    return 0;
+    spool->measured_at = net_now(spool->loop);
+    return ask_all(spool, fault);
 }
 
 static void tear_down(struct spool *spool)
 {
     net_timer_free(&spool->stall_timer);
     net_timer_free(&spool->doubt_timer);
-    spool_admin_free(&spool->admin);
-    local_segment_close(&spool->writer.current);
-    local_reader_free(&spool->reader);
-    local_index_close(&spool->tidier);
-    local_index_close(&spool->writer.index);
-    net_file_close(&spool->lock, NULL);
-    free(spool->writer.pieces);
-    local_live_free(&spool->live);
-    spool_held_free(&spool->held);
+    if (spool->store != NULL) {
+        spool->store->ops->close(spool->store);
+    }
     map_free(&spool->upstreams, free_upstream);
     map_free(&spool->marks, free);
+    free((char *)(uintptr_t)spool->options.path);
     free(spool);
+}
+
+/* Runs a lane dry and frees it; what its answers submit is still taken. NULL is fine. */
+static void finish_lane(struct net_lane **lane)
+{
+    struct net_lane *running = *lane;
+    if (running != NULL) {
+        net_lane_free(&running);
+        *lane = NULL;
+    }
 }
 
 int spool_open(struct spool **spool_r, struct net_loop *loop, const struct spool_options *options, struct log *log,
                struct fault *fault)
 {
-    if (strlen(options->path) >= sizeof((struct spool *)0)->path) {
-        fault_set(fault, FAULT_LOCAL, "enametoolong", "spool", "the path of the spool is too long");
-        return -1;
-    }
     struct spool *spool = spool_new(loop, options, log);
     if (set_up(spool, fault) != 0) {
-        tear_down(spool);
+        spool_close(&spool);
         return -1;
     }
     *spool_r = spool;
     return 0;
-}
-
-/* Runs a lane dry and frees it; what its answers submit is still taken. */
-static void finish_lane(struct net_lane *lane)
-{
-    net_lane_free(&lane);
 }
 
 void spool_close(struct spool **spool_ref)
@@ -449,11 +393,13 @@ void spool_close(struct spool **spool_ref)
     }
     *spool_ref = NULL;
     spool->closing = true;
-    finish_lane(spool->read);
-    spool->write_over_due = !list_is_empty(&spool->doubtful);
-    take_up_stalled(spool);
-    finish_lane(spool->disk);
-    spool_doubt_end(spool, false);
-    finish_lane(spool->tidy);
+    finish_lane(&spool->read);
+    spool_doubt_resolve(spool);
+    if (spool->stall_timer != NULL) {
+        take_up_stalled(spool);
+    }
+    finish_lane(&spool->disk);
+    spool_doubt_end(spool);
+    finish_lane(&spool->tidy);
     tear_down(spool);
 }

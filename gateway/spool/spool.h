@@ -25,12 +25,14 @@ struct spool;
 struct spool_stage;
 
 struct spool_options {
-    const char *path;          /* a directory; made when missing, its parent must exist */
-    uint64_t segment_size;     /* 0: 64 MiB */
-    uint64_t own_segment_over; /* 0: 256 KiB */
-    uint64_t minimum_free;     /* octets of the disk kept free: below, spool_can_accept() says no; 0: 64 MiB */
-    uint64_t history_ms;       /* how long settled messages stay known; 0: 7 days */
-    uint64_t history_messages; /* how many of them at most; 0: 1,000,000 */
+    const char *path;           /* a directory; made when missing, its parent must exist */
+    uint64_t segment_size;      /* 0: 64 MiB */
+    uint64_t own_segment_over;  /* 0: 256 KiB */
+    uint64_t minimum_free;      /* octets of the disk kept free: below, spool_can_accept() says no; 0: 64 MiB */
+    uint64_t history_ms;        /* how long settled messages stay known; 0: 7 days */
+    uint64_t history_messages;  /* how many of them at most; 0: 1,000,000 */
+    int64_t (*wall)(void *ctx); /* the store's clock, asked from lanes: milliseconds since 1970; NULL: net_wall() */
+    void *clock;                /* its ctx */
 };
 
 /*
@@ -125,13 +127,12 @@ typedef void spool_wake_fn(void *ctx, const char *upstream);
 void spool_set_wake(struct spool *spool, spool_wake_fn *fn, void *ctx);
 
 /*
- * Reads up to `limit` deliveries of `upstream` that are due at now_ms (wall clock) and that nobody holds: half of them the longest due, half by
+ * Reads up to `limit` deliveries of `upstream` that are due and in nobody's hands: half of them the longest due, half by
  * turns from each pair of sender and folder, so that a flood of one does not starve another. None while the upstream is paused. done
  * takes the items it wants (NULLs them); next_due_ms is when the earliest of the others is due, or -1 when there is none. more: further ones are due now.
  */
 typedef void spool_due_fn(void *ctx, struct spool_item **items, size_t count, bool more, int64_t next_due_ms);
-void spool_fetch_due(struct spool *spool, const char *upstream, int64_t now_ms, size_t limit, spool_due_fn *done,
-                     void *ctx);
+void spool_fetch_due(struct spool *spool, const char *upstream, size_t limit, spool_due_fn *done, void *ctx);
 
 /*
  * Has what waits for `upstream` go to the fallback that its rule names, if that is one of the `known` upstreams: what nobody holds and what was

@@ -4,7 +4,7 @@
  * A change is made in the groups of the disk lane, a few hundred deliveries at a time, so that reception goes on beside it. A delivery
  * that is being delivered at that moment is left alone and counted as busy.
  *
- * Requests are JSON, so that each way in (the index's table of commands, an API) says the same:
+ * Requests are JSON, as they come from the API and the command line; whoever is in the same process calls spool_change.h:
  *
  *   {"verb": "retry" | "hold" | "release" | "drop", "select": {...}, "by": "name"}    see spool_query.h for select
  *   {"verb": "pause" | "resume", "upstream": "corp"}                                  without upstream: all
@@ -28,15 +28,9 @@ typedef void spool_admin_fn(void *ctx, const char *reply);
 void spool_admin_request(struct spool *spool, const char *request, spool_admin_fn *done, void *ctx);
 
 /*
- * Serves requests that other processes put into the index with spool_admin_call(): looks for them now and every half second, until the spool
- * closes.
+ * When no gateway runs: opens the spool, has it do the request, closes it; blocks. *reply_r is the caller's to free. Fault "locked" when another process has
+ * it: a gateway is to be asked by its admin socket.
  */
-void spool_admin_serve(struct spool *spool);
-
-/*
- * From another process: has the gateway that runs on this spool do it, or does it itself when none runs; blocks. *reply_r is the caller's to free.
- * Fault "timeout" when the gateway does not answer within wait_ms; the request is then taken back.
- */
-int spool_admin_call(const char *path, const char *request, uint64_t wait_ms, char **reply_r, struct fault *fault);
+int spool_admin_call(const char *path, const char *request, char **reply_r, struct fault *fault);
 
 #endif

@@ -9,49 +9,25 @@
 #include <string.h>
 
 #include "base/expect.h"
-#include "store/local/local_journal.h"
-#include "store/store_meta.h"
 #include "spool/spool_private.h"
-
-/* Where one JSON object lies in the meta. */
-struct slice {
-    size_t start, len;
-};
+#include "store/store_meta.h"
 
 struct part {
-    struct slice detail;
-    const char *upstream, *folder, *rule; /* in `names` */
-    const char *fallback;                 /* or NULL */
-    uint64_t lane;
-    unsigned number;
-    bool held;
-    const char *doubt;       /* in `names`; or NULL */
+    const char *upstream;    /* in `names` */
     struct spool_item *item; /* to be offered, or NULL */
 };
 
 struct commit_job {
     struct spool_job job;
-    struct spool_stage *stage;   /* a body in a segment of its own; or NULL */
     struct spool_memory *memory; /* a body in memory; or NULL */
+    struct spool_stage *stage;   /* a body that is uploaded, a chunk of which may still be with the lane; or NULL */
+    struct buf rest;             /* of it */
     struct arena *names;
-    const char *id, *sender, *message_id;
-    int64_t received_ms;
-    uint64_t window_ms, print; /* to recognise what was sent before; 0: do not */
-    char twin[40];             /* the id of what it repeats; nothing is kept then */
-    unsigned twin_open;        /* how many deliveries of that are open */
     spool_repeat_fn *on_repeat;
     void *repeat_ctx;
-    bool unique, maybe_filed; /* of spool_stage_unique() */
-    bool revived;             /* it had been dropped */
-    struct fault unwritten;   /* why a rebuilt index would not know that */
-    unsigned twin_retried;    /* dead letters of the twin that are tried again */
+    bool maybe_filed; /* of spool_stage_unique() */
     struct buf meta;
-    struct slice envelope;
-    struct part *parts;
-    size_t count;
-    uint64_t message; /* its number */
-    struct local_place place;
-    uint8_t head[LOCAL_RECORD_HEAD];
+    struct part *parts; /* one for each row */
     spool_commit_fn *done;
     void *ctx;
 };
@@ -61,305 +37,128 @@ static struct commit_job *of_job(struct spool_job *job)
     return LIST_ITEM(job, struct commit_job, job);
 }
 
-/* ---- on the lane ---- */
-
-static void write_own(struct spool_writer *writer, struct commit_job *commit)
-{
-    struct local_record record;
-    if (spool_stage_complete(commit->stage, buf_bytes(&commit->meta), &record, &commit->job.fault) != 0) {
-        return;
-    }
-    struct local_segment *segment = commit->stage->own.segment;
-    spool_writer_own(writer, &commit->job, segment);
-    commit->place = (struct local_place){
-        .segment = segment->id,
-        .record_len = local_record_size(&record),
-        .body_len = record.body_len,
-        .body_sum = record.body_sum,
-    };
-}
-
-static void write_memory(struct spool_writer *writer, struct commit_job *commit)
-{
-    struct bytes body = buf_bytes(&commit->memory->data), meta = buf_bytes(&commit->meta);
-    struct local_record record = {
-        .body_len = body.len,
-        .meta_len = (uint32_t)meta.len,
-        .body_sum = store_sum_of(body),
-        .meta_sum = store_sum_of(meta),
-    };
-    local_record_encode(&record, commit->head);
-    const struct bytes pieces[3] = {bytes_at(commit->head, sizeof commit->head), body, meta};
-    spool_writer_append(writer, &commit->job, &record, pieces, &commit->place);
-}
-
-static void commit_write(struct spool_writer *writer, struct spool_job *job)
-{
-    struct commit_job *commit = of_job(job);
-    if (commit->count == 0) {
-        return; /* discarded: history only */
-    }
-    if (commit->stage != NULL) {
-        write_own(writer, commit);
-    } else {
-        write_memory(writer, commit);
-    }
-}
-
-static struct bytes slice_of(const struct commit_job *commit, struct slice slice)
-{
-    return bytes_slice(buf_bytes(&commit->meta), slice.start, slice.len);
-}
-
-/* Whether the same was received a short time ago: 1, 0, or -1 with a fault. */
-static int find_twin(struct spool_writer *writer, struct commit_job *commit, struct fault *fault)
-{
-    const char *id;
-    commit->twin[0] = '\0';
-    commit->twin_retried = 0;
-    if (commit->window_ms == 0 || commit->count == 0) {
-        return 0;
-    }
-    int64_t since_ms = commit->received_ms - (int64_t)commit->window_ms;
-    int got =
-        local_index_find_print(writer->index, commit->print, &commit->place, since_ms, &id, &commit->twin_open, fault);
-    if (got == 1) {
-        snprintf(commit->twin, sizeof commit->twin, "%s", id);
-        /* Nobody would get it, though the sender hears that it is well kept. */
-        got =
-            local_index_retry_dead(writer->index, commit->twin, commit->received_ms, &commit->twin_retried, fault) != 0
-                ? -1
-                : 1;
-    }
-    return got;
-}
-
-/* A message that is known: 1 with the job's fault; 0 when it comes back after it was dropped, and is taken anew; -1. */
-static int come_back(struct spool_writer *writer, struct commit_job *commit, struct fault *fault)
-{
-    int dropped = local_index_forget_dropped(writer->index, commit->id, fault);
-    commit->revived = dropped == 1;
-    if (dropped == 0) {
-        fault_set(&commit->job.fault, FAULT_PERM, "known", "spool", "message %s is known already", commit->id);
-    } else if (dropped == 2) {
-        fault_set(&commit->job.fault, FAULT_PERM, "dropped", "spool",
-                  "message %s is known already: a part of its deliveries was dropped here, the rest was not",
-                  commit->id);
-    }
-    return dropped < 0 ? -1 : dropped != 1;
-}
-
-/* What was decided about its deliveries when they were dropped does not hold any more, also for an index that is made anew. */
-static void commit_after(struct spool_writer *writer, struct spool_job *job)
-{
-    struct commit_job *commit = of_job(job);
-    struct buf lines;
-    if (!commit->revived) {
-        return;
-    }
-    buf_init(&lines, LOCAL_JOURNAL_MAX);
-    for (size_t i = 0; i < commit->count; i++) {
-        const char *state = store_state_name(commit->parts[i].held ? STORE_STATE_HELD : STORE_STATE_WAITING);
-        local_journal_line(&lines, json_pack("{s:s, s:i, s:s}", "id", commit->id, "number",
-                                             (int)commit->parts[i].number, "state", state));
-    }
-    local_journal_write(writer->spool, buf_bytes(&lines), &commit->unwritten);
-    buf_done(&lines);
-}
-
-static int commit_index(struct spool_writer *writer, struct spool_job *job, struct fault *fault)
-{
-    struct commit_job *commit = of_job(job);
-    commit->revived = false;
-    if (commit->unique) {
-        int known = local_index_knows(writer->index, commit->id, fault);
-        known = known == 1 ? come_back(writer, commit, fault) : known;
-        if (known != 0) {
-            return known < 0 ? -1 : 0;
-        }
-    }
-    int known = find_twin(writer, commit, fault);
-    if (known != 0) {
-        return known < 0 ? -1 : 0;
-    }
-    struct local_index_message message = {
-        .seq = commit->message,
-        .id = commit->id,
-        .received_ms = commit->received_ms,
-        .place = commit->place,
-        .open = (unsigned)commit->count,
-        .settled_ms = commit->count == 0 ? commit->received_ms : 0,
-        .sender = commit->sender,
-        .message_id = commit->message_id,
-        .print = commit->print,
-        .envelope = slice_of(commit, commit->envelope),
-    };
-    int result = local_index_add_message(writer->index, &message, fault);
-    for (size_t i = 0; result == 0 && i < commit->count; i++) {
-        const struct part *part = &commit->parts[i];
-        struct local_index_delivery delivery = {
-            .message = commit->message,
-            .number = part->number,
-            .state = part->held ? STORE_STATE_HELD : STORE_STATE_WAITING,
-            .upstream = part->upstream,
-            .folder = part->folder,
-            .rule = part->rule,
-            .fallback = part->fallback,
-            .lane = part->lane,
-            .due_ms = commit->received_ms,
-            .changed_ms = commit->received_ms,
-            .uncertain = commit->maybe_filed,
-            .handed = part->item != NULL ? writer->run : 0,
-            .doubt = part->doubt,
-            .detail = slice_of(commit, part->detail),
-        };
-        result = local_index_add_delivery(writer->index, &delivery, fault);
-    }
-    return result;
-}
-
 /* ---- on the loop ---- */
 
-static void count_parts(struct spool *spool, const struct commit_job *commit)
+static bool is_held(const struct commit_job *commit, size_t at)
 {
-    if (commit->count == 0) {
-        return;
-    }
-    spool->counts.messages++;
-    local_live_add(spool->live, commit->place.segment, 1, commit->place.record_len);
-    for (size_t i = 0; i < commit->count; i++) {
-        if (commit->parts[i].held) {
-            spool->counts.held++;
-        } else {
-            spool->counts.waiting++;
-        }
-    }
+    return commit->job.op.add.rows[at].state == STORE_STATE_HELD;
 }
 
-/* Gives up an item that nobody took: its delivery is not held any more. */
-static void drop_item(struct spool *spool, struct spool_item **item)
-{
-    if (*item != NULL) {
-        spool_held_remove(spool->held, spool_item_key((*item)->body->message, (*item)->delivery.number));
-        spool_item_free(spool, item);
-    }
-}
-
-/* Offers one delivery; one that is not taken, or not offered, waits its turn on the disk. */
+/* Offers one delivery; one that is not taken, or not offered, waits its turn in the store. */
 static void offer(struct spool *spool, struct commit_job *commit, struct part *part)
 {
     struct spool_upstream *upstream = spool_upstream(spool, part->upstream);
     struct spool_item *item = part->item;
-    bool news = !upstream->backlog && !spool_is_paused(spool, upstream) && spool->offer != NULL;
     part->item = NULL;
-    if (news && item != NULL) {
-        item->body->place = commit->place;
+    if (item == NULL) {
+        /* It was to go behind a backlog, which may have ended since: whoever fetches has seen the end of it, and not this one. */
+        spool_left_behind(spool, part->upstream);
+        return;
+    }
+    item->body->at.message = commit->job.op.add.message;
+    item->body->at.place = commit->job.op.add.place;
+    if (!upstream->backlog && !spool_is_paused(spool, upstream) && spool->offer != NULL) {
         spool->offer(spool->offer_ctx, &item);
-        if (item == NULL) {
-            return;
-        }
+        upstream->backlog = item != NULL;
     }
-    upstream->left++;
-    upstream->backlog = upstream->backlog || news;
-    if (news && item == NULL && spool->left != NULL) {
-        /* It was to go behind a backlog that has ended since: whoever fetches has seen the end of it, and not this one. */
-        spool->left(spool->left_ctx, part->upstream);
-    }
-    drop_item(spool, &item);
+    spool_give_back(spool, &item);
 }
 
 static void commit_free(struct spool *spool, struct commit_job *commit)
 {
-    for (size_t i = 0; i < commit->count; i++) {
-        drop_item(spool, &commit->parts[i].item);
+    for (size_t i = 0; i < commit->job.op.add.count; i++) {
+        spool_item_free(spool, &commit->parts[i].item);
     }
-    if (commit->stage != NULL && (fault_is_set(&commit->job.fault) || commit->twin[0] != '\0')) {
-        spool_stage_free(&commit->stage);
-    } else if (commit->stage != NULL) {
+    if (commit->stage != NULL) {
         spool_stage_destroy(&commit->stage);
     }
+    spool_upload_free(spool, &commit->job.op.add.upload, commit->job.op.fault.class == FAULT_UNCERTAIN);
     spool_memory_release(spool, &commit->memory);
     arena_free(&commit->names);
+    buf_done(&commit->rest);
     buf_done(&commit->meta);
+    free(commit->job.op.add.rows);
     free(commit->parts);
     free(commit);
+}
+
+static void tell_repeat(struct spool *spool, const struct commit_job *commit)
+{
+    const struct store_add *add = &commit->job.op.add;
+    spool->counts.duplicates++;
+    log_event(spool->log, LOG_LEVEL_INFO, "duplicate", LOG_STR("id", add->id), LOG_STR("of", add->twin),
+              LOG_INT("retried", add->twin_retried));
+    if (add->twin_retried > 0) {
+        spool_wake(spool, NULL);
+    }
+    if (commit->on_repeat != NULL) {
+        commit->on_repeat(commit->repeat_ctx, add->twin, add->twin_open);
+    }
 }
 
 static void commit_done(struct spool *spool, struct spool_job *job)
 {
     struct commit_job *commit = of_job(job);
-    bool failed = fault_is_set(&job->fault), kept = !failed && commit->twin[0] == '\0';
-    if (fault_is_set(&commit->unwritten)) {
+    bool failed = fault_is_set(&job->op.fault), kept = !failed && job->op.add.twin[0] == '\0';
+    if (fault_is_set(&job->op.beside) && job->op.add.revived) {
         log_event(
-            spool->log, LOG_LEVEL_ERROR, "decision_not_written", LOG_STR("id", commit->id),
-            LOG_STR("error.code", commit->unwritten.code), LOG_STR("error.message", commit->unwritten.text),
+            spool->log, LOG_LEVEL_ERROR, "decision_not_written", LOG_STR("id", job->op.add.id),
+            LOG_STR("error.code", job->op.beside.code), LOG_STR("error.message", job->op.beside.text),
             LOG_STR("reason", "it was imported after it had been dropped; a rebuild of the index would drop it again"));
     }
-    if (kept) {
-        count_parts(spool, commit);
-    } else if (!failed) {
-        spool->counts.duplicates++;
-        spool->counts.dead -= commit->twin_retried;
-        spool->counts.waiting += commit->twin_retried;
-        log_event(spool->log, LOG_LEVEL_INFO, "duplicate", LOG_STR("id", commit->id), LOG_STR("of", commit->twin),
-                  LOG_INT("retried", commit->twin_retried));
-        if (commit->twin_retried > 0) {
-            spool_wake(spool, NULL);
-        }
-        if (commit->on_repeat != NULL) {
-            commit->on_repeat(commit->repeat_ctx, commit->twin, commit->twin_open > 0);
-        }
+    if (!failed && !kept) {
+        tell_repeat(spool, commit);
     }
-    commit->done(commit->ctx, failed ? &job->fault : NULL);
-    for (size_t i = 0; kept && i < commit->count; i++) {
-        if (!commit->parts[i].held) {
+    commit->done(commit->ctx, failed ? &job->op.fault : NULL);
+    for (size_t i = 0; kept && i < job->op.add.count; i++) {
+        if (!is_held(commit, i)) {
             offer(spool, commit, &commit->parts[i]);
         }
     }
     commit_free(spool, commit);
 }
 
-static const struct spool_job_kind commit_kind = {commit_write, commit_index, commit_after, commit_done};
-
 /* ---- asking ---- */
 
-static struct slice slice_since(const struct buf *meta, size_t start)
-{
-    return (struct slice){start, meta->len - start};
-}
-
+/* Composes the meta, and of it the rows. What is a view into it is made one when it does not grow any more. */
 static void write_meta(struct commit_job *commit, const struct mail_envelope *envelope,
-                       const struct mail_delivery *deliveries)
+                       const struct mail_delivery *deliveries, size_t count)
 {
     struct buf *meta = &commit->meta;
+    struct store_add *add = &commit->job.op.add;
     buf_append_text(meta, "{\"envelope\":");
-    size_t start = meta->len;
+    size_t start = meta->len, *ends = expect_calloc(count + 1, sizeof *ends);
     store_meta_write_envelope(meta, envelope);
-    commit->envelope = slice_since(meta, start);
+    size_t end = meta->len;
     buf_append_text(meta, ",\"deliveries\":[");
-    for (size_t i = 0; i < commit->count; i++) {
+    for (size_t i = 0; i < count; i++) {
         if (i > 0) {
             buf_append_octet(meta, ',');
         }
-        start = meta->len;
-        store_meta_write_delivery(meta, &deliveries[i]);
-        commit->parts[i].detail = slice_since(meta, start);
+        add->rows[i] = store_row_of(&deliveries[i], envelope->from, meta);
+        ends[i] = meta->len;
     }
     buf_append_text(meta, "]}");
+    add->meta = buf_bytes(meta);
+    add->envelope = bytes_slice(add->meta, start, end - start);
+    for (size_t i = 0; i < count; i++) {
+        size_t len = add->rows[i].detail.len;
+        add->rows[i].detail = bytes_slice(add->meta, ends[i] - len, len);
+    }
+    free(ends);
     if (meta->full) {
-        fault_set(&commit->job.fault, FAULT_LOCAL, "too-large", "spool",
+        fault_set(&commit->job.op.fault, FAULT_LOCAL, "too-large", "spool",
                   "envelope and deliveries of a message take more than %u octets", STORE_META_MAX);
     }
 }
 
-/* The item for an offer; NULL when it is so large that it is better read from the disk. */
+/* The item for an offer; NULL when it is so large that it is better read from the store. */
 static struct spool_item *make_item(struct commit_job *commit, const struct mail_envelope *envelope,
                                     const struct mail_delivery *delivery, uint64_t size)
 {
     struct spool_item *item = spool_item_new();
     item->body_size = size;
-    item->body->message = commit->message;
-    item->body->checked = true;
+    item->body->at.checked = true;
     item->uncertain = commit->maybe_filed;
     if (mail_envelope_copy(item->arena, envelope, &item->envelope) != 0 ||
         mail_delivery_copy(item->arena, delivery, &item->delivery) != 0) {
@@ -375,65 +174,70 @@ static struct spool_item *make_item(struct commit_job *commit, const struct mail
     return item;
 }
 
-/* Of all that makes two messages the same but the body, which the index compares by length and checksum. Never 0. */
-static uint64_t print_of(const struct mail_envelope *envelope)
-{
-    const char *listener = envelope->client.listener == NULL ? "" : envelope->client.listener;
-    const char *user = envelope->client.user == NULL ? "" : envelope->client.user;
-    struct store_sum *sum = store_sum_new();
-    store_sum_add(sum, bytes_at(listener, strlen(listener) + 1));
-    store_sum_add(sum, bytes_at(user, strlen(user) + 1));
-    store_sum_add(sum, bytes_at(envelope->from, strlen(envelope->from) + 1));
-    for (size_t i = 0; i < envelope->to_count; i++) {
-        store_sum_add(sum, bytes_at(envelope->to[i].address, strlen(envelope->to[i].address) + 1));
-    }
-    uint64_t print = store_sum_value(sum);
-    store_sum_free(&sum);
-    return print == 0 ? 1 : print;
-}
-
+/* The rows' strings must outlive the call; who is offered what is decided now, because the row says in whose hands it is born. */
 static void add_parts(struct spool *spool, struct commit_job *commit, const struct mail_envelope *envelope,
                       const struct mail_delivery *deliveries, uint64_t size)
 {
-    for (size_t i = 0; i < commit->count; i++) {
+    for (size_t i = 0; i < commit->job.op.add.count; i++) {
         struct part *part = &commit->parts[i];
-        part->number = deliveries[i].number;
-        part->held = deliveries[i].held;
-        part->upstream = expect_memory(arena_text(commit->names, deliveries[i].upstream));
-        part->folder = expect_memory(arena_text(commit->names, deliveries[i].folder));
-        part->rule = arena_text(commit->names, deliveries[i].rule);
-        part->fallback = arena_text(commit->names, deliveries[i].fallback);
-        part->lane = store_turn_of(envelope->from, deliveries[i].folder);
+        struct store_row *row = &commit->job.op.add.rows[i];
+        row->upstream = part->upstream = expect_memory(arena_text(commit->names, row->upstream));
+        row->folder = expect_memory(arena_text(commit->names, row->folder));
+        row->rule = arena_text(commit->names, row->rule);
+        row->fallback = arena_text(commit->names, row->fallback);
+        row->uncertain = commit->maybe_filed;
         const struct spool_upstream *upstream = spool_upstream(spool, part->upstream);
-        if (!part->held && spool->offer != NULL && !upstream->backlog && !spool_is_paused(spool, upstream)) {
+        if (row->state == STORE_STATE_WAITING && spool->offer != NULL && !upstream->backlog &&
+            !spool_is_paused(spool, upstream)) {
             part->item = make_item(commit, envelope, &deliveries[i], size);
         }
-        part->doubt = arena_text(commit->names, deliveries[i].doubt);
+        row->handed = part->item != NULL;
         if (part->item != NULL) {
-            spool_held_add(spool->held, spool_item_key(commit->message, part->number));
             spool_item_mark(spool, part->item);
-            part->doubt = arena_text(commit->names, part->item->delivery.doubt);
+            row->doubt = part->item->delivery.doubt;
         }
+        row->doubt = arena_text(commit->names, row->doubt);
     }
 }
 
-/* Takes the body over: from memory, or with the stage that has it in a segment of its own. */
+/* Takes the body over: from memory, or what is left of it beside the upload. */
 static void take_body(struct spool *spool, struct commit_job *commit, struct spool_stage **stage)
 {
-    commit->job.fault = (*stage)->fault;
+    struct store_add *add = &commit->job.op.add;
+    commit->job.op.fault = (*stage)->fault;
     spool_stage_close(*stage);
-    if ((*stage)->has_own) {
+    add->upload = (*stage)->upload;
+    if (add->upload != NULL) {
         commit->stage = *stage;
+        commit->rest = commit->stage->waiting;
+        buf_init(&commit->stage->waiting, 0);
+        add->body = buf_bytes(&commit->rest);
         *stage = NULL;
-        return;
+    } else {
+        commit->memory = expect_calloc(1, sizeof *commit->memory);
+        commit->memory->users = 1;
+        commit->memory->data = (*stage)->waiting;
+        add->body = buf_bytes(&commit->memory->data);
+        spool->cached += add->body.len;
+        buf_init(&(*stage)->waiting, 0);
+        spool_stage_destroy(stage);
     }
-    commit->memory = expect_calloc(1, sizeof *commit->memory);
-    commit->memory->users = 1;
-    commit->memory->data = (*stage)->waiting;
-    buf_init(&(*stage)->waiting, 0);
-    spool->cached += commit->memory->data.len;
-    commit->job.octets = commit->memory->data.len;
-    spool_stage_destroy(stage);
+    commit->job.op.octets = add->body.len;
+}
+
+static void take_facts(struct commit_job *commit, const struct spool_stage *stage, const struct mail_envelope *envelope)
+{
+    struct store_add *add = &commit->job.op.add;
+    add->id = expect_memory(arena_text(commit->names, envelope->id));
+    add->sender = expect_memory(arena_text(commit->names, envelope->from));
+    add->message_id = arena_text(commit->names, envelope->message_id);
+    add->received_ms = envelope->received_ms;
+    add->unique = stage->unique;
+    add->once_ms = stage->window_ms;
+    add->print = stage->window_ms == 0 ? 0 : store_print_of(envelope);
+    commit->maybe_filed = stage->maybe_filed;
+    commit->on_repeat = stage->on_repeat;
+    commit->repeat_ctx = stage->repeat_ctx;
 }
 
 void spool_commit(struct spool_stage **stage, const struct mail_envelope *envelope,
@@ -445,26 +249,19 @@ void spool_commit(struct spool_stage **stage, const struct mail_envelope *envelo
     uint64_t size = (*stage)->size;
     struct mail_envelope whole = *envelope;
     whole.shape = (*stage)->meter.shape;
-    commit->job.kind = &commit_kind;
+    commit->job.done = commit_done;
+    commit->job.op.kind = STORE_ADD_MESSAGE;
     commit->done = done;
     commit->ctx = ctx;
-    commit->count = count;
     commit->parts = expect_calloc(count + 1, sizeof *commit->parts);
     commit->names = arena_new(SIZE_MAX / 2);
-    commit->message = spool->next_message++;
-    commit->id = expect_memory(arena_text(commit->names, envelope->id));
-    commit->sender = expect_memory(arena_text(commit->names, envelope->from));
-    commit->message_id = arena_text(commit->names, envelope->message_id);
-    commit->window_ms = (*stage)->window_ms;
-    commit->unique = (*stage)->unique;
-    commit->maybe_filed = (*stage)->maybe_filed;
-    commit->print = commit->window_ms == 0 ? 0 : print_of(envelope);
-    commit->on_repeat = (*stage)->on_repeat;
-    commit->repeat_ctx = (*stage)->repeat_ctx;
-    commit->received_ms = envelope->received_ms;
+    commit->job.op.add.rows = expect_calloc(count + 1, sizeof *commit->job.op.add.rows);
+    commit->job.op.add.count = count;
     buf_init(&commit->meta, STORE_META_MAX);
+    buf_init(&commit->rest, 0);
+    take_facts(commit, *stage, envelope);
     take_body(spool, commit, stage);
-    write_meta(commit, &whole, deliveries);
+    write_meta(commit, &whole, deliveries, count);
     add_parts(spool, commit, &whole, deliveries, size);
     spool_submit(spool, &commit->job);
 }

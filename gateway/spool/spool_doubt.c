@@ -1,48 +1,26 @@
 /*
- * spool_doubt - jobs of a group whose transaction failed so that it may come to life after a crash: they are told neither yes nor no.
+ * spool_doubt - groups of which nobody knows whether they are durable: they are told neither yes nor no.
  *
- * A sync of the index's log that failed says nothing about what is on the disk. It is not tried again (the kernel would say yes and mean
- * nothing): another transaction is written over the failed one and synced, again and again until one succeeds, and then the jobs have failed
- * for certain. A sender who has waited for SPOOL_DOUBT_MS is told that nobody knows.
+ * The store is asked again and again what became of them, until it knows. A sender who has waited for SPOOL_DOUBT_MS is told that nobody
+ * knows. Who was answered, or not, does not matter for who comes: as long as it goes on, mail is refused.
  */
-#include "spool/spool_private.h"
+#include <stdlib.h>
 
 #include "base/expect.h"
+#include "spool/spool_private.h"
+
+struct asking {
+    struct spool *spool;
+    struct list groups;
+};
 
 static void on_timer(void *ctx)
 {
-    struct spool *spool = ctx;
-    if (net_now(spool->loop) - spool->doubtful_since >= SPOOL_DOUBT_MS) {
-        spool_doubt_end(spool, false);
-    }
-    /* Who was answered, or not, does not matter: as long as the disk fails, mail is refused, and the first success ends that. */
-    spool->write_over_due = true;
-    spool_pump(spool);
+    spool_doubt_resolve(ctx);
 }
 
-static void take(struct spool *spool, struct spool_group *group)
+static void wait(struct spool *spool)
 {
-    log_event(
-        spool->log, LOG_LEVEL_ERROR, "spool_in_doubt", LOG_INT("jobs", (uint64_t)group->count),
-        LOG_STR("error.code", group->fault.code),
-        LOG_STR("reason", "what could not be synced may be on the disk: nobody is answered before it is written over"));
-    if (list_is_empty(&spool->doubtful)) {
-        spool->doubtful_since = net_now(spool->loop);
-    }
-    list_move(&spool->doubtful, &group->jobs);
-}
-
-void spool_doubt_look(struct spool *spool, struct spool_group *group)
-{
-    if (group->in_doubt && group->count > 0) {
-        take(spool, group);
-    }
-    if (!group->not_over) {
-        spool_doubt_end(spool, true);
-        return;
-    }
-    spool->trouble = group->fault;
-    spool->trouble_until = net_now(spool->loop) + 2 * SPOOL_TROUBLE_MS;
     if (spool->doubt_timer == NULL) {
         spool->doubt_timer = net_timer_new(spool->loop, on_timer, spool);
     }
@@ -51,24 +29,102 @@ void spool_doubt_look(struct spool *spool, struct spool_group *group)
     }
 }
 
-static void leave_uncertain(struct spool_job *job)
+static void refuse(struct spool *spool, const struct spool_group *group)
 {
-    struct fault was = job->fault;
-    job->fault = FAULT_INIT;
-    fault_set(&job->fault, FAULT_UNCERTAIN, was.code, was.where, "nobody knows whether it is on the disk: %s",
-              was.text);
+    spool->trouble = group->batch.fault;
+    spool->trouble_until = net_now(spool->loop) + 2 * SPOOL_TROUBLE_MS;
 }
 
-void spool_doubt_end(struct spool *spool, bool written_over)
+void spool_doubt_take(struct spool *spool, struct spool_group *group)
 {
-    struct list jobs;
-    list_init(&jobs);
-    list_move(&jobs, &spool->doubtful);
-    for (struct list *link; (link = list_take(&jobs)) != NULL;) {
-        struct spool_job *job = LIST_ITEM(link, struct spool_job, link);
-        if (!written_over) {
-            leave_uncertain(job);
+    log_event(
+        spool->log, LOG_LEVEL_ERROR, "spool_in_doubt", LOG_INT("jobs", (uint64_t)group->batch.count),
+        LOG_STR("error.code", group->batch.fault.code),
+        LOG_STR("reason", "what could not be synced may be on the disk: nobody is answered before it is written over"));
+    group->doubtful_since = net_now(spool->loop);
+    list_append(&spool->doubtful, &group->link);
+    refuse(spool, group);
+    wait(spool);
+}
+
+static void resolve(void *ctx)
+{
+    struct asking *asking = ctx;
+    struct store *store = asking->spool->store;
+    LIST_EACH(link, &asking->groups)
+    {
+        struct spool_group *group = LIST_ITEM(link, struct spool_group, link);
+        group->verdict = store->ops->resolve(store, &group->batch);
+    }
+}
+
+/* It came to be durable after all: what its operations found out is valid. */
+static void forget_faults(struct spool_group *group)
+{
+    LIST_EACH(link, &group->batch.ops)
+    {
+        struct store_op *op = LIST_ITEM(link, struct store_op, link);
+        op->fault = op->fault.class == FAULT_PERM ? op->fault : FAULT_INIT;
+    }
+}
+
+static void leave_uncertain(struct spool_group *group)
+{
+    LIST_EACH(link, &group->batch.ops)
+    {
+        struct store_op *op = LIST_ITEM(link, struct store_op, link);
+        struct fault was = op->fault;
+        op->fault = FAULT_INIT;
+        fault_set(&op->fault, FAULT_UNCERTAIN, was.code, was.where, "nobody knows whether it is on the disk: %s",
+                  was.text);
+    }
+}
+
+static void on_resolved(void *ctx)
+{
+    struct asking *asking = ctx;
+    struct spool *spool = asking->spool;
+    spool->resolving = false;
+    for (struct list *link; (link = list_take(&asking->groups)) != NULL;) {
+        struct spool_group *group = LIST_ITEM(link, struct spool_group, link);
+        bool is_late = net_now(spool->loop) - group->doubtful_since >= SPOOL_DOUBT_MS;
+        if (group->verdict == STORE_IN_DOUBT && !is_late) {
+            refuse(spool, group);
+            list_append(&spool->doubtful, &group->link);
+            continue;
         }
-        job->kind->done(spool, job);
+        if (group->verdict == STORE_IN_DOUBT) {
+            refuse(spool, group);
+            leave_uncertain(group);
+        } else if (group->verdict == STORE_COMMITTED) {
+            forget_faults(group);
+        }
+        spool_group_answer(spool, &group);
+    }
+    if (!list_is_empty(&spool->doubtful)) {
+        wait(spool);
+    }
+    free(asking);
+}
+
+void spool_doubt_resolve(struct spool *spool)
+{
+    if (spool->resolving || list_is_empty(&spool->doubtful)) {
+        return;
+    }
+    struct asking *asking = expect_calloc(1, sizeof *asking);
+    asking->spool = spool;
+    list_init(&asking->groups);
+    list_move(&asking->groups, &spool->doubtful);
+    spool->resolving = true;
+    net_lane_submit(spool->disk, resolve, on_resolved, asking);
+}
+
+void spool_doubt_end(struct spool *spool)
+{
+    for (struct list *link; (link = list_take(&spool->doubtful)) != NULL;) {
+        struct spool_group *group = LIST_ITEM(link, struct spool_group, link);
+        leave_uncertain(group);
+        spool_group_answer(spool, &group);
     }
 }

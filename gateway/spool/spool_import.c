@@ -10,8 +10,12 @@
 
 #include "base/expect.h"
 #include "base/units.h"
-#include "store/store_meta.h"
+#include "net/net_file.h"
 #include "spool/spool_private.h"
+#include "store/store_meta.h"
+#include "store/store_sum.h"
+
+#define PATH_LEN 4200
 
 struct import {
     struct spool *spool;
@@ -218,7 +222,7 @@ static int read_facts(struct import *import, const json_t *message)
 
 static int begin(struct import *import)
 {
-    char path[LOCAL_PATH_MAX];
+    char path[PATH_LEN];
     import->fault = FAULT_INIT;
     import->offset = 0;
     import->arena = arena_new(STORE_ITEM_MAX);
@@ -227,7 +231,7 @@ static int begin(struct import *import)
         spool_can_accept(import->spool, import->size, &import->fault) != 0) {
         return -1;
     }
-    spool_import_path(import->spool->path, import->envelope.id, path, sizeof path);
+    spool_import_path(import->spool->options.path, import->envelope.id, path, sizeof path);
     if (net_file_open(&import->file, path, NET_FILE_READ, &import->fault) != 0) {
         return -1;
     }

@@ -44,11 +44,6 @@ void spool_item_free(struct spool *spool, struct spool_item **item)
     }
 }
 
-uint64_t spool_item_key(uint64_t message, unsigned number)
-{
-    return message << 16 | number;
-}
-
 /* ---- reading ---- */
 
 struct spool_read {
@@ -66,9 +61,8 @@ struct spool_read {
 static void read_body(void *ctx)
 {
     struct spool_read *job = ctx;
-    struct spool_body *body = job->item->body;
-    job->got = local_reader_read(job->spool->reader, body->message, &body->place, &body->checked, job->offset,
-                                 job->data, job->len, &job->fault);
+    struct store *store = job->spool->store;
+    job->got = store->ops->body(store, &job->item->body->at, job->offset, job->data, job->len, &job->fault);
 }
 
 static void on_read(void *ctx)

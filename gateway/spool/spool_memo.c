@@ -14,24 +14,18 @@ struct memo_job {
     char *upstream, *text;
 };
 
-static int memo_index(struct spool_writer *writer, struct spool_job *base, struct fault *fault)
-{
-    struct memo_job *job = LIST_ITEM(base, struct memo_job, job);
-    return local_index_set_memo(writer->index, job->upstream, job->text, fault);
-}
-
 static void submit(struct spool *spool, const char *name, const struct spool_upstream *upstream);
 
 static void memo_done(struct spool *spool, struct spool_job *base)
 {
     struct memo_job *job = LIST_ITEM(base, struct memo_job, job);
     struct spool_upstream *upstream = spool_upstream(spool, job->upstream);
-    if (fault_is_set(&base->fault) && !spool->closing) {
+    if (fault_is_set(&base->op.fault) && !spool->closing) {
         spool_stall(spool, base);
         return;
     }
     upstream->memo_under_way = false;
-    if (!fault_is_set(&base->fault) && strcmp(upstream->memo, job->text) != 0) {
+    if (!fault_is_set(&base->op.fault) && strcmp(upstream->memo, job->text) != 0) {
         upstream->memo_under_way = true;
         submit(spool, job->upstream, upstream);
     }
@@ -40,13 +34,12 @@ static void memo_done(struct spool *spool, struct spool_job *base)
     free(job);
 }
 
-static const struct spool_job_kind memo_kind = {NULL, memo_index, NULL, memo_done};
-
 static void submit(struct spool *spool, const char *name, const struct spool_upstream *upstream)
 {
     struct memo_job *job = expect_calloc(1, sizeof *job);
-    *job = (struct memo_job){
-        .job.kind = &memo_kind, .upstream = expect_strdup(name), .text = expect_strdup(upstream->memo)};
+    *job = (struct memo_job){.upstream = expect_strdup(name), .text = expect_strdup(upstream->memo)};
+    job->job = (struct spool_job){.done = memo_done,
+                                  .op = {.kind = STORE_MEMO, .memo = {.upstream = job->upstream, .text = job->text}}};
     spool_submit(spool, &job->job);
 }
 

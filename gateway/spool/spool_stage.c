@@ -1,9 +1,8 @@
 /*
  * spool_stage - a message on its way in.
  *
- * A small body gathers in memory. Above `own_segment_over` it streams into a segment of its own: one chunk is with the disk
- * lane, one gathers, and the sender waits when that is full. Room for the record's head is left in front; it is written
- * at the commit, behind everything else, so a segment whose message was never committed has no valid record.
+ * A small body gathers in memory. Above `own_segment_over` it is uploaded into the store: one chunk is with the disk lane, one gathers, and the
+ * sender waits when that is full.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -32,74 +31,11 @@ struct spool_stage *spool_stage_new(struct spool *spool, void (*on_writable)(voi
 
 /* ---- the disk lane's side ---- */
 
-/* Makes the segment at the first chunk. */
-static int need_segment(struct spool_stage *stage)
-{
-    struct spool_own *own = &stage->own;
-    struct spool_writer *writer = &stage->spool->writer;
-    if (own->segment != NULL) {
-        return 0;
-    }
-    if (local_segment_create(&own->segment, writer->folder, writer->next_segment, &own->fault) != 0) {
-        return -1;
-    }
-    writer->next_segment++;
-    own->segment->tail = LOCAL_RECORD_HEAD;
-    own->sum = store_sum_new();
-    return 0;
-}
-
-static int append_body(struct spool_stage *stage, struct bytes data)
-{
-    struct spool_own *own = &stage->own;
-    if (fault_is_set(&own->fault) || need_segment(stage) != 0 ||
-        local_segment_append(own->segment, &data, 1, &own->fault) != 0) {
-        return -1;
-    }
-    store_sum_add(own->sum, data);
-    return 0;
-}
-
 static void write_chunk(void *ctx)
 {
     struct spool_stage *stage = ctx;
-    append_body(stage, buf_bytes(&stage->writing));
-}
-
-int spool_stage_complete(struct spool_stage *stage, struct bytes meta, struct local_record *record_r,
-                         struct fault *fault)
-{
-    struct spool_own *own = &stage->own;
-    if (append_body(stage, buf_bytes(&stage->waiting)) != 0) {
-        *fault = own->fault;
-        return -1;
-    }
-    struct local_record record = {
-        .body_len = own->segment->tail - LOCAL_RECORD_HEAD,
-        .meta_len = (uint32_t)meta.len,
-        .body_sum = store_sum_value(own->sum),
-        .meta_sum = store_sum_of(meta),
-    };
-    uint8_t head[LOCAL_RECORD_HEAD];
-    local_record_encode(&record, head);
-    if (local_segment_append(own->segment, &meta, 1, fault) != 0 ||
-        net_file_write(own->segment->file, 0, &(struct bytes){head, sizeof head}, 1, fault) != 0) {
-        return -1;
-    }
-    *record_r = record;
-    return 0;
-}
-
-static void remove_segment(void *ctx)
-{
-    struct spool_stage *stage = ctx;
-    if (stage->own.segment != NULL) {
-        char path[LOCAL_PATH_MAX];
-        local_segment_path(stage->spool->writer.folder, stage->own.segment->id, path);
-        /* What cannot be removed now has no valid record and goes at the next start. */
-        net_file_remove(path, NULL);
-        local_segment_close(&stage->own.segment);
-    }
+    struct store *store = stage->spool->store;
+    store->ops->upload_write(store, stage->upload, buf_bytes(&stage->writing), &stage->upload_fault);
 }
 
 /* ---- the loop's side ---- */
@@ -112,7 +48,9 @@ static void hand_over(struct spool_stage *stage)
     stage->writing = stage->waiting;
     stage->waiting = empty;
     stage->busy = true;
-    stage->has_own = true;
+    if (stage->upload == NULL) {
+        stage->upload = stage->spool->store->ops->upload(stage->spool->store);
+    }
     net_lane_submit(stage->spool->disk, write_chunk, on_chunk, stage);
 }
 
@@ -154,8 +92,8 @@ static void on_chunk(void *ctx)
     struct spool_stage *stage = ctx;
     stage->busy = false;
     buf_clear(&stage->writing);
-    if (fault_is_set(&stage->own.fault)) {
-        stage->fault = stage->own.fault;
+    if (fault_is_set(&stage->upload_fault)) {
+        stage->fault = stage->upload_fault;
         buf_done(&stage->waiting);
     }
     if (!stage->closed) {
@@ -175,7 +113,7 @@ int spool_stage_write(struct spool_stage *stage, struct bytes data)
     }
     stage->size += data.len;
     mail_shape_add(&stage->meter, data);
-    size_t most = stage->has_own ? STORE_CHUNK - 1 : stage->spool->options.own_segment_over;
+    size_t most = stage->upload != NULL ? STORE_CHUNK - 1 : stage->spool->options.own_segment_over;
     if (!stage->busy && stage->waiting.len > most) {
         hand_over(stage);
     }
@@ -219,18 +157,10 @@ static ptrdiff_t read_memory(void *ctx, uint64_t offset, void *into, size_t len,
     return (ptrdiff_t)part.len;
 }
 
-static ptrdiff_t read_segment(void *ctx, uint64_t offset, void *into, size_t len, struct fault *fault)
+static ptrdiff_t read_upload(void *ctx, uint64_t offset, void *into, size_t len, struct fault *fault)
 {
     struct spool_stage *stage = ctx;
-    if (fault_is_set(&stage->fault)) {
-        if (fault != NULL) {
-            *fault = stage->fault;
-        }
-        return -1;
-    }
-    uint64_t left = offset < stage->size ? stage->size - offset : 0;
-    return net_file_read(stage->own.segment->file, LOCAL_RECORD_HEAD + offset, into, len < left ? len : (size_t)left,
-                         fault);
+    return stage->spool->store->ops->upload_read(stage->upload, offset, into, len, fault);
 }
 
 void spool_stage_source(struct spool_stage *stage, void (*on_ready)(void *ctx, const struct mail_source *source),
@@ -239,12 +169,12 @@ void spool_stage_source(struct spool_stage *stage, void (*on_ready)(void *ctx, c
     EXPECT(stage->ready == NULL);
     stage->source = (struct mail_source){
         .size = stage->size,
-        .read = stage->has_own ? read_segment : read_memory,
+        .read = stage->upload != NULL ? read_upload : read_memory,
         .ctx = stage,
     };
     stage->ready = expect_calloc(1, sizeof *stage->ready);
     *stage->ready = (struct spool_ready){.stage = stage, .on_ready = on_ready, .ctx = ctx};
-    if (!stage->has_own) {
+    if (stage->upload == NULL) {
         defer_ready(stage);
     } else if (!stage->busy) {
         pump(stage);
@@ -266,18 +196,21 @@ void spool_stage_close(struct spool_stage *stage)
 
 void spool_stage_destroy(struct spool_stage **stage)
 {
-    local_segment_close(&(*stage)->own.segment);
-    store_sum_free(&(*stage)->own.sum);
     buf_done(&(*stage)->waiting);
     buf_done(&(*stage)->writing);
     free(*stage);
     *stage = NULL;
 }
 
-static void on_removed(void *ctx)
+static void on_freed(void *ctx)
 {
     struct spool_stage *stage = ctx;
     spool_stage_destroy(&stage);
+}
+
+static void nothing(void *ctx)
+{
+    (void)ctx;
 }
 
 void spool_stage_free(struct spool_stage **stage_ref)
@@ -288,10 +221,37 @@ void spool_stage_free(struct spool_stage **stage_ref)
     }
     *stage_ref = NULL;
     spool_stage_close(stage);
-    if (stage->has_own) {
+    if (stage->upload != NULL) {
         /* Behind the chunk that may be with the lane. */
-        net_lane_submit(stage->spool->disk, remove_segment, on_removed, stage);
+        struct store_upload *upload = stage->upload;
+        spool_upload_free(stage->spool, &upload, false);
+        net_lane_submit(stage->spool->disk, nothing, on_freed, stage);
     } else {
         spool_stage_destroy(&stage);
+    }
+}
+
+struct freeing {
+    struct spool *spool;
+    struct store_upload *upload;
+    bool leave;
+};
+
+static void free_upload(void *ctx)
+{
+    struct freeing *freeing = ctx;
+    struct store *store = freeing->spool->store;
+    store->ops->upload_free(store, &freeing->upload, freeing->leave);
+}
+
+void spool_upload_free(struct spool *spool, struct store_upload **upload, bool leave)
+{
+    if (*upload != NULL && spool->disk == NULL) {
+        spool->store->ops->upload_free(spool->store, upload, leave); /* the spool closes */
+    } else if (*upload != NULL) {
+        struct freeing *freeing = expect_calloc(1, sizeof *freeing);
+        *freeing = (struct freeing){spool, *upload, leave};
+        *upload = NULL;
+        net_lane_submit(spool->disk, free_upload, free, freeing);
     }
 }

@@ -27,15 +27,14 @@ struct warm_job {
 static void work(void *ctx)
 {
     struct warm_job *job = ctx;
+    struct store *store = job->spool->store;
     for (size_t i = 0; i < job->count; i++) {
         struct spool_warm *warm = &job->warms[i];
-        struct spool_body *body = warm->item->body;
         struct fault fault = FAULT_INIT;
         size_t room;
         uint8_t *into = buf_reserve(&warm->memory->data, warm->memory->data.max, &room);
-        ptrdiff_t got = local_reader_read(job->spool->reader, body->message, &body->place, &body->checked, 0, into,
-                                          warm->memory->data.max, &fault);
-        warm->good = got == (ptrdiff_t)warm->memory->data.max; /* else the reader tells the fault when it is asked */
+        ptrdiff_t got = store->ops->body(store, &warm->item->body->at, 0, into, warm->memory->data.max, &fault);
+        warm->good = got == (ptrdiff_t)warm->memory->data.max; /* else the store tells the fault when it is asked */
         if (warm->good) {
             buf_commit(&warm->memory->data, (size_t)got);
         }

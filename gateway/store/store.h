@@ -1,9 +1,21 @@
 /*
- * store - what the queue keeps, and the words for it.
+ * store - the door to what the queue keeps: messages, their deliveries, and what operators decided about them.
+ *
+ *   batch      operations that become durable together, in their order (store_batch.h)
+ *   claim      due deliveries that nobody has, for whoever asks
+ *   question   what is kept, as rows (store_ask.h)
+ *
+ * There is one door and several rooms behind it: local/ (segment files and SQLite on a disk of this machine) and model/ (plain memory, for tests). What
+ * callers may rely on is written here and nowhere else; nothing above assumes that it is the only one who writes.
+ *
+ * All functions block and are for worker lanes. One thread at a time calls commit, resolve and the uploads; one at a time (it may be another) claim, body
+ * and ask; one at a time (a third) room and chore. Times that cross the door are durations; the store's own clock makes times of them. Who is told
+ * that something is durable may rely on it after any crash.
  */
 #ifndef MAILWEIR_STORE_STORE_H
 #define MAILWEIR_STORE_STORE_H
 
+#include "base/buf.h"
 #include "base/bytes.h"
 #include "base/fault.h"
 #include "mail/mail_envelope.h"
@@ -18,6 +30,8 @@
 #define STORE_DELIVERIES_MAX 65535
 /* Octets of a message's id, with its end. */
 #define STORE_ID_LEN 48
+
+/* ---- words ---- */
 
 /* Of a delivery; the numbers are kept. */
 enum store_state {
@@ -53,7 +67,147 @@ struct store_select {
     struct store_key after; /* lists only: behind this one, to go on where a list ended */
 };
 
+/* Where a message lies; the store's own. segment 0: nowhere, or not known to the caller. */
+struct store_place {
+    uint64_t segment, start;
+    uint64_t record_len;
+    uint64_t body_len;
+    uint64_t body_sum;
+};
+
 /* Equal for deliveries that may wait for each other, those of one sender to one folder: the others take turns with them. */
 uint64_t store_turn_of(const char *sender, const char *folder);
+/* Of all of an envelope that makes two messages the same, but their bodies. Never 0. */
+uint64_t store_print_of(const struct mail_envelope *envelope);
+
+/* A delivery as it is born: the one shape of it that every store writes. Made by store_row_of(). */
+struct store_row {
+    unsigned number;
+    enum store_state state; /* WAITING or HELD */
+    const char *upstream, *folder, *rule;
+    const char *fallback; /* or NULL */
+    uint64_t turn;
+    bool uncertain;      /* an earlier life of it may have been filed */
+    const char *doubt;   /* what is known of where it may lie, or would; or NULL */
+    bool handed;         /* it is born in the hands of who adds it; see STORE_HAND */
+    struct bytes detail; /* JSON, see store_meta.h */
+};
+/* The row of a delivery of this sender's, waiting or held as the delivery says. detail is appended to out, and a view into it; other strings are the delivery's. */
+struct store_row store_row_of(const struct mail_delivery *delivery, const char *sender, struct buf *out);
+
+/* ---- the door ---- */
+
+struct store;
+struct store_batch;
+struct store_chore;
+struct store_question;
+struct store_answer_row;
+
+enum store_verdict {
+    STORE_COMMITTED,
+    STORE_FAILED,   /* nothing of it is kept, for certain */
+    STORE_IN_DOUBT, /* nobody knows: ask resolve() again */
+};
+
+/* One due delivery that was claimed; views, valid during the call. */
+struct store_item {
+    struct store_key key;
+    const char *id; /* the message's */
+    struct bytes envelope, detail;
+    unsigned attempts;
+    bool uncertain;     /* an earlier attempt, or life, may have filed it ... */
+    struct bytes doubt; /* ... and what is known of where it may lie */
+    struct store_place place;
+    int64_t due; /* for HAND: as it was read */
+};
+typedef void store_item_fn(void *ctx, const struct store_item *item);
+
+struct store_claim {
+    const char *upstream;
+    size_t limit;
+    store_item_fn *fn; /* called once for each, during the call */
+    void *ctx;
+    /* What it found. */
+    bool more;              /* further ones are due now */
+    bool paused;            /* by an operator: nothing is given */
+    int64_t next_due_in_ms; /* when the earliest of those that are not due becomes due; -1: there is none */
+};
+
+/* A body to read from. */
+struct store_body {
+    uint64_t message;
+    struct store_place place; /* as it was told; kept up to date */
+    bool checked;             /* the whole of it matched its checksum */
+};
+
+struct store_room {
+    uint64_t octets, inodes; /* that are free */
+};
+
+/* Deliveries and messages as of the end of a batch, and what was done since the store was opened. */
+struct store_counts {
+    uint64_t waiting, dead, held; /* deliveries by state */
+    uint64_t messages;            /* with at least one delivery that is not settled */
+    uint64_t syncs;               /* waits for the disk */
+    uint64_t compacted;           /* segments that were emptied because little of them lived */
+    uint64_t set_aside;           /* files that were found and not understood */
+};
+
+/* A large body on its way in. */
+struct store_upload;
+
+struct store_ops {
+    const char *name; /* "local", "model" */
+    /* Closes and frees; everything claimed and not given back is uncertain the next time. */
+    void (*close)(struct store *store);
+
+    /*
+     * Does all operations or none; those with a fault of their own (a name that is known, a body that could not be written) are left out. Results stand in the
+     * operations and in the batch. After FAILED and IN_DOUBT each operation has a fault.
+     */
+    enum store_verdict (*commit)(struct store *store, struct store_batch *batch);
+    /* Of a batch in doubt: what became of it. COMMITTED: its results are valid now. FAILED: it can never come to life any more, whatever happens. */
+    enum store_verdict (*resolve)(struct store *store, struct store_batch *batch);
+    /*
+     * Finds up to limit deliveries of the upstream that are due and in nobody's hands: half of them the longest due, half by turns. They are the caller's
+     * once a HAND of them was committed. -1 with a fault.
+     */
+    int (*claim)(struct store *store, struct store_claim *claim, struct fault *fault);
+    /*
+     * Reads from a body, which is checked as a whole before its first octet is given. Octets read, fewer than asked for at the end only; or -1 with a fault:
+     * "damaged" when it is not what was acknowledged, "settled" when it is not kept any more.
+     */
+    ptrdiff_t (*body)(struct store *store, struct store_body *body, uint64_t offset, void *into, size_t len,
+                      struct fault *fault);
+    /* Calls fn with each row of the answer until it returns non-zero. -1 with a fault. */
+    int (*ask)(struct store *store, const struct store_question *question,
+               int (*fn)(void *ctx, const struct store_answer_row *row), void *ctx, struct fault *fault);
+    int (*room)(struct store *store, struct store_room *room_r, struct fault *fault);
+    /* A descriptor that becomes readable when somebody else has changed what is due; -1: nobody else does. */
+    int (*hint)(struct store *store);
+    /* Why what is acknowledged may be lost with the power, for operators; or NULL. */
+    const char *(*warning)(const struct store *store);
+
+    /*
+     * A body that is too large to wait in memory goes into the store before its message does. write appends; read gives what was written so far, from any
+     * one thread while nothing is written. An ADD_MESSAGE that is kept takes it over; freed before, nothing of it remains, unless it is to be left because
+     * nobody knows whether its message is kept.
+     */
+    struct store_upload *(*upload)(struct store *store);
+    int (*upload_write)(struct store *store, struct store_upload *upload, struct bytes data, struct fault *fault);
+    ptrdiff_t (*upload_read)(struct store_upload *upload, uint64_t offset, void *into, size_t len, struct fault *fault);
+    void (*upload_free)(struct store *store, struct store_upload **upload, bool leave); /* NULL is fine */
+
+    /*
+     * The next step of a chore that a batch left; afterwards chore->next says where it goes on. A batch may leave chores whatever its verdict. drop
+     * frees one that is not gone on with.
+     */
+    void (*chore)(struct store *store, struct store_chore *chore);
+    void (*chore_drop)(struct store *store, struct store_chore **chore);
+};
+
+struct store {
+    const struct store_ops *ops;
+};
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * sim_index - see sim_index.h. The index is opened for each question, as another process would.
+ * sim_index - see sim_index.h. The store is opened for each question, as another process would.
  */
 #include "sim_index.h"
 
@@ -14,22 +14,22 @@
 #define SPOOL     "/spool"
 #define FOUND_MAX 8
 
-static struct local_index *open_index(void)
+static struct store *open_index(void)
 {
-    struct local_index *index = NULL;
+    struct store *store = NULL;
     struct fault fault = FAULT_INIT;
     sim_faults_set_calm(true);
-    if (spool_export_open(&index, SPOOL, &fault) != 0) {
-        sim_say("the index cannot be asked: %s", fault.text);
+    if (spool_export_open(&store, SPOOL, &fault) != 0) {
+        sim_say("the store cannot be asked: %s", fault.text);
         sim_faults_set_calm(false);
         return NULL;
     }
-    return index;
+    return store;
 }
 
-static void close_index(struct local_index **index)
+static void close_index(struct store **store)
 {
-    local_index_close(index);
+    spool_export_close(store);
     sim_faults_set_calm(false);
 }
 
@@ -52,12 +52,12 @@ bool sim_index_each(const char *state, void (*fn)(void *ctx, const char *id), vo
     const struct store_select select = {.state = state};
     struct each each = {fn, ctx};
     struct fault fault = FAULT_INIT;
-    struct local_index *index = open_index();
-    if (index == NULL) {
+    struct store *store = open_index();
+    if (store == NULL) {
         return false;
     }
-    bool is_good = spool_query_list(index, &select, 0, on_row, &each, &fault) == 0;
-    close_index(&index);
+    bool is_good = spool_query_list(store, &select, 0, on_row, &each, &fault) == 0;
+    close_index(&store);
     return is_good;
 }
 
@@ -84,8 +84,7 @@ static int place_of(const json_t *delivery)
     return -1;
 }
 
-static void check_uid(struct local_index *index, uint64_t message, const json_t *delivery,
-                      const struct sim_filing *filing)
+static void check_uid(struct store *store, uint64_t message, const json_t *delivery, const struct sim_filing *filing)
 {
     const char *id = text_of(delivery, "id");
     uint64_t uid = number_of(delivery, "uid"), validity = number_of(delivery, "uidvalidity");
@@ -101,7 +100,7 @@ static void check_uid(struct local_index *index, uint64_t message, const json_t 
         sim_fail("the story of delivery %s has UID %llu (validity %llu), its server %u (%u)", id,
                  (unsigned long long)uid, (unsigned long long)validity, filing->uid[0], filing->validity[0]);
     }
-    if (uid == 0 || spool_query_find_uid(index, text_of(delivery, "upstream"), text_of(delivery, "folder"),
+    if (uid == 0 || spool_query_find_uid(store, text_of(delivery, "upstream"), text_of(delivery, "folder"),
                                          (uint32_t)uid, found, FOUND_MAX, &count, NULL) != 0) {
         return;
     }
@@ -145,7 +144,7 @@ static bool went_elsewhere(const json_t *story, const json_t *delivery)
     return false;
 }
 
-static void check_outcome(struct local_index *index, uint64_t message, const struct sim_try *try, const json_t *story,
+static void check_outcome(struct store *store, uint64_t message, const struct sim_try *try, const json_t *story,
                           const json_t *delivery, const struct sim_filing *filing, bool at_end)
 {
     const char *id = text_of(delivery, "id"), *state = text_of(delivery, "state");
@@ -159,7 +158,7 @@ static void check_outcome(struct local_index *index, uint64_t message, const str
             sim_fail("the story says that delivery %s was filed at %s, and the other server has it", id,
                      text_of(delivery, "upstream"));
         }
-        check_uid(index, message, delivery, filing);
+        check_uid(store, message, delivery, filing);
     } else if (strcmp(state, "dropped") == 0) {
         if (!try->may_be_dropped && !try->at_once) {
             sim_fail("delivery %s was dropped, and nobody asked for it", id);
@@ -180,7 +179,7 @@ static void check_outcome(struct local_index *index, uint64_t message, const str
     }
 }
 
-static void check_delivery(struct local_index *index, uint64_t message, const struct sim_try *try, const json_t *story,
+static void check_delivery(struct store *store, uint64_t message, const struct sim_try *try, const json_t *story,
                            const json_t *delivery, unsigned *places, bool at_end)
 {
     const char *id = text_of(delivery, "id");
@@ -200,7 +199,7 @@ static void check_delivery(struct local_index *index, uint64_t message, const st
         sim_fail("the story of delivery %s tells of %u refusals, its server of %u", id, count_refusals(delivery),
                  filing->refusals);
     }
-    check_outcome(index, message, try, story, delivery, filing, at_end);
+    check_outcome(store, message, try, story, delivery, filing, at_end);
 }
 
 static void check_places(const struct sim_try *try, unsigned places)
@@ -217,18 +216,18 @@ static void check_places(const struct sim_try *try, unsigned places)
     }
 }
 
-static void check_story(struct local_index *index, struct sim_try *try, uint64_t message, bool at_end)
+static void check_story(struct store *store, struct sim_try *try, uint64_t message, bool at_end)
 {
     json_t *story = NULL, *delivery;
     struct fault fault = FAULT_INIT;
     unsigned places = 0;
     size_t i;
-    if (spool_query_story(index, message, &story, &fault) != 0 || story == NULL) {
+    if (spool_query_story(store, message, &story, &fault) != 0 || story == NULL) {
         sim_fail("try %u (%s) has no story: %s", try->number, try->id, fault.text);
     }
     json_array_foreach(json_object_get(story, "deliveries"), i, delivery)
     {
-        check_delivery(index, message, try, story, delivery, &places, at_end);
+        check_delivery(store, message, try, story, delivery, &places, at_end);
     }
     check_places(try, places);
     try->is_told = number_of(story, "open") == 0;
@@ -236,14 +235,14 @@ static void check_story(struct local_index *index, struct sim_try *try, uint64_t
 }
 
 /* By its id and by its Message-ID the same message is found. */
-static void check_try(struct local_index *index, struct sim_try *try, bool at_end)
+static void check_try(struct store *store, struct sim_try *try, bool at_end)
 {
     char message_id[40];
     uint64_t by_id[FOUND_MAX], by_field[FOUND_MAX];
     size_t id_count = 0, field_count = 0;
     snprintf(message_id, sizeof message_id, "try%u@client.sim", try->number);
-    if (spool_query_find(index, try->id, by_id, FOUND_MAX, &id_count, NULL) != 0 ||
-        spool_query_find(index, message_id, by_field, FOUND_MAX, &field_count, NULL) != 0) {
+    if (spool_query_find(store, try->id, by_id, FOUND_MAX, &id_count, NULL) != 0 ||
+        spool_query_find(store, message_id, by_field, FOUND_MAX, &field_count, NULL) != 0) {
         return; /* locked just now */
     }
     if (id_count != 1) {
@@ -255,21 +254,21 @@ static void check_try(struct local_index *index, struct sim_try *try, bool at_en
     if (!may_repeat && (field_count != 1 || by_field[0] != by_id[0])) {
         sim_fail("try %u (%s) is not found by its Message-ID", try->number, try->id);
     }
-    check_story(index, try, by_id[0], at_end);
+    check_story(store, try, by_id[0], at_end);
 }
 
 void sim_index_check(bool at_end)
 {
-    struct local_index *index = open_index();
-    for (size_t i = 0; index != NULL && i < sim_mail_count(); i++) {
+    struct store *store = open_index();
+    for (size_t i = 0; store != NULL && i < sim_mail_count(); i++) {
         struct sim_try *try = sim_mail_at(i);
         if (try->id[0] != '\0' && (at_end || !try->is_told)) {
-            check_try(index, try, at_end);
+            check_try(store, try, at_end);
         }
     }
-    if (index != NULL) {
-        close_index(&index);
+    if (store != NULL) {
+        close_index(&store);
     } else if (at_end) {
-        sim_fail("the index cannot be asked at the end");
+        sim_fail("the store cannot be asked at the end");
     }
 }

@@ -184,6 +184,7 @@ static void finish(struct delivery *delivery)
         delivery->settles_as = DELIVERY_DEAD;
     } else if (draw < 35) {
         outcome.kind = SPOOL_UNTOUCHED;
+        outcome.uncertain = delivery->item->uncertain; /* nothing was found out about that */
         delivery->settles_as = DELIVERY_WAITING;
     }
     delivery->state = DELIVERY_FINISHING;
@@ -274,8 +275,7 @@ static void on_poll(void *ctx)
 {
     (void)ctx;
     for (size_t i = 0; i < 2; i++) {
-        spool_fetch_due(world.spool, upstreams[i], net_wall(world.loop),
-                        (size_t)sim_random_between(&world.random, 1, 20), on_due, NULL);
+        spool_fetch_due(world.spool, upstreams[i], (size_t)sim_random_between(&world.random, 1, 20), on_due, NULL);
     }
     sim_gateway_after(sim_random_between(&world.random, SIM_SECOND / 2, 8 * SIM_SECOND), on_poll, NULL);
 }

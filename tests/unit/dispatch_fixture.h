@@ -241,10 +241,10 @@ void spool_set_wake(struct spool *spool, spool_wake_fn *fn, void *ctx)
     world.wake_ctx = ctx;
 }
 
-void spool_fetch_due(struct spool *spool, const char *upstream, int64_t now_ms, size_t limit, spool_due_fn *done,
-                     void *ctx)
+void spool_fetch_due(struct spool *spool, const char *upstream, size_t limit, spool_due_fn *done, void *ctx)
 {
     (void)spool;
+    int64_t now_ms = net_wall(world.loop);
     assert_string_equal(upstream, "corp");
     struct fetch *fetch = expect_calloc(1, sizeof *fetch);
     *fetch = (struct fetch){world.fetch_turns, now_ms, limit, done, ctx};
@@ -340,6 +340,11 @@ void imapc_pool_set_pace(struct imapc_pool *pool, const struct imapc_pace *pace)
 {
     (void)pool;
     world.pace = *pace;
+}
+
+void imapc_pool_succeed(struct imapc_pool *pool)
+{
+    (void)pool;
 }
 
 void imapc_pool_try_now(struct imapc_pool *pool)

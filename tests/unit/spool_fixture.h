@@ -37,7 +37,9 @@ struct fixture {
     const char *fallback;        /* of the next commits; or NULL */
     uint64_t diverted;           /* in all */
     uint64_t window_ms;
-    char repeated[64]; /* what on_repeat said last */
+    char repeated[64];  /* what on_repeat said last */
+    int64_t stopped_ms; /* what the wall clock shows; 0: it goes */
+    int64_t ahead_ms;   /* of it: the store's */
 };
 
 static inline void on_deadline(void *ctx)
@@ -55,9 +57,22 @@ static inline void fixture_offer(void *ctx, struct spool_item **item)
     }
 }
 
+static inline int64_t fixture_now(const struct fixture *fixture)
+{
+    return fixture->stopped_ms != 0 ? fixture->stopped_ms : net_wall(fixture->loop);
+}
+
+static inline int64_t fixture_wall(void *ctx)
+{
+    const struct fixture *fixture = ctx;
+    return fixture_now(fixture) + fixture->ahead_ms;
+}
+
 static inline int fixture_try_open(struct fixture *fixture, struct fault *fault)
 {
     fixture->options.path = fixture->path;
+    fixture->options.wall = fixture_wall;
+    fixture->options.clock = fixture;
     if (fixture->options.minimum_free == 0) {
         fixture->options.minimum_free = 1;
     }
@@ -189,12 +204,14 @@ static inline void on_fetched(void *ctx, struct spool_item **items, size_t count
     net_loop_stop(fixture->loop);
 }
 
-/* Adds what is due to the items; returns how many there are. */
+/* Adds what is due at now_ms to the items; returns how many there are. */
 static inline size_t fetch_from(struct fixture *fixture, const char *upstream, int64_t now_ms, size_t limit)
 {
     unsigned reads = fixture->reads;
-    spool_fetch_due(fixture->spool, upstream, now_ms, limit, on_fetched, fixture);
+    fixture->ahead_ms = now_ms - fixture_now(fixture);
+    spool_fetch_due(fixture->spool, upstream, limit, on_fetched, fixture);
     run_until(fixture, &fixture->reads, reads + 1);
+    fixture->ahead_ms = 0;
     return fixture->item_count;
 }
 
@@ -247,7 +264,7 @@ static inline uint64_t divert(struct fixture *fixture, const char *known)
 static inline void finish(struct fixture *fixture, int kind, int64_t next_ms)
 {
     assert_true(fixture->item_count > 0);
-    struct spool_outcome outcome = {.now_ms = net_wall(fixture->loop), .next_ms = next_ms};
+    struct spool_outcome outcome = {.now_ms = fixture_now(fixture), .next_ms = next_ms};
     outcome.kind = (unsigned)kind;
     outcome.uncertain = fixture->items[fixture->item_count - 1]->uncertain; /* nothing was found out about that */
     fault_set(&outcome.fault, kind == SPOOL_FILED ? FAULT_NONE : FAULT_TEMP, "test", "APPEND", "the server said no");

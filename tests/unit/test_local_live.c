@@ -1,7 +1,7 @@
 /* Tests of store/local/local_live: the count of what lives in a segment, and the moment when nothing does. */
 #include "test.h"
 
-#include "spool/spool_private.h"
+#include "store/local/local_live.h"
 
 static void test_counts(void **state)
 {

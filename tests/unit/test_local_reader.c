@@ -6,8 +6,7 @@
 
 #include <unistd.h>
 
-#include "spool/spool_export.h"
-#include "spool/spool_private.h"
+#include "store/local/local_private.h"
 
 #define BODY 200000u
 
@@ -23,7 +22,7 @@ struct reading {
 };
 
 /* A segment with one record of `len` octets behind `start` others; only the body matters here. */
-static struct local_place make(const struct reading *reading, uint64_t segment, uint64_t start, size_t len)
+static struct store_place make(const struct reading *reading, uint64_t segment, uint64_t start, size_t len)
 {
     static uint8_t octets[BODY];
     char path[LOCAL_PATH_MAX];
@@ -36,7 +35,7 @@ static struct local_place make(const struct reading *reading, uint64_t segment, 
     assert_int_equal(fseek(file, (long)(start + LOCAL_RECORD_HEAD), SEEK_SET), 0);
     assert_int_equal(fwrite(octets, 1, len, file), len);
     fclose(file);
-    return (struct local_place){segment, start, LOCAL_RECORD_HEAD + len, len, store_sum_of(bytes_at(octets, len))};
+    return (struct store_place){segment, start, LOCAL_RECORD_HEAD + len, len, store_sum_of(bytes_at(octets, len))};
 }
 
 static struct reading begin(struct fixture *fixture)
@@ -44,13 +43,15 @@ static struct reading begin(struct fixture *fixture)
     struct reading reading;
     struct fault fault = FAULT_INIT;
     snprintf(reading.folder, sizeof reading.folder, "%s/segments", fixture->path);
-    assert_int_equal(spool_export_open(&reading.index, fixture->path, &fault), 0);
+    char file[LOCAL_PATH_MAX];
+    snprintf(file, sizeof file, "%s/index.sqlite", fixture->path);
+    assert_int_equal(local_index_open(&reading.index, file, NULL, LOCAL_INDEX_READ, &fault), 0);
     reading.reader = local_reader_new(reading.folder, reading.index);
     return reading;
 }
 
 /* Reads and compares; returns the code of the fault, or "". */
-static const char *read_part(struct reading *reading, struct local_place *place, bool *checked, uint64_t offset,
+static const char *read_part(struct reading *reading, struct store_place *place, bool *checked, uint64_t offset,
                              size_t len)
 {
     static uint8_t into[BODY];
@@ -72,14 +73,14 @@ static void test_parts(void **state)
 {
     struct reading reading = begin(*state);
     bool checked = false;
-    struct local_place place = make(&reading, 100, 5000, BODY);
+    struct store_place place = make(&reading, 100, 5000, BODY);
     assert_string_equal(read_part(&reading, &place, &checked, BODY - 3, 100), "");
     assert_true(checked);
     assert_string_equal(read_part(&reading, &place, &checked, 0, BODY), "");
     assert_string_equal(read_part(&reading, &place, &checked, 12345, 1), "");
     assert_string_equal(read_part(&reading, &place, &checked, BODY, 10), "");
     assert_string_equal(read_part(&reading, &place, &checked, UINT64_MAX, 10), "");
-    struct local_place empty = make(&reading, 101, 0, 0);
+    struct store_place empty = make(&reading, 101, 0, 0);
     checked = false;
     assert_string_equal(read_part(&reading, &empty, &checked, 0, 10), "");
     local_reader_free(&reading.reader);
@@ -88,7 +89,7 @@ static void test_parts(void **state)
 static void test_many_segments(void **state)
 {
     struct reading reading = begin(*state);
-    struct local_place places[40];
+    struct store_place places[40];
     for (uint64_t i = 0; i < 40; i++) {
         places[i] = make(&reading, 200 + i, i, 1000);
     }
@@ -106,7 +107,7 @@ static void test_many_segments(void **state)
 static void test_damage(void **state)
 {
     struct reading reading = begin(*state);
-    struct local_place place = make(&reading, 300, 0, BODY);
+    struct store_place place = make(&reading, 300, 0, BODY);
     char path[LOCAL_PATH_MAX];
     bool checked = false;
     place.body_sum ^= 1;
@@ -120,7 +121,7 @@ static void test_damage(void **state)
     checked = true; /* it was whole once */
     assert_string_equal(read_part(&reading, &place, &checked, 0, 10), "");
     assert_string_equal(read_part(&reading, &place, &checked, BODY - 10, 10), "damaged");
-    struct local_place gone = {.segment = 301, .body_len = 5};
+    struct store_place gone = {.segment = 301, .body_len = 5};
     checked = false;
     assert_string_equal(read_part(&reading, &gone, &checked, 0, 5), "damaged");
     local_reader_free(&reading.reader);
@@ -133,7 +134,7 @@ static void test_moved(void **state)
     fixture->takes = false;
     commit_and_wait(fixture, "moved body", 1);
     struct reading reading = begin(fixture);
-    struct local_place now, place = {.segment = 400, .start = 77, .body_len = 10};
+    struct store_place now, place = {.segment = 400, .start = 77, .body_len = 10};
     struct fault fault = FAULT_INIT;
     char into[20];
     bool checked = false;

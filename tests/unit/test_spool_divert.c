@@ -77,7 +77,11 @@ static void test_uncertain_stays(void **state)
     spool_finish(fixture->spool, &fixture->items[--fixture->item_count], &outcome, on_answer, fixture);
     run_until(fixture, &fixture->answers, answers + 1);
     fixture->takes = false;
-    commit_and_wait(fixture, "offered before the crash", 1);
+    commit_and_wait(fixture, "in hand at the crash", 1);
+    assert_int_equal(fetch(fixture, 10), 2);
+    while (fixture->item_count > 0) {
+        arena_free(&(struct arena *){fixture->items[--fixture->item_count]->arena});
+    }
     fixture_reopen(fixture);
     assert_int_equal(divert(fixture, "backup"), 0);
     assert_int_equal(fetch(fixture, 10), 2);

@@ -78,14 +78,14 @@ static int next_batch(struct check *check, uint64_t after, struct entry entries[
 
 /* ---- one record ---- */
 
-static int differs(const struct local_place *place, const char *what, struct fault *fault)
+static int differs(const struct store_place *place, const char *what, struct fault *fault)
 {
     fault_set(fault, FAULT_LOCAL, "damaged", "spool", "%s in segment %016llx at octet %llu", what,
               (unsigned long long)place->segment, (unsigned long long)place->start);
     return -1;
 }
 
-static int check_meta(struct net_file *file, const struct local_place *place, const struct local_record *record,
+static int check_meta(struct net_file *file, const struct store_place *place, const struct local_record *record,
                       const char *id, struct fault *fault)
 {
     uint8_t *meta = expect_calloc(1, (size_t)record->meta_len + 1);
@@ -111,7 +111,7 @@ static int check_meta(struct net_file *file, const struct local_place *place, co
     return result;
 }
 
-static int check_head(struct check *check, const struct local_place *place, const char *id, struct fault *fault)
+static int check_head(struct check *check, const struct store_place *place, const char *id, struct fault *fault)
 {
     char path[LOCAL_PATH_MAX];
     uint8_t head[LOCAL_RECORD_HEAD];
@@ -135,7 +135,7 @@ static int check_head(struct check *check, const struct local_place *place, cons
 }
 
 /* Reads the whole body, which compares its checksum. */
-static int check_body(struct check *check, uint64_t message, struct local_place place, struct fault *fault)
+static int check_body(struct check *check, uint64_t message, struct store_place place, struct fault *fault)
 {
     struct local_reader *reader = local_reader_new(check->folder, check->index);
     uint8_t octet;
@@ -145,7 +145,7 @@ static int check_body(struct check *check, uint64_t message, struct local_place 
     return got < 0 ? -1 : 0;
 }
 
-static int check_record(struct check *check, const struct entry *entry, const struct local_place *place,
+static int check_record(struct check *check, const struct entry *entry, const struct store_place *place,
                         struct fault *fault)
 {
     if (check_head(check, place, entry->id, fault) != 0 || check_body(check, entry->message, *place, fault) != 0) {
@@ -158,7 +158,7 @@ static int check_record(struct check *check, const struct entry *entry, const st
 static void check_message(struct check *check, const struct entry *entry)
 {
     struct fault found = FAULT_INIT, ignored = FAULT_INIT;
-    struct local_place place = {0}, now = {0};
+    struct store_place place = {0}, now = {0};
     if (local_index_place(check->index, entry->message, &place, &found) == 0 && place.segment == 0) {
         return; /* settled meanwhile */
     }

@@ -24,19 +24,18 @@ static const char *const sql[STATEMENTS] = {
         "INSERT INTO delivery (message, number, state, upstream, due_ms, handed, changed_ms, detail, folder,"
         " rule, lane, uncertain, fallback, doubt)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ifnull(?10, ''), ?11, ?12, ifnull(?13, ''), ifnull(?14, ''))",
-    [CHANGE_DELIVERY] =
-        "UPDATE delivery SET state = ?3, due_ms = ?4, attempts = ?5, uncertain = ?6, handed = 0,"
-        " changed_ms = ?7, uidvalidity = ?8, uid = ?9, folder = ifnull(?10, folder), doubt = ifnull(?11, '')"
-        " WHERE message = ?1 AND number = ?2",
+    /* Only of who has it in hand. */
+    [FINISH] = "UPDATE delivery SET state = ?3, due_ms = ?4, attempts = ?5, uncertain = ?6, handed = 0,"
+               " changed_ms = ?7, uidvalidity = ?8, uid = ?9, folder = ifnull(?10, folder), doubt = ifnull(?12, '')"
+               " WHERE message = ?1 AND number = ?2 AND state = 0 AND handed = ?11",
     [ADD_ATTEMPT] = "INSERT OR REPLACE INTO attempt (message, number, attempt, at_ms, class, code, place, text)"
                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-    /* Who fetches it may leave it: that an earlier run had handed it out, and what was known then, must not be forgotten. */
-    [HAND] =
-        "UPDATE delivery SET doubt = CASE WHEN uncertain OR handed NOT IN (0, ?3) THEN doubt ELSE ifnull(?4, '') END,"
-        " uncertain = uncertain OR handed NOT IN (0, ?3), handed = ?3"
-        " WHERE message = ?1 AND number = ?2 AND state = 0",
-    [GIVE_BACK] = "UPDATE delivery SET uncertain = ?3, doubt = ifnull(?4, ''), handed = 0"
-                  " WHERE message = ?1 AND number = ?2 AND state = 0",
+    /* Who claims it may give it back: that an earlier run had handed it out, and what was known then, must not be forgotten. */
+    [HAND] = "UPDATE delivery SET doubt = CASE WHEN uncertain OR handed <> 0 THEN doubt ELSE ifnull(?6, '') END,"
+             " uncertain = uncertain OR handed <> 0, handed = ?3 WHERE message = ?1 AND number = ?2"
+             " AND state = 0 AND handed <> ?3 AND due_ms = ?4 AND attempts = ?5",
+    [GIVE_BACK] = "UPDATE delivery SET handed = 0, uncertain = ?4, doubt = ifnull(?5, '') WHERE message = ?1 AND "
+                  "number = ?2 AND state = 0 AND handed = ?3",
     [SET_DOUBT] =
         "UPDATE delivery SET uncertain = ?3, doubt = ifnull(?4, ''), handed = 0 WHERE message = ?1 AND number = ?2",
     [DROPPED] =
@@ -51,16 +50,17 @@ static const char *const sql[STATEMENTS] = {
         " AND NOT EXISTS (SELECT 1 FROM delivery WHERE message = seq AND state = 4) LIMIT 1",
     [SETTLE] = "UPDATE message SET open = open - 1, settled_ms = CASE open WHEN 1 THEN ?2 ELSE 0 END WHERE seq = ?1"
                " RETURNING open, segment, start, record_len, body_len, body_sum",
-    [DUE] = "SELECT message, number FROM delivery WHERE state = 0 AND upstream = ?1 AND due_ms <= ?2 ORDER BY due_ms",
-    [DUE_IN_LANE] =
-        "SELECT message, number FROM delivery WHERE state = 0 AND upstream = ?1 AND lane = ?3 AND due_ms <= ?2"
-        " ORDER BY due_ms",
-    [NEXT_LANE] = "SELECT lane FROM delivery WHERE state = 0 AND upstream = ?1 AND lane > ?2 ORDER BY lane LIMIT 1",
+    /* What is in this run's hands is nobody else's. */
+    [DUE] = "SELECT message, number FROM delivery WHERE state = 0 AND upstream = ?1 AND due_ms <= ?2 AND handed <> ?3"
+            " ORDER BY due_ms",
+    [DUE_OF_TURN] = "SELECT message, number FROM delivery WHERE state = 0 AND upstream = ?1 AND lane = ?4"
+                    " AND due_ms <= ?2 AND handed <> ?3 ORDER BY due_ms",
+    [NEXT_TURN] = "SELECT lane FROM delivery WHERE state = 0 AND upstream = ?1 AND lane > ?2 ORDER BY lane LIMIT 1",
+    [IS_PAUSED] = "SELECT 1 FROM pause WHERE upstream IN ('', ?1)",
     [LOAD] =
         "SELECT d.message, d.number, d.state, d.due_ms, d.attempts, d.uncertain, d.handed, d.detail, m.id, m.envelope,"
-        " m.segment, m.start, m.record_len, m.body_len, m.body_sum, d.doubt FROM delivery d JOIN message m ON m.seq = "
-        "d.message"
-        " WHERE d.message = ?1 AND d.number = ?2",
+        " m.segment, m.start, m.record_len, m.body_len, m.body_sum, d.doubt FROM delivery d JOIN message m"
+        " ON m.seq = d.message WHERE d.message = ?1 AND d.number = ?2",
     [NEXT_DUE] = "SELECT min(due_ms) FROM delivery WHERE state = 0 AND upstream = ?1 AND due_ms > ?2",
     /* What was changed by the new clock already has a time of it. */
     [MOVE_DUE] = "UPDATE delivery SET due_ms = due_ms + ?1 WHERE state = 0 AND due_ms > min(?2, ?2 + ?1)"
@@ -79,15 +79,15 @@ static const char *const sql[STATEMENTS] = {
     [FORGET_DELIVERIES] = "DELETE FROM delivery WHERE message = ?1",
     [FORGET_NOTES] = "DELETE FROM note WHERE message = ?1",
     /* What was in an earlier run's hands may have been filed. */
-    [STOP] =
+    [SET_STATE] =
         "UPDATE delivery SET state = ?3, due_ms = ?4, changed_ms = ?4, uncertain = uncertain OR handed NOT IN (0, ?5),"
         " handed = 0 WHERE message = ?1 AND number = ?2",
     [ADD_NOTE] = "INSERT OR REPLACE INTO note (message, number, at_ms, text) VALUES (?1, ?2, ?3, ?4)",
     [OPEN_MORE] = "UPDATE message SET open = open + ?2 WHERE seq = ?1",
     /* What is in nobody's hands, was in none of an earlier run, and was certainly not filed. */
     [DIVERTIBLE] = "SELECT message, number FROM delivery WHERE state = 0 AND fallback <> '' AND upstream = ?1"
-                   " AND uncertain = 0 AND handed IN (0, ?2) AND (message, number) > (?3, ?4)"
-                   " ORDER BY message, number LIMIT ?5",
+                   " AND uncertain = 0 AND handed = 0 AND (message, number) > (?2, ?3)"
+                   " ORDER BY message, number LIMIT ?4",
     [LAST_NUMBER] = "SELECT ifnull(max(number), 0) FROM delivery WHERE message = ?1",
     [FORGET_MESSAGE] = "DELETE FROM message WHERE seq = ?1",
     [PAUSES] = "SELECT upstream FROM pause",
@@ -350,7 +350,7 @@ int local_index_each_living(struct local_index *index, local_segment_fn *fn, voi
 }
 
 int local_index_each_in_segment(struct local_index *index, uint64_t segment,
-                                int (*fn)(void *ctx, uint64_t message, const struct local_place *place), void *ctx,
+                                int (*fn)(void *ctx, uint64_t message, const struct store_place *place), void *ctx,
                                 struct fault *fault)
 {
     sqlite3_stmt *st = local_index_statement(index, IN_SEGMENT, fault);
@@ -360,14 +360,14 @@ int local_index_each_in_segment(struct local_index *index, uint64_t segment,
     bind_number(st, 1, segment);
     int got, stop = 0;
     while (stop == 0 && (got = local_index_next_row(index, st, fault)) != 0) {
-        const struct local_place place = column_place(st, 1);
+        const struct store_place place = column_place(st, 1);
         stop = got < 0 ? -1 : fn(ctx, column_number(st, 0), &place);
     }
     sqlite3_reset(st);
     return stop < 0 ? -1 : 0;
 }
 
-int local_index_move(struct local_index *index, uint64_t message, uint64_t from, const struct local_place *to,
+int local_index_move(struct local_index *index, uint64_t message, uint64_t from, const struct store_place *to,
                      struct fault *fault)
 {
     sqlite3_stmt *st = local_index_statement(index, MOVE, fault);

@@ -8,7 +8,7 @@
 #define MAILWEIR_STORE_LOCAL_LOCAL_INDEX_H
 
 #include "store/local/local_segment.h"
-#include "store/store.h"
+#include "store/store_batch.h"
 
 struct local_index;
 
@@ -45,7 +45,7 @@ struct local_index_message {
     uint64_t seq;
     const char *id;
     int64_t received_ms;
-    struct local_place place;
+    struct store_place place;
     unsigned open;
     int64_t settled_ms; /* when open is 0 */
     const char *sender;
@@ -55,46 +55,18 @@ struct local_index_message {
 };
 int local_index_add_message(struct local_index *index, const struct local_index_message *message, struct fault *fault);
 
-struct local_index_delivery {
-    uint64_t message;
-    unsigned number;
-    enum store_state state;
-    const char *upstream, *folder, *rule;
-    const char *fallback; /* or NULL */
-    uint64_t lane;        /* deliveries of one lane wait for each other, lanes take turns */
-    int64_t due_ms, changed_ms;
-    bool uncertain;
-    uint64_t handed;
-    const char *doubt; /* or NULL */
-    struct bytes detail;
-};
-int local_index_add_delivery(struct local_index *index, const struct local_index_delivery *delivery,
-                             struct fault *fault);
-
-/* What an attempt makes of a delivery. */
-struct local_index_change {
-    uint64_t message;
-    unsigned number;
-    enum store_state state;
-    int64_t due_ms, changed_ms;
-    unsigned attempts;
-    bool uncertain;
-    uint32_t uidvalidity, uid;
-    const char *folder; /* another than was asked for; or NULL */
-    const char *doubt;  /* or NULL */
-};
-int local_index_change_delivery(struct local_index *index, const struct local_index_change *change,
-                                struct fault *fault);
-int local_index_add_attempt(struct local_index *index, const struct local_index_change *change,
-                            const struct fault *what, struct fault *fault);
-/*
- * Marks a delivery as handed out in this run; doubt (or NULL) is what is known then of where it would lie, unless it is in doubt already. 1 when it
- * did; 0 when it does not wait any more; -1.
- */
-int local_index_hand(struct local_index *index, struct store_key key, uint64_t run, const char *doubt,
-                     struct fault *fault);
-/* It was handed out and comes back without an attempt that counts. */
-int local_index_give_back(struct local_index *index, struct store_key key, bool uncertain, const char *doubt,
+/* run: of this start, in whose hands a row may be born. */
+int local_index_add_delivery(struct local_index *index, uint64_t message, const struct store_row *row, int64_t now_ms,
+                             uint64_t run, struct fault *fault);
+/* The column and the attempt: 1, 0 when it is not in this run's hands, -1. */
+int local_index_finish(struct local_index *index, const struct store_finish *finish, int64_t now_ms, uint64_t run,
+                       struct fault *fault);
+int local_index_add_attempt(struct local_index *index, const struct store_finish *finish, int64_t now_ms,
+                            struct fault *fault);
+/* Marks a delivery as handed out in this run: 1; 0 when it is not as it was when it was claimed, -1. */
+int local_index_hand(struct local_index *index, const struct store_hand_key *key, uint64_t run, struct fault *fault);
+/* And as given back: 1, 0 when it was not in this run's hands, -1. */
+int local_index_give_back(struct local_index *index, const struct store_untouch *untouch, uint64_t run,
                           struct fault *fault);
 /* What is known of where it may lie, of a delivery that nobody holds. */
 int local_index_set_doubt(struct local_index *index, struct store_key key, bool uncertain, const char *doubt,
@@ -113,18 +85,18 @@ int local_index_knows(struct local_index *index, const char *id, struct fault *f
  * The message with this print, length and sum that was received since since_ms and of which nothing was dropped: 1 with its id (a view
  * until the next call) and how many of its deliveries are open, 0, -1.
  */
-int local_index_find_print(struct local_index *index, uint64_t print, const struct local_place *place, int64_t since_ms,
+int local_index_find_print(struct local_index *index, uint64_t print, const struct store_place *place, int64_t since_ms,
                            const char **id_r, unsigned *open_r, struct fault *fault);
 /* One delivery of the message is settled: *place_r is where it lies, *open_r how many are still open. */
 int local_index_settle(struct local_index *index, uint64_t message, int64_t now_ms, unsigned *open_r,
-                       struct local_place *place_r, struct fault *fault);
+                       struct store_place *place_r, struct fault *fault);
 
 /* One delivery as it stands in the index; the views are valid until the next call. */
 struct local_index_due {
     struct store_key key;
     enum store_state state;
     const char *id;
-    struct local_place place;
+    struct store_place place;
     int64_t due_ms;
     unsigned attempts;
     bool uncertain;
@@ -133,19 +105,23 @@ struct local_index_due {
     struct bytes doubt;
 };
 typedef int local_index_key_fn(void *ctx, struct store_key key);
-/* Calls fn for each waiting delivery of the upstream that is due at now_ms, the longest due first, until fn returns non-zero. */
-int local_index_each_due(struct local_index *index, const char *upstream, int64_t now_ms, local_index_key_fn *fn,
-                         void *ctx, struct fault *fault);
-/* Deliveries that may go to their fallback, behind `after`, in order of their keys. run_number: the present run. */
-int local_index_each_divertible(struct local_index *index, const char *upstream, uint64_t run_number,
-                                struct store_key after, unsigned limit, local_index_key_fn *fn, void *ctx,
-                                struct fault *fault);
-/* The same for one lane. */
-int local_index_each_due_in_lane(struct local_index *index, const char *upstream, int64_t lane, int64_t now_ms,
-                                 local_index_key_fn *fn, void *ctx, struct fault *fault);
-/* The next lane above `lane` in which something waits: 1, 0 when there is none, -1. */
-int local_index_next_lane(struct local_index *index, const char *upstream, int64_t lane, int64_t *lane_r,
+/*
+ * Calls fn for each waiting delivery of the upstream that is due at now_ms and not in this run's hands, the longest due first, until fn returns
+ * non-zero.
+ */
+int local_index_each_due(struct local_index *index, const char *upstream, int64_t now_ms, uint64_t run,
+                         local_index_key_fn *fn, void *ctx, struct fault *fault);
+/* The same for one turn. */
+int local_index_each_due_of_turn(struct local_index *index, const char *upstream, int64_t turn, int64_t now_ms,
+                                 uint64_t run, local_index_key_fn *fn, void *ctx, struct fault *fault);
+/* The next turn above `turn` in which something waits: 1, 0 when there is none, -1. */
+int local_index_next_turn(struct local_index *index, const char *upstream, int64_t turn, int64_t *turn_r,
                           struct fault *fault);
+/* Whether it, or all, are paused: 1, 0, -1. */
+int local_index_is_paused(struct local_index *index, const char *upstream, struct fault *fault);
+/* Deliveries that may go to their fallback, behind `after`, in order of their keys. */
+int local_index_each_divertible(struct local_index *index, const char *upstream, struct store_key after, unsigned limit,
+                                local_index_key_fn *fn, void *ctx, struct fault *fault);
 /* All about one delivery: 1, 0 when there is none, -1. fn may be called once, during the call. */
 int local_index_load(struct local_index *index, struct store_key key,
                      void (*fn)(void *ctx, const struct local_index_due *due), void *ctx, struct fault *fault);
@@ -155,7 +131,7 @@ int local_index_move_due(struct local_index *index, int64_t delta_ms, int64_t be
 int local_index_next_due(struct local_index *index, const char *upstream, int64_t now_ms, int64_t *due_ms_r,
                          struct fault *fault);
 /* Where a message lies now (it may have been moved); segment 0 when it is not known any more. */
-int local_index_place(struct local_index *index, uint64_t message, struct local_place *place_r, struct fault *fault);
+int local_index_place(struct local_index *index, uint64_t message, struct store_place *place_r, struct fault *fault);
 
 struct local_index_counts {
     uint64_t waiting, held, dead, messages;
@@ -202,10 +178,10 @@ int local_index_remove_command(struct local_index *index, uint64_t id, struct fa
 int local_index_each_living(struct local_index *index, local_segment_fn *fn, void *ctx, struct fault *fault);
 /* Calls fn for each message that lives in the segment, in their order in it, until fn returns non-zero. */
 int local_index_each_in_segment(struct local_index *index, uint64_t segment,
-                                int (*fn)(void *ctx, uint64_t message, const struct local_place *place), void *ctx,
+                                int (*fn)(void *ctx, uint64_t message, const struct store_place *place), void *ctx,
                                 struct fault *fault);
 /* The message lies elsewhere now: 1; 0 when it is settled or does not lie in `from`; -1. */
-int local_index_move(struct local_index *index, uint64_t message, uint64_t from, const struct local_place *to,
+int local_index_move(struct local_index *index, uint64_t message, uint64_t from, const struct store_place *to,
                      struct fault *fault);
 /* How many messages are settled and still known. */
 int local_index_count_settled(struct local_index *index, uint64_t *count_r, struct fault *fault);
@@ -218,6 +194,15 @@ int local_index_checkpoint(struct local_index *index, struct fault *fault);
 /* Pages that the write-ahead log of this connection held after its last commit. */
 unsigned local_index_log_pages(const struct local_index *index);
 
+/* The selected deliveries behind `after`, in order of their keys, at most `limit`; *count_r is how many. */
+struct local_index_found {
+    struct store_key key;
+    enum store_state state;
+    bool uncertain;
+    uint64_t handed; /* the run in whose hands it is, or was; 0: nobody's */
+};
+int local_index_select(struct local_index *index, const struct store_select *select, struct store_key after,
+                       size_t limit, struct local_index_found *found, size_t *count_r, struct fault *fault);
 /* Messages by a message's or delivery's id, or by the Message-ID field with or without its brackets. */
 int local_index_find(struct local_index *index, const char *what, uint64_t *messages, size_t limit, size_t *count_r,
                      struct fault *fault);

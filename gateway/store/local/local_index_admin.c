@@ -126,7 +126,7 @@ int local_index_retry_dead(struct local_index *index, const char *id, int64_t no
 int local_index_set_state(struct local_index *index, struct store_key key, enum store_state state, int64_t now_ms,
                           uint64_t run_number, struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, STOP, fault);
+    sqlite3_stmt *st = local_index_statement(index, SET_STATE, fault);
     if (st == NULL) {
         return -1;
     }

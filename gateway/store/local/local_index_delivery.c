@@ -28,98 +28,120 @@ int local_index_add_message(struct local_index *index, const struct local_index_
     return local_index_run(index, st, fault);
 }
 
-int local_index_add_delivery(struct local_index *index, const struct local_index_delivery *delivery,
-                             struct fault *fault)
+int local_index_add_delivery(struct local_index *index, uint64_t message, const struct store_row *row, int64_t now_ms,
+                             uint64_t run_number, struct fault *fault)
 {
     sqlite3_stmt *st = local_index_statement(index, ADD_DELIVERY, fault);
     if (st == NULL) {
         return -1;
     }
-    bind_number(st, 1, delivery->message);
-    bind_number(st, 2, delivery->number);
-    bind_number(st, 3, delivery->state);
-    bind_text(st, 4, delivery->upstream);
-    bind_number(st, 5, (uint64_t)delivery->due_ms);
-    bind_number(st, 6, delivery->handed);
-    bind_number(st, 7, (uint64_t)delivery->changed_ms);
-    bind_bytes(st, 8, delivery->detail);
-    bind_text(st, 9, delivery->folder);
-    bind_text(st, 10, delivery->rule);
-    bind_number(st, 11, delivery->lane);
-    bind_number(st, 12, delivery->uncertain);
-    bind_text(st, 13, delivery->fallback);
-    bind_text(st, 14, delivery->doubt);
+    bind_number(st, 1, message);
+    bind_number(st, 2, row->number);
+    bind_number(st, 3, row->state);
+    bind_text(st, 4, row->upstream);
+    bind_number(st, 5, (uint64_t)now_ms);
+    bind_number(st, 6, row->handed ? run_number : 0);
+    bind_number(st, 7, (uint64_t)now_ms);
+    bind_bytes(st, 8, row->detail);
+    bind_text(st, 9, row->folder);
+    bind_text(st, 10, row->rule);
+    bind_number(st, 11, row->turn);
+    bind_number(st, 12, row->uncertain);
+    bind_text(st, 13, row->fallback);
+    bind_text(st, 14, row->doubt);
     return local_index_run(index, st, fault);
 }
 
-int local_index_change_delivery(struct local_index *index, const struct local_index_change *change, struct fault *fault)
+/* Runs a statement that changes one row or none: 1, 0, or -1. */
+static int run_change(struct local_index *index, sqlite3_stmt *st, struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, CHANGE_DELIVERY, fault);
+    return local_index_run(index, st, fault) != 0 ? -1 : sqlite3_changes(index->db) > 0;
+}
+
+int local_index_finish(struct local_index *index, const struct store_finish *finish, int64_t now_ms,
+                       uint64_t run_number, struct fault *fault)
+{
+    sqlite3_stmt *st = local_index_statement(index, FINISH, fault);
     if (st == NULL) {
         return -1;
     }
-    bind_number(st, 1, change->message);
-    bind_number(st, 2, change->number);
-    bind_number(st, 3, change->state);
-    bind_number(st, 4, (uint64_t)change->due_ms);
-    bind_number(st, 5, change->attempts);
-    bind_number(st, 6, change->uncertain);
-    bind_number(st, 7, (uint64_t)change->changed_ms);
-    bind_number(st, 8, change->uidvalidity);
-    bind_number(st, 9, change->uid);
-    bind_text(st, 10, change->folder);
-    bind_text(st, 11, change->doubt);
-    return local_index_run(index, st, fault);
+    bool again = finish->state == STORE_STATE_WAITING;
+    bind_number(st, 1, finish->key.message);
+    bind_number(st, 2, finish->key.number);
+    bind_number(st, 3, finish->state);
+    bind_number(st, 4, (uint64_t)now_ms + (again ? finish->again_in_ms : 0));
+    bind_number(st, 5, finish->attempts);
+    bind_number(st, 6, finish->state != STORE_STATE_FILED && finish->uncertain);
+    bind_number(st, 7, (uint64_t)now_ms);
+    bind_number(st, 8, finish->uidvalidity);
+    bind_number(st, 9, finish->uid);
+    bind_text(st, 10, finish->folder);
+    bind_number(st, 11, run_number);
+    bind_text(st, 12, finish->state == STORE_STATE_FILED ? NULL : finish->doubt);
+    return run_change(index, st, fault);
 }
 
-int local_index_add_attempt(struct local_index *index, const struct local_index_change *change,
-                            const struct fault *what, struct fault *fault)
+int local_index_add_attempt(struct local_index *index, const struct store_finish *finish, int64_t now_ms,
+                            struct fault *fault)
 {
     sqlite3_stmt *st = local_index_statement(index, ADD_ATTEMPT, fault);
     if (st == NULL) {
         return -1;
     }
-    bind_number(st, 1, change->message);
-    bind_number(st, 2, change->number);
-    bind_number(st, 3, change->attempts);
-    bind_number(st, 4, (uint64_t)change->changed_ms);
-    bind_text(st, 5, fault_class_name(what->class));
-    bind_text(st, 6, what->code);
-    bind_text(st, 7, what->where);
-    bind_text(st, 8, what->text);
+    bind_number(st, 1, finish->key.message);
+    bind_number(st, 2, finish->key.number);
+    bind_number(st, 3, finish->attempts);
+    bind_number(st, 4, (uint64_t)now_ms);
+    bind_text(st, 5, fault_class_name(finish->why.class));
+    bind_text(st, 6, finish->why.code);
+    bind_text(st, 7, finish->why.where);
+    bind_text(st, 8, finish->why.text);
     return local_index_run(index, st, fault);
 }
 
-static int hand(struct local_index *index, enum statement which, struct store_key key, uint64_t value,
-                const char *doubt, struct fault *fault)
+int local_index_hand(struct local_index *index, const struct store_hand_key *key, uint64_t run_number,
+                     struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, which, fault);
+    sqlite3_stmt *st = local_index_statement(index, HAND, fault);
     if (st == NULL) {
         return -1;
     }
-    bind_number(st, 1, key.message);
-    bind_number(st, 2, key.number);
-    bind_number(st, 3, value);
-    bind_text(st, 4, doubt);
-    return local_index_run(index, st, fault) != 0 ? -1 : sqlite3_changes(index->db) > 0;
+    bind_number(st, 1, key->key.message);
+    bind_number(st, 2, key->key.number);
+    bind_number(st, 3, run_number);
+    bind_number(st, 4, (uint64_t)key->due);
+    bind_number(st, 5, key->attempts);
+    bind_text(st, 6, key->doubt);
+    return run_change(index, st, fault);
 }
 
-int local_index_hand(struct local_index *index, struct store_key key, uint64_t run_number, const char *doubt,
-                     struct fault *fault)
-{
-    return hand(index, HAND, key, run_number, doubt, fault);
-}
-
-int local_index_give_back(struct local_index *index, struct store_key key, bool uncertain, const char *doubt,
+int local_index_give_back(struct local_index *index, const struct store_untouch *untouch, uint64_t run_number,
                           struct fault *fault)
 {
-    return hand(index, GIVE_BACK, key, uncertain, doubt, fault) < 0 ? -1 : 0;
+    sqlite3_stmt *st = local_index_statement(index, GIVE_BACK, fault);
+    if (st == NULL) {
+        return -1;
+    }
+    bind_number(st, 1, untouch->key.message);
+    bind_number(st, 2, untouch->key.number);
+    bind_number(st, 3, run_number);
+    bind_number(st, 4, untouch->uncertain);
+    bind_text(st, 5, untouch->doubt);
+    return run_change(index, st, fault);
 }
 
 int local_index_set_doubt(struct local_index *index, struct store_key key, bool uncertain, const char *doubt,
                           struct fault *fault)
 {
-    return hand(index, SET_DOUBT, key, uncertain, doubt, fault) < 0 ? -1 : 0;
+    sqlite3_stmt *st = local_index_statement(index, SET_DOUBT, fault);
+    if (st == NULL) {
+        return -1;
+    }
+    bind_number(st, 1, key.message);
+    bind_number(st, 2, key.number);
+    bind_number(st, 3, uncertain);
+    bind_text(st, 4, doubt);
+    return local_index_run(index, st, fault);
 }
 
 int local_index_knows(struct local_index *index, const char *id, struct fault *fault)
@@ -134,7 +156,7 @@ int local_index_knows(struct local_index *index, const char *id, struct fault *f
     return got;
 }
 
-int local_index_find_print(struct local_index *index, uint64_t print, const struct local_place *place, int64_t since_ms,
+int local_index_find_print(struct local_index *index, uint64_t print, const struct store_place *place, int64_t since_ms,
                            const char **id_r, unsigned *open_r, struct fault *fault)
 {
     sqlite3_stmt *st = local_index_statement(index, FIND_PRINT, fault);
@@ -157,7 +179,7 @@ int local_index_find_print(struct local_index *index, uint64_t print, const stru
 }
 
 int local_index_settle(struct local_index *index, uint64_t message, int64_t now_ms, unsigned *open_r,
-                       struct local_place *place_r, struct fault *fault)
+                       struct store_place *place_r, struct fault *fault)
 {
     sqlite3_stmt *st = local_index_statement(index, SETTLE, fault);
     if (st == NULL) {
@@ -194,8 +216,8 @@ static int each_key(struct local_index *index, sqlite3_stmt *st, local_index_key
     return got < 0 ? -1 : 0;
 }
 
-int local_index_each_due(struct local_index *index, const char *upstream, int64_t now_ms, local_index_key_fn *fn,
-                         void *ctx, struct fault *fault)
+int local_index_each_due(struct local_index *index, const char *upstream, int64_t now_ms, uint64_t run_number,
+                         local_index_key_fn *fn, void *ctx, struct fault *fault)
 {
     sqlite3_stmt *st = local_index_statement(index, DUE, fault);
     if (st == NULL) {
@@ -203,35 +225,49 @@ int local_index_each_due(struct local_index *index, const char *upstream, int64_
     }
     bind_text(st, 1, upstream);
     bind_number(st, 2, (uint64_t)now_ms);
+    bind_number(st, 3, run_number);
     return each_key(index, st, fn, ctx, fault);
 }
 
-int local_index_each_due_in_lane(struct local_index *index, const char *upstream, int64_t lane, int64_t now_ms,
-                                 local_index_key_fn *fn, void *ctx, struct fault *fault)
+int local_index_each_due_of_turn(struct local_index *index, const char *upstream, int64_t turn, int64_t now_ms,
+                                 uint64_t run_number, local_index_key_fn *fn, void *ctx, struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, DUE_IN_LANE, fault);
+    sqlite3_stmt *st = local_index_statement(index, DUE_OF_TURN, fault);
     if (st == NULL) {
         return -1;
     }
     bind_text(st, 1, upstream);
     bind_number(st, 2, (uint64_t)now_ms);
-    bind_number(st, 3, (uint64_t)lane);
+    bind_number(st, 3, run_number);
+    bind_number(st, 4, (uint64_t)turn);
     return each_key(index, st, fn, ctx, fault);
 }
 
-int local_index_next_lane(struct local_index *index, const char *upstream, int64_t lane, int64_t *lane_r,
+int local_index_next_turn(struct local_index *index, const char *upstream, int64_t turn, int64_t *turn_r,
                           struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, NEXT_LANE, fault);
+    sqlite3_stmt *st = local_index_statement(index, NEXT_TURN, fault);
     if (st == NULL) {
         return -1;
     }
     bind_text(st, 1, upstream);
-    bind_number(st, 2, (uint64_t)lane);
+    bind_number(st, 2, (uint64_t)turn);
     int got = local_index_next_row(index, st, fault);
     if (got == 1) {
-        *lane_r = sqlite3_column_int64(st, 0);
+        *turn_r = sqlite3_column_int64(st, 0);
     }
+    sqlite3_reset(st);
+    return got;
+}
+
+int local_index_is_paused(struct local_index *index, const char *upstream, struct fault *fault)
+{
+    sqlite3_stmt *st = local_index_statement(index, IS_PAUSED, fault);
+    if (st == NULL) {
+        return -1;
+    }
+    bind_text(st, 1, upstream);
+    int got = local_index_next_row(index, st, fault);
     sqlite3_reset(st);
     return got;
 }
@@ -299,23 +335,21 @@ int local_index_next_due(struct local_index *index, const char *upstream, int64_
     return got == 1 ? 0 : -1;
 }
 
-int local_index_each_divertible(struct local_index *index, const char *upstream, uint64_t run_number,
-                                struct store_key after, unsigned limit, local_index_key_fn *fn, void *ctx,
-                                struct fault *fault)
+int local_index_each_divertible(struct local_index *index, const char *upstream, struct store_key after, unsigned limit,
+                                local_index_key_fn *fn, void *ctx, struct fault *fault)
 {
     sqlite3_stmt *st = local_index_statement(index, DIVERTIBLE, fault);
     if (st == NULL) {
         return -1;
     }
     bind_text(st, 1, upstream);
-    bind_number(st, 2, run_number);
-    bind_number(st, 3, after.message);
-    bind_number(st, 4, after.number);
-    bind_number(st, 5, limit);
+    bind_number(st, 2, after.message);
+    bind_number(st, 3, after.number);
+    bind_number(st, 4, limit);
     return each_key(index, st, fn, ctx, fault);
 }
 
-int local_index_place(struct local_index *index, uint64_t message, struct local_place *place_r, struct fault *fault)
+int local_index_place(struct local_index *index, uint64_t message, struct store_place *place_r, struct fault *fault)
 {
     sqlite3_stmt *st = local_index_statement(index, PLACE, fault);
     if (st == NULL) {
@@ -324,7 +358,7 @@ int local_index_place(struct local_index *index, uint64_t message, struct local_
     bind_number(st, 1, message);
     int got = local_index_next_row(index, st, fault);
     if (got >= 0) {
-        *place_r = got == 1 ? column_place(st, 0) : (struct local_place){0};
+        *place_r = got == 1 ? column_place(st, 0) : (struct store_place){0};
     }
     sqlite3_reset(st);
     return got < 0 ? -1 : 0;

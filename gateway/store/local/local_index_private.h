@@ -18,7 +18,7 @@ enum statement {
     LAST_MESSAGE,
     ADD_MESSAGE,
     ADD_DELIVERY,
-    CHANGE_DELIVERY,
+    FINISH,
     ADD_ATTEMPT,
     HAND,
     GIVE_BACK,
@@ -30,8 +30,9 @@ enum statement {
     ID,
     FIND_PRINT,
     DUE,
-    DUE_IN_LANE,
-    NEXT_LANE,
+    DUE_OF_TURN,
+    NEXT_TURN,
+    IS_PAUSED,
     LOAD,
     NEXT_DUE,
     MOVE_DUE,
@@ -48,7 +49,7 @@ enum statement {
     FORGET_DELIVERIES,
     FORGET_NOTES,
     FORGET_MESSAGE,
-    STOP,
+    SET_STATE,
     ADD_NOTE,
     OPEN_MORE,
     DIVERTIBLE,
@@ -113,9 +114,9 @@ static inline struct bytes column_bytes(sqlite3_stmt *st, int at)
 }
 
 /* The five columns of a place, from `at` on. */
-static inline struct local_place column_place(sqlite3_stmt *st, int at)
+static inline struct store_place column_place(sqlite3_stmt *st, int at)
 {
-    return (struct local_place){
+    return (struct store_place){
         .segment = column_number(st, at),
         .start = column_number(st, at + 1),
         .record_len = column_number(st, at + 2),

@@ -88,7 +88,7 @@ static struct net_file *open_segment(struct local_reader *reader, uint64_t id, s
 }
 
 /* The segment in which the message lies now. */
-static struct net_file *find_segment(struct local_reader *reader, uint64_t message, struct local_place *place,
+static struct net_file *find_segment(struct local_reader *reader, uint64_t message, struct store_place *place,
                                      struct fault *fault)
 {
     struct fault first = FAULT_INIT;
@@ -96,7 +96,7 @@ static struct net_file *find_segment(struct local_reader *reader, uint64_t messa
     if (file != NULL) {
         return file;
     }
-    struct local_place now;
+    struct store_place now;
     if (strcmp(first.code, "enoent") == 0 && local_index_place(reader->index, message, &now, fault) == 0 &&
         now.segment != 0 && now.segment != place->segment) {
         *place = now;
@@ -108,7 +108,7 @@ static struct net_file *find_segment(struct local_reader *reader, uint64_t messa
 }
 
 /* Reads exactly len octets of the body; a file that ends before is damaged. */
-static int read_whole(struct net_file *file, const struct local_place *place, uint64_t offset, void *into, size_t len,
+static int read_whole(struct net_file *file, const struct store_place *place, uint64_t offset, void *into, size_t len,
                       struct fault *fault)
 {
     ptrdiff_t got = net_file_read(file, place->start + LOCAL_RECORD_HEAD + offset, into, len, fault);
@@ -119,7 +119,7 @@ static int read_whole(struct net_file *file, const struct local_place *place, ui
     return got == (ptrdiff_t)len ? 0 : -1;
 }
 
-static int compare_sum(const struct local_place *place, uint64_t sum, struct fault *fault)
+static int compare_sum(const struct store_place *place, uint64_t sum, struct fault *fault)
 {
     if (sum == place->body_sum) {
         return 0;
@@ -130,7 +130,7 @@ static int compare_sum(const struct local_place *place, uint64_t sum, struct fau
     return -1;
 }
 
-static int check_body(struct net_file *file, const struct local_place *place, struct fault *fault)
+static int check_body(struct net_file *file, const struct store_place *place, struct fault *fault)
 {
     uint8_t *chunk = expect_calloc(1, STORE_CHUNK);
     struct store_sum *sum = store_sum_new();
@@ -149,7 +149,7 @@ static int check_body(struct net_file *file, const struct local_place *place, st
     return result;
 }
 
-ptrdiff_t local_reader_read(struct local_reader *reader, uint64_t message, struct local_place *place, bool *checked,
+ptrdiff_t local_reader_read(struct local_reader *reader, uint64_t message, struct store_place *place, bool *checked,
                             uint64_t offset, void *into, size_t len, struct fault *fault)
 {
     struct net_file *file = find_segment(reader, message, place, fault);

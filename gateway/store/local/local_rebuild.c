@@ -108,29 +108,16 @@ static int add_delivery(struct rebuild *rebuild, uint64_t message, const struct 
 {
     struct buf detail;
     buf_init(&detail, STORE_META_MAX);
-    store_meta_write_delivery(&detail, delivery);
-    struct local_index_delivery row = {
-        .message = message,
-        .number = delivery->number,
-        .state = state,
-        .upstream = delivery->upstream,
-        .folder = delivery->folder,
-        .rule = delivery->rule,
-        .fallback = delivery->fallback,
-        .lane = store_turn_of(envelope->from, delivery->folder),
-        .due_ms = envelope->received_ms,
-        .changed_ms = envelope->received_ms,
-        .uncertain = true,
-        .doubt = delivery->doubt,
-        .detail = buf_bytes(&detail),
-    };
-    int result = local_index_add_delivery(rebuild->index, &row, rebuild->fault);
+    struct store_row row = store_row_of(delivery, envelope->from, &detail);
+    row.state = state;
+    row.uncertain = true;
+    int result = local_index_add_delivery(rebuild->index, message, &row, envelope->received_ms, 0, rebuild->fault);
     buf_done(&detail);
     return result;
 }
 
 static int add_message(struct rebuild *rebuild, uint64_t message, const struct mail_envelope *envelope,
-                       const struct local_place *place, unsigned open)
+                       const struct store_place *place, unsigned open)
 {
     struct buf text;
     buf_init(&text, STORE_META_MAX);
@@ -162,7 +149,7 @@ static bool is_known(struct rebuild *rebuild, const char *id)
 }
 
 static int add_found(struct rebuild *rebuild, const struct mail_envelope *envelope,
-                     const struct mail_delivery *deliveries, size_t count, const struct local_place *place)
+                     const struct mail_delivery *deliveries, size_t count, const struct store_place *place)
 {
     unsigned open = 0;
     int result = 0;
@@ -210,7 +197,7 @@ static int take_record(struct rebuild *rebuild, uint64_t at, const struct local_
     struct mail_delivery *deliveries;
     size_t count;
     int result = 0;
-    struct local_place place = {rebuild->segment, at, local_record_size(record), record->body_len, record->body_sum};
+    struct store_place place = {rebuild->segment, at, local_record_size(record), record->body_len, record->body_sum};
     ptrdiff_t got =
         net_file_read(rebuild->file, at + LOCAL_RECORD_HEAD + record->body_len, meta, record->meta_len, NULL);
     if (got != (ptrdiff_t)text.len || store_sum_of(text) != record->meta_sum ||

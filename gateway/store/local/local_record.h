@@ -15,17 +15,9 @@
 #ifndef MAILWEIR_STORE_LOCAL_LOCAL_RECORD_H
 #define MAILWEIR_STORE_LOCAL_LOCAL_RECORD_H
 
-#include "base/bytes.h"
+#include "store/store.h"
 
 #define LOCAL_RECORD_HEAD 40
-/* Where a message's record lies. segment 0: nowhere. */
-struct local_place {
-    uint64_t segment, start;
-    uint64_t record_len;
-    uint64_t body_len;
-    uint64_t body_sum;
-};
-
 struct local_record {
     uint64_t body_len;
     uint32_t meta_len;

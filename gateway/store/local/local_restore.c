@@ -97,27 +97,17 @@ static int add_rerouted(struct decisions *decisions, uint64_t message, const cha
 {
     struct arena *arena = arena_new(STORE_ITEM_MAX);
     struct mail_delivery delivery;
+    struct buf detail;
+    buf_init(&detail, STORE_META_MAX);
     char *text = json_dumps(object, JSON_COMPACT);
     int result = store_meta_read_delivery(bytes_of(text), arena, &delivery, decisions->fault);
     if (result == 0) {
-        const struct local_index_delivery row = {
-            .message = message,
-            .number = delivery.number,
-            .state = delivery.held ? STORE_STATE_HELD : STORE_STATE_WAITING,
-            .upstream = delivery.upstream,
-            .folder = delivery.folder,
-            .rule = delivery.rule,
-            .fallback = delivery.fallback,
-            .lane = store_turn_of(sender, delivery.folder),
-            .due_ms = decisions->now_ms,
-            .changed_ms = decisions->now_ms,
-            .uncertain = true,
-            .doubt = delivery.doubt,
-            .detail = bytes_of(text),
-        };
-        result = local_index_add_delivery(decisions->index, &row, decisions->fault);
+        struct store_row row = store_row_of(&delivery, sender, &detail);
+        row.uncertain = true;
+        result = local_index_add_delivery(decisions->index, message, &row, decisions->now_ms, 0, decisions->fault);
     }
     free(text);
+    buf_done(&detail);
     arena_free(&arena);
     return result;
 }
@@ -193,7 +183,7 @@ static int keep_open(void *ctx, const json_t *decision, struct bytes line)
     struct shrinking *shrinking = ctx;
     uint64_t message = 0;
     size_t count = 0;
-    struct local_place place = {0};
+    struct store_place place = {0};
     const char *id = json_string_value(json_object_get(decision, "id"));
     if (id != NULL && (local_index_find(shrinking->index, id, &message, 1, &count, shrinking->fault) != 0 ||
                        (count > 0 && local_index_place(shrinking->index, message, &place, shrinking->fault) != 0))) {

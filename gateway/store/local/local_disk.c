@@ -1,12 +1,12 @@
 /*
- * spool_disk - whether the disk under the spool keeps what it was given: by the kind of its file system, and by how long a sync takes.
+ * local_disk - whether the disk under the spool keeps what it was given: by the kind of its file system, and by how long a sync takes.
  *
  * It is looked at once, when the spool opens. Nothing is refused for it: a test may well run in memory. But operators are told.
  */
 #include <stdio.h>
 #include <string.h>
 
-#include "spool/spool_private.h"
+#include "store/local/local_private.h"
 
 /* No disk answers in less: neither a flash chip nor a controller with a battery; this is the time of a call that does nothing. */
 #define FREE_US 8
@@ -23,33 +23,28 @@ static const struct {
     {"fuse", "lies on FUSE: whether a sync reaches the disk is up to a program; give it a local disk"},
 };
 
-void spool_disk_judge(struct spool *spool)
+void local_disk_judge(struct local *local)
 {
     char system[NET_FILE_SYSTEM_LEN] = "";
-    char *out = spool->disk_warning;
-    size_t room = sizeof spool->disk_warning;
-    net_file_system(spool->path, system);
+    char *out = local->warning;
+    size_t room = sizeof local->warning;
+    net_file_system(local->path, system);
     for (size_t i = 0; i < sizeof doubtful / sizeof doubtful[0] && out[0] == '\0'; i++) {
         if (strcmp(system, doubtful[i].system) == 0) {
-            snprintf(out, room, "the spool %s %s", spool->path, doubtful[i].why);
+            snprintf(out, room, "the spool %s %s", local->path, doubtful[i].why);
         }
     }
     uint64_t took = UINT64_MAX;
     /* Who only changes something in the queue writes no log, and need not wait for it. */
-    if (out[0] == '\0' && spool->log != NULL && net_file_sync_time(spool->path, &took) == 0 && took < FREE_US) {
+    if (out[0] == '\0' && local->options.log != NULL && net_file_sync_time(local->path, &took) == 0 && took < FREE_US) {
         snprintf(out, room,
                  "the spool %s lies on a disk that syncs in %llu us, which no disk can: it seems to ignore syncs, and "
                  "a power cut "
                  "would lose acknowledged messages",
-                 spool->path, (unsigned long long)took);
+                 local->path, (unsigned long long)took);
     }
     if (out[0] != '\0') {
-        log_event(spool->log, LOG_LEVEL_WARNING, "spool_not_durable", LOG_STR("reason", out),
+        log_event(local->options.log, LOG_LEVEL_WARNING, "spool_not_durable", LOG_STR("reason", out),
                   LOG_STR("file_system", system));
     }
-}
-
-const char *spool_disk_warning(const struct spool *spool)
-{
-    return spool->disk_warning[0] == '\0' ? NULL : spool->disk_warning;
 }

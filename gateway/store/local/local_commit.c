@@ -1,0 +1,370 @@
+/*
+ * local_commit - makes a batch durable.
+ *
+ *   1. each operation gives what belongs into segments; all that goes to the current segment is written at once
+ *   2. fdatasync of each segment that was written, then of the folder when one of them is new
+ *   3. one transaction of the index with the changes of every operation
+ *
+ * A sync that failed is not tried again: the segment takes nothing more, its operations fail, the others go on. A transaction that failed fails
+ * all of them, and the octets they wrote are written over by the next batch.
+ *
+ * A transaction whose sync failed may lie whole in the index's log all the same, and would come to life after a crash. It is in doubt until
+ * another transaction was written over it and synced (resolve): only then it has failed for certain. To sync again would prove nothing: the kernel
+ * would say yes and mean nothing.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/expect.h"
+#include "store/local/local_journal.h"
+#include "store/local/local_private.h"
+
+static const struct local_kind *const kinds[STORE_OP_KINDS] = {
+    [STORE_ADD_MESSAGE] = &local_add, [STORE_HAND] = &local_hand,           [STORE_FINISH] = &local_finish,
+    [STORE_UNTOUCH] = &local_untouch, [STORE_SET_STATE] = &local_set_state, [STORE_REROUTE] = &local_reroute,
+    [STORE_DIVERT] = &local_divert,   [STORE_MEMO] = &local_memo,           [STORE_PAUSE] = &local_pause,
+    [STORE_FORGET] = &local_forget,   [STORE_CLOCK] = &local_clock,         [STORE_MOVE] = &local_move,
+};
+
+/* ---- gathering ---- */
+
+/* The segment to append to in this batch; a full one is left at the beginning of a batch only. */
+static struct local_segment *need_current(struct local *local, struct fault *fault)
+{
+    if (local->current != NULL && local->gathered == 0 && local->current->tail >= local->options.segment_size) {
+        local_segment_close(&local->current);
+    }
+    if (local->current == NULL) {
+        if (local_segment_create(&local->current, local->folder, local->next_segment, fault) != 0) {
+            return NULL;
+        }
+        local->next_segment++;
+    }
+    return local->current;
+}
+
+static void add_piece(struct local *local, struct bytes piece)
+{
+    if (local->piece_count == local->piece_room) {
+        local->piece_room = local->piece_room == 0 ? 256 : local->piece_room * 2;
+        local->pieces = expect_memory(realloc(local->pieces, local->piece_room * sizeof *local->pieces));
+    }
+    local->pieces[local->piece_count++] = piece;
+    local->gathered += piece.len;
+}
+
+void local_commit_own(struct local *local, struct store_op *op, struct local_segment *segment)
+{
+    op->own = segment;
+    list_remove(&segment->link);
+    list_append(&local->dirty, &segment->link);
+}
+
+int local_commit_append(struct local *local, struct store_op *op, const struct local_record *record,
+                        const struct bytes pieces[3], struct store_place *place_r)
+{
+    struct local_segment *segment = need_current(local, &op->fault);
+    if (segment == NULL) {
+        return -1;
+    }
+    local_commit_own(local, op, segment);
+    *place_r = (struct store_place){
+        .segment = segment->id,
+        .start = segment->tail + local->gathered,
+        .record_len = local_record_size(record),
+        .body_len = record->body_len,
+        .body_sum = record->body_sum,
+    };
+    for (size_t i = 0; i < 3; i++) {
+        add_piece(local, pieces[i]);
+    }
+    return 0;
+}
+
+/* ---- the steps ---- */
+
+/* Gives the fault to each op whose record went into the segment. */
+static void fail_segment(struct store_batch *batch, const struct local_segment *segment, const struct fault *fault)
+{
+    LIST_EACH(link, &batch->ops)
+    {
+        struct store_op *op = LIST_ITEM(link, struct store_op, link);
+        if (op->own == segment && !fault_is_set(&op->fault)) {
+            op->fault = *fault;
+        }
+    }
+}
+
+static void write_ops(struct local *local, struct store_batch *batch)
+{
+    LIST_EACH(link, &batch->ops)
+    {
+        struct store_op *op = LIST_ITEM(link, struct store_op, link);
+        op->own = NULL;
+        if (!fault_is_set(&op->fault) && kinds[op->kind]->write != NULL) {
+            kinds[op->kind]->write(local, op);
+        }
+    }
+    struct fault fault = FAULT_INIT;
+    if (local->piece_count > 0 &&
+        local_segment_append(local->current, local->pieces, local->piece_count, &fault) != 0) {
+        fail_segment(batch, local->current, &fault);
+        /* Out of room is no sign of a bad disk: the next batch writes over what was half written. */
+        bool full = strcmp(fault.code, "enospc") == 0 || strcmp(fault.code, "edquot") == 0;
+        if (!full) {
+            local->current->fault = fault;
+        }
+    }
+    local->piece_count = 0;
+    local->gathered = 0;
+}
+
+/* Makes the names of new segments durable; all of them are in doubt when that fails. */
+static void sync_names(struct local *local)
+{
+    struct fault fault = FAULT_INIT;
+    bool fresh = false;
+    LIST_EACH(link, &local->dirty)
+    {
+        fresh = fresh || LIST_ITEM(link, struct local_segment, link)->fresh;
+    }
+    if (!fresh) {
+        return;
+    }
+    local->syncs++;
+    int result = net_file_sync_directory(local->folder, &fault);
+    LIST_EACH(link, &local->dirty)
+    {
+        struct local_segment *segment = LIST_ITEM(link, struct local_segment, link);
+        if (result == 0) {
+            segment->fresh = false;
+        } else if (segment->fresh && !fault_is_set(&segment->fault)) {
+            segment->fault = fault;
+        }
+    }
+}
+
+static void sync_segments(struct local *local, struct store_batch *batch)
+{
+    LIST_EACH(link, &local->dirty)
+    {
+        struct local_segment *segment = LIST_ITEM(link, struct local_segment, link);
+        if (!fault_is_set(&segment->fault)) {
+            local->syncs++;
+            net_file_sync(segment->file, &segment->fault);
+        }
+    }
+    sync_names(local);
+    LIST_EACH(link, &local->dirty)
+    {
+        struct local_segment *segment = LIST_ITEM(link, struct local_segment, link);
+        if (fault_is_set(&segment->fault)) {
+            fail_segment(batch, segment, &segment->fault);
+        }
+        list_remove(link);
+    }
+}
+
+static int change_index(struct local *local, struct store_batch *batch, struct fault *fault)
+{
+    LIST_EACH(link, &batch->ops)
+    {
+        struct store_op *op = LIST_ITEM(link, struct store_op, link);
+        if (!fault_is_set(&op->fault) && kinds[op->kind]->index(local, op, fault) != 0) {
+            return -1;
+        }
+    }
+    if (local->in_doubt && local_index_set(local->index, "run", local->run, fault) != 0) {
+        return -1;
+    }
+    if (local->indexed_segment != local->next_segment) {
+        return local_index_set(local->index, "next_segment", local->next_segment, fault);
+    }
+    return 0;
+}
+
+/* Any transaction does; this one changes nothing. */
+static void write_over(struct local *local)
+{
+    if (local_index_begin(local->index, NULL) != 0) {
+        return;
+    }
+    if (local_index_set(local->index, "run", local->run, NULL) != 0 || local_index_commit(local->index, NULL) != 0) {
+        local_index_rollback(local->index);
+        return;
+    }
+    local->in_doubt = false;
+}
+
+static enum store_verdict transact(struct local *local, struct store_batch *batch, struct fault *fault)
+{
+    local->next = local->counts;
+    local->life_count = 0;
+    buf_clear(&local->decisions);
+    if (local_index_begin(local->index, fault) != 0) {
+        return STORE_FAILED;
+    }
+    if (change_index(local, batch, fault) != 0) {
+        local_index_rollback(local->index);
+        return STORE_FAILED;
+    }
+    if (local_index_commit(local->index, fault) != 0) {
+        local->in_doubt = local->in_doubt || local_index_in_doubt(local->index);
+        local_index_rollback(local->index);
+        write_over(local);
+        return local->in_doubt ? STORE_IN_DOUBT : STORE_FAILED;
+    }
+    local->in_doubt = false;
+    local->syncs++;
+    local->indexed_segment = local->next_segment;
+    return STORE_COMMITTED;
+}
+
+static bool has_work(const struct store_batch *batch)
+{
+    LIST_EACH(link, &batch->ops)
+    {
+        if (!fault_is_set(&LIST_ITEM(link, struct store_op, link)->fault)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- when it is durable ---- */
+
+void local_commit_lives(struct local *local, const struct store_place *place, bool ends)
+{
+    if (local->life_count == local->life_room) {
+        local->life_room = local->life_room == 0 ? 256 : local->life_room * 2;
+        local->lives = expect_memory(realloc(local->lives, local->life_room * sizeof *local->lives));
+    }
+    local->lives[local->life_count++] = (struct local_life){*place, ends};
+}
+
+uint64_t *local_commit_count(struct local *local, enum store_state state)
+{
+    return state == STORE_STATE_WAITING ? &local->next.waiting
+           : state == STORE_STATE_HELD  ? &local->next.held
+                                        : &local->next.dead;
+}
+
+int local_commit_settle(struct local *local, uint64_t message, struct fault *fault)
+{
+    unsigned open = 0;
+    struct store_place place;
+    if (local_index_settle(local->index, message, local_now(local), &open, &place, fault) != 0) {
+        return -1;
+    }
+    if (open == 0) {
+        local->next.messages--;
+        local_commit_lives(local, &place, true);
+    }
+    return 0;
+}
+
+/* In the order in which it happened: a message may come and go in one batch. */
+static void count_lives(struct local *local)
+{
+    for (size_t i = 0; i < local->life_count; i++) {
+        const struct local_life *life = &local->lives[i];
+        if (!life->ends) {
+            local_live_add(local->live, life->place.segment, 1, life->place.record_len);
+        } else if (local_live_remove(local->live, life->place.segment, life->place.record_len)) {
+            local_chore_discard(local, life->place.segment);
+        } else {
+            local_move_consider(local, life->place.segment);
+        }
+    }
+}
+
+/* The changes stand in the index, whatever comes of this: it is for who asked to know that they would not outlive it. */
+static void write_decisions(struct local *local, struct store_batch *batch)
+{
+    struct fault found = FAULT_INIT;
+    if (local->decisions.len == 0 || local_journal_write(local->path, buf_bytes(&local->decisions), &found) == 0) {
+        return;
+    }
+    LIST_EACH(link, &batch->ops)
+    {
+        struct store_op *op = LIST_ITEM(link, struct store_op, link);
+        if (!fault_is_set(&op->fault) && kinds[op->kind]->decides) {
+            fault_set(&op->beside, FAULT_LOCAL, found.code, found.where,
+                      "it is done, but a rebuild of the index would not know of it: %s", found.text);
+        }
+    }
+}
+
+static void finish_all(struct local *local, struct store_batch *batch)
+{
+    local->counts = local->next;
+    write_decisions(local, batch);
+    count_lives(local);
+    LIST_EACH(link, &batch->ops)
+    {
+        struct store_op *op = LIST_ITEM(link, struct store_op, link);
+        if (!fault_is_set(&op->fault) && kinds[op->kind]->after != NULL) {
+            kinds[op->kind]->after(local, op);
+        }
+    }
+}
+
+/* Leaves a segment that failed; the octets of a batch that failed elsewhere are given back. */
+static void settle_current(struct local *local, uint64_t tail_before, bool committed)
+{
+    if (local->current == NULL) {
+        return;
+    }
+    if (fault_is_set(&local->current->fault)) {
+        local_segment_close(&local->current);
+    } else if (!committed) {
+        local->current->tail = tail_before;
+    }
+}
+
+static uint64_t current_id(const struct local *local)
+{
+    return local->current == NULL ? 0 : local->current->id;
+}
+
+enum store_verdict local_commit(struct store *store, struct store_batch *batch)
+{
+    struct local *local = local_of(store);
+    uint64_t before = current_id(local);
+    uint64_t tail = local->current == NULL ? 0 : local->current->tail;
+    enum store_verdict verdict = STORE_COMMITTED;
+    local->batch = batch;
+    arena_clear(local->heads);
+    write_ops(local, batch);
+    sync_segments(local, batch);
+    if (has_work(batch)) {
+        verdict = transact(local, batch, &batch->fault);
+    }
+    if (verdict != STORE_COMMITTED) {
+        store_batch_fail(batch, &batch->fault);
+    }
+    settle_current(local, current_id(local) == before ? tail : 0, verdict == STORE_COMMITTED && has_work(batch));
+    if (verdict == STORE_COMMITTED && has_work(batch)) {
+        finish_all(local, batch);
+    }
+    if (before != 0 && before != current_id(local) && local_live_messages(local->live, before) == 0) {
+        local_chore_discard(local, before);
+    }
+    if (local_index_log_pages(local->index) > LOCAL_LOG_PAGES) {
+        local_chore_tidy(local);
+    }
+    local->counts.syncs = local->syncs;
+    batch->counts = local->counts;
+    return verdict;
+}
+
+/* Each later transaction that was synced has been written over it. */
+enum store_verdict local_resolve(struct store *store, struct store_batch *batch)
+{
+    struct local *local = local_of(store);
+    (void)batch;
+    if (local->in_doubt) {
+        write_over(local);
+    }
+    return local->in_doubt ? STORE_IN_DOUBT : STORE_FAILED;
+}

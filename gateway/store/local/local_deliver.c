@@ -1,0 +1,60 @@
+/*
+ * local_deliver - HAND, FINISH, UNTOUCH: whose hands a delivery is in, and what an attempt made of it; CLOCK: when it is due.
+ *
+ * The column "handed" names the run of the process in whose hands a delivery is, 0 when it is in nobody's. What an earlier run had in its hands
+ * may have been filed.
+ */
+#include "store/local/local_private.h"
+
+static int hand(struct local *local, struct store_op *op, struct fault *fault)
+{
+    struct store_hand *hand = &op->hand;
+    for (size_t i = 0; i < hand->count; i++) {
+        int given = local_index_hand(local->index, &hand->keys[i], local->run, fault);
+        if (given < 0) {
+            return -1;
+        }
+        hand->given[i] = given == 1;
+    }
+    return 0;
+}
+
+const struct local_kind local_hand = {.index = hand};
+
+static int untouch(struct local *local, struct store_op *op, struct fault *fault)
+{
+    return local_index_give_back(local->index, &op->untouch, local->run, fault) < 0 ? -1 : 0;
+}
+
+const struct local_kind local_untouch = {.index = untouch};
+
+/* Who finishes what is not in his hands (any more) is told so; nothing changes. */
+static int finish(struct local *local, struct store_op *op, struct fault *fault)
+{
+    const struct store_finish *finish = &op->finish;
+    int64_t now_ms = local_now(local);
+    int changed = local_index_finish(local->index, finish, now_ms, local->run, fault);
+    if (changed <= 0) {
+        fault_set(&op->fault, FAULT_PERM, "not-in-hand", "spool", "delivery %u of message %llu is in other hands",
+                  finish->key.number, (unsigned long long)finish->key.message);
+        return changed;
+    }
+    if (finish->note != NULL && local_index_add_note(local->index, finish->key, now_ms, finish->note, fault) != 0) {
+        return -1;
+    }
+    if (finish->state != STORE_STATE_FILED && local_index_add_attempt(local->index, finish, now_ms, fault) != 0) {
+        return -1;
+    }
+    local->next.waiting -= finish->state != STORE_STATE_WAITING;
+    local->next.dead += finish->state == STORE_STATE_DEAD;
+    return finish->state == STORE_STATE_FILED ? local_commit_settle(local, finish->key.message, fault) : 0;
+}
+
+const struct local_kind local_finish = {.index = finish};
+
+static int move_due(struct local *local, struct store_op *op, struct fault *fault)
+{
+    return local_index_move_due(local->index, op->clock.delta_ms, op->clock.before_ms, fault);
+}
+
+const struct local_kind local_clock = {.index = move_due};

@@ -1,0 +1,127 @@
+/*
+ * local_divert - DIVERT: what waits for an upstream that stays down goes to the fallback that its rule names.
+ *
+ * Each delivery gives way to a new one of the same message, as in a reroute: the old one keeps its history. Only what was certainly not filed
+ * goes; whatever is uncertain waits for its own upstream, which alone can tell. Both halves also stand in the decisions, so that a rebuilt index does
+ * not file twice.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/expect.h"
+#include "store/local/local_journal.h"
+#include "store/local/local_private.h"
+#include "store/store_meta.h"
+
+struct keys {
+    struct store_key *keys;
+    unsigned count;
+};
+
+static int note_key(void *ctx, struct store_key key)
+{
+    struct keys *keys = ctx;
+    keys->keys[keys->count++] = key;
+    return 0;
+}
+
+/* The delivery as it stands in the index. */
+struct loaded {
+    struct arena *arena;
+    struct mail_delivery delivery;
+    int result;
+    struct fault *fault;
+};
+
+static void on_loaded(void *ctx, const struct local_index_due *due)
+{
+    struct loaded *loaded = ctx;
+    loaded->result = store_meta_read_delivery(due->detail, loaded->arena, &loaded->delivery, loaded->fault);
+}
+
+static bool is_known(const struct store_divert *divert, const char *name)
+{
+    for (size_t i = 0; i < divert->known_count; i++) {
+        if (strcmp(divert->known[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int end_old(struct local *local, const struct store_divert *divert, struct store_key key,
+                   const struct store_diverted *diverted, struct fault *fault)
+{
+    char note[600], since[25];
+    int64_t now_ms = local_now(local);
+    log_time(now_ms - (int64_t)divert->down_for_ms, since);
+    snprintf(note, sizeof note, "went to its fallback %s as delivery %u: %s had been down since %s", diverted->fallback,
+             diverted->to, divert->upstream, since);
+    local_journal_line(&local->decisions, json_pack("{s:s, s:i, s:s}", "id", diverted->id, "number", (int)key.number,
+                                                    "state", store_state_name(STORE_STATE_MOVED)));
+    local->next.waiting--;
+    if (local_index_set_state(local->index, key, STORE_STATE_MOVED, now_ms, local->run, fault) != 0 ||
+        local_index_add_note(local->index, key, now_ms, note, fault) != 0) {
+        return -1;
+    }
+    return local_commit_settle(local, key.message, fault);
+}
+
+/* The new one comes before the old one ends, so that the message never looks settled. */
+static int replace(struct local *local, const struct store_divert *divert, struct store_key key, const char *sender,
+                   struct mail_delivery delivery, struct store_diverted *diverted, struct fault *fault)
+{
+    diverted->from = key.number;
+    diverted->to = delivery.number;
+    diverted->fallback = delivery.upstream = delivery.fallback;
+    diverted->folder = delivery.folder;
+    delivery.fallback = NULL;
+    delivery.held = false;
+    delivery.instead_of = divert->upstream;
+    delivery.doubt = NULL; /* nothing of it lies there */
+    if (local_change_add(local, key.message, diverted->id, sender, &delivery, fault) != 0) {
+        return -1;
+    }
+    return end_old(local, divert, key, diverted, fault);
+}
+
+static int divert_one(struct local *local, struct store_divert *divert, struct store_key key, struct fault *fault)
+{
+    struct loaded loaded = {.arena = divert->arena, .fault = fault};
+    struct store_diverted *diverted = &divert->diverted[divert->count];
+    uint64_t last;
+    char *sender = NULL;
+    if (local_index_load(local->index, key, on_loaded, &loaded, fault) < 0 || loaded.result != 0 ||
+        local_index_last_number(local->index, key.message, &last, fault) != 0 ||
+        local_index_name(local->index, key.message, diverted->id, &sender, fault) != 0) {
+        return -1;
+    }
+    int result = 0;
+    if (loaded.delivery.fallback != NULL && is_known(divert, loaded.delivery.fallback)) {
+        loaded.delivery.number = (unsigned)last + 1;
+        divert->count++;
+        result = replace(local, divert, key, sender, loaded.delivery, diverted, fault);
+    }
+    free(sender);
+    return result;
+}
+
+static int divert_index(struct local *local, struct store_op *op, struct fault *fault)
+{
+    struct store_divert *divert = &op->divert;
+    struct keys keys = {.keys = expect_calloc(divert->limit + 1, sizeof *keys.keys)};
+    divert->count = 0;
+    arena_clear(divert->arena);
+    int result = local_index_each_divertible(local->index, divert->upstream, divert->after, divert->limit, note_key,
+                                             &keys, fault);
+    for (unsigned i = 0; result == 0 && i < keys.count; i++) {
+        result = divert_one(local, divert, keys.keys[i], fault);
+    }
+    divert->found = keys.count;
+    divert->last = keys.count == 0 ? divert->after : keys.keys[keys.count - 1];
+    free(keys.keys);
+    return result;
+}
+
+const struct local_kind local_divert = {.index = divert_index, .decides = true};

@@ -1,0 +1,239 @@
+/*
+ * store_batch - the operations of a batch, what each needs and what it answers.
+ *
+ * For each it is said whether its answer is needed *before* the batch is durable ("before": whoever asked does something with it that the log must already
+ * hold, or the answer decides what the log says) or may follow ("after": a log that leads its index could acknowledge first and tell this later).
+ */
+#ifndef MAILWEIR_STORE_STORE_BATCH_H
+#define MAILWEIR_STORE_STORE_BATCH_H
+
+#include "base/list.h"
+#include "store/store.h"
+
+enum store_op_kind {
+    STORE_ADD_MESSAGE,
+    STORE_HAND,
+    STORE_FINISH,
+    STORE_UNTOUCH,
+    STORE_SET_STATE,
+    STORE_REROUTE,
+    STORE_DIVERT,
+    STORE_MEMO,
+    STORE_PAUSE,
+    STORE_FORGET,
+    STORE_CLOCK,
+    STORE_MOVE,
+};
+#define STORE_OP_KINDS 12
+
+/*
+ * ADD_MESSAGE: a message with its deliveries; none: history only, and no body is kept. Fault "known" (FAULT_PERM) when it is to be unique and one of its id is
+ * known, "dropped" when a part of that was dropped. Before: `twin` and `known` decide whether anything is kept. After: its number and place.
+ */
+struct store_add {
+    const char *id, *sender;
+    const char *message_id; /* or NULL */
+    int64_t received_ms;    /* as the envelope says: a fact about the message, nothing is timed by it */
+    bool unique;
+    uint64_t
+        once_ms; /* recognise the same print and body that came in the last so many milliseconds, unless a delivery of it was dropped; 0: do not */
+    uint64_t print;    /* of store_print_of(), when once_ms is not 0 */
+    struct bytes meta; /* the whole of store_meta.h; `envelope` and the rows' details are parts of it */
+    struct bytes envelope;
+    struct store_row *rows;
+    size_t count;
+    struct bytes body; /* a view ... */
+    struct store_upload
+        *upload; /* ... or what comes before it was uploaded: taken over (NULL) when the message is kept */
+    /* Answers. */
+    uint64_t message;
+    struct store_place place;
+    char twin[STORE_ID_LEN]; /* the id of what it repeats, nothing is kept then; else "" */
+    bool twin_open;          /* a delivery of that is open ... */
+    unsigned
+        twin_retried; /* ... and so many were dead letters, which are due again: nobody would get what the sender thinks well kept */
+    bool revived; /* it is unique, and comes back after all of it had been dropped */
+};
+
+/*
+ * HAND: the deliveries are in the asker's hands until a FINISH or UNTOUCH. A delivery that was changed or taken since it was claimed stays where it is
+ * (given[i] false). Before: nothing may be sent of what a crash would take for untouched.
+ */
+struct store_hand {
+    const struct store_hand_key {
+        struct store_key key;
+        int64_t due;       /* as the claim told */
+        unsigned attempts; /* likewise */
+        const char *
+            doubt; /* what is known now of where it would lie (or NULL); what is in doubt already keeps what was known then */
+    } * keys;
+    size_t count;
+    bool *given; /* answers */
+};
+
+/* FINISH: what an attempt made of a delivery in hand. After: which message is settled with it. */
+struct store_finish {
+    struct store_key key;
+    enum store_state state; /* FILED, DEAD, or WAITING: again in again_in_ms */
+    uint64_t again_in_ms;
+    unsigned attempts; /* with this one */
+    /* But for FILED: */
+    bool uncertain;    /* it may lie there, whatever becomes of it now ... */
+    const char *doubt; /* ... and what is known of that; or NULL */
+    struct fault why;
+    const char *note; /* for its history; or NULL */
+    uint32_t uidvalidity, uid;
+    const char *folder; /* FILED: another than was asked for; or NULL */
+};
+
+/* UNTOUCH: given back without an attempt that counts. After. */
+struct store_untouch {
+    struct store_key key;
+    bool uncertain; /* as for FINISH */
+    const char *doubt;
+};
+
+/*
+ * SET_STATE: what an operator does to up to `limit` of the chosen deliveries behind `after`, in the order of their keys. What somebody has in hand is left alone
+ * and counted as busy. Before: the numbers are told, and a rebuild must know of the change when they are.
+ */
+enum store_verb {
+    STORE_RETRY,   /* waiting and dead ones are due now */
+    STORE_HOLD,    /* waiting and dead ones stay until they are released */
+    STORE_RELEASE, /* held ones are due now */
+    STORE_DROP,    /* open ones are given up for good */
+};
+/* What the verb makes of a delivery in this state; false when it does not concern it. And what it is called when it is done. */
+bool store_verb_next(enum store_verb verb, enum store_state from, enum store_state *to_r);
+const char *store_verb_done(enum store_verb verb);
+struct store_set_state {
+    enum store_verb verb;
+    const struct store_select *select;
+    const char *by; /* who, for the history; or NULL */
+    bool again;     /* RETRY: his word ends doubt: what may have been filed is sent again without a look */
+    struct store_key after;
+    unsigned limit;
+    /* Answers. */
+    unsigned found;        /* limit: there may be more, behind `last` */
+    struct store_key last; /* of those found */
+    uint64_t changed, busy;
+};
+
+/*
+ * REROUTE: all open deliveries of a message give way to new ones (none: they are dropped), or none when one is in somebody's hands, or, unless it
+ * says `again`, when one is in doubt. Before: their
+ * numbers, and which ones they replace.
+ */
+struct store_reroute {
+    const char *id; /* the message's */
+    const char *by;
+    bool again;
+    const struct mail_delivery *deliveries; /* numbered by the store */
+    size_t count;
+    /* Answers. */
+    uint64_t changed, busy;
+    uint64_t doubtful; /* left alone, because they may lie where they were to go */
+};
+
+/*
+ * DIVERT: what waits for an upstream that is down, behind `after`, in nobody's hands and certainly not filed, gives way to a delivery to the fallback that
+ * it names, if that is known. Before: as REROUTE.
+ */
+struct store_diverted {
+    char id[STORE_ID_LEN]; /* the message's */
+    unsigned from, to;     /* numbers of its deliveries */
+    const char *fallback, *folder;
+};
+struct store_divert {
+    const char *upstream;
+    const char *const *known;
+    size_t known_count;
+    uint64_t down_for_ms; /* for the history */
+    struct store_key after;
+    unsigned limit;
+    struct arena *arena; /* of the answers' strings */
+    /* Answers. */
+    unsigned found; /* limit: there may be more, behind `last` */
+    struct store_key last;
+    struct store_diverted *diverted; /* room for `limit`, the caller's */
+    size_t count;
+};
+
+/* MEMO: a text that is found again after a restart, for each upstream. After. */
+struct store_memo {
+    const char *upstream, *text;
+};
+
+/* PAUSE: nothing of the upstream ("": of all) is claimed until it is resumed; resuming all ends each pause. Before: it is told. */
+struct store_pause {
+    const char *upstream;
+    bool paused;
+};
+
+/* FORGET: up to `limit` messages that were settled longer ago than keep_ms, or that are more than keep_messages; the oldest first. After. */
+struct store_forget {
+    uint64_t keep_ms, keep_messages;
+    unsigned limit;
+    unsigned forgotten; /* answer */
+};
+
+/*
+ * CLOCK: this machine's wall clock was found to have jumped by delta_ms; before_ms is what it would show without. A store whose times are this clock's has each
+ * delivery that waits for its time wait as long as it would have; another ignores it. After.
+ */
+struct store_clock {
+    int64_t delta_ms, before_ms;
+};
+
+/* MOVE is the store's own, out of a chore: what lives in a segment that is mostly dead goes elsewhere. After. */
+
+struct store_op {
+    struct list link;
+    enum store_op_kind kind;
+    size_t octets; /* of the body in memory */
+    union {
+        struct store_add add;
+        struct store_hand hand;
+        struct store_finish finish;
+        struct store_untouch untouch;
+        struct store_set_state set_state;
+        struct store_reroute reroute;
+        struct store_divert divert;
+        struct store_memo memo;
+        struct store_pause pause;
+        struct store_forget forget;
+        struct store_clock clock;
+    };
+    struct fault fault; /* it failed, alone or with the batch */
+    struct fault
+        beside;  /* it is done and durable, but something that goes with it could not be written: for who asked */
+    void *own;   /* the store's, during the commit */
+    void *asker; /* the caller's */
+};
+
+struct store_batch {
+    struct list ops;
+    size_t count;
+    struct fault fault; /* of the whole batch */
+    struct store_counts counts;
+    struct list chores; /* struct store_chore.link */
+};
+
+void store_batch_init(struct store_batch *batch);
+void store_batch_add(struct store_batch *batch, struct store_op *op);
+/* Gives the fault to each operation that has none. */
+void store_batch_fail(struct store_batch *batch, const struct fault *fault);
+
+/* Work that is not urgent and would hold up a batch. */
+struct store_chore {
+    struct list link;
+    enum {
+        STORE_CHORE_DONE,  /* nothing more: drop it */
+        STORE_CHORE_TIDY,  /* call chore() on the lane of room() */
+        STORE_CHORE_DISK,  /* call chore() on the lane of commit() */
+        STORE_CHORE_BATCH, /* put op into a batch; then call chore() on the lane of room() */
+    } next;
+    struct store_op op;
+};
+
+#endif
