@@ -90,8 +90,9 @@ static void body_prepare(void *const *ctxs, size_t count)
 
 /* ---- the outcome ---- */
 
-/* The first doubt is looked into without delay, as soon as the pool finds that the server had its time, and by any of the upstream's addresses: to
-   look hurts nobody, and where an address died the next one may serve at once. What comes of a second doubt waits like any other failure. */
+/* The first doubt is looked into as soon as the server had its time, and by any of the upstream's addresses: to look hurts nobody, and where an
+   address died the next one may serve at once. The time is kept here, too: the pool that knows of the doubt may be replaced by a reload. What comes of a
+   second doubt waits like any other failure. */
 static bool is_first_doubt(const struct dispatch_job *job)
 {
     return job->outcome.fault.class == FAULT_UNCERTAIN && !job->item->uncertain && !job->outcome.account;
@@ -99,10 +100,10 @@ static bool is_first_doubt(const struct dispatch_job *job)
 
 static int64_t later(const struct dispatch_job *job, int64_t now)
 {
-    if (is_first_doubt(job) && job->outcome.retry_after_ms == 0) {
-        return now;
-    }
     const struct dispatch_upstream *upstream = job->upstream;
+    if (is_first_doubt(job) && job->outcome.retry_after_ms == 0) {
+        return now + (int64_t)upstream->config->settle;
+    }
     uint64_t delay = dispatch_delay(upstream->config, job->item->attempts + 1);
     if (delay < job->outcome.retry_after_ms) {
         delay = job->outcome.retry_after_ms;
