@@ -11,7 +11,7 @@
 #include "base/expect.h"
 #include "decision/decision.h"
 #include "decision/reroute.h"
-#include "spool/spool_admin.h"
+#include "spool/spool_change.h"
 
 #define MESSAGES_DEFAULT 50
 #define BUDGET_US        2000000 /* of the lane, which others want too; then the page ends */
@@ -28,8 +28,8 @@ struct job {
     uint64_t messages[ADMIN_REROUTE_MAX];
     size_t count;
     json_t *answer, *rows;
-    char **requests; /* one for each message that moves */
-    size_t request_count, next;
+    struct reroute_plan *plans; /* of the messages that move */
+    size_t plan_count, next;
     uint64_t moved, same, busy; /* same: also what stays for another reason */
     uint64_t done;              /* the last message that was looked at */
     bool more;
@@ -39,10 +39,10 @@ struct job {
 
 static void job_free(struct job *job)
 {
-    for (size_t i = 0; i < job->request_count; i++) {
-        free(job->requests[i]);
+    for (size_t i = 0; i < job->plan_count; i++) {
+        reroute_plan_done(&job->plans[i]);
     }
-    free(job->requests);
+    free(job->plans);
     decision_release(&job->hold);
     json_decref(job->answer);
     json_decref(job->body);
@@ -66,6 +66,7 @@ static int note_message(void *ctx, const json_t *object)
     return 0;
 }
 
+/* Takes the plan over. */
 static void add_row(struct job *job, struct reroute_plan *plan)
 {
     json_array_append_new(job->rows, json_pack("{s:s,s:s,s:s,s:s}", "message", plan->id, "verdict",
@@ -73,10 +74,12 @@ static void add_row(struct job *job, struct reroute_plan *plan)
                                                "after", buf_text(&plan->after)));
     if (plan->verdict != REROUTE_MOVES) {
         job->same++;
+        reroute_plan_done(plan);
     } else if (job->dry_run) {
         job->moved++;
+        reroute_plan_done(plan);
     } else {
-        job->requests[job->request_count++] = expect_strdup(buf_text(&plan->request));
+        job->plans[job->plan_count++] = *plan;
     }
 }
 
@@ -87,7 +90,6 @@ static void plan_one(struct job *job, const struct reroute *reroute, uint64_t me
     job->done = message;
     if (reroute_plan(reroute, message, &plan, &fault) == 0) {
         add_row(job, &plan);
-        reroute_plan_done(&plan);
     } else {
         json_array_append_new(job->rows, json_pack("{s:s,s:s}", "verdict", "failed", "error", fault.text));
     }
@@ -106,7 +108,7 @@ static void on_lane(void *ctx)
                               .by = job->by,
                               .now_ms = job->now_ms,
                               .again = json_is_true(json_object_get(job->body, "again"))};
-    job->requests = expect_calloc(job->count + 1, sizeof *job->requests);
+    job->plans = expect_calloc(job->count + 1, sizeof *job->plans);
     uint64_t began = net_now_us(job->admin->loop);
     for (size_t i = 0; i < job->count; i++) {
         if (i > 0 && net_now_us(job->admin->loop) - began > BUDGET_US) {
@@ -132,28 +134,28 @@ static void finish(struct job *job)
 
 static void step(struct job *job);
 
-static void on_changed(void *ctx, const char *reply)
+static void on_changed(void *ctx, const struct spool_change_result *result, const struct fault *fault)
 {
     struct job *job = ctx;
-    json_t *json = json_loads(reply, 0, NULL);
-    const char *error = json_string_value(json_object_get(json, "error"));
-    job->moved += json_integer_value(json_object_get(json, "changed")) > 0;
-    job->busy += json_integer_value(json_object_get(json, "busy")) > 0;
-    job->same += json_integer_value(json_object_get(json, "in_doubt")) > 0;
-    if (error != NULL) {
-        json_array_append_new(job->rows, json_pack("{s:s,s:s}", "verdict", "failed", "error", error));
+    job->moved += result->changed > 0;
+    job->busy += result->busy > 0;
+    job->same += result->doubtful > 0;
+    if (fault != NULL) {
+        json_array_append_new(job->rows, json_pack("{s:s,s:s}", "verdict", "failed", "error", fault->text));
     }
-    json_decref(json);
     step(job);
 }
 
 static void step(struct job *job)
 {
-    if (job->request->admin == NULL || job->next == job->request_count) {
+    if (job->request->admin == NULL || job->next == job->plan_count) {
         finish(job);
         return;
     }
-    spool_admin_request(gateway_spool(job->admin->gateway), job->requests[job->next++], on_changed, job);
+    const struct reroute_plan *plan = &job->plans[job->next++];
+    const struct spool_asker asker = {
+        .by = job->by, .again = json_is_true(json_object_get(job->body, "again")), .done = on_changed, .ctx = job};
+    spool_change_reroute(gateway_spool(job->admin->gateway), plan->id, plan->deliveries, plan->count, &asker);
 }
 
 static void on_planned(void *ctx)

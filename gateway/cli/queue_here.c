@@ -202,13 +202,24 @@ static int note_message(void *ctx, const json_t *object)
     return page->more;
 }
 
-static void apply(struct queue_here *here, struct reroute_plan *plan, struct page *page)
+static int move(struct queue_here *here, const struct reroute *reroute, const struct reroute_plan *plan,
+                json_t **reply_r)
+{
+    struct buf request;
+    buf_init(&request, SPOOL_ADMIN_REQUEST_MAX);
+    reroute_request(reroute, plan, &request);
+    int result = change(here, buf_text(&request), reply_r);
+    buf_done(&request);
+    return result;
+}
+
+static void apply(struct queue_here *here, const struct reroute *reroute, struct reroute_plan *plan, struct page *page)
 {
     json_t *reply = NULL;
     page->same += plan->verdict != REROUTE_MOVES;
     if (plan->verdict == REROUTE_MOVES && here->options->dry_run) {
         page->moved++;
-    } else if (plan->verdict == REROUTE_MOVES && change(here, buf_text(&plan->request), &reply) == EX_OK) {
+    } else if (plan->verdict == REROUTE_MOVES && move(here, reroute, plan, &reply) == EX_OK) {
         page->moved += json_integer_value(json_object_get(reply, "changed")) > 0;
         page->busy += json_integer_value(json_object_get(reply, "busy")) > 0;
         page->same += json_integer_value(json_object_get(reply, "in_doubt")) > 0;
@@ -232,7 +243,7 @@ static void run_page(struct queue_here *here, struct page *page)
         struct fault fault = FAULT_INIT;
         struct reroute_plan plan;
         if (reroute_plan(&reroute, page->messages[i], &plan, &fault) == 0) {
-            apply(here, &plan, page);
+            apply(here, &reroute, &plan, page);
             reroute_plan_done(&plan);
         } else {
             json_array_append_new(page->rows, json_pack("{s:s,s:s}", "verdict", "failed", "error", fault.text));

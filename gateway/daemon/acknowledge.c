@@ -8,11 +8,10 @@
 
 #include "base/expect.h"
 #include "base/map.h"
-#include "spool/spool_admin.h"
+#include "spool/spool_change.h"
 
 /* As many as there can be sessions. */
 #define WAITING_MAX 1000000
-#define REQUEST_MAX 256
 
 struct acknowledge {
     struct net_loop *loop;
@@ -66,7 +65,7 @@ static void answer(struct wait *wait, const struct smtpd_answer *what)
 
 /* ---- giving up: what is open is dropped; what is being delivered right now has its say first ---- */
 
-static void on_dropped(void *ctx, const char *reply)
+static void on_dropped(void *ctx, const struct spool_change_result *result, const struct fault *fault)
 {
     struct wait *wait = ctx;
     wait->dropping = false;
@@ -75,24 +74,21 @@ static void on_dropped(void *ctx, const char *reply)
         return;
     }
     /* What is busy brings its outcome here, and is dropped then. */
-    json_t *answer = json_loads(reply, 0, NULL);
-    bool busy = json_integer_value(json_object_get(answer, "busy")) > 0;
-    json_decref(answer);
-    if (!busy) {
+    bool is_busy = fault == NULL && result->busy > 0;
+    if (!is_busy) {
         wait_free(wait);
     }
 }
 
 static void drop(struct wait *wait)
 {
-    char request[REQUEST_MAX];
     if (wait->dropping) {
         return;
     }
+    const struct store_select select = {.id = wait->id};
+    const struct spool_asker asker = {.by = "acknowledge", .done = on_dropped, .ctx = wait};
     wait->dropping = true;
-    snprintf(request, sizeof request, "{\"verb\": \"drop\", \"select\": {\"id\": \"%s\"}, \"by\": \"acknowledge\"}",
-             wait->id);
-    spool_admin_request(wait->acknowledge->spool, request, on_dropped, wait);
+    spool_change(wait->acknowledge->spool, STORE_DROP, &select, &asker);
 }
 
 static void give_up(struct wait *wait, const struct smtpd_answer *what)

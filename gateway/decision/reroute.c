@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/expect.h"
+#include "base/log.h"
 #include "decision/stored.h"
-#include "spool/spool_admin.h"
 #include "store/store_meta.h"
 #include "spool/spool_query.h"
 
@@ -24,7 +25,7 @@ void reroute_plan_done(struct reroute_plan *plan)
 {
     buf_done(&plan->before);
     buf_done(&plan->after);
-    buf_done(&plan->request);
+    arena_free(&plan->arena);
 }
 
 /* ---- comparing ---- */
@@ -74,18 +75,27 @@ static bool is_in_doubt(const json_t *story)
     return false;
 }
 
-static void write_request(struct buf *out, const char *id, const struct reroute *reroute,
-                          const struct filters_decision *decision)
+void reroute_request(const struct reroute *reroute, const struct reroute_plan *plan, struct buf *out)
 {
-    buf_printf(out, "{\"verb\":\"reroute\",\"message\":\"%s\",\"again\":%s,\"by\":\"", id,
+    buf_printf(out, "{\"verb\":\"reroute\",\"message\":\"%s\",\"again\":%s,\"by\":\"", plan->id,
                reroute->again ? "true" : "false");
     log_json_escape(out, bytes_of(reroute->by));
     buf_append_text(out, "\",\"deliveries\":[");
-    for (size_t i = 0; i < decision->delivery_count; i++) {
+    for (size_t i = 0; i < plan->count; i++) {
         buf_append_text(out, i > 0 ? "," : "");
-        store_meta_write_delivery(out, &decision->deliveries[i]);
+        store_meta_write_delivery(out, &plan->deliveries[i]);
     }
     buf_append_text(out, "]}");
+}
+
+/* The decision's own memory ends with the plan's making. */
+static void keep_deliveries(struct reroute_plan *plan, const struct filters_decision *decision)
+{
+    plan->count = decision->delivery_count;
+    plan->deliveries = expect_memory(arena_array(plan->arena, plan->count, sizeof *plan->deliveries));
+    for (size_t i = 0; i < plan->count; i++) {
+        EXPECT(mail_delivery_copy(plan->arena, &decision->deliveries[i], &plan->deliveries[i]) == 0);
+    }
 }
 
 static void fill_plan(const struct reroute *reroute, const json_t *story, const struct filters_decision *decision,
@@ -93,7 +103,9 @@ static void fill_plan(const struct reroute *reroute, const json_t *story, const 
 {
     buf_init(&plan->before, TARGETS_MAX);
     buf_init(&plan->after, TARGETS_MAX);
-    buf_init(&plan->request, SPOOL_ADMIN_REQUEST_MAX);
+    plan->arena = arena_new(2 * ARENA_MAX);
+    plan->deliveries = NULL;
+    plan->count = 0;
     snprintf(plan->id, sizeof plan->id, "%s", json_string_value(json_object_get(story, "id")));
     old_targets(story, &plan->before);
     new_targets(decision, &plan->after);
@@ -105,7 +117,7 @@ static void fill_plan(const struct reroute *reroute, const json_t *story, const 
         plan->verdict = REROUTE_IN_DOUBT;
     } else {
         plan->verdict = REROUTE_MOVES;
-        write_request(&plan->request, plan->id, reroute, decision);
+        keep_deliveries(plan, decision);
     }
 }
 

@@ -31,13 +31,17 @@ struct reroute {
 
 struct reroute_plan {
     enum reroute_verdict verdict;
-    char id[32];              /* of the message */
-    struct buf before, after; /* "corp:INBOX, corp:CI/web" */
-    struct buf request;       /* MOVES: what spool_admin_request() takes */
+    char id[32];                      /* of the message */
+    struct buf before, after;         /* "corp:INBOX, corp:CI/web" */
+    struct arena *arena;              /* of the deliveries */
+    struct mail_delivery *deliveries; /* MOVES: that take the place of the open ones, see spool_change_reroute() */
+    size_t count;
 };
 
 /* Plans for one message (its number in the store); -1 with a fault, and nothing to give back. */
 int reroute_plan(const struct reroute *reroute, uint64_t message, struct reroute_plan *plan_r, struct fault *fault);
 void reroute_plan_done(struct reroute_plan *plan);
+/* The plan as JSON, as spool_admin_request() takes it: for who is in another process. */
+void reroute_request(const struct reroute *reroute, const struct reroute_plan *plan, struct buf *out);
 
 #endif

@@ -14,7 +14,7 @@
 #include "config/config_table.h"
 #include "dispatch/dispatch_private.h"
 #include "net/net_file.h"
-#include "spool/spool_admin.h"
+#include "spool/spool_change.h"
 
 struct change {
     const struct config_upstream *config;
@@ -99,21 +99,20 @@ void dispatch_plan_free(struct dispatch_plan **plan)
 /* ---- taking it over ---- */
 
 /* The spool's wake tells when there is something to fetch. */
-static void on_made_due(void *ctx, const char *reply)
+static void on_made_due(void *ctx, const struct spool_change_result *result, const struct fault *fault)
 {
-    (void)ctx;
-    (void)reply;
+    (void)result;
+    (void)fault;
+    free(ctx);
 }
 
 /* What the old settings had put off need not wait: it is tried at once, as if an operator had asked for it. */
 static void make_due(struct dispatch_upstream *upstream)
 {
-    json_t *what = json_pack("{s:s,s:{s:s,s:s,s:b},s:s}", "verb", "retry", "select", "upstream", upstream->config->name,
-                             "state", "waiting", "tried", 1, "by", "a reload");
-    char *request = expect_memory(json_dumps(what, 0));
-    json_decref(what);
-    spool_admin_request(upstream->dispatch->spool, request, on_made_due, NULL);
-    free(request);
+    char *name = expect_strdup(upstream->config->name); /* the next reload may come before the answer */
+    const struct store_select select = {.upstream = name, .state = "waiting", .tried = true};
+    const struct spool_asker asker = {.by = "a reload", .done = on_made_due, .ctx = name};
+    spool_change(upstream->dispatch->spool, STORE_RETRY, &select, &asker);
 }
 
 static void begin_anew(struct dispatch_upstream *upstream)

@@ -9,6 +9,7 @@
 #include "base/expect.h"
 #include "spool/spool_change.h"
 #include "spool/spool_import.h"
+#include "spool/spool_private.h"
 #include "spool/spool_query.h"
 #include "store/store_meta.h"
 
@@ -197,7 +198,16 @@ int spool_admin_call(const char *path, const char *request, char **reply_r, stru
     struct call call = {.loop = net_loop_new()};
     struct spool *spool = NULL;
     const struct spool_options options = {.path = path};
-    int result = spool_open(&spool, call.loop, &options, NULL, fault);
+    struct fault found = FAULT_INIT;
+    int result = spool_open(&spool, call.loop, &options, NULL, &found);
+    if (result != 0 && strcmp(found.code, "locked") == 0) {
+        fault_set(fault, FAULT_LOCAL, "locked", "queue",
+                  "a gateway runs on the spool %s, and its admin server was not found or does not answer: name the"
+                  " gateway's configuration, which says where that listens, or stop the gateway",
+                  path);
+    } else if (result != 0) {
+        fault_set(fault, found.class, found.code, found.where, "%s", found.text);
+    }
     if (result == 0) {
         spool_admin_request(spool, request, keep_reply, &call);
     }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/expect.h"
+#include "spool/spool_private.h"
 
 #define BATCH 500
 

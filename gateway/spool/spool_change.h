@@ -7,7 +7,8 @@
 #ifndef MAILWEIR_SPOOL_SPOOL_CHANGE_H
 #define MAILWEIR_SPOOL_SPOOL_CHANGE_H
 
-#include "spool/spool_private.h"
+#include "spool/spool.h"
+#include "store/store_batch.h"
 
 struct spool_change_result {
     uint64_t changed;

@@ -13,7 +13,7 @@
 
 #include "base/expect.h"
 #include "dispatch/dispatch.h"
-#include "spool/spool_admin.h"
+#include "spool/spool_change.h"
 #include "spool/spool_memo.h"
 
 #define BODY "Subject: one\r\nX-Drop: 1\r\n\r\nbody\r\n"
@@ -200,12 +200,13 @@ void spool_commit(struct spool_stage **stage, const struct mail_envelope *envelo
     fail();
 }
 
-void spool_admin_request(struct spool *spool, const char *request, spool_admin_fn *done, void *ctx)
+void spool_change(struct spool *spool, enum store_verb verb, const struct store_select *select,
+                  const struct spool_asker *asker)
 {
     (void)spool;
-    (void)request;
-    (void)done;
-    (void)ctx;
+    (void)verb;
+    (void)select;
+    (void)asker;
     fail();
 }
 

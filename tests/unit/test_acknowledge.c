@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "daemon/acknowledge.h"
-#include "spool/spool_admin.h"
+#include "spool/spool_change.h"
 
 #include "test.h" /* behind the rest: cmocka has a macro of the name expect_memory */
 
@@ -12,19 +12,22 @@ static struct world {
     struct acknowledge *acknowledge;
     int code; /* heard by the sender; -1: nothing yet */
     unsigned answers;
-    unsigned drops;    /* asked for */
-    char request[256]; /* the last one */
-    spool_admin_fn *dropped;
+    unsigned drops;      /* asked for */
+    char dropped_id[64]; /* of the last one */
+    spool_change_fn *dropped;
     void *dropped_ctx;
 } w;
 
-void spool_admin_request(struct spool *spool, const char *request, spool_admin_fn *done, void *ctx)
+void spool_change(struct spool *spool, enum store_verb verb, const struct store_select *select,
+                  const struct spool_asker *asker)
 {
     (void)spool;
+    assert_int_equal(verb, STORE_DROP);
+    assert_string_equal(asker->by, "acknowledge");
     w.drops++;
-    snprintf(w.request, sizeof w.request, "%s", request);
-    w.dropped = done;
-    w.dropped_ctx = ctx;
+    snprintf(w.dropped_id, sizeof w.dropped_id, "%s", select->id);
+    w.dropped = asker->done;
+    w.dropped_ctx = asker->ctx;
 }
 
 static void on_delivered(void *ctx, const struct smtpd_answer *answer)
@@ -100,9 +103,8 @@ static void a_failure_is_the_senders_and_the_rest_is_dropped(void **state)
         assert_int_equal(w.answers, 1);
         assert_int_equal(w.code, cases[i].code);
         assert_int_equal(w.drops, 1);
-        assert_non_null(strstr(w.request, "\"drop\""));
-        assert_non_null(strstr(w.request, "\"M\""));
-        w.dropped(w.dropped_ctx, "{\"changed\": 2, \"busy\": 0}");
+        assert_string_equal(w.dropped_id, "M");
+        w.dropped(w.dropped_ctx, &(struct spool_change_result){.changed = 2}, NULL);
     }
 }
 
@@ -111,11 +113,11 @@ static void what_was_busy_is_dropped_when_its_outcome_comes(void **state)
     (void)state;
     await("M", 2, 60000);
     outcome("M.1", SPOOL_DEFERRED, FAULT_TEMP);
-    w.dropped(w.dropped_ctx, "{\"changed\": 1, \"busy\": 1}");
+    w.dropped(w.dropped_ctx, &(struct spool_change_result){.changed = 1, .busy = 1}, NULL);
     outcome("M.2", SPOOL_DEFERRED, FAULT_TEMP);
     assert_int_equal(w.drops, 2);
     assert_int_equal(w.answers, 1);
-    w.dropped(w.dropped_ctx, "{\"changed\": 1, \"busy\": 0}");
+    w.dropped(w.dropped_ctx, &(struct spool_change_result){.changed = 1}, NULL);
     outcome("M.2", SPOOL_DEFERRED, FAULT_TEMP); /* nobody waits any more */
     assert_int_equal(w.drops, 2);
 }
@@ -127,7 +129,7 @@ static void time_runs_out(void **state)
     net_loop_run(w.loop);
     assert_int_equal(w.code, 451);
     assert_int_equal(w.drops, 1);
-    w.dropped(w.dropped_ctx, "{\"changed\": 1, \"busy\": 0}");
+    w.dropped(w.dropped_ctx, &(struct spool_change_result){.changed = 1}, NULL);
 }
 
 static void forgotten_is_never_answered(void **state)

@@ -95,11 +95,6 @@ static const char *const sql[STATEMENTS] = {
     [RESUME] = "DELETE FROM pause WHERE upstream = ?1 OR ?1 = ''",
     [MEMOS] = "SELECT upstream, text FROM memo",
     [SET_MEMO] = "INSERT OR REPLACE INTO memo (upstream, text) VALUES (?1, ?2)",
-    [NEXT_COMMAND] = "SELECT id, request FROM command WHERE reply IS NULL ORDER BY id LIMIT 1",
-    [ADD_COMMAND] = "INSERT INTO command (at_ms, request) VALUES (?1, ?2)",
-    [REPLY_COMMAND] = "UPDATE command SET reply = ?2 WHERE id = ?1",
-    [COMMAND_REPLY] = "SELECT reply FROM command WHERE id = ?1 AND reply IS NOT NULL",
-    [REMOVE_COMMAND] = "DELETE FROM command WHERE id = ?1",
 };
 
 /* ---- faults ---- */
@@ -189,7 +184,6 @@ static int set_up(struct local_index *index, enum local_index_mode mode, struct 
                               "PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 0;",
         [LOCAL_INDEX_READ] = "PRAGMA query_only = 1; PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY;"
                              "PRAGMA wal_autocheckpoint = 0;",
-        [LOCAL_INDEX_ASK] = "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;",
     };
     sqlite3_busy_timeout(index->db, 5000);
     int code = sqlite3_exec(index->db, pragmas[mode], NULL, NULL, NULL);

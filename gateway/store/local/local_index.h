@@ -15,7 +15,6 @@ struct local_index;
 enum local_index_mode {
     LOCAL_INDEX_WRITE, /* the one writer; creates the database and brings its schema up to date */
     LOCAL_INDEX_READ,
-    LOCAL_INDEX_ASK, /* another process, which puts commands into it */
 };
 
 /* Opens the database at path. vfs: SQLite's name of one, or NULL. */
@@ -160,16 +159,6 @@ int local_index_set_pause(struct local_index *index, const char *upstream, bool 
 int local_index_each_memo(struct local_index *index, void (*fn)(void *ctx, const char *upstream, const char *text),
                           void *ctx, struct fault *fault);
 int local_index_set_memo(struct local_index *index, const char *upstream, const char *text, struct fault *fault);
-
-/* The oldest command without a reply: 1 with a copy of its request (the caller's to free), 0, -1. */
-int local_index_next_command(struct local_index *index, uint64_t *id_r, char **request_r, struct fault *fault);
-int local_index_add_command(struct local_index *index, int64_t now_ms, const char *request, uint64_t *id_r,
-                            struct fault *fault);
-int local_index_reply_command(struct local_index *index, uint64_t id, const char *reply, struct fault *fault);
-/* 1 with a copy of the reply (the caller's to free), 0 when there is none yet, -1. */
-int local_index_command_reply(struct local_index *index, uint64_t id, char **reply_r, struct fault *fault);
-/* Takes a command back (no reply will come), or forgets an old one. */
-int local_index_remove_command(struct local_index *index, uint64_t id, struct fault *fault);
 
 /*
  * Calls fn once for each message that lives, in no order: to sum them up is the caller's, because SQLite would sort them in memory first, and

@@ -1,5 +1,5 @@
 /*
- * local_index_admin - the index's tables for operators (notes, pauses, commands), memos, and forgetting old history.
+ * local_index_admin - the index's tables for operators (notes, pauses), memos, and forgetting old history.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -229,74 +229,5 @@ int local_index_set_memo(struct local_index *index, const char *upstream, const 
     }
     bind_text(st, 1, upstream);
     bind_text(st, 2, text);
-    return local_index_run(index, st, fault);
-}
-
-/* ---- commands ---- */
-
-int local_index_next_command(struct local_index *index, uint64_t *id_r, char **request_r, struct fault *fault)
-{
-    sqlite3_stmt *st = local_index_statement(index, NEXT_COMMAND, fault);
-    if (st == NULL) {
-        return -1;
-    }
-    int got = local_index_next_row(index, st, fault);
-    if (got == 1) {
-        *id_r = column_number(st, 0);
-        *request_r = expect_strdup((const char *)sqlite3_column_text(st, 1));
-    }
-    sqlite3_reset(st);
-    return got;
-}
-
-int local_index_add_command(struct local_index *index, int64_t now_ms, const char *request, uint64_t *id_r,
-                            struct fault *fault)
-{
-    sqlite3_stmt *st = local_index_statement(index, ADD_COMMAND, fault);
-    if (st == NULL) {
-        return -1;
-    }
-    bind_number(st, 1, (uint64_t)now_ms);
-    bind_text(st, 2, request);
-    if (local_index_run(index, st, fault) != 0) {
-        return -1;
-    }
-    *id_r = (uint64_t)sqlite3_last_insert_rowid(index->db);
-    return 0;
-}
-
-int local_index_reply_command(struct local_index *index, uint64_t id, const char *reply, struct fault *fault)
-{
-    sqlite3_stmt *st = local_index_statement(index, REPLY_COMMAND, fault);
-    if (st == NULL) {
-        return -1;
-    }
-    bind_number(st, 1, id);
-    bind_text(st, 2, reply);
-    return local_index_run(index, st, fault);
-}
-
-int local_index_command_reply(struct local_index *index, uint64_t id, char **reply_r, struct fault *fault)
-{
-    sqlite3_stmt *st = local_index_statement(index, COMMAND_REPLY, fault);
-    if (st == NULL) {
-        return -1;
-    }
-    bind_number(st, 1, id);
-    int got = local_index_next_row(index, st, fault);
-    if (got == 1) {
-        *reply_r = expect_strdup((const char *)sqlite3_column_text(st, 0));
-    }
-    sqlite3_reset(st);
-    return got;
-}
-
-int local_index_remove_command(struct local_index *index, uint64_t id, struct fault *fault)
-{
-    sqlite3_stmt *st = local_index_statement(index, REMOVE_COMMAND, fault);
-    if (st == NULL) {
-        return -1;
-    }
-    bind_number(st, 1, id);
     return local_index_run(index, st, fault);
 }

@@ -59,11 +59,6 @@ enum statement {
     RESUME,
     MEMOS,
     SET_MEMO,
-    NEXT_COMMAND,
-    ADD_COMMAND,
-    REPLY_COMMAND,
-    COMMAND_REPLY,
-    REMOVE_COMMAND,
     STATEMENTS,
 };
 

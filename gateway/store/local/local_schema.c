@@ -55,7 +55,7 @@ static const char *const steps[LOCAL_SCHEMA_VERSION] = {
     "  text TEXT NOT NULL,"
     "  PRIMARY KEY (message, number, attempt)) WITHOUT ROWID;",
 
-    /* What operators look for; lanes for a fair order; fingerprints of what senders may send again; operators' commands. */
+    /* What operators look for; turns for a fair order; fingerprints of what senders may send again; operators' commands. */
     "ALTER TABLE message ADD COLUMN sender TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE message ADD COLUMN message_id TEXT;"
     "ALTER TABLE message ADD COLUMN print INTEGER;"
@@ -88,6 +88,9 @@ static const char *const steps[LOCAL_SCHEMA_VERSION] = {
 
     /* What is known of where a delivery may lie already: see engine/doubt.h. */
     "ALTER TABLE delivery ADD COLUMN doubt TEXT NOT NULL DEFAULT '';",
+
+    /* Operators' commands go through the gateway's admin socket. */
+    "DROP TABLE command;",
 };
 
 static int run(sqlite3 *db, const char *sql, struct fault *fault)
