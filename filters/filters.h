@@ -31,6 +31,13 @@ struct filters_default {
     size_t flag_count;
 };
 
+/* What one upstream's server does not take in names of folders: in what a template brings in, each of these characters becomes the replacement. */
+struct filters_naming {
+    const char *upstream;
+    const char *forbidden; /* characters, UTF-8 */
+    char replacement;      /* ASCII; 0: nothing */
+};
+
 struct filters_folder {
     const char *upstream;
     const char *folder;
@@ -41,6 +48,8 @@ struct filters_load_options {
     size_t source_count;
     const char *const *upstreams; /* names that a rule may use */
     size_t upstream_count;
+    const struct filters_naming *namings; /* of upstreams whose server is particular; the others take every name */
+    size_t naming_count;
     bool any_upstream; /* no configuration is at hand: names of upstreams are not checked */
     struct filters_default fallback;
     /*

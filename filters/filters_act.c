@@ -90,12 +90,16 @@ static int add_delivery(struct filters_builder *builder, const struct mail_deliv
 
 typedef void expand_fn(const struct filters_template *template, const struct filters_filler *filler, struct buf *out);
 
-/* The template filled in, in the result's arena; NULL with a fault. */
+/* The template filled in, in the result's arena; NULL with a fault. target: whose folder it is; or NULL. */
 static char *expanded(struct filters_builder *builder, expand_fn *expand, const struct filters_template *template,
-                      size_t max)
+                      size_t max, const struct filters_target *target)
 {
-    struct filters_filler filler = {filters_formula_fill, &builder->run};
+    struct filters_filler filler = {.value = filters_formula_fill, .ctx = &builder->run};
     struct buf out;
+    if (target != NULL) {
+        filler.namings = target->namings;
+        filler.naming_count = sizeof target->namings / sizeof target->namings[0];
+    }
     buf_init(&out, max);
     expand(template, &filler, &out);
     struct bytes text = filters_text_cut(buf_bytes(&out), max);
@@ -124,7 +128,7 @@ static const char **expanded_flags(struct filters_builder *builder, const struct
     const char **flags = arena_array(builder->arena, target->keyword_count, sizeof *flags);
     *count_r = 0;
     for (size_t i = 0; flags != NULL && i < target->keyword_count; i++) {
-        const char *flag = expanded(builder, filters_template_keyword, target->keywords[i], FILTERS_KEYWORD_MAX);
+        const char *flag = expanded(builder, filters_template_keyword, target->keywords[i], FILTERS_KEYWORD_MAX, NULL);
         if (flag == NULL) {
             return NULL;
         }
@@ -157,7 +161,7 @@ static int file_into(struct filters_builder *builder, const char *rule, const st
                                      .edit_count = builder->edit_count,
                                      .held = builder->held,
                                      .date_ms = target->date_from_header ? header_date(builder) : 0};
-    delivery.folder = expanded(builder, filters_template_folder, target->folder, FILTERS_FOLDER_MAX);
+    delivery.folder = expanded(builder, filters_template_folder, target->folder, FILTERS_FOLDER_MAX, target);
     delivery.flags = expanded_flags(builder, target, &delivery.flag_count);
     if (delivery.folder == NULL || delivery.flags == NULL) {
         return -1;
@@ -217,7 +221,7 @@ static void current_subject(struct filters_builder *builder, struct buf *out)
 
 static int tag_subject(struct filters_builder *builder, const struct filters_action *action)
 {
-    const char *tag = expanded(builder, filters_template_line, action->text, FILTERS_LINE_VALUE_MAX);
+    const char *tag = expanded(builder, filters_template_line, action->text, FILTERS_LINE_VALUE_MAX, NULL);
     if (tag == NULL) {
         return -1;
     }
@@ -248,7 +252,7 @@ static int edit_header(struct filters_builder *builder, const struct filters_act
     if (action->kind == FILTERS_DELETEHEADER) {
         return add_edit(builder, MAIL_EDIT_DELETE, action->field, NULL);
     }
-    const char *value = expanded(builder, filters_template_line, action->text, FILTERS_LINE_VALUE_MAX);
+    const char *value = expanded(builder, filters_template_line, action->text, FILTERS_LINE_VALUE_MAX, NULL);
     if (value == NULL) {
         return -1;
     }
@@ -261,7 +265,7 @@ static int edit_header(struct filters_builder *builder, const struct filters_act
 /* A reply is ASCII; a refusal for good outweighs one for now, and among equals the first one is heard. */
 static int refuse(struct filters_builder *builder, const char *rule, const struct filters_action *action)
 {
-    char *text = expanded(builder, filters_template_line, action->text, FILTERS_REPLY_MAX);
+    char *text = expanded(builder, filters_template_line, action->text, FILTERS_REPLY_MAX, NULL);
     if (text == NULL) {
         return -1;
     }
@@ -282,7 +286,7 @@ static int set_variables(struct filters_builder *builder, const struct filters_a
 {
     for (size_t i = 0; i < action->assignment_count; i++) {
         const char *value =
-            expanded(builder, filters_template_line, action->assignments[i].value, FILTERS_LINE_VALUE_MAX);
+            expanded(builder, filters_template_line, action->assignments[i].value, FILTERS_LINE_VALUE_MAX, NULL);
         if (value == NULL) {
             return -1;
         }

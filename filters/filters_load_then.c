@@ -199,6 +199,22 @@ static void load_folder(struct filters_loader *loader, json_t *value, struct fil
     }
 }
 
+/* What the servers of the target's upstreams do not take in names, in the set's memory. */
+static void find_namings(struct filters_loader *loader, struct filters_target *target)
+{
+    const char *const upstreams[] = {target->upstream, target->fallback};
+    for (size_t i = 0; i < 2; i++) {
+        for (size_t j = 0; j < loader->options->naming_count && upstreams[i] != NULL; j++) {
+            const struct filters_naming *naming = &loader->options->namings[j];
+            if (strcmp(naming->upstream, upstreams[i]) == 0) {
+                target->namings[i] = *naming;
+                target->namings[i].upstream = upstreams[i];
+                target->namings[i].forbidden = arena_text(loader->set->arena, naming->forbidden);
+            }
+        }
+    }
+}
+
 static void load_target(struct filters_loader *loader, json_t *value, struct filters_target *target)
 {
     if (!filters_load_object(loader, value, "a target", filters_target_keys, NULL)) {
@@ -206,6 +222,7 @@ static void load_target(struct filters_loader *loader, json_t *value, struct fil
     }
     load_upstream(loader, value, target);
     load_fallback(loader, value, target);
+    find_namings(loader, target);
     load_folder(loader, value, target);
     load_flags(loader, value, target);
     const char *date = filters_load_text(loader, value, "date");

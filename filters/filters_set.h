@@ -73,6 +73,7 @@ struct filters_target {
     const char *upstream;
     const char *fallback; /* the upstream that gets it when the first stays down; or NULL */
     const struct filters_template *folder;
+    struct filters_naming namings[2]; /* of the upstream and its fallback; forbidden is NULL where there is none */
     const struct filters_template **keywords; /* flags, in order; a system flag is a template without values */
     size_t keyword_count;
     bool date_from_header;

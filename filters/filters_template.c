@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/expect.h"
+#include "filters/filters.h"
 #include "filters/filters_text.h"
 
 #define PIECES_MAX 64
@@ -174,9 +175,48 @@ static void put_line(struct bytes value, struct buf *out)
     }
 }
 
-static void put_level(struct bytes value, struct buf *out)
+static bool holds(const char *characters, uint32_t wanted)
 {
-    filters_text_level(value, FILTERS_FOLDER_VALUE_MAX, out);
+    struct bytes rest = bytes_of(characters);
+    while (rest.len > 0) {
+        uint32_t character;
+        rest = bytes_from(rest, filters_text_next(rest, &character));
+        if (character == wanted) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What stands behind `start` loses the characters that the server does not take. It never becomes longer. */
+static void make_fit(const struct filters_naming *naming, size_t start, struct buf *out)
+{
+    uint8_t *into = out->storage + out->start + start;
+    struct bytes rest = bytes_from(buf_bytes(out), start);
+    size_t len = 0;
+    while (rest.len > 0) {
+        uint32_t character;
+        size_t octets = filters_text_next(rest, &character);
+        if (!holds(naming->forbidden, character)) {
+            memmove(into + len, rest.ptr, octets);
+            len += octets;
+        } else if (naming->replacement != '\0') {
+            into[len++] = (uint8_t)naming->replacement;
+        }
+        rest = bytes_from(rest, octets);
+    }
+    buf_truncate(out, start + len);
+}
+
+static void put_level(const struct piece *piece, const struct filters_filler *filler, struct buf *out)
+{
+    size_t start = out->len;
+    filters_text_level(filler->value(filler->ctx, &piece->reference), FILTERS_FOLDER_VALUE_MAX, out);
+    for (size_t i = 0; i < filler->naming_count && out->len > start; i++) {
+        if (filler->namings[i].forbidden != NULL) {
+            make_fit(&filler->namings[i], start, out);
+        }
+    }
 }
 
 static void put_keyword(struct bytes value, struct buf *out)
@@ -267,13 +307,15 @@ void filters_template_folder(const struct filters_template *template, const stru
     for (size_t i = 0; i < template->count; i++) {
         const struct piece *piece = &template->pieces[i];
         if (piece->is_value) {
-            put_piece(piece, filler, put_level, out);
+            put_level(piece, filler, out);
         } else {
             put_levels(piece->literal, out, &level);
         }
     }
     end_level(out, level);
-    if (out->len > start && buf_bytes(out).ptr[start] == '\\' && !filters_template_is_constant(template)) {
-        out->storage[out->start + start] = '_'; /* what is filled in never names a folder by its use */
+    bool filled = template->count > 0 && template->pieces[0].is_value;
+    uint8_t first = out->len > start ? buf_bytes(out).ptr[start] : '\0';
+    if ((first == '\\' && !filters_template_is_constant(template)) || (filled && (first == '~' || first == '#'))) {
+        out->storage[out->start + start] = '_'; /* what is filled in names no use, no home and no namespace */
     }
 }

@@ -30,10 +30,14 @@ struct filters_resolver {
     void *ctx;
 };
 
+struct filters_naming;
 struct filters_filler {
     /* In use: the value, valid UTF-8; empty when there is none. */
     struct bytes (*value)(void *ctx, const struct filters_reference *reference);
     void *ctx;
+    const struct filters_naming
+        *namings; /* of a folder: what is filled in is made fit by them, one after the other; or NULL */
+    size_t naming_count;
 };
 
 /* NULL, with what is wrong appended to error. */
@@ -59,7 +63,8 @@ size_t filters_template_folder_max(const struct filters_template *template);
 /*
  * Appends a folder's name. Levels come from the template's own "/" only; in what is filled in, "/", "*", "%" and control characters become
  * "_", and a level can be neither empty nor "." nor "..": it becomes "_". Only a template without values gives a folder that is named by its
- * use ("\Junk"): else a backslash in front becomes "_".
+ * use ("\Junk"): else what is filled in has no backslash, "~" or "#" in front, which would name a use, somebody's home or a namespace (RFC 9051 section
+ * 5.1.2.1).
  */
 void filters_template_folder(const struct filters_template *template, const struct filters_filler *filler,
                              struct buf *out);

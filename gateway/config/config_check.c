@@ -104,6 +104,22 @@ static bool check_standby(struct check *check, const struct config_upstream *ups
     return good;
 }
 
+static void check_folders(struct check *check, const struct config_upstream *upstream)
+{
+    struct bytes forbidden = bytes_of(upstream->folders_forbidden == NULL ? "" : upstream->folders_forbidden);
+    struct bytes replacement = bytes_of(upstream->folders_replacement == NULL ? "_" : upstream->folders_replacement);
+    if (!bytes_is_utf8(forbidden) || bytes_has_control(forbidden) || bytes_find_octet(forbidden, '/') >= 0) {
+        wrong(check, "folders/forbidden",
+              "characters in UTF-8; \"/\" stands between levels, and is never among what mail brings in");
+    }
+    if (replacement.len > 1 || !bytes_is_ascii(replacement) || bytes_has_control(replacement) ||
+        (replacement.len == 1 && strchr("/*%", replacement.ptr[0]) != NULL)) {
+        wrong(check, "folders/replacement", "one ASCII character other than \"/\", \"*\" and \"%%\", or \"\"");
+    } else if (replacement.len == 1 && bytes_find(forbidden, replacement) >= 0) {
+        wrong(check, "folders/replacement", "it is among the forbidden ones itself");
+    }
+}
+
 static void check_upstream(struct check *check, size_t index)
 {
     const struct config_upstream *upstream = config_upstream_at(check->config, index);
@@ -114,6 +130,7 @@ static void check_upstream(struct check *check, size_t index)
               "the password and all mail would cross the network in clear; use TLS, or say \"insecure\": true");
     }
     check_credentials(check, upstream);
+    check_folders(check, upstream);
     struct imapc_account account;
     struct fault fault = FAULT_INIT;
     if (standby && config_upstream_account(upstream, &account, &fault) < 0) {

@@ -129,14 +129,27 @@ static int read_named(void *ctx, const char *from, const char *path, struct buf 
     return -1;
 }
 
+static struct filters_naming naming_of(const struct config_upstream *upstream)
+{
+    const char *own = upstream->folders_forbidden;
+    return (struct filters_naming){
+        .upstream = upstream->name,
+        .forbidden = own != NULL ? own : imapc_profile_forbidden(imapc_profile_at(upstream->profile)),
+        .replacement = upstream->folders_replacement == NULL ? '_' : upstream->folders_replacement[0]};
+}
+
 /* What the configuration says is added to the options. */
 static struct filters_set *rules_of(const struct config *config, struct filters_load_options options,
                                     struct problems *problems)
 {
     const char **names = expect_calloc(config->upstreams.count + 1, sizeof *names);
+    struct filters_naming *namings = expect_calloc(config->upstreams.count + 1, sizeof *namings);
     for (size_t i = 0; i < config->upstreams.count; i++) {
         names[i] = config_upstream_at(config, i)->name;
+        namings[i] = naming_of(config_upstream_at(config, i));
     }
+    options.namings = namings;
+    options.naming_count = config->upstreams.count;
     options.upstreams = names;
     options.upstream_count = config->upstreams.count;
     options.read_ctx = (void *)(uintptr_t)config;
@@ -148,6 +161,7 @@ static struct filters_set *rules_of(const struct config *config, struct filters_
                                                 .flag_count = config->default_flags.count};
     struct filters_set *set = filters_load(&options, problems);
     free(names);
+    free(namings);
     return set;
 }
 

@@ -200,6 +200,17 @@ static const struct config_key upstream_special_keys[] = {
 };
 static const struct config_table upstream_special = {upstream_special_keys, 0};
 
+static const struct config_key upstream_folder_keys[] = {
+    {"forbidden", STRING(config_upstream, folders_forbidden),
+     .help =
+         "characters that the server does not take in names of folders, such as \".\": in what ${...} brings into a "
+         "name they become the replacement; without it, as the profile says"},
+    {"replacement", STRING(config_upstream, folders_replacement), .fallback = "_",
+     .help = "one ASCII character that is not among them, or \"\""},
+    END,
+};
+static const struct config_table upstream_folders = {upstream_folder_keys, 0};
+
 static const struct config_key upstream_keys[] = {
     {"address", ADDRESS(config_upstream, address), .required = true, .help = "host:port or [v6]:port"},
     {"standby", STRINGS(config_upstream, standby),
@@ -218,6 +229,7 @@ static const struct config_key upstream_keys[] = {
     {"special_use", OBJECT(&upstream_special),
      .help = "folders for rules that name one by its use, where the server has none with it; without a name, it is the "
              "use's own"},
+    {"folders", OBJECT(&upstream_folders), .help = "how names that rules make from mail are made fit for the server"},
     {"timeouts", OBJECT(&upstream_timeouts), .help = "how long to wait for the server"},
     {"retry", OBJECT(&upstream_retry), .help = "when to try again"},
     END,

@@ -190,6 +190,26 @@ const char *imapc_profile_special(const struct imapc_profile *profile, enum imap
     return NULL;
 }
 
+/*
+ * Not of Dovecot: it refuses "." with Maildir and the separator "/" alone; with sdbox and mdbox such folders are there, and mail goes into them. "mailweir
+ * upstreams --probe" finds out, and proposes what to write.
+ */
+static const struct {
+    const char *profile, *forbidden;
+} forbidden[] = {
+    {"gmail", "^"},
+};
+
+const char *imapc_profile_forbidden(const struct imapc_profile *profile)
+{
+    for (size_t i = 0; i < sizeof forbidden / sizeof forbidden[0]; i++) {
+        if (strcmp(forbidden[i].profile, profile->name) == 0) {
+            return forbidden[i].forbidden;
+        }
+    }
+    return "";
+}
+
 const char *imapc_profile_setting_name(enum imapc_setting setting)
 {
     return names[setting];

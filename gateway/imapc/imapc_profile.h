@@ -48,6 +48,8 @@ const struct imapc_profile *imapc_profile_at(size_t index);
 uint64_t imapc_profile_value(const struct imapc_profile *profile, enum imapc_setting setting, const char **why_r);
 /* The folder for a special use, where the server says none with it; NULL: the use's own name. */
 const char *imapc_profile_special(const struct imapc_profile *profile, enum imap_special_use use);
+/* Characters that its servers do not take in names of folders, "" for none that is known of all of them. */
+const char *imapc_profile_forbidden(const struct imapc_profile *profile);
 /* Whether it is 0 or 1: no or yes. */
 bool imapc_profile_is_switch(enum imapc_setting setting);
 /* Puts the profile's value where settings has 0; of switches, 1 is no and 2 is yes before, 0 and 1 afterwards. */

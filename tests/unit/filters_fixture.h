@@ -9,6 +9,9 @@
 
 static const char *const fixture_upstreams[] = {"corp", "archive"};
 
+/* What the server of "archive" does not take in names. */
+static const struct filters_naming fixture_namings[] = {{"archive", ".\xc3\xa4", '-'}};
+
 /* The set of one file "r.json", or NULL with the problems as text in out. */
 static inline struct filters_set *fixture_load(const char *text, struct buf *out)
 {
@@ -18,6 +21,8 @@ static inline struct filters_set *fixture_load(const char *text, struct buf *out
                                            .source_count = 1,
                                            .upstreams = fixture_upstreams,
                                            .upstream_count = 2,
+                                           .namings = fixture_namings,
+                                           .naming_count = 1,
                                            .now_ms = INT64_C(1795417880000), /* 2026-11-23T07:11:20Z */
                                            .fallback = {.upstream = "corp", .folder = "INBOX"}};
     struct filters_set *set = filters_load(&options, problems);

@@ -313,6 +313,12 @@ static const struct {
     {THEN("{\"fileinto\":[{\"folder\":\"A\"},{\"upstream\":\"archive\",\"folder\":\"A\",\"flags\":[\"\\\\Seen\",\"d-${"
           "from.domain}\"]}]}"),
      "corp:A <c@d>;archive:A \\Seen d-client.example <c@d>; a"},
+    /* What a server does not take in names, in what mail brings in: also the fallback's server; what the rule itself says stays. */
+    {THEN("{\"fileinto\":[{\"folder\":\"A/${from.domain}\"},{\"upstream\":\"archive\",\"folder\":\"v1.0/"
+          "${from.domain}\"}]}"),
+     "corp:A/client.example <c@d>;archive:v1.0/client-example <c@d>; a"},
+    {THEN("{\"fileinto\":{\"folder\":\"A/${from.domain}\",\"fallback\":\"archive\"}}"),
+     "corp:A/client-example <c@d>; a"},
     {THEN("{\"reject\":\"no ${from}\"}"), "550 5.7.1 no Sender+x@client.example; a"},
     {THEN("{\"reject\":{\"text\":\"gr\xc3\xbc\xc3\x9f"
           "e\",\"code\":554,\"enhanced\":\"5.6.0\"}}"),
