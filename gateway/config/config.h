@@ -85,6 +85,11 @@ struct config_listener {
     uint64_t max_auth_failures;
     uint64_t max_auth_failures_per_network;
     uint64_t max_transactions;
+    struct config_strings lenient;
+    bool add_missing;
+    enum net_tls_version tls_minimum;
+    enum smtpd_recipients recipients_per_transaction;
+    struct config_strings mechanisms;
     uint64_t max_refusals_logged;
     uint64_t max_received;
     uint64_t command_timeout;

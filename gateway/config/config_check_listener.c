@@ -12,6 +12,9 @@
 /* A network of more addresses than this is the whole internet to a spammer: an IPv4 /7, an IPv6 /15. */
 #define WIDE_V4_BITS (96 + 8)
 #define WIDE_V6_BITS 16
+/* For "lenient": more than an IPv4 /24 or an IPv6 /64 is more than the devices of a room. */
+#define LENIENT_V4_BITS (96 + 24)
+#define LENIENT_V6_BITS 64
 
 struct check {
     const struct config *config;
@@ -50,7 +53,7 @@ static void warn_of_expiry(struct check *check, int64_t days)
 static void check_tls(struct check *check)
 {
     const struct config_listener *listener = check->listener;
-    struct net_tls *tls = NULL;
+    struct net_tls *tls = NULL, *lenient = NULL;
     struct fault fault = FAULT_INIT;
     if (listener->tls.mode == CONFIG_TLS_NONE) {
         if (listener->tls_required) {
@@ -62,12 +65,14 @@ static void check_tls(struct check *check)
         say(check, PROBLEM_ERROR, "tls", "TLS needs \"certificate\" and \"key\"");
     } else if (listener->client_certificate_required && listener->tls.ca_file == NULL) {
         say(check, PROBLEM_ERROR, "tls/client_certificate_required", "say by \"ca_file\" whose certificates are meant");
-    } else if (config_listener_tls(listener, &tls, &fault) < 0) {
+    } else if (config_listener_tls(listener, &tls, &fault) < 0 ||
+               config_listener_tls_lenient(listener, &lenient, &fault) < 0) {
         say(check, PROBLEM_ERROR, "tls", "%s: %s", fault.where, fault.text);
     } else {
         warn_of_expiry(check, net_tls_days_left(tls));
     }
     net_tls_free(&tls);
+    net_tls_free(&lenient);
 }
 
 /* ---- who may send ---- */
@@ -122,6 +127,76 @@ static void check_open_door(struct check *check)
     }
 }
 
+/* Whether the two have an address in common. */
+static bool overlap(const char *a, const char *b)
+{
+    struct network one, other;
+    if (network_parse(&one, bytes_of(a)) < 0 || network_parse(&other, bytes_of(b)) < 0) {
+        return false;
+    }
+    return network_contains(one.bits < other.bits ? &one : &other, one.bits < other.bits ? other.address : one.address);
+}
+
+/* A door that is open to devices by name is open to whoever has the same address. */
+static void check_shared(struct check *check, const char *network, const char *key,
+                         const struct config_strings *proxies)
+{
+    for (size_t i = 0; i < proxies->count; i++) {
+        if (overlap(network, proxies->items[i])) {
+            say(check, PROBLEM_WARNING, "lenient",
+                "%s holds %s of \"%s\", which stands for many clients; name the devices themselves, by the addresses "
+                "that the "
+                "header or XCLIENT gives",
+                network, proxies->items[i], key);
+        }
+    }
+}
+
+static void check_lenient(struct check *check)
+{
+    const struct config_listener *listener = check->listener;
+    bool old = listener->tls_minimum == NET_TLS_1_0 || listener->tls_minimum == NET_TLS_1_1;
+    for (size_t i = 0; i < listener->lenient.count; i++) {
+        const char *text = listener->lenient.items[i];
+        struct network network;
+        if (network_parse(&network, bytes_of(text)) < 0) {
+            continue;
+        }
+        if (network.bits < (strchr(text, ':') == NULL ? LENIENT_V4_BITS : LENIENT_V6_BITS)) {
+            say(check, PROBLEM_WARNING, "lenient",
+                "%s is a wide network: from all of it, addresses without brackets or domain, no HELO and an LF alone "
+                "in a message are "
+                "let pass; name the devices",
+                text);
+        }
+        check_shared(check, text, "proxy_protocol", &listener->proxies);
+        check_shared(check, text, "xclient", &listener->xclients);
+    }
+    if (old && listener->lenient.count == 0) {
+        say(check, PROBLEM_ERROR, "tls/minimum",
+            "TLS before 1.2 is for devices that \"lenient\" names; name them, or leave this out");
+    } else if (old && listener->tls.mode != CONFIG_TLS_NONE) {
+        say(check, PROBLEM_WARNING, "tls/minimum",
+            "the %zu networks in \"lenient\" may use TLS 1.0 or 1.1, which can be read and changed on the way; others "
+            "keep 1.2",
+            listener->lenient.count);
+    }
+    if (listener->add_missing && listener->lenient.count == 0) {
+        say(check, PROBLEM_WARNING, "add_missing", "it is for clients that \"lenient\" names, and that names none");
+    }
+}
+
+static void check_mechanisms(struct check *check)
+{
+    const struct config_strings *names = &check->listener->mechanisms;
+    for (size_t i = 0; i < names->count; i++) {
+        if (smtpd_mechanism_of(names->items[i]) == 0) {
+            say(check, PROBLEM_ERROR, "auth/mechanisms",
+                "\"%s\" is none of \"PLAIN\", \"LOGIN\", \"SCRAM-SHA-256\", \"SCRAM-SHA-256-PLUS\"", names->items[i]);
+        }
+    }
+}
+
 static void check_who_may_send(struct check *check)
 {
     const struct config_listener *listener = check->listener;
@@ -170,12 +245,15 @@ void config_check_listener(const struct config *config, size_t index, const stru
     const struct config_sender_rule *rules = listener->sender_rules.items;
     check_name(&check);
     check_networks(&check, "allow", &listener->allow);
+    check_networks(&check, "lenient", &listener->lenient);
     check_networks(&check, "proxy_protocol", &listener->proxies);
     check_networks(&check, "xclient", &listener->xclients);
     for (size_t i = 0; i < listener->sender_rules.count; i++) {
         check_networks(&check, "sender_rules", &rules[i].networks);
     }
     check_tls(&check);
+    check_lenient(&check);
+    check_mechanisms(&check);
     check_users(&check);
     check_who_may_send(&check);
 }

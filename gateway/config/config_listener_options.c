@@ -5,7 +5,8 @@
 
 #include "base/expect.h"
 
-int config_listener_tls(const struct config_listener *listener, struct net_tls **tls_r, struct fault *fault)
+static int make_tls(const struct config_listener *listener, enum net_tls_version minimum, struct net_tls **tls_r,
+                    struct fault *fault)
 {
     const struct config_certificate *others = listener->certificates.items;
     if (listener->tls.mode == CONFIG_TLS_NONE) {
@@ -22,10 +23,27 @@ int config_listener_tls(const struct config_listener *listener, struct net_tls *
                                       .other_count = listener->certificates.count,
                                       .ca_file = listener->tls.ca_file,
                                       .request_client_certificate = listener->tls.ca_file != NULL,
-                                      .require_client_certificate = listener->client_certificate_required};
+                                      .require_client_certificate = listener->client_certificate_required,
+                                      .minimum = minimum};
     int result = net_tls_server_new(tls_r, &options, fault);
     arena_free(&arena);
     return result;
+}
+
+static bool is_old(const struct config_listener *listener)
+{
+    return listener->tls_minimum == NET_TLS_1_0 || listener->tls_minimum == NET_TLS_1_1;
+}
+
+int config_listener_tls(const struct config_listener *listener, struct net_tls **tls_r, struct fault *fault)
+{
+    enum net_tls_version minimum = is_old(listener) ? NET_TLS_1_2 : listener->tls_minimum;
+    return make_tls(listener, minimum, tls_r, fault);
+}
+
+int config_listener_tls_lenient(const struct config_listener *listener, struct net_tls **tls_r, struct fault *fault)
+{
+    return is_old(listener) ? make_tls(listener, listener->tls_minimum, tls_r, fault) : 0;
 }
 
 static struct smtpd_limits limits_of(const struct config_listener *config)
@@ -83,6 +101,16 @@ static int load_users(const struct config_listener *config, struct smtpd_users *
     return *users_r == NULL ? -1 : 0;
 }
 
+/* Those that the configuration names; all, when it names none. */
+static unsigned mechanisms_of(const struct config_listener *config)
+{
+    unsigned set = config->mechanisms.count == 0 ? ~0u : 0;
+    for (size_t i = 0; i < config->mechanisms.count; i++) {
+        set |= smtpd_mechanism_of(config->mechanisms.items[i]);
+    }
+    return set;
+}
+
 int config_listener_options(const struct config_listener *config, struct arena *arena,
                             struct smtpd_listener_options *options_r, struct fault *fault)
 {
@@ -97,6 +125,11 @@ int config_listener_options(const struct config_listener *config, struct arena *
         .client_certificates = config->tls.ca_file != NULL,
         .allow = config->allow.items,
         .allow_count = config->allow.count,
+        .lenient = config->lenient.items,
+        .lenient_count = config->lenient.count,
+        .add_missing = config->add_missing,
+        .recipients_per_transaction = config->recipients_per_transaction,
+        .mechanisms = mechanisms_of(config),
         .auth_required = config->auth_required,
         .auth_in_clear = config->auth_in_clear,
         .proxies = config->proxies.items,
@@ -114,7 +147,8 @@ int config_listener_options(const struct config_listener *config, struct arena *
         .limits = limits_of(config),
     };
     options_r->tls_mode = modes[config->tls.mode];
-    return config_listener_tls(config, &options_r->tls, fault) < 0 || load_users(config, &options_r->users, fault) < 0
-               ? -1
-               : 0;
+    bool failed = config_listener_tls(config, &options_r->tls, fault) < 0 ||
+                  config_listener_tls_lenient(config, &options_r->tls_lenient, fault) < 0 ||
+                  load_users(config, &options_r->users, fault) < 0;
+    return failed ? -1 : 0;
 }

@@ -8,6 +8,16 @@ static const char *const protocols[] = {
     [CONFIG_PROTOCOL_LMTP] = "lmtp",
     [CONFIG_PROTOCOLS] = NULL,
 };
+static const char *const tls_versions[] = {
+    [NET_TLS_1_0] = "1.0", [NET_TLS_1_1] = "1.1",     [NET_TLS_1_2] = "1.2",
+    [NET_TLS_1_3] = "1.3", [NET_TLS_VERSIONS] = NULL,
+};
+static const char *const recipient_groups[] = {
+    [SMTPD_RECIPIENTS_ANY] = "any",
+    [SMTPD_RECIPIENTS_ONE_DOMAIN] = "one_domain",
+    [SMTPD_RECIPIENTS_ONE] = "one",
+    [SMTPD_RECIPIENTS_GROUPS] = NULL,
+};
 static const char *const acknowledgements[] = {
     [CONFIG_ACKNOWLEDGE_SPOOLED] = "spooled",
     [CONFIG_ACKNOWLEDGE_DELIVERED] = "delivered",
@@ -34,6 +44,8 @@ static const struct config_key tls_keys[] = {
     {"client_certificate_required", BOOLEAN(config_listener, client_certificate_required),
      .help = "no session without a client certificate"},
     {"required", BOOLEAN(config_listener, tls_required), .help = "no mail before STARTTLS"},
+    {"minimum", WORD(config_listener, tls_minimum, tls_versions), .fallback = "1.2",
+     .help = "the oldest TLS; 1.0 and 1.1 are for the clients that \"lenient\" names only, the others keep 1.2"},
     END,
 };
 static const struct config_table tls_table = {tls_keys, 0};
@@ -41,6 +53,10 @@ static const struct config_table tls_table = {tls_keys, 0};
 static const struct config_key auth_keys[] = {
     {"users", PATH(config_listener, users), .required = true,
      .help = "JSON file of users, made by \"mailweir passwd\""},
+    {"mechanisms", STRINGS(config_listener, mechanisms),
+     .help = "those that are offered: \"PLAIN\", \"LOGIN\", \"SCRAM-SHA-256\", \"SCRAM-SHA-256-PLUS\"; without it, all "
+             "that the "
+             "users file has keys for"},
     {"required", BOOLEAN(config_listener, auth_required),
      .help = "whoever sends must authenticate, those in \"allow\" too"},
     {"in_clear", BOOLEAN(config_listener, auth_in_clear),
@@ -83,6 +99,14 @@ static const struct config_key keys[] = {
          "what it brought was dropped; 0: off"},
     {"allow", STRINGS(config_listener, allow),
      .help = "networks that may send without authentication; without it, loopback only"},
+    {"lenient", STRINGS(config_listener, lenient),
+     .help =
+         "addresses and networks of devices whose mistakes are let pass: HELO without name or none, addresses without "
+         "brackets, with a name, with odd dots or without domain (it becomes the gateway's hostname), parameters "
+         "behind "
+         "HELO, an LF alone in a message (it becomes CR LF; the end of a message stays CR LF . CR LF)"},
+    {"add_missing", BOOLEAN(config_listener, add_missing),
+     .help = "messages of the clients in \"lenient\" get the Date and Message-ID that they lack"},
     {"tls", OBJECT(&tls_table), .help = "transport security"},
     {"auth", OBJECT(&auth_table), .help = "who may send from elsewhere"},
     {"proxy_protocol", STRINGS(config_listener, proxies),
@@ -93,6 +117,11 @@ static const struct config_key keys[] = {
      .help = "senders by network; the first rule that has the client decides instead of \"senders\""},
     {"recipients", STRINGS(config_listener, recipients),
      .help = "addresses that may stand in RCPT TO; without it, all"},
+    {"recipients_per_transaction", WORD(config_listener, recipients_per_transaction, recipient_groups),
+     .fallback = "any",
+     .help = "who may be a recipient of the same message: any, those of one domain, or one; others hear 452 and come "
+             "in a transaction of their own, "
+             "so that a refusal by content for one does not refuse the message for others; announced by LIMITS"},
     {"acknowledge", WORD(config_listener, acknowledge, acknowledgements), .fallback = "spooled",
      .help = "when the sender hears 250: the message is on disk, or the upstream has it"},
     {"max_message_size", SIZE(config_listener, max_message_size), .fallback = "25MiB", .least = 1024,
@@ -120,7 +149,7 @@ static const struct config_key keys[] = {
     {"max_auth_failures_per_network", NUMBER(config_listener, max_auth_failures_per_network), .fallback = "30",
      .most = 1000000,
      .help = "failed logins from one network within 15 minutes; above, it is refused with 421; 0 is no limit"},
-    {"max_transactions", NUMBER(config_listener, max_transactions), .fallback = "1000", .least = 1, .most = 1000000,
+    {"max_transactions", NUMBER(config_listener, max_transactions), .fallback = "1000000", .least = 1, .most = 1000000,
      .help = "messages in one session; announced by LIMITS"},
     {"max_refusals_logged", NUMBER(config_listener, max_refusals_logged), .fallback = "30", .most = 1000000,
      .help = "refusals of one client that the log has one by one, a minute; the rest is counted; 0 is no limit"},

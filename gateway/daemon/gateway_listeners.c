@@ -43,6 +43,7 @@ int gateway_apply_listeners(struct gateway *gateway, const struct config *config
     }
     for (size_t i = 0; i < count; i++) {
         net_tls_free(&options[i].tls);
+        net_tls_free(&options[i].tls_lenient);
         smtpd_users_free(&options[i].users);
         const struct config_listener *listener = config_listener_at(config, i);
         if (result == 0 && is_news(gateway, config, listener)) {

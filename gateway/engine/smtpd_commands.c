@@ -129,6 +129,17 @@ static enum smtpd_reply judge_offer(const struct smtpd_engine *engine, const str
                                                                           : SMTPD_REPLY_NOT_OFFERED;
 }
 
+static bool is_hello(enum smtp_verb verb)
+{
+    return verb == SMTP_VERB_HELO || verb == SMTP_VERB_EHLO || verb == SMTP_VERB_LHLO;
+}
+
+/* A device that says no hello is taken for one that said HELO. */
+static enum smtpd_stage stage_of(const struct smtpd_engine *engine)
+{
+    return engine->options.lenient && engine->stage == START ? READY : engine->stage;
+}
+
 /* What is wrong with the command here and now; SMTPD_REPLY_OK when nothing is. */
 static enum smtpd_reply judge(const struct smtpd_engine *engine, const struct row *row, struct bytes argument)
 {
@@ -138,13 +149,13 @@ static enum smtpd_reply judge(const struct smtpd_engine *engine, const struct ro
     if (row->extension != 0 && (row->extension & engine->offered) == 0) {
         return judge_offer(engine, row);
     }
-    if ((row->stages & engine->stage) == 0) {
+    if ((row->stages & stage_of(engine)) == 0) {
         return judge_stage(engine, row);
     }
     if (row->argument == ARGUMENT_NONE && argument.len > 0) {
         return SMTPD_REPLY_NO_ARGUMENT;
     }
-    if (row->argument == ARGUMENT_MUST && argument.len == 0) {
+    if (row->argument == ARGUMENT_MUST && argument.len == 0 && !(engine->options.lenient && is_hello(row->verb))) {
         return SMTPD_REPLY_NEEDS_ARGUMENT;
     }
     return SMTPD_REPLY_OK;
@@ -161,6 +172,7 @@ void smtpd_command(struct smtpd_engine *engine, uint64_t now, struct bytes line)
     enum smtpd_reply wrong = judge(engine, row, command.argument);
     engine->unknown += wrong == SMTPD_REPLY_UNKNOWN_COMMAND ? 1 : 0;
     if (wrong == SMTPD_REPLY_OK) {
+        engine->stage = (row->stages & engine->stage) == 0 ? stage_of(engine) : engine->stage;
         row->handle(engine, now, command.argument);
     } else if (command.verb == SMTP_VERB_BDAT) {
         smtpd_refuse_chunk(engine, now, command.argument, wrong);

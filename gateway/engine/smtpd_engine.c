@@ -37,7 +37,7 @@ void smtpd_limits_default(struct smtpd_limits *limits)
         .max_unknown_commands = 10,
         .max_auth_failures = 3,
         .max_auth_failures_per_network = 30,
-        .max_transactions = 1000,
+        .max_transactions = 1000000,
         .max_refusals_logged = 30,
         .max_received = 100,
         .command_timeout_ms = 300 * 1000,
@@ -512,12 +512,13 @@ void smtpd_engine_answer(struct smtpd_engine *engine, uint64_t now, const struct
     }
 }
 
-void smtpd_engine_answer_client(struct smtpd_engine *engine, uint64_t now, bool trusted,
+void smtpd_engine_answer_client(struct smtpd_engine *engine, uint64_t now, bool trusted, bool lenient,
                                 const struct smtpd_answer *refusal)
 {
     EXPECT(engine->awaiting == SMTPD_WANT_CLIENT);
     engine->awaiting = SMTPD_WANT_INPUT;
     engine->trusted = trusted;
+    engine->options.lenient = lenient;
     if (refusal->code != 0) {
         smtpd_say(engine, refusal);
         smtpd_end(engine);

@@ -21,6 +21,14 @@
 
 struct smtpd_engine;
 
+/* Who may be a recipient of the same message. */
+enum smtpd_recipients {
+    SMTPD_RECIPIENTS_ANY,
+    SMTPD_RECIPIENTS_ONE_DOMAIN,
+    SMTPD_RECIPIENTS_ONE,
+    SMTPD_RECIPIENTS_GROUPS
+};
+
 struct smtpd_limits {
     uint64_t max_message_size; /* octets; announced by SIZE */
     unsigned max_recipients;   /* per transaction */
@@ -78,21 +86,26 @@ struct smtpd_refusal {
 /* Called for each, from inside of the engine's calls, none of which may be called from it. */
 typedef void smtpd_refused_fn(void *ctx, const struct smtpd_refusal *refusal);
 
+/* The bit of "PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS" in any case of letters; 0 for another word. */
+unsigned smtpd_mechanism_of(const char *name);
+
 struct smtpd_engine_options {
     const char *hostname;
     const char *listener;
     const char *client_address;
     uint16_t client_port;
     bool lmtp;
-    bool starttls;               /* offer STARTTLS */
-    bool implicit_tls;           /* the greeting waits for smtpd_engine_tls_ready() */
-    bool tls_required;           /* no MAIL and no AUTH without TLS */
-    bool trusted;                /* the client may send without authentication */
-    bool certificates;           /* a verified client certificate counts as authentication */
-    bool xclient;                /* the client may say for whom it stands */
-    unsigned mechanisms;         /* offered: enum smtpd_mechanism */
-    bool auth_in_clear;          /* offer them without TLS, too */
-    struct smtpd_answer refusal; /* code not 0: say this instead of the greeting, and close */
+    bool starttls;                    /* offer STARTTLS */
+    bool implicit_tls;                /* the greeting waits for smtpd_engine_tls_ready() */
+    bool tls_required;                /* no MAIL and no AUTH without TLS */
+    bool trusted;                     /* the client may send without authentication */
+    bool lenient;                     /* the client is a device whose mistakes are let pass */
+    enum smtpd_recipients recipients; /* of one transaction; announced by LIMITS (RFC 9422) */
+    bool certificates;                /* a verified client certificate counts as authentication */
+    bool xclient;                     /* the client may say for whom it stands */
+    unsigned mechanisms;              /* offered: enum smtpd_mechanism */
+    bool auth_in_clear;               /* offer them without TLS, too */
+    struct smtpd_answer refusal;      /* code not 0: say this instead of the greeting, and close */
     struct smtpd_limits limits;
     struct smtpd_tally *tally; /* counted into; NULL: nowhere */
     smtpd_refused_fn *refused; /* NULL: nobody listens */
@@ -149,8 +162,8 @@ enum smtpd_want smtpd_engine_step(struct smtpd_engine *engine, uint64_t now, str
 /* The answer to MAIL, RECIPIENT or MESSAGE. May be given at once, or at any later time. */
 void smtpd_engine_answer(struct smtpd_engine *engine, uint64_t now, const struct smtpd_answer *answer);
 void smtpd_engine_answer_auth(struct smtpd_engine *engine, uint64_t now, const struct smtpd_auth_answer *answer);
-/* The answer to CLIENT: from here on, address is the client; refusal as in the options. */
-void smtpd_engine_answer_client(struct smtpd_engine *engine, uint64_t now, bool trusted,
+/* The answer to CLIENT: from here on, address is the client; trusted, lenient and refusal as in the options. */
+void smtpd_engine_answer_client(struct smtpd_engine *engine, uint64_t now, bool trusted, bool lenient,
                                 const struct smtpd_answer *refusal);
 /* The message cannot be stored any more: what is left of it is swallowed, and its end gets this reply. */
 void smtpd_engine_store_failed(struct smtpd_engine *engine, const struct smtpd_answer *answer);

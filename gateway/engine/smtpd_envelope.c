@@ -3,13 +3,17 @@
 
 #include "base/expect.h"
 #include "engine/smtpd_private.h"
+#include "proto/smtp_reply.h"
 
 /* Room for the envelope of one transaction, and for the decision about it. */
 #define TRANSACTION_MAX ((size_t)8 << 20)
+/* How much of a parameter a reply quotes. */
+#define PARAM_SHOWN_MAX 60
 
 static void refuse_path(struct smtpd_engine *engine, enum smtp_path_result result, enum smtpd_reply syntax)
 {
     static const enum smtpd_reply replies[] = {
+        [SMTP_PATH_DOTS] = SMTPD_REPLY_DOTS,
         [SMTP_PATH_SOURCE_ROUTE] = SMTPD_REPLY_SOURCE_ROUTE,
         [SMTP_PATH_NOT_UTF8] = SMTPD_REPLY_NOT_UTF8,
         [SMTP_PATH_TOO_LONG] = SMTPD_REPLY_PATH_TOO_LONG,
@@ -17,14 +21,24 @@ static void refuse_path(struct smtpd_engine *engine, enum smtp_path_result resul
     smtpd_reply(engine, result == SMTP_PATH_SYNTAX ? syntax : replies[result]);
 }
 
-static void refuse_params(struct smtpd_engine *engine, enum smtp_params_result result)
+/* The reply names the parameter. */
+static void refuse_params(struct smtpd_engine *engine, enum smtp_params_result result, struct bytes wrong)
 {
     static const enum smtpd_reply replies[] = {
         [SMTP_PARAMS_UNKNOWN] = SMTPD_REPLY_PARAM_UNKNOWN,
         [SMTP_PARAMS_REPEATED] = SMTPD_REPLY_PARAM_REPEATED,
         [SMTP_PARAMS_VALUE] = SMTPD_REPLY_PARAM_VALUE,
     };
-    smtpd_reply(engine, replies[result]);
+    struct smtpd_answer answer = *smtpd_reply_get(replies[result]);
+    bool behind_helo = result == SMTP_PARAMS_UNKNOWN && !engine->esmtp;
+    struct bytes named = bytes_slice(wrong, 0, PARAM_SHOWN_MAX);
+    struct buf text;
+    buf_init(&text, SMTP_REPLY_LINE_MAX);
+    buf_printf(&text, "%s: %.*s%s", answer.text, (int)named.len, (const char *)named.ptr,
+               behind_helo ? " (parameters go with EHLO)" : "");
+    answer.text = buf_text(&text);
+    smtpd_say(engine, &answer);
+    buf_done(&text);
 }
 
 /* Path and parameters of MAIL or RCPT; false when a refusal was said. */
@@ -33,15 +47,18 @@ static bool parse_path_command(struct smtpd_engine *engine, struct bytes argumen
 {
     bool is_mail = command == SMTP_PARAMS_MAIL;
     bool utf8 = is_mail ? engine->esmtp : engine->transaction.envelope.smtputf8;
-    struct bytes rest;
-    enum smtp_path_result result = smtp_command_path(argument, is_mail ? "FROM:" : "TO:", utf8, path, &rest);
+    bool lenient = engine->options.lenient;
+    struct bytes rest, wrong = {NULL, 0};
+    enum smtp_path_result result = (lenient ? smtp_command_path_lenient : smtp_command_path)(
+        argument, is_mail ? "FROM:" : "TO:", utf8, path, &rest);
     if (result != SMTP_PATH_OK) {
         refuse_path(engine, result, is_mail ? SMTPD_REPLY_BAD_SENDER : SMTPD_REPLY_BAD_RECIPIENT);
         return false;
     }
-    enum smtp_params_result bad = smtp_params_parse(rest, command, engine->esmtp ? engine->offered : 0, params);
+    unsigned offered = engine->esmtp || lenient ? engine->offered : 0;
+    enum smtp_params_result bad = smtp_params_parse(rest, command, offered, params, &wrong);
     if (bad != SMTP_PARAMS_OK) {
-        refuse_params(engine, bad);
+        refuse_params(engine, bad, wrong);
         return false;
     }
     return true;
@@ -107,6 +124,22 @@ static enum smtpd_reply judge_client(const struct smtpd_engine *engine)
     return engine->trusted || known ? SMTPD_REPLY_OK : SMTPD_REPLY_NEEDS_AUTH;
 }
 
+/* An address without a domain gets the gateway's own, where that is let pass; into holds it then. */
+static bool complete(const struct smtpd_engine *engine, struct smtp_path *path, char into[SMTPD_RECIPIENT_MAX + 1])
+{
+    struct bytes domain = bytes_of(engine->options.hostname), local = path->local;
+    if (!engine->options.lenient || local.len + 1 + domain.len > SMTPD_RECIPIENT_MAX) {
+        return false;
+    }
+    memcpy(into, local.ptr, local.len);
+    into[local.len] = '@';
+    memcpy(into + local.len + 1, domain.ptr, domain.len);
+    path->address = bytes_at(into, local.len + 1 + domain.len);
+    path->local = bytes_slice(path->address, 0, local.len);
+    path->domain = bytes_from(path->address, local.len + 1);
+    return true;
+}
+
 void smtpd_handle_mail(struct smtpd_engine *engine, uint64_t now, struct bytes argument)
 {
     struct smtp_path path;
@@ -124,8 +157,9 @@ void smtpd_handle_mail(struct smtpd_engine *engine, uint64_t now, struct bytes a
     if (!parse_path_command(engine, argument, SMTP_PARAMS_MAIL, &path, &params)) {
         return;
     }
-    if (path.address.len > 0 && path.domain.len == 0) {
-        smtpd_reply(engine, SMTPD_REPLY_BAD_SENDER);
+    char completed[SMTPD_RECIPIENT_MAX + 1];
+    if (path.address.len > 0 && path.domain.len == 0 && !complete(engine, &path, completed)) {
+        smtpd_reply(engine, SMTPD_REPLY_SENDER_NO_DOMAIN);
         return;
     }
     if (!params.smtputf8 && !bytes_is_ascii(path.address)) {
@@ -188,12 +222,28 @@ static bool add_recipient(struct smtpd_engine *engine, struct bytes address, con
     return true;
 }
 
+/* Whether the recipient may stand beside those that are there. A name without a domain (Postmaster) has the gateway's own. */
+static enum smtpd_reply judge_company(const struct smtpd_engine *engine, const struct smtp_path *path)
+{
+    const struct mail_envelope *envelope = &engine->transaction.envelope;
+    if (engine->options.recipients == SMTPD_RECIPIENTS_ANY || envelope->to_count == 0) {
+        return SMTPD_REPLY_OK;
+    }
+    if (engine->options.recipients == SMTPD_RECIPIENTS_ONE) {
+        return SMTPD_REPLY_OTHER_RECIPIENT;
+    }
+    const char *at = strrchr(envelope->to[0].address, '@');
+    struct bytes domain = path->domain.len > 0 ? path->domain : bytes_of(engine->options.hostname);
+    struct bytes first = bytes_of(at != NULL ? at + 1 : engine->options.hostname);
+    return bytes_equal_nocase(domain, first) ? SMTPD_REPLY_OK : SMTPD_REPLY_OTHER_DOMAIN;
+}
+
 /* Refusals that need no question; SMTPD_REPLY_OK when there is none. */
 static enum smtpd_reply judge_recipient(const struct smtpd_engine *engine, const struct smtp_path *path)
 {
     bool postmaster = path->domain.len == 0 && bytes_is_nocase(path->local, "Postmaster");
     if (path->domain.len == 0 && !postmaster) {
-        return SMTPD_REPLY_BAD_RECIPIENT;
+        return path->local.len == 0 ? SMTPD_REPLY_BAD_RECIPIENT : SMTPD_REPLY_RECIPIENT_NO_DOMAIN;
     }
     if (smtp_path_is_routed(path)) {
         return SMTPD_REPLY_ROUTED;
@@ -204,7 +254,7 @@ static enum smtpd_reply judge_recipient(const struct smtpd_engine *engine, const
     if (engine->recipients >= engine->options.limits.max_recipients_per_session) {
         return SMTPD_REPLY_TOO_MANY_RECIPIENTS_IN_SESSION;
     }
-    return SMTPD_REPLY_OK;
+    return judge_company(engine, path);
 }
 
 void smtpd_handle_rcpt(struct smtpd_engine *engine, uint64_t now, struct bytes argument)
@@ -215,6 +265,10 @@ void smtpd_handle_rcpt(struct smtpd_engine *engine, uint64_t now, struct bytes a
     engine->transaction.rcpt_refused = true;
     if (!parse_path_command(engine, argument, SMTP_PARAMS_RCPT, &path, &params)) {
         return;
+    }
+    char completed[SMTPD_RECIPIENT_MAX + 1];
+    if (path.local.len > 0 && path.domain.len == 0 && !bytes_is_nocase(path.local, "Postmaster")) {
+        (void)complete(engine, &path, completed);
     }
     smtpd_note_recipient(engine, path.address);
     enum smtpd_reply refusal = judge_recipient(engine, &path);

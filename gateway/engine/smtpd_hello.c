@@ -85,7 +85,11 @@ static void print_auth(const struct smtpd_engine *engine, struct buf *out)
 static void print_limits(const struct smtpd_engine *engine, struct buf *out)
 {
     const struct smtpd_limits *limits = &engine->options.limits;
-    buf_printf(out, " MAILMAX=%u RCPTMAX=%u", limits->max_transactions, limits->max_recipients);
+    bool one = engine->options.recipients == SMTPD_RECIPIENTS_ONE;
+    buf_printf(out, " MAILMAX=%u RCPTMAX=%u", limits->max_transactions, one ? 1 : limits->max_recipients);
+    if (engine->options.recipients == SMTPD_RECIPIENTS_ONE_DOMAIN) {
+        buf_append_text(out, " RCPTDOMAINMAX=1");
+    }
 }
 
 /* The lines of the reply to EHLO. */

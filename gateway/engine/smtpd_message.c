@@ -163,7 +163,7 @@ void smtpd_handle_data(struct smtpd_engine *engine, uint64_t now, struct bytes a
         smtpd_reply(engine, SMTPD_REPLY_BINARY_NEEDS_CHUNKS);
         return;
     }
-    smtp_data_init(&engine->data);
+    smtp_data_init(&engine->data, engine->options.lenient);
     smtpd_reply(engine, SMTPD_REPLY_START_TEXT);
     smtpd_enter(engine, now, SMTPD_PHASE_TEXT);
 }

@@ -35,6 +35,16 @@ void smtpd_mechanism_names(unsigned set, struct buf *out)
     }
 }
 
+unsigned smtpd_mechanism_of(const char *name)
+{
+    for (size_t i = 0; i < MECHANISM_COUNT; i++) {
+        if (bytes_is_nocase(bytes_of(name), mechanisms[i].name)) {
+            return mechanisms[i].mechanism;
+        }
+    }
+    return 0;
+}
+
 unsigned smtpd_mechanisms_now(const struct smtpd_engine *engine)
 {
     bool tls = engine->tls_version[0] != '\0';

@@ -129,11 +129,24 @@ static int on_verified(int is_good, X509_STORE_CTX *checks)
     return is_good;
 }
 
-static SSL_CTX *new_context(const SSL_METHOD *method)
+/* TLS 1.0 and 1.1 sign with SHA-1, which no security level above 0 has (OpenSSL 3). */
+static void set_minimum(SSL_CTX *context, enum net_tls_version minimum)
+{
+    static const int versions[] = {[NET_TLS_1_0] = TLS1_VERSION,
+                                   [NET_TLS_1_1] = TLS1_1_VERSION,
+                                   [NET_TLS_1_2] = TLS1_2_VERSION,
+                                   [NET_TLS_1_3] = TLS1_3_VERSION};
+    bool old = minimum == NET_TLS_1_0 || minimum == NET_TLS_1_1;
+    EXPECT(SSL_CTX_set_min_proto_version(context, versions[minimum]) == 1);
+    SSL_CTX_set_security_level(context, old ? 0 : SECURITY_LEVEL);
+    /* Level 0 alone would bring back what has no key at all. */
+    EXPECT(!old || SSL_CTX_set_cipher_list(context, "HIGH:MEDIUM:3DES:!aNULL:!eNULL:!EXPORT:!RC4:!MD5:!PSK:!SRP") == 1);
+}
+
+static SSL_CTX *new_context(const SSL_METHOD *method, enum net_tls_version minimum)
 {
     SSL_CTX *context = expect_memory(SSL_CTX_new(method));
-    EXPECT(SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1);
-    SSL_CTX_set_security_level(context, SECURITY_LEVEL);
+    set_minimum(context, minimum);
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_mode(context,
                      SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
@@ -195,7 +208,7 @@ static int add_others(struct net_tls *tls, const struct net_tls_options *options
         struct net_tls_options one = *options;
         one.certificate = options->others[i].certificate;
         one.key = options->others[i].key;
-        SSL_CTX *context = tls->others[tls->other_count++] = new_context(TLS_server_method());
+        SSL_CTX *context = tls->others[tls->other_count++] = new_context(TLS_server_method(), options->minimum);
         SSL_CTX_set_app_data(context, tls);
         if (load_certificate(context, &one, fault) != 0 || set_client_checks(context, &one, fault) != 0) {
             return -1;
@@ -215,7 +228,7 @@ int net_tls_server_new(struct net_tls **tls_r, const struct net_tls_options *opt
         fault_set(fault, FAULT_LOCAL, "tls-settings", "tls", "a server needs a certificate and its key");
         return -1;
     }
-    SSL_CTX *context = new_context(TLS_server_method());
+    SSL_CTX *context = new_context(TLS_server_method(), options->minimum);
     static const unsigned char id[] = "mailweir";
     EXPECT(SSL_CTX_set_session_id_context(context, id, sizeof id - 1) == 1);
     if (load_certificate(context, options, fault) != 0 || set_client_checks(context, options, fault) != 0) {
@@ -250,7 +263,7 @@ int net_tls_client_new(struct net_tls **tls_r, const struct net_tls_options *opt
                   "a client needs the name that the server's certificate must have");
         return -1;
     }
-    SSL_CTX *context = new_context(TLS_client_method());
+    SSL_CTX *context = new_context(TLS_client_method(), NET_TLS_1_2);
     if (load_certificate(context, options, fault) != 0 ||
         (!options->insecure && load_cas(context, options, fault) != 0)) {
         SSL_CTX_free(context);

@@ -1,7 +1,7 @@
 /*
  * net_tls - TLS settings, made once and shared by many streams (OpenSSL behind it).
  *
- * TLS 1.2 and up. Clients verify the chain and the name (RFC 9525: DNS names and addresses of the subject alternative name,
+ * TLS 1.2 and up, unless a server says otherwise. Clients verify the chain and the name (RFC 9525: DNS names and addresses of the subject alternative name,
  * no common name, no partial wildcards) and send SNI. There is no way to switch verification off but `insecure`.
  */
 #ifndef MAILWEIR_NET_NET_TLS_H
@@ -20,6 +20,9 @@ struct net_tls_pair {
     const char *key;         /* PEM file */
 };
 
+/* 1.2 is what is meant when nothing is said. */
+enum net_tls_version { NET_TLS_1_2, NET_TLS_1_0, NET_TLS_1_1, NET_TLS_1_3, NET_TLS_VERSIONS };
+
 struct net_tls_options {
     const char *certificate;           /* PEM file, leaf first; NULL for a client without one */
     const char *key;                   /* PEM file */
@@ -30,6 +33,7 @@ struct net_tls_options {
     bool insecure;                   /* client: no verification at all; for loopback tests that say so */
     bool request_client_certificate; /* server: ask, and verify against ca_file when one is sent */
     bool require_client_certificate;
+    enum net_tls_version minimum; /* server; below 1.2 its ciphers, too, are those of old devices */
 };
 
 /* Errors name the file and OpenSSL's reason (class FAULT_LOCAL). */

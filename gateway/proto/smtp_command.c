@@ -34,15 +34,14 @@ int smtp_command_parse(struct bytes line, struct smtp_command *command_r)
     return 1;
 }
 
-enum smtp_path_result smtp_command_path(struct bytes argument, const char *keyword, bool utf8, struct smtp_path *path_r,
-                                        struct bytes *params_r)
+typedef enum smtp_path_result take_fn(struct bytes *rest, bool utf8, struct smtp_path *path_r);
+
+/* The path behind the keyword, and what is behind it. */
+static enum smtp_path_result take_path(struct bytes rest, bool utf8, take_fn *take, struct smtp_path *path_r,
+                                       struct bytes *params_r)
 {
-    if (!bytes_starts_nocase(argument, keyword)) {
-        return SMTP_PATH_SYNTAX;
-    }
-    struct bytes rest = bytes_trim(bytes_from(argument, bytes_of(keyword).len));
     struct smtp_path path;
-    enum smtp_path_result result = smtp_path_take(&rest, utf8, &path);
+    enum smtp_path_result result = take(&rest, utf8, &path);
     if (result != SMTP_PATH_OK) {
         return result;
     }
@@ -52,6 +51,29 @@ enum smtp_path_result smtp_command_path(struct bytes argument, const char *keywo
     *path_r = path;
     *params_r = bytes_trim(rest);
     return SMTP_PATH_OK;
+}
+
+enum smtp_path_result smtp_command_path(struct bytes argument, const char *keyword, bool utf8, struct smtp_path *path_r,
+                                        struct bytes *params_r)
+{
+    if (!bytes_starts_nocase(argument, keyword)) {
+        return SMTP_PATH_SYNTAX;
+    }
+    return take_path(bytes_trim(bytes_from(argument, bytes_of(keyword).len)), utf8, smtp_path_take, path_r, params_r);
+}
+
+enum smtp_path_result smtp_command_path_lenient(struct bytes argument, const char *keyword, bool utf8,
+                                                struct smtp_path *path_r, struct bytes *params_r)
+{
+    size_t word = bytes_of(keyword).len - 1;
+    struct bytes rest = bytes_trim(bytes_from(argument, word));
+    bool colon = rest.len > 0 && rest.ptr[0] == ':';
+    struct bytes first = bytes_slice(argument, 0, word), wanted = bytes_slice(bytes_of(keyword), 0, word);
+    bool ends = argument.len > word && (argument.ptr[word] == ' ' || argument.ptr[word] == ':');
+    if (!ends || !bytes_equal_nocase(first, wanted)) {
+        return SMTP_PATH_SYNTAX;
+    }
+    return take_path(bytes_trim(bytes_from(rest, colon ? 1 : 0)), utf8, smtp_path_take_lenient, path_r, params_r);
 }
 
 int smtp_command_chunk(struct bytes argument, uint64_t *size_r, bool *last_r)

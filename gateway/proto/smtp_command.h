@@ -47,6 +47,10 @@ int smtp_command_parse(struct bytes line, struct smtp_command *command_r);
 enum smtp_path_result smtp_command_path(struct bytes argument, const char *keyword, bool utf8, struct smtp_path *path_r,
                                         struct bytes *params_r);
 
+/* The same of a device: smtp_path_take_lenient(), and a blank instead of the colon. */
+enum smtp_path_result smtp_command_path_lenient(struct bytes argument, const char *keyword, bool utf8,
+                                                struct smtp_path *path_r, struct bytes *params_r);
+
 /* "1234" or "1234 LAST" (RFC 3030 section 2): 1, or -1 when it is anything else. */
 int smtp_command_chunk(struct bytes argument, uint64_t *size_r, bool *last_r);
 

@@ -138,30 +138,42 @@ static const struct row *find_row(struct bytes keyword, enum smtp_params_command
     return NULL;
 }
 
+/* One parameter. */
+static enum smtp_params_result parse_one(struct bytes word, enum smtp_params_command command, unsigned offered,
+                                         unsigned *seen, struct smtp_params *params)
+{
+    struct bytes value = word;
+    const struct row *row = find_row(bytes_cut(&value, '='), command, offered);
+    if (row == NULL) {
+        return SMTP_PARAMS_UNKNOWN;
+    }
+    unsigned bit = 1u << (row - rows);
+    if ((*seen & bit) != 0) {
+        return SMTP_PARAMS_REPEATED;
+    }
+    *seen |= bit;
+    return (value.ptr != NULL) == row->takes_value && row->parse(value, params) ? SMTP_PARAMS_OK : SMTP_PARAMS_VALUE;
+}
+
 enum smtp_params_result smtp_params_parse(struct bytes text, enum smtp_params_command command, unsigned offered,
-                                          struct smtp_params *params_r)
+                                          struct smtp_params *params_r, struct bytes *wrong_r)
 {
     struct smtp_params params = {.body = SMTP_BODY_7BIT};
+    struct bytes keyword = {NULL, 0};
+    enum smtp_params_result result = SMTP_PARAMS_OK;
     unsigned seen = 0;
-    for (text = bytes_trim(text); text.len > 0; text = bytes_trim(text)) {
-        struct bytes value = bytes_cut(&text, ' ');
-        struct bytes keyword = bytes_cut(&value, '=');
-        const struct row *row = find_row(keyword, command, offered);
-        if (row == NULL) {
-            return SMTP_PARAMS_UNKNOWN;
-        }
-        unsigned bit = 1u << (row - rows);
-        if ((seen & bit) != 0) {
-            return SMTP_PARAMS_REPEATED;
-        }
-        seen |= bit;
-        if ((value.ptr != NULL) != row->takes_value || !row->parse(value, &params)) {
-            return SMTP_PARAMS_VALUE;
-        }
+    for (text = bytes_trim(text); text.len > 0 && result == SMTP_PARAMS_OK; text = bytes_trim(text)) {
+        struct bytes word = bytes_cut(&text, ' ');
+        result = parse_one(word, command, offered, &seen, &params);
+        keyword = word;
     }
-    if (params.body == SMTP_BODY_BINARYMIME && (offered & SMTP_EXT_BINARYMIME) == 0) {
-        return SMTP_PARAMS_VALUE;
+    if (result == SMTP_PARAMS_OK && params.body == SMTP_BODY_BINARYMIME && (offered & SMTP_EXT_BINARYMIME) == 0) {
+        result = SMTP_PARAMS_VALUE;
     }
-    *params_r = params;
-    return SMTP_PARAMS_OK;
+    if (result == SMTP_PARAMS_OK) {
+        *params_r = params;
+    } else if (wrong_r != NULL) {
+        *wrong_r = bytes_cut(&keyword, '=');
+    }
+    return result;
 }

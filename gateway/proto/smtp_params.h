@@ -50,8 +50,8 @@ enum smtp_params_result {
     SMTP_PARAMS_VALUE,    /* 501: missing, not wanted, or wrong */
 };
 
-/* offered: a set of enum smtp_extension. *params_r is untouched on anything but OK. */
+/* offered: a set of enum smtp_extension. *params_r is untouched on anything but OK; *wrong_r, which may be NULL, is then the keyword that is wrong. */
 enum smtp_params_result smtp_params_parse(struct bytes text, enum smtp_params_command command, unsigned offered,
-                                          struct smtp_params *params_r);
+                                          struct smtp_params *params_r, struct bytes *wrong_r);
 
 #endif

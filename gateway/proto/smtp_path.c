@@ -13,18 +13,27 @@ static bool is_atext(uint8_t c, bool utf8)
     return octet_is_alpha(c) || octet_is_digit(c) || (c != 0 && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
 }
 
-/* Length of the dot-atom at the head of text, 0 when there is none. */
-static size_t measure_dot_atom(struct bytes text, bool utf8)
+/* Length of the letters and dots at the head of text, however the dots stand. */
+static size_t measure_atoms(struct bytes text, bool utf8)
 {
     size_t len = 0;
     while (len < text.len && (is_atext(text.ptr[len], utf8) || text.ptr[len] == '.')) {
-        bool dot = text.ptr[len] == '.';
-        if (dot && (len == 0 || text.ptr[len - 1] == '.')) {
-            return 0;
-        }
         len++;
     }
-    return len > 0 && text.ptr[len - 1] == '.' ? 0 : len;
+    return len;
+}
+
+/* Whether a dot stands first, last, or behind another. */
+static bool has_odd_dots(struct bytes local)
+{
+    uint8_t before = '.';
+    for (size_t i = 0; i < local.len; i++) {
+        if (local.ptr[i] == '.' && before == '.') {
+            return true;
+        }
+        before = local.ptr[i];
+    }
+    return local.len > 0 && before == '.';
 }
 
 /* Length of the quoted string at the head of text with its quotes, 0 when it is broken. */
@@ -56,7 +65,7 @@ static size_t measure_local(struct bytes text, bool utf8)
     if (text.len > 0 && text.ptr[0] == '"') {
         return measure_quoted(text, utf8);
     }
-    return measure_dot_atom(text, utf8);
+    return measure_atoms(text, utf8);
 }
 
 /* "[192.0.2.1]" or "[IPv6:2001:db8::1]" (RFC 5321 section 4.1.3). */
@@ -122,12 +131,14 @@ static size_t measure_domain(struct bytes text)
 }
 
 /* "local" or "local@domain" at the head of text; *len_r tells how long it is. */
-static enum smtp_path_result parse_mailbox(struct bytes text, bool utf8, struct smtp_path *path_r, size_t *len_r)
+static enum smtp_path_result parse_mailbox(struct bytes text, bool utf8, bool lenient, struct smtp_path *path_r,
+                                           size_t *len_r)
 {
     size_t local = measure_local(text, utf8);
     if (local == 0) {
         return SMTP_PATH_SYNTAX;
     }
+    bool odd_dots = text.ptr[0] != '"' && has_odd_dots(bytes_slice(text, 0, local));
     size_t len = local;
     struct bytes domain = {NULL, 0};
     if (len < text.len && text.ptr[len] == '@') {
@@ -142,6 +153,9 @@ static enum smtp_path_result parse_mailbox(struct bytes text, bool utf8, struct 
     }
     if (local > SMTP_PATH_LOCAL_MAX) {
         return SMTP_PATH_TOO_LONG;
+    }
+    if (odd_dots && !lenient) {
+        return SMTP_PATH_DOTS;
     }
     *path_r = (struct smtp_path){bytes_slice(text, 0, len), bytes_slice(text, 0, local), domain};
     *len_r = len;
@@ -168,7 +182,7 @@ static enum smtp_path_result check_octets(struct bytes text, bool utf8)
     return has_c1_control(text) ? SMTP_PATH_SYNTAX : SMTP_PATH_OK;
 }
 
-enum smtp_path_result smtp_path_take(struct bytes *rest, bool utf8, struct smtp_path *path_r)
+static enum smtp_path_result take(struct bytes *rest, bool utf8, bool lenient, struct smtp_path *path_r)
 {
     struct bytes text = bytes_from(*rest, 1);
     struct smtp_path path = {{NULL, 0}, {NULL, 0}, {NULL, 0}};
@@ -184,7 +198,7 @@ enum smtp_path_result smtp_path_take(struct bytes *rest, bool utf8, struct smtp_
         return SMTP_PATH_SOURCE_ROUTE;
     }
     if (text.ptr[0] != '>') {
-        enum smtp_path_result result = parse_mailbox(text, utf8, &path, &len);
+        enum smtp_path_result result = parse_mailbox(text, utf8, lenient, &path, &len);
         if (result != SMTP_PATH_OK) {
             return result;
         }
@@ -197,13 +211,57 @@ enum smtp_path_result smtp_path_take(struct bytes *rest, bool utf8, struct smtp_
     return SMTP_PATH_OK;
 }
 
+enum smtp_path_result smtp_path_take(struct bytes *rest, bool utf8, struct smtp_path *path_r)
+{
+    return take(rest, utf8, false, path_r);
+}
+
+/* Where the brackets begin behind a name, quoted or not; -1 when there are none. */
+static ptrdiff_t find_bracket(struct bytes text)
+{
+    bool quoted = false;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == '<' && !quoted) {
+            return (ptrdiff_t)i;
+        }
+        quoted = quoted != (text.ptr[i] == '"' && (i == 0 || text.ptr[i - 1] != '\\'));
+    }
+    return -1;
+}
+
+enum smtp_path_result smtp_path_take_lenient(struct bytes *rest, bool utf8, struct smtp_path *path_r)
+{
+    ptrdiff_t bracket = find_bracket(*rest);
+    size_t len = 0;
+    if (bracket >= 0) {
+        enum smtp_path_result octets = check_octets(*rest, utf8);
+        struct bytes path = bytes_from(*rest, (size_t)bracket);
+        enum smtp_path_result result = octets != SMTP_PATH_OK ? octets : take(&path, utf8, true, path_r);
+        *rest = result == SMTP_PATH_OK ? path : *rest;
+        return result;
+    }
+    struct bytes behind = *rest;
+    struct bytes word = bytes_cut(&behind, ' ');
+    struct smtp_path path;
+    enum smtp_path_result result = check_octets(word, utf8);
+    result = result == SMTP_PATH_OK ? parse_mailbox(word, utf8, true, &path, &len) : result;
+    if (result == SMTP_PATH_OK && len != word.len) {
+        return SMTP_PATH_SYNTAX;
+    }
+    if (result == SMTP_PATH_OK) {
+        *path_r = path;
+        *rest = bytes_from(*rest, len);
+    }
+    return result;
+}
+
 enum smtp_path_result smtp_path_mailbox(struct bytes text, bool utf8, struct smtp_path *path_r)
 {
     struct smtp_path path;
     size_t len;
     enum smtp_path_result result = check_octets(text, utf8);
     if (result == SMTP_PATH_OK) {
-        result = parse_mailbox(text, utf8, &path, &len);
+        result = parse_mailbox(text, utf8, false, &path, &len);
     }
     if (result != SMTP_PATH_OK) {
         return result;

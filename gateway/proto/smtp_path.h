@@ -22,6 +22,7 @@ struct smtp_path {
 enum smtp_path_result {
     SMTP_PATH_OK = 0,
     SMTP_PATH_SYNTAX,       /* not a path */
+    SMTP_PATH_DOTS,         /* a dot stands first, last or twice in the local part: RFC 5321 wants it quoted */
     SMTP_PATH_SOURCE_ROUTE, /* <@a,@b:c@d>: RFC 5321 appendix C, refused */
     SMTP_PATH_NOT_UTF8,     /* octets above 127 without SMTPUTF8, or broken UTF-8 */
     SMTP_PATH_TOO_LONG,
@@ -32,6 +33,12 @@ enum smtp_path_result {
  * caller knows where they are allowed. On anything but OK, *rest and *path_r are untouched.
  */
 enum smtp_path_result smtp_path_take(struct bytes *rest, bool utf8, struct smtp_path *path_r);
+
+/*
+ * What devices send instead: dots anywhere in the local part, no brackets, or words in front of them ("Scanner <a@b>"). Without brackets the path ends at a
+ * blank. The same promises as smtp_path_take().
+ */
+enum smtp_path_result smtp_path_take_lenient(struct bytes *rest, bool utf8, struct smtp_path *path_r);
 
 /* A mailbox without brackets: addresses in configuration, XCLIENT and ORCPT. */
 enum smtp_path_result smtp_path_mailbox(struct bytes text, bool utf8, struct smtp_path *path_r);

@@ -87,7 +87,13 @@ struct smtpd_listener_options {
     bool client_certificates; /* who has a verified one may send */
     const char *const *allow; /* networks "10.0.0.0/8", "::1/128" that may send; none: loopback only */
     size_t allow_count;
+    const char *const *lenient; /* networks of devices whose mistakes are let pass */
+    size_t lenient_count;
+    struct net_tls *tls_lenient; /* for them, when they may use older TLS; else NULL */
+    enum smtpd_recipients recipients_per_transaction;
+    bool add_missing;           /* to their messages: Date and Message-ID */
     struct smtpd_users *users;  /* who may authenticate; a hold is taken; NULL: nobody */
+    unsigned mechanisms;        /* of those that the users have keys for: enum smtpd_mechanism */
     bool auth_required;         /* those in `allow`, too, have to */
     bool auth_in_clear;         /* AUTH is offered without TLS */
     const char *const *proxies; /* networks that send a PROXY protocol header in front, always */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/date.h"
 #include "base/expect.h"
 #include "mail/mail_header.h"
 #include "proto/smtp_pattern.h"
@@ -315,6 +316,31 @@ static void on_delivered(void *ctx, const struct smtpd_answer *answer)
     }
 }
 
+/* Adds the fields that a device has left out to what is filed; the stored message stays as received. */
+static void add_missing(struct smtpd_session *session)
+{
+    struct arena *arena = smtpd_engine_arena(session->engine);
+    const struct smtpd_decision *decision = &session->decision;
+    char date[DATE_LEN];
+    date_rfc5322(session->envelope.received_ms, date);
+    const char *id = expect_memory(arena_printf(arena, "<%s@%s>", session->id, session->smtpd->hostname));
+    for (size_t i = 0; i < decision->delivery_count; i++) {
+        struct mail_delivery *delivery = &decision->deliveries[i];
+        struct mail_edit *edits = expect_memory(arena_array(arena, delivery->edit_count + 2, sizeof *edits));
+        if (delivery->edit_count > 0) {
+            memcpy(edits, delivery->edits, delivery->edit_count * sizeof *edits);
+        }
+        if (session->lacks_date) {
+            edits[delivery->edit_count++] =
+                (struct mail_edit){MAIL_EDIT_ADD, "Date", expect_memory(arena_text(arena, date))};
+        }
+        if (session->lacks_id) {
+            edits[delivery->edit_count++] = (struct mail_edit){MAIL_EDIT_ADD, "Message-ID", id};
+        }
+        delivery->edits = edits;
+    }
+}
+
 static void commit(struct smtpd_session *session)
 {
     const struct smtpd_decision *decision = &session->decision;
@@ -369,6 +395,9 @@ static void on_decided(void *ctx, const struct smtpd_decision *decision)
         answer_message(session, smtpd_reply_get(SMTPD_REPLY_CANNOT_HOLD));
         return;
     }
+    if (session->lacks_date || session->lacks_id) {
+        add_missing(session);
+    }
     commit(session);
 }
 
@@ -387,12 +416,22 @@ static void note_message_id(struct smtpd_session *session, struct bytes header)
     buf_done(&value);
 }
 
+static void note_missing(struct smtpd_session *session, struct bytes header)
+{
+    struct mail_header_field field;
+    bool wanted =
+        session->listener->options.add_missing && smtpd_listener_is_lenient(session->listener, session->address);
+    session->lacks_date = wanted && mail_header_find(header, "Date", &field) != 1;
+    session->lacks_id = wanted && mail_header_find(header, "Message-ID", &field) != 1;
+}
+
 void smtpd_intake_message(struct smtpd_session *session, const struct smtpd_request *request)
 {
     const struct smtpd_hooks *hooks = &session->smtpd->hooks;
     need_stage(session);
     copy_envelope(session, request->envelope);
     note_message_id(session, request->header);
+    note_missing(session, request->header);
     session->envelope.message_id = session->message_id;
     session->size = request->size;
     session->waits++;

@@ -33,6 +33,11 @@ static bool is_local(const char *peer)
            (network_address_parse(address, bytes_of(peer)) == 0 && network_is_loopback(address));
 }
 
+bool smtpd_listener_is_lenient(const struct smtpd_listener *listener, const char *peer)
+{
+    return smtpd_networks_have(&listener->lenient, peer);
+}
+
 /* Without `allow`, whoever is on this machine; a unix socket has the permissions of its file. */
 bool smtpd_listener_trusts(const struct smtpd_listener *listener, const char *peer)
 {
@@ -139,9 +144,10 @@ static int take_options(struct smtpd_listener *into, const struct smtpd_listener
     into->options.name = expect_memory(arena_text(arena, options->name));
     into->options.senders = copy_strings(arena, options->senders, options->sender_count);
     into->options.recipients = copy_strings(arena, options->recipients, options->recipient_count);
-    into->options.allow = into->options.proxies = into->options.xclients = NULL;
+    into->options.allow = into->options.lenient = into->options.proxies = into->options.xclients = NULL;
     into->options.sender_rules = NULL;
     if (parse_networks(arena, options->allow, options->allow_count, options->name, &into->allow, fault) < 0 ||
+        parse_networks(arena, options->lenient, options->lenient_count, options->name, &into->lenient, fault) < 0 ||
         parse_networks(arena, options->proxies, options->proxy_count, options->name, &into->proxies, fault) < 0 ||
         parse_networks(arena, options->xclients, options->xclient_count, options->name, &into->xclients, fault) < 0 ||
         parse_sender_rules(into, options, fault) < 0) {
@@ -149,6 +155,7 @@ static int take_options(struct smtpd_listener *into, const struct smtpd_listener
         return -1;
     }
     into->options.tls = options->tls == NULL ? NULL : net_tls_hold(options->tls);
+    into->options.tls_lenient = options->tls_lenient == NULL ? NULL : net_tls_hold(options->tls_lenient);
     into->options.users = options->users == NULL ? NULL : smtpd_users_hold(options->users);
     return 0;
 }
@@ -156,6 +163,7 @@ static int take_options(struct smtpd_listener *into, const struct smtpd_listener
 static void drop_options(struct smtpd_listener *listener)
 {
     net_tls_free(&listener->options.tls);
+    net_tls_free(&listener->options.tls_lenient);
     smtpd_users_free(&listener->options.users);
     arena_free(&listener->arena);
 }
@@ -198,6 +206,7 @@ int smtpd_listener_update(struct smtpd_listener *listener, const struct smtpd_li
     listener->arena = fresh.arena;
     listener->options = fresh.options;
     listener->allow = fresh.allow;
+    listener->lenient = fresh.lenient;
     listener->proxies = fresh.proxies;
     listener->xclients = fresh.xclients;
     listener->sender_limits = fresh.sender_limits;

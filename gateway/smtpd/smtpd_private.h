@@ -62,7 +62,7 @@ struct smtpd_listener {
     struct smtpd *smtpd;
     struct arena *arena; /* of the options and what was made of them */
     struct smtpd_listener_options options;
-    struct smtpd_networks allow, proxies, xclients;
+    struct smtpd_networks allow, lenient, proxies, xclients;
     struct smtpd_sender_limit *sender_limits; /* options.sender_rule_count of them */
     struct net_listener *socket;              /* NULL while draining */
     struct smtpd_admission *admission;        /* sessions, by network */
@@ -78,6 +78,7 @@ struct smtpd_session {
     struct net_timer *timer;
     struct smtpd_engine *engine; /* NULL before a PROXY header has come */
     struct net_tls *tls;         /* a hold */
+    struct net_tls *tls_lenient; /* a hold, or NULL */
     struct smtpd_users *users;   /* a hold, or NULL */
     struct smtpd_login *login;
     struct tracer tracer;
@@ -108,6 +109,7 @@ struct smtpd_session {
     char repeated[UNITS_ID_LEN + 1]; /* the id of the message that it repeats, which is kept instead; "" when none */
     bool repeated_open;              /* a delivery of that is still open */
     char *message_id;                /* NULL when it has none */
+    bool lacks_date, lacks_id;       /* and is to get one; see smtpd_listener_options.add_missing */
 };
 
 /* ---- smtpd.c ---- */
@@ -125,6 +127,8 @@ void smtpd_listener_drain(struct smtpd_listener *listener);
 /* Ends all sessions at once, and itself. */
 void smtpd_listener_free(struct smtpd_listener **listener);
 bool smtpd_networks_have(const struct smtpd_networks *networks, const char *peer);
+/* Whether a client is a device whose mistakes are let pass. */
+bool smtpd_listener_is_lenient(const struct smtpd_listener *listener, const char *peer);
 /* Whether a client may send without authentication. */
 bool smtpd_listener_trusts(const struct smtpd_listener *listener, const char *peer);
 /* What a client hears instead of the greeting; SMTPD_REPLY_OK when it is welcome, and *counted_r then tells whether it was counted. */

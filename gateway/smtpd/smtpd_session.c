@@ -63,6 +63,7 @@ static void session_end(struct smtpd_session *session)
     net_stream_free(&session->stream);
     net_timer_free(&session->timer);
     net_tls_free(&session->tls);
+    net_tls_free(&session->tls_lenient);
     smtpd_users_free(&session->users);
     session_leave(session);
     if (session->waits > 0) {
@@ -114,7 +115,7 @@ static enum smtpd_reply admit(struct smtpd_session *session)
 
 static unsigned offered_mechanisms(const struct smtpd_session *session)
 {
-    return session->users == NULL ? 0 : smtpd_users_mechanisms(session->users);
+    return session->users == NULL ? 0 : smtpd_users_mechanisms(session->users) & session->listener->options.mechanisms;
 }
 
 static void start_engine(struct smtpd_session *session, enum smtpd_reply refusal)
@@ -135,6 +136,8 @@ static void start_engine(struct smtpd_session *session, enum smtpd_reply refusal
         .implicit_tls = options->tls_mode == SMTPD_TLS_IMPLICIT,
         .tls_required = options->tls_required,
         .trusted = smtpd_listener_trusts(listener, session->address),
+        .lenient = smtpd_listener_is_lenient(listener, session->address),
+        .recipients = options->recipients_per_transaction,
         .certificates = options->client_certificates,
         .xclient = smtpd_networks_have(&listener->xclients, session->address),
         .mechanisms = offered_mechanisms(session),
@@ -171,6 +174,7 @@ static void become_client(struct smtpd_session *session, const char *address)
     enum smtpd_reply refusal = admit(session);
     smtpd_engine_answer_client(session->engine, net_now(session->smtpd->loop),
                                smtpd_listener_trusts(session->listener, session->address),
+                               smtpd_listener_is_lenient(session->listener, session->address),
                                refusal == SMTPD_REPLY_OK ? &none : smtpd_reply_get(refusal));
 }
 
@@ -255,12 +259,14 @@ static void authenticate(struct smtpd_session *session, const struct smtpd_reque
 static void start_tls(struct smtpd_session *session)
 {
     bool implicit = session->listener->options.tls_mode == SMTPD_TLS_IMPLICIT;
+    bool older = session->tls_lenient != NULL && smtpd_listener_is_lenient(session->listener, session->address);
+    struct net_tls *tls = older ? session->tls_lenient : session->tls;
     session->handshake = true;
     if (implicit) {
-        net_stream_continue_tls(session->stream, session->tls);
+        net_stream_continue_tls(session->stream, tls);
         return;
     }
-    size_t dropped = net_stream_start_tls(session->stream, session->tls);
+    size_t dropped = net_stream_start_tls(session->stream, tls);
     if (dropped > 0) {
         log_event(session->smtpd->log, LOG_LEVEL_WARNING, "plaintext_dropped",
                   LOG_STR("client.address", session->address), LOG_STR("listener", session->listener->options.name),
@@ -462,6 +468,7 @@ void smtpd_session_start(struct smtpd_listener *listener, struct net_stream *str
     session->smtpd = smtpd;
     session->stream = stream;
     session->tls = options->tls == NULL ? NULL : net_tls_hold(options->tls);
+    session->tls_lenient = options->tls_lenient == NULL ? NULL : net_tls_hold(options->tls_lenient);
     session->users = options->users == NULL ? NULL : smtpd_users_hold(options->users);
     session->port = net_stream_peer_port(stream);
     snprintf(session->address, sizeof session->address, "%s", net_stream_peer(stream));

@@ -20,7 +20,7 @@ static enum smtp_data_result unstuff(struct bytes input, size_t piece, struct bu
 {
     struct smtp_data data;
     size_t taken = 0, offered = 0;
-    smtp_data_init(&data);
+    smtp_data_init(&data, false);
     for (;;) {
         size_t used;
         struct bytes text;
@@ -65,8 +65,8 @@ static void try_line(struct bytes input)
         if (smtp_command_path(command.argument, "FROM:", utf8 == 1, &path, &params_text) == SMTP_PATH_OK) {
             EXPECT(!bytes_has_control(path.address) && (utf8 == 1 || bytes_is_ascii(path.address)));
             EXPECT(bytes_is_utf8(path.address));
-            (void)smtp_params_parse(params_text, SMTP_PARAMS_MAIL, ~0u, &params);
-            (void)smtp_params_parse(params_text, SMTP_PARAMS_RCPT, ~0u, &params);
+            (void)smtp_params_parse(params_text, SMTP_PARAMS_MAIL, ~0u, &params, NULL);
+            (void)smtp_params_parse(params_text, SMTP_PARAMS_RCPT, ~0u, &params, NULL);
         }
     }
 }
@@ -100,8 +100,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     try_data(input, size % 7 + 1);
     try_line(input);
     try_reply(input);
-    (void)smtp_params_parse(input, SMTP_PARAMS_MAIL, ~0u, &params);
-    (void)smtp_params_parse(input, SMTP_PARAMS_RCPT, ~0u, &params);
+    (void)smtp_params_parse(input, SMTP_PARAMS_MAIL, ~0u, &params, NULL);
+    (void)smtp_params_parse(input, SMTP_PARAMS_RCPT, ~0u, &params, NULL);
     (void)smtp_command_chunk(input, &chunk, &last);
     if (proxy_header_parse(input, &header, &used) == 1) {
         EXPECT(used <= size && (header.is_local || header.address[0] != '\0'));

@@ -74,7 +74,7 @@ static bool serve(struct run *run, enum smtpd_want want, const struct smtpd_requ
         run->closed = true;
         return false;
     case SMTPD_WANT_CLIENT:
-        smtpd_engine_answer_client(run->engine, run->now, true, &accepted);
+        smtpd_engine_answer_client(run->engine, run->now, true, true, &accepted);
         return true;
     case SMTPD_WANT_AUTH:
         take_auth(run, request);

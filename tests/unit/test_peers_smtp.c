@@ -142,7 +142,7 @@ static void take_client(struct player *player, const struct smtpd_request *reque
 {
     const struct smtpd_answer none = {0}, refusal = *smtpd_reply_get(SMTPD_REPLY_NETWORK);
     bool trusted = strncmp(request->address, "192.0.2.", 8) == 0;
-    smtpd_engine_answer_client(player->engine, player->now, trusted, trusted ? &none : &refusal);
+    smtpd_engine_answer_client(player->engine, player->now, trusted, false, trusted ? &none : &refusal);
 }
 
 static bool serve(struct player *player, enum smtpd_want want, const struct smtpd_request *request)
@@ -303,10 +303,9 @@ static const struct {
     {                                                                                                                  \
 #field, offsetof(struct smtpd_engine_options, field), false                                                    \
     }
-    SWITCH(starttls),     SWITCH(implicit_tls),
-    SWITCH(tls_required), SWITCH(lmtp),
-    SWITCH(xclient),      SWITCH(auth_in_clear),
-    SWITCH(certificates), {"untrusted", offsetof(struct smtpd_engine_options, trusted), true},
+    SWITCH(starttls),      SWITCH(implicit_tls), SWITCH(tls_required),
+    SWITCH(lmtp),          SWITCH(lenient),      SWITCH(xclient),
+    SWITCH(auth_in_clear), SWITCH(certificates), {"untrusted", offsetof(struct smtpd_engine_options, trusted), true},
 #undef SWITCH
 };
 
@@ -330,7 +329,9 @@ static void set_option(struct player *player, struct bytes rest)
             return;
         }
     }
-    if (bytes_is(name, "mechanisms")) {
+    if (bytes_is(name, "recipients")) {
+        player->options.recipients = (enum smtpd_recipients)number_of(player, value);
+    } else if (bytes_is(name, "mechanisms")) {
         player->options.mechanisms = ~0u;
     } else if (bytes_is(name, "refusal")) {
         player->options.refusal = *smtpd_reply_get(SMTPD_REPLY_NETWORK);

@@ -43,7 +43,7 @@ static enum smtp_data_result feed(struct bytes input, size_t first, size_t piece
 {
     struct smtp_data data;
     size_t offered = first < input.len ? first : input.len, taken = 0;
-    smtp_data_init(&data);
+    smtp_data_init(&data, false);
     for (;;) {
         size_t used;
         struct bytes part;

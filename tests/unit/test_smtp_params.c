@@ -59,7 +59,7 @@ static void table(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct smtp_params params;
         enum smtp_params_result result =
-            smtp_params_parse(bytes_of(cases[i].text), cases[i].command, cases[i].offered, &params);
+            smtp_params_parse(bytes_of(cases[i].text), cases[i].command, cases[i].offered, &params, NULL);
         if (result != cases[i].result) {
             fail_msg("\"%s\": %d, not %d", cases[i].text, result, cases[i].result);
         }
@@ -71,13 +71,13 @@ static void values(void **state)
     struct smtp_params params;
     (void)state;
     assert_int_equal(
-        smtp_params_parse(bytes_of("SIZE=42 BODY=8BITMIME ENVID=x RET=HDRS"), SMTP_PARAMS_MAIL, ALL, &params),
+        smtp_params_parse(bytes_of("SIZE=42 BODY=8BITMIME ENVID=x RET=HDRS"), SMTP_PARAMS_MAIL, ALL, &params, NULL),
         SMTP_PARAMS_OK);
     assert_true(params.has_size && params.size == 42 && params.body == SMTP_BODY_8BITMIME);
     assert_true(bytes_is(params.envid, "x") && bytes_is(params.ret, "HDRS"));
     assert_false(params.smtputf8 || params.requiretls);
     assert_null(params.auth.ptr);
-    assert_int_equal(smtp_params_parse(bytes_of("NOTIFY=DELAY ORCPT=rfc822;a@b"), SMTP_PARAMS_RCPT, ALL, &params),
+    assert_int_equal(smtp_params_parse(bytes_of("NOTIFY=DELAY ORCPT=rfc822;a@b"), SMTP_PARAMS_RCPT, ALL, &params, NULL),
                      SMTP_PARAMS_OK);
     assert_true(bytes_is(params.notify, "DELAY") && bytes_is(params.orcpt, "rfc822;a@b"));
 }

@@ -38,9 +38,9 @@ static const struct path_case cases[] = {
     {"<a@>", false, SMTP_PATH_SYNTAX, NULL, NULL},
     {"<@b>", false, SMTP_PATH_SOURCE_ROUTE, NULL, NULL},
     {"<@a,@b:c@d>", false, SMTP_PATH_SOURCE_ROUTE, NULL, NULL},
-    {"<.a@b>", false, SMTP_PATH_SYNTAX, NULL, NULL},
-    {"<a.@b>", false, SMTP_PATH_SYNTAX, NULL, NULL},
-    {"<a..b@c>", false, SMTP_PATH_SYNTAX, NULL, NULL},
+    {"<.a@b>", false, SMTP_PATH_DOTS, NULL, NULL},
+    {"<a.@b>", false, SMTP_PATH_DOTS, NULL, NULL},
+    {"<a..b@c>", false, SMTP_PATH_DOTS, NULL, NULL},
     {"<a b@c>", false, SMTP_PATH_SYNTAX, NULL, NULL},
     {"<a@b c>", false, SMTP_PATH_SYNTAX, NULL, NULL},
     {"<a@b@c>", false, SMTP_PATH_SYNTAX, NULL, NULL},
@@ -135,13 +135,51 @@ static void routes_in_local_parts(void **state)
     assert_false(smtp_path_is_routed(&path));
 }
 
+static void devices_write_paths_otherwise(void **state)
+{
+    static const struct {
+        const char *text, *address, *rest;
+        enum smtp_path_result result;
+    } written[] = {
+        {"a@b.c", "a@b.c", "", SMTP_PATH_OK},
+        {"a@b.c SIZE=1", "a@b.c", " SIZE=1", SMTP_PATH_OK},
+        {"Scanner <a@b.c> SIZE=1", "a@b.c", " SIZE=1", SMTP_PATH_OK},
+        {"\"x <y>\" <a@b.c>", "a@b.c", "", SMTP_PATH_OK},
+        {"<..a..@b.c>", "..a..@b.c", "", SMTP_PATH_OK},
+        {"root", "root", "", SMTP_PATH_OK},
+        {"<>", "", "", SMTP_PATH_OK},
+        {"", NULL, NULL, SMTP_PATH_SYNTAX},
+        {"<a@b", NULL, NULL, SMTP_PATH_SYNTAX},
+        {"a@b>", NULL, NULL, SMTP_PATH_SYNTAX},
+        {"a@b..c", NULL, NULL, SMTP_PATH_SYNTAX},
+        {"x <a b@c>", NULL, NULL, SMTP_PATH_SYNTAX},
+        {"x <@a:b@c>", NULL, NULL, SMTP_PATH_SOURCE_ROUTE},
+        {"\xc3\xa4@b.c", NULL, NULL, SMTP_PATH_NOT_UTF8},
+        {"\xc3\xa4 <a@b.c>", NULL, NULL, SMTP_PATH_NOT_UTF8},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof written / sizeof written[0]; i++) {
+        struct bytes rest = bytes_of(written[i].text);
+        struct smtp_path path = {{NULL, 0}, {NULL, 0}, {NULL, 0}};
+        enum smtp_path_result result = smtp_path_take_lenient(&rest, false, &path);
+        if (result != written[i].result) {
+            fail_msg("\"%s\": %d, not %d", written[i].text, result, written[i].result);
+        }
+        if (result == SMTP_PATH_OK) {
+            assert_true(bytes_is(path.address, written[i].address));
+            assert_true(bytes_is(rest, written[i].rest));
+        } else {
+            assert_true(bytes_is(rest, written[i].text));
+            assert_null(path.address.ptr);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(paths),
-        cmocka_unit_test(damaged_paths),
-        cmocka_unit_test(mailboxes),
-        cmocka_unit_test(routes_in_local_parts),
+        cmocka_unit_test(paths),     cmocka_unit_test(devices_write_paths_otherwise), cmocka_unit_test(damaged_paths),
+        cmocka_unit_test(mailboxes), cmocka_unit_test(routes_in_local_parts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
