@@ -82,6 +82,7 @@ struct filters_rule_info {
     const char *file;
     size_t line;
     bool disabled;
+    bool watch;
 };
 /* Rule number `index`: those of "rules" first, in order, then group by group. Strings live in the set. */
 struct filters_rule_info filters_rule_at(const struct filters_set *set, size_t index);
@@ -130,6 +131,8 @@ struct filters_decision {
     size_t delivery_count;    /* 0 without a refusal: discarded */
     const char *const *rules; /* names of the rules that acted, in order, each once */
     size_t rule_count;
+    const char *const *watched; /* names of the rules in the state "watch" that would have acted, in order, each once */
+    size_t watched_count;
     const char *const *tried; /* every rule tried with its outcome, bounded; see mail_envelope.h */
     size_t tried_count;
     unsigned limits_hit;       /* patterns that hit their limit while the rule said to go on */

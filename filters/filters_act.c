@@ -381,22 +381,34 @@ int filters_builder_share(struct filters_builder *builder)
     return 0;
 }
 
-int filters_builder_note_rule(struct filters_builder *builder, const char *name)
+/* Adds the name unless it is there. -1 with a fault. */
+static int note_name(struct filters_builder *builder, const char *const **names, size_t *count, size_t *size,
+                     const char *name)
 {
-    struct filters_decision *decision = &builder->decision;
-    for (size_t i = 0; i < decision->rule_count; i++) {
-        if (strcmp(decision->rules[i], name) == 0) {
+    for (size_t i = 0; i < *count; i++) {
+        if (strcmp((*names)[i], name) == 0) {
             return 0;
         }
     }
-    const char **rules =
-        room_for_one(builder, decision->rules, decision->rule_count, &builder->rule_size, sizeof *rules);
-    if (rules == NULL) {
+    const char **room = room_for_one(builder, *names, *count, size, sizeof *room);
+    if (room == NULL) {
         return -1;
     }
-    rules[decision->rule_count++] = name;
-    decision->rules = rules;
+    room[(*count)++] = name;
+    *names = room;
     return 0;
+}
+
+int filters_builder_note_rule(struct filters_builder *builder, const char *name)
+{
+    struct filters_decision *decision = &builder->decision;
+    return note_name(builder, &decision->rules, &decision->rule_count, &builder->rule_size, name);
+}
+
+int filters_builder_note_watched(struct filters_builder *builder, const char *name)
+{
+    struct filters_decision *decision = &builder->decision;
+    return note_name(builder, &decision->watched, &decision->watched_count, &builder->watched_size, name);
 }
 
 int filters_builder_default(struct filters_builder *builder)

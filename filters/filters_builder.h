@@ -14,7 +14,7 @@ struct filters_builder {
     struct filters_run run;
     struct arena *arena; /* of the result */
     struct filters_decision decision;
-    size_t delivery_size, rule_size;
+    size_t delivery_size, rule_size, watched_size;
     const char **tried; /* the decision's */
     size_t tried_octets;
     uint64_t tried_left_out;
@@ -41,6 +41,8 @@ void filters_builder_next(struct filters_builder *builder, size_t recipient);
 int filters_builder_share(struct filters_builder *builder);
 /* Notes that the rule acted. -1 with a fault. */
 int filters_builder_note_rule(struct filters_builder *builder, const char *name);
+/* The same of one that only watches. */
+int filters_builder_note_watched(struct filters_builder *builder, const char *name);
 /* At load: what the record of a message will say of each rule of the group. -1 when the set's arena is full. */
 int filters_tried_prepare(struct filters_set *set, struct filters_group *group);
 /*

@@ -128,6 +128,12 @@ static int64_t local_ms(int64_t time_ms, const struct filters_zone *zone)
     return time_ms + (int64_t)g_time_zone_get_offset(zone->named, interval) * 1000;
 }
 
+int64_t filters_zone_day_end(const struct filters_zone *zone, int64_t day_ms)
+{
+    int64_t end = day_ms + DAY_MS;
+    return end - (local_ms(end, zone) - end);
+}
+
 /* ---- parts ---- */
 
 /* ISO 8601: the week that has the year's first Thursday is week 1. */

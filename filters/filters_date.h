@@ -30,6 +30,9 @@ struct filters_zone *filters_zone_new(const char *name);
 void filters_zone_free(struct filters_zone **zone);
 const char *filters_zone_name(const struct filters_zone *zone);
 
+/* When the day ends in the zone that begins at this midnight of UTC. */
+int64_t filters_zone_day_end(const struct filters_zone *zone, int64_t day_ms);
+
 #define FILTERS_DATE_TEXT 32
 /* The part of that moment in the zone (NULL: UTC) as a text; returns the number by which it is compared. */
 int64_t filters_date_of(int64_t time_ms, enum filters_date_part part, const struct filters_zone *zone,

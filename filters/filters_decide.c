@@ -41,6 +41,7 @@ enum ending {
     ENDED,     /* an action ended them */
     UNCERTAIN, /* at the envelope's stage: what follows depends on what is not known yet */
     BROKEN,    /* with a fault */
+    LEFT,      /* the first rule of a group that wants one has held */
 };
 
 /* The rules go on after a limit: who counts errors by rule wants to know which hit it. */
@@ -79,6 +80,11 @@ static enum ending on_failure(struct filters_builder *builder, const struct filt
         return on_time_over(builder, rule);
     }
     bool limit = strcmp(run->fault->code, "pattern-limit") == 0;
+    if (limit && rule->watch && ++run->failures <= FILTERS_FAILURES_MAX) {
+        *run->fault = FAULT_INIT; /* whoever only watches keeps no mail from its way */
+        note_failed(builder, rule);
+        return THROUGH;
+    }
     snprintf(run->fault->where, sizeof run->fault->where, "%.79s", rule->name);
     if (!limit || rule->on_error == FILTERS_ERROR_DEFER || ++run->failures > FILTERS_FAILURES_MAX) {
         return BROKEN;
@@ -105,14 +111,18 @@ static int body_missing(struct filters_run *run, const char *rule)
  * Before the whole message is there, the rule may still say yes. If it does and ends the rules, nothing behind it counts; nor is a default
  * certain. Where no more of the message will come, nothing is.
  */
-static enum ending on_unknown(struct filters_builder *builder, const struct filters_rule *rule)
+static enum ending on_unknown(struct filters_builder *builder, const struct filters_group *group,
+                              const struct filters_rule *rule)
 {
+    if (rule->watch) {
+        return THROUGH;
+    }
     if (builder->run.stage == FILTERS_STAGE_HEADER) {
         body_missing(&builder->run, rule->name);
         return BROKEN;
     }
     builder->taken = true;
-    return rule->ends ? UNCERTAIN : THROUGH;
+    return rule->ends || group->first ? UNCERTAIN : THROUGH;
 }
 
 /* The rule said yes: it acts. */
@@ -135,8 +145,11 @@ static enum ending act(struct filters_builder *builder, const char *name, const 
 static enum filters_verdict try_rule(struct filters_run *run, const struct filters_rule *rule)
 {
     struct filters_cost *costs = run->message->costs;
-    if (rule->disabled || costs == NULL) {
-        return rule->disabled ? FILTERS_NO : filters_run_rule(run, rule);
+    if (rule->disabled || (rule->until_ms != 0 && run->message->now_ms >= rule->until_ms)) {
+        return FILTERS_NO;
+    }
+    if (costs == NULL) {
+        return filters_run_rule(run, rule);
     }
     const struct filters_clock *clock = &run->message->clock;
     uint64_t began = clock->now_us(clock->ctx);
@@ -144,6 +157,19 @@ static enum filters_verdict try_rule(struct filters_run *run, const struct filte
     costs[rule->number].us += clock->now_us(clock->ctx) - began;
     costs[rule->number].tried++;
     return verdict;
+}
+
+static enum ending on_yes(struct filters_builder *builder, const struct filters_group *group,
+                          const struct filters_rule *rule)
+{
+    if (rule->watch) {
+        return filters_builder_note_watched(builder, rule->name) < 0 ? BROKEN : THROUGH;
+    }
+    if (filters_builder_note_rule(builder, rule->name) < 0) {
+        return BROKEN;
+    }
+    enum ending ending = act(builder, rule->name, rule->actions, rule->action_count);
+    return ending == THROUGH && group->first ? LEFT : ending;
 }
 
 static enum ending run_rule(struct filters_builder *builder, const struct filters_group *group,
@@ -156,16 +182,17 @@ static enum ending run_rule(struct filters_builder *builder, const struct filter
     if (filters_tried_rule(builder, group, rule, verdict) < 0) {
         return BROKEN;
     }
+    /* At the envelope's stage nobody knows what time it will be: a rule with a last day is not certain. */
+    if (verdict == FILTERS_YES && rule->until_ms != 0 && run->stage == FILTERS_STAGE_ENVELOPE) {
+        verdict = FILTERS_UNKNOWN;
+    }
     switch (verdict) {
     case FILTERS_YES:
-        if (filters_builder_note_rule(builder, rule->name) < 0) {
-            return BROKEN;
-        }
-        return act(builder, rule->name, rule->actions, rule->action_count);
+        return on_yes(builder, group, rule);
     case FILTERS_FAILED:
         return on_failure(builder, rule);
     case FILTERS_UNKNOWN:
-        return on_unknown(builder, rule);
+        return on_unknown(builder, group, rule);
     default:
         return THROUGH;
     }
@@ -228,6 +255,7 @@ static enum ending run_group(struct filters_builder *builder, unsigned number)
     bool taken_before = builder->taken;
     builder->taken = false;
     enum ending ending = run_rules(builder, group);
+    ending = ending == LEFT ? THROUGH : ending;
     if (ending == THROUGH && !builder->taken && group->default_count > 0) {
         filters_trace_note(builder->run.trace, "the group's default");
         ending = act(builder, "default", group->defaults, group->default_count);
@@ -330,6 +358,9 @@ static int finish(struct filters_builder *builder, struct filters_decision *deci
     }
     for (size_t i = 0; i < decision->rule_count && kept; i++) {
         kept = keep(builder, (const char **)(uintptr_t)&decision->rules[i]);
+    }
+    for (size_t i = 0; i < decision->watched_count && kept; i++) {
+        kept = keep(builder, (const char **)(uintptr_t)&decision->watched[i]);
     }
     if (!kept) {
         return filters_run_full(&builder->run);

@@ -84,6 +84,9 @@ static json_t *decision_of(const struct filters_decision *decision)
         json_array_append_new(deliveries, delivery_of(&decision->deliveries[i]));
     }
     json_object_set_new(object, "deliveries", deliveries);
+    if (decision->watched_count > 0) {
+        json_object_set_new(object, "watched", texts(decision->watched, decision->watched_count));
+    }
     if (decision->limits_hit > 0) {
         json_object_set_new(object, "limits_hit", json_integer(decision->limits_hit));
     }

@@ -149,7 +149,8 @@ static const struct filters_rule *shadow_of(const struct filters_group *group, s
     size_t looked_at = 0;
     for (size_t i = position; i > 0 && looked_at < SHADOWS_LOOKED_AT; i--) {
         const struct filters_rule *before = &group->rules[i - 1];
-        if (before->disabled || !before->ends) {
+        bool ends = before->ends || (group->first && !before->watch && before->until_ms == 0);
+        if (before->disabled || !ends) {
             continue;
         }
         looked_at++;
@@ -277,5 +278,6 @@ void filters_lint(struct filters_loader *loader)
     lint_unused(loader, loader->lists, "list");
     lint_unused(loader, loader->conditions, "condition");
     lint_unused(loader, loader->maps, "map");
+    lint_unused(loader, loader->actions, "list of actions");
     lint_variables(loader);
 }

@@ -71,6 +71,52 @@ static void load_then(struct filters_loader *loader, json_t *value, struct filte
     filters_load_up(loader, mark);
 }
 
+/* The member's word among these, by its number; 0 without it. */
+static unsigned load_word(struct filters_loader *loader, json_t *value, const char *key, const char *const *words)
+{
+    const char *word = filters_load_text(loader, value, key);
+    for (unsigned i = 0; word != NULL && words[i] != NULL; i++) {
+        if (strcmp(words[i], word) == 0) {
+            return i;
+        }
+    }
+    if (word != NULL) {
+        filters_load_unknown(loader, key, "choice", word, words);
+    }
+    return 0;
+}
+
+/* The day itself belongs to it, in the zone of the set. */
+static void load_until(struct filters_loader *loader, json_t *value, struct filters_rule *rule)
+{
+    const char *text = filters_load_text(loader, value, "until");
+    int64_t ms;
+    if (text == NULL) {
+        return;
+    }
+    if (strlen(text) != 10 || !filters_time(text, &ms)) {
+        filters_load_error_at(loader, "until", "must be a date such as \"2026-12-31\": the last day of the rule");
+        return;
+    }
+    rule->until_ms = filters_zone_day_end(loader->zone, ms);
+    if (loader->options->now_ms >= rule->until_ms) {
+        filters_load_warning_at(loader, "until",
+                                "%s is past: the rule is tried no more; remove it, or give it a later day", text);
+    }
+}
+
+/* Whether and how the rule is tried. */
+static void load_state(struct filters_loader *loader, json_t *value, struct filters_rule *rule)
+{
+    rule->off = filters_load_text(loader, value, "off");
+    rule->disabled = json_is_false(json_object_get(value, "enabled")) || rule->off != NULL;
+    rule->watch = load_word(loader, value, "state", filters_state_words) == 1;
+    if (rule->off != NULL && json_is_true(json_object_get(value, "enabled"))) {
+        filters_load_error_at(loader, "off", "the rule is \"enabled\" and off: it has one of the two");
+    }
+    load_until(loader, value, rule);
+}
+
 static void load_rule(struct filters_loader *loader, json_t *value, struct filters_rule *rule)
 {
     loader->pattern_count = 0;
@@ -83,7 +129,7 @@ static void load_rule(struct filters_loader *loader, json_t *value, struct filte
     }
     load_name(loader, value, rule);
     load_on_error(loader, value, rule);
-    rule->disabled = json_is_false(json_object_get(value, "enabled"));
+    load_state(loader, value, rule);
     json_t *condition = json_object_get(value, "if");
     if (condition != NULL) {
         size_t mark = filters_load_down(loader, "if");
@@ -99,6 +145,7 @@ static void load_rule(struct filters_loader *loader, json_t *value, struct filte
     load_then(loader, value, rule);
     loader->condition = NULL;
     filters_lint_rule(loader, rule);
+    rule->ends = rule->ends && !rule->watch && rule->until_ms == 0;
 }
 
 /* Appends to the group's rules; the array grows by whole lists, the old one stays behind in the arena. */
@@ -126,6 +173,7 @@ static void load_group(struct filters_loader *loader, json_t *value, struct filt
     if (!filters_load_object(loader, value, "a group", filters_group_keys, NULL)) {
         return;
     }
+    group->first = load_word(loader, value, "match", filters_match_words) == 1;
     json_t *rules = json_object_get(value, "rules");
     if (rules != NULL) {
         size_t mark = filters_load_down(loader, "rules");
@@ -302,6 +350,7 @@ static void loader_init(struct filters_loader *loader)
     loader->variables = map_new(FILTERS_NAMED_MAX, NULL);
     loader->groups = map_new(FILTERS_NAMED_MAX, NULL);
     loader->maps = map_new(FILTERS_NAMED_MAX, NULL);
+    loader->actions = map_new(FILTERS_NAMED_MAX, NULL);
     loader->shared_patterns = map_new(FILTERS_NAMED_MAX, NULL);
 }
 
@@ -314,6 +363,7 @@ static void loader_done(struct filters_loader *loader)
     map_free(&loader->variables, NULL);
     map_free(&loader->groups, NULL);
     map_free(&loader->maps, NULL);
+    map_free(&loader->actions, NULL);
     map_free(&loader->shared_patterns, NULL);
 }
 
@@ -422,7 +472,7 @@ struct filters_rule_info filters_rule_at(const struct filters_set *set, size_t i
         index -= group->rule_count;
     }
     const struct filters_rule *rule = &group->rules[index];
-    return (struct filters_rule_info){rule->name, group->name, rule->file, rule->line, rule->disabled};
+    return (struct filters_rule_info){rule->name, group->name, rule->file, rule->line, rule->disabled, rule->watch};
 }
 
 bool filters_needs_body(const struct filters_set *set)

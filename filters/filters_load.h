@@ -19,6 +19,7 @@
 #define FILTERS_RULE_PATTERNS_MAX 256u
 #define FILTERS_KEYS_MAX          64u
 #define FILTERS_VARIABLES_MAX     1000u
+#define FILTERS_ACTIONS_MAX       1000u /* of one rule, named ones in their places */
 
 /* A named list or condition: read where it is used first. */
 struct filters_named {
@@ -54,6 +55,7 @@ struct filters_loader {
     struct map *subjects;                /* a key that tells what it looks at -> struct filters_subject */
     struct map *variables;               /* name -> struct filters_variable */
     struct map *maps;                    /* name -> struct filters_named */
+    struct map *actions;                 /* name -> struct filters_named */
     struct map *shared_patterns;         /* "i" or "c" and the text -> struct filters_pattern: those of lists */
     const struct filters_zone *zone;     /* where the set's files say so; NULL: UTC */
     const struct filters_subject *items; /* what "." is, under "some", "every" and "none"; NULL elsewhere */

@@ -200,11 +200,13 @@ static enum filters_map_by load_by(struct filters_loader *loader, json_t *value)
     return FILTERS_MAP_KEY;
 }
 
-/* {"file": ...} and {"entries": {...}} say what the map is; any other object is its entries. */
+/* An object with a key of the table says what the map is; any other one is its entries. */
 static struct filters_map *load_map(struct filters_loader *loader, const char *name, json_t *value)
 {
-    bool described =
-        json_is_string(json_object_get(value, "file")) || json_is_object(json_object_get(value, "entries"));
+    bool described = false;
+    for (const struct filters_key *key = filters_map_keys; key->name != NULL; key++) {
+        described = described || json_object_get(value, key->name) != NULL;
+    }
     if (!json_is_object(value)) {
         filters_load_error(loader, "a map is an object: keys with their values, or {\"file\": ...}");
         return NULL;
@@ -223,6 +225,8 @@ static struct filters_map *load_map(struct filters_loader *loader, const char *n
         filters_load_error(loader, "a map has either \"file\" or \"entries\"");
     } else if (path != NULL) {
         add_file(loader, map, path, column);
+    } else if (entries == NULL) {
+        filters_load_error(loader, "\"file\" or \"entries\" is missing: where the map's keys are");
     } else {
         size_t mark = filters_load_down(loader, "entries");
         add_entries(loader, map, entries);

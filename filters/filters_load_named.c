@@ -113,6 +113,7 @@ void filters_load_named(struct filters_loader *loader, json_t *root)
     note_all(loader, root, "lists", "list", loader->lists, note_one);
     note_all(loader, root, "conditions", "condition", loader->conditions, note_one);
     note_all(loader, root, "maps", "map", loader->maps, note_one);
+    note_all(loader, root, "actions", "list of actions", loader->actions, note_one);
     note_all(loader, root, "groups", "group", loader->groups, note_group);
 }
 

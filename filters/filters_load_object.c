@@ -124,6 +124,9 @@ static const char *shape_error(enum filters_shape shape, json_t *value)
     case FILTERS_SHAPE_ON_ERROR:
     case FILTERS_SHAPE_DATE_SOURCE:
     case FILTERS_SHAPE_MAP_BY:
+    case FILTERS_SHAPE_STATE:
+    case FILTERS_SHAPE_MATCH:
+    case FILTERS_SHAPE_DATE:
         return is_text(value) ? NULL : "a text";
     case FILTERS_SHAPE_TEXTS:
         return is_text(value) || (json_is_array(value) && all_are(value, is_text)) ? NULL : "a text or a list of texts";

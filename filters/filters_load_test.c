@@ -58,6 +58,50 @@ static void load_flag(json_t *value, const char *key, bool *has_r, bool *wanted_
     *wanted_r = json_is_true(flag);
 }
 
+/* One delivery: a text, or an object that says more. */
+static void load_one_filed(struct filters_loader *loader, json_t *value, struct filters_filed *filed)
+{
+    filed->text = "";
+    if (json_is_string(value)) {
+        filed->text = filters_load_copy(loader, json_string_value(value));
+        return;
+    }
+    if (!filters_load_object(loader, value, "a delivery is \"upstream:folder\", or", filters_filed_keys, NULL)) {
+        return;
+    }
+    const char *folder = filters_load_text(loader, value, "folder");
+    const char *upstream = filters_load_text(loader, value, "upstream");
+    if (upstream == NULL) {
+        upstream = loader->set->fallback.upstream == NULL ? "" : loader->set->fallback.upstream;
+    }
+    filed->text = expect_memory(arena_printf(loader->set->arena, "%s:%s", upstream, folder == NULL ? "" : folder));
+    filed->has_flags = json_object_get(value, "flags") != NULL;
+    filters_load_texts(loader, value, "flags", &filed->flags, &filed->flag_count);
+    filed->has_to = json_object_get(value, "to") != NULL;
+    filters_load_texts(loader, value, "to", &filed->to, &filed->to_count);
+    load_flag(value, "held", &filed->has_held, &filed->held);
+}
+
+static void load_filed(struct filters_loader *loader, json_t *value, struct filters_expectation *expect)
+{
+    json_t *wanted = json_object_get(value, "filed");
+    if (wanted == NULL) {
+        return;
+    }
+    bool list = json_is_array(wanted);
+    size_t count = list ? json_array_size(wanted) : 1;
+    struct filters_filed *filed = filters_load_alloc(loader, count, sizeof *filed);
+    size_t mark = filters_load_down(loader, "filed");
+    for (size_t i = 0; i < count; i++) {
+        size_t inner = list ? filters_load_item(loader, i) : loader->path.len;
+        load_one_filed(loader, list ? json_array_get(wanted, i) : wanted, &filed[i]);
+        filters_load_up(loader, inner);
+    }
+    filters_load_up(loader, mark);
+    expect->filed = filed;
+    expect->filed_count = count;
+}
+
 static void load_expect(struct filters_loader *loader, json_t *value, struct filters_expectation *expect)
 {
     if (!filters_load_object(loader, value, "an expectation", filters_expect_keys, NULL)) {
@@ -67,7 +111,9 @@ static void load_expect(struct filters_loader *loader, json_t *value, struct fil
     expect->has_filed = json_object_get(value, "filed") != NULL;
     expect->has_flags = json_object_get(value, "flags") != NULL;
     filters_load_texts(loader, value, "rules", &expect->rules, &expect->rule_count);
-    filters_load_texts(loader, value, "filed", &expect->filed, &expect->filed_count);
+    load_filed(loader, value, expect);
+    expect->has_watched = json_object_get(value, "watched") != NULL;
+    filters_load_texts(loader, value, "watched", &expect->watched, &expect->watched_count);
     filters_load_texts(loader, value, "flags", &expect->flags, &expect->flag_count);
     load_flag(value, "held", &expect->has_held, &expect->held);
     load_flag(value, "discarded", &expect->has_discarded, &expect->discarded);
@@ -199,16 +245,16 @@ void filters_load_tests(struct filters_loader *loader, json_t *value)
     set->test_count += count;
 }
 
-static void check_rule_names(struct filters_loader *loader, const struct filters_test *test, struct map *names)
+static void check_rule_names(struct filters_loader *loader, const struct filters_test *test, struct map *names,
+                             const char *const *rules, size_t count)
 {
-    for (size_t i = 0; i < test->expect.rule_count; i++) {
-        if (map_get(names, bytes_of(test->expect.rules[i])) == NULL) {
-            const char *nearest = nearest_word(test->expect.rules[i], filters_load_names(loader, names));
+    for (size_t i = 0; i < count; i++) {
+        if (map_get(names, bytes_of(rules[i])) == NULL) {
+            const char *nearest = nearest_word(rules[i], filters_load_names(loader, names));
             problems_add(loader->problems, PROBLEM_ERROR, test->file, test->line, test->column, "",
                          "the test \"%s\" expects the rule \"%s\", which does not exist%s%s%s",
-                         test->name == NULL ? "" : test->name, test->expect.rules[i],
-                         nearest == NULL ? "" : "; did you mean \"", nearest == NULL ? "" : nearest,
-                         nearest == NULL ? "" : "\"?");
+                         test->name == NULL ? "" : test->name, rules[i], nearest == NULL ? "" : "; did you mean \"",
+                         nearest == NULL ? "" : nearest, nearest == NULL ? "" : "\"?");
         }
     }
 }
@@ -222,7 +268,9 @@ void filters_load_check_tests(struct filters_loader *loader)
         }
     }
     for (size_t i = 0; i < loader->set->test_count; i++) {
-        check_rule_names(loader, &loader->set->tests[i], names);
+        const struct filters_test *test = &loader->set->tests[i];
+        check_rule_names(loader, test, names, test->expect.rules, test->expect.rule_count);
+        check_rule_names(loader, test, names, test->expect.watched, test->expect.watched_count);
     }
     map_free(&names, NULL);
 }

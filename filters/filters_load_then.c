@@ -420,7 +420,7 @@ static void load_nothing(struct filters_loader *loader, json_t *value, struct fi
 /* In the order of enum filters_action_kind and of filters_action_keys. */
 static void (*const load_kind[])(struct filters_loader *loader, json_t *value, struct filters_action *action) = {
     load_targets,     load_targets,      load_nothing,     load_refusal, load_refusal, load_nothing, load_nothing,
-    load_header_edit, load_deleteheader, load_header_edit, load_tag,     load_set,     load_goto,
+    load_header_edit, load_deleteheader, load_header_edit, load_tag,     load_set,     load_goto,    load_nothing,
 };
 
 static void load_action(struct filters_loader *loader, json_t *value, struct filters_action *action)
@@ -450,20 +450,86 @@ static void load_action(struct filters_loader *loader, json_t *value, struct fil
     }
 }
 
-void filters_load_actions(struct filters_loader *loader, json_t *value, struct filters_action **actions_r,
-                          size_t *count_r)
+/* ---- lists of them, named ones in their places ---- */
+
+struct list {
+    struct filters_action *actions;
+    size_t count, size;
+};
+
+static struct filters_action *next_action(struct filters_loader *loader, struct list *list)
+{
+    if (list->count == list->size) {
+        size_t size = list->size == 0 ? 4 : list->size * 2;
+        struct filters_action *actions = filters_load_alloc(loader, size, sizeof *actions);
+        if (list->count > 0) {
+            memcpy(actions, list->actions, list->count * sizeof *actions);
+        }
+        list->actions = actions;
+        list->size = size;
+    }
+    return &list->actions[list->count++];
+}
+
+static void add_actions(struct filters_loader *loader, json_t *value, struct list *list);
+
+/* With the rule's own captures and variables, and their problems at their own place. */
+static void add_named(struct filters_loader *loader, json_t *value, struct list *list)
+{
+    const char *name = json_string_value(value);
+    struct filters_named *named = name == NULL ? NULL : map_get(loader->actions, bytes_of(name));
+    if (named == NULL) {
+        filters_load_unknown(loader, NULL, "list of actions", name == NULL ? "" : name,
+                             filters_load_names(loader, loader->actions));
+        return;
+    }
+    named->used = true;
+    if (named->state == FILTERS_NAMED_LOADING) {
+        filters_load_error(loader, "the actions \"%s\" are made of themselves", name);
+        return;
+    }
+    const struct document *json = loader->json;
+    struct buf path = loader->path;
+    buf_init(&loader->path, path.max);
+    buf_append_text(&loader->path, named->pointer);
+    loader->json = named->json;
+    named->state = FILTERS_NAMED_LOADING;
+    add_actions(loader, named->value, list);
+    named->state = FILTERS_NAMED_NEW;
+    buf_done(&loader->path);
+    loader->path = path;
+    loader->json = json;
+}
+
+static void add_actions(struct filters_loader *loader, json_t *value, struct list *list)
 {
     if (!json_is_array(value) || json_array_size(value) == 0) {
         filters_load_error(loader, "must be a list of one or more actions, such as [{\"stop\": true}]");
         return;
     }
-    size_t count = json_array_size(value);
-    struct filters_action *actions = filters_load_alloc(loader, count, sizeof *actions);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        json_t *action = json_array_get(value, i), *named = json_object_get(action, "actions");
         size_t mark = filters_load_item(loader, i);
-        load_action(loader, json_array_get(value, i), &actions[i]);
+        if (list->count >= FILTERS_ACTIONS_MAX) {
+            filters_load_error(loader, "more than %u actions in one rule", FILTERS_ACTIONS_MAX);
+            filters_load_up(loader, mark);
+            return;
+        }
+        if (named != NULL && json_object_size(action) == 1) {
+            filters_load_down(loader, "actions");
+            add_named(loader, named, list);
+        } else {
+            load_action(loader, action, next_action(loader, list));
+        }
         filters_load_up(loader, mark);
     }
-    *actions_r = actions;
-    *count_r = count;
+}
+
+void filters_load_actions(struct filters_loader *loader, json_t *value, struct filters_action **actions_r,
+                          size_t *count_r)
+{
+    struct list list = {.count = 0};
+    add_actions(loader, value, &list);
+    *actions_r = list.actions;
+    *count_r = list.count;
 }

@@ -66,9 +66,24 @@ static void note_rules(struct filters_loader *loader, json_t *rules)
     filters_load_up(loader, mark);
 }
 
+static void note_named(struct filters_loader *loader, json_t *named)
+{
+    const char *name;
+    json_t *actions;
+    size_t mark = filters_load_down(loader, "actions");
+    json_object_foreach(named, name, actions)
+    {
+        size_t inner = filters_load_down(loader, name);
+        note_actions(loader, actions);
+        filters_load_up(loader, inner);
+    }
+    filters_load_up(loader, mark);
+}
+
 void filters_load_variables(struct filters_loader *loader, json_t *root)
 {
     note_rules(loader, json_object_get(root, "rules"));
+    note_named(loader, json_object_get(root, "actions"));
     const char *name;
     json_t *group;
     size_t mark = filters_load_down(loader, "groups");

@@ -107,6 +107,12 @@ static json_t *simple_shape(enum filters_shape shape)
         return one_of_words(filters_on_error_words);
     case FILTERS_SHAPE_DATE_SOURCE:
         return one_of_words(filters_date_words);
+    case FILTERS_SHAPE_STATE:
+        return one_of_words(filters_state_words);
+    case FILTERS_SHAPE_MATCH:
+        return one_of_words(filters_match_words);
+    case FILTERS_SHAPE_DATE:
+        return json_pack("{s:s,s:s}", "type", "string", "pattern", "^[0-9]{4}-[0-9]{2}-[0-9]{2}$");
     case FILTERS_SHAPE_MAP_BY:
         return one_of_words(filters_map_words);
     case FILTERS_SHAPE_ENTRIES:
@@ -137,6 +143,11 @@ static json_t *shape_of(enum filters_shape shape)
                          reference("list_name"), reference("value"));
     case FILTERS_SHAPE_LISTS:
         return map_of(either(json_pack("{s:s,s:o}", "type", "array", "items", type("string")), reference("list_file")));
+    case FILTERS_SHAPE_ACTION_MAP:
+        return map_of(list_of(reference("action")));
+    case FILTERS_SHAPE_FILED:
+        return json_pack("{s:[o,o,o]}", "anyOf", type("string"), reference("filed"),
+                         json_pack("{s:s,s:o}", "type", "array", "items", either(type("string"), reference("filed"))));
     case FILTERS_SHAPE_CONDITION:
         return reference("condition");
     case FILTERS_SHAPE_CONDITIONS:
@@ -268,6 +279,18 @@ static json_t *action(void)
     return json_pack("{s:o}", "anyOf", alternatives);
 }
 
+/* Either described, or its entries: then none of the keys that describe is there. */
+static json_t *map_object(void)
+{
+    json_t *none = json_array(), *described = object_of(filters_map_keys), *entries = map_of(type("string"));
+    for (const struct filters_key *key = filters_map_keys; key->name != NULL; key++) {
+        json_array_append_new(none, json_pack("{s:[s]}", "required", key->name));
+    }
+    json_object_set_new(entries, "not", json_pack("{s:o}", "anyOf", none));
+    json_object_set_new(described, "oneOf", json_pack("[{s:[s]},{s:[s]}]", "required", "file", "required", "entries"));
+    return either(described, entries);
+}
+
 static json_t *definitions(void)
 {
     const struct {
@@ -277,7 +300,7 @@ static json_t *definitions(void)
         {"rule", filters_rule_keys},       {"group", filters_group_keys},     {"target", filters_target_keys},
         {"refusal", filters_refusal_keys}, {"header_edit", filters_add_keys}, {"list_file", filters_list_file_keys},
         {"test", filters_case_keys},       {"expect", filters_expect_keys},   {"list_name", filters_list_name_keys},
-        {"value", filters_of_keys},
+        {"value", filters_of_keys},        {"filed", filters_filed_keys},
     };
     json_t *all = json_object();
     for (size_t i = 0; i < sizeof objects / sizeof *objects; i++) {
@@ -285,7 +308,7 @@ static json_t *definitions(void)
     }
     json_object_set_new(all, "condition", condition());
     json_object_set_new(all, "each", each());
-    json_object_set_new(all, "map", either(object_of(filters_map_keys), map_of(type("string"))));
+    json_object_set_new(all, "map", map_object());
     json_object_set_new(all, "action", action());
     return all;
 }

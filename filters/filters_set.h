@@ -107,7 +107,10 @@ struct filters_rule {
     size_t action_count;
     enum filters_on_error on_error;
     bool disabled;
-    bool ends; /* has an action after which no rule is tried: stop, reject, defer, discard, goto */
+    const char *off;  /* why it is disabled, or NULL */
+    bool watch;       /* it is tried and does nothing */
+    int64_t until_ms; /* from then on it is not tried; 0: for ever */
+    bool ends;        /* has an action after which no rule is tried: stop, reject, defer, discard, goto */
     const char *
         said_no; /* what the record of a message says when it said no; those of a group lie in order, one behind the other */
     unsigned short said_len; /* of it, the NUL included; 0: disabled, there is nothing to say */
@@ -125,14 +128,25 @@ struct filters_group {
     struct filters_action *defaults;
     size_t default_count;
     struct filters_index *index;
+    bool first; /* the first rule that holds is the last that is tried */
     bool used;
+};
+
+/* A delivery that a test expects; a member counts when its has_ is set. */
+struct filters_filed {
+    const char *text; /* "upstream:folder" */
+    bool has_flags, has_held, has_to, held;
+    const char *const *flags, *const *to;
+    size_t flag_count, to_count;
 };
 
 /* What a test of the rules expects; a member counts when its has_ is set. */
 struct filters_expectation {
     bool has_rules, has_filed, has_flags, has_held, has_discarded, has_rejected, has_deferred;
-    const char *const *rules, *const *filed, *const *flags;
-    size_t rule_count, filed_count, flag_count;
+    bool has_watched;
+    const char *const *rules, *const *flags, *const *watched;
+    const struct filters_filed *filed;
+    size_t rule_count, filed_count, flag_count, watched_count;
     bool held, discarded, rejected, deferred;
     int code;         /* of a refusal; 0: any */
     const char *text; /* of a refusal: a part of it; NULL: any */

@@ -110,6 +110,8 @@ const struct filters_key filters_file_keys[] = {
     {"rules", FILTERS_SHAPE_RULES, false, "the rules, in the order in which they are tried"},
     {"conditions", FILTERS_SHAPE_CONDITION_MAP, false,
      "named conditions, for use in several rules by {\"condition\": name}"},
+    {"actions", FILTERS_SHAPE_ACTION_MAP, false,
+     "named lists of actions, for use in several rules by {\"actions\": name}"},
     {"lists", FILTERS_SHAPE_LISTS, false, "named lists, for \"in\" and, as {\"list\": name}, for every operator"},
     {"maps", FILTERS_SHAPE_MAPS, false, "named maps for lookup(): a key and its value"},
     {"zone", FILTERS_SHAPE_TEXT, false,
@@ -128,11 +130,17 @@ const struct filters_key filters_rule_keys[] = {
      "when a limit is hit while the condition is decided: \"defer\" the message (451), \"skip\" the rule, or go to the "
      "\"default\""},
     {"enabled", FILTERS_SHAPE_BOOLEAN, false, "false: the rule is checked and not tried"},
+    {"off", FILTERS_SHAPE_TEXT, false, "the same, with the reason why it is not tried"},
+    {"state", FILTERS_SHAPE_STATE, false,
+     "\"watch\": the rule is tried, counted and told of, and does nothing; \"active\" without it"},
+    {"until", FILTERS_SHAPE_DATE, false, "the last day on which the rule is tried, \"2026-12-31\""},
     END,
 };
 
 const struct filters_key filters_group_keys[] = {
     {"rules", FILTERS_SHAPE_RULES, true, "the rules of the group, in order"},
+    {"match", FILTERS_SHAPE_MATCH, false,
+     "\"first\": the first rule that holds is the last that is tried in this group; \"all\" without it"},
     {"default", FILTERS_SHAPE_ACTIONS, false, "what is done when no rule of the group took the message"},
     END,
 };
@@ -182,6 +190,7 @@ const struct filters_key filters_action_keys[] = {
     {"tag_subject", FILTERS_SHAPE_TEXT, false, "put this before the subject, once, in what is filed after this"},
     {"set", FILTERS_SHAPE_TEXT_MAP, false, "set variables for later templates of this recipient"},
     {"goto", FILTERS_SHAPE_TEXT, false, "go on in this group; there is no way back"},
+    {"actions", FILTERS_SHAPE_TEXT, false, "do the named actions here"},
     END,
 };
 
@@ -259,7 +268,9 @@ const struct filters_key filters_case_keys[] = {
 
 const struct filters_key filters_expect_keys[] = {
     {"rules", FILTERS_SHAPE_TEXTS, false, "the rules that acted, in order"},
-    {"filed", FILTERS_SHAPE_TEXTS, false, "the deliveries as \"upstream:folder\", in any order"},
+    {"filed", FILTERS_SHAPE_FILED, false,
+     "the deliveries in any order, each as \"upstream:folder\" or as an object that says more of it"},
+    {"watched", FILTERS_SHAPE_TEXTS, false, "the rules in the state \"watch\" that would have acted, in order"},
     {"flags", FILTERS_SHAPE_TEXTS, false, "the flags of every delivery, in any order"},
     {"held", FILTERS_SHAPE_BOOLEAN, false, "whether every delivery is held"},
     {"discarded", FILTERS_SHAPE_BOOLEAN, false, "whether the message is accepted and filed nowhere"},
@@ -269,6 +280,17 @@ const struct filters_key filters_expect_keys[] = {
     END,
 };
 
+const struct filters_key filters_filed_keys[] = {
+    {"folder", FILTERS_SHAPE_TEXT, true, "the folder"},
+    {"upstream", FILTERS_SHAPE_TEXT, false, "its upstream; without it, that of the default"},
+    {"flags", FILTERS_SHAPE_TEXTS, false, "its flags, in any order"},
+    {"held", FILTERS_SHAPE_BOOLEAN, false, "whether it is held"},
+    {"to", FILTERS_SHAPE_TEXTS, false, "the recipients that it is for, in any order"},
+    END,
+};
+
+const char *const filters_state_words[] = {"active", "watch", NULL};
+const char *const filters_match_words[] = {"all", "first", NULL};
 const char *const filters_on_error_words[] = {"defer", "skip", "default", NULL};
 const char *const filters_date_words[] = {"received", "header", NULL};
 const char *const filters_weekdays[] = {"sun", "mon", "tue", "wed", "thu", "fri", "sat", NULL};

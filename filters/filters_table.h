@@ -123,6 +123,11 @@ enum filters_shape {
     FILTERS_SHAPE_CONDITIONS,
     FILTERS_SHAPE_CONDITION_MAP,
     FILTERS_SHAPE_EACH,
+    FILTERS_SHAPE_STATE,
+    FILTERS_SHAPE_MATCH,
+    FILTERS_SHAPE_DATE,
+    FILTERS_SHAPE_ACTION_MAP,
+    FILTERS_SHAPE_FILED,
     FILTERS_SHAPE_MAPS,
     FILTERS_SHAPE_MAP_BY,
     FILTERS_SHAPE_ENTRIES,
@@ -176,6 +181,7 @@ extern const struct filters_key filters_of_keys[]; /* an operand */
 extern const struct filters_key filters_map_keys[];
 extern const struct filters_key filters_case_keys[]; /* a test of the rules */
 extern const struct filters_key filters_expect_keys[];
+extern const struct filters_key filters_filed_keys[]; /* one delivery that is expected */
 
 enum filters_action_kind {
     FILTERS_FILEINTO,
@@ -191,11 +197,14 @@ enum filters_action_kind {
     FILTERS_TAG_SUBJECT,
     FILTERS_SET,
     FILTERS_GOTO,
+    FILTERS_ACTIONS, /* named ones: their place is taken by them when they are loaded */
 };
 
 enum filters_on_error { FILTERS_ERROR_DEFER, FILTERS_ERROR_SKIP, FILTERS_ERROR_DEFAULT };
 extern const char *const filters_on_error_words[];
 extern const char *const filters_date_words[]; /* of a target's "date" */
+extern const char *const filters_state_words[];
+extern const char *const filters_match_words[];
 extern const char *const filters_weekdays[];
 
 /* Names of the keys, for nearest_word() and the like: at most `max` with the NULL. */

@@ -89,6 +89,69 @@ static void compare(struct check *check, const char *what, bool same, const char
     list_texts(&check->why, came, came_count);
 }
 
+static bool is_filed(const struct filters_filed *wanted, const struct mail_delivery *delivery, const char *text)
+{
+    return strcmp(wanted->text, text) == 0 && (!wanted->has_held || wanted->held == delivery->held) &&
+           (!wanted->has_flags || same_set(wanted->flags, wanted->flag_count, delivery->flags, delivery->flag_count)) &&
+           (!wanted->has_to || same_set(wanted->to, wanted->to_count, delivery->recipients, delivery->recipient_count));
+}
+
+static void list_more(struct buf *out, const char *word, const char *const *texts, size_t count)
+{
+    buf_printf(out, " (%s ", word);
+    list_texts(out, texts, count);
+    buf_append_text(out, ")");
+}
+
+/* Every delivery as one that was expected, each once: what was wanted and did not come, what came and was not wanted. */
+static void compare_filed(struct check *check, const char *const *came)
+{
+    const struct filters_expectation *expect = &check->test->expect;
+    const struct filters_decision *decision = check->decision;
+    bool same = expect->filed_count == decision->delivery_count, more = false;
+    for (size_t i = 0; i < decision->delivery_count; i++) {
+        bool found = false;
+        for (size_t k = 0; k < expect->filed_count && !found; k++) {
+            found = is_filed(&expect->filed[k], &decision->deliveries[i], came[i]);
+        }
+        same = same && found;
+    }
+    for (size_t k = 0; k < expect->filed_count; k++) {
+        bool found = false;
+        for (size_t i = 0; i < decision->delivery_count && !found; i++) {
+            found = is_filed(&expect->filed[k], &decision->deliveries[i], came[i]);
+        }
+        same = same && found;
+        more = more || expect->filed[k].has_flags || expect->filed[k].has_held || expect->filed[k].has_to;
+    }
+    if (same) {
+        return;
+    }
+    begin(check, "filed");
+    for (size_t k = 0; k < expect->filed_count; k++) {
+        const struct filters_filed *filed = &expect->filed[k];
+        buf_printf(&check->why, "%s\"%s\"", k == 0 ? "" : ", ", filed->text);
+        if (filed->has_flags) {
+            list_more(&check->why, "flags", filed->flags, filed->flag_count);
+        }
+        if (filed->has_to) {
+            list_more(&check->why, "to", filed->to, filed->to_count);
+        }
+        buf_append_text(&check->why, !filed->has_held ? "" : filed->held ? " (held)" : " (not held)");
+    }
+    buf_append_text(&check->why, expect->filed_count == 0 ? "none, got " : ", got ");
+    for (size_t i = 0; i < decision->delivery_count; i++) {
+        const struct mail_delivery *delivery = &decision->deliveries[i];
+        buf_printf(&check->why, "%s\"%s\"", i == 0 ? "" : ", ", came[i]);
+        if (more) {
+            list_more(&check->why, "flags", delivery->flags, delivery->flag_count);
+            list_more(&check->why, "to", delivery->recipients, delivery->recipient_count);
+            buf_append_text(&check->why, delivery->held ? " (held)" : "");
+        }
+    }
+    buf_append_text(&check->why, decision->delivery_count == 0 ? "none" : "");
+}
+
 static void check_filed(struct check *check, struct arena *arena)
 {
     const struct filters_expectation *expect = &check->test->expect;
@@ -99,8 +162,7 @@ static void check_filed(struct check *check, struct arena *arena)
                                               check->decision->deliveries[i].folder));
     }
     if (expect->has_filed) {
-        compare(check, "filed", same_set(expect->filed, expect->filed_count, filed, count), expect->filed,
-                expect->filed_count, filed, count);
+        compare_filed(check, filed);
     }
     for (size_t i = 0; i < count && expect->has_flags; i++) {
         const struct mail_delivery *delivery = &check->decision->deliveries[i];
@@ -175,6 +237,11 @@ static void check_all(struct check *check, struct arena *arena)
     if (expect->has_rules) {
         compare(check, "rules", same_order(expect->rules, expect->rule_count, decision->rules, decision->rule_count),
                 expect->rules, expect->rule_count, decision->rules, decision->rule_count);
+    }
+    if (expect->has_watched) {
+        compare(check, "watched",
+                same_order(expect->watched, expect->watched_count, decision->watched, decision->watched_count),
+                expect->watched, expect->watched_count, decision->watched, decision->watched_count);
     }
     check_filed(check, arena);
     check_truth(check, expect->has_held, "held", expect->held, held);

@@ -136,6 +136,10 @@ void filters_trace_rule_end(struct filters_trace *trace, const struct filters_gr
     json_object_set_new(entry, "file", json_string(rule->file));
     json_object_set_new(entry, "line", json_integer((json_int_t)rule->line));
     json_object_set_new(entry, "result", json_string(rule->disabled ? "disabled" : verdict_name(verdict)));
+    if (rule->watch || rule->off != NULL) {
+        json_object_set_new(entry, rule->watch ? "state" : "off",
+                            text_value(bytes_of(rule->watch ? "watch" : rule->off)));
+    }
     if (why != NULL) {
         json_object_set_new(entry, "error", text_value(bytes_of(why)));
     }

@@ -114,7 +114,8 @@ int filters_tried_rule(struct filters_builder *builder, const struct filters_gro
     if (!is_kept(builder)) {
         return 0;
     }
-    return add(builder, verdict == FILTERS_YES ? MAIL_TRIED_YES : MAIL_TRIED_FAILED, group->name, rule->name);
+    char mark = verdict != FILTERS_YES ? MAIL_TRIED_FAILED : rule->watch ? MAIL_TRIED_WATCHED : MAIL_TRIED_YES;
+    return add(builder, mark, group->name, rule->name);
 }
 
 /* Most rules say no, and there may be thousands of them in one call: what fits is copied in one piece, and the rest is counted by subtraction. */

@@ -101,6 +101,13 @@ static void write_rule_counts(struct metrics_text *text, const struct rule_stats
     for (size_t cursor = 0; rule_stats_next(stats, &cursor, &name, &rule);) {
         rule_sample(text, name, rule->hits, false);
     }
+    metrics_family(text, METRICS_COUNTER, "mailweir_rule_watched_messages_total",
+                   "Messages that a rule in the state \"watch\" would have acted on.");
+    for (size_t cursor = 0; rule_stats_next(stats, &cursor, &name, &rule);) {
+        if (rule->watched > 0) {
+            rule_sample(text, name, rule->watched, false);
+        }
+    }
     metrics_family(text, METRICS_COUNTER, "mailweir_rule_errors_total",
                    "Times that a rule hit the limit of a pattern or of the time for a message.");
     for (size_t cursor = 0; rule_stats_next_error(stats, &cursor, &name, &error);) {

@@ -37,6 +37,8 @@ static json_t *rule_of(const struct rule_stats *stats, const struct filters_rule
         json_pack("{s:I,s:s,s:s?,s:s,s:I,s:b,s:I,s:o}", "number", (json_int_t)number, "name", info->name, "group",
                   info->group, "file", info->file, "line", (json_int_t)info->line, "disabled", info->disabled, "hits",
                   (json_int_t)(rule == NULL ? 0 : rule->hits), "last", moment(rule == NULL ? 0 : rule->last_ms));
+    json_object_update_new(object, json_pack("{s:s,s:I}", "state", info->watch ? "watch" : "active", "watched",
+                                             (json_int_t)(rule == NULL ? 0 : rule->watched)));
     json_object_update_new(object,
                            json_pack("{s:I,s:o,s:I,s:I}", "errors", (json_int_t)(error == NULL ? 0 : error->count),
                                      "last_error", moment(error == NULL ? 0 : error->last_ms), "sampled",

@@ -120,6 +120,8 @@ static void print_rule(const struct printer *printer, const json_t *rule)
     if (json_object_get(rule, "us") != NULL) {
         fprintf(printer->out, ", %lld us", (long long)json_integer_value(json_object_get(rule, "us")));
     }
+    fputs(text(rule, "state")[0] == '\0' ? "" : ", only watched", printer->out);
+    fprintf(printer->out, "%s%s", text(rule, "off")[0] == '\0' ? "" : ", off: ", text(rule, "off"));
     fprintf(printer->out, ")%s%s\n", json_object_get(rule, "error") == NULL ? "" : ": ", text(rule, "error"));
     if (json_object_get(rule, "if") != NULL) {
         print_condition(printer, json_object_get(rule, "if"), 0);

@@ -111,7 +111,13 @@ int cmd_test(const struct cli_command *command, int argc, char **argv)
     size_t failed = 1;
     if (cli_rules_load(&rules, others > 0 ? (const char *const *)argv + 1 : &config, others > 0 ? (size_t)others : 1,
                        fallback) == 0) {
+        bool hint = others > 0 && fallback == NULL;
         failed = run_tests(rules.set, tap ? FORM_TAP : json ? FORM_JSON : FORM_TEXT);
+        if (failed > 0 && hint) {
+            fputs("mailweir: without a configuration, what names no upstream and what no rule takes goes to "
+                  "\"default:INBOX\"; --default UPSTREAM:FOLDER says where yours would go\n",
+                  stderr);
+        }
     }
     cli_rules_done(&rules);
     return failed == 0 ? EX_OK : 1;

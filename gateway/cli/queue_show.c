@@ -92,6 +92,7 @@ static void print_tried(const json_t *list)
         printf("%s", mark == MAIL_TRIED_RECIPIENT ? ": "
                      : mark == MAIL_TRIED_YES     ? ": yes"
                      : mark == MAIL_TRIED_NO      ? ": no"
+                     : mark == MAIL_TRIED_WATCHED ? ": yes (watched)"
                      : mark == MAIL_TRIED_MORE    ? " more"
                                                   : ": failed");
     }

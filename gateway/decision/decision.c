@@ -171,6 +171,8 @@ static struct smtpd_decision answer_of(struct decision *decision, const struct m
         .deliveries = result->deliveries,
         .delivery_count = result->delivery_count,
         .rules = result->rules,
+        .watched = result->watched,
+        .watched_count = result->watched_count,
         .rule_count = result->rule_count,
         .tried = result->tried,
         .tried_count = result->tried_count,

@@ -53,7 +53,7 @@ void rule_stats_free(struct rule_stats **stats)
     *stats = NULL;
 }
 
-static void note_rule(struct rule_stats *stats, const char *name, int64_t now_ms)
+static void note_rule(struct rule_stats *stats, const char *name, bool watched, int64_t now_ms)
 {
     struct rule_stats_rule *rule = map_get(stats->rules, bytes_of(name));
     if (rule == NULL) {
@@ -63,7 +63,8 @@ static void note_rule(struct rule_stats *stats, const char *name, int64_t now_ms
             return;
         }
     }
-    rule->hits++;
+    rule->hits += !watched;
+    rule->watched += watched;
     rule->last_ms = now_ms;
 }
 
@@ -162,7 +163,10 @@ void rule_stats_decided(struct rule_stats *stats, const char *listener, const st
 {
     note_flows(stats, listener, decision, now_ms);
     for (size_t i = 0; i < decision->rule_count; i++) {
-        note_rule(stats, decision->rules[i], now_ms);
+        note_rule(stats, decision->rules[i], false, now_ms);
+    }
+    for (size_t i = 0; i < decision->watched_count; i++) {
+        note_rule(stats, decision->watched[i], true, now_ms);
     }
     for (size_t i = 0; i < decision->failed_count; i++) {
         note_error(stats, decision->failed[i], now_ms);

@@ -42,8 +42,9 @@ struct rule_stats_flow {
 };
 
 struct rule_stats_rule {
-    uint64_t hits;   /* messages it acted on */
-    int64_t last_ms; /* wall clock of the last; 0: never */
+    uint64_t hits;    /* messages it acted on */
+    uint64_t watched; /* messages it would have acted on, but for its state "watch" */
+    int64_t last_ms;  /* wall clock of the last; 0: never */
 };
 
 /* A rule hit the limit of a pattern, or was at work when the time for the message was over; whatever its on_error said. */

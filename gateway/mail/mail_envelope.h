@@ -75,6 +75,7 @@ bool mail_envelope_equal(const struct mail_envelope *a, const struct mail_envelo
 enum mail_tried {
     MAIL_TRIED_YES = '+',
     MAIL_TRIED_NO = '-',
+    MAIL_TRIED_WATCHED = '~', /* it would have acted, and only watches */
     MAIL_TRIED_FAILED = '!',
     MAIL_TRIED_RECIPIENT = '@',
     MAIL_TRIED_MORE = '*',

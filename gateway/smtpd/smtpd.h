@@ -30,6 +30,8 @@ struct smtpd_decision {
     size_t delivery_count;
     const char *const *rules; /* names of the rules that acted, for the log */
     size_t rule_count;
+    const char *const *watched; /* names of those that would have, and only watch */
+    size_t watched_count;
     const char *const *tried; /* for the message's story: see mail_envelope.h */
     size_t tried_count;
 };

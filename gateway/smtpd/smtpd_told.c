@@ -55,6 +55,7 @@ static void log_message(struct smtpd_session *session, const struct mail_envelop
         LOG_STR("user", envelope->client.user), LOG_STR("from", envelope->from[0] == '\0' ? "<>" : envelope->from),
         LOG_LIST("to", to, to_count), more ? LOG_INT("recipients", envelope->to_count) : LOG_STR("recipients", NULL),
         LOG_INT("size", session->size), LOG_LIST("rules", decision->rules, decision->rule_count),
+        LOG_LIST("watched", decision->watched, decision->watched_count),
         LOG_STR("email.message_id", session->message_id), LOG_STR("tls", envelope->client.tls_version),
         LOG_STR("tls.cipher", envelope->client.tls_cipher), LOG_STR("tls.client.subject", envelope->client.tls_peer),
         LOG_STR("envid", envelope->envid), LOG_STR("command", refused->said), LOG_STR("rule", rule_of(session, answer)),

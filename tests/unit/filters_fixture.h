@@ -51,6 +51,9 @@ static inline void fixture_print(const struct filters_decision *decision, struct
     for (size_t i = 0; i < decision->rule_count; i++) {
         buf_printf(out, " %s", decision->rules[i]);
     }
+    for (size_t i = 0; i < decision->watched_count; i++) {
+        buf_printf(out, " ~%s", decision->watched[i]);
+    }
 }
 
 /* Decides; out gets "upstream:folder flags <recipients>; rule rule", or the fault. to: up to four addresses between blanks. */
@@ -64,7 +67,8 @@ static inline void fixture_decide(const struct filters_set *set, const char *fro
     for (struct bytes rest = bytes_of(to); rest.len > 0;) {
         recipients[envelope.to_count++] = (struct mail_recipient){.address = arena_copy(arena, bytes_cut(&rest, ' '))};
     }
-    struct filters_message message = {.envelope = &envelope, .header = bytes_of(header), .size = strlen(header)};
+    struct filters_message message = {
+        .envelope = &envelope, .header = bytes_of(header), .size = strlen(header), .now_ms = INT64_C(1795417880000)};
     struct filters_decision decision;
     struct fault fault = FAULT_INIT;
     if (filters_decide(set, scratch, &message, arena, &decision, &fault) < 0) {

@@ -469,6 +469,62 @@ static void captures_are_those_of_what_holds(void **state)
     }
 }
 
+/* Which rules are tried, and which of them act: the header, the decision. */
+#define RULES(rules)          "{\"rules\":[" rules "]}"
+#define R(name, more, folder) "{\"name\":\"" name "\"" more ",\"then\":[{\"fileinto\":{\"folder\":\"" folder "\"}}]}"
+#define FIRST(rules)                                                                                                   \
+    "{\"rules\":[{\"name\":\"r\",\"then\":[{\"goto\":\"g\"}]}],\"groups\":{\"g\":{\"match\":\"first\",\"rules\":"      \
+    "[" rules "],\"default\":[{\"fileinto\":{\"folder\":\"D\"}}]}}}"
+
+static const struct {
+    const char *rules, *header, *expected;
+} tried[] = {
+    {RULES(R("w", ",\"state\":\"watch\"", "W") "," R("x", "", "X")), "", "corp:X <c@d>; x ~w"},
+    {RULES(R("w", ",\"state\":\"watch\"", "W")), "", "corp:INBOX <c@d>; ~w"},
+    {RULES(R("w", ",\"state\":\"watch\",\"if\":{\"header\":\"X\",\"exists\":true}", "W")), "", "corp:INBOX <c@d>;"},
+    {RULES("{\"name\":\"w\",\"state\":\"watch\",\"then\":[{\"reject\":\"no\"}]}"), "", "corp:INBOX <c@d>; ~w"},
+    {RULES("{\"name\":\"w\",\"state\":\"watch\",\"if\":{\"header\":\"X\",\"matches\":\"^(a+)+$\"},\"then\":[{"
+           "\"reject\":\"no\"}]}"),
+     "X: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!\r\n", "corp:INBOX <c@d>;"},
+    {RULES(R("o", ",\"off\":\"until the move is over\"", "O")), "", "corp:INBOX <c@d>;"},
+    {RULES(R("o", ",\"state\":\"active\"", "O")), "", "corp:O <c@d>; o"},
+    {RULES(R("u", ",\"until\":\"2026-11-23\"", "U")), "", "corp:U <c@d>; u"},
+    {RULES(R("u", ",\"until\":\"2026-11-22\"", "U")), "", "corp:INBOX <c@d>;"},
+    {FIRST(R("a", ",\"if\":{\"header\":\"X\",\"exists\":true}", "A") "," R("b", "", "B") "," R("c", "", "C")), "",
+     "corp:B <c@d>; r b"},
+    {FIRST(R("a", ",\"if\":{\"header\":\"X\",\"exists\":true}", "A") "," R("b", "", "B") "," R("c", "", "C")),
+     "X: 1\r\n", "corp:A <c@d>; r a"},
+    {FIRST(R("a", ",\"state\":\"watch\"", "A") "," R("b", "", "B")), "", "corp:B <c@d>; r b ~a"},
+    {FIRST("{\"name\":\"a\",\"then\":[{\"copy\":{\"folder\":\"A\"}}]}," R("b", "", "B")), "",
+     "corp:A <c@d>;corp:D <c@d>; r a"},
+    {FIRST(R("a", ",\"if\":{\"header\":\"X\",\"exists\":true}", "A")), "", "corp:D <c@d>; r"},
+    {"{\"actions\":{\"f\":[{\"fileinto\":{\"folder\":\"F/"
+     "${w}\"}},{\"actions\":\"s\"}],\"s\":[{\"stop\":true}]},\"rules\":["
+     "{\"name\":\"a\",\"if\":{\"header\":\"X\",\"matches\":\"(?<w>.)\"},\"then\":[{\"copy\":{\"folder\":\"C\"}},{"
+     "\"actions\":\"f\"}]}," R("b", "", "B") "]}",
+     "X: 1\r\n", "corp:C <c@d>;corp:F/1 <c@d>; a"},
+};
+
+static void rules_are_tried_as_their_state_says(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof tried / sizeof *tried; i++) {
+        struct buf out;
+        buf_init(&out, 10000);
+        struct filters_set *set = fixture_load(tried[i].rules, &out);
+        if (set == NULL) {
+            fail_msg("%s: %s", tried[i].rules, buf_text(&out));
+        }
+        buf_truncate(&out, 0);
+        fixture_decide(set, "a@b", "c@d", tried[i].header, &out);
+        if (strcmp(buf_text(&out), tried[i].expected) != 0) {
+            fail_msg("%s: %s\n  instead of %s", tried[i].rules, buf_text(&out), tried[i].expected);
+        }
+        filters_set_free(&set);
+        buf_done(&out);
+    }
+}
+
 static const char rules_text[] =
     "{ \"rules\": ["
     "  { \"name\": \"ci\","
@@ -835,6 +891,7 @@ int main(void)
         cmocka_unit_test(conditions_hold),
         cmocka_unit_test(actions_are_done),
         cmocka_unit_test(captures_are_those_of_what_holds),
+        cmocka_unit_test(rules_are_tried_as_their_state_says),
         cmocka_unit_test(messages_are_decided),
         cmocka_unit_test(the_envelope_alone_decides_where_it_can),
         cmocka_unit_test(the_time_of_a_message_is_bounded),

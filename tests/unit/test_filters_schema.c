@@ -36,7 +36,8 @@ static void tables_are_in_order(void **state)
     assert_string_equal(filters_action_keys[FILTERS_HOLD].name, "hold");
     assert_string_equal(filters_action_keys[FILTERS_TAG_SUBJECT].name, "tag_subject");
     assert_string_equal(filters_action_keys[FILTERS_GOTO].name, "goto");
-    assert_null(filters_action_keys[FILTERS_GOTO + 1].name);
+    assert_string_equal(filters_action_keys[FILTERS_ACTIONS].name, "actions");
+    assert_null(filters_action_keys[FILTERS_ACTIONS + 1].name);
 }
 
 int main(void)

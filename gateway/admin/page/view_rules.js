@@ -25,7 +25,7 @@ function draw() {
     return Object.assign(h("tr", {}, list.cell(0, String(rule.number ?? "")), list.cell(1, h("strong", {}, rule.name), " ", place, bar), list.cell(2, hits), list.cell(3, now), list.cell(4, last), list.cell(5, time), list.cell(6, errors)), { hits, bar, last, now, place, time, errors });
   }, (row, rule) => {
     say(row.hits, count(rule.hits));
-    say(row.last, rule.disabled ? "disabled" : rule.hits ? ago(rule.last) : "never");
+    say(row.last, rule.disabled ? "disabled" : rule.state === "watch" ? `watches: ${count(rule.watched)}` : rule.hits ? ago(rule.last) : "never");
     say(row.now, rule.now > 0 ? `${rate(rule.now)}/s` : "");
     say(row.place, rule.file ? `${rule.file.split("/").pop()}:${rule.line}` : "");
     say(row.time, cost(rule));
