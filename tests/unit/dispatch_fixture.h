@@ -35,7 +35,7 @@ static struct world {
     size_t disk_count;
     size_t held, held_most;
     struct imapc_append *appends[64];
-    size_t append_count;
+    size_t append_count, stop_at_appends;
     struct spool_outcome outcomes[64];
     char outcome_ids[64][48];
     size_t outcome_count;
@@ -396,6 +396,9 @@ void imapc_pool_submit(struct imapc_pool *pool, struct imapc_append **append)
 {
     (void)pool;
     world.appends[world.append_count++] = *append;
+    if (world.append_count == world.stop_at_appends) {
+        net_loop_stop(world.loop);
+    }
     if (world.reads_body) {
         (*append)->body.prepare(&(*append)->body.ctx, 1);
         (*append)->body.read((*append)->body.ctx, 0, 7, on_body, *append);

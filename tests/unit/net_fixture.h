@@ -15,7 +15,7 @@
 
 #include "net/net_stream.h"
 
-#define DEADLINE_MS 10000
+#define DEADLINE_MS 60000
 
 struct end {
     struct net_stream *stream;

@@ -14,7 +14,7 @@
 #include "net/net_loop.h"
 #include "spool/spool.h"
 
-#define DEADLINE_MS 20000
+#define DEADLINE_MS 60000
 #define ITEMS_MAX   256
 
 struct fixture {

@@ -86,6 +86,11 @@ static bool server_heard_input(struct fixture *fixture)
     return fixture->server.heard[NET_STREAM_INPUT] > 0;
 }
 
+static bool server_heard_all(struct fixture *fixture)
+{
+    return strlen(fixture->server.order) >= 3;
+}
+
 static void pause_holds_input_and_end(void **state)
 {
     (void)state;
@@ -107,7 +112,7 @@ static void pause_holds_input_and_end(void **state)
     /* What stands unread is told again after a pause. */
     net_stream_pause(f.server.stream);
     net_stream_resume(f.server.stream);
-    settle(&f, 5);
+    run_until(&f, server_heard_all);
     assert_string_equal(f.server.order, "IIE");
     fixture_done(&f);
 }
@@ -335,6 +340,11 @@ static void listener_faults(void **state)
     fixture_done(&f);
 }
 
+static bool all_is_sent(struct fixture *fixture)
+{
+    return net_stream_unsent(fixture->client.stream) == 0 && net_stream_unsent(fixture->server.stream) == 0;
+}
+
 /* A server that says why and resets: its words come before the failure of our write. */
 static void last_words_are_heard(void **state)
 {
@@ -349,7 +359,7 @@ static void last_words_are_heard(void **state)
     net_stream_pause(f.server.stream);
     write_text(&f.client, "nobody reads this, so the close is a reset");
     write_text(&f.server, "hello");
-    settle(&f, 5);
+    run_until(&f, all_is_sent);
     net_stream_free(&f.server.stream);
     settle(&f, 5);
     write_text(&f.client, "more");

@@ -8,7 +8,7 @@
 
 #include "test.h"
 
-#define DEADLINE_MS 10000
+#define DEADLINE_MS 60000
 
 static struct {
     struct net_loop *loop;

@@ -9,7 +9,7 @@
 
 #include "test.h" /* behind the rest: cmocka has a macro of the name expect_memory */
 
-#define DEADLINE_MS 10000
+#define DEADLINE_MS 60000
 
 static struct world {
     struct net_loop *loop;

@@ -13,7 +13,7 @@
 
 #include "test.h" /* behind the rest: cmocka has a macro of the name expect_memory */
 
-#define DEADLINE_MS 10000
+#define DEADLINE_MS 60000
 
 /* ---- a spool in memory; the linker takes these instead of the real one ---- */
 
