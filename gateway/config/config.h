@@ -186,7 +186,9 @@ struct config {
     enum log_level log_level;
     uint64_t shutdown_timeout;
     struct config_admin admin;
-    struct filters_set *rule_set; /* loaded from the rule files */
+    struct filters_set *rule_set;         /* loaded from the rule files */
+    const struct filters_folder *written; /* folders that the rules and the default name as they are */
+    size_t written_count;
     /* Every file that was read, and every folder that was looked through: whose change asks for a reload. */
     struct config_strings sources;
     uint64_t stamp;              /* of the sources, each as it was before it was read */
@@ -242,5 +244,8 @@ const struct config_upstream *config_upstream_at(const struct config *config, si
 
 /* Where the admin server listens; -1 when the spool's path is too long for a socket in it. */
 int config_admin_address(const struct config *config, struct net_address *address_r, struct fault *fault);
+
+/* Whether the rules, or the default, name this folder of the upstream as it is, for every message: mail has no part in it. */
+bool config_names_folder(const struct config *config, const char *upstream, const char *folder);
 
 #endif

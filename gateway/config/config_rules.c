@@ -172,15 +172,6 @@ struct filters_set *config_rules(const struct config *config, const struct filte
     return rules_of(config, options, problems);
 }
 
-void config_load_rule_files(struct config *config, const char *folder, struct problems *problems)
-{
-    struct rule_files files = {.config = config, .problems = problems};
-    collect_rule_files(&files, folder);
-    struct filters_load_options options = {
-        .sources = files.sources, .source_count = files.count, .read_file = config_read_beside};
-    config->rule_set = rules_of(config, options, problems);
-}
-
 static void check_own_folder(const struct config *config, const char *upstream, const char *folder, const char *pointer,
                              const struct filters_folder *folders, size_t count, struct problems *problems)
 {
@@ -215,4 +206,58 @@ void config_check_folders(struct config *config, const struct filters_folder *fo
                      problems);
     check_own_folder(config, config->dead_upstream, config->dead_folder, "/dead_letters/folder", folders, count,
                      problems);
+}
+
+/* ---- folders that the rules name as they are ---- */
+
+static void count_target(void *ctx, const char *upstream, const char *folder, bool is_constant)
+{
+    (void)upstream;
+    (void)folder;
+    *(size_t *)ctx += is_constant;
+}
+
+static void keep_target(void *ctx, const char *upstream, const char *folder, bool is_constant)
+{
+    struct config *config = ctx;
+    if (is_constant) {
+        struct filters_folder *kept = (struct filters_folder *)(uintptr_t)config->written + config->written_count++;
+        *kept = (struct filters_folder){.upstream = arena_text(config->arena, upstream),
+                                        .folder = arena_text(config->arena, folder)};
+    }
+}
+
+/* The set goes to those who decide: what others ask about it is kept. */
+static void keep_targets(struct config *config)
+{
+    size_t count = 0;
+    if (config->rule_set != NULL) {
+        filters_each_target(config->rule_set, count_target, &count);
+        config->written = arena_array(config->arena, count + 1, sizeof *config->written);
+    }
+    if (config->written != NULL) {
+        filters_each_target(config->rule_set, keep_target, config);
+    }
+}
+
+bool config_names_folder(const struct config *config, const char *upstream, const char *folder)
+{
+    for (size_t i = 0; i < config->written_count; i++) {
+        const struct filters_folder *written = &config->written[i];
+        if (written->upstream != NULL && written->folder != NULL && strcmp(written->upstream, upstream) == 0 &&
+            strcmp(written->folder, folder) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void config_load_rule_files(struct config *config, const char *folder, struct problems *problems)
+{
+    struct rule_files files = {.config = config, .problems = problems};
+    collect_rule_files(&files, folder);
+    struct filters_load_options options = {
+        .sources = files.sources, .source_count = files.count, .read_file = config_read_beside};
+    config->rule_set = rules_of(config, options, problems);
+    keep_targets(config);
 }

@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/expect.h"
 #include "dispatch/dispatch_private.h"
@@ -25,6 +26,8 @@ struct dispatch_job {
     int settled_as;    /* the kind of its struct spool_outcome */
     struct imapc_outcome outcome;
     char *folder;                /* that the server has for the use that the delivery names; or NULL */
+    char *instead;               /* the folder that gets it because its own is refused for its name; or NULL */
+    struct fault refused;        /* and the server's words about that */
     char *note;                  /* what its history and the log should say of a filed one; or NULL */
     bool set_aside;              /* it is what ends the server's connections */
     struct spool_outcome result; /* what becomes of the delivery */
@@ -114,9 +117,15 @@ static int64_t later(const struct dispatch_job *job, int64_t now)
 }
 
 /* A filed one of which there is more to say than where it lies. */
-static char *note_of(const struct imapc_outcome *outcome)
+static char *note_of(const struct dispatch_job *job)
 {
-    char text[200];
+    const struct imapc_outcome *outcome = &job->outcome;
+    char text[sizeof job->refused.text + 600];
+    if (job->instead != NULL && !outcome->possible_duplicate && !fault_is_set(&outcome->fault)) {
+        snprintf(text, sizeof text, "the server refuses the folder \"%s\" (%s): it lies in \"%s\"",
+                 job->item->delivery.folder, job->refused.text, job->instead);
+        return expect_strdup(text);
+    }
     if (fault_is_set(&outcome->fault) || (!outcome->found && !outcome->possible_duplicate)) {
         return NULL;
     }
@@ -138,8 +147,8 @@ static void note_doubt(struct dispatch_job *job)
 {
     struct dispatch_upstream *upstream = job->upstream;
     struct imapc_outcome *outcome = &job->outcome;
-    job->note = note_of(outcome);
-    if (outcome->mark.validity != 0 && outcome->mark.next != 0) {
+    job->note = note_of(job);
+    if (job->instead == NULL && outcome->mark.validity != 0 && outcome->mark.next != 0) {
         spool_set_mark(upstream->dispatch->spool, job->item->delivery.upstream, job->item->delivery.folder,
                        &outcome->mark);
     }
@@ -272,6 +281,7 @@ static void on_settled(void *ctx, const struct fault *fault)
     free((char *)job->append.id);
     free(job->folder);
     free(job->note);
+    free(job->instead);
     free(job);
     dispatch_job_gone(upstream);
 }
@@ -284,9 +294,71 @@ static void settle(void *ctx)
     spool_finish(job->upstream->dispatch->spool, &job->item, &job->result, on_settled, job);
 }
 
+/* ---- a folder that is refused for its name ---- */
+
+static const char *default_folder(const struct dispatch_job *job)
+{
+    const struct config *config = job->upstream->dispatch->config;
+    bool own = config->default_upstream != NULL && strcmp(config->default_upstream, job->item->delivery.upstream) == 0;
+    return own && config->default_folder != NULL ? config->default_folder : "INBOX";
+}
+
+/*
+ * Whether it goes into the upstream's default folder because the server takes no folder of this name, which mail brought. Nothing of it lies anywhere then, unless
+ * an earlier attempt had come as far as that folder: the job's doubt is about it as well.
+ */
+static bool is_misnamed(const struct dispatch_job *job)
+{
+    const struct fault *fault = &job->outcome.fault;
+    bool name = bytes_is(bytes_of(fault->code), "folder-name") || bytes_is(bytes_of(fault->where), "create");
+    return job->instead == NULL && fault->class == FAULT_PERM && name && !job->outcome.doubt.open &&
+           !job->upstream->dispatch->draining && job->rope != NULL &&
+           !config_names_folder(job->upstream->dispatch->config, job->item->delivery.upstream,
+                                job->item->delivery.folder) &&
+           strcmp(default_folder(job), job->item->delivery.folder) != 0;
+}
+
+static void submit(struct dispatch_job *job);
+
+static void on_again(void *ctx)
+{
+    submit(ctx);
+}
+
+static void file_instead(struct dispatch_job *job)
+{
+    struct dispatch *dispatch = job->upstream->dispatch;
+    const struct spool_item *item = job->item;
+    job->instead = expect_strdup(default_folder(job));
+    job->refused = job->outcome.fault;
+    log_event(dispatch->log, LOG_LEVEL_WARNING, "folder_refused", LOG_STR("id", item->envelope.id),
+              LOG_STR("delivery", item->id), LOG_STR("upstream", item->delivery.upstream),
+              LOG_STR("folder", item->delivery.folder), LOG_STR("instead", job->instead),
+              LOG_STR("error.code", job->refused.code), LOG_STR("error.message", job->refused.text),
+              LOG_STR("note", "\"folders\" of the upstream says which characters are replaced; \"mailweir upstreams "
+                              "--probe\" finds out which"));
+    free(job->folder);
+    job->folder = NULL;
+    job->answered = false;
+    job->outcome = (struct imapc_outcome){.doubt = job->outcome.doubt};
+    if (item->uncertain) {
+        /* What an earlier attempt sent there is looked for: of its own folder it is proven by now. */
+        const struct doubt_mark nothing = {0};
+        doubt_arise(&job->outcome.doubt, &nothing, 0, dispatch_now(dispatch));
+    }
+    net_defer(dispatch->loop, on_again, job);
+}
+
 static void finish(struct dispatch_job *job)
 {
     struct dispatch_upstream *upstream = job->upstream;
+    if (is_misnamed(job)) {
+        file_instead(job);
+        return;
+    }
+    if (job->instead != NULL && job->folder == NULL) {
+        job->folder = expect_strdup(job->instead);
+    }
     if (job->outcome.account) {
         dispatch_upstream_failed(upstream, job->outcome.retry_after_ms);
     } else if (!fault_is_set(&job->outcome.fault)) {
@@ -331,7 +403,7 @@ static void submit(struct dispatch_job *job)
 {
     struct spool_item *item = job->item;
     struct imapc_append *append = &job->append;
-    append->folder = item->delivery.folder;
+    append->folder = job->instead != NULL ? job->instead : item->delivery.folder;
     append->doubt = job->outcome.doubt;
     append->sender = item->envelope.from;
     append->flags = item->delivery.flags;

@@ -50,6 +50,12 @@ static const struct row stronger[] = {
     {"too many connections", FAULT_TEMP, "connections", ACCOUNT | CROWDED},
     {"too many concurrent", FAULT_TEMP, "connections", ACCOUNT | CROWDED},
     {"connection limit", FAULT_TEMP, "connections", ACCOUNT | CROWDED},
+    /* The name itself, whatever the code: another folder would do. Not Courier's "Invalid mailbox name", which is its word for a missing one. */
+    {"not allowed in mailbox name", FAULT_PERM, "folder-name", 0},
+    {"invalid folder name", FAULT_PERM, "folder-name", 0},
+    {"folder name is", FAULT_PERM, "folder-name", 0},
+    {"mailbox name is", FAULT_PERM, "folder-name", 0},
+    {"mailbox name too long", FAULT_PERM, "folder-name", 0},
 };
 
 /* Words of servers that send no code, or one that says nothing. The first that is found counts. */
