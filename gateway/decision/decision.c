@@ -47,6 +47,8 @@ struct decision_job {
     struct net_lane_turn turn;
     struct arena *arena;
     struct filters_decision result;
+    const struct smtpd_answer *refusals; /* one for each recipient, or NULL */
+    const char **refusal_rules;
     struct fault fault;
     uint64_t took_us;
     struct recent_message *kept; /* for decision.recent; NULL: it is too long */
@@ -274,11 +276,78 @@ static bool decide_recipient(void *ctx, void *rules, const struct mail_envelope 
 
 /* ---- messages ---- */
 
+/* ---- LMTP: a refusal is its recipient's alone ---- */
+
+static bool is_lmtp(const struct mail_envelope *envelope)
+{
+    return envelope->client.protocol != NULL && strstr(envelope->client.protocol, "LMTP") != NULL;
+}
+
+static void decide(struct decision_job *job, const struct mail_envelope *envelope, struct filters_decision *result_r,
+                   struct fault *fault)
+{
+    struct filters_message message = job->message;
+    message.envelope = envelope;
+    filters_decide(job->rules->set, scratch_here(job->decision), &message, job->arena, result_r, fault);
+}
+
+/* What this one hears; code 0 when it is accepted. Behind the time for the whole message, to come again. */
+static struct smtpd_answer decide_alone(struct decision_job *job, size_t recipient, uint64_t began, const char **rule_r)
+{
+    struct mail_envelope alone = *job->message.envelope;
+    struct filters_decision result = {0};
+    struct fault fault = FAULT_INIT;
+    const struct filters_clock *clock = &job->message.clock;
+    *rule_r = NULL;
+    alone.to = &job->message.envelope->to[recipient];
+    alone.to_count = 1;
+    if (clock->now_us != NULL && net_now_us(job->decision->loop) - began > clock->budget_us) {
+        return *smtpd_reply_get(SMTPD_REPLY_LOCAL);
+    }
+    decide(job, &alone, &result, &fault);
+    if (fault_is_set(&fault)) {
+        return *smtpd_reply_get(SMTPD_REPLY_LOCAL);
+    }
+    *rule_r = result.rule;
+    return (struct smtpd_answer){result.reply_code, result.enhanced, result.reply_text, SMTPD_REPLY_BY_RULE};
+}
+
+/* Each by itself, and then those together that are accepted, so that equal deliveries are one again. */
+static void decide_each(struct decision_job *job, uint64_t began)
+{
+    const struct mail_envelope *envelope = job->message.envelope;
+    struct smtpd_answer *answers = arena_array(job->arena, envelope->to_count, sizeof *answers);
+    struct mail_recipient *to = arena_array(job->arena, envelope->to_count, sizeof *to);
+    const char **rules = arena_array(job->arena, envelope->to_count, sizeof *rules);
+    struct mail_envelope accepted = *envelope;
+    if (answers == NULL || to == NULL || rules == NULL) {
+        return; /* the refusal stays everybody's */
+    }
+    accepted.to = to;
+    accepted.to_count = 0;
+    for (size_t i = 0; i < envelope->to_count; i++) {
+        answers[i] = decide_alone(job, i, began, &rules[i]);
+        if (answers[i].code == 0) {
+            to[accepted.to_count++] = envelope->to[i];
+        }
+    }
+    if (accepted.to_count > 0) {
+        job->result = (struct filters_decision){0};
+        decide(job, &accepted, &job->result, &job->fault);
+    }
+    job->refusals = answers;
+    job->refusal_rules = rules;
+}
+
 static void work(void *ctx)
 {
     struct decision_job *job = ctx;
     uint64_t began = net_now_us(job->decision->loop);
     filters_decide(job->rules->set, scratch_here(job->decision), &job->message, job->arena, &job->result, &job->fault);
+    bool refused = !fault_is_set(&job->fault) && job->result.reply_code != 0;
+    if (refused && job->message.envelope->to_count > 1 && is_lmtp(job->message.envelope)) {
+        decide_each(job, began);
+    }
     job->took_us = net_now_us(job->decision->loop) - began;
     if (job->decision->recent != NULL) {
         job->kept = recent_message_new(&job->message, recent_octets_max(job->decision->recent));
@@ -333,6 +402,8 @@ static void on_worked(void *ctx)
 {
     struct decision_job *job = ctx;
     struct smtpd_decision answer = answer_of(job->decision, job->message.envelope, &job->result, &job->fault);
+    answer.refusals = answer.code == 0 || job->result.reply_code != 0 ? job->refusals : NULL;
+    answer.refusal_rules = job->refusal_rules;
     if (!fault_is_set(&job->fault)) {
         log_marks(job);
         rule_stats_decided(job->decision->stats, job->message.envelope->client.listener, &job->result,

@@ -512,6 +512,14 @@ void smtpd_engine_answer(struct smtpd_engine *engine, uint64_t now, const struct
     }
 }
 
+void smtpd_engine_answer_each(struct smtpd_engine *engine, uint64_t now, const struct smtpd_answer *answers)
+{
+    EXPECT(engine->awaiting == SMTPD_WANT_MESSAGE && engine->options.lmtp);
+    engine->awaiting = SMTPD_WANT_INPUT;
+    smtpd_answered_each(engine, answers);
+    smtpd_enter(engine, now, SMTPD_PHASE_COMMAND);
+}
+
 void smtpd_engine_answer_client(struct smtpd_engine *engine, uint64_t now, bool trusted, bool lenient,
                                 const struct smtpd_answer *refusal)
 {

@@ -161,6 +161,11 @@ enum smtpd_want smtpd_engine_step(struct smtpd_engine *engine, uint64_t now, str
                                   struct smtpd_request *request_r);
 /* The answer to MAIL, RECIPIENT or MESSAGE. May be given at once, or at any later time. */
 void smtpd_engine_answer(struct smtpd_engine *engine, uint64_t now, const struct smtpd_answer *answer);
+/*
+ * The answer to MESSAGE in LMTP, one for each recipient of the envelope in order (RFC 2033 section 4.2); code 0: accepted. The message was taken when any of
+ * them says so.
+ */
+void smtpd_engine_answer_each(struct smtpd_engine *engine, uint64_t now, const struct smtpd_answer *answers);
 void smtpd_engine_answer_auth(struct smtpd_engine *engine, uint64_t now, const struct smtpd_auth_answer *answer);
 /* The answer to CLIENT: from here on, address is the client; trusted, lenient and refusal as in the options. */
 void smtpd_engine_answer_client(struct smtpd_engine *engine, uint64_t now, bool trusted, bool lenient,

@@ -154,6 +154,20 @@ void smtpd_answered_message(struct smtpd_engine *engine, const struct smtpd_answ
     smtpd_reset(engine, answer->code < 400);
 }
 
+void smtpd_answered_each(struct smtpd_engine *engine, const struct smtpd_answer *answers)
+{
+    const struct mail_envelope *envelope = &engine->transaction.envelope;
+    unsigned errors = engine->errors;
+    bool taken = false;
+    for (size_t i = 0; i < envelope->to_count; i++) {
+        smtpd_note_recipient(engine, bytes_of(envelope->to[i].address));
+        smtpd_say(engine, answers[i].code == 0 ? smtpd_reply_get(SMTPD_REPLY_ACCEPTED) : &answers[i]);
+        taken = taken || answers[i].code < 400;
+    }
+    engine->errors = taken ? 0 : errors + 1;
+    smtpd_reset(engine, taken);
+}
+
 /* ---- DATA ---- */
 
 void smtpd_handle_data(struct smtpd_engine *engine, uint64_t now, struct bytes argument)

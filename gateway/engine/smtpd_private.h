@@ -162,6 +162,7 @@ void smtpd_answered_recipient(struct smtpd_engine *engine, const struct smtpd_an
 smtpd_handler smtpd_handle_data, smtpd_handle_bdat;
 smtpd_taker smtpd_take_text, smtpd_take_chunk;
 void smtpd_answered_message(struct smtpd_engine *engine, const struct smtpd_answer *answer);
+void smtpd_answered_each(struct smtpd_engine *engine, const struct smtpd_answer *answers);
 /* The message is refused for this; the first reason stays. */
 void smtpd_message_fail(struct smtpd_engine *engine, const struct smtpd_answer *answer);
 /*

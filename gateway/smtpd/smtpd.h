@@ -26,6 +26,9 @@ struct smtpd_decision {
     const char *enhanced;
     const char *text;
     const char *rule;
+    /* On an LMTP listener, when not all recipients hear the same: one for each, code 0 for those that the deliveries are for; else NULL. */
+    const struct smtpd_answer *refusals;
+    const char *const *refusal_rules; /* the rule behind each, or NULL */
     struct mail_delivery *deliveries;
     size_t delivery_count;
     const char *const *rules; /* names of the rules that acted, for the log */

@@ -242,10 +242,29 @@ void smtpd_intake_store(struct smtpd_session *session, struct bytes data)
 
 /* ---- the end of a message: decision, commit, answer ---- */
 
+/* The same for all that are not refused by themselves. */
+static void answer_each(struct smtpd_session *session, const struct smtpd_answer *answer)
+{
+    struct smtpd_answer *answers =
+        expect_memory(arena_array(smtpd_engine_arena(session->engine), session->recipient_count, sizeof *answers));
+    for (size_t i = 0; i < session->recipient_count; i++) {
+        answers[i] = session->refusals[i].code == 0 ? *answer : session->refusals[i];
+    }
+    session->answers = answers;
+    smtpd_engine_answer_each(session->engine, net_now(session->smtpd->loop), answers);
+    session->answers = NULL;
+}
+
 static void answer_message(struct smtpd_session *session, const struct smtpd_answer *answer)
 {
-    smtpd_engine_answer(session->engine, net_now(session->smtpd->loop), answer);
-    session->id[0] = '\0'; /* what is refused next is no part of this message */
+    if (session->refusals != NULL) {
+        answer_each(session, answer);
+    } else {
+        smtpd_engine_answer(session->engine, net_now(session->smtpd->loop), answer);
+    }
+    /* What is refused next is no part of this message. */
+    session->id[0] = '\0';
+    session->decision = (struct smtpd_decision){0};
     smtpd_session_pump(session);
 }
 
@@ -256,7 +275,6 @@ static void answer_accepted(struct smtpd_session *session)
     const char *id = session->repeated[0] == '\0' ? session->id : session->repeated;
     session->smtpd->counts.accepted++;
     smtpd_told_message(session, &session->envelope, "accepted");
-    session->decision = (struct smtpd_decision){0};
     buf_init(&text, REPLY_TEXT_MAX);
     buf_printf(&text, "accepted as %s%s%s", id, message_id[0] == '\0' ? "" : " ", message_id);
     const struct smtpd_answer answer = {250, "2.0.0", buf_text(&text), SMTPD_REPLY_ACCEPTED};
@@ -375,6 +393,22 @@ static bool cannot_hold(const struct smtpd_session *session, const struct smtpd_
     return false;
 }
 
+/* What is committed, and told as accepted, is for those that are not refused. */
+static void leave_out_refused(struct smtpd_session *session)
+{
+    struct mail_envelope *envelope = &session->envelope;
+    struct mail_recipient *to =
+        expect_memory(arena_array(smtpd_engine_arena(session->engine), envelope->to_count + 1, sizeof *to));
+    size_t count = 0;
+    for (size_t i = 0; i < envelope->to_count; i++) {
+        if (session->refusals[i].code == 0) {
+            to[count++] = envelope->to[i];
+        }
+    }
+    envelope->to = to;
+    envelope->to_count = count;
+}
+
 static void on_decided(void *ctx, const struct smtpd_decision *decision)
 {
     struct smtpd_session *session = ctx;
@@ -386,6 +420,11 @@ static void on_decided(void *ctx, const struct smtpd_decision *decision)
     session->envelope.rule_count = decision->rule_count;
     session->envelope.tried = decision->tried;
     session->envelope.tried_count = decision->tried_count;
+    session->refusals = decision->refusals;
+    session->recipient_count = session->envelope.to_count;
+    if (session->refusals != NULL) {
+        leave_out_refused(session);
+    }
     if (decision->code != 0) {
         const struct smtpd_answer answer = answer_of_decision(decision);
         answer_message(session, &answer);
@@ -434,6 +473,7 @@ void smtpd_intake_message(struct smtpd_session *session, const struct smtpd_requ
     note_missing(session, request->header);
     session->envelope.message_id = session->message_id;
     session->size = request->size;
+    session->refusals = NULL;
     session->waits++;
     session->turn.cost_us = request->size / OCTETS_PER_US;
     hooks->decide_message(hooks->ctx, session->rules, &session->envelope, request->header, session->stage,

@@ -104,6 +104,9 @@ struct smtpd_session {
     bool wants_delivery; /* 250 only when the upstreams have it */
     struct mail_envelope envelope;
     struct smtpd_decision decision;
+    const struct smtpd_answer *refusals; /* of the decision: one for each recipient that the client named; or NULL */
+    const struct smtpd_answer *answers;  /* what each hears, while it is said */
+    size_t recipient_count;              /* that the client named */
     uint64_t size;
     char id[UNITS_ID_LEN + 1];
     char repeated[UNITS_ID_LEN + 1]; /* the id of the message that it repeats, which is kept instead; "" when none */

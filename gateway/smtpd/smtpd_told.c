@@ -38,7 +38,12 @@ static size_t list_recipients(const struct mail_envelope *envelope, const struct
 
 static const char *rule_of(const struct smtpd_session *session, const struct smtpd_answer *answer)
 {
-    return answer != NULL && answer->reply == SMTPD_REPLY_BY_RULE ? session->decision.rule : NULL;
+    const struct smtpd_decision *decision = &session->decision;
+    if (answer == NULL || answer->reply != SMTPD_REPLY_BY_RULE) {
+        return NULL;
+    }
+    bool each = session->answers != NULL && decision->refusal_rules != NULL;
+    return each ? decision->refusal_rules[answer - session->answers] : decision->rule;
 }
 
 static void log_message(struct smtpd_session *session, const struct mail_envelope *envelope, const char *action,
