@@ -318,6 +318,7 @@ static void load_all(struct filters_loader *loader, struct document **documents)
             filters_load_named(loader, document_root(documents[i]));
             filters_load_variables(loader, document_root(documents[i]));
             load_zone(loader, document_root(documents[i]));
+            filters_load_authservs(loader, document_root(documents[i]));
         }
     }
     for (size_t i = 0; i < count; i++) {

@@ -111,6 +111,8 @@ int filters_load_name(struct filters_loader *loader, const char *name, struct fi
                       struct buf *error);
 /* What stands between "${" and "}", or in "of". NULL, with what is wrong appended to error. */
 const struct filters_formula *filters_load_formula(struct filters_loader *loader, struct bytes text, struct buf *error);
+/* Whether neither a group of the rule's patterns nor a variable has the name: those come first. */
+bool filters_load_is_free(struct filters_loader *loader, const char *name);
 /* The formula as something that tests look at; NULL after a problem at the loader's place. */
 const struct filters_subject *filters_load_of(struct filters_loader *loader, const char *text);
 /* The member's template; NULL after a problem or when it is missing. */
@@ -127,8 +129,12 @@ const struct filters_map *filters_load_map(struct filters_loader *loader, const 
 void filters_load_unused_maps(struct filters_loader *loader);
 /* The zone of that name; NULL when there is none. */
 const struct filters_zone *filters_load_zone(struct filters_loader *loader, const char *name);
-/* Sizes of attachments are wanted. */
-void filters_load_note_sizes(struct filters_loader *loader);
+/* The attribute is asked for: sizes of attachments, texts of parts cost time. */
+void filters_load_note_attribute(struct filters_loader *loader, enum filters_part part);
+/* The parts of that media type; "" are all, "text/" and a star all of that kind. */
+const struct filters_subject *filters_load_parts(struct filters_loader *loader, const char *type);
+/* Notes whose Authentication-Results the file believes. */
+void filters_load_authservs(struct filters_loader *loader, json_t *root);
 /* The set owns the pattern from here on. */
 void filters_load_keep_pattern(struct filters_loader *loader, struct filters_pattern *pattern);
 

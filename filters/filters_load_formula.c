@@ -128,6 +128,8 @@ static bool has_attribute(enum filters_object object, enum filters_part part)
                part == FILTERS_PART_DOMAIN;
     case FILTERS_OBJECT_ATTACHMENT:
         return part == FILTERS_PART_NAME || part == FILTERS_PART_TYPE || part == FILTERS_PART_SIZE;
+    case FILTERS_OBJECT_PART:
+        return part == FILTERS_PART_TYPE || part == FILTERS_PART_TEXT;
     default:
         return false;
     }
@@ -155,9 +157,7 @@ static int read_attribute(struct compiler *compiler)
             formula->type = row->type;
             formula->nocase = row->nocase;
             formula->object = FILTERS_OBJECT_TEXT;
-            if (row->part == FILTERS_PART_SIZE) {
-                filters_load_note_sizes(compiler->loader);
-            }
+            filters_load_note_attribute(compiler->loader, row->part);
             return 0;
         }
     }
@@ -251,10 +251,52 @@ static void take_source(struct compiler *compiler)
     }
 }
 
+/* "parts", "parts('text/calendar')". */
+static int read_parts(struct compiler *compiler)
+{
+    struct filters_formula *formula = compiler->formula;
+    size_t start = place(compiler);
+    compiler->rest = bytes_from(compiler->rest, strlen("parts"));
+    struct filters_call call = {.count = 0};
+    if (next_is(compiler, '(')) {
+        struct bytes inside = bytes_trim(cut_before(compiler, "|[."));
+        bool closed = inside.ptr[inside.len - 1] == ')';
+        if (!closed ||
+            filters_function_arguments(compiler->arena, bytes_slice(inside, 1, inside.len - 2), "parts", &call,
+                                       compiler->error) < 0 ||
+            call.count > 1) {
+            buf_append_text(compiler->error,
+                            call.count > 1 || !closed ? "parts() takes one media type, such as 'text/calendar'" : "");
+            return fail_at(compiler, start);
+        }
+    }
+    char *type = expect_memory(arena_copy(compiler->arena, call.count == 0 ? bytes_of("") : call.texts[0]));
+    for (char *c = type; *c != '\0'; c++) {
+        *c = (char)octet_lower((uint8_t)*c);
+    }
+    formula->source = (struct filters_reference){.kind = FILTERS_NAME_SUBJECT, .may_be_empty = true};
+    formula->source.what = filters_load_parts(compiler->loader, type);
+    formula->source.name = copy(compiler, bytes_slice(compiler->text, start, place(compiler) - start));
+    take_source(compiler);
+    return 0;
+}
+
+static bool is_parts(const struct compiler *compiler)
+{
+    static const char word[] = "parts";
+    size_t len = sizeof word - 1;
+    return bytes_equal(bytes_slice(compiler->rest, 0, len), bytes_of(word)) &&
+           (compiler->rest.len == len || memchr("(|[. ", compiler->rest.ptr[len], 5) != NULL) &&
+           filters_load_is_free(compiler->loader, word);
+}
+
 static int read_source(struct compiler *compiler)
 {
     struct filters_formula *formula = compiler->formula;
     skip_blanks(compiler);
+    if (is_parts(compiler)) {
+        return read_parts(compiler);
+    }
     if (next_is(compiler, '.')) {
         return read_item(compiler);
     }

@@ -23,6 +23,9 @@ static void note_needs(struct filters_loader *loader, const struct filters_subje
         subject->kind == FILTERS_SUBJECT_MIME_ERROR) {
         set->view_wanted |= MAIL_VIEW_TEXTS;
     }
+    if (subject->kind == FILTERS_SUBJECT_REPORT || subject->kind == FILTERS_SUBJECT_PARTS) {
+        set->view_wanted |= MAIL_VIEW_PARTS;
+    }
     if (subject->part == FILTERS_PART_RAW) {
         set->view_wanted |= MAIL_VIEW_RAW;
     }
@@ -31,9 +34,30 @@ static void note_needs(struct filters_loader *loader, const struct filters_subje
     }
 }
 
-void filters_load_note_sizes(struct filters_loader *loader)
+void filters_load_note_attribute(struct filters_loader *loader, enum filters_part part)
 {
-    loader->set->view_wanted |= MAIL_VIEW_SIZES;
+    loader->set->view_wanted |= part == FILTERS_PART_SIZE   ? MAIL_VIEW_SIZES
+                                : part == FILTERS_PART_TEXT ? MAIL_VIEW_PARTS | MAIL_VIEW_PART_TEXTS
+                                                            : 0;
+}
+
+/* Something that a word of its own is asked for: a media type, a method. */
+static const struct filters_subject *with_word(struct filters_loader *loader, enum filters_kind kind,
+                                               enum filters_stage stage, const char *word)
+{
+    const char **words = filters_load_alloc(loader, 1, sizeof *words);
+    words[0] = word;
+    return filters_load_subject(loader, &(struct filters_subject){.kind = kind,
+                                                                  .type = FILTERS_TYPE_TEXT,
+                                                                  .stage = stage,
+                                                                  .nocase = true,
+                                                                  .headers = words,
+                                                                  .header_count = 1});
+}
+
+const struct filters_subject *filters_load_parts(struct filters_loader *loader, const char *type)
+{
+    return with_word(loader, FILTERS_SUBJECT_PARTS, FILTERS_STAGE_BODY, type);
 }
 
 /* What the values are beside texts, and whether they are the recipient's: by what is looked at. */
@@ -44,6 +68,9 @@ static void complete(struct filters_subject *subject)
     if (subject->part == FILTERS_PART_ADDRESS ||
         (whole && (subject->kind == FILTERS_SUBJECT_FROM || subject->kind == FILTERS_SUBJECT_TO))) {
         subject->object = FILTERS_OBJECT_ADDRESS;
+    }
+    if (subject->kind == FILTERS_SUBJECT_PARTS) {
+        subject->object = FILTERS_OBJECT_PART;
     }
     if (subject->kind == FILTERS_SUBJECT_ATTACHMENTS) {
         subject->object = FILTERS_OBJECT_ATTACHMENT;
@@ -129,6 +156,18 @@ static int subject_name(struct filters_loader *loader, const char *name, struct 
     struct bytes head = bytes_cut(&rest, '.');
     if (bytes_is(head, "header") && rest.len > 0) {
         header_name(loader, rest, reference);
+        return 1;
+    }
+    if (bytes_is(head, "auth") && rest.len > 0) {
+        if (loader->set->authserv_count == 0) {
+            buf_printf(
+                error,
+                "${%s}: whose Authentication-Results are believed is said by \"trusted_authserv\", and it is not there",
+                name);
+            return -1;
+        }
+        reference->what = with_word(loader, FILTERS_SUBJECT_AUTH, FILTERS_STAGE_HEADER,
+                                    expect_memory(arena_copy(loader->set->arena, rest)));
         return 1;
     }
     if (strcmp(name, "attachments") == 0) {
@@ -241,6 +280,12 @@ static int variable_name(struct filters_loader *loader, const char *name, struct
     reference->kind = FILTERS_NAME_VARIABLE;
     reference->number = variable->number;
     return 1;
+}
+
+bool filters_load_is_free(struct filters_loader *loader, const char *name)
+{
+    struct filters_reference reference = {.may_be_empty = false};
+    return capture_name(loader, name, &reference) == 0 && map_get(loader->variables, bytes_of(name)) == NULL;
 }
 
 /* "date", "date.month", and the fields "time" and "weekday": parts of the time of reception. -1 for other names. */

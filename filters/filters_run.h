@@ -21,7 +21,8 @@ struct filters_value {
     struct bytes text;   /* valid UTF-8 */
     struct bytes folded; /* the same with its case folded; ptr NULL until somebody asked */
     int64_t number;      /* of subjects that are not texts */
-    unsigned index;      /* of an attachment: which of the view's */
+    unsigned index;      /* of an attachment or a part: which of the view's */
+    bool is_part;
 };
 
 /* The values of one subject, as far as they have been fetched. */
@@ -97,6 +98,9 @@ int filters_run_add_number(struct filters_run *run, struct filters_fetched *valu
 int filters_run_add_value(struct filters_run *run, struct filters_fetched *values, const struct filters_value *value);
 int filters_run_add_attribute(struct filters_run *run, struct filters_fetched *values,
                               const struct filters_value *value, enum filters_part attribute);
+/* What reports the message is; what trusted hosts say of it by that method. -1 with a fault. The first wants run->view. */
+int filters_run_report(struct filters_run *run, struct filters_fetched *fetched);
+int filters_run_auth(struct filters_run *run, const char *method, struct filters_fetched *fetched);
 /* "-1.5" scaled by ten to the FILTERS_DECIMALS. False when the text is no such number. */
 bool filters_decimal(struct bytes text, int64_t *scaled_r);
 

@@ -56,6 +56,9 @@ static json_t *part_names(void)
 {
     json_t *list = json_array();
     for (const struct filters_part_row *row = filters_parts; row->name != NULL; row++) {
+        if (row->part == FILTERS_PART_TEXT) {
+            continue; /* of "parts" alone, which no field names */
+        }
         json_array_append_new(list, json_pack("{s:s,s:s}", "const", row->name, "description", row->help));
     }
     return json_pack("{s:o}", "anyOf", list);
@@ -107,6 +110,8 @@ static json_t *simple_shape(enum filters_shape shape)
         return one_of_words(filters_on_error_words);
     case FILTERS_SHAPE_DATE_SOURCE:
         return one_of_words(filters_date_words);
+    case FILTERS_SHAPE_AUTHSERV:
+        return list_of(reference("authserv"));
     case FILTERS_SHAPE_STATE:
         return one_of_words(filters_state_words);
     case FILTERS_SHAPE_MATCH:
@@ -300,7 +305,7 @@ static json_t *definitions(void)
         {"rule", filters_rule_keys},       {"group", filters_group_keys},     {"target", filters_target_keys},
         {"refusal", filters_refusal_keys}, {"header_edit", filters_add_keys}, {"list_file", filters_list_file_keys},
         {"test", filters_case_keys},       {"expect", filters_expect_keys},   {"list_name", filters_list_name_keys},
-        {"value", filters_of_keys},        {"filed", filters_filed_keys},
+        {"value", filters_of_keys},        {"filed", filters_filed_keys},     {"authserv", filters_authserv_keys},
     };
     json_t *all = json_object();
     for (size_t i = 0; i < sizeof objects / sizeof *objects; i++) {

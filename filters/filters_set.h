@@ -169,6 +169,12 @@ struct filters_test {
     struct filters_expectation expect;
 };
 
+/* A host whose Authentication-Results are believed when one of these clients brings them. */
+struct filters_authserv {
+    const char *name;
+    const struct filters_words *clients;
+};
+
 struct filters_set {
     struct arena *arena;
     struct filters_group *groups;
@@ -184,6 +190,8 @@ struct filters_set {
     size_t word_set_count, word_set_size;
     const char **variables;
     size_t variable_count;
+    const struct filters_authserv *authservs;
+    size_t authserv_count;
     struct filters_zone **zones;
     size_t zone_count;
     struct filters_map **maps;

@@ -43,6 +43,10 @@ const struct filters_field_row filters_fields[] = {
      FILTERS_PART_BIT(FILTERS_PART_NAME) | FILTERS_PART_BIT(FILTERS_PART_TYPE) | FILTERS_PART_BIT(FILTERS_PART_SIZE) |
          FILTERS_PART_BIT(FILTERS_PART_COUNT),
      "each attachment: its names, or by \"part\" its type, size, or how many there are"},
+    {"report", FILTERS_SUBJECT_REPORT, FILTERS_TYPE_TEXT, FILTERS_STAGE_BODY, true, 0,
+     "what programs send to programs: dsn (a bounce), mdn (a receipt), arf (abuse), tlsrpt, dmarc, calendar, "
+     "auto_reply; no "
+     "value of other mail"},
     {"mime_limit", FILTERS_SUBJECT_MIME_LIMIT, FILTERS_TYPE_TEXT, FILTERS_STAGE_BODY, false, 0,
      "has a value (header-size, nesting, parts, text) when a limit kept part of the message from being decoded"},
     {"mime_error", FILTERS_SUBJECT_MIME_ERROR, FILTERS_TYPE_TEXT, FILTERS_STAGE_BODY, false, 0,
@@ -73,6 +77,7 @@ const struct filters_part_row filters_parts[] = {
     {"count", FILTERS_PART_COUNT, FILTERS_TYPE_NUMBER, false, "how many there are"},
     {"raw", FILTERS_PART_RAW, FILTERS_TYPE_TEXT, false,
      "the lines of a text as they came: format=flowed not joined, HTML with its tags"},
+    {"text", FILTERS_PART_TEXT, FILTERS_TYPE_TEXT, false, "the content of one of \"parts\", as text"},
     {NULL, 0, 0, false, NULL},
 };
 
@@ -116,6 +121,8 @@ const struct filters_key filters_file_keys[] = {
     {"maps", FILTERS_SHAPE_MAPS, false, "named maps for lookup(): a key and its value"},
     {"zone", FILTERS_SHAPE_TEXT, false,
      "the zone of times and dates where nothing else is said, for all files: \"Europe/Berlin\"; without it, UTC"},
+    {"trusted_authserv", FILTERS_SHAPE_AUTHSERV, false,
+     "whose Authentication-Results are believed, for all files: the name in them, and the clients that bring them"},
     {"groups", FILTERS_SHAPE_GROUPS, false, "named groups of rules that \"goto\" leads into"},
     {"tests", FILTERS_SHAPE_TESTS, false,
      "messages and what is expected of them; a set whose tests fail is not taken into use"},
@@ -244,6 +251,13 @@ const struct filters_key filters_map_keys[] = {
      "how a key is found: \"key\", the whole text; \"domain\", an address or a domain by the longest domain above it; "
      "\"network\", an address by the longest network"},
     {"column", FILTERS_SHAPE_NUMBER, false, "the column of a CSV file that has the value; 2 without it"},
+    END,
+};
+
+const struct filters_key filters_authserv_keys[] = {
+    {"name", FILTERS_SHAPE_TEXT, true, "the host's name as it stands first in its Authentication-Results"},
+    {"from_clients", FILTERS_SHAPE_TEXTS, true,
+     "the networks of the clients that bring its fields; from others anybody could have written them"},
     END,
 };
 

@@ -35,7 +35,10 @@ enum filters_kind {
     FILTERS_SUBJECT_MIME_ERROR,
     FILTERS_SUBJECT_HEADER,
     FILTERS_SUBJECT_ATTACHMENTS, /* each with its names, type and size */
-    FILTERS_SUBJECT_FORMULA,     /* "of" with more than a name */
+    FILTERS_SUBJECT_PARTS,       /* each with its type and text */
+    FILTERS_SUBJECT_REPORT,
+    FILTERS_SUBJECT_AUTH,    /* what trusted hosts found out */
+    FILTERS_SUBJECT_FORMULA, /* "of" with more than a name */
 };
 
 /* What kind of value a test compares. Bits: an operator works for several. */
@@ -52,7 +55,7 @@ enum filters_type {
 #define FILTERS_DECIMALS 6u
 
 /* What a value is beside its text: what its attributes are taken from. */
-enum filters_object { FILTERS_OBJECT_TEXT, FILTERS_OBJECT_ADDRESS, FILTERS_OBJECT_ATTACHMENT };
+enum filters_object { FILTERS_OBJECT_TEXT, FILTERS_OBJECT_ADDRESS, FILTERS_OBJECT_ATTACHMENT, FILTERS_OBJECT_PART };
 
 enum filters_part {
     FILTERS_PART_WHOLE,
@@ -64,6 +67,7 @@ enum filters_part {
     FILTERS_PART_TYPE,
     FILTERS_PART_SIZE,
     FILTERS_PART_COUNT,
+    FILTERS_PART_TEXT,
     FILTERS_PART_RAW,
 };
 #define FILTERS_PART_BIT(part) (1u << (part))
@@ -123,6 +127,7 @@ enum filters_shape {
     FILTERS_SHAPE_CONDITIONS,
     FILTERS_SHAPE_CONDITION_MAP,
     FILTERS_SHAPE_EACH,
+    FILTERS_SHAPE_AUTHSERV,
     FILTERS_SHAPE_STATE,
     FILTERS_SHAPE_MATCH,
     FILTERS_SHAPE_DATE,
@@ -179,6 +184,7 @@ extern const struct filters_key filters_list_file_keys[];
 extern const struct filters_key filters_list_name_keys[];
 extern const struct filters_key filters_of_keys[]; /* an operand */
 extern const struct filters_key filters_map_keys[];
+extern const struct filters_key filters_authserv_keys[];
 extern const struct filters_key filters_case_keys[]; /* a test of the rules */
 extern const struct filters_key filters_expect_keys[];
 extern const struct filters_key filters_filed_keys[]; /* one delivery that is expected */

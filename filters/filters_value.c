@@ -392,7 +392,32 @@ int filters_run_add_attribute(struct filters_run *run, struct filters_fetched *f
         attribute == FILTERS_PART_ADDRESS) {
         return add_address_part(run, fetched, value->text, attribute);
     }
+    if (value->is_part) {
+        const struct mail_view_part *part = &run->view->parts[value->index];
+        return attribute == FILTERS_PART_TYPE ? add_string(run, fetched, part->type)
+               : part->text.ptr == NULL       ? 0
+                                              : add_shown(run, fetched, part->text);
+    }
     return add_attachment(run, attribute, fetched, &run->view->attachments[value->index]);
+}
+
+/* Those of the media type: "" are all, "text/" and a star all of that kind. */
+static int each_part(struct filters_run *run, const char *wanted, struct filters_fetched *fetched)
+{
+    size_t len = strlen(wanted);
+    for (size_t i = 0; i < run->view->part_count; i++) {
+        const char *type = run->view->parts[i].type;
+        bool kind = len > 1 && strcmp(wanted + len - 2, "/*") == 0;
+        if (len > 0 && (kind ? strncmp(type, wanted, len - 1) != 0 : strcmp(type, wanted) != 0)) {
+            continue;
+        }
+        if (add_string(run, fetched, type) < 0) {
+            return -1;
+        }
+        fetched->values[fetched->count - 1].index = (unsigned)i;
+        fetched->values[fetched->count - 1].is_part = true;
+    }
+    return 0;
 }
 
 /* One value for each, however many names it has. */
@@ -445,6 +470,10 @@ static int parts(struct filters_run *run, const struct filters_subject *subject,
         return attachments(run, subject, fetched);
     case FILTERS_SUBJECT_ATTACHMENTS:
         return each_attachment(run, fetched);
+    case FILTERS_SUBJECT_PARTS:
+        return each_part(run, subject->headers[0], fetched);
+    case FILTERS_SUBJECT_REPORT:
+        return filters_run_report(run, fetched);
     case FILTERS_SUBJECT_MIME_ERROR:
         return mime_errors(run, fetched);
     default:
@@ -500,7 +529,11 @@ static int fetch(struct filters_run *run, const struct filters_subject *subject,
     case FILTERS_SUBJECT_MIME_LIMIT:
     case FILTERS_SUBJECT_MIME_ERROR:
     case FILTERS_SUBJECT_ATTACHMENTS:
+    case FILTERS_SUBJECT_PARTS:
+    case FILTERS_SUBJECT_REPORT:
         return parts(run, subject, fetched);
+    case FILTERS_SUBJECT_AUTH:
+        return filters_run_auth(run, subject->headers[0], fetched);
     case FILTERS_SUBJECT_FORMULA:
         return filters_formula_values(run, subject->formula, fetched, NULL, NULL);
     default:

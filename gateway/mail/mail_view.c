@@ -262,10 +262,45 @@ static void add_text(struct mail_view_reader *reader, const struct mail_part *pa
     mail_view_add_text(reader, part, &kind);
 }
 
+/* Reports (RFC 3464, RFC 5965, RFC 8098) and data that programs send are text, whatever their types begin with. */
+static bool is_readable(const char *type)
+{
+    static const char *const others[] = {"message/delivery-status",
+                                         "message/global-delivery-status",
+                                         "message/disposition-notification",
+                                         "message/feedback-report",
+                                         "message/headers",
+                                         "application/json",
+                                         "application/xml",
+                                         "application/csv",
+                                         "application/tlsrpt+json",
+                                         "application/ics",
+                                         NULL};
+    return strncmp(type, "text/", 5) == 0 || is_one_of(bytes_of(type), others);
+}
+
+static void note_part(struct mail_view_reader *reader, const struct mail_part *part, const struct leaf *leaf)
+{
+    struct mail_view *view = reader->view;
+    if ((reader->wanted & MAIL_VIEW_PARTS) == 0 || view->part_count == MAIL_PART_COUNT_MAX) {
+        return;
+    }
+    struct bytes type = leaf->type_count == 0 ? bytes_of(part->is_message ? "message/rfc822" : "text/plain")
+                                              : mail_parameter_head(leaf->types[0]);
+    struct mail_view_part *noted = &view->parts[view->part_count++];
+    *noted = (struct mail_view_part){.type = lower_type(reader, type), .nested = part->nested};
+    if ((reader->wanted & MAIL_VIEW_PART_TEXTS) != 0 && is_readable(noted->type) && !part->is_multipart) {
+        const struct mail_view_kind kind = {.type = leaf->type_count == 0 ? bytes_of("") : leaf->types[0],
+                                            .is_html = leaf->is_html};
+        noted->text = mail_view_part_text(reader, part, &kind);
+    }
+}
+
 static void add_part(struct mail_view_reader *reader, const struct mail_part *part)
 {
     struct leaf leaf = {.type_count = 0};
     look_at(reader, part, &leaf);
+    note_part(reader, part, &leaf);
     note_unreadable(reader, &leaf);
     if (part->lacks_boundary) {
         mail_view_error(reader, "boundary");
@@ -294,7 +329,11 @@ int mail_view_read(const struct mail_source *source, unsigned wanted, struct are
                              .attachments = arena_array(arena, MAIL_VIEW_ATTACHMENTS_MAX, sizeof *view.attachments)};
     struct mail_view_reader reader = {.source = source, .arena = arena, .fault = &own, .view = &view, .wanted = wanted};
     struct mail_parts parts = {.count = 0};
-    reader.arena_full = view.texts == NULL || view.attachments == NULL;
+    if ((wanted & MAIL_VIEW_PARTS) != 0) {
+        view.parts = arena_array(arena, MAIL_PART_COUNT_MAX, sizeof *view.parts);
+    }
+    reader.arena_full =
+        view.texts == NULL || view.attachments == NULL || ((wanted & MAIL_VIEW_PARTS) != 0 && view.parts == NULL);
     int result = reader.arena_full ? 0 : mail_part_read(source, arena, &parts, &own);
     view.limit = parts.limit;
     for (size_t i = 0; i < parts.count && result == 0 && !reader.arena_full && !fault_is_set(&own); i++) {

@@ -35,11 +35,20 @@ struct mail_view_attachment {
     bool nested;
 };
 
+/* Any part, those that hold others included. */
+struct mail_view_part {
+    const char *type;  /* "message/delivery-status", lower case */
+    struct bytes text; /* its content in UTF-8, lines end in LF; ptr NULL unless wanted, and of what is no text */
+    bool nested;
+};
+
 struct mail_view {
     struct mail_view_text *texts; /* one per text part that readers show in place */
     size_t text_count;
     struct mail_view_attachment *attachments; /* what is not shown in place, or has a name */
     size_t attachment_count;
+    struct mail_view_part *parts; /* when wanted */
+    size_t part_count;
     /* The first limit that was hit: "header-size", "nesting", "parts", "text"; NULL when none was. */
     const char *limit;
     /*
@@ -52,9 +61,11 @@ struct mail_view {
 };
 
 /* What is wanted beside the names and types of attachments, and costs time. */
-#define MAIL_VIEW_TEXTS 1u
-#define MAIL_VIEW_SIZES 2u
-#define MAIL_VIEW_RAW   4u /* beside TEXTS */
+#define MAIL_VIEW_TEXTS      1u
+#define MAIL_VIEW_SIZES      2u
+#define MAIL_VIEW_RAW        4u /* beside TEXTS */
+#define MAIL_VIEW_PARTS      8u
+#define MAIL_VIEW_PART_TEXTS 16u /* beside PARTS */
 
 /*
  * Decodes the message. Everything lives in the arena, which should have room for MAIL_VIEW_TEXT_MAX octets three times and more. -1 with a fault

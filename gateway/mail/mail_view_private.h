@@ -19,6 +19,7 @@ struct mail_view_reader {
     struct mail_view *view;
     unsigned wanted;
     size_t text_octets; /* decoded so far */
+    size_t part_octets; /* the same of the texts of parts */
     bool arena_full;
 };
 
@@ -59,5 +60,9 @@ uint64_t mail_view_decode(struct mail_view_reader *reader, const struct mail_par
 /* Adds the part's text to the view, as far as there is room for it. */
 void mail_view_add_text(struct mail_view_reader *reader, const struct mail_part *part,
                         const struct mail_view_kind *kind);
+
+/* The part's content as text, of whatever type it is, as far as there is room for it. */
+struct bytes mail_view_part_text(struct mail_view_reader *reader, const struct mail_part *part,
+                                 const struct mail_view_kind *kind);
 
 #endif

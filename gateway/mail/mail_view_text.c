@@ -205,3 +205,22 @@ void mail_view_add_text(struct mail_view_reader *reader, const struct mail_part 
     add_decoded(reader, part, kind, buf_bytes(&octets));
     buf_done(&octets);
 }
+
+struct bytes mail_view_part_text(struct mail_view_reader *reader, const struct mail_part *part,
+                                 const struct mail_view_kind *kind)
+{
+    size_t left = MAIL_VIEW_TEXT_MAX - reader->part_octets;
+    struct buf octets, lines;
+    buf_init(&octets, left);
+    buf_init(&lines, left);
+    mail_view_decode(reader, part, mail_view_encoding(reader, part), &octets);
+    decode_text(reader, kind, buf_bytes(&octets), &lines);
+    if (octets.full || lines.full) {
+        mail_view_hit(reader, "text");
+    }
+    struct bytes text = keep(reader, &lines);
+    reader->part_octets += text.len;
+    buf_done(&octets);
+    buf_done(&lines);
+    return text;
+}
