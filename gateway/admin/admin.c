@@ -39,6 +39,7 @@ static void on_tick(void *ctx)
     net_timer_start(admin->tick, TICK_MS);
     admin_http_expire(admin);
     admin_traces_tick(admin);
+    admin_attention_tick(admin);
     admin_events_tick(admin);
     /* After it was at its maximum of connections, libmicrohttpd listens again only when it is asked to look. */
     run_http(admin);
@@ -145,6 +146,7 @@ void admin_close(struct admin **admin)
         MHD_quiesce_daemon((*admin)->http); /* gives the listening descriptor back to us */
         MHD_stop_daemon((*admin)->http);
     }
+    json_decref((*admin)->attention);
     json_decref((*admin)->summary);
     spool_export_close(&(*admin)->store); /* bodies looked at it until now */
     net_poll_close(&(*admin)->address, (*admin)->fd);

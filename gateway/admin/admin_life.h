@@ -34,6 +34,9 @@ void admin_bodies_done(struct admin *admin);
 /* admin_trace.c: ends the traces whose time is over. */
 void admin_traces_tick(struct admin *admin);
 
+/* admin_attention.c: tells the log what is new of it, and what is over. */
+void admin_attention_tick(struct admin *admin);
+
 /* admin_events.c */
 void admin_events_init(struct admin *admin);
 /* Each second. */

@@ -12,6 +12,7 @@
 #include "admin/metrics_text.h"
 #include "base/expect.h"
 #include "decision/decision.h"
+#include "dispatch/dispatch_condition.h"
 #include "spool/spool_query.h"
 
 #define METRICS_MAX (16u << 20)
@@ -192,11 +193,13 @@ static void write_ages(struct metrics_text *text, const struct admin *admin)
         }
     }
     metrics_family(text, METRICS_GAUGE, "mailweir_upstream_queue_oldest_age_seconds",
-                   "Age of the oldest message that is not settled.");
+                   "Age of the oldest message that waits; held ones and dead letters have counts of their own.");
     json_object_foreach(upstreams, name, one)
     {
-        metrics_seconds(text, METRICS_LABELS("upstream", name),
-                        net_wall(admin->loop) - json_integer_value(json_object_get(one, "oldest_ms")));
+        int64_t oldest = json_integer_value(json_object_get(one, "oldest_ms"));
+        if (oldest > 0) {
+            metrics_seconds(text, METRICS_LABELS("upstream", name), net_wall(admin->loop) - oldest);
+        }
     }
 }
 
@@ -280,6 +283,15 @@ static void connections(struct metrics_text *text, const struct dispatch_state *
     metrics_count(text, METRICS_LABELS("upstream", name, "state", "busy"), state->pool.busy);
 }
 
+static void conditions(struct metrics_text *text, const struct dispatch_state *state)
+{
+    for (int condition = 0; condition < DISPATCH_CONDITIONS; condition++) {
+        const char *name = dispatch_condition_name((enum dispatch_condition)condition);
+        metrics_count(text, METRICS_LABELS("upstream", state->config->name, "state", name),
+                      dispatch_condition_of(state) == (enum dispatch_condition)condition);
+    }
+}
+
 static void pause_left(struct metrics_text *text, const struct dispatch_state *state)
 {
     metrics_seconds(text, METRICS_LABELS("upstream", state->config->name), state->pause_left_ms);
@@ -332,6 +344,9 @@ static void write_delivery(struct metrics_text *text, const struct dispatch *dis
          possible_duplicates},
         {METRICS_COUNTER, "mailweir_delivered_bytes_total", "Octets filed.", octets},
         {METRICS_GAUGE, "mailweir_upstream_active_deliveries", "Deliveries in memory.", active},
+        {METRICS_GAUGE, "mailweir_upstream_state",
+         "1 for the state that the upstream is in: open, failing, throttled, full, or paused by an operator.",
+         conditions},
         {METRICS_GAUGE, "mailweir_upstream_paused", "1 while the upstream is paused after failures.", paused},
         {METRICS_COUNTER, "mailweir_upstream_outages_total",
          "Times that the account failed, by cause: not reached, login refused, sessions that file nothing, refusals "

@@ -100,7 +100,8 @@ struct admin {
     struct list connections;
     struct list requests;
     struct list streams;
-    json_t *summary; /* of the queue, for metrics; NULL before the first */
+    json_t *attention; /* as the log was told last; NULL: nothing */
+    json_t *summary;   /* of the queue, for metrics; NULL before the first */
     uint64_t summary_at;
     struct list bodies; /* stored messages on their way out */
     struct admin_sessions *sessions;
@@ -128,6 +129,8 @@ struct store *admin_store(struct admin *admin, struct fault *fault);
 struct store_select;
 void admin_reroute(struct admin_request *request, json_t *body, const struct store_select *select, const char *by);
 
+/* admin_attention.c: what an operator should look at now, the worst first; a new reference. */
+json_t *admin_attention(const struct admin *admin);
 /* admin_status.c: what `mailweir status` and the page show; a new reference. */
 json_t *admin_status(const struct admin *admin);
 /* Accepted, rejected, filed, deferred and dead of the last seconds, oldest first; a new reference. */

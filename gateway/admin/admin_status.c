@@ -4,6 +4,7 @@
 #include "admin/admin_handlers.h"
 #include "admin/admin_private.h"
 #include "decision/decision.h"
+#include "dispatch/dispatch_condition.h"
 
 static json_t *number(uint64_t value)
 {
@@ -62,11 +63,6 @@ static json_t *listeners(const struct admin *admin)
     return json;
 }
 
-static const char *state_name(const struct dispatch_state *state)
-{
-    return state->paused_until != 0 ? "paused" : state->failures > 0 ? "probing" : "open";
-}
-
 static json_t *last_fault(const struct dispatch_state *state)
 {
     if (state->last_fault_ms == 0) {
@@ -87,16 +83,19 @@ static json_t *seconds_left(int64_t seconds)
 static json_t *upstream(const struct dispatch_state *state)
 {
     const struct net_address *address = state->pool.address; /* the one of several that serves */
-    json_t *json =
-        json_pack("{s:s,s:s,s:I,s:I,s:s,s:I,s:I,s:I}", "name", state->config->name, "address", address->host, "port",
-                  (json_int_t)address->port, "standby", (json_int_t)state->pool.place, "state", state_name(state),
-                  "failures", (json_int_t)state->failures, "active", (json_int_t)state->counts.active,
-                  "connections_max", (json_int_t)state->config->settings[IMAPC_CONNECTIONS]);
+    json_t *json = json_pack("{s:s,s:s,s:I,s:I,s:s,s:I,s:I,s:I}", "name", state->config->name, "address", address->host,
+                             "port", (json_int_t)address->port, "standby", (json_int_t)state->pool.place, "state",
+                             dispatch_condition_name(dispatch_condition_of(state)), "failures",
+                             (json_int_t)state->failures, "active", (json_int_t)state->counts.active, "connections_max",
+                             (json_int_t)state->config->settings[IMAPC_CONNECTIONS]);
     json_object_set_new(json, "connections", number(state->pool.connections));
     json_object_set_new(json, "connections_busy", number(state->pool.busy));
     json_object_set_new(json, "token_seconds", seconds_left(state->pool.token_expires_s));
     json_object_set_new(json, "certificate_seconds", seconds_left(state->pool.certificate_expires_s));
     json_object_set_new(json, "own_certificate_seconds", seconds_left(state->pool.own_expires_s));
+    json_object_set_new(json, "since", moment(dispatch_condition_since(state)));
+    json_object_set_new(json, "paused_by", state->pause.on ? json_string(state->pause.by) : json_null());
+    json_object_set_new(json, "next_try", state->pause.on ? json_null() : moment(state->paused_until));
     json_object_set_new(json, "paused_until", moment(state->paused_until));
     json_object_set_new(json, "cause", state->pool.down != NULL ? json_string(state->pool.down) : json_null());
     json_object_set_new(json, "filed", number(state->counts.filed));
@@ -157,6 +156,7 @@ json_t *admin_status(const struct admin *admin)
                   config->file, "started", moment(state.started_ms), "now", moment(net_wall(admin->loop)));
     json_object_set_new(json, "checks", checks(admin, &ready));
     json_object_set_new(json, "ready", json_boolean(ready));
+    json_object_set_new(json, "attention", admin_attention(admin));
     json_object_set_new(json, "draining", json_boolean(state.draining));
     json_object_update_new(json, traffic(admin));
     const char *warning = spool_disk_warning(gateway_spool(admin->gateway));

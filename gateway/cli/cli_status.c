@@ -60,6 +60,29 @@ void cli_status_duration(char out[32], int64_t milliseconds)
     }
 }
 
+/* What an operator should look at: in words, with what mends it. */
+static void print_attention(FILE *out, const json_t *status, const struct paint *paint)
+{
+    size_t i;
+    json_t *one;
+    int64_t now = moment(text(status, "now"));
+    json_array_foreach(json_object_get(status, "attention"), i, one)
+    {
+        const char *since = json_string_value(json_object_get(one, "since"));
+        const char *command = json_string_value(json_object_get(one, "command"));
+        bool notice = strcmp(text(one, "severity"), "notice") == 0;
+        char span[32] = "";
+        if (since != NULL) {
+            cli_status_duration(span, now - moment(since));
+        }
+        fprintf(out, "  %s%s%s%s%s%s\n", notice ? paint->bold : paint->bad, text(one, "text"), paint->plain,
+                since == NULL ? "" : " (since ", span, since == NULL ? "" : ")");
+        if (command != NULL) {
+            fprintf(out, "      %s%s%s\n", paint->dim, command, paint->plain);
+        }
+    }
+}
+
 static void print_head(FILE *out, const json_t *status, const struct paint *paint)
 {
     char up[32];
@@ -68,14 +91,7 @@ static void print_head(FILE *out, const json_t *status, const struct paint *pain
     fprintf(out, "%smailweir %s%s on %s%s%s: %s%s%s, up %s\n", paint->bold, text(status, "version"), paint->plain,
             paint->bold, text(status, "hostname"), paint->plain, ready ? paint->good : paint->bad,
             ready ? "takes mail" : "does not take mail", paint->plain, up);
-    const char *name;
-    json_t *check;
-    json_object_foreach(json_object_get(status, "checks"), name, check)
-    {
-        if (!json_is_true(json_object_get(check, "good"))) {
-            fprintf(out, "  %s%s: %s%s\n", paint->bad, name, text(check, "reason"), paint->plain);
-        }
-    }
+    print_attention(out, status, paint);
 }
 
 static void print_counts(FILE *out, const json_t *status, const struct paint *paint)
@@ -91,10 +107,6 @@ static void print_counts(FILE *out, const json_t *status, const struct paint *pa
     fprintf(out, "  queue      %" PRId64 " waiting, %" PRId64 " held, %s%" PRId64 " dead letters%s\n",
             number(status, "queue", "waiting"), number(status, "queue", "held"), dead > 0 ? paint->bad : "", dead,
             paint->plain);
-    const char *warning = json_string_value(json_object_get(json_object_get(status, "queue"), "warning"));
-    if (warning != NULL) {
-        fprintf(out, "  %swarning: %s%s\n", paint->bad, warning, paint->plain);
-    }
     const json_t *rules = json_object_get(status, "rules");
     bool good = json_is_true(json_object_get(rules, "last_load_good"));
     fprintf(out, "  rules      %" PRId64 " in force since %s%s%s%s\n", number(rules, NULL, "count"),
@@ -151,9 +163,14 @@ static void print_upstream(FILE *out, const json_t *upstream, const char *label,
             text(upstream, "address"), open ? paint->good : paint->bad, text(upstream, "state"), paint->plain,
             open ? "" : because(upstream), number(upstream, NULL, "filed"), number(upstream, NULL, "active"));
     const json_t *error = json_object_get(upstream, "last_error");
-    if (!open && json_is_object(error)) {
-        fprintf(out, "             %s%s: %s%s\n", paint->dim, text(error, "where"), text(error, "message"),
-                paint->plain);
+    const char *by = json_string_value(json_object_get(upstream, "paused_by"));
+    const char *next = json_string_value(json_object_get(upstream, "next_try"));
+    if (by != NULL) {
+        fprintf(out, "             %sby %s since %s%s\n", paint->dim, by[0] == '\0' ? "an operator" : by,
+                text(upstream, "since"), paint->plain);
+    } else if (!open && json_is_object(error)) {
+        fprintf(out, "             %s%s: %s%s%s%s\n", paint->dim, text(error, "where"), text(error, "message"),
+                next == NULL ? "" : "; tried again at ", next == NULL ? "" : next, paint->plain);
     }
 }
 

@@ -88,19 +88,25 @@ static void print_summary(const json_t *summary)
 {
     const char *name;
     json_t *object;
-    printf("%-24s %9s %9s %9s  %s\n", "upstream", "waiting", "held", "dead", "oldest");
+    printf("%-24s %9s %9s %9s  %s\n", "upstream", "waiting", "held", "dead", "oldest waiting");
     json_object_foreach(json_object_get(summary, "upstreams"), name, object)
     {
-        char age[32];
-        queue_age(number_at(object, "oldest_ms"), age);
+        char age[32] = "-";
+        if (number_at(object, "oldest_ms") > 0) {
+            queue_age(number_at(object, "oldest_ms"), age);
+        }
         printf("%-24s %9" PRId64 " %9" PRId64 " %9" PRId64 "  %s\n", name, number_at(object, "waiting"),
                number_at(object, "held"), number_at(object, "dead"), age);
     }
     size_t i;
-    json_array_foreach(json_object_get(summary, "paused"), i, object)
+    json_array_foreach(json_object_get(summary, "pauses"), i, object)
     {
-        const char *upstream = json_string_value(object);
-        printf("paused: %s\n", upstream[0] == '\0' ? "all" : upstream);
+        const char *upstream = json_string_value(json_object_get(object, "upstream"));
+        const char *by = json_string_value(json_object_get(object, "by"));
+        char since[32];
+        queue_age(number_at(object, "since_ms"), since);
+        printf("paused: %s, by %s, %s ago\n", upstream[0] == '\0' ? "all" : upstream,
+               by[0] == '\0' ? "an operator" : by, since);
     }
 }
 

@@ -392,5 +392,6 @@ void dispatch_state(const struct dispatch *dispatch, size_t index, struct dispat
     int64_t left = upstream->paused_until - net_wall(dispatch->loop);
     state_r->pause_left_ms = upstream->paused_until != 0 && left > 0 ? left : 0;
     state_r->counts.active = upstream->active;
+    state_r->pause = spool_pause_of(dispatch->spool, upstream->config->name);
     imapc_pool_state(upstream->pool, &state_r->pool);
 }

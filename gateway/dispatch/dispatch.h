@@ -58,9 +58,10 @@ struct dispatch_state {
     const struct histogram *append;
     size_t waiting; /* appends in the pool's hands */
     struct imapc_pool_state pool;
-    unsigned failures;    /* of the account, in a row */
-    int64_t paused_until; /* wall clock; 0: open */
-    int64_t down_since;   /* wall clock; 0: it works, as far as is known */
+    struct spool_pause pause; /* an operator's */
+    unsigned failures;        /* of the account, in a row */
+    int64_t paused_until;     /* wall clock, for failures or by the server's wish; 0: it is not */
+    int64_t down_since;       /* wall clock; 0: it works, as far as is known */
     int64_t pause_left_ms;
     const struct fault *last_fault;
     int64_t last_fault_ms, last_filed_ms; /* wall clock; 0: never */

@@ -249,7 +249,7 @@ const char *spool_disk_warning(const struct spool *spool)
 
 bool spool_is_paused(const struct spool *spool, const struct spool_upstream *upstream)
 {
-    return spool->paused || upstream->paused;
+    return spool->pause.on || upstream->pause.on;
 }
 
 void spool_count(const struct spool *spool, struct spool_counts *counts_r)
@@ -297,15 +297,36 @@ static struct spool *spool_new(struct net_loop *loop, const struct spool_options
     return spool;
 }
 
+void spool_set_pause(struct spool *spool, const char *upstream, bool on, int64_t since_ms, const char *by)
+{
+    bool all = upstream[0] == '\0';
+    struct spool_pause *pause = all ? &spool->pause : &spool_upstream(spool, upstream)->pause;
+    if (on && pause->on) {
+        return; /* the first one counts, as in the store */
+    }
+    *pause = (struct spool_pause){.on = on, .all = all, .since_ms = on ? since_ms : 0};
+    snprintf(pause->by, sizeof pause->by, "%s", on && by != NULL ? by : "");
+    size_t cursor = 0;
+    struct bytes key;
+    void *value;
+    while (all && !on && map_next(spool->upstreams, &cursor, &key, &value)) {
+        ((struct spool_upstream *)value)->pause = (struct spool_pause){.on = false};
+    }
+}
+
+struct spool_pause spool_pause_of(const struct spool *spool, const char *upstream)
+{
+    const struct spool_upstream *found = map_get(spool->upstreams, bytes_of(upstream));
+    return spool->pause.on || found == NULL ? spool->pause : found->pause;
+}
+
 /* ---- what is found at the start ---- */
 
 static int take_row(void *ctx, const struct store_answer_row *row)
 {
     struct spool *spool = ctx;
-    if (row->kind == STORE_ROW_PAUSE && row->pause[0] == '\0') {
-        spool->paused = true;
-    } else if (row->kind == STORE_ROW_PAUSE) {
-        spool_upstream(spool, row->pause)->paused = true;
+    if (row->kind == STORE_ROW_PAUSE) {
+        spool_set_pause(spool, row->pause.upstream, true, row->pause.since_ms, row->pause.by);
     } else if (row->kind == STORE_ROW_MEMO) {
         struct spool_upstream *upstream = spool_upstream(spool, row->memo.upstream);
         free(upstream->memo);

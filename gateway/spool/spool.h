@@ -119,6 +119,16 @@ void spool_set_offer(struct spool *spool, spool_offer_fn *fn, void *ctx);
 typedef void spool_left_fn(void *ctx, const char *upstream);
 void spool_set_left(struct spool *spool, spool_left_fn *fn, void *ctx);
 
+/* An operator's pause: nothing is delivered until he ends it. */
+#define SPOOL_BY_MAX 64
+struct spool_pause {
+    bool on;
+    bool all;              /* it is of all upstreams */
+    int64_t since_ms;      /* wall clock; 0: not known */
+    char by[SPOOL_BY_MAX]; /* who did; "" when it is not known */
+};
+/* Of the upstream, or of all of them. */
+struct spool_pause spool_pause_of(const struct spool *spool, const char *upstream);
 /*
  * Called when an operator made deliveries of an upstream due that were not offered (a retry, a release, the end of a pause): it is time
  * to fetch, whatever stood in the way before. upstream is NULL for all of them.

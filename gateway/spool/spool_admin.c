@@ -89,9 +89,27 @@ static int change(struct request *request, int verb)
     return 0;
 }
 
+/* While all are paused, the end of one's own pause changes nothing: whoever asks for it must not believe that mail goes on. */
+static int refuse_resume(struct request *request, const struct spool_pause *all)
+{
+    char since[25];
+    log_time(all->since_ms, since);
+    fault_set(&request->fault, FAULT_PERM, "usage", "resume",
+              "all upstreams are paused%s%s since %s, so nothing is delivered to this one either; \"mailweir queue "
+              "resume\" without a name ends that",
+              all->by[0] == '\0' ? "" : " by ", all->by, since);
+    return -1;
+}
+
 static int pause(struct request *request, int paused)
 {
-    spool_change_pause(request->spool, text_of(request, "upstream"), paused != 0, on_changed, request);
+    const char *upstream = text_of(request, "upstream");
+    const struct spool_pause all = spool_pause_of(request->spool, "");
+    if (paused == 0 && upstream != NULL && upstream[0] != '\0' && all.on) {
+        return refuse_resume(request, &all);
+    }
+    spool_change_pause(request->spool, text_of(request, "upstream"), paused != 0, text_of(request, "by"), on_changed,
+                       request);
     return 0;
 }
 

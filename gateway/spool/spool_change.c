@@ -92,25 +92,10 @@ void spool_change_reroute(struct spool *spool, const char *id, const struct mail
 
 struct pause_job {
     struct spool_job job;
-    char upstream[256];
+    char upstream[256], by[SPOOL_BY_MAX];
     spool_change_fn *done;
     void *ctx;
 };
-
-static void set_paused(struct spool *spool, const char *upstream, bool paused)
-{
-    size_t cursor = 0;
-    struct bytes key;
-    void *value;
-    if (upstream[0] != '\0') {
-        spool_upstream(spool, upstream)->paused = paused;
-        return;
-    }
-    spool->paused = paused;
-    while (!paused && map_next(spool->upstreams, &cursor, &key, &value)) {
-        ((struct spool_upstream *)value)->paused = false;
-    }
-}
 
 static void pause_done(struct spool *spool, struct spool_job *job)
 {
@@ -118,7 +103,7 @@ static void pause_done(struct spool *spool, struct spool_job *job)
     bool failed = fault_is_set(&job->op.fault), paused = job->op.pause.paused;
     struct spool_change_result result = {.changed = !failed};
     if (!failed) {
-        set_paused(spool, pause->upstream, paused);
+        spool_set_pause(spool, pause->upstream, paused, job->op.pause.since_ms, pause->by);
     }
     if (!failed && !paused) {
         spool_wake(spool, pause->upstream[0] == '\0' ? NULL : pause->upstream);
@@ -127,12 +112,15 @@ static void pause_done(struct spool *spool, struct spool_job *job)
     free(pause);
 }
 
-void spool_change_pause(struct spool *spool, const char *upstream, bool paused, spool_change_fn *done, void *ctx)
+void spool_change_pause(struct spool *spool, const char *upstream, bool paused, const char *by, spool_change_fn *done,
+                        void *ctx)
 {
     struct pause_job *pause = expect_calloc(1, sizeof *pause);
     *pause = (struct pause_job){.done = done, .ctx = ctx};
     snprintf(pause->upstream, sizeof pause->upstream, "%s", upstream == NULL ? "" : upstream);
+    snprintf(pause->by, sizeof pause->by, "%s", by == NULL ? "" : by);
     pause->job = (struct spool_job){
-        .done = pause_done, .op = {.kind = STORE_PAUSE, .pause = {.upstream = pause->upstream, .paused = paused}}};
+        .done = pause_done,
+        .op = {.kind = STORE_PAUSE, .pause = {.upstream = pause->upstream, .paused = paused, .by = pause->by}}};
     spool_submit(spool, &pause->job);
 }

@@ -34,7 +34,8 @@ void spool_change(struct spool *spool, enum store_verb verb, const struct store_
 /* The open deliveries of the message with this id give way to new ones (none: they are dropped). By reference until done. */
 void spool_change_reroute(struct spool *spool, const char *id, const struct mail_delivery *deliveries, size_t count,
                           const struct spool_asker *asker);
-/* upstream NULL: all; a resume of all ends the single pauses too. */
-void spool_change_pause(struct spool *spool, const char *upstream, bool paused, spool_change_fn *done, void *ctx);
+/* by: who, for those who ask later; or NULL. upstream NULL: all; a resume of all ends the single pauses too. */
+void spool_change_pause(struct spool *spool, const char *upstream, bool paused, const char *by, spool_change_fn *done,
+                        void *ctx);
 
 #endif

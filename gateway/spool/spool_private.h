@@ -91,8 +91,8 @@ bool spool_warm_wait(struct spool_body *body, struct spool_read *read);
 
 /* What the spool knows of one upstream's queue. */
 struct spool_upstream {
-    bool backlog;        /* an offer was refused: new deliveries wait their turn in the store */
-    bool paused;         /* by an operator */
+    bool backlog; /* an offer was refused: new deliveries wait their turn in the store */
+    struct spool_pause pause;
     uint64_t left;       /* deliveries that were left in the store so far */
     size_t giving_back;  /* refused deliveries whose return is under way ... */
     struct list fetches; /* ... and who fetches when that is done: struct fetch_job.link */
@@ -125,7 +125,7 @@ struct spool {
     struct map *marks; /* see spool_mark.c */
     size_t cached;
 
-    bool paused; /* all upstreams, by an operator */
+    struct spool_pause pause; /* of all upstreams */
     spool_offer_fn *offer;
     void *offer_ctx;
     spool_left_fn *left;
@@ -148,6 +148,8 @@ struct spool_upstream *spool_upstream(struct spool *spool, const char *name);
 void spool_pump(struct spool *spool);
 /* Has whoever fetches look again; NULL: for all upstreams. */
 void spool_wake(struct spool *spool, const char *upstream);
+/* Notes a pause, or its end; upstream "": of all, whose end is that of each. */
+void spool_set_pause(struct spool *spool, const char *upstream, bool on, int64_t since_ms, const char *by);
 bool spool_is_paused(const struct spool *spool, const struct spool_upstream *upstream);
 /* A delivery of the upstream waits in the store that whoever fetches may not have seen there. */
 void spool_left_behind(struct spool *spool, const char *upstream);

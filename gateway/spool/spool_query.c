@@ -206,7 +206,11 @@ static int summary_row(void *ctx, const struct store_answer_row *row)
 {
     json_t *summary = ctx;
     if (row->kind == STORE_ROW_PAUSE) {
-        json_array_append_new(json_object_get(summary, "paused"), json_text(row->pause));
+        const struct store_pause_row *pause = &row->pause;
+        json_array_append_new(json_object_get(summary, "paused"), json_text(pause->upstream));
+        json_array_append_new(json_object_get(summary, "pauses"),
+                              json_pack("{s:o, s:I, s:o}", "upstream", json_text(pause->upstream), "since_ms",
+                                        (json_int_t)pause->since_ms, "by", json_text(pause->by)));
         return 0;
     }
     const struct store_tally_row *tally = &row->tally;
@@ -217,14 +221,16 @@ static int summary_row(void *ctx, const struct store_answer_row *row)
             set_number(object, store_state_name((enum store_state)state), (int64_t)counts[state]);
         }
     }
-    set_number(object, "oldest_ms", tally->oldest_ms);
+    if (tally->oldest_ms > 0) {
+        set_number(object, "oldest_ms", tally->oldest_ms);
+    }
     json_object_set_new(json_object_get(summary, "upstreams"), tally->upstream, object);
     return 0;
 }
 
 int spool_query_summary(struct store *store, json_t **summary_r, struct fault *fault)
 {
-    json_t *summary = json_pack("{s:{}, s:[]}", "upstreams", "paused");
+    json_t *summary = json_pack("{s:{}, s:[], s:[]}", "upstreams", "paused", "pauses");
     const struct store_question question = {.kind = STORE_ASK_SUMMARY};
     if (store->ops->ask(store, &question, summary_row, summary, fault) != 0) {
         json_decref(summary);

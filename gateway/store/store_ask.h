@@ -72,6 +72,13 @@ struct store_memo_row {
     const char *upstream, *text;
 };
 
+/* What an operator has paused. */
+struct store_pause_row {
+    const char *upstream; /* "": all of them */
+    int64_t since_ms;     /* wall clock; 0: not known */
+    const char *by;       /* who did; "" when it is not known */
+};
+
 struct store_answer_row {
     enum store_row_kind {
         STORE_ROW_FOUND, /* a message by its number */
@@ -91,7 +98,7 @@ struct store_answer_row {
         struct store_attempt_row attempt;
         struct store_note_row note;
         struct store_tally_row tally;
-        const char *pause;
+        struct store_pause_row pause;
         struct store_memo_row memo;
         struct store_counts counts;
     };

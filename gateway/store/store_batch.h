@@ -168,6 +168,8 @@ struct store_memo {
 struct store_pause {
     const char *upstream;
     bool paused;
+    const char *by;   /* who pauses, for those who ask later; NULL: nobody says */
+    int64_t since_ms; /* told: when it began */
 };
 
 /* FORGET: up to `limit` messages that were settled longer ago than keep_ms, or that are more than keep_messages; the oldest first. After. */

@@ -142,7 +142,7 @@ def test_metrics_of_expiry_connections_and_age(world):
 def test_status(world):
     gateway = world.mailweir(None).start()
     gateway.send(message())
-    wait(lambda: Admin(gateway).get("/api/v1/status").json["upstreams"][0]["state"] == "paused", "pause")
+    wait(lambda: Admin(gateway).get("/api/v1/status").json["upstreams"][0]["state"] == "failing", "failure")
     status, out, _ = gateway.run("status", "--json")
     state = json.loads(out)
     assert status == 0 and state["hostname"] == "gw.example.net" and state["queue"]["waiting"] == 1, state
@@ -150,6 +150,61 @@ def test_status(world):
     assert upstream["name"] == "corp" and upstream["last_error"]["code"] == "econnrefused", upstream
     status, out, _ = gateway.run("status")
     assert status == 0 and "1 waiting" in out and "refused" in out and "\x1b" not in out, out
+    assert upstream["since"] and upstream["paused_by"] is None, upstream
+    one, = state["attention"]
+    assert (one["about"], one["severity"], one["command"]) == ("upstream corp failing", "trouble", "mailweir upstreams corp"), one
+    assert '"corp" takes no mail' in one["text"] and one["since"], one
+    assert '"corp" takes no mail' in out and "corp (127.0.0.1): failing" in out and one["command"] in out, out
+    gateway.stop()
+
+
+def test_an_operators_pause_is_seen(world):
+    """Who paused, and since when, wherever somebody looks; also after a restart; and what a resume cannot change is said."""
+    gateway = world.mailweir(world.dovecot()).start()
+    admin = Admin(gateway)
+
+    def corp():
+        return admin.get("/api/v1/status").json["upstreams"][0]
+
+    def metric(state):
+        return f'mailweir_upstream_state{{upstream="corp",state="{state}"}} 1' in admin.get("/metrics").text
+
+    assert corp()["state"] == "open" and metric("open") and admin.get("/api/v1/status").json["attention"] == []
+    assert gateway.run("queue", "pause", "corp")[0] == 0
+    seen = corp()
+    by = seen["paused_by"]
+    assert seen["state"] == "paused" and by and seen["since"] and metric("paused") and not metric("open"), seen
+    gateway.send(message("waits"))
+    shown = gateway.run("status")[1]
+    assert "corp (127.0.0.1): paused" in shown and f"paused by {by}: nothing is delivered" in shown and "mailweir queue resume corp" in shown, shown
+    assert f"paused: corp, by {by}, " in gateway.run("queue", "summary")[1]
+    wait(lambda: [event for event in gateway.events("attention") if event["about"] == "upstream corp paused"], "a line about it")
+    gateway.stop()
+    gateway.start()
+    assert (corp()["state"], corp()["paused_by"], corp()["since"]) == ("paused", by, seen["since"]), corp()
+    wait(lambda: [event for event in gateway.events("attention") if event["about"] == "upstream corp paused"], "a line after the restart")
+    # Paused as a whole: the end of one pause is no end, and is refused.
+    assert gateway.run("queue", "pause")[0] == 0
+    status, _, err = gateway.run("queue", "resume", "corp")
+    assert status != 0 and f"all upstreams are paused by {by}" in err, (status, err)
+    assert corp()["state"] == "paused" and "all upstreams are paused" in gateway.run("status")[1]
+    assert gateway.run("queue", "resume")[0] == 0
+    wait(lambda: gateway.events("filed"), "the filed message")
+    assert corp()["state"] == "open" and admin.get("/api/v1/status").json["attention"] == []
+    wait(lambda: gateway.events("attention_over"), "a line about the end")
+    gateway.stop()
+
+
+def test_held_mail_is_not_the_oldest_waiting(world):
+    """One message in quarantine must not fire the alert about old mail for ever."""
+    gateway = world.mailweir(None).start()
+    admin = Admin(gateway)
+    ident = gateway.send(message())
+    wait(lambda: "oldest_ms" in admin.get("/api/v1/queue").json["summary"]["upstreams"]["corp"], "an oldest one")
+    wait(lambda: gateway.run("queue", "hold", f"{ident}.1")[1].startswith("1 "), "a hold between two attempts")
+    summary = admin.get("/api/v1/queue").json["summary"]["upstreams"]["corp"]
+    assert summary == {"held": 1}, summary
+    assert "mailweir_upstream_queue_oldest_age_seconds{" not in admin.get("/metrics").text
     gateway.stop()
 
 

@@ -45,7 +45,7 @@ def test_refused_password_over_a_restart(world):
     assert still["during"] == "login" and "wrong" not in str(still), still
     gateway.send(message("waits, too", number=1))
     status, out, _ = gateway.run("status")
-    assert status == 0 and "paused" in out, out
+    assert status == 0 and "failing" in out, out
     assert gateway.events("upstream_failed") == []
     # An operator who knows better: it is tried once, and refused again.
     assert gateway.run("queue", "resume", "corp")[0] == 0

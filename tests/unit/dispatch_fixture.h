@@ -362,6 +362,12 @@ void spool_memo_set(struct spool *spool, const char *upstream, const char *text)
     world.memos++;
 }
 
+struct spool_pause spool_pause_of(const struct spool *spool, const char *upstream)
+{
+    (void)spool, (void)upstream;
+    return (struct spool_pause){.on = false};
+}
+
 const char *spool_memo(struct spool *spool, const char *upstream)
 {
     (void)spool;

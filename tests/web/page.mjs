@@ -169,7 +169,7 @@ const tests = {
     await page.goto(`${BASE}#/upstreams`);
     const card = page.getByLabel("Upstream archive");
     await card.getByRole("button", { name: "Pause" }).click();
-    await card.getByText("stopped by hand").waitFor();
+    await card.getByText(/^paused by admin/).waitFor();
     await card.getByRole("button", { name: "Resume" }).click();
     await card.getByRole("button", { name: "Pause" }).waitFor();
     await page.context().close();
@@ -201,7 +201,7 @@ const tests = {
     await rows(page, "Last messages").first().getByRole("link").click();
     await page.locator(".story li").first().waitFor();
     await page.getByLabel("Message id, delivery id or Message-ID").fill("nonsense");
-    await page.getByRole("button", { name: "Tell" }).click();
+    await page.getByRole("button", { name: "Show" }).click();
     await page.getByText("No such message is known").waitFor();
     await page.goto(`${BASE}#/why/${await waitingId(page)}`);
     await page.getByRole("link", { name: "Try it with the rules" }).click();
@@ -283,13 +283,13 @@ const tests = {
     await page.context().close();
   },
 
-  async "log: find, hold still, levels"() {
+  async "log: find, pause, levels"() {
     const page = await open();
     await page.goto(`${BASE}#/log`);
     await page.locator(".line").nth(5).waitFor();
     await page.getByLabel("Find in the log").fill("ready");
-    await page.getByRole("button", { name: "Hold still" }).click();
-    await page.getByRole("button", { name: "Go on" }).click();
+    await page.getByRole("button", { name: "Pause", exact: true }).click();
+    await page.getByRole("button", { name: "Continue" }).click();
     await page.getByLabel("Find in the log").fill("");
     await burst();
     await page.getByText(/^[\d,]+ lines came too fast to be shown$/).first().waitFor();

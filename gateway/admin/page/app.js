@@ -1,7 +1,7 @@
 // app - the frame: which view is shown, the live stream that all views share, keys, light and dark.
 
 import { follow, logOut, who } from "./api.js";
-import { count, h, say } from "./dom.js";
+import { ago, count, h, keep, say } from "./dom.js";
 import flow from "./view_flow.js";
 import log from "./view_log.js";
 import queue from "./view_queue.js";
@@ -56,6 +56,19 @@ at("tabs").append(...views.map(({ id, title, badge }, i) => {
 }));
 addEventListener("hashchange", show);
 
+// ---- what needs attention ----
+
+function attend(list) {
+  at("attention").hidden = !list.length;
+  keep(at("attention"), list, (one) => one.about, (one) => {
+    const text = h("span"), since = h("span", { class: "muted small" });
+    return Object.assign(h("p", { class: one.severity }, text, " ", since, one.command && h("code", {}, one.command)), { text, since });
+  }, (element, one) => {
+    say(element.text, one.text);
+    say(element.since, one.since ? `since ${ago(one.since).replace(" ago", "")}` : "");
+  });
+}
+
 // ---- live ----
 
 function frame(state) {
@@ -64,6 +77,7 @@ function frame(state) {
   say(ready, state.draining ? "shutting down" : state.ready ? "takes mail" : "does not take mail");
   ready.className = `pill ${state.draining ? "warn" : state.ready ? "good" : "bad"}`;
   ready.title = Object.entries(state.checks).map(([name, check]) => `${name}: ${check.reason}`).join("\n");
+  attend(state.attention);
   views.forEach(({ badge }, i) => {
     const element = at("tabs").children[i].badgeElement;
     if (element) {

@@ -70,9 +70,9 @@ export default {
     paused = h("button", { type: "button", "aria-pressed": "false", onclick: () => {
       const on = paused.getAttribute("aria-pressed") === "false";
       paused.setAttribute("aria-pressed", String(on));
-      paused.textContent = on ? "Go on" : "Hold still";
+      paused.textContent = on ? "Continue" : "Pause";
       if (!on) again();
-    } }, "Hold still");
+    } }, "Pause");
     lines = h("div", { class: "lines", role: "log", tabindex: "0", "aria-label": "Log lines" });
     levels = h("div", { class: "row" });
     main.append(h("section", { class: "card", "aria-labelledby": "h-log" }, h("header", {}, h("h1", { id: "h-log" }, "Log"), h("span", { class: "space" }), search, level, paused), lines),

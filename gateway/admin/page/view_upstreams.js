@@ -1,4 +1,4 @@
-// view_upstreams - each IMAP account: open, paused or being tried; what it does, what it said last.
+// view_upstreams - each IMAP account: open, failing, throttled, full, or paused by an operator; what it does, what it said last.
 
 import { get, post } from "./api.js";
 import { ago, count, h, keep, say, span, toast, until } from "./dom.js";
@@ -6,7 +6,7 @@ import { ago, count, h, keep, say, span, toast, until } from "./dom.js";
 const POLL_MS = 3000;
 let cards, timer, shown;
 let queues = { paused: [], upstreams: {} };
-const KIND = { open: "good", probing: "warn", paused: "bad" };
+const KIND = { open: "good", failing: "bad", throttled: "warn", full: "bad", paused: "warn" };
 
 function fact(name) {
   const value = h("dd", { class: "num" });
@@ -24,7 +24,8 @@ const FACTS = [
   ["connections", (one) => (one.connections == null ? `at most ${one.connections_max}` : `${one.connections} of ${one.connections_max}`)],
   ["append, median / 99 %", (one) => (one.filed ? `${one.append_ms_median} / ${one.append_ms_99} ms` : "–")],
   ["last filed", (one) => ago(one.last_filed)],
-  ["tried again", (one) => (one.paused_until ? until(one.paused_until) : "")],
+  ["since", (one) => (one.state !== "open" && one.since ? ago(one.since) : "")],
+  ["tried again", (one) => (one.next_try ? until(one.next_try) : "")],
   ["certificate of the server", (one) => days(one.certificate_seconds)],
   ["our certificate", (one) => days(one.own_certificate_seconds)],
   ["token", (one) => days(one.token_seconds)],
@@ -40,7 +41,7 @@ async function act(name, verb) {
   poll();
 }
 
-/** What waits for each upstream, and which of them an operator has stopped, stands in the spool. */
+/** What waits for each upstream stands in the spool. */
 async function poll() {
   clearTimeout(timer);
   try {
@@ -52,8 +53,6 @@ async function poll() {
   timer = setTimeout(poll, POLL_MS);
 }
 
-const isStopped = (name) => queues.paused.includes(name) || queues.paused.includes("");
-
 function make(one) {
   const state = h("span", { class: "pill" }), error = h("p", { class: "small" }), facts = FACTS.map(([name]) => fact(name));
   const button = h("button", { type: "button", class: "tiny", onclick: () => act(one.name, button.dataset.verb) });
@@ -62,9 +61,9 @@ function make(one) {
 }
 
 function update(card, one) {
-  const stopped = isStopped(one.name);
-  say(card.state, stopped ? "stopped by hand" : one.state);
-  card.state.className = `pill ${stopped ? "warn" : KIND[one.state] ?? ""}`;
+  const stopped = one.state === "paused";
+  say(card.state, stopped ? `paused${one.paused_by ? ` by ${one.paused_by}` : ""}${one.since ? `, ${ago(one.since)}` : ""}` : one.state);
+  card.state.className = `pill ${KIND[one.state] ?? ""}`;
   card.button.dataset.verb = stopped ? "resume" : "pause";
   say(card.button, stopped ? "Resume" : "Pause");
   FACTS.forEach(([, value], i) => {

@@ -63,7 +63,7 @@ export default {
         event.preventDefault();
         if (location.hash === `#/why/${encodeURIComponent(input.value.trim())}`) ask();
         else location.hash = `/why/${encodeURIComponent(input.value.trim())}`;
-      } }, input, h("button", { class: "main" }, "Tell"))), out);
+      } }, input, h("button", { class: "main" }, "Show"))), out);
     open(id);
   },
   open,

@@ -177,9 +177,11 @@ const struct local_kind local_reroute = {.index = reroute, .decides = true};
 
 static int pause_index(struct local *local, struct store_op *op, struct fault *fault)
 {
-    local_journal_line(&local->decisions,
-                       json_pack("{s:s, s:b}", "upstream", op->pause.upstream, "paused", op->pause.paused));
-    return local_index_set_pause(local->index, op->pause.upstream, op->pause.paused, local_now(local), fault);
+    op->pause.since_ms = local_now(local);
+    const struct store_pause_row pause = {
+        .upstream = op->pause.upstream, .since_ms = op->pause.since_ms, .by = op->pause.by == NULL ? "" : op->pause.by};
+    local_journal_pause(&local->decisions, &pause, op->pause.paused);
+    return local_index_set_pause(local->index, &pause, op->pause.paused, fault);
 }
 
 const struct local_kind local_pause = {.index = pause_index, .decides = true};

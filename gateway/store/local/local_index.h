@@ -9,6 +9,7 @@
 
 #include "store/local/local_segment.h"
 #include "store/store_batch.h"
+#include "store/store_ask.h"
 
 struct local_index;
 
@@ -150,9 +151,10 @@ int local_index_name(struct local_index *index, uint64_t message, char id_r[STOR
 int local_index_last_number(struct local_index *index, uint64_t message, uint64_t *number_r, struct fault *fault);
 
 /* Upstreams that operators paused; "" is all. */
-int local_index_each_pause(struct local_index *index, void (*fn)(void *ctx, const char *upstream), void *ctx,
-                           struct fault *fault);
-int local_index_set_pause(struct local_index *index, const char *upstream, bool paused, int64_t now_ms,
+int local_index_each_pause(struct local_index *index, void (*fn)(void *ctx, const struct store_pause_row *pause),
+                           void *ctx, struct fault *fault);
+/* A pause that is there already stays as it is. */
+int local_index_set_pause(struct local_index *index, const struct store_pause_row *pause, bool paused,
                           struct fault *fault);
 
 /* See spool_memo.h. */

@@ -175,8 +175,8 @@ int local_index_last_number(struct local_index *index, uint64_t message, uint64_
 
 /* ---- pauses ---- */
 
-int local_index_each_pause(struct local_index *index, void (*fn)(void *ctx, const char *upstream), void *ctx,
-                           struct fault *fault)
+int local_index_each_pause(struct local_index *index, void (*fn)(void *ctx, const struct store_pause_row *pause),
+                           void *ctx, struct fault *fault)
 {
     sqlite3_stmt *st = local_index_statement(index, PAUSES, fault);
     if (st == NULL) {
@@ -184,22 +184,26 @@ int local_index_each_pause(struct local_index *index, void (*fn)(void *ctx, cons
     }
     int got;
     while ((got = local_index_next_row(index, st, fault)) == 1) {
-        fn(ctx, (const char *)sqlite3_column_text(st, 0));
+        const struct store_pause_row pause = {.upstream = (const char *)sqlite3_column_text(st, 0),
+                                              .since_ms = sqlite3_column_int64(st, 1),
+                                              .by = (const char *)sqlite3_column_text(st, 2)};
+        fn(ctx, &pause);
     }
     sqlite3_reset(st);
     return got;
 }
 
-int local_index_set_pause(struct local_index *index, const char *upstream, bool paused, int64_t now_ms,
+int local_index_set_pause(struct local_index *index, const struct store_pause_row *pause, bool paused,
                           struct fault *fault)
 {
     sqlite3_stmt *st = local_index_statement(index, paused ? PAUSE : RESUME, fault);
     if (st == NULL) {
         return -1;
     }
-    bind_text(st, 1, upstream);
+    bind_text(st, 1, pause->upstream);
     if (paused) {
-        bind_number(st, 2, (uint64_t)now_ms);
+        bind_number(st, 2, (uint64_t)pause->since_ms);
+        bind_text(st, 3, pause->by == NULL ? "" : pause->by);
     }
     return local_index_run(index, st, fault);
 }

@@ -10,6 +10,7 @@
 
 #include "store/local/local_segment.h"
 #include "store/store_sum.h"
+#include "store/store_ask.h"
 
 #define SUM_DIGITS 16
 
@@ -26,6 +27,12 @@ void local_journal_line(struct buf *out, json_t *decision)
     buf_append_text(out, "\n");
     free(text);
     json_decref(decision);
+}
+
+void local_journal_pause(struct buf *out, const struct store_pause_row *pause, bool paused)
+{
+    local_journal_line(out, json_pack("{s:s, s:b, s:I, s:s}", "upstream", pause->upstream, "paused", paused, "since_ms",
+                                      (json_int_t)pause->since_ms, "by", pause->by == NULL ? "" : pause->by));
 }
 
 /* Opens the file for writing at *end_r, behind its last octet. */

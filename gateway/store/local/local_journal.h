@@ -3,7 +3,7 @@
  *
  *   <checksum, 16 hexadecimal digits> {"id": "<message>", "number": 2, "state": "held" | "waiting" | "dropped" | "moved"}
  *   <checksum> {"id": "<message>", "deliveries": [...]}          the message was rerouted: these were added
- *   <checksum> {"upstream": "corp", "paused": true}              "": all of them
+ *   <checksum> {"upstream": "corp", "paused": true, "since_ms": …, "by": "anna"}     "": all of them
  *
  * The records of the segments tell what was decided when a message came; this tells what became of it by hand, so that an index that has to be
  * made anew without the old one does not undo it. Lines are written when the change is in the index, and before the operator is
@@ -22,6 +22,8 @@
 
 /* Appends the line of a decision to out; takes the decision over. */
 void local_journal_line(struct buf *out, json_t *decision);
+struct store_pause_row;
+void local_journal_pause(struct buf *out, const struct store_pause_row *pause, bool paused);
 /* Appends lines to the file of the spool and syncs it; makes the file when there is none. Blocks. */
 int local_journal_write(const char *spool, struct bytes lines, struct fault *fault);
 /*

@@ -306,8 +306,12 @@ static int count_all(const struct asking *asking, struct tallies *tallies)
     while (got == 1 && (got = local_index_next_row(asking->index, st, asking->fault)) == 1) {
         struct tally *tally = tally_of(tallies, column_text(st, 0));
         int64_t received_ms = sqlite3_column_int64(st, 2);
-        tally->counts[sqlite3_column_int(st, 1)]++;
-        tally->oldest_ms = received_ms < tally->oldest_ms ? received_ms : tally->oldest_ms;
+        int state = sqlite3_column_int(st, 1);
+        tally->counts[state]++;
+        /* Of what waits: one message that somebody holds would be the oldest for ever, and a dead letter has its own count. */
+        if (state == STORE_STATE_WAITING && received_ms < tally->oldest_ms) {
+            tally->oldest_ms = received_ms;
+        }
     }
     sqlite3_finalize(st);
     return got;
@@ -326,12 +330,13 @@ static int tell_tallies(const struct asking *asking, struct tallies *tallies)
     }
     for (size_t i = 0; i < tallies->count; i++) {
         const struct tally *tally = &tallies->items[i];
-        const struct store_answer_row row = {.kind = STORE_ROW_TALLY,
-                                             .tally = {.upstream = tally->upstream,
-                                                       .waiting = tally->counts[STORE_STATE_WAITING],
-                                                       .held = tally->counts[STORE_STATE_HELD],
-                                                       .dead = tally->counts[STORE_STATE_DEAD],
-                                                       .oldest_ms = tally->oldest_ms}};
+        const struct store_answer_row row = {
+            .kind = STORE_ROW_TALLY,
+            .tally = {.upstream = tally->upstream,
+                      .waiting = tally->counts[STORE_STATE_WAITING],
+                      .held = tally->counts[STORE_STATE_HELD],
+                      .dead = tally->counts[STORE_STATE_DEAD],
+                      .oldest_ms = tally->oldest_ms == INT64_MAX ? 0 : tally->oldest_ms}};
         stop = stop != 0 ? stop : asking->fn(asking->ctx, &row);
         free(tally->upstream);
     }
@@ -339,10 +344,10 @@ static int tell_tallies(const struct asking *asking, struct tallies *tallies)
     return stop;
 }
 
-static void tell_pause(void *ctx, const char *upstream)
+static void tell_pause(void *ctx, const struct store_pause_row *pause)
 {
     const struct asking *asking = ctx;
-    const struct store_answer_row row = {.kind = STORE_ROW_PAUSE, .pause = upstream};
+    const struct store_answer_row row = {.kind = STORE_ROW_PAUSE, .pause = *pause};
     asking->fn(asking->ctx, &row);
 }
 

@@ -121,8 +121,12 @@ static int apply(void *ctx, const json_t *decision, struct bytes line)
     const char *upstream = json_string_value(json_object_get(decision, "upstream"));
     decisions->applied++;
     if (upstream != NULL) {
-        return local_index_set_pause(decisions->index, upstream, json_is_true(json_object_get(decision, "paused")),
-                                     decisions->now_ms, decisions->fault);
+        const char *by = json_string_value(json_object_get(decision, "by"));
+        const json_int_t since = json_integer_value(json_object_get(decision, "since_ms"));
+        const struct store_pause_row pause = {
+            .upstream = upstream, .since_ms = since != 0 ? since : decisions->now_ms, .by = by};
+        return local_index_set_pause(decisions->index, &pause, json_is_true(json_object_get(decision, "paused")),
+                                     decisions->fault);
     }
     uint64_t message = message_of(decisions, decision);
     if (message == 0) {
@@ -198,10 +202,10 @@ static int keep_open(void *ctx, const json_t *decision, struct bytes line)
     return 0;
 }
 
-static void keep_pause(void *ctx, const char *upstream)
+static void keep_pause(void *ctx, const struct store_pause_row *pause)
 {
     struct shrinking *shrinking = ctx;
-    local_journal_line(&shrinking->kept, json_pack("{s:s, s:b}", "upstream", upstream, "paused", true));
+    local_journal_pause(&shrinking->kept, pause, true);
 }
 
 int local_restore_shrink(struct local_index *index, const char *spool, struct fault *fault)

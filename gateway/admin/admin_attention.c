@@ -1,0 +1,213 @@
+/*
+ * admin_attention - what an operator should look at now, the worst first: what is wrong, since when, and the command that mends it. Status, top and the
+ * page show the same; a line of the log tells when it changes.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "admin/admin_life.h"
+#include "dispatch/dispatch_condition.h"
+
+#define TEXT_MAX     600
+#define EXPIRY_DAYS  14 /* as the alert MailweirCertificateExpires */
+#define DAY_SECONDS  INT64_C(86400)
+#define DEAD_COMMAND "mailweir queue list --state dead"
+
+enum severity { STOPPED, TROUBLE, NOTICE, SEVERITIES };
+static const char *const severities[SEVERITIES] = {[STOPPED] = "stopped", [TROUBLE] = "trouble", [NOTICE] = "notice"};
+
+/* about: a stable word for what it is about, by which a change is known. command may be NULL. */
+__attribute__((format(printf, 6, 7))) static void add(json_t *list, enum severity severity, const char *about,
+                                                      int64_t since_ms, const char *command, const char *format, ...)
+{
+    char text[TEXT_MAX], since[25];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    log_time(since_ms, since);
+    json_t *words = json_string(text); /* a server's words stand in it, and end anywhere */
+    json_array_append_new(list, json_pack("{s:s,s:s,s:o,s:s?,s:s?}", "severity", severities[severity], "about", about,
+                                          "text", words != NULL ? words : json_string("see the log"), "since",
+                                          since_ms == 0 ? NULL : since, "command", command));
+}
+
+/* ---- upstreams ---- */
+
+static void say_paused(json_t *list, const struct dispatch_state *state, const char *about)
+{
+    const struct spool_pause *pause = &state->pause;
+    char command[300];
+    snprintf(command, sizeof command, pause->all ? "mailweir queue resume" : "mailweir queue resume %.250s",
+             state->config->name);
+    add(list, TROUBLE, about, pause->since_ms, command,
+        "%s%s%s: nothing is delivered to \"%s\" until somebody resumes it",
+        pause->all ? "all upstreams are paused" : "paused", pause->by[0] == '\0' ? "" : " by ", pause->by,
+        state->config->name);
+}
+
+static void say_upstream(json_t *list, const struct dispatch_state *state)
+{
+    enum dispatch_condition condition = dispatch_condition_of(state);
+    int64_t since = dispatch_condition_since(state);
+    const char *name = state->config->name;
+    char about[300], command[300];
+    snprintf(about, sizeof about, "upstream %.200s %s", name, dispatch_condition_name(condition));
+    snprintf(command, sizeof command, "mailweir upstreams %.250s", name);
+    if (condition == DISPATCH_PAUSED) {
+        say_paused(list, state, about);
+    } else if (condition == DISPATCH_FULL) {
+        add(list, TROUBLE, about, since, command, "the mailbox of \"%s\" is full: %.300s", name,
+            state->last_fault->text);
+    } else if (condition == DISPATCH_THROTTLED) {
+        add(list, NOTICE, about, since, NULL, "\"%s\" asks for a pause, which is kept: %.300s", name,
+            state->last_fault->text);
+    } else if (condition == DISPATCH_FAILING) {
+        add(list, TROUBLE, about, since, command, "\"%s\" takes no mail: %.400s", name,
+            state->last_fault_ms == 0 ? "it was so before the start" : state->last_fault->text);
+    }
+}
+
+static void say_upstreams(const struct admin *admin, json_t *list)
+{
+    const struct dispatch *dispatch = gateway_dispatch(admin->gateway);
+    for (size_t i = 0; i < dispatch_upstream_count(dispatch); i++) {
+        struct dispatch_state state;
+        dispatch_state(dispatch, i, &state);
+        say_upstream(list, &state);
+    }
+}
+
+/* ---- the rest ---- */
+
+static void say_checks(const struct admin *admin, json_t *list)
+{
+    struct gateway_check checks[GATEWAY_CHECKS];
+    gateway_ready(admin->gateway, checks);
+    for (size_t i = 0; i < GATEWAY_CHECKS; i++) {
+        if (!checks[i].good) {
+            add(list, STOPPED, checks[i].name, 0, NULL, "no mail is taken: %s: %s", checks[i].name, checks[i].reason);
+        }
+    }
+}
+
+static void say_certificates(const struct admin *admin, json_t *list)
+{
+    const struct config *config = gateway_config(admin->gateway);
+    for (size_t i = 0; i < config->listeners.count; i++) {
+        const struct config_listener *listener = config_listener_at(config, i);
+        int64_t left = gateway_certificate_seconds(admin->gateway, listener->name);
+        char about[300];
+        snprintf(about, sizeof about, "certificate %.200s %s", listener->name, left < 0 ? "expired" : "expires");
+        if (left != INT64_MIN && left < 0) {
+            add(list, TROUBLE, about, 0, NULL,
+                "the certificate of the listener \"%s\" has expired: put a new one in its place", listener->name);
+        } else if (left != INT64_MIN && left < EXPIRY_DAYS * DAY_SECONDS) {
+            add(list, NOTICE, about, 0, NULL, "the certificate of the listener \"%s\" expires in %lld days",
+                listener->name, (long long)(left / DAY_SECONDS));
+        }
+    }
+}
+
+static void say_queue(const struct admin *admin, json_t *list)
+{
+    struct gateway_counts counts;
+    struct gateway_state state;
+    gateway_count(admin->gateway, &counts);
+    gateway_state(admin->gateway, &state);
+    const char *warning = spool_disk_warning(gateway_spool(admin->gateway));
+    if (warning != NULL) {
+        add(list, TROUBLE, "spool", 0, NULL, "%s", warning);
+    }
+    if (!state.last_load_good) {
+        add(list, TROUBLE, "reload", 0, "mailweir check",
+            "the last change of configuration or rules was refused, and what was in force stays");
+    }
+    if (counts.spool.dead > 0) {
+        add(list, NOTICE, "dead letters", 0, DEAD_COMMAND, "%llu dead letters wait for somebody to decide",
+            (unsigned long long)counts.spool.dead);
+    }
+}
+
+static int rank(const json_t *one)
+{
+    const char *severity = json_string_value(json_object_get(one, "severity"));
+    int at = 0;
+    while (strcmp(severities[at], severity) != 0) {
+        at++;
+    }
+    return at;
+}
+
+json_t *admin_attention(const struct admin *admin)
+{
+    json_t *found = json_array(), *sorted = json_array(), *one;
+    size_t i;
+    say_checks(admin, found);
+    say_upstreams(admin, found);
+    say_certificates(admin, found);
+    say_queue(admin, found);
+    for (int severity = 0; severity < SEVERITIES; severity++) {
+        json_array_foreach(found, i, one)
+        {
+            if (rank(one) == severity) {
+                json_array_append(sorted, one);
+            }
+        }
+    }
+    json_decref(found);
+    return sorted;
+}
+
+/* ---- the log ---- */
+
+static bool is_in(const json_t *list, const json_t *one)
+{
+    size_t i;
+    json_t *other;
+    json_array_foreach((json_t *)(uintptr_t)list, i, other)
+    {
+        if (json_equal(json_object_get(other, "about"), json_object_get(one, "about"))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *text_of(const json_t *one, const char *name)
+{
+    return json_string_value(json_object_get(one, name));
+}
+
+static void log_change(const struct admin *admin, const json_t *one, bool over)
+{
+    if (over) {
+        log_event(admin->log, LOG_LEVEL_INFO, "attention_over", LOG_STR("about", text_of(one, "about")));
+    } else {
+        log_event(admin->log, LOG_LEVEL_WARNING, "attention", LOG_STR("about", text_of(one, "about")),
+                  LOG_STR("note", text_of(one, "text")), LOG_STR("command", text_of(one, "command")));
+    }
+}
+
+/* Those of list that are not in other. */
+static void log_changes(const struct admin *admin, json_t *list, const json_t *other, bool over)
+{
+    size_t i;
+    json_t *one;
+    json_array_foreach(list, i, one)
+    {
+        if (!is_in(other, one)) {
+            log_change(admin, one, over);
+        }
+    }
+}
+
+void admin_attention_tick(struct admin *admin)
+{
+    json_t *now = admin_attention(admin);
+    log_changes(admin, now, admin->attention, false);
+    log_changes(admin, admin->attention, now, true);
+    json_decref(admin->attention);
+    admin->attention = now;
+}
