@@ -25,7 +25,7 @@ static void give_work(struct world *world, uint64_t now)
     if (world->given % 2 == 0) {
         world->wanted[0] = (struct imapc_wanted){.id = "ID.1", .flags = flags, .flag_count = 2};
         world->wanted[1] = (struct imapc_wanted){.id = "ID.2", .flags = flags, .flag_count = 1};
-        imapc_engine_locate(world->engine, now, world->given % 4 == 0 ? "\\Junk" : "A/B", 0, world->wanted, 2);
+        imapc_engine_locate(world->engine, now, world->given % 4 == 0 ? "\\Junk" : "A/B", world->wanted, 2);
         return;
     }
     for (size_t i = 0; i < 2; i++) {

@@ -13,10 +13,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static int resolve(void *ctx, const char *name, struct filters_reference *reference_r, struct buf *error)
+static int resolve(void *ctx, struct bytes inside, struct filters_reference *reference_r, struct buf *error)
 {
-    (void)ctx, (void)error;
-    *reference_r = (struct filters_reference){.name = name};
+    (void)ctx, (void)error, (void)inside;
+    *reference_r = (struct filters_reference){.name = "value"};
     return 0;
 }
 
@@ -29,7 +29,7 @@ static struct bytes value_of(void *ctx, const struct filters_reference *referenc
 static void check_folder(const struct filters_template *template, const struct filters_filler *filler)
 {
     struct bytes nothing = bytes_of("x");
-    struct filters_filler fixed = {value_of, &nothing};
+    struct filters_filler fixed = {.value = value_of, .ctx = &nothing};
     struct buf folder, plain;
     buf_init(&folder, 1u << 20);
     buf_init(&plain, 1u << 20);
@@ -62,7 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     filters_text_valid(bytes_at(end + 1, size - (size_t)(end + 1 - data)), &value);
     struct bytes filled = buf_bytes(&value);
     struct filters_resolver resolver = {resolve, NULL};
-    struct filters_filler filler = {value_of, &filled};
+    struct filters_filler filler = {.value = value_of, .ctx = &filled};
     struct arena *arena = arena_new(1u << 20);
     const struct filters_template *template = filters_template_new(arena, (const char *)data, &resolver, &error);
     EXPECT((template == NULL) == (error.len > 0));

@@ -190,8 +190,9 @@ static void test_clock_jump_while_writes_fail(void **state)
     int64_t deadline = net_wall(fixture->loop) + DEADLINE_MS;
     do {
         assert_int_equal(fetch_at(fixture, after, 10), 0);
-    } while (fixture->next_due_ms != after + 60000 && net_wall(fixture->loop) < deadline);
-    assert_int_equal(fixture->next_due_ms, after + 60000);
+    } while (fixture->next_due_ms > before && net_wall(fixture->loop) < deadline);
+    /* A minute from when the outcome was written, which a busy machine does later than it was told. */
+    assert_in_range(fixture->next_due_ms, after + 60000, after + 60000 + DEADLINE_MS);
     assert_int_equal(fail_commits, 0);
 }
 
