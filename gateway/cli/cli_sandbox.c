@@ -81,6 +81,12 @@ static void add_config(struct reach *reach, const struct config *config)
     for (size_t i = 0; i < config->listeners.count; i++) {
         add_socket(reach, &config_listener_at(config, i)->address);
     }
+    for (size_t i = 0; i < config->upstreams.count; i++) {
+        const char *file = config_upstream_at(config, i)->token.refresh_file;
+        if (file != NULL) {
+            add_folder_of(reach, file, true); /* providers give new ones */
+        }
+    }
     add_socket(reach, &config->admin.address);
     /* Made now, if need be: there is no right on what does not exist. Whatever is wrong with it is told by opening the spool. */
     struct fault fault = FAULT_INIT;

@@ -8,6 +8,7 @@
 #include <sysexits.h>
 
 #include "cli/cli.h"
+#include "cli/cli_login.h"
 #include "cli/cli_upstreams.h"
 
 /* ---- profiles ---- */
@@ -127,7 +128,8 @@ int cmd_upstreams(const struct cli_command *command, int argc, char **argv)
     if (config == NULL) {
         return 1;
     }
-    int result = try_all(config, names, argv, as_json);
+    bool logs_in = names == 2 && strcmp(argv[1], "login") == 0;
+    int result = logs_in ? cli_login(config, argv[2]) : try_all(config, names, argv, as_json);
     config_free(&config);
     return result;
 }

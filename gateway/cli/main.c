@@ -56,7 +56,7 @@ static const struct cli_command commands[] = {
     {"why", cmd_why, "ID | MESSAGE-ID | UPSTREAM FOLDER UID", "What happened to a message, and why.",
      "  mailweir why '<20261201.7@build.example>'    by its Message-ID\n"
      "  mailweir why corp CI/web 4711                by where it lies\n"},
-    {"upstreams", cmd_upstreams, "[--config FILE] [--profiles] [--json] [UPSTREAM...]",
+    {"upstreams", cmd_upstreams, "[--config FILE] [--profiles] [--json] [login] [UPSTREAM...]",
      "Try every upstream: connect, TLS, log in; or show what is known about kinds of servers.", NULL},
     {"schema", cmd_schema, "[config | rules]", "Print the JSON Schema of the configuration file, or of rule files.",
      NULL},

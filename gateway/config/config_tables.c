@@ -62,6 +62,15 @@ static const struct config_key upstream_oauth2_keys[] = {
     {"client_secret", SECRET(config_upstream, token.client_secret), .help = "of this application"},
     {"refresh_token", SECRET(config_upstream, token.refresh_token),
      .help = "of the account; without it, client credentials are used"},
+    {"refresh_token_file", PATH(config_upstream, token.refresh_file), .unwatched = true,
+     .help = "instead: the file where \"mailweir upstreams login\" keeps it; a new one that the provider gives is "
+             "written there"},
+    {"device_endpoint", STRING(config_upstream, device_endpoint),
+     .help =
+         "for \"mailweir upstreams login\": https:// address of the device grant (RFC 8628); microsoft365 has its own"},
+    {"authorization_endpoint", STRING(config_upstream, authorization_endpoint),
+     .help = "for \"mailweir upstreams login\" where there is no device grant: https:// address for the browser; gmail "
+             "has its own"},
     {"scope", STRING(config_upstream, token.scope), .help = "such as https://outlook.office365.com/.default"},
     {"ca_file", PATH(config_upstream, token.ca_file), .help = "whom to trust instead of the system's CAs"},
     END,

@@ -138,6 +138,17 @@ static void set_options(struct imapc_grant *grant, CURL *curl, const char *endpo
     }
 }
 
+/* A new refresh token takes the place of the old one, which may not work again (RFC 6749 section 6). */
+static void keep_refresh_token(struct imapc_grant *grant, const json_t *json)
+{
+    const char *file = grant->options->refresh_file;
+    const char *text = json_string_value(json_object_get(json, "refresh_token"));
+    struct fault fault = FAULT_INIT;
+    if (file != NULL && text != NULL && text[0] != '\0' && net_file_replace(file, bytes_of(text), &fault) < 0) {
+        fail(grant, "the provider gave a new refresh token, which cannot be kept in %s: %s", file, fault.text);
+    }
+}
+
 static void post(struct imapc_grant *grant, CURL *curl, const char *endpoint, struct buf *form)
 {
     struct buf answer;
@@ -151,6 +162,7 @@ static void post(struct imapc_grant *grant, CURL *curl, const char *endpoint, st
         curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
         json_t *json = json_loadb((const char *)buf_bytes(&answer).ptr, answer.len, JSON_REJECT_DUPLICATES, NULL);
         take_json(grant, json, status, endpoint);
+        keep_refresh_token(grant, json);
         json_decref(json);
     }
     buf_wipe(&answer);
@@ -159,11 +171,28 @@ static void post(struct imapc_grant *grant, CURL *curl, const char *endpoint, st
 static void ask_as_client(struct imapc_grant *grant, CURL *curl, struct buf *form)
 {
     const struct imapc_token_options *options = grant->options;
-    append_field(curl, form, "grant_type", options->refresh_token != NULL ? "refresh_token" : "client_credentials");
+    struct buf kept;
+    buf_init(&kept, IMAPC_GRANT_TOKEN_MAX);
+    const char *refresh = options->refresh_token;
+    if (options->refresh_file != NULL) {
+        struct fault fault = FAULT_INIT;
+        if (net_file_read_all(options->refresh_file, &kept, &fault) < 0 || bytes_trim(buf_bytes(&kept)).len == 0) {
+            fail(grant,
+                 "there is no refresh token in %s yet: run \"mailweir upstreams login\" with the upstream's name",
+                 options->refresh_file);
+            buf_done(&kept);
+            return;
+        }
+        struct bytes text = bytes_trim(buf_bytes(&kept));
+        buf_truncate(&kept, (size_t)(text.ptr - buf_bytes(&kept).ptr) + text.len);
+        refresh = buf_text(&kept) + (text.ptr - buf_bytes(&kept).ptr);
+    }
+    append_field(curl, form, "grant_type", refresh != NULL ? "refresh_token" : "client_credentials");
     append_field(curl, form, "client_id", options->client_id);
     append_field(curl, form, "client_secret", options->client_secret);
-    append_field(curl, form, "refresh_token", options->refresh_token);
+    append_field(curl, form, "refresh_token", refresh);
     append_field(curl, form, "scope", options->scope);
+    buf_wipe(&kept);
     post(grant, curl, options->endpoint, form);
 }
 

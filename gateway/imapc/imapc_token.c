@@ -61,6 +61,7 @@ static void copy_options(struct imapc_token_options *to, const struct imapc_toke
         .refresh_token = expect_strdup(from->refresh_token),
         .key_file = expect_strdup(from->key_file),
         .subject = expect_strdup(from->subject),
+        .refresh_file = expect_strdup(from->refresh_file),
         .scope = expect_strdup(from->scope),
         .ca_file = expect_strdup(from->ca_file),
         .lifetime_ms = from->lifetime_ms,
@@ -70,9 +71,9 @@ static void copy_options(struct imapc_token_options *to, const struct imapc_toke
 
 static void free_options(struct imapc_token_options *options)
 {
-    const char *strings[] = {options->file,          options->endpoint,      options->client_id,
-                             options->client_secret, options->refresh_token, options->key_file,
-                             options->subject,       options->scope,         options->ca_file};
+    const char *strings[] = {options->file,          options->endpoint,     options->client_id, options->client_secret,
+                             options->refresh_token, options->refresh_file, options->key_file,  options->subject,
+                             options->scope,         options->ca_file};
     for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) {
         free((char *)strings[i]);
     }

@@ -15,7 +15,8 @@ struct imapc_token_options {
     const char *endpoint;       /* https://... */
     const char *client_id;
     const char *client_secret;
-    const char *refresh_token; /* grant refresh_token; without it client_credentials */
+    const char *refresh_token; /* grant refresh_token; without it, and without the next, client_credentials */
+    const char *refresh_file;  /* the same, read for each token and written when the endpoint gives a new one */
     const char *key_file;      /* of a service account */
     const char *subject;       /* the user in whose name the service account asks */
     const char *scope;
