@@ -1,6 +1,6 @@
 /*
  * filters_lint_rule - warnings about one rule whose parts are right by themselves: actions in an order in which some of them do nothing,
- * conditions that can never hold together.
+ * conditions that can never hold together, "not" over several values.
  */
 #include <string.h>
 
@@ -94,6 +94,37 @@ static void lint_all(struct filters_loader *loader, const struct filters_conditi
     }
 }
 
+/* Fields and parts of which a message commonly has several. */
+static bool is_several(const struct filters_subject *subject)
+{
+    if (subject->formula != NULL) {
+        return false; /* it says itself which of them it means */
+    }
+    if (subject->part == FILTERS_PART_COUNT || subject->type != FILTERS_TYPE_TEXT) {
+        return false;
+    }
+    static const char *const fields[] = {"To", "Cc", "Bcc", "Received", "*"};
+    if (subject->kind == FILTERS_SUBJECT_ATTACHMENT || subject->header_count > 1) {
+        return true;
+    }
+    for (size_t i = 0; i < sizeof fields / sizeof *fields && subject->header_count == 1; i++) {
+        if (bytes_is_nocase(bytes_of(subject->headers[0]), fields[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void lint_not(struct filters_loader *loader, const struct filters_condition * not )
+{
+    const struct filters_condition *test = not ->children[0];
+    if (test->kind == FILTERS_TEST && test->operator!= FILTERS_EXISTS && is_several(test->subject)) {
+        filters_load_warning_at(loader, "if",
+                                "\"not\" over several values holds when none of them is so: say that by \"none\", and "
+                                "\"one of them is not\" by {\"not\": {\"every\": ...}}");
+    }
+}
+
 static void lint_condition(struct filters_loader *loader, const struct filters_condition *condition)
 {
     if (condition->name != NULL) {
@@ -101,6 +132,9 @@ static void lint_condition(struct filters_loader *loader, const struct filters_c
     }
     if (condition->kind == FILTERS_ALL) {
         lint_all(loader, condition);
+    }
+    if (condition->kind == FILTERS_NOT) {
+        lint_not(loader, condition);
     }
     for (size_t i = 0; condition->kind != FILTERS_TEST && i < condition->child_count; i++) {
         lint_condition(loader, condition->children[i]);

@@ -217,44 +217,179 @@ static void add_alternatives(json_t *alternatives, const struct filters_key *key
 
 static const char *const subjects[] = {"field", "header", "of", NULL};
 
-static bool is_any(const char *word, const char *const *words)
+/* ---- tests: "if" the object has this subject, "then" these keys, so that an editor's error names the key that is wrong ---- */
+
+static json_t *pattern_of(const char *pattern)
 {
-    for (; *words != NULL; words++) {
-        if (strcmp(word, *words) == 0) {
-            return true;
-        }
-    }
-    return false;
+    return json_pack("{s:s,s:s}", "type", "string", "pattern", pattern);
 }
 
-/* A test: what it looks at, and exactly one operator. */
-static json_t *test_of(const struct filters_operator_row *operator, const char * subject)
+/* One operand of that type as it is written out. */
+static json_t *typed_scalar(enum filters_type kind)
 {
-    struct filters_key keys[16];
+    switch (kind) {
+    case FILTERS_TYPE_NUMBER:
+        return either(json_pack("{s:s,s:i}", "type", "integer", "minimum", 0), pattern_of("^[0-9]+([KMGT]i?B|B)?$"));
+    case FILTERS_TYPE_TIME:
+        return pattern_of("^([01][0-9]|2[0-4]):[0-5][0-9](:[0-5][0-9])?$");
+    case FILTERS_TYPE_DATE:
+        return pattern_of("^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$");
+    case FILTERS_TYPE_WEEKDAY:
+        return pattern_of(
+            "^([Ss][Uu][Nn]|[Mm][Oo][Nn]|[Tt][Uu][Ee]|[Ww][Ee][Dd]|[Tt][Hh][Uu]|[Ff][Rr][Ii]|[Ss][Aa][Tt])$");
+    default:
+        return type("string");
+    }
+}
+
+static json_t *typed_operand(const struct filters_operator_row *row, enum filters_type kind)
+{
+    bool texts = (kind & (FILTERS_TYPE_TEXT | FILTERS_TYPE_NETWORK)) != 0;
+    switch (row->shape) {
+    case FILTERS_SHAPE_SCALARS:
+        return operand_of(either(typed_scalar(kind), list_of(typed_scalar(kind))), texts);
+    case FILTERS_SHAPE_SCALAR:
+        return operand_of(typed_scalar(kind), false);
+    case FILTERS_SHAPE_PAIR:
+        return json_pack("{s:s,s:i,s:i,s:o}", "type", "array", "minItems", 2, "maxItems", 2, "items",
+                         typed_scalar(kind));
+    case FILTERS_SHAPE_LIST:
+        return texts ? shape_of(row->shape) : either(typed_scalar(kind), list_of(typed_scalar(kind)));
+    default:
+        return shape_of(row->shape);
+    }
+}
+
+/* Exactly one of the operators that work for the type, with the operand that it takes. */
+static void add_operators(json_t *test, enum filters_type kind)
+{
+    json_t *one = json_array(), *properties = json_object_get(test, "properties");
+    for (const struct filters_operator_row *row = filters_operators; row->name != NULL; row++) {
+        if ((row->types & (unsigned)kind) == 0) {
+            continue;
+        }
+        json_t *value = typed_operand(row, kind);
+        if (json_object_get(value, "$ref") != NULL) {
+            value = json_pack("{s:[o]}", "allOf", value);
+        }
+        json_object_set_new(value, "description", json_string(row->help));
+        json_object_set_new(properties, row->name, value);
+        json_array_append_new(one, json_pack("{s:[s]}", "required", row->name));
+    }
+    json_object_set_new(test, "oneOf", one);
+}
+
+static bool is_number_part(const struct filters_part_row *part)
+{
+    return part->type == FILTERS_TYPE_NUMBER;
+}
+
+/* The parts of the row that give numbers, or those that give texts; NULL when there is none. */
+static json_t *parts_of(const struct filters_field_row *row, bool numbers)
+{
+    json_t *names = json_array();
+    for (const struct filters_part_row *part = filters_parts; part->name != NULL; part++) {
+        if ((row->parts & FILTERS_PART_BIT(part->part)) != 0 && is_number_part(part) == numbers) {
+            json_array_append_new(names, json_string(part->name));
+        }
+    }
+    if (json_array_size(names) == 0) {
+        json_decref(names);
+        return NULL;
+    }
+    return json_pack("{s:o,s:s}", "enum", names, "description", "which part of it");
+}
+
+/* A test of the row: by a part that gives numbers, or by another or none. */
+static json_t *test_of(const struct filters_field_row *row, const char *subject, bool numbers)
+{
+    struct filters_key keys[8];
     size_t count = 0;
+    bool dated = (row->type & (FILTERS_TYPE_TIME | FILTERS_TYPE_DATE | FILTERS_TYPE_WEEKDAY)) != 0;
+    bool shown = row->kind == FILTERS_SUBJECT_BODY || row->kind == FILTERS_SUBJECT_ATTACHMENT;
     for (const struct filters_key *key = filters_test_subject_keys; key->name != NULL; key++) {
-        bool is_subject = is_any(key->name, subjects), is_this = strcmp(key->name, subject) == 0;
-        bool belongs = subject[0] != 'o' || strcmp(key->name, "ignore_case") == 0; /* "of" says part and zone itself */
-        if (is_this || (!is_subject && belongs)) {
+        bool is_this = strcmp(key->name, subject) == 0;
+        bool belongs = strcmp(key->name, "ignore_case") == 0 || (dated && strcmp(key->name, "zone") == 0) ||
+                       (shown && strcmp(key->name, "nested") == 0);
+        if (is_this || belongs) {
             keys[count] = *key;
             keys[count++].required = is_this;
         }
     }
-    keys[count++] = (struct filters_key){operator->name, operator->shape, true, operator->help };
     keys[count] = (struct filters_key){.name = NULL};
-    return object_of(keys);
+    json_t *test = object_of(keys), *parts = parts_of(row, numbers);
+    if (parts != NULL) {
+        json_object_set_new(json_object_get(test, "properties"), "part", parts);
+    }
+    add_operators(test, numbers ? FILTERS_TYPE_NUMBER : row->type);
+    return test;
+}
+
+static json_t *if_then_else(json_t *when, json_t *then, json_t *otherwise)
+{
+    json_t *rule = json_pack("{s:o,s:o}", "if", when, "then", then);
+    if (otherwise != NULL) {
+        json_object_set_new(rule, "else", otherwise);
+    }
+    return rule;
+}
+
+/* The test of a row, whichever its part. */
+static json_t *any_test_of(const struct filters_field_row *row, const char *subject)
+{
+    json_t *numbers = parts_of(row, true);
+    if (numbers == NULL) {
+        return test_of(row, subject, false);
+    }
+    json_t *when = json_pack("{s:{s:o},s:[s]}", "properties", "part", numbers, "required", "part");
+    return if_then_else(when, test_of(row, subject, true), test_of(row, subject, false));
+}
+
+static json_t *field_test(void)
+{
+    json_t *all = json_array();
+    for (const struct filters_field_row *row = filters_fields; row->name != NULL; row++) {
+        json_t *when = json_pack("{s:{s:{s:s}},s:[s]}", "properties", "field", "const", row->name, "required", "field");
+        json_array_append_new(all, if_then_else(when, any_test_of(row, "field"), NULL));
+    }
+    return json_pack("{s:{s:o},s:o}", "properties", "field", field_names(), "allOf", all);
+}
+
+/* A value's type is not known here: any operator may be right. */
+static json_t *of_test(void)
+{
+    json_t *alternatives = json_array();
+    for (const struct filters_operator_row *row = filters_operators; row->name != NULL; row++) {
+        const struct filters_key keys[] = {
+            {"of", FILTERS_SHAPE_TEXT, true, "a value as templates write it"},
+            {row->name, row->shape, true, row->help},
+            {"ignore_case", FILTERS_SHAPE_BOOLEAN, false, "compare without regard to case"},
+            {.name = NULL}};
+        json_array_append_new(alternatives, object_of(keys));
+    }
+    return json_pack("{s:o}", "anyOf", alternatives);
+}
+
+static json_t *requires(const char *key)
+{
+    return json_pack("{s:[s]}", "required", key);
 }
 
 static json_t *condition(void)
 {
-    json_t *alternatives = json_array();
-    add_alternatives(alternatives, filters_junction_keys);
-    for (const struct filters_operator_row *row = filters_operators; row->name != NULL; row++) {
-        for (size_t i = 0; subjects[i] != NULL; i++) {
-            json_array_append_new(alternatives, test_of(row, subjects[i]));
-        }
+    json_t *all = json_array(), *one = json_array();
+    for (const struct filters_key *key = filters_junction_keys; key->name != NULL; key++) {
+        const struct filters_key keys[] = {{key->name, key->shape, true, key->help}, {.name = NULL}};
+        json_array_append_new(all, if_then_else(requires(key->name), object_of(keys), NULL));
+        json_array_append_new(one, requires(key->name));
     }
-    return json_pack("{s:o}", "anyOf", alternatives);
+    json_array_append_new(all, if_then_else(requires("field"), field_test(), NULL));
+    json_array_append_new(all, if_then_else(requires("header"), any_test_of(&filters_header_field, "header"), NULL));
+    json_array_append_new(all, if_then_else(requires("of"), of_test(), NULL));
+    for (size_t i = 0; subjects[i] != NULL; i++) {
+        json_array_append_new(one, requires(subjects[i]));
+    }
+    return json_pack("{s:s,s:o,s:o}", "type", "object", "oneOf", one, "allOf", all);
 }
 
 /* "some", "every", "none": "of", and one operator or one junction for each value. */

@@ -836,7 +836,7 @@ static void a_body_that_is_missing_is_never_guessed(void **state)
     } rows[] = {
         {"{\"header\":\"Subject\",\"is\":\"x\"}", "corp:X <c@d>; a"},
         {"{\"field\":\"body\",\"contains\":\"x\"}", "fault body-missing a"},
-        {"{\"not\":{\"field\":\"attachment\",\"part\":\"name\",\"contains\":\"x\"}}", "fault body-missing a"},
+        {"{\"not\":{\"field\":\"body\",\"contains\":\"x\"}}", "fault body-missing a"},
         {"{\"all\":[{\"header\":\"Subject\",\"is\":\"y\"},{\"field\":\"body\",\"contains\":\"x\"}]}",
          "corp:INBOX <c@d>;"},
         {"{\"any\":[{\"header\":\"Subject\",\"is\":\"x\"},{\"field\":\"body\",\"contains\":\"x\"}]}",
