@@ -54,8 +54,7 @@ class Ports:
             try:
                 name.bind(f"\0mailweir-test-port-{port}")
                 with socket.socket() as probe:
-                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as every server does
-                    probe.bind(("", port))
+                    probe.bind(("", port))  # without SO_REUSEADDR: nothing of an earlier use is left
             except OSError:
                 name.close()
                 continue

@@ -47,8 +47,7 @@ def test_refused_for_its_name(world):
     assert refused["folder"] == "Alerts/example.com" and refused["instead"] == "INBOX", refused
     filed = gateway.events("filed")[0]
     assert filed["folder"] == "INBOX" and "Character not allowed" in filed["note"], filed
-    why = gateway.run("why", filed["id"])[1]
-    assert "Alerts/example.com" in why and "INBOX" in why, why
+    wait(lambda: all(word in gateway.run("why", filed["id"])[1] for word in ("Alerts/example.com", "INBOX")), "both folders in the story")
     assert not gateway.events("dead_letter")
     gateway.stop()
 

@@ -52,7 +52,7 @@ def test_default_folder_when_nothing_matches(world):
     gateway.send(sent)
     wait(lambda: dovecot.count("INBOX") == 1, "message in INBOX")
     assert received_part(dovecot.messages("INBOX")[0]) == sent
-    assert gateway.events("filed")[0]["rule"] == "default"
+    assert wait(lambda: gateway.events("filed"), "filed line")[0]["rule"] == "default"
     gateway.stop()
 
 
