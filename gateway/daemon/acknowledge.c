@@ -23,7 +23,7 @@ struct acknowledge {
 struct wait {
     struct acknowledge *acknowledge; /* NULL when that is gone */
     char id[48];
-    size_t left; /* deliveries that are not filed */
+    size_t count, left; /* deliveries in all, and those that are not filed */
     struct net_timer *timer;
     smtpd_delivered_fn *done; /* NULL when the sender was answered */
     void *ctx;
@@ -75,7 +75,7 @@ static void on_dropped(void *ctx, const struct spool_change_result *result, cons
     }
     /* What is busy brings its outcome here, and is dropped then. */
     bool is_busy = fault == NULL && result->busy > 0;
-    if (!is_busy) {
+    if (!is_busy && wait->done == NULL) {
         wait_free(wait);
     }
 }
@@ -107,19 +107,32 @@ static void on_timeout(void *ctx)
 
 /* ---- hooks ---- */
 
-static void await_delivery(void *ctx, const char *id, size_t count, uint64_t timeout_ms, smtpd_delivered_fn *done,
-                           void *done_ctx)
+static struct wait *wait_new(struct acknowledge *acknowledge, const char *id)
 {
-    struct acknowledge *acknowledge = ctx;
     struct wait *wait = expect_calloc(1, sizeof *wait);
     wait->acknowledge = acknowledge;
     snprintf(wait->id, sizeof wait->id, "%s", id);
-    wait->left = count;
+    wait->timer = net_timer_new(acknowledge->loop, on_timeout, wait);
+    EXPECT(map_set(acknowledge->waiting, bytes_of(wait->id), wait) == 0);
+    return wait;
+}
+
+static bool await_delivery(void *ctx, const char *id, size_t count, uint64_t timeout_ms, smtpd_delivered_fn *done,
+                           void *done_ctx)
+{
+    struct acknowledge *acknowledge = ctx;
+    struct wait *wait = map_get(acknowledge->waiting, bytes_of(id));
+    if (wait != NULL && wait->done != NULL) {
+        return false;
+    }
+    if (wait == NULL) {
+        wait = wait_new(acknowledge, id);
+    }
+    wait->count = wait->left = count;
     wait->done = done;
     wait->ctx = done_ctx;
-    wait->timer = net_timer_new(acknowledge->loop, on_timeout, wait);
     net_timer_start(wait->timer, timeout_ms);
-    EXPECT(map_set(acknowledge->waiting, bytes_of(wait->id), wait) == 0);
+    return true;
 }
 
 static void forget_delivery(void *ctx, const char *id)
@@ -140,11 +153,23 @@ void acknowledge_hooks(struct acknowledge *acknowledge, struct smtpd_hooks *hook
 
 /* ---- outcomes ---- */
 
-static struct smtpd_answer answer_of(const struct fault *fault, enum spool_outcome_kind kind, char *text, size_t size)
+static struct smtpd_answer answer_of(const struct wait *wait, const struct fault *fault, enum spool_outcome_kind kind,
+                                     char *text, size_t size)
 {
+    size_t filed = wait->count - wait->left;
     bool final = kind == SPOOL_DEAD && fault->class == FAULT_PERM;
     snprintf(text, size, "the mailbox server says: %s", fault->text);
+    if (filed > 0) {
+        size_t len = strlen(text);
+        snprintf(text + len, size - len, " (%zu of %zu mailboxes have it, and do not get it again)", filed,
+                 wait->count);
+    }
     return (struct smtpd_answer){final ? 554 : 451, final ? "5.3.0" : "4.3.0", text, SMTPD_REPLY_BY_UPSTREAM};
+}
+
+static bool is_doubt(const struct fault *fault)
+{
+    return fault->class == FAULT_UNCERTAIN || strcmp(fault->code, "look") == 0;
 }
 
 void acknowledge_outcome(void *ctx, const char *delivery, enum spool_outcome_kind kind, const struct fault *fault)
@@ -153,9 +178,12 @@ void acknowledge_outcome(void *ctx, const char *delivery, enum spool_outcome_kin
     struct bytes rest = bytes_of(delivery);
     struct wait *wait = map_get(acknowledge->waiting, bytes_cut(&rest, '.'));
     const struct smtpd_answer good = {0};
-    char text[sizeof fault->text + 64];
+    char text[sizeof fault->text + 160];
     if (wait == NULL || kind == SPOOL_UNTOUCHED) {
         return; /* untouched: it goes out again, or the gateway ends and answers for all */
+    }
+    if (kind == SPOOL_DEFERRED && wait->done != NULL && is_doubt(fault)) {
+        return; /* it may have been filed: a look tells, before the sender's time runs out or not */
     }
     if (kind == SPOOL_FILED) {
         wait->left--;
@@ -164,7 +192,7 @@ void acknowledge_outcome(void *ctx, const char *delivery, enum spool_outcome_kin
             wait_free(wait);
         }
     } else if (wait->done != NULL) {
-        struct smtpd_answer bad = answer_of(fault, kind, text, sizeof text);
+        struct smtpd_answer bad = answer_of(wait, fault, kind, text, sizeof text);
         give_up(wait, &bad);
     } else {
         drop(wait);

@@ -65,9 +65,10 @@ struct smtpd_hooks {
                            smtpd_decided_fn *done, void *done_ctx);
     /*
      * For listeners that acknowledge what is delivered; NULL where there are none. Called right before the commit of a message with `count`
-     * deliveries; done comes once, from the loop, within timeout_ms.
+     * deliveries, or behind that of one that repeats an earlier one with so many open; done comes once, from the loop, within timeout_ms. false: another
+     * sender waits for that message already, and done does not come.
      */
-    void (*await_delivery)(void *ctx, const char *id, size_t count, uint64_t timeout_ms, smtpd_delivered_fn *done,
+    bool (*await_delivery)(void *ctx, const char *id, size_t count, uint64_t timeout_ms, smtpd_delivered_fn *done,
                            void *done_ctx);
     /* That commit has failed; done does not come any more. */
     void (*forget_delivery)(void *ctx, const char *id);

@@ -16,6 +16,8 @@
 /* What rules with patterns read of a body, roughly: what a message may cost before anybody has tried. */
 #define OCTETS_PER_US  10
 #define REPLY_TEXT_MAX 400
+/* So long a sender who has not heard yes is known when he comes again. */
+#define UNHEARD_MS UINT64_C(86400000)
 
 static const struct smtpd_answer accepted = {0};
 
@@ -209,7 +211,7 @@ static void on_writable(void *ctx)
 }
 
 /* The client sent it before, and hears how that one is called: nothing is kept under the new id. */
-static void on_repeat(void *ctx, const char *id, bool open)
+static void on_repeat(void *ctx, const char *id, size_t open)
 {
     struct smtpd_session *session = ctx;
     snprintf(session->repeated, sizeof session->repeated, "%s", id);
@@ -221,6 +223,9 @@ static void need_stage(struct smtpd_session *session)
     if (session->stage == NULL) {
         session->stage = spool_stage_new(session->smtpd->spool, on_writable, session);
         spool_stage_once(session->stage, session->listener->options.limits.duplicate_window_ms, on_repeat, session);
+        if (session->listener->options.acknowledge_delivered) {
+            spool_stage_waits(session->stage, UNHEARD_MS);
+        }
     }
 }
 
@@ -274,6 +279,9 @@ static void answer_accepted(struct smtpd_session *session)
     const char *message_id = session->message_id == NULL ? "" : session->message_id;
     const char *id = session->repeated[0] == '\0' ? session->id : session->repeated;
     session->smtpd->counts.accepted++;
+    if (session->wants_delivery) {
+        spool_heard(session->smtpd->spool, id);
+    }
     smtpd_told_message(session, &session->envelope, "accepted");
     buf_init(&text, REPLY_TEXT_MAX);
     buf_printf(&text, "accepted as %s%s%s", id, message_id[0] == '\0' ? "" : " ", message_id);
@@ -282,16 +290,40 @@ static void answer_accepted(struct smtpd_session *session)
     buf_done(&text);
 }
 
+/* The upstreams have answered; the commit has, too, because nothing is delivered before it. */
+static void on_delivered(void *ctx, const struct smtpd_answer *answer)
+{
+    struct smtpd_session *session = ctx;
+    if (came_too_late(session)) {
+        return;
+    }
+    if (answer->code == 0) {
+        answer_accepted(session);
+    } else {
+        answer_message(session, answer);
+    }
+}
+
+/* Has the upstreams answer about the message's open deliveries; false: somebody else waits for that. */
+static bool await_delivery(struct smtpd_session *session, const char *id, size_t count)
+{
+    const struct smtpd_hooks *hooks = &session->smtpd->hooks;
+    bool awaits = hooks->await_delivery(hooks->delivery_ctx, id, count,
+                                        session->listener->options.acknowledge_timeout_ms, on_delivered, session);
+    session->waits += awaits;
+    return awaits;
+}
+
 /*
- * It is durable. Where the upstreams are to answer, so they do; but what was sent before has no deliveries of its own: the client hears
- * what became of the first, or, while that is under way, to come again (then it is filed, or was dropped and is taken anew).
+ * It is durable. Where the upstreams are to answer, so they do; what was sent before has no deliveries of its own: what is open of the first is waited for,
+ * or, when another session does that, the client is to come again.
  */
 static void answer_durable(struct smtpd_session *session)
 {
     bool repeats = session->repeated[0] != '\0';
-    if (!session->wants_delivery || (repeats && !session->repeated_open)) {
+    if (!session->wants_delivery || (repeats && session->repeated_open == 0)) {
         answer_accepted(session);
-    } else if (repeats) {
+    } else if (repeats && !await_delivery(session, session->repeated, session->repeated_open)) {
         answer_message(session, smtpd_reply_get(SMTPD_REPLY_UNDER_WAY));
     }
 }
@@ -318,20 +350,6 @@ static void on_committed(void *ctx, const struct fault *fault)
     }
     struct smtpd_answer answer = answer_of_fault(fault);
     answer_message(session, &answer);
-}
-
-/* The upstreams have answered; the commit has, too, because nothing is delivered before it. */
-static void on_delivered(void *ctx, const struct smtpd_answer *answer)
-{
-    struct smtpd_session *session = ctx;
-    if (came_too_late(session)) {
-        return;
-    }
-    if (answer->code == 0) {
-        answer_accepted(session);
-    } else {
-        answer_message(session, answer);
-    }
 }
 
 /* Adds the fields that a device has left out to what is filed; the stored message stays as received. */
@@ -369,11 +387,9 @@ static void commit(struct smtpd_session *session)
     session->repeated[0] = '\0';
     session->waits++;
     if (session->wants_delivery) {
-        session->waits++;
         session->forget_delivery = hooks->forget_delivery;
         session->delivery_ctx = hooks->delivery_ctx;
-        hooks->await_delivery(hooks->delivery_ctx, session->id, decision->delivery_count,
-                              options->acknowledge_timeout_ms, on_delivered, session);
+        await_delivery(session, session->id, decision->delivery_count);
     }
     spool_commit(&session->stage, &session->envelope, decision->deliveries, decision->delivery_count, on_committed,
                  session);

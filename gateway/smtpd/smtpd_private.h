@@ -110,7 +110,7 @@ struct smtpd_session {
     uint64_t size;
     char id[UNITS_ID_LEN + 1];
     char repeated[UNITS_ID_LEN + 1]; /* the id of the message that it repeats, which is kept instead; "" when none */
-    bool repeated_open;              /* a delivery of that is still open */
+    size_t repeated_open;            /* deliveries of that which are open */
     char *message_id;                /* NULL when it has none */
     bool lacks_date, lacks_id;       /* and is to get one; see smtpd_listener_options.add_missing */
 };

@@ -60,10 +60,18 @@ int spool_stage_write(struct spool_stage *stage, struct bytes data);
  * Has the commit recognise a message that was committed in the last window_ms from the same listener and user with the same envelope and
  * body (a client that did not hear our 250): it then succeeds, keeps nothing and offers nothing. Counted and logged. A message of which
  * a delivery was dropped is not recognised: nobody has what it brought. on_repeat (may be NULL) comes just before the commit's answer,
- * with the id under which the message is kept (a view), and whether a delivery of it is still open.
+ * with the id under which the message is kept (a view), and how many of its deliveries are open.
  */
-typedef void spool_repeat_fn(void *ctx, const char *id, bool open);
+typedef void spool_repeat_fn(void *ctx, const char *id, size_t open);
 void spool_stage_once(struct spool_stage *stage, uint64_t window_ms, spool_repeat_fn *on_repeat, void *ctx);
+/*
+ * Its sender waits until the upstreams have it, and hears no when one has not. Until spool_heard() says that he heard yes, the same message again (as in
+ * spool_stage_once(), for window_ms) is this one: what was dropped of it is due again, the rest is not touched. Two equal messages of which both were
+ * heard are two.
+ */
+void spool_stage_waits(struct spool_stage *stage, uint64_t window_ms);
+/* The sender of the message has heard that all have it. Goes to the disk with whatever else does. */
+void spool_heard(struct spool *spool, const char *id);
 /*
  * Has the commit keep the message only when none of its id is known; else it fails with the fault "known" (FAULT_PERM), which is no trouble of the
  * spool. maybe_filed: in an earlier life its deliveries may have been filed, so they are looked for before they are sent.

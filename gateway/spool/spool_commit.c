@@ -87,8 +87,8 @@ static void tell_repeat(struct spool *spool, const struct commit_job *commit)
     const struct store_add *add = &commit->job.op.add;
     spool->counts.duplicates++;
     log_event(spool->log, LOG_LEVEL_INFO, "duplicate", LOG_STR("id", add->id), LOG_STR("of", add->twin),
-              LOG_INT("retried", add->twin_retried));
-    if (add->twin_retried > 0) {
+              LOG_INT("retried", add->twin_retried + add->reopened));
+    if (add->twin_retried + add->reopened > 0) {
         spool_wake(spool, NULL);
     }
     if (commit->on_repeat != NULL) {
@@ -234,7 +234,8 @@ static void take_facts(struct commit_job *commit, const struct spool_stage *stag
     add->received_ms = envelope->received_ms;
     add->unique = stage->unique;
     add->once_ms = stage->window_ms;
-    add->print = stage->window_ms == 0 ? 0 : store_print_of(envelope);
+    add->waits_ms = stage->waits_ms;
+    add->print = stage->window_ms + stage->waits_ms == 0 ? 0 : store_print_of(envelope);
     commit->maybe_filed = stage->maybe_filed;
     commit->on_repeat = stage->on_repeat;
     commit->repeat_ctx = stage->repeat_ctx;

@@ -190,6 +190,7 @@ struct spool_stage {
     void *ctx;
     uint64_t size;
     uint64_t window_ms; /* of spool_stage_once(); 0: not asked for */
+    uint64_t waits_ms;  /* of spool_stage_waits(); 0: nobody does */
     spool_repeat_fn *on_repeat;
     void *repeat_ctx;
     bool unique, maybe_filed; /* of spool_stage_unique() */

@@ -121,6 +121,11 @@ int spool_stage_write(struct spool_stage *stage, struct bytes data)
     return stage->stopped ? 1 : 0;
 }
 
+void spool_stage_waits(struct spool_stage *stage, uint64_t window_ms)
+{
+    stage->waits_ms = window_ms;
+}
+
 void spool_stage_once(struct spool_stage *stage, uint64_t window_ms, spool_repeat_fn *on_repeat, void *ctx)
 {
     stage->window_ms = window_ms;

@@ -23,8 +23,9 @@ enum store_op_kind {
     STORE_FORGET,
     STORE_CLOCK,
     STORE_MOVE,
+    STORE_HEARD,
 };
-#define STORE_OP_KINDS 12
+#define STORE_OP_KINDS 13
 
 /*
  * ADD_MESSAGE: a message with its deliveries; none: history only, and no body is kept. Fault "known" (FAULT_PERM) when it is to be unique and one of its id is
@@ -37,7 +38,9 @@ struct store_add {
     bool unique;
     uint64_t
         once_ms; /* recognise the same print and body that came in the last so many milliseconds, unless a delivery of it was dropped; 0: do not */
-    uint64_t print;    /* of store_print_of(), when once_ms is not 0 */
+    uint64_t
+        waits_ms; /* its sender waits for an answer: one that came in the last so many milliseconds, and whose sender has not HEARD, is this one; 0 */
+    uint64_t print;    /* of store_print_of(), when once_ms or waits_ms is not 0 */
     struct bytes meta; /* the whole of store_meta.h; `envelope` and the rows' details are parts of it */
     struct bytes envelope;
     struct store_row *rows;
@@ -49,10 +52,12 @@ struct store_add {
     uint64_t message;
     struct store_place place;
     char twin[STORE_ID_LEN]; /* the id of what it repeats, nothing is kept then; else "" */
-    bool twin_open;          /* a delivery of that is open ... */
+    unsigned twin_open;      /* so many deliveries of that are open ... */
     unsigned
         twin_retried; /* ... and so many were dead letters, which are due again: nobody would get what the sender thinks well kept */
-    bool revived; /* it is unique, and comes back after all of it had been dropped */
+    unsigned reopened; /* ... and so many had been dropped, whose sender waits: they are due again ... */
+    bool adopted;      /* ... from this body, because the twin's is gone */
+    bool revived;      /* it is unique, and comes back after all of it had been dropped */
 };
 
 /*
@@ -187,6 +192,11 @@ struct store_clock {
     int64_t delta_ms, before_ms;
 };
 
+/* HEARD: the sender of the message has heard that all have it; see waits_ms of ADD_MESSAGE. After. */
+struct store_heard {
+    const char *id;
+};
+
 /* MOVE is the store's own, out of a chore: what lives in a segment that is mostly dead goes elsewhere. After. */
 
 struct store_op {
@@ -205,6 +215,7 @@ struct store_op {
         struct store_pause pause;
         struct store_forget forget;
         struct store_clock clock;
+        struct store_heard heard;
     };
     struct fault fault; /* it failed, alone or with the batch */
     struct fault

@@ -36,6 +36,7 @@ struct fixture {
     const char *sender, *folder; /* of the next commits; NULL: the usual ones */
     const char *fallback;        /* of the next commits; or NULL */
     uint64_t diverted;           /* in all */
+    uint64_t waits_ms;           /* of what is committed from now on */
     uint64_t window_ms;
     char repeated[64];  /* what on_repeat said last */
     int64_t stopped_ms; /* what the wall clock shows; 0: it goes */
@@ -136,7 +137,7 @@ static inline void run_until(struct fixture *fixture, const unsigned *counter, u
     net_timer_stop(fixture->deadline);
 }
 
-static inline void on_repeat(void *ctx, const char *id, bool open)
+static inline void on_repeat(void *ctx, const char *id, size_t open)
 {
     struct fixture *fixture = ctx;
     snprintf(fixture->repeated, sizeof fixture->repeated, "%s%s", id, open ? " open" : "");
@@ -178,6 +179,7 @@ static inline void commit(struct fixture *fixture, struct bytes body, size_t del
     struct spool_stage *stage = spool_stage_new(fixture->spool, NULL, NULL);
     spool_stage_write(stage, body);
     spool_stage_once(stage, fixture->window_ms, on_repeat, fixture);
+    spool_stage_waits(stage, fixture->waits_ms);
     spool_commit(&stage, &envelope, all, deliveries, on_answer, fixture);
     assert_null(stage);
     free(all);

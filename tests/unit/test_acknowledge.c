@@ -11,6 +11,7 @@ static struct world {
     struct net_loop *loop;
     struct acknowledge *acknowledge;
     int code; /* heard by the sender; -1: nothing yet */
+    char text[400];
     unsigned answers;
     unsigned drops;      /* asked for */
     char dropped_id[64]; /* of the last one */
@@ -34,6 +35,7 @@ static void on_delivered(void *ctx, const struct smtpd_answer *answer)
 {
     (void)ctx;
     w.code = answer->code;
+    snprintf(w.text, sizeof w.text, "%s", answer->text == NULL ? "" : answer->text);
     w.answers++;
     net_loop_stop(w.loop);
 }
@@ -60,7 +62,7 @@ static void await(const char *id, size_t count, uint64_t timeout_ms)
 {
     struct smtpd_hooks hooks = {.ctx = NULL};
     acknowledge_hooks(w.acknowledge, &hooks);
-    hooks.await_delivery(hooks.delivery_ctx, id, count, timeout_ms, on_delivered, NULL);
+    assert_true(hooks.await_delivery(hooks.delivery_ctx, id, count, timeout_ms, on_delivered, NULL));
 }
 
 static void outcome(const char *delivery, int kind, enum fault_class class)
@@ -91,10 +93,7 @@ static void a_failure_is_the_senders_and_the_rest_is_dropped(void **state)
         int kind;
         enum fault_class class;
         int code;
-    } cases[] = {{SPOOL_DEFERRED, FAULT_TEMP, 451},
-                 {SPOOL_DEFERRED, FAULT_UNCERTAIN, 451},
-                 {SPOOL_DEAD, FAULT_PERM, 554},
-                 {SPOOL_DEAD, FAULT_TEMP, 451}};
+    } cases[] = {{SPOOL_DEFERRED, FAULT_TEMP, 451}, {SPOOL_DEAD, FAULT_PERM, 554}, {SPOOL_DEAD, FAULT_TEMP, 451}};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         w.drops = w.answers = 0;
@@ -106,6 +105,46 @@ static void a_failure_is_the_senders_and_the_rest_is_dropped(void **state)
         assert_string_equal(w.dropped_id, "M");
         w.dropped(w.dropped_ctx, &(struct spool_change_result){.changed = 2}, NULL);
     }
+}
+
+/* What may have been filed is looked into while the sender waits; what is filed is said in a refusal of the rest. */
+static void doubt_is_looked_into(void **state)
+{
+    (void)state;
+    await("M", 2, 60000);
+    outcome("M.1", SPOOL_DEFERRED, FAULT_UNCERTAIN);
+    assert_int_equal(w.answers, 0);
+    outcome("M.1", SPOOL_FILED, FAULT_NONE);
+    outcome("M.2", SPOOL_DEAD, FAULT_PERM);
+    assert_int_equal(w.code, 554);
+    assert_non_null(strstr(w.text, "1 of 2 mailboxes have it"));
+    w.dropped(w.dropped_ctx, &(struct spool_change_result){.changed = 1}, NULL);
+    await("M", 1, 1); /* he comes again */
+    outcome("M.2", SPOOL_DEFERRED, FAULT_UNCERTAIN);
+    while (w.answers < 2) {
+        net_loop_run(w.loop);
+    }
+    assert_int_equal(w.code, 451);
+    w.dropped(w.dropped_ctx, &(struct spool_change_result){.changed = 1}, NULL);
+}
+
+/* A sender who comes again while what was busy is still on its way waits for that; one who comes while another waits does not. */
+static void comes_again_meanwhile(void **state)
+{
+    struct smtpd_hooks hooks = {.ctx = NULL};
+    (void)state;
+    acknowledge_hooks(w.acknowledge, &hooks);
+    await("M", 2, 60000);
+    assert_false(hooks.await_delivery(hooks.delivery_ctx, "M", 2, 60000, on_delivered, NULL));
+    outcome("M.1", SPOOL_DEFERRED, FAULT_TEMP);
+    assert_int_equal(w.answers, 1);
+    await("M", 2, 60000);
+    w.dropped(w.dropped_ctx, &(struct spool_change_result){.changed = 1}, NULL);
+    outcome("M.2", SPOOL_FILED, FAULT_NONE);
+    outcome("M.1", SPOOL_FILED, FAULT_NONE);
+    assert_int_equal(w.answers, 2);
+    assert_int_equal(w.code, 0);
+    assert_int_equal(w.drops, 1);
 }
 
 static void what_was_busy_is_dropped_when_its_outcome_comes(void **state)
@@ -157,6 +196,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(all_filed_is_good),
         TEST(a_failure_is_the_senders_and_the_rest_is_dropped),
+        TEST(doubt_is_looked_into),
+        TEST(comes_again_meanwhile),
         TEST(what_was_busy_is_dropped_when_its_outcome_comes),
         TEST(time_runs_out),
         TEST(forgotten_is_never_answered),

@@ -69,6 +69,9 @@ static const char *const released[] = {
 
     /* Operators' commands go through the gateway's admin socket. */
     "DROP TABLE command;",
+
+    /* Who paused. */
+    "ALTER TABLE pause ADD COLUMN by_name TEXT NOT NULL DEFAULT '';",
 };
 #define RELEASED (sizeof released / sizeof released[0])
 
@@ -79,6 +82,7 @@ static const char *const kept[] = {
     "UPDATE delivery SET fallback = 'backup';",
     "UPDATE delivery SET doubt = 'uidvalidity=7', uncertain = 1;",
     "", /* took something away */
+    "UPDATE pause SET by_name = 'joe';",
 };
 
 static sqlite3 *open_with(const char *sql)
@@ -150,9 +154,10 @@ static void test_from_each(void **state)
         "SELECT upstream || text FROM memo",
         "SELECT fallback FROM delivery",
         "SELECT doubt || uncertain FROM delivery",
-        "SELECT upstream || at_ms || by_name FROM pause", /* nobody knows who it was */
+        "SELECT upstream || at_ms || (by_name IN ('', 'joe')) FROM pause", /* nobody knows who it was, before */
+        "SELECT by_name FROM pause",
     };
-    static const char *const answers[] = {"corpheld by me", "corpslowly", "backup", "uidvalidity=71", "corp5"};
+    static const char *const answers[] = {"corpheld by me", "corpslowly", "backup", "uidvalidity=71", "corp51", "joe"};
     assert_int_equal(RELEASED + 2, LOCAL_SCHEMA_VERSION); /* a new version adds what it released to the list above */
     sqlite3 *fresh = open_with("");
     assert_int_equal(local_schema_migrate(fresh, NULL), 0);

@@ -85,6 +85,18 @@ void spool_stage_once(struct spool_stage *stage, uint64_t window_ms, spool_repea
     (void)ctx;
 }
 
+void spool_stage_waits(struct spool_stage *stage, uint64_t window_ms)
+{
+    (void)stage;
+    (void)window_ms;
+}
+
+void spool_heard(struct spool *spool, const char *id)
+{
+    (void)spool;
+    (void)id;
+}
+
 static void go_on(void *ctx)
 {
     struct spool_stage *stage = ctx;

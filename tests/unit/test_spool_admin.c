@@ -150,6 +150,42 @@ static void test_retry_in_doubt(void **state)
     finish_and_wait(fixture, SPOOL_FILED, 0);
 }
 
+/* A sender who waits for the upstreams, hears no and comes again: what has his message is left alone, the rest is due again with its doubt, from the body
+   that he brings; and once he has heard yes, the same message is another one. Over a restart, too. */
+static void test_a_sender_who_waits(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->waits_ms = 60000;
+    commit_and_wait(fixture, "once", 2);
+    char id[40];
+    snprintf(id, sizeof id, "%s", fixture->items[0]->envelope.id);
+    leave_in_doubt(fixture, SPOOL_DEFERRED); /* the second */
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+    ask(fixture, "{\"verb\":\"drop\",\"select\":{}}");
+    assert_int_equal(counts(fixture).messages, 0);
+    fixture_reopen(fixture);
+    fixture->takes = false;
+    commit_and_wait(fixture, "once", 2);
+    assert_true(bytes_starts_nocase(bytes_of(fixture->repeated), id) && strstr(fixture->repeated, "open") != NULL);
+    assert_int_equal(counts(fixture).messages, 1);
+    assert_int_equal(counts(fixture).waiting, 1);
+    fixture_reopen(fixture);
+    assert_int_equal(fetch(fixture, 10), 1);
+    assert_int_equal(fixture->items[0]->delivery.number, 2);
+    assert_true(fixture->items[0]->uncertain);
+    assert_true(bytes_is(read_item(fixture, fixture->items[0], 0, 100), "once"));
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+    commit_and_wait(fixture, "once", 2); /* he lost the answer */
+    assert_string_equal(fixture->repeated, id);
+    assert_int_equal(counts(fixture).messages, 0);
+    spool_heard(fixture->spool, id);
+    commit_and_wait(fixture, "once", 2);
+    assert_int_equal(counts(fixture).messages, 1);
+    assert_int_equal(fetch(fixture, 10), 2);
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+}
+
 /* Whoever sends a dead letter again hears that it is well kept: so it is tried again, too. */
 static void test_a_dead_twin_is_tried(void **state)
 {
@@ -430,6 +466,7 @@ int main(void)
         TEST(test_reroute_in_doubt),
         TEST(test_retry_in_doubt),
         TEST(test_a_dead_twin_is_tried),
+        TEST(test_a_sender_who_waits),
         TEST(test_dropped_and_sent_again),
         TEST(test_rerouted_and_sent_again),
         TEST(test_refused),

@@ -52,26 +52,54 @@ static void add_write(struct local *local, struct store_op *op)
     }
 }
 
+/* The dead letters of the twin are due again: nobody would get what the sender thinks well kept. 1, or -1. */
+static int retry_dead(struct local *local, struct store_add *add, struct fault *fault)
+{
+    if (local_index_retry_dead(local->index, add->twin, local_now(local), &add->twin_retried, fault) != 0) {
+        return -1;
+    }
+    local->next.dead -= add->twin_retried;
+    local->next.waiting += add->twin_retried;
+    return 1;
+}
+
+/* Whether the sender comes again with what he has not heard yes about: 1, and what was dropped of it is due again; 0; or -1 with a fault. */
+static int find_unheard(struct local *local, struct store_add *add, struct fault *fault)
+{
+    struct local_reopened reopened;
+    if (add->waits_ms == 0 || add->count == 0) {
+        return 0;
+    }
+    int64_t now_ms = local_now(local);
+    int got = local_index_reopen(local->index, add->print, &add->place, now_ms - (int64_t)add->waits_ms, now_ms,
+                                 &reopened, fault);
+    if (got != 1) {
+        return got;
+    }
+    snprintf(add->twin, sizeof add->twin, "%s", reopened.id);
+    add->twin_open = reopened.open;
+    add->reopened = reopened.reopened;
+    add->adopted = reopened.adopted;
+    local->next.waiting += reopened.reopened;
+    if (reopened.adopted) {
+        local->next.messages++;
+        local_commit_lives(local, &add->place, false);
+    }
+    return retry_dead(local, add, fault);
+}
+
 /* Whether the same was received a short time ago: 1, 0, or -1 with a fault. */
 static int find_twin(struct local *local, struct store_add *add, struct fault *fault)
 {
     const char *id;
-    unsigned open = 0;
-    add->twin[0] = '\0';
-    add->twin_retried = 0;
     if (add->once_ms == 0 || add->count == 0) {
         return 0;
     }
     int64_t since_ms = local_now(local) - (int64_t)add->once_ms;
-    int got = local_index_find_print(local->index, add->print, &add->place, since_ms, &id, &open, fault);
+    int got = local_index_find_print(local->index, add->print, &add->place, since_ms, &id, &add->twin_open, fault);
     if (got == 1) {
         snprintf(add->twin, sizeof add->twin, "%s", id);
-        add->twin_open = open > 0;
-        /* Nobody would get it, though the sender hears that it is well kept. */
-        got =
-            local_index_retry_dead(local->index, add->twin, local_now(local), &add->twin_retried, fault) != 0 ? -1 : 1;
-        local->next.dead -= add->twin_retried;
-        local->next.waiting += add->twin_retried;
+        got = retry_dead(local, add, fault);
     }
     return got;
 }
@@ -118,7 +146,8 @@ static int add_message(struct local *local, const struct store_add *add, int64_t
         .settled_ms = add->count == 0 ? now_ms : 0,
         .sender = add->sender,
         .message_id = add->message_id,
-        .print = add->once_ms == 0 ? 0 : add->print,
+        .print = add->once_ms + add->waits_ms == 0 ? 0 : add->print,
+        .unheard_ms = add->waits_ms > 0 ? now_ms : 0,
         .envelope = add->envelope,
     };
     if (local_index_add_message(local->index, &message, fault) != 0) {
@@ -136,11 +165,12 @@ static int add_message(struct local *local, const struct store_add *add, int64_t
 static int add_index(struct local *local, struct store_op *op, struct fault *fault)
 {
     struct store_add *add = &op->add;
-    add->revived = false;
+    add->revived = add->adopted = false;
+    add->twin[0] = '\0';
+    add->twin_open = add->twin_retried = add->reopened = 0;
     int known = find_known(local, op, fault);
-    if (known == 0) {
-        known = find_twin(local, add, fault);
-    }
+    known = known == 0 ? find_unheard(local, add, fault) : known;
+    known = known == 0 ? find_twin(local, add, fault) : known;
     if (known != 0) {
         return known < 0 ? -1 : 0;
     }
@@ -155,7 +185,7 @@ static int add_index(struct local *local, struct store_op *op, struct fault *fau
 static void add_after(struct local *local, struct store_op *op)
 {
     (void)local;
-    if (op->add.upload != NULL && op->add.twin[0] == '\0') {
+    if (op->add.upload != NULL && (op->add.twin[0] == '\0' || op->add.adopted)) {
         local_upload_keep(&op->add.upload);
     }
 }

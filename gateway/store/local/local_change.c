@@ -195,6 +195,13 @@ static int memo(struct local *local, struct store_op *op, struct fault *fault)
 
 const struct local_kind local_memo = {.index = memo};
 
+static int heard(struct local *local, struct store_op *op, struct fault *fault)
+{
+    return local_index_heard(local->index, op->heard.id, fault);
+}
+
+const struct local_kind local_heard = {.index = heard};
+
 static int forget(struct local *local, struct store_op *op, struct fault *fault)
 {
     struct store_forget *forget = &op->forget;

@@ -18,8 +18,8 @@ static const char *const sql[STATEMENTS] = {
     [SET] = "INSERT OR REPLACE INTO spool (name, value) VALUES (?1, ?2)",
     [LAST_MESSAGE] = "SELECT ifnull(max(seq), 0) FROM message",
     [ADD_MESSAGE] = "INSERT INTO message (seq, id, received_ms, segment, start, body_len, body_sum, record_len, open,"
-                    " settled_ms, envelope, sender, message_id, print)"
-                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, nullif(?14, 0))",
+                    " settled_ms, envelope, sender, message_id, print, unheard)"
+                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, nullif(?14, 0), ?15)",
     [ADD_DELIVERY] =
         "INSERT INTO delivery (message, number, state, upstream, due_ms, handed, changed_ms, detail, folder,"
         " rule, lane, uncertain, fallback, doubt)"
@@ -41,6 +41,14 @@ static const char *const sql[STATEMENTS] = {
     [DROPPED] =
         "SELECT seq, (SELECT count(*) FROM delivery WHERE message = seq AND state = 4),"
         " (SELECT count(*) FROM delivery WHERE message = seq AND state NOT IN (4, 5)) FROM message WHERE id = ?1",
+    [FIND_UNHEARD] = "SELECT seq, id, open FROM message WHERE print = ?1 AND body_len = ?2 AND body_sum = ?3"
+                     " AND unheard > 0 AND unheard >= ?4 ORDER BY seq DESC LIMIT 1",
+    [REOPEN] =
+        "UPDATE delivery SET state = 0, due_ms = ?2, changed_ms = ?2, handed = 0 WHERE message = ?1 AND state = 4",
+    [REOPEN_MESSAGE] =
+        "UPDATE message SET open = open + ?2, settled_ms = 0, unheard = ?3, segment = iif(open = 0, ?4, segment),"
+        " start = iif(open = 0, ?5, start), record_len = iif(open = 0, ?6, record_len) WHERE seq = ?1",
+    [HEARD] = "UPDATE message SET unheard = 0 WHERE id = ?1",
     [RETRY_DEAD] = "UPDATE delivery SET state = 0, due_ms = ?2, changed_ms = ?2, handed = 0 WHERE state = 2"
                    " AND message = (SELECT seq FROM message WHERE id = ?1)",
     [ID] = "SELECT id, sender FROM message WHERE seq = ?1",

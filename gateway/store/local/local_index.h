@@ -51,6 +51,7 @@ struct local_index_message {
     const char *sender;
     const char *message_id; /* or NULL */
     uint64_t print;         /* recognises the same message sent again; 0: none */
+    int64_t unheard_ms;     /* since when its sender waits for the upstreams' answer; 0: he does not */
     struct bytes envelope;
 };
 int local_index_add_message(struct local_index *index, const struct local_index_message *message, struct fault *fault);
@@ -76,6 +77,20 @@ int local_index_set_doubt(struct local_index *index, struct store_key key, bool 
  * otherwise; 2 when a part of it was dropped; -1.
  */
 int local_index_forget_dropped(struct local_index *index, const char *id, struct fault *fault);
+/*
+ * The message with this print, length and sum whose sender has waited since since_ms or later and not heard yes: 1 with its id, and what was dropped of
+ * it is due again. With nothing open its body is gone: then it lies in `place` from here on (adopted). 0 when there is none; -1.
+ */
+struct local_reopened {
+    char id[STORE_ID_LEN];
+    unsigned open;     /* deliveries, with those */
+    unsigned reopened; /* of them */
+    bool adopted;
+};
+int local_index_reopen(struct local_index *index, uint64_t print, const struct store_place *place, int64_t since_ms,
+                       int64_t now_ms, struct local_reopened *reopened_r, struct fault *fault);
+/* Its sender has heard that all have it. */
+int local_index_heard(struct local_index *index, const char *id, struct fault *fault);
 /* Dead letters of the message are due now; *count_r is how many. */
 int local_index_retry_dead(struct local_index *index, const char *id, int64_t now_ms, unsigned *count_r,
                            struct fault *fault);

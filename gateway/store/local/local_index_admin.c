@@ -105,6 +105,79 @@ int local_index_forget_dropped(struct local_index *index, const char *id, struct
     return forget_message(index, seq, fault) != 0 ? -1 : 1;
 }
 
+/* ---- senders who wait ---- */
+
+static int reopen_deliveries(struct local_index *index, uint64_t seq, int64_t now_ms, unsigned *count_r,
+                             struct fault *fault)
+{
+    sqlite3_stmt *st = local_index_statement(index, REOPEN, fault);
+    if (st == NULL) {
+        return -1;
+    }
+    bind_number(st, 1, seq);
+    bind_number(st, 2, (uint64_t)now_ms);
+    int result = local_index_run(index, st, fault);
+    *count_r = (unsigned)sqlite3_changes(index->db);
+    return result;
+}
+
+static int reopen_message(struct local_index *index, uint64_t seq, const struct store_place *place, int64_t now_ms,
+                          unsigned count, struct fault *fault)
+{
+    sqlite3_stmt *st = local_index_statement(index, REOPEN_MESSAGE, fault);
+    if (st == NULL) {
+        return -1;
+    }
+    bind_number(st, 1, seq);
+    bind_number(st, 2, count);
+    bind_number(st, 3, (uint64_t)now_ms);
+    bind_number(st, 4, place->segment);
+    bind_number(st, 5, place->start);
+    bind_number(st, 6, place->record_len);
+    return local_index_run(index, st, fault);
+}
+
+int local_index_reopen(struct local_index *index, uint64_t print, const struct store_place *place, int64_t since_ms,
+                       int64_t now_ms, struct local_reopened *reopened_r, struct fault *fault)
+{
+    sqlite3_stmt *st = local_index_statement(index, FIND_UNHEARD, fault);
+    if (st == NULL) {
+        return -1;
+    }
+    bind_number(st, 1, print);
+    bind_number(st, 2, place->body_len);
+    bind_number(st, 3, place->body_sum);
+    bind_number(st, 4, (uint64_t)since_ms);
+    uint64_t seq = 0;
+    int got = local_index_next_row(index, st, fault);
+    *reopened_r = (struct local_reopened){0};
+    if (got == 1) {
+        seq = column_number(st, 0);
+        snprintf(reopened_r->id, sizeof reopened_r->id, "%s", (const char *)sqlite3_column_text(st, 1));
+        reopened_r->open = (unsigned)column_number(st, 2);
+    }
+    sqlite3_reset(st);
+    if (got <= 0 || reopen_deliveries(index, seq, now_ms, &reopened_r->reopened, fault) != 0) {
+        return got <= 0 ? got : -1;
+    }
+    reopened_r->adopted = reopened_r->open == 0 && reopened_r->reopened > 0;
+    reopened_r->open += reopened_r->reopened;
+    if (reopened_r->reopened > 0 && reopen_message(index, seq, place, now_ms, reopened_r->reopened, fault) != 0) {
+        return -1;
+    }
+    return 1;
+}
+
+int local_index_heard(struct local_index *index, const char *id, struct fault *fault)
+{
+    sqlite3_stmt *st = local_index_statement(index, HEARD, fault);
+    if (st == NULL) {
+        return -1;
+    }
+    bind_text(st, 1, id);
+    return local_index_run(index, st, fault);
+}
+
 int local_index_retry_dead(struct local_index *index, const char *id, int64_t now_ms, unsigned *count_r,
                            struct fault *fault)
 {

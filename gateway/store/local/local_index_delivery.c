@@ -25,6 +25,7 @@ int local_index_add_message(struct local_index *index, const struct local_index_
     bind_text(st, 12, message->sender);
     bind_text(st, 13, message->message_id);
     bind_number(st, 14, message->print);
+    bind_number(st, 15, (uint64_t)message->unheard_ms);
     return local_index_run(index, st, fault);
 }
 

@@ -17,7 +17,7 @@
 #define OPEN_STATES "(0, 1, 2)"
 #define MESSAGE_COLUMNS                                                                                                \
     "seq, id, received_ms, segment, start, body_len, body_sum, record_len, open, settled_ms, envelope, sender,"        \
-    " message_id, print"
+    " message_id, print, unheard"
 #define KEYS "message, number, "
 
 /* ---- the old index ---- */
@@ -36,7 +36,8 @@ static const char *const from_old[] = {
     "state, upstream, due_ms, attempts, uncertain OR handed <> 0, 0,"
     " changed_ms, uidvalidity, uid, detail, folder, rule, lane, fallback, doubt FROM old.delivery"
     " WHERE message IN (SELECT seq FROM main.message)",
-    "UPDATE message SET (print, settled_ms) = (SELECT o.print, o.settled_ms FROM old.message o WHERE o.seq = "
+    "UPDATE message SET (print, unheard, settled_ms) = (SELECT o.print, o.unheard, o.settled_ms FROM old.message o "
+    "WHERE o.seq = "
     "message.seq)"
     " WHERE EXISTS (SELECT 1 FROM old.message o WHERE o.seq = message.seq)",
     "INSERT OR IGNORE INTO attempt SELECT * FROM old.attempt WHERE message IN (SELECT seq FROM main.message)",

@@ -94,6 +94,9 @@ static const char *const steps[LOCAL_SCHEMA_VERSION] = {
 
     /* Who paused: whoever comes at 3 a.m. must know whom to ask. */
     "ALTER TABLE pause ADD COLUMN by_name TEXT NOT NULL DEFAULT '';",
+
+    /* Since when a sender who waits for the upstreams has not heard that all have it; 0: he has, or does not wait. */
+    "ALTER TABLE message ADD COLUMN unheard INTEGER NOT NULL DEFAULT 0;",
 };
 
 static int run(sqlite3 *db, const char *sql, struct fault *fault)
