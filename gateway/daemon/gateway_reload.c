@@ -203,6 +203,7 @@ static void refuse(void *ctx)
 
 void gateway_reload(struct gateway *gateway, gateway_reloaded_fn *done, void *ctx)
 {
+    NET_EXPECT_LOOP(gateway->loop);
     struct gateway_loading *loading = &gateway->loading;
     if (done != NULL) {
         struct waiter *waiter = expect_calloc(1, sizeof *waiter);

@@ -433,6 +433,7 @@ static void decide_message(void *ctx, void *rules, const struct mail_envelope *e
                            smtpd_decided_fn *done, void *done_ctx)
 {
     struct decision *decision = ctx;
+    NET_EXPECT_LOOP(decision->loop);
     struct decision_job *job = expect_calloc(1, sizeof *job);
     job->decision = decision;
     job->rules = rules;

@@ -98,6 +98,7 @@ void imapc_pool_kick(struct imapc_pool *pool)
 
 void imapc_pool_submit(struct imapc_pool *pool, struct imapc_append **append)
 {
+    NET_EXPECT_LOOP(pool->loop);
     (*append)->batch_most = (*append)->doubt.alone ? 1 : 0;
     imapc_folder_queue(pool, *append, false);
     *append = NULL;

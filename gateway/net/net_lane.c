@@ -40,6 +40,7 @@ struct worker {
 };
 
 struct net_lane {
+    struct net_loop *loop;
     uv_async_t async;
     struct worker workers[NET_LANE_WORKERS_MAX];
     size_t worker_count;
@@ -204,6 +205,7 @@ static void start_threads(struct net_lane *lane)
 static struct net_lane *lane_new(struct net_loop *loop, const char *name, size_t workers)
 {
     struct net_lane *lane = expect_calloc(1, sizeof *lane);
+    lane->loop = loop;
     for (size_t i = 0; i < sizeof lane->name - 1 && name[i] != '\0'; i++) {
         lane->name[i] = name[i];
     }
@@ -245,6 +247,7 @@ void net_lane_submit(struct net_lane *lane, net_lane_fn *work, net_lane_fn *done
 void net_lane_submit_turn(struct net_lane *lane, const struct net_lane_turn *turn, net_lane_fn *work, net_lane_fn *done,
                           void *ctx)
 {
+    NET_EXPECT_LOOP(lane->loop);
     struct job *job = expect_calloc(1, sizeof *job);
     *job = (struct job){.work = work, .done = done, .ctx = ctx, .turn = *turn, .queued_us = uv_hrtime() / 1000};
     if (lane->waiting == 0) {

@@ -20,19 +20,56 @@ struct deferral {
     void *ctx;
 };
 
+/* Takes each link off before it is called: what it does, it may do again. */
+static void call_all(struct list *deferrals)
+{
+    for (struct list *link; (link = list_take(deferrals)) != NULL;) {
+        struct deferral deferral = *LIST_ITEM(link, struct deferral, link);
+        free(LIST_ITEM(link, struct deferral, link));
+        deferral.fn(deferral.ctx);
+    }
+}
+
+static void call_posted(struct net_loop *loop)
+{
+    struct list turn;
+    list_init(&turn);
+    pthread_mutex_lock(&loop->posting);
+    list_move(&turn, &loop->posted);
+    pthread_mutex_unlock(&loop->posting);
+    call_all(&turn);
+}
+
+static void on_posted(uv_async_t *poster)
+{
+    call_posted(poster->data);
+}
+
 struct net_loop *net_loop_new(void)
 {
     /* A peer that goes away while we write to it is an error of that write, not the end of the program. */
     signal(SIGPIPE, SIG_IGN);
     struct net_loop *loop = expect_calloc(1, sizeof *loop);
     list_init(&loop->deferred);
+    list_init(&loop->posted);
+    loop->thread = pthread_self();
     EXPECT(uv_loop_init(&loop->uv) == 0);
     EXPECT(uv_idle_init(&loop->uv, &loop->deferrer) == 0);
+    EXPECT(uv_async_init(&loop->uv, &loop->poster, on_posted) == 0);
+    EXPECT(pthread_mutex_init(&loop->posting, NULL) == 0);
+    loop->poster.data = loop;
+    uv_unref((uv_handle_t *)&loop->poster); /* that somebody may post is no reason to go on */
     return loop;
+}
+
+bool net_loop_is_here(const struct net_loop *loop)
+{
+    return pthread_equal(loop->thread, pthread_self()) != 0;
 }
 
 void net_loop_run(struct net_loop *loop)
 {
+    loop->thread = pthread_self();
     uv_run(&loop->uv, UV_RUN_DEFAULT);
 }
 
@@ -49,10 +86,13 @@ void net_loop_free(struct net_loop **loop)
     while (uv_run(&(*loop)->uv, UV_RUN_DEFAULT) != 0) {
         /* A net_loop_stop() on the way does not end the closing. */
     }
+    call_posted(*loop);
+    uv_close((uv_handle_t *)&(*loop)->poster, NULL);
     uv_close((uv_handle_t *)&(*loop)->deferrer, NULL);
     while (uv_run(&(*loop)->uv, UV_RUN_DEFAULT) != 0) {
     }
     EXPECT(uv_loop_close(&(*loop)->uv) == 0);
+    pthread_mutex_destroy(&(*loop)->posting);
     free(*loop);
     *loop = NULL;
 }
@@ -97,20 +137,33 @@ static void on_idle(uv_idle_t *idle)
     struct list turn;
     list_init(&turn);
     list_move(&turn, &loop->deferred);
-    for (struct list *link; (link = list_take(&turn)) != NULL;) {
-        struct deferral deferral = *LIST_ITEM(link, struct deferral, link);
-        free(LIST_ITEM(link, struct deferral, link));
-        deferral.fn(deferral.ctx);
-    }
+    call_all(&turn);
     if (list_is_empty(&loop->deferred)) {
         uv_idle_stop(idle);
     }
 }
 
-void net_defer(struct net_loop *loop, void (*fn)(void *ctx), void *ctx)
+static struct deferral *deferral_new(void (*fn)(void *ctx), void *ctx)
 {
     struct deferral *deferral = expect_calloc(1, sizeof *deferral);
     *deferral = (struct deferral){.fn = fn, .ctx = ctx};
+    return deferral;
+}
+
+void net_post(struct net_loop *loop, void (*fn)(void *ctx), void *ctx)
+{
+    struct deferral *deferral = deferral_new(fn, ctx);
+    pthread_mutex_lock(&loop->posting);
+    list_append(&loop->posted, &deferral->link);
+    /* Inside the lock: the loop may not be freed between the two by what it finds posted. */
+    uv_async_send(&loop->poster);
+    pthread_mutex_unlock(&loop->posting);
+}
+
+void net_defer(struct net_loop *loop, void (*fn)(void *ctx), void *ctx)
+{
+    NET_EXPECT_LOOP(loop);
+    struct deferral *deferral = deferral_new(fn, ctx);
     list_append(&loop->deferred, &deferral->link);
     loop->deferrer.data = loop;
     uv_idle_start(&loop->deferrer, on_idle);

@@ -8,6 +8,7 @@
 #ifndef MAILWEIR_NET_NET_LOOP_H
 #define MAILWEIR_NET_NET_LOOP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +33,19 @@ void net_random(void *data, size_t len);
 
 /* Has fn called once from the loop's next turn. There is no way back: ctx must live until then. */
 void net_defer(struct net_loop *loop, void (*fn)(void *ctx), void *ctx);
+
+/*
+ * From any thread: has fn called once from the loop, later, in the order of the posts of one thread. It does not keep the loop running: what is still
+ * posted when the loop is freed is called then. ctx must live until then, and so must the loop until the call returns.
+ */
+void net_post(struct net_loop *loop, void (*fn)(void *ctx), void *ctx);
+
+/*
+ * Everything that was made on a loop belongs to the thread that runs it, and only net_post() and a lane's work may come from another. NET_EXPECT_LOOP()
+ * stands on entry of what would go wrong silently otherwise; with base/expect.h.
+ */
+bool net_loop_is_here(const struct net_loop *loop);
+#define NET_EXPECT_LOOP(loop) EXPECT(net_loop_is_here(loop))
 
 /* A timer with one owner. fn is called once per start; it may start the timer again or free it. */
 struct net_timer;

@@ -24,6 +24,7 @@ uint64_t net_stream_moved(const struct net_stream *stream)
 
 int net_stream_write(struct net_stream *stream, const void *data, size_t len)
 {
+    NET_EXPECT_LOOP(stream->loop);
     if (stream->failed || len > stream->limits.output_max - net_stream_unsent(stream)) {
         return -1;
     }

@@ -7,6 +7,7 @@
 #include "net/net_loop_private.h"
 
 struct net_timer {
+    struct net_loop *loop;
     uv_timer_t uv;
     net_timer_fn *fn;
     void *ctx;
@@ -14,7 +15,9 @@ struct net_timer {
 
 struct net_timer *net_timer_new(struct net_loop *loop, net_timer_fn *fn, void *ctx)
 {
+    NET_EXPECT_LOOP(loop);
     struct net_timer *timer = expect_calloc(1, sizeof *timer);
+    timer->loop = loop;
     timer->fn = fn;
     timer->ctx = ctx;
     EXPECT(uv_timer_init(&loop->uv, &timer->uv) == 0);
@@ -30,6 +33,7 @@ static void on_timer(uv_timer_t *uv)
 
 void net_timer_start(struct net_timer *timer, uint64_t milliseconds)
 {
+    NET_EXPECT_LOOP(timer->loop);
     /* libuv counts from the beginning of the turn; without what has passed since, a timer could come too early. */
     uint64_t began = uv_now(timer->uv.loop);
     uint64_t now = uv_hrtime() / 1000000;

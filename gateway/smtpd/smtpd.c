@@ -130,6 +130,7 @@ static void free_empty(struct list *listeners)
 
 int smtpd_reload(struct smtpd *smtpd, const struct smtpd_listener_options *options, size_t count, struct fault *fault)
 {
+    NET_EXPECT_LOOP(smtpd->loop);
     struct list kept, fresh;
     list_init(&kept);
     list_init(&fresh);

@@ -107,6 +107,7 @@ void spool_pump(struct spool *spool)
 
 void spool_submit(struct spool *spool, struct spool_job *job)
 {
+    NET_EXPECT_LOOP(spool->loop);
     job->op.asker = job;
     list_init(&job->op.link);
     list_append(&spool->pending, &job->op.link);

@@ -103,6 +103,7 @@ static void on_chunk(void *ctx)
 
 int spool_stage_write(struct spool_stage *stage, struct bytes data)
 {
+    NET_EXPECT_LOOP(stage->spool->loop);
     if (fault_is_set(&stage->fault)) {
         return -1;
     }

@@ -67,8 +67,21 @@ void net_random(void *data, size_t len)
 
 void net_defer(struct net_loop *loop, void (*fn)(void *ctx), void *ctx)
 {
+    NET_EXPECT_LOOP(loop);
+    sim_gateway_after(0, fn, ctx);
+}
+
+void net_post(struct net_loop *loop, void (*fn)(void *ctx), void *ctx)
+{
     (void)loop;
     sim_gateway_after(0, fn, ctx);
+}
+
+/* What stands for another thread here is a lane's fiber. */
+bool net_loop_is_here(const struct net_loop *loop)
+{
+    (void)loop;
+    return !sim_fiber_is_inside();
 }
 
 struct net_timer {
@@ -95,6 +108,7 @@ static void on_timer(void *ctx)
 
 void net_timer_start(struct net_timer *timer, uint64_t milliseconds)
 {
+    NET_EXPECT_LOOP(NULL);
     sim_cancel(&timer->event);
     timer->event = sim_gateway_after(milliseconds * SIM_MS, on_timer, timer);
 }

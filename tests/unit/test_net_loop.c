@@ -1,6 +1,7 @@
 /*
  * test_net_loop - deferred calls, timers, signals, clocks, randomness.
  */
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -158,6 +159,56 @@ static void clocks_and_random(void **state)
     assert_memory_not_equal(a + 600, a + 650, 50);
 }
 
+#define POSTS 1000
+
+static struct {
+    unsigned came, disorder;
+    bool here;
+} posts;
+
+static void on_post(void *ctx)
+{
+    posts.disorder += (uintptr_t)ctx != posts.came++;
+    posts.here = posts.here && net_loop_is_here(t.loop);
+    if (posts.came == POSTS) {
+        net_loop_stop(t.loop);
+    }
+}
+
+static void *post_all(void *ctx)
+{
+    posts.here = posts.here && !net_loop_is_here(t.loop);
+    for (uintptr_t i = 0; i < POSTS; i++) {
+        net_post(t.loop, on_post, (void *)i);
+    }
+    return ctx;
+}
+
+static void posts_of_another_thread_come_from_the_loop(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    posts.came = posts.disorder = 0;
+    posts.here = true;
+    t.timer = net_timer_new(t.loop, note, "late"); /* keeps it running */
+    net_timer_start(t.timer, 60000);
+    assert_int_equal(pthread_create(&thread, NULL, post_all, NULL), 0);
+    net_loop_run(t.loop);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(posts.came, POSTS);
+    assert_int_equal(posts.disorder, 0);
+    assert_true(posts.here);
+}
+
+static void what_is_posted_last_is_called_when_the_loop_is_freed(void **state)
+{
+    (void)state;
+    net_post(t.loop, note, "p");
+    net_loop_run(t.loop); /* nothing keeps it */
+    net_loop_free(&t.loop);
+    assert_string_equal(t.order, "p");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -168,6 +219,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(timer_freed_by_itself, set_up, tear_down),
         cmocka_unit_test_setup_teardown(signals_come_from_the_loop, set_up, tear_down),
         cmocka_unit_test_setup_teardown(clocks_and_random, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(posts_of_another_thread_come_from_the_loop, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_posted_last_is_called_when_the_loop_is_freed, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
