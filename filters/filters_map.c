@@ -44,11 +44,6 @@ void filters_map_free(struct filters_map **map)
     *map = NULL;
 }
 
-const char *filters_map_name(const struct filters_map *map)
-{
-    return map->name;
-}
-
 static int network_key(struct filters_map *map, struct bytes text, struct buf *out)
 {
     struct network network;

@@ -19,7 +19,6 @@ extern const char *const filters_map_words[]; /* in the order of the enum, ended
 struct filters_map;
 struct filters_map *filters_map_new(const char *name, enum filters_map_by by);
 void filters_map_free(struct filters_map **map);
-const char *filters_map_name(const struct filters_map *map);
 /* -1 when the key is none (of a network), stands there already, or the map is full: what is wrong is appended to error. */
 struct buf;
 int filters_map_add(struct filters_map *map, struct bytes key, struct bytes value, struct buf *error);

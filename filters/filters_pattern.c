@@ -213,11 +213,6 @@ bool filters_pattern_may_explode(const struct filters_pattern *pattern, struct b
     return false;
 }
 
-bool filters_pattern_has_jit(const struct filters_pattern *pattern)
-{
-    return pattern->jit;
-}
-
 struct filters_matcher *filters_matcher_new(void)
 {
     struct filters_matcher *matcher = expect_calloc(1, sizeof *matcher);

@@ -40,8 +40,6 @@ bool filters_pattern_group_may_be_empty(const struct filters_pattern *pattern, u
  * (may be empty) gets that part's text.
  */
 bool filters_pattern_may_explode(const struct filters_pattern *pattern, struct bytes *part_r);
-/* Whether the machine code compiler took it; without it matching is correct and about five times slower. */
-bool filters_pattern_has_jit(const struct filters_pattern *pattern);
 
 struct filters_matcher *filters_matcher_new(void);
 void filters_matcher_free(struct filters_matcher **matcher);

@@ -14,17 +14,6 @@
 #define WHY_MAX        4096
 #define TEST_ARENA_MAX (16u << 20)
 
-/* A message in memory as a source. */
-static ptrdiff_t read_memory(void *ctx, uint64_t offset, void *into, size_t len, struct fault *fault)
-{
-    (void)fault;
-    struct bytes part = bytes_slice(*(const struct bytes *)ctx, (size_t)offset, len);
-    if (part.len > 0) {
-        memcpy(into, part.ptr, part.len);
-    }
-    return (ptrdiff_t)part.len;
-}
-
 struct check {
     const struct filters_test *test;
     const struct filters_decision *decision;
@@ -257,7 +246,7 @@ static void run(const struct filters_set *set, struct filters_scratch *scratch, 
 {
     const struct filters_test *test = check->test;
     int64_t now_ms = test->has_now ? test->now_ms : set->loaded_ms;
-    struct mail_source source = {.size = text.len, .read = read_memory, .ctx = &text};
+    struct mail_source source = mail_source_of(&text);
     struct mail_recipient *to = expect_memory(arena_array(arena, test->to_count, sizeof *to));
     for (size_t i = 0; i < test->to_count; i++) {
         to[i].address = test->to[i];

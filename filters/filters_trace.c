@@ -240,6 +240,9 @@ static json_t *groups_captured(const struct filters_capture *capture)
     return list;
 }
 
+/* Appends the condition as people write it: from is "a@b"; header Subject matches "^x" without case. */
+static void describe(const struct filters_condition *condition, struct buf *out);
+
 void filters_trace_leave(struct filters_trace *trace, const struct filters_run *run,
                          const struct filters_condition *condition, enum filters_verdict verdict,
                          size_t captures_before)
@@ -254,7 +257,7 @@ void filters_trace_leave(struct filters_trace *trace, const struct filters_run *
     if (condition->kind == FILTERS_TEST) {
         struct buf text;
         buf_init(&text, 4096);
-        filters_describe(condition, &text);
+        describe(condition, &text);
         json_object_set_new(entry, "test", text_value(buf_bytes(&text)));
         json_object_set_new(entry, "saw", values_seen(run, condition->subject));
         add_steps(entry, trace_run(run), condition->subject);
@@ -337,7 +340,7 @@ static void describe_ranges(const struct filters_condition *condition, struct bu
     }
 }
 
-void filters_describe(const struct filters_condition *condition, struct buf *out)
+static void describe(const struct filters_condition *condition, struct buf *out)
 {
     const struct filters_subject *subject = condition->subject;
     describe_subject(subject, out);

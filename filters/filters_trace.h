@@ -36,7 +36,4 @@ void filters_trace_leave(struct filters_trace *trace, const struct filters_run *
                          const struct filters_condition *condition, enum filters_verdict verdict,
                          size_t captures_before);
 
-/* Appends the condition as people write it: from is "a@b"; header Subject matches "^x" without case. */
-void filters_describe(const struct filters_condition *condition, struct buf *out);
-
 #endif

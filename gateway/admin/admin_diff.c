@@ -237,15 +237,6 @@ static bool needs_body(const struct diff *diff)
 
 /* ---- the last ones ---- */
 
-static ptrdiff_t read_kept(void *ctx, uint64_t offset, void *into, size_t len, struct fault *fault)
-{
-    const struct recent_message *kept = ctx;
-    struct bytes part = bytes_slice(kept->whole, (size_t)offset, len);
-    (void)fault;
-    memcpy(into, part.ptr, part.len);
-    return (ptrdiff_t)part.len;
-}
-
 /* What the spool still has of it; false when its body is gone. */
 static bool open_stored(struct diff *diff, const char *id, struct stored *stored_r)
 {
@@ -258,7 +249,7 @@ static bool open_stored(struct diff *diff, const char *id, struct stored *stored
 static void compare_recent(struct diff *diff, struct recent_message *kept)
 {
     struct stored stored;
-    struct mail_source source = {.size = kept->whole.len, .read = read_kept, .ctx = kept};
+    struct mail_source source = mail_source_of(&kept->whole);
     struct filters_message message = {
         .envelope = &kept->envelope, .header = kept->header, .size = kept->size, .now_ms = kept->now_ms};
     bool from_spool = false;

@@ -149,12 +149,29 @@ static void on_line(void *ctx, const char *line, size_t len)
     }
 }
 
+/* Accepted, rejected, filed, deferred and dead of the last seconds, oldest first; a new reference. */
+static json_t *history(const struct admin *admin)
+{
+    json_t *seconds = json_array();
+    uint64_t first = admin->sample_count > ADMIN_HISTORY ? admin->sample_count - ADMIN_HISTORY : 0;
+    for (uint64_t i = first + 1; i < admin->sample_count; i++) {
+        const struct admin_sample *now = &admin->history[i % ADMIN_HISTORY];
+        const struct admin_sample *before = &admin->history[(i - 1) % ADMIN_HISTORY];
+        json_array_append_new(
+            seconds, json_pack("[I,I,I,I,I]", (json_int_t)(now->accepted - before->accepted),
+                               (json_int_t)(now->rejected - before->rejected), (json_int_t)(now->filed - before->filed),
+                               (json_int_t)(now->deferred - before->deferred), (json_int_t)(now->dead - before->dead)));
+    }
+    return json_pack("{s:[s,s,s,s,s],s:o}", "columns", "accepted", "refused", "filed", "deferred", "dead", "seconds",
+                     seconds);
+}
+
 static void send_past(struct admin *admin, struct admin_stream *stream)
 {
     struct buf events;
     buf_init(&events, ADMIN_STREAM_MAX);
     add_lines(admin, &events, admin->line_count > ADMIN_LINES ? admin->line_count - ADMIN_LINES : 0);
-    add_json(&events, "history", admin_history(admin));
+    add_json(&events, "history", history(admin));
     add_json(&events, "state", admin_status(admin));
     send_events(stream, buf_bytes(&events));
     buf_done(&events);
@@ -199,21 +216,6 @@ static void sample(struct admin *admin)
 }
 
 /* The differences of neighbours: what happened in each second. */
-json_t *admin_history(const struct admin *admin)
-{
-    json_t *seconds = json_array();
-    uint64_t first = admin->sample_count > ADMIN_HISTORY ? admin->sample_count - ADMIN_HISTORY : 0;
-    for (uint64_t i = first + 1; i < admin->sample_count; i++) {
-        const struct admin_sample *now = &admin->history[i % ADMIN_HISTORY];
-        const struct admin_sample *before = &admin->history[(i - 1) % ADMIN_HISTORY];
-        json_array_append_new(
-            seconds, json_pack("[I,I,I,I,I]", (json_int_t)(now->accepted - before->accepted),
-                               (json_int_t)(now->rejected - before->rejected), (json_int_t)(now->filed - before->filed),
-                               (json_int_t)(now->deferred - before->deferred), (json_int_t)(now->dead - before->dead)));
-    }
-    return json_pack("{s:[s,s,s,s,s],s:o}", "columns", "accepted", "refused", "filed", "deferred", "dead", "seconds",
-                     seconds);
-}
 
 /* ---- life ---- */
 

@@ -29,7 +29,6 @@ struct explain {
     struct arena *arena;
     struct buf message;
     struct mail_envelope envelope;
-    struct mail_source source;
     int64_t now_ms;
     struct buf out;
 };
@@ -107,14 +106,6 @@ static int read_message(struct explain *explain)
     return explain->message.full ? -1 : 0;
 }
 
-static ptrdiff_t read_source(void *ctx, uint64_t offset, void *into, size_t len, struct fault *fault)
-{
-    struct bytes part = bytes_slice(buf_bytes(ctx), (size_t)offset, len);
-    (void)fault;
-    memcpy(into, part.ptr, part.len);
-    return (ptrdiff_t)part.len;
-}
-
 /* Answers what is wrong with the request; false when nothing is. */
 static bool refuse(struct explain *explain)
 {
@@ -165,11 +156,11 @@ static void on_lane(void *ctx)
             return;
         }
     }
-    struct bytes octets = buf_bytes(&explain->message);
-    explain->source = (struct mail_source){.size = octets.len, .read = read_source, .ctx = &explain->message};
+    const struct bytes octets = buf_bytes(&explain->message);
+    const struct mail_source source = mail_source_of(&octets);
     struct filters_message message = {.envelope = &explain->envelope,
                                       .header = bytes_slice(octets, 0, mail_header_length(octets, &complete)),
-                                      .source = &explain->source,
+                                      .source = &source,
                                       .size = octets.len,
                                       .now_ms = explain->now_ms,
                                       .clock = {.now_us = clock_us,

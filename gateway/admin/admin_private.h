@@ -133,7 +133,5 @@ void admin_reroute(struct admin_request *request, json_t *body, const struct sto
 json_t *admin_attention(const struct admin *admin);
 /* admin_status.c: what `mailweir status` and the page show; a new reference. */
 json_t *admin_status(const struct admin *admin);
-/* Accepted, rejected, filed, deferred and dead of the last seconds, oldest first; a new reference. */
-json_t *admin_history(const struct admin *admin);
 
 #endif

@@ -28,7 +28,7 @@ bool bytes_is(struct bytes a, const char *text);
 bool bytes_is_nocase(struct bytes a, const char *text);
 bool bytes_starts_nocase(struct bytes a, const char *prefix);
 /* -1, 0 or 1, octet by octet, a shorter prefix first. */
-int bytes_compare(struct bytes a, struct bytes b);
+int bytes_compare(struct bytes a, struct bytes b); /* for tests */
 
 /* The first position of octet c, or -1. */
 ptrdiff_t bytes_find_octet(struct bytes a, uint8_t c);

@@ -25,7 +25,7 @@ void date_of(int64_t time_ms, struct date *date_r)
     date_r->weekday = (int)(((days + 4) % 7 + 7) % 7);
 }
 
-const char *date_weekday_name(int weekday)
+static const char *date_weekday_name(int weekday)
 {
     static const char *const names[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
     return names[weekday];

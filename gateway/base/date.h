@@ -15,7 +15,6 @@ struct date {
 /* Of milliseconds since 1970, UTC. */
 void date_of(int64_t time_ms, struct date *date_r);
 /* "Mon", "Jan". */
-const char *date_weekday_name(int weekday);
 const char *date_month_name(int month);
 
 #define DATE_LEN 40

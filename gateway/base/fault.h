@@ -33,6 +33,6 @@ bool fault_is_set(const struct fault *fault);
 /* "temporary", "permanent", "local", "uncertain", "none". */
 const char *fault_class_name(enum fault_class class);
 /* The class of a name as fault_class_name() gives it; FAULT_NONE for any other. */
-enum fault_class fault_class_of(const char *name);
+enum fault_class fault_class_of(const char *name); /* for tests */
 
 #endif

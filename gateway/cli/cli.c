@@ -25,7 +25,8 @@ int cli_usage_error(const struct cli_command *command, const char *format, ...)
     return EX_USAGE;
 }
 
-void cli_print_help(const struct cli_command *command, const struct cli_option *options)
+/* Prints what --help says; options may be NULL. */
+static void cli_print_help(const struct cli_command *command, const struct cli_option *options)
 {
     printf("usage: mailweir %s %s\n\n%s\n\n", command->name, command->usage, command->summary);
     for (const struct cli_option *option = options; option != NULL && option->name != NULL; option++) {

@@ -67,8 +67,6 @@ int cli_parse(const struct cli_command *command, const struct cli_option *option
 /* The same for a subcommand that takes options only: 0, or -1 also after an argument too many was named. */
 int cli_parse_options(const struct cli_command *command, const struct cli_option *options, int argc, char **argv,
                       int *exit_r);
-/* Prints what --help says; options may be NULL. */
-void cli_print_help(const struct cli_command *command, const struct cli_option *options);
 /* A usage error: prints it with the usage line; returns EX_USAGE. */
 int cli_usage_error(const struct cli_command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -341,16 +341,6 @@ static int exchange(struct cli_api *api, const char *path, const char *body, str
     return finish(api, code, buf_bytes(out));
 }
 
-int cli_api_get(struct cli_api *api, const char *path, struct buf *out)
-{
-    buf_clear(&api->body);
-    int result = exchange(api, path, NULL, &api->body);
-    if (result == 0) {
-        buf_append_bytes(out, buf_bytes(&api->body));
-    }
-    return result;
-}
-
 int cli_api_call(struct cli_api *api, const char *path, const json_t *body, json_t **answer_r)
 {
     char *text = body == NULL ? NULL : json_dumps(body, JSON_COMPACT);

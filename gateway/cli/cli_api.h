@@ -35,8 +35,6 @@ void cli_api_close(struct cli_api **api);
  * (the caller sets *answer_r to NULL before).
  */
 int cli_api_call(struct cli_api *api, const char *path, const json_t *body, json_t **answer_r);
-/* The same, but the answer as it is ("/metrics", a stored message): appended to out. */
-int cli_api_get(struct cli_api *api, const char *path, struct buf *out);
 
 /* The same in pieces as they come, however long it is; fn returns non-zero to stop, which is no error. */
 int cli_api_stream(struct cli_api *api, const char *path, int (*fn)(void *ctx, struct bytes piece), void *ctx);

@@ -25,16 +25,6 @@ struct walk {
     size_t count, size;
 };
 
-static ptrdiff_t read_memory(void *ctx, uint64_t offset, void *into, size_t len, struct fault *fault)
-{
-    (void)fault;
-    struct bytes part = bytes_slice(*(const struct bytes *)ctx, (size_t)offset, len);
-    if (part.len > 0) {
-        memcpy(into, part.ptr, part.len);
-    }
-    return (ptrdiff_t)part.len;
-}
-
 /* ---- the envelope ---- */
 
 struct guess {
@@ -112,7 +102,7 @@ static int give(struct walk *walk, const char *name, struct bytes text)
                                      .to = to,
                                      .to_count = recipients_of(arena, walk->envelope, header, to),
                                      .received_ms = walk->envelope->now_ms};
-    struct mail_source source = {.size = text.len, .read = read_memory, .ctx = &text};
+    struct mail_source source = mail_source_of(&text);
     struct filters_message message = {
         .envelope = &envelope, .header = header, .source = &source, .size = text.len, .now_ms = walk->envelope->now_ms};
     int result = walk->fn(walk->ctx, name, &message);

@@ -46,7 +46,8 @@ static int64_t moment(const char *value)
     return (((days * 24 + digits(value, 11, 2)) * 60 + digits(value, 14, 2)) * 60 + digits(value, 17, 2)) * 1000;
 }
 
-void cli_status_duration(char out[32], int64_t milliseconds)
+/* "3 d 4 h", "12 min", "5 s", into text. */
+static void cli_status_duration(char out[32], int64_t milliseconds)
 {
     int64_t s = milliseconds / 1000;
     if (s >= 86400) {

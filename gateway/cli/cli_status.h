@@ -10,7 +10,5 @@
 
 /* status: as GET /api/v1/status gives it. */
 void cli_status_print(FILE *out, const json_t *status, bool colour);
-/* "3 d 4 h", "12 min", "5 s", into text. */
-void cli_status_duration(char text[32], int64_t milliseconds);
 
 #endif

@@ -54,7 +54,6 @@ void queue_age(int64_t since_ms, char out[32]);
 void queue_print_story(const json_t *story);
 
 /* Whether the options choose anything; and: takes an id from the arguments, or complains when nothing is chosen. */
-bool queue_is_chosen(const struct queue_options *options);
 int queue_choose(struct queue_options *options, int argc, char **argv);
 /*
  * Calls fn once for each chosen message, until all were done, and shows how far it is (what: "exporting"; NULL when the caller does); the first exit code

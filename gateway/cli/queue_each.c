@@ -67,7 +67,7 @@ int queue_each_message(const struct queue_options *options, const char *what, qu
     return exit_code;
 }
 
-bool queue_is_chosen(const struct queue_options *options)
+static bool queue_is_chosen(const struct queue_options *options)
 {
     const struct store_select *select = &options->select;
     return options->all || select->id != NULL || select->message_id != NULL || select->state != NULL ||

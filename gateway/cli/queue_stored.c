@@ -18,17 +18,6 @@ static int keep_piece(void *ctx, struct bytes piece)
     return buf_append_bytes(ctx, piece);
 }
 
-static ptrdiff_t read_body(void *ctx, uint64_t offset, void *into, size_t len, struct fault *fault)
-{
-    (void)fault;
-    const struct buf *body = ctx;
-    struct bytes part = bytes_slice(buf_bytes(body), (size_t)offset, len);
-    if (part.len > 0) {
-        memcpy(into, part.ptr, part.len);
-    }
-    return (ptrdiff_t)part.len;
-}
-
 static int read_envelope(const json_t *story, struct arena *arena, struct mail_envelope *envelope_r,
                          struct fault *fault)
 {
@@ -42,13 +31,13 @@ static int give(const struct mail_envelope *envelope, struct buf *body, const js
                 void *ctx)
 {
     bool complete;
-    struct mail_source source = {.size = body->len, .read = read_body, .ctx = body};
-    struct filters_message message = {
-        .envelope = envelope,
-        .header = bytes_slice(buf_bytes(body), 0, mail_header_length(buf_bytes(body), &complete)),
-        .source = &source,
-        .size = body->len,
-        .now_ms = envelope->received_ms};
+    const struct bytes octets = buf_bytes(body);
+    struct mail_source source = mail_source_of(&octets);
+    struct filters_message message = {.envelope = envelope,
+                                      .header = bytes_slice(octets, 0, mail_header_length(octets, &complete)),
+                                      .source = &source,
+                                      .size = octets.len,
+                                      .now_ms = envelope->received_ms};
     return fn(ctx, story, &message);
 }
 

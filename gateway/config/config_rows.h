@@ -33,9 +33,7 @@
 #define WORD(type, member, of)                                                                                         \
     CONFIG_ROW(type, member, CONFIG_WORD, unsigned), .words = (of), .word_count = sizeof(of) / sizeof(of)[0] - 1
 /* "profile", "no" or "yes" for a setting that profiles have. */
-#define SWITCH(type, member)                                                                                           \
-    CONFIG_ROW(type, member, CONFIG_SWITCH, uint64_t), .words = config_switches, .word_count = 3
-extern const char *const config_switches[4];
+#define SWITCH(type, member) CONFIG_ROW(type, member, CONFIG_SWITCH, uint64_t), .words = switches, .word_count = 3
 
 #define END                                                                                                            \
     {                                                                                                                  \

@@ -159,7 +159,7 @@ static const char *const compressions[] = {
     [IMAPC_COMPRESS_YES] = "yes",
     [IMAPC_COMPRESSIONS] = NULL,
 };
-const char *const config_switches[4] = {"profile", "no", "yes", NULL};
+static const char *const switches[] = {"profile", "no", "yes", NULL};
 
 static const struct config_key upstream_limit_keys[] = {
     {"folder_connections", NUMBER(config_upstream, settings[IMAPC_FOLDER_CONNECTIONS]), .least = 1, .most = 1000,

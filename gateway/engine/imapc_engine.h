@@ -220,7 +220,7 @@ void imapc_engine_logout(struct imapc_engine *engine, uint64_t now);
 /* When step() wants to be called at the latest; UINT64_MAX: never. */
 uint64_t imapc_engine_deadline(const struct imapc_engine *engine);
 /* For people: "greeting", "login", "append" ... */
-const char *imapc_engine_phase(const struct imapc_engine *engine);
+const char *imapc_engine_phase(const struct imapc_engine *engine); /* for tests */
 /* The server's words of the last refusal that no result tells: untagged NO, BAD and BYE, and answers to questions of our own; or "". Valid until the next call. */
 const char *imapc_engine_said(const struct imapc_engine *engine);
 const struct imap_capabilities *imapc_engine_capabilities(const struct imapc_engine *engine);

@@ -24,6 +24,6 @@ enum smtpd_admission_result smtpd_admission_enter(struct smtpd_admission *admiss
 void smtpd_admission_leave(struct smtpd_admission *admission, const char *address);
 /* New limits, for sessions to come. */
 void smtpd_admission_set(struct smtpd_admission *admission, unsigned max, unsigned max_per_network);
-unsigned smtpd_admission_count(const struct smtpd_admission *admission);
+unsigned smtpd_admission_count(const struct smtpd_admission *admission); /* for tests */
 
 #endif

@@ -53,7 +53,7 @@ struct smtpd_limits {
     uint64_t duplicate_window_ms;           /* spool_stage_once(); 0: off */
 };
 /* The defaults of the configuration. */
-void smtpd_limits_default(struct smtpd_limits *limits);
+void smtpd_limits_default(struct smtpd_limits *limits); /* for tests */
 
 /* The most of a header section that is kept for the rules; a longer one is refused. */
 #define SMTPD_HEADER_MAX ((size_t)256 << 10)
@@ -192,6 +192,6 @@ const struct mail_envelope *smtpd_engine_envelope(const struct smtpd_engine *eng
 /* What the client said last, as smtpd_refusal has it; "" before any command. */
 const char *smtpd_engine_said(const struct smtpd_engine *engine);
 /* For people: "greeting", "command", "text" ... */
-const char *smtpd_engine_phase(const struct smtpd_engine *engine);
+const char *smtpd_engine_phase(const struct smtpd_engine *engine); /* for tests */
 
 #endif

@@ -41,7 +41,7 @@ struct imapc_profile {
 };
 
 /* By name; NULL when there is none of it. */
-const struct imapc_profile *imapc_profile_find(const char *name);
+const struct imapc_profile *imapc_profile_find(const char *name); /* for tests */
 /* In the order of the table; NULL behind the last. */
 const struct imapc_profile *imapc_profile_at(size_t index);
 /* The profile's value, or the generic one; the reason as well when why_r is not NULL. */

@@ -46,7 +46,7 @@ extern const struct mail_members mail_delivery_members;
 int mail_delivery_copy(struct arena *arena, const struct mail_delivery *from, struct mail_delivery *to_r)
     __attribute__((warn_unused_result));
 /* Whether all members say the same. */
-bool mail_delivery_equal(const struct mail_delivery *a, const struct mail_delivery *b);
+bool mail_delivery_equal(const struct mail_delivery *a, const struct mail_delivery *b); /* for tests */
 /*
  * Whether filing the one files the other as well: the same octets in the same place. Its number, for whom it is, which rule asked, and which upstream steps
  * in do not matter for that.

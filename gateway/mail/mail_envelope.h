@@ -15,6 +15,7 @@
 #include "base/fault.h"
 #include "mail/mail_delivery.h"
 #include "mail/mail_shape.h"
+#include "mail/mail_source.h"
 
 /* One RCPT TO. The DSN parameters (RFC 3461) are recorded as given; NULL when absent. */
 struct mail_recipient {
@@ -69,7 +70,7 @@ extern const struct mail_members mail_envelope_members;
 int mail_envelope_copy(struct arena *arena, const struct mail_envelope *from, struct mail_envelope *to_r)
     __attribute__((warn_unused_result));
 /* Whether all members say the same. */
-bool mail_envelope_equal(const struct mail_envelope *a, const struct mail_envelope *b);
+bool mail_envelope_equal(const struct mail_envelope *a, const struct mail_envelope *b); /* for tests */
 
 /* The mark that an entry of mail_envelope.tried begins with. */
 enum mail_tried {
@@ -79,16 +80,6 @@ enum mail_tried {
     MAIL_TRIED_FAILED = '!',
     MAIL_TRIED_RECIPIENT = '@',
     MAIL_TRIED_MORE = '*',
-};
-
-/*
- * A stored message to read from at any offset, while it is staged or after. read() returns octets read (0 only at the
- * end) or -1 with a fault. It may block: for worker lanes only.
- */
-struct mail_source {
-    uint64_t size;
-    ptrdiff_t (*read)(void *ctx, uint64_t offset, void *into, size_t len, struct fault *fault);
-    void *ctx;
 };
 
 #endif

@@ -30,7 +30,8 @@ struct mail_rope {
     uint64_t size;
 };
 
-struct mail_rope *mail_rope_new(struct arena *arena)
+/* Lives in the arena; NULL when the arena is full. */
+static struct mail_rope *mail_rope_new(struct arena *arena)
 {
     struct mail_rope *rope = arena_alloc(arena, sizeof *rope);
     if (rope != NULL) {
@@ -62,12 +63,12 @@ static int add_piece(struct mail_rope *rope, struct rope_piece piece)
     return 0;
 }
 
-int mail_rope_add_memory(struct mail_rope *rope, struct bytes data)
+static int mail_rope_add_memory(struct mail_rope *rope, struct bytes data)
 {
     return add_piece(rope, (struct rope_piece){.len = data.len, .memory = data.ptr});
 }
 
-int mail_rope_add_stored(struct mail_rope *rope, uint64_t offset, uint64_t len)
+static int mail_rope_add_stored(struct mail_rope *rope, uint64_t offset, uint64_t len)
 {
     struct rope_piece *last = rope->count > 0 ? &rope->pieces[rope->count - 1] : NULL;
     if (last != NULL && last->memory == NULL && last->stored + last->len == offset) {

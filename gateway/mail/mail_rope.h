@@ -18,11 +18,7 @@ struct mail_rope_part {
     uint64_t stored, stored_len; /* where in the stored message, and how much from there on */
 };
 
-/* Lives in the arena; NULL when the arena is full. */
-struct mail_rope *mail_rope_new(struct arena *arena);
 /* Appends octets (by reference) or a range of the stored message. -1 when the arena is full. */
-int mail_rope_add_memory(struct mail_rope *rope, struct bytes data);
-int mail_rope_add_stored(struct mail_rope *rope, uint64_t offset, uint64_t len);
 uint64_t mail_rope_size(const struct mail_rope *rope);
 /*
  * The same with the breaks in it, which stand in order and count in the stored message; those within what edits took out vanish. Uses rope's

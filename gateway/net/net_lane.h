@@ -25,7 +25,7 @@ struct net_lane *net_lane_new(struct net_loop *loop, const char *name);
 struct net_lane *net_lane_new_wide(struct net_loop *loop, const char *name);
 
 /* How many threads it has. */
-size_t net_lane_width(const struct net_lane *lane);
+size_t net_lane_width(const struct net_lane *lane); /* for tests */
 
 /* Whose job it is, and what it may cost. Time used is counted for both keys, and half of it is forgotten each second. */
 struct net_lane_turn {
@@ -44,7 +44,7 @@ unsigned net_lane_worker(const struct net_lane *lane);
 /* The queue has no limit of its own: whoever submits bounds what is under way. done may be NULL. */
 void net_lane_submit(struct net_lane *lane, net_lane_fn *work, net_lane_fn *done, void *ctx);
 /* Jobs submitted whose done has not yet been called. */
-size_t net_lane_waiting(const struct net_lane *lane);
+size_t net_lane_waiting(const struct net_lane *lane); /* for tests */
 /* Finishes the queued work, calls the outstanding done functions, joins the thread; blocks. Sets *lane to NULL. */
 void net_lane_free(struct net_lane **lane);
 

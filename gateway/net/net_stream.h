@@ -77,8 +77,8 @@ void net_stream_watch_peer(struct net_stream *stream, uint64_t idle_ms, uint64_t
 struct bytes net_stream_input(const struct net_stream *stream);
 void net_stream_consume(struct net_stream *stream, size_t len);
 /* Stops and restarts reading from the socket: back-pressure to the peer. While paused no INPUT comes. */
-void net_stream_pause(struct net_stream *stream);
-void net_stream_resume(struct net_stream *stream);
+void net_stream_pause(struct net_stream *stream);  /* for tests */
+void net_stream_resume(struct net_stream *stream); /* for tests */
 
 /* Takes all of data, or nothing (-1) when output_max would be passed or the stream has failed. */
 int net_stream_write(struct net_stream *stream, const void *data, size_t len);

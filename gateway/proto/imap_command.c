@@ -80,7 +80,8 @@ void imap_command_string(struct imap_command *command, struct bytes text)
     buf_append_octet(out, '"');
 }
 
-bool imap_command_is_flag(struct bytes flag)
+/* "\Flagged" or an atom (RFC 9051 flag, flag-keyword), at most 200 octets. */
+static bool imap_command_is_flag(struct bytes flag)
 {
     if (flag.len > 0 && flag.ptr[0] == '\\') {
         flag = bytes_from(flag, 1);

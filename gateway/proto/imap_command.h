@@ -56,7 +56,4 @@ int imap_command_end(struct imap_command *command);
 /* Without an end: for a command whose literal follows. */
 int imap_command_check(const struct imap_command *command);
 
-/* "\Flagged" or an atom (RFC 9051 flag, flag-keyword), at most 200 octets. */
-bool imap_command_is_flag(struct bytes flag);
-
 #endif

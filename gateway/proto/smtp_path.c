@@ -97,7 +97,8 @@ static bool is_label(struct bytes label, bool utf8)
     return true;
 }
 
-bool smtp_path_is_domain(struct bytes text, bool utf8)
+/* Whether text is a domain or an address literal: the argument of EHLO. */
+static bool smtp_path_is_domain(struct bytes text, bool utf8)
 {
     if (text.len == 0 || text.len > SMTP_PATH_DOMAIN_MAX || (utf8 && !bytes_is_utf8(text))) {
         return false;

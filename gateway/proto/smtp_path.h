@@ -41,10 +41,7 @@ enum smtp_path_result smtp_path_take(struct bytes *rest, bool utf8, struct smtp_
 enum smtp_path_result smtp_path_take_lenient(struct bytes *rest, bool utf8, struct smtp_path *path_r);
 
 /* A mailbox without brackets: addresses in configuration, XCLIENT and ORCPT. */
-enum smtp_path_result smtp_path_mailbox(struct bytes text, bool utf8, struct smtp_path *path_r);
-
-/* Whether text is a domain or an address literal: the argument of EHLO. */
-bool smtp_path_is_domain(struct bytes text, bool utf8);
+enum smtp_path_result smtp_path_mailbox(struct bytes text, bool utf8, struct smtp_path *path_r); /* for tests */
 
 /* Whether the local part asks us to send the mail on somewhere else: "a%b", "b!a", "a@b" in quotes. */
 bool smtp_path_is_routed(const struct smtp_path *path);

@@ -19,6 +19,6 @@
 int smtp_reply_write(struct buf *out, int code, const char *enhanced, const char *text);
 
 /* "5.7.1" and the like: one digit of 2, 4, 5, then two numbers of at most three digits. */
-bool smtp_reply_is_enhanced(const char *text);
+bool smtp_reply_is_enhanced(const char *text); /* for tests */
 
 #endif

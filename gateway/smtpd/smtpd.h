@@ -121,7 +121,8 @@ struct smtpd_listener_options {
 struct smtpd *smtpd_new(struct net_loop *loop, struct spool *spool, const char *hostname,
                         const struct smtpd_hooks *hooks, struct log *log);
 /* Opens a listener; the fault names the address. Everything is copied. */
-int smtpd_listen(struct smtpd *smtpd, const struct smtpd_listener_options *options, struct fault *fault);
+int smtpd_listen(struct smtpd *smtpd, const struct smtpd_listener_options *options,
+                 struct fault *fault); /* for tests */
 /*
  * Makes the listeners those of the list, all or none: new ones are opened, ones that are gone stop accepting and drain, one of the same name
  * and address goes on with the new settings for sessions to come; sessions that are open keep what they began with. -1 with nothing changed.

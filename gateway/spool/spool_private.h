@@ -205,6 +205,7 @@ struct spool_stage {
     struct fault upload_fault;   /* the lane's, while it has a chunk */
     struct spool_ready *ready;   /* an answer of spool_stage_source() that has not yet come */
     struct mail_source source;
+    struct bytes whole; /* that it reads, when it lies in memory */
 };
 
 /* No callback of it comes any more, and nothing is handed to the lane by itself. */

@@ -152,17 +152,6 @@ const struct fault *spool_stage_fault(const struct spool_stage *stage)
 
 /* ---- reading what is staged ---- */
 
-static ptrdiff_t read_memory(void *ctx, uint64_t offset, void *into, size_t len, struct fault *fault)
-{
-    (void)fault;
-    struct spool_stage *stage = ctx;
-    struct bytes part = bytes_slice(buf_bytes(&stage->waiting), (size_t)offset, len);
-    if (part.len > 0) {
-        memcpy(into, part.ptr, part.len);
-    }
-    return (ptrdiff_t)part.len;
-}
-
 static ptrdiff_t read_upload(void *ctx, uint64_t offset, void *into, size_t len, struct fault *fault)
 {
     struct spool_stage *stage = ctx;
@@ -173,11 +162,9 @@ void spool_stage_source(struct spool_stage *stage, void (*on_ready)(void *ctx, c
                         void *ctx)
 {
     EXPECT(stage->ready == NULL);
-    stage->source = (struct mail_source){
-        .size = stage->size,
-        .read = stage->upload != NULL ? read_upload : read_memory,
-        .ctx = stage,
-    };
+    stage->whole = buf_bytes(&stage->waiting);
+    stage->source = stage->upload != NULL ? (struct mail_source){.size = stage->size, .read = read_upload, .ctx = stage}
+                                          : mail_source_of(&stage->whole);
     stage->ready = expect_calloc(1, sizeof *stage->ready);
     *stage->ready = (struct spool_ready){.stage = stage, .on_ready = on_ready, .ctx = ctx};
     if (stage->upload == NULL) {

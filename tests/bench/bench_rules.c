@@ -32,14 +32,6 @@ static double now_ns(void)
     return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
 }
 
-static ptrdiff_t read_bytes(void *ctx, uint64_t offset, void *into, size_t len, struct fault *fault)
-{
-    (void)fault;
-    struct bytes part = bytes_slice(*(struct bytes *)ctx, (size_t)offset, len);
-    memcpy(into, part.ptr, part.len);
-    return (ptrdiff_t)part.len;
-}
-
 /* As it stands in JSON. */
 static void pattern_of(char *out, size_t size, int i)
 {
@@ -103,7 +95,7 @@ static double decide(const struct filters_set *set, struct bytes text, int round
     struct mail_recipient to = {.address = "ops@example.net"};
     struct mail_envelope envelope = {
         .id = "ID", .client = {.address = "192.0.2.7"}, .from = "monitor@example.org", .to = &to, .to_count = 1};
-    struct mail_source source = {.size = text.len, .read = read_bytes, .ctx = &text};
+    struct mail_source source = mail_source_of(&text);
     bool complete;
     struct filters_message message = {.envelope = &envelope,
                                       .header = bytes_slice(text, 0, mail_header_length(text, &complete)),

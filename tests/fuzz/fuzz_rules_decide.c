@@ -29,16 +29,6 @@ static const char rules[] =
     "\"fileinto\":{\"folder\":\"${1}/${v|first(9)}\"}}]}],"
     "\"default\":[{\"fileinto\":{\"folder\":\"G\"}}]}}}";
 
-static ptrdiff_t read_bytes(void *ctx, uint64_t offset, void *into, size_t len, struct fault *fault)
-{
-    (void)fault;
-    struct bytes part = bytes_slice(*(struct bytes *)ctx, (size_t)offset, len);
-    if (part.len > 0) {
-        memcpy(into, part.ptr, part.len);
-    }
-    return (ptrdiff_t)part.len;
-}
-
 static struct filters_set *load(void)
 {
     struct problems *problems = problems_new();
@@ -78,7 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         scratch = filters_scratch_new();
     }
     struct bytes text = bytes_at(data, size);
-    struct mail_source source = {.size = size, .read = read_bytes, .ctx = &text};
+    struct mail_source source = mail_source_of(&text);
     struct mail_recipient to = {.address = "c@d"};
     struct mail_envelope envelope = {.id = "ID", .from = size % 7 == 0 ? "a@b" : "x@y", .to = &to, .to_count = 1};
     bool complete;

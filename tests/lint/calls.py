@@ -2,10 +2,12 @@
 """calls - who calls whom, as the linker sees it: a folder calls only what the table of floors.py lets it include, and files do not call in circles.
 
 An include tells what a file could use; a symbol tells what it does use, also by a prototype that came with another header. A circle of files is two
-rooms that are one: neither can be read, tested or moved alone. The folders in which some stand are named below.
+rooms that are one: neither can be read, tested or moved alone. The folders in which some stand are named below. What nobody calls is dead, unless its
+prototype says /* for tests */.
 Skipped before there is a build.
 """
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -23,6 +25,10 @@ CIRCLES = {
     "gateway/spool": "the spool's core and its jobs",
     "gateway/store/local": "the index and its schema",
 }
+
+
+# What is there before those that will call it.
+AHEAD = {"net_post": "several loops", "imapc_engine_said": "the operator's view of a connection"}
 
 
 def objects():
@@ -55,6 +61,22 @@ def graph():
         owner.update({symbol: (folder, name) for symbol in defined})
     return {node: {owner[symbol]: symbol for symbol in sorted(used) if symbol in owner and owner[symbol] != node}
             for node, used in uses.items()}
+
+
+def dead():
+    """What no file of the program uses, its own included, and no prototype gives to the tests."""
+    defined, used = {}, set()
+    for folder, name, path in objects():
+        own, others = symbols(path)
+        defined.update({symbol: f"{folder}/{name}" for symbol in own})
+        used |= others
+    headers = "".join(path.read_text() for path in [*ROOT.glob("gateway/**/*.h"), *ROOT.glob("filters/*.h")])
+    for symbol, where in sorted(defined.items()):
+        if symbol in used or symbol in AHEAD or symbol == "main":
+            continue
+        marked = re.search(rf"\b{symbol}\([^;]*;\s*/\* for tests \*/", headers)
+        if not marked and len(re.findall(rf"\b{symbol}\b", (ROOT / where).read_text())) == 1:
+            yield f"{where}: nobody calls {symbol}()"
 
 
 def circles(edges):
@@ -100,7 +122,7 @@ def main():
     if not edges:
         print("there is no build yet")
         return 77
-    problems = list(problems_of(edges))
+    problems = [*problems_of(edges), *dead()]
     standing = circles(edges)
     problems += [f"{folder}: no circle stands here any more: take it out of CIRCLES"
                  for folder in CIRCLES if not any(members[0][0] == folder for members in standing)]
