@@ -48,7 +48,7 @@ static bool parse_path_command(struct smtpd_engine *engine, struct bytes argumen
     bool is_mail = command == SMTP_PARAMS_MAIL;
     bool utf8 = is_mail ? engine->esmtp : engine->transaction.envelope.smtputf8;
     bool lenient = engine->options.lenient;
-    struct bytes rest, wrong = {NULL, 0};
+    struct bytes rest = {NULL, 0}, wrong = {NULL, 0};
     enum smtp_path_result result = (lenient ? smtp_command_path_lenient : smtp_command_path)(
         argument, is_mail ? "FROM:" : "TO:", utf8, path, &rest);
     if (result != SMTP_PATH_OK) {
