@@ -4,7 +4,8 @@
  *   load     files' texts -> struct filters_set, or problems with file, line, column and JSON pointer, all at once
  *   decide   a set, a message's envelope and header -> deliveries, or a refusal; with a trace on demand
  *
- * A set is immutable after loading and may be used by several threads at once, each with a struct filters_scratch of its own.
+ * A set is immutable after loading and may be used by several threads at once, each with a struct filters_scratch of
+ * its own.
  */
 #ifndef MAILWEIR_FILTERS_FILTERS_H
 #define MAILWEIR_FILTERS_FILTERS_H
@@ -31,7 +32,8 @@ struct filters_default {
     size_t flag_count;
 };
 
-/* What one upstream's server does not take in names of folders: in what a template brings in, each of these characters becomes the replacement. */
+/* What one upstream's server does not take in names of folders: in what a template brings in, each of these characters
+ * becomes the replacement. */
 struct filters_naming {
     const char *upstream;
     const char *forbidden; /* characters, UTF-8 */
@@ -53,8 +55,9 @@ struct filters_load_options {
     bool any_upstream; /* no configuration is at hand: names of upstreams are not checked */
     struct filters_default fallback;
     /*
-     * Reads a file that a rule file names (a list; a test's message): path is as written, `from` the name of the rule file. Appends to
-     * out; -1 with a fault. NULL: such files are errors. It is called during filters_load() and filters_test_run() only.
+     * Reads a file that a rule file names (a list; a test's message): path is as written, `from` the name of the rule
+     * file. Appends to out; -1 with a fault. NULL: such files are errors. It is called during filters_load() and
+     * filters_test_run() only.
      */
     int (*read_file)(void *ctx, const char *from, const char *path, struct buf *out, struct fault *fault);
     void *read_ctx;
@@ -68,8 +71,8 @@ struct filters_load_options {
 struct filters_set *filters_load(const struct filters_load_options *options, struct problems *problems);
 void filters_set_free(struct filters_set **set);
 /*
- * Calls fn for each folder that the rules, in their order, and the default file into, on the upstream and on its fallback. is_constant: it is called so for
- * every message; else folder is the template.
+ * Calls fn for each folder that the rules, in their order, and the default file into, on the upstream and on its
+ * fallback. is_constant: it is called so for every message; else folder is the template.
  */
 typedef void filters_target_fn(void *ctx, const char *upstream, const char *folder, bool is_constant);
 void filters_each_target(const struct filters_set *set, filters_target_fn *fn, void *ctx);
@@ -115,8 +118,9 @@ struct filters_message {
     int64_t now_ms; /* wall clock */
     struct filters_clock clock;
     /*
-     * Measures the rules by the clock's now_us: one for each rule of the set, by its number, is added to. NULL: nobody wants to know, and no clock is read for
-     * it. What a rule is the first to look at is fetched and decoded on its account.
+     * Measures the rules by the clock's now_us: one for each rule of the set, by its number, is added to. NULL: nobody
+     * wants to know, and no clock is read for it. What a rule is the first to look at is fetched and decoded on its
+     * account.
      */
     struct filters_cost *costs;
 };
@@ -145,28 +149,32 @@ struct filters_decision {
 };
 
 /*
- * Runs the rules once per recipient and merges equal deliveries. All that *decision_r points at lives in the arena. -1 with a fault
- * (where = the rule's name) when no decision could be made: a pattern hit its limit ("pattern-limit"), the time is over ("time-limit"), memory is at its limit ("rules-memory"), or, with
- * body_missing, a rule looks at the body ("body-missing"). The sender hears 451 and nothing is kept.
+ * Runs the rules once per recipient and merges equal deliveries. All that *decision_r points at lives in the arena. -1
+ * with a fault (where = the rule's name) when no decision could be made: a pattern hit its limit ("pattern-limit"), the
+ * time is over ("time-limit"), memory is at its limit ("rules-memory"), or, with body_missing, a rule looks at the body
+ * ("body-missing"). The sender hears 451 and nothing is kept.
  *
- * A refusal that any recipient meets refuses the whole message, for the sender hears one reply; one for good outweighs one for now. It may take
- * long (patterns, MIME): for a worker lane.
+ * A refusal that any recipient meets refuses the whole message, for the sender hears one reply; one for good outweighs
+ * one for now. It may take long (patterns, MIME): for a worker lane.
  */
 int filters_decide(const struct filters_set *set, struct filters_scratch *scratch,
                    const struct filters_message *message, struct arena *arena, struct filters_decision *decision_r,
                    struct fault *fault);
 
 /*
- * What connection and envelope alone decide for the last recipient of the envelope: 1 with a certain refusal in *decision_r (reply_code set), 0
- * when it is accepted or not known yet, also because the time was over; -1 with a fault as above.
+ * What connection and envelope alone decide for the last recipient of the envelope: 1 with a certain refusal in
+ * *decision_r (reply_code set), 0 when it is accepted or not known yet, also because the time was over; -1 with a fault
+ * as above.
  */
 int filters_decide_recipient(const struct filters_set *set, struct filters_scratch *scratch,
                              const struct mail_envelope *envelope, struct filters_clock clock, struct arena *arena,
                              struct filters_decision *decision_r, struct fault *fault);
 /*
- * Decides as filters_decide() does, with every rule tried (no index), and says what was looked at: *explanation_r becomes a JSON text,
- * {"recipients":[{"to":..., "rules":[{"rule","file","line","result","us","if":{...}}|{"note"}]}], "decision":{...}}, appended to out.
- * clock_us (may be NULL) gives microseconds for the times. -1 only when out is full; a fault of the decision is part of the text, and in *fault.
+ * Decides as filters_decide() does, with every rule tried (no index), and says what was looked at: *explanation_r
+ * becomes a JSON text,
+ * {"recipients":[{"to":..., "rules":[{"rule","file","line","result","us","if":{...}}|{"note"}]}], "decision":{...}},
+ * appended to out. clock_us (may be NULL) gives microseconds for the times. -1 only when out is full; a fault of the
+ * decision is part of the text, and in *fault.
  */
 int filters_explain(const struct filters_set *set, struct filters_scratch *scratch,
                     const struct filters_message *message, uint64_t (*clock_us)(void *ctx), void *clock_ctx,
@@ -185,7 +193,8 @@ struct filters_test_result {
     const char *why; /* what was expected and what came instead; "" when it passed */
 };
 /*
- * Runs test number `index`. read_file and ctx are as in struct filters_load_options. Strings of the result live in the arena or in the set.
+ * Runs test number `index`. read_file and ctx are as in struct filters_load_options. Strings of the result live in the
+ * arena or in the set.
  */
 void filters_test_run(const struct filters_set *set, struct filters_scratch *scratch, size_t index,
                       int (*read_file)(void *ctx, const char *from, const char *path, struct buf *out,
@@ -198,7 +207,8 @@ size_t filters_tests_check(const struct filters_set *set,
                                             struct fault *fault),
                            void *ctx, struct problems *problems);
 
-/* "2026-11-23T07:11:20Z", also with an offset instead of Z, or a date alone: milliseconds since 1970. False when it is none. */
+/* "2026-11-23T07:11:20Z", also with an offset instead of Z, or a date alone: milliseconds since 1970. False when it is
+ * none. */
 bool filters_time(const char *text, int64_t *time_ms_r);
 
 /* Appends the JSON Schema (draft-07) of rule files, from the tables that the loader reads by. */

@@ -30,8 +30,8 @@ struct filters_builder {
 enum filters_flow { FILTERS_GO_ON, FILTERS_ENDED, FILTERS_GOTO_GROUP, FILTERS_BROKEN };
 
 /*
- * Does the actions in order. GOTO_GROUP: *group_r is where to go on. At the envelope's stage only refusals, variables and jumps are
- * done; run.incomplete tells that a refusal's text is not known yet.
+ * Does the actions in order. GOTO_GROUP: *group_r is where to go on. At the envelope's stage only refusals, variables
+ * and jumps are done; run.incomplete tells that a refusal's text is not known yet.
  */
 enum filters_flow filters_act(struct filters_builder *builder, const char *rule, const struct filters_action *actions,
                               size_t count, unsigned *group_r);
@@ -46,8 +46,8 @@ int filters_builder_note_watched(struct filters_builder *builder, const char *na
 /* At load: what the record of a message will say of each rule of the group. -1 when the set's arena is full. */
 int filters_tried_prepare(struct filters_set *set, struct filters_group *group);
 /*
- * The record of what was tried (mail_envelope.h): a recipient begins; a rule had this outcome; the rules from `from` to before `to` said no; all is
- * done. -1 with a fault.
+ * The record of what was tried (mail_envelope.h): a recipient begins; a rule had this outcome; the rules from `from` to
+ * before `to` said no; all is done. -1 with a fault.
  */
 int filters_tried_recipient(struct filters_builder *builder, const char *recipient);
 int filters_tried_rule(struct filters_builder *builder, const struct filters_group *group,

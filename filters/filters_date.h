@@ -1,6 +1,6 @@
 /*
- * filters_date - times of mail in zones: parts of a date for conditions and templates, and zones by name with daylight saving (GLib's
- * GTimeZone, which reads the system's zone files when a rule set is loaded). Internal.
+ * filters_date - times of mail in zones: parts of a date for conditions and templates, and zones by name with daylight
+ * saving (GLib's GTimeZone, which reads the system's zone files when a rule set is loaded). Internal.
  */
 #ifndef MAILWEIR_FILTERS_FILTERS_DATE_H
 #define MAILWEIR_FILTERS_FILTERS_DATE_H
@@ -38,7 +38,8 @@ int64_t filters_zone_day_end(const struct filters_zone *zone, int64_t day_ms);
 int64_t filters_date_of(int64_t time_ms, enum filters_date_part part, const struct filters_zone *zone,
                         char text_r[FILTERS_DATE_TEXT]);
 
-/* Milliseconds since 1970 of "2026-11-23T07:11:20Z", with an offset instead of Z, or of a date alone (midnight, UTC). False when it is none. */
+/* Milliseconds since 1970 of "2026-11-23T07:11:20Z", with an offset instead of Z, or of a date alone (midnight, UTC).
+ * False when it is none. */
 bool filters_date_iso(struct bytes text, int64_t *time_ms_r);
 
 #endif

@@ -53,7 +53,8 @@ static void note_failed(struct filters_builder *builder, const struct filters_ru
     }
 }
 
-/* No rule can be tried any more, so there is nothing to skip to. What connection and envelope decide is then left to the whole message. */
+/* No rule can be tried any more, so there is nothing to skip to. What connection and envelope decide is then left to
+ * the whole message. */
 static enum ending on_time_over(struct filters_builder *builder, const struct filters_rule *rule)
 {
     struct filters_run *run = &builder->run;
@@ -71,7 +72,8 @@ static enum ending on_time_over(struct filters_builder *builder, const struct fi
     return filters_builder_default(builder) < 0 ? BROKEN : ENDED;
 }
 
-/* A limit was hit in the rule's condition: whether the rules go on (as if it had said no), end, or the decision fails. */
+/* A limit was hit in the rule's condition: whether the rules go on (as if it had said no), end, or the decision fails.
+ */
 static enum ending on_failure(struct filters_builder *builder, const struct filters_rule *rule)
 {
     struct filters_run *run = &builder->run;
@@ -108,8 +110,8 @@ static int body_missing(struct filters_run *run, const char *rule)
 }
 
 /*
- * Before the whole message is there, the rule may still say yes. If it does and ends the rules, nothing behind it counts; nor is a default
- * certain. Where no more of the message will come, nothing is.
+ * Before the whole message is there, the rule may still say yes. If it does and ends the rules, nothing behind it
+ * counts; nor is a default certain. Where no more of the message will come, nothing is.
  */
 static enum ending on_unknown(struct filters_builder *builder, const struct filters_group *group,
                               const struct filters_rule *rule)
@@ -307,7 +309,8 @@ static bool keep(struct filters_builder *builder, const char **text)
     return *text != NULL;
 }
 
-/* For whom it is stays where it is: addresses live as long as the envelope, and a thousand deliveries may share one list of a thousand of them. */
+/* For whom it is stays where it is: addresses live as long as the envelope, and a thousand deliveries may share one
+ * list of a thousand of them. */
 static bool keep_delivery(struct filters_builder *builder, struct mail_delivery *delivery)
 {
     struct mail_delivery kept = *delivery;

@@ -1,5 +1,6 @@
 /*
- * filters_fold - text with its case folded: simple folding of Unicode 14 (CaseFolding.txt, one character to one), as ranges.
+ * filters_fold - text with its case folded: simple folding of Unicode 14 (CaseFolding.txt, one character to one), as
+ * ranges.
  */
 #include "filters/filters_text.h"
 

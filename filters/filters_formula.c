@@ -1,7 +1,8 @@
 /*
  * filters_formula - the values of a formula: its source, then one step after the other; see filters_formula.h.
  *
- * Every step makes a new list from the last one. Values are texts in the run's arena; what a step costs is charged to the decision's time.
+ * Every step makes a new list from the last one. Values are texts in the run's arena; what a step costs is charged to
+ * the decision's time.
  */
 #include "filters/filters_formula.h"
 

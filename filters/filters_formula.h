@@ -1,5 +1,6 @@
 /*
- * filters_formula - one value expression, compiled: what stands between "${" and "}" in a template, and what "of" looks at. Internal.
+ * filters_formula - one value expression, compiled: what stands between "${" and "}" in a template, and what "of" looks
+ * at. Internal.
  *
  *   formula   = source *selector *( "|" function *selector )
  *   source    = NAME | "." [NAME] | "parts" [ "(" 'type' ")" ]           what NAME means: filters_load_name()
@@ -7,8 +8,8 @@
  *   argument  = "'" text "'" | number
  *   selector  = "[" ( "first" | "last" | [ "-" ] number ) "]" | "." NAME
  *
- * A formula has any number of values, each a text and, by its type, a number. A template takes the first; a test holds when one of them
- * passes. Its type is known when it is compiled.
+ * A formula has any number of values, each a text and, by its type, a number. A template takes the first; a test holds
+ * when one of them passes. Its type is known when it is compiled.
  */
 #ifndef MAILWEIR_FILTERS_FILTERS_FORMULA_H
 #define MAILWEIR_FILTERS_FILTERS_FORMULA_H
@@ -55,11 +56,13 @@ struct filters_value;
 typedef void filters_step_fn(void *ctx, const char *text, const struct filters_fetched *values);
 
 /*
- * The formula's values, in the run's arena; NOT_YET when the message has not come far enough. -1 with a fault. fn may be NULL.
+ * The formula's values, in the run's arena; NOT_YET when the message has not come far enough. -1 with a fault. fn may
+ * be NULL.
  */
 int filters_formula_values(struct filters_run *run, const struct filters_formula *formula,
                            struct filters_fetched *values_r, filters_step_fn *fn, void *ctx);
-/* The first value's text, empty when there is none: a struct filters_filler's function with the run as ctx; the reference's `what` is the formula. */
+/* The first value's text, empty when there is none: a struct filters_filler's function with the run as ctx; the
+ * reference's `what` is the formula. */
 struct bytes filters_formula_fill(void *run, const struct filters_reference *reference);
 
 #endif

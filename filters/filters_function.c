@@ -194,7 +194,8 @@ static void upper(struct bytes value, struct buf *out)
     }
 }
 
-/* Letters and digits stay, in lower case; a run of anything else becomes one "-". What is not ASCII stays when it is text. */
+/* Letters and digits stay, in lower case; a run of anything else becomes one "-". What is not ASCII stays when it is
+ * text. */
 static void slug(struct bytes value, struct buf *out)
 {
     bool gap = false;

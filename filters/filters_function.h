@@ -1,6 +1,6 @@
 /*
- * filters_function - the functions that follow behind "|": their table, how their arguments are written, and what those do that make one
- * text of one text. What works on several values, dates and maps is in filters_formula. Internal.
+ * filters_function - the functions that follow behind "|": their table, how their arguments are written, and what those
+ * do that make one text of one text. What works on several values, dates and maps is in filters_formula. Internal.
  */
 #ifndef MAILWEIR_FILTERS_FILTERS_FUNCTION_H
 #define MAILWEIR_FILTERS_FILTERS_FUNCTION_H
@@ -58,14 +58,16 @@ struct filters_call {
 };
 
 /*
- * Compiles "lower" or "replace('a', 'b')"; a quote in a text is written twice. -1, with what is wrong appended to error.
+ * Compiles "lower" or "replace('a', 'b')"; a quote in a text is written twice. -1, with what is wrong appended to
+ * error.
  */
 int filters_function_parse(struct arena *arena, struct bytes text, const struct filters_function_row **row_r,
                            struct filters_call *call_r, struct buf *error);
 /* The texts between "(" and ")". -1, with what is wrong appended to error. */
 int filters_function_arguments(struct arena *arena, struct bytes inside, const char *name, struct filters_call *call,
                                struct buf *error);
-/* Appends the function of value to out; what out's maximum cannot take is cut off. For those from LOWER to REPLACE, and HASH. */
+/* Appends the function of value to out; what out's maximum cannot take is cut off. For those from LOWER to REPLACE, and
+ * HASH. */
 void filters_function_apply(const struct filters_call *call, struct bytes value, struct buf *out);
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * filters_lint_test - warnings about one test of a condition that is right and yet compares with what never comes.
  *
- * Each is told where it stands, with what would be right. What the words of other languages mean (Sieve's wildcards, sed's slashes, a
- * template as an operand) is what people write here first.
+ * Each is told where it stands, with what would be right. What the words of other languages mean (Sieve's wildcards,
+ * sed's slashes, a template as an operand) is what people write here first.
  */
 #include <stdlib.h>
 #include <string.h>

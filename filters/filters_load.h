@@ -1,8 +1,8 @@
 /*
  * filters_load - what the parts of the loader share; nobody outside filters/ includes it.
  *
- * A loader walks one file's JSON and keeps the pointer of where it is; a problem is added at that place. Functions return NULL or -1
- * after they have added a problem, and the walk goes on, so that one load tells all of them.
+ * A loader walks one file's JSON and keeps the pointer of where it is; a problem is added at that place. Functions
+ * return NULL or -1 after they have added a problem, and the walk goes on, so that one load tells all of them.
  */
 #ifndef MAILWEIR_FILTERS_FILTERS_LOAD_H
 #define MAILWEIR_FILTERS_FILTERS_LOAD_H
@@ -84,8 +84,8 @@ void filters_load_unknown(struct filters_loader *loader, const char *key, const 
                           const char *const *known);
 
 /*
- * Whether value is an object whose keys are all in the tables (NULL for none) with the right kinds of values. Every mistake is told; only a
- * value that is no object gives false.
+ * Whether value is an object whose keys are all in the tables (NULL for none) with the right kinds of values. Every
+ * mistake is told; only a value that is no object gives false.
  */
 bool filters_load_object(struct filters_loader *loader, json_t *value, const char *what, const struct filters_key *keys,
                          const struct filters_key *more);
@@ -95,7 +95,8 @@ bool filters_load_list(struct filters_loader *loader, json_t *value, const char 
 /* The names of the map, for filters_load_unknown(). */
 const char *const *filters_load_names(struct filters_loader *loader, struct map *map);
 
-/* The member as text, copied into the set; NULL when it is missing or no text (which is told by filters_load_object()). */
+/* The member as text, copied into the set; NULL when it is missing or no text (which is told by filters_load_object()).
+ */
 const char *filters_load_text(struct filters_loader *loader, json_t *object, const char *key);
 /* The member's texts: one or a list. */
 void filters_load_texts(struct filters_loader *loader, json_t *object, const char *key, const char *const **list_r,

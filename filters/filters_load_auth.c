@@ -1,6 +1,6 @@
 /*
- * filters_load_auth - whose Authentication-Results are believed: a name that anybody can write counts only from clients that are known to bring
- * it rightly (RFC 8601 section 5).
+ * filters_load_auth - whose Authentication-Results are believed: a name that anybody can write counts only from clients
+ * that are known to bring it rightly (RFC 8601 section 5).
  */
 #include <string.h>
 

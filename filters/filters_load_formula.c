@@ -1,8 +1,9 @@
 /*
- * filters_load_formula - compiles what stands between "${" and "}", and what "of" names; the grammar is in filters_formula.h.
+ * filters_load_formula - compiles what stands between "${" and "}", and what "of" names; the grammar is in
+ * filters_formula.h.
  *
- * Each step knows the type of what it gets, so that a test with the wrong operator, a zone where there is no date and an attribute that
- * nothing has are told when the rules are loaded, with their place inside the text.
+ * Each step knows the type of what it gets, so that a test with the wrong operator, a zone where there is no date and
+ * an attribute that nothing has are told when the rules are loaded, with their place inside the text.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 /*
- * filters_load_map - the maps of lookup(): written in the rule file, or read from a CSV file (RFC 4180) or a JSON object beside it.
+ * filters_load_map - the maps of lookup(): written in the rule file, or read from a CSV file (RFC 4180) or a JSON
+ * object beside it.
  */
 #include <stdlib.h>
 #include <string.h>

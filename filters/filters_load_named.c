@@ -185,7 +185,8 @@ static struct bytes without_comment(struct bytes line)
     return line;
 }
 
-/* Lines end in LF, CR LF, or (by old programs) CR alone; a byte order mark at the beginning is none of the first entry. */
+/* Lines end in LF, CR LF, or (by old programs) CR alone; a byte order mark at the beginning is none of the first entry.
+ */
 static void add_lines(struct filters_loader *loader, struct filters_words *set, struct bytes text)
 {
     struct bytes mark = bytes_of("\xef\xbb\xbf");

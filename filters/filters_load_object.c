@@ -114,7 +114,8 @@ static bool is_reference(const json_t *value)
            json_object_get(value, "file") != NULL;
 }
 
-/* What the value should have been, or NULL when it is right; shapes with parts of their own are looked at by who loads them. */
+/* What the value should have been, or NULL when it is right; shapes with parts of their own are looked at by who loads
+ * them. */
 static const char *shape_error(enum filters_shape shape, json_t *value)
 {
     switch (shape) {

@@ -110,7 +110,8 @@ static void load_flags(struct filters_loader *loader, json_t *value, struct filt
     }
 }
 
-/* The text's own levels: what is filled in is made harmless when it is. Values are taken out first, quotes in them may hold anything. */
+/* The text's own levels: what is filled in is made harmless when it is. Values are taken out first, quotes in them may
+ * hold anything. */
 static const char *folder_error(const char *text)
 {
     struct buf fixed;

@@ -1,6 +1,6 @@
 /*
- * filters_load_variable - the variables that rules set: noted before anything is loaded, so that a condition that stands before them can
- * be told what it asks for.
+ * filters_load_variable - the variables that rules set: noted before anything is loaded, so that a condition that
+ * stands before them can be told what it asks for.
  */
 #include <stdlib.h>
 #include <string.h>

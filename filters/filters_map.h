@@ -1,6 +1,6 @@
 /*
- * filters_map - a key and its value, for lookup(): by the key itself, by the domain it belongs to, or by the network it lies in. Immutable
- * once filled, and shared by threads. Keys are compared without regard to case.
+ * filters_map - a key and its value, for lookup(): by the key itself, by the domain it belongs to, or by the network it
+ * lies in. Immutable once filled, and shared by threads. Keys are compared without regard to case.
  */
 #ifndef MAILWEIR_FILTERS_FILTERS_MAP_H
 #define MAILWEIR_FILTERS_FILTERS_MAP_H
@@ -11,7 +11,8 @@
 
 enum filters_map_by {
     FILTERS_MAP_KEY,
-    FILTERS_MAP_DOMAIN, /* "example.com" is the key of that domain, of those below it and of addresses there; the longest counts */
+    FILTERS_MAP_DOMAIN,  /* "example.com" is the key of that domain, of those below it and of addresses there; the
+                            longest counts */
     FILTERS_MAP_NETWORK, /* the longest prefix counts */
 };
 extern const char *const filters_map_words[]; /* in the order of the enum, ended by NULL */
@@ -19,7 +20,8 @@ extern const char *const filters_map_words[]; /* in the order of the enum, ended
 struct filters_map;
 struct filters_map *filters_map_new(const char *name, enum filters_map_by by);
 void filters_map_free(struct filters_map **map);
-/* -1 when the key is none (of a network), stands there already, or the map is full: what is wrong is appended to error. */
+/* -1 when the key is none (of a network), stands there already, or the map is full: what is wrong is appended to error.
+ */
 struct buf;
 int filters_map_add(struct filters_map *map, struct bytes key, struct bytes value, struct buf *error);
 /* The value, or NULL. */

@@ -1,8 +1,8 @@
 /*
  * filters_match - decides conditions in three values: yes, no, not known yet (and: failed, when a limit was hit).
  *
- * all: the first "no" decides; any: the first "yes" does; "not known yet" stays so under not. Children are tried in the order
- * in which they are written, so what a limit does to a rule can be read from the rule.
+ * all: the first "no" decides; any: the first "yes" does; "not known yet" stays so under not. Children are tried in the
+ * order in which they are written, so what a limit does to a rule can be read from the rule.
  */
 #include <string.h>
 
@@ -55,7 +55,8 @@ static int grow_captures(struct filters_run *run)
     return 0;
 }
 
-/* How many there can be is known when they are there: a count that the loader makes beforehand is one that must be kept in step. */
+/* How many there can be is known when they are there: a count that the loader makes beforehand is one that must be kept
+ * in step. */
 static int add_capture(struct filters_run *run, const struct filters_pattern *pattern, struct bytes text)
 {
     if (run->capture_count == run->capture_size && grow_captures(run) < 0) {

@@ -1,7 +1,8 @@
 /*
  * filters_name - what the names in templates stand for. Internal.
  *
- * A group of a pattern of the rule, a variable, the message's id, a part of the date of reception (UTC), or any subject but those of the body.
+ * A group of a pattern of the rule, a variable, the message's id, a part of the date of reception (UTC), or any subject
+ * but those of the body.
  */
 #ifndef MAILWEIR_FILTERS_FILTERS_NAME_H
 #define MAILWEIR_FILTERS_FILTERS_NAME_H

@@ -1,8 +1,8 @@
 /*
  * filters_pattern - see filters_pattern.h. PCRE2 10.42.
  *
- * JIT code is called directly (pcre2_jit_match): the checks that pcre2_match repeats for each call cost as much as a short match,
- * and what they check is known here: the text is valid UTF-8, the options are fixed.
+ * JIT code is called directly (pcre2_jit_match): the checks that pcre2_match repeats for each call cost as much as a
+ * short match, and what they check is known here: the text is valid UTF-8, the options are fixed.
  */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "filters/filters_pattern.h"

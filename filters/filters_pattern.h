@@ -1,8 +1,9 @@
 /*
- * filters_pattern - PCRE2 patterns that meet hostile text: compiled with JIT, matched under match, depth and heap limits.
+ * filters_pattern - PCRE2 patterns that meet hostile text: compiled with JIT, matched under match, depth and heap
+ * limits.
  *
- * A limit that is hit is an error outcome, never "no match". Patterns are immutable and shared by threads; what a match needs to write
- * lives in a matcher, one per thread.
+ * A limit that is hit is an error outcome, never "no match". Patterns are immutable and shared by threads; what a match
+ * needs to write lives in a matcher, one per thread.
  */
 #ifndef MAILWEIR_FILTERS_FILTERS_PATTERN_H
 #define MAILWEIR_FILTERS_FILTERS_PATTERN_H
@@ -21,14 +22,16 @@ struct filters_pattern;
 struct filters_matcher;
 
 /*
- * NULL when it does not compile: why (a sentence with the offset) is appended to error. The texts that it meets are valid UTF-8.
+ * NULL when it does not compile: why (a sentence with the offset) is appended to error. The texts that it meets are
+ * valid UTF-8.
  */
 struct filters_pattern *filters_pattern_new(const char *text, bool ignore_case, struct buf *error);
 void filters_pattern_free(struct filters_pattern **pattern);
 const char *filters_pattern_text(const struct filters_pattern *pattern);
 /* Groups that capture; the whole match is group 0 and not counted. */
 unsigned filters_pattern_groups(const struct filters_pattern *pattern);
-/* The numbers of the groups of that name: with (?J) several may have it, else there is one or none. Returns how many. */
+/* The numbers of the groups of that name: with (?J) several may have it, else there is one or none. Returns how many.
+ */
 unsigned filters_pattern_named(const struct filters_pattern *pattern, const char *name,
                                unsigned groups_r[FILTERS_PATTERN_MAX_GROUPS]);
 /* The group's name, or NULL. */
@@ -36,8 +39,8 @@ const char *filters_pattern_group_name(const struct filters_pattern *pattern, un
 /* Whether the group may take no part in a match, or match nothing. When that cannot be told, true. */
 bool filters_pattern_group_may_be_empty(const struct filters_pattern *pattern, unsigned group);
 /*
- * Whether the limits would cut it: a part of it that repeats what repeats was tried with texts that make such patterns explode. part_r
- * (may be empty) gets that part's text.
+ * Whether the limits would cut it: a part of it that repeats what repeats was tried with texts that make such patterns
+ * explode. part_r (may be empty) gets that part's text.
  */
 bool filters_pattern_may_explode(const struct filters_pattern *pattern, struct bytes *part_r);
 
@@ -48,7 +51,8 @@ void filters_matcher_free(struct filters_matcher **matcher);
  */
 int filters_pattern_match(const struct filters_pattern *pattern, struct filters_matcher *matcher, struct bytes text);
 /*
- * Appends text with each match replaced; "$1", "${1}" and "${name}" in the replacement are groups, "$$" is "$". -1: a limit was hit.
+ * Appends text with each match replaced; "$1", "${1}" and "${name}" in the replacement are groups, "$$" is "$". -1: a
+ * limit was hit.
  */
 int filters_pattern_replace(const struct filters_pattern *pattern, struct filters_matcher *matcher, struct bytes text,
                             struct bytes replacement, struct buf *out);

@@ -1,6 +1,6 @@
 /*
- * filters_report - what programs tell programs: reports recognised by what their formats demand, and the results of trusted hosts'
- * authentication checks (RFC 8601). Internal; see filters_run.h.
+ * filters_report - what programs tell programs: reports recognised by what their formats demand, and the results of
+ * trusted hosts' authentication checks (RFC 8601). Internal; see filters_run.h.
  */
 #include <string.h>
 

@@ -1,5 +1,6 @@
 /*
- * filters_run - one message in the hands of a rule set: its values, fetched once, and what has matched so far. Internal.
+ * filters_run - one message in the hands of a rule set: its values, fetched once, and what has matched so far.
+ * Internal.
  */
 #ifndef MAILWEIR_FILTERS_FILTERS_RUN_H
 #define MAILWEIR_FILTERS_FILTERS_RUN_H
@@ -91,14 +92,15 @@ int filters_run_full(struct filters_run *run);
 /* "the time is over" into the fault; returns -1. */
 int filters_run_out_of_time(struct filters_run *run);
 
-/* Add to a list of values: a text (made valid UTF-8, cut at FILTERS_VALUE_MAX), a number with the text that is shown of it (NULL: its digits), a
- * copy of a value, an attribute of a value. -1 with a fault. */
+/* Add to a list of values: a text (made valid UTF-8, cut at FILTERS_VALUE_MAX), a number with the text that is shown of
+ * it (NULL: its digits), a copy of a value, an attribute of a value. -1 with a fault. */
 int filters_run_add_text(struct filters_run *run, struct filters_fetched *values, struct bytes text);
 int filters_run_add_number(struct filters_run *run, struct filters_fetched *values, int64_t number, const char *text);
 int filters_run_add_value(struct filters_run *run, struct filters_fetched *values, const struct filters_value *value);
 int filters_run_add_attribute(struct filters_run *run, struct filters_fetched *values,
                               const struct filters_value *value, enum filters_part attribute);
-/* What reports the message is; what trusted hosts say of it by that method. -1 with a fault. The first wants run->view. */
+/* What reports the message is; what trusted hosts say of it by that method. -1 with a fault. The first wants run->view.
+ */
 int filters_run_report(struct filters_run *run, struct filters_fetched *fetched);
 int filters_run_auth(struct filters_run *run, const char *method, struct filters_fetched *fetched);
 /* "-1.5" scaled by ten to the FILTERS_DECIMALS. False when the text is no such number. */

@@ -1,7 +1,8 @@
 /*
  * filters_scan - reads a pattern's text for its groups: for questions that PCRE2 does not answer. Internal.
  *
- * A pattern with constructs that it does not know (conditions, branch reset) is told apart: then nothing is said about it.
+ * A pattern with constructs that it does not know (conditions, branch reset) is told apart: then nothing is said about
+ * it.
  */
 #ifndef MAILWEIR_FILTERS_FILTERS_SCAN_H
 #define MAILWEIR_FILTERS_FILTERS_SCAN_H

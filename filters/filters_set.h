@@ -1,8 +1,8 @@
 /*
  * filters_set - a loaded rule set as its parts see it; nobody outside filters/ includes this.
  *
- *   subject    what a test looks at: a field of the envelope, header fields of a name, by part ... Each distinct one exists once per set and
- *              has a number, so that its values are fetched once per message, however many rules ask
+ *   subject    what a test looks at: a field of the envelope, header fields of a name, by part ... Each distinct one
+ * exists once per set and has a number, so that its values are fetched once per message, however many rules ask
  *   condition  a tree of all / any / not over tests; immutable; a named one is shared by the rules that use it
  *   action     what a matching rule does, with its templates compiled
  *   group      a list of rules with an index; group 0 is the "rules" of all files
@@ -107,12 +107,12 @@ struct filters_rule {
     size_t action_count;
     enum filters_on_error on_error;
     bool disabled;
-    const char *off;  /* why it is disabled, or NULL */
-    bool watch;       /* it is tried and does nothing */
-    int64_t until_ms; /* from then on it is not tried; 0: for ever */
-    bool ends;        /* has an action after which no rule is tried: stop, reject, defer, discard, goto */
-    const char *
-        said_no; /* what the record of a message says when it said no; those of a group lie in order, one behind the other */
+    const char *off;     /* why it is disabled, or NULL */
+    bool watch;          /* it is tried and does nothing */
+    int64_t until_ms;    /* from then on it is not tried; 0: for ever */
+    bool ends;           /* has an action after which no rule is tried: stop, reject, defer, discard, goto */
+    const char *said_no; /* what the record of a message says when it said no; those of a group lie in order, one behind
+                            the other */
     unsigned short said_len; /* of it, the NUL included; 0: disabled, there is nothing to say */
     unsigned enabled_before; /* rules of the group that are not disabled */
     bool overrides;          /* a refusal at a later rule could not be certain while this one is unknown */

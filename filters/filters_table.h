@@ -1,8 +1,9 @@
 /*
- * filters_table - every word of the rule language, once: fields, parts, operators, actions, and the keys of each object.
+ * filters_table - every word of the rule language, once: fields, parts, operators, actions, and the keys of each
+ * object.
  *
- * The loader reads rule files by these tables and filters_schema writes the JSON Schema from them, so the two cannot disagree. A new word is a
- * row here and the code that gives it its meaning.
+ * The loader reads rule files by these tables and filters_schema writes the JSON Schema from them, so the two cannot
+ * disagree. A new word is a row here and the code that gives it its meaning.
  */
 #ifndef MAILWEIR_FILTERS_FILTERS_TABLE_H
 #define MAILWEIR_FILTERS_FILTERS_TABLE_H

@@ -50,7 +50,8 @@ static int add_literal(struct compiler *compiler, struct bytes text)
     return add_piece(compiler, (struct piece){.literal = bytes_at(copy, text.len)});
 }
 
-/* Takes what stands before the next `end` off the head of *rest; the octet inside '...' does not count. *found_r: whether there was one. */
+/* Takes what stands before the next `end` off the head of *rest; the octet inside '...' does not count. *found_r:
+ * whether there was one. */
 static struct bytes cut_outside_quotes(struct bytes *rest, uint8_t end, bool *found_r)
 {
     bool quoted = false;

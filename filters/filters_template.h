@@ -61,10 +61,11 @@ void filters_template_line(const struct filters_template *template, const struct
 /* The most octets that the folder's name can have. */
 size_t filters_template_folder_max(const struct filters_template *template);
 /*
- * Appends a folder's name. Levels come from the template's own "/" only; in what is filled in, "/", "*", "%" and control characters become
- * "_", and a level can be neither empty nor "." nor "..": it becomes "_". Only a template without values gives a folder that is named by its
- * use ("\Junk"): else what is filled in has no backslash, "~" or "#" in front, which would name a use, somebody's home or a namespace (RFC 9051 section
- * 5.1.2.1).
+ * Appends a folder's name. Levels come from the template's own "/" only; in what is filled in, "/", "*", "%" and
+ * control characters become
+ * "_", and a level can be neither empty nor "." nor "..": it becomes "_". Only a template without values gives a folder
+ * that is named by its use ("\Junk"): else what is filled in has no backslash, "~" or "#" in front, which would name a
+ * use, somebody's home or a namespace (RFC 9051 section 5.1.2.1).
  */
 void filters_template_folder(const struct filters_template *template, const struct filters_filler *filler,
                              struct buf *out);

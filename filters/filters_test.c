@@ -92,7 +92,8 @@ static void list_more(struct buf *out, const char *word, const char *const *text
     buf_append_text(out, ")");
 }
 
-/* Every delivery as one that was expected, each once: what was wanted and did not come, what came and was not wanted. */
+/* Every delivery as one that was expected, each once: what was wanted and did not come, what came and was not wanted.
+ */
 static void compare_filed(struct check *check, const char *const *came)
 {
     const struct filters_expectation *expect = &check->test->expect;

@@ -7,8 +7,8 @@
 #include "base/buf.h"
 
 /*
- * Decodes one character at the head of text: its length in octets with *character_r; an octet that begins no valid UTF-8 sequence
- * counts as one character U+FFFD. text must not be empty.
+ * Decodes one character at the head of text: its length in octets with *character_r; an octet that begins no valid
+ * UTF-8 sequence counts as one character U+FFFD. text must not be empty.
  */
 size_t filters_text_next(struct bytes text, uint32_t *character_r);
 /* Appends the character in UTF-8. */
@@ -23,14 +23,14 @@ int filters_text_valid(struct bytes text, struct buf *out);
 bool filters_text_is_control(uint32_t character);
 
 /*
- * Appends at most `max` octets of text as a part of one folder level: "/" and control characters become "_", runs of blanks one
- * blank; never ends inside a character.
+ * Appends at most `max` octets of text as a part of one folder level: "/" and control characters become "_", runs of
+ * blanks one blank; never ends inside a character.
  */
 void filters_text_level(struct bytes text, size_t max, struct buf *out);
 
 /*
- * What is wrong with the text as a folder's name before anything is filled in: an empty level, a control character ...; NULL when
- * nothing is.
+ * What is wrong with the text as a folder's name before anything is filled in: an empty level, a control character ...;
+ * NULL when nothing is.
  */
 const char *filters_text_folder_error(const char *text);
 

@@ -41,7 +41,8 @@ static void put_escaped(uint32_t character, struct buf *out)
     }
 }
 
-/* What nobody would see is shown by what JSON and C write for it: a terminal wants no controls, and who compares must see them. */
+/* What nobody would see is shown by what JSON and C write for it: a terminal wants no controls, and who compares must
+ * see them. */
 static json_t *text_value(struct bytes text)
 {
     struct bytes cut = filters_text_cut(text, SHOWN_OCTETS);

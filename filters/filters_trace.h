@@ -1,5 +1,6 @@
 /*
- * filters_trace - what a decision looked at and found, as JSON: for "explain" and for the page. Internal; see filters_explain().
+ * filters_trace - what a decision looked at and found, as JSON: for "explain" and for the page. Internal; see
+ * filters_explain().
  */
 #ifndef MAILWEIR_FILTERS_FILTERS_TRACE_H
 #define MAILWEIR_FILTERS_FILTERS_TRACE_H

@@ -1,7 +1,9 @@
 /*
- * filters_tried - what every rule that was tried said, for the message's story: names and outcomes, no conditions. filters_explain tells those.
+ * filters_tried - what every rule that was tried said, for the message's story: names and outcomes, no conditions.
+ * filters_explain tells those.
  *
- * It is kept with every message, so it is bounded; rules that said no give way to those that acted, and what does not fit is counted.
+ * It is kept with every message, so it is bounded; rules that said no give way to those that acted, and what does not
+ * fit is counted.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -118,7 +120,8 @@ int filters_tried_rule(struct filters_builder *builder, const struct filters_gro
     return add(builder, mark, group->name, rule->name);
 }
 
-/* Most rules say no, and there may be thousands of them in one call: what fits is copied in one piece, and the rest is counted by subtraction. */
+/* Most rules say no, and there may be thousands of them in one call: what fits is copied in one piece, and the rest is
+ * counted by subtraction. */
 int filters_tried_no(struct filters_builder *builder, const struct filters_group *group, size_t from, size_t to)
 {
     struct filters_decision *decision = &builder->decision;

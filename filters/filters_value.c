@@ -1,6 +1,6 @@
 /*
- * filters_value - where a test's values come from: connection, envelope, header section, decoded parts. Each subject is fetched once per message
- * (those of the recipient, once per recipient).
+ * filters_value - where a test's values come from: connection, envelope, header section, decoded parts. Each subject is
+ * fetched once per message (those of the recipient, once per recipient).
  */
 #include <string.h>
 
@@ -51,7 +51,8 @@ void filters_run_done(struct filters_run *run)
 
 /* ---- adding values ---- */
 
-/* The next value of the subject, or NULL with a fault. Room comes in doubling steps; the old array stays behind in the arena. */
+/* The next value of the subject, or NULL with a fault. Room comes in doubling steps; the old array stays behind in the
+ * arena. */
 static struct filters_value *next_value(struct filters_run *run, struct filters_fetched *fetched)
 {
     if (fetched->count == fetched->size) {
@@ -114,7 +115,8 @@ int filters_run_add_number(struct filters_run *run, struct filters_fetched *fetc
 
 /* ---- addresses ---- */
 
-/* The domain, behind `before` where that is not empty, and once more with its A-labels as U-labels, or the other way round. */
+/* The domain, behind `before` where that is not empty, and once more with its A-labels as U-labels, or the other way
+ * round. */
 static int add_domain(struct filters_run *run, struct filters_fetched *fetched, struct bytes before,
                       struct bytes domain)
 {

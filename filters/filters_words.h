@@ -1,9 +1,10 @@
 /*
  * filters_words - a set of texts or networks that is looked up, not scanned: for "is", "in" and list files.
  *
- * Texts are kept as they are, or folded. An entry "@example.com" stands for every address at that domain, ".example.com" for every domain
- * below it (and "@.example.com" for addresses there); "*@example.com" and
- * "*@*.example.com" are other ways to write the two for addresses. Networks are kept by their length: one look-up per distinct length.
+ * Texts are kept as they are, or folded. An entry "@example.com" stands for every address at that domain,
+ * ".example.com" for every domain below it (and "@.example.com" for addresses there); "*@example.com" and
+ * "*@*.example.com" are other ways to write the two for addresses. Networks are kept by their length: one look-up per
+ * distinct length.
  */
 #ifndef MAILWEIR_FILTERS_FILTERS_WORDS_H
 #define MAILWEIR_FILTERS_FILTERS_WORDS_H
@@ -32,16 +33,16 @@ bool filters_words_has_address(const struct filters_words *words, struct bytes v
 /* Whether any entry stands for a whole domain. */
 bool filters_words_has_domains(const struct filters_words *words);
 /*
- * The keys under which filters_words_has_address() looks for the value, one per step from 0 on: itself, "@" and its domain, "@." and each domain
- * above. False at the end. *key_r points into value or key.
+ * The keys under which filters_words_has_address() looks for the value, one per step from 0 on: itself, "@" and its
+ * domain, "@." and each domain above. False at the end. *key_r points into value or key.
  */
 #define FILTERS_WORDS_KEY_MAX 300
 bool filters_words_probe(struct bytes value, unsigned step, uint8_t key[FILTERS_WORDS_KEY_MAX], struct bytes *key_r);
 /* The text of an address. False when it is none. */
 bool filters_words_has_network(const struct filters_words *words, struct bytes address);
 /*
- * The key under which a network of that length stands that has this address; its last octet is the length. For look-ups across sets: the keys are what
- * filters_words_next() gives of a NETWORKS set.
+ * The key under which a network of that length stands that has this address; its last octet is the length. For look-ups
+ * across sets: the keys are what filters_words_next() gives of a NETWORKS set.
  */
 #define FILTERS_WORDS_NETWORK_KEY 17
 void filters_words_network_key(const uint8_t address[16], unsigned bits, uint8_t key[FILTERS_WORDS_NETWORK_KEY]);

@@ -1,8 +1,10 @@
 /*
- * admin - the gateway's one door for operators: an HTTP server with probes, metrics, the JSON API and the built-in page.
+ * admin - the gateway's one door for operators: an HTTP server with probes, metrics, the JSON API and the built-in
+ * page.
  *
- * It stands beside the gateway and asks it; mail flows the same with or without it. On a unix socket whoever may open the socket may do
- * everything; on TCP a token is needed. What it takes (connections, requests, bodies, live streams) is bounded by the configuration's "admin".
+ * It stands beside the gateway and asks it; mail flows the same with or without it. On a unix socket whoever may open
+ * the socket may do everything; on TCP a token is needed. What it takes (connections, requests, bodies, live streams)
+ * is bounded by the configuration's "admin".
  */
 #ifndef MAILWEIR_ADMIN_ADMIN_H
 #define MAILWEIR_ADMIN_ADMIN_H

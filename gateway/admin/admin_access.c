@@ -1,5 +1,6 @@
 /*
- * admin_access - whether a request may be: by its token or session, its role, and where it comes from; see admin_access.h.
+ * admin_access - whether a request may be: by its token or session, its role, and where it comes from; see
+ * admin_access.h.
  */
 #include "admin/admin_access.h"
 

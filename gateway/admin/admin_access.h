@@ -5,12 +5,14 @@
  *   read      also status, flows, rules, the queue, why: what there is, but not what stands in the mail
  *   operate   also the mail itself, and all that changes something
  *
- * The configuration's "token" is of somebody called "admin", who may operate; those in "tokens" carry their own names. Where there is no token at all,
- * whoever reaches the socket may operate, under the name that he gives himself (a command line says its user's).
+ * The configuration's "token" is of somebody called "admin", who may operate; those in "tokens" carry their own names.
+ * Where there is no token at all, whoever reaches the socket may operate, under the name that he gives himself (a
+ * command line says its user's).
  *
- * A browser on another site gets nothing: an Origin other than ourselves is refused, what changes anything wants a JSON content type (which a form
- * cannot send), and without a token only local names are answered (a foreign name that points at this machine is not enough). A session's cookie is
- * HttpOnly and SameSite=Strict; what changes anything wants, beside it, our own Origin and the session's key in a header, which no other site can read.
+ * A browser on another site gets nothing: an Origin other than ourselves is refused, what changes anything wants a JSON
+ * content type (which a form cannot send), and without a token only local names are answered (a foreign name that
+ * points at this machine is not enough). A session's cookie is HttpOnly and SameSite=Strict; what changes anything
+ * wants, beside it, our own Origin and the session's key in a header, which no other site can read.
  */
 #ifndef MAILWEIR_ADMIN_ADMIN_ACCESS_H
 #define MAILWEIR_ADMIN_ADMIN_ACCESS_H

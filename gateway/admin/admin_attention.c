@@ -1,6 +1,6 @@
 /*
- * admin_attention - what an operator should look at now, the worst first: what is wrong, since when, and the command that mends it. Status, top and the
- * page show the same; a line of the log tells when it changes.
+ * admin_attention - what an operator should look at now, the worst first: what is wrong, since when, and the command
+ * that mends it. Status, top and the page show the same; a line of the log tells when it changes.
  */
 #include <stdarg.h>
 #include <stdio.h>

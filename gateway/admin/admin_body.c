@@ -1,7 +1,9 @@
 /*
- * admin_body - a stored message over HTTP, as it was received: piece by piece, so that a large one needs no more room than a small one.
+ * admin_body - a stored message over HTTP, as it was received: piece by piece, so that a large one needs no more room
+ * than a small one.
  *
- * Pieces are read on the admin server's lane, after the whole body was checked against its sum; while one is on its way, the connection sleeps.
+ * Pieces are read on the admin server's lane, after the whole body was checked against its sum; while one is on its
+ * way, the connection sleeps.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 /*
- * admin_clients - who came to the listeners, and what was refused: what `mailweir clients`, `mailweir why` and the page ask for.
+ * admin_clients - who came to the listeners, and what was refused: what `mailweir clients`, `mailweir why` and the page
+ * ask for.
  */
 #include "admin/admin_handlers.h"
 #include "admin/admin_private.h"

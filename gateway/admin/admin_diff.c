@@ -1,8 +1,10 @@
 /*
- * admin_diff - what edited rules would do otherwise than the running ones: over the messages that were decided last, then over those that wait.
+ * admin_diff - what edited rules would do otherwise than the running ones: over the messages that were decided last,
+ * then over those that wait.
  *
- * A page of messages at a time, on the admin server's lane, with buffers of its own; who wants more asks again from where the answer ended. Each is
- * decided as of when it came, by both sets, so that nothing differs but the rules. Nothing is kept, counted or delivered.
+ * A page of messages at a time, on the admin server's lane, with buffers of its own; who wants more asks again from
+ * where the answer ended. Each is decided as of when it came, by both sets, so that nothing differs but the rules.
+ * Nothing is kept, counted or delivered.
  */
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,10 +1,12 @@
 /*
- * admin_events - live streams (server-sent events): "state" each second, "log" for each event of the log; see admin_private.h.
+ * admin_events - live streams (server-sent events): "state" each second, "log" for each event of the log; see
+ * admin_private.h.
  *
- * Log lines are sent together, a few times a second and so many at most, so that a flood of mail does not become a flood of events:
- * "skipped" says how many were left out.
+ * Log lines are sent together, a few times a second and so many at most, so that a flood of mail does not become a
+ * flood of events: "skipped" says how many were left out.
  *
- * A stream that reads too slowly is ended: its client connects again and is up to date at once. Nothing here ever waits for one.
+ * A stream that reads too slowly is ended: its client connects again and is up to date at once. Nothing here ever waits
+ * for one.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,9 @@
 /*
- * admin_explain - what the rules would do with a message, and why: the running rules, or others that somebody is just writing.
+ * admin_explain - what the rules would do with a message, and why: the running rules, or others that somebody is just
+ * writing.
  *
- * Decided on the admin server's lane with buffers of its own: a pattern that takes its time holds up neither mail nor the loop. Nothing is kept,
- * nothing is delivered.
+ * Decided on the admin server's lane with buffers of its own: a pattern that takes its time holds up neither mail nor
+ * the loop. Nothing is kept, nothing is delivered.
  */
 #include <stdlib.h>
 #include <string.h>

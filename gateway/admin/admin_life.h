@@ -1,5 +1,6 @@
 /*
- * admin_life - what the server's life needs of its parts: libmicrohttpd's calls, and what is begun, looked after each second, and ended.
+ * admin_life - what the server's life needs of its parts: libmicrohttpd's calls, and what is begun, looked after each
+ * second, and ended.
  */
 #ifndef MAILWEIR_ADMIN_ADMIN_LIFE_H
 #define MAILWEIR_ADMIN_ADMIN_LIFE_H
@@ -8,9 +9,10 @@
 
 #define ADMIN_CONNECTION_MEMORY 32768 /* of which a request line and header section may take half */
 #define ADMIN_TIMEOUT_S         15    /* a connection on which nothing moves is closed after it */
-#define ADMIN_HEADER_MS         5000 /* a connection without a whole request head is closed after it, however it moves */
-#define ADMIN_BODY_MS           60000 /* a body must be whole by then */
-#define ADMIN_SMALL_BODY        65536 /* body of a request whose route asks for no more */
+/* A connection without a whole request head is closed after it, however it moves. */
+#define ADMIN_HEADER_MS  5000
+#define ADMIN_BODY_MS    60000 /* a body must be whole by then */
+#define ADMIN_SMALL_BODY 65536 /* body of a request whose route asks for no more */
 
 struct admin_connection {
     struct list link;

@@ -60,7 +60,8 @@ static void write_refusals(struct metrics_text *text, const struct smtpd_counts 
         counts->refusals_untold);
 }
 
-/* Replies that were never given have no sample; limits have one from the start, so that an alert can see the first hit. */
+/* Replies that were never given have no sample; limits have one from the start, so that an alert can see the first hit.
+ */
 static void write_replies(struct metrics_text *text, const struct smtpd_counts *counts)
 {
     const struct smtpd_tally *tally = &counts->tally;

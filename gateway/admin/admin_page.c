@@ -1,8 +1,8 @@
 /*
  * admin_page - the built-in page: its files, from gateway/admin/page, are part of the program.
  *
- * It loads nothing from elsewhere and may run nothing that is not one of these files (Content-Security-Policy); what it shows it asks
- * from the API like any other client.
+ * It loads nothing from elsewhere and may run nothing that is not one of these files (Content-Security-Policy); what it
+ * shows it asks from the API like any other client.
  */
 #include "admin/admin_page.h"
 

@@ -1,7 +1,8 @@
 /*
  * admin_probes - /livez and /readyz, as container platforms ask them.
  *
- * livez says that the loop turns; restarting helps when it does not. readyz says whether mail can be taken, and each reason.
+ * livez says that the loop turns; restarting helps when it does not. readyz says whether mail can be taken, and each
+ * reason.
  */
 #include "admin/admin_handlers.h"
 #include "admin/admin_private.h"

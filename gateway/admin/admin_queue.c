@@ -1,8 +1,9 @@
 /*
- * admin_queue - the queue over HTTP: what waits, a message's whole story and its octets; retry, hold, release, drop, pause, resume.
+ * admin_queue - the queue over HTTP: what waits, a message's whole story and its octets; retry, hold, release, drop,
+ * pause, resume.
  *
- * Questions read the spool's store through a connection of their own on a lane of their own, so that a long list holds up neither the loop nor a
- * commit. Changes go through the spool, which makes them beside its other work.
+ * Questions read the spool's store through a connection of their own on a lane of their own, so that a long list holds
+ * up neither the loop nor a commit. Changes go through the spool, which makes them beside its other work.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,9 @@
 /*
- * admin_reroute - the running rules over messages that wait: what they would do today, and doing it; a page of messages at a time.
+ * admin_reroute - the running rules over messages that wait: what they would do today, and doing it; a page of messages
+ * at a time.
  *
- * Planned on the admin server's lane, done through the spool one message after the other. Who wants more asks again from where the answer ended.
+ * Planned on the admin server's lane, done through the spool one message after the other. Who wants more asks again
+ * from where the answer ended.
  */
 #include <stdlib.h>
 #include <string.h>

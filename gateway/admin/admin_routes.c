@@ -1,5 +1,6 @@
 /*
- * admin_routes - every path of the admin server; the OpenAPI description (openapi.json) is held against this table by a test.
+ * admin_routes - every path of the admin server; the OpenAPI description (openapi.json) is held against this table by a
+ * test.
  */
 #include <string.h>
 

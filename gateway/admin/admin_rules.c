@@ -1,5 +1,6 @@
 /*
- * admin_rules - what the rules do with the stream: the ways that messages take, how often each rule acts, what it costs, and its errors.
+ * admin_rules - what the rules do with the stream: the ways that messages take, how often each rule acts, what it
+ * costs, and its errors.
  */
 #include "admin/admin_handlers.h"
 #include "admin/admin_private.h"

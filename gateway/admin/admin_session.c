@@ -1,5 +1,6 @@
 /*
- * admin_session - a browser's login for all of its tabs: a cookie that scripts cannot read, ended by whoever began it, by being idle, or by a restart.
+ * admin_session - a browser's login for all of its tabs: a cookie that scripts cannot read, ended by whoever began it,
+ * by being idle, or by a restart.
  *
  * Sessions stand in memory. The cookie's name has the port in it, because cookies do not tell ports apart.
  */

@@ -1,6 +1,7 @@
 /*
- * admin_trace - switches traces of SMTP and IMAP dialogues on and off; see base/trace.h. Their lines are "trace" events of the log, and so of the live
- * stream. How long and how much is bounded by the configuration's max_trace_time and max_trace_size.
+ * admin_trace - switches traces of SMTP and IMAP dialogues on and off; see base/trace.h. Their lines are "trace" events
+ * of the log, and so of the live stream. How long and how much is bounded by the configuration's max_trace_time and
+ * max_trace_size.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -16,7 +16,8 @@ struct metrics_text {
     const char *family;
 };
 
-/* Labels are names and values in turn, NULL at the end: METRICS_LABELS("listener", "apps"). No address and no message id ever. */
+/* Labels are names and values in turn, NULL at the end: METRICS_LABELS("listener", "apps"). No address and no message
+ * id ever. */
 /* name: by Prometheus' conventions (_total, _seconds, _bytes); help: one line. */
 void metrics_family(struct metrics_text *text, enum metrics_type type, const char *name, const char *help);
 /* labels may be NULL. */

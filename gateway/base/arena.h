@@ -19,8 +19,8 @@ void arena_free(struct arena **arena);
 void arena_wipe(struct arena **arena);
 
 /*
- * Takes everything back, for the next use: what it took last time lies ready then, when it was not much. Cheaper than a new arena where decisions
- * follow each other.
+ * Takes everything back, for the next use: what it took last time lies ready then, when it was not much. Cheaper than a
+ * new arena where decisions follow each other.
  */
 void arena_clear(struct arena *arena);
 

@@ -1,5 +1,6 @@
 /*
- * date - civil time without libc's locale and time zone: RFC 5322 dates, IMAP dates, and the parts rules use. Always UTC.
+ * date - civil time without libc's locale and time zone: RFC 5322 dates, IMAP dates, and the parts rules use. Always
+ * UTC.
  */
 #ifndef MAILWEIR_BASE_DATE_H
 #define MAILWEIR_BASE_DATE_H

@@ -1,7 +1,8 @@
 /*
  * histogram - how long something took, counted by the octave: fixed bounds from half a millisecond to a minute.
  *
- * Whoever measures owns one and adds to it; whoever writes metrics reads it. All bounds are alike, so that any two can be compared.
+ * Whoever measures owns one and adds to it; whoever writes metrics reads it. All bounds are alike, so that any two can
+ * be compared.
  */
 #ifndef MAILWEIR_BASE_HISTOGRAM_H
 #define MAILWEIR_BASE_HISTOGRAM_H
@@ -20,7 +21,8 @@ struct histogram {
 };
 
 void histogram_add(struct histogram *histogram, uint64_t us);
-/* An estimate (the bound of its bucket) of the value that `percent` of all do not pass, in microseconds; 0 when empty. */
+/* An estimate (the bound of its bucket) of the value that `percent` of all do not pass, in microseconds; 0 when empty.
+ */
 uint64_t histogram_percentile(const struct histogram *histogram, unsigned percent);
 
 #endif

@@ -1,9 +1,9 @@
 /*
  * log - one line per event, as JSON or as text for a terminal.
  *
- * An event has a level, an action (a stable word such as "accepted") and fields. Formatting happens here; the time and the
- * descriptor come from the owner (floor 4), so this floor does no I/O. Whatever comes from a peer is
- * escaped: a value can never start a new line, end a JSON string or send a terminal sequence.
+ * An event has a level, an action (a stable word such as "accepted") and fields. Formatting happens here; the time and
+ * the descriptor come from the owner (floor 4), so this floor does no I/O. Whatever comes from a peer is escaped: a
+ * value can never start a new line, end a JSON string or send a terminal sequence.
  *
  * Field names follow ECS where it has one: "client.address", "email.message_id", "error.message"; a
  * message's id is always "id". Each part of the program has a log of its own (its area), so that levels can differ.

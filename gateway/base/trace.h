@@ -1,8 +1,9 @@
 /*
- * trace - which dialogues are written to the log at the moment: traces that an operator has switched on, each with its limits.
+ * trace - which dialogues are written to the log at the moment: traces that an operator has switched on, each with its
+ * limits.
  *
- * A trace ends by itself: after its time, or when its lines have used up its octets. Who speaks asks traces_pick() when it begins, and keeps the number;
- * while no trace is on, that is one comparison. Time is an argument.
+ * A trace ends by itself: after its time, or when its lines have used up its octets. Who speaks asks traces_pick() when
+ * it begins, and keeps the number; while no trace is on, that is one comparison. Time is an argument.
  */
 #ifndef MAILWEIR_BASE_TRACE_H
 #define MAILWEIR_BASE_TRACE_H

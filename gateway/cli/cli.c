@@ -65,7 +65,8 @@ static int unknown_option(const struct cli_command *command, const struct cli_op
                : cli_usage_error(command, "there is no option \"%s\"; did you mean \"--%s\"?", given, nearest);
 }
 
-/* "--config=FILE" and "--config FILE", "-c FILE": the option's name, and its value where it stands in the same argument (else a NULL ptr). */
+/* "--config=FILE" and "--config FILE", "-c FILE": the option's name, and its value where it stands in the same argument
+ * (else a NULL ptr). */
 static void split_option(const char *argument, struct bytes *name_r, struct bytes *value_r)
 {
     static const struct {

@@ -1,8 +1,8 @@
 /*
  * cli - the program's subcommands: a table (main.c), one file each (cmd_*.c), and what they share.
  *
- * Results go to standard output, problems and the log to standard error; exit codes are those of sysexits.h, and 1 where a check
- * that was asked for says no.
+ * Results go to standard output, problems and the log to standard error; exit codes are those of sysexits.h, and 1
+ * where a check that was asked for says no.
  */
 #ifndef MAILWEIR_CLI_CLI_H
 #define MAILWEIR_CLI_CLI_H
@@ -60,7 +60,8 @@ struct cli_option {
 };
 
 /*
- * Parses argv; options may stand anywhere before "--". "-h" is --help, "-c FILE" is --config FILE. Returns the number of other arguments, which are moved to argv[1]…; or -1 after
+ * Parses argv; options may stand anywhere before "--". "-h" is --help, "-c FILE" is --config FILE. Returns the number
+ * of other arguments, which are moved to argv[1]…; or -1 after
  * --help was answered or a mistake was named: *exit_r is then the exit code.
  */
 int cli_parse(const struct cli_command *command, const struct cli_option *options, int argc, char **argv, int *exit_r);
@@ -76,8 +77,8 @@ bool cli_has_colour(int fd);
 /* --config, else $MAILWEIR_CONFIG, else /etc/mailweir/mailweir.json. */
 const char *cli_config_file(const char *option);
 /*
- * Loads the configuration and prints its errors to standard error, with warns also what it warns of (check and run do, a command about the queue has
- * other things to say); NULL when there are errors.
+ * Loads the configuration and prints its errors to standard error, with warns also what it warns of (check and run do,
+ * a command about the queue has other things to say); NULL when there are errors.
  */
 struct config *cli_load_config(const char *option, bool warns);
 

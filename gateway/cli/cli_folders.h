@@ -14,8 +14,9 @@ struct cli_folders {
 };
 
 /*
- * Logs in at each upstream and asks for its folders; blocks. Those that cannot be asked, or have more than can be taken, are named on standard error and
- * have none here. -1 when there was any of these. cli_folders_done() is due in any case.
+ * Logs in at each upstream and asks for its folders; blocks. Those that cannot be asked, or have more than can be
+ * taken, are named on standard error and have none here. -1 when there was any of these. cli_folders_done() is due in
+ * any case.
  */
 int cli_folders_ask(struct cli_folders *folders_r, const struct config *config);
 void cli_folders_done(struct cli_folders *folders);

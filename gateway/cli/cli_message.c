@@ -175,7 +175,8 @@ static bool has_several(struct bytes text)
     return false;
 }
 
-/* A file that is one message is given as it is, its From_ line with it: so it would come, and the rules see that line as an odd one. */
+/* A file that is one message is given as it is, its From_ line with it: so it would come, and the rules see that line
+ * as an odd one. */
 static int each_of_text(struct walk *walk, const char *path, struct bytes text)
 {
     if (is_from_line(text) && has_several(text)) {

@@ -21,8 +21,9 @@ struct cli_envelope {
 typedef int cli_message_fn(void *ctx, const char *name, const struct filters_message *message);
 
 /*
- * Calls fn for each message of the path: a file, "-", a folder's files (and those of its cur and new), an mbox's messages ("file#3"). Stops when fn
- * returns other than 0 and returns that; -1 with a fault when something cannot be read.
+ * Calls fn for each message of the path: a file, "-", a folder's files (and those of its cur and new), an mbox's
+ * messages ("file#3"). Stops when fn returns other than 0 and returns that; -1 with a fault when something cannot be
+ * read.
  */
 int cli_message_each(const char *path, const struct cli_envelope *envelope, cli_message_fn *fn, void *ctx,
                      struct fault *fault);

@@ -1,5 +1,6 @@
 /*
- * cli_progress - how far long work has come: one line on standard error that is drawn over, on a terminal only; in a pipe or a file nothing.
+ * cli_progress - how far long work has come: one line on standard error that is drawn over, on a terminal only; in a
+ * pipe or a file nothing.
  */
 #ifndef MAILWEIR_CLI_CLI_PROGRESS_H
 #define MAILWEIR_CLI_CLI_PROGRESS_H

@@ -7,12 +7,13 @@
 #include "net/net_sandbox.h"
 
 /*
- * Becomes the user that the configuration file names, before anything else is read: so that what only root can read is found out at the
- * start, and not by the first reload. -1 with a fault.
+ * Becomes the user that the configuration file names, before anything else is read: so that what only root can read is
+ * found out at the start, and not by the first reload. -1 with a fault.
  */
 int cli_sandbox_become(const char *file, struct fault *fault);
 
-/* Enters the sandbox, before the first lane begins, and logs what holds. -1 with a fault when all is required and something is missing. */
+/* Enters the sandbox, before the first lane begins, and logs what holds. -1 with a fault when all is required and
+ * something is missing. */
 int cli_sandbox_enter(const struct config *config, struct log *log, struct net_sandbox_state *state_r,
                       struct fault *fault);
 

@@ -1,7 +1,7 @@
 /*
- * cmd_check - is the configuration good? Like `nginx -t`: problems with their places on standard error, EX_CONFIG when there are errors. With --upstreams,
- * the servers are asked, too: whether the login works, and whether the folders that rules name are there. With --json, problems and result are one object on
- * standard output.
+ * cmd_check - is the configuration good? Like `nginx -t`: problems with their places on standard error, EX_CONFIG when
+ * there are errors. With --upstreams, the servers are asked, too: whether the login works, and whether the folders that
+ * rules name are there. With --json, problems and result are one object on standard output.
  */
 #include <jansson.h>
 #include <stdio.h>

@@ -1,5 +1,6 @@
 /*
- * cmd_clients - who came to the listeners, what became of it, and what they heard when they were refused: "my printer cannot send".
+ * cmd_clients - who came to the listeners, what became of it, and what they heard when they were refused: "my printer
+ * cannot send".
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,6 +1,7 @@
 /*
- * cmd_completion - completion scripts for bash, zsh and fish. The commands come from their table; a command's options, and the verbs of the queue, are asked
- * of the program when they are wanted: its --help prints the table that it parses by, so that they cannot disagree.
+ * cmd_completion - completion scripts for bash, zsh and fish. The commands come from their table; a command's options,
+ * and the verbs of the queue, are asked of the program when they are wanted: its --help prints the table that it parses
+ * by, so that they cannot disagree.
  */
 #include <stdio.h>
 #include <string.h>

@@ -1,11 +1,11 @@
 /*
  * cmd_explain - what the rules would do with a message, and why; and what another rule set would do otherwise (--diff).
  *
- * Exit codes: 0; 1 when the rules have an error, or with --diff when a message would go elsewhere (as diff does); 66 when a message
- * cannot be read.
+ * Exit codes: 0; 1 when the rules have an error, or with --diff when a message would go elsewhere (as diff does); 66
+ * when a message cannot be read.
  *
- * The messages are files, or with --spool those that wait in a spool: these are decided with the envelope, the client and the time that the
- * spool has of them, so that nothing is guessed.
+ * The messages are files, or with --spool those that wait in a spool: these are decided with the envelope, the client
+ * and the time that the spool has of them, so that nothing is guessed.
  */
 #include <jansson.h>
 #include <stdio.h>

@@ -1,5 +1,6 @@
 /*
- * cmd_health - is the gateway that runs here well? For container health checks: no shell and no other program is needed.
+ * cmd_health - is the gateway that runs here well? For container health checks: no shell and no other program is
+ * needed.
  */
 #include <stdio.h>
 #include <sysexits.h>

@@ -1,8 +1,8 @@
 /*
  * cmd_passwd - makes and changes the users file of a listener's "auth": a crypt(3) hash and SCRAM keys for a password.
  *
- * The password is asked for twice on a terminal, without echo; otherwise it is the first line of standard input. It is never an argument, which
- * other users of the machine could see.
+ * The password is asked for twice on a terminal, without echo; otherwise it is the first line of standard input. It is
+ * never an argument, which other users of the machine could see.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -70,7 +70,8 @@ static int read_password(char into[PASSWORD_MAX + 2])
 
 /* ---- the file ---- */
 
-/* The file's object, or a fresh one when there is no file; NULL after a complaint. It must be a good file: we write it back whole. */
+/* The file's object, or a fresh one when there is no file; NULL after a complaint. It must be a good file: we write it
+ * back whole. */
 static json_t *read_file(const char *path)
 {
     struct problems *problems = problems_new();

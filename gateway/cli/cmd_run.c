@@ -1,8 +1,9 @@
 /*
  * cmd_run - the gateway as a process: signals, the log, exit codes.
  *
- * SIGTERM and SIGINT drain and exit with 0; a second one ends at once (what was acknowledged is on the disk). SIGHUP loads the rules again.
- * A wrong configuration exits with EX_CONFIG, a spool or address that another process has with EX_UNAVAILABLE.
+ * SIGTERM and SIGINT drain and exit with 0; a second one ends at once (what was acknowledged is on the disk). SIGHUP
+ * loads the rules again. A wrong configuration exits with EX_CONFIG, a spool or address that another process has with
+ * EX_UNAVAILABLE.
  */
 #include <signal.h>
 #include <sysexits.h>
@@ -35,7 +36,8 @@ static void on_stop(void *ctx, int number)
     struct run *run = ctx;
     const char *name = number == SIGTERM ? "SIGTERM" : "SIGINT";
     if (run->stopping) {
-        /* Whoever asks twice wants no tidying up; what was acknowledged is on the disk, and a start looks at it as after a crash. */
+        /* Whoever asks twice wants no tidying up; what was acknowledged is on the disk, and a start looks at it as
+         * after a crash. */
         log_event(&run->log, LOG_LEVEL_WARNING, "stopping_now", LOG_STR("signal", name));
         _exit(EX_OK);
     }

@@ -1,5 +1,6 @@
 /*
- * cmd_test - runs the tests that stand beside the rules. Exit code 0 when all pass, 1 when one fails or the rules have an error.
+ * cmd_test - runs the tests that stand beside the rules. Exit code 0 when all pass, 1 when one fails or the rules have
+ * an error.
  */
 #include <jansson.h>
 #include <stdio.h>

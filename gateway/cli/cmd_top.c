@@ -1,6 +1,6 @@
 /*
- * cmd_top - the running gateway, live: its state each second, over the admin server's stream. On a terminal the picture is drawn anew in place; in a
- * pipe one JSON object comes per second.
+ * cmd_top - the running gateway, live: its state each second, over the admin server's stream. On a terminal the picture
+ * is drawn anew in place; in a pipe one JSON object comes per second.
  */
 #include <inttypes.h>
 #include <stdio.h>

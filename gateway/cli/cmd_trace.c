@@ -1,6 +1,6 @@
 /*
- * cmd_trace - what is said between us and an upstream, or between clients and us: has the running gateway write it to its log for a while, and shows it
- * here until that is over or Ctrl-C.
+ * cmd_trace - what is said between us and an upstream, or between clients and us: has the running gateway write it to
+ * its log for a while, and shows it here until that is over or Ctrl-C.
  */
 #include <inttypes.h>
 #include <signal.h>

@@ -1,5 +1,6 @@
 /*
- * cmd_why - the whole story of a message: who brought it, what was decided, each attempt with the server's words, where it lies now.
+ * cmd_why - the whole story of a message: who brought it, what was decided, each attempt with the server's words, where
+ * it lies now.
  */
 #include <stdio.h>
 #include <sysexits.h>

@@ -1,5 +1,6 @@
 /*
- * queue - what the commands about the queue share: which spool, which deliveries, and how times and messages are printed.
+ * queue - what the commands about the queue share: which spool, which deliveries, and how times and messages are
+ * printed.
  */
 #ifndef MAILWEIR_CLI_QUEUE_H
 #define MAILWEIR_CLI_QUEUE_H
@@ -34,7 +35,8 @@ struct queue_options {
     uint64_t limit_number; /* 0: none given */
 };
 
-/* Parses; takes: of enum queue_takes. argv[1] … are then the other arguments. Returns their number, or -1 with the exit code. */
+/* Parses; takes: of enum queue_takes. argv[1] … are then the other arguments. Returns their number, or -1 with the exit
+ * code. */
 int queue_parse(struct queue_options *options, unsigned takes, const struct cli_command *command, int argc, char **argv,
                 int *exit_r);
 /* Finds the spool's folder by --spool or the configuration; -1 with the exit code. */
@@ -56,8 +58,8 @@ void queue_print_story(const json_t *story);
 /* Whether the options choose anything; and: takes an id from the arguments, or complains when nothing is chosen. */
 int queue_choose(struct queue_options *options, int argc, char **argv);
 /*
- * Calls fn once for each chosen message, until all were done, and shows how far it is (what: "exporting"; NULL when the caller does); the first exit code
- * that is not EX_OK is returned.
+ * Calls fn once for each chosen message, until all were done, and shows how far it is (what: "exporting"; NULL when the
+ * caller does); the first exit code that is not EX_OK is returned.
  */
 struct queue_source;
 typedef int queue_message_fn(void *ctx, struct queue_source *source, const char *id);
@@ -66,9 +68,9 @@ int queue_each_message(const struct queue_options *options, const char *what, qu
 void queue_print_json(const json_t *object);
 
 /*
- * Reads one message of the queue and calls fn with it: envelope and client as they were stored, the whole body, the time of its reception as "now".
- * Everything lives until fn returns. Returns what fn does, EX_OK when nothing of the message is open any more, or another exit code after the failure was
- * printed.
+ * Reads one message of the queue and calls fn with it: envelope and client as they were stored, the whole body, the
+ * time of its reception as "now". Everything lives until fn returns. Returns what fn does, EX_OK when nothing of the
+ * message is open any more, or another exit code after the failure was printed.
  */
 typedef int queue_stored_fn(void *ctx, const json_t *story, const struct filters_message *message);
 int queue_read_stored(struct queue_source *source, const char *id, queue_stored_fn *fn, void *ctx);

@@ -1,5 +1,6 @@
 /*
- * queue_change - retry, hold, release, drop, pause and resume: a request to the gateway that runs, or done here when none does.
+ * queue_change - retry, hold, release, drop, pause and resume: a request to the gateway that runs, or done here when
+ * none does.
  */
 #include <inttypes.h>
 #include <stdio.h>

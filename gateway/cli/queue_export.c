@@ -1,6 +1,7 @@
 /*
- * queue_export - `mailweir queue export`: messages as files of their own (as received) or as one mbox (the "mboxrd" kind: lines that
- * begin with "From ", quoted or not, get one more ">"; line ends become LF). Beside them goes what import wants to know (facts.jsonl).
+ * queue_export - `mailweir queue export`: messages as files of their own (as received) or as one mbox (the "mboxrd"
+ * kind: lines that begin with "From ", quoted or not, get one more ">"; line ends become LF). Beside them goes what
+ * import wants to know (facts.jsonl).
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -32,8 +33,8 @@ static bool write_octets(struct export *export, struct bytes data)
     return fwrite(data.ptr, 1, data.len, export->out) == data.len;
 }
 
-/* One line, or what a piece ends with; quoting looks at the beginning of lines only. A "From " that two pieces divide is quoted too: the
- * decision is made at its "F". */
+/* One line, or what a piece ends with; quoting looks at the beginning of lines only. A "From " that two pieces divide
+ * is quoted too: the decision is made at its "F". */
 static bool write_line(struct export *export, struct bytes line)
 {
     if (export->at_start) {

@@ -1,6 +1,6 @@
 /*
- * queue_here - the queue of a spool on which no gateway answers: the index is read, and changed, by this program; see queue_source.h, whose
- * functions these are.
+ * queue_here - the queue of a spool on which no gateway answers: the index is read, and changed, by this program; see
+ * queue_source.h, whose functions these are.
  */
 #ifndef MAILWEIR_CLI_QUEUE_HERE_H
 #define MAILWEIR_CLI_QUEUE_HERE_H

@@ -1,12 +1,14 @@
 /*
- * queue_import - `mailweir queue import`: the counterpart of export; files, folders, Maildirs and mboxes of anybody are taken too.
+ * queue_import - `mailweir queue import`: the counterpart of export; files, folders, Maildirs and mboxes of anybody are
+ * taken too.
  *
- * What export wrote beside its messages ("facts.jsonl" in the folder, "FILE.facts.jsonl" beside an mbox) gives each message back its id, its
- * envelope, its client and its open deliveries; a message is recognised by its octets. Without facts, the envelope is taken from the header or
- * the command line, today's rules decide, and the id is made of the octets, so that the same file imported twice is filed once.
+ * What export wrote beside its messages ("facts.jsonl" in the folder, "FILE.facts.jsonl" beside an mbox) gives each
+ * message back its id, its envelope, its client and its open deliveries; a message is recognised by its octets. Without
+ * facts, the envelope is taken from the header or the command line, today's rules decide, and the id is made of the
+ * octets, so that the same file imported twice is filed once.
  *
- * The messages go to the running gateway in batches: their octets as files in the spool's folder "import", the rest in the
- * request. Without a gateway this program does what it would do.
+ * The messages go to the running gateway in batches: their octets as files in the spool's folder "import", the rest in
+ * the request. Without a gateway this program does what it would do.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -135,7 +137,8 @@ static json_t *take_facts(struct import *import, struct bytes body)
 /* ---- a message without facts ---- */
 
 /*
- * An id that follows from octets, envelope and how often the same came before in this run: the same import again makes the same ids.
+ * An id that follows from octets, envelope and how often the same came before in this run: the same import again makes
+ * the same ids.
  */
 static void make_id(struct import *import, struct bytes body, const struct mail_envelope *envelope,
                     char id[UNITS_ID_LEN + 1])
@@ -439,8 +442,8 @@ static bool ends_with(struct bytes text, const char *end)
 }
 
 /*
- * The facts of a message, and its octets as facts or an mbox's frame have them: behind each message of an mbox stands an empty line, and a line
- * end where its last line had none.
+ * The facts of a message, and its octets as facts or an mbox's frame have them: behind each message of an mbox stands
+ * an empty line, and a line end where its last line had none.
  */
 static json_t *facts_of_mbox(struct import *import, struct bytes *body)
 {
@@ -458,7 +461,8 @@ static json_t *facts_of_mbox(struct import *import, struct bytes *body)
     return facts;
 }
 
-/* What was received need not have proper line ends, as it has them here: then facts know the octets of the file itself. */
+/* What was received need not have proper line ends, as it has them here: then facts know the octets of the file itself.
+ */
 static json_t *facts_of_file(struct import *import, const char *name, struct buf *raw, struct bytes *body)
 {
     json_t *facts = take_facts(import, *body);

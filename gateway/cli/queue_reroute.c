@@ -1,8 +1,9 @@
 /*
- * queue_reroute - `mailweir queue reroute`: what today's rules would do with messages that wait, and doing it; a page of them at a time.
+ * queue_reroute - `mailweir queue reroute`: what today's rules would do with messages that wait, and doing it; a page
+ * of them at a time.
  *
- * The open deliveries of each message are replaced at once, or not at all. A message that the rules would now refuse or discard stays as it is: it
- * was acknowledged.
+ * The open deliveries of each message are replaced at once, or not at all. A message that the rules would now refuse or
+ * discard stays as it is: it was acknowledged.
  */
 #include <inttypes.h>
 #include <stdio.h>

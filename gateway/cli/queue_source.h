@@ -1,8 +1,9 @@
 /*
- * queue_source - where the commands about the queue ask: the gateway that runs, by its API; or the spool itself, when none does.
+ * queue_source - where the commands about the queue ask: the gateway that runs, by its API; or the spool itself, when
+ * none does.
  *
- * Whether one runs is told by its admin socket: it answers, or nobody does. With --spool the socket is looked for in that folder. Every
- * function prints what went wrong and returns the exit code; outputs are then untouched.
+ * Whether one runs is told by its admin socket: it answers, or nobody does. With --spool the socket is looked for in
+ * that folder. Every function prints what went wrong and returns the exit code; outputs are then untouched.
  */
 #ifndef MAILWEIR_CLI_QUEUE_SOURCE_H
 #define MAILWEIR_CLI_QUEUE_SOURCE_H
@@ -17,7 +18,8 @@ struct queue_source *queue_source_open(const struct queue_options *options, int 
 /* Sets *source to NULL; NULL is fine. */
 void queue_source_close(struct queue_source **source);
 
-/* One object for each chosen delivery, oldest message first, at most `limit` (0: all); see spool_query_list(). Non-zero of fn ends it. */
+/* One object for each chosen delivery, oldest message first, at most `limit` (0: all); see spool_query_list(). Non-zero
+ * of fn ends it. */
 int queue_source_list(struct queue_source *source, uint64_t limit, spool_query_fn *fn, void *ctx);
 /* See spool_query_summary(); the caller's. */
 int queue_source_summary(struct queue_source *source, json_t **summary_r);
@@ -34,9 +36,10 @@ int queue_source_facts(struct queue_source *source, const char *id, json_t **fac
 int queue_source_change(struct queue_source *source, json_t *request, json_t **reply_r);
 
 /*
- * A page of the chosen messages under today's rules: those of the gateway that runs, or of the configuration. *answer_r is the caller's: {"messages":
- * [{"message", "verdict", "before", "after"} or {"verdict": "failed", "error"}], "moved", "same", "busy", "next"}; after: NULL, or the "next" of the
- * page before.
+ * A page of the chosen messages under today's rules: those of the gateway that runs, or of the configuration. *answer_r
+ * is the caller's: {"messages":
+ * [{"message", "verdict", "before", "after"} or {"verdict": "failed", "error"}], "moved", "same", "busy", "next"};
+ * after: NULL, or the "next" of the page before.
  */
 int queue_source_reroute(struct queue_source *source, const char *after, json_t **answer_r);
 

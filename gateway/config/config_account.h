@@ -7,8 +7,8 @@
 #include "config/config.h"
 
 /*
- * The account for a pool; its strings are the configuration's. Reads the certificates that it names. On success the caller gives it back by
- * imapc_account_release(); -1 with a fault.
+ * The account for a pool; its strings are the configuration's. Reads the certificates that it names. On success the
+ * caller gives it back by imapc_account_release(); -1 with a fault.
  */
 int config_upstream_account(const struct config_upstream *upstream, struct imapc_account *account_r,
                             struct fault *fault);

@@ -1,5 +1,6 @@
 /*
- * config_check - see config_check.h. Every check is a function over one object; problems point at the key that is wrong.
+ * config_check - see config_check.h. Every check is a function over one object; problems point at the key that is
+ * wrong.
  */
 #include "config/config_check.h"
 

@@ -1,5 +1,6 @@
 /*
- * config_check_listener - what makes a listener wrong, or a door that stands open. Problems point at the key. See config_check.h.
+ * config_check_listener - what makes a listener wrong, or a door that stands open. Problems point at the key. See
+ * config_check.h.
  */
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /*
- * config_check_start - what a start would not survive although every key is good by itself: an address taken twice, a spool that cannot be made,
- * a user who does not exist. See config_check.h.
+ * config_check_start - what a start would not survive although every key is good by itself: an address taken twice, a
+ * spool that cannot be made, a user who does not exist. See config_check.h.
  */
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +18,8 @@ static bool is_any(const char *host)
     return strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
 }
 
-/* Whether both cannot be listened on at once. "::" takes IPv4 as well (bindv6only is off where nobody has changed it), and port 0 is any free one. */
+/* Whether both cannot be listened on at once. "::" takes IPv4 as well (bindv6only is off where nobody has changed it),
+ * and port 0 is any free one. */
 static bool collide(const struct net_address *a, const struct net_address *b)
 {
     if (a->is_unix != b->is_unix || a->is_inherited != b->is_inherited) {

@@ -11,8 +11,8 @@ int config_listener_tls(const struct config_listener *listener, struct net_tls *
 /* The same for the clients in "lenient"; *tls_r stays NULL when theirs are no others. */
 int config_listener_tls_lenient(const struct config_listener *listener, struct net_tls **tls_r, struct fault *fault);
 /*
- * All of it. Strings are the configuration's, lists are in the arena; certificates and users are read from their files, and are the caller's to free, also
- * after -1 with a fault.
+ * All of it. Strings are the configuration's, lists are in the arena; certificates and users are read from their files,
+ * and are the caller's to free, also after -1 with a fault.
  */
 int config_listener_options(const struct config_listener *config, struct arena *arena,
                             struct smtpd_listener_options *options_r, struct fault *fault);

@@ -1,8 +1,8 @@
 /*
  * config_private - what the files that load a configuration share.
  *
- * From the ground up: config.c (the object), config_file.c (a file's text), config_read.c (JSON by tables), config_check.c (what is wrong), config_rules.c
- * (the rule files), config_load.c (all of it, in order).
+ * From the ground up: config.c (the object), config_file.c (a file's text), config_read.c (JSON by tables),
+ * config_check.c (what is wrong), config_rules.c (the rule files), config_load.c (all of it, in order).
  */
 #ifndef MAILWEIR_CONFIG_CONFIG_PRIVATE_H
 #define MAILWEIR_CONFIG_CONFIG_PRIVATE_H
@@ -24,7 +24,8 @@ char *config_folder_of(struct arena *arena, const char *file);
 /* The file's text in the arena, or an empty view with NULL after a problem was added. */
 struct bytes config_file_text(struct arena *arena, const char *file, struct problems *problems);
 
-/* Loads the rule files that the configuration names, from its folder, as its rule_set; NULL there when they have an error. */
+/* Loads the rule files that the configuration names, from its folder, as its rule_set; NULL there when they have an
+ * error. */
 void config_load_rule_files(struct config *config, const char *folder, struct problems *problems);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * config_rows - the rows of the tables of keys, each held against the type of the member that it reads into: a duration that is read into a bool, or a word
- * into a number, does not compile. For the files of tables alone.
+ * config_rows - the rows of the tables of keys, each held against the type of the member that it reads into: a duration
+ * that is read into a bool, or a word into a number, does not compile. For the files of tables alone.
  */
 #ifndef MAILWEIR_CONFIG_CONFIG_ROWS_H
 #define MAILWEIR_CONFIG_CONFIG_ROWS_H
@@ -27,8 +27,8 @@
 #define MAP(type, member, of)  CONFIG_ROW(type, member, CONFIG_MAP, struct config_list), .table = (of)
 #define OBJECT(of)             .kind = CONFIG_OBJECT, .table = (of)
 /*
- * An enum without negative values, which is an unsigned. Its words are designated by its values, and the NULL behind them by how many there are: a value
- * without a word would end them, which a test sees.
+ * An enum without negative values, which is an unsigned. Its words are designated by its values, and the NULL behind
+ * them by how many there are: a value without a word would end them, which a test sees.
  */
 #define WORD(type, member, of)                                                                                         \
     CONFIG_ROW(type, member, CONFIG_WORD, unsigned), .words = (of), .word_count = sizeof(of) / sizeof(of)[0] - 1

@@ -1,5 +1,6 @@
 /*
- * config_rules - the rule files that a configuration names, and rules from elsewhere under the same configuration. See config.h.
+ * config_rules - the rule files that a configuration names, and rules from elsewhere under the same configuration. See
+ * config.h.
  */
 #include <fnmatch.h>
 #include <stdio.h>
@@ -107,7 +108,8 @@ int config_read_beside(void *ctx, const char *from, const char *path, struct buf
     return result;
 }
 
-/* Whether a rule text may mean this file by that path: as it stands in the configuration's rules, or beside one of them. */
+/* Whether a rule text may mean this file by that path: as it stands in the configuration's rules, or beside one of
+ * them. */
 static bool is_named(const char *named, const char *path)
 {
     size_t len = strlen(named), tail = strlen(path);

@@ -41,8 +41,8 @@ struct config_key {
     const struct config_table *table;
     const char *help; /* one line, for the manual */
     bool restart;     /* in the table of the whole file: what it says takes effect at the next start, not on a reload */
-    bool
-        unwatched; /* PATH: its change asks for no reload, because it is read again whenever it is used, or is ours to write */
+    bool unwatched; /* PATH: its change asks for no reload, because it is read again whenever it is used, or is ours to
+                       write */
 };
 
 struct config_table {

@@ -13,9 +13,9 @@
 struct gateway;
 
 /*
- * Opens the spool and the listeners; blocks while the spool opens. Nothing is delivered before gateway_start(), and nothing
- * received before the loop runs. Takes the configuration (sets *config to NULL) on success only. The fault names what could not
- * be had: the spool's holder, the address in use.
+ * Opens the spool and the listeners; blocks while the spool opens. Nothing is delivered before gateway_start(), and
+ * nothing received before the loop runs. Takes the configuration (sets *config to NULL) on success only. The fault
+ * names what could not be had: the spool's holder, the address in use.
  */
 int gateway_open(struct gateway **gateway_r, struct net_loop *loop, struct config **config, struct log *log,
                  struct fault *fault);
@@ -24,18 +24,19 @@ void gateway_set_sandbox(struct gateway *gateway, const struct net_sandbox_state
 /* Begins to deliver; logs "ready". From now on it must be drained before it is freed. */
 void gateway_start(struct gateway *gateway);
 /*
- * Stops in order: no new sessions, transactions finish, appends under way finish; at the latest after the configuration's
- * shutdown_timeout. done comes once; then gateway_free().
+ * Stops in order: no new sessions, transactions finish, appends under way finish; at the latest after the
+ * configuration's shutdown_timeout. done comes once; then gateway_free().
  */
 void gateway_drain(struct gateway *gateway, void (*done)(void *ctx), void *ctx);
-/* For a drained gateway, or one that was never started; blocks for the commits under way. Sets *gateway to NULL; NULL is fine. */
+/* For a drained gateway, or one that was never started; blocks for the commits under way. Sets *gateway to NULL; NULL
+ * is fine. */
 void gateway_free(struct gateway **gateway);
 
 /*
- * Loads the configuration file again and takes it over, whole or not at all; sessions under way keep the rules they began with. Logs
- * "reloaded", or "reload_failed" with every problem; then what runs stays in force. The load runs beside the loop. done (may be NULL) comes from the
- * loop, once, when a load that began after this call has ended, well or not; at the latest when the gateway is drained. problems: warnings, too; only
- * until it returns.
+ * Loads the configuration file again and takes it over, whole or not at all; sessions under way keep the rules they
+ * began with. Logs "reloaded", or "reload_failed" with every problem; then what runs stays in force. The load runs
+ * beside the loop. done (may be NULL) comes from the loop, once, when a load that began after this call has ended, well
+ * or not; at the latest when the gateway is drained. problems: warnings, too; only until it returns.
  */
 typedef void gateway_reloaded_fn(void *ctx, bool good, const struct problems *problems);
 void gateway_reload(struct gateway *gateway, gateway_reloaded_fn *done, void *ctx);

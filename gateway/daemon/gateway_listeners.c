@@ -1,6 +1,6 @@
 /*
- * gateway_listeners - from the configuration's listeners to those of reception: at the start, on a reload, and when a file that they read has
- * changed.
+ * gateway_listeners - from the configuration's listeners to those of reception: at the start, on a reload, and when a
+ * file that they read has changed.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /*
  * gateway_private - what the files of the gateway share.
  *
- * From the ground up: gateway_state.c (what it says about itself), gateway_listeners.c, gateway_watch.c (files that change), gateway_reload.c, gateway.c (its
- * life).
+ * From the ground up: gateway_state.c (what it says about itself), gateway_listeners.c, gateway_watch.c (files that
+ * change), gateway_reload.c, gateway.c (its life).
  */
 #ifndef MAILWEIR_DAEMON_GATEWAY_PRIVATE_H
 #define MAILWEIR_DAEMON_GATEWAY_PRIVATE_H

@@ -1,9 +1,10 @@
 /*
  * gateway_reload - configuration and rules again, whole or not at all; see gateway.h.
  *
- * Reading, compiling and the tests beside the rules take as long as there is to read, half a second for ten thousand rules: they run on a lane, and
- * mail flows meanwhile. What was loaded is put in the place of what was, on the loop, in one go. One load runs at a time; whoever asks while it
- * does hears of one that began after the asking, and all of them of the same.
+ * Reading, compiling and the tests beside the rules take as long as there is to read, half a second for ten thousand
+ * rules: they run on a lane, and mail flows meanwhile. What was loaded is put in the place of what was, on the loop, in
+ * one go. One load runs at a time; whoever asks while it does hears of one that began after the asking, and all of them
+ * of the same.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -85,7 +86,8 @@ static void log_hint(struct gateway *gateway, const struct problems *problems)
 
 /* ---- taking it ---- */
 
-/* Takes listeners and upstreams of a good configuration; when one cannot be opened, nothing of the configuration is taken. */
+/* Takes listeners and upstreams of a good configuration; when one cannot be opened, nothing of the configuration is
+ * taken. */
 static int apply(struct gateway *gateway, struct config *config, struct problems *problems)
 {
     struct fault fault = FAULT_INIT;

@@ -1,9 +1,9 @@
 /*
  * gateway_watch - files that change under us: the configuration, rules and lists, certificates, users.
  *
- * The kernel says that something happened in one of their folders; whether it concerns us is seen by a stat() of each file, which also tells a rename
- * over it, and Kubernetes' swap of the link "..data". What the kernel does not see (network file systems, links that lead elsewhere) is found by
- * the same look now and then.
+ * The kernel says that something happened in one of their folders; whether it concerns us is seen by a stat() of each
+ * file, which also tells a rename over it, and Kubernetes' swap of the link "..data". What the kernel does not see
+ * (network file systems, links that lead elsewhere) is found by the same look now and then.
  */
 #include "daemon/gateway_private.h"
 #include "net/net_file.h"

@@ -372,7 +372,8 @@ static void log_marks(const struct decision_job *job)
 }
 
 /*
- * Two clock reads for each rule that is tried are as dear as the rule itself, so few messages pay for them. A clock without a limit is no limit.
+ * Two clock reads for each rule that is tried are as dear as the rule itself, so few messages pay for them. A clock
+ * without a limit is no limit.
  */
 static void begin_sample(struct decision_job *job)
 {

@@ -1,8 +1,8 @@
 /*
  * decision - asks the rules about recipients and messages: the bridge from reception (smtpd_hooks) to filters.
  *
- * Messages are decided on the `filter` lane, so that a slow pattern holds up neither the loop nor a sync. A decision that is
- * under way keeps the rule set that it began with when the set is replaced.
+ * Messages are decided on the `filter` lane, so that a slow pattern holds up neither the loop nor a sync. A decision
+ * that is under way keeps the rule set that it began with when the set is replaced.
  */
 #ifndef MAILWEIR_DECISION_DECISION_H
 #define MAILWEIR_DECISION_DECISION_H
@@ -24,7 +24,8 @@ void decision_replace(struct decision *decision, struct filters_set **set);
 /* How long the rules may take for one message; 0: as long as they like. */
 void decision_set_timeout(struct decision *decision, uint64_t milliseconds);
 /*
- * Upstreams that are not reached over verified TLS: a message with REQUIRETLS (RFC 8689) that would go there is refused. names by reference.
+ * Upstreams that are not reached over verified TLS: a message with REQUIRETLS (RFC 8689) that would go there is
+ * refused. names by reference.
  */
 void decision_set_unverified(struct decision *decision, const char *const *names, size_t count);
 /* What smtpd is to call. */
@@ -32,21 +33,22 @@ struct smtpd_hooks decision_hooks(struct decision *decision);
 /* What rules did so far; valid as long as the decision. */
 const struct rule_stats *decision_stats(const struct decision *decision);
 /*
- * Keeps the last messages that were decided in memory: at most so many, and octets of them together. To be called once, before the first message; without
- * it, none are kept.
+ * Keeps the last messages that were decided in memory: at most so many, and octets of them together. To be called once,
+ * before the first message; without it, none are kept.
  */
 void decision_keep_recent(struct decision *decision, uint64_t messages, uint64_t octets);
 /* NULL when none are kept. */
 struct recent *decision_recent(const struct decision *decision);
-/* The set that new decisions use, kept until it is given back, whatever replaces it meanwhile. The loop's thread only. */
+/* The set that new decisions use, kept until it is given back, whatever replaces it meanwhile. The loop's thread only.
+ */
 struct rules_hold;
 struct rules_hold *decision_hold(struct decision *decision);
 const struct filters_set *decision_held_set(const struct rules_hold *hold);
 /* Sets *hold to NULL; NULL is fine. */
 void decision_release(struct rules_hold **hold);
 /*
- * What the rules of that set cost since it was loaded, by number: measured over a sample of the messages, at most one in DECISION_SAMPLE_MS milliseconds.
- * As valid as decision_set().
+ * What the rules of that set cost since it was loaded, by number: measured over a sample of the messages, at most one
+ * in DECISION_SAMPLE_MS milliseconds. As valid as decision_set().
  */
 #define DECISION_SAMPLE_MS 100
 const struct filters_cost *decision_costs(const struct decision *decision);

@@ -55,7 +55,8 @@ void recent_free(struct recent **recent)
 
 /* ---- one message ---- */
 
-/* The whole message where it is at hand and short; -1 when there is no room for it. A source that cannot be read is left out. */
+/* The whole message where it is at hand and short; -1 when there is no room for it. A source that cannot be read is
+ * left out. */
 static int keep_whole(struct recent_message *kept, const struct mail_source *source)
 {
     if (source == NULL || source->size > RECENT_BODY_MAX) {

@@ -1,9 +1,9 @@
 /*
  * recent - the last messages that were decided, in memory, so that a change of the rules can be tried on them.
  *
- * A ring with two limits: messages and octets. Nothing of it is written to a disk, and it ends with the process. Of each message it keeps the envelope
- * and the header section; the body only where it was at hand, because the rules in force look at it, and short. The loop's thread only, but for
- * recent_message_new().
+ * A ring with two limits: messages and octets. Nothing of it is written to a disk, and it ends with the process. Of
+ * each message it keeps the envelope and the header section; the body only where it was at hand, because the rules in
+ * force look at it, and short. The loop's thread only, but for recent_message_new().
  */
 #ifndef MAILWEIR_DECISION_RECENT_H
 #define MAILWEIR_DECISION_RECENT_H
@@ -32,9 +32,11 @@ struct recent *recent_new(uint64_t messages, uint64_t octets);
 /* What is held stays until it is released. Sets *recent to NULL; NULL is fine. */
 void recent_free(struct recent **recent);
 
-/* Copies what a decision is made from; reads the source, so it may block. NULL when it has more than max octets. On any thread. */
+/* Copies what a decision is made from; reads the source, so it may block. NULL when it has more than max octets. On any
+ * thread. */
 struct recent_message *recent_message_new(const struct filters_message *message, size_t max);
-/* Adds it as the newest (sets *message to NULL), and forgets the oldest above the limits. A NULL message counts as one that was too long. */
+/* Adds it as the newest (sets *message to NULL), and forgets the oldest above the limits. A NULL message counts as one
+ * that was too long. */
 void recent_add(struct recent *recent, struct recent_message **message);
 size_t recent_octets_max(const struct recent *recent);
 

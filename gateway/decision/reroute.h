@@ -1,8 +1,8 @@
 /*
  * reroute - what rules would do today with a message that waits in the spool, and the request that does it.
  *
- * Reads the store and the stored body; changes nothing. Blocks: for lanes, and for programs without a gateway. A message that the rules
- * would now refuse or discard stays as it is: it was acknowledged.
+ * Reads the store and the stored body; changes nothing. Blocks: for lanes, and for programs without a gateway. A
+ * message that the rules would now refuse or discard stays as it is: it was acknowledged.
  */
 #ifndef MAILWEIR_DECISION_REROUTE_H
 #define MAILWEIR_DECISION_REROUTE_H

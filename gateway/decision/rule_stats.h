@@ -47,7 +47,8 @@ struct rule_stats_rule {
     int64_t last_ms;  /* wall clock of the last; 0: never */
 };
 
-/* A rule hit the limit of a pattern, or was at work when the time for the message was over; whatever its on_error said. */
+/* A rule hit the limit of a pattern, or was at work when the time for the message was over; whatever its on_error said.
+ */
 struct rule_stats_error {
     uint64_t count;
     int64_t last_ms; /* wall clock */

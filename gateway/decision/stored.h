@@ -19,8 +19,8 @@ struct stored {
 };
 
 /*
- * By its number in the store. -1 with a fault, and nothing to give back: "unknown"; "settled" when its body is not kept; "damaged". spool and store by
- * reference until stored_close().
+ * By its number in the store. -1 with a fault, and nothing to give back: "unknown"; "settled" when its body is not
+ * kept; "damaged". spool and store by reference until stored_close().
  */
 int stored_open(struct stored *stored_r, struct store *store, uint64_t message, struct fault *fault);
 void stored_close(struct stored *stored);

@@ -1,9 +1,9 @@
 /*
  * dispatch - brings due deliveries from the spool to the pools and their outcomes back: the scheduler.
  *
- * Each upstream has a bounded active set; the rest stays on the disk, so that a long backlog costs no more memory than a short one. An
- * upstream that cannot be reached is paused as a whole, with backoff, and then tried with a few deliveries before
- * the rest follow. One upstream never delays another.
+ * Each upstream has a bounded active set; the rest stays on the disk, so that a long backlog costs no more memory than
+ * a short one. An upstream that cannot be reached is paused as a whole, with backoff, and then tried with a few
+ * deliveries before the rest follow. One upstream never delays another.
  */
 #ifndef MAILWEIR_DISPATCH_DISPATCH_H
 #define MAILWEIR_DISPATCH_DISPATCH_H
@@ -20,22 +20,25 @@ struct dispatch *dispatch_new(struct net_loop *loop, struct spool *spool, struct
                               struct fault *fault);
 
 /*
- * Other upstreams while mail flows, in two steps: a plan holds the configuration and has made all that can fail (-1 with a fault, nothing
- * changed); applying it (sets *plan to NULL) begins with new upstreams, gives changed ones a new pool when the old one has finished what is
- * under way, and lets removed ones go; their mail stays in the spool. An upstream of which nothing has changed notices nothing.
+ * Other upstreams while mail flows, in two steps: a plan holds the configuration and has made all that can fail (-1
+ * with a fault, nothing changed); applying it (sets *plan to NULL) begins with new upstreams, gives changed ones a new
+ * pool when the old one has finished what is under way, and lets removed ones go; their mail stays in the spool. An
+ * upstream of which nothing has changed notices nothing.
  */
 struct dispatch_plan;
 int dispatch_plan(struct dispatch *dispatch, struct config *config, struct dispatch_plan **plan_r, struct fault *fault);
 void dispatch_plan_apply(struct dispatch_plan **plan);
 void dispatch_plan_free(struct dispatch_plan **plan); /* not applied; sets *plan to NULL; NULL is fine */
 
-/* fn hears of each delivery ("<message id>.<number>") when what became of an attempt has been settled. For one listener, before the start. */
+/* fn hears of each delivery ("<message id>.<number>") when what became of an attempt has been settled. For one
+ * listener, before the start. */
 typedef void dispatch_outcome_fn(void *ctx, const char *delivery, enum spool_outcome_kind kind,
                                  const struct fault *fault);
 void dispatch_set_watcher(struct dispatch *dispatch, dispatch_outcome_fn *fn, void *ctx);
 /* Begins: takes offers of the spool, and what waits on the disk. */
 void dispatch_start(struct dispatch *dispatch);
-/* Takes nothing more; appends under way finish within deadline_ms, the rest goes back untouched. done comes when nothing is held. */
+/* Takes nothing more; appends under way finish within deadline_ms, the rest goes back untouched. done comes when
+ * nothing is held. */
 void dispatch_drain(struct dispatch *dispatch, uint64_t deadline_ms, void (*done)(void *ctx), void *ctx);
 /* For a drained or never started one; sets *dispatch to NULL; NULL is fine. */
 void dispatch_free(struct dispatch **dispatch);

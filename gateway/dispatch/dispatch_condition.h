@@ -1,5 +1,6 @@
 /*
- * dispatch_condition - in what condition an upstream is, in the words that status, top, the page, the API and the metrics share.
+ * dispatch_condition - in what condition an upstream is, in the words that status, top, the page, the API and the
+ * metrics share.
  */
 #ifndef MAILWEIR_DISPATCH_DISPATCH_CONDITION_H
 #define MAILWEIR_DISPATCH_DISPATCH_CONDITION_H

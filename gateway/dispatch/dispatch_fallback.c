@@ -1,8 +1,9 @@
 /*
- * dispatch_fallback - when an upstream has been down for its "fallback_after", what waits for it and names a fallback goes there.
+ * dispatch_fallback - when an upstream has been down for its "fallback_after", what waits for it and names a fallback
+ * goes there.
  *
- * Nothing is moved back: when the upstream works again, what comes from then on goes to it. What was moved leaves nothing to try it with, so
- * after each pause the next delivery is the probe; when that fails it goes the same way.
+ * Nothing is moved back: when the upstream works again, what comes from then on goes to it. What was moved leaves
+ * nothing to try it with, so after each pause the next delivery is the probe; when that fails it goes the same way.
  */
 #include <stdlib.h>
 

@@ -1,7 +1,8 @@
 /*
  * dispatch_job - one delivery under way: from the spool's item through the pool to its outcome; see dispatch.h.
  *
- * A job owns its item until spool_finish(). It ends when both the append was answered and no read of the body is outstanding.
+ * A job owns its item until spool_finish(). It ends when both the append was answered and no read of the body is
+ * outstanding.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,9 +94,9 @@ static void body_prepare(void *const *ctxs, size_t count)
 
 /* ---- the outcome ---- */
 
-/* The first doubt is looked into as soon as the server had its time, and by any of the upstream's addresses: to look hurts nobody, and where an
-   address died the next one may serve at once. The time is kept here, too: the pool that knows of the doubt may be replaced by a reload. What comes of a
-   second doubt waits like any other failure. */
+/* The first doubt is looked into as soon as the server had its time, and by any of the upstream's addresses: to look
+   hurts nobody, and where an address died the next one may serve at once. The time is kept here, too: the pool that
+   knows of the doubt may be replaced by a reload. What comes of a second doubt waits like any other failure. */
 static bool is_first_doubt(const struct dispatch_job *job)
 {
     return job->outcome.fault.class == FAULT_UNCERTAIN && !job->item->uncertain && !job->outcome.account;
@@ -142,7 +143,8 @@ static char *note_of(const struct dispatch_job *job)
                              : "found: an earlier attempt had filed it");
 }
 
-/* What the outcome says about doubt: for the history, for those that follow, and whether it is this message that the server cannot take. */
+/* What the outcome says about doubt: for the history, for those that follow, and whether it is this message that the
+ * server cannot take. */
 static void note_doubt(struct dispatch_job *job)
 {
     struct dispatch_upstream *upstream = job->upstream;
@@ -304,8 +306,9 @@ static const char *default_folder(const struct dispatch_job *job)
 }
 
 /*
- * Whether it goes into the upstream's default folder because the server takes no folder of this name, which mail brought. Nothing of it lies anywhere then, unless
- * an earlier attempt had come as far as that folder: the job's doubt is about it as well.
+ * Whether it goes into the upstream's default folder because the server takes no folder of this name, which mail
+ * brought. Nothing of it lies anywhere then, unless an earlier attempt had come as far as that folder: the job's doubt
+ * is about it as well.
  */
 static bool is_misnamed(const struct dispatch_job *job)
 {

@@ -1,10 +1,11 @@
 /*
- * dispatch_pace - what of an upstream's pace outlives a restart: octets of the day, pauses that the server asked for, and since when it is
- * down. It stands in the spool as the upstream's memo (spool_memo.h), as JSON.
+ * dispatch_pace - what of an upstream's pace outlives a restart: octets of the day, pauses that the server asked for,
+ * and since when it is down. It stands in the spool as the upstream's memo (spool_memo.h), as JSON.
  *
- * The octets are the account's: they are forgotten with another user name. A refused password is tried again at once when the address or
- * anything that is logged in with has changed. To know that, the memo holds 16 bits of a salted digest: a changed password passes for the
- * same once in 65,536 times, and whoever reads the spool learns next to nothing of it.
+ * The octets are the account's: they are forgotten with another user name. A refused password is tried again at once
+ * when the address or anything that is logged in with has changed. To know that, the memo holds 16 bits of a salted
+ * digest: a changed password passes for the same once in 65,536 times, and whoever reads the spool learns next to
+ * nothing of it.
  */
 #include <jansson.h>
 #include <stdio.h>

@@ -68,7 +68,8 @@ void dispatch_job_gone(struct dispatch_upstream *upstream);
 
 /* Nothing goes out before this time of the wall clock. */
 void dispatch_pause(struct dispatch_upstream *upstream, int64_t until_ms);
-/* dispatch_pace.c: has the spool keep the pool's pace, if it has changed; has a new pool take up the one that was kept. */
+/* dispatch_pace.c: has the spool keep the pool's pace, if it has changed; has a new pool take up the one that was kept.
+ */
 void dispatch_pace_keep(struct dispatch_upstream *upstream);
 void dispatch_pace_find(struct dispatch_upstream *upstream);
 /* Something was left on the disk: the next fetch finds it, or tells when it is due. */
@@ -87,12 +88,13 @@ void dispatch_check_drained(struct dispatch *dispatch);
 void dispatch_pool_gone(struct dispatch *dispatch);
 
 /*
- * The wall clock. When it has jumped since the last time, what waits for a time of it, in memory and in the spool, goes on waiting as long as
- * it would have.
+ * The wall clock. When it has jumped since the last time, what waits for a time of it, in memory and in the spool, goes
+ * on waiting as long as it would have.
  */
 int64_t dispatch_now(struct dispatch *dispatch);
 
-/* Milliseconds to wait after `failures` failures in a row: doubled each time, with jitter, within the upstream's bounds. */
+/* Milliseconds to wait after `failures` failures in a row: doubled each time, with jitter, within the upstream's
+ * bounds. */
 uint64_t dispatch_delay(const struct config_upstream *config, unsigned failures);
 
 #endif

@@ -1,9 +1,10 @@
 /*
  * dispatch_reload - other upstreams while mail flows: see dispatch_plan() in dispatch.h.
  *
- * A plan has all that can fail made first, so that the rest of a reload can still refuse. An account whose settings, secrets or
- * certificates differ gets a new pool; the old one finishes what is under way before the new one opens a connection, so that the server never
- * sees more connections than its limit. What waits goes back to the spool untouched and comes again.
+ * A plan has all that can fail made first, so that the rest of a reload can still refuse. An account whose settings,
+ * secrets or certificates differ gets a new pool; the old one finishes what is under way before the new one opens a
+ * connection, so that the server never sees more connections than its limit. What waits goes back to the spool
+ * untouched and comes again.
  */
 #include <jansson.h>
 #include <stdlib.h>

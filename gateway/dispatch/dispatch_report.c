@@ -201,8 +201,8 @@ static void begin(void *ctx)
 }
 
 /*
- * The id follows from the delivery and the attempt that it is about: after a crash between the report and the end of the delivery, the attempt
- * is made again, and its report is known already.
+ * The id follows from the delivery and the attempt that it is about: after a crash between the report and the end of
+ * the delivery, the attempt is made again, and its report is known already.
  */
 static void name_report(struct report *report)
 {

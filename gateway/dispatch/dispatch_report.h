@@ -1,5 +1,6 @@
 /*
- * dispatch_report - tells operators about a dead letter: a report with the original attached, filed like any other message.
+ * dispatch_report - tells operators about a dead letter: a report with the original attached, filed like any other
+ * message.
  */
 #ifndef MAILWEIR_DISPATCH_DISPATCH_REPORT_H
 #define MAILWEIR_DISPATCH_DISPATCH_REPORT_H
@@ -21,8 +22,8 @@ struct dispatch_report_options {
 bool dispatch_report_wanted(const struct config *config, const struct spool_item *item,
                             const struct spool_outcome *outcome);
 /*
- * Writes a report (RFC 3462, RFC 3464) about the item into the spool. done comes once, when it is durable or could not be made (which is logged);
- * item and outcome must stay until then. A body that cannot be read is left out.
+ * Writes a report (RFC 3462, RFC 3464) about the item into the spool. done comes once, when it is durable or could not
+ * be made (which is logged); item and outcome must stay until then. A body that cannot be read is left out.
  */
 void dispatch_report_start(const struct dispatch_report_options *options, struct spool_item *item,
                            const struct spool_outcome *outcome, void (*done)(void *ctx), void *ctx);

@@ -1,8 +1,8 @@
 /*
  * document - values by jansson, places by one own pass over the text; see document.h.
  *
- * The pass runs only over a text that jansson has accepted, so it may trust the grammar. It leaves one small node per value, in
- * document order: the first child of a node is the next node, `next` skips its whole subtree.
+ * The pass runs only over a text that jansson has accepted, so it may trust the grammar. It leaves one small node per
+ * value, in document order: the first child of a node is the next node, `next` skips its whole subtree.
  */
 #include "document/document.h"
 
@@ -243,7 +243,8 @@ static size_t after_string(const struct document *json, size_t at)
     return at + 1 < json->len ? at + 1 : json->len;
 }
 
-/* Behind the comment that begins here; `at` when none does, and when it is not closed, so that the place is told as it is. */
+/* Behind the comment that begins here; `at` when none does, and when it is not closed, so that the place is told as it
+ * is. */
 static size_t after_comment(const struct document *json, size_t at)
 {
     struct bytes rest = bytes_at(json->text + at, json->len - at);
@@ -258,7 +259,8 @@ static size_t after_comment(const struct document *json, size_t at)
     return at + (size_t)end + (line ? 2 : 4); /* a line's end stays */
 }
 
-/* They become blanks, so that every place stays what it is. A comma is one too many when the list or object ends behind it. */
+/* They become blanks, so that every place stays what it is. A comma is one too many when the list or object ends behind
+ * it. */
 static void blank_out(struct document *json)
 {
     size_t comma = SIZE_MAX; /* the last octet that means something, when it is a comma behind a value */

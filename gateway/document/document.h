@@ -1,9 +1,9 @@
 /*
  * document - a JSON text with places: jansson's values, and line and column for each JSON pointer.
  *
- * jansson gives positions for syntax errors only; one own pass over the text maps every value's pointer to where it stands. Used
- * for rule files and for the gateway's configuration alike. Comments and commas behind the last item are let pass (JSONC). Duplicate
- * keys are errors; depth and size are bounded.
+ * jansson gives positions for syntax errors only; one own pass over the text maps every value's pointer to where it
+ * stands. Used for rule files and for the gateway's configuration alike. Comments and commas behind the last item are
+ * let pass (JSONC). Duplicate keys are errors; depth and size are bounded.
  */
 #ifndef MAILWEIR_DOCUMENT_DOCUMENT_H
 #define MAILWEIR_DOCUMENT_DOCUMENT_H
@@ -32,8 +32,8 @@ void document_key_place(const struct document *json, const char *pointer, size_t
 void document_problem(const struct document *json, struct problems *problems, int severity, const char *pointer,
                       const char *format, ...) __attribute__((format(printf, 5, 6)));
 /*
- * Adds an error for each key of the object at `pointer` that is not in `known` (NULL ends the list), "$schema" and "description" aside,
- * and names the nearest known one. Returns how many.
+ * Adds an error for each key of the object at `pointer` that is not in `known` (NULL ends the list), "$schema" and
+ * "description" aside, and names the nearest known one. Returns how many.
  */
 size_t document_unknown_keys(const struct document *json, struct problems *problems, const char *pointer,
                              json_t *object, const char *const *known);

@@ -1,7 +1,8 @@
 /*
  * problems - what is wrong in files that operators write, kept in order of file and place.
  *
- * Used for the configuration, rule files and the users' file alike: everything wrong is told at once, each with its place.
+ * Used for the configuration, rule files and the users' file alike: everything wrong is told at once, each with its
+ * place.
  */
 #ifndef MAILWEIR_DOCUMENT_PROBLEMS_H
 #define MAILWEIR_DOCUMENT_PROBLEMS_H

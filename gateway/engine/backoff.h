@@ -12,8 +12,9 @@ struct backoff {
 };
 
 /*
- * Milliseconds to wait after `failures` failures in a row (0 gives 0): the initial wait, doubled for each further one up to the
- * maximum; of that, between three quarters and all, as `random` (any 64 bits) says, so that many clients do not return at once.
+ * Milliseconds to wait after `failures` failures in a row (0 gives 0): the initial wait, doubled for each further one
+ * up to the maximum; of that, between three quarters and all, as `random` (any 64 bits) says, so that many clients do
+ * not return at once.
  */
 uint64_t backoff_delay(const struct backoff *backoff, unsigned failures, uint64_t random);
 

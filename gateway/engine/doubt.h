@@ -1,16 +1,16 @@
 /*
  * doubt - what is not known about one delivery that may lie in a folder already, and how that ends. Pure.
  *
- *   mark     a lower bound: the folder's UIDNEXT (RFC 9051 section 7.3.1) as it was at some time before the message went out. An older one
- *            is as true as a newer one, it only leaves more to look at.
- *   arise    the last octet of the message may have reached the server, and nobody said what became of it
- *   look     one enumeration of the folder; see struct doubt_look
- *   judge    what the look proves
+ *   mark     a lower bound: the folder's UIDNEXT (RFC 9051 section 7.3.1) as it was at some time before the message
+ * went out. An older one is as true as a newer one, it only leaves more to look at. arise    the last octet of the
+ * message may have reached the server, and nobody said what became of it look     one enumeration of the folder; see
+ * struct doubt_look judge    what the look proves
  *
- * Doubt ends in three ways: the message is found; it is proven absent; an operator says so (whoever clears it then). Proven absent means: in the
- * same mailbox (UIDVALIDITY, MAILBOXID of RFC 8474), asked at the same place, each UID from the mark up to the UIDNEXT that stood when the look
- * began belongs to a message that is there and has shown its id field, and none is ours. A look that shows less is made again, DOUBT_LOOKS
- * times where what is missing may never come; what then stays unproven is sent again and noted: rather a second copy than none.
+ * Doubt ends in three ways: the message is found; it is proven absent; an operator says so (whoever clears it then).
+ * Proven absent means: in the same mailbox (UIDVALIDITY, MAILBOXID of RFC 8474), asked at the same place, each UID from
+ * the mark up to the UIDNEXT that stood when the look began belongs to a message that is there and has shown its id
+ * field, and none is ours. A look that shows less is made again, DOUBT_LOOKS times where what is missing may never
+ * come; what then stays unproven is sent again and noted: rather a second copy than none.
  *
  * The assumption of it all: a server shows or drops what an APPEND brought within `settle` of its last octet.
  */
@@ -23,7 +23,8 @@
 
 #include "base/bytes.h"
 
-/* Looks that show the same gap before it is taken for what it is: mail that came and went, or that can never be seen. */
+/* Looks that show the same gap before it is taken for what it is: mail that came and went, or that can never be seen.
+ */
 #define DOUBT_LOOKS 3
 /* Times that a message ended the server's connection, while others got through, before it is set aside. */
 #define DOUBT_KILLS 3
@@ -85,8 +86,8 @@ enum doubt_verdict doubt_judge(struct doubt *doubt, const struct doubt_look *loo
 uint32_t doubt_from(const struct doubt *doubt, const struct doubt_mark *now);
 
 /*
- * The connection ended while the message went out alone. others_ms: when the upstream last filed another one (wall clock; 0: never). true: it is
- * this message that the server cannot take, and not the account: it is to be set aside.
+ * The connection ended while the message went out alone. others_ms: when the upstream last filed another one (wall
+ * clock; 0: never). true: it is this message that the server cannot take, and not the account: it is to be set aside.
  */
 bool doubt_kill(struct doubt *doubt, int64_t now_ms, int64_t others_ms);
 

@@ -1,6 +1,6 @@
 /*
- * imapc_append - APPEND of one or several messages, and CREATE when the folder is missing (RFC 9051 sections 6.3.12 and 6.3.4, RFC 3502,
- * RFC 4315, RFC 7888). See imapc_private.h.
+ * imapc_append - APPEND of one or several messages, and CREATE when the folder is missing (RFC 9051 sections 6.3.12
+ * and 6.3.4, RFC 3502, RFC 4315, RFC 7888). See imapc_private.h.
  */
 #include <stdio.h>
 #include <string.h>
@@ -220,8 +220,8 @@ static bool owes_octets(const struct imapc_engine *engine)
 }
 
 /*
- * Whether the flags may be what is refused: then the message goes once more without its keywords, as servers announce "\*" and take none. Not of a
- * batch: its first messages may lie there, and are looked for.
+ * Whether the flags may be what is refused: then the message goes once more without its keywords, as servers announce
+ * "\*" and take none. Not of a batch: its first messages may lie there, and are looked for.
  */
 static bool may_be_keywords(const struct imapc_engine *engine, const struct imapc_refusal *refusal)
 {

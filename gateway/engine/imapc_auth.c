@@ -1,6 +1,7 @@
 /*
- * imapc_auth - the login of an IMAP connection: LOGIN, or AUTHENTICATE with PLAIN, EXTERNAL, SCRAM, XOAUTH2 or OAUTHBEARER (RFC 9051 section 6.2, RFC 4616,
- * RFC 5802, RFC 7628). See imapc_private.h. Nothing is sent behind it before it is answered; SCRAM's arithmetic is the owner's.
+ * imapc_auth - the login of an IMAP connection: LOGIN, or AUTHENTICATE with PLAIN, EXTERNAL, SCRAM, XOAUTH2 or
+ * OAUTHBEARER (RFC 9051 section 6.2, RFC 4616, RFC 5802, RFC 7628). See imapc_private.h. Nothing is sent behind it
+ * before it is answered; SCRAM's arithmetic is the owner's.
  */
 #include "base/units.h"
 #include "engine/imapc_private.h"
@@ -276,8 +277,9 @@ void imapc_engine_sasl(struct imapc_engine *engine, uint64_t now, struct bytes r
 /* ---- the answer ---- */
 
 /*
- * A second way, where the command was refused and not the password (BAD): the same mechanism without SASL-IR, then LOGIN, which shows to the same server what
- * PLAIN has shown. Never anything that shows the password where SCRAM would not have.
+ * A second way, where the command was refused and not the password (BAD): the same mechanism without SASL-IR, then
+ * LOGIN, which shows to the same server what PLAIN has shown. Never anything that shows the password where SCRAM would
+ * not have.
  */
 static bool try_second_way(struct imapc_engine *engine, const struct imap_reply *reply)
 {
@@ -297,7 +299,8 @@ static bool try_second_way(struct imapc_engine *engine, const struct imap_reply 
     return true;
 }
 
-/* Some servers offer PLAIN, answer NO to it and know LOGIN alone: the next connection tries that, so that a wrong password is not sent twice by this one. */
+/* Some servers offer PLAIN, answer NO to it and know LOGIN alone: the next connection tries that, so that a wrong
+ * password is not sent twice by this one. */
 static void alternate(struct imapc_engine *engine, bool general)
 {
     struct imapc_habits *habits = engine->options.habits;
@@ -316,7 +319,8 @@ static void learn_login(struct imapc_engine *engine)
     }
 }
 
-/* Words such as "locked" or "later" are no reason to come back soon with the same password: servers lock accounts for that. */
+/* Words such as "locked" or "later" are no reason to come back soon with the same password: servers lock accounts for
+ * that. */
 static bool is_passing(const struct imapc_refusal *refusal)
 {
     bool limited = bytes_is(bytes_of(refusal->code), "limit");

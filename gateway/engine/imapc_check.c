@@ -1,7 +1,7 @@
 /*
- * imapc_check - behind the list of folders, for who wants to know whether messages could go into some: the account's rights (MYRIGHTS, RFC 4314
- * section 3.5) and the quota (GETQUOTAROOT, RFC 9208 section 4.1.2) of each, or of the nearest parent that is there. Nothing is made or changed.
- * See imapc_private.h.
+ * imapc_check - behind the list of folders, for who wants to know whether messages could go into some: the account's
+ * rights (MYRIGHTS, RFC 4314 section 3.5) and the quota (GETQUOTAROOT, RFC 9208 section 4.1.2) of each, or of the
+ * nearest parent that is there. Nothing is made or changed. See imapc_private.h.
  */
 #include <stdio.h>
 

@@ -1,6 +1,7 @@
 /*
- * imapc_elsewhere - what was filed and is missing in its folder may have been moved by a filter of the server or by a person: the newest mail of the
- * account's other places is looked through, those that are for everything, for the archive, the trash and junk (RFC 6154). See imapc_private.h.
+ * imapc_elsewhere - what was filed and is missing in its folder may have been moved by a filter of the server or by a
+ * person: the newest mail of the account's other places is looked through, those that are for everything, for the
+ * archive, the trash and junk (RFC 6154). See imapc_private.h.
  */
 #include "engine/imapc_private.h"
 

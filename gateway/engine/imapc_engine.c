@@ -1,6 +1,6 @@
 /*
- * imapc_engine - the steps of a connection: replies to phases, commands to output, deadlines; see imapc_engine.h. The dialogue itself is in
- * imapc_login.c and imapc_append.c, in its order.
+ * imapc_engine - the steps of a connection: replies to phases, commands to output, deadlines; see imapc_engine.h. The
+ * dialogue itself is in imapc_login.c and imapc_append.c, in its order.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -358,7 +358,8 @@ static void on_continue(struct imapc_engine *engine, const struct imap_reply *re
     }
 }
 
-/* An answer to a command that was answered before: some servers give two. It says nothing about the one that is open. */
+/* An answer to a command that was answered before: some servers give two. It says nothing about the one that is open.
+ */
 static bool is_repeated(const struct imapc_engine *engine, struct bytes tag)
 {
     uint64_t number = 0;

@@ -1,14 +1,18 @@
 /*
- * imapc_engine - one IMAP client connection as a state machine without I/O: octets and time in, octets and wishes out (RFC 9051).
+ * imapc_engine - one IMAP client connection as a state machine without I/O: octets and time in, octets and wishes out
+ * (RFC 9051).
  *
- * greeting -> capability -> [starttls -> handshake] -> login -> [compress] -> namespace -> ready -> append (-> create -> append) -> ready
- *                                                                                        -> examine -> fetch ... -> elsewhere -> unselect -> ready ... -> logout
+ * greeting -> capability -> [starttls -> handshake] -> login -> [compress] -> namespace -> ready -> append (-> create
+ * -> append) -> ready
+ *                                                                                        -> examine -> fetch ... ->
+ * elsewhere -> unselect -> ready ... -> logout
  *
  *   step    looks at the input, goes on as far as it can, and says what it wants next
  *   want    something only the outside can do: octets of a message, TLS, taking a result, closing
  *
- * The owner calls imapc_engine_step() again and again until it gives IMAPC_WANT_INPUT, and again when there is input, when output was taken, when a
- * body came, when it gave the engine something to do, or when imapc_engine_deadline() has passed. Nothing is pipelined behind a login.
+ * The owner calls imapc_engine_step() again and again until it gives IMAPC_WANT_INPUT, and again when there is input,
+ * when output was taken, when a body came, when it gave the engine something to do, or when imapc_engine_deadline() has
+ * passed. Nothing is pipelined behind a login.
  *
  * What it does not do: choose which message goes next, try again, know TLS. Memory is bounded.
  */
@@ -83,16 +87,16 @@ struct imapc_engine_options {
     uint8_t random[8]; /* of the tags */
     uint64_t greeting_timeout_ms;
     uint64_t command_timeout_ms; /* without any octet moved */
-    uint64_t
-        literal_max; /* larger messages wait for the server's "+" even where it has LITERAL+; so a refusal comes first */
+    uint64_t literal_max; /* larger messages wait for the server's "+" even where it has LITERAL+; so a refusal comes
+                             first */
     uint64_t message_max; /* larger messages are not sent at all; 0: what the server announces counts */
     bool subscribe;       /* SUBSCRIBE to folders that are created */
     bool keywords;        /* send keywords, not only system flags */
     bool compress;        /* COMPRESS=DEFLATE is used where it is offered (RFC 4978) */
     bool utf8;            /* UTF8=ACCEPT is enabled where it is offered */
-    bool
-        store_flags; /* the server's APPEND loses flags: they are stored behind it, and by a search that finds the message */
-    const char *version;           /* of the program, for ID (RFC 2971); NULL: none is said */
+    bool store_flags;     /* the server's APPEND loses flags: they are stored behind it, and by a search that finds the
+                             message */
+    const char *version;  /* of the program, for ID (RFC 2971); NULL: none is said */
     struct imapc_habits *habits;   /* what all connections of the account have learned of the server; or NULL */
     bool plain_refusals_certain;   /* a NO without a code leaves nothing behind */
     struct imapc_folders *folders; /* what all connections of the account have learned; NULL: folders are not asked */
@@ -147,11 +151,12 @@ struct imapc_result {
 };
 
 enum imapc_want {
-    IMAPC_WANT_INPUT, /* nothing can be done before something comes from outside */
-    IMAPC_WANT_TLS,   /* send the output, negotiate TLS, then imapc_engine_tls_ready() */
-    IMAPC_WANT_COMPRESS, /* what is not used of the input, and all output from here on, is deflated: imapc_engine_compressed() */
-    IMAPC_WANT_SASL,   /* the answer to a challenge of SCRAM: imapc_engine_sasl() */
-    IMAPC_WANT_BODY,   /* octets of a message: answer by imapc_engine_body() */
+    IMAPC_WANT_INPUT,    /* nothing can be done before something comes from outside */
+    IMAPC_WANT_TLS,      /* send the output, negotiate TLS, then imapc_engine_tls_ready() */
+    IMAPC_WANT_COMPRESS, /* what is not used of the input, and all output from here on, is deflated:
+                            imapc_engine_compressed() */
+    IMAPC_WANT_SASL,     /* the answer to a challenge of SCRAM: imapc_engine_sasl() */
+    IMAPC_WANT_BODY,     /* octets of a message: answer by imapc_engine_body() */
     IMAPC_WANT_TELL,   /* the server has something to say that must be shown to people (RFC 9051 section 7.1, ALERT) */
     IMAPC_WANT_RESULT, /* the append or search is over; the engine may be given the next one unless CLOSE follows */
     IMAPC_WANT_CLOSE,  /* send the output and close; request->fault says why */
@@ -203,14 +208,17 @@ bool imapc_engine_is_ready(const struct imapc_engine *engine);
 bool imapc_engine_was_ready(const struct imapc_engine *engine);
 /* Whether it ended by the connection's end, and not by anything that the server said. */
 bool imapc_engine_was_lost(const struct imapc_engine *engine);
-/* Appends the messages to folder (UTF-8, "/" between levels; or "\Junk": the one with this special use, RFC 6154), more than one only with MULTIAPPEND. The engine must be ready; step() goes on. */
+/* Appends the messages to folder (UTF-8, "/" between levels; or "\Junk": the one with this special use, RFC 6154), more
+ * than one only with MULTIAPPEND. The engine must be ready; step() goes on. */
 void imapc_engine_append(struct imapc_engine *engine, uint64_t now, const char *folder, struct imapc_message *messages,
                          size_t count);
 /*
- * Looks in folder for messages by their ids (mail_rope's MAIL_ID_FIELD), from the newest back to the lowest mark of their doubts (RFC 9051 section 6.4.5):
- * a few round trips for any number of ids; then, for what is missing, at the newest mail of the account's other places (everything, archive, trash, junk).
- * What was found, and what was seen, stands in wanted and in the result; what it proves is doubt_judge()'s. Where options.store_flags, the flags of what
- * was found are stored: nobody knows whether the first attempt came so far. The engine must be ready; a RESULT follows; wanted is valid until then.
+ * Looks in folder for messages by their ids (mail_rope's MAIL_ID_FIELD), from the newest back to the lowest mark of
+ * their doubts (RFC 9051 section 6.4.5): a few round trips for any number of ids; then, for what is missing, at the
+ * newest mail of the account's other places (everything, archive, trash, junk). What was found, and what was seen,
+ * stands in wanted and in the result; what it proves is doubt_judge()'s. Where options.store_flags, the flags of what
+ * was found are stored: nobody knows whether the first attempt came so far. The engine must be ready; a RESULT follows;
+ * wanted is valid until then.
  */
 void imapc_engine_locate(struct imapc_engine *engine, uint64_t now, const char *folder, struct imapc_wanted *wanted,
                          size_t count);
@@ -221,7 +229,8 @@ void imapc_engine_logout(struct imapc_engine *engine, uint64_t now);
 uint64_t imapc_engine_deadline(const struct imapc_engine *engine);
 /* For people: "greeting", "login", "append" ... */
 const char *imapc_engine_phase(const struct imapc_engine *engine); /* for tests */
-/* The server's words of the last refusal that no result tells: untagged NO, BAD and BYE, and answers to questions of our own; or "". Valid until the next call. */
+/* The server's words of the last refusal that no result tells: untagged NO, BAD and BYE, and answers to questions of
+ * our own; or "". Valid until the next call. */
 const char *imapc_engine_said(const struct imapc_engine *engine);
 const struct imap_capabilities *imapc_engine_capabilities(const struct imapc_engine *engine);
 /* The personal one first; the delimiter and prefixes of folders. */

@@ -1,11 +1,12 @@
 /*
- * imapc_flags - the flags of messages around their APPEND (RFC 9051 sections 6.3.2, 7.1 and 6.4.6): before it the folder is asked which ones it keeps
- * (PERMANENTFLAGS), once for all connections of the account; behind it they are stored where the server's APPEND loses them, and so are those of messages
- * that a search has found. Once the APPEND has succeeded, or the message was found, nothing here can undo that: a flag may be missing, the message is never
- * sent again. See imapc_private.h.
+ * imapc_flags - the flags of messages around their APPEND (RFC 9051 sections 6.3.2, 7.1 and 6.4.6): before it the
+ * folder is asked which ones it keeps (PERMANENTFLAGS), once for all connections of the account; behind it they are
+ * stored where the server's APPEND loses them, and so are those of messages that a search has found. Once the APPEND
+ * has succeeded, or the message was found, nothing here can undo that: a flag may be missing, the message is never sent
+ * again. See imapc_private.h.
  *
- * SELECT is needed, because EXAMINE says that nothing can be kept. It is left by UNSELECT or not at all: CLOSE would expunge what others
- * marked as deleted.
+ * SELECT is needed, because EXAMINE says that nothing can be kept. It is left by UNSELECT or not at all: CLOSE would
+ * expunge what others marked as deleted.
  */
 #include <stdio.h>
 #include <string.h>
@@ -53,7 +54,8 @@ static bool any_flags(const struct imapc_engine *engine)
 
 /* ---- what is left out ---- */
 
-/* The first engine that meets it tells it, with all that its command leaves out; the others of the account know that it is told. */
+/* The first engine that meets it tells it, with all that its command leaves out; the others of the account know that it
+ * is told. */
 static void note_left_out(struct imapc_engine *engine, struct imapc_folder_flags *flags, struct bytes flag)
 {
     char *text = engine->append.left_out;
@@ -156,7 +158,8 @@ void imapc_select_reply(struct imapc_engine *engine, const struct imap_reply *re
         imapc_enter(engine, IMAPC_PHASE_CREATE);
         return;
     }
-    /* It may be filed into without being read, or was busy for a moment; RFC 9051 section 7.1 has a server without PERMANENTFLAGS keep all. */
+    /* It may be filed into without being read, or was busy for a moment; RFC 9051 section 7.1 has a server without
+     * PERMANENTFLAGS keep all. */
     if (kept(engine) == NULL && (selected || bytes_is(bytes_of(refusal.code), "noperm"))) {
         learn(engine, bytes_of(""), true);
     }
@@ -208,7 +211,8 @@ static bool same_flags(const struct flagged *one, const struct flagged *other)
     return same;
 }
 
-/* The message to be stored and those that stand behind it with the same flags, in one command: a search may have found a thousand. */
+/* The message to be stored and those that stand behind it with the same flags, in one command: a search may have found
+ * a thousand. */
 static void write_set(struct imapc_engine *engine, const struct flagged *first)
 {
     struct imapc_storing *storing = &engine->storing;

@@ -1,6 +1,7 @@
 /*
- * imapc_folders - what the connections of one account have learned about its folders: which flags each keeps (PERMANENTFLAGS), whether there is room in it and which one has
- * which special use (RFC 6154). Shared by them, so that it is asked once and not by each; forgotten after an hour, because folders change.
+ * imapc_folders - what the connections of one account have learned about its folders: which flags each keeps
+ * (PERMANENTFLAGS), whether there is room in it and which one has which special use (RFC 6154). Shared by them, so that
+ * it is asked once and not by each; forgotten after an hour, because folders change.
  */
 #ifndef MAILWEIR_ENGINE_IMAPC_FOLDERS_H
 #define MAILWEIR_ENGINE_IMAPC_FOLDERS_H

@@ -1,9 +1,11 @@
 /*
- * imapc_habits - what the connections of one account have learned about its server beside its folders: how a login works there, what separates levels, and which optional
- * questions it does not bear. Shared by them and as old as their pool.
+ * imapc_habits - what the connections of one account have learned about its server beside its folders: how a login
+ * works there, what separates levels, and which optional questions it does not bear. Shared by them and as old as their
+ * pool.
  *
- * An optional question (MYRIGHTS, COMPRESS, the SELECT for flags ...) saves work where it is answered. One in which the session breaks again and again would
- * keep mail from a folder that takes it: after IMAPC_HABITS_STRIKES such ends in a row it is left out, that is told once, and after a day it is asked again.
+ * An optional question (MYRIGHTS, COMPRESS, the SELECT for flags ...) saves work where it is answered. One in which the
+ * session breaks again and again would keep mail from a folder that takes it: after IMAPC_HABITS_STRIKES such ends in a
+ * row it is left out, that is told once, and after a day it is asked again.
  */
 #ifndef MAILWEIR_ENGINE_IMAPC_HABITS_H
 #define MAILWEIR_ENGINE_IMAPC_HABITS_H

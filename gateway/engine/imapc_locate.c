@@ -1,9 +1,11 @@
 /*
- * imapc_locate - looks in a folder for messages that may have been filed already: EXAMINE, then the id fields of the newest messages in growing
- * windows, down to the lowest UID that any of them can have (RFC 9051 sections 6.3.3 and 6.4.5). See imapc_private.h.
+ * imapc_locate - looks in a folder for messages that may have been filed already: EXAMINE, then the id fields of the
+ * newest messages in growing windows, down to the lowest UID that any of them can have (RFC 9051 sections 6.3.3
+ * and 6.4.5). See imapc_private.h.
  *
- * Windows are of sequence numbers: each must be answered, so that what is left out is seen. UIDs may have gaps, which is for doubt.h to judge. SEARCH is
- * not asked: some servers answer it from an index that lags behind. What counts is the field in the message itself.
+ * Windows are of sequence numbers: each must be answered, so that what is left out is seen. UIDs may have gaps, which
+ * is for doubt.h to judge. SEARCH is not asked: some servers answer it from an index that lags behind. What counts is
+ * the field in the message itself.
  */
 #include <stdlib.h>
 #include <string.h>

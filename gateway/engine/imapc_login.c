@@ -1,6 +1,7 @@
 /*
- * imapc_login - the dialogue from the greeting to ready, in its order: greeting, capability, STARTTLS, (the login: imapc_auth.c), ID, COMPRESS, ENABLE, namespace,
- * delimiter (RFC 9051 sections 6.1 to 6.3.10, RFC 2971, RFC 2342). See imapc_private.h.
+ * imapc_login - the dialogue from the greeting to ready, in its order: greeting, capability, STARTTLS, (the login:
+ * imapc_auth.c), ID, COMPRESS, ENABLE, namespace, delimiter (RFC 9051 sections 6.1 to 6.3.10, RFC 2971, RFC 2342). See
+ * imapc_private.h.
  */
 #include <string.h>
 
@@ -37,7 +38,8 @@ static void extend(struct imapc_engine *engine)
     }
 }
 
-/* Whether CAPABILITY is asked before something is missed: the list of a greeting, or of an OK, may be shorter than that. */
+/* Whether CAPABILITY is asked before something is missed: the list of a greeting, or of an OK, may be shorter than
+ * that. */
 static bool is_cut_short(const struct imapc_engine *engine)
 {
     bool is_imap = can(engine, IMAP_CAP_IMAP4REV1 | IMAP_CAP_IMAP4REV2);
@@ -222,8 +224,9 @@ static void end_login(struct imapc_engine *engine)
 }
 
 /*
- * What LIST says of the root's delimiter goes before what NAMESPACE says of it: folders are shown by LIST, and some servers leave the delimiter out of
- * NAMESPACE or have a foreign one there (Yahoo Japan, 189.cn). A personal prefix with a delimiter of its own stays.
+ * What LIST says of the root's delimiter goes before what NAMESPACE says of it: folders are shown by LIST, and some
+ * servers leave the delimiter out of NAMESPACE or have a foreign one there (Yahoo Japan, 189.cn). A personal prefix
+ * with a delimiter of its own stays.
  */
 static void take_delimiter(struct imapc_engine *engine, char delimiter)
 {

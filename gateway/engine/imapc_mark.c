@@ -1,7 +1,8 @@
 /*
- * imapc_mark - a lower bound of the UIDs that an append's messages get (RFC 9051 sections 6.3.11 and 7.3.1), known before their first octet goes out:
- * should their outcome be unknown, a look need not go further down. STATUS tells it once for each folder, APPENDUID keeps it fresh; where the server has
- * no APPENDUID, each connection asks once for itself. See doubt.h and imapc_private.h.
+ * imapc_mark - a lower bound of the UIDs that an append's messages get (RFC 9051 sections 6.3.11 and 7.3.1), known
+ * before their first octet goes out: should their outcome be unknown, a look need not go further down. STATUS tells it
+ * once for each folder, APPENDUID keeps it fresh; where the server has no APPENDUID, each connection asks once for
+ * itself. See doubt.h and imapc_private.h.
  */
 #include <string.h>
 
@@ -77,7 +78,8 @@ static void set(struct doubt_mark *mark, struct bytes name, struct bytes value)
     }
 }
 
-/* (UIDNEXT 5 UIDVALIDITY 7 MAILBOXID (abc)): in any order; the validity comes first, because it makes the others void. */
+/* (UIDNEXT 5 UIDVALIDITY 7 MAILBOXID (abc)): in any order; the validity comes first, because it makes the others void.
+ */
 static void of_status(struct doubt_mark *mark, struct bytes args, bool validity)
 {
     struct imap_token name, value;

@@ -1,5 +1,6 @@
 /*
- * imapc_names - behind the login, for who wants to know which folders there are: LIST "" "*" (RFC 9051 section 6.3.9). See imapc_private.h.
+ * imapc_names - behind the login, for who wants to know which folders there are: LIST "" "*" (RFC 9051 section 6.3.9).
+ * See imapc_private.h.
  */
 #include "engine/imapc_private.h"
 

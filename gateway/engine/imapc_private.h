@@ -1,7 +1,7 @@
 /*
- * imapc_private - what the files of the IMAP engine share: imapc_engine.c (steps, replies, deadlines), imapc_login.c (up to ready),
- * imapc_append.c (append and create), imapc_flags.c and imapc_room.c (around an append, and behind a search) and imapc_locate.c (looking for messages). Nobody else
- * includes it.
+ * imapc_private - what the files of the IMAP engine share: imapc_engine.c (steps, replies, deadlines), imapc_login.c
+ * (up to ready), imapc_append.c (append and create), imapc_flags.c and imapc_room.c (around an append, and behind a
+ * search) and imapc_locate.c (looking for messages). Nobody else includes it.
  */
 #ifndef MAILWEIR_ENGINE_IMAPC_PRIVATE_H
 #define MAILWEIR_ENGINE_IMAPC_PRIVATE_H
@@ -126,8 +126,8 @@ struct imapc_locating {
     uint32_t lowest;   /* the lowest UID that was seen */
     uint8_t *answered; /* a bit for each message of the window */
     uint32_t answers;  /* how many of them are set */
-    uint32_t *
-        bounds; /* where the looks for wanted begin, in order, one for each; by index the messages seen from there to the next */
+    uint32_t *bounds; /* where the looks for wanted begin, in order, one for each; by index the messages seen from there
+                         to the next */
     uint32_t *counts;
     size_t places; /* of the account's other ones that were looked at */
 };
@@ -217,7 +217,8 @@ void imapc_fail(struct imapc_engine *engine, enum fault_class class, const char 
     __attribute__((format(printf, 4, 5)));
 /* Ends the connection for a refusal of the server. */
 void imapc_refused(struct imapc_engine *engine, const struct imap_reply *reply);
-/* A command of our own was refused, and what is wanted goes on without it: its words are kept. true: the refusal is the account's, and has ended the connection. */
+/* A command of our own was refused, and what is wanted goes on without it: its words are kept. true: the refusal is the
+ * account's, and has ended the connection. */
 bool imapc_set_aside(struct imapc_engine *engine, const struct imap_reply *reply);
 /* Whether the question may be asked. */
 bool imapc_may_ask(struct imapc_engine *engine, enum imapc_question question);
@@ -230,7 +231,8 @@ void imapc_note_refusal(struct imapc_engine *engine, const struct imap_reply *re
 
 /* imapc_auth.c: what the mechanism in use is called in IMAP. */
 const char *imapc_mechanism_name(const struct imapc_engine *engine);
-/* imapc_login.c: enter and reply of the phases up to ready. reply is called for tagged answers, continuations and greetings. */
+/* imapc_login.c: enter and reply of the phases up to ready. reply is called for tagged answers, continuations and
+ * greetings. */
 void imapc_greeting_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 void imapc_capability_enter(struct imapc_engine *engine);
 void imapc_capability_reply(struct imapc_engine *engine, const struct imap_reply *reply);
@@ -298,7 +300,8 @@ void imapc_flags_learn_refused(struct imapc_engine *engine);
 void imapc_flags_write(struct imapc_engine *engine, const char *const *flags, size_t count);
 /* What was left out, into the result, once for each folder. */
 void imapc_flags_tell(struct imapc_engine *engine);
-/* Whether flags are to be stored now that the APPEND has succeeded, or the search has found what it could: then RESELECT is next. */
+/* Whether flags are to be stored now that the APPEND has succeeded, or the search has found what it could: then
+ * RESELECT is next. */
 bool imapc_flags_are_stored(struct imapc_engine *engine);
 void imapc_select_enter(struct imapc_engine *engine);
 void imapc_select_data(struct imapc_engine *engine, const struct imap_reply *reply);

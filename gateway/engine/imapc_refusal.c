@@ -41,7 +41,8 @@ static const struct row {
     {"PRIVACYREQUIRED", FAULT_PERM, "privacy", ACCOUNT},
 };
 
-/* Words that say more than the code in front of them, whichever it is: a limit of the moment is no full mailbox, a limit of connections no broken server. */
+/* Words that say more than the code in front of them, whichever it is: a limit of the moment is no full mailbox, a
+ * limit of connections no broken server. */
 static const struct row stronger[] = {
     {"bandwidth limit", FAULT_TEMP, "throttled", ACCOUNT}, /* Gmail, also behind [OVERQUOTA] */
     {"Suggested Backoff Time", FAULT_TEMP, "throttled", ACCOUNT},
@@ -50,7 +51,8 @@ static const struct row stronger[] = {
     {"too many connections", FAULT_TEMP, "connections", ACCOUNT | CROWDED},
     {"too many concurrent", FAULT_TEMP, "connections", ACCOUNT | CROWDED},
     {"connection limit", FAULT_TEMP, "connections", ACCOUNT | CROWDED},
-    /* The name itself, whatever the code: another folder would do. Not Courier's "Invalid mailbox name", which is its word for a missing one. */
+    /* The name itself, whatever the code: another folder would do. Not Courier's "Invalid mailbox name", which is its
+       word for a missing one. */
     {"not allowed in mailbox name", FAULT_PERM, "folder-name", 0},
     {"invalid folder name", FAULT_PERM, "folder-name", 0},
     {"folder name is", FAULT_PERM, "folder-name", 0},
@@ -134,7 +136,8 @@ static bool stands_at(struct bytes text, size_t at, struct bytes part)
            (at == 0 || !is_word_octet(text.ptr[at - 1])) && (end == text.len || !is_word_octet(text.ptr[end]));
 }
 
-/* Whether the octets of text from..end stand inside the folder's name, whole or one level of it, which some servers say in their own way. */
+/* Whether the octets of text from..end stand inside the folder's name, whole or one level of it, which some servers say
+ * in their own way. */
 static bool is_of_name(struct bytes text, size_t from, size_t end, struct bytes folder)
 {
     size_t level = 0; /* where the level that is looked at begins */

@@ -1,6 +1,6 @@
 /*
- * imapc_refusal - what a server's NO, BAD or BYE means for a delivery: by response code first (RFC 9051 section 7.1, RFC 5530),
- * then by the known words of servers without codes, else temporary. One table (imapc_refusal.c).
+ * imapc_refusal - what a server's NO, BAD or BYE means for a delivery: by response code first (RFC 9051 section 7.1,
+ * RFC 5530), then by the known words of servers without codes, else temporary. One table (imapc_refusal.c).
  */
 #ifndef MAILWEIR_ENGINE_IMAPC_REFUSAL_H
 #define MAILWEIR_ENGINE_IMAPC_REFUSAL_H
@@ -23,7 +23,8 @@ struct imapc_refusal {
 /* Judges a NO, BAD or BYE. */
 struct imapc_refusal imapc_refusal_of(const struct imap_reply *reply);
 /*
- * The same for an answer about a folder, whose name (the server's) and parts of it say nothing: "Mailbox does not exist: Quotations" is not about quota.
+ * The same for an answer about a folder, whose name (the server's) and parts of it say nothing: "Mailbox does not
+ * exist: Quotations" is not about quota.
  */
 struct imapc_refusal imapc_refusal_about(const struct imap_reply *reply, struct bytes folder);
 /* Whether a refused CREATE says that the folder is there already (RFC 5530's ALREADYEXISTS, or words). */

@@ -1,7 +1,8 @@
 /*
- * imapc_room - what a server is asked about a folder before messages go into it: may the account insert (MYRIGHTS, RFC 4314 section 3.5), and is there room
- * (GETQUOTAROOT, RFC 9208 section 4.1.2)? So that a refusal costs a round trip and not the octets of a message. Asked where the server has the
- * extension, once for all connections of the account, and again when the answer is old or stands in the way. See imapc_private.h.
+ * imapc_room - what a server is asked about a folder before messages go into it: may the account insert (MYRIGHTS, RFC
+ * 4314 section 3.5), and is there room (GETQUOTAROOT, RFC 9208 section 4.1.2)? So that a refusal costs a round trip and
+ * not the octets of a message. Asked where the server has the extension, once for all connections of the account, and
+ * again when the answer is old or stands in the way. See imapc_private.h.
  *
  * A server that does not answer these questions is not in the way: the APPEND tells. Uncertainty never comes from here.
  */
@@ -191,7 +192,8 @@ void imapc_quota_of(const struct imap_reply *reply, imapc_resource_fn *fn, void 
     }
 }
 
-/* The least of all roots counts. A limit of 0 stands for none at many servers (Stalwart, Mailu), and for a full mailbox at Cyrus: the APPEND decides. */
+/* The least of all roots counts. A limit of 0 stands for none at many servers (Stalwart, Mailu), and for a full mailbox
+ * at Cyrus: the APPEND decides. */
 static void lower(void *ctx, enum imapc_resource resource, uint64_t used, uint64_t limit)
 {
     struct imapc_folder_room *room = ctx;

@@ -1,6 +1,7 @@
 /*
- * imapc_special - folders that are named by their use, "\Junk" (RFC 6154): which one has it is asked once for all connections of the account, by
- * LIST (SPECIAL-USE), or by a plain LIST where the server shows uses in that. Without one, the fallback's name counts. See imapc_private.h.
+ * imapc_special - folders that are named by their use, "\Junk" (RFC 6154): which one has it is asked once for all
+ * connections of the account, by LIST (SPECIAL-USE), or by a plain LIST where the server shows uses in that. Without
+ * one, the fallback's name counts. See imapc_private.h.
  */
 #include "base/expect.h"
 #include "engine/imapc_private.h"

@@ -1,12 +1,13 @@
 /*
  * outage - whether an upstream account is down, and until when: the one place that decides it.
  *
- * An account is down when it cannot be reached or refuses the login, when it says so itself, and when that follows from what happens to its messages: sessions that file nothing, one
- * after the other, over different messages; or different messages that are refused in the same words while none is filed. What happens to one
- * message again and again is that message's fault, and the account is innocent.
+ * An account is down when it cannot be reached or refuses the login, when it says so itself, and when that follows from
+ * what happens to its messages: sessions that file nothing, one after the other, over different messages; or different
+ * messages that are refused in the same words while none is filed. What happens to one message again and again is that
+ * message's fault, and the account is innocent.
  *
- * Pure: time and random numbers are arguments, messages, senders and folders are numbers that their owner makes (outage_print()). Times are
- * monotonic milliseconds.
+ * Pure: time and random numbers are arguments, messages, senders and folders are numbers that their owner makes
+ * (outage_print()). Times are monotonic milliseconds.
  */
 #ifndef MAILWEIR_ENGINE_OUTAGE_H
 #define MAILWEIR_ENGINE_OUTAGE_H
@@ -21,7 +22,8 @@
 
 /* Sessions in a row that filed nothing, for different messages. */
 #define OUTAGE_BARREN 2
-/* A session that ends without having had any work counts among them when it was as short as this: it was ended, and did not run out. */
+/* A session that ends without having had any work counts among them when it was as short as this: it was ended, and did
+ * not run out. */
 #define OUTAGE_SHORT_MS UINT64_C(10000)
 /* Different messages in a row that are refused in the same words, from two senders or for two folders ... */
 #define OUTAGE_ALIKE 3
@@ -44,9 +46,9 @@ struct outage {
     uint64_t until, delay; /* of the last failure; nothing is tried before it */
     enum outage_cause cause;
     struct fault fault;
-    unsigned failures
-        [OUTAGE_CAUSES]; /* in a row; each cause has its own pace: lost connections do not make a refused login worse */
-    uint64_t counts[OUTAGE_CAUSES]; /* ever */
+    unsigned failures[OUTAGE_CAUSES]; /* in a row; each cause has its own pace: lost connections do not make a refused
+                                         login worse */
+    uint64_t counts[OUTAGE_CAUSES];   /* ever */
     unsigned barren;
     uint64_t barren_message; /* that the last such session ended over; 0: none */
     struct {
@@ -63,7 +65,8 @@ void outage_init(struct outage *outage, struct backoff pace);
 /* A number of a name. Never 0. */
 uint64_t outage_print(struct bytes name);
 
-/* The account failed as a whole. hard: see above. Of several failures at once the first counts; the longest pause that the server asked for counts always. */
+/* The account failed as a whole. hard: see above. Of several failures at once the first counts; the longest pause that
+ * the server asked for counts always. */
 void outage_failed(struct outage *outage, uint64_t now, uint64_t random, enum outage_cause cause,
                    const struct fault *fault, uint64_t retry_after_ms, bool hard);
 

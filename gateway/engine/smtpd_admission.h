@@ -1,8 +1,8 @@
 /*
  * smtpd_admission - how many sessions there are, in all and per network. No I/O.
  *
- * A network here is one IPv4 address or one IPv6 /64: what one host or one customer has. What is no address counts by its text, so that
- * sessions of one user can be counted in the same way.
+ * A network here is one IPv4 address or one IPv6 /64: what one host or one customer has. What is no address counts by
+ * its text, so that sessions of one user can be counted in the same way.
  */
 #ifndef MAILWEIR_ENGINE_SMTPD_ADMISSION_H
 #define MAILWEIR_ENGINE_SMTPD_ADMISSION_H

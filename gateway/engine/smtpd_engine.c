@@ -1,6 +1,6 @@
 /*
- * smtpd_engine - steps, phases, deadlines and answers of an SMTP session. RFC 5321. Contract: smtpd_engine.h; the other files of
- * the engine: smtpd_private.h.
+ * smtpd_engine - steps, phases, deadlines and answers of an SMTP session. RFC 5321. Contract: smtpd_engine.h; the other
+ * files of the engine: smtpd_private.h.
  */
 #include "engine/smtpd_engine.h"
 
@@ -190,8 +190,8 @@ static int take_early(struct smtpd_engine *engine, uint64_t now, struct bytes in
 }
 
 /*
- * A command as it may be shown: AUTH without what stands behind the mechanism; and behind an AUTH, what is no command may be the name or
- * the password that a client sends without waiting for the answer.
+ * A command as it may be shown: AUTH without what stands behind the mechanism; and behind an AUTH, what is no command
+ * may be the name or the password that a client sends without waiting for the answer.
  */
 static void note_command(struct smtpd_engine *engine, struct bytes line)
 {

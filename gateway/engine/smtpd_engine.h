@@ -1,13 +1,14 @@
 /*
- * smtpd_engine - one SMTP or LMTP session as a state machine without I/O: octets and time in, reply octets and wishes out (RFC 5321, RFC 2033).
+ * smtpd_engine - one SMTP or LMTP session as a state machine without I/O: octets and time in, reply octets and wishes
+ * out (RFC 5321, RFC 2033).
  *
  *   step     looks at the input, goes on as far as it can, and says what it wants next
  *   want     something only the outside can do: decide, store, check a password, negotiate TLS, close
  *   answer   what became of a want that was a question; until then no input is taken, so replies stay in order
  *
- * The owner calls smtpd_engine_step() again and again until it gives SMTPD_WANT_INPUT, and again when there is input, an answer was
- * given, output was taken, or smtpd_engine_deadline() has passed. All timeouts live in here. Every command, parameter and reply
- * is a row of a table (smtpd_commands.c, proto/smtp_params.c, smtpd_replies.c).
+ * The owner calls smtpd_engine_step() again and again until it gives SMTPD_WANT_INPUT, and again when there is input,
+ * an answer was given, output was taken, or smtpd_engine_deadline() has passed. All timeouts live in here. Every
+ * command, parameter and reply is a row of a table (smtpd_commands.c, proto/smtp_params.c, smtpd_replies.c).
  *
  * What it does not do: look at networks or users, store anything, know rules. Memory is bounded by the limits.
  */
@@ -33,15 +34,15 @@ struct smtpd_limits {
     uint64_t max_message_size; /* octets; announced by SIZE */
     unsigned max_recipients;   /* per transaction */
     unsigned max_recipients_per_session;
-    unsigned
-        max_recipients_per_minute; /* from one network; 0: no limit. This and the other counts over sessions are the owner's */
-    unsigned max_messages_per_minute;  /* from one network; 0: no limit */
-    unsigned max_sessions;             /* of this listener; above: 421 */
-    unsigned max_sessions_per_network; /* of this listener, from one address (IPv6: one /64); above: 421 */
-    unsigned max_sessions_per_user;    /* of this listener */
-    unsigned max_errors;               /* replies 4xx/5xx to commands, since the last accepted message, before 421 */
-    unsigned max_unknown_commands;     /* per session, before 421 */
-    unsigned max_auth_failures;        /* per session, before 421 */
+    unsigned max_recipients_per_minute; /* from one network; 0: no limit. This and the other counts over sessions are
+                                           the owner's */
+    unsigned max_messages_per_minute;   /* from one network; 0: no limit */
+    unsigned max_sessions;              /* of this listener; above: 421 */
+    unsigned max_sessions_per_network;  /* of this listener, from one address (IPv6: one /64); above: 421 */
+    unsigned max_sessions_per_user;     /* of this listener */
+    unsigned max_errors;                /* replies 4xx/5xx to commands, since the last accepted message, before 421 */
+    unsigned max_unknown_commands;      /* per session, before 421 */
+    unsigned max_auth_failures;         /* per session, before 421 */
     unsigned max_auth_failures_per_network; /* within 15 minutes, before it is refused without a look; 0: no limit */
     unsigned max_transactions;              /* per session */
     unsigned max_refusals_logged;           /* of one client a minute, the rest is counted; 0: no limit */
@@ -113,10 +114,12 @@ struct smtpd_engine_options {
 };
 
 enum smtpd_want {
-    SMTPD_WANT_INPUT, /* nothing can be done before there is more input, an answer, room in the output, or the deadline */
-    SMTPD_WANT_TLS,   /* send the output, drop what is unread, negotiate TLS, then smtpd_engine_tls_ready() */
-    SMTPD_WANT_CLIENT, /* question: XCLIENT names another client, request->address; answer by smtpd_engine_answer_client() */
-    SMTPD_WANT_AUTH,      /* question: a step of authentication; answer by smtpd_engine_answer_auth() */
+    SMTPD_WANT_INPUT,  /* nothing can be done before there is more input, an answer, room in the output, or the deadline
+                        */
+    SMTPD_WANT_TLS,    /* send the output, drop what is unread, negotiate TLS, then smtpd_engine_tls_ready() */
+    SMTPD_WANT_CLIENT, /* question: XCLIENT names another client, request->address; answer by
+                          smtpd_engine_answer_client() */
+    SMTPD_WANT_AUTH,   /* question: a step of authentication; answer by smtpd_engine_answer_auth() */
     SMTPD_WANT_AUTH_END,  /* the authentication was broken off; forget it */
     SMTPD_WANT_MAIL,      /* question: may a message of request->size octets begin? */
     SMTPD_WANT_RECIPIENT, /* question: is the envelope's last recipient welcome? */
@@ -154,16 +157,16 @@ struct smtpd_engine *smtpd_engine_new(const struct smtpd_engine_options *options
 void smtpd_engine_free(struct smtpd_engine **engine);
 
 /*
- * Takes *used_r octets off the head of input and says what is wanted. The input must begin with what was not used before. *request_r is filled
- * as its fields say; what it points at is valid until the next call.
+ * Takes *used_r octets off the head of input and says what is wanted. The input must begin with what was not used
+ * before. *request_r is filled as its fields say; what it points at is valid until the next call.
  */
 enum smtpd_want smtpd_engine_step(struct smtpd_engine *engine, uint64_t now, struct bytes input, size_t *used_r,
                                   struct smtpd_request *request_r);
 /* The answer to MAIL, RECIPIENT or MESSAGE. May be given at once, or at any later time. */
 void smtpd_engine_answer(struct smtpd_engine *engine, uint64_t now, const struct smtpd_answer *answer);
 /*
- * The answer to MESSAGE in LMTP, one for each recipient of the envelope in order (RFC 2033 section 4.2); code 0: accepted. The message was taken when any of
- * them says so.
+ * The answer to MESSAGE in LMTP, one for each recipient of the envelope in order (RFC 2033 section 4.2); code 0:
+ * accepted. The message was taken when any of them says so.
  */
 void smtpd_engine_answer_each(struct smtpd_engine *engine, uint64_t now, const struct smtpd_answer *answers);
 void smtpd_engine_answer_auth(struct smtpd_engine *engine, uint64_t now, const struct smtpd_auth_answer *answer);

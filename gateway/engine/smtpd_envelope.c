@@ -222,7 +222,8 @@ static bool add_recipient(struct smtpd_engine *engine, struct bytes address, con
     return true;
 }
 
-/* Whether the recipient may stand beside those that are there. A name without a domain (Postmaster) has the gateway's own. */
+/* Whether the recipient may stand beside those that are there. A name without a domain (Postmaster) has the gateway's
+ * own. */
 static enum smtpd_reply judge_company(const struct smtpd_engine *engine, const struct smtp_path *path)
 {
     const struct mail_envelope *envelope = &engine->transaction.envelope;

@@ -1,5 +1,6 @@
 /*
- * smtpd_hello - who talks to us, and what we offer: greeting, HELO, EHLO, LHLO, STARTTLS, XCLIENT. RFC 5321 section 4.1.1.1, RFC 2033, RFC 3207.
+ * smtpd_hello - who talks to us, and what we offer: greeting, HELO, EHLO, LHLO, STARTTLS, XCLIENT. RFC 5321
+ * section 4.1.1.1, RFC 2033, RFC 3207.
  */
 #include <string.h>
 

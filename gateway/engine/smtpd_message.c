@@ -1,8 +1,9 @@
 /*
- * smtpd_message - DATA, BDAT and the octets of a message: counted, judged, offered for storage. RFC 5321 sections 4.1.1.4 and 6.3,
- * RFC 3030.
+ * smtpd_message - DATA, BDAT and the octets of a message: counted, judged, offered for storage. RFC 5321
+ * sections 4.1.1.4 and 6.3, RFC 3030.
  *
- * Once a reason is found to refuse it, the rest is swallowed, and its end gets one reply: client and server stay in step.
+ * Once a reason is found to refuse it, the rest is swallowed, and its end gets one reply: client and server stay in
+ * step.
  */
 #include "engine/smtpd_private.h"
 #include "mail/mail_header.h"
@@ -43,7 +44,8 @@ static void keep_header(struct smtpd_engine *engine, struct bytes data)
     }
 }
 
-/* A CR or LF that stands alone, counting the octet before data; a CR at the end of data is left to the next call. -1: none. */
+/* A CR or LF that stands alone, counting the octet before data; a CR at the end of data is left to the next call. -1:
+ * none. */
 static ptrdiff_t find_bare(uint8_t before, struct bytes data)
 {
     for (size_t i = 0; i < data.len; i++) {
@@ -55,7 +57,8 @@ static ptrdiff_t find_bare(uint8_t before, struct bytes data)
     return -1;
 }
 
-/* The offset of the first octet that must not be there, and why; data.len when all is well. However data is cut, it is the same octet. */
+/* The offset of the first octet that must not be there, and why; data.len when all is well. However data is cut, it is
+ * the same octet. */
 static size_t find_bad(const struct smtpd_engine *engine, struct bytes data, enum smtpd_reply *why_r)
 {
     const struct smtpd_transaction *transaction = &engine->transaction;
@@ -205,7 +208,8 @@ int smtpd_take_text(struct smtpd_engine *engine, uint64_t now, struct bytes inpu
 
 /* ---- BDAT ---- */
 
-/* The last line gets its line end when the client sent none; a message of lines is what IMAP stores. A CR that waits for its LF gets none. */
+/* The last line gets its line end when the client sent none; a message of lines is what IMAP stores. A CR that waits
+ * for its LF gets none. */
 static bool end_last_line(struct smtpd_engine *engine)
 {
     struct smtpd_transaction *transaction = &engine->transaction;

@@ -30,7 +30,8 @@ static const char *const limit_names[SMTPD_LIMIT_COUNT] = {
     [SMTPD_LIMIT_TIMEOUT_SESSION] = "timeout_session",
 };
 
-/* What is said of a command, a recipient or a message that is taken; and of what is refused, why in one word, and the key of the listener to look at. */
+/* What is said of a command, a recipient or a message that is taken; and of what is refused, why in one word, and the
+ * key of the listener to look at. */
 #define SAID(name_, code_, enhanced_, text_)                                                                           \
     [SMTPD_REPLY_##name_] = {{code_, enhanced_, text_, SMTPD_REPLY_##name_}, SMTPD_LIMIT_NONE, NULL, NULL}
 #define REFUSED(name_, code_, enhanced_, text_, limit_, reason_, key_)                                                 \

@@ -1,8 +1,9 @@
 /*
- * smtpd_replies - every reply that the SMTP engine gives of its own accord, one row each, and the limits whose hits are counted.
+ * smtpd_replies - every reply that the SMTP engine gives of its own accord, one row each, and the limits whose hits are
+ * counted.
  *
- * Codes by RFC 5321 section 4.2 and RFC 7504, enhanced codes by RFC 3463 and its registry. What rules, spool or admission answer comes as
- * struct smtpd_answer instead.
+ * Codes by RFC 5321 section 4.2 and RFC 7504, enhanced codes by RFC 3463 and its registry. What rules, spool or
+ * admission answer comes as struct smtpd_answer instead.
  */
 #ifndef MAILWEIR_ENGINE_SMTPD_REPLIES_H
 #define MAILWEIR_ENGINE_SMTPD_REPLIES_H
@@ -142,7 +143,8 @@ enum smtpd_reply {
     SMTPD_REPLY_COUNT,
 };
 
-/* A reply in words. code 0 means: accepted, with the engine's own text. Strings are the giver's; text may hold '\n' between lines. */
+/* A reply in words. code 0 means: accepted, with the engine's own text. Strings are the giver's; text may hold '\n'
+ * between lines. */
 struct smtpd_answer {
     int code;
     const char *enhanced;

@@ -1,6 +1,6 @@
 /*
- * imapc_assertion - the signed statement by which a service account asks for an access token: a JWT (RFC 7519) under RS256, for the JWT bearer grant
- * (RFC 7523), from the key file that Google's console gives.
+ * imapc_assertion - the signed statement by which a service account asks for an access token: a JWT (RFC 7519) under
+ * RS256, for the JWT bearer grant (RFC 7523), from the key file that Google's console gives.
  */
 #ifndef MAILWEIR_IMAPC_IMAPC_ASSERTION_H
 #define MAILWEIR_IMAPC_IMAPC_ASSERTION_H
@@ -15,8 +15,9 @@ struct imapc_assertion_claims {
 };
 
 /*
- * Reads the key file (JSON with client_email, private_key, token_uri and perhaps private_key_id) and appends the statement to out, the address of the
- * token endpoint to endpoint. Blocks. -1 with a fault (LOCAL, "key-file") that holds nothing of the key.
+ * Reads the key file (JSON with client_email, private_key, token_uri and perhaps private_key_id) and appends the
+ * statement to out, the address of the token endpoint to endpoint. Blocks. -1 with a fault (LOCAL, "key-file") that
+ * holds nothing of the key.
  */
 int imapc_assertion_make(const char *file, const struct imapc_assertion_claims *claims, struct buf *out,
                          struct buf *endpoint, struct fault *fault);

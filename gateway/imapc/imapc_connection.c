@@ -13,7 +13,8 @@
 #define OUTPUT_MAX ((size_t)256 << 10)
 #define OUTPUT_LOW ((size_t)64 << 10)
 #define LINGER_MS  2000
-/* Deflated octets that wait for the stream: above, no more of a message is asked for; below, the engine's output is deflated. */
+/* Deflated octets that wait for the stream: above, no more of a message is asked for; below, the engine's output is
+ * deflated. */
 #define PACKED_MAX ((size_t)256 << 10)
 #define PACKED_LOW ((size_t)64 << 10)
 /* Octets that one call inflates: a server decides what comes out of an octet, and shall not hold the loop. */
@@ -150,8 +151,8 @@ static void on_body(void *ctx, struct bytes data, const struct fault *fault)
 }
 
 /*
- * Asks for the octets of the message that are due, unless too many deflated ones wait for the stream: then when they are out. true: asked, and perhaps
- * answered at once.
+ * Asks for the octets of the message that are due, unless too many deflated ones wait for the stream: then when they
+ * are out. true: asked, and perhaps answered at once.
  */
 static bool ask_body(struct imapc_connection *connection)
 {

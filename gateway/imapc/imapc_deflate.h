@@ -1,9 +1,10 @@
 /*
- * imapc_deflate - COMPRESS=DEFLATE (RFC 4978) as a layer between a connection's engine and its stream: raw deflate both ways. No I/O.
+ * imapc_deflate - COMPRESS=DEFLATE (RFC 4978) as a layer between a connection's engine and its stream: raw deflate both
+ * ways. No I/O.
  *
- * The peer decides how much comes out of an octet that goes in: what is inflated stands in a buffer of a fixed size, and nothing more is taken before
- * the owner has consumed it. What leaves can be cut into stretches that know nothing of each other (imapc_deflate_begin()), so that the
- * length of one message says nothing about another.
+ * The peer decides how much comes out of an octet that goes in: what is inflated stands in a buffer of a fixed size,
+ * and nothing more is taken before the owner has consumed it. What leaves can be cut into stretches that know nothing
+ * of each other (imapc_deflate_begin()), so that the length of one message says nothing about another.
  */
 #ifndef MAILWEIR_IMAPC_IMAPC_DEFLATE_H
 #define MAILWEIR_IMAPC_IMAPC_DEFLATE_H
@@ -20,13 +21,15 @@ struct imapc_deflate *imapc_deflate_new(void);
 /* Sets *deflate to NULL; NULL is fine. */
 void imapc_deflate_free(struct imapc_deflate **deflate);
 
-/* Inflates what there is room for. Octets of input that were used (all, behind the end of the stream); -1 when it is no deflate stream. */
+/* Inflates what there is room for. Octets of input that were used (all, behind the end of the stream); -1 when it is no
+ * deflate stream. */
 ptrdiff_t imapc_deflate_take(struct imapc_deflate *deflate, struct bytes input);
 /* The inflated octets, and how many of them are done with. */
 struct bytes imapc_deflate_input(const struct imapc_deflate *deflate);
 void imapc_deflate_consume(struct imapc_deflate *deflate, size_t len);
 
-/* Deflates data and flushes it, so that the peer can read all of it; the octets are appended to out. -1 when out is full: the stream is of no more use. */
+/* Deflates data and flushes it, so that the peer can read all of it; the octets are appended to out. -1 when out is
+ * full: the stream is of no more use. */
 int imapc_deflate_put(struct imapc_deflate *deflate, struct bytes data, struct buf *out);
 /* What follows refers to nothing before it. */
 void imapc_deflate_begin(struct imapc_deflate *deflate);

@@ -1,5 +1,6 @@
 /*
- * imapc_health - what becomes of a session, and of the account, by what its connections meet: the doors to engine/outage.h. See imapc_private.h.
+ * imapc_health - what becomes of a session, and of the account, by what its connections meet: the doors to
+ * engine/outage.h. See imapc_private.h.
  */
 #include "imapc/imapc_private.h"
 
@@ -86,8 +87,9 @@ static void note_crowd(struct imapc_pool *pool, const struct fault *fault)
 }
 
 /*
- * A login that is refused while another connection is in with the same password: it is not the password. Servers with a limit of connections
- * say so in these words (Exchange). Of tokens the newest is another one, unless it was refused twice.
+ * A login that is refused while another connection is in with the same password: it is not the password. Servers with a
+ * limit of connections say so in these words (Exchange). Of tokens the newest is another one, unless it was refused
+ * twice.
  */
 static bool is_crowded(struct imapc_pool *pool, const struct imapc_request *why)
 {
@@ -170,7 +172,8 @@ static bool found_any(const struct imapc_job *job)
     return false;
 }
 
-/* Refused in the same unclear words as the message before: it may be the session (Dovecot's internal errors, Microsoft 365). */
+/* Refused in the same unclear words as the message before: it may be the session (Dovecot's internal errors, Microsoft
+ * 365). */
 static void note_in_session(struct imapc_connection *connection, const struct imapc_result *result, uint64_t words)
 {
     connection->alike = result->general && words == connection->words ? connection->alike + 1 : 1;

@@ -1,5 +1,6 @@
 /*
- * imapc_job - one piece of work: some messages for one folder, or a search for some in one folder; and what becomes of them. See imapc_private.h.
+ * imapc_job - one piece of work: some messages for one folder, or a search for some in one folder; and what becomes of
+ * them. See imapc_private.h.
  */
 #include "imapc/imapc_private.h"
 
@@ -309,7 +310,8 @@ void imapc_job_finish(struct imapc_pool *pool, struct imapc_job **job, const str
     done->folder->busy -= !done->is_search;
     done->folder->searching = done->folder->searching && !done->is_search;
     if (stale && !result->sent && result->fault.class == FAULT_TEMP) {
-        /* An idle connection had ended, by the server's close or by a reset, and nothing of a message went out: the next connection takes it. */
+        /* An idle connection had ended, by the server's close or by a reset, and nothing of a message went out: the
+         * next connection takes it. */
         queue_all_again(pool, done);
     } else if (done->is_search) {
         finish_search(pool, done, result, place);

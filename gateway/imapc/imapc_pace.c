@@ -1,5 +1,6 @@
 /*
- * imapc_pace - what of a pool's pace outlives a restart: octets of the day, and pauses that the server asked for. See struct imapc_pace.
+ * imapc_pace - what of a pool's pace outlives a restart: octets of the day, and pauses that the server asked for. See
+ * struct imapc_pace.
  *
  * An upstream that merely could not be reached is not among it: after a restart it is tried at once.
  */

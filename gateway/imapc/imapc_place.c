@@ -1,9 +1,10 @@
 /*
  * imapc_place - which of an upstream's addresses is connected to; see imapc_private.h.
  *
- * All of them lead to the same mailboxes, so what was sent by one is looked for by another. They are tried in their order: the next when
- * nothing answers at the one before, the first again after the last, then with a pause. While a later one serves, the first is tried now and then
- * by a single connection, a probe, which nobody waits for; when it works, the others follow as they finish what they do.
+ * All of them lead to the same mailboxes, so what was sent by one is looked for by another. They are tried in their
+ * order: the next when nothing answers at the one before, the first again after the last, then with a pause. While a
+ * later one serves, the first is tried now and then by a single connection, a probe, which nobody waits for; when it
+ * works, the others follow as they finish what they do.
  */
 #include "imapc/imapc_private.h"
 

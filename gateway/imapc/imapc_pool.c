@@ -1,8 +1,8 @@
 /*
  * imapc_pool - which append goes to which connection, when to connect, and when not to; see imapc_pool.h.
  *
- * Work is handed out from the loop only: submit and drain start the kick timer. While an upstream is down, one connection at a time tries,
- * and appends are answered with the fault of the last try.
+ * Work is handed out from the loop only: submit and drain start the kick timer. While an upstream is down, one
+ * connection at a time tries, and appends are answered with the fault of the last try.
  */
 #include <stdlib.h>
 #include <string.h>

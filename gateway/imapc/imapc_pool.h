@@ -1,10 +1,11 @@
 /*
  * imapc_pool - delivery: the connections to one upstream account, and the appends that wait for one.
  *
- * The dialogue of a connection is engine/imapc_engine (no I/O). What waits for one folder goes as a batch where the server can take it, and never waits for
- * company. An append that may lie in its folder already is looked for before it is sent. A pool opens connections as appends wait for them, up to its limit, keeps
- * them for the next, and closes idle ones. It backs off from an upstream that is down: appends then wait in the pool until
- * their owner takes them back, or are answered with the fault.
+ * The dialogue of a connection is engine/imapc_engine (no I/O). What waits for one folder goes as a batch where the
+ * server can take it, and never waits for company. An append that may lie in its folder already is looked for before it
+ * is sent. A pool opens connections as appends wait for them, up to its limit, keeps them for the next, and closes idle
+ * ones. It backs off from an upstream that is down: appends then wait in the pool until their owner takes them back, or
+ * are answered with the fault.
  */
 #ifndef MAILWEIR_IMAPC_IMAPC_POOL_H
 #define MAILWEIR_IMAPC_IMAPC_POOL_H
@@ -76,9 +77,10 @@ struct imapc_outcome {
 };
 
 /*
- * The bytes of one message: their exact number, and a way to ask for them. read() answers once, from inside the call or later from the loop, by done with
- * data that is valid during the call (NULL fault), in any pieces of at most len octets, at least one. prepare() (NULL: there is nothing to prepare) comes
- * before the first read, with the ctx of all the messages of a batch: they will be asked for one after the other. Messages of a pool have the same prepare().
+ * The bytes of one message: their exact number, and a way to ask for them. read() answers once, from inside the call or
+ * later from the loop, by done with data that is valid during the call (NULL fault), in any pieces of at most len
+ * octets, at least one. prepare() (NULL: there is nothing to prepare) comes before the first read, with the ctx of all
+ * the messages of a batch: they will be asked for one after the other. Messages of a pool have the same prepare().
  */
 typedef void imapc_body_fn(void *ctx, struct bytes data, const struct fault *fault);
 struct imapc_body {
@@ -110,7 +112,8 @@ void imapc_account_release(struct imapc_account *account);
 
 /* Account strings are copied; TLS is held. log by reference. */
 struct imapc_pool *imapc_pool_new(struct net_loop *loop, const struct imapc_account *account, struct log *log);
-/* It takes the place of a pool that has just ended: what that one sent last may be under way, and is looked for when it can have been filed. */
+/* It takes the place of a pool that has just ended: what that one sent last may be under way, and is looked for when it
+ * can have been filed. */
 void imapc_pool_succeed(struct imapc_pool *pool);
 /* What one try of the account showed; valid during the call. */
 struct imapc_report {
@@ -123,14 +126,16 @@ struct imapc_report {
 };
 typedef void imapc_report_fn(void *ctx, const struct imapc_report *report);
 /*
- * Connects and logs in once, for a pool that nothing was submitted to. fn comes once, from the loop; drain the pool afterwards. names (may be NULL) is
- * by reference and has the account's folders, and what the server says of those that it asks about, when fn comes.
+ * Connects and logs in once, for a pool that nothing was submitted to. fn comes once, from the loop; drain the pool
+ * afterwards. names (may be NULL) is by reference and has the account's folders, and what the server says of those that
+ * it asks about, when fn comes.
  */
 void imapc_pool_try(struct imapc_pool *pool, struct imapc_names *names, imapc_report_fn *fn, void *ctx);
 
 /* Queues the append (sets *append to NULL). done comes once, from the loop. */
 void imapc_pool_submit(struct imapc_pool *pool, struct imapc_append **append);
-/* What operators see of a pool. Seconds count from now and are negative once it is too late; INT64_MIN: there is none, or it is not known. */
+/* What operators see of a pool. Seconds count from now and are negative once it is too late; INT64_MIN: there is none,
+ * or it is not known. */
 struct imapc_pool_state {
     size_t connections; /* that stand or are being made */
     size_t ready;       /* of them logged in */
@@ -163,7 +168,8 @@ void imapc_pool_try_now(struct imapc_pool *pool);
 size_t imapc_pool_waiting(const struct imapc_pool *pool);
 /*
  * Finishes the appends under way, answers the waiting ones with a LOCAL fault "shutdown", logs out. done comes when
- * all connections are closed, at the latest after deadline_ms, when what is under way is cut off (and answered UNCERTAIN).
+ * all connections are closed, at the latest after deadline_ms, when what is under way is cut off (and answered
+ * UNCERTAIN).
  */
 void imapc_pool_drain(struct imapc_pool *pool, uint64_t deadline_ms, void (*done)(void *ctx), void *ctx);
 /* For a drained pool, or one without appends; sets *pool to NULL; NULL is fine. */

@@ -1,6 +1,8 @@
 /*
- * imapc_private - what imapc_pool.c (which work goes where, when to connect), imapc_folder.c (what waits, by folder), imapc_job.c (one piece of work
- * and what became of it), imapc_health.c (is it the message, the session or the account?), imapc_place.c (which address), imapc_connection.c (one stream and its engine) and imapc_sasl.c (its login by SCRAM) share.
+ * imapc_private - what imapc_pool.c (which work goes where, when to connect), imapc_folder.c (what waits, by folder),
+ * imapc_job.c (one piece of work and what became of it), imapc_health.c (is it the message, the session or the
+ * account?), imapc_place.c (which address), imapc_connection.c (one stream and its engine) and imapc_sasl.c (its login
+ * by SCRAM) share.
  */
 #ifndef MAILWEIR_IMAPC_IMAPC_PRIVATE_H
 #define MAILWEIR_IMAPC_IMAPC_PRIVATE_H
@@ -80,7 +82,8 @@ struct imapc_append *imapc_folder_take_any(struct imapc_pool *pool);
 void imapc_folder_release(struct imapc_pool *pool, struct imapc_folder *folder);
 /* Whether something is to be looked for in it, and has had its time to settle. */
 bool imapc_folder_may_search(const struct imapc_pool *pool, const struct imapc_folder *folder);
-/* The outcome of an append to it is unknown: nothing is looked for in it before that had time to settle. Other folders do not wait for it. */
+/* The outcome of an append to it is unknown: nothing is looked for in it before that had time to settle. Other folders
+ * do not wait for it. */
 void imapc_folder_unsettle(struct imapc_pool *pool, struct imapc_folder *folder);
 /* Forgets the doubts that have had their time. When the next one has it, or 0. */
 uint64_t imapc_folder_settle(struct imapc_pool *pool);
@@ -105,8 +108,8 @@ struct imapc_job {
 struct imapc_job *imapc_job_take(struct imapc_pool *pool, bool can_batch);
 void imapc_job_start(struct imapc_job *job, struct imapc_engine *engine, uint64_t now);
 /*
- * Answers the job's appends, or queues them again; sets *job to NULL. stale: the connection had been used before, and was lost. place: of the account's addresses, from
- * 1.
+ * Answers the job's appends, or queues them again; sets *job to NULL. stale: the connection had been used before, and
+ * was lost. place: of the account's addresses, from 1.
  */
 void imapc_job_finish(struct imapc_pool *pool, struct imapc_job **job, const struct imapc_result *result, bool stale,
                       unsigned place);
@@ -122,7 +125,8 @@ void imapc_health_unreached(struct imapc_pool *pool, const struct fault *fault, 
 void imapc_health_reached(struct imapc_pool *pool, struct imapc_connection *connection);
 void imapc_health_gone(struct imapc_pool *pool, struct imapc_connection *connection, const struct imapc_request *why,
                        bool was_ready);
-/* The connection's job is over: notes what that says of the session and the account, and whether the fault is the account's. */
+/* The connection's job is over: notes what that says of the session and the account, and whether the fault is the
+ * account's. */
 void imapc_health_result(struct imapc_connection *connection, struct imapc_result *result);
 
 /* ---- imapc_place.c: which address ---- */
@@ -132,10 +136,12 @@ size_t imapc_place_choose(struct imapc_pool *pool);
 /* Whether it is time to try the first place, and nobody does; whether this connection does. */
 bool imapc_place_is_due(const struct imapc_pool *pool);
 bool imapc_place_is_probe(const struct imapc_pool *pool, const struct imapc_connection *connection);
-/* A connection did not become ready. true: another place takes over at once, or still serves; false: the upstream as a whole has failed. */
+/* A connection did not become ready. true: another place takes over at once, or still serves; false: the upstream as a
+ * whole has failed. */
 bool imapc_place_failed(struct imapc_pool *pool, const struct imapc_connection *connection, const struct fault *fault);
 void imapc_place_connected(struct imapc_pool *pool, const struct imapc_connection *connection);
-/* Whether an idle connection should end: another place serves now, or the first could be tried if this one made room. */
+/* Whether an idle connection should end: another place serves now, or the first could be tried if this one made room.
+ */
 bool imapc_place_is_left(const struct imapc_pool *pool, const struct imapc_connection *connection);
 
 /* ---- imapc_connection.c ---- */

@@ -1,5 +1,6 @@
 /*
- * imapc_profile - the table of server kinds; see imapc_profile.h. Figures were measured, or stand in the servers' own documentation.
+ * imapc_profile - the table of server kinds; see imapc_profile.h. Figures were measured, or stand in the servers' own
+ * documentation.
  */
 #include "imapc/imapc_profile.h"
 
@@ -191,8 +192,8 @@ const char *imapc_profile_special(const struct imapc_profile *profile, enum imap
 }
 
 /*
- * Not of Dovecot: it refuses "." with Maildir and the separator "/" alone; with sdbox and mdbox such folders are there, and mail goes into them. "mailweir
- * upstreams --probe" finds out, and proposes what to write.
+ * Not of Dovecot: it refuses "." with Maildir and the separator "/" alone; with sdbox and mdbox such folders are there,
+ * and mail goes into them. "mailweir upstreams --probe" finds out, and proposes what to write.
  */
 static const struct {
     const char *profile, *forbidden;

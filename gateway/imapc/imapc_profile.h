@@ -1,5 +1,6 @@
 /*
- * imapc_profile - what is known about kinds of servers: one table of settings, each with its reason. Operators can override every one.
+ * imapc_profile - what is known about kinds of servers: one table of settings, each with its reason. Operators can
+ * override every one.
  */
 #ifndef MAILWEIR_IMAPC_IMAPC_PROFILE_H
 #define MAILWEIR_IMAPC_IMAPC_PROFILE_H

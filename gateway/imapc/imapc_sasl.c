@@ -1,8 +1,9 @@
 /*
- * imapc_sasl - the login of one connection by SCRAM: challenges go to the pool's login lane, because the server says how long the arithmetic takes. See
- * imapc_private.h.
+ * imapc_sasl - the login of one connection by SCRAM: challenges go to the pool's login lane, because the server says
+ * how long the arithmetic takes. See imapc_private.h.
  *
- * A login is its connection's while nothing is on the lane; when the connection goes meanwhile, it frees itself as it comes back.
+ * A login is its connection's while nothing is on the lane; when the connection goes meanwhile, it frees itself as it
+ * comes back.
  */
 #include <stdlib.h>
 

@@ -1,5 +1,6 @@
 /*
- * imapc_scram - the messages of SCRAM and their arithmetic; see imapc_scram.h. The functions stand in the order of the dialogue.
+ * imapc_scram - the messages of SCRAM and their arithmetic; see imapc_scram.h. The functions stand in the order of the
+ * dialogue.
  */
 #include "imapc/imapc_scram.h"
 

@@ -1,8 +1,10 @@
 /*
- * imapc_scram - the client's side of SCRAM-SHA-1 and SCRAM-SHA-256 with and without channel binding (RFC 5802, RFC 7677, RFC 9266).
+ * imapc_scram - the client's side of SCRAM-SHA-1 and SCRAM-SHA-256 with and without channel binding (RFC 5802, RFC
+ * 7677, RFC 9266).
  *
- * The exchange is ours: libgsasl 2.2, whose SASLprep (RFC 4013) it uses, cannot say that a client is able to bind to a server that seems not to be ("y"), by
- * which RFC 5802 section 6 uncovers somebody in the middle who takes the offer away; and it derives with as many iterations as a server asks for.
+ * The exchange is ours: libgsasl 2.2, whose SASLprep (RFC 4013) it uses, cannot say that a client is able to bind to a
+ * server that seems not to be ("y"), by which RFC 5802 section 6 uncovers somebody in the middle who takes the offer
+ * away; and it derives with as many iterations as a server asks for.
  */
 #ifndef MAILWEIR_IMAPC_IMAPC_SCRAM_H
 #define MAILWEIR_IMAPC_IMAPC_SCRAM_H
@@ -27,8 +29,8 @@ struct imapc_scram;
 /* Everything is copied. NULL with a fault (LOCAL) when a name or password is not what SASLprep takes. */
 struct imapc_scram *imapc_scram_new(const struct imapc_scram_options *options, struct fault *fault);
 /*
- * The response to a challenge, both in base64; the first challenge is empty, the third brings the server's proof. -1 with a fault, PERM when the server does
- * not prove that it knows the password. Derives a key on the second: for lanes.
+ * The response to a challenge, both in base64; the first challenge is empty, the third brings the server's proof. -1
+ * with a fault, PERM when the server does not prove that it knows the password. Derives a key on the second: for lanes.
  */
 int imapc_scram_step(struct imapc_scram *scram, struct bytes challenge, struct buf *response, struct fault *fault);
 /* Sets *scram to NULL; NULL is fine. */

@@ -1,8 +1,9 @@
 /*
  * mail_address - see mail_address.h.
  *
- * A value is cut into tokens (quoted strings, comments, encoded words, <...>, separators, all other text). Of those between two separators the ones in
- * angle brackets are addresses, and what stands in front is the name; without brackets it is the text with an "@".
+ * A value is cut into tokens (quoted strings, comments, encoded words, <...>, separators, all other text). Of those
+ * between two separators the ones in angle brackets are addresses, and what stands in front is the name; without
+ * brackets it is the text with an "@".
  */
 #include "mail/mail_address.h"
 
@@ -21,7 +22,8 @@ struct token {
 
 struct reader {
     struct bytes value, rest;
-    /* Whether a closing one is yet to come, so that one that opens is taken for what it says: looked up once, from behind. */
+    /* Whether a closing one is yet to come, so that one that opens is taken for what it says: looked up once, from
+     * behind. */
     size_t last_quote, last_parenthesis, last_angle;
     mail_address_fn *fn;
     void *ctx;
@@ -48,7 +50,8 @@ static size_t position(const struct reader *reader)
     return (size_t)(reader->rest.ptr - reader->value.ptr);
 }
 
-/* The length of what begins with an opening octet, with its closing one; 0 when it is not closed. Comments may hold comments. */
+/* The length of what begins with an opening octet, with its closing one; 0 when it is not closed. Comments may hold
+ * comments. */
 static size_t enclosed(struct bytes text, uint8_t opening, uint8_t closing)
 {
     size_t depth = 0;
@@ -170,7 +173,8 @@ static void give(struct reader *reader, struct bytes name, struct bytes address)
     buf_done(&plain);
 }
 
-/* The address without a route in front (RFC 5322 section 4.4), blanks and comments. Nothing when it is an encoded word. */
+/* The address without a route in front (RFC 5322 section 4.4), blanks and comments. Nothing when it is an encoded word.
+ */
 static void put_address(struct bytes inside, struct buf *out)
 {
     inside = bytes_trim(inside);
@@ -230,7 +234,8 @@ static struct bytes cut_word(struct bytes *rest)
     return word;
 }
 
-/* Words of a text without brackets: each that has an "@" is an address; a single one that has none is a name of a local mailbox. */
+/* Words of a text without brackets: each that has an "@" is an address; a single one that has none is a name of a local
+ * mailbox. */
 static void take_bare(struct reader *reader)
 {
     struct bytes rest = bytes_trim(buf_bytes(&reader->bare));
@@ -243,7 +248,8 @@ static void take_bare(struct reader *reader)
     }
 }
 
-/* Between separators: an address that stood there is given. A name without one goes on behind a comma: Doe, John <j@d>. */
+/* Between separators: an address that stood there is given. A name without one goes on behind a comma: Doe, John <j@d>.
+ */
 static void end_mailbox(struct reader *reader, bool at_comma)
 {
     struct bytes bare = bytes_trim(buf_bytes(&reader->bare));

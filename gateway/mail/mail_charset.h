@@ -1,10 +1,10 @@
 /*
- * mail_charset - octets of a named character set as UTF-8, by iconv. Names as senders write them: one table says what is meant. Pure but for what iconv
- * loads.
+ * mail_charset - octets of a named character set as UTF-8, by iconv. Names as senders write them: one table says what
+ * is meant. Pure but for what iconv loads.
  *
- * ISO-8859-1 is read as windows-1252, GB2312 as GB18030, KS C 5601 as CP949, as every reader does. What claims to be US-ASCII, or nothing, or a name
- * that nobody knows, is UTF-8 when it is valid UTF-8, else windows-1252. No octet is dropped: one that means nothing becomes U+FFFD, and so does
- * NUL, for which there is no place in texts.
+ * ISO-8859-1 is read as windows-1252, GB2312 as GB18030, KS C 5601 as CP949, as every reader does. What claims to be
+ * US-ASCII, or nothing, or a name that nobody knows, is UTF-8 when it is valid UTF-8, else windows-1252. No octet is
+ * dropped: one that means nothing becomes U+FFFD, and so does NUL, for which there is no place in texts.
  */
 #ifndef MAILWEIR_MAIL_MAIL_CHARSET_H
 #define MAILWEIR_MAIL_MAIL_CHARSET_H
@@ -12,8 +12,8 @@
 #include "base/buf.h"
 
 /*
- * Appends octets in UTF-8; name is that of their character set, "" when there is none. False when the name is not known or octets were not of the set:
- * the text is then a guess. What does not fit into out is left out (out->full).
+ * Appends octets in UTF-8; name is that of their character set, "" when there is none. False when the name is not known
+ * or octets were not of the set: the text is then a guess. What does not fit into out is left out (out->full).
  */
 bool mail_charset_decode(struct bytes name, struct bytes octets, struct buf *out);
 

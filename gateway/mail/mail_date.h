@@ -1,5 +1,6 @@
 /*
- * mail_date - the time that a Date field tells (RFC 5322 section 3.3, its obsolete forms, and those of programs that print a date as C or ISO 8601 does).
+ * mail_date - the time that a Date field tells (RFC 5322 section 3.3, its obsolete forms, and those of programs that
+ * print a date as C or ISO 8601 does).
  */
 #ifndef MAILWEIR_MAIL_MAIL_DATE_H
 #define MAILWEIR_MAIL_MAIL_DATE_H

@@ -1,8 +1,9 @@
 /*
- * mail_decode - base64 and quoted-printable as they come (RFC 2045 section 6): in pieces, and by senders who padded too early, too late or never.
+ * mail_decode - base64 and quoted-printable as they come (RFC 2045 section 6): in pieces, and by senders who padded too
+ * early, too late or never.
  *
- * Base64 goes on behind its padding, as mail programs read it; what is no digit of it is left out. In quoted-printable a "=" that begins nothing stands for
- * itself.
+ * Base64 goes on behind its padding, as mail programs read it; what is no digit of it is left out. In quoted-printable
+ * a "=" that begins nothing stands for itself.
  */
 #ifndef MAILWEIR_MAIL_MAIL_DECODE_H
 #define MAILWEIR_MAIL_MAIL_DECODE_H

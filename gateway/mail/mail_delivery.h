@@ -1,8 +1,8 @@
 /*
  * mail_delivery - one message to one folder of one upstream, as the rules decided it.
  *
- * Strings live in the arena of whoever made the object; nothing here owns memory. A new member gets a row in mail_delivery.c, else it does not build;
- * writing, reading, copying and comparing then know it.
+ * Strings live in the arena of whoever made the object; nothing here owns memory. A new member gets a row in
+ * mail_delivery.c, else it does not build; writing, reading, copying and comparing then know it.
  */
 #ifndef MAILWEIR_MAIL_MAIL_DELIVERY_H
 #define MAILWEIR_MAIL_MAIL_DELIVERY_H
@@ -48,8 +48,8 @@ int mail_delivery_copy(struct arena *arena, const struct mail_delivery *from, st
 /* Whether all members say the same. */
 bool mail_delivery_equal(const struct mail_delivery *a, const struct mail_delivery *b); /* for tests */
 /*
- * Whether filing the one files the other as well: the same octets in the same place. Its number, for whom it is, which rule asked, and which upstream steps
- * in do not matter for that.
+ * Whether filing the one files the other as well: the same octets in the same place. Its number, for whom it is, which
+ * rule asked, and which upstream steps in do not matter for that.
  */
 bool mail_delivery_is_same_copy(const struct mail_delivery *a, const struct mail_delivery *b);
 

@@ -5,7 +5,8 @@
 
 #include "base/units.h"
 
-/* RFC 2047 section 2: a word has at most 75 characters; "=?UTF-8?B?" and "?=" are 12 of them, so 45 octets become 60 in base64. */
+/* RFC 2047 section 2: a word has at most 75 characters; "=?UTF-8?B?" and "?=" are 12 of them, so 45 octets become 60 in
+ * base64. */
 #define WORD_OCTETS 45u
 
 /* How much of value fits into one word and ends with a whole character. */

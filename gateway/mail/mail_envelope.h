@@ -1,9 +1,9 @@
 /*
  * mail_envelope - what is known of a message beside its bytes, and what was decided about it.
  *
- * The words that reception, rules, spool and delivery share. All strings are NUL-terminated, free of control characters,
- * and live in the arena of whoever made the object; nothing here owns memory.
- * A new member gets a row in mail_envelope.c, else it does not build; writing, reading and copying then know it.
+ * The words that reception, rules, spool and delivery share. All strings are NUL-terminated, free of control
+ * characters, and live in the arena of whoever made the object; nothing here owns memory. A new member gets a row in
+ * mail_envelope.c, else it does not build; writing, reading and copying then know it.
  */
 #ifndef MAILWEIR_MAIL_MAIL_ENVELOPE_H
 #define MAILWEIR_MAIL_MAIL_ENVELOPE_H
@@ -56,8 +56,8 @@ struct mail_envelope {
     const char *const *rules; /* names of the rules that acted; known from the decision on */
     size_t rule_count;
     /*
-     * Every rule tried, in order: a mark (enum mail_tried) and its name, "group/name" in a group. Where the rules look at recipients, those of each
-     * begin with his address. Bounded: behind what does not fit stands how much it was.
+     * Every rule tried, in order: a mark (enum mail_tried) and its name, "group/name" in a group. Where the rules look
+     * at recipients, those of each begin with his address. Bounded: behind what does not fit stands how much it was.
      */
     const char *const *tried;
     size_t tried_count;

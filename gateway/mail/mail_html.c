@@ -258,8 +258,8 @@ static bool ends_paragraph(struct bytes hidden, struct bytes name)
 }
 
 /*
- * The length of what the hidden element holds, up to the tag that ends it. In doubt it ends early, for what is shown must be seen: at an end tag of what
- * was opened outside.
+ * The length of what the hidden element holds, up to the tag that ends it. In doubt it ends early, for what is shown
+ * must be seen: at an end tag of what was opened outside.
  */
 static size_t hidden_element(struct bytes html, struct bytes hidden)
 {

@@ -1,10 +1,10 @@
 /*
- * mail_members - what a struct of this folder consists of, as a table: writing, reading, copying and comparing walk the same rows, so that none of them
- * can forget a member.
+ * mail_members - what a struct of this folder consists of, as a table: writing, reading, copying and comparing walk the
+ * same rows, so that none of them can forget a member.
  *
- * A struct's rows are a macro that is used twice: for the table, and for one initialiser without names, which the compiler refuses when a member of the
- * struct has no row (MAIL_MEMBERS()). The kind of a row is held against the type of its member. So a new member is one line in the struct and one in the
- * rows; forgetting the second does not build.
+ * A struct's rows are a macro that is used twice: for the table, and for one initialiser without names, which the
+ * compiler refuses when a member of the struct has no row (MAIL_MEMBERS()). The kind of a row is held against the type
+ * of its member. So a new member is one line in the struct and one in the rows; forgetting the second does not build.
  */
 #ifndef MAILWEIR_MAIL_MAIL_MEMBERS_H
 #define MAILWEIR_MAIL_MAIL_MEMBERS_H
@@ -47,8 +47,8 @@ struct mail_members {
 };
 
 /*
- * Makes an object that was copied octet by octet a deep copy: all that it points at is copied into the arena. -1 when that is full; the object is then
- * spoilt.
+ * Makes an object that was copied octet by octet a deep copy: all that it points at is copied into the arena. -1 when
+ * that is full; the object is then spoilt.
  */
 int mail_members_own(const struct mail_members *members, struct arena *arena, void *object)
     __attribute__((warn_unused_result));
@@ -137,8 +137,8 @@ static inline void *mail_member_in(const struct mail_member *member, void *objec
 #define MAIL_MEMBERS_ROW(type, kind, ...)   MAIL_ROW_##kind(type, __VA_ARGS__)
 
 /*
- * Defines `const struct mail_members name` for struct type, whose rows are ROWS(MEMBER, type): one MEMBER(type, kind, member, ...) for each member, in
- * the order of the struct. MAIL_MEMBERS_INNER: seen by its file alone.
+ * Defines `const struct mail_members name` for struct type, whose rows are ROWS(MEMBER, type): one MEMBER(type, kind,
+ * member, ...) for each member, in the order of the struct. MAIL_MEMBERS_INNER: seen by its file alone.
  */
 #define MAIL_MEMBERS(name, type, ROWS)                                                                                 \
     MAIL_MEMBERS_TABLE(name, type, ROWS);                                                                              \

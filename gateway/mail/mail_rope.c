@@ -176,8 +176,8 @@ static int add_ascii(struct mail_rope *rope, struct bytes fields)
 }
 
 /*
- * An odd line as a field of its own. So that it stays within MAIL_LINE_MAX with its name, a longer one is folded; one that was longer by itself is for
- * those who break lines (mail_wrap), and stands on a line of its own.
+ * An odd line as a field of its own. So that it stays within MAIL_LINE_MAX with its name, a longer one is folded; one
+ * that was longer by itself is for those who break lines (mail_wrap), and stands on a line of its own.
  */
 static int add_odd_line(struct mail_rope *rope, const struct mail_header_field *field, uint64_t at)
 {
@@ -206,7 +206,8 @@ static int add_field(struct mail_rope *rope, const struct mail_header_field *fie
     return field->odd ? add_odd_line(rope, field, at) : mail_rope_add_stored(rope, at, field->whole.len);
 }
 
-/* The stored message without the fields that edits delete or replace, its odd lines as fields, and an empty line in front of its text. */
+/* The stored message without the fields that edits delete or replace, its odd lines as fields, and an empty line in
+ * front of its text. */
 static int add_kept(struct mail_rope *rope, const struct mail_delivery *delivery, struct bytes header,
                     uint64_t body_size, bool ascii)
 {

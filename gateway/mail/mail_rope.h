@@ -21,8 +21,8 @@ struct mail_rope_part {
 /* Appends octets (by reference) or a range of the stored message. -1 when the arena is full. */
 uint64_t mail_rope_size(const struct mail_rope *rope);
 /*
- * The same with the breaks in it, which stand in order and count in the stored message; those within what edits took out vanish. Uses rope's
- * arena or another one. NULL when that is full.
+ * The same with the breaks in it, which stand in order and count in the stored message; those within what edits took
+ * out vanish. Uses rope's arena or another one. NULL when that is full.
  */
 struct mail_rope *mail_rope_broken(struct arena *arena, const struct mail_rope *rope, const struct mail_break *breaks,
                                    size_t count);
@@ -32,17 +32,19 @@ bool mail_rope_memory_is_ascii(const struct mail_rope *rope);
 struct mail_rope_part mail_rope_at(const struct mail_rope *rope, uint64_t offset);
 
 /*
- * The message as it is appended for this delivery: Return-Path (RFC 5321 section 4.4), Received (RFC 5321 section 4.4, RFC 3848), X-Mailweir-Id, then the
- * stored message with the delivery's edits; its odd lines become fields, and its text gets the empty line that it lacks (mail_header). `header` is the stored
- * message's header section (mail_header_length); it may be NULL when there are no edits, its shape says that the header is not odd, and ascii is
- * false. ascii: fields with octets above 127 are made ASCII (mail_ascii). The same delivery always gives the same octets, so that retries are
- * identical. `header` must outlive the call only. NULL when the arena is full.
+ * The message as it is appended for this delivery: Return-Path (RFC 5321 section 4.4), Received (RFC 5321 section 4.4,
+ * RFC 3848), X-Mailweir-Id, then the stored message with the delivery's edits; its odd lines become fields, and its
+ * text gets the empty line that it lacks (mail_header). `header` is the stored message's header section
+ * (mail_header_length); it may be NULL when there are no edits, its shape says that the header is not odd, and ascii is
+ * false. ascii: fields with octets above 127 are made ASCII (mail_ascii). The same delivery always gives the same
+ * octets, so that retries are identical. `header` must outlive the call only. NULL when the arena is full.
  */
 struct mail_rope *mail_rope_of_delivery(struct arena *arena, const struct mail_envelope *envelope,
                                         const struct mail_delivery *delivery, const struct bytes *header,
                                         uint64_t body_size, bool ascii);
 
-/* What mail_rope_of_delivery() has to mend in a message of body_size octets, of which this is the header section, before all readers see the same. */
+/* What mail_rope_of_delivery() has to mend in a message of body_size octets, of which this is the header section,
+ * before all readers see the same. */
 struct mail_repairs {
     unsigned odd_lines;
     bool empty_line; /* there was none, and text follows */

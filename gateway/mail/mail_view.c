@@ -100,7 +100,8 @@ static bool is_text_type(struct bytes type)
     return bytes_starts_nocase(type, "text/") || bytes_find_octet(type, '/') < 0;
 }
 
-/* RFC 2183 section 2.8: what is not known is an attachment. A parameter where the disposition should be says nothing of it. */
+/* RFC 2183 section 2.8: what is not known is an attachment. A parameter where the disposition should be says nothing of
+ * it. */
 static bool is_attached(const struct leaf *leaf)
 {
     struct bytes head = leaf->disposition_count == 0 ? bytes_of("") : mail_parameter_head(leaf->dispositions[0]);

@@ -1,9 +1,10 @@
 /*
  * mail_view - a message as its reader sees it: text parts in UTF-8, attachments, and what could not be read.
  *
- * Where readers differ, what any of them sees is here: of two Content-Type fields both count, an attachment has every name that some program would save it
- * under, a part behind the closing boundary is a part. What a sender can make large is bounded; above a limit the view is marked with its
- * name, and what was not decoded is not there. It decodes for looking at only: what is filed are the bytes as received. It may take long: for worker lanes.
+ * Where readers differ, what any of them sees is here: of two Content-Type fields both count, an attachment has every
+ * name that some program would save it under, a part behind the closing boundary is a part. What a sender can make
+ * large is bounded; above a limit the view is marked with its name, and what was not decoded is not there. It decodes
+ * for looking at only: what is filed are the bytes as received. It may take long: for worker lanes.
  */
 #ifndef MAILWEIR_MAIL_MAIL_VIEW_H
 #define MAILWEIR_MAIL_MAIL_VIEW_H
@@ -52,9 +53,9 @@ struct mail_view {
     /* The first limit that was hit: "header-size", "nesting", "parts", "text"; NULL when none was. */
     const char *limit;
     /*
-     * What could not be read as it says of itself, each once: "charset" (unknown, or octets that it lacks), "encoding" (an unknown
-     * Content-Transfer-Encoding), "boundary" (a multipart without), "content-type" (two that differ), "partial" (a piece of a message, RFC 2046 section
-     * 5.2.2), "encrypted", "tnef" (a broken winmail.dat).
+     * What could not be read as it says of itself, each once: "charset" (unknown, or octets that it lacks), "encoding"
+     * (an unknown Content-Transfer-Encoding), "boundary" (a multipart without), "content-type" (two that differ),
+     * "partial" (a piece of a message, RFC 2046 section 5.2.2), "encrypted", "tnef" (a broken winmail.dat).
      */
     const char *errors[MAIL_VIEW_ERRORS_MAX];
     size_t error_count;
@@ -68,8 +69,8 @@ struct mail_view {
 #define MAIL_VIEW_PART_TEXTS 16u /* beside PARTS */
 
 /*
- * Decodes the message. Everything lives in the arena, which should have room for MAIL_VIEW_TEXT_MAX octets three times and more. -1 with a fault
- * when the source could not be read or the arena is full.
+ * Decodes the message. Everything lives in the arena, which should have room for MAIL_VIEW_TEXT_MAX octets three times
+ * and more. -1 with a fault when the source could not be read or the arena is full.
  */
 int mail_view_read(const struct mail_source *source, unsigned wanted, struct arena *arena, struct mail_view *view_r,
                    struct fault *fault);

@@ -1,5 +1,6 @@
 /*
- * mail_view_text - the content of a part: its octets decoded, and those of text parts as text. See mail_view.h; RFC 2045, RFC 3676.
+ * mail_view_text - the content of a part: its octets decoded, and those of text parts as text. See mail_view.h; RFC
+ * 2045, RFC 3676.
  */
 #include "mail/mail_charset.h"
 #include "mail/mail_header.h"

@@ -72,8 +72,8 @@ static void add_quoted(struct run *run, struct bytes text)
 }
 
 /*
- * Base64 that the word before did not end goes on in this one: one digit alone is no octet, and bits that are left over at the end of what is complete
- * are zero.
+ * Base64 that the word before did not end goes on in this one: one digit alone is no octet, and bits that are left over
+ * at the end of what is complete are zero.
  */
 static void add_base64(struct run *run, struct bytes text)
 {
@@ -128,7 +128,8 @@ static size_t count_blanks(struct bytes text)
     return len;
 }
 
-/* Text outside of words, in UTF-8. Pieces of a value that is UTF-8 as a whole are; those of another are windows-1252. */
+/* Text outside of words, in UTF-8. Pieces of a value that is UTF-8 as a whole are; those of another are windows-1252.
+ */
 static void put_text(struct bytes text, bool utf8, struct buf *out)
 {
     mail_charset_decode(bytes_of(utf8 ? "utf-8" : "windows-1252"), text, out);

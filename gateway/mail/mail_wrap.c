@@ -1,6 +1,6 @@
 /*
- * mail_wrap - see mail_wrap.h. Three layers: octets to lines (with the places where a line could be broken), lines to header fields and parts, fields to
- * what they say.
+ * mail_wrap - see mail_wrap.h. Three layers: octets to lines (with the places where a line could be broken), lines to
+ * header fields and parts, fields to what they say.
  */
 #include "mail/mail_wrap.h"
 

@@ -1,10 +1,12 @@
 /*
- * mail_wrap - where lines have to be broken for a server that takes no longer ones. The message passes once, in pieces; what is kept is the places.
+ * mail_wrap - where lines have to be broken for a server that takes no longer ones. The message passes once, in pieces;
+ * what is kept is the places.
  *
- * A broken line is broken to what RFC 5322 section 2.1.1 allows (998 octets), and so that its reader notices as little as possible: a header field is
- * folded in front of a blank, base64 anywhere, quoted-printable by a soft line break, other text behind a blank. Only where no blank stands in 998
- * octets does a header field get one, or a text a line end within a word; never within a character of UTF-8. Parts and their encodings are
- * followed through MIME (RFC 2045, RFC 2046).
+ * A broken line is broken to what RFC 5322 section 2.1.1 allows (998 octets), and so that its reader notices as little
+ * as possible: a header field is folded in front of a blank, base64 anywhere, quoted-printable by a soft line break,
+ * other text behind a blank. Only where no blank stands in 998 octets does a header field get one, or a text a line end
+ * within a word; never within a character of UTF-8. Parts and their encodings are followed through MIME (RFC 2045, RFC
+ * 2046).
  */
 #ifndef MAILWEIR_MAIL_MAIL_WRAP_H
 #define MAILWEIR_MAIL_MAIL_WRAP_H

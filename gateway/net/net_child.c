@@ -1,8 +1,8 @@
 /*
  * net_child - a helper program under uv_spawn(); see net_child.h.
  *
- * It is over when the process has exited and both of its outputs are closed, or when it is killed for a limit. The memory lives until every handle has closed,
- * the process's last: it is waited for, so that no zombie stays.
+ * It is over when the process has exited and both of its outputs are closed, or when it is killed for a limit. The
+ * memory lives until every handle has closed, the process's last: it is waited for, so that no zombie stays.
  */
 #include "net/net_child.h"
 

@@ -1,8 +1,8 @@
 /*
  * net_child - a helper program that is run once for what it prints: no shell, bounded in time and output.
  *
- * It gets this process's environment and user, nothing on standard input, and a process group of its own, which is killed as a whole when it takes
- * too long, prints too much, or is no longer wanted.
+ * It gets this process's environment and user, nothing on standard input, and a process group of its own, which is
+ * killed as a whole when it takes too long, prints too much, or is no longer wanted.
  */
 #ifndef MAILWEIR_NET_NET_CHILD_H
 #define MAILWEIR_NET_NET_CHILD_H
@@ -21,9 +21,10 @@ struct net_child_options {
 };
 
 /*
- * Comes once, from the loop: with all of standard output when the program exited with 0; else with a fault (class TEMP) whose code is "child-start",
- * "child-timeout", "child-output" or "child-status", and whose text names the program, what happened, and the first line of its standard error. Standard
- * output never stands in a fault: it may be a secret. output is valid during the call.
+ * Comes once, from the loop: with all of standard output when the program exited with 0; else with a fault (class TEMP)
+ * whose code is "child-start", "child-timeout", "child-output" or "child-status", and whose text names the program,
+ * what happened, and the first line of its standard error. Standard output never stands in a fault: it may be a secret.
+ * output is valid during the call.
  */
 typedef void net_child_fn(void *ctx, struct bytes output, const struct fault *fault);
 

@@ -1,9 +1,12 @@
 /*
- * net_connect - how a stream comes to its peer: the name is resolved, then its addresses are tried, one beside the other (RFC 8305, "happy eyeballs"): the families in turn, the next
- * one when an attempt has failed or ATTEMPT_DELAY_MS has passed without an answer. The first that is connected wins; the others end, and have said
- * nothing. So an address behind a black hole costs a quarter of a second, and not a share of the time-out. The fault at the end tells of every address.
+ * net_connect - how a stream comes to its peer: the name is resolved, then its addresses are tried, one beside the
+ * other (RFC 8305, "happy eyeballs"): the families in turn, the next one when an attempt has failed or ATTEMPT_DELAY_MS
+ * has passed without an answer. The first that is connected wins; the others end, and have said nothing. So an address
+ * behind a black hole costs a quarter of a second, and not a share of the time-out. The fault at the end tells of every
+ * address.
  *
- * The resolver is getaddrinfo() on libuv's pool, which nothing else uses: sources and the order within a family are the system's (RFC 6724, nsswitch).
+ * The resolver is getaddrinfo() on libuv's pool, which nothing else uses: sources and the order within a family are the
+ * system's (RFC 6724, nsswitch).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -192,7 +195,8 @@ static void try_next(struct net_stream *stream)
     }
 }
 
-/* The families in turn, beginning with the one that the system prefers, so that a family that leads nowhere costs one delay (RFC 8305 section 4). */
+/* The families in turn, beginning with the one that the system prefers, so that a family that leads nowhere costs one
+ * delay (RFC 8305 section 4). */
 static void take_turns(struct net_connect *connect)
 {
     for (size_t i = 1; i < connect->count; i++) {

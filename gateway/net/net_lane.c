@@ -1,8 +1,8 @@
 /*
  * net_lane - worker threads with a queue of their own; see net_lane.h.
  *
- * A job goes from `queued` (shared, under the mutex) to the thread, to `finished` (shared) and to `ready` (the loop's own), where its
- * done function is called. The async handle keeps the loop alive only while a job is under way.
+ * A job goes from `queued` (shared, under the mutex) to the thread, to `finished` (shared) and to `ready` (the loop's
+ * own), where its done function is called. The async handle keeps the loop alive only while a job is under way.
  */
 #include "net/net_lane.h"
 
@@ -28,7 +28,8 @@ struct job {
     uint64_t queued_us; /* when */
 };
 
-/* What a group or a member has used of late. One that shares its place with another's key begins anew: a wrong order for a while, no more. */
+/* What a group or a member has used of late. One that shares its place with another's key begins anew: a wrong order
+ * for a while, no more. */
 struct account {
     uint64_t key, used_us, at_us;
 };

@@ -1,7 +1,8 @@
 /*
  * net_listener - listening sockets; see net_stream.h.
  *
- * The path of a unix listener that was not closed properly is still there; it is taken over only when nobody answers on it.
+ * The path of a unix listener that was not closed properly is still there; it is taken over only when nobody answers on
+ * it.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 /*
  * net_loop - the event loop, the clocks, randomness and deferred calls; see net_loop.h.
  *
- * Deferred calls stand in a list that an idle handle works off: it is active only while the list holds something, so it neither
- * keeps the loop alive nor makes it spin.
+ * Deferred calls stand in a list that an idle handle works off: it is active only while the list holds something, so it
+ * neither keeps the loop alive nor makes it spin.
  */
 #include "net/net_loop_private.h"
 

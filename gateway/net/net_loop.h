@@ -18,7 +18,8 @@ struct net_loop *net_loop_new(void);
 /* Runs until net_loop_stop(), or until nothing is left that could happen. */
 void net_loop_run(struct net_loop *loop);
 void net_loop_stop(struct net_loop *loop);
-/* Runs the closing of what was freed to its end; everything made on the loop must have been freed before. Sets *loop to NULL. */
+/* Runs the closing of what was freed to its end; everything made on the loop must have been freed before. Sets *loop to
+ * NULL. */
 void net_loop_free(struct net_loop **loop);
 
 /* Monotonic milliseconds, as of the beginning of this turn of the loop: for deadlines. */
@@ -35,14 +36,15 @@ void net_random(void *data, size_t len);
 void net_defer(struct net_loop *loop, void (*fn)(void *ctx), void *ctx);
 
 /*
- * From any thread: has fn called once from the loop, later, in the order of the posts of one thread. It does not keep the loop running: what is still
- * posted when the loop is freed is called then. ctx must live until then, and so must the loop until the call returns.
+ * From any thread: has fn called once from the loop, later, in the order of the posts of one thread. It does not keep
+ * the loop running: what is still posted when the loop is freed is called then. ctx must live until then, and so must
+ * the loop until the call returns.
  */
 void net_post(struct net_loop *loop, void (*fn)(void *ctx), void *ctx);
 
 /*
- * Everything that was made on a loop belongs to the thread that runs it, and only net_post() and a lane's work may come from another. NET_EXPECT_LOOP()
- * stands on entry of what would go wrong silently otherwise; with base/expect.h.
+ * Everything that was made on a loop belongs to the thread that runs it, and only net_post() and a lane's work may come
+ * from another. NET_EXPECT_LOOP() stands on entry of what would go wrong silently otherwise; with base/expect.h.
  */
 bool net_loop_is_here(const struct net_loop *loop);
 #define NET_EXPECT_LOOP(loop) EXPECT(net_loop_is_here(loop))
@@ -57,7 +59,8 @@ void net_timer_stop(struct net_timer *timer);
 /* No call comes after it. Sets *timer to NULL; NULL is fine. */
 void net_timer_free(struct net_timer **timer);
 
-/* A signal handler: fn is called from the loop each time signal `number` comes. A started one does not keep the loop alive. */
+/* A signal handler: fn is called from the loop each time signal `number` comes. A started one does not keep the loop
+ * alive. */
 struct net_signal;
 typedef void net_signal_fn(void *ctx, int number);
 struct net_signal *net_signal_new(struct net_loop *loop, int number, net_signal_fn *fn, void *ctx);

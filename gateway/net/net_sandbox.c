@@ -91,7 +91,8 @@ int net_sandbox_become(const char *text, struct fault *fault)
                   (unsigned)geteuid());
         return -1;
     }
-    /* Without the capability (a container's root may lack it) low ports are refused later, by the name of the listener. */
+    /* Without the capability (a container's root may lack it) low ports are refused later, by the name of the listener.
+     */
     bool keeps = prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0;
     int groups = user.name != NULL ? initgroups(user.name, user.gid) : setgroups(1, &user.gid);
     if (groups != 0 || setresgid(user.gid, user.gid, user.gid) != 0 || setresuid(user.uid, user.uid, user.uid) != 0) {

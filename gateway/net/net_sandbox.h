@@ -1,6 +1,6 @@
 /*
- * net_sandbox - what this process may still do once its configuration is read: a user without rights, no core dumps, no new privileges, a filter
- * over its system calls (seccomp(2), by libseccomp) and rights on paths (landlock(7)).
+ * net_sandbox - what this process may still do once its configuration is read: a user without rights, no core dumps, no
+ * new privileges, a filter over its system calls (seccomp(2), by libseccomp) and rights on paths (landlock(7)).
  *
  * All of it is for good, and for every thread that is begun afterwards: so it comes before the first lane.
  */
@@ -13,8 +13,9 @@
 #include "base/fault.h"
 
 /*
- * Becomes this user: a name, or numbers as "UID:GID". Of root's rights only that to listen on ports below 1024 is kept. Nothing happens when the process
- * is that user already; -1 with a fault when it is another and not root, or there is no such user.
+ * Becomes this user: a name, or numbers as "UID:GID". Of root's rights only that to listen on ports below 1024 is kept.
+ * Nothing happens when the process is that user already; -1 with a fault when it is another and not root, or there is
+ * no such user.
  */
 int net_sandbox_become(const char *user, struct fault *fault);
 /* Whether there is such a user on this machine: 0, or -1 with a fault. */
@@ -29,8 +30,8 @@ struct net_sandbox_path {
 struct net_sandbox_options {
     const struct net_sandbox_path *paths; /* beside the system's libraries, name service and certificates */
     size_t path_count;
-    bool
-        may_execute; /* it runs programs, which inherit all of this: only the dangerous calls are refused, paths are not */
+    bool may_execute; /* it runs programs, which inherit all of this: only the dangerous calls are refused, paths are
+                         not */
 };
 
 /* What holds. */

@@ -1,6 +1,7 @@
 /*
- * net_sandbox_calls - the system calls that a gateway needs, by what they are for. A call that stands nowhere here is answered ENOSYS, as by an older
- * kernel, so that the C library falls back; those that only an intruder makes end the process (SIGSYS).
+ * net_sandbox_calls - the system calls that a gateway needs, by what they are for. A call that stands nowhere here is
+ * answered ENOSYS, as by an older kernel, so that the C library falls back; those that only an intruder makes end the
+ * process (SIGSYS).
  */
 #include <errno.h>
 #include <sched.h>
@@ -104,7 +105,8 @@ static int add_all(scmp_filter_ctx filter, uint32_t action, const char *const *n
 
 #define ADD_ALL(filter, action, names) add_all(filter, action, names, sizeof(names) / sizeof((names)[0]))
 
-/* Threads, but no processes; clone3, whose arguments cannot be looked at, is answered ENOSYS, and clone comes in its place. */
+/* Threads, but no processes; clone3, whose arguments cannot be looked at, is answered ENOSYS, and clone comes in its
+ * place. */
 static int add_threads(scmp_filter_ctx filter)
 {
     return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
@@ -122,7 +124,8 @@ static int add_ioctls(scmp_filter_ctx filter)
     return result;
 }
 
-/* What an intruder may do with programs that are run is another matter, but they shall not get at the kernel or at other processes. */
+/* What an intruder may do with programs that are run is another matter, but they shall not get at the kernel or at
+ * other processes. */
 static int fill_executing(scmp_filter_ctx filter)
 {
     return ADD_ALL(filter, SCMP_ACT_ERRNO(EPERM), dangerous);

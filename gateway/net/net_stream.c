@@ -326,7 +326,8 @@ static void on_shutdown(uv_shutdown_t *request, int status)
     }
 }
 
-/* What a finishing stream does next: goodbye, FIN, wait for the peer's FIN so that no reset eats what it has not read yet. */
+/* What a finishing stream does next: goodbye, FIN, wait for the peer's FIN so that no reset eats what it has not read
+ * yet. */
 static void advance_finish(struct net_stream *stream)
 {
     bool is_over = stream->failed || (stream->shut && stream->eof);

@@ -2,11 +2,11 @@
  * net_stream - one connection: TCP or unix socket, in clear or under TLS, behind a small event API.
  *
  * Received octets stand in an input buffer; the owner looks at them (net_stream_input) and consumes from the head.
- * Written octets are copied into an output buffer that leaves as fast as the peer takes it. Both have maxima: at the input's
- * maximum nothing more is read from the socket until the owner has consumed. TCP_NODELAY is always on.
+ * Written octets are copied into an output buffer that leaves as fast as the peer takes it. Both have maxima: at the
+ * input's maximum nothing more is read from the socket until the owner has consumed. TCP_NODELAY is always on.
  *
- * Events come from the loop, never from inside a call of the owner. net_stream_free() may be called at any time, also from an
- * event; no event comes after it. (OpenSMTPD's ioev is the model.)
+ * Events come from the loop, never from inside a call of the owner. net_stream_free() may be called at any time, also
+ * from an event; no event comes after it. (OpenSMTPD's ioev is the model.)
  */
 #ifndef MAILWEIR_NET_NET_STREAM_H
 #define MAILWEIR_NET_NET_STREAM_H
@@ -56,21 +56,22 @@ struct net_stream *net_stream_connect(struct net_loop *loop, const struct net_ad
 void net_stream_set_handler(struct net_stream *stream, net_stream_fn *fn, void *ctx);
 
 /*
- * Starts TLS as client or server (as the settings were made). Octets that stand unread in the input are dropped, and their
- * number is returned: plaintext in front of a handshake is never trusted (reliability: STARTTLS injection). TLS_READY or
- * FAILED follows. The output must be empty or will be sent in clear before the handshake.
+ * Starts TLS as client or server (as the settings were made). Octets that stand unread in the input are dropped, and
+ * their number is returned: plaintext in front of a handshake is never trusted (reliability: STARTTLS injection).
+ * TLS_READY or FAILED follows. The output must be empty or will be sent in clear before the handshake.
  */
 size_t net_stream_start_tls(struct net_stream *stream, struct net_tls *tls);
 
 /*
- * The same where TLS comes first of all, or right behind a PROXY header: what stands unread in the input is the beginning of the
- * handshake.
+ * The same where TLS comes first of all, or right behind a PROXY header: what stands unread in the input is the
+ * beginning of the handshake.
  */
 void net_stream_continue_tls(struct net_stream *stream, struct net_tls *tls);
 
 /*
- * Has the kernel find out about a peer that is gone without a word, once connected over TCP: sent octets must be acknowledged within unacked_ms
- * (TCP_USER_TIMEOUT, RFC 5482), and an idle connection is asked each idle_ms (SO_KEEPALIVE). FAILED tells. Best effort: a kernel that cannot, does not.
+ * Has the kernel find out about a peer that is gone without a word, once connected over TCP: sent octets must be
+ * acknowledged within unacked_ms (TCP_USER_TIMEOUT, RFC 5482), and an idle connection is asked each idle_ms
+ * (SO_KEEPALIVE). FAILED tells. Best effort: a kernel that cannot, does not.
  */
 void net_stream_watch_peer(struct net_stream *stream, uint64_t idle_ms, uint64_t unacked_ms);
 
@@ -87,7 +88,8 @@ size_t net_stream_unsent(const struct net_stream *stream);
 /* Octets moved in each direction since the beginning: progress, for deadlines. */
 uint64_t net_stream_moved(const struct net_stream *stream);
 
-/* Sends what is unsent, then close_notify and FIN; the stream is freed by itself within linger_ms. Sets *stream to NULL. */
+/* Sends what is unsent, then close_notify and FIN; the stream is freed by itself within linger_ms. Sets *stream to
+ * NULL. */
 void net_stream_finish(struct net_stream **stream, uint64_t linger_ms);
 /* Closes at once. Sets *stream to NULL; NULL is fine. */
 void net_stream_free(struct net_stream **stream);
@@ -101,18 +103,19 @@ const char *net_stream_tls_version(const struct net_stream *stream);
 const char *net_stream_tls_cipher(const struct net_stream *stream);
 /* The subject of the verified certificate of the peer, or NULL. */
 const char *net_stream_tls_peer(const struct net_stream *stream);
-/* When the first of the peer's chain expires, in seconds since 1970 (of its own certificate alone where it was not verified); 0 without one. */
+/* When the first of the peer's chain expires, in seconds since 1970 (of its own certificate alone where it was not
+ * verified); 0 without one. */
 int64_t net_stream_tls_peer_expires(const struct net_stream *stream);
 
 /*
- * The tls-exporter channel binding (RFC 9266), 32 octets. -1 without TLS, or where it would not bind (TLS 1.2 without extended master secret,
- * RFC 7627).
+ * The tls-exporter channel binding (RFC 9266), 32 octets. -1 without TLS, or where it would not bind (TLS 1.2 without
+ * extended master secret, RFC 7627).
  */
 int net_stream_tls_binding(const struct net_stream *stream, uint8_t *into, size_t len);
 
 /*
- * The channel binding that suits the session, for a client: "tls-exporter" under TLS 1.3 (RFC 9266), "tls-unique" under TLS 1.2 with extended master
- * secret (RFC 5929, RFC 7627). NULL where nothing would bind.
+ * The channel binding that suits the session, for a client: "tls-exporter" under TLS 1.3 (RFC 9266), "tls-unique" under
+ * TLS 1.2 with extended master secret (RFC 5929, RFC 7627). NULL where nothing would bind.
  */
 #define NET_STREAM_CHANNEL_MAX 64
 const char *net_stream_tls_channel(const struct net_stream *stream, uint8_t into[NET_STREAM_CHANNEL_MAX],
@@ -121,7 +124,8 @@ const char *net_stream_tls_channel(const struct net_stream *stream, uint8_t into
 /* A listening socket. fn gets each accepted stream and owns it; it must set a handler before it returns, or free it. */
 struct net_listener;
 typedef void net_accept_fn(void *ctx, struct net_stream *stream);
-/* Port 0 takes a free one. The fault names the address and why ("eaddrinuse"). A unix path that no process serves is replaced. */
+/* Port 0 takes a free one. The fault names the address and why ("eaddrinuse"). A unix path that no process serves is
+ * replaced. */
 int net_listener_open(struct net_listener **listener_r, struct net_loop *loop, const struct net_address *address,
                       const struct net_stream_limits *limits, net_accept_fn *fn, void *ctx, struct fault *fault);
 /* The port that is listened on. */

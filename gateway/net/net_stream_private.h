@@ -2,10 +2,10 @@
  * net_stream_private - a stream from inside: net_stream.c (life, events, input), net_stream_output.c, net_stream_tls.c,
  * net_connect.c and net_listener.c share it.
  *
- * Everything that happens notes itself in the stream and ends in net_stream_advance(), which runs from the loop only: it moves
- * TLS on, tells the owner, sends, and sets whether the socket is read. A call of the owner asks for it by
- * net_stream_schedule(). The stream's memory lives until the last libuv handle, request or deferred call that points at it is
- * done: each has a hold.
+ * Everything that happens notes itself in the stream and ends in net_stream_advance(), which runs from the loop only:
+ * it moves TLS on, tells the owner, sends, and sets whether the socket is read. A call of the owner asks for it by
+ * net_stream_schedule(). The stream's memory lives until the last libuv handle, request or deferred call that points at
+ * it is done: each has a hold.
  */
 #ifndef MAILWEIR_NET_NET_STREAM_PRIVATE_H
 #define MAILWEIR_NET_NET_STREAM_PRIVATE_H
@@ -100,7 +100,8 @@ void net_socket_close(struct net_socket **socket);
 /* Makes the socket the stream's: notes the peer, switches TCP_NODELAY on. */
 void net_stream_attach(struct net_stream *stream, struct net_socket *socket, bool is_unix);
 
-/* net_listener.c: whether a process answers on the path: 0 no, 1 yes, or libuv's error when what is there is no socket. */
+/* net_listener.c: whether a process answers on the path: 0 no, 1 yes, or libuv's error when what is there is no socket.
+ */
 int net_listener_is_served(const char *path);
 /* Fills the fault for an address that cannot be listened on, by libuv's error (or a negative errno); returns -1. */
 int net_listener_refuse(struct fault *fault, const struct net_address *address, int status);

@@ -1,8 +1,8 @@
 /*
  * net_stream_tls - TLS of a stream: OpenSSL between two memory BIOs, ciphertext from and to the socket.
  *
- * Once a session is there, every octet from the socket goes through it, for good: after close_notify or a failure nothing is
- * ever read in clear again. An end without close_notify is a failure (RFC 8446 section 6.1).
+ * Once a session is there, every octet from the socket goes through it, for good: after close_notify or a failure
+ * nothing is ever read in clear again. An end without close_notify is a failure (RFC 8446 section 6.1).
  */
 #include <openssl/err.h>
 #include <stdlib.h>

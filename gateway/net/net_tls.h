@@ -1,8 +1,9 @@
 /*
  * net_tls - TLS settings, made once and shared by many streams (OpenSSL behind it).
  *
- * TLS 1.2 and up, unless a server says otherwise. Clients verify the chain and the name (RFC 9525: DNS names and addresses of the subject alternative name,
- * no common name, no partial wildcards) and send SNI. There is no way to switch verification off but `insecure`.
+ * TLS 1.2 and up, unless a server says otherwise. Clients verify the chain and the name (RFC 9525: DNS names and
+ * addresses of the subject alternative name, no common name, no partial wildcards) and send SNI. There is no way to
+ * switch verification off but `insecure`.
  */
 #ifndef MAILWEIR_NET_NET_TLS_H
 #define MAILWEIR_NET_NET_TLS_H
@@ -43,7 +44,8 @@ int net_tls_client_new(struct net_tls **tls_r, const struct net_tls_options *opt
 struct net_tls *net_tls_hold(struct net_tls *tls);
 /* When its own certificate expires, in seconds since 1970; 0 without one. */
 int64_t net_tls_expires(const struct net_tls *tls);
-/* Whole days until then, by the machine's clock: negative when it has expired. INT64_MAX without one. For checks outside a loop. */
+/* Whole days until then, by the machine's clock: negative when it has expired. INT64_MAX without one. For checks
+ * outside a loop. */
 int64_t net_tls_days_left(const struct net_tls *tls);
 /* Gives the hold back; sets *tls to NULL; NULL is fine. */
 void net_tls_free(struct net_tls **tls);

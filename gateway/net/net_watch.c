@@ -1,6 +1,6 @@
 /*
- * net_watch - see net_watch.h: one uv_fs_event_t (inotify) for each folder. Folders only: a watch on a file ends with the file that it was
- * begun for, and files are replaced.
+ * net_watch - see net_watch.h: one uv_fs_event_t (inotify) for each folder. Folders only: a watch on a file ends with
+ * the file that it was begun for, and files are replaced.
  */
 #include "net/net_watch.h"
 

@@ -1,9 +1,10 @@
 /*
  * dialogue - what of an SMTP or IMAP dialogue may be shown: its lines, without a secret and without mail.
  *
- * It hears the octets of both sides, in any pieces, and gives lines. What belongs to an authentication (AUTH, LOGIN, AUTHENTICATE, with their
- * challenges and answers) and what is a message or another literal is told by its length only. Where it is not certain what octets are, for it came in the
- * middle or a client does what no client does, they are taken for a secret. SMTP: RFC 5321, 3030, 4954; IMAP: RFC 9051, 7888.
+ * It hears the octets of both sides, in any pieces, and gives lines. What belongs to an authentication (AUTH, LOGIN,
+ * AUTHENTICATE, with their challenges and answers) and what is a message or another literal is told by its length only.
+ * Where it is not certain what octets are, for it came in the middle or a client does what no client does, they are
+ * taken for a secret. SMTP: RFC 5321, 3030, 4954; IMAP: RFC 9051, 7888.
  */
 #ifndef MAILWEIR_PROTO_DIALOGUE_H
 #define MAILWEIR_PROTO_DIALOGUE_H

@@ -1,8 +1,8 @@
 /*
  * imap_command - writes client commands: one encoder for all arguments (RFC 9051 section 6, RFC 7888).
  *
- * A command is its octets and the places where the client must wait for "+" before it goes on. Whatever a string holds, it can end no
- * argument: it is quoted, or sent as a literal when it cannot be quoted; NUL is refused.
+ * A command is its octets and the places where the client must wait for "+" before it goes on. Whatever a string holds,
+ * it can end no argument: it is quoted, or sent as a literal when it cannot be quoted; NUL is refused.
  */
 #ifndef MAILWEIR_PROTO_IMAP_COMMAND_H
 #define MAILWEIR_PROTO_IMAP_COMMAND_H
@@ -37,8 +37,8 @@ void imap_command_word(struct imap_command *command, const char *word);
 /* A blank and a string: quoted, or a literal. */
 void imap_command_string(struct imap_command *command, struct bytes text);
 /*
- * The flag list "(\Seen ci)" with its blank; flags that are not well formed, \Deleted and \Recent are left out, and what is_kept() does not
- * want (NULL: it wants all).
+ * The flag list "(\Seen ci)" with its blank; flags that are not well formed, \Deleted and \Recent are left out, and
+ * what is_kept() does not want (NULL: it wants all).
  */
 typedef bool imap_command_flag_fn(void *ctx, struct bytes flag);
 void imap_command_flags(struct imap_command *command, const char *const *flags, size_t count,
@@ -48,7 +48,8 @@ void imap_command_date(struct imap_command *command, int64_t time_ms);
 /* A blank, "{size}" or "{size+}", CR LF: the head of the message's literal, which the caller sends. */
 void imap_command_literal(struct imap_command *command, uint64_t size, bool non_synchronising);
 /*
- * The same for a message with UTF-8 in its header (RFC 6855 section 4): " UTF8 (~{size}", CR LF; ")" must follow the octets. It waits for "+".
+ * The same for a message with UTF-8 in its header (RFC 6855 section 4): " UTF8 (~{size}", CR LF; ")" must follow the
+ * octets. It waits for "+".
  */
 void imap_command_literal_utf8(struct imap_command *command, uint64_t size);
 /* CR LF. 0, or -1 when some argument could not be written: the command must not be sent. */

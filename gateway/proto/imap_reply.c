@@ -1,5 +1,6 @@
 /*
- * imap_reply - the incremental response parser; see imap_reply.h. A response is gathered whole (imap_reply_next), then cut into its parts.
+ * imap_reply - the incremental response parser; see imap_reply.h. A response is gathered whole (imap_reply_next), then
+ * cut into its parts.
  */
 #include "proto/imap_reply.h"
 
@@ -31,8 +32,8 @@ void imap_reply_reset(struct imap_reply_parser *parser)
 /* ---- gathering a response ---- */
 
 /*
- * Whether the line (without its CR LF) ends in a literal's announcement "{123}", "{123+}" or "~{123}". 1 with its number and the position of
- * what announces it, 0 without one, -1 when the number is beyond all sense.
+ * Whether the line (without its CR LF) ends in a literal's announcement "{123}", "{123+}" or "~{123}". 1 with its
+ * number and the position of what announces it, 0 without one, -1 when the number is beyond all sense.
  */
 static int announced(struct bytes line, uint64_t *octets_r, size_t *at_r)
 {
@@ -76,8 +77,8 @@ static int depth_of(struct bytes piece)
 }
 
 /*
- * Whether an empty line does not end the response: it is all there is of it, or it stands behind a literal inside a list. Some servers pad their answers with such lines, one
- * is believed behind each literal.
+ * Whether an empty line does not end the response: it is all there is of it, or it stands behind a literal inside a
+ * list. Some servers pad their answers with such lines, one is believed behind each literal.
  */
 static bool is_padding(struct imap_reply_parser *parser, struct bytes line)
 {
@@ -118,7 +119,8 @@ static int end_line(struct imap_reply_parser *parser)
     parser->literal_left = octets;
     parser->literal_skip = octets > IMAP_REPLY_KEEP_MAX / 2 || text->len + octets + 64 > IMAP_REPLY_KEEP_MAX;
     buf_truncate(text, at);
-    /* Written anew in one form, so that the tokens are found again without a second reading of what the server wrote. */
+    /* Written anew in one form, so that the tokens are found again without a second reading of what the server wrote.
+     */
     int result = parser->literal_skip ? buf_append_text(text, "NIL")
                                       : buf_printf(text, "{%llu}\r\n", (unsigned long long)octets);
     parser->line_start = text->len + (parser->literal_skip ? 0 : (size_t)octets);
@@ -173,7 +175,8 @@ static struct bytes cut_word(struct bytes *rest)
     return bytes_cut(rest, ' ');
 }
 
-/* Where the code that begins the text ends: at the first "]" outside of a list, because keywords hold brackets (Gmail's labels); -1: nowhere. */
+/* Where the code that begins the text ends: at the first "]" outside of a list, because keywords hold brackets (Gmail's
+ * labels); -1: nowhere. */
 static ptrdiff_t end_of_code(struct bytes text)
 {
     int depth = 0;

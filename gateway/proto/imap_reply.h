@@ -1,17 +1,19 @@
 /*
  * imap_reply - takes IMAP server responses apart, as they come (RFC 9051 section 7, RFC 3501 section 7).
  *
- * The parser is fed octets in any pieces and gives one whole response at a time. It is linear in what it is fed and never recurses. A literal
- * is counted, kept while there is room and skipped otherwise (the value then reads NIL): nothing is ever allocated because a server
- * announced it. It is generous where servers are known to be loose and nothing else can be meant: blanks in front of a line or between its words, empty lines
- * between responses and behind a literal, a "]" inside the list of a response code. What it does not do: know commands, or judge an answer.
+ * The parser is fed octets in any pieces and gives one whole response at a time. It is linear in what it is fed and
+ * never recurses. A literal is counted, kept while there is room and skipped otherwise (the value then reads NIL):
+ * nothing is ever allocated because a server announced it. It is generous where servers are known to be loose and
+ * nothing else can be meant: blanks in front of a line or between its words, empty lines between responses and behind a
+ * literal, a "]" inside the list of a response code. What it does not do: know commands, or judge an answer.
  */
 #ifndef MAILWEIR_PROTO_IMAP_REPLY_H
 #define MAILWEIR_PROTO_IMAP_REPLY_H
 
 #include "base/buf.h"
 
-/* The most text of one response, kept literals included: PERMANENTFLAGS of old folders, NAMESPACE and LIST of large sites pass 64 KiB. */
+/* The most text of one response, kept literals included: PERMANENTFLAGS of old folders, NAMESPACE and LIST of large
+ * sites pass 64 KiB. */
 #define IMAP_REPLY_TEXT_MAX ((size_t)1 << 20)
 /* Literals are kept up to this much text; beyond, they are skipped. */
 #define IMAP_REPLY_KEEP_MAX ((size_t)64 << 10)
@@ -60,8 +62,8 @@ void imap_reply_done(struct imap_reply_parser *parser);
 void imap_reply_reset(struct imap_reply_parser *parser);
 
 /*
- * Takes *used_r octets off the head of input. 1: *reply_r is one response. 0: more is needed, all of input was used. -1: this is no IMAP, or
- * passes a limit; the connection is of no more use.
+ * Takes *used_r octets off the head of input. 1: *reply_r is one response. 0: more is needed, all of input was used.
+ * -1: this is no IMAP, or passes a limit; the connection is of no more use.
  */
 int imap_reply_next(struct imap_reply_parser *parser, struct bytes input, size_t *used_r, struct imap_reply *reply_r);
 
@@ -130,7 +132,8 @@ struct imap_uid_range {
 };
 /* Takes the next range off *set: 1, 0 at its end, -1 when it is malformed. */
 int imap_uid_range_next(struct bytes *set, struct imap_uid_range *range_r);
-/* Takes the validity off APPENDUID's arguments and leaves the uid set in *args (RFC 4315 section 3). -1 when malformed. */
+/* Takes the validity off APPENDUID's arguments and leaves the uid set in *args (RFC 4315 section 3). -1 when malformed.
+ */
 int imap_reply_appenduid(struct bytes *args, uint32_t *validity_r);
 
 #endif

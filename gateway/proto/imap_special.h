@@ -1,5 +1,6 @@
 /*
- * imap_special - the special uses of folders: "\Junk", "\Archive" and their like as targets of rules (RFC 6154 section 2). Pure.
+ * imap_special - the special uses of folders: "\Junk", "\Archive" and their like as targets of rules (RFC 6154 section
+ * 2). Pure.
  */
 #ifndef MAILWEIR_PROTO_IMAP_SPECIAL_H
 #define MAILWEIR_PROTO_IMAP_SPECIAL_H
@@ -21,7 +22,8 @@ enum imap_special_use {
 bool imap_special_is_named(struct bytes folder);
 /* The use that a folder of a rule names: "\Junk", in any case. -1: none of them. */
 int imap_special_find(struct bytes folder);
-/* The use that an attribute in a LIST response says; also in the words of servers that had it before the RFC. -1: none. */
+/* The use that an attribute in a LIST response says; also in the words of servers that had it before the RFC. -1: none.
+ */
 int imap_special_of_attribute(struct bytes attribute);
 /* "\Junk". */
 const char *imap_special_name(enum imap_special_use use);

@@ -1,15 +1,17 @@
 /*
- * proxy_header - the PROXY protocol's header, version 1 (text) and 2 (binary), as a load balancer sends it in front of a connection.
+ * proxy_header - the PROXY protocol's header, version 1 (text) and 2 (binary), as a load balancer sends it in front of
+ * a connection.
  *
- * https://www.haproxy.org/download/2.9/doc/proxy-protocol.txt. TLVs of version 2 are skipped. Whether the sender may be believed is for
- * the caller to know.
+ * https://www.haproxy.org/download/2.9/doc/proxy-protocol.txt. TLVs of version 2 are skipped. Whether the sender may be
+ * believed is for the caller to know.
  */
 #ifndef MAILWEIR_PROTO_PROXY_HEADER_H
 #define MAILWEIR_PROTO_PROXY_HEADER_H
 
 #include "base/bytes.h"
 
-/* A header is never longer: version 1 has 107 octets at most; version 2 says its length, and more than this is refused. */
+/* A header is never longer: version 1 has 107 octets at most; version 2 says its length, and more than this is refused.
+ */
 #define PROXY_HEADER_MAX  1024
 #define PROXY_ADDRESS_MAX 46
 

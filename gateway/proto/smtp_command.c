@@ -1,4 +1,5 @@
-/* smtp_command - one command line as verb and argument. RFC 5321 section 4.1, RFC 3030 section 2. Contract: smtp_command.h. */
+/* smtp_command - one command line as verb and argument. RFC 5321 section 4.1, RFC 3030 section 2. Contract:
+ * smtp_command.h. */
 #include "proto/smtp_command.h"
 
 static const struct {

@@ -1,8 +1,8 @@
 /*
  * smtp_command - one command line, without its CR LF, as verb and argument (RFC 5321 section 4.1).
  *
- * Knows every verb that a peer may name, also those that are never carried out, so that each gets the right refusal. What a verb
- * means, and when it is allowed, stands in the table of the engine.
+ * Knows every verb that a peer may name, also those that are never carried out, so that each gets the right refusal.
+ * What a verb means, and when it is allowed, stands in the table of the engine.
  */
 #ifndef MAILWEIR_PROTO_SMTP_COMMAND_H
 #define MAILWEIR_PROTO_SMTP_COMMAND_H
@@ -41,8 +41,8 @@ struct smtp_command {
 int smtp_command_parse(struct bytes line, struct smtp_command *command_r);
 
 /*
- * "FROM:<path> parameters" or "TO:<path> parameters": the path, and what stands behind it without blanks at its ends. Blanks behind the colon,
- * which devices send, are let pass.
+ * "FROM:<path> parameters" or "TO:<path> parameters": the path, and what stands behind it without blanks at its ends.
+ * Blanks behind the colon, which devices send, are let pass.
  */
 enum smtp_path_result smtp_command_path(struct bytes argument, const char *keyword, bool utf8, struct smtp_path *path_r,
                                         struct bytes *params_r);

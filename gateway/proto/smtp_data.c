@@ -1,4 +1,5 @@
-/* smtp_data - finds the end of the text behind DATA and takes stuffed dots away. RFC 5321 section 4.5.2. Contract: smtp_data.h. */
+/* smtp_data - finds the end of the text behind DATA and takes stuffed dots away. RFC 5321 section 4.5.2. Contract:
+ * smtp_data.h. */
 #include "proto/smtp_data.h"
 
 void smtp_data_init(struct smtp_data *data, bool lenient)
@@ -8,8 +9,8 @@ void smtp_data_init(struct smtp_data *data, bool lenient)
 }
 
 /*
- * The octets of the line at the head of input, its end included: 1 with *len_r, 0 when the input ends within it (*len_r is then what can
- * be taken already: all but a last CR), -1 on a bare CR or LF.
+ * The octets of the line at the head of input, its end included: 1 with *len_r, 0 when the input ends within it (*len_r
+ * is then what can be taken already: all but a last CR), -1 on a bare CR or LF.
  */
 static int measure_line(struct bytes input, size_t *len_r)
 {
@@ -46,8 +47,8 @@ static enum smtp_data_result judge_dot(struct bytes input, bool lenient)
 }
 
 /*
- * As many lines as stand in input from `start` on, up to one that begins with a dot: the offset behind them, `start` when there is none.
- * *bare_r: a CR or LF stands alone right there.
+ * As many lines as stand in input from `start` on, up to one that begins with a dot: the offset behind them, `start`
+ * when there is none. *bare_r: a CR or LF stands alone right there.
  */
 static size_t take_lines(struct smtp_data *data, struct bytes input, size_t start, bool *bare_r)
 {
@@ -69,7 +70,8 @@ static size_t take_lines(struct smtp_data *data, struct bytes input, size_t star
     return end;
 }
 
-/* One line end, or the octets in front of it, of a text in which an LF may stand alone. start: 1 behind a stuffed dot. */
+/* One line end, or the octets in front of it, of a text in which an LF may stand alone. start: 1 behind a stuffed dot.
+ */
 static enum smtp_data_result take_lenient(struct smtp_data *data, struct bytes input, size_t start, size_t *used_r,
                                           struct bytes *text_r)
 {

@@ -1,10 +1,12 @@
 /*
- * smtp_data - the text behind DATA: finds its end and takes the stuffed dots away (RFC 5321 sections 4.1.1.4 and 4.5.2).
+ * smtp_data - the text behind DATA: finds its end and takes the stuffed dots away (RFC 5321 sections 4.1.1.4
+ * and 4.5.2).
  *
- * The end is CR LF . CR LF and nothing else. A CR or LF that stands alone is an error at once: there is no second reading of
- * where the text ends. (Of lenient clients an LF that stands alone is text and becomes CR LF; it begins no line, so that neither the end nor a stuffed
- * dot is ever looked for behind it.) Nothing is copied: what comes out are views of what went in. Octets that cannot be judged yet (a CR, a
- * dot at the start of a line) stay with the caller, so a chunk boundary is never a line start.
+ * The end is CR LF . CR LF and nothing else. A CR or LF that stands alone is an error at once: there is no second
+ * reading of where the text ends. (Of lenient clients an LF that stands alone is text and becomes CR LF; it begins no
+ * line, so that neither the end nor a stuffed dot is ever looked for behind it.) Nothing is copied: what comes out are
+ * views of what went in. Octets that cannot be judged yet (a CR, a dot at the start of a line) stay with the caller, so
+ * a chunk boundary is never a line start.
  */
 #ifndef MAILWEIR_PROTO_SMTP_DATA_H
 #define MAILWEIR_PROTO_SMTP_DATA_H
@@ -26,8 +28,8 @@ enum smtp_data_result {
 /* Right behind the CR LF of DATA: at the start of a line. */
 void smtp_data_init(struct smtp_data *data, bool lenient);
 /*
- * Takes the next piece off the head of input: *used_r octets are dealt with (with TEXT, the view stands among them). To be called until
- * it says MORE; what is left over is offered again with what comes behind it.
+ * Takes the next piece off the head of input: *used_r octets are dealt with (with TEXT, the view stands among them). To
+ * be called until it says MORE; what is left over is offered again with what comes behind it.
  */
 enum smtp_data_result smtp_data_next(struct smtp_data *data, struct bytes input, size_t *used_r, struct bytes *text_r);
 

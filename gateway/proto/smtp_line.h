@@ -1,8 +1,8 @@
 /*
  * smtp_line - cuts command lines out of received octets (RFC 5321 section 2.3.8).
  *
- * Only CR LF ends a line. A CR or LF alone is an error wherever it stands: what one server reads as a line end and another
- * does not is how mail is smuggled. Owns nothing; octets that do not make a line yet stay with the caller.
+ * Only CR LF ends a line. A CR or LF alone is an error wherever it stands: what one server reads as a line end and
+ * another does not is how mail is smuggled. Owns nothing; octets that do not make a line yet stay with the caller.
  */
 #ifndef MAILWEIR_PROTO_SMTP_LINE_H
 #define MAILWEIR_PROTO_SMTP_LINE_H
@@ -17,8 +17,9 @@ enum smtp_line_result {
 };
 
 /*
- * Looks for a line of at most max octets (its CR LF not counted) at the head of input. GOT: *line_r is the line without its end, *used_r the
- * octets with it. TOO_LONG: *used_r octets can go, a CR that may begin the line end is kept. Otherwise *used_r is 0.
+ * Looks for a line of at most max octets (its CR LF not counted) at the head of input. GOT: *line_r is the line without
+ * its end, *used_r the octets with it. TOO_LONG: *used_r octets can go, a CR that may begin the line end is kept.
+ * Otherwise *used_r is 0.
  */
 enum smtp_line_result smtp_line_next(struct bytes input, size_t max, struct bytes *line_r, size_t *used_r);
 

@@ -1,8 +1,8 @@
 /*
  * smtp_params - the parameters behind MAIL FROM:<> and RCPT TO:<>, from one table (RFC 5321 section 4.1.1.11).
  *
- * SIZE (RFC 1870), BODY (RFC 6152, RFC 3030), SMTPUTF8 (RFC 6531), RET, ENVID, NOTIFY, ORCPT (RFC 3461), AUTH (RFC 4954),
- * REQUIRETLS (RFC 8689). Each may stand once; each is known only when its extension is offered.
+ * SIZE (RFC 1870), BODY (RFC 6152, RFC 3030), SMTPUTF8 (RFC 6531), RET, ENVID, NOTIFY, ORCPT (RFC 3461), AUTH (RFC
+ * 4954), REQUIRETLS (RFC 8689). Each may stand once; each is known only when its extension is offered.
  */
 #ifndef MAILWEIR_PROTO_SMTP_PARAMS_H
 #define MAILWEIR_PROTO_SMTP_PARAMS_H
@@ -50,7 +50,8 @@ enum smtp_params_result {
     SMTP_PARAMS_VALUE,    /* 501: missing, not wanted, or wrong */
 };
 
-/* offered: a set of enum smtp_extension. *params_r is untouched on anything but OK; *wrong_r, which may be NULL, is then the keyword that is wrong. */
+/* offered: a set of enum smtp_extension. *params_r is untouched on anything but OK; *wrong_r, which may be NULL, is
+ * then the keyword that is wrong. */
 enum smtp_params_result smtp_params_parse(struct bytes text, enum smtp_params_command command, unsigned offered,
                                           struct smtp_params *params_r, struct bytes *wrong_r);
 

@@ -1,8 +1,9 @@
 /*
  * smtp_path - reverse and forward paths: "<", a mailbox or nothing, ">" (RFC 5321 section 4.1.2, RFC 6531 section 3.3).
  *
- * Strict where others were bitten: no source routes, no control characters or line ends in quoted local parts, no octets above 127
- * unless SMTPUTF8 was asked for, then only UTF-8. Nothing is copied or unquoted; what is accepted is free of control characters.
+ * Strict where others were bitten: no source routes, no control characters or line ends in quoted local parts, no
+ * octets above 127 unless SMTPUTF8 was asked for, then only UTF-8. Nothing is copied or unquoted; what is accepted is
+ * free of control characters.
  */
 #ifndef MAILWEIR_PROTO_SMTP_PATH_H
 #define MAILWEIR_PROTO_SMTP_PATH_H
@@ -29,14 +30,14 @@ enum smtp_path_result {
 };
 
 /*
- * Takes a path off the head of *rest, which must begin with "<". A null path and a path without domain are both OK here: the
- * caller knows where they are allowed. On anything but OK, *rest and *path_r are untouched.
+ * Takes a path off the head of *rest, which must begin with "<". A null path and a path without domain are both OK
+ * here: the caller knows where they are allowed. On anything but OK, *rest and *path_r are untouched.
  */
 enum smtp_path_result smtp_path_take(struct bytes *rest, bool utf8, struct smtp_path *path_r);
 
 /*
- * What devices send instead: dots anywhere in the local part, no brackets, or words in front of them ("Scanner <a@b>"). Without brackets the path ends at a
- * blank. The same promises as smtp_path_take().
+ * What devices send instead: dots anywhere in the local part, no brackets, or words in front of them ("Scanner <a@b>").
+ * Without brackets the path ends at a blank. The same promises as smtp_path_take().
  */
 enum smtp_path_result smtp_path_take_lenient(struct bytes *rest, bool utf8, struct smtp_path *path_r);
 

@@ -1,8 +1,9 @@
 /*
- * smtp_pattern - patterns of addresses as operators write them: "*@example.net", "app-*@example.net", "ops@example.net", "<>".
+ * smtp_pattern - patterns of addresses as operators write them: "*@example.net", "app-*@example.net",
+ * "ops@example.net", "<>".
  *
- * "*" stands for any octets, none too; everything else for itself. Case does not count: domains have none, and no mail system that
- * mailweir meets tells local parts apart by it.
+ * "*" stands for any octets, none too; everything else for itself. Case does not count: domains have none, and no mail
+ * system that mailweir meets tells local parts apart by it.
  */
 #ifndef MAILWEIR_PROTO_SMTP_PATTERN_H
 #define MAILWEIR_PROTO_SMTP_PATTERN_H

@@ -1,7 +1,9 @@
 /*
- * tracer - one dialogue that may be traced: finds out whether a trace wants it, and writes its lines to the log as "trace" events.
+ * tracer - one dialogue that may be traced: finds out whether a trace wants it, and writes its lines to the log as
+ * "trace" events.
  *
- * What of a dialogue may be shown is dialogue.h's; which ones are wanted, base/trace.h's. In a session that nobody traces, tracer_is_on() is all there is.
+ * What of a dialogue may be shown is dialogue.h's; which ones are wanted, base/trace.h's. In a session that nobody
+ * traces, tracer_is_on() is all there is.
  */
 #ifndef MAILWEIR_PROTO_TRACER_H
 #define MAILWEIR_PROTO_TRACER_H

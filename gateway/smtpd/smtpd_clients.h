@@ -1,5 +1,6 @@
 /*
- * smtpd_clients - who came: each client address with what became of it, and how many of its refusals may still be told this minute.
+ * smtpd_clients - who came: each client address with what became of it, and how many of its refusals may still be told
+ * this minute.
  *
  * At most SMTPD_CLIENTS_MAX are known; then the one that has been quiet longest is forgotten.
  */
@@ -23,11 +24,12 @@ void smtpd_clients_free(struct smtpd_clients **clients);
 void smtpd_clients_note(struct smtpd_clients *clients, const char *address, const char *listener,
                         enum smtpd_client_event event, int64_t wall);
 /*
- * Whether one more refusal of this client may be told in the minute of `now` (a monotonic clock), of at most max; 0 is no limit. If not, it is counted
- * among the untold.
+ * Whether one more refusal of this client may be told in the minute of `now` (a monotonic clock), of at most max; 0 is
+ * no limit. If not, it is counted among the untold.
  */
 bool smtpd_clients_may_tell(struct smtpd_clients *clients, const char *address, uint64_t now, unsigned max);
-/* The refusals of one client that a minute has left untold, once the minute is over: false when there are none. *address_r is valid until the next call. */
+/* The refusals of one client that a minute has left untold, once the minute is over: false when there are none.
+ * *address_r is valid until the next call. */
 bool smtpd_clients_untold(struct smtpd_clients *clients, uint64_t now, const char **address_r, unsigned *count_r);
 /* Whether any are untold, so that somebody should ask again. */
 bool smtpd_clients_have_untold(const struct smtpd_clients *clients);

@@ -1,8 +1,8 @@
 /*
  * smtpd_refusals - a ring of refusals and its file. Contract: smtpd_refusals.h.
  *
- * The file has one JSON object a line. At FILE_MAX octets it becomes the older one of two, so that both together hold more than the ring
- * and never much more than twice that. A lane writes; while it does, lines gather.
+ * The file has one JSON object a line. At FILE_MAX octets it becomes the older one of two, so that both together hold
+ * more than the ring and never much more than twice that. A lane writes; while it does, lines gather.
  */
 #include "smtpd/smtpd_refusals.h"
 
@@ -178,7 +178,8 @@ void smtpd_refusals_free(struct smtpd_refusals **refusals_ref)
     if (refusals == NULL) {
         return;
     }
-    /* It calls on_written(), which submits what has gathered, until there is nothing: so the pointer that this uses must stay. */
+    /* It calls on_written(), which submits what has gathered, until there is nothing: so the pointer that this uses
+     * must stay. */
     struct net_lane *lane = refusals->lane;
     net_lane_free(&lane);
     for (size_t i = 0; i < SMTPD_REFUSALS_MAX; i++) {

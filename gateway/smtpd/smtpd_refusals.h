@@ -1,8 +1,10 @@
 /*
- * smtpd_refusals - the last refusals that clients heard, in memory and in a file beside the queue: for `mailweir why`, `mailweir clients`, the page.
+ * smtpd_refusals - the last refusals that clients heard, in memory and in a file beside the queue: for `mailweir why`,
+ * `mailweir clients`, the page.
  *
- * A refusal is a JSON object with the fields of its log line. How many come in is bounded by whoever adds them; how many are kept, here:
- * SMTPD_REFUSALS_MAX, and none that is older than the time to keep. The file is no promise: what the disk refuses is lost and nothing else.
+ * A refusal is a JSON object with the fields of its log line. How many come in is bounded by whoever adds them; how
+ * many are kept, here: SMTPD_REFUSALS_MAX, and none that is older than the time to keep. The file is no promise: what
+ * the disk refuses is lost and nothing else.
  */
 #ifndef MAILWEIR_SMTPD_SMTPD_REFUSALS_H
 #define MAILWEIR_SMTPD_SMTPD_REFUSALS_H
@@ -18,7 +20,8 @@ struct smtpd_refusals;
 struct smtpd_refusals *smtpd_refusals_new(struct net_loop *loop);
 /* Writes what is left; blocks. Sets *refusals to NULL; NULL is fine. */
 void smtpd_refusals_free(struct smtpd_refusals **refusals);
-/* Keeps them in a file of this folder, too, for so many milliseconds; 0: in memory only. Reads those that are there; blocks. To be called once. */
+/* Keeps them in a file of this folder, too, for so many milliseconds; 0: in memory only. Reads those that are there;
+ * blocks. To be called once. */
 void smtpd_refusals_keep(struct smtpd_refusals *refusals, const char *folder, uint64_t keep_ms);
 /* Takes the object (sets *refusal to NULL), which has the time as "time_ms". */
 void smtpd_refusals_add(struct smtpd_refusals *refusals, json_t **refusal);

@@ -1,8 +1,9 @@
 /*
- * smtpd_session - one connection: its life, the pump stream <-> engine, TLS, PROXY headers, authentication. Contract: smtpd_private.h.
+ * smtpd_session - one connection: its life, the pump stream <-> engine, TLS, PROXY headers, authentication. Contract:
+ * smtpd_private.h.
  *
- * Everything happens in smtpd_session_pump(): events, answers and timers only note something and call it. A session ends when its stream
- * is gone and nothing that it asked for is still to be answered.
+ * Everything happens in smtpd_session_pump(): events, answers and timers only note something and call it. A session
+ * ends when its stream is gone and nothing that it asked for is still to be answered.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -152,7 +153,8 @@ static void start_engine(struct smtpd_session *session, enum smtpd_reply refusal
 }
 
 /*
- * The client is known: lets it in or not. False when the session is gone: who is refused on a TLS port is not worth a handshake.
+ * The client is known: lets it in or not. False when the session is gone: who is refused on a TLS port is not worth a
+ * handshake.
  */
 static bool begin(struct smtpd_session *session)
 {

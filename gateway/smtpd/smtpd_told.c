@@ -1,8 +1,9 @@
 /*
- * smtpd_told - what is told of a session: each refusal and each message as one line of the log; refusals also to those who ask later. Contract:
- * smtpd_private.h.
+ * smtpd_told - what is told of a session: each refusal and each message as one line of the log; refusals also to those
+ * who ask later. Contract: smtpd_private.h.
  *
- * Of one client, so many refusals a minute are told; the rest is counted, and the count is told when the minute is over.
+ * Of one client, so many refusals a minute are told; the rest is counted, and the count is told when the minute is
+ * over.
  */
 #include <stdio.h>
 #include <string.h>

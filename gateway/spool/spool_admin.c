@@ -89,7 +89,8 @@ static int change(struct request *request, int verb)
     return 0;
 }
 
-/* While all are paused, the end of one's own pause changes nothing: whoever asks for it must not believe that mail goes on. */
+/* While all are paused, the end of one's own pause changes nothing: whoever asks for it must not believe that mail goes
+ * on. */
 static int refuse_resume(struct request *request, const struct spool_pause *all)
 {
     char since[25];

@@ -1,10 +1,11 @@
 /*
  * spool_admin - what operators change in the queue, safe while the gateway runs.
  *
- * A change is made in the groups of the disk lane, a few hundred deliveries at a time, so that reception goes on beside it. A delivery
- * that is being delivered at that moment is left alone and counted as busy.
+ * A change is made in the groups of the disk lane, a few hundred deliveries at a time, so that reception goes on beside
+ * it. A delivery that is being delivered at that moment is left alone and counted as busy.
  *
- * Requests are JSON, as they come from the API and the command line; whoever is in the same process calls spool_change.h:
+ * Requests are JSON, as they come from the API and the command line; whoever is in the same process calls
+ * spool_change.h:
  *
  *   {"verb": "retry" | "hold" | "release" | "drop", "select": {...}, "by": "name"}    see spool_query.h for select
  *   {"verb": "pause" | "resume", "upstream": "corp"}                                  without upstream: all
@@ -28,8 +29,8 @@ typedef void spool_admin_fn(void *ctx, const char *reply);
 void spool_admin_request(struct spool *spool, const char *request, spool_admin_fn *done, void *ctx);
 
 /*
- * When no gateway runs: opens the spool, has it do the request, closes it; blocks. *reply_r is the caller's to free. Fault "locked" when another process has
- * it: a gateway is to be asked by its admin socket.
+ * When no gateway runs: opens the spool, has it do the request, closes it; blocks. *reply_r is the caller's to free.
+ * Fault "locked" when another process has it: a gateway is to be asked by its admin socket.
  */
 int spool_admin_call(const char *path, const char *request, char **reply_r, struct fault *fault);
 

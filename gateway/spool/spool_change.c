@@ -1,5 +1,6 @@
 /*
- * spool_change - operators' changes of the queue, a few hundred deliveries at a time, so that reception goes on beside them; see spool_change.h.
+ * spool_change - operators' changes of the queue, a few hundred deliveries at a time, so that reception goes on beside
+ * them; see spool_change.h.
  */
 #include "spool/spool_change.h"
 

@@ -1,6 +1,6 @@
 /*
- * spool_change - what operators change in the queue, safe while the gateway runs. A delivery that is being delivered at that moment is left alone and
- * counted as busy.
+ * spool_change - what operators change in the queue, safe while the gateway runs. A delivery that is being delivered at
+ * that moment is left alone and counted as busy.
  *
  * Typed, for whoever is in the same process; requests of others come as JSON (spool_admin.h).
  */
@@ -16,8 +16,8 @@ struct spool_change_result {
     uint64_t doubtful; /* a reroute's: left alone, because they may lie where they were to go */
 };
 /*
- * fault is NULL on success. One with a result beside it: the change is done, but something that goes with it could not be written. Comes once, from the loop,
- * when it is durable or has failed.
+ * fault is NULL on success. One with a result beside it: the change is done, but something that goes with it could not
+ * be written. Comes once, from the loop, when it is durable or has failed.
  */
 typedef void spool_change_fn(void *ctx, const struct spool_change_result *result, const struct fault *fault);
 
@@ -31,7 +31,8 @@ struct spool_asker {
 /* What the verb does to the chosen deliveries; strings are by reference until done. */
 void spool_change(struct spool *spool, enum store_verb verb, const struct store_select *select,
                   const struct spool_asker *asker);
-/* The open deliveries of the message with this id give way to new ones (none: they are dropped). By reference until done. */
+/* The open deliveries of the message with this id give way to new ones (none: they are dropped). By reference until
+ * done. */
 void spool_change_reroute(struct spool *spool, const char *id, const struct mail_delivery *deliveries, size_t count,
                           const struct spool_asker *asker);
 /* by: who, for those who ask later; or NULL. upstream NULL: all; a resume of all ends the single pauses too. */

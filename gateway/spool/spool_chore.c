@@ -1,5 +1,6 @@
 /*
- * spool_chore - what a batch of the store's left to do: on the lane "tidy" beside the groups, or, step by step, between and in them.
+ * spool_chore - what a batch of the store's left to do: on the lane "tidy" beside the groups, or, step by step, between
+ * and in them.
  */
 #include <stdlib.h>
 

@@ -1,5 +1,6 @@
 /*
- * spool_clock - the wall clock has jumped: what waits for a time of it gets another one. See spool_clock_jumped() in spool.h.
+ * spool_clock - the wall clock has jumped: what waits for a time of it gets another one. See spool_clock_jumped() in
+ * spool.h.
  */
 #include <stdlib.h>
 
@@ -7,8 +8,9 @@
 #include "spool/spool_private.h"
 
 /*
- * A full disk must not leave what waits to the old clock, for as long as the jump was. What is deferred before another try succeeds may come due
- * too early by a jump backwards, never too late. Without one (a stop), it waits by the old clock.
+ * A full disk must not leave what waits to the old clock, for as long as the jump was. What is deferred before another
+ * try succeeds may come due too early by a jump backwards, never too late. Without one (a stop), it waits by the old
+ * clock.
  */
 static void on_moved(struct spool *spool, struct spool_job *job)
 {

@@ -1,5 +1,6 @@
 /*
- * spool_divert - what waits for an upstream that stays down goes to the fallback that its rule names, a few hundred deliveries at a time.
+ * spool_divert - what waits for an upstream that stays down goes to the fallback that its rule names, a few hundred
+ * deliveries at a time.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,8 +1,9 @@
 /*
  * spool_doubt - groups of which nobody knows whether they are durable: they are told neither yes nor no.
  *
- * The store is asked again and again what became of them, until it knows. A sender who has waited for SPOOL_DOUBT_MS is told that nobody
- * knows. Who was answered, or not, does not matter for who comes: as long as it goes on, mail is refused.
+ * The store is asked again and again what became of them, until it knows. A sender who has waited for SPOOL_DOUBT_MS is
+ * told that nobody knows. Who was answered, or not, does not matter for who comes: as long as it goes on, mail is
+ * refused.
  */
 #include <stdlib.h>
 

@@ -13,15 +13,17 @@ int spool_export_open(struct store **store_r, const char *path, struct fault *fa
 void spool_export_close(struct store **store);
 
 /*
- * Gives fn the body of a message in pieces, after it was checked as a whole; fn returns non-zero to stop. Blocks. Fault "damaged" when it is not what
- * was acknowledged, "settled" when nothing of the message is open any more and its body is not kept.
+ * Gives fn the body of a message in pieces, after it was checked as a whole; fn returns non-zero to stop. Blocks. Fault
+ * "damaged" when it is not what was acknowledged, "settled" when nothing of the message is open any more and its body
+ * is not kept.
  */
 int spool_export_body(struct store *store, uint64_t message, int (*fn)(void *ctx, struct bytes piece), void *ctx,
                       struct fault *fault);
 
 /*
- * The same body as a source, for who takes it at his own speed; it is checked before the first octet comes. Blocks where it reads: for lanes. store
- * by reference until spool_source_free(), which takes NULL too. NULL with one of these faults.
+ * The same body as a source, for who takes it at his own speed; it is checked before the first octet comes. Blocks
+ * where it reads: for lanes. store by reference until spool_source_free(), which takes NULL too. NULL with one of these
+ * faults.
  */
 struct spool_source;
 struct spool_source *spool_source_open(struct store *store, uint64_t message, struct fault *fault);

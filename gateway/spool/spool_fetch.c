@@ -1,8 +1,8 @@
 /*
  * spool_fetch - due deliveries from the store.
  *
- * They are found on the read lane. What was found is marked in the store as in our hands before anybody gets it, so that
- * after a crash exactly these are known to be uncertain; then the answer comes.
+ * They are found on the read lane. What was found is marked in the store as in our hands before anybody gets it, so
+ * that after a crash exactly these are known to be uncertain; then the answer comes.
  */
 #include <stdlib.h>
 

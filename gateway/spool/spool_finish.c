@@ -1,8 +1,8 @@
 /*
  * spool_finish - the job that records what became of a delivery, or that nothing did.
  *
- * A settlement that cannot be written is tried again until it can: to forget that a message was filed would file it twice. The
- * delivery stays in hand meanwhile.
+ * A settlement that cannot be written is tried again until it can: to forget that a message was filed would file it
+ * twice. The delivery stays in hand meanwhile.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /*
- * spool_history - forgets messages that were settled long ago, or that are more than the history may hold; the oldest first, a few at
- * a time, beside whatever else a group does.
+ * spool_history - forgets messages that were settled long ago, or that are more than the history may hold; the oldest
+ * first, a few at a time, beside whatever else a group does.
  */
 #include <stdlib.h>
 

@@ -1,5 +1,6 @@
 /*
- * spool_import - see spool_import.h. The files are read on the read lane, one message after the other; their commits may overlap.
+ * spool_import - see spool_import.h. The files are read on the read lane, one message after the other; their commits
+ * may overlap.
  */
 #include "spool/spool_import.h"
 

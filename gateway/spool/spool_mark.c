@@ -1,7 +1,9 @@
 /*
- * spool_mark - what is known of folders on their servers when deliveries for them are handed out: a lower bound of the UIDs that they would get.
+ * spool_mark - what is known of folders on their servers when deliveries for them are handed out: a lower bound of the
+ * UIDs that they would get.
  *
- * It is written with what is handed out, because after a crash nobody else knows it: engine/doubt.h says what it is good for.
+ * It is written with what is handed out, because after a crash nobody else knows it: engine/doubt.h says what it is
+ * good for.
  */
 #include <stdlib.h>
 #include <string.h>

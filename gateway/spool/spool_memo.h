@@ -1,8 +1,10 @@
 /*
- * spool_memo - one text for each upstream that its dispatcher finds again after a restart. The spool does not look into it.
+ * spool_memo - one text for each upstream that its dispatcher finds again after a restart. The spool does not look into
+ * it.
  *
- * It is written with the next group of commits and settlements, the newest one for all that came since the last: so it costs no sync of its own where mail
- * flows. What a crash cuts off is the last of them. An index that is made anew from its segments has none.
+ * It is written with the next group of commits and settlements, the newest one for all that came since the last: so it
+ * costs no sync of its own where mail flows. What a crash cuts off is the last of them. An index that is made anew from
+ * its segments has none.
  */
 #ifndef MAILWEIR_SPOOL_SPOOL_MEMO_H
 #define MAILWEIR_SPOOL_SPOOL_MEMO_H

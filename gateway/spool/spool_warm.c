@@ -1,7 +1,9 @@
 /*
- * spool_warm - bodies that are needed soon, read together: one job of the read lane for a whole batch, where one for each would cost two changes of thread.
+ * spool_warm - bodies that are needed soon, read together: one job of the read lane for a whole batch, where one for
+ * each would cost two changes of thread.
  *
- * An item may be freed meanwhile: its memory then waits for the job. Bodies that are large, or that the cache has no room for, are read in pieces as ever.
+ * An item may be freed meanwhile: its memory then waits for the job. Bodies that are large, or that the cache has no
+ * room for, are read in pieces as ever.
  */
 #include <stdlib.h>
 

@@ -5,12 +5,14 @@
  *   claim      due deliveries that nobody has, for whoever asks
  *   question   what is kept, as rows (store_ask.h)
  *
- * There is one door and several rooms behind it: local/ (segment files and SQLite on a disk of this machine) and model/ (plain memory, for tests). What
- * callers may rely on is written here and nowhere else; nothing above assumes that it is the only one who writes.
+ * There is one door and several rooms behind it: local/ (segment files and SQLite on a disk of this machine) and model/
+ * (plain memory, for tests). What callers may rely on is written here and nowhere else; nothing above assumes that it
+ * is the only one who writes.
  *
- * All functions block and are for worker lanes. One thread at a time calls commit, resolve and the uploads; one at a time (it may be another) claim, body
- * and ask; one at a time (a third) room and chore. Times that cross the door are durations; the store's own clock makes times of them. Who is told
- * that something is durable may rely on it after any crash.
+ * All functions block and are for worker lanes. One thread at a time calls commit, resolve and the uploads; one at a
+ * time (it may be another) claim, body and ask; one at a time (a third) room and chore. Times that cross the door are
+ * durations; the store's own clock makes times of them. Who is told that something is durable may rely on it after any
+ * crash.
  */
 #ifndef MAILWEIR_STORE_STORE_H
 #define MAILWEIR_STORE_STORE_H
@@ -75,7 +77,8 @@ struct store_place {
     uint64_t body_sum;
 };
 
-/* Equal for deliveries that may wait for each other, those of one sender to one folder: the others take turns with them. */
+/* Equal for deliveries that may wait for each other, those of one sender to one folder: the others take turns with
+ * them. */
 uint64_t store_turn_of(const char *sender, const char *folder);
 /* Of all of an envelope that makes two messages the same, but their bodies. Never 0. */
 uint64_t store_print_of(const struct mail_envelope *envelope);
@@ -92,7 +95,8 @@ struct store_row {
     bool handed;         /* it is born in the hands of who adds it; see STORE_HAND */
     struct bytes detail; /* JSON, see store_meta.h */
 };
-/* The row of a delivery of this sender's, waiting or held as the delivery says. detail is appended to out, and a view into it; other strings are the delivery's. */
+/* The row of a delivery of this sender's, waiting or held as the delivery says. detail is appended to out, and a view
+ * into it; other strings are the delivery's. */
 struct store_row store_row_of(const struct mail_delivery *delivery, const char *sender, struct buf *out);
 
 /* ---- the door ---- */
@@ -162,20 +166,23 @@ struct store_ops {
     void (*close)(struct store *store);
 
     /*
-     * Does all operations or none; those with a fault of their own (a name that is known, a body that could not be written) are left out. Results stand in the
-     * operations and in the batch. After FAILED and IN_DOUBT each operation has a fault.
+     * Does all operations or none; those with a fault of their own (a name that is known, a body that could not be
+     * written) are left out. Results stand in the operations and in the batch. After FAILED and IN_DOUBT each operation
+     * has a fault.
      */
     enum store_verdict (*commit)(struct store *store, struct store_batch *batch);
-    /* Of a batch in doubt: what became of it. COMMITTED: its results are valid now. FAILED: it can never come to life any more, whatever happens. */
+    /* Of a batch in doubt: what became of it. COMMITTED: its results are valid now. FAILED: it can never come to life
+     * any more, whatever happens. */
     enum store_verdict (*resolve)(struct store *store, struct store_batch *batch);
     /*
-     * Finds up to limit deliveries of the upstream that are due and in nobody's hands: half of them the longest due, half by turns. They are the caller's
-     * once a HAND of them was committed. -1 with a fault.
+     * Finds up to limit deliveries of the upstream that are due and in nobody's hands: half of them the longest due,
+     * half by turns. They are the caller's once a HAND of them was committed. -1 with a fault.
      */
     int (*claim)(struct store *store, struct store_claim *claim, struct fault *fault);
     /*
-     * Reads from a body, which is checked as a whole before its first octet is given. Octets read, fewer than asked for at the end only; or -1 with a fault:
-     * "damaged" when it is not what was acknowledged, "settled" when it is not kept any more.
+     * Reads from a body, which is checked as a whole before its first octet is given. Octets read, fewer than asked for
+     * at the end only; or -1 with a fault: "damaged" when it is not what was acknowledged, "settled" when it is not
+     * kept any more.
      */
     ptrdiff_t (*body)(struct store *store, struct store_body *body, uint64_t offset, void *into, size_t len,
                       struct fault *fault);
@@ -189,9 +196,9 @@ struct store_ops {
     const char *(*warning)(const struct store *store);
 
     /*
-     * A body that is too large to wait in memory goes into the store before its message does. write appends; read gives what was written so far, from any
-     * one thread while nothing is written. An ADD_MESSAGE that is kept takes it over; freed before, nothing of it remains, unless it is to be left because
-     * nobody knows whether its message is kept.
+     * A body that is too large to wait in memory goes into the store before its message does. write appends; read gives
+     * what was written so far, from any one thread while nothing is written. An ADD_MESSAGE that is kept takes it over;
+     * freed before, nothing of it remains, unless it is to be left because nobody knows whether its message is kept.
      */
     struct store_upload *(*upload)(struct store *store);
     int (*upload_write)(struct store *store, struct store_upload *upload, struct bytes data, struct fault *fault);
@@ -199,8 +206,8 @@ struct store_ops {
     void (*upload_free)(struct store *store, struct store_upload **upload, bool leave); /* NULL is fine */
 
     /*
-     * The next step of a chore that a batch left; afterwards chore->next says where it goes on. A batch may leave chores whatever its verdict. drop
-     * frees one that is not gone on with.
+     * The next step of a chore that a batch left; afterwards chore->next says where it goes on. A batch may leave
+     * chores whatever its verdict. drop frees one that is not gone on with.
      */
     void (*chore)(struct store *store, struct store_chore *chore);
     void (*chore_drop)(struct store *store, struct store_chore **chore);

@@ -1,5 +1,6 @@
 /*
- * store_ask - questions about what is kept, and the rows that answer them. Strings and octets of a row are views, valid during the call.
+ * store_ask - questions about what is kept, and the rows that answer them. Strings and octets of a row are views, valid
+ * during the call.
  */
 #ifndef MAILWEIR_STORE_STORE_ASK_H
 #define MAILWEIR_STORE_STORE_ASK_H
@@ -7,9 +8,11 @@
 #include "store/store.h"
 
 enum store_question_kind {
-    STORE_ASK_LIST, /* select, limit (0: all): DELIVERY, oldest message first, with its message and last attempt */
-    STORE_ASK_STORY, /* message: MESSAGE, then each DELIVERY with its ATTEMPTs and NOTEs behind it; nothing when it is not known */
-    STORE_ASK_FIND, /* what (the id of a message or delivery, or a Message-ID with or without its brackets), limit: FOUND */
+    STORE_ASK_LIST,    /* select, limit (0: all): DELIVERY, oldest message first, with its message and last attempt */
+    STORE_ASK_STORY,   /* message: MESSAGE, then each DELIVERY with its ATTEMPTs and NOTEs behind it; nothing when it is
+                          not known */
+    STORE_ASK_FIND,    /* what (the id of a message or delivery, or a Message-ID with or without its brackets), limit:
+                          FOUND */
     STORE_ASK_FILED,   /* upstream, folder, uid, limit: FOUND, what was filed there */
     STORE_ASK_SUMMARY, /* TALLY for each upstream with open deliveries, in order of their names; PAUSE */
     STORE_ASK_PAUSES,  /* PAUSE */

@@ -1,6 +1,6 @@
 /*
- * store_meta - writing by hand, because every message passes here; reading by jansson. Both walk the member tables of mail/, and know no member by name.
- * See store_meta.h.
+ * store_meta - writing by hand, because every message passes here; reading by jansson. Both walk the member tables of
+ * mail/, and know no member by name. See store_meta.h.
  */
 #include "store/store_meta.h"
 

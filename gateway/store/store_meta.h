@@ -5,8 +5,8 @@
  *
  *   {"envelope":{...},"deliveries":[{...},{...}]}
  *
- * The index keeps the envelope's and each delivery's object apart. Members that say nothing (NULL, 0, false, no items) are left out; unknown
- * ones are ignored when reading, so that a later mailweir may add some.
+ * The index keeps the envelope's and each delivery's object apart. Members that say nothing (NULL, 0, false, no items)
+ * are left out; unknown ones are ignored when reading, so that a later mailweir may add some.
  */
 #ifndef MAILWEIR_STORE_STORE_META_H
 #define MAILWEIR_STORE_STORE_META_H
@@ -20,8 +20,8 @@ void store_meta_write_envelope(struct buf *out, const struct mail_envelope *enve
 void store_meta_write_delivery(struct buf *out, const struct mail_delivery *delivery);
 
 /*
- * Read one object; all that *_r points at lives in the arena. -1 with a fault "damaged" when it is not what was written, or "too-large" when the arena
- * is full.
+ * Read one object; all that *_r points at lives in the arena. -1 with a fault "damaged" when it is not what was
+ * written, or "too-large" when the arena is full.
  */
 int store_meta_read_envelope(struct bytes json, struct arena *arena, struct mail_envelope *envelope_r,
                              struct fault *fault);

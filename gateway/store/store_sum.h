@@ -1,5 +1,6 @@
 /*
- * store_sum - checksums of bodies and envelopes: XXH3 of 64 bits. Not for secrets: whoever knows the octets can make another text of the same sum.
+ * store_sum - checksums of bodies and envelopes: XXH3 of 64 bits. Not for secrets: whoever knows the octets can make
+ * another text of the same sum.
  */
 #ifndef MAILWEIR_STORE_STORE_SUM_H
 #define MAILWEIR_STORE_STORE_SUM_H

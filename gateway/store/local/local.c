@@ -101,7 +101,8 @@ static struct local *make(const char *path)
     return local;
 }
 
-/* The store's own name must outlive a crash too. Who may not read the folder above did not make the store in it either. */
+/* The store's own name must outlive a crash too. Who may not read the folder above did not make the store in it either.
+ */
 static int sync_parent(const char *path, struct fault *fault)
 {
     char parent[LOCAL_PATH_MAX];

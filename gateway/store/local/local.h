@@ -1,5 +1,6 @@
 /*
- * local - the store on a disk of this machine: bodies in segment files, everything else in SQLite (WAL, synchronous=FULL). See store.h.
+ * local - the store on a disk of this machine: bodies in segment files, everything else in SQLite (WAL,
+ * synchronous=FULL). See store.h.
  *
  * A batch is one fdatasync of each segment that it wrote, then one transaction of the index, then the answers.
  */
@@ -18,14 +19,14 @@ struct local_options {
 };
 
 /*
- * Opens, locks and if needed creates the store. Fault "locked" when another process has it; "version" when it was written by a newer mailweir;
- * "damaged" when there are messages but no index. Closed by ops->close().
+ * Opens, locks and if needed creates the store. Fault "locked" when another process has it; "version" when it was
+ * written by a newer mailweir; "damaged" when there are messages but no index. Closed by ops->close().
  */
 int local_open(struct store **store_r, const struct local_options *options, struct fault *fault);
 
 /*
- * To look at the store at path beside the process that has it, or when none has: body and ask only. Fault "version" when it was written by a newer
- * mailweir, or by an older one and not opened since.
+ * To look at the store at path beside the process that has it, or when none has: body and ask only. Fault "version"
+ * when it was written by a newer mailweir, or by an older one and not opened since.
  */
 int local_look(struct store **store_r, const char *path, struct fault *fault);
 

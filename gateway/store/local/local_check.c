@@ -1,6 +1,6 @@
 /*
- * local_check - compares the records with the index, a batch of messages at a time, so that no long transaction of ours keeps the log of a
- * running gateway from beginning anew. See local_check.h.
+ * local_check - compares the records with the index, a batch of messages at a time, so that no long transaction of ours
+ * keeps the log of a running gateway from beginning anew. See local_check.h.
  */
 #include "store/local/local_check.h"
 

@@ -22,9 +22,9 @@ typedef void local_check_fn(void *ctx, const char *id, const struct fault *fault
 typedef void local_check_progress_fn(void *ctx, uint64_t done, uint64_t total);
 
 /*
- * Checks the index itself, and for every message that is not settled its record: head, envelope and body against their checksums and the index. Only
- * reads; a gateway may run. 0 when it could look at everything, whatever it found; -1 with a fault when it could not. progress may be
- * NULL.
+ * Checks the index itself, and for every message that is not settled its record: head, envelope and body against their
+ * checksums and the index. Only reads; a gateway may run. 0 when it could look at everything, whatever it found; -1
+ * with a fault when it could not. progress may be NULL.
  */
 int local_check(const char *path, local_check_fn *report, local_check_progress_fn *progress, void *ctx,
                 struct local_check_result *result_r, struct fault *fault);
@@ -38,9 +38,10 @@ struct local_rebuild_result {
 };
 
 /*
- * Makes a new index of what the segments hold; the old one is kept beside it as "index.sqlite.old-<milliseconds>". No gateway may run (fault
- * "locked"). All that the old index tells is taken over. Where it cannot be read, operators' decisions come from their journal (local_journal.h),
- * deliveries are looked for on their server before they are sent again, and attempts, notes and the history of settled messages are lost.
+ * Makes a new index of what the segments hold; the old one is kept beside it as "index.sqlite.old-<milliseconds>". No
+ * gateway may run (fault "locked"). All that the old index tells is taken over. Where it cannot be read, operators'
+ * decisions come from their journal (local_journal.h), deliveries are looked for on their server before they are sent
+ * again, and attempts, notes and the history of settled messages are lost.
  */
 int local_rebuild(const char *path, local_check_fn *report, void *ctx, struct local_rebuild_result *result_r,
                   struct fault *fault);

@@ -1,5 +1,6 @@
 /*
- * local_chore - work that is not urgent: segments in which nothing lives are removed, the index's log is copied into the database.
+ * local_chore - work that is not urgent: segments in which nothing lives are removed, the index's log is copied into
+ * the database.
  */
 #include <stdlib.h>
 
@@ -45,8 +46,8 @@ void local_chore_discard(struct local *local, uint64_t segment)
 /* ---- the index's log ---- */
 
 /*
- * Most of the log is copied beside the running batches; the little that came meanwhile is copied by the writer, so that the log can
- * begin anew.
+ * Most of the log is copied beside the running batches; the little that came meanwhile is copied by the writer, so that
+ * the log can begin anew.
  */
 static void tidy_rest(struct local *local, struct store_chore *chore)
 {

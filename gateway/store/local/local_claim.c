@@ -1,6 +1,6 @@
 /*
- * local_claim - due deliveries that nobody has: half of them the longest due, half by turns, so that a flood of one sender into one folder does not starve
- * another.
+ * local_claim - due deliveries that nobody has: half of them the longest due, half by turns, so that a flood of one
+ * sender into one folder does not starve another.
  */
 #include <stdlib.h>
 

@@ -1,8 +1,9 @@
 /*
- * local_deliver - HAND, FINISH, UNTOUCH: whose hands a delivery is in, and what an attempt made of it; CLOCK: when it is due.
+ * local_deliver - HAND, FINISH, UNTOUCH: whose hands a delivery is in, and what an attempt made of it; CLOCK: when it
+ * is due.
  *
- * The column "handed" names the run of the process in whose hands a delivery is, 0 when it is in nobody's. What an earlier run had in its hands
- * may have been filed.
+ * The column "handed" names the run of the process in whose hands a delivery is, 0 when it is in nobody's. What an
+ * earlier run had in its hands may have been filed.
  */
 #include "store/local/local_private.h"
 

@@ -1,14 +1,17 @@
 /*
- * local_disk - whether the disk under the spool keeps what it was given: by the kind of its file system, and by how long a sync takes.
+ * local_disk - whether the disk under the spool keeps what it was given: by the kind of its file system, and by how
+ * long a sync takes.
  *
- * It is looked at once, when the spool opens. Nothing is refused for it: a test may well run in memory. But operators are told.
+ * It is looked at once, when the spool opens. Nothing is refused for it: a test may well run in memory. But operators
+ * are told.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "store/local/local_private.h"
 
-/* No disk answers in less: neither a flash chip nor a controller with a battery; this is the time of a call that does nothing. */
+/* No disk answers in less: neither a flash chip nor a controller with a battery; this is the time of a call that does
+ * nothing. */
 #define FREE_US 8
 
 static const struct {

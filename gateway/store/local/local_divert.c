@@ -1,9 +1,9 @@
 /*
  * local_divert - DIVERT: what waits for an upstream that stays down goes to the fallback that its rule names.
  *
- * Each delivery gives way to a new one of the same message, as in a reroute: the old one keeps its history. Only what was certainly not filed
- * goes; whatever is uncertain waits for its own upstream, which alone can tell. Both halves also stand in the decisions, so that a rebuilt index does
- * not file twice.
+ * Each delivery gives way to a new one of the same message, as in a reroute: the old one keeps its history. Only what
+ * was certainly not filed goes; whatever is uncertain waits for its own upstream, which alone can tell. Both halves
+ * also stand in the decisions, so that a rebuilt index does not file twice.
  */
 #include <stdio.h>
 #include <stdlib.h>

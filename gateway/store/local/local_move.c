@@ -1,10 +1,10 @@
 /*
- * local_move - moves what still lives in a mostly dead segment to the one that is appended to, so that one dead letter does not keep
- * a whole segment on the disk.
+ * local_move - moves what still lives in a mostly dead segment to the one that is appended to, so that one dead letter
+ * does not keep a whole segment on the disk.
  *
- * A chore reads records, a few at a time; a MOVE of the next batch appends them like any other, and the index then names the new
- * place. Who holds the old place in memory finds the new one when the old segment is gone (local_reader.c). A segment with a damaged
- * record stays as it is.
+ * A chore reads records, a few at a time; a MOVE of the next batch appends them like any other, and the index then
+ * names the new place. Who holds the old place in memory finds the new one when the old segment is gone
+ * (local_reader.c). A segment with a damaged record stays as it is.
  */
 #include <stdlib.h>
 #include <string.h>

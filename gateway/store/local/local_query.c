@@ -1,6 +1,6 @@
 /*
- * local_query - questions about the queue, answered out of the index as rows; see store_ask.h. Conditions are put together from fixed pieces of SQL; values
- * are always bound, never part of the text.
+ * local_query - questions about the queue, answered out of the index as rows; see store_ask.h. Conditions are put
+ * together from fixed pieces of SQL; values are always bound, never part of the text.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -269,7 +269,8 @@ int local_index_select(struct local_index *index, const struct store_select *sel
 
 /* ---- the summary ---- */
 
-/* Of one upstream. Counted here and not by GROUP BY, which would keep every delivery of a backlog in memory to sort it. */
+/* Of one upstream. Counted here and not by GROUP BY, which would keep every delivery of a backlog in memory to sort it.
+ */
 struct tally {
     char *upstream;
     uint64_t counts[3]; /* by enum store_state: waiting, held, dead */
@@ -308,7 +309,8 @@ static int count_all(const struct asking *asking, struct tallies *tallies)
         int64_t received_ms = sqlite3_column_int64(st, 2);
         int state = sqlite3_column_int(st, 1);
         tally->counts[state]++;
-        /* Of what waits: one message that somebody holds would be the oldest for ever, and a dead letter has its own count. */
+        /* Of what waits: one message that somebody holds would be the oldest for ever, and a dead letter has its own
+         * count. */
         if (state == STORE_STATE_WAITING && received_ms < tally->oldest_ms) {
             tally->oldest_ms = received_ms;
         }

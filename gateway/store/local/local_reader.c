@@ -1,8 +1,8 @@
 /*
- * local_reader - the lane "read": bodies out of segments, and the connection for queries. 
+ * local_reader - the lane "read": bodies out of segments, and the connection for queries.
  *
- * A few segments stay open, the one that was used longest ago gives way. A message may have been moved to another segment since its
- * place was learnt: when its segment is gone, the index is asked again.
+ * A few segments stay open, the one that was used longest ago gives way. A message may have been moved to another
+ * segment since its place was learnt: when its segment is gone, the index is asked again.
  */
 #include <stdlib.h>
 #include <string.h>

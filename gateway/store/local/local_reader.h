@@ -14,8 +14,9 @@ void local_reader_free(struct local_reader **reader);
 void local_reader_release(struct local_reader **reader);
 struct local_index *local_reader_index(struct local_reader *reader);
 /*
- * Reads from the body of a message, wherever it lies now. *checked is set once the whole body matched its checksum; until then each call
- * makes sure of it first. Octets read, or -1 with a fault: "damaged" when the body is not what was acknowledged.
+ * Reads from the body of a message, wherever it lies now. *checked is set once the whole body matched its checksum;
+ * until then each call makes sure of it first. Octets read, or -1 with a fault: "damaged" when the body is not what was
+ * acknowledged.
  */
 ptrdiff_t local_reader_read(struct local_reader *reader, uint64_t message, struct store_place *place, bool *checked,
                             uint64_t offset, void *into, size_t len, struct fault *fault);

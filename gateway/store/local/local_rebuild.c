@@ -1,8 +1,9 @@
 /*
  * local_rebuild - reads every segment from its beginning and writes what it finds into a new index. See local_check.h.
  *
- * A record counts when its head, envelope and body match their checksums. Behind one that does not, the next head is looked for octet by octet. The old
- * index is asked what was settled; where it cannot say, a delivery is taken for uncertain.
+ * A record counts when its head, envelope and body match their checksums. Behind one that does not, the next head is
+ * looked for octet by octet. The old index is asked what was settled; where it cannot say, a delivery is taken for
+ * uncertain.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -9,8 +9,8 @@
  *         32   checksum of the octets 0 to 31
  *         40   the body, then the meta (JSON, see store_meta.h)
  *
- * Numbers are big-endian. Checksums are XXH3 of 64 bits. The head is written last, so that a record whose writing was cut off
- * has no valid head, or a body or meta that does not match it. Records lie one behind the other without gaps.
+ * Numbers are big-endian. Checksums are XXH3 of 64 bits. The head is written last, so that a record whose writing was
+ * cut off has no valid head, or a body or meta that does not match it. Records lie one behind the other without gaps.
  */
 #ifndef MAILWEIR_STORE_LOCAL_LOCAL_RECORD_H
 #define MAILWEIR_STORE_LOCAL_LOCAL_RECORD_H

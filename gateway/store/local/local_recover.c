@@ -2,9 +2,9 @@
  * local_recover - at the start: what lives, and what to do with the files that the index does not need.
  *
  *   a segment in which nothing lives        removed (its removal may have been undone by a power cut)
- *   one that the index has never heard of   removed when it holds no whole record: nothing of it was acknowledged; else it is set
- *                                           aside, because an index that is older than its segments must not cost mail
- *   one that the index needs and is absent  reported; its messages turn out damaged when they are read
+ *   one that the index has never heard of   removed when it holds no whole record: nothing of it was acknowledged; else
+ * it is set aside, because an index that is older than its segments must not cost mail one that the index needs and is
+ * absent  reported; its messages turn out damaged when they are read
  *
  * Nothing is appended to a segment of an earlier start, so an unfinished tail is never looked at.
  */

@@ -1,6 +1,6 @@
 /*
- * local_segment - a file of records, named by its number: "<16 hexadecimal digits>.seg". Numbers only grow and are never used again,
- * because a file whose removal was not yet durable may come back after a power cut. 
+ * local_segment - a file of records, named by its number: "<16 hexadecimal digits>.seg". Numbers only grow and are
+ * never used again, because a file whose removal was not yet durable may come back after a power cut.
  */
 #include <inttypes.h>
 #include <stdio.h>

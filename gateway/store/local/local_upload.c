@@ -1,8 +1,8 @@
 /*
  * local_upload - a large body on its way into a segment of its own.
  *
- * Room for the record's head is left in front; it is written behind everything else, so a segment whose message was never added has no
- * valid record.
+ * Room for the record's head is left in front; it is written behind everything else, so a segment whose message was
+ * never added has no valid record.
  */
 #include <stdlib.h>
 
