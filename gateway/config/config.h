@@ -115,8 +115,8 @@ struct config_upstream {
     uint64_t settings[IMAPC_SETTINGS]; /* resolved */
     enum imapc_compress compress;
     const char *device_endpoint, *authorization_endpoint; /* of "mailweir upstreams login"; NULL: by the profile */
-    const char *special_names[IMAP_SPECIAL_USES]; /* NULL: as the profile says */
-    const char *folders_forbidden;                /* characters; NULL: as the profile says */
+    const char *special_names[IMAP_SPECIAL_USES];         /* NULL: as the profile says */
+    const char *folders_forbidden;                        /* characters; NULL: as the profile says */
     const char *folders_replacement;
     uint64_t connect_timeout;
     uint64_t command_timeout;
