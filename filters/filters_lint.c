@@ -1,11 +1,14 @@
 /*
  * filters_lint - warnings about rules that are right and yet hardly meant: unreachable, shadowed, unused, explosive.
  */
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/expect.h"
 #include "filters/filters_load.h"
 
-#define SHADOWS_LOOKED_AT 500u /* ending rules before a rule that it is compared with */
+#define SHADOW_WORDS_MAX 1000u    /* of a set: a larger one is found by its subject alone */
+#define SHADOW_KEYS_MAX  2000000u /* tests of all rules of a group */
 
 void filters_lint_pattern(struct filters_loader *loader, const struct filters_pattern *pattern)
 {
@@ -142,37 +145,205 @@ static void warn(struct filters_loader *loader, const struct filters_rule *rule,
                  "rule \"%s\" can never act: %s \"%s\" (%s:%zu)", rule->name, what, by->name, by->file, by->line);
 }
 
-/* The rule that ends the run for every message that this one would see; NULL when there is none. */
-static const struct filters_rule *shadow_of(const struct filters_group *group, size_t position)
+/* ---- shadows: a rule whose messages all end at one before it ---- */
+
+/*
+ * The rules so far that end the run, found by the test that another rule must share with them to be theirs: thousands of rules are compared with
+ * the few that they could have something in common with.
+ */
+struct shadows {
+    const struct filters_group *group;
+    struct map *by_test;                   /* key -> struct places */
+    struct places *others;                 /* their conditions begin with "not" or a quantifier */
+    const struct filters_rule *everything; /* the first that has no condition */
+};
+
+struct places {
+    uint32_t *rules;
+    size_t count, size;
+};
+
+static void place_add(struct places *places, size_t rule)
 {
-    const struct filters_rule *rule = &group->rules[position];
-    size_t looked_at = 0;
-    for (size_t i = position; i > 0 && looked_at < SHADOWS_LOOKED_AT; i--) {
-        const struct filters_rule *before = &group->rules[i - 1];
-        bool ends = before->ends || (group->first && !before->watch && before->until_ms == 0);
-        if (before->disabled || !ends) {
-            continue;
+    if (places->count > 0 && places->rules[places->count - 1] == rule) {
+        return;
+    }
+    if (places->count == places->size) {
+        places->size = places->size == 0 ? 2 : places->size * 2;
+        places->rules = expect_memory(realloc(places->rules, places->size * sizeof *places->rules));
+    }
+    places->rules[places->count++] = (uint32_t)rule;
+}
+
+static void places_free(void *value)
+{
+    struct places *places = value;
+    free(places->rules);
+    free(places);
+}
+
+/* kind: "w" a word of a set, "s" any large set, "e" exists, "o" another operator with what it compares with. */
+static void key_of(const struct filters_condition *test, char kind, struct bytes word, struct buf *key)
+{
+    buf_clear(key);
+    buf_printf(key, "%u %c %d ", test->subject->number, kind, kind == 'o' ? (int)test->operator: 0);
+    buf_append_bytes(key, bytes_slice(word, 0, 200));
+}
+
+static bool has_set(const struct filters_condition *test)
+{
+    return test->set != NULL && (test->operator== FILTERS_IS || test->operator== FILTERS_IN);
+}
+
+/* What an equal test has too: a part of what it compares with. */
+static struct bytes operand_of(const struct filters_condition *test)
+{
+    if (test->pattern != NULL) {
+        return bytes_of(filters_pattern_text(test->pattern));
+    }
+    if (test->range_count > 0) {
+        return bytes_at(test->ranges, sizeof *test->ranges);
+    }
+    return test->word_count > 0 ? test->words[0] : bytes_at(NULL, 0);
+}
+
+static void note_key(struct shadows *shadows, const struct buf *key, size_t rule)
+{
+    struct places *places = map_get(shadows->by_test, buf_bytes(key));
+    if (places == NULL) {
+        places = expect_calloc(1, sizeof *places);
+        if (map_set(shadows->by_test, buf_bytes(key), places) < 0) {
+            places_free(places);
+            return;
         }
-        looked_at++;
-        if (before->condition == NULL || (rule->condition != NULL && implies(rule->condition, before->condition))) {
+    }
+    place_add(places, rule);
+}
+
+static void note_test(struct shadows *shadows, const struct filters_condition *test, size_t rule, struct buf *key)
+{
+    if (test->operator== FILTERS_EXISTS && test->wanted) {
+        key_of(test, 'e', bytes_at(NULL, 0), key);
+        note_key(shadows, key, rule);
+    }
+    if (!has_set(test)) {
+        key_of(test, 'o', operand_of(test), key);
+        note_key(shadows, key, rule);
+    } else if (filters_words_count(test->set) > SHADOW_WORDS_MAX) {
+        key_of(test, 's', bytes_at(NULL, 0), key);
+        note_key(shadows, key, rule);
+    } else {
+        size_t cursor = 0;
+        struct bytes word;
+        while (filters_words_next(test->set, &cursor, &word)) {
+            key_of(test, 'w', word, key);
+            note_key(shadows, key, rule);
+        }
+    }
+}
+
+/* By one test that whatever implies the condition implies too: of an "all" the first will do, of an "any" it may be each. */
+static void note_condition(struct shadows *shadows, const struct filters_condition *condition, size_t rule,
+                           struct buf *key)
+{
+    switch (condition->kind) {
+    case FILTERS_TEST:
+        note_test(shadows, condition, rule, key);
+        break;
+    case FILTERS_ALL:
+        note_condition(shadows, condition->children[0], rule, key);
+        break;
+    case FILTERS_ANY:
+        for (size_t i = 0; i < condition->child_count; i++) {
+            note_condition(shadows, condition->children[i], rule, key);
+        }
+        break;
+    default:
+        place_add(shadows->others, rule);
+        break;
+    }
+}
+
+static const struct filters_rule *shadow_among(const struct shadows *shadows, const struct places *places,
+                                               const struct filters_rule *rule)
+{
+    for (size_t i = places == NULL ? 0 : places->count; i > 0; i--) {
+        const struct filters_rule *before = &shadows->group->rules[places->rules[i - 1]];
+        if (implies(rule->condition, before->condition)) {
             return before;
         }
     }
     return NULL;
 }
 
+static const struct filters_rule *shadow_of_test(const struct shadows *shadows, const struct filters_condition *test,
+                                                 const struct filters_rule *rule, struct buf *key)
+{
+    struct bytes word = bytes_at(NULL, 0);
+    size_t cursor = 0;
+    const struct filters_rule *found = NULL;
+    const char kinds[] = {'e', has_set(test) ? 'w' : 'o', 's'};
+    if (has_set(test)) {
+        filters_words_next(test->set, &cursor, &word);
+    }
+    for (size_t i = 0; i < sizeof kinds && found == NULL; i++) {
+        key_of(test, kinds[i], kinds[i] == 'w' ? word : kinds[i] == 'o' ? operand_of(test) : bytes_at(NULL, 0), key);
+        found = shadow_among(shadows, map_get(shadows->by_test, buf_bytes(key)), rule);
+    }
+    return found;
+}
+
+static const struct filters_rule *shadow_of(const struct shadows *shadows, const struct filters_condition *condition,
+                                            const struct filters_rule *rule, struct buf *key)
+{
+    if (condition->kind == FILTERS_TEST) {
+        return shadow_of_test(shadows, condition, rule, key);
+    }
+    if (condition->kind == FILTERS_NOT || condition->kind == FILTERS_EACH) {
+        return shadow_among(shadows, shadows->others, rule);
+    }
+    const struct filters_rule *found = NULL;
+    for (size_t i = 0; i < condition->child_count && found == NULL; i++) {
+        found = shadow_of(shadows, condition->children[i], rule, key);
+    }
+    return found;
+}
+
+static void note_rule(struct shadows *shadows, const struct filters_rule *rule, size_t position, struct buf *key)
+{
+    bool ends = rule->ends || (shadows->group->first && !rule->watch && rule->until_ms == 0);
+    if (rule->disabled || !ends) {
+        return;
+    }
+    if (rule->condition == NULL) {
+        shadows->everything = rule;
+    } else {
+        note_condition(shadows, rule->condition, position, key);
+    }
+}
+
 static void lint_group(struct filters_loader *loader, const struct filters_group *group)
 {
+    struct shadows shadows = {.group = group, .by_test = map_new(SHADOW_KEYS_MAX, NULL)};
+    struct buf key;
+    buf_init(&key, 1000);
+    shadows.others = expect_calloc(1, sizeof *shadows.others);
     for (size_t i = 0; i < group->rule_count; i++) {
-        const struct filters_rule *shadow = group->rules[i].disabled ? NULL : shadow_of(group, i);
-        if (shadow != NULL && shadow->condition == NULL) {
-            warn(loader, &group->rules[i], "every message ends at", shadow);
-            return; /* the same is true for all that follow */
+        const struct filters_rule *rule = &group->rules[i];
+        if (shadows.everything != NULL && !rule->disabled) {
+            warn(loader, rule, "every message ends at", shadows.everything);
+            break; /* the same is true for all that follow */
         }
+        const struct filters_rule *shadow =
+            rule->disabled || rule->condition == NULL ? NULL : shadow_of(&shadows, rule->condition, rule, &key);
         if (shadow != NULL) {
-            warn(loader, &group->rules[i], "its messages end at", shadow);
+            warn(loader, rule, "its messages end at", shadow);
         }
+        note_rule(&shadows, rule, i, &key);
     }
+    buf_done(&key);
+    map_free(&shadows.by_test, places_free);
+    places_free(shadows.others);
 }
 
 static void lint_unused(struct filters_loader *loader, const struct map *map, const char *what)

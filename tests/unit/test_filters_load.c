@@ -389,12 +389,38 @@ static void what_is_hardly_meant_is_warned_of(void **state)
     }
 }
 
+/* A rule far behind the one that takes its messages is warned of, too: all of them are compared. */
+static void a_shadow_may_be_far_before(void **state)
+{
+    (void)state;
+    struct buf text, out;
+    buf_init(&text, 1 << 20);
+    buf_init(&out, 1 << 20);
+    buf_append_text(&text, "{\"rules\":[");
+    for (int i = 0; i < 3000; i++) {
+        buf_printf(
+            &text,
+            "{\"name\":\"r%d\",\"if\":{\"field\":\"from\",\"is\":\"a%d@x.example\"},\"then\":[{\"stop\":true}]},\n", i,
+            i % 2999);
+    }
+    buf_append_text(&text, "{\"name\":\"last\",\"if\":{\"header\":\"X\",\"is\":\"1\"},\"then\":[{\"stop\":true}]}]}");
+    struct filters_set *set = fixture_load(buf_text(&text), &out);
+    assert_non_null(set);
+    assert_string_equal(
+        buf_text(&out),
+        "r.json:3000:1: warning: rule \"r2999\" can never act: its messages end at \"r0\" (r.json:1)\n");
+    filters_set_free(&set);
+    buf_done(&text);
+    buf_done(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_files_load),
         cmocka_unit_test(broken_files_say_what_is_wrong),
         cmocka_unit_test(what_is_hardly_meant_is_warned_of),
+        cmocka_unit_test(a_shadow_may_be_far_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
