@@ -148,8 +148,8 @@ static void warn(struct filters_loader *loader, const struct filters_rule *rule,
 /* ---- shadows: a rule whose messages all end at one before it ---- */
 
 /*
- * The rules so far that end the run, found by the test that another rule must share with them to be theirs: thousands of rules are compared with
- * the few that they could have something in common with.
+ * The rules so far that end the run, found by the test that another rule must share with them to be theirs: thousands
+ * of rules are compared with the few that they could have something in common with.
  */
 struct shadows {
     const struct filters_group *group;
@@ -242,7 +242,8 @@ static void note_test(struct shadows *shadows, const struct filters_condition *t
     }
 }
 
-/* By one test that whatever implies the condition implies too: of an "all" the first will do, of an "any" it may be each. */
+/* By one test that whatever implies the condition implies too: of an "all" the first will do, of an "any" it may be
+ * each. */
 static void note_condition(struct shadows *shadows, const struct filters_condition *condition, size_t rule,
                            struct buf *key)
 {

@@ -20,13 +20,17 @@
 uint64_t dispatch_delay(const struct config_upstream *config, unsigned failures)
 {
     const struct backoff backoff = {.initial_ms = config->retry_initial, .maximum_ms = config->retry_maximum};
-    uint64_t random;
+    uint64_t random; /* upstreams that failed together must not come back in step */
     net_random(&random, sizeof random);
     return backoff_delay(&backoff, failures, random);
 }
 
 /* ---- the clock ---- */
 
+/*
+ * Stays what it is until somebody sets the wall clock. Due times are of the wall clock because they outlive the
+ * machine's uptime; so a jump must be seen, and they moved with it.
+ */
 static int64_t clock_of(const struct dispatch *dispatch)
 {
     return net_wall(dispatch->loop) - (int64_t)(net_now_us(dispatch->loop) / 1000);
@@ -53,6 +57,7 @@ int64_t dispatch_now(struct dispatch *dispatch)
 
 static size_t room(const struct dispatch_upstream *upstream)
 {
+    /* After a failure a few find out whether it is back: if it is not, only they have lost an attempt. */
     size_t most = upstream->failures > 0 ? PROBES : (size_t)upstream->dispatch->config->active_max;
     return upstream->active < most ? most - upstream->active : 0;
 }

@@ -15,5 +15,6 @@ uint64_t backoff_delay(const struct backoff *backoff, unsigned failures, uint64_
     if (delay > backoff->maximum_ms) {
         delay = backoff->maximum_ms;
     }
+    /* Jitter goes down only: nobody waits longer than the configured maximum. */
     return delay - random % (delay / 4 + 1);
 }

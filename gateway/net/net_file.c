@@ -88,7 +88,10 @@ static int give_folder(const char *path, int fd, uid_t owner, gid_t group)
 
 int net_file_open(struct net_file **file_r, const char *path, enum net_file_mode mode, struct fault *fault)
 {
-    /* Reading follows links: configuration that Kubernetes mounts consists of them. */
+    /*
+     * Reading follows links: configuration that Kubernetes mounts consists of them. What is written is ours alone: a link in
+     * its place was put there by somebody who wants us to write elsewhere.
+     */
     static const int flags[] = {
         [NET_FILE_READ] = O_RDONLY,
         [NET_FILE_WRITE] = O_RDWR | O_NOFOLLOW,
@@ -110,6 +113,7 @@ int net_file_close(struct net_file **file, struct fault *fault)
     if (*file == NULL) {
         return 0;
     }
+    /* Not again after EINTR: Linux has closed it then, and the number may be another file's already. */
     int result = close((*file)->fd);
     if (result != 0) {
         failed(fault, "close", (*file)->path);
@@ -150,7 +154,7 @@ int net_file_write(struct net_file *file, uint64_t offset, const struct bytes *p
         if (wrote < 0 && errno == EINTR) {
             continue;
         }
-        if (wrote <= 0) {
+        if (wrote <= 0) { /* 0 would be asked for for ever */
             return failed(fault, "write", file->path);
         }
         offset += (uint64_t)wrote;
@@ -179,6 +183,10 @@ ptrdiff_t net_file_read(struct net_file *file, uint64_t offset, void *into, size
 
 int net_file_sync(struct net_file *file, struct fault *fault)
 {
+    /*
+     * fdatasync() writes a size that has grown, too, which is all of the metadata that reading back needs. An error is not
+     * tried again, not even EINTR: nobody knows then what is on the disk, and the next call would say yes.
+     */
     return fdatasync(file->fd) == 0 ? 0 : failed(fault, "sync", file->path);
 }
 
@@ -194,6 +202,7 @@ int net_file_size(struct net_file *file, uint64_t *size_r, struct fault *fault)
 
 int net_file_mkdir(const char *path, struct fault *fault)
 {
+    /* To ask first whether it is there would leave a gap in which somebody else makes it. */
     if (mkdir(path, 0700) == 0) {
         give_to_owner(path, give_folder, -1);
         return 0;
@@ -213,6 +222,7 @@ int net_file_sync_directory(const char *path, struct fault *fault)
     if (fd < 0) {
         return failed(fault, "open the directory", path);
     }
+    /* A new file's name belongs to its folder: fsync(2) of the file itself does not keep it. */
     int result = fsync(fd) == 0 ? 0 : failed(fault, "sync the directory", path);
     close(fd);
     return result;

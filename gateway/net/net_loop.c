@@ -32,6 +32,7 @@ static void call_all(struct list *deferrals)
 
 static void call_posted(struct net_loop *loop)
 {
+    /* Called outside the lock: what is called may post again. */
     struct list turn;
     list_init(&turn);
     pthread_mutex_lock(&loop->posting);
@@ -69,6 +70,7 @@ bool net_loop_is_here(const struct net_loop *loop)
 
 void net_loop_run(struct net_loop *loop)
 {
+    /* A loop may be made by one thread and run by another: it belongs to the one that runs it. */
     loop->thread = pthread_self();
     uv_run(&loop->uv, UV_RUN_DEFAULT);
 }
@@ -155,7 +157,7 @@ void net_post(struct net_loop *loop, void (*fn)(void *ctx), void *ctx)
     struct deferral *deferral = deferral_new(fn, ctx);
     pthread_mutex_lock(&loop->posting);
     list_append(&loop->posted, &deferral->link);
-    /* Inside the lock: the loop may not be freed between the two by what it finds posted. */
+    /* Inside the lock: the loop must not be freed between the two, by what it finds posted. */
     uv_async_send(&loop->poster);
     pthread_mutex_unlock(&loop->posting);
 }

@@ -91,6 +91,7 @@ static bool waits_for_peer(struct net_stream *stream, int result)
 
 static void shake_hands(struct net_stream *stream)
 {
+    /* SSL_get_error() looks at the thread's queue: what another session left there would be taken for this one's. */
     ERR_clear_error();
     int result = SSL_do_handshake(stream->session);
     if (result == 1) {
@@ -118,6 +119,7 @@ static bool decrypt(struct net_stream *stream)
         net_stream_note(stream, NET_STREAM_INPUT);
         return true;
     }
+    /* close_notify (RFC 8446 section 6.1): nothing that was sent before it is missing. */
     if (SSL_get_error(stream->session, result) == SSL_ERROR_ZERO_RETURN) {
         stream->eof = true;
         net_stream_note(stream, NET_STREAM_EOF);
