@@ -213,8 +213,11 @@ static bool is_upstream(const struct config *config, const char *name)
 static void check_folder(struct check *check, const char *key, const char *folder)
 {
     if (folder != NULL && imap_special_is_named(bytes_of(folder)) && imap_special_find(bytes_of(folder)) < 0) {
-        wrong(check, key, "\"%s\" is no special use: \\All, \\Archive, \\Drafts, \\Flagged, \\Junk, \\Sent, \\Trash",
-              folder);
+        struct buf uses;
+        buf_init(&uses, 200);
+        imap_special_list(&uses);
+        wrong(check, key, "\"%s\" is no special use: %s", folder, buf_text(&uses));
+        buf_done(&uses);
     }
 }
 

@@ -49,3 +49,10 @@ const char *imap_special_name(enum imap_special_use use)
 {
     return names[use];
 }
+
+void imap_special_list(struct buf *out)
+{
+    for (size_t i = 0; i < IMAP_SPECIAL_USES; i++) {
+        buf_printf(out, "%s%s", i == 0 ? "" : ", ", names[i]);
+    }
+}

@@ -5,6 +5,7 @@
 #ifndef MAILWEIR_PROTO_IMAP_SPECIAL_H
 #define MAILWEIR_PROTO_IMAP_SPECIAL_H
 
+#include "base/buf.h"
 #include "base/bytes.h"
 
 enum imap_special_use {
@@ -27,5 +28,7 @@ int imap_special_find(struct bytes folder);
 int imap_special_of_attribute(struct bytes attribute);
 /* "\Junk". */
 const char *imap_special_name(enum imap_special_use use);
+/* Appends all of them, for people: "\All, \Archive, …". */
+void imap_special_list(struct buf *out);
 
 #endif
