@@ -57,6 +57,7 @@ static const struct {
     {"ibm819", WINDOWS},
     {"ansi", WINDOWS},
     {"western", WINDOWS},
+    {"ansix31101983", WINDOWS}, /* nobody means videotex */
     {"latin2", "ISO-8859-2"},
     {"csisolatin2", "ISO-8859-2"},
     {"latin5", "WINDOWS-1254"},

@@ -184,11 +184,24 @@ static bool has_empty_line(struct bytes data)
     return false;
 }
 
-/*
- * How much of data, which begins with an odd line, belongs to the section that any field (or only one of some names) makes go on. is_cut: it is not all
- * there is, so that its last field may be longer.
- */
-static size_t odd_length(struct bytes data, bool any_field, bool is_cut)
+/* A mail program wrote it, and so the empty line behind the header, too. */
+static bool is_of_a_program(struct bytes name)
+{
+    return bytes_is_nocase(name, "MIME-Version") || bytes_is_nocase(name, "Message-ID") ||
+           bytes_is_nocase(name, "Received") || bytes_starts_nocase(name, "Content-") ||
+           bytes_starts_nocase(name, "DKIM-");
+}
+
+/* What is known of the lines in front of the first odd one, and of those that are looked at. */
+struct ahead {
+    bool began;   /* it is a header, so that any field makes it go on, not only one of some names */
+    bool program; /* a field that only mail programs write stands in it: then all is header up to the empty line */
+    bool ended;   /* an empty line comes */
+    bool is_cut;  /* the octets are not all there are, so that the last field may be longer */
+};
+
+/* How much of data, which begins with an odd line, belongs to the section. */
+static size_t odd_length(struct bytes data, struct ahead ahead)
 {
     struct bytes rest = data;
     struct mail_header_field field;
@@ -197,8 +210,10 @@ static size_t odd_length(struct bytes data, bool any_field, bool is_cut)
     bool goes_on = false;
     while (mail_header_next(&rest, &field) == 1 && odd <= MAIL_HEADER_ODD_MAX) {
         odd += field.odd ? 1 : 0;
-        goes_on = !field.odd && (goes_on || any_field || tells_of_a_header(field.name));
-        if (goes_on && odd <= MAIL_HEADER_ODD_MAX && !(is_cut && rest.len == 0)) {
+        goes_on = !field.odd && (goes_on || (ahead.began && ahead.ended) || tells_of_a_header(field.name));
+        ahead.program = ahead.program || (goes_on && is_of_a_program(field.name));
+        if ((goes_on || (ahead.program && ahead.ended)) && odd <= MAIL_HEADER_ODD_MAX &&
+            !(ahead.is_cut && rest.len == 0)) {
             end = data.len - rest.len;
         }
     }
@@ -209,7 +224,9 @@ size_t mail_header_length(struct bytes message, bool *complete_r)
 {
     struct bytes rest = message;
     struct mail_header_field field;
+    bool program = false;
     while (take_field(&rest, &field)) {
+        program = program || is_of_a_program(field.name);
     }
     size_t len = message.len - rest.len;
     struct bytes line = first_line(rest);
@@ -219,10 +236,14 @@ size_t mail_header_length(struct bytes message, bool *complete_r)
         return len + (*complete_r ? line.len : 0);
     }
     struct bytes ahead = bytes_slice(rest, 0, MAIL_HEADER_LOOK);
-    bool ended = has_empty_line(ahead);
-    bool began = len > 0 || is_from_line(line) || (begins_with_mark(line) && name_length(bytes_from(line, 3)) > 0);
-    len += odd_length(ahead, began && ended, ahead.len < rest.len);
-    *complete_r = ended || ahead.len == MAIL_HEADER_LOOK;
+    struct ahead known = {
+        .began = len > 0 || is_from_line(line) || (begins_with_mark(line) && name_length(bytes_from(line, 3)) > 0),
+        .program = program,
+        .ended = has_empty_line(ahead),
+        .is_cut = ahead.len < rest.len,
+    };
+    len += odd_length(ahead, known);
+    *complete_r = known.ended || ahead.len == MAIL_HEADER_LOOK;
     line = first_line(bytes_from(message, len));
     return len + (is_empty_line(line) ? line.len : 0);
 }

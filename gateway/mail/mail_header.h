@@ -12,7 +12,8 @@
  * The section ends with its empty line. It ends earlier, in front of an odd line, when that is where the text begins: when until the next empty line
  * (within MAIL_HEADER_LOOK octets) no field comes that tells of a header. Any field tells of one when the section began with a field, a From_ line or a byte
  * order mark, and an empty line ends it; else it takes a name that stands in the header of nearly every message (From, Subject, Received, X-...): in a
- * text without header "Time: 12:30" is text.
+ * text without header "Time: 12:30" is text. Behind a field that only mail programs write (MIME-Version, Content-..., Message-ID,
+ * Received, DKIM-...) all is header up to the empty line.
  */
 #ifndef MAILWEIR_MAIL_MAIL_HEADER_H
 #define MAILWEIR_MAIL_MAIL_HEADER_H

@@ -42,9 +42,12 @@ static void take_header(struct mail_shape_meter *meter, struct bytes part)
 {
     meter->shape.header_8bit = meter->shape.header_8bit || !bytes_is_ascii(part);
     for (size_t i = 0; i < part.len && meter->header != MAIL_SHAPE_REST; i++) {
-        if (part.ptr[i] != '\r') {
+        if (meter->header_cr) { /* it did not end the line */
+            note_odd(meter);
+        } else if (part.ptr[i] != '\r') {
             take_octet(meter, part.ptr[i]);
         }
+        meter->header_cr = part.ptr[i] == '\r';
     }
 }
 
@@ -56,6 +59,7 @@ static void end_line(struct mail_shape_meter *meter)
         meter->shape.header_odd = true; /* no colon */
     }
     meter->header = MAIL_SHAPE_BEGIN;
+    meter->header_cr = false;
     meter->line = 0;
     meter->cr = false;
 }

@@ -28,6 +28,7 @@ struct mail_shape_meter {
         MAIL_SHAPE_BLANK, /* behind it, in front of the colon */
         MAIL_SHAPE_REST,  /* of a field, or of a line that is known to be odd */
     } header;
+    bool header_cr; /* a CR was the last octet in front of the colon */
     bool in_body;
 };
 void mail_shape_add(struct mail_shape_meter *meter, struct bytes data);

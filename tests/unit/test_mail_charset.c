@@ -15,6 +15,7 @@ static const struct {
     {"us-ascii", "\xc3\xa4", "\xc3\xa4", true},
     {"", "\xe4\x80", "\xc3\xa4\xe2\x82\xac", true},
     {"ANSI_X3.4-1968", "\xe4", "\xc3\xa4", true},
+    {"ansi_x3.110-1983", "\xe1", "\xc3\xa1", true},
     {"ansi", "\x80", "\xe2\x82\xac", true},
     {"iso-8859-1", "\x93x\x94", "\xe2\x80\x9cx\xe2\x80\x9d", true},
     {"ISO8859_1", "\x80", "\xe2\x82\xac", true},

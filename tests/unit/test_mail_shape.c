@@ -23,6 +23,8 @@ static const struct {
     {"A: b\r\n\tc\r\nD :e\r\n\r\nno field\r\n", {8, false, false}},
     {"A: b\r\nC d: e\r\n", {6, false, true}},
     {"A: b\r\nno field\r\n", {8, false, true}},
+    {"A\rB: c\r\n", {6, false, true}},
+    {"A: b\rc\r\n", {6, false, false}},
     {"A: b\r\n: e\r\n", {4, false, true}},
 };
 
