@@ -387,8 +387,11 @@ bool filters_index_says_no(const struct filters_index *index, struct filters_run
         return false; /* the long way fetches it */
     }
     for (size_t j = 0; j < fetched->count; j++) {
-        struct bytes text = fetched->values[j].text;
-        if (!filters_run_may_test(run, text.len) || filters_pattern_match(quick->pattern, run->matcher, text) != 0) {
+        const struct filters_value *value = &fetched->values[j];
+        if (!filters_run_may_test(run, value->text.len + value->paragraphs.len) ||
+            filters_pattern_match(quick->pattern, run->matcher, value->text) != 0 ||
+            (value->paragraphs.ptr != NULL &&
+             filters_pattern_match(quick->pattern, run->matcher, value->paragraphs) != 0)) {
             return false; /* it matches, or a limit was hit: the long way tells what follows */
         }
     }

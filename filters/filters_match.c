@@ -110,14 +110,28 @@ static bool ends_with(struct bytes text, struct bytes word)
     return text.len >= word.len && bytes_equal(bytes_from(text, text.len - word.len), word);
 }
 
-static bool match_any_word(const struct filters_condition *condition, struct bytes text)
+static bool has_word(const struct filters_condition *condition, struct bytes text, struct bytes word)
+{
+    return condition->operator== FILTERS_CONTAINS      ? bytes_find(text, word) >= 0
+           : condition->operator== FILTERS_STARTS_WITH ? bytes_equal(bytes_slice(text, 0, word.len), word)
+                                                       : ends_with(text, word);
+}
+
+/* What paragraphs leave out of lines: then a word that holds it is looked for in the lines, too. */
+static bool is_of_lines(struct bytes word)
+{
+    return !bytes_is_ascii(word) || bytes_find_octet(word, '\n') >= 0 || strchr(" \t>", word.ptr[0]) != NULL ||
+           strchr(" \t", word.ptr[word.len - 1]) != NULL;
+}
+
+/* paragraphs: ptr NULL when the text has none. */
+static bool match_any_word(const struct filters_condition *condition, struct bytes text, struct bytes paragraphs)
 {
     for (size_t i = 0; i < condition->word_count; i++) {
         struct bytes word = condition->words[i];
-        bool is = condition->operator== FILTERS_CONTAINS      ? bytes_find(text, word) >= 0
-                  : condition->operator== FILTERS_STARTS_WITH ? bytes_equal(bytes_slice(text, 0, word.len), word)
-                                                              : ends_with(text, word);
-        if (is) {
+        bool both = paragraphs.ptr == NULL || condition->operator!= FILTERS_CONTAINS || is_of_lines(word);
+        if ((both && has_word(condition, text, word)) ||
+            (paragraphs.ptr != NULL && has_word(condition, paragraphs, word))) {
             return true;
         }
     }
@@ -206,14 +220,29 @@ static enum filters_verdict match_text(struct filters_run *run, const struct fil
     case FILTERS_IN:
         return filters_words_has_address(condition->set, text) ? FILTERS_YES : FILTERS_NO;
     default:
-        return match_any_word(condition, text) ? FILTERS_YES : FILTERS_NO;
+        return match_any_word(condition, text, condition->nocase ? value->paragraphs_folded : value->paragraphs)
+                   ? FILTERS_YES
+                   : FILTERS_NO;
     }
+}
+
+/* The lines first, so that what is captured is of them; then the paragraphs, where words stand together that lines part. */
+static enum filters_verdict match_forms(struct filters_run *run, const struct filters_condition *condition,
+                                        const struct filters_value *value)
+{
+    const struct bytes forms[] = {value->text, value->paragraphs};
+    enum filters_verdict verdict = FILTERS_NO;
+    for (size_t i = 0; i < (value->paragraphs.ptr == NULL ? 1 : 2) && verdict == FILTERS_NO; i++) {
+        verdict = condition->pattern == NULL ? match_patterns(run, condition, forms[i])
+                                             : match_pattern(run, condition, condition->pattern, forms[i]);
+    }
+    return verdict;
 }
 
 static enum filters_verdict match_value(struct filters_run *run, const struct filters_condition *condition,
                                         struct filters_value *value)
 {
-    if (!filters_run_may_test(run, value->text.len)) {
+    if (!filters_run_may_test(run, value->text.len + value->paragraphs.len)) {
         filters_run_out_of_time(run);
         return FILTERS_FAILED;
     }
@@ -221,8 +250,7 @@ static enum filters_verdict match_value(struct filters_run *run, const struct fi
         return match_operand(run, condition, value);
     }
     if (condition->operator== FILTERS_MATCHES) {
-        return condition->pattern == NULL ? match_patterns(run, condition, value->text)
-                                          : match_pattern(run, condition, condition->pattern, value->text);
+        return match_forms(run, condition, value);
     }
     switch (condition->subject->type) {
     case FILTERS_TYPE_TEXT:

@@ -332,24 +332,25 @@ int filters_run_look(struct filters_run *run)
     return 0;
 }
 
+/* In NFC: the text itself, which is in our arena, or a copy. -1 with a fault. */
+static int composed(struct filters_run *run, struct bytes text, struct bytes *text_r)
+{
+    struct buf store;
+    struct bytes found = mail_canonical_text(text, &store);
+    const char *copy = found.ptr == text.ptr ? (const char *)text.ptr : arena_copy(run->arena, found);
+    *text_r = bytes_at(copy, found.len);
+    buf_done(&store);
+    return copy == NULL && found.len > 0 ? filters_run_full(run) : 0;
+}
+
 /* A text of the view: already valid, in our arena. */
 static int add_shown(struct filters_run *run, struct filters_fetched *fetched, struct bytes text)
 {
-    struct buf composed;
     struct filters_value *value = next_value(run, fetched);
-    if (value == NULL) {
-        return -1;
-    }
-    value->text = mail_canonical_text(text, &composed);
-    if (value->text.ptr != text.ptr) {
-        char *copy = arena_copy(run->arena, value->text);
-        value->text.ptr = (const uint8_t *)copy;
-    }
-    buf_done(&composed);
-    return value->text.ptr == NULL && value->text.len > 0 ? filters_run_full(run) : 0;
+    return value == NULL ? -1 : composed(run, text, &value->text);
 }
 
-/* As its reader sees it, and wrapped lines once more as the paragraph that they are. */
+/* As its reader sees it, with wrapped lines as the paragraph that they are beside it. */
 static int body_texts(struct filters_run *run, const struct filters_subject *subject, struct filters_fetched *fetched)
 {
     int result = 0;
@@ -364,7 +365,7 @@ static int body_texts(struct filters_run *run, const struct filters_subject *sub
         }
         result = add_shown(run, fetched, text->text);
         if (result == 0 && text->paragraphs.ptr != NULL) {
-            result = add_shown(run, fetched, text->paragraphs);
+            result = composed(run, text->paragraphs, &fetched->values[fetched->count - 1].paragraphs);
         }
     }
     return result;
@@ -563,20 +564,29 @@ int filters_run_fetch(struct filters_run *run, const struct filters_subject *sub
     return 0;
 }
 
+static int fold(struct filters_run *run, struct bytes text, struct bytes *folded_r)
+{
+    struct buf folded;
+    buf_init(&folded, text.len * 2 + 16);
+    filters_text_fold(text, &folded);
+    char *copy = arena_copy(run->arena, buf_bytes(&folded));
+    if (copy != NULL) {
+        *folded_r = bytes_at(copy, folded.len);
+    }
+    buf_done(&folded);
+    return copy == NULL ? filters_run_full(run) : 0;
+}
+
 int filters_run_fold(struct filters_run *run, struct filters_value *value)
 {
     if (value->folded.ptr != NULL) {
         return 0;
     }
-    struct buf folded;
-    buf_init(&folded, value->text.len * 2 + 16);
-    filters_text_fold(value->text, &folded);
-    char *copy = arena_copy(run->arena, buf_bytes(&folded));
-    if (copy != NULL) {
-        value->folded = bytes_at(copy, folded.len);
+    int result = fold(run, value->text, &value->folded);
+    if (result == 0 && value->paragraphs.ptr != NULL) {
+        result = fold(run, value->paragraphs, &value->paragraphs_folded);
     }
-    buf_done(&folded);
-    return copy == NULL ? filters_run_full(run) : 0;
+    return result;
 }
 
 void filters_run_next_recipient(struct filters_run *run, size_t recipient)
