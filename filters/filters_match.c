@@ -226,7 +226,7 @@ static enum filters_verdict match_text(struct filters_run *run, const struct fil
     }
 }
 
-/* The lines first, so that what is captured is of them; then the paragraphs, where words stand together that lines part. */
+/* The lines first, so that captures are of them; then the paragraphs, where words stand together that lines part. */
 static enum filters_verdict match_forms(struct filters_run *run, const struct filters_condition *condition,
                                         const struct filters_value *value)
 {

@@ -21,7 +21,7 @@ enum filters_verdict { FILTERS_NO, FILTERS_YES, FILTERS_UNKNOWN, FILTERS_FAILED 
 struct filters_value {
     struct bytes text;   /* valid UTF-8 */
     struct bytes folded; /* the same with its case folded; ptr NULL until somebody asked */
-    /* A text's lines once more, each paragraph on one line (mail_view): for what is searched for in it; ptr NULL when there is nothing new. */
+    /* A text's lines once more, each paragraph on one line (mail_view), to be searched; ptr NULL: nothing new. */
     struct bytes paragraphs, paragraphs_folded;
     int64_t number; /* of subjects that are not texts */
     unsigned index; /* of an attachment or a part: which of the view's */
