@@ -261,6 +261,15 @@ static void failures(struct metrics_text *text, const struct dispatch_state *sta
     metrics_count(text, METRICS_LABELS("upstream", state->config->name), state->failures);
 }
 
+static void daily(struct metrics_text *text, const struct dispatch_state *state)
+{
+    const char *name = state->config->name;
+    if (state->pool.daily.limit > 0) {
+        metrics_count(text, METRICS_LABELS("upstream", name, "of", "used"), state->pool.daily.used);
+        metrics_count(text, METRICS_LABELS("upstream", name, "of", "limit"), state->pool.daily.limit);
+    }
+}
+
 static void outages(struct metrics_text *text, const struct dispatch_state *state)
 {
     for (int i = 0; i < OUTAGE_CAUSES; i++) {
@@ -349,6 +358,8 @@ static void write_delivery(struct metrics_text *text, const struct dispatch *dis
          "1 for the state that the upstream is in: open, failing, throttled, full, or paused by an operator.",
          conditions},
         {METRICS_GAUGE, "mailweir_upstream_paused", "1 while the upstream is paused after failures.", paused},
+        {METRICS_GAUGE, "mailweir_upstream_daily_bytes",
+         "Octets of the day's budget: used since it began, and the limit; without one, nothing.", daily},
         {METRICS_COUNTER, "mailweir_upstream_outages_total",
          "Times that the account failed, by cause: not reached, login refused, sessions that file nothing, refusals "
          "that are "

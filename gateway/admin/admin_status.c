@@ -80,6 +80,17 @@ static json_t *seconds_left(int64_t seconds)
     return seconds == INT64_MIN ? json_null() : json_integer(seconds);
 }
 
+/* The day's budget of octets, and when it will be used up at this pace; null where there is none. */
+static json_t *daily(const struct imapc_daily *daily)
+{
+    if (daily->limit == 0) {
+        return json_null();
+    }
+    json_t *spent = daily->spent_in_ms == UINT64_MAX ? json_null() : number(daily->spent_in_ms / 1000);
+    return json_pack("{s:o,s:o,s:o,s:o}", "limit", number(daily->limit), "used", number(daily->used), "ends_seconds",
+                     number(daily->ends_in_ms / 1000), "spent_seconds", spent);
+}
+
 static json_t *upstream(const struct dispatch_state *state)
 {
     const struct net_address *address = state->pool.address; /* the one of several that serves */
@@ -97,6 +108,7 @@ static json_t *upstream(const struct dispatch_state *state)
     json_object_set_new(json, "paused_by", state->pause.on ? json_string(state->pause.by) : json_null());
     json_object_set_new(json, "next_try", state->pause.on ? json_null() : moment(state->paused_until));
     json_object_set_new(json, "paused_until", moment(state->paused_until));
+    json_object_set_new(json, "daily", daily(&state->pool.daily));
     json_object_set_new(json, "cause", state->pool.down != NULL ? json_string(state->pool.down) : json_null());
     json_object_set_new(json, "filed", number(state->counts.filed));
     json_object_set_new(json, "deferred", number(state->counts.deferred));

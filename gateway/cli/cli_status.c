@@ -139,6 +139,20 @@ static void print_listeners(FILE *out, const json_t *status)
     }
 }
 
+static void print_daily(FILE *out, const json_t *daily, const struct paint *paint)
+{
+    char ends[32], spent[32];
+    if (!json_is_object(daily) || number(daily, NULL, "used") == 0) {
+        return;
+    }
+    bool soon = json_is_integer(json_object_get(daily, "spent_seconds"));
+    cli_status_duration(ends, 1000 * number(daily, NULL, "ends_seconds"));
+    cli_status_duration(spent, 1000 * number(daily, NULL, "spent_seconds"));
+    fprintf(out, "             %s%" PRId64 " of %" PRId64 " MiB of the day are sent, it ends in %s%s%s%s\n",
+            soon ? paint->bad : paint->dim, number(daily, NULL, "used") >> 20, number(daily, NULL, "limit") >> 20, ends,
+            soon ? "; at this pace they are used up in " : "", soon ? spent : "", paint->plain);
+}
+
 /* Why an upstream is down, for people; "" when that is not known. */
 static const char *because(const json_t *upstream)
 {
@@ -163,6 +177,7 @@ static void print_upstream(FILE *out, const json_t *upstream, const char *label,
     fprintf(out, "  %-10s %s (%s): %s%s%s%s, %" PRId64 " filed, %" PRId64 " under way\n", label, text(upstream, "name"),
             text(upstream, "address"), open ? paint->good : paint->bad, text(upstream, "state"), paint->plain,
             open ? "" : because(upstream), number(upstream, NULL, "filed"), number(upstream, NULL, "active"));
+    print_daily(out, json_object_get(upstream, "daily"), paint);
     const json_t *error = json_object_get(upstream, "last_error");
     const char *by = json_string_value(json_object_get(upstream, "paused_by"));
     const char *next = json_string_value(json_object_get(upstream, "next_try"));

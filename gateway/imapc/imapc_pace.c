@@ -13,6 +13,20 @@ static int64_t wall_of(const struct imapc_pool *pool, uint64_t then)
     return net_wall(pool->loop) + (int64_t)(then - net_now(pool->loop));
 }
 
+void imapc_pool_daily(const struct imapc_pool *pool, struct imapc_daily *daily_r)
+{
+    uint64_t passed = net_now(pool->loop) - pool->day_began, limit = pool->account.settings[IMAPC_DAILY_OCTETS];
+    bool over = passed >= IMAPC_DAY_MS; /* the next message begins another */
+    uint64_t used = over ? 0 : pool->day_octets, left = over ? IMAPC_DAY_MS : IMAPC_DAY_MS - passed;
+    *daily_r = (struct imapc_daily){.limit = limit, .used = used, .ends_in_ms = left, .spent_in_ms = UINT64_MAX};
+    if (limit > 0 && used >= limit) {
+        daily_r->spent_in_ms = 0;
+    } else if (limit > 0 && used > 0) {
+        double pace = (double)used / (double)(passed > 0 ? passed : 1), spent = (double)(limit - used) / pace;
+        daily_r->spent_in_ms = spent < (double)left ? (uint64_t)spent : UINT64_MAX;
+    }
+}
+
 void imapc_pool_pace(const struct imapc_pool *pool, struct imapc_pace *pace_r)
 {
     memset(pace_r, 0, sizeof *pace_r); /* also what lies between its members: it is compared octet by octet */

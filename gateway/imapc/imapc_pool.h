@@ -134,6 +134,13 @@ void imapc_pool_try(struct imapc_pool *pool, struct imapc_names *names, imapc_re
 
 /* Queues the append (sets *append to NULL). done comes once, from the loop. */
 void imapc_pool_submit(struct imapc_pool *pool, struct imapc_append **append);
+/* The daily budget of octets. */
+struct imapc_daily {
+    uint64_t limit;       /* 0: none */
+    uint64_t used;        /* since the day began */
+    uint64_t ends_in_ms;  /* then it begins anew */
+    uint64_t spent_in_ms; /* at the pace of the day so far; UINT64_MAX: not before it ends */
+};
 /* What operators see of a pool. Seconds count from now and are negative once it is too late; INT64_MIN: there is none,
  * or it is not known. */
 struct imapc_pool_state {
@@ -142,7 +149,8 @@ struct imapc_pool_state {
     size_t busy;        /* of them at work */
     size_t place;       /* of the account's, that new ones go to */
     const struct net_address *address;
-    const char *down;                /* why the account is down: outage_cause_name(); NULL: it is not */
+    const char *down; /* why the account is down: outage_cause_name(); NULL: it is not */
+    struct imapc_daily daily;
     uint64_t outages[OUTAGE_CAUSES]; /* ever, by cause */
     int64_t token_expires_s;         /* the OAuth2 access token; it is fetched anew before */
     int64_t certificate_expires_s;   /* the first in the chain that the server showed last */

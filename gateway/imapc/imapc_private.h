@@ -201,6 +201,7 @@ void imapc_sasl_free(struct imapc_sasl **sasl);
 /* Has the pool look for work, from the loop. */
 void imapc_pool_kick(struct imapc_pool *pool);
 void imapc_pool_answer(struct imapc_pool *pool, struct imapc_append *append, const struct imapc_outcome *outcome);
+void imapc_pool_daily(const struct imapc_pool *pool, struct imapc_daily *daily_r);
 /* Whether the day's budget is used up; a new day begins it anew. */
 bool imapc_pool_is_spent(struct imapc_pool *pool);
 /* Tells imapc_pool_try() that it failed; false: nobody tries. */

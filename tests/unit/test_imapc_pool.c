@@ -419,6 +419,37 @@ static void test_budget_over_a_restart(void **state)
     fixture_end();
 }
 
+/* What is left of the day, and whether it lasts at this pace. */
+static void test_daily_forecast(void **state)
+{
+    struct imapc_account account = fixture_account();
+    struct imapc_pool_state seen;
+    (void)state;
+    begin(&account);
+    imapc_pool_state(fixture.pool, &seen);
+    assert_int_equal(seen.daily.limit, 0);
+    fixture_end();
+    account.settings[IMAPC_DAILY_OCTETS] = 1000;
+    begin(&account);
+    imapc_pool_state(fixture.pool, &seen);
+    assert_true(seen.daily.limit == 1000 && seen.daily.used == 0 && seen.daily.spent_in_ms == UINT64_MAX);
+    fixture.pool->day_began -= 6 * UINT64_C(3600000);
+    fixture.pool->day_octets = 100; /* 400 by the end of the day */
+    imapc_pool_state(fixture.pool, &seen);
+    assert_true(seen.daily.used == 100 && seen.daily.spent_in_ms == UINT64_MAX);
+    assert_in_range(seen.daily.ends_in_ms, 17 * 3600000, 18 * 3600000);
+    fixture.pool->day_octets = 500;
+    imapc_pool_state(fixture.pool, &seen);
+    assert_in_range(seen.daily.spent_in_ms, 5 * 3600000, 6 * 3600000 + 60000);
+    fixture.pool->day_octets = 1000;
+    imapc_pool_state(fixture.pool, &seen);
+    assert_int_equal(seen.daily.spent_in_ms, 0);
+    fixture.pool->day_began -= 20 * UINT64_C(3600000);
+    imapc_pool_state(fixture.pool, &seen);
+    assert_int_equal(seen.daily.used, 0);
+    fixture_end();
+}
+
 /* Only what the server asked for, or a refused password, is worth to be known again. */
 static void test_pauses_over_a_restart(void **state)
 {
@@ -605,6 +636,7 @@ int main(void)
         cmocka_unit_test(test_down),
         cmocka_unit_test(test_refused_password),
         cmocka_unit_test(test_crowded),
+        cmocka_unit_test(test_daily_forecast),
         cmocka_unit_test(test_crowded_in_other_words),
         cmocka_unit_test(test_sessions_that_end),
         cmocka_unit_test(test_account_refused),
