@@ -254,6 +254,9 @@ static void finish_job(struct imapc_connection *connection, const struct imapc_r
     bool stale = connection->jobs > 0 && imapc_engine_was_lost(connection->engine) && !connection->pool->draining;
     connection->idle_since = net_now(connection->pool->loop);
     connection->jobs++;
+    if (connection->stream != NULL && !result->ended) {
+        net_stream_discard_at_close(connection->stream, false);
+    }
     imapc_job_finish(connection->pool, &connection->job, &judged, stale, (unsigned)connection->place + 1);
 }
 
@@ -276,6 +279,7 @@ static bool start_next(struct imapc_connection *connection)
         connection->job = imapc_job_take(pool, (capabilities->has & IMAP_CAP_MULTIAPPEND) != 0);
     }
     if (connection->job != NULL) {
+        net_stream_discard_at_close(connection->stream, !connection->job->is_search);
         imapc_job_start(connection->job, connection->engine, now);
         return true;
     }

@@ -159,6 +159,16 @@ void net_stream_attach(struct net_stream *stream, struct net_socket *socket, boo
     }
 }
 
+void net_stream_discard_at_close(struct net_stream *stream, bool on)
+{
+    uv_os_fd_t fd;
+    struct linger linger = {.l_onoff = on};
+    bool is_tcp = stream->socket != NULL && stream->socket->uv.handle.type == UV_TCP;
+    if (is_tcp && uv_fileno(&stream->socket->uv.handle, &fd) == 0) {
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger); /* a kernel that cannot, does not */
+    }
+}
+
 void net_stream_watch_peer(struct net_stream *stream, uint64_t idle_ms, uint64_t unacked_ms)
 {
     uv_os_fd_t fd;

@@ -181,6 +181,12 @@ void net_stream_watch_peer(struct net_stream *stream, uint64_t idle_ms, uint64_t
     (void)unacked_ms;
 }
 
+void net_stream_discard_at_close(struct net_stream *stream, bool on)
+{
+    (void)stream;
+    (void)on;
+}
+
 uint64_t net_stream_moved(const struct net_stream *stream)
 {
     return stream->link == NULL ? 0 : stream->link->in.moved + stream->link->out.moved;

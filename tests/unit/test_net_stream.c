@@ -122,6 +122,25 @@ static bool server_ended(struct fixture *fixture)
     return fixture->server.heard[NET_STREAM_EOF] + fixture->server.heard[NET_STREAM_FAILED] > 0;
 }
 
+/* What is unsent at the end is thrown away where that is asked for, and the peer hears a reset; else it hears the end. */
+static void closed_with_a_reset(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f);
+    fixture_listen(&f);
+    fixture_connect(&f);
+    run_until(&f, both_there);
+    net_stream_discard_at_close(f.client.stream, true);
+    net_stream_discard_at_close(f.client.stream, false);
+    net_stream_discard_at_close(f.client.stream, true);
+    net_stream_free(&f.client.stream);
+    run_until(&f, server_ended);
+    assert_int_equal(f.server.heard[NET_STREAM_FAILED], 1);
+    assert_string_equal(net_stream_fault(f.server.stream)->code, "econnreset");
+    fixture_done(&f);
+}
+
 static void freed_inside_an_event(void **state)
 {
     (void)state;
@@ -400,6 +419,7 @@ int main(void)
         cmocka_unit_test(echoes_in_clear),
         cmocka_unit_test(back_pressure),
         cmocka_unit_test(pause_holds_input_and_end),
+        cmocka_unit_test(closed_with_a_reset),
         cmocka_unit_test(freed_inside_an_event),
         cmocka_unit_test(freed_while_connecting),
         cmocka_unit_test(connect_faults),
