@@ -27,6 +27,7 @@ FLOORS = {
     "gateway/net": ({"base"}, {"uv.h", "openssl/", "seccomp.h", "linux/", "sys/", "dirent.h", "grp.h", "pwd.h", "sched.h", "termios.h", "netinet/", *SYSTEM}),
     "gateway/store": ({"base", "mail"}, {"jansson.h", "xxhash.h"}),
     "gateway/store/local": ({"base", "mail", "net", "store"}, {"jansson.h", "sqlite3.h", "stdatomic.h"}),
+    "gateway/store/model": ({"base", "mail", "store"}, set()),
     "gateway/spool": ({"base", "mail", "engine", "net", "store"}, {"jansson.h"}),
     "gateway/smtpd": ({"base", "document", "proto", "mail", "engine", "net", "spool"}, {"jansson.h", "crypt.h", "gsasl.h"}),
     "gateway/imapc": ({"base", "proto", "mail", "engine", "net"}, {"curl/", "jansson.h", "gsasl.h", "zlib.h"}),

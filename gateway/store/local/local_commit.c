@@ -197,7 +197,7 @@ static void write_over(struct local *local)
     local->in_doubt = false;
 }
 
-static enum store_verdict transact(struct local *local, struct store_batch *batch, struct fault *fault)
+static enum store_verdict try_transaction(struct local *local, struct store_batch *batch, struct fault *fault)
 {
     local->next = local->counts;
     local->life_count = 0;
@@ -219,6 +219,15 @@ static enum store_verdict transact(struct local *local, struct store_batch *batc
     local->syncs++;
     local->indexed_segment = local->next_segment;
     return STORE_COMMITTED;
+}
+
+/* Numbers that nobody got are given again. */
+static enum store_verdict transact(struct local *local, struct store_batch *batch, struct fault *fault)
+{
+    uint64_t next_message = local->next_message;
+    enum store_verdict verdict = try_transaction(local, batch, fault);
+    local->next_message = verdict == STORE_COMMITTED ? local->next_message : next_message;
+    return verdict;
 }
 
 static bool has_work(const struct store_batch *batch)

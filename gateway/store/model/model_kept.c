@@ -1,0 +1,167 @@
+/*
+ * model_kept - the messages and deliveries that the model keeps, and the pieces of which its operations are made.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/expect.h"
+#include "store/model/model_private.h"
+
+/* ---- finding and freeing ---- */
+
+struct model_message *model_find_id(struct model *model, const char *id)
+{
+    LIST_EACH(link, &model->messages)
+    {
+        if (strcmp(model_message_at(link)->id, id) == 0) {
+            return model_message_at(link);
+        }
+    }
+    return NULL;
+}
+
+struct model_message *model_find_seq(struct model *model, uint64_t seq)
+{
+    LIST_EACH(link, &model->messages)
+    {
+        if (model_message_at(link)->seq == seq) {
+            return model_message_at(link);
+        }
+    }
+    return NULL;
+}
+
+struct model_delivery *model_find(struct model *model, struct store_key key)
+{
+    struct model_message *message = model_find_seq(model, key.message);
+    if (message != NULL) {
+        LIST_EACH(link, &message->deliveries)
+        {
+            if (model_delivery_at(link)->number == key.number) {
+                return model_delivery_at(link);
+            }
+        }
+    }
+    return NULL;
+}
+
+static void free_delivery(struct model_delivery *delivery)
+{
+    char *const texts[] = {delivery->upstream, delivery->folder, delivery->rule, delivery->fallback, delivery->doubt};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        free(texts[i]);
+    }
+    for (size_t i = 0; i < delivery->note_count; i++) {
+        free(delivery->notes[i].text);
+    }
+    free(delivery->notes);
+    free(delivery->tries);
+    buf_done(&delivery->detail);
+    free(delivery);
+}
+
+void model_forget(struct model_message *message)
+{
+    for (struct list *link; (link = list_take(&message->deliveries)) != NULL;) {
+        free_delivery(model_delivery_at(link));
+    }
+    list_remove(&message->link);
+    free(message->id);
+    free(message->sender);
+    free(message->message_id);
+    buf_done(&message->envelope);
+    buf_done(&message->body);
+    free(message);
+}
+
+void model_set_text(char **text, const char *value)
+{
+    char *copy = expect_strdup(value == NULL ? "" : value);
+    free(*text);
+    *text = copy;
+}
+
+void model_copy_bytes(struct buf *to, struct bytes data)
+{
+    buf_init(to, data.len + 1);
+    buf_append_bytes(to, data);
+}
+
+/* ---- pieces ---- */
+
+void model_add_delivery(struct model *model, struct model_message *message, const struct store_row *row)
+{
+    struct model_delivery *delivery = expect_calloc(1, sizeof *delivery);
+    delivery->message = message;
+    delivery->number = row->number;
+    delivery->state = row->state;
+    model_set_text(&delivery->upstream, row->upstream);
+    model_set_text(&delivery->folder, row->folder);
+    model_set_text(&delivery->rule, row->rule);
+    model_set_text(&delivery->fallback, row->fallback);
+    model_set_text(&delivery->doubt, row->doubt);
+    delivery->turn = (int64_t)row->turn;
+    delivery->due_ms = delivery->changed_ms = model_now(model);
+    delivery->uncertain = row->uncertain;
+    delivery->handed = row->handed ? model->run : 0;
+    model_copy_bytes(&delivery->detail, row->detail);
+    list_init(&delivery->link);
+    list_append(&message->deliveries, &delivery->link);
+}
+
+void model_settle(struct model *model, struct model_message *message)
+{
+    message->open--;
+    message->settled_ms = message->open == 0 ? model_now(model) : 0;
+}
+
+/* Of one moment one note is kept. */
+void model_note(struct model_delivery *delivery, int64_t at_ms, const char *text)
+{
+    size_t at = delivery->note_count;
+    for (size_t i = 0; i < delivery->note_count; i++) {
+        at = delivery->notes[i].at_ms == at_ms ? i : at;
+    }
+    if (at == delivery->note_count) {
+        delivery->notes = expect_memory(realloc(delivery->notes, (at + 1) * sizeof *delivery->notes));
+        delivery->notes[delivery->note_count++] = (struct model_note){.at_ms = at_ms};
+    }
+    model_set_text(&delivery->notes[at].text, text);
+}
+
+bool model_is_doubtful(const struct model *model, const struct model_delivery *delivery)
+{
+    return delivery->uncertain || (delivery->handed != 0 && delivery->handed != model->run);
+}
+
+bool model_is_behind(const struct model_delivery *delivery, struct store_key after)
+{
+    uint64_t seq = delivery->message->seq;
+    return seq > after.message || (seq == after.message && delivery->number > after.number);
+}
+
+static bool is_text(const char *wanted, const char *text)
+{
+    return wanted == NULL || (text != NULL && strcmp(wanted, text) == 0);
+}
+
+/* A message's id, or a delivery's: "<message id>.<number>". */
+static bool is_id(const char *wanted, const struct model_delivery *delivery)
+{
+    char id[100];
+    snprintf(id, sizeof id, "%s.%u", delivery->message->id, delivery->number);
+    return wanted == NULL || strcmp(wanted, delivery->message->id) == 0 || strcmp(wanted, id) == 0;
+}
+
+bool model_chooses(const struct store_select *select, const struct model_delivery *delivery)
+{
+    const struct model_message *message = delivery->message;
+    bool state = select->state == NULL ? !store_state_is_settled(delivery->state)
+                                       : store_state_of(select->state) == (int)delivery->state;
+    return state && is_id(select->id, delivery) && is_text(select->message_id, message->message_id) &&
+           is_text(select->upstream, delivery->upstream) && is_text(select->folder, delivery->folder) &&
+           is_text(select->sender, message->sender) && is_text(select->rule, delivery->rule) &&
+           (select->before_ms == 0 || message->received_ms < select->before_ms) &&
+           (!select->tried || delivery->attempts > 0);
+}

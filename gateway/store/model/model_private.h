@@ -1,0 +1,117 @@
+/*
+ * model_private - what the files of the model share: a list of messages, each with its deliveries, in the order of their numbers.
+ */
+#ifndef MAILWEIR_STORE_MODEL_MODEL_PRIVATE_H
+#define MAILWEIR_STORE_MODEL_MODEL_PRIVATE_H
+
+#include "base/map.h"
+#include "store/model/model.h"
+#include "store/store_ask.h"
+#include "store/store_batch.h"
+
+struct model_attempt {
+    unsigned number;
+    int64_t at_ms;
+    struct fault what;
+};
+
+struct model_note {
+    int64_t at_ms;
+    char *text;
+};
+
+struct model_delivery {
+    struct list link;
+    struct model_message *message;
+    unsigned number;
+    enum store_state state;
+    char *upstream, *folder, *rule, *fallback, *doubt; /* never NULL */
+    int64_t turn;
+    int64_t due_ms, changed_ms;
+    unsigned attempts;
+    bool uncertain;
+    uint64_t handed; /* the run in whose hands it is, or was; 0: nobody's */
+    uint32_t uidvalidity, uid;
+    struct buf detail;
+    struct model_attempt *tries;
+    size_t try_count;
+    struct model_note *notes;
+    size_t note_count;
+};
+
+struct model_message {
+    struct list link;
+    uint64_t seq;
+    char *id, *sender, *message_id; /* message_id: or NULL */
+    int64_t received_ms, settled_ms;
+    int64_t unheard_ms; /* since when its sender waits to hear that all have it; 0: he does not */
+    uint64_t print, body_sum;
+    uint64_t body_len;
+    unsigned open;
+    struct buf envelope, body;
+    struct list deliveries;
+};
+
+struct model_pause {
+    int64_t since_ms;
+    char upstream[256], by[256];
+};
+
+struct model {
+    struct store store;
+    int64_t (*wall)(void *ctx);
+    void *clock;
+    uint64_t run, next_message;
+    struct list messages;
+    struct map *pauses, *memos, *cursors;
+};
+
+static inline struct model *model_of(struct store *store)
+{
+    return LIST_ITEM(store, struct model, store);
+}
+
+static inline int64_t model_now(const struct model *model)
+{
+    return model->wall(model->clock);
+}
+
+static inline struct model_delivery *model_delivery_at(struct list *link)
+{
+    return LIST_ITEM(link, struct model_delivery, link);
+}
+
+static inline struct model_message *model_message_at(struct list *link)
+{
+    return LIST_ITEM(link, struct model_message, link);
+}
+
+/* model_kept.c */
+struct model_message *model_find_seq(struct model *model, uint64_t seq);
+void model_copy_bytes(struct buf *to, struct bytes data);
+struct model_message *model_find_id(struct model *model, const char *id);
+struct model_delivery *model_find(struct model *model, struct store_key key);
+void model_forget(struct model_message *message);
+void model_set_text(char **text, const char *value);
+void model_add_delivery(struct model *model, struct model_message *message, const struct store_row *row);
+/* One of its deliveries is settled. */
+void model_settle(struct model *model, struct model_message *message);
+void model_note(struct model_delivery *delivery, int64_t at_ms, const char *text);
+bool model_is_doubtful(const struct model *model, const struct model_delivery *delivery);
+/* Whether the selection chooses the delivery; its `after` is not looked at. */
+bool model_chooses(const struct store_select *select, const struct model_delivery *delivery);
+bool model_is_behind(const struct model_delivery *delivery, struct store_key after);
+
+/* model_change.c */
+void model_set_state(struct model *model, struct store_set_state *set);
+void model_reroute(struct model *model, struct store_reroute *reroute);
+void model_divert(struct model *model, struct store_divert *divert);
+void model_forget_old(struct model *model, struct store_forget *forget);
+/* model_claim.c */
+int model_claim(struct store *store, struct store_claim *claim, struct fault *fault);
+/* model_ask.c */
+int model_ask(struct store *store, const struct store_question *question, store_row_fn *fn, void *ctx,
+              struct fault *fault);
+void model_count(struct model *model, struct store_counts *counts_r);
+
+#endif
