@@ -13,9 +13,12 @@
 #include "admin/admin_access.h"
 #include "admin/admin_life.h"
 #include "base/expect.h"
+#include "engine/smtpd_budget.h"
 #include "spool/spool_export.h"
 
-#define TICK_MS 1000
+#define RATES_MAX 1000 /* clients whose requests are counted by themselves */
+#define SECOND_MS 1000
+#define TICK_MS   1000
 
 static void run_http(struct admin *admin)
 {
@@ -100,6 +103,9 @@ int admin_open(struct admin **admin_r, struct net_loop *loop, struct gateway *ga
     list_init(&admin->requests);
     list_init(&admin->connections);
     list_init(&admin->bodies);
+    uint8_t seed[16];
+    net_random(seed, sizeof seed);
+    admin->rates = smtpd_budget_new(RATES_MAX, SECOND_MS, seed);
     admin_events_init(admin);
     admin_sessions_init(admin);
     admin->lane = net_lane_new(loop, "admin");
@@ -147,6 +153,7 @@ void admin_close(struct admin **admin)
         MHD_stop_daemon((*admin)->http);
     }
     json_decref((*admin)->attention);
+    smtpd_budget_free(&(*admin)->rates);
     json_decref((*admin)->summary);
     spool_export_close(&(*admin)->store); /* bodies looked at it until now */
     net_poll_close(&(*admin)->address, (*admin)->fd);

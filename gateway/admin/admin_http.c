@@ -1,32 +1,48 @@
 /*
  * admin_http - one request from its head to its end: how often, its body, and what becomes of it; see admin_life.h. Who may: admin_access.h.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "admin/admin_access.h"
+#include "admin/admin_handlers.h"
 #include "admin/admin_life.h"
 #include "admin/admin_routes.h"
 #include "base/expect.h"
+#include "engine/smtpd_budget.h"
 
-#define REQUEST_COST 1000 /* of the rate limit's tokens: thousandths of a request */
+#define CLIENT_MAX 80
 
 /* ---- who may ask ---- */
 
-/* One token per request, refilled by the clock up to two seconds' worth. */
-static bool passes_rate(struct admin *admin)
+/* Whose rate it is: the address, or the name of the token, wherever it comes from; all of a unix socket without tokens are one. */
+static void name_client(const struct admin_request *request, char into[CLIENT_MAX])
 {
-    uint64_t rate = admin->config->admin.max_requests;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    if (request->who.named) {
+        snprintf(into, CLIENT_MAX, "token %s", request->who.name);
+    } else {
+        net_poll_peer(info == NULL ? -1 : info->connect_fd, into, CLIENT_MAX);
+    }
+}
+
+/* Each client has so many requests a second; probes have as many as they like, for whoever restarts what does not answer must not be told to wait. */
+static bool passes_rate(const struct admin_request *request)
+{
+    struct admin *admin = request->admin;
+    char client[CLIENT_MAX];
     uint64_t now = net_now(admin->loop);
-    uint64_t most = 2 * rate * REQUEST_COST;
-    admin->tokens += (now - admin->tokens_at) * rate;
-    admin->tokens = admin->tokens > most ? most : admin->tokens;
-    admin->tokens_at = now;
-    if (admin->tokens < REQUEST_COST) {
+    if (request->route->handler == admin_get_livez || request->route->handler == admin_get_readyz) {
+        return true;
+    }
+    name_client(request, client);
+    if (smtpd_budget_used(admin->rates, client, now) >= admin->config->admin.max_requests) {
         admin->counts.limited++;
         return false;
     }
-    admin->tokens -= REQUEST_COST;
+    smtpd_budget_add(admin->rates, client, now, 1);
     return true;
 }
 
@@ -47,13 +63,15 @@ static bool refuse(struct admin_request *request, const char *method, const char
 {
     bool exists = false;
     request->route = admin_route_find(method, url, request->parameter, &exists);
-    if (!passes_rate(request->admin)) {
-        admin_answer_error(request, 429, "rate", "more requests than \"max_requests\" allows; ask again in a second");
-        MHD_add_response_header(request->response, "Retry-After", "1");
-    } else if (request->route == NULL) {
+    if (request->route == NULL) {
         admin_answer_error(request, exists ? 405 : 404, exists ? "method" : "path",
                            exists ? "%s cannot be done to %s" : "%s %s: there is nothing here", method, url);
-    } else if (!admin_access_refuse(request) && is_too_long(request)) {
+    } else if (admin_access_refuse(request)) {
+        /* It was answered; it has used nothing of anybody's rate. */
+    } else if (!passes_rate(request)) {
+        admin_answer_error(request, 429, "rate", "more requests than \"max_requests\" allows; ask again in a second");
+        MHD_add_response_header(request->response, "Retry-After", "1");
+    } else if (is_too_long(request)) {
         admin_answer_error(request, 413, "size", "the body may have at most %zu octets", body_max(request));
     }
     request->admin->counts.refused += request->response != NULL;

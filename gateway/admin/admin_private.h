@@ -106,8 +106,7 @@ struct admin {
     struct list bodies; /* stored messages on their way out */
     struct admin_sessions *sessions;
     size_t stream_count;
-    uint64_t tokens; /* of the rate limit: thousandths of a request */
-    uint64_t tokens_at;
+    struct smtpd_budget *rates; /* requests of each client within a second */
     struct admin_counts {
         uint64_t requests, refused, limited, streams, lagged;
     } counts;

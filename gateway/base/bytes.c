@@ -185,6 +185,24 @@ static size_t utf8_sequence(const uint8_t *ptr, size_t left)
     return overlong || surrogate || above ? 0 : need;
 }
 
+size_t bytes_unprintable(struct bytes data)
+{
+    if (data.len >= 2 && data.ptr[0] == 0xC2 && data.ptr[1] < 0xA0) {
+        return 2; /* U+0080 to U+009F */
+    }
+    if (data.len >= 2 && data.ptr[0] == 0xD8 && data.ptr[1] == 0x9C) {
+        return 2; /* U+061C */
+    }
+    if (data.len < 3 || data.ptr[0] != 0xE2) {
+        return 0;
+    }
+    uint8_t second = data.ptr[1], third = data.ptr[2];
+    bool marks = second == 0x80 && (third == 0x8E || third == 0x8F);  /* U+200E, U+200F */
+    bool lines = second == 0x80 && third >= 0xA8 && third <= 0xAE;    /* U+2028 to U+202E */
+    bool isolates = second == 0x81 && third >= 0xA6 && third <= 0xA9; /* U+2066 to U+2069 */
+    return marks || lines || isolates ? 3 : 0;
+}
+
 bool bytes_is_utf8(struct bytes a)
 {
     for (size_t i = 0; i < a.len;) {

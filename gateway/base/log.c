@@ -69,9 +69,8 @@ void log_json_escape(struct buf *out, struct bytes data)
             i++;
         } else {
             size_t len = c < 0x80 ? 1 : sequence(bytes_from(data, i));
-            /* C1 control characters move terminals too. */
-            bool c1 = len == 2 && c == 0xC2 && data.ptr[i + 1] < 0xA0;
-            if (len == 0 || c1) {
+            /* These move terminals, too, or turn the line around. */
+            if (len == 0 || bytes_unprintable(bytes_from(data, i)) > 0) {
                 buf_append_text(out, "\xEF\xBF\xBD");
                 len = len == 0 ? 1 : len;
             } else {

@@ -341,6 +341,47 @@ static int exchange(struct cli_api *api, const char *path, const char *body, str
     return finish(api, code, buf_bytes(out));
 }
 
+static void clean_text(json_t *text)
+{
+    struct bytes rest = bytes_at(json_string_value(text), json_string_length(text));
+    struct buf out;
+    bool differs = false;
+    buf_init(&out, rest.len + 1);
+    while (rest.len > 0) {
+        size_t unprintable = bytes_unprintable(rest);
+        bool control = rest.ptr[0] < 0x20 && rest.ptr[0] != '\n' && rest.ptr[0] != '\t';
+        bool bad = unprintable > 0 || control || rest.ptr[0] == 0x7F;
+        buf_append_octet(&out, bad ? '?' : rest.ptr[0]);
+        differs = differs || bad;
+        rest = bytes_from(rest, unprintable > 0 ? unprintable : 1);
+    }
+    if (differs) {
+        json_string_setn(text, buf_text(&out), out.len);
+    }
+    buf_done(&out);
+}
+
+/* As deep as jansson lets a text be. */
+void cli_api_clean(json_t *json)
+{
+    const char *key;
+    json_t *item;
+    size_t i;
+    if (json_is_string(json)) {
+        clean_text(json);
+    } else if (json_is_array(json)) {
+        json_array_foreach(json, i, item)
+        {
+            cli_api_clean(item);
+        }
+    } else if (json_is_object(json)) {
+        json_object_foreach(json, key, item)
+        {
+            cli_api_clean(item);
+        }
+    }
+}
+
 int cli_api_call(struct cli_api *api, const char *path, const json_t *body, json_t **answer_r)
 {
     char *text = body == NULL ? NULL : json_dumps(body, JSON_COMPACT);
@@ -349,6 +390,7 @@ int cli_api_call(struct cli_api *api, const char *path, const json_t *body, json
     free(text);
     struct bytes answer = buf_bytes(&api->body);
     json_t *json = json_loadb((const char *)answer.ptr, answer.len, 0, NULL);
+    cli_api_clean(json);
     if (result != 0) {
         if (json_object_get(json, "checks") != NULL) {
             *answer_r = json_incref(json);

@@ -44,6 +44,12 @@ typedef bool cli_api_event_fn(void *ctx, const char *name, const char *data);
 /* Follows a live stream until it ends or fn has enough. The same results. */
 int cli_api_follow(struct cli_api *api, const char *path, cli_api_event_fn *fn, void *ctx);
 
+/*
+ * Strings of other programs, mailbox servers above all, before they go to a terminal: what moves it or turns a line around becomes '?', in all of the
+ * object. Answers of the gateway come so.
+ */
+void cli_api_clean(json_t *json);
+
 /* Appends text to a path or query, percent-encoded. */
 void cli_api_escape(struct buf *out, const char *text);
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "cli/cli_api.h"
 #include "base/expect.h"
 #include "base/log.h"
 #include "config/config_account.h"
@@ -317,6 +318,7 @@ static void print_server(const json_t *tried)
 
 void cli_upstreams_print(const json_t *tried)
 {
+    cli_api_clean((json_t *)(uintptr_t)tried);
     int64_t standby = json_integer_value(json_object_get(tried, "standby"));
     const json_t *fault = json_object_get(tried, "fault");
     printf("%s: %s:%" PRId64 " as %s%s\n", text(tried, "upstream"), text(tried, "address"),

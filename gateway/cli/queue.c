@@ -121,9 +121,12 @@ int queue_failed(const struct fault *fault)
 
 void queue_print_text(const char *text)
 {
-    for (; *text != '\0'; text++) {
-        unsigned char c = (unsigned char)*text;
-        putchar(c < 0x20 || c == 0x7F ? '?' : c);
+    struct bytes rest = bytes_of(text);
+    while (rest.len > 0) {
+        size_t unprintable = bytes_unprintable(rest);
+        uint8_t c = rest.ptr[0];
+        putchar(unprintable > 0 || c < 0x20 || c == 0x7F ? '?' : c);
+        rest = bytes_from(rest, unprintable > 0 ? unprintable : 1);
     }
 }
 

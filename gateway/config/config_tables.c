@@ -323,7 +323,7 @@ static const struct config_key admin_keys[] = {
     {"max_connections", NUMBER(config, admin.max_connections), .fallback = "100", .least = 4, .most = 10000,
      .help = "connections at once; further ones wait"},
     {"max_requests", NUMBER(config, admin.max_requests), .fallback = "200", .least = 1, .most = 100000,
-     .help = "requests in a second; above, 429"},
+     .help = "requests of one client in a second; above, 429; probes are not counted"},
     {"max_body", SIZE(config, admin.max_body), .fallback = "32MiB", .least = 65536, .most = UINT64_C(1) << 30,
      .help = "longest request: a message that is to be explained"},
     {"max_streams", NUMBER(config, admin.max_streams), .fallback = "20", .least = 1, .most = 1000,

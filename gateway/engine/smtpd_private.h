@@ -95,7 +95,9 @@ struct smtpd_engine {
     struct smtpd_request request;
 
     enum smtpd_mechanism mechanism; /* of the AUTH under way */
-    struct buf sasl;                /* the decoded octets that are asked about */
+    unsigned sasl_lines;            /* of the client in it, the initial response counted */
+    bool sasl_broken; /* LOGIN: the name was no base64; the password is still to come, and never a command */
+    struct buf sasl;  /* the decoded octets that are asked about */
     struct smtpd_transaction transaction;
     struct smtp_data data;
     struct smtpd_chunk chunk;

@@ -55,15 +55,44 @@ unsigned smtpd_mechanisms_now(const struct smtpd_engine *engine)
     return set;
 }
 
+static void say_challenge(struct smtpd_engine *engine, uint64_t now, struct bytes challenge)
+{
+    struct buf line;
+    buf_init(&line, CHALLENGE_MAX);
+    buf_append_text(&line, "334 ");
+    /* Written here, because a challenge may be longer than a reply line. */
+    EXPECT(units_base64_encode(&line, challenge) == 0 && buf_append_text(&line, "\r\n") == 0);
+    EXPECT(buf_append_bytes(&engine->output, buf_bytes(&line)) == 0);
+    buf_done(&line);
+    smtpd_enter(engine, now, SMTPD_PHASE_SASL);
+}
+
+/*
+ * A line that is no base64. Where a password follows the name in a line of its own, that line is waited for before the refusal: a client that does not
+ * wait for answers would have its password read as a command.
+ */
+static void refuse_base64(struct smtpd_engine *engine, uint64_t now, bool is_first)
+{
+    bool is_name =
+        engine->mechanism == SMTPD_MECHANISM_LOGIN && !engine->sasl_broken && (is_first || engine->sasl_lines == 1);
+    if (is_name) {
+        engine->sasl_broken = true;
+        say_challenge(engine, now, bytes_of("Password:"));
+        engine->want = is_first ? SMTPD_WANT_INPUT : SMTPD_WANT_AUTH_END;
+        return;
+    }
+    smtpd_reply(engine, SMTPD_REPLY_AUTH_BASE64);
+    engine->want = is_first ? SMTPD_WANT_INPUT : SMTPD_WANT_AUTH_END;
+    smtpd_enter(engine, now, SMTPD_PHASE_COMMAND);
+}
+
 /* The client's octets to the owner, or a refusal when they are no base64. "=" is an empty initial response (RFC 4954 section 4). */
-static void ask(struct smtpd_engine *engine, struct bytes text, bool is_first)
+static void ask(struct smtpd_engine *engine, uint64_t now, struct bytes text, bool is_first)
 {
     bool empty = is_first && bytes_is(text, "=");
     buf_clear(&engine->sasl);
     if (!empty && units_base64_decode(&engine->sasl, text) < 0) {
-        smtpd_reply(engine, SMTPD_REPLY_AUTH_BASE64);
-        engine->want = is_first ? SMTPD_WANT_INPUT : SMTPD_WANT_AUTH_END;
-        engine->phase = SMTPD_PHASE_COMMAND;
+        refuse_base64(engine, now, is_first);
         return;
     }
     engine->request.mechanism = engine->mechanism;
@@ -90,12 +119,14 @@ void smtpd_handle_auth(struct smtpd_engine *engine, uint64_t now, struct bytes a
     struct bytes name = bytes_cut(&initial, ' ');
     (void)now;
     engine->mechanism = find_mechanism(engine, name);
+    engine->sasl_broken = false;
+    engine->sasl_lines = initial.len > 0 ? 1 : 0;
     if (engine->user[0] != '\0') {
         smtpd_reply(engine, SMTPD_REPLY_AUTH_TWICE);
     } else if (engine->mechanism == 0) {
         smtpd_reply(engine, SMTPD_REPLY_AUTH_MECHANISM);
     } else {
-        ask(engine, bytes_trim(initial), true);
+        ask(engine, now, bytes_trim(initial), true);
     }
 }
 
@@ -111,26 +142,20 @@ int smtpd_take_sasl(struct smtpd_engine *engine, uint64_t now, struct bytes inpu
         engine->want = SMTPD_WANT_AUTH_END;
         return 1;
     }
+    engine->sasl_lines++;
+    if (engine->sasl_broken) {
+        smtpd_reply(engine, SMTPD_REPLY_AUTH_BASE64);
+        smtpd_enter(engine, now, SMTPD_PHASE_COMMAND);
+        return 1;
+    }
     if (bytes_is(line, "*")) {
         smtpd_reply(engine, SMTPD_REPLY_AUTH_CANCELLED);
         engine->want = SMTPD_WANT_AUTH_END;
         smtpd_enter(engine, now, SMTPD_PHASE_COMMAND);
         return 1;
     }
-    ask(engine, line, false);
+    ask(engine, now, line, false);
     return 1;
-}
-
-static void say_challenge(struct smtpd_engine *engine, uint64_t now, struct bytes challenge)
-{
-    struct buf line;
-    buf_init(&line, CHALLENGE_MAX);
-    buf_append_text(&line, "334 ");
-    /* Written here, because a challenge may be longer than a reply line. */
-    EXPECT(units_base64_encode(&line, challenge) == 0 && buf_append_text(&line, "\r\n") == 0);
-    EXPECT(buf_append_bytes(&engine->output, buf_bytes(&line)) == 0);
-    buf_done(&line);
-    smtpd_enter(engine, now, SMTPD_PHASE_SASL);
 }
 
 void smtpd_end_penalty(struct smtpd_engine *engine, uint64_t now)

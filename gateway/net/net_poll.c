@@ -156,6 +156,18 @@ void net_poll_close(const struct net_address *address, int fd)
     }
 }
 
+void net_poll_peer(int fd, char *into, size_t size)
+{
+    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+    socklen_t len = sizeof address;
+    bool known = getpeername(fd, (struct sockaddr *)&address, &len) == 0 &&
+                 (address.ss_family == AF_INET || address.ss_family == AF_INET6) &&
+                 uv_ip_name((struct sockaddr *)&address, into, size) == 0;
+    if (!known) {
+        snprintf(into, size, "unix");
+    }
+}
+
 void net_poll_shut(int fd)
 {
     shutdown(fd, SHUT_RDWR);

@@ -26,6 +26,9 @@ uint16_t net_poll_port(int fd);
 /* Closes a descriptor of net_poll_listen(), and removes its path. */
 void net_poll_close(const struct net_address *address, int fd);
 
+/* Who is at the other end of a descriptor: "192.0.2.1", "2001:db8::1"; "unix" for a unix socket, and for what cannot be told. */
+void net_poll_peer(int fd, char *into, size_t size);
+
 /* Ends a connection whose descriptor a library owns: the library sees its end and closes it. */
 void net_poll_shut(int fd);
 

@@ -16,7 +16,7 @@
 #define DELAY_MS            ((uint64_t)1000)
 #define DELAY_DOUBLINGS_MAX 3
 #define KEY_LEN             32
-#define FAKE_ITERATIONS     4096
+#define FAKE_ITERATIONS     4096u
 #define LOGIN_ASK_NAME      "Username:"
 #define LOGIN_ASK_PASSWORD  "Password:"
 
@@ -165,7 +165,7 @@ static void on_checked(void *ctx)
 static void check_password(struct smtpd_login *login, struct bytes password)
 {
     const struct smtpd_user *user = login->user != NULL && login->user->password != NULL ? login->user : NULL;
-    const struct smtpd_user *any = user != NULL ? user : smtpd_users_any(login->users);
+    const struct smtpd_user *any = user != NULL ? user : smtpd_users_instead(login->users, login->name);
     struct check *check = expect_calloc(1, sizeof *check);
     bool usable = password.len > 0 && password.len < sizeof check->password && bytes_find_octet(password, 0) < 0;
     login->user = usable ? user : NULL;
@@ -236,7 +236,8 @@ static void set_fake_keys(struct smtpd_login *login, Gsasl_session *session)
     units_base64_encode(&text, bytes_at(salted, 16));
     gsasl_property_set(session, GSASL_SCRAM_SALT, buf_text(&text));
     buf_clear(&text);
-    buf_printf(&text, "%d", FAKE_ITERATIONS);
+    const struct smtpd_user *instead = smtpd_users_instead(login->users, login->name);
+    buf_printf(&text, "%u", instead != NULL && instead->has_scram ? instead->scram.iterations : FAKE_ITERATIONS);
     gsasl_property_set(session, GSASL_SCRAM_ITER, buf_text(&text));
     buf_clear(&text);
     units_base64_encode(&text, bytes_at(server, sizeof server));

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/expect.h"
+#include "engine/smtpd_budget.h"
 #include "base/map.h"
 #include "base/units.h"
 #include "document/document.h"
@@ -22,12 +23,14 @@
 #define SCRAM_SALT_LEN       16
 #define SCRAM_KEY_LEN        32
 #define YESCRYPT             "$y$"
+#define SOME_MAX             256
 
 struct smtpd_users {
     unsigned holds;
     struct arena *arena;
-    struct map *by_name; /* of struct smtpd_user */
-    const struct smtpd_user *any;
+    struct map *by_name;                     /* of struct smtpd_user */
+    const struct smtpd_user *some[SOME_MAX]; /* with a password, for names that nobody has */
+    size_t with_password;
     unsigned mechanisms;
 };
 
@@ -89,7 +92,7 @@ static void read_password(struct parse *parse, json_t *object, struct smtpd_user
         return;
     }
     user->password = expect_memory(arena_text(parse->users->arena, text));
-    parse->users->any = user;
+    parse->users->some[parse->users->with_password++ % SOME_MAX] = user;
     parse->users->mechanisms |= SMTPD_MECHANISM_PLAIN | SMTPD_MECHANISM_LOGIN;
 }
 
@@ -246,9 +249,10 @@ const struct smtpd_user *smtpd_users_find(const struct smtpd_users *users, struc
     return user == NULL || user->disabled ? NULL : user;
 }
 
-const struct smtpd_user *smtpd_users_any(const struct smtpd_users *users)
+const struct smtpd_user *smtpd_users_instead(const struct smtpd_users *users, const char *name)
 {
-    return users->any;
+    size_t count = users->with_password < SOME_MAX ? users->with_password : SOME_MAX;
+    return count == 0 ? NULL : users->some[smtpd_network_hash(name) % count];
 }
 
 unsigned smtpd_users_mechanisms(const struct smtpd_users *users)

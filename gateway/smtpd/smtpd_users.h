@@ -41,8 +41,11 @@ struct smtpd_users *smtpd_users_hold(struct smtpd_users *users);
 void smtpd_users_free(struct smtpd_users **users);
 /* The user of that name who is not disabled, or NULL. */
 const struct smtpd_user *smtpd_users_find(const struct smtpd_users *users, struct bytes name);
-/* Any user with a hash, so that an unknown name can cost as much time as a known one; NULL when there is none. */
-const struct smtpd_user *smtpd_users_any(const struct smtpd_users *users);
+/*
+ * Whose keys stand in for a name that nobody has, so that it costs the time of one that somebody has, whatever kinds of keys the file holds; the same for the
+ * same name. NULL when nobody has a password.
+ */
+const struct smtpd_user *smtpd_users_instead(const struct smtpd_users *users, const char *name);
 /* enum smtpd_mechanism: what some user can use. */
 unsigned smtpd_users_mechanisms(const struct smtpd_users *users);
 

@@ -1,11 +1,12 @@
 """Hostile HTTP: slow, huge, malformed, and too many connections disturb neither mail nor the next request for long."""
 import concurrent.futures
 import contextlib
+import http.client
 import os
 import socket
 
 from admin_client import Admin
-from harness import message, wait
+from harness import free_port, message, wait
 
 CONNECTIONS = 1000
 
@@ -88,15 +89,29 @@ def test_a_thousand_connections_do_not_disturb_mail(world):
 
 def test_who_asks_too_often_is_told(world):
     gateway = world.mailweir(None)
-    gateway.configuration["admin"] = {"max_requests": 5}
+    port = free_port()
+    gateway.configuration["admin"] = {"max_requests": 5, "address": f"127.0.0.1:{port}", "token": "a-token-that-is-long-enough"}
     gateway.start()
-    admin = Admin(gateway)
+
+    def ask(path, token=None, source="127.0.0.1"):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30, source_address=(source, 0))
+        connection.request("GET", path, headers={"Authorization": f"Bearer {token}"} if token else {})
+        answer = connection.getresponse()
+        answer.read()
+        connection.close()
+        return answer.status, answer.headers
+    token = gateway.configuration["admin"]["token"]
     with concurrent.futures.ThreadPoolExecutor(10) as pool:  # one after the other would be slow enough on a busy machine
-        answers = list(pool.map(lambda _: admin.get("/livez"), range(60)))
-    statuses = [one.status for one in answers]
+        # Junk without a token is refused, and takes nobody's share; probes are always answered.
+        junk = [status for status, _ in pool.map(lambda _: ask("/api/v1/log", source="127.0.0.2"), range(60))]
+        probes = [status for status, _ in pool.map(lambda _: ask("/livez"), range(60))]
+        assert set(junk) == {401} and set(probes) == {200}, (junk, probes)
+        answers = list(pool.map(lambda _: ask("/api/v1/log", token), range(60)))
+    statuses = [status for status, _ in answers]
     assert 200 in statuses and 429 in statuses, statuses
-    assert answers[statuses.index(429)].headers["Retry-After"] == "1"
-    wait(lambda: admin.get("/livez").status == 200, "room for a request")
+    assert answers[statuses.index(429)][1]["Retry-After"] == "1"
+    assert ask("/livez")[0] == 200
+    wait(lambda: ask("/api/v1/log", token)[0] == 200, "room for a request")
     gateway.stop()
 
 

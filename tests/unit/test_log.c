@@ -93,11 +93,35 @@ static void the_first_fault_wins(void **state)
     assert_int_equal(fault_class_of("nonsense"), FAULT_NONE);
 }
 
+/* What turns a line around or ends it in a terminal is replaced, other letters of the same alphabets are not. */
+static void marks_of_direction_are_replaced(void **state)
+{
+    static const char *const bad[] = {"\xC2\x85",     "\xC2\x9B",     "\xD8\x9C",     "\xE2\x80\x8E", "\xE2\x80\x8F",
+                                      "\xE2\x80\xA8", "\xE2\x80\xAE", "\xE2\x81\xA6", "\xE2\x81\xA9"};
+    static const char *const good[] = {"\xC2\xA0",     "\xC3\xA4",     "\xD8\xA7",
+                                       "\xE2\x80\x94", "\xE2\x82\xAC", "\xF0\x9F\x98\x80"};
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        const struct log_field fields[] = {LOG_STR("text", bad[i]), {.name = NULL}};
+        char *line = line_of(LOG_FORMAT_JSON, fields);
+        assert_null(strstr(line, bad[i]));
+        assert_non_null(strstr(line, "\xEF\xBF\xBD"));
+        free(line);
+    }
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        const struct log_field fields[] = {LOG_STR("text", good[i]), {.name = NULL}};
+        char *line = line_of(LOG_FORMAT_JSON, fields);
+        assert_non_null(strstr(line, good[i]));
+        free(line);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_and_json),
         cmocka_unit_test(any_octet_stays_inside_its_line),
+        cmocka_unit_test(marks_of_direction_are_replaced),
         cmocka_unit_test(long_values_are_cut),
         cmocka_unit_test(the_first_fault_wins),
     };
