@@ -216,6 +216,30 @@ int net_file_mkdir(const char *path, struct fault *fault)
     return failed(fault, "make the directory", path);
 }
 
+void net_file_make_private(const char *path, bool create)
+{
+    int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | (create ? O_CREAT : 0), 0600);
+    struct stat info;
+    if (fd < 0) {
+        return;
+    }
+    if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode)) {
+        if ((info.st_mode & 077) != 0) {
+            (void)fchmod(fd, 0600);
+        }
+        if (info.st_size == 0) {
+            give_to_owner(path, give_file, fd);
+        }
+    }
+    close(fd);
+}
+
+bool net_file_is_open_to_others(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && (info.st_mode & (S_IROTH | S_IWOTH)) != 0;
+}
+
 int net_file_sync_directory(const char *path, struct fault *fault)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

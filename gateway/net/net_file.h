@@ -45,6 +45,13 @@ enum net_file_kind {
 enum net_file_kind net_file_kind(const char *path);
 /* Makes a directory, 0700; fine when it exists. What root makes belongs to the owner of the folder above. */
 int net_file_mkdir(const char *path, struct fault *fault);
+/*
+ * Makes a file nobody else's: created, empty, when it does not exist; else group and others lose what they may do with it. For libraries that create their files by
+ * the umask. What cannot be done is left as it is.
+ */
+void net_file_make_private(const char *path, bool create);
+/* Whether anybody beside owner and group may read or write it. False when it cannot be asked. */
+bool net_file_is_open_to_others(const char *path);
 /* Makes created, renamed and removed names in the directory durable. */
 int net_file_sync_directory(const char *path, struct fault *fault);
 int net_file_remove(const char *path, struct fault *fault);

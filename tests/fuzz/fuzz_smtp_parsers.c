@@ -16,11 +16,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define TEXT_MAX ((size_t)1 << 20)
 
-static enum smtp_data_result unstuff(struct bytes input, size_t piece, struct buf *out)
+static enum smtp_data_result unstuff(struct bytes input, size_t piece, bool lenient, struct buf *out)
 {
     struct smtp_data data;
     size_t taken = 0, offered = 0;
-    smtp_data_init(&data, false);
+    smtp_data_init(&data, lenient);
     for (;;) {
         size_t used;
         struct bytes text;
@@ -36,14 +36,18 @@ static enum smtp_data_result unstuff(struct bytes input, size_t piece, struct bu
     }
 }
 
-static void try_data(struct bytes input, size_t piece)
+static void try_data(struct bytes input, size_t piece, bool lenient)
 {
     struct buf whole, cut;
     buf_init(&whole, TEXT_MAX);
     buf_init(&cut, TEXT_MAX);
-    enum smtp_data_result a = unstuff(input, SIZE_MAX / 2, &whole), b = unstuff(input, piece, &cut);
+    enum smtp_data_result a = unstuff(input, SIZE_MAX / 2, lenient, &whole), b = unstuff(input, piece, lenient, &cut);
     EXPECT(a == b);
     EXPECT(a == SMTP_DATA_BARE || bytes_equal(buf_bytes(&whole), buf_bytes(&cut)));
+    struct bytes text = buf_bytes(&whole);
+    for (size_t i = 0; i < text.len; i++) {
+        EXPECT(text.ptr[i] != '\n' || (i > 0 && text.ptr[i - 1] == '\r'));
+    }
     buf_done(&whole);
     buf_done(&cut);
 }
@@ -97,7 +101,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint64_t chunk;
     size_t used;
     bool last;
-    try_data(input, size % 7 + 1);
+    try_data(input, size % 7 + 1, false);
+    try_data(input, size % 7 + 1, true);
     try_line(input);
     try_reply(input);
     (void)smtp_params_parse(input, SMTP_PARAMS_MAIL, ~0u, &params, NULL);

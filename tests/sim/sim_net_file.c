@@ -111,6 +111,18 @@ int net_file_mkdir(const char *path, struct fault *fault)
     return result(fault, "make the directory", path, sim_disk_mkdir(path));
 }
 
+void net_file_make_private(const char *path, bool create)
+{
+    (void)path;
+    (void)create;
+}
+
+bool net_file_is_open_to_others(const char *path)
+{
+    (void)path;
+    return false;
+}
+
 int net_file_sync_directory(const char *path, struct fault *fault)
 {
     return result(fault, "sync the directory", path, sim_disk_sync_directory(path));

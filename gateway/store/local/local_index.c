@@ -3,11 +3,15 @@
  */
 #include "store/local/local_index_private.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/expect.h"
+#include "net/net_file.h"
 #include "store/local/local_schema.h"
+
+#define PATH_LEN 4200
 
 static const char *const sql[STATEMENTS] = {
     [BEGIN] = "BEGIN IMMEDIATE",
@@ -202,11 +206,25 @@ static int set_up(struct local_index *index, enum local_index_mode mode, struct 
     return mode == LOCAL_INDEX_WRITE ? local_schema_migrate(index->db, fault) : local_schema_expect(index->db, fault);
 }
 
+/* SQLite creates by the umask, and takes the mode of what else it makes (WAL, shared memory) from the database; those of older versions are there already. */
+static void make_private(const char *path)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
+    char name[PATH_LEN];
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+        snprintf(name, sizeof name, "%s%s", path, suffixes[i]);
+        net_file_make_private(name, i == 0);
+    }
+}
+
 int local_index_open(struct local_index **index_r, const char *path, const char *vfs, enum local_index_mode mode,
                      struct fault *fault)
 {
     struct local_index *index = expect_calloc(1, sizeof *index);
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (mode == LOCAL_INDEX_WRITE ? SQLITE_OPEN_CREATE : 0);
+    if (mode == LOCAL_INDEX_WRITE && vfs == NULL) {
+        make_private(path);
+    }
     int code = sqlite3_open_v2(path, &index->db, flags, vfs);
     if (code != SQLITE_OK) {
         local_index_failed(index->db, code, fault);
