@@ -16,6 +16,8 @@
 
 #define SECOND_US ((uint64_t)1000 * 1000)
 #define ACCOUNTS  1024
+/* One in so many is the job that has waited longest, whoever has used what: nobody waits for ever. */
+#define OLDEST_EACH 8
 /* A job that costs no more than this is light, if its member has used no more than the rest of it. */
 #define LIGHT_US ((uint64_t)50 * 1000)
 
@@ -25,7 +27,6 @@ struct job {
     net_lane_fn *done; /* may be NULL */
     void *ctx;
     struct net_lane_turn turn;
-    uint64_t queued_us; /* when */
 };
 
 /* What a group or a member has used of late. One that shares its place with another's key begins anew: a wrong order
@@ -54,6 +55,7 @@ struct net_lane {
     pthread_cond_t to_thread, to_loop;
     struct list queued, finished;
     struct account groups[ACCOUNTS], members[ACCOUNTS];
+    unsigned chosen;
     bool ending;
 };
 
@@ -73,11 +75,11 @@ static struct account *account_of(struct account *accounts, uint64_t key, uint64
 }
 
 /* The smaller, the sooner. */
-static int64_t rank(struct net_lane *lane, const struct job *job, uint64_t now)
+static uint64_t rank(struct net_lane *lane, const struct job *job, uint64_t now)
 {
     uint64_t used = account_of(lane->groups, job->turn.group, now)->used_us +
                     account_of(lane->members, job->turn.member, now)->used_us;
-    return (int64_t)(used + job->turn.cost_us) - (int64_t)(now - job->queued_us);
+    return used + job->turn.cost_us;
 }
 
 static bool is_light(struct net_lane *lane, const struct job *job, uint64_t now)
@@ -90,16 +92,17 @@ static struct job *choose(struct worker *worker)
 {
     struct net_lane *lane = worker->lane;
     struct job *best = NULL;
-    int64_t best_rank = 0;
+    uint64_t best_rank = 0;
     if (lane->worker_count == 1) {
         struct list *link = list_take(&lane->queued);
         return link == NULL ? NULL : LIST_ITEM(link, struct job, link);
     }
     uint64_t now = uv_hrtime() / 1000;
+    bool oldest = !worker->is_light && ++lane->chosen % OLDEST_EACH == 0;
     LIST_EACH(link, &lane->queued)
     {
         struct job *job = LIST_ITEM(link, struct job, link);
-        int64_t its = rank(lane, job, now);
+        uint64_t its = oldest ? 0 : rank(lane, job, now);
         if ((best == NULL || its < best_rank) && (!worker->is_light || is_light(lane, job, now))) {
             best = job;
             best_rank = its;
@@ -250,7 +253,7 @@ void net_lane_submit_turn(struct net_lane *lane, const struct net_lane_turn *tur
 {
     NET_EXPECT_LOOP(lane->loop);
     struct job *job = expect_calloc(1, sizeof *job);
-    *job = (struct job){.work = work, .done = done, .ctx = ctx, .turn = *turn, .queued_us = uv_hrtime() / 1000};
+    *job = (struct job){.work = work, .done = done, .ctx = ctx, .turn = *turn};
     if (lane->waiting == 0) {
         uv_ref((uv_handle_t *)&lane->async);
     }

@@ -2,6 +2,7 @@
 #include "smtpd/smtpd_login.h"
 
 #include <gsasl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,6 +35,7 @@ struct check {
     struct smtpd_users *users;
     char password[PASSWORD_MAX];
     const char *hash;
+    atomic_bool given_up; /* by its client, so that nobody needs the answer: it is not worth the time */
     bool good;
 };
 
@@ -143,7 +145,8 @@ static void challenge(struct smtpd_login *login, struct bytes text)
 static void work(void *ctx)
 {
     struct check *check = ctx;
-    check->good = check->hash != NULL && smtpd_users_verify(check->password, check->hash);
+    check->good =
+        check->hash != NULL && !atomic_load(&check->given_up) && smtpd_users_verify(check->password, check->hash);
 }
 
 static void on_checked(void *ctx)
@@ -395,6 +398,7 @@ void smtpd_login_free(struct smtpd_login **login_ref)
         return;
     }
     if (login->check != NULL) {
+        atomic_store(&login->check->given_up, true);
         login->check->login = NULL;
     }
     if (login->deferred != NULL) {
