@@ -115,9 +115,9 @@ static bool is_several(const struct filters_subject *subject)
     return false;
 }
 
-static void lint_not(struct filters_loader *loader, const struct filters_condition * not )
+static void lint_not(struct filters_loader *loader, const struct filters_condition *negation)
 {
-    const struct filters_condition *test = not ->children[0];
+    const struct filters_condition *test = negation->children[0];
     if (test->kind == FILTERS_TEST && test->operator!= FILTERS_EXISTS && is_several(test->subject)) {
         filters_load_warning_at(loader, "if",
                                 "\"not\" over several values holds when none of them is so: say that by \"none\", and "
