@@ -1,5 +1,5 @@
 """Nobody waits for somebody else: beside each attack a well-behaved session is answered as in a control run, within ten times its time (and no less than
-two seconds, for a machine that is busy with others)."""
+eight seconds, for a machine that is busy with others)."""
 import base64
 import contextlib
 import socket
@@ -13,7 +13,7 @@ from smtp_client import Raw, add_user, listener
 EXPLODING = [{"name": f"r{i}", "if": {"field": "to", "matches": f"^(a+)+!{i}@"}, "on_error": "skip", "then": [{"reject": "no"}]} for i in range(8)]
 ORDINARY = [{"name": f"r{i}", "if": {"field": "body", "matches": f"(?i)(invoice|order|receipt)[- ]?(no|number)?[:. ]*{i + 1000}\\b"},
              "then": [{"fileinto": {"folder": "X"}}]} for i in range(100)]
-TIMES, FLOOR = 10, 2.0
+TIMES, FLOOR = 10, 8.0
 
 
 def longest(ask, count):

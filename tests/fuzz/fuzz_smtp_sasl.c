@@ -16,10 +16,8 @@ static const enum smtpd_mechanism mechanisms[] = {SMTPD_MECHANISM_PLAIN, SMTPD_M
                                                   SMTPD_MECHANISM_SCRAM_PLUS};
 /* Nobody's: no password has this hash. */
 static const char users_text[] =
-    "{\"users\": {\"app\": {\"password\": "
-    "\"$5$rounds=1000$saltsaltsaltsalt$/A7Ugr6CrEXKtnjV0zZgnoXeDmBgaq82D2ZHYHSMp4A\", "
-    "\"scram\": "
-    "\"{SCRAM-SHA-256}4096,c2FsdHNhbHRzYWx0c2FsdA==,AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=,"
+    "{\"users\": {\"app\": {\"password\": \"$2b$04$saltsaltsaltsaltsaltseK0xBY4TWKY8gmeFmH02ZX8MOoIlLlOC\", "
+    "\"scram\": \"{SCRAM-SHA-256}4096,c2FsdHNhbHRzYWx0c2FsdA==,AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=,"
     "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"}}}";
 
 struct run {
