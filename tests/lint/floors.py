@@ -29,7 +29,7 @@ FLOORS = {
     "gateway/store/local": ({"base", "mail", "net", "store"}, {"jansson.h", "sqlite3.h", "stdatomic.h"}),
     "gateway/store/model": ({"base", "mail", "store"}, set()),
     "gateway/spool": ({"base", "mail", "engine", "net", "store"}, {"jansson.h"}),
-    "gateway/smtpd": ({"base", "document", "proto", "mail", "engine", "net", "spool"}, {"jansson.h", "crypt.h", "gsasl.h"}),
+    "gateway/smtpd": ({"base", "document", "proto", "mail", "engine", "net", "spool"}, {"jansson.h", "crypt.h", "gsasl.h", "stdatomic.h"}),
     "gateway/imapc": ({"base", "proto", "mail", "engine", "net"}, {"curl/", "jansson.h", "gsasl.h", "zlib.h"}),
     "gateway/config": ({"base", "document", "proto", "mail", "engine", "net", "spool", "smtpd", "imapc", "filters"}, {"jansson.h"}),
     "gateway/decision": ({"base", "document", "proto", "mail", "engine", "net", "store", "spool", "smtpd", "filters"}, {"jansson.h"}),
