@@ -44,12 +44,19 @@ FLOORS = {
 }
 for name in PAST_THE_DOOR:
     FLOORS[name][0].add("store/local")
+# What the rooms of a folder show to others; the rest of their headers is their own.
+DOORS = {"store/local/": {"store/local/local.h", "store/local/local_check.h"}, "store/model/": {"store/model/model.h"}}
+# The index's language is spoken in one folder.
+SQL = re.compile(r'"\s*(SELECT .* FROM |INSERT (OR|INTO) |UPDATE \w+ SET |DELETE FROM |(CREATE|ALTER|DROP) TABLE |PRAGMA )')
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
 
 def problem_of(folder, quote, target):
     below, libraries = FLOORS[folder]
     own = folder.removeprefix("gateway/")
+    for room, shown in DOORS.items():
+        if target.startswith(room) and target not in shown and folder != f"gateway/{room[:-1]}":
+            return f'{folder} may not include "{target}": it is behind the door'
     if quote == '"':
         other = target.rpartition("/")[0]
         return None if other == own or other in below else f'{folder} may not include "{target}"'
@@ -67,6 +74,8 @@ def main():
         for number, line in enumerate(path.read_text().splitlines(), 1):
             match = INCLUDE.match(line)
             problem = match and problem_of(folder, *match.groups())
+            if SQL.search(line) and folder != "gateway/store/local":
+                problem = "SQL is spoken in gateway/store/local only"
             if problem:
                 problems.append(f"{path.relative_to(ROOT)}:{number}: {problem}")
     print("\n".join(problems) or "every include goes down")
