@@ -76,7 +76,8 @@ void net_stream_continue_tls(struct net_stream *stream, struct net_tls *tls);
 void net_stream_watch_peer(struct net_stream *stream, uint64_t idle_ms, uint64_t unacked_ms);
 
 /*
- * While on: what is unsent when the socket closes, also by the end of the process, is thrown away, and the peer hears a reset (SO_LINGER), instead of a message
+ * While on: what is unsent when the socket closes, also by the end of the process, is thrown away, and the peer
+ * hears a reset (SO_LINGER), instead of a message
  * that goes on by itself.
  */
 void net_stream_discard_at_close(struct net_stream *stream, bool on);
