@@ -64,8 +64,9 @@ static void append(struct smtpd_refusals *refusals)
         size += lines.len;
     }
     (void)net_file_close(&file, &fault);
-    if (size > FILE_MAX) {
-        (void)net_file_rename(refusals->path, refusals->older, &fault);
+    /* That it grows on when it cannot be renamed is no reason to stop: it is tried again with the next. */
+    if (size > FILE_MAX && net_file_rename(refusals->path, refusals->older, &fault) < 0) {
+        return;
     }
 }
 

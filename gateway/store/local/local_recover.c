@@ -142,8 +142,7 @@ static uint64_t count_set_aside(const struct local *local)
     char folder[LOCAL_PATH_MAX];
     uint64_t count = 0;
     snprintf(folder, sizeof folder, "%s/set-aside", local->path);
-    net_file_list(folder, count_file, &count, NULL); /* most spools have none */
-    return count;
+    return net_file_list(folder, count_file, &count, NULL) == 0 ? count : 0; /* most spools have none */
 }
 
 static void add_live(void *ctx, uint64_t segment, uint64_t messages, uint64_t octets)
