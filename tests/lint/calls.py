@@ -28,7 +28,8 @@ CIRCLES = {
 
 
 # What is there before those that will call it.
-AHEAD = {"net_post": "several loops", "imapc_engine_said": "the operator's view of a connection"}
+AHEAD = {"net_file_is_open_to_others": "what check says of keys that others may read",
+         "net_post": "several loops", "imapc_engine_said": "the operator's view of a connection"}
 
 
 def objects():
