@@ -353,6 +353,14 @@ static void test_text(void **state)
     doubt_read(&back, bytes_of("uidnext=99999999999 looks=-1 mailboxid= colour=red alone =5 = kills=2 "));
     assert_int_equal(back.mark.next, 0);
     assert_int_equal(back.kills, 2);
+    char long_id[DOUBT_MAILBOX_MAX + 20] = "mailboxid=";
+    memset(long_id + strlen(long_id), 'y', DOUBT_MAILBOX_MAX);
+    doubt_read(&back, bytes_of(long_id));
+    assert_string_equal(back.mark.mailbox, "");
+    doubt_write(&(struct doubt){.mark = {7, 9, "box"}, .place = 1}, text);
+    assert_string_equal(text, "uidvalidity=7 uidnext=9 mailboxid=box place=1");
+    doubt_write(&(struct doubt){.mark = {0, 0, "box"}}, text);
+    assert_string_equal(text, "mailboxid=box");
     assert_false(back.alone);
 }
 
