@@ -13,6 +13,7 @@ struct world {
     struct imapc_engine *engine;
     struct imapc_message messages[2];
     struct imapc_wanted wanted[2];
+    struct doubt doubts[2];
     unsigned given, ended;
     bool open, closed;
 };
@@ -23,8 +24,10 @@ static void give_work(struct world *world, uint64_t now)
     world->given++;
     world->open = true;
     if (world->given % 2 == 0) {
-        world->wanted[0] = (struct imapc_wanted){.id = "ID.1", .flags = flags, .flag_count = 2};
-        world->wanted[1] = (struct imapc_wanted){.id = "ID.2", .flags = flags, .flag_count = 1};
+        world->wanted[0] =
+            (struct imapc_wanted){.id = "ID.1", .flags = flags, .flag_count = 2, .doubt = &world->doubts[0]};
+        world->wanted[1] =
+            (struct imapc_wanted){.id = "ID.2", .flags = flags, .flag_count = 1, .doubt = &world->doubts[1]};
         imapc_engine_locate(world->engine, now, world->given % 4 == 0 ? "\\Junk" : "A/B", world->wanted, 2);
         return;
     }
