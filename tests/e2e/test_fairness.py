@@ -59,7 +59,7 @@ def compare(ask, attackers, count=10):
 
 def test_pipelined_recipients_and_slow_patterns(world):
     gateway = world.mailweir(None, EXPLODING)
-    listener(gateway).update(max_errors=100000)
+    listener(gateway).update(max_errors=10000)
     gateway.start()
 
     def attack():
