@@ -334,12 +334,14 @@ static void file_instead(struct dispatch_job *job)
     const struct spool_item *item = job->item;
     job->instead = expect_strdup(default_folder(job));
     job->refused = job->outcome.fault;
-    log_event(dispatch->log, LOG_LEVEL_WARNING, "folder_refused", LOG_STR("id", item->envelope.id),
-              LOG_STR("delivery", item->id), LOG_STR("upstream", item->delivery.upstream),
-              LOG_STR("folder", item->delivery.folder), LOG_STR("instead", job->instead),
-              LOG_STR("error.code", job->refused.code), LOG_STR("error.message", job->refused.text),
-              LOG_STR("note", "\"folders\" of the upstream says which characters are replaced; \"mailweir upstreams "
-                              "--probe\" finds out which"));
+    log_event(
+        dispatch->log, LOG_LEVEL_WARNING, "folder_refused", LOG_STR("id", item->envelope.id),
+        LOG_STR("delivery", item->id), LOG_STR("upstream", item->delivery.upstream),
+        LOG_STR("folder", item->delivery.folder), LOG_STR("instead", job->instead),
+        LOG_STR("error.code", job->refused.code), LOG_STR("error.message", job->refused.text),
+        LOG_STR("note",
+                "the message went to the default folder; name the character that the server refuses in the upstream's "
+                "\"folders\" (forbidden, replacement), so that the next one gets its own"));
     free(job->folder);
     job->folder = NULL;
     job->answered = false;

@@ -193,7 +193,7 @@ const char *imapc_profile_special(const struct imapc_profile *profile, enum imap
 
 /*
  * Not of Dovecot: it refuses "." with Maildir and the separator "/" alone; with sdbox and mdbox such folders are there,
- * and mail goes into them. "mailweir upstreams --probe" finds out, and proposes what to write.
+ * and mail goes into them. Whoever has the other kind names "." in the key "folders".
  */
 static const struct {
     const char *profile, *forbidden;
