@@ -167,10 +167,11 @@ def run(test):
                                    stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
         timer = threading.Timer(test.seconds, give_up)
         timer.start()
-        _, status, usage = os.wait4(process.pid, 0)
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         timer.cancel()
+        end_group(process)  # while the number is still the process's own
+        _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-        end_group(process)
         out.seek(0)
         output = out.read().decode(errors="replace")
     test.wall, test.cpu = time.monotonic() - started, usage.ru_utime + usage.ru_stime

@@ -165,8 +165,10 @@ class Process:
         return self.popen.returncode
 
     def kill(self):
+        # Once its end was taken note of, the number may be another's; what it left behind, end_children() ends.
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.popen.pid, signal.SIGKILL)
+            if self.popen.returncode is None:
+                os.killpg(self.popen.pid, signal.SIGKILL)
         self.popen.wait()
         self.out.close()
 
