@@ -161,6 +161,17 @@ void filters_load_check_tests(struct filters_loader *loader);
 void filters_load_unused(struct filters_loader *loader);
 /* Loads the named condition at its own place, unless it was. */
 void filters_load_named_condition(struct filters_loader *loader, struct filters_named *named);
+
+/*
+ * What has a name is loaded where it is used, but its problems belong to the place where it stands: from now on that is
+ * the loader's place, until it goes back to the one that is returned.
+ */
+struct filters_load_place {
+    const struct document *json;
+    struct buf path;
+};
+struct filters_load_place filters_load_go_to(struct filters_loader *loader, const struct filters_named *named);
+void filters_load_go_back(struct filters_loader *loader, const struct filters_load_place *place);
 /* Notes the file's named lists, conditions and groups. */
 void filters_load_named(struct filters_loader *loader, json_t *root);
 

@@ -252,11 +252,7 @@ void filters_load_named_condition(struct filters_loader *loader, struct filters_
     const struct filters_pattern *patterns[FILTERS_RULE_PATTERNS_MAX];
     size_t pattern_count = loader->pattern_count;
     memcpy(patterns, loader->patterns, pattern_count * sizeof *patterns);
-    const struct document *json = loader->json;
-    struct buf path = loader->path;
-    buf_init(&loader->path, path.max);
-    buf_append_text(&loader->path, named->pointer);
-    loader->json = named->json;
+    const struct filters_load_place place = filters_load_go_to(loader, named);
     loader->pattern_count = 0;
     const struct filters_subject *items = loader->items;
     bool in_named = loader->in_named;
@@ -280,9 +276,7 @@ void filters_load_named_condition(struct filters_loader *loader, struct filters_
     loader->pattern_count = pattern_count;
     loader->items = items;
     loader->in_named = in_named;
-    buf_done(&loader->path);
-    loader->path = path;
-    loader->json = json;
+    filters_load_go_back(loader, &place);
 }
 
 static const struct filters_condition *use_named(struct filters_loader *loader, json_t *value)

@@ -242,16 +242,10 @@ static void load_named_map(struct filters_loader *loader, struct filters_named *
     if (named->state != FILTERS_NAMED_NEW) {
         return;
     }
-    const struct document *json = loader->json;
-    struct buf path = loader->path;
-    buf_init(&loader->path, path.max);
-    buf_append_text(&loader->path, named->pointer);
-    loader->json = named->json;
+    const struct filters_load_place place = filters_load_go_to(loader, named);
     named->state = FILTERS_NAMED_LOADED;
     named->map = load_map(loader, named->name, named->value);
-    buf_done(&loader->path);
-    loader->path = path;
-    loader->json = json;
+    filters_load_go_back(loader, &place);
 }
 
 const struct filters_map *filters_load_map(struct filters_loader *loader, const char *name, struct buf *error)

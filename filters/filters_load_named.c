@@ -270,15 +270,9 @@ static const struct filters_words *load_list(struct filters_loader *loader, stru
                                              enum filters_words_mode mode)
 {
     if (named->sets[mode] == NULL) {
-        const struct document *json = loader->json;
-        struct buf path = loader->path;
-        buf_init(&loader->path, path.max);
-        buf_append_text(&loader->path, named->pointer);
-        loader->json = named->json;
+        const struct filters_load_place place = filters_load_go_to(loader, named);
         named->sets[mode] = words_of(loader, named->value, mode);
-        buf_done(&loader->path);
-        loader->path = path;
-        loader->json = json;
+        filters_load_go_back(loader, &place);
     }
     return named->sets[mode];
 }

@@ -35,6 +35,22 @@ void filters_load_up(struct filters_loader *loader, size_t mark)
     buf_truncate(&loader->path, mark);
 }
 
+struct filters_load_place filters_load_go_to(struct filters_loader *loader, const struct filters_named *named)
+{
+    const struct filters_load_place place = {.json = loader->json, .path = loader->path};
+    buf_init(&loader->path, place.path.max);
+    buf_append_text(&loader->path, named->pointer);
+    loader->json = named->json;
+    return place;
+}
+
+void filters_load_go_back(struct filters_loader *loader, const struct filters_load_place *place)
+{
+    buf_done(&loader->path);
+    loader->path = place->path;
+    loader->json = place->json;
+}
+
 static void add_problem(struct filters_loader *loader, int severity, const char *key, const char *format, va_list args)
 {
     char text[2000];

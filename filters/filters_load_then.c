@@ -489,17 +489,11 @@ static void add_named(struct filters_loader *loader, json_t *value, struct list 
         filters_load_error(loader, "the actions \"%s\" are made of themselves", name);
         return;
     }
-    const struct document *json = loader->json;
-    struct buf path = loader->path;
-    buf_init(&loader->path, path.max);
-    buf_append_text(&loader->path, named->pointer);
-    loader->json = named->json;
+    const struct filters_load_place place = filters_load_go_to(loader, named);
     named->state = FILTERS_NAMED_LOADING;
     add_actions(loader, named->value, list);
     named->state = FILTERS_NAMED_NEW;
-    buf_done(&loader->path);
-    loader->path = path;
-    loader->json = json;
+    filters_load_go_back(loader, &place);
 }
 
 static void add_actions(struct filters_loader *loader, json_t *value, struct list *list)
