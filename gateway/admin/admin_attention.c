@@ -10,7 +10,6 @@
 #include "dispatch/dispatch_condition.h"
 
 #define TEXT_MAX     600
-#define EXPIRY_DAYS  14 /* as the alert MailweirCertificateExpires */
 #define DAY_SECONDS  INT64_C(86400)
 #define DEAD_COMMAND "mailweir queue list --state dead"
 
@@ -103,7 +102,7 @@ static void say_certificates(const struct admin *admin, json_t *list)
         if (left != INT64_MIN && left < 0) {
             add(list, TROUBLE, about, 0, NULL,
                 "the certificate of the listener \"%s\" has expired: put a new one in its place", listener->name);
-        } else if (left != INT64_MIN && left < EXPIRY_DAYS * DAY_SECONDS) {
+        } else if (left != INT64_MIN && left < CONFIG_EXPIRY_DAYS * DAY_SECONDS) {
             add(list, NOTICE, about, 0, NULL, "the certificate of the listener \"%s\" expires in %lld days",
                 listener->name, (long long)(left / DAY_SECONDS));
         }

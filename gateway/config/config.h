@@ -135,6 +135,9 @@ struct config_upstream {
 enum config_admin_role { CONFIG_ADMIN_METRICS, CONFIG_ADMIN_READ, CONFIG_ADMIN_OPERATE };
 extern const char *const config_admin_roles[];
 
+/* A certificate that expires within it is warned of: as the alert MailweirCertificateExpires does. */
+#define CONFIG_EXPIRY_DAYS 14
+
 struct config_admin_token {
     const char *name;
     const char *token;

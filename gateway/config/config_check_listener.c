@@ -39,14 +39,12 @@ __attribute__((format(printf, 4, 5))) static void say(struct check *check, int s
 
 /* ---- TLS ---- */
 
-#define EXPIRY_DAYS 14 /* as the alert MailweirCertificateExpires */
-
 static void warn_of_expiry(struct check *check, int64_t days)
 {
     if (days < 0) {
         say(check, PROBLEM_WARNING, "tls/certificate",
             "the certificate has expired: clients that look at it will not send; put a new one in its place");
-    } else if (days < EXPIRY_DAYS) {
+    } else if (days < CONFIG_EXPIRY_DAYS) {
         say(check, PROBLEM_WARNING, "tls/certificate", "the certificate expires in %lld days", (long long)days);
     }
 }
