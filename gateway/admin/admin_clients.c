@@ -17,15 +17,15 @@ static const char *query(const struct admin_request *request, const char *name)
 
 void admin_get_clients(struct admin_request *request)
 {
-    const struct smtpd *smtpd = gateway_smtpd(request->admin->gateway);
-    size_t most = (size_t)admin_query_number(request, "limit", CLIENTS_DEFAULT, SMTPD_CLIENTS_MAX);
-    json_t *list = smtpd_clients_list(smtpd_clients(smtpd), query(request, "client"), most);
+    const struct reception *reception = gateway_smtpd(request->admin->gateway);
+    size_t most = (size_t)admin_query_number(request, "limit", CLIENTS_DEFAULT, RECEPTION_CLIENTS_MAX);
+    json_t *list = reception_clients_list(reception_clients(reception), query(request, "client"), most);
     size_t i;
     json_t *client;
     json_array_foreach(list, i, client)
     {
         const char *address = json_string_value(json_object_get(client, "client.address"));
-        json_t *last = smtpd_refusals_list(smtpd_refusals(smtpd), address, NULL, 1);
+        json_t *last = reception_refusals_list(reception_refusals(reception), address, NULL, 1);
         json_t *refusal = json_array_get(last, 0);
         json_object_set(client, "last_refusal", refusal == NULL ? json_null() : refusal);
         json_decref(last);
@@ -35,8 +35,9 @@ void admin_get_clients(struct admin_request *request)
 
 void admin_get_refusals(struct admin_request *request)
 {
-    const struct smtpd *smtpd = gateway_smtpd(request->admin->gateway);
-    size_t most = (size_t)admin_query_number(request, "limit", REFUSALS_DEFAULT, SMTPD_REFUSALS_MAX);
-    json_t *list = smtpd_refusals_list(smtpd_refusals(smtpd), query(request, "client"), query(request, "id"), most);
+    const struct reception *reception = gateway_smtpd(request->admin->gateway);
+    size_t most = (size_t)admin_query_number(request, "limit", REFUSALS_DEFAULT, RECEPTION_REFUSALS_MAX);
+    json_t *list =
+        reception_refusals_list(reception_refusals(reception), query(request, "client"), query(request, "id"), most);
     admin_answer_json(request, MHD_HTTP_OK, json_pack("{s:o}", "refusals", list));
 }

@@ -210,8 +210,8 @@ static void sample(struct admin *admin)
     struct gateway_counts counts;
     gateway_count(admin->gateway, &counts);
     admin->history[admin->sample_count++ % ADMIN_HISTORY] =
-        (struct admin_sample){.accepted = counts.smtpd.accepted,
-                              .rejected = counts.smtpd.rejected + counts.smtpd.deferred,
+        (struct admin_sample){.accepted = counts.reception.accepted,
+                              .rejected = counts.reception.rejected + counts.reception.deferred,
                               .filed = counts.dispatch.filed,
                               .deferred = counts.dispatch.deferred,
                               .dead = counts.dispatch.dead};

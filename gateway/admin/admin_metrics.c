@@ -26,7 +26,7 @@ static void one(struct metrics_text *text, enum metrics_type type, const char *n
 
 /* ---- reception ---- */
 
-static void write_reception(struct metrics_text *text, const struct smtpd_counts *counts)
+static void write_reception(struct metrics_text *text, const struct reception_counts *counts)
 {
     one(text, METRICS_COUNTER, "mailweir_smtp_sessions_total", "SMTP sessions begun.", counts->sessions);
     one(text, METRICS_GAUGE, "mailweir_smtp_sessions", "SMTP sessions open now.", counts->sessions_open);
@@ -37,7 +37,7 @@ static void write_reception(struct metrics_text *text, const struct smtpd_counts
 }
 
 /* A reason has a sample from the start, so that an alert can see the first; several rows may share one. */
-static void write_refusals(struct metrics_text *text, const struct smtpd_counts *counts)
+static void write_refusals(struct metrics_text *text, const struct reception_counts *counts)
 {
     metrics_family(text, METRICS_COUNTER, "mailweir_smtp_refusals_total",
                    "Commands, recipients, messages and clients that were refused, by reason.");
@@ -62,7 +62,7 @@ static void write_refusals(struct metrics_text *text, const struct smtpd_counts 
 
 /* Replies that were never given have no sample; limits have one from the start, so that an alert can see the first hit.
  */
-static void write_replies(struct metrics_text *text, const struct smtpd_counts *counts)
+static void write_replies(struct metrics_text *text, const struct reception_counts *counts)
 {
     const struct smtpd_tally *tally = &counts->tally;
     char code[8];
@@ -458,9 +458,9 @@ static void answer_metrics(struct admin_request *request)
     buf_init(&out, METRICS_MAX);
     gateway_count(admin->gateway, &counts);
     write_program(&text, admin);
-    write_reception(&text, &counts.smtpd);
-    write_replies(&text, &counts.smtpd);
-    write_refusals(&text, &counts.smtpd);
+    write_reception(&text, &counts.reception);
+    write_replies(&text, &counts.reception);
+    write_refusals(&text, &counts.reception);
     write_rules(&text, decision_stats(gateway_decision(admin->gateway)));
     write_rule_costs(&text, gateway_decision(admin->gateway));
     write_queue(&text, gateway_spool(admin->gateway), &counts.spool);

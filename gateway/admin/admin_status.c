@@ -39,14 +39,15 @@ static json_t *traffic(const struct admin *admin)
     struct gateway_counts counts;
     gateway_count(admin->gateway, &counts);
     return json_pack("{s:{s:I,s:I},s:{s:I,s:I,s:I},s:{s:I,s:I,s:I,s:I,s:I,s:I},s:{s:I,s:I,s:I,s:I}}", "sessions",
-                     "total", (json_int_t)counts.smtpd.sessions, "open", (json_int_t)counts.smtpd.sessions_open,
-                     "messages", "accepted", (json_int_t)counts.smtpd.accepted, "rejected",
-                     (json_int_t)counts.smtpd.rejected, "deferred", (json_int_t)counts.smtpd.deferred, "deliveries",
-                     "filed", (json_int_t)counts.dispatch.filed, "deferred", (json_int_t)counts.dispatch.deferred,
-                     "dead", (json_int_t)counts.dispatch.dead, "uncertain", (json_int_t)counts.dispatch.uncertain,
-                     "active", (json_int_t)counts.dispatch.active, "octets", (json_int_t)counts.dispatch.octets,
-                     "queue", "waiting", (json_int_t)counts.spool.waiting, "held", (json_int_t)counts.spool.held,
-                     "dead", (json_int_t)counts.spool.dead, "messages", (json_int_t)counts.spool.messages);
+                     "total", (json_int_t)counts.reception.sessions, "open", (json_int_t)counts.reception.sessions_open,
+                     "messages", "accepted", (json_int_t)counts.reception.accepted, "rejected",
+                     (json_int_t)counts.reception.rejected, "deferred", (json_int_t)counts.reception.deferred,
+                     "deliveries", "filed", (json_int_t)counts.dispatch.filed, "deferred",
+                     (json_int_t)counts.dispatch.deferred, "dead", (json_int_t)counts.dispatch.dead, "uncertain",
+                     (json_int_t)counts.dispatch.uncertain, "active", (json_int_t)counts.dispatch.active, "octets",
+                     (json_int_t)counts.dispatch.octets, "queue", "waiting", (json_int_t)counts.spool.waiting, "held",
+                     (json_int_t)counts.spool.held, "dead", (json_int_t)counts.spool.dead, "messages",
+                     (json_int_t)counts.spool.messages);
 }
 
 static json_t *listeners(const struct admin *admin)

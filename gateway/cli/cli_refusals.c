@@ -7,7 +7,7 @@
 
 #include "cli/queue.h"
 #include "net/net_loop.h"
-#include "smtpd/smtpd_refusals.h"
+#include "reception/reception_refusals.h"
 
 #define PATH_MAX_LEN 1000
 #define KEEP_ALL     INT64_MAX
@@ -37,10 +37,10 @@ static json_t *ask(struct cli_api *api, const char *client, const char *id)
 static json_t *read_file(const char *spool, const char *client, const char *id)
 {
     struct net_loop *loop = net_loop_new();
-    struct smtpd_refusals *refusals = smtpd_refusals_new(loop);
-    smtpd_refusals_keep(refusals, spool, KEEP_ALL);
-    json_t *list = smtpd_refusals_list(refusals, client, id, SMTPD_REFUSALS_MAX);
-    smtpd_refusals_free(&refusals);
+    struct reception_refusals *refusals = reception_refusals_new(loop);
+    reception_refusals_keep(refusals, spool, KEEP_ALL);
+    json_t *list = reception_refusals_list(refusals, client, id, RECEPTION_REFUSALS_MAX);
+    reception_refusals_free(&refusals);
     net_loop_free(&loop);
     return list;
 }

@@ -14,7 +14,7 @@
 
 #include "cli/cli.h"
 #include "net/net_file.h"
-#include "smtpd/smtpd_users.h"
+#include "reception/reception_users.h"
 
 #define PASSWORD_MAX 1000
 
@@ -78,16 +78,16 @@ static json_t *read_file(const char *path)
     struct buf text, shown;
     struct fault fault = FAULT_INIT;
     json_t *root = NULL;
-    buf_init(&text, SMTPD_USERS_FILE_MAX);
+    buf_init(&text, RECEPTION_USERS_FILE_MAX);
     buf_init(&shown, 1u << 20);
     if (net_file_stamp(path) == 0) {
         root = json_pack("{s{}}", "users");
     } else if (net_file_read_all(path, &text, &fault) < 0) {
         complain(path, fault.text);
     } else {
-        struct smtpd_users *users = smtpd_users_parse(path, buf_bytes(&text), problems);
+        struct reception_users *users = reception_users_parse(path, buf_bytes(&text), problems);
         root = users == NULL ? NULL : json_loadb((const char *)buf_bytes(&text).ptr, text.len, 0, NULL);
-        smtpd_users_free(&users);
+        reception_users_free(&users);
         problems_print(problems, &shown);
         fputs(buf_text(&shown), stderr);
     }
@@ -102,7 +102,7 @@ static int write_file(const char *path, const json_t *root)
     struct fault fault = FAULT_INIT;
     char *text = json_dumps(root, JSON_INDENT(2));
     struct buf whole;
-    buf_init(&whole, SMTPD_USERS_FILE_MAX);
+    buf_init(&whole, RECEPTION_USERS_FILE_MAX);
     buf_printf(&whole, "%s\n", text);
     free(text);
     int result = whole.full ? -1 : net_file_replace(path, buf_bytes(&whole), &fault);
@@ -126,13 +126,13 @@ static json_t *senders_of(const char *patterns)
 
 static int set_user(json_t *users, const char *name, const char *senders)
 {
-    char password[PASSWORD_MAX + 2], hash[SMTPD_HASH_MAX], scram[SMTPD_HASH_MAX];
+    char password[PASSWORD_MAX + 2], hash[RECEPTION_HASH_MAX], scram[RECEPTION_HASH_MAX];
     struct fault fault = FAULT_INIT;
     int exit_code = read_password(password);
     if (exit_code != EX_OK) {
         return exit_code;
     }
-    int result = smtpd_users_make(password, hash, scram, &fault);
+    int result = reception_users_make(password, hash, scram, &fault);
     explicit_bzero(password, sizeof password);
     if (result < 0) {
         return complain(name, fault.text);
@@ -192,7 +192,7 @@ int cmd_passwd(const struct cli_command *command, int argc, char **argv)
     if (others != 1) {
         return cli_usage_error(command, others == 0 ? "the user's name is missing" : "one name at a time");
     }
-    if (argv[1][0] == '\0' || strlen(argv[1]) > SMTPD_USER_NAME_MAX || bytes_has_control(bytes_of(argv[1])) ||
+    if (argv[1][0] == '\0' || strlen(argv[1]) > RECEPTION_USER_NAME_MAX || bytes_has_control(bytes_of(argv[1])) ||
         !bytes_is_utf8(bytes_of(argv[1]))) {
         return cli_usage_error(command, "a name has 1 to 255 octets of UTF-8 and no control characters");
     }

@@ -12,7 +12,7 @@
 #include "filters/filters.h"
 #include "imapc/imapc_pool.h"
 #include "net/net_stream.h"
-#include "smtpd/smtpd.h"
+#include "reception/reception.h"
 
 struct config_strings {
     const char *const *items;

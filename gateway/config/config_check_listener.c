@@ -218,8 +218,8 @@ static void check_who_may_send(struct check *check)
 static void check_users(struct check *check)
 {
     if (check->listener->users != NULL) {
-        struct smtpd_users *users = smtpd_users_load(check->listener->users, check->problems);
-        smtpd_users_free(&users);
+        struct reception_users *users = reception_users_load(check->listener->users, check->problems);
+        reception_users_free(&users);
     }
 }
 

@@ -72,27 +72,28 @@ static struct smtpd_limits limits_of(const struct config_listener *config)
     };
 }
 
-static const struct smtpd_sender_rule *sender_rules_of(struct arena *arena, const struct config_listener *config)
+static const struct reception_sender_rule *sender_rules_of(struct arena *arena, const struct config_listener *config)
 {
     const struct config_sender_rule *from = config->sender_rules.items;
-    struct smtpd_sender_rule *rules = expect_memory(arena_array(arena, config->sender_rules.count + 1, sizeof *rules));
+    struct reception_sender_rule *rules =
+        expect_memory(arena_array(arena, config->sender_rules.count + 1, sizeof *rules));
     for (size_t i = 0; i < config->sender_rules.count; i++) {
-        rules[i] = (struct smtpd_sender_rule){.networks = from[i].networks.items,
-                                              .network_count = from[i].networks.count,
-                                              .senders = from[i].senders.items,
-                                              .sender_count = from[i].senders.count};
+        rules[i] = (struct reception_sender_rule){.networks = from[i].networks.items,
+                                                  .network_count = from[i].networks.count,
+                                                  .senders = from[i].senders.items,
+                                                  .sender_count = from[i].senders.count};
     }
     return rules;
 }
 
 /* The users file again; it was good when the configuration was checked, moments ago. */
-static int load_users(const struct config_listener *config, struct smtpd_users **users_r, struct fault *fault)
+static int load_users(const struct config_listener *config, struct reception_users **users_r, struct fault *fault)
 {
     if (config->users == NULL) {
         return 0;
     }
     struct problems *problems = problems_new();
-    *users_r = smtpd_users_load(config->users, problems);
+    *users_r = reception_users_load(config->users, problems);
     if (*users_r == NULL) {
         const struct problem *first = problems_count(problems) > 0 ? problems_at(problems, 0) : NULL;
         fault_set(fault, FAULT_LOCAL, "users", config->users, "%s", first == NULL ? "cannot be read" : first->text);
@@ -112,12 +113,12 @@ static unsigned mechanisms_of(const struct config_listener *config)
 }
 
 int config_listener_options(const struct config_listener *config, struct arena *arena,
-                            struct smtpd_listener_options *options_r, struct fault *fault)
+                            struct reception_listener_options *options_r, struct fault *fault)
 {
-    static const enum smtpd_tls_mode modes[CONFIG_TLS_MODES] = {[CONFIG_TLS_NONE] = SMTPD_TLS_NONE,
-                                                                [CONFIG_TLS_STARTTLS] = SMTPD_TLS_STARTTLS,
-                                                                [CONFIG_TLS_IMPLICIT] = SMTPD_TLS_IMPLICIT};
-    *options_r = (struct smtpd_listener_options){
+    static const enum reception_tls_mode modes[CONFIG_TLS_MODES] = {[CONFIG_TLS_NONE] = RECEPTION_TLS_NONE,
+                                                                    [CONFIG_TLS_STARTTLS] = RECEPTION_TLS_STARTTLS,
+                                                                    [CONFIG_TLS_IMPLICIT] = RECEPTION_TLS_IMPLICIT};
+    *options_r = (struct reception_listener_options){
         .name = config->name,
         .address = config->address,
         .lmtp = config->protocol == CONFIG_PROTOCOL_LMTP,

@@ -15,6 +15,6 @@ int config_listener_tls_lenient(const struct config_listener *listener, struct n
  * and are the caller's to free, also after -1 with a fault.
  */
 int config_listener_options(const struct config_listener *config, struct arena *arena,
-                            struct smtpd_listener_options *options_r, struct fault *fault);
+                            struct reception_listener_options *options_r, struct fault *fault);
 
 #endif

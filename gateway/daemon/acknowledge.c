@@ -25,7 +25,7 @@ struct wait {
     char id[48];
     size_t count, left; /* deliveries in all, and those that are not filed */
     struct net_timer *timer;
-    smtpd_delivered_fn *done; /* NULL when the sender was answered */
+    reception_delivered_fn *done; /* NULL when the sender was answered */
     void *ctx;
     bool dropping; /* a request to drop what is open is under way */
 };
@@ -55,7 +55,7 @@ static void wait_free(struct wait *wait)
 
 static void answer(struct wait *wait, const struct smtpd_answer *what)
 {
-    smtpd_delivered_fn *done = wait->done;
+    reception_delivered_fn *done = wait->done;
     wait->done = NULL;
     net_timer_stop(wait->timer);
     if (done != NULL) {
@@ -117,7 +117,7 @@ static struct wait *wait_new(struct acknowledge *acknowledge, const char *id)
     return wait;
 }
 
-static bool await_delivery(void *ctx, const char *id, size_t count, uint64_t timeout_ms, smtpd_delivered_fn *done,
+static bool await_delivery(void *ctx, const char *id, size_t count, uint64_t timeout_ms, reception_delivered_fn *done,
                            void *done_ctx)
 {
     struct acknowledge *acknowledge = ctx;
@@ -144,7 +144,7 @@ static void forget_delivery(void *ctx, const char *id)
     }
 }
 
-void acknowledge_hooks(struct acknowledge *acknowledge, struct smtpd_hooks *hooks)
+void acknowledge_hooks(struct acknowledge *acknowledge, struct reception_hooks *hooks)
 {
     hooks->await_delivery = await_delivery;
     hooks->forget_delivery = forget_delivery;

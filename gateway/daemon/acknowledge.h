@@ -9,15 +9,15 @@
 #ifndef MAILWEIR_DAEMON_ACKNOWLEDGE_H
 #define MAILWEIR_DAEMON_ACKNOWLEDGE_H
 
-#include "smtpd/smtpd.h"
+#include "reception/reception.h"
 
 struct acknowledge;
 
 struct acknowledge *acknowledge_new(struct net_loop *loop, struct spool *spool, struct log *log);
 /* Whoever still waits hears 451 from inside the call. Sets *acknowledge to NULL; NULL is fine. */
 void acknowledge_free(struct acknowledge **acknowledge);
-/* Fills in what smtpd is to call. */
-void acknowledge_hooks(struct acknowledge *acknowledge, struct smtpd_hooks *hooks);
+/* Fills in what reception is to call. */
+void acknowledge_hooks(struct acknowledge *acknowledge, struct reception_hooks *hooks);
 /* A dispatch_outcome_fn: what became of an attempt. */
 void acknowledge_outcome(void *ctx, const char *delivery, enum spool_outcome_kind kind, const struct fault *fault);
 

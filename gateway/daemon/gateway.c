@@ -39,11 +39,11 @@ static int open_parts(struct gateway *gateway, struct fault *fault)
     }
     gateway->acknowledge = acknowledge_new(gateway->loop, gateway->spool, gateway_log(gateway, GATEWAY_AREA_DELIVERY));
     dispatch_set_watcher(gateway->dispatch, acknowledge_outcome, gateway->acknowledge);
-    struct smtpd_hooks hooks = decision_hooks(gateway->decision);
+    struct reception_hooks hooks = decision_hooks(gateway->decision);
     acknowledge_hooks(gateway->acknowledge, &hooks);
-    gateway->smtpd =
-        smtpd_new(gateway->loop, gateway->spool, config->hostname, &hooks, gateway_log(gateway, GATEWAY_AREA_SMTP));
-    smtpd_keep_refusals(gateway->smtpd, config->spool_path, config->refusal_history);
+    gateway->reception =
+        reception_new(gateway->loop, gateway->spool, config->hostname, &hooks, gateway_log(gateway, GATEWAY_AREA_SMTP));
+    reception_keep_refusals(gateway->reception, config->spool_path, config->refusal_history);
     return gateway_apply_listeners(gateway, config, fault);
 }
 
@@ -109,7 +109,7 @@ void gateway_drain(struct gateway *gateway, void (*done)(void *ctx), void *ctx)
     gateway->drained = done;
     gateway->drained_ctx = ctx;
     /* Each half gets half of the time, so that both keep within the whole. */
-    smtpd_drain(gateway->smtpd, gateway->config->shutdown_timeout / 2, on_smtpd_drained, gateway);
+    reception_drain(gateway->reception, gateway->config->shutdown_timeout / 2, on_smtpd_drained, gateway);
 }
 
 void gateway_free(struct gateway **gateway)
@@ -119,7 +119,7 @@ void gateway_free(struct gateway **gateway)
     }
     gateway_unwatch_files(*gateway);
     net_lane_free(&(*gateway)->loading.lane);
-    smtpd_free(&(*gateway)->smtpd);
+    reception_free(&(*gateway)->reception);
     acknowledge_free(&(*gateway)->acknowledge);
     decision_free(&(*gateway)->decision);
     dispatch_free(&(*gateway)->dispatch);
@@ -132,17 +132,17 @@ void gateway_free(struct gateway **gateway)
 
 uint16_t gateway_port(const struct gateway *gateway, const char *listener)
 {
-    return smtpd_port(gateway->smtpd, listener);
+    return reception_port(gateway->reception, listener);
 }
 
-const struct smtpd *gateway_smtpd(const struct gateway *gateway)
+const struct reception *gateway_smtpd(const struct gateway *gateway)
 {
-    return gateway->smtpd;
+    return gateway->reception;
 }
 
 void gateway_count(const struct gateway *gateway, struct gateway_counts *counts_r)
 {
-    smtpd_count(gateway->smtpd, &counts_r->smtpd);
+    reception_count(gateway->reception, &counts_r->reception);
     dispatch_count(gateway->dispatch, &counts_r->dispatch);
     spool_count(gateway->spool, &counts_r->spool);
 }

@@ -48,11 +48,11 @@ uint16_t gateway_port(const struct gateway *gateway, const char *listener);
 int64_t gateway_certificate_seconds(const struct gateway *gateway, const char *listener);
 
 struct gateway_counts {
-    struct smtpd_counts smtpd;
+    struct reception_counts reception;
     struct dispatch_counts dispatch;
     struct spool_counts spool;
 };
-const struct smtpd *gateway_smtpd(const struct gateway *gateway);
+const struct reception *gateway_smtpd(const struct gateway *gateway);
 void gateway_count(const struct gateway *gateway, struct gateway_counts *counts_r);
 
 /* ---- for the admin server ---- */

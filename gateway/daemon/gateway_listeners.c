@@ -13,7 +13,7 @@ static void log_listening(struct gateway *gateway, const struct config_listener 
 {
     log_event(gateway->log, LOG_LEVEL_INFO, "listening", LOG_STR("listener", config->name),
               LOG_STR("server.address", config->address.host),
-              LOG_INT("server.port", smtpd_port(gateway->smtpd, config->name)));
+              LOG_INT("server.port", reception_port(gateway->reception, config->name)));
 }
 
 /* A reload speaks of those that it changes. */
@@ -33,18 +33,18 @@ int gateway_apply_listeners(struct gateway *gateway, const struct config *config
 {
     size_t count = config->listeners.count;
     struct arena *arena = arena_new((size_t)16 << 20);
-    struct smtpd_listener_options *options = expect_memory(arena_array(arena, count + 1, sizeof *options));
+    struct reception_listener_options *options = expect_memory(arena_array(arena, count + 1, sizeof *options));
     int result = 0;
     for (size_t i = 0; i < count && result == 0; i++) {
         result = config_listener_options(config_listener_at(config, i), arena, &options[i], fault);
     }
     if (result == 0) {
-        result = smtpd_reload(gateway->smtpd, options, count, fault);
+        result = reception_reload(gateway->reception, options, count, fault);
     }
     for (size_t i = 0; i < count; i++) {
         net_tls_free(&options[i].tls);
         net_tls_free(&options[i].tls_lenient);
-        smtpd_users_free(&options[i].users);
+        reception_users_free(&options[i].users);
         const struct config_listener *listener = config_listener_at(config, i);
         if (result == 0 && is_news(gateway, config, listener)) {
             log_listening(gateway, listener);

@@ -45,7 +45,7 @@ struct gateway {
     struct decision *decision;
     struct dispatch *dispatch;
     struct acknowledge *acknowledge;
-    struct smtpd *smtpd;
+    struct reception *reception;
     bool draining;
     struct net_sandbox_state sandbox;
     int64_t started_ms, loaded_ms;

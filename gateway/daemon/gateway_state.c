@@ -66,7 +66,7 @@ void gateway_tap_log(struct gateway *gateway, void (*line)(void *ctx, const char
 
 int64_t gateway_certificate_seconds(const struct gateway *gateway, const char *listener)
 {
-    int64_t expires = smtpd_certificate_expires(gateway->smtpd, listener);
+    int64_t expires = reception_certificate_expires(gateway->reception, listener);
     return expires == 0 ? INT64_MIN : expires - net_wall(gateway->loop) / 1000;
 }
 
@@ -135,7 +135,7 @@ static void check_listeners(const struct gateway *gateway, struct gateway_check 
     size_t open = 0;
     for (size_t i = 0; i < gateway->config->listeners.count; i++) {
         const struct config_listener *listener = config_listener_at(gateway->config, i);
-        open += listener->address.is_unix || smtpd_port(gateway->smtpd, listener->name) != 0;
+        open += listener->address.is_unix || reception_port(gateway->reception, listener->name) != 0;
     }
     check->name = "listeners";
     check->good = open > 0;

@@ -52,7 +52,7 @@ struct decision_job {
     struct fault fault;
     uint64_t took_us;
     struct recent_message *kept; /* for decision.recent; NULL: it is too long */
-    smtpd_decided_fn *done;
+    reception_decided_fn *done;
     void *done_ctx;
 };
 
@@ -149,23 +149,23 @@ static bool needs_verified_tls(const struct decision *decision, const struct mai
 }
 
 /* Our own trouble is never the sender's fault: 4xx, and the log says what it was. */
-static struct smtpd_decision answer_of(struct decision *decision, const struct mail_envelope *envelope,
-                                       const struct filters_decision *result, const struct fault *fault)
+static struct reception_decision answer_of(struct decision *decision, const struct mail_envelope *envelope,
+                                           const struct filters_decision *result, const struct fault *fault)
 {
     if (fault_is_set(fault)) {
         rule_stats_failed(decision->stats, fault, net_wall(decision->loop));
         log_event(decision->log, LOG_LEVEL_ERROR, "rules_failed", LOG_STR("id", envelope->id),
                   LOG_STR("error.code", fault->code), LOG_STR("rule", fault->where),
                   LOG_STR("error.message", fault->text));
-        return (struct smtpd_decision){
+        return (struct reception_decision){
             .code = 451, .enhanced = "4.3.0", .text = "The rules could not decide about this message; try again later"};
     }
     if (result->reply_code == 0 && needs_verified_tls(decision, envelope, result)) {
-        return (struct smtpd_decision){.code = 550,
-                                       .enhanced = "5.7.30",
-                                       .text = "REQUIRETLS: the mailbox server is not reached over verified TLS"};
+        return (struct reception_decision){.code = 550,
+                                           .enhanced = "5.7.30",
+                                           .text = "REQUIRETLS: the mailbox server is not reached over verified TLS"};
     }
-    return (struct smtpd_decision){
+    return (struct reception_decision){
         .code = result->reply_code,
         .enhanced = result->enhanced,
         .text = result->reply_text,
@@ -213,7 +213,7 @@ struct recipient_job {
     struct filters_decision result;
     struct fault fault;
     uint64_t took_us;
-    smtpd_decided_fn *done;
+    reception_decided_fn *done;
     void *done_ctx;
 };
 
@@ -238,8 +238,8 @@ static void note_slowness(struct decision *decision, uint64_t took_us)
 static void on_recipient(void *ctx)
 {
     struct recipient_job *job = ctx;
-    struct smtpd_decision answer = answer_of(job->decision, job->envelope, &job->result, &job->fault);
-    smtpd_decided_fn *done = job->done;
+    struct reception_decision answer = answer_of(job->decision, job->envelope, &job->result, &job->fault);
+    reception_decided_fn *done = job->done;
     void *done_ctx = job->done_ctx;
     note_slowness(job->decision, job->took_us);
     hold_release(&job->rules);
@@ -248,8 +248,8 @@ static void on_recipient(void *ctx)
 }
 
 static bool decide_recipient(void *ctx, void *rules, const struct mail_envelope *envelope,
-                             const struct net_lane_turn *turn, struct arena *arena, struct smtpd_decision *decision_r,
-                             smtpd_decided_fn *done, void *done_ctx)
+                             const struct net_lane_turn *turn, struct arena *arena,
+                             struct reception_decision *decision_r, reception_decided_fn *done, void *done_ctx)
 {
     struct decision *decision = ctx;
     struct rules_hold *hold = rules;
@@ -402,7 +402,7 @@ static void end_sample(struct decision_job *job)
 static void on_worked(void *ctx)
 {
     struct decision_job *job = ctx;
-    struct smtpd_decision answer = answer_of(job->decision, job->message.envelope, &job->result, &job->fault);
+    struct reception_decision answer = answer_of(job->decision, job->message.envelope, &job->result, &job->fault);
     answer.refusals = answer.code == 0 || job->result.reply_code != 0 ? job->refusals : NULL;
     answer.refusal_rules = job->refusal_rules;
     if (!fault_is_set(&job->fault)) {
@@ -413,7 +413,7 @@ static void on_worked(void *ctx)
     if (job->decision->recent != NULL) {
         recent_add(job->decision->recent, &job->kept);
     }
-    smtpd_decided_fn *done = job->done;
+    reception_decided_fn *done = job->done;
     void *done_ctx = job->done_ctx;
     end_sample(job);
     hold_release(&job->rules);
@@ -431,7 +431,7 @@ static void on_source(void *ctx, const struct mail_source *source)
 
 static void decide_message(void *ctx, void *rules, const struct mail_envelope *envelope, struct bytes header,
                            struct spool_stage *stage, const struct net_lane_turn *turn, struct arena *arena,
-                           smtpd_decided_fn *done, void *done_ctx)
+                           reception_decided_fn *done, void *done_ctx)
 {
     struct decision *decision = ctx;
     NET_EXPECT_LOOP(decision->loop);
@@ -457,13 +457,13 @@ static void decide_message(void *ctx, void *rules, const struct mail_envelope *e
     }
 }
 
-struct smtpd_hooks decision_hooks(struct decision *decision)
+struct reception_hooks decision_hooks(struct decision *decision)
 {
-    return (struct smtpd_hooks){.ctx = decision,
-                                .begin_session = begin_session,
-                                .end_session = end_session,
-                                .decide_recipient = decide_recipient,
-                                .decide_message = decide_message};
+    return (struct reception_hooks){.ctx = decision,
+                                    .begin_session = begin_session,
+                                    .end_session = end_session,
+                                    .decide_recipient = decide_recipient,
+                                    .decide_message = decide_message};
 }
 
 const struct rule_stats *decision_stats(const struct decision *decision)

@@ -1,5 +1,5 @@
 /*
- * decision - asks the rules about recipients and messages: the bridge from reception (smtpd_hooks) to filters.
+ * decision - asks the rules about recipients and messages: the bridge from reception (reception_hooks) to filters.
  *
  * Messages are decided on the `filter` lane, so that a slow pattern holds up neither the loop nor a sync. A decision
  * that is under way keeps the rule set that it began with when the set is replaced.
@@ -11,7 +11,7 @@
 #include "decision/recent.h"
 #include "decision/rule_stats.h"
 #include "filters/filters.h"
-#include "smtpd/smtpd.h"
+#include "reception/reception.h"
 
 struct decision;
 
@@ -28,8 +28,8 @@ void decision_set_timeout(struct decision *decision, uint64_t milliseconds);
  * refused. names by reference.
  */
 void decision_set_unverified(struct decision *decision, const char *const *names, size_t count);
-/* What smtpd is to call. */
-struct smtpd_hooks decision_hooks(struct decision *decision);
+/* What reception is to call. */
+struct reception_hooks decision_hooks(struct decision *decision);
 /* What rules did so far; valid as long as the decision. */
 const struct rule_stats *decision_stats(const struct decision *decision);
 /*

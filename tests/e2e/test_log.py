@@ -12,8 +12,8 @@ VARIABLE = {
     "dispatch_job.c": ["deferred", "delayed", "dead_letter"],
     "dispatch_reload.c": ["upstream_added", "upstream_changed", "upstream_removed"],
     "imapc_place.c": ["upstream_still_down", "upstream_failover", "upstream_failback"],
-    "smtpd_intake.c": ["abandoned", "accepted", "spool_refuses", "spool_failed"],
-    "smtpd_told.c": ["rejected"],
+    "reception_intake.c": ["abandoned", "accepted", "spool_refuses", "spool_failed"],
+    "reception_told.c": ["rejected"],
 }
 ALWAYS = {"@timestamp", "log.level", "event.action", "log.logger"}
 

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/expect.h"
-#include "smtpd/smtpd_login.h"
+#include "reception/reception_login.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -33,14 +33,14 @@ static void on_answer(void *ctx, const struct smtpd_auth_answer *answer)
     run->over = answer->kind != SMTPD_AUTH_CHALLENGE;
 }
 
-static struct smtpd_users *load(void)
+static struct reception_users *load(void)
 {
     char path[] = "/tmp/fuzz_smtp_sasl_XXXXXX";
     int fd = mkstemp(path);
     struct problems *problems = problems_new();
     EXPECT(fd >= 0 && write(fd, users_text, sizeof users_text - 1) == (ssize_t)sizeof users_text - 1);
     close(fd);
-    struct smtpd_users *users = smtpd_users_load(path, problems);
+    struct reception_users *users = reception_users_load(path, problems);
     unlink(path);
     for (size_t i = 0; users == NULL && i < problems_count(problems); i++) {
         fprintf(stderr, "%s\n", problems_at(problems, i)->text);
@@ -53,11 +53,11 @@ static struct smtpd_users *load(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct net_loop *loop;
-    static struct smtpd_logins *logins;
-    static struct smtpd_users *users;
+    static struct reception_logins *logins;
+    static struct reception_users *users;
     if (loop == NULL) {
         loop = net_loop_new();
-        logins = smtpd_logins_new(loop);
+        logins = reception_logins_new(loop);
         users = load();
     }
     if (size == 0) {
@@ -66,16 +66,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct run run = {0};
     struct bytes rest = bytes_at(data + 1, size - 1);
     static const uint8_t binding[32] = {1};
-    struct smtpd_login *login =
-        smtpd_login_new(logins, users, mechanisms[data[0] % 4], "192.0.2.7",
-                        bytes_at(binding, data[0] % 8 < 4 ? 0 : sizeof binding), on_answer, &run);
+    struct reception_login *login =
+        reception_login_new(logins, users, mechanisms[data[0] % 4], "192.0.2.7",
+                            bytes_at(binding, data[0] % 8 < 4 ? 0 : sizeof binding), on_answer, &run);
     for (int steps = 1; rest.ptr != NULL && !run.over && steps < 10; steps++) {
         struct bytes line = bytes_cut(&rest, '\n');
-        smtpd_login_step(login, bytes_slice(line, 0, SMTPD_AUTH_LINE_MAX / 2), steps > 1 || line.len > 0);
+        reception_login_step(login, bytes_slice(line, 0, SMTPD_AUTH_LINE_MAX / 2), steps > 1 || line.len > 0);
         net_loop_run(loop);
         EXPECT(run.answers == steps);
     }
-    smtpd_login_free(&login);
+    reception_login_free(&login);
     net_loop_run(loop);
     return 0;
 }

@@ -21,7 +21,7 @@ CIRCLES = {
     "gateway/engine": "each protocol's core and the handlers of its commands: the core's table names them, they speak through the core",
     "gateway/imapc": "a pool, its connections and their jobs",
     "gateway/net": "a stream, its TLS and its output",
-    "gateway/smtpd": "a session and what it waits for",
+    "gateway/reception": "a session and what it waits for",
     "gateway/spool": "the spool's core and its jobs",
     "gateway/store/local": "the index and its schema",
 }

@@ -60,7 +60,7 @@ static int tear_down(void **state)
 
 static void await(const char *id, size_t count, uint64_t timeout_ms)
 {
-    struct smtpd_hooks hooks = {.ctx = NULL};
+    struct reception_hooks hooks = {.ctx = NULL};
     acknowledge_hooks(w.acknowledge, &hooks);
     assert_true(hooks.await_delivery(hooks.delivery_ctx, id, count, timeout_ms, on_delivered, NULL));
 }
@@ -131,7 +131,7 @@ static void doubt_is_looked_into(void **state)
 /* A sender who comes again while what was busy is still on its way waits for that; one who comes while another waits does not. */
 static void comes_again_meanwhile(void **state)
 {
-    struct smtpd_hooks hooks = {.ctx = NULL};
+    struct reception_hooks hooks = {.ctx = NULL};
     (void)state;
     acknowledge_hooks(w.acknowledge, &hooks);
     await("M", 2, 60000);
@@ -173,7 +173,7 @@ static void time_runs_out(void **state)
 
 static void forgotten_is_never_answered(void **state)
 {
-    struct smtpd_hooks hooks = {.ctx = NULL};
+    struct reception_hooks hooks = {.ctx = NULL};
     (void)state;
     acknowledge_hooks(w.acknowledge, &hooks);
     await("M", 1, 60000);

@@ -49,7 +49,7 @@ static struct filters_set *rules(const char *folder)
 }
 
 struct heard {
-    struct smtpd_decision decision;
+    struct reception_decision decision;
     unsigned calls;
 };
 
@@ -57,7 +57,7 @@ static unsigned expected_calls;
 
 static const struct net_lane_turn turn = {0};
 
-static void on_decided(void *ctx, const struct smtpd_decision *decision)
+static void on_decided(void *ctx, const struct reception_decision *decision)
 {
     struct heard *heard = ctx;
     heard->decision = *decision;
@@ -77,7 +77,7 @@ static void a_session_keeps_the_rules_it_began_with(void **state)
     struct filters_set *set = rules("Old");
     struct decision *decision = decision_new(loop, &set, NULL);
     assert_null(set);
-    struct smtpd_hooks hooks = decision_hooks(decision);
+    struct reception_hooks hooks = decision_hooks(decision);
     struct arena *arenas[4] = {arena_new(1 << 20), arena_new(1 << 20), arena_new(1 << 20), arena_new(1 << 20)};
     struct heard heard[4] = {0};
     expected_calls = 4;
@@ -116,7 +116,7 @@ static void what_cannot_be_decided_is_our_fault(void **state)
     loop = net_loop_new();
     struct filters_set *set = rules("A");
     struct decision *decision = decision_new(loop, &set, NULL);
-    struct smtpd_hooks hooks = decision_hooks(decision);
+    struct reception_hooks hooks = decision_hooks(decision);
     struct arena *arena = arena_new(8); /* no room for any decision */
     struct heard heard = {0};
     void *session = hooks.begin_session(hooks.ctx);
@@ -127,7 +127,7 @@ static void what_cannot_be_decided_is_our_fault(void **state)
     assert_int_equal(heard.decision.code, 451);
     assert_int_equal(heard.decision.delivery_count, 0);
     struct arena *room = arena_new(1 << 20);
-    struct smtpd_decision at_rcpt;
+    struct reception_decision at_rcpt;
     assert_true(hooks.decide_recipient(hooks.ctx, session, &envelope, &turn, room, &at_rcpt, on_decided, &heard));
     assert_int_equal(at_rcpt.code, 0);
     hooks.end_session(session);

@@ -8,7 +8,7 @@
 #include "imapc/imapc_scram.h"
 #include "net/net_hash.h"
 #include "net/net_loop.h"
-#include "smtpd/smtpd_login.h"
+#include "reception/reception_login.h"
 
 #include "test.h" /* behind the rest: cmocka has a macro of the name expect_memory */
 
@@ -187,18 +187,18 @@ static int first_message(const char *client_binding, const char *server_binding,
     buf_init(&text, 8192);
     buf_init(&ours.challenge, 8192);
     ours.loop = net_loop_new();
-    struct smtpd_logins *logins = smtpd_logins_new(ours.loop);
-    struct smtpd_users *known = smtpd_users_parse("users", bytes_of(users), problems);
+    struct reception_logins *logins = reception_logins_new(ours.loop);
+    struct reception_users *known = reception_users_parse("users", bytes_of(users), problems);
     assert_non_null(known);
-    struct smtpd_login *login =
-        smtpd_login_new(logins, known, SMTPD_MECHANISM_SCRAM, "127.0.0.1", bytes_of(server_binding), on_answer, NULL);
+    struct reception_login *login = reception_login_new(logins, known, SMTPD_MECHANISM_SCRAM, "127.0.0.1",
+                                                        bytes_of(server_binding), on_answer, NULL);
     assert_int_equal(step(scram, "", &text, NULL), 0);
     assert_int_equal(strncmp(buf_text(&text), begin, strlen(begin)), 0);
-    smtpd_login_step(login, buf_bytes(&text), true);
+    reception_login_step(login, buf_bytes(&text), true);
     net_loop_run(ours.loop);
-    smtpd_login_free(&login);
-    smtpd_users_free(&known);
-    smtpd_logins_free(&logins);
+    reception_login_free(&login);
+    reception_users_free(&known);
+    reception_logins_free(&logins);
     net_loop_free(&ours.loop);
     imapc_scram_free(&scram);
     buf_done(&text);

@@ -9,7 +9,7 @@
 
 #include "base/expect.h"
 #include "net/net_stream.h"
-#include "smtpd/smtpd.h"
+#include "reception/reception.h"
 
 #include "test.h" /* behind the rest: cmocka has a macro of the name expect_memory */
 
@@ -25,7 +25,7 @@ struct spool_stage {
 
 static struct world {
     struct net_loop *loop;
-    struct smtpd *smtpd;
+    struct reception *reception;
     struct net_stream *client;
     struct net_timer *deadline;
     struct buf said;   /* by the server */
@@ -40,14 +40,14 @@ static struct world {
     const char *fail_accept, *fail_write, *fail_commit; /* fault codes */
     bool in_doubt;                                      /* of fail_commit: nobody knows */
     unsigned stop_after;                                /* the stage says "stop" after so many writes, 0: never */
-    struct smtpd_decision decision;                     /* of messages */
+    struct reception_decision decision;                 /* of messages */
     int refuse_recipient;
     bool slow_recipient; /* recipients are decided later */
-    struct smtpd_decision recipient;
+    struct reception_decision recipient;
     int rules; /* sessions that hold them */
     spool_commit_fn *committed;
     void *committed_ctx;
-    smtpd_decided_fn *decided;
+    reception_decided_fn *decided;
     void *decided_ctx;
     bool keep_waiting; /* the decision is not given before the test does */
     char from[64], id[32], protocol[16];
@@ -198,8 +198,8 @@ static void recipient_decided(void *ctx)
 }
 
 static bool decide_recipient(void *ctx, void *rules, const struct mail_envelope *envelope,
-                             const struct net_lane_turn *turn, struct arena *arena, struct smtpd_decision *decision_r,
-                             smtpd_decided_fn *done, void *done_ctx)
+                             const struct net_lane_turn *turn, struct arena *arena,
+                             struct reception_decision *decision_r, reception_decided_fn *done, void *done_ctx)
 {
     (void)ctx;
     (void)arena;
@@ -207,7 +207,7 @@ static bool decide_recipient(void *ctx, void *rules, const struct mail_envelope 
     assert_ptr_equal(rules, &w.rules);
     assert_true(envelope->to_count > 0);
     if (w.refuse_recipient != 0) {
-        *decision_r = (struct smtpd_decision){.code = w.refuse_recipient, .enhanced = "5.1.1", .text = "no such"};
+        *decision_r = (struct reception_decision){.code = w.refuse_recipient, .enhanced = "5.1.1", .text = "no such"};
     }
     if (w.slow_recipient) {
         w.recipient = *decision_r;
@@ -230,7 +230,7 @@ static void decided(void *ctx)
 
 static void decide_message(void *ctx, void *rules, const struct mail_envelope *envelope, struct bytes header,
                            struct spool_stage *stage, const struct net_lane_turn *turn, struct arena *arena,
-                           smtpd_decided_fn *done, void *done_ctx)
+                           reception_decided_fn *done, void *done_ctx)
 {
     (void)turn;
     (void)ctx;
@@ -306,7 +306,7 @@ static void connect_client(void)
     char text[64];
     struct net_address address;
     const struct net_stream_limits limits = {65536, 8u << 20, 1024};
-    snprintf(text, sizeof text, "127.0.0.1:%u", smtpd_port(w.smtpd, "apps"));
+    snprintf(text, sizeof text, "127.0.0.1:%u", reception_port(w.reception, "apps"));
     assert_int_equal(net_address_parse(&address, bytes_of(text), NULL), 0);
     w.gone = false;
     w.client = net_stream_connect(w.loop, &address, 5000, &limits, on_client, NULL);
@@ -315,11 +315,11 @@ static void connect_client(void)
 
 static int set_up(void **state)
 {
-    const struct smtpd_hooks hooks = {.begin_session = begin_session,
-                                      .end_session = end_session,
-                                      .decide_recipient = decide_recipient,
-                                      .decide_message = decide_message};
-    struct smtpd_listener_options options = {.name = "apps"};
+    const struct reception_hooks hooks = {.begin_session = begin_session,
+                                          .end_session = end_session,
+                                          .decide_recipient = decide_recipient,
+                                          .decide_message = decide_message};
+    struct reception_listener_options options = {.name = "apps"};
     struct fault fault = FAULT_INIT;
     (void)state;
     memset(&w, 0, sizeof w);
@@ -327,12 +327,12 @@ static int set_up(void **state)
     buf_init(&w.stored, 64u << 20);
     w.loop = net_loop_new();
     w.deadline = net_timer_new(w.loop, on_deadline, NULL);
-    w.smtpd = smtpd_new(w.loop, NULL, "gw.test", &hooks, NULL);
+    w.reception = reception_new(w.loop, NULL, "gw.test", &hooks, NULL);
     assert_int_equal(net_address_parse(&options.address, bytes_of("127.0.0.1:0"), &fault), 0);
     smtpd_limits_default(&options.limits);
     options.limits.max_sessions = 3;
     options.limits.max_sessions_per_network = 2;
-    assert_int_equal(smtpd_listen(w.smtpd, &options, &fault), 0);
+    assert_int_equal(reception_listen(w.reception, &options, &fault), 0);
     connect_client();
     assert_true(bytes_starts_nocase(buf_bytes(&w.said), "220 gw.test "));
     return 0;
@@ -342,7 +342,7 @@ static int tear_down(void **state)
 {
     (void)state;
     net_stream_free(&w.client);
-    smtpd_free(&w.smtpd);
+    reception_free(&w.reception);
     net_timer_free(&w.deadline);
     net_loop_free(&w.loop);
     buf_done(&w.said);
@@ -369,8 +369,8 @@ static void a_message_is_stored_and_answered_with_its_id(void **state)
     assert_non_null(strstr(buf_text(&w.said), "<1@x>"));
     say("QUIT\r\n", "221 ");
     wait_gone();
-    struct smtpd_counts counts;
-    smtpd_count(w.smtpd, &counts);
+    struct reception_counts counts;
+    reception_count(w.reception, &counts);
     assert_int_equal(counts.accepted, 1);
     assert_int_equal(counts.sessions_open, 0);
 }
@@ -430,19 +430,19 @@ static void refusals_of_the_rules_are_said(void **state)
     w.refuse_recipient = 550;
     say("EHLO c\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\n", "550 5.1.1 no such");
     w.refuse_recipient = 0;
-    w.decision = (struct smtpd_decision){.code = 554, .enhanced = "5.7.1", .text = "not wanted", .rule = "spam"};
+    w.decision = (struct reception_decision){.code = 554, .enhanced = "5.7.1", .text = "not wanted", .rule = "spam"};
     say("RSET\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nDATA\r\n", "354 ");
     say("x: y\r\n.\r\n", "554 5.7.1 not wanted");
     assert_int_equal(w.commits, 0);
-    struct smtpd_counts counts;
-    smtpd_count(w.smtpd, &counts);
+    struct reception_counts counts;
+    reception_count(w.reception, &counts);
     assert_int_equal(counts.rejected, 2);
 }
 
 static bool nobody_there(void)
 {
-    struct smtpd_counts counts;
-    smtpd_count(w.smtpd, &counts);
+    struct reception_counts counts;
+    reception_count(w.reception, &counts);
     return counts.sessions_open == 0;
 }
 
@@ -474,7 +474,7 @@ static void an_answer_that_comes_too_late_meets_nobody(void **state)
     w.keep_waiting = true;
     say(envelope, "354 ");
     say("x: y\r\n.\r\n", NULL);
-    smtpd_free(&w.smtpd);
+    reception_free(&w.reception);
     w.decided(w.decided_ctx, &w.decision);
     assert_int_equal(w.commits, 0);
 }
@@ -489,7 +489,7 @@ static void a_recipient_may_be_decided_later(void **state)
     say("RCPT TO:<e@d.example>\r\nNOOP\r\n", "550 5.1.1 no such\r\n250 2.0.0 ok\r\n");
     w.keep_waiting = true;
     say("RCPT TO:<f@d.example>\r\n", NULL);
-    smtpd_free(&w.smtpd);
+    reception_free(&w.reception);
     w.decided(w.decided_ctx, &w.recipient);
     assert_int_equal(w.stages, 0);
 }
@@ -522,7 +522,7 @@ static void a_drain_lets_the_transaction_finish(void **state)
     bool drained = false;
     (void)state;
     say(envelope, "354 ");
-    smtpd_drain(w.smtpd, DEADLINE_MS * 2, on_drained, &drained);
+    reception_drain(w.reception, DEADLINE_MS * 2, on_drained, &drained);
     say("x: y\r\n.\r\n", "421 4.3.2");
     assert_non_null(strstr(buf_text(&w.said), "250 2.0.0"));
     if (!drained) {

@@ -1,10 +1,10 @@
 /*
- * smtpd_refusals - a ring of refusals and its file. Contract: smtpd_refusals.h.
+ * reception_refusals - a ring of refusals and its file. Contract: reception_refusals.h.
  *
  * The file has one JSON object a line. At FILE_MAX octets it becomes the older one of two, so that both together hold
  * more than the ring and never much more than twice that. A lane writes; while it does, lines gather.
  */
-#include "smtpd/smtpd_refusals.h"
+#include "reception/reception_refusals.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,9 +18,9 @@
 #define FILE_MAX    ((uint64_t)1 << 20)
 #define PENDING_MAX ((size_t)256 << 10)
 
-struct smtpd_refusals {
+struct reception_refusals {
     struct net_loop *loop;
-    json_t *ring[SMTPD_REFUSALS_MAX];
+    json_t *ring[RECEPTION_REFUSALS_MAX];
     size_t next, count;
     uint64_t keep_ms;
     struct net_lane *lane; /* NULL without a file */
@@ -30,27 +30,27 @@ struct smtpd_refusals {
     bool busy;
 };
 
-struct smtpd_refusals *smtpd_refusals_new(struct net_loop *loop)
+struct reception_refusals *reception_refusals_new(struct net_loop *loop)
 {
-    struct smtpd_refusals *refusals = expect_calloc(1, sizeof *refusals);
+    struct reception_refusals *refusals = expect_calloc(1, sizeof *refusals);
     refusals->loop = loop;
     buf_init(&refusals->pending, PENDING_MAX);
     buf_init(&refusals->writing, PENDING_MAX);
     return refusals;
 }
 
-static void put(struct smtpd_refusals *refusals, json_t *refusal)
+static void put(struct reception_refusals *refusals, json_t *refusal)
 {
     json_decref(refusals->ring[refusals->next]);
     refusals->ring[refusals->next] = refusal;
-    refusals->next = (refusals->next + 1) % SMTPD_REFUSALS_MAX;
-    refusals->count += refusals->count < SMTPD_REFUSALS_MAX ? 1 : 0;
+    refusals->next = (refusals->next + 1) % RECEPTION_REFUSALS_MAX;
+    refusals->count += refusals->count < RECEPTION_REFUSALS_MAX ? 1 : 0;
 }
 
 /* ---- the file ---- */
 
 /* On the lane. What fails is lost: a refusal is worth no retry. */
-static void append(struct smtpd_refusals *refusals)
+static void append(struct reception_refusals *refusals)
 {
     struct fault fault = FAULT_INIT;
     struct net_file *file = NULL;
@@ -75,17 +75,17 @@ static void work(void *ctx)
     append(ctx);
 }
 
-static void write_pending(struct smtpd_refusals *refusals);
+static void write_pending(struct reception_refusals *refusals);
 
 static void on_written(void *ctx)
 {
-    struct smtpd_refusals *refusals = ctx;
+    struct reception_refusals *refusals = ctx;
     refusals->busy = false;
     buf_clear(&refusals->writing);
     write_pending(refusals);
 }
 
-static void write_pending(struct smtpd_refusals *refusals)
+static void write_pending(struct reception_refusals *refusals)
 {
     if (refusals->busy || refusals->pending.len == 0) {
         return;
@@ -97,7 +97,7 @@ static void write_pending(struct smtpd_refusals *refusals)
     net_lane_submit(refusals->lane, work, on_written, refusals);
 }
 
-static void read_file(struct smtpd_refusals *refusals, const char *path)
+static void read_file(struct reception_refusals *refusals, const char *path)
 {
     struct fault fault = FAULT_INIT;
     struct buf text;
@@ -119,7 +119,7 @@ static void read_file(struct smtpd_refusals *refusals, const char *path)
     buf_done(&text);
 }
 
-void smtpd_refusals_keep(struct smtpd_refusals *refusals, const char *folder, uint64_t keep_ms)
+void reception_refusals_keep(struct reception_refusals *refusals, const char *folder, uint64_t keep_ms)
 {
     refusals->keep_ms = keep_ms;
     snprintf(refusals->path, sizeof refusals->path, "%s/refusals.jsonl", folder);
@@ -134,7 +134,7 @@ void smtpd_refusals_keep(struct smtpd_refusals *refusals, const char *folder, ui
 
 /* ---- in and out ---- */
 
-static void note_line(struct smtpd_refusals *refusals, const json_t *refusal)
+static void note_line(struct reception_refusals *refusals, const json_t *refusal)
 {
     char *line = json_dumps(refusal, JSON_COMPACT);
     if (line != NULL && refusals->lane != NULL && strlen(line) + 1 < PENDING_MAX - refusals->pending.len) {
@@ -145,7 +145,7 @@ static void note_line(struct smtpd_refusals *refusals, const json_t *refusal)
     free(line);
 }
 
-void smtpd_refusals_add(struct smtpd_refusals *refusals, json_t **refusal)
+void reception_refusals_add(struct reception_refusals *refusals, json_t **refusal)
 {
     note_line(refusals, *refusal);
     put(refusals, *refusal);
@@ -158,12 +158,13 @@ static bool fits(const json_t *refusal, const char *field, const char *wanted)
     return wanted == NULL || (value != NULL && strcmp(value, wanted) == 0);
 }
 
-json_t *smtpd_refusals_list(const struct smtpd_refusals *refusals, const char *client, const char *id, size_t most)
+json_t *reception_refusals_list(const struct reception_refusals *refusals, const char *client, const char *id,
+                                size_t most)
 {
     json_t *list = json_array();
     int64_t oldest = refusals->keep_ms == 0 ? 0 : net_wall(refusals->loop) - (int64_t)refusals->keep_ms;
     for (size_t i = 1; i <= refusals->count && json_array_size(list) < most; i++) {
-        json_t *refusal = refusals->ring[(refusals->next + SMTPD_REFUSALS_MAX - i) % SMTPD_REFUSALS_MAX];
+        json_t *refusal = refusals->ring[(refusals->next + RECEPTION_REFUSALS_MAX - i) % RECEPTION_REFUSALS_MAX];
         if (json_integer_value(json_object_get(refusal, "time_ms")) >= oldest &&
             fits(refusal, "client.address", client) && fits(refusal, "id", id)) {
             json_array_append(list, refusal);
@@ -172,9 +173,9 @@ json_t *smtpd_refusals_list(const struct smtpd_refusals *refusals, const char *c
     return list;
 }
 
-void smtpd_refusals_free(struct smtpd_refusals **refusals_ref)
+void reception_refusals_free(struct reception_refusals **refusals_ref)
 {
-    struct smtpd_refusals *refusals = *refusals_ref;
+    struct reception_refusals *refusals = *refusals_ref;
     *refusals_ref = NULL;
     if (refusals == NULL) {
         return;
@@ -183,7 +184,7 @@ void smtpd_refusals_free(struct smtpd_refusals **refusals_ref)
      * must stay. */
     struct net_lane *lane = refusals->lane;
     net_lane_free(&lane);
-    for (size_t i = 0; i < SMTPD_REFUSALS_MAX; i++) {
+    for (size_t i = 0; i < RECEPTION_REFUSALS_MAX; i++) {
         json_decref(refusals->ring[i]);
     }
     buf_done(&refusals->pending);

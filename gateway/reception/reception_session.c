@@ -1,8 +1,8 @@
 /*
- * smtpd_session - one connection: its life, the pump stream <-> engine, TLS, PROXY headers, authentication. Contract:
- * smtpd_private.h.
+ * reception_session - one connection: its life, the pump stream <-> engine, TLS, PROXY headers, authentication. Contract:
+ * reception_private.h.
  *
- * Everything happens in smtpd_session_pump(): events, answers and timers only note something and call it. A session
+ * Everything happens in reception_session_pump(): events, answers and timers only note something and call it. A session
  * ends when its stream is gone and nothing that it asked for is still to be answered.
  */
 #include <stdio.h>
@@ -11,7 +11,7 @@
 
 #include "base/expect.h"
 #include "proto/proxy_header.h"
-#include "smtpd/smtpd_private.h"
+#include "reception/reception_private.h"
 
 #define LINGER_MS 5000
 /* Above it the engine waits: the peer does not read its replies. */
@@ -24,14 +24,14 @@
 /* A session has so much of a turn of the loop, then the others come. */
 #define TURN_US 3000
 
-struct smtpd_session *smtpd_session_of(struct list *link)
+struct reception_session *reception_session_of(struct list *link)
 {
-    return LIST_ITEM(link, struct smtpd_session, link);
+    return LIST_ITEM(link, struct reception_session, link);
 }
 
 /* ---- end ---- */
 
-static void uncount(struct smtpd_session *session)
+static void uncount(struct reception_session *session)
 {
     if (session->counted[0] != '\0') {
         smtpd_admission_leave(session->listener->admission, session->counted);
@@ -43,29 +43,29 @@ static void uncount(struct smtpd_session *session)
     }
 }
 
-static void session_leave(struct smtpd_session *session)
+static void session_leave(struct reception_session *session)
 {
-    struct smtpd *smtpd = session->smtpd;
+    struct reception *reception = session->reception;
     if (session->listener == NULL) {
         return;
     }
     uncount(session);
     list_remove(&session->link);
     session->listener = NULL;
-    session->smtpd = NULL;
-    smtpd_session_gone(smtpd);
+    session->reception = NULL;
+    reception_session_gone(reception);
 }
 
 /* Frees the session unless an answer is still to come; that one frees it then. */
-static void session_end(struct smtpd_session *session)
+static void session_end(struct reception_session *session)
 {
-    smtpd_login_free(&session->login);
+    reception_login_free(&session->login);
     tracer_done(&session->tracer);
     net_stream_free(&session->stream);
     net_timer_free(&session->timer);
     net_tls_free(&session->tls);
     net_tls_free(&session->tls_lenient);
-    smtpd_users_free(&session->users);
+    reception_users_free(&session->users);
     session_leave(session);
     if (session->waits > 0) {
         return;
@@ -79,18 +79,18 @@ static void session_end(struct smtpd_session *session)
     free(session);
 }
 
-void smtpd_session_abort(struct smtpd_session *session)
+void reception_session_abort(struct reception_session *session)
 {
     session_end(session);
 }
 
 /* The client went without a good-bye; what it had begun is gone with it. */
-static void session_abandon(struct smtpd_session *session)
+static void session_abandon(struct reception_session *session)
 {
     if (session->handshake) {
-        smtpd_told_door(session, SMTPD_REPLY_TLS_FAILED, net_stream_fault(session->stream)->text);
+        reception_told_door(session, SMTPD_REPLY_TLS_FAILED, net_stream_fault(session->stream)->text);
     } else if (session->engine != NULL && session->waits == 0) {
-        smtpd_intake_abandon(session);
+        reception_intake_abandon(session);
     }
     if (!fault_is_set(net_stream_fault(session->stream))) {
         net_stream_finish(&session->stream, LINGER_MS);
@@ -101,66 +101,67 @@ static void session_abandon(struct smtpd_session *session)
 /* ---- who the client is ---- */
 
 /* Counts the client in, or says what it hears instead of the greeting. */
-static enum smtpd_reply admit(struct smtpd_session *session)
+static enum smtpd_reply admit(struct reception_session *session)
 {
     bool counted;
     uncount(session);
-    enum smtpd_reply refusal = smtpd_listener_admit(session->listener, session->address, &counted);
-    smtpd_clients_note(session->smtpd->clients, session->address, session->listener->options.name, SMTPD_CLIENT_SESSION,
-                       net_wall(session->smtpd->loop));
+    enum smtpd_reply refusal = reception_listener_admit(session->listener, session->address, &counted);
+    reception_clients_note(session->reception->clients, session->address, session->listener->options.name,
+                           RECEPTION_CLIENT_SESSION, net_wall(session->reception->loop));
     if (counted) {
         memcpy(session->counted, session->address, sizeof session->counted);
     }
     return refusal;
 }
 
-static unsigned offered_mechanisms(const struct smtpd_session *session)
+static unsigned offered_mechanisms(const struct reception_session *session)
 {
-    return session->users == NULL ? 0 : smtpd_users_mechanisms(session->users) & session->listener->options.mechanisms;
+    return session->users == NULL ? 0
+                                  : reception_users_mechanisms(session->users) & session->listener->options.mechanisms;
 }
 
-static void start_engine(struct smtpd_session *session, enum smtpd_reply refusal)
+static void start_engine(struct reception_session *session, enum smtpd_reply refusal)
 {
-    const struct smtpd_listener *listener = session->listener;
-    const struct smtpd_listener_options *options = &listener->options;
+    const struct reception_listener *listener = session->listener;
+    const struct reception_listener_options *options = &listener->options;
     struct smtpd_answer said = {0};
     if (refusal != SMTPD_REPLY_OK) {
         said = *smtpd_reply_get(refusal);
     }
     const struct smtpd_engine_options engine = {
-        .hostname = session->smtpd->hostname,
+        .hostname = session->reception->hostname,
         .listener = options->name,
         .client_address = session->address,
         .client_port = session->port,
         .lmtp = options->lmtp,
-        .starttls = options->tls_mode == SMTPD_TLS_STARTTLS,
-        .implicit_tls = options->tls_mode == SMTPD_TLS_IMPLICIT,
+        .starttls = options->tls_mode == RECEPTION_TLS_STARTTLS,
+        .implicit_tls = options->tls_mode == RECEPTION_TLS_IMPLICIT,
         .tls_required = options->tls_required,
-        .trusted = smtpd_listener_trusts(listener, session->address),
-        .lenient = smtpd_listener_is_lenient(listener, session->address),
+        .trusted = reception_listener_trusts(listener, session->address),
+        .lenient = reception_listener_is_lenient(listener, session->address),
         .recipients = options->recipients_per_transaction,
         .certificates = options->client_certificates,
-        .xclient = smtpd_networks_have(&listener->xclients, session->address),
+        .xclient = reception_networks_have(&listener->xclients, session->address),
         .mechanisms = offered_mechanisms(session),
         .auth_in_clear = options->auth_in_clear,
         .refusal = said,
         .limits = options->limits,
-        .tally = &session->smtpd->counts.tally,
-        .refused = smtpd_told_refusal,
+        .tally = &session->reception->counts.tally,
+        .refused = reception_told_refusal,
         .refused_ctx = session,
     };
-    session->engine = smtpd_engine_new(&engine, net_now(session->smtpd->loop));
+    session->engine = smtpd_engine_new(&engine, net_now(session->reception->loop));
 }
 
 /*
  * The client is known: lets it in or not. False when the session is gone: who is refused on a TLS port is not worth a
  * handshake.
  */
-static bool begin(struct smtpd_session *session)
+static bool begin(struct reception_session *session)
 {
     enum smtpd_reply refusal = admit(session);
-    if (refusal != SMTPD_REPLY_OK && session->listener->options.tls_mode == SMTPD_TLS_IMPLICIT) {
-        smtpd_told_door(session, refusal, NULL);
+    if (refusal != SMTPD_REPLY_OK && session->listener->options.tls_mode == RECEPTION_TLS_IMPLICIT) {
+        reception_told_door(session, refusal, NULL);
         session_end(session);
         return false;
     }
@@ -168,20 +169,20 @@ static bool begin(struct smtpd_session *session)
     return true;
 }
 
-static void become_client(struct smtpd_session *session, const char *address)
+static void become_client(struct reception_session *session, const char *address)
 {
     snprintf(session->address, sizeof session->address, "%s", address);
     session->turn.group = smtpd_network_hash(session->address);
     const struct smtpd_answer none = {0};
     enum smtpd_reply refusal = admit(session);
-    smtpd_engine_answer_client(session->engine, net_now(session->smtpd->loop),
-                               smtpd_listener_trusts(session->listener, session->address),
-                               smtpd_listener_is_lenient(session->listener, session->address),
+    smtpd_engine_answer_client(session->engine, net_now(session->reception->loop),
+                               reception_listener_trusts(session->listener, session->address),
+                               reception_listener_is_lenient(session->listener, session->address),
                                refusal == SMTPD_REPLY_OK ? &none : smtpd_reply_get(refusal));
 }
 
 /* The header in front of the connection; false when it has not come yet, or the session is gone. */
-static bool take_proxy_header(struct smtpd_session *session)
+static bool take_proxy_header(struct reception_session *session)
 {
     struct proxy_header header;
     size_t used;
@@ -190,9 +191,9 @@ static bool take_proxy_header(struct smtpd_session *session)
         return false;
     }
     if (result <= 0) {
-        log_event(session->smtpd->log, LOG_LEVEL_WARNING, "proxy_header_missing",
+        log_event(session->reception->log, LOG_LEVEL_WARNING, "proxy_header_missing",
                   LOG_STR("client.address", session->address), LOG_STR("listener", session->listener->options.name));
-        smtpd_told_door(session, SMTPD_REPLY_PROXY_HEADER, NULL);
+        reception_told_door(session, SMTPD_REPLY_PROXY_HEADER, NULL);
         session_end(session);
         return false;
     }
@@ -207,17 +208,17 @@ static bool take_proxy_header(struct smtpd_session *session)
 
 /* ---- authentication ---- */
 
-static void log_login(struct smtpd_session *session, bool good)
+static void log_login(struct reception_session *session, bool good)
 {
-    session->smtpd->counts.logins += good ? 1 : 0;
-    session->smtpd->counts.login_failures += good ? 0 : 1;
-    log_event(session->smtpd->log, good ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING, good ? "login" : "login_failed",
+    session->reception->counts.logins += good ? 1 : 0;
+    session->reception->counts.login_failures += good ? 0 : 1;
+    log_event(session->reception->log, good ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING, good ? "login" : "login_failed",
               LOG_STR("client.address", session->address), LOG_STR("listener", session->listener->options.name),
-              LOG_STR("user", smtpd_login_name(session->login)));
+              LOG_STR("user", reception_login_name(session->login)));
 }
 
 /* Whether this user may have one session more. */
-static bool count_user(struct smtpd_session *session, const char *user)
+static bool count_user(struct reception_session *session, const char *user)
 {
     if (smtpd_admission_enter(session->listener->users, user) != SMTPD_ADMITTED) {
         return false;
@@ -228,7 +229,7 @@ static bool count_user(struct smtpd_session *session, const char *user)
 
 static void on_login(void *ctx, const struct smtpd_auth_answer *answer)
 {
-    struct smtpd_session *session = ctx;
+    struct reception_session *session = ctx;
     struct smtpd_auth_answer final = *answer;
     if (answer->kind != SMTPD_AUTH_CHALLENGE) {
         log_login(session, answer->kind == SMTPD_AUTH_OK);
@@ -237,31 +238,32 @@ static void on_login(void *ctx, const struct smtpd_auth_answer *answer)
         final.kind = SMTPD_AUTH_REFUSED;
         final.refusal = *smtpd_reply_get(SMTPD_REPLY_USER_SESSIONS);
     }
-    smtpd_engine_answer_auth(session->engine, net_now(session->smtpd->loop), &final);
+    smtpd_engine_answer_auth(session->engine, net_now(session->reception->loop), &final);
     if (final.kind != SMTPD_AUTH_CHALLENGE) {
-        smtpd_login_free(&session->login);
+        reception_login_free(&session->login);
     }
-    smtpd_session_pump(session);
+    reception_session_pump(session);
 }
 
-static void authenticate(struct smtpd_session *session, const struct smtpd_request *request)
+static void authenticate(struct reception_session *session, const struct smtpd_request *request)
 {
     if (request->is_first) {
         uint8_t binding[BINDING_LEN];
         bool bound = net_stream_tls_binding(session->stream, binding, sizeof binding) == 0;
-        smtpd_login_free(&session->login);
-        session->login = smtpd_login_new(session->smtpd->logins, session->users, request->mechanism, session->address,
-                                         bytes_at(binding, bound ? sizeof binding : 0), on_login, session);
+        reception_login_free(&session->login);
+        session->login =
+            reception_login_new(session->reception->logins, session->users, request->mechanism, session->address,
+                                bytes_at(binding, bound ? sizeof binding : 0), on_login, session);
     }
-    smtpd_login_step(session->login, request->data, request->has_data);
+    reception_login_step(session->login, request->data, request->has_data);
 }
 
 /* ---- the pump ---- */
 
-static void start_tls(struct smtpd_session *session)
+static void start_tls(struct reception_session *session)
 {
-    bool implicit = session->listener->options.tls_mode == SMTPD_TLS_IMPLICIT;
-    bool older = session->tls_lenient != NULL && smtpd_listener_is_lenient(session->listener, session->address);
+    bool implicit = session->listener->options.tls_mode == RECEPTION_TLS_IMPLICIT;
+    bool older = session->tls_lenient != NULL && reception_listener_is_lenient(session->listener, session->address);
     struct net_tls *tls = older ? session->tls_lenient : session->tls;
     session->handshake = true;
     if (implicit) {
@@ -270,21 +272,21 @@ static void start_tls(struct smtpd_session *session)
     }
     size_t dropped = net_stream_start_tls(session->stream, tls);
     if (dropped > 0) {
-        log_event(session->smtpd->log, LOG_LEVEL_WARNING, "plaintext_dropped",
+        log_event(session->reception->log, LOG_LEVEL_WARNING, "plaintext_dropped",
                   LOG_STR("client.address", session->address), LOG_STR("listener", session->listener->options.name),
                   LOG_INT("octets", dropped));
     }
 }
 
-static bool is_clogged(const struct smtpd_session *session)
+static bool is_clogged(const struct reception_session *session)
 {
     return net_stream_unsent(session->stream) > UNSENT_HIGH;
 }
 
 /* For a trace: who: 'C' or 'S'. */
-static void trace(struct smtpd_session *session, char who, struct bytes octets)
+static void trace(struct reception_session *session, char who, struct bytes octets)
 {
-    struct log *log = session->smtpd->log;
+    struct log *log = session->reception->log;
     if (octets.len > 0 && tracer_is_on(&session->tracer, log)) {
         const struct tracer_event event = {.log = log,
                                            .kind = TRACE_SMTP,
@@ -292,14 +294,14 @@ static void trace(struct smtpd_session *session, char who, struct bytes octets)
                                            .client = session->address,
                                            .port = session->port,
                                            .begun = !session->spoken,
-                                           .now = net_now(session->smtpd->loop)};
+                                           .now = net_now(session->reception->loop)};
         tracer_hear(&session->tracer, &event, who, octets);
     }
     session->spoken = session->spoken || octets.len > 0;
 }
 
 /* Hands the engine's replies to the stream, as far as the peer reads them. */
-static void flush(struct smtpd_session *session)
+static void flush(struct reception_session *session)
 {
     struct buf *output = smtpd_engine_output(session->engine);
     while (output->len > 0 && !is_clogged(session)) {
@@ -318,7 +320,7 @@ static void flush(struct smtpd_session *session)
 enum next { NEXT_STEP, NEXT_WAIT, NEXT_GONE };
 
 /* Does what is wanted. */
-static enum next serve(struct smtpd_session *session, enum smtpd_want want, const struct smtpd_request *request)
+static enum next serve(struct reception_session *session, enum smtpd_want want, const struct smtpd_request *request)
 {
     switch (want) {
     case SMTPD_WANT_INPUT:
@@ -333,21 +335,21 @@ static enum next serve(struct smtpd_session *session, enum smtpd_want want, cons
         authenticate(session, request);
         break;
     case SMTPD_WANT_AUTH_END:
-        smtpd_login_free(&session->login);
+        reception_login_free(&session->login);
         break;
     case SMTPD_WANT_MAIL:
-        smtpd_intake_mail(session, request);
+        reception_intake_mail(session, request);
         break;
     case SMTPD_WANT_RECIPIENT:
-        smtpd_intake_recipient(session, request->envelope);
+        reception_intake_recipient(session, request->envelope);
         break;
     case SMTPD_WANT_STORE:
         break; /* done already, while the input stood */
     case SMTPD_WANT_MESSAGE:
-        smtpd_intake_message(session, request);
+        reception_intake_message(session, request);
         break;
     case SMTPD_WANT_RESET:
-        smtpd_intake_reset(session, request);
+        reception_intake_reset(session, request);
         break;
     case SMTPD_WANT_CLOSE:
         net_stream_finish(&session->stream, LINGER_MS);
@@ -357,7 +359,7 @@ static enum next serve(struct smtpd_session *session, enum smtpd_want want, cons
     return NEXT_STEP;
 }
 
-static enum next step(struct smtpd_session *session)
+static enum next step(struct reception_session *session)
 {
     struct smtpd_request request;
     size_t used;
@@ -365,10 +367,10 @@ static enum next step(struct smtpd_session *session)
     if (session->handshake || is_clogged(session) || smtpd_engine_output(session->engine)->len > 0) {
         return NEXT_WAIT;
     }
-    enum smtpd_want want = smtpd_engine_step(session->engine, net_now(session->smtpd->loop),
+    enum smtpd_want want = smtpd_engine_step(session->engine, net_now(session->reception->loop),
                                              net_stream_input(session->stream), &used, &request);
     if (want == SMTPD_WANT_STORE) {
-        smtpd_intake_store(session, request.data);
+        reception_intake_store(session, request.data);
     }
     trace(session, 'C', bytes_slice(net_stream_input(session->stream), 0, used));
     net_stream_consume(session->stream, used);
@@ -376,10 +378,10 @@ static enum next step(struct smtpd_session *session)
     return serve(session, want, &request);
 }
 
-static void set_timer(struct smtpd_session *session)
+static void set_timer(struct reception_session *session)
 {
     uint64_t deadline = smtpd_engine_deadline(session->engine);
-    uint64_t now = net_now(session->smtpd->loop);
+    uint64_t now = net_now(session->reception->loop);
     if (deadline == UINT64_MAX) {
         net_timer_stop(session->timer);
     } else {
@@ -387,17 +389,17 @@ static void set_timer(struct smtpd_session *session)
     }
 }
 
-void smtpd_session_pump(struct smtpd_session *session)
+void reception_session_pump(struct reception_session *session)
 {
     enum next next;
     if (session->engine == NULL && !take_proxy_header(session)) {
         return;
     }
-    uint64_t began = net_now_us(session->smtpd->loop);
+    uint64_t began = net_now_us(session->reception->loop);
     session->yielded = false;
     do {
         next = step(session);
-    } while (next == NEXT_STEP && net_now_us(session->smtpd->loop) - began < TURN_US);
+    } while (next == NEXT_STEP && net_now_us(session->reception->loop) - began < TURN_US);
     if (next == NEXT_GONE) {
         return;
     }
@@ -416,27 +418,28 @@ void smtpd_session_pump(struct smtpd_session *session)
 
 static void on_timer(void *ctx)
 {
-    struct smtpd_session *session = ctx;
+    struct reception_session *session = ctx;
     if (session->engine == NULL || session->handshake) {
-        smtpd_told_door(session, session->handshake ? SMTPD_REPLY_TLS_FAILED : SMTPD_REPLY_PROXY_HEADER,
-                        "nothing came in time");
+        reception_told_door(session, session->handshake ? SMTPD_REPLY_TLS_FAILED : SMTPD_REPLY_PROXY_HEADER,
+                            "nothing came in time");
         session_end(session);
     } else if (is_clogged(session) && !session->yielded) {
         /* The engine has nobody to tell that the client does not read. */
         session_abandon(session);
     } else {
-        smtpd_session_pump(session);
+        reception_session_pump(session);
     }
 }
 
 static void on_stream(void *ctx, enum net_stream_event event)
 {
-    struct smtpd_session *session = ctx;
+    struct reception_session *session = ctx;
     switch (event) {
     case NET_STREAM_TLS_READY:
         session->handshake = false;
-        smtpd_engine_tls_ready(session->engine, net_now(session->smtpd->loop), net_stream_tls_version(session->stream),
-                               net_stream_tls_cipher(session->stream), net_stream_tls_peer(session->stream));
+        smtpd_engine_tls_ready(session->engine, net_now(session->reception->loop),
+                               net_stream_tls_version(session->stream), net_stream_tls_cipher(session->stream),
+                               net_stream_tls_peer(session->stream));
         break;
     case NET_STREAM_FAILED:
         session_abandon(session);
@@ -449,10 +452,10 @@ static void on_stream(void *ctx, enum net_stream_event event)
     case NET_STREAM_DRAINED:
         break;
     }
-    smtpd_session_pump(session);
+    reception_session_pump(session);
 }
 
-void smtpd_session_drain(struct smtpd_session *session)
+void reception_session_drain(struct reception_session *session)
 {
     if (session->engine != NULL) {
         smtpd_engine_drain(session->engine);
@@ -461,31 +464,32 @@ void smtpd_session_drain(struct smtpd_session *session)
     net_timer_start(session->timer, 0);
 }
 
-void smtpd_session_start(struct smtpd_listener *listener, struct net_stream *stream)
+void reception_session_start(struct reception_listener *listener, struct net_stream *stream)
 {
-    struct smtpd *smtpd = listener->smtpd;
-    const struct smtpd_listener_options *options = &listener->options;
-    struct smtpd_session *session = expect_calloc(1, sizeof *session);
+    struct reception *reception = listener->reception;
+    const struct reception_listener_options *options = &listener->options;
+    struct reception_session *session = expect_calloc(1, sizeof *session);
     session->listener = listener;
-    session->smtpd = smtpd;
+    session->reception = reception;
     session->stream = stream;
     session->tls = options->tls == NULL ? NULL : net_tls_hold(options->tls);
     session->tls_lenient = options->tls_lenient == NULL ? NULL : net_tls_hold(options->tls_lenient);
-    session->users = options->users == NULL ? NULL : smtpd_users_hold(options->users);
+    session->users = options->users == NULL ? NULL : reception_users_hold(options->users);
     session->port = net_stream_peer_port(stream);
     snprintf(session->address, sizeof session->address, "%s", net_stream_peer(stream));
-    session->timer = net_timer_new(smtpd->loop, on_timer, session);
+    session->timer = net_timer_new(reception->loop, on_timer, session);
     session->turn =
-        (struct net_lane_turn){.group = smtpd_network_hash(session->address), .member = smtpd->counts.sessions};
-    session->rules = smtpd->hooks.begin_session == NULL ? NULL : smtpd->hooks.begin_session(smtpd->hooks.ctx);
-    session->end_session = smtpd->hooks.end_session;
+        (struct net_lane_turn){.group = smtpd_network_hash(session->address), .member = reception->counts.sessions};
+    session->rules =
+        reception->hooks.begin_session == NULL ? NULL : reception->hooks.begin_session(reception->hooks.ctx);
+    session->end_session = reception->hooks.end_session;
     list_append(&listener->sessions, &session->link);
-    smtpd->counts.sessions++;
-    smtpd->counts.sessions_open++;
+    reception->counts.sessions++;
+    reception->counts.sessions_open++;
     net_stream_set_handler(stream, on_stream, session);
-    if (smtpd_networks_have(&listener->proxies, session->address)) {
+    if (reception_networks_have(&listener->proxies, session->address)) {
         net_timer_start(session->timer, PROXY_TIMEOUT_MS);
     } else if (begin(session)) {
-        smtpd_session_pump(session);
+        reception_session_pump(session);
     }
 }

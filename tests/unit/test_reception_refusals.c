@@ -1,10 +1,10 @@
-/* smtpd_refusals: the ring and its file, which has everything when it is closed, however much was under way. */
+/* reception_refusals: the ring and its file, which has everything when it is closed, however much was under way. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "smtpd/smtpd_refusals.h"
+#include "reception/reception_refusals.h"
 #include "test.h"
 
 static json_t *refusal(const struct net_loop *loop, int number, int64_t age_ms)
@@ -13,9 +13,9 @@ static json_t *refusal(const struct net_loop *loop, int number, int64_t age_ms)
                      number % 2 == 0 ? "192.0.2.2" : "192.0.2.1", "id", json_sprintf("ID%d", number), "number", number);
 }
 
-static int first_number(const struct smtpd_refusals *refusals, const char *client, const char *id, size_t wanted)
+static int first_number(const struct reception_refusals *refusals, const char *client, const char *id, size_t wanted)
 {
-    json_t *list = smtpd_refusals_list(refusals, client, id, 100000);
+    json_t *list = reception_refusals_list(refusals, client, id, 100000);
     int number = (int)json_integer_value(json_object_get(json_array_get(list, 0), "number"));
     assert_int_equal(json_array_size(list), wanted);
     json_decref(list);
@@ -28,21 +28,21 @@ static void they_are_known_behind_a_restart(void **state)
     (void)state;
     assert_non_null(mkdtemp(folder));
     struct net_loop *loop = net_loop_new();
-    struct smtpd_refusals *refusals = smtpd_refusals_new(loop);
-    smtpd_refusals_keep(refusals, folder, 3600 * 1000);
+    struct reception_refusals *refusals = reception_refusals_new(loop);
+    reception_refusals_keep(refusals, folder, 3600 * 1000);
     for (int i = 1; i <= 500; i++) {
         json_t *one = refusal(loop, i, i <= 10 ? 2 * 3600 * 1000 : 0);
-        smtpd_refusals_add(refusals, &one);
+        reception_refusals_add(refusals, &one);
         assert_null(one);
     }
-    smtpd_refusals_free(&refusals);
-    refusals = smtpd_refusals_new(loop);
-    smtpd_refusals_keep(refusals, folder, 3600 * 1000);
+    reception_refusals_free(&refusals);
+    refusals = reception_refusals_new(loop);
+    reception_refusals_keep(refusals, folder, 3600 * 1000);
     /* Ten were too old. */
     assert_int_equal(first_number(refusals, NULL, NULL, 490), 500);
     assert_int_equal(first_number(refusals, "192.0.2.1", NULL, 245), 499);
     assert_int_equal(first_number(refusals, NULL, "ID77", 1), 77);
-    smtpd_refusals_free(&refusals);
+    reception_refusals_free(&refusals);
     net_loop_free(&loop);
     snprintf(path, sizeof path, "%s/refusals.jsonl", folder);
     assert_int_equal(unlink(path), 0);
@@ -55,20 +55,20 @@ static void the_ring_and_the_file_are_bounded(void **state)
     (void)state;
     assert_non_null(mkdtemp(folder));
     struct net_loop *loop = net_loop_new();
-    struct smtpd_refusals *refusals = smtpd_refusals_new(loop);
-    smtpd_refusals_keep(refusals, folder, 3600 * 1000);
+    struct reception_refusals *refusals = reception_refusals_new(loop);
+    reception_refusals_keep(refusals, folder, 3600 * 1000);
     memset(text, 'x', sizeof text - 1);
     text[sizeof text - 1] = '\0';
     for (int round = 0; round < 40; round++) {
         for (int i = 0; i < 50; i++) {
             json_t *one = refusal(loop, round * 50 + i, 0);
             json_object_set_new(one, "reply.text", json_string(text));
-            smtpd_refusals_add(refusals, &one);
+            reception_refusals_add(refusals, &one);
         }
         net_loop_run(loop); /* until the lane has nothing to do */
     }
-    assert_int_equal(first_number(refusals, NULL, NULL, SMTPD_REFUSALS_MAX), 1999);
-    smtpd_refusals_free(&refusals);
+    assert_int_equal(first_number(refusals, NULL, NULL, RECEPTION_REFUSALS_MAX), 1999);
+    reception_refusals_free(&refusals);
     net_loop_free(&loop);
     const char *const names[] = {"refusals.jsonl", "refusals.jsonl.1"};
     for (size_t i = 0; i < 2; i++) {

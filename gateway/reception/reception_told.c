@@ -1,6 +1,6 @@
 /*
- * smtpd_told - what is told of a session: each refusal and each message as one line of the log; refusals also to those
- * who ask later. Contract: smtpd_private.h.
+ * reception_told - what is told of a session: each refusal and each message as one line of the log; refusals also to those
+ * who ask later. Contract: reception_private.h.
  *
  * Of one client, so many refusals a minute are told; the rest is counted, and the count is told when the minute is
  * over.
@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/expect.h"
-#include "smtpd/smtpd_private.h"
+#include "reception/reception_private.h"
 
 #define RECIPIENTS_LOGGED_MAX 50
 #define UNTOLD_MS             ((uint64_t)15 * 1000)
@@ -37,9 +37,9 @@ static size_t list_recipients(const struct mail_envelope *envelope, const struct
     return count;
 }
 
-static const char *rule_of(const struct smtpd_session *session, const struct smtpd_answer *answer)
+static const char *rule_of(const struct reception_session *session, const struct smtpd_answer *answer)
 {
-    const struct smtpd_decision *decision = &session->decision;
+    const struct reception_decision *decision = &session->decision;
     if (answer == NULL || answer->reply != SMTPD_REPLY_BY_RULE) {
         return NULL;
     }
@@ -47,16 +47,16 @@ static const char *rule_of(const struct smtpd_session *session, const struct smt
     return each ? decision->refusal_rules[answer - session->answers] : decision->rule;
 }
 
-static void log_message(struct smtpd_session *session, const struct mail_envelope *envelope, const char *action,
+static void log_message(struct reception_session *session, const struct mail_envelope *envelope, const char *action,
                         const struct refused *refused)
 {
-    const struct smtpd_decision *decision = &session->decision;
+    const struct reception_decision *decision = &session->decision;
     const struct smtpd_answer *answer = refused->answer;
     const char *to[RECIPIENTS_LOGGED_MAX];
     size_t to_count = list_recipients(envelope, refused, to);
     bool more = refused->recipient == NULL && envelope->to_count > to_count;
     log_event(
-        session->smtpd->log, LOG_LEVEL_INFO, action, LOG_STR("id", session->id),
+        session->reception->log, LOG_LEVEL_INFO, action, LOG_STR("id", session->id),
         LOG_STR("client.address", session->address), LOG_STR("listener", session->listener->options.name),
         LOG_STR("user", envelope->client.user), LOG_STR("from", envelope->from[0] == '\0' ? "<>" : envelope->from),
         LOG_LIST("to", to, to_count), more ? LOG_INT("recipients", envelope->to_count) : LOG_STR("recipients", NULL),
@@ -72,12 +72,12 @@ static void log_message(struct smtpd_session *session, const struct mail_envelop
         LOG_STR("reply.text", answer == NULL ? NULL : answer->text));
 }
 
-void smtpd_told_message(struct smtpd_session *session, const struct mail_envelope *envelope, const char *action)
+void reception_told_message(struct reception_session *session, const struct mail_envelope *envelope, const char *action)
 {
-    struct smtpd *smtpd = session->smtpd;
+    struct reception *reception = session->reception;
     if (strcmp(action, "accepted") == 0) {
-        smtpd_clients_note(smtpd->clients, session->address, session->listener->options.name, SMTPD_CLIENT_ACCEPTED,
-                           net_wall(smtpd->loop));
+        reception_clients_note(reception->clients, session->address, session->listener->options.name,
+                               RECEPTION_CLIENT_ACCEPTED, net_wall(reception->loop));
     }
     log_message(session, envelope, action, &(struct refused){NULL, NULL, NULL});
     session->told = true;
@@ -86,32 +86,33 @@ void smtpd_told_message(struct smtpd_session *session, const struct mail_envelop
 /* ---- refusals ---- */
 
 /* The client's refusal is counted; whether it is told, too. */
-static bool may_tell(struct smtpd_session *session)
+static bool may_tell(struct reception_session *session)
 {
-    struct smtpd *smtpd = session->smtpd;
-    const struct smtpd_listener_options *options = &session->listener->options;
+    struct reception *reception = session->reception;
+    const struct reception_listener_options *options = &session->listener->options;
     session->told = true;
-    smtpd_clients_note(smtpd->clients, session->address, options->name, SMTPD_CLIENT_REFUSED, net_wall(smtpd->loop));
-    if (smtpd_clients_may_tell(smtpd->clients, session->address, net_now(smtpd->loop),
-                               options->limits.max_refusals_logged)) {
+    reception_clients_note(reception->clients, session->address, options->name, RECEPTION_CLIENT_REFUSED,
+                           net_wall(reception->loop));
+    if (reception_clients_may_tell(reception->clients, session->address, net_now(reception->loop),
+                                   options->limits.max_refusals_logged)) {
         return true;
     }
-    smtpd->counts.refusals_untold++;
-    net_timer_start(smtpd->untold_timer, UNTOLD_MS);
+    reception->counts.refusals_untold++;
+    net_timer_start(reception->untold_timer, UNTOLD_MS);
     return false;
 }
 
-void smtpd_told_untold(void *ctx)
+void reception_told_untold(void *ctx)
 {
-    struct smtpd *smtpd = ctx;
+    struct reception *reception = ctx;
     const char *address;
     unsigned count;
-    while (smtpd_clients_untold(smtpd->clients, net_now(smtpd->loop), &address, &count)) {
-        log_event(smtpd->log, LOG_LEVEL_WARNING, "refused_more", LOG_STR("client.address", address),
+    while (reception_clients_untold(reception->clients, net_now(reception->loop), &address, &count)) {
+        log_event(reception->log, LOG_LEVEL_WARNING, "refused_more", LOG_STR("client.address", address),
                   LOG_INT("count", count));
     }
-    if (smtpd_clients_have_untold(smtpd->clients)) {
-        net_timer_start(smtpd->untold_timer, UNTOLD_MS);
+    if (reception_clients_have_untold(reception->clients)) {
+        net_timer_start(reception->untold_timer, UNTOLD_MS);
     }
 }
 
@@ -125,14 +126,14 @@ static void set(json_t *object, const char *field, const char *text)
 }
 
 /* What is kept of a refusal: the fields of its line. */
-static void keep(struct smtpd_session *session, const struct smtpd_refusal *refusal)
+static void keep(struct reception_session *session, const struct smtpd_refusal *refusal)
 {
-    struct smtpd *smtpd = session->smtpd;
+    struct reception *reception = session->reception;
     const struct smtpd_answer *answer = refusal->answer;
     const struct mail_envelope *envelope = refusal->envelope;
     char time[25];
     json_t *object = json_object();
-    int64_t now = net_wall(smtpd->loop);
+    int64_t now = net_wall(reception->loop);
     log_time(now, time);
     json_object_set_new(object, "time_ms", json_integer(now));
     set(object, "time", time);
@@ -150,13 +151,13 @@ static void keep(struct smtpd_session *session, const struct smtpd_refusal *refu
     json_object_set_new(object, "reply.code", json_integer(answer->code));
     set(object, "reply.enhanced", answer->enhanced);
     set(object, "reply.text", answer->text);
-    smtpd_refusals_add(smtpd->refusals, &object);
+    reception_refusals_add(reception->refusals, &object);
 }
 
-static void log_refusal(struct smtpd_session *session, const struct smtpd_refusal *refusal)
+static void log_refusal(struct reception_session *session, const struct smtpd_refusal *refusal)
 {
     const struct smtpd_answer *answer = refusal->answer;
-    log_event(session->smtpd->log, LOG_LEVEL_INFO, "refused",
+    log_event(session->reception->log, LOG_LEVEL_INFO, "refused",
               LOG_STR("id", refusal->envelope == NULL ? NULL : session->id),
               LOG_STR("client.address", session->address), LOG_STR("listener", session->listener->options.name),
               LOG_STR("helo", refusal->helo), LOG_STR("user", refusal->user), LOG_STR("command", refusal->said),
@@ -165,9 +166,9 @@ static void log_refusal(struct smtpd_session *session, const struct smtpd_refusa
               LOG_STR("reply.text", answer->text));
 }
 
-void smtpd_told_refusal(void *ctx, const struct smtpd_refusal *refusal)
+void reception_told_refusal(void *ctx, const struct smtpd_refusal *refusal)
 {
-    struct smtpd_session *session = ctx;
+    struct reception_session *session = ctx;
     /* The goodbye of a shutdown, and an idle client's, are no refusals that anybody looks for. */
     bool is_goodbye = refusal->answer->reply == SMTPD_REPLY_SHUTDOWN && refusal->envelope == NULL;
     if (is_goodbye || session->listener == NULL || !may_tell(session)) {
@@ -182,13 +183,13 @@ void smtpd_told_refusal(void *ctx, const struct smtpd_refusal *refusal)
     keep(session, refusal);
 }
 
-void smtpd_told_door(struct smtpd_session *session, enum smtpd_reply reply, const char *text)
+void reception_told_door(struct reception_session *session, enum smtpd_reply reply, const char *text)
 {
     struct smtpd_answer answer = *smtpd_reply_get(reply);
     bool is_said = reply != SMTPD_REPLY_TLS_FAILED && reply != SMTPD_REPLY_PROXY_HEADER;
     answer.text = text == NULL || text[0] == '\0' ? answer.text : text;
-    session->smtpd->counts.tally.refusals[reply]++;
-    session->smtpd->counts.tally.limits[smtpd_reply_limit(reply)]++;
+    session->reception->counts.tally.refusals[reply]++;
+    session->reception->counts.tally.limits[smtpd_reply_limit(reply)]++;
     if (!may_tell(session)) {
         return;
     }
@@ -196,19 +197,19 @@ void smtpd_told_door(struct smtpd_session *session, enum smtpd_reply reply, cons
     if (is_said) {
         log_refusal(session, &refusal);
     } else {
-        log_event(session->smtpd->log, LOG_LEVEL_INFO, "refused", LOG_STR("client.address", session->address),
+        log_event(session->reception->log, LOG_LEVEL_INFO, "refused", LOG_STR("client.address", session->address),
                   LOG_STR("listener", session->listener->options.name), LOG_STR("reason", smtpd_reply_reason(reply)),
                   LOG_STR("key", smtpd_reply_key(reply)), LOG_STR("error.message", answer.text));
     }
     keep(session, &refusal);
 }
 
-void smtpd_told_left(struct smtpd_session *session)
+void reception_told_left(struct reception_session *session)
 {
     const char *said = smtpd_engine_said(session->engine);
     if (session->told || said[0] == '\0') {
         return;
     }
-    log_event(session->smtpd->log, LOG_LEVEL_INFO, "left", LOG_STR("client.address", session->address),
+    log_event(session->reception->log, LOG_LEVEL_INFO, "left", LOG_STR("client.address", session->address),
               LOG_STR("listener", session->listener->options.name), LOG_STR("command", said));
 }

@@ -1,5 +1,5 @@
-/* smtpd_login - authentication against a struct smtpd_users. RFC 4616, RFC 5802, RFC 7677, RFC 9266. Contract: smtpd_login.h. */
-#include "smtpd/smtpd_login.h"
+/* reception_login - authentication against a struct reception_users. RFC 4616, RFC 5802, RFC 7677, RFC 9266. Contract: reception_login.h. */
+#include "reception/reception_login.h"
 
 #include <gsasl.h>
 #include <stdatomic.h>
@@ -21,7 +21,7 @@
 #define LOGIN_ASK_NAME      "Username:"
 #define LOGIN_ASK_PASSWORD  "Password:"
 
-struct smtpd_logins {
+struct reception_logins {
     struct net_loop *loop;
     struct net_lane *lane;
     struct smtpd_budget *failures;
@@ -31,26 +31,26 @@ struct smtpd_logins {
 
 /* A password on its way through the lane; it outlives a login that is given up. */
 struct check {
-    struct smtpd_login *login; /* NULL when given up */
-    struct smtpd_users *users;
+    struct reception_login *login; /* NULL when given up */
+    struct reception_users *users;
     char password[PASSWORD_MAX];
     const char *hash;
     atomic_bool given_up; /* by its client, so that nobody needs the answer: it is not worth the time */
     bool good;
 };
 
-struct smtpd_login {
-    struct smtpd_logins *logins;
-    struct smtpd_users *users;
+struct reception_login {
+    struct reception_logins *logins;
+    struct reception_users *users;
     enum smtpd_mechanism mechanism;
-    const struct smtpd_user *user; /* NULL when unknown */
-    char name[SMTPD_USER_NAME_MAX + 1];
+    const struct reception_user *user; /* NULL when unknown */
+    char name[RECEPTION_USER_NAME_MAX + 1];
     bool begun;    /* SCRAM: the first message was taken */
     bool named;    /* LOGIN: the name was given */
     bool finished; /* SCRAM: the last message was sent */
     char *address;
     struct buf binding; /* base64 */
-    smtpd_login_fn *fn;
+    reception_login_fn *fn;
     void *ctx;
     struct check *check;
     Gsasl_session *scram;
@@ -61,16 +61,16 @@ struct smtpd_login {
 
 /* An answer on its way through the loop. */
 struct deferred {
-    struct smtpd_login *login; /* NULL when given up */
+    struct reception_login *login; /* NULL when given up */
 };
 
 /* ---- what is shared ---- */
 
 static int on_property(Gsasl *gsasl, Gsasl_session *session, Gsasl_property property);
 
-struct smtpd_logins *smtpd_logins_new(struct net_loop *loop)
+struct reception_logins *reception_logins_new(struct net_loop *loop)
 {
-    struct smtpd_logins *logins = expect_calloc(1, sizeof *logins);
+    struct reception_logins *logins = expect_calloc(1, sizeof *logins);
     uint8_t seed[16];
     net_random(seed, sizeof seed);
     net_random(logins->secret, sizeof logins->secret);
@@ -82,7 +82,7 @@ struct smtpd_logins *smtpd_logins_new(struct net_loop *loop)
     return logins;
 }
 
-void smtpd_logins_free(struct smtpd_logins **logins)
+void reception_logins_free(struct reception_logins **logins)
 {
     if (*logins == NULL) {
         return;
@@ -95,14 +95,14 @@ void smtpd_logins_free(struct smtpd_logins **logins)
     *logins = NULL;
 }
 
-bool smtpd_logins_blocked(struct smtpd_logins *logins, const char *address, unsigned max)
+bool reception_logins_blocked(struct reception_logins *logins, const char *address, unsigned max)
 {
     return max != 0 && smtpd_budget_used(logins->failures, address, net_now(logins->loop)) >= max;
 }
 
 /* ---- answers ---- */
 
-static uint64_t next_delay(struct smtpd_login *login)
+static uint64_t next_delay(struct reception_login *login)
 {
     uint64_t now = net_now(login->logins->loop);
     unsigned before = smtpd_budget_used(login->logins->failures, login->address, now);
@@ -113,7 +113,7 @@ static uint64_t next_delay(struct smtpd_login *login)
 static void on_deferred(void *ctx)
 {
     struct deferred *deferred = ctx;
-    struct smtpd_login *login = deferred->login;
+    struct reception_login *login = deferred->login;
     free(deferred);
     if (login != NULL) {
         login->deferred = NULL;
@@ -123,7 +123,7 @@ static void on_deferred(void *ctx)
 }
 
 /* Answers from the loop, not from inside the call that asked. */
-static void answer_later(struct smtpd_login *login, enum smtpd_auth_kind kind)
+static void answer_later(struct reception_login *login, enum smtpd_auth_kind kind)
 {
     login->answer.kind = kind;
     login->answer.user = login->user == NULL ? NULL : login->user->name;
@@ -133,7 +133,7 @@ static void answer_later(struct smtpd_login *login, enum smtpd_auth_kind kind)
     net_defer(login->logins->loop, on_deferred, login->deferred);
 }
 
-static void challenge(struct smtpd_login *login, struct bytes text)
+static void challenge(struct reception_login *login, struct bytes text)
 {
     buf_clear(&login->reply);
     buf_append_bytes(&login->reply, text);
@@ -146,16 +146,16 @@ static void work(void *ctx)
 {
     struct check *check = ctx;
     check->good =
-        check->hash != NULL && !atomic_load(&check->given_up) && smtpd_users_verify(check->password, check->hash);
+        check->hash != NULL && !atomic_load(&check->given_up) && reception_users_verify(check->password, check->hash);
 }
 
 static void on_checked(void *ctx)
 {
     struct check *check = ctx;
-    struct smtpd_login *login = check->login;
+    struct reception_login *login = check->login;
     bool good = check->good;
     explicit_bzero(check->password, sizeof check->password);
-    smtpd_users_free(&check->users);
+    reception_users_free(&check->users);
     free(check);
     if (login == NULL) {
         return;
@@ -165,16 +165,16 @@ static void on_checked(void *ctx)
 }
 
 /* An unknown name costs the time of a known one: somebody's hash is tried. */
-static void check_password(struct smtpd_login *login, struct bytes password)
+static void check_password(struct reception_login *login, struct bytes password)
 {
-    const struct smtpd_user *user = login->user != NULL && login->user->password != NULL ? login->user : NULL;
-    const struct smtpd_user *any = user != NULL ? user : smtpd_users_instead(login->users, login->name);
+    const struct reception_user *user = login->user != NULL && login->user->password != NULL ? login->user : NULL;
+    const struct reception_user *any = user != NULL ? user : reception_users_instead(login->users, login->name);
     struct check *check = expect_calloc(1, sizeof *check);
     bool usable = password.len > 0 && password.len < sizeof check->password && bytes_find_octet(password, 0) < 0;
     login->user = usable ? user : NULL;
     memcpy(check->password, usable ? password.ptr : (const uint8_t *)"-", usable ? password.len : 1);
     check->hash = any == NULL ? NULL : any->password;
-    check->users = smtpd_users_hold(login->users);
+    check->users = reception_users_hold(login->users);
     check->login = login;
     login->check = check;
     /* Whoever guesses waits for those who do not. */
@@ -184,7 +184,7 @@ static void check_password(struct smtpd_login *login, struct bytes password)
 }
 
 /* Notes the name, with what may not stand in a log replaced by the log itself; finds its user. */
-static void set_name(struct smtpd_login *login, struct bytes name)
+static void set_name(struct reception_login *login, struct bytes name)
 {
     bool usable = name.len > 0 && name.len < sizeof login->name && !bytes_has_control(name) && bytes_is_utf8(name);
     size_t len = usable ? name.len : 0;
@@ -192,13 +192,13 @@ static void set_name(struct smtpd_login *login, struct bytes name)
         memcpy(login->name, name.ptr, len);
     }
     login->name[len] = '\0';
-    login->user = usable ? smtpd_users_find(login->users, name) : NULL;
+    login->user = usable ? reception_users_find(login->users, name) : NULL;
 }
 
 /* ---- mechanisms ---- */
 
 /* authorization identity NUL authentication identity NUL password (RFC 4616); nobody acts for somebody else here. */
-static void step_plain(struct smtpd_login *login, struct bytes data, bool has_data)
+static void step_plain(struct reception_login *login, struct bytes data, bool has_data)
 {
     if (!has_data) {
         challenge(login, bytes_of(""));
@@ -214,7 +214,7 @@ static void step_plain(struct smtpd_login *login, struct bytes data, bool has_da
     check_password(login, password);
 }
 
-static void step_login(struct smtpd_login *login, struct bytes data, bool has_data)
+static void step_login(struct reception_login *login, struct bytes data, bool has_data)
 {
     if (!has_data) {
         challenge(login, bytes_of(LOGIN_ASK_NAME));
@@ -228,7 +228,7 @@ static void step_login(struct smtpd_login *login, struct bytes data, bool has_da
 }
 
 /* A salt that stays the same for a name, as a real one would; no key fits it. */
-static void set_fake_keys(struct smtpd_login *login, Gsasl_session *session)
+static void set_fake_keys(struct reception_login *login, Gsasl_session *session)
 {
     char salted[KEY_LEN], client[KEY_LEN], server[KEY_LEN], stored[KEY_LEN];
     struct buf text;
@@ -239,7 +239,7 @@ static void set_fake_keys(struct smtpd_login *login, Gsasl_session *session)
     units_base64_encode(&text, bytes_at(salted, 16));
     gsasl_property_set(session, GSASL_SCRAM_SALT, buf_text(&text));
     buf_clear(&text);
-    const struct smtpd_user *instead = smtpd_users_instead(login->users, login->name);
+    const struct reception_user *instead = reception_users_instead(login->users, login->name);
     buf_printf(&text, "%u", instead != NULL && instead->has_scram ? instead->scram.iterations : FAKE_ITERATIONS);
     gsasl_property_set(session, GSASL_SCRAM_ITER, buf_text(&text));
     buf_clear(&text);
@@ -251,7 +251,7 @@ static void set_fake_keys(struct smtpd_login *login, Gsasl_session *session)
     buf_done(&text);
 }
 
-static void set_keys(struct smtpd_login *login, Gsasl_session *session)
+static void set_keys(struct reception_login *login, Gsasl_session *session)
 {
     char iterations[16];
     struct buf text;
@@ -260,7 +260,7 @@ static void set_keys(struct smtpd_login *login, Gsasl_session *session)
         set_fake_keys(login, session);
         return;
     }
-    const struct smtpd_scram *scram = &login->user->scram;
+    const struct reception_scram *scram = &login->user->scram;
     buf_init(&text, sizeof iterations);
     buf_printf(&text, "%u", scram->iterations);
     gsasl_property_set(session, GSASL_SCRAM_ITER, buf_text(&text));
@@ -273,7 +273,7 @@ static void set_keys(struct smtpd_login *login, Gsasl_session *session)
 /* libgsasl asks for what it needs. */
 static int on_property(Gsasl *gsasl, Gsasl_session *session, Gsasl_property property)
 {
-    struct smtpd_login *login = gsasl_session_hook_get(session);
+    struct reception_login *login = gsasl_session_hook_get(session);
     (void)gsasl;
     switch (property) {
     case GSASL_SCRAM_ITER:
@@ -294,7 +294,7 @@ static int on_property(Gsasl *gsasl, Gsasl_session *session, Gsasl_property prop
     }
 }
 
-static bool acts_for_another(const struct smtpd_login *login)
+static bool acts_for_another(const struct reception_login *login)
 {
     const char *authorization = gsasl_property_fast(login->scram, GSASL_AUTHZID);
     return authorization != NULL && authorization[0] != '\0' && strcmp(authorization, login->name) != 0;
@@ -304,14 +304,14 @@ static bool acts_for_another(const struct smtpd_login *login)
  * Whether the client's first message says of channel binding what cannot be (RFC 5802 section 6): that it binds, with a mechanism that
  * does not; or that we cannot bind, when we offered it: somebody in the middle has taken the offer away.
  */
-static bool lies_about_binding(const struct smtpd_login *login, struct bytes data)
+static bool lies_about_binding(const struct reception_login *login, struct bytes data)
 {
     uint8_t flag = data.len > 0 ? data.ptr[0] : 0;
     bool plus = login->mechanism == SMTPD_MECHANISM_SCRAM_PLUS;
     return plus ? flag != 'p' : flag == 'p' || (flag == 'y' && login->binding.len > 0);
 }
 
-static void step_scram(struct smtpd_login *login, struct bytes data, bool has_data)
+static void step_scram(struct reception_login *login, struct bytes data, bool has_data)
 {
     char *out = NULL;
     size_t out_len = 0;
@@ -338,20 +338,20 @@ static void step_scram(struct smtpd_login *login, struct bytes data, bool has_da
 
 /* ---- life ---- */
 
-static void start_scram(struct smtpd_login *login)
+static void start_scram(struct reception_login *login)
 {
     const char *name = login->mechanism == SMTPD_MECHANISM_SCRAM_PLUS ? "SCRAM-SHA-256-PLUS" : "SCRAM-SHA-256";
     EXPECT(gsasl_server_start(login->logins->gsasl, name, &login->scram) == GSASL_OK);
     gsasl_session_hook_set(login->scram, login);
 }
 
-struct smtpd_login *smtpd_login_new(struct smtpd_logins *logins, struct smtpd_users *users,
-                                    enum smtpd_mechanism mechanism, const char *address, struct bytes binding,
-                                    smtpd_login_fn *fn, void *ctx)
+struct reception_login *reception_login_new(struct reception_logins *logins, struct reception_users *users,
+                                            enum smtpd_mechanism mechanism, const char *address, struct bytes binding,
+                                            reception_login_fn *fn, void *ctx)
 {
-    struct smtpd_login *login = expect_calloc(1, sizeof *login);
+    struct reception_login *login = expect_calloc(1, sizeof *login);
     login->logins = logins;
-    login->users = smtpd_users_hold(users);
+    login->users = reception_users_hold(users);
     login->mechanism = mechanism;
     login->address = expect_strdup(address);
     login->fn = fn;
@@ -365,7 +365,7 @@ struct smtpd_login *smtpd_login_new(struct smtpd_logins *logins, struct smtpd_us
     return login;
 }
 
-void smtpd_login_step(struct smtpd_login *login, struct bytes data, bool has_data)
+void reception_login_step(struct reception_login *login, struct bytes data, bool has_data)
 {
     switch (login->mechanism) {
     case SMTPD_MECHANISM_PLAIN:
@@ -385,14 +385,14 @@ void smtpd_login_step(struct smtpd_login *login, struct bytes data, bool has_dat
     }
 }
 
-const char *smtpd_login_name(const struct smtpd_login *login)
+const char *reception_login_name(const struct reception_login *login)
 {
     return login->name;
 }
 
-void smtpd_login_free(struct smtpd_login **login_ref)
+void reception_login_free(struct reception_login **login_ref)
 {
-    struct smtpd_login *login = *login_ref;
+    struct reception_login *login = *login_ref;
     *login_ref = NULL;
     if (login == NULL) {
         return;
@@ -407,7 +407,7 @@ void smtpd_login_free(struct smtpd_login **login_ref)
     if (login->scram != NULL) {
         gsasl_finish(login->scram);
     }
-    smtpd_users_free(&login->users);
+    reception_users_free(&login->users);
     buf_wipe(&login->binding);
     buf_wipe(&login->reply);
     free(login->address);

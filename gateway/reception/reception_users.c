@@ -1,5 +1,5 @@
-/* smtpd_users - who may authenticate. Contract: smtpd_users.h. */
-#include "smtpd/smtpd_users.h"
+/* reception_users - who may authenticate. Contract: reception_users.h. */
+#include "reception/reception_users.h"
 
 #include <crypt.h>
 #include <gsasl.h>
@@ -25,17 +25,17 @@
 #define YESCRYPT             "$y$"
 #define SOME_MAX             256
 
-struct smtpd_users {
+struct reception_users {
     unsigned holds;
     struct arena *arena;
-    struct map *by_name;                     /* of struct smtpd_user */
-    const struct smtpd_user *some[SOME_MAX]; /* with a password, for names that nobody has */
+    struct map *by_name;                         /* of struct reception_user */
+    const struct reception_user *some[SOME_MAX]; /* with a password, for names that nobody has */
     size_t with_password;
     unsigned mechanisms;
 };
 
 struct parse {
-    struct smtpd_users *users;
+    struct reception_users *users;
     const struct document *json;
     struct problems *problems;
     char pointer[600]; /* of the user */
@@ -60,7 +60,7 @@ static bool is_base64_of(const char *text, size_t len)
 }
 
 /* "{SCRAM-SHA-256}iterations,salt,StoredKey,ServerKey", as Dovecot writes it. */
-static bool parse_scram(struct arena *arena, const char *text, struct smtpd_scram *scram)
+static bool parse_scram(struct arena *arena, const char *text, struct reception_scram *scram)
 {
     struct bytes rest = bytes_of(text);
     uint64_t iterations;
@@ -79,7 +79,7 @@ static bool parse_scram(struct arena *arena, const char *text, struct smtpd_scra
            is_base64_of(scram->server_key, SCRAM_KEY_LEN);
 }
 
-static void read_password(struct parse *parse, json_t *object, struct smtpd_user *user)
+static void read_password(struct parse *parse, json_t *object, struct reception_user *user)
 {
     json_t *value = json_object_get(object, "password");
     const char *text = json_string_value(value);
@@ -96,7 +96,7 @@ static void read_password(struct parse *parse, json_t *object, struct smtpd_user
     parse->users->mechanisms |= SMTPD_MECHANISM_PLAIN | SMTPD_MECHANISM_LOGIN;
 }
 
-static void read_scram(struct parse *parse, json_t *object, struct smtpd_user *user)
+static void read_scram(struct parse *parse, json_t *object, struct reception_user *user)
 {
     json_t *value = json_object_get(object, "scram");
     const char *text = json_string_value(value);
@@ -111,7 +111,7 @@ static void read_scram(struct parse *parse, json_t *object, struct smtpd_user *u
     parse->users->mechanisms |= SMTPD_MECHANISM_SCRAM | SMTPD_MECHANISM_SCRAM_PLUS;
 }
 
-static void read_senders(struct parse *parse, json_t *object, struct smtpd_user *user)
+static void read_senders(struct parse *parse, json_t *object, struct reception_user *user)
 {
     json_t *list = json_object_get(object, "senders");
     if (list == NULL) {
@@ -136,9 +136,9 @@ static void read_senders(struct parse *parse, json_t *object, struct smtpd_user 
 static void read_user(struct parse *parse, const char *name, json_t *object)
 {
     static const char *const known[] = {"password", "scram", "senders", "disabled", NULL};
-    struct smtpd_user *user = expect_memory(arena_alloc(parse->users->arena, sizeof *user));
+    struct reception_user *user = expect_memory(arena_alloc(parse->users->arena, sizeof *user));
     size_t len = strlen(name);
-    if (len == 0 || len > SMTPD_USER_NAME_MAX || bytes_has_control(bytes_of(name))) {
+    if (len == 0 || len > RECEPTION_USER_NAME_MAX || bytes_has_control(bytes_of(name))) {
         wrong(parse, "", "a user's name has 1 to 255 octets and no control characters");
         return;
     }
@@ -190,50 +190,50 @@ static void read_users(struct parse *parse, json_t *root)
     }
 }
 
-struct smtpd_users *smtpd_users_parse(const char *name, struct bytes text, struct problems *problems)
+struct reception_users *reception_users_parse(const char *name, struct bytes text, struct problems *problems)
 {
     size_t before = problems_errors(problems);
     struct document *json = document_parse(name, text, problems);
     if (json == NULL) {
         return NULL;
     }
-    struct smtpd_users *users = expect_calloc(1, sizeof *users);
+    struct reception_users *users = expect_calloc(1, sizeof *users);
     struct parse parse = {.users = users, .json = json, .problems = problems};
     users->holds = 1;
-    users->arena = arena_new(SMTPD_USERS_FILE_MAX * 4);
+    users->arena = arena_new(RECEPTION_USERS_FILE_MAX * 4);
     users->by_name = map_new(USERS_MAX, NULL);
     read_users(&parse, document_root(json));
     document_free(&json);
     if (problems_errors(problems) > before) {
-        smtpd_users_free(&users);
+        reception_users_free(&users);
     }
     return users;
 }
 
-struct smtpd_users *smtpd_users_load(const char *path, struct problems *problems)
+struct reception_users *reception_users_load(const char *path, struct problems *problems)
 {
     struct buf text;
     struct fault fault = FAULT_INIT;
-    struct smtpd_users *users = NULL;
-    buf_init(&text, SMTPD_USERS_FILE_MAX);
+    struct reception_users *users = NULL;
+    buf_init(&text, RECEPTION_USERS_FILE_MAX);
     if (net_file_read_all(path, &text, &fault) < 0) {
         problems_add(problems, PROBLEM_ERROR, path, 0, 0, "", "cannot be read: %s", fault.text);
     } else {
-        users = smtpd_users_parse(path, buf_bytes(&text), problems);
+        users = reception_users_parse(path, buf_bytes(&text), problems);
     }
     buf_wipe(&text);
     return users;
 }
 
-struct smtpd_users *smtpd_users_hold(struct smtpd_users *users)
+struct reception_users *reception_users_hold(struct reception_users *users)
 {
     users->holds++;
     return users;
 }
 
-void smtpd_users_free(struct smtpd_users **users)
+void reception_users_free(struct reception_users **users)
 {
-    struct smtpd_users *all = *users;
+    struct reception_users *all = *users;
     *users = NULL;
     if (all == NULL || --all->holds > 0) {
         return;
@@ -243,26 +243,26 @@ void smtpd_users_free(struct smtpd_users **users)
     free(all);
 }
 
-const struct smtpd_user *smtpd_users_find(const struct smtpd_users *users, struct bytes name)
+const struct reception_user *reception_users_find(const struct reception_users *users, struct bytes name)
 {
-    const struct smtpd_user *user = map_get(users->by_name, name);
+    const struct reception_user *user = map_get(users->by_name, name);
     return user == NULL || user->disabled ? NULL : user;
 }
 
-const struct smtpd_user *smtpd_users_instead(const struct smtpd_users *users, const char *name)
+const struct reception_user *reception_users_instead(const struct reception_users *users, const char *name)
 {
     size_t count = users->with_password < SOME_MAX ? users->with_password : SOME_MAX;
     return count == 0 ? NULL : users->some[smtpd_network_hash(name) % count];
 }
 
-unsigned smtpd_users_mechanisms(const struct smtpd_users *users)
+unsigned reception_users_mechanisms(const struct reception_users *users)
 {
     return users->mechanisms;
 }
 
 /* ---- passwords ---- */
 
-static int make_hash(const char *password, char hash_r[SMTPD_HASH_MAX], struct fault *fault)
+static int make_hash(const char *password, char hash_r[RECEPTION_HASH_MAX], struct fault *fault)
 {
     char random[32], setting[CRYPT_GENSALT_OUTPUT_SIZE];
     struct crypt_data *data = expect_calloc(1, sizeof *data);
@@ -271,7 +271,7 @@ static int make_hash(const char *password, char hash_r[SMTPD_HASH_MAX], struct f
     if (crypt_gensalt_rn(YESCRYPT, 0, random, sizeof random, setting, sizeof setting) != NULL) {
         hash = crypt_r(password, setting, data);
     }
-    bool good = hash != NULL && hash[0] != '*' && strlen(hash) < SMTPD_HASH_MAX;
+    bool good = hash != NULL && hash[0] != '*' && strlen(hash) < RECEPTION_HASH_MAX;
     if (good) {
         memcpy(hash_r, hash, strlen(hash) + 1);
     } else {
@@ -288,7 +288,7 @@ static void print_base64(struct buf *out, const void *data, size_t len)
     units_base64_encode(out, bytes_at(data, len));
 }
 
-static int make_scram(const char *password, char scram_r[SMTPD_HASH_MAX], struct fault *fault)
+static int make_scram(const char *password, char scram_r[RECEPTION_HASH_MAX], struct fault *fault)
 {
     char salt[SCRAM_SALT_LEN], salted[SCRAM_KEY_LEN], client[SCRAM_KEY_LEN], server[SCRAM_KEY_LEN],
         stored[SCRAM_KEY_LEN];
@@ -299,7 +299,7 @@ static int make_scram(const char *password, char scram_r[SMTPD_HASH_MAX], struct
         fault_set(fault, FAULT_LOCAL, "scram", "password", "no SCRAM keys can be made of the password");
         return -1;
     }
-    buf_init(&out, SMTPD_HASH_MAX - 1);
+    buf_init(&out, RECEPTION_HASH_MAX - 1);
     buf_printf(&out, "%s%d", SCRAM_PREFIX, SCRAM_ITERATIONS);
     print_base64(&out, salt, sizeof salt);
     print_base64(&out, stored, sizeof stored);
@@ -311,10 +311,10 @@ static int make_scram(const char *password, char scram_r[SMTPD_HASH_MAX], struct
     return 0;
 }
 
-int smtpd_users_make(const char *password, char hash_r[SMTPD_HASH_MAX], char scram_r[SMTPD_HASH_MAX],
-                     struct fault *fault)
+int reception_users_make(const char *password, char hash_r[RECEPTION_HASH_MAX], char scram_r[RECEPTION_HASH_MAX],
+                         struct fault *fault)
 {
-    char hash[SMTPD_HASH_MAX], scram[SMTPD_HASH_MAX];
+    char hash[RECEPTION_HASH_MAX], scram[RECEPTION_HASH_MAX];
     if (make_hash(password, hash, fault) < 0 || make_scram(password, scram, fault) < 0) {
         return -1;
     }
@@ -334,7 +334,7 @@ static bool equal_in_constant_time(const char *a, const char *b)
     return difference == 0;
 }
 
-bool smtpd_users_verify(const char *password, const char *hash)
+bool reception_users_verify(const char *password, const char *hash)
 {
     struct crypt_data *data = expect_calloc(1, sizeof *data);
     const char *result = crypt_r(password, hash, data);

@@ -1,10 +1,10 @@
-/* smtpd_listener - one listening socket: who may connect, and what is offered to whom. Contract: smtpd_private.h. */
+/* reception_listener - one listening socket: who may connect, and what is offered to whom. Contract: reception_private.h. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/expect.h"
 #include "proto/smtp_pattern.h"
-#include "smtpd/smtpd_private.h"
+#include "reception/reception_private.h"
 
 #define OPTIONS_MAX ((size_t)16 << 20)
 #define OUTPUT_MAX  ((size_t)64 << 10)
@@ -12,7 +12,7 @@
 
 /* ---- who may connect, and who may send ---- */
 
-bool smtpd_networks_have(const struct smtpd_networks *networks, const char *peer)
+bool reception_networks_have(const struct reception_networks *networks, const char *peer)
 {
     uint8_t address[16];
     if (network_address_parse(address, bytes_of(peer)) < 0) {
@@ -33,33 +33,33 @@ static bool is_local(const char *peer)
            (network_address_parse(address, bytes_of(peer)) == 0 && network_is_loopback(address));
 }
 
-bool smtpd_listener_is_lenient(const struct smtpd_listener *listener, const char *peer)
+bool reception_listener_is_lenient(const struct reception_listener *listener, const char *peer)
 {
-    return smtpd_networks_have(&listener->lenient, peer);
+    return reception_networks_have(&listener->lenient, peer);
 }
 
 /* Without `allow`, whoever is on this machine; a unix socket has the permissions of its file. */
-bool smtpd_listener_trusts(const struct smtpd_listener *listener, const char *peer)
+bool reception_listener_trusts(const struct reception_listener *listener, const char *peer)
 {
     if (listener->options.auth_required) {
         return false;
     }
     return listener->allow.count == 0 ? is_local(peer)
-                                      : smtpd_networks_have(&listener->allow, peer) || strcmp(peer, "unix") == 0;
+                                      : reception_networks_have(&listener->allow, peer) || strcmp(peer, "unix") == 0;
 }
 
-enum smtpd_reply smtpd_listener_admit(struct smtpd_listener *listener, const char *peer, bool *counted_r)
+enum smtpd_reply reception_listener_admit(struct reception_listener *listener, const char *peer, bool *counted_r)
 {
-    const struct smtpd_listener_options *options = &listener->options;
+    const struct reception_listener_options *options = &listener->options;
     /* Who may say by XCLIENT for whom it stands is let in to say so; mail of its own it may not bring. */
     bool may_prove =
-        options->users != NULL || options->client_certificates || smtpd_networks_have(&listener->xclients, peer);
+        options->users != NULL || options->client_certificates || reception_networks_have(&listener->xclients, peer);
     *counted_r = false;
-    if (!smtpd_listener_trusts(listener, peer) && !may_prove) {
+    if (!reception_listener_trusts(listener, peer) && !may_prove) {
         return SMTPD_REPLY_NETWORK;
     }
-    if (!smtpd_listener_trusts(listener, peer) &&
-        smtpd_logins_blocked(listener->smtpd->logins, peer, options->limits.max_auth_failures_per_network)) {
+    if (!reception_listener_trusts(listener, peer) &&
+        reception_logins_blocked(listener->reception->logins, peer, options->limits.max_auth_failures_per_network)) {
         return SMTPD_REPLY_NETWORK_AUTH_FAILURES;
     }
     switch (smtpd_admission_enter(listener->admission, peer)) {
@@ -74,12 +74,12 @@ enum smtpd_reply smtpd_listener_admit(struct smtpd_listener *listener, const cha
     return SMTPD_REPLY_OK;
 }
 
-bool smtpd_listener_lets_sender(const struct smtpd_listener *listener, const char *peer, struct bytes sender)
+bool reception_listener_lets_sender(const struct reception_listener *listener, const char *peer, struct bytes sender)
 {
-    const struct smtpd_listener_options *options = &listener->options;
+    const struct reception_listener_options *options = &listener->options;
     for (size_t i = 0; i < options->sender_rule_count; i++) {
-        const struct smtpd_sender_limit *limit = &listener->sender_limits[i];
-        if (smtpd_networks_have(&limit->networks, peer)) {
+        const struct reception_sender_limit *limit = &listener->sender_limits[i];
+        if (reception_networks_have(&limit->networks, peer)) {
             return smtp_pattern_matches_any(limit->senders, limit->sender_count, sender);
         }
     }
@@ -88,7 +88,7 @@ bool smtpd_listener_lets_sender(const struct smtpd_listener *listener, const cha
 
 static void on_accept(void *ctx, struct net_stream *stream)
 {
-    smtpd_session_start(ctx, stream);
+    reception_session_start(ctx, stream);
 }
 
 /* ---- options ---- */
@@ -103,7 +103,7 @@ static const char *const *copy_strings(struct arena *arena, const char *const *s
 }
 
 static int parse_networks(struct arena *arena, const char *const *texts, size_t count, const char *listener,
-                          struct smtpd_networks *networks_r, struct fault *fault)
+                          struct reception_networks *networks_r, struct fault *fault)
 {
     struct network *items = expect_memory(arena_array(arena, count + 1, sizeof *items));
     for (size_t i = 0; i < count; i++) {
@@ -114,18 +114,18 @@ static int parse_networks(struct arena *arena, const char *const *texts, size_t 
             return -1;
         }
     }
-    *networks_r = (struct smtpd_networks){items, count};
+    *networks_r = (struct reception_networks){items, count};
     return 0;
 }
 
-static int parse_sender_rules(struct smtpd_listener *into, const struct smtpd_listener_options *options,
+static int parse_sender_rules(struct reception_listener *into, const struct reception_listener_options *options,
                               struct fault *fault)
 {
     into->sender_limits =
         expect_memory(arena_array(into->arena, options->sender_rule_count + 1, sizeof *into->sender_limits));
     for (size_t i = 0; i < options->sender_rule_count; i++) {
-        const struct smtpd_sender_rule *rule = &options->sender_rules[i];
-        struct smtpd_sender_limit *limit = &into->sender_limits[i];
+        const struct reception_sender_rule *rule = &options->sender_rules[i];
+        struct reception_sender_limit *limit = &into->sender_limits[i];
         limit->senders = copy_strings(into->arena, rule->senders, rule->sender_count);
         limit->sender_count = rule->sender_count;
         if (parse_networks(into->arena, rule->networks, rule->network_count, options->name, &limit->networks, fault) <
@@ -137,7 +137,8 @@ static int parse_sender_rules(struct smtpd_listener *into, const struct smtpd_li
 }
 
 /* Everything that is made of options, into the fields of `into`; -1 with a fault, and nothing kept. */
-static int take_options(struct smtpd_listener *into, const struct smtpd_listener_options *options, struct fault *fault)
+static int take_options(struct reception_listener *into, const struct reception_listener_options *options,
+                        struct fault *fault)
 {
     struct arena *arena = into->arena = arena_new(OPTIONS_MAX);
     into->options = *options;
@@ -156,30 +157,30 @@ static int take_options(struct smtpd_listener *into, const struct smtpd_listener
     }
     into->options.tls = options->tls == NULL ? NULL : net_tls_hold(options->tls);
     into->options.tls_lenient = options->tls_lenient == NULL ? NULL : net_tls_hold(options->tls_lenient);
-    into->options.users = options->users == NULL ? NULL : smtpd_users_hold(options->users);
+    into->options.users = options->users == NULL ? NULL : reception_users_hold(options->users);
     return 0;
 }
 
-static void drop_options(struct smtpd_listener *listener)
+static void drop_options(struct reception_listener *listener)
 {
     net_tls_free(&listener->options.tls);
     net_tls_free(&listener->options.tls_lenient);
-    smtpd_users_free(&listener->options.users);
+    reception_users_free(&listener->options.users);
     arena_free(&listener->arena);
 }
 
 /* ---- life ---- */
 
-int smtpd_listener_new(struct smtpd_listener **listener_r, struct smtpd *smtpd,
-                       const struct smtpd_listener_options *options, struct fault *fault)
+int reception_listener_new(struct reception_listener **listener_r, struct reception *reception,
+                           const struct reception_listener_options *options, struct fault *fault)
 {
     const struct net_stream_limits limits = {SMTPD_INPUT_MAX, OUTPUT_MAX, OUTPUT_LOW};
-    struct smtpd_listener *listener = expect_calloc(1, sizeof *listener);
+    struct reception_listener *listener = expect_calloc(1, sizeof *listener);
     uint8_t seed[16];
     net_random(seed, sizeof seed);
     list_init(&listener->link);
     list_init(&listener->sessions);
-    listener->smtpd = smtpd;
+    listener->reception = reception;
     if (take_options(listener, options, fault) < 0) {
         free(listener);
         return -1;
@@ -187,18 +188,19 @@ int smtpd_listener_new(struct smtpd_listener **listener_r, struct smtpd *smtpd,
     listener->admission =
         smtpd_admission_new(options->limits.max_sessions, options->limits.max_sessions_per_network, seed);
     listener->users = smtpd_admission_new(options->limits.max_sessions, options->limits.max_sessions_per_user, seed);
-    if (net_listener_open(&listener->socket, smtpd->loop, &options->address, &limits, on_accept, listener, fault) < 0) {
-        smtpd_listener_free(&listener);
+    if (net_listener_open(&listener->socket, reception->loop, &options->address, &limits, on_accept, listener, fault) <
+        0) {
+        reception_listener_free(&listener);
         return -1;
     }
     *listener_r = listener;
     return 0;
 }
 
-int smtpd_listener_update(struct smtpd_listener *listener, const struct smtpd_listener_options *options,
-                          struct fault *fault)
+int reception_listener_update(struct reception_listener *listener, const struct reception_listener_options *options,
+                              struct fault *fault)
 {
-    struct smtpd_listener fresh = {0};
+    struct reception_listener fresh = {0};
     if (take_options(&fresh, options, fault) < 0) {
         return -1;
     }
@@ -215,22 +217,22 @@ int smtpd_listener_update(struct smtpd_listener *listener, const struct smtpd_li
     return 0;
 }
 
-void smtpd_listener_drain(struct smtpd_listener *listener)
+void reception_listener_drain(struct reception_listener *listener)
 {
     net_listener_free(&listener->socket);
     LIST_EACH(link, &listener->sessions)
     {
-        smtpd_session_drain(smtpd_session_of(link));
+        reception_session_drain(reception_session_of(link));
     }
 }
 
-void smtpd_listener_free(struct smtpd_listener **listener)
+void reception_listener_free(struct reception_listener **listener)
 {
     list_remove(&(*listener)->link);
     net_listener_free(&(*listener)->socket);
     LIST_EACH(link, &(*listener)->sessions)
     {
-        smtpd_session_abort(smtpd_session_of(link));
+        reception_session_abort(reception_session_of(link));
     }
     smtpd_admission_free(&(*listener)->admission);
     smtpd_admission_free(&(*listener)->users);

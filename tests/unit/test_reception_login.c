@@ -1,11 +1,11 @@
-/* smtpd_login and smtpd_users: each mechanism against users made by smtpd_users_make(), with libgsasl as the client of SCRAM. */
+/* reception_login and reception_users: each mechanism against users made by reception_users_make(), with libgsasl as the client of SCRAM. */
 #include <gsasl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "net/net_loop.h"
-#include "smtpd/smtpd_login.h"
+#include "reception/reception_login.h"
 
 #include "test.h" /* behind the rest: cmocka has a macro of the name expect_memory */
 
@@ -14,9 +14,9 @@
 static struct world {
     struct net_loop *loop;
     struct net_timer *deadline;
-    struct smtpd_logins *logins;
-    struct smtpd_users *users;
-    struct smtpd_login *login;
+    struct reception_logins *logins;
+    struct reception_users *users;
+    struct reception_login *login;
     int kind; /* of the last answer */
     char user[64];
     struct buf challenge;
@@ -48,7 +48,7 @@ static void on_deadline(void *ctx)
 static int step(struct bytes data, bool has_data)
 {
     w.answered = false;
-    smtpd_login_step(w.login, data, has_data);
+    reception_login_step(w.login, data, has_data);
     assert_false(w.answered); /* never from inside the call */
     net_timer_start(w.deadline, DEADLINE_MS);
     net_loop_run(w.loop);
@@ -58,27 +58,27 @@ static int step(struct bytes data, bool has_data)
 
 static void begin(enum smtpd_mechanism mechanism, struct bytes binding)
 {
-    smtpd_login_free(&w.login);
-    w.login = smtpd_login_new(w.logins, w.users, mechanism, "192.0.2.1", binding, on_answer, NULL);
+    reception_login_free(&w.login);
+    w.login = reception_login_new(w.logins, w.users, mechanism, "192.0.2.1", binding, on_answer, NULL);
 }
 
 static int set_up(void **state)
 {
-    char hash[SMTPD_HASH_MAX], scram[SMTPD_HASH_MAX], text[4096];
+    char hash[RECEPTION_HASH_MAX], scram[RECEPTION_HASH_MAX], text[4096];
     struct problems *problems = problems_new();
     (void)state;
     memset(&w, 0, sizeof w);
     buf_init(&w.challenge, 4096);
     w.loop = net_loop_new();
     w.deadline = net_timer_new(w.loop, on_deadline, NULL);
-    w.logins = smtpd_logins_new(w.loop);
-    assert_int_equal(smtpd_users_make("secret", hash, scram, NULL), 0);
+    w.logins = reception_logins_new(w.loop);
+    assert_int_equal(reception_users_make("secret", hash, scram, NULL), 0);
     snprintf(
         text, sizeof text,
         "{\"users\": {\"app\": {\"password\": \"%s\", \"scram\": \"%s\", \"senders\": [\"*@a.example\"]},"
         " \"old\": {\"password\": \"%s\"}, \"gone\": {\"password\": \"%s\", \"scram\": \"%s\", \"disabled\": true}}}",
         hash, scram, hash, hash, scram);
-    w.users = smtpd_users_parse("users.json", bytes_of(text), problems);
+    w.users = reception_users_parse("users.json", bytes_of(text), problems);
     assert_non_null(w.users);
     problems_free(&problems);
     return 0;
@@ -87,9 +87,9 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    smtpd_login_free(&w.login);
-    smtpd_logins_free(&w.logins);
-    smtpd_users_free(&w.users);
+    reception_login_free(&w.login);
+    reception_logins_free(&w.logins);
+    reception_users_free(&w.users);
     net_timer_free(&w.deadline);
     net_loop_free(&w.loop);
     buf_done(&w.challenge);
@@ -248,9 +248,9 @@ static void failures_slow_down_and_block(void **state)
         assert_int_equal(step(bytes_of("x"), true), SMTPD_AUTH_FAILED);
         assert_int_equal(w.delay, delays[i]);
     }
-    assert_true(smtpd_logins_blocked(w.logins, "192.0.2.1", 5));
-    assert_false(smtpd_logins_blocked(w.logins, "192.0.2.1", 6));
-    assert_false(smtpd_logins_blocked(w.logins, "192.0.2.2", 1));
+    assert_true(reception_logins_blocked(w.logins, "192.0.2.1", 5));
+    assert_false(reception_logins_blocked(w.logins, "192.0.2.1", 6));
+    assert_false(reception_logins_blocked(w.logins, "192.0.2.2", 1));
 }
 
 static void a_login_that_is_given_up_is_never_answered(void **state)
@@ -258,12 +258,12 @@ static void a_login_that_is_given_up_is_never_answered(void **state)
     (void)state;
     begin(SMTPD_MECHANISM_PLAIN, bytes_of(NULL));
     w.answered = false;
-    smtpd_login_step(w.login, bytes_at("\0app\0secret", 11), true);
-    smtpd_login_free(&w.login);
+    reception_login_step(w.login, bytes_at("\0app\0secret", 11), true);
+    reception_login_free(&w.login);
     begin(SMTPD_MECHANISM_LOGIN, bytes_of(NULL));
-    smtpd_login_step(w.login, bytes_of(""), false);
-    smtpd_login_free(&w.login);
-    smtpd_logins_free(&w.logins);
+    reception_login_step(w.login, bytes_of(""), false);
+    reception_login_free(&w.login);
+    reception_logins_free(&w.logins);
     assert_false(w.answered);
 }
 
@@ -292,7 +292,7 @@ static void wrong_files_are_named(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof bad_files / sizeof bad_files[0]; i++) {
         struct problems *problems = problems_new();
-        if (smtpd_users_parse("users.json", bytes_of(bad_files[i]), problems) != NULL) {
+        if (reception_users_parse("users.json", bytes_of(bad_files[i]), problems) != NULL) {
             fail_msg("%s", bad_files[i]);
         }
         assert_true(problems_errors(problems) > 0);

@@ -1,6 +1,6 @@
 /*
- * smtpd_intake - one message of a session: questions about its envelope, storing, decision, commit, and its one line in the log. Contract:
- * smtpd_private.h.
+ * reception_intake - one message of a session: questions about its envelope, storing, decision, commit, and its one line in the log. Contract:
+ * reception_private.h.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #include "base/expect.h"
 #include "mail/mail_header.h"
 #include "proto/smtp_pattern.h"
-#include "smtpd/smtpd_private.h"
+#include "reception/reception_private.h"
 
 #define MESSAGE_ID_MAX 255
 /* What rules with patterns read of a body, roughly: what a message may cost before anybody has tried. */
@@ -33,76 +33,76 @@ static struct smtpd_answer answer_of_fault(const struct fault *fault)
 }
 
 /* What a rule says: its words. */
-static struct smtpd_answer answer_of_decision(const struct smtpd_decision *decision)
+static struct smtpd_answer answer_of_decision(const struct reception_decision *decision)
 {
     return (struct smtpd_answer){decision->code, decision->enhanced, decision->text, SMTPD_REPLY_BY_RULE};
 }
 
-static void log_fault(struct smtpd_session *session, const char *action, const struct fault *fault)
+static void log_fault(struct reception_session *session, const char *action, const struct fault *fault)
 {
-    log_event(session->smtpd->log, LOG_LEVEL_ERROR, action, LOG_STR("id", session->id),
+    log_event(session->reception->log, LOG_LEVEL_ERROR, action, LOG_STR("id", session->id),
               LOG_STR("client.address", session->address), LOG_STR("error.code", fault->code),
               LOG_STR("error.where", fault->where), LOG_STR("error.message", fault->text));
 }
 
 /* ---- a transaction that is over ---- */
 
-void smtpd_intake_abandon(struct smtpd_session *session)
+void reception_intake_abandon(struct reception_session *session)
 {
     if (smtpd_engine_in_transaction(session->engine)) {
-        smtpd_told_message(session, smtpd_engine_envelope(session->engine), "abandoned");
+        reception_told_message(session, smtpd_engine_envelope(session->engine), "abandoned");
     } else {
-        smtpd_told_left(session);
+        reception_told_left(session);
     }
 }
 
 /* A transaction that brought no message; each refusal in it was told when it was said. */
-void smtpd_intake_reset(struct smtpd_session *session, const struct smtpd_request *request)
+void reception_intake_reset(struct reception_session *session, const struct smtpd_request *request)
 {
     const struct smtpd_answer *refusal = &request->refusal;
     spool_stage_free(&session->stage);
     session->held = false;
     if (refusal->code != 0) {
         bool final = refusal->code >= 500;
-        session->smtpd->counts.rejected += final ? 1 : 0;
-        session->smtpd->counts.deferred += final ? 0 : 1;
+        session->reception->counts.rejected += final ? 1 : 0;
+        session->reception->counts.deferred += final ? 0 : 1;
     }
-    session->decision = (struct smtpd_decision){0};
+    session->decision = (struct reception_decision){0};
     session->id[0] = '\0';
 }
 
 /* An answer has come. Whether it came too late: the session is over, and ends here. */
-static bool came_too_late(struct smtpd_session *session)
+static bool came_too_late(struct reception_session *session)
 {
     session->waits--;
     if (session->listener != NULL) {
         return false;
     }
-    smtpd_session_abort(session);
+    reception_session_abort(session);
     return true;
 }
 
 /* ---- MAIL and RCPT ---- */
 
-static bool may_use_sender(const struct smtpd_session *session, const struct mail_envelope *envelope)
+static bool may_use_sender(const struct reception_session *session, const struct mail_envelope *envelope)
 {
     struct bytes sender = bytes_of(envelope->from);
-    const struct smtpd_user *user = envelope->client.user == NULL || session->users == NULL
-                                        ? NULL
-                                        : smtpd_users_find(session->users, bytes_of(envelope->client.user));
+    const struct reception_user *user = envelope->client.user == NULL || session->users == NULL
+                                            ? NULL
+                                            : reception_users_find(session->users, bytes_of(envelope->client.user));
     if (user != NULL && user->sender_count > 0) {
         return smtp_pattern_matches_any(user->senders, user->sender_count, sender);
     }
-    return smtpd_listener_lets_sender(session->listener, session->address, sender);
+    return reception_listener_lets_sender(session->listener, session->address, sender);
 }
 
 /* Whether the network is below a limit of so many a minute; 0 is none. */
-static bool has_budget(struct smtpd_session *session, struct smtpd_budget *budget, unsigned max)
+static bool has_budget(struct reception_session *session, struct smtpd_budget *budget, unsigned max)
 {
     if (max == 0) {
         return true;
     }
-    uint64_t now = net_now(session->smtpd->loop);
+    uint64_t now = net_now(session->reception->loop);
     if (smtpd_budget_used(budget, session->address, now) >= max) {
         return false;
     }
@@ -110,85 +110,85 @@ static bool has_budget(struct smtpd_session *session, struct smtpd_budget *budge
     return true;
 }
 
-static struct smtpd_answer judge_mail(struct smtpd_session *session, const struct smtpd_request *request)
+static struct smtpd_answer judge_mail(struct reception_session *session, const struct smtpd_request *request)
 {
     struct fault fault = FAULT_INIT;
     unsigned max = session->listener->options.limits.max_messages_per_minute;
     if (!may_use_sender(session, request->envelope)) {
         return *smtpd_reply_get(SMTPD_REPLY_SENDER_NOT_ALLOWED);
     }
-    if (!has_budget(session, session->smtpd->messages, max)) {
+    if (!has_budget(session, session->reception->messages, max)) {
         return *smtpd_reply_get(SMTPD_REPLY_NETWORK_MESSAGES);
     }
-    if (spool_can_accept(session->smtpd->spool, request->size, &fault) < 0) {
+    if (spool_can_accept(session->reception->spool, request->size, &fault) < 0) {
         log_fault(session, "spool_refuses", &fault);
         return answer_of_fault(&fault);
     }
     return accepted;
 }
 
-void smtpd_intake_mail(struct smtpd_session *session, const struct smtpd_request *request)
+void reception_intake_mail(struct reception_session *session, const struct smtpd_request *request)
 {
     uint8_t random[10];
     net_random(random, sizeof random);
-    units_id(net_wall(session->smtpd->loop), random, session->id);
+    units_id(net_wall(session->reception->loop), random, session->id);
     session->size = 0;
     free(session->message_id);
     session->message_id = NULL;
     struct smtpd_answer answer = judge_mail(session, request);
-    smtpd_engine_answer(session->engine, net_now(session->smtpd->loop), &answer);
+    smtpd_engine_answer(session->engine, net_now(session->reception->loop), &answer);
 }
 
 /* The engine's envelope, with what only we know. */
-static void copy_envelope(struct smtpd_session *session, const struct mail_envelope *envelope)
+static void copy_envelope(struct reception_session *session, const struct mail_envelope *envelope)
 {
     session->envelope = *envelope;
     session->envelope.id = session->id;
-    session->envelope.received_ms = net_wall(session->smtpd->loop);
+    session->envelope.received_ms = net_wall(session->reception->loop);
 }
 
 /* Refusals that need no rules; SMTPD_REPLY_OK when there is none. */
-static enum smtpd_reply judge_recipient(struct smtpd_session *session, const struct mail_envelope *envelope)
+static enum smtpd_reply judge_recipient(struct reception_session *session, const struct mail_envelope *envelope)
 {
-    const struct smtpd_listener_options *options = &session->listener->options;
+    const struct reception_listener_options *options = &session->listener->options;
     struct bytes address = bytes_of(envelope->to[envelope->to_count - 1].address);
     bool postmaster = bytes_is_nocase(address, "Postmaster");
     if (options->recipient_count > 0 && !postmaster &&
         !smtp_pattern_matches_any(options->recipients, options->recipient_count, address)) {
         return SMTPD_REPLY_RECIPIENT_NOT_ALLOWED;
     }
-    if (!has_budget(session, session->smtpd->recipients, options->limits.max_recipients_per_minute)) {
+    if (!has_budget(session, session->reception->recipients, options->limits.max_recipients_per_minute)) {
         return SMTPD_REPLY_NETWORK_RECIPIENTS;
     }
     return SMTPD_REPLY_OK;
 }
 
-static void answer_recipient(struct smtpd_session *session, const struct smtpd_decision *decision)
+static void answer_recipient(struct reception_session *session, const struct reception_decision *decision)
 {
     if (decision->code != 0) {
         session->decision.rule = decision->rule;
     }
     const struct smtpd_answer answer = answer_of_decision(decision);
-    smtpd_engine_answer(session->engine, net_now(session->smtpd->loop), &answer);
+    smtpd_engine_answer(session->engine, net_now(session->reception->loop), &answer);
 }
 
-static void on_recipient_decided(void *ctx, const struct smtpd_decision *decision)
+static void on_recipient_decided(void *ctx, const struct reception_decision *decision)
 {
-    struct smtpd_session *session = ctx;
+    struct reception_session *session = ctx;
     if (!came_too_late(session)) {
         answer_recipient(session, decision);
-        smtpd_session_pump(session);
+        reception_session_pump(session);
     }
 }
 
-void smtpd_intake_recipient(struct smtpd_session *session, const struct mail_envelope *envelope)
+void reception_intake_recipient(struct reception_session *session, const struct mail_envelope *envelope)
 {
-    const struct smtpd_hooks *hooks = &session->smtpd->hooks;
-    struct smtpd_decision decision = {0};
+    const struct reception_hooks *hooks = &session->reception->hooks;
+    struct reception_decision decision = {0};
     copy_envelope(session, envelope);
     enum smtpd_reply refusal = judge_recipient(session, &session->envelope);
     if (refusal != SMTPD_REPLY_OK) {
-        smtpd_engine_answer(session->engine, net_now(session->smtpd->loop), smtpd_reply_get(refusal));
+        smtpd_engine_answer(session->engine, net_now(session->reception->loop), smtpd_reply_get(refusal));
         return;
     }
     session->waits++;
@@ -204,24 +204,24 @@ void smtpd_intake_recipient(struct smtpd_session *session, const struct mail_env
 
 static void on_writable(void *ctx)
 {
-    struct smtpd_session *session = ctx;
+    struct reception_session *session = ctx;
     session->held = false;
-    smtpd_engine_hold(session->engine, net_now(session->smtpd->loop), false);
-    smtpd_session_pump(session);
+    smtpd_engine_hold(session->engine, net_now(session->reception->loop), false);
+    reception_session_pump(session);
 }
 
 /* The client sent it before, and hears how that one is called: nothing is kept under the new id. */
 static void on_repeat(void *ctx, const char *id, size_t open)
 {
-    struct smtpd_session *session = ctx;
+    struct reception_session *session = ctx;
     snprintf(session->repeated, sizeof session->repeated, "%s", id);
     session->repeated_open = open;
 }
 
-static void need_stage(struct smtpd_session *session)
+static void need_stage(struct reception_session *session)
 {
     if (session->stage == NULL) {
-        session->stage = spool_stage_new(session->smtpd->spool, on_writable, session);
+        session->stage = spool_stage_new(session->reception->spool, on_writable, session);
         spool_stage_once(session->stage, session->listener->options.limits.duplicate_window_ms, on_repeat, session);
         if (session->listener->options.acknowledge_delivered) {
             spool_stage_waits(session->stage, UNHEARD_MS);
@@ -229,14 +229,14 @@ static void need_stage(struct smtpd_session *session)
     }
 }
 
-void smtpd_intake_store(struct smtpd_session *session, struct bytes data)
+void reception_intake_store(struct reception_session *session, struct bytes data)
 {
     need_stage(session);
     int result = spool_stage_write(session->stage, data);
     session->size += data.len;
     if (result > 0) {
         session->held = true;
-        smtpd_engine_hold(session->engine, net_now(session->smtpd->loop), true);
+        smtpd_engine_hold(session->engine, net_now(session->reception->loop), true);
     } else if (result < 0) {
         const struct fault *fault = spool_stage_fault(session->stage);
         struct smtpd_answer answer = answer_of_fault(fault);
@@ -248,7 +248,7 @@ void smtpd_intake_store(struct smtpd_session *session, struct bytes data)
 /* ---- the end of a message: decision, commit, answer ---- */
 
 /* The same for all that are not refused by themselves. */
-static void answer_each(struct smtpd_session *session, const struct smtpd_answer *answer)
+static void answer_each(struct reception_session *session, const struct smtpd_answer *answer)
 {
     struct smtpd_answer *answers =
         expect_memory(arena_array(smtpd_engine_arena(session->engine), session->recipient_count, sizeof *answers));
@@ -256,33 +256,33 @@ static void answer_each(struct smtpd_session *session, const struct smtpd_answer
         answers[i] = session->refusals[i].code == 0 ? *answer : session->refusals[i];
     }
     session->answers = answers;
-    smtpd_engine_answer_each(session->engine, net_now(session->smtpd->loop), answers);
+    smtpd_engine_answer_each(session->engine, net_now(session->reception->loop), answers);
     session->answers = NULL;
 }
 
-static void answer_message(struct smtpd_session *session, const struct smtpd_answer *answer)
+static void answer_message(struct reception_session *session, const struct smtpd_answer *answer)
 {
     if (session->refusals != NULL) {
         answer_each(session, answer);
     } else {
-        smtpd_engine_answer(session->engine, net_now(session->smtpd->loop), answer);
+        smtpd_engine_answer(session->engine, net_now(session->reception->loop), answer);
     }
     /* What is refused next is no part of this message. */
     session->id[0] = '\0';
-    session->decision = (struct smtpd_decision){0};
-    smtpd_session_pump(session);
+    session->decision = (struct reception_decision){0};
+    reception_session_pump(session);
 }
 
-static void answer_accepted(struct smtpd_session *session)
+static void answer_accepted(struct reception_session *session)
 {
     struct buf text;
     const char *message_id = session->message_id == NULL ? "" : session->message_id;
     const char *id = session->repeated[0] == '\0' ? session->id : session->repeated;
-    session->smtpd->counts.accepted++;
+    session->reception->counts.accepted++;
     if (session->wants_delivery) {
-        spool_heard(session->smtpd->spool, id);
+        spool_heard(session->reception->spool, id);
     }
-    smtpd_told_message(session, &session->envelope, "accepted");
+    reception_told_message(session, &session->envelope, "accepted");
     buf_init(&text, REPLY_TEXT_MAX);
     buf_printf(&text, "accepted as %s%s%s", id, message_id[0] == '\0' ? "" : " ", message_id);
     const struct smtpd_answer answer = {250, "2.0.0", buf_text(&text), SMTPD_REPLY_ACCEPTED};
@@ -293,7 +293,7 @@ static void answer_accepted(struct smtpd_session *session)
 /* The upstreams have answered; the commit has, too, because nothing is delivered before it. */
 static void on_delivered(void *ctx, const struct smtpd_answer *answer)
 {
-    struct smtpd_session *session = ctx;
+    struct reception_session *session = ctx;
     if (came_too_late(session)) {
         return;
     }
@@ -305,9 +305,9 @@ static void on_delivered(void *ctx, const struct smtpd_answer *answer)
 }
 
 /* Has the upstreams answer about the message's open deliveries; false: somebody else waits for that. */
-static bool await_delivery(struct smtpd_session *session, const char *id, size_t count)
+static bool await_delivery(struct reception_session *session, const char *id, size_t count)
 {
-    const struct smtpd_hooks *hooks = &session->smtpd->hooks;
+    const struct reception_hooks *hooks = &session->reception->hooks;
     bool awaits = hooks->await_delivery(hooks->delivery_ctx, id, count,
                                         session->listener->options.acknowledge_timeout_ms, on_delivered, session);
     session->waits += awaits;
@@ -318,7 +318,7 @@ static bool await_delivery(struct smtpd_session *session, const char *id, size_t
  * It is durable. Where the upstreams are to answer, so they do; what was sent before has no deliveries of its own: what is open of the first is waited for,
  * or, when another session does that, the client is to come again.
  */
-static void answer_durable(struct smtpd_session *session)
+static void answer_durable(struct reception_session *session)
 {
     bool repeats = session->repeated[0] != '\0';
     if (!session->wants_delivery || (repeats && session->repeated_open == 0)) {
@@ -330,7 +330,7 @@ static void answer_durable(struct smtpd_session *session)
 
 static void on_committed(void *ctx, const struct fault *fault)
 {
-    struct smtpd_session *session = ctx;
+    struct reception_session *session = ctx;
     if ((fault != NULL || session->repeated[0] != '\0') && session->wants_delivery) {
         session->waits--;
         session->forget_delivery(session->delivery_ctx, session->id);
@@ -344,7 +344,7 @@ static void on_committed(void *ctx, const struct fault *fault)
     }
     log_fault(session, "spool_failed", fault);
     if (fault->class == FAULT_UNCERTAIN) {
-        smtpd_session_abort(
+        reception_session_abort(
             session); /* neither yes nor no would be true: the client does not know either, and sends again */
         return;
     }
@@ -353,13 +353,13 @@ static void on_committed(void *ctx, const struct fault *fault)
 }
 
 /* Adds the fields that a device has left out to what is filed; the stored message stays as received. */
-static void add_missing(struct smtpd_session *session)
+static void add_missing(struct reception_session *session)
 {
     struct arena *arena = smtpd_engine_arena(session->engine);
-    const struct smtpd_decision *decision = &session->decision;
+    const struct reception_decision *decision = &session->decision;
     char date[DATE_LEN];
     date_rfc5322(session->envelope.received_ms, date);
-    const char *id = expect_memory(arena_printf(arena, "<%s@%s>", session->id, session->smtpd->hostname));
+    const char *id = expect_memory(arena_printf(arena, "<%s@%s>", session->id, session->reception->hostname));
     for (size_t i = 0; i < decision->delivery_count; i++) {
         struct mail_delivery *delivery = &decision->deliveries[i];
         struct mail_edit *edits = expect_memory(arena_array(arena, delivery->edit_count + 2, sizeof *edits));
@@ -377,11 +377,11 @@ static void add_missing(struct smtpd_session *session)
     }
 }
 
-static void commit(struct smtpd_session *session)
+static void commit(struct reception_session *session)
 {
-    const struct smtpd_decision *decision = &session->decision;
-    const struct smtpd_listener_options *options = &session->listener->options;
-    const struct smtpd_hooks *hooks = &session->smtpd->hooks;
+    const struct reception_decision *decision = &session->decision;
+    const struct reception_listener_options *options = &session->listener->options;
+    const struct reception_hooks *hooks = &session->reception->hooks;
     session->wants_delivery =
         options->acknowledge_delivered && decision->delivery_count > 0 && hooks->await_delivery != NULL;
     session->repeated[0] = '\0';
@@ -399,7 +399,7 @@ static void commit(struct smtpd_session *session)
  * Whether the rules want to keep what this listener may not keep: nothing is acknowledged here before a mailbox server has it, and
  * what is held for an operator would be dropped when the sender's wait ends.
  */
-static bool cannot_hold(const struct smtpd_session *session, const struct smtpd_decision *decision)
+static bool cannot_hold(const struct reception_session *session, const struct reception_decision *decision)
 {
     for (size_t i = 0; session->listener->options.acknowledge_delivered && i < decision->delivery_count; i++) {
         if (decision->deliveries[i].held) {
@@ -410,7 +410,7 @@ static bool cannot_hold(const struct smtpd_session *session, const struct smtpd_
 }
 
 /* What is committed, and told as accepted, is for those that are not refused. */
-static void leave_out_refused(struct smtpd_session *session)
+static void leave_out_refused(struct reception_session *session)
 {
     struct mail_envelope *envelope = &session->envelope;
     struct mail_recipient *to =
@@ -425,9 +425,9 @@ static void leave_out_refused(struct smtpd_session *session)
     envelope->to_count = count;
 }
 
-static void on_decided(void *ctx, const struct smtpd_decision *decision)
+static void on_decided(void *ctx, const struct reception_decision *decision)
 {
-    struct smtpd_session *session = ctx;
+    struct reception_session *session = ctx;
     if (came_too_late(session)) {
         return;
     }
@@ -457,7 +457,7 @@ static void on_decided(void *ctx, const struct smtpd_decision *decision)
 }
 
 /* For the log and the reply: one line, when it is of a sane length. */
-static void note_message_id(struct smtpd_session *session, struct bytes header)
+static void note_message_id(struct reception_session *session, struct bytes header)
 {
     struct mail_header_field field;
     struct buf value;
@@ -471,18 +471,18 @@ static void note_message_id(struct smtpd_session *session, struct bytes header)
     buf_done(&value);
 }
 
-static void note_missing(struct smtpd_session *session, struct bytes header)
+static void note_missing(struct reception_session *session, struct bytes header)
 {
     struct mail_header_field field;
     bool wanted =
-        session->listener->options.add_missing && smtpd_listener_is_lenient(session->listener, session->address);
+        session->listener->options.add_missing && reception_listener_is_lenient(session->listener, session->address);
     session->lacks_date = wanted && mail_header_find(header, "Date", &field) != 1;
     session->lacks_id = wanted && mail_header_find(header, "Message-ID", &field) != 1;
 }
 
-void smtpd_intake_message(struct smtpd_session *session, const struct smtpd_request *request)
+void reception_intake_message(struct reception_session *session, const struct smtpd_request *request)
 {
-    const struct smtpd_hooks *hooks = &session->smtpd->hooks;
+    const struct reception_hooks *hooks = &session->reception->hooks;
     need_stage(session);
     copy_envelope(session, request->envelope);
     note_message_id(session, request->header);

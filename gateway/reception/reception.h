@@ -1,11 +1,11 @@
 /*
- * smtpd - reception: listeners and sessions that pump net/stream <-> engine/smtpd <-> spool.
+ * reception - listeners and sessions that pump net/stream <-> engine/smtpd <-> spool.
  *
  * The dialogue itself is engine/smtpd_engine (no I/O). What the gateway decides about a recipient or a message comes through
- * struct smtpd_hooks, so that this floor knows no rules.
+ * struct reception_hooks, so that this floor knows no rules.
  */
-#ifndef MAILWEIR_SMTPD_SMTPD_H
-#define MAILWEIR_SMTPD_SMTPD_H
+#ifndef MAILWEIR_RECEPTION_RECEPTION_H
+#define MAILWEIR_RECEPTION_RECEPTION_H
 
 #include "base/arena.h"
 #include "base/log.h"
@@ -13,15 +13,15 @@
 #include "mail/mail_envelope.h"
 #include "net/net_lane.h"
 #include "net/net_stream.h"
-#include "smtpd/smtpd_clients.h"
-#include "smtpd/smtpd_refusals.h"
-#include "smtpd/smtpd_users.h"
+#include "reception/reception_clients.h"
+#include "reception/reception_refusals.h"
+#include "reception/reception_users.h"
 #include "spool/spool.h"
 
-struct smtpd;
+struct reception;
 
 /* What a decision gives: a refusal (code not 0), or deliveries to commit. Strings live in the arena given. */
-struct smtpd_decision {
+struct reception_decision {
     int code;
     const char *enhanced;
     const char *text;
@@ -39,12 +39,12 @@ struct smtpd_decision {
     size_t tried_count;
 };
 
-typedef void smtpd_decided_fn(void *ctx, const struct smtpd_decision *decision);
+typedef void reception_decided_fn(void *ctx, const struct reception_decision *decision);
 
 /* code 0: the upstreams have everything; else what the sender hears, and nothing is kept. */
-typedef void smtpd_delivered_fn(void *ctx, const struct smtpd_answer *answer);
+typedef void reception_delivered_fn(void *ctx, const struct smtpd_answer *answer);
 
-struct smtpd_hooks {
+struct reception_hooks {
     void *ctx;
     /* What a session's decisions are made by, from its beginning to its end, whatever is changed meanwhile. Both may be NULL: then rules is. */
     void *(*begin_session)(void *ctx);
@@ -54,21 +54,21 @@ struct smtpd_hooks {
      * false: it takes longer; done comes once, from the loop, and until then envelope, arena and turn stay valid.
      */
     bool (*decide_recipient)(void *ctx, void *rules, const struct mail_envelope *envelope,
-                             const struct net_lane_turn *turn, struct arena *arena, struct smtpd_decision *decision_r,
-                             smtpd_decided_fn *done, void *done_ctx);
+                             const struct net_lane_turn *turn, struct arena *arena,
+                             struct reception_decision *decision_r, reception_decided_fn *done, void *done_ctx);
     /*
      * At the end of DATA. envelope, header (the header section), turn and stage stay valid until done was called, which comes once,
      * from the loop. The hook may read the stage by spool_stage_source().
      */
     void (*decide_message)(void *ctx, void *rules, const struct mail_envelope *envelope, struct bytes header,
                            struct spool_stage *stage, const struct net_lane_turn *turn, struct arena *arena,
-                           smtpd_decided_fn *done, void *done_ctx);
+                           reception_decided_fn *done, void *done_ctx);
     /*
      * For listeners that acknowledge what is delivered; NULL where there are none. Called right before the commit of a message with `count`
      * deliveries, or behind that of one that repeats an earlier one with so many open; done comes once, from the loop, within timeout_ms. false: another
      * sender waits for that message already, and done does not come.
      */
-    bool (*await_delivery)(void *ctx, const char *id, size_t count, uint64_t timeout_ms, smtpd_delivered_fn *done,
+    bool (*await_delivery)(void *ctx, const char *id, size_t count, uint64_t timeout_ms, reception_delivered_fn *done,
                            void *done_ctx);
     /* That commit has failed; done does not come any more. */
     void (*forget_delivery)(void *ctx, const char *id);
@@ -76,19 +76,19 @@ struct smtpd_hooks {
 };
 
 /* Senders that a network may use, beside those of the listener. */
-struct smtpd_sender_rule {
+struct reception_sender_rule {
     const char *const *networks;
     size_t network_count;
     const char *const *senders; /* patterns (proto/smtp_pattern.h) */
     size_t sender_count;
 };
 
-struct smtpd_listener_options {
+struct reception_listener_options {
     const char *name;
     struct net_address address;
     bool lmtp;
-    enum smtpd_tls_mode { SMTPD_TLS_NONE, SMTPD_TLS_STARTTLS, SMTPD_TLS_IMPLICIT } tls_mode;
-    struct net_tls *tls;      /* the listener takes a hold of its own; NULL with SMTPD_TLS_NONE */
+    enum reception_tls_mode { RECEPTION_TLS_NONE, RECEPTION_TLS_STARTTLS, RECEPTION_TLS_IMPLICIT } tls_mode;
+    struct net_tls *tls;      /* the listener takes a hold of its own; NULL with RECEPTION_TLS_NONE */
     bool tls_required;        /* no mail before STARTTLS */
     bool client_certificates; /* who has a verified one may send */
     const char *const *allow; /* networks "10.0.0.0/8", "::1/128" that may send; none: loopback only */
@@ -97,18 +97,18 @@ struct smtpd_listener_options {
     size_t lenient_count;
     struct net_tls *tls_lenient; /* for them, when they may use older TLS; else NULL */
     enum smtpd_recipients recipients_per_transaction;
-    bool add_missing;           /* to their messages: Date and Message-ID */
-    struct smtpd_users *users;  /* who may authenticate; a hold is taken; NULL: nobody */
-    unsigned mechanisms;        /* of those that the users have keys for: enum smtpd_mechanism */
-    bool auth_required;         /* those in `allow`, too, have to */
-    bool auth_in_clear;         /* AUTH is offered without TLS */
-    const char *const *proxies; /* networks that send a PROXY protocol header in front, always */
+    bool add_missing;              /* to their messages: Date and Message-ID */
+    struct reception_users *users; /* who may authenticate; a hold is taken; NULL: nobody */
+    unsigned mechanisms;           /* of those that the users have keys for: enum smtpd_mechanism */
+    bool auth_required;            /* those in `allow`, too, have to */
+    bool auth_in_clear;            /* AUTH is offered without TLS */
+    const char *const *proxies;    /* networks that send a PROXY protocol header in front, always */
     size_t proxy_count;
     const char *const *xclients; /* networks that may use XCLIENT */
     size_t xclient_count;
     const char *const *senders; /* patterns of MAIL FROM that are let in; none: all */
     size_t sender_count;
-    const struct smtpd_sender_rule *sender_rules; /* the first whose networks have the client decides instead */
+    const struct reception_sender_rule *sender_rules; /* the first whose networks have the client decides instead */
     size_t sender_rule_count;
     const char *const *recipients; /* patterns of RCPT TO that are let in; none: all */
     size_t recipient_count;
@@ -118,40 +118,41 @@ struct smtpd_listener_options {
 };
 
 /* hostname and log are kept by reference; hooks are copied. */
-struct smtpd *smtpd_new(struct net_loop *loop, struct spool *spool, const char *hostname,
-                        const struct smtpd_hooks *hooks, struct log *log);
+struct reception *reception_new(struct net_loop *loop, struct spool *spool, const char *hostname,
+                                const struct reception_hooks *hooks, struct log *log);
 /* Opens a listener; the fault names the address. Everything is copied. */
-int smtpd_listen(struct smtpd *smtpd, const struct smtpd_listener_options *options,
-                 struct fault *fault); /* for tests */
+int reception_listen(struct reception *reception, const struct reception_listener_options *options,
+                     struct fault *fault); /* for tests */
 /*
  * Makes the listeners those of the list, all or none: new ones are opened, ones that are gone stop accepting and drain, one of the same name
  * and address goes on with the new settings for sessions to come; sessions that are open keep what they began with. -1 with nothing changed.
  */
-int smtpd_reload(struct smtpd *smtpd, const struct smtpd_listener_options *options, size_t count, struct fault *fault);
+int reception_reload(struct reception *reception, const struct reception_listener_options *options, size_t count,
+                     struct fault *fault);
 /* The port of the listener of that name, 0 when there is none. */
-uint16_t smtpd_port(const struct smtpd *smtpd, const char *name);
+uint16_t reception_port(const struct reception *reception, const char *name);
 /* When the certificate of the listener of that name expires, seconds since 1970; 0 when it has none. */
-int64_t smtpd_certificate_expires(const struct smtpd *smtpd, const char *name);
+int64_t reception_certificate_expires(const struct reception *reception, const char *name);
 /*
  * Stops accepting; sessions finish the transaction they are in, then hear 421. done comes when the last session has ended, at the latest
  * after deadline_ms, when what is left is cut off.
  */
-void smtpd_drain(struct smtpd *smtpd, uint64_t deadline_ms, void (*done)(void *ctx), void *ctx);
-/* Closes everything at once; sets *smtpd to NULL; NULL is fine. */
-void smtpd_free(struct smtpd **smtpd);
+void reception_drain(struct reception *reception, uint64_t deadline_ms, void (*done)(void *ctx), void *ctx);
+/* Closes everything at once; sets *reception to NULL; NULL is fine. */
+void reception_free(struct reception **reception);
 
 /* Keeps refusals in a file of the folder, for so long (0: in memory only), and reads those that are there; blocks. At most once, before the first session. */
-void smtpd_keep_refusals(struct smtpd *smtpd, const char *folder, uint64_t keep_ms);
-const struct smtpd_refusals *smtpd_refusals(const struct smtpd *smtpd);
-const struct smtpd_clients *smtpd_clients(const struct smtpd *smtpd);
+void reception_keep_refusals(struct reception *reception, const char *folder, uint64_t keep_ms);
+const struct reception_refusals *reception_refusals(const struct reception *reception);
+const struct reception_clients *reception_clients(const struct reception *reception);
 
-struct smtpd_counts {
+struct reception_counts {
     uint64_t sessions, sessions_open;
     uint64_t accepted, rejected, deferred; /* messages: 250; refused for good; answered 4xx */
     uint64_t logins, login_failures;
     uint64_t refusals_untold; /* refusals that the log has only as a number */
     struct smtpd_tally tally; /* replies by code, limits by name */
 };
-void smtpd_count(const struct smtpd *smtpd, struct smtpd_counts *counts_r);
+void reception_count(const struct reception *reception, struct reception_counts *counts_r);
 
 #endif

@@ -1,5 +1,5 @@
-/* smtpd_clients - who came, and what became of it. Contract: smtpd_clients.h. */
-#include "smtpd/smtpd_clients.h"
+/* reception_clients - who came, and what became of it. Contract: reception_clients.h. */
+#include "reception/reception_clients.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,26 +19,26 @@ struct client {
     char address[ADDRESS_MAX];   /* from which it came last; an IPv6 /64 is one client */
     char listener[LISTENER_MAX]; /* where it came last */
     int64_t first, last;         /* wall clock */
-    uint64_t counts[SMTPD_CLIENT_EVENTS];
+    uint64_t counts[RECEPTION_CLIENT_EVENTS];
     uint64_t minute;       /* when the one under way began */
     unsigned told, untold; /* refusals within it */
 };
 
-struct smtpd_clients {
+struct reception_clients {
     struct map *map;
     struct list order;
     unsigned untold; /* clients that have some */
 };
 
-struct smtpd_clients *smtpd_clients_new(const uint8_t *seed)
+struct reception_clients *reception_clients_new(const uint8_t *seed)
 {
-    struct smtpd_clients *clients = expect_calloc(1, sizeof *clients);
-    clients->map = map_new(SMTPD_CLIENTS_MAX, seed);
+    struct reception_clients *clients = expect_calloc(1, sizeof *clients);
+    clients->map = map_new(RECEPTION_CLIENTS_MAX, seed);
     list_init(&clients->order);
     return clients;
 }
 
-void smtpd_clients_free(struct smtpd_clients **clients)
+void reception_clients_free(struct reception_clients **clients)
 {
     if (*clients == NULL) {
         return;
@@ -55,7 +55,7 @@ static void copy(char *into, size_t size, const char *text)
     into[len] = '\0';
 }
 
-static void forget_quietest(struct smtpd_clients *clients)
+static void forget_quietest(struct reception_clients *clients)
 {
     struct client *client = LIST_ITEM(list_take(&clients->order), struct client, link);
     uint8_t binary[16];
@@ -63,12 +63,12 @@ static void forget_quietest(struct smtpd_clients *clients)
     free(map_remove(clients->map, smtpd_network_key(client->address, binary)));
 }
 
-static struct client *client_of(struct smtpd_clients *clients, const char *address)
+static struct client *client_of(struct reception_clients *clients, const char *address)
 {
     uint8_t binary[16];
     struct bytes key = smtpd_network_key(address, binary);
     struct client *client = map_get(clients->map, key);
-    if (client == NULL && map_count(clients->map) >= SMTPD_CLIENTS_MAX) {
+    if (client == NULL && map_count(clients->map) >= RECEPTION_CLIENTS_MAX) {
         forget_quietest(clients);
     }
     if (client == NULL) {
@@ -82,8 +82,8 @@ static struct client *client_of(struct smtpd_clients *clients, const char *addre
     return client;
 }
 
-void smtpd_clients_note(struct smtpd_clients *clients, const char *address, const char *listener,
-                        enum smtpd_client_event event, int64_t wall)
+void reception_clients_note(struct reception_clients *clients, const char *address, const char *listener,
+                            enum reception_client_event event, int64_t wall)
 {
     struct client *client = client_of(clients, address);
     copy(client->listener, sizeof client->listener, listener);
@@ -92,7 +92,7 @@ void smtpd_clients_note(struct smtpd_clients *clients, const char *address, cons
     client->counts[event]++;
 }
 
-bool smtpd_clients_may_tell(struct smtpd_clients *clients, const char *address, uint64_t now, unsigned max)
+bool reception_clients_may_tell(struct reception_clients *clients, const char *address, uint64_t now, unsigned max)
 {
     struct client *client = client_of(clients, address);
     /* Untold ones are asked for before a new minute begins for this client. */
@@ -109,7 +109,8 @@ bool smtpd_clients_may_tell(struct smtpd_clients *clients, const char *address, 
     return false;
 }
 
-bool smtpd_clients_untold(struct smtpd_clients *clients, uint64_t now, const char **address_r, unsigned *count_r)
+bool reception_clients_untold(struct reception_clients *clients, uint64_t now, const char **address_r,
+                              unsigned *count_r)
 {
     LIST_EACH(link, &clients->order)
     {
@@ -129,7 +130,7 @@ bool smtpd_clients_untold(struct smtpd_clients *clients, uint64_t now, const cha
     return false;
 }
 
-bool smtpd_clients_have_untold(const struct smtpd_clients *clients)
+bool reception_clients_have_untold(const struct reception_clients *clients)
 {
     return clients->untold > 0;
 }
@@ -139,13 +140,14 @@ static json_t *client_json(const struct client *client)
     char first[25], last[25];
     log_time(client->first, first);
     log_time(client->last, last);
-    return json_pack(
-        "{s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "client.address", client->address, "listener", client->listener, "first",
-        first, "last", last, "sessions", (json_int_t)client->counts[SMTPD_CLIENT_SESSION], "accepted",
-        (json_int_t)client->counts[SMTPD_CLIENT_ACCEPTED], "refused", (json_int_t)client->counts[SMTPD_CLIENT_REFUSED]);
+    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "client.address", client->address, "listener",
+                     client->listener, "first", first, "last", last, "sessions",
+                     (json_int_t)client->counts[RECEPTION_CLIENT_SESSION], "accepted",
+                     (json_int_t)client->counts[RECEPTION_CLIENT_ACCEPTED], "refused",
+                     (json_int_t)client->counts[RECEPTION_CLIENT_REFUSED]);
 }
 
-json_t *smtpd_clients_list(const struct smtpd_clients *clients, const char *address, size_t most)
+json_t *reception_clients_list(const struct reception_clients *clients, const char *address, size_t most)
 {
     json_t *list = json_array();
     for (const struct list *link = clients->order.prev; link != &clients->order && json_array_size(list) < most;
