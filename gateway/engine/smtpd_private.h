@@ -168,8 +168,8 @@ void smtpd_answered_each(struct smtpd_engine *engine, const struct smtpd_answer 
 /* The message is refused for this; the first reason stays. */
 void smtpd_message_fail(struct smtpd_engine *engine, const struct smtpd_answer *answer);
 /*
- * A BDAT that cannot be carried out, for `refusal`: its octets are swallowed before that is said, because they would be taken for commands
- * otherwise. Closes when nobody can know how many they are.
+ * A BDAT that cannot be carried out, for `refusal`: its octets are swallowed before that is said, because they would be
+ * taken for commands otherwise. Closes when nobody can know how many they are.
  */
 void smtpd_refuse_chunk(struct smtpd_engine *engine, uint64_t now, struct bytes argument, enum smtpd_reply refusal);
 

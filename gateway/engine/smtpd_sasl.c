@@ -1,7 +1,8 @@
 /*
  * smtpd_sasl - the AUTH command: lines, base64, cancelling, failures that are slow to hear. RFC 4954.
  *
- * What the octets mean is the owner's: each step is a question. No octet of an exchange is logged or kept longer than its step.
+ * What the octets mean is the owner's: each step is a question. No octet of an exchange is logged or kept longer than
+ * its step.
  */
 #include <string.h>
 
@@ -68,8 +69,8 @@ static void say_challenge(struct smtpd_engine *engine, uint64_t now, struct byte
 }
 
 /*
- * A line that is no base64. Where a password follows the name in a line of its own, that line is waited for before the refusal: a client that does not
- * wait for answers would have its password read as a command.
+ * A line that is no base64. Where a password follows the name in a line of its own, that line is waited for before the
+ * refusal: a client that does not wait for answers would have its password read as a command.
  */
 static void refuse_base64(struct smtpd_engine *engine, uint64_t now, bool is_first)
 {
@@ -86,7 +87,10 @@ static void refuse_base64(struct smtpd_engine *engine, uint64_t now, bool is_fir
     smtpd_enter(engine, now, SMTPD_PHASE_COMMAND);
 }
 
-/* The client's octets to the owner, or a refusal when they are no base64. "=" is an empty initial response (RFC 4954 section 4). */
+/*
+ * The client's octets to the owner, or a refusal when they are no base64. "=" is an empty initial response (RFC 4954
+ * section 4).
+ */
 static void ask(struct smtpd_engine *engine, uint64_t now, struct bytes text, bool is_first)
 {
     bool empty = is_first && bytes_is(text, "=");

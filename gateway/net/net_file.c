@@ -58,8 +58,8 @@ static struct net_file *wrap(int fd, const char *path)
 }
 
 /*
- * What root makes in somebody's folder (a command by hand, while the gateway runs as a user of its own) belongs to him, or the gateway could not read
- * it. What cannot be given stays root's.
+ * What root makes in somebody's folder (a command by hand, while the gateway runs as a user of its own) belongs to him,
+ * or the gateway could not read it. What cannot be given stays root's.
  */
 static void give_to_owner(const char *path, int (*give)(const char *path, int fd, uid_t owner, gid_t group), int fd)
 {
@@ -89,8 +89,8 @@ static int give_folder(const char *path, int fd, uid_t owner, gid_t group)
 int net_file_open(struct net_file **file_r, const char *path, enum net_file_mode mode, struct fault *fault)
 {
     /*
-     * Reading follows links: configuration that Kubernetes mounts consists of them. What is written is ours alone: a link in
-     * its place was put there by somebody who wants us to write elsewhere.
+     * Reading follows links: configuration that Kubernetes mounts consists of them. What is written is ours alone: a
+     * link in its place was put there by somebody who wants us to write elsewhere.
      */
     static const int flags[] = {
         [NET_FILE_READ] = O_RDONLY,
@@ -184,8 +184,8 @@ ptrdiff_t net_file_read(struct net_file *file, uint64_t offset, void *into, size
 int net_file_sync(struct net_file *file, struct fault *fault)
 {
     /*
-     * fdatasync() writes a size that has grown, too, which is all of the metadata that reading back needs. An error is not
-     * tried again, not even EINTR: nobody knows then what is on the disk, and the next call would say yes.
+     * fdatasync() writes a size that has grown, too, which is all of the metadata that reading back needs. An error is
+     * not tried again, not even EINTR: nobody knows then what is on the disk, and the next call would say yes.
      */
     return fdatasync(file->fd) == 0 ? 0 : failed(fault, "sync", file->path);
 }

@@ -1,9 +1,9 @@
 /*
  * net_file - the door to the disk, for what the spool keeps in segments and for reading configuration.
  *
- * All calls block: on lanes, or before the loop runs. Each fills the fault (class FAULT_LOCAL, code = the errno's
- * name in lower case: "enospc", "eio", where = path) and returns -1 on failure. Nothing is retried: an fsync that failed
- * has lost data for good (reliability: fsyncgate), so its file must not be trusted again.
+ * All calls block: on lanes, or before the loop runs. Each fills the fault (class FAULT_LOCAL, code = the errno's name
+ * in lower case: "enospc", "eio", where = path) and returns -1 on failure. Nothing is retried: an fsync that failed has
+ * lost data for good (reliability: fsyncgate), so its file must not be trusted again.
  */
 #ifndef MAILWEIR_NET_NET_FILE_H
 #define MAILWEIR_NET_NET_FILE_H
@@ -18,8 +18,8 @@
 struct net_file;
 
 /*
- * A disk that says no must be heard. net_file_remove(), net_file_close(), net_file_mkdir() and net_file_list() may be called
- * where nothing depends on them; the fault of net_file_sync() sticks to what was synced.
+ * A disk that says no must be heard. net_file_remove(), net_file_close(), net_file_mkdir() and net_file_list() may be
+ * called where nothing depends on them; the fault of net_file_sync() sticks to what was synced.
  */
 #define NET_FILE_MUST_USE __attribute__((warn_unused_result))
 
@@ -54,8 +54,8 @@ enum net_file_kind net_file_kind(const char *path);
 /* Makes a directory, 0700; fine when it exists. What root makes belongs to the owner of the folder above. */
 int net_file_mkdir(const char *path, struct fault *fault);
 /*
- * Makes a file nobody else's: created, empty, when it does not exist; else group and others lose what they may do with it. For libraries that create their files by
- * the umask. What cannot be done is left as it is.
+ * Makes a file nobody else's: created, empty, when it does not exist; else group and others lose what they may do with
+ * it. For libraries that create their files by the umask. What cannot be done is left as it is.
  */
 void net_file_make_private(const char *path, bool create);
 /* Whether anybody beside owner and group may read or write it. False when it cannot be asked. */
@@ -71,34 +71,40 @@ int net_file_free_space(const char *path, uint64_t *octets_r, uint64_t *inodes_r
                         struct fault *fault) NET_FILE_MUST_USE;
 #define NET_FILE_SYSTEM_LEN 24
 /*
- * The kind of file system on which path lies: "ext4", "xfs", "btrfs", "tmpfs", "ramfs", "overlay", "nfs", "smb", "9p", "fuse"; for others its number. -1 when it
- * cannot be asked.
+ * The kind of file system on which path lies: "ext4", "xfs", "btrfs", "tmpfs", "ramfs", "overlay", "nfs", "smb", "9p",
+ * "fuse"; for others its number. -1 when it cannot be asked.
  */
 int net_file_system(const char *path, char name_r[NET_FILE_SYSTEM_LEN]);
-/* How long the quickest of a few syncs of a small file in the folder took, in microseconds; blocks that long. -1 when it cannot be tried. */
+/*
+ * How long the quickest of a few syncs of a small file in the folder took, in microseconds; blocks that long. -1 when
+ * it cannot be tried.
+ */
 int net_file_sync_time(const char *folder, uint64_t *microseconds_r);
 /* A number that changes when the file is written or replaced; 0 when there is none. */
 uint64_t net_file_stamp(const char *path);
-/* Appends the path as it is from the root, without asking whether it exists. -1 when out is full or the working folder is gone. */
+/*
+ * Appends the path as it is from the root, without asking whether it exists. -1 when out is full or the working folder
+ * is gone.
+ */
 int net_file_absolute(const char *path, struct buf *out);
 /* Appends the whole file to out; more than out's maximum is a fault "too-large". */
 int net_file_read_all(const char *path, struct buf *out, struct fault *fault) NET_FILE_MUST_USE;
 
 /*
- * Puts a whole file in place of what is there, so that a reader sees the old or the new one and a crash leaves one of them. Owner and mode stay
- * as they are; a new file is 0600.
+ * Puts a whole file in place of what is there, so that a reader sees the old or the new one and a crash leaves one of
+ * them. Owner and mode stay as they are; a new file is 0600.
  */
 int net_file_replace(const char *path, struct bytes text, struct fault *fault) NET_FILE_MUST_USE;
 
 /*
- * Takes the lock of a directory by an exclusive lock on `path` (created as needed), held until net_file_close(). A second
- * process gets the fault "locked", whose text names the holder's pid.
+ * Takes the lock of a directory by an exclusive lock on `path` (created as needed), held until net_file_close(). A
+ * second process gets the fault "locked", whose text names the holder's pid.
  */
 int net_file_lock(struct net_file **file_r, const char *path, struct fault *fault) NET_FILE_MUST_USE;
 
 /*
- * The name of the SQLite VFS that databases are to be opened with (the zVfs of sqlite3_open_v2); NULL for SQLite's own. A
- * simulation answers with one that stands on the same disk as everything above.
+ * The name of the SQLite VFS that databases are to be opened with (the zVfs of sqlite3_open_v2); NULL for SQLite's own.
+ * A simulation answers with one that stands on the same disk as everything above.
  */
 const char *net_file_sqlite_vfs(void);
 

@@ -17,8 +17,9 @@ struct net_poll *net_poll_new(struct net_loop *loop, int fd, net_poll_fn *fn, vo
 void net_poll_free(struct net_poll **poll);
 
 /*
- * Opens a listening socket that does not block; blocks itself while a name is looked up. A unix socket is for its owner and group only (0660);
- * its path is taken over when no process serves it. *fd_r is the caller's. The fault is as of net_listener_open().
+ * Opens a listening socket that does not block; blocks itself while a name is looked up. A unix socket is for its owner
+ * and group only (0660); its path is taken over when no process serves it. *fd_r is the caller's. The fault is as of
+ * net_listener_open().
  */
 int net_poll_listen(const struct net_address *address, int *fd_r, struct fault *fault);
 /* The port that a descriptor of net_poll_listen() listens on; 0 for a unix socket. */
@@ -26,14 +27,18 @@ uint16_t net_poll_port(int fd);
 /* Closes a descriptor of net_poll_listen(), and removes its path. */
 void net_poll_close(const struct net_address *address, int fd);
 
-/* Who is at the other end of a descriptor: "192.0.2.1", "2001:db8::1"; "unix" for a unix socket, and for what cannot be told. */
+/*
+ * Who is at the other end of a descriptor: "192.0.2.1", "2001:db8::1"; "unix" for a unix socket, and for what cannot be
+ * told.
+ */
 void net_poll_peer(int fd, char *into, size_t size);
 
 /* Ends a connection whose descriptor a library owns: the library sees its end and closes it. */
 void net_poll_shut(int fd);
 
 /*
- * Sends one datagram to a unix socket ("/path" or "@abstract"), as service managers take notifications (sd_notify(3)). -1 when it could not be sent.
+ * Sends one datagram to a unix socket ("/path" or "@abstract"), as service managers take notifications (sd_notify(3)).
+ * -1 when it could not be sent.
  */
 int net_poll_notify(const char *path, const char *text);
 

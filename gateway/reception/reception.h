@@ -1,8 +1,8 @@
 /*
  * reception - listeners and sessions that pump net/stream <-> engine/smtpd <-> spool.
  *
- * The dialogue itself is engine/smtpd_engine (no I/O). What the gateway decides about a recipient or a message comes through
- * struct reception_hooks, so that this floor knows no rules.
+ * The dialogue itself is engine/smtpd_engine (no I/O). What the gateway decides about a recipient or a message comes
+ * through struct reception_hooks, so that this floor knows no rules.
  */
 #ifndef MAILWEIR_RECEPTION_RECEPTION_H
 #define MAILWEIR_RECEPTION_RECEPTION_H
@@ -26,7 +26,10 @@ struct reception_decision {
     const char *enhanced;
     const char *text;
     const char *rule;
-    /* On an LMTP listener, when not all recipients hear the same: one for each, code 0 for those that the deliveries are for; else NULL. */
+    /*
+     * On an LMTP listener, when not all recipients hear the same: one for each, code 0 for those that the deliveries
+     * are for; else NULL.
+     */
     const struct smtpd_answer *refusals;
     const char *const *refusal_rules; /* the rule behind each, or NULL */
     struct mail_delivery *deliveries;
@@ -46,27 +49,32 @@ typedef void reception_delivered_fn(void *ctx, const struct smtpd_answer *answer
 
 struct reception_hooks {
     void *ctx;
-    /* What a session's decisions are made by, from its beginning to its end, whatever is changed meanwhile. Both may be NULL: then rules is. */
+    /*
+     * What a session's decisions are made by, from its beginning to its end, whatever is changed meanwhile. Both may be
+     * NULL: then rules is.
+     */
     void *(*begin_session)(void *ctx);
     void (*end_session)(void *rules);
     /*
-     * At RCPT TO; the recipient is the last one of the envelope, whose turn it is says turn. true: *decision_r is the answer, code 0 accepts.
-     * false: it takes longer; done comes once, from the loop, and until then envelope, arena and turn stay valid.
+     * At RCPT TO; the recipient is the last one of the envelope, whose turn it is says turn. true: *decision_r is the
+     * answer, code 0 accepts. false: it takes longer; done comes once, from the loop, and until then envelope, arena
+     * and turn stay valid.
      */
     bool (*decide_recipient)(void *ctx, void *rules, const struct mail_envelope *envelope,
                              const struct net_lane_turn *turn, struct arena *arena,
                              struct reception_decision *decision_r, reception_decided_fn *done, void *done_ctx);
     /*
-     * At the end of DATA. envelope, header (the header section), turn and stage stay valid until done was called, which comes once,
-     * from the loop. The hook may read the stage by spool_stage_source().
+     * At the end of DATA. envelope, header (the header section), turn and stage stay valid until done was called, which
+     * comes once, from the loop. The hook may read the stage by spool_stage_source().
      */
     void (*decide_message)(void *ctx, void *rules, const struct mail_envelope *envelope, struct bytes header,
                            struct spool_stage *stage, const struct net_lane_turn *turn, struct arena *arena,
                            reception_decided_fn *done, void *done_ctx);
     /*
-     * For listeners that acknowledge what is delivered; NULL where there are none. Called right before the commit of a message with `count`
-     * deliveries, or behind that of one that repeats an earlier one with so many open; done comes once, from the loop, within timeout_ms. false: another
-     * sender waits for that message already, and done does not come.
+     * For listeners that acknowledge what is delivered; NULL where there are none. Called right before the commit of a
+     * message with `count` deliveries, or behind that of one that repeats an earlier one with so many open; done comes
+     * once, from the loop, within timeout_ms. false: another sender waits for that message already, and done does not
+     * come.
      */
     bool (*await_delivery)(void *ctx, const char *id, size_t count, uint64_t timeout_ms, reception_delivered_fn *done,
                            void *done_ctx);
@@ -124,8 +132,9 @@ struct reception *reception_new(struct net_loop *loop, struct spool *spool, cons
 int reception_listen(struct reception *reception, const struct reception_listener_options *options,
                      struct fault *fault); /* for tests */
 /*
- * Makes the listeners those of the list, all or none: new ones are opened, ones that are gone stop accepting and drain, one of the same name
- * and address goes on with the new settings for sessions to come; sessions that are open keep what they began with. -1 with nothing changed.
+ * Makes the listeners those of the list, all or none: new ones are opened, ones that are gone stop accepting and drain,
+ * one of the same name and address goes on with the new settings for sessions to come; sessions that are open keep what
+ * they began with. -1 with nothing changed.
  */
 int reception_reload(struct reception *reception, const struct reception_listener_options *options, size_t count,
                      struct fault *fault);
@@ -134,14 +143,17 @@ uint16_t reception_port(const struct reception *reception, const char *name);
 /* When the certificate of the listener of that name expires, seconds since 1970; 0 when it has none. */
 int64_t reception_certificate_expires(const struct reception *reception, const char *name);
 /*
- * Stops accepting; sessions finish the transaction they are in, then hear 421. done comes when the last session has ended, at the latest
- * after deadline_ms, when what is left is cut off.
+ * Stops accepting; sessions finish the transaction they are in, then hear 421. done comes when the last session has
+ * ended, at the latest after deadline_ms, when what is left is cut off.
  */
 void reception_drain(struct reception *reception, uint64_t deadline_ms, void (*done)(void *ctx), void *ctx);
 /* Closes everything at once; sets *reception to NULL; NULL is fine. */
 void reception_free(struct reception **reception);
 
-/* Keeps refusals in a file of the folder, for so long (0: in memory only), and reads those that are there; blocks. At most once, before the first session. */
+/*
+ * Keeps refusals in a file of the folder, for so long (0: in memory only), and reads those that are there; blocks. At
+ * most once, before the first session.
+ */
 void reception_keep_refusals(struct reception *reception, const char *folder, uint64_t keep_ms);
 const struct reception_refusals *reception_refusals(const struct reception *reception);
 const struct reception_clients *reception_clients(const struct reception *reception);

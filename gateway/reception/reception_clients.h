@@ -1,6 +1,6 @@
 /*
- * reception_clients - who came: each client address with what became of it, and how many of its refusals may still be told
- * this minute.
+ * reception_clients - who came: each client address with what became of it, and how many of its refusals may still be
+ * told this minute.
  *
  * At most RECEPTION_CLIENTS_MAX are known; then the one that has been quiet longest is forgotten.
  */

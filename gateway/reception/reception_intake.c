@@ -1,6 +1,6 @@
 /*
- * reception_intake - one message of a session: questions about its envelope, storing, decision, commit, and its one line in the log. Contract:
- * reception_private.h.
+ * reception_intake - one message of a session: questions about its envelope, storing, decision, commit, and its one
+ * line in the log. Contract: reception_private.h.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -315,8 +315,8 @@ static bool await_delivery(struct reception_session *session, const char *id, si
 }
 
 /*
- * It is durable. Where the upstreams are to answer, so they do; what was sent before has no deliveries of its own: what is open of the first is waited for,
- * or, when another session does that, the client is to come again.
+ * It is durable. Where the upstreams are to answer, so they do; what was sent before has no deliveries of its own: what
+ * is open of the first is waited for, or, when another session does that, the client is to come again.
  */
 static void answer_durable(struct reception_session *session)
 {
@@ -396,8 +396,8 @@ static void commit(struct reception_session *session)
 }
 
 /*
- * Whether the rules want to keep what this listener may not keep: nothing is acknowledged here before a mailbox server has it, and
- * what is held for an operator would be dropped when the sender's wait ends.
+ * Whether the rules want to keep what this listener may not keep: nothing is acknowledged here before a mailbox server
+ * has it, and what is held for an operator would be dropped when the sender's wait ends.
  */
 static bool cannot_hold(const struct reception_session *session, const struct reception_decision *decision)
 {

@@ -1,4 +1,7 @@
-/* reception_listener - one listening socket: who may connect, and what is offered to whom. Contract: reception_private.h. */
+/*
+ * reception_listener - one listening socket: who may connect, and what is offered to whom. Contract:
+ * reception_private.h.
+ */
 #include <stdlib.h>
 #include <string.h>
 

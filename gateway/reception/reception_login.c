@@ -1,4 +1,7 @@
-/* reception_login - authentication against a struct reception_users. RFC 4616, RFC 5802, RFC 7677, RFC 9266. Contract: reception_login.h. */
+/*
+ * reception_login - authentication against a struct reception_users. RFC 4616, RFC 5802, RFC 7677, RFC 9266. Contract:
+ * reception_login.h.
+ */
 #include "reception/reception_login.h"
 
 #include <gsasl.h>
@@ -301,8 +304,8 @@ static bool acts_for_another(const struct reception_login *login)
 }
 
 /*
- * Whether the client's first message says of channel binding what cannot be (RFC 5802 section 6): that it binds, with a mechanism that
- * does not; or that we cannot bind, when we offered it: somebody in the middle has taken the offer away.
+ * Whether the client's first message says of channel binding what cannot be (RFC 5802 section 6): that it binds, with a
+ * mechanism that does not; or that we cannot bind, when we offered it: somebody in the middle has taken the offer away.
  */
 static bool lies_about_binding(const struct reception_login *login, struct bytes data)
 {
@@ -327,7 +330,10 @@ static void step_scram(struct reception_login *login, struct bytes data, bool ha
     int result = gsasl_step(login->scram, (const char *)data.ptr, data.len, &out, &out_len);
     bool good = (result == GSASL_OK || result == GSASL_NEEDS_MORE) && !acts_for_another(login);
     if (good && out_len > 0) {
-        /* The server's last message, too, is a challenge in SMTP; the client answers it with nothing (RFC 4954 section 4). */
+        /*
+         * The server's last message, too, is a challenge in SMTP; the client answers it with nothing (RFC 4954 section
+         * 4).
+         */
         login->finished = result == GSASL_OK;
         challenge(login, bytes_at(out, out_len));
     } else {

@@ -1,6 +1,6 @@
 /*
- * reception_login - authentication: PLAIN, LOGIN, SCRAM-SHA-256 and SCRAM-SHA-256-PLUS against a struct reception_users. RFC
- * 4616, RFC 5802, RFC 7677.
+ * reception_login - authentication: PLAIN, LOGIN, SCRAM-SHA-256 and SCRAM-SHA-256-PLUS against a struct
+ * reception_users. RFC 4616, RFC 5802, RFC 7677.
  *
  * Passwords are hashed on a lane of their own. Whether a name is known cannot be told from the answer or its time.
  * Failures are counted per network: each makes the next answer slower, and at the limit the network is refused for a

@@ -7,8 +7,8 @@
  *   reception_told.c       refusals and messages as lines of the log, and for those who ask later
  *   reception_intake.c     one message of it: questions about the envelope, storing, decision, commit, log
  *
- * A listener owns its sessions. A session that waits for an answer (a decision, a commit) when everything is closed is left alone with
- * `listener` NULL, and ends itself when the answer has come.
+ * A listener owns its sessions. A session that waits for an answer (a decision, a commit) when everything is closed is
+ * left alone with `listener` NULL, and ends itself when the answer has come.
  */
 #ifndef MAILWEIR_RECEPTION_RECEPTION_PRIVATE_H
 #define MAILWEIR_RECEPTION_RECEPTION_PRIVATE_H
@@ -134,7 +134,10 @@ bool reception_networks_have(const struct reception_networks *networks, const ch
 bool reception_listener_is_lenient(const struct reception_listener *listener, const char *peer);
 /* Whether a client may send without authentication. */
 bool reception_listener_trusts(const struct reception_listener *listener, const char *peer);
-/* What a client hears instead of the greeting; SMTPD_REPLY_OK when it is welcome, and *counted_r then tells whether it was counted. */
+/*
+ * What a client hears instead of the greeting; SMTPD_REPLY_OK when it is welcome, and *counted_r then tells whether it
+ * was counted.
+ */
 enum smtpd_reply reception_listener_admit(struct reception_listener *listener, const char *peer, bool *counted_r);
 /* Whether a sender may be used by this client: the listener's patterns, or those of the client's network. */
 bool reception_listener_lets_sender(const struct reception_listener *listener, const char *peer, struct bytes sender);
@@ -151,7 +154,10 @@ void reception_session_pump(struct reception_session *session);
 /* ---- reception_told.c ---- */
 /* The engine's smtpd_refused_fn; ctx is the session. */
 void reception_told_refusal(void *session, const struct smtpd_refusal *refusal);
-/* A refusal without an engine, which counts it: of a client that is not let in, or that never spoke SMTP. text: instead of the row's own, or NULL. */
+/*
+ * A refusal without an engine, which counts it: of a client that is not let in, or that never spoke SMTP. text: instead
+ * of the row's own, or NULL.
+ */
 void reception_told_door(struct reception_session *session, enum smtpd_reply reply, const char *text);
 /* A message that came whole: "accepted"; or went with its client: "abandoned". */
 void reception_told_message(struct reception_session *session, const struct mail_envelope *envelope,

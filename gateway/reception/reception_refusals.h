@@ -1,10 +1,10 @@
 /*
- * reception_refusals - the last refusals that clients heard, in memory and in a file beside the queue: for `mailweir why`,
- * `mailweir clients`, the page.
+ * reception_refusals - the last refusals that clients heard, in memory and in a file beside the queue: for `mailweir
+ * why`, `mailweir clients`, the page.
  *
  * A refusal is a JSON object with the fields of its log line. How many come in is bounded by whoever adds them; how
- * many are kept, here: RECEPTION_REFUSALS_MAX, and none that is older than the time to keep. The file is no promise: what
- * the disk refuses is lost and nothing else.
+ * many are kept, here: RECEPTION_REFUSALS_MAX, and none that is older than the time to keep. The file is no promise:
+ * what the disk refuses is lost and nothing else.
  */
 #ifndef MAILWEIR_RECEPTION_RECEPTION_REFUSALS_H
 #define MAILWEIR_RECEPTION_RECEPTION_REFUSALS_H

@@ -1,6 +1,6 @@
 /*
- * reception_session - one connection: its life, the pump stream <-> engine, TLS, PROXY headers, authentication. Contract:
- * reception_private.h.
+ * reception_session - one connection: its life, the pump stream <-> engine, TLS, PROXY headers, authentication.
+ * Contract: reception_private.h.
  *
  * Everything happens in reception_session_pump(): events, answers and timers only note something and call it. A session
  * ends when its stream is gone and nothing that it asked for is still to be answered.

@@ -1,6 +1,6 @@
 /*
- * reception_told - what is told of a session: each refusal and each message as one line of the log; refusals also to those
- * who ask later. Contract: reception_private.h.
+ * reception_told - what is told of a session: each refusal and each message as one line of the log; refusals also to
+ * those who ask later. Contract: reception_private.h.
  *
  * Of one client, so many refusals a minute are told; the rest is counted, and the count is told when the minute is
  * over.

@@ -1,5 +1,6 @@
 /*
- * reception_users - who may authenticate: a JSON file of users with crypt(3) hashes, SCRAM keys and the senders they may use.
+ * reception_users - who may authenticate: a JSON file of users with crypt(3) hashes, SCRAM keys and the senders they
+ * may use.
  *
  *   { "users": { "app1": { "password": "$y$j9T$...", "scram": "{SCRAM-SHA-256}4096,salt,StoredKey,ServerKey",
  *                          "senders": ["*@example.net"], "disabled": false } } }
@@ -42,16 +43,16 @@ void reception_users_free(struct reception_users **users);
 /* The user of that name who is not disabled, or NULL. */
 const struct reception_user *reception_users_find(const struct reception_users *users, struct bytes name);
 /*
- * Whose keys stand in for a name that nobody has, so that it costs the time of one that somebody has, whatever kinds of keys the file holds; the same for the
- * same name. NULL when nobody has a password.
+ * Whose keys stand in for a name that nobody has, so that it costs the time of one that somebody has, whatever kinds of
+ * keys the file holds; the same for the same name. NULL when nobody has a password.
  */
 const struct reception_user *reception_users_instead(const struct reception_users *users, const char *name);
 /* enum smtpd_mechanism: what some user can use. */
 unsigned reception_users_mechanisms(const struct reception_users *users);
 
 /*
- * Makes what stands in the file for a password; blocks (tens of milliseconds). hash_r: a yescrypt hash, scram_r: "{SCRAM-SHA-256}...", both
- * NUL-terminated. -1 with a fault.
+ * Makes what stands in the file for a password; blocks (tens of milliseconds). hash_r: a yescrypt hash, scram_r:
+ * "{SCRAM-SHA-256}...", both NUL-terminated. -1 with a fault.
  */
 #define RECEPTION_HASH_MAX 512
 int reception_users_make(const char *password, char hash_r[RECEPTION_HASH_MAX], char scram_r[RECEPTION_HASH_MAX],
