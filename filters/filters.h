@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/must_use.h"
 #include "document/problems.h"
 #include "mail/mail_envelope.h"
 
@@ -68,7 +69,7 @@ struct filters_load_options {
 };
 
 /* The set, or NULL when there is any error. Warnings do not prevent loading. Everything is copied. */
-struct filters_set *filters_load(const struct filters_load_options *options, struct problems *problems);
+MUST_USE struct filters_set *filters_load(const struct filters_load_options *options, struct problems *problems);
 void filters_set_free(struct filters_set **set);
 /*
  * Calls fn for each folder that the rules, in their order, and the default file into, on the upstream and on its
@@ -94,7 +95,7 @@ struct filters_rule_info filters_rule_at(const struct filters_set *set, size_t i
 
 /* Buffers that a decision reuses; one per thread. */
 struct filters_scratch;
-struct filters_scratch *filters_scratch_new(void);
+MUST_USE struct filters_scratch *filters_scratch_new(void);
 void filters_scratch_free(struct filters_scratch **scratch);
 
 /* How long one decision may take: all rules, patterns, recipients and the decoding of parts together. */
@@ -157,18 +158,18 @@ struct filters_decision {
  * A refusal that any recipient meets refuses the whole message, for the sender hears one reply; one for good outweighs
  * one for now. It may take long (patterns, MIME): for a worker lane.
  */
-int filters_decide(const struct filters_set *set, struct filters_scratch *scratch,
-                   const struct filters_message *message, struct arena *arena, struct filters_decision *decision_r,
-                   struct fault *fault);
+MUST_USE int filters_decide(const struct filters_set *set, struct filters_scratch *scratch,
+                            const struct filters_message *message, struct arena *arena,
+                            struct filters_decision *decision_r, struct fault *fault);
 
 /*
  * What connection and envelope alone decide for the last recipient of the envelope: 1 with a certain refusal in
  * *decision_r (reply_code set), 0 when it is accepted or not known yet, also because the time was over; -1 with a fault
  * as above.
  */
-int filters_decide_recipient(const struct filters_set *set, struct filters_scratch *scratch,
-                             const struct mail_envelope *envelope, struct filters_clock clock, struct arena *arena,
-                             struct filters_decision *decision_r, struct fault *fault);
+MUST_USE int filters_decide_recipient(const struct filters_set *set, struct filters_scratch *scratch,
+                                      const struct mail_envelope *envelope, struct filters_clock clock,
+                                      struct arena *arena, struct filters_decision *decision_r, struct fault *fault);
 /*
  * Decides as filters_decide() does, with every rule tried (no index), and says what was looked at: *explanation_r
  * becomes a JSON text,
@@ -176,9 +177,10 @@ int filters_decide_recipient(const struct filters_set *set, struct filters_scrat
  * appended to out. clock_us (may be NULL) gives microseconds for the times. -1 only when out is full; a fault of the
  * decision is part of the text, and in *fault.
  */
-int filters_explain(const struct filters_set *set, struct filters_scratch *scratch,
-                    const struct filters_message *message, uint64_t (*clock_us)(void *ctx), void *clock_ctx,
-                    struct arena *arena, struct filters_decision *decision_r, struct fault *fault, struct buf *out);
+MUST_USE int filters_explain(const struct filters_set *set, struct filters_scratch *scratch,
+                             const struct filters_message *message, uint64_t (*clock_us)(void *ctx), void *clock_ctx,
+                             struct arena *arena, struct filters_decision *decision_r, struct fault *fault,
+                             struct buf *out);
 
 /* Whether any rule looks at more than envelope and header section, so that filters_message.source is needed. */
 bool filters_needs_body(const struct filters_set *set);
@@ -209,7 +211,7 @@ size_t filters_tests_check(const struct filters_set *set,
 
 /* "2026-11-23T07:11:20Z", also with an offset instead of Z, or a date alone: milliseconds since 1970. False when it is
  * none. */
-bool filters_time(const char *text, int64_t *time_ms_r);
+MUST_USE bool filters_time(const char *text, int64_t *time_ms_r);
 
 /* Appends the JSON Schema (draft-07) of rule files, from the tables that the loader reads by. */
 void filters_schema(struct buf *out);

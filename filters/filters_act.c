@@ -26,7 +26,7 @@ static void *room_for_one(struct filters_builder *builder, const void *array, si
     size_t wanted = *size == 0 ? 4 : *size * 2;
     void *larger = arena_array(builder->arena, wanted, item);
     if (larger == NULL) {
-        full(builder);
+        disregard(full(builder));
         return NULL;
     }
     if (count > 0) {
@@ -106,7 +106,7 @@ static char *expanded(struct filters_builder *builder, expand_fn *expand, const 
     char *copy = fault_is_set(builder->run.fault) ? NULL : arena_copy(builder->arena, text);
     buf_done(&out);
     if (copy == NULL) {
-        full(builder);
+        disregard(full(builder));
     }
     return copy;
 }
@@ -137,7 +137,7 @@ static const char **expanded_flags(struct filters_builder *builder, const struct
         }
     }
     if (flags == NULL) {
-        full(builder);
+        disregard(full(builder));
     }
     return flags;
 }
@@ -147,7 +147,7 @@ static int64_t header_date(const struct filters_builder *builder)
     struct mail_header_field field;
     int64_t ms = 0;
     if (mail_header_find(builder->run.message->header, "Date", &field) == 1) {
-        mail_date_parse(bytes_trim(field.value), &ms);
+        disregard(mail_date_parse(bytes_trim(field.value), &ms));
     }
     return ms;
 }

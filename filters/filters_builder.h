@@ -4,6 +4,7 @@
 #ifndef MAILWEIR_FILTERS_FILTERS_BUILDER_H
 #define MAILWEIR_FILTERS_FILTERS_BUILDER_H
 
+#include "base/must_use.h"
 #include "filters/filters_run.h"
 
 #define FILTERS_DELIVERIES_MAX 1000u
@@ -38,23 +39,24 @@ enum filters_flow filters_act(struct filters_builder *builder, const char *rule,
 /* Begins the next recipient. */
 void filters_builder_next(struct filters_builder *builder, size_t recipient);
 /* Every delivery is for all recipients. -1 with a fault. */
-int filters_builder_share(struct filters_builder *builder);
+MUST_USE int filters_builder_share(struct filters_builder *builder);
 /* Notes that the rule acted. -1 with a fault. */
-int filters_builder_note_rule(struct filters_builder *builder, const char *name);
+MUST_USE int filters_builder_note_rule(struct filters_builder *builder, const char *name);
 /* The same of one that only watches. */
-int filters_builder_note_watched(struct filters_builder *builder, const char *name);
+MUST_USE int filters_builder_note_watched(struct filters_builder *builder, const char *name);
 /* At load: what the record of a message will say of each rule of the group. -1 when the set's arena is full. */
-int filters_tried_prepare(struct filters_set *set, struct filters_group *group);
+MUST_USE int filters_tried_prepare(struct filters_set *set, struct filters_group *group);
 /*
  * The record of what was tried (mail_envelope.h): a recipient begins; a rule had this outcome; the rules from `from` to
  * before `to` said no; all is done. -1 with a fault.
  */
-int filters_tried_recipient(struct filters_builder *builder, const char *recipient);
-int filters_tried_rule(struct filters_builder *builder, const struct filters_group *group,
-                       const struct filters_rule *rule, enum filters_verdict verdict);
-int filters_tried_no(struct filters_builder *builder, const struct filters_group *group, size_t from, size_t to);
-int filters_tried_end(struct filters_builder *builder);
+MUST_USE int filters_tried_recipient(struct filters_builder *builder, const char *recipient);
+MUST_USE int filters_tried_rule(struct filters_builder *builder, const struct filters_group *group,
+                                const struct filters_rule *rule, enum filters_verdict verdict);
+MUST_USE int filters_tried_no(struct filters_builder *builder, const struct filters_group *group, size_t from,
+                              size_t to);
+MUST_USE int filters_tried_end(struct filters_builder *builder);
 /* The configuration's default: a delivery, or the refusal of what nobody takes. -1 with a fault. */
-int filters_builder_default(struct filters_builder *builder);
+MUST_USE int filters_builder_default(struct filters_builder *builder);
 
 #endif

@@ -6,6 +6,7 @@
 #define MAILWEIR_FILTERS_FILTERS_DATE_H
 
 #include "base/bytes.h"
+#include "base/must_use.h"
 #include "filters/filters_table.h"
 
 enum filters_date_part {
@@ -21,12 +22,12 @@ enum filters_date_part {
 };
 
 /* "date" and "date.year" ... as a part, -1 for other names. */
-int filters_date_part(const char *name);
+MUST_USE int filters_date_part(const char *name);
 enum filters_type filters_date_type(enum filters_date_part part);
 
 struct filters_zone;
 /* "Europe/Berlin", "+01:00", "-0530", "Z". NULL when there is no such zone. */
-struct filters_zone *filters_zone_new(const char *name);
+MUST_USE struct filters_zone *filters_zone_new(const char *name);
 void filters_zone_free(struct filters_zone **zone);
 const char *filters_zone_name(const struct filters_zone *zone);
 
@@ -40,6 +41,6 @@ int64_t filters_date_of(int64_t time_ms, enum filters_date_part part, const stru
 
 /* Milliseconds since 1970 of "2026-11-23T07:11:20Z", with an offset instead of Z, or of a date alone (midnight, UTC).
  * False when it is none. */
-bool filters_date_iso(struct bytes text, int64_t *time_ms_r);
+MUST_USE bool filters_date_iso(struct bytes text, int64_t *time_ms_r);
 
 #endif

@@ -120,7 +120,7 @@ static enum ending on_unknown(struct filters_builder *builder, const struct filt
         return THROUGH;
     }
     if (builder->run.stage == FILTERS_STAGE_HEADER) {
-        body_missing(&builder->run, rule->name);
+        disregard(body_missing(&builder->run, rule->name));
         return BROKEN;
     }
     builder->taken = true;
@@ -243,7 +243,7 @@ static enum ending run_rules(struct filters_builder *builder, const struct filte
     }
     uint64_t *candidates = arena_array(run->arena, filters_index_words(group->index), sizeof *candidates);
     if (candidates == NULL) {
-        filters_run_full(run);
+        disregard(filters_run_full(run));
         return BROKEN;
     }
     return filters_index_candidates(group->index, run, candidates) < 0 ? BROKEN

@@ -6,10 +6,11 @@
 
 #include <jansson.h>
 
+#include "base/must_use.h"
 #include "filters/filters.h"
 
 /* decision is NULL when there is none, then the fault says why. -1 when out is full. */
-int filters_explain_write(json_t *recipients, const struct filters_decision *decision, const struct fault *fault,
-                          struct buf *out);
+MUST_USE int filters_explain_write(json_t *recipients, const struct filters_decision *decision,
+                                   const struct fault *fault, struct buf *out);
 
 #endif

@@ -14,6 +14,7 @@
 #ifndef MAILWEIR_FILTERS_FILTERS_FORMULA_H
 #define MAILWEIR_FILTERS_FILTERS_FORMULA_H
 
+#include "base/must_use.h"
 #include "filters/filters_date.h"
 #include "filters/filters_function.h"
 #include "filters/filters_map.h"
@@ -59,8 +60,8 @@ typedef void filters_step_fn(void *ctx, const char *text, const struct filters_f
  * The formula's values, in the run's arena; NOT_YET when the message has not come far enough. -1 with a fault. fn may
  * be NULL.
  */
-int filters_formula_values(struct filters_run *run, const struct filters_formula *formula,
-                           struct filters_fetched *values_r, filters_step_fn *fn, void *ctx);
+MUST_USE int filters_formula_values(struct filters_run *run, const struct filters_formula *formula,
+                                    struct filters_fetched *values_r, filters_step_fn *fn, void *ctx);
 /* The first value's text, empty when there is none: a struct filters_filler's function with the run as ctx; the
  * reference's `what` is the formula. */
 struct bytes filters_formula_fill(void *run, const struct filters_reference *reference);

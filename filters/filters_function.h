@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/must_use.h"
 #include "filters/filters_table.h"
 
 #define FILTERS_ARGUMENTS_MAX 2
@@ -61,11 +62,11 @@ struct filters_call {
  * Compiles "lower" or "replace('a', 'b')"; a quote in a text is written twice. -1, with what is wrong appended to
  * error.
  */
-int filters_function_parse(struct arena *arena, struct bytes text, const struct filters_function_row **row_r,
-                           struct filters_call *call_r, struct buf *error);
+MUST_USE int filters_function_parse(struct arena *arena, struct bytes text, const struct filters_function_row **row_r,
+                                    struct filters_call *call_r, struct buf *error);
 /* The texts between "(" and ")". -1, with what is wrong appended to error. */
-int filters_function_arguments(struct arena *arena, struct bytes inside, const char *name, struct filters_call *call,
-                               struct buf *error);
+MUST_USE int filters_function_arguments(struct arena *arena, struct bytes inside, const char *name,
+                                        struct filters_call *call, struct buf *error);
 /* Appends the function of value to out; what out's maximum cannot take is cut off. For those from LOWER to REPLACE, and
  * HASH. */
 void filters_function_apply(const struct filters_call *call, struct bytes value, struct buf *out);

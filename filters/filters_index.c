@@ -171,7 +171,7 @@ static void add_words(struct filters_index *index, const struct filters_conditio
         struct posting *posting = map_get(table->words, word);
         if (posting == NULL) {
             posting = expect_calloc(1, sizeof *posting);
-            map_set(table->words, word, posting);
+            disregard(map_set(table->words, word, posting));
         }
         if (test->subject->type == FILTERS_TYPE_NETWORK) {
             table->lengths[word.ptr[word.len - 1]] = 1;

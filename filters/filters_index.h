@@ -9,11 +9,12 @@
 #ifndef MAILWEIR_FILTERS_FILTERS_INDEX_H
 #define MAILWEIR_FILTERS_FILTERS_INDEX_H
 
+#include "base/must_use.h"
 #include "filters/filters_run.h"
 
 struct filters_index;
 
-struct filters_index *filters_index_new(const struct filters_set *set, const struct filters_group *group);
+MUST_USE struct filters_index *filters_index_new(const struct filters_set *set, const struct filters_group *group);
 void filters_index_free(struct filters_index **index);
 
 /* Words of 64 rules in the result of filters_index_candidates(). */
@@ -22,7 +23,7 @@ size_t filters_index_words(const struct filters_index *index);
  * Sets bit i of candidates for each rule i of the group that must be tried. -1 with a fault when values could not be
  * fetched.
  */
-int filters_index_candidates(const struct filters_index *index, struct filters_run *run, uint64_t *candidates);
+MUST_USE int filters_index_candidates(const struct filters_index *index, struct filters_run *run, uint64_t *candidates);
 
 /*
  * Whether rule i of the group, a candidate, has said no already: its condition cannot hold unless one pattern matches,

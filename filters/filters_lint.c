@@ -285,7 +285,7 @@ static const struct filters_rule *shadow_of_test(const struct shadows *shadows, 
     const struct filters_rule *found = NULL;
     const char kinds[] = {'e', has_set(test) ? 'w' : 'o', 's'};
     if (has_set(test)) {
-        filters_words_next(test->set, &cursor, &word);
+        disregard(filters_words_next(test->set, &cursor, &word));
     }
     for (size_t i = 0; i < sizeof kinds && found == NULL; i++) {
         key_of(test, kinds[i], kinds[i] == 'w' ? word : kinds[i] == 'o' ? operand_of(test) : bytes_at(NULL, 0), key);

@@ -241,7 +241,7 @@ static void check_names(struct filters_loader *loader)
                 problems_add(loader->problems, PROBLEM_ERROR, rule->file, rule->line, rule->column, "",
                              "another rule is called \"%s\" already: %s:%zu", rule->name, other->file, other->line);
             } else {
-                map_set(seen, bytes_of(rule->name), rule);
+                disregard(map_set(seen, bytes_of(rule->name), rule));
             }
         }
     }

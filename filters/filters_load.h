@@ -8,6 +8,7 @@
 #define MAILWEIR_FILTERS_FILTERS_LOAD_H
 
 #include "base/map.h"
+#include "base/must_use.h"
 #include "document/document.h"
 #include "filters/filters_set.h"
 #include "filters/filters_template.h"
@@ -102,14 +103,14 @@ const char *filters_load_text(struct filters_loader *loader, json_t *object, con
 void filters_load_texts(struct filters_loader *loader, json_t *object, const char *key, const char *const **list_r,
                         size_t *count_r);
 /* Memory of the set, zeroed. */
-void *filters_load_alloc(struct filters_loader *loader, size_t count, size_t size);
+MUST_USE void *filters_load_alloc(struct filters_loader *loader, size_t count, size_t size);
 const char *filters_load_copy(struct filters_loader *loader, const char *text);
 
 /* The set's subject like this one: there is one of each. */
 const struct filters_subject *filters_load_subject(struct filters_loader *loader, const struct filters_subject *wanted);
 /* What a name means in the rule that is being loaded. -1, with what is wrong appended to error. */
-int filters_load_name(struct filters_loader *loader, const char *name, struct filters_reference *reference_r,
-                      struct buf *error);
+MUST_USE int filters_load_name(struct filters_loader *loader, const char *name, struct filters_reference *reference_r,
+                               struct buf *error);
 /* What stands between "${" and "}", or in "of". NULL, with what is wrong appended to error. */
 const struct filters_formula *filters_load_formula(struct filters_loader *loader, struct bytes text, struct buf *error);
 /* Whether neither a group of the rule's patterns nor a variable has the name: those come first. */
@@ -121,7 +122,7 @@ const struct filters_template *filters_load_template(struct filters_loader *load
 /* A keyword's template; NULL, with what is wrong appended to error. */
 const struct filters_template *filters_load_keyword(struct filters_loader *loader, const char *text, struct buf *error);
 /* The variable that some rule sets, noted as used; NULL when none does. */
-struct filters_variable *filters_load_variable(struct filters_loader *loader, const char *name);
+MUST_USE struct filters_variable *filters_load_variable(struct filters_loader *loader, const char *name);
 /* Notes the variables that the file's rules set. */
 void filters_load_variables(struct filters_loader *loader, json_t *root);
 /* The named map, loaded; NULL, with what is wrong appended to error (what is wrong inside it is told at its place). */
@@ -142,7 +143,7 @@ void filters_load_keep_pattern(struct filters_loader *loader, struct filters_pat
 /* The condition at the loader's place, or NULL. */
 const struct filters_condition *filters_load_condition(struct filters_loader *loader, json_t *value);
 /* Fills the operator's part of a test: operator, what it compares with. -1 after a problem. */
-int filters_load_operator(struct filters_loader *loader, json_t *value, struct filters_condition *condition);
+MUST_USE int filters_load_operator(struct filters_loader *loader, json_t *value, struct filters_condition *condition);
 /* The set of words of "in": a list of texts, a named list, a file. NULL after a problem. */
 const struct filters_words *filters_load_words(struct filters_loader *loader, json_t *value,
                                                enum filters_words_mode mode, const char **name_r);

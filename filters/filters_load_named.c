@@ -53,7 +53,7 @@ static void note_one(struct filters_loader *loader, struct map *map, const char 
     named->json = loader->json;
     named->pointer = filters_load_copy(loader, buf_text(&loader->path));
     named->value = value;
-    map_set(map, bytes_of(name), named);
+    disregard(map_set(map, bytes_of(name), named));
 }
 
 static void note_group(struct filters_loader *loader, struct map *map, const char *kind, const char *name,
@@ -77,7 +77,7 @@ static void note_group(struct filters_loader *loader, struct map *map, const cha
     group->name = filters_load_copy(loader, name);
     group->file = filters_load_copy(loader, document_name(loader->json));
     document_key_place(loader->json, buf_text(&loader->path), &group->line, &group->column);
-    map_set(map, bytes_of(name), group);
+    disregard(map_set(map, bytes_of(name), group));
 }
 
 typedef void note_fn(struct filters_loader *loader, struct map *map, const char *kind, const char *name, json_t *value);

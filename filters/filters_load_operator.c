@@ -181,7 +181,7 @@ static const struct filters_pattern *shared_pattern(struct filters_loader *loade
         const char *copy = expect_memory(arena_copy(loader->set->arena, text));
         pattern = new_pattern(loader, copy, ignore_case);
         if (pattern != NULL) {
-            map_set(loader->shared_patterns, buf_bytes(&key), pattern);
+            disregard(map_set(loader->shared_patterns, buf_bytes(&key), pattern));
         }
     }
     buf_done(&key);

@@ -106,7 +106,7 @@ const struct filters_subject *filters_load_subject(struct filters_loader *loader
         complete(subject);
         subject->number = (unsigned)set->subject_count;
         set->subjects[set->subject_count++] = subject;
-        map_set(loader->subjects, buf_bytes(&key), subject);
+        disregard(map_set(loader->subjects, buf_bytes(&key), subject));
         note_needs(loader, subject);
     }
     buf_done(&key);

@@ -264,7 +264,7 @@ void filters_load_check_tests(struct filters_loader *loader)
     struct map *names = map_new(FILTERS_RULES_MAX, NULL);
     for (size_t i = 0; i < loader->set->group_count; i++) {
         for (size_t j = 0; j < loader->set->groups[i].rule_count; j++) {
-            map_set(names, bytes_of(loader->set->groups[i].rules[j].name), loader);
+            disregard(map_set(names, bytes_of(loader->set->groups[i].rules[j].name), loader));
         }
     }
     for (size_t i = 0; i < loader->set->test_count; i++) {

@@ -30,7 +30,7 @@ static void note_variable(struct filters_loader *loader, const char *name)
     document_key_place(loader->json, buf_text(&loader->path), &variable->line, &variable->column);
     set->variables = expect_memory(realloc(set->variables, (set->variable_count + 1) * sizeof *set->variables));
     set->variables[set->variable_count++] = filters_load_copy(loader, name);
-    map_set(loader->variables, bytes_of(name), variable);
+    disregard(map_set(loader->variables, bytes_of(name), variable));
 }
 
 static void note_actions(struct filters_loader *loader, json_t *actions)

@@ -6,6 +6,7 @@
 #define MAILWEIR_FILTERS_FILTERS_MAP_H
 
 #include "base/bytes.h"
+#include "base/must_use.h"
 
 #define FILTERS_MAP_MAX 1000000 /* entries */
 
@@ -18,12 +19,12 @@ enum filters_map_by {
 extern const char *const filters_map_words[]; /* in the order of the enum, ended by NULL */
 
 struct filters_map;
-struct filters_map *filters_map_new(const char *name, enum filters_map_by by);
+MUST_USE struct filters_map *filters_map_new(const char *name, enum filters_map_by by);
 void filters_map_free(struct filters_map **map);
 /* -1 when the key is none (of a network), stands there already, or the map is full: what is wrong is appended to error.
  */
 struct buf;
-int filters_map_add(struct filters_map *map, struct bytes key, struct bytes value, struct buf *error);
+MUST_USE int filters_map_add(struct filters_map *map, struct bytes key, struct bytes value, struct buf *error);
 /* The value, or NULL. */
 const char *filters_map_find(const struct filters_map *map, struct bytes key);
 

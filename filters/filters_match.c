@@ -65,7 +65,7 @@ static int add_capture(struct filters_run *run, const struct filters_pattern *pa
     size_t *groups = run->captures[run->capture_count].groups;
     for (unsigned i = 0; i <= filters_pattern_groups(pattern); i++) {
         groups[2 * i] = groups[2 * i + 1] = SIZE_MAX;
-        filters_matcher_group(run->matcher, i, &groups[2 * i], &groups[2 * i + 1]);
+        disregard(filters_matcher_group(run->matcher, i, &groups[2 * i], &groups[2 * i + 1]));
     }
     run->captures[run->capture_count++] = (struct filters_capture){.pattern = pattern, .text = text, .groups = groups};
     return 0;
@@ -94,7 +94,7 @@ static enum filters_verdict match_patterns(struct filters_run *run, const struct
 {
     for (size_t i = 0; i < condition->pattern_count; i++) {
         if (!filters_run_may_test(run, text.len)) {
-            filters_run_out_of_time(run);
+            disregard(filters_run_out_of_time(run));
             return FILTERS_FAILED;
         }
         enum filters_verdict verdict = match_pattern(run, condition, condition->patterns[i], text);
@@ -243,7 +243,7 @@ static enum filters_verdict match_value(struct filters_run *run, const struct fi
                                         struct filters_value *value)
 {
     if (!filters_run_may_test(run, value->text.len + value->paragraphs.len)) {
-        filters_run_out_of_time(run);
+        disregard(filters_run_out_of_time(run));
         return FILTERS_FAILED;
     }
     if (condition->operand != NULL) {

@@ -9,6 +9,8 @@
 
 #include <stdbool.h>
 
+#include "base/must_use.h"
+
 enum filters_name_kind {
     FILTERS_NAME_GROUP,    /* reference.name */
     FILTERS_NAME_NUMBER,   /* reference.number: a group's number */
@@ -23,6 +25,7 @@ struct filters_run;
 struct filters_reference;
 struct bytes;
 /* The text of a group of the rule's pattern; false when it took no part. */
-bool filters_name_group(const struct filters_run *run, const struct filters_reference *reference, struct bytes *text_r);
+MUST_USE bool filters_name_group(const struct filters_run *run, const struct filters_reference *reference,
+                                 struct bytes *text_r);
 
 #endif

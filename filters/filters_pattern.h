@@ -9,6 +9,7 @@
 #define MAILWEIR_FILTERS_FILTERS_PATTERN_H
 
 #include "base/buf.h"
+#include "base/must_use.h"
 
 #define FILTERS_PATTERN_MAX_LENGTH     8192u
 #define FILTERS_PATTERN_MAX_GROUPS     64u
@@ -25,7 +26,7 @@ struct filters_matcher;
  * NULL when it does not compile: why (a sentence with the offset) is appended to error. The texts that it meets are
  * valid UTF-8.
  */
-struct filters_pattern *filters_pattern_new(const char *text, bool ignore_case, struct buf *error);
+MUST_USE struct filters_pattern *filters_pattern_new(const char *text, bool ignore_case, struct buf *error);
 void filters_pattern_free(struct filters_pattern **pattern);
 const char *filters_pattern_text(const struct filters_pattern *pattern);
 /* Groups that capture; the whole match is group 0 and not counted. */
@@ -42,24 +43,26 @@ bool filters_pattern_group_may_be_empty(const struct filters_pattern *pattern, u
  * Whether the limits would cut it: a part of it that repeats what repeats was tried with texts that make such patterns
  * explode. part_r (may be empty) gets that part's text.
  */
-bool filters_pattern_may_explode(const struct filters_pattern *pattern, struct bytes *part_r);
+MUST_USE bool filters_pattern_may_explode(const struct filters_pattern *pattern, struct bytes *part_r);
 
-struct filters_matcher *filters_matcher_new(void);
+MUST_USE struct filters_matcher *filters_matcher_new(void);
 void filters_matcher_free(struct filters_matcher **matcher);
 /*
  * 1: matched, 0: no match, -1: a limit was hit, why is in filters_matcher_error(). text must be valid UTF-8.
  */
-int filters_pattern_match(const struct filters_pattern *pattern, struct filters_matcher *matcher, struct bytes text);
+MUST_USE int filters_pattern_match(const struct filters_pattern *pattern, struct filters_matcher *matcher,
+                                   struct bytes text);
 /*
  * Appends text with each match replaced; "$1", "${1}" and "${name}" in the replacement are groups, "$$" is "$". -1: a
  * limit was hit.
  */
-int filters_pattern_replace(const struct filters_pattern *pattern, struct filters_matcher *matcher, struct bytes text,
-                            struct bytes replacement, struct buf *out);
+MUST_USE int filters_pattern_replace(const struct filters_pattern *pattern, struct filters_matcher *matcher,
+                                     struct bytes text, struct bytes replacement, struct buf *out);
 /* What is wrong with the replacement for this pattern, or NULL. */
 const char *filters_pattern_replacement_error(const struct filters_pattern *pattern, struct bytes replacement);
 /* The group of the last match: 1 with where it lies in the text, 0 when it took no part in it. */
-int filters_matcher_group(const struct filters_matcher *matcher, unsigned group, size_t *start_r, size_t *end_r);
+MUST_USE int filters_matcher_group(const struct filters_matcher *matcher, unsigned group, size_t *start_r,
+                                   size_t *end_r);
 const char *filters_matcher_error(const struct filters_matcher *matcher);
 
 #endif

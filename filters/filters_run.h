@@ -5,6 +5,7 @@
 #ifndef MAILWEIR_FILTERS_FILTERS_RUN_H
 #define MAILWEIR_FILTERS_FILTERS_RUN_H
 
+#include "base/must_use.h"
 #include "filters/filters_set.h"
 #include "filters/filters_template.h"
 #include "mail/mail_view.h"
@@ -67,16 +68,16 @@ struct filters_run {
 };
 
 /* -1 with a fault when memory is at its limit. filters_run_done() is due in any case. */
-int filters_run_init(struct filters_run *run);
+MUST_USE int filters_run_init(struct filters_run *run);
 void filters_run_done(struct filters_run *run);
 
 /* The subject's values; NOT_YET when the message has not come far enough. -1 with a fault. */
-int filters_run_fetch(struct filters_run *run, const struct filters_subject *subject,
-                      const struct filters_fetched **fetched_r);
+MUST_USE int filters_run_fetch(struct filters_run *run, const struct filters_subject *subject,
+                               const struct filters_fetched **fetched_r);
 /* Decodes the message's parts, unless that was done: run->view is there then. -1 with a fault. */
-int filters_run_look(struct filters_run *run);
+MUST_USE int filters_run_look(struct filters_run *run);
 /* The value with its case folded. -1 with a fault. */
-int filters_run_fold(struct filters_run *run, struct filters_value *value);
+MUST_USE int filters_run_fold(struct filters_run *run, struct filters_value *value);
 /* Forgets what depends on the recipient. */
 void filters_run_next_recipient(struct filters_run *run, size_t recipient);
 /* Decides a rule's condition; captures are collected anew. */
@@ -90,22 +91,24 @@ static inline bool filters_run_may_test(struct filters_run *run, size_t octets)
     return run->work < FILTERS_WORK_CHECK || filters_run_has_time(run);
 }
 /* "memory is at its limit" into the fault; returns -1. */
-int filters_run_full(struct filters_run *run);
+MUST_USE int filters_run_full(struct filters_run *run);
 /* "the time is over" into the fault; returns -1. */
-int filters_run_out_of_time(struct filters_run *run);
+MUST_USE int filters_run_out_of_time(struct filters_run *run);
 
 /* Add to a list of values: a text (made valid UTF-8, cut at FILTERS_VALUE_MAX), a number with the text that is shown of
  * it (NULL: its digits), a copy of a value, an attribute of a value. -1 with a fault. */
-int filters_run_add_text(struct filters_run *run, struct filters_fetched *values, struct bytes text);
-int filters_run_add_number(struct filters_run *run, struct filters_fetched *values, int64_t number, const char *text);
-int filters_run_add_value(struct filters_run *run, struct filters_fetched *values, const struct filters_value *value);
-int filters_run_add_attribute(struct filters_run *run, struct filters_fetched *values,
-                              const struct filters_value *value, enum filters_part attribute);
+MUST_USE int filters_run_add_text(struct filters_run *run, struct filters_fetched *values, struct bytes text);
+MUST_USE int filters_run_add_number(struct filters_run *run, struct filters_fetched *values, int64_t number,
+                                    const char *text);
+MUST_USE int filters_run_add_value(struct filters_run *run, struct filters_fetched *values,
+                                   const struct filters_value *value);
+MUST_USE int filters_run_add_attribute(struct filters_run *run, struct filters_fetched *values,
+                                       const struct filters_value *value, enum filters_part attribute);
 /* What reports the message is; what trusted hosts say of it by that method. -1 with a fault. The first wants run->view.
  */
-int filters_run_report(struct filters_run *run, struct filters_fetched *fetched);
-int filters_run_auth(struct filters_run *run, const char *method, struct filters_fetched *fetched);
+MUST_USE int filters_run_report(struct filters_run *run, struct filters_fetched *fetched);
+MUST_USE int filters_run_auth(struct filters_run *run, const char *method, struct filters_fetched *fetched);
 /* "-1.5" scaled by ten to the FILTERS_DECIMALS. False when the text is no such number. */
-bool filters_decimal(struct bytes text, int64_t *scaled_r);
+MUST_USE bool filters_decimal(struct bytes text, int64_t *scaled_r);
 
 #endif

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/must_use.h"
+
 #define FILTERS_SCAN_GROUPS_MAX 200
 
 struct filters_scan_group {
@@ -31,6 +33,6 @@ struct filters_scan {
 };
 
 /* False when the pattern is beyond it. The pattern must have compiled. */
-bool filters_scan(const char *pattern, struct filters_scan *scan_r);
+MUST_USE bool filters_scan(const char *pattern, struct filters_scan *scan_r);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/must_use.h"
 
 struct filters_template;
 
@@ -41,8 +42,8 @@ struct filters_filler {
 };
 
 /* NULL, with what is wrong appended to error. */
-struct filters_template *filters_template_new(struct arena *arena, const char *text,
-                                              const struct filters_resolver *resolver, struct buf *error);
+MUST_USE struct filters_template *filters_template_new(struct arena *arena, const char *text,
+                                                       const struct filters_resolver *resolver, struct buf *error);
 const char *filters_template_text(const struct filters_template *template);
 /* Whether there is nothing to fill in. */
 bool filters_template_is_constant(const struct filters_template *template);

@@ -5,6 +5,7 @@
 #define MAILWEIR_FILTERS_FILTERS_TEXT_H
 
 #include "base/buf.h"
+#include "base/must_use.h"
 
 /*
  * Decodes one character at the head of text: its length in octets with *character_r; an octet that begins no valid
@@ -12,13 +13,13 @@
  */
 size_t filters_text_next(struct bytes text, uint32_t *character_r);
 /* Appends the character in UTF-8. */
-int filters_text_append(struct buf *out, uint32_t character);
+STICKS_TO_BUF int filters_text_append(struct buf *out, uint32_t character);
 /* Appends text with its case folded: simple folding of Unicode. */
-int filters_text_fold(struct bytes text, struct buf *out);
+STICKS_TO_BUF int filters_text_fold(struct bytes text, struct buf *out);
 /* At most max octets of text, never ending inside a character. */
 struct bytes filters_text_cut(struct bytes text, size_t max);
 /* Appends text with every octet that is not valid UTF-8 replaced by U+FFFD. */
-int filters_text_valid(struct bytes text, struct buf *out);
+STICKS_TO_BUF int filters_text_valid(struct bytes text, struct buf *out);
 /* C0 and C1 controls, DEL, line and paragraph separators, and the marks that reorder or hide text. */
 bool filters_text_is_control(uint32_t character);
 

@@ -209,7 +209,7 @@ static void add_steps(json_t *entry, struct filters_run *run, const struct filte
     struct filters_fetched values;
     struct fault *fault = run->fault, aside = FAULT_INIT;
     run->fault = &aside; /* what hit a limit hits it again, and was told */
-    filters_formula_values(run, subject->formula, &values, add_step, steps);
+    disregard(filters_formula_values(run, subject->formula, &values, add_step, steps));
     run->fault = fault;
 }
 

@@ -59,7 +59,7 @@ static struct filters_value *next_value(struct filters_run *run, struct filters_
         size_t size = fetched->size == 0 ? 1 : fetched->size * 2;
         struct filters_value *values = arena_array(run->arena, size, sizeof *values);
         if (values == NULL) {
-            filters_run_full(run);
+            disregard(filters_run_full(run));
             return NULL;
         }
         if (fetched->count > 0) {

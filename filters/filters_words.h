@@ -10,6 +10,7 @@
 #define MAILWEIR_FILTERS_FILTERS_WORDS_H
 
 #include "base/bytes.h"
+#include "base/must_use.h"
 
 #define FILTERS_WORDS_MAX 2000000
 
@@ -21,10 +22,10 @@ enum filters_words_mode {
     FILTERS_WORDS_NETWORKS,
 };
 
-struct filters_words *filters_words_new(enum filters_words_mode mode);
+MUST_USE struct filters_words *filters_words_new(enum filters_words_mode mode);
 void filters_words_free(struct filters_words **words);
 /* -1 when it is not a network (NETWORKS only), or when the set is full. */
-int filters_words_add(struct filters_words *words, struct bytes entry);
+MUST_USE int filters_words_add(struct filters_words *words, struct bytes entry);
 size_t filters_words_count(const struct filters_words *words);
 /* Whether the value is in the set. A FOLDED set wants it folded. */
 bool filters_words_has(const struct filters_words *words, struct bytes value);
@@ -37,7 +38,8 @@ bool filters_words_has_domains(const struct filters_words *words);
  * domain, "@." and each domain above. False at the end. *key_r points into value or key.
  */
 #define FILTERS_WORDS_KEY_MAX 300
-bool filters_words_probe(struct bytes value, unsigned step, uint8_t key[FILTERS_WORDS_KEY_MAX], struct bytes *key_r);
+MUST_USE bool filters_words_probe(struct bytes value, unsigned step, uint8_t key[FILTERS_WORDS_KEY_MAX],
+                                  struct bytes *key_r);
 /* The text of an address. False when it is none. */
 bool filters_words_has_network(const struct filters_words *words, struct bytes address);
 /*
@@ -47,7 +49,7 @@ bool filters_words_has_network(const struct filters_words *words, struct bytes a
 #define FILTERS_WORDS_NETWORK_KEY 17
 void filters_words_network_key(const uint8_t address[16], unsigned bits, uint8_t key[FILTERS_WORDS_NETWORK_KEY]);
 /* Iterates over the entries of a set, in no particular order: start with *cursor = 0. */
-bool filters_words_next(const struct filters_words *words, size_t *cursor, struct bytes *entry_r);
+MUST_USE bool filters_words_next(const struct filters_words *words, size_t *cursor, struct bytes *entry_r);
 /* Whether every entry of a is in b. */
 bool filters_words_within(const struct filters_words *a, const struct filters_words *b);
 

@@ -9,12 +9,13 @@
 #ifndef MAILWEIR_ADMIN_ADMIN_H
 #define MAILWEIR_ADMIN_ADMIN_H
 
+#include "base/must_use.h"
 #include "daemon/gateway.h"
 
 struct admin;
 
 /* Opens the socket of the gateway's configuration. gateway by reference. The fault names the address. */
-int admin_open(struct admin **admin_r, struct net_loop *loop, struct gateway *gateway, struct fault *fault);
+MUST_USE int admin_open(struct admin **admin_r, struct net_loop *loop, struct gateway *gateway, struct fault *fault);
 /* Ends all connections at once; before gateway_free(). Sets *admin to NULL; NULL is fine. */
 void admin_close(struct admin **admin);
 /* 0 for a unix socket. */

@@ -18,6 +18,7 @@
 #define MAILWEIR_ADMIN_ADMIN_ACCESS_H
 
 #include "admin/admin_private.h"
+#include "base/must_use.h"
 
 #define ADMIN_KEY_HEADER "X-Mailweir-Key" /* the session's key, which /api/v1/session tells */
 
@@ -28,7 +29,7 @@ bool admin_access_refuse(struct admin_request *request);
 
 bool admin_has_tokens(const struct admin *admin);
 /* Whose token this is; false when it is nobody's. */
-bool admin_access_token(const struct admin *admin, const char *token, struct admin_who *who_r);
+MUST_USE bool admin_access_token(const struct admin *admin, const char *token, struct admin_who *who_r);
 /* In a time that does not tell how much of it was right. */
 bool admin_access_equal(const char *text, const char *secret);
 /* A header of the request, or NULL. */

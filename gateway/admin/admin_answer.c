@@ -19,7 +19,7 @@ void admin_kick(struct admin *admin)
 struct store *admin_store(struct admin *admin, struct fault *fault)
 {
     if (admin->store == NULL) {
-        spool_export_open(&admin->store, admin->config->spool_path, fault);
+        disregard(spool_export_open(&admin->store, admin->config->spool_path, fault));
     }
     return admin->store;
 }

@@ -13,7 +13,7 @@ static json_t *levels(const struct admin *admin)
     json_t *json = json_object();
     for (size_t i = 0; gateway_areas[i] != NULL; i++) {
         enum log_level level;
-        gateway_log_level(admin->gateway, gateway_areas[i], &level);
+        disregard(gateway_log_level(admin->gateway, gateway_areas[i], &level));
         json_object_set_new(json, gateway_areas[i], json_string(log_level_name(level)));
     }
     return json_pack("{s:o}", "levels", json);

@@ -168,8 +168,8 @@ static void on_lane(void *ctx)
                                                 .ctx = explain->admin->loop,
                                                 .budget_us = explain->config->decision_timeout * 1000}};
     struct filters_scratch *scratch = filters_scratch_new();
-    filters_explain(explain->set != NULL ? explain->set : decision_held_set(explain->hold), scratch, &message, clock_us,
-                    explain->admin->loop, explain->arena, &decision, &fault, &explain->out);
+    disregard(filters_explain(explain->set != NULL ? explain->set : decision_held_set(explain->hold), scratch, &message,
+                              clock_us, explain->admin->loop, explain->arena, &decision, &fault, &explain->out));
     filters_scratch_free(&scratch);
 }
 

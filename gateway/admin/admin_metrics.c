@@ -489,7 +489,7 @@ static void ask_index(void *ctx)
     struct summary_job *job = ctx;
     struct store *store = admin_store(job->admin, NULL);
     if (store != NULL) {
-        spool_query_summary(store, &job->summary, NULL);
+        disregard(spool_query_summary(store, &job->summary, NULL));
     }
 }
 

@@ -8,11 +8,12 @@
 #define MAILWEIR_BASE_ARENA_H
 
 #include "base/bytes.h"
+#include "base/must_use.h"
 
 struct arena;
 
 /* max: octets that may be handed out in all. */
-struct arena *arena_new(size_t max);
+MUST_USE struct arena *arena_new(size_t max);
 /* Frees everything and sets *arena to NULL; NULL is fine. */
 void arena_free(struct arena **arena);
 /* The same, for what holds secrets: their octets do not stay behind in memory. */
@@ -25,9 +26,9 @@ void arena_wipe(struct arena **arena);
 void arena_clear(struct arena *arena);
 
 /* Zeroed memory, aligned for any object; NULL when the maximum would be passed. */
-void *arena_alloc(struct arena *arena, size_t size);
+MUST_USE void *arena_alloc(struct arena *arena, size_t size);
 /* count * size, with the product checked. */
-void *arena_array(struct arena *arena, size_t count, size_t size);
+MUST_USE void *arena_array(struct arena *arena, size_t count, size_t size);
 /* A copy with a NUL behind it; NULL when the maximum would be passed. */
 char *arena_copy(struct arena *arena, struct bytes data);
 char *arena_text(struct arena *arena, const char *text);

@@ -14,6 +14,7 @@
 #include <stdarg.h>
 
 #include "base/bytes.h"
+#include "base/must_use.h"
 
 struct buf {
     uint8_t *storage;
@@ -38,12 +39,12 @@ static inline struct bytes buf_bytes(const struct buf *buf)
     return (struct bytes){buf->storage == NULL ? NULL : buf->storage + buf->start, buf->len};
 }
 
-int buf_append(struct buf *buf, const void *data, size_t len);
-int buf_append_bytes(struct buf *buf, struct bytes data);
-int buf_append_text(struct buf *buf, const char *text);
-int buf_append_octet(struct buf *buf, uint8_t octet);
-int buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
-int buf_vprintf(struct buf *buf, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
+STICKS_TO_BUF int buf_append(struct buf *buf, const void *data, size_t len);
+STICKS_TO_BUF int buf_append_bytes(struct buf *buf, struct bytes data);
+STICKS_TO_BUF int buf_append_text(struct buf *buf, const char *text);
+STICKS_TO_BUF int buf_append_octet(struct buf *buf, uint8_t octet);
+STICKS_TO_BUF int buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
+STICKS_TO_BUF int buf_vprintf(struct buf *buf, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
 
 /* Drops len octets at the head; len must not be more than buf->len. */
 void buf_consume(struct buf *buf, size_t len);

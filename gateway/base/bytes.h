@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/must_use.h"
+
 struct bytes {
     const uint8_t *ptr; /* may be NULL when len is 0 */
     size_t len;
@@ -28,12 +30,12 @@ bool bytes_is(struct bytes a, const char *text);
 bool bytes_is_nocase(struct bytes a, const char *text);
 bool bytes_starts_nocase(struct bytes a, const char *prefix);
 /* -1, 0 or 1, octet by octet, a shorter prefix first. */
-int bytes_compare(struct bytes a, struct bytes b); /* for tests */
+MUST_USE int bytes_compare(struct bytes a, struct bytes b); /* for tests */
 
 /* The first position of octet c, or -1. */
-ptrdiff_t bytes_find_octet(struct bytes a, uint8_t c);
+MUST_USE ptrdiff_t bytes_find_octet(struct bytes a, uint8_t c);
 /* The first position of needle, or -1. An empty needle is at 0. */
-ptrdiff_t bytes_find(struct bytes a, struct bytes needle);
+MUST_USE ptrdiff_t bytes_find(struct bytes a, struct bytes needle);
 
 /* The part from offset `from` on, of at most `len` octets; clipped to what is there. */
 struct bytes bytes_slice(struct bytes a, size_t from, size_t len);
@@ -51,7 +53,7 @@ struct bytes bytes_cut(struct bytes *rest, uint8_t c);
  * A decimal number of digits only. Returns false, with *value_r untouched, when there is no digit,
  * another octet, or an overflow.
  */
-bool bytes_to_u64(struct bytes a, uint64_t *value_r);
+MUST_USE bool bytes_to_u64(struct bytes a, uint64_t *value_r);
 
 /* Valid UTF-8 by RFC 3629: no surrogates, no over-long forms, nothing above U+10FFFF. */
 /*

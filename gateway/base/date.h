@@ -6,6 +6,7 @@
 #define MAILWEIR_BASE_DATE_H
 
 #include "base/bytes.h"
+#include "base/must_use.h"
 
 struct date {
     int year, month, day; /* month and day from 1 */
@@ -24,6 +25,6 @@ void date_rfc5322(int64_t time_ms, char out[DATE_LEN]);
 /* "23-Nov-2026 07:11:20 +0000", day padded with a blank (RFC 3501 date-time, without its quotes). */
 void date_imap(int64_t time_ms, char out[DATE_LEN]);
 /* Milliseconds since 1970 of what date_imap() writes, in any zone. -1 on anything else. */
-int date_imap_parse(struct bytes text, int64_t *time_ms_r);
+MUST_USE int date_imap_parse(struct bytes text, int64_t *time_ms_r);
 
 #endif

@@ -10,6 +10,8 @@
 
 #include <stddef.h>
 
+#include "base/must_use.h"
+
 #define EXPECT(condition) ((condition) ? (void)0 : expect_failed(__FILE__, __LINE__, #condition))
 
 /* Prints the place to standard error and aborts. */
@@ -17,8 +19,8 @@ _Noreturn void expect_failed(const char *file, int line, const char *what);
 /* Returns memory, or ends the program when it is NULL: for small or bounded allocations. */
 void *expect_memory(void *memory);
 /* calloc() that ends the program when there is no memory. */
-void *expect_calloc(size_t count, size_t size);
+MUST_USE void *expect_calloc(size_t count, size_t size);
 /* strdup() that ends the program when there is no memory; NULL gives NULL. */
-char *expect_strdup(const char *text);
+MUST_USE char *expect_strdup(const char *text);
 
 #endif

@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/fault.h"
+#include "base/must_use.h"
 #include "base/trace.h"
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR, LOG_LEVELS };
@@ -73,7 +74,7 @@ void log_json_escape(struct buf *out, struct bytes data);
 
 /* "debug", "info", "warning", "error"; and back, -1 for any other word. */
 const char *log_level_name(enum log_level level);
-int log_level_of(const char *name);
+MUST_USE int log_level_of(const char *name);
 
 /* "2026-11-23T07:11:20.123Z" of milliseconds since 1970, into out (25 octets with NUL). */
 void log_time(int64_t time_ms, char out[25]);

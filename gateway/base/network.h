@@ -7,6 +7,7 @@
 #define MAILWEIR_BASE_NETWORK_H
 
 #include "base/bytes.h"
+#include "base/must_use.h"
 
 struct network {
     uint8_t address[16];
@@ -14,9 +15,9 @@ struct network {
 };
 
 /* "192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1". -1 on anything else. */
-int network_address_parse(uint8_t address_r[16], struct bytes text);
+MUST_USE int network_address_parse(uint8_t address_r[16], struct bytes text);
 /* "10.0.0.0/8", "2001:db8::/32", or one address. -1 on anything else, bits behind the prefix included. */
-int network_parse(struct network *network_r, struct bytes text);
+MUST_USE int network_parse(struct network *network_r, struct bytes text);
 bool network_contains(const struct network *network, const uint8_t address[16]);
 /* Loopback, link-local, or for private networks (RFC 1918, RFC 4193). */
 bool network_is_private(const uint8_t address[16]);

@@ -67,7 +67,7 @@ int traces_spend(struct traces *traces, unsigned id, size_t octets, uint64_t now
         return -1;
     }
     if (now >= trace->until || octets > trace->left) {
-        traces_stop(traces, id);
+        disregard(traces_stop(traces, id));
         return 0;
     }
     trace->left -= octets;
@@ -80,7 +80,7 @@ unsigned traces_expire(struct traces *traces, uint64_t now)
     for (size_t i = 0; i < TRACES_MAX && traces->count > 0; i++) {
         unsigned id = traces->items[i].id;
         if (id != 0 && now >= traces->items[i].until) {
-            traces_stop(traces, id);
+            disregard(traces_stop(traces, id));
             return id;
         }
     }

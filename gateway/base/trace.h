@@ -8,6 +8,7 @@
 #ifndef MAILWEIR_BASE_TRACE_H
 #define MAILWEIR_BASE_TRACE_H
 
+#include "base/must_use.h"
 #include "base/network.h"
 
 #define TRACES_MAX     8 /* at once */
@@ -36,12 +37,12 @@ struct traces {
 /* Copies the trace and gives it a number, which is returned; 0 when TRACES_MAX are on. */
 unsigned traces_add(struct traces *traces, const struct trace *trace);
 /* 0, or -1 when there is none of that number. */
-int traces_stop(struct traces *traces, unsigned id);
+MUST_USE int traces_stop(struct traces *traces, unsigned id);
 /* The first trace for this dialogue, or 0. client: its address; NULL with IMAP. */
 unsigned traces_pick(const struct traces *traces, enum trace_kind kind, const char *name, const char *client,
                      uint64_t now);
 /* Takes octets of the trace: 1; 0 when it has just ended by one of its limits; -1 when it is not on any more. */
-int traces_spend(struct traces *traces, unsigned id, size_t octets, uint64_t now);
+MUST_USE int traces_spend(struct traces *traces, unsigned id, size_t octets, uint64_t now);
 /* Ends one whose time is over: its number, or 0 when there is none. */
 unsigned traces_expire(struct traces *traces, uint64_t now);
 

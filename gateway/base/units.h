@@ -5,16 +5,17 @@
 #define MAILWEIR_BASE_UNITS_H
 
 #include "base/buf.h"
+#include "base/must_use.h"
 
 /* "0", "4096", "512B", "64KiB", "25MiB", "1GiB", "25MB" (decimal). -1 on anything else or an overflow. */
-int units_size(struct bytes text, uint64_t *octets_r);
+MUST_USE int units_size(struct bytes text, uint64_t *octets_r);
 /* "250ms", "30s", "15m", "12h", "5d", "2w"; a plain "0". Milliseconds. -1 on anything else or an overflow. */
-int units_duration(struct bytes text, uint64_t *milliseconds_r);
+MUST_USE int units_duration(struct bytes text, uint64_t *milliseconds_r);
 
 /* RFC 4648 section 4, padded. */
-int units_base64_encode(struct buf *out, struct bytes data);
+STICKS_TO_BUF int units_base64_encode(struct buf *out, struct bytes data);
 /* Strict: no blanks, right padding, no stray bits. -1, with out as it was, on anything else. */
-int units_base64_decode(struct buf *out, struct bytes text);
+MUST_USE int units_base64_decode(struct buf *out, struct bytes text);
 
 /*
  * A ULID: 48 bits of milliseconds since 1970, then 80 random bits, as 26 letters of Crockford's base 32. Sorts by

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "base/log.h"
+#include "base/must_use.h"
 #include "config/config.h"
 
 struct cli_command {
@@ -21,26 +22,27 @@ struct cli_command {
     const char *examples; /* for --help: lines, each a command and what it does after two blanks; or NULL */
 };
 
-int cmd_run(const struct cli_command *command, int argc, char **argv);
-int cmd_check(const struct cli_command *command, int argc, char **argv);
-int cmd_queue(const struct cli_command *command, int argc, char **argv);
-int cmd_spool(const struct cli_command *command, int argc, char **argv);
-int cmd_clients(const struct cli_command *command, int argc, char **argv);
-int cmd_why(const struct cli_command *command, int argc, char **argv);
-int cmd_upstreams(const struct cli_command *command, int argc, char **argv);
-int cmd_schema(const struct cli_command *command, int argc, char **argv);
-int cmd_status(const struct cli_command *command, int argc, char **argv);
-int cmd_trace(const struct cli_command *command, int argc, char **argv);
-int cmd_top(const struct cli_command *command, int argc, char **argv);
+MUST_USE int cmd_run(const struct cli_command *command, int argc, char **argv);
+MUST_USE int cmd_check(const struct cli_command *command, int argc, char **argv);
+MUST_USE int cmd_queue(const struct cli_command *command, int argc, char **argv);
+MUST_USE int cmd_spool(const struct cli_command *command, int argc, char **argv);
+MUST_USE int cmd_clients(const struct cli_command *command, int argc, char **argv);
+MUST_USE int cmd_why(const struct cli_command *command, int argc, char **argv);
+MUST_USE int cmd_upstreams(const struct cli_command *command, int argc, char **argv);
+MUST_USE int cmd_schema(const struct cli_command *command, int argc, char **argv);
+MUST_USE int cmd_status(const struct cli_command *command, int argc, char **argv);
+MUST_USE int cmd_trace(const struct cli_command *command, int argc, char **argv);
+MUST_USE int cmd_top(const struct cli_command *command, int argc, char **argv);
 /* commands: all of them, ended by a NULL name. */
-int cmd_completion(const struct cli_command *commands, const struct cli_command *command, int argc, char **argv);
-int cmd_manual(const struct cli_command *command, int argc, char **argv);
-int cmd_health(const struct cli_command *command, int argc, char **argv);
-int cmd_reload(const struct cli_command *command, int argc, char **argv);
-int cmd_test(const struct cli_command *command, int argc, char **argv);
-int cmd_explain(const struct cli_command *command, int argc, char **argv);
-int cmd_passwd(const struct cli_command *command, int argc, char **argv);
-int cmd_version(const struct cli_command *command, int argc, char **argv);
+MUST_USE int cmd_completion(const struct cli_command *commands, const struct cli_command *command, int argc,
+                            char **argv);
+MUST_USE int cmd_manual(const struct cli_command *command, int argc, char **argv);
+MUST_USE int cmd_health(const struct cli_command *command, int argc, char **argv);
+MUST_USE int cmd_reload(const struct cli_command *command, int argc, char **argv);
+MUST_USE int cmd_test(const struct cli_command *command, int argc, char **argv);
+MUST_USE int cmd_explain(const struct cli_command *command, int argc, char **argv);
+MUST_USE int cmd_passwd(const struct cli_command *command, int argc, char **argv);
+MUST_USE int cmd_version(const struct cli_command *command, int argc, char **argv);
 
 /* Where the configuration stands, unless --config or $MAILWEIR_CONFIG names another file. */
 #define CLI_CONFIG_FILE "/etc/mailweir/mailweir.json"
@@ -64,12 +66,14 @@ struct cli_option {
  * of other arguments, which are moved to argv[1]…; or -1 after
  * --help was answered or a mistake was named: *exit_r is then the exit code.
  */
-int cli_parse(const struct cli_command *command, const struct cli_option *options, int argc, char **argv, int *exit_r);
+MUST_USE int cli_parse(const struct cli_command *command, const struct cli_option *options, int argc, char **argv,
+                       int *exit_r);
 /* The same for a subcommand that takes options only: 0, or -1 also after an argument too many was named. */
-int cli_parse_options(const struct cli_command *command, const struct cli_option *options, int argc, char **argv,
-                      int *exit_r);
+MUST_USE int cli_parse_options(const struct cli_command *command, const struct cli_option *options, int argc,
+                               char **argv, int *exit_r);
 /* A usage error: prints it with the usage line; returns EX_USAGE. */
-int cli_usage_error(const struct cli_command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+MUST_USE int cli_usage_error(const struct cli_command *command, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* Whether the descriptor is a terminal that wants colour: https://no-color.org. */
 bool cli_has_colour(int fd);
@@ -80,7 +84,7 @@ const char *cli_config_file(const char *option);
  * Loads the configuration and prints its errors to standard error, with warns also what it warns of (check and run do,
  * a command about the queue has other things to say); NULL when there are errors.
  */
-struct config *cli_load_config(const char *option, bool warns);
+MUST_USE struct config *cli_load_config(const char *option, bool warns);
 
 /* A log on standard error, by the configuration's format and level (config may be NULL). Its clock is the loop's. */
 void cli_log_init(struct log *log, const struct config *config, struct net_loop *loop);

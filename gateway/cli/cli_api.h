@@ -8,18 +8,19 @@
 
 #include <jansson.h>
 
+#include "base/must_use.h"
 #include "cli/cli.h"
 
 struct cli_api;
 
 /* config: of the option --config, may be NULL. NULL after the mistake was printed. */
-struct cli_api *cli_api_open(const char *config);
+MUST_USE struct cli_api *cli_api_open(const char *config);
 /*
  * The same without a configuration that must be whole: at this address ("unix:/path", "host:port"), or, when it is NULL, at $MAILWEIR_ADMIN, or
  * where the configuration says, or, when that cannot be read, at the socket of the spool's usual place. For what asks no more than the probes, which need
  * no token. NULL after the mistake was printed.
  */
-struct cli_api *cli_api_open_probe(const char *address, const char *config);
+MUST_USE struct cli_api *cli_api_open_probe(const char *address, const char *config);
 /*
  * The same where it need not run: NULL, without a word, when nobody answers or the configuration does not say where. spool: of the option --spool, whose
  * folder then holds the socket; may be NULL.
@@ -34,15 +35,15 @@ void cli_api_close(struct cli_api **api);
  * EX_NOPERM for a missing right, EX_TEMPFAIL when the gateway cannot now, 1 when it says no. A probe that fails gives *answer_r, too: its checks
  * (the caller sets *answer_r to NULL before).
  */
-int cli_api_call(struct cli_api *api, const char *path, const json_t *body, json_t **answer_r);
+MUST_USE int cli_api_call(struct cli_api *api, const char *path, const json_t *body, json_t **answer_r);
 
 /* The same in pieces as they come, however long it is; fn returns non-zero to stop, which is no error. */
-int cli_api_stream(struct cli_api *api, const char *path, int (*fn)(void *ctx, struct bytes piece), void *ctx);
+MUST_USE int cli_api_stream(struct cli_api *api, const char *path, int (*fn)(void *ctx, struct bytes piece), void *ctx);
 
 /* One server-sent event; returning false ends the stream. */
 typedef bool cli_api_event_fn(void *ctx, const char *name, const char *data);
 /* Follows a live stream until it ends or fn has enough. The same results. */
-int cli_api_follow(struct cli_api *api, const char *path, cli_api_event_fn *fn, void *ctx);
+MUST_USE int cli_api_follow(struct cli_api *api, const char *path, cli_api_event_fn *fn, void *ctx);
 
 /*
  * Strings of other programs, mailbox servers above all, before they go to a terminal: what moves it or turns a line around becomes '?', in all of the

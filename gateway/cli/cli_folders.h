@@ -5,6 +5,7 @@
 #define MAILWEIR_CLI_CLI_FOLDERS_H
 
 #include "base/arena.h"
+#include "base/must_use.h"
 #include "config/config.h"
 
 struct cli_folders {
@@ -18,7 +19,7 @@ struct cli_folders {
  * taken, are named on standard error and have none here. -1 when there was any of these. cli_folders_done() is due in
  * any case.
  */
-int cli_folders_ask(struct cli_folders *folders_r, const struct config *config);
+MUST_USE int cli_folders_ask(struct cli_folders *folders_r, const struct config *config);
 void cli_folders_done(struct cli_folders *folders);
 
 #endif

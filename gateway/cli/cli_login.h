@@ -6,9 +6,10 @@
 #ifndef MAILWEIR_CLI_CLI_LOGIN_H
 #define MAILWEIR_CLI_CLI_LOGIN_H
 
+#include "base/must_use.h"
 #include "config/config.h"
 
 /* Talks to the person at the terminal; blocks until it is done. An exit code of sysexits.h. */
-int cli_login(const struct config *config, const char *name);
+MUST_USE int cli_login(const struct config *config, const char *name);
 
 #endif

@@ -5,6 +5,7 @@
 #define MAILWEIR_CLI_CLI_MESSAGE_H
 
 #include "base/arena.h"
+#include "base/must_use.h"
 #include "filters/filters.h"
 
 #define CLI_MESSAGE_MAX (256u << 20)
@@ -25,7 +26,7 @@ typedef int cli_message_fn(void *ctx, const char *name, const struct filters_mes
  * messages ("file#3"). Stops when fn returns other than 0 and returns that; -1 with a fault when something cannot be
  * read.
  */
-int cli_message_each(const char *path, const struct cli_envelope *envelope, cli_message_fn *fn, void *ctx,
-                     struct fault *fault);
+MUST_USE int cli_message_each(const char *path, const struct cli_envelope *envelope, cli_message_fn *fn, void *ctx,
+                              struct fault *fault);
 
 #endif

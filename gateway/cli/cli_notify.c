@@ -22,7 +22,7 @@ struct cli_notify {
 static void say(const struct cli_notify *notify, const char *text)
 {
     if (notify->path != NULL) {
-        net_poll_notify(notify->path, text);
+        disregard(net_poll_notify(notify->path, text));
     }
 }
 

@@ -6,12 +6,13 @@
 #ifndef MAILWEIR_CLI_CLI_NOTIFY_H
 #define MAILWEIR_CLI_CLI_NOTIFY_H
 
+#include "base/must_use.h"
 #include "net/net_loop.h"
 
 struct cli_notify;
 
 /* Says READY=1, and from now on WATCHDOG=1 as often as $WATCHDOG_USEC asks for: a loop that hangs is restarted. */
-struct cli_notify *cli_notify_new(struct net_loop *loop);
+MUST_USE struct cli_notify *cli_notify_new(struct net_loop *loop);
 /* Before a reload; READY=1 follows after it by cli_notify_ready(). */
 void cli_notify_reloading(struct cli_notify *notify);
 void cli_notify_ready(struct cli_notify *notify);

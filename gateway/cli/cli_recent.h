@@ -7,10 +7,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/must_use.h"
+
 /*
  * Prints what would go elsewhere by the rule files at paths, as explain --diff does; config finds the gateway, may be
  * NULL. The exit code: 1 when anything differs or the rules have an error.
  */
-int cli_recent_diff(const char *config, const char *const *paths, size_t count, bool json);
+MUST_USE int cli_recent_diff(const char *config, const char *const *paths, size_t count, bool json);
 
 #endif

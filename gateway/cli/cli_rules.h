@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 
+#include "base/must_use.h"
 #include "config/config.h"
 
 struct cli_rules {
@@ -19,7 +20,7 @@ struct cli_rules {
  * rule takes when there is no configuration; NULL: "default:INBOX". Problems go to standard error; -1 when there is an
  * error.
  */
-int cli_rules_load(struct cli_rules *rules_r, const char *const *paths, size_t count, const char *fallback);
+MUST_USE int cli_rules_load(struct cli_rules *rules_r, const char *const *paths, size_t count, const char *fallback);
 void cli_rules_done(struct cli_rules *rules);
 
 /*

@@ -90,7 +90,7 @@ static void add_config(struct reach *reach, const struct config *config)
     add_socket(reach, &config->admin.address);
     /* Made now, if need be: there is no right on what does not exist. Whatever is wrong with it is told by opening the spool. */
     struct fault fault = FAULT_INIT;
-    net_file_mkdir(config->spool_path, &fault);
+    disregard(net_file_mkdir(config->spool_path, &fault));
     add(reach, config->spool_path, true);
 }
 

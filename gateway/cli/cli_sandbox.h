@@ -3,6 +3,7 @@
 #define MAILWEIR_CLI_CLI_SANDBOX_H
 
 #include "base/log.h"
+#include "base/must_use.h"
 #include "config/config.h"
 #include "net/net_sandbox.h"
 
@@ -10,11 +11,11 @@
  * Becomes the user that the configuration file names, before anything else is read: so that what only root can read is
  * found out at the start, and not by the first reload. -1 with a fault.
  */
-int cli_sandbox_become(const char *file, struct fault *fault);
+MUST_USE int cli_sandbox_become(const char *file, struct fault *fault);
 
 /* Enters the sandbox, before the first lane begins, and logs what holds. -1 with a fault when all is required and
  * something is missing. */
-int cli_sandbox_enter(const struct config *config, struct log *log, struct net_sandbox_state *state_r,
-                      struct fault *fault);
+MUST_USE int cli_sandbox_enter(const struct config *config, struct log *log, struct net_sandbox_state *state_r,
+                               struct fault *fault);
 
 #endif

@@ -31,7 +31,7 @@ static const char *text(const json_t *json, const char *name)
 static int64_t digits(const char *value, size_t at, size_t len)
 {
     uint64_t result = 0;
-    bytes_to_u64(bytes_slice(bytes_of(value), at, len), &result);
+    disregard(bytes_to_u64(bytes_slice(bytes_of(value), at, len), &result));
     return (int64_t)result;
 }
 

@@ -120,8 +120,8 @@ static int diff_one(void *ctx, const char *name, const struct filters_message *m
     struct buf old, new;
     buf_init(&old, 1u << 20);
     buf_init(&new, 1u << 20);
-    outcome_write(explain->set, explain->scratch, message, ARENA_MAX, &old, NULL);
-    outcome_write(explain->other, explain->scratch, message, ARENA_MAX, &new, NULL);
+    disregard(outcome_write(explain->set, explain->scratch, message, ARENA_MAX, &old, NULL));
+    disregard(outcome_write(explain->other, explain->scratch, message, ARENA_MAX, &new, NULL));
     explain->messages++;
     if (!bytes_equal(buf_bytes(&old), buf_bytes(&new))) {
         explain->differ++;
@@ -290,7 +290,7 @@ static int run(const struct arguments *arguments, char **others, int count)
         .now_ms = net_wall(loop),
     };
     if (arguments->now != NULL) {
-        filters_time(arguments->now, &envelope.now_ms); /* it was looked at */
+        disregard(filters_time(arguments->now, &envelope.now_ms)); /* it was looked at */
     }
     int result = arguments->diff ? run_diff(&explain, arguments, &envelope, others, count)
                                  : run_explain(&explain, arguments, &envelope, others, count);

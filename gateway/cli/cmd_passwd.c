@@ -83,7 +83,7 @@ static json_t *read_file(const char *path)
     if (net_file_stamp(path) == 0) {
         root = json_pack("{s{}}", "users");
     } else if (net_file_read_all(path, &text, &fault) < 0) {
-        complain(path, fault.text);
+        disregard(complain(path, fault.text));
     } else {
         struct reception_users *users = reception_users_parse(path, buf_bytes(&text), problems);
         root = users == NULL ? NULL : json_loadb((const char *)buf_bytes(&text).ptr, text.len, 0, NULL);

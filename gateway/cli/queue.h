@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 
+#include "base/must_use.h"
 #include "cli/cli.h"
 #include "filters/filters.h"
 #include "spool/spool_query.h"
@@ -37,14 +38,14 @@ struct queue_options {
 
 /* Parses; takes: of enum queue_takes. argv[1] … are then the other arguments. Returns their number, or -1 with the exit
  * code. */
-int queue_parse(struct queue_options *options, unsigned takes, const struct cli_command *command, int argc, char **argv,
-                int *exit_r);
+MUST_USE int queue_parse(struct queue_options *options, unsigned takes, const struct cli_command *command, int argc,
+                         char **argv, int *exit_r);
 /* Finds the spool's folder by --spool or the configuration; -1 with the exit code. */
-int queue_find_spool(struct queue_options *options, int *exit_r);
+MUST_USE int queue_find_spool(struct queue_options *options, int *exit_r);
 void queue_options_done(struct queue_options *options);
 
 /* Prints "mailweir: text (code)" to standard error; returns the exit code. */
-int queue_failed(const struct fault *fault);
+MUST_USE int queue_failed(const struct fault *fault);
 /* Who asks, for the history of what was changed. */
 const char *queue_operator(void);
 
@@ -56,14 +57,14 @@ void queue_age(int64_t since_ms, char out[32]);
 void queue_print_story(const json_t *story);
 
 /* Whether the options choose anything; and: takes an id from the arguments, or complains when nothing is chosen. */
-int queue_choose(struct queue_options *options, int argc, char **argv);
+MUST_USE int queue_choose(struct queue_options *options, int argc, char **argv);
 /*
  * Calls fn once for each chosen message, until all were done, and shows how far it is (what: "exporting"; NULL when the
  * caller does); the first exit code that is not EX_OK is returned.
  */
 struct queue_source;
 typedef int queue_message_fn(void *ctx, struct queue_source *source, const char *id);
-int queue_each_message(const struct queue_options *options, const char *what, queue_message_fn *fn, void *ctx);
+MUST_USE int queue_each_message(const struct queue_options *options, const char *what, queue_message_fn *fn, void *ctx);
 /* One object as a line of JSON. */
 void queue_print_json(const json_t *object);
 
@@ -73,17 +74,17 @@ void queue_print_json(const json_t *object);
  * message is open any more, or another exit code after the failure was printed.
  */
 typedef int queue_stored_fn(void *ctx, const json_t *story, const struct filters_message *message);
-int queue_read_stored(struct queue_source *source, const char *id, queue_stored_fn *fn, void *ctx);
+MUST_USE int queue_read_stored(struct queue_source *source, const char *id, queue_stored_fn *fn, void *ctx);
 
 /* Verbs; argv[1] … are their arguments. Each returns the exit code. */
-int queue_list(struct queue_options *options, int argc, char **argv);
-int queue_summary(struct queue_options *options, int argc, char **argv);
-int queue_show(struct queue_options *options, int argc, char **argv);
-int queue_cat(struct queue_options *options, int argc, char **argv);
-int queue_export(struct queue_options *options, int argc, char **argv);
-int queue_import(struct queue_options *options, int argc, char **argv);
-int queue_reroute(struct queue_options *options, int argc, char **argv);
+MUST_USE int queue_list(struct queue_options *options, int argc, char **argv);
+MUST_USE int queue_summary(struct queue_options *options, int argc, char **argv);
+MUST_USE int queue_show(struct queue_options *options, int argc, char **argv);
+MUST_USE int queue_cat(struct queue_options *options, int argc, char **argv);
+MUST_USE int queue_export(struct queue_options *options, int argc, char **argv);
+MUST_USE int queue_import(struct queue_options *options, int argc, char **argv);
+MUST_USE int queue_reroute(struct queue_options *options, int argc, char **argv);
 /* retry, hold, release, drop, pause and resume: argv[0] is the verb. */
-int queue_change(struct queue_options *options, int argc, char **argv);
+MUST_USE int queue_change(struct queue_options *options, int argc, char **argv);
 
 #endif

@@ -78,7 +78,7 @@ static void begin_mbox_message(struct export *export, struct queue_source *sourc
 {
     json_t *stories = NULL;
     char date[40] = "Thu Jan  1 00:00:00 1970";
-    queue_source_stories(source, id, &stories);
+    disregard(queue_source_stories(source, id, &stories));
     const json_t *story = json_array_get(stories, 0);
     if (story != NULL) {
         time_t seconds = (time_t)(json_integer_value(json_object_get(story, "received_ms")) / 1000);

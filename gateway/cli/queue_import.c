@@ -248,13 +248,13 @@ static int put_file(struct import *import, const char *id, struct bytes body, st
     if (net_file_mkdir(folder, fault) != 0) {
         return -1;
     }
-    net_file_remove(path, NULL); /* of an import that was cut off */
+    disregard(net_file_remove(path, NULL)); /* of an import that was cut off */
     if (net_file_open(&file, path, NET_FILE_CREATE, fault) != 0) {
         return -1;
     }
     int result = net_file_write(file, 0, &body, 1, fault);
     if (net_file_close(&file, fault) != 0 || result != 0) {
-        net_file_remove(path, NULL);
+        disregard(net_file_remove(path, NULL));
         return -1;
     }
     return 0;
@@ -330,7 +330,7 @@ static void hand_over(struct import *import)
     json_array_foreach(import->batch, i, message)
     {
         spool_import_path(import->options->spool, id_of(message), path, sizeof path);
-        net_file_remove(path, NULL);
+        disregard(net_file_remove(path, NULL));
     }
     json_array_clear(import->batch);
     import->octets = 0;
@@ -506,7 +506,7 @@ static int remove_if_old(void *ctx, const char *name)
     struct stat about;
     spool_import_path(import->options->spool, name, path, sizeof path);
     if (stat(path, &about) == 0 && (int64_t)about.st_mtime * 1000 < import->now_ms - LEFT_BEHIND_MS) {
-        net_file_remove(path, NULL);
+        disregard(net_file_remove(path, NULL));
     }
     return 0;
 }
@@ -516,7 +516,7 @@ static void remove_old_files(struct import *import)
 {
     char folder[PATH_LEN];
     spool_import_path(import->options->spool, NULL, folder, sizeof folder);
-    net_file_list(folder, remove_if_old, import, NULL);
+    disregard(net_file_list(folder, remove_if_old, import, NULL));
 }
 
 /* ---- all ---- */
@@ -540,7 +540,7 @@ static void import_paths(struct import *import, int count, char **paths)
         if (loaded != EX_OK) {
             import->exit_code = loaded;
         } else if (cli_message_each(paths[i], &envelope, on_message, import, &fault) != 0) {
-            queue_failed(&fault);
+            disregard(queue_failed(&fault));
             import->exit_code = EX_NOINPUT;
         }
     }

@@ -67,7 +67,7 @@ int config_admin_address(const struct config *config, struct net_address *addres
     struct buf text;
     buf_init(&text, 8200);
     buf_append_text(&text, "unix:");
-    net_file_absolute(config->spool_path, &text);
+    disregard(net_file_absolute(config->spool_path, &text));
     buf_append_text(&text, "/admin.sock");
     int result = net_address_parse(address_r, buf_bytes(&text), fault);
     buf_done(&text);

@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "base/must_use.h"
 #include "filters/filters.h"
 #include "imapc/imapc_pool.h"
 #include "net/net_stream.h"
@@ -206,19 +207,19 @@ struct config {
  * Reads the configuration and its rule files; blocks. NULL when there is any error; warnings alone do not prevent it. Relative paths are
  * taken from the configuration file's folder.
  */
-struct config *config_load(const char *file, struct problems *problems);
+MUST_USE struct config *config_load(const char *file, struct problems *problems);
 /* The same without running the tests that stand beside the rules: config_load() takes a test that fails for an error. */
-struct config *config_load_untested(const char *file, struct problems *problems);
+MUST_USE struct config *config_load_untested(const char *file, struct problems *problems);
 /*
  * The rules of a configuration, whatever else is wrong with it (secrets and certificates may be missing where rules are tested). NULL when
  * the file is not JSON or a rule has an error.
  */
-struct config *config_load_rules(const char *file, struct problems *problems);
+MUST_USE struct config *config_load_rules(const char *file, struct problems *problems);
 /*
  * Reads what a rule file names, from that file's folder; blocks. For filters_load() and filters_test_run(). ctx: the struct config whose sources the
  * file joins, or NULL.
  */
-int config_read_beside(void *ctx, const char *from, const char *path, struct buf *out, struct fault *fault);
+MUST_USE int config_read_beside(void *ctx, const char *from, const char *path, struct buf *out, struct fault *fault);
 /*
  * Reads the rules again, knowing which folders there are: adds a warning for each folder that they, the default or the dead letters name and that
  * there is not, beside what loading them says anyway. An upstream without any here is not looked at. Blocks.
@@ -235,7 +236,7 @@ struct filters_set *config_rules(const struct config *config, const struct filte
  * Reads the configuration file alone, as far as it can be read, for a command that only wants to find the running gateway: no rules, no
  * checks. NULL when it is no JSON object.
  */
-struct config *config_load_part(const char *file, struct problems *problems);
+MUST_USE struct config *config_load_part(const char *file, struct problems *problems);
 /* How the stamps of files (net_file_stamp) make the one of a configuration's sources, in their order. */
 uint64_t config_stamp_add(uint64_t stamp, uint64_t file);
 /* One owner more, who gives it back by config_free(). From the loop only. */
@@ -247,7 +248,7 @@ const struct config_listener *config_listener_at(const struct config *config, si
 const struct config_upstream *config_upstream_at(const struct config *config, size_t index);
 
 /* Where the admin server listens; -1 when the spool's path is too long for a socket in it. */
-int config_admin_address(const struct config *config, struct net_address *address_r, struct fault *fault);
+MUST_USE int config_admin_address(const struct config *config, struct net_address *address_r, struct fault *fault);
 
 /* Whether the rules, or the default, name this folder of the upstream as it is, for every message: mail has no part in it. */
 bool config_names_folder(const struct config *config, const char *upstream, const char *folder);

@@ -7,10 +7,11 @@
 #ifndef MAILWEIR_CONFIG_CONFIG_PRIVATE_H
 #define MAILWEIR_CONFIG_CONFIG_PRIVATE_H
 
+#include "base/must_use.h"
 #include "config/config.h"
 
 /* An empty one, for config_free(). */
-struct config *config_new(const char *file);
+MUST_USE struct config *config_new(const char *file);
 
 /* One more file whose change asks for a reload. */
 void config_note_source(struct config *config, const char *path);

@@ -9,11 +9,12 @@
 #ifndef MAILWEIR_DAEMON_ACKNOWLEDGE_H
 #define MAILWEIR_DAEMON_ACKNOWLEDGE_H
 
+#include "base/must_use.h"
 #include "reception/reception.h"
 
 struct acknowledge;
 
-struct acknowledge *acknowledge_new(struct net_loop *loop, struct spool *spool, struct log *log);
+MUST_USE struct acknowledge *acknowledge_new(struct net_loop *loop, struct spool *spool, struct log *log);
 /* Whoever still waits hears 451 from inside the call. Sets *acknowledge to NULL; NULL is fine. */
 void acknowledge_free(struct acknowledge **acknowledge);
 /* Fills in what reception is to call. */

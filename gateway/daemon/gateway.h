@@ -6,6 +6,7 @@
 #ifndef MAILWEIR_DAEMON_GATEWAY_H
 #define MAILWEIR_DAEMON_GATEWAY_H
 
+#include "base/must_use.h"
 #include "config/config.h"
 #include "dispatch/dispatch.h"
 #include "net/net_sandbox.h"
@@ -17,8 +18,8 @@ struct gateway;
  * nothing received before the loop runs. Takes the configuration (sets *config to NULL) on success only. The fault
  * names what could not be had: the spool's holder, the address in use.
  */
-int gateway_open(struct gateway **gateway_r, struct net_loop *loop, struct config **config, struct log *log,
-                 struct fault *fault);
+MUST_USE int gateway_open(struct gateway **gateway_r, struct net_loop *loop, struct config **config, struct log *log,
+                          struct fault *fault);
 /* Tells it what holds of the process's sandbox, for reloads and for operators; copied. Without it there is none. */
 void gateway_set_sandbox(struct gateway *gateway, const struct net_sandbox_state *sandbox);
 /* Begins to deliver; logs "ready". From now on it must be drained before it is freed. */
@@ -67,7 +68,7 @@ struct gateway_check {
 };
 #define GATEWAY_CHECKS 4
 /* Whether mail can be taken, and each reason. An upstream that is down does not count: its mail is spooled. */
-bool gateway_ready(const struct gateway *gateway, struct gateway_check checks_r[GATEWAY_CHECKS]);
+MUST_USE bool gateway_ready(const struct gateway *gateway, struct gateway_check checks_r[GATEWAY_CHECKS]);
 
 struct gateway_state {
     int64_t started_ms; /* wall clock */
@@ -90,8 +91,8 @@ struct decision *gateway_decision(const struct gateway *gateway);
 /* The areas of the log, each with a level of its own; a NULL name ends the table. */
 extern const char *const gateway_areas[];
 /* -1 when there is no such area. */
-int gateway_log_level(const struct gateway *gateway, const char *area, enum log_level *level_r);
-int gateway_set_log_level(struct gateway *gateway, const char *area, enum log_level level);
+MUST_USE int gateway_log_level(const struct gateway *gateway, const char *area, enum log_level *level_r);
+MUST_USE int gateway_set_log_level(struct gateway *gateway, const char *area, enum log_level level);
 /* The log of the area "gateway"; NULL when there is no log. */
 struct log *gateway_main_log(struct gateway *gateway);
 /* The traces of dialogues that are on; they write into the log. */

@@ -8,6 +8,7 @@
 #define MAILWEIR_DAEMON_GATEWAY_PRIVATE_H
 
 #include "base/list.h"
+#include "base/must_use.h"
 #include "daemon/acknowledge.h"
 #include "daemon/gateway.h"
 #include "decision/decision.h"
@@ -68,7 +69,7 @@ struct gateway {
 void gateway_logs_init(struct gateway *gateway, const struct log *log);
 struct log *gateway_log(struct gateway *gateway, enum gateway_area area);
 /* gateway_listeners.c: makes the listeners those of the configuration; -1 with nothing changed. */
-int gateway_apply_listeners(struct gateway *gateway, const struct config *config, struct fault *fault);
+MUST_USE int gateway_apply_listeners(struct gateway *gateway, const struct config *config, struct fault *fault);
 /* gateway_watch.c: from now on changed() comes when a file changes that the configuration in force came from. */
 void gateway_watch_files(struct gateway *gateway, void (*changed)(struct gateway *gateway));
 void gateway_unwatch_files(struct gateway *gateway);

@@ -222,8 +222,8 @@ static void work_on_recipient(void *ctx)
     struct recipient_job *job = ctx;
     struct decision *decision = job->decision;
     uint64_t began = net_now_us(decision->loop);
-    filters_decide_recipient(job->rules->set, scratch_here(decision), job->envelope,
-                             clock_of(decision, RECIPIENT_MAX_US), job->arena, &job->result, &job->fault);
+    disregard(filters_decide_recipient(job->rules->set, scratch_here(decision), job->envelope,
+                                       clock_of(decision, RECIPIENT_MAX_US), job->arena, &job->result, &job->fault));
     job->took_us = net_now_us(decision->loop) - began;
 }
 
@@ -257,8 +257,8 @@ static bool decide_recipient(void *ctx, void *rules, const struct mail_envelope 
         struct filters_decision result = {0};
         struct fault fault = FAULT_INIT;
         uint64_t began = net_now_us(decision->loop);
-        filters_decide_recipient(hold->set, decision->loop_scratch, envelope, clock_of(decision, RECIPIENT_LOOP_US),
-                                 arena, &result, &fault);
+        disregard(filters_decide_recipient(hold->set, decision->loop_scratch, envelope,
+                                           clock_of(decision, RECIPIENT_LOOP_US), arena, &result, &fault));
         uint64_t took_us = net_now_us(decision->loop) - began;
         note_slowness(decision, took_us);
         if (took_us < RECIPIENT_LOOP_US || fault_is_set(&fault)) {
@@ -288,7 +288,7 @@ static void decide(struct decision_job *job, const struct mail_envelope *envelop
 {
     struct filters_message message = job->message;
     message.envelope = envelope;
-    filters_decide(job->rules->set, scratch_here(job->decision), &message, job->arena, result_r, fault);
+    disregard(filters_decide(job->rules->set, scratch_here(job->decision), &message, job->arena, result_r, fault));
 }
 
 /* What this one hears; code 0 when it is accepted. Behind the time for the whole message, to come again. */
@@ -343,7 +343,8 @@ static void work(void *ctx)
 {
     struct decision_job *job = ctx;
     uint64_t began = net_now_us(job->decision->loop);
-    filters_decide(job->rules->set, scratch_here(job->decision), &job->message, job->arena, &job->result, &job->fault);
+    disregard(filters_decide(job->rules->set, scratch_here(job->decision), &job->message, job->arena, &job->result,
+                             &job->fault));
     bool refused = !fault_is_set(&job->fault) && job->result.reply_code != 0;
     if (refused && job->message.envelope->to_count > 1 && is_lmtp(job->message.envelope)) {
         decide_each(job, began);

@@ -8,6 +8,7 @@
 #define MAILWEIR_DECISION_DECISION_H
 
 #include "base/log.h"
+#include "base/must_use.h"
 #include "decision/recent.h"
 #include "decision/rule_stats.h"
 #include "filters/filters.h"
@@ -16,7 +17,7 @@
 struct decision;
 
 /* Takes the set (sets *set to NULL). log by reference. */
-struct decision *decision_new(struct net_loop *loop, struct filters_set **set, struct log *log);
+MUST_USE struct decision *decision_new(struct net_loop *loop, struct filters_set **set, struct log *log);
 /* For a gateway without sessions. Sets *decision to NULL; NULL is fine. */
 void decision_free(struct decision **decision);
 /* From now on new decisions use this set (sets *set to NULL). */

@@ -4,6 +4,7 @@
 #ifndef MAILWEIR_DECISION_OUTCOME_H
 #define MAILWEIR_DECISION_OUTCOME_H
 
+#include "base/must_use.h"
 #include "filters/filters.h"
 
 /*
@@ -11,7 +12,7 @@
  * equal lines. -1 with a fault when the message's body is missing and the rules look at it. memory: octets of the
  * decision. It may take long: for lanes and commands.
  */
-int outcome_write(const struct filters_set *set, struct filters_scratch *scratch, const struct filters_message *message,
-                  size_t memory, struct buf *out, struct fault *fault);
+MUST_USE int outcome_write(const struct filters_set *set, struct filters_scratch *scratch,
+                           const struct filters_message *message, size_t memory, struct buf *out, struct fault *fault);
 
 #endif

@@ -9,6 +9,7 @@
 #define MAILWEIR_DECISION_RECENT_H
 
 #include "base/list.h"
+#include "base/must_use.h"
 #include "filters/filters.h"
 
 #define RECENT_BODY_MAX 65536u /* a message that is longer is kept without its body */
@@ -28,13 +29,13 @@ struct recent_message {
 };
 
 /* At most so many messages, and octets of them together. */
-struct recent *recent_new(uint64_t messages, uint64_t octets);
+MUST_USE struct recent *recent_new(uint64_t messages, uint64_t octets);
 /* What is held stays until it is released. Sets *recent to NULL; NULL is fine. */
 void recent_free(struct recent **recent);
 
 /* Copies what a decision is made from; reads the source, so it may block. NULL when it has more than max octets. On any
  * thread. */
-struct recent_message *recent_message_new(const struct filters_message *message, size_t max);
+MUST_USE struct recent_message *recent_message_new(const struct filters_message *message, size_t max);
 /* Adds it as the newest (sets *message to NULL), and forgets the oldest above the limits. A NULL message counts as one
  * that was too long. */
 void recent_add(struct recent *recent, struct recent_message **message);

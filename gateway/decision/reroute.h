@@ -7,6 +7,7 @@
 #ifndef MAILWEIR_DECISION_REROUTE_H
 #define MAILWEIR_DECISION_REROUTE_H
 
+#include "base/must_use.h"
 #include "filters/filters.h"
 #include "spool/spool_query.h"
 
@@ -39,7 +40,8 @@ struct reroute_plan {
 };
 
 /* Plans for one message (its number in the store); -1 with a fault, and nothing to give back. */
-int reroute_plan(const struct reroute *reroute, uint64_t message, struct reroute_plan *plan_r, struct fault *fault);
+MUST_USE int reroute_plan(const struct reroute *reroute, uint64_t message, struct reroute_plan *plan_r,
+                          struct fault *fault);
 void reroute_plan_done(struct reroute_plan *plan);
 /* The plan as JSON, as spool_admin_request() takes it: for who is in another process. */
 void reroute_request(const struct reroute *reroute, const struct reroute_plan *plan, struct buf *out);

@@ -119,7 +119,7 @@ static void note_flow(struct rule_stats *stats, const char *const names[4], int6
     if (flow == NULL && count < RULE_STATS_FLOWS_MAX && !key.full) {
         flow = new_flow(names);
         stats->order[count] = flow;
-        map_set(stats->flows, buf_bytes(&key), flow);
+        disregard(map_set(stats->flows, buf_bytes(&key), flow));
     }
     if (flow != NULL) {
         flow->count++;

@@ -7,6 +7,7 @@
 #define MAILWEIR_DECISION_RULE_STATS_H
 
 #include "base/histogram.h"
+#include "base/must_use.h"
 #include "filters/filters.h"
 
 #define RULE_STATS_MAX 20000 /* names; what comes later is not counted by rule */
@@ -55,7 +56,7 @@ struct rule_stats_error {
 };
 #define RULE_STATS_ERROR_NAME 79 /* octets of a rule's name by which errors are kept: those of a fault */
 
-struct rule_stats *rule_stats_new(void);
+MUST_USE struct rule_stats *rule_stats_new(void);
 /* Sets *stats to NULL; NULL is fine. */
 void rule_stats_free(struct rule_stats **stats);
 
@@ -79,11 +80,11 @@ uint64_t rule_stats_limits(const struct rule_stats *stats, enum rule_stats_limit
 const char *rule_stats_limit_name(enum rule_stats_limit limit);
 const struct histogram *rule_stats_time(const struct rule_stats *stats);
 /* Names that acted, in no particular order; start with *cursor = 0. */
-bool rule_stats_next(const struct rule_stats *stats, size_t *cursor, struct bytes *name_r,
-                     const struct rule_stats_rule **rule_r);
+MUST_USE bool rule_stats_next(const struct rule_stats *stats, size_t *cursor, struct bytes *name_r,
+                              const struct rule_stats_rule **rule_r);
 /* The same of rules that had errors. */
-bool rule_stats_next_error(const struct rule_stats *stats, size_t *cursor, struct bytes *name_r,
-                           const struct rule_stats_error **error_r);
+MUST_USE bool rule_stats_next_error(const struct rule_stats *stats, size_t *cursor, struct bytes *name_r,
+                                    const struct rule_stats_error **error_r);
 /* The ways so far, the oldest first; NULL behind the last. */
 const struct rule_stats_flow *rule_stats_flow_at(const struct rule_stats *stats, size_t index);
 

@@ -6,6 +6,7 @@
 #ifndef MAILWEIR_DECISION_STORED_H
 #define MAILWEIR_DECISION_STORED_H
 
+#include "base/must_use.h"
 #include "filters/filters.h"
 #include "spool/spool_export.h"
 #include "spool/spool_query.h"
@@ -22,7 +23,7 @@ struct stored {
  * By its number in the store. -1 with a fault, and nothing to give back: "unknown"; "settled" when its body is not
  * kept; "damaged". spool and store by reference until stored_close().
  */
-int stored_open(struct stored *stored_r, struct store *store, uint64_t message, struct fault *fault);
+MUST_USE int stored_open(struct stored *stored_r, struct store *store, uint64_t message, struct fault *fault);
 void stored_close(struct stored *stored);
 /* What to decide about, as of now_ms; its views live as long as stored. */
 struct filters_message stored_message(const struct stored *stored, int64_t now_ms);

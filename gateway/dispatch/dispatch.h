@@ -10,14 +10,15 @@
 
 #include "base/histogram.h"
 #include "base/log.h"
+#include "base/must_use.h"
 #include "config/config.h"
 #include "spool/spool.h"
 
 struct dispatch;
 
 /* Makes the pools. Holds the config; log by reference. NULL with a fault when TLS settings are bad. */
-struct dispatch *dispatch_new(struct net_loop *loop, struct spool *spool, struct config *config, struct log *log,
-                              struct fault *fault);
+MUST_USE struct dispatch *dispatch_new(struct net_loop *loop, struct spool *spool, struct config *config,
+                                       struct log *log, struct fault *fault);
 
 /*
  * Other upstreams while mail flows, in two steps: a plan holds the configuration and has made all that can fail (-1
@@ -26,7 +27,8 @@ struct dispatch *dispatch_new(struct net_loop *loop, struct spool *spool, struct
  * upstream of which nothing has changed notices nothing.
  */
 struct dispatch_plan;
-int dispatch_plan(struct dispatch *dispatch, struct config *config, struct dispatch_plan **plan_r, struct fault *fault);
+MUST_USE int dispatch_plan(struct dispatch *dispatch, struct config *config, struct dispatch_plan **plan_r,
+                           struct fault *fault);
 void dispatch_plan_apply(struct dispatch_plan **plan);
 void dispatch_plan_free(struct dispatch_plan **plan); /* not applied; sets *plan to NULL; NULL is fine */
 

@@ -146,7 +146,7 @@ static void write_end(struct report *report)
     struct buf end;
     buf_init(&end, 200);
     buf_printf(&end, "\r\n--%s--\r\n", report->boundary);
-    spool_stage_write(report->stage, buf_bytes(&end));
+    disregard(spool_stage_write(report->stage, buf_bytes(&end)));
     buf_done(&end);
     commit(report);
 }
@@ -195,7 +195,7 @@ static void begin(void *ctx)
     write_fields(report, &head);
     write_words(report, &head);
     write_status(report, &head);
-    spool_stage_write(report->stage, buf_bytes(&head));
+    disregard(spool_stage_write(report->stage, buf_bytes(&head)));
     buf_done(&head);
     read_next(report);
 }

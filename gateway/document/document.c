@@ -186,7 +186,7 @@ static void check_duplicate(struct pass *pass, struct map *seen, const struct le
     if (map_get(seen, text) != NULL) {
         pass_problem(pass, level, quote, "this key stands twice in the same object; remove one");
     } else {
-        map_set(seen, text, pass);
+        disregard(map_set(seen, text, pass));
     }
     json_decref(key);
 }

@@ -10,6 +10,7 @@
 
 #include <jansson.h>
 
+#include "base/must_use.h"
 #include "document/problems.h"
 
 #define DOCUMENT_MAX_DEPTH 64
@@ -18,7 +19,7 @@
 struct document;
 
 /* NULL after a problem was added (syntax with its place, duplicate key, too deep, too large, not UTF-8). */
-struct document *document_parse(const char *name, struct bytes text, struct problems *problems);
+MUST_USE struct document *document_parse(const char *name, struct bytes text, struct problems *problems);
 void document_free(struct document **json);
 const char *document_name(const struct document *json);
 /* Borrowed; lives as long as the document. */

@@ -8,6 +8,7 @@
 #define MAILWEIR_DOCUMENT_PROBLEMS_H
 
 #include "base/buf.h"
+#include "base/must_use.h"
 
 struct problem {
     enum { PROBLEM_ERROR, PROBLEM_WARNING } severity;
@@ -21,7 +22,7 @@ struct problem {
 #define PROBLEMS_MAX 1000
 
 struct problems;
-struct problems *problems_new(void);
+MUST_USE struct problems *problems_new(void);
 void problems_free(struct problems **problems);
 /* Those kept; index 0 is the first in order of file and place. */
 size_t problems_count(const struct problems *problems);

@@ -246,12 +246,12 @@ static void on_challenge(struct imapc_engine *engine, const struct imap_reply *r
         engine->sasl_due = true;
     } else if (!engine->sasl_answered) {
         engine->sasl_answered = true;
-        append_initial(engine, output);
+        disregard(append_initial(engine, output));
         buf_append_text(output, "\r\n");
     } else if (is_bearer(engine->mechanism)) {
         /* Why the token was refused; the tagged answer follows ours (RFC 7628 section 3.2.3). */
         buf_clear(&engine->challenge);
-        units_base64_decode(&engine->challenge, reply->text);
+        disregard(units_base64_decode(&engine->challenge, reply->text));
         buf_append_text(output, engine->mechanism == IMAPC_AUTH_OAUTHBEARER ? "AQ==\r\n" : "\r\n");
     } else {
         buf_append_text(output, "*\r\n");

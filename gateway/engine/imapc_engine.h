@@ -21,6 +21,7 @@
 
 #include "base/buf.h"
 #include "base/fault.h"
+#include "base/must_use.h"
 #include "engine/doubt.h"
 #include "engine/imapc_folders.h"
 #include "engine/imapc_habits.h"
@@ -176,7 +177,7 @@ struct imapc_request {
 };
 
 /* username and password are copied. */
-struct imapc_engine *imapc_engine_new(const struct imapc_engine_options *options, uint64_t now);
+MUST_USE struct imapc_engine *imapc_engine_new(const struct imapc_engine_options *options, uint64_t now);
 /* Sets *engine to NULL; NULL is fine. */
 void imapc_engine_free(struct imapc_engine **engine);
 

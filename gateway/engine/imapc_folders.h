@@ -7,6 +7,7 @@
 #define MAILWEIR_ENGINE_IMAPC_FOLDERS_H
 
 #include "base/bytes.h"
+#include "base/must_use.h"
 #include "engine/doubt.h"
 #include "proto/imap_special.h"
 
@@ -19,7 +20,7 @@ struct imapc_folders;
 /* Octets of their lists of flags; the same. */
 #define IMAPC_FOLDERS_OCTETS_MAX ((size_t)8 << 20)
 
-struct imapc_folders *imapc_folders_new(void);
+MUST_USE struct imapc_folders *imapc_folders_new(void);
 /* Sets *folders to NULL; NULL is fine. */
 void imapc_folders_free(struct imapc_folders **folders);
 

@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/must_use.h"
+
 enum imapc_question {
     IMAPC_QUESTION_ID,
     IMAPC_QUESTION_COMPRESS,
@@ -56,7 +58,7 @@ void imapc_habits_answered(struct imapc_habits *habits, enum imapc_question ques
 /* The session ended in it. NULL is fine. */
 void imapc_habits_broke(struct imapc_habits *habits, enum imapc_question question, uint64_t now);
 /* The question that was left out since the last call, once; -1: none. */
-int imapc_habits_take_news(struct imapc_habits *habits);
+MUST_USE int imapc_habits_take_news(struct imapc_habits *habits);
 /* For people: "MYRIGHTS", "SELECT for flags". */
 const char *imapc_habits_name(enum imapc_question question);
 

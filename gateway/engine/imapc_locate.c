@@ -32,7 +32,7 @@ void imapc_engine_locate(struct imapc_engine *engine, uint64_t now, const char *
     for (size_t i = 0; i < count; i++) {
         wanted[i].uid = wanted[i].twin_uid = wanted[i].seen = 0;
         wanted[i].elsewhere = wanted[i].cut = false;
-        map_set(locate->index, bytes_of(wanted[i].id), &wanted[i]);
+        disregard(map_set(locate->index, bytes_of(wanted[i].id), &wanted[i]));
     }
     imapc_resolve(engine, folder, IMAPC_PHASE_EXAMINE);
 }
@@ -259,7 +259,7 @@ static void take_pairs(struct imapc_engine *engine, uint32_t number, struct byte
             return;
         }
         if (bytes_is_nocase(name.text, "UID")) {
-            bytes_to_u64(value.text, &uid);
+            disregard(bytes_to_u64(value.text, &uid));
         } else if (bytes_starts_nocase(name.text, "BODY[") && value.kind == IMAP_TOKEN_STRING) {
             static const struct bytes none = {(const uint8_t *)"", 0};
             fields = value.text.len > 0 ? value.text : none;

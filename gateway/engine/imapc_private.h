@@ -7,6 +7,7 @@
 #define MAILWEIR_ENGINE_IMAPC_PRIVATE_H
 
 #include "base/map.h"
+#include "base/must_use.h"
 #include "engine/imapc_engine.h"
 #include "engine/imapc_refusal.h"
 #include "proto/imap_command.h"
@@ -316,7 +317,7 @@ void imapc_leave_reply(struct imapc_engine *engine, const struct imap_reply *rep
 /* Sends a command whose only argument is engine->folder. */
 void imapc_ask_about(struct imapc_engine *engine, const char *name);
 /* The rights of a MYRIGHTS response; false when it is none. */
-bool imapc_rights_of(const struct imap_reply *reply, struct bytes *rights_r);
+MUST_USE bool imapc_rights_of(const struct imap_reply *reply, struct bytes *rights_r);
 /* Calls fn for each resource of a QUOTA response that has room for messages; octets are octets. */
 enum imapc_resource { IMAPC_RESOURCE_OCTETS, IMAPC_RESOURCE_MESSAGES };
 typedef void imapc_resource_fn(void *ctx, enum imapc_resource resource, uint64_t used, uint64_t limit);

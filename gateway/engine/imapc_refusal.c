@@ -174,7 +174,7 @@ static uint64_t pause_of(struct bytes text)
     uint64_t pause = 0;
     if (at >= 0) {
         struct bytes number = bytes_from(text, (size_t)at + 14);
-        bytes_to_u64(bytes_cut(&number, ' '), &pause);
+        disregard(bytes_to_u64(bytes_cut(&number, ' '), &pause));
     }
     return pause < PAUSE_MAX_MS ? pause : PAUSE_MAX_MS;
 }

@@ -8,13 +8,14 @@
 #define MAILWEIR_ENGINE_SMTPD_ADMISSION_H
 
 #include "base/bytes.h"
+#include "base/must_use.h"
 
 struct smtpd_admission;
 
 enum smtpd_admission_result { SMTPD_ADMITTED, SMTPD_ADMISSION_FULL, SMTPD_ADMISSION_NETWORK_FULL };
 
 /* seed: 16 random octets. */
-struct smtpd_admission *smtpd_admission_new(unsigned max, unsigned max_per_network, const uint8_t *seed);
+MUST_USE struct smtpd_admission *smtpd_admission_new(unsigned max, unsigned max_per_network, const uint8_t *seed);
 void smtpd_admission_free(struct smtpd_admission **admission);
 /*
  * When ADMITTED the session is counted until smtpd_admission_leave() with the same address, which is one as

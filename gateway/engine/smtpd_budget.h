@@ -10,11 +10,12 @@
 #define MAILWEIR_ENGINE_SMTPD_BUDGET_H
 
 #include "base/bytes.h"
+#include "base/must_use.h"
 
 struct smtpd_budget;
 
 /* seed: 16 random octets. Times are milliseconds of a clock that does not go back. */
-struct smtpd_budget *smtpd_budget_new(size_t max_networks, uint64_t window_ms, const uint8_t *seed);
+MUST_USE struct smtpd_budget *smtpd_budget_new(size_t max_networks, uint64_t window_ms, const uint8_t *seed);
 void smtpd_budget_free(struct smtpd_budget **budget);
 void smtpd_budget_add(struct smtpd_budget *budget, const char *address, uint64_t now, unsigned amount);
 /* What the network has used within the window that ends now. */

@@ -17,6 +17,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/must_use.h"
 #include "engine/smtpd_replies.h"
 #include "mail/mail_envelope.h"
 
@@ -152,7 +153,7 @@ struct smtpd_auth_answer {
 };
 
 /* The strings of the options are copied. */
-struct smtpd_engine *smtpd_engine_new(const struct smtpd_engine_options *options, uint64_t now);
+MUST_USE struct smtpd_engine *smtpd_engine_new(const struct smtpd_engine_options *options, uint64_t now);
 /* Sets *engine to NULL; NULL is fine. */
 void smtpd_engine_free(struct smtpd_engine **engine);
 

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/fault.h"
+#include "base/must_use.h"
 
 struct imapc_assertion_claims {
     const char *subject; /* the user in whose name it is asked (domain-wide delegation) */
@@ -19,8 +20,8 @@ struct imapc_assertion_claims {
  * statement to out, the address of the token endpoint to endpoint. Blocks. -1 with a fault (LOCAL, "key-file") that
  * holds nothing of the key.
  */
-int imapc_assertion_make(const char *file, const struct imapc_assertion_claims *claims, struct buf *out,
-                         struct buf *endpoint, struct fault *fault);
+MUST_USE int imapc_assertion_make(const char *file, const struct imapc_assertion_claims *claims, struct buf *out,
+                                  struct buf *endpoint, struct fault *fault);
 /* Whether secrets may go to this address: https://, or http:// to 127.0.0.1 or localhost. */
 bool imapc_assertion_may_go_to(const char *endpoint);
 

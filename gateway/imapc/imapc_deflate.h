@@ -10,6 +10,7 @@
 #define MAILWEIR_IMAPC_IMAPC_DEFLATE_H
 
 #include "base/buf.h"
+#include "base/must_use.h"
 
 /* Inflated octets that stand unread at most. */
 #define IMAPC_INFLATED_MAX ((size_t)64 << 10)
@@ -17,20 +18,20 @@
 struct imapc_deflate;
 
 /* NULL when zlib has no memory. */
-struct imapc_deflate *imapc_deflate_new(void);
+MUST_USE struct imapc_deflate *imapc_deflate_new(void);
 /* Sets *deflate to NULL; NULL is fine. */
 void imapc_deflate_free(struct imapc_deflate **deflate);
 
 /* Inflates what there is room for. Octets of input that were used (all, behind the end of the stream); -1 when it is no
  * deflate stream. */
-ptrdiff_t imapc_deflate_take(struct imapc_deflate *deflate, struct bytes input);
+MUST_USE ptrdiff_t imapc_deflate_take(struct imapc_deflate *deflate, struct bytes input);
 /* The inflated octets, and how many of them are done with. */
 struct bytes imapc_deflate_input(const struct imapc_deflate *deflate);
 void imapc_deflate_consume(struct imapc_deflate *deflate, size_t len);
 
 /* Deflates data and flushes it, so that the peer can read all of it; the octets are appended to out. -1 when out is
  * full: the stream is of no more use. */
-int imapc_deflate_put(struct imapc_deflate *deflate, struct bytes data, struct buf *out);
+MUST_USE int imapc_deflate_put(struct imapc_deflate *deflate, struct bytes data, struct buf *out);
 /* What follows refers to nothing before it. */
 void imapc_deflate_begin(struct imapc_deflate *deflate);
 

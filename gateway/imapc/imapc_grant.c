@@ -59,7 +59,7 @@ static uint64_t lifetime_of(const json_t *json)
     if (json_is_integer(said) && json_integer_value(said) > 0) {
         lifetime = (uint64_t)json_integer_value(said);
     } else if (json_is_string(said)) {
-        bytes_to_u64(bytes_of(json_string_value(said)), &lifetime);
+        disregard(bytes_to_u64(bytes_of(json_string_value(said)), &lifetime));
     }
     return lifetime < LIFETIME_MOST_S ? lifetime : LIFETIME_MOST_S;
 }

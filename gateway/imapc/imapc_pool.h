@@ -12,6 +12,7 @@
 
 #include "base/list.h"
 #include "base/log.h"
+#include "base/must_use.h"
 #include "engine/imapc_engine.h"
 #include "engine/outage.h"
 #include "imapc/imapc_profile.h"
@@ -111,7 +112,7 @@ struct imapc_append {
 void imapc_account_release(struct imapc_account *account);
 
 /* Account strings are copied; TLS is held. log by reference. */
-struct imapc_pool *imapc_pool_new(struct net_loop *loop, const struct imapc_account *account, struct log *log);
+MUST_USE struct imapc_pool *imapc_pool_new(struct net_loop *loop, const struct imapc_account *account, struct log *log);
 /* It takes the place of a pool that has just ended: what that one sent last may be under way, and is looked for when it
  * can have been filed. */
 void imapc_pool_succeed(struct imapc_pool *pool);

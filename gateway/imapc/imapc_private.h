@@ -8,6 +8,7 @@
 #define MAILWEIR_IMAPC_IMAPC_PRIVATE_H
 
 #include "base/map.h"
+#include "base/must_use.h"
 #include "engine/imapc_engine.h"
 #include "imapc/imapc_deflate.h"
 #include "imapc/imapc_pool.h"
@@ -180,7 +181,7 @@ struct imapc_connection {
 };
 
 /* Begins to connect. */
-struct imapc_connection *imapc_connection_new(struct imapc_pool *pool);
+MUST_USE struct imapc_connection *imapc_connection_new(struct imapc_pool *pool);
 /* Goes on as far as possible; takes work of the pool. Whether the connection is still there: it ends itself. */
 bool imapc_connection_pump(struct imapc_connection *connection);
 /* What a login may be bound to, as net_stream_tls_channel() says it and the server's profile allows; NULL: nothing. */

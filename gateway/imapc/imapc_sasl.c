@@ -52,7 +52,7 @@ static void work(void *ctx)
 {
     struct imapc_sasl *sasl = ctx;
     if (sasl->scram != NULL) {
-        imapc_scram_step(sasl->scram, buf_bytes(&sasl->challenge), &sasl->response, &sasl->fault);
+        disregard(imapc_scram_step(sasl->scram, buf_bytes(&sasl->challenge), &sasl->response, &sasl->fault));
     }
 }
 

@@ -234,7 +234,7 @@ static int read_final(const struct imapc_scram *scram, struct bytes challenge, s
         fault_set(fault, FAULT_PERM, "authentication", "login", "SCRAM: the server says %.*s", (int)value.len,
                   (const char *)value.ptr);
     } else {
-        refuse(fault, "the server does not prove that it knows the password");
+        disregard(refuse(fault, "the server does not prove that it knows the password"));
     }
     buf_done(&shown);
     return result;

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/fault.h"
+#include "base/must_use.h"
 
 /* More iterations than this are refused: it is a wait of half a second. */
 #define IMAPC_SCRAM_ITERATIONS_MAX 1000000
@@ -27,12 +28,13 @@ struct imapc_scram_options {
 struct imapc_scram;
 
 /* Everything is copied. NULL with a fault (LOCAL) when a name or password is not what SASLprep takes. */
-struct imapc_scram *imapc_scram_new(const struct imapc_scram_options *options, struct fault *fault);
+MUST_USE struct imapc_scram *imapc_scram_new(const struct imapc_scram_options *options, struct fault *fault);
 /*
  * The response to a challenge, both in base64; the first challenge is empty, the third brings the server's proof. -1
  * with a fault, PERM when the server does not prove that it knows the password. Derives a key on the second: for lanes.
  */
-int imapc_scram_step(struct imapc_scram *scram, struct bytes challenge, struct buf *response, struct fault *fault);
+MUST_USE int imapc_scram_step(struct imapc_scram *scram, struct bytes challenge, struct buf *response,
+                              struct fault *fault);
 /* Sets *scram to NULL; NULL is fine. */
 void imapc_scram_free(struct imapc_scram **scram);
 

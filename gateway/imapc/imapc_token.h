@@ -6,6 +6,7 @@
 #define MAILWEIR_IMAPC_IMAPC_TOKEN_H
 
 #include "base/fault.h"
+#include "base/must_use.h"
 #include "net/net_loop.h"
 
 /* Strings are NULL where there is nothing. One of file, command, endpoint with client_id, or key_file with subject and scope. */
@@ -28,7 +29,7 @@ struct imapc_token_options {
 struct imapc_token;
 
 /* The options are copied. */
-struct imapc_token *imapc_token_new(struct net_loop *loop, const struct imapc_token_options *options);
+MUST_USE struct imapc_token *imapc_token_new(struct net_loop *loop, const struct imapc_token_options *options);
 /* Ends a fetch under way; no answer of it comes. Sets *token to NULL; NULL is fine. */
 void imapc_token_free(struct imapc_token **token);
 

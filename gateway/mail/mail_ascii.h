@@ -11,8 +11,9 @@
 #define MAILWEIR_MAIL_MAIL_ASCII_H
 
 #include "base/buf.h"
+#include "base/must_use.h"
 
 /* Appends the fields of a header section, or one of them; those that are ASCII as they are. -1 when out is full. */
-int mail_ascii_fields(struct bytes fields, struct buf *out);
+MUST_USE int mail_ascii_fields(struct bytes fields, struct buf *out);
 
 #endif

@@ -10,6 +10,7 @@
 #define MAILWEIR_MAIL_MAIL_CHARSET_H
 
 #include "base/buf.h"
+#include "base/must_use.h"
 
 /*
  * Appends octets in UTF-8; name is that of their character set, "" when there is none. False when the name is not known
@@ -27,6 +28,6 @@ bool mail_charset_same(struct bytes a, struct bytes b);
 bool mail_charset_is_plain(struct bytes name);
 
 /* Appends one character in UTF-8. */
-int mail_charset_append(struct buf *out, uint32_t character);
+STICKS_TO_BUF int mail_charset_append(struct buf *out, uint32_t character);
 
 #endif

@@ -6,8 +6,9 @@
 #define MAILWEIR_MAIL_MAIL_DATE_H
 
 #include "base/bytes.h"
+#include "base/must_use.h"
 
 /* Milliseconds since 1970 of an unfolded value. False when it is no date, or before 1970. */
-bool mail_date_parse(struct bytes value, int64_t *ms_r);
+MUST_USE bool mail_date_parse(struct bytes value, int64_t *ms_r);
 
 #endif

@@ -9,6 +9,7 @@
 #define MAILWEIR_MAIL_MAIL_DECODE_H
 
 #include "base/buf.h"
+#include "base/must_use.h"
 
 enum mail_encoding { MAIL_ENCODING_NONE, MAIL_ENCODING_BASE64, MAIL_ENCODING_QUOTED, MAIL_ENCODING_UNKNOWN };
 
@@ -30,7 +31,7 @@ void mail_decode_add(struct mail_decoder *decoder, struct bytes data);
 void mail_decode_end(struct mail_decoder *decoder);
 
 /* The value of a digit of base64, or -1; of a hexadecimal digit, or -1. */
-int mail_decode_digit64(uint8_t c);
-int mail_decode_digit16(uint8_t c);
+MUST_USE int mail_decode_digit64(uint8_t c);
+MUST_USE int mail_decode_digit16(uint8_t c);
 
 #endif

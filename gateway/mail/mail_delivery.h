@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/must_use.h"
 #include "mail/mail_members.h"
 
 /* One header edit, applied in order to the bytes that are appended; the stored message stays as received. */
@@ -43,8 +44,7 @@ struct mail_delivery {
 extern const struct mail_members mail_delivery_members;
 
 /* A deep copy in the arena; -1 when that is full, *to_r is then untouched. */
-int mail_delivery_copy(struct arena *arena, const struct mail_delivery *from, struct mail_delivery *to_r)
-    __attribute__((warn_unused_result));
+MUST_USE int mail_delivery_copy(struct arena *arena, const struct mail_delivery *from, struct mail_delivery *to_r);
 /* Whether all members say the same. */
 bool mail_delivery_equal(const struct mail_delivery *a, const struct mail_delivery *b); /* for tests */
 /*

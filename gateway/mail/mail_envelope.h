@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/fault.h"
+#include "base/must_use.h"
 #include "mail/mail_delivery.h"
 #include "mail/mail_shape.h"
 #include "mail/mail_source.h"
@@ -67,8 +68,7 @@ struct mail_envelope {
 extern const struct mail_members mail_envelope_members;
 
 /* A deep copy in the arena; -1 when that is full, *to_r is then untouched. */
-int mail_envelope_copy(struct arena *arena, const struct mail_envelope *from, struct mail_envelope *to_r)
-    __attribute__((warn_unused_result));
+MUST_USE int mail_envelope_copy(struct arena *arena, const struct mail_envelope *from, struct mail_envelope *to_r);
 /* Whether all members say the same. */
 bool mail_envelope_equal(const struct mail_envelope *a, const struct mail_envelope *b); /* for tests */
 

@@ -19,6 +19,7 @@
 #define MAILWEIR_MAIL_MAIL_HEADER_H
 
 #include "base/buf.h"
+#include "base/must_use.h"
 
 #define MAIL_HEADER_ODD     "X-Mailweir-Odd-Line" /* the name of an odd line */
 #define MAIL_HEADER_ODD_MAX 100u                  /* odd lines of one section; the next one begins the text */
@@ -43,12 +44,12 @@ size_t mail_header_length(struct bytes message, bool *complete_r);
  * Takes the next field off *rest, which is what is left of a section as mail_header_length() gives it: 1 with *field_r, 0 at its end (*rest is then
  * empty or begins with the empty line).
  */
-int mail_header_next(struct bytes *rest, struct mail_header_field *field_r);
+MUST_USE int mail_header_next(struct bytes *rest, struct mail_header_field *field_r);
 
 /* The first field of that name (case does not count) in a section: 1 or 0. */
-int mail_header_find(struct bytes section, const char *name, struct mail_header_field *field_r);
+MUST_USE int mail_header_find(struct bytes section, const char *name, struct mail_header_field *field_r);
 
 /* The value on one line: line ends of folds removed (RFC 5322 section 2.2.3), blanks at both ends too; appended to out. */
-int mail_header_unfold(struct bytes value, struct buf *out);
+STICKS_TO_BUF int mail_header_unfold(struct bytes value, struct buf *out);
 
 #endif

@@ -369,7 +369,7 @@ int mail_html_text(struct bytes html, struct buf *out)
         }
         len = c == '&' ? reference(html, &character) : 0;
         if (len > 0) {
-            append_character(out, character);
+            disregard(append_character(out, character));
             c = character == ' ' || character == 0xa0 ? ' ' : 'x';
         } else if (c <= ' ' || is_nbsp(html)) { /* runs of blanks are one */
             buf_append_text(out, blank ? "" : " ");

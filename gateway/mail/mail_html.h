@@ -10,9 +10,10 @@
 #define MAILWEIR_MAIL_MAIL_HTML_H
 
 #include "base/buf.h"
+#include "base/must_use.h"
 
 /* Appends the text of html (valid UTF-8). -1 when out is full: what fits is there. */
-int mail_html_text(struct bytes html, struct buf *out);
+STICKS_TO_BUF int mail_html_text(struct bytes html, struct buf *out);
 
 /* The character set that the page names by a <meta> near its beginning; empty when it names none. It points into html.
  */

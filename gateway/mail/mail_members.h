@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/must_use.h"
 
 enum mail_member_kind {
     MAIL_MEMBER_TEXT,    /* const char *, NULL: none */
@@ -50,8 +51,7 @@ struct mail_members {
  * Makes an object that was copied octet by octet a deep copy: all that it points at is copied into the arena. -1 when
  * that is full; the object is then spoilt.
  */
-int mail_members_own(const struct mail_members *members, struct arena *arena, void *object)
-    __attribute__((warn_unused_result));
+MUST_USE int mail_members_own(const struct mail_members *members, struct arena *arena, void *object);
 /* Whether all members say the same; NULL is not "". */
 bool mail_members_equal(const struct mail_members *members, const void *a, const void *b);
 /* The same without the rows that say `aside`. */

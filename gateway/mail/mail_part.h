@@ -10,6 +10,7 @@
 #define MAILWEIR_MAIL_MAIL_PART_H
 
 #include "base/arena.h"
+#include "base/must_use.h"
 #include "mail/mail_envelope.h"
 
 #define MAIL_PART_HEADERS_MAX (256u << 10) /* octets of all header sections */
@@ -36,7 +37,7 @@ struct mail_parts {
 
 /* Everything lives in the arena. -1 with a fault when the source could not be read, or with "rules-memory" when the
  * arena is full. */
-int mail_part_read(const struct mail_source *source, struct arena *arena, struct mail_parts *parts_r,
-                   struct fault *fault);
+MUST_USE int mail_part_read(const struct mail_source *source, struct arena *arena, struct mail_parts *parts_r,
+                            struct fault *fault);
 
 #endif

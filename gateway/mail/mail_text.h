@@ -6,13 +6,14 @@
 #define MAILWEIR_MAIL_MAIL_TEXT_H
 
 #include "base/buf.h"
+#include "base/must_use.h"
 
 /* Appends the text with LF for each line end (CR LF, LF, or a CR that stands alone). -1 when out is full. */
-int mail_text_lines(struct bytes text, struct buf *out);
+STICKS_TO_BUF int mail_text_lines(struct bytes text, struct buf *out);
 
 /* Appends lines of format=flowed with its paragraphs on one line each (RFC 3676 section 4.2). del_sp: the blank at a
  * soft line end is none of the text. */
-int mail_text_flowed(struct bytes lines, bool del_sp, struct buf *out);
+STICKS_TO_BUF int mail_text_flowed(struct bytes lines, bool del_sp, struct buf *out);
 
 /*
  * Appends lines with each paragraph on one line: lines that follow each other without an empty one are joined by a

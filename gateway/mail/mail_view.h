@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/must_use.h"
 #include "mail/mail_envelope.h"
 
 #define MAIL_VIEW_TEXT_MAX   (4u << 20) /* octets of decoded text in all */
@@ -72,7 +73,7 @@ struct mail_view {
  * Decodes the message. Everything lives in the arena, which should have room for MAIL_VIEW_TEXT_MAX octets three times
  * and more. -1 with a fault when the source could not be read or the arena is full.
  */
-int mail_view_read(const struct mail_source *source, unsigned wanted, struct arena *arena, struct mail_view *view_r,
-                   struct fault *fault);
+MUST_USE int mail_view_read(const struct mail_source *source, unsigned wanted, struct arena *arena,
+                            struct mail_view *view_r, struct fault *fault);
 
 #endif

@@ -14,6 +14,7 @@
 #include <stddef.h>
 
 #include "base/bytes.h"
+#include "base/must_use.h"
 
 struct mail_wrap;
 
@@ -27,7 +28,7 @@ struct mail_break {
 };
 
 /* line_max: octets of a line, without CR LF, that stay as they are; at least 78. */
-struct mail_wrap *mail_wrap_new(uint64_t line_max);
+MUST_USE struct mail_wrap *mail_wrap_new(uint64_t line_max);
 /* The text begins at that octet, though no empty line stands in front of it. Before the first octets. */
 void mail_wrap_text_at(struct mail_wrap *wrap, uint64_t at);
 /* Sets *wrap to NULL; NULL is fine. */
@@ -35,6 +36,6 @@ void mail_wrap_free(struct mail_wrap **wrap);
 /* The next octets of the message. */
 void mail_wrap_add(struct mail_wrap *wrap, struct bytes data);
 /* Behind the last octet: the places in order, valid until mail_wrap_free(). -1: they are too many. */
-int mail_wrap_end(struct mail_wrap *wrap, const struct mail_break **breaks_r, size_t *count_r);
+MUST_USE int mail_wrap_end(struct mail_wrap *wrap, const struct mail_break **breaks_r, size_t *count_r);
 
 #endif

@@ -116,7 +116,7 @@ int net_file_close(struct net_file **file, struct fault *fault)
     /* Not again after EINTR: Linux has closed it then, and the number may be another file's already. */
     int result = close((*file)->fd);
     if (result != 0) {
-        failed(fault, "close", (*file)->path);
+        disregard(failed(fault, "close", (*file)->path));
     }
     free((*file)->path);
     free(*file);
@@ -334,7 +334,7 @@ int net_file_sync_time(const char *folder, uint64_t *microseconds_r)
     struct net_file *file;
     uint64_t best = UINT64_MAX;
     snprintf(path, sizeof path, "%s/sync-probe", folder);
-    net_file_remove(path, NULL); /* of one that was cut off */
+    disregard(net_file_remove(path, NULL)); /* of one that was cut off */
     if (net_file_open(&file, path, NET_FILE_CREATE, NULL) != 0) {
         return -1;
     }
@@ -350,8 +350,8 @@ int net_file_sync_time(const char *folder, uint64_t *microseconds_r)
         uint64_t took = now_us() - began;
         best = took < best ? took : best;
     }
-    net_file_close(&file, NULL);
-    net_file_remove(path, NULL);
+    disregard(net_file_close(&file, NULL));
+    disregard(net_file_remove(path, NULL));
     *microseconds_r = best;
     return best == UINT64_MAX ? -1 : 0;
 }
@@ -402,7 +402,7 @@ int net_file_read_all(const char *path, struct buf *out, struct fault *fault)
     if (result != 0) {
         buf_truncate(out, before);
     }
-    net_file_close(&file, NULL);
+    disregard(net_file_close(&file, NULL));
     return result;
 }
 

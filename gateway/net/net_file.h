@@ -14,14 +14,11 @@
 
 #include "base/buf.h"
 #include "base/fault.h"
+#include "base/must_use.h"
 
 struct net_file;
 
-/*
- * A disk that says no must be heard. net_file_remove(), net_file_close(), net_file_mkdir() and net_file_list() may be
- * called where nothing depends on them; the fault of net_file_sync() sticks to what was synced.
- */
-#define NET_FILE_MUST_USE __attribute__((warn_unused_result))
+/* A disk that says no must be heard: whoever can go on all the same says so by disregard(). */
 
 enum net_file_mode {
     NET_FILE_READ,
@@ -30,18 +27,16 @@ enum net_file_mode {
 };
 
 /* Never follows a symbolic link at the last step when it creates. *file_r is owned by the caller. */
-int net_file_open(struct net_file **file_r, const char *path, enum net_file_mode mode,
-                  struct fault *fault) NET_FILE_MUST_USE;
+MUST_USE int net_file_open(struct net_file **file_r, const char *path, enum net_file_mode mode, struct fault *fault);
 /* Closes without syncing; sets *file to NULL. A close error is reported, the file is gone all the same. */
-int net_file_close(struct net_file **file, struct fault *fault);
+MUST_USE int net_file_close(struct net_file **file, struct fault *fault);
 /* Writes all of the pieces one behind the other at offset. */
-int net_file_write(struct net_file *file, uint64_t offset, const struct bytes *pieces, size_t count,
-                   struct fault *fault) NET_FILE_MUST_USE;
+MUST_USE int net_file_write(struct net_file *file, uint64_t offset, const struct bytes *pieces, size_t count,
+                            struct fault *fault);
 /* Octets read, fewer than len only at the end of the file; -1 on failure. */
-ptrdiff_t net_file_read(struct net_file *file, uint64_t offset, void *into, size_t len,
-                        struct fault *fault) NET_FILE_MUST_USE;
-int net_file_sync(struct net_file *file, struct fault *fault); /* fdatasync */
-int net_file_size(struct net_file *file, uint64_t *size_r, struct fault *fault) NET_FILE_MUST_USE;
+MUST_USE ptrdiff_t net_file_read(struct net_file *file, uint64_t offset, void *into, size_t len, struct fault *fault);
+MUST_USE int net_file_sync(struct net_file *file, struct fault *fault); /* fdatasync */
+MUST_USE int net_file_size(struct net_file *file, uint64_t *size_r, struct fault *fault);
 
 /* What stands under this path: links are followed. */
 enum net_file_kind {
@@ -52,7 +47,7 @@ enum net_file_kind {
 };
 enum net_file_kind net_file_kind(const char *path);
 /* Makes a directory, 0700; fine when it exists. What root makes belongs to the owner of the folder above. */
-int net_file_mkdir(const char *path, struct fault *fault);
+MUST_USE int net_file_mkdir(const char *path, struct fault *fault);
 /*
  * Makes a file nobody else's: created, empty, when it does not exist; else group and others lose what they may do with
  * it. For libraries that create their files by the umask. What cannot be done is left as it is.
@@ -61,46 +56,45 @@ void net_file_make_private(const char *path, bool create);
 /* Whether anybody beside owner and group may read or write it. False when it cannot be asked. */
 bool net_file_is_open_to_others(const char *path);
 /* Makes created, renamed and removed names in the directory durable. */
-int net_file_sync_directory(const char *path, struct fault *fault) NET_FILE_MUST_USE;
-int net_file_remove(const char *path, struct fault *fault);
-int net_file_rename(const char *from, const char *to, struct fault *fault) NET_FILE_MUST_USE;
+MUST_USE int net_file_sync_directory(const char *path, struct fault *fault);
+MUST_USE int net_file_remove(const char *path, struct fault *fault);
+MUST_USE int net_file_rename(const char *from, const char *to, struct fault *fault);
 /* Calls fn with each name in the directory but "." and ".."; stops when fn returns non-zero. */
-int net_file_list(const char *path, int (*fn)(void *ctx, const char *name), void *ctx, struct fault *fault);
+MUST_USE int net_file_list(const char *path, int (*fn)(void *ctx, const char *name), void *ctx, struct fault *fault);
 /* Room left for us on the file system of path, in octets and in inodes. */
-int net_file_free_space(const char *path, uint64_t *octets_r, uint64_t *inodes_r,
-                        struct fault *fault) NET_FILE_MUST_USE;
+MUST_USE int net_file_free_space(const char *path, uint64_t *octets_r, uint64_t *inodes_r, struct fault *fault);
 #define NET_FILE_SYSTEM_LEN 24
 /*
  * The kind of file system on which path lies: "ext4", "xfs", "btrfs", "tmpfs", "ramfs", "overlay", "nfs", "smb", "9p",
  * "fuse"; for others its number. -1 when it cannot be asked.
  */
-int net_file_system(const char *path, char name_r[NET_FILE_SYSTEM_LEN]);
+MUST_USE int net_file_system(const char *path, char name_r[NET_FILE_SYSTEM_LEN]);
 /*
  * How long the quickest of a few syncs of a small file in the folder took, in microseconds; blocks that long. -1 when
  * it cannot be tried.
  */
-int net_file_sync_time(const char *folder, uint64_t *microseconds_r);
+MUST_USE int net_file_sync_time(const char *folder, uint64_t *microseconds_r);
 /* A number that changes when the file is written or replaced; 0 when there is none. */
 uint64_t net_file_stamp(const char *path);
 /*
  * Appends the path as it is from the root, without asking whether it exists. -1 when out is full or the working folder
  * is gone.
  */
-int net_file_absolute(const char *path, struct buf *out);
+MUST_USE int net_file_absolute(const char *path, struct buf *out);
 /* Appends the whole file to out; more than out's maximum is a fault "too-large". */
-int net_file_read_all(const char *path, struct buf *out, struct fault *fault) NET_FILE_MUST_USE;
+MUST_USE int net_file_read_all(const char *path, struct buf *out, struct fault *fault);
 
 /*
  * Puts a whole file in place of what is there, so that a reader sees the old or the new one and a crash leaves one of
  * them. Owner and mode stay as they are; a new file is 0600.
  */
-int net_file_replace(const char *path, struct bytes text, struct fault *fault) NET_FILE_MUST_USE;
+MUST_USE int net_file_replace(const char *path, struct bytes text, struct fault *fault);
 
 /*
  * Takes the lock of a directory by an exclusive lock on `path` (created as needed), held until net_file_close(). A
  * second process gets the fault "locked", whose text names the holder's pid.
  */
-int net_file_lock(struct net_file **file_r, const char *path, struct fault *fault) NET_FILE_MUST_USE;
+MUST_USE int net_file_lock(struct net_file **file_r, const char *path, struct fault *fault);
 
 /*
  * The name of the SQLite VFS that databases are to be opened with (the zVfs of sqlite3_open_v2); NULL for SQLite's own.

@@ -8,6 +8,7 @@
 #ifndef MAILWEIR_NET_NET_LANE_H
 #define MAILWEIR_NET_NET_LANE_H
 
+#include "base/must_use.h"
 #include "net/net_loop.h"
 
 struct net_lane;
@@ -16,13 +17,13 @@ struct net_lane;
 typedef void net_lane_fn(void *ctx);
 
 /* name: up to 15 octets, the thread's name. */
-struct net_lane *net_lane_new(struct net_loop *loop, const char *name);
+MUST_USE struct net_lane *net_lane_new(struct net_loop *loop, const char *name);
 /*
  * A wide lane: as many threads as the machine has cores, and one more that takes light jobs only, so that no number of
  * heavy ones makes a light one wait for the end of one of them.
  */
 #define NET_LANE_WORKERS_MAX 17
-struct net_lane *net_lane_new_wide(struct net_loop *loop, const char *name);
+MUST_USE struct net_lane *net_lane_new_wide(struct net_loop *loop, const char *name);
 
 /* How many threads it has. */
 size_t net_lane_width(const struct net_lane *lane); /* for tests */

@@ -12,9 +12,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/must_use.h"
+
 struct net_loop;
 
-struct net_loop *net_loop_new(void);
+MUST_USE struct net_loop *net_loop_new(void);
 /* Runs until net_loop_stop(), or until nothing is left that could happen. */
 void net_loop_run(struct net_loop *loop);
 void net_loop_stop(struct net_loop *loop);
@@ -52,7 +54,7 @@ bool net_loop_is_here(const struct net_loop *loop);
 /* A timer with one owner. fn is called once per start; it may start the timer again or free it. */
 struct net_timer;
 typedef void net_timer_fn(void *ctx);
-struct net_timer *net_timer_new(struct net_loop *loop, net_timer_fn *fn, void *ctx);
+MUST_USE struct net_timer *net_timer_new(struct net_loop *loop, net_timer_fn *fn, void *ctx);
 /* (Re)starts it: fn comes after `milliseconds`, not before. */
 void net_timer_start(struct net_timer *timer, uint64_t milliseconds);
 void net_timer_stop(struct net_timer *timer);
@@ -63,7 +65,7 @@ void net_timer_free(struct net_timer **timer);
  * alive. */
 struct net_signal;
 typedef void net_signal_fn(void *ctx, int number);
-struct net_signal *net_signal_new(struct net_loop *loop, int number, net_signal_fn *fn, void *ctx);
+MUST_USE struct net_signal *net_signal_new(struct net_loop *loop, int number, net_signal_fn *fn, void *ctx);
 void net_signal_free(struct net_signal **handler);
 
 #endif

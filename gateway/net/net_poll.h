@@ -5,6 +5,7 @@
 #ifndef MAILWEIR_NET_NET_POLL_H
 #define MAILWEIR_NET_NET_POLL_H
 
+#include "base/must_use.h"
 #include "net/net_loop.h"
 #include "net/net_stream.h"
 
@@ -12,7 +13,7 @@ struct net_poll;
 typedef void net_poll_fn(void *ctx);
 
 /* fn comes from the loop as long as fd is readable. fd stays the caller's, who closes it after net_poll_free(). */
-struct net_poll *net_poll_new(struct net_loop *loop, int fd, net_poll_fn *fn, void *ctx);
+MUST_USE struct net_poll *net_poll_new(struct net_loop *loop, int fd, net_poll_fn *fn, void *ctx);
 /* No call comes after it. Sets *poll to NULL; NULL is fine. */
 void net_poll_free(struct net_poll **poll);
 
@@ -21,7 +22,7 @@ void net_poll_free(struct net_poll **poll);
  * and group only (0660); its path is taken over when no process serves it. *fd_r is the caller's. The fault is as of
  * net_listener_open().
  */
-int net_poll_listen(const struct net_address *address, int *fd_r, struct fault *fault);
+MUST_USE int net_poll_listen(const struct net_address *address, int *fd_r, struct fault *fault);
 /* The port that a descriptor of net_poll_listen() listens on; 0 for a unix socket. */
 uint16_t net_poll_port(int fd);
 /* Closes a descriptor of net_poll_listen(), and removes its path. */
@@ -40,6 +41,6 @@ void net_poll_shut(int fd);
  * Sends one datagram to a unix socket ("/path" or "@abstract"), as service managers take notifications (sd_notify(3)).
  * -1 when it could not be sent.
  */
-int net_poll_notify(const char *path, const char *text);
+MUST_USE int net_poll_notify(const char *path, const char *text);
 
 #endif

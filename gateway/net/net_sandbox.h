@@ -11,15 +11,16 @@
 #include <stddef.h>
 
 #include "base/fault.h"
+#include "base/must_use.h"
 
 /*
  * Becomes this user: a name, or numbers as "UID:GID". Of root's rights only that to listen on ports below 1024 is kept.
  * Nothing happens when the process is that user already; -1 with a fault when it is another and not root, or there is
  * no such user.
  */
-int net_sandbox_become(const char *user, struct fault *fault);
+MUST_USE int net_sandbox_become(const char *user, struct fault *fault);
 /* Whether there is such a user on this machine: 0, or -1 with a fault. */
-int net_sandbox_knows(const char *user, struct fault *fault);
+MUST_USE int net_sandbox_knows(const char *user, struct fault *fault);
 
 /* A path that stays reachable, with all below it. One that does not exist is passed over. */
 struct net_sandbox_path {
@@ -46,6 +47,6 @@ struct net_sandbox_state {
 void net_sandbox_enter(const struct net_sandbox_options *options, struct net_sandbox_state *state_r);
 
 /* net_sandbox_calls.c: sets the filter for all threads of the process; -1 with errno. */
-int net_sandbox_filter(bool may_execute);
+MUST_USE int net_sandbox_filter(bool may_execute);
 
 #endif

@@ -60,11 +60,11 @@ int net_sign_rs256(struct bytes key, struct bytes text, struct buf *out, struct 
     EVP_PKEY *read = read_key(key);
     int result = -1;
     if (read == NULL) {
-        refuse(fault, "the private key cannot be read as PEM without a pass phrase");
+        disregard(refuse(fault, "the private key cannot be read as PEM without a pass phrase"));
     } else if (EVP_PKEY_get_base_id(read) != EVP_PKEY_RSA || EVP_PKEY_get_bits(read) < KEY_BITS_MIN) {
-        refuse(fault, "the private key is not one of RSA with 2048 bits or more");
+        disregard(refuse(fault, "the private key is not one of RSA with 2048 bits or more"));
     } else if (sign(read, text, out) < 0) {
-        refuse(fault, "the private key does not sign");
+        disregard(refuse(fault, "the private key does not sign"));
     } else {
         result = 0;
     }

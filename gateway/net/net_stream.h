@@ -15,6 +15,7 @@
 
 #include "base/buf.h"
 #include "base/fault.h"
+#include "base/must_use.h"
 #include "net/net_loop.h"
 #include "net/net_tls.h"
 
@@ -45,13 +46,13 @@ struct net_address {
     bool is_inherited; /* host is the name of a listening socket that systemd passed on; for listeners only */
 };
 /* -1 with what is wrong in the fault's text. */
-int net_address_parse(struct net_address *address_r, struct bytes text, struct fault *fault);
+MUST_USE int net_address_parse(struct net_address *address_r, struct bytes text, struct fault *fault);
 /* Whether it names the loopback: 127.0.0.0/8, ::1, "localhost", any unix path. */
 bool net_address_is_loopback(const struct net_address *address);
 
 /* Resolves and connects, trying each address of the name in turn; CONNECTED or FAILED comes within timeout_ms. */
-struct net_stream *net_stream_connect(struct net_loop *loop, const struct net_address *to, uint64_t timeout_ms,
-                                      const struct net_stream_limits *limits, net_stream_fn *fn, void *ctx);
+MUST_USE struct net_stream *net_stream_connect(struct net_loop *loop, const struct net_address *to, uint64_t timeout_ms,
+                                               const struct net_stream_limits *limits, net_stream_fn *fn, void *ctx);
 /* Sets who hears the events; for accepted streams, whose events wait until then. */
 void net_stream_set_handler(struct net_stream *stream, net_stream_fn *fn, void *ctx);
 
@@ -89,7 +90,7 @@ void net_stream_pause(struct net_stream *stream);  /* for tests */
 void net_stream_resume(struct net_stream *stream); /* for tests */
 
 /* Takes all of data, or nothing (-1) when output_max would be passed or the stream has failed. */
-int net_stream_write(struct net_stream *stream, const void *data, size_t len);
+MUST_USE int net_stream_write(struct net_stream *stream, const void *data, size_t len);
 /* Octets written by the owner that have not left for the kernel yet. */
 size_t net_stream_unsent(const struct net_stream *stream);
 /* Octets moved in each direction since the beginning: progress, for deadlines. */
@@ -118,7 +119,7 @@ int64_t net_stream_tls_peer_expires(const struct net_stream *stream);
  * The tls-exporter channel binding (RFC 9266), 32 octets. -1 without TLS, or where it would not bind (TLS 1.2 without
  * extended master secret, RFC 7627).
  */
-int net_stream_tls_binding(const struct net_stream *stream, uint8_t *into, size_t len);
+MUST_USE int net_stream_tls_binding(const struct net_stream *stream, uint8_t *into, size_t len);
 
 /*
  * The channel binding that suits the session, for a client: "tls-exporter" under TLS 1.3 (RFC 9266), "tls-unique" under
@@ -133,8 +134,9 @@ struct net_listener;
 typedef void net_accept_fn(void *ctx, struct net_stream *stream);
 /* Port 0 takes a free one. The fault names the address and why ("eaddrinuse"). A unix path that no process serves is
  * replaced. */
-int net_listener_open(struct net_listener **listener_r, struct net_loop *loop, const struct net_address *address,
-                      const struct net_stream_limits *limits, net_accept_fn *fn, void *ctx, struct fault *fault);
+MUST_USE int net_listener_open(struct net_listener **listener_r, struct net_loop *loop,
+                               const struct net_address *address, const struct net_stream_limits *limits,
+                               net_accept_fn *fn, void *ctx, struct fault *fault);
 /* The port that is listened on. */
 uint16_t net_listener_port(const struct net_listener *listener);
 /* Stops accepting at once; sets *listener to NULL; NULL is fine. Accepted streams live on. */

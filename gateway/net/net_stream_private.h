@@ -13,6 +13,7 @@
 #include <openssl/ssl.h>
 #include <uv.h>
 
+#include "base/must_use.h"
 #include "net/net_loop_private.h"
 #include "net/net_stream.h"
 #include "net/net_tls_private.h"
@@ -95,16 +96,16 @@ void net_stream_fail(struct net_stream *stream, const char *code, const char *wh
 void net_stream_uv_code(int status, char code[40]);
 
 /* A TCP or unix socket that points at the stream, with a hold of it. */
-struct net_socket *net_socket_new(struct net_stream *stream, bool is_unix);
+MUST_USE struct net_socket *net_socket_new(struct net_stream *stream, bool is_unix);
 void net_socket_close(struct net_socket **socket);
 /* Makes the socket the stream's: notes the peer, switches TCP_NODELAY on. */
 void net_stream_attach(struct net_stream *stream, struct net_socket *socket, bool is_unix);
 
 /* net_listener.c: whether a process answers on the path: 0 no, 1 yes, or libuv's error when what is there is no socket.
  */
-int net_listener_is_served(const char *path);
+MUST_USE int net_listener_is_served(const char *path);
 /* Fills the fault for an address that cannot be listened on, by libuv's error (or a negative errno); returns -1. */
-int net_listener_refuse(struct fault *fault, const struct net_address *address, int status);
+MUST_USE int net_listener_refuse(struct fault *fault, const struct net_address *address, int status);
 
 /* net_connect.c: ends what is left of a connect. */
 void net_connect_cancel(struct net_stream *stream);

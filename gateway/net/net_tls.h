@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/fault.h"
+#include "base/must_use.h"
 
 struct net_tls; /* counted: a stream keeps what it uses; freeing the owner's hold is safe at any time */
 
@@ -38,8 +39,8 @@ struct net_tls_options {
 };
 
 /* Errors name the file and OpenSSL's reason (class FAULT_LOCAL). */
-int net_tls_server_new(struct net_tls **tls_r, const struct net_tls_options *options, struct fault *fault);
-int net_tls_client_new(struct net_tls **tls_r, const struct net_tls_options *options, struct fault *fault);
+MUST_USE int net_tls_server_new(struct net_tls **tls_r, const struct net_tls_options *options, struct fault *fault);
+MUST_USE int net_tls_client_new(struct net_tls **tls_r, const struct net_tls_options *options, struct fault *fault);
 /* One more hold, given back by net_tls_free(). Returns tls. */
 struct net_tls *net_tls_hold(struct net_tls *tls);
 /* When its own certificate expires, in seconds since 1970; 0 without one. */

@@ -10,6 +10,7 @@
 #define MAILWEIR_PROTO_DIALOGUE_H
 
 #include "base/bytes.h"
+#include "base/must_use.h"
 
 struct dialogue;
 
@@ -17,8 +18,8 @@ struct dialogue;
 typedef void dialogue_line_fn(void *ctx, char who, struct bytes line);
 
 /* begun: it hears the dialogue from its first octet. */
-struct dialogue *dialogue_new_smtp(bool begun, dialogue_line_fn *fn, void *ctx);
-struct dialogue *dialogue_new_imap(bool begun, dialogue_line_fn *fn, void *ctx);
+MUST_USE struct dialogue *dialogue_new_smtp(bool begun, dialogue_line_fn *fn, void *ctx);
+MUST_USE struct dialogue *dialogue_new_imap(bool begun, dialogue_line_fn *fn, void *ctx);
 /* Sets *dialogue to NULL; NULL is fine. */
 void dialogue_free(struct dialogue **dialogue);
 

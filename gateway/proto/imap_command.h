@@ -8,6 +8,7 @@
 #define MAILWEIR_PROTO_IMAP_COMMAND_H
 
 #include "base/buf.h"
+#include "base/must_use.h"
 
 #define IMAP_COMMAND_MAX ((size_t)64 << 10)
 /* Synchronising literals in one command, its message not counted. */
@@ -53,8 +54,8 @@ void imap_command_literal(struct imap_command *command, uint64_t size, bool non_
  */
 void imap_command_literal_utf8(struct imap_command *command, uint64_t size);
 /* CR LF. 0, or -1 when some argument could not be written: the command must not be sent. */
-int imap_command_end(struct imap_command *command);
+STICKS_TO_BUF int imap_command_end(struct imap_command *command);
 /* Without an end: for a command whose literal follows. */
-int imap_command_check(const struct imap_command *command);
+MUST_USE int imap_command_check(const struct imap_command *command);
 
 #endif

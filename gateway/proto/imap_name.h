@@ -9,6 +9,7 @@
 #define MAILWEIR_PROTO_IMAP_NAME_H
 
 #include "base/buf.h"
+#include "base/must_use.h"
 
 /* The longest name that is sent, encoded. */
 #define IMAP_NAME_MAX 1000
@@ -26,16 +27,16 @@ struct imap_namespaces {
 };
 
 /* Appends modified UTF-7. -1 when text is no UTF-8 or holds a control character. */
-int imap_name_encode(struct buf *out, struct bytes text);
+MUST_USE int imap_name_encode(struct buf *out, struct bytes text);
 /* Appends the UTF-8 of a name in modified UTF-7. -1 when it is malformed. */
-int imap_name_decode(struct buf *out, struct bytes name);
+MUST_USE int imap_name_decode(struct buf *out, struct bytes name);
 
 /*
  * Appends the folder, as rules write it, of a name that a server lists: "/" between levels, UTF-8. delimiter 0: it has
  * no levels. utf8: see below. -1 when the name is malformed, or has a level that rules cannot write: an empty one, or
  * one with a "/" of its own. The prefix of a namespace stays.
  */
-int imap_name_unmap(struct buf *out, struct bytes name, char delimiter, bool utf8);
+MUST_USE int imap_name_unmap(struct buf *out, struct bytes name, char delimiter, bool utf8);
 
 /* The namespace that a name in the server's writing lies in, else the personal one; NULL: there is none. */
 const struct imap_namespace *imap_name_space(struct bytes name, const struct imap_namespaces *namespaces);
@@ -46,6 +47,6 @@ const struct imap_namespace *imap_name_space(struct bytes name, const struct ima
  * section 3). A level's own delimiter octets become "_", empty levels vanish, a first level INBOX in any case is that.
  * -1: no UTF-8, control characters, nothing left, or longer than IMAP_NAME_MAX; out may then hold a part.
  */
-int imap_name_map(struct buf *out, struct bytes folder, const struct imap_namespaces *namespaces, bool utf8);
+MUST_USE int imap_name_map(struct buf *out, struct bytes folder, const struct imap_namespaces *namespaces, bool utf8);
 
 #endif

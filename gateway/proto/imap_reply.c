@@ -445,7 +445,7 @@ void imap_capabilities_parse(struct imap_capabilities *capabilities, struct byte
     while (list.len > 0) {
         struct bytes word = bytes_cut(&list, ' ');
         if (bytes_starts_nocase(word, "APPENDLIMIT=")) {
-            bytes_to_u64(bytes_from(word, 12), &capabilities->append_limit);
+            disregard(bytes_to_u64(bytes_from(word, 12), &capabilities->append_limit));
             capabilities->has |= IMAP_CAP_APPENDLIMIT;
         }
         for (size_t i = 0; i < CAPABILITY_COUNT; i++) {

@@ -11,6 +11,7 @@
 #define MAILWEIR_PROTO_IMAP_REPLY_H
 
 #include "base/buf.h"
+#include "base/must_use.h"
 
 /* The most text of one response, kept literals included: PERMANENTFLAGS of old folders, NAMESPACE and LIST of large
  * sites pass 64 KiB. */
@@ -65,7 +66,8 @@ void imap_reply_reset(struct imap_reply_parser *parser);
  * Takes *used_r octets off the head of input. 1: *reply_r is one response. 0: more is needed, all of input was used.
  * -1: this is no IMAP, or passes a limit; the connection is of no more use.
  */
-int imap_reply_next(struct imap_reply_parser *parser, struct bytes input, size_t *used_r, struct imap_reply *reply_r);
+MUST_USE int imap_reply_next(struct imap_reply_parser *parser, struct bytes input, size_t *used_r,
+                             struct imap_reply *reply_r);
 
 enum imap_token_kind { IMAP_TOKEN_END, IMAP_TOKEN_ATOM, IMAP_TOKEN_STRING, IMAP_TOKEN_OPEN, IMAP_TOKEN_CLOSE };
 struct imap_token {
@@ -77,11 +79,11 @@ struct imap_token {
 struct bytes imap_reply_read(const struct imap_reply_parser *parser);
 
 /* Takes the next token off *rest. -1: no token can begin there. */
-int imap_token_next(struct bytes *rest, struct imap_token *token_r);
+MUST_USE int imap_token_next(struct bytes *rest, struct imap_token *token_r);
 /* Appends the value of an atom or string. */
-int imap_token_copy(const struct imap_token *token, struct buf *out);
+MUST_USE int imap_token_copy(const struct imap_token *token, struct buf *out);
 /* Skips one value: a token, or a list with everything in it. -1 when it does not end. */
-int imap_token_skip(struct bytes *rest);
+MUST_USE int imap_token_skip(struct bytes *rest);
 
 /* What a server can do. Bits of imap_capabilities.has. */
 enum imap_capability {
@@ -131,9 +133,9 @@ struct imap_uid_range {
     uint32_t first, last; /* first <= last */
 };
 /* Takes the next range off *set: 1, 0 at its end, -1 when it is malformed. */
-int imap_uid_range_next(struct bytes *set, struct imap_uid_range *range_r);
+MUST_USE int imap_uid_range_next(struct bytes *set, struct imap_uid_range *range_r);
 /* Takes the validity off APPENDUID's arguments and leaves the uid set in *args (RFC 4315 section 3). -1 when malformed.
  */
-int imap_reply_appenduid(struct bytes *args, uint32_t *validity_r);
+MUST_USE int imap_reply_appenduid(struct bytes *args, uint32_t *validity_r);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/bytes.h"
+#include "base/must_use.h"
 
 enum imap_special_use {
     IMAP_SPECIAL_ALL,
@@ -22,10 +23,10 @@ enum imap_special_use {
 /* Whether a folder is named by its use: it begins with a backslash. */
 bool imap_special_is_named(struct bytes folder);
 /* The use that a folder of a rule names: "\Junk", in any case. -1: none of them. */
-int imap_special_find(struct bytes folder);
+MUST_USE int imap_special_find(struct bytes folder);
 /* The use that an attribute in a LIST response says; also in the words of servers that had it before the RFC. -1: none.
  */
-int imap_special_of_attribute(struct bytes attribute);
+MUST_USE int imap_special_of_attribute(struct bytes attribute);
 /* "\Junk". */
 const char *imap_special_name(enum imap_special_use use);
 /* Appends all of them, for people: "\All, \Archive, …". */

@@ -9,6 +9,7 @@
 #define MAILWEIR_PROTO_PROXY_HEADER_H
 
 #include "base/bytes.h"
+#include "base/must_use.h"
 
 /* A header is never longer: version 1 has 107 octets at most; version 2 says its length, and more than this is refused.
  */
@@ -22,6 +23,6 @@ struct proxy_header {
 };
 
 /* 1 with *header_r and *used_r octets taken off the head of input, 0 when more is needed, -1 when it is no header. */
-int proxy_header_parse(struct bytes input, struct proxy_header *header_r, size_t *used_r);
+MUST_USE int proxy_header_parse(struct bytes input, struct proxy_header *header_r, size_t *used_r);
 
 #endif

@@ -7,6 +7,7 @@
 #ifndef MAILWEIR_PROTO_SMTP_COMMAND_H
 #define MAILWEIR_PROTO_SMTP_COMMAND_H
 
+#include "base/must_use.h"
 #include "proto/smtp_path.h"
 
 enum smtp_verb {
@@ -38,7 +39,7 @@ struct smtp_command {
 };
 
 /* 1, or -1 when the line holds a control character (NUL too): *command_r is then untouched. */
-int smtp_command_parse(struct bytes line, struct smtp_command *command_r);
+MUST_USE int smtp_command_parse(struct bytes line, struct smtp_command *command_r);
 
 /*
  * "FROM:<path> parameters" or "TO:<path> parameters": the path, and what stands behind it without blanks at its ends.
@@ -52,6 +53,6 @@ enum smtp_path_result smtp_command_path_lenient(struct bytes argument, const cha
                                                 struct smtp_path *path_r, struct bytes *params_r);
 
 /* "1234" or "1234 LAST" (RFC 3030 section 2): 1, or -1 when it is anything else. */
-int smtp_command_chunk(struct bytes argument, uint64_t *size_r, bool *last_r);
+MUST_USE int smtp_command_chunk(struct bytes argument, uint64_t *size_r, bool *last_r);
 
 #endif

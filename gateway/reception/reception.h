@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "base/must_use.h"
 #include "engine/smtpd_engine.h"
 #include "mail/mail_envelope.h"
 #include "net/net_lane.h"
@@ -126,18 +127,18 @@ struct reception_listener_options {
 };
 
 /* hostname and log are kept by reference; hooks are copied. */
-struct reception *reception_new(struct net_loop *loop, struct spool *spool, const char *hostname,
-                                const struct reception_hooks *hooks, struct log *log);
+MUST_USE struct reception *reception_new(struct net_loop *loop, struct spool *spool, const char *hostname,
+                                         const struct reception_hooks *hooks, struct log *log);
 /* Opens a listener; the fault names the address. Everything is copied. */
-int reception_listen(struct reception *reception, const struct reception_listener_options *options,
-                     struct fault *fault); /* for tests */
+MUST_USE int reception_listen(struct reception *reception, const struct reception_listener_options *options,
+                              struct fault *fault); /* for tests */
 /*
  * Makes the listeners those of the list, all or none: new ones are opened, ones that are gone stop accepting and drain,
  * one of the same name and address goes on with the new settings for sessions to come; sessions that are open keep what
  * they began with. -1 with nothing changed.
  */
-int reception_reload(struct reception *reception, const struct reception_listener_options *options, size_t count,
-                     struct fault *fault);
+MUST_USE int reception_reload(struct reception *reception, const struct reception_listener_options *options,
+                              size_t count, struct fault *fault);
 /* The port of the listener of that name, 0 when there is none. */
 uint16_t reception_port(const struct reception *reception, const char *name);
 /* When the certificate of the listener of that name expires, seconds since 1970; 0 when it has none. */

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/must_use.h"
+
 #define RECEPTION_CLIENTS_MAX 2000
 
 enum reception_client_event {
@@ -23,7 +25,7 @@ enum reception_client_event {
 struct reception_clients;
 
 /* seed: 16 octets. */
-struct reception_clients *reception_clients_new(const uint8_t *seed);
+MUST_USE struct reception_clients *reception_clients_new(const uint8_t *seed);
 void reception_clients_free(struct reception_clients **clients);
 /* wall: milliseconds since 1970. */
 void reception_clients_note(struct reception_clients *clients, const char *address, const char *listener,
@@ -35,8 +37,8 @@ void reception_clients_note(struct reception_clients *clients, const char *addre
 bool reception_clients_may_tell(struct reception_clients *clients, const char *address, uint64_t now, unsigned max);
 /* The refusals of one client that a minute has left untold, once the minute is over: false when there are none.
  * *address_r is valid until the next call. */
-bool reception_clients_untold(struct reception_clients *clients, uint64_t now, const char **address_r,
-                              unsigned *count_r);
+MUST_USE bool reception_clients_untold(struct reception_clients *clients, uint64_t now, const char **address_r,
+                                       unsigned *count_r);
 /* Whether any are untold, so that somebody should ask again. */
 bool reception_clients_have_untold(const struct reception_clients *clients);
 /* Newest first; of one address when it is not NULL. The array is the caller's. */

@@ -9,6 +9,7 @@
 #ifndef MAILWEIR_RECEPTION_RECEPTION_LOGIN_H
 #define MAILWEIR_RECEPTION_RECEPTION_LOGIN_H
 
+#include "base/must_use.h"
 #include "engine/smtpd_engine.h"
 #include "net/net_lane.h"
 #include "reception/reception_users.h"
@@ -16,7 +17,7 @@
 struct reception_logins; /* what all exchanges share */
 struct reception_login;  /* one exchange */
 
-struct reception_logins *reception_logins_new(struct net_loop *loop);
+MUST_USE struct reception_logins *reception_logins_new(struct net_loop *loop);
 /* Waits for what the lane has begun; all exchanges must be gone. Sets *logins to NULL; NULL is fine. */
 void reception_logins_free(struct reception_logins **logins);
 /* Whether failures of this network are past max (0: never), so that it is refused without a look. */
@@ -26,9 +27,9 @@ bool reception_logins_blocked(struct reception_logins *logins, const char *addre
 typedef void reception_login_fn(void *ctx, const struct smtpd_auth_answer *answer);
 
 /* Begins an exchange. users: a hold is taken. binding: the tls-exporter value of RFC 9266, or empty. */
-struct reception_login *reception_login_new(struct reception_logins *logins, struct reception_users *users,
-                                            enum smtpd_mechanism mechanism, const char *address, struct bytes binding,
-                                            reception_login_fn *fn, void *ctx);
+MUST_USE struct reception_login *reception_login_new(struct reception_logins *logins, struct reception_users *users,
+                                                     enum smtpd_mechanism mechanism, const char *address,
+                                                     struct bytes binding, reception_login_fn *fn, void *ctx);
 /* One step: the client's octets; has_data false for a first step without any. */
 void reception_login_step(struct reception_login *login, struct bytes data, bool has_data);
 /* The name that the client gave, for the log; "" as long as it has given none. */

@@ -14,6 +14,7 @@
 #define MAILWEIR_RECEPTION_RECEPTION_PRIVATE_H
 
 #include "base/list.h"
+#include "base/must_use.h"
 #include "base/network.h"
 #include "base/units.h"
 #include "engine/smtpd_admission.h"
@@ -120,11 +121,11 @@ struct reception_session {
 void reception_session_gone(struct reception *reception);
 
 /* ---- reception_listener.c ---- */
-int reception_listener_new(struct reception_listener **listener_r, struct reception *reception,
-                           const struct reception_listener_options *options, struct fault *fault);
+MUST_USE int reception_listener_new(struct reception_listener **listener_r, struct reception *reception,
+                                    const struct reception_listener_options *options, struct fault *fault);
 /* Takes new settings; -1 with nothing changed. */
-int reception_listener_update(struct reception_listener *listener, const struct reception_listener_options *options,
-                              struct fault *fault);
+MUST_USE int reception_listener_update(struct reception_listener *listener,
+                                       const struct reception_listener_options *options, struct fault *fault);
 /* Stops accepting and tells each session. */
 void reception_listener_drain(struct reception_listener *listener);
 /* Ends all sessions at once, and itself. */

@@ -63,7 +63,7 @@ static void append(struct reception_refusals *refusals)
     if (net_file_size(file, &size, &fault) == 0 && net_file_write(file, size, &lines, 1, &fault) == 0) {
         size += lines.len;
     }
-    (void)net_file_close(&file, &fault);
+    disregard(net_file_close(&file, &fault));
     /* That it grows on when it cannot be renamed is no reason to stop: it is tried again with the next. */
     if (size > FILE_MAX && net_file_rename(refusals->path, refusals->older, &fault) < 0) {
         return;

@@ -11,13 +11,14 @@
 
 #include <jansson.h>
 
+#include "base/must_use.h"
 #include "net/net_loop.h"
 
 #define RECEPTION_REFUSALS_MAX 1000
 
 struct reception_refusals;
 
-struct reception_refusals *reception_refusals_new(struct net_loop *loop);
+MUST_USE struct reception_refusals *reception_refusals_new(struct net_loop *loop);
 /* Writes what is left; blocks. Sets *refusals to NULL; NULL is fine. */
 void reception_refusals_free(struct reception_refusals **refusals);
 /* Keeps them in a file of this folder, too, for so many milliseconds; 0: in memory only. Reads those that are there;

@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/fault.h"
+#include "base/must_use.h"
 #include "document/problems.h"
 
 #define RECEPTION_USERS_FILE_MAX ((size_t)16 << 20)
@@ -35,9 +36,9 @@ struct reception_user {
 struct reception_users;
 
 /* NULL when there is any error. name is shown in problems. */
-struct reception_users *reception_users_parse(const char *name, struct bytes text, struct problems *problems);
+MUST_USE struct reception_users *reception_users_parse(const char *name, struct bytes text, struct problems *problems);
 /* The same from a file; blocks. */
-struct reception_users *reception_users_load(const char *path, struct problems *problems);
+MUST_USE struct reception_users *reception_users_load(const char *path, struct problems *problems);
 struct reception_users *reception_users_hold(struct reception_users *users);
 void reception_users_free(struct reception_users **users);
 /* The user of that name who is not disabled, or NULL. */
@@ -55,8 +56,8 @@ unsigned reception_users_mechanisms(const struct reception_users *users);
  * "{SCRAM-SHA-256}...", both NUL-terminated. -1 with a fault.
  */
 #define RECEPTION_HASH_MAX 512
-int reception_users_make(const char *password, char hash_r[RECEPTION_HASH_MAX], char scram_r[RECEPTION_HASH_MAX],
-                         struct fault *fault);
+MUST_USE int reception_users_make(const char *password, char hash_r[RECEPTION_HASH_MAX],
+                                  char scram_r[RECEPTION_HASH_MAX], struct fault *fault);
 /* Whether the password is the hash's, in constant time for a given hash; blocks. */
 bool reception_users_verify(const char *password, const char *hash);
 

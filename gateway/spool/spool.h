@@ -17,6 +17,7 @@
 #include "base/arena.h"
 #include "base/histogram.h"
 #include "base/log.h"
+#include "base/must_use.h"
 #include "engine/doubt.h"
 #include "mail/mail_envelope.h"
 #include "net/net_loop.h"
@@ -39,23 +40,23 @@ struct spool_options {
  * Opens, locks and if needed creates the spool; blocks. Fault "locked" when another process has it; "version" when
  * it was written by a newer mailweir. On success *spool_r is the caller's.
  */
-int spool_open(struct spool **spool_r, struct net_loop *loop, const struct spool_options *options, struct log *log,
-               struct fault *fault);
+MUST_USE int spool_open(struct spool **spool_r, struct net_loop *loop, const struct spool_options *options,
+                        struct log *log, struct fault *fault);
 /* Finishes commits and settlements under way, answers them, closes; blocks. Stages and items must be gone. Sets *spool to NULL. */
 void spool_close(struct spool **spool);
 
 /* Whether a message of this size may be begun: 0, or -1 with a fault (class FAULT_LOCAL) such as "enospc" or "eio". */
-int spool_can_accept(struct spool *spool, uint64_t size, struct fault *fault);
+MUST_USE int spool_can_accept(struct spool *spool, uint64_t size, struct fault *fault);
 
 /* ---- staging: bytes on their way in ---- */
 
 /* on_writable: called when a stage that said "stop" takes bytes again. */
-struct spool_stage *spool_stage_new(struct spool *spool, void (*on_writable)(void *ctx), void *ctx);
+MUST_USE struct spool_stage *spool_stage_new(struct spool *spool, void (*on_writable)(void *ctx), void *ctx);
 /*
  * Copies data. 0: go on. 1: taken, but stop until on_writable (two chunks wait for the disk). -1: the stage has failed,
  * spool_stage_fault() says why; it takes and drops whatever else comes.
  */
-int spool_stage_write(struct spool_stage *stage, struct bytes data);
+MUST_USE int spool_stage_write(struct spool_stage *stage, struct bytes data);
 /*
  * Has the commit recognise a message that was committed in the last window_ms from the same listener and user with the same envelope and
  * body (a client that did not hear our 250): it then succeeds, keeps nothing and offers nothing. Counted and logged. A message of which

@@ -18,6 +18,7 @@
 #ifndef MAILWEIR_SPOOL_SPOOL_ADMIN_H
 #define MAILWEIR_SPOOL_SPOOL_ADMIN_H
 
+#include "base/must_use.h"
 #include "spool/spool.h"
 
 /* Octets of one request. */
@@ -32,6 +33,6 @@ void spool_admin_request(struct spool *spool, const char *request, spool_admin_f
  * When no gateway runs: opens the spool, has it do the request, closes it; blocks. *reply_r is the caller's to free.
  * Fault "locked" when another process has it: a gateway is to be asked by its admin socket.
  */
-int spool_admin_call(const char *path, const char *request, char **reply_r, struct fault *fault);
+MUST_USE int spool_admin_call(const char *path, const char *request, char **reply_r, struct fault *fault);
 
 #endif

@@ -4,11 +4,12 @@
 #ifndef MAILWEIR_SPOOL_SPOOL_EXPORT_H
 #define MAILWEIR_SPOOL_SPOOL_EXPORT_H
 
+#include "base/must_use.h"
 #include "mail/mail_envelope.h"
 #include "store/store.h"
 
 /* Opens the store of the spool at path for reading; blocks. Fault "version" when this mailweir cannot read it. */
-int spool_export_open(struct store **store_r, const char *path, struct fault *fault);
+MUST_USE int spool_export_open(struct store **store_r, const char *path, struct fault *fault);
 /* Sets *store to NULL; NULL is fine. */
 void spool_export_close(struct store **store);
 
@@ -17,8 +18,8 @@ void spool_export_close(struct store **store);
  * "damaged" when it is not what was acknowledged, "settled" when nothing of the message is open any more and its body
  * is not kept.
  */
-int spool_export_body(struct store *store, uint64_t message, int (*fn)(void *ctx, struct bytes piece), void *ctx,
-                      struct fault *fault);
+MUST_USE int spool_export_body(struct store *store, uint64_t message, int (*fn)(void *ctx, struct bytes piece),
+                               void *ctx, struct fault *fault);
 
 /*
  * The same body as a source, for who takes it at his own speed; it is checked before the first octet comes. Blocks
@@ -26,7 +27,7 @@ int spool_export_body(struct store *store, uint64_t message, int (*fn)(void *ctx
  * faults.
  */
 struct spool_source;
-struct spool_source *spool_source_open(struct store *store, uint64_t message, struct fault *fault);
+MUST_USE struct spool_source *spool_source_open(struct store *store, uint64_t message, struct fault *fault);
 const struct mail_source *spool_source_of(const struct spool_source *source);
 void spool_source_free(struct spool_source **source);
 

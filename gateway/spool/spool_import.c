@@ -115,7 +115,7 @@ static void leave(struct import *import)
     }
     spool_stage_free(&import->stage);
     store_sum_free(&import->sum);
-    net_file_close(&import->file, NULL);
+    disregard(net_file_close(&import->file, NULL));
     arena_free(&import->arena);
     import->next++;
     if (import->spool->closing) {

@@ -18,6 +18,7 @@
 
 #include <jansson.h>
 
+#include "base/must_use.h"
 #include "spool/spool.h"
 
 /* The folder of the files, and the file of one id; both of size octets at most. */
@@ -26,6 +27,7 @@ void spool_import_path(const char *spool, const char *id, char *out, size_t size
 typedef void spool_import_fn(void *ctx, const json_t *reply);
 /* Does the request (kept until done is called); done comes once, from the loop. -1 with a fault when it is no such
  * request: done does not come then. */
-int spool_import(struct spool *spool, const json_t *request, spool_import_fn *done, void *ctx, struct fault *fault);
+MUST_USE int spool_import(struct spool *spool, const json_t *request, spool_import_fn *done, void *ctx,
+                          struct fault *fault);
 
 #endif

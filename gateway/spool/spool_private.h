@@ -12,6 +12,7 @@
 
 #include "base/list.h"
 #include "base/map.h"
+#include "base/must_use.h"
 #include "net/net_lane.h"
 #include "spool/spool.h"
 #include "store/store_ask.h"
@@ -71,7 +72,7 @@ struct spool_body {
 };
 
 /* An empty item; its arena holds it. */
-struct spool_item *spool_item_new(void);
+MUST_USE struct spool_item *spool_item_new(void);
 /* Before it is handed out: what is known of its folder goes into its doubt, unless that is open. */
 void spool_item_mark(struct spool *spool, struct spool_item *item);
 /* Makes its id of the envelope's and the delivery's number. */

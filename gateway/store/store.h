@@ -20,6 +20,7 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/fault.h"
+#include "base/must_use.h"
 #include "mail/mail_envelope.h"
 
 /* Octets of one message's envelope and deliveries as JSON (store_meta.h). */
@@ -48,7 +49,7 @@ enum store_state {
 
 /* "waiting" ...; and back, -1 for another word. */
 const char *store_state_name(enum store_state state);
-int store_state_of(const char *name);
+MUST_USE int store_state_of(const char *name);
 /* Whether nothing more happens to a delivery in this state. */
 bool store_state_is_settled(enum store_state state);
 

@@ -8,6 +8,7 @@
 #define MAILWEIR_STORE_STORE_BATCH_H
 
 #include "base/list.h"
+#include "base/must_use.h"
 #include "store/store.h"
 
 enum store_op_kind {
@@ -109,7 +110,7 @@ enum store_verb {
     STORE_DROP,    /* open ones are given up for good */
 };
 /* What the verb makes of a delivery in this state; false when it does not concern it. And what it is called when it is done. */
-bool store_verb_next(enum store_verb verb, enum store_state from, enum store_state *to_r);
+MUST_USE bool store_verb_next(enum store_verb verb, enum store_state from, enum store_state *to_r);
 const char *store_verb_done(enum store_verb verb);
 struct store_set_state {
     enum store_verb verb;

@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/must_use.h"
 #include "mail/mail_envelope.h"
 
 /* Append to out; whether it was full is for the caller to see there. */
@@ -23,12 +24,12 @@ void store_meta_write_delivery(struct buf *out, const struct mail_delivery *deli
  * Read one object; all that *_r points at lives in the arena. -1 with a fault "damaged" when it is not what was
  * written, or "too-large" when the arena is full.
  */
-int store_meta_read_envelope(struct bytes json, struct arena *arena, struct mail_envelope *envelope_r,
-                             struct fault *fault);
-int store_meta_read_delivery(struct bytes json, struct arena *arena, struct mail_delivery *delivery_r,
-                             struct fault *fault);
+MUST_USE int store_meta_read_envelope(struct bytes json, struct arena *arena, struct mail_envelope *envelope_r,
+                                      struct fault *fault);
+MUST_USE int store_meta_read_delivery(struct bytes json, struct arena *arena, struct mail_delivery *delivery_r,
+                                      struct fault *fault);
 /* A record's whole meta. */
-int store_meta_read(struct bytes json, struct arena *arena, struct mail_envelope *envelope_r,
-                    struct mail_delivery **deliveries_r, size_t *count_r, struct fault *fault);
+MUST_USE int store_meta_read(struct bytes json, struct arena *arena, struct mail_envelope *envelope_r,
+                             struct mail_delivery **deliveries_r, size_t *count_r, struct fault *fault);
 
 #endif

@@ -47,7 +47,7 @@ static void read_header(struct bytes header)
         mail_words_decode(buf_bytes(&line), &text);
         expect_text(buf_bytes(&text));
         mail_address_each(buf_bytes(&line), on_address, NULL);
-        mail_date_parse(buf_bytes(&line), &ms);
+        disregard(mail_date_parse(buf_bytes(&line), &ms));
         buf_done(&line);
         buf_done(&text);
     }

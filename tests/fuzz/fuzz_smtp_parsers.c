@@ -107,7 +107,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     try_reply(input);
     (void)smtp_params_parse(input, SMTP_PARAMS_MAIL, ~0u, &params, NULL);
     (void)smtp_params_parse(input, SMTP_PARAMS_RCPT, ~0u, &params, NULL);
-    (void)smtp_command_chunk(input, &chunk, &last);
+    disregard(smtp_command_chunk(input, &chunk, &last));
     if (proxy_header_parse(input, &header, &used) == 1) {
         EXPECT(used <= size && (header.is_local || header.address[0] != '\0'));
     }

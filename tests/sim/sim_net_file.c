@@ -177,12 +177,12 @@ int net_file_replace(const char *path, struct bytes text, struct fault *fault)
     snprintf(next, sizeof next, "%s.new", path);
     snprintf(folder, sizeof folder, "%s", path);
     *strrchr(folder, '/') = '\0';
-    net_file_remove(next, NULL);
+    disregard(net_file_remove(next, NULL));
     if (net_file_open(&file, next, NET_FILE_CREATE, fault) != 0) {
         return -1;
     }
     int result = net_file_write(file, 0, &text, 1, fault) != 0 || net_file_sync(file, fault) != 0 ? -1 : 0;
-    net_file_close(&file, NULL);
+    disregard(net_file_close(&file, NULL));
     return result != 0 || net_file_rename(next, path, fault) != 0 ? -1 : net_file_sync_directory(folder, fault);
 }
 

@@ -244,7 +244,7 @@ static void do_search(struct sim_session *session, size_t first, bool by_uid)
             value = word(session, i + 2);
             break;
         }
-        bytes_to_u64(bytes_cut(&rest, ':'), &lowest);
+        disregard(bytes_to_u64(bytes_cut(&rest, ':'), &lowest));
     }
     buf_init(&out, 1 << 16);
     buf_append_text(&out, "* SEARCH");
@@ -268,11 +268,11 @@ static bool in_set(struct bytes set, uint32_t number)
         struct bytes range = bytes_cut(&set, ',');
         struct bytes low_text = bytes_cut(&range, ':');
         uint64_t low = 0, high = UINT32_MAX;
-        bytes_to_u64(low_text, &low);
+        disregard(bytes_to_u64(low_text, &low));
         if (range.ptr == NULL) {
             high = low;
         } else {
-            bytes_to_u64(range, &high);
+            disregard(bytes_to_u64(range, &high));
         }
         if (number >= low && number <= high) {
             return true;

@@ -177,7 +177,7 @@ static inline void commit(struct fixture *fixture, struct bytes body, size_t del
     }
     all[0].held = held;
     struct spool_stage *stage = spool_stage_new(fixture->spool, NULL, NULL);
-    spool_stage_write(stage, body);
+    disregard(spool_stage_write(stage, body));
     spool_stage_once(stage, fixture->window_ms, on_repeat, fixture);
     spool_stage_waits(stage, fixture->waits_ms);
     spool_commit(&stage, &envelope, all, deliveries, on_answer, fixture);

@@ -37,7 +37,7 @@ static void explain(const char *rules, const char *to, const char *text, struct 
                                       .size = octets.len};
     struct filters_decision decision;
     struct fault fault = FAULT_INIT;
-    filters_explain(set, scratch, &message, NULL, NULL, arena, &decision, &fault, explanation);
+    disregard(filters_explain(set, scratch, &message, NULL, NULL, arena, &decision, &fault, explanation));
     fixture_print(&decision, folder);
     filters_scratch_free(&scratch);
     filters_set_free(&set);

@@ -132,7 +132,7 @@ static void take_step(struct player *player, const struct smtpd_request *request
         answer.kind = SMTPD_AUTH_REFUSED;
         answer.refusal = *smtpd_reply_get(SMTPD_REPLY_NETWORK_AUTH_FAILURES);
     } else if (bytes_is(kind, "failed")) {
-        units_duration(rest, &answer.delay_ms);
+        disregard(units_duration(rest, &answer.delay_ms));
     }
     smtpd_engine_answer_auth(player->engine, player->now, &answer);
     buf_done(&challenge);

@@ -367,7 +367,7 @@ static void test_unique(void **state)
     struct mail_delivery delivery = {.number = 1, .upstream = "corp", .folder = "INBOX", .rule = "r"};
     for (unsigned i = 0; i < 4; i++) {
         struct spool_stage *stage = spool_stage_new(fixture->spool, NULL, NULL);
-        spool_stage_write(stage, bytes_of("once"));
+        disregard(spool_stage_write(stage, bytes_of("once")));
         spool_stage_unique(stage, true);
         spool_commit(&stage, &envelope, &delivery, 1, on_answer, fixture);
         run_until(fixture, &fixture->answers, fixture->answers + 1);
@@ -481,7 +481,7 @@ static void test_thrown_away(void **state)
         unsigned calls = 0;
         const struct mail_source *source = NULL;
         struct spool_stage *stage = spool_stage_new(fixture->spool, on_writable, &calls);
-        spool_stage_write(stage, i == 0 ? bytes_of("small") : body);
+        disregard(spool_stage_write(stage, i == 0 ? bytes_of("small") : body));
         if (i == 2) {
             spool_stage_source(stage, on_source, &source);
         }

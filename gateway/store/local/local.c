@@ -58,7 +58,7 @@ static void close_all(struct store *store)
     local_reader_free(&local->reader);
     local_index_close(&local->tidier);
     local_index_close(&local->index);
-    net_file_close(&local->lock, NULL);
+    disregard(net_file_close(&local->lock, NULL));
     map_free(&local->cursors, free);
     local_live_free(&local->live);
     arena_free(&local->heads);

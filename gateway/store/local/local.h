@@ -8,6 +8,7 @@
 #define MAILWEIR_STORE_LOCAL_LOCAL_H
 
 #include "base/log.h"
+#include "base/must_use.h"
 #include "store/store.h"
 
 struct local_options {
@@ -22,12 +23,12 @@ struct local_options {
  * Opens, locks and if needed creates the store. Fault "locked" when another process has it; "version" when it was
  * written by a newer mailweir; "damaged" when there are messages but no index. Closed by ops->close().
  */
-int local_open(struct store **store_r, const struct local_options *options, struct fault *fault);
+MUST_USE int local_open(struct store **store_r, const struct local_options *options, struct fault *fault);
 
 /*
  * To look at the store at path beside the process that has it, or when none has: body and ask only. Fault "version"
  * when it was written by a newer mailweir, or by an older one and not opened since.
  */
-int local_look(struct store **store_r, const char *path, struct fault *fault);
+MUST_USE int local_look(struct store **store_r, const char *path, struct fault *fault);
 
 #endif

@@ -37,7 +37,7 @@ static void write_memory(struct local *local, struct store_op *op)
     uint8_t *head = expect_memory(arena_alloc(local->heads, LOCAL_RECORD_HEAD));
     local_record_encode(&record, head);
     const struct bytes pieces[3] = {bytes_at(head, LOCAL_RECORD_HEAD), add->body, add->meta};
-    local_commit_append(local, op, &record, pieces, &add->place);
+    disregard(local_commit_append(local, op, &record, pieces, &add->place));
 }
 
 static void add_write(struct local *local, struct store_op *op)

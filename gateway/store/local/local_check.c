@@ -130,7 +130,7 @@ static int check_head(struct check *check, const struct store_place *place, cons
     if (result == 0) {
         result = check_meta(file, place, &record, id, fault);
     }
-    net_file_close(&file, NULL);
+    disregard(net_file_close(&file, NULL));
     return result;
 }
 

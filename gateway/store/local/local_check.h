@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/fault.h"
+#include "base/must_use.h"
 
 struct local_check_result {
     uint64_t messages; /* looked at */
@@ -26,8 +27,8 @@ typedef void local_check_progress_fn(void *ctx, uint64_t done, uint64_t total);
  * checksums and the index. Only reads; a gateway may run. 0 when it could look at everything, whatever it found; -1
  * with a fault when it could not. progress may be NULL.
  */
-int local_check(const char *path, local_check_fn *report, local_check_progress_fn *progress, void *ctx,
-                struct local_check_result *result_r, struct fault *fault);
+MUST_USE int local_check(const char *path, local_check_fn *report, local_check_progress_fn *progress, void *ctx,
+                         struct local_check_result *result_r, struct fault *fault);
 
 struct local_rebuild_result {
     uint64_t messages, deliveries; /* found in the segments */
@@ -43,7 +44,7 @@ struct local_rebuild_result {
  * decisions come from their journal (local_journal.h), deliveries are looked for on their server before they are sent
  * again, and attempts, notes and the history of settled messages are lost.
  */
-int local_rebuild(const char *path, local_check_fn *report, void *ctx, struct local_rebuild_result *result_r,
-                  struct fault *fault);
+MUST_USE int local_rebuild(const char *path, local_check_fn *report, void *ctx, struct local_rebuild_result *result_r,
+                           struct fault *fault);
 
 #endif

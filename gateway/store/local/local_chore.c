@@ -32,7 +32,7 @@ static void remove_segment(struct local *local, struct store_chore *chore)
     char path[LOCAL_PATH_MAX];
     local_segment_path(local->folder, chore_of(chore)->segment, path);
     /* One that stays, or comes back after a power cut, is removed at the next start. */
-    net_file_remove(path, NULL);
+    disregard(net_file_remove(path, NULL));
     chore->next = STORE_CHORE_DONE;
 }
 
@@ -51,14 +51,14 @@ void local_chore_discard(struct local *local, uint64_t segment)
  */
 static void tidy_rest(struct local *local, struct store_chore *chore)
 {
-    local_index_checkpoint(local->index, NULL);
+    disregard(local_index_checkpoint(local->index, NULL));
     local->tidying = false;
     chore->next = STORE_CHORE_DONE;
 }
 
 static void tidy_most(struct local *local, struct store_chore *chore)
 {
-    local_index_checkpoint(local->tidier, NULL);
+    disregard(local_index_checkpoint(local->tidier, NULL));
     chore_of(chore)->step = tidy_rest;
     chore->next = STORE_CHORE_DISK;
 }

@@ -152,7 +152,7 @@ static void sync_segments(struct local *local, struct store_batch *batch)
         struct local_segment *segment = LIST_ITEM(link, struct local_segment, link);
         if (!fault_is_set(&segment->fault)) {
             local->syncs++;
-            net_file_sync(segment->file, &segment->fault);
+            disregard(net_file_sync(segment->file, &segment->fault));
         }
     }
     sync_names(local);

@@ -31,7 +31,7 @@ void local_disk_judge(struct local *local)
     char system[NET_FILE_SYSTEM_LEN] = "";
     char *out = local->warning;
     size_t room = sizeof local->warning;
-    net_file_system(local->path, system);
+    disregard(net_file_system(local->path, system));
     for (size_t i = 0; i < sizeof doubtful / sizeof doubtful[0] && out[0] == '\0'; i++) {
         if (strcmp(system, doubtful[i].system) == 0) {
             snprintf(out, room, "the spool %s %s", local->path, doubtful[i].why);

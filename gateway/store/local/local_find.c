@@ -12,7 +12,7 @@ static sqlite3_stmt *prepare(struct local_index *index, const char *sql, struct 
     sqlite3_stmt *st = NULL;
     int code = sqlite3_prepare_v2(index->db, sql, -1, &st, NULL);
     if (code != SQLITE_OK) {
-        local_index_failed(index->db, code, fault);
+        disregard(local_index_failed(index->db, code, fault));
         return NULL;
     }
     return st;

@@ -141,7 +141,7 @@ sqlite3_stmt *local_index_statement(struct local_index *index, enum statement wh
         int code =
             sqlite3_prepare_v3(index->db, sql[which], -1, SQLITE_PREPARE_PERSISTENT, &index->statements[which], NULL);
         if (code != SQLITE_OK) {
-            local_index_failed(index->db, code, fault);
+            disregard(local_index_failed(index->db, code, fault));
         }
     }
     return index->statements[which];
@@ -151,7 +151,7 @@ int local_index_run(struct local_index *index, sqlite3_stmt *st, struct fault *f
 {
     int code = sqlite3_step(st);
     if (code != SQLITE_DONE) {
-        local_index_failed(index->db, code, fault);
+        disregard(local_index_failed(index->db, code, fault));
     }
     sqlite3_reset(st);
     return code == SQLITE_DONE ? 0 : -1;
@@ -227,7 +227,7 @@ int local_index_open(struct local_index **index_r, const char *path, const char 
     }
     int code = sqlite3_open_v2(path, &index->db, flags, vfs);
     if (code != SQLITE_OK) {
-        local_index_failed(index->db, code, fault);
+        disregard(local_index_failed(index->db, code, fault));
         local_index_close(&index);
         return -1;
     }
@@ -291,7 +291,7 @@ void local_index_rollback(struct local_index *index)
 {
     /* Some failures have rolled back already. */
     if (sqlite3_get_autocommit(index->db) == 0) {
-        run_plain(index, ROLLBACK, NULL);
+        disregard(run_plain(index, ROLLBACK, NULL));
     }
 }
 

@@ -7,6 +7,7 @@
 #ifndef MAILWEIR_STORE_LOCAL_LOCAL_INDEX_H
 #define MAILWEIR_STORE_LOCAL_LOCAL_INDEX_H
 
+#include "base/must_use.h"
 #include "store/local/local_segment.h"
 #include "store/store_batch.h"
 #include "store/store_ask.h"
@@ -19,15 +20,15 @@ enum local_index_mode {
 };
 
 /* Opens the database at path. vfs: SQLite's name of one, or NULL. */
-int local_index_open(struct local_index **index_r, const char *path, const char *vfs, enum local_index_mode mode,
-                     struct fault *fault);
+MUST_USE int local_index_open(struct local_index **index_r, const char *path, const char *vfs,
+                              enum local_index_mode mode, struct fault *fault);
 /* Sets *index to NULL; NULL is fine. */
 void local_index_close(struct local_index **index);
 
-int local_index_begin(struct local_index *index, struct fault *fault);
+MUST_USE int local_index_begin(struct local_index *index, struct fault *fault);
 /* For several queries that see the same state, and share the cost of looking at the log. Ended by local_index_rollback(). */
-int local_index_begin_read(struct local_index *index, struct fault *fault);
-int local_index_commit(struct local_index *index, struct fault *fault);
+MUST_USE int local_index_begin_read(struct local_index *index, struct fault *fault);
+MUST_USE int local_index_commit(struct local_index *index, struct fault *fault);
 /*
  * Of a commit that has just failed: whether the transaction may lie whole in the log all the same, and would come to life at the next opening
  * after a crash. It does not when a part of it could not be written; it does when the sync failed.
@@ -36,10 +37,10 @@ bool local_index_in_doubt(const struct local_index *index);
 void local_index_rollback(struct local_index *index);
 
 /* A number of the table "spool". */
-int local_index_get(struct local_index *index, const char *name, uint64_t *value_r, struct fault *fault);
-int local_index_set(struct local_index *index, const char *name, uint64_t value, struct fault *fault);
+MUST_USE int local_index_get(struct local_index *index, const char *name, uint64_t *value_r, struct fault *fault);
+MUST_USE int local_index_set(struct local_index *index, const char *name, uint64_t value, struct fault *fault);
 /* The highest message number in use, 0 when there is none. */
-int local_index_last_message(struct local_index *index, uint64_t *seq_r, struct fault *fault);
+MUST_USE int local_index_last_message(struct local_index *index, uint64_t *seq_r, struct fault *fault);
 
 struct local_index_message {
     uint64_t seq;
@@ -54,29 +55,31 @@ struct local_index_message {
     int64_t unheard_ms;     /* since when its sender waits for the upstreams' answer; 0: he does not */
     struct bytes envelope;
 };
-int local_index_add_message(struct local_index *index, const struct local_index_message *message, struct fault *fault);
+MUST_USE int local_index_add_message(struct local_index *index, const struct local_index_message *message,
+                                     struct fault *fault);
 
 /* run: of this start, in whose hands a row may be born. */
-int local_index_add_delivery(struct local_index *index, uint64_t message, const struct store_row *row, int64_t now_ms,
-                             uint64_t run, struct fault *fault);
+MUST_USE int local_index_add_delivery(struct local_index *index, uint64_t message, const struct store_row *row,
+                                      int64_t now_ms, uint64_t run, struct fault *fault);
 /* The column and the attempt: 1, 0 when it is not in this run's hands, -1. */
-int local_index_finish(struct local_index *index, const struct store_finish *finish, int64_t now_ms, uint64_t run,
-                       struct fault *fault);
-int local_index_add_attempt(struct local_index *index, const struct store_finish *finish, int64_t now_ms,
-                            struct fault *fault);
+MUST_USE int local_index_finish(struct local_index *index, const struct store_finish *finish, int64_t now_ms,
+                                uint64_t run, struct fault *fault);
+MUST_USE int local_index_add_attempt(struct local_index *index, const struct store_finish *finish, int64_t now_ms,
+                                     struct fault *fault);
 /* Marks a delivery as handed out in this run: 1; 0 when it is not as it was when it was claimed, -1. */
-int local_index_hand(struct local_index *index, const struct store_hand_key *key, uint64_t run, struct fault *fault);
+MUST_USE int local_index_hand(struct local_index *index, const struct store_hand_key *key, uint64_t run,
+                              struct fault *fault);
 /* And as given back: 1, 0 when it was not in this run's hands, -1. */
-int local_index_give_back(struct local_index *index, const struct store_untouch *untouch, uint64_t run,
-                          struct fault *fault);
+MUST_USE int local_index_give_back(struct local_index *index, const struct store_untouch *untouch, uint64_t run,
+                                   struct fault *fault);
 /* What is known of where it may lie, of a delivery that nobody holds. */
-int local_index_set_doubt(struct local_index *index, struct store_key key, bool uncertain, const char *doubt,
-                          struct fault *fault);
+MUST_USE int local_index_set_doubt(struct local_index *index, struct store_key key, bool uncertain, const char *doubt,
+                                   struct fault *fault);
 /*
  * A message that comes back, though all that is known of it was dropped: 1, and it is forgotten, so that it can be added anew; 0 when it is known
  * otherwise; 2 when a part of it was dropped; -1.
  */
-int local_index_forget_dropped(struct local_index *index, const char *id, struct fault *fault);
+MUST_USE int local_index_forget_dropped(struct local_index *index, const char *id, struct fault *fault);
 /*
  * The message with this print, length and sum whose sender has waited since since_ms or later and not heard yes: 1 with its id, and what was dropped of
  * it is due again. With nothing open its body is gone: then it lies in `place` from here on (adopted). 0 when there is none; -1.
@@ -87,24 +90,25 @@ struct local_reopened {
     unsigned reopened; /* of them */
     bool adopted;
 };
-int local_index_reopen(struct local_index *index, uint64_t print, const struct store_place *place, int64_t since_ms,
-                       int64_t now_ms, struct local_reopened *reopened_r, struct fault *fault);
+MUST_USE int local_index_reopen(struct local_index *index, uint64_t print, const struct store_place *place,
+                                int64_t since_ms, int64_t now_ms, struct local_reopened *reopened_r,
+                                struct fault *fault);
 /* Its sender has heard that all have it. */
-int local_index_heard(struct local_index *index, const char *id, struct fault *fault);
+MUST_USE int local_index_heard(struct local_index *index, const char *id, struct fault *fault);
 /* Dead letters of the message are due now; *count_r is how many. */
-int local_index_retry_dead(struct local_index *index, const char *id, int64_t now_ms, unsigned *count_r,
-                           struct fault *fault);
+MUST_USE int local_index_retry_dead(struct local_index *index, const char *id, int64_t now_ms, unsigned *count_r,
+                                    struct fault *fault);
 /* Whether a message of this id is known: 1, 0, -1. */
-int local_index_knows(struct local_index *index, const char *id, struct fault *fault);
+MUST_USE int local_index_knows(struct local_index *index, const char *id, struct fault *fault);
 /*
  * The message with this print, length and sum that was received since since_ms and of which nothing was dropped: 1 with its id (a view
  * until the next call) and how many of its deliveries are open, 0, -1.
  */
-int local_index_find_print(struct local_index *index, uint64_t print, const struct store_place *place, int64_t since_ms,
-                           const char **id_r, unsigned *open_r, struct fault *fault);
+MUST_USE int local_index_find_print(struct local_index *index, uint64_t print, const struct store_place *place,
+                                    int64_t since_ms, const char **id_r, unsigned *open_r, struct fault *fault);
 /* One delivery of the message is settled: *place_r is where it lies, *open_r how many are still open. */
-int local_index_settle(struct local_index *index, uint64_t message, int64_t now_ms, unsigned *open_r,
-                       struct store_place *place_r, struct fault *fault);
+MUST_USE int local_index_settle(struct local_index *index, uint64_t message, int64_t now_ms, unsigned *open_r,
+                                struct store_place *place_r, struct fault *fault);
 
 /* One delivery as it stands in the index; the views are valid until the next call. */
 struct local_index_due {
@@ -124,79 +128,84 @@ typedef int local_index_key_fn(void *ctx, struct store_key key);
  * Calls fn for each waiting delivery of the upstream that is due at now_ms and not in this run's hands, the longest due first, until fn returns
  * non-zero.
  */
-int local_index_each_due(struct local_index *index, const char *upstream, int64_t now_ms, uint64_t run,
-                         local_index_key_fn *fn, void *ctx, struct fault *fault);
+MUST_USE int local_index_each_due(struct local_index *index, const char *upstream, int64_t now_ms, uint64_t run,
+                                  local_index_key_fn *fn, void *ctx, struct fault *fault);
 /* The same for one turn. */
-int local_index_each_due_of_turn(struct local_index *index, const char *upstream, int64_t turn, int64_t now_ms,
-                                 uint64_t run, local_index_key_fn *fn, void *ctx, struct fault *fault);
+MUST_USE int local_index_each_due_of_turn(struct local_index *index, const char *upstream, int64_t turn, int64_t now_ms,
+                                          uint64_t run, local_index_key_fn *fn, void *ctx, struct fault *fault);
 /* The next turn above `turn` in which something waits: 1, 0 when there is none, -1. */
-int local_index_next_turn(struct local_index *index, const char *upstream, int64_t turn, int64_t *turn_r,
-                          struct fault *fault);
+MUST_USE int local_index_next_turn(struct local_index *index, const char *upstream, int64_t turn, int64_t *turn_r,
+                                   struct fault *fault);
 /* Whether it, or all, are paused: 1, 0, -1. */
-int local_index_is_paused(struct local_index *index, const char *upstream, struct fault *fault);
+MUST_USE int local_index_is_paused(struct local_index *index, const char *upstream, struct fault *fault);
 /* Deliveries that may go to their fallback, behind `after`, in order of their keys. */
-int local_index_each_divertible(struct local_index *index, const char *upstream, struct store_key after, unsigned limit,
-                                local_index_key_fn *fn, void *ctx, struct fault *fault);
+MUST_USE int local_index_each_divertible(struct local_index *index, const char *upstream, struct store_key after,
+                                         unsigned limit, local_index_key_fn *fn, void *ctx, struct fault *fault);
 /* All about one delivery: 1, 0 when there is none, -1. fn may be called once, during the call. */
-int local_index_load(struct local_index *index, struct store_key key,
-                     void (*fn)(void *ctx, const struct local_index_due *due), void *ctx, struct fault *fault);
+MUST_USE int local_index_load(struct local_index *index, struct store_key key,
+                              void (*fn)(void *ctx, const struct local_index_due *due), void *ctx, struct fault *fault);
 /* Adds delta_ms to the time of each waiting delivery that is not due yet; before_ms: what the clock would show without its jump. */
-int local_index_move_due(struct local_index *index, int64_t delta_ms, int64_t before_ms, struct fault *fault);
+MUST_USE int local_index_move_due(struct local_index *index, int64_t delta_ms, int64_t before_ms, struct fault *fault);
 /* When the next waiting delivery that is not due at now_ms becomes due; -1 when there is none. */
-int local_index_next_due(struct local_index *index, const char *upstream, int64_t now_ms, int64_t *due_ms_r,
-                         struct fault *fault);
+MUST_USE int local_index_next_due(struct local_index *index, const char *upstream, int64_t now_ms, int64_t *due_ms_r,
+                                  struct fault *fault);
 /* Where a message lies now (it may have been moved); segment 0 when it is not known any more. */
-int local_index_place(struct local_index *index, uint64_t message, struct store_place *place_r, struct fault *fault);
+MUST_USE int local_index_place(struct local_index *index, uint64_t message, struct store_place *place_r,
+                               struct fault *fault);
 
 struct local_index_counts {
     uint64_t waiting, held, dead, messages;
 };
-int local_index_count(struct local_index *index, struct local_index_counts *counts_r, struct fault *fault);
+MUST_USE int local_index_count(struct local_index *index, struct local_index_counts *counts_r, struct fault *fault);
 /* An operator's change of a delivery that nobody holds. run: of this start. */
-int local_index_set_state(struct local_index *index, struct store_key key, enum store_state state, int64_t now_ms,
-                          uint64_t run, struct fault *fault);
-int local_index_add_note(struct local_index *index, struct store_key key, int64_t now_ms, const char *text,
-                         struct fault *fault);
+MUST_USE int local_index_set_state(struct local_index *index, struct store_key key, enum store_state state,
+                                   int64_t now_ms, uint64_t run, struct fault *fault);
+MUST_USE int local_index_add_note(struct local_index *index, struct store_key key, int64_t now_ms, const char *text,
+                                  struct fault *fault);
 /* count further deliveries of the message are open. */
-int local_index_open_more(struct local_index *index, uint64_t message, unsigned count, struct fault *fault);
+MUST_USE int local_index_open_more(struct local_index *index, uint64_t message, unsigned count, struct fault *fault);
 /* The id of a message and, when sender is no NULL, its sender: the caller's to free. */
-int local_index_name(struct local_index *index, uint64_t message, char id_r[STORE_ID_LEN], char **sender_r,
-                     struct fault *fault);
+MUST_USE int local_index_name(struct local_index *index, uint64_t message, char id_r[STORE_ID_LEN], char **sender_r,
+                              struct fault *fault);
 /* The highest delivery number of a message. */
-int local_index_last_number(struct local_index *index, uint64_t message, uint64_t *number_r, struct fault *fault);
+MUST_USE int local_index_last_number(struct local_index *index, uint64_t message, uint64_t *number_r,
+                                     struct fault *fault);
 
 /* Upstreams that operators paused; "" is all. */
-int local_index_each_pause(struct local_index *index, void (*fn)(void *ctx, const struct store_pause_row *pause),
-                           void *ctx, struct fault *fault);
+MUST_USE int local_index_each_pause(struct local_index *index,
+                                    void (*fn)(void *ctx, const struct store_pause_row *pause), void *ctx,
+                                    struct fault *fault);
 /* A pause that is there already stays as it is. */
-int local_index_set_pause(struct local_index *index, const struct store_pause_row *pause, bool paused,
-                          struct fault *fault);
+MUST_USE int local_index_set_pause(struct local_index *index, const struct store_pause_row *pause, bool paused,
+                                   struct fault *fault);
 
 /* See spool_memo.h. */
-int local_index_each_memo(struct local_index *index, void (*fn)(void *ctx, const char *upstream, const char *text),
-                          void *ctx, struct fault *fault);
-int local_index_set_memo(struct local_index *index, const char *upstream, const char *text, struct fault *fault);
+MUST_USE int local_index_each_memo(struct local_index *index,
+                                   void (*fn)(void *ctx, const char *upstream, const char *text), void *ctx,
+                                   struct fault *fault);
+MUST_USE int local_index_set_memo(struct local_index *index, const char *upstream, const char *text,
+                                  struct fault *fault);
 
 /*
  * Calls fn once for each message that lives, in no order: to sum them up is the caller's, because SQLite would sort them in memory first, and
  * a long backlog shall not cost more of that than a short one.
  */
-int local_index_each_living(struct local_index *index, local_segment_fn *fn, void *ctx, struct fault *fault);
+MUST_USE int local_index_each_living(struct local_index *index, local_segment_fn *fn, void *ctx, struct fault *fault);
 /* Calls fn for each message that lives in the segment, in their order in it, until fn returns non-zero. */
-int local_index_each_in_segment(struct local_index *index, uint64_t segment,
-                                int (*fn)(void *ctx, uint64_t message, const struct store_place *place), void *ctx,
-                                struct fault *fault);
+MUST_USE int local_index_each_in_segment(struct local_index *index, uint64_t segment,
+                                         int (*fn)(void *ctx, uint64_t message, const struct store_place *place),
+                                         void *ctx, struct fault *fault);
 /* The message lies elsewhere now: 1; 0 when it is settled or does not lie in `from`; -1. */
-int local_index_move(struct local_index *index, uint64_t message, uint64_t from, const struct store_place *to,
-                     struct fault *fault);
+MUST_USE int local_index_move(struct local_index *index, uint64_t message, uint64_t from, const struct store_place *to,
+                              struct fault *fault);
 /* How many messages are settled and still known. */
-int local_index_count_settled(struct local_index *index, uint64_t *count_r, struct fault *fault);
+MUST_USE int local_index_count_settled(struct local_index *index, uint64_t *count_r, struct fault *fault);
 /* Forgets up to `limit` messages that were settled before before_ms; *count_r is how many it were. */
-int local_index_forget(struct local_index *index, int64_t before_ms, unsigned limit, unsigned *count_r,
-                       struct fault *fault);
+MUST_USE int local_index_forget(struct local_index *index, int64_t before_ms, unsigned limit, unsigned *count_r,
+                                struct fault *fault);
 
 /* Copies the write-ahead log into the database as far as nobody stands in the way. */
-int local_index_checkpoint(struct local_index *index, struct fault *fault);
+MUST_USE int local_index_checkpoint(struct local_index *index, struct fault *fault);
 /* Pages that the write-ahead log of this connection held after its last commit. */
 unsigned local_index_log_pages(const struct local_index *index);
 
@@ -207,13 +216,13 @@ struct local_index_found {
     bool uncertain;
     uint64_t handed; /* the run in whose hands it is, or was; 0: nobody's */
 };
-int local_index_select(struct local_index *index, const struct store_select *select, struct store_key after,
-                       size_t limit, struct local_index_found *found, size_t *count_r, struct fault *fault);
+MUST_USE int local_index_select(struct local_index *index, const struct store_select *select, struct store_key after,
+                                size_t limit, struct local_index_found *found, size_t *count_r, struct fault *fault);
 /* Messages by a message's or delivery's id, or by the Message-ID field with or without its brackets. */
-int local_index_find(struct local_index *index, const char *what, uint64_t *messages, size_t limit, size_t *count_r,
-                     struct fault *fault);
+MUST_USE int local_index_find(struct local_index *index, const char *what, uint64_t *messages, size_t limit,
+                              size_t *count_r, struct fault *fault);
 /* The messages that were filed there under this UID. */
-int local_index_find_uid(struct local_index *index, const char *upstream, const char *folder, uint32_t uid,
-                         uint64_t *messages, size_t limit, size_t *count_r, struct fault *fault);
+MUST_USE int local_index_find_uid(struct local_index *index, const char *upstream, const char *folder, uint32_t uid,
+                                  uint64_t *messages, size_t limit, size_t *count_r, struct fault *fault);
 
 #endif

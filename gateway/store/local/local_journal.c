@@ -44,7 +44,7 @@ static int open_end(struct net_file **file_r, const char *spool, uint64_t *end_r
     *end_r = 0;
     if (net_file_open(file_r, path, NET_FILE_WRITE, &found) == 0) {
         if (net_file_size(*file_r, end_r, fault) != 0) {
-            net_file_close(file_r, NULL);
+            disregard(net_file_close(file_r, NULL));
             return -1;
         }
         return 0;
@@ -57,7 +57,7 @@ static int open_end(struct net_file **file_r, const char *spool, uint64_t *end_r
         return -1;
     }
     if (net_file_sync_directory(spool, fault) != 0) {
-        net_file_close(file_r, NULL);
+        disregard(net_file_close(file_r, NULL));
         return -1;
     }
     return 0;

@@ -17,6 +17,7 @@
 
 #include "base/buf.h"
 #include "base/fault.h"
+#include "base/must_use.h"
 
 /* Octets of the whole file that are read. */
 #define LOCAL_JOURNAL_MAX (1u << 30)
@@ -26,14 +27,14 @@ void local_journal_line(struct buf *out, json_t *decision);
 struct store_pause_row;
 void local_journal_pause(struct buf *out, const struct store_pause_row *pause, bool paused);
 /* Appends lines to the file of the spool and syncs it; makes the file when there is none. Blocks. */
-int local_journal_write(const char *spool, struct bytes lines, struct fault *fault);
+MUST_USE int local_journal_write(const char *spool, struct bytes lines, struct fault *fault);
 /*
  * Calls fn for each line that matches its checksum, until it returns non-zero (then -1); *damaged_r counts those that
  * do not (the last one of a crash). No file is an empty one. Blocks.
  */
-int local_journal_each(const char *spool, int (*fn)(void *ctx, const json_t *decision, struct bytes line), void *ctx,
-                       uint64_t *damaged_r, struct fault *fault);
+MUST_USE int local_journal_each(const char *spool, int (*fn)(void *ctx, const json_t *decision, struct bytes line),
+                                void *ctx, uint64_t *damaged_r, struct fault *fault);
 /* Puts these lines in place of all. Blocks. */
-int local_journal_replace(const char *spool, struct bytes lines, struct fault *fault);
+MUST_USE int local_journal_replace(const char *spool, struct bytes lines, struct fault *fault);
 
 #endif

@@ -4,10 +4,11 @@
 #ifndef MAILWEIR_STORE_LOCAL_LOCAL_LIVE_H
 #define MAILWEIR_STORE_LOCAL_LOCAL_LIVE_H
 
+#include "base/must_use.h"
 #include "store/local/local_segment.h"
 
 struct local_live;
-struct local_live *local_live_new(void);
+MUST_USE struct local_live *local_live_new(void);
 void local_live_free(struct local_live **live);
 void local_live_add(struct local_live *live, uint64_t segment, uint64_t messages, uint64_t octets);
 /* True when nothing lives in the segment any more. */

@@ -92,7 +92,7 @@ static int read_moves(struct local *local, struct move_chore *chore)
     for (size_t i = 0; result == 0 && i < chore->count; i++) {
         result = read_record(file, &chore->moves[i], &fault);
     }
-    net_file_close(&file, NULL);
+    disregard(net_file_close(&file, NULL));
     return result;
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "base/map.h"
+#include "base/must_use.h"
 #include "net/net_file.h"
 #include "store/local/local.h"
 #include "store/local/local_index.h"
@@ -83,14 +84,14 @@ static inline int64_t local_now(const struct local *local)
  * Appends a record to the current segment and tells where it will lie. The pieces must stay until the batch's end. -1, with the fault in
  * the operation, when there is no segment.
  */
-int local_commit_append(struct local *local, struct store_op *op, const struct local_record *record,
-                        const struct bytes pieces[3], struct store_place *place_r);
+MUST_USE int local_commit_append(struct local *local, struct store_op *op, const struct local_record *record,
+                                 const struct bytes pieces[3], struct store_place *place_r);
 /* Has the batch sync a segment of the operation's own. */
 void local_commit_own(struct local *local, struct store_op *op, struct local_segment *segment);
 /* Counts, when the batch is durable: where something lives, or lives no more. */
 void local_commit_lives(struct local *local, const struct store_place *place, bool ends);
 /* One delivery of the message is settled. */
-int local_commit_settle(struct local *local, uint64_t message, struct fault *fault);
+MUST_USE int local_commit_settle(struct local *local, uint64_t message, struct fault *fault);
 /* The number of deliveries in an open state, to change. */
 uint64_t *local_commit_count(struct local *local, enum store_state state);
 enum store_verdict local_commit(struct store *store, struct store_batch *batch);
@@ -106,27 +107,29 @@ struct local_kind {
 extern const struct local_kind local_add, local_hand, local_finish, local_untouch, local_set_state, local_reroute,
     local_divert, local_memo, local_pause, local_forget, local_clock, local_move, local_heard;
 /* A delivery that an operation adds to a message that is there, at once due; its line goes to the decisions. */
-int local_change_add(struct local *local, uint64_t message, const char *id, const char *sender,
-                     const struct mail_delivery *delivery, struct fault *fault);
+MUST_USE int local_change_add(struct local *local, uint64_t message, const char *id, const char *sender,
+                              const struct mail_delivery *delivery, struct fault *fault);
 
 /* ---- local_upload.c ---- */
 
 struct store_upload *local_upload(struct store *store);
-int local_upload_write(struct store *store, struct store_upload *upload, struct bytes data, struct fault *fault);
-ptrdiff_t local_upload_read(struct store_upload *upload, uint64_t offset, void *into, size_t len, struct fault *fault);
+MUST_USE int local_upload_write(struct store *store, struct store_upload *upload, struct bytes data,
+                                struct fault *fault);
+MUST_USE ptrdiff_t local_upload_read(struct store_upload *upload, uint64_t offset, void *into, size_t len,
+                                     struct fault *fault);
 void local_upload_free(struct store *store, struct store_upload **upload, bool leave);
 /* Writes the rest of the body, the meta and the head; the segment is not yet synced. */
-int local_upload_complete(struct local *local, struct store_upload *upload, struct bytes rest, struct bytes meta,
-                          struct local_record *record_r, struct fault *fault);
+MUST_USE int local_upload_complete(struct local *local, struct store_upload *upload, struct bytes rest,
+                                   struct bytes meta, struct local_record *record_r, struct fault *fault);
 struct local_segment *local_upload_segment(struct store_upload *upload);
 /* Its message is durable: closes the segment. Sets *upload to NULL. */
 void local_upload_keep(struct store_upload **upload);
 
 /* ---- local_claim.c, local_query.c ---- */
 
-int local_claim(struct store *store, struct store_claim *claim, struct fault *fault);
-int local_ask(struct store *store, const struct store_question *question, store_row_fn *fn, void *ctx,
-              struct fault *fault);
+MUST_USE int local_claim(struct store *store, struct store_claim *claim, struct fault *fault);
+MUST_USE int local_ask(struct store *store, const struct store_question *question, store_row_fn *fn, void *ctx,
+                       struct fault *fault);
 
 /* ---- local_chore.c, local_move.c ---- */
 
@@ -151,14 +154,14 @@ void local_chore_drop(struct store *store, struct store_chore **chore);
 /* ---- local_recover.c, local_disk.c ---- */
 
 /* -1 with a fault "damaged" when there are messages but no index. */
-int local_recover_expect_index(const char *index, const char *folder, struct fault *fault);
+MUST_USE int local_recover_expect_index(const char *index, const char *folder, struct fault *fault);
 /*
  * An index that is no database, and no segment at all: it was being made when a crash came. Moves it out of the way: 0, or -1 when there is more
  * than that.
  */
-int local_recover_unmade(struct local *local);
+MUST_USE int local_recover_unmade(struct local *local);
 /* Removes what was never acknowledged, sets aside what is not understood; before anything else runs. */
-int local_recover(struct local *local, struct fault *fault);
+MUST_USE int local_recover(struct local *local, struct fault *fault);
 /* Looks at the disk, and warns when it does not keep what it was given. */
 void local_disk_judge(struct local *local);
 

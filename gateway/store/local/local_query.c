@@ -107,7 +107,7 @@ static sqlite3_stmt *end_query(struct local_index *index, struct query *query, s
     int code = sqlite3_prepare_v2(index->db, buf_text(&query->sql), -1, &st, NULL);
     buf_done(&query->sql);
     if (code != SQLITE_OK) {
-        local_index_failed(index->db, code, fault);
+        disregard(local_index_failed(index->db, code, fault));
         return NULL;
     }
     for (size_t i = 0; i < query->count; i++) {

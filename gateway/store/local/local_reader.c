@@ -36,7 +36,7 @@ struct local_reader *local_reader_new(const char *folder, struct local_index *in
 
 static void give_up(struct open_segment *slot)
 {
-    net_file_close(&slot->file, NULL);
+    disregard(net_file_close(&slot->file, NULL));
     *slot = (struct open_segment){0};
 }
 

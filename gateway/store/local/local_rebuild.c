@@ -305,7 +305,7 @@ static int take_file(struct rebuild *rebuild, uint64_t id)
     if (result == 0) {
         result = take_segment(rebuild);
     }
-    net_file_close(&rebuild->file, NULL);
+    disregard(net_file_close(&rebuild->file, NULL));
     return result;
 }
 
@@ -406,7 +406,7 @@ int local_rebuild(const char *path, local_check_fn *report, void *ctx, struct lo
     if (result == 0) {
         result = rebuild_locked(&rebuild, path);
     }
-    net_file_close(&lock, NULL);
+    disregard(net_file_close(&lock, NULL));
     if (result == 0) {
         *result_r = rebuild.result;
     } else if (fault != NULL && !fault_is_set(fault)) {

@@ -15,6 +15,7 @@
 #ifndef MAILWEIR_STORE_LOCAL_LOCAL_RECORD_H
 #define MAILWEIR_STORE_LOCAL_LOCAL_RECORD_H
 
+#include "base/must_use.h"
 #include "store/store.h"
 
 #define LOCAL_RECORD_HEAD 40
@@ -29,6 +30,6 @@ struct local_record {
 uint64_t local_record_size(const struct local_record *record);
 void local_record_encode(const struct local_record *record, uint8_t head[LOCAL_RECORD_HEAD]);
 /* 1 with *record_r; 0 when data is shorter than a head and may begin one; -1 when it is no head. */
-int local_record_decode(struct bytes data, struct local_record *record_r);
+MUST_USE int local_record_decode(struct bytes data, struct local_record *record_r);
 
 #endif

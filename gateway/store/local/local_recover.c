@@ -35,7 +35,7 @@ static bool has_record(const char *path)
                  net_file_read(file, 0, head, sizeof head, NULL) == (ptrdiff_t)sizeof head &&
                  local_record_decode(bytes_at(head, sizeof head), &record) == 1 &&
                  net_file_size(file, &size, NULL) == 0 && size >= local_record_size(&record);
-    net_file_close(&file, NULL);
+    disregard(net_file_close(&file, NULL));
     return found;
 }
 

@@ -6,21 +6,22 @@
 
 #include <sqlite3.h>
 
+#include "base/must_use.h"
 #include "store/local/local_index.h"
 
 /* Makes the old index known to the new one's connection, outside of transactions; brings it up to date first. */
-int local_restore_attach(struct local_index *index, sqlite3 *old, const char *path, struct fault *fault);
+MUST_USE int local_restore_attach(struct local_index *index, sqlite3 *old, const char *path, struct fault *fault);
 /* Takes over all that the old index tells; -1 with a fault, and nothing taken, when a part of it cannot be read. */
-int local_restore_old(struct local_index *index, struct fault *fault);
+MUST_USE int local_restore_old(struct local_index *index, struct fault *fault);
 /* Without it: what operators decided. */
-int local_restore_decisions(struct local_index *index, const char *spool, int64_t now_ms, uint64_t *applied_r,
-                            uint64_t *damaged_r, struct fault *fault);
+MUST_USE int local_restore_decisions(struct local_index *index, const char *spool, int64_t now_ms, uint64_t *applied_r,
+                                     uint64_t *damaged_r, struct fault *fault);
 /* Counts the open deliveries of each message anew. */
-int local_restore_count(struct local_index *index, struct fault *fault);
+MUST_USE int local_restore_count(struct local_index *index, struct fault *fault);
 /* At the start: forgets decisions about messages that are settled. */
-int local_restore_shrink(struct local_index *index, const char *spool, struct fault *fault);
+MUST_USE int local_restore_shrink(struct local_index *index, const char *spool, struct fault *fault);
 
 /* Moves the index and its log out of the way; kept is where to. */
-int local_rebuild_set_aside(const char *path, char kept[LOCAL_PATH_MAX], struct fault *fault);
+MUST_USE int local_rebuild_set_aside(const char *path, char kept[LOCAL_PATH_MAX], struct fault *fault);
 
 #endif

@@ -116,7 +116,7 @@ int local_schema_version(sqlite3 *db, struct fault *fault)
     if (code == SQLITE_ROW) {
         version = sqlite3_column_int(statement, 0);
     } else {
-        local_index_failed(db, code, fault);
+        disregard(local_index_failed(db, code, fault));
     }
     sqlite3_finalize(statement);
     return version;

@@ -67,7 +67,7 @@ void local_segment_close(struct local_segment **segment)
     }
     list_remove(&(*segment)->link);
     /* All that matters was synced before; what a close could still report is about octets that nobody was promised. */
-    net_file_close(&(*segment)->file, NULL);
+    disregard(net_file_close(&(*segment)->file, NULL));
     free(*segment);
     *segment = NULL;
 }

@@ -5,6 +5,7 @@
 #define MAILWEIR_STORE_LOCAL_LOCAL_SEGMENT_H
 
 #include "base/list.h"
+#include "base/must_use.h"
 #include "net/net_file.h"
 #include "store/local/local_record.h"
 
@@ -24,9 +25,11 @@ struct local_segment {
 void local_segment_path(const char *folder, uint64_t id, char out[LOCAL_PATH_MAX]);
 /* The id of a file name, 0 when it is no segment's. */
 uint64_t local_segment_id(const char *name);
-int local_segment_create(struct local_segment **segment_r, const char *folder, uint64_t id, struct fault *fault);
+MUST_USE int local_segment_create(struct local_segment **segment_r, const char *folder, uint64_t id,
+                                  struct fault *fault);
 /* Appends at the tail, which stays where it is after a failure. */
-int local_segment_append(struct local_segment *segment, const struct bytes *pieces, size_t count, struct fault *fault);
+MUST_USE int local_segment_append(struct local_segment *segment, const struct bytes *pieces, size_t count,
+                                  struct fault *fault);
 /* Sets *segment to NULL; NULL is fine. */
 void local_segment_close(struct local_segment **segment);
 

@@ -115,7 +115,7 @@ void local_upload_free(struct store *store, struct store_upload **upload, bool l
         char path[LOCAL_PATH_MAX];
         local_segment_path(local_of(store)->folder, (*upload)->segment->id, path);
         /* What cannot be removed now has no valid record and goes at the next start. */
-        net_file_remove(path, NULL);
+        disregard(net_file_remove(path, NULL));
     }
     local_upload_keep(upload);
 }

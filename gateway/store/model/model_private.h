@@ -5,6 +5,7 @@
 #define MAILWEIR_STORE_MODEL_MODEL_PRIVATE_H
 
 #include "base/map.h"
+#include "base/must_use.h"
 #include "store/model/model.h"
 #include "store/store_ask.h"
 #include "store/store_batch.h"
@@ -108,10 +109,10 @@ void model_reroute(struct model *model, struct store_reroute *reroute);
 void model_divert(struct model *model, struct store_divert *divert);
 void model_forget_old(struct model *model, struct store_forget *forget);
 /* model_claim.c */
-int model_claim(struct store *store, struct store_claim *claim, struct fault *fault);
+MUST_USE int model_claim(struct store *store, struct store_claim *claim, struct fault *fault);
 /* model_ask.c */
-int model_ask(struct store *store, const struct store_question *question, store_row_fn *fn, void *ctx,
-              struct fault *fault);
+MUST_USE int model_ask(struct store *store, const struct store_question *question, store_row_fn *fn, void *ctx,
+                       struct fault *fault);
 void model_count(struct model *model, struct store_counts *counts_r);
 
 #endif
