@@ -35,10 +35,13 @@ static int finish(struct local *local, struct store_op *op, struct fault *fault)
     const struct store_finish *finish = &op->finish;
     int64_t now_ms = local_now(local);
     int changed = local_index_finish(local->index, finish, now_ms, local->run, fault);
-    if (changed <= 0) {
+    if (changed < 0) {
+        return -1; /* the disk's fault and not the op's: the whole batch is made again */
+    }
+    if (changed == 0) {
         fault_set(&op->fault, FAULT_PERM, "not-in-hand", "spool", "delivery %u of message %llu is in other hands",
                   finish->key.number, (unsigned long long)finish->key.message);
-        return changed;
+        return 0;
     }
     if (finish->note != NULL && local_index_add_note(local->index, finish->key, now_ms, finish->note, fault) != 0) {
         return -1;
