@@ -74,9 +74,10 @@ static const char *const sql[STATEMENTS] = {
         " m.segment, m.start, m.record_len, m.body_len, m.body_sum, d.doubt FROM delivery d JOIN message m"
         " ON m.seq = d.message WHERE d.message = ?1 AND d.number = ?2",
     [NEXT_DUE] = "SELECT min(due_ms) FROM delivery WHERE state = 0 AND upstream = ?1 AND due_ms > ?2",
-    /* What was changed by the new clock already has a time of it. */
-    [MOVE_DUE] = "UPDATE delivery SET due_ms = due_ms + ?1 WHERE state = 0 AND due_ms > min(?2, ?2 + ?1)"
-                 " AND changed_ms <= ?2",
+    /* What was changed by the new clock already has a time of it. The time of the change moves too: after a second jump
+     * back it would look like one that is still to come. */
+    [MOVE_DUE] = "UPDATE delivery SET due_ms = due_ms + ?1, changed_ms = changed_ms + ?1"
+                 " WHERE state = 0 AND due_ms > min(?2, ?2 + ?1) AND changed_ms <= ?2",
     [PLACE] = "SELECT segment, start, record_len, body_len, body_sum FROM message WHERE seq = ?1 AND open > 0",
     [COUNT_WAITING] = "SELECT count(*) FROM delivery WHERE state = 0",
     [COUNT_STOPPED] = "SELECT count(*) FROM delivery WHERE state = ?1 AND state IN (1, 2)",

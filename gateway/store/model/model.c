@@ -265,6 +265,7 @@ static void move_clock(struct model *model, const struct store_clock *clock)
             if (delivery->state == STORE_STATE_WAITING && delivery->due_ms > least &&
                 delivery->changed_ms <= clock->before_ms) {
                 delivery->due_ms += clock->delta_ms;
+                delivery->changed_ms += clock->delta_ms;
             }
         }
     }
