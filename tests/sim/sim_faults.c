@@ -37,6 +37,7 @@ static const struct kind {
     [SIM_FAULT_TLS] = {"failure of a handshake", BY_COUNT, 24, 0, 0, 2},
     [SIM_FAULT_NAME] = {"name server", BY_TIME, 0, 1 * SIM_SECOND, 60 * SIM_SECOND, 3},
     [SIM_FAULT_CLOCK] = {"clock jump", BY_TIME, 0, 0, 7200 * 2, 2},
+    [SIM_FAULT_CLOCK_FULL] = {"clock put back on a full disk", BY_TIME, 0, 1 * SIM_SECOND, 20 * SIM_SECOND, 2},
     [SIM_FAULT_RELOAD] = {"reload", BY_TIME, 0, 1 * SIM_SECOND, 30 * SIM_SECOND, 6},
     [SIM_FAULT_OPERATOR] = {"operator", BY_TIME, 0, 0, 1000000, 16},
 };

@@ -33,10 +33,11 @@ enum sim_fault_kind {
     SIM_FAULT_SERVER_DOWN, /* a server takes no connections, and drops those it has, for a while */
     SIM_FAULT_UIDVALIDITY, /* a server renumbers its folders */
     SIM_FAULT_TLS,         /* the n-th connection's handshake fails, if it has one */
-    SIM_FAULT_NAME,     /* the name of a server is not found, or not answered, or leads elsewhere first, for a while */
-    SIM_FAULT_CLOCK,    /* the wall clock jumps */
-    SIM_FAULT_RELOAD,   /* rules are changed and loaded, or the gateway is stopped and started */
-    SIM_FAULT_OPERATOR, /* somebody works on the queue */
+    SIM_FAULT_NAME,  /* the name of a server is not found, or not answered, or leads elsewhere first, for a while */
+    SIM_FAULT_CLOCK, /* the wall clock jumps */
+    SIM_FAULT_CLOCK_FULL, /* it jumps back on a full disk: nothing that waits can be given its new time, for a while */
+    SIM_FAULT_RELOAD,     /* rules are changed and loaded, or the gateway is stopped and started */
+    SIM_FAULT_OPERATOR,   /* somebody works on the queue */
     SIM_FAULT_KINDS
 };
 

@@ -10,7 +10,7 @@
 
 #define WORLD_DISK_FAULTS                                                                                              \
     (1u << SIM_FAULT_CRASH | 1u << SIM_FAULT_CRASH_DISK | 1u << SIM_FAULT_WRITE_ERROR | 1u << SIM_FAULT_SYNC_ERROR |   \
-     1u << SIM_FAULT_READ_ERROR | 1u << SIM_FAULT_DISK_FULL | 1u << SIM_FAULT_CLOCK)
+     1u << SIM_FAULT_READ_ERROR | 1u << SIM_FAULT_DISK_FULL | 1u << SIM_FAULT_CLOCK | 1u << SIM_FAULT_CLOCK_FULL)
 
 /* What worlds have in common: a log that goes into the trace; faults that are of the disk or the clock alone (false: another kind). */
 void world_log_init(struct log *log);

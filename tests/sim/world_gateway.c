@@ -179,7 +179,8 @@ static void on_fault(void *ctx, const struct sim_fault *fault, bool begin)
                           begin ? (enum sim_link_name)(1 + fault->amount % 3) : SIM_LINK_NAME_GOOD);
         break;
     case SIM_FAULT_CLOCK:
-        world.jumped_us = sim_now();
+    case SIM_FAULT_CLOCK_FULL:
+        world.jumped_us = begin ? sim_now() : world.jumped_us;
         world.blind = world.blind || world.gateway == NULL;
         world_fault(fault, begin, DISK);
         break;
