@@ -1,5 +1,6 @@
 // page - drives the built-in page as people do, in Debian's Chromium; see test_page.
 import assert from "node:assert/strict";
+import { readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { connect } from "node:net";
 import { chromium } from "playwright-core";
@@ -28,7 +29,7 @@ async function open(options = {}) {
 
 async function check(page, name) {
   // axe's own script needs a way past the policy that the page is served with.
-  await page.evaluate(await (await import("node:fs/promises")).readFile(axe, "utf8"));
+  await page.evaluate(await readFile(axe, "utf8"));
   const { violations } = await page.evaluate(() => window.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "best-practice"] }));
   for (const one of violations) problems.push(`axe, ${name}: ${one.id}: ${one.help}: ${one.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join(" | ")}`);
 }
@@ -347,5 +348,6 @@ for (const [name, test] of Object.entries(tests)) {
   }
 }
 await browser.close();
-console.log(problems.join("\n"));
-assert.equal(problems.length, 0);
+// The caller repeats them in the last line of its own, which a cut output keeps.
+await writeFile(`${OUT}/problems.txt`, problems.join("\n"));
+process.exitCode = problems.length ? 1 : 0;

@@ -79,11 +79,13 @@ def test_page(world):
     sender.start()
     out = ROOT / "build/web"
     out.mkdir(parents=True, exist_ok=True)
+    problems = out / "problems.txt"
+    problems.write_text("page.mjs did not come to its end")
     try:
         done = subprocess.run(["node", str(pathlib.Path(__file__).with_name("page.mjs"))], timeout=600, env={
             **os.environ, "URL": f"http://127.0.0.1:{port}/", "TOKEN": TOKEN, "OUT": str(out), "SMTP_PORT": str(apps)})
     finally:
         stop.set()
         sender.join()
-    assert done.returncode == 0, "the page's tests failed; what they said stands above"
+    assert done.returncode == 0, problems.read_text()
     gateway.stop()
