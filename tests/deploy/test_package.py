@@ -1,4 +1,6 @@
 """The Debian package: lintian has nothing to say against it; in a Debian root of its own it installs, checks its configuration, and goes again."""
+import hashlib
+import os
 import shutil
 
 from deployed import ROOT, debian_root, need, run
@@ -23,6 +25,18 @@ ENABLED = "etc/systemd/system/multi-user.target.wants/mailweir.service"
 
 def test_lintian_has_no_error(world):
     run("lintian", "--allow-root", "--fail-on", "error,warning", package())
+
+
+def test_the_same_octets_wherever_it_is_built(world):
+    build = package().parent
+    assert str(ROOT).encode() not in (build / "mailweir").read_bytes(), "the program names the folder that it was built in"
+    sums = set()
+    for _ in range(2):
+        run("cpack", "-G", "DEB", cwd=build, env={**os.environ, "SOURCE_DATE_EPOCH": "1796000000"})
+        sums.add(hashlib.sha256(next(build.glob("*.deb")).read_bytes()).hexdigest())
+        for file in build.glob("*.gz"):
+            os.utime(file)
+    assert len(sums) == 1, "a package made a second later is another"
 
 
 def test_installs_and_goes_again(world):
