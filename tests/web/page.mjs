@@ -15,6 +15,7 @@ const problems = [];
 /** A page of its own; whatever it says on its console, or is refused, is a failure. */
 async function open(options = {}) {
   const context = await browser.newContext({ viewport: { width: 1360, height: 900 }, bypassCSP: false, ...options });
+  context.setDefaultTimeout(90_000); // of a machine that runs other tests beside it
   const page = await context.newPage();
   page.on("console", (line) => line.type() === "error" && !/status of 4(01|22)/.test(line.text()) && problems.push(`console: ${line.text()}`));
   page.on("pageerror", (error) => problems.push(`error: ${error.message}`));
