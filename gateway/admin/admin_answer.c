@@ -7,7 +7,7 @@
 
 #include "admin/admin_private.h"
 #include "base/expect.h"
-#include "spool/spool_export.h"
+#include "spool/spool.h"
 
 void admin_kick(struct admin *admin)
 {
@@ -19,7 +19,7 @@ void admin_kick(struct admin *admin)
 struct store *admin_store(struct admin *admin, struct fault *fault)
 {
     if (admin->store == NULL) {
-        disregard(spool_export_open(&admin->store, admin->config->spool_path, fault));
+        disregard(spool_look(gateway_spool(admin->gateway), &admin->store, fault));
     }
     return admin->store;
 }

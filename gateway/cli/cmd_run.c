@@ -14,6 +14,7 @@
 #include "cli/cli_notify.h"
 #include "cli/cli_sandbox.h"
 #include "daemon/gateway.h"
+#include "store/local/local.h"
 
 struct run {
     struct net_loop *loop;
@@ -80,7 +81,7 @@ static void run_loop(struct run *run)
 static int open_all(struct run *run, struct config **config, struct fault *fault)
 {
     if (cli_sandbox_enter(*config, &run->log, &run->sandbox, fault) < 0 ||
-        gateway_open(&run->gateway, run->loop, config, &run->log, fault) < 0) {
+        gateway_open(&run->gateway, run->loop, &local_store, config, &run->log, fault) < 0) {
         return -1;
     }
     gateway_set_sandbox(run->gateway, &run->sandbox);

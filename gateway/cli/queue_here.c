@@ -13,6 +13,7 @@
 #include "net/net_loop.h"
 #include "spool/spool_admin.h"
 #include "spool/spool_export.h"
+#include "store/local/local.h"
 
 #define FOUND_MAX 100
 #define PAGE      50 /* messages of one page of a reroute */
@@ -28,7 +29,7 @@ struct queue_here *queue_here_open(const struct queue_options *options, int *exi
 {
     struct store *store = NULL;
     struct fault fault = FAULT_INIT;
-    if (spool_export_open(&store, options->spool, &fault) != 0) {
+    if (spool_export_open(&store, &local_store, options->spool, &fault) != 0) {
         fprintf(stderr, "mailweir: cannot open the spool at %s: %s\n", options->spool, fault.text);
         *exit_r = EX_NOINPUT;
         return NULL;
@@ -153,7 +154,7 @@ static int change(struct queue_here *here, const char *request, json_t **reply_r
 {
     struct fault fault = FAULT_INIT;
     char *text = NULL;
-    if (spool_admin_call(here->options->spool, request, &text, &fault) != 0) {
+    if (spool_admin_call(&local_store, here->options->spool, request, &text, &fault) != 0) {
         return queue_failed(&fault);
     }
     json_t *reply = json_loads(text, 0, NULL);

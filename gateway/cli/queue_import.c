@@ -30,6 +30,7 @@
 #include "net/net_loop.h"
 #include "spool/spool_admin.h"
 #include "spool/spool_import.h"
+#include "store/local/local.h"
 #include "store/store_meta.h"
 #include "store/store_sum.h"
 
@@ -292,7 +293,7 @@ static json_t *ask(struct import *import, json_t *request)
         return answer;
     }
     char *text = json_dumps(request, JSON_COMPACT);
-    if (spool_admin_call(import->options->spool, text, &reply, &fault) == 0) {
+    if (spool_admin_call(&local_store, import->options->spool, text, &reply, &fault) == 0) {
         answer = json_loads(reply, 0, NULL);
     }
     const char *error = json_string_value(json_object_get(answer, "error"));

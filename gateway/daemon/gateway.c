@@ -13,7 +13,8 @@
 static int open_spool(struct gateway *gateway, struct fault *fault)
 {
     const struct config *config = gateway->config;
-    struct spool_options options = {.path = config->spool_path,
+    struct spool_options options = {.store = gateway->store,
+                                    .path = config->spool_path,
                                     .minimum_free = config->spool_minimum_free,
                                     .history_ms = config->spool_history,
                                     .history_messages = config->spool_history_messages};
@@ -56,11 +57,12 @@ static void log_ready(struct gateway *gateway)
               LOG_INT("waiting", counts.waiting), LOG_INT("dead_letters", counts.dead), LOG_INT("held", counts.held));
 }
 
-int gateway_open(struct gateway **gateway_r, struct net_loop *loop, struct config **config, struct log *log,
-                 struct fault *fault)
+int gateway_open(struct gateway **gateway_r, struct net_loop *loop, const struct store_ops *store,
+                 struct config **config, struct log *log, struct fault *fault)
 {
     struct gateway *gateway = expect_calloc(1, sizeof *gateway);
     gateway->loop = loop;
+    gateway->store = store;
     gateway->config = *config;
     list_init(&gateway->loading.waiting);
     list_init(&gateway->loading.later);

@@ -16,10 +16,10 @@ struct gateway;
 /*
  * Opens the spool and the listeners; blocks while the spool opens. Nothing is delivered before gateway_start(), and
  * nothing received before the loop runs. Takes the configuration (sets *config to NULL) on success only. The fault
- * names what could not be had: the spool's holder, the address in use.
+ * names what could not be had: the spool's holder, the address in use. store: the kind that the spool is kept in.
  */
-MUST_USE int gateway_open(struct gateway **gateway_r, struct net_loop *loop, struct config **config, struct log *log,
-                          struct fault *fault);
+MUST_USE int gateway_open(struct gateway **gateway_r, struct net_loop *loop, const struct store_ops *store,
+                          struct config **config, struct log *log, struct fault *fault);
 /* Tells it what holds of the process's sandbox, for reloads and for operators; copied. Without it there is none. */
 void gateway_set_sandbox(struct gateway *gateway, const struct net_sandbox_state *sandbox);
 /* Begins to deliver; logs "ready". From now on it must be drained before it is freed. */

@@ -78,7 +78,7 @@ static void wake_at(struct dispatch_upstream *upstream, int64_t when_ms)
     net_timer_start(upstream->timer, (uint64_t)(wait < LONGEST_WAIT_MS ? wait : LONGEST_WAIT_MS));
 }
 
-static void on_due(void *ctx, struct spool_item **items, size_t count, bool more, int64_t next_due_ms)
+static void on_due(void *ctx, struct spool_item **items, size_t count, bool more, int64_t next_in_ms)
 {
     struct dispatch_upstream *upstream = ctx;
     upstream->fetching = false;
@@ -91,7 +91,7 @@ static void on_due(void *ctx, struct spool_item **items, size_t count, bool more
         }
     }
     if (is_open(upstream)) {
-        wake_at(upstream, next_due_ms >= 0 ? next_due_ms : INT64_MAX);
+        wake_at(upstream, next_in_ms >= 0 ? dispatch_now(upstream->dispatch) + next_in_ms : INT64_MAX);
     }
     dispatch_fetch(upstream);
     dispatch_check_drained(upstream->dispatch); /* it may have been the last thing that a drain waits for */

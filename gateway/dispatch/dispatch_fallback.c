@@ -56,7 +56,8 @@ void dispatch_divert(struct dispatch_upstream *upstream)
             known[count++] = dispatch->upstreams[i]->config->name;
         }
     }
+    int64_t down_for_ms = dispatch_now(dispatch) - upstream->down_since;
     upstream->diverting = true;
-    spool_divert(dispatch->spool, upstream->config->name, known, count, upstream->down_since, on_diverted, upstream);
+    spool_divert(dispatch->spool, upstream->config->name, known, count, (uint64_t)down_for_ms, on_diverted, upstream);
     free(known);
 }

@@ -32,6 +32,7 @@ struct dispatch_job {
     char *note;                  /* what its history and the log should say of a filed one; or NULL */
     bool set_aside;              /* it is what ends the server's connections */
     struct spool_outcome result; /* what becomes of the delivery */
+    int64_t ended_ms;            /* when that was known, of the wall clock */
     bool reading;                /* an answer to body_read() is due */
     imapc_body_fn *read_done;
     void *read_ctx;
@@ -169,9 +170,8 @@ static void note_doubt(struct dispatch_job *job)
 static struct spool_outcome outcome_of(const struct dispatch_job *job)
 {
     const struct imapc_outcome *outcome = &job->outcome;
-    int64_t now = dispatch_now(job->upstream->dispatch);
-    struct spool_outcome result = {.now_ms = now,
-                                   .fault = outcome->fault,
+    int64_t now = job->ended_ms;
+    struct spool_outcome result = {.fault = outcome->fault,
                                    .uidvalidity = outcome->uidvalidity,
                                    .uid = outcome->uid,
                                    .folder = job->folder,
@@ -189,7 +189,7 @@ static struct spool_outcome outcome_of(const struct dispatch_job *job)
         result.kind = SPOOL_DEAD;
     } else {
         result.kind = SPOOL_DEFERRED;
-        result.next_ms = later(job, now);
+        result.again_in_ms = (uint64_t)(later(job, now) - now);
     }
     return result;
 }
@@ -206,9 +206,9 @@ static void log_filed(const struct dispatch_job *job)
 }
 
 /* Whether the delivery waits longer than its upstream's operator finds normal. */
-static bool is_delayed(const struct dispatch_job *job, const struct spool_outcome *outcome)
+static bool is_delayed(const struct dispatch_job *job)
 {
-    return outcome->now_ms - job->item->envelope.received_ms > (int64_t)job->upstream->config->warn_after;
+    return job->ended_ms - job->item->envelope.received_ms > (int64_t)job->upstream->config->warn_after;
 }
 
 static void log_failed(const struct dispatch_job *job, const struct spool_outcome *outcome, const char *action)
@@ -217,9 +217,9 @@ static void log_failed(const struct dispatch_job *job, const struct spool_outcom
     const struct fault *fault = &outcome->fault;
     char next[25] = "";
     if (outcome->kind == SPOOL_DEFERRED) {
-        log_time(outcome->next_ms, next);
+        log_time(job->ended_ms + (int64_t)outcome->again_in_ms, next);
     }
-    bool serious = outcome->kind == SPOOL_DEAD || is_delayed(job, outcome);
+    bool serious = outcome->kind == SPOOL_DEAD || is_delayed(job);
     log_event(job->upstream->dispatch->log, serious ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, action,
               LOG_STR("id", item->envelope.id), LOG_STR("delivery", item->id),
               LOG_STR("upstream", item->delivery.upstream), LOG_STR("folder", item->delivery.folder),
@@ -234,21 +234,21 @@ static void note_outcome(struct dispatch_job *job, const struct spool_outcome *o
     struct dispatch_counts *counts = &upstream->counts;
     if (fault_is_set(&outcome->fault) && outcome->kind != SPOOL_UNTOUCHED) {
         upstream->last_fault = outcome->fault;
-        upstream->last_fault_ms = outcome->now_ms;
+        upstream->last_fault_ms = job->ended_ms;
     }
     switch (outcome->kind) {
     case SPOOL_FILED:
         counts->filed++;
         counts->possible_duplicates += job->outcome.possible_duplicate;
         counts->octets += mail_rope_size(job->rope);
-        upstream->last_filed_ms = outcome->now_ms;
+        upstream->last_filed_ms = job->ended_ms;
         histogram_add(&upstream->append, net_now_us(upstream->dispatch->loop) - job->began_us);
         log_filed(job);
         break;
     case SPOOL_DEFERRED:
         counts->deferred++;
         counts->uncertain += outcome->fault.class == FAULT_UNCERTAIN;
-        log_failed(job, outcome, is_delayed(job, outcome) ? "delayed" : "deferred");
+        log_failed(job, outcome, is_delayed(job) ? "delayed" : "deferred");
         break;
     case SPOOL_DEAD:
         counts->dead++;
@@ -371,12 +371,13 @@ static void finish(struct dispatch_job *job)
     }
     dispatch_pace_keep(upstream);
     note_doubt(job);
+    job->ended_ms = dispatch_now(upstream->dispatch);
     job->result = outcome_of(job);
     note_outcome(job, &job->result);
     const struct dispatch *dispatch = upstream->dispatch;
     if (dispatch_report_wanted(dispatch->config, job->item, &job->result)) {
         const struct dispatch_report_options options = {dispatch->loop, dispatch->spool, dispatch->log,
-                                                        dispatch->config};
+                                                        dispatch->config, job->ended_ms};
         dispatch_report_start(&options, job->item, &job->result, settle, job);
     } else {
         settle(job);

@@ -42,7 +42,7 @@ static void write_fields(const struct report *report, struct buf *out)
 {
     const char *hostname = report->options.config->hostname;
     char date[DATE_LEN];
-    date_rfc5322(report->outcome.now_ms, date);
+    date_rfc5322(report->options.ended_ms, date);
     buf_printf(out,
                "From: mailweir <postmaster@%s>\r\nTo: postmaster@%s\r\nDate: %s\r\nMessage-ID: <%s@%s>\r\n"
                "Subject: Dead letter %s\r\nAuto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"
@@ -118,7 +118,7 @@ static void commit(struct report *report)
     struct mail_recipient recipient = {.address = to};
     const struct mail_envelope envelope = {
         .id = report->id,
-        .received_ms = report->outcome.now_ms,
+        .received_ms = report->options.ended_ms,
         .hostname = config->hostname,
         .client = {.address = "127.0.0.1", .helo = config->hostname, .protocol = "local"},
         .from = "",
@@ -227,7 +227,7 @@ void dispatch_report_start(const struct dispatch_report_options *options, struct
     uint8_t random[10];
     name_report(report);
     net_random(random, sizeof random);
-    units_id(outcome->now_ms, random, report->boundary);
+    units_id(options->ended_ms, random, report->boundary);
     report->stage = spool_stage_new(options->spool, on_writable, report);
     spool_stage_unique(report->stage, false);
     net_defer(options->loop, begin, report);

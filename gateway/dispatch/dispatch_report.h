@@ -16,6 +16,7 @@ struct dispatch_report_options {
     struct spool *spool;
     struct log *log;
     struct config *config; /* with dead_upstream set; held until done */
+    int64_t ended_ms;      /* when it failed, of the wall clock */
 };
 
 /* Whether this outcome of the item is to be reported. */

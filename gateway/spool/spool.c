@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "base/expect.h"
+#include "net/net_poll.h"
 #include "spool/spool_private.h"
-#include "store/local/local.h"
 
 #define UPSTREAMS_MAX 100000
 
@@ -248,11 +248,6 @@ const char *spool_disk_warning(const struct spool *spool)
     return spool->store->ops->warning(spool->store);
 }
 
-bool spool_is_paused(const struct spool *spool, const struct spool_upstream *upstream)
-{
-    return spool->pause.on || upstream->pause.on;
-}
-
 void spool_count(const struct spool *spool, struct spool_counts *counts_r)
 {
     *counts_r = spool->counts;
@@ -264,6 +259,11 @@ const struct histogram *spool_commit_time(const struct spool *spool)
 }
 
 /* ---- opening ---- */
+
+int spool_look(const struct spool *spool, struct store **store_r, struct fault *fault)
+{
+    return spool->options.store->look(store_r, spool->options.path, fault);
+}
 
 static uint64_t or_default(uint64_t value, uint64_t otherwise)
 {
@@ -281,6 +281,7 @@ static struct spool *spool_new(struct net_loop *loop, const struct spool_options
     spool->loop = loop;
     spool->log = log;
     spool->options = (struct spool_options){
+        .store = options->store,
         .path = expect_strdup(options->path),
         .segment_size = or_default(options->segment_size, 64u << 20),
         .own_segment_over = or_default(options->own_segment_over, 256u << 10),
@@ -298,41 +299,14 @@ static struct spool *spool_new(struct net_loop *loop, const struct spool_options
     return spool;
 }
 
-void spool_set_pause(struct spool *spool, const char *upstream, bool on, int64_t since_ms, const char *by)
-{
-    bool all = upstream[0] == '\0';
-    struct spool_pause *pause = all ? &spool->pause : &spool_upstream(spool, upstream)->pause;
-    if (on && pause->on) {
-        return; /* the first one counts, as in the store */
-    }
-    *pause = (struct spool_pause){.on = on, .all = all, .since_ms = on ? since_ms : 0};
-    snprintf(pause->by, sizeof pause->by, "%s", on && by != NULL ? by : "");
-    size_t cursor = 0;
-    struct bytes key;
-    void *value;
-    while (all && !on && map_next(spool->upstreams, &cursor, &key, &value)) {
-        ((struct spool_upstream *)value)->pause = (struct spool_pause){.on = false};
-    }
-}
-
-struct spool_pause spool_pause_of(const struct spool *spool, const char *upstream)
-{
-    const struct spool_upstream *found = map_get(spool->upstreams, bytes_of(upstream));
-    return spool->pause.on || found == NULL ? spool->pause : found->pause;
-}
-
 /* ---- what is found at the start ---- */
 
-static int take_row(void *ctx, const struct store_answer_row *row)
+static int take_memo(void *ctx, const struct store_answer_row *row)
 {
     struct spool *spool = ctx;
-    if (row->kind == STORE_ROW_PAUSE) {
-        spool_set_pause(spool, row->pause.upstream, true, row->pause.since_ms, row->pause.by);
-    } else if (row->kind == STORE_ROW_MEMO) {
-        struct spool_upstream *upstream = spool_upstream(spool, row->memo.upstream);
-        free(upstream->memo);
-        upstream->memo = expect_strdup(row->memo.text);
-    }
+    struct spool_upstream *upstream = spool_upstream(spool, row->memo.upstream);
+    free(upstream->memo);
+    upstream->memo = expect_strdup(row->memo.text);
     return 0;
 }
 
@@ -342,9 +316,8 @@ static int ask_all(struct spool *spool, struct fault *fault)
     struct store *store = spool->store;
     struct store_batch nothing;
     store_batch_init(&nothing);
-    const struct store_question pauses = {.kind = STORE_ASK_PAUSES}, memos = {.kind = STORE_ASK_MEMOS};
-    if (store->ops->ask(store, &pauses, take_row, spool, fault) != 0 ||
-        store->ops->ask(store, &memos, take_row, spool, fault) != 0 ||
+    const struct store_question memos = {.kind = STORE_ASK_MEMOS};
+    if (spool_pause_ask(spool, fault) != 0 || store->ops->ask(store, &memos, take_memo, spool, fault) != 0 ||
         store->ops->room(store, &spool->room, fault) != 0) {
         return -1;
     }
@@ -356,12 +329,12 @@ static int ask_all(struct spool *spool, struct fault *fault)
 
 static int set_up(struct spool *spool, struct fault *fault)
 {
-    const struct local_options options = {.path = spool->options.path,
+    const struct store_options options = {.path = spool->options.path,
                                           .segment_size = spool->options.segment_size,
                                           .log = spool->log,
                                           .wall = spool->options.wall,
                                           .clock = spool->options.clock};
-    if (local_open(&spool->store, &options, fault) != 0) {
+    if (spool->options.store->open(&spool->store, &options, fault) != 0) {
         return -1;
     }
     spool->disk = net_lane_new(spool->loop, "disk");
@@ -369,6 +342,7 @@ static int set_up(struct spool *spool, struct fault *fault)
     spool->tidy = net_lane_new(spool->loop, "tidy");
     spool->stall_timer = net_timer_new(spool->loop, take_up_stalled, spool);
     spool->measured_at = net_now(spool->loop);
+    spool_pause_watch(spool);
     return ask_all(spool, fault);
 }
 
@@ -415,6 +389,7 @@ void spool_close(struct spool **spool_ref)
     }
     *spool_ref = NULL;
     spool->closing = true;
+    net_poll_free(&spool->hint); /* nobody asks on the lane any more */
     finish_lane(&spool->read);
     spool_doubt_resolve(spool);
     if (spool->stall_timer != NULL) {

@@ -24,16 +24,19 @@
 
 struct spool;
 struct spool_stage;
+struct store;
+struct store_ops;
 
 struct spool_options {
-    const char *path;           /* a directory; made when missing, its parent must exist */
-    uint64_t segment_size;      /* 0: 64 MiB */
-    uint64_t own_segment_over;  /* 0: 256 KiB */
-    uint64_t minimum_free;      /* octets of the disk kept free: below, spool_can_accept() says no; 0: 64 MiB */
-    uint64_t history_ms;        /* how long settled messages stay known; 0: 7 days */
-    uint64_t history_messages;  /* how many of them at most; 0: 1,000,000 */
-    int64_t (*wall)(void *ctx); /* the store's clock, asked from lanes: milliseconds since 1970; NULL: net_wall() */
-    void *clock;                /* its ctx */
+    const struct store_ops *store; /* what it keeps its messages in */
+    const char *path;              /* of that */
+    uint64_t segment_size;         /* 0: 64 MiB */
+    uint64_t own_segment_over;     /* 0: 256 KiB */
+    uint64_t minimum_free;         /* octets of the disk kept free: below, spool_can_accept() says no; 0: 64 MiB */
+    uint64_t history_ms;           /* how long settled messages stay known; 0: 7 days */
+    uint64_t history_messages;     /* how many of them at most; 0: 1,000,000 */
+    int64_t (*wall)(void *ctx);    /* the store's clock, asked from lanes: milliseconds since 1970; NULL: net_wall() */
+    void *clock;                   /* its ctx */
 };
 
 /*
@@ -42,6 +45,8 @@ struct spool_options {
  */
 MUST_USE int spool_open(struct spool **spool_r, struct net_loop *loop, const struct spool_options *options,
                         struct log *log, struct fault *fault);
+/* What its messages are kept in, to be looked at from another thread; closed by spool_export_close(). */
+MUST_USE int spool_look(const struct spool *spool, struct store **store_r, struct fault *fault);
 /* Finishes commits and settlements under way, answers them, closes; blocks. Stages and items must be gone. Sets *spool to NULL. */
 void spool_close(struct spool **spool);
 
@@ -148,19 +153,19 @@ void spool_set_wake(struct spool *spool, spool_wake_fn *fn, void *ctx);
 /*
  * Reads up to `limit` deliveries of `upstream` that are due and in nobody's hands: half of them the longest due, half by
  * turns from each pair of sender and folder, so that a flood of one does not starve another. None while the upstream is paused. done
- * takes the items it wants (NULLs them); next_due_ms is when the earliest of the others is due, or -1 when there is none. more: further ones are due now.
+ * takes the items it wants (NULLs them); the earliest of the others is due in next_in_ms, -1 when there is none. more: further ones are due now.
  */
-typedef void spool_due_fn(void *ctx, struct spool_item **items, size_t count, bool more, int64_t next_due_ms);
+typedef void spool_due_fn(void *ctx, struct spool_item **items, size_t count, bool more, int64_t next_in_ms);
 void spool_fetch_due(struct spool *spool, const char *upstream, size_t limit, spool_due_fn *done, void *ctx);
 
 /*
  * Has what waits for `upstream` go to the fallback that its rule names, if that is one of the `known` upstreams: what nobody holds and what was
- * certainly not filed. since_ms (wall clock): since when the upstream is down, for the history. Each is logged ("fallback"). done comes once, when all of it
+ * certainly not filed. down_for_ms: how long the upstream has been down, for the history. Each is logged ("fallback"). done comes once, when all of it
  * is durable, with how many went; fault is NULL on success.
  */
 typedef void spool_divert_fn(void *ctx, uint64_t moved, const struct fault *fault);
 void spool_divert(struct spool *spool, const char *upstream, const char *const *known, size_t known_count,
-                  int64_t since_ms, spool_divert_fn *done, void *ctx);
+                  uint64_t down_for_ms, spool_divert_fn *done, void *ctx);
 
 /*
  * The wall clock was found to have jumped by delta_ms; before_ms is what it would show without. Each delivery that waits for its time goes on
@@ -185,12 +190,11 @@ struct bytes spool_item_at_hand(const struct spool_item *item, uint64_t offset, 
 struct spool_outcome {
     enum spool_outcome_kind {
         SPOOL_FILED,     /* done for good */
-        SPOOL_DEFERRED,  /* again at next_ms */
+        SPOOL_DEFERRED,  /* again in again_in_ms */
         SPOOL_DEAD,      /* a dead letter, kept until an operator acts */
         SPOOL_UNTOUCHED, /* no attempt was made (shutdown): as before */
     } kind;
-    int64_t now_ms;             /* wall clock of the attempt */
-    int64_t next_ms;            /* DEFERRED: wall clock */
+    uint64_t again_in_ms;       /* DEFERRED */
     bool uncertain;             /* it may lie there: kept whatever becomes of it, unless it is FILED */
     char doubt[DOUBT_TEXT_MAX]; /* what is known of that, and of what came before; not for FILED */
     const char *note;           /* for its history, by reference until done; or NULL */

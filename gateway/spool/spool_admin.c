@@ -212,11 +212,12 @@ static void keep_reply(void *ctx, const char *reply)
     net_loop_stop(call->loop);
 }
 
-int spool_admin_call(const char *path, const char *request, char **reply_r, struct fault *fault)
+int spool_admin_call(const struct store_ops *kind, const char *path, const char *request, char **reply_r,
+                     struct fault *fault)
 {
     struct call call = {.loop = net_loop_new()};
     struct spool *spool = NULL;
-    const struct spool_options options = {.path = path};
+    const struct spool_options options = {.store = kind, .path = path};
     struct fault found = FAULT_INIT;
     int result = spool_open(&spool, call.loop, &options, NULL, &found);
     if (result != 0 && strcmp(found.code, "locked") == 0) {

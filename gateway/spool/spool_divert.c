@@ -17,7 +17,6 @@ struct divert_job {
     const char **known;
     struct store_diverted diverted[BATCH];
     uint64_t total;
-    int64_t since_ms;
     spool_divert_fn *done;
     void *ctx;
 };
@@ -26,7 +25,7 @@ static void log_diverted(struct spool *spool, const struct divert_job *job)
 {
     const struct store_divert *divert = &job->job.op.divert;
     char since[25];
-    log_time(job->since_ms, since);
+    log_time(spool->options.wall(spool->options.clock) - (int64_t)divert->down_for_ms, since);
     for (size_t i = 0; i < divert->count; i++) {
         const struct store_diverted *diverted = &divert->diverted[i];
         char from[STORE_ID_LEN + 12], to[STORE_ID_LEN + 12];
@@ -62,16 +61,14 @@ static void divert_done(struct spool *spool, struct spool_job *base)
 }
 
 void spool_divert(struct spool *spool, const char *upstream, const char *const *known, size_t known_count,
-                  int64_t since_ms, spool_divert_fn *done, void *ctx)
+                  uint64_t down_for_ms, spool_divert_fn *done, void *ctx)
 {
     struct divert_job *job = expect_calloc(1, sizeof *job);
-    int64_t down_for_ms = spool->options.wall(spool->options.clock) - since_ms;
     job->request = arena_new(STORE_ITEM_MAX);
     job->known = expect_memory(arena_array(job->request, known_count + 1, sizeof *job->known));
     for (size_t i = 0; i < known_count; i++) {
         job->known[i] = expect_memory(arena_text(job->request, known[i]));
     }
-    job->since_ms = since_ms;
     job->done = done;
     job->ctx = ctx;
     job->job = (struct spool_job){
@@ -80,7 +77,7 @@ void spool_divert(struct spool *spool, const char *upstream, const char *const *
                .divert = {.upstream = expect_memory(arena_text(job->request, upstream)),
                           .known = job->known,
                           .known_count = known_count,
-                          .down_for_ms = down_for_ms > 0 ? (uint64_t)down_for_ms : 0,
+                          .down_for_ms = down_for_ms,
                           .limit = BATCH,
                           .arena = arena_new((size_t)BATCH * STORE_ITEM_MAX),
                           .diverted = job->diverted}},

@@ -6,12 +6,11 @@
 #include <stdlib.h>
 
 #include "base/expect.h"
-#include "store/local/local.h"
 #include "store/store_ask.h"
 
-int spool_export_open(struct store **store_r, const char *path, struct fault *fault)
+int spool_export_open(struct store **store_r, const struct store_ops *kind, const char *path, struct fault *fault)
 {
-    return local_look(store_r, path, fault);
+    return kind->look(store_r, path, fault);
 }
 
 void spool_export_close(struct store **store)

@@ -8,8 +8,9 @@
 #include "mail/mail_envelope.h"
 #include "store/store.h"
 
-/* Opens the store of the spool at path for reading; blocks. Fault "version" when this mailweir cannot read it. */
-MUST_USE int spool_export_open(struct store **store_r, const char *path, struct fault *fault);
+/* Opens the store of this kind at path for reading; blocks. Fault "version" when this mailweir cannot read it. */
+MUST_USE int spool_export_open(struct store **store_r, const struct store_ops *kind, const char *path,
+                               struct fault *fault);
 /* Sets *store to NULL; NULL is fine. */
 void spool_export_close(struct store **store);
 

@@ -123,8 +123,7 @@ static void answer(struct spool *spool, struct spool_job *job)
         fetch->claim.more = false; /* the end of the pause wakes whoever fetches */
         next_in_ms = -1;
     }
-    int64_t next_ms = next_in_ms < 0 ? -1 : spool->options.wall(spool->options.clock) + next_in_ms;
-    fetch->done(fetch->ctx, fetch->items, fetch->count, fetch->claim.more && !failed, next_ms);
+    fetch->done(fetch->ctx, fetch->items, fetch->count, fetch->claim.more && !failed, next_in_ms);
     give_back(fetch);
     fetch_free(fetch);
 }

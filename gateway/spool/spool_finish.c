@@ -95,7 +95,7 @@ void spool_finish(struct spool *spool, struct spool_item **item, const struct sp
     finish->job.op.finish = (struct store_finish){
         .key = key_of(finish),
         .state = is_dead ? STORE_STATE_DEAD : states[outcome->kind],
-        .again_in_ms = outcome->next_ms > outcome->now_ms ? (uint64_t)(outcome->next_ms - outcome->now_ms) : 0,
+        .again_in_ms = outcome->again_in_ms,
         .attempts = finish->item->attempts + 1,
         .uncertain = outcome->uncertain,
         .doubt = finish->doubt,

@@ -107,6 +107,7 @@ struct spool {
     struct spool_options options;
     struct store *store;
     struct net_lane *disk, *read, *tidy;
+    struct net_poll *hint; /* of the store's; or NULL */
 
     struct list pending; /* jobs that wait for a group */
     struct list stalled; /* jobs that failed, that must not be given up and wait for another try */
@@ -149,13 +150,20 @@ struct spool_upstream *spool_upstream(struct spool *spool, const char *name);
 void spool_pump(struct spool *spool);
 /* Has whoever fetches look again; NULL: for all upstreams. */
 void spool_wake(struct spool *spool, const char *upstream);
-/* Notes a pause, or its end; upstream "": of all, whose end is that of each. */
-void spool_set_pause(struct spool *spool, const char *upstream, bool on, int64_t since_ms, const char *by);
-bool spool_is_paused(const struct spool *spool, const struct spool_upstream *upstream);
 /* A delivery of the upstream waits in the store that whoever fetches may not have seen there. */
 void spool_left_behind(struct spool *spool, const char *upstream);
 /* Gives back an item that nobody took (sets *item to NULL; NULL is fine). */
 void spool_give_back(struct spool *spool, struct spool_item **item);
+
+/* ---- spool_pause.c ---- */
+
+/* Notes a pause, or its end; upstream "": of all, whose end is that of each. */
+void spool_set_pause(struct spool *spool, const char *upstream, bool on, int64_t since_ms, const char *by);
+bool spool_is_paused(const struct spool *spool, const struct spool_upstream *upstream);
+/* At the start: asks the store, blocks. */
+MUST_USE int spool_pause_ask(struct spool *spool, struct fault *fault);
+/* From now on the store's hints are heeded, if it has some. */
+void spool_pause_watch(struct spool *spool);
 
 /* ---- spool_fetch.c ---- */
 

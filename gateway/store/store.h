@@ -161,8 +161,29 @@ struct store_counts {
 /* A large body on its way in. */
 struct store_upload;
 
+struct log;
+
+/* Of a store that is opened to be written to; by reference until it is closed. */
+struct store_options {
+    const char *path;           /* where it is kept; the store's own way to say so */
+    uint64_t segment_size;      /* above it the next segment is begun; for stores that have some */
+    struct log *log;            /* of what is found at the start; NULL: nobody is told */
+    int64_t (*wall)(void *ctx); /* this machine's wall clock: milliseconds since 1970, from any thread */
+    void *clock;                /* its ctx */
+};
+
 struct store_ops {
     const char *name; /* "local", "model" */
+    /*
+     * Opens the store, and makes it when there is none. Fault "locked" when somebody has it and it has one owner only;
+     * "version" when it was written by a newer mailweir; "damaged" when it is not what it was left as.
+     */
+    int (*open)(struct store **store_r, const struct store_options *options, struct fault *fault);
+    /*
+     * To look at the store beside whoever has it, or when nobody has: close, ask and body only. Fault "version" when it
+     * was written by a newer mailweir, or by an older one and not opened since.
+     */
+    int (*look)(struct store **store_r, const char *path, struct fault *fault);
     /* Closes and frees; everything claimed and not given back is uncertain the next time. */
     void (*close)(struct store *store);
 
@@ -191,8 +212,13 @@ struct store_ops {
     int (*ask)(struct store *store, const struct store_question *question,
                int (*fn)(void *ctx, const struct store_answer_row *row), void *ctx, struct fault *fault);
     int (*room)(struct store *store, struct store_room *room_r, struct fault *fault);
-    /* A descriptor that becomes readable when somebody else has changed what is due; -1: nobody else does. */
+    /*
+     * A descriptor that becomes readable when somebody else has changed what is due; -1: nobody else does. It is the
+     * store's. Whoever waits for it calls heed(), from the loop's thread, before it looks: that takes what can be read
+     * and does not block. NULL where nobody else does.
+     */
     int (*hint)(struct store *store);
+    void (*heed)(struct store *store);
     /* Why what is acknowledged may be lost with the power, for operators; or NULL. */
     const char *(*warning)(const struct store *store);
 

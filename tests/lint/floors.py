@@ -13,8 +13,8 @@ LIBC = {"assert.h", "ctype.h", "errno.h", "fnmatch.h", "inttypes.h", "limits.h",
         "stddef.h", "stdint.h", "stdio.h", "stdlib.h", "string.h", "strings.h"}
 SYSTEM = {"fcntl.h", "netdb.h", "pthread.h", "signal.h", "sysexits.h", "time.h", "unistd.h", "arpa/inet.h", "netinet/in.h"}
 
-# Who still looks past the store's door, at its local half: a row goes when its last such include does.
-PAST_THE_DOOR = {"gateway/spool", "gateway/cli"}
+# Who says which store it shall be, and mends the local one: all others know the door alone.
+CHOOSES_THE_STORE = {"gateway/cli"}
 
 # folder: (folders of ours it may include, headers of libraries it may include beside libc)
 FLOORS = {
@@ -42,7 +42,7 @@ FLOORS = {
                      "admin"},
                     {"jansson.h", "malloc.h", "termios.h", "curl/", "sys/", *SYSTEM}),
 }
-for name in PAST_THE_DOOR:
+for name in CHOOSES_THE_STORE:
     FLOORS[name][0].add("store/local")
 # What the rooms of a folder show to others; the rest of their headers is their own.
 DOORS = {"store/local/": {"store/local/local.h", "store/local/local_check.h"}, "store/model/": {"store/model/model.h"}}

@@ -212,11 +212,12 @@ struct sim_filing *sim_mail_filed(unsigned server, const char *folder, struct by
     return filing;
 }
 
-void sim_mail_refused(unsigned server, const char *folder, struct bytes octets, bool for_good)
+void sim_mail_not_filed(unsigned server, const char *folder, struct bytes octets, enum sim_append_end end)
 {
     struct sim_try *try;
     int place;
     struct sim_filing *filing = filing_of(server, folder, octets, &try, &place);
-    filing->refusals++;
-    filing->refused_for_good = filing->refused_for_good || for_good;
+    filing->refusals += end != SIM_APPEND_CUT;
+    filing->cuts += end == SIM_APPEND_CUT;
+    filing->refused_for_good = filing->refused_for_good || end == SIM_APPEND_NEVER;
 }

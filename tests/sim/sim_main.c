@@ -15,6 +15,7 @@
 
 #include "sim.h"
 #include "sim_faults.h"
+#include "sim_store.h"
 #include "world.h"
 
 #define JOBS_MAX 64
@@ -25,10 +26,13 @@ static const struct world {
     const char *name;
     unsigned faults; /* 1 << kind for each that it knows */
     void (*run)(void);
+    bool on_model; /* messages are kept in the model of a store */
 } worlds[] = {
-    {"spool", WORLD_SPOOL_FAULTS, world_spool},
-    {"flood", WORLD_FLOOD_FAULTS, world_flood},
-    {"gateway", WORLD_GATEWAY_FAULTS, world_gateway},
+    {"spool", WORLD_SPOOL_FAULTS, world_spool, false},
+    {"flood", WORLD_FLOOD_FAULTS, world_flood, false},
+    {"spool-on-model", WORLD_SPOOL_FAULTS, world_spool, true},
+    {"gateway-on-model", WORLD_GATEWAY_FAULTS, world_gateway, true},
+    {"gateway", WORLD_GATEWAY_FAULTS, world_gateway, false},
 };
 
 /* What a world's process tells, in shared memory. */
@@ -65,6 +69,7 @@ static struct report *new_report(void)
 static void live(const struct world *world, uint64_t seed, const char *without, bool verbose, struct report *report)
 {
     sim_begin(seed, verbose);
+    sim_store_choose(world->on_model);
     sim_faults_plan(world->faults, without);
     world->run();
     *report = (struct report){
@@ -220,8 +225,9 @@ static int run_single(const struct options *options)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: mailweir-sim [--world spool|flood|gateway] --seed N [--without 1,4] [-v]\n"
-                    "       mailweir-sim [--world spool|flood|gateway] --seeds A..B [--jobs N] [--stop]\n");
+    fprintf(stderr, "usage: mailweir-sim [--world NAME] --seed N [--without 1,4] [-v]\n"
+                    "       mailweir-sim [--world NAME] --seeds A..B [--jobs N] [--stop]\n"
+                    "worlds: gateway (unless another is named), spool, flood, gateway-on-model, spool-on-model\n");
     return 2;
 }
 

@@ -81,13 +81,13 @@ static const struct refusal {
     {"NO [SERVERBUG] internal error", false}, {"NO [TOOBIG] message too large", true},
 };
 
-static void note_refusal(const struct sim_session *session, bool for_good)
+static void note_end(const struct sim_session *session, enum sim_append_end end)
 {
     char name[64];
     folder_name(session->server, word(session, 2), name);
     for (size_t i = 3; i < session->count; i++) {
         if (session->tokens[i].is_literal) {
-            sim_mail_refused(session->server->index, name, word(session, i), for_good);
+            sim_mail_not_filed(session->server->index, name, word(session, i), end);
         }
     }
 }
@@ -147,21 +147,23 @@ static void do_append(struct sim_session *session)
     const struct sim_fault *fault = sim_faults_append();
     if (fault != NULL && fault->kind == SIM_FAULT_REFUSE) {
         const struct refusal *refusal = &refusals[fault->amount % (sizeof refusals / sizeof refusals[0])];
-        note_refusal(session, refusal->for_good);
+        note_end(session, refusal->for_good ? SIM_APPEND_NEVER : SIM_APPEND_LATER);
         answer(session, refusal->text);
         return;
     }
     if (fault != NULL && fault->kind == SIM_FAULT_CUT_BEFORE) {
+        note_end(session, SIM_APPEND_CUT);
         sim_session_end(session, true);
         return;
     }
     if (session->server->is_throttled) {
-        note_refusal(session, false);
+        note_end(session, SIM_APPEND_LATER);
         answer(session, "NO [LIMIT] Request is throttled. Suggested Backoff Time: 5000 milliseconds");
         return;
     }
     store_all(session, &append);
     if (fault != NULL) {
+        note_end(session, SIM_APPEND_CUT);
         sim_session_end(session, true); /* filed, and nobody hears of it */
         return;
     }

@@ -16,6 +16,7 @@
 #include "sim_mail.h"
 #include "sim_net_lane.h"
 #include "sim_server.h"
+#include "sim_store.h"
 #include "world.h"
 
 #define DISK (256u << 20)
@@ -67,7 +68,7 @@ static void start(void *ctx)
     struct config *config = config_load("/etc/mailweir.json", problems);
     EXPECT(config != NULL);
     problems_free(&problems);
-    if (gateway_open(&world.gateway, world.loop, &config, &world.log, &fault) != 0) {
+    if (gateway_open(&world.gateway, world.loop, sim_store(), &config, &world.log, &fault) != 0) {
         sim_fail("the gateway does not start: %s", fault.text);
     }
     gateway_start(world.gateway);

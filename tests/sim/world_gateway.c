@@ -19,6 +19,7 @@
 #include "sim_mail.h"
 #include "sim_operator.h"
 #include "sim_server.h"
+#include "sim_store.h"
 #include "world.h"
 
 #define CLIENTS     8
@@ -64,7 +65,7 @@ static void start(void *ctx)
         fail_with(problems);
     }
     problems_free(&problems);
-    if (config == NULL || gateway_open(&world.gateway, world.loop, &config, &world.log, &fault) != 0) {
+    if (config == NULL || gateway_open(&world.gateway, world.loop, sim_store(), &config, &world.log, &fault) != 0) {
         sim_say("the gateway does not start: %s", fault.text);
         if (world.faults_over) {
             sim_fail("on a good disk the gateway does not start: %s", fault.text);

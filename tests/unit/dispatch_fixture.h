@@ -141,7 +141,8 @@ static void answer_fetch(void *ctx)
     }
     struct spool_item *given[64];
     memcpy(given, items, sizeof given);
-    fetch->done(fetch->ctx, items, count, more, next);
+    int64_t now = net_wall(world.loop);
+    fetch->done(fetch->ctx, items, count, more, next < 0 ? -1 : next > now ? next - now : 0);
     for (size_t i = 0; i < count; i++) {
         if (items[i] != NULL) {
             world.disk[items[i]->delivery.number].due = 0;
@@ -218,13 +219,13 @@ static void answer_divert(void *ctx)
 }
 
 void spool_divert(struct spool *spool, const char *upstream, const char *const *known, size_t known_count,
-                  int64_t since_ms, spool_divert_fn *done, void *ctx)
+                  uint64_t down_for_ms, spool_divert_fn *done, void *ctx)
 {
     (void)spool, (void)known;
     assert_string_equal(upstream, "corp");
     assert_int_equal(known_count, 0); /* there is no other */
     world.diverts++;
-    world.diverted_since = since_ms;
+    world.diverted_since = net_wall(world.loop) - (int64_t)down_for_ms;
     world.diverted = done;
     world.divert_ctx = ctx;
     net_defer(world.loop, answer_divert, NULL);
@@ -315,7 +316,7 @@ void spool_finish(struct spool *spool, struct spool_item **item, const struct sp
     snprintf(world.outcome_ids[world.outcome_count], 48, "%s", (*item)->id);
     world.outcomes[world.outcome_count++] = *outcome;
     if (outcome->kind == SPOOL_DEFERRED) {
-        world.disk[(*item)->delivery.number].due = outcome->next_ms;
+        world.disk[(*item)->delivery.number].due = net_wall(world.loop) + (int64_t)outcome->again_in_ms;
     }
     item_free(item);
     struct settle *settle = expect_calloc(1, sizeof *settle);

@@ -13,6 +13,7 @@
 
 #include "net/net_loop.h"
 #include "spool/spool.h"
+#include "store/local/local.h"
 
 #define DEADLINE_MS 60000
 #define ITEMS_MAX   256
@@ -43,6 +44,9 @@ struct fixture {
     int64_t ahead_ms;   /* of it: the store's */
 };
 
+/* What the spools of this test are kept in. */
+static const struct store_ops *fixture_kind = &local_store;
+
 static inline void on_deadline(void *ctx)
 {
     (void)ctx;
@@ -71,6 +75,7 @@ static inline int64_t fixture_wall(void *ctx)
 
 static inline int fixture_try_open(struct fixture *fixture, struct fault *fault)
 {
+    fixture->options.store = fixture_kind;
     fixture->options.path = fixture->path;
     fixture->options.wall = fixture_wall;
     fixture->options.clock = fixture;
@@ -193,7 +198,7 @@ static inline void commit_and_wait(struct fixture *fixture, const char *body, si
     run_until(fixture, &fixture->answers, answers + 1);
 }
 
-static inline void on_fetched(void *ctx, struct spool_item **items, size_t count, bool more, int64_t next_due_ms)
+static inline void on_fetched(void *ctx, struct spool_item **items, size_t count, bool more, int64_t next_in_ms)
 {
     struct fixture *fixture = ctx;
     for (size_t i = 0; i < count; i++) {
@@ -201,7 +206,7 @@ static inline void on_fetched(void *ctx, struct spool_item **items, size_t count
         items[i] = NULL;
     }
     fixture->more = more;
-    fixture->next_due_ms = next_due_ms;
+    fixture->next_due_ms = next_in_ms < 0 ? -1 : fixture_wall(fixture) + next_in_ms;
     fixture->reads++;
     net_loop_stop(fixture->loop);
 }
@@ -256,7 +261,7 @@ static inline void on_diverted(void *ctx, uint64_t moved, const struct fault *fa
 static inline uint64_t divert(struct fixture *fixture, const char *known)
 {
     unsigned answers = fixture->answers;
-    spool_divert(fixture->spool, "corp", &known, 1, net_wall(fixture->loop) - 5000, on_diverted, fixture);
+    spool_divert(fixture->spool, "corp", &known, 1, 5000, on_diverted, fixture);
     run_until(fixture, &fixture->answers, answers + 1);
     assert_int_equal(fixture->failures, 0);
     return fixture->diverted;
@@ -266,7 +271,8 @@ static inline uint64_t divert(struct fixture *fixture, const char *known)
 static inline void finish(struct fixture *fixture, int kind, int64_t next_ms)
 {
     assert_true(fixture->item_count > 0);
-    struct spool_outcome outcome = {.now_ms = fixture_now(fixture), .next_ms = next_ms};
+    struct spool_outcome outcome = {
+        .again_in_ms = next_ms > fixture_now(fixture) ? (uint64_t)(next_ms - fixture_now(fixture)) : 0};
     outcome.kind = (unsigned)kind;
     outcome.uncertain = fixture->items[fixture->item_count - 1]->uncertain; /* nothing was found out about that */
     fault_set(&outcome.fault, kind == SPOOL_FILED ? FAULT_NONE : FAULT_TEMP, "test", "APPEND", "the server said no");

@@ -27,7 +27,7 @@ static struct config config_of_test(void)
 
 static struct spool_outcome dead(void)
 {
-    struct spool_outcome outcome = {.kind = SPOOL_DEAD, .now_ms = 1700000000000};
+    struct spool_outcome outcome = {.kind = SPOOL_DEAD};
     fault_set(&outcome.fault, FAULT_PERM, "toobig", "APPEND", "the server said never");
     return outcome;
 }
@@ -35,7 +35,8 @@ static struct spool_outcome dead(void)
 static void report_and_wait(struct fixture *fixture, struct spool_item *item)
 {
     struct config config = config_of_test();
-    struct dispatch_report_options options = {.loop = fixture->loop, .spool = fixture->spool, .config = &config};
+    struct dispatch_report_options options = {
+        .loop = fixture->loop, .spool = fixture->spool, .config = &config, .ended_ms = 1700000000000};
     struct spool_outcome outcome = dead();
     unsigned before = reported;
     dispatch_report_start(&options, item, &outcome, on_reported, fixture);

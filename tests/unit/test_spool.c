@@ -116,6 +116,21 @@ static void test_clock_jumped(void **state)
     }
 }
 
+/* What was changed before the first of two jumps backwards bears a time that the clock has not reached again by the second. */
+static void test_clock_jumped_back_twice(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t first = fixture->stopped_ms = net_wall(fixture->loop), second = first - 446000, third = second - 1960000;
+    commit_and_wait(fixture, "waits", 1);
+    finish_and_wait(fixture, SPOOL_DEFERRED, first + 60000);
+    spool_clock_jumped(fixture->spool, -446000, first);
+    spool_clock_jumped(fixture->spool, -1960000, second);
+    commit_and_wait(fixture, "discarded", 0); /* behind them */
+    assert_int_equal(fetch_at(fixture, third + 59999, 10), 0);
+    assert_int_equal(fetch_at(fixture, third + 60000, 10), 1);
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+}
+
 static void test_held_and_discarded(void **state)
 {
     struct fixture *fixture = *state;
@@ -404,10 +419,7 @@ static void test_doubt_is_kept(void **state)
         char id[20], request[100];
         snprintf(id, sizeof id, "doubt-%zu", i);
         commit_and_wait(fixture, id, 1);
-        struct spool_outcome outcome = {.now_ms = net_wall(fixture->loop),
-                                        .next_ms = net_wall(fixture->loop),
-                                        .uncertain = true,
-                                        .doubt = "uidvalidity=7 uidnext=12"};
+        struct spool_outcome outcome = {.uncertain = true, .doubt = "uidvalidity=7 uidnext=12"};
         outcome.kind = (unsigned)kinds[i];
         unsigned answers = fixture->answers;
         spool_finish(fixture->spool, &fixture->items[--fixture->item_count], &outcome, on_answer, fixture);
@@ -421,7 +433,7 @@ static void test_doubt_is_kept(void **state)
         assert_int_equal(fetch(fixture, 10), 1);
         assert_true(fixture->items[0]->uncertain);
         assert_string_equal(fixture->items[0]->delivery.doubt, "uidvalidity=7 uidnext=12");
-        outcome = (struct spool_outcome){.kind = SPOOL_FILED, .now_ms = net_wall(fixture->loop), .note = "found"};
+        outcome = (struct spool_outcome){.kind = SPOOL_FILED, .note = "found"};
         spool_finish(fixture->spool, &fixture->items[--fixture->item_count], &outcome, on_answer, fixture);
         run_until(fixture, &fixture->answers, fixture->answers + 1);
     }
@@ -716,6 +728,7 @@ int main(void)
         TEST(test_backlog_goes_first),
         TEST(test_deferred),
         TEST(test_clock_jumped),
+        TEST(test_clock_jumped_back_twice),
         TEST(test_held_and_discarded),
         TEST(test_memos),
         TEST(test_reopen),

@@ -91,8 +91,7 @@ static void expect_reply(json_int_t changed, json_int_t busy)
 /* The last of the items becomes unknown: it may lie in its folder. */
 static void leave_in_doubt(struct fixture *fixture, int kind)
 {
-    struct spool_outcome outcome = {
-        .now_ms = net_wall(fixture->loop), .uncertain = true, .doubt = "uidvalidity=7 uidnext=12"};
+    struct spool_outcome outcome = {.uncertain = true, .doubt = "uidvalidity=7 uidnext=12"};
     outcome.kind = (unsigned)kind;
     unsigned answers = fixture->answers;
     spool_finish(fixture->spool, &fixture->items[--fixture->item_count], &outcome, on_answer, fixture);
@@ -372,7 +371,7 @@ static void test_queries(void **state)
     commit_and_wait(fixture, "first body", 2);
     finish_and_wait(fixture, SPOOL_DEFERRED, 1);
     finish_and_wait(fixture, SPOOL_DEAD, 0);
-    assert_int_equal(spool_export_open(&store, fixture->path, &fault), 0);
+    assert_int_equal(spool_export_open(&store, &local_store, fixture->path, &fault), 0);
     static const struct {
         struct store_select select;
         size_t count;
@@ -422,7 +421,7 @@ static void test_body_out(void **state)
     struct fault fault = FAULT_INIT;
     struct store *store;
     commit_and_wait(fixture, "the body", 1);
-    assert_int_equal(spool_export_open(&store, fixture->path, &fault), 0);
+    assert_int_equal(spool_export_open(&store, &local_store, fixture->path, &fault), 0);
     assert_int_equal(spool_export_body(store, 1, keep_piece, &fixture->body, &fault), 0);
     assert_true(bytes_is(buf_bytes(&fixture->body), "the body"));
     finish_and_wait(fixture, SPOOL_FILED, 0);
@@ -442,11 +441,11 @@ static void test_call(void **state)
     char *text = NULL;
     struct fault fault = FAULT_INIT;
     leave_on_disk(fixture, 1);
-    assert_int_equal(spool_admin_call(fixture->path, REQUEST, &text, &fault), -1);
+    assert_int_equal(spool_admin_call(&local_store, fixture->path, REQUEST, &text, &fault), -1);
     assert_string_equal(fault.code, "locked");
     spool_close(&fixture->spool);
     fault = FAULT_INIT;
-    assert_int_equal(spool_admin_call(fixture->path, REQUEST, &text, &fault), 0);
+    assert_int_equal(spool_admin_call(&local_store, fixture->path, REQUEST, &text, &fault), 0);
     assert_string_equal(text, "{\"changed\":1,\"busy\":0}");
     free(text);
     fixture_open(fixture);

@@ -71,7 +71,7 @@ static void test_uncertain_stays(void **state)
     struct fixture *fixture = *state;
     fixture->fallback = "backup";
     commit_and_wait(fixture, "uncertain", 1);
-    struct spool_outcome outcome = {.kind = SPOOL_DEFERRED, .now_ms = net_wall(fixture->loop), .uncertain = true};
+    struct spool_outcome outcome = {.kind = SPOOL_DEFERRED, .uncertain = true};
     fault_set(&outcome.fault, FAULT_UNCERTAIN, "cut", "APPEND", "the connection was lost");
     unsigned answers = fixture->answers;
     spool_finish(fixture->spool, &fixture->items[--fixture->item_count], &outcome, on_answer, fixture);

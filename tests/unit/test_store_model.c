@@ -30,6 +30,8 @@
 /* ---- commits that fail when they are told to ---- */
 
 static unsigned fail_commits;
+/* The first of them is on the disk all the same: a sync that failed says nothing about that. */
+static bool written_first;
 
 struct local_index;
 int __real_local_index_commit(struct local_index *index, struct fault *fault);
@@ -42,6 +44,10 @@ int __wrap_local_index_commit(struct local_index *index, struct fault *fault)
         return __real_local_index_commit(index, fault);
     }
     fail_commits--;
+    if (written_first) {
+        written_first = false;
+        assert_int_equal(__real_local_index_commit(index, fault), 0);
+    }
     fault_set(fault, FAULT_LOCAL, "eio", "test", "the disk was told to fail");
     return -1;
 }
@@ -74,7 +80,7 @@ static struct world {
     struct arena *arena; /* of the step */
 } w;
 
-static uint64_t counts[STORE_OP_KINDS], refused, failed, doubtful, crashes, claims, twins;
+static uint64_t counts[STORE_OP_KINDS], refused, failed, doubtful, crashes, claims, twins, lost_answers[2];
 
 static uint64_t random_below(uint64_t limit)
 {
@@ -552,18 +558,52 @@ static void free_twice(struct twice *twice)
     }
 }
 
-/* What a commit does that fails, for certain or not: nothing. */
-static bool fails(struct store_batch *batch)
+static void crash(void (*before_end)(void *ctx), void *ctx);
+
+/* Nobody knows of these that they are to be removed. */
+static void leave_uploads(void *ctx)
+{
+    struct store_batch *batch = ctx;
+    LIST_EACH(link, &batch->ops)
+    {
+        struct store_op *op = LIST_ITEM(link, struct store_op, link);
+        if (op->kind == STORE_ADD_MESSAGE) {
+            w.stores[LOCAL]->ops->upload_free(w.stores[LOCAL], &op->add.upload, true);
+        }
+    }
+}
+
+/* A crash comes while the batch is in doubt: what of it is on the disk is there afterwards, the whole or nothing. */
+static void crash_in_doubt(struct store_batch batches[2], bool written)
+{
+    struct store *model = w.stores[MODEL];
+    lost_answers[written]++;
+    if (written && model->ops->commit(model, &batches[MODEL]) != STORE_COMMITTED) {
+        differ("the model does not commit");
+    }
+    crash(leave_uploads, &batches[LOCAL]);
+}
+
+/* What a commit does that fails, for certain or not: nothing, unless a crash comes before anybody knows. */
+static bool fails(struct store_batch batches[2])
 {
     struct store *local = w.stores[LOCAL];
-    bool in_doubt = chance(50);
+    struct store_batch *batch = &batches[LOCAL];
+    bool in_doubt = chance(60), crashes_then = in_doubt && chance(40), written = crashes_then && chance(50);
     fail_commits = in_doubt ? 2 : 1;
+    written_first = written;
     enum store_verdict verdict = local->ops->commit(local, batch);
     bool had_work = fail_commits == 0;
     fail_commits = 0;
+    written_first = false;
     failed += had_work;
     if (had_work && verdict == STORE_COMMITTED) {
         differ("a commit that failed says that it did not");
+    }
+    if (verdict == STORE_IN_DOUBT && crashes_then) {
+        run_chores(local, &batch->chores);
+        crash_in_doubt(batches, written);
+        return true;
     }
     if (verdict == STORE_IN_DOUBT) {
         doubtful++;
@@ -587,8 +627,8 @@ static void commit_both(struct twice *twices, size_t count)
             store_batch_add(&batches[side], &twices[i].ops[side]);
         }
     }
-    if (chance(8) && fails(&batches[LOCAL])) {
-        return; /* the model never hears of it */
+    if (chance(8) && fails(batches)) {
+        return; /* nobody hears of it */
     }
     if (list_is_empty(&batches[LOCAL].ops)) {
         return;
@@ -709,8 +749,8 @@ static void open_local(void)
     char folder[150];
     struct fault fault = FAULT_INIT;
     folder_of(folder, w.lives);
-    const struct local_options options = {.path = folder, .segment_size = 3000, .wall = wall};
-    if (local_open(&w.stores[LOCAL], &options, &fault) != 0) {
+    const struct store_options options = {.path = folder, .segment_size = 3000, .wall = wall};
+    if (local_store.open(&w.stores[LOCAL], &options, &fault) != 0) {
         fail_msg("the local store cannot be opened: %s", fault.text);
     }
 }
@@ -757,14 +797,17 @@ static void take_folder(const char *from, const char *to, bool removes)
     }
 }
 
-/* What lies on the disk at this moment is all that the next life has. */
-static void step_crash(void)
+/* What lies on the disk at this moment is all that the next life has. before_end (or NULL) is called of the old one then. */
+static void crash(void (*before_end)(void *ctx), void *ctx)
 {
     char from[150], to[150];
     crashes++;
     folder_of(from, w.lives++);
     folder_of(to, w.lives);
     take_folder(from, to, false);
+    if (before_end != NULL) {
+        before_end(ctx);
+    }
     w.stores[LOCAL]->ops->close(w.stores[LOCAL]);
     take_folder(from, NULL, true);
     open_local();
@@ -787,7 +830,7 @@ static void step(unsigned number)
     } else if (draw < 96) {
         step_body();
     } else {
-        step_crash();
+        crash(NULL, NULL);
     }
     if (random_below(4) == 0) {
         compare_all(false);
@@ -810,7 +853,8 @@ static void begin(uint64_t seed)
     snprintf(w.path, sizeof w.path, "%s/mailweir-model-XXXXXX", folder);
     assert_non_null(mkdtemp(w.path));
     open_local();
-    w.stores[MODEL] = model_open(wall, NULL);
+    const struct store_options options = {.path = "", .wall = wall};
+    assert_int_equal(model_store.open(&w.stores[MODEL], &options, NULL), 0);
 }
 
 static void end(void)
@@ -870,12 +914,15 @@ static void run_histories(uint64_t first, uint64_t count)
         operations += counts[i];
         assert_true(count < 100 || i == STORE_MOVE || counts[i] > count / 10);
     }
-    assert_true(count < 100 || (refused > count / 10 && doubtful > count / 100 && twins > count / 10));
+    assert_true(count < 100 || (refused > count / 10 && doubtful > count / 100 && twins > count / 10 &&
+                                lost_answers[false] > count / 100 && lost_answers[true] > count / 100));
     print_message("figure: %llu histories agree: %llu operations (%llu refused, %llu repeats), %llu claims, %llu failed"
-                  " commits (%llu in doubt), %llu crashes\n",
+                  " commits (%llu in doubt), %llu crashes (%llu while a batch was in doubt, %llu of those written)\n",
                   (unsigned long long)count, (unsigned long long)operations, (unsigned long long)refused,
                   (unsigned long long)twins, (unsigned long long)claims, (unsigned long long)failed,
-                  (unsigned long long)doubtful, (unsigned long long)crashes);
+                  (unsigned long long)doubtful, (unsigned long long)crashes,
+                  (unsigned long long)(lost_answers[false] + lost_answers[true]),
+                  (unsigned long long)lost_answers[true]);
 }
 
 static uint64_t wanted, first_seed = 1;

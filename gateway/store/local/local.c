@@ -68,29 +68,10 @@ static void close_all(struct store *store)
     free(local);
 }
 
-static const struct store_ops ops = {
-    .name = "local",
-    .close = close_all,
-    .commit = local_commit,
-    .resolve = local_resolve,
-    .claim = local_claim,
-    .body = body,
-    .ask = local_ask,
-    .room = room,
-    .hint = hint,
-    .warning = warning,
-    .upload = local_upload,
-    .upload_write = local_upload_write,
-    .upload_read = local_upload_read,
-    .upload_free = local_upload_free,
-    .chore = local_chore,
-    .chore_drop = local_chore_drop,
-};
-
 static struct local *make(const char *path)
 {
     struct local *local = expect_calloc(1, sizeof *local);
-    local->store.ops = &ops;
+    local->store.ops = &local_store;
     snprintf(local->path, sizeof local->path, "%s", path);
     snprintf(local->folder, sizeof local->folder, "%s/segments", local->path);
     list_init(&local->dirty);
@@ -166,7 +147,7 @@ static int open_all(struct local *local, struct fault *fault)
     return 0;
 }
 
-int local_open(struct store **store_r, const struct local_options *options, struct fault *fault)
+static int open_store(struct store **store_r, const struct store_options *options, struct fault *fault)
 {
     if (strlen(options->path) >= sizeof((struct local *)0)->path) {
         fault_set(fault, FAULT_LOCAL, "enametoolong", "spool", "the path of the spool is too long");
@@ -183,7 +164,7 @@ int local_open(struct store **store_r, const struct local_options *options, stru
     return 0;
 }
 
-int local_look(struct store **store_r, const char *path, struct fault *fault)
+static int look_at(struct store **store_r, const char *path, struct fault *fault)
 {
     char index[LOCAL_PATH_MAX];
     struct local *local = make(path);
@@ -195,3 +176,24 @@ int local_look(struct store **store_r, const char *path, struct fault *fault)
     *store_r = &local->store;
     return 0;
 }
+
+const struct store_ops local_store = {
+    .name = "local",
+    .open = open_store,
+    .look = look_at,
+    .close = close_all,
+    .commit = local_commit,
+    .resolve = local_resolve,
+    .claim = local_claim,
+    .body = body,
+    .ask = local_ask,
+    .room = room,
+    .hint = hint,
+    .warning = warning,
+    .upload = local_upload,
+    .upload_write = local_upload_write,
+    .upload_read = local_upload_read,
+    .upload_free = local_upload_free,
+    .chore = local_chore,
+    .chore_drop = local_chore_drop,
+};

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "base/arena.h"
+#include "base/log.h"
 #include "base/map.h"
 #include "base/must_use.h"
 #include "net/net_file.h"
@@ -33,7 +34,7 @@ struct local_life {
 
 struct local {
     struct store store;
-    struct local_options options;
+    struct store_options options;
     char path[LOCAL_PATH_MAX - 64];
     char folder[LOCAL_PATH_MAX]; /* of the segments */
     char warning[LOCAL_PATH_MAX + 300];

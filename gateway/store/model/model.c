@@ -474,8 +474,34 @@ static void close_all(struct store *store)
     free(model);
 }
 
-static const struct store_ops ops = {
+static int open_new(struct store **store_r, const struct store_options *options, struct fault *fault)
+{
+    struct model *model = expect_calloc(1, sizeof *model);
+    (void)fault;
+    model->store.ops = &model_store;
+    model->wall = options->wall;
+    model->clock = options->clock;
+    model->run = 1;
+    model->next_message = 1;
+    list_init(&model->messages);
+    model->pauses = map_new(SIZE_MAX / 4, NULL);
+    model->memos = map_new(SIZE_MAX / 4, NULL);
+    model->cursors = map_new(SIZE_MAX / 4, NULL);
+    *store_r = &model->store;
+    return 0;
+}
+
+static int look_at(struct store **store_r, const char *path, struct fault *fault)
+{
+    (void)store_r;
+    fault_set(fault, FAULT_LOCAL, "memory", path, "it is kept in the memory of another process");
+    return -1;
+}
+
+const struct store_ops model_store = {
     .name = "model",
+    .open = open_new,
+    .look = look_at,
     .close = close_all,
     .commit = commit,
     .resolve = resolve,
@@ -492,21 +518,6 @@ static const struct store_ops ops = {
     .chore = chore,
     .chore_drop = chore_drop,
 };
-
-struct store *model_open(int64_t (*wall)(void *ctx), void *clock)
-{
-    struct model *model = expect_calloc(1, sizeof *model);
-    model->store.ops = &ops;
-    model->wall = wall;
-    model->clock = clock;
-    model->run = 1;
-    model->next_message = 1;
-    list_init(&model->messages);
-    model->pauses = map_new(SIZE_MAX / 4, NULL);
-    model->memos = map_new(SIZE_MAX / 4, NULL);
-    model->cursors = map_new(SIZE_MAX / 4, NULL);
-    return &model->store;
-}
 
 void model_crash(struct store *store)
 {

@@ -7,11 +7,10 @@
 #ifndef MAILWEIR_STORE_MODEL_MODEL_H
 #define MAILWEIR_STORE_MODEL_MODEL_H
 
-#include "base/must_use.h"
 #include "store/store.h"
 
-/* wall: milliseconds since 1970. Closed by ops->close(). */
-MUST_USE struct store *model_open(int64_t (*wall)(void *ctx), void *clock); /* for tests */
+/* A store that is opened is empty, wherever its path leads, and is gone when it is closed. Nobody else can look at it. */
+extern const struct store_ops model_store; /* for tests */
 /* Whoever had the store has died, and it was opened again. */
 void model_crash(struct store *store); /* for tests */
 

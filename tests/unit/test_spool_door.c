@@ -1,0 +1,193 @@
+/*
+ * Tests of spool/ on a store that answers as only one far away does: a commit whose answer is lost and that was written
+ * all the same; somebody else who changes the queue, and a hint of it. The store is the model behind a door of the test's.
+ */
+#include <unistd.h>
+
+#include "spool/spool_change.h"
+#include "spool_fixture.h"
+#include "store/model/model.h"
+#include "store/store_batch.h"
+
+static struct {
+    struct store_ops ops;   /* the model's, but for what stands here */
+    struct store *store;    /* the model, for whoever else writes to it */
+    unsigned lost;          /* so many commits from now on lose their answers ... */
+    bool unwritten;         /* ... and are not written */
+    unsigned silent;        /* so often nobody knows what became of them */
+    unsigned asked, hinted; /* calls of resolve() and heed() */
+    int pipe[2];
+} door;
+
+static int open_door(struct store **store_r, const struct store_options *options, struct fault *fault)
+{
+    int result = model_store.open(store_r, options, fault);
+    door.store = *store_r;
+    door.store->ops = &door.ops;
+    return result;
+}
+
+static enum store_verdict commit_door(struct store *store, struct store_batch *batch)
+{
+    struct store_batch nothing;
+    store_batch_init(&nothing);
+    bool is_lost = door.lost > 0 && batch->count > 0;
+    enum store_verdict verdict = model_store.commit(store, is_lost && door.unwritten ? &nothing : batch);
+    if (!is_lost) {
+        return verdict;
+    }
+    door.lost--;
+    fault_set(&batch->fault, FAULT_LOCAL, "lost", "test", "the answer was lost");
+    store_batch_fail(batch, &batch->fault);
+    return STORE_IN_DOUBT;
+}
+
+static enum store_verdict resolve_door(struct store *store, struct store_batch *batch)
+{
+    (void)store;
+    (void)batch;
+    door.asked++;
+    if (door.silent > 0) {
+        door.silent--;
+        return STORE_IN_DOUBT;
+    }
+    return door.unwritten ? STORE_FAILED : STORE_COMMITTED;
+}
+
+static int hint_door(struct store *store)
+{
+    (void)store;
+    return door.pipe[0];
+}
+
+static void heed_door(struct store *store)
+{
+    char octets[16];
+    (void)store;
+    door.hinted++;
+    assert_true(read(door.pipe[0], octets, sizeof octets) > 0);
+}
+
+static int set_up(void **state)
+{
+    memset(&door, 0, sizeof door);
+    assert_int_equal(pipe(door.pipe), 0);
+    door.ops = model_store;
+    door.ops.open = open_door;
+    door.ops.commit = commit_door;
+    door.ops.resolve = resolve_door;
+    door.ops.hint = hint_door;
+    door.ops.heed = heed_door;
+    fixture_kind = &door.ops;
+    return fixture_set_up(state);
+}
+
+static int tear_down(void **state)
+{
+    int result = fixture_tear_down(state);
+    close(door.pipe[0]);
+    close(door.pipe[1]);
+    return result;
+}
+
+/* ---- doubt ---- */
+
+/* Nobody hears of it before it is known; then it is yes, and the delivery is offered as ever. */
+static void test_written_though_the_answer_was_lost(void **state)
+{
+    struct fixture *fixture = *state;
+    door.lost = 1;
+    door.silent = 1;
+    commit_and_wait(fixture, "kept", 1);
+    assert_int_equal(fixture->failures, 0);
+    assert_int_equal(door.asked, 2);
+    assert_int_equal(fixture->item_count, 1);
+    door.lost = 1;
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+    assert_int_equal(fixture->failures, 0);
+    commit_and_wait(fixture, "next", 1);
+    assert_int_equal(counts(fixture).waiting, 1);
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+}
+
+static void test_not_written(void **state)
+{
+    struct fixture *fixture = *state;
+    door.lost = 1;
+    door.unwritten = true;
+    commit_and_wait(fixture, "lost", 1);
+    assert_int_equal(fixture->failures, 1);
+    assert_string_equal(fixture->fault.code, "lost");
+    assert_int_equal(fixture->item_count, 0);
+    assert_int_equal(counts(fixture).messages, 0);
+}
+
+/* What was claimed and handed out in a batch whose answer was lost is ours once it is known to be written. */
+static void test_handed_out_though_the_answer_was_lost(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->takes = false;
+    commit_and_wait(fixture, "waits", 1);
+    assert_int_equal(fetch(fixture, 10), 1); /* behind what was given back */
+    finish_and_wait(fixture, SPOOL_DEFERRED, 0);
+    door.lost = 1;
+    assert_int_equal(fetch(fixture, 10), 1);
+    assert_int_equal(door.asked, 1);
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+    assert_int_equal(counts(fixture).waiting, 0);
+}
+
+/* ---- somebody else ---- */
+
+static void on_wake(void *ctx, const char *upstream)
+{
+    struct fixture *fixture = ctx;
+    assert_null(upstream);
+    fixture->answers++;
+    net_loop_stop(fixture->loop);
+}
+
+static void change_elsewhere(struct fixture *fixture, struct store_op op)
+{
+    struct store_batch batch;
+    unsigned answers = fixture->answers;
+    store_batch_init(&batch);
+    list_init(&op.link);
+    store_batch_add(&batch, &op);
+    assert_int_equal(model_store.commit(door.store, &batch), STORE_COMMITTED);
+    list_remove(&op.link);
+    assert_int_equal(write(door.pipe[1], "x", 1), 1);
+    run_until(fixture, &fixture->answers, answers + 1);
+}
+
+/* Another node's operator pauses: what is received here from then on is not offered. */
+static void test_paused_elsewhere(void **state)
+{
+    struct fixture *fixture = *state;
+    spool_set_wake(fixture->spool, on_wake, fixture);
+    change_elsewhere(fixture, (struct store_op){.kind = STORE_PAUSE,
+                                                .pause = {.upstream = "corp", .paused = true, .by = "somebody"}});
+    assert_int_equal(door.hinted, 1);
+    assert_true(spool_pause_of(fixture->spool, "corp").on);
+    assert_string_equal(spool_pause_of(fixture->spool, "corp").by, "somebody");
+    assert_false(spool_pause_of(fixture->spool, "other").on);
+    commit_and_wait(fixture, "waits", 1);
+    assert_int_equal(fixture->item_count, 0);
+    change_elsewhere(fixture, (struct store_op){.kind = STORE_PAUSE, .pause = {.upstream = ""}});
+    assert_int_equal(door.hinted, 2);
+    assert_false(spool_pause_of(fixture->spool, "corp").on);
+    assert_int_equal(fetch(fixture, 10), 1);
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+}
+
+int main(void)
+{
+#define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(test_written_though_the_answer_was_lost),
+        TEST(test_not_written),
+        TEST(test_handed_out_though_the_answer_was_lost),
+        TEST(test_paused_elsewhere),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
