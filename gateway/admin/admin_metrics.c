@@ -346,7 +346,7 @@ static void write_delivery(struct metrics_text *text, const struct dispatch *dis
     } families[] = {
         {METRICS_COUNTER, "mailweir_deliveries_total", "Attempts to deliver by outcome.", outcomes},
         {METRICS_COUNTER, "mailweir_deliveries_fallback_total",
-         "Deliveries that went to their fallback, because this upstream stayed down.", diverted},
+         "Deliveries that went elsewhere, because this upstream stayed down or full, or refused the folder.", diverted},
         {METRICS_COUNTER, "mailweir_deliveries_uncertain_total",
          "Attempts whose outcome is unknown; looked up before the next.", uncertain},
         {METRICS_COUNTER, "mailweir_deliveries_possible_duplicates_total",

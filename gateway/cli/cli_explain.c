@@ -138,6 +138,20 @@ static void print_list(const struct printer *printer, const json_t *list, const 
     }
 }
 
+static void print_ways(const struct printer *printer, const json_t *delivery)
+{
+    size_t i;
+    json_t *way;
+    json_array_foreach(json_object_get(delivery, "else"), i, way)
+    {
+        const char *upstream = text(json_object_get(way, "upstream") != NULL ? way : delivery, "upstream");
+        const char *folder = text(json_object_get(way, "folder") != NULL ? way : delivery, "folder");
+        fprintf(printer->out, "   else %s:%s when", upstream, folder);
+        print_list(printer, json_object_get(way, "when"), " ");
+        fputc('\n', printer->out);
+    }
+}
+
 static void print_delivery(const struct printer *printer, const json_t *delivery)
 {
     size_t i;
@@ -150,6 +164,7 @@ static void print_delivery(const struct printer *printer, const json_t *delivery
     fprintf(printer->out, "  by %s for", text(delivery, "rule"));
     print_list(printer, json_object_get(delivery, "recipients"), " ");
     fprintf(printer->out, "%s\n", json_is_true(json_object_get(delivery, "held")) ? "  (held)" : "");
+    print_ways(printer, delivery);
     json_array_foreach(json_object_get(delivery, "edits"), i, edit)
     {
         fprintf(printer->out, "   %s %s", text(edit, "edit"), text(edit, "field"));

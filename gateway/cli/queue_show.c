@@ -121,6 +121,22 @@ static void print_other(const json_t *delivery, const char *key, const char *wor
     }
 }
 
+/* Where else it may go: what the rule says under "else". */
+static void print_ways(const json_t *delivery)
+{
+    size_t i;
+    json_t *way;
+    json_array_foreach(json_object_get(delivery, "ways"), i, way)
+    {
+        const char *upstream = json_string_value(json_object_get(way, "upstream"));
+        const char *folder = json_string_value(json_object_get(way, "folder"));
+        printf(", else ");
+        queue_print_text(upstream == NULL ? text_at(delivery, "upstream") : upstream);
+        putchar(':');
+        queue_print_text(folder == NULL ? text_at(delivery, "folder") : folder);
+    }
+}
+
 static void print_delivery(const json_t *delivery)
 {
     size_t i;
@@ -133,6 +149,7 @@ static void print_delivery(const json_t *delivery)
     printf(" by rule ");
     queue_print_text(text_at(delivery, "rule"));
     print_other(delivery, "fallback", "fallback");
+    print_ways(delivery);
     print_other(delivery, "instead_of", "instead of");
     putchar('\n');
     json_array_foreach(json_object_get(delivery, "history"), i, event)

@@ -179,8 +179,8 @@ void acknowledge_outcome(void *ctx, const char *delivery, enum spool_outcome_kin
     struct wait *wait = map_get(acknowledge->waiting, bytes_cut(&rest, '.'));
     const struct smtpd_answer good = {0};
     char text[sizeof fault->text + 160];
-    if (wait == NULL || kind == SPOOL_UNTOUCHED) {
-        return; /* untouched: it goes out again, or the gateway ends and answers for all */
+    if (wait == NULL || kind == SPOOL_UNTOUCHED || kind == SPOOL_MOVED) {
+        return; /* untouched: it goes out again, or the gateway ends and answers for all; moved: the other one answers */
     }
     if (kind == SPOOL_DEFERRED && wait->done != NULL && is_doubt(fault)) {
         return; /* it may have been filed: a look tells, before the sender's time runs out or not */

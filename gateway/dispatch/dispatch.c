@@ -49,6 +49,9 @@ int64_t dispatch_now(struct dispatch *dispatch)
         struct dispatch_upstream *upstream = dispatch->upstreams[i];
         upstream->paused_until += upstream->paused_until == 0 ? 0 : delta;
         upstream->down_since += upstream->down_since == 0 ? 0 : delta;
+        upstream->full_since += upstream->full_since == 0 ? 0 : delta;
+        upstream->diverted_ms += upstream->diverted_ms == 0 ? 0 : delta;
+        upstream->divert_at = 0; /* the next look tells again */
     }
     log_event(dispatch->log, LOG_LEVEL_WARNING, "clock_jumped", LOG_INT("milliseconds", delta));
     spool_clock_jumped(dispatch->spool, delta, now - delta);
@@ -73,7 +76,8 @@ static bool is_open(const struct dispatch_upstream *upstream)
 /* Wakes at a wall-clock time, or earlier: see LONGEST_WAIT_MS. */
 static void wake_at(struct dispatch_upstream *upstream, int64_t when_ms)
 {
-    int64_t now = dispatch_now(upstream->dispatch);
+    int64_t now = dispatch_now(upstream->dispatch), divert = dispatch_divert_time(upstream);
+    when_ms = divert < when_ms ? divert : when_ms;
     int64_t wait = when_ms > now ? when_ms - now : 1;
     net_timer_start(upstream->timer, (uint64_t)(wait < LONGEST_WAIT_MS ? wait : LONGEST_WAIT_MS));
 }
@@ -115,22 +119,17 @@ void dispatch_fetch(struct dispatch_upstream *upstream)
     spool_fetch_due(upstream->dispatch->spool, upstream->config->name, room(upstream), on_due, upstream);
 }
 
-/* Until the pause ends, or what waits is to go to its fallbacks. */
-static void wait_paused(struct dispatch_upstream *upstream)
+void dispatch_wake(struct dispatch_upstream *upstream)
 {
-    int64_t when = upstream->paused_until, divert = upstream->down_since + (int64_t)upstream->config->fallback_after;
-    if (upstream->down_since != 0 && divert < when && divert > dispatch_now(upstream->dispatch)) {
-        when = divert;
-    }
-    wake_at(upstream, when);
+    wake_at(upstream, 0);
 }
 
 static void on_timer(void *ctx)
 {
     struct dispatch_upstream *upstream = ctx;
+    dispatch_divert(upstream);
     if (upstream->paused_until > dispatch_now(upstream->dispatch)) {
-        dispatch_divert(upstream);
-        wait_paused(upstream);
+        wake_at(upstream, upstream->paused_until);
         return;
     }
     upstream->paused_until = 0;
@@ -163,10 +162,7 @@ static void on_offer(void *ctx, struct spool_item **item)
     } else {
         dispatch_look_again(upstream);
         dispatch_fetch(upstream);
-        int64_t now = dispatch_now(dispatch);
-        if ((*item)->delivery.fallback != NULL && upstream->paused_until > now && dispatch_is_diverted(upstream, now)) {
-            wake_at(upstream, now); /* it is in our hands until then */
-        }
+        dispatch_divert_note(upstream, dispatch_divert_of(upstream, &(*item)->delivery));
     }
 }
 
@@ -175,6 +171,7 @@ static void on_left(void *ctx, const char *name)
 {
     struct dispatch_upstream *upstream = dispatch_find(ctx, name);
     if (upstream != NULL && !upstream->gone) {
+        dispatch_divert_begin(upstream);
         dispatch_look_again(upstream);
         dispatch_fetch(upstream);
     }
@@ -191,6 +188,7 @@ static void on_wake(void *ctx, const char *name)
                 imapc_pool_try_now(upstream->pool); /* it was named: also what its server asked for is over */
             }
             upstream->paused_until = 0;
+            dispatch_divert_begin(upstream);
             dispatch_look_again(upstream);
             dispatch_fetch(upstream);
         }
@@ -202,7 +200,7 @@ static void on_wake(void *ctx, const char *name)
 void dispatch_pause(struct dispatch_upstream *upstream, int64_t until_ms)
 {
     upstream->paused_until = until_ms;
-    wait_paused(upstream);
+    wake_at(upstream, until_ms);
 }
 
 void dispatch_upstream_failed(struct dispatch_upstream *upstream, uint64_t retry_after_ms)
@@ -213,6 +211,7 @@ void dispatch_upstream_failed(struct dispatch_upstream *upstream, uint64_t retry
     upstream->failures++;
     if (upstream->down_since == 0) {
         upstream->down_since = dispatch_now(upstream->dispatch);
+        dispatch_divert_begin(upstream);
     }
     /* The pool has decided how long (engine/outage.h): one pace, one jitter. */
     uint64_t delay = retry_after_ms > 0 ? retry_after_ms : dispatch_delay(upstream->config, upstream->failures);
@@ -260,6 +259,7 @@ struct dispatch_upstream *dispatch_add(struct dispatch *dispatch)
     dispatch->upstreams[dispatch->upstream_count++] = upstream;
     upstream->dispatch = dispatch;
     upstream->timer = net_timer_new(dispatch->loop, on_timer, upstream);
+    upstream->divert_noted = INT64_MAX; /* and divert_at is 0: what waits from before is not known */
     return upstream;
 }
 

@@ -22,18 +22,18 @@ struct dispatch_job {
     struct imapc_append append;
     uint64_t began_us; /* when the pool got the append */
     bool answered;     /* the pool has given the append back */
-    bool has_fallback; /* the upstream's failure may send it elsewhere */
     bool remains;      /* it waits in the spool for another attempt */
+    int64_t leaves_at; /* when it then goes elsewhere, if its upstream's trouble lasts; INT64_MAX: it does not */
     int settled_as;    /* the kind of its struct spool_outcome */
     struct imapc_outcome outcome;
-    char *folder;                /* that the server has for the use that the delivery names; or NULL */
-    char *instead;               /* the folder that gets it because its own is refused for its name; or NULL */
-    struct fault refused;        /* and the server's words about that */
-    char *note;                  /* what its history and the log should say of a filed one; or NULL */
-    bool set_aside;              /* it is what ends the server's connections */
-    struct spool_outcome result; /* what becomes of the delivery */
-    int64_t ended_ms;            /* when that was known, of the wall clock */
-    bool reading;                /* an answer to body_read() is due */
+    char *folder;                        /* that the server has for the use that the delivery names; or NULL */
+    struct mail_delivery instead;        /* what it is from now on, when it goes elsewhere ... */
+    struct dispatch_upstream *elsewhere; /* ... to this upstream; else NULL */
+    char *note;                          /* what its history and the log should say of a filed one; or NULL */
+    bool set_aside;                      /* it is what ends the server's connections */
+    struct spool_outcome result;         /* what becomes of the delivery */
+    int64_t ended_ms;                    /* when that was known, of the wall clock */
+    bool reading;                        /* an answer to body_read() is due */
     imapc_body_fn *read_done;
     void *read_ctx;
     struct mail_repairs repairs;
@@ -118,14 +118,17 @@ static int64_t later(const struct dispatch_job *job, int64_t now)
     return job->outcome.account && upstream->paused_until > now ? upstream->paused_until : next;
 }
 
-/* A filed one of which there is more to say than where it lies. */
+/* Of one that is filed or goes elsewhere, when there is more to say than where it lies. */
 static char *note_of(const struct dispatch_job *job)
 {
     const struct imapc_outcome *outcome = &job->outcome;
-    char text[sizeof job->refused.text + 600];
-    if (job->instead != NULL && !outcome->possible_duplicate && !fault_is_set(&outcome->fault)) {
-        snprintf(text, sizeof text, "the server refuses the folder \"%s\" (%s): it lies in \"%s\"",
-                 job->item->delivery.folder, job->refused.text, job->instead);
+    const struct mail_delivery *delivery = &job->item->delivery;
+    char text[sizeof outcome->fault.text + 600];
+    if (job->elsewhere != NULL) {
+        return expect_strdup(job->instead.because);
+    }
+    if (!fault_is_set(&outcome->fault) && delivery->because != NULL && !outcome->possible_duplicate) {
+        snprintf(text, sizeof text, "%s: it lies in \"%s\"", delivery->because, delivery->folder);
         return expect_strdup(text);
     }
     if (fault_is_set(&outcome->fault) || (!outcome->found && !outcome->possible_duplicate)) {
@@ -151,7 +154,7 @@ static void note_doubt(struct dispatch_job *job)
     struct dispatch_upstream *upstream = job->upstream;
     struct imapc_outcome *outcome = &job->outcome;
     job->note = note_of(job);
-    if (job->instead == NULL && outcome->mark.validity != 0 && outcome->mark.next != 0) {
+    if (outcome->mark.validity != 0 && outcome->mark.next != 0) {
         spool_set_mark(upstream->dispatch->spool, job->item->delivery.upstream, job->item->delivery.folder,
                        &outcome->mark);
     }
@@ -177,12 +180,17 @@ static struct spool_outcome outcome_of(const struct dispatch_job *job)
                                    .folder = job->folder,
                                    .uncertain = outcome->doubt.open,
                                    .note = job->note};
-    doubt_write(&outcome->doubt, result.doubt);
+    /* What is known of the folder that is refused says nothing about the one where it goes. */
+    const struct doubt elsewhere = {.noted = outcome->doubt.noted};
+    doubt_write(job->elsewhere != NULL ? &elsewhere : &outcome->doubt, result.doubt);
     /* A clock that was put forward makes nothing old. */
     int64_t age = now - job->item->envelope.received_ms - job->upstream->dispatch->ahead_ms;
     bool too_old = age > (int64_t)job->upstream->config->give_up;
     if (!fault_is_set(&outcome->fault)) {
         result.kind = SPOOL_FILED;
+    } else if (job->elsewhere != NULL) {
+        result.kind = SPOOL_MOVED;
+        result.instead = &job->instead;
     } else if (outcome->fault.class == FAULT_LOCAL && bytes_is(bytes_of(outcome->fault.code), "shutdown")) {
         result.kind = SPOOL_UNTOUCHED;
     } else if (outcome->fault.class == FAULT_PERM || too_old || job->set_aside) {
@@ -228,6 +236,32 @@ static void log_failed(const struct dispatch_job *job, const struct spool_outcom
               LOG_INT("attempt", item->attempts + 1), LOG_STR("next", next));
 }
 
+static void log_moved(const struct dispatch_job *job, const struct spool_outcome *outcome)
+{
+    const struct spool_item *item = job->item;
+    log_event(
+        job->upstream->dispatch->log, LOG_LEVEL_WARNING, "folder_refused", LOG_STR("id", item->envelope.id),
+        LOG_STR("delivery", item->id), LOG_STR("upstream", item->delivery.upstream),
+        LOG_STR("folder", item->delivery.folder), LOG_STR("fallback", job->instead.upstream),
+        LOG_STR("instead", job->instead.folder), LOG_STR("error.code", outcome->fault.code),
+        LOG_STR("error.message", outcome->fault.text),
+        LOG_STR("note",
+                "the message goes there; where it is the name's fault, name the character that the server refuses "
+                "in the upstream's \"folders\" (forbidden, replacement), so that the next one gets its own"));
+}
+
+/* The mailbox is full from the first refusal for want of room until something is filed. */
+static void note_room(struct dispatch_upstream *upstream, const struct spool_outcome *outcome, int64_t ended_ms)
+{
+    bool is_full = bytes_is(bytes_of(outcome->fault.code), "overquota");
+    if (outcome->kind == SPOOL_FILED) {
+        upstream->full_since = 0;
+    } else if (is_full && upstream->full_since == 0) {
+        upstream->full_since = ended_ms;
+        dispatch_divert_begin(upstream);
+    }
+}
+
 static void note_outcome(struct dispatch_job *job, const struct spool_outcome *outcome)
 {
     struct dispatch_upstream *upstream = job->upstream;
@@ -236,7 +270,12 @@ static void note_outcome(struct dispatch_job *job, const struct spool_outcome *o
         upstream->last_fault = outcome->fault;
         upstream->last_fault_ms = job->ended_ms;
     }
+    note_room(upstream, outcome, job->ended_ms);
     switch (outcome->kind) {
+    case SPOOL_MOVED:
+        counts->diverted++;
+        log_moved(job, outcome);
+        break;
     case SPOOL_FILED:
         counts->filed++;
         counts->possible_duplicates += job->outcome.possible_duplicate;
@@ -275,15 +314,16 @@ static void on_settled(void *ctx, const struct fault *fault)
     }
     if (job->remains) {
         dispatch_look_again(upstream);
-        if (job->has_fallback) {
-            dispatch_divert(upstream);
-        }
+        dispatch_divert_note(upstream, job->leaves_at);
+    }
+    if (job->elsewhere != NULL) {
+        dispatch_look_again(job->elsewhere);
+        dispatch_fetch(job->elsewhere);
     }
     arena_free(&job->repaired);
     free((char *)job->append.id);
     free(job->folder);
     free(job->note);
-    free(job->instead);
     free(job);
     dispatch_job_gone(upstream);
 }
@@ -293,10 +333,11 @@ static void settle(void *ctx)
     struct dispatch_job *job = ctx;
     job->remains = job->result.kind == SPOOL_DEFERRED || job->result.kind == SPOOL_UNTOUCHED;
     job->settled_as = (int)job->result.kind;
+    job->leaves_at = dispatch_divert_of(job->upstream, &job->item->delivery);
     spool_finish(job->upstream->dispatch->spool, &job->item, &job->result, on_settled, job);
 }
 
-/* ---- a folder that is refused for its name ---- */
+/* ---- a folder that is refused ---- */
 
 static const char *default_folder(const struct dispatch_job *job)
 {
@@ -306,74 +347,78 @@ static const char *default_folder(const struct dispatch_job *job)
 }
 
 /*
- * Whether it goes into the upstream's default folder because the server takes no folder of this name, which mail
- * brought. Nothing of it lies anywhere then, unless an earlier attempt had come as far as that folder: the job's doubt
- * is about it as well.
+ * The server takes no folder of this name, does not make it, or lets nobody write into it; and of the message nothing
+ * lies there.
  */
-static bool is_misnamed(const struct dispatch_job *job)
+static bool is_refused(const struct dispatch_job *job)
+{
+    const struct fault *fault = &job->outcome.fault;
+    static const char *const codes[] = {"folder-name", "noperm", "nonexistent"};
+    bool folder = bytes_is(bytes_of(fault->where), "create");
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        folder = folder || bytes_is(bytes_of(fault->code), codes[i]);
+    }
+    return folder && fault->class == FAULT_PERM && !job->outcome.doubt.open;
+}
+
+/*
+ * Behind the rule's own ways stands one for everybody: what mail brought as a folder's name, and the server does not
+ * take, goes into the default folder. A name that the operator wrote is his mistake, which he hears of.
+ */
+static bool has_brought_name(const struct dispatch_job *job)
 {
     const struct fault *fault = &job->outcome.fault;
     bool name = bytes_is(bytes_of(fault->code), "folder-name") || bytes_is(bytes_of(fault->where), "create");
-    return job->instead == NULL && fault->class == FAULT_PERM && name && !job->outcome.doubt.open &&
-           !job->upstream->dispatch->draining && job->rope != NULL &&
-           !config_names_folder(job->upstream->dispatch->config, job->item->delivery.upstream,
-                                job->item->delivery.folder) &&
-           strcmp(default_folder(job), job->item->delivery.folder) != 0;
+    const struct mail_delivery *delivery = &job->item->delivery;
+    return name && strcmp(default_folder(job), delivery->folder) != 0 &&
+           !config_names_folder(job->upstream->dispatch->config, delivery->upstream, delivery->folder);
 }
 
-static void submit(struct dispatch_job *job);
-
-static void on_again(void *ctx)
+static bool is_configured(void *ctx, const char *name)
 {
-    submit(ctx);
+    const struct dispatch_upstream *upstream = dispatch_find(ctx, name);
+    return upstream != NULL && !upstream->gone;
 }
 
-static void file_instead(struct dispatch_job *job)
+/* Where the refused message goes: it is made then. */
+static void find_elsewhere(struct dispatch_job *job)
 {
     struct dispatch *dispatch = job->upstream->dispatch;
-    const struct spool_item *item = job->item;
-    job->instead = expect_strdup(default_folder(job));
-    job->refused = job->outcome.fault;
-    log_event(
-        dispatch->log, LOG_LEVEL_WARNING, "folder_refused", LOG_STR("id", item->envelope.id),
-        LOG_STR("delivery", item->id), LOG_STR("upstream", item->delivery.upstream),
-        LOG_STR("folder", item->delivery.folder), LOG_STR("instead", job->instead),
-        LOG_STR("error.code", job->refused.code), LOG_STR("error.message", job->refused.text),
-        LOG_STR("note",
-                "the message went to the default folder; name the character that the server refuses in the upstream's "
-                "\"folders\" (forbidden, replacement), so that the next one gets its own"));
-    free(job->folder);
-    job->folder = NULL;
-    job->answered = false;
-    job->outcome = (struct imapc_outcome){.doubt = job->outcome.doubt};
-    if (item->uncertain) {
-        /* What an earlier attempt sent there is looked for: of its own folder it is proven by now. */
-        const struct doubt_mark nothing = {0};
-        doubt_arise(&job->outcome.doubt, &nothing, 0, dispatch_now(dispatch));
+    const struct mail_trouble trouble = {.refused = true};
+    struct mail_delivery delivery = job->item->delivery;
+    struct mail_way way = {.folder = default_folder(job)};
+    uint64_t wait;
+    if (!is_refused(job)) {
+        return;
     }
-    net_defer(dispatch->loop, on_again, job);
+    ptrdiff_t index = mail_delivery_way_out(&delivery, &trouble, is_configured, dispatch, &wait);
+    if (index < 0 && !has_brought_name(job)) {
+        return;
+    }
+    way = index >= 0 ? mail_delivery_way(&delivery, (size_t)index) : way;
+    delivery.because = arena_printf(job->item->arena, "the server refuses the folder \"%s\" (%s)", delivery.folder,
+                                    job->outcome.fault.text);
+    if (delivery.because != NULL && mail_delivery_go(&delivery, &way, job->item->arena) == 0) {
+        delivery.doubt = NULL; /* it is about the folder that there is not */
+        job->instead = delivery;
+        job->elsewhere = dispatch_find(dispatch, delivery.upstream);
+    }
 }
 
 static void finish(struct dispatch_job *job)
 {
     struct dispatch_upstream *upstream = job->upstream;
-    if (is_misnamed(job)) {
-        file_instead(job);
-        return;
-    }
-    if (job->instead != NULL && job->folder == NULL) {
-        job->folder = expect_strdup(job->instead);
-    }
+    find_elsewhere(job);
     if (job->outcome.account) {
         dispatch_upstream_failed(upstream, job->outcome.retry_after_ms);
     } else if (!fault_is_set(&job->outcome.fault)) {
         dispatch_upstream_worked(upstream);
     }
-    dispatch_pace_keep(upstream);
     note_doubt(job);
     job->ended_ms = dispatch_now(upstream->dispatch);
     job->result = outcome_of(job);
     note_outcome(job, &job->result);
+    dispatch_pace_keep(upstream);
     const struct dispatch *dispatch = upstream->dispatch;
     if (dispatch_report_wanted(dispatch->config, job->item, &job->result)) {
         const struct dispatch_report_options options = {dispatch->loop, dispatch->spool, dispatch->log,
@@ -409,7 +454,7 @@ static void submit(struct dispatch_job *job)
 {
     struct spool_item *item = job->item;
     struct imapc_append *append = &job->append;
-    append->folder = job->instead != NULL ? job->instead : item->delivery.folder;
+    append->folder = item->delivery.folder;
     append->doubt = job->outcome.doubt;
     append->sender = item->envelope.from;
     append->flags = item->delivery.flags;
@@ -537,7 +582,6 @@ void dispatch_job_start(struct dispatch_upstream *upstream, struct spool_item **
     job->append.id = expect_strdup((*item)->id);
     doubt_read(&job->outcome.doubt, bytes_of((*item)->delivery.doubt == NULL ? "" : (*item)->delivery.doubt));
     job->outcome.doubt.open = (*item)->uncertain;
-    job->has_fallback = (*item)->delivery.fallback != NULL;
     *item = NULL;
     upstream->active++;
     const struct mail_envelope *envelope = &job->item->envelope;

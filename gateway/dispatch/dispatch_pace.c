@@ -64,15 +64,20 @@ void dispatch_pace_keep(struct dispatch_upstream *upstream)
         return;
     }
     imapc_pool_pace(upstream->pool, &pace);
-    if (memcmp(&pace, &upstream->kept, sizeof pace) == 0 && upstream->down_since == upstream->kept_down_since) {
+    if (memcmp(&pace, &upstream->kept, sizeof pace) == 0 && upstream->down_since == upstream->kept_down_since &&
+        upstream->full_since == upstream->kept_full_since) {
         return;
     }
     upstream->kept = pace;
     upstream->kept_down_since = upstream->down_since;
+    upstream->kept_full_since = upstream->full_since;
     json_t *memo = json_pack("{s:s,s:I,s:I}", "username", upstream->kept_user, "day_began",
                              (json_int_t)pace.day_began_ms, "day_octets", (json_int_t)pace.day_octets);
     if (upstream->down_since != 0) {
         json_object_set_new(memo, "down_since", json_integer(upstream->down_since));
+    }
+    if (upstream->full_since != 0) {
+        json_object_set_new(memo, "full_since", json_integer(upstream->full_since));
     }
     if (pace.not_before_ms != 0) {
         json_object_set_new(memo, "pause", pause_of(upstream, &pace));
@@ -141,6 +146,7 @@ void dispatch_pace_find(struct dispatch_upstream *upstream)
     struct imapc_pace pace = {0};
     if (memo != NULL && strcmp(text_in(memo, "username"), upstream->kept_user) == 0) {
         upstream->down_since = upstream->kept_down_since = json_integer_value(json_object_get(memo, "down_since"));
+        upstream->full_since = upstream->kept_full_since = json_integer_value(json_object_get(memo, "full_since"));
         pace.day_began_ms = json_integer_value(json_object_get(memo, "day_began"));
         pace.day_octets = (uint64_t)json_integer_value(json_object_get(memo, "day_octets"));
         const json_t *pause = json_object_get(memo, "pause");

@@ -27,10 +27,13 @@ struct dispatch_upstream {
     unsigned failures;    /* of the account, in a row; not 0: only probes go out */
     int64_t paused_until; /* wall clock; 0: not paused */
     int64_t down_since;   /* wall clock of the first failure of the account in a row; 0: it works, as far as is known */
-    bool diverting;       /* what waits is on its way to its fallbacks */
-    bool divert_again;    /* more came meanwhile */
+    int64_t full_since;   /* wall clock of the first refusal for want of room since something was filed; 0: none */
+    int64_t divert_at;    /* wall clock: when something of what waits may go elsewhere; INT64_MAX: never */
+    int64_t divert_noted; /* the same, of what came while that is being found out */
+    int64_t diverted_ms;  /* wall clock: when it was last found out */
+    bool diverting;       /* it is being found out, and what may goes */
     struct imapc_pace kept; /* as the spool knows it */
-    int64_t kept_down_since;
+    int64_t kept_down_since, kept_full_since;
     char *kept_user;    /* whose it is: of the pool, while the configuration may have gone on */
     char kept_salt[17]; /* of the digest that tells whether the same is logged in with; see dispatch_pace.c */
     unsigned kept_print;
@@ -74,9 +77,21 @@ void dispatch_pace_keep(struct dispatch_upstream *upstream);
 void dispatch_pace_find(struct dispatch_upstream *upstream);
 /* Something was left on the disk: the next fetch finds it, or tells when it is due. */
 void dispatch_look_again(struct dispatch_upstream *upstream);
-/* dispatch_fallback.c: whether what waits goes to its fallbacks; has it go there, if so. */
-bool dispatch_is_diverted(const struct dispatch_upstream *upstream, int64_t now_ms);
+/*
+ * dispatch_fallback.c: what waits for an upstream in trouble goes elsewhere. Times are of the wall clock, INT64_MAX is
+ * never.
+ */
+/* The trouble begins, or what waits is not known any more: it is looked through. */
+void dispatch_divert_begin(struct dispatch_upstream *upstream);
+/* When this delivery may go, if the trouble lasts; and that one waits which may go then. */
+int64_t dispatch_divert_of(const struct dispatch_upstream *upstream, const struct mail_delivery *delivery);
+void dispatch_divert_note(struct dispatch_upstream *upstream, int64_t when);
+/* Has go what may go now. */
 void dispatch_divert(struct dispatch_upstream *upstream);
+/* When the next may. */
+int64_t dispatch_divert_time(const struct dispatch_upstream *upstream);
+/* Looks after the upstream's times as soon as the loop comes round. */
+void dispatch_wake(struct dispatch_upstream *upstream);
 /* Fetches what is due, when there is room and nothing stands in the way. */
 void dispatch_fetch(struct dispatch_upstream *upstream);
 struct dispatch_upstream *dispatch_find(const struct dispatch *dispatch, const char *name); /* or NULL */

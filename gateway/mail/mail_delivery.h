@@ -22,12 +22,26 @@ struct mail_edit {
     const char *value; /* NULL for DELETE; one logical line, UTF-8 */
 };
 
+/* Another place for a delivery, and what has to be wrong with its own before it goes there. */
+struct mail_way {
+    const char *upstream; /* NULL: the same */
+    const char *folder;   /* NULL: the same */
+    bool refused;         /* when the server takes no folder of the name, or lets nobody write into it */
+    bool down;            /* when the upstream has been down for so long */
+    uint64_t down_ms;     /* 0: as long as the upstream's "fallback_after" */
+    bool full;            /* when the mailbox has been full for so long */
+    uint64_t full_ms;     /* as down_ms */
+};
+
 /* One message to one folder of one upstream. Its id is "<message id>.<number>". */
 struct mail_delivery {
     unsigned number; /* from 1 */
     const char *upstream;
-    const char *fallback;     /* the upstream that gets it when the first stays down; NULL: none */
-    const char *instead_of;   /* the upstream that it was for, when this one is its fallback; or NULL */
+    const char *fallback;        /* short for a first way {upstream, down}; NULL: none */
+    const struct mail_way *ways; /* each is gone once at most; the first that fits is taken */
+    size_t way_count;
+    const char *instead_of;   /* the upstream that it was for, when it went to another; or NULL */
+    const char *because;      /* why it is not in the folder that it was for, for people; or NULL */
     const char *folder;       /* UTF-8, "/" between levels */
     const char *const *flags; /* IMAP flags and keywords as they go out: "\\Flagged", "ci" */
     size_t flag_count;
@@ -52,5 +66,33 @@ bool mail_delivery_equal(const struct mail_delivery *a, const struct mail_delive
  * rule asked, and which upstream steps in do not matter for that.
  */
 bool mail_delivery_is_same_copy(const struct mail_delivery *a, const struct mail_delivery *b);
+
+/* ---- where it goes otherwise ---- */
+
+/* What is wrong with the place where a delivery was to go. */
+struct mail_trouble {
+    bool refused;
+    bool down, full;
+    uint64_t down_ms, full_ms; /* for so long, until now */
+    uint64_t patience_ms;      /* what a way without a time of its own waits: the upstream's "fallback_after" */
+};
+
+/* All its ways, the fallback first. */
+size_t mail_delivery_way_count(const struct mail_delivery *delivery);
+struct mail_way mail_delivery_way(const struct mail_delivery *delivery, size_t index);
+/* Whether it goes elsewhere when its upstream stays down or full. */
+bool mail_delivery_may_leave(const struct mail_delivery *delivery);
+
+/* A way leads nowhere when its upstream is none of these. */
+typedef bool mail_known_fn(void *ctx, const char *upstream);
+/*
+ * The first way that the trouble opens; -1: none. *wait_ms_r is then how long the trouble must last until it opens one,
+ * UINT64_MAX when time opens none. is_known may be NULL: all are.
+ */
+ptrdiff_t mail_delivery_way_out(const struct mail_delivery *delivery, const struct mail_trouble *trouble,
+                                mail_known_fn *is_known, void *ctx, uint64_t *wait_ms_r);
+/* Makes it the delivery that has gone this way, with the ways that are left. -1: the arena is full. */
+int mail_delivery_go(struct mail_delivery *delivery, const struct mail_way *way, struct arena *arena)
+    __attribute__((warn_unused_result));
 
 #endif

@@ -159,13 +159,13 @@ typedef void spool_due_fn(void *ctx, struct spool_item **items, size_t count, bo
 void spool_fetch_due(struct spool *spool, const char *upstream, size_t limit, spool_due_fn *done, void *ctx);
 
 /*
- * Has what waits for `upstream` go to the fallback that its rule names, if that is one of the `known` upstreams: what nobody holds and what was
- * certainly not filed. down_for_ms: how long the upstream has been down, for the history. Each is logged ("fallback"). done comes once, when all of it
- * is durable, with how many went; fault is NULL on success.
+ * Has what waits for `upstream`, which is in trouble, go where its ways lead (mail_delivery.h), if that is one of the `known` upstreams: what nobody holds and
+ * what was certainly not filed. Each is logged ("fallback"). done comes once, when all of it is durable, with how many went, and how long the trouble must
+ * last until the next of the others goes (UINT64_MAX: none does); fault is NULL on success.
  */
-typedef void spool_divert_fn(void *ctx, uint64_t moved, const struct fault *fault);
+typedef void spool_divert_fn(void *ctx, uint64_t moved, uint64_t wait_ms, const struct fault *fault);
 void spool_divert(struct spool *spool, const char *upstream, const char *const *known, size_t known_count,
-                  uint64_t down_for_ms, spool_divert_fn *done, void *ctx);
+                  const struct mail_trouble *trouble, spool_divert_fn *done, void *ctx);
 
 /*
  * The wall clock was found to have jumped by delta_ms; before_ms is what it would show without. Each delivery that waits for its time goes on
@@ -193,11 +193,13 @@ struct spool_outcome {
         SPOOL_DEFERRED,  /* again in again_in_ms */
         SPOOL_DEAD,      /* a dead letter, kept until an operator acts */
         SPOOL_UNTOUCHED, /* no attempt was made (shutdown): as before */
+        SPOOL_MOVED,     /* it goes elsewhere, and is due there at once */
     } kind;
-    uint64_t again_in_ms;       /* DEFERRED */
-    bool uncertain;             /* it may lie there: kept whatever becomes of it, unless it is FILED */
-    char doubt[DOUBT_TEXT_MAX]; /* what is known of that, and of what came before; not for FILED */
-    const char *note;           /* for its history, by reference until done; or NULL */
+    const struct mail_delivery *instead; /* MOVED: what it is from now on, by reference until done */
+    uint64_t again_in_ms;                /* DEFERRED */
+    bool uncertain;                      /* it may lie there: kept whatever becomes of it, unless it is FILED */
+    char doubt[DOUBT_TEXT_MAX];          /* what is known of that, and of what came before; not for FILED */
+    const char *note;                    /* for its history, by reference until done; or NULL. MOVED: why */
     struct fault fault;
     uint32_t uidvalidity; /* FILED: from APPENDUID, else 0 */
     uint32_t uid;

@@ -76,10 +76,9 @@ void spool_finish(struct spool *spool, struct spool_item **item, const struct sp
                   spool_commit_fn *done, void *ctx)
 {
     static const enum store_state states[] = {
-        [SPOOL_FILED] = STORE_STATE_FILED,
-        [SPOOL_DEFERRED] = STORE_STATE_WAITING,
-        [SPOOL_DEAD] = STORE_STATE_DEAD,
-        [SPOOL_UNTOUCHED] = STORE_STATE_WAITING,
+        [SPOOL_FILED] = STORE_STATE_FILED,   [SPOOL_DEFERRED] = STORE_STATE_WAITING,
+        [SPOOL_DEAD] = STORE_STATE_DEAD,     [SPOOL_UNTOUCHED] = STORE_STATE_WAITING,
+        [SPOOL_MOVED] = STORE_STATE_WAITING,
     };
     struct finish_job *finish = new_job(item);
     finish->done = done;
@@ -95,6 +94,7 @@ void spool_finish(struct spool *spool, struct spool_item **item, const struct sp
     finish->job.op.finish = (struct store_finish){
         .key = key_of(finish),
         .state = is_dead ? STORE_STATE_DEAD : states[outcome->kind],
+        .instead = outcome->kind == SPOOL_MOVED ? outcome->instead : NULL,
         .again_in_ms = outcome->again_in_ms,
         .attempts = finish->item->attempts + 1,
         .uncertain = outcome->uncertain,

@@ -262,7 +262,7 @@ static json_t *message_object(const struct store_message_row *row)
 
 static json_t *story_delivery(const struct store_delivery_row *row, const char *message)
 {
-    static const char *const members[] = {"fallback", "instead_of", "flags", "recipients", "edits"};
+    static const char *const members[] = {"fallback", "ways", "instead_of", "because", "flags", "recipients", "edits"};
     json_t *object = delivery_object(row, message), *detail = json_of(row->detail);
     for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
         json_object_set(object, members[i], json_object_get(detail, members[i]));

@@ -3,8 +3,10 @@
  */
 #include "store/store.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "store/store_batch.h"
 #include "store/store_meta.h"
 #include "store/store_sum.h"
@@ -73,11 +75,67 @@ struct store_row store_row_of(const struct mail_delivery *delivery, const char *
         .upstream = delivery->upstream,
         .folder = delivery->folder,
         .rule = delivery->rule,
-        .fallback = delivery->fallback,
+        /* The index looks for what may leave by this column alone; which way it goes, the delivery says. */
+        .fallback = delivery->fallback != NULL          ? delivery->fallback
+                    : mail_delivery_may_leave(delivery) ? delivery->upstream
+                                                        : NULL,
         .turn = store_turn_of(sender, delivery->folder),
         .doubt = delivery->doubt,
         .detail = bytes_from(buf_bytes(out), start),
     };
+}
+
+/* ---- what goes elsewhere ---- */
+
+static bool is_known(void *ctx, const char *name)
+{
+    const struct store_divert *divert = ctx;
+    bool known = strcmp(divert->upstream, name) == 0;
+    for (size_t i = 0; i < divert->known_count && !known; i++) {
+        known = strcmp(divert->known[i], name) == 0;
+    }
+    return known;
+}
+
+int store_divert_goes(struct store_divert *divert, struct mail_delivery *delivery, struct store_diverted *diverted_r)
+{
+    uint64_t wait_ms;
+    ptrdiff_t index = mail_delivery_way_out(delivery, &divert->trouble, is_known, divert, &wait_ms);
+    if (index < 0) {
+        divert->wait_ms = wait_ms < divert->wait_ms ? wait_ms : divert->wait_ms;
+        return 0;
+    }
+    struct mail_way way = mail_delivery_way(delivery, (size_t)index);
+    /* Both may be so; the one that opens this way is told. */
+    uint64_t after = way.down_ms == 0 ? divert->trouble.patience_ms : way.down_ms;
+    diverted_r->is_full = !(way.down && divert->trouble.down && divert->trouble.down_ms >= after);
+    diverted_r->is_renamed = way.folder != NULL && strcmp(way.folder, delivery->folder) != 0;
+    if (mail_delivery_go(delivery, &way, divert->arena) != 0) {
+        return -1;
+    }
+    delivery->held = false;
+    delivery->doubt = NULL; /* nothing of it lies there */
+    diverted_r->upstream = delivery->upstream;
+    diverted_r->folder = delivery->folder;
+    return 1;
+}
+
+void store_divert_note(const struct store_divert *divert, const struct store_diverted *diverted, int64_t now_ms,
+                       char note[STORE_NOTE_MAX])
+{
+    const struct mail_trouble *trouble = &divert->trouble;
+    char since[25];
+    log_time(now_ms - (int64_t)(diverted->is_full ? trouble->full_ms : trouble->down_ms), since);
+    snprintf(note, STORE_NOTE_MAX, "went to %s%s%s%s as delivery %u: %s had been %s since %s",
+             diverted->is_renamed ? "" : "its fallback ", diverted->upstream, diverted->is_renamed ? ":" : "",
+             diverted->is_renamed ? diverted->folder : "", diverted->to, divert->upstream,
+             diverted->is_full ? "full" : "down", since);
+}
+
+void store_finish_note(const struct store_finish *finish, char note[STORE_NOTE_MAX])
+{
+    snprintf(note, STORE_NOTE_MAX, "goes to %s:%s: %s", finish->instead->upstream, finish->instead->folder,
+             finish->note == NULL ? "its folder is refused" : finish->note);
 }
 
 /* ---- what operators do ---- */

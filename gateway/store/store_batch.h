@@ -80,14 +80,15 @@ struct store_hand {
 /* FINISH: what an attempt made of a delivery in hand. After: which message is settled with it. */
 struct store_finish {
     struct store_key key;
-    enum store_state state; /* FILED, DEAD, or WAITING: again in again_in_ms */
+    enum store_state state;              /* FILED, DEAD, or WAITING: again in again_in_ms */
+    const struct mail_delivery *instead; /* WAITING: what it is from now on, another place; or NULL */
     uint64_t again_in_ms;
     unsigned attempts; /* with this one */
     /* But for FILED: */
     bool uncertain;    /* it may lie there, whatever becomes of it now ... */
     const char *doubt; /* ... and what is known of that; or NULL */
     struct fault why;
-    const char *note; /* for its history; or NULL */
+    const char *note; /* for its history; or NULL. With `instead` it says why; where to is added */
     uint32_t uidvalidity, uid;
     const char *folder; /* FILED: another than was asked for; or NULL */
 };
@@ -142,19 +143,21 @@ struct store_reroute {
 };
 
 /*
- * DIVERT: what waits for an upstream that is down, behind `after`, in nobody's hands and certainly not filed, gives way to a delivery to the fallback that
- * it names, if that is known. Before: as REROUTE.
+ * DIVERT: what waits for an upstream that is in trouble, behind `after`, in nobody's hands and certainly not filed, gives way to a delivery by the first of
+ * its ways that the trouble opens (mail_delivery.h), if that leads to a known upstream. Before: as REROUTE.
  */
 struct store_diverted {
-    char id[STORE_ID_LEN]; /* the message's */
-    unsigned from, to;     /* numbers of its deliveries */
-    const char *fallback, *folder;
+    char id[STORE_ID_LEN];         /* the message's */
+    unsigned from, to;             /* numbers of its deliveries */
+    const char *upstream, *folder; /* where to */
+    bool is_full;                  /* the trouble that sent it there: full, else down */
+    bool is_renamed;               /* the folder is another */
 };
 struct store_divert {
     const char *upstream;
     const char *const *known;
     size_t known_count;
-    uint64_t down_for_ms; /* for the history */
+    struct mail_trouble trouble;
     struct store_key after;
     unsigned limit;
     struct arena *arena; /* of the answers' strings */
@@ -163,7 +166,20 @@ struct store_divert {
     struct store_key last;
     struct store_diverted *diverted; /* room for `limit`, the caller's */
     size_t count;
+    uint64_t wait_ms; /* when the next of those that stay may go; UINT64_MAX: time alone makes none go */
 };
+
+/*
+ * For stores: whether this delivery goes; it is then the new one, but for its number, and *diverted_r says where to. wait_ms of the divert becomes the least.
+ * -1: the arena is full.
+ */
+int store_divert_goes(struct store_divert *divert, struct mail_delivery *delivery, struct store_diverted *diverted_r);
+/* What the history of the old one says, at now_ms of the store's clock. */
+#define STORE_NOTE_MAX 1400
+void store_divert_note(const struct store_divert *divert, const struct store_diverted *diverted, int64_t now_ms,
+                       char note[STORE_NOTE_MAX]);
+/* The same for a FINISH with `instead`. */
+void store_finish_note(const struct store_finish *finish, char note[STORE_NOTE_MAX]);
 
 /* MEMO: a text that is found again after a restart, for each upstream. After. */
 struct store_memo {

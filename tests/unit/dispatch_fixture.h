@@ -58,6 +58,7 @@ static struct world {
     unsigned memos;
     unsigned diverts;
     int64_t diverted_since;
+    struct mail_trouble divert_trouble;
     spool_divert_fn *diverted;
     void *divert_ctx;
 } world;
@@ -211,21 +212,29 @@ void spool_change(struct spool *spool, enum store_verb verb, const struct store_
     fail();
 }
 
+/* Two wait that name a fallback: they go when the upstream has been down for its "fallback_after". */
 static void answer_divert(void *ctx)
 {
     (void)ctx;
-    world.diverted(world.divert_ctx, 2, NULL);
+    const struct mail_trouble *trouble = &world.divert_trouble;
+    if (trouble->down_ms < trouble->patience_ms) {
+        world.diverted(world.divert_ctx, 0, trouble->patience_ms - trouble->down_ms, NULL);
+        return;
+    }
+    world.diverted(world.divert_ctx, 2, UINT64_MAX, NULL);
     net_loop_stop(world.loop);
 }
 
 void spool_divert(struct spool *spool, const char *upstream, const char *const *known, size_t known_count,
-                  uint64_t down_for_ms, spool_divert_fn *done, void *ctx)
+                  const struct mail_trouble *trouble, spool_divert_fn *done, void *ctx)
 {
-    (void)spool, (void)known;
+    (void)spool;
     assert_string_equal(upstream, "corp");
-    assert_int_equal(known_count, 0); /* there is no other */
+    assert_int_equal(known_count, 1); /* there is no other */
+    assert_string_equal(known[0], "corp");
     world.diverts++;
-    world.diverted_since = net_wall(world.loop) - (int64_t)down_for_ms;
+    world.diverted_since = net_wall(world.loop) - (int64_t)trouble->down_ms;
+    world.divert_trouble = *trouble;
     world.diverted = done;
     world.divert_ctx = ctx;
     net_defer(world.loop, answer_divert, NULL);

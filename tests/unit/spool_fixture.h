@@ -36,8 +36,11 @@ struct fixture {
     unsigned named;              /* messages made so far */
     const char *sender, *folder; /* of the next commits; NULL: the usual ones */
     const char *fallback;        /* of the next commits; or NULL */
-    uint64_t diverted;           /* in all */
-    uint64_t waits_ms;           /* of what is committed from now on */
+    const struct mail_way *ways; /* likewise */
+    size_t way_count;
+    uint64_t diverted;       /* in all */
+    uint64_t divert_wait_ms; /* what the last one said of the others */
+    uint64_t waits_ms;       /* of what is committed from now on */
     uint64_t window_ms;
     char repeated[64];  /* what on_repeat said last */
     int64_t stopped_ms; /* what the wall clock shows; 0: it goes */
@@ -179,6 +182,8 @@ static inline void commit(struct fixture *fixture, struct bytes body, size_t del
         all[i] = (struct mail_delivery){.number = (unsigned)i + 1, .upstream = "corp", .rule = "r"};
         all[i].folder = fixture->folder == NULL ? "INBOX" : fixture->folder;
         all[i].fallback = fixture->fallback;
+        all[i].ways = fixture->ways;
+        all[i].way_count = fixture->way_count;
     }
     all[0].held = held;
     struct spool_stage *stage = spool_stage_new(fixture->spool, NULL, NULL);
@@ -250,21 +255,29 @@ static inline struct bytes read_item(struct fixture *fixture, struct spool_item 
     return buf_bytes(&fixture->body);
 }
 
-static inline void on_diverted(void *ctx, uint64_t moved, const struct fault *fault)
+static inline void on_diverted(void *ctx, uint64_t moved, uint64_t wait_ms, const struct fault *fault)
 {
     struct fixture *fixture = ctx;
     fixture->diverted += moved;
+    fixture->divert_wait_ms = wait_ms;
     on_answer(fixture, fault);
 }
 
-/* Has what waits for "corp" go to its fallback, if that is `known`; returns how many did in all. */
-static inline uint64_t divert(struct fixture *fixture, const char *known)
+/* Has what waits for "corp" go elsewhere out of that trouble, if that is `known`; returns how many did in all. */
+static inline uint64_t divert_by(struct fixture *fixture, const char *known, const struct mail_trouble *trouble)
 {
     unsigned answers = fixture->answers;
-    spool_divert(fixture->spool, "corp", &known, 1, 5000, on_diverted, fixture);
+    spool_divert(fixture->spool, "corp", &known, 1, trouble, on_diverted, fixture);
     run_until(fixture, &fixture->answers, answers + 1);
     assert_int_equal(fixture->failures, 0);
     return fixture->diverted;
+}
+
+/* The same when it has been down for long. */
+static inline uint64_t divert(struct fixture *fixture, const char *known)
+{
+    const struct mail_trouble trouble = {.down = true, .down_ms = 5000, .patience_ms = 1000};
+    return divert_by(fixture, known, &trouble);
 }
 
 /* Finishes the last of the items; does not wait. */

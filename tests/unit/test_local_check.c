@@ -274,6 +274,43 @@ static void test_decisions(void **state)
     }
 }
 
+/* What is redirected, because its folder is refused, stays so: also when the index is made from nothing. */
+static void test_redirected(void **state)
+{
+    struct fixture *fixture = *state;
+    commit_and_wait(fixture, "elsewhere", 1);
+    struct mail_delivery instead = fixture->items[0]->delivery;
+    const struct mail_way left = {.upstream = "backup", .full = true, .full_ms = 1000};
+    instead.folder = "Other";
+    instead.because = "the server refuses the folder";
+    instead.ways = &left;
+    instead.way_count = 1;
+    struct spool_outcome outcome = {.kind = SPOOL_MOVED, .instead = &instead};
+    fault_set(&outcome.fault, FAULT_PERM, "folder-name", "create", "no");
+    unsigned answers = fixture->answers;
+    spool_finish(fixture->spool, &fixture->items[--fixture->item_count], &outcome, on_answer, fixture);
+    run_until(fixture, &fixture->answers, answers + 1);
+    for (unsigned round = 0; round < 3; round++) {
+        assert_int_equal(counts(fixture).waiting, 1);
+        assert_int_equal(fetch(fixture, 10), 1);
+        const struct mail_delivery *delivery = &fixture->items[0]->delivery;
+        assert_int_equal(delivery->number, 1);
+        assert_string_equal(delivery->folder, "Other");
+        assert_string_equal(delivery->because, "the server refuses the folder");
+        assert_true(delivery->way_count == 1 && delivery->ways[0].full_ms == 1000 && !delivery->ways[0].down);
+        assert_true(fixture->items[0]->uncertain == (round == 2));
+        finish_and_wait(fixture, SPOOL_UNTOUCHED, 0);
+        spool_close(&fixture->spool);
+        if (round > 0) {
+            destroy_index(fixture);
+        }
+        rebuild(fixture);
+        fixture_open(fixture);
+    }
+    const struct mail_trouble full = {.full = true, .full_ms = 999};
+    assert_int_equal(divert_by(fixture, "backup", &full), 0);
+}
+
 /* What went to its fallback is there, and not at its first upstream too, also when the index is made from nothing. */
 static void test_diverted(void **state)
 {
@@ -373,10 +410,9 @@ static void test_gap(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_whole),         TEST(test_unmade_index),    TEST(test_damage),
-        TEST(test_index_is_lost), TEST(test_index_is_absent), TEST(test_old_index_helps),
-        TEST(test_gap),           TEST(test_diverted),        TEST(test_decisions),
-        TEST(test_set_aside),     TEST(test_journal_shrinks),
+        TEST(test_whole),           TEST(test_unmade_index),    TEST(test_damage),    TEST(test_index_is_lost),
+        TEST(test_index_is_absent), TEST(test_old_index_helps), TEST(test_gap),       TEST(test_redirected),
+        TEST(test_diverted),        TEST(test_decisions),       TEST(test_set_aside), TEST(test_journal_shrinks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -90,6 +90,36 @@ static void test_uncertain_stays(void **state)
     finish_and_wait(fixture, SPOOL_FILED, 0);
 }
 
+/* The first way that the trouble opens; the others stay, and the answer says when the next is open. */
+static void test_ways(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct mail_way ways[] = {
+        {.folder = "Refused", .refused = true},
+        {.upstream = "nowhere", .down = true, .down_ms = 1},
+        {.upstream = "backup", .folder = "Full", .full = true, .full_ms = 3000},
+        {.upstream = "backup", .down = true, .down_ms = 5000},
+    };
+    fixture->takes = false;
+    fixture->ways = ways;
+    fixture->way_count = 4;
+    commit_and_wait(fixture, "body", 1);
+    assert_int_equal(divert_by(fixture, "backup", &(struct mail_trouble){.down = true, .down_ms = 1200}), 0);
+    assert_int_equal(fixture->divert_wait_ms, 3800);
+    const struct mail_trouble both = {.down = true, .down_ms = 1200, .full = true, .full_ms = 1000};
+    assert_int_equal(divert_by(fixture, "backup", &both), 0);
+    assert_int_equal(fixture->divert_wait_ms, 2000);
+    const struct mail_trouble full = {.down = true, .down_ms = 1200, .full = true, .full_ms = 3000};
+    assert_int_equal(divert_by(fixture, "backup", &full), 1);
+    assert_true(fixture->divert_wait_ms == UINT64_MAX);
+    assert_int_equal(fetch_from(fixture, "backup", net_wall(fixture->loop), 10), 1);
+    const struct mail_delivery *delivery = &fixture->items[0]->delivery;
+    assert_string_equal(delivery->folder, "Full");
+    assert_string_equal(delivery->instead_of, "corp");
+    assert_int_equal(delivery->way_count, 3);
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+}
+
 /* More than one batch; each exactly once. */
 static void test_many(void **state)
 {
@@ -123,7 +153,8 @@ static void test_many(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_goes), TEST(test_sent_again), TEST(test_stays), TEST(test_uncertain_stays), TEST(test_many),
+        TEST(test_goes), TEST(test_sent_again), TEST(test_stays), TEST(test_uncertain_stays),
+        TEST(test_ways), TEST(test_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

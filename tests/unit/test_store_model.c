@@ -237,6 +237,21 @@ static struct store_key some_key(void)
     return (struct store_key){random_below(w.ids + 2), (unsigned)random_below(4)};
 }
 
+static struct mail_way *some_ways(size_t count)
+{
+    struct mail_way *ways = arena_array(w.arena, count + 1, sizeof *ways);
+    for (size_t i = 0; i < count; i++) {
+        ways[i] = (struct mail_way){.upstream = chance(60) ? ONE_OF("other", "corp", "nowhere") : NULL,
+                                    .folder = chance(60) ? ONE_OF("A", "C") : NULL,
+                                    .refused = chance(30),
+                                    .down = chance(60),
+                                    .down_ms = random_below(2) * 30000,
+                                    .full = chance(40),
+                                    .full_ms = random_below(2) * 50000};
+    }
+    return ways;
+}
+
 static struct mail_delivery some_delivery(unsigned number)
 {
     struct mail_delivery delivery = {.number = number};
@@ -244,6 +259,8 @@ static struct mail_delivery some_delivery(unsigned number)
     delivery.folder = ONE_OF("INBOX", "A", "B");
     delivery.rule = ONE_OF("r", "s");
     delivery.fallback = chance(30) ? ONE_OF("other", "nowhere") : NULL;
+    delivery.way_count = random_below(3);
+    delivery.ways = some_ways(delivery.way_count);
     delivery.held = chance(15);
     return delivery;
 }
@@ -316,6 +333,10 @@ static void make_finish(struct twice *twice)
     struct store_finish *finish = &op.finish;
     finish->key = some_key();
     finish->state = states[random_below(3)];
+    if (finish->state == STORE_STATE_WAITING && chance(30)) {
+        twice->deliveries[0] = some_delivery(finish->key.number);
+        finish->instead = &twice->deliveries[0];
+    }
     finish->again_in_ms = random_below(8000);
     finish->attempts = 1 + (unsigned)random_below(3);
     finish->note = chance(20) ? "a note of it" : NULL;
@@ -377,7 +398,11 @@ static void make_divert(struct twice *twice)
     op.divert = (struct store_divert){.upstream = ONE_OF("corp", "other"),
                                       .known = known,
                                       .known_count = random_below(3),
-                                      .down_for_ms = random_below(100000),
+                                      .trouble = {.down = chance(70),
+                                                  .full = chance(50),
+                                                  .down_ms = random_below(100000),
+                                                  .full_ms = random_below(100000),
+                                                  .patience_ms = 20000},
                                       .limit = 1 + (unsigned)random_below(6)};
     both(twice, &op);
     for (enum side side = LOCAL; side <= MODEL; side++) {
@@ -467,11 +492,11 @@ static void tell_answers(struct buf *out, const struct store_op *op)
                    (unsigned long long)op->reroute.doubtful);
         break;
     case STORE_DIVERT:
-        buf_printf(out, "%u %llu.%u", op->divert.found, (unsigned long long)op->divert.last.message,
-                   op->divert.last.number);
+        buf_printf(out, "%u %llu.%u %llu", op->divert.found, (unsigned long long)op->divert.last.message,
+                   op->divert.last.number, (unsigned long long)op->divert.wait_ms);
         for (size_t i = 0; i < op->divert.count; i++) {
             const struct store_diverted *one = &op->divert.diverted[i];
-            buf_printf(out, " %s.%u->%u %s:%s", one->id, one->from, one->to, one->fallback, one->folder);
+            buf_printf(out, " %s.%u->%u %s:%s", one->id, one->from, one->to, one->upstream, one->folder);
         }
         break;
     case STORE_FORGET:

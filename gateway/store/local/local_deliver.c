@@ -5,6 +5,9 @@
  * The column "handed" names the run of the process in whose hands a delivery is, 0 when it is in nobody's. What an
  * earlier run had in its hands may have been filed.
  */
+#include <stdlib.h>
+
+#include "store/local/local_journal.h"
 #include "store/local/local_private.h"
 
 static int hand(struct local *local, struct store_op *op, struct fault *fault)
@@ -29,6 +32,27 @@ static int untouch(struct local *local, struct store_op *op, struct fault *fault
 
 const struct local_kind local_untouch = {.index = untouch};
 
+/* It has another place from now on. That stands in the decisions, too: what the record says is a folder that there is
+ * not, and a rebuilt index would send there what may lie here. */
+static int redirect(struct local *local, const struct store_finish *finish, int64_t now_ms, struct fault *fault)
+{
+    char id[STORE_ID_LEN], note[STORE_NOTE_MAX], *sender = NULL;
+    if (local_index_name(local->index, finish->key.message, id, &sender, fault) != 0) {
+        return -1;
+    }
+    struct buf detail;
+    buf_init(&detail, STORE_META_MAX);
+    struct store_row row = store_row_of(finish->instead, sender, &detail);
+    int result = local_index_redirect(local->index, finish->key, &row, fault);
+    local_journal_line(&local->decisions,
+                       json_pack("{s:s, s:i, s:o}", "id", id, "number", (int)finish->key.number, "instead",
+                                 json_loadb((const char *)row.detail.ptr, row.detail.len, 0, NULL)));
+    store_finish_note(finish, note);
+    free(sender);
+    buf_done(&detail);
+    return result != 0 ? -1 : local_index_add_note(local->index, finish->key, now_ms, note, fault);
+}
+
 /* Who finishes what is not in his hands (any more) is told so; nothing changes. */
 static int finish(struct local *local, struct store_op *op, struct fault *fault)
 {
@@ -43,7 +67,11 @@ static int finish(struct local *local, struct store_op *op, struct fault *fault)
                   finish->key.number, (unsigned long long)finish->key.message);
         return 0;
     }
-    if (finish->note != NULL && local_index_add_note(local->index, finish->key, now_ms, finish->note, fault) != 0) {
+    if (finish->instead != NULL && redirect(local, finish, now_ms, fault) != 0) {
+        return -1;
+    }
+    if (finish->instead == NULL && finish->note != NULL &&
+        local_index_add_note(local->index, finish->key, now_ms, finish->note, fault) != 0) {
         return -1;
     }
     if (finish->state != STORE_STATE_FILED && local_index_add_attempt(local->index, finish, now_ms, fault) != 0) {
@@ -54,7 +82,7 @@ static int finish(struct local *local, struct store_op *op, struct fault *fault)
     return finish->state == STORE_STATE_FILED ? local_commit_settle(local, finish->key.message, fault) : 0;
 }
 
-const struct local_kind local_finish = {.index = finish};
+const struct local_kind local_finish = {.index = finish, .decides = true};
 
 static int move_due(struct local *local, struct store_op *op, struct fault *fault)
 {

@@ -1,5 +1,5 @@
 /*
- * local_divert - DIVERT: what waits for an upstream that stays down goes to the fallback that its rule names.
+ * local_divert - DIVERT: what waits for an upstream that stays down or full goes where its rule says.
  *
  * Each delivery gives way to a new one of the same message, as in a reroute: the old one keeps its history. Only what
  * was certainly not filed goes; whatever is uncertain waits for its own upstream, which alone can tell. Both halves
@@ -40,24 +40,12 @@ static void on_loaded(void *ctx, const struct local_index_due *due)
     loaded->result = store_meta_read_delivery(due->detail, loaded->arena, &loaded->delivery, loaded->fault);
 }
 
-static bool is_known(const struct store_divert *divert, const char *name)
-{
-    for (size_t i = 0; i < divert->known_count; i++) {
-        if (strcmp(divert->known[i], name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static int end_old(struct local *local, const struct store_divert *divert, struct store_key key,
                    const struct store_diverted *diverted, struct fault *fault)
 {
-    char note[600], since[25];
+    char note[STORE_NOTE_MAX];
     int64_t now_ms = local_now(local);
-    log_time(now_ms - (int64_t)divert->down_for_ms, since);
-    snprintf(note, sizeof note, "went to its fallback %s as delivery %u: %s had been down since %s", diverted->fallback,
-             diverted->to, divert->upstream, since);
+    store_divert_note(divert, diverted, now_ms, note);
     local_journal_line(&local->decisions, json_pack("{s:s, s:i, s:s}", "id", diverted->id, "number", (int)key.number,
                                                     "state", store_state_name(STORE_STATE_MOVED)));
     local->next.waiting--;
@@ -69,23 +57,6 @@ static int end_old(struct local *local, const struct store_divert *divert, struc
 }
 
 /* The new one comes before the old one ends, so that the message never looks settled. */
-static int replace(struct local *local, const struct store_divert *divert, struct store_key key, const char *sender,
-                   struct mail_delivery delivery, struct store_diverted *diverted, struct fault *fault)
-{
-    diverted->from = key.number;
-    diverted->to = delivery.number;
-    diverted->fallback = delivery.upstream = delivery.fallback;
-    diverted->folder = delivery.folder;
-    delivery.fallback = NULL;
-    delivery.held = false;
-    delivery.instead_of = divert->upstream;
-    delivery.doubt = NULL; /* nothing of it lies there */
-    if (local_change_add(local, key.message, diverted->id, sender, &delivery, fault) != 0) {
-        return -1;
-    }
-    return end_old(local, divert, key, diverted, fault);
-}
-
 static int divert_one(struct local *local, struct store_divert *divert, struct store_key key, struct fault *fault)
 {
     struct loaded loaded = {.arena = divert->arena, .fault = fault};
@@ -97,11 +68,17 @@ static int divert_one(struct local *local, struct store_divert *divert, struct s
         local_index_name(local->index, key.message, diverted->id, &sender, fault) != 0) {
         return -1;
     }
-    int result = 0;
-    if (loaded.delivery.fallback != NULL && is_known(divert, loaded.delivery.fallback)) {
-        loaded.delivery.number = (unsigned)last + 1;
+    struct mail_delivery *delivery = &loaded.delivery;
+    int result = store_divert_goes(divert, delivery, diverted);
+    if (result < 0) {
+        fault_set(fault, FAULT_LOCAL, "too-large", "spool", "the facts of a delivery do not fit into memory");
+    } else if (result == 1) {
         divert->count++;
-        result = replace(local, divert, key, sender, loaded.delivery, diverted, fault);
+        diverted->from = key.number;
+        diverted->to = delivery->number = (unsigned)last + 1;
+        result = local_change_add(local, key.message, diverted->id, sender, delivery, fault) != 0
+                     ? -1
+                     : end_old(local, divert, key, diverted, fault);
     }
     free(sender);
     return result;
@@ -112,6 +89,7 @@ static int divert_index(struct local *local, struct store_op *op, struct fault *
     struct store_divert *divert = &op->divert;
     struct keys keys = {.keys = expect_calloc(divert->limit + 1, sizeof *keys.keys)};
     divert->count = 0;
+    divert->wait_ms = UINT64_MAX;
     arena_clear(divert->arena);
     int result = local_index_each_divertible(local->index, divert->upstream, divert->after, divert->limit, note_key,
                                              &keys, fault);

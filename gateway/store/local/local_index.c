@@ -32,6 +32,8 @@ static const char *const sql[STATEMENTS] = {
     [FINISH] = "UPDATE delivery SET state = ?3, due_ms = ?4, attempts = ?5, uncertain = ?6, handed = 0,"
                " changed_ms = ?7, uidvalidity = ?8, uid = ?9, folder = ifnull(?10, folder), doubt = ifnull(?12, '')"
                " WHERE message = ?1 AND number = ?2 AND state = 0 AND handed = ?11",
+    [REDIRECT] = "UPDATE delivery SET upstream = ?3, folder = ?4, fallback = ifnull(?5, ''), lane = ?6, detail = ?7"
+                 " WHERE message = ?1 AND number = ?2",
     [ADD_ATTEMPT] = "INSERT OR REPLACE INTO attempt (message, number, attempt, at_ms, class, code, place, text)"
                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     /* Who claims it may give it back: that an earlier run had handed it out, and what was known then, must not be forgotten. */

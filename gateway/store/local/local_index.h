@@ -64,6 +64,9 @@ MUST_USE int local_index_add_delivery(struct local_index *index, uint64_t messag
 /* The column and the attempt: 1, 0 when it is not in this run's hands, -1. */
 MUST_USE int local_index_finish(struct local_index *index, const struct store_finish *finish, int64_t now_ms,
                                 uint64_t run, struct fault *fault);
+/* What it is from now on: upstream, folder, and what else the row says of where it goes. */
+MUST_USE int local_index_redirect(struct local_index *index, struct store_key key, const struct store_row *row,
+                                  struct fault *fault);
 MUST_USE int local_index_add_attempt(struct local_index *index, const struct store_finish *finish, int64_t now_ms,
                                      struct fault *fault);
 /* Marks a delivery as handed out in this run: 1; 0 when it is not as it was when it was claimed, -1. */

@@ -82,6 +82,23 @@ int local_index_finish(struct local_index *index, const struct store_finish *fin
     return run_change(index, st, fault);
 }
 
+int local_index_redirect(struct local_index *index, struct store_key key, const struct store_row *row,
+                         struct fault *fault)
+{
+    sqlite3_stmt *st = local_index_statement(index, REDIRECT, fault);
+    if (st == NULL) {
+        return -1;
+    }
+    bind_number(st, 1, key.message);
+    bind_number(st, 2, key.number);
+    bind_text(st, 3, row->upstream);
+    bind_text(st, 4, row->folder);
+    bind_text(st, 5, row->fallback);
+    bind_number(st, 6, row->turn);
+    bind_bytes(st, 7, row->detail);
+    return local_index_run(index, st, fault);
+}
+
 int local_index_add_attempt(struct local_index *index, const struct store_finish *finish, int64_t now_ms,
                             struct fault *fault)
 {

@@ -20,6 +20,7 @@ enum statement {
     ADD_MESSAGE,
     ADD_DELIVERY,
     FINISH,
+    REDIRECT,
     ADD_ATTEMPT,
     HAND,
     GIVE_BACK,

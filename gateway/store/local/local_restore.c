@@ -23,10 +23,12 @@
 /* ---- the old index ---- */
 
 static const char *const from_old[] = {
-    /* Run numbers begin anew: what was in somebody's hands is uncertain. */
-    "UPDATE delivery SET (state, due_ms, attempts, uncertain, handed, changed_ms, uidvalidity, uid, lane, doubt) ="
+    /* Run numbers begin anew: what was in somebody's hands is uncertain. Where it goes may be another place than the
+       record says: its folder was refused. */
+    "UPDATE delivery SET (state, due_ms, attempts, uncertain, handed, changed_ms, uidvalidity, uid, lane, doubt,"
+    " upstream, folder, fallback, detail) ="
     " (SELECT o.state, o.due_ms, o.attempts, o.uncertain OR o.handed <> 0, 0, o.changed_ms, o.uidvalidity, o.uid, "
-    "o.lane, o.doubt"
+    "o.lane, o.doubt, o.upstream, o.folder, o.fallback, o.detail"
     " FROM old.delivery o WHERE o.message = delivery.message AND o.number = delivery.number)"
     " WHERE EXISTS (SELECT 1 FROM old.delivery o WHERE o.message = delivery.message AND o.number = delivery.number)",
     "INSERT OR IGNORE INTO message (" MESSAGE_COLUMNS ") SELECT " MESSAGE_COLUMNS " FROM old.message WHERE open = 0",
@@ -94,7 +96,8 @@ static uint64_t message_of(struct decisions *decisions, const json_t *decision)
     return count == 0 ? 0 : message;
 }
 
-static int add_rerouted(struct decisions *decisions, uint64_t message, const char *sender, const json_t *object)
+/* A delivery that a line of the decisions holds: added, or, under a number that there is, in the place of what is there. */
+static int take_delivery(struct decisions *decisions, struct store_key key, const char *sender, const json_t *object)
 {
     struct arena *arena = arena_new(STORE_ITEM_MAX);
     struct mail_delivery delivery;
@@ -105,7 +108,9 @@ static int add_rerouted(struct decisions *decisions, uint64_t message, const cha
     if (result == 0) {
         struct store_row row = store_row_of(&delivery, sender, &detail);
         row.uncertain = true;
-        result = local_index_add_delivery(decisions->index, message, &row, decisions->now_ms, 0, decisions->fault);
+        result = key.number != 0 ? local_index_redirect(decisions->index, key, &row, decisions->fault)
+                                 : local_index_add_delivery(decisions->index, key.message, &row, decisions->now_ms, 0,
+                                                            decisions->fault);
     }
     free(text);
     buf_done(&detail);
@@ -138,14 +143,16 @@ static int apply(void *ctx, const json_t *decision, struct bytes line)
     int result = local_index_name(decisions->index, message, id, &sender, decisions->fault);
     json_array_foreach(json_object_get(decision, "deliveries"), i, delivery)
     {
-        result = result == 0 ? add_rerouted(decisions, message, sender, delivery) : result;
+        result = result == 0 ? take_delivery(decisions, (struct store_key){message, 0}, sender, delivery) : result;
     }
+    struct store_key key = {message, (unsigned)json_integer_value(json_object_get(decision, "number"))};
+    const json_t *instead = json_object_get(decision, "instead");
+    result = result == 0 && instead != NULL ? take_delivery(decisions, key, sender, instead) : result;
     free(sender);
     if (result != 0) {
         return -1;
     }
     const char *state = json_string_value(json_object_get(decision, "state"));
-    struct store_key key = {message, (unsigned)json_integer_value(json_object_get(decision, "number"))};
     return state == NULL || store_state_of(state) < 0
                ? 0
                : local_index_set_state(decisions->index, key, (enum store_state)store_state_of(state),

@@ -9,6 +9,7 @@
 
 #include "base/expect.h"
 #include "store/model/model_private.h"
+#include "store/store_meta.h"
 #include "store/store_sum.h"
 
 struct store_upload {
@@ -211,6 +212,18 @@ static void add_try(struct model_delivery *delivery, const struct store_finish *
     delivery->tries[at] = (struct model_attempt){finish->attempts, now_ms, finish->why};
 }
 
+static void redirect(struct model *model, struct model_delivery *delivery, const struct store_finish *finish)
+{
+    struct buf detail;
+    char note[STORE_NOTE_MAX];
+    buf_init(&detail, STORE_META_MAX);
+    const struct store_row row = store_row_of(finish->instead, delivery->message->sender, &detail);
+    model_redirect(delivery, &row);
+    store_finish_note(finish, note);
+    model_note(delivery, model_now(model), note);
+    buf_done(&detail);
+}
+
 static void finish(struct model *model, struct store_op *op)
 {
     const struct store_finish *finish = &op->finish;
@@ -233,7 +246,9 @@ static void finish(struct model *model, struct store_op *op)
     if (finish->folder != NULL) {
         model_set_text(&delivery->folder, finish->folder);
     }
-    if (finish->note != NULL) {
+    if (finish->instead != NULL) {
+        redirect(model, delivery, finish);
+    } else if (finish->note != NULL) {
         model_note(delivery, now_ms, finish->note);
     }
     if (is_filed) {

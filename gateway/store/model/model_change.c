@@ -136,38 +136,24 @@ void model_reroute(struct model *model, struct store_reroute *reroute)
     reroute->doubtful = 0;
 }
 
-static bool is_known(const struct store_divert *divert, const char *name)
-{
-    bool known = false;
-    for (size_t i = 0; i < divert->known_count; i++) {
-        known = known || strcmp(divert->known[i], name) == 0;
-    }
-    return known;
-}
-
 static void divert_one(struct model *model, struct store_divert *divert, struct model_delivery *old)
 {
     struct mail_delivery delivery;
     struct fault fault = FAULT_INIT;
-    char note[600], since[25];
+    char note[STORE_NOTE_MAX];
+    struct store_diverted *diverted = &divert->diverted[divert->count];
     EXPECT(store_meta_read_delivery(buf_bytes(&old->detail), divert->arena, &delivery, &fault) == 0);
-    if (delivery.fallback == NULL || !is_known(divert, delivery.fallback)) {
+    int goes = store_divert_goes(divert, &delivery, diverted);
+    EXPECT(goes >= 0);
+    if (goes == 0) {
         return;
     }
-    struct store_diverted *diverted = &divert->diverted[divert->count++];
+    divert->count++;
     snprintf(diverted->id, sizeof diverted->id, "%s", old->message->id);
     diverted->from = old->number;
     diverted->to = delivery.number = last_number(old->message) + 1;
-    diverted->fallback = delivery.upstream = delivery.fallback;
-    diverted->folder = delivery.folder;
-    delivery.fallback = NULL;
-    delivery.held = false;
-    delivery.instead_of = divert->upstream;
-    delivery.doubt = NULL;
     add_new(model, old->message, &delivery);
-    log_time(model_now(model) - (int64_t)divert->down_for_ms, since);
-    snprintf(note, sizeof note, "went to its fallback %s as delivery %u: %s had been down since %s", diverted->fallback,
-             diverted->to, divert->upstream, since);
+    store_divert_note(divert, diverted, model_now(model), note);
     change(model, old, STORE_STATE_MOVED, note);
 }
 
@@ -177,11 +163,14 @@ static bool is_divertible(const struct store_divert *divert, const struct model_
            delivery->handed == 0 && strcmp(delivery->upstream, divert->upstream) == 0;
 }
 
+/* Those that are there when it begins: a way may lead back to the same upstream. */
 void model_divert(struct model *model, struct store_divert *divert)
 {
+    struct model_delivery **found = expect_calloc(divert->limit + 1, sizeof *found);
     arena_clear(divert->arena);
     divert->found = 0;
     divert->count = 0;
+    divert->wait_ms = UINT64_MAX;
     divert->last = divert->after;
     LIST_EACH(link, &model->messages)
     {
@@ -190,12 +179,15 @@ void model_divert(struct model *model, struct store_divert *divert)
             struct model_delivery *delivery = model_delivery_at(inner);
             if (divert->found < divert->limit && model_is_behind(delivery, divert->after) &&
                 is_divertible(divert, delivery)) {
-                divert->found++;
+                found[divert->found++] = delivery;
                 divert->last = (struct store_key){delivery->message->seq, delivery->number};
-                divert_one(model, divert, delivery);
             }
         }
     }
+    for (unsigned i = 0; i < divert->found; i++) {
+        divert_one(model, divert, found[i]);
+    }
+    free(found);
 }
 
 /* ---- FORGET ---- */

@@ -90,22 +90,28 @@ void model_copy_bytes(struct buf *to, struct bytes data)
 
 /* ---- pieces ---- */
 
+void model_redirect(struct model_delivery *delivery, const struct store_row *row)
+{
+    model_set_text(&delivery->upstream, row->upstream);
+    model_set_text(&delivery->folder, row->folder);
+    model_set_text(&delivery->fallback, row->fallback);
+    delivery->turn = (int64_t)row->turn;
+    buf_done(&delivery->detail);
+    model_copy_bytes(&delivery->detail, row->detail);
+}
+
 void model_add_delivery(struct model *model, struct model_message *message, const struct store_row *row)
 {
     struct model_delivery *delivery = expect_calloc(1, sizeof *delivery);
     delivery->message = message;
     delivery->number = row->number;
     delivery->state = row->state;
-    model_set_text(&delivery->upstream, row->upstream);
-    model_set_text(&delivery->folder, row->folder);
+    model_redirect(delivery, row);
     model_set_text(&delivery->rule, row->rule);
-    model_set_text(&delivery->fallback, row->fallback);
     model_set_text(&delivery->doubt, row->doubt);
-    delivery->turn = (int64_t)row->turn;
     delivery->due_ms = delivery->changed_ms = model_now(model);
     delivery->uncertain = row->uncertain;
     delivery->handed = row->handed ? model->run : 0;
-    model_copy_bytes(&delivery->detail, row->detail);
     list_init(&delivery->link);
     list_append(&message->deliveries, &delivery->link);
 }

@@ -95,6 +95,8 @@ struct model_delivery *model_find(struct model *model, struct store_key key);
 void model_forget(struct model_message *message);
 void model_set_text(char **text, const char *value);
 void model_add_delivery(struct model *model, struct model_message *message, const struct store_row *row);
+/* It has the place of this row from now on. */
+void model_redirect(struct model_delivery *delivery, const struct store_row *row);
 /* One of its deliveries is settled. */
 void model_settle(struct model *model, struct model_message *message);
 void model_note(struct model_delivery *delivery, int64_t at_ms, const char *text);
