@@ -72,8 +72,8 @@ struct filters_load_options {
 MUST_USE struct filters_set *filters_load(const struct filters_load_options *options, struct problems *problems);
 void filters_set_free(struct filters_set **set);
 /*
- * Calls fn for each folder that the rules, in their order, and the default file into, on the upstream and on its
- * fallback. is_constant: it is called so for every message; else folder is the template.
+ * Calls fn for each folder that the rules, in their order, and the default file into, on the upstream and wherever it
+ * may go otherwise. is_constant: it is called so for every message; else folder is the template.
  */
 typedef void filters_target_fn(void *ctx, const char *upstream, const char *folder, bool is_constant);
 void filters_each_target(const struct filters_set *set, filters_target_fn *fn, void *ctx);

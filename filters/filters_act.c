@@ -66,8 +66,10 @@ static int add_delivery(struct filters_builder *builder, const struct mail_deliv
     const char *address = builder->run.message->envelope->to[builder->run.recipient].address;
     for (size_t i = 0; i < decision->delivery_count; i++) {
         if (mail_delivery_is_same_copy(&decision->deliveries[i], wanted)) {
-            if (decision->deliveries[i].fallback == NULL) {
+            if (mail_delivery_way_count(&decision->deliveries[i]) == 0) {
                 decision->deliveries[i].fallback = wanted->fallback;
+                decision->deliveries[i].ways = wanted->ways;
+                decision->deliveries[i].way_count = wanted->way_count;
             }
             return add_recipient(builder, &decision->deliveries[i], address);
         }
@@ -98,7 +100,7 @@ static char *expanded(struct filters_builder *builder, expand_fn *expand, const 
     struct buf out;
     if (target != NULL) {
         filler.namings = target->namings;
-        filler.naming_count = sizeof target->namings / sizeof target->namings[0];
+        filler.naming_count = target->naming_count;
     }
     buf_init(&out, max);
     expand(template, &filler, &out);
@@ -152,6 +154,34 @@ static int64_t header_date(const struct filters_builder *builder)
     return ms;
 }
 
+/* The folders are filled in now: what decides is gone when they are needed. */
+static int add_ways(struct filters_builder *builder, const struct filters_target *target,
+                    struct mail_delivery *delivery)
+{
+    struct mail_way *ways = arena_array(builder->arena, target->way_count, sizeof *ways);
+    if (ways == NULL) {
+        return full(builder);
+    }
+    for (size_t i = 0; i < target->way_count; i++) {
+        const struct filters_way *way = &target->ways[i];
+        ways[i] = (struct mail_way){.upstream = way->upstream,
+                                    .refused = way->refused,
+                                    .down = way->down,
+                                    .down_ms = way->down_ms,
+                                    .full = way->full,
+                                    .full_ms = way->full_ms};
+        if (way->folder != NULL) {
+            ways[i].folder = expanded(builder, filters_template_folder, way->folder, FILTERS_FOLDER_MAX, target);
+            if (ways[i].folder == NULL) {
+                return -1;
+            }
+        }
+    }
+    delivery->ways = ways;
+    delivery->way_count = target->way_count;
+    return 0;
+}
+
 static int file_into(struct filters_builder *builder, const char *rule, const struct filters_target *target)
 {
     struct mail_delivery delivery = {.upstream = target->upstream,
@@ -163,7 +193,8 @@ static int file_into(struct filters_builder *builder, const char *rule, const st
                                      .date_ms = target->date_from_header ? header_date(builder) : 0};
     delivery.folder = expanded(builder, filters_template_folder, target->folder, FILTERS_FOLDER_MAX, target);
     delivery.flags = expanded_flags(builder, target, &delivery.flag_count);
-    if (delivery.folder == NULL || delivery.flags == NULL) {
+    if (delivery.folder == NULL || delivery.flags == NULL ||
+        (target->way_count > 0 && add_ways(builder, target, &delivery) < 0)) {
         return -1;
     }
     return add_delivery(builder, &delivery);

@@ -42,6 +42,45 @@ static json_t *edits_of(const struct mail_delivery *delivery)
     return list;
 }
 
+/* "down>1h": the largest unit that says it whole. */
+static json_t *when_text(const char *word, uint64_t ms)
+{
+    static const struct {
+        uint64_t ms;
+        const char *unit;
+    } units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}, {1, "ms"}};
+    size_t i = 0;
+    while (ms % units[i].ms != 0) {
+        i++;
+    }
+    return ms == 0 ? json_string(word)
+                   : json_sprintf("%s>%llu%s", word, (unsigned long long)(ms / units[i].ms), units[i].unit);
+}
+
+/* Where it goes otherwise, as the rules say it. */
+static json_t *way_of(const struct mail_way *way)
+{
+    json_t *object = json_object(), *when = json_array();
+    const struct {
+        bool is;
+        const char *word;
+        uint64_t ms;
+    } troubles[] = {{way->refused, "refused", 0}, {way->down, "down", way->down_ms}, {way->full, "full", way->full_ms}};
+    if (way->upstream != NULL) {
+        json_object_set_new(object, "upstream", text(way->upstream));
+    }
+    if (way->folder != NULL) {
+        json_object_set_new(object, "folder", text(way->folder));
+    }
+    for (size_t i = 0; i < sizeof troubles / sizeof *troubles; i++) {
+        if (troubles[i].is) {
+            json_array_append_new(when, when_text(troubles[i].word, troubles[i].ms));
+        }
+    }
+    json_object_set_new(object, "when", when);
+    return object;
+}
+
 static json_t *delivery_of(const struct mail_delivery *delivery)
 {
     json_t *object = json_object();
@@ -50,6 +89,13 @@ static json_t *delivery_of(const struct mail_delivery *delivery)
         json_object_set_new(object, "fallback", text(delivery->fallback));
     }
     json_object_set_new(object, "folder", text(delivery->folder));
+    if (delivery->way_count > 0) {
+        json_t *ways = json_array();
+        for (size_t i = 0; i < delivery->way_count; i++) {
+            json_array_append_new(ways, way_of(&delivery->ways[i]));
+        }
+        json_object_set_new(object, "else", ways);
+    }
     json_object_set_new(object, "flags", texts(delivery->flags, delivery->flag_count));
     json_object_set_new(object, "rule", text(delivery->rule));
     json_object_set_new(object, "recipients", texts(delivery->recipients, delivery->recipient_count));

@@ -428,17 +428,26 @@ void filters_set_free(struct filters_set **set)
     *set = NULL;
 }
 
+/* Everywhere where it may lie, so that the folders are looked after on each upstream. */
+static void each_place(const struct filters_target *target, filters_target_fn *fn, void *ctx)
+{
+    fn(ctx, target->upstream, filters_template_text(target->folder), filters_template_is_constant(target->folder));
+    if (target->fallback != NULL) {
+        fn(ctx, target->fallback, filters_template_text(target->folder), filters_template_is_constant(target->folder));
+    }
+    for (size_t i = 0; i < target->way_count; i++) {
+        const struct filters_way *way = &target->ways[i];
+        const struct filters_template *folder = way->folder == NULL ? target->folder : way->folder;
+        fn(ctx, way->upstream == NULL ? target->upstream : way->upstream, filters_template_text(folder),
+           filters_template_is_constant(folder));
+    }
+}
+
 static void each_target(const struct filters_action *actions, size_t count, filters_target_fn *fn, void *ctx)
 {
     for (size_t i = 0; i < count; i++) {
         for (size_t k = 0; k < actions[i].target_count; k++) {
-            const struct filters_target *target = &actions[i].targets[k];
-            const char *folder = filters_template_text(target->folder);
-            bool is_constant = filters_template_is_constant(target->folder);
-            fn(ctx, target->upstream, folder, is_constant);
-            if (target->fallback != NULL) {
-                fn(ctx, target->fallback, folder, is_constant);
-            }
+            each_place(&actions[i].targets[k], fn, ctx);
         }
     }
 }

@@ -151,6 +151,8 @@ const struct filters_words *filters_load_words(struct filters_loader *loader, js
 const struct filters_words *filters_load_word_set(struct filters_loader *loader, const struct bytes *words,
                                                   size_t count, enum filters_words_mode mode);
 
+/* The targets of "fileinto" or "copy" at the loader's place: one, or a list. */
+void filters_load_targets(struct filters_loader *loader, json_t *value, struct filters_action *action);
 /* The list of actions at the loader's place. */
 void filters_load_actions(struct filters_loader *loader, json_t *value, struct filters_action **actions_r,
                           size_t *count_r);

@@ -146,6 +146,7 @@ static const char *shape_error(enum filters_shape shape, json_t *value)
     case FILTERS_SHAPE_DATE:
         return is_text(value) ? NULL : "a text";
     case FILTERS_SHAPE_TEXTS:
+    case FILTERS_SHAPE_WHEN:
         return is_text(value) || (json_is_array(value) && all_are(value, is_text)) ? NULL : "a text or a list of texts";
     case FILTERS_SHAPE_WORDS:
     case FILTERS_SHAPE_PATTERNS:
@@ -170,6 +171,10 @@ static const char *shape_error(enum filters_shape shape, json_t *value)
         return json_is_array(value) || json_is_string(value) || json_is_object(value)
                    ? NULL
                    : "a list of texts, the name of a list, or {\"file\": ...}";
+    case FILTERS_SHAPE_WAYS:
+        return json_is_array(value) || json_is_object(value)
+                   ? NULL
+                   : "an object with \"upstream\" or \"folder\", or a list of them";
     case FILTERS_SHAPE_REFUSAL:
         return json_is_string(value) || json_is_object(value) ? NULL : "a text, or an object with \"text\"";
     default:

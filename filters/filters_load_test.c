@@ -79,6 +79,8 @@ static void load_one_filed(struct filters_loader *loader, json_t *value, struct 
     filters_load_texts(loader, value, "flags", &filed->flags, &filed->flag_count);
     filed->has_to = json_object_get(value, "to") != NULL;
     filters_load_texts(loader, value, "to", &filed->to, &filed->to_count);
+    filed->has_else = json_object_get(value, "else") != NULL;
+    filters_load_texts(loader, value, "else", &filed->otherwise, &filed->otherwise_count);
     load_flag(value, "held", &filed->has_held, &filed->held);
 }
 

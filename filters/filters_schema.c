@@ -80,6 +80,11 @@ static json_t *operand_of(json_t *written, bool has_lists)
     return json_pack("{s:o}", "anyOf", list);
 }
 
+static json_t *when(void)
+{
+    return json_pack("{s:s,s:s}", "type", "string", "pattern", "^(refused|(down|full)( *> *[0-9]+(ms|s|m|h|d|w))?)$");
+}
+
 /* What a shape that is not an object of its own looks like; NULL for the others. */
 static json_t *simple_shape(enum filters_shape shape)
 {
@@ -110,6 +115,8 @@ static json_t *simple_shape(enum filters_shape shape)
         return one_of_words(filters_on_error_words);
     case FILTERS_SHAPE_DATE_SOURCE:
         return one_of_words(filters_date_words);
+    case FILTERS_SHAPE_WHEN:
+        return either(when(), list_of(when()));
     case FILTERS_SHAPE_AUTHSERV:
         return list_of(reference("authserv"));
     case FILTERS_SHAPE_STATE:
@@ -124,6 +131,39 @@ static json_t *simple_shape(enum filters_shape shape)
         return map_of(type("string"));
     default:
         return NULL;
+    }
+}
+
+/* What the parts of a rule file are. */
+static json_t *part_shape(enum filters_shape shape)
+{
+    switch (shape) {
+    case FILTERS_SHAPE_CONDITION:
+        return reference("condition");
+    case FILTERS_SHAPE_CONDITIONS:
+        return list_of(reference("condition"));
+    case FILTERS_SHAPE_CONDITION_MAP:
+        return map_of(reference("condition"));
+    case FILTERS_SHAPE_ACTIONS:
+        return list_of(reference("action"));
+    case FILTERS_SHAPE_RULES:
+        return json_pack("{s:s,s:o}", "type", "array", "items", reference("rule"));
+    case FILTERS_SHAPE_GROUPS:
+        return map_of(reference("group"));
+    case FILTERS_SHAPE_TESTS:
+        return json_pack("{s:s,s:o}", "type", "array", "items", reference("test"));
+    case FILTERS_SHAPE_TARGETS:
+        return either(reference("target"), list_of(reference("target")));
+    case FILTERS_SHAPE_WAYS:
+        return either(reference("way"), list_of(reference("way")));
+    case FILTERS_SHAPE_REFUSAL:
+        return either(type("string"), reference("refusal"));
+    case FILTERS_SHAPE_HEADER_EDIT:
+        return reference("header_edit");
+    case FILTERS_SHAPE_EXPECT:
+        return reference("expect");
+    default:
+        return simple_shape(shape);
     }
 }
 
@@ -153,30 +193,8 @@ static json_t *shape_of(enum filters_shape shape)
     case FILTERS_SHAPE_FILED:
         return json_pack("{s:[o,o,o]}", "anyOf", type("string"), reference("filed"),
                          json_pack("{s:s,s:o}", "type", "array", "items", either(type("string"), reference("filed"))));
-    case FILTERS_SHAPE_CONDITION:
-        return reference("condition");
-    case FILTERS_SHAPE_CONDITIONS:
-        return list_of(reference("condition"));
-    case FILTERS_SHAPE_CONDITION_MAP:
-        return map_of(reference("condition"));
-    case FILTERS_SHAPE_ACTIONS:
-        return list_of(reference("action"));
-    case FILTERS_SHAPE_RULES:
-        return json_pack("{s:s,s:o}", "type", "array", "items", reference("rule"));
-    case FILTERS_SHAPE_GROUPS:
-        return map_of(reference("group"));
-    case FILTERS_SHAPE_TESTS:
-        return json_pack("{s:s,s:o}", "type", "array", "items", reference("test"));
-    case FILTERS_SHAPE_TARGETS:
-        return either(reference("target"), list_of(reference("target")));
-    case FILTERS_SHAPE_REFUSAL:
-        return either(type("string"), reference("refusal"));
-    case FILTERS_SHAPE_HEADER_EDIT:
-        return reference("header_edit");
-    case FILTERS_SHAPE_EXPECT:
-        return reference("expect");
     default:
-        return simple_shape(shape);
+        return part_shape(shape);
     }
 }
 
@@ -441,11 +459,14 @@ static json_t *definitions(void)
         {"refusal", filters_refusal_keys}, {"header_edit", filters_add_keys}, {"list_file", filters_list_file_keys},
         {"test", filters_case_keys},       {"expect", filters_expect_keys},   {"list_name", filters_list_name_keys},
         {"value", filters_of_keys},        {"filed", filters_filed_keys},     {"authserv", filters_authserv_keys},
+        {"way", filters_way_keys},
     };
     json_t *all = json_object();
     for (size_t i = 0; i < sizeof objects / sizeof *objects; i++) {
         json_object_set_new(all, objects[i].name, object_of(objects[i].keys));
     }
+    json_object_set_new(json_object_get(all, "way"), "anyOf",
+                        json_pack("[o,o]", requires("upstream"), requires("folder")));
     json_object_set_new(all, "condition", condition());
     json_object_set_new(all, "each", each());
     json_object_set_new(all, "map", map_object());

@@ -69,11 +69,22 @@ struct filters_condition {
         *operand; /* {"of": ...}: compared with its values; nothing of the above but the operator counts */
 };
 
+/* Where mail goes otherwise: struct mail_way with the folder as a template. */
+struct filters_way {
+    const char *upstream;                  /* NULL: the same */
+    const struct filters_template *folder; /* NULL: the same */
+    bool refused, down, full;
+    uint64_t down_ms, full_ms;
+};
+
 struct filters_target {
     const char *upstream;
     const char *fallback; /* the upstream that gets it when the first stays down; or NULL */
     const struct filters_template *folder;
-    struct filters_naming namings[2]; /* of the upstream and its fallback; forbidden is NULL where there is none */
+    struct filters_way *ways;
+    size_t way_count;
+    struct filters_naming *namings; /* of those of all its upstreams whose server is particular */
+    size_t naming_count;
     const struct filters_template **keywords; /* flags, in order; a system flag is a template without values */
     size_t keyword_count;
     bool date_from_header;
@@ -135,9 +146,9 @@ struct filters_group {
 /* A delivery that a test expects; a member counts when its has_ is set. */
 struct filters_filed {
     const char *text; /* "upstream:folder" */
-    bool has_flags, has_held, has_to, held;
-    const char *const *flags, *const *to;
-    size_t flag_count, to_count;
+    bool has_flags, has_held, has_to, has_else, held;
+    const char *const *flags, *const *to, *const *otherwise;
+    size_t flag_count, to_count, otherwise_count;
 };
 
 /* What a test of the rules expects; a member counts when its has_ is set. */

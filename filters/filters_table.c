@@ -204,12 +204,25 @@ const struct filters_key filters_action_keys[] = {
 const struct filters_key filters_target_keys[] = {
     {"upstream", FILTERS_SHAPE_TEXT, false, "the upstream's name; without it, that of the configuration's default"},
     {"fallback", FILTERS_SHAPE_TEXT, false,
-     "the upstream that gets it, in the same folder, when the first has been down for its \"fallback_after\""},
+     "short for \"else\": the upstream that gets it, in the same folder, when the first has been down for its "
+     "\"fallback_after\""},
     {"folder", FILTERS_SHAPE_TEXT, true,
      "the folder, \"/\" between levels; a template, or the folder with a special use: \"\\Junk\", \"\\Archive\" ..."},
     {"flags", FILTERS_SHAPE_TEXTS, false, "IMAP flags and keywords; keywords are templates"},
     {"date", FILTERS_SHAPE_DATE_SOURCE, false,
      "the message's date in the folder: \"received\", or that of its Date field: \"header\""},
+    {"else", FILTERS_SHAPE_WAYS, false,
+     "where it goes when that fails, the first that fits; what may lie in a place already stays there"},
+    END,
+};
+
+const struct filters_key filters_way_keys[] = {
+    {"upstream", FILTERS_SHAPE_TEXT, false, "another upstream; without it, the one where the message is"},
+    {"folder", FILTERS_SHAPE_TEXT, false, "another folder, a template; without it, the same"},
+    {"when", FILTERS_SHAPE_WHEN, false,
+     "one of these, or a list: \"refused\", the server takes no such folder or lets nobody write into it; \"down>1h\", "
+     "the upstream has been down for so long; \"full>30m\", its mailbox has; \"down\" and \"full\" alone, for its "
+     "\"fallback_after\". Without it, each of the three"},
     END,
 };
 
@@ -300,9 +313,12 @@ const struct filters_key filters_filed_keys[] = {
     {"flags", FILTERS_SHAPE_TEXTS, false, "its flags, in any order"},
     {"held", FILTERS_SHAPE_BOOLEAN, false, "whether it is held"},
     {"to", FILTERS_SHAPE_TEXTS, false, "the recipients that it is for, in any order"},
+    {"else", FILTERS_SHAPE_TEXTS, false,
+     "where it may go otherwise, each as \"upstream:folder\", in order; a \"fallback\" is one of them"},
     END,
 };
 
+const char *const filters_when_words[] = {"refused", "down", "full", NULL};
 const char *const filters_state_words[] = {"active", "watch", NULL};
 const char *const filters_match_words[] = {"all", "first", NULL};
 const char *const filters_on_error_words[] = {"defer", "skip", "default", NULL};

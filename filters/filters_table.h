@@ -142,6 +142,8 @@ enum filters_shape {
     FILTERS_SHAPE_GROUPS,
     FILTERS_SHAPE_TESTS,
     FILTERS_SHAPE_TARGETS, /* one target or a list of them */
+    FILTERS_SHAPE_WAYS,    /* one place or a list of them: where it goes otherwise */
+    FILTERS_SHAPE_WHEN,
     FILTERS_SHAPE_REFUSAL,
     FILTERS_SHAPE_HEADER_EDIT,
     FILTERS_SHAPE_TEXT_MAP,
@@ -179,6 +181,7 @@ extern const struct filters_key filters_test_subject_keys[]; /* of a condition t
 extern const struct filters_key filters_junction_keys[];     /* all, any, not, condition: exactly one */
 extern const struct filters_key filters_action_keys[];       /* exactly one */
 extern const struct filters_key filters_target_keys[];
+extern const struct filters_key filters_way_keys[]; /* one of "else" */
 extern const struct filters_key filters_refusal_keys[];
 extern const struct filters_key filters_add_keys[];
 extern const struct filters_key filters_list_file_keys[];
@@ -210,6 +213,7 @@ enum filters_action_kind {
 enum filters_on_error { FILTERS_ERROR_DEFER, FILTERS_ERROR_SKIP, FILTERS_ERROR_DEFAULT };
 extern const char *const filters_on_error_words[];
 extern const char *const filters_date_words[]; /* of a target's "date" */
+extern const char *const filters_when_words[]; /* of "when" in "else" */
 extern const char *const filters_state_words[];
 extern const char *const filters_match_words[];
 extern const char *const filters_weekdays[];

@@ -78,10 +78,33 @@ static void compare(struct check *check, const char *what, bool same, const char
     list_texts(&check->why, came, came_count);
 }
 
+/* Where it goes otherwise, each as "upstream:folder"; "" where there is no such. */
+static const char *way_text(const struct mail_delivery *delivery, size_t index, char *out, size_t size)
+{
+    if (index >= mail_delivery_way_count(delivery)) {
+        return "";
+    }
+    struct mail_way way = mail_delivery_way(delivery, index);
+    snprintf(out, size, "%s:%s", way.upstream == NULL ? delivery->upstream : way.upstream,
+             way.folder == NULL ? delivery->folder : way.folder);
+    return out;
+}
+
+static bool has_ways(const struct filters_filed *wanted, const struct mail_delivery *delivery)
+{
+    char text[2000];
+    bool same = wanted->otherwise_count == mail_delivery_way_count(delivery);
+    for (size_t i = 0; same && i < wanted->otherwise_count; i++) {
+        same = strcmp(wanted->otherwise[i], way_text(delivery, i, text, sizeof text)) == 0;
+    }
+    return same;
+}
+
 static bool is_filed(const struct filters_filed *wanted, const struct mail_delivery *delivery, const char *text)
 {
     return strcmp(wanted->text, text) == 0 && (!wanted->has_held || wanted->held == delivery->held) &&
            (!wanted->has_flags || same_set(wanted->flags, wanted->flag_count, delivery->flags, delivery->flag_count)) &&
+           (!wanted->has_else || has_ways(wanted, delivery)) &&
            (!wanted->has_to || same_set(wanted->to, wanted->to_count, delivery->recipients, delivery->recipient_count));
 }
 
@@ -90,6 +113,24 @@ static void list_more(struct buf *out, const char *word, const char *const *text
     buf_printf(out, " (%s ", word);
     list_texts(out, texts, count);
     buf_append_text(out, ")");
+}
+
+static void list_wanted(struct buf *out, const struct filters_expectation *expect)
+{
+    for (size_t k = 0; k < expect->filed_count; k++) {
+        const struct filters_filed *filed = &expect->filed[k];
+        buf_printf(out, "%s\"%s\"", k == 0 ? "" : ", ", filed->text);
+        if (filed->has_flags) {
+            list_more(out, "flags", filed->flags, filed->flag_count);
+        }
+        if (filed->has_to) {
+            list_more(out, "to", filed->to, filed->to_count);
+        }
+        if (filed->has_else) {
+            list_more(out, "else", filed->otherwise, filed->otherwise_count);
+        }
+        buf_append_text(out, !filed->has_held ? "" : filed->held ? " (held)" : " (not held)");
+    }
 }
 
 /* Every delivery as one that was expected, each once: what was wanted and did not come, what came and was not wanted.
@@ -112,23 +153,14 @@ static void compare_filed(struct check *check, const char *const *came)
             found = is_filed(&expect->filed[k], &decision->deliveries[i], came[i]);
         }
         same = same && found;
-        more = more || expect->filed[k].has_flags || expect->filed[k].has_held || expect->filed[k].has_to;
+        more = more || expect->filed[k].has_flags || expect->filed[k].has_held || expect->filed[k].has_to ||
+               expect->filed[k].has_else;
     }
     if (same) {
         return;
     }
     begin(check, "filed");
-    for (size_t k = 0; k < expect->filed_count; k++) {
-        const struct filters_filed *filed = &expect->filed[k];
-        buf_printf(&check->why, "%s\"%s\"", k == 0 ? "" : ", ", filed->text);
-        if (filed->has_flags) {
-            list_more(&check->why, "flags", filed->flags, filed->flag_count);
-        }
-        if (filed->has_to) {
-            list_more(&check->why, "to", filed->to, filed->to_count);
-        }
-        buf_append_text(&check->why, !filed->has_held ? "" : filed->held ? " (held)" : " (not held)");
-    }
+    list_wanted(&check->why, expect);
     buf_append_text(&check->why, expect->filed_count == 0 ? "none, got " : ", got ");
     for (size_t i = 0; i < decision->delivery_count; i++) {
         const struct mail_delivery *delivery = &decision->deliveries[i];
@@ -136,6 +168,10 @@ static void compare_filed(struct check *check, const char *const *came)
         if (more) {
             list_more(&check->why, "flags", delivery->flags, delivery->flag_count);
             list_more(&check->why, "to", delivery->recipients, delivery->recipient_count);
+            for (size_t way = 0; way < mail_delivery_way_count(delivery); way++) {
+                char text[2000];
+                buf_printf(&check->why, " (else \"%s\")", way_text(delivery, way, text, sizeof text));
+            }
             buf_append_text(&check->why, delivery->held ? " (held)" : "");
         }
     }

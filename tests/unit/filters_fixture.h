@@ -31,6 +31,21 @@ static inline struct filters_set *fixture_load(const char *text, struct buf *out
     return set;
 }
 
+static inline void fixture_print_ways(const struct mail_delivery *delivery, struct buf *out)
+{
+    for (size_t j = 0; j < delivery->way_count; j++) {
+        const struct mail_way *way = &delivery->ways[j];
+        buf_printf(out, " else %s:%s%s", way->upstream == NULL ? "" : way->upstream,
+                   way->folder == NULL ? "" : way->folder, way->refused ? " refused" : "");
+        if (way->down) {
+            buf_printf(out, " down>%llu", (unsigned long long)way->down_ms);
+        }
+        if (way->full) {
+            buf_printf(out, " full>%llu", (unsigned long long)way->full_ms);
+        }
+    }
+}
+
 static inline void fixture_print(const struct filters_decision *decision, struct buf *out)
 {
     if (decision->reply_code != 0) {
@@ -39,6 +54,7 @@ static inline void fixture_print(const struct filters_decision *decision, struct
     for (size_t i = 0; i < decision->delivery_count; i++) {
         const struct mail_delivery *delivery = &decision->deliveries[i];
         buf_printf(out, "%s:%s", delivery->upstream, delivery->folder);
+        fixture_print_ways(delivery, out);
         for (size_t j = 0; j < delivery->flag_count; j++) {
             buf_printf(out, " %s", delivery->flags[j]);
         }

@@ -328,6 +328,14 @@ static const struct {
      "corp:A/client.example <c@d>;archive:v1.0/client-example <c@d>; a"},
     {THEN("{\"fileinto\":{\"folder\":\"A/${from.domain}\",\"fallback\":\"archive\"}}"),
      "corp:A/client-example <c@d>; a"},
+    {THEN("{\"fileinto\":{\"folder\":\"A\",\"else\":[{\"folder\":\"B/${from.domain}\",\"when\":[\"refused\"]},"
+          "{\"upstream\":\"archive\",\"when\":[\"down>1h\",\"full > 30m\"]}]}}"),
+     "corp:A else :B/client-example refused else archive: down>3600000 full>1800000 <c@d>; a"},
+    {THEN("{\"fileinto\":{\"folder\":\"A\",\"else\":{\"folder\":\"B\"}}}"),
+     "corp:A else :B refused down>0 full>0 <c@d>; a"},
+    {THEN("{\"copy\":{\"folder\":\"A\",\"else\":{\"upstream\":\"archive\",\"folder\":\"B\",\"when\":\"down\"}}},"
+          "{\"fileinto\":{\"folder\":\"A\"}}"),
+     "corp:A else archive:B down>0 <c@d>; a"},
     {THEN("{\"reject\":\"no ${from}\"}"), "550 5.7.1 no Sender+x@client.example; a"},
     {THEN("{\"reject\":{\"text\":\"gr\xc3\xbc\xc3\x9f"
           "e\",\"code\":554,\"enhanced\":\"5.6.0\"}}"),
@@ -385,6 +393,7 @@ static void print_plain(const struct filters_decision *decision, struct buf *out
     for (size_t i = 0; i < decision->delivery_count; i++) {
         const struct mail_delivery *delivery = &decision->deliveries[i];
         buf_printf(out, "%s:%s", delivery->upstream, delivery->folder);
+        fixture_print_ways(delivery, out);
         for (size_t j = 0; j < delivery->flag_count; j++) {
             buf_printf(out, " %s", delivery->flags[j]);
         }

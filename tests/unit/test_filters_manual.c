@@ -43,6 +43,7 @@ static void every_word_is_explained(void **state)
         filters_junction_keys,  filters_action_keys,    filters_target_keys, filters_refusal_keys,
         filters_add_keys,       filters_list_file_keys, filters_case_keys,   filters_expect_keys,
         filters_list_name_keys, filters_map_keys,       filters_filed_keys,  filters_authserv_keys,
+        filters_way_keys,
     };
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         has_items(page, tables[i]);
