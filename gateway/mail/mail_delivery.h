@@ -89,10 +89,9 @@ typedef bool mail_known_fn(void *ctx, const char *upstream);
  * The first way that the trouble opens; -1: none. *wait_ms_r is then how long the trouble must last until it opens one,
  * UINT64_MAX when time opens none. is_known may be NULL: all are.
  */
-ptrdiff_t mail_delivery_way_out(const struct mail_delivery *delivery, const struct mail_trouble *trouble,
-                                mail_known_fn *is_known, void *ctx, uint64_t *wait_ms_r);
+MUST_USE ptrdiff_t mail_delivery_way_out(const struct mail_delivery *delivery, const struct mail_trouble *trouble,
+                                         mail_known_fn *is_known, void *ctx, uint64_t *wait_ms_r);
 /* Makes it the delivery that has gone this way, with the ways that are left. -1: the arena is full. */
-int mail_delivery_go(struct mail_delivery *delivery, const struct mail_way *way, struct arena *arena)
-    __attribute__((warn_unused_result));
+MUST_USE int mail_delivery_go(struct mail_delivery *delivery, const struct mail_way *way, struct arena *arena);
 
 #endif

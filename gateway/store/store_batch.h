@@ -173,7 +173,8 @@ struct store_divert {
  * For stores: whether this delivery goes; it is then the new one, but for its number, and *diverted_r says where to. wait_ms of the divert becomes the least.
  * -1: the arena is full.
  */
-int store_divert_goes(struct store_divert *divert, struct mail_delivery *delivery, struct store_diverted *diverted_r);
+MUST_USE int store_divert_goes(struct store_divert *divert, struct mail_delivery *delivery,
+                               struct store_diverted *diverted_r);
 /* What the history of the old one says, at now_ms of the store's clock. */
 #define STORE_NOTE_MAX 1400
 void store_divert_note(const struct store_divert *divert, const struct store_diverted *diverted, int64_t now_ms,
