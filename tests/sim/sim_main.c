@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "shrink.h"
 #include "sim.h"
 #include "sim_faults.h"
 #include "sim_store.h"
@@ -21,6 +22,8 @@
 #define JOBS_MAX 64
 /* A failing seed that takes no end of shrinking is left as it is. */
 #define FAILURES_SHOWN 5
+
+_Static_assert(SIM_FAULTS_MAX <= SHRINK_MAX, "faults are left out bit by bit");
 
 static const struct world {
     const char *name;
@@ -110,17 +113,38 @@ static bool run_once(const struct options *options, uint64_t seed, const char *w
     return status == 0;
 }
 
-/* Leaves out every fault without which the world still fails, and tells what is left. */
-static void shrink(const struct options *options, uint64_t seed, struct report *report)
+struct shrinking {
+    const struct options *options;
+    uint64_t seed;
+    struct report *report;
+};
+
+/* The numbers of --without. */
+static void write_without(uint64_t left_out, char *text, size_t size)
 {
-    char without[100] = "";
-    for (unsigned number = 1; number <= SIM_FAULTS_MAX; number++) {
-        char tried[sizeof without];
-        snprintf(tried, sizeof tried, "%.80s%s%u", without, without[0] != '\0' ? "," : "", number);
-        if (!run_once(options, seed, tried, false, true, report)) {
-            memcpy(without, tried, sizeof without);
+    size_t len = 0;
+    text[0] = '\0';
+    for (unsigned i = 0; i < SIM_FAULTS_MAX && len < size; i++) {
+        if (left_out >> i & 1) {
+            len += (size_t)snprintf(text + len, size - len, "%s%u", len > 0 ? "," : "", i + 1);
         }
     }
+}
+
+static bool fails(void *ctx, uint64_t left_out)
+{
+    struct shrinking *shrinking = ctx;
+    char without[100];
+    write_without(left_out, without, sizeof without);
+    return !run_once(shrinking->options, shrinking->seed, without, false, true, shrinking->report);
+}
+
+/* Tells the faults that a seed needs to fail. */
+static void tell_cause(const struct options *options, uint64_t seed, struct report *report)
+{
+    struct shrinking shrinking = {options, seed, report};
+    char without[100];
+    write_without(shrink(SIM_FAULTS_MAX, fails, &shrinking), without, sizeof without);
     fprintf(stderr, "seed %llu fails with these faults alone:\n", (unsigned long long)seed);
     sim_begin(seed, false);
     sim_faults_plan(options->world->faults, without);
@@ -193,7 +217,7 @@ static int run_many(const struct options *options)
             events += run->report->events;
             good = run->seed % 25 != 0 || is_repeatable(options, run);
         } else if (failures < FAILURES_SHOWN) {
-            shrink(options, run->seed, run->report);
+            tell_cause(options, run->seed, run->report);
         }
         failures += !good;
         if (failures > 0 && options->stop) {

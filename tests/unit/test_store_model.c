@@ -19,6 +19,7 @@
 #include "store/store_batch.h"
 #include "store/store_meta.h"
 
+#include "../sim/shrink.h"
 #include "test.h"
 
 #define STEPS     40
@@ -26,6 +27,8 @@
 #define HELD_MAX  400
 #define ITEMS_MAX 40
 #define TEXT_MAX  (4u << 20)
+
+_Static_assert(STEPS <= SHRINK_MAX, "steps are left out bit by bit");
 
 /* ---- commits that fail when they are told to ---- */
 
@@ -892,12 +895,12 @@ static void end(void)
     take_folder(w.path, NULL, true);
 }
 
-/* False when the two differ; the steps that are left out are not made. */
-static bool agrees(uint64_t seed, const bool *left_out)
+/* False when the two differ; the steps that are left out, bit by bit, are not made. */
+static bool agrees(uint64_t seed, uint64_t left_out)
 {
     begin(seed);
     for (unsigned i = 0; i < STEPS && w.failure[0] == '\0'; i++) {
-        if (!left_out[i]) {
+        if ((left_out >> i & 1) == 0) {
             step(i);
         }
     }
@@ -908,17 +911,18 @@ static bool agrees(uint64_t seed, const bool *left_out)
     return w.failure[0] == '\0';
 }
 
-static void shrink(uint64_t seed)
+static bool differs(void *seed, uint64_t left_out)
 {
-    bool left_out[STEPS] = {0};
-    for (unsigned i = STEPS; i-- > 0;) {
-        left_out[i] = true;
-        left_out[i] = !agrees(seed, left_out);
-    }
+    return !agrees(*(uint64_t *)seed, left_out);
+}
+
+static void tell_cause(uint64_t seed)
+{
+    uint64_t left_out = shrink(STEPS, differs, &seed);
     agrees(seed, left_out);
     print_message("history %llu: %s\n  it needs these steps alone:", (unsigned long long)seed, w.failure);
     for (unsigned i = 0; i < STEPS; i++) {
-        if (!left_out[i]) {
+        if ((left_out >> i & 1) == 0) {
             print_message(" %u", i);
         }
     }
@@ -927,11 +931,10 @@ static void shrink(uint64_t seed)
 
 static void run_histories(uint64_t first, uint64_t count)
 {
-    static const bool none[STEPS];
     uint64_t operations = 0;
     for (uint64_t seed = first; seed < first + count; seed++) {
-        if (!agrees(seed, none)) {
-            shrink(seed);
+        if (!agrees(seed, 0)) {
+            tell_cause(seed);
             fail_msg("history %llu differs", (unsigned long long)seed);
         }
     }
