@@ -29,7 +29,7 @@ CIRCLES = {
 
 # What is there before those that will call it.
 AHEAD = {"net_file_is_open_to_others": "what check says of keys that others may read",
-         "net_post": "several loops", "imapc_engine_said": "the operator's view of a connection"}
+         "net_post": "several loops; test_net_loop holds what it promises", "imapc_engine_said": "the operator's view of a connection"}
 
 
 def objects():

@@ -7,12 +7,15 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "net/net_lane.h"
 #include "net/net_loop.h"
 
 static struct {
@@ -209,6 +212,152 @@ static void what_is_posted_last_is_called_when_the_loop_is_freed(void **state)
     assert_string_equal(t.order, "p");
 }
 
+#define POSTERS 4
+
+struct poster {
+    pthread_t thread;
+    unsigned came, disorder;
+};
+
+struct numbered {
+    struct poster *poster;
+    unsigned number;
+};
+
+static unsigned posters_left;
+
+static void on_numbered(void *ctx)
+{
+    struct numbered *numbered = ctx;
+    struct poster *poster = numbered->poster;
+    poster->disorder += numbered->number != poster->came++;
+    if (poster->came == POSTS && --posters_left == 0) {
+        net_loop_stop(t.loop);
+    }
+    free(numbered);
+}
+
+static void *post_numbered(void *ctx)
+{
+    for (unsigned i = 0; i < POSTS; i++) {
+        struct numbered *numbered = malloc(sizeof *numbered);
+        *numbered = (struct numbered){ctx, i};
+        net_post(t.loop, on_numbered, numbered);
+    }
+    return NULL;
+}
+
+static void posts_of_many_threads_are_all_called_each_in_its_order(void **state)
+{
+    (void)state;
+    struct poster posters[POSTERS] = {{.came = 0}};
+    posters_left = POSTERS;
+    t.timer = net_timer_new(t.loop, note, "late"); /* keeps it running */
+    net_timer_start(t.timer, 60000);
+    for (size_t i = 0; i < POSTERS; i++) {
+        assert_int_equal(pthread_create(&posters[i].thread, NULL, post_numbered, &posters[i]), 0);
+    }
+    net_loop_run(t.loop);
+    for (size_t i = 0; i < POSTERS; i++) {
+        assert_int_equal(pthread_join(posters[i].thread, NULL), 0);
+        assert_int_equal(posters[i].came, POSTS);
+        assert_int_equal(posters[i].disorder, 0);
+    }
+}
+
+/* ---- what belongs to a loop ---- */
+
+static struct net_lane *lane;
+
+static void make_timer(void *ctx)
+{
+    (void)ctx;
+    disregard(net_timer_new(t.loop, note, "n") != NULL);
+}
+
+static void start_timer(void *ctx)
+{
+    (void)ctx;
+    net_timer_start(t.timer, 1);
+}
+
+static void defer(void *ctx)
+{
+    (void)ctx;
+    net_defer(t.loop, note, "d");
+}
+
+static void submit(void *ctx)
+{
+    (void)ctx;
+    net_lane_submit(lane, note, note, "s");
+}
+
+static void post(void *ctx)
+{
+    (void)ctx;
+    net_post(t.loop, note, "p");
+}
+
+static void (*called)(void *ctx);
+
+static void *call_it(void *ctx)
+{
+    called(ctx);
+    return NULL;
+}
+
+/* In a process of its own, which may end by it: the status, and what it said on standard error. */
+static int call_from(bool another_thread, void (*fn)(void *ctx), char *said, size_t size)
+{
+    int ends[2], status = -1;
+    assert_int_equal(pipe(ends), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        pthread_t thread;
+        signal(SIGABRT, SIG_DFL);
+        dup2(ends[1], STDERR_FILENO);
+        close(ends[0]);
+        close(ends[1]);
+        t.loop = net_loop_new();
+        t.timer = net_timer_new(t.loop, note, "t");
+        lane = net_lane_new(t.loop, "test");
+        called = fn;
+        if (another_thread) {
+            pthread_create(&thread, NULL, call_it, NULL);
+            pthread_join(thread, NULL);
+        } else {
+            fn(NULL);
+        }
+        _exit(0);
+    }
+    close(ends[1]);
+    size_t len = 0;
+    for (ssize_t got; len < size - 1 && (got = read(ends[0], said + len, size - 1 - len)) > 0;) {
+        len += (size_t)got;
+    }
+    said[len] = '\0';
+    close(ends[0]);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return status;
+}
+
+static void who_touches_a_loop_from_another_thread_ends_the_program(void **state)
+{
+    (void)state;
+    static void (*const of_the_loop[])(void *ctx) = {make_timer, start_timer, defer, submit};
+    char said[4096];
+    for (size_t i = 0; i < sizeof of_the_loop / sizeof of_the_loop[0]; i++) {
+        int status = call_from(true, of_the_loop[i], said, sizeof said);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+        assert_non_null(strstr(said, "net_loop_is_here"));
+        status = call_from(false, of_the_loop[i], said, sizeof said);
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    int status = call_from(true, post, said, sizeof said); /* the way to come from another */
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,6 +370,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(clocks_and_random, set_up, tear_down),
         cmocka_unit_test_setup_teardown(posts_of_another_thread_come_from_the_loop, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_posted_last_is_called_when_the_loop_is_freed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(posts_of_many_threads_are_all_called_each_in_its_order, set_up, tear_down),
+        cmocka_unit_test(who_touches_a_loop_from_another_thread_ends_the_program),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
