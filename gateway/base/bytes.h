@@ -57,8 +57,9 @@ MUST_USE bool bytes_to_u64(struct bytes a, uint64_t *value_r);
 
 /* Valid UTF-8 by RFC 3629: no surrogates, no over-long forms, nothing above U+10FFFF. */
 /*
- * The length of what stands at the head of data and moves a terminal or turns a line around in it, though it is valid UTF-8: C1 controls, the marks and
- * embeddings of bidirectional text, line and paragraph separators. 0 when it is something else.
+ * The length of what stands at the head of data and moves a terminal or turns a line around in it, though it is valid
+ * UTF-8: C1 controls, the marks and embeddings of bidirectional text, line and paragraph separators. 0 when it is
+ * something else.
  */
 size_t bytes_unprintable(struct bytes data);
 bool bytes_is_utf8(struct bytes a);

@@ -1,8 +1,8 @@
 /*
  * config - what the operator configured, checked as a whole and then immutable.
  *
- * Loading gives either a whole configuration or a list of problems with their places, all at once. The keys stand in tables
- * (config_tables.c): a new key is a row there and a member here.
+ * Loading gives either a whole configuration or a list of problems with their places, all at once. The keys stand in
+ * tables (config_tables.c): a new key is a row there and a member here.
  */
 #ifndef MAILWEIR_CONFIG_CONFIG_H
 #define MAILWEIR_CONFIG_CONFIG_H
@@ -204,37 +204,41 @@ struct config {
 };
 
 /*
- * Reads the configuration and its rule files; blocks. NULL when there is any error; warnings alone do not prevent it. Relative paths are
- * taken from the configuration file's folder.
+ * Reads the configuration and its rule files; blocks. NULL when there is any error; warnings alone do not prevent it.
+ * Relative paths are taken from the configuration file's folder.
  */
 MUST_USE struct config *config_load(const char *file, struct problems *problems);
-/* The same without running the tests that stand beside the rules: config_load() takes a test that fails for an error. */
+/*
+ * The same without running the tests that stand beside the rules: config_load() takes a test that fails for an error.
+ */
 MUST_USE struct config *config_load_untested(const char *file, struct problems *problems);
 /*
- * The rules of a configuration, whatever else is wrong with it (secrets and certificates may be missing where rules are tested). NULL when
- * the file is not JSON or a rule has an error.
+ * The rules of a configuration, whatever else is wrong with it (secrets and certificates may be missing where rules are
+ * tested). NULL when the file is not JSON or a rule has an error.
  */
 MUST_USE struct config *config_load_rules(const char *file, struct problems *problems);
 /*
- * Reads what a rule file names, from that file's folder; blocks. For filters_load() and filters_test_run(). ctx: the struct config whose sources the
- * file joins, or NULL.
+ * Reads what a rule file names, from that file's folder; blocks. For filters_load() and filters_test_run(). ctx: the
+ * struct config whose sources the file joins, or NULL.
  */
 MUST_USE int config_read_beside(void *ctx, const char *from, const char *path, struct buf *out, struct fault *fault);
 /*
- * Reads the rules again, knowing which folders there are: adds a warning for each folder that they, the default or the dead letters name and that
- * there is not, beside what loading them says anyway. An upstream without any here is not looked at. Blocks.
+ * Reads the rules again, knowing which folders there are: adds a warning for each folder that they, the default or the
+ * dead letters name and that there is not, beside what loading them says anyway. An upstream without any here is not
+ * looked at. Blocks.
  */
 void config_check_folders(struct config *config, const struct filters_folder *folders, size_t count,
                           struct problems *problems);
 /*
- * Loads rules from texts under this configuration's upstreams and default, as config_load() does from files; blocks. NULL when there is any error.
- * Who writes such texts may be far away: of files, they can name only those that the configuration's own rules name.
+ * Loads rules from texts under this configuration's upstreams and default, as config_load() does from files; blocks.
+ * NULL when there is any error. Who writes such texts may be far away: of files, they can name only those that the
+ * configuration's own rules name.
  */
 struct filters_set *config_rules(const struct config *config, const struct filters_source *sources, size_t count,
                                  struct problems *problems);
 /*
- * Reads the configuration file alone, as far as it can be read, for a command that only wants to find the running gateway: no rules, no
- * checks. NULL when it is no JSON object.
+ * Reads the configuration file alone, as far as it can be read, for a command that only wants to find the running
+ * gateway: no rules, no checks. NULL when it is no JSON object.
  */
 MUST_USE struct config *config_load_part(const char *file, struct problems *problems);
 /* How the stamps of files (net_file_stamp) make the one of a configuration's sources, in their order. */
@@ -250,7 +254,10 @@ const struct config_upstream *config_upstream_at(const struct config *config, si
 /* Where the admin server listens; -1 when the spool's path is too long for a socket in it. */
 MUST_USE int config_admin_address(const struct config *config, struct net_address *address_r, struct fault *fault);
 
-/* Whether the rules, or the default, name this folder of the upstream as it is, for every message: mail has no part in it. */
+/*
+ * Whether the rules, or the default, name this folder of the upstream as it is, for every message: mail has no part in
+ * it.
+ */
 bool config_names_folder(const struct config *config, const char *upstream, const char *folder);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * config_tables - every key of the configuration file: its type, default, range and meaning. A new key is a row here; those of a listener are in
- * config_tables_listener.c.
+ * config_tables - every key of the configuration file: its type, default, range and meaning. A new key is a row here;
+ * those of a listener are in config_tables_listener.c.
  */
 #include "config/config_rows.h"
 

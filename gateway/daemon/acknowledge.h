@@ -1,10 +1,11 @@
 /*
  * acknowledge - for listeners with "acknowledge": "delivered": the sender's answer comes from the upstreams.
  *
- * A message is committed as any other, so that what is under way survives a crash; but its sender waits until every delivery is filed. When one
- * cannot be, or time runs out, the sender hears so, and what is still open of the message is dropped: the sender keeps it. What is in doubt is looked into
- * first, as long as his time lasts. When he comes again, the spool knows the message (spool_stage_waits()): what was dropped is due again, in doubt or not,
- * and what is filed is not filed again.
+ * A message is committed as any other, so that what is under way survives a crash; but its sender waits until every
+ * delivery is filed. When one cannot be, or time runs out, the sender hears so, and what is still open of the message
+ * is dropped: the sender keeps it. What is in doubt is looked into first, as long as his time lasts. When he comes
+ * again, the spool knows the message (spool_stage_waits()): what was dropped is due again, in doubt or not, and what is
+ * filed is not filed again.
  */
 #ifndef MAILWEIR_DAEMON_ACKNOWLEDGE_H
 #define MAILWEIR_DAEMON_ACKNOWLEDGE_H

@@ -42,7 +42,7 @@ GLOBAL = re.compile(r"^(?:static\s+)?(?!const\b|static\s+const\b|extern\b|typede
 
 
 def sources():
-    return sorted([*ROOT.glob("gateway/*/*.[ch]"), *ROOT.glob("filters/*.[ch]")])
+    return sorted([*ROOT.glob("gateway/**/*.[ch]"), *ROOT.glob("filters/*.[ch]")])
 
 
 def blank_comments(text):
