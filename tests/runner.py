@@ -31,10 +31,11 @@ SANITIZER_ENV = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1", "UBSAN_OPTIO
 
 
 class Test:
-    """build: which of the builds it needs, None for none. lane: tests of one lane run one after the other."""
+    """build: which of the builds it needs, None for none, and targets: what of it. lane: tests of one lane run one after the other."""
 
-    def __init__(self, name, command, seconds=120, env=None, build="", lane=None):
+    def __init__(self, name, command, seconds=120, env=None, build="", targets=("mailweir",), lane=None):
         self.name, self.command, self.seconds, self.env, self.build, self.lane = name, command, seconds, env or {}, build, lane
+        self.targets = targets
         self.wall = self.cpu = 0.0  # seconds that it took, and of the processor's
 
 
@@ -49,7 +50,8 @@ def lint(_size):
 def unit(_size):
     for suffix in PROGRAMS:
         for path in sorted((ROOT / "tests/unit").glob("test_*.c")):
-            yield Test(f"unit{suffix}/{path.stem[5:]}", [str(BUILDS[suffix][0] / "tests" / path.stem)], env=SANITIZER_ENV, build=suffix)
+            yield Test(f"unit{suffix}/{path.stem[5:]}", [str(BUILDS[suffix][0] / "tests" / path.stem)], env=SANITIZER_ENV, build=suffix,
+                       targets=(path.stem,))
 
 
 def functions(path):
@@ -64,13 +66,16 @@ def e2e(size):
             for name in functions(path):
                 env = {**SANITIZER_ENV, "MAILWEIR": str(folder / "mailweir"), "TEST_SIZE": size}
                 yield Test(f"e2e{suffix}/{path.stem[5:]}/{name[5:]}",
-                           ["/usr/bin/python3", str(ROOT / "tests/e2e/harness.py"), str(path), name], 300, env, suffix)
+                           ["/usr/bin/python3", str(ROOT / "tests/e2e/harness.py"), str(path), name], 300, env, suffix, ("mailweir", "reading"))
 
 
 def fuzz(size):
     seconds = {"small": 4, "large": 600}[size]
     for path in sorted((ROOT / "tests/fuzz").glob("fuzz_*.c")):
-        yield Test(f"fuzz/{path.stem[5:]}", [str(ROOT / "tests/fuzz/run"), path.stem, str(seconds)], seconds + 120, build="-fuzz")
+        yield Test(f"fuzz/{path.stem[5:]}", [str(ROOT / "tests/fuzz/run"), path.stem, str(seconds)], seconds + 120, build="-fuzz", targets=(path.stem,))
+
+
+NEEDED = {"sim": ("mailweir", "mailweir-sim", "test_store_model")}
 
 
 def script_stage(stage):
@@ -79,7 +84,7 @@ def script_stage(stage):
         for path in sorted((ROOT / "tests" / stage).glob("test_*")):
             if path.is_file() and os.access(path, os.X_OK):
                 env = {**SANITIZER_ENV, "MAILWEIR": str(BUILDS[""][0] / "mailweir"), "TEST_SIZE": size}
-                yield Test(f"{stage}/{path.stem[5:]}", [str(path)], 1800, env, lane=stage)
+                yield Test(f"{stage}/{path.stem[5:]}", [str(path)], 1800, env, targets=NEEDED.get(stage, ("mailweir",)), lane=stage)
     return tests
 
 
@@ -97,11 +102,15 @@ for name in ("sim", "web"):
     STAGES[name] = script_stage(name)
 
 
-def builds(tests):
-    """What the tests need, as tests themselves: they are counted, too."""
-    needed = {test.build for test in tests}
-    return [Test("build" + suffix, [str(ROOT / "deploy/build"), str(folder), *options], 3600, build=suffix, lane="build")
-            for suffix, (folder, options) in BUILDS.items() if suffix in needed]
+def builds(tests, filters):
+    """What the tests need, as tests themselves: they are counted, too. Only where a few tests are asked for, only what these need is built: whoever
+    runs a stage wants to know that all of it compiles."""
+    few = filters and not any(name.rstrip("/") in STAGES and name.rstrip("/") != "lint" for name in filters)
+    for suffix, (folder, options) in BUILDS.items():
+        needed = [test.targets for test in tests if test.build == suffix]
+        if needed:
+            targets = sorted({target for each in needed for target in each}) if few else []
+            yield Test("build" + suffix, [str(ROOT / "deploy/build"), str(folder), *options, *targets], 3600, build=suffix, lane="build")
 
 
 # ---- what is said ----
@@ -285,7 +294,7 @@ def main():
     if not tests:
         print("no test has such a name: " + " ".join(options.filters))
         counts["failed"] += 1
-    tests, started = builds(tests) + tests, time.monotonic()
+    tests, started = [*builds(tests, options.filters), *tests], time.monotonic()
     run_all(tests, options.jobs, counts)
     remember_times(tests)
     tell_time(tests, time.monotonic() - started)

@@ -29,7 +29,7 @@ CIRCLES = {
 
 # What is there before those that will call it.
 AHEAD = {"net_file_is_open_to_others": "what check says of keys that others may read",
-         "net_post": "several loops; test_net_loop holds what it promises", "imapc_engine_said": "the operator's view of a connection"}
+         "net_post": "several loops; test_net_loop holds what it promises"}
 
 
 def objects():
@@ -41,43 +41,42 @@ def objects():
             yield str(source.parent), source.name, path
 
 
-def symbols(path):
-    defined, used = set(), set()
-    output = subprocess.run(["nm", str(path)], capture_output=True, text=True, check=True).stdout
+def symbols():
+    """(folder, file): (what it defines, what it uses) of each object file."""
+    found, files = {}, {str(path): (folder, name) for folder, name, path in objects()}
+    output = subprocess.run(["nm", "-A", *files], capture_output=True, text=True, check=True).stdout if files else ""
+    for file in files.values():
+        found[file] = (set(), set())
     for line in output.splitlines():
         kind, symbol = line.split()[-2:]
+        defined, used = found[files[line.split(":")[0]]]
         if kind == "U":
             used.add(symbol)
         elif kind in "TDRBC":
             defined.add(symbol)
-    return defined, used
+    return found
 
 
-def graph():
+def graph(found):
     """file: {file it calls: one symbol that shows it}."""
-    owner, uses = {}, {}
-    for folder, name, path in objects():
-        defined, used = symbols(path)
-        uses[(folder, name)] = used
-        owner.update({symbol: (folder, name) for symbol in defined})
-    return {node: {owner[symbol]: symbol for symbol in sorted(used) if symbol in owner and owner[symbol] != node}
-            for node, used in uses.items()}
+    owner = {symbol: file for file, (defined, _) in found.items() for symbol in defined}
+    return {file: {owner[symbol]: symbol for symbol in sorted(used) if symbol in owner and owner[symbol] != file}
+            for file, (_, used) in found.items()}
 
 
-def dead():
+def dead(found):
     """What no file of the program uses, its own included, and no prototype gives to the tests."""
-    defined, used = {}, set()
-    for folder, name, path in objects():
-        own, others = symbols(path)
-        defined.update({symbol: f"{folder}/{name}" for symbol in own})
-        used |= others
+    used = {symbol for _, used in found.values() for symbol in used}
     headers = "".join(path.read_text() for path in [*ROOT.glob("gateway/**/*.h"), *ROOT.glob("filters/*.h")])
-    for symbol, where in sorted(defined.items()):
-        if symbol in used or symbol in AHEAD or symbol == "main":
-            continue
-        marked = re.search(rf"\b{symbol}\([^;]*;\s*/\* for tests \*/", headers)
-        if not marked and len(re.findall(rf"\b{symbol}\b", (ROOT / where).read_text())) == 1:
-            yield f"{where}: nobody calls {symbol}()"
+    marked = set(re.findall(r"\b(\w+)\((?=[^;]*;\s*/\* for tests \*/)", headers))
+    for symbol in sorted(used & set(AHEAD)):
+        yield f"{symbol}() has a caller: take it out of AHEAD"
+    for (folder, name), (defined, _) in sorted(found.items()):
+        text = None
+        for symbol in sorted(defined - used - marked - set(AHEAD) - {"main"}):
+            text = text or (ROOT / folder / name).read_text()
+            if len(re.findall(rf"\b{symbol}\b", text)) == 1:
+                yield f"{folder}/{name}: nobody calls {symbol}()"
 
 
 def circles(edges):
@@ -119,11 +118,12 @@ def problems_of(edges):
 
 
 def main():
-    edges = graph()
+    found = symbols()
+    edges = graph(found)
     if not edges:
         print("there is no build yet")
         return 77
-    problems = [*problems_of(edges), *dead()]
+    problems = [*problems_of(edges), *dead(found)]
     standing = circles(edges)
     problems += [f"{folder}: no circle stands here any more: take it out of CIRCLES"
                  for folder in CIRCLES if not any(members[0][0] == folder for members in standing)]
