@@ -163,7 +163,7 @@ class Process:
         if self.alive():
             self.send_signal(number)
         try:
-            self.popen.wait(deadline)
+            self.popen.wait(deadline * stretch())
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(f"{self.popen.args[0]} did not end within {deadline} s of signal {number}")
@@ -295,7 +295,7 @@ class Mailweir:
     def run(self, *arguments):
         """One subcommand to its end: (status, stdout, stderr)."""
         self.write()
-        done = subprocess.run([MAILWEIR, *arguments, "--config", str(self.file)], capture_output=True, text=True, timeout=60)
+        done = subprocess.run([MAILWEIR, *arguments, "--config", str(self.file)], capture_output=True, text=True, timeout=240)
         return done.returncode, done.stdout, done.stderr
 
     def events(self, action=None):
@@ -319,7 +319,7 @@ class Mailweir:
         self.process.kill()
 
     def smtp(self):
-        return smtplib.SMTP("127.0.0.1", self.port, local_hostname="client.example", timeout=30)
+        return smtplib.SMTP("127.0.0.1", self.port, local_hostname="client.example", timeout=120)
 
     def send(self, message, sender="app@example.com", to=("ops@example.net",)):
         """One message in one session; returns the id in the 250 reply."""

@@ -33,7 +33,7 @@ class Raw:
 
     def __init__(self, port, family=socket.AF_INET, path=None):
         self.socket = socket.socket(family)
-        self.socket.settimeout(20)
+        self.socket.settimeout(60)
         self.socket.connect(path or ("127.0.0.1", port))
         self.file = self.socket.makefile("rb")
 

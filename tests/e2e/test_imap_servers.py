@@ -53,7 +53,7 @@ class Server:
         wait(lambda: listens(self.port) and (kind != "cyrus" or (self.folder / "ready").exists()), f"answer of {kind}", 60)
 
     def imap(self, user="relay"):
-        connection = imaplib.IMAP4_SSL("127.0.0.1", self.tls_port, ssl_context=ssl._create_unverified_context(), timeout=20)
+        connection = imaplib.IMAP4_SSL("127.0.0.1", self.tls_port, ssl_context=ssl._create_unverified_context(), timeout=60)
         connection.login(user, user + "pw")
         return connection
 
