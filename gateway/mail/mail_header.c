@@ -26,23 +26,26 @@ static bool is_continuation(struct bytes line)
     return line.len > 0 && (line.ptr[0] == ' ' || line.ptr[0] == '\t');
 }
 
-/* The length of the field name at the head of the line (RFC 5322 section 3.6.8: ftext), or 0 when it is not a field. */
+/* The length of the field name at the head of the line (RFC 5322 section 3.6.8: ftext), or 0 when it is not a field;
+ * *colon_r is where its colon stands. */
+static size_t find_name(struct bytes line, size_t *colon_r)
+{
+    size_t len = 0;
+    while (len < line.len && line.ptr[len] > ' ' && line.ptr[len] < 0x7F && line.ptr[len] != ':') {
+        len++;
+    }
+    size_t colon = len;
+    while (colon < line.len && (line.ptr[colon] == ' ' || line.ptr[colon] == '\t')) {
+        colon++; /* obs-optional: blanks before the colon */
+    }
+    *colon_r = colon;
+    return colon < line.len && line.ptr[colon] == ':' ? len : 0;
+}
+
 static size_t name_length(struct bytes line)
 {
-    ptrdiff_t colon = bytes_find_octet(line, ':');
-    if (colon <= 0) {
-        return 0;
-    }
-    size_t len = (size_t)colon;
-    while (len > 0 && (line.ptr[len - 1] == ' ' || line.ptr[len - 1] == '\t')) {
-        len--; /* obs-optional: blanks before the colon */
-    }
-    for (size_t i = 0; i < len; i++) {
-        if (line.ptr[i] <= ' ' || line.ptr[i] >= 0x7F) {
-            return 0;
-        }
-    }
-    return len;
+    size_t colon;
+    return find_name(line, &colon);
 }
 
 static bool is_empty_line(struct bytes line)
@@ -50,10 +53,9 @@ static bool is_empty_line(struct bytes line)
     return line.len > 0 && line.ptr[line.len - 1] == '\n' && without_line_end(line).len == 0;
 }
 
-/* The line that begins data and those that continue it. */
-static size_t folded_length(struct bytes data)
+/* The line of that length that begins data, and those that continue it. */
+static size_t folded_length(struct bytes data, size_t len)
 {
-    size_t len = first_line(data).len;
     while (len < data.len && is_continuation(bytes_from(data, len))) {
         len += first_line(bytes_from(data, len)).len;
     }
@@ -64,12 +66,12 @@ static size_t folded_length(struct bytes data)
 static bool take_field(struct bytes *rest, struct mail_header_field *field_r)
 {
     struct bytes line = first_line(*rest);
-    size_t name = is_continuation(line) ? 0 : name_length(line);
+    size_t colon;
+    size_t name = find_name(line, &colon); /* a continuation has none, for it begins with a blank */
     if (name == 0) {
         return false;
     }
-    struct bytes whole = bytes_slice(*rest, 0, folded_length(*rest));
-    size_t colon = (size_t)bytes_find_octet(whole, ':');
+    struct bytes whole = bytes_slice(*rest, 0, folded_length(*rest, line.len));
     *field_r = (struct mail_header_field){
         .name = bytes_slice(whole, 0, name), .value = without_line_end(bytes_from(whole, colon + 1)), .whole = whole};
     *rest = bytes_from(*rest, whole.len);
@@ -86,7 +88,7 @@ static void take_odd_line(struct bytes *rest, struct mail_header_field *field_r)
 {
     struct bytes mark = bytes_slice(*rest, 0, sizeof MAIL_HEADER_BOM - 1);
     bool only_mark = begins_with_mark(*rest) && name_length(first_line(bytes_from(*rest, mark.len))) > 0;
-    struct bytes whole = only_mark ? mark : bytes_slice(*rest, 0, folded_length(*rest));
+    struct bytes whole = only_mark ? mark : bytes_slice(*rest, 0, folded_length(*rest, first_line(*rest).len));
     *field_r = (struct mail_header_field){
         .name = bytes_of(MAIL_HEADER_ODD), .value = without_line_end(whole), .whole = whole, .odd = true};
     *rest = bytes_from(*rest, whole.len);

@@ -27,6 +27,7 @@ struct level {
 struct reader {
     struct arena *arena;
     struct mail_parts parts;
+    size_t part_size; /* of the list: it grows, most messages have few */
     struct level levels[LEVELS_MAX];
     size_t depth;     /* of levels */
     struct buf block; /* the header that is being read: all up to its empty line */
@@ -46,7 +47,8 @@ struct reader {
     uint8_t last;              /* octet of the line so far */
 };
 
-#define NO_PART SIZE_MAX
+#define NO_PART     SIZE_MAX
+#define PARTS_FIRST 8 /* for which the list has room at first */
 
 static void hit(struct reader *reader, const char *limit)
 {
@@ -62,6 +64,26 @@ static struct mail_part *current(struct reader *reader)
     return reader->current == NO_PART ? NULL : &reader->parts.list[reader->current];
 }
 
+/* Room for one more part: the list may move. */
+static bool make_room(struct reader *reader)
+{
+    if (reader->parts.count < reader->part_size) {
+        return true;
+    }
+    size_t size = reader->part_size == 0 ? PARTS_FIRST : reader->part_size * 2;
+    struct mail_part *list = arena_array(reader->arena, size, sizeof *list);
+    if (list == NULL) {
+        reader->arena_full = true;
+        return false;
+    }
+    if (reader->parts.count > 0) {
+        memcpy(list, reader->parts.list, reader->parts.count * sizeof *list);
+    }
+    reader->parts.list = list;
+    reader->part_size = size;
+    return true;
+}
+
 /* A part begins at the octet `at` with its header; parent: the one that it belongs to, or NULL. */
 static void begin_part(struct reader *reader, uint64_t at, const struct mail_part *parent, bool is_digest)
 {
@@ -75,14 +97,17 @@ static void begin_part(struct reader *reader, uint64_t at, const struct mail_par
         reader->is_over = true;
         return;
     }
+    struct mail_part part = {.start = at,
+                             .end = at,
+                             .depth = parent == NULL ? 0 : parent->depth + 1,
+                             .nested = parent != NULL && (parent->nested || parent->is_message),
+                             .is_digest = is_digest};
+    if (!make_room(reader)) {
+        return;
+    }
     reader->is_open[reader->parts.count] = true;
     reader->current = reader->parts.count;
-    reader->parts.list[reader->parts.count++] =
-        (struct mail_part){.start = at,
-                           .end = at,
-                           .depth = parent == NULL ? 0 : parent->depth + 1,
-                           .nested = parent != NULL && (parent->nested || parent->is_message),
-                           .is_digest = is_digest};
+    reader->parts.list[reader->parts.count++] = part;
     reader->in_header = true;
     reader->block_at = at;
     buf_clear(&reader->block);
@@ -350,13 +375,14 @@ static void end_message(struct reader *reader)
 
 static int read_all(struct reader *reader, const struct mail_source *source, struct fault *fault)
 {
-    uint8_t *chunk = arena_alloc(reader->arena, CHUNK);
+    size_t size = source->size < CHUNK ? (size_t)source->size : CHUNK;
+    uint8_t *chunk = arena_alloc(reader->arena, size);
     if (chunk == NULL) {
         reader->arena_full = true;
         return 0;
     }
     while (reader->at < source->size && !reader->is_over && !reader->arena_full) {
-        ptrdiff_t got = source->read(source->ctx, reader->at, chunk, CHUNK, fault);
+        ptrdiff_t got = source->read(source->ctx, reader->at, chunk, size, fault);
         if (got <= 0) {
             return got < 0 ? -1 : 0;
         }
@@ -369,14 +395,12 @@ int mail_part_read(const struct mail_source *source, struct arena *arena, struct
                    struct fault *fault)
 {
     struct reader *reader = arena_alloc(arena, sizeof *reader);
-    struct mail_part *list = reader == NULL ? NULL : arena_array(arena, MAIL_PART_COUNT_MAX, sizeof *list);
-    if (list == NULL) {
+    if (reader == NULL) {
         fault_set(fault, FAULT_LOCAL, "rules-memory", "decoding",
                   "the message needs more memory than decoding may use");
         return -1;
     }
     *reader = (struct reader){.arena = arena, .current = NO_PART};
-    reader->parts.list = list;
     buf_init(&reader->block, MAIL_PART_HEADERS_MAX + CHUNK);
     begin_part(reader, 0, NULL, false);
     int result = read_all(reader, source, fault);

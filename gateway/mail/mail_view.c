@@ -13,7 +13,8 @@
 #include "mail/mail_tnef.h"
 #include "mail/mail_view_private.h"
 
-#define FIELDS_MAX 4 /* fields of one name that are looked at */
+#define FIELDS_MAX        4 /* fields of one name that are looked at */
+#define ATTACHMENTS_FIRST 8 /* for which the list has room at first */
 
 /* What a part's header says of it. The values are unfolded and live as long as the arena. */
 struct leaf {
@@ -170,6 +171,24 @@ static const char *lower_type(struct mail_view_reader *reader, struct bytes type
     return copy == NULL ? "" : copy;
 }
 
+/* Room for one more: the list moves. */
+static bool grow_attachments(struct mail_view_reader *reader)
+{
+    struct mail_view *view = reader->view;
+    size_t size = reader->attachment_size == 0 ? ATTACHMENTS_FIRST : reader->attachment_size * 2;
+    struct mail_view_attachment *list = arena_array(reader->arena, size, sizeof *list);
+    if (list == NULL) {
+        reader->arena_full = true;
+        return false;
+    }
+    if (view->attachment_count > 0) {
+        memcpy(list, view->attachments, view->attachment_count * sizeof *list);
+    }
+    view->attachments = list;
+    reader->attachment_size = size;
+    return true;
+}
+
 static struct mail_view_attachment *new_attachment(struct mail_view_reader *reader, const struct mail_part *part,
                                                    const char *const *names, size_t count)
 {
@@ -178,6 +197,9 @@ static struct mail_view_attachment *new_attachment(struct mail_view_reader *read
     if (copy == NULL || view->attachment_count == MAIL_VIEW_ATTACHMENTS_MAX) {
         reader->arena_full = reader->arena_full || copy == NULL;
         mail_view_hit(reader, "parts");
+        return NULL;
+    }
+    if (view->attachment_count == reader->attachment_size && !grow_attachments(reader)) {
         return NULL;
     }
     for (size_t i = 0; i < count; i++) {
@@ -283,7 +305,7 @@ static bool is_readable(const char *type)
 static void note_part(struct mail_view_reader *reader, const struct mail_part *part, const struct leaf *leaf)
 {
     struct mail_view *view = reader->view;
-    if ((reader->wanted & MAIL_VIEW_PARTS) == 0 || view->part_count == MAIL_PART_COUNT_MAX) {
+    if ((reader->wanted & MAIL_VIEW_PARTS) == 0) {
         return;
     }
     struct bytes type = leaf->type_count == 0 ? bytes_of(part->is_message ? "message/rfc822" : "text/plain")
@@ -326,17 +348,16 @@ int mail_view_read(const struct mail_source *source, unsigned wanted, struct are
                    struct fault *fault)
 {
     struct fault own = FAULT_INIT;
-    struct mail_view view = {.texts = arena_array(arena, MAIL_PART_COUNT_MAX, sizeof *view.texts),
-                             .attachments = arena_array(arena, MAIL_VIEW_ATTACHMENTS_MAX, sizeof *view.attachments)};
+    struct mail_view view = {.limit = NULL};
     struct mail_view_reader reader = {.source = source, .arena = arena, .fault = &own, .view = &view, .wanted = wanted};
     struct mail_parts parts = {.count = 0};
-    if ((wanted & MAIL_VIEW_PARTS) != 0) {
-        view.parts = arena_array(arena, MAIL_PART_COUNT_MAX, sizeof *view.parts);
-    }
-    reader.arena_full =
-        view.texts == NULL || view.attachments == NULL || ((wanted & MAIL_VIEW_PARTS) != 0 && view.parts == NULL);
-    int result = reader.arena_full ? 0 : mail_part_read(source, arena, &parts, &own);
+    int result = mail_part_read(source, arena, &parts, &own);
     view.limit = parts.limit;
+    if (result == 0) {
+        view.texts = arena_array(arena, parts.count, sizeof *view.texts);
+        view.parts = (wanted & MAIL_VIEW_PARTS) == 0 ? NULL : arena_array(arena, parts.count, sizeof *view.parts);
+        reader.arena_full = view.texts == NULL || ((wanted & MAIL_VIEW_PARTS) != 0 && view.parts == NULL);
+    }
     for (size_t i = 0; i < parts.count && result == 0 && !reader.arena_full && !fault_is_set(&own); i++) {
         add_part(&reader, &parts.list[i]);
     }

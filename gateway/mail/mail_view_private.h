@@ -18,6 +18,7 @@ struct mail_view_reader {
     struct fault *fault;
     struct mail_view *view;
     unsigned wanted;
+    size_t attachment_size;
     size_t text_octets; /* decoded so far */
     size_t part_octets; /* the same of the texts of parts */
     bool arena_full;

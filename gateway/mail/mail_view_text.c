@@ -31,9 +31,10 @@ uint64_t mail_view_decode(struct mail_view_reader *reader, const struct mail_par
 {
     struct mail_decoder decoder = {.encoding = encoding, .out = out};
     struct buf chunk;
-    buf_init(&chunk, CHUNK);
+    size_t size = part->end - part->start < CHUNK ? (size_t)(part->end - part->start) : CHUNK;
+    buf_init(&chunk, size);
     size_t room;
-    uint8_t *into = buf_reserve(&chunk, CHUNK, &room);
+    uint8_t *into = buf_reserve(&chunk, size, &room);
     for (uint64_t at = part->start; at < part->end && (out == NULL || !out->full);) {
         uint64_t left = part->end - at;
         size_t want = left < room ? (size_t)left : room;
