@@ -99,6 +99,16 @@ static size_t fold_ascii(struct bytes text, struct buf *out, int *result)
     return len;
 }
 
+bool filters_text_is_folded(struct bytes text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] >= 0x80 || (text.ptr[i] >= 'A' && text.ptr[i] <= 'Z')) {
+            return false;
+        }
+    }
+    return true;
+}
+
 int filters_text_fold(struct bytes text, struct buf *out)
 {
     int result = 0;

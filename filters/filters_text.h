@@ -16,6 +16,8 @@ size_t filters_text_next(struct bytes text, uint32_t *character_r);
 STICKS_TO_BUF int filters_text_append(struct buf *out, uint32_t character);
 /* Appends text with its case folded: simple folding of Unicode. */
 STICKS_TO_BUF int filters_text_fold(struct bytes text, struct buf *out);
+/* Whether folding surely changes nothing: ASCII without capitals. */
+bool filters_text_is_folded(struct bytes text);
 /* At most max octets of text, never ending inside a character. */
 struct bytes filters_text_cut(struct bytes text, size_t max);
 /* Appends text with every octet that is not valid UTF-8 replaced by U+FFFD. */

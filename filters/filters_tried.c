@@ -147,10 +147,10 @@ int filters_tried_no(struct filters_builder *builder, const struct filters_group
 int filters_tried_end(struct filters_builder *builder)
 {
     char count[24];
-    snprintf(count, sizeof count, "%c%" PRIu64, MAIL_TRIED_MORE, builder->tried_left_out);
     if (builder->tried == NULL || builder->tried_left_out == 0) {
         return 0;
     }
+    snprintf(count, sizeof count, "%c%" PRIu64, MAIL_TRIED_MORE, builder->tried_left_out);
     const char *copy = arena_text(builder->arena, count);
     if (copy == NULL) {
         return filters_run_full(&builder->run);

@@ -115,21 +115,21 @@ int filters_run_add_number(struct filters_run *run, struct filters_fetched *fetc
 
 /* ---- addresses ---- */
 
-/* The domain, behind `before` where that is not empty, and once more with its A-labels as U-labels, or the other way
- * round. */
-static int add_domain(struct filters_run *run, struct filters_fetched *fetched, struct bytes before,
-                      struct bytes domain)
+/* Once more with the domain's A-labels as U-labels, or the other way round, behind what stands before it. Hardly any
+ * domain has two forms. */
+static int add_other_domain(struct filters_run *run, struct filters_fetched *fetched, struct bytes before,
+                            struct bytes domain)
 {
-    struct buf text;
+    struct buf other, text;
+    int result = 0;
+    buf_init(&other, FILTERS_VALUE_MAX);
     buf_init(&text, FILTERS_VALUE_MAX);
-    buf_append_bytes(&text, before);
-    size_t local = text.len;
-    buf_append_bytes(&text, domain);
-    int result = filters_run_add_text(run, fetched, buf_bytes(&text));
-    buf_truncate(&text, local);
-    if (result == 0 && mail_canonical_other_domain(domain, &text)) {
+    if (mail_canonical_other_domain(domain, &other)) {
+        buf_append_bytes(&text, before);
+        buf_append_bytes(&text, buf_bytes(&other));
         result = filters_run_add_text(run, fetched, buf_bytes(&text));
     }
+    buf_done(&other);
     buf_done(&text);
     return result;
 }
@@ -137,10 +137,8 @@ static int add_domain(struct filters_run *run, struct filters_fetched *fetched, 
 /* What stands in front of the first "+", or behind it: of the local part without its quotes. No detail is no value. */
 static int add_local_part(struct filters_run *run, struct filters_fetched *fetched, struct bytes local, bool detail)
 {
-    struct buf text;
-    buf_init(&text, FILTERS_VALUE_MAX);
-    mail_canonical_unquote(local, &text);
-    struct bytes plain = buf_bytes(&text);
+    struct buf store;
+    struct bytes plain = mail_canonical_unquote(local, &store);
     ptrdiff_t plus = bytes_find_octet(plain, '+');
     int result = 0;
     if (!detail) {
@@ -148,22 +146,28 @@ static int add_local_part(struct filters_run *run, struct filters_fetched *fetch
     } else if (plus > 0) {
         result = filters_run_add_text(run, fetched, bytes_from(plain, (size_t)plus + 1));
     }
-    buf_done(&text);
+    buf_done(&store);
     return result;
 }
 
-/* An address as it is compared: in quotes only where they are needed. */
-static int add_address(struct filters_run *run, struct filters_fetched *fetched, struct bytes local,
-                       struct bytes domain)
+/* An address as it is compared: in quotes only where they are needed. Most are so already, and nothing is built then. */
+static int add_address(struct filters_run *run, struct filters_fetched *fetched, struct bytes address,
+                       struct bytes local, struct bytes domain)
 {
-    struct buf before;
-    buf_init(&before, FILTERS_VALUE_MAX);
-    mail_canonical_local(local, &before);
-    if (domain.ptr != NULL) {
-        buf_append_octet(&before, '@');
+    struct buf store, text;
+    struct bytes canonical = mail_canonical_local(local, &store);
+    buf_init(&text, FILTERS_VALUE_MAX);
+    if (canonical.ptr != local.ptr) {
+        buf_append_bytes(&text, canonical);
+        buf_append_bytes(&text, bytes_from(address, local.len));
+        address = buf_bytes(&text);
     }
-    int result = add_domain(run, fetched, buf_bytes(&before), domain);
-    buf_done(&before);
+    int result = filters_run_add_text(run, fetched, address);
+    if (result == 0) {
+        result = add_other_domain(run, fetched, bytes_slice(address, 0, address.len - domain.len), domain);
+    }
+    buf_done(&store);
+    buf_done(&text);
     return result;
 }
 
@@ -178,9 +182,14 @@ static int add_address_part(struct filters_run *run, struct filters_fetched *fet
     case FILTERS_PART_DETAIL:
         return add_local_part(run, fetched, local, part == FILTERS_PART_DETAIL);
     case FILTERS_PART_DOMAIN:
-        return domain.ptr != NULL ? add_domain(run, fetched, bytes_of(""), domain) : 0;
+        if (domain.ptr == NULL) {
+            return 0;
+        }
+        return filters_run_add_text(run, fetched, domain) < 0
+                   ? -1
+                   : add_other_domain(run, fetched, bytes_at(NULL, 0), domain);
     default:
-        return add_address(run, fetched, local, domain);
+        return add_address(run, fetched, address, local, domain);
     }
 }
 
@@ -567,6 +576,10 @@ int filters_run_fetch(struct filters_run *run, const struct filters_subject *sub
 static int fold(struct filters_run *run, struct bytes text, struct bytes *folded_r)
 {
     struct buf folded;
+    if (filters_text_is_folded(text)) {
+        *folded_r = text; /* as most addresses are: nothing is copied */
+        return 0;
+    }
     buf_init(&folded, text.len * 2 + 16);
     filters_text_fold(text, &folded);
     char *copy = arena_copy(run->arena, buf_bytes(&folded));

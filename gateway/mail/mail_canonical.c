@@ -90,16 +90,17 @@ static bool is_quoted(struct bytes local)
     return local.len >= 2 && local.ptr[0] == '"' && local.ptr[local.len - 1] == '"';
 }
 
-void mail_canonical_unquote(struct bytes local, struct buf *out)
+struct bytes mail_canonical_unquote(struct bytes local, struct buf *store)
 {
+    buf_init(store, local.len + 1);
     if (!is_quoted(local)) {
-        buf_append_bytes(out, local);
-        return;
+        return local;
     }
     for (size_t i = 1; i + 1 < local.len; i++) {
         i += local.ptr[i] == '\\' && i + 2 < local.len ? 1 : 0;
-        buf_append_octet(out, local.ptr[i]);
+        buf_append_octet(store, local.ptr[i]);
     }
+    return buf_bytes(store);
 }
 
 /* RFC 5322 section 3.2.3, atext and dots, and what is not ASCII (RFC 6531). */
@@ -114,28 +115,32 @@ static bool may_stand_bare(struct bytes text)
     return text.len > 0 && bytes_find_octet(text, 0) < 0;
 }
 
-void mail_canonical_local(struct bytes local, struct buf *out)
+struct bytes mail_canonical_local(struct bytes local, struct buf *store)
 {
-    struct buf plain;
-    buf_init(&plain, local.len + 1);
-    mail_canonical_unquote(local, &plain);
-    struct bytes text = buf_bytes(&plain);
-    if (!is_quoted(local) || may_stand_bare(text)) {
-        buf_append_bytes(out, text);
-    } else {
-        buf_append_octet(out, '"');
-        for (size_t i = 0; i < text.len; i++) {
-            buf_append_text(out, text.ptr[i] == '"' || text.ptr[i] == '\\' ? "\\" : "");
-            buf_append_octet(out, text.ptr[i]);
-        }
-        buf_append_octet(out, '"');
+    if (!is_quoted(local)) {
+        buf_init(store, 0);
+        return local;
     }
-    buf_done(&plain);
+    struct bytes text = mail_canonical_unquote(local, store);
+    if (may_stand_bare(text)) {
+        return text;
+    }
+    struct buf quoted;
+    buf_init(&quoted, 2 * text.len + 2);
+    buf_append_octet(&quoted, '"');
+    for (size_t i = 0; i < text.len; i++) {
+        buf_append_text(&quoted, text.ptr[i] == '"' || text.ptr[i] == '\\' ? "\\" : "");
+        buf_append_octet(&quoted, text.ptr[i]);
+    }
+    buf_append_octet(&quoted, '"');
+    buf_done(store);
+    *store = quoted;
+    return buf_bytes(store);
 }
 
 static bool has_a_label(struct bytes domain)
 {
-    while (domain.len > 0) {
+    while (bytes_find(domain, bytes_of("--")) >= 0) { /* hardly any name has them: it is not cut to labels then */
         if (bytes_starts_nocase(bytes_cut(&domain, '.'), "xn--")) {
             return true;
         }

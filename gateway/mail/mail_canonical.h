@@ -17,11 +17,12 @@ struct bytes mail_canonical_text(struct bytes text, struct buf *store);
 /* Cuts an address at its last "@": the domain is empty when it has none. */
 void mail_canonical_cut(struct bytes address, struct bytes *local_r, struct bytes *domain_r);
 
-/* Appends the local part without its quotes and backslashes. */
-void mail_canonical_unquote(struct bytes local, struct buf *out);
+/* The local part without its quotes and backslashes: itself, or what lies in store, which the caller gives back. */
+struct bytes mail_canonical_unquote(struct bytes local, struct buf *store);
 
-/* Appends the local part: without quotes when it may stand so, else in quotes with the backslashes that are needed. */
-void mail_canonical_local(struct bytes local, struct buf *out);
+/* The local part without quotes when it may stand so, else in quotes with the backslashes that are needed: itself, or
+ * what lies in store, which the caller gives back. */
+struct bytes mail_canonical_local(struct bytes local, struct buf *store);
 
 /* Appends the other form of a domain: U-labels for A-labels, A-labels for what is not ASCII. False when there is none.
  */

@@ -51,12 +51,8 @@ static void local_parts_lose_needless_quotes(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct buf out, plain;
-        buf_init(&out, 100);
-        buf_init(&plain, 100);
-        mail_canonical_local(bytes_of(cases[i][0]), &out);
-        mail_canonical_unquote(bytes_of(cases[i][0]), &plain);
-        assert_string_equal(buf_text(&out), cases[i][1]);
-        assert_true(bytes_is(buf_bytes(&plain), cases[i][2]));
+        assert_true(bytes_is(mail_canonical_local(bytes_of(cases[i][0]), &out), cases[i][1]));
+        assert_true(bytes_is(mail_canonical_unquote(bytes_of(cases[i][0]), &plain), cases[i][2]));
         buf_done(&out);
         buf_done(&plain);
     }
