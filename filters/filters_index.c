@@ -388,10 +388,9 @@ bool filters_index_says_no(const struct filters_index *index, struct filters_run
     }
     for (size_t j = 0; j < fetched->count; j++) {
         const struct filters_value *value = &fetched->values[j];
+        struct bytes form;
         if (!filters_run_may_test(run, value->text.len + value->paragraphs.len) ||
-            filters_pattern_match(quick->pattern, run->matcher, value->text) != 0 ||
-            (value->paragraphs.ptr != NULL &&
-             filters_pattern_match(quick->pattern, run->matcher, value->paragraphs) != 0)) {
+            filters_run_match(run, quick->pattern, value, &form) != 0) {
             return false; /* it matches, or a limit was hit: the long way tells what follows */
         }
     }

@@ -71,10 +71,28 @@ static int add_capture(struct filters_run *run, const struct filters_pattern *pa
     return 0;
 }
 
-static enum filters_verdict match_pattern(struct filters_run *run, const struct filters_condition *condition,
-                                          const struct filters_pattern *pattern, struct bytes text)
+int filters_run_match_forms(struct filters_run *run, const struct filters_pattern *pattern,
+                            const struct filters_value *value, struct bytes *form_r)
 {
-    int matched = filters_pattern_match(pattern, run->matcher, text);
+    /* Most patterns match nothing: where one form tells that of both, the other is not looked at. */
+    if (value->is_ascii && filters_pattern_is_of_words(pattern) &&
+        filters_pattern_match(pattern, run->matcher, value->paragraphs) == 0) {
+        return 0;
+    }
+    *form_r = value->text;
+    int matched = filters_pattern_match(pattern, run->matcher, value->text);
+    if (matched == 0) {
+        *form_r = value->paragraphs;
+        matched = filters_pattern_match(pattern, run->matcher, value->paragraphs);
+    }
+    return matched;
+}
+
+static enum filters_verdict match_pattern(struct filters_run *run, const struct filters_condition *condition,
+                                          const struct filters_pattern *pattern, const struct filters_value *value)
+{
+    struct bytes form;
+    int matched = filters_run_match(run, pattern, value, &form);
     if (matched == 0) {
         return FILTERS_NO;
     }
@@ -86,18 +104,18 @@ static enum filters_verdict match_pattern(struct filters_run *run, const struct 
     if (condition->pattern == NULL) {
         return FILTERS_YES; /* one of a list: which groups there are cannot be known by those who name them */
     }
-    return add_capture(run, pattern, text) < 0 ? FILTERS_FAILED : FILTERS_YES;
+    return add_capture(run, pattern, form) < 0 ? FILTERS_FAILED : FILTERS_YES;
 }
 
 static enum filters_verdict match_patterns(struct filters_run *run, const struct filters_condition *condition,
-                                           struct bytes text)
+                                           const struct filters_value *value)
 {
     for (size_t i = 0; i < condition->pattern_count; i++) {
-        if (!filters_run_may_test(run, text.len)) {
+        if (!filters_run_may_test(run, value->text.len + value->paragraphs.len)) {
             disregard(filters_run_out_of_time(run));
             return FILTERS_FAILED;
         }
-        enum filters_verdict verdict = match_pattern(run, condition, condition->patterns[i], text);
+        enum filters_verdict verdict = match_pattern(run, condition, condition->patterns[i], value);
         if (verdict != FILTERS_NO) {
             return verdict;
         }
@@ -226,19 +244,6 @@ static enum filters_verdict match_text(struct filters_run *run, const struct fil
     }
 }
 
-/* The lines first, so that captures are of them; then the paragraphs, where words stand together that lines part. */
-static enum filters_verdict match_forms(struct filters_run *run, const struct filters_condition *condition,
-                                        const struct filters_value *value)
-{
-    const struct bytes forms[] = {value->text, value->paragraphs};
-    enum filters_verdict verdict = FILTERS_NO;
-    for (size_t i = 0; i < (value->paragraphs.ptr == NULL ? 1 : 2) && verdict == FILTERS_NO; i++) {
-        verdict = condition->pattern == NULL ? match_patterns(run, condition, forms[i])
-                                             : match_pattern(run, condition, condition->pattern, forms[i]);
-    }
-    return verdict;
-}
-
 static enum filters_verdict match_value(struct filters_run *run, const struct filters_condition *condition,
                                         struct filters_value *value)
 {
@@ -250,7 +255,8 @@ static enum filters_verdict match_value(struct filters_run *run, const struct fi
         return match_operand(run, condition, value);
     }
     if (condition->operator== FILTERS_MATCHES) {
-        return match_forms(run, condition, value);
+        return condition->pattern == NULL ? match_patterns(run, condition, value)
+                                          : match_pattern(run, condition, condition->pattern, value);
     }
     switch (condition->subject->type) {
     case FILTERS_TYPE_TEXT:

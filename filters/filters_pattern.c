@@ -19,6 +19,7 @@ struct filters_pattern {
     char *text;
     unsigned groups;
     bool jit;
+    bool words;
 };
 
 struct filters_matcher {
@@ -64,6 +65,8 @@ struct filters_pattern *filters_pattern_new(const char *text, bool ignore_case, 
         return NULL;
     }
     pattern->jit = pcre2_jit_compile(code, PCRE2_JIT_COMPLETE) == 0;
+    struct filters_scan scan;
+    pattern->words = filters_scan(pattern->text, &scan) && scan.words;
     return pattern;
 }
 
@@ -260,6 +263,11 @@ static int match_from(const struct filters_pattern *pattern, struct filters_matc
     }
     pcre2_get_error_message(pairs, (PCRE2_UCHAR *)matcher->error, sizeof matcher->error);
     return -1;
+}
+
+bool filters_pattern_is_of_words(const struct filters_pattern *pattern)
+{
+    return pattern->words;
 }
 
 int filters_pattern_match(const struct filters_pattern *pattern, struct filters_matcher *matcher, struct bytes text)

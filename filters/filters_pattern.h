@@ -44,6 +44,8 @@ bool filters_pattern_group_may_be_empty(const struct filters_pattern *pattern, u
  * explode. part_r (may be empty) gets that part's text.
  */
 MUST_USE bool filters_pattern_may_explode(const struct filters_pattern *pattern, struct bytes *part_r);
+/* Whether what it finds in the lines of an ASCII text it finds in their paragraphs, too (filters_scan.h). */
+bool filters_pattern_is_of_words(const struct filters_pattern *pattern);
 
 MUST_USE struct filters_matcher *filters_matcher_new(void);
 void filters_matcher_free(struct filters_matcher **matcher);

@@ -27,6 +27,7 @@ struct filters_value {
     int64_t number; /* of subjects that are not texts */
     unsigned index; /* of an attachment or a part: which of the view's */
     bool is_part;
+    bool is_ascii; /* of a text with paragraphs: nothing that is not seen was left out of them */
 };
 
 /* The values of one subject, as far as they have been fetched. */
@@ -80,6 +81,19 @@ MUST_USE int filters_run_look(struct filters_run *run);
 MUST_USE int filters_run_fold(struct filters_run *run, struct filters_value *value);
 /* Forgets what depends on the recipient. */
 void filters_run_next_recipient(struct filters_run *run, size_t recipient);
+/*
+ * The pattern on the value's lines first, so that what it captures is of them; then on the paragraphs, where words stand
+ * together that lines part. 1 with the form in which it matched, 0, or -1: a limit was hit, filters_matcher_error().
+ */
+MUST_USE int filters_run_match_forms(struct filters_run *run, const struct filters_pattern *pattern,
+                                     const struct filters_value *value, struct bytes *form_r);
+MUST_USE static inline int filters_run_match(struct filters_run *run, const struct filters_pattern *pattern,
+                                             const struct filters_value *value, struct bytes *form_r)
+{
+    *form_r = value->text;
+    return value->paragraphs.ptr == NULL ? filters_pattern_match(pattern, run->matcher, value->text)
+                                         : filters_run_match_forms(run, pattern, value, form_r);
+}
 /* Decides a rule's condition; captures are collected anew. */
 enum filters_verdict filters_run_rule(struct filters_run *run, const struct filters_rule *rule);
 /* Reads the clock: whether there is time left. */

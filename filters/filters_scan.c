@@ -7,6 +7,9 @@
 
 #include "base/bytes.h"
 
+/* Where in a match: behind a character that is surely there, behind a blank, or neither is known. */
+enum place { BEHIND_OTHER, BEHIND_WORD, BEHIND_BLANK };
+
 struct scanner {
     const char *text;
     size_t at;
@@ -15,7 +18,100 @@ struct scanner {
     int depth;
     unsigned captures;
     bool beyond;
+    enum place place, before; /* in front of what comes next, and of what came last */
+    struct {
+        enum place place; /* at its beginning */
+        bool word;        /* each alternative so far ends with a word */
+    } inside[FILTERS_SCAN_GROUPS_MAX];
+    bool other; /* it matches more than words */
 };
+
+/* ---- words: see filters_scan.h ---- */
+
+/* A character, or one of several: no blank, and no quote mark. */
+static void put_word(struct scanner *scanner)
+{
+    scanner->before = scanner->place;
+    scanner->place = BEHIND_WORD;
+}
+
+/* The blanks of a match stand alone between characters that are surely there. */
+static void put_blank(struct scanner *scanner)
+{
+    scanner->other = scanner->other || scanner->place != BEHIND_WORD;
+    scanner->before = scanner->place = BEHIND_BLANK;
+}
+
+static void put_literal(struct scanner *scanner, char c)
+{
+    if (c == ' ') {
+        put_blank(scanner);
+    } else {
+        scanner->other = scanner->other || c <= ' ' || c > '~' || c == '>';
+        put_word(scanner);
+    }
+}
+
+static void put_escape(struct scanner *scanner, char c)
+{
+    if (!octet_is_alpha((uint8_t)c) && !octet_is_digit((uint8_t)c)) {
+        put_literal(scanner, c); /* pcre2pattern(3), "Backslash": it stands for itself */
+    } else if (c == 'd' || c == 'w') {
+        put_word(scanner);
+    } else {
+        scanner->other = scanner->other || (c != 'b' && c != 'B');
+    }
+}
+
+/* "[A-Za-z0-9_]" and its like. */
+static void put_class(struct scanner *scanner, const char *text, size_t len)
+{
+    for (size_t i = 1; i + 1 < len; i++) {
+        bool range = text[i] == '-' && text[i - 1] < '>' && text[i + 1] > '>';
+        bool word = octet_is_alpha((uint8_t)text[i]) || octet_is_digit((uint8_t)text[i]) || text[i] == '_';
+        scanner->other = scanner->other || range || !(word || text[i] == '-');
+    }
+    put_word(scanner);
+}
+
+/* What came last has a quantifier. One that never gives back may take more where a line end has become a blank. */
+static void put_quantifier(struct scanner *scanner, bool optional, bool possessive)
+{
+    scanner->other =
+        scanner->other || possessive || scanner->place == BEHIND_BLANK || (optional && scanner->before == BEHIND_BLANK);
+    scanner->place = optional ? BEHIND_OTHER : scanner->place;
+}
+
+static void put_group(struct scanner *scanner, const struct filters_scan_group *group, char kind)
+{
+    bool plain = kind == ':' || group->capture > 0;
+    scanner->other = scanner->other || !plain;
+    scanner->inside[scanner->depth].place = scanner->place == BEHIND_BLANK ? BEHIND_BLANK : BEHIND_OTHER;
+    scanner->inside[scanner->depth].word = true;
+    scanner->place = scanner->inside[scanner->depth].place;
+}
+
+/* Of the innermost open group, or of the pattern. */
+static void end_alternative(struct scanner *scanner)
+{
+    scanner->other = scanner->other || scanner->place == BEHIND_BLANK;
+    if (scanner->depth > 0) {
+        bool *word = &scanner->inside[scanner->depth - 1].word;
+        *word = *word && scanner->place == BEHIND_WORD;
+        scanner->place = scanner->inside[scanner->depth - 1].place;
+    } else {
+        scanner->place = BEHIND_OTHER;
+    }
+}
+
+/* The group at this depth has been closed. */
+static void end_group(struct scanner *scanner, size_t depth)
+{
+    scanner->before = scanner->inside[depth].place;
+    scanner->place = scanner->inside[depth].word ? BEHIND_WORD : BEHIND_OTHER;
+}
+
+/* ---- groups ---- */
 
 /* Over a class; a "]" right behind the "[" or "[^" is one of its members. */
 static void skip_class(struct scanner *scanner)
@@ -85,6 +181,7 @@ static void open_group(struct scanner *scanner)
     *group = (struct filters_scan_group){.start = scanner->at,
                                          .parent = scanner->depth == 0 ? -1 : scanner->open[scanner->depth - 1]};
     group->inside = scanner->at + 1 + prefix_length(scanner, scanner->text + scanner->at + 1, group);
+    put_group(scanner, group, scanner->text[scanner->at + 2]);
     scanner->at = group->inside;
     scanner->open[scanner->depth++] = (int)scan->count++;
 }
@@ -130,10 +227,13 @@ static void close_group(struct scanner *scanner)
         scanner->beyond = true;
         return;
     }
+    end_alternative(scanner);
     struct filters_scan_group *group = &scanner->scan->groups[scanner->open[--scanner->depth]];
+    end_group(scanner, (size_t)scanner->depth);
     group->inside_end = scanner->at - 1;
     size_t len = quantifier(scanner->text + scanner->at, &group->optional, &group->unbounded);
     if (len > 0) {
+        put_quantifier(scanner, group->optional, scanner->text[scanner->at + len] == '+');
         note_quantifier(scanner, scanner->depth);
         group->possessive = group->possessive || scanner->text[scanner->at + len] == '+';
         len += scanner->text[scanner->at + len] == '+' || scanner->text[scanner->at + len] == '?';
@@ -145,13 +245,15 @@ static void close_group(struct scanner *scanner)
 static void scan_one(struct scanner *scanner)
 {
     bool optional, unbounded;
-    size_t len;
+    size_t len, start = scanner->at;
     switch (scanner->text[scanner->at]) {
     case '\\':
+        put_escape(scanner, scanner->text[scanner->at + 1]);
         skip_escape(scanner);
         break;
     case '[':
         skip_class(scanner);
+        put_class(scanner, scanner->text + start, scanner->at - start);
         break;
     case '(':
         open_group(scanner);
@@ -165,14 +267,18 @@ static void scan_one(struct scanner *scanner)
         } else {
             scanner->scan->groups[scanner->open[scanner->depth - 1]].alternatives = true;
         }
+        end_alternative(scanner);
         scanner->at++;
         return;
     default:
+        scanner->other = scanner->other || strchr(".^${", scanner->text[start]) != NULL;
+        put_literal(scanner, scanner->text[start]);
         scanner->at++;
         break;
     }
     len = quantifier(scanner->text + scanner->at, &optional, &unbounded);
     if (len > 0) {
+        put_quantifier(scanner, optional, scanner->text[scanner->at + len] == '+');
         note_quantifier(scanner, scanner->depth);
         scanner->at += len;
         scanner->at += scanner->text[scanner->at] == '+' || scanner->text[scanner->at] == '?';
@@ -187,5 +293,7 @@ bool filters_scan(const char *pattern, struct filters_scan *scan_r)
     while (pattern[scanner.at] != '\0' && !scanner.beyond) {
         scan_one(&scanner);
     }
+    end_alternative(&scanner);
+    scan_r->words = !scanner.other;
     return !scanner.beyond && scanner.depth == 0;
 }

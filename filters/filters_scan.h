@@ -30,6 +30,12 @@ struct filters_scan {
     struct filters_scan_group groups[FILTERS_SCAN_GROUPS_MAX];
     size_t count;
     bool alternatives; /* "|" at the top */
+    /*
+     * Whatever it matches are printable characters of ASCII, no ">" among them, with single blanks between them, and it
+     * looks at nothing around that but for whether words begin or end there. So what it finds in the lines of a text
+     * that is ASCII, it finds in the paragraphs made of them (mail_text_paragraphs), too.
+     */
+    bool words;
 };
 
 /* False when the pattern is beyond it. The pattern must have compiled. */

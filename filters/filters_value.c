@@ -374,7 +374,9 @@ static int body_texts(struct filters_run *run, const struct filters_subject *sub
         }
         result = add_shown(run, fetched, text->text);
         if (result == 0 && text->paragraphs.ptr != NULL) {
-            result = composed(run, text->paragraphs, &fetched->values[fetched->count - 1].paragraphs);
+            struct filters_value *value = &fetched->values[fetched->count - 1];
+            value->is_ascii = bytes_is_ascii(value->text);
+            result = composed(run, text->paragraphs, &value->paragraphs);
         }
     }
     return result;
