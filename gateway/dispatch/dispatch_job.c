@@ -587,7 +587,7 @@ void dispatch_job_start(struct dispatch_upstream *upstream, struct spool_item **
     const struct mail_envelope *envelope = &job->item->envelope;
     job->ascii =
         upstream->config->settings[IMAPC_HEADER_8BIT] == 0 && (envelope->shape.header_8bit || envelope->smtputf8);
-    if (job->item->delivery.edit_count == 0 && !job->ascii && !envelope->shape.header_odd) {
+    if (job->item->delivery.edit_count == 0 && !job->ascii && envelope->shape.header_plain) {
         make_rope(job, NULL);
     } else {
         spool_item_read(upstream->dispatch->spool, job->item, 0, HEADER_MAX, on_header, job);

@@ -24,7 +24,7 @@ MAIL_MEMBERS_INNER(client_members, struct mail_client, CLIENT_ROWS);
 #define SHAPE_ROWS(MEMBER, type)                                                                                       \
     MEMBER(type, NUMBER, longest_line, .silent = MAIL_LINE_MAX)                                                        \
     MEMBER(type, TRUE, header_8bit)                                                                                    \
-    MEMBER(type, TRUE, header_odd)
+    MEMBER(type, TRUE, header_plain)
 MAIL_MEMBERS_INNER(shape_members, struct mail_shape, SHAPE_ROWS);
 
 #define ENVELOPE_ROWS(MEMBER, type)                                                                                    \

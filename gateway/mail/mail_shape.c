@@ -13,7 +13,7 @@ static uint64_t measure(struct mail_shape_meter *meter)
 
 static void note_odd(struct mail_shape_meter *meter)
 {
-    meter->shape.header_odd = true;
+    meter->odd = true;
     meter->header = MAIL_SHAPE_REST;
 }
 
@@ -54,9 +54,12 @@ static void take_header(struct mail_shape_meter *meter, struct bytes part)
 static void end_line(struct mail_shape_meter *meter)
 {
     uint64_t len = measure(meter);
-    meter->in_body = meter->in_body || len == 0;
+    if (!meter->in_body && len == 0) {
+        meter->in_body = true;
+        meter->shape.header_plain = !meter->odd;
+    }
     if (!meter->in_body && meter->header != MAIL_SHAPE_REST) {
-        meter->shape.header_odd = true; /* no colon */
+        meter->odd = true; /* no colon */
     }
     meter->header = MAIL_SHAPE_BEGIN;
     meter->header_cr = false;

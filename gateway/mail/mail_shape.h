@@ -13,7 +13,9 @@
 struct mail_shape {
     uint64_t longest_line; /* octets, without its CR LF; in the spool only when they are more than MAIL_LINE_MAX */
     bool header_8bit;      /* an octet above 127 stands in front of the first empty line */
-    bool header_odd;       /* a line stands there that is no field: what is filed may want mending (mail_header) */
+    /* All lines in front of the first empty one are fields, and there is one: what is filed wants no mending
+     * (mail_header). False in what a version stored that did not look at it. */
+    bool header_plain;
 };
 
 /* All zero at first. */
@@ -29,6 +31,7 @@ struct mail_shape_meter {
         MAIL_SHAPE_REST,  /* of a field, or of a line that is known to be odd */
     } header;
     bool header_cr; /* a CR was the last octet in front of the colon */
+    bool odd;       /* a line of the header is no field */
     bool in_body;
 };
 void mail_shape_add(struct mail_shape_meter *meter, struct bytes data);

@@ -10,22 +10,23 @@ static const struct {
     struct mail_shape shape;
 } cases[] = {
     {"", {0, false, false}},
-    {"A: b\r\n\r\nbody\r\n", {4, false, false}},
-    {"A: b\r\n\r\nbody\r\nlonger line", {11, false, false}},
+    {"A: b\r\n\r\nbody\r\n", {4, false, true}},
+    {"A: b\r\n\r\nbody\r\nlonger line", {11, false, true}},
     {"A: b\r\n\r\nb\xc3\xb6"
      "dy\r\n",
-     {5, false, false}},
-    {"A: \xc3\xb6\r\n\r\nbody\r\n", {5, true, false}},
-    {"A: b\r\n c\r\nLonger: 123456\r\n\r\n\r\n", {14, false, false}},
-    {"\r\n\xff\r\n", {1, false, false}},
-    {"\xff", {1, true, true}},
-    {" A: b\r\n", {5, false, true}},
-    {"A: b\r\n\tc\r\nD :e\r\n\r\nno field\r\n", {8, false, false}},
-    {"A: b\r\nC d: e\r\n", {6, false, true}},
-    {"A: b\r\nno field\r\n", {8, false, true}},
-    {"A\rB: c\r\n", {6, false, true}},
-    {"A: b\rc\r\n", {6, false, false}},
-    {"A: b\r\n: e\r\n", {4, false, true}},
+     {5, false, true}},
+    {"A: \xc3\xb6\r\n\r\nbody\r\n", {5, true, true}},
+    {"A: b\r\n c\r\nLonger: 123456\r\n\r\n\r\n", {14, false, true}},
+    {"\r\n\xff\r\n", {1, false, true}},
+    {"\xff", {1, true, false}},
+    {" A: b\r\n\r\n", {5, false, false}},
+    {"A: b\r\n\tc\r\nD :e\r\n\r\nno field\r\n", {8, false, true}},
+    {"A: b\r\nC d: e\r\n\r\n", {6, false, false}},
+    {"A: b\r\nno field\r\n\r\n", {8, false, false}},
+    {"A\rB: c\r\n\r\n", {6, false, false}},
+    {"A: b\rc\r\n\r\n", {6, false, true}},
+    {"A: b\r\n", {4, false, false}},
+    {"A: b\r\n: e\r\n\r\n", {4, false, false}},
 };
 
 static void test_cases(void **state)
@@ -40,7 +41,7 @@ static void test_cases(void **state)
             }
             const struct mail_shape *want = &cases[i].shape;
             assert_true(meter.shape.longest_line == want->longest_line && meter.shape.header_8bit == want->header_8bit);
-            assert_int_equal(meter.shape.header_odd, want->header_odd);
+            assert_int_equal(meter.shape.header_plain, want->header_plain);
         }
     }
 }

@@ -70,7 +70,7 @@ static void check_envelope(const struct mail_envelope *got)
     assert_int_equal(got->tried_count, 2);
     assert_string_equal(got->tried[0], tried[0]);
     assert_string_equal(got->tried[1], tried[1]);
-    assert_true(got->shape.longest_line == 12345 && got->shape.header_8bit && got->shape.header_odd);
+    assert_true(got->shape.longest_line == 12345 && got->shape.header_8bit && got->shape.header_plain);
 }
 
 static void check_delivery(const struct mail_delivery *got)
@@ -197,6 +197,24 @@ static void test_every_member_comes_back(void **state)
     arena_free(&filler.arena);
 }
 
+/* Mail that waits since a version that did not look at the lines of a header, or told of them otherwise, is read once more
+ * when it is filed, so that it is mended as what comes today. */
+static void test_an_older_header_may_want_mending(void **state)
+{
+    (void)state;
+    static const char *const older[] = {
+        "{\"id\":\"i\",\"client\":{},\"from\":\"\",\"to\":[],\"header_8bit\":true}",
+        "{\"id\":\"i\",\"client\":{},\"from\":\"\",\"to\":[],\"header_odd\":true}",
+    };
+    for (size_t i = 0; i < sizeof older / sizeof older[0]; i++) {
+        struct arena *arena = arena_new(10000);
+        struct mail_envelope envelope;
+        assert_int_equal(store_meta_read_envelope(bytes_of(older[i]), arena, &envelope, NULL), 0);
+        assert_false(envelope.shape.header_plain);
+        arena_free(&arena);
+    }
+}
+
 /* What older versions wrote, octet by octet: it is still written so, and read. */
 static void test_the_form_stays(void **state)
 {
@@ -241,6 +259,7 @@ int main(void)
         cmocka_unit_test(test_cut),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_every_member_comes_back),
+        cmocka_unit_test(test_an_older_header_may_want_mending),
         cmocka_unit_test(test_the_form_stays),
         cmocka_unit_test(test_a_date_before_1970),
     };
