@@ -149,6 +149,11 @@ int mail_charset_append(struct buf *out, uint32_t character)
     return buf_append(out, octets, len);
 }
 
+uint32_t mail_charset_windows(uint8_t octet)
+{
+    return octet >= 0x80 && octet < 0xa0 ? windows_1252[octet - 0x80] : octet;
+}
+
 /* ---- names ---- */
 
 /* Letters and digits of the name in lower case; a language behind "*" (RFC 2231 section 5) and a comment left out. */
@@ -252,7 +257,7 @@ static void put_windows(struct bytes octets, struct buf *out)
 {
     for (size_t i = 0; i < octets.len && !out->full; i++) {
         uint8_t c = octets.ptr[i];
-        mail_charset_append(out, c >= 0x80 && c < 0xa0 ? windows_1252[c - 0x80] : c);
+        mail_charset_append(out, mail_charset_windows(c));
     }
 }
 

@@ -30,4 +30,7 @@ bool mail_charset_is_plain(struct bytes name);
 /* Appends one character in UTF-8. */
 STICKS_TO_BUF int mail_charset_append(struct buf *out, uint32_t character);
 
+/* The character of an octet of windows-1252. */
+uint32_t mail_charset_windows(uint8_t octet);
+
 #endif

@@ -5,108 +5,44 @@
 
 #include <string.h>
 
+#include "mail/mail_charset.h"
+#include "mail/mail_css.h"
+#include "mail/mail_html_reference.h"
 #include "mail/mail_text.h"
 
-#define ENTITY_MAX   32
-#define HIDDEN_DEPTH 64   /* elements in each other within a hidden one */
-#define CHARSET_LOOK 2048 /* octets in which a page names its character set */
+#define STYLES_MAX   (256u << 10) /* octets of style sheets that count */
+#define HIDDEN_DEPTH 64           /* elements in each other within a hidden one */
+#define CHARSET_LOOK 2048         /* octets in which a page names its character set */
 
-/* From U+00A0 on, in order. */
-static const char *const latin[] = {
-    "nbsp",   "iexcl",  "cent",   "pound",  "curren", "yen",    "brvbar", "sect",   "uml",    "copy",   "ordf",
-    "laquo",  "not",    "shy",    "reg",    "macr",   "deg",    "plusmn", "sup2",   "sup3",   "acute",  "micro",
-    "para",   "middot", "cedil",  "sup1",   "ordm",   "raquo",  "frac14", "frac12", "frac34", "iquest", "Agrave",
-    "Aacute", "Acirc",  "Atilde", "Auml",   "Aring",  "AElig",  "Ccedil", "Egrave", "Eacute", "Ecirc",  "Euml",
-    "Igrave", "Iacute", "Icirc",  "Iuml",   "ETH",    "Ntilde", "Ograve", "Oacute", "Ocirc",  "Otilde", "Ouml",
-    "times",  "Oslash", "Ugrave", "Uacute", "Ucirc",  "Uuml",   "Yacute", "THORN",  "szlig",  "agrave", "aacute",
-    "acirc",  "atilde", "auml",   "aring",  "aelig",  "ccedil", "egrave", "eacute", "ecirc",  "euml",   "igrave",
-    "iacute", "icirc",  "iuml",   "eth",    "ntilde", "ograve", "oacute", "ocirc",  "otilde", "ouml",   "divide",
-    "oslash", "ugrave", "uacute", "ucirc",  "uuml",   "yacute", "thorn",  "yuml",
-};
-
-static const struct {
-    const char *name;
-    uint32_t character;
-} others[] = {
-    {"amp", '&'},       {"lt", '<'},        {"gt", '>'},        {"quot", '"'},      {"apos", '\''},
-    {"euro", 0x20ac},   {"trade", 0x2122},  {"hellip", 0x2026}, {"ndash", 0x2013},  {"mdash", 0x2014},
-    {"lsquo", 0x2018},  {"rsquo", 0x2019},  {"ldquo", 0x201c},  {"rdquo", 0x201d},  {"sbquo", 0x201a},
-    {"bdquo", 0x201e},  {"lsaquo", 0x2039}, {"rsaquo", 0x203a}, {"bull", 0x2022},   {"dagger", 0x2020},
-    {"permil", 0x2030}, {"OElig", 0x152},   {"oelig", 0x153},   {"Scaron", 0x160},  {"scaron", 0x161},
-    {"Yuml", 0x178},    {"fnof", 0x192},    {"larr", 0x2190},   {"uarr", 0x2191},   {"rarr", 0x2192},
-    {"darr", 0x2193},   {"ne", 0x2260},     {"le", 0x2264},     {"ge", 0x2265},     {"infin", 0x221e},
-    {"minus", 0x2212},  {"zwnj", 0x200c},   {"zwj", 0x200d},    {"ensp", ' '},      {"emsp", ' '},
-    {"thinsp", ' '},    {"colon", ':'},     {"comma", ','},     {"period", '.'},    {"sol", '/'},
-    {"excl", '!'},      {"num", '#'},       {"dollar", '$'},    {"percnt", '%'},    {"lpar", '('},
-    {"rpar", ')'},      {"commat", '@'},    {"lowbar", '_'},    {"hyphen", 0x2010}, {"NewLine", ' '},
-    {"Tab", ' '},
-};
-
-/* What takes no room is none of the text, and U+00A0 is a blank. */
-static int append_character(struct buf *out, uint32_t c)
+/* What takes no room is none of the text. */
+static void put_character(struct buf *out, uint32_t c)
 {
-    if (c < 0x20 || (c >= 0xd800 && c <= 0xdfff) || c > 0x10ffff) {
-        c = c == '\t' || c == '\n' || c == '\r' ? ' ' : 0xfffd;
+    size_t before = out->len;
+    mail_charset_append(out, c < 0x20 ? 0 : c);
+    if (mail_text_invisible(bytes_from(buf_bytes(out), before)) > 0) {
+        buf_truncate(out, before);
     }
-    c = c == 0xa0 ? ' ' : c;
-    uint8_t octets[4];
-    size_t len = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-    static const uint8_t lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
-    for (size_t i = len; i > 1; i--, c >>= 6) {
-        octets[i - 1] = (uint8_t)(0x80 | (c & 0x3f));
-    }
-    octets[0] = (uint8_t)(lead[len] | c);
-    if (mail_text_invisible(bytes_at(octets, len)) > 0) {
+}
+
+/* The length of the comment at the head of html, 0 when there is none: up to "-->", "--!>", or ">" right behind its
+ * beginning. One that never ends hides all that follows. */
+static size_t comment_length(struct bytes html)
+{
+    if (!bytes_starts_nocase(html, "<!--")) {
         return 0;
     }
-    return buf_append(out, octets, len);
-}
-
-static bool numeric_reference(struct bytes digits, uint32_t base, uint32_t *character_r)
-{
-    uint32_t value = 0;
-    for (size_t i = 0; i < digits.len; i++) {
-        uint8_t c = octet_lower(digits.ptr[i]);
-        uint32_t digit = octet_is_digit(c) ? (uint32_t)(c - '0') : c >= 'a' && c <= 'f' ? (uint32_t)(c - 'a' + 10) : 99;
-        if (digit >= base || value > 0x110000) {
-            return false;
+    for (size_t at = 2; at + 2 < html.len; at++) {
+        const uint8_t *next = memchr(html.ptr + at, '-', html.len - at);
+        if (next == NULL) {
+            break;
         }
-        value = value * base + digit;
-    }
-    *character_r = value;
-    return digits.len > 0;
-}
-
-static bool named_reference(struct bytes name, uint32_t *character_r)
-{
-    for (size_t i = 0; i < sizeof latin / sizeof *latin; i++) {
-        if (bytes_is(name, latin[i])) {
-            *character_r = i == 0 ? ' ' : 0xa0 + (uint32_t)i;
-            return true;
+        at = (size_t)(next - html.ptr);
+        struct bytes rest = bytes_from(html, at);
+        if (bytes_starts_nocase(rest, "-->") || (at >= 4 && bytes_starts_nocase(rest, "--!>"))) {
+            return at + (rest.ptr[2] == '>' ? 3 : 4);
         }
     }
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-        if (bytes_is(name, others[i].name)) {
-            *character_r = others[i].character;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* "&amp;" and its like at the head of html: how many octets it takes, 0 when it is none. */
-static size_t reference(struct bytes html, uint32_t *character_r)
-{
-    ptrdiff_t end = bytes_find_octet(bytes_slice(html, 0, ENTITY_MAX), ';');
-    if (end < 2) {
-        return 0;
-    }
-    struct bytes name = bytes_slice(html, 1, (size_t)end - 1);
-    if (name.ptr[0] == '#') {
-        bool hex = name.len > 1 && octet_lower(name.ptr[1]) == 'x';
-        return numeric_reference(bytes_from(name, hex ? 2 : 1), hex ? 16 : 10, character_r) ? (size_t)end + 1 : 0;
-    }
-    return named_reference(name, character_r) ? (size_t)end + 1 : 0;
+    return html.len;
 }
 
 /* The length of the tag at the head of html, quotes in attributes respected; a "<" that begins none counts as 0. */
@@ -117,15 +53,17 @@ static size_t tag_length(struct bytes html)
         return 0;
     }
     uint8_t quote = 0;
+    bool value = false; /* behind a "=" and blanks: a quote counts there alone */
     for (size_t i = 1; i < html.len; i++) {
         uint8_t c = html.ptr[i];
         if (quote != 0) {
             quote = c == quote ? 0 : quote;
         } else if (c == '>') {
             return i + 1;
-        } else if ((c == '"' || c == '\'') && html.ptr[i - 1] == '=') {
+        } else if ((c == '"' || c == '\'') && value) {
             quote = c;
         }
+        value = c == '=' || (value && strchr(" \t\r\n", c) != NULL);
     }
     return html.len; /* it never ends: nothing behind it is seen by a reader either */
 }
@@ -167,70 +105,45 @@ static size_t hidden_length(struct bytes html, struct bytes name)
     return html.len;
 }
 
-static void link_target(struct bytes tag, struct buf *out)
-{
-    for (size_t i = 2; i + 6 < tag.len; i++) {
-        if (octet_lower(tag.ptr[i]) != 'h' || !bytes_starts_nocase(bytes_from(tag, i), "href=")) {
-            continue;
-        }
-        struct bytes rest = bytes_from(tag, i + 5);
-        bool quoted = rest.ptr[0] == '"' || rest.ptr[0] == '\'';
-        struct bytes value = bytes_from(rest, quoted ? 1 : 0);
-        ptrdiff_t end = bytes_find_octet(value, quoted ? rest.ptr[0] : '>');
-        buf_append_text(out, " <");
-        buf_append_bytes(out, bytes_slice(value, 0, end < 0 ? value.len : (size_t)end));
-        buf_append_text(out, "> ");
-        return;
-    }
-}
-
 /* ---- what is not shown ---- */
+
+static size_t skip_blanks(struct bytes tag, size_t at, const char *blanks)
+{
+    while (at < tag.len && tag.ptr[at] != 0 && strchr(blanks, tag.ptr[at]) != NULL) {
+        at++;
+    }
+    return at;
+}
 
 /* The value of the attribute of the tag; ptr NULL when it has none. An attribute without a value has an empty one. */
 static struct bytes attribute(struct bytes tag, const char *name)
 {
-    size_t at = 1 + tag_name(tag).len;
+    size_t at = skip_blanks(tag, 1 + tag_name(tag).len, " \t\r\n/");
     while (at < tag.len && tag.ptr[at] != '>') {
-        size_t start = at;
+        size_t start = at++; /* a "=" at its beginning is of the name */
         while (at < tag.len && strchr(" \t\r\n/=>", tag.ptr[at]) == NULL) {
             at++;
         }
         struct bytes key = bytes_slice(tag, start, at - start), value = bytes_of("");
-        if (at < tag.len && tag.ptr[at] == '=') {
-            uint8_t quote = at + 1 < tag.len ? tag.ptr[at + 1] : 0;
+        size_t equals = skip_blanks(tag, at, " \t\r\n");
+        if (equals < tag.len && tag.ptr[equals] == '=') {
+            at = skip_blanks(tag, equals + 1, " \t\r\n");
+            uint8_t quote = at < tag.len ? tag.ptr[at] : 0;
             bool quoted = quote == '"' || quote == '\'';
-            struct bytes rest = bytes_from(tag, at + (quoted ? 2 : 1));
+            struct bytes rest = bytes_from(tag, at + (quoted ? 1 : 0));
             size_t len = 0;
             while (len < rest.len && (quoted ? rest.ptr[len] != quote : strchr(" \t\r\n>", rest.ptr[len]) == NULL)) {
                 len++;
             }
-            value = bytes_slice(rest, 0, len);
-            at += len + (quoted ? 3 : 1);
-        } else if (at < tag.len && tag.ptr[at] != '>') {
-            at += at == start || strchr(" \t\r\n/", tag.ptr[at]) != NULL ? 1 : 0;
+            value = bytes_at(rest.ptr == NULL ? (const uint8_t *)"" : rest.ptr, len);
+            at += len + (quoted ? 2 : 0);
         }
-        if (key.len > 0 && bytes_is_nocase(key, name)) {
+        if (bytes_is_nocase(key, name)) {
             return value;
         }
+        at = skip_blanks(tag, at, " \t\r\n/");
     }
     return bytes_at(NULL, 0);
-}
-
-/* Whether the last declaration of "display" (CSS) that counts is "none". */
-static bool displays_nothing(struct bytes style)
-{
-    bool none = false, important = false;
-    while (style.len > 0) {
-        struct bytes value = bytes_cut(&style, ';');
-        struct bytes name = bytes_trim(bytes_cut(&value, ':'));
-        value = bytes_trim(value);
-        bool more = bytes_find_octet(value, '!') >= 0;
-        if (bytes_is_nocase(name, "display") && (more || !important)) {
-            none = bytes_starts_nocase(value, "none");
-            important = more;
-        }
-    }
-    return none;
 }
 
 static bool is_void(struct bytes name)
@@ -240,10 +153,26 @@ static bool is_void(struct bytes name)
     return is_one_of(name, names);
 }
 
-static bool is_hidden(struct bytes tag, struct bytes name)
+static bool is_hidden(const struct mail_css *css, struct bytes tag, struct bytes name)
 {
-    return name.len > 0 && name.ptr[0] != '/' && !is_void(name) &&
-           (attribute(tag, "hidden").ptr != NULL || displays_nothing(attribute(tag, "style")));
+    if (name.len == 0 || name.ptr[0] == '/' || is_void(name)) {
+        return false;
+    }
+    if (attribute(tag, "hidden").ptr != NULL) {
+        return true;
+    }
+    struct buf style;
+    struct bytes written = attribute(tag, "style");
+    buf_init(&style, written.len + 1);
+    mail_html_put_value(written, &style);
+    struct mail_css_element element = {.tag = name, .style = buf_bytes(&style)};
+    if (css->count > 0) {
+        element.id = attribute(tag, "id");
+        element.classes = attribute(tag, "class");
+    }
+    bool hides = (css->count > 0 || element.style.len > 0) && mail_css_hides(css, &element);
+    buf_done(&style);
+    return hides;
 }
 
 /* A start tag that ends a paragraph or an item, so that what follows is shown again. */
@@ -272,13 +201,8 @@ static size_t hidden_element(struct bytes html, struct bytes hidden)
         }
         at = (size_t)(next - html.ptr);
         struct bytes rest = bytes_from(html, at);
-        bool is_comment = bytes_starts_nocase(rest, "<!--");
-        ptrdiff_t comment = is_comment ? bytes_find(rest, bytes_of("-->")) : -1;
-        if (is_comment && comment < 0) {
-            return html.len; /* nothing behind it is seen either */
-        }
-        size_t len = comment >= 0 ? (size_t)comment + 3 : tag_length(rest);
-        struct bytes name = comment >= 0 || len == 0 ? bytes_of("") : tag_name(bytes_slice(rest, 0, len));
+        size_t comment = comment_length(rest), len = comment > 0 ? comment : tag_length(rest);
+        struct bytes name = comment > 0 || len == 0 ? bytes_of("") : tag_name(bytes_slice(rest, 0, len));
         if (name.len > 0 && name.ptr[0] == '/') {
             while (depth > 0 && !bytes_equal_nocase(open[depth - 1], bytes_from(name, 1))) {
                 depth--;
@@ -316,37 +240,86 @@ struct bytes mail_html_charset(struct bytes html)
                 name = bytes_trim(bytes_cut(&name, ';'));
             }
         }
-        if (name.len > 0) {
-            return name;
+        if (name.len > 0) { /* a page that can say so in ASCII is not in UTF-16 (HTML standard, section 13.2.3.2) */
+            return bytes_starts_nocase(name, "utf-16") ? bytes_of("utf-8") : name;
         }
     }
     return bytes_of("");
 }
 
-/* What a tag gives to the text; returns how much of html it and what it hides take. */
-static size_t put_tag(struct bytes html, size_t len, struct buf *out)
+/* ---- the text ---- */
+
+struct page {
+    struct mail_css css;
+    struct buf *out;
+    size_t start;  /* of the text in out */
+    unsigned kept; /* elements around in which line ends and blanks stay: pre */
+};
+
+static bool is_behind_blank(const struct page *page)
 {
-    static const char *const lines[] = {"br", "p",  "/p", "div", "/div",  "tr",     "/tr", "li",
-                                        "h1", "h2", "h3", "h4",  "table", "/table", "hr",  NULL};
-    static const char *const hidden[] = {"script", "style", "title", NULL};
-    struct bytes tag = bytes_slice(html, 0, len);
-    if (bytes_starts_nocase(html, "<!--")) {
-        ptrdiff_t end = bytes_find(html, bytes_of("-->"));
-        return end < 0 ? html.len : (size_t)end + 3;
+    struct bytes text = bytes_from(buf_bytes(page->out), page->start);
+    return text.len == 0 || text.ptr[text.len - 1] == ' ' || text.ptr[text.len - 1] == '\n';
+}
+
+static void put_blank(struct page *page)
+{
+    buf_append_text(page->out, is_behind_blank(page) ? "" : " ");
+}
+
+/* Ends the line that stands there, without the blank at its end. */
+static void end_line(struct page *page, bool always)
+{
+    struct bytes text = bytes_from(buf_bytes(page->out), page->start);
+    if (text.len > 0 && text.ptr[text.len - 1] == ' ' && page->kept == 0) {
+        buf_truncate(page->out, page->out->len - 1);
+        text.len--;
     }
-    struct bytes name = tag_name(tag);
+    if (always || (text.len > 0 && text.ptr[text.len - 1] != '\n')) {
+        buf_append_text(page->out, "\n");
+    }
+}
+
+static void put_link(struct page *page, struct bytes tag)
+{
+    struct bytes target = attribute(tag, "href");
+    if (target.ptr != NULL) {
+        put_blank(page);
+        buf_append_text(page->out, "<");
+        mail_html_put_value(target, page->out);
+        buf_append_text(page->out, "> ");
+    }
+}
+
+/* What a tag gives to the text; returns how much of html it and what it hides take. */
+static size_t put_tag(struct page *page, struct bytes html, size_t len)
+{
+    static const char *const lines[] = {"p",       "div",    "tr",       "li",     "h1",     "h2",         "h3",
+                                        "h4",      "h5",     "h6",       "table",  "hr",     "blockquote", "pre",
+                                        "ul",      "ol",     "dl",       "dt",     "dd",     "form",       "section",
+                                        "article", "nav",    "main",     "header", "footer", "address",    "center",
+                                        "caption", "option", "fieldset", "legend", NULL};
+    static const char *const hidden[] = {"script", "style", "title", "template", NULL};
+    struct bytes tag = bytes_slice(html, 0, len), name = tag_name(tag);
+    bool ends = name.len > 0 && name.ptr[0] == '/';
+    struct bytes element = bytes_from(name, ends ? 1 : 0);
     if (is_one_of(name, hidden)) {
         return len + hidden_length(bytes_from(html, len), name);
     }
-    if (is_hidden(tag, name)) {
+    if (is_hidden(&page->css, tag, name)) {
         return len + hidden_element(bytes_from(html, len), name);
     }
-    if (is_one_of(name, lines)) {
-        buf_append_text(out, "\n");
+    if (bytes_is_nocase(element, "br")) {
+        end_line(page, true);
+    } else if (is_one_of(element, lines)) {
+        end_line(page, false);
     } else if (bytes_is_nocase(name, "td") || bytes_is_nocase(name, "th")) {
-        buf_append_text(out, " ");
+        put_blank(page);
     } else if (bytes_is_nocase(name, "a")) {
-        link_target(tag, out);
+        put_link(page, tag);
+    }
+    if (bytes_is_nocase(element, "pre")) {
+        page->kept = ends ? 0 : 1;
     }
     return len;
 }
@@ -356,36 +329,75 @@ static bool is_nbsp(struct bytes html)
     return html.len >= 2 && html.ptr[0] == 0xc2 && html.ptr[1] == 0xa0;
 }
 
+/* Runs of blanks are one, but for those of a preformatted text. */
+static void put_white(struct page *page, uint8_t c)
+{
+    if (page->kept == 0) {
+        put_blank(page);
+    } else if (c != '\r') {
+        buf_append_octet(page->out, c == '\n' || c == '\t' ? c : ' ');
+    }
+}
+
+/* A character, or a reference to one: its length. */
+static size_t put_text(struct page *page, struct bytes html)
+{
+    uint32_t character = 0;
+    uint8_t c = html.ptr[0];
+    size_t len = c == '&' ? mail_html_reference(html, &character) : 0;
+    if (len > 0) {
+        bool white =
+            character == ' ' || character == 0xa0 || character == '\t' || character == '\n' || character == '\r';
+        if (white) {
+            put_white(page, (uint8_t)(character == 0xa0 ? ' ' : character));
+        } else {
+            put_character(page->out, character);
+        }
+        return len;
+    }
+    if (c <= ' ' || is_nbsp(html)) {
+        put_white(page, c <= ' ' ? c : ' ');
+        return c <= ' ' ? 1 : 2;
+    }
+    len = mail_text_invisible(html);
+    if (len == 0) {
+        buf_append_octet(page->out, c);
+    }
+    return len > 0 ? len : 1;
+}
+
+/* Style sheets count for the whole page, wherever they stand. */
+static void read_styles(struct page *page, struct bytes html)
+{
+    for (const uint8_t *next; html.len > 0 && (next = memchr(html.ptr, '<', html.len)) != NULL;) {
+        html = bytes_from(html, (size_t)(next - html.ptr));
+        size_t comment = comment_length(html), len = comment > 0 ? comment : tag_length(html);
+        struct bytes name = comment > 0 || len == 0 ? bytes_of("") : tag_name(bytes_slice(html, 0, len));
+        html = bytes_from(html, len > 0 ? len : 1);
+        if (bytes_is_nocase(name, "style") || bytes_is_nocase(name, "script")) {
+            size_t inside = hidden_length(html, name);
+            if (bytes_is_nocase(name, "style")) {
+                mail_css_add(&page->css, bytes_slice(html, 0, inside));
+            }
+            html = bytes_from(html, inside);
+        }
+    }
+    mail_css_read(&page->css);
+}
+
 int mail_html_text(struct bytes html, struct buf *out)
 {
-    bool blank = true;
+    struct page page = {.out = out, .start = out->len};
+    mail_css_init(&page.css, STYLES_MAX);
+    read_styles(&page, html);
     while (html.len > 0 && !out->full) {
-        uint8_t c = html.ptr[0];
-        uint32_t character;
-        size_t len = c == '<' ? tag_length(html) : 0;
-        if (len > 0) {
-            html = bytes_from(html, put_tag(html, len, out));
-            continue;
+        size_t len = html.ptr[0] == '<' ? comment_length(html) : 0;
+        if (len == 0 && html.ptr[0] == '<') {
+            len = tag_length(html);
+            len = len > 0 ? put_tag(&page, html, len) : 0;
         }
-        len = c == '&' ? reference(html, &character) : 0;
-        if (len > 0) {
-            disregard(append_character(out, character));
-            c = character == ' ' || character == 0xa0 ? ' ' : 'x';
-        } else if (c <= ' ' || is_nbsp(html)) { /* runs of blanks are one */
-            buf_append_text(out, blank ? "" : " ");
-            len = c <= ' ' ? 1 : 2;
-            c = ' ';
-        } else {
-            len = mail_text_invisible(html);
-            if (len > 0) {
-                html = bytes_from(html, len);
-                continue;
-            }
-            len = 1;
-            buf_append_octet(out, c);
-        }
-        blank = c <= ' ';
-        html = bytes_from(html, len);
+        html = bytes_from(html, len > 0 ? len : put_text(&page, html));
     }
+    mail_css_done(&page.css);
     return out->full ? -1 : 0;
 }

@@ -107,10 +107,11 @@ static void read_parts(struct arena *arena, struct bytes message, json_t *object
     struct mail_source source = {.size = message.len, .read = read_bytes, .ctx = &message};
     struct mail_view view;
     struct fault fault = FAULT_INIT;
-    json_t *texts = json_array(), *attachments = json_array(), *errors = json_array();
+    json_t *texts = json_array(), *shown = json_array(), *attachments = json_array(), *errors = json_array();
     EXPECT(mail_view_read(&source, MAIL_VIEW_TEXTS | MAIL_VIEW_SIZES | MAIL_VIEW_RAW, arena, &view, &fault) == 0);
     for (size_t i = 0; i < view.text_count; i++) {
         json_array_append_new(texts, string_of(view.texts[i].raw));
+        json_array_append_new(shown, string_of(view.texts[i].text));
     }
     for (size_t i = 0; i < view.attachment_count; i++) {
         const struct mail_view_attachment *attachment = &view.attachments[i];
@@ -122,6 +123,7 @@ static void read_parts(struct arena *arena, struct bytes message, json_t *object
         json_array_append_new(errors, json_string(view.errors[i]));
     }
     json_object_set_new(object, "texts", texts);
+    json_object_set_new(object, "shown", shown);
     json_object_set_new(object, "attachments", attachments);
     json_object_set_new(object, "errors", errors);
     if (view.limit != NULL) {
