@@ -13,6 +13,7 @@
 
 #include "base/expect.h"
 #include "filters/filters_scan.h"
+#include "mail/mail_canonical.h"
 
 struct filters_pattern {
     pcre2_code *code;
@@ -40,7 +41,8 @@ static pcre2_code *compile(const char *text, uint32_t options, int *error_r, siz
     return code;
 }
 
-struct filters_pattern *filters_pattern_new(const char *text, bool ignore_case, struct buf *error)
+/* text is in NFC. */
+static struct filters_pattern *new_pattern(const char *text, bool ignore_case, struct buf *error)
 {
     uint32_t options = PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C | (ignore_case ? PCRE2_CASELESS : 0u);
     int code_error = 0;
@@ -67,6 +69,17 @@ struct filters_pattern *filters_pattern_new(const char *text, bool ignore_case, 
     pattern->jit = pcre2_jit_compile(code, PCRE2_JIT_COMPLETE) == 0;
     struct filters_scan scan;
     pattern->words = filters_scan(pattern->text, &scan) && scan.words;
+    return pattern;
+}
+
+/* Values are in NFC (mail_canonical), and a letter that the pattern has in two characters would be in none of them. */
+struct filters_pattern *filters_pattern_new(const char *text, bool ignore_case, struct buf *error)
+{
+    struct buf store;
+    struct bytes composed = mail_canonical_text(bytes_of(text), &store);
+    struct filters_pattern *pattern =
+        new_pattern(composed.ptr == (const uint8_t *)text ? text : buf_text(&store), ignore_case, error);
+    buf_done(&store);
     return pattern;
 }
 

@@ -24,7 +24,7 @@ struct filters_matcher;
 
 /*
  * NULL when it does not compile: why (a sentence with the offset) is appended to error. The texts that it meets are
- * valid UTF-8.
+ * valid UTF-8 in NFC; the pattern is brought into it.
  */
 MUST_USE struct filters_pattern *filters_pattern_new(const char *text, bool ignore_case, struct buf *error);
 void filters_pattern_free(struct filters_pattern **pattern);

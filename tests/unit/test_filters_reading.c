@@ -72,6 +72,8 @@ static const struct {
     {"{\"header\":\"Subject\",\"is\":\"B\xc3\xbcro\"}", "Subject: B\xfcro\r\n\r\n", true},
     {"{\"header\":\"Subject\",\"is\":\"B\xc3\xbcro\"}", "Subject: Bu\xcc\x88ro\r\n\r\n", true},
     {"{\"header\":\"Subject\",\"contains\":\"Bu\xcc\x88r\"}", "Subject: B\xc3\xbcro\r\n\r\n", true},
+    {"{\"header\":\"Subject\",\"matches\":\"^Bu\xcc\x88r[eo]$\"}", "Subject: B\xc3\xbcro\r\n\r\n", true},
+    {"{\"header\":\"Subject\",\"matches\":\"B[u\xcc\x88]ro\"}", "Subject: Bu\xcc\x88ro\r\n\r\n", true},
     {"{\"header\":\"Subject\",\"in\":[\"Bu\xcc\x88ro\"]}", "Subject: B\xc3\xbcro\r\n\r\n", true},
     {"{\"header\":\"From\",\"part\":\"name\",\"is\":\"B\xc3\xbcro\"}", "From: B\xfcro <a@b.example>\r\n\r\n", true},
     /* Two fields, and what stands behind an odd line. */
