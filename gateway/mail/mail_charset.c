@@ -8,9 +8,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "mail/mail_charset_shift.h"
+
 #define NAME_MAX_LEN 60
 #define PLAIN        "" /* US-ASCII, or nothing at all */
 #define WINDOWS      "WINDOWS-1252"
+#define JP           "ISO-2022-JP-3"
+#define HZ           "HZ"
 
 /* Names in lower case without anything but letters and digits, and what iconv calls it. */
 static const struct {
@@ -97,13 +101,13 @@ static const struct {
     {"eucjp", "EUC-JP-MS"},
     {"ujis", "EUC-JP-MS"},
     {"cseucpkdfmtjapanese", "EUC-JP-MS"},
-    {"iso2022jp", "ISO-2022-JP-3"},
-    {"iso2022jp1", "ISO-2022-JP-3"},
-    {"iso2022jpms", "ISO-2022-JP-3"},
-    {"csiso2022jp", "ISO-2022-JP-3"},
-    {"cp50220", "ISO-2022-JP-3"},
-    {"cp50221", "ISO-2022-JP-3"},
-    {"jis", "ISO-2022-JP-3"},
+    {"iso2022jp", JP},
+    {"iso2022jp1", JP},
+    {"iso2022jpms", JP},
+    {"csiso2022jp", JP},
+    {"cp50220", JP},
+    {"cp50221", JP},
+    {"jis", JP},
     {"ksc5601", "UHC"},
     {"ksc56011987", "UHC"},
     {"ksc56011989", "UHC"},
@@ -120,6 +124,10 @@ static const struct {
     {"greek", "ISO-8859-7"},
     {"hebrew", "WINDOWS-1255"},
     {"arabic", "ISO-8859-6"},
+    {"iso88596i", "ISO-8859-6"},
+    {"iso88596e", "ISO-8859-6"},
+    {"hz", HZ},
+    {"hzgb2312", HZ},
     {"mac", "MACINTOSH"},
     {"macroman", "MACINTOSH"},
     {"macintosh", "MACINTOSH"},
@@ -345,6 +353,36 @@ static const char *utf16_order(struct bytes octets)
     return odd > even ? "UTF-16LE" : "UTF-16BE";
 }
 
+static bool put_set(const char *set, struct bytes octets, struct buf *out)
+{
+    iconv_t conversion = iconv_open("UTF-8", set);
+    if (conversion == (iconv_t)-1) {
+        mail_charset_guess(octets, out);
+        return false;
+    }
+    bool clean = put_by_iconv(conversion, octets, out);
+    iconv_close(conversion);
+    return clean;
+}
+
+/* JP or HZ. */
+static bool put_shifted(const char *set, struct bytes octets, struct buf *out)
+{
+    struct buf plain;
+    buf_init(&plain, octets.len * 2 + 1); /* a katakana has two octets */
+    if (strcmp(set, HZ) == 0) {
+        mail_charset_shift_hz(octets, &plain);
+        set = "GB18030";
+    } else if (mail_charset_shift_jp(octets, &plain)) {
+        set = "EUC-JP-MS";
+    } else {
+        buf_append_bytes(&plain, octets);
+    }
+    bool clean = put_set(set, buf_bytes(&plain), out);
+    buf_done(&plain);
+    return clean;
+}
+
 bool mail_charset_decode(struct bytes name, struct bytes octets, struct buf *out)
 {
     char store[NAME_MAX_LEN + 1];
@@ -363,12 +401,6 @@ bool mail_charset_decode(struct bytes name, struct bytes octets, struct buf *out
     if (bytes_is_nocase(bytes_of(found), "UTF-16")) {
         found = utf16_order(octets);
     }
-    iconv_t conversion = iconv_open("UTF-8", found);
-    if (conversion == (iconv_t)-1) {
-        mail_charset_guess(octets, out);
-        return false;
-    }
-    bool clean = put_by_iconv(conversion, octets, out);
-    iconv_close(conversion);
-    return clean;
+    return strcmp(found, JP) == 0 || strcmp(found, HZ) == 0 ? put_shifted(found, octets, out)
+                                                            : put_set(found, octets, out);
 }
