@@ -234,16 +234,31 @@ static struct bytes cut_word(struct bytes *rest)
     return word;
 }
 
+static struct bytes without_brackets(struct bytes word)
+{
+    while (word.len > 0 && word.ptr[0] == '<') {
+        word = bytes_from(word, 1);
+    }
+    while (word.len > 0 && word.ptr[word.len - 1] == '>') {
+        word.len--;
+    }
+    return word;
+}
+
 /* Words of a text without brackets: each that has an "@" is an address; a single one that has none is a name of a local
  * mailbox. */
 static void take_bare(struct reader *reader)
 {
-    struct bytes rest = bytes_trim(buf_bytes(&reader->bare));
+    struct bytes all = bytes_trim(buf_bytes(&reader->bare)), rest = all;
     for (bool first = true; rest.len > 0 && !reader->had_angle; first = false) {
-        struct bytes word = cut_word(&rest);
+        struct bytes word = cut_word(&rest), name = buf_bytes(&reader->comment);
         bool alone = first && rest.len == 0 && word.ptr[0] != '"';
-        if (bytes_find_octet(word, '@') >= 0 || alone) {
-            give(reader, buf_bytes(&reader->comment), word);
+        if (bytes_find_octet(word, '@') >= 0) { /* a bracket of it may be missing: Name <a@b */
+            name = word.ptr[0] == '<' ? bytes_slice(all, 0, (size_t)(word.ptr - all.ptr)) : name;
+            word = without_brackets(word);
+        }
+        if (word.len > 0 && (bytes_find_octet(word, '@') >= 0 || alone)) {
+            give(reader, name, word);
         }
     }
 }

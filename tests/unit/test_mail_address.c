@@ -21,6 +21,8 @@ static const struct {
     {"B\xfcro <a@b.example>", "B\xc3\xbcro<a@b.example>;"},
     /* What was forgotten. */
     {"[Alert] System <alert@b.example>", "[Alert] System<alert@b.example>;"},
+    {"Foo <a@b.example", "Foo<a@b.example>;"},
+    {"Foo a@b.example>, <c@d.example", "<a@b.example>;<c@d.example>;"},
     {"Foo (Bar <a@b.example>", "Foo (Bar<a@b.example>;"},
     {"Foo) \"Bar <a@b.example>", "Foo) \"Bar<a@b.example>;"},
     {"Doe, John <j@d.example>, x@y.example", "Doe, John<j@d.example>;<x@y.example>;"},
@@ -28,7 +30,7 @@ static const struct {
     {"a@b.example; c@d.example;e@f.example", "<a@b.example>;<c@d.example>;<e@f.example>;"},
     {"a@b.example c@d.example", "<a@b.example>;<c@d.example>;"},
     {"<a@b.example> <c@d.example>", "<a@b.example>;<c@d.example>;"},
-    {"<a@b.example", "<<a@b.example>;"},
+    {"<a@b.example", "<a@b.example>;"},
     {"x <y <a@b.example>", "x <y<a@b.example>;"},
     {"user@host: <a@b.example>", "user@host<a@b.example>;"},
     {"mailto:a@b.example, <mailto:c@d.example>", "<a@b.example>;<c@d.example>;"},
