@@ -7,6 +7,7 @@
 #include "filters/filters_run.h"
 #include "mail/mail_header.h"
 #include "mail/mail_parameter.h"
+#include "mail/mail_token.h"
 
 static int add(struct filters_run *run, struct filters_fetched *fetched, const char *word)
 {
@@ -48,7 +49,7 @@ static void on_parameter(void *ctx, struct bytes value)
 static bool is_report_type(struct bytes content_type, const char *type)
 {
     struct wanted wanted = {type, false};
-    if (bytes_is_nocase(mail_parameter_head(content_type), "multipart/report")) {
+    if (bytes_is_nocase(mail_token_head(content_type), "multipart/report")) {
         mail_parameter_each(content_type, "report-type", on_parameter, &wanted);
     }
     return wanted.found;
@@ -91,7 +92,7 @@ static bool is_auto_reply(struct filters_run *run)
     field_of(run, "Auto-Submitted", &automatic);
     field_of(run, "Precedence", &precedence);
     field_of(run, "X-Autoreply", &old);
-    struct bytes head = mail_parameter_head(buf_bytes(&automatic));
+    struct bytes head = mail_token_head(buf_bytes(&automatic));
     bool is = bytes_starts_nocase(head, "auto-replied") ||
               bytes_is_nocase(bytes_trim(buf_bytes(&precedence)), "auto_reply") ||
               (old.len > 0 && !bytes_is_nocase(bytes_trim(buf_bytes(&old)), "no"));

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "mail/mail_token.h"
+
 int mail_decode_digit64(uint8_t c)
 {
     if (octet_is_alpha(c)) {
@@ -28,18 +30,12 @@ enum mail_encoding mail_decode_encoding(struct bytes value)
         {"base64", MAIL_ENCODING_BASE64}, {"quoted-printable", MAIL_ENCODING_QUOTED},
         {"7bit", MAIL_ENCODING_NONE},     {"8bit", MAIL_ENCODING_NONE},
         {"binary", MAIL_ENCODING_NONE},   {"7-bit", MAIL_ENCODING_NONE},
-        {"8-bit", MAIL_ENCODING_NONE},    {"", MAIL_ENCODING_NONE},
+        {"8-bit", MAIL_ENCODING_NONE},    {"7", MAIL_ENCODING_NONE},
+        {"8", MAIL_ENCODING_NONE},        {"", MAIL_ENCODING_NONE},
     };
-    value = bytes_trim(value);
-    if (value.len > 0 && value.ptr[0] == '"') {
-        value = bytes_from(value, 1);
-    }
-    size_t len = 0;
-    while (len < value.len && strchr(" \t\r\n;(\",", value.ptr[len]) == NULL) {
-        len++;
-    }
+    value = mail_token_head(value);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (bytes_is_nocase(bytes_slice(value, 0, len), names[i].name)) {
+        if (bytes_is_nocase(value, names[i].name)) {
             return names[i].encoding;
         }
     }

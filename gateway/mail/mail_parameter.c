@@ -7,6 +7,7 @@
 
 #include "mail/mail_charset.h"
 #include "mail/mail_decode.h"
+#include "mail/mail_token.h"
 #include "mail/mail_words.h"
 
 #define SECTIONS_MAX 100 /* of one parameter (RFC 2231 section 3) */
@@ -23,20 +24,10 @@ struct search {
     struct section sections[SECTIONS_MAX];
 };
 
-struct bytes mail_parameter_head(struct bytes value)
-{
-    struct bytes head = bytes_trim(bytes_cut(&value, ';'));
-    size_t len = 0;
-    while (len < head.len && strchr(" \t\r\n(", head.ptr[len]) == NULL) {
-        len++;
-    }
-    return bytes_slice(head, 0, len);
-}
-
 /* Takes "name=value" off *rest; false at the end. Quotes stay around the value. */
 static bool next_parameter(struct bytes *rest, struct bytes *name_r, struct bytes *value_r)
 {
-    while (rest->len > 0 && strchr("; \t\r\n", rest->ptr[0]) != NULL) {
+    while (rest->len > 0 && strchr(";,: \t\r\n\"", rest->ptr[0]) != NULL) {
         *rest = bytes_from(*rest, 1);
     }
     size_t equals = 0;
@@ -92,16 +83,45 @@ static void put_percent(struct bytes value, struct buf *out)
     }
 }
 
+static void give_text(const struct search *search, struct bytes value)
+{
+    struct buf text;
+    buf_init(&text, value.len * 4 + 16);
+    mail_words_decode(value, &text);
+    search->fn(search->ctx, buf_bytes(&text));
+    buf_done(&text);
+}
+
+/* What some readers make of a value without quotes: without the comment in front of it or behind it, and without single
+ * quotes around. */
+static void give_bare(const struct search *search, struct bytes value)
+{
+    struct bytes plain = mail_token_skip_comments(value);
+    ptrdiff_t comment = bytes_find_octet(plain, '(');
+    if (comment > 0 && plain.ptr[plain.len - 1] == ')') {
+        plain = bytes_trim(bytes_slice(plain, 0, (size_t)comment));
+    }
+    if (plain.len > 2 && plain.ptr[0] == '\'' && plain.ptr[plain.len - 1] == '\'') {
+        plain = bytes_slice(plain, 1, plain.len - 2);
+    }
+    if (plain.len > 0 && plain.len != value.len) {
+        give_text(search, plain);
+    }
+}
+
 static void give_plain(const struct search *search, struct bytes value)
 {
-    struct buf plain, text;
+    struct buf plain;
     buf_init(&plain, value.len + 1);
-    buf_init(&text, value.len * 4 + 16);
     put_unquoted(value, &plain);
-    mail_words_decode(buf_bytes(&plain), &text);
-    search->fn(search->ctx, buf_bytes(&text));
+    give_text(search, buf_bytes(&plain));
+    if (value.len > 0 && value.ptr[0] != '"') {
+        give_bare(search, value);
+    } else if (value.len > 2 && bytes_find_octet(value, '\\') >= 0 && value.ptr[value.len - 1] == '"') {
+        give_text(search,
+                  bytes_slice(value, 1, value.len - 2)); /* a path of Windows, whose backslashes quote nothing */
+    }
     buf_done(&plain);
-    buf_done(&text);
 }
 
 /* The sections in order, as far as none is missing; the first names the character set: charset'language'text. */
@@ -169,7 +189,10 @@ void mail_parameter_each(struct bytes value, const char *name, mail_parameter_fn
     struct search search = {.name = name, .fn = fn, .ctx = ctx};
     struct bytes key, text;
     size_t len = strlen(name);
-    bytes_cut(&value, ';');
+    struct bytes head = mail_token_head(value);
+    if (bytes_find_octet(head, '=') < 0) { /* else the first parameter stands in its place */
+        value = bytes_from(value, (size_t)(head.ptr - value.ptr) + head.len);
+    }
     while (next_parameter(&value, &key, &text)) {
         size_t number;
         bool extended;

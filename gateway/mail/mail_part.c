@@ -9,6 +9,7 @@
 #include "mail/mail_decode.h"
 #include "mail/mail_header.h"
 #include "mail/mail_parameter.h"
+#include "mail/mail_token.h"
 
 #define CHUNK          65536
 #define LEVELS_MAX     MAIL_PART_NESTING_MAX
@@ -187,7 +188,7 @@ static void take_types(struct reader *reader, struct mail_part *part, struct lev
         struct buf line;
         buf_init(&line, field.value.len + 1);
         mail_header_unfold(field.value, &line);
-        struct bytes type = mail_parameter_head(buf_bytes(&line));
+        struct bytes type = mail_token_head(buf_bytes(&line));
         if (bytes_starts_nocase(type, "multipart/") || bytes_is_nocase(type, "multipart")) {
             part->is_multipart = true;
             mail_parameter_each(buf_bytes(&line), "boundary", keep_boundary, &boundaries);

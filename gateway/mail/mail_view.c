@@ -9,12 +9,14 @@
 #include "mail/mail_decode.h"
 #include "mail/mail_header.h"
 #include "mail/mail_parameter.h"
+#include "mail/mail_token.h"
 #include "mail/mail_part.h"
 #include "mail/mail_tnef.h"
 #include "mail/mail_view_private.h"
 
 #define FIELDS_MAX        4 /* fields of one name that are looked at */
 #define ATTACHMENTS_FIRST 8 /* for which the list has room at first */
+#define ENCODED_DEPTH_MAX 8 /* of encoded messages in each other */
 
 /* What a part's header says of it. The values are unfolded and live as long as the arena. */
 struct leaf {
@@ -105,7 +107,7 @@ static bool is_text_type(struct bytes type)
  * it. */
 static bool is_attached(const struct leaf *leaf)
 {
-    struct bytes head = leaf->disposition_count == 0 ? bytes_of("") : mail_parameter_head(leaf->dispositions[0]);
+    struct bytes head = leaf->disposition_count == 0 ? bytes_of("") : mail_token_head(leaf->dispositions[0]);
     return head.len > 0 && !bytes_is_nocase(head, "inline") && bytes_find_octet(head, '=') < 0;
 }
 
@@ -117,12 +119,12 @@ static void look_at(struct mail_view_reader *reader, const struct mail_part *par
     leaf->attached = is_attached(leaf);
     leaf->is_text = leaf->type_count == 0 && !part->is_message;
     for (size_t i = 0; i < leaf->type_count; i++) {
-        struct bytes type = mail_parameter_head(leaf->types[i]);
+        struct bytes type = mail_token_head(leaf->types[i]);
         leaf->is_text =
             leaf->is_text || is_text_type(type) || (part->lacks_boundary && bytes_starts_nocase(type, "multipart"));
         leaf->is_html =
             leaf->is_html || bytes_is_nocase(type, "text/html") || bytes_is_nocase(type, "application/xhtml+xml");
-        if (i > 0 && !bytes_equal_nocase(type, mail_parameter_head(leaf->types[0]))) {
+        if (i > 0 && !bytes_equal_nocase(type, mail_token_head(leaf->types[0]))) {
             mail_view_error(reader, "content-type");
         }
     }
@@ -146,7 +148,7 @@ static void note_unreadable(struct mail_view_reader *reader, const struct leaf *
                                             "application/pgp-encrypted", NULL};
     static const char *const partial[] = {"message/partial", NULL};
     for (size_t i = 0; i < leaf->type_count; i++) {
-        struct bytes type = mail_parameter_head(leaf->types[i]);
+        struct bytes type = mail_token_head(leaf->types[i]);
         if (is_one_of(type, encrypted)) {
             mail_view_error(reader, "encrypted");
         } else if (is_one_of(type, partial)) {
@@ -217,10 +219,10 @@ static void add_attachment(struct mail_view_reader *reader, const struct mail_pa
         return;
     }
     struct bytes type = leaf->type_count == 0 ? bytes_of(part->is_message ? "message/rfc822" : "text/plain")
-                                              : mail_parameter_head(leaf->types[0]);
+                                              : mail_token_head(leaf->types[0]);
     attachment->type = lower_type(reader, type);
     for (size_t i = 1; i < leaf->type_count; i++) {
-        struct bytes other = mail_parameter_head(leaf->types[i]);
+        struct bytes other = mail_token_head(leaf->types[i]);
         attachment->other_type = bytes_equal_nocase(other, type) ? attachment->other_type : lower_type(reader, other);
     }
     if ((reader->wanted & MAIL_VIEW_SIZES) != 0) {
@@ -238,7 +240,7 @@ static bool is_tnef(const struct leaf *leaf)
             return true;
         }
     }
-    return leaf->type_count > 0 && is_one_of(mail_parameter_head(leaf->types[0]), types);
+    return leaf->type_count > 0 && is_one_of(mail_token_head(leaf->types[0]), types);
 }
 
 struct tnef {
@@ -280,7 +282,7 @@ static void add_text(struct mail_view_reader *reader, const struct mail_part *pa
 {
     struct mail_view_kind kind = {.is_html = leaf->is_html};
     for (size_t i = leaf->type_count; i > 0; i--) {
-        kind.type = is_text_type(mail_parameter_head(leaf->types[i - 1])) ? leaf->types[i - 1] : kind.type;
+        kind.type = is_text_type(mail_token_head(leaf->types[i - 1])) ? leaf->types[i - 1] : kind.type;
     }
     mail_view_add_text(reader, part, &kind);
 }
@@ -309,7 +311,7 @@ static void note_part(struct mail_view_reader *reader, const struct mail_part *p
         return;
     }
     struct bytes type = leaf->type_count == 0 ? bytes_of(part->is_message ? "message/rfc822" : "text/plain")
-                                              : mail_parameter_head(leaf->types[0]);
+                                              : mail_token_head(leaf->types[0]);
     struct mail_view_part *noted = &view->parts[view->part_count++];
     *noted = (struct mail_view_part){.type = lower_type(reader, type), .nested = part->nested};
     if ((reader->wanted & MAIL_VIEW_PART_TEXTS) != 0 && is_readable(noted->type) && !part->is_multipart) {
@@ -318,6 +320,8 @@ static void note_part(struct mail_view_reader *reader, const struct mail_part *p
         noted->text = mail_view_part_text(reader, part, &kind);
     }
 }
+
+static void look_into_message(struct mail_view_reader *reader, const struct mail_part *part);
 
 static void add_part(struct mail_view_reader *reader, const struct mail_part *part)
 {
@@ -342,6 +346,78 @@ static void add_part(struct mail_view_reader *reader, const struct mail_part *pa
     if (is_tnef(&leaf)) {
         look_into_tnef(reader, part);
     }
+    if (part->is_message) {
+        look_into_message(reader, part);
+    }
+}
+
+/* Room for the texts of so many parts, and for the parts. */
+static bool make_room(struct mail_view_reader *reader, size_t more)
+{
+    struct mail_view *view = reader->view;
+    bool wants_parts = (reader->wanted & MAIL_VIEW_PARTS) != 0;
+    struct mail_view_text *texts = arena_array(reader->arena, view->text_count + more, sizeof *texts);
+    struct mail_view_part *parts =
+        wants_parts ? arena_array(reader->arena, view->part_count + more, sizeof *parts) : NULL;
+    if (texts == NULL || (wants_parts && parts == NULL)) {
+        reader->arena_full = true;
+        return false;
+    }
+    for (size_t i = 0; i < view->text_count; i++) {
+        texts[i] = view->texts[i];
+    }
+    for (size_t i = 0; i < view->part_count; i++) {
+        parts[i] = view->parts[i];
+    }
+    view->texts = texts;
+    view->parts = parts;
+    return true;
+}
+
+/* The parts of the message that the reader's source is; nested: they are of one that the message brings along. */
+static void add_parts(struct mail_view_reader *reader, bool nested)
+{
+    struct mail_parts parts = {.count = 0};
+    if (mail_part_read(reader->source, reader->arena, &parts, reader->fault) < 0) {
+        return;
+    }
+    if (parts.limit != NULL) {
+        mail_view_hit(reader, parts.limit);
+    }
+    bool goes_on = make_room(reader, parts.count);
+    for (size_t i = 0; i < parts.count && goes_on; i++) {
+        parts.list[i].nested = parts.list[i].nested || nested;
+        add_part(reader, &parts.list[i]);
+        goes_on = !reader->arena_full && !fault_is_set(reader->fault);
+    }
+}
+
+/* A message that came encoded: RFC 2045 section 6.4 forbids it, and mail programs show it all the same. */
+static void look_into_message(struct mail_view_reader *reader, const struct mail_part *part)
+{
+    enum mail_encoding encoding = mail_view_encoding(reader, part);
+    if (encoding != MAIL_ENCODING_BASE64 && encoding != MAIL_ENCODING_QUOTED) {
+        return; /* mail_part has gone into it */
+    }
+    if (reader->encoded_depth == ENCODED_DEPTH_MAX) {
+        mail_view_hit(reader, "nesting");
+        return;
+    }
+    struct buf octets;
+    buf_init(&octets, MAIL_VIEW_TEXT_MAX);
+    mail_view_decode(reader, part, encoding, &octets);
+    if (octets.full) {
+        mail_view_hit(reader, "text");
+    }
+    struct bytes message = buf_bytes(&octets);
+    struct mail_source inside = mail_source_of(&message);
+    const struct mail_source *outside = reader->source;
+    reader->source = &inside;
+    reader->encoded_depth++;
+    add_parts(reader, true);
+    reader->encoded_depth--;
+    reader->source = outside;
+    buf_done(&octets);
 }
 
 int mail_view_read(const struct mail_source *source, unsigned wanted, struct arena *arena, struct mail_view *view_r,
@@ -350,21 +426,11 @@ int mail_view_read(const struct mail_source *source, unsigned wanted, struct are
     struct fault own = FAULT_INIT;
     struct mail_view view = {.limit = NULL};
     struct mail_view_reader reader = {.source = source, .arena = arena, .fault = &own, .view = &view, .wanted = wanted};
-    struct mail_parts parts = {.count = 0};
-    int result = mail_part_read(source, arena, &parts, &own);
-    view.limit = parts.limit;
-    if (result == 0) {
-        view.texts = arena_array(arena, parts.count, sizeof *view.texts);
-        view.parts = (wanted & MAIL_VIEW_PARTS) == 0 ? NULL : arena_array(arena, parts.count, sizeof *view.parts);
-        reader.arena_full = view.texts == NULL || ((wanted & MAIL_VIEW_PARTS) != 0 && view.parts == NULL);
-    }
-    for (size_t i = 0; i < parts.count && result == 0 && !reader.arena_full && !fault_is_set(&own); i++) {
-        add_part(&reader, &parts.list[i]);
-    }
+    add_parts(&reader, false);
     if (reader.arena_full) {
         fault_set(&own, FAULT_LOCAL, "rules-memory", "decoding", "the message needs more memory than decoding may use");
     }
-    if (result < 0 || fault_is_set(&own)) {
+    if (fault_is_set(&own)) {
         fault_set(fault, own.class, own.code, own.where, "%s", own.text);
         return -1;
     }

@@ -55,8 +55,9 @@ struct mail_view {
     const char *limit;
     /*
      * What could not be read as it says of itself, each once: "charset" (unknown, or octets that it lacks), "encoding"
-     * (an unknown Content-Transfer-Encoding), "boundary" (a multipart without), "content-type" (two that differ),
-     * "partial" (a piece of a message, RFC 2046 section 5.2.2), "encrypted", "tnef" (a broken winmail.dat).
+     * (an unknown Content-Transfer-Encoding, or two that differ), "boundary" (a multipart without), "content-type" (two
+     * that differ), "partial" (a piece of a message, RFC 2046 section 5.2.2), "encrypted", "tnef" (a broken
+     * winmail.dat).
      */
     const char *errors[MAIL_VIEW_ERRORS_MAX];
     size_t error_count;

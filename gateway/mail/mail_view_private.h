@@ -19,8 +19,9 @@ struct mail_view_reader {
     struct mail_view *view;
     unsigned wanted;
     size_t attachment_size;
-    size_t text_octets; /* decoded so far */
-    size_t part_octets; /* the same of the texts of parts */
+    unsigned encoded_depth; /* messages around that came encoded */
+    size_t text_octets;     /* decoded so far */
+    size_t part_octets;     /* the same of the texts of parts */
     bool arena_full;
 };
 

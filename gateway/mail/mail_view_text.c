@@ -15,13 +15,20 @@
 
 enum mail_encoding mail_view_encoding(struct mail_view_reader *reader, const struct mail_part *part)
 {
+    struct bytes rest = part->header;
     struct mail_header_field field;
-    if (mail_header_find(part->header, "Content-Transfer-Encoding", &field) == 0) {
-        return MAIL_ENCODING_NONE;
-    }
-    enum mail_encoding encoding = mail_decode_encoding(field.value);
-    if (encoding == MAIL_ENCODING_UNKNOWN) {
-        mail_view_error(reader, "encoding");
+    enum mail_encoding encoding = MAIL_ENCODING_NONE;
+    bool any = false;
+    while (mail_header_next(&rest, &field) == 1) {
+        if (!bytes_is_nocase(field.name, "Content-Transfer-Encoding")) {
+            continue;
+        }
+        enum mail_encoding one = mail_decode_encoding(field.value);
+        if (one == MAIL_ENCODING_UNKNOWN || (any && one != encoding)) {
+            mail_view_error(reader, "encoding"); /* of two that differ readers take either */
+        }
+        encoding = any ? encoding : one;
+        any = true;
     }
     return encoding;
 }
