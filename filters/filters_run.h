@@ -82,8 +82,9 @@ MUST_USE int filters_run_fold(struct filters_run *run, struct filters_value *val
 /* Forgets what depends on the recipient. */
 void filters_run_next_recipient(struct filters_run *run, size_t recipient);
 /*
- * The pattern on the value's lines first, so that what it captures is of them; then on the paragraphs, where words stand
- * together that lines part. 1 with the form in which it matched, 0, or -1: a limit was hit, filters_matcher_error().
+ * The pattern on the value's lines first, so that what it captures is of them; then on the paragraphs, where words
+ * stand together that lines part. 1 with the form in which it matched, 0, or -1: a limit was hit,
+ * filters_matcher_error().
  */
 MUST_USE int filters_run_match_forms(struct filters_run *run, const struct filters_pattern *pattern,
                                      const struct filters_value *value, struct bytes *form_r);

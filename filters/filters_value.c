@@ -150,7 +150,7 @@ static int add_local_part(struct filters_run *run, struct filters_fetched *fetch
     return result;
 }
 
-/* An address as it is compared: in quotes only where they are needed. Most are so already, and nothing is built then. */
+/* An address as it is compared: in quotes only where they are needed. Most are so already: nothing is built then. */
 static int add_address(struct filters_run *run, struct filters_fetched *fetched, struct bytes address,
                        struct bytes local, struct bytes domain)
 {

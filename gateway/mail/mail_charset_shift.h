@@ -1,6 +1,6 @@
 /*
- * mail_charset_shift - ISO-2022-JP (RFC 1468, with what Windows and telephones write under its name) and HZ (RFC 1843) in
- * the form in which no octet changes the meaning of others: EUC. iconv's own tables lack NEC's row 13 and half-width
+ * mail_charset_shift - ISO-2022-JP (RFC 1468, with what Windows and telephones write under its name) and HZ (RFC 1843)
+ * in the form in which no octet changes the meaning of others: EUC. iconv's own tables lack NEC's row 13 and half-width
  * katakana in the one, and the other as a whole. Pure.
  */
 #ifndef MAILWEIR_MAIL_MAIL_CHARSET_SHIFT_H

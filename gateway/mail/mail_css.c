@@ -182,8 +182,8 @@ static struct bytes skip_marks(struct bytes text)
     return text;
 }
 
-/* The length of what stands in front of a block, or of a rule that has none and ends with ";" (@import); all of the text
- * when neither comes. */
+/* The length of what stands in front of a block, or of a rule that has none and ends with ";" (@import); all of the
+ * text when neither comes. */
 static size_t prelude_length(struct bytes text)
 {
     size_t at = 0;

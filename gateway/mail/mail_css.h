@@ -1,5 +1,6 @@
 /*
- * mail_css - which elements a style sheet does not show (CSS 2.2, css-cascade-3): as much of it as mail is written with.
+ * mail_css - which elements a style sheet does not show (CSS 2.2, css-cascade-3): as much of it as mail is written
+ * with.
  *
  * Selectors of one element are known (p, .class, #id, p.class), no others: in doubt a text is shown, for what is seen
  * must be there for the rules. Conditional blocks (@media) do not count, but for those of screens and of everything.
