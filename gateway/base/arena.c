@@ -70,6 +70,7 @@ void arena_clear(struct arena *arena)
     struct arena_block *front = arena->blocks;
     bool one = front != NULL && front->next == NULL;
     if (one && front->size <= ARENA_KEEP_MAX) {
+        /* What an arena gives is zeroed, by calloc() the first time. */
         memset(front->data, 0, front->used);
         front->used = 0;
         arena->used = 0;
@@ -83,6 +84,7 @@ void arena_clear(struct arena *arena)
         arena->blocks = next;
     }
     arena->used = 0;
+    /* One block for what took several: the next message of the session is seldom much smaller than this one. */
     arena->blocks = total > 0 && total <= ARENA_KEEP_MAX ? block_new(total) : NULL;
 }
 
@@ -93,6 +95,7 @@ static struct arena_block *block_for(struct arena *arena, size_t size)
     if (front != NULL && front->size - front->used >= size) {
         return front;
     }
+    /* What is large goes behind the front: else each large request would throw away what is left there. */
     struct arena_block *block = block_new(size > ARENA_BLOCK / 4 ? size : ARENA_BLOCK);
     if (size > ARENA_BLOCK / 4 && front != NULL) {
         block->next = front->next;
@@ -106,6 +109,7 @@ static struct arena_block *block_for(struct arena *arena, size_t size)
 
 void *arena_alloc(struct arena *arena, size_t size)
 {
+    /* Also nothing has an address of its own: NULL means that the maximum is reached, and no two objects are one. */
     if (size == 0) {
         size = 1;
     }

@@ -60,10 +60,12 @@ static void make_room(struct buf *buf, size_t extra)
     if (need <= buf->size) {
         return;
     }
+    /* Doubled: however small the pieces are in which something comes, each octet is moved about once. */
     size_t size = buf->size == 0 ? 64 : buf->size;
     while (size < need) {
         size *= 2;
     }
+    /* One more than the maximum: buf_text()'s NUL is not the writer's. */
     if (size > buf->max + 1) {
         size = buf->max + 1;
     }
@@ -73,6 +75,7 @@ static void make_room(struct buf *buf, size_t extra)
 
 int buf_append(struct buf *buf, const void *data, size_t len)
 {
+    /* Subtracted, for a sum of lengths that peers choose could wrap around; len never passes max. */
     if (len > buf->max - buf->len) {
         buf->full = true;
         return -1;

@@ -138,6 +138,7 @@ struct bytes bytes_cut(struct bytes *rest, uint8_t c)
 {
     struct bytes all = *rest;
     ptrdiff_t at = bytes_find_octet(all, c);
+    /* NULL tells "it did not stand there" from "it was the last octet": "a" is one word, "a," is two. */
     if (at < 0) {
         *rest = (struct bytes){NULL, 0};
         return all;
@@ -170,6 +171,10 @@ bool bytes_to_u64(struct bytes a, uint64_t *value_r)
 static size_t utf8_sequence(const uint8_t *ptr, size_t left)
 {
     uint8_t first = ptr[0];
+    /*
+     * C0 and C1 begin over-long forms only, F5 to FF nothing at all (RFC 3629 section 3). An over-long "/" would pass
+     * whoever looks for one octet.
+     */
     size_t need = first < 0x80 ? 1 : first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : first < 0xF5 ? 4 : 0;
     if (need == 0 || need > left) {
         return 0;

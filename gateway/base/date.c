@@ -7,6 +7,7 @@
 
 void date_of(int64_t time_ms, struct date *date_r)
 {
+    /* C divides towards zero; what is before 1970 rounds down, too, or its second would come twice. */
     int64_t seconds = time_ms >= 0 ? time_ms / 1000 : (time_ms - 999) / 1000;
     int64_t days = seconds >= 0 ? seconds / 86400 : (seconds - 86399) / 86400;
     int left = (int)(seconds - days * 86400);
@@ -50,6 +51,7 @@ void date_imap(int64_t time_ms, char out[DATE_LEN])
 {
     struct date d;
     date_of(time_ms, &d);
+    /* A blank in front of one digit, never a zero: date-day-fixed (RFC 9051 section 9). */
     snprintf(out, DATE_LEN, "%2d-%s-%04d %02d:%02d:%02d +0000", d.day, date_month_name(d.month), d.year, d.hour,
              d.minute, d.second);
 }
@@ -101,6 +103,7 @@ int date_imap_parse(struct bytes text, int64_t *time_ms_r)
 {
     struct date d = {0};
     int zone_hours = 0, zone_minutes = 0;
+    /* Servers are not as strict as the grammar: some write one digit without the blank. */
     bool one_digit = take_octet(&text, ' ') || (text.len > 1 && text.ptr[1] == '-');
     bool ok = take_number(&text, one_digit ? 1 : 2, 31, &d.day) && take_octet(&text, '-') &&
               take_month(&text, &d.month) && take_octet(&text, '-') && take_number(&text, 4, 9999, &d.year) &&

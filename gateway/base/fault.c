@@ -9,6 +9,7 @@
 
 static void make_printable(char *text)
 {
+    /* Peers choose these words, and they end in an operator's terminal. */
     for (; *text != '\0'; text++) {
         if ((unsigned char)*text < 0x20 || *text == 0x7F) {
             *text = '?';
@@ -19,6 +20,7 @@ static void make_printable(char *text)
 void fault_set(struct fault *fault, enum fault_class class, const char *code, const char *where, const char *format,
                ...)
 {
+    /* The first wins: what failed behind it mostly failed because of it, and would hide it. */
     if (fault == NULL || fault->class != FAULT_NONE) {
         return;
     }

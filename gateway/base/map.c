@@ -128,6 +128,7 @@ void *map_get(const struct map *map, struct bytes key)
 int map_set(struct map *map, struct bytes key, void *value)
 {
     EXPECT(value != NULL);
+    /* Fuller than that, the runs of a linear probe grow fast (as 1 / (1 - load)²). */
     if (map->count * 4 >= map->size * 3) {
         grow(map);
     }
@@ -153,6 +154,7 @@ int map_set(struct map *map, struct bytes key, void *value)
 /* Closes the gap at `gap`: later entries of the same run move up so that probing still finds them. */
 static void close_gap(struct map *map, size_t gap)
 {
+    /* Entries move instead of leaving a mark: where sessions and ids come and go, marks would fill the table. */
     size_t mask = map->size - 1;
     for (size_t at = (gap + 1) & mask; map->slots[at].key != NULL; at = (at + 1) & mask) {
         size_t home = (size_t)map->slots[at].hash & mask;

@@ -14,6 +14,10 @@ static int parse_v4(uint8_t out[4], struct bytes text)
             return -1;
         }
         struct bytes part = bytes_cut(&text, '.');
+        /*
+         * "010" is eight to inet_aton() and ten to others (RFC 6943 section 3.1.1): a network that is let in must be
+         * one.
+         */
         bool leading_zero = part.len > 1 && part.ptr[0] == '0';
         if (part.len > 3 || leading_zero || !bytes_to_u64(part, &octet) || octet > 255) {
             return -1;
@@ -77,6 +81,7 @@ static int parse_v6(uint8_t out[16], struct bytes text)
     }
     uint8_t tail[16] = {0};
     struct bytes head = bytes_slice(text, 0, (size_t)gap);
+    /* 14 and not 16: "::" stands for one group at least (RFC 4291 section 2.2). */
     int before = parse_groups(out, 14, head);
     int after = parse_groups(tail, 14, bytes_from(text, (size_t)gap + 2));
     bool dotted_head = bytes_find_octet(head, '.') >= 0;
@@ -90,6 +95,10 @@ static int parse_v6(uint8_t out[16], struct bytes text)
 
 int network_address_parse(uint8_t address_r[16], struct bytes text)
 {
+    /*
+     * IPv4 is kept as it is mapped into IPv6: one comparison for both, and what a dual-stack socket calls
+     * ::ffff:10.0.0.1 is 10.0.0.1.
+     */
     uint8_t address[16] = {[10] = 0xFF, [11] = 0xFF};
     int result = bytes_find_octet(text, ':') < 0 ? parse_v4(address + 12, text) : parse_v6(address, text);
     if (result == 0) {

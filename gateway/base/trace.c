@@ -66,6 +66,7 @@ int traces_spend(struct traces *traces, unsigned id, size_t octets, uint64_t now
     if (trace == NULL) {
         return -1;
     }
+    /* Both limits end it for good: a trace that somebody forgot must not fill the log for weeks. */
     if (now >= trace->until || octets > trace->left) {
         disregard(traces_stop(traces, id));
         return 0;

@@ -45,6 +45,7 @@ int units_duration(struct bytes text, uint64_t *milliseconds_r)
 {
     static const struct unit units[] = {{"ms", 1},       {"s", 1000},      {"m", 60000}, {"h", 3600000},
                                         {"d", 86400000}, {"w", 604800000}, {NULL, 0}};
+    /* The one number that needs no unit: it is the same in each. */
     if (bytes_is(text, "0")) {
         *milliseconds_r = 0;
         return 0;
@@ -97,6 +98,7 @@ int units_base64_decode(struct buf *out, struct bytes text)
             buf_append_octet(out, (uint8_t)(bits >> shift));
         }
     }
+    /* Bits that stand for nothing must be zero (RFC 4648 section 3.5): else several texts would be one secret. */
     bool stray = (pad == 1 && (bits & 3) != 0) || (pad == 2 && (bits & 15) != 0);
     if (stray || out->full) {
         buf_truncate(out, before);
@@ -107,6 +109,10 @@ int units_base64_decode(struct buf *out, struct bytes text)
 
 void units_id(int64_t time_ms, const uint8_t random[10], char out[UNITS_ID_LEN + 1])
 {
+    /*
+     * Time in front, so that ids sort as messages came; Crockford's letters, because people read ids to each other: no
+     * I, L, O, U.
+     */
     static const char crockford[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
     uint8_t octets[16];
     for (int i = 0; i < 6; i++) {

@@ -43,6 +43,7 @@ void config_free(struct config **config)
         return;
     }
     filters_set_free(&held->rule_set);
+    /* Passwords and tokens stand in it. */
     arena_wipe(&held->arena);
     free(held);
 }
@@ -95,6 +96,7 @@ static void add_path(struct config *config, struct config_strings *list, const c
 
 uint64_t config_stamp_add(uint64_t stamp, uint64_t file)
 {
+    /* The order counts: two files that change places are a change. */
     return stamp * 31 + file;
 }
 
@@ -102,6 +104,7 @@ void config_note_source(struct config *config, const char *path)
 {
     size_t before = config->sources.count;
     add_path(config, &config->sources, path);
+    /* Taken before the file is read: what is written meanwhile is seen as a change later, and not never. */
     if (config->sources.count > before) {
         config->stamp = config_stamp_add(config->stamp, net_file_stamp(path));
     }

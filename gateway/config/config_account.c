@@ -13,6 +13,7 @@ static int make_tls(const struct config_upstream *upstream, const struct net_add
     if (upstream->tls.mode == CONFIG_TLS_NONE) {
         return 0;
     }
+    /* The name that the operator wrote, never one that a look-up led to (RFC 9525 section 6.1). */
     const char *name = upstream->tls.server_name != NULL ? upstream->tls.server_name : address->host;
     struct net_tls_options options = {.certificate = upstream->tls.certificate,
                                       .key = upstream->tls.key,

@@ -48,6 +48,7 @@ static void check_token(struct check *check, const struct config_upstream *upstr
     } else if (token->command != NULL && net_file_stamp(token->command[0]) == 0) {
         wrong(check, "auth/token/command/0", "there is no program %s", token->command[0]);
     }
+    /* An assertion is made for nobody: a key that cannot sign is told now, not when the first token runs out. */
     if (token->key_file != NULL && token->subject != NULL) {
         struct buf assertion, endpoint;
         buf_init(&assertion, ASSERTION_MAX);
@@ -66,6 +67,7 @@ static void check_credentials(struct check *check, const struct config_upstream 
     bool external = upstream->mechanism == IMAPC_AUTH_EXTERNAL;
     bool bearer = upstream->mechanism == IMAPC_AUTH_XOAUTH2 || upstream->mechanism == IMAPC_AUTH_OAUTHBEARER;
     int tokens = config_token_ways(upstream);
+    /* With two ways, the first could fail for weeks and nobody would know before the second does. */
     if ((upstream->password != NULL) + tokens + external != 1) {
         wrong(
             check, "auth",
@@ -134,6 +136,7 @@ static void check_upstream(struct check *check, size_t index)
     check_folders(check, upstream);
     struct imapc_account account;
     struct fault fault = FAULT_INIT;
+    /* Made and thrown away: only OpenSSL itself tells whether certificate, key and CA file go together. */
     if (standby && config_upstream_account(upstream, &account, &fault) < 0) {
         wrong(check, "tls", "%s: %s", fault.where, fault.text);
     } else if (standby) {

@@ -39,6 +39,7 @@ __attribute__((format(printf, 4, 5))) static void say(struct check *check, int s
 
 /* ---- TLS ---- */
 
+/* A warning, not an error: a gateway that does not start for an old certificate takes no mail at all. */
 static void warn_of_expiry(struct check *check, int64_t days)
 {
     if (days < 0) {

@@ -91,6 +91,7 @@ static void check_spool(const struct config *config, const struct document *json
         document_problem(json, problems, PROBLEM_ERROR, "/spool/path",
                          "%s is a file, so the spool cannot stand there; name a folder", path);
     } else if (missing > 1) {
+        /* The last level is made; when the one above it is missing too, it is mostly a volume that was not mounted. */
         document_problem(json, problems, PROBLEM_WARNING, "/spool/path",
                          "there is no folder to make the spool in: of %s, only %s exists on this machine",
                          config->spool_path, path);

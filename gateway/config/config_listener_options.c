@@ -32,6 +32,7 @@ static int make_tls(const struct config_listener *listener, enum net_tls_version
 
 static bool is_old(const struct config_listener *listener)
 {
+    /* The version is settled in the first octets of the handshake: each kind of client has a context of its own. */
     return listener->tls_minimum == NET_TLS_1_0 || listener->tls_minimum == NET_TLS_1_1;
 }
 

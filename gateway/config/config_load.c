@@ -21,6 +21,7 @@ static void resolve_token(struct config_upstream *upstream)
     token->command = upstream->token_command.count > 0 ? upstream->token_command.items : NULL;
     if (token->key_file != NULL) {
         token->subject = token->subject != NULL ? token->subject : upstream->username;
+        /* Google is who gives out such keys for mailboxes, and this is its one scope for IMAP. */
         token->scope = token->scope != NULL ? token->scope : "https://mail.google.com/";
     }
 }
@@ -38,6 +39,7 @@ static void resolve_upstreams(struct config *config)
 /* No listener announces more than every upstream takes, with room for the fields that are put in front. */
 static void bound_message_sizes(struct config *config)
 {
+    /* A 552 at MAIL is heard by the sender, who can do something; a NO to APPEND makes a dead letter. */
     struct config_listener *listeners = config->listeners.items;
     uint64_t most = UINT64_MAX;
     for (size_t i = 0; i < config->upstreams.count; i++) {
@@ -123,6 +125,7 @@ struct config *config_load_part(const char *file, struct problems *problems)
 
 struct config *config_load_rules(const char *file, struct problems *problems)
 {
+    /* What else is wrong there is not asked: rules are tested where secrets and certificates do not belong. */
     struct problems *unasked = problems_new();
     struct config *config = config_load_part(file, unasked);
     if (config == NULL) {

@@ -48,6 +48,7 @@ static const char *string_of(struct config_reader *reader, const char *pointer, 
     if (text == NULL) {
         problem(reader, pointer, "expected a string");
     } else if (bytes_has_control(bytes_of(text))) {
+        /* What is a host, folder or flag here is a line of SMTP or IMAP later: a CR LF in it would be a command. */
         problem(reader, pointer, "control characters are not allowed here");
         return NULL;
     }

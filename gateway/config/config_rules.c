@@ -29,6 +29,7 @@ struct rule_files {
 static int note_name(void *ctx, const char *name)
 {
     struct rule_files *files = ctx;
+    /* A ConfigMap is mounted with "..data" and "..2026_…" beside its files, and editors leave ".x.swp". */
     if (name[0] != '.' && fnmatch(files->pattern, name, 0) == 0 && files->name_count < RULE_FILES_MAX) {
         files->names[files->name_count++] = expect_memory(arena_text(files->config->arena, name));
     }
@@ -59,6 +60,7 @@ static void add_matching(struct rule_files *files, const char *path)
     files->folder = config_folder_of(arena, path);
     files->pattern = strrchr(path, '/') + 1;
     files->name_count = 0;
+    /* The folder as well: a file that comes or goes changes no other. */
     config_note_source(files->config, files->folder);
     struct fault fault = FAULT_INIT;
     if (net_file_list(files->folder, note_name, files, &fault) < 0) {
@@ -69,6 +71,7 @@ static void add_matching(struct rule_files *files, const char *path)
     if (files->name_count == 0) {
         problems_add(files->problems, PROBLEM_WARNING, files->config->file, 0, 0, "/rules", "no file matches %s", path);
     }
+    /* A folder has no order of its own; the first rule that stops must be the same on every machine. */
     qsort(files->names, files->name_count, sizeof *files->names, by_name);
     for (size_t i = 0; i < files->name_count; i++) {
         add_source(files, expect_memory(arena_printf(arena, "%s/%s", files->folder, files->names[i])));

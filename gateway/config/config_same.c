@@ -35,6 +35,7 @@ static bool same_address(const struct config_key *key, const void *a, const void
 {
     const struct net_address *one = a, *other = b;
     (void)key;
+    /* Not memcmp(): what stands behind the end of a name, and between members, says nothing. */
     return strcmp(one->host, other->host) == 0 && one->port == other->port && one->is_unix == other->is_unix &&
            one->is_inherited == other->is_inherited;
 }

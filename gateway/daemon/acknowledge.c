@@ -36,6 +36,7 @@ struct acknowledge *acknowledge_new(struct net_loop *loop, struct spool *spool, 
     acknowledge->loop = loop;
     acknowledge->spool = spool;
     acknowledge->log = log;
+    /* Without a seed: the keys are our own ids, and no peer chooses them. */
     acknowledge->waiting = map_new(WAITING_MAX, NULL);
     return acknowledge;
 }
@@ -43,6 +44,7 @@ struct acknowledge *acknowledge_new(struct net_loop *loop, struct spool *spool, 
 /* A wait whose request to drop is under way ends when that is answered. */
 static void wait_free(struct wait *wait)
 {
+    /* Out of the map first: the same message may come again before the drop is answered, and waits anew. */
     if (wait->acknowledge != NULL) {
         map_remove(wait->acknowledge->waiting, bytes_of(wait->id));
         wait->acknowledge = NULL;
@@ -95,6 +97,7 @@ static void give_up(struct wait *wait, const struct smtpd_answer *what)
 {
     log_event(wait->acknowledge->log, LOG_LEVEL_WARNING, "not_acknowledged", LOG_STR("id", wait->id),
               LOG_INT("open", wait->left), LOG_INT("reply.code", what->code), LOG_STR("reply.text", what->text));
+    /* In this order: what the sender hands in again comes behind the drop in the spool, and is then due once. */
     drop(wait);
     answer(wait, what);
 }
@@ -157,6 +160,7 @@ static struct smtpd_answer answer_of(const struct wait *wait, const struct fault
                                      char *text, size_t size)
 {
     size_t filed = wait->count - wait->left;
+    /* 5xx only where no repetition can help: for all else the sender keeps the message and comes again. */
     bool final = kind == SPOOL_DEAD && fault->class == FAULT_PERM;
     snprintf(text, size, "the mailbox server says: %s", fault->text);
     if (filed > 0) {
@@ -212,6 +216,7 @@ void acknowledge_free(struct acknowledge **acknowledge)
         struct wait *wait = value;
         answer(wait, &what);
         wait_free(wait);
+        /* wait_free() has changed the map, and map_next() goes on only in one that stays as it is. */
         cursor = 0;
     }
     map_free(&(*acknowledge)->waiting, NULL);

@@ -45,6 +45,7 @@ static int open_parts(struct gateway *gateway, struct fault *fault)
     gateway->reception =
         reception_new(gateway->loop, gateway->spool, config->hostname, &hooks, gateway_log(gateway, GATEWAY_AREA_SMTP));
     reception_keep_refusals(gateway->reception, config->spool_path, config->refusal_history);
+    /* Last: whoever connects finds all the rest there. */
     return gateway_apply_listeners(gateway, config, fault);
 }
 
@@ -73,6 +74,10 @@ int gateway_open(struct gateway **gateway_r, struct net_loop *loop, const struct
         return -1;
     }
     *config = NULL;
+    /*
+     * What needs a restart is compared with what the program began with, not with the reload before: else a second
+     * reload would call the change in force.
+     */
     gateway->first = config_hold(gateway->config);
     gateway_note_load(gateway, true);
     gateway->started_ms = net_wall(loop);
@@ -101,6 +106,7 @@ static void on_dispatch_drained(void *ctx)
 static void on_smtpd_drained(void *ctx)
 {
     struct gateway *gateway = ctx;
+    /* After the sessions, so that what they handed in last may still go out. */
     dispatch_drain(gateway->dispatch, gateway->config->shutdown_timeout / 2, on_dispatch_drained, gateway);
 }
 
@@ -120,6 +126,7 @@ void gateway_free(struct gateway **gateway)
         return;
     }
     gateway_unwatch_files(*gateway);
+    /* First: a load that is under way reads the first configuration. */
     net_lane_free(&(*gateway)->loading.lane);
     reception_free(&(*gateway)->reception);
     acknowledge_free(&(*gateway)->acknowledge);

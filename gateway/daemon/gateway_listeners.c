@@ -42,6 +42,7 @@ int gateway_apply_listeners(struct gateway *gateway, const struct config *config
         result = reception_reload(gateway->reception, options, count, fault);
     }
     for (size_t i = 0; i < count; i++) {
+        /* Reception holds what it took; these were for the call. */
         net_tls_free(&options[i].tls);
         net_tls_free(&options[i].tls_lenient);
         reception_users_free(&options[i].users);

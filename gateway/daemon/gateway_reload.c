@@ -92,6 +92,10 @@ static int apply(struct gateway *gateway, struct config *config, struct problems
 {
     struct fault fault = FAULT_INIT;
     struct dispatch_plan *plan = NULL;
+    /*
+     * The plan changes nothing before it is applied, and listeners change all or none: so all that can fail comes
+     * before what cannot.
+     */
     if (check_sandbox(gateway, config, &fault) < 0 || dispatch_plan(gateway->dispatch, config, &plan, &fault) < 0 ||
         gateway_apply_listeners(gateway, config, &fault) < 0) {
         log_event(gateway->log, LOG_LEVEL_ERROR, "reload_failed", LOG_STR("error.where", fault.where),
@@ -157,9 +161,11 @@ static void begin(struct gateway *gateway)
 {
     gateway->load_began = net_now(gateway->loop);
     struct gateway_loading *loading = &gateway->loading;
+    /* A lane is a thread: who never reloads has none for it. */
     if (loading->lane == NULL) {
         loading->lane = net_lane_new(gateway->loop, "reload");
     }
+    /* Of the first one, which nothing replaces while the lane reads it. */
     loading->file = gateway->first->file;
     loading->runs = true;
     loading->again = false;

@@ -138,6 +138,10 @@ static void check_listeners(const struct gateway *gateway, struct gateway_check 
         open += listener->address.is_unix || reception_port(gateway->reception, listener->name) != 0;
     }
     check->name = "listeners";
+    /*
+     * One is enough: who asks wants to know whether mail can come in, and to be sent elsewhere would close the others,
+     * too.
+     */
     check->good = open > 0;
     snprintf(check->reason, sizeof check->reason, "%zu of %zu open", open, gateway->config->listeners.count);
 }

@@ -48,6 +48,7 @@ static void on_event(void *ctx)
     gateway->event_ms = gateway->event_ms == 0 ? now : gateway->event_ms;
     uint64_t most = gateway->event_ms + SETTLE_MOST_MS;
     uint64_t left = most > now ? most - now : 0;
+    /* Not at once: whoever writes a configuration writes its rules beside it, and half of both would be an error. */
     net_timer_start(gateway->watch, left < SETTLE_MS ? left : SETTLE_MS);
 }
 

@@ -19,6 +19,7 @@
 #define SMALL_LIST  1000 /* nodes below a list that is searched from its beginning */
 
 struct node {
+    /* 32 bits are enough: DOCUMENT_MAX_SIZE is checked first. Ten thousand rules make a million nodes. */
     uint32_t value; /* offset of the value's first octet */
     uint32_t key;   /* offset of the key's quote; NO_KEY in arrays and at the root */
     uint32_t next;  /* index of the node behind this subtree */
@@ -70,6 +71,7 @@ static void place_of_offset(const struct document *json, size_t offset, size_t *
         hint->column = 1;
     }
     for (; hint->counted < offset; hint->counted++) {
+        /* Characters, as editors count them. */
         hint->column += (json->text[hint->counted] & 0xc0) != 0x80;
     }
     *line_r = hint->line;
@@ -216,6 +218,7 @@ static void pass_object(struct pass *pass, const struct level *above)
 static void pass_value(struct pass *pass, size_t key, const struct level *level)
 {
     size_t node = add_node(pass, key);
+    /* Each level is a frame on the stack, here and with whoever walks the values; jansson's own limit is 2,048. */
     if (++pass->depth > DOCUMENT_MAX_DEPTH) {
         pass_problem(pass, level, pass->at, "nested too deep: at most 64 levels");
         pass->stopped = true;
@@ -302,6 +305,7 @@ static int parse_values(struct document *json, struct problems *problems)
                      DOCUMENT_MAX_SIZE >> 20);
         return -1;
     }
+    /* RFC 8259 section 8.1 forbids writing one. jansson says "invalid token near" nothing that can be seen. */
     if (json->len >= 3 && memcmp(json->text, "\xef\xbb\xbf", 3) == 0) {
         problems_add(problems, PROBLEM_ERROR, json->name, 1, 1, "",
                      "the file begins with a byte order mark; save it as UTF-8 without one");
@@ -309,6 +313,9 @@ static int parse_values(struct document *json, struct problems *problems)
     }
     blank_out(json);
     json_error_t error;
+    /*
+     * Without JSON_REJECT_DUPLICATES: jansson would stop at the first and tell no place; check_duplicate() finds all.
+     */
     json->root = json_loadb((const char *)json->text, json->len, 0, &error);
     if (json->root == NULL) {
         syntax_problem(json, problems, &error);
@@ -402,6 +409,10 @@ static const struct node *item_of(const struct document *json, const struct node
     if (parent->next - (size_t)(parent - json->nodes) < SMALL_LIST) {
         hint = &small; /* not worth the hint of a large list */
     }
+    /*
+     * Rules are asked for one after the other: from the beginning each time, ten thousand would take fifty million
+     * steps.
+     */
     if (hint->parent != parent || hint->index > index) {
         hint->parent = parent;
         hint->index = 0;
@@ -475,6 +486,7 @@ void document_problem(const struct document *json, struct problems *problems, in
 
 static bool is_known(const char *key, const char *const *known)
 {
+    /* Allowed in every object: editors look for the first, and the second is a comment that tools keep. */
     if (strcmp(key, "$schema") == 0 || strcmp(key, "description") == 0) {
         return true;
     }
@@ -496,6 +508,7 @@ static void unknown_key(const struct document *json, struct problems *problems, 
     append_escaped(&full, bytes_of(key));
     size_t line, column;
     document_key_place(json, buf_text(&full), &line, &column);
+    /* One of the two: a list of thirty keys hides the one that was meant. */
     const char *nearest = nearest_word(key, known);
     if (nearest != NULL) {
         problems_add(problems, PROBLEM_ERROR, json->name, line, column, buf_text(&full),

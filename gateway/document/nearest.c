@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 
+/* Three rows of it lie on the stack; what is longer is no slip of the pen. */
 #define WORD_MAX 64
 
 static unsigned least(unsigned a, unsigned b, unsigned c)
@@ -53,6 +54,7 @@ const char *nearest_word(const char *word, const char *const *known)
     for (; *known != NULL; known++) {
         size_t known_len = strnlen(*known, WORD_MAX + 1);
         unsigned far = known_len > WORD_MAX ? best : distance(word, len, *known, known_len);
+        /* When as many letters are wrong as there are, it is another word: "up" is not "if". */
         if (far < best && far < len) {
             best = far;
             nearest = *known;

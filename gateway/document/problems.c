@@ -60,6 +60,9 @@ const struct problem *problems_at(const struct problems *problems, size_t index)
 /* A bounded copy that is fit for a terminal. */
 static const char *printable(struct problems *problems, const char *text)
 {
+    /*
+     * Problems quote files, and the API takes files from afar: an escape sequence in a name must not reach a terminal.
+     */
     char *copy = expect_memory(arena_copy(problems->arena, bytes_at(text, strnlen(text, TEXT_MAX))));
     for (char *c = copy; *c != '\0'; c++) {
         if ((unsigned char)*c < 0x20 || *c == 0x7f) {
@@ -83,6 +86,7 @@ static int compare(const struct problem *a, const struct problem *b)
 
 static void insert(struct problems *problems, struct problem problem)
 {
+    /* Kept in order as they come, for they come by subject (listeners, upstreams, rules) and are read by line. */
     size_t at = problems->count++;
     for (; at > 0 && compare(&problem, &problems->kept[at - 1]) < 0; at--) {
         problems->kept[at] = problems->kept[at - 1];
@@ -94,6 +98,7 @@ void problems_add(struct problems *problems, int severity, const char *file, siz
                   const char *pointer, const char *format, ...)
 {
     problems->errors += severity == PROBLEM_ERROR;
+    /* One bracket can make thousands; those that are kept tell of it, and the count says that there were more. */
     if (problems->count == PROBLEMS_MAX) {
         problems->dropped++;
         return;

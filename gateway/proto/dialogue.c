@@ -133,10 +133,12 @@ static void smtp_command(struct dialogue *dialogue, struct bytes line, uint64_t 
     struct bytes rest, verb = words(line, 1, &rest);
     uint64_t octets;
     if (bytes_is_nocase(verb, "AUTH")) {
+        /* Behind the mechanism may stand the initial response, which is the password (RFC 4954 section 4). */
         struct bytes head = words(line, 2, &rest);
         dialogue->mode = MODE_SECRET;
         show_head(dialogue, 'C', head, rest.len);
     } else if (!is_smtp_verb(verb)) {
+        /* What is no command may be a password out of turn: its length is shown, and nothing else. */
         show_head(dialogue, 'C', bytes_of("no command:"), len);
     } else {
         show(dialogue, 'C', line);

@@ -13,6 +13,7 @@ void imap_command_tag(char out[IMAP_COMMAND_TAG_MAX], const uint8_t random[8], u
 {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     for (size_t i = 0; i < IMAP_COMMAND_TAG_PREFIX; i++) {
+        /* What was put into the connection in front of STARTTLS cannot answer a tag that it cannot guess. */
         out[i] = letters[random[i] & 31];
     }
     snprintf(out + IMAP_COMMAND_TAG_PREFIX, IMAP_COMMAND_TAG_MAX - IMAP_COMMAND_TAG_PREFIX, "%u", number);
@@ -54,6 +55,7 @@ static void note_wait(struct imap_command *command)
 
 static bool is_quotable(const struct imap_command *command, struct bytes text)
 {
+    /* Every octet may need a backslash, and one command has more than one string. */
     return text.len <= IMAP_COMMAND_MAX / 4 && !bytes_has_control(text) &&
            (bytes_is_ascii(text) || (command->utf8 && bytes_is_utf8(text)));
 }
@@ -61,6 +63,7 @@ static bool is_quotable(const struct imap_command *command, struct bytes text)
 void imap_command_string(struct imap_command *command, struct bytes text)
 {
     struct buf *out = &command->text;
+    /* NUL stands in no string of IMAP, in a literal neither (RFC 9051 section 9, CHAR8). */
     if (bytes_find_octet(text, 0) >= 0) {
         command->failed = true;
         return;

@@ -48,6 +48,7 @@ static int put_unit(struct buf *out, struct shift *shift, uint32_t unit)
 static int close_shift(struct buf *out, struct shift *shift)
 {
     int result = 0;
+    /* "-" always: modified UTF-7 has no implicit way back to ASCII (RFC 3501 section 5.1.3). */
     if (shift->open) {
         if (shift->count > 0) {
             result |= buf_append_octet(out, (uint8_t)base64_letters[(shift->bits << (6 - shift->count)) & 63]);
@@ -67,6 +68,7 @@ int imap_name_encode(struct buf *out, struct bytes text)
     }
     while (text.len > 0) {
         uint32_t c = take_character(&text);
+        /* UTF-7 could carry control characters, and every list of folders would bring them to a terminal. */
         if (c < 0x20 || (c >= 0x7F && c < 0xA0)) {
             return -1;
         }

@@ -463,6 +463,7 @@ void imap_capabilities_parse(struct imap_capabilities *capabilities, struct byte
 static int to_u32(struct bytes text, uint32_t *value_r)
 {
     uint64_t value;
+    /* nz-number: no UID and no UIDVALIDITY is 0 (RFC 9051 section 9). */
     if (!bytes_to_u64(text, &value) || value == 0 || value > UINT32_MAX) {
         return -1;
     }
@@ -481,6 +482,7 @@ int imap_uid_range_next(struct bytes *set, struct imap_uid_range *range_r)
     if (to_u32(low, &first) < 0 || to_u32(high.ptr != NULL ? high : low, &last) < 0) {
         return -1;
     }
+    /* "4:2" is "2:4" (RFC 9051 section 9, seq-range). */
     *range_r = first <= last ? (struct imap_uid_range){first, last} : (struct imap_uid_range){last, first};
     return 1;
 }

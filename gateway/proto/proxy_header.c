@@ -6,6 +6,7 @@
 
 #include "base/network.h"
 
+/* The longest line that the specification allows (section 2.1), its CR LF included. */
 #define V1_MAX   107
 #define V2_FIXED 16
 
@@ -71,6 +72,10 @@ static int parse_v1_line(struct bytes line, struct proxy_header *header)
     struct bytes family = bytes_cut(&rest, ' ');
     char destination[PROXY_ADDRESS_MAX];
     uint16_t destination_port;
+    /*
+     * "The receiver must ignore anything presented before the CRLF is found" (section 2.1): it is the proxy itself, a
+     * health check.
+     */
     if (bytes_is(family, "UNKNOWN")) {
         header->is_local = true;
         return 1;
@@ -79,6 +84,7 @@ static int parse_v1_line(struct bytes line, struct proxy_header *header)
     if (!v6 && !bytes_is(family, "TCP4")) {
         return -1;
     }
+    /* The destination is read though nobody asks for it: a header that is not whole is not believed. */
     bool good = take_address(&rest, v6, header->address) && take_address(&rest, v6, destination) &&
                 take_port(&rest, &header->port) && take_port(&rest, &destination_port) && rest.ptr == NULL;
     return good ? 1 : -1;

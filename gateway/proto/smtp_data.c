@@ -43,6 +43,10 @@ static enum smtp_data_result judge_dot(struct bytes input, bool lenient)
     if (input.len < 3) {
         return SMTP_DATA_MORE;
     }
+    /*
+     * Only CR LF . CR LF ends the text (RFC 5321 section 4.1.1.4): any other end is how one message smuggles a second
+     * (CVE-2023-51764).
+     */
     return input.ptr[2] == '\n' ? SMTP_DATA_END : SMTP_DATA_BARE;
 }
 
@@ -82,6 +86,7 @@ static enum smtp_data_result take_lenient(struct smtp_data *data, struct bytes i
     }
     bool is_lf = end < input.len && input.ptr[end] == '\n';
     bool is_end = end + 1 < input.len && input.ptr[end] == '\r' && input.ptr[end + 1] == '\n';
+    /* An LF alone ends a line for old devices, but is never part of the end of the message. */
     if (is_end || (end == start && is_lf)) {
         *used_r = end + (is_end ? 2 : 1);
         *text_r = is_end ? bytes_slice(input, start, *used_r - start) : (struct bytes){line_end, 2};

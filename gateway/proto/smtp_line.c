@@ -16,6 +16,7 @@ enum smtp_line_result smtp_line_next(struct bytes input, size_t max, struct byte
 {
     size_t end = find_end(input);
     *used_r = 0;
+    /* Before the line has ended: a client that never ends it must not make us keep it. */
     if (end > max) {
         *used_r = end;
         return SMTP_LINE_TOO_LONG;
@@ -23,6 +24,10 @@ enum smtp_line_result smtp_line_next(struct bytes input, size_t max, struct byte
     if (end == input.len || (end + 1 == input.len && input.ptr[end] == '\r')) {
         return SMTP_LINE_MORE;
     }
+    /*
+     * RFC 5321 section 2.3.8: CR and LF "MUST NOT" stand apart. Who reads them otherwise than his neighbour takes
+     * commands from inside a message.
+     */
     if (input.ptr[end] == '\n' || input.ptr[end + 1] != '\n') {
         return SMTP_LINE_BARE;
     }

@@ -1,9 +1,10 @@
 /* smtp_params - the parameters of MAIL and RCPT from one table. RFC 5321 section 4.1.1.11. Contract: smtp_params.h. */
 #include "proto/smtp_params.h"
 
-#define ENVID_MAX       100 /* RFC 3461 section 4.4 */
-#define ORCPT_MAX       500 /* RFC 3461 section 4.2 */
-#define AUTH_MAX        500 /* RFC 4954 section 5 */
+#define ENVID_MAX 100 /* RFC 3461 section 4.4 */
+#define ORCPT_MAX 500 /* RFC 3461 section 4.2 */
+#define AUTH_MAX  500 /* RFC 4954 section 5 */
+/* RFC 1870 section 3: size-value is 1*20DIGIT. */
 #define SIZE_DIGITS_MAX 20
 
 /* Whether text is xtext (RFC 3461 section 4): printable, "+" only in front of two upper-case hexadecimal digits. */
@@ -84,6 +85,7 @@ static bool parse_notify(struct bytes value, struct smtp_params *params)
     static const char *const words[] = {"SUCCESS", "FAILURE", "DELAY"};
     unsigned seen = 0;
     params->notify = value;
+    /* It stands alone (RFC 3461 section 4.1); with another word it is not among the words below. */
     if (bytes_is_nocase(value, "NEVER")) {
         return true;
     }
@@ -144,10 +146,12 @@ static enum smtp_params_result parse_one(struct bytes word, enum smtp_params_com
 {
     struct bytes value = word;
     const struct row *row = find_row(bytes_cut(&value, '='), command, offered);
+    /* Also what we know of an extension that was not offered: RFC 5321 section 4.1.1.11 has 555 for it. */
     if (row == NULL) {
         return SMTP_PARAMS_UNKNOWN;
     }
     unsigned bit = 1u << (row - rows);
+    /* No RFC says which of two counts, and the next server might take the other one. */
     if ((*seen & bit) != 0) {
         return SMTP_PARAMS_REPEATED;
     }

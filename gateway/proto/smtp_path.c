@@ -106,6 +106,9 @@ static bool smtp_path_is_domain(struct bytes text, bool utf8)
     if (text.ptr[0] == '[') {
         return is_address_literal(text);
     }
+    /*
+     * RFC 5321 writes no dot behind the last label: "a.example." and "a.example" would be two addresses to every rule.
+     */
     if (text.ptr[text.len - 1] == '.') {
         return false;
     }

@@ -4,6 +4,7 @@
 bool smtp_pattern_matches(struct bytes pattern, struct bytes address)
 {
     size_t p = 0, a = 0, star = SIZE_MAX, mark = 0;
+    /* The null sender has no letters to match; "<>" is how logs and people write it. */
     if (address.len == 0) {
         return bytes_is(pattern, "<>") || bytes_is(pattern, "*");
     }
@@ -15,6 +16,7 @@ bool smtp_pattern_matches(struct bytes pattern, struct bytes address)
             p++;
             a++;
         } else if (star != SIZE_MAX) {
+            /* Back to the last star only, which is enough, and never takes more than the product of the lengths. */
             p = star + 1;
             a = ++mark;
         } else {

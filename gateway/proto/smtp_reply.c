@@ -6,6 +6,7 @@ static void write_text(struct buf *out, struct bytes line, size_t room)
     line = bytes_slice(line, 0, room);
     for (size_t i = 0; i < line.len; i++) {
         uint8_t c = line.ptr[i];
+        /* textstring is printable ASCII (RFC 5321 section 4.2), and rules and upstreams put words of others here. */
         buf_append_octet(out, c < ' ' || c > '~' ? (uint8_t)'?' : c);
     }
 }
