@@ -92,7 +92,7 @@ static uint64_t hash_of(const struct map *map, struct bytes key)
 }
 
 /* The slot of the key, or the free slot where it would go. */
-static struct map_slot *find(const struct map *map, uint64_t hash, struct bytes key)
+static struct map_slot *find_slot(const struct map *map, uint64_t hash, struct bytes key)
 {
     size_t at = (size_t)hash & (map->size - 1);
     for (;; at = (at + 1) & (map->size - 1)) {
@@ -103,7 +103,7 @@ static struct map_slot *find(const struct map *map, uint64_t hash, struct bytes 
     }
 }
 
-static void grow(struct map *map)
+static void grow_slots(struct map *map)
 {
     struct map_slot *old = map->slots;
     size_t old_size = map->size;
@@ -111,7 +111,7 @@ static void grow(struct map *map)
     map->slots = expect_calloc(map->size, sizeof *map->slots);
     for (size_t i = 0; i < old_size; i++) {
         if (old[i].key != NULL) {
-            *find(map, old[i].hash, bytes_at(old[i].key, old[i].key_len)) = old[i];
+            *find_slot(map, old[i].hash, bytes_at(old[i].key, old[i].key_len)) = old[i];
         }
     }
     free(old);
@@ -122,7 +122,7 @@ void *map_get(const struct map *map, struct bytes key)
     if (map->size == 0) {
         return NULL;
     }
-    return find(map, hash_of(map, key), key)->value;
+    return find_slot(map, hash_of(map, key), key)->value;
 }
 
 int map_set(struct map *map, struct bytes key, void *value)
@@ -130,10 +130,10 @@ int map_set(struct map *map, struct bytes key, void *value)
     EXPECT(value != NULL);
     /* Fuller than that, the runs of a linear probe grow fast (as 1 / (1 - load)²). */
     if (map->count * 4 >= map->size * 3) {
-        grow(map);
+        grow_slots(map);
     }
     uint64_t hash = hash_of(map, key);
-    struct map_slot *slot = find(map, hash, key);
+    struct map_slot *slot = find_slot(map, hash, key);
     if (slot->key == NULL) {
         if (map->count >= map->max) {
             return -1;
@@ -171,7 +171,7 @@ void *map_remove(struct map *map, struct bytes key)
     if (map->size == 0) {
         return NULL;
     }
-    struct map_slot *slot = find(map, hash_of(map, key), key);
+    struct map_slot *slot = find_slot(map, hash_of(map, key), key);
     if (slot->key == NULL) {
         return NULL;
     }

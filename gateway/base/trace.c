@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-static struct trace *find(struct traces *traces, unsigned id)
+static struct trace *find_trace(struct traces *traces, unsigned id)
 {
     for (size_t i = 0; i < TRACES_MAX; i++) {
         if (id != 0 && traces->items[i].id == id) {
@@ -30,7 +30,7 @@ unsigned traces_add(struct traces *traces, const struct trace *trace)
 
 int traces_stop(struct traces *traces, unsigned id)
 {
-    struct trace *trace = find(traces, id);
+    struct trace *trace = find_trace(traces, id);
     if (trace == NULL) {
         return -1;
     }
@@ -39,7 +39,7 @@ int traces_stop(struct traces *traces, unsigned id)
     return 0;
 }
 
-static bool fits(const struct trace *trace, enum trace_kind kind, const char *name, const char *client)
+static bool fits_trace(const struct trace *trace, enum trace_kind kind, const char *name, const char *client)
 {
     uint8_t address[16];
     if (trace->id == 0 || trace->kind != kind || (trace->name[0] != '\0' && strcmp(trace->name, name) != 0)) {
@@ -53,7 +53,7 @@ unsigned traces_pick(const struct traces *traces, enum trace_kind kind, const ch
                      uint64_t now)
 {
     for (size_t i = 0; i < TRACES_MAX && traces->count > 0; i++) {
-        if (fits(&traces->items[i], kind, name, client) && now < traces->items[i].until) {
+        if (fits_trace(&traces->items[i], kind, name, client) && now < traces->items[i].until) {
             return traces->items[i].id;
         }
     }
@@ -62,7 +62,7 @@ unsigned traces_pick(const struct traces *traces, enum trace_kind kind, const ch
 
 int traces_spend(struct traces *traces, unsigned id, size_t octets, uint64_t now)
 {
-    struct trace *trace = find(traces, id);
+    struct trace *trace = find_trace(traces, id);
     if (trace == NULL) {
         return -1;
     }

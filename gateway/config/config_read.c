@@ -16,7 +16,7 @@
 #define POINTER_MAX 512
 #define SECRET_MAX  65536
 
-static void problem(struct config_reader *reader, const char *pointer, const char *text)
+static void add_problem(struct config_reader *reader, const char *pointer, const char *text)
 {
     document_problem(reader->json, reader->problems, PROBLEM_ERROR, pointer, "%s", text);
 }
@@ -36,7 +36,7 @@ static void child_pointer(char out[POINTER_MAX], const char *pointer, const char
     out[at < POINTER_MAX ? at : POINTER_MAX - 1] = '\0';
 }
 
-static const char *keep(struct config_reader *reader, const char *text)
+static const char *keep_text(struct config_reader *reader, const char *text)
 {
     return expect_memory(arena_text(reader->arena, text));
 }
@@ -46,10 +46,10 @@ static const char *string_of(struct config_reader *reader, const char *pointer, 
 {
     const char *text = json_string_value(value);
     if (text == NULL) {
-        problem(reader, pointer, "expected a string");
+        add_problem(reader, pointer, "expected a string");
     } else if (bytes_has_control(bytes_of(text))) {
         /* What is a host, folder or flag here is a line of SMTP or IMAP later: a CR LF in it would be a command. */
-        problem(reader, pointer, "control characters are not allowed here");
+        add_problem(reader, pointer, "control characters are not allowed here");
         return NULL;
     }
     return text;
@@ -63,17 +63,17 @@ static void read_string(struct config_reader *reader, const struct config_key *k
     (void)key;
     const char *text = string_of(reader, pointer, value);
     if (text != NULL) {
-        *(const char **)into = keep(reader, text);
+        *(const char **)into = keep_text(reader, text);
     }
 }
 
 static const char *absolute(struct config_reader *reader, const char *path)
 {
-    return path[0] == '/' ? keep(reader, path)
+    return path[0] == '/' ? keep_text(reader, path)
                           : expect_memory(arena_printf(reader->arena, "%s/%s", reader->folder, path));
 }
 
-static void note(struct config_reader *reader, const char *path)
+static void note_file(struct config_reader *reader, const char *path)
 {
     if (reader->noting != NULL) {
         config_note_source(reader->noting, path);
@@ -90,7 +90,7 @@ static void read_path(struct config_reader *reader, const struct config_key *key
     const char *path = absolute(reader, text);
     *(const char **)into = path;
     if (!key->unwatched) {
-        note(reader, path);
+        note_file(reader, path);
     } else if (reader->noting != NULL) {
         config_note_path(reader->noting, path);
     }
@@ -104,7 +104,7 @@ static void secret_from_env(struct config_reader *reader, const char *pointer, c
                          "the environment has no variable \"%s\"", name);
         return;
     }
-    *(const char **)into = keep(reader, text);
+    *(const char **)into = keep_text(reader, text);
 }
 
 static void secret_from_file(struct config_reader *reader, const char *pointer, const char *path, void *into)
@@ -113,7 +113,7 @@ static void secret_from_file(struct config_reader *reader, const char *pointer, 
     struct fault fault = FAULT_INIT;
     const char *full = absolute(reader, path);
     buf_init(&text, SECRET_MAX);
-    note(reader, full);
+    note_file(reader, full);
     if (net_file_read_all(full, &text, &fault) < 0) {
         document_problem(reader->json, reader->problems, PROBLEM_ERROR, pointer, "cannot read the secret: %s: %s",
                          fault.where, fault.text);
@@ -135,13 +135,13 @@ static void read_secret(struct config_reader *reader, const struct config_key *k
     const char *env = json_string_value(json_object_get(value, "env"));
     const char *file = json_string_value(json_object_get(value, "file"));
     if (json_is_string(value)) {
-        *(const char **)into = keep(reader, json_string_value(value));
+        *(const char **)into = keep_text(reader, json_string_value(value));
     } else if (json_object_size(value) == 1 && env != NULL) {
         secret_from_env(reader, pointer, env, into);
     } else if (json_object_size(value) == 1 && file != NULL) {
         secret_from_file(reader, pointer, file, into);
     } else {
-        problem(reader, pointer, "expected a string, {\"env\": \"NAME\"} or {\"file\": \"/path\"}");
+        add_problem(reader, pointer, "expected a string, {\"env\": \"NAME\"} or {\"file\": \"/path\"}");
     }
 }
 
@@ -163,7 +163,7 @@ static void read_number(struct config_reader *reader, const struct config_key *k
                         void *into)
 {
     if (!json_is_integer(value) || json_integer_value(value) < 0) {
-        problem(reader, pointer, "expected a whole number that is not negative");
+        add_problem(reader, pointer, "expected a whole number that is not negative");
         return;
     }
     *(uint64_t *)into = (uint64_t)json_integer_value(value);
@@ -180,9 +180,9 @@ static void read_quantity(struct config_reader *reader, const struct config_key 
     if (plain) {
         number = (uint64_t)json_integer_value(value);
     } else if (!json_is_string(value) || (is_size ? units_size(text, &number) : units_duration(text, &number)) < 0) {
-        problem(reader, pointer,
-                is_size ? "expected a size such as \"25MiB\" (units: B, KiB, MiB, GiB, kB, MB, GB)"
-                        : "expected a duration such as \"30s\" (units: ms, s, m, h, d, w)");
+        add_problem(reader, pointer,
+                    is_size ? "expected a size such as \"25MiB\" (units: B, KiB, MiB, GiB, kB, MB, GB)"
+                            : "expected a duration such as \"30s\" (units: ms, s, m, h, d, w)");
         return;
     }
     *(uint64_t *)into = number;
@@ -194,7 +194,7 @@ static void read_bool(struct config_reader *reader, const struct config_key *key
 {
     (void)key;
     if (!json_is_boolean(value)) {
-        problem(reader, pointer, "expected true or false");
+        add_problem(reader, pointer, "expected true or false");
         return;
     }
     *(bool *)into = json_is_true(value);
@@ -237,7 +237,7 @@ static void read_address(struct config_reader *reader, const struct config_key *
     const char *text = string_of(reader, pointer, value);
     struct fault fault = FAULT_INIT;
     if (text != NULL && net_address_parse(into, bytes_of(text), &fault) < 0) {
-        problem(reader, pointer, fault.text);
+        add_problem(reader, pointer, fault.text);
     }
 }
 
@@ -246,7 +246,7 @@ static void read_strings(struct config_reader *reader, const struct config_key *
 {
     (void)key;
     if (!json_is_array(value)) {
-        problem(reader, pointer, "expected an array of strings");
+        add_problem(reader, pointer, "expected an array of strings");
         return;
     }
     size_t count = json_array_size(value);
@@ -256,7 +256,7 @@ static void read_strings(struct config_reader *reader, const struct config_key *
         snprintf(index, sizeof index, "%zu", i);
         child_pointer(at, pointer, index);
         const char *text = string_of(reader, at, json_array_get(value, i));
-        items[i] = keep(reader, text != NULL ? text : "");
+        items[i] = keep_text(reader, text != NULL ? text : "");
     }
     *(struct config_strings *)into = (struct config_strings){items, count};
 }
@@ -273,7 +273,7 @@ static void read_list(struct config_reader *reader, const struct config_key *key
                       void *into)
 {
     if (!json_is_array(value)) {
-        problem(reader, pointer, "expected an array of objects");
+        add_problem(reader, pointer, "expected an array of objects");
         return;
     }
     char *item = list_items(reader, key, json_array_size(value), into);
@@ -289,7 +289,7 @@ static void read_map(struct config_reader *reader, const struct config_key *key,
                      void *into)
 {
     if (!json_is_object(value)) {
-        problem(reader, pointer, "expected an object whose keys are names");
+        add_problem(reader, pointer, "expected an object whose keys are names");
         return;
     }
     char *item = list_items(reader, key, json_object_size(value), into);
@@ -306,7 +306,7 @@ static void read_map(struct config_reader *reader, const struct config_key *key,
         char at[POINTER_MAX];
         child_pointer(at, pointer, name);
         char *slot = item + index++ * key->table->size;
-        *(const char **)(void *)slot = keep(reader, name);
+        *(const char **)(void *)slot = keep_text(reader, name);
         config_read(reader, key->table, at, member, slot);
     }
 }
@@ -364,7 +364,7 @@ void config_read(struct config_reader *reader, const struct config_table *table,
                  void *into)
 {
     if (!json_is_object(object)) {
-        problem(reader, pointer, "expected an object");
+        add_problem(reader, pointer, "expected an object");
         return;
     }
     const char *known[64];

@@ -26,7 +26,7 @@ struct rule_files {
     size_t name_count;
 };
 
-static int note_name(void *ctx, const char *name)
+static int note_match(void *ctx, const char *name)
 {
     struct rule_files *files = ctx;
     /* A ConfigMap is mounted with "..data" and "..2026_…" beside its files, and editors leave ".x.swp". */
@@ -36,12 +36,12 @@ static int note_name(void *ctx, const char *name)
     return 0;
 }
 
-static int by_name(const void *a, const void *b)
+static int by_file_name(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static void add_source(struct rule_files *files, const char *path)
+static void add_rule_file(struct rule_files *files, const char *path)
 {
     if (files->count >= RULE_FILES_MAX) {
         problems_add(files->problems, PROBLEM_ERROR, path, 0, 0, "", "more than %d rule files", RULE_FILES_MAX);
@@ -63,7 +63,7 @@ static void add_matching(struct rule_files *files, const char *path)
     /* The folder as well: a file that comes or goes changes no other. */
     config_note_source(files->config, files->folder);
     struct fault fault = FAULT_INIT;
-    if (net_file_list(files->folder, note_name, files, &fault) < 0) {
+    if (net_file_list(files->folder, note_match, files, &fault) < 0) {
         problems_add(files->problems, PROBLEM_ERROR, files->config->file, 0, 0, "/rules", "%s: %s", files->folder,
                      fault.text);
         return;
@@ -72,9 +72,9 @@ static void add_matching(struct rule_files *files, const char *path)
         problems_add(files->problems, PROBLEM_WARNING, files->config->file, 0, 0, "/rules", "no file matches %s", path);
     }
     /* A folder has no order of its own; the first rule that stops must be the same on every machine. */
-    qsort(files->names, files->name_count, sizeof *files->names, by_name);
+    qsort(files->names, files->name_count, sizeof *files->names, by_file_name);
     for (size_t i = 0; i < files->name_count; i++) {
-        add_source(files, expect_memory(arena_printf(arena, "%s/%s", files->folder, files->names[i])));
+        add_rule_file(files, expect_memory(arena_printf(arena, "%s/%s", files->folder, files->names[i])));
     }
 }
 
@@ -89,7 +89,7 @@ static void collect_rule_files(struct rule_files *files, const char *folder)
         if (strpbrk(strrchr(path, '/'), "*?[") != NULL) {
             add_matching(files, path);
         } else {
-            add_source(files, path);
+            add_rule_file(files, path);
         }
     }
 }

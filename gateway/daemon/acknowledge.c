@@ -55,7 +55,7 @@ static void wait_free(struct wait *wait)
     }
 }
 
-static void answer(struct wait *wait, const struct smtpd_answer *what)
+static void answer_sender(struct wait *wait, const struct smtpd_answer *what)
 {
     reception_delivered_fn *done = wait->done;
     wait->done = NULL;
@@ -82,7 +82,7 @@ static void on_dropped(void *ctx, const struct spool_change_result *result, cons
     }
 }
 
-static void drop(struct wait *wait)
+static void drop_open(struct wait *wait)
 {
     if (wait->dropping) {
         return;
@@ -93,19 +93,19 @@ static void drop(struct wait *wait)
     spool_change(wait->acknowledge->spool, STORE_DROP, &select, &asker);
 }
 
-static void give_up(struct wait *wait, const struct smtpd_answer *what)
+static void give_up_delivery(struct wait *wait, const struct smtpd_answer *what)
 {
     log_event(wait->acknowledge->log, LOG_LEVEL_WARNING, "not_acknowledged", LOG_STR("id", wait->id),
               LOG_INT("open", wait->left), LOG_INT("reply.code", what->code), LOG_STR("reply.text", what->text));
     /* In this order: what the sender hands in again comes behind the drop in the spool, and is then due once. */
-    drop(wait);
-    answer(wait, what);
+    drop_open(wait);
+    answer_sender(wait, what);
 }
 
-static void on_timeout(void *ctx)
+static void on_sender_timeout(void *ctx)
 {
     const struct smtpd_answer what = *smtpd_reply_get(SMTPD_REPLY_UPSTREAM_TIMEOUT);
-    give_up(ctx, &what);
+    give_up_delivery(ctx, &what);
 }
 
 /* ---- hooks ---- */
@@ -115,7 +115,7 @@ static struct wait *wait_new(struct acknowledge *acknowledge, const char *id)
     struct wait *wait = expect_calloc(1, sizeof *wait);
     wait->acknowledge = acknowledge;
     snprintf(wait->id, sizeof wait->id, "%s", id);
-    wait->timer = net_timer_new(acknowledge->loop, on_timeout, wait);
+    wait->timer = net_timer_new(acknowledge->loop, on_sender_timeout, wait);
     EXPECT(map_set(acknowledge->waiting, bytes_of(wait->id), wait) == 0);
     return wait;
 }
@@ -192,14 +192,14 @@ void acknowledge_outcome(void *ctx, const char *delivery, enum spool_outcome_kin
     if (kind == SPOOL_FILED) {
         wait->left--;
         if (wait->left == 0) {
-            answer(wait, &good);
+            answer_sender(wait, &good);
             wait_free(wait);
         }
     } else if (wait->done != NULL) {
         struct smtpd_answer bad = answer_of(wait, fault, kind, text, sizeof text);
-        give_up(wait, &bad);
+        give_up_delivery(wait, &bad);
     } else {
-        drop(wait);
+        drop_open(wait);
     }
 }
 
@@ -214,7 +214,7 @@ void acknowledge_free(struct acknowledge **acknowledge)
     }
     while (map_next((*acknowledge)->waiting, &cursor, &key, &value)) {
         struct wait *wait = value;
-        answer(wait, &what);
+        answer_sender(wait, &what);
         wait_free(wait);
         /* wait_free() has changed the map, and map_next() goes on only in one that stays as it is. */
         cursor = 0;

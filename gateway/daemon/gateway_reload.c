@@ -88,7 +88,7 @@ static void log_hint(struct gateway *gateway, const struct problems *problems)
 
 /* Takes listeners and upstreams of a good configuration; when one cannot be opened, nothing of the configuration is
  * taken. */
-static int apply(struct gateway *gateway, struct config *config, struct problems *problems)
+static int apply_config(struct gateway *gateway, struct config *config, struct problems *problems)
 {
     struct fault fault = FAULT_INIT;
     struct dispatch_plan *plan = NULL;
@@ -124,7 +124,7 @@ void gateway_configure_decision(struct gateway *gateway, const struct config *co
 }
 
 /* The configuration is in force from now on. */
-static void take(struct gateway *gateway, struct config *config, struct problems *problems)
+static void take_over(struct gateway *gateway, struct config *config, struct problems *problems)
 {
     gateway->rules = filters_rule_count(config->rule_set);
     decision_replace(gateway->decision, &config->rule_set);
@@ -139,14 +139,14 @@ static void take(struct gateway *gateway, struct config *config, struct problems
 
 /* ---- loading ---- */
 
-static void load(void *ctx)
+static void load_files(void *ctx)
 {
     struct gateway_loading *loading = &((struct gateway *)ctx)->loading;
     loading->problems = problems_new();
     loading->config = config_load(loading->file, loading->problems);
 }
 
-static void tell(struct list *waiters, bool good, const struct problems *problems)
+static void tell_waiters(struct list *waiters, bool good, const struct problems *problems)
 {
     for (struct list *link; (link = list_take(waiters)) != NULL;) {
         struct waiter *waiter = LIST_ITEM(link, struct waiter, link);
@@ -157,7 +157,7 @@ static void tell(struct list *waiters, bool good, const struct problems *problem
 
 static void on_loaded(void *ctx);
 
-static void begin(struct gateway *gateway)
+static void begin_load(struct gateway *gateway)
 {
     gateway->load_began = net_now(gateway->loop);
     struct gateway_loading *loading = &gateway->loading;
@@ -171,21 +171,21 @@ static void begin(struct gateway *gateway)
     loading->again = false;
     list_move(&loading->waiting, &loading->later);
     gateway_note_load_begins(gateway);
-    net_lane_submit(loading->lane, load, on_loaded, gateway);
+    net_lane_submit(loading->lane, load_files, on_loaded, gateway);
 }
 
-static void finish(struct gateway *gateway, struct config *config, struct problems *problems)
+static void finish_load(struct gateway *gateway, struct config *config, struct problems *problems)
 {
     log_problems(gateway, problems);
     log_hint(gateway, problems);
-    bool good = config != NULL && apply(gateway, config, problems) == 0;
+    bool good = config != NULL && apply_config(gateway, config, problems) == 0;
     gateway_note_load(gateway, good);
     if (good) {
-        take(gateway, config, problems);
+        take_over(gateway, config, problems);
     } else {
         config_free(&config);
     }
-    tell(&gateway->loading.waiting, good, problems);
+    tell_waiters(&gateway->loading.waiting, good, problems);
 }
 
 static void on_loaded(void *ctx)
@@ -196,15 +196,15 @@ static void on_loaded(void *ctx)
     if (gateway->draining) { /* nobody waits any more */
         config_free(&loading->config);
     } else {
-        finish(gateway, loading->config, loading->problems);
+        finish_load(gateway, loading->config, loading->problems);
     }
     problems_free(&loading->problems);
     if (loading->again) {
-        begin(gateway);
+        begin_load(gateway);
     }
 }
 
-static void refuse(void *ctx)
+static void refuse_reload(void *ctx)
 {
     gateway_give_up_reloads(ctx);
 }
@@ -220,11 +220,11 @@ void gateway_reload(struct gateway *gateway, gateway_reloaded_fn *done, void *ct
         list_append(&loading->later, &waiter->link);
     }
     if (gateway->draining) {
-        net_defer(gateway->loop, refuse, gateway);
+        net_defer(gateway->loop, refuse_reload, gateway);
     } else if (loading->runs) {
         loading->again = true;
     } else {
-        begin(gateway);
+        begin_load(gateway);
     }
 }
 
@@ -233,7 +233,7 @@ void gateway_give_up_reloads(struct gateway *gateway)
     struct problems *problems = problems_new();
     problems_add(problems, PROBLEM_ERROR, gateway->config->file, 0, 0, "", "the gateway is shutting down");
     gateway->loading.again = false;
-    tell(&gateway->loading.waiting, false, problems);
-    tell(&gateway->loading.later, false, problems);
+    tell_waiters(&gateway->loading.waiting, false, problems);
+    tell_waiters(&gateway->loading.later, false, problems);
     problems_free(&problems);
 }

@@ -23,7 +23,7 @@ static uint64_t stamp_of(const struct config *config)
     return stamp;
 }
 
-static void look(struct gateway *gateway)
+static void look_at_files(struct gateway *gateway)
 {
     uint64_t stamp = stamp_of(gateway->config);
     if (stamp != gateway->stamp && !gateway->draining) {
@@ -33,15 +33,15 @@ static void look(struct gateway *gateway)
     }
 }
 
-static void on_timer(void *ctx)
+static void on_look_due(void *ctx)
 {
     struct gateway *gateway = ctx;
     gateway->event_ms = 0;
-    look(gateway);
+    look_at_files(gateway);
     net_timer_start(gateway->watch, gateway->watched_all ? POLL_MS : POLL_BARE_MS);
 }
 
-static void on_event(void *ctx)
+static void on_folder_event(void *ctx)
 {
     struct gateway *gateway = ctx;
     uint64_t now = net_now(gateway->loop);
@@ -75,10 +75,10 @@ void gateway_note_sources(struct gateway *gateway)
 void gateway_watch_files(struct gateway *gateway, void (*changed)(struct gateway *gateway))
 {
     gateway->files_changed = changed;
-    gateway->folders = net_watch_new(gateway->loop, on_event, gateway);
-    gateway->watch = net_timer_new(gateway->loop, on_timer, gateway);
+    gateway->folders = net_watch_new(gateway->loop, on_folder_event, gateway);
+    gateway->watch = net_timer_new(gateway->loop, on_look_due, gateway);
     gateway_note_sources(gateway);
-    look(gateway);
+    look_at_files(gateway);
     net_timer_start(gateway->watch, gateway->watched_all ? POLL_MS : POLL_BARE_MS);
 }
 

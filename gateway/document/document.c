@@ -92,7 +92,7 @@ static void skip_blanks(struct pass *pass)
     }
 }
 
-static uint8_t here(const struct pass *pass)
+static uint8_t octet_here(const struct pass *pass)
 {
     return pass->at < pass->json->len ? pass->json->text[pass->at] : 0;
 }
@@ -101,8 +101,8 @@ static uint8_t here(const struct pass *pass)
 static struct bytes skip_string(struct pass *pass)
 {
     size_t start = ++pass->at;
-    while (pass->at < pass->json->len && here(pass) != '"') {
-        pass->at += here(pass) == '\\' ? 2 : 1;
+    while (pass->at < pass->json->len && octet_here(pass) != '"') {
+        pass->at += octet_here(pass) == '\\' ? 2 : 1;
     }
     struct bytes inside = bytes_at(pass->json->text + start, pass->at - start);
     pass->at++;
@@ -111,7 +111,7 @@ static struct bytes skip_string(struct pass *pass)
 
 static void skip_scalar(struct pass *pass)
 {
-    while (pass->at < pass->json->len && memchr(",]} \t\r\n", here(pass), 7) == NULL) {
+    while (pass->at < pass->json->len && memchr(",]} \t\r\n", octet_here(pass), 7) == NULL) {
         pass->at++;
     }
 }
@@ -171,11 +171,11 @@ static void pass_array(struct pass *pass, const struct level *above)
     struct level level = {.above = above};
     pass->at++;
     skip_blanks(pass);
-    while (!pass->stopped && here(pass) != ']' && pass->at < pass->json->len) {
+    while (!pass->stopped && octet_here(pass) != ']' && pass->at < pass->json->len) {
         pass_value(pass, NO_KEY, &level);
         level.index++;
         skip_blanks(pass);
-        pass->at += here(pass) == ',';
+        pass->at += octet_here(pass) == ',';
         skip_blanks(pass);
     }
     pass->at++;
@@ -199,7 +199,7 @@ static void pass_object(struct pass *pass, const struct level *above)
     struct map *seen = map_new(SIZE_MAX, NULL);
     pass->at++;
     skip_blanks(pass);
-    while (!pass->stopped && here(pass) == '"') {
+    while (!pass->stopped && octet_here(pass) == '"') {
         size_t quote = pass->at;
         level.key = skip_string(pass);
         check_duplicate(pass, seen, &level, quote);
@@ -208,7 +208,7 @@ static void pass_object(struct pass *pass, const struct level *above)
         skip_blanks(pass);
         pass_value(pass, quote, &level);
         skip_blanks(pass);
-        pass->at += here(pass) == ',';
+        pass->at += octet_here(pass) == ',';
         skip_blanks(pass);
     }
     pass->at++;
@@ -222,11 +222,11 @@ static void pass_value(struct pass *pass, size_t key, const struct level *level)
     if (++pass->depth > DOCUMENT_MAX_DEPTH) {
         pass_problem(pass, level, pass->at, "nested too deep: at most 64 levels");
         pass->stopped = true;
-    } else if (here(pass) == '{') {
+    } else if (octet_here(pass) == '{') {
         pass_object(pass, level);
-    } else if (here(pass) == '[') {
+    } else if (octet_here(pass) == '[') {
         pass_array(pass, level);
-    } else if (here(pass) == '"') {
+    } else if (octet_here(pass) == '"') {
         skip_string(pass);
     } else {
         skip_scalar(pass);
@@ -484,7 +484,7 @@ void document_problem(const struct document *json, struct problems *problems, in
     problems_add(problems, severity, json->name, line, column, pointer, "%s", text);
 }
 
-static bool is_known(const char *key, const char *const *known)
+static bool is_known_key(const char *key, const char *const *known)
 {
     /* Allowed in every object: editors look for the first, and the second is a comment that tools keep. */
     if (strcmp(key, "$schema") == 0 || strcmp(key, "description") == 0) {
@@ -534,7 +534,7 @@ size_t document_unknown_keys(const struct document *json, struct problems *probl
     json_t *value;
     json_object_foreach(object, key, value)
     {
-        if (!is_known(key, known)) {
+        if (!is_known_key(key, known)) {
             unknown_key(json, problems, pointer, key, known);
             unknown++;
         }

@@ -72,7 +72,7 @@ static const char *printable(struct problems *problems, const char *text)
     return copy;
 }
 
-static int compare(const struct problem *a, const struct problem *b)
+static int compare_places(const struct problem *a, const struct problem *b)
 {
     int by_file = strcmp(a->file, b->file);
     if (by_file != 0) {
@@ -84,11 +84,11 @@ static int compare(const struct problem *a, const struct problem *b)
     return a->column == b->column ? 0 : a->column < b->column ? -1 : 1;
 }
 
-static void insert(struct problems *problems, struct problem problem)
+static void insert_problem(struct problems *problems, struct problem problem)
 {
     /* Kept in order as they come, for they come by subject (listeners, upstreams, rules) and are read by line. */
     size_t at = problems->count++;
-    for (; at > 0 && compare(&problem, &problems->kept[at - 1]) < 0; at--) {
+    for (; at > 0 && compare_places(&problem, &problems->kept[at - 1]) < 0; at--) {
         problems->kept[at] = problems->kept[at - 1];
     }
     problems->kept[at] = problem;
@@ -108,12 +108,12 @@ void problems_add(struct problems *problems, int severity, const char *file, siz
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    insert(problems, (struct problem){.severity = severity == PROBLEM_ERROR ? PROBLEM_ERROR : PROBLEM_WARNING,
-                                      .file = printable(problems, file == NULL ? "" : file),
-                                      .line = line,
-                                      .column = column,
-                                      .pointer = printable(problems, pointer == NULL ? "" : pointer),
-                                      .text = printable(problems, text)});
+    insert_problem(problems, (struct problem){.severity = severity == PROBLEM_ERROR ? PROBLEM_ERROR : PROBLEM_WARNING,
+                                              .file = printable(problems, file == NULL ? "" : file),
+                                              .line = line,
+                                              .column = column,
+                                              .pointer = printable(problems, pointer == NULL ? "" : pointer),
+                                              .text = printable(problems, text)});
 }
 
 static void print_one(const struct problem *problem, struct buf *out)

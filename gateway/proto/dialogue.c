@@ -85,7 +85,7 @@ static void tell_hidden(struct dialogue *dialogue, char who, struct side *side)
     }
 }
 
-static void show(struct dialogue *dialogue, char who, struct bytes line)
+static void show_line(struct dialogue *dialogue, char who, struct bytes line)
 {
     tell_hidden(dialogue, 'C', &dialogue->client);
     tell_hidden(dialogue, 'S', &dialogue->server);
@@ -98,11 +98,11 @@ static void show_head(struct dialogue *dialogue, char who, struct bytes head, ui
     char text[200];
     int len = snprintf(text, sizeof text, "%.*s [%" PRIu64 " octets]", head.len > 100 ? 100 : (int)head.len,
                        (const char *)head.ptr, rest);
-    show(dialogue, who, bytes_at(text, (size_t)len));
+    show_line(dialogue, who, bytes_at(text, (size_t)len));
 }
 
 /* The first `count` words; *rest_r is what is behind them. */
-static struct bytes words(struct bytes line, int count, struct bytes *rest_r)
+static struct bytes first_words(struct bytes line, int count, struct bytes *rest_r)
 {
     struct bytes rest = line;
     size_t len = 0;
@@ -130,18 +130,18 @@ static bool is_smtp_verb(struct bytes word)
 
 static void smtp_command(struct dialogue *dialogue, struct bytes line, uint64_t len)
 {
-    struct bytes rest, verb = words(line, 1, &rest);
+    struct bytes rest, verb = first_words(line, 1, &rest);
     uint64_t octets;
     if (bytes_is_nocase(verb, "AUTH")) {
         /* Behind the mechanism may stand the initial response, which is the password (RFC 4954 section 4). */
-        struct bytes head = words(line, 2, &rest);
+        struct bytes head = first_words(line, 2, &rest);
         dialogue->mode = MODE_SECRET;
         show_head(dialogue, 'C', head, rest.len);
     } else if (!is_smtp_verb(verb)) {
         /* What is no command may be a password out of turn: its length is shown, and nothing else. */
         show_head(dialogue, 'C', bytes_of("no command:"), len);
     } else {
-        show(dialogue, 'C', line);
+        show_line(dialogue, 'C', line);
         if (bytes_is_nocase(verb, "BDAT") && bytes_to_u64(bytes_cut(&rest, ' '), &octets)) {
             dialogue->client.skip = octets;
         }
@@ -157,7 +157,7 @@ static void smtp_reply(struct dialogue *dialogue, struct bytes line)
         return;
     }
     dialogue->mode = bytes_is(code, "354") ? MODE_DATA : MODE_COMMANDS;
-    show(dialogue, 'S', line);
+    show_line(dialogue, 'S', line);
 }
 
 /* ---- IMAP ---- */
@@ -187,11 +187,11 @@ static void imap_command(struct dialogue *dialogue, struct bytes line)
     struct bytes rest = line, tag = bytes_cut(&rest, ' '), verb = bytes_cut(&rest, ' ');
     bool login = bytes_is_nocase(verb, "LOGIN"), authenticate = bytes_is_nocase(verb, "AUTHENTICATE");
     if (!login && !authenticate) {
-        show(dialogue, 'C', line);
+        show_line(dialogue, 'C', line);
         dialogue->client.skip = literal_of(&dialogue->client);
         return;
     }
-    struct bytes head = words(line, login ? 2 : 3, &rest);
+    struct bytes head = first_words(line, login ? 2 : 3, &rest);
     dialogue->mode = MODE_SECRET;
     snprintf(dialogue->tag, sizeof dialogue->tag, "%.*s", tag.len >= TAG_MAX ? 0 : (int)tag.len, (const char *)tag.ptr);
     show_head(dialogue, 'C', head, rest.len);
@@ -209,7 +209,7 @@ static void imap_reply(struct dialogue *dialogue, struct bytes line)
     if (dialogue->mode == MODE_SECRET && bytes_is(tag, "+")) {
         show_head(dialogue, 'S', tag, rest.len);
     } else {
-        show(dialogue, 'S', line);
+        show_line(dialogue, 'S', line);
         dialogue->server.skip = literal_of(&dialogue->server);
     }
 }
@@ -238,7 +238,7 @@ static void server_line(struct dialogue *dialogue, struct bytes line)
     }
 }
 
-static void end_line(struct dialogue *dialogue, struct side *side, bool is_client)
+static void end_shown_line(struct dialogue *dialogue, struct side *side, bool is_client)
 {
     struct bytes line = buf_bytes(&side->line);
     uint64_t len = line.len + side->cut;
@@ -268,7 +268,7 @@ static void add_to_line(struct side *side, struct bytes part)
     side->cut += part.len - kept;
 }
 
-static void take(struct dialogue *dialogue, struct side *side, bool is_client, struct bytes octets)
+static void take_octets(struct dialogue *dialogue, struct side *side, bool is_client, struct bytes octets)
 {
     while (octets.len > 0) {
         if (side->skip > 0) {
@@ -289,17 +289,17 @@ static void take(struct dialogue *dialogue, struct side *side, bool is_client, s
         }
         octets = bytes_from(octets, end < 0 ? octets.len : (size_t)end + 1);
         if (end >= 0) {
-            end_line(dialogue, side, is_client);
+            end_shown_line(dialogue, side, is_client);
         }
     }
 }
 
 void dialogue_client(struct dialogue *dialogue, struct bytes octets)
 {
-    take(dialogue, &dialogue->client, true, octets);
+    take_octets(dialogue, &dialogue->client, true, octets);
 }
 
 void dialogue_server(struct dialogue *dialogue, struct bytes octets)
 {
-    take(dialogue, &dialogue->server, false, octets);
+    take_octets(dialogue, &dialogue->server, false, octets);
 }

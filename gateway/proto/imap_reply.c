@@ -92,7 +92,7 @@ static bool is_padding(struct imap_reply_parser *parser, struct bytes line)
 }
 
 /* A line of the response is complete in the text. 1: so is the response. */
-static int end_line(struct imap_reply_parser *parser)
+static int end_reply_line(struct imap_reply_parser *parser)
 {
     struct buf *text = &parser->text;
     if (text->len - parser->line_start < 2 || buf_bytes(text).ptr[text->len - 2] != '\r') {
@@ -138,7 +138,7 @@ static int take_literal(struct imap_reply_parser *parser, struct bytes *rest)
     return 0;
 }
 
-static int take_line(struct imap_reply_parser *parser, struct bytes *rest)
+static int take_reply_line(struct imap_reply_parser *parser, struct bytes *rest)
 {
     ptrdiff_t end = bytes_find_octet(*rest, '\n');
     size_t len = end < 0 ? rest->len : (size_t)end + 1;
@@ -146,7 +146,7 @@ static int take_line(struct imap_reply_parser *parser, struct bytes *rest)
         return -1;
     }
     *rest = bytes_from(*rest, len);
-    return end < 0 ? 0 : end_line(parser);
+    return end < 0 ? 0 : end_reply_line(parser);
 }
 
 /* ---- the parts of a response ---- */
@@ -256,7 +256,7 @@ int imap_reply_next(struct imap_reply_parser *parser, struct bytes input, size_t
         imap_reply_reset(parser);
     }
     while (result == 0 && rest.len > 0) {
-        result = parser->literal_left > 0 ? take_literal(parser, &rest) : take_line(parser, &rest);
+        result = parser->literal_left > 0 ? take_literal(parser, &rest) : take_reply_line(parser, &rest);
     }
     *used_r = input.len - rest.len;
     if (result == 1) {
