@@ -28,7 +28,8 @@ static json_t *texts(const char *const *values, size_t count)
 
 static json_t *edits_of(const struct mail_delivery *delivery)
 {
-    static const char *const kinds[] = {"add", "delete", "replace"};
+    static const char *const kinds[] = {
+        [MAIL_EDIT_ADD] = "add", [MAIL_EDIT_DELETE] = "delete", [MAIL_EDIT_REPLACE] = "replace"};
     json_t *list = json_array();
     for (size_t i = 0; i < delivery->edit_count; i++) {
         json_t *edit = json_object();

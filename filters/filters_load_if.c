@@ -367,7 +367,8 @@ static const struct filters_condition *load_each(struct filters_loader *loader, 
 
 static const struct filters_condition *load_junction(struct filters_loader *loader, json_t *inside, const char *word)
 {
-    static const char *const quantifiers[] = {"some", "every", "none"}; /* as in enum filters_quantifier */
+    static const char *const quantifiers[] = {
+        [FILTERS_SOME] = "some", [FILTERS_EVERY] = "every", [FILTERS_NONE] = "none"};
     for (int i = 0; i < 3; i++) {
         if (strcmp(quantifiers[i], word) == 0) {
             return load_each(loader, inside, (enum filters_quantifier)i);

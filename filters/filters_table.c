@@ -321,7 +321,8 @@ const struct filters_key filters_filed_keys[] = {
 const char *const filters_when_words[] = {"refused", "down", "full", NULL};
 const char *const filters_state_words[] = {"active", "watch", NULL};
 const char *const filters_match_words[] = {"all", "first", NULL};
-const char *const filters_on_error_words[] = {"defer", "skip", "default", NULL};
+const char *const filters_on_error_words[] = {
+    [FILTERS_ERROR_DEFER] = "defer", [FILTERS_ERROR_SKIP] = "skip", [FILTERS_ERROR_DEFAULT] = "default", NULL};
 const char *const filters_date_words[] = {"received", "header", NULL};
 const char *const filters_weekdays[] = {"sun", "mon", "tue", "wed", "thu", "fri", "sat", NULL};
 

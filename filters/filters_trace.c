@@ -119,7 +119,8 @@ void filters_trace_rule_begin(struct filters_trace *trace)
 
 static const char *verdict_name(enum filters_verdict verdict)
 {
-    static const char *const names[] = {"no", "yes", "unknown", "failed"};
+    static const char *const names[] = {
+        [FILTERS_NO] = "no", [FILTERS_YES] = "yes", [FILTERS_UNKNOWN] = "unknown", [FILTERS_FAILED] = "failed"};
     return names[verdict];
 }
 
@@ -249,7 +250,8 @@ void filters_trace_leave(struct filters_trace *trace, const struct filters_run *
                          size_t captures_before)
 {
     static const char *const kinds[] = {"all", "any", "not", "each"};
-    static const char *const quantifiers[] = {"some", "every", "none"};
+    static const char *const quantifiers[] = {
+        [FILTERS_SOME] = "some", [FILTERS_EVERY] = "every", [FILTERS_NONE] = "none"};
     json_t *parts = trace->stack[trace->depth--];
     json_t *entry = json_object();
     if (condition->name != NULL) {

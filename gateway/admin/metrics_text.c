@@ -8,7 +8,8 @@
 
 void metrics_family(struct metrics_text *text, enum metrics_type type, const char *name, const char *help)
 {
-    static const char *const types[] = {"counter", "gauge", "histogram"};
+    static const char *const types[] = {
+        [METRICS_COUNTER] = "counter", [METRICS_GAUGE] = "gauge", [METRICS_HISTOGRAM] = "histogram"};
     text->family = name;
     buf_printf(text->out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, types[type]);
 }

@@ -40,7 +40,11 @@ bool fault_is_set(const struct fault *fault)
     return fault->class != FAULT_NONE;
 }
 
-static const char *const names[] = {"none", "temporary", "permanent", "local", "uncertain"};
+static const char *const names[] = {
+    [FAULT_NONE] = "none",   [FAULT_TEMP] = "temporary",      [FAULT_PERM] = "permanent",
+    [FAULT_LOCAL] = "local", [FAULT_UNCERTAIN] = "uncertain",
+};
+_Static_assert(sizeof names / sizeof names[0] == FAULT_CLASSES, "a name for each class");
 
 const char *fault_class_name(enum fault_class class)
 {

@@ -15,6 +15,7 @@ enum fault_class {
     FAULT_PERM,      /* the other side says: never; no retry can help */
     FAULT_LOCAL,     /* our own trouble: disk, memory, configuration; answered 4xx, never 5xx */
     FAULT_UNCERTAIN, /* it may have happened: look before trying again */
+    FAULT_CLASSES,
 };
 
 struct fault {

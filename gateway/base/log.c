@@ -26,7 +26,7 @@ const char *log_level_name(enum log_level level)
 
 int log_level_of(const char *name)
 {
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < LOG_LEVELS; i++) {
         if (strcmp(name, level_names[i]) == 0) {
             return i;
         }

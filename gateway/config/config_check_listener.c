@@ -191,8 +191,12 @@ static void check_mechanisms(struct check *check)
     const struct config_strings *names = &check->listener->mechanisms;
     for (size_t i = 0; i < names->count; i++) {
         if (smtpd_mechanism_of(names->items[i]) == 0) {
-            say(check, PROBLEM_ERROR, "auth/mechanisms",
-                "\"%s\" is none of \"PLAIN\", \"LOGIN\", \"SCRAM-SHA-256\", \"SCRAM-SHA-256-PLUS\"", names->items[i]);
+            struct buf known;
+            buf_init(&known, 500);
+            smtpd_mechanism_names(~0u, &known);
+            say(check, PROBLEM_ERROR, "auth/mechanisms", "\"%s\" is none of those that there are:%s", names->items[i],
+                buf_text(&known));
+            buf_done(&known);
         }
     }
 }

@@ -9,7 +9,7 @@
 #include "config/config.h"
 #include "config/config_table.h"
 
-static const char *const kinds[] = {
+static const char *const kinds[CONFIG_KINDS] = {
     [CONFIG_STRING] = "text",
     [CONFIG_PATH] = "path",
     [CONFIG_SECRET] = "secret",

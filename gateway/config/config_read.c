@@ -313,7 +313,7 @@ static void read_map(struct config_reader *reader, const struct config_key *key,
 
 typedef void read_fn(struct config_reader *, const struct config_key *, const char *, json_t *, void *);
 
-static read_fn *const readers[] = {
+static read_fn *const readers[CONFIG_KINDS] = {
     [CONFIG_STRING] = read_string,   [CONFIG_PATH] = read_path,       [CONFIG_SECRET] = read_secret,
     [CONFIG_NUMBER] = read_number,   [CONFIG_SIZE] = read_quantity,   [CONFIG_DURATION] = read_quantity,
     [CONFIG_BOOL] = read_bool,       [CONFIG_WORD] = read_word,       [CONFIG_SWITCH] = read_word,

@@ -68,7 +68,7 @@ static bool same_object(const struct config_key *key, const void *a, const void 
     return config_same(key->table, a, b);
 }
 
-static same_fn *const comparers[] = {
+static same_fn *const comparers[CONFIG_KINDS] = {
     [CONFIG_STRING] = same_text,     [CONFIG_PATH] = same_text,       [CONFIG_SECRET] = same_text,
     [CONFIG_NUMBER] = same_number,   [CONFIG_SIZE] = same_number,     [CONFIG_DURATION] = same_number,
     [CONFIG_BOOL] = same_bool,       [CONFIG_WORD] = same_word,       [CONFIG_SWITCH] = same_number,

@@ -24,6 +24,7 @@ enum config_kind {
     CONFIG_OBJECT,   /* members of `table` in the same struct (offset counts from its start) */
     CONFIG_LIST,     /* struct config_list of `table`'s structs, from an array of objects */
     CONFIG_MAP,      /* the same from an object of objects; the member's key goes into `name` at offset 0 */
+    CONFIG_KINDS,
 };
 
 struct config;

@@ -8,9 +8,9 @@
 
 /* ---- logs ---- */
 
-const char *const gateway_areas[] = {
+const char *const gateway_areas[GATEWAY_AREAS + 1] = {
     [GATEWAY_AREA_GATEWAY] = "gateway", [GATEWAY_AREA_SMTP] = "smtp",         [GATEWAY_AREA_RULES] = "rules",
-    [GATEWAY_AREA_SPOOL] = "spool",     [GATEWAY_AREA_DELIVERY] = "delivery", NULL,
+    [GATEWAY_AREA_SPOOL] = "spool",     [GATEWAY_AREA_DELIVERY] = "delivery", [GATEWAY_AREAS] = NULL,
 };
 
 void gateway_logs_init(struct gateway *gateway, const struct log *log)

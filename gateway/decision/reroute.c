@@ -17,7 +17,11 @@
 
 const char *reroute_verdict_name(enum reroute_verdict verdict)
 {
-    static const char *const names[] = {"same", "moves", "refused", "discarded", "in_doubt"};
+    static const char *const names[] = {[REROUTE_SAME] = "same",
+                                        [REROUTE_MOVES] = "moves",
+                                        [REROUTE_REFUSED] = "refused",
+                                        [REROUTE_DISCARDED] = "discarded",
+                                        [REROUTE_IN_DOUBT] = "in_doubt"};
     return names[verdict];
 }
 

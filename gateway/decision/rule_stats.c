@@ -214,7 +214,10 @@ const struct rule_stats_rule *rule_stats_rule(const struct rule_stats *stats, co
 
 const char *rule_stats_action_name(enum rule_stats_action action)
 {
-    static const char *const names[] = {"filed", "discarded", "rejected", "deferred"};
+    static const char *const names[RULE_STATS_ACTIONS] = {[RULE_STATS_FILED] = "filed",
+                                                          [RULE_STATS_DISCARDED] = "discarded",
+                                                          [RULE_STATS_REJECTED] = "rejected",
+                                                          [RULE_STATS_DEFERRED] = "deferred"};
     return names[action];
 }
 
@@ -235,7 +238,10 @@ uint64_t rule_stats_limits(const struct rule_stats *stats, enum rule_stats_limit
 
 const char *rule_stats_limit_name(enum rule_stats_limit limit)
 {
-    static const char *const names[] = {"pattern", "time", "memory", "mime"};
+    static const char *const names[RULE_STATS_LIMITS] = {[RULE_STATS_LIMIT_PATTERN] = "pattern",
+                                                         [RULE_STATS_LIMIT_TIME] = "time",
+                                                         [RULE_STATS_LIMIT_MEMORY] = "memory",
+                                                         [RULE_STATS_LIMIT_MIME] = "mime"};
     return names[limit];
 }
 

@@ -90,6 +90,8 @@ typedef void smtpd_refused_fn(void *ctx, const struct smtpd_refusal *refusal);
 
 /* The bit of "PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS" in any case of letters; 0 for another word. */
 unsigned smtpd_mechanism_of(const char *name);
+/* The names of a set of mechanisms, each behind a blank. */
+void smtpd_mechanism_names(unsigned mechanisms, struct buf *out);
 
 struct smtpd_engine_options {
     const char *hostname;

@@ -148,8 +148,6 @@ void smtpd_greet(struct smtpd_engine *engine, uint64_t now);
 /* ---- smtpd_sasl.c ---- */
 smtpd_handler smtpd_handle_auth;
 smtpd_taker smtpd_take_sasl;
-/* The names of a set of mechanisms, each behind a blank. */
-void smtpd_mechanism_names(unsigned mechanisms, struct buf *out);
 /* Those that can be used here and now. */
 unsigned smtpd_mechanisms_now(const struct smtpd_engine *engine);
 /* The waiting reply to a failed AUTH. */

@@ -82,7 +82,7 @@ static bool parse_auth(struct bytes value, struct smtp_params *params)
 
 static bool parse_notify(struct bytes value, struct smtp_params *params)
 {
-    static const char *const words[] = {"SUCCESS", "FAILURE", "DELAY"};
+    static const char *const words[] = {"SUCCESS", "FAILURE", "DELAY"}; /* RFC 3461 section 4.1 */
     unsigned seen = 0;
     params->notify = value;
     /* It stands alone (RFC 3461 section 4.1); with another word it is not among the words below. */
@@ -92,7 +92,7 @@ static bool parse_notify(struct bytes value, struct smtp_params *params)
     while (value.ptr != NULL) {
         struct bytes word = bytes_cut(&value, ',');
         unsigned bit = 0;
-        for (unsigned i = 0; i < 3; i++) {
+        for (unsigned i = 0; i < sizeof words / sizeof words[0]; i++) {
             bit |= bytes_is_nocase(word, words[i]) ? 1u << i : 0;
         }
         if (bit == 0 || (seen & bit) != 0) {
