@@ -10,6 +10,8 @@
 #include "base/map.h"
 #include "spool/spool_change.h"
 
+/* Octets of a reply that name mailboxes (RFC 5321 section 4.5.3.1.5: 512 in all). */
+#define FILED_MAX 200
 /* As many as there can be sessions. */
 #define WAITING_MAX 1000000
 
@@ -23,7 +25,8 @@ struct acknowledge {
 struct wait {
     struct acknowledge *acknowledge; /* NULL when that is gone */
     char id[48];
-    size_t count, left; /* deliveries in all, and those that are not filed */
+    size_t count, left;    /* deliveries in all, and those that are not filed */
+    char filed[FILED_MAX]; /* the mailboxes of the others, with commas; as many names as fit */
     struct net_timer *timer;
     reception_delivered_fn *done; /* NULL when the sender was answered */
     void *ctx;
@@ -132,6 +135,7 @@ static bool await_delivery(void *ctx, const char *id, size_t count, uint64_t tim
         wait = wait_new(acknowledge, id);
     }
     wait->count = wait->left = count;
+    wait->filed[0] = '\0';
     wait->done = done;
     wait->ctx = done_ctx;
     net_timer_start(wait->timer, timeout_ms);
@@ -156,6 +160,18 @@ void acknowledge_hooks(struct acknowledge *acknowledge, struct reception_hooks *
 
 /* ---- outcomes ---- */
 
+/* A name that does not fit is left out, and those behind it. */
+static void note_filed(struct wait *wait, const char *mailbox)
+{
+    size_t len = strlen(wait->filed), room = sizeof wait->filed - len;
+    bool is_cut = len >= 3 && strcmp(wait->filed + len - 3, "...") == 0;
+    if (!is_cut && strlen(mailbox) + 10 < room) {
+        snprintf(wait->filed + len, room, "%s%s", len > 0 ? ", " : "", mailbox);
+    } else if (!is_cut) {
+        snprintf(wait->filed + len, room, "%s...", len > 0 ? ", " : "");
+    }
+}
+
 static struct smtpd_answer answer_of(const struct wait *wait, const struct fault *fault, enum spool_outcome_kind kind,
                                      char *text, size_t size)
 {
@@ -165,24 +181,25 @@ static struct smtpd_answer answer_of(const struct wait *wait, const struct fault
     snprintf(text, size, "the mailbox server says: %s", fault->text);
     if (filed > 0) {
         size_t len = strlen(text);
-        snprintf(text + len, size - len, " (%zu of %zu mailboxes have it, and do not get it again)", filed,
-                 wait->count);
+        snprintf(text + len, size - len, " (%zu of %zu mailboxes have it, and do not get it again: %s)", filed,
+                 wait->count, wait->filed);
     }
     return (struct smtpd_answer){final ? 554 : 451, final ? "5.3.0" : "4.3.0", text, SMTPD_REPLY_BY_UPSTREAM};
 }
 
 static bool is_doubt(const struct fault *fault)
 {
-    return fault->class == FAULT_UNCERTAIN || strcmp(fault->code, "look") == 0;
+    return fault->class == FAULT_UNCERTAIN || strcmp(fault->code, "look") == 0 || strcmp(fault->code, "unproven") == 0;
 }
 
-void acknowledge_outcome(void *ctx, const char *delivery, enum spool_outcome_kind kind, const struct fault *fault)
+void acknowledge_outcome(void *ctx, const char *delivery, const char *mailbox, enum spool_outcome_kind kind,
+                         const struct fault *fault)
 {
     struct acknowledge *acknowledge = ctx;
     struct bytes rest = bytes_of(delivery);
     struct wait *wait = map_get(acknowledge->waiting, bytes_cut(&rest, '.'));
     const struct smtpd_answer good = {0};
-    char text[sizeof fault->text + 160];
+    char text[sizeof fault->text + FILED_MAX + 160];
     if (wait == NULL || kind == SPOOL_UNTOUCHED || kind == SPOOL_MOVED) {
         return; /* untouched: it goes out again, or the gateway ends and answers for all; moved: the other one answers */
     }
@@ -191,6 +208,7 @@ void acknowledge_outcome(void *ctx, const char *delivery, enum spool_outcome_kin
     }
     if (kind == SPOOL_FILED) {
         wait->left--;
+        note_filed(wait, mailbox);
         if (wait->left == 0) {
             answer_sender(wait, &good);
             wait_free(wait);

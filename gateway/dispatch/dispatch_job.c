@@ -29,6 +29,8 @@ struct dispatch_job {
     char *folder;                        /* that the server has for the use that the delivery names; or NULL */
     struct mail_delivery instead;        /* what it is from now on, when it goes elsewhere ... */
     struct dispatch_upstream *elsewhere; /* ... to this upstream; else NULL */
+    char *mailbox;                       /* "upstream/folder", for people */
+    char *moved_to;                      /* the folder that it was found in, not the one it was filed into; or NULL */
     char *note;                          /* what its history and the log should say of a filed one; or NULL */
     bool set_aside;                      /* it is what ends the server's connections */
     struct spool_outcome result;         /* what becomes of the delivery */
@@ -109,6 +111,9 @@ static int64_t later(const struct dispatch_job *job, int64_t now)
     if (is_first_doubt(job) && job->outcome.retry_after_ms == 0) {
         return now + (int64_t)upstream->config->settle;
     }
+    if (bytes_is(bytes_of(job->outcome.fault.code), IMAPC_UNPROVEN)) {
+        return now; /* the looks have waited already */
+    }
     uint64_t delay = dispatch_delay(upstream->config, job->item->attempts + 1);
     if (delay < job->outcome.retry_after_ms) {
         delay = job->outcome.retry_after_ms;
@@ -123,6 +128,8 @@ static char *note_of(const struct dispatch_job *job)
 {
     const struct imapc_outcome *outcome = &job->outcome;
     const struct mail_delivery *delivery = &job->item->delivery;
+    static const char twice[] =
+        "possible_duplicate: another attempt may have filed it too, and that could not be found out";
     char text[sizeof outcome->fault.text + 600];
     if (job->elsewhere != NULL) {
         return expect_strdup(job->instead.because);
@@ -135,16 +142,20 @@ static char *note_of(const struct dispatch_job *job)
         return NULL;
     }
     if (!outcome->found) {
-        return expect_strdup(
-            "possible_duplicate: an earlier attempt may have filed it too, and that could not be found out");
+        return expect_strdup(twice);
     }
+    const char *more = outcome->possible_duplicate && outcome->twin_uid == 0 ? twice : "";
+    int len = snprintf(text, sizeof text, "%s%s", more, more[0] != '\0' ? "; " : "");
     if (outcome->twin_uid != 0) {
-        snprintf(text, sizeof text, "found twice: it lies there as UID %u and UID %u", outcome->twin_uid, outcome->uid);
-        return expect_strdup(text);
+        snprintf(text + len, sizeof text - (size_t)len, "found twice: it lies there as UID %u and UID %u",
+                 outcome->twin_uid, outcome->uid);
+    } else if (outcome->elsewhere != NULL) {
+        snprintf(text + len, sizeof text - (size_t)len,
+                 "found: an earlier attempt had filed it, and it was moved to \"%s\" since", outcome->elsewhere);
+    } else {
+        snprintf(text + len, sizeof text - (size_t)len, "found: an earlier attempt had filed it");
     }
-    return expect_strdup(outcome->elsewhere
-                             ? "found: an earlier attempt had filed it, and it was moved to another folder since"
-                             : "found: an earlier attempt had filed it");
+    return expect_strdup(text);
 }
 
 /* What the outcome says about doubt: for the history, for those that follow, and whether it is this message that the
@@ -309,7 +320,7 @@ static void on_settled(void *ctx, const struct fault *fault)
                   LOG_STR("error.code", fault->code), LOG_STR("error.message", fault->text));
     }
     if (upstream->dispatch->watcher != NULL) {
-        upstream->dispatch->watcher(upstream->dispatch->watcher_ctx, job->append.id, job->settled_as,
+        upstream->dispatch->watcher(upstream->dispatch->watcher_ctx, job->append.id, job->mailbox, job->settled_as,
                                     &job->outcome.fault);
     }
     if (job->remains) {
@@ -324,6 +335,8 @@ static void on_settled(void *ctx, const struct fault *fault)
     free((char *)job->append.id);
     free(job->folder);
     free(job->note);
+    free(job->moved_to);
+    free(job->mailbox);
     free(job);
     dispatch_job_gone(upstream);
 }
@@ -436,6 +449,8 @@ static void on_append_done(void *ctx, struct imapc_append *append, const struct 
     job->answered = true;
     job->outcome = *outcome;
     job->folder = outcome->folder == NULL ? NULL : expect_strdup(outcome->folder);
+    job->moved_to = outcome->elsewhere == NULL ? NULL : expect_strdup(outcome->elsewhere);
+    job->outcome.elsewhere = job->moved_to;
     if (!job->reading) {
         finish(job);
     }
@@ -582,6 +597,9 @@ void dispatch_job_start(struct dispatch_upstream *upstream, struct spool_item **
     job->append.id = expect_strdup((*item)->id);
     doubt_read(&job->outcome.doubt, bytes_of((*item)->delivery.doubt == NULL ? "" : (*item)->delivery.doubt));
     job->outcome.doubt.open = (*item)->uncertain;
+    size_t size = strlen(upstream->config->name) + strlen((*item)->delivery.folder) + 2;
+    job->mailbox = expect_calloc(1, size);
+    snprintf(job->mailbox, size, "%s/%s", upstream->config->name, (*item)->delivery.folder);
     *item = NULL;
     upstream->active++;
     const struct mail_envelope *envelope = &job->item->envelope;

@@ -3,11 +3,23 @@
  * person: the newest mail of the account's other places is looked through, those that are for everything, for the
  * archive, the trash and junk (RFC 6154). See imapc_private.h.
  */
+#include <stdlib.h>
+
+#include "base/expect.h"
 #include "engine/imapc_private.h"
 
 static const enum imap_special_use uses[] = {IMAP_SPECIAL_ALL, IMAP_SPECIAL_ARCHIVE, IMAP_SPECIAL_TRASH,
                                              IMAP_SPECIAL_JUNK};
 #define USES (sizeof uses / sizeof uses[0])
+_Static_assert(USES == IMAPC_ELSEWHERE_PLACES, "a name for each place");
+
+void imapc_elsewhere_forget(struct imapc_engine *engine)
+{
+    for (size_t i = 0; i < USES; i++) {
+        free(engine->elsewhere[i]);
+        engine->elsewhere[i] = NULL;
+    }
+}
 
 void imapc_elsewhere_go_on(struct imapc_engine *engine)
 {
@@ -50,6 +62,24 @@ static bool name_of(struct imapc_engine *engine, enum imap_special_use use, stru
         is_named = imap_name_map(name, bytes_of(by_name), &engine->namespaces, engine->utf8) == 0;
     }
     return is_named && !bytes_equal(buf_bytes(name), buf_bytes(&engine->folder));
+}
+
+const char *imapc_elsewhere_name(struct imapc_engine *engine)
+{
+    size_t place = engine->locate.places - 1;
+    if (engine->elsewhere[place] != NULL) {
+        return engine->elsewhere[place];
+    }
+    char delimiter = engine->namespaces.count > 0 ? engine->namespaces.items[0].delimiter : '\0';
+    struct buf server, folder;
+    buf_init(&server, IMAP_NAME_MAX);
+    buf_init(&folder, IMAP_NAME_MAX);
+    bool is_known = name_of(engine, uses[place], &server) &&
+                    imap_name_unmap(&folder, buf_bytes(&server), delimiter, engine->utf8) == 0 && folder.len > 0;
+    engine->elsewhere[place] = expect_strdup(is_known ? buf_text(&folder) : imap_special_name(uses[place]));
+    buf_done(&server);
+    buf_done(&folder);
+    return engine->elsewhere[place];
 }
 
 void imapc_elsewhere_enter(struct imapc_engine *engine)

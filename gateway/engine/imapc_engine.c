@@ -88,6 +88,7 @@ void imapc_engine_free(struct imapc_engine **engine)
         return;
     }
     imapc_locate_done(*engine);
+    imapc_elsewhere_forget(*engine);
     imapc_folders_free(&(*engine)->special.found);
     imap_reply_done(&(*engine)->parser);
     imap_command_done(&(*engine)->command);

@@ -125,7 +125,8 @@ struct imapc_wanted {
     const struct doubt *doubt; /* says how far down the folder is looked through */
     uint32_t uid;              /* set by the engine; 0: it was not found in the folder */
     uint32_t twin_uid;         /* set by the engine: it lies there twice; 0: it does not */
-    bool elsewhere;            /* set by the engine: it was found in another folder of the account */
+    const char *elsewhere;     /* set by the engine: the account's other folder that it was found in, UTF-8, "/" between
+                                * levels; valid until the engine's next task; NULL: it was not */
     bool cut;                  /* set by the engine: see struct doubt_look */
     uint32_t seen;
 };

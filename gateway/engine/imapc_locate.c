@@ -23,6 +23,7 @@ void imapc_engine_locate(struct imapc_engine *engine, uint64_t now, const char *
     engine->now = now;
     engine->result = (struct imapc_result){0};
     engine->append.answered = false;
+    imapc_elsewhere_forget(engine);
     *locate = (struct imapc_locating){
         .wanted = wanted, .count = count, .missing = count, .window = IMAPC_WINDOW_FIRST, .lowest = UINT32_MAX};
     locate->index = map_new(count, NULL);
@@ -31,7 +32,8 @@ void imapc_engine_locate(struct imapc_engine *engine, uint64_t now, const char *
     locate->counts = expect_calloc(count, sizeof *locate->counts);
     for (size_t i = 0; i < count; i++) {
         wanted[i].uid = wanted[i].twin_uid = wanted[i].seen = 0;
-        wanted[i].elsewhere = wanted[i].cut = false;
+        wanted[i].elsewhere = NULL;
+        wanted[i].cut = false;
         disregard(map_set(locate->index, bytes_of(wanted[i].id), &wanted[i]));
     }
     imapc_resolve(engine, folder, IMAPC_PHASE_EXAMINE);
@@ -214,9 +216,10 @@ static void take_found(struct imapc_engine *engine, struct bytes fields, uint32_
     if (wanted == NULL) {
         return;
     }
-    locate->missing -= wanted->uid == 0 && !wanted->elsewhere;
+    bool is_missing = wanted->uid == 0 && wanted->elsewhere == NULL;
+    locate->missing -= is_missing;
     if (engine->phase != IMAPC_PHASE_FETCH) {
-        wanted->elsewhere = wanted->elsewhere || wanted->uid == 0;
+        wanted->elsewhere = is_missing ? imapc_elsewhere_name(engine) : wanted->elsewhere;
     } else if (wanted->uid == 0) {
         wanted->uid = uid;
     } else {

@@ -114,6 +114,7 @@ struct imapc_storing {
 #define IMAPC_ELSEWHERE_MAX 1000
 
 /* The search under way. */
+#define IMAPC_ELSEWHERE_PLACES 4
 struct imapc_locating {
     struct imapc_wanted *wanted; /* NULL: none */
     size_t count;
@@ -180,6 +181,7 @@ struct imapc_engine {
     struct buf folder; /* of the append or search: the server's name */
     struct imapc_appending append;
     struct imapc_locating locate;
+    char *elsewhere[IMAPC_ELSEWHERE_PLACES]; /* names of the places that messages were found in; or NULL */
     struct imapc_storing storing;
     struct imapc_special special;
     struct buf used; /* the folder of a task that named it by its use, as rules write it */
@@ -351,6 +353,9 @@ struct doubt_mark imapc_mark_known(struct imapc_engine *engine);
 void imapc_mark_passed(struct imapc_engine *engine, uint32_t validity, uint32_t uid);
 
 /* imapc_elsewhere.c: what is missing in the folder may lie in another one of the account. */
+/* The place that is looked through, as rules write it; kept until it is forgotten. */
+const char *imapc_elsewhere_name(struct imapc_engine *engine);
+void imapc_elsewhere_forget(struct imapc_engine *engine);
 /* Looks at the next place, or ends the search. */
 void imapc_elsewhere_go_on(struct imapc_engine *engine);
 void imapc_elsewhere_uses_enter(struct imapc_engine *engine);

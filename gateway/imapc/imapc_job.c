@@ -152,7 +152,7 @@ static void queue_again(struct imapc_pool *pool, struct imapc_append *append)
 
 static void answer(struct imapc_pool *pool, struct imapc_append *append, struct imapc_outcome outcome)
 {
-    outcome.possible_duplicate = append->doubt.noted && !fault_is_set(&outcome.fault) && !outcome.found;
+    outcome.possible_duplicate = append->doubt.noted && !fault_is_set(&outcome.fault);
     if (outcome.account && outcome.fault.class == FAULT_PERM) {
         outcome.fault.class = FAULT_TEMP; /* a wrong password is no property of the message */
     }
@@ -254,7 +254,7 @@ static enum doubt_verdict judge(struct imapc_append *append, const struct imapc_
     const struct imapc_wanted *wanted = &job->wanted[index];
     const struct doubt_look look = {
         .sight = result->sight,
-        .found = wanted->uid != 0 || wanted->elsewhere,
+        .found = wanted->uid != 0 || wanted->elsewhere != NULL,
         .early = job->early,
         .place = place,
         .mark = result->mark,
@@ -275,7 +275,7 @@ static void finish_one(struct imapc_pool *pool, struct imapc_job *job, size_t in
         outcome.found = true;
         outcome.uid = job->wanted[index].uid;
         outcome.twin_uid = job->wanted[index].twin_uid;
-        outcome.elsewhere = outcome.uid == 0;
+        outcome.elsewhere = outcome.uid == 0 ? job->wanted[index].elsewhere : NULL;
         answer(pool, append, outcome);
         break;
     case DOUBT_AGAIN:
@@ -284,8 +284,14 @@ static void finish_one(struct imapc_pool *pool, struct imapc_job *job, size_t in
         answer(pool, append, outcome);
         break;
     case DOUBT_ABSENT:
-    case DOUBT_UNPROVEN:
         queue_again(pool, append);
+        break;
+    case DOUBT_UNPROVEN:
+        /* That a second copy is possible is written down before one can come to be: a crash behind it must not forget
+         * what to tell. */
+        fault_set(&outcome.fault, FAULT_TEMP, IMAPC_UNPROVEN, "look",
+                  "an earlier attempt may have filed it, and that cannot be found out (%s): it is sent again", why);
+        answer(pool, append, outcome);
         break;
     }
 }

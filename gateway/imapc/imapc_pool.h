@@ -61,6 +61,9 @@ struct imapc_account {
     uint64_t retry_maximum_ms;
     uint64_t settle_ms; /* a message whose outcome is unknown is looked for this long after, not earlier */
 };
+/* Code of the fault when doubt ended unproven: the message may be sent again, which is noted. */
+#define IMAPC_UNPROVEN "unproven"
+
 /* What became of an append. fault.class NONE: it lies in the folder. */
 struct imapc_outcome {
     struct fault fault;        /* UNCERTAIN: the message went out whole, and no answer came that settles it */
@@ -69,9 +72,9 @@ struct imapc_outcome {
     uint64_t retry_after_ms;   /* the server asked for this pause; 0: none */
     bool account;              /* the fault is of the upstream (cannot connect, log in), not of this append */
     bool found;                /* nothing was sent: an earlier attempt had filed it */
-    bool elsewhere;            /* found, in another folder of the account than it was filed into */
+    const char *elsewhere;     /* found, in this other folder of the account; valid during the call; or NULL */
     uint32_t twin_uid;         /* found, and it lies there twice; else 0 */
-    bool possible_duplicate;   /* filed, though an earlier attempt may have done so: that could not be found out */
+    bool possible_duplicate;   /* filed, though one attempt more may have done so: that could not be found out */
     bool killed;               /* it went out alone, and the connection ended over it */
     struct doubt doubt;        /* as it stands now */
     struct doubt_mark mark;    /* what is known now of the folder; all 0: nothing */

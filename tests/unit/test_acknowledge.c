@@ -71,7 +71,9 @@ static void outcome(const char *delivery, int kind, enum fault_class class)
     if (class != FAULT_NONE) {
         fault_set(&fault, class, "test", "APPEND", "over quota");
     }
-    acknowledge_outcome(w.acknowledge, delivery, kind, &fault);
+    char mailbox[80];
+    snprintf(mailbox, sizeof mailbox, "corp/Folder %s", delivery);
+    acknowledge_outcome(w.acknowledge, delivery, mailbox, kind, &fault);
 }
 
 static void all_filed_is_good(void **state)
@@ -117,7 +119,7 @@ static void doubt_is_looked_into(void **state)
     outcome("M.1", SPOOL_FILED, FAULT_NONE);
     outcome("M.2", SPOOL_DEAD, FAULT_PERM);
     assert_int_equal(w.code, 554);
-    assert_non_null(strstr(w.text, "1 of 2 mailboxes have it"));
+    assert_non_null(strstr(w.text, "1 of 2 mailboxes have it, and do not get it again: corp/Folder M.1)"));
     w.dropped(w.dropped_ctx, &(struct spool_change_result){.changed = 1}, NULL);
     await("M", 1, 1); /* he comes again */
     outcome("M.2", SPOOL_DEFERRED, FAULT_UNCERTAIN);

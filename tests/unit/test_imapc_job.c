@@ -229,13 +229,26 @@ static void test_a_search_that_proves_nothing(void **state)
     struct noted *again = submit("A", 100, true);
     again->append.doubt.looks = DOUBT_LOOKS - 1;
     finish(take(), gap);
-    assert_int_equal(again->answers, 0);
+    assert_int_equal(again->answers, 1); /* the owner writes it down first */
+    assert_string_equal(again->outcome.fault.code, IMAPC_UNPROVEN);
+    assert_false(again->outcome.doubt.open);
+    assert_false(again->outcome.possible_duplicate);
+    struct noted *after = submit("A", 100, false);
+    after->append.doubt = again->outcome.doubt;
     finish(take(), (struct imapc_result){0});
-    assert_true(again->outcome.possible_duplicate);
+    assert_true(after->outcome.possible_duplicate);
+    struct noted *found = submit("A", 100, true);
+    found->append.doubt.noted = true;
+    struct imapc_job *job = take();
+    job->wanted[0].elsewhere = "Old/\xC3\xA4";
+    finish(job, (struct imapc_result){0});
+    assert_true(found->outcome.found);
+    assert_true(found->outcome.possible_duplicate); /* there may be another */
+    assert_string_equal(found->outcome.elsewhere, "Old/\xC3\xA4");
     submit("A", 100, true);
     finish(take(), failed(FAULT_TEMP, "connection-lost")); /* the search itself failed */
-    assert_int_equal(fixture.appends[2].answers, 1);
-    assert_true(fixture.appends[2].outcome.doubt.open);
+    assert_int_equal(fixture.appends[4].answers, 1);
+    assert_true(fixture.appends[4].outcome.doubt.open);
     finish_rest();
     fixture_end();
 }

@@ -349,7 +349,7 @@ static void do_elsewhere(struct player *player, struct bytes text)
         while (rest.len > 0) {
             expected = bytes_is(bytes_cut(&rest, ' '), player->wanted[i].id) || expected;
         }
-        if (player->wanted[i].elsewhere != expected) {
+        if ((player->wanted[i].elsewhere != NULL) != expected) {
             FAIL(player, "%s is %s", player->wanted[i].id, expected ? "not elsewhere" : "elsewhere");
         }
     }
