@@ -32,6 +32,33 @@ static bool is_proof(const struct doubt *doubt, const struct doubt_look *look)
            now->next >= from && from + look->seen >= now->next && now->next != 0;
 }
 
+/* People are told what was missing. */
+static void test_says_what_is_missing(void **state)
+{
+    static const struct {
+        struct doubt_look look;
+        const char *words;
+    } cases[] = {
+        {{.mark = {8, 5, ""}}, "not the one that it was"},
+        {{.mark = {7, 9, ""}, .cut = true}, "more messages than one look takes"},
+        {{.mark = {7, 0, ""}}, "does not say which UID comes next"},
+        {{.mark = {7, 4, ""}, .seen = 9}, "an older state of the folder"},
+        {{.mark = {7, 6, ""}, .place = 2, .seen = 1}, "another address of the account"},
+        {{.mark = {7, 6, ""}, .place = 1}, "are not there any more"},
+        {{.sight = DOUBT_SIGHT_REFUSED}, "may not be read"},
+        {{.sight = DOUBT_SIGHT_MISSING}, "not there any more"},
+        {{.sight = DOUBT_SIGHT_FAILED}, "did not answer everything"},
+        {{.early = true}, "may still show it"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct doubt doubt = {.open = true, .mark = {7, 5, ""}, .place = 1};
+        const char *why = NULL;
+        assert_int_equal(doubt_judge(&doubt, &cases[i].look, &why), DOUBT_AGAIN);
+        assert_non_null(strstr(why, cases[i].words));
+    }
+}
+
 static unsigned verdicts[4];
 
 static void check_look(const struct doubt *before, const struct doubt_look *look)
@@ -357,6 +384,12 @@ static void test_text(void **state)
     memset(long_id + strlen(long_id), 'y', DOUBT_MAILBOX_MAX);
     doubt_read(&back, bytes_of(long_id));
     assert_string_equal(back.mark.mailbox, "");
+    doubt_read(&back, bytes_of("mailboxid=abcdef mailboxid=xy mailboxid="));
+    assert_string_equal(back.mark.mailbox, "xy");
+    doubt_read(&back, bytes_of("since=9223372036854775807 killed=9223372036854775808 looks=2 looks=x"));
+    assert_true(back.since_ms == INT64_MAX);
+    assert_true(back.killed_ms == 0);
+    assert_int_equal(back.looks, 2);
     doubt_write(&(struct doubt){.mark = {7, 9, "box"}, .place = 1}, text);
     assert_string_equal(text, "uidvalidity=7 uidnext=9 mailboxid=box place=1");
     doubt_write(&(struct doubt){.mark = {0, 0, "box"}}, text);
@@ -366,8 +399,8 @@ static void test_text(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_look), cmocka_unit_test(test_every_order),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_look),  cmocka_unit_test(test_every_order),
                                        cmocka_unit_test(test_arises_once), cmocka_unit_test(test_kills),
-                                       cmocka_unit_test(test_text)};
+                                       cmocka_unit_test(test_text),        cmocka_unit_test(test_says_what_is_missing)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
