@@ -152,6 +152,10 @@ static void give_up_try(struct sim_client *client, const char *why)
     sim_say("client %u: try %u %s", client->number, client->try->number, why);
     /* Where delivery is acknowledged, what was under way may be filed all the same; and so may what was sent before. */
     bool is_open = (client->listener->delivered || client->try->resent) && client->try->state == SIM_TRY_SENT;
+    bool repeats = is_open && client->listener->delivered && sim_random_chance(&client->random, 70);
+    client->again = repeats ? client->
+    try : NULL
+        ;
     client->try->state = is_open ? SIM_TRY_SENT : SIM_TRY_REFUSED;
     client->try = NULL;
     if (client->tries >= TRIES_EACH) {
@@ -248,6 +252,7 @@ static void after_rcpt(struct sim_client *client, unsigned code)
         buf_done(&out);
     } else if (client->chunks && client->try->recipients != 0) {
         client->chunk_at = 0;
+        client->is_whole = false;
         sim_client_send_chunks(client);
     } else if (client->pipelines && !client->chunks) {
         client->step = STEP_DATA;
@@ -283,7 +288,7 @@ static void on_mail_reply(struct sim_client *client, unsigned code, const char *
 static void on_chunk_reply(struct sim_client *client, unsigned code, const char *line)
 {
     bool is_chunk = strstr(line, "chunk received") != NULL;
-    bool is_sent = client->try->state == SIM_TRY_SENT;
+    bool is_sent = client->is_whole;
     if (is_chunk && !is_sent) {
         sim_client_send_chunks(client);
     } else if (!is_chunk && is_sent) {

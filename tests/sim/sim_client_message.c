@@ -149,6 +149,7 @@ void sim_client_send_chunks(struct sim_client *client)
     if (!cuts(client, buf_bytes(&out))) {
         if (is_last) {
             sim_try_sent(client->try, client->versions);
+            client->is_whole = true;
             count_finals(client);
         }
         client->step = STEP_CHUNK;

@@ -47,6 +47,7 @@ struct sim_client {
     struct sim_try *injected;  /* sent in clear behind STARTTLS: nobody may ever see it */
     unsigned finals, failures; /* LMTP: replies still to come, and those that were refusals */
     size_t chunk_at;           /* BDAT: what was sent of the text */
+    bool is_whole;             /* BDAT: its last chunk was sent, in this session */
     uint64_t size;             /* of the current message, and ... */
     unsigned wanted;           /* ... its recipients */
     enum step step;            /* whose reply is awaited */

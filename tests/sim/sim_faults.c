@@ -28,9 +28,15 @@ static const struct kind {
     [SIM_FAULT_DISK_FULL] = {"disk full", BY_TIME, 0, 1 * SIM_SECOND, 40 * SIM_SECOND, 3},
     [SIM_FAULT_BREAK] = {"break of connection", BY_COUNT, 24, 1, 6000, 6},
     [SIM_FAULT_STALL] = {"silence of connection", BY_COUNT, 24, 5 * SIM_SECOND, 400 * (uint64_t)SIM_SECOND, 3},
-    [SIM_FAULT_COMMIT_CUT] = {"loss of the answer to APPEND", BY_COUNT, 16, 0, 0, 6},
+    [SIM_FAULT_COMMIT_CUT] = {"loss of the answer to APPEND", BY_COUNT, 16, 0, 3, 8},
     [SIM_FAULT_CUT_BEFORE] = {"loss of APPEND", BY_COUNT, 16, 0, 0, 4},
     [SIM_FAULT_REFUSE] = {"refusal of APPEND", BY_COUNT, 16, 0, 5, 5},
+    [SIM_FAULT_KEEP_NO] = {"refusal of an APPEND that is filed", BY_COUNT, 16, 0, 3, 5},
+    [SIM_FAULT_KEEP_PART] = {"refusal of an APPEND that is filed in part", BY_COUNT, 16, 0, 3, 5},
+    [SIM_FAULT_CROWD] = {"old mail copied in", BY_TIME, 0, 0, 250, 4},
+    [SIM_FAULT_EXPUNGE] = {"mail deleted", BY_TIME, 0, 0, 1, 3},
+    [SIM_FAULT_MOVE] = {"mail moved", BY_TIME, 0, 1 * SIM_SECOND, 30 * SIM_SECOND, 3},
+    [SIM_FAULT_LOOK] = {"looks that show nothing", BY_TIME, 0, 10 * SIM_SECOND, 110 * SIM_SECOND, 6},
     [SIM_FAULT_THROTTLE] = {"throttling", BY_TIME, 0, 1 * SIM_SECOND, 60 * SIM_SECOND, 3},
     [SIM_FAULT_SERVER_DOWN] = {"server down", BY_TIME, 0, 1 * SIM_SECOND, 60 * SIM_SECOND, 4},
     [SIM_FAULT_UIDVALIDITY] = {"new UIDVALIDITY", BY_TIME, 0, 0, 0, 2},
@@ -214,7 +220,8 @@ void sim_faults_link(struct sim_link_trouble *trouble_r)
 const struct sim_fault *sim_faults_append(void)
 {
     plan.appends++;
-    static const enum sim_fault_kind of_append[] = {SIM_FAULT_COMMIT_CUT, SIM_FAULT_CUT_BEFORE, SIM_FAULT_REFUSE};
+    static const enum sim_fault_kind of_append[] = {SIM_FAULT_COMMIT_CUT, SIM_FAULT_CUT_BEFORE, SIM_FAULT_REFUSE,
+                                                    SIM_FAULT_KEEP_NO, SIM_FAULT_KEEP_PART};
     for (size_t i = 0; i < sizeof of_append / sizeof of_append[0]; i++) {
         const struct sim_fault *fault = due(of_append[i], plan.appends, false);
         if (fault != NULL) {

@@ -13,7 +13,7 @@
 #include "sim_link.h"
 
 /* Of one world. */
-#define SIM_FAULTS_MAX 16
+#define SIM_FAULTS_MAX 20
 /* When the last begins. */
 #define SIM_FAULTS_HORIZON (120 * (uint64_t)SIM_SECOND)
 
@@ -29,6 +29,12 @@ enum sim_fault_kind {
     SIM_FAULT_COMMIT_CUT,  /* the n-th APPEND is filed and the connection lost before the OK */
     SIM_FAULT_CUT_BEFORE,  /* ... lost before it is filed */
     SIM_FAULT_REFUSE,      /* ... refused with a code */
+    SIM_FAULT_KEEP_NO,     /* ... filed and answered NO */
+    SIM_FAULT_KEEP_PART,   /* ... filed but for its last message and answered NO */
+    SIM_FAULT_CROWD,       /* old mail is copied into a server's folders */
+    SIM_FAULT_EXPUNGE,     /* mail is deleted there, what was filed too or not */
+    SIM_FAULT_MOVE,        /* mail is moved there, for a while */
+    SIM_FAULT_LOOK,        /* looks at folders are refused, or show too little, for a while */
     SIM_FAULT_THROTTLE,    /* a server says it is busy, for a while */
     SIM_FAULT_SERVER_DOWN, /* a server takes no connections, and drops those it has, for a while */
     SIM_FAULT_UIDVALIDITY, /* a server renumbers its folders */

@@ -12,10 +12,13 @@
 
 #define TRIES_MAX 1000
 #define TEXT_MAX  (8u << 20)
+#define ODD_START " folded by nobody\r\n"
 
 static struct {
     struct sim_try tries[TRIES_MAX];
     size_t count;
+    unsigned killer;
+    sim_mail_doubt_fn *on_doubt;
 } book;
 
 struct sim_try *sim_try_new(unsigned sender, uint64_t size, enum sim_mood mood)
@@ -43,10 +46,17 @@ static void add_line(struct buf *out, struct sim_random *random)
     buf_append_text(out, "\r\n");
 }
 
+static bool starts_odd(const struct sim_try *try)
+{
+    return try->number % 6 == 5;
+}
+
 void sim_try_text(const struct sim_try *try, struct buf *out)
 {
     struct sim_random random;
     sim_random_init(&random, sim_seed(), "text", try->number);
+    /* It continues no field, and must not continue one that the gateway puts in front. */
+    buf_append_text(out, starts_odd(try) ? ODD_START : "");
     buf_printf(out,
                "From: sim@client.sim\r\nTo: somebody@gw.sim\r\nSubject: try %u\r\nMessage-ID: <try%u@client.sim>\r\n"
                "X-Sim-Try: %u\r\nX-Sim-Mood: %s\r\n\r\n",
@@ -112,6 +122,9 @@ static void check_text(const struct sim_try *try, struct bytes octets)
     struct buf text;
     buf_init(&text, TEXT_MAX);
     sim_try_text(try, &text);
+    if (starts_odd(try)) {
+        buf_consume(&text, strlen(ODD_START)); /* that line is repaired */
+    }
     bool is_whole = octets.len >= text.len && bytes_equal(bytes_from(octets, octets.len - text.len), buf_bytes(&text));
     if (!is_whole) {
         sim_fail("try %u was filed changed: %zu octets, sent %zu", try->number, octets.len, text.len);
@@ -152,6 +165,131 @@ static void check_mark(const struct sim_try *try, unsigned server, int place, st
     }
 }
 
+/* A message that belongs into one folder lies there, or where the operator sent it instead. */
+static void check_other_place(const struct sim_try *try, int place)
+{
+    unsigned places = sim_try_places(try);
+    for (int i = 0; i < SIM_PLACES && places == 1u << i; i++) {
+        int other = place == SIM_PLACE_REROUTED ? i : SIM_PLACE_REROUTED;
+        if (other != place && try->filings[other].count > try->filings[other].lost) {
+            sim_fail("try %u was filed into %s and lies in %s", try->number, sim_places[place].folder,
+                     sim_places[other].folder);
+        }
+    }
+}
+
+static void note_twice(struct bytes line)
+{
+    for (size_t i = 0; i < book.count; i++) {
+        for (size_t k = 0; k < SIM_PLACES; k++) {
+            struct sim_filing *filing = &book.tries[i].filings[k];
+            bool is_named = filing->count > 0 && bytes_find(line, bytes_of(filing->delivery)) >= 0;
+            filing->is_told = filing->is_told || is_named;
+        }
+    }
+}
+
+static struct sim_try *try_named(struct bytes line, const char *name)
+{
+    ptrdiff_t at = bytes_find(line, bytes_of(name));
+    for (size_t i = 0; at >= 0 && i < book.count; i++) {
+        struct bytes id = bytes_of(book.tries[i].id);
+        if (id.len > 0 && bytes_equal(bytes_slice(bytes_from(line, (size_t)at + strlen(name)), 0, id.len), id)) {
+            return &book.tries[i];
+        }
+    }
+    return NULL;
+}
+
+/* "Known already" is no answer for a message that lies among the dead letters, if they are not tried again with that. */
+static void check_known(struct bytes line)
+{
+    struct sim_try *try = try_named(line, " of=");
+    bool is_dead = try != NULL && try->dead_us != 0 && sim_now() > try->dead_us + 5 * (uint64_t)SIM_SECOND;
+    if (is_dead && bytes_find(line, bytes_of(" retried=")) < 0) {
+        sim_fail("try %u is said to be known already, and is a dead letter", try->number);
+    }
+    if (try != NULL) {
+        try->dead_us = 0;
+    }
+}
+
+void sim_mail_watch_doubts(sim_mail_doubt_fn *fn)
+{
+    book.on_doubt = fn;
+}
+
+void sim_mail_doubted(struct bytes octets)
+{
+    struct sim_try *try = sim_mail_find(octets);
+    if (book.on_doubt != NULL && try != NULL) {
+        book.on_doubt(try);
+    }
+}
+
+void sim_mail_retried(void)
+{
+    for (size_t i = 0; i < book.count; i++) {
+        book.tries[i].dead_us = 0;
+    }
+}
+
+void sim_mail_log(struct bytes line)
+{
+    bool is_filed = bytes_find(line, bytes_of(" filed ")) >= 0;
+    bool tells =
+        bytes_find(line, bytes_of("possible_duplicate")) >= 0 || bytes_find(line, bytes_of("found twice")) >= 0;
+    if (is_filed && tells) {
+        note_twice(line);
+    } else if (bytes_find(line, bytes_of(" duplicate ")) >= 0) {
+        check_known(line);
+    } else if (bytes_find(line, bytes_of(" dead_letter ")) >= 0) {
+        struct sim_try *try = try_named(line, " id=");
+        if (try != NULL) {
+            try->dead_us = sim_now();
+        }
+    }
+}
+
+void sim_mail_check_others(uint64_t by_us)
+{
+    for (size_t i = 0; i < book.count; i++) {
+        const struct sim_try *try = &book.tries[i];
+        bool is_due = try->state == SIM_TRY_ACKED && try->acked_us < by_us && !try->at_once && !try->may_be_dropped &&
+                      !try->rerouted && try->number != book.killer && try->mood == SIM_MOOD_PLAIN;
+        unsigned places =
+            sim_setup_places(try->mood, try->recipients, 0) & sim_setup_places(try->mood, try->recipients, 1);
+        for (int k = 0; is_due && k < SIM_PLACES; k++) {
+            if ((places >> k & 1) != 0 && try->filings[k].count == 0) {
+                sim_fail("try %u waits because of another, which ends the server's sessions", try->number);
+            }
+        }
+    }
+}
+
+void sim_mail_check_told(void)
+{
+    for (size_t i = 0; i < book.count; i++) {
+        for (size_t k = 0; k < SIM_PLACES; k++) {
+            const struct sim_filing *filing = &book.tries[i].filings[k];
+            if (filing->count > 1 && !filing->is_told) {
+                sim_fail("try %u was filed into %s twice, and nobody was told", book.tries[i].number,
+                         sim_places[k].folder);
+            }
+        }
+    }
+}
+
+unsigned sim_mail_killer(void)
+{
+    return book.killer;
+}
+
+void sim_mail_set_killer(unsigned number)
+{
+    book.killer = number;
+}
+
 static void check_allowed(struct sim_try *try, int place, bool is_late)
 {
     const char *folder = sim_places[place].folder;
@@ -172,10 +310,15 @@ static void check_allowed(struct sim_try *try, int place, bool is_late)
     if (!is_rerouted && try->mood == SIM_MOOD_HOLD && (!try->released || try->at_once)) {
         sim_fail("try %u was to be held, nobody released it, and it was filed into %s", try->number, folder);
     }
-    sim_operator_check_filing(try->filings[place].server, try->filings[place].delivery, is_late);
-    if (++try->filings[place].count > 1) {
+    /* What was left of a message that its sender keeps is dropped, and taken up again when it is sent again. */
+    if (!try->at_once) {
+        sim_operator_check_filing(try->filings[place].server, try->filings[place].delivery, is_late);
+    }
+    /* What others took away cannot be found: then a second copy is better than none, if it is told. */
+    if (++try->filings[place].count > 1 + try->filings[place].lost) {
         sim_fail("try %u was filed into %s twice", try->number, folder);
     }
+    check_other_place(try, place);
 }
 
 static struct sim_filing *filing_of(unsigned server, const char *folder, struct bytes octets, struct sim_try **try_r,
@@ -204,9 +347,10 @@ struct sim_filing *sim_mail_filed(unsigned server, const char *folder, struct by
     filing->server = server;
     check_allowed(try, place, is_late);
     filing->has_uidplus = has_uidplus;
-    filing->validity[0] = validity;
-    filing->uid[0] = uid;
-    filing->uids = 1;
+    if (filing->uids < SIM_MAIL_UIDS) {
+        filing->validity[filing->uids] = validity;
+        filing->uid[filing->uids++] = uid;
+    }
     filing->at_us = sim_now();
     sim_say("try %u filed into %s of %s as %u", try->number, folder, sim_upstreams[server], uid);
     return filing;

@@ -22,7 +22,9 @@ enum sim_try_state {
 
 /* What the servers know of a message in one folder. */
 struct sim_filing {
-    unsigned count;        /* how often it was filed */
+    unsigned count;        /* how often it was filed ... */
+    unsigned lost;         /* ... and how often moved or deleted since, by others */
+    bool is_told;          /* that it may lie there twice stands in the log */
     unsigned server;       /* where; another than the place's own when that stayed down */
     unsigned refusals;     /* how often it was refused */
     unsigned cuts;         /* how often the connection ended in the place of an answer */
@@ -47,7 +49,8 @@ struct sim_try {
     bool at_once;                            /* its listener acknowledges what is delivered */
     bool released, may_be_dropped, rerouted; /* what an operator has asked for since it was sent */
     uint64_t acked_us;                       /* virtual time */
-    bool is_told; /* its whole story was held against the servers, and nothing of it is open */
+    uint64_t dead_us; /* since when a delivery of it is a dead letter, and nobody tried it again; 0: none is */
+    bool is_told;     /* its whole story was held against the servers, and nothing of it is open */
     struct sim_filing filings[SIM_PLACES];
 };
 
@@ -79,5 +82,20 @@ enum sim_append_end {
 void sim_mail_not_filed(unsigned server, const char *folder, struct bytes octets, enum sim_append_end end);
 /* The try that these octets belong to, or NULL. */
 struct sim_try *sim_mail_find(struct bytes octets);
+/* A line of the gateway's log. */
+void sim_mail_log(struct bytes line);
+/* Ends the world when something lies somewhere twice and nobody was told. */
+void sim_mail_check_told(void);
+/* The number of the try that ends a server's sessions, wherever it is sent; 0: none. */
+unsigned sim_mail_killer(void);
+void sim_mail_set_killer(unsigned number);
+/* Ends the world when what was acknowledged by then, but the killer, is not in its folders. */
+void sim_mail_check_others(uint64_t by_us);
+/* A server has filed the message, and nobody hears of it: tells whoever watches (NULL: nobody). */
+typedef void sim_mail_doubt_fn(struct sim_try *try);
+void sim_mail_watch_doubts(sim_mail_doubt_fn *fn);
+void sim_mail_doubted(struct bytes octets);
+/* An operator has dead letters tried again. */
+void sim_mail_retried(void);
 
 #endif

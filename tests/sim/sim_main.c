@@ -225,9 +225,14 @@ static int run_many(const struct options *options)
         }
     }
     double took = real_now() - began;
-    printf("figure: %s: %llu seeds, %llu failed; %.1f virtual hours in %.1f s (%.2f per second), %llu events\n",
-           options->world->name, (unsigned long long)done, (unsigned long long)failures, (double)virtual_us / 3.6e9,
-           took, (double)virtual_us / 3.6e9 / took, (unsigned long long)events);
+    /* None of n failed: then fewer than 3 in n fail, with 95 % confidence. */
+    char bound[60] = "";
+    if (failures == 0 && done > 0) {
+        snprintf(bound, sizeof bound, " (fewer than 1 in %llu, 95 %%)", (unsigned long long)(done / 3));
+    }
+    printf("figure: %s: %llu seeds, %llu failed%s; %.1f virtual hours in %.1f s (%.2f per second), %llu events\n",
+           options->world->name, (unsigned long long)done, (unsigned long long)failures, bound,
+           (double)virtual_us / 3.6e9, took, (double)virtual_us / 3.6e9 / took, (unsigned long long)events);
     return failures == 0 ? 0 : 1;
 }
 

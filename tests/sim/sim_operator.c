@@ -15,8 +15,8 @@
 
 #define KNOWN_MAX   4000
 #define REQUEST_MAX 1000
-/* What was under way when an upstream was paused may take so long: the time of one command, and of the octets that moved meanwhile. */
-#define UNDER_WAY (60 * (uint64_t)SIM_SECOND)
+/* What was under way when an upstream was paused may take so long: a look and an append, each the time of a command and of the octets that moved. */
+#define UNDER_WAY (110 * (uint64_t)SIM_SECOND)
 
 enum verb { RETRY, HOLD, RELEASE, DROP, REROUTE, PAUSE, RESUME, VERBS };
 static const char *const verbs[VERBS] = {"retry", "hold", "release", "drop", "reroute", "pause", "resume"};
@@ -112,6 +112,9 @@ static void note_asked(enum verb verb)
         try->released = try->released || (is_there && verb == RELEASE);
         try->may_be_dropped = try->may_be_dropped || (is_there && verb == DROP);
     }
+    if (verb == RETRY) {
+        sim_mail_retried();
+    }
     if (verb == RELEASE) {
         forget(HOLD);
     }
@@ -184,11 +187,10 @@ static struct sim_try *some_message(uint64_t draw)
     return any;
 }
 
-static void reroute(struct spool *spool, uint64_t draw)
+void sim_operator_reroute(struct spool *spool, struct sim_try *try)
 {
     char text[REQUEST_MAX];
-    struct sim_try *try = some_message(draw);
-    if (try == NULL) {
+    if (try == NULL || try->state != SIM_TRY_ACKED || try->at_once) {
         return;
     }
     try->rerouted = true;
@@ -209,7 +211,7 @@ void sim_operator_work(struct spool *spool, uint64_t draw)
     draw /= VERBS * 2;
     switch (verb) {
     case REROUTE:
-        reroute(spool, draw);
+        sim_operator_reroute(spool, some_message(draw));
         return;
     case PAUSE:
     case RESUME:
@@ -237,6 +239,11 @@ void sim_operator_work(struct spool *spool, uint64_t draw)
 void sim_operator_release_all(struct spool *spool)
 {
     ask(spool, RELEASE, 0, "{\"verb\": \"release\", \"select\": {\"state\": \"held\"}, \"by\": \"sim\"}");
+}
+
+void sim_operator_retry_dead(struct spool *spool)
+{
+    ask(spool, RETRY, 0, "{\"verb\": \"retry\", \"select\": {\"state\": \"dead\"}, \"by\": \"sim\"}");
 }
 
 void sim_operator_resume_all(struct spool *spool)

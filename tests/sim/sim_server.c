@@ -15,7 +15,7 @@
 #define LINE_MAX_LEN 65536
 #define LITERAL_MAX  (16u << 20)
 /* A command whose connection is gone is executed this much later at most; the gateway looks 2 s after ("settle"). */
-#define LATE_MOST (1500 * SIM_MS)
+#define LATE_MOST (1000 * SIM_MS)
 
 void sim_session_say(struct sim_session *session, const char *format, ...)
 {
@@ -200,6 +200,7 @@ static void on_work(void *ctx)
         sim_cancel(&session->event);
         forget_tokens(session);
         buf_done(&session->in);
+        free(session->view);
         list_remove(&session->all);
         free(session);
     }
@@ -340,6 +341,9 @@ struct sim_server *sim_server_new(unsigned index, const char *host, unsigned con
     server->has_create_hint = sim_random_chance(&server->random, 70);
     server->delimiter = sim_random_chance(&server->random, 50) ? '/' : '.';
     server->next_validity = 1000;
+    server->has_own_dates = sim_random_chance(&server->random, 30);
+    server->lags = sim_random_chance(&server->random, 30);
+    server->hides_next = sim_random_chance(&server->random, 50);
     server->most = (unsigned)sim_random_between(&server->random, 1, 3 * connections);
     sim_link_serve(host, on_accept, &events, server);
     return server;
@@ -388,6 +392,11 @@ void sim_server_set_throttled(struct sim_server *server, bool is_throttled)
     server->is_throttled = is_throttled;
 }
 
+void sim_server_set_look(struct sim_server *server, enum sim_server_look look)
+{
+    server->look = look;
+}
+
 void sim_server_renumber(struct sim_server *server)
 {
     for (size_t i = 0; i < server->folder_count; i++) {
@@ -398,7 +407,7 @@ void sim_server_renumber(struct sim_server *server)
         {
             struct sim_stored *stored = LIST_ITEM(at, struct sim_stored, link);
             stored->uid = folder->uidnext++;
-            if (stored->filing->uids < SIM_MAIL_UIDS) {
+            if (stored->filing != NULL && stored->filing->uids < SIM_MAIL_UIDS) {
                 stored->filing->validity[stored->filing->uids] = folder->uidvalidity;
                 stored->filing->uid[stored->filing->uids++] = stored->uid;
             }

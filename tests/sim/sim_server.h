@@ -10,6 +10,16 @@
 
 struct sim_server;
 
+/* What a server makes of a look at a folder. */
+enum sim_server_look {
+    SIM_SERVER_LOOK_GOOD,
+    SIM_SERVER_LOOK_NO_EXAMINE, /* the folder is locked just now */
+    SIM_SERVER_LOOK_NO_FETCH,
+    SIM_SERVER_LOOK_EMPTY,  /* FETCH says OK, and no data comes */
+    SIM_SERVER_LOOK_GAPPED, /* FETCH says OK, and leaves messages out */
+    SIM_SERVER_LOOKS
+};
+
 /* index: 0, in clear, or 1, under TLS. connections: what the gateway is configured to open at most; more at once ends the world. */
 struct sim_server *sim_server_new(unsigned index, const char *host, unsigned connections);
 /* Not taking connections, and dropping those there are. */
@@ -24,5 +34,14 @@ uint64_t sim_server_memory(const struct sim_server *server);
 void sim_server_set_throttled(struct sim_server *server, bool is_throttled);
 /* All folders get another UIDVALIDITY and new UIDs. */
 void sim_server_renumber(struct sim_server *server);
+void sim_server_set_look(struct sim_server *server, enum sim_server_look look);
+
+/* What people and filters do to the mail there (sim_server_people.c). */
+/* So many old messages, with dates of long ago, are copied into each folder. */
+void sim_server_crowd(struct sim_server *server, unsigned count);
+/* What is foreign is deleted; with_ours: some of what was filed, too. */
+void sim_server_expunge(struct sim_server *server, bool with_ours);
+/* What was filed into folders, and what comes, is moved to the archive, the trash or junk, now and then. */
+void sim_server_set_moving(struct sim_server *server, bool is_moving);
 
 #endif

@@ -55,13 +55,9 @@ static struct sim_folder *find_folder(struct sim_server *server, struct bytes na
 
 static struct sim_folder *make_folder(struct sim_server *server, struct bytes name)
 {
-    EXPECT(server->folder_count < SIM_SERVER_FOLDERS);
-    struct sim_folder *folder = &server->folders[server->folder_count++];
-    folder_name(server, name, folder->name);
-    folder->uidvalidity = ++server->next_validity;
-    folder->uidnext = 1;
-    list_init(&folder->messages);
-    return folder;
+    char wanted[64];
+    folder_name(server, name, wanted);
+    return sim_server_folder(server, wanted);
 }
 
 /* ---- APPEND ---- */
@@ -95,7 +91,12 @@ static void note_end(const struct sim_session *session, enum sim_append_end end)
 static void store(struct sim_session *session, struct sim_folder *folder, struct bytes date, struct bytes octets)
 {
     struct sim_stored *stored = expect_calloc(1, sizeof *stored);
+    if (session->server->has_own_dates) {
+        date = bytes_of(" 9-Sep-2001 01:46:40 +0000");
+    }
     snprintf(stored->date, sizeof stored->date, "%.*s", (int)date.len, (const char *)date.ptr);
+    uint64_t lag = session->server->lags ? sim_random_between(&session->server->random, 0, SIM_SERVER_LAG_MOST) : 0;
+    stored->shown_us = sim_now() + lag;
     stored->uid = folder->uidnext++;
     buf_init(&stored->octets, octets.len);
     buf_append_bytes(&stored->octets, octets);
@@ -108,15 +109,52 @@ static void store(struct sim_session *session, struct sim_folder *folder, struct
                                     session->server->has_uidplus, is_late);
 }
 
-static void store_all(struct sim_session *session, struct append *append)
+/* most: of the messages, from the first. */
+static void store_some(struct sim_session *session, struct append *append, size_t most)
 {
     append->first = append->folder->uidnext;
-    for (size_t i = 3; i < session->count; i++) {
+    for (size_t i = 3; i < session->count && most > 0; i++) {
         if (session->tokens[i].is_literal) {
             store(session, append->folder, word(session, i - 1), word(session, i));
+            most--;
         }
     }
     append->last = append->folder->uidnext - 1;
+}
+
+static size_t count_literals(const struct sim_session *session)
+{
+    size_t count = 0;
+    for (size_t i = 3; i < session->count; i++) {
+        count += session->tokens[i].is_literal;
+    }
+    return count;
+}
+
+/* Whether some message of the command ends the session, whoever sends it. */
+static bool has_killer(const struct sim_session *session)
+{
+    for (size_t i = 3; i < session->count; i++) {
+        const struct sim_try *try = session->tokens[i].is_literal ? sim_mail_find(word(session, i)) : NULL;
+        if (try != NULL && try->number == sim_mail_killer()) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Filed, wholly or but for the last, and refused: with or without the connection's end. */
+static void answer_kept(struct sim_session *session, struct append *append, const struct sim_fault *fault)
+{
+    static const char *const words[] = {"NO [UNAVAILABLE] backend lost", "NO [SERVERBUG] internal error"};
+    size_t count = count_literals(session);
+    bool in_part = fault->kind == SIM_FAULT_KEEP_PART;
+    store_some(session, append, in_part ? count - 1 : count);
+    note_end(session, SIM_APPEND_LATER);
+    answer(session, in_part ? "NO [LIMIT] too many messages" : words[fault->amount % 2]);
+    if (fault->amount / 2 % 2 != 0) {
+        sim_session_end(session, false);
+    }
 }
 
 static void say_appended(struct sim_session *session, const struct append *append)
@@ -145,6 +183,16 @@ static void do_append(struct sim_session *session)
         return;
     }
     const struct sim_fault *fault = sim_faults_append();
+    if (has_killer(session)) {
+        sim_say("server %u breaks over this message", session->server->index);
+        note_end(session, SIM_APPEND_CUT);
+        sim_session_end(session, true);
+        return;
+    }
+    if (fault != NULL && (fault->kind == SIM_FAULT_KEEP_NO || fault->kind == SIM_FAULT_KEEP_PART)) {
+        answer_kept(session, &append, fault);
+        return;
+    }
     if (fault != NULL && fault->kind == SIM_FAULT_REFUSE) {
         const struct refusal *refusal = &refusals[fault->amount % (sizeof refusals / sizeof refusals[0])];
         note_end(session, refusal->for_good ? SIM_APPEND_NEVER : SIM_APPEND_LATER);
@@ -161,9 +209,14 @@ static void do_append(struct sim_session *session)
         answer(session, "NO [LIMIT] Request is throttled. Suggested Backoff Time: 5000 milliseconds");
         return;
     }
-    store_all(session, &append);
+    store_some(session, &append, SIZE_MAX);
     if (fault != NULL) {
         note_end(session, SIM_APPEND_CUT);
+        for (size_t i = 3; fault->amount == 3 && i < session->count; i++) {
+            if (session->tokens[i].is_literal) {
+                sim_mail_doubted(word(session, i));
+            }
+        }
         sim_session_end(session, true); /* filed, and nobody hears of it */
         return;
     }
@@ -183,6 +236,38 @@ bool sim_server_allows_literal(struct sim_session *session)
 
 /* ---- looking ---- */
 
+/* UIDNEXT as this server tells it: with or without what its views do not show yet. */
+static uint32_t next_of(const struct sim_server *server, const struct sim_folder *folder)
+{
+    LIST_EACH(at, &folder->messages)
+    {
+        const struct sim_stored *stored = LIST_ITEM(at, struct sim_stored, link);
+        if (server->hides_next && stored->shown_us > sim_now()) {
+            return stored->uid;
+        }
+    }
+    return folder->uidnext;
+}
+
+/* Sequence numbers stay what they are while the folder is selected, whoever takes messages away (RFC 9051 section 7.5.1). */
+static void take_view(struct sim_session *session)
+{
+    size_t count = 0;
+    LIST_EACH(at, &session->selected->messages)
+    {
+        count++;
+    }
+    session->view_count = 0;
+    session->view = expect_memory(realloc(session->view, (count + 1) * sizeof *session->view));
+    LIST_EACH(at, &session->selected->messages)
+    {
+        const struct sim_stored *stored = LIST_ITEM(at, struct sim_stored, link);
+        if (stored->shown_us <= sim_now()) {
+            session->view[session->view_count++] = stored->uid;
+        }
+    }
+}
+
 static void do_select(struct sim_session *session)
 {
     struct sim_folder *folder = find_folder(session->server, word(session, 2));
@@ -191,15 +276,16 @@ static void do_select(struct sim_session *session)
         answer(session, "NO [NONEXISTENT] no such mailbox");
         return;
     }
-    unsigned count = 0;
-    LIST_EACH(at, &folder->messages)
-    {
-        count++;
+    if (session->server->look == SIM_SERVER_LOOK_NO_EXAMINE) {
+        session->selected = NULL;
+        answer(session, "NO [INUSE] mailbox is locked");
+        return;
     }
+    take_view(session);
     sim_session_say(session, "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)");
-    sim_session_say(session, "* %u EXISTS", count);
+    sim_session_say(session, "* %zu EXISTS", session->view_count);
     sim_session_say(session, "* OK [UIDVALIDITY %u] valid", folder->uidvalidity);
-    sim_session_say(session, "* OK [UIDNEXT %u] next", folder->uidnext);
+    sim_session_say(session, "* OK [UIDNEXT %u] next", next_of(session->server, folder));
     answer(session, is_word(session, 1, "EXAMINE") ? "OK [READ-ONLY] done" : "OK [READ-WRITE] done");
 }
 
@@ -212,7 +298,7 @@ static void do_status(struct sim_session *session)
     }
     struct bytes name = word(session, 2);
     sim_session_say(session, "* STATUS \"%.*s\" (UIDVALIDITY %u UIDNEXT %u)", (int)name.len, (const char *)name.ptr,
-                    folder->uidvalidity, folder->uidnext);
+                    folder->uidvalidity, next_of(session->server, folder));
     answer(session, "OK done");
 }
 
@@ -319,6 +405,24 @@ static void say_fields(struct sim_session *session, unsigned number, const struc
     buf_done(&fields);
 }
 
+/* The message of this UID, if it is still there. */
+static const struct sim_stored *stored_of(const struct sim_session *session, uint32_t uid)
+{
+    LIST_EACH(at, &session->selected->messages)
+    {
+        const struct sim_stored *stored = LIST_ITEM(at, struct sim_stored, link);
+        if (stored->uid == uid) {
+            return stored;
+        }
+    }
+    return NULL;
+}
+
+static bool is_left_out(const struct sim_server *server, uint32_t uid)
+{
+    return server->look == SIM_SERVER_LOOK_EMPTY || (server->look == SIM_SERVER_LOOK_GAPPED && uid % 3 == 0);
+}
+
 static void do_fetch(struct sim_session *session, size_t first, bool by_uid)
 {
     struct bytes rest = word(session, first + 1);
@@ -326,13 +430,16 @@ static void do_fetch(struct sim_session *session, size_t first, bool by_uid)
     ptrdiff_t inner = bytes_find(rest, bytes_of("FIELDS ("));
     struct bytes list = inner < 0 ? rest : bytes_from(rest, (size_t)inner + strlen("FIELDS ("));
     list = bytes_cut(&list, ')');
-    unsigned number = 0;
-    LIST_EACH(at, &session->selected->messages)
-    {
-        struct sim_stored *stored = LIST_ITEM(at, struct sim_stored, link);
-        number++;
-        if (in_set(word(session, first), by_uid ? stored->uid : number)) {
-            say_fields(session, number, stored, list);
+    if (session->server->look == SIM_SERVER_LOOK_NO_FETCH) {
+        answer(session, "NO [INUSE] mailbox is locked");
+        return;
+    }
+    for (size_t i = 0; i < session->view_count; i++) {
+        uint32_t uid = session->view[i];
+        bool is_wanted = in_set(word(session, first), by_uid ? uid : (uint32_t)i + 1);
+        const struct sim_stored *stored = is_wanted ? stored_of(session, uid) : NULL;
+        if (stored != NULL && !is_left_out(session->server, uid)) {
+            say_fields(session, (unsigned)i + 1, stored, list);
         }
     }
     answer(session, "OK done");

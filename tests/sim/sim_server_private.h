@@ -14,13 +14,16 @@
 
 #define SIM_SERVER_FOLDERS 16
 #define SIM_SERVER_TOKENS  64
+/* A view of a folder shows a message so much later at most; with LATE_MOST (sim_server.c) that keeps within "settle". */
+#define SIM_SERVER_LAG_MOST (900 * SIM_MS)
 
 struct sim_stored {
     struct list link;
     uint32_t uid;
-    char date[32]; /* INTERNALDATE */
+    char date[32];     /* INTERNALDATE */
+    uint64_t shown_us; /* views that begin before do not show it */
     struct buf octets;
-    struct sim_filing *filing; /* what the book has of it */
+    struct sim_filing *filing; /* what the book has of it; NULL: it is somebody else's */
 };
 
 struct sim_folder {
@@ -41,6 +44,11 @@ struct sim_server {
     bool has_tls;      /* from the first octet */
     bool has_starttls; /* nobody logs in without */
     bool has_literal_plus, has_literal_minus, has_uidplus, has_multiappend, has_create_hint;
+    bool has_own_dates;        /* INTERNALDATE is what the server pleases */
+    bool lags;                 /* views show new mail late, and ... */
+    bool hides_next;           /* ... UIDNEXT with it */
+    bool is_moving;            /* a filter, or somebody, moves what comes to other places */
+    enum sim_server_look look; /* what becomes of looks at folders */
     char delimiter;
     uint32_t next_validity;
     struct sim_folder folders[SIM_SERVER_FOLDERS];
@@ -68,7 +76,13 @@ struct sim_session {
     bool in_literal;
     bool logged_in, under_tls;
     struct sim_folder *selected;
+    uint32_t *view; /* the UIDs of the selected folder's messages, by their sequence numbers, as they were then */
+    size_t view_count;
 };
+
+/* sim_server_people.c: takes the message out of its folder; what becomes of it there is the caller's. */
+void sim_stored_free(struct sim_stored **stored);
+struct sim_folder *sim_server_folder(struct sim_server *server, const char *name);
 
 /* Executes session->tokens; may lose the connection. */
 void sim_server_execute(struct sim_session *session);

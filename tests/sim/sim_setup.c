@@ -41,6 +41,7 @@ static struct {
     unsigned order, body;    /* of the rules; whether one looks into the body */
     bool matches;            /* moods by patterns instead of lists */
     unsigned fallback_s;     /* the upstreams stand in for each other after so many seconds; 0: they do not */
+    unsigned give_up_s;      /* 0: not within the world's time */
     unsigned possible;       /* 1 << version of the rules that may be in force */
     unsigned wanted;         /* the version that stands in the file, and ... */
     uint64_t wanted_us;      /* ... since when, virtual time */
@@ -51,6 +52,11 @@ static struct {
 bool sim_setup_has_fallback(enum sim_place place)
 {
     return setup.fallback_s > 0 && (place == SIM_PLACE_INBOX || place == SIM_PLACE_ONE || place == SIM_PLACE_TWO);
+}
+
+bool sim_setup_gives_up(void)
+{
+    return setup.give_up_s > 0;
 }
 
 /* No folder is of both servers. */
@@ -197,10 +203,12 @@ static void add_upstream(struct buf *out, unsigned which)
                "  \"%s\": {\"address\": \"imap-%s.sim:%u\", \"tls\": {\"mode\": \"%s\"}, %s\"connections\": %u,\n"
                "   \"auth\": {\"username\": \"u\", \"password\": \"p\"},"
                " \"timeouts\": {\"connect\": \"20s\", \"command\": \"40s\"},\n"
-               "   \"retry\": {\"initial\": \"5s\", \"maximum\": \"2m\", \"fallback_after\": \"%us\"}}%s\n",
+               "   \"retry\": {\"initial\": \"5s\", \"maximum\": \"2m\", \"fallback_after\": \"%us\", \"give_up\": "
+               "\"%us\"}}%s\n",
                sim_upstreams[which], sim_upstreams[which], which == 1 ? 993 : 143, tls,
                strcmp(tls, "none") == 0 ? "\"insecure\": true, " : "", setup.connections[which],
-               setup.fallback_s > 0 ? setup.fallback_s : 3600, which == 0 ? "," : "");
+               setup.fallback_s > 0 ? setup.fallback_s : 3600, setup.give_up_s > 0 ? setup.give_up_s : 432000,
+               which == 0 ? "," : "");
 }
 
 static void write_config(void)
@@ -286,6 +294,9 @@ void sim_setup_begin(void)
     setup.body = sim_random_chance(&setup.random, 30);
     setup.matches = sim_random_chance(&setup.random, 50);
     setup.fallback_s = sim_random_chance(&setup.random, 50) ? (unsigned)sim_random_between(&setup.random, 5, 40) : 0;
+    setup.give_up_s = setup.fallback_s == 0 && sim_random_chance(&setup.random, 40)
+                          ? (unsigned)sim_random_between(&setup.random, 10, 90)
+                          : 0;
     sim_disk_put("/etc/tls.crt", "certificate\n", 12);
     sim_disk_put("/etc/tls.key", "key\n", 4);
     sim_disk_put("/etc/users.json", users_text, strlen(users_text));

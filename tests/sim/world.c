@@ -5,6 +5,7 @@
 
 #include "sim.h"
 #include "sim_disk.h"
+#include "sim_mail.h"
 
 /* Octets left when the disk is said to be full. */
 #define LEFT_MOST 100000
@@ -12,6 +13,7 @@
 static void write_log(void *ctx, const char *line, size_t len)
 {
     (void)ctx;
+    sim_mail_log(bytes_at(line, len));
     sim_say("log: %.*s", (int)len - 1, line);
 }
 

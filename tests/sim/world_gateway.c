@@ -29,6 +29,8 @@
 #define SETTLE_TIME (20 * SIM_MINUTE)
 /* ... and longer where the clock was put back while nobody was there to see it. */
 #define SETTLE_TIME_BLIND (SIM_FAULTS_MAX * 60 * SIM_MINUTE)
+/* So long after it, the message that servers break over is taken. */
+#define HEAL_TIME (10 * SIM_MINUTE)
 /* The gateway sees within this time that the clock has jumped. */
 #define SEES_CLOCK (61 * (uint64_t)SIM_SECOND)
 
@@ -161,6 +163,19 @@ static void operate(void *ctx)
     }
 }
 
+static void reroute(void *ctx)
+{
+    if (world.gateway != NULL && !world.stopping) {
+        sim_operator_reroute(gateway_spool(world.gateway), ctx);
+    }
+}
+
+/* Some operator sends elsewhere what nobody knows to be filed, before a look can tell. */
+static void on_doubt(struct sim_try *try)
+{
+    sim_gateway_after(1500 * SIM_MS, reroute, try);
+}
+
 static void on_fault(void *ctx, const struct sim_fault *fault, bool begin)
 {
     (void)ctx;
@@ -174,6 +189,19 @@ static void on_fault(void *ctx, const struct sim_fault *fault, bool begin)
         break;
     case SIM_FAULT_UIDVALIDITY:
         sim_server_renumber(server);
+        break;
+    case SIM_FAULT_CROWD:
+        sim_server_crowd(server, (unsigned)fault->amount);
+        break;
+    case SIM_FAULT_EXPUNGE:
+        sim_server_expunge(server, fault->amount > 0);
+        break;
+    case SIM_FAULT_MOVE:
+        sim_server_set_moving(server, begin);
+        break;
+    case SIM_FAULT_LOOK:
+        sim_server_set_look(server, begin ? (enum sim_server_look)(1 + fault->amount % (SIM_SERVER_LOOKS - 1))
+                                          : SIM_SERVER_LOOK_GOOD);
         break;
     case SIM_FAULT_NAME:
         sim_link_set_name(hosts[fault->target],
@@ -254,7 +282,7 @@ static bool is_settled(void *ctx)
         return false;
     }
     spool_count(gateway_spool(world.gateway), &counts);
-    return counts.waiting == 0 && counts.held == 0;
+    return counts.waiting == 0 && counts.held == 0 && counts.dead == 0;
 }
 
 /* An operator's hands would wake what the gateway has forgotten: they do no more than what is needed. */
@@ -269,6 +297,9 @@ static void release_all(void *ctx)
     if (counts.held > 0) {
         sim_operator_release_all(gateway_spool(world.gateway));
     }
+    if (counts.dead > 0) {
+        sim_operator_retry_dead(gateway_spool(world.gateway));
+    }
     if (!world.resumed) {
         sim_operator_resume_all(gateway_spool(world.gateway));
         world.resumed = true;
@@ -282,6 +313,26 @@ static void release_now_and_then(void *ctx)
     sim_after(CHECK_EVERY, release_now_and_then, NULL);
 }
 
+/* By now nothing waits but the message that no server takes; then it is taken, too. */
+static void heal(void *ctx)
+{
+    (void)ctx;
+    if (!world.blind) {
+        sim_mail_check_others(sim_now() - HEAL_TIME / 2);
+    }
+    sim_mail_set_killer(0);
+}
+
+/* In some worlds there is a message over which servers break. */
+static void draw_killer(void)
+{
+    struct sim_random random;
+    sim_random_init(&random, sim_seed(), "killer", 0);
+    if (sim_random_chance(&random, 15)) {
+        sim_mail_set_killer((unsigned)sim_random_between(&random, 1, 20));
+    }
+}
+
 static void make_all_well(void)
 {
     sim_faults_end();
@@ -290,12 +341,15 @@ static void make_all_well(void)
     for (unsigned i = 0; i < 2; i++) {
         sim_server_set_down(world.servers[i], false);
         sim_server_set_throttled(world.servers[i], false);
+        sim_server_set_moving(world.servers[i], false);
+        sim_server_set_look(world.servers[i], SIM_SERVER_LOOK_GOOD);
         sim_link_set_name(hosts[i], SIM_LINK_NAME_GOOD);
     }
     for (unsigned i = 0; i < CLIENTS; i++) {
         sim_client_behave(world.clients[i]);
     }
     sim_setup_write_rules((unsigned)(sim_seed() % 2));
+    sim_after(HEAL_TIME, heal, NULL);
     release_now_and_then(NULL);
     sim_say("--- all is well from now on");
 }
@@ -306,6 +360,8 @@ static void build(void)
     world.loop = net_loop_new();
     sim_disk_begin(DISK, sim_faults_disk);
     sim_setup_begin();
+    draw_killer();
+    sim_mail_watch_doubts(on_doubt);
     for (unsigned i = 0; i < 2; i++) {
         world.servers[i] = sim_server_new(i, hosts[i], SIM_CONNECTIONS);
     }
