@@ -431,6 +431,9 @@ static void take_input(struct imapc_engine *engine, struct bytes input, size_t *
         engine->reply_octets += used;
         if (result < 0 || engine->reply_octets > IMAPC_REPLY_OCTETS_MAX) {
             struct bytes line = imap_reply_read(&engine->parser);
+            if (engine->phase == IMAPC_PHASE_MARK) {
+                imapc_folders_spoil_ids(engine->options.folders);
+            }
             imapc_fail(engine, FAULT_TEMP, "protocol",
                        "the server sent what is no IMAP, or more of it than is reasonable: \"%.*s\"", shown_len(line),
                        (const char *)line.ptr);

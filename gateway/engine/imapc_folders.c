@@ -14,6 +14,7 @@ struct imapc_folders {
     size_t flag_octets; /* of their lists */
     struct map *rooms;  /* struct imapc_folder_room */
     struct map *marks;  /* struct imapc_folder_mark */
+    bool ids_spoiled; /* its MAILBOXID is not to be asked for */
     uint64_t askers;
     char *uses[IMAP_SPECIAL_USES];
     bool uses_known;
@@ -150,6 +151,16 @@ struct imapc_folder_room *imapc_folders_room(struct imapc_folders *folders, stru
 struct imapc_folder_mark *imapc_folders_mark(struct imapc_folders *folders, struct bytes name)
 {
     return find_or_make(&folders->marks, name, sizeof(struct imapc_folder_mark));
+}
+
+void imapc_folders_spoil_ids(struct imapc_folders *folders)
+{
+    folders->ids_spoiled = true;
+}
+
+bool imapc_folders_ids_are_spoiled(const struct imapc_folders *folders)
+{
+    return folders->ids_spoiled;
 }
 
 uint64_t imapc_folders_next_asker(struct imapc_folders *folders)

@@ -57,6 +57,9 @@ struct imapc_folder_mark {
 };
 /* By the server's name of the folder; made, with nothing known, when it is new. */
 struct imapc_folder_mark *imapc_folders_mark(struct imapc_folders *folders, struct bytes name);
+/* The server's MAILBOXID (RFC 8474) in STATUS was no IMAP: whoever asks for it again loses the connection again. */
+void imapc_folders_spoil_ids(struct imapc_folders *folders);
+MUST_USE bool imapc_folders_ids_are_spoiled(const struct imapc_folders *folders);
 /* A number for a connection, from 1. */
 uint64_t imapc_folders_next_asker(struct imapc_folders *folders);
 

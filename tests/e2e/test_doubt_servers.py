@@ -1,0 +1,128 @@
+"""Doubt with real servers: answers that are lost, a gateway that is killed meanwhile, people who copy old mail in and move what has come."""
+import collections
+import contextlib
+import re
+import socket
+import ssl
+import threading
+
+from harness import message, wait
+from test_imap_servers import Server
+
+OLD = b"Subject: old\r\nMessage-ID: <old@example.com>\r\n\r\nx\r\n"
+
+
+class Thief:
+    """Between the gateway, in clear, and the server's TLS port: swallows the answer to an APPEND, closes, and refuses until it is opened again."""
+
+    def __init__(self, world, port):
+        self.port_behind, self.armed, self.is_open, self.stolen = port, True, True, 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        world.cleanup.append(self.listener.close)
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                if not self.is_open:
+                    client.close()
+                    continue
+                server = ssl._create_unverified_context().wrap_socket(socket.create_connection(("127.0.0.1", self.port_behind)))
+                state = {"appends": False}
+                threading.Thread(target=self.pump, args=(client, server, state, False), daemon=True).start()
+                threading.Thread(target=self.pump, args=(server, client, state, True), daemon=True).start()
+
+    def pump(self, source, sink, state, is_answer):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                state["appends"] = state["appends"] or (not is_answer and b" APPEND " in data)
+                if is_answer and self.armed and state["appends"] and re.search(rb"^[A-Z0-9]+ OK ", data, re.M):
+                    self.armed = self.is_open = False
+                    self.stolen += 1
+                    break
+                sink.sendall(data)
+        for end in (source, sink):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+
+def fill(connection, old, inbox="INBOX"):
+    """Somebody moves 256 old messages into the folder."""
+    assert connection.create(old)[0] == "OK"
+    connection.append(old, None, '"01-Jan-2020 10:00:00 +0000"', OLD)
+    connection.select(old)
+    for _ in range(8):
+        assert connection.copy("1:*", old)[0] == "OK"
+        connection.noop()
+    assert connection.copy("1:*", inbox)[0] == "OK"
+
+
+def ids(connection, folder):
+    """The X-Mailweir-Id of each message of the folder that has one."""
+    status, data = connection.select(folder, readonly=True)
+    if status != "OK" or int(data[0]) == 0:
+        return []
+    _, parts = connection.fetch("1:*", "(BODY.PEEK[HEADER.FIELDS (X-Mailweir-Id)])")
+    text = b"".join(part[1] for part in parts if isinstance(part, tuple))
+    return [found.decode() for found in re.findall(rb"X-Mailweir-Id: (\S+)", text)]
+
+
+def move_ours(connection, archive):
+    """Somebody moves what the gateway has filed to the archive."""
+    connection.create(archive)
+    connection.select("INBOX")
+    found = connection.search(None, "HEADER", "X-Mailweir-Id", ".")[1][0].split()
+    assert found
+    numbers = b",".join(found).decode()
+    assert connection.copy(numbers, archive)[0] == "OK"
+    connection.store(numbers, "+FLAGS", "\\Deleted")
+    connection.expunge()
+
+
+def lose_answers(world, server, kind, prefix=""):
+    thief = Thief(world, server.tls_port)
+    gateway = world.mailweir(None, name="mailweir")
+    gateway.upstream.update({"address": f"127.0.0.1:{thief.port}", "profile": kind, "tls": {"mode": "none"}, "insecure": True,
+                             "retry": {"initial": "50ms", "maximum": "300ms", "settle": "200ms"}, "timeouts": {"command": "10s"}})
+    gateway.start()
+    person = server.imap()
+    gateway.send(message("first"))
+    wait(lambda: thief.stolen == 1, "a lost answer")
+    gateway.kill()
+    fill(person, f"{prefix}Old")
+    thief.is_open = True
+    gateway.start()
+    first = wait(lambda: gateway.events("filed"), "the first one found")[0]
+    assert first["note"] == "found: an earlier attempt had filed it", first
+    # Several, the answer to the first command is lost, and what came is moved before anybody looks.
+    thief.is_open = False
+    for number in range(5):
+        gateway.send(message("more", number=number))
+    thief.armed = thief.is_open = True
+    wait(lambda: thief.stolen == 2, "another lost answer")
+    move_ours(person, f"{prefix}Archive")
+    thief.is_open = True
+    wait(lambda: len(gateway.events("filed")) == 6, "all filed", 40)
+    notes = [event["note"] for event in gateway.events("filed") if "note" in event]
+    assert any("moved to \"" in note and "Archive\"" in note for note in notes), notes
+    assert not any("possible_duplicate" in note for note in notes), notes
+    person.logout()
+    person = server.imap()
+    copies = collections.Counter(ids(person, "INBOX") + ids(person, f"{prefix}Archive"))
+    assert set(copies) == {event["delivery"] for event in gateway.events("filed")} and len(copies) == 6, copies
+    assert set(copies.values()) == {1}, copies
+    gateway.stop()
+
+
+def test_dovecot(world):
+    lose_answers(world, world.dovecot(), "dovecot")
+
+
+def test_cyrus(world):
+    lose_answers(world, Server(world, "cyrus"), "cyrus")
+
+
+def test_courier(world):
+    lose_answers(world, Server(world, "courier"), "courier", "INBOX.")
