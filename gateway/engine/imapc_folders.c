@@ -14,7 +14,7 @@ struct imapc_folders {
     size_t flag_octets; /* of their lists */
     struct map *rooms;  /* struct imapc_folder_room */
     struct map *marks;  /* struct imapc_folder_mark */
-    bool ids_spoiled; /* its MAILBOXID is not to be asked for */
+    bool ids_spoiled;   /* its MAILBOXID is not to be asked for */
     uint64_t askers;
     char *uses[IMAP_SPECIAL_USES];
     bool uses_known;

@@ -42,8 +42,8 @@ void imapc_mark_enter(struct imapc_engine *engine)
     kept(engine)->asked_by = engine->asker;
     imap_command_string(command, buf_bytes(&engine->folder));
     /* Cyrus 3.6 answers with octets of freed memory now and then: without it, UIDVALIDITY alone tells the mailbox. */
-    bool has_id = (engine->capabilities.has & IMAP_CAP_OBJECTID) != 0 &&
-                  !imapc_folders_ids_are_spoiled(engine->options.folders);
+    bool has_id =
+        (engine->capabilities.has & IMAP_CAP_OBJECTID) != 0 && !imapc_folders_ids_are_spoiled(engine->options.folders);
     imap_command_word(command, has_id ? "(UIDNEXT UIDVALIDITY MAILBOXID)" : "(UIDNEXT UIDVALIDITY)");
     imap_command_end(command);
     imapc_send(engine);
