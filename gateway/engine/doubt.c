@@ -71,10 +71,10 @@ static enum doubt_verdict end_unproven(struct doubt *doubt)
 }
 
 /* Once more, until it is no passing thing. */
-static enum doubt_verdict wait_for_gap(struct doubt *doubt)
+static enum doubt_verdict wait_for_gap(struct doubt *doubt, const struct doubt_look *look)
 {
     doubt->looks++;
-    return doubt->looks < DOUBT_LOOKS ? DOUBT_AGAIN : end_unproven(doubt);
+    return doubt->looks < DOUBT_LOOKS || look->young ? DOUBT_AGAIN : end_unproven(doubt);
 }
 
 static enum doubt_verdict end_as(struct doubt *doubt, enum doubt_verdict verdict)
@@ -101,18 +101,18 @@ enum doubt_verdict doubt_judge(struct doubt *doubt, const struct doubt_look *loo
         return DOUBT_AGAIN;
     case DOUBT_SIGHT_REFUSED:
         *why_r = "the folder may not be read";
-        return wait_for_gap(doubt);
+        return wait_for_gap(doubt, look);
     case DOUBT_SIGHT_MISSING:
         if (!existed) {
             return end_as(doubt, DOUBT_ABSENT);
         }
         *why_r = "the folder is not there any more";
-        return wait_for_gap(doubt);
+        return wait_for_gap(doubt, look);
     case DOUBT_SIGHT_WHOLE:
         break;
     }
     *why_r = gap_of(doubt, look);
-    return *why_r != NULL ? wait_for_gap(doubt) : end_as(doubt, DOUBT_ABSENT);
+    return *why_r != NULL ? wait_for_gap(doubt, look) : end_as(doubt, DOUBT_ABSENT);
 }
 
 /* ---- the message that ends connections ---- */

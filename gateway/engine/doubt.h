@@ -26,6 +26,8 @@
 /* Looks that show the same gap before it is taken for what it is: mail that came and went, or that can never be seen.
  */
 #define DOUBT_LOOKS 3
+/* And so many times `settle` it must have lasted: some servers tell the next UID before they show the message. */
+#define DOUBT_GAP_SETTLES 5
 /* Times that a message ended the server's connection, while others got through, before it is set aside. */
 #define DOUBT_KILLS 3
 /* Octets of a MAILBOXID, with its end; a longer one is not kept. */
@@ -67,6 +69,7 @@ struct doubt_look {
     enum doubt_sight sight;
     bool found;             /* in the folder, or elsewhere in the account */
     bool early;             /* it began before the server had `settle` to show what came */
+    bool young;             /* the doubt is not DOUBT_GAP_SETTLES times `settle` old: a gap may close */
     unsigned place;         /* as in struct doubt */
     struct doubt_mark mark; /* of the folder when the look began: next is the upper bound */
     bool cut;               /* it ended at its limit, above the doubt's mark */

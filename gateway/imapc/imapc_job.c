@@ -248,14 +248,17 @@ static void finish_appends(struct imapc_pool *pool, struct imapc_job *job, const
 
 /* ---- searches ---- */
 
-static enum doubt_verdict judge(struct imapc_append *append, const struct imapc_job *job, size_t index,
-                                const struct imapc_result *result, unsigned place, const char **why_r)
+static enum doubt_verdict judge(const struct imapc_pool *pool, struct imapc_append *append, const struct imapc_job *job,
+                                size_t index, const struct imapc_result *result, unsigned place, const char **why_r)
 {
     const struct imapc_wanted *wanted = &job->wanted[index];
+    int64_t age = net_wall(pool->loop) - append->doubt.since_ms;
     const struct doubt_look look = {
         .sight = result->sight,
         .found = wanted->uid != 0 || wanted->elsewhere != NULL,
         .early = job->early,
+        /* A clock that was put back makes nothing young for ever. */
+        .young = age >= 0 && age < DOUBT_GAP_SETTLES * (int64_t)pool->account.settle_ms,
         .place = place,
         .mark = result->mark,
         .cut = wanted->cut,
@@ -270,7 +273,7 @@ static void finish_one(struct imapc_pool *pool, struct imapc_job *job, size_t in
     struct imapc_append *append = job->appends[index];
     struct imapc_outcome outcome = outcome_of(result);
     const char *why;
-    switch (judge(append, job, index, result, place, &why)) {
+    switch (judge(pool, append, job, index, result, place, &why)) {
     case DOUBT_FOUND:
         outcome.found = true;
         outcome.uid = job->wanted[index].uid;

@@ -71,6 +71,7 @@ static void check_look(const struct doubt *before, const struct doubt_look *look
                                   : is_proof(before, look)          ? DOUBT_ABSENT
                                   : waits                           ? DOUBT_AGAIN
                                   : before->looks + 1 < DOUBT_LOOKS ? DOUBT_AGAIN
+                                  : look->young                     ? DOUBT_AGAIN
                                                                     : DOUBT_UNPROVEN;
     assert_int_equal(verdict, expected);
     assert_int_equal(doubt.open, verdict == DOUBT_AGAIN);
@@ -84,10 +85,11 @@ static void check_look(const struct doubt *before, const struct doubt_look *look
 static void each_seen(const struct doubt *doubt, struct doubt_look *look)
 {
     for (look->seen = 0; look->seen <= 9; look->seen++) {
-        for (unsigned bits = 0; bits < 8; bits++) {
+        for (unsigned bits = 0; bits < 16; bits++) {
             look->found = bits & 1;
             look->early = bits & 2;
             look->cut = bits & 4;
+            look->young = bits & 8;
             check_look(doubt, look);
         }
     }
