@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 
 #include "cli/cli.h"
@@ -135,6 +136,11 @@ int main(int argc, char **argv)
 {
     json_set_alloc_funcs(malloc, free_wiped);
     signal(SIGPIPE, SIG_IGN);
+    /*
+     * Whatever is made by the way, by SQLite, by a program that prints a token, or for a moment before its mode is set,
+     * holds somebody's mail or secret. What others shall reach (a socket for operators) is opened to them by name.
+     */
+    umask(0077);
     const char *name = argc > 1 ? argv[1] : "";
     bool asks_help = strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0;
     if (asks_help && argc > 2) {

@@ -115,6 +115,11 @@ void config_note_path(struct config *config, const char *path)
     add_path(config, &config->paths, path);
 }
 
+void config_note_secret(struct config *config, const char *path)
+{
+    add_path(config, &config->secrets, path);
+}
+
 void config_note_named(struct config *config, const char *path)
 {
     config_note_source(config, path);

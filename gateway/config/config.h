@@ -196,10 +196,11 @@ struct config {
     size_t written_count;
     /* Every file that was read, and every folder that was looked through: whose change asks for a reload. */
     struct config_strings sources;
-    uint64_t stamp;              /* of the sources, each as it was before it was read */
-    struct config_strings named; /* of them, those that a rule file names: lists, messages of tests */
-    struct config_strings paths; /* the others that the keys name: the spool, what is read whenever it is used */
-    const char *user;            /* whom it becomes when it is started as root; NULL: nobody else */
+    uint64_t stamp;                /* of the sources, each as it was before it was read */
+    struct config_strings named;   /* of them, those that a rule file names: lists, messages of tests */
+    struct config_strings paths;   /* the others that the keys name: the spool, what is read whenever it is used */
+    struct config_strings secrets; /* of all these, those that nobody else should read */
+    const char *user;              /* whom it becomes when it is started as root; NULL: nobody else */
     enum config_sandbox sandbox;
 };
 

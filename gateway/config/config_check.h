@@ -17,4 +17,8 @@ void config_check_listener(const struct config *config, size_t index, const stru
 /* The part of it about what a start would not survive (config_check_start.c). */
 void config_check_start(const struct config *config, const struct document *json, struct problems *problems);
 
+/* Warns of each file and folder of it that any user of the machine may change, or, where it is a secret, read
+ * (config_check_open.c). */
+void config_check_open(const struct config *config, struct problems *problems);
+
 #endif

@@ -63,6 +63,7 @@ static void read_config(struct config *config, const struct document *json, stru
     bound_message_sizes(config);
     config_check(config, json, problems);
     config_load_rule_files(config, reader.folder, problems);
+    config_check_open(config, problems);
 }
 
 struct config *config_load(const char *file, struct problems *problems)

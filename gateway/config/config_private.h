@@ -19,6 +19,8 @@ void config_note_source(struct config *config, const char *path);
 void config_note_named(struct config *config, const char *path);
 /* One more that is read or written, and whose change asks for nothing. */
 void config_note_path(struct config *config, const char *path);
+/* One of those that nobody else should read. */
+void config_note_secret(struct config *config, const char *path);
 
 /* The folder that the file stands in, in the arena. */
 char *config_folder_of(struct arena *arena, const char *file);

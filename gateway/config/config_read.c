@@ -89,6 +89,9 @@ static void read_path(struct config_reader *reader, const struct config_key *key
     }
     const char *path = absolute(reader, text);
     *(const char **)into = path;
+    if (key->secret && reader->noting != NULL) {
+        config_note_secret(reader->noting, path);
+    }
     if (!key->unwatched) {
         note_file(reader, path);
     } else if (reader->noting != NULL) {
@@ -114,6 +117,9 @@ static void secret_from_file(struct config_reader *reader, const char *pointer, 
     const char *full = absolute(reader, path);
     buf_init(&text, SECRET_MAX);
     note_file(reader, full);
+    if (reader->noting != NULL) {
+        config_note_secret(reader->noting, full);
+    }
     if (net_file_read_all(full, &text, &fault) < 0) {
         document_problem(reader->json, reader->problems, PROBLEM_ERROR, pointer, "cannot read the secret: %s: %s",
                          fault.where, fault.text);
@@ -136,6 +142,9 @@ static void read_secret(struct config_reader *reader, const struct config_key *k
     const char *file = json_string_value(json_object_get(value, "file"));
     if (json_is_string(value)) {
         *(const char **)into = keep_text(reader, json_string_value(value));
+        if (reader->noting != NULL) {
+            config_note_secret(reader->noting, reader->noting->file);
+        }
     } else if (json_object_size(value) == 1 && env != NULL) {
         secret_from_env(reader, pointer, env, into);
     } else if (json_object_size(value) == 1 && file != NULL) {

@@ -44,6 +44,7 @@ struct config_key {
     bool restart;     /* in the table of the whole file: what it says takes effect at the next start, not on a reload */
     bool unwatched; /* PATH: its change asks for no reload, because it is read again whenever it is used, or is ours to
                        write */
+    bool secret;    /* PATH: whoever may read it may send mail, or read it, as somebody else */
 };
 
 struct config_table {

@@ -32,7 +32,7 @@ static const struct config_key upstream_tls_keys[] = {
      .help = "the name in the certificate, when it is not the address"},
     {"certificate", PATH(config_upstream, tls.certificate),
      .help = "our own certificate, when the server asks for one"},
-    {"key", PATH(config_upstream, tls.key), .help = "its key"},
+    {"key", PATH(config_upstream, tls.key), .secret = true, .help = "its key"},
     END,
 };
 static const struct config_table upstream_tls = {upstream_tls_keys, 0};
@@ -62,7 +62,7 @@ static const struct config_key upstream_oauth2_keys[] = {
     {"client_secret", SECRET(config_upstream, token.client_secret), .help = "of this application"},
     {"refresh_token", SECRET(config_upstream, token.refresh_token),
      .help = "of the account; without it, client credentials are used"},
-    {"refresh_token_file", PATH(config_upstream, token.refresh_file), .unwatched = true,
+    {"refresh_token_file", PATH(config_upstream, token.refresh_file), .unwatched = true, .secret = true,
      .help = "instead: the file where \"mailweir upstreams login\" keeps it; a new one that the provider gives is "
              "written there"},
     {"device_endpoint", STRING(config_upstream, device_endpoint),
@@ -91,7 +91,7 @@ static const struct config_key upstream_token_keys[] = {
 static const struct config_table upstream_token = {upstream_token_keys, 0};
 
 static const struct config_key upstream_service_keys[] = {
-    {"file", PATH(config_upstream, token.key_file), .required = true, .unwatched = true,
+    {"file", PATH(config_upstream, token.key_file), .required = true, .unwatched = true, .secret = true,
      .help = "the account's key as JSON, as Google gives it; read for each token"},
     {"subject", STRING(config_upstream, token.subject),
      .help = "the user in whose name it asks (domain-wide delegation); without it, username"},
@@ -109,7 +109,7 @@ static const struct config_key upstream_auth_keys[] = {
     {"channel_binding", WORD(config_upstream, binding, bindings), .fallback = "auto",
      .help = "whether SCRAM is bound to the TLS connection (SCRAM-SHA-256-PLUS), so that nobody in the middle can use "
              "it; auto is where the server offers it"},
-    {"token_file", PATH(config_upstream, token.file), .unwatched = true,
+    {"token_file", PATH(config_upstream, token.file), .unwatched = true, .secret = true,
      .help = "instead of a password: file with an OAuth2 access token, read again for each connection"},
     {"oauth2", OBJECT(&upstream_oauth2), .help = "instead of a password: where OAuth2 access tokens come from"},
     {"token", OBJECT(&upstream_token), .help = "instead of a password: a command that prints an OAuth2 access token"},
@@ -248,7 +248,7 @@ const struct config_table config_upstream_table = {upstream_keys, sizeof(struct 
 /* ---- the rest ---- */
 
 static const struct config_key spool_keys[] = {
-    {"path", PATH(config, spool_path), .required = true, .unwatched = true,
+    {"path", PATH(config, spool_path), .required = true, .unwatched = true, .secret = true,
      .help = "folder of the queue, on a disk that survives restarts"},
     {"minimum_free", SIZE(config, spool_minimum_free), .fallback = "64MiB",
      .help = "disk space kept free; below, senders hear 452"},

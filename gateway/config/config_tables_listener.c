@@ -27,7 +27,7 @@ static const char *const acknowledgements[] = {
 static const struct config_key certificate_keys[] = {
     {"certificate", PATH(config_certificate, certificate), .required = true,
      .help = "PEM file, its own certificate first"},
-    {"key", PATH(config_certificate, key), .required = true, .help = "PEM file of its key"},
+    {"key", PATH(config_certificate, key), .required = true, .secret = true, .help = "PEM file of its key"},
     END,
 };
 static const struct config_table certificate_table = {certificate_keys, sizeof(struct config_certificate)};
@@ -36,7 +36,7 @@ static const struct config_key tls_keys[] = {
     {"mode", WORD(config_listener, tls.mode, config_tls_modes), .required = true,
      .help = "TLS from the first octet, after STARTTLS, or not at all"},
     {"certificate", PATH(config_listener, tls.certificate), .help = "PEM file, the listener's own certificate first"},
-    {"key", PATH(config_listener, tls.key), .help = "PEM file of its key"},
+    {"key", PATH(config_listener, tls.key), .secret = true, .help = "PEM file of its key"},
     {"certificates", LIST(config_listener, certificates, &certificate_table),
      .help = "further certificates, for clients that ask for one of their names (SNI)"},
     {"ca_file", PATH(config_listener, tls.ca_file),
@@ -51,7 +51,7 @@ static const struct config_key tls_keys[] = {
 static const struct config_table tls_table = {tls_keys, 0};
 
 static const struct config_key auth_keys[] = {
-    {"users", PATH(config_listener, users), .required = true,
+    {"users", PATH(config_listener, users), .required = true, .secret = true,
      .help = "JSON file of users, made by \"mailweir passwd\""},
     {"mechanisms", STRINGS(config_listener, mechanisms),
      .help = "those that are offered: \"PLAIN\", \"LOGIN\", \"SCRAM-SHA-256\", \"SCRAM-SHA-256-PLUS\"; without it, all "

@@ -218,7 +218,8 @@ int net_file_mkdir(const char *path, struct fault *fault)
 
 void net_file_make_private(const char *path, bool create)
 {
-    int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | (create ? O_CREAT : 0), 0600);
+    /* O_NONBLOCK: what others have put there may be a pipe that nobody writes to. */
+    int fd = open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | (create ? O_CREAT : 0), 0600);
     struct stat info;
     if (fd < 0) {
         return;
@@ -234,10 +235,70 @@ void net_file_make_private(const char *path, bool create)
     close(fd);
 }
 
-bool net_file_is_open_to_others(const char *path)
+struct sweep {
+    const char *folder;
+    bool inner; /* in one of the folders */
+};
+
+static int sweep_name(void *ctx, const char *name)
+{
+    const struct sweep *sweep = ctx;
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", sweep->folder, name);
+    int fd = sweep->inner ? -1 : open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) {
+        net_file_make_private(path, false);
+        return 0;
+    }
+    (void)fchmod(fd, 0700);
+    close(fd);
+    struct sweep inner = {.folder = path, .inner = true};
+    return net_file_list(path, sweep_name, &inner, NULL);
+}
+
+void net_file_make_all_private(const char *folder)
+{
+    struct sweep sweep = {.folder = folder};
+    (void)net_file_list(folder, sweep_name, &sweep, NULL);
+}
+
+/* The same for the folders above, each cut off in turn; false when one of them keeps everybody out. */
+static bool others_reach(char *path, unsigned *may, struct buf *where)
 {
     struct stat info;
-    return stat(path, &info) == 0 && (info.st_mode & (S_IROTH | S_IWOTH)) != 0;
+    for (char *slash; (slash = strrchr(path, '/')) != NULL;) {
+        slash[slash == path ? 1 : 0] = '\0';
+        if (stat(path, &info) < 0 || (info.st_mode & S_IXOTH) == 0) {
+            return false;
+        }
+        bool replaceable = (info.st_mode & S_IWOTH) != 0 && (info.st_mode & S_ISVTX) == 0;
+        if (replaceable && (*may & NET_FILE_OTHERS_CHANGE) == 0) {
+            *may |= NET_FILE_OTHERS_CHANGE;
+            buf_clear(where);
+            buf_append_text(where, path);
+        }
+        if (path[1] == '\0') {
+            break;
+        }
+    }
+    return true;
+}
+
+unsigned net_file_others(const char *path, struct buf *where)
+{
+    struct stat info;
+    char *real = realpath(path, NULL);
+    if (real == NULL || stat(real, &info) < 0) {
+        free(real);
+        return 0;
+    }
+    unsigned may = ((info.st_mode & S_IROTH) != 0 ? (unsigned)NET_FILE_OTHERS_READ : 0) |
+                   ((info.st_mode & S_IWOTH) != 0 ? (unsigned)NET_FILE_OTHERS_CHANGE : 0);
+    buf_clear(where);
+    buf_append_text(where, real);
+    may = others_reach(real, &may, where) ? may : 0;
+    free(real);
+    return may;
 }
 
 int net_file_sync_directory(const char *path, struct fault *fault)

@@ -53,8 +53,20 @@ MUST_USE int net_file_mkdir(const char *path, struct fault *fault);
  * it. For libraries that create their files by the umask. What cannot be done is left as it is.
  */
 void net_file_make_private(const char *path, bool create);
-/* Whether anybody beside owner and group may read or write it. False when it cannot be asked. */
-bool net_file_is_open_to_others(const char *path);
+/*
+ * The same for every file in the folder, and in the folders in it, which become their owner's too; the folder itself
+ * stays as whoever made it wanted. For what an older version, a copy or a restored backup has left open.
+ */
+void net_file_make_all_private(const char *folder);
+/* What any user of the machine may do. */
+enum net_file_others { NET_FILE_OTHERS_READ = 1, NET_FILE_OTHERS_CHANGE = 2 };
+/*
+ * What users beside owner and group may do with a file or folder, as a set of bits: by its mode, and by the folders
+ * above. One that they may not enter keeps them out, whatever stands in it; one that they may write into (without the
+ * sticky bit) lets them put another in its place. What gives the widest right is appended to where. 0 when nothing is
+ * there, and when it cannot be asked.
+ */
+unsigned net_file_others(const char *path, struct buf *where);
 /* Makes created, renamed and removed names in the directory durable. */
 MUST_USE int net_file_sync_directory(const char *path, struct fault *fault);
 MUST_USE int net_file_remove(const char *path, struct fault *fault);

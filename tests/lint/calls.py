@@ -28,8 +28,7 @@ CIRCLES = {
 
 
 # What is there before those that will call it.
-AHEAD = {"net_file_is_open_to_others": "what check says of keys that others may read",
-         "net_post": "several loops; test_net_loop holds what it promises"}
+AHEAD = {"net_post": "several loops; test_net_loop holds what it promises"}
 
 
 def objects():

@@ -117,10 +117,16 @@ void net_file_make_private(const char *path, bool create)
     (void)create;
 }
 
-bool net_file_is_open_to_others(const char *path)
+void net_file_make_all_private(const char *folder)
+{
+    (void)folder;
+}
+
+unsigned net_file_others(const char *path, struct buf *where)
 {
     (void)path;
-    return false;
+    (void)where;
+    return 0;
 }
 
 int net_file_sync_directory(const char *path, struct fault *fault)

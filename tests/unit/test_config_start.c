@@ -5,11 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "config/config.h"
 #include "tls_fixture.h"
 
 static char folder[] = "/tmp/mailweir-test-XXXXXX";
+/* How the upstream logs in. */
+static const char *auth = "\"username\": \"u\", \"password\": \"p\"";
 
 /* Loads a configuration with these listeners and the rest; true when it is good. The problems as they are printed go into said_r. */
 static bool load(const char *listeners, const char *spool, const char *rest, char said_r[4000])
@@ -21,8 +24,8 @@ static bool load(const char *listeners, const char *spool, const char *rest, cha
             "{\"hostname\": \"gw.example\", \"listeners\": [%s], \"spool\": {\"path\": \"%s\"}, \"default\": "
             "{\"upstream\": \"corp\"},"
             "\"upstreams\": {\"corp\": {\"address\": \"127.0.0.1:143\", \"tls\": {\"mode\": \"none\"}, \"auth\": "
-            "{\"username\": \"u\", \"password\": \"p\"}}}%s}",
-            listeners, spool, rest);
+            "{%s}}}%s}",
+            listeners, spool, auth, rest);
     fclose(file);
     struct problems *problems = problems_new();
     struct config *config = config_load(path, problems);
@@ -137,6 +140,68 @@ static void a_certificate_that_expires(void **state)
     rmdir(tls_directory);
 }
 
+/* A spool, a secret, a key, a token, and the configuration itself. */
+static void what_any_user_may_read_or_change(void **state)
+{
+    static const struct {
+        const char *name;
+        mode_t mode;
+        const char *says; /* NULL: nothing */
+    } cases[] = {
+        {"spool", 0700, NULL},
+        {"spool", 0755, "any user of this machine may read what waits for delivery there; chmod o-r"},
+        {"spool", 0703, "any user of this machine may put files there"},
+        {"secret", 0600, NULL},
+        {"secret", 0640, NULL},
+        {"secret", 0644, "any user of this machine may read it, and it holds a secret; chmod o-r"},
+        {"token", 0644, "any user of this machine may read it, and it holds a secret; chmod o-r"},
+        {"token", 0602, "any user of this machine may change or replace it, and the gateway goes by it; chmod o-w"},
+        {"rules", 0644, NULL}, /* whoever may read rules learns no secret */
+        {"rules", 0646, "any user of this machine may change or replace it, and the gateway goes by it; chmod o-w"},
+    };
+    (void)state;
+    char spool[100], secret[100], token[100], rules[100], rest[1000], said[4000];
+    snprintf(spool, sizeof spool, "%s/spool", folder);
+    snprintf(secret, sizeof secret, "%s/secret", folder);
+    snprintf(token, sizeof token, "%s/token", folder);
+    snprintf(rules, sizeof rules, "%s/rules", folder);
+    snprintf(rest, sizeof rest,
+             ", \"admin\": {\"token\": {\"file\": \"%s\"}}, \"rules\": [\"%s\"], \"dead_letters\": {\"upstream\": "
+             "\"corp\"}",
+             secret, rules);
+    assert_int_equal(mkdir(spool, 0700) | chmod(folder, 0755), 0);
+    const char *const files[][2] = {{secret, "0123456789abcdef"}, {token, "t"}, {rules, "{\"rules\": []}"}};
+    for (size_t i = 0; i < 3; i++) {
+        FILE *file = fopen(files[i][0], "w");
+        fputs(files[i][1], file);
+        fclose(file);
+        assert_int_equal(chmod(files[i][0], 0600), 0);
+    }
+    mode_t before = umask(0077);
+    auth = "\"username\": \"u\", \"token_file\": \"token\"";
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char path[200];
+        snprintf(path, sizeof path, "%s/%s", folder, cases[i].name);
+        assert_int_equal(chmod(path, cases[i].mode), 0);
+        assert_true(load(LISTENER, spool, rest, said));
+        if (cases[i].says == NULL ? said[0] != '\0'
+                                  : strstr(said, cases[i].says) == NULL || strstr(said, path) == NULL) {
+            fail_msg("%s with mode %o: %s", cases[i].name, (unsigned)cases[i].mode, said);
+        }
+        assert_int_equal(chmod(path, strcmp(path, spool) == 0 ? 0700 : 0600), 0);
+    }
+    /* The configuration holds no secret as long as it names where they are. */
+    umask(0022);
+    assert_true(load(LISTENER, spool, rest, said));
+    assert_string_equal(said, "");
+    auth = "\"username\": \"u\", \"password\": \"p\"";
+    assert_true(load(LISTENER, spool, rest, said));
+    assert_non_null(
+        strstr(said, "mailweir.json: warning: any user of this machine may read it, and it holds a secret"));
+    umask(before);
+    assert_int_equal(rmdir(spool) | unlink(secret) | unlink(token) | unlink(rules) | chmod(folder, 0700), 0);
+}
+
 static int make_folder(void **state)
 {
     (void)state;
@@ -157,6 +222,7 @@ int main(void)
         cmocka_unit_test(a_spool_that_cannot_be_made),
         cmocka_unit_test(a_user_who_does_not_exist),
         cmocka_unit_test(a_certificate_that_expires),
+        cmocka_unit_test(what_any_user_may_read_or_change),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -244,6 +244,43 @@ static void what_root_makes_is_the_owners(void **state)
     assert_int_equal(rmdir(at("owned")), 0);
 }
 
+/* What any user may do, by modes of the file and of the folders above it. */
+static void what_others_may_do(void **state)
+{
+    static const struct {
+        mode_t above, folder, file; /* modes */
+        unsigned may;
+        const char *where;
+    } cases[] = {
+        {0755, 0755, 0600, 0, NULL},
+        {0755, 0755, 0640, 0, NULL},
+        {0755, 0755, 0644, NET_FILE_OTHERS_READ, "above/folder/file"},
+        {0755, 0755, 0602, NET_FILE_OTHERS_CHANGE, "above/folder/file"},
+        {0755, 0700, 0666, 0, NULL}, /* nobody comes so far */
+        {0700, 0777, 0666, 0, NULL},
+        {0755, 0777, 0600, NET_FILE_OTHERS_CHANGE, "above/folder"}, /* by putting another in its place */
+        {0777, 0755, 0600, NET_FILE_OTHERS_CHANGE, "above"},
+        {0755, 01777, 0644, NET_FILE_OTHERS_READ, "above/folder/file"}, /* as /tmp: what is there is safe */
+    };
+    (void)state;
+    char above[128], folder[128], file[128];
+    snprintf(above, sizeof above, "%s", at("above"));
+    snprintf(folder, sizeof folder, "%s", at("above/folder"));
+    snprintf(file, sizeof file, "%s", at("above/folder/file"));
+    assert_int_equal(chmod(directory, 0755) | mkdir(above, 0700) | mkdir(folder, 0700), 0);
+    fclose(fopen(file, "w"));
+    struct buf where;
+    buf_init(&where, 4096);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_int_equal(chmod(above, cases[i].above) | chmod(folder, cases[i].folder) | chmod(file, cases[i].file), 0);
+        assert_int_equal(net_file_others(file, &where), cases[i].may);
+        assert_true(cases[i].where == NULL || strcmp(buf_text(&where), at(cases[i].where)) == 0);
+    }
+    assert_int_equal(net_file_others(at("nothing"), &where), 0);
+    buf_done(&where);
+    assert_int_equal(unlink(file) | rmdir(folder), 0);
+}
+
 static void reads_whole_files(void **state)
 {
     (void)state;
@@ -302,6 +339,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(full_disk, set_up, tear_down),
         cmocka_unit_test_setup_teardown(names, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_root_makes_is_the_owners, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_others_may_do, set_up, tear_down),
         cmocka_unit_test_setup_teardown(reads_whole_files, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_lock_names_its_holder, set_up, tear_down),
     };

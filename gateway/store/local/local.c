@@ -143,6 +143,7 @@ static int open_all(struct local *local, struct fault *fault)
         open_reading(local, path, fault) != 0 || local_recover(local, fault) != 0) {
         return -1;
     }
+    net_file_make_all_private(local->path);
     local_disk_judge(local);
     return 0;
 }
