@@ -118,13 +118,20 @@ static const uint64_t refused_everywhere = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK
                                            LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO |
                                            LANDLOCK_ACCESS_FS_MAKE_SYM;
 
-/* What libraries read by themselves. Folders, not files, because those are replaced under us. */
+/*
+ * What libraries read by themselves. Folders, not files, because those are replaced under us. Of /proc, what is about
+ * this process and the machine: the others' command lines and environments hold secrets.
+ */
 static const struct net_sandbox_path system_paths[] = {
     {"/etc", false},
     {"/usr", false},
     {"/lib", false},
     {"/lib64", false},
-    {"/proc", false},
+    {"/proc/self", false},
+    {"/proc/sys", false},
+    {"/proc/cpuinfo", false},
+    {"/proc/meminfo", false},
+    {"/proc/stat", false},
     {"/sys/devices", false},
     {"/sys/fs", false},
     {"/run/systemd/resolve", false},
@@ -151,7 +158,11 @@ static void allow(int ruleset, const struct net_sandbox_path *path, uint64_t han
         rule.allowed_access &= file_rights;
     }
     syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
-    close(rule.parent_fd);
+    if (strcmp(path->path, "/proc/self") != 0) {
+        close(rule.parent_fd);
+    }
+    /* That one stays open: a folder of /proc is made anew when the kernel has forgotten it, and the rule is for the one
+     * that was. */
 }
 
 /* The version of Landlock whose rules hold now; 0 with errno when there are none. */

@@ -4,10 +4,13 @@
  * process (SIGSYS).
  */
 #include <errno.h>
+#include <linux/netlink.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <termios.h>
+#include <unistd.h>
 
 #include "net/net_sandbox.h"
 
@@ -34,13 +37,12 @@ static const char *const needed[] = {
     "timerfd_gettime",
     /* signals */
     "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigtimedwait", "rt_sigtimedwait_time64", "rt_sigpending",
-    "rt_sigsuspend", "sigaltstack", "signalfd4", "sigreturn", "kill", "tgkill", "restart_syscall",
+    "rt_sigsuspend", "sigaltstack", "signalfd4", "sigreturn", "restart_syscall",
     /* network */
-    "socket", "socketpair", "socketcall", "connect", "bind", "listen", "accept", "accept4", "getsockname",
-    "getpeername", "getsockopt", "setsockopt", "send", "sendto", "sendmsg", "sendmmsg", "recv", "recvfrom", "recvmsg",
-    "recvmmsg", "recvmmsg_time64", "shutdown", "poll", "ppoll", "ppoll_time64", "select", "_newselect", "pselect6",
-    "pselect6_time64", "epoll_create", "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2",
-    "eventfd", "eventfd2",
+    "connect", "bind", "listen", "accept", "accept4", "getsockname", "getpeername", "getsockopt", "setsockopt", "send",
+    "sendto", "sendmsg", "sendmmsg", "recv", "recvfrom", "recvmsg", "recvmmsg", "recvmmsg_time64", "shutdown", "poll",
+    "ppoll", "ppoll_time64", "select", "_newselect", "pselect6", "pselect6_time64", "epoll_create", "epoll_create1",
+    "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "eventfd", "eventfd2",
     /* about itself */
     "getrandom", "uname", "sysinfo", "getuid", "geteuid", "getgid", "getegid", "getgroups", "getresuid", "getresgid",
     "getuid32", "geteuid32", "getgid32", "getegid32", "getgroups32", "getrlimit", "ugetrlimit", "prlimit64",
@@ -113,6 +115,39 @@ static int add_threads(scmp_filter_ctx filter)
                             SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
 }
 
+/* To itself alone, as abort(3) and the C library's own signals between threads: no other process is its business. */
+static int add_signals(scmp_filter_ctx filter)
+{
+    uint64_t self = (uint64_t)getpid();
+    int result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_EQ, self));
+    return result != 0 ? result
+                       : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(kill), 1, SCMP_A0(SCMP_CMP_EQ, self));
+}
+
+/*
+ * Streams and datagrams of the families that mail, names and service managers come by. Not raw sockets, nor those of the
+ * packet filter, of Bluetooth or of a virtual machine's host, whose code in the kernel is seldom looked at. Netlink only
+ * as the C library asks for the machine's own addresses (getaddrinfo(3), RFC 6724).
+ */
+static int add_sockets(scmp_filter_ctx filter)
+{
+    static const struct {
+        int family, type;
+    } wanted[] = {{AF_UNIX, SOCK_STREAM}, {AF_UNIX, SOCK_DGRAM},   {AF_INET, SOCK_STREAM},
+                  {AF_INET, SOCK_DGRAM},  {AF_INET6, SOCK_STREAM}, {AF_INET6, SOCK_DGRAM}};
+    int result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2, SCMP_A0(SCMP_CMP_EQ, AF_NETLINK),
+                                  SCMP_A2(SCMP_CMP_EQ, NETLINK_ROUTE));
+    for (size_t i = 0; result == 0 && i < sizeof wanted / sizeof wanted[0]; i++) {
+        const uint64_t type_bits = 0xF; /* the rest is SOCK_CLOEXEC and SOCK_NONBLOCK */
+        result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
+                                  SCMP_A0(SCMP_CMP_EQ, (uint64_t)wanted[i].family),
+                                  SCMP_A1(SCMP_CMP_MASKED_EQ, type_bits, (uint64_t)wanted[i].type));
+    }
+    return result != 0
+               ? result
+               : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+}
+
 static int add_ioctls(scmp_filter_ctx filter)
 {
     static const uint64_t requests[] = {FIONBIO, FIONREAD, FIOCLEX, TCGETS};
@@ -135,6 +170,8 @@ static int fill(scmp_filter_ctx filter)
 {
     int result = ADD_ALL(filter, SCMP_ACT_ALLOW, needed);
     result = result != 0 ? result : add_threads(filter);
+    result = result != 0 ? result : add_signals(filter);
+    result = result != 0 ? result : add_sockets(filter);
     result = result != 0 ? result : add_ioctls(filter);
     result = result != 0 ? result : ADD_ALL(filter, SCMP_ACT_KILL_PROCESS, dangerous);
     return result != 0 ? result : ADD_ALL(filter, SCMP_ACT_KILL_PROCESS, executing);

@@ -3,6 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,6 +13,7 @@
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -87,6 +91,10 @@ static int use_paths(void)
     HOLDS(open("/etc/hostname-of-mailweir", O_RDWR | O_CREAT, 0600) < 0 && errno != 0);
     HOLDS(open("/etc/passwd", O_RDONLY) >= 0);
     HOLDS(open("/dev/null", O_WRONLY) >= 0);
+    HOLDS(open("/proc/self/status", O_RDONLY) >= 0 && open("/proc/meminfo", O_RDONLY) >= 0);
+    snprintf(path, sizeof path, "/proc/%d/cmdline", (int)getppid());
+    HOLDS(open(path, O_RDONLY) < 0 && errno == EACCES);
+    HOLDS(open("/proc/kallsyms", O_RDONLY) < 0 && errno == EACCES);
     return 0;
 }
 
@@ -118,6 +126,59 @@ static void test_threads(void **state)
     assert_int_equal(in_child(start_thread, false), 0);
     int status = in_child(change_root, false);
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+}
+
+/* Signals reach nobody but itself, and sockets are those that mail and names need. */
+static int use_signals_and_sockets(void)
+{
+    static const struct {
+        int family, type, protocol;
+        bool works;
+    } cases[] = {
+        {AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, true},
+        {AF_INET6, SOCK_STREAM, 0, true},
+        {AF_INET, SOCK_DGRAM, 0, true},
+        {AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, true},
+        {AF_UNIX, SOCK_DGRAM, 0, true},
+        {AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE, true},
+        {AF_NETLINK, SOCK_RAW, NETLINK_NETFILTER, false},
+        {AF_INET, SOCK_RAW, IPPROTO_ICMP, false},
+        {AF_PACKET, SOCK_RAW, 0, false},
+        {AF_VSOCK, SOCK_STREAM, 0, false},
+        {AF_ALG, SOCK_SEQPACKET, 0, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int fd = socket(cases[i].family, cases[i].type, cases[i].protocol);
+        if (fd >= 0 ? !cases[i].works : cases[i].works && errno != EAFNOSUPPORT) {
+            return (int)i + 1;
+        }
+        if (fd < 0 && !cases[i].works && errno != ENOSYS) {
+            return (int)i + 51;
+        }
+    }
+    HOLDS(kill(getppid(), 0) < 0 && errno == ENOSYS);
+    HOLDS(kill(getpid(), 0) == 0);
+    HOLDS(getaddrinfo("localhost", NULL, NULL, &(struct addrinfo *){NULL}) != EAI_SYSTEM);
+    return 0;
+}
+
+static void test_signals_and_sockets(void **state)
+{
+    (void)state;
+    assert_int_equal(in_child(use_signals_and_sockets, false), 0);
+}
+
+static int abort_itself(void)
+{
+    abort();
+}
+
+/* A failed expectation still ends it as it should. */
+static void test_abort(void **state)
+{
+    (void)state;
+    int status = in_child(abort_itself, false);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
 }
 
 static int run_program(void)
@@ -169,8 +230,10 @@ static void test_users(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_paths),           cmocka_unit_test(test_threads), cmocka_unit_test(test_programs),
-        cmocka_unit_test(test_other_processes), cmocka_unit_test(test_users),
+        cmocka_unit_test(test_paths),    cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_programs), cmocka_unit_test(test_signals_and_sockets),
+        cmocka_unit_test(test_abort),    cmocka_unit_test(test_other_processes),
+        cmocka_unit_test(test_users),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
