@@ -22,15 +22,26 @@ struct acknowledge {
     struct map *waiting; /* of struct wait by message id */
 };
 
+/* One delivery whose outcome is known. */
+struct heard {
+    struct reception_delivered delivered; /* number 0: of an earlier wait for the same message, no longer true */
+    char *id;
+    char *text; /* of the answer; NULL when it is filed */
+};
+
 struct wait {
     struct acknowledge *acknowledge; /* NULL when that is gone */
     char id[48];
-    size_t count, left;    /* deliveries in all, and those that are not filed */
-    char filed[FILED_MAX]; /* the mailboxes of the others, with commas; as many names as fit */
+    size_t count, left;    /* deliveries in all, and those that are open */
+    char filed[FILED_MAX]; /* the mailboxes of those that are filed, with commas; as many names as fit */
+    bool each;             /* all are waited for, and what became of them stands in heard */
+    struct heard *heard;
+    size_t heard_count;
     struct net_timer *timer;
     reception_delivered_fn *done; /* NULL when the sender was answered */
     void *ctx;
-    bool dropping; /* a request to drop what is open is under way */
+    bool busy;      /* what was to be dropped is being delivered right now */
+    unsigned drops; /* requests to drop what is open that are under way */
 };
 
 struct acknowledge *acknowledge_new(struct net_loop *loop, struct spool *spool, struct log *log)
@@ -44,6 +55,17 @@ struct acknowledge *acknowledge_new(struct net_loop *loop, struct spool *spool, 
     return acknowledge;
 }
 
+static void forget_heard(struct wait *wait)
+{
+    for (size_t i = 0; i < wait->heard_count; i++) {
+        free(wait->heard[i].id);
+        free(wait->heard[i].text);
+    }
+    free(wait->heard);
+    wait->heard = NULL;
+    wait->heard_count = 0;
+}
+
 /* A wait whose request to drop is under way ends when that is answered. */
 static void wait_free(struct wait *wait)
 {
@@ -53,7 +75,8 @@ static void wait_free(struct wait *wait)
         wait->acknowledge = NULL;
     }
     net_timer_free(&wait->timer);
-    if (!wait->dropping) {
+    if (wait->drops == 0) {
+        forget_heard(wait);
         free(wait);
     }
 }
@@ -63,9 +86,18 @@ static void answer_sender(struct wait *wait, const struct smtpd_answer *what)
     reception_delivered_fn *done = wait->done;
     wait->done = NULL;
     net_timer_stop(wait->timer);
-    if (done != NULL) {
-        done(wait->ctx, what);
+    if (done == NULL) {
+        return;
     }
+    struct reception_delivered *each = expect_calloc(wait->heard_count + 1, sizeof *each);
+    size_t count = 0;
+    for (size_t i = 0; i < wait->heard_count; i++) {
+        if (wait->heard[i].delivered.number != 0) {
+            each[count++] = wait->heard[i].delivered;
+        }
+    }
+    done(wait->ctx, what, each, count);
+    free(each);
 }
 
 /* ---- giving up: what is open is dropped; what is being delivered right now has its say first ---- */
@@ -73,26 +105,24 @@ static void answer_sender(struct wait *wait, const struct smtpd_answer *what)
 static void on_dropped(void *ctx, const struct spool_change_result *result, const struct fault *fault)
 {
     struct wait *wait = ctx;
-    wait->dropping = false;
+    wait->drops--;
     if (wait->acknowledge == NULL) {
-        free(wait);
+        wait_free(wait);
         return;
     }
     /* What is busy brings its outcome here, and is dropped then. */
-    bool is_busy = fault == NULL && result->busy > 0;
-    if (!is_busy && wait->done == NULL) {
+    wait->busy = wait->busy || (fault == NULL && result->busy > 0);
+    if (!wait->busy && wait->drops == 0 && wait->done == NULL) {
         wait_free(wait);
     }
 }
 
-static void drop_open(struct wait *wait)
+/* id: the message's, or one delivery's; it lives as long as the wait. */
+static void drop_open(struct wait *wait, const char *id)
 {
-    if (wait->dropping) {
-        return;
-    }
-    const struct store_select select = {.id = wait->id};
+    const struct store_select select = {.id = id};
     const struct spool_asker asker = {.by = "acknowledge", .done = on_dropped, .ctx = wait};
-    wait->dropping = true;
+    wait->drops++;
     spool_change(wait->acknowledge->spool, STORE_DROP, &select, &asker);
 }
 
@@ -101,7 +131,9 @@ static void give_up_delivery(struct wait *wait, const struct smtpd_answer *what)
     log_event(wait->acknowledge->log, LOG_LEVEL_WARNING, "not_acknowledged", LOG_STR("id", wait->id),
               LOG_INT("open", wait->left), LOG_INT("reply.code", what->code), LOG_STR("reply.text", what->text));
     /* In this order: what the sender hands in again comes behind the drop in the spool, and is then due once. */
-    drop_open(wait);
+    if (wait->drops == 0 || wait->each) {
+        drop_open(wait, wait->id);
+    }
     answer_sender(wait, what);
 }
 
@@ -123,22 +155,27 @@ static struct wait *wait_new(struct acknowledge *acknowledge, const char *id)
     return wait;
 }
 
-static bool await_delivery(void *ctx, const char *id, size_t count, uint64_t timeout_ms, reception_delivered_fn *done,
+static bool await_delivery(void *ctx, const struct reception_awaited *awaited, reception_delivered_fn *done,
                            void *done_ctx)
 {
     struct acknowledge *acknowledge = ctx;
-    struct wait *wait = map_get(acknowledge->waiting, bytes_of(id));
+    struct wait *wait = map_get(acknowledge->waiting, bytes_of(awaited->id));
     if (wait != NULL && wait->done != NULL) {
         return false;
     }
     if (wait == NULL) {
-        wait = wait_new(acknowledge, id);
+        wait = wait_new(acknowledge, awaited->id);
     }
-    wait->count = wait->left = count;
+    for (size_t i = 0; i < wait->heard_count; i++) {
+        wait->heard[i].delivered.number = 0; /* not forgotten: a request that is under way may still read the id */
+    }
+    wait->busy = false;
+    wait->count = wait->left = awaited->count;
+    wait->each = awaited->each;
     wait->filed[0] = '\0';
     wait->done = done;
     wait->ctx = done_ctx;
-    net_timer_start(wait->timer, timeout_ms);
+    net_timer_start(wait->timer, awaited->timeout_ms);
     return true;
 }
 
@@ -172,6 +209,7 @@ static void note_filed(struct wait *wait, const char *mailbox)
     }
 }
 
+/* Into text, which must live as long as the answer. */
 static struct smtpd_answer answer_of(const struct wait *wait, const struct fault *fault, enum spool_outcome_kind kind,
                                      char *text, size_t size)
 {
@@ -179,7 +217,7 @@ static struct smtpd_answer answer_of(const struct wait *wait, const struct fault
     /* 5xx only where no repetition can help: for all else the sender keeps the message and comes again. */
     bool final = kind == SPOOL_DEAD && fault->class == FAULT_PERM;
     snprintf(text, size, "the mailbox server says: %s", fault->text);
-    if (filed > 0) {
+    if (filed > 0 && !wait->each) {
         size_t len = strlen(text);
         snprintf(text + len, size - len, " (%zu of %zu mailboxes have it, and do not get it again: %s)", filed,
                  wait->count, wait->filed);
@@ -192,32 +230,88 @@ static bool is_doubt(const struct fault *fault)
     return fault->class == FAULT_UNCERTAIN || strcmp(fault->code, "look") == 0 || strcmp(fault->code, "unproven") == 0;
 }
 
+/* What is known of the delivery; a new one is no longer open. */
+static struct heard *heard_of(struct wait *wait, const char *delivery, unsigned number)
+{
+    for (size_t i = 0; i < wait->heard_count; i++) {
+        if (wait->heard[i].delivered.number == number) {
+            return &wait->heard[i];
+        }
+    }
+    wait->heard = expect_memory(realloc(wait->heard, (wait->heard_count + 1) * sizeof *wait->heard));
+    struct heard *heard = &wait->heard[wait->heard_count++];
+    *heard = (struct heard){.delivered.number = number, .id = expect_strdup(delivery)};
+    wait->left -= wait->left > 0 ? 1 : 0;
+    return heard;
+}
+
+/* One of several that each have their own answer: the one that fails is dropped, the others are waited for. */
+static void hear(struct wait *wait, const char *delivery, unsigned number, enum spool_outcome_kind kind,
+                 const struct fault *fault)
+{
+    struct heard *heard = heard_of(wait, delivery, number);
+    char text[sizeof fault->text + 160];
+    free(heard->text);
+    heard->text = NULL;
+    heard->delivered.answer = (struct smtpd_answer){0};
+    wait->busy = false;
+    if (kind != SPOOL_FILED) {
+        heard->delivered.answer = answer_of(wait, fault, kind, text, sizeof text);
+        heard->delivered.answer.text = heard->text = expect_strdup(text);
+        log_event(wait->acknowledge->log, LOG_LEVEL_WARNING, "not_acknowledged", LOG_STR("id", wait->id),
+                  LOG_STR("delivery", delivery), LOG_INT("reply.code", heard->delivered.answer.code),
+                  LOG_STR("reply.text", heard->text));
+        drop_open(wait, heard->id);
+    }
+    if (wait->done != NULL && wait->left == 0) {
+        answer_sender(wait, &(struct smtpd_answer){0});
+    }
+    if (wait->done == NULL && wait->drops == 0) {
+        wait_free(wait);
+    }
+}
+
+/* One of several that have one answer together. */
+static void hear_for_all(struct wait *wait, const char *mailbox, enum spool_outcome_kind kind,
+                         const struct fault *fault)
+{
+    char text[sizeof fault->text + FILED_MAX + 160];
+    if (kind == SPOOL_FILED) {
+        wait->left--;
+        note_filed(wait, mailbox);
+        if (wait->left == 0) {
+            answer_sender(wait, &(struct smtpd_answer){0});
+            wait_free(wait);
+        }
+        return;
+    }
+    wait->busy = false;
+    if (wait->done != NULL) {
+        struct smtpd_answer bad = answer_of(wait, fault, kind, text, sizeof text);
+        give_up_delivery(wait, &bad);
+    } else if (wait->drops == 0) {
+        drop_open(wait, wait->id);
+    }
+}
+
 void acknowledge_outcome(void *ctx, const char *delivery, const char *mailbox, enum spool_outcome_kind kind,
                          const struct fault *fault)
 {
     struct acknowledge *acknowledge = ctx;
     struct bytes rest = bytes_of(delivery);
     struct wait *wait = map_get(acknowledge->waiting, bytes_cut(&rest, '.'));
-    const struct smtpd_answer good = {0};
-    char text[sizeof fault->text + FILED_MAX + 160];
+    uint64_t number = 0;
     if (wait == NULL || kind == SPOOL_UNTOUCHED || kind == SPOOL_MOVED) {
-        return; /* untouched: it goes out again, or the gateway ends and answers for all; moved: the other one answers */
+        /* Untouched: it goes out again, or the gateway ends and answers for all. Moved: the other one answers. */
+        return;
     }
     if (kind == SPOOL_DEFERRED && wait->done != NULL && is_doubt(fault)) {
         return; /* it may have been filed: a look tells, before the sender's time runs out or not */
     }
-    if (kind == SPOOL_FILED) {
-        wait->left--;
-        note_filed(wait, mailbox);
-        if (wait->left == 0) {
-            answer_sender(wait, &good);
-            wait_free(wait);
-        }
-    } else if (wait->done != NULL) {
-        struct smtpd_answer bad = answer_of(wait, fault, kind, text, sizeof text);
-        give_up_delivery(wait, &bad);
+    if (wait->each && bytes_to_u64(rest, &number)) {
+        hear(wait, delivery, (unsigned)number, kind, fault);
     } else {
-        drop_open(wait);
+        hear_for_all(wait, mailbox, kind, fault);
     }
 }
 

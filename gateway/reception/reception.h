@@ -45,8 +45,26 @@ struct reception_decision {
 
 typedef void reception_decided_fn(void *ctx, const struct reception_decision *decision);
 
-/* code 0: the upstreams have everything; else what the sender hears, and nothing is kept. */
-typedef void reception_delivered_fn(void *ctx, const struct smtpd_answer *answer);
+/* A message whose sender waits until the upstreams have answered. */
+struct reception_awaited {
+    const char *id;
+    size_t count; /* open deliveries */
+    bool each;    /* every one is waited for and has its own answer, as LMTP has; else the first that fails is all's */
+    uint64_t timeout_ms;
+};
+
+/* What became of one delivery: code 0 when it is filed; else it is dropped. */
+struct reception_delivered {
+    unsigned number;
+    struct smtpd_answer answer;
+};
+
+/*
+ * The answer is for whatever of the message does not stand in the list, which only a message awaited for each has: code
+ * 0 when the upstreams have it; else what the sender hears, and nothing of that is kept.
+ */
+typedef void reception_delivered_fn(void *ctx, const struct smtpd_answer *answer,
+                                    const struct reception_delivered *each, size_t count);
 
 struct reception_hooks {
     void *ctx;
@@ -73,11 +91,10 @@ struct reception_hooks {
                            reception_decided_fn *done, void *done_ctx);
     /*
      * For listeners that acknowledge what is delivered; NULL where there are none. Called right before the commit of a
-     * message with `count` deliveries, or behind that of one that repeats an earlier one with so many open; done comes
-     * once, from the loop, within timeout_ms. false: another sender waits for that message already, and done does not
-     * come.
+     * message, or behind that of one that repeats an earlier one with so many deliveries open; done comes once, from
+     * the loop, within the time. false: another sender waits for that message already, and done does not come.
      */
-    bool (*await_delivery)(void *ctx, const char *id, size_t count, uint64_t timeout_ms, reception_delivered_fn *done,
+    bool (*await_delivery)(void *ctx, const struct reception_awaited *awaited, reception_delivered_fn *done,
                            void *done_ctx);
     /* That commit has failed; done does not come any more. */
     void (*forget_delivery)(void *ctx, const char *id);

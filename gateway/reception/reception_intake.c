@@ -279,7 +279,7 @@ static void answer_accepted(struct reception_session *session)
     const char *message_id = session->message_id == NULL ? "" : session->message_id;
     const char *id = session->repeated[0] == '\0' ? session->id : session->repeated;
     session->reception->counts.accepted++;
-    if (session->wants_delivery) {
+    if (session->wants_delivery && !session->undelivered) {
         spool_heard(session->reception->spool, id);
     }
     reception_told_message(session, &session->envelope, "accepted");
@@ -290,17 +290,107 @@ static void answer_accepted(struct reception_session *session)
     buf_done(&text);
 }
 
+/* ---- what the upstreams said ---- */
+
+/* What is committed, and told as accepted, is for those that are not refused. */
+static void leave_out_refused(struct reception_session *session)
+{
+    struct mail_envelope *envelope = &session->envelope;
+    struct mail_recipient *to =
+        expect_memory(arena_array(smtpd_engine_arena(session->engine), envelope->to_count + 1, sizeof *to));
+    size_t count = 0;
+    for (size_t i = 0; i < envelope->to_count; i++) {
+        if (session->refusals[i].code == 0) {
+            to[count++] = envelope->to[i];
+        }
+    }
+    envelope->to = to;
+    envelope->to_count = count;
+}
+
+static bool is_for(const struct mail_delivery *delivery, const char *recipient)
+{
+    for (size_t i = 0; i < delivery->recipient_count; i++) {
+        if (strcmp(delivery->recipients[i], recipient) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What the upstreams said, and of what. */
+struct outcome {
+    const struct smtpd_answer *rest; /* of what is not among each */
+    const struct reception_delivered *each;
+    size_t count;
+};
+
+static const struct smtpd_answer *answer_of_delivery(const struct outcome *outcome, unsigned number)
+{
+    for (size_t i = 0; i < outcome->count; i++) {
+        if (outcome->each[i].number == number) {
+            return &outcome->each[i].answer;
+        }
+    }
+    return outcome->rest;
+}
+
+/* What one recipient hears: the worst of its deliveries; none is nothing that could fail. */
+static struct smtpd_answer answer_of_recipient(const struct reception_session *session, const struct outcome *outcome,
+                                               const char *recipient)
+{
+    struct smtpd_answer worst = {0};
+    for (size_t i = 0; i < session->decision.delivery_count; i++) {
+        const struct mail_delivery *delivery = &session->decision.deliveries[i];
+        const struct smtpd_answer *answer = answer_of_delivery(outcome, delivery->number);
+        /* A 4xx before a 5xx: the sender comes again, and what is filed or refused for good is told once more then. */
+        bool worse = answer->code != 0 && (worst.code == 0 || answer->code < worst.code);
+        if (worse && is_for(delivery, recipient)) {
+            worst = *answer;
+        }
+    }
+    return worst;
+}
+
+/* Refuses those of the client's recipients that the upstreams refuse, beside those that the rules do; how many are left. */
+static size_t refuse_undelivered(struct reception_session *session, const struct outcome *outcome)
+{
+    const struct mail_envelope *named = smtpd_engine_envelope(session->engine);
+    struct smtpd_answer *refusals =
+        expect_memory(arena_array(smtpd_engine_arena(session->engine), named->to_count, sizeof *refusals));
+    size_t left = 0;
+    for (size_t i = 0; i < named->to_count; i++) {
+        bool refused = session->refusals != NULL && session->refusals[i].code != 0;
+        refusals[i] = refused ? session->refusals[i] : answer_of_recipient(session, outcome, named->to[i].address);
+        left += refusals[i].code == 0 ? 1 : 0;
+    }
+    session->refusals = refusals;
+    session->envelope.to = named->to;
+    session->envelope.to_count = named->to_count;
+    leave_out_refused(session);
+    return left;
+}
+
 /* The upstreams have answered; the commit has, too, because nothing is delivered before it. */
-static void on_delivered(void *ctx, const struct smtpd_answer *answer)
+static void on_delivered(void *ctx, const struct smtpd_answer *answer, const struct reception_delivered *each,
+                         size_t count)
 {
     struct reception_session *session = ctx;
+    const struct outcome outcome = {.rest = answer, .each = each, .count = count};
     if (came_too_late(session)) {
         return;
     }
-    if (answer->code == 0) {
+    bool all = answer->code == 0;
+    for (size_t i = 0; i < count; i++) {
+        all = all && each[i].answer.code == 0;
+    }
+    session->undelivered = !all;
+    if (all) {
+        answer_accepted(session);
+    } else if (count > 0 && refuse_undelivered(session, &outcome) > 0) {
         answer_accepted(session);
     } else {
-        answer_message(session, answer);
+        answer_message(session, answer->code != 0 ? answer : smtpd_reply_get(SMTPD_REPLY_LOCAL));
     }
 }
 
@@ -308,8 +398,10 @@ static void on_delivered(void *ctx, const struct smtpd_answer *answer)
 static bool await_delivery(struct reception_session *session, const char *id, size_t count)
 {
     const struct reception_hooks *hooks = &session->reception->hooks;
-    bool awaits = hooks->await_delivery(hooks->delivery_ctx, id, count,
-                                        session->listener->options.acknowledge_timeout_ms, on_delivered, session);
+    const struct reception_listener_options *options = &session->listener->options;
+    const struct reception_awaited awaited = {
+        .id = id, .count = count, .each = options->lmtp, .timeout_ms = options->acknowledge_timeout_ms};
+    bool awaits = hooks->await_delivery(hooks->delivery_ctx, &awaited, on_delivered, session);
     session->waits += awaits;
     return awaits;
 }
@@ -385,6 +477,7 @@ static void commit(struct reception_session *session)
     session->wants_delivery =
         options->acknowledge_delivered && decision->delivery_count > 0 && hooks->await_delivery != NULL;
     session->repeated[0] = '\0';
+    session->undelivered = false;
     session->waits++;
     if (session->wants_delivery) {
         session->forget_delivery = hooks->forget_delivery;
@@ -407,22 +500,6 @@ static bool cannot_hold(const struct reception_session *session, const struct re
         }
     }
     return false;
-}
-
-/* What is committed, and told as accepted, is for those that are not refused. */
-static void leave_out_refused(struct reception_session *session)
-{
-    struct mail_envelope *envelope = &session->envelope;
-    struct mail_recipient *to =
-        expect_memory(arena_array(smtpd_engine_arena(session->engine), envelope->to_count + 1, sizeof *to));
-    size_t count = 0;
-    for (size_t i = 0; i < envelope->to_count; i++) {
-        if (session->refusals[i].code == 0) {
-            to[count++] = envelope->to[i];
-        }
-    }
-    envelope->to = to;
-    envelope->to_count = count;
 }
 
 static void on_decided(void *ctx, const struct reception_decision *decision)

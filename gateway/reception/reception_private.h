@@ -103,6 +103,7 @@ struct reception_session {
     void (*forget_delivery)(void *ctx, const char *id); /* kept for when the rest is gone */
     void *delivery_ctx;
     bool wants_delivery; /* 250 only when the upstreams have it */
+    bool undelivered;    /* they do not have all of it */
     struct mail_envelope envelope;
     struct reception_decision decision;
     const struct smtpd_answer *refusals; /* of the decision: one for each recipient that the client named; or NULL */

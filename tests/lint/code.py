@@ -19,7 +19,7 @@ STILL_WIDE = {
     "gateway/base/log.c", "gateway/cli/cli_api.c", "gateway/cli/cli_api.h", "gateway/cli/cli_login.c",
     "gateway/cli/cli_login.h", "gateway/cli/cli_sandbox.c", "gateway/cli/cli_upstreams.c", "gateway/cli/cmd_upstreams.c",
     "gateway/cli/main.c", "gateway/cli/queue.c", "gateway/config/config.h", "gateway/config/config_tables.c",
-    "gateway/daemon/acknowledge.c", "gateway/daemon/acknowledge.h", "gateway/imapc/imapc_grant.c",
+    "gateway/imapc/imapc_grant.c",
     "gateway/imapc/imapc_token.c", "gateway/imapc/imapc_token.h", "gateway/mail/mail_charset.c",
     "gateway/mail/mail_header.c", "gateway/mail/mail_header.h", "gateway/mail/mail_shape.c", "gateway/mail/mail_shape.h",
     "gateway/spool/spool.h", "gateway/spool/spool_commit.c", "gateway/spool/spool_heard.c",

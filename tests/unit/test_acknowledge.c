@@ -12,6 +12,8 @@ static struct world {
     struct acknowledge *acknowledge;
     int code; /* heard by the sender; -1: nothing yet */
     char text[400];
+    struct reception_delivered each[4]; /* heard of single deliveries: number and code */
+    size_t each_count;
     unsigned answers;
     unsigned drops;      /* asked for */
     char dropped_id[64]; /* of the last one */
@@ -31,9 +33,15 @@ void spool_change(struct spool *spool, enum store_verb verb, const struct store_
     w.dropped_ctx = asker->ctx;
 }
 
-static void on_delivered(void *ctx, const struct smtpd_answer *answer)
+static void on_delivered(void *ctx, const struct smtpd_answer *answer, const struct reception_delivered *each,
+                         size_t count)
 {
     (void)ctx;
+    assert_true(count <= sizeof w.each / sizeof w.each[0]);
+    for (size_t i = 0; i < count; i++) {
+        w.each[i] = (struct reception_delivered){each[i].number, {.code = each[i].answer.code}};
+    }
+    w.each_count = count;
     w.code = answer->code;
     snprintf(w.text, sizeof w.text, "%s", answer->text == NULL ? "" : answer->text);
     w.answers++;
@@ -58,11 +66,16 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void await(const char *id, size_t count, uint64_t timeout_ms)
+static void await_how(const struct reception_awaited *awaited)
 {
     struct reception_hooks hooks = {.ctx = NULL};
     acknowledge_hooks(w.acknowledge, &hooks);
-    assert_true(hooks.await_delivery(hooks.delivery_ctx, id, count, timeout_ms, on_delivered, NULL));
+    assert_true(hooks.await_delivery(hooks.delivery_ctx, awaited, on_delivered, NULL));
+}
+
+static void await(const char *id, size_t count, uint64_t timeout_ms)
+{
+    await_how(&(struct reception_awaited){.id = id, .count = count, .timeout_ms = timeout_ms});
 }
 
 static void outcome(const char *delivery, int kind, enum fault_class class)
@@ -137,7 +150,9 @@ static void comes_again_meanwhile(void **state)
     (void)state;
     acknowledge_hooks(w.acknowledge, &hooks);
     await("M", 2, 60000);
-    assert_false(hooks.await_delivery(hooks.delivery_ctx, "M", 2, 60000, on_delivered, NULL));
+    assert_false(hooks.await_delivery(hooks.delivery_ctx,
+                                      &(struct reception_awaited){.id = "M", .count = 2, .timeout_ms = 60000},
+                                      on_delivered, NULL));
     outcome("M.1", SPOOL_DEFERRED, FAULT_TEMP);
     assert_int_equal(w.answers, 1);
     await("M", 2, 60000);
@@ -173,6 +188,59 @@ static void time_runs_out(void **state)
     w.dropped(w.dropped_ctx, &(struct spool_change_result){.changed = 1}, NULL);
 }
 
+/* Where each delivery has its own answer, the one that fails is dropped, and the others are waited for. */
+static void each_has_its_own_answer(void **state)
+{
+    (void)state;
+    await_how(&(struct reception_awaited){.id = "M", .count = 3, .each = true, .timeout_ms = 60000});
+    outcome("M.2", SPOOL_DEAD, FAULT_PERM);
+    assert_string_equal(w.dropped_id, "M.2");
+    w.dropped(w.dropped_ctx, &(struct spool_change_result){.changed = 1}, NULL);
+    outcome("M.3", SPOOL_DEFERRED, FAULT_UNCERTAIN); /* a look tells */
+    outcome("M.1", SPOOL_FILED, FAULT_NONE);
+    assert_int_equal(w.answers, 0);
+    outcome("M.3", SPOOL_DEFERRED, FAULT_TEMP);
+    assert_int_equal(w.answers, 1);
+    assert_int_equal(w.code, 0);
+    assert_int_equal(w.each_count, 3);
+    static const struct {
+        unsigned number;
+        int code;
+    } wanted[] = {{2, 554}, {1, 0}, {3, 451}};
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(w.each[i].number, wanted[i].number);
+        assert_int_equal(w.each[i].answer.code, wanted[i].code);
+    }
+    assert_int_equal(w.drops, 2);
+    w.dropped(w.dropped_ctx, &(struct spool_change_result){.busy = 1}, NULL); /* it is on its way again */
+    outcome("M.3", SPOOL_DEFERRED, FAULT_TEMP);
+    assert_int_equal(w.drops, 3);
+    w.dropped(w.dropped_ctx, &(struct spool_change_result){.changed = 1}, NULL);
+    outcome("M.3", SPOOL_DEFERRED, FAULT_TEMP); /* nobody waits any more */
+    assert_int_equal(w.drops, 3);
+    assert_int_equal(w.answers, 1);
+}
+
+/* What is open when time runs out is dropped; what is filed has its own answer. */
+static void time_runs_out_for_some(void **state)
+{
+    (void)state;
+    await_how(&(struct reception_awaited){.id = "M", .count = 2, .each = true, .timeout_ms = 1});
+    outcome("M.1", SPOOL_FILED, FAULT_NONE);
+    net_loop_run(w.loop);
+    assert_int_equal(w.code, 451);
+    assert_int_equal(w.each_count, 1);
+    assert_int_equal(w.each[0].number, 1);
+    assert_int_equal(w.each[0].answer.code, 0);
+    assert_string_equal(w.dropped_id, "M");
+    await_how(
+        &(struct reception_awaited){.id = "M", .count = 1, .each = true, .timeout_ms = 60000}); /* he comes again */
+    w.dropped(w.dropped_ctx, &(struct spool_change_result){.changed = 1}, NULL);
+    outcome("M.2", SPOOL_FILED, FAULT_NONE);
+    assert_int_equal(w.code, 0);
+    assert_int_equal(w.each_count, 1); /* the first is no part of this wait */
+}
+
 static void forgotten_is_never_answered(void **state)
 {
     struct reception_hooks hooks = {.ctx = NULL};
@@ -202,6 +270,8 @@ int main(void)
         TEST(comes_again_meanwhile),
         TEST(what_was_busy_is_dropped_when_its_outcome_comes),
         TEST(time_runs_out),
+        TEST(each_has_its_own_answer),
+        TEST(time_runs_out_for_some),
         TEST(forgotten_is_never_answered),
         TEST(who_waits_at_the_end_hears_so),
     };
