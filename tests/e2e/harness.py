@@ -18,6 +18,7 @@ import signal
 import smtplib
 import socket
 import ssl
+import stat
 import subprocess
 import sys
 import tempfile
@@ -236,10 +237,11 @@ class Dovecot:
 
 
 def put(file, text):
-    """The text is in the file: as a whole, and written only when it was not there."""
+    """The text is in the file: as a whole, and written only when it was not there. A new one is its owner's alone: it holds passwords."""
     if not file.exists() or file.read_text() != text:
         new = file.with_name(file.name + ".new")
         new.write_text(text)
+        new.chmod(stat.S_IMODE(file.stat().st_mode) if file.exists() else 0o600)
         new.replace(file)
 
 

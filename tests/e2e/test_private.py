@@ -57,8 +57,6 @@ def test_what_any_user_may_read_is_warned_of(world):
     gateway.folder.chmod(0o755)
     spool.chmod(0o755)
     secret.chmod(0o644)
-    gateway.write()
-    gateway.file.chmod(0o600)
     status, out, err = gateway.run("check")
     warned = [line for line in (out + err).splitlines() if "any user of this machine" in line]
     assert status == 0 and len(warned) == 2 and "secret" in "".join(warned) and f"chmod o-r {spool}" in "".join(warned), out + err

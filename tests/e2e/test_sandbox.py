@@ -132,6 +132,9 @@ def test_root_becomes_somebody(world):
         path.chmod(0o644)
     shutil.chown(gateway.folder, user.pw_uid, user.pw_gid)
     gateway.configuration["user"] = "nobody"
+    gateway.write()
+    for path in (gateway.file, gateway.folder / "rules.json"):
+        path.chmod(0o644)
     gateway.start()
     found = facts(gateway.process.popen.pid)
     assert set(found["Uid"].split()) == {str(user.pw_uid)} and found["CapEff"] == "0000000000000400", found
