@@ -14,6 +14,7 @@
 #include "admin/admin_life.h"
 #include "base/expect.h"
 #include "engine/smtpd_budget.h"
+#include "net/net_turn.h"
 #include "spool/spool_export.h"
 
 #define RATES_MAX 1000 /* clients whose requests are counted by themselves */
@@ -23,6 +24,7 @@
 static void run_http(struct admin *admin)
 {
     MHD_UNSIGNED_LONG_LONG wait;
+    net_turn_doing(admin->loop, "the admin server");
     MHD_run(admin->http);
     if (MHD_get_timeout(admin->http, &wait) == MHD_YES) {
         net_timer_start(admin->http_timer, wait > TICK_MS ? TICK_MS : wait);

@@ -397,6 +397,12 @@ static void write_program(struct metrics_text *text, const struct admin *admin)
     metrics_seconds(text, NULL, state.started_ms);
     one(text, METRICS_GAUGE, "mailweir_ready", "1 when mail can be taken; see /readyz.",
         gateway_ready(admin->gateway, checks));
+    metrics_family(text, METRICS_GAUGE, "mailweir_loop_longest_turn_seconds",
+                   "The longest time of the last one to two minutes in which one thing was done and all else waited.");
+    metrics_microseconds(text, METRICS_LABELS("doing", state.longest_turn.doing), state.longest_turn.took_us);
+    one(text, METRICS_COUNTER, "mailweir_loop_slow_turns_total",
+        "Times in which all else waited for more than a quarter of a second; the log says what was done.",
+        state.slow_turns);
     one(text, METRICS_GAUGE, "mailweir_rules", "Rules in force.", state.rules);
     one(text, METRICS_GAUGE, "mailweir_config_last_reload_successful",
         "1 when the last load of configuration and rules was good.", state.last_load_good);

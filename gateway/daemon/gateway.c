@@ -90,8 +90,30 @@ static void on_files_changed(struct gateway *gateway)
     gateway_reload(gateway, NULL, NULL);
 }
 
+/* So long nobody is answered: seen by a person who waits, and an eighth of the shortest time that clients wait. */
+#define SLOW_TURN_US ((uint64_t)250 * 1000)
+/* A gateway that is slow shall not be slowed by saying so. */
+#define SLOW_TURN_EACH_MS ((uint64_t)10 * 1000)
+
+static void on_slow_turn(void *ctx, const struct net_turn *turn)
+{
+    struct gateway *gateway = ctx;
+    uint64_t now = net_now(gateway->loop);
+    gateway->slow_turns++;
+    if (gateway->slow_told_at != 0 && now - gateway->slow_told_at < SLOW_TURN_EACH_MS) {
+        gateway->slow_untold++;
+        return;
+    }
+    gateway->slow_told_at = now;
+    log_event(gateway->log, LOG_LEVEL_WARNING, "slow_turn", LOG_INT("took_ms", turn->took_us / 1000),
+              LOG_STR("doing", turn->doing), LOG_INT("doing_ms", turn->doing_us / 1000),
+              gateway->slow_untold > 0 ? LOG_INT("more", gateway->slow_untold) : LOG_STR("more", NULL));
+    gateway->slow_untold = 0;
+}
+
 void gateway_start(struct gateway *gateway)
 {
+    net_turn_watch(gateway->loop, SLOW_TURN_US, on_slow_turn, gateway);
     gateway_watch_files(gateway, on_files_changed);
     dispatch_start(gateway->dispatch);
     log_ready(gateway);

@@ -10,6 +10,7 @@
 #include "config/config.h"
 #include "dispatch/dispatch.h"
 #include "net/net_sandbox.h"
+#include "net/net_turn.h"
 
 struct gateway;
 
@@ -79,6 +80,8 @@ struct gateway_state {
     uint64_t load_ms; /* how long the last one took */
     size_t rules;
     bool draining;
+    struct net_turn longest_turn; /* of the loop, of late */
+    uint64_t slow_turns;          /* so long that it stands in the log, or would */
     const struct net_sandbox_state *sandbox;
 };
 void gateway_state(const struct gateway *gateway, struct gateway_state *state_r);

@@ -54,6 +54,8 @@ struct gateway {
     bool last_load_good;
     uint64_t loads, loads_failed;
     uint64_t load_began, load_ms; /* of the last reload */
+    uint64_t slow_turns;          /* of the loop */
+    uint64_t slow_told_at, slow_untold;
     size_t rules;
     struct gateway_loading loading;
     struct net_watch *folders; /* of the configuration's sources */

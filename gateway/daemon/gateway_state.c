@@ -90,9 +90,11 @@ void gateway_state(const struct gateway *gateway, struct gateway_state *state_r)
                                       .load_ms = gateway->load_ms,
                                       .loading = gateway->loading.runs,
                                       .loads_failed = gateway->loads_failed,
+                                      .slow_turns = gateway->slow_turns,
                                       .rules = gateway->rules,
                                       .draining = gateway->draining,
                                       .sandbox = &gateway->sandbox};
+    net_turn_longest(gateway->loop, &state_r->longest_turn);
 }
 
 void gateway_set_sandbox(struct gateway *gateway, const struct net_sandbox_state *sandbox)

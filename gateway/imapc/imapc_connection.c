@@ -8,6 +8,7 @@
 #include "base/expect.h"
 #include "base/network.h"
 #include "imapc/imapc_private.h"
+#include "net/net_turn.h"
 
 #define INPUT_MAX  ((size_t)64 << 10)
 #define OUTPUT_MAX ((size_t)256 << 10)
@@ -466,6 +467,7 @@ static void on_stream(void *ctx, enum net_stream_event event)
 {
     struct imapc_connection *connection = ctx;
     const struct imapc_pool *pool = connection->pool;
+    net_turn_doing(pool->loop, "an IMAP connection");
     switch (event) {
     case NET_STREAM_CONNECTED:
         connection->open = pool->account.tls_mode != IMAPC_TLS_IMPLICIT;

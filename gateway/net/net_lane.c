@@ -47,6 +47,7 @@ struct net_lane {
     struct worker workers[NET_LANE_WORKERS_MAX];
     size_t worker_count;
     char name[16];
+    const char *doing; /* its name, for ever */
     struct list ready; /* the loop's: finished jobs whose done is still to be called */
     size_t waiting;    /* the loop's */
     bool freed;        /* the loop's: by one of the done functions; the memory lives until the handle has closed */
@@ -178,6 +179,7 @@ static void call_ready(struct net_lane *lane)
             uv_unref((uv_handle_t *)&lane->async);
         }
         if (job.done != NULL) {
+            net_turn_doing(lane->loop, lane->doing);
             job.done(job.ctx);
         }
     }
@@ -210,6 +212,7 @@ static struct net_lane *lane_new(struct net_loop *loop, const char *name, size_t
 {
     struct net_lane *lane = expect_calloc(1, sizeof *lane);
     lane->loop = loop;
+    lane->doing = name;
     for (size_t i = 0; i < sizeof lane->name - 1 && name[i] != '\0'; i++) {
         lane->name[i] = name[i];
     }

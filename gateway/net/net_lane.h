@@ -16,7 +16,7 @@ struct net_lane;
 /* work runs on the lane's thread and may block; done runs later on the loop's. ctx belongs to the job while it runs. */
 typedef void net_lane_fn(void *ctx);
 
-/* name: up to 15 octets, the thread's name. */
+/* name: up to 15 octets, the thread's name; it must live for ever (net_turn.h). */
 MUST_USE struct net_lane *net_lane_new(struct net_loop *loop, const char *name);
 /*
  * A wide lane: as many threads as the machine has cores, and one more that takes light jobs only, so that no number of

@@ -38,6 +38,7 @@ static void call_posted(struct net_loop *loop)
     pthread_mutex_lock(&loop->posting);
     list_move(&turn, &loop->posted);
     pthread_mutex_unlock(&loop->posting);
+    net_turn_doing(loop, "a posted call");
     call_all(&turn);
 }
 
@@ -55,6 +56,8 @@ struct net_loop *net_loop_new(void)
     list_init(&loop->posted);
     loop->thread = pthread_self();
     EXPECT(uv_loop_init(&loop->uv) == 0);
+    EXPECT(uv_loop_configure(&loop->uv, UV_METRICS_IDLE_TIME) == 0);
+    EXPECT(uv_prepare_init(&loop->uv, &loop->turns.prepare) == 0);
     EXPECT(uv_idle_init(&loop->uv, &loop->deferrer) == 0);
     EXPECT(uv_async_init(&loop->uv, &loop->poster, on_posted) == 0);
     EXPECT(pthread_mutex_init(&loop->posting, NULL) == 0);
@@ -72,6 +75,7 @@ void net_loop_run(struct net_loop *loop)
 {
     /* A loop may be made by one thread and run by another: it belongs to the one that runs it. */
     loop->thread = pthread_self();
+    net_turn_start(loop);
     uv_run(&loop->uv, UV_RUN_DEFAULT);
 }
 
@@ -89,6 +93,7 @@ void net_loop_free(struct net_loop **loop)
         /* A net_loop_stop() on the way does not end the closing. */
     }
     call_posted(*loop);
+    uv_close((uv_handle_t *)&(*loop)->turns.prepare, NULL);
     uv_close((uv_handle_t *)&(*loop)->poster, NULL);
     uv_close((uv_handle_t *)&(*loop)->deferrer, NULL);
     while (uv_run(&(*loop)->uv, UV_RUN_DEFAULT) != 0) {
@@ -139,6 +144,7 @@ static void on_idle(uv_idle_t *idle)
     struct list turn;
     list_init(&turn);
     list_move(&turn, &loop->deferred);
+    net_turn_doing(loop, "a deferred call");
     call_all(&turn);
     if (list_is_empty(&loop->deferred)) {
         uv_idle_stop(idle);

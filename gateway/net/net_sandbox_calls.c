@@ -125,9 +125,9 @@ static int add_signals(scmp_filter_ctx filter)
 }
 
 /*
- * Streams and datagrams of the families that mail, names and service managers come by. Not raw sockets, nor those of the
- * packet filter, of Bluetooth or of a virtual machine's host, whose code in the kernel is seldom looked at. Netlink only
- * as the C library asks for the machine's own addresses (getaddrinfo(3), RFC 6724).
+ * Streams and datagrams of the families that mail, names and service managers come by. Not raw sockets, nor those of
+ * the packet filter, of Bluetooth or of a virtual machine's host, whose code in the kernel is seldom looked at. Netlink
+ * only as the C library asks for the machine's own addresses (getaddrinfo(3), RFC 6724).
  */
 static int add_sockets(scmp_filter_ctx filter)
 {

@@ -28,6 +28,7 @@ struct net_timer *net_timer_new(struct net_loop *loop, net_timer_fn *fn, void *c
 static void on_timer(uv_timer_t *uv)
 {
     struct net_timer *timer = uv->data;
+    net_turn_doing(timer->loop, "a timer");
     timer->fn(timer->ctx);
 }
 

@@ -352,7 +352,10 @@ static struct smtpd_answer answer_of_recipient(const struct reception_session *s
     return worst;
 }
 
-/* Refuses those of the client's recipients that the upstreams refuse, beside those that the rules do; how many are left. */
+/*
+ * Refuses those of the client's recipients that the upstreams refuse, beside those that the rules do; how many are
+ * left.
+ */
 static size_t refuse_undelivered(struct reception_session *session, const struct outcome *outcome)
 {
     const struct mail_envelope *named = smtpd_engine_envelope(session->engine);

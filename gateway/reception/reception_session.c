@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/expect.h"
+#include "net/net_turn.h"
 #include "proto/proxy_header.h"
 #include "reception/reception_private.h"
 
@@ -395,6 +396,7 @@ void reception_session_pump(struct reception_session *session)
     if (session->engine == NULL && !take_proxy_header(session)) {
         return;
     }
+    net_turn_doing(session->reception->loop, "an SMTP session");
     uint64_t began = net_now_us(session->reception->loop);
     session->yielded = false;
     do {

@@ -5,6 +5,7 @@
 
 #include "base/expect.h"
 #include "net/net_loop.h"
+#include "net/net_turn.h"
 #include "sim.h"
 #include "sim_fiber.h"
 
@@ -75,6 +76,27 @@ void net_post(struct net_loop *loop, void (*fn)(void *ctx), void *ctx)
 {
     (void)loop;
     sim_gateway_after(0, fn, ctx);
+}
+
+/* A turn takes no time here. */
+void net_turn_doing(struct net_loop *loop, const char *what)
+{
+    (void)loop;
+    (void)what;
+}
+
+void net_turn_watch(struct net_loop *loop, uint64_t slow_us, net_turn_slow_fn *fn, void *ctx)
+{
+    (void)loop;
+    (void)slow_us;
+    (void)fn;
+    (void)ctx;
+}
+
+void net_turn_longest(const struct net_loop *loop, struct net_turn *turn_r)
+{
+    (void)loop;
+    *turn_r = (struct net_turn){.doing = ""};
 }
 
 /* What stands for another thread here is a lane's fiber. */

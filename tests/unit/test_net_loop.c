@@ -17,6 +17,7 @@
 
 #include "net/net_lane.h"
 #include "net/net_loop.h"
+#include "net/net_turn.h"
 
 static struct {
     struct net_loop *loop;
@@ -24,6 +25,8 @@ static struct {
     struct net_timer *timer;
     uint64_t came_at;
     int number;
+    unsigned slow;
+    struct net_turn turn;
 } t;
 
 static int set_up(void **state)
@@ -63,6 +66,54 @@ static void deferred_calls_come_once_in_order(void **state)
     assert_string_equal(t.order, "");
     net_loop_run(t.loop);
     assert_string_equal(t.order, "abcd");
+}
+
+static void spin(uint64_t milliseconds)
+{
+    uint64_t began = net_now_us(t.loop);
+    while (net_now_us(t.loop) - began < milliseconds * 1000) {
+    }
+}
+
+static void work_in_two_stretches(void *ctx)
+{
+    (void)ctx;
+    net_turn_doing(t.loop, "something short");
+    spin(10);
+    net_turn_doing(t.loop, "something long");
+    spin(60);
+}
+
+static void on_slow_turn(void *ctx, const struct net_turn *turn)
+{
+    assert_ptr_equal(ctx, &t);
+    t.slow++;
+    t.turn = *turn;
+}
+
+static void do_nothing(void *ctx)
+{
+    (void)ctx;
+}
+
+/* A turn is what is done in it; to wait for something is none. */
+static void slow_turns_are_told_with_what_they_did(void **state)
+{
+    (void)state;
+    struct net_turn longest;
+    net_turn_watch(t.loop, 50000, on_slow_turn, &t);
+    t.timer = net_timer_new(t.loop, do_nothing, NULL);
+    net_timer_start(t.timer, 80);
+    net_loop_run(t.loop);
+    assert_int_equal(t.slow, 0);
+    net_defer(t.loop, work_in_two_stretches, NULL);
+    net_timer_start(t.timer, 100); /* a turn is told by the next one */
+    net_loop_run(t.loop);
+    assert_int_equal(t.slow, 1);
+    assert_true(t.turn.took_us >= 70000 && t.turn.doing_us >= 60000 && t.turn.doing_us <= t.turn.took_us);
+    assert_string_equal(t.turn.doing, "something long");
+    net_turn_longest(t.loop, &longest);
+    assert_int_equal(longest.took_us, t.turn.took_us);
 }
 
 static void stop_loop(void *ctx)
@@ -361,6 +412,7 @@ static void who_touches_a_loop_from_another_thread_ends_the_program(void **state
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(slow_turns_are_told_with_what_they_did, set_up, tear_down),
         cmocka_unit_test_setup_teardown(deferred_calls_come_once_in_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(stop_ends_the_run, set_up, tear_down),
         cmocka_unit_test_setup_teardown(timers_come_not_before, set_up, tear_down),
