@@ -259,7 +259,7 @@ static int sweep_name(void *ctx, const char *name)
 void net_file_make_all_private(const char *folder)
 {
     struct sweep sweep = {.folder = folder};
-    (void)net_file_list(folder, sweep_name, &sweep, NULL);
+    disregard(net_file_list(folder, sweep_name, &sweep, NULL));
 }
 
 /* The same for the folders above, each cut off in turn; false when one of them keeps everybody out. */
