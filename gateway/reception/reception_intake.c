@@ -325,14 +325,32 @@ struct outcome {
     size_t count;
 };
 
-static const struct smtpd_answer *answer_of_delivery(const struct outcome *outcome, unsigned number)
+static bool has_delivery(const struct reception_decision *decision, unsigned number)
 {
-    for (size_t i = 0; i < outcome->count; i++) {
-        if (outcome->each[i].number == number) {
-            return &outcome->each[i].answer;
+    for (size_t i = 0; i < decision->delivery_count; i++) {
+        if (decision->deliveries[i].number == number) {
+            return true;
         }
     }
-    return outcome->rest;
+    return false;
+}
+
+/* One that nothing was heard of was moved, or filed when the message came before: what the rules know nothing of has
+ * its place, and a failure of that may be its own. */
+static const struct smtpd_answer *answer_of_delivery(const struct reception_decision *decision,
+                                                     const struct outcome *outcome, unsigned number)
+{
+    const struct smtpd_answer *answer = outcome->rest;
+    for (size_t i = 0; i < outcome->count; i++) {
+        const struct reception_delivered *one = &outcome->each[i];
+        if (one->number == number) {
+            return &one->answer;
+        }
+        if (answer->code == 0 && one->answer.code != 0 && !has_delivery(decision, one->number)) {
+            answer = &one->answer;
+        }
+    }
+    return answer;
 }
 
 /* What one recipient hears: the worst of its deliveries; none is nothing that could fail. */
@@ -342,7 +360,7 @@ static struct smtpd_answer answer_of_recipient(const struct reception_session *s
     struct smtpd_answer worst = {0};
     for (size_t i = 0; i < session->decision.delivery_count; i++) {
         const struct mail_delivery *delivery = &session->decision.deliveries[i];
-        const struct smtpd_answer *answer = answer_of_delivery(outcome, delivery->number);
+        const struct smtpd_answer *answer = answer_of_delivery(&session->decision, outcome, delivery->number);
         /* A 4xx before a 5xx: the sender comes again, and what is filed or refused for good is told once more then. */
         bool worse = answer->code != 0 && (worst.code == 0 || answer->code < worst.code);
         if (worse && is_for(delivery, recipient)) {
