@@ -45,6 +45,7 @@ BREAKS = [
     ("internals", "deploy/doc/internals/reload.md", added("`no_such_function()`\n"), "there is no function no_such_function()"),
     ("internals", "deploy/doc/internals/reload.md", added("\n" * 80), "are read to their end"),
     ("readme", "README.md", lambda text: re.sub(r"`(mailweir )?why`", "", text), 'the command "why" does not stand'),
+    ("readme", "README.md", replaced("`gateway/mail/mail_rope.c`", "`gateway/mail/mail_cord.c`"), "a newcomer is sent to gateway/mail/mail_cord.c"),
     ("readme", "CMakeLists.txt", added("pkg_check_modules(NEWLIB REQUIRED newlib)\n"), "what is NEWLIB"),
     ("manuals", "deploy/doc/operators-guide.md", added("One more line.\n"), "mailweir-guide.7"),
     ("manuals", "deploy/doc/rules.md", added("One more line.\n"), "rules.md"),
