@@ -288,6 +288,7 @@ void dispatch_set_watcher(struct dispatch *dispatch, dispatch_outcome_fn *fn, vo
 
 void dispatch_start(struct dispatch *dispatch)
 {
+    NET_EXPECT_LOOP(dispatch->loop);
     spool_set_offer(dispatch->spool, on_offer, dispatch);
     spool_set_left(dispatch->spool, on_left, dispatch);
     spool_set_wake(dispatch->spool, on_wake, dispatch);
@@ -310,6 +311,7 @@ static void on_pool_drained(void *ctx)
 
 void dispatch_drain(struct dispatch *dispatch, uint64_t deadline_ms, void (*done)(void *ctx), void *ctx)
 {
+    NET_EXPECT_LOOP(dispatch->loop);
     dispatch->draining = true;
     dispatch->drained = done;
     dispatch->drained_ctx = ctx;

@@ -196,6 +196,7 @@ static void on_not_started(void *ctx)
 struct net_child *net_child_run(struct net_loop *loop, const struct net_child_options *options, net_child_fn *fn,
                                 void *ctx)
 {
+    NET_EXPECT_LOOP(loop);
     struct net_child *child = expect_calloc(1, sizeof *child);
     child->loop = loop;
     child->program = expect_strdup(options->arguments[0]);

@@ -173,6 +173,7 @@ static void on_closed(uv_handle_t *handle)
 int net_listener_open(struct net_listener **listener_r, struct net_loop *loop, const struct net_address *address,
                       const struct net_stream_limits *limits, net_accept_fn *fn, void *ctx, struct fault *fault)
 {
+    NET_EXPECT_LOOP(loop);
     struct net_listener *listener = expect_calloc(1, sizeof *listener);
     listener->loop = loop;
     listener->limits = *limits;

@@ -20,6 +20,7 @@
 
 struct net_stream *net_stream_make(struct net_loop *loop, const struct net_stream_limits *limits)
 {
+    NET_EXPECT_LOOP(loop);
     struct net_stream *stream = expect_calloc(1, sizeof *stream);
     stream->loop = loop;
     stream->limits = *limits;
@@ -62,6 +63,7 @@ void net_stream_free(struct net_stream **stream_ref)
     if (stream == NULL || stream->freed) {
         return;
     }
+    NET_EXPECT_LOOP(stream->loop);
     stream->freed = true;
     net_connect_cancel(stream);
     net_socket_close(&stream->socket);
@@ -431,12 +433,14 @@ void net_stream_consume(struct net_stream *stream, size_t len)
 
 void net_stream_pause(struct net_stream *stream)
 {
+    NET_EXPECT_LOOP(stream->loop);
     stream->paused = true;
     set_reading(stream);
 }
 
 void net_stream_resume(struct net_stream *stream)
 {
+    NET_EXPECT_LOOP(stream->loop);
     if (!stream->paused) {
         return;
     }
