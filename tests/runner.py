@@ -23,7 +23,7 @@ SKIPPED = 77
 BUILDS = {
     "": (ROOT / "build", ["-DMAILWEIR_WERROR=ON", "-DMAILWEIR_TESTS=ON", "-DMAILWEIR_SANITIZE="]),
     "-asan": (ROOT / "build-asan", ["-DMAILWEIR_WERROR=ON", "-DMAILWEIR_SANITIZE=address", "-DCMAKE_BUILD_TYPE=Debug"]),
-    "-fuzz": (ROOT / "build-fuzz", ["-DCMAKE_C_COMPILER=clang", "-DMAILWEIR_FUZZERS=ON", "-DMAILWEIR_TESTS=OFF"]),
+    "-fuzz": (ROOT / "build-fuzz", ["-DCMAKE_C_COMPILER=clang", "-DMAILWEIR_WERROR=ON", "-DMAILWEIR_FUZZERS=ON", "-DMAILWEIR_TESTS=OFF"]),
 }
 PROGRAMS = ("", "-asan")  # the builds whose programs are tested
 # Leaks are looked for as well; a process that is killed on purpose has no chance to free.

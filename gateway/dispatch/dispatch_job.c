@@ -24,7 +24,7 @@ struct dispatch_job {
     bool answered;     /* the pool has given the append back */
     bool remains;      /* it waits in the spool for another attempt */
     int64_t leaves_at; /* when it then goes elsewhere, if its upstream's trouble lasts; INT64_MAX: it does not */
-    int settled_as;    /* the kind of its struct spool_outcome */
+    enum spool_outcome_kind settled_as; /* the kind of its struct spool_outcome */
     struct imapc_outcome outcome;
     char *folder;                        /* that the server has for the use that the delivery names; or NULL */
     struct mail_delivery instead;        /* what it is from now on, when it goes elsewhere ... */
@@ -345,7 +345,7 @@ static void settle(void *ctx)
 {
     struct dispatch_job *job = ctx;
     job->remains = job->result.kind == SPOOL_DEFERRED || job->result.kind == SPOOL_UNTOUCHED;
-    job->settled_as = (int)job->result.kind;
+    job->settled_as = job->result.kind;
     job->leaves_at = dispatch_divert_of(job->upstream, &job->item->delivery);
     spool_finish(job->upstream->dispatch->spool, &job->item, &job->result, on_settled, job);
 }

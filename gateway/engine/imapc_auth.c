@@ -24,14 +24,14 @@ static const struct {
     const char *plus_name; /* with channel binding */
     uint32_t plus_capability;
 } mechanisms[] = {
-    [IMAPC_AUTH_PLAIN] = {"PLAIN", IMAP_CAP_AUTH_PLAIN},
+    [IMAPC_AUTH_PLAIN] = {.name = "PLAIN", .capability = IMAP_CAP_AUTH_PLAIN},
     [IMAPC_AUTH_SCRAM_SHA_1] = {"SCRAM-SHA-1", IMAP_CAP_AUTH_SCRAM_SHA_1, "SCRAM-SHA-1-PLUS",
                                 IMAP_CAP_AUTH_SCRAM_SHA_1_PLUS},
     [IMAPC_AUTH_SCRAM_SHA_256] = {"SCRAM-SHA-256", IMAP_CAP_AUTH_SCRAM_SHA_256, "SCRAM-SHA-256-PLUS",
                                   IMAP_CAP_AUTH_SCRAM_SHA_256_PLUS},
-    [IMAPC_AUTH_EXTERNAL] = {"EXTERNAL", IMAP_CAP_AUTH_EXTERNAL},
-    [IMAPC_AUTH_XOAUTH2] = {"XOAUTH2", IMAP_CAP_AUTH_XOAUTH2},
-    [IMAPC_AUTH_OAUTHBEARER] = {"OAUTHBEARER", IMAP_CAP_AUTH_OAUTHBEARER},
+    [IMAPC_AUTH_EXTERNAL] = {.name = "EXTERNAL", .capability = IMAP_CAP_AUTH_EXTERNAL},
+    [IMAPC_AUTH_XOAUTH2] = {.name = "XOAUTH2", .capability = IMAP_CAP_AUTH_XOAUTH2},
+    [IMAPC_AUTH_OAUTHBEARER] = {.name = "OAUTHBEARER", .capability = IMAP_CAP_AUTH_OAUTHBEARER},
 };
 
 static bool is_scram(enum imapc_mechanism mechanism)

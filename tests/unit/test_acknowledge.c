@@ -78,7 +78,7 @@ static void await(const char *id, size_t count, uint64_t timeout_ms)
     await_how(&(struct reception_awaited){.id = id, .count = count, .timeout_ms = timeout_ms});
 }
 
-static void outcome(const char *delivery, int kind, enum fault_class class)
+static void outcome(const char *delivery, enum spool_outcome_kind kind, enum fault_class class)
 {
     struct fault fault = FAULT_INIT;
     if (class != FAULT_NONE) {
@@ -105,7 +105,7 @@ static void all_filed_is_good(void **state)
 static void a_failure_is_the_senders_and_the_rest_is_dropped(void **state)
 {
     static const struct {
-        int kind;
+        enum spool_outcome_kind kind;
         enum fault_class class;
         int code;
     } cases[] = {{SPOOL_DEFERRED, FAULT_TEMP, 451}, {SPOOL_DEAD, FAULT_PERM, 554}, {SPOOL_DEAD, FAULT_TEMP, 451}};

@@ -61,8 +61,8 @@ static const char *const released[] = {
     "CREATE TABLE memo (upstream TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;",
 
     /* What goes elsewhere when its upstream stays down; see spool_divert.c. */
-    "ALTER TABLE delivery ADD COLUMN fallback TEXT NOT NULL DEFAULT '';"
-    "CREATE INDEX delivery_fallback ON delivery (upstream) WHERE state = 0 AND fallback <> '';",
+    ("ALTER TABLE delivery ADD COLUMN fallback TEXT NOT NULL DEFAULT '';"
+     "CREATE INDEX delivery_fallback ON delivery (upstream) WHERE state = 0 AND fallback <> '';"),
 
     /* What is known of where a delivery may lie already: see engine/doubt.h. */
     "ALTER TABLE delivery ADD COLUMN doubt TEXT NOT NULL DEFAULT '';",
