@@ -226,27 +226,36 @@ static void on_address(void *ctx, struct bytes name, struct bytes address)
     }
 }
 
+static int add_decoded(struct filters_run *run, struct filters_fetched *fetched, struct bytes line)
+{
+    struct buf decoded;
+    buf_init(&decoded, FILTERS_VALUE_MAX * 3);
+    mail_words_decode(line, &decoded);
+    int result = filters_run_add_text(run, fetched, buf_bytes(&decoded));
+    buf_done(&decoded);
+    return result;
+}
+
 static int add_field(struct filters_run *run, const struct filters_subject *subject, struct filters_fetched *fetched,
                      struct bytes value)
 {
-    struct buf line;
-    buf_init(&line, FILTERS_VALUE_MAX);
-    mail_header_unfold(bytes_slice(value, 0, FILTERS_VALUE_MAX), &line);
+    struct buf unfolded;
+    struct bytes line = bytes_trim(bytes_slice(value, 0, FILTERS_VALUE_MAX));
     int result = 0;
+    buf_init(&unfolded, FILTERS_VALUE_MAX);
+    if (bytes_find_octet(line, '\n') >= 0) { /* most fields have one line, and are looked at where they lie */
+        mail_header_unfold(line, &unfolded);
+        line = buf_bytes(&unfolded);
+    }
     if (subject->part != FILTERS_PART_WHOLE) {
         struct header_fetch fetch = {run, fetched, subject->part, 0};
-        mail_address_each(buf_bytes(&line), on_address, &fetch);
+        mail_address_each(line, on_address, &fetch);
         result = fetch.result;
-    } else if (bytes_find(buf_bytes(&line), bytes_of("=?")) < 0) {
-        result = filters_run_add_text(run, fetched, buf_bytes(&line));
     } else {
-        struct buf decoded;
-        buf_init(&decoded, FILTERS_VALUE_MAX * 3);
-        mail_words_decode(buf_bytes(&line), &decoded);
-        result = filters_run_add_text(run, fetched, buf_bytes(&decoded));
-        buf_done(&decoded);
+        bool words = bytes_find(line, bytes_of("=?")) >= 0;
+        result = words ? add_decoded(run, fetched, line) : filters_run_add_text(run, fetched, line);
     }
-    buf_done(&line);
+    buf_done(&unfolded);
     return result;
 }
 
