@@ -40,6 +40,7 @@ struct list_entry {
 struct quick {
     const struct filters_pattern *pattern;
     const struct filters_subject *subject;
+    unsigned number; /* the pattern's */
 };
 
 struct filters_index {
@@ -221,7 +222,7 @@ struct filters_index *filters_index_new(const struct filters_set *set, const str
         add_rule(index, &group->rules[i], (uint32_t)i);
         const struct filters_condition *first = first_pattern(group->rules[i].condition);
         if (first != NULL) {
-            index->quick[i] = (struct quick){first->pattern, first->subject};
+            index->quick[i] = (struct quick){first->pattern, first->subject, filters_pattern_number(first->pattern)};
         }
     }
     return index;
@@ -385,6 +386,9 @@ bool filters_index_says_no(const struct filters_index *index, struct filters_run
     const struct filters_fetched *fetched = &run->fetched[quick->subject->number];
     if (fetched->state != FILTERS_FETCHED) {
         return false; /* the long way fetches it */
+    }
+    if (filters_run_rules_out(run, quick->subject, quick->number)) {
+        return true;
     }
     for (size_t j = 0; j < fetched->count; j++) {
         const struct filters_value *value = &fetched->values[j];

@@ -16,6 +16,7 @@
 #include "filters/filters_date.h"
 #include "filters/filters_index.h"
 #include "filters/filters_map.h"
+#include "filters/filters_prefilter.h"
 
 #define SET_MAX     (UINT64_C(1) << 32)
 #define POINTER_MAX 4096
@@ -382,6 +383,7 @@ struct filters_set *filters_load(const struct filters_load_options *options, str
     load_all(&loader, documents);
     if (problems_errors(problems) == errors) {
         filters_lint(&loader);
+        filters_prefilter_build(set);
         for (size_t i = 0; i < set->group_count; i++) {
             set->groups[i].index = filters_index_new(set, &set->groups[i]);
             EXPECT(filters_tried_prepare(set, &set->groups[i]) == 0);
@@ -401,6 +403,9 @@ void filters_set_free(struct filters_set **set)
 {
     if (*set == NULL) {
         return;
+    }
+    for (size_t i = 0; i < (*set)->subject_count; i++) {
+        filters_prefilter_free(&(*set)->subjects[i]->prefilter);
     }
     for (size_t i = 0; i < (*set)->pattern_count; i++) {
         filters_pattern_free(&(*set)->patterns[i]);

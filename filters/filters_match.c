@@ -111,6 +111,9 @@ static enum filters_verdict match_patterns(struct filters_run *run, const struct
                                            const struct filters_value *value)
 {
     for (size_t i = 0; i < condition->pattern_count; i++) {
+        if (filters_run_rules_out(run, condition->subject, filters_pattern_number(condition->patterns[i]))) {
+            continue;
+        }
         if (!filters_run_may_test(run, value->text.len + value->paragraphs.len)) {
             disregard(filters_run_out_of_time(run));
             return FILTERS_FAILED;
@@ -279,6 +282,10 @@ static enum filters_verdict decide_test(struct filters_run *run, const struct fi
     }
     if (condition->operator== FILTERS_EXISTS) {
         return (fetched->count > 0) == condition->wanted ? FILTERS_YES : FILTERS_NO;
+    }
+    if (condition->pattern != NULL &&
+        filters_run_rules_out(run, condition->subject, filters_pattern_number(condition->pattern))) {
+        return FILTERS_NO;
     }
     for (size_t i = 0; i < fetched->count; i++) {
         enum filters_verdict verdict = match_value(run, condition, &fetched->values[i]);

@@ -20,7 +20,9 @@ struct filters_pattern {
     char *text;
     unsigned groups;
     bool jit;
-    bool words;
+    bool words, nocase;
+    unsigned number;
+    char needle[FILTERS_SCAN_NEEDLE_MAX + 1];
 };
 
 struct filters_matcher {
@@ -68,7 +70,11 @@ static struct filters_pattern *new_pattern(const char *text, bool ignore_case, s
     }
     pattern->jit = pcre2_jit_compile(code, PCRE2_JIT_COMPLETE) == 0;
     struct filters_scan scan;
-    pattern->words = filters_scan(pattern->text, &scan) && scan.words;
+    pattern->nocase = ignore_case;
+    if (filters_scan(pattern->text, &scan)) {
+        pattern->words = scan.words;
+        memcpy(pattern->needle, scan.needle, sizeof pattern->needle);
+    }
     return pattern;
 }
 
@@ -276,6 +282,22 @@ static int match_from(const struct filters_pattern *pattern, struct filters_matc
     }
     pcre2_get_error_message(pairs, (PCRE2_UCHAR *)matcher->error, sizeof matcher->error);
     return -1;
+}
+
+const char *filters_pattern_needle(const struct filters_pattern *pattern, bool *nocase_r)
+{
+    *nocase_r = pattern->nocase;
+    return pattern->needle;
+}
+
+void filters_pattern_set_number(struct filters_pattern *pattern, unsigned number)
+{
+    pattern->number = number;
+}
+
+unsigned filters_pattern_number(const struct filters_pattern *pattern)
+{
+    return pattern->number;
 }
 
 bool filters_pattern_is_of_words(const struct filters_pattern *pattern)

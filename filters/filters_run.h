@@ -35,6 +35,8 @@ struct filters_fetched {
     enum { FILTERS_NOT_FETCHED, FILTERS_FETCHED, FILTERS_NOT_YET } state;
     struct filters_value *values;
     size_t count, size;
+    bool looked;               /* for the needles of the subject's patterns, when it has a prefilter */
+    const uint64_t *ruled_out; /* as bits by number: patterns that match none of the values; NULL: nothing is known */
 };
 
 /* One successful match of the rule that is being decided; the newest stands last. */
@@ -81,6 +83,22 @@ MUST_USE int filters_run_look(struct filters_run *run);
 MUST_USE int filters_run_fold(struct filters_run *run, struct filters_value *value);
 /* Forgets what depends on the recipient. */
 void filters_run_next_recipient(struct filters_run *run, size_t recipient);
+/* Looks into all values of the subject, which has a prefilter, and whose values are there (filters_prefilter.h). */
+void filters_run_look_for_needles(struct filters_run *run, const struct filters_subject *subject,
+                                  struct filters_fetched *fetched);
+/* Whether the pattern of that number matches none of the subject's values, for sure. */
+static inline bool filters_run_rules_out(struct filters_run *run, const struct filters_subject *subject,
+                                         unsigned number)
+{
+    struct filters_fetched *fetched = &run->fetched[subject->number];
+    if (subject->prefilter == NULL || fetched->state != FILTERS_FETCHED) {
+        return false;
+    }
+    if (!fetched->looked) {
+        filters_run_look_for_needles(run, subject, fetched);
+    }
+    return fetched->ruled_out != NULL && (fetched->ruled_out[number / 64] >> (number % 64) & 1) != 0;
+}
 /*
  * The pattern on the value's lines first, so that what it captures is of them; then on the paragraphs, where words
  * stand together that lines part. 1 with the form in which it matched, 0, or -1: a limit was hit,

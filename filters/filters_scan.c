@@ -23,8 +23,59 @@ struct scanner {
         enum place place; /* at its beginning */
         bool word;        /* each alternative so far ends with a word */
     } inside[FILTERS_SCAN_GROUPS_MAX];
-    bool other; /* it matches more than words */
+    bool other;                            /* it matches more than words */
+    char run[FILTERS_SCAN_NEEDLE_MAX + 1]; /* the literals that stand in front of the place, one behind the other */
+    size_t run_len;
+    char before_group[FILTERS_SCAN_GROUPS_MAX][FILTERS_SCAN_NEEDLE_MAX + 1]; /* the needle when it was opened */
+    bool no_needle;
 };
+
+/* ---- the needle: see filters_scan.h ---- */
+
+static void end_run(struct scanner *scanner)
+{
+    char *needle = scanner->scan->needle;
+    scanner->run[scanner->run_len] = '\0';
+    if (scanner->run_len > strlen(needle)) {
+        memcpy(needle, scanner->run, scanner->run_len + 1);
+    }
+    scanner->run_len = 0;
+}
+
+static void add_to_run(struct scanner *scanner, char c)
+{
+    bool is_of_needle = c > ' ' && c <= '~';
+    if (!is_of_needle || scanner->run_len == FILTERS_SCAN_NEEDLE_MAX) {
+        end_run(scanner);
+    }
+    if (is_of_needle) {
+        scanner->run[scanner->run_len++] = c;
+    }
+}
+
+/* An escape of a letter ends the run: some match a character, some none. What takes more of the pattern than the letter
+ * is not read here, so that nothing is known behind it. */
+static void end_run_at_escape(struct scanner *scanner, char c)
+{
+    scanner->no_needle = scanner->no_needle || strchr("bBdDsSwWhHvVRAzZKntrfae", c) == NULL;
+    end_run(scanner);
+}
+
+/* What stood there last has a quantifier: it may be missing, or stand there several times. */
+static void end_run_at_quantifier(struct scanner *scanner, bool optional)
+{
+    scanner->run_len -= scanner->run_len > 0 && optional ? 1 : 0;
+    end_run(scanner);
+}
+
+/* What stands in a group is no needle when the group need not match, or when one of several ways will do. */
+static void end_run_at_group(struct scanner *scanner, const struct filters_scan_group *group)
+{
+    end_run(scanner);
+    if (group->optional || group->alternatives || group->negative) {
+        memcpy(scanner->scan->needle, scanner->before_group[scanner->depth], FILTERS_SCAN_NEEDLE_MAX + 1);
+    }
+}
 
 /* ---- words: see filters_scan.h ---- */
 
@@ -55,8 +106,12 @@ static void put_literal(struct scanner *scanner, char c)
 static void put_escape(struct scanner *scanner, char c)
 {
     if (!octet_is_alpha((uint8_t)c) && !octet_is_digit((uint8_t)c)) {
+        add_to_run(scanner, c);
         put_literal(scanner, c); /* pcre2pattern(3), "Backslash": it stands for itself */
-    } else if (c == 'd' || c == 'w') {
+        return;
+    }
+    end_run_at_escape(scanner, c);
+    if (c == 'd' || c == 'w') {
         put_word(scanner);
     } else {
         scanner->other = scanner->other || (c != 'b' && c != 'B');
@@ -182,6 +237,8 @@ static void open_group(struct scanner *scanner)
                                          .parent = scanner->depth == 0 ? -1 : scanner->open[scanner->depth - 1]};
     group->inside = scanner->at + 1 + prefix_length(scanner, scanner->text + scanner->at + 1, group);
     put_group(scanner, group, scanner->text[scanner->at + 2]);
+    end_run(scanner);
+    memcpy(scanner->before_group[scanner->depth], scan->needle, FILTERS_SCAN_NEEDLE_MAX + 1);
     scanner->at = group->inside;
     scanner->open[scanner->depth++] = (int)scan->count++;
 }
@@ -240,6 +297,7 @@ static void close_group(struct scanner *scanner)
     }
     scanner->at += len;
     group->end = scanner->at;
+    end_run_at_group(scanner, group);
 }
 
 static void scan_one(struct scanner *scanner)
@@ -254,6 +312,7 @@ static void scan_one(struct scanner *scanner)
     case '[':
         skip_class(scanner);
         put_class(scanner, scanner->text + start, scanner->at - start);
+        end_run(scanner);
         break;
     case '(':
         open_group(scanner);
@@ -268,10 +327,14 @@ static void scan_one(struct scanner *scanner)
             scanner->scan->groups[scanner->open[scanner->depth - 1]].alternatives = true;
         }
         end_alternative(scanner);
+        end_run(scanner);
         scanner->at++;
         return;
     default:
         scanner->other = scanner->other || strchr(".^${", scanner->text[start]) != NULL;
+        /* A "{" that is no quantifier here is one for PCRE2 from 10.43 on, in "{,3}" and "{ 1,3 }". */
+        scanner->no_needle = scanner->no_needle || scanner->text[start] == '{';
+        add_to_run(scanner, strchr(".^$", scanner->text[start]) != NULL ? ' ' : scanner->text[start]);
         put_literal(scanner, scanner->text[start]);
         scanner->at++;
         break;
@@ -279,6 +342,7 @@ static void scan_one(struct scanner *scanner)
     len = quantifier(scanner->text + scanner->at, &optional, &unbounded);
     if (len > 0) {
         put_quantifier(scanner, optional, scanner->text[scanner->at + len] == '+');
+        end_run_at_quantifier(scanner, optional);
         note_quantifier(scanner, scanner->depth);
         scanner->at += len;
         scanner->at += scanner->text[scanner->at] == '+' || scanner->text[scanner->at] == '?';
@@ -290,10 +354,15 @@ bool filters_scan(const char *pattern, struct filters_scan *scan_r)
     struct scanner scanner = {.text = pattern, .scan = scan_r};
     scan_r->count = 0;
     scan_r->alternatives = false;
+    memset(scan_r->needle, 0, sizeof scan_r->needle);
     while (pattern[scanner.at] != '\0' && !scanner.beyond) {
         scan_one(&scanner);
     }
     end_alternative(&scanner);
     scan_r->words = !scanner.other;
+    end_run(&scanner);
+    if (scanner.no_needle || scan_r->alternatives) {
+        scan_r->needle[0] = '\0';
+    }
     return !scanner.beyond && scanner.depth == 0;
 }

@@ -13,6 +13,7 @@
 #include "base/must_use.h"
 
 #define FILTERS_SCAN_GROUPS_MAX 200
+#define FILTERS_SCAN_NEEDLE_MAX 30
 
 struct filters_scan_group {
     size_t start, inside, inside_end, end; /* offsets: of "(", behind its prefix, of ")", behind the quantifier */
@@ -36,6 +37,11 @@ struct filters_scan {
      * that is ASCII, it finds in the paragraphs made of them (mail_text_paragraphs), too.
      */
     bool words;
+    /*
+     * What every match has in it, as long as case counts: the longest run of literals that is found, of printable ASCII
+     * without a blank. "" when none is.
+     */
+    char needle[FILTERS_SCAN_NEEDLE_MAX + 1];
 };
 
 /* False when the pattern is beyond it. The pattern must have compiled. */

@@ -21,6 +21,7 @@ struct filters_template;
 struct filters_formula;
 struct filters_zone;
 struct filters_map;
+struct filters_prefilter;
 
 struct filters_subject {
     enum filters_kind kind;
@@ -37,6 +38,7 @@ struct filters_subject {
     bool per_recipient;
     bool is_volatile; /* fetched anew each time it is asked for, and in no index */
     unsigned number;
+    struct filters_prefilter *prefilter; /* of the patterns that look at it; NULL: they are few */
 };
 
 /* From low to high, both included; low > high passes midnight. */

@@ -189,16 +189,16 @@ static struct bytes message_of(struct buf *out, size_t size)
 static void bench_bodies(void)
 {
     static const char *const kinds[] = {"body contains", "body matches"};
-    static const size_t sizes[] = {4 << 10, 50 << 10, 1 << 20};
+    static const size_t sizes[] = {4 << 10, 20 << 10, 50 << 10, 1 << 20};
     for (size_t kind = 0; kind < 2; kind++) {
-        for (int count = 10; count <= 100; count *= 10) {
+        for (int count = 10; count <= 1000; count *= 10) {
             struct filters_set *set = load(kinds[kind], count);
-            for (size_t i = 0; i < 3; i++) {
+            for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
                 struct buf out;
                 buf_init(&out, 4u << 20);
                 struct bytes text = message_of(&out, sizes[i]);
                 double ours = decide(set, text, (int)((4 << 20) / sizes[i] / (size_t)(count / 10)) + 1);
-                printf("figure: %3d rules, %-13s: message of %4zu KiB: %8.1f us", count, kinds[kind], sizes[i] >> 10,
+                printf("figure: %4d rules, %-13s: message of %4zu KiB: %8.1f us", count, kinds[kind], sizes[i] >> 10,
                        ours / 1e3);
                 if (kind == 1) {
                     printf("; bare loop over the body %.1f us",

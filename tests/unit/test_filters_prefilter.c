@@ -1,0 +1,304 @@
+/* Many patterns at once: whatever is left out by their needles would have matched nothing. Random sets of patterns decide random messages, and each pattern
+ * is tried by itself beside them.
+ *
+ * usage: test_filters_prefilter [SETS]     (400 without it; 100000 by hand)
+ */
+#include <stdlib.h>
+
+#include "filters/filters_pattern.h"
+#include "filters_fixture.h"
+#include "mail/mail_header.h"
+#include "mail/mail_text.h"
+
+#define PATTERNS 40
+#define MESSAGES 10
+
+static unsigned sets = 400;
+
+static uint32_t next_random(uint32_t *seed)
+{
+    *seed = *seed * 1664525u + 1013904223u;
+    return *seed >> 16;
+}
+
+static const char *pick(uint32_t *seed, const char *const *from, size_t count)
+{
+    return from[next_random(seed) % count];
+}
+
+#define PICK(seed, from) pick(seed, from, sizeof(from) / sizeof *(from))
+
+/* Of few words, so that needles are found, found in part, and shared. */
+static const char *const words[] = {"alpha",         "alphabet", "kilo",   "task",  "beta1", "beta2",  "a.b.c",
+                                    "[x-y]",         "{2,3}",    "(sic)",  "ab",    "zz",    "x",      "gamma\xc3\xa4",
+                                    "\xc3\xa4gamma", "9999",     "skskks", "ALPHA", "Kilos", "delta/", "e\\psilon"};
+
+/* A literal in a pattern, with backslashes where they are needed, as JSON wants them. */
+static void put_quoted(const char *text, struct buf *out)
+{
+    for (; *text != '\0'; text++) {
+        buf_append_text(out, strchr("[](){}.\\", *text) != NULL ? "\\\\" : "");
+        buf_append_text(out, *text == '\\' ? "\\" : "");
+        buf_append_octet(out, (uint8_t)*text);
+    }
+}
+
+static void put_pattern(uint32_t *seed, struct buf *out)
+{
+    static const char *const between[] = {"",
+                                          "",
+                                          "",
+                                          " ",
+                                          ".*",
+                                          "\\\\s+",
+                                          "|",
+                                          "?",
+                                          "+",
+                                          "*",
+                                          "{2}",
+                                          "{0,1}",
+                                          "\\\\b",
+                                          "[a-z]",
+                                          "^",
+                                          "\\\\d",
+                                          "$",
+                                          "(?=x)",
+                                          "-",
+                                          "(k)?",
+                                          "(?:ab|zz)",
+                                          "(x)",
+                                          "(?!zz)",
+                                          ".",
+                                          "(|tas)",
+                                          "++x",
+                                          "\\\\x41",
+                                          "(?i)",
+                                          "(?:alpha )?",
+                                          "\\\\Qa.b\\\\E",
+                                          "(task|kilo){1,2}",
+                                          "((9)99)*"};
+    for (unsigned i = 1 + next_random(seed) % 3; i > 0; i--) {
+        put_quoted(PICK(seed, words), out);
+        buf_append_text(out, PICK(seed, between));
+    }
+}
+
+static void put_text(uint32_t *seed, const char *end, struct buf *out)
+{
+    static const char *const between[] = {"",  "",         " ", "-", "\xc3\xa4", "\xc5\xbf", "\xe2\x84\xaa",
+                                          "A", "\xc2\xad", "> "};
+    static const char *const parts[] = {"tas", "alp\xc2\xadha", "ki\xe2\x80\x8blo", "9999", "99"};
+    for (unsigned i = next_random(seed) % 8; i > 0; i--) {
+        buf_append_text(out, next_random(seed) % 4 == 0 ? PICK(seed, parts) : PICK(seed, words));
+        buf_append_text(out, PICK(seed, between));
+        buf_append_text(out, next_random(seed) % 3 == 0 ? end : "");
+    }
+}
+
+struct one {
+    struct buf json; /* the pattern */
+    struct filters_pattern *pattern;
+    bool nocase, body;
+};
+
+/* Takes the backslashes of JSON away. */
+static struct filters_pattern *compile(const struct buf *json, bool nocase)
+{
+    struct buf plain, error;
+    struct bytes text = buf_bytes(json);
+    buf_init(&plain, 1000);
+    buf_init(&error, 1000);
+    for (size_t i = 0; i < text.len; i++) {
+        i += text.ptr[i] == '\\' ? 1 : 0;
+        buf_append_octet(&plain, text.ptr[i]);
+    }
+    struct filters_pattern *pattern = filters_pattern_new(buf_text(&plain), nocase, &error);
+    buf_done(&plain);
+    buf_done(&error);
+    return pattern;
+}
+
+static void new_one(uint32_t *seed, struct one *one)
+{
+    buf_init(&one->json, 1000);
+    one->pattern = NULL;
+    one->nocase = next_random(seed) % 3 == 0;
+    one->body = next_random(seed) % 2 == 0;
+    while (one->pattern == NULL) {
+        buf_clear(&one->json);
+        put_pattern(seed, &one->json);
+        one->pattern = compile(&one->json, one->nocase);
+    }
+}
+
+/* Every fourth rule has its pattern in a list, every fourth under a condition. */
+static void put_rule(const struct one *one, unsigned i, struct buf *out)
+{
+    const char *subject = one->body ? "\"field\":\"body\"" : "\"header\":\"Subject\"";
+    buf_printf(out,
+               "%s{\"name\":\"r%u\",\"if\":%s{%s,\"matches\":%s\"%s\"%s%s}%s,\"then\":[{\"copy\":{\"folder\":\"F\"}}]}",
+               i == 0 ? "" : ",", i, i % 4 == 2 ? "{\"not\":{\"not\":" : "", subject, i % 4 == 1 ? "[\"nothing\"," : "",
+               buf_text((struct buf *)&one->json), i % 4 == 1 ? "]" : "", one->nocase ? ",\"ignore_case\":true" : "",
+               i % 4 == 2 ? "}}" : "");
+}
+
+static bool matches(const struct one *one, struct filters_matcher *matcher, struct bytes subject, struct bytes lines,
+                    struct bytes paragraphs)
+{
+    int matched = filters_pattern_match(one->pattern, matcher, one->body ? lines : subject);
+    if (matched == 0 && one->body && paragraphs.ptr != NULL) {
+        matched = filters_pattern_match(one->pattern, matcher, paragraphs);
+    }
+    assert_true(matched >= 0);
+    return matched == 1;
+}
+
+static void decide(const struct filters_set *set, struct bytes text, struct buf *out)
+{
+    struct filters_scratch *scratch = filters_scratch_new();
+    struct arena *arena = arena_new(8 << 20);
+    struct mail_recipient to = {.address = "a@b.example"};
+    struct mail_envelope envelope = {.id = "ID", .from = "a@b.example", .to = &to, .to_count = 1};
+    struct mail_source source = mail_source_of(&text);
+    bool complete;
+    struct filters_message message = {.envelope = &envelope,
+                                      .header = bytes_slice(text, 0, mail_header_length(text, &complete)),
+                                      .source = &source,
+                                      .size = text.len};
+    struct filters_decision decision;
+    struct fault fault = FAULT_INIT;
+    assert_int_equal(filters_decide(set, scratch, &message, arena, &decision, &fault), 0);
+    for (size_t i = 0; i < decision.rule_count; i++) {
+        buf_printf(out, " %s", decision.rules[i]);
+    }
+    arena_free(&arena);
+    filters_scratch_free(&scratch);
+}
+
+/* Returns how many patterns matched. */
+static size_t try_message(uint32_t *seed, const struct filters_set *set, const struct one *ones,
+                          struct filters_matcher *matcher)
+{
+    struct buf subject, lines, paragraphs, message, expected, got;
+    struct buf *const all[] = {&subject, &lines, &paragraphs, &message, &expected, &got};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        buf_init(all[i], 10000);
+    }
+    size_t count = 0;
+    buf_append_text(&subject, "s");
+    put_text(seed, "", &subject);
+    buf_append_text(&subject, "e");
+    put_text(seed, "\n", &lines);
+    buf_append_text(&lines, "e\n");
+    bool two = mail_text_paragraphs(buf_bytes(&lines), &paragraphs);
+    buf_printf(&message, "Subject: %s\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n%s", buf_text(&subject),
+               buf_text(&lines));
+    for (unsigned i = 0; i < PATTERNS; i++) {
+        if (matches(&ones[i], matcher, buf_bytes(&subject), buf_bytes(&lines),
+                    two ? buf_bytes(&paragraphs) : bytes_at(NULL, 0))) {
+            buf_printf(&expected, " r%u", i);
+            count++;
+        }
+    }
+    decide(set, buf_bytes(&message), &got);
+    if (strcmp(buf_text(&expected), buf_text(&got)) != 0) {
+        for (unsigned i = 0; i < PATTERNS; i++) {
+            print_message("r%u %s%s%s\n", i, ones[i].body ? "body " : "", ones[i].nocase ? "nocase " : "",
+                          filters_pattern_text(ones[i].pattern));
+        }
+        fail_msg("%s\nmatches%s\nnot    %s", buf_text(&message), buf_text(&expected), buf_text(&got));
+    }
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        buf_done(all[i]);
+    }
+    return count;
+}
+
+static void decisions_are_those_of_each_pattern(void **state)
+{
+    (void)state;
+    size_t matched = 0;
+    struct filters_matcher *matcher = filters_matcher_new();
+    for (uint32_t i = 0; i < sets; i++) {
+        struct one ones[PATTERNS];
+        struct buf rules, problems;
+        uint32_t seed = i + 1;
+        buf_init(&rules, 100000);
+        buf_init(&problems, 100000);
+        buf_append_text(&rules, "{\"rules\":[");
+        for (unsigned j = 0; j < PATTERNS; j++) {
+            new_one(&seed, &ones[j]);
+            put_rule(&ones[j], j, &rules);
+        }
+        buf_append_text(&rules, "]}");
+        struct filters_set *set = fixture_load(buf_text(&rules), &problems);
+        if (set == NULL) {
+            fail_msg("%s\n%s", buf_text(&problems), buf_text(&rules));
+        }
+        for (unsigned j = 0; j < MESSAGES; j++) {
+            matched += try_message(&seed, set, ones, matcher);
+        }
+        for (unsigned j = 0; j < PATTERNS; j++) {
+            filters_pattern_free(&ones[j].pattern);
+            buf_done(&ones[j].json);
+        }
+        filters_set_free(&set);
+        buf_done(&rules);
+        buf_done(&problems);
+    }
+    assert_true(matched > sets * 10);
+    filters_matcher_free(&matcher);
+}
+
+static void needles_are_found_in_patterns(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"order", "order"},
+        {"^failed: (?<p>service17)", "service17"},
+        {"order (no|number) 17", "order"},
+        {"\\bticket-17\\b", "ticket-17"},
+        {"^\\[app17\\] (.*)$", "[app17]"},
+        {"colou?r", "colo"},
+        {"abc+def", "abc"},
+        {"ab(cdef)?gh", "ab"},
+        {"ab(?:cdef|x)gh", "ab"},
+        {"ab(?!cdef)gh", "ab"},
+        {"(?=abc)x", "abc"},
+        {"ab|cd", ""},
+        {"a\\x41bcd", ""},
+        {"a\\Qbcd\\E", ""},
+        {"abcd{,3}", ""},
+        {"(abcd){,3}", ""},
+        {"abcd{2}e", "abcd"},
+        {"abcd{0}e", "abc"},
+        {"(?i)abcd", ""},
+        {"\\p{Lu}abcd", ""},
+        {"(abcd)\\1", ""},
+        {"(((abcd)))*", ""},
+        {"(((abcd)))+", "abcd"},
+        {"[abcd]", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct buf error;
+        bool nocase;
+        buf_init(&error, 1000);
+        struct filters_pattern *pattern = filters_pattern_new(cases[i][0], false, &error);
+        assert_non_null(pattern);
+        if (strcmp(filters_pattern_needle(pattern, &nocase), cases[i][1]) != 0) {
+            fail_msg("the needle of %s is \"%s\"", cases[i][0], filters_pattern_needle(pattern, &nocase));
+        }
+        filters_pattern_free(&pattern);
+        buf_done(&error);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(needles_are_found_in_patterns),
+        cmocka_unit_test(decisions_are_those_of_each_pattern),
+    };
+    sets = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : sets;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
