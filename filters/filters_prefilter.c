@@ -1,10 +1,10 @@
 /*
  * filters_prefilter - see filters_prefilter.h.
  *
- * Four octets of each needle, the rarest in text, stand in a table by their hash, and in a filter of one bit for each hash
- * that stays in the processor's cache. For each octet of the text there is one look into the filter; only where the bit is
- * set the table is asked. (After Wu and Manber, "A Fast Algorithm for Multi-Pattern Searching", 1994, without its shifts:
- * with thousands of needles there are hardly any.)
+ * Four octets of each needle, the rarest in text, stand in a table by their hash, and in a filter of one bit for each
+ * hash that stays in the processor's cache. For each octet of the text there is one look into the filter; only where
+ * the bit is set the table is asked. (After Wu and Manber, "A Fast Algorithm for Multi-Pattern Searching", 1994,
+ * without its shifts: with thousands of needles there are hardly any.)
  */
 #include "filters/filters_prefilter.h"
 

@@ -87,13 +87,13 @@ static struct mail_css_block block_of(struct bytes text)
         value = bytes_trim(value);
         clips = clips || (bytes_is_nocase(name, "overflow") && bytes_starts_nocase(value, "hidden"));
         enum property property = property_of(name, value, &hides);
-        uint8_t bit = property == PROPERTIES ? 0 : (uint8_t)(1u << property);
+        uint8_t bit = (uint8_t)(property == PROPERTIES ? 0u : 1u << property);
         bool important = bytes_find_octet(value, '!') >= 0;
         if (!important && (block.important & bit) != 0) {
             continue;
         }
         block.set |= bit;
-        block.important |= important ? bit : 0;
+        block.important = (uint8_t)(important ? block.important | bit : block.important);
         block.hides = (uint8_t)(hides ? block.hides | bit : block.hides & ~bit);
     }
     if (!clips) { /* what is higher than its box shows all the same */

@@ -709,8 +709,8 @@ static struct filters_set *many_patterns(const char *on_error)
     buf_init(&out, 1u << 20);
     buf_append_text(&text, "{\"rules\":[");
     for (int i = 0; i < 2000; i++) {
-        buf_printf(&text, "{\"name\":\"r%d\",\"if\":{\"field\":\"from\",\"matches\":\"^(%d|x)!\"},%s\"then\":[" X "]},", i,
-                   i, on_error);
+        buf_printf(&text, "{\"name\":\"r%d\",\"if\":{\"field\":\"from\",\"matches\":\"^(%d|x)!\"},%s\"then\":[" X "]},",
+                   i, i, on_error);
     }
     buf_append_text(&text, "{\"name\":\"last\",\"then\":[{\"reject\":\"last\"}]}]}");
     struct filters_set *set = fixture_load(buf_text(&text), &out);
