@@ -134,8 +134,9 @@ static const struct config_key upstream_retry_keys[] = {
     {"initial", DURATION(config_upstream, retry_initial), .fallback = "10s", .least = 10,
      .help = "first wait after a failure; doubled each time"},
     {"maximum", DURATION(config_upstream, retry_maximum), .fallback = "15m", .least = 10, .help = "longest wait"},
-    {"settle", DURATION(config_upstream, settle), .fallback = "2s",
-     .help = "a message whose outcome is unknown is looked for this long after, when the server had time to finish it"},
+    {"settle", DURATION(config_upstream, settle), .fallback = "10s",
+     .help = "a message whose outcome is unknown is looked for after 2 s, and is not called absent before this time: a "
+             "server may show late what it has"},
     {"failback", DURATION(config_upstream, failback), .fallback = "5m", .least = 100,
      .help = "while a standby serves, the first address is tried again after it"},
     {"fallback_after", DURATION(config_upstream, fallback_after), .fallback = "1h", .least = 1000,

@@ -109,7 +109,8 @@ static int64_t later(const struct dispatch_job *job, int64_t now)
 {
     const struct dispatch_upstream *upstream = job->upstream;
     if (is_first_doubt(job) && job->outcome.retry_after_ms == 0) {
-        return now + (int64_t)upstream->config->settle;
+        uint64_t settle = upstream->config->settle;
+        return now + (int64_t)(settle < IMAPC_LOOK_MS ? settle : IMAPC_LOOK_MS);
     }
     if (bytes_is(bytes_of(job->outcome.fault.code), IMAPC_UNPROVEN)) {
         return now; /* the looks have waited already */

@@ -27,7 +27,7 @@
  */
 #define DOUBT_LOOKS 3
 /* And so many times `settle` it must have lasted: some servers tell the next UID before they show the message. */
-#define DOUBT_GAP_SETTLES 5
+#define DOUBT_GAP_SETTLES 2
 /* Times that a message ended the server's connection, while others got through, before it is set aside. */
 #define DOUBT_KILLS 3
 /* Octets of a MAILBOXID, with its end; a longer one is not kept. */

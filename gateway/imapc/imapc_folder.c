@@ -64,9 +64,14 @@ void imapc_folder_release(struct imapc_pool *pool, struct imapc_folder *folder)
 
 /* ---- doubts ---- */
 
+uint64_t imapc_folder_after_look(const struct imapc_pool *pool)
+{
+    return pool->account.settle_ms > IMAPC_LOOK_MS ? pool->account.settle_ms - IMAPC_LOOK_MS : 0;
+}
+
 bool imapc_folder_may_search(const struct imapc_pool *pool, const struct imapc_folder *folder)
 {
-    uint64_t now = net_now(pool->loop);
+    uint64_t now = net_now(pool->loop) + imapc_folder_after_look(pool);
     return folder->doubtful_count > 0 && !folder->searching && now >= pool->search_at && now >= folder->settled_at;
 }
 
@@ -82,13 +87,26 @@ static struct imapc_folder *first_unsettled(const struct imapc_pool *pool)
     return LIST_ITEM(pool->unsettled.next, struct imapc_folder, unsettled);
 }
 
+/* When the next of those that have not settled may be looked through, or has settled. */
+static uint64_t next_look(const struct imapc_pool *pool, uint64_t now)
+{
+    uint64_t next = UINT64_MAX;
+    for (const struct list *link = pool->unsettled.next; link != &pool->unsettled; link = link->next) {
+        uint64_t settled = LIST_ITEM(link, const struct imapc_folder, unsettled)->settled_at;
+        uint64_t look = settled - imapc_folder_after_look(pool);
+        uint64_t when = look > now ? look : settled;
+        next = when < next ? when : next;
+    }
+    return next;
+}
+
 uint64_t imapc_folder_settle(struct imapc_pool *pool)
 {
     uint64_t now = net_now(pool->loop);
     while (!list_is_empty(&pool->unsettled)) {
         struct imapc_folder *folder = first_unsettled(pool);
         if (folder->settled_at > now) {
-            return folder->settled_at;
+            return next_look(pool, now);
         }
         list_remove(&folder->unsettled);
         free_idle(pool, folder);

@@ -92,6 +92,8 @@ static struct imapc_job *take_search(struct imapc_pool *pool, struct imapc_folde
         add(pool, job, first_of(&folder->doubtful));
     }
     folder->searching = true;
+    job->began = net_now(pool->loop);
+    job->began_ms = net_wall(pool->loop);
     return job;
 }
 
@@ -248,6 +250,16 @@ static void finish_appends(struct imapc_pool *pool, struct imapc_job *job, const
 
 /* ---- searches ---- */
 
+/* Whether the search began before the server had its time to show the message. The doubt's own time counts, also over a
+ * restart; where it is not known (a crash) or of another clock, the time of this start does. */
+static bool is_early(const struct imapc_pool *pool, const struct imapc_job *job, const struct doubt *doubt)
+{
+    int64_t age = job->began_ms - doubt->since_ms;
+    bool is_known = doubt->since_ms != 0 && age >= 0;
+    return job->began < job->folder->settled_at ||
+           (is_known ? age < (int64_t)pool->account.settle_ms : job->began < pool->search_at);
+}
+
 static enum doubt_verdict judge(const struct imapc_pool *pool, struct imapc_append *append, const struct imapc_job *job,
                                 size_t index, const struct imapc_result *result, unsigned place, const char **why_r)
 {
@@ -256,7 +268,7 @@ static enum doubt_verdict judge(const struct imapc_pool *pool, struct imapc_appe
     const struct doubt_look look = {
         .sight = result->sight,
         .found = wanted->uid != 0 || wanted->elsewhere != NULL,
-        .early = job->early,
+        .early = is_early(pool, job, &append->doubt),
         /* A clock that was put back makes nothing young for ever. */
         .young = age >= 0 && age < DOUBT_GAP_SETTLES * (int64_t)pool->account.settle_ms,
         .place = place,

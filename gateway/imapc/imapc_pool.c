@@ -338,8 +338,9 @@ static void finish_drain(struct imapc_pool *pool)
 static void wait_for_search(struct imapc_pool *pool)
 {
     uint64_t now = net_now(pool->loop), next = imapc_folder_settle(pool);
-    if (now < pool->search_at && (next == 0 || pool->search_at < next)) {
-        next = pool->search_at;
+    uint64_t look = pool->search_at - imapc_folder_after_look(pool);
+    if (now < look && (next == 0 || look < next)) {
+        next = look;
     }
     if (pool->waiting_count > 0 && next != 0) {
         net_timer_start(pool->settling, next - now);

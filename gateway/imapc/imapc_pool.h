@@ -59,8 +59,12 @@ struct imapc_account {
     uint64_t idle_timeout_ms;    /* an unused connection is closed after it */
     uint64_t retry_initial_ms;   /* the first wait after a failed connect or login, doubled each time; 0: 1 s */
     uint64_t retry_maximum_ms;
-    uint64_t settle_ms; /* a message whose outcome is unknown is looked for this long after, not earlier */
+    uint64_t settle_ms; /* a message whose outcome is unknown is not called absent before: the server may show it */
 };
+/* What is in doubt is looked for after so long, where `settle` is longer: what is found needs no more time. That it is
+ * absent is believed after `settle`. */
+#define IMAPC_LOOK_MS 2000
+
 /* Code of the fault when doubt ended unproven: the message may be sent again, which is noted. */
 #define IMAPC_UNPROVEN "unproven"
 

@@ -83,6 +83,8 @@ struct imapc_append *imapc_folder_take_any(struct imapc_pool *pool);
 void imapc_folder_release(struct imapc_pool *pool, struct imapc_folder *folder);
 /* Whether something is to be looked for in it, and has had its time to settle. */
 bool imapc_folder_may_search(const struct imapc_pool *pool, const struct imapc_folder *folder);
+/* Milliseconds from the time when a look may find to the one when it may prove. */
+uint64_t imapc_folder_after_look(const struct imapc_pool *pool);
 /* The outcome of an append to it is unknown: nothing is looked for in it before that had time to settle. Other folders
  * do not wait for it. */
 void imapc_folder_unsettle(struct imapc_pool *pool, struct imapc_folder *folder);
@@ -98,7 +100,8 @@ size_t imapc_folder_demand(const struct imapc_pool *pool);
 struct imapc_job {
     struct imapc_folder *folder;
     bool is_search;
-    bool early; /* a search that began while the folder had not settled */
+    uint64_t began;   /* of a search: net_now(), and ... */
+    int64_t began_ms; /* ... the wall clock */
     size_t count;
     struct imapc_append **appends;
     struct imapc_message *messages; /* of an append */

@@ -206,7 +206,8 @@ static void check_known(struct bytes line)
 {
     struct sim_try *try = try_named(line, " of=");
     bool is_dead = try != NULL && try->dead_us != 0 && sim_now() > try->dead_us + 5 * (uint64_t)SIM_SECOND;
-    if (is_dead && bytes_find(line, bytes_of(" retried=")) < 0) {
+    bool is_retried = bytes_find(line, bytes_of(" retried=")) >= 0 && bytes_find(line, bytes_of(" retried=0")) < 0;
+    if (is_dead && !is_retried) {
         sim_fail("try %u is said to be known already, and is a dead letter", try->number);
     }
     if (try != NULL) {

@@ -253,6 +253,40 @@ static void test_a_search_that_proves_nothing(void **state)
     fixture_end();
 }
 
+/* Found early is found; absent is believed when the server had its time, by the clock of the doubt, of the folder or of this start. */
+static void test_absent_is_believed_late(void **state)
+{
+    static const struct {
+        int64_t ago_ms; /* the doubt arose; 0: nobody knows */
+        bool is_unsettled, is_old_pool, absent;
+    } cases[] = {
+        {1000, false, true, false},   {70000, false, true, true}, {70000, true, true, false},
+        {70000, false, false, true},  {0, false, false, false},   {0, false, true, true},
+        {-5000, false, false, false},
+    };
+    struct imapc_account account = fixture_account();
+    (void)state;
+    account.settle_ms = 60000;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        begin(&account);
+        fixture.pool->search_at = cases[i].is_old_pool ? 0 : net_now(fixture.loop) + 50000;
+        struct noted *doubtful = submit("A", 100, true);
+        doubtful->append.doubt.since_ms = cases[i].ago_ms == 0 ? 0 : net_wall(fixture.loop) - cases[i].ago_ms;
+        struct imapc_job *job = take();
+        assert_true(job->is_search);
+        job->folder->settled_at = cases[i].is_unsettled ? net_now(fixture.loop) + 50000 : 0;
+        finish(job, (struct imapc_result){.mark = {.validity = 7, .next = 1}});
+        assert_int_equal(doubtful->answers, cases[i].absent ? 0 : 1); /* absent: it is to be sent */
+        job = take();
+        assert_int_equal(job != NULL, cases[i].absent);
+        if (job != NULL) {
+            finish(job, (struct imapc_result){0});
+        }
+        finish_rest();
+        fixture_end();
+    }
+}
+
 /* Nothing is looked for before the server had time to file it; what is certain goes meanwhile. */
 static void test_a_doubt_settles_first(void **state)
 {
@@ -384,6 +418,7 @@ int main(void)
         cmocka_unit_test(test_a_refused_batch_in_doubt),
         cmocka_unit_test(test_a_search_that_proves_nothing),
         cmocka_unit_test(test_a_doubt_settles_first),
+        cmocka_unit_test(test_absent_is_believed_late),
         cmocka_unit_test(test_doubts_of_others),
         cmocka_unit_test(test_a_stale_connection),
         cmocka_unit_test(test_a_fault_of_the_account),
