@@ -156,7 +156,7 @@ static void give_up_try(struct sim_client *client, const char *why)
     client->again = repeats ? client->
     try : NULL
         ;
-    client->try->state = is_open ? SIM_TRY_SENT : SIM_TRY_REFUSED;
+    client->try->state = client->try->acked_us != 0 ? SIM_TRY_ACKED : is_open ? SIM_TRY_SENT : SIM_TRY_REFUSED;
     client->try = NULL;
     if (client->tries >= TRIES_EACH) {
         sim_fail("client %u: message refused %u times in a row, last: %s", client->number, client->tries, why);

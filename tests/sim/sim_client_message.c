@@ -37,6 +37,12 @@ static void begin_message(struct sim_client *client)
     }
     client->tries++;
     client->rcpt = 0;
+    /* Some programs send once more what they think is lost, though they were told that it is kept. */
+    struct sim_try *dead = client->listener->once && !client->behaves ? sim_mail_dead_of(client->number) : NULL;
+    if (client->again == NULL && dead != NULL) {
+        client->again = dead;
+        client->wanted = dead->recipients;
+    }
     if (client->again != NULL) {
         client->try = client->again;
         client->try->resent = true;

@@ -201,11 +201,27 @@ static struct sim_try *try_named(struct bytes line, const char *name)
     return NULL;
 }
 
+static bool is_long_dead(const struct sim_try *try)
+{
+    return try->dead_us != 0 && sim_now() > try->dead_us + 5 * (uint64_t)SIM_SECOND;
+}
+
+struct sim_try *sim_mail_dead_of(unsigned sender)
+{
+    for (size_t i = 0; i < book.count; i++) {
+        struct sim_try *try = &book.tries[i];
+        if (try->sender == sender && try->state == SIM_TRY_ACKED && is_long_dead(try)) {
+            return try;
+        }
+    }
+    return NULL;
+}
+
 /* "Known already" is no answer for a message that lies among the dead letters, if they are not tried again with that. */
 static void check_known(struct bytes line)
 {
     struct sim_try *try = try_named(line, " of=");
-    bool is_dead = try != NULL && try->dead_us != 0 && sim_now() > try->dead_us + 5 * (uint64_t)SIM_SECOND;
+    bool is_dead = try != NULL && is_long_dead(try);
     bool is_retried = bytes_find(line, bytes_of(" retried=")) >= 0 && bytes_find(line, bytes_of(" retried=0")) < 0;
     if (is_dead && !is_retried) {
         sim_fail("try %u is said to be known already, and is a dead letter", try->number);

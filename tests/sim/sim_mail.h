@@ -95,6 +95,8 @@ void sim_mail_check_others(uint64_t by_us);
 typedef void sim_mail_doubt_fn(struct sim_try *try);
 void sim_mail_watch_doubts(sim_mail_doubt_fn *fn);
 void sim_mail_doubted(struct bytes octets);
+/* A message of this sender's that has been a dead letter for a while; or NULL. */
+struct sim_try *sim_mail_dead_of(unsigned sender);
 /* An operator has dead letters tried again. */
 void sim_mail_retried(void);
 
