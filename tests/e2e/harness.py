@@ -261,7 +261,7 @@ class Mailweir:
                 "address": f"127.0.0.1:{dovecot.tls_port}" if dovecot else "127.0.0.1:1",
                 "tls": {"mode": "implicit", "ca_file": str(world.certificates.ca)},
                 "auth": {"username": "relay", "password": "relaypw"},
-                "retry": {"initial": "100ms", "maximum": "500ms"}}},
+                "retry": {"initial": "100ms", "maximum": "500ms", "settle": "2s"}}},
             "spool": {"path": str(self.folder / "spool")},
             "rules": ["rules.json"],
             "default": {"upstream": "corp", "folder": "INBOX"},
