@@ -109,6 +109,23 @@ static void say_certificates(const struct admin *admin, json_t *list)
     }
 }
 
+/* What the background check of the spool has found; with a torn index the gateway is not ready either. */
+static void say_damage(const struct admin *admin, json_t *list)
+{
+    struct spool_health health;
+    spool_health(gateway_spool(admin->gateway), &health);
+    if (health.is_torn) {
+        add(list, STOPPED, "spool torn", 0, "mailweir spool rebuild",
+            "the spool's index contradicts itself, and mail may wait unseen: stop the gateway and have the index made "
+            "anew (%.300s)",
+            health.reason);
+    } else if (health.damaged > 0) {
+        add(list, TROUBLE, "spool damaged", 0, "mailweir spool check",
+            "%llu messages in the spool are not what was acknowledged any more: %.400s",
+            (unsigned long long)health.damaged, health.reason);
+    }
+}
+
 static void say_queue(const struct admin *admin, json_t *list)
 {
     struct gateway_counts counts;
@@ -119,6 +136,7 @@ static void say_queue(const struct admin *admin, json_t *list)
     if (warning != NULL) {
         add(list, TROUBLE, "spool", 0, NULL, "%s", warning);
     }
+    say_damage(admin, list);
     if (!state.last_load_good) {
         add(list, TROUBLE, "reload", 0, "mailweir check",
             "the last change of configuration or rules was refused, and what was in force stays");

@@ -159,6 +159,22 @@ static void write_rules(struct metrics_text *text, const struct rule_stats *stat
 
 /* ---- the queue ---- */
 
+/* What the background check of the spool has found. */
+static void write_health(struct metrics_text *text, const struct spool *spool)
+{
+    struct spool_health health;
+    spool_health(spool, &health);
+    one(text, METRICS_COUNTER, "mailweir_spool_check_rounds_total", "Rounds of the background check of the spool.",
+        health.rounds);
+    one(text, METRICS_COUNTER, "mailweir_spool_checked_messages_total", "Messages that it looked at.", health.messages);
+    one(text, METRICS_GAUGE, "mailweir_spool_damaged_messages",
+        "Messages that are not what was acknowledged any more; the log names them.", health.damaged);
+    one(text, METRICS_GAUGE, "mailweir_spool_index_damaged",
+        "1 when the index contradicts itself and only \"mailweir spool rebuild\" helps.", health.is_torn);
+    one(text, METRICS_COUNTER, "mailweir_spool_mended_total",
+        "Times that the index did not find what is there, and was mended.", health.mended);
+}
+
 static void write_queue(struct metrics_text *text, const struct spool *spool, const struct spool_counts *counts)
 {
     metrics_family(text, METRICS_GAUGE, "mailweir_queue_deliveries", "Deliveries in the spool by state.");
@@ -177,6 +193,7 @@ static void write_queue(struct metrics_text *text, const struct spool *spool, co
     one(text, METRICS_GAUGE, "mailweir_spool_not_durable",
         "1 when the spool lies where acknowledged messages may be lost with the power; the log says why.",
         spool_disk_warning(spool) != NULL);
+    write_health(text, spool);
 }
 
 /* What waits by upstream and state, and since when: as the store said it last. */

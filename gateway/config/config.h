@@ -174,6 +174,7 @@ struct config {
     struct config_list upstreams; /* struct config_upstream */
     const char *spool_path;
     uint64_t spool_minimum_free;
+    uint64_t spool_check_every;
     uint64_t spool_history;
     uint64_t spool_history_messages;
     uint64_t refusal_history;

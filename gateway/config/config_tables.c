@@ -253,6 +253,8 @@ static const struct config_key spool_keys[] = {
      .help = "folder of the queue, on a disk that survives restarts"},
     {"minimum_free", SIZE(config, spool_minimum_free), .fallback = "64MiB",
      .help = "disk space kept free; below, senders hear 452"},
+    {"check_every", DURATION(config, spool_check_every), .fallback = "15m",
+     .help = "pause between two rounds of a background check of all that is kept, bodies and index; 0: no check"},
     {"history", DURATION(config, spool_history), .fallback = "7d", .help = "how long settled messages stay known"},
     {"history_messages", NUMBER(config, spool_history_messages), .fallback = "1000000", .least = 1, .most = 1000000000,
      .help = "how many settled messages stay known at most"},

@@ -16,6 +16,7 @@ static int open_spool(struct gateway *gateway, struct fault *fault)
     struct spool_options options = {.store = gateway->store,
                                     .path = config->spool_path,
                                     .minimum_free = config->spool_minimum_free,
+                                    .check_every_ms = config->spool_check_every,
                                     .history_ms = config->spool_history,
                                     .history_messages = config->spool_history_messages};
     return spool_open(&gateway->spool, gateway->loop, &options, gateway_log(gateway, GATEWAY_AREA_SPOOL), fault);

@@ -1,6 +1,7 @@
 /*
  * gateway_state - what the gateway says about itself: readiness, loads, logs; see gateway.h.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -128,8 +129,21 @@ static void check_spool(const struct gateway *gateway, struct gateway_check *che
 {
     struct fault fault = FAULT_INIT;
     check->name = "spool";
-    check->good = spool_can_accept(gateway->spool, 0, &fault) == 0;
-    snprintf(check->reason, sizeof check->reason, "%.190s", check->good ? "takes mail" : fault.text);
+    struct spool_health health;
+    spool_health(gateway->spool, &health);
+    /* What would be taken now could lie there unseen; one damaged message says nothing about the others. */
+    check->good = spool_can_accept(gateway->spool, 0, &fault) == 0 && !health.is_torn;
+    if (fault_is_set(&fault)) {
+        snprintf(check->reason, sizeof check->reason, "%.190s", fault.text);
+    } else if (health.is_torn) {
+        snprintf(check->reason, sizeof check->reason,
+                 "the spool's index is damaged; stop the gateway and run \"mailweir spool rebuild\"");
+    } else if (health.damaged > 0) {
+        snprintf(check->reason, sizeof check->reason, "takes mail; %" PRIu64 " messages that are kept are damaged",
+                 health.damaged);
+    } else {
+        snprintf(check->reason, sizeof check->reason, "takes mail");
+    }
 }
 
 static void check_listeners(const struct gateway *gateway, struct gateway_check *check)

@@ -41,8 +41,7 @@ static bool note_trouble(struct spool *spool, const struct spool_group *group)
     return any;
 }
 
-/* What the store counts is taken over; what only the spool counts stays. */
-static void take_counts(struct spool *spool, const struct store_counts *counts)
+void spool_take_counts(struct spool *spool, const struct store_counts *counts)
 {
     spool->counts.waiting = counts->waiting;
     spool->counts.held = counts->held;
@@ -68,7 +67,7 @@ static void on_group(void *ctx)
     struct spool_group *group = ctx;
     struct spool *spool = group->spool;
     spool->group_running = false;
-    take_counts(spool, &group->batch.counts);
+    spool_take_counts(spool, &group->batch.counts);
     if (note_trouble(spool, group)) {
         spool->counts.commits++;
         histogram_add(&spool->commit_time, net_now_us(spool->loop) - group->began_us);
@@ -282,6 +281,7 @@ static struct spool *spool_new(struct net_loop *loop, const struct spool_options
     spool->log = log;
     spool->options = (struct spool_options){
         .store = options->store,
+        .check_every_ms = options->check_every_ms,
         .path = expect_strdup(options->path),
         .segment_size = or_default(options->segment_size, 64u << 20),
         .own_segment_over = or_default(options->own_segment_over, 256u << 10),
@@ -322,7 +322,7 @@ static int ask_all(struct spool *spool, struct fault *fault)
         return -1;
     }
     store->ops->commit(store, &nothing);
-    take_counts(spool, &nothing.counts);
+    spool_take_counts(spool, &nothing.counts);
     spool_chore_take(spool, &nothing.chores);
     return 0;
 }
@@ -343,11 +343,16 @@ static int set_up(struct spool *spool, struct fault *fault)
     spool->stall_timer = net_timer_new(spool->loop, take_up_stalled, spool);
     spool->measured_at = net_now(spool->loop);
     spool_pause_watch(spool);
-    return ask_all(spool, fault);
+    if (ask_all(spool, fault) != 0) {
+        return -1;
+    }
+    spool_scrub_start(spool);
+    return 0;
 }
 
 static void tear_down(struct spool *spool)
 {
+    spool_scrub_free(spool);
     net_timer_free(&spool->stall_timer);
     net_timer_free(&spool->doubt_timer);
     if (spool->store != NULL) {
@@ -389,6 +394,7 @@ void spool_close(struct spool **spool_ref)
     }
     *spool_ref = NULL;
     spool->closing = true;
+    spool_scrub_stop(spool);
     net_poll_free(&spool->hint); /* nobody asks on the lane any more */
     finish_lane(&spool->read);
     spool_doubt_resolve(spool);

@@ -35,6 +35,7 @@ struct spool_options {
     uint64_t minimum_free;         /* octets of the disk kept free: below, spool_can_accept() says no; 0: 64 MiB */
     uint64_t history_ms;           /* how long settled messages stay known; 0: 7 days */
     uint64_t history_messages;     /* how many of them at most; 0: 1,000,000 */
+    uint64_t check_every_ms;       /* between two rounds of looking at all that is kept; 0: never */
     int64_t (*wall)(void *ctx);    /* the store's clock, asked from lanes: milliseconds since 1970; NULL: net_wall() */
     void *clock;                   /* its ctx */
 };
@@ -229,6 +230,17 @@ struct spool_counts {
     uint64_t set_aside;           /* files in "set-aside" at the start */
 };
 void spool_count(const struct spool *spool, struct spool_counts *counts_r);
+
+/* What the looks at all that is kept have found; each damaged message, and each mending, is logged too. */
+struct spool_health {
+    uint64_t rounds;   /* that have ended, since start */
+    uint64_t messages; /* looked at, since start */
+    uint64_t mended;   /* times that the index was made to find again what is there, since start */
+    uint64_t damaged;  /* messages that are not what was acknowledged, in the last round or the one under way */
+    bool is_torn;      /* the index contradicts itself, and nobody can mend that while a gateway runs */
+    char reason[460];  /* the first of what is wrong; "": nothing is */
+};
+void spool_health(const struct spool *spool, struct spool_health *health_r);
 /* How long groups took to become durable; valid as long as the spool. */
 const struct histogram *spool_commit_time(const struct spool *spool);
 

@@ -107,7 +107,9 @@ struct spool {
     struct spool_options options;
     struct store *store;
     struct net_lane *disk, *read, *tidy;
-    struct net_poll *hint; /* of the store's; or NULL */
+    struct net_poll *hint;     /* of the store's; or NULL */
+    struct spool_scrub *scrub; /* or NULL */
+    struct spool_health health;
 
     struct list pending; /* jobs that wait for a group */
     struct list stalled; /* jobs that failed, that must not be given up and wait for another try */
@@ -146,6 +148,8 @@ void spool_submit(struct spool *spool, struct spool_job *job);
 /* Puts a job back that failed and that nobody else would repeat, for another try a little later. */
 void spool_stall(struct spool *spool, struct spool_job *job);
 struct spool_upstream *spool_upstream(struct spool *spool, const char *name);
+/* What the store counts is taken over; what only the spool counts stays. */
+void spool_take_counts(struct spool *spool, const struct store_counts *counts);
 /* Sends what waits to the lane as one group, unless one is there. */
 void spool_pump(struct spool *spool);
 /* Has whoever fetches look again; NULL: for all upstreams. */
@@ -164,6 +168,14 @@ bool spool_is_paused(const struct spool *spool, const struct spool_upstream *ups
 MUST_USE int spool_pause_ask(struct spool *spool, struct fault *fault);
 /* From now on the store's hints are heeded, if it has some. */
 void spool_pause_watch(struct spool *spool);
+
+/* ---- spool_scrub.c ---- */
+
+/* Looks at all that is kept from now on, if the options say so. */
+void spool_scrub_start(struct spool *spool);
+/* No step is begun any more. Then, when the lanes are dry, free. */
+void spool_scrub_stop(struct spool *spool);
+void spool_scrub_free(struct spool *spool);
 
 /* ---- spool_fetch.c ---- */
 

@@ -158,6 +158,29 @@ struct store_counts {
     uint64_t set_aside;           /* files that were found and not understood */
 };
 
+/* What a scrub has found. */
+struct store_damage {
+    enum store_damage_kind {
+        STORE_DAMAGE_BODY,   /* a message is not what was acknowledged; its delivery turns out as "damaged" */
+        STORE_DAMAGE_INDEX,  /* it is there, and would not be found: mend() makes that good */
+        STORE_DAMAGE_TABLE,  /* the store contradicts itself about it, and cannot mend that while it is open */
+        STORE_DAMAGE_UNREAD, /* it could not be looked at: nothing is said about it */
+    } kind;
+    const char *id; /* of the message; or NULL */
+    struct fault what;
+};
+
+/* A look at everything that is kept, in steps. */
+struct store_scrub {
+    uint64_t at;     /* the store's: where the next step goes on; 0: at the beginning */
+    uint64_t octets; /* a step ends when it has read so many octets of bodies, with the body that it reads then */
+    void (*found)(void *ctx, const struct store_damage *damage); /* during the call */
+    void *ctx;
+    /* Of the step. */
+    bool whole;              /* all was looked at: the round ends */
+    uint64_t messages, read; /* messages looked at, and their octets */
+};
+
 /* A large body on its way in. */
 struct store_upload;
 
@@ -231,6 +254,14 @@ struct store_ops {
     int (*upload_write)(struct store *store, struct store_upload *upload, struct bytes data, struct fault *fault);
     ptrdiff_t (*upload_read)(struct store_upload *upload, uint64_t offset, void *into, size_t len, struct fault *fault);
     void (*upload_free)(struct store *store, struct store_upload **upload, bool leave); /* NULL is fine */
+
+    /*
+     * The next step of a scrub, on the lane of room(): whatever is kept is held against its checksums and against
+     * itself. -1 with a fault when it could not go on; "damaged" when that is why.
+     */
+    int (*scrub)(struct store *store, struct store_scrub *scrub, struct fault *fault);
+    /* Has what is there found again, on the lane of commit(); may take seconds. Counts as of then. */
+    int (*mend)(struct store *store, struct store_counts *counts_r, struct fault *fault);
 
     /*
      * The next step of a chore that a batch left; afterwards chore->next says where it goes on. A batch may leave

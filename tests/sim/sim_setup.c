@@ -222,11 +222,12 @@ static void write_config(void)
     buf_append_text(&out, " ],\n \"upstreams\": {\n");
     add_upstream(&out, 0);
     add_upstream(&out, 1);
-    buf_printf(&out,
-               " },\n \"spool\": {\"path\": \"/spool\", \"minimum_free\": \"1MiB\", \"active\": %u},"
-               " \"rules\": [\"rules.d/*.json\"],\n"
-               " \"default\": {\"upstream\": \"a\", \"folder\": \"INBOX\"%s}}\n",
-               SIM_ACTIVE, sim_setup_has_fallback(SIM_PLACE_INBOX) ? ", \"fallback\": \"b\"" : "");
+    buf_printf(
+        &out,
+        " },\n \"spool\": {\"path\": \"/spool\", \"minimum_free\": \"1MiB\", \"active\": %u, \"check_every\": \"60s\"},"
+        " \"rules\": [\"rules.d/*.json\"],\n"
+        " \"default\": {\"upstream\": \"a\", \"folder\": \"INBOX\"%s}}\n",
+        SIM_ACTIVE, sim_setup_has_fallback(SIM_PLACE_INBOX) ? ", \"fallback\": \"b\"" : "");
     sim_disk_put("/etc/mailweir.json", buf_bytes(&out).ptr, out.len);
     buf_done(&out);
 }

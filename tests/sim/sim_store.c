@@ -193,6 +193,16 @@ static void upload_free(struct store *store, struct store_upload **old, bool lea
     door_of(store)->model->ops->upload_free(door_of(store)->model, old, leave);
 }
 
+static int scrub(struct store *store, struct store_scrub *wanted, struct fault *fault)
+{
+    return door_of(store)->model->ops->scrub(door_of(store)->model, wanted, fault);
+}
+
+static int mend(struct store *store, struct store_counts *counts_r, struct fault *fault)
+{
+    return door_of(store)->model->ops->mend(door_of(store)->model, counts_r, fault);
+}
+
 static void chore(struct store *store, struct store_chore *none)
 {
     door_of(store)->model->ops->chore(door_of(store)->model, none);
@@ -268,6 +278,8 @@ static const struct store_ops ops = {
     .upload_write = upload_write,
     .upload_read = upload_read,
     .upload_free = upload_free,
+    .scrub = scrub,
+    .mend = mend,
     .chore = chore,
     .chore_drop = chore_drop,
 };

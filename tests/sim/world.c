@@ -28,6 +28,15 @@ void world_log_init(struct log *log)
     *log = (struct log){.format = LOG_FORMAT_TEXT, .least = LOG_LEVEL_INFO, .now = log_now, .write = write_log};
 }
 
+void world_health(const struct spool *spool)
+{
+    struct spool_health health;
+    spool_health(spool, &health);
+    if (health.damaged > 0 || health.is_torn || health.mended > 0) {
+        sim_fail("the spool finds damage in itself that nobody did: %s", health.reason);
+    }
+}
+
 bool world_fault(const struct sim_fault *fault, bool begin, uint64_t capacity)
 {
     switch (fault->kind) {

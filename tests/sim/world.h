@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "sim_faults.h"
+#include "spool/spool.h"
 
 #define WORLD_DISK_FAULTS                                                                                              \
     (1u << SIM_FAULT_CRASH | 1u << SIM_FAULT_CRASH_DISK | 1u << SIM_FAULT_WRITE_ERROR | 1u << SIM_FAULT_SYNC_ERROR |   \
@@ -15,6 +16,8 @@
 /* What worlds have in common: a log that goes into the trace; faults that are of the disk or the clock alone (false: another kind). */
 void world_log_init(struct log *log);
 bool world_fault(const struct sim_fault *fault, bool begin, uint64_t capacity);
+/* Nothing that was synced is ever damaged: whoever looks at it in the background must not find that it is. */
+void world_health(const struct spool *spool);
 
 /* The spool alone, with a reception and a dispatch that are made up: committed means there, settled means gone, bodies are whole. */
 #define WORLD_SPOOL_FAULTS WORLD_DISK_FAULTS

@@ -233,6 +233,9 @@ static void check_now_and_then(void *ctx)
     for (size_t i = 0; i < CLIENTS; i++) {
         sim_client_check(world.clients[i]);
     }
+    if (world.gateway != NULL) {
+        world_health(gateway_spool(world.gateway));
+    }
     if (world.gateway != NULL && ++world.checks % 2 == 0) {
         sim_index_check(false);
     }

@@ -283,6 +283,7 @@ static void on_due(void *ctx, struct spool_item **items, size_t count, bool more
 static void on_poll(void *ctx)
 {
     (void)ctx;
+    world_health(world.spool);
     for (size_t i = 0; i < 2; i++) {
         spool_fetch_due(world.spool, upstreams[i], (size_t)sim_random_between(&world.random, 1, 20), on_due, NULL);
     }
@@ -442,7 +443,8 @@ static void open_spool(void *ctx)
                                     .segment_size = 128 << 10,
                                     .own_segment_over = 32 << 10,
                                     .minimum_free = 256 << 10,
-                                    .history_ms = 60000};
+                                    .history_ms = 60000,
+                                    .check_every_ms = 400000};
     if (spool_open(&world.spool, world.loop, &options, &world.log, &fault) != 0) {
         sim_say("the spool does not open: %s", fault.text);
         if (world.faults_over) {

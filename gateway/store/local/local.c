@@ -195,6 +195,8 @@ const struct store_ops local_store = {
     .upload_write = local_upload_write,
     .upload_read = local_upload_read,
     .upload_free = local_upload_free,
+    .scrub = local_scrub,
+    .mend = local_mend,
     .chore = local_chore,
     .chore_drop = local_chore_drop,
 };

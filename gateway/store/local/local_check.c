@@ -10,6 +10,7 @@
 
 #include "base/expect.h"
 #include "store/local/local_index_private.h"
+#include "store/local/local_private.h"
 #include "store/local/local_reader.h"
 #include "store/store_meta.h"
 #include "store/store_sum.h"
@@ -111,13 +112,13 @@ static int check_meta(struct net_file *file, const struct store_place *place, co
     return result;
 }
 
-static int check_head(struct check *check, const struct store_place *place, const char *id, struct fault *fault)
+static int check_head(const char *folder, const struct store_place *place, const char *id, struct fault *fault)
 {
     char path[LOCAL_PATH_MAX];
     uint8_t head[LOCAL_RECORD_HEAD];
     struct net_file *file = NULL;
     struct local_record record;
-    local_segment_path(check->folder, place->segment, path);
+    local_segment_path(folder, place->segment, path);
     if (net_file_open(&file, path, NET_FILE_READ, fault) != 0) {
         return -1;
     }
@@ -134,48 +135,71 @@ static int check_head(struct check *check, const struct store_place *place, cons
     return result;
 }
 
+struct subject {
+    struct local_index *index;
+    const char *folder, *id;
+    uint64_t message;
+};
+
 /* Reads the whole body, which compares its checksum. */
-static int check_body(struct check *check, uint64_t message, struct store_place place, struct fault *fault)
+static int check_body(const struct subject *subject, struct store_place place, struct fault *fault)
 {
-    struct local_reader *reader = local_reader_new(check->folder, check->index);
+    struct local_reader *reader = local_reader_new(subject->folder, subject->index);
     uint8_t octet;
     bool checked = false;
-    ptrdiff_t got = local_reader_read(reader, message, &place, &checked, 0, &octet, sizeof octet, fault);
+    ptrdiff_t got = local_reader_read(reader, subject->message, &place, &checked, 0, &octet, sizeof octet, fault);
     local_reader_release(&reader);
     return got < 0 ? -1 : 0;
 }
 
-static int check_record(struct check *check, const struct entry *entry, const struct store_place *place,
-                        struct fault *fault)
+static int check_at(const struct subject *subject, const struct store_place *place, struct fault *fault)
 {
-    if (check_head(check, place, entry->id, fault) != 0 || check_body(check, entry->message, *place, fault) != 0) {
+    return check_head(subject->folder, place, subject->id, fault) != 0 || check_body(subject, *place, fault) != 0 ? -1
+                                                                                                                  : 0;
+}
+
+int local_check_record(struct local_index *index, const char *folder, uint64_t message, const char *id,
+                       uint64_t *octets_r, struct fault *fault)
+{
+    const struct subject subject = {index, folder, id, message};
+    struct fault found = FAULT_INIT, ignored = FAULT_INIT;
+    struct store_place place = {0}, now = {0};
+    *octets_r = 0;
+    if (local_index_place(index, message, &place, fault) != 0) {
         return -1;
     }
-    check->result.octets += place->body_len;
-    return 0;
+    if (place.segment == 0) {
+        return 0; /* settled meanwhile */
+    }
+    int result = check_at(&subject, &place, &found);
+    /* Beside a running gateway it may have been settled or moved while we looked. */
+    if (result != 0 && local_index_place(index, message, &now, &ignored) == 0 &&
+        (now.segment != place.segment || now.start != place.start)) {
+        found = FAULT_INIT;
+        result = now.segment == 0 ? 0 : check_at(&subject, &now, &found);
+    }
+    if (result == 0) {
+        *octets_r = place.body_len;
+    } else {
+        *fault = found;
+    }
+    return result;
 }
 
 static void check_message(struct check *check, const struct entry *entry)
 {
     struct fault found = FAULT_INIT, ignored = FAULT_INIT;
-    struct store_place place = {0}, now = {0};
-    if (local_index_place(check->index, entry->message, &place, &found) == 0 && place.segment == 0) {
+    struct store_place place = {0};
+    uint64_t octets;
+    if (local_index_place(check->index, entry->message, &place, &ignored) == 0 && place.segment == 0) {
         return; /* settled meanwhile */
     }
     check->result.messages++;
-    if (!fault_is_set(&found) && check_record(check, entry, &place, &found) == 0) {
-        return;
+    if (local_check_record(check->index, check->folder, entry->message, entry->id, &octets, &found) != 0) {
+        check->result.damaged++;
+        check->report(check->ctx, entry->id, &found);
     }
-    /* Beside a running gateway it may have been settled or moved while we looked. */
-    if (local_index_place(check->index, entry->message, &now, &ignored) == 0 &&
-        (now.segment != place.segment || now.start != place.start)) {
-        found = FAULT_INIT;
-        if (now.segment == 0 || check_record(check, entry, &now, &found) == 0) {
-            return;
-        }
-    }
-    check->result.damaged++;
-    check->report(check->ctx, entry->id, &found);
+    check->result.octets += octets;
 }
 
 static int open_index(struct local_index **index_r, const char *path, struct fault *fault)

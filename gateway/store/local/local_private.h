@@ -152,6 +152,22 @@ void local_chore_leave(struct local *local, struct store_chore *chore);
 void local_chore(struct store *store, struct store_chore *chore);
 void local_chore_drop(struct store *store, struct store_chore **chore);
 
+/* ---- local_scrub.c, local_check.c ---- */
+
+MUST_USE int local_scrub(struct store *store, struct store_scrub *scrub, struct fault *fault);
+/*
+ * Before anything is removed by what the index says: does it agree with itself? What can be mended is. agrees_r false: it does
+ * not all the same, and no segment may be taken for dead.
+ */
+MUST_USE int local_scrub_start(struct local *local, bool *agrees_r, struct fault *fault);
+MUST_USE int local_mend(struct store *store, struct store_counts *counts_r, struct fault *fault);
+/*
+ * Holds the record of a message against its checksums and the index: 0, also when it was settled meanwhile; -1 with a
+ * fault, "damaged" or "enoent" when it is not as it was acknowledged. *octets_r: of its body, when it is whole.
+ */
+MUST_USE int local_check_record(struct local_index *index, const char *folder, uint64_t message, const char *id,
+                                uint64_t *octets_r, struct fault *fault);
+
 /* ---- local_recover.c, local_disk.c ---- */
 
 /* -1 with a fault "damaged" when there are messages but no index. */

@@ -19,6 +19,7 @@
 struct recovery {
     struct local *local;
     uint64_t known; /* segments below it are known to the index */
+    bool agrees;    /* the index with itself: what it calls dead is */
     size_t removed, set_aside;
     struct map *present;
     struct fault *fault;
@@ -125,6 +126,9 @@ static int look_at(void *ctx, const char *name)
     if (id >= recovery->known && has_record(path)) {
         return set_aside(recovery, path, name);
     }
+    if (!recovery->agrees && has_record(path)) {
+        return 0;
+    }
     recovery->removed++;
     return net_file_remove(path, recovery->fault);
 }
@@ -200,12 +204,14 @@ static int begin_run(struct local *local, struct fault *fault)
 
 int local_recover(struct local *local, struct fault *fault)
 {
-    if (read_numbers(local, fault) != 0 || local_restore_shrink(local->index, local->path, fault) != 0 ||
-        begin_run(local, fault) != 0 || local_index_each_living(local->index, add_live, local, fault) != 0) {
+    bool agrees;
+    if (local_scrub_start(local, &agrees, fault) != 0 || read_numbers(local, fault) != 0 ||
+        local_restore_shrink(local->index, local->path, fault) != 0 || begin_run(local, fault) != 0 ||
+        local_index_each_living(local->index, add_live, local, fault) != 0) {
         return -1;
     }
     struct fault found = FAULT_INIT;
-    struct recovery recovery = {.local = local, .known = local->indexed_segment, .fault = &found};
+    struct recovery recovery = {.local = local, .known = local->indexed_segment, .agrees = agrees, .fault = &found};
     recovery.present = map_new(SIZE_MAX / 4, NULL);
     int result = net_file_list(local->folder, look_at, &recovery, &found);
     if (result == 0 && fault_is_set(&found)) {
