@@ -58,6 +58,7 @@ static void close_all(struct store *store)
     local_reader_free(&local->reader);
     local_index_close(&local->tidier);
     local_index_close(&local->index);
+    disregard(net_file_close(&local->log, NULL));
     disregard(net_file_close(&local->lock, NULL));
     map_free(&local->cursors, free);
     local_live_free(&local->live);

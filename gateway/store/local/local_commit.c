@@ -12,6 +12,7 @@
  * another transaction was written over it and synced (resolve): only then it has failed for certain. To sync again would prove nothing: the kernel
  * would say yes and mean nothing.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -332,6 +333,31 @@ static void settle_current(struct local *local, uint64_t tail_before, bool commi
     }
 }
 
+/* SQLite's log (WAL) is appended to like a segment, until it begins anew: by frames of a page and a head each, behind a head of its own. */
+static void keep_log_ahead(struct local *local)
+{
+    enum { HEAD = 32, FRAME = 24 + 4096 };
+    uint64_t tail = HEAD + (uint64_t)local_index_log_pages(local->index) * FRAME;
+    if (local->log == NULL) {
+        char path[LOCAL_PATH_MAX];
+        snprintf(path, sizeof path, "%s/index.sqlite-wal", local->path);
+        if (net_file_open(&local->log, path, NET_FILE_WRITE, NULL) != 0) {
+            return;
+        }
+    }
+    local_ahead_keep(&local->log_ahead, local->log, tail, HEAD + (uint64_t)LOCAL_LOG_PAGES * FRAME);
+}
+
+/* Behind a batch that is durable: what lies behind the tails belongs to none that could still come to life. */
+static void keep_ahead(struct local *local)
+{
+    if (local->current != NULL) {
+        local_ahead_keep(&local->current->ahead, local->current->file, local->current->tail,
+                         local->options.segment_size);
+    }
+    keep_log_ahead(local);
+}
+
 static uint64_t current_id(const struct local *local)
 {
     return local->current == NULL ? 0 : local->current->id;
@@ -356,6 +382,7 @@ enum store_verdict local_commit(struct store *store, struct store_batch *batch)
     settle_current(local, current_id(local) == before ? tail : 0, verdict == STORE_COMMITTED && has_work(batch));
     if (verdict == STORE_COMMITTED && has_work(batch)) {
         finish_all(local, batch);
+        keep_ahead(local);
     }
     if (before != 0 && before != current_id(local) && local_live_messages(local->live, before) == 0) {
         local_chore_discard(local, before);

@@ -24,7 +24,7 @@
 #include "store/store_sum.h"
 
 /* Pages of the index's log (4 KiB each) above which it is copied into the database. */
-#define LOCAL_LOG_PAGES 4096
+#define LOCAL_LOG_PAGES 1024
 
 /* Something comes to live in a segment, or lives in it no more. */
 struct local_life {
@@ -47,6 +47,8 @@ struct local {
 
     /* The lane of commit(). */
     struct local_index *index;
+    struct net_file *log; /* of the index, for the zeros ahead in it; NULL: not opened yet */
+    struct local_ahead log_ahead;
     uint64_t run; /* of this start; read by all */
     uint64_t next_message;
     uint64_t next_segment;

@@ -7,6 +7,7 @@
 #include "base/list.h"
 #include "base/must_use.h"
 #include "net/net_file.h"
+#include "store/local/local_ahead.h"
 #include "store/local/local_record.h"
 
 #define LOCAL_PATH_MAX 4096
@@ -16,7 +17,8 @@ struct local_segment {
     uint64_t id;
     struct net_file *file;
     uint64_t tail; /* where the next octet goes */
-    bool fresh;    /* its name is not yet durable */
+    struct local_ahead ahead;
+    bool fresh; /* its name is not yet durable */
     struct fault
         fault; /* of its last sync: what came since the one before cannot be trusted, nothing is appended any more */
 };
