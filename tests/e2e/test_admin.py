@@ -266,17 +266,22 @@ def test_live_stream_of_a_flood(world):
         if name == "state":
             break
         told += name == "log"
-    before, count, skipped, flooded = written(gateway) - told, 2000, 0, None  # of the lines written before the stream could be open
-    flood = subprocess.Popen(["smtp-source", "-s", "10", "-m", str(count), "-f", "a@example.com", "-t", "b@example.com", f"127.0.0.1:{gateway.port}"])
+    before, count, sent, skipped, flooded = written(gateway) - told, 2000, 0, 0, None  # of the lines written before the stream could be open
+    flood = None
     for name, value in events:
         told += name == "log"
         skipped += value["lines"] if name == "skipped" else 0
-        if name == "state" and flooded is None and value["messages"]["accepted"] == count and flood.poll() is not None:
-            flooded = written(gateway)  # attempts to deliver are told all the time
+        if name == "state" and value["messages"]["accepted"] == sent and (flood is None or flood.poll() is not None):
+            if skipped == 0:  # on a busy machine one flood may be slow enough to be told whole
+                flood = subprocess.Popen(["smtp-source", "-s", "10", "-m", str(count), "-f", "a@example.com", "-t", "b@example.com",
+                                          f"127.0.0.1:{gateway.port}"])
+                sent += count
+            elif flooded is None:
+                flooded = written(gateway)  # attempts to deliver are told all the time
         if flooded is not None and before + told + skipped >= flooded:
             break
     assert before + told + skipped <= written(gateway)
-    assert flood.wait(60) == 0 and skipped > 0, (told, skipped)
+    assert flood.wait(60) == 0
     gateway.stop()
 
 
