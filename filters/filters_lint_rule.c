@@ -1,6 +1,6 @@
 /*
- * filters_lint_rule - warnings about one rule whose parts are right by themselves: actions in an order in which some of them do nothing,
- * conditions that can never hold together, "not" over several values.
+ * filters_lint_rule - warnings about one rule whose parts are right by themselves: actions in an order in which some of
+ * them do nothing, conditions that can never hold together, "not" over several values.
  */
 #include <string.h>
 

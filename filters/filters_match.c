@@ -369,6 +369,7 @@ enum filters_verdict filters_run_rule(struct filters_run *run, const struct filt
         return FILTERS_NO;
     }
     enum filters_verdict verdict = decide(run, rule->condition);
+    /* A message with a thousand recipients asks a thousand times: what does not look at them says the same again. */
     run->never[rule->number] = verdict == FILTERS_NO && !rule->condition->per_recipient;
     return verdict;
 }

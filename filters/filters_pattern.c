@@ -46,6 +46,8 @@ static pcre2_code *compile(const char *text, uint32_t options, int *error_r, siz
 /* text is in NFC. */
 static struct filters_pattern *new_pattern(const char *text, bool ignore_case, struct buf *error)
 {
+    /* Mail is in every script: \w and \b are of Unicode (UCP). \C would let a match begin inside a character, and what
+     * is captured could not be a folder's name any more. */
     uint32_t options = PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C | (ignore_case ? PCRE2_CASELESS : 0u);
     int code_error = 0;
     size_t offset = 0;

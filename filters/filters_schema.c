@@ -1,5 +1,6 @@
 /*
- * filters_schema - the JSON Schema (draft-07) of rule files, written from the tables that the loader reads by; see filters.h.
+ * filters_schema - the JSON Schema (draft-07) of rule files, written from the tables that the loader reads by; see
+ * filters.h.
  */
 #include <jansson.h>
 #include <stdlib.h>
@@ -235,7 +236,7 @@ static void add_alternatives(json_t *alternatives, const struct filters_key *key
 
 static const char *const subjects[] = {"field", "header", "of", NULL};
 
-/* ---- tests: "if" the object has this subject, "then" these keys, so that an editor's error names the key that is wrong ---- */
+/* ---- tests: "if" the object has this subject, "then" these keys: so an editor's error names the wrong key ---- */
 
 static json_t *pattern_of(const char *pattern)
 {

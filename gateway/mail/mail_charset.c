@@ -1,5 +1,6 @@
 /*
- * mail_charset - see mail_charset.h. RFC 2978; the names are those of the IANA registry, of Windows, Java, Python and of programs that guessed.
+ * mail_charset - see mail_charset.h. RFC 2978; the names are those of the IANA registry, of Windows, Java, Python and
+ * of programs that guessed.
  */
 #include "mail/mail_charset.h"
 
@@ -135,7 +136,8 @@ static const struct {
     {NULL, NULL},
 };
 
-/* What windows-1252 has at 0x80 to 0x9f; where it has nothing, the C1 control itself (as the WHATWG's encoding standard has it). */
+/* What windows-1252 has at 0x80 to 0x9f; where it has nothing, the C1 control itself (as the WHATWG's encoding
+ * standard has it). */
 static const uint16_t windows_1252[32] = {
     0x20ac, 0x81,   0x201a, 0x0192, 0x201e, 0x2026, 0x2020, 0x2021, 0x02c6, 0x2030, 0x0160,
     0x2039, 0x0152, 0x8d,   0x017d, 0x8f,   0x90,   0x2018, 0x2019, 0x201c, 0x201d, 0x2022,

@@ -70,7 +70,7 @@ static void add_base64(struct mail_decoder *decoder, struct bytes data)
             decoder->bits = decoder->bits << 6 | (uint32_t)digit;
             decoder->count += 6;
         } else if (data.ptr[i] == '=') {
-            decoder->count = 0;
+            decoder->count = 0; /* what follows is another text, as programs make that encode pieces and join them */
         }
         if (decoder->count >= 8) {
             decoder->count -= 8;

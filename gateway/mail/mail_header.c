@@ -132,7 +132,8 @@ int mail_header_unfold(struct bytes value, struct buf *out)
 
 /* ---- where the section ends ---- */
 
-/* Names that tell of a header wherever they stand; those that texts like to begin a line with (Date, Status, Priority) are not among them. */
+/* Names that tell of a header wherever they stand; those that texts like to begin a line with (Date, Status,
+ * Priority) are not among them. */
 static bool tells_of_a_header(struct bytes name)
 {
     static const char *const names[] = {"From",
@@ -234,7 +235,8 @@ size_t mail_header_length(struct bytes message, bool *complete_r)
     struct bytes line = first_line(rest);
     *complete_r = is_empty_line(line);
     if (*complete_r || line.len == 0 || line.ptr[line.len - 1] != '\n') {
-        /* A last line without its end may still become a field or the empty line; the field before it may still be continued. */
+        /* A last line without its end may still become a field or the empty line; the field before it may still be
+         * continued. */
         return len + (*complete_r ? line.len : 0);
     }
     struct bytes ahead = bytes_slice(rest, 0, MAIL_HEADER_LOOK);

@@ -264,7 +264,8 @@ static int match_level(const struct level *level, struct bytes line)
     return result;
 }
 
-/* A line that begins with "--". */
+/* A line that begins with "--". The innermost multipart is asked first, so that of two with one boundary the inner one
+ * has it; one further out ends all within it, whose own ends are missing (RFC 2046 section 5.1.2). */
 static bool take_delimiter(struct reader *reader)
 {
     struct bytes line = bytes_at(reader->head, reader->head_len);

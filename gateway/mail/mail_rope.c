@@ -294,6 +294,7 @@ static struct bytes trace_fields(struct arena *arena, const struct mail_envelope
 {
     struct buf out;
     buf_init(&out, 16384);
+    /* First of all: it is made at the final delivery (RFC 5321 section 4.4), and readers take the first they see. */
     buf_printf(&out, "Return-Path: <%s>\r\n", envelope->from);
     append_received(&out, envelope);
     buf_printf(&out, MAIL_ID_FIELD ": %s.%u\r\n", envelope->id, delivery->number);

@@ -1,6 +1,6 @@
 /*
- * mail_shape - what servers may stumble over in a message, measured while its octets pass: so that a message that needs no repair, which is
- * nearly every one, is never read for it.
+ * mail_shape - what servers may stumble over in a message, measured while its octets pass: so that a message that needs
+ * no repair, which is nearly every one, is never read for it.
  */
 #ifndef MAILWEIR_MAIL_MAIL_SHAPE_H
 #define MAILWEIR_MAIL_MAIL_SHAPE_H

@@ -47,7 +47,7 @@ int mail_text_flowed(struct bytes lines, bool del_sp, struct buf *out)
         if (text.len > 0 && text.ptr[0] == ' ') {
             text = bytes_from(text, 1); /* space-stuffed (RFC 3676 section 4.4) */
         }
-        if (flows && depth != depth_before) {
+        if (flows && depth != depth_before) { /* another's words: the paragraph ends (section 4.5) */
             buf_append_text(out, "\n");
             flows = false;
         }
@@ -55,6 +55,7 @@ int mail_text_flowed(struct bytes lines, bool del_sp, struct buf *out)
             buf_append_bytes(out, bytes_slice(line, 0, depth));
             buf_append_text(out, " ");
         }
+        /* The signature's mark ends in a blank and is no soft line end (RFC 3676 section 4.3). */
         bool soft = ended && text.len > 0 && text.ptr[text.len - 1] == ' ' && !bytes_is(text, "-- ");
         buf_append_bytes(out, soft && del_sp ? bytes_slice(text, 0, text.len - 1) : text);
         buf_append_text(out, ended && !soft ? "\n" : "");
