@@ -250,14 +250,16 @@ static void finish_appends(struct imapc_pool *pool, struct imapc_job *job, const
 
 /* ---- searches ---- */
 
-/* Whether the search began before the server had its time to show the message. The doubt's own time counts, also over a
- * restart; where it is not known (a crash) or of another clock, the time of this start does. */
+/*
+ * Whether the search began before the server had its time to show the message. The doubt's own time is not enough: a
+ * crash may have come behind a later send, of which nothing is written but that it was handed out; so the time of this
+ * start counts, and of the folder's last doubt.
+ */
 static bool is_early(const struct imapc_pool *pool, const struct imapc_job *job, const struct doubt *doubt)
 {
     int64_t age = job->began_ms - doubt->since_ms;
-    bool is_known = doubt->since_ms != 0 && age >= 0;
-    return job->began < job->folder->settled_at ||
-           (is_known ? age < (int64_t)pool->account.settle_ms : job->began < pool->search_at);
+    bool is_fresh = doubt->since_ms != 0 && age >= 0 && age < (int64_t)pool->account.settle_ms;
+    return is_fresh || job->began < job->folder->settled_at || job->began < pool->search_at;
 }
 
 static enum doubt_verdict judge(const struct imapc_pool *pool, struct imapc_append *append, const struct imapc_job *job,

@@ -261,7 +261,7 @@ static void test_absent_is_believed_late(void **state)
         bool is_unsettled, is_old_pool, absent;
     } cases[] = {
         {1000, false, true, false},   {70000, false, true, true}, {70000, true, true, false},
-        {70000, false, false, true},  {0, false, false, false},   {0, false, true, true},
+        {70000, false, false, false}, {0, false, false, false},   {0, false, true, true},
         {-5000, false, false, false},
     };
     struct imapc_account account = fixture_account();
