@@ -36,7 +36,8 @@ def test_standby_takes_over_and_gives_back(world):
     gateway.send(message("by the second", number=1))
     wait(lambda: second.count() == 2, "message by the second address")
     over, = gateway.events("upstream_failover")
-    assert (over["left.port"], over["server.port"], over["error.code"]) == (first.tls_port, second.tls_port, "econnrefused"), over
+    assert (over["left.port"], over["server.port"]) == (first.tls_port, second.tls_port), over
+    assert over["error.code"] in ("econnrefused", "econnreset"), over  # a server that has just been killed may still take a connection
     assert only_doubts(gateway) and address_in_use(gateway) == (second.tls_port, 1)
     number = 2
 
