@@ -46,6 +46,10 @@ void admin_get_why(struct admin_request *request);
 void admin_post_pause(struct admin_request *request);
 void admin_post_resume(struct admin_request *request);
 
+/* admin_find.c */
+void admin_get_find(struct admin_request *request);
+void admin_post_forget(struct admin_request *request);
+
 /* admin_clients.c */
 void admin_get_clients(struct admin_request *request);
 void admin_get_refusals(struct admin_request *request);

@@ -26,9 +26,10 @@ struct question {
     struct admin *admin;
     int (*ask)(struct question *question, struct store *store, struct fault *fault);
     /* copies of what was asked, NULL when it was not */
-    char *state, *upstream, *folder, *sender, *rule, *id, *message_id;
+    char *state, *upstream, *folder, *sender, *rule, *id, *message_id, *to, *subject;
     struct store_key after;
-    uint64_t limit, older_ms, uid;
+    uint64_t limit, older_ms, since_ms, uid;
+    bool newest;
     json_t *answer;
     struct fault fault;
 };
@@ -41,8 +42,8 @@ static char *copy_query(const struct admin_request *request, const char *name)
 
 static void question_free(struct question *question)
 {
-    char *const texts[] = {question->state, question->upstream, question->folder,    question->sender,
-                           question->rule,  question->id,       question->message_id};
+    char *const texts[] = {question->state, question->upstream,   question->folder, question->sender, question->rule,
+                           question->id,    question->message_id, question->to,     question->subject};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         free(texts[i]);
     }
@@ -87,6 +88,10 @@ static int ask_list(struct question *question, struct store *store, struct fault
                                         .rule = question->rule,
                                         .message_id = question->message_id,
                                         .after = question->after,
+                                        .to = question->to,
+                                        .subject = question->subject,
+                                        .newest = question->newest,
+                                        .since_ms = (int64_t)question->since_ms,
                                         .before_ms = (int64_t)question->older_ms};
     json_t *summary = NULL;
     question->answer = json_pack("{s:[],s:n}", "deliveries", "next");
@@ -186,7 +191,7 @@ static bool read_key(const char *text, struct store_key *key_r)
 
 void admin_get_queue(struct admin_request *request)
 {
-    const char *state = admin_query(request, "state");
+    const char *state = admin_query(request, "state"), *order = admin_query(request, "order");
     if (state != NULL && state[0] != '\0' && store_state_of(state) < 0) {
         admin_answer_error(request, 400, "state", "\"%s\" is no state: waiting, held, dead, filed, dropped or moved",
                            state);
@@ -207,6 +212,10 @@ void admin_get_queue(struct admin_request *request)
     question->rule = copy_query(request, "rule");
     question->id = copy_query(request, "id");
     question->limit = admin_query_number(request, "limit", LIST_DEFAULT, LIST_MAX);
+    question->to = copy_query(request, "to");
+    question->subject = copy_query(request, "subject");
+    question->newest = order != NULL && strcmp(order, "newest") == 0;
+    question->since_ms = admin_query_number(request, "since_ms", 0, INT64_MAX);
     question->older_ms = admin_query_number(request, "before_ms", 0, INT64_MAX);
     submit(question);
 }
@@ -312,8 +321,8 @@ static void choose_and_change(struct admin_request *request, json_t *body)
     } else if (!json_is_object(select) || (json_object_size(select) == 0 && !all)) {
         /* All of the queue at once is asked for by name, never by leaving something out. */
         admin_answer_error(request, 400, "select",
-                           "\"select\" must choose: by id, message_id, state, upstream, folder, from, rule or "
-                           "before_ms; or it is empty and \"all\" is true");
+                           "\"select\" must choose: by id, message_id, state, upstream, folder, from, rule, to, "
+                           "subject, since_ms or before_ms; or it is empty and \"all\" is true");
     } else if (strcmp(verb, "reroute") == 0) {
         reroute(request, body);
     } else {

@@ -27,6 +27,8 @@ MUST_USE int cmd_check(const struct cli_command *command, int argc, char **argv)
 MUST_USE int cmd_queue(const struct cli_command *command, int argc, char **argv);
 MUST_USE int cmd_spool(const struct cli_command *command, int argc, char **argv);
 MUST_USE int cmd_clients(const struct cli_command *command, int argc, char **argv);
+MUST_USE int cmd_find(const struct cli_command *command, int argc, char **argv);
+MUST_USE int cmd_forget(const struct cli_command *command, int argc, char **argv);
 MUST_USE int cmd_why(const struct cli_command *command, int argc, char **argv);
 MUST_USE int cmd_upstreams(const struct cli_command *command, int argc, char **argv);
 MUST_USE int cmd_schema(const struct cli_command *command, int argc, char **argv);

@@ -9,7 +9,7 @@
 #include "cli/queue.h"
 #include "document/nearest.h"
 
-#define CHOICE (QUEUE_TAKES_SELECTION | QUEUE_TAKES_ALL | QUEUE_TAKES_DRY_RUN)
+#define CHOICE (QUEUE_TAKES_SELECTION | QUEUE_TAKES_RECIPIENT | QUEUE_TAKES_ALL | QUEUE_TAKES_DRY_RUN)
 
 static const struct verb {
     const char *name;
@@ -19,7 +19,8 @@ static const struct verb {
     const char *arguments, *summary;
 } verbs[] = {
     {"summary", queue_summary, QUEUE_TAKES_NOTHING, 0, "", "numbers by upstream and state, and what is paused"},
-    {"list", queue_list, QUEUE_TAKES_SELECTION | QUEUE_TAKES_LIMIT, 0, "[SELECTION]", "deliveries, oldest first"},
+    {"list", queue_list, QUEUE_TAKES_SELECTION | QUEUE_TAKES_RECIPIENT | QUEUE_TAKES_LIMIT, 0, "[SELECTION]",
+     "deliveries, the newest first"},
     {"show", queue_show, QUEUE_TAKES_NOTHING, 1, "ID", "one message with its deliveries and attempts"},
     {"cat", queue_cat, QUEUE_TAKES_NOTHING, 1, "ID", "the message as it was received"},
     {"retry", queue_change, CHOICE | QUEUE_TAKES_AGAIN, 1, "ID | SELECTION | --all [--dry-run] [--again]",
@@ -46,7 +47,8 @@ static int print_verbs(FILE *out)
     for (size_t i = 0; i < VERB_COUNT; i++) {
         fprintf(out, "  %-8s %-46s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].summary);
     }
-    fprintf(out, "\nA SELECTION is made of --state, --upstream, --folder, --from, --rule, --message-id and --older.\n"
+    fprintf(out, "\nA SELECTION is made of --state, --upstream, --folder, --from, --to, --subject, "
+                 "--rule,\n--message-id, --since and --older.\n"
                  "\"mailweir queue VERB --help\" lists the options.\n");
     return out == stdout ? EX_OK : EX_USAGE;
 }

@@ -57,6 +57,16 @@ static const struct cli_command commands[] = {
     {"why", cmd_why, "ID | MESSAGE-ID | UPSTREAM FOLDER UID", "What happened to a message, and why.",
      "  mailweir why '<20261201.7@build.example>'    by its Message-ID\n"
      "  mailweir why corp CI/web 4711                by where it lies\n"},
+    {"find", cmd_find, "[--limit N] [--json] [WORD | FIELD:WORD ...]",
+     "Find messages by subject, people, state and time: filed, waiting, held, dead or refused.",
+     "  mailweir find invoice                    in subjects, names and addresses\n"
+     "  mailweir find subject:invoice from:@vendor.example since:2h state:refused\n"
+     "  mailweir find 'subject:\"purchase order\"' to:ops -state:filed    not filed, or not yet\n"
+     "fields: subject, from, to, state, since, until, upstream, folder, rule, client, listener, user, id, message-id;\n"
+     "word* is the beginning of a word, @domain and local@ are parts of an address, -field:word excludes\n"},
+    {"forget", cmd_forget, "[--config FILE] [--json] ADDRESS",
+     "Erase an address from history, search, refusals and recent messages, and say what is left elsewhere.",
+     "  mailweir forget anna@example.net         asks the running gateway; mail that waits stays\n"},
     {"upstreams", cmd_upstreams, "[--config FILE] [--profiles] [--json] [login] [UPSTREAM...]",
      "Try every upstream: connect, TLS, log in; or show what is known about kinds of servers.", NULL},
     {"schema", cmd_schema, "[config | rules]", "Print the JSON Schema of the configuration file, or of rule files.",

@@ -13,7 +13,7 @@
 #include "base/expect.h"
 #include "base/units.h"
 
-static int64_t now_ms(void)
+int64_t queue_now_ms(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
@@ -29,7 +29,13 @@ static int take_numbers(struct queue_options *options, const struct cli_command 
         if (units_duration(bytes_of(options->older), &age) != 0) {
             return cli_usage_error(command, "\"%s\" is no duration such as 30m or 5d", options->older);
         }
-        options->select.before_ms = now_ms() - (int64_t)age;
+        options->select.before_ms = queue_now_ms() - (int64_t)age;
+    }
+    if (options->since != NULL) {
+        if (units_duration(bytes_of(options->since), &age) != 0) {
+            return cli_usage_error(command, "\"%s\" is no duration such as 30m or 5d", options->since);
+        }
+        options->select.since_ms = queue_now_ms() - (int64_t)age;
     }
     if (options->limit != NULL && !bytes_to_u64(bytes_of(options->limit), &options->limit_number)) {
         return cli_usage_error(command, "\"%s\" is no number", options->limit);
@@ -63,7 +69,11 @@ int queue_parse(struct queue_options *options, unsigned takes, const struct cli_
         {selection, {"rule", &select->rule, NULL, "that this rule asked for"}},
         {selection, {"message-id", &select->message_id, NULL, "with this Message-ID field"}},
         {selection, {"older", &options->older, NULL, "received longer ago than this (2h, 5d)"}},
+        {selection, {"since", &options->since, NULL, "received within this time (2h, 5d)"}},
+        {selection, {"subject", &select->subject, NULL, "with this in the subject"}},
+        {QUEUE_TAKES_RECIPIENT, {"to", &select->to, NULL, "for a recipient with this in the address"}},
         {QUEUE_TAKES_LIMIT, {"limit", &options->limit, NULL, "how many to list; 0 is all of them"}},
+        {QUEUE_TAKES_AFTER, {"after", &options->after, NULL, "where the search before this one ended"}},
         {QUEUE_TAKES_ALL, {"all", NULL, &options->all, "every delivery that is not settled"}},
         {QUEUE_TAKES_DRY_RUN, {"dry-run", NULL, &options->dry_run, "tell what would happen, and do not do it"}},
         {QUEUE_TAKES_AGAIN,
@@ -143,7 +153,7 @@ void queue_age(int64_t since_ms, char out[32])
         int64_t seconds;
         const char *unit;
     } units[] = {{86400, "d"}, {3600, "h"}, {60, "m"}, {1, "s"}};
-    int64_t seconds = (now_ms() - since_ms) / 1000;
+    int64_t seconds = (queue_now_ms() - since_ms) / 1000;
     size_t i = 0;
     seconds = seconds < 0 ? 0 : seconds;
     while (i < 3 && seconds < 2 * units[i].seconds) {

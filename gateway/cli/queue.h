@@ -19,9 +19,11 @@ enum queue_takes {
     QUEUE_TAKES_LIMIT = 2,
     QUEUE_TAKES_ALL = 4,
     QUEUE_TAKES_DRY_RUN = 8,
-    QUEUE_TAKES_TARGET = 16,   /* what export writes to */
-    QUEUE_TAKES_MESSAGES = 32, /* what import needs to know of messages without facts */
-    QUEUE_TAKES_AGAIN = 64,    /* the operator's word about what is in doubt */
+    QUEUE_TAKES_TARGET = 16,     /* what export writes to */
+    QUEUE_TAKES_MESSAGES = 32,   /* what import needs to know of messages without facts */
+    QUEUE_TAKES_AGAIN = 64,      /* the operator's word about what is in doubt */
+    QUEUE_TAKES_RECIPIENT = 128, /* a selection by --to, which is where export writes to */
+    QUEUE_TAKES_AFTER = 256,
 };
 
 /* The options of every verb. */
@@ -29,7 +31,7 @@ struct queue_options {
     const char *config_file, *path;
     bool json;
     struct store_select select;
-    const char *older, *limit, *to, *format, *recipients;
+    const char *older, *since, *limit, *after, *to, *format, *recipients;
     bool all, dry_run, by_rules, again;
     /* Worked out by queue_parse(). */
     char *spool;           /* the spool's folder */
@@ -51,6 +53,8 @@ const char *queue_operator(void);
 
 /* Local octets for a terminal: control characters become '?'. */
 void queue_print_text(const char *text);
+/* The wall clock. */
+int64_t queue_now_ms(void);
 /* "3 h", "12 d": how long ago that was, by the wall clock. */
 void queue_age(int64_t since_ms, char out[32]);
 /* The story of one message, as text. */

@@ -72,7 +72,7 @@ static bool queue_is_chosen(const struct queue_options *options)
     const struct store_select *select = &options->select;
     return options->all || select->id != NULL || select->message_id != NULL || select->state != NULL ||
            select->upstream != NULL || select->folder != NULL || select->sender != NULL || select->rule != NULL ||
-           select->before_ms != 0;
+           select->to != NULL || select->subject != NULL || select->since_ms != 0 || select->before_ms != 0;
 }
 
 int queue_choose(struct queue_options *options, int argc, char **argv)

@@ -3,6 +3,7 @@
  */
 #include "cli/queue_here.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,8 +16,9 @@
 #include "spool/spool_export.h"
 #include "store/local/local.h"
 
-#define FOUND_MAX 100
-#define PAGE      50 /* messages of one page of a reroute */
+#define SEARCH_LOOK 100000 /* messages that are looked at for one page */
+#define FOUND_MAX   100
+#define PAGE        50 /* messages of one page of a reroute */
 
 struct queue_here {
     const struct queue_options *options;
@@ -133,6 +135,30 @@ int queue_here_body(struct queue_here *here, const char *id, queue_piece_fn *fn,
         exit_code = queue_failed(&fault);
     }
     return exit_code;
+}
+
+/* "next" is "<message>.0": what a gateway would say who knows no refusals. */
+int queue_here_find(struct queue_here *here, const char *query, uint64_t limit, const char *after, json_t **page_r)
+{
+    struct fault fault = FAULT_INIT;
+    struct mail_query read;
+    struct store_search search = {.query = &read, .limit = limit, .look = SEARCH_LOOK};
+    struct arena *arena = arena_new(STORE_CHUNK);
+    struct bytes rest = bytes_of(after == NULL ? "0" : after);
+    json_t *hits = NULL;
+    int result = bytes_to_u64(bytes_cut(&rest, '.'), &search.before) ? 0 : -1;
+    if (result != 0) {
+        fault_set(&fault, FAULT_PERM, "usage", "after", "--after takes what the search before this one named");
+    }
+    if (result == 0 && mail_query_read(query, queue_now_ms(), arena, &read, &fault) == 0) {
+        result = spool_query_search(here->store, &search, &hits, &fault);
+    }
+    if (!fault_is_set(&fault) && result == 0) {
+        json_t *next = search.next == 0 ? json_null() : json_sprintf("%" PRIu64 ".0", search.next);
+        *page_r = json_pack("{s:o, s:o}", "messages", hits, "next", next);
+    }
+    arena_free(&arena);
+    return fault_is_set(&fault) ? queue_failed(&fault) : EX_OK;
 }
 
 int queue_here_facts(struct queue_here *here, const char *id, json_t **facts_r)

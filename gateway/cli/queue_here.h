@@ -19,6 +19,8 @@ MUST_USE int queue_here_stories(struct queue_here *here, const char *what, json_
 MUST_USE int queue_here_filed(struct queue_here *here, const char *upstream, const char *folder, uint32_t uid,
                               json_t **stories_r);
 MUST_USE int queue_here_body(struct queue_here *here, const char *id, queue_piece_fn *fn, void *ctx);
+MUST_USE int queue_here_find(struct queue_here *here, const char *query, uint64_t limit, const char *after,
+                             json_t **page_r);
 MUST_USE int queue_here_facts(struct queue_here *here, const char *id, json_t **facts_r);
 MUST_USE int queue_here_change(struct queue_here *here, json_t *request, json_t **reply_r);
 MUST_USE int queue_here_reroute(struct queue_here *here, const char *after, json_t **answer_r);

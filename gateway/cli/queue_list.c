@@ -39,6 +39,10 @@ static void print_delivery(const json_t *object)
     printf("  from <");
     queue_print_text(text_at(object, "from"));
     printf(">");
+    if (json_object_get(object, "subject") != NULL) {
+        printf("  ");
+        queue_print_text(text_at(object, "subject"));
+    }
     const json_t *error = json_object_get(object, "error");
     if (error != NULL) {
         printf("\n    %s: ", text_at(error, "code"));
@@ -70,6 +74,7 @@ int queue_list(struct queue_options *options, int argc, char **argv)
     if (argc > 1) {
         options->select.id = argv[1];
     }
+    options->select.newest = true;
     struct queue_source *source = queue_source_open(options, &exit_code);
     if (source == NULL) {
         return exit_code;

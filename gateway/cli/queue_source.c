@@ -66,6 +66,13 @@ static void list_path(struct buf *path, const struct store_select *select, uint6
     add_word(path, "folder", select->folder);
     add_word(path, "sender", select->sender);
     add_word(path, "rule", select->rule);
+    add_word(path, "to", select->to);
+    add_word(path, "subject", select->subject);
+    add_word(path, "order", select->newest ? "newest" : NULL);
+    if (select->since_ms != 0) {
+        snprintf(number, sizeof number, "%" PRId64, select->since_ms);
+        add_word(path, "since_ms", number);
+    }
     if (select->before_ms != 0) {
         snprintf(number, sizeof number, "%" PRId64, select->before_ms);
         add_word(path, "before_ms", number);
@@ -199,6 +206,24 @@ int queue_source_filed(struct queue_source *source, const char *upstream, const 
 int queue_source_body(struct queue_source *source, const char *id, queue_piece_fn *fn, void *ctx)
 {
     return source->api != NULL ? body_api(source, id, fn, ctx) : queue_here_body(source->here, id, fn, ctx);
+}
+
+int queue_source_find(struct queue_source *source, const char *query, uint64_t limit, const char *after,
+                      json_t **page_r)
+{
+    struct buf path;
+    char number[24];
+    if (source->api == NULL) {
+        return queue_here_find(source->here, query, limit, after, page_r);
+    }
+    snprintf(number, sizeof number, "%" PRIu64, limit);
+    buf_init(&path, 65536);
+    buf_append_text(&path, "/api/v1/find");
+    add_word(&path, "q", query);
+    add_word(&path, "limit", number);
+    add_word(&path, "after", after);
+    add_word(&path, "by", queue_operator());
+    return get(source->api, &path, NULL, page_r);
 }
 
 int queue_source_facts(struct queue_source *source, const char *id, json_t **facts_r)

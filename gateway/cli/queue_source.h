@@ -31,6 +31,12 @@ MUST_USE int queue_source_filed(struct queue_source *source, const char *upstrea
 /* The body of the message with this id in pieces; fn returns non-zero to stop. */
 typedef int queue_piece_fn(void *ctx, struct bytes piece);
 MUST_USE int queue_source_body(struct queue_source *source, const char *id, queue_piece_fn *fn, void *ctx);
+/*
+ * A page of at most `limit` messages that fit the query (mail_query.h), as GET /api/v1/find answers it; after: NULL,
+ * or the "next" of the page before. *page_r is the caller's. Without a gateway, refusals are not searched.
+ */
+MUST_USE int queue_source_find(struct queue_source *source, const char *query, uint64_t limit, const char *after,
+                               json_t **page_r);
 /* See spool_query_facts(); the caller's. */
 MUST_USE int queue_source_facts(struct queue_source *source, const char *id, json_t **facts_r);
 /* What spool_admin.h says, without "by"; takes the request. *reply_r {"changed", "busy"} is the caller's. */

@@ -178,6 +178,8 @@ struct config {
     uint64_t spool_history;
     uint64_t spool_history_messages;
     uint64_t refusal_history;
+    uint64_t search_history;
+    bool search_subject;
     uint64_t active_max; /* deliveries in memory, per upstream */
     struct config_strings rules;
     uint64_t decision_timeout;

@@ -185,7 +185,7 @@ static void read_quantity(struct config_reader *reader, const struct config_key 
     bool is_size = key->kind == CONFIG_SIZE;
     struct bytes text = bytes_of(json_string_value(value));
     uint64_t number = 0;
-    bool plain = is_size && json_is_integer(value) && json_integer_value(value) >= 0;
+    bool plain = json_is_integer(value) && (is_size ? json_integer_value(value) >= 0 : json_integer_value(value) == 0);
     if (plain) {
         number = (uint64_t)json_integer_value(value);
     } else if (!json_is_string(value) || (is_size ? units_size(text, &number) : units_duration(text, &number)) < 0) {

@@ -267,6 +267,11 @@ static const struct config_table spool_table = {spool_keys, 0};
 static const struct config_key history_keys[] = {
     {"refusals", DURATION(config, refusal_history), .fallback = "7d",
      .help = "how long the last refusals of clients stay known, beside the queue; 0: until the program ends"},
+    {"search", DURATION(config, search_history), .fallback = "7d",
+     .help = "how long subject and header addresses of settled mail are kept, so that mailweir find can search them; "
+             "0: they are not kept at all"},
+    {"subject", BOOLEAN(config, search_subject), .fallback = "true",
+     .help = "keep the subject for searching; false: addresses only"},
     END,
 };
 static const struct config_table history_table = {history_keys, 0};
@@ -351,7 +356,8 @@ static const struct config_key root_keys[] = {
     {"listeners", LIST(config, listeners, &config_listener_table), .required = true, .help = "where mail comes in"},
     {"upstreams", MAP(config, upstreams, &config_upstream_table), .required = true, .help = "IMAP accounts, by name"},
     {"spool", OBJECT(&spool_table), .restart = true, .required = true, .help = "the durable queue"},
-    {"history", OBJECT(&history_table), .help = "what stays known of mail that did not come in"},
+    {"history", OBJECT(&history_table),
+     .help = "what stays known of mail, for searching, and of mail that did not come in"},
     {"rules", STRINGS(config, rules),
      .help = "rule files; * and ? in the last part of a path match names, in order of name"},
     {"decision_timeout", DURATION(config, decision_timeout), .fallback = "5s", .least = 10, .most = 600000,

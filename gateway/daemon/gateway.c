@@ -18,7 +18,8 @@ static int open_spool(struct gateway *gateway, struct fault *fault)
                                     .minimum_free = config->spool_minimum_free,
                                     .check_every_ms = config->spool_check_every,
                                     .history_ms = config->spool_history,
-                                    .history_messages = config->spool_history_messages};
+                                    .history_messages = config->spool_history_messages,
+                                    .search_ms = config->search_history};
     return spool_open(&gateway->spool, gateway->loop, &options, gateway_log(gateway, GATEWAY_AREA_SPOOL), fault);
 }
 
@@ -46,6 +47,9 @@ static int open_parts(struct gateway *gateway, struct fault *fault)
     gateway->reception =
         reception_new(gateway->loop, gateway->spool, config->hostname, &hooks, gateway_log(gateway, GATEWAY_AREA_SMTP));
     reception_keep_refusals(gateway->reception, config->spool_path, config->refusal_history);
+    const struct mail_about about = {.subject = config->search_history > 0 && config->search_subject,
+                                     .addresses = config->search_history > 0};
+    reception_keep_about(gateway->reception, &about);
     /* Last: whoever connects finds all the rest there. */
     return gateway_apply_listeners(gateway, config, fault);
 }
@@ -170,6 +174,13 @@ uint16_t gateway_port(const struct gateway *gateway, const char *listener)
 const struct reception *gateway_smtpd(const struct gateway *gateway)
 {
     return gateway->reception;
+}
+
+struct gateway_forgotten gateway_forget_address(struct gateway *gateway, const char *address)
+{
+    struct recent *recent = decision_recent(gateway->decision);
+    return (struct gateway_forgotten){.refusals = reception_forget_address(gateway->reception, address),
+                                      .recent = recent == NULL ? 0 : recent_forget(recent, address)};
 }
 
 void gateway_count(const struct gateway *gateway, struct gateway_counts *counts_r)

@@ -55,6 +55,11 @@ struct gateway_counts {
     struct spool_counts spool;
 };
 const struct reception *gateway_smtpd(const struct gateway *gateway);
+/* Forgets what is kept in memory, and of refusals beside the queue, that names the address. */
+struct gateway_forgotten {
+    size_t refusals, recent;
+};
+struct gateway_forgotten gateway_forget_address(struct gateway *gateway, const char *address);
 void gateway_count(const struct gateway *gateway, struct gateway_counts *counts_r);
 
 /* ---- for the admin server ---- */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/expect.h"
+#include "mail/mail_query.h"
 #include "store/store_meta.h"
 
 struct recent {
@@ -123,6 +124,34 @@ void recent_add(struct recent *recent, struct recent_message **message)
     while (recent->counts.messages > recent->messages_max || recent->counts.octets > recent->octets_max) {
         forget_oldest(recent);
     }
+}
+
+static bool names_address(const struct recent_message *message, const char *address)
+{
+    return mail_query_mentions(&message->envelope, address) || mail_query_is_in(message->header, address) ||
+           mail_query_is_in(message->whole, address);
+}
+
+size_t recent_forget(struct recent *recent, const char *address)
+{
+    struct list kept;
+    size_t forgotten = 0;
+    list_init(&kept);
+    for (struct list *link; (link = list_take(&recent->messages)) != NULL;) {
+        struct recent_message *message = LIST_ITEM(link, struct recent_message, link);
+        if (names_address(message, address)) {
+            recent->counts.messages--;
+            recent->counts.octets -= arena_used(message->arena);
+            let_go(message);
+            forgotten++;
+        } else {
+            list_append(&kept, link);
+        }
+    }
+    for (struct list *link; (link = list_take(&kept)) != NULL;) {
+        list_append(&recent->messages, link);
+    }
+    return forgotten;
 }
 
 size_t recent_octets_max(const struct recent *recent)

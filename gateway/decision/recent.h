@@ -39,6 +39,8 @@ MUST_USE struct recent_message *recent_message_new(const struct filters_message 
 /* Adds it as the newest (sets *message to NULL), and forgets the oldest above the limits. A NULL message counts as one
  * that was too long. */
 void recent_add(struct recent *recent, struct recent_message **message);
+/* Forgets all that name the address, in envelope or text; how many. What is held stays until it is released. */
+size_t recent_forget(struct recent *recent, const char *address);
 size_t recent_octets_max(const struct recent *recent);
 
 struct recent_counts {

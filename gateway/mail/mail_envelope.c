@@ -40,6 +40,9 @@ MAIL_MEMBERS_INNER(shape_members, struct mail_shape, SHAPE_ROWS);
     MEMBER(type, TEXT, envid)                                                                                          \
     MEMBER(type, TEXT, ret)                                                                                            \
     MEMBER(type, TEXT, message_id)                                                                                     \
+    MEMBER(type, TEXT, subject)                                                                                        \
+    MEMBER(type, TEXTS, header_from, header_from_count)                                                                \
+    MEMBER(type, TEXTS, header_to, header_to_count)                                                                    \
     MEMBER(type, TEXTS, rules, rule_count)                                                                             \
     MEMBER(type, TEXTS, tried, tried_count)                                                                            \
     MEMBER(type, FLAT, shape, shape_members)

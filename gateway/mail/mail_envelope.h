@@ -53,7 +53,13 @@ struct mail_envelope {
     bool requiretls;
     const char *envid; /* DSN ENVID and RET as given, or NULL */
     const char *ret;
-    const char *message_id;   /* the Message-ID field, with its brackets; NULL when there is none */
+    const char *message_id; /* the Message-ID field, with its brackets; NULL when there is none */
+    /* What it can be found by (mail_about.h), when that is to be kept: each address with its name before it. */
+    const char *subject;
+    const char *const *header_from;
+    size_t header_from_count;
+    const char *const *header_to;
+    size_t header_to_count;
     const char *const *rules; /* names of the rules that acted; known from the decision on */
     size_t rule_count;
     /*

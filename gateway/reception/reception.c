@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/expect.h"
+#include "mail/mail_query.h"
 #include "reception/reception_private.h"
 
 #define NETWORKS_MAX 100000
@@ -232,6 +233,25 @@ void reception_free(struct reception **reception_ref)
 void reception_keep_refusals(struct reception *reception, const char *folder, uint64_t keep_ms)
 {
     reception_refusals_keep(reception->refusals, folder, keep_ms);
+}
+
+void reception_keep_about(struct reception *reception, const struct mail_about *about)
+{
+    reception->about = *about;
+}
+
+/* An address may stand in what the client said, or in what it heard: every text is looked at. */
+static bool names_address(void *address, const json_t *refusal)
+{
+    char *text = json_dumps(refusal, JSON_COMPACT);
+    bool names = text != NULL && mail_query_is_in(bytes_of(text), address);
+    free(text);
+    return names;
+}
+
+size_t reception_forget_address(struct reception *reception, const char *address)
+{
+    return reception_refusals_erase(reception->refusals, names_address, (void *)(uintptr_t)address);
 }
 
 const struct reception_refusals *reception_refusals(const struct reception *reception)

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/must_use.h"
 #include "engine/smtpd_engine.h"
+#include "mail/mail_about.h"
 #include "mail/mail_envelope.h"
 #include "net/net_lane.h"
 #include "net/net_stream.h"
@@ -173,6 +174,10 @@ void reception_free(struct reception **reception);
  * most once, before the first session.
  */
 void reception_keep_refusals(struct reception *reception, const char *folder, uint64_t keep_ms);
+/* What is kept of each message's header, for those who look for it later; nothing before it was called. Copied. */
+void reception_keep_about(struct reception *reception, const struct mail_about *about);
+/* Forgets every refusal that names the address, anywhere in it; how many. */
+size_t reception_forget_address(struct reception *reception, const char *address);
 const struct reception_refusals *reception_refusals(const struct reception *reception);
 const struct reception_clients *reception_clients(const struct reception *reception);
 

@@ -68,6 +68,7 @@ void reception_intake_reset(struct reception_session *session, const struct smtp
         session->reception->counts.deferred += final ? 0 : 1;
     }
     session->decision = (struct reception_decision){0};
+    session->envelope = (struct mail_envelope){.id = NULL}; /* its strings are the transaction's */
     session->id[0] = '\0';
 }
 
@@ -269,6 +270,7 @@ static void answer_message(struct reception_session *session, const struct smtpd
     }
     /* What is refused next is no part of this message. */
     session->id[0] = '\0';
+    session->envelope = (struct mail_envelope){.id = NULL};
     session->decision = (struct reception_decision){0};
     reception_session_pump(session);
 }
@@ -586,6 +588,8 @@ void reception_intake_message(struct reception_session *session, const struct sm
     note_message_id(session, request->header);
     note_missing(session, request->header);
     session->envelope.message_id = session->message_id;
+    mail_about_read(&session->reception->about, request->header, smtpd_engine_arena(session->engine),
+                    &session->envelope);
     session->size = request->size;
     session->refusals = NULL;
     session->waits++;

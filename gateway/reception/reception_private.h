@@ -40,6 +40,7 @@ struct reception {
     struct reception_clients *clients;
     struct reception_refusals *refusals;
     struct net_timer *untold_timer; /* tells how many refusals a minute left untold */
+    struct mail_about about;        /* what is kept of each header */
     struct reception_counts counts;
     struct net_timer *drain_timer; /* while draining */
     void (*drained)(void *ctx);

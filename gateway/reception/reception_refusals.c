@@ -28,6 +28,8 @@ struct reception_refusals {
     struct buf pending; /* lines that wait for the lane */
     struct buf writing; /* the lane's while busy */
     bool busy;
+    struct buf whole; /* all that is to stand in the file, the lane's while rewriting */
+    bool rewriting, rewrite_again;
 };
 
 struct reception_refusals *reception_refusals_new(struct net_loop *loop)
@@ -36,6 +38,7 @@ struct reception_refusals *reception_refusals_new(struct net_loop *loop)
     refusals->loop = loop;
     buf_init(&refusals->pending, PENDING_MAX);
     buf_init(&refusals->writing, PENDING_MAX);
+    buf_init(&refusals->whole, (size_t)FILE_MAX * 16);
     return refusals;
 }
 
@@ -173,6 +176,74 @@ json_t *reception_refusals_list(const struct reception_refusals *refusals, const
     return list;
 }
 
+/* ---- erasing ---- */
+
+/* On the lane: one file with what is left. Whoever wants a person forgotten does not want an old file beside it. */
+static void rewrite(void *ctx)
+{
+    struct reception_refusals *refusals = ctx;
+    struct fault fault = FAULT_INIT;
+    struct bytes lines = buf_bytes(&refusals->whole);
+    if (net_file_replace(refusals->path, lines, &fault) < 0) {
+        disregard(net_file_remove(refusals->path, &fault)); /* nothing is better than a name in it */
+    }
+    disregard(net_file_remove(refusals->older, &fault));
+}
+
+static void rewrite_file(struct reception_refusals *refusals);
+
+static void on_rewritten(void *ctx)
+{
+    struct reception_refusals *refusals = ctx;
+    refusals->rewriting = false;
+    buf_clear(&refusals->whole);
+    if (refusals->rewrite_again) {
+        rewrite_file(refusals);
+    }
+}
+
+/* What waits to be written stands in the ring, too. */
+static void rewrite_file(struct reception_refusals *refusals)
+{
+    buf_clear(&refusals->pending);
+    for (size_t i = refusals->count; i > 0; i--) {
+        const json_t *refusal = refusals->ring[(refusals->next + RECEPTION_REFUSALS_MAX - i) % RECEPTION_REFUSALS_MAX];
+        char *line = json_dumps(refusal, JSON_COMPACT);
+        buf_append_text(&refusals->whole, line == NULL ? "{}" : line);
+        buf_append_octet(&refusals->whole, '\n');
+        free(line);
+    }
+    refusals->rewriting = true;
+    refusals->rewrite_again = false;
+    net_lane_submit(refusals->lane, rewrite, on_rewritten, refusals);
+}
+
+size_t reception_refusals_erase(struct reception_refusals *refusals, bool (*fn)(void *ctx, const json_t *refusal),
+                                void *ctx)
+{
+    json_t *kept[RECEPTION_REFUSALS_MAX] = {NULL};
+    size_t count = 0, erased = 0;
+    for (size_t i = refusals->count; i > 0; i--) {
+        json_t *refusal = refusals->ring[(refusals->next + RECEPTION_REFUSALS_MAX - i) % RECEPTION_REFUSALS_MAX];
+        if (fn(ctx, refusal)) {
+            json_decref(refusal);
+            erased++;
+        } else {
+            kept[count++] = refusal;
+        }
+    }
+    memset(refusals->ring, 0, sizeof refusals->ring);
+    memcpy(refusals->ring, kept, count * sizeof kept[0]);
+    refusals->next = count % RECEPTION_REFUSALS_MAX;
+    refusals->count = count;
+    if (erased > 0 && refusals->lane != NULL && refusals->rewriting) {
+        refusals->rewrite_again = true;
+    } else if (erased > 0 && refusals->lane != NULL) {
+        rewrite_file(refusals);
+    }
+    return erased;
+}
+
 void reception_refusals_free(struct reception_refusals **refusals_ref)
 {
     struct reception_refusals *refusals = *refusals_ref;
@@ -189,5 +260,6 @@ void reception_refusals_free(struct reception_refusals **refusals_ref)
     }
     buf_done(&refusals->pending);
     buf_done(&refusals->writing);
+    buf_done(&refusals->whole);
     free(refusals);
 }

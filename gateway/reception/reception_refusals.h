@@ -29,5 +29,8 @@ void reception_refusals_add(struct reception_refusals *refusals, json_t **refusa
 /* Newest first, at most so many: of this client, of this message; NULL: of all. The array is the caller's. */
 json_t *reception_refusals_list(const struct reception_refusals *refusals, const char *client, const char *id,
                                 size_t most);
+/* Forgets every refusal of which fn says so, in memory and in the file, soon; how many. */
+size_t reception_refusals_erase(struct reception_refusals *refusals, bool (*fn)(void *ctx, const json_t *refusal),
+                                void *ctx);
 
 #endif

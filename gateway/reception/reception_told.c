@@ -6,6 +6,7 @@
  * over.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/expect.h"
@@ -125,6 +126,38 @@ static void set(json_t *object, const char *field, const char *text)
     }
 }
 
+static void set_list(json_t *object, const char *field, const char *const *texts, size_t count)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++) {
+        json_array_append_new(list, json_string(texts[i]));
+    }
+    json_object_set_new(object, field, list);
+}
+
+/* What a message that was refused can be found by, beside the fields of its line. */
+static void keep_about(const struct reception_session *session, json_t *object)
+{
+    const struct mail_envelope *envelope = &session->envelope;
+    if (envelope->id == NULL) {
+        return; /* no recipient was named yet */
+    }
+    const char **to = expect_calloc(envelope->to_count + 1, sizeof *to);
+    for (size_t i = 0; i < envelope->to_count; i++) {
+        to[i] = envelope->to[i].address;
+    }
+    set_list(object, "recipients", to, envelope->to_count);
+    free(to);
+    set(object, "subject", envelope->subject);
+    set(object, "message_id", envelope->message_id);
+    if (envelope->header_from_count > 0) {
+        set_list(object, "header_from", envelope->header_from, envelope->header_from_count);
+    }
+    if (envelope->header_to_count > 0) {
+        set_list(object, "header_to", envelope->header_to, envelope->header_to_count);
+    }
+}
+
 /* What is kept of a refusal: the fields of its line. */
 static void keep(struct reception_session *session, const struct smtpd_refusal *refusal)
 {
@@ -144,6 +177,9 @@ static void keep(struct reception_session *session, const struct smtpd_refusal *
     set(object, "id", envelope == NULL ? NULL : session->id);
     set(object, "from", envelope == NULL ? NULL : envelope->from[0] == '\0' ? "<>" : envelope->from);
     set(object, "to", refusal->recipient);
+    if (refusal->is_mail) {
+        keep_about(session, object);
+    }
     set(object, "command", refusal->said);
     set(object, "reason", smtpd_reply_reason(answer->reply));
     set(object, "key", smtpd_reply_key(answer->reply));

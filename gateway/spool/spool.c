@@ -288,6 +288,7 @@ static struct spool *spool_new(struct net_loop *loop, const struct spool_options
         .minimum_free = or_default(options->minimum_free, 64u << 20),
         .history_messages = or_default(options->history_messages, 1000000),
         .history_ms = or_default(options->history_ms, 7 * 24 * 3600 * UINT64_C(1000)),
+        .search_ms = options->search_ms,
         .wall = options->wall == NULL ? wall : options->wall,
         .clock = options->wall == NULL ? loop : options->clock,
     };

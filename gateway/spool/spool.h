@@ -34,6 +34,7 @@ struct spool_options {
     uint64_t own_segment_over;     /* 0: 256 KiB */
     uint64_t minimum_free;         /* octets of the disk kept free: below, spool_can_accept() says no; 0: 64 MiB */
     uint64_t history_ms;           /* how long settled messages stay known; 0: 7 days */
+    uint64_t search_ms;            /* how long settled messages can be searched by their header; 0: not at all */
     uint64_t history_messages;     /* how many of them at most; 0: 1,000,000 */
     uint64_t check_every_ms;       /* between two rounds of looking at all that is kept; 0: never */
     int64_t (*wall)(void *ctx);    /* the store's clock, asked from lanes: milliseconds since 1970; NULL: net_wall() */

@@ -154,6 +154,19 @@ static int reroute(struct request *request, int unused)
     return 0;
 }
 
+/* {"verb": "forget", "address": "…"}: changed is how many messages are forgotten, busy how many are open and stay. */
+static int forget(struct request *request, int unused)
+{
+    (void)unused;
+    const char *address = text_of(request, "address");
+    if (address == NULL || address[0] == '\0') {
+        fault_set(&request->fault, FAULT_PERM, "usage", "forget", "the request names no address");
+        return -1;
+    }
+    spool_change_erase(request->spool, address, on_changed, request);
+    return 0;
+}
+
 static void on_imported(void *ctx, const json_t *reply)
 {
     answer(ctx, json_deep_copy(reply));
@@ -172,7 +185,7 @@ static const struct {
 } verbs[] = {
     {"retry", change, STORE_RETRY}, {"hold", change, STORE_HOLD}, {"release", change, STORE_RELEASE},
     {"drop", change, STORE_DROP},   {"pause", pause, true},       {"resume", pause, false},
-    {"reroute", reroute, 0},        {"import", import, 0},
+    {"reroute", reroute, 0},        {"import", import, 0},        {"forget", forget, 0},
 };
 
 static int run_verb(struct request *request)

@@ -12,6 +12,7 @@
  *   {"verb": "reroute", "message": "<id>", "deliveries": [...]}                       see store_meta.h for deliveries
  *
  *   {"verb": "import", "messages": [...]}                                              see spool_import.h
+ *   {"verb": "forget", "address": "anna@example.net"}                                 of the history
  *
  * The reply is {"changed": 3, "busy": 1} or {"error": "...", "code": "..."}.
  */

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/expect.h"
 #include "spool/spool_private.h"
@@ -87,6 +88,45 @@ void spool_change_reroute(struct spool *spool, const char *id, const struct mail
                .reroute = {.id = id, .by = asker->by, .again = asker->again, .deliveries = deliveries, .count = count}},
     };
     spool_submit(spool, &change->job);
+}
+
+/* ---- erasing ---- */
+
+struct erase_job {
+    struct spool_job job;
+    struct spool_change_result result;
+    spool_change_fn *done;
+    void *ctx;
+    char address[];
+};
+
+static void erase_done(struct spool *spool, struct spool_job *job)
+{
+    struct erase_job *erase = LIST_ITEM(job, struct erase_job, job);
+    bool failed = fault_is_set(&job->op.fault);
+    if (!failed) {
+        erase->result.changed += job->op.erase.erased;
+        erase->result.busy += job->op.erase.open;
+    }
+    if (!failed && job->op.erase.next != 0 && !spool->closing) {
+        job->op.erase.before = job->op.erase.next;
+        spool_submit(spool, job);
+        return;
+    }
+    erase->done(erase->ctx, &erase->result, failed ? &job->op.fault : NULL);
+    free(erase);
+}
+
+void spool_change_erase(struct spool *spool, const char *address, spool_change_fn *done, void *ctx)
+{
+    size_t len = strlen(address) + 1;
+    struct erase_job *erase = expect_calloc(1, sizeof *erase + len);
+    memcpy(erase->address, address, len);
+    erase->done = done;
+    erase->ctx = ctx;
+    erase->job = (struct spool_job){.done = erase_done,
+                                    .op = {.kind = STORE_ERASE, .erase = {.address = erase->address, .limit = BATCH}}};
+    spool_submit(spool, &erase->job);
 }
 
 /* ---- pauses ---- */

@@ -39,4 +39,10 @@ void spool_change_reroute(struct spool *spool, const char *id, const struct mail
 void spool_change_pause(struct spool *spool, const char *upstream, bool paused, const char *by, spool_change_fn *done,
                         void *ctx);
 
+/*
+ * Forgets every settled message that names the address (see store_batch.h): result.changed is how many, result.busy
+ * how many name it and are open. The address is copied.
+ */
+void spool_change_erase(struct spool *spool, const char *address, spool_change_fn *done, void *ctx);
+
 #endif

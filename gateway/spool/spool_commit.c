@@ -106,6 +106,7 @@ static void commit_done(struct spool *spool, struct spool_job *job)
             LOG_STR("error.code", job->op.beside.code), LOG_STR("error.message", job->op.beside.text),
             LOG_STR("reason", "it was imported after it had been dropped; a rebuild of the index would drop it again"));
     }
+    spool->to_learn += kept;
     if (!failed && !kept) {
         tell_repeat(spool, commit);
     }

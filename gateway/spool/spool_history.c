@@ -1,6 +1,6 @@
 /*
- * spool_history - forgets messages that were settled long ago, or that are more than the history may hold; the oldest
- * first, a few at a time, beside whatever else a group does.
+ * spool_history - what becomes of settled messages: they are learnt, so that they can be searched; they lose what their
+ * header said, and at last they are forgotten. A few at a time, beside whatever else a group does.
  */
 #include <stdlib.h>
 
@@ -9,6 +9,12 @@
 
 #define BATCH    500
 #define PAUSE_MS 30000
+/* So many new messages are learnt together: the index of words pays for each transaction, not for each message. */
+#define LEARN 1000
+
+/* ---- forgetting ---- */
+
+static void forget(struct spool *spool);
 
 static void forget_done(struct spool *spool, struct spool_job *job)
 {
@@ -16,17 +22,13 @@ static void forget_done(struct spool *spool, struct spool_job *job)
     spool->forgetting = false;
     spool->forgot_at = net_now(spool->loop);
     free(job);
-    if (more) {
-        spool->forgot_at -= PAUSE_MS;
-        spool_history_tidy(spool);
+    if (more && !spool->closing) {
+        forget(spool);
     }
 }
 
-void spool_history_tidy(struct spool *spool)
+static void forget(struct spool *spool)
 {
-    if (spool->forgetting || spool->closing || net_now(spool->loop) - spool->forgot_at < PAUSE_MS) {
-        return;
-    }
     struct spool_job *job = expect_calloc(1, sizeof *job);
     *job = (struct spool_job){
         .done = forget_done,
@@ -37,4 +39,46 @@ void spool_history_tidy(struct spool *spool)
     };
     spool->forgetting = true;
     spool_submit(spool, job);
+}
+
+/* ---- learning ---- */
+
+static void learn(struct spool *spool);
+
+static void learn_done(struct spool *spool, struct spool_job *job)
+{
+    const struct store_learn *learnt = &job->op.learn;
+    bool more = !fault_is_set(&job->op.fault) && (learnt->learnt == LEARN || learnt->unlearnt == LEARN);
+    spool->learning = false;
+    spool->learnt_at = net_now(spool->loop);
+    free(job);
+    if (more && !spool->closing) {
+        learn(spool);
+    }
+}
+
+static void learn(struct spool *spool)
+{
+    struct spool_job *job = expect_calloc(1, sizeof *job);
+    *job = (struct spool_job){
+        .done = learn_done,
+        .op = {.kind = STORE_LEARN, .learn = {.keep_ms = spool->options.search_ms, .limit = LEARN}},
+    };
+    spool->learning = true;
+    spool->to_learn = 0;
+    spool_submit(spool, job);
+}
+
+void spool_history_tidy(struct spool *spool)
+{
+    uint64_t now = net_now(spool->loop);
+    if (spool->closing) {
+        return;
+    }
+    if (!spool->forgetting && now - spool->forgot_at >= PAUSE_MS) {
+        forget(spool);
+    }
+    if (!spool->learning && (spool->to_learn >= LEARN || now - spool->learnt_at >= PAUSE_MS)) {
+        learn(spool);
+    }
 }

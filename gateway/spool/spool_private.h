@@ -121,6 +121,9 @@ struct spool {
     bool measuring;
     bool forgetting;
     uint64_t forgot_at;
+    bool learning;
+    uint64_t learnt_at;
+    uint64_t to_learn; /* messages since */
     bool closing;
 
     struct spool_counts counts;
@@ -200,7 +203,7 @@ void spool_chore_take(struct spool *spool, struct list *chores);
 
 /* ---- spool_history.c ---- */
 
-/* Forgets what is too old for the history, when it was not looked at for a while. */
+/* Learns what came, and forgets what is too old for the history, when there is much of it or none was for a while. */
 void spool_history_tidy(struct spool *spool);
 
 /* ---- spool_stage.c, for the commit ---- */

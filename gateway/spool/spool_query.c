@@ -20,8 +20,9 @@ struct member {
 #define MEMBERS(select)                                                                                                \
     {"id", &(select)->id}, {"message_id", &(select)->message_id}, {"state", &(select)->state},                         \
         {"upstream", &(select)->upstream}, {"folder", &(select)->folder}, {"from", &(select)->sender},                 \
+        {"rule", &(select)->rule}, {"to", &(select)->to},                                                              \
     {                                                                                                                  \
-        "rule", &(select)->rule                                                                                        \
+        "subject", &(select)->subject                                                                                  \
     }
 
 json_t *spool_select_to_json(const struct store_select *select)
@@ -36,6 +37,9 @@ json_t *spool_select_to_json(const struct store_select *select)
     }
     if (select->before_ms != 0) {
         json_object_set_new(object, "before_ms", json_integer(select->before_ms));
+    }
+    if (select->since_ms != 0) {
+        json_object_set_new(object, "since_ms", json_integer(select->since_ms));
     }
     if (select->tried) {
         json_object_set_new(object, "tried", json_true());
@@ -54,6 +58,10 @@ static int set_member(struct store_select *select, const char *name, const json_
     }
     if (strcmp(name, "before_ms") == 0 && json_is_integer(value)) {
         select->before_ms = json_integer_value(value);
+        return 0;
+    }
+    if (strcmp(name, "since_ms") == 0 && json_is_integer(value)) {
+        select->since_ms = json_integer_value(value);
         return 0;
     }
     if (strcmp(name, "tried") == 0 && json_is_boolean(value)) {
@@ -180,6 +188,7 @@ static int list_row(void *ctx, const struct store_answer_row *row)
     set_text(object, "message", message->id);
     set_text(object, "from", message->sender);
     json_object_set_new(object, "to", addresses(envelope));
+    json_object_set(object, "subject", json_object_get(envelope, "subject"));
     set_number(object, "received_ms", message->received_ms);
     set_number(object, "size", (int64_t)message->place.body_len);
     set_number(object, "seq", (int64_t)message->message);
@@ -300,6 +309,52 @@ int spool_query_story(struct store *store, uint64_t message, json_t **story_r, s
         return -1;
     }
     *story_r = story;
+    return 0;
+}
+
+/* ---- searching ---- */
+
+static json_t *hit_object(const struct store_message_row *row)
+{
+    static const char *const members[] = {"from", "subject", "header_from", "header_to", "message_id"};
+    json_t *object = json_object(), *envelope = json_of(row->envelope);
+    set_text(object, "id", row->id);
+    set_number(object, "seq", (int64_t)row->message);
+    set_number(object, "received_ms", row->received_ms);
+    set_number(object, "size", (int64_t)row->place.body_len);
+    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
+        json_object_set(object, members[i], json_object_get(envelope, members[i]));
+    }
+    json_object_set_new(object, "to", addresses(envelope));
+    json_object_set(object, "client", json_object_get(json_object_get(envelope, "client"), "address"));
+    json_object_set(object, "listener", json_object_get(json_object_get(envelope, "client"), "listener"));
+    json_object_set_new(object, "deliveries", json_array());
+    json_decref(envelope);
+    return object;
+}
+
+/* Deliveries come behind their message. */
+static int search_row(void *ctx, const struct store_answer_row *row)
+{
+    json_t *hits = ctx, *last = json_array_get(hits, json_array_size(hits) - 1);
+    if (row->kind == STORE_ROW_MESSAGE) {
+        json_array_append_new(hits, hit_object(&row->message));
+    } else {
+        json_array_append_new(json_object_get(last, "deliveries"),
+                              delivery_object(&row->delivery, json_string_value(json_object_get(last, "id"))));
+    }
+    return 0;
+}
+
+int spool_query_search(struct store *store, struct store_search *search, json_t **hits_r, struct fault *fault)
+{
+    json_t *hits = json_array();
+    const struct store_question question = {.kind = STORE_ASK_SEARCH, .search = search};
+    if (store->ops->ask(store, &question, search_row, hits, fault) != 0) {
+        json_decref(hits);
+        return -1;
+    }
+    *hits_r = hits;
     return 0;
 }
 

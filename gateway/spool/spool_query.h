@@ -20,7 +20,7 @@ MUST_USE int spool_select_from_json(const json_t *object, struct store_select *s
 typedef int spool_query_fn(void *ctx, const json_t *object);
 /*
  * One object for each delivery, oldest message first, at most `limit` (0: all): id, message, number, state, upstream,
- * folder, rule, from, to, received_ms, due_ms, attempts, uncertain, size, seq (of the message, in the order of arrival;
+ * folder, rule, from, to, subject, received_ms, due_ms, attempts, uncertain, size, seq (of the message, in the order of arrival;
  * with number it is what `after` takes), and error (the last attempt's) where there is one.
  */
 MUST_USE int spool_query_list(struct store *store, const struct store_select *select, uint64_t limit,
@@ -41,6 +41,12 @@ MUST_USE int spool_query_story(struct store *store, uint64_t message, json_t **s
  * caller's; NULL when there is no such message.
  */
 MUST_USE int spool_query_facts(struct store *store, uint64_t message, json_t **facts_r, struct fault *fault);
+/*
+ * What fits a search (store_ask.h), the last message first: [{"id", "seq", "received_ms", "size", "from", "to",
+ * "subject", "header_from", "header_to", "message_id", "client", "listener", "deliveries": [...]}, …], without what is
+ * not known. *hits_r is the caller's.
+ */
+MUST_USE int spool_query_search(struct store *store, struct store_search *search, json_t **hits_r, struct fault *fault);
 /* Messages by a message's or delivery's id, or by the Message-ID field with or without its brackets. */
 MUST_USE int spool_query_find(struct store *store, const char *what, uint64_t *messages, size_t limit, size_t *count_r,
                               struct fault *fault);

@@ -65,8 +65,12 @@ struct store_select {
     const char *message_id; /* the Message-ID field */
     const char *state;      /* "waiting", "held", "dead", "filed", "dropped", "moved"; NULL: the first three */
     const char *upstream, *folder, *sender, *rule;
-    int64_t before_ms;      /* received before */
-    bool tried;             /* an attempt was made */
+    const char *to,
+        *subject;      /* parts of a recipient's address, and of the subject that is kept; ASCII case does not count */
+    int64_t before_ms; /* received before */
+    int64_t since_ms;  /* received then or later */
+    bool tried;        /* an attempt was made */
+    bool newest;       /* lists only: the last message first */
     struct store_key after; /* lists only: behind this one, to go on where a list ended */
 };
 

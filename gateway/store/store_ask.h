@@ -5,10 +5,12 @@
 #ifndef MAILWEIR_STORE_STORE_ASK_H
 #define MAILWEIR_STORE_STORE_ASK_H
 
+#include "mail/mail_query.h"
 #include "store/store.h"
 
 enum store_question_kind {
-    STORE_ASK_LIST,    /* select, limit (0: all): DELIVERY, oldest message first, with its message and last attempt */
+    STORE_ASK_LIST,    /* select, limit (0: all): DELIVERY, oldest message first (newest: last), with its message and
+                          last attempt */
     STORE_ASK_STORY,   /* message: MESSAGE, then each DELIVERY with its ATTEMPTs and NOTEs behind it; nothing when it is
                           not known */
     STORE_ASK_FIND,    /* what (the id of a message or delivery, or a Message-ID with or without its brackets), limit:
@@ -18,6 +20,15 @@ enum store_question_kind {
     STORE_ASK_PAUSES,  /* PAUSE */
     STORE_ASK_MEMOS,   /* MEMO */
     STORE_ASK_COUNTS,  /* COUNTS, once */
+    STORE_ASK_SEARCH,  /* search: MESSAGE, the one that came last first, each with its DELIVERYs behind it */
+};
+
+/* A search goes on where it stopped: after `limit` messages were found, or `look` were looked at. */
+struct store_search {
+    const struct mail_query *query;
+    uint64_t before; /* only messages with a lower number; 0: from the last one on */
+    uint64_t limit, look;
+    uint64_t next; /* answer: the next one's `before`; 0: there are no more */
 };
 
 struct store_question {
@@ -27,6 +38,7 @@ struct store_question {
     uint64_t message;
     const char *what, *upstream, *folder;
     uint32_t uid;
+    struct store_search *search;
 };
 
 struct store_message_row {

@@ -25,8 +25,10 @@ enum store_op_kind {
     STORE_CLOCK,
     STORE_MOVE,
     STORE_HEARD,
+    STORE_LEARN,
+    STORE_ERASE,
 };
-#define STORE_OP_KINDS 13
+#define STORE_OP_KINDS 15
 
 /*
  * ADD_MESSAGE: a message with its deliveries; none: history only, and no body is kept. Fault "known" (FAULT_PERM) when it is to be unique and one of its id is
@@ -215,6 +217,28 @@ struct store_heard {
     const char *id;
 };
 
+/*
+ * LEARN: up to `limit` messages that came since the last LEARN can be searched quickly from here on; and up to `limit` that were settled longer than keep_ms
+ * ago lose their subject and the addresses of their header. What was not learnt yet is found all the same, by looking at it. After.
+ */
+struct store_learn {
+    uint64_t keep_ms;
+    unsigned limit;
+    unsigned learnt, unlearnt; /* answers: with `limit` there may be more */
+};
+
+/*
+ * ERASE: of up to `limit` messages that name the address as sender, recipient or in what is kept of their header, those that are settled are forgotten, with
+ * all that is known of them. What is open stays. After.
+ */
+struct store_erase {
+    const char *address;
+    uint64_t before; /* as in store_search */
+    unsigned limit;
+    uint64_t erased, open; /* answers */
+    uint64_t next;         /* likewise */
+};
+
 /* MOVE is the store's own, out of a chore: what lives in a segment that is mostly dead goes elsewhere. After. */
 
 struct store_op {
@@ -234,6 +258,8 @@ struct store_op {
         struct store_forget forget;
         struct store_clock clock;
         struct store_heard heard;
+        struct store_learn learn;
+        struct store_erase erase;
     };
     struct fault fault; /* it failed, alone or with the batch */
     struct fault

@@ -72,6 +72,9 @@ static const char *const released[] = {
 
     /* Who paused. */
     "ALTER TABLE pause ADD COLUMN by_name TEXT NOT NULL DEFAULT '';",
+
+    /* Since when a sender who waits has not heard that all have it. */
+    "ALTER TABLE message ADD COLUMN unheard INTEGER NOT NULL DEFAULT 0;",
 };
 #define RELEASED (sizeof released / sizeof released[0])
 
@@ -83,6 +86,7 @@ static const char *const kept[] = {
     "UPDATE delivery SET doubt = 'uidvalidity=7', uncertain = 1;",
     "", /* took something away */
     "UPDATE pause SET by_name = 'joe';",
+    "UPDATE message SET unheard = 77;",
 };
 
 static sqlite3 *open_with(const char *sql)
@@ -156,8 +160,10 @@ static void test_from_each(void **state)
         "SELECT doubt || uncertain FROM delivery",
         "SELECT upstream || at_ms || (by_name IN ('', 'joe')) FROM pause", /* nobody knows who it was, before */
         "SELECT by_name FROM pause",
+        "SELECT unheard FROM message",
     };
-    static const char *const answers[] = {"corpheld by me", "corpslowly", "backup", "uidvalidity=71", "corp51", "joe"};
+    static const char *const answers[] = {"corpheld by me", "corpslowly", "backup", "uidvalidity=71",
+                                          "corp51",         "joe",        "77"};
     assert_int_equal(RELEASED + 2, LOCAL_SCHEMA_VERSION); /* a new version adds what it released to the list above */
     sqlite3 *fresh = open_with("");
     assert_int_equal(local_schema_migrate(fresh, NULL), 0);

@@ -135,7 +135,7 @@ static int tell_row(void *ctx, const struct store_answer_row *row)
     case STORE_ROW_MESSAGE:
         buf_printf(out, "message %llu %s %s open %u settled %lld len %llu %s\n", (unsigned long long)m->message, m->id,
                    m->sender, m->open, (long long)m->settled_ms, (unsigned long long)m->place.body_len,
-                   m->envelope.len > 0 ? "envelope" : "");
+                   arena_copy(w.arena, m->envelope));
         break;
     case STORE_ROW_DELIVERY:
         buf_printf(out, "delivery %llu.%u %s %s %s %s due %lld changed %lld tries %u%s%s doubt %s uid %u:%u %s %s\n",
@@ -183,6 +183,28 @@ static void ask(enum side side, const struct store_question *question)
     }
 }
 
+/* Each way to candidates: ids, few open ones, words, everything; learnt and not. */
+static void ask_searches(enum side side, size_t first, size_t step)
+{
+    static const char *const texts[] = {
+        "",         "subject:invoice", "from:a@x -to:c@x",       "anna",
+        "inv* two", "state:filed",     "state:held,dead",        "state:waiting to:x",
+        "folder:A", "id:M1.1",         "message-id:field2@x",    "subject:invoice state:discarded",
+        "since:5s", "until:9s from:a", "-subject:invoice rule:r"};
+    for (size_t i = first; i < sizeof texts / sizeof texts[0]; i += step) {
+        struct mail_query query;
+        struct fault fault = FAULT_INIT;
+        assert_int_equal(mail_query_read(texts[i], w.now_ms, w.arena, &query, &fault), 0);
+        struct store_search search = {.query = &query, .limit = i % 3 == 0 ? 2 : 0};
+        buf_printf(&w.texts[side], "search %s\n", texts[i]);
+        ask(side, &(struct store_question){.kind = STORE_ASK_SEARCH, .search = &search});
+        while (search.next != 0) {
+            search.before = search.next;
+            ask(side, &(struct store_question){.kind = STORE_ASK_SEARCH, .search = &search});
+        }
+    }
+}
+
 static void compare_texts(const char *what)
 {
     const char *a = buf_text(&w.texts[LOCAL]), *b = buf_text(&w.texts[MODEL]);
@@ -206,9 +228,15 @@ static void compare_all(bool is_end)
     for (enum side side = LOCAL; side <= MODEL; side++) {
         buf_clear(&w.texts[side]);
         for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
-            const struct store_select select = {.state = states[i]};
+            const struct store_select select = {.state = states[i]}, newest = {.state = states[i],
+                                                                               .newest = true,
+                                                                               .after = {one, 2},
+                                                                               .to = "C@",
+                                                                               .subject = "invoi"};
             ask(side, &(struct store_question){.kind = STORE_ASK_LIST, .select = &select});
+            ask(side, &(struct store_question){.kind = STORE_ASK_LIST, .select = &newest});
         }
+        ask_searches(side, is_end ? 0 : one % 5, is_end ? 1 : 5);
         for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
             ask(side, &(struct store_question){.kind = kinds[i]});
         }
@@ -315,6 +343,22 @@ static void make_rows(struct store_add *add, size_t count)
     }
 }
 
+/* What can be searched: two subjects, three people. */
+static struct mail_envelope some_envelope(const struct store_add *add)
+{
+    struct mail_envelope envelope = {.id = add->id, .from = add->sender, .received_ms = add->received_ms};
+    struct mail_recipient *to = arena_array(w.arena, 1, sizeof *to);
+    const char **header_from = arena_array(w.arena, 1, sizeof *header_from);
+    *to = (struct mail_recipient){.address = ONE_OF("a@x", "c@x")};
+    *header_from = ONE_OF("Anna <a@x>", "b@x");
+    envelope.to = to;
+    envelope.to_count = chance(90);
+    envelope.subject = chance(70) ? ONE_OF("one invoice", "Invoice: two") : NULL;
+    envelope.header_from = header_from;
+    envelope.header_from_count = chance(70);
+    return envelope;
+}
+
 static void make_add(struct twice *twice)
 {
     struct store_add add = {.sender = ONE_OF("a@x", "b@x"), .received_ms = w.now_ms};
@@ -325,9 +369,13 @@ static void make_add(struct twice *twice)
     add.once_ms = chance(50) ? 10000 : 0;
     add.waits_ms = chance(20) ? 8000 : 0;
     add.print = add.once_ms + add.waits_ms == 0 ? 0 : 1 + random_below(2);
-    add.envelope = bytes_of(arena_printf(w.arena, "{\"id\":\"M%u\",\"from\":\"a@x\"}", number));
-    add.meta =
-        bytes_of(arena_printf(w.arena, "{\"envelope\":{\"id\":\"M%u\",\"from\":\"a@x\"},\"deliveries\":[]}", number));
+    const struct mail_envelope envelope = some_envelope(&add);
+    struct buf json;
+    buf_init(&json, STORE_META_MAX);
+    store_meta_write_envelope(&json, &envelope);
+    add.envelope = bytes_of(arena_copy(w.arena, buf_bytes(&json)));
+    buf_done(&json);
+    add.meta = bytes_of(arena_printf(w.arena, "{\"envelope\":%s,\"deliveries\":[]}", (const char *)add.envelope.ptr));
     add.body = some_body();
     make_rows(&add, chance(10) ? 0 : 1 + random_below(3));
     bool uploads = add.count > 0 && chance(15);
@@ -437,7 +485,17 @@ static void make_divert(struct twice *twice)
 static void make_small(struct twice *twice)
 {
     struct store_op op = {.kind = STORE_MEMO};
-    switch (random_below(5)) {
+    switch (random_below(7)) {
+    case 6:
+        op.kind = STORE_ERASE;
+        op.erase.address = ONE_OF("a@x", "b@x", "c@x");
+        op.erase.limit = 1000;
+        break;
+    case 5:
+        op.kind = STORE_LEARN;
+        op.learn.keep_ms = random_below(20000);
+        op.learn.limit = 1 + (unsigned)random_below(4);
+        break;
     case 4:
         op.kind = STORE_HEARD;
         op.heard.id = arena_printf(w.arena, "M%u", (unsigned)random_below(w.ids + 1));
@@ -523,6 +581,12 @@ static void tell_answers(struct buf *out, const struct store_op *op)
         break;
     case STORE_FORGET:
         buf_printf(out, "%u", op->forget.forgotten);
+        break;
+    case STORE_LEARN:
+        buf_printf(out, "%u %u", op->learn.learnt, op->learn.unlearnt);
+        break;
+    case STORE_ERASE:
+        buf_printf(out, "%llu %llu", (unsigned long long)op->erase.erased, (unsigned long long)op->erase.open);
         break;
     default:
         break;

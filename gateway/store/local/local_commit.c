@@ -25,7 +25,7 @@ static const struct local_kind *const kinds[STORE_OP_KINDS] = {
     [STORE_UNTOUCH] = &local_untouch, [STORE_SET_STATE] = &local_set_state, [STORE_REROUTE] = &local_reroute,
     [STORE_DIVERT] = &local_divert,   [STORE_MEMO] = &local_memo,           [STORE_PAUSE] = &local_pause,
     [STORE_FORGET] = &local_forget,   [STORE_CLOCK] = &local_clock,         [STORE_MOVE] = &local_move,
-    [STORE_HEARD] = &local_heard,
+    [STORE_HEARD] = &local_heard,     [STORE_LEARN] = &local_learn,         [STORE_ERASE] = &local_erase,
 };
 
 /* ---- gathering ---- */

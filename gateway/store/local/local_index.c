@@ -20,7 +20,9 @@ static const char *const sql[STATEMENTS] = {
     [ROLLBACK] = "ROLLBACK",
     [GET] = "SELECT value FROM spool WHERE name = ?1",
     [SET] = "INSERT OR REPLACE INTO spool (name, value) VALUES (?1, ?2)",
-    [LAST_MESSAGE] = "SELECT ifnull(max(seq), 0) FROM message",
+    /* A number whose message was erased does not come again: whoever searches takes it for learnt. */
+    [LAST_MESSAGE] = "SELECT max((SELECT ifnull(max(seq), 0) FROM message),"
+                     " (SELECT value FROM spool WHERE name = 'learnt'))",
     [ADD_MESSAGE] = "INSERT INTO message (seq, id, received_ms, segment, start, body_len, body_sum, record_len, open,"
                     " settled_ms, envelope, sender, message_id, print, unheard)"
                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, nullif(?14, 0), ?15)",
@@ -110,6 +112,14 @@ static const char *const sql[STATEMENTS] = {
     [RESUME] = "DELETE FROM pause WHERE upstream = ?1 OR ?1 = ''",
     [MEMOS] = "SELECT upstream, text FROM memo",
     [SET_MEMO] = "INSERT OR REPLACE INTO memo (upstream, text) VALUES (?1, ?2)",
+    [ADD_WORDS] = "INSERT INTO words (rowid, subject, sender, reader) VALUES (?1, ?2, ?3, ?4)",
+    [REMOVE_WORDS] = "INSERT INTO words (words, rowid, subject, sender, reader) VALUES ('delete', ?1, ?2, ?3, ?4)",
+    [CLEAR_WORDS] = "INSERT INTO words (words) VALUES ('delete-all')",
+    [UNLEARNT] = "SELECT seq, envelope FROM message WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+    [TO_UNLEARN] = "SELECT seq, settled_ms FROM message WHERE open = 0 AND settled_ms < ?1"
+                   " AND (settled_ms, seq) > (?2, ?3) ORDER BY settled_ms, seq LIMIT ?4",
+    [ENVELOPE] = "SELECT envelope, open FROM message WHERE seq = ?1",
+    [SET_ENVELOPE] = "UPDATE message SET envelope = ?2 WHERE seq = ?1",
 };
 
 /* ---- faults ---- */

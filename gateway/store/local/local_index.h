@@ -182,6 +182,29 @@ MUST_USE int local_index_each_pause(struct local_index *index,
 MUST_USE int local_index_set_pause(struct local_index *index, const struct store_pause_row *pause, bool paused,
                                    struct fault *fault);
 
+/* ---- local_words.c ---- */
+
+/*
+ * Makes up to `limit` messages behind the last learnt one findable by their words; *count_r is how many. What is wrong with the words alone
+ * is never a fault of the index: they are thrown away then, and learnt anew.
+ */
+MUST_USE int local_index_learn(struct local_index *index, unsigned limit, unsigned *count_r, struct fault *fault);
+/* Takes subject and header addresses from up to `limit` messages that were settled before before_ms, the oldest first. */
+MUST_USE int local_index_unlearn(struct local_index *index, int64_t before_ms, unsigned limit, unsigned *count_r,
+                                 struct fault *fault);
+/* The words of a message go, before the message does. */
+MUST_USE int local_index_forget_words(struct local_index *index, uint64_t seq, struct fault *fault);
+/* The message and all that is known of it. */
+MUST_USE int local_index_forget_message(struct local_index *index, uint64_t seq, struct fault *fault);
+
+/* ---- local_search.c ---- */
+
+/* A message that fits. Non-zero ends the search. */
+typedef int local_index_hit_fn(void *ctx, uint64_t seq, unsigned open, const struct mail_envelope *envelope);
+/* Calls fn for each message that fits, the highest number first; limit counts calls. */
+MUST_USE int local_index_search(struct local_index *index, struct store_search *search, local_index_hit_fn *fn,
+                                void *ctx, struct fault *fault);
+
 /* See spool_memo.h. */
 MUST_USE int local_index_each_memo(struct local_index *index,
                                    void (*fn)(void *ctx, const char *upstream, const char *text), void *ctx,

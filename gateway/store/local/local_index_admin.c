@@ -52,8 +52,11 @@ static int old_messages(struct local_index *index, int64_t before_ms, unsigned l
     return got;
 }
 
-static int forget_message(struct local_index *index, uint64_t seq, struct fault *fault)
+int local_index_forget_message(struct local_index *index, uint64_t seq, struct fault *fault)
 {
+    if (local_index_forget_words(index, seq, fault) != 0) {
+        return -1;
+    }
     static const enum statement order[] = {FORGET_ATTEMPTS, FORGET_NOTES, FORGET_DELIVERIES, FORGET_MESSAGE};
     for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
         sqlite3_stmt *st = local_index_statement(index, order[i], fault);
@@ -75,7 +78,7 @@ int local_index_forget(struct local_index *index, int64_t before_ms, unsigned li
     unsigned count = 0;
     int result = old_messages(index, before_ms, limit, seqs, &count, fault);
     for (unsigned i = 0; result == 0 && i < count; i++) {
-        result = forget_message(index, seqs[i], fault);
+        result = local_index_forget_message(index, seqs[i], fault);
     }
     free(seqs);
     if (result == 0) {
@@ -102,7 +105,7 @@ int local_index_forget_dropped(struct local_index *index, const char *id, struct
     if (got <= 0 || dropped == 0 || others > 0) {
         return got < 0 ? -1 : dropped > 0 ? 2 : 0;
     }
-    return forget_message(index, seq, fault) != 0 ? -1 : 1;
+    return local_index_forget_message(index, seq, fault) != 0 ? -1 : 1;
 }
 
 /* ---- senders who wait ---- */

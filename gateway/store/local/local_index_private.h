@@ -65,6 +65,13 @@ enum statement {
     RESUME,
     MEMOS,
     SET_MEMO,
+    ADD_WORDS,
+    REMOVE_WORDS,
+    CLEAR_WORDS,
+    UNLEARNT,
+    TO_UNLEARN,
+    ENVELOPE,
+    SET_ENVELOPE,
     STATEMENTS,
 };
 

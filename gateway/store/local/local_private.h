@@ -108,7 +108,7 @@ struct local_kind {
     void (*after)(struct local *local, struct store_op *op);
 };
 extern const struct local_kind local_add, local_hand, local_finish, local_untouch, local_set_state, local_reroute,
-    local_divert, local_memo, local_pause, local_forget, local_clock, local_move, local_heard;
+    local_divert, local_memo, local_pause, local_forget, local_clock, local_move, local_heard, local_learn, local_erase;
 /* A delivery that an operation adds to a message that is there, at once due; its line goes to the decisions. */
 MUST_USE int local_change_add(struct local *local, uint64_t message, const char *id, const char *sender,
                               const struct mail_delivery *delivery, struct fault *fault);

@@ -88,15 +88,28 @@ static void begin_query(struct query *query, const char *columns, const struct s
     if (select->before_ms != 0) {
         add_number(query, " AND m.received_ms < ?", select->before_ms);
     }
+    if (select->since_ms != 0) {
+        add_number(query, " AND m.received_ms >= ?", select->since_ms);
+    }
     if (select->tried) {
         add_number(query, " AND d.attempts >= ?", 1);
     }
+    if (select->subject != NULL) {
+        add_text(query, " AND instr(lower(json_extract(m.envelope, '$.subject')), lower(?)) > 0", select->subject);
+    }
+    if (select->to != NULL) {
+        add_text(query,
+                 " AND EXISTS (SELECT 1 FROM json_each(m.envelope, '$.to')"
+                 " WHERE instr(lower(json_extract(value, '$.address')), lower(?)) > 0)",
+                 select->to);
+    }
 }
 
-static void add_after(struct query *query, struct store_key after)
+static void add_after(struct query *query, struct store_key after, bool newest)
 {
-    add_number(query, " AND m.seq >= ?", (int64_t)after.message);
-    add_number(query, " AND (d.message, d.number) > (?", (int64_t)after.message);
+    add_number(query, newest ? " AND m.seq <= ?" : " AND m.seq >= ?", (int64_t)after.message);
+    add_number(query, newest ? " AND (d.message, d.number) < (?" : " AND (d.message, d.number) > (?",
+               (int64_t)after.message);
     add_number(query, ", ?)", after.number);
 }
 
@@ -227,9 +240,12 @@ static int ask_list(const struct asking *asking, const struct store_question *qu
     struct query query;
     begin_query(&query, DELIVERY_COLUMNS ", " MESSAGE_COLUMNS, question->select);
     if (question->select->after.message != 0) {
-        add_after(&query, question->select->after);
+        add_after(&query, question->select->after, question->select->newest);
     }
-    add_number(&query, " ORDER BY m.seq, d.number LIMIT ?", question->limit == 0 ? -1 : (int64_t)question->limit);
+    add_number(&query,
+               question->select->newest ? " ORDER BY m.seq DESC, d.number DESC LIMIT ?"
+                                        : " ORDER BY m.seq, d.number LIMIT ?",
+               question->limit == 0 ? -1 : (int64_t)question->limit);
     sqlite3_stmt *st = end_query(asking->index, &query, asking->fault);
     sqlite3_stmt *last = prepare(asking->index, ATTEMPTS " ORDER BY attempt DESC LIMIT 1", asking->fault);
     int got = 0, stop = st == NULL || last == NULL ? -1 : 0;
@@ -246,7 +262,7 @@ int local_index_select(struct local_index *index, const struct store_select *sel
 {
     struct query query;
     begin_query(&query, "d.message, d.number, d.state, d.handed, d.uncertain", select);
-    add_after(&query, after);
+    add_after(&query, after, false);
     add_number(&query, " ORDER BY m.seq, d.number LIMIT ?", (int64_t)limit);
     sqlite3_stmt *st = end_query(index, &query, fault);
     if (st == NULL) {
@@ -410,7 +426,8 @@ static int tell_events(const struct asking *asking, const char *sql, struct stor
     return got < 0 ? -1 : stop != 0;
 }
 
-static int tell_deliveries(const struct asking *asking, uint64_t message)
+/* with_events: each with its attempts and notes. */
+static int tell_deliveries(const struct asking *asking, uint64_t message, bool with_events)
 {
     sqlite3_stmt *st =
         prepare(asking->index, "SELECT " DELIVERY_COLUMNS " FROM delivery d WHERE d.message = ?1 ORDER BY d.number",
@@ -422,15 +439,16 @@ static int tell_deliveries(const struct asking *asking, uint64_t message)
     while (got >= 0 && stop == 0 && (got = local_index_next_row(asking->index, st, asking->fault)) == 1) {
         const struct store_answer_row row = {.kind = STORE_ROW_DELIVERY, .delivery = column_delivery(st)};
         stop = asking->fn(asking->ctx, &row);
-        stop =
-            stop != 0 ? stop : tell_events(asking, ATTEMPTS " ORDER BY attempt", row.delivery.key, STORE_ROW_ATTEMPT);
-        stop = stop != 0 ? stop : tell_events(asking, NOTES, row.delivery.key, STORE_ROW_NOTE);
+        if (with_events && stop == 0) {
+            stop = tell_events(asking, ATTEMPTS " ORDER BY attempt", row.delivery.key, STORE_ROW_ATTEMPT);
+            stop = stop != 0 ? stop : tell_events(asking, NOTES, row.delivery.key, STORE_ROW_NOTE);
+        }
     }
     sqlite3_finalize(st);
     return got < 0 || stop < 0 ? -1 : 0;
 }
 
-static int ask_story(const struct asking *asking, uint64_t message)
+static int tell_message(const struct asking *asking, uint64_t message, bool with_events)
 {
     sqlite3_stmt *st =
         prepare(asking->index, "SELECT " MESSAGE_COLUMNS " FROM message m WHERE m.seq = ?1", asking->fault);
@@ -444,7 +462,7 @@ static int ask_story(const struct asking *asking, uint64_t message)
         stop = asking->fn(asking->ctx, &row);
     }
     sqlite3_finalize(st);
-    return got == 1 && stop == 0 ? tell_deliveries(asking, message) : got < 0 ? -1 : 0;
+    return got == 1 && stop == 0 ? tell_deliveries(asking, message, with_events) : got < 0 ? -1 : 0;
 }
 
 /* ---- finding ---- */
@@ -466,6 +484,15 @@ static int tell_found(const struct asking *asking, const struct store_question *
     return result;
 }
 
+/* ---- searching ---- */
+
+static int tell_hit(void *ctx, uint64_t seq, unsigned open, const struct mail_envelope *envelope)
+{
+    (void)open;
+    (void)envelope;
+    return tell_message(ctx, seq, false);
+}
+
 /* ---- the door ---- */
 
 static int answer(const struct asking *asking, const struct store_question *question)
@@ -474,7 +501,7 @@ static int answer(const struct asking *asking, const struct store_question *ques
     case STORE_ASK_LIST:
         return ask_list(asking, question);
     case STORE_ASK_STORY:
-        return ask_story(asking, question->message);
+        return tell_message(asking, question->message, true);
     case STORE_ASK_FIND:
     case STORE_ASK_FILED:
         return tell_found(asking, question);
@@ -486,6 +513,8 @@ static int answer(const struct asking *asking, const struct store_question *ques
         return local_index_each_memo(asking->index, tell_memo, (void *)(uintptr_t)asking, asking->fault);
     case STORE_ASK_COUNTS:
         return ask_counts(asking);
+    case STORE_ASK_SEARCH:
+        return local_index_search(asking->index, question->search, tell_hit, (void *)(uintptr_t)asking, asking->fault);
     }
     return -1;
 }

@@ -363,6 +363,12 @@ static void run(struct model *model, struct store_op *op)
     case STORE_HEARD:
         hear(model, op->heard.id);
         break;
+    case STORE_LEARN:
+        model_learn(model, &op->learn);
+        break;
+    case STORE_ERASE:
+        model_erase(model, &op->erase);
+        break;
     case STORE_MOVE:
         break; /* there are no segments */
     }
@@ -557,7 +563,8 @@ void model_crash(struct store *store)
 {
     struct model *model = model_of(store);
     model->run++;
-    model->next_message = list_is_empty(&model->messages) ? 1 : model_message_at(model->messages.prev)->seq + 1;
+    uint64_t last = list_is_empty(&model->messages) ? 0 : model_message_at(model->messages.prev)->seq;
+    model->next_message = (last > model->learnt ? last : model->learnt) + 1;
     map_free(&model->cursors, free);
     model->cursors = map_new(SIZE_MAX / 4, NULL);
 }

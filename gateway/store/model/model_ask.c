@@ -83,12 +83,18 @@ static const struct model_attempt *last_try(const struct model_delivery *deliver
     return last;
 }
 
+static bool comes_after(const struct store_select *select, const struct model_delivery *delivery)
+{
+    bool is_last = delivery->message->seq == select->after.message && delivery->number == select->after.number;
+    return model_is_behind(delivery, select->after) != select->newest && !is_last;
+}
+
 static void list_one(struct asking *asking, const struct model_delivery *delivery)
 {
     const struct store_question *question = asking->question;
     if (asking->stop || (question->limit != 0 && asking->told >= question->limit) ||
         !model_chooses(question->select, delivery) ||
-        (question->select->after.message != 0 && !model_is_behind(delivery, question->select->after))) {
+        (question->select->after.message != 0 && !comes_after(question->select, delivery))) {
         return;
     }
     const struct model_attempt *last = last_try(delivery);
@@ -103,8 +109,23 @@ static void list_one(struct asking *asking, const struct model_delivery *deliver
     tell(asking, &row);
 }
 
+static void ask_newest(struct asking *asking)
+{
+    struct list *messages = &asking->model->messages;
+    for (struct list *link = messages->prev; link != messages; link = link->prev) {
+        struct list *deliveries = &model_message_at(link)->deliveries;
+        for (struct list *inner = deliveries->prev; inner != deliveries; inner = inner->prev) {
+            list_one(asking, model_delivery_at(inner));
+        }
+    }
+}
+
 static void ask_list(struct asking *asking)
 {
+    if (asking->question->select->newest) {
+        ask_newest(asking);
+        return;
+    }
     LIST_EACH(link, &asking->model->messages)
     {
         LIST_EACH(inner, &model_message_at(link)->deliveries)
@@ -160,6 +181,31 @@ static void ask_story(struct asking *asking)
                 tell_delivery(asking, model_delivery_at(inner));
             }
         }
+    }
+}
+
+/* The last message first. */
+static void ask_search(struct asking *asking)
+{
+    struct store_search *search = asking->question->search;
+    uint64_t found = 0;
+    search->next = 0;
+    for (struct list *link = asking->model->messages.prev; link != &asking->model->messages; link = link->prev) {
+        struct model_message *message = model_message_at(link);
+        if (asking->stop || !model_fits(search, message)) {
+            continue;
+        }
+        tell(asking, &(struct store_answer_row){.kind = STORE_ROW_MESSAGE, .message = message_row(message)});
+        LIST_EACH(inner, &message->deliveries)
+        {
+            const struct store_answer_row row = {.kind = STORE_ROW_DELIVERY,
+                                                 .delivery = delivery_row(model_delivery_at(inner))};
+            if (!asking->stop) {
+                tell(asking, &row);
+            }
+        }
+        asking->stop = asking->stop || ++found == search->limit;
+        search->next = asking->stop ? message->seq : 0;
     }
 }
 
@@ -330,6 +376,9 @@ int model_ask(struct store *store, const struct store_question *question, store_
         break;
     case STORE_ASK_MEMOS:
         tell_memos(&asking);
+        break;
+    case STORE_ASK_SEARCH:
+        ask_search(&asking);
         break;
     case STORE_ASK_COUNTS:
         model_count(asking.model, &counts.counts);

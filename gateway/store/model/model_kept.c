@@ -7,6 +7,7 @@
 
 #include "base/expect.h"
 #include "store/model/model_private.h"
+#include "store/store_meta.h"
 
 /* ---- finding and freeing ---- */
 
@@ -160,6 +161,44 @@ static bool is_id(const char *wanted, const struct model_delivery *delivery)
     return wanted == NULL || strcmp(wanted, delivery->message->id) == 0 || strcmp(wanted, id) == 0;
 }
 
+struct mail_envelope model_envelope(const struct model_message *message, struct arena **arena_r)
+{
+    struct mail_envelope envelope;
+    struct fault fault = FAULT_INIT;
+    *arena_r = arena_new(STORE_ITEM_MAX);
+    EXPECT(store_meta_read_envelope(buf_bytes(&message->envelope), *arena_r, &envelope, &fault) == 0);
+    return envelope;
+}
+
+static bool has_part(const char *text, const char *part)
+{
+    struct bytes whole = bytes_of(text == NULL ? "" : text), wanted = bytes_of(part);
+    for (size_t i = 0; i + wanted.len <= whole.len; i++) {
+        if (bytes_equal_nocase(bytes_slice(whole, i, wanted.len), wanted)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Parts of the subject and of a recipient. */
+static bool is_about(const struct store_select *select, const struct model_message *message)
+{
+    struct arena *arena;
+    if (select->subject == NULL && select->to == NULL) {
+        return true;
+    }
+    const struct mail_envelope envelope = model_envelope(message, &arena);
+    bool to = select->to == NULL;
+    for (size_t i = 0; i < envelope.to_count; i++) {
+        to = to || has_part(envelope.to[i].address, select->to);
+    }
+    bool fits =
+        to && (select->subject == NULL || (envelope.subject != NULL && has_part(envelope.subject, select->subject)));
+    arena_free(&arena);
+    return fits;
+}
+
 bool model_chooses(const struct store_select *select, const struct model_delivery *delivery)
 {
     const struct model_message *message = delivery->message;
@@ -169,5 +208,6 @@ bool model_chooses(const struct store_select *select, const struct model_deliver
            is_text(select->upstream, delivery->upstream) && is_text(select->folder, delivery->folder) &&
            is_text(select->sender, message->sender) && is_text(select->rule, delivery->rule) &&
            (select->before_ms == 0 || message->received_ms < select->before_ms) &&
-           (!select->tried || delivery->attempts > 0);
+           (select->since_ms == 0 || message->received_ms >= select->since_ms) &&
+           (!select->tried || delivery->attempts > 0) && is_about(select, message);
 }

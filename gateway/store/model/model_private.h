@@ -63,6 +63,8 @@ struct model {
     int64_t (*wall)(void *ctx);
     void *clock;
     uint64_t run, next_message;
+    uint64_t learnt, unlearnt; /* as the index keeps them: the last message of each ... */
+    int64_t unlearnt_ms;       /* ... and when it was settled */
     struct list messages;
     struct map *pauses, *memos, *cursors;
 };
@@ -101,6 +103,8 @@ void model_redirect(struct model_delivery *delivery, const struct store_row *row
 void model_settle(struct model *model, struct model_message *message);
 void model_note(struct model_delivery *delivery, int64_t at_ms, const char *text);
 bool model_is_doubtful(const struct model *model, const struct model_delivery *delivery);
+/* The arena is to be freed. An envelope in the model is one that was written. */
+struct mail_envelope model_envelope(const struct model_message *message, struct arena **arena_r);
 /* Whether the selection chooses the delivery; its `after` is not looked at. */
 bool model_chooses(const struct store_select *select, const struct model_delivery *delivery);
 bool model_is_behind(const struct model_delivery *delivery, struct store_key after);
@@ -110,6 +114,10 @@ void model_set_state(struct model *model, struct store_set_state *set);
 void model_reroute(struct model *model, struct store_reroute *reroute);
 void model_divert(struct model *model, struct store_divert *divert);
 void model_forget_old(struct model *model, struct store_forget *forget);
+/* model_search.c */
+bool model_fits(const struct store_search *search, struct model_message *message);
+void model_learn(struct model *model, struct store_learn *learn);
+void model_erase(struct model *model, struct store_erase *erase);
 /* model_claim.c */
 MUST_USE int model_claim(struct store *store, struct store_claim *claim, struct fault *fault);
 /* model_ask.c */
