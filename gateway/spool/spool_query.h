@@ -20,8 +20,9 @@ MUST_USE int spool_select_from_json(const json_t *object, struct store_select *s
 typedef int spool_query_fn(void *ctx, const json_t *object);
 /*
  * One object for each delivery, oldest message first, at most `limit` (0: all): id, message, number, state, upstream,
- * folder, rule, from, to, subject, received_ms, due_ms, attempts, uncertain, size, seq (of the message, in the order of arrival;
- * with number it is what `after` takes), and error (the last attempt's) where there is one.
+ * folder, rule, from, to, subject (when it is kept), received_ms, due_ms, attempts, uncertain, size, seq (of the
+ * message, in the order of arrival; with number it is what `after` takes), and error (the last attempt's) where there
+ * is one.
  */
 MUST_USE int spool_query_list(struct store *store, const struct store_select *select, uint64_t limit,
                               spool_query_fn *fn, void *ctx, struct fault *fault);
