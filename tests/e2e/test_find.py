@@ -72,7 +72,7 @@ def test_find_everything(world):
         pages += [json.loads(line)["id"] for line in out.splitlines()]
         after = ["--after", err.split("--after ")[1].split()[0]] if "--after" in err else None
     assert pages == [hit["id"] for hit in hits] and after is None, (pages, err)
-    assert [e["query"] for e in gateway.events("searched")][1] == "subject:invoice" and gateway.events("searched")[0]["by"]
+    assert [e.get("query") for e in gateway.events("searched")][1] == "subject:invoice" and gateway.events("searched")[0]["by"]
     gateway.stop()
 
     # Also when no gateway runs; and refusals are known again after a restart.

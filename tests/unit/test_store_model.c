@@ -236,7 +236,7 @@ static void compare_all(bool is_end)
             ask(side, &(struct store_question){.kind = STORE_ASK_LIST, .select = &select});
             ask(side, &(struct store_question){.kind = STORE_ASK_LIST, .select = &newest});
         }
-        ask_searches(side, is_end ? 0 : one % 5, is_end ? 1 : 5);
+        ask_searches(side, is_end ? 0 : one % 15, is_end ? 1 : 15);
         for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
             ask(side, &(struct store_question){.kind = kinds[i]});
         }
