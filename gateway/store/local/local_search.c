@@ -8,8 +8,8 @@
  *   words              the table of words (local_words.c), which gives numbers in falling order as they are needed
  *   anything else      all messages, from the last one on
  *
- * Messages that were not learnt yet have no words, and are looked at one by one in front of the others. A search that finds little does not go
- * through a million messages at once: it stops after `look`, and says where.
+ * Messages that were not learnt yet have no words, and are looked at one by one in front of the others. A search that
+ * finds little does not go through a million messages at once: it stops after `look`, and says where.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -280,8 +280,9 @@ static int look_by_words(struct searching *searching, const char *match, uint64_
 
 /* ---- times ---- */
 
-/* Of at most TIMES_MAX messages on the near side of a time, the number at the far end: what lies beyond it cannot fit. Imported mail has old times
- * and new numbers, so numbers do not follow times. false when there are more of them. */
+/* Of at most TIMES_MAX messages on the near side of a time, the number at the far end: what lies beyond it cannot
+ * fit. Imported mail has old times and new numbers, so numbers do not follow times. false when there are more of
+ * them. */
 static int bound_by_time(const struct searching *searching, const char *statement, int64_t time_ms, uint64_t *number_r)
 {
     sqlite3_stmt *st = prepare(searching->index, statement, searching->fault);

@@ -1,11 +1,14 @@
 /*
- * local_words - the words by which messages are found: an FTS5 table beside the messages, which holds nothing but words.
+ * local_words - the words by which messages are found: an FTS5 table beside the messages, which holds nothing but
+ * words.
  *
- * A message is learnt some time after it came, many at a time: FTS5 writes a segment of its own for each transaction, and one for each message
- * would cost more than the message. What was not learnt yet is looked at by whoever searches (local_search.c).
+ * A message is learnt some time after it came, many at a time: FTS5 writes a segment of its own for each transaction,
+ * and one for each message would cost more than the message. What was not learnt yet is looked at by whoever searches
+ * (local_search.c).
  *
- * FTS5 finds the entries of a message only by the words that were given, so whatever changes an envelope takes its words out first. Mail never
- * waits for words: when they cannot be written, because the table is damaged, it is emptied, and learning begins anew.
+ * FTS5 finds the entries of a message only by the words that were given, so whatever changes an envelope takes its
+ * words out first. Mail never waits for words: when they cannot be written, because the table is damaged, it is
+ * emptied, and learning begins anew.
  */
 #include <stdlib.h>
 #include <string.h>

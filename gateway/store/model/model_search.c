@@ -1,6 +1,6 @@
 /*
- * model_search - SEARCH, LEARN and ERASE in the model: every message is looked at, so there is nothing to learn; what is counted all the same is what
- * callers see of it.
+ * model_search - SEARCH, LEARN and ERASE in the model: every message is looked at, so there is nothing to learn; what
+ * is counted all the same is what callers see of it.
  */
 #include <stdlib.h>
 #include <string.h>
