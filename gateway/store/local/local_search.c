@@ -237,18 +237,22 @@ static int look_by_state(struct searching *searching)
 
 /* ---- by words ---- */
 
+static const char *columns_of(enum mail_query_field field)
+{
+    return field == MAIL_QUERY_SUBJECT ? "subject"
+           : field == MAIL_QUERY_FROM  ? "sender"
+           : field == MAIL_QUERY_TO    ? "reader"
+                                       : "subject sender reader";
+}
+
 /* "{sender} : "vendor" AND {sender} : "example" *": every word, because places of words are not kept. */
 static void add_words(struct buf *match, const struct mail_query_condition *condition)
 {
-    static const char *const columns[] = {[MAIL_QUERY_ANY] = "subject sender reader",
-                                          [MAIL_QUERY_SUBJECT] = "subject",
-                                          [MAIL_QUERY_FROM] = "sender",
-                                          [MAIL_QUERY_TO] = "reader"};
     struct bytes rest = bytes_trim(bytes_of(condition->words));
     while (rest.len > 0) {
         struct bytes word = bytes_cut(&rest, ' ');
-        buf_printf(match, "%s{%s} : \"%.*s\"", match->len > 0 ? " AND " : "", columns[condition->field], (int)word.len,
-                   (const char *)word.ptr);
+        buf_printf(match, "%s{%s} : \"%.*s\"", match->len > 0 ? " AND " : "", columns_of(condition->field),
+                   (int)word.len, (const char *)word.ptr);
         if (rest.len == 0 && condition->open_ended) {
             buf_append_text(match, " *");
         }
