@@ -7,13 +7,30 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/bytes.h"
+
+/* The octets of the character that begins here; 0: it is none, as at the end of a text that was cut. */
+static size_t character_at(const char *text)
+{
+    unsigned char first = (unsigned char)text[0];
+    size_t len = first < 0x80 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+    for (size_t i = 1; i < len; i++) {
+        if (text[i] == '\0') {
+            return 0;
+        }
+    }
+    return bytes_is_utf8(bytes_at(text, len)) ? len : 0;
+}
+
+/* Peers choose these words, and they end in logs, JSON and an operator's terminal: UTF-8 without control characters. */
 static void make_printable(char *text)
 {
-    /* Peers choose these words, and they end in an operator's terminal. */
-    for (; *text != '\0'; text++) {
-        if ((unsigned char)*text < 0x20 || *text == 0x7F) {
+    while (*text != '\0') {
+        size_t len = character_at(text);
+        if (len == 0 || (unsigned char)*text < 0x20 || *text == 0x7F) {
             *text = '?';
         }
+        text += len > 0 ? len : 1;
     }
 }
 

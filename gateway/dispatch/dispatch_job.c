@@ -182,6 +182,23 @@ static void note_doubt(struct dispatch_job *job)
     }
 }
 
+/* So many refusals for good (BAD) in words that nobody knows are believed, when others were filed meanwhile ... */
+#define GENERAL_REFUSALS 3
+/* ... and when not: then it may be the server's own trouble. */
+#define GENERAL_REFUSALS_ALONE 6
+
+/*
+ * Whether a refusal for good is not believed yet. RFC 9051 section 7.1.3 has BAD mean a client's error "or an internal
+ * server failure", and servers say it of their own trouble (Microsoft 365, DavMail): the message is tried again, in
+ * another session, before it is a dead letter.
+ */
+static bool is_hasty(const struct dispatch_job *job)
+{
+    bool others = job->upstream->last_filed_ms > job->item->envelope.received_ms;
+    unsigned most = others ? GENERAL_REFUSALS : GENERAL_REFUSALS_ALONE;
+    return job->outcome.fault.class == FAULT_PERM && job->outcome.general && job->item->attempts + 1 < most;
+}
+
 static struct spool_outcome outcome_of(const struct dispatch_job *job)
 {
     const struct imapc_outcome *outcome = &job->outcome;
@@ -205,7 +222,7 @@ static struct spool_outcome outcome_of(const struct dispatch_job *job)
         result.instead = &job->instead;
     } else if (outcome->fault.class == FAULT_LOCAL && bytes_is(bytes_of(outcome->fault.code), "shutdown")) {
         result.kind = SPOOL_UNTOUCHED;
-    } else if (outcome->fault.class == FAULT_PERM || too_old || job->set_aside) {
+    } else if ((outcome->fault.class == FAULT_PERM && !is_hasty(job)) || too_old || job->set_aside) {
         result.kind = SPOOL_DEAD;
     } else {
         result.kind = SPOOL_DEFERRED;
@@ -367,12 +384,13 @@ static const char *default_folder(const struct dispatch_job *job)
 static bool is_refused(const struct dispatch_job *job)
 {
     const struct fault *fault = &job->outcome.fault;
-    static const char *const codes[] = {"folder-name", "noperm", "nonexistent"};
+    /* "cannot" may be about the message as well: then the other folder refuses it, too. */
+    static const char *const codes[] = {"folder-name", "noperm", "nonexistent", "cannot"};
     bool folder = bytes_is(bytes_of(fault->where), "create");
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
         folder = folder || bytes_is(bytes_of(fault->code), codes[i]);
     }
-    return folder && fault->class == FAULT_PERM && !job->outcome.doubt.open;
+    return folder && fault->class == FAULT_PERM && !is_hasty(job) && !job->outcome.doubt.open;
 }
 
 /*
@@ -381,10 +399,8 @@ static bool is_refused(const struct dispatch_job *job)
  */
 static bool has_brought_name(const struct dispatch_job *job)
 {
-    const struct fault *fault = &job->outcome.fault;
-    bool name = bytes_is(bytes_of(fault->code), "folder-name") || bytes_is(bytes_of(fault->where), "create");
     const struct mail_delivery *delivery = &job->item->delivery;
-    return name && strcmp(default_folder(job), delivery->folder) != 0 &&
+    return strcmp(default_folder(job), delivery->folder) != 0 &&
            !config_names_folder(job->upstream->dispatch->config, delivery->upstream, delivery->folder);
 }
 

@@ -226,9 +226,12 @@ static bool owes_octets(const struct imapc_engine *engine)
 static bool may_be_keywords(const struct imapc_engine *engine, const struct imapc_refusal *refusal)
 {
     const struct imapc_appending *append = &engine->append;
-    bool unclear = refusal->general || bytes_is(bytes_of(refusal->code), "cannot") ||
-                   bytes_is(bytes_of(refusal->code), "clientbug");
-    return append->keywords_sent && append->count == 1 && !append->without_keywords && unclear;
+    static const char *const codes[] = {"cannot", "clientbug", "limit", "noperm"};
+    bool may_be = refusal->general;
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+        may_be = may_be || bytes_is(bytes_of(refusal->code), codes[i]);
+    }
+    return append->keywords_sent && append->count == 1 && !append->without_keywords && may_be;
 }
 
 /* The folder is missing still, after CREATE: what that was answered tells more than the second refusal. */
@@ -350,7 +353,8 @@ static bool create_parents(struct imapc_engine *engine, const struct imap_reply 
              (const char *)reply->text.ptr);
     const struct imapc_refusal *refusal = &append->create_refusal;
     append->parent = append->parents_tried ? 0 : next_parent(engine, 1);
-    if ((!refusal->general && !refusal->create) || append->parent == 0) {
+    bool of_parent = refusal->general || refusal->create || imapc_refusal_is_parent(reply);
+    if (!of_parent || append->parent == 0) {
         return false;
     }
     append->parents_tried = true;

@@ -25,10 +25,14 @@ static const struct {
     uint32_t plus_capability;
 } mechanisms[] = {
     [IMAPC_AUTH_PLAIN] = {.name = "PLAIN", .capability = IMAP_CAP_AUTH_PLAIN},
-    [IMAPC_AUTH_SCRAM_SHA_1] = {"SCRAM-SHA-1", IMAP_CAP_AUTH_SCRAM_SHA_1, "SCRAM-SHA-1-PLUS",
-                                IMAP_CAP_AUTH_SCRAM_SHA_1_PLUS},
-    [IMAPC_AUTH_SCRAM_SHA_256] = {"SCRAM-SHA-256", IMAP_CAP_AUTH_SCRAM_SHA_256, "SCRAM-SHA-256-PLUS",
-                                  IMAP_CAP_AUTH_SCRAM_SHA_256_PLUS},
+    [IMAPC_AUTH_SCRAM_SHA_1] = {.name = "SCRAM-SHA-1",
+                                .capability = IMAP_CAP_AUTH_SCRAM_SHA_1,
+                                .plus_name = "SCRAM-SHA-1-PLUS",
+                                .plus_capability = IMAP_CAP_AUTH_SCRAM_SHA_1_PLUS},
+    [IMAPC_AUTH_SCRAM_SHA_256] = {.name = "SCRAM-SHA-256",
+                                  .capability = IMAP_CAP_AUTH_SCRAM_SHA_256,
+                                  .plus_name = "SCRAM-SHA-256-PLUS",
+                                  .plus_capability = IMAP_CAP_AUTH_SCRAM_SHA_256_PLUS},
     [IMAPC_AUTH_EXTERNAL] = {.name = "EXTERNAL", .capability = IMAP_CAP_AUTH_EXTERNAL},
     [IMAPC_AUTH_XOAUTH2] = {.name = "XOAUTH2", .capability = IMAP_CAP_AUTH_XOAUTH2},
     [IMAPC_AUTH_OAUTHBEARER] = {.name = "OAUTHBEARER", .capability = IMAP_CAP_AUTH_OAUTHBEARER},
@@ -306,6 +310,14 @@ static void alternate(struct imapc_engine *engine, bool general)
     struct imapc_habits *habits = engine->options.habits;
     if (habits != NULL && general && habits->mechanism == IMAPC_AUTH_AUTO && !is_bearer(engine->mechanism)) {
         habits->login_next = engine->mechanism == IMAPC_AUTH_PLAIN;
+    }
+}
+
+/* Some servers hang up at an AUTHENTICATE that they do not know, as others answer NO. */
+void imapc_auth_lost(struct imapc_engine *engine)
+{
+    if (engine->mechanism != IMAPC_AUTH_AUTO) {
+        alternate(engine, engine->options.mechanism == IMAPC_AUTH_AUTO);
     }
 }
 

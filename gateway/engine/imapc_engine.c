@@ -25,7 +25,8 @@ static const struct {
     [IMAPC_PHASE_ID] = {"id", imapc_id_enter, imapc_id_reply, NULL, IMAPC_QUESTION_ID},
     [IMAPC_PHASE_COMPRESS] = {"compress", imapc_compress_enter, imapc_compress_reply, NULL, IMAPC_QUESTION_COMPRESS},
     [IMAPC_PHASE_ENABLE] = {"enable", imapc_enable_enter, imapc_enable_reply, NULL, IMAPC_QUESTION_ENABLE},
-    [IMAPC_PHASE_NAMESPACE] = {"namespace", imapc_namespace_enter, imapc_namespace_reply, NULL, -1},
+    [IMAPC_PHASE_NAMESPACE] = {"namespace", imapc_namespace_enter, imapc_namespace_reply, NULL,
+                               IMAPC_QUESTION_NAMESPACE},
     [IMAPC_PHASE_ROOT] = {"list", imapc_root_enter, imapc_root_reply, NULL, IMAPC_QUESTION_DELIMITER},
     [IMAPC_PHASE_NAMES] = {"list", imapc_names_enter, imapc_names_reply, imapc_names_data, -1},
     [IMAPC_PHASE_CHECK_RIGHTS] = {"myrights", imapc_check_rights_enter, imapc_check_reply, imapc_check_rights_data,
@@ -193,10 +194,17 @@ void imapc_note_refusal(struct imapc_engine *engine, const struct imap_reply *re
               (int)reply->text.len, (const char *)reply->text.ptr);
 }
 
+/* The optional question that is asked in this phase; -1: none. CAPABILITY is one only behind the login. */
+static int question_of(const struct imapc_engine *engine)
+{
+    bool again = engine->phase == IMAPC_PHASE_CAPABILITY && engine->authenticated;
+    return again ? (int)IMAPC_QUESTION_CAPABILITY : phases[engine->phase].question;
+}
+
 /* The server did not bear the question that the connection ends in, or what it led to. */
 static void blame_question(struct imapc_engine *engine)
 {
-    int question = engine->compress_unproven ? (int)IMAPC_QUESTION_COMPRESS : phases[engine->phase].question;
+    int question = engine->compress_unproven ? (int)IMAPC_QUESTION_COMPRESS : question_of(engine);
     if (question >= 0 && engine->fault.class == FAULT_TEMP) {
         imapc_habits_broke(engine->options.habits, (enum imapc_question)question, engine->now);
     }
@@ -206,6 +214,9 @@ static void end_connection(struct imapc_engine *engine)
 {
     const struct imapc_appending *append = &engine->append;
     blame_question(engine);
+    if (engine->phase == IMAPC_PHASE_LOGIN && engine->command_open && engine->fault.class == FAULT_TEMP) {
+        imapc_auth_lost(engine);
+    }
     if (append->messages != NULL || engine->locate.wanted != NULL) {
         if (!append->answered) {
             const struct fault *fault = &engine->fault;
@@ -381,8 +392,9 @@ static void on_tagged(struct imapc_engine *engine, const struct imap_reply *repl
                    shown_len(line), (const char *)line.ptr);
         return;
     }
-    int question = phases[engine->phase].question;
-    if (question >= 0) {
+    int question = question_of(engine);
+    /* Of compression the answer tells nothing: the first line under it does. */
+    if (question >= 0 && (question != IMAPC_QUESTION_COMPRESS || reply->status != IMAP_STATUS_OK)) {
         imapc_habits_answered(engine->options.habits, (enum imapc_question)question);
     }
     engine->command_open = false;
@@ -396,7 +408,10 @@ static void on_tagged(struct imapc_engine *engine, const struct imap_reply *repl
 
 static void on_reply(struct imapc_engine *engine, const struct imap_reply *reply)
 {
-    engine->compress_unproven = false;
+    if (engine->compress_unproven) {
+        engine->compress_unproven = false;
+        imapc_habits_answered(engine->options.habits, IMAPC_QUESTION_COMPRESS);
+    }
     note_alert(engine, reply);
     if (++engine->replies > IMAPC_REPLIES_MAX) {
         imapc_fail(engine, FAULT_TEMP, "protocol", "the server sent more than %d responses to one command",

@@ -19,6 +19,8 @@ enum imapc_question {
     IMAPC_QUESTION_ID,
     IMAPC_QUESTION_COMPRESS,
     IMAPC_QUESTION_ENABLE,
+    IMAPC_QUESTION_CAPABILITY, /* behind the login; the list of before it counts without */
+    IMAPC_QUESTION_NAMESPACE,
     IMAPC_QUESTION_DELIMITER, /* LIST "" "" */
     IMAPC_QUESTION_USES,      /* LIST for special uses */
     IMAPC_QUESTION_RIGHTS,

@@ -21,20 +21,28 @@ static bool take_capability_code(struct imapc_engine *engine, const struct imap_
     return false;
 }
 
+static void learn_delimiter(struct imapc_engine *engine);
+
 /* The extensions that are of use, then the namespaces. */
 static void extend(struct imapc_engine *engine)
 {
     const struct imapc_engine_options *options = &engine->options;
     bool can_enable = can(engine, IMAP_CAP_ENABLE) && can(engine, IMAP_CAP_UTF8_ACCEPT);
     bool can_compress = options->compress && can(engine, IMAP_CAP_COMPRESS_DEFLATE);
-    if (can(engine, IMAP_CAP_ID) && !engine->id_tried && imapc_may_ask(engine, IMAPC_QUESTION_ID)) {
+    /* Also where it was offered before the login alone (163.com). */
+    if (engine->id_offered && !engine->id_tried && imapc_may_ask(engine, IMAPC_QUESTION_ID)) {
         imapc_enter(engine, IMAPC_PHASE_ID);
     } else if (can_compress && !engine->compress_tried && imapc_may_ask(engine, IMAPC_QUESTION_COMPRESS)) {
         imapc_enter(engine, IMAPC_PHASE_COMPRESS);
     } else if (options->utf8 && can_enable && !engine->enable_tried && imapc_may_ask(engine, IMAPC_QUESTION_ENABLE)) {
         imapc_enter(engine, IMAPC_PHASE_ENABLE);
     } else {
-        imapc_enter(engine, IMAPC_PHASE_NAMESPACE);
+        engine->namespaces.count = 0;
+        if (can(engine, IMAP_CAP_NAMESPACE) && imapc_may_ask(engine, IMAPC_QUESTION_NAMESPACE)) {
+            imapc_enter(engine, IMAPC_PHASE_NAMESPACE);
+        } else {
+            learn_delimiter(engine);
+        }
     }
 }
 
@@ -49,6 +57,7 @@ static bool is_cut_short(const struct imapc_engine *engine)
 
 void imapc_login_go_on(struct imapc_engine *engine)
 {
+    engine->id_offered = engine->id_offered || can(engine, IMAP_CAP_ID);
     if (is_cut_short(engine)) {
         imapc_enter(engine, IMAPC_PHASE_CAPABILITY);
     } else if (!can(engine, IMAP_CAP_IMAP4REV1 | IMAP_CAP_IMAP4REV2)) {
@@ -124,7 +133,8 @@ void imapc_logged_in(struct imapc_engine *engine, const struct imap_reply *reply
 {
     engine->authenticated = true;
     engine->capabilities_asked = false;
-    if (take_capability_code(engine, reply)) {
+    bool may_ask = imapc_may_ask(engine, IMAPC_QUESTION_CAPABILITY);
+    if (take_capability_code(engine, reply) || (!may_ask && can(engine, IMAP_CAP_IMAP4REV1 | IMAP_CAP_IMAP4REV2))) {
         imapc_login_go_on(engine);
     } else {
         imapc_enter(engine, IMAPC_PHASE_CAPABILITY);
@@ -205,16 +215,7 @@ static void take_enabled(struct imapc_engine *engine, struct bytes args)
 
 void imapc_namespace_enter(struct imapc_engine *engine)
 {
-    engine->namespaces.count = 0;
-    struct imap_command *command;
-    if (can(engine, IMAP_CAP_NAMESPACE)) {
-        command = imapc_begin(engine, "NAMESPACE");
-    } else {
-        command = imapc_begin(engine, "LIST");
-        imap_command_string(command, bytes_of(""));
-        imap_command_string(command, bytes_of(""));
-    }
-    imap_command_end(command);
+    imap_command_end(imapc_begin(engine, "NAMESPACE"));
     imapc_send(engine);
 }
 
@@ -240,25 +241,28 @@ static void take_delimiter(struct imapc_engine *engine, char delimiter)
     }
 }
 
-/* Asked once a day for the account; without the account's memory, where NAMESPACE has not told it. */
-void imapc_namespace_reply(struct imapc_engine *engine, const struct imap_reply *reply)
+/* LIST "" "" is asked once a day for the account; without the account's memory, where NAMESPACE has not told it. */
+static void learn_delimiter(struct imapc_engine *engine)
 {
     const struct imapc_habits *habits = engine->options.habits;
     const struct imap_namespaces *spaces = &engine->namespaces;
     bool is_said = spaces->count > 0 && spaces->items[0].delimiter != 0 && !engine->no_personal;
     bool is_known =
         habits != NULL && habits->delimiter_known && engine->now - habits->delimiter_at < IMAPC_HABITS_AGE_MS;
-    if (imapc_set_aside(engine, reply)) {
-        return;
-    }
     if (is_known) {
         take_delimiter(engine, habits->delimiter);
         end_login(engine);
-    } else if (can(engine, IMAP_CAP_NAMESPACE) && (habits != NULL || !is_said) &&
-               imapc_may_ask(engine, IMAPC_QUESTION_DELIMITER)) {
+    } else if ((habits != NULL || !is_said) && imapc_may_ask(engine, IMAPC_QUESTION_DELIMITER)) {
         imapc_enter(engine, IMAPC_PHASE_ROOT);
     } else {
         end_login(engine);
+    }
+}
+
+void imapc_namespace_reply(struct imapc_engine *engine, const struct imap_reply *reply)
+{
+    if (!imapc_set_aside(engine, reply)) {
+        learn_delimiter(engine);
     }
 }
 
@@ -367,8 +371,7 @@ void imapc_login_data(struct imapc_engine *engine, const struct imap_reply *repl
         take_enabled(engine, bytes_trim(reply->args));
     } else if (engine->phase == IMAPC_PHASE_NAMESPACE && bytes_is_nocase(reply->name, "NAMESPACE")) {
         take_namespace(engine, reply->args);
-    } else if ((engine->phase == IMAPC_PHASE_NAMESPACE || engine->phase == IMAPC_PHASE_ROOT) &&
-               bytes_is_nocase(reply->name, "LIST")) {
+    } else if (engine->phase == IMAPC_PHASE_ROOT && bytes_is_nocase(reply->name, "LIST")) {
         take_root(engine, reply->args);
     }
 }

@@ -191,6 +191,7 @@ struct imapc_engine {
     bool result_due;
     bool tls_due, compress_due;
     bool compress_tried, enable_tried, id_tried;
+    bool id_offered;        /* at any time */
     bool compress_unproven; /* nothing was understood since everything is deflated */
     char said[200];         /* see imapc_engine_said() */
     struct buf alert;
@@ -234,6 +235,8 @@ void imapc_note_refusal(struct imapc_engine *engine, const struct imap_reply *re
 
 /* imapc_auth.c: what the mechanism in use is called in IMAP. */
 const char *imapc_mechanism_name(const struct imapc_engine *engine);
+/* The connection ended in the login, without an answer to it. */
+void imapc_auth_lost(struct imapc_engine *engine);
 /* imapc_login.c: enter and reply of the phases up to ready. reply is called for tagged answers, continuations and
  * greetings. */
 void imapc_greeting_reply(struct imapc_engine *engine, const struct imap_reply *reply);

@@ -51,13 +51,31 @@ static const struct row stronger[] = {
     {"too many connections", FAULT_TEMP, "connections", ACCOUNT | CROWDED},
     {"too many concurrent", FAULT_TEMP, "connections", ACCOUNT | CROWDED},
     {"connection limit", FAULT_TEMP, "connections", ACCOUNT | CROWDED},
+    /* Limits of a time: they speak of sizes and counts, and pass. */
+    {"daily", FAULT_TEMP, "throttled", ACCOUNT},
+    {"per day", FAULT_TEMP, "throttled", ACCOUNT},
+    {"per hour", FAULT_TEMP, "throttled", ACCOUNT},
+    {"per minute", FAULT_TEMP, "throttled", ACCOUNT},
+    {"per second", FAULT_TEMP, "throttled", ACCOUNT},
+    {"took too long", FAULT_TEMP, "unavailable", SICK | DOUBT},
+    {"taking too long", FAULT_TEMP, "unavailable", SICK | DOUBT},
     /* The name itself, whatever the code: another folder would do. Not Courier's "Invalid mailbox name", which is its
        word for a missing one. */
     {"not allowed in mailbox name", FAULT_PERM, "folder-name", 0},
     {"invalid folder name", FAULT_PERM, "folder-name", 0},
     {"folder name is", FAULT_PERM, "folder-name", 0},
     {"mailbox name is", FAULT_PERM, "folder-name", 0},
-    {"mailbox name too long", FAULT_PERM, "folder-name", 0},
+    {"invalid name", FAULT_PERM, "folder-name", 0},
+    {"illegal name", FAULT_PERM, "folder-name", 0},
+    {"name too long", FAULT_PERM, "folder-name", 0},
+};
+
+/* A mailbox that is full. */
+static const struct row full[] = {
+    {"quota", FAULT_TEMP, "overquota", 0},         {"storage limit", FAULT_TEMP, "overquota", 0},
+    {"mailbox size", FAULT_TEMP, "overquota", 0},  {"mailbox is full", FAULT_TEMP, "overquota", 0},
+    {"mailbox full", FAULT_TEMP, "overquota", 0},  {"out of space", FAULT_TEMP, "overquota", 0},
+    {"no space left", FAULT_TEMP, "overquota", 0}, {"disk full", FAULT_TEMP, "overquota", 0},
 };
 
 /* Words of servers that send no code, or one that says nothing. The first that is found counts. */
@@ -72,34 +90,18 @@ static const struct row words[] = {
     {"Server Unavailable", FAULT_TEMP, "unavailable", ACCOUNT | SICK | DOUBT},
     {"Service Unavailable", FAULT_TEMP, "unavailable", ACCOUNT | SICK | DOUBT},
     {"Maximum size of appendable message", FAULT_PERM, "toobig", 0},
-    /* A mailbox that is full, before a message that is too large: both speak of sizes. */
-    {"quota", FAULT_TEMP, "overquota", 0},
-    {"storage limit", FAULT_TEMP, "overquota", 0},
-    {"mailbox size", FAULT_TEMP, "overquota", 0},
-    {"mailbox is full", FAULT_TEMP, "overquota", 0},
-    {"mailbox full", FAULT_TEMP, "overquota", 0},
-    {"out of space", FAULT_TEMP, "overquota", 0},
-    {"no space left", FAULT_TEMP, "overquota", 0},
-    {"disk full", FAULT_TEMP, "overquota", 0},
-    {"message size", FAULT_PERM, "toobig", 0},
-    {"size of message", FAULT_PERM, "toobig", 0},
-    {"maximum size", FAULT_PERM, "toobig", 0},
     {"too large", FAULT_PERM, "toobig", 0},
     {"too big", FAULT_PERM, "toobig", 0},
     {"Permission denied", FAULT_PERM, "noperm", 0},
     {"access denied", FAULT_PERM, "noperm", 0},
     {"Invalid mailbox name", FAULT_PERM, "nonexistent", CREATE}, /* Courier's words for one that is not there */
-    {"not exist", FAULT_PERM, "nonexistent", CREATE},
+    {"invalid folder", FAULT_PERM, "nonexistent", CREATE},
+    {"not exist", FAULT_PERM, "nonexistent", CREATE}, /* of what, the folder's name may tell alone (Exchange) */
     {"doesn't exist", FAULT_PERM, "nonexistent", CREATE},
+    {"could not be found", FAULT_PERM, "nonexistent", CREATE},
     {"nonexistent", FAULT_PERM, "nonexistent", CREATE},
     {"non-existent", FAULT_PERM, "nonexistent", CREATE},
-    {"No such mailbox", FAULT_PERM, "nonexistent", CREATE},
-    {"No such folder", FAULT_PERM, "nonexistent", CREATE},
-    {"Unknown mailbox", FAULT_PERM, "nonexistent", CREATE},
-    {"Unknown folder", FAULT_PERM, "nonexistent", CREATE},
-    {"mailbox not found", FAULT_PERM, "nonexistent", CREATE},
-    {"folder not found", FAULT_PERM, "nonexistent", CREATE},
-    {"could not be found", FAULT_PERM, "nonexistent", CREATE},
+    {"no such file or directory", FAULT_PERM, "nonexistent", CREATE},
     /* What passes, in the words of people who wrote servers: also behind BAD. */
     {"internal error", FAULT_TEMP, "serverbug", SICK | DOUBT},
     {"internal server error", FAULT_TEMP, "serverbug", SICK | DOUBT},
@@ -107,19 +109,52 @@ static const struct row words[] = {
     {"server error", FAULT_TEMP, "serverbug", SICK | DOUBT},
     {"backend", FAULT_TEMP, "unavailable", SICK | DOUBT},
     {"not connected", FAULT_TEMP, "unavailable", SICK | DOUBT},
+    {"connection lost", FAULT_TEMP, "unavailable", SICK | DOUBT},
+    {"lost connection", FAULT_TEMP, "unavailable", SICK | DOUBT},
+    {"session expired", FAULT_TEMP, "unavailable", SICK | DOUBT},
+    {"session has expired", FAULT_TEMP, "unavailable", SICK | DOUBT},
     {"unavailable", FAULT_TEMP, "unavailable", SICK | DOUBT},
+    {"service not available", FAULT_TEMP, "unavailable", ACCOUNT | SICK | DOUBT},
+    {"out of memory", FAULT_TEMP, "unavailable", SICK | DOUBT},
     {"maintenance", FAULT_TEMP, "unavailable", ACCOUNT | SICK | DOUBT},
     {"shutting down", FAULT_TEMP, "unavailable", ACCOUNT | SICK | DOUBT},
     {"overload", FAULT_TEMP, "unavailable", ACCOUNT | DOUBT},
     {"timed out", FAULT_TEMP, "unavailable", SICK | DOUBT},
     {"timeout", FAULT_TEMP, "unavailable", SICK | DOUBT},
     {"locked", FAULT_TEMP, "inuse", 0},
+    {"not lock", FAULT_TEMP, "inuse", 0},
+    {"obtain lock", FAULT_TEMP, "inuse", 0},
+    {"acquire lock", FAULT_TEMP, "inuse", 0},
     {"in use", FAULT_TEMP, "inuse", 0},
     {"busy", FAULT_TEMP, "inuse", 0},
     {"try again", FAULT_TEMP, "refused", GENERAL},
     {"try later", FAULT_TEMP, "refused", GENERAL},
     {"temporar", FAULT_TEMP, "refused", GENERAL},
     {"later", FAULT_TEMP, "refused", GENERAL},
+    {"retry", FAULT_TEMP, "refused", GENERAL},
+    {"at the moment", FAULT_TEMP, "refused", GENERAL},
+    {"not now", FAULT_TEMP, "refused", GENERAL},
+};
+
+/* What a refusal is about, by two words of it: one that names a thing, and one that says something of it. There are as
+ * many ways to say "there is no such folder" as people who wrote a server. */
+static const char *const folder_words[] = {"mailbox", "folder", NULL};
+static const char *const absent_words[] = {
+    "not exist", "n't exist",    "not found",       "n't found",      "no such",          "unknown",
+    "not find",  "n't find",     "unable to find",  "not be found",   "not been created", "n't been created",
+    "missing",   "not existing", "no mailbox with", "no folder with", "not known",        NULL};
+static const char *const message_words[] = {"message", "literal", "mail", "append", "attachment", NULL};
+static const char *const large_words[] = {"too long",    "too large", "too big",        "larger than",
+                                          "longer than", "oversize",  "over the limit", NULL};
+static const char *const size_words[] = {"size", "length", "octets", "bytes", NULL};
+static const char *const excess_words[] = {"exceed", "maximum", "over the limit", NULL};
+static const struct pair {
+    const char *const *things, *const *states;
+    struct row row;
+} pairs[] = {
+    {folder_words, absent_words, {"", FAULT_PERM, "nonexistent", CREATE}},
+    {message_words, large_words, {"", FAULT_PERM, "toobig", 0}},
+    {size_words, excess_words, {"", FAULT_PERM, "toobig", 0}},
 };
 #define ROWS(table) (sizeof table / sizeof table[0])
 
@@ -189,6 +224,34 @@ static const struct row *said(const struct row *table, size_t count, struct byte
     return NULL;
 }
 
+static bool says_any(const char *const *list, struct bytes text, struct bytes folder)
+{
+    for (; *list != NULL; list++) {
+        if (contains(text, *list, folder)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const struct row *by_pair(struct bytes text, struct bytes folder)
+{
+    for (size_t i = 0; i < ROWS(pairs); i++) {
+        if (says_any(pairs[i].things, text, folder) && says_any(pairs[i].states, text, folder)) {
+            return &pairs[i].row;
+        }
+    }
+    return NULL;
+}
+
+/* What the words say: a full mailbox before a message that is too large, because both speak of sizes. */
+static const struct row *by_words(struct bytes text, struct bytes folder)
+{
+    const struct row *row = said(full, ROWS(full), text, folder);
+    row = row != NULL ? row : by_pair(text, folder);
+    return row != NULL ? row : said(words, ROWS(words), text, folder);
+}
+
 static const struct row *by_code(struct bytes code)
 {
     for (size_t i = 0; i < ROWS(codes); i++) {
@@ -199,15 +262,34 @@ static const struct row *by_code(struct bytes code)
     return NULL;
 }
 
+/*
+ * Whether the words say more than the code. RFC 5530 gives CANNOT to what "can never succeed", and CLIENTBUG and LIMIT
+ * to much; a server that adds "temporarily", or that there is no such folder, means its words.
+ */
+static const struct row *row_of_code(const struct imap_reply *reply, struct bytes folder)
+{
+    static const char *const passing[] = {"temporar", "try again", "try later", NULL};
+    static const struct row refused = {"", FAULT_TEMP, "refused", GENERAL};
+    const struct row *row = by_code(reply->code);
+    if (row == NULL) {
+        return NULL;
+    }
+    bool for_good = row->class == FAULT_PERM && (row->flags & (CREATE | ACCOUNT)) == 0;
+    bool vague = bytes_is_nocase(reply->code, "CANNOT") || bytes_is_nocase(reply->code, "CLIENTBUG") ||
+                 bytes_is_nocase(reply->code, "LIMIT");
+    const struct row *pair = vague ? by_pair(reply->text, folder) : NULL;
+    return for_good && says_any(passing, reply->text, folder) ? &refused : pair != NULL ? pair : row;
+}
+
 static const struct row *row_of(const struct imap_reply *reply, struct bytes folder)
 {
     static const struct row refused = {"", FAULT_TEMP, "refused", GENERAL};
     static const struct row bad = {"", FAULT_PERM, "bad", GENERAL};
     static const struct row bye = {"", FAULT_TEMP, "bye", GENERAL};
     const struct row *row = said(stronger, ROWS(stronger), reply->text, folder);
-    row = row != NULL ? row : by_code(reply->code);
+    row = row != NULL ? row : row_of_code(reply, folder);
     /* [ALERT] and codes of a server's own say nothing about what is refused. */
-    row = row != NULL ? row : said(words, ROWS(words), reply->text, folder);
+    row = row != NULL ? row : by_words(reply->text, folder);
     if (row != NULL) {
         return row;
     }
@@ -239,4 +321,11 @@ bool imapc_refusal_is_there(const struct imap_reply *reply)
     struct bytes nothing = {NULL, 0};
     return bytes_is_nocase(reply->code, "ALREADYEXISTS") || contains(reply->text, "already exist", nothing) ||
            contains(reply->text, "exists", nothing);
+}
+
+bool imapc_refusal_is_parent(const struct imap_reply *reply)
+{
+    static const char *const above[] = {"parent", "hierarchy", "superior", NULL};
+    struct bytes nothing = {NULL, 0};
+    return says_any(above, reply->text, nothing);
 }

@@ -172,13 +172,19 @@ static bool found_any(const struct imapc_job *job)
     return false;
 }
 
-/* Refused in the same unclear words as the message before: it may be the session (Dovecot's internal errors, Microsoft
- * 365). */
+/*
+ * Refused in the same words as the message before: it may be the session (Dovecot's internal errors, Microsoft 365). Not
+ * when they tell of the message or the folder. A BAD that nobody understands may be the session at the first time: what
+ * it says of the message is believed when another session says it, too.
+ */
 static void note_in_session(struct imapc_connection *connection, const struct imapc_result *result, uint64_t words)
 {
-    connection->alike = result->general && words == connection->words ? connection->alike + 1 : 1;
+    bool of_folder = bytes_is(bytes_of(result->fault.code), "overquota") || result->fault.class == FAULT_PERM;
+    bool telling = of_folder && !result->general;
+    bool unclear = result->general && result->fault.class == FAULT_PERM;
+    connection->alike = !telling && words == connection->words ? connection->alike + 1 : 1;
     connection->words = words;
-    connection->sick = connection->sick || result->sick || connection->alike >= ALIKE_IN_SESSION;
+    connection->sick = connection->sick || result->sick || unclear || connection->alike >= ALIKE_IN_SESSION;
 }
 
 static void on_refused(struct imapc_connection *connection, struct imapc_result *result)

@@ -168,6 +168,7 @@ static struct imapc_outcome outcome_of(const struct imapc_result *result)
                                   .folder = result->folder,
                                   .retry_after_ms = result->retry_after_ms,
                                   .account = result->account,
+                                  .general = result->general,
                                   .mark = result->next};
 }
 

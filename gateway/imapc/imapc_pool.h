@@ -80,6 +80,7 @@ struct imapc_outcome {
     uint32_t twin_uid;         /* found, and it lies there twice; else 0 */
     bool possible_duplicate;   /* filed, though one attempt more may have done so: that could not be found out */
     bool killed;               /* it went out alone, and the connection ended over it */
+    bool general;              /* neither a code nor known words tell what the fault is about */
     struct doubt doubt;        /* as it stands now */
     struct doubt_mark mark;    /* what is known now of the folder; all 0: nothing */
 };
