@@ -12,20 +12,30 @@
 #include "base/expect.h"
 #include "base/log.h"
 #include "config/config_account.h"
+#include "mail/mail_rope.h"
 #include "net/net_loop.h"
 #include "proto/imap_special.h"
 
 /* A pool is given so long to say goodbye. */
 #define GOODBYE_MS 3000
 #define NAMES_MAX  (4u << 20) /* octets of the names of one upstream */
+#define ARENA_MAX  (64u << 20)
 #define DAY_S      INT64_C(86400)
+
+/* What one of the servers is known to refuse in names of folders; letters and digits no one does. */
+#define SUSPECTS ".^%*#&:|\\\"<>?!;~$@='`{}[]+,"
 
 struct attempt {
     struct net_loop *loop;
-    const char *upstream;
+    const struct config_upstream *upstream;
+    struct imapc_pool *pool;
     struct imapc_names names;
-    size_t room;     /* of names.checks */
-    json_t *by_mail; /* folders that only a message tells */
+    struct imapc_suspect suspects[sizeof SUSPECTS - 1];
+    size_t room;       /* of names.checks */
+    json_t *by_mail;   /* folders that only a message tells */
+    const char *probe; /* the folder; or NULL */
+    char id[40];
+    struct buf message;
     json_t *result;
 };
 
@@ -46,7 +56,7 @@ static bool is_known(const struct attempt *attempt, const char *folder)
 static void on_target(void *ctx, const char *upstream, const char *folder, bool is_constant)
 {
     struct attempt *attempt = ctx;
-    if (strcmp(upstream, attempt->upstream) != 0) {
+    if (strcmp(upstream, attempt->upstream->name) != 0) {
         return;
     }
     if (!is_constant || imap_special_is_named(bytes_of(folder))) {
@@ -108,11 +118,25 @@ static json_t *namespaces_of(const struct imap_namespaces *namespaces)
     return list;
 }
 
+/* A limit of 0 tells nothing, see note_of(). */
+static bool is_full(const struct imapc_quota *quota)
+{
+    return quota->known && quota->limit > 0 && quota->used >= quota->limit;
+}
+
+static const char *note_of(const struct imapc_check *check)
+{
+    bool zero =
+        (check->octets.known && check->octets.limit == 0) || (check->messages.known && check->messages.limit == 0);
+    return zero ? "the server tells a quota of 0: most mean by it that there is none (Stalwart, Mailu), Cyrus that "
+                  "nothing more goes in; only an APPEND shows which (--probe)"
+                : NULL;
+}
+
 /* Why no message would go into the folder, and what to do; NULL: nothing is known against it. */
 static const char *problem_of(const struct imapc_check *check)
 {
-    bool full = (check->octets.known && check->octets.used >= check->octets.limit) ||
-                (check->messages.known && check->messages.used >= check->messages.limit);
+    bool full = is_full(&check->octets) || is_full(&check->messages);
     if (check->rights[0] != '\0' && !check->missing && strchr(check->rights, 'i') == NULL) {
         return "the account may not insert messages: have it granted the right \"i\"";
     }
@@ -133,7 +157,7 @@ static void set_quota(json_t *folder, const char *name, const struct imapc_quota
 
 static json_t *folder_of(const struct imapc_check *check, bool *good)
 {
-    const char *problem = problem_of(check);
+    const char *problem = problem_of(check), *note = note_of(check);
     json_t *folder = json_pack("{s:s,s:b}", "folder", check->folder, "there", !check->missing);
     if (check->rights[0] != '\0') {
         json_object_set_new(folder, "rights", json_string(check->rights));
@@ -142,6 +166,9 @@ static json_t *folder_of(const struct imapc_check *check, bool *good)
     set_quota(folder, "quota_messages", &check->messages);
     if (check->refusal[0] != '\0') {
         json_object_set_new(folder, "refusal", json_string(check->refusal));
+    }
+    if (note != NULL) {
+        json_object_set_new(folder, "note", json_string(note));
     }
     if (problem != NULL) {
         json_object_set_new(folder, "problem", json_string(problem));
@@ -156,30 +183,139 @@ static void set_fault(json_t *result, const struct fault *fault)
                         json_pack("{s:s,s:s,s:s}", "during", fault->where, "code", fault->code, "text", fault->text));
 }
 
+/* ---- names ---- */
+
+/* The characters that the server does not take in names, and what of the configuration makes them fit. */
+static json_t *naming_of(const struct attempt *attempt)
+{
+    const struct config_upstream *upstream = attempt->upstream;
+    const char *forbidden = upstream->folders_forbidden;
+    char refused[sizeof attempt->suspects / sizeof attempt->suspects[0] + 1];
+    size_t count = 0;
+    bool is_new = false;
+    json_t *words = json_object();
+    forbidden = forbidden != NULL ? forbidden : imapc_profile_forbidden(imapc_profile_at(upstream->profile));
+    for (size_t i = 0; i < attempt->names.suspect_count; i++) {
+        const struct imapc_suspect *suspect = &attempt->suspects[i];
+        const char character[] = {suspect->character, '\0'};
+        if (suspect->refused) {
+            refused[count++] = suspect->character;
+            is_new = is_new || strchr(forbidden, suspect->character) == NULL;
+            json_object_set_new(words, character, json_string(suspect->refusal));
+        }
+    }
+    refused[count] = '\0';
+    json_t *naming = json_pack("{s:s,s:o,s:s}", "refused", refused, "words", words, "forbidden", forbidden);
+    if (is_new) {
+        const char *replacement = strchr(refused, '_') == NULL ? "_" : "-";
+        json_object_set_new(naming, "folders",
+                            json_pack("{s:s,s:s}", "forbidden", refused, "replacement", replacement));
+    }
+    return naming;
+}
+
+/* Only where mail brings names does it matter. */
+static bool brings_names(const struct attempt *attempt)
+{
+    size_t i;
+    json_t *folder;
+    json_array_foreach(attempt->by_mail, i, folder)
+    {
+        if (!imap_special_is_named(bytes_of(json_string_value(folder)))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void choose_suspects(struct attempt *attempt)
+{
+    for (size_t i = 0; i < sizeof SUSPECTS - 1; i++) {
+        attempt->suspects[i] = (struct imapc_suspect){.character = SUSPECTS[i]};
+    }
+    attempt->names.suspects = attempt->suspects;
+    attempt->names.suspect_count = brings_names(attempt) || attempt->probe != NULL ? sizeof SUSPECTS - 1 : 0;
+    attempt->names.may_create = attempt->probe != NULL;
+}
+
+/* ---- the probe ---- */
+
+static void write_probe(struct attempt *attempt)
+{
+    uint8_t random[8];
+    char date[25];
+    net_random(random, sizeof random);
+    snprintf(attempt->id, sizeof attempt->id, "probe-");
+    for (size_t i = 0; i < sizeof random; i++) {
+        snprintf(attempt->id + 6 + 2 * i, 3, "%02x", random[i]);
+    }
+    log_time(net_wall(attempt->loop), date);
+    buf_init(&attempt->message, 4096);
+    buf_printf(&attempt->message,
+               MAIL_ID_FIELD
+               ": %s\r\nFrom: mailweir <mailweir@localhost>\r\nSubject: mailweir upstreams --probe, %s\r\n"
+               "Message-ID: <%s@mailweir.invalid>\r\nMIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\n"
+               "mailweir filed this to see whether mail can be filed here, and removes it at once.\r\n"
+               "If it still lies here, it may be deleted.\r\n",
+               attempt->id, date, attempt->id);
+}
+
+static void on_probed(void *ctx, const struct imapc_probe_report *report)
+{
+    struct attempt *attempt = ctx;
+    json_t *probe = json_pack("{s:s,s:s,s:b,s:b,s:b}", "folder", attempt->probe, "id", attempt->id, "filed",
+                              report->filed, "found", report->found, "removed", report->removed);
+    if (report->found) {
+        json_object_set_new(probe, "uid", json_integer(report->uid));
+    }
+    if (report->fault != NULL) {
+        set_fault(probe, report->fault);
+        json_object_set_new(attempt->result, "good", json_false());
+    }
+    json_object_set_new(attempt->result, "probe", probe);
+    net_loop_stop(attempt->loop);
+}
+
+/* ---- one address ---- */
+
+static void tell_server(struct attempt *attempt, const struct imapc_report *report)
+{
+    json_t *result = attempt->result;
+    json_object_set_new(result, "peer", json_string(report->peer));
+    if (report->tls_version != NULL) {
+        json_object_set_new(result, "tls", tls_of(attempt, report));
+    }
+    json_object_set_new(result, "capabilities", capabilities_of(report->capabilities));
+    if (report->capabilities->append_limit > 0) {
+        json_object_set_new(result, "append_limit", json_integer((json_int_t)report->capabilities->append_limit));
+    }
+    json_object_set_new(result, "namespaces", namespaces_of(report->namespaces));
+    if (attempt->names.suspect_count > 0) {
+        json_object_set_new(result, "names", naming_of(attempt));
+    }
+}
+
 static void on_report(void *ctx, const struct imapc_report *report)
 {
     struct attempt *attempt = ctx;
     bool good = report->fault == NULL;
-    json_t *result = attempt->result, *folders = json_array();
+    json_t *folders = json_array();
     if (report->fault != NULL) {
-        set_fault(result, report->fault);
+        set_fault(attempt->result, report->fault);
     } else {
-        json_object_set_new(result, "peer", json_string(report->peer));
-        if (report->tls_version != NULL) {
-            json_object_set_new(result, "tls", tls_of(attempt, report));
-        }
-        json_object_set_new(result, "capabilities", capabilities_of(report->capabilities));
-        if (report->capabilities->append_limit > 0) {
-            json_object_set_new(result, "append_limit", json_integer((json_int_t)report->capabilities->append_limit));
-        }
-        json_object_set_new(result, "namespaces", namespaces_of(report->namespaces));
+        tell_server(attempt, report);
         for (size_t i = 0; i < attempt->names.check_count; i++) {
             json_array_append_new(folders, folder_of(&attempt->names.checks[i], &good));
         }
     }
-    json_object_set_new(result, "folders", folders);
-    json_object_set_new(result, "good", json_boolean(good));
-    net_loop_stop(attempt->loop);
+    json_object_set_new(attempt->result, "folders", folders);
+    json_object_set_new(attempt->result, "good", json_boolean(good));
+    if (report->fault == NULL && attempt->probe != NULL) {
+        write_probe(attempt);
+        imapc_pool_probe(attempt->pool, attempt->probe, attempt->id, buf_bytes(&attempt->message), on_probed, attempt);
+    } else {
+        net_loop_stop(attempt->loop);
+    }
 }
 
 static void on_drained(void *ctx)
@@ -188,19 +324,17 @@ static void on_drained(void *ctx)
     net_loop_stop(attempt->loop);
 }
 
-/* ---- one address ---- */
-
 static void try_place(struct attempt *attempt, const struct imapc_account *account, size_t place)
 {
     struct imapc_account one = *account;
     one.places[0] = account->places[place];
     one.place_count = 1;
-    struct imapc_pool *pool = imapc_pool_new(attempt->loop, &one, NULL);
-    imapc_pool_try(pool, &attempt->names, on_report, attempt);
+    attempt->pool = imapc_pool_new(attempt->loop, &one, NULL);
+    imapc_pool_try(attempt->pool, &attempt->names, on_report, attempt);
     net_loop_run(attempt->loop);
-    imapc_pool_drain(pool, GOODBYE_MS, on_drained, attempt);
+    imapc_pool_drain(attempt->pool, GOODBYE_MS, on_drained, attempt);
     net_loop_run(attempt->loop);
-    imapc_pool_free(&pool);
+    imapc_pool_free(&attempt->pool);
 }
 
 size_t cli_upstreams_places(const struct config_upstream *upstream)
@@ -208,15 +342,29 @@ size_t cli_upstreams_places(const struct config_upstream *upstream)
     return 1 + upstream->standby.count;
 }
 
-json_t *cli_upstreams_try(const struct config *config, const struct config_upstream *upstream, size_t place)
+static void keep_folders(const struct attempt *attempt, struct cli_upstreams_folders *folders)
 {
-    struct attempt attempt = {.loop = net_loop_new(), .upstream = upstream->name, .by_mail = json_array()};
+    size_t size = (folders->count + attempt->names.count + 1) * sizeof *folders->items;
+    folders->items = expect_memory(realloc(folders->items, size));
+    struct bytes rest = buf_bytes(&attempt->names.list);
+    while (rest.len > 0) {
+        struct bytes name = bytes_cut(&rest, '\0');
+        folders->items[folders->count++] = (struct filters_folder){
+            .upstream = attempt->upstream->name, .folder = expect_memory(arena_copy(folders->arena, name))};
+    }
+}
+
+json_t *cli_upstreams_try(const struct config *config, const struct config_upstream *upstream, size_t place,
+                          const char *probe, struct cli_upstreams_folders *folders)
+{
+    struct attempt attempt = {.loop = net_loop_new(), .upstream = upstream, .by_mail = json_array(), .probe = probe};
     struct imapc_account account;
     struct fault fault = FAULT_INIT;
     attempt.result = json_pack("{s:s,s:s?,s:I,s:b}", "upstream", upstream->name, "username", upstream->username,
                                "standby", (json_int_t)place, "good", false);
     buf_init(&attempt.names.list, NAMES_MAX);
     filters_each_target(config->rule_set, on_target, &attempt);
+    choose_suspects(&attempt);
     if (config_upstream_account(upstream, &account, &fault) < 0) {
         set_fault(attempt.result, &fault);
     } else {
@@ -226,11 +374,27 @@ json_t *cli_upstreams_try(const struct config *config, const struct config_upstr
         try_place(&attempt, &account, place);
         imapc_account_release(&account);
     }
+    if (folders != NULL && attempt.names.complete) {
+        keep_folders(&attempt, folders);
+    }
+    json_object_set_new(attempt.result, "folders_listed", json_boolean(attempt.names.complete));
     json_object_set_new(attempt.result, "folders_by_mail", attempt.by_mail);
     net_loop_free(&attempt.loop);
     buf_done(&attempt.names.list);
+    buf_done(&attempt.message);
     free(attempt.names.checks);
     return attempt.result;
+}
+
+void cli_upstreams_folders_init(struct cli_upstreams_folders *folders)
+{
+    *folders = (struct cli_upstreams_folders){.arena = arena_new(ARENA_MAX)};
+}
+
+void cli_upstreams_folders_done(struct cli_upstreams_folders *folders)
+{
+    free(folders->items);
+    arena_free(&folders->arena);
 }
 
 /* ---- for people ---- */
@@ -262,14 +426,19 @@ static void print_quota(const json_t *folder, const char *name, uint64_t unit, c
     if (quota != NULL) {
         uint64_t used = (uint64_t)json_integer_value(json_object_get(quota, "used"));
         uint64_t limit = (uint64_t)json_integer_value(json_object_get(quota, "limit"));
-        printf(", %" PRIu64 " of %" PRIu64 " %s used (%" PRIu64 " %%)", used / unit, limit / unit, words,
-               limit == 0 ? 100 : (uint64_t)((double)used * 100 / (double)limit));
+        if (limit == 0) {
+            printf(", %" PRIu64 " %s used, limit 0", used / unit, words);
+        } else {
+            printf(", %" PRIu64 " of %" PRIu64 " %s used (%" PRIu64 " %%)", used / unit, limit / unit, words,
+                   (uint64_t)((double)used * 100 / (double)limit));
+        }
     }
 }
 
 static void print_folder(const json_t *folder)
 {
-    const char *rights = text(folder, "rights"), *refusal = text(folder, "refusal"), *problem = text(folder, "problem");
+    const char *rights = text(folder, "rights"), *refusal = text(folder, "refusal");
+    const char *problem = text(folder, "problem"), *note = text(folder, "note");
     bool there = json_is_true(json_object_get(folder, "there"));
     printf("  folder         %s: %s", text(folder, "folder"), there ? "there" : "not there, would be made");
     if (rights[0] != '\0') {
@@ -281,8 +450,55 @@ static void print_folder(const json_t *folder)
         printf(", the server said: %s", refusal);
     }
     putchar('\n');
+    if (note[0] != '\0') {
+        printf("  note           %s: %s\n", text(folder, "folder"), note);
+    }
     if (problem[0] != '\0') {
         printf("  FAILED         %s: %s\n", text(folder, "folder"), problem);
+    }
+}
+
+static void print_names(const json_t *tried)
+{
+    const json_t *names = json_object_get(tried, "names"), *folders = json_object_get(names, "folders");
+    const char *refused = text(names, "refused"), *character;
+    json_t *words;
+    if (names != NULL && refused[0] == '\0') {
+        printf("  names          no character was refused of those that some servers refuse\n");
+    }
+    json_object_foreach(json_object_get(names, "words"), character, words)
+    {
+        printf("  names          \"%s\" is refused: %s\n", character, json_string_value(words));
+    }
+    if (folders != NULL) {
+        char *key = json_dumps(folders, 0);
+        printf(
+            "  PROPOSED       \"folders\": %s in this upstream, so that each such name from mail gets a folder of its "
+            "own\n",
+            key);
+        free(key);
+    } else if (refused[0] != '\0') {
+        printf("  names          all of them are replaced in what mail brings (\"folders\", or the profile)\n");
+    }
+}
+
+static const char *probe_words(const json_t *probe)
+{
+    return json_is_true(json_object_get(probe, "removed")) ? "filed, found by its id and removed"
+           : json_is_true(json_object_get(probe, "found")) ? "filed and found by its id, and not removed"
+           : json_is_true(json_object_get(probe, "filed")) ? "filed"
+                                                           : "not filed";
+}
+
+static void print_probe(const json_t *tried)
+{
+    const json_t *probe = json_object_get(tried, "probe"), *fault = json_object_get(probe, "fault");
+    if (probe != NULL) {
+        printf("  probe          %s: %s (%s)\n", text(probe, "folder"), probe_words(probe), text(probe, "id"));
+    }
+    if (fault != NULL) {
+        printf("  FAILED         probe during %s: %s (%s)\n", text(fault, "during"), text(fault, "text"),
+               text(fault, "code"));
     }
 }
 
@@ -313,6 +529,37 @@ static void print_server(const json_t *tried)
     json_array_foreach(json_object_get(tried, "folders_by_mail"), i, item)
     {
         printf("  folder         %s: known only when a message comes\n", json_string_value(item));
+    }
+    print_names(tried);
+    print_probe(tried);
+}
+
+static void print_problem(FILE *out, const json_t *tried, const char *what, const char *words, const char *code)
+{
+    const int64_t standby = json_integer_value(json_object_get(tried, "standby"));
+    fprintf(out, "%s: %s%s: %s%s%s%s\n", text(tried, "upstream"), standby > 0 ? "standby " : "", what, words,
+            code != NULL ? " (" : "", code != NULL ? code : "", code != NULL ? ")" : "");
+}
+
+void cli_upstreams_print_problems(const json_t *tried, FILE *out)
+{
+    const json_t *fault = json_object_get(tried, "fault");
+    char during[64];
+    size_t i;
+    json_t *folder;
+    cli_api_clean((json_t *)(uintptr_t)tried);
+    if (fault != NULL) {
+        snprintf(during, sizeof during, "during %s", text(fault, "during"));
+        print_problem(out, tried, during, text(fault, "text"), text(fault, "code"));
+    }
+    json_array_foreach(json_object_get(tried, "folders"), i, folder)
+    {
+        if (json_object_get(folder, "problem") != NULL) {
+            print_problem(out, tried, text(folder, "folder"), text(folder, "problem"), NULL);
+        }
+    }
+    if (fault == NULL && !json_is_true(json_object_get(tried, "folders_listed"))) {
+        print_problem(out, tried, "note", "the server does not name all of its folders; none is checked", NULL);
     }
 }
 

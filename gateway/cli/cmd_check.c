@@ -1,7 +1,7 @@
 /*
  * cmd_check - is the configuration good? Like `nginx -t`: problems with their places on standard error, EX_CONFIG when
- * there are errors. With --upstreams, the servers are asked, too: whether the login works, and whether the folders that
- * rules name are there. With --json, problems and result are one object on standard output.
+ * there are errors. With --upstreams, the servers are tried as `upstreams` does, and folders that rules name and that
+ * are not there are told. With --json, problems and result are one object on standard output.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 #include <sysexits.h>
 
 #include "cli/cli.h"
-#include "cli/cli_folders.h"
+#include "cli/cli_upstreams.h"
 
 static void print(const struct problems *problems)
 {
@@ -32,12 +32,29 @@ static bool has(const struct problems *problems, const struct problem *one)
     return false;
 }
 
-/* Adds to news what a look that knows the folders says beside what was said before. */
-static int check_upstreams(struct config *config, const struct problems *said, struct problems *news)
+/* Tries every address of every upstream. Whether all of it works. */
+static bool try_upstreams(const struct config *config, struct cli_upstreams_folders *folders, json_t *tried)
 {
-    struct cli_folders folders;
+    bool good = true;
+    for (size_t i = 0; i < config->upstreams.count; i++) {
+        const struct config_upstream *upstream = config_upstream_at(config, i);
+        for (size_t place = 0; place < cli_upstreams_places(upstream); place++) {
+            json_t *one = cli_upstreams_try(config, upstream, place, NULL, place == 0 ? folders : NULL);
+            cli_upstreams_print_problems(one, stderr);
+            good = good && json_is_true(json_object_get(one, "good"));
+            json_array_append_new(tried, one);
+        }
+    }
+    return good;
+}
+
+/* Adds to news what a look that knows the folders says beside what was said before. */
+static int check_upstreams(struct config *config, const struct problems *said, struct problems *news, json_t *tried)
+{
+    struct cli_upstreams_folders folders;
     struct problems *found = problems_new();
-    int result = cli_folders_ask(&folders, config) < 0 ? 1 : EX_OK;
+    cli_upstreams_folders_init(&folders);
+    int result = try_upstreams(config, &folders, tried) ? EX_OK : 1;
     config_check_folders(config, folders.items, folders.count, found);
     for (size_t i = 0; i < problems_count(found); i++) {
         const struct problem *problem = problems_at(found, i);
@@ -47,12 +64,12 @@ static int check_upstreams(struct config *config, const struct problems *said, s
         }
     }
     problems_free(&found);
-    cli_folders_done(&folders);
+    cli_upstreams_folders_done(&folders);
     return result;
 }
 
 static void print_json(const char *file, const struct config *config, bool good, const struct problems *problems,
-                       const struct problems *news)
+                       const struct problems *news, const json_t *tried)
 {
     struct buf lists[2];
     const struct problems *from[] = {problems, news};
@@ -71,6 +88,9 @@ static void print_json(const char *file, const struct config *config, bool good,
                                                  "upstreams", (json_int_t)config->upstreams.count, "rules",
                                                  (json_int_t)filters_rule_count(config->rule_set)));
     }
+    if (json_array_size(tried) > 0) {
+        json_object_set(object, "tried", (json_t *)(uintptr_t)tried);
+    }
     json_dumpf(object, stdout, JSON_INDENT(1));
     printf("\n");
     json_decref(object);
@@ -79,16 +99,17 @@ static void print_json(const char *file, const struct config *config, bool good,
 static int check(const char *file, bool upstreams, bool json)
 {
     struct problems *problems = problems_new(), *news = problems_new();
+    json_t *tried = json_array();
     struct config *config = config_load(file, problems);
     int result = config == NULL ? EX_CONFIG : EX_OK;
     if (!json) {
         print(problems);
     }
     if (config != NULL && upstreams) {
-        result = check_upstreams(config, problems, news);
+        result = check_upstreams(config, problems, news, tried);
     }
     if (json) {
-        print_json(file, config, result == EX_OK, problems, news);
+        print_json(file, config, result == EX_OK, problems, news, tried);
     } else {
         print(news);
     }
@@ -97,6 +118,7 @@ static int check(const char *file, bool upstreams, bool json)
                config->upstreams.count, filters_rule_count(config->rule_set));
     }
     config_free(&config);
+    json_decref(tried);
     problems_free(&problems);
     problems_free(&news);
     return result;

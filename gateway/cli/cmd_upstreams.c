@@ -1,6 +1,6 @@
 /*
- * cmd_upstreams - does every upstream work? Each address of each account is tried in turn; or the table of profiles is printed. 1 when one of them does
- * not work.
+ * cmd_upstreams - does every upstream work? Each address of each account is tried in turn; or the table of profiles is
+ * printed. 1 when one of them does not work.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -80,7 +80,7 @@ static bool is_chosen(const char *name, int count, char **names)
     return count == 0;
 }
 
-static int try_all(const struct config *config, int count, char **names, bool as_json)
+static int try_all(const struct config *config, int count, char **names, const char *probe, bool as_json)
 {
     int tried = 0, failed = 0;
     json_t *all = json_array();
@@ -88,7 +88,7 @@ static int try_all(const struct config *config, int count, char **names, bool as
         const struct config_upstream *upstream = config_upstream_at(config, i);
         size_t places = is_chosen(upstream->name, count, names) ? cli_upstreams_places(upstream) : 0;
         for (size_t place = 0; place < places; place++) {
-            json_t *one = cli_upstreams_try(config, upstream, place);
+            json_t *one = cli_upstreams_try(config, upstream, place, probe, NULL);
             tried++;
             failed += !json_is_true(json_object_get(one, "good"));
             if (!as_json) {
@@ -108,11 +108,14 @@ static int try_all(const struct config *config, int count, char **names, bool as
 
 int cmd_upstreams(const struct cli_command *command, int argc, char **argv)
 {
-    const char *file = NULL;
+    const char *file = NULL, *probe = NULL;
     bool profiles = false, as_json = false;
     const struct cli_option options[] = {
         CLI_OPTION_CONFIG(&file),
         {.name = "json", .flag = &as_json, .help = "everything that was found, as JSON"},
+        {.name = "probe",
+         .value = &probe,
+         .help = "file a message into this folder, find it by its id and remove it; try names by making folders"},
         {.name = "profiles", .flag = &profiles, .help = "print what is known about kinds of servers"},
         {.name = NULL}};
     int exit_code;
@@ -129,7 +132,7 @@ int cmd_upstreams(const struct cli_command *command, int argc, char **argv)
         return 1;
     }
     bool logs_in = names == 2 && strcmp(argv[1], "login") == 0;
-    int result = logs_in ? cli_login(config, argv[2]) : try_all(config, names, argv, as_json);
+    int result = logs_in ? cli_login(config, argv[2]) : try_all(config, names, argv, probe, as_json);
     config_free(&config);
     return result;
 }

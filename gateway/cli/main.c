@@ -67,7 +67,7 @@ static const struct cli_command commands[] = {
     {"forget", cmd_forget, "[--config FILE] [--json] ADDRESS",
      "Erase an address from history, search, refusals and recent messages, and say what is left elsewhere.",
      "  mailweir forget anna@example.net         asks the running gateway; mail that waits stays\n"},
-    {"upstreams", cmd_upstreams, "[--config FILE] [--profiles] [--json] [login] [UPSTREAM...]",
+    {"upstreams", cmd_upstreams, "[--config FILE] [--probe FOLDER] [--profiles] [--json] [login] [UPSTREAM...]",
      "Try every upstream: connect, TLS, log in; or show what is known about kinds of servers.", NULL},
     {"schema", cmd_schema, "[config | rules]", "Print the JSON Schema of the configuration file, or of rule files.",
      NULL},

@@ -1,6 +1,7 @@
 /*
  * dispatch_pace - what of an upstream's pace outlives a restart: octets of the day, pauses that the server asked for,
- * and since when it is down. It stands in the spool as the upstream's memo (spool_memo.h), as JSON.
+ * since when it is down, and the mechanism that its login is pinned to. It stands in the spool as the upstream's memo
+ * (spool_memo.h), as JSON.
  *
  * The octets are the account's: they are forgotten with another user name. A refused password is tried again at once
  * when the address or anything that is logged in with has changed. To know that, the memo holds 16 bits of a salted
@@ -79,6 +80,11 @@ void dispatch_pace_keep(struct dispatch_upstream *upstream)
     if (upstream->full_since != 0) {
         json_object_set_new(memo, "full_since", json_integer(upstream->full_since));
     }
+    if (pace.mechanism != 0) {
+        json_object_set_new(memo, "login",
+                            json_pack("{s:i,s:s,s:I}", "mechanism", pace.mechanism, "salt", upstream->kept_salt,
+                                      "print", (json_int_t)upstream->kept_print));
+    }
     if (pace.not_before_ms != 0) {
         json_object_set_new(memo, "pause", pause_of(upstream, &pace));
     }
@@ -96,11 +102,17 @@ static const char *text_in(const json_t *object, const char *key)
     return text != NULL ? text : "";
 }
 
+/* Whether what was kept is of the same login: where, and with what. */
+static bool is_same_login(const struct dispatch_upstream *upstream, const json_t *kept)
+{
+    json_int_t print = json_integer_value(json_object_get(kept, "print"));
+    return print == (json_int_t)print_of(upstream, text_in(kept, "salt"));
+}
+
 static void read_pause(const struct dispatch_upstream *upstream, const json_t *pause, struct imapc_pace *pace)
 {
     bool login = json_is_true(json_object_get(pause, "login"));
-    json_int_t print = json_integer_value(json_object_get(pause, "print"));
-    if (login && print != (json_int_t)print_of(upstream, text_in(pause, "salt"))) {
+    if (login && !is_same_login(upstream, pause)) {
         return;
     }
     pace->not_before_ms = json_integer_value(json_object_get(pause, "until"));
@@ -152,6 +164,10 @@ void dispatch_pace_find(struct dispatch_upstream *upstream)
         const json_t *pause = json_object_get(memo, "pause");
         if (pause != NULL) {
             read_pause(upstream, pause, &pace);
+        }
+        const json_t *login = json_object_get(memo, "login");
+        if (login != NULL && is_same_login(upstream, login)) {
+            pace.mechanism = (int)json_integer_value(json_object_get(login, "mechanism"));
         }
         imapc_pool_set_pace(upstream->pool, &pace);
         imapc_pool_pace(upstream->pool, &upstream->kept);

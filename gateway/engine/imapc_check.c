@@ -61,7 +61,7 @@ void imapc_check_go_on(struct imapc_engine *engine)
             return;
         }
     }
-    imapc_enter(engine, IMAPC_PHASE_READY);
+    imapc_suspect_go_on(engine);
 }
 
 /* ---- rights ---- */

@@ -33,6 +33,9 @@ static const struct {
                                   IMAPC_QUESTION_RIGHTS},
     [IMAPC_PHASE_CHECK_QUOTA] = {"getquotaroot", imapc_check_quota_enter, imapc_check_reply, imapc_check_quota_data,
                                  IMAPC_QUESTION_QUOTA},
+    [IMAPC_PHASE_SUSPECT] = {"status", imapc_suspect_enter, imapc_suspect_reply, NULL, -1},
+    [IMAPC_PHASE_SUSPECT_CREATE] = {"create", imapc_suspect_create_enter, imapc_suspect_create_reply, NULL, -1},
+    [IMAPC_PHASE_SUSPECT_DELETE] = {"delete", imapc_suspect_delete_enter, imapc_suspect_delete_reply, NULL, -1},
     [IMAPC_PHASE_READY] = {"ready", NULL, NULL, NULL, -1},
     [IMAPC_PHASE_LIST] = {"list", imapc_list_enter, imapc_list_reply, imapc_list_data, IMAPC_QUESTION_USES},
     [IMAPC_PHASE_RIGHTS] = {"myrights", imapc_rights_enter, imapc_rights_reply, imapc_rights_data,
@@ -59,6 +62,11 @@ static const struct {
     [IMAPC_PHASE_ELSEWHERE_FETCH] = {"fetch", imapc_elsewhere_fetch_enter, imapc_elsewhere_fetch_reply,
                                      imapc_locate_data, -1},
     [IMAPC_PHASE_UNSELECT] = {"unselect", imapc_unselect_enter, imapc_unselect_reply, NULL, -1},
+    [IMAPC_PHASE_REMOVE_SELECT] = {"select", imapc_remove_select_enter, imapc_remove_select_reply,
+                                   imapc_remove_select_data, -1},
+    [IMAPC_PHASE_REMOVE_STORE] = {"store", imapc_remove_store_enter, imapc_remove_reply, NULL, -1},
+    [IMAPC_PHASE_REMOVE_EXPUNGE] = {"expunge", imapc_remove_expunge_enter, imapc_remove_reply, NULL, -1},
+    [IMAPC_PHASE_REMOVE_LEAVE] = {"unselect", imapc_remove_leave_enter, imapc_remove_leave_reply, NULL, -1},
     [IMAPC_PHASE_LOGOUT] = {"logout", NULL, NULL, NULL, -1},
     [IMAPC_PHASE_ENDED] = {"ended", NULL, NULL, NULL, -1},
 };
@@ -168,6 +176,7 @@ void imapc_over(struct imapc_engine *engine)
     engine->append.messages = NULL;
     engine->append.literal_open = false;
     engine->append.asked = false;
+    engine->removing.uid = 0;
     imapc_locate_done(engine);
 }
 
@@ -217,7 +226,7 @@ static void end_connection(struct imapc_engine *engine)
     if (engine->phase == IMAPC_PHASE_LOGIN && engine->command_open && engine->fault.class == FAULT_TEMP) {
         imapc_auth_lost(engine);
     }
-    if (append->messages != NULL || engine->locate.wanted != NULL) {
+    if (append->messages != NULL || engine->locate.wanted != NULL || engine->removing.uid != 0) {
         if (!append->answered) {
             const struct fault *fault = &engine->fault;
             size_t reached = append->messages != NULL ? append->reached : 0;

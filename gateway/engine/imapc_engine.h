@@ -30,7 +30,7 @@
 
 struct imapc_engine;
 
-/* How to log in (RFC 9051 section 6.2). */
+/* How to log in (RFC 9051 section 6.2). The numbers are kept in spools: new ones stand behind the last. */
 enum imapc_mechanism {
     IMAPC_AUTH_AUTO, /* AUTHENTICATE PLAIN, else LOGIN, else SCRAM; with a token OAUTHBEARER, else XOAUTH2 */
     IMAPC_AUTH_PLAIN,
@@ -66,6 +66,14 @@ struct imapc_check {
     char refusal[200];                   /* the server's words, when it did not answer a question; or "" */
 };
 
+/* A character that some servers do not take in names of folders; see imapc_suspect.c. */
+struct imapc_suspect {
+    char character;    /* ASCII; as rules write it */
+    bool asked;        /* else the server separates levels by it, or did not answer */
+    bool refused;      /* the server takes no name with it */
+    char refusal[200]; /* its words */
+};
+
 /* The account's folders, as rules write them. */
 struct imapc_names {
     struct buf list; /* names, each ended by a NUL; the owner makes it with the most that it takes */
@@ -73,6 +81,9 @@ struct imapc_names {
     bool complete;              /* the server has named all of them, and there was room */
     struct imapc_check *checks; /* folders to ask about behind the list, by reference; or NULL */
     size_t check_count;
+    struct imapc_suspect *suspects; /* characters to try behind that, by reference; or NULL */
+    size_t suspect_count;
+    bool may_create; /* names with them are made, and deleted again; else the server is asked about them only */
 };
 
 struct imapc_engine_options {
@@ -224,6 +235,13 @@ void imapc_engine_append(struct imapc_engine *engine, uint64_t now, const char *
  */
 void imapc_engine_locate(struct imapc_engine *engine, uint64_t now, const char *folder, struct imapc_wanted *wanted,
                          size_t count);
+/*
+ * Removes one message from folder by its UID in a mailbox of this UIDVALIDITY: \Deleted, then UID EXPUNGE (RFC 4315
+ * section 2.1), which touches no other one. Without UIDPLUS nothing is done, and the result has the fault "no-uidplus".
+ * The engine must be ready; a RESULT follows.
+ */
+void imapc_engine_remove(struct imapc_engine *engine, uint64_t now, const char *folder, uint32_t uidvalidity,
+                         uint32_t uid);
 /* Says goodbye; CLOSE follows. The engine must be ready. */
 void imapc_engine_logout(struct imapc_engine *engine, uint64_t now);
 

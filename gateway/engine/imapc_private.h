@@ -1,7 +1,8 @@
 /*
  * imapc_private - what the files of the IMAP engine share: imapc_engine.c (steps, replies, deadlines), imapc_login.c
  * (up to ready), imapc_append.c (append and create), imapc_flags.c and imapc_room.c (around an append, and behind a
- * search) and imapc_locate.c (looking for messages). Nobody else includes it.
+ * search) imapc_locate.c (looking for messages) and
+ * imapc_remove.c. Nobody else includes it.
  */
 #ifndef MAILWEIR_ENGINE_IMAPC_PRIVATE_H
 #define MAILWEIR_ENGINE_IMAPC_PRIVATE_H
@@ -36,6 +37,9 @@ enum imapc_phase {
     IMAPC_PHASE_NAMES,
     IMAPC_PHASE_CHECK_RIGHTS,
     IMAPC_PHASE_CHECK_QUOTA,
+    IMAPC_PHASE_SUSPECT,
+    IMAPC_PHASE_SUSPECT_CREATE,
+    IMAPC_PHASE_SUSPECT_DELETE,
     IMAPC_PHASE_READY,
     IMAPC_PHASE_LIST,
     IMAPC_PHASE_RIGHTS,
@@ -56,6 +60,10 @@ enum imapc_phase {
     IMAPC_PHASE_ELSEWHERE,
     IMAPC_PHASE_ELSEWHERE_FETCH,
     IMAPC_PHASE_UNSELECT,
+    IMAPC_PHASE_REMOVE_SELECT,
+    IMAPC_PHASE_REMOVE_STORE,
+    IMAPC_PHASE_REMOVE_EXPUNGE,
+    IMAPC_PHASE_REMOVE_LEAVE,
     IMAPC_PHASE_LOGOUT,
     IMAPC_PHASE_ENDED,
 };
@@ -145,6 +153,13 @@ struct imapc_special {
     struct imapc_folders *found;
 };
 
+/* The message that is being removed. */
+struct imapc_removing {
+    uint32_t uid; /* 0: none */
+    uint32_t validity;
+    struct doubt_mark mark; /* of the selected folder */
+};
+
 struct imapc_engine {
     struct imapc_engine_options options;
     enum imapc_phase phase;
@@ -183,9 +198,12 @@ struct imapc_engine {
     struct imapc_locating locate;
     char *elsewhere[IMAPC_ELSEWHERE_PLACES]; /* names of the places that messages were found in; or NULL */
     struct imapc_storing storing;
+    struct imapc_removing removing;
     struct imapc_special special;
     struct buf used; /* the folder of a task that named it by its use, as rules write it */
     size_t checked;  /* folders that were asked about behind the login */
+    size_t suspect;  /* characters that were tried behind that; the first try is one without any */
+    char plain[32];  /* what the server said of that one: imapc_refusal's code */
     uint64_t asker;  /* of imapc_folders_next_asker() */
     struct imapc_result result;
     bool result_due;
@@ -296,6 +314,26 @@ void imapc_check_rights_data(struct imapc_engine *engine, const struct imap_repl
 void imapc_check_quota_enter(struct imapc_engine *engine);
 void imapc_check_quota_data(struct imapc_engine *engine, const struct imap_reply *reply);
 void imapc_check_reply(struct imapc_engine *engine, const struct imap_reply *reply);
+
+/* imapc_suspect.c: tries what is left of options.names' suspects; then the connection is ready. */
+void imapc_suspect_go_on(struct imapc_engine *engine);
+void imapc_suspect_enter(struct imapc_engine *engine);
+void imapc_suspect_reply(struct imapc_engine *engine, const struct imap_reply *reply);
+void imapc_suspect_create_enter(struct imapc_engine *engine);
+void imapc_suspect_create_reply(struct imapc_engine *engine, const struct imap_reply *reply);
+void imapc_suspect_delete_enter(struct imapc_engine *engine);
+void imapc_suspect_delete_reply(struct imapc_engine *engine, const struct imap_reply *reply);
+
+/* imapc_remove.c */
+void imapc_remove_select_enter(struct imapc_engine *engine);
+void imapc_remove_select_data(struct imapc_engine *engine, const struct imap_reply *reply);
+void imapc_remove_select_reply(struct imapc_engine *engine, const struct imap_reply *reply);
+void imapc_remove_store_enter(struct imapc_engine *engine);
+void imapc_remove_expunge_enter(struct imapc_engine *engine);
+/* To both. */
+void imapc_remove_reply(struct imapc_engine *engine, const struct imap_reply *reply);
+void imapc_remove_leave_enter(struct imapc_engine *engine);
+void imapc_remove_leave_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 
 /* imapc_flags.c */
 /* Whether the folder has to be asked first which flags it keeps. */

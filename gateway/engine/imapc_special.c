@@ -9,7 +9,7 @@
 /* The task names a folder that cannot be: an append is given up; for a search, nothing can lie there. */
 static void no_such_folder(struct imapc_engine *engine)
 {
-    if (engine->append.messages != NULL) {
+    if (engine->append.messages != NULL || engine->removing.uid != 0) {
         imapc_give_up(engine, FAULT_PERM, "folder-name",
                       "the folder's name is empty, too long, no UTF-8, holds control characters, or is no special use");
     } else {

@@ -248,6 +248,10 @@ static void log_news(const struct imapc_connection *connection, const struct ima
 
 static void finish_job(struct imapc_connection *connection, const struct imapc_result *result)
 {
+    if (connection->probes) {
+        imapc_probe_result(connection, result);
+        return;
+    }
     struct imapc_result judged = *result;
     log_news(connection, result);
     imapc_health_result(connection, &judged);
@@ -275,6 +279,9 @@ static bool start_next(struct imapc_connection *connection)
         imapc_pool_connected(pool, connection);
     }
     bool left = imapc_place_is_left(pool, connection);
+    if (!pool->draining && imapc_probe_start(connection)) {
+        return true;
+    }
     if (!pool->draining && !left && !connection->sick && !imapc_health_is_down(pool)) {
         const struct imap_capabilities *capabilities = imapc_engine_capabilities(connection->engine);
         connection->job = imapc_job_take(pool, (capabilities->has & IMAP_CAP_MULTIAPPEND) != 0);

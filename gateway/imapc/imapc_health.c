@@ -173,9 +173,9 @@ static bool found_any(const struct imapc_job *job)
 }
 
 /*
- * Refused in the same words as the message before: it may be the session (Dovecot's internal errors, Microsoft 365). Not
- * when they tell of the message or the folder. A BAD that nobody understands may be the session at the first time: what
- * it says of the message is believed when another session says it, too.
+ * Refused in the same words as the message before: it may be the session (Dovecot's internal errors, Microsoft 365).
+ * Not when they tell of the message or the folder. A BAD that nobody understands may be the session at the first time:
+ * what it says of the message is believed when another session says it, too.
  */
 static void note_in_session(struct imapc_connection *connection, const struct imapc_result *result, uint64_t words)
 {

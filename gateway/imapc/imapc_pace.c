@@ -1,6 +1,6 @@
 /*
- * imapc_pace - what of a pool's pace outlives a restart: octets of the day, and pauses that the server asked for. See
- * struct imapc_pace.
+ * imapc_pace - what of a pool's pace outlives a restart: octets of the day, pauses that the server asked for, and the
+ * mechanism that its login is pinned to. See struct imapc_pace.
  *
  * An upstream that merely could not be reached is not among it: after a restart it is tried at once.
  */
@@ -34,6 +34,7 @@ void imapc_pool_pace(const struct imapc_pool *pool, struct imapc_pace *pace_r)
         pace_r->day_began_ms = wall_of(pool, pool->day_began);
         pace_r->day_octets = pool->day_octets;
     }
+    pace_r->mechanism = pool->habits.mechanism;
     const struct outage *outage = &pool->outage;
     if (outage->asked && outage->until > net_now(pool->loop)) {
         pace_r->not_before_ms = wall_of(pool, outage->until);
@@ -51,6 +52,10 @@ void imapc_pool_set_pace(struct imapc_pool *pool, const struct imapc_pace *pace)
     if (pace->day_began_ms != 0 && passed >= 0 && passed < (int64_t)IMAPC_DAY_MS) {
         pool->day_began = now - (uint64_t)passed; /* a monotonic clock may be younger: the difference counts */
         pool->day_octets = pace->day_octets;
+    }
+    /* What would show the password to whoever answers there today is not gone back to after a restart either. */
+    if (pace->mechanism > IMAPC_AUTH_AUTO && pace->mechanism < IMAPC_AUTH_MECHANISMS) {
+        pool->habits.mechanism = pace->mechanism;
     }
     if (pace->pause_ms > 0 && left > pace->pause_ms) {
         left = pace->pause_ms; /* the clock was put back meanwhile */

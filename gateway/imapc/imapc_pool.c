@@ -277,7 +277,7 @@ static bool may_open(struct imapc_pool *pool)
 static void open_connections(struct imapc_pool *pool)
 {
     size_t connecting = count_connecting(pool);
-    size_t demand = imapc_folder_demand(pool) + (pool->report != NULL);
+    size_t demand = imapc_folder_demand(pool) + (pool->report != NULL) + imapc_probe_waits(pool);
     uint64_t now = net_now(pool->loop);
     if (pool->crowded_until != 0 && now >= pool->crowded_until) {
         pool->crowded_until = 0;
@@ -322,6 +322,7 @@ static void give_up_waiting(struct imapc_pool *pool)
         outcome.retry_after_ms = pool->outage.until - now;
         outcome.fault.class = FAULT_TEMP; /* also when it is the password: no property of the messages */
     }
+    imapc_probe_failed(pool, &outcome.fault);
     answer_waiting(pool, &outcome);
 }
 

@@ -141,6 +141,23 @@ typedef void imapc_report_fn(void *ctx, const struct imapc_report *report);
  */
 void imapc_pool_try(struct imapc_pool *pool, struct imapc_names *names, imapc_report_fn *fn, void *ctx);
 
+/* What became of a probe message; valid during the call. */
+struct imapc_probe_report {
+    const struct fault *fault; /* of the step that did not work; NULL: all did */
+    bool filed;                /* it was appended */
+    bool found;                /* and found by its id */
+    bool removed;              /* and removed, that one alone */
+    uint32_t uidvalidity, uid; /* of the message that was found */
+};
+typedef void imapc_probe_fn(void *ctx, const struct imapc_probe_report *report);
+/*
+ * Does with one message what a delivery does, and takes it back: appends it to folder, looks for it by its id (also
+ * when no answer to the APPEND came), removes it. For a pool that nothing else was submitted to. message is whole, with
+ * the id in its MAIL_ID_FIELD; all is by reference until fn, which comes once, from the loop.
+ */
+void imapc_pool_probe(struct imapc_pool *pool, const char *folder, const char *id, struct bytes message,
+                      imapc_probe_fn *fn, void *ctx);
+
 /* Queues the append (sets *append to NULL). done comes once, from the loop. */
 void imapc_pool_submit(struct imapc_pool *pool, struct imapc_append **append);
 /* The daily budget of octets. */
@@ -174,6 +191,7 @@ struct imapc_pace {
     int64_t pause_ms;   /* how long it was when it began: a clock that was put back makes it no longer; 0: not known */
     unsigned failures;  /* in a row, that led to it */
     bool login;         /* it was the password */
+    int mechanism;      /* enum imapc_mechanism that is pinned, see imapc_habits.h; 0: none */
     struct fault fault; /* the server's words */
 };
 void imapc_pool_pace(const struct imapc_pool *pool, struct imapc_pace *pace_r);

@@ -1,8 +1,8 @@
 /*
  * imapc_private - what imapc_pool.c (which work goes where, when to connect), imapc_folder.c (what waits, by folder),
  * imapc_job.c (one piece of work and what became of it), imapc_health.c (is it the message, the session or the
- * account?), imapc_place.c (which address), imapc_connection.c (one stream and its engine) and imapc_sasl.c (its login
- * by SCRAM) share.
+ * account?), imapc_place.c (which address), imapc_connection.c (one stream and its engine), imapc_probe.c (a message
+ * that is taken back) and imapc_sasl.c (a login by SCRAM) share.
  */
 #ifndef MAILWEIR_IMAPC_IMAPC_PRIVATE_H
 #define MAILWEIR_IMAPC_IMAPC_PRIVATE_H
@@ -53,6 +53,7 @@ struct imapc_pool {
     struct net_lane *login;         /* of SCRAM's arithmetic; made when it is needed first */
     int64_t certificate_expires;    /* of the server's, seconds since 1970; 0: not seen yet */
     uint64_t day_began, day_octets; /* of the daily budget */
+    struct imapc_probe *probe;      /* of imapc_pool_probe(), until it is over; or NULL */
     imapc_report_fn *report;        /* of imapc_pool_try(), until it was called */
     void *report_ctx;
     bool draining, drained;
@@ -161,6 +162,7 @@ struct imapc_connection {
     struct tracer tracer;
     uint64_t number;               /* of the pool's connections ever */
     struct imapc_job *job;         /* under way, or NULL */
+    bool probes;                   /* the pool's probe is under way on it */
     struct imapc_deflate *deflate; /* NULL: in the plain */
     struct buf packed;             /* deflated, for the stream */
     size_t inflated;               /* by this pump */
@@ -192,6 +194,17 @@ const char *imapc_connection_channel(const struct imapc_connection *connection, 
                                      size_t *len_r);
 /* Ends it at once: what is under way is answered. */
 void imapc_connection_cut(struct imapc_connection *connection, const struct fault *fault);
+
+/* ---- imapc_probe.c: a message that is taken back ---- */
+
+/* Whether a connection is wanted for it. */
+bool imapc_probe_waits(const struct imapc_pool *pool);
+/* An idle connection: whether it has begun with the probe's next step. */
+bool imapc_probe_start(struct imapc_connection *connection);
+/* The result of a connection that is at it. */
+void imapc_probe_result(struct imapc_connection *connection, const struct imapc_result *result);
+/* Nobody can be reached, or the pool ends. */
+void imapc_probe_failed(struct imapc_pool *pool, const struct fault *fault);
 
 /* ---- imapc_sasl.c: a login by SCRAM, whose arithmetic goes to the pool's login lane ---- */
 

@@ -192,12 +192,13 @@ const char *imapc_profile_special(const struct imapc_profile *profile, enum imap
 }
 
 /*
- * Not of Dovecot: it refuses "." with Maildir and the separator "/" alone; with sdbox and mdbox such folders are there,
- * and mail goes into them. Whoever has the other kind names "." in the key "folders".
+ * Dovecot refuses "." with Maildir, whose folders are files "." apart, unless its separator is "." itself, which
+ * becomes "_" in any case. With sdbox and mdbox it would take it: whoever has that says "forbidden": "" in "folders".
  */
 static const struct {
     const char *profile, *forbidden;
 } forbidden[] = {
+    {"dovecot", "."},
     {"gmail", "^"},
 };
 

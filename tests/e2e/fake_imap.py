@@ -302,6 +302,12 @@ class Session(socketserver.BaseRequestHandler):
         self.on_examine(tag, rest, "READ-WRITE", self.fake.profile.keeps)
 
     def on_uid(self, tag, rest):
+        expunge = re.fullmatch(rb"EXPUNGE (\d+)", rest)
+        if expunge:
+            self.selected.messages = [item for item in self.selected.messages
+                                      if item["uid"] != int(expunge.group(1)) or "\\Deleted" not in item["flags"]]
+            self.say(f"{tag} OK done")
+            return
         match = re.fullmatch(rb"STORE ([\d,]+) \+FLAGS\.SILENT \(([^)]*)\)", rest)
         uids = {int(uid) for uid in match.group(1).split(b",")} if match else set()
         found = [item for item in self.selected.messages if item["uid"] in uids]

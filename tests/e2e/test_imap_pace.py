@@ -1,5 +1,9 @@
 """What the gateway knows of an account's pace outlives a restart: octets of the day, a refused password, a pause that the server asked for."""
-from fake_imap import FakeImap
+import base64
+import hashlib
+import hmac
+
+from fake_imap import FakeImap, Profile, Session
 from harness import message, wait
 from test_imap_faults import gateway_for, send_many
 
@@ -76,4 +80,45 @@ def test_throttling_over_a_restart(world):
     filed = wait(lambda: gateway.events("filed"), "filed line")[0]
     assert filed["@timestamp"] >= still[0]["until"], (filed, still)
     wait(lambda: len(fake.ids()) == 2, "both messages")
+    gateway.stop()
+
+
+class Scram(Session):
+    """Knows the password by SCRAM-SHA-256 (RFC 7677)."""
+
+    def on_authenticate(self, tag, rest):
+        self.fake.logins.append(rest)
+        if rest.startswith(b"PLAIN"):
+            self.say(f"{tag} OK in")
+            return
+        self.say("+ ")
+        first = base64.b64decode(self.line())[3:]
+        nonce = first.split(b"r=")[1] + b"server"
+        second = b"r=" + nonce + b",s=" + base64.b64encode(b"salt") + b",i=4096"
+        self.say("+ " + base64.b64encode(second).decode())
+        final = base64.b64decode(self.line()).rsplit(b",p=", 1)[0]
+        key = hmac.digest(hashlib.pbkdf2_hmac("sha256", b"relaypw", b"salt", 4096), b"Server Key", "sha256")
+        proof = base64.b64encode(hmac.digest(key, b",".join((first, second, final)), "sha256"))
+        self.say("+ " + base64.b64encode(b"v=" + proof).decode())
+        self.line()
+        self.say(f"{tag} OK in")
+
+
+def test_mechanism_over_a_restart(world):
+    """Who has logged in by SCRAM is not asked for the password after a restart, whatever is offered then; with another address it is a new account."""
+    fake = FakeImap(world, Profile("IMAP4rev1 LOGINDISABLED AUTH=SCRAM-SHA-256 NAMESPACE UIDPLUS"), session=Scram)
+    gateway = gateway_for(world, fake).start()
+    gateway.send(message("by SCRAM"))
+    wait(lambda: gateway.events("filed"), "filed line")
+    fake.capability = "IMAP4rev1 AUTH=PLAIN NAMESPACE UIDPLUS"
+    again(gateway, crash=True)
+    gateway.send(message("waits", number=1))
+    failed = wait(lambda: gateway.events("upstream_failed"), "failed line")[0]
+    assert "SCRAM-SHA-256, by which this account has logged in before" in failed["error.message"], failed
+    gateway.stop()
+    assert [login for login in fake.logins if login != b"SCRAM-SHA-256"] == [], fake.logins
+    gateway.upstream["address"] = f"localhost:{fake.port}"
+    gateway.start()
+    gateway.run("queue", "retry", "--all")
+    wait(lambda: len(fake.ids()) == 2, "mail by PLAIN")
     gateway.stop()

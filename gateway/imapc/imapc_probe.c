@@ -1,0 +1,165 @@
+/*
+ * imapc_probe - one message that is appended as any delivery is, looked for by its id, and removed: what an operator
+ * wants to know of a folder before mail goes there. See imapc_pool_probe() and imapc_private.h.
+ *
+ * It is looked for whatever the APPEND was answered: a server may have kept what it did not acknowledge. Only what has
+ * shown our id is removed, by its UID.
+ */
+#include <stdlib.h>
+
+#include "base/expect.h"
+#include "imapc/imapc_private.h"
+
+/* Some servers show what they have filed a moment later (Exchange). */
+#define LOOKS   5
+#define LOOK_MS 700
+
+struct imapc_probe {
+    struct imapc_pool *pool;
+    const char *folder, *id;
+    struct bytes message;
+    struct imapc_append append;
+    struct imapc_wanted wanted;
+    struct doubt doubt;
+    struct net_timer *timer; /* before the next look */
+    unsigned looks;
+    bool waits; /* for a connection that looks, or removes */
+    struct fault fault;
+    struct imapc_probe_report report;
+    imapc_probe_fn *fn;
+    void *ctx;
+};
+
+static void end_probe(struct imapc_probe *probe, const struct fault *fault)
+{
+    if (!fault_is_set(&probe->fault) && fault != NULL) {
+        probe->fault = *fault;
+    }
+    probe->report.fault = fault_is_set(&probe->fault) ? &probe->fault : NULL;
+    probe->pool->probe = NULL;
+    probe->fn(probe->ctx, &probe->report);
+    net_timer_free(&probe->timer);
+    free(probe);
+}
+
+bool imapc_probe_waits(const struct imapc_pool *pool)
+{
+    return pool->probe != NULL && pool->probe->waits;
+}
+
+void imapc_probe_failed(struct imapc_pool *pool, const struct fault *fault)
+{
+    if (imapc_probe_waits(pool)) {
+        end_probe(pool->probe, fault);
+    }
+}
+
+static void look(void *ctx)
+{
+    struct imapc_probe *probe = ctx;
+    probe->waits = true;
+    imapc_pool_kick(probe->pool);
+}
+
+/* ---- the append ---- */
+
+static void read_message(void *ctx, uint64_t offset, size_t len, imapc_body_fn *done, void *done_ctx)
+{
+    const struct imapc_probe *probe = ctx;
+    done(done_ctx, bytes_slice(probe->message, (size_t)offset, len), NULL);
+}
+
+static void on_appended(void *ctx, struct imapc_append *append, const struct imapc_outcome *outcome)
+{
+    struct imapc_probe *probe = ctx;
+    (void)append;
+    probe->report.filed = !fault_is_set(&outcome->fault);
+    bool may_lie_there = probe->report.filed || outcome->fault.class == FAULT_UNCERTAIN || outcome->doubt.open;
+    if (!probe->report.filed) {
+        probe->fault = outcome->fault;
+    }
+    if (may_lie_there) {
+        look(probe);
+    } else {
+        end_probe(probe, NULL);
+    }
+}
+
+void imapc_pool_probe(struct imapc_pool *pool, const char *folder, const char *id, struct bytes message,
+                      imapc_probe_fn *fn, void *ctx)
+{
+    EXPECT(pool->probe == NULL && imapc_pool_waiting(pool) == 0);
+    struct imapc_probe *probe = expect_calloc(1, sizeof *probe);
+    *probe = (struct imapc_probe){.pool = pool, .folder = folder, .id = id, .message = message, .fn = fn, .ctx = ctx};
+    probe->timer = net_timer_new(pool->loop, look, probe);
+    probe->append = (struct imapc_append){.id = id,
+                                          .folder = folder,
+                                          .sender = "",
+                                          .date_ms = net_wall(pool->loop),
+                                          .body = {.size = message.len, .read = read_message, .ctx = probe},
+                                          .done = on_appended,
+                                          .ctx = probe};
+    list_init(&probe->append.link);
+    pool->probe = probe;
+    struct imapc_append *append = &probe->append;
+    imapc_pool_submit(pool, &append);
+}
+
+/* ---- the look, and the removal ---- */
+
+bool imapc_probe_start(struct imapc_connection *connection)
+{
+    struct imapc_probe *probe = connection->pool->probe;
+    uint64_t now = net_now(connection->pool->loop);
+    if (probe == NULL || !probe->waits) {
+        return false;
+    }
+    probe->waits = false;
+    connection->probes = true;
+    if (probe->report.found) {
+        imapc_engine_remove(connection->engine, now, probe->folder, probe->report.uidvalidity, probe->report.uid);
+    } else {
+        probe->looks++;
+        probe->wanted = (struct imapc_wanted){.id = probe->id, .doubt = &probe->doubt};
+        imapc_engine_locate(connection->engine, now, probe->folder, &probe->wanted, 1);
+    }
+    return true;
+}
+
+static void on_looked(struct imapc_probe *probe, const struct imapc_result *result)
+{
+    if (probe->wanted.uid != 0 && !fault_is_set(&result->fault)) {
+        probe->report.found = true;
+        probe->report.uid = probe->wanted.uid;
+        probe->report.uidvalidity = result->uidvalidity;
+        look(probe);
+    } else if (probe->looks < LOOKS) {
+        net_timer_start(probe->timer, LOOK_MS);
+    } else if (fault_is_set(&result->fault)) {
+        end_probe(probe, &result->fault);
+    } else {
+        struct fault fault = FAULT_INIT;
+        fault_set(&fault, FAULT_TEMP, "not-found", "fetch", "%s",
+                  probe->wanted.elsewhere
+                      ? "a filter of the server has moved it to another folder; it is left there, remove it by hand"
+                  : probe->report.filed ? "the server said that it was filed, and it cannot be found by its id"
+                                        : "it cannot be found by its id: it was probably not filed");
+        end_probe(probe, &fault);
+    }
+}
+
+void imapc_probe_result(struct imapc_connection *connection, const struct imapc_result *result)
+{
+    struct imapc_probe *probe = connection->pool->probe;
+    connection->probes = false;
+    connection->idle_since = net_now(connection->pool->loop);
+    if (probe == NULL) {
+        return;
+    }
+    if (!probe->report.found) {
+        on_looked(probe, result);
+    } else {
+        probe->report.removed = !fault_is_set(&result->fault);
+        end_probe(probe, probe->report.removed ? NULL : &result->fault);
+    }
+}
