@@ -10,10 +10,15 @@
 
 /* ---- taking ---- */
 
-/* One connection serves a folder; more join it when batches are worth it, or when the server gains by it. */
-static bool may_append(const struct imapc_pool *pool, const struct imapc_folder *folder, bool can_batch)
+static struct imapc_append *first_of(const struct list *queue)
 {
-    if (folder->waiting_count == 0) {
+    return list_is_empty(queue) ? NULL : LIST_ITEM(queue->next, struct imapc_append, link);
+}
+
+/* One connection serves a folder; more join it when batches are worth it, or when the server gains by it. */
+static bool may_append(struct imapc_pool *pool, const struct imapc_folder *folder, bool can_batch)
+{
+    if (folder->waiting_count == 0 || !imapc_pool_affords(pool, first_of(&folder->waiting)->body.size)) {
         return false;
     }
     if (folder->busy == 0) {
@@ -35,11 +40,6 @@ static struct imapc_job *job_new(struct imapc_folder *folder, bool is_search, si
         job->messages = expect_calloc(most, sizeof *job->messages);
     }
     return job;
-}
-
-static struct imapc_append *first_of(const struct list *queue)
-{
-    return list_is_empty(queue) ? NULL : LIST_ITEM(queue->next, struct imapc_append, link);
 }
 
 static void add(struct imapc_pool *pool, struct imapc_job *job, struct imapc_append *append)
@@ -79,7 +79,7 @@ static struct imapc_job *take_appends(struct imapc_pool *pool, struct imapc_fold
         append = first_of(&folder->waiting);
         octets += append != NULL ? append->body.size : 0;
     } while (append != NULL && job->count < most && append->batch_most == mark &&
-             octets <= pool->account.settings[IMAPC_BATCH_OCTETS]);
+             octets <= pool->account.settings[IMAPC_BATCH_OCTETS] && imapc_pool_affords(pool, append->body.size));
     folder->busy++;
     return job;
 }
@@ -99,7 +99,6 @@ static struct imapc_job *take_search(struct imapc_pool *pool, struct imapc_folde
 
 struct imapc_job *imapc_job_take(struct imapc_pool *pool, bool can_batch)
 {
-    bool spent = imapc_pool_is_spent(pool);
     can_batch = can_batch && pool->account.settings[IMAPC_BATCH] > 1;
     LIST_EACH(link, &pool->ring)
     {
@@ -107,7 +106,7 @@ struct imapc_job *imapc_job_take(struct imapc_pool *pool, bool can_batch)
         struct imapc_job *job = NULL;
         if (imapc_folder_may_search(pool, folder)) {
             job = take_search(pool, folder);
-        } else if (!spent && may_append(pool, folder, can_batch)) {
+        } else if (may_append(pool, folder, can_batch)) {
             job = take_appends(pool, folder, can_batch);
         }
         if (job != NULL) {

@@ -294,14 +294,32 @@ static void open_connections(struct imapc_pool *pool)
     }
 }
 
-bool imapc_pool_is_spent(struct imapc_pool *pool)
+bool imapc_pool_affords(struct imapc_pool *pool, uint64_t octets)
 {
     uint64_t most = pool->account.settings[IMAPC_DAILY_OCTETS], now = net_now(pool->loop);
-    if (now - pool->day_began >= IMAPC_DAY_MS) {
+    if (pool->day_octets == 0 || now - pool->day_began >= IMAPC_DAY_MS) {
         pool->day_began = now;
         pool->day_octets = 0;
     }
-    return most > 0 && pool->day_octets >= most;
+    /* One that is larger than a day's octets has a day of its own. */
+    return most == 0 || pool->day_octets == 0 || (octets <= most && pool->day_octets <= most - octets);
+}
+
+/* Whether something waits, and nothing of it goes out before another day begins. */
+static bool is_spent(struct imapc_pool *pool)
+{
+    bool waits = false;
+    LIST_EACH(link, &pool->ring)
+    {
+        const struct imapc_folder *folder = LIST_ITEM(link, struct imapc_folder, link);
+        if (!list_is_empty(&folder->waiting)) {
+            waits = true;
+            if (imapc_pool_affords(pool, LIST_ITEM(folder->waiting.next, struct imapc_append, link)->body.size)) {
+                return false;
+            }
+        }
+    }
+    return waits;
 }
 
 /* Answers what waits when nothing serves it: the upstream is down, or we are stopping. */
@@ -312,7 +330,7 @@ static void give_up_waiting(struct imapc_pool *pool)
     if (pool->draining) {
         outcome = (struct imapc_outcome){0};
         fault_set(&outcome.fault, FAULT_LOCAL, "shutdown", "pool", "shutting down");
-    } else if (imapc_pool_is_spent(pool)) {
+    } else if (is_spent(pool)) {
         outcome = (struct imapc_outcome){.account = true, .retry_after_ms = pool->day_began + IMAPC_DAY_MS - now};
         fault_set(&outcome.fault, FAULT_TEMP, "daily-budget", "pool",
                   "the octets that may be sent to %s in a day are sent", pool->account.name);

@@ -17,7 +17,8 @@
 
 /* The most appends that are looked for at once. */
 #define IMAPC_SEARCH_BATCH 1000
-#define IMAPC_DAY_MS       UINT64_C(86400000)
+/* A minute more than a day: the server's begins with the first octet that it has, when ours has begun. */
+#define IMAPC_DAY_MS UINT64_C(86460000)
 /* Messages that must wait for each connection that works on a folder, before one more joins it with batches. */
 #define IMAPC_BATCH_SPILL 10
 
@@ -219,8 +220,8 @@ void imapc_sasl_free(struct imapc_sasl **sasl);
 void imapc_pool_kick(struct imapc_pool *pool);
 void imapc_pool_answer(struct imapc_pool *pool, struct imapc_append *append, const struct imapc_outcome *outcome);
 void imapc_pool_daily(const struct imapc_pool *pool, struct imapc_daily *daily_r);
-/* Whether the day's budget is used up; a new day begins it anew. */
-bool imapc_pool_is_spent(struct imapc_pool *pool);
+/* Whether the day's budget pays for so many octets more; a new day begins it anew. */
+bool imapc_pool_affords(struct imapc_pool *pool, uint64_t octets);
 /* Tells imapc_pool_try() that it failed; false: nobody tries. */
 bool imapc_pool_report_failed(struct imapc_pool *pool, const struct fault *fault);
 void imapc_pool_connected(struct imapc_pool *pool, struct imapc_connection *connection);

@@ -368,6 +368,12 @@ void sim_server_set_pace(struct sim_server *server, uint64_t message_us)
     server->most = server->connections;
 }
 
+void sim_server_set_budget(struct sim_server *server, struct sim_budget *budget)
+{
+    server->budget = budget;
+    server->has_multiappend = false; /* neither of the providers has it */
+}
+
 void sim_server_set_silent(struct sim_server *server, bool is_silent)
 {
     server->is_silent = is_silent;

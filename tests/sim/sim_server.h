@@ -26,6 +26,9 @@ struct sim_server *sim_server_new(unsigned index, const char *host, unsigned con
 void sim_server_set_down(struct sim_server *server, bool is_down);
 /* From now on it works at one pace: so long for each message, and without a delay for all the rest; all that were drawn are left out. */
 void sim_server_set_pace(struct sim_server *server, uint64_t message_us);
+/* What the account may do from now on; by reference, NULL: as much as there is. */
+struct sim_budget;
+void sim_server_set_budget(struct sim_server *server, struct sim_budget *budget);
 /* Takes connections and says nothing on them. */
 void sim_server_set_silent(struct sim_server *server, bool is_silent);
 /* Octets of memory that its messages and connections take. */

@@ -209,6 +209,13 @@ static void do_append(struct sim_session *session)
         answer(session, "NO [LIMIT] Request is throttled. Suggested Backoff Time: 5000 milliseconds");
         return;
     }
+    struct sim_budget *budget = session->server->budget;
+    const char *words = budget == NULL ? NULL : sim_budget_take(budget, word(session, session->count - 1).len);
+    if (words != NULL) {
+        note_end(session, SIM_APPEND_LATER);
+        answer(session, words);
+        return;
+    }
     store_some(session, &append, SIZE_MAX);
     if (fault != NULL) {
         note_end(session, SIM_APPEND_CUT);

@@ -34,4 +34,11 @@ void world_gateway(void);
 #define WORLD_FLOOD_FAULTS 0u
 void world_flood(void);
 
+/*
+ * The whole gateway with a backlog for an account that its provider holds to a budget: it is through about as fast as it could be for who knows
+ * the budget, and nothing is sent that was known to be refused.
+ */
+#define WORLD_BACKLOG_FAULTS 0u
+void world_backlog(void);
+
 #endif
