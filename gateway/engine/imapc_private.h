@@ -146,9 +146,10 @@ struct imapc_locating {
 struct imapc_special {
     int use; /* enum imap_special_use of a folder that may have to be created; -1: of none */
     enum imapc_phase next;
-    bool plain;   /* LIST without options */
-    bool learned; /* the server was asked for this task */
-    bool named;   /* the task names it so */
+    bool plain;          /* LIST without options */
+    bool learned;        /* the server was asked for this task */
+    bool named;          /* the task names it so */
+    const char *written; /* it names it as Gmail does in English; NULL: not */
     bool use_refused;
     struct imapc_folders *found;
 };

@@ -1,7 +1,8 @@
 /*
  * imapc_special - folders that are named by their use, "\Junk" (RFC 6154): which one has it is asked once for all
  * connections of the account, by LIST (SPECIAL-USE), or by a plain LIST where the server shows uses in that. Without
- * one, the fallback's name counts. See imapc_private.h.
+ * one, the fallback's name counts. Rules that name Gmail's folders as they are in English mean their use as well: in an
+ * account of another language they are called otherwise. See imapc_private.h.
  */
 #include "base/expect.h"
 #include "engine/imapc_private.h"
@@ -35,7 +36,11 @@ static void use_folder(struct imapc_engine *engine)
     const struct imapc_folders *folders = engine->options.folders;
     const char *name = folders == NULL ? NULL : imapc_folders_of_use(folders, use);
     const char *fallback = engine->options.special_names == NULL ? NULL : engine->options.special_names[use];
-    if (name != NULL) {
+    if (engine->special.written != NULL && (name == NULL || !imap_special_is_gmail(bytes_of(name)))) {
+        engine->special.use = -1;
+        engine->special.named = false;
+        go_on(engine, engine->special.written); /* no Gmail, or it calls it so */
+    } else if (name != NULL) {
         engine->special.use = -1; /* it exists: whatever else is created has no use */
         buf_clear(&engine->folder);
         buf_append_text(&engine->folder, name);
@@ -49,12 +54,13 @@ void imapc_resolve(struct imapc_engine *engine, const char *folder, enum imapc_p
 {
     struct imapc_special *special = &engine->special;
     const struct imapc_folders *folders = engine->options.folders;
-    *special = (struct imapc_special){.use = -1, .next = next};
-    if (!imap_special_is_named(bytes_of(folder))) {
+    *special = (struct imapc_special){.use = imap_special_of_gmail(bytes_of(folder)), .next = next};
+    special->written = special->use >= 0 ? folder : NULL;
+    if (special->written == NULL && !imap_special_is_named(bytes_of(folder))) {
         go_on(engine, folder);
         return;
     }
-    special->use = imap_special_find(bytes_of(folder));
+    special->use = special->use >= 0 ? special->use : imap_special_find(bytes_of(folder));
     special->named = true;
     if (special->use < 0) {
         no_such_folder(engine);

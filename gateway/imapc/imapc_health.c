@@ -51,6 +51,11 @@ bool imapc_health_is_down(const struct imapc_pool *pool)
     return pool->outage.down && pool->outage.hard && net_now(pool->loop) < pool->outage.until;
 }
 
+bool imapc_health_is_trial(const struct imapc_pool *pool)
+{
+    return pool->outage.down && pool->outage.hard && pool->outage.cause >= OUTAGE_SESSIONS;
+}
+
 /* Whether another connection is logged in. */
 static bool is_served(const struct imapc_pool *pool)
 {

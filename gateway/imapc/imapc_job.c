@@ -70,6 +70,7 @@ static struct imapc_job *take_appends(struct imapc_pool *pool, struct imapc_fold
     unsigned mark = append->batch_most;
     size_t most = can_batch ? (size_t)pool->account.settings[IMAPC_BATCH] : 1;
     most = mark > 0 && mark < most ? mark : most;
+    most = imapc_health_is_trial(pool) ? 1 : most;
     most = most < folder->waiting_count ? most : folder->waiting_count;
     struct imapc_job *job = job_new(folder, false, most > 0 ? most : 1);
     uint64_t octets = append->body.size;
@@ -100,6 +101,9 @@ static struct imapc_job *take_search(struct imapc_pool *pool, struct imapc_folde
 struct imapc_job *imapc_job_take(struct imapc_pool *pool, bool can_batch)
 {
     can_batch = can_batch && pool->account.settings[IMAPC_BATCH] > 1;
+    if (imapc_health_is_trial(pool) && pool->active_count > 0) {
+        return NULL; /* the one that is under way tells */
+    }
     LIST_EACH(link, &pool->ring)
     {
         struct imapc_folder *folder = LIST_ITEM(link, struct imapc_folder, link);

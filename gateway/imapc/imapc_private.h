@@ -125,6 +125,8 @@ void imapc_job_finish(struct imapc_pool *pool, struct imapc_job **job, const str
 struct imapc_connection;
 /* Whether nothing is filed and nobody connects for now. */
 bool imapc_health_is_down(const struct imapc_pool *pool);
+/* Whether a pause is over and nothing was filed since: one message goes alone, and says whether the others follow. */
+bool imapc_health_is_trial(const struct imapc_pool *pool);
 /* No connection, or no login. */
 void imapc_health_unreached(struct imapc_pool *pool, const struct fault *fault, uint64_t retry_after_ms);
 /* A connection has logged in; has ended. */

@@ -45,6 +45,44 @@ int imap_special_of_attribute(struct bytes attribute)
     return use;
 }
 
+static const char *const gmail_roots[] = {"[Gmail]/", "[Google Mail]/"};
+
+static const struct {
+    const char *name;
+    enum imap_special_use use;
+} gmail_names[] = {
+    {"All Mail", IMAP_SPECIAL_ALL}, {"Drafts", IMAP_SPECIAL_DRAFTS},   {"Sent Mail", IMAP_SPECIAL_SENT},
+    {"Spam", IMAP_SPECIAL_JUNK},    {"Starred", IMAP_SPECIAL_FLAGGED}, {"Trash", IMAP_SPECIAL_TRASH},
+    {"Bin", IMAP_SPECIAL_TRASH},
+};
+
+/* Octets of Gmail's root that it begins with; 0: it does not. */
+static size_t gmail_root(struct bytes folder)
+{
+    for (size_t i = 0; i < sizeof gmail_roots / sizeof gmail_roots[0]; i++) {
+        if (bytes_starts_nocase(folder, gmail_roots[i])) {
+            return bytes_of(gmail_roots[i]).len;
+        }
+    }
+    return 0;
+}
+
+bool imap_special_is_gmail(struct bytes folder)
+{
+    return gmail_root(folder) > 0;
+}
+
+int imap_special_of_gmail(struct bytes folder)
+{
+    size_t root = gmail_root(folder);
+    for (size_t i = 0; root > 0 && i < sizeof gmail_names / sizeof gmail_names[0]; i++) {
+        if (bytes_is_nocase(bytes_from(folder, root), gmail_names[i].name)) {
+            return (int)gmail_names[i].use;
+        }
+    }
+    return -1;
+}
+
 const char *imap_special_name(enum imap_special_use use)
 {
     return names[use];

@@ -27,6 +27,13 @@ MUST_USE int imap_special_find(struct bytes folder);
 /* The use that an attribute in a LIST response says; also in the words of servers that had it before the RFC. -1: none.
  */
 MUST_USE int imap_special_of_attribute(struct bytes attribute);
+/*
+ * The use of a folder that is named as Gmail's are in English: "[Gmail]/Spam", "[Google Mail]/Bin"; -1: it is none.
+ * Gmail calls them otherwise in each language of its accounts.
+ */
+MUST_USE int imap_special_of_gmail(struct bytes folder);
+/* Whether it lies where Gmail has its folders of a use, in whatever language. */
+bool imap_special_is_gmail(struct bytes folder);
 /* "\Junk". */
 const char *imap_special_name(enum imap_special_use use);
 /* Appends all of them, for people: "\All, \Archive, …". */

@@ -20,8 +20,20 @@ static void test_words(void **state)
     assert_false(imap_special_is_named(bytes_of("")));
 }
 
+static void test_gmail(void **state)
+{
+    (void)state;
+    assert_int_equal(imap_special_of_gmail(bytes_of("[Gmail]/Spam")), IMAP_SPECIAL_JUNK);
+    assert_int_equal(imap_special_of_gmail(bytes_of("[google mail]/bin")), IMAP_SPECIAL_TRASH);
+    assert_int_equal(imap_special_of_gmail(bytes_of("[Gmail]/Spam/x")), -1);
+    assert_int_equal(imap_special_of_gmail(bytes_of("Spam")), -1);
+    assert_int_equal(imap_special_of_gmail(bytes_of("[Gmail]/")), -1);
+    assert_true(imap_special_is_gmail(bytes_of("[Gmail]/Papierkorb")));
+    assert_false(imap_special_is_gmail(bytes_of("Papierkorb")));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_words)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_gmail), cmocka_unit_test(test_words)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

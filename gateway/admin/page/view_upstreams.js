@@ -15,7 +15,24 @@ function fact(name) {
 
 const days = (seconds) => (seconds == null ? "" : seconds <= 0 ? "expired" : `good for ${span(seconds * 1000)}`);
 
+const CAUSES = {
+  unreached: "the server is not reached",
+  login: "the login is refused",
+  sessions: "the server ends each session before anything is filed",
+  refused: "the server refuses everything for now",
+};
+const MIB = 1048576;
+
+/** What of the day's octets is sent, and whether they last. */
+function daily(day) {
+  if (!day) return "";
+  const sent = `${Math.floor(day.used / MIB)} of ${Math.floor(day.limit / MIB)} MiB sent, anew in ${span(day.ends_seconds * 1000)}`;
+  return day.spent_seconds == null ? sent : `${sent}; at this pace used up in ${span(day.spent_seconds * 1000)}`;
+}
+
 const FACTS = [
+  ["why it waits", (one) => (one.state !== "open" ? (CAUSES[one.cause] ?? "") : "")],
+  ["octets of the day", (one) => daily(one.daily)],
   ["waiting in the spool", (one) => count(queues.upstreams[one.name]?.waiting)],
   ["filed", (one) => count(one.filed)],
   ["put off", (one) => count(one.deferred)],
