@@ -237,7 +237,8 @@ static void answer_browser(int client, const char *words)
     (void)!write(client, text, (size_t)len);
 }
 
-/* "name" of the query in "GET /?a=b&c=d HTTP/1.1", decoded; NULL when it is not there. The caller gives it to curl_free(). */
+/* "name" of the query in "GET /?a=b&c=d HTTP/1.1", decoded; NULL when it is not there. The caller gives it to
+ * curl_free(). */
 static char *query_value(CURL *curl, struct bytes line, const char *name)
 {
     bytes_cut(&line, '?');
@@ -252,7 +253,8 @@ static char *query_value(CURL *curl, struct bytes line, const char *name)
     return NULL;
 }
 
-/* Waits for the browser's answer to our question: state tells it from anybody else's. NULL: it was refused, which is told. */
+/* Waits for the browser's answer to our question: state tells it from anybody else's. NULL: it was refused, which is
+ * told. */
 static char *wait_for_code(struct login *login, int fd, const char *state)
 {
     struct buf text;

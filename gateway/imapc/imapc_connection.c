@@ -287,11 +287,14 @@ static bool start_next(struct imapc_connection *connection)
         connection->job = imapc_job_take(pool, (capabilities->has & IMAP_CAP_MULTIAPPEND) != 0);
     }
     if (connection->job != NULL) {
+        /* Octets of a message that lie in the kernel when we give the connection up must not be sent afterwards: the
+         * server would file what we are about to look for, and to send again. */
         net_stream_discard_at_close(connection->stream, !connection->job->is_search);
         imapc_job_start(connection->job, connection->engine, now);
         return true;
     }
     if (pool->draining || left || connection->sick || now - connection->idle_since >= pool->account.idle_timeout_ms) {
+        /* One that nobody needs is lacking to the account's own mail programs: they are counted together. */
         connection->leaving = true;
         imapc_engine_logout(connection->engine, now);
         return true;
@@ -477,7 +480,7 @@ static void on_stream(void *ctx, enum net_stream_event event)
     net_turn_doing(pool->loop, "an IMAP connection");
     switch (event) {
     case NET_STREAM_CONNECTED:
-        connection->open = pool->account.tls_mode != IMAPC_TLS_IMPLICIT;
+        connection->open = pool->account.tls_mode != IMAPC_TLS_IMPLICIT; /* what comes before TLS is not the server's */
         net_stream_watch_peer(connection->stream, KEEP_ALIVE_MS, pool->account.command_timeout_ms);
         if (is_compression_useful(connection)) {
             imapc_engine_allow_compress(connection->engine);

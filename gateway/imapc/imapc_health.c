@@ -86,6 +86,7 @@ void imapc_health_unreached(struct imapc_pool *pool, const struct fault *fault, 
 /* The other connections work: fewer is all that the server asks for. */
 static void note_crowd(struct imapc_pool *pool, const struct fault *fault)
 {
+    /* What stands now is what the server bears; whether somebody else's program took the rest is asked again later. */
     pool->connection_most = pool->connection_count;
     pool->crowded_until = net_now(pool->loop) + CROWDED_MS;
     log_failure(pool, fault, "crowded", CROWDED_MS);
@@ -225,6 +226,7 @@ void imapc_health_result(struct imapc_connection *connection, struct imapc_resul
     if (connection->pool->draining) {
         return;
     }
+    /* A look that finds nothing files nothing: it does not prove that the account takes mail. */
     if (!fault_is_set(&result->fault) && (!job->is_search || found_any(job))) {
         on_filed(connection);
     } else if (result->account) {

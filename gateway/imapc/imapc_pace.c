@@ -60,6 +60,7 @@ void imapc_pool_set_pace(struct imapc_pool *pool, const struct imapc_pace *pace)
     if (pace->pause_ms > 0 && left > pace->pause_ms) {
         left = pace->pause_ms; /* the clock was put back meanwhile */
     }
+    /* No pause is as long as a day: what says so was kept by a clock that was wrong. */
     if (left > 0 && left < (int64_t)IMAPC_DAY_MS) {
         outage_resume(&pool->outage, now + (uint64_t)left, (uint64_t)left, pace->login, pace->failures, &pace->fault);
     }

@@ -38,6 +38,7 @@ struct imapc_pool *imapc_pool_new(struct net_loop *loop, const struct imapc_acco
     imapc_habits_init(&pool->habits);
     buf_init(&pool->alert, 1000);
     pool->connection_most = (size_t)account->settings[IMAPC_CONNECTIONS];
+    /* What an earlier process sent may be on its way: a look that is too early would prove it absent. */
     pool->search_at = net_now(loop) + account->settle_ms;
     pool->day_began = net_now(loop);
     if (account->token != NULL) {
@@ -65,7 +66,7 @@ void imapc_pool_free(struct imapc_pool **pool)
     EXPECT(imapc_pool_waiting(*pool) == 0);
     struct fault fault = FAULT_INIT;
     fault_set(&fault, FAULT_LOCAL, "shutdown", "pool", "the upstream is no longer used");
-    (*pool)->draining = true;
+    (*pool)->draining = true; /* what we cut ourselves is nobody's failure, and nothing is opened in its place */
     while (!list_is_empty(&(*pool)->connections)) {
         imapc_connection_cut(LIST_ITEM((*pool)->connections.next, struct imapc_connection, link), &fault);
     }
@@ -99,6 +100,7 @@ void imapc_pool_kick(struct imapc_pool *pool)
 void imapc_pool_submit(struct imapc_pool *pool, struct imapc_append **append)
 {
     NET_EXPECT_LOOP(pool->loop);
+    /* In a batch with others it ended in doubt: alone, the next end tells which of them it was. */
     (*append)->batch_most = (*append)->doubt.alone ? 1 : 0;
     imapc_folder_queue(pool, *append, false);
     *append = NULL;
@@ -288,6 +290,8 @@ static void open_connections(struct imapc_pool *pool)
     if (imapc_place_is_due(pool) && !down && demand + pool->active_count > 0 && may_open(pool)) {
         open_one(pool);
     }
+    /* Until one login has worked, the others wait for it: a wrong password counts once, not once for each connection,
+     * and servers lock accounts for that. */
     while (connecting < demand && now >= pool->outage.until && (pool->proven || connecting == 0) && may_open(pool)) {
         open_one(pool);
         connecting++;

@@ -1,5 +1,6 @@
 /*
- * imapc_token - when access tokens are fetched, and the one in use; see imapc_token.h. A token never reaches a log or a fault's text.
+ * imapc_token - when access tokens are fetched, and the one in use; see imapc_token.h. A token never reaches a log or a
+ * fault's text.
  */
 #include "imapc/imapc_token.h"
 
@@ -119,7 +120,8 @@ void imapc_token_free(struct imapc_token **token)
 
 /* ---- fetching ---- */
 
-/* When a JSON Web Token says that it expires (RFC 7519 section 4.1.4), without asking whether it is right; 0: it is none, or does not say. */
+/* When a JSON Web Token says that it expires (RFC 7519 section 4.1.4), without asking whether it is right; 0: it is
+ * none, or does not say. */
 static int64_t claim_of(struct bytes token)
 {
     struct buf text, json;

@@ -1,6 +1,7 @@
 /*
- * imapc_token - OAuth2 access tokens of one account: from a file that something else keeps fresh, from a command, or from a token endpoint (RFC 6749
- * sections 4.4 and 6; RFC 7523 for a service account) by libcurl on a lane of its own. One fetch at a time serves all connections of the pool.
+ * imapc_token - OAuth2 access tokens of one account: from a file that something else keeps fresh, from a command, or
+ * from a token endpoint (RFC 6749 sections 4.4 and 6; RFC 7523 for a service account) by libcurl on a lane of its own.
+ * One fetch at a time serves all connections of the pool.
  */
 #ifndef MAILWEIR_IMAPC_IMAPC_TOKEN_H
 #define MAILWEIR_IMAPC_IMAPC_TOKEN_H
@@ -9,7 +10,8 @@
 #include "base/must_use.h"
 #include "net/net_loop.h"
 
-/* Strings are NULL where there is nothing. One of file, command, endpoint with client_id, or key_file with subject and scope. */
+/* Strings are NULL where there is nothing. One of file, command, endpoint with client_id, or key_file with subject and
+ * scope. */
 struct imapc_token_options {
     const char *file;
     const char *const *command; /* program and arguments; NULL ends them */
@@ -37,12 +39,13 @@ void imapc_token_free(struct imapc_token **token);
 bool imapc_token_is_fresh(const struct imapc_token *token);
 /* "" without one. */
 const char *imapc_token_text(const struct imapc_token *token);
-/* Seconds until it expires, negative behind that; INT64_MIN when it cannot be told: no token yet, or one from a file that is no JSON
- * Web Token, or does not say. */
+/* Seconds until it expires, negative behind that; INT64_MIN when it cannot be told: no token yet, or one from a file
+ * that is no JSON Web Token, or does not say. */
 int64_t imapc_token_expires_s(const struct imapc_token *token);
 /* It was used, or refused: the next connection needs a new look. */
 void imapc_token_spend(struct imapc_token *token, bool refused);
-/* Fetches; done comes once, from the loop, with NULL or a fault (TEMP). While a fetch is under way, nothing more is begun and false returned. */
+/* Fetches; done comes once, from the loop, with NULL or a fault (TEMP). While a fetch is under way, nothing more is
+ * begun and false returned. */
 bool imapc_token_fetch(struct imapc_token *token, void (*done)(void *ctx, const struct fault *fault), void *ctx);
 
 #endif

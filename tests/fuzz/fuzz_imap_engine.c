@@ -23,6 +23,10 @@ static void give_work(struct world *world, uint64_t now)
     static const char *const flags[] = {"\\Flagged", "ci"};
     world->given++;
     world->open = true;
+    if (world->given % 5 == 0) {
+        imapc_engine_remove(world->engine, now, "A/B", 1, 7);
+        return;
+    }
     if (world->given % 2 == 0) {
         world->wanted[0] =
             (struct imapc_wanted){.id = "ID.1", .flags = flags, .flag_count = 2, .doubt = &world->doubts[0]};
@@ -108,6 +112,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct imapc_habits habits;
     imapc_habits_init(&habits);
     options.habits = (data[1] & 8) != 0 ? &habits : NULL;
+    struct imapc_check checks[] = {{.folder = "A/B"}, {.folder = "INBOX"}};
+    struct imapc_suspect suspects[] = {{.character = '.'}, {.character = '"'}};
+    struct imapc_names names = {.checks = checks,
+                                .check_count = 2,
+                                .suspects = suspects,
+                                .suspect_count = 2,
+                                .may_create = (data[1] & 32) != 0};
+    buf_init(&names.list, 1000);
+    options.names = (data[1] & 16) != 0 ? &names : NULL;
     options.compress = (data[1] & 4) != 0;
     options.store_flags = (data[1] & 2) != 0;
     struct world world = {.engine = imapc_engine_new(&options, 0)};
@@ -121,5 +134,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     EXPECT(world.closed && !world.open && world.given == world.ended);
     imapc_engine_free(&world.engine);
     imapc_folders_free(&options.folders);
+    buf_done(&names.list);
     return 0;
 }

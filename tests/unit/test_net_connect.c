@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <uv.h>
@@ -123,6 +124,22 @@ static void begin(struct fixture *f, const char *first, const char *second, cons
 
 /* ---- the tests ---- */
 
+/* Sockets of this process that give up on a peer that acknowledges nothing for so long (RFC 5482), and that ask an idle
+ * one whether it is there. */
+static unsigned count_watched(unsigned unacked_ms)
+{
+    unsigned count = 0;
+    for (int fd = 3; fd < 256; fd++) {
+        unsigned unacked = 0;
+        int asks = 0;
+        socklen_t len = sizeof unacked, asks_len = sizeof asks;
+        bool is_tcp = getsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacked, &len) == 0 &&
+                      getsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &asks, &asks_len) == 0;
+        count += is_tcp && unacked == unacked_ms && asks != 0;
+    }
+    return count;
+}
+
 /* A time-out of ten minutes, of which no share is waited for: the next address is tried beside the one that does not answer. */
 static void a_black_hole_costs_little(void **state)
 {
@@ -133,7 +150,9 @@ static void a_black_hole_costs_little(void **state)
     connect_to_name(&f, 600000);
     run_until(&f, both_there);
     assert_string_equal(net_stream_peer(f.client.stream), "127.0.0.1");
-    net_stream_watch_peer(f.client.stream, 60000, 60000);
+    assert_int_equal(count_watched(61234), 0);
+    net_stream_watch_peer(f.client.stream, 60000, 61234);
+    assert_int_equal(count_watched(61234), 1);
     fill_hole();
     fixture_done(&f);
 }
