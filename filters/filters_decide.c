@@ -300,7 +300,7 @@ static int run_message(struct filters_builder *builder)
 }
 
 /* A decision outlives the set that made it: its texts are copied. False when the arena is full. */
-static bool keep(struct filters_builder *builder, const char **text)
+static bool keep_decision(struct filters_builder *builder, const char **text)
 {
     if (*text == NULL) {
         return true;
@@ -332,7 +332,7 @@ static bool keep_failed(struct filters_builder *builder)
     bool kept = failed != NULL;
     for (size_t i = 0; i < decision->failed_count && kept; i++) {
         failed[i] = builder->failed[i];
-        kept = keep(builder, &failed[i]);
+        kept = keep_decision(builder, &failed[i]);
     }
     decision->failed = failed;
     return kept;
@@ -348,22 +348,22 @@ static const char *const *keep_errors(struct arena *arena, const struct mail_vie
     return errors;
 }
 
-static int finish(struct filters_builder *builder, struct filters_decision *decision_r)
+static int finish_decision(struct filters_builder *builder, struct filters_decision *decision_r)
 {
     struct filters_decision *decision = &builder->decision;
     if (decision->reply_code != 0) {
         decision->delivery_count = 0; /* the message is refused as a whole */
     }
-    bool kept = keep(builder, &decision->enhanced) && keep(builder, &decision->rule) &&
+    bool kept = keep_decision(builder, &decision->enhanced) && keep_decision(builder, &decision->rule) &&
                 (decision->failed_count == 0 || keep_failed(builder));
     for (size_t i = 0; i < decision->delivery_count && kept; i++) {
         kept = keep_delivery(builder, &decision->deliveries[i]);
     }
     for (size_t i = 0; i < decision->rule_count && kept; i++) {
-        kept = keep(builder, (const char **)(uintptr_t)&decision->rules[i]);
+        kept = keep_decision(builder, (const char **)(uintptr_t)&decision->rules[i]);
     }
     for (size_t i = 0; i < decision->watched_count && kept; i++) {
-        kept = keep(builder, (const char **)(uintptr_t)&decision->watched[i]);
+        kept = keep_decision(builder, (const char **)(uintptr_t)&decision->watched[i]);
     }
     if (!kept) {
         return filters_run_full(&builder->run);
@@ -384,9 +384,9 @@ static int finish(struct filters_builder *builder, struct filters_decision *deci
     return 0;
 }
 
-static int decide(const struct filters_set *set, struct filters_scratch *scratch, const struct filters_message *message,
-                  struct filters_trace *trace, struct arena *arena, struct filters_decision *decision_r,
-                  struct fault *fault)
+static int decide_decision(const struct filters_set *set, struct filters_scratch *scratch,
+                           const struct filters_message *message, struct filters_trace *trace, struct arena *arena,
+                           struct filters_decision *decision_r, struct fault *fault)
 {
     struct fault own = FAULT_INIT;
     struct filters_builder builder = {
@@ -403,7 +403,7 @@ static int decide(const struct filters_set *set, struct filters_scratch *scratch
         result = body_missing(&builder.run, "template");
     }
     if (result == 0) {
-        result = finish(&builder, decision_r);
+        result = finish_decision(&builder, decision_r);
     }
     if (result < 0) {
         fault_set(fault, own.class, own.code, own.where, "%s", own.text);
@@ -416,7 +416,7 @@ int filters_decide(const struct filters_set *set, struct filters_scratch *scratc
                    const struct filters_message *message, struct arena *arena, struct filters_decision *decision_r,
                    struct fault *fault)
 {
-    return decide(set, scratch, message, NULL, arena, decision_r, fault);
+    return decide_decision(set, scratch, message, NULL, arena, decision_r, fault);
 }
 
 int filters_decide_recipient(const struct filters_set *set, struct filters_scratch *scratch,
@@ -436,7 +436,7 @@ int filters_decide_recipient(const struct filters_set *set, struct filters_scrat
     enum ending ending = filters_run_init(&builder.run) < 0 ? BROKEN : run_recipient(&builder, envelope->to_count - 1);
     int result = 0;
     if (ending != BROKEN && ending != UNCERTAIN && builder.decision.reply_code != 0) {
-        result = finish(&builder, decision_r) < 0 ? -1 : 1;
+        result = finish_decision(&builder, decision_r) < 0 ? -1 : 1;
     }
     if (ending == BROKEN || result < 0) {
         fault_set(fault, own.class, own.code, own.where, "%s", own.text);
@@ -453,7 +453,7 @@ int filters_explain(const struct filters_set *set, struct filters_scratch *scrat
     struct filters_trace trace = {.clock_us = clock_us, .ctx = clock_ctx};
     struct filters_decision decision = {0};
     filters_trace_init(&trace);
-    int result = decide(set, scratch, message, &trace, arena, &decision, fault);
+    int result = decide_decision(set, scratch, message, &trace, arena, &decision, fault);
     if (result == 0) {
         *decision_r = decision;
     }

@@ -9,7 +9,7 @@
 #include "mail/mail_parameter.h"
 #include "mail/mail_token.h"
 
-static int add(struct filters_run *run, struct filters_fetched *fetched, const char *word)
+static int add_report(struct filters_run *run, struct filters_fetched *fetched, const char *word)
 {
     return filters_run_add_text(run, fetched, bytes_of(word));
 }
@@ -124,7 +124,7 @@ int filters_run_report(struct filters_run *run, struct filters_fetched *fetched)
     };
     int result = 0;
     for (size_t i = 0; i < sizeof reports / sizeof *reports && result == 0; i++) {
-        result = reports[i].is ? add(run, fetched, reports[i].word) : 0;
+        result = reports[i].is ? add_report(run, fetched, reports[i].word) : 0;
     }
     buf_done(&type);
     return result;

@@ -62,7 +62,7 @@ static bool has_room(struct filters_builder *builder)
     return builder->tried != NULL;
 }
 
-static int add(struct filters_builder *builder, char mark, const char *group, const char *name)
+static int add_tried(struct filters_builder *builder, char mark, const char *group, const char *name)
 {
     struct filters_decision *decision = &builder->decision;
     char text[TRIED_TEXT];
@@ -103,7 +103,7 @@ static int add_said_no(struct filters_builder *builder, const struct filters_rul
 
 int filters_tried_recipient(struct filters_builder *builder, const char *recipient)
 {
-    return is_kept(builder) ? add(builder, MAIL_TRIED_RECIPIENT, NULL, recipient) : 0;
+    return is_kept(builder) ? add_tried(builder, MAIL_TRIED_RECIPIENT, NULL, recipient) : 0;
 }
 
 int filters_tried_rule(struct filters_builder *builder, const struct filters_group *group,
@@ -117,7 +117,7 @@ int filters_tried_rule(struct filters_builder *builder, const struct filters_gro
         return 0;
     }
     char mark = verdict != FILTERS_YES ? MAIL_TRIED_FAILED : rule->watch ? MAIL_TRIED_WATCHED : MAIL_TRIED_YES;
-    return add(builder, mark, group->name, rule->name);
+    return add_tried(builder, mark, group->name, rule->name);
 }
 
 /* Most rules say no, and there may be thousands of them in one call: what fits is copied in one piece, and the rest is

@@ -26,7 +26,7 @@ struct store *admin_store(struct admin *admin, struct fault *fault)
 
 /* ---- answers ---- */
 
-static void answer(struct admin_request *request, unsigned status, struct MHD_Response *response)
+static void answer_request(struct admin_request *request, unsigned status, struct MHD_Response *response)
 {
     EXPECT(request->response == NULL);
     request->status = status;
@@ -54,7 +54,7 @@ void admin_answer_response(struct admin_request *request, unsigned status, struc
     if (is_orphan(request)) {
         MHD_destroy_response(response);
     } else {
-        answer(request, status, response);
+        answer_request(request, status, response);
     }
 }
 

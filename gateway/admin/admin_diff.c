@@ -125,7 +125,7 @@ static bool read_after(struct diff *diff)
 }
 
 /* Answers what is wrong with the request; false when nothing is. */
-static bool refuse(struct diff *diff)
+static bool refuse_diff(struct diff *diff)
 {
     const json_t *limit = json_object_get(diff->body, "limit");
     diff->limit = limit == NULL ? MESSAGES_DEFAULT : (uint64_t)json_integer_value(limit);
@@ -211,7 +211,7 @@ static void add_row(struct diff *diff, const struct filters_message *message, co
     json_array_append_new(diff->rows, row);
 }
 
-static void compare(struct diff *diff, struct filters_message *message)
+static void compare_diff(struct diff *diff, struct filters_message *message)
 {
     struct fault fault = FAULT_INIT;
     struct buf old, new;
@@ -262,7 +262,7 @@ static void compare_recent(struct diff *diff, struct recent_message *kept)
         message.source = from_spool ? spool_source_of(stored.body) : NULL;
         message.body_missing = !from_spool;
     }
-    compare(diff, &message);
+    compare_diff(diff, &message);
     if (from_spool) {
         stored_close(&stored);
     }
@@ -331,7 +331,7 @@ static void compare_waiting(struct diff *diff, uint64_t number)
     struct fault fault = FAULT_INIT;
     if (stored_open(&stored, diff->store, number, &fault) == 0) {
         struct filters_message message = stored_message(&stored, stored.envelope.received_ms);
-        compare(diff, &message);
+        compare_diff(diff, &message);
         stored_close(&stored);
     } else if (strcmp(fault.code, "settled") != 0 && strcmp(fault.code, "unknown") != 0) {
         diff->compared++;
@@ -420,7 +420,7 @@ void admin_post_diff(struct admin_request *request)
     diff->admin = request->admin;
     diff->config = config_hold(gateway_config(request->admin->gateway));
     diff->body = admin_body(request);
-    if (diff->body == NULL || refuse(diff)) {
+    if (diff->body == NULL || refuse_diff(diff)) {
         diff_free(diff);
         return;
     }

@@ -108,7 +108,7 @@ static int read_message(struct explain *explain)
 }
 
 /* Answers what is wrong with the request; false when nothing is. */
-static bool refuse(struct explain *explain)
+static bool refuse_explain(struct explain *explain)
 {
     const char *from = text_at(explain->body, "from");
     explain->envelope = (struct mail_envelope){.id = "00000000000000000000000000",
@@ -204,7 +204,7 @@ void admin_post_explain(struct admin_request *request)
     buf_init(&explain->message, (size_t)request->admin->config->admin.max_body);
     buf_init(&explain->out, EXPLANATION_MAX);
     explain->body = admin_body(request);
-    if (explain->body == NULL || refuse(explain)) {
+    if (explain->body == NULL || refuse_explain(explain)) {
         explain_free(explain);
         return;
     }

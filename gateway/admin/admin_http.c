@@ -59,7 +59,7 @@ static bool is_too_long(const struct admin_request *request)
 }
 
 /* Answers a request that may not be; false when it may. */
-static bool refuse(struct admin_request *request, const char *method, const char *url)
+static bool refuse_request(struct admin_request *request, const char *method, const char *url)
 {
     bool exists = false;
     request->route = admin_route_find(method, url, request->parameter, &exists);
@@ -135,7 +135,7 @@ static enum MHD_Result begin(struct admin *admin, struct MHD_Connection *connect
     admin->counts.requests++;
     set_idle(admin, connection, false);
     *slot = request;
-    if (refuse(request, method, url)) {
+    if (refuse_request(request, method, url)) {
         request->begun = true;
         return MHD_queue_response(connection, request->status, request->response);
     }

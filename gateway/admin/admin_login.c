@@ -7,7 +7,7 @@
 #include "admin/admin_access.h"
 #include "admin/admin_handlers.h"
 
-static void tell(struct admin_request *request, const struct admin_who *who, const char *key)
+static void tell_login(struct admin_request *request, const struct admin_who *who, const char *key)
 {
     admin_answer_json(request, 200,
                       json_pack("{s:s,s:s,s:s?,s:I}", "name", who->named ? who->name : "", "role",
@@ -18,7 +18,7 @@ static void tell(struct admin_request *request, const struct admin_who *who, con
 void admin_get_session(struct admin_request *request)
 {
     const struct admin_session *session = admin_session_of(request);
-    tell(request, &request->who, session == NULL ? NULL : admin_session_key(session));
+    tell_login(request, &request->who, session == NULL ? NULL : admin_session_key(session));
 }
 
 static void set_cookie(struct admin_request *request, const char *value, const char *rest)
@@ -30,13 +30,13 @@ static void set_cookie(struct admin_request *request, const char *value, const c
     MHD_add_response_header(request->response, "Set-Cookie", line);
 }
 
-static void begin(struct admin_request *request, const struct admin_who *who)
+static void begin_login(struct admin_request *request, const struct admin_who *who)
 {
     struct admin *admin = request->admin;
     struct admin_session *session = admin_session_begin(admin, who);
     log_event(admin->log, LOG_LEVEL_INFO, "admin_login", LOG_STR("by", who->name),
               LOG_STR("role", config_admin_roles[who->role]));
-    tell(request, who, admin_session_key(session));
+    tell_login(request, who, admin_session_key(session));
     set_cookie(request, admin_session_cookie(session), "");
 }
 
@@ -49,7 +49,7 @@ void admin_post_session(struct admin_request *request)
     }
     const char *token = json_string_value(json_object_get(body, "token"));
     if (token != NULL && admin_access_token(request->admin, token, &who)) {
-        begin(request, &who);
+        begin_login(request, &who);
     } else {
         log_event(request->admin->log, LOG_LEVEL_WARNING, "admin_login_failed",
                   LOG_STR("note", "the page was shown a token that is none of this gateway's"));

@@ -124,7 +124,7 @@ static void on_lane(void *ctx)
 
 /* ---- on the loop ---- */
 
-static void finish(struct job *job)
+static void finish_reroute(struct job *job)
 {
     struct admin_request *request = job->request;
     json_t *next = job->more ? json_sprintf("%llu.%d", (unsigned long long)job->done, INT32_MAX) : json_null();
@@ -134,7 +134,7 @@ static void finish(struct job *job)
     job_free(job);
 }
 
-static void step(struct job *job);
+static void step_reroute(struct job *job);
 
 static void on_changed(void *ctx, const struct spool_change_result *result, const struct fault *fault)
 {
@@ -145,13 +145,13 @@ static void on_changed(void *ctx, const struct spool_change_result *result, cons
     if (fault != NULL) {
         json_array_append_new(job->rows, json_pack("{s:s,s:s}", "verdict", "failed", "error", fault->text));
     }
-    step(job);
+    step_reroute(job);
 }
 
-static void step(struct job *job)
+static void step_reroute(struct job *job)
 {
     if (job->request->admin == NULL || job->next == job->plan_count) {
-        finish(job);
+        finish_reroute(job);
         return;
     }
     const struct reroute_plan *plan = &job->plans[job->next++];
@@ -168,7 +168,7 @@ static void on_planned(void *ctx)
         job_free(job);
         return;
     }
-    step(job);
+    step_reroute(job);
 }
 
 void admin_reroute(struct admin_request *request, json_t *body, const struct store_select *select, const char *by)

@@ -6,7 +6,7 @@
 #include "decision/decision.h"
 #include "dispatch/dispatch_condition.h"
 
-static json_t *number(uint64_t value)
+static json_t *number_status(uint64_t value)
 {
     return json_integer((json_int_t)value);
 }
@@ -58,7 +58,7 @@ static json_t *listeners(const struct admin *admin)
         const struct config_listener *listener = config_listener_at(config, i);
         json_array_append_new(json,
                               json_pack("{s:s,s:s,s:o,s:s}", "name", listener->name, "address", listener->address.host,
-                                        "port", number(gateway_port(admin->gateway, listener->name)), "tls",
+                                        "port", number_status(gateway_port(admin->gateway, listener->name)), "tls",
                                         config_tls_modes[listener->tls.mode]));
     }
     return json;
@@ -87,9 +87,9 @@ static json_t *daily(const struct imapc_daily *daily)
     if (daily->limit == 0) {
         return json_null();
     }
-    json_t *spent = daily->spent_in_ms == UINT64_MAX ? json_null() : number(daily->spent_in_ms / 1000);
-    return json_pack("{s:o,s:o,s:o,s:o}", "limit", number(daily->limit), "used", number(daily->used), "ends_seconds",
-                     number(daily->ends_in_ms / 1000), "spent_seconds", spent);
+    json_t *spent = daily->spent_in_ms == UINT64_MAX ? json_null() : number_status(daily->spent_in_ms / 1000);
+    return json_pack("{s:o,s:o,s:o,s:o}", "limit", number_status(daily->limit), "used", number_status(daily->used),
+                     "ends_seconds", number_status(daily->ends_in_ms / 1000), "spent_seconds", spent);
 }
 
 static json_t *upstream(const struct dispatch_state *state)
@@ -100,8 +100,8 @@ static json_t *upstream(const struct dispatch_state *state)
                              dispatch_condition_name(dispatch_condition_of(state)), "failures",
                              (json_int_t)state->failures, "active", (json_int_t)state->counts.active, "connections_max",
                              (json_int_t)state->config->settings[IMAPC_CONNECTIONS]);
-    json_object_set_new(json, "connections", number(state->pool.connections));
-    json_object_set_new(json, "connections_busy", number(state->pool.busy));
+    json_object_set_new(json, "connections", number_status(state->pool.connections));
+    json_object_set_new(json, "connections_busy", number_status(state->pool.busy));
     json_object_set_new(json, "token_seconds", seconds_left(state->pool.token_expires_s));
     json_object_set_new(json, "certificate_seconds", seconds_left(state->pool.certificate_expires_s));
     json_object_set_new(json, "own_certificate_seconds", seconds_left(state->pool.own_expires_s));
@@ -111,13 +111,13 @@ static json_t *upstream(const struct dispatch_state *state)
     json_object_set_new(json, "paused_until", moment(state->paused_until));
     json_object_set_new(json, "daily", daily(&state->pool.daily));
     json_object_set_new(json, "cause", state->pool.down != NULL ? json_string(state->pool.down) : json_null());
-    json_object_set_new(json, "filed", number(state->counts.filed));
-    json_object_set_new(json, "deferred", number(state->counts.deferred));
-    json_object_set_new(json, "dead", number(state->counts.dead));
-    json_object_set_new(json, "uncertain", number(state->counts.uncertain));
-    json_object_set_new(json, "fallback", number(state->counts.diverted));
+    json_object_set_new(json, "filed", number_status(state->counts.filed));
+    json_object_set_new(json, "deferred", number_status(state->counts.deferred));
+    json_object_set_new(json, "dead", number_status(state->counts.dead));
+    json_object_set_new(json, "uncertain", number_status(state->counts.uncertain));
+    json_object_set_new(json, "fallback", number_status(state->counts.diverted));
     json_object_set_new(json, "down_since", moment(state->down_since));
-    json_object_set_new(json, "possible_duplicates", number(state->counts.possible_duplicates));
+    json_object_set_new(json, "possible_duplicates", number_status(state->counts.possible_duplicates));
     json_object_set_new(json, "append_ms_median", json_real((double)histogram_percentile(state->append, 50) / 1000));
     json_object_set_new(json, "append_ms_99", json_real((double)histogram_percentile(state->append, 99) / 1000));
     json_object_set_new(json, "last_filed", moment(state->last_filed_ms));
@@ -143,7 +143,7 @@ static json_t *rules(const struct admin *admin, const struct gateway_state *stat
     json_t *messages = json_object();
     for (int i = 0; i < RULE_STATS_ACTIONS; i++) {
         json_object_set_new(messages, rule_stats_action_name((enum rule_stats_action)i),
-                            number(rule_stats_messages(stats, (enum rule_stats_action)i)));
+                            number_status(rule_stats_messages(stats, (enum rule_stats_action)i)));
     }
     return json_pack("{s:I,s:o,s:b,s:I,s:o,s:I}", "count", (json_int_t)state->rules, "loaded", moment(state->loaded_ms),
                      "last_load_good", state->last_load_good, "loads_failed", (json_int_t)state->loads_failed,

@@ -89,7 +89,7 @@ static bool read_limit(const json_t *body, const char *name, int (*parse)(struct
 }
 
 /* Answers what is wrong; false when nothing is. */
-static bool refuse(struct admin_request *request, const json_t *body, struct trace *trace)
+static bool refuse_trace(struct admin_request *request, const json_t *body, struct trace *trace)
 {
     const struct config *config = request->admin->config;
     const char *upstream = json_string_value(json_object_get(body, "upstream"));
@@ -130,7 +130,7 @@ void admin_post_traces(struct admin_request *request)
     }
     struct traces *traces = gateway_traces(admin->gateway);
     admin_traces_tick(admin);
-    if (!refuse(request, body, &trace)) {
+    if (!refuse_trace(request, body, &trace)) {
         trace.id = traces_add(traces, &trace);
         if (trace.id == 0) {
             admin_answer_error(request, 409, "traces", "%d traces are on already; stop one first", TRACES_MAX);

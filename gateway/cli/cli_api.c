@@ -303,7 +303,7 @@ static int perform(struct cli_api *api, const char *path, const char *body, long
     return (int)curl_easy_perform(api->curl);
 }
 
-static int finish(struct cli_api *api, int code, struct bytes body)
+static int finish_request(struct cli_api *api, int code, struct bytes body)
 {
     long status = 0;
     if (code != CURLE_OK) {
@@ -338,7 +338,7 @@ static int exchange(struct cli_api *api, const char *path, const char *body, str
     curl_easy_setopt(api->curl, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(api->curl, CURLOPT_WRITEDATA, out);
     int code = perform_patiently(api, path, body, out);
-    return finish(api, code, buf_bytes(out));
+    return finish_request(api, code, buf_bytes(out));
 }
 
 static void clean_text(json_t *text)
@@ -434,7 +434,7 @@ int cli_api_stream(struct cli_api *api, const char *path, int (*fn)(void *ctx, s
     curl_easy_setopt(api->curl, CURLOPT_WRITEFUNCTION, on_piece);
     curl_easy_setopt(api->curl, CURLOPT_WRITEDATA, &sink);
     int code = perform_patiently(api, path, NULL, &api->body);
-    return sink.stopped ? 0 : finish(api, code, buf_bytes(&api->body));
+    return sink.stopped ? 0 : finish_request(api, code, buf_bytes(&api->body));
 }
 
 /* ---- live streams ---- */
@@ -484,5 +484,5 @@ int cli_api_follow(struct cli_api *api, const char *path, cli_api_event_fn *fn, 
     if (status == 200 && code == CURLE_WRITE_ERROR) {
         return 0; /* it was us who ended it */
     }
-    return finish(api, code, buf_bytes(&api->body));
+    return finish_request(api, code, buf_bytes(&api->body));
 }

@@ -99,7 +99,7 @@ static int tell_refusal(const json_t *answer)
 }
 
 /* Keeps the refresh token of an answer of the token endpoint. */
-static int keep(const struct login *login, const json_t *answer)
+static int keep_login(const struct login *login, const json_t *answer)
 {
     const char *file = login->upstream->token.refresh_file, *text = text_in(answer, "refresh_token");
     struct fault fault = FAULT_INIT;
@@ -144,7 +144,7 @@ static int wait_for_device(struct login *login, const json_t *device)
         const char *error = text_in(answer, "error");
         bool slow = strcmp(error, "slow_down") == 0;
         if (answer != NULL && !slow && strcmp(error, "authorization_pending") != 0) {
-            int result = keep(login, answer);
+            int result = keep_login(login, answer);
             json_decref(answer);
             return result;
         }
@@ -317,7 +317,7 @@ static int change_code(struct login *login, const char *code, const char *redire
     append_field(login, &login->form, "redirect_uri", redirect);
     append_field(login, &login->form, "code_verifier", verifier);
     json_t *answer = post(login, login->upstream->token.endpoint);
-    int result = answer == NULL ? 1 : keep(login, answer);
+    int result = answer == NULL ? 1 : keep_login(login, answer);
     json_decref(answer);
     return result;
 }
@@ -348,7 +348,7 @@ static int by_browser(struct login *login)
 
 /* ---- the command ---- */
 
-static const struct config_upstream *find(const struct config *config, const char *name)
+static const struct config_upstream *find_login(const struct config *config, const char *name)
 {
     for (size_t i = 0; i < config->upstreams.count; i++) {
         if (strcmp(config_upstream_at(config, i)->name, name) == 0) {
@@ -378,7 +378,7 @@ static void find_endpoints(struct login *login)
 
 int cli_login(const struct config *config, const char *name)
 {
-    struct login login = {.upstream = find(config, name)};
+    struct login login = {.upstream = find_login(config, name)};
     if (login.upstream == NULL) {
         fprintf(stderr, "there is no upstream \"%s\" in the configuration\n", name);
         return EX_USAGE;

@@ -89,7 +89,7 @@ static size_t recipients_of(struct arena *arena, const struct cli_envelope *enve
     return guess.count;
 }
 
-static int give(struct walk *walk, const char *name, struct bytes text)
+static int give_message(struct walk *walk, const char *name, struct bytes text)
 {
     struct arena *arena = arena_new(ARENA_MAX);
     struct mail_recipient *to = expect_memory(arena_array(arena, RECIPIENTS_MAX, sizeof *to));
@@ -141,7 +141,7 @@ static int each_of_mbox(struct walk *walk, const char *path, struct bytes text)
         if (end || (blank && is_from_line(line))) {
             char name[4200];
             snprintf(name, sizeof name, "%s#%zu", path, number);
-            result = number > 0 ? give(walk, name, buf_bytes(&message)) : 0;
+            result = number > 0 ? give_message(walk, name, buf_bytes(&message)) : 0;
             buf_clear(&message);
             number++;
             if (end) {
@@ -189,7 +189,7 @@ static int each_of_text(struct walk *walk, const char *path, struct bytes text)
         struct bytes line = bytes_cut(&text, '\n');
         append_line(&message, line, ended);
     }
-    int result = give(walk, path, buf_bytes(&message));
+    int result = give_message(walk, path, buf_bytes(&message));
     buf_done(&message);
     return result;
 }

@@ -19,7 +19,7 @@ struct comparison {
     uint64_t compared, differ, unknown;
 };
 
-static const char *text(const json_t *row, const char *name)
+static const char *text_recent(const json_t *row, const char *name)
 {
     const char *value = json_string_value(json_object_get(row, name));
     return value == NULL ? "" : value;
@@ -30,12 +30,12 @@ static void print_row(const struct comparison *comparison, const json_t *row)
     if (comparison->json) {
         json_dumpf(row, stdout, JSON_COMPACT);
         printf("\n");
-    } else if (strcmp(text(row, "verdict"), "unknown") == 0) {
-        printf("%s from <%s>: %s\n  ? %s\n", text(row, "message"), text(row, "from"), text(row, "subject"),
-               text(row, "why"));
+    } else if (strcmp(text_recent(row, "verdict"), "unknown") == 0) {
+        printf("%s from <%s>: %s\n  ? %s\n", text_recent(row, "message"), text_recent(row, "from"),
+               text_recent(row, "subject"), text_recent(row, "why"));
     } else {
-        printf("%s from <%s>: %s\n  - %s\n  + %s\n", text(row, "message"), text(row, "from"), text(row, "subject"),
-               text(row, "old"), text(row, "new"));
+        printf("%s from <%s>: %s\n  - %s\n  + %s\n", text_recent(row, "message"), text_recent(row, "from"),
+               text_recent(row, "subject"), text_recent(row, "old"), text_recent(row, "new"));
     }
 }
 
@@ -46,7 +46,7 @@ static void take_page(struct comparison *comparison, const json_t *answer)
     cli_progress_clear(&comparison->progress);
     json_array_foreach(json_object_get(answer, "messages"), i, row)
     {
-        bool unknown = strcmp(text(row, "verdict"), "unknown") == 0;
+        bool unknown = strcmp(text_recent(row, "verdict"), "unknown") == 0;
         comparison->unknown += unknown;
         comparison->differ += !unknown;
         print_row(comparison, row);
@@ -56,7 +56,7 @@ static void take_page(struct comparison *comparison, const json_t *answer)
 }
 
 /* Page after page until the gateway has no more. */
-static int compare(struct comparison *comparison, json_t *rules)
+static int compare_recent(struct comparison *comparison, json_t *rules)
 {
     json_t *body = json_pack("{s:O}", "rules", rules);
     int result = EX_OK;
@@ -87,7 +87,7 @@ int cli_recent_diff(const char *config, const char *const *paths, size_t count, 
     int result = EX_CONFIG;
     if (comparison.api != NULL) {
         cli_progress_begin(&comparison.progress, "comparing", 0);
-        result = compare(&comparison, rules);
+        result = compare_recent(&comparison, rules);
         cli_progress_clear(&comparison.progress);
     }
     if (result == EX_OK && !json) {

@@ -18,7 +18,7 @@ static const char *text_at(const json_t *object, const char *name)
     return text == NULL ? "" : text;
 }
 
-static json_t *ask(struct cli_api *api, const char *client, const char *id)
+static json_t *ask_refusals(struct cli_api *api, const char *client, const char *id)
 {
     struct buf path;
     json_t *answer = NULL, *list;
@@ -47,7 +47,7 @@ static json_t *read_file(const char *spool, const char *client, const char *id)
 
 json_t *cli_refusals(struct cli_api *api, const char *spool, const char *client, const char *id)
 {
-    return api != NULL ? ask(api, client, id) : read_file(spool, client, id);
+    return api != NULL ? ask_refusals(api, client, id) : read_file(spool, client, id);
 }
 
 static void print_quoted(const char *before, const json_t *refusal, const char *name, const char *after)

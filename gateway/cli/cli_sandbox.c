@@ -20,7 +20,7 @@ struct reach {
     size_t count, room;
 };
 
-static void add(struct reach *reach, const char *path, bool may_write)
+static void add_sandbox(struct reach *reach, const char *path, bool may_write)
 {
     if (reach->count == reach->room) {
         size_t room = reach->room == 0 ? 64 : 2 * reach->room;
@@ -40,11 +40,11 @@ static void add_folder_of(struct reach *reach, const char *path, bool may_write)
 {
     const char *slash = strrchr(path, '/');
     if (slash == NULL) {
-        add(reach, ".", may_write);
+        add_sandbox(reach, ".", may_write);
     } else if (slash == path) {
-        add(reach, path, may_write);
+        add_sandbox(reach, path, may_write);
     } else {
-        add(reach, expect_memory(arena_printf(reach->arena, "%.*s", (int)(slash - path), path)), may_write);
+        add_sandbox(reach, expect_memory(arena_printf(reach->arena, "%.*s", (int)(slash - path), path)), may_write);
     }
 }
 
@@ -52,7 +52,7 @@ static void add_place(struct reach *reach, const char *path)
 {
     struct stat found;
     if (stat(path, &found) == 0 && S_ISDIR(found.st_mode)) {
-        add(reach, path, false);
+        add_sandbox(reach, path, false);
         return;
     }
     add_folder_of(reach, path, false);
@@ -91,7 +91,7 @@ static void add_config(struct reach *reach, const struct config *config)
     /* Made now, if need be: there is no right on what does not exist. Whatever is wrong with it is told by opening the spool. */
     struct fault fault = FAULT_INIT;
     disregard(net_file_mkdir(config->spool_path, &fault));
-    add(reach, config->spool_path, true);
+    add_sandbox(reach, config->spool_path, true);
 }
 
 static bool runs_commands(const struct config *config)

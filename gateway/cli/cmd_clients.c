@@ -67,7 +67,7 @@ static void print_all(const json_t *clients, const json_t *refusals, bool one)
     }
 }
 
-static int tell(const struct queue_options *options, const char *address)
+static int tell_clients(const struct queue_options *options, const char *address)
 {
     int exit_code = EX_OK;
     struct cli_api *api = cli_api_try(options->config_file, options->path);
@@ -94,7 +94,7 @@ int cmd_clients(const struct cli_command *command, int argc, char **argv)
         others = -1;
     }
     if (others >= 0 && queue_find_spool(&options, &exit_code) == 0) {
-        exit_code = tell(&options, others == 1 ? argv[1] : NULL);
+        exit_code = tell_clients(&options, others == 1 ? argv[1] : NULL);
     }
     queue_options_done(&options);
     return exit_code;

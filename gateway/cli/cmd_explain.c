@@ -270,7 +270,7 @@ static int run_explain(struct explain *explain, const struct arguments *argument
     return result;
 }
 
-static int run(const struct arguments *arguments, char **others, int count)
+static int run_message(const struct arguments *arguments, char **others, int count)
 {
     if (arguments->recent) {
         return cli_recent_diff(arguments->config, (const char *const *)others, (size_t)count, arguments->json);
@@ -364,5 +364,5 @@ int cmd_explain(const struct cli_command *command, int argc, char **argv)
         return exit_code;
     }
     const char *lacks = missing(&arguments, others);
-    return lacks == NULL ? run(&arguments, argv + 1, others) : cli_usage_error(command, "%s", lacks);
+    return lacks == NULL ? run_message(&arguments, argv + 1, others) : cli_usage_error(command, "%s", lacks);
 }

@@ -37,7 +37,7 @@ static bool read_line(char into[PASSWORD_MAX + 2])
     return len <= PASSWORD_MAX;
 }
 
-static bool ask(const char *prompt, char into[PASSWORD_MAX + 2])
+static bool ask_password(const char *prompt, char into[PASSWORD_MAX + 2])
 {
     struct termios before, quiet;
     fputs(prompt, stderr);
@@ -58,10 +58,10 @@ static int read_password(char into[PASSWORD_MAX + 2])
 {
     char again[PASSWORD_MAX + 2];
     bool terminal = isatty(STDIN_FILENO) == 1;
-    if (!(terminal ? ask("New password: ", into) : read_line(into))) {
+    if (!(terminal ? ask_password("New password: ", into) : read_line(into))) {
         return complain("no password", "write one of at most 1000 octets on standard input");
     }
-    if (terminal && (!ask("The same again: ", again) || strcmp(into, again) != 0)) {
+    if (terminal && (!ask_password("The same again: ", again) || strcmp(into, again) != 0)) {
         return complain("the passwords are not the same", "");
     }
     explicit_bzero(again, sizeof again);
@@ -150,7 +150,7 @@ static int set_user(json_t *users, const char *name, const char *senders)
     return EX_OK;
 }
 
-static int change(const char *path, const char *name, const char *senders, bool delete)
+static int change_password(const char *path, const char *name, const char *senders, bool delete)
 {
     json_t *root = read_file(path);
     if (root == NULL) {
@@ -196,7 +196,7 @@ int cmd_passwd(const struct cli_command *command, int argc, char **argv)
         !bytes_is_utf8(bytes_of(argv[1]))) {
         return cli_usage_error(command, "a name has 1 to 255 octets of UTF-8 and no control characters");
     }
-    exit_code = change(path, argv[1], senders, delete);
+    exit_code = change_password(path, argv[1], senders, delete);
     if (exit_code == EX_OK) {
         printf("%s: %s %s\n", path, argv[1], delete ? "is gone" : "may log in");
     }

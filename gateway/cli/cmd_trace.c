@@ -100,7 +100,7 @@ static int follow(struct cli_api *api, const struct options *options, const json
     return exit_code;
 }
 
-static int begin(struct cli_api *api, const struct options *options)
+static int begin_trace(struct cli_api *api, const struct options *options)
 {
     json_t *trace = NULL;
     json_t *body = json_pack("{s:s*,s:s*,s:s*,s:s*,s:s*}", "upstream", options->upstream, "listener", options->listener,
@@ -159,7 +159,7 @@ int cmd_trace(const struct cli_command *command, int argc, char **argv)
     if (api == NULL) {
         return EX_CONFIG;
     }
-    exit_code = options.list || options.off ? list(api, options.off) : begin(api, &options);
+    exit_code = options.list || options.off ? list(api, options.off) : begin_trace(api, &options);
     cli_api_close(&api);
     return exit_code;
 }

@@ -43,7 +43,7 @@ static size_t tell_refusals(const struct queue_options *options, const char *id)
 }
 
 /* argv: a message's name; or upstream, folder and UID. */
-static int tell(const struct queue_options *options, int argc, char **argv)
+static int tell_why(const struct queue_options *options, int argc, char **argv)
 {
     int exit_code = EX_OK;
     json_t *stories = NULL;
@@ -76,7 +76,7 @@ int cmd_why(const struct cli_command *command, int argc, char **argv)
         others = -1;
     }
     if (others >= 0 && queue_find_spool(&options, &exit_code) == 0) {
-        exit_code = tell(&options, others, argv + 1);
+        exit_code = tell_why(&options, others, argv + 1);
     }
     queue_options_done(&options);
     return exit_code;

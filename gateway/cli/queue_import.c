@@ -186,8 +186,8 @@ static const char *message_id_of(struct bytes header, struct arena *arena)
 
 /* ---- the decision ---- */
 
-static int decide(struct import *import, const char *name, const struct filters_message *message, struct arena *arena,
-                  struct mail_envelope *envelope, struct filters_decision *decision_r)
+static int decide_import(struct import *import, const char *name, const struct filters_message *message,
+                         struct arena *arena, struct mail_envelope *envelope, struct filters_decision *decision_r)
 {
     struct fault fault = FAULT_INIT;
     struct filters_message again = *message;
@@ -282,7 +282,7 @@ static void count_results(struct import *import, const json_t *reply)
 }
 
 /* Asks the gateway that runs by its API, or does it here; NULL after the failure was printed. */
-static json_t *ask(struct import *import, json_t *request)
+static json_t *ask_import(struct import *import, json_t *request)
 {
     struct fault fault = FAULT_INIT;
     char *reply = NULL;
@@ -320,7 +320,7 @@ static void hand_over(struct import *import)
         return;
     }
     json_t *request = json_pack("{s:s, s:O}", "verb", "import", "messages", import->batch);
-    json_t *answer = ask(import, request);
+    json_t *answer = ask_import(import, request);
     json_decref(request);
     if (answer == NULL) {
         import->left_out += json_array_size(import->batch);
@@ -401,7 +401,7 @@ static void import_known(struct import *import, const char *name, const struct f
     if (!good) {
         leave_out(import, name, fault.text);
     } else if (import->options->by_rules) {
-        good = decide(import, name, message, arena, &envelope, &decision) == 0;
+        good = decide_import(import, name, message, arena, &envelope, &decision) == 0;
     } else {
         good = check_stored(import, name, &decision) == 0;
     }
@@ -423,7 +423,7 @@ static void import_new(struct import *import, const char *name, const struct fil
     envelope.body = MAIL_BODY_8BITMIME;
     envelope.message_id = message_id_of(message->header, arena);
     make_id(import, body, &envelope, id);
-    if (decide(import, name, message, arena, &envelope, &decision) == 0) {
+    if (decide_import(import, name, message, arena, &envelope, &decision) == 0) {
         add_to_batch(import, name, body, &envelope, &decision);
     }
     arena_free(&arena);

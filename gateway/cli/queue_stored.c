@@ -27,8 +27,8 @@ static int read_envelope(const json_t *story, struct arena *arena, struct mail_e
     return result;
 }
 
-static int give(const struct mail_envelope *envelope, struct buf *body, const json_t *story, queue_stored_fn *fn,
-                void *ctx)
+static int give_stored(const struct mail_envelope *envelope, struct buf *body, const json_t *story, queue_stored_fn *fn,
+                       void *ctx)
 {
     bool complete;
     const struct bytes octets = buf_bytes(body);
@@ -53,7 +53,7 @@ static int read_and_give(struct queue_source *source, const char *id, const json
     if (read_envelope(story, arena, &envelope, &fault) != 0) {
         fprintf(stderr, "mailweir: %s is left out: %s\n", id, fault.text);
     } else if (queue_source_body(source, id, keep_piece, &body) == EX_OK) {
-        result = give(&envelope, &body, story, fn, ctx);
+        result = give_stored(&envelope, &body, story, fn, ctx);
     } else {
         fprintf(stderr, "mailweir: %s is left out\n", id);
     }

@@ -32,7 +32,7 @@ static json_t *secret(void)
                      "additionalProperties", 0);
 }
 
-static json_t *number(const struct config_key *key)
+static json_t *number_schema(const struct config_key *key)
 {
     json_t *schema = json_pack("{ss sI}", "type", "integer", "minimum", (json_int_t)key->least);
     if (key->most != 0) {
@@ -45,7 +45,7 @@ static json_t *schema_of_kind(const struct config_key *key)
 {
     switch (key->kind) {
     case CONFIG_NUMBER:
-        return number(key);
+        return number_schema(key);
     case CONFIG_SIZE:
         return json_pack("{s[{ss sI} o]}", "oneOf", "type", "integer", "minimum", (json_int_t)0,
                          pattern("^[0-9]+(B|KiB|MiB|GiB|TiB|kB|KB|MB|GB)?$"));

@@ -91,7 +91,7 @@ static void write_status(const struct report *report, struct buf *out)
 
 /* ---- the end ---- */
 
-static void finish(struct report *report, const struct fault *fault)
+static void finish_report(struct report *report, const struct fault *fault)
 {
     /* Known: it was made before a crash came between it and the end of its delivery. */
     if (fault != NULL && strcmp(fault->code, "known") != 0) {
@@ -108,10 +108,10 @@ static void finish(struct report *report, const struct fault *fault)
 
 static void on_committed(void *ctx, const struct fault *fault)
 {
-    finish(ctx, fault);
+    finish_report(ctx, fault);
 }
 
-static void commit(struct report *report)
+static void commit_report(struct report *report)
 {
     const struct config *config = report->options.config;
     const char *to = "postmaster";
@@ -148,7 +148,7 @@ static void write_end(struct report *report)
     buf_printf(&end, "\r\n--%s--\r\n", report->boundary);
     disregard(spool_stage_write(report->stage, buf_bytes(&end)));
     buf_done(&end);
-    commit(report);
+    commit_report(report);
 }
 
 static void on_piece(void *ctx, struct bytes data, const struct fault *fault)
@@ -163,7 +163,7 @@ static void on_piece(void *ctx, struct bytes data, const struct fault *fault)
     report->stopped = result > 0;
     if (result < 0) {
         struct fault failure = *spool_stage_fault(report->stage);
-        finish(report, &failure);
+        finish_report(report, &failure);
     } else if (result == 0) {
         read_next(report);
     }
@@ -187,7 +187,7 @@ static void on_writable(void *ctx)
     }
 }
 
-static void begin(void *ctx)
+static void begin_report(void *ctx)
 {
     struct report *report = ctx;
     struct buf head;
@@ -230,5 +230,5 @@ void dispatch_report_start(const struct dispatch_report_options *options, struct
     units_id(options->ended_ms, random, report->boundary);
     report->stage = spool_stage_new(options->spool, on_writable, report);
     spool_stage_unique(report->stage, false);
-    net_defer(options->loop, begin, report);
+    net_defer(options->loop, begin_report, report);
 }

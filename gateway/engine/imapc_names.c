@@ -13,7 +13,7 @@ void imapc_names_enter(struct imapc_engine *engine)
     imapc_send(engine);
 }
 
-static void add(struct imapc_engine *engine, struct bytes name, char delimiter)
+static void add_names(struct imapc_engine *engine, struct bytes name, char delimiter)
 {
     struct imapc_names *names = engine->options.names;
     size_t before = names->list.len;
@@ -31,9 +31,9 @@ static void add(struct imapc_engine *engine, struct bytes name, char delimiter)
 static void add_name(struct imapc_engine *engine, struct bytes name, char delimiter)
 {
     struct bytes prefix = bytes_of(engine->namespaces.count > 0 ? engine->namespaces.items[0].prefix : "");
-    add(engine, name, delimiter);
+    add_names(engine, name, delimiter);
     if (prefix.len > 0 && name.len > prefix.len && bytes_equal_nocase(bytes_slice(name, 0, prefix.len), prefix)) {
-        add(engine, bytes_from(name, prefix.len), delimiter);
+        add_names(engine, bytes_from(name, prefix.len), delimiter);
     }
 }
 

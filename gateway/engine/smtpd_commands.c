@@ -141,7 +141,7 @@ static enum smtpd_stage stage_of(const struct smtpd_engine *engine)
 }
 
 /* What is wrong with the command here and now; SMTPD_REPLY_OK when nothing is. */
-static enum smtpd_reply judge(const struct smtpd_engine *engine, const struct row *row, struct bytes argument)
+static enum smtpd_reply judge_command(const struct smtpd_engine *engine, const struct row *row, struct bytes argument)
 {
     if (row == NULL) {
         return SMTPD_REPLY_UNKNOWN_COMMAND;
@@ -169,7 +169,7 @@ void smtpd_command(struct smtpd_engine *engine, uint64_t now, struct bytes line)
         return;
     }
     const struct row *row = find_row(command.verb);
-    enum smtpd_reply wrong = judge(engine, row, command.argument);
+    enum smtpd_reply wrong = judge_command(engine, row, command.argument);
     engine->unknown += wrong == SMTPD_REPLY_UNKNOWN_COMMAND ? 1 : 0;
     if (wrong == SMTPD_REPLY_OK) {
         engine->stage = (row->stages & engine->stage) == 0 ? stage_of(engine) : engine->stage;

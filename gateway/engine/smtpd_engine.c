@@ -376,7 +376,7 @@ static void copy_options(struct smtpd_engine *engine, const struct smtpd_engine_
 }
 
 /* The greeting, or the wait for it. */
-static void begin(struct smtpd_engine *engine, uint64_t now)
+static void begin_session(struct smtpd_engine *engine, uint64_t now)
 {
     if (engine->trusted || engine->options.refusal.code != 0 || engine->options.limits.greeting_delay_ms == 0) {
         smtpd_greet(engine, now);
@@ -399,7 +399,7 @@ struct smtpd_engine *smtpd_engine_new(const struct smtpd_engine_options *options
         smtpd_enter(engine, now, SMTPD_PHASE_HANDSHAKE);
         smtpd_ask(engine, SMTPD_WANT_TLS);
     } else {
-        begin(engine, now);
+        begin_session(engine, now);
     }
     return engine;
 }
@@ -562,7 +562,7 @@ void smtpd_engine_tls_ready(struct smtpd_engine *engine, uint64_t now, const cha
     copy_text(engine->tls_peer, sizeof engine->tls_peer, peer);
     smtpd_update_offer(engine);
     if (!engine->greeted) {
-        begin(engine, now);
+        begin_session(engine, now);
     } else {
         smtpd_enter(engine, now, SMTPD_PHASE_COMMAND);
     }

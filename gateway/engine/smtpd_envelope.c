@@ -65,7 +65,7 @@ static bool parse_path_command(struct smtpd_engine *engine, struct bytes argumen
 }
 
 /* A copy in the transaction's arena; NULL stays NULL. */
-static const char *keep(struct smtpd_engine *engine, struct bytes text)
+static const char *keep_recipient(struct smtpd_engine *engine, struct bytes text)
 {
     return text.ptr == NULL ? NULL : arena_copy(engine->transaction.arena, text);
 }
@@ -109,8 +109,8 @@ static void begin_transaction(struct smtpd_engine *engine, struct bytes from, co
         .body = (enum mail_body)params->body,
         .smtputf8 = params->smtputf8,
         .requiretls = params->requiretls,
-        .envid = keep(engine, params->envid),
-        .ret = keep(engine, params->ret),
+        .envid = keep_recipient(engine, params->envid),
+        .ret = keep_recipient(engine, params->ret),
     };
 }
 
@@ -213,8 +213,9 @@ static bool grow_recipients(struct smtpd_transaction *transaction)
 static bool add_recipient(struct smtpd_engine *engine, struct bytes address, const struct smtp_params *params)
 {
     struct smtpd_transaction *transaction = &engine->transaction;
-    struct mail_recipient recipient = {
-        .address = keep(engine, address), .notify = keep(engine, params->notify), .orcpt = keep(engine, params->orcpt)};
+    struct mail_recipient recipient = {.address = keep_recipient(engine, address),
+                                       .notify = keep_recipient(engine, params->notify),
+                                       .orcpt = keep_recipient(engine, params->orcpt)};
     if (recipient.address == NULL || !grow_recipients(transaction)) {
         return false;
     }

@@ -91,7 +91,7 @@ static void refuse_base64(struct smtpd_engine *engine, uint64_t now, bool is_fir
  * The client's octets to the owner, or a refusal when they are no base64. "=" is an empty initial response (RFC 4954
  * section 4).
  */
-static void ask(struct smtpd_engine *engine, uint64_t now, struct bytes text, bool is_first)
+static void ask_client(struct smtpd_engine *engine, uint64_t now, struct bytes text, bool is_first)
 {
     bool empty = is_first && bytes_is(text, "=");
     buf_clear(&engine->sasl);
@@ -130,7 +130,7 @@ void smtpd_handle_auth(struct smtpd_engine *engine, uint64_t now, struct bytes a
     } else if (engine->mechanism == 0) {
         smtpd_reply(engine, SMTPD_REPLY_AUTH_MECHANISM);
     } else {
-        ask(engine, now, bytes_trim(initial), true);
+        ask_client(engine, now, bytes_trim(initial), true);
     }
 }
 
@@ -158,7 +158,7 @@ int smtpd_take_sasl(struct smtpd_engine *engine, uint64_t now, struct bytes inpu
         smtpd_enter(engine, now, SMTPD_PHASE_COMMAND);
         return 1;
     }
-    ask(engine, now, line, false);
+    ask_client(engine, now, line, false);
     return 1;
 }
 

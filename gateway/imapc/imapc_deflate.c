@@ -90,7 +90,7 @@ void imapc_deflate_consume(struct imapc_deflate *layer, size_t len)
 
 /* ---- out ---- */
 
-static int run(struct imapc_deflate *layer, int flush, struct buf *into)
+static int run_deflate(struct imapc_deflate *layer, int flush, struct buf *into)
 {
     z_stream *out = &layer->out;
     do {
@@ -114,13 +114,13 @@ int imapc_deflate_put(struct imapc_deflate *layer, struct bytes data, struct buf
     }
     if (layer->fresh) {
         layer->fresh = false;
-        if (run(layer, Z_FULL_FLUSH, out) < 0) {
+        if (run_deflate(layer, Z_FULL_FLUSH, out) < 0) {
             return -1;
         }
     }
     layer->out.next_in = (Bytef *)(uintptr_t)data.ptr;
     layer->out.avail_in = (uInt)data.len;
-    return run(layer, Z_SYNC_FLUSH, out);
+    return run_deflate(layer, Z_SYNC_FLUSH, out);
 }
 
 void imapc_deflate_begin(struct imapc_deflate *layer)

@@ -32,7 +32,7 @@ __attribute__((format(printf, 2, 3))) static void fail(struct imapc_grant *grant
 /* ---- answers ---- */
 
 /* Takes the token when it can be sent as it is: visible ASCII (RFC 6749 appendix A.12). */
-static void take(struct imapc_grant *grant, struct bytes token, uint64_t lifetime_s, const char *from)
+static void take_grant(struct imapc_grant *grant, struct bytes token, uint64_t lifetime_s, const char *from)
 {
     for (size_t i = 0; i < token.len; i++) {
         if (token.ptr[i] <= ' ' || token.ptr[i] > '~') {
@@ -73,7 +73,7 @@ static void take_json(struct imapc_grant *grant, const json_t *json, long status
     uint64_t lifetime = lifetime_of(json), fallback = grant->options->lifetime_ms / 1000;
     fallback = fallback > 0 ? fallback : LIFETIME_S;
     if ((status == 200 || status == 0) && text != NULL) {
-        take(grant, bytes_of(text), lifetime > 0 ? lifetime : fallback, from);
+        take_grant(grant, bytes_of(text), lifetime > 0 ? lifetime : fallback, from);
     } else if (status != 0) {
         fail(grant, "%s answered %ld: %s%s%s", from, status, error != NULL ? error : "no access_token in it",
              about != NULL ? ": " : "", about != NULL ? about : "");
@@ -92,7 +92,7 @@ void imapc_grant_read(struct imapc_grant *grant, struct bytes output)
         take_json(grant, json, 0, from);
         json_decref(json);
     } else {
-        take(grant, text, grant->options->lifetime_ms / 1000, from);
+        take_grant(grant, text, grant->options->lifetime_ms / 1000, from);
     }
 }
 
@@ -220,7 +220,7 @@ static void read_file(struct imapc_grant *grant)
     struct buf text;
     buf_init(&text, IMAPC_GRANT_TOKEN_MAX + 16);
     if (net_file_read_all(file, &text, &grant->fault) == 0) {
-        take(grant, bytes_trim(buf_bytes(&text)), LIFETIME_S, file);
+        take_grant(grant, bytes_trim(buf_bytes(&text)), LIFETIME_S, file);
     }
     buf_wipe(&text);
 }

@@ -48,7 +48,7 @@ static struct imapc_sasl *sasl_new(struct imapc_connection *connection, const ch
     return sasl;
 }
 
-static void work(void *ctx)
+static void work_sasl(void *ctx)
 {
     struct imapc_sasl *sasl = ctx;
     if (sasl->scram != NULL) {
@@ -85,7 +85,7 @@ void imapc_sasl_answer(struct imapc_connection *connection, const char *mechanis
     buf_clear(&sasl->response);
     buf_append_bytes(&sasl->challenge, challenge);
     sasl->working = true;
-    net_lane_submit(pool->login, work, on_worked, sasl);
+    net_lane_submit(pool->login, work_sasl, on_worked, sasl);
 }
 
 void imapc_sasl_free(struct imapc_sasl **sasl_ref)

@@ -99,14 +99,14 @@ struct imapc_scram *imapc_scram_new(const struct imapc_scram_options *options, s
 
 /* ---- attributes: "r=...,s=...,i=..." ---- */
 
-static int refuse(struct fault *fault, const char *why)
+static int refuse_proof(struct fault *fault, const char *why)
 {
     fault_set(fault, FAULT_PERM, "authentication", "login", "SCRAM: %s", why);
     return -1;
 }
 
 /* Takes the value of the attribute that must come next; -1 when it is another. */
-static int take(struct bytes *rest, char name, struct bytes *value_r)
+static int take_proof(struct bytes *rest, char name, struct bytes *value_r)
 {
     struct bytes one = bytes_cut(rest, ',');
     if (one.len < 3 || one.ptr[0] != (uint8_t)name || one.ptr[1] != '=') {
@@ -149,8 +149,9 @@ struct server_first {
 static const char *read_first(const struct imapc_scram *scram, struct bytes text, struct server_first *first)
 {
     struct bytes rest = text, salt, iterations, own = buf_bytes(&scram->nonce);
-    if (take(&rest, 'r', &first->nonce) < 0 || take(&rest, 's', &salt) < 0 || take(&rest, 'i', &iterations) < 0 ||
-        units_base64_decode(&first->salt, salt) < 0 || !bytes_to_u64(iterations, &first->iterations)) {
+    if (take_proof(&rest, 'r', &first->nonce) < 0 || take_proof(&rest, 's', &salt) < 0 ||
+        take_proof(&rest, 'i', &iterations) < 0 || units_base64_decode(&first->salt, salt) < 0 ||
+        !bytes_to_u64(iterations, &first->iterations)) {
         return "the server's first message is not one of SCRAM";
     }
     if (first->nonce.len <= own.len || !bytes_equal(bytes_slice(first->nonce, 0, own.len), own)) {
@@ -205,7 +206,7 @@ static int write_final(struct imapc_scram *scram, struct bytes challenge, struct
         wrong = out->full || scram->messages.full ? "the server's first message is too long" : NULL;
     }
     buf_done(&first.salt);
-    return wrong == NULL ? 0 : refuse(fault, wrong);
+    return wrong == NULL ? 0 : refuse_proof(fault, wrong);
 }
 
 /* ---- the server's final message ---- */
@@ -227,14 +228,14 @@ static int read_final(const struct imapc_scram *scram, struct bytes challenge, s
     struct buf shown;
     int result = -1;
     buf_init(&shown, MESSAGE_MAX);
-    if (take(&rest, 'v', &value) == 0 && units_base64_decode(&shown, value) == 0 &&
+    if (take_proof(&rest, 'v', &value) == 0 && units_base64_decode(&shown, value) == 0 &&
         is_proof(scram, buf_bytes(&shown))) {
         result = 0;
-    } else if (rest = challenge, take(&rest, 'e', &value) == 0) {
+    } else if (rest = challenge, take_proof(&rest, 'e', &value) == 0) {
         fault_set(fault, FAULT_PERM, "authentication", "login", "SCRAM: the server says %.*s", (int)value.len,
                   (const char *)value.ptr);
     } else {
-        disregard(refuse(fault, "the server does not prove that it knows the password"));
+        disregard(refuse_proof(fault, "the server does not prove that it knows the password"));
     }
     buf_done(&shown);
     return result;
@@ -242,7 +243,7 @@ static int read_final(const struct imapc_scram *scram, struct bytes challenge, s
 
 /* ---- steps ---- */
 
-static int answer(struct imapc_scram *scram, struct bytes challenge, struct buf *out, struct fault *fault)
+static int answer_proof(struct imapc_scram *scram, struct bytes challenge, struct buf *out, struct fault *fault)
 {
     switch (scram->steps++) {
     case 0:
@@ -253,7 +254,7 @@ static int answer(struct imapc_scram *scram, struct bytes challenge, struct buf 
     case 2:
         return read_final(scram, challenge, fault);
     default:
-        return refuse(fault, "the server's login does not end");
+        return refuse_proof(fault, "the server's login does not end");
     }
 }
 
@@ -262,10 +263,10 @@ int imapc_scram_step(struct imapc_scram *scram, struct bytes challenge, struct b
     struct buf text, out;
     buf_init(&text, MESSAGE_MAX);
     buf_init(&out, MESSAGE_MAX);
-    int result = units_base64_decode(&text, challenge) < 0 ? refuse(fault, "the server's challenge is not base64")
-                                                           : answer(scram, buf_bytes(&text), &out, fault);
+    int result = units_base64_decode(&text, challenge) < 0 ? refuse_proof(fault, "the server's challenge is not base64")
+                                                           : answer_proof(scram, buf_bytes(&text), &out, fault);
     if (result == 0 && units_base64_encode(response, buf_bytes(&out)) < 0) {
-        result = refuse(fault, "the response is too long");
+        result = refuse_proof(fault, "the response is too long");
     }
     buf_done(&text);
     buf_wipe(&out);

@@ -147,7 +147,7 @@ static int64_t claim_of(struct bytes token)
     return expires;
 }
 
-static void finish(struct imapc_token *token)
+static void finish_token(struct imapc_token *token)
 {
     struct imapc_grant *grant = &token->grant;
     bool failed = fault_is_set(&grant->fault);
@@ -165,7 +165,7 @@ static void finish(struct imapc_token *token)
     }
 }
 
-static void work(void *ctx)
+static void work_token(void *ctx)
 {
     struct imapc_token *token = ctx;
     imapc_grant_fetch(&token->grant);
@@ -173,7 +173,7 @@ static void work(void *ctx)
 
 static void on_worked(void *ctx)
 {
-    finish(ctx);
+    finish_token(ctx);
 }
 
 static void on_child(void *ctx, struct bytes output, const struct fault *fault)
@@ -185,7 +185,7 @@ static void on_child(void *ctx, struct bytes output, const struct fault *fault)
         fault_set(&token->grant.fault, FAULT_TEMP, fault->code, "token", "%s", fault->text);
     }
     net_child_free(&token->child);
-    finish(token);
+    finish_token(token);
 }
 
 bool imapc_token_fetch(struct imapc_token *token, void (*done)(void *ctx, const struct fault *fault), void *ctx)
@@ -203,7 +203,7 @@ bool imapc_token_fetch(struct imapc_token *token, void (*done)(void *ctx, const 
             .arguments = token->options.command, .timeout_ms = token->options.timeout_ms, .output_max = OUTPUT_MAX};
         token->child = net_child_run(token->loop, &options, on_child, token);
     } else {
-        net_lane_submit(token->lane, work, on_worked, token);
+        net_lane_submit(token->lane, work_token, on_worked, token);
     }
     return true;
 }

@@ -157,7 +157,7 @@ static void unquote(struct bytes quoted, struct buf *out)
     }
 }
 
-static void give(struct reader *reader, struct bytes name, struct bytes address)
+static void give_address(struct reader *reader, struct bytes name, struct bytes address)
 {
     struct buf text, plain;
     buf_init(&text, name.len * 4 + 16);
@@ -210,7 +210,7 @@ static void take_angle(struct reader *reader, struct bytes token)
         put_address(inside, &address);
     }
     if (address.len > 0) {
-        give(reader, buf_bytes(&reader->name), buf_bytes(&address));
+        give_address(reader, buf_bytes(&reader->name), buf_bytes(&address));
         reader->had_angle = true;
     }
     buf_done(&address);
@@ -258,7 +258,7 @@ static void take_bare(struct reader *reader)
             word = without_brackets(word);
         }
         if (word.len > 0 && (bytes_find_octet(word, '@') >= 0 || alone)) {
-            give(reader, name, word);
+            give_address(reader, name, word);
         }
     }
 }

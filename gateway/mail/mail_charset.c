@@ -229,7 +229,7 @@ static const char *as_written(struct bytes name, char out[NAME_MAX_LEN + 1])
 }
 
 /* What iconv calls it; PLAIN; or NULL when it cannot be a name. */
-static const char *resolve(struct bytes name, char store[NAME_MAX_LEN + 1])
+static const char *resolve_charset(struct bytes name, char store[NAME_MAX_LEN + 1])
 {
     char squeezed[NAME_MAX_LEN + 1];
     squeeze(name, squeezed);
@@ -250,14 +250,14 @@ bool mail_charset_same(struct bytes a, struct bytes b)
         return true;
     }
     char store_a[NAME_MAX_LEN + 1], store_b[NAME_MAX_LEN + 1];
-    const char *one = resolve(a, store_a), *other = resolve(b, store_b);
+    const char *one = resolve_charset(a, store_a), *other = resolve_charset(b, store_b);
     return one != NULL && other != NULL && bytes_is_nocase(bytes_of(one), other);
 }
 
 bool mail_charset_is_plain(struct bytes name)
 {
     char store[NAME_MAX_LEN + 1];
-    const char *found = resolve(name, store);
+    const char *found = resolve_charset(name, store);
     return found != NULL && found[0] == '\0';
 }
 
@@ -388,7 +388,7 @@ static bool put_shifted(const char *set, struct bytes octets, struct buf *out)
 bool mail_charset_decode(struct bytes name, struct bytes octets, struct buf *out)
 {
     char store[NAME_MAX_LEN + 1];
-    const char *found = resolve(name, store);
+    const char *found = resolve_charset(name, store);
     if (found != NULL && strcmp(found, "UTF-8") == 0) {
         return put_utf8(octets, out);
     }

@@ -50,7 +50,7 @@ static const struct {
 };
 
 /* Digits may go on for ever: what is too large stays so. */
-static size_t number(struct bytes html, uint32_t *character_r)
+static size_t number_reference(struct bytes html, uint32_t *character_r)
 {
     bool hex = html.len > 2 && octet_lower(html.ptr[2]) == 'x';
     size_t first = hex ? 3 : 2, at = first;
@@ -116,7 +116,7 @@ static size_t old_name(struct bytes text, uint32_t *character_r)
 size_t mail_html_reference(struct bytes html, uint32_t *character_r)
 {
     if (html.len > 1 && html.ptr[1] == '#') {
-        return number(html, character_r);
+        return number_reference(html, character_r);
     }
     ptrdiff_t end = bytes_find_octet(bytes_slice(html, 0, NAME_MAX_LEN), ';');
     if (end >= 2 && named(bytes_slice(html, 1, (size_t)end - 1), character_r)) {

@@ -36,7 +36,7 @@ struct reader {
     bool failed;
 };
 
-static struct bytes take(struct reader *reader, size_t len)
+static struct bytes take_tnef(struct reader *reader, size_t len)
 {
     if (len > reader->rest.len) {
         reader->failed = true;
@@ -48,9 +48,9 @@ static struct bytes take(struct reader *reader, size_t len)
     return data;
 }
 
-static uint32_t number(struct reader *reader, size_t octets)
+static uint32_t number_tnef(struct reader *reader, size_t octets)
 {
-    struct bytes data = take(reader, octets);
+    struct bytes data = take_tnef(reader, octets);
     uint32_t value = 0;
     for (size_t i = data.len; i > 0; i--) {
         value = value << 8 | data.ptr[i - 1];
@@ -58,7 +58,7 @@ static uint32_t number(struct reader *reader, size_t octets)
     return value;
 }
 
-static void give(const char *charset, struct bytes data, mail_tnef_fn *fn, void *ctx)
+static void give_tnef(const char *charset, struct bytes data, mail_tnef_fn *fn, void *ctx)
 {
     struct buf name;
     buf_init(&name, NAME_MAX_OCTETS * 3);
@@ -101,13 +101,13 @@ static size_t fixed_size(uint32_t type)
 /* A property that is named by a number or a text instead of an id. */
 static void skip_name(struct reader *reader)
 {
-    take(reader, 16);
-    if (number(reader, 4) == 0) {
-        take(reader, 4);
+    take_tnef(reader, 16);
+    if (number_tnef(reader, 4) == 0) {
+        take_tnef(reader, 4);
     } else {
-        size_t len = number(reader, 4);
-        take(reader, len);
-        take(reader, (4 - len % 4) % 4);
+        size_t len = number_tnef(reader, 4);
+        take_tnef(reader, len);
+        take_tnef(reader, (4 - len % 4) % 4);
     }
 }
 
@@ -119,20 +119,20 @@ static bool is_name(uint32_t id)
 
 static void take_property(struct reader *reader, mail_tnef_fn *fn, void *ctx)
 {
-    uint32_t type = number(reader, 2), id = number(reader, 2);
+    uint32_t type = number_tnef(reader, 2), id = number_tnef(reader, 2);
     if (id >= PROPERTY_NAMED) {
         skip_name(reader);
     }
     bool multiple = (type & TYPE_MULTIPLE) != 0;
     type &= ~(uint32_t)TYPE_MULTIPLE;
     size_t fixed = fixed_size(type);
-    uint32_t count = fixed > 0 && !multiple ? 1 : number(reader, 4);
+    uint32_t count = fixed > 0 && !multiple ? 1 : number_tnef(reader, 4);
     for (uint32_t i = 0; i < count && !reader->failed; i++) {
-        size_t len = fixed > 0 ? fixed : number(reader, 4);
-        struct bytes value = take(reader, len);
-        take(reader, fixed > 0 ? 0 : (4 - len % 4) % 4);
+        size_t len = fixed > 0 ? fixed : number_tnef(reader, 4);
+        struct bytes value = take_tnef(reader, len);
+        take_tnef(reader, fixed > 0 ? 0 : (4 - len % 4) % 4);
         if (!reader->failed && is_name(id) && (type == TYPE_STRING8 || type == TYPE_UNICODE)) {
-            give(type == TYPE_UNICODE ? "utf-16le" : "", value, fn, ctx);
+            give_tnef(type == TYPE_UNICODE ? "utf-16le" : "", value, fn, ctx);
         }
     }
 }
@@ -140,7 +140,7 @@ static void take_property(struct reader *reader, mail_tnef_fn *fn, void *ctx)
 static void take_properties(struct bytes data, mail_tnef_fn *fn, void *ctx)
 {
     struct reader reader = {.rest = data};
-    uint32_t count = number(&reader, 4);
+    uint32_t count = number_tnef(&reader, 4);
     for (uint32_t i = 0; i < count && !reader.failed && reader.rest.len > 0; i++) {
         take_property(&reader, fn, ctx);
     }
@@ -149,17 +149,17 @@ static void take_properties(struct bytes data, mail_tnef_fn *fn, void *ctx)
 int mail_tnef_names(struct bytes data, mail_tnef_fn *fn, void *ctx)
 {
     struct reader reader = {.rest = data};
-    if (number(&reader, 4) != SIGNATURE) {
+    if (number_tnef(&reader, 4) != SIGNATURE) {
         return -1;
     }
-    take(&reader, 2); /* key */
+    take_tnef(&reader, 2); /* key */
     while (reader.rest.len > 0 && !reader.failed) {
-        uint32_t level = number(&reader, 1), id = number(&reader, 2);
-        take(&reader, 2); /* the attribute's type */
-        struct bytes value = take(&reader, number(&reader, 4));
-        take(&reader, 2); /* checksum */
+        uint32_t level = number_tnef(&reader, 1), id = number_tnef(&reader, 2);
+        take_tnef(&reader, 2); /* the attribute's type */
+        struct bytes value = take_tnef(&reader, number_tnef(&reader, 4));
+        take_tnef(&reader, 2); /* checksum */
         if (!reader.failed && level == LEVEL_ATTACHMENT && id == ATT_TITLE) {
-            give("", value, fn, ctx);
+            give_tnef("", value, fn, ctx);
         } else if (!reader.failed && level == LEVEL_ATTACHMENT && id == ATT_PROPERTIES) {
             take_properties(value, fn, ctx);
         }

@@ -130,7 +130,7 @@ static struct bytes whole_characters(struct bytes text)
     return text;
 }
 
-static struct bytes keep(struct mail_view_reader *reader, const struct buf *text)
+static struct bytes keep_text(struct mail_view_reader *reader, const struct buf *text)
 {
     struct bytes kept = whole_characters(buf_bytes(text));
     char *copy = arena_copy(reader->arena, kept);
@@ -143,7 +143,7 @@ static void keep_paragraphs(struct mail_view_reader *reader, struct mail_view_te
     struct buf out;
     buf_init(&out, text->text.len + 2);
     if (mail_text_paragraphs(text->text, &out)) {
-        text->paragraphs = keep(reader, &out);
+        text->paragraphs = keep_text(reader, &out);
     }
     buf_done(&out);
 }
@@ -165,7 +165,7 @@ static void show(struct mail_view_reader *reader, const struct mail_view_kind *k
     if (out.full) {
         mail_view_hit(reader, "text");
     }
-    text->text = keep(reader, &out);
+    text->text = keep_text(reader, &out);
     buf_done(&out);
     if (!kind->is_html && !reader->arena_full) {
         keep_paragraphs(reader, text);
@@ -184,7 +184,7 @@ static void add_decoded(struct mail_view_reader *reader, const struct mail_part 
     }
     struct bytes all = whole_characters(buf_bytes(&lines));
     if ((reader->wanted & MAIL_VIEW_RAW) != 0) {
-        text.raw = keep(reader, &lines);
+        text.raw = keep_text(reader, &lines);
     }
     show(reader, kind, all, &text);
     reader->text_octets += text.text.len;
@@ -227,7 +227,7 @@ struct bytes mail_view_part_text(struct mail_view_reader *reader, const struct m
     if (octets.full || lines.full) {
         mail_view_hit(reader, "text");
     }
-    struct bytes text = keep(reader, &lines);
+    struct bytes text = keep_text(reader, &lines);
     reader->part_octets += text.len;
     buf_done(&octets);
     buf_done(&lines);

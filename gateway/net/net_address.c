@@ -11,7 +11,7 @@
 #define HOST_NAME_MAX_LEN 253
 #define UNIX_PATH_MAX     (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
 
-static int refuse(struct fault *fault, struct bytes text, const char *why)
+static int refuse_address(struct fault *fault, struct bytes text, const char *why)
 {
     int len = text.len > 100 ? 100 : (int)text.len;
     fault_set(fault, FAULT_LOCAL, "address", "address", "\"%.*s\" is not an address: %s", len,
@@ -29,10 +29,10 @@ static int parse_unix(struct net_address *address_r, struct bytes text, struct f
 {
     struct bytes path = bytes_from(text, strlen("unix:"));
     if (path.len == 0 || path.ptr[0] != '/') {
-        return refuse(fault, text, "a path that begins with / must follow \"unix:\"");
+        return refuse_address(fault, text, "a path that begins with / must follow \"unix:\"");
     }
     if (path.len > UNIX_PATH_MAX || bytes_has_control(path)) {
-        return refuse(fault, text, "the path must have at most 107 octets and no control characters");
+        return refuse_address(fault, text, "the path must have at most 107 octets and no control characters");
     }
     *address_r = (struct net_address){.is_unix = true};
     set_host(address_r, path);
@@ -45,7 +45,8 @@ static int parse_inherited(struct net_address *address_r, struct bytes text, str
     struct bytes name = bytes_from(text, strlen("inherited:"));
     if (name.len == 0 || name.len >= sizeof address_r->host || bytes_has_control(name) ||
         bytes_find_octet(name, ':') >= 0) {
-        return refuse(fault, text, "the name of a socket must follow \"inherited:\" (FileDescriptorName= of its unit)");
+        return refuse_address(fault, text,
+                              "the name of a socket must follow \"inherited:\" (FileDescriptorName= of its unit)");
     }
     *address_r = (struct net_address){.is_inherited = true};
     set_host(address_r, name);
@@ -61,14 +62,14 @@ static int split(struct bytes text, struct bytes *host_r, struct bytes *port_r, 
         struct in6_addr ignored;
         struct net_address copy = {.port = 0};
         if (rest.ptr == NULL || rest.len < 2 || rest.ptr[0] != ':') {
-            return refuse(fault, text, "write \"[v6]:port\"");
+            return refuse_address(fault, text, "write \"[v6]:port\"");
         }
         if (host.len == 0 || host.len >= INET6_ADDRSTRLEN) {
-            return refuse(fault, text, "between the brackets there must be an IPv6 address");
+            return refuse_address(fault, text, "between the brackets there must be an IPv6 address");
         }
         set_host(&copy, host);
         if (uv_inet_pton(AF_INET6, copy.host, &ignored) != 0) {
-            return refuse(fault, text, "between the brackets there must be an IPv6 address");
+            return refuse_address(fault, text, "between the brackets there must be an IPv6 address");
         }
         *host_r = host;
         *port_r = bytes_from(rest, 1);
@@ -78,10 +79,10 @@ static int split(struct bytes text, struct bytes *host_r, struct bytes *port_r, 
     *host_r = bytes_cut(&rest, ':');
     *port_r = rest;
     if (rest.ptr == NULL) {
-        return refuse(fault, text, "write \"host:port\", \"[v6]:port\" or \"unix:/path\"");
+        return refuse_address(fault, text, "write \"host:port\", \"[v6]:port\" or \"unix:/path\"");
     }
     if (bytes_find_octet(rest, ':') >= 0) {
-        return refuse(fault, text, "an IPv6 address stands in brackets: \"[v6]:port\"");
+        return refuse_address(fault, text, "an IPv6 address stands in brackets: \"[v6]:port\"");
     }
     return 0;
 }
@@ -111,10 +112,10 @@ int net_address_parse(struct net_address *address_r, struct bytes text, struct f
         return -1;
     }
     if (text.ptr[0] != '[' && !is_host(host)) {
-        return refuse(fault, text, "the host must have 1 to 253 letters, digits, \"-\", \"_\" and \".\"");
+        return refuse_address(fault, text, "the host must have 1 to 253 letters, digits, \"-\", \"_\" and \".\"");
     }
     if (!bytes_to_u64(port_text, &port) || port > UINT16_MAX) {
-        return refuse(fault, text, "the port must be a number of 0 to 65535");
+        return refuse_address(fault, text, "the port must be a number of 0 to 65535");
     }
     *address_r = (struct net_address){.port = (uint16_t)port};
     set_host(address_r, host);

@@ -74,7 +74,7 @@ static void first_line(struct net_child *child, struct bytes *line_r)
     *line_r = bytes_trim(bytes_cut(&rest, '\n'));
 }
 
-static void judge(struct net_child *child)
+static void judge_child(struct net_child *child)
 {
     struct bytes line;
     first_line(child, &line);
@@ -86,7 +86,7 @@ static void judge(struct net_child *child)
     }
 }
 
-static void tell(struct net_child *child)
+static void tell_child(struct net_child *child)
 {
     net_child_fn *fn = child->fn;
     bool failed = fault_is_set(&child->fault);
@@ -104,15 +104,15 @@ static void give_up(struct net_child *child, const char *code, const char *what)
     fault_set(&child->fault, FAULT_TEMP, code, child->program, "%s %s and was ended%s%.*s", child->program, what,
               line.len > 0 ? "; it said: " : "", (int)line.len, (const char *)line.ptr);
     put_down(child);
-    tell(child);
+    tell_child(child);
 }
 
 static void check_over(struct net_child *child)
 {
     if (child->exited && child->output_ended && child->error_ended && child->fn != NULL) {
-        judge(child);
+        judge_child(child);
         put_down(child);
-        tell(child);
+        tell_child(child);
     }
 }
 
@@ -189,7 +189,7 @@ static void on_not_started(void *ctx)
 {
     struct net_child *child = ctx;
     child->deferred = false;
-    tell(child);
+    tell_child(child);
     child_release(child);
 }
 

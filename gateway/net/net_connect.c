@@ -256,7 +256,7 @@ static bool take_literal(struct net_connect *connect)
     return is_literal;
 }
 
-static void resolve(struct net_stream *stream, uint64_t timeout_ms)
+static void resolve_connect(struct net_stream *stream, uint64_t timeout_ms)
 {
     struct net_connect *connect = stream->connect;
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
@@ -286,7 +286,7 @@ static void on_begin(void *ctx)
         if (connect->to.is_unix || take_literal(connect)) {
             try_next(stream);
         } else {
-            resolve(stream, timeout_ms);
+            resolve_connect(stream, timeout_ms);
         }
     }
     net_stream_release(stream);

@@ -13,7 +13,7 @@
 /* RFC 7518 section 3.3. */
 #define KEY_BITS_MIN 2048
 
-static int refuse(struct fault *fault, const char *what)
+static int refuse_key(struct fault *fault, const char *what)
 {
     const char *reason = ERR_reason_error_string(ERR_peek_error());
     fault_set(fault, FAULT_LOCAL, "key", "signature", "%s%s%s", what, reason != NULL ? ": " : "",
@@ -60,11 +60,11 @@ int net_sign_rs256(struct bytes key, struct bytes text, struct buf *out, struct 
     EVP_PKEY *read = read_key(key);
     int result = -1;
     if (read == NULL) {
-        disregard(refuse(fault, "the private key cannot be read as PEM without a pass phrase"));
+        disregard(refuse_key(fault, "the private key cannot be read as PEM without a pass phrase"));
     } else if (EVP_PKEY_get_base_id(read) != EVP_PKEY_RSA || EVP_PKEY_get_bits(read) < KEY_BITS_MIN) {
-        disregard(refuse(fault, "the private key is not one of RSA with 2048 bits or more"));
+        disregard(refuse_key(fault, "the private key is not one of RSA with 2048 bits or more"));
     } else if (sign(read, text, out) < 0) {
-        disregard(refuse(fault, "the private key does not sign"));
+        disregard(refuse_key(fault, "the private key does not sign"));
     } else {
         result = 0;
     }

@@ -31,7 +31,7 @@ struct net_tls {
 };
 
 /* Fills the fault with OpenSSL's oldest reason, which is the nearest to the cause. Returns -1. */
-static int refuse(struct fault *fault, const char *what, const char *path)
+static int refuse_tls(struct fault *fault, const char *what, const char *path)
 {
     unsigned long error = ERR_peek_error();
     const char *reason =
@@ -57,10 +57,10 @@ static int load_certificate(SSL_CTX *context, const struct net_tls_options *opti
     const char *key = options->key != NULL ? options->key : options->certificate;
     SSL_CTX_set_default_passwd_cb(context, no_pass_phrase);
     if (SSL_CTX_use_certificate_chain_file(context, options->certificate) != 1) {
-        return refuse(fault, "certificate", options->certificate);
+        return refuse_tls(fault, "certificate", options->certificate);
     }
     if (SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) != 1) {
-        return refuse(fault, "key", key);
+        return refuse_tls(fault, "key", key);
     }
     return 0;
 }
@@ -68,10 +68,11 @@ static int load_certificate(SSL_CTX *context, const struct net_tls_options *opti
 static int load_cas(SSL_CTX *context, const struct net_tls_options *options, struct fault *fault)
 {
     if (options->ca_file != NULL) {
-        return SSL_CTX_load_verify_file(context, options->ca_file) == 1 ? 0
-                                                                        : refuse(fault, "CA file", options->ca_file);
+        return SSL_CTX_load_verify_file(context, options->ca_file) == 1
+                   ? 0
+                   : refuse_tls(fault, "CA file", options->ca_file);
     }
-    return SSL_CTX_set_default_verify_paths(context) == 1 ? 0 : refuse(fault, "system's CAs", NULL);
+    return SSL_CTX_set_default_verify_paths(context) == 1 ? 0 : refuse_tls(fault, "system's CAs", NULL);
 }
 
 /* The names that a certificate does have, for the message that they do not fit. */
@@ -175,7 +176,7 @@ static int set_client_checks(SSL_CTX *context, const struct net_tls_options *opt
     if (options->ca_file != NULL) {
         STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(options->ca_file);
         if (names == NULL) {
-            return refuse(fault, "CA file", options->ca_file);
+            return refuse_tls(fault, "CA file", options->ca_file);
         }
         SSL_CTX_set_client_CA_list(context, names);
     }

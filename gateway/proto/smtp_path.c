@@ -186,7 +186,7 @@ static enum smtp_path_result check_octets(struct bytes text, bool utf8)
     return has_c1_control(text) ? SMTP_PATH_SYNTAX : SMTP_PATH_OK;
 }
 
-static enum smtp_path_result take(struct bytes *rest, bool utf8, bool lenient, struct smtp_path *path_r)
+static enum smtp_path_result take_path(struct bytes *rest, bool utf8, bool lenient, struct smtp_path *path_r)
 {
     struct bytes text = bytes_from(*rest, 1);
     struct smtp_path path = {{NULL, 0}, {NULL, 0}, {NULL, 0}};
@@ -217,7 +217,7 @@ static enum smtp_path_result take(struct bytes *rest, bool utf8, bool lenient, s
 
 enum smtp_path_result smtp_path_take(struct bytes *rest, bool utf8, struct smtp_path *path_r)
 {
-    return take(rest, utf8, false, path_r);
+    return take_path(rest, utf8, false, path_r);
 }
 
 /* Where the brackets begin behind a name, quoted or not; -1 when there are none. */
@@ -240,7 +240,7 @@ enum smtp_path_result smtp_path_take_lenient(struct bytes *rest, bool utf8, stru
     if (bracket >= 0) {
         enum smtp_path_result octets = check_octets(*rest, utf8);
         struct bytes path = bytes_from(*rest, (size_t)bracket);
-        enum smtp_path_result result = octets != SMTP_PATH_OK ? octets : take(&path, utf8, true, path_r);
+        enum smtp_path_result result = octets != SMTP_PATH_OK ? octets : take_path(&path, utf8, true, path_r);
         *rest = result == SMTP_PATH_OK ? path : *rest;
         return result;
     }

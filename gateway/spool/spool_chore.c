@@ -15,7 +15,7 @@ struct errand {
 
 static void go_on(struct errand *errand);
 
-static void run(void *ctx)
+static void run_chore(void *ctx)
 {
     struct errand *errand = ctx;
     struct store *store = errand->spool->store;
@@ -41,9 +41,9 @@ static void go_on(struct errand *errand)
     struct spool *spool = errand->spool;
     struct store_chore *chore = errand->chore;
     if (chore->next == STORE_CHORE_TIDY) {
-        net_lane_submit(spool->tidy, run, on_run, errand);
+        net_lane_submit(spool->tidy, run_chore, on_run, errand);
     } else if (chore->next == STORE_CHORE_DISK && !spool->closing) {
-        net_lane_submit(spool->disk, run, on_run, errand);
+        net_lane_submit(spool->disk, run_chore, on_run, errand);
     } else if (chore->next == STORE_CHORE_BATCH && !spool->closing) {
         chore->op.asker = &errand->job;
         list_init(&chore->op.link);

@@ -101,7 +101,7 @@ static void log_failure(struct spool *spool, const struct fetch_job *fetch)
               LOG_STR("error.message", fetch->job.op.fault.text));
 }
 
-static void answer(struct spool *spool, struct spool_job *job)
+static void answer_group(struct spool *spool, struct spool_job *job)
 {
     struct fetch_job *fetch = LIST_ITEM(job, struct fetch_job, job);
     struct spool_upstream *upstream = spool_upstream(spool, fetch->upstream);
@@ -132,7 +132,7 @@ static void on_queried(void *ctx)
 {
     struct fetch_job *fetch = ctx;
     if (fetch->count == 0 || fault_is_set(&fetch->job.op.fault)) {
-        answer(fetch->spool, &fetch->job);
+        answer_group(fetch->spool, &fetch->job);
         return;
     }
     for (size_t i = 0; i < fetch->count; i++) {
@@ -148,7 +148,7 @@ void spool_fetch_due(struct spool *spool, const char *upstream, size_t limit, sp
     struct fetch_job *fetch = expect_calloc(1, sizeof *fetch);
     *fetch = (struct fetch_job){
         .job.op.kind = STORE_HAND,
-        .job.done = answer,
+        .job.done = answer_group,
         .spool = spool,
         .upstream = expect_strdup(upstream),
         .items = expect_calloc(limit + 1, sizeof *fetch->items),
@@ -170,7 +170,7 @@ void spool_fetch_resume(struct spool *spool, struct spool_upstream *upstream)
         struct fetch_job *fetch = LIST_ITEM(list_take(&upstream->fetches), struct fetch_job, link);
         fetch->left = upstream->left;
         if (spool->closing) {
-            answer(spool, &fetch->job);
+            answer_group(spool, &fetch->job);
         } else {
             net_lane_submit(spool->read, query, on_queried, fetch);
         }

@@ -125,7 +125,7 @@ static void leave(struct import *import)
     }
 }
 
-static void commit(struct import *import)
+static void commit_import(struct import *import)
 {
     struct answer *answer = expect_calloc(1, sizeof *answer);
     *answer = (struct answer){import, import->next};
@@ -165,7 +165,7 @@ static void check_whole(struct import *import)
         leave(import);
         return;
     }
-    commit(import);
+    commit_import(import);
 }
 
 static void on_piece(void *ctx)
@@ -221,7 +221,7 @@ static int read_facts(struct import *import, const json_t *message)
     return result;
 }
 
-static int begin(struct import *import)
+static int begin_import(struct import *import)
 {
     char path[PATH_LEN];
     import->fault = FAULT_INIT;
@@ -245,7 +245,7 @@ static void begin_next(void *ctx)
     struct import *import = ctx;
     if (import->spool->closing || import->next == json_array_size(import->messages)) {
         stop(import);
-    } else if (begin(import) != 0) {
+    } else if (begin_import(import) != 0) {
         leave(import);
     } else {
         read_on(import);

@@ -14,7 +14,7 @@ struct memo_job {
     char *upstream, *text;
 };
 
-static void submit(struct spool *spool, const char *name, const struct spool_upstream *upstream);
+static void submit_memo(struct spool *spool, const char *name, const struct spool_upstream *upstream);
 
 static void memo_done(struct spool *spool, struct spool_job *base)
 {
@@ -27,14 +27,14 @@ static void memo_done(struct spool *spool, struct spool_job *base)
     upstream->memo_under_way = false;
     if (!fault_is_set(&base->op.fault) && strcmp(upstream->memo, job->text) != 0) {
         upstream->memo_under_way = true;
-        submit(spool, job->upstream, upstream);
+        submit_memo(spool, job->upstream, upstream);
     }
     free(job->upstream);
     free(job->text);
     free(job);
 }
 
-static void submit(struct spool *spool, const char *name, const struct spool_upstream *upstream)
+static void submit_memo(struct spool *spool, const char *name, const struct spool_upstream *upstream)
 {
     struct memo_job *job = expect_calloc(1, sizeof *job);
     *job = (struct memo_job){.upstream = expect_strdup(name), .text = expect_strdup(upstream->memo)};
@@ -53,7 +53,7 @@ void spool_memo_set(struct spool *spool, const char *name, const char *text)
     upstream->memo = expect_strdup(text);
     if (!upstream->memo_under_way) {
         upstream->memo_under_way = true;
-        submit(spool, name, upstream);
+        submit_memo(spool, name, upstream);
     }
 }
 

@@ -26,7 +26,7 @@ struct warm_job {
 
 /* ---- on the read lane ---- */
 
-static void work(void *ctx)
+static void work_warm(void *ctx)
 {
     struct warm_job *job = ctx;
     struct store *store = job->spool->store;
@@ -97,7 +97,7 @@ void spool_warm(struct spool *spool, struct spool_item *const *items, size_t cou
         spool->cached += (size_t)items[i]->body_size;
     }
     if (job->count > 0) {
-        net_lane_submit(spool->read, work, on_worked, job);
+        net_lane_submit(spool->read, work_warm, on_worked, job);
     } else {
         free(job);
     }

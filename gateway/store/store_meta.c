@@ -272,7 +272,7 @@ static json_t *parse(struct bytes json, struct fault *fault)
 }
 
 /* Frees the document; 0, or -1 with the fault when the reader met a failure. */
-static int finish(const struct reader *reader, json_t *root, struct fault *fault)
+static int finish_meta(const struct reader *reader, json_t *root, struct fault *fault)
 {
     json_decref(root);
     if (reader->failure != NULL) {
@@ -292,7 +292,7 @@ int store_meta_read_envelope(struct bytes json, struct arena *arena, struct mail
     struct reader reader = {.arena = arena};
     struct mail_envelope envelope = {0};
     read_members(&reader, &mail_envelope_members, root, &envelope);
-    if (finish(&reader, root, fault) != 0) {
+    if (finish_meta(&reader, root, fault) != 0) {
         return -1;
     }
     *envelope_r = envelope;
@@ -309,7 +309,7 @@ int store_meta_read_delivery(struct bytes json, struct arena *arena, struct mail
     struct reader reader = {.arena = arena};
     struct mail_delivery delivery = {0};
     read_members(&reader, &mail_delivery_members, root, &delivery);
-    if (finish(&reader, root, fault) != 0) {
+    if (finish_meta(&reader, root, fault) != 0) {
         return -1;
     }
     *delivery_r = delivery;
@@ -329,7 +329,7 @@ int store_meta_read(struct bytes json, struct arena *arena, struct mail_envelope
     read_members(&reader, &mail_envelope_members, json_object_get(root, "envelope"), &envelope);
     struct mail_delivery *deliveries =
         read_objects(&reader, &mail_delivery_members, json_object_get(root, "deliveries"), &count);
-    if (finish(&reader, root, fault) != 0) {
+    if (finish_meta(&reader, root, fault) != 0) {
         return -1;
     }
     *envelope_r = envelope;

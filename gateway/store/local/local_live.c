@@ -31,14 +31,14 @@ void local_live_free(struct local_live **live)
     }
 }
 
-static struct entry *find(const struct local_live *live, uint64_t segment)
+static struct entry *find_live(const struct local_live *live, uint64_t segment)
 {
     return map_get(live->segments, bytes_at(&segment, sizeof segment));
 }
 
 void local_live_add(struct local_live *live, uint64_t segment, uint64_t messages, uint64_t octets)
 {
-    struct entry *entry = find(live, segment);
+    struct entry *entry = find_live(live, segment);
     if (entry == NULL) {
         entry = expect_calloc(1, sizeof *entry);
         entry->segment = segment;
@@ -50,7 +50,7 @@ void local_live_add(struct local_live *live, uint64_t segment, uint64_t messages
 
 bool local_live_remove(struct local_live *live, uint64_t segment, uint64_t octets)
 {
-    struct entry *entry = find(live, segment);
+    struct entry *entry = find_live(live, segment);
     EXPECT(entry != NULL && entry->messages > 0 && entry->octets >= octets);
     entry->messages--;
     entry->octets -= octets;
@@ -74,12 +74,12 @@ void local_live_each(const struct local_live *live, local_segment_fn *fn, void *
 
 uint64_t local_live_octets(const struct local_live *live, uint64_t segment)
 {
-    const struct entry *entry = find(live, segment);
+    const struct entry *entry = find_live(live, segment);
     return entry == NULL ? 0 : entry->octets;
 }
 
 uint64_t local_live_messages(const struct local_live *live, uint64_t segment)
 {
-    const struct entry *entry = find(live, segment);
+    const struct entry *entry = find_live(live, segment);
     return entry == NULL ? 0 : entry->messages;
 }

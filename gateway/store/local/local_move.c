@@ -105,7 +105,7 @@ static void let_go(struct move_chore *chore)
 }
 
 /* Before the first batch, and behind each: what is left in the segment, until nothing is. */
-static void step(struct local *local, struct store_chore *base)
+static void step_move(struct local *local, struct store_chore *base)
 {
     struct move_chore *chore = of_chore(base);
     bool failed = fault_is_set(&base->op.fault);
@@ -132,7 +132,8 @@ void local_move_consider(struct local *local, uint64_t segment)
         return;
     }
     struct move_chore *chore = expect_calloc(1, sizeof *chore);
-    chore->chore = (struct local_chore){.chore.next = STORE_CHORE_TIDY, .step = step, .drop = drop, .segment = segment};
+    chore->chore =
+        (struct local_chore){.chore.next = STORE_CHORE_TIDY, .step = step_move, .drop = drop, .segment = segment};
     atomic_store(&local->compacting, true);
     local_chore_leave(local, &chore->chore.chore);
 }

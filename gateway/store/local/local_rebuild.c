@@ -270,7 +270,7 @@ static int take_segment(struct rebuild *rebuild)
 
 /* ---- all of them ---- */
 
-static int compare(const void *a, const void *b)
+static int compare_record(const void *a, const void *b)
 {
     uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
     return x < y ? -1 : x > y;
@@ -338,7 +338,7 @@ static int take_files(struct rebuild *rebuild)
     struct names names = {0};
     int result = net_file_list(rebuild->folder, note_name, &names, rebuild->fault);
     if (names.count > 0) {
-        qsort(names.ids, names.count, sizeof *names.ids, compare);
+        qsort(names.ids, names.count, sizeof *names.ids, compare_record);
     }
     if (result == 0) {
         result = local_index_begin(rebuild->index, rebuild->fault);

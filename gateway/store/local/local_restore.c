@@ -47,7 +47,7 @@ static const char *const from_old[] = {
     "INSERT OR IGNORE INTO pause SELECT * FROM old.pause",
 };
 
-static int run(sqlite3 *db, const char *sql, struct fault *fault)
+static int run_sql(sqlite3 *db, const char *sql, struct fault *fault)
 {
     int code = sqlite3_exec(db, sql, NULL, NULL, NULL);
     return code == SQLITE_OK ? 0 : local_index_failed(db, code, fault);
@@ -56,7 +56,7 @@ static int run(sqlite3 *db, const char *sql, struct fault *fault)
 int local_restore_attach(struct local_index *index, sqlite3 *old, const char *path, struct fault *fault)
 {
     char *sql = sqlite3_mprintf("ATTACH DATABASE %Q AS old", path);
-    int result = local_schema_migrate(old, fault) != 0 ? -1 : run(local_index_db(index), sql, fault);
+    int result = local_schema_migrate(old, fault) != 0 ? -1 : run_sql(local_index_db(index), sql, fault);
     sqlite3_free(sql);
     return result;
 }
@@ -64,9 +64,9 @@ int local_restore_attach(struct local_index *index, sqlite3 *old, const char *pa
 int local_restore_old(struct local_index *index, struct fault *fault)
 {
     sqlite3 *db = local_index_db(index);
-    int result = run(db, "SAVEPOINT restore", fault);
+    int result = run_sql(db, "SAVEPOINT restore", fault);
     for (size_t i = 0; result == 0 && i < sizeof from_old / sizeof from_old[0]; i++) {
-        result = run(db, from_old[i], fault);
+        result = run_sql(db, from_old[i], fault);
     }
     if (result != 0) {
         sqlite3_exec(db, "ROLLBACK TO restore", NULL, NULL, NULL);
@@ -173,12 +173,13 @@ int local_restore_decisions(struct local_index *index, const char *spool, int64_
 int local_restore_count(struct local_index *index, struct fault *fault)
 {
     sqlite3 *db = local_index_db(index);
-    return run(db,
+    return run_sql(
+               db,
                "UPDATE message SET open = (SELECT count(*) FROM delivery d WHERE d.message = message.seq AND d.state"
                " IN " OPEN_STATES ")",
                fault) != 0
                ? -1
-               : run(db, "UPDATE message SET settled_ms = received_ms WHERE open = 0 AND settled_ms = 0", fault);
+               : run_sql(db, "UPDATE message SET settled_ms = received_ms WHERE open = 0 AND settled_ms = 0", fault);
 }
 
 /* ---- at each start ---- */

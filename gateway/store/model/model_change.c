@@ -12,7 +12,7 @@
 
 /* ---- one delivery gets another state ---- */
 
-static void change(struct model *model, struct model_delivery *delivery, enum store_state to, const char *note)
+static void change_change(struct model *model, struct model_delivery *delivery, enum store_state to, const char *note)
 {
     delivery->uncertain = model_is_doubtful(model, delivery);
     delivery->handed = 0;
@@ -34,7 +34,7 @@ static void change_by_verb(struct model *model, struct model_delivery *delivery,
              : again      ? ", to be sent again without a look, though an earlier attempt may have filed it"
              : set->verb == STORE_DROP ? ", though an earlier attempt may have filed it"
                                        : "");
-    change(model, delivery, to, note);
+    change_change(model, delivery, to, note);
     if (is_doubtful && again) {
         delivery->uncertain = false;
         model_set_text(&delivery->doubt, "noted=1");
@@ -97,7 +97,7 @@ static void end_rerouted(struct model *model, const struct store_reroute *rerout
     char note[300];
     snprintf(note, sizeof note, "rerouted by %s%s", reroute->by == NULL ? "an operator" : reroute->by,
              model_is_doubtful(model, delivery) ? ", though an earlier attempt may have filed it" : "");
-    change(model, delivery, reroute->count == 0 ? STORE_STATE_DROPPED : STORE_STATE_MOVED, note);
+    change_change(model, delivery, reroute->count == 0 ? STORE_STATE_DROPPED : STORE_STATE_MOVED, note);
 }
 
 void model_reroute(struct model *model, struct store_reroute *reroute)
@@ -154,7 +154,7 @@ static void divert_one(struct model *model, struct store_divert *divert, struct 
     diverted->to = delivery.number = last_number(old->message) + 1;
     add_new(model, old->message, &delivery);
     store_divert_note(divert, diverted, model_now(model), note);
-    change(model, old, STORE_STATE_MOVED, note);
+    change_change(model, old, STORE_STATE_MOVED, note);
 }
 
 static bool is_divertible(const struct store_divert *divert, const struct model_delivery *delivery)

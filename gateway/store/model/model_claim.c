@@ -58,7 +58,7 @@ static struct model_delivery *next_due(const struct claiming *claiming, const in
     return found;
 }
 
-static void take(struct claiming *claiming, const int64_t *turn, size_t quota)
+static void take_claim(struct claiming *claiming, const int64_t *turn, size_t quota)
 {
     struct model_delivery *delivery;
     while (claiming->count < quota && (delivery = next_due(claiming, turn)) != NULL) {
@@ -115,12 +115,12 @@ static void take_turns(struct claiming *claiming)
     size_t half = claiming->claim->limit / 2, count = find_turns(claiming, *cursor, turns);
     for (size_t i = 0; count >= 2 && i < count && claiming->count < half; i++) {
         size_t most = claiming->count + half / count + 1;
-        take(claiming, &turns[i], most < half ? most : half);
+        take_claim(claiming, &turns[i], most < half ? most : half);
         *cursor = turns[i];
     }
 }
 
-static void tell(struct claiming *claiming)
+static void tell_claim(struct claiming *claiming)
 {
     for (size_t i = 0; i < claiming->count; i++) {
         const struct model_delivery *delivery = claiming->taken[i];
@@ -169,10 +169,10 @@ int model_claim(struct store *store, struct store_claim *claim, struct fault *fa
     if (!claim->paused) {
         claiming.taken = expect_calloc(claim->limit + 1, sizeof(struct model_delivery *));
         take_turns(&claiming);
-        take(&claiming, NULL, claim->limit);
+        take_claim(&claiming, NULL, claim->limit);
         claim->more = next_due(&claiming, NULL) != NULL;
         claim->next_due_in_ms = next_due_in(&claiming);
-        tell(&claiming);
+        tell_claim(&claiming);
         free(claiming.taken);
     }
     return 0;
