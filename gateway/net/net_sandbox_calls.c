@@ -119,9 +119,9 @@ static int add_threads(scmp_filter_ctx filter)
 static int add_signals(scmp_filter_ctx filter)
 {
     uint64_t self = (uint64_t)getpid();
-    int result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_EQ, self));
+    int result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_EQ, self, 0));
     return result != 0 ? result
-                       : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(kill), 1, SCMP_A0(SCMP_CMP_EQ, self));
+                       : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(kill), 1, SCMP_A0(SCMP_CMP_EQ, self, 0));
 }
 
 /*
@@ -135,17 +135,17 @@ static int add_sockets(scmp_filter_ctx filter)
         int family, type;
     } wanted[] = {{AF_UNIX, SOCK_STREAM}, {AF_UNIX, SOCK_DGRAM},   {AF_INET, SOCK_STREAM},
                   {AF_INET, SOCK_DGRAM},  {AF_INET6, SOCK_STREAM}, {AF_INET6, SOCK_DGRAM}};
-    int result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2, SCMP_A0(SCMP_CMP_EQ, AF_NETLINK),
-                                  SCMP_A2(SCMP_CMP_EQ, NETLINK_ROUTE));
+    int result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2, SCMP_A0(SCMP_CMP_EQ, AF_NETLINK, 0),
+                                  SCMP_A2(SCMP_CMP_EQ, NETLINK_ROUTE, 0));
     for (size_t i = 0; result == 0 && i < sizeof wanted / sizeof wanted[0]; i++) {
         const uint64_t type_bits = 0xF; /* the rest is SOCK_CLOEXEC and SOCK_NONBLOCK */
         result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-                                  SCMP_A0(SCMP_CMP_EQ, (uint64_t)wanted[i].family),
+                                  SCMP_A0(SCMP_CMP_EQ, (uint64_t)wanted[i].family, 0),
                                   SCMP_A1(SCMP_CMP_MASKED_EQ, type_bits, (uint64_t)wanted[i].type));
     }
     return result != 0
                ? result
-               : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+               : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0));
 }
 
 static int add_ioctls(scmp_filter_ctx filter)
