@@ -5,9 +5,9 @@
  *   commit   makes the message and its decided deliveries durable, in a group with whatever else waits
  *   item     one due delivery in memory, with one owner; it goes back by spool_finish()
  *
- * Bodies are appended to segment files, everything else stands in SQLite (WAL, synchronous=FULL). One writer lane commits
- * whatever waits as one group: fdatasync of the segments, then one transaction, then the answers. A body above `own_segment_over` streams
- * into a segment of its own. All functions are for the loop's thread; all answers come from the loop, later.
+ * It is the loop's side of a store (store/store.h), which keeps what is durable: whatever waits for the lane that commits
+ * goes there as one group, and is answered when that is durable. A body above `own_segment_over` streams into the store
+ * before its message does. All functions are for the loop's thread; all answers come from the loop, later.
  *
  * What it does not do: decide when to deliver. dispatch/dispatch does.
  */
@@ -49,7 +49,8 @@ MUST_USE int spool_open(struct spool **spool_r, struct net_loop *loop, const str
                         struct log *log, struct fault *fault);
 /* What its messages are kept in, to be looked at from another thread; closed by spool_export_close(). */
 MUST_USE int spool_look(const struct spool *spool, struct store **store_r, struct fault *fault);
-/* Finishes commits and settlements under way, answers them, closes; blocks. Stages and items must be gone. Sets *spool to NULL. */
+/* Finishes commits and settlements under way, answers them, closes; blocks. Stages and items must be gone. Sets *spool
+ * to NULL. */
 void spool_close(struct spool **spool);
 
 /* Whether a message of this size may be begun: 0, or -1 with a fault (class FAULT_LOCAL) such as "enospc" or "eio". */
@@ -65,31 +66,33 @@ MUST_USE struct spool_stage *spool_stage_new(struct spool *spool, void (*on_writ
  */
 MUST_USE int spool_stage_write(struct spool_stage *stage, struct bytes data);
 /*
- * Has the commit recognise a message that was committed in the last window_ms from the same listener and user with the same envelope and
- * body (a client that did not hear our 250): it then succeeds, keeps nothing and offers nothing. Counted and logged. A message of which
- * a delivery was dropped is not recognised: nobody has what it brought. on_repeat (may be NULL) comes just before the commit's answer,
- * with the id under which the message is kept (a view), and how many of its deliveries are open.
+ * Has the commit recognise a message that was committed in the last window_ms from the same listener and user with the
+ * same envelope and body (a client that did not hear our 250): it then succeeds, keeps nothing and offers nothing.
+ * Counted and logged. A message of which a delivery was dropped is not recognised: nobody has what it brought.
+ * on_repeat (may be NULL) comes just before the commit's answer, with the id under which the message is kept (a view),
+ * and how many of its deliveries are open.
  */
 typedef void spool_repeat_fn(void *ctx, const char *id, size_t open);
 void spool_stage_once(struct spool_stage *stage, uint64_t window_ms, spool_repeat_fn *on_repeat, void *ctx);
 /*
- * Its sender waits until the upstreams have it, and hears no when one has not. Until spool_heard() says that he heard yes, the same message again (as in
- * spool_stage_once(), for window_ms) is this one: what was dropped of it is due again, the rest is not touched. Two equal messages of which both were
- * heard are two.
+ * Its sender waits until the upstreams have it, and hears no when one has not. Until spool_heard() says that he heard
+ * yes, the same message again (as in spool_stage_once(), for window_ms) is this one: what was dropped of it is due
+ * again, the rest is not touched. Two equal messages of which both were heard are two.
  */
 void spool_stage_waits(struct spool_stage *stage, uint64_t window_ms);
 /* The sender of the message has heard that all have it. Goes to the disk with whatever else does. */
 void spool_heard(struct spool *spool, const char *id);
 /*
- * Has the commit keep the message only when none of its id is known; else it fails with the fault "known" (FAULT_PERM), which is no trouble of the
- * spool. maybe_filed: in an earlier life its deliveries may have been filed, so they are looked for before they are sent.
+ * Has the commit keep the message only when none of its id is known; else it fails with the fault "known" (FAULT_PERM),
+ * which is no trouble of the spool. maybe_filed: in an earlier life its deliveries may have been filed, so they are
+ * looked for before they are sent.
  */
 void spool_stage_unique(struct spool_stage *stage, bool maybe_filed);
 uint64_t spool_stage_size(const struct spool_stage *stage);
 const struct fault *spool_stage_fault(const struct spool_stage *stage);
 /*
- * The staged bytes to read from a worker lane, for rules. on_ready comes (from the loop) when all that was written so far
- * can be read; no write may follow. The source is valid until the stage is committed or freed.
+ * The staged bytes to read from a worker lane, for rules. on_ready comes (from the loop) when all that was written so
+ * far can be read; no write may follow. The source is valid until the stage is committed or freed.
  */
 void spool_stage_source(struct spool_stage *stage, void (*on_ready)(void *ctx, const struct mail_source *source),
                         void *ctx);
@@ -101,9 +104,9 @@ void spool_stage_free(struct spool_stage **stage);
 /* fault is NULL when the message is durable. */
 typedef void spool_commit_fn(void *ctx, const struct fault *fault);
 /*
- * Takes the stage (sets *stage to NULL) and copies the rest. count may be 0 (a discarded message: kept as history only). done
- * is called once: after it has said success, the deliveries were offered (below) or wait on the disk. After a failure
- * nothing of the message is kept.
+ * Takes the stage (sets *stage to NULL) and copies the rest. count may be 0 (a discarded message: kept as history
+ * only). done is called once: after it has said success, the deliveries were offered (below) or wait on the disk. After
+ * a failure nothing of the message is kept.
  */
 void spool_commit(struct spool_stage **stage, const struct mail_envelope *envelope,
                   const struct mail_delivery *deliveries, size_t count, spool_commit_fn *done, void *ctx);
@@ -129,8 +132,8 @@ typedef void spool_offer_fn(void *ctx, struct spool_item **item);
 void spool_set_offer(struct spool *spool, spool_offer_fn *fn, void *ctx);
 
 /*
- * Called after a commit when a delivery of the upstream was left on the disk without having been offered, and the last spool_fetch_due() said that there was nothing
- * more: it is time to fetch.
+ * Called after a commit when a delivery of the upstream was left on the disk without having been offered, and the last
+ * spool_fetch_due() said that there was nothing more: it is time to fetch.
  */
 typedef void spool_left_fn(void *ctx, const char *upstream);
 void spool_set_left(struct spool *spool, spool_left_fn *fn, void *ctx);
@@ -146,47 +149,50 @@ struct spool_pause {
 /* Of the upstream, or of all of them. */
 struct spool_pause spool_pause_of(const struct spool *spool, const char *upstream);
 /*
- * Called when an operator made deliveries of an upstream due that were not offered (a retry, a release, the end of a pause): it is time
- * to fetch, whatever stood in the way before. upstream is NULL for all of them.
+ * Called when an operator made deliveries of an upstream due that were not offered (a retry, a release, the end of a
+ * pause): it is time to fetch, whatever stood in the way before. upstream is NULL for all of them.
  */
 typedef void spool_wake_fn(void *ctx, const char *upstream);
 void spool_set_wake(struct spool *spool, spool_wake_fn *fn, void *ctx);
 
 /*
- * Reads up to `limit` deliveries of `upstream` that are due and in nobody's hands: half of them the longest due, half by
- * turns from each pair of sender and folder, so that a flood of one does not starve another. None while the upstream is paused. done
- * takes the items it wants (NULLs them); the earliest of the others is due in next_in_ms, -1 when there is none. more: further ones are due now.
+ * Reads up to `limit` deliveries of `upstream` that are due and in nobody's hands: half of them the longest due, half
+ * by turns from each pair of sender and folder, so that a flood of one does not starve another. None while the upstream
+ * is paused. done takes the items it wants (NULLs them); the earliest of the others is due in next_in_ms, -1 when there
+ * is none. more: further ones are due now.
  */
 typedef void spool_due_fn(void *ctx, struct spool_item **items, size_t count, bool more, int64_t next_in_ms);
 void spool_fetch_due(struct spool *spool, const char *upstream, size_t limit, spool_due_fn *done, void *ctx);
 
 /*
- * Has what waits for `upstream`, which is in trouble, go where its ways lead (mail_delivery.h), if that is one of the `known` upstreams: what nobody holds and
- * what was certainly not filed. Each is logged ("fallback"). done comes once, when all of it is durable, with how many went, and how long the trouble must
- * last until the next of the others goes (UINT64_MAX: none does); fault is NULL on success.
+ * Has what waits for `upstream`, which is in trouble, go where its ways lead (mail_delivery.h), if that is one of the
+ * `known` upstreams: what nobody holds and what was certainly not filed. Each is logged ("fallback"). done comes once,
+ * when all of it is durable, with how many went, and how long the trouble must last until the next of the others goes
+ * (UINT64_MAX: none does); fault is NULL on success.
  */
 typedef void spool_divert_fn(void *ctx, uint64_t moved, uint64_t wait_ms, const struct fault *fault);
 void spool_divert(struct spool *spool, const char *upstream, const char *const *known, size_t known_count,
                   const struct mail_trouble *trouble, spool_divert_fn *done, void *ctx);
 
 /*
- * The wall clock was found to have jumped by delta_ms; before_ms is what it would show without. Each delivery that waits for its time goes on
- * waiting as long as it would have.
+ * The wall clock was found to have jumped by delta_ms; before_ms is what it would show without. Each delivery that
+ * waits for its time goes on waiting as long as it would have.
  */
 void spool_clock_jumped(struct spool *spool, int64_t delta_ms, int64_t before_ms);
 
 /*
- * Reads len octets of the item's body at offset. The data is valid during the call only; fewer octets than asked come only at the end; fault is
- * NULL on success. The item must stay until the answer came.
+ * Reads len octets of the item's body at offset. The data is valid during the call only; fewer octets than asked come
+ * only at the end; fault is NULL on success. The item must stay until the answer came.
  */
 typedef void spool_read_fn(void *ctx, struct bytes data, const struct fault *fault);
 void spool_item_read(struct spool *spool, struct spool_item *item, uint64_t offset, size_t len, spool_read_fn *done,
                      void *ctx);
 
-/* Reads the bodies of items that will be asked for soon, together, and keeps them until the items go; those that are long, or for which the cache has no room, stay where
- * they are. The items may be given back meanwhile. */
+/* Reads the bodies of items that will be asked for soon, together, and keeps them until the items go; those that are
+ * long, or for which the cache has no room, stay where they are. The items may be given back meanwhile. */
 void spool_warm(struct spool *spool, struct spool_item *const *items, size_t count);
-/* The same octets as spool_item_read() gives, at once and as long as the item is there; a NULL pointer when they are not in memory. */
+/* The same octets as spool_item_read() gives, at once and as long as the item is there; a NULL pointer when they are
+ * not in memory. */
 struct bytes spool_item_at_hand(const struct spool_item *item, uint64_t offset, size_t len);
 
 struct spool_outcome {
@@ -214,12 +220,13 @@ void spool_finish(struct spool *spool, struct spool_item **item, const struct sp
                   spool_commit_fn *done, void *ctx);
 
 /*
- * The UIDNEXT of a folder as it is known now (engine/doubt.h): whatever is handed out for it from here on lies behind it, should it be filed. Costs
- * nothing: it goes to the disk with what is handed out.
+ * The UIDNEXT of a folder as it is known now (engine/doubt.h): whatever is handed out for it from here on lies behind
+ * it, should it be filed. Costs nothing: it goes to the disk with what is handed out.
  */
 void spool_set_mark(struct spool *spool, const char *upstream, const char *folder, const struct doubt_mark *mark);
 
-/* Why what is acknowledged may be lost with the power (memory, a network, syncs that do nothing), for operators; or NULL. */
+/* Why what is acknowledged may be lost with the power (memory, a network, syncs that do nothing), for operators; or
+ * NULL. */
 const char *spool_disk_warning(const struct spool *spool);
 
 struct spool_counts {

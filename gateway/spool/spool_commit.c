@@ -1,8 +1,8 @@
 /*
  * spool_commit - the job that makes one message and its decided deliveries durable, and offers them.
  *
- * Everything is copied when it is asked for: as JSON for the segment and the index, and, for deliveries that are offered in memory, as the
- * items that the offer hands out. So the fast path never reads back what it wrote.
+ * Everything is copied when it is asked for: as JSON for the segment and the index, and, for deliveries that are
+ * offered in memory, as the items that the offer hands out. So the fast path never reads back what it wrote.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,7 +51,8 @@ static void offer(struct spool *spool, struct commit_job *commit, struct part *p
     struct spool_item *item = part->item;
     part->item = NULL;
     if (item == NULL) {
-        /* It was to go behind a backlog, which may have ended since: whoever fetches has seen the end of it, and not this one. */
+        /* It was to go behind a backlog, which may have ended since: whoever fetches has seen the end of it, and not
+         * this one. */
         spool_left_behind(spool, part->upstream);
         return;
     }
@@ -175,7 +176,8 @@ static struct spool_item *make_item(struct commit_job *commit, const struct mail
     return item;
 }
 
-/* The rows' strings must outlive the call; who is offered what is decided now, because the row says in whose hands it is born. */
+/* The rows' strings must outlive the call; who is offered what is decided now, because the row says in whose hands it
+ * is born. */
 static void add_parts(struct spool *spool, struct commit_job *commit, const struct mail_envelope *envelope,
                       const struct mail_delivery *deliveries, uint64_t size)
 {

@@ -1,6 +1,6 @@
 /*
- * spool_heard - a sender who waited for the upstreams has heard yes. Nobody waits for that to be durable: should it be lost, the same message again would be
- * taken for a repeat of this one, for a while.
+ * spool_heard - a sender who waited for the upstreams has heard yes. Nobody waits for that to be durable: should it be
+ * lost, the same message again would be taken for a repeat of this one, for a while.
  */
 #include <stdlib.h>
 

@@ -1,8 +1,9 @@
 /*
  * spool_private - what the files of the spool share.
  *
- * Three threads beside the loop, each with its own calls of the store (store.h): the lane "disk" commits, "read" claims and reads, "tidy" does chores.
- * The loop owns everything else. A job goes from the loop to a lane and back; while it is on a lane, the loop leaves it alone.
+ * Three threads beside the loop, each with its own calls of the store (store.h): the lane "disk" commits, "read" claims
+ * and reads, "tidy" does chores. The loop owns everything else. A job goes from the loop to a lane and back; while it
+ * is on a lane, the loop leaves it alone.
  *
  *   job     one operation of the store's, and who is told of it
  *   group   the jobs that are made durable together: a batch

@@ -1,8 +1,8 @@
 /*
  * spool_stage - a message on its way in.
  *
- * A small body gathers in memory. Above `own_segment_over` it is uploaded into the store: one chunk is with the disk lane, one gathers, and the
- * sender waits when that is full.
+ * A small body gathers in memory. Above `own_segment_over` it is uploaded into the store: one chunk is with the disk
+ * lane, one gathers, and the sender waits when that is full.
  */
 #include <stdlib.h>
 #include <string.h>

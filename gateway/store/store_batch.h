@@ -1,8 +1,9 @@
 /*
  * store_batch - the operations of a batch, what each needs and what it answers.
  *
- * For each it is said whether its answer is needed *before* the batch is durable ("before": whoever asked does something with it that the log must already
- * hold, or the answer decides what the log says) or may follow ("after": a log that leads its index could acknowledge first and tell this later).
+ * For each it is said whether its answer is needed *before* the batch is durable ("before": whoever asked does
+ * something with it that the log must already hold, or the answer decides what the log says) or may follow ("after": a
+ * log that leads its index could acknowledge first and tell this later).
  */
 #ifndef MAILWEIR_STORE_STORE_BATCH_H
 #define MAILWEIR_STORE_STORE_BATCH_H
@@ -31,8 +32,9 @@ enum store_op_kind {
 #define STORE_OP_KINDS 15
 
 /*
- * ADD_MESSAGE: a message with its deliveries; none: history only, and no body is kept. Fault "known" (FAULT_PERM) when it is to be unique and one of its id is
- * known, "dropped" when a part of that was dropped. Before: `twin` and `known` decide whether anything is kept. After: its number and place.
+ * ADD_MESSAGE: a message with its deliveries; none: history only, and no body is kept. Fault "known" (FAULT_PERM) when
+ * it is to be unique and one of its id is known, "dropped" when a part of that was dropped. Before: `twin` and `known`
+ * decide whether anything is kept. After: its number and place.
  */
 struct store_add {
     const char *id, *sender;
@@ -64,8 +66,9 @@ struct store_add {
 };
 
 /*
- * HAND: the deliveries are in the asker's hands until a FINISH or UNTOUCH. A delivery that was changed or taken since it was claimed stays where it is
- * (given[i] false). Before: nothing may be sent of what a crash would take for untouched.
+ * HAND: the deliveries are in the asker's hands until a FINISH or UNTOUCH. A delivery that was changed or taken since
+ * it was claimed stays where it is (given[i] false). Before: nothing may be sent of what a crash would take for
+ * untouched.
  */
 struct store_hand {
     const struct store_hand_key {
@@ -103,8 +106,9 @@ struct store_untouch {
 };
 
 /*
- * SET_STATE: what an operator does to up to `limit` of the chosen deliveries behind `after`, in the order of their keys. What somebody has in hand is left alone
- * and counted as busy. Before: the numbers are told, and a rebuild must know of the change when they are.
+ * SET_STATE: what an operator does to up to `limit` of the chosen deliveries behind `after`, in the order of their
+ * keys. What somebody has in hand is left alone and counted as busy. Before: the numbers are told, and a rebuild must
+ * know of the change when they are.
  */
 enum store_verb {
     STORE_RETRY,   /* waiting and dead ones are due now */
@@ -112,7 +116,8 @@ enum store_verb {
     STORE_RELEASE, /* held ones are due now */
     STORE_DROP,    /* open ones are given up for good */
 };
-/* What the verb makes of a delivery in this state; false when it does not concern it. And what it is called when it is done. */
+/* What the verb makes of a delivery in this state; false when it does not concern it. And what it is called when it is
+ * done. */
 MUST_USE bool store_verb_next(enum store_verb verb, enum store_state from, enum store_state *to_r);
 const char *store_verb_done(enum store_verb verb);
 struct store_set_state {
@@ -129,9 +134,9 @@ struct store_set_state {
 };
 
 /*
- * REROUTE: all open deliveries of a message give way to new ones (none: they are dropped), or none when one is in somebody's hands, or, unless it
- * says `again`, when one is in doubt. Before: their
- * numbers, and which ones they replace.
+ * REROUTE: all open deliveries of a message give way to new ones (none: they are dropped), or none when one is in
+ * somebody's hands, or, unless it says `again`, when one is in doubt. Before: their numbers, and which ones they
+ * replace.
  */
 struct store_reroute {
     const char *id; /* the message's */
@@ -145,8 +150,9 @@ struct store_reroute {
 };
 
 /*
- * DIVERT: what waits for an upstream that is in trouble, behind `after`, in nobody's hands and certainly not filed, gives way to a delivery by the first of
- * its ways that the trouble opens (mail_delivery.h), if that leads to a known upstream. Before: as REROUTE.
+ * DIVERT: what waits for an upstream that is in trouble, behind `after`, in nobody's hands and certainly not filed,
+ * gives way to a delivery by the first of its ways that the trouble opens (mail_delivery.h), if that leads to a known
+ * upstream. Before: as REROUTE.
  */
 struct store_diverted {
     char id[STORE_ID_LEN];         /* the message's */
@@ -172,8 +178,8 @@ struct store_divert {
 };
 
 /*
- * For stores: whether this delivery goes; it is then the new one, but for its number, and *diverted_r says where to. wait_ms of the divert becomes the least.
- * -1: the arena is full.
+ * For stores: whether this delivery goes; it is then the new one, but for its number, and *diverted_r says where to.
+ * wait_ms of the divert becomes the least. -1: the arena is full.
  */
 MUST_USE int store_divert_goes(struct store_divert *divert, struct mail_delivery *delivery,
                                struct store_diverted *diverted_r);
@@ -189,7 +195,8 @@ struct store_memo {
     const char *upstream, *text;
 };
 
-/* PAUSE: nothing of the upstream ("": of all) is claimed until it is resumed; resuming all ends each pause. Before: it is told. */
+/* PAUSE: nothing of the upstream ("": of all) is claimed until it is resumed; resuming all ends each pause. Before: it
+ * is told. */
 struct store_pause {
     const char *upstream;
     bool paused;
@@ -197,7 +204,8 @@ struct store_pause {
     int64_t since_ms; /* told: when it began */
 };
 
-/* FORGET: up to `limit` messages that were settled longer ago than keep_ms, or that are more than keep_messages; the oldest first. After. */
+/* FORGET: up to `limit` messages that were settled longer ago than keep_ms, or that are more than keep_messages; the
+ * oldest first. After. */
 struct store_forget {
     uint64_t keep_ms, keep_messages;
     unsigned limit;
@@ -205,8 +213,9 @@ struct store_forget {
 };
 
 /*
- * CLOCK: this machine's wall clock was found to have jumped by delta_ms; before_ms is what it would show without. A store whose times are this clock's has each
- * delivery that waits for its time wait as long as it would have; another ignores it. After.
+ * CLOCK: this machine's wall clock was found to have jumped by delta_ms; before_ms is what it would show without. A
+ * store whose times are this clock's has each delivery that waits for its time wait as long as it would have; another
+ * ignores it. After.
  */
 struct store_clock {
     int64_t delta_ms, before_ms;

@@ -63,7 +63,8 @@ static int retry_dead(struct local *local, struct store_add *add, struct fault *
     return 1;
 }
 
-/* Whether the sender comes again with what he has not heard yes about: 1, and what was dropped of it is due again; 0; or -1 with a fault. */
+/* Whether the sender comes again with what he has not heard yes about: 1, and what was dropped of it is due again; 0;
+ * or -1 with a fault. */
 static int find_unheard(struct local *local, struct store_add *add, struct fault *fault)
 {
     struct local_reopened reopened;
@@ -104,7 +105,8 @@ static int find_twin(struct local *local, struct store_add *add, struct fault *f
     return got;
 }
 
-/* What was decided about its deliveries when they were dropped does not hold any more, also for an index that is made anew. */
+/* What was decided about its deliveries when they were dropped does not hold any more, also for an index that is made
+ * anew. */
 static void undo_decisions(struct local *local, const struct store_add *add)
 {
     for (size_t i = 0; i < add->count; i++) {
@@ -114,7 +116,8 @@ static void undo_decisions(struct local *local, const struct store_add *add)
     }
 }
 
-/* Whether the message is known: 1 with the operation's fault; 0 also when it comes back after it was dropped, and is taken anew; -1. */
+/* Whether the message is known: 1 with the operation's fault; 0 also when it comes back after it was dropped, and is
+ * taken anew; -1. */
 static int find_known(struct local *local, struct store_op *op, struct fault *fault)
 {
     struct store_add *add = &op->add;

@@ -1,8 +1,8 @@
 /*
  * local_change - what operators decide: SET_STATE, REROUTE, PAUSE; and MEMO and FORGET.
  *
- * A decision also stands in a file beside the index (local_journal.h), so that an index that is made anew without the old one does not undo it: its
- * line goes to local->decisions, which the commit writes.
+ * A decision also stands in a file beside the index (local_journal.h), so that an index that is made anew without the
+ * old one does not undo it: its line goes to local->decisions, which the commit writes.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,12 +5,12 @@
  *   2. fdatasync of each segment that was written, then of the folder when one of them is new
  *   3. one transaction of the index with the changes of every operation
  *
- * A sync that failed is not tried again: the segment takes nothing more, its operations fail, the others go on. A transaction that failed fails
- * all of them, and the octets they wrote are written over by the next batch.
+ * A sync that failed is not tried again: the segment takes nothing more, its operations fail, the others go on. A
+ * transaction that failed fails all of them, and the octets they wrote are written over by the next batch.
  *
- * A transaction whose sync failed may lie whole in the index's log all the same, and would come to life after a crash. It is in doubt until
- * another transaction was written over it and synced (resolve): only then it has failed for certain. To sync again would prove nothing: the kernel
- * would say yes and mean nothing.
+ * A transaction whose sync failed may lie whole in the index's log all the same, and would come to life after a crash.
+ * It is in doubt until another transaction was written over it and synced (resolve): only then it has failed for
+ * certain. To sync again would prove nothing: the kernel would say yes and mean nothing.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -38,7 +38,8 @@ static const char *const sql[STATEMENTS] = {
                  " WHERE message = ?1 AND number = ?2",
     [ADD_ATTEMPT] = "INSERT OR REPLACE INTO attempt (message, number, attempt, at_ms, class, code, place, text)"
                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-    /* Who claims it may give it back: that an earlier run had handed it out, and what was known then, must not be forgotten. */
+    /* Who claims it may give it back: that an earlier run had handed it out, and what was known then, must not be
+     * forgotten. */
     [HAND] = "UPDATE delivery SET doubt = CASE WHEN uncertain OR handed <> 0 THEN doubt ELSE ifnull(?6, '') END,"
              " uncertain = uncertain OR handed <> 0, handed = ?3 WHERE message = ?1 AND number = ?2"
              " AND state = 0 AND handed <> ?3 AND due_ms = ?4 AND attempts = ?5",
@@ -219,7 +220,8 @@ static int set_up(struct local_index *index, enum local_index_mode mode, struct 
     return mode == LOCAL_INDEX_WRITE ? local_schema_migrate(index->db, fault) : local_schema_expect(index->db, fault);
 }
 
-/* SQLite creates by the umask, and takes the mode of what else it makes (WAL, shared memory) from the database; those of older versions are there already. */
+/* SQLite creates by the umask, and takes the mode of what else it makes (WAL, shared memory) from the database; those
+ * of older versions are there already. */
 static void make_private(const char *path)
 {
     static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};

@@ -1,8 +1,8 @@
 /*
  * local_index - the SQLite index: every statement that the spool makes, and nothing else.
  *
- * One connection with its prepared statements. A connection is used by one thread at a time. Functions return 0, or -1 with a
- * fault of class LOCAL: "enospc", "eio", "erofs", "damaged", "busy" or "sqlite".
+ * One connection with its prepared statements. A connection is used by one thread at a time. Functions return 0, or -1
+ * with a fault of class LOCAL: "enospc", "eio", "erofs", "damaged", "busy" or "sqlite".
  */
 #ifndef MAILWEIR_STORE_LOCAL_LOCAL_INDEX_H
 #define MAILWEIR_STORE_LOCAL_LOCAL_INDEX_H
@@ -26,12 +26,14 @@ MUST_USE int local_index_open(struct local_index **index_r, const char *path, co
 void local_index_close(struct local_index **index);
 
 MUST_USE int local_index_begin(struct local_index *index, struct fault *fault);
-/* For several queries that see the same state, and share the cost of looking at the log. Ended by local_index_rollback(). */
+/* For several queries that see the same state, and share the cost of looking at the log. Ended by
+ * local_index_rollback(). */
 MUST_USE int local_index_begin_read(struct local_index *index, struct fault *fault);
 MUST_USE int local_index_commit(struct local_index *index, struct fault *fault);
 /*
- * Of a commit that has just failed: whether the transaction may lie whole in the log all the same, and would come to life at the next opening
- * after a crash. It does not when a part of it could not be written; it does when the sync failed.
+ * Of a commit that has just failed: whether the transaction may lie whole in the log all the same, and would come to
+ * life at the next opening after a crash. It does not when a part of it could not be written; it does when the sync
+ * failed.
  */
 bool local_index_in_doubt(const struct local_index *index);
 void local_index_rollback(struct local_index *index);
@@ -79,13 +81,14 @@ MUST_USE int local_index_give_back(struct local_index *index, const struct store
 MUST_USE int local_index_set_doubt(struct local_index *index, struct store_key key, bool uncertain, const char *doubt,
                                    struct fault *fault);
 /*
- * A message that comes back, though all that is known of it was dropped: 1, and it is forgotten, so that it can be added anew; 0 when it is known
- * otherwise; 2 when a part of it was dropped; -1.
+ * A message that comes back, though all that is known of it was dropped: 1, and it is forgotten, so that it can be
+ * added anew; 0 when it is known otherwise; 2 when a part of it was dropped; -1.
  */
 MUST_USE int local_index_forget_dropped(struct local_index *index, const char *id, struct fault *fault);
 /*
- * The message with this print, length and sum whose sender has waited since since_ms or later and not heard yes: 1 with its id, and what was dropped of
- * it is due again. With nothing open its body is gone: then it lies in `place` from here on (adopted). 0 when there is none; -1.
+ * The message with this print, length and sum whose sender has waited since since_ms or later and not heard yes: 1 with
+ * its id, and what was dropped of it is due again. With nothing open its body is gone: then it lies in `place` from
+ * here on (adopted). 0 when there is none; -1.
  */
 struct local_reopened {
     char id[STORE_ID_LEN];
@@ -104,8 +107,8 @@ MUST_USE int local_index_retry_dead(struct local_index *index, const char *id, i
 /* Whether a message of this id is known: 1, 0, -1. */
 MUST_USE int local_index_knows(struct local_index *index, const char *id, struct fault *fault);
 /*
- * The message with this print, length and sum that was received since since_ms and of which nothing was dropped: 1 with its id (a view
- * until the next call) and how many of its deliveries are open, 0, -1.
+ * The message with this print, length and sum that was received since since_ms and of which nothing was dropped: 1 with
+ * its id (a view until the next call) and how many of its deliveries are open, 0, -1.
  */
 MUST_USE int local_index_find_print(struct local_index *index, uint64_t print, const struct store_place *place,
                                     int64_t since_ms, const char **id_r, unsigned *open_r, struct fault *fault);
@@ -128,8 +131,8 @@ struct local_index_due {
 };
 typedef int local_index_key_fn(void *ctx, struct store_key key);
 /*
- * Calls fn for each waiting delivery of the upstream that is due at now_ms and not in this run's hands, the longest due first, until fn returns
- * non-zero.
+ * Calls fn for each waiting delivery of the upstream that is due at now_ms and not in this run's hands, the longest due
+ * first, until fn returns non-zero.
  */
 MUST_USE int local_index_each_due(struct local_index *index, const char *upstream, int64_t now_ms, uint64_t run,
                                   local_index_key_fn *fn, void *ctx, struct fault *fault);
@@ -147,7 +150,8 @@ MUST_USE int local_index_each_divertible(struct local_index *index, const char *
 /* All about one delivery: 1, 0 when there is none, -1. fn may be called once, during the call. */
 MUST_USE int local_index_load(struct local_index *index, struct store_key key,
                               void (*fn)(void *ctx, const struct local_index_due *due), void *ctx, struct fault *fault);
-/* Adds delta_ms to the time of each waiting delivery that is not due yet; before_ms: what the clock would show without its jump. */
+/* Adds delta_ms to the time of each waiting delivery that is not due yet; before_ms: what the clock would show without
+ * its jump. */
 MUST_USE int local_index_move_due(struct local_index *index, int64_t delta_ms, int64_t before_ms, struct fault *fault);
 /* When the next waiting delivery that is not due at now_ms becomes due; -1 when there is none. */
 MUST_USE int local_index_next_due(struct local_index *index, const char *upstream, int64_t now_ms, int64_t *due_ms_r,
@@ -213,8 +217,8 @@ MUST_USE int local_index_set_memo(struct local_index *index, const char *upstrea
                                   struct fault *fault);
 
 /*
- * Calls fn once for each message that lives, in no order: to sum them up is the caller's, because SQLite would sort them in memory first, and
- * a long backlog shall not cost more of that than a short one.
+ * Calls fn once for each message that lives, in no order: to sum them up is the caller's, because SQLite would sort
+ * them in memory first, and a long backlog shall not cost more of that than a short one.
  */
 MUST_USE int local_index_each_living(struct local_index *index, local_segment_fn *fn, void *ctx, struct fault *fault);
 /* Calls fn for each message that lives in the segment, in their order in it, until fn returns non-zero. */

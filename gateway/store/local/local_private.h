@@ -1,8 +1,9 @@
 /*
  * local_private - what the files of the local store share.
  *
- * Three threads: the lane of commit() owns the writing connection and the segment that is appended to; the lane of claim(), body() and ask()
- * owns a reader; the lane of room() and chore() a third connection. What they share is said at the members.
+ * Three threads: the lane of commit() owns the writing connection and the segment that is appended to; the lane of
+ * claim(), body() and ask() owns a reader; the lane of room() and chore() a third connection. What they share is said
+ * at the members.
  */
 #ifndef MAILWEIR_STORE_LOCAL_LOCAL_PRIVATE_H
 #define MAILWEIR_STORE_LOCAL_LOCAL_PRIVATE_H
@@ -84,8 +85,8 @@ static inline int64_t local_now(const struct local *local)
 /* ---- local_commit.c: what operations use ---- */
 
 /*
- * Appends a record to the current segment and tells where it will lie. The pieces must stay until the batch's end. -1, with the fault in
- * the operation, when there is no segment.
+ * Appends a record to the current segment and tells where it will lie. The pieces must stay until the batch's end. -1,
+ * with the fault in the operation, when there is no segment.
  */
 MUST_USE int local_commit_append(struct local *local, struct store_op *op, const struct local_record *record,
                                  const struct bytes pieces[3], struct store_place *place_r);
@@ -100,7 +101,8 @@ uint64_t *local_commit_count(struct local *local, enum store_state state);
 enum store_verdict local_commit(struct store *store, struct store_batch *batch);
 enum store_verdict local_resolve(struct store *store, struct store_batch *batch);
 
-/* An operation: what it gives to segments (may be NULL), what it changes in the index, what it does when that is durable (may be NULL). */
+/* An operation: what it gives to segments (may be NULL), what it changes in the index, what it does when that is
+ * durable (may be NULL). */
 struct local_kind {
     bool decides; /* it has lines in local->decisions */
     void (*write)(struct local *local, struct store_op *op);
@@ -158,8 +160,8 @@ void local_chore_drop(struct store *store, struct store_chore **chore);
 
 MUST_USE int local_scrub(struct store *store, struct store_scrub *scrub, struct fault *fault);
 /*
- * Before anything is removed by what the index says: does it agree with itself? What can be mended is. agrees_r false: it does
- * not all the same, and no segment may be taken for dead.
+ * Before anything is removed by what the index says: does it agree with itself? What can be mended is. agrees_r false:
+ * it does not all the same, and no segment may be taken for dead.
  */
 MUST_USE int local_scrub_start(struct local *local, bool *agrees_r, struct fault *fault);
 MUST_USE int local_mend(struct store *store, struct store_counts *counts_r, struct fault *fault);
@@ -175,8 +177,8 @@ MUST_USE int local_check_record(struct local_index *index, const char *folder, u
 /* -1 with a fault "damaged" when there are messages but no index. */
 MUST_USE int local_recover_expect_index(const char *index, const char *folder, struct fault *fault);
 /*
- * An index that is no database, and no segment at all: it was being made when a crash came. Moves it out of the way: 0, or -1 when there is more
- * than that.
+ * An index that is no database, and no segment at all: it was being made when a crash came. Moves it out of the way: 0,
+ * or -1 when there is more than that.
  */
 MUST_USE int local_recover_unmade(struct local *local);
 /* Removes what was never acknowledged, sets aside what is not understood; before anything else runs. */

@@ -1,8 +1,9 @@
 /*
- * local_restore - what a rebuilt index knows beside the records: all that the old index can still tell, or, without it, what operators decided.
+ * local_restore - what a rebuilt index knows beside the records: all that the old index can still tell, or, without it,
+ * what operators decided.
  *
- * The old index is taken whole or not at all: attempts, notes, the deliveries of a reroute, pauses and the settled messages of the history. Messages
- * have kept their numbers. See local_rebuild.c.
+ * The old index is taken whole or not at all: attempts, notes, the deliveries of a reroute, pauses and the settled
+ * messages of the history. Messages have kept their numbers. See local_rebuild.c.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -96,7 +97,8 @@ static uint64_t message_of(struct decisions *decisions, const json_t *decision)
     return count == 0 ? 0 : message;
 }
 
-/* A delivery that a line of the decisions holds: added, or, under a number that there is, in the place of what is there. */
+/* A delivery that a line of the decisions holds: added, or, under a number that there is, in the place of what is
+ * there. */
 static int take_delivery(struct decisions *decisions, struct store_key key, const char *sender, const json_t *object)
 {
     struct arena *arena = arena_new(STORE_ITEM_MAX);

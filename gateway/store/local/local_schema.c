@@ -1,5 +1,6 @@
 /*
- * local_schema - a list of steps; step n brings version n to n + 1. A step that was released is never changed. See local_schema.h.
+ * local_schema - a list of steps; step n brings version n to n + 1. A step that was released is never changed. See
+ * local_schema.h.
  */
 #include "store/local/local_schema.h"
 
@@ -55,7 +56,8 @@ static const char *const steps[LOCAL_SCHEMA_VERSION] = {
     "  text TEXT NOT NULL,"
     "  PRIMARY KEY (message, number, attempt)) WITHOUT ROWID;",
 
-    /* What operators look for; turns for a fair order; fingerprints of what senders may send again; operators' commands. */
+    /* What operators look for; turns for a fair order; fingerprints of what senders may send again; operators'
+     * commands. */
     "ALTER TABLE message ADD COLUMN sender TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE message ADD COLUMN message_id TEXT;"
     "ALTER TABLE message ADD COLUMN print INTEGER;"

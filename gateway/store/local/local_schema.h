@@ -13,8 +13,8 @@
 #define LOCAL_SCHEMA_VERSION 9
 
 /*
- * Brings the database up to the version, in one transaction. Fault "version" when it was written by a newer mailweir, with nothing
- * changed.
+ * Brings the database up to the version, in one transaction. Fault "version" when it was written by a newer mailweir,
+ * with nothing changed.
  */
 MUST_USE int local_schema_migrate(sqlite3 *db, struct fault *fault);
 /* 0 when the database has exactly this version; else -1 with a fault "version". */

@@ -1,6 +1,7 @@
 /*
- * model - the store in plain C and in memory, for tests: what store.h promises, written down a second time and as simply as it can be. A room behind the door
- * that answers otherwise than this one is wrong, or this one is, or the door does not say.
+ * model - the store in plain C and in memory, for tests: what store.h promises, written down a second time and as
+ * simply as it can be. A room behind the door that answers otherwise than this one is wrong, or this one is, or the
+ * door does not say.
  *
  * What was committed outlives model_crash(), as if each commit were synced; nothing else does.
  */

@@ -1,5 +1,6 @@
 /*
- * model_private - what the files of the model share: a list of messages, each with its deliveries, in the order of their numbers.
+ * model_private - what the files of the model share: a list of messages, each with its deliveries, in the order of
+ * their numbers.
  */
 #ifndef MAILWEIR_STORE_MODEL_MODEL_PRIVATE_H
 #define MAILWEIR_STORE_MODEL_MODEL_PRIVATE_H
