@@ -86,8 +86,11 @@ static int differs(const struct store_place *place, const char *what, struct fau
     return -1;
 }
 
+/* It may be the envelope of another message with the same body: that of a sender who brought it again, when the first
+ * one's was gone (ADD_MESSAGE, adopted). Its place, length and sums are in the head, and that was held against the
+ * index. */
 static int check_meta(struct net_file *file, const struct store_place *place, const struct local_record *record,
-                      const char *id, struct fault *fault)
+                      struct fault *fault)
 {
     uint8_t *meta = expect_calloc(1, (size_t)record->meta_len + 1);
     struct arena *arena = arena_new(STORE_ITEM_MAX);
@@ -104,15 +107,12 @@ static int check_meta(struct net_file *file, const struct store_place *place, co
     if (result == 0) {
         result = store_meta_read(text, arena, &envelope, &deliveries, &count, fault);
     }
-    if (result == 0 && strcmp(envelope.id, id) != 0) {
-        result = differs(place, "another message stands", fault);
-    }
     arena_free(&arena);
     free(meta);
     return result;
 }
 
-static int check_head(const char *folder, const struct store_place *place, const char *id, struct fault *fault)
+static int check_head(const char *folder, const struct store_place *place, struct fault *fault)
 {
     char path[LOCAL_PATH_MAX];
     uint8_t head[LOCAL_RECORD_HEAD];
@@ -129,7 +129,7 @@ static int check_head(const char *folder, const struct store_place *place, const
         result = differs(place, "there is no such record", fault);
     }
     if (result == 0) {
-        result = check_meta(file, place, &record, id, fault);
+        result = check_meta(file, place, &record, fault);
     }
     disregard(net_file_close(&file, NULL));
     return result;
@@ -137,7 +137,7 @@ static int check_head(const char *folder, const struct store_place *place, const
 
 struct subject {
     struct local_index *index;
-    const char *folder, *id;
+    const char *folder;
     uint64_t message;
 };
 
@@ -154,14 +154,13 @@ static int check_body(const struct subject *subject, struct store_place place, s
 
 static int check_at(const struct subject *subject, const struct store_place *place, struct fault *fault)
 {
-    return check_head(subject->folder, place, subject->id, fault) != 0 || check_body(subject, *place, fault) != 0 ? -1
-                                                                                                                  : 0;
+    return check_head(subject->folder, place, fault) != 0 || check_body(subject, *place, fault) != 0 ? -1 : 0;
 }
 
-int local_check_record(struct local_index *index, const char *folder, uint64_t message, const char *id,
-                       uint64_t *octets_r, struct fault *fault)
+int local_check_record(struct local_index *index, const char *folder, uint64_t message, uint64_t *octets_r,
+                       struct fault *fault)
 {
-    const struct subject subject = {index, folder, id, message};
+    const struct subject subject = {index, folder, message};
     struct fault found = FAULT_INIT, ignored = FAULT_INIT;
     struct store_place place = {0}, now = {0};
     *octets_r = 0;
@@ -195,7 +194,7 @@ static void check_message(struct check *check, const struct entry *entry)
         return; /* settled meanwhile */
     }
     check->result.messages++;
-    if (local_check_record(check->index, check->folder, entry->message, entry->id, &octets, &found) != 0) {
+    if (local_check_record(check->index, check->folder, entry->message, &octets, &found) != 0) {
         check->result.damaged++;
         check->report(check->ctx, entry->id, &found);
     }

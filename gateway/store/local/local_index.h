@@ -189,11 +189,11 @@ MUST_USE int local_index_set_pause(struct local_index *index, const struct store
 /* ---- local_words.c ---- */
 
 /*
- * Makes up to `limit` messages behind the last learnt one findable by their words; *count_r is how many. What is wrong with the words alone
- * is never a fault of the index: they are thrown away then, and learnt anew.
+ * Makes up to `limit` messages behind the last learnt one findable by their words; *count_r is how many. What is wrong
+ * with the words alone is never a fault of the index: they are thrown away then, and learnt anew.
  */
 MUST_USE int local_index_learn(struct local_index *index, unsigned limit, unsigned *count_r, struct fault *fault);
-/* Takes subject and header addresses from up to `limit` messages that were settled before before_ms, the oldest first. */
+/* Takes subject and header addresses from up to `limit` messages settled before before_ms, the oldest first. */
 MUST_USE int local_index_unlearn(struct local_index *index, int64_t before_ms, unsigned limit, unsigned *count_r,
                                  struct fault *fault);
 /* The words of a message go, before the message does. */

@@ -169,8 +169,8 @@ MUST_USE int local_mend(struct store *store, struct store_counts *counts_r, stru
  * Holds the record of a message against its checksums and the index: 0, also when it was settled meanwhile; -1 with a
  * fault, "damaged" or "enoent" when it is not as it was acknowledged. *octets_r: of its body, when it is whole.
  */
-MUST_USE int local_check_record(struct local_index *index, const char *folder, uint64_t message, const char *id,
-                                uint64_t *octets_r, struct fault *fault);
+MUST_USE int local_check_record(struct local_index *index, const char *folder, uint64_t message, uint64_t *octets_r,
+                                struct fault *fault);
 
 /* ---- local_recover.c, local_disk.c ---- */
 

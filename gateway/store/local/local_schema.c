@@ -100,8 +100,8 @@ static const char *const steps[LOCAL_SCHEMA_VERSION] = {
     /* Since when a sender who waits for the upstreams has not heard that all have it; 0: he has, or does not wait. */
     "ALTER TABLE message ADD COLUMN unheard INTEGER NOT NULL DEFAULT 0;",
 
-    /* Words by which messages are found (local_words.c); and the time by which they are asked for. Neither sizes nor places of words
-     * are kept: whoever finds a message looks at it. */
+    /* Words by which messages are found (local_words.c); and the time by which they are asked for. Neither sizes nor
+     * places of words are kept: whoever finds a message looks at it. */
     "CREATE VIRTUAL TABLE words USING fts5 (subject, sender, reader, content = '', columnsize = 0, detail = column,"
     "  tokenize = 'ascii');"
     "CREATE INDEX message_received ON message (received_ms);"

@@ -161,7 +161,7 @@ static bool check_body(struct scrubbing *scrubbing, const struct row *row)
         return false;
     }
     scrub->messages++;
-    if (local_check_record(scrubbing->index, scrubbing->local->folder, row->message, row->id, &octets, &found) != 0) {
+    if (local_check_record(scrubbing->index, scrubbing->local->folder, row->message, &octets, &found) != 0) {
         bool is_damaged = strcmp(found.code, "damaged") == 0 || strcmp(found.code, "enoent") == 0;
         tell(scrubbing, is_damaged ? STORE_DAMAGE_BODY : STORE_DAMAGE_UNREAD, row->id, &found);
     }
