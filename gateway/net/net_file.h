@@ -56,6 +56,9 @@ void net_file_make_private(const char *path, bool create);
 /*
  * The same for every file in the folder, and in the folders in it, which become their owner's too; the folder itself
  * stays as whoever made it wanted. For what an older version, a copy or a restored backup has left open.
+ *
+ * Opens and closes each: never while this process has POSIX locks on one, as SQLite has on a database that is open
+ * (fcntl(2): all of them are lost when any descriptor of the file is closed).
  */
 void net_file_make_all_private(const char *folder);
 /* What any user of the machine may do. */

@@ -138,13 +138,20 @@ static int open_all(struct local *local, struct fault *fault)
     char path[LOCAL_PATH_MAX], lock[LOCAL_PATH_MAX];
     snprintf(path, sizeof path, "%s/index.sqlite", local->path);
     snprintf(lock, sizeof lock, "%s/lock", local->path);
-    if (make_folders(local, fault) != 0 || net_file_lock(&local->lock, lock, fault) != 0 ||
-        local_recover_expect_index(path, local->folder, fault) != 0 || open_writing(local, path, fault) != 0 ||
+    if (make_folders(local, fault) != 0) {
+        return -1;
+    }
+    /*
+     * While the index is not open yet: whoever closes a descriptor of it, or of the memory beside it, loses the
+     * locks of the whole process on it (fcntl(2)), and SQLite is not told.
+     */
+    net_file_make_all_private(local->path);
+    if (net_file_lock(&local->lock, lock, fault) != 0 || local_recover_expect_index(path, local->folder, fault) != 0 ||
+        open_writing(local, path, fault) != 0 ||
         local_index_open(&local->tidier, path, net_file_sqlite_vfs(), LOCAL_INDEX_READ, fault) != 0 ||
         open_reading(local, path, fault) != 0 || local_recover(local, fault) != 0) {
         return -1;
     }
-    net_file_make_all_private(local->path);
     local_disk_judge(local);
     return 0;
 }
