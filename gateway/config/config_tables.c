@@ -134,7 +134,7 @@ static const struct config_key upstream_retry_keys[] = {
     {"initial", DURATION(config_upstream, retry_initial), .fallback = "10s", .least = 10,
      .help = "first wait after a failure; doubled each time"},
     {"maximum", DURATION(config_upstream, retry_maximum), .fallback = "15m", .least = 10, .help = "longest wait"},
-    {"settle", DURATION(config_upstream, settle), .fallback = "10s",
+    {"settle", DURATION(config_upstream, settle), .fallback = "5s",
      .help = "a message whose outcome is unknown is looked for after 2 s, and is not called absent before this time: a "
              "server may show late what it has"},
     {"failback", DURATION(config_upstream, failback), .fallback = "5m", .least = 100,

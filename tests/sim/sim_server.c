@@ -14,8 +14,8 @@
 #define INPUT_MAX    (16u << 20)
 #define LINE_MAX_LEN 65536
 #define LITERAL_MAX  (16u << 20)
-/* A command whose connection is gone is executed this much later at most; the gateway calls nothing absent before 10 s ("settle"). */
-#define LATE_MOST (4000 * SIM_MS)
+/* A command whose connection is gone is executed this much later at most; the gateway calls nothing absent before 5 s ("settle"). */
+#define LATE_MOST (2000 * SIM_MS)
 
 void sim_session_say(struct sim_session *session, const char *format, ...)
 {

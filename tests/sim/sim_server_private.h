@@ -16,7 +16,7 @@
 #define SIM_SERVER_FOLDERS 16
 #define SIM_SERVER_TOKENS  64
 /* A view of a folder shows a message so much later at most; with LATE_MOST (sim_server.c) that keeps within "settle". */
-#define SIM_SERVER_LAG_MOST (4900 * SIM_MS)
+#define SIM_SERVER_LAG_MOST (2800 * SIM_MS)
 
 struct sim_stored {
     struct list link;
