@@ -234,7 +234,7 @@ static void choose_suspects(struct attempt *attempt)
         attempt->suspects[i] = (struct imapc_suspect){.character = SUSPECTS[i]};
     }
     attempt->names.suspects = attempt->suspects;
-    attempt->names.suspect_count = brings_names(attempt) || attempt->probe != NULL ? sizeof SUSPECTS - 1 : 0;
+    attempt->names.suspect_count = brings_names(attempt) ? sizeof SUSPECTS - 1 : 0;
     attempt->names.may_create = attempt->probe != NULL;
 }
 

@@ -124,7 +124,7 @@ def test_compress_bombs(world):
     left = list(bombs)
 
     def fault(step, session, **facts):
-        if step == "compressed" and left:
+        if step == "compressed" and len(left) > end:
             data, packer = left.pop(0), session.deflate
             packer.flush(zlib.Z_SYNC_FLUSH)
             try:
@@ -133,16 +133,18 @@ def test_compress_bombs(world):
                 pass
         return None
 
-    fake = FakeImap(world, COMPRESS, fault=fault)
-    gateway = gateway_for(world, fake, compress="yes").start()
-    before = resident(gateway)
-    send_many(gateway, 3)
-    check_exactly_once(gateway, fake, 3)
-    assert not left
-    assert is_sanitized() or resident(gateway) - before < 24, f"{before} MB before, {resident(gateway)} MB after the bombs"
-    print(f"figure: {sum(map(len, bombs))} octets that inflate to 2.8 GB took {resident(gateway) - before:.0f} MB")
-    assert {event["error.code"] for event in gateway.events("upstream_failed")} <= {"protocol", "compress", "connection-lost", "timeout"}
-    gateway.stop()
+    for end in (3, 1, 0):  # after two of them compression is left out, for a day
+        fake = FakeImap(world, COMPRESS, fault=fault)
+        gateway = gateway_for(world, fake, compress="yes").start()
+        before = resident(gateway)
+        send_many(gateway, 3)
+        check_exactly_once(gateway, fake, 3)
+        assert len(left) == end, left
+        taken = resident(gateway) - before
+        assert is_sanitized() or taken < 24, f"{taken} MB more after the bombs"
+        assert {event["error.code"] for event in gateway.events("upstream_failed")} <= {"protocol", "compress", "connection-lost", "timeout"}
+        gateway.stop()
+    print(f"figure: {sum(map(len, bombs))} octets that inflate to 2.8 GB took at most {taken:.0f} MB")
 
 
 # ---- servers that say what no server says ----
