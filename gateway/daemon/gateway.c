@@ -153,6 +153,8 @@ void gateway_free(struct gateway **gateway)
         return;
     }
     gateway_unwatch_files(*gateway);
+    /* The loop goes on while its handles are closed, also behind this. */
+    net_turn_watch((*gateway)->loop, 0, NULL, NULL);
     /* First: a load that is under way reads the first configuration. */
     net_lane_free(&(*gateway)->loading.lane);
     reception_free(&(*gateway)->reception);
