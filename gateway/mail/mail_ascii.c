@@ -30,6 +30,17 @@ static int text_of(struct bytes value, struct buf *out)
     return result;
 }
 
+/* How many octets stand on the last line. */
+static size_t column_of(const struct buf *out)
+{
+    struct bytes line = buf_bytes(out);
+    size_t column = 0;
+    while (column < line.len && line.ptr[line.len - 1 - column] != '\n') {
+        column++;
+    }
+    return column;
+}
+
 /* An encoded word stands between blanks (RFC 2047 section 5). */
 static void put_word(struct buf *out, struct bytes text, const char *behind)
 {
@@ -37,7 +48,7 @@ static void put_word(struct buf *out, struct bytes text, const char *behind)
     if (last != ' ' && last != '\t' && last != '(') {
         buf_append_octet(out, ' ');
     }
-    mail_encode_text(text, out);
+    mail_encode_text(text, column_of(out), out);
     buf_append_text(out, behind);
 }
 
@@ -180,12 +191,24 @@ static bool is_one_of(struct bytes name, const char *const *names)
     return *names != NULL;
 }
 
-static void put_field(struct buf *out, const struct mail_header_field *field)
+/* Addresses and parameters have their syntax; all else is text. */
+static void put_value(struct buf *out, struct bytes name, struct bytes value)
 {
     static const char *const addresses[] = {"From",          "To",          "Cc",        "Bcc",       "Reply-To",
                                             "Sender",        "Resent-From", "Resent-To", "Resent-Cc", "Resent-Bcc",
                                             "Resent-Sender", NULL};
     static const char *const parameters[] = {"Content-Type", "Content-Disposition", NULL};
+    if (is_one_of(name, addresses)) {
+        put_addresses(out, value);
+    } else if (is_one_of(name, parameters)) {
+        put_parameters(out, value);
+    } else {
+        mail_encode_text(value, column_of(out), out);
+    }
+}
+
+static void put_field(struct buf *out, const struct mail_header_field *field)
+{
     static const char *const structured[] = {"Return-Path", "Received",   "Message-ID",        "In-Reply-To",
                                              "References",  "Content-ID", "Resent-Message-ID", NULL};
     struct buf text;
@@ -194,15 +217,28 @@ static void put_field(struct buf *out, const struct mail_header_field *field)
     buf_append_text(out, is_one_of(field->name, structured) ? "Downgraded-" : "");
     buf_append_bytes(out, field->name);
     buf_append_text(out, ": ");
-    if (is_one_of(field->name, addresses)) {
-        put_addresses(out, buf_bytes(&text));
-    } else if (is_one_of(field->name, parameters)) {
-        put_parameters(out, buf_bytes(&text));
-    } else {
-        mail_encode_text(buf_bytes(&text), out);
-    }
+    put_value(out, field->name, buf_bytes(&text));
     buf_append_text(out, "\r\n");
     buf_done(&text);
+}
+
+int mail_ascii_field(const char *name, struct bytes value, struct buf *out)
+{
+    struct buf made;
+    buf_init(&made, VALUE_MAX);
+    buf_printf(&made, "%s: ", name);
+    size_t column = made.len;
+    int result = buf_append_bytes(out, buf_bytes(&made));
+    if (bytes_is_ascii(value)) {
+        result |= mail_encode_text(value, column, out);
+    } else {
+        put_value(&made, bytes_of(name), value);
+        result |= mail_encode_fold(bytes_from(buf_bytes(&made), column), column, MAIL_ENCODE_WORD_LINE, out);
+    }
+    result |= buf_append_text(out, "\r\n");
+    result = made.full ? -1 : result;
+    buf_done(&made);
+    return result;
 }
 
 int mail_ascii_fields(struct bytes fields, struct buf *out)

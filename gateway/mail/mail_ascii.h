@@ -15,5 +15,10 @@
 
 /* Appends the fields of a header section, or one of them; those that are ASCII as they are. -1 when out is full. */
 MUST_USE int mail_ascii_fields(struct bytes fields, struct buf *out);
+/*
+ * Appends a field of our own, with its line's end: the value, UTF-8 on one line, encoded by what the field is where it
+ * is not ASCII, and folded (mail_encode.h). -1 when out is full.
+ */
+MUST_USE int mail_ascii_field(const char *name, struct bytes value, struct buf *out);
 
 #endif

@@ -9,7 +9,6 @@
 
 #include "base/date.h"
 #include "mail/mail_ascii.h"
-#include "mail/mail_encode.h"
 #include "mail/mail_header.h"
 
 #define EDIT_MAX  65536         /* octets of one field that is added */
@@ -241,12 +240,13 @@ static bool is_undone(const struct mail_delivery *delivery, size_t edit)
 
 static int add_new_field(struct mail_rope *rope, const struct mail_edit *edit)
 {
-    struct buf value;
-    buf_init(&value, EDIT_MAX);
-    mail_encode_text(bytes_of(edit->value), &value);
-    char *line = value.full ? NULL : arena_printf(rope->arena, "%s: %s\r\n", edit->field, buf_text(&value));
-    buf_done(&value);
-    return line == NULL ? -1 : mail_rope_add_memory(rope, bytes_of(line));
+    struct buf field;
+    buf_init(&field, EDIT_MAX);
+    char *copy = mail_ascii_field(edit->field, bytes_of(edit->value), &field) < 0
+                     ? NULL
+                     : arena_copy(rope->arena, buf_bytes(&field));
+    buf_done(&field);
+    return copy == NULL ? -1 : mail_rope_add_memory(rope, bytes_of(copy));
 }
 
 static int add_new_fields(struct mail_rope *rope, const struct mail_delivery *delivery)
