@@ -68,7 +68,7 @@ static const struct config_table auth_table = {auth_keys, 0};
 static const struct config_key sender_rule_keys[] = {
     {"networks", STRINGS(config_sender_rule, networks), .required = true, .help = "clients in these networks"},
     {"senders", STRINGS(config_sender_rule, senders), .required = true,
-     .help = "may send as these addresses: \"*@example.net\", \"app@example.net\", \"<>\""},
+     .help = "may send as these addresses: \"@example.net\", \".example.net\", \"app-*@example.net\", \"<>\""},
     END,
 };
 static const struct config_table sender_rule_table = {sender_rule_keys, sizeof(struct config_sender_rule)};
@@ -112,7 +112,7 @@ static const struct config_key keys[] = {
     {"proxy_protocol", STRINGS(config_listener, proxies),
      .help = "networks of load balancers: each connection from them must begin with a PROXY header"},
     {"xclient", STRINGS(config_listener, xclients), .help = "networks that may say by XCLIENT for whom they stand"},
-    {"senders", STRINGS(config_listener, senders), .help = "addresses that may stand in MAIL FROM; without it, all"},
+    {"senders", STRINGS(config_listener, senders), .help = "addresses that may stand in MAIL FROM, \"@example.net\" for all at a domain; without it, all"},
     {"sender_rules", LIST(config_listener, sender_rules, &sender_rule_table),
      .help = "senders by network; the first rule that has the client decides instead of \"senders\""},
     {"recipients", STRINGS(config_listener, recipients),

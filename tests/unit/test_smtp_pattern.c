@@ -29,6 +29,25 @@ static const struct {
     {"a*b*c@d", "axxbyy@d", false},
     {"**", "a@b", true},
     {"<>", "<>", true},
+    /* As the lists of rules say it. */
+    {"@example.net", "a@example.net", true},
+    {"@Example.NET", "a@eXample.net", true},
+    {"@example.net", "a@b.example.net", false},
+    {"@example.net", "@example.net", true},
+    {"@example.net", "a@example.net.evil", false},
+    {"@example.net", "\"x@example.net\"@evil", false},
+    {"@exam*.net", "a@example.net", true},
+    {".example.net", "a@b.example.net", true},
+    {".example.net", "a@c.b.example.net", true},
+    {".example.net", "a@example.net", false},
+    {".example.net", "a@notexample.net", false},
+    {".example.net", "a@.example.net", false},
+    {"@.example.net", "a@b.example.net", true},
+    {"@.example.net", "a@example.net", false},
+    {"@", "a@b", false},
+    {".", "a@b.c", false},
+    {"@.", "a@b.", false},
+    {"@example.net", "", false},
 };
 
 static void table(void **state)
