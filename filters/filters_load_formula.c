@@ -125,8 +125,9 @@ static bool has_attribute(enum filters_object object, enum filters_part part)
 {
     switch (object) {
     case FILTERS_OBJECT_ADDRESS:
+    case FILTERS_OBJECT_MAILBOX:
         return part == FILTERS_PART_ADDRESS || part == FILTERS_PART_USER || part == FILTERS_PART_DETAIL ||
-               part == FILTERS_PART_DOMAIN;
+               part == FILTERS_PART_DOMAIN || (part == FILTERS_PART_NAME && object == FILTERS_OBJECT_MAILBOX);
     case FILTERS_OBJECT_ATTACHMENT:
         return part == FILTERS_PART_NAME || part == FILTERS_PART_TYPE || part == FILTERS_PART_SIZE;
     case FILTERS_OBJECT_PART:

@@ -65,8 +65,10 @@ static void complete(struct filters_subject *subject)
 {
     subject->per_recipient = subject->per_recipient || subject->kind == FILTERS_SUBJECT_TO;
     bool whole = subject->part == FILTERS_PART_WHOLE;
-    if (subject->part == FILTERS_PART_ADDRESS ||
-        (whole && (subject->kind == FILTERS_SUBJECT_FROM || subject->kind == FILTERS_SUBJECT_TO))) {
+    if (subject->part == FILTERS_PART_ADDRESS) {
+        subject->object = FILTERS_OBJECT_MAILBOX;
+    }
+    if (whole && (subject->kind == FILTERS_SUBJECT_FROM || subject->kind == FILTERS_SUBJECT_TO)) {
         subject->object = FILTERS_OBJECT_ADDRESS;
     }
     if (subject->kind == FILTERS_SUBJECT_PARTS) {

@@ -24,9 +24,10 @@ struct filters_value {
     struct bytes folded; /* the same with its case folded; ptr NULL until somebody asked */
     /* A text's lines once more, each paragraph on one line (mail_view), to be searched; ptr NULL: nothing new. */
     struct bytes paragraphs, paragraphs_folded;
-    int64_t number; /* of subjects that are not texts */
-    unsigned index; /* of an attachment or a part: which of the view's */
-    bool is_part;
+    struct bytes name; /* the display name of an address in a header field; ptr NULL: none */
+    int64_t number;    /* of subjects that are not texts */
+    unsigned index;    /* of an attachment or a part: which of the view's */
+    bool is_part, is_address;
     bool is_ascii; /* of a text with paragraphs: nothing that is not seen was left out of them */
 };
 

@@ -56,7 +56,13 @@ enum filters_type {
 #define FILTERS_DECIMALS 6u
 
 /* What a value is beside its text: what its attributes are taken from. */
-enum filters_object { FILTERS_OBJECT_TEXT, FILTERS_OBJECT_ADDRESS, FILTERS_OBJECT_ATTACHMENT, FILTERS_OBJECT_PART };
+enum filters_object {
+    FILTERS_OBJECT_TEXT,
+    FILTERS_OBJECT_ADDRESS, /* of the envelope */
+    FILTERS_OBJECT_MAILBOX, /* of a header field: it may have a display name */
+    FILTERS_OBJECT_ATTACHMENT,
+    FILTERS_OBJECT_PART,
+};
 
 enum filters_part {
     FILTERS_PART_WHOLE,

@@ -213,6 +213,24 @@ struct header_fetch {
     int result;
 };
 
+/* The display name stays with the address: of several mailboxes the two belong together. */
+static int keep_name(struct filters_run *run, struct filters_fetched *fetched, size_t count, struct bytes name)
+{
+    if (fetched->count == count) {
+        return 0;
+    }
+    struct filters_value *value = &fetched->values[count];
+    value->is_address = true;
+    if (name.len > 0) {
+        const char *copy = arena_copy(run->arena, bytes_slice(name, 0, FILTERS_VALUE_MAX));
+        if (copy == NULL) {
+            return filters_run_full(run);
+        }
+        value->name = bytes_of(copy);
+    }
+    return 0;
+}
+
 static void on_address(void *ctx, struct bytes name, struct bytes address)
 {
     struct header_fetch *fetch = ctx;
@@ -220,7 +238,11 @@ static void on_address(void *ctx, struct bytes name, struct bytes address)
         return;
     }
     if (fetch->part != FILTERS_PART_NAME) {
+        size_t count = fetch->fetched->count;
         fetch->result = add_address_part(fetch->run, fetch->fetched, address, fetch->part);
+        if (fetch->result == 0 && fetch->part == FILTERS_PART_ADDRESS) {
+            fetch->result = keep_name(fetch->run, fetch->fetched, count, name);
+        }
     } else if (name.len > 0) {
         fetch->result = filters_run_add_text(fetch->run, fetch->fetched, name);
     }
@@ -414,6 +436,9 @@ int filters_run_add_attribute(struct filters_run *run, struct filters_fetched *f
     if (attribute == FILTERS_PART_USER || attribute == FILTERS_PART_DETAIL || attribute == FILTERS_PART_DOMAIN ||
         attribute == FILTERS_PART_ADDRESS) {
         return add_address_part(run, fetched, value->text, attribute);
+    }
+    if (value->is_address) {
+        return value->name.ptr == NULL ? 0 : filters_run_add_text(run, fetched, value->name);
     }
     if (value->is_part) {
         const struct mail_view_part *part = &run->view->parts[value->index];

@@ -146,6 +146,14 @@ static const struct {
     {IF("{\"every\":{\"of\":\"header.None\",\"is\":\"x\"}}"), true},
     {IF("{\"some\":{\"of\":\"header.None\",\"exists\":true}}"), false},
     {IF("{\"some\":{\"of\":\"header.Cc.addresses\",\"some\":{\"of\":\".domain | split('.')\",\"is\":\"y\"}}}"), true},
+    /* A display name belongs to its address: the pair, and not one of each. */
+    {IF("{\"some\":{\"of\":\"header.From.addresses\",\"all\":[{\"of\":\".name\",\"is\":\"Ada L\"},{\"of\":\".domain\","
+        "\"is\":\"example.com\"}]}}"),
+     true},
+    {IF("{\"some\":{\"of\":\"header.From.addresses\",\"all\":[{\"of\":\".name\",\"is\":\"Ada L\"},{\"of\":\".domain\","
+        "\"is\":\"sub.example.org\"}]}}"),
+     false},
+    {O("header.From.addresses[last].name", "\"exists\":false"), true},
     {IF("{\"every\":{\"of\":\"header.Cc.addresses\",\"not\":{\"of\":\".user\",\"is\":\"dora\"}}}"), false},
     {IF("{\"all\":[{\"header\":\"Subject\",\"matches\":\"(?<n>\\\\d+)$\"},{\"of\":\"n | number\",\"at_least\":42}]}"),
      true},
