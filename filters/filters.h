@@ -110,13 +110,28 @@ struct filters_cost {
     uint64_t tried, us;
 };
 
+/* How many messages were counted; nobody counts by asking. */
+struct filters_counters {
+    /* Under that key since then (wall clock). Called on the thread that decides. */
+    uint64_t (*count)(void *ctx, const char *counter, struct bytes key, int64_t since_ms);
+    void *ctx;
+};
+
+/* A counter of a set, and for how long it is asked. */
+struct filters_counter {
+    const char *name;
+    int64_t keep_ms;
+};
+const struct filters_counter *filters_counters_of(const struct filters_set *set, size_t *count_r);
+
 struct filters_message {
     const struct mail_envelope *envelope;
     struct bytes header;              /* the header section as received, the empty line left out or not */
     const struct mail_source *source; /* the whole message, for body rules; NULL when it has nothing more */
     bool body_missing; /* it has, but it is not at hand: a decision that hangs on it is a fault, never a guess */
     uint64_t size;
-    int64_t now_ms; /* wall clock */
+    int64_t now_ms;                          /* wall clock */
+    const struct filters_counters *counters; /* NULL: nothing was ever counted */
     struct filters_clock clock;
     /*
      * Measures the rules by the clock's now_us: one for each rule of the set, by its number, is added to. NULL: nobody
@@ -138,6 +153,8 @@ struct filters_decision {
     size_t rule_count;
     const char *const *watched; /* names of the rules in the state "watch" that would have acted, in order, each once */
     size_t watched_count;
+    const struct mail_counted *counted; /* what is to be counted when the message is acknowledged, each once */
+    size_t counted_count;
     const char *const *tried; /* every rule tried with its outcome, bounded; see mail_envelope.h */
     size_t tried_count;
     unsigned limits_hit;       /* patterns that hit their limit while the rule said to go on */

@@ -5,6 +5,7 @@
 
 #include "filters/filters_builder.h"
 #include "filters/filters_formula.h"
+#include "filters/filters_count.h"
 #include "filters/filters_text.h"
 #include "mail/mail_date.h"
 #include "mail/mail_header.h"
@@ -326,6 +327,41 @@ static int set_variables(struct filters_builder *builder, const struct filters_a
     return 0;
 }
 
+/* ---- counters ---- */
+
+/* Once for each message, however many recipients and rules say so. */
+static int count_message(struct filters_builder *builder, const struct filters_action *action)
+{
+    struct filters_decision *decision = &builder->decision;
+    const char *key = action->text == NULL
+                          ? ""
+                          : expanded(builder, filters_template_line, action->text, FILTERS_COUNTER_KEY_MAX, NULL);
+    if (key == NULL) {
+        return -1;
+    }
+    bool known = action->text != NULL && key[0] == '\0';
+    for (size_t i = 0; i < decision->counted_count && !known; i++) {
+        known =
+            strcmp(decision->counted[i].counter, action->counter) == 0 && strcmp(decision->counted[i].key, key) == 0;
+    }
+    if (known || builder->run.stage == FILTERS_STAGE_ENVELOPE) {
+        return 0;
+    }
+    if (decision->counted_count == FILTERS_COUNTED_MAX) {
+        fault_set(builder->run.fault, FAULT_LOCAL, "too-many-counts", "rules",
+                  "the rules count a message in more than %u counters", FILTERS_COUNTED_MAX);
+        return -1;
+    }
+    struct mail_counted *counted =
+        room_for_one(builder, decision->counted, decision->counted_count, &builder->counted_size, sizeof *counted);
+    if (counted == NULL) {
+        return -1;
+    }
+    counted[decision->counted_count++] = (struct mail_counted){.counter = action->counter, .key = key};
+    decision->counted = counted;
+    return 0;
+}
+
 /* ---- all ---- */
 
 /* What files or edits waits for the whole message. */
@@ -367,6 +403,8 @@ static enum filters_flow act_one(struct filters_builder *builder, const char *ru
     case FILTERS_HOLD:
         builder->held = true;
         return FILTERS_GO_ON;
+    case FILTERS_COUNT_MESSAGE:
+        return count_message(builder, action) < 0 ? FILTERS_BROKEN : FILTERS_GO_ON;
     case FILTERS_SET:
         return set_variables(builder, action) < 0 ? FILTERS_BROKEN : FILTERS_GO_ON;
     default:

@@ -10,12 +10,13 @@
 #define FILTERS_DELIVERIES_MAX 1000u
 #define FILTERS_EDITS_MAX      100u
 #define FILTERS_REPLY_MAX      400u
+#define FILTERS_COUNTED_MAX    100u
 
 struct filters_builder {
     struct filters_run run;
     struct arena *arena; /* of the result */
     struct filters_decision decision;
-    size_t delivery_size, rule_size, watched_size;
+    size_t delivery_size, rule_size, watched_size, counted_size;
     const char **tried; /* the decision's */
     size_t tried_octets;
     uint64_t tried_left_out;

@@ -134,6 +134,14 @@ static json_t *decision_of(const struct filters_decision *decision)
     if (decision->watched_count > 0) {
         json_object_set_new(object, "watched", texts(decision->watched, decision->watched_count));
     }
+    if (decision->counted_count > 0) {
+        json_t *counted = json_array();
+        for (size_t i = 0; i < decision->counted_count; i++) {
+            json_array_append_new(counted, json_pack("{s:o,s:o}", "counter", text(decision->counted[i].counter), "key",
+                                                     text(decision->counted[i].key)));
+        }
+        json_object_set_new(object, "counted", counted);
+    }
     if (decision->limits_hit > 0) {
         json_object_set_new(object, "limits_hit", json_integer(decision->limits_hit));
     }

@@ -353,6 +353,7 @@ static void loader_init(struct filters_loader *loader)
     loader->groups = map_new(FILTERS_NAMED_MAX, NULL);
     loader->maps = map_new(FILTERS_NAMED_MAX, NULL);
     loader->actions = map_new(FILTERS_NAMED_MAX, NULL);
+    loader->counters = map_new(FILTERS_NAMED_MAX, NULL);
     loader->shared_patterns = map_new(FILTERS_NAMED_MAX, NULL);
 }
 
@@ -366,6 +367,7 @@ static void loader_done(struct filters_loader *loader)
     map_free(&loader->groups, NULL);
     map_free(&loader->maps, NULL);
     map_free(&loader->actions, NULL);
+    map_free(&loader->counters, NULL);
     map_free(&loader->shared_patterns, NULL);
 }
 
@@ -383,6 +385,7 @@ struct filters_set *filters_load(const struct filters_load_options *options, str
     load_all(&loader, documents);
     if (problems_errors(problems) == errors) {
         filters_lint(&loader);
+        filters_load_counters(&loader);
         filters_prefilter_build(set);
         for (size_t i = 0; i < set->group_count; i++) {
             set->groups[i].index = filters_index_new(set, &set->groups[i]);

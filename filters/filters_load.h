@@ -57,6 +57,7 @@ struct filters_loader {
     struct map *variables;               /* name -> struct filters_variable */
     struct map *maps;                    /* name -> struct filters_named */
     struct map *actions;                 /* name -> struct filters_named */
+    struct map *counters;                /* name -> what filters_load_count.c knows of it */
     struct map *shared_patterns;         /* "i" or "c" and the text -> struct filters_pattern: those of lists */
     const struct filters_zone *zone;     /* where the set's files say so; NULL: UTC */
     const struct filters_subject *items; /* what "." is, under "some", "every" and "none"; NULL elsewhere */
@@ -153,6 +154,12 @@ const struct filters_words *filters_load_word_set(struct filters_loader *loader,
 
 /* The targets of "fileinto" or "copy" at the loader's place: one, or a list. */
 void filters_load_targets(struct filters_loader *loader, json_t *value, struct filters_action *action);
+/* The subject of a test with "counter"; NULL after a problem. */
+const struct filters_subject *filters_load_counter(struct filters_loader *loader, json_t *value);
+/* "count": the action's object, with the loader at its place. */
+void filters_load_count(struct filters_loader *loader, json_t *value, struct filters_action *action);
+/* When all files are loaded: the set's counters, and warnings about those that are only counted or only asked. */
+void filters_load_counters(struct filters_loader *loader);
 /* The list of actions at the loader's place. */
 void filters_load_actions(struct filters_loader *loader, json_t *value, struct filters_action **actions_r,
                           size_t *count_r);

@@ -151,10 +151,30 @@ static void load_nested(struct filters_loader *loader, json_t *value, struct fil
     subject->outer_only = json_is_false(nested);
 }
 
+/* What belongs to a counter, where none is looked at. */
+static void refuse_alone(struct filters_loader *loader, json_t *value)
+{
+    static const char *const own[] = {"counter", "key", "within"};
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
+        if (json_object_get(value, own[i]) != NULL) {
+            filters_load_error_at(
+                loader, own[i],
+                "\"%s\" belongs to a test of a counter: {\"counter\": \"storm\", \"key\": \"${subject}\", "
+                "\"over\": 10, \"within\": \"1h\"}",
+                own[i]);
+        }
+    }
+}
+
 static const struct filters_subject *load_subject(struct filters_loader *loader, json_t *value)
 {
     bool has_field = json_object_get(value, "field") != NULL, has_header = json_object_get(value, "header") != NULL;
-    if (json_object_get(value, "of") != NULL) {
+    bool has_of = json_object_get(value, "of") != NULL;
+    if (json_object_get(value, "counter") != NULL && !has_field && !has_header && !has_of) {
+        return filters_load_counter(loader, value);
+    }
+    refuse_alone(loader, value);
+    if (has_of) {
         return load_of(loader, value);
     }
     if (has_field == has_header) {

@@ -145,6 +145,7 @@ static const char *shape_error(enum filters_shape shape, json_t *value)
     case FILTERS_SHAPE_STATE:
     case FILTERS_SHAPE_MATCH:
     case FILTERS_SHAPE_DATE:
+    case FILTERS_SHAPE_DURATION:
         return is_text(value) ? NULL : "a text";
     case FILTERS_SHAPE_TEXTS:
     case FILTERS_SHAPE_WHEN:
@@ -168,6 +169,8 @@ static const char *shape_error(enum filters_shape shape, json_t *value)
         return json_is_true(value) ? NULL : "true, or left out";
     case FILTERS_SHAPE_NUMBER:
         return json_is_integer(value) ? NULL : "a whole number";
+    case FILTERS_SHAPE_COUNTERS:
+        return json_is_object(value) ? NULL : "an object with the names of counters";
     case FILTERS_SHAPE_LIST:
         return json_is_array(value) || json_is_string(value) || json_is_object(value)
                    ? NULL

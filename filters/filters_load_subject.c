@@ -86,6 +86,9 @@ const struct filters_subject *filters_load_subject(struct filters_loader *loader
     buf_init(&key, KEY_MAX);
     buf_printf(&key, "%d %d %d %s", (int)wanted->kind, (int)wanted->part, wanted->outer_only,
                wanted->zone == NULL ? "" : filters_zone_name(wanted->zone));
+    if (wanted->kind == FILTERS_SUBJECT_COUNTER) {
+        buf_printf(&key, " %zu", set->subject_count); /* each by itself: its key is read in its own rule */
+    }
     if (wanted->formula != NULL) {
         buf_printf(&key, " %d %s", (int)(loader->items == NULL ? FILTERS_OBJECT_TEXT : loader->items->object),
                    wanted->formula->text);

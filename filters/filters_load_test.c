@@ -114,6 +114,8 @@ static void load_expect(struct filters_loader *loader, json_t *value, struct fil
     expect->has_flags = json_object_get(value, "flags") != NULL;
     filters_load_texts(loader, value, "rules", &expect->rules, &expect->rule_count);
     load_filed(loader, value, expect);
+    expect->has_counted = json_object_get(value, "counted") != NULL;
+    filters_load_texts(loader, value, "counted", &expect->counted, &expect->counted_count);
     expect->has_watched = json_object_get(value, "watched") != NULL;
     filters_load_texts(loader, value, "watched", &expect->watched, &expect->watched_count);
     filters_load_texts(loader, value, "flags", &expect->flags, &expect->flag_count);
@@ -125,6 +127,46 @@ static void load_expect(struct filters_loader *loader, json_t *value, struct fil
     if (json_object_size(value) == 0) {
         filters_load_error(loader, "the test expects nothing, so it could not fail");
     }
+}
+
+static void load_given(struct filters_loader *loader, struct filters_test *test, const char *counter, const char *key,
+                       json_t *value)
+{
+    struct filters_given *given = filters_load_alloc(loader, test->given_count + 1, sizeof *given);
+    if (!json_is_integer(value) || json_integer_value(value) < 0) {
+        filters_load_error(loader, "it is a whole number: how many were counted before");
+        return;
+    }
+    if (test->given_count > 0) {
+        memcpy(given, test->given, test->given_count * sizeof *given);
+    }
+    given[test->given_count++] = (struct filters_given){.counter = filters_load_copy(loader, counter),
+                                                        .key = key == NULL ? NULL : filters_load_copy(loader, key),
+                                                        .count = (uint64_t)json_integer_value(value)};
+    test->given = given;
+}
+
+/* "counters": {"storm": 12} or {"storm": {"disk": 12}}. */
+static void load_given_all(struct filters_loader *loader, json_t *value, struct filters_test *test)
+{
+    const char *counter, *key;
+    json_t *inside, *number;
+    size_t mark = filters_load_down(loader, "counters");
+    json_object_foreach(json_object_get(value, "counters"), counter, inside)
+    {
+        size_t inner = filters_load_down(loader, counter);
+        if (!json_is_object(inside)) {
+            load_given(loader, test, counter, NULL, inside);
+        }
+        json_object_foreach(inside, key, number)
+        {
+            size_t innermost = filters_load_down(loader, key);
+            load_given(loader, test, counter, key, number);
+            filters_load_up(loader, innermost);
+        }
+        filters_load_up(loader, inner);
+    }
+    filters_load_up(loader, mark);
 }
 
 static void append_field(struct buf *out, const char *name, json_t *value)
@@ -211,6 +253,7 @@ static void load_test(struct filters_loader *loader, json_t *value, struct filte
     test->name = filters_load_text(loader, value, "name");
     test->path = filters_load_text(loader, value, "message");
     load_envelope(loader, value, test);
+    load_given_all(loader, value, test);
     bool is_inline = json_object_get(value, "headers") != NULL || json_object_get(value, "body") != NULL;
     if (is_inline == (json_object_get(value, "message") != NULL)) {
         filters_load_error(loader, "a test has either \"message\", a file, or \"headers\" and \"body\"");

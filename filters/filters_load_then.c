@@ -195,12 +195,17 @@ static void (*const load_kind[])(struct filters_loader *loader, json_t *value, s
     load_set,
     load_goto,
     load_nothing,
+    load_nothing, /* count has a key beside it: see load_action() */
 };
 
 static void load_action(struct filters_loader *loader, json_t *value, struct filters_action *action)
 {
-    if (!filters_load_object(loader, value, "an action", filters_action_keys, NULL)) {
+    bool counts = json_object_get(value, "count") != NULL;
+    if (!filters_load_object(loader, value, "an action", filters_action_keys, counts ? filters_count_keys : NULL)) {
         return;
+    }
+    if (counts) {
+        filters_load_count(loader, value, action);
     }
     const char *found = NULL;
     for (int kind = 0; filters_action_keys[kind].name != NULL; kind++) {

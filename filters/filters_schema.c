@@ -81,6 +81,11 @@ static json_t *operand_of(json_t *written, bool has_lists)
     return json_pack("{s:o}", "anyOf", list);
 }
 
+static json_t *count_number(void)
+{
+    return json_pack("{s:s,s:i}", "type", "integer", "minimum", 0);
+}
+
 static json_t *when(void)
 {
     return json_pack("{s:s,s:s}", "type", "string", "pattern", "^(refused|(down|full)( *> *[0-9]+(ms|s|m|h|d|w))?)$");
@@ -126,6 +131,10 @@ static json_t *simple_shape(enum filters_shape shape)
         return one_of_words(filters_match_words);
     case FILTERS_SHAPE_DATE:
         return json_pack("{s:s,s:s}", "type", "string", "pattern", "^[0-9]{4}-[0-9]{2}-[0-9]{2}$");
+    case FILTERS_SHAPE_DURATION:
+        return json_pack("{s:s,s:s}", "type", "string", "pattern", "^[0-9]+(ms|s|m|h|d|w)$");
+    case FILTERS_SHAPE_COUNTERS:
+        return map_of(either(count_number(), map_of(count_number())));
     case FILTERS_SHAPE_MAP_BY:
         return one_of_words(filters_map_words);
     case FILTERS_SHAPE_ENTRIES:
@@ -229,12 +238,15 @@ static json_t *object_of(const struct filters_key *keys)
 static void add_alternatives(json_t *alternatives, const struct filters_key *keys)
 {
     for (; keys->name != NULL; keys++) {
-        const struct filters_key one[] = {{keys->name, keys->shape, true, keys->help}, {.name = NULL}};
+        const struct filters_key one[] = {{keys->name, keys->shape, true, keys->help},
+                                          strcmp(keys->name, "count") == 0 ? filters_count_keys[0]
+                                                                           : (struct filters_key){.name = NULL},
+                                          {.name = NULL}};
         json_array_append_new(alternatives, object_of(one));
     }
 }
 
-static const char *const subjects[] = {"field", "header", "of", NULL};
+static const char *const subjects[] = {"field", "header", "of", "counter", NULL};
 
 /* ---- tests: "if" the object has this subject, "then" these keys: so an editor's error names the wrong key ---- */
 
@@ -389,6 +401,23 @@ static json_t *of_test(void)
     return json_pack("{s:o}", "anyOf", alternatives);
 }
 
+/* How many messages were counted: a number, with what belongs to counters alone. */
+static json_t *counter_test(void)
+{
+    struct filters_key keys[4];
+    size_t count = 0;
+    for (const struct filters_key *key = filters_test_subject_keys; key->name != NULL; key++) {
+        if (strcmp(key->name, "counter") == 0 || strcmp(key->name, "key") == 0 || strcmp(key->name, "within") == 0) {
+            keys[count] = *key;
+            keys[count++].required = strcmp(key->name, "key") != 0;
+        }
+    }
+    keys[count] = (struct filters_key){.name = NULL};
+    json_t *test = object_of(keys);
+    add_operators(test, FILTERS_TYPE_NUMBER);
+    return test;
+}
+
 static json_t *requires(const char *key)
 {
     return json_pack("{s:[s]}", "required", key);
@@ -405,6 +434,7 @@ static json_t *condition(void)
     json_array_append_new(all, if_then_else(requires("field"), field_test(), NULL));
     json_array_append_new(all, if_then_else(requires("header"), any_test_of(&filters_header_field, "header"), NULL));
     json_array_append_new(all, if_then_else(requires("of"), of_test(), NULL));
+    json_array_append_new(all, if_then_else(requires("counter"), counter_test(), NULL));
     for (size_t i = 0; subjects[i] != NULL; i++) {
         json_array_append_new(one, requires(subjects[i]));
     }

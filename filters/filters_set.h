@@ -34,6 +34,8 @@ struct filters_subject {
     const char *const *headers;      /* SUBJECT_HEADER: the fields' names */
     size_t header_count;
     const struct filters_formula *formula; /* SUBJECT_FORMULA */
+    const struct filters_template *key;    /* SUBJECT_COUNTER, whose name is the one of headers; NULL: none */
+    int64_t within_ms;                     /* SUBJECT_COUNTER */
     enum filters_object object;
     bool per_recipient;
     bool is_volatile; /* fetched anew each time it is asked for, and in no index */
@@ -107,7 +109,8 @@ struct filters_action {
     const struct filters_template *text;    /* REJECT, DEFER, ADDHEADER, REPLACEHEADER, TAG_SUBJECT */
     struct filters_assignment *assignments; /* SET */
     size_t assignment_count;
-    unsigned group; /* GOTO */
+    unsigned group;      /* GOTO */
+    const char *counter; /* COUNT, by the key that text gives, if there is one */
 };
 
 struct filters_rule {
@@ -156,7 +159,9 @@ struct filters_filed {
 /* What a test of the rules expects; a member counts when its has_ is set. */
 struct filters_expectation {
     bool has_rules, has_filed, has_flags, has_held, has_discarded, has_rejected, has_deferred;
-    bool has_watched;
+    bool has_watched, has_counted;
+    const char *const *counted;
+    size_t counted_count;
     const char *const *rules, *const *flags, *const *watched;
     const struct filters_filed *filed;
     size_t rule_count, filed_count, flag_count, watched_count;
@@ -179,7 +184,15 @@ struct filters_test {
     size_t to_count;
     bool has_now; /* else it runs at the time at which the set was loaded */
     int64_t now_ms;
+    const struct filters_given *given;
+    size_t given_count;
     struct filters_expectation expect;
+};
+
+/* What a test says was counted before; key NULL: under whatever key. */
+struct filters_given {
+    const char *counter, *key;
+    uint64_t count;
 };
 
 /* A host whose Authentication-Results are believed when one of these clients brings them. */
@@ -209,6 +222,8 @@ struct filters_set {
     size_t zone_count;
     struct filters_map **maps;
     size_t map_count;
+    const struct filters_counter *counters;
+    size_t counter_count;
     bool needs_body;
     bool per_recipient;   /* a rule or a template looks at the recipient */
     unsigned view_wanted; /* of mail_view_read() */

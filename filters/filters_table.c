@@ -163,6 +163,11 @@ const struct filters_key filters_test_subject_keys[] = {
      "or a value as templates write it: \"from.domain | lookup('tenant')\", \"header.Date | age\", \"var.team\""},
     {"zone", FILTERS_SHAPE_TEXT, false,
      "for time, weekday and date: \"Europe/Berlin\", or an offset from UTC: \"+01:00\""},
+    {"counter", FILTERS_SHAPE_TEXT, false,
+     "or how many messages were counted by {\"count\": name} before this one; compared as a number"},
+    {"key", FILTERS_SHAPE_TEXT, false,
+     "of a counter: only those with the same key, a template; an empty one counts as none"},
+    {"within", FILTERS_SHAPE_DURATION, false, "of a counter: only those of the last so much time, \"1h\"; at most 31d"},
     {"nested", FILTERS_SHAPE_BOOLEAN, false,
      "of body and attachment: false leaves out what messages bring that are within the message; true is the default"},
     END,
@@ -197,7 +202,14 @@ const struct filters_key filters_action_keys[] = {
     {"tag_subject", FILTERS_SHAPE_TEXT, false, "put this before the subject, once, in what is filed after this"},
     {"set", FILTERS_SHAPE_TEXT_MAP, false, "set variables for later templates of this recipient"},
     {"goto", FILTERS_SHAPE_TEXT, false, "go on in this group; there is no way back"},
+    {"count", FILTERS_SHAPE_TEXT, false,
+     "count the message in this counter when it is acknowledged, once; \"key\" beside it says under which key"},
     {"actions", FILTERS_SHAPE_TEXT, false, "do the named actions here"},
+    END,
+};
+
+const struct filters_key filters_count_keys[] = {
+    {"key", FILTERS_SHAPE_TEXT, false, "under which key it counts, a template; with an empty one it does not"},
     END,
 };
 
@@ -289,6 +301,8 @@ const struct filters_key filters_case_keys[] = {
     {"tls", FILTERS_SHAPE_TEXT, false, "TLS version"},
     {"certificate", FILTERS_SHAPE_TEXT, false, "subject of the client's certificate"},
     {"now", FILTERS_SHAPE_TEXT, false, "time of reception, \"2026-11-23T07:11:20Z\"; the present without it"},
+    {"counters", FILTERS_SHAPE_COUNTERS, false,
+     "what was counted before: the counter's name with a number, or with an object of keys and numbers; else nothing"},
     {"expect", FILTERS_SHAPE_EXPECT, true, "what must come of it"},
     END,
 };
@@ -303,6 +317,7 @@ const struct filters_key filters_expect_keys[] = {
     {"discarded", FILTERS_SHAPE_BOOLEAN, false, "whether the message is accepted and filed nowhere"},
     {"rejected", FILTERS_SHAPE_REFUSED, false, "true, the reply's code, or a part of the reply: a refusal for good"},
     {"deferred", FILTERS_SHAPE_REFUSED, false, "the same for a refusal for now"},
+    {"counted", FILTERS_SHAPE_TEXTS, false, "what is counted, in any order: the counter's name, or \"name:key\""},
     {"headers", FILTERS_SHAPE_TEXT_MAP, false, "header fields that edits add or set, with their values"},
     END,
 };

@@ -39,6 +39,7 @@ enum filters_kind {
     FILTERS_SUBJECT_PARTS,       /* each with its type and text */
     FILTERS_SUBJECT_REPORT,
     FILTERS_SUBJECT_AUTH,    /* what trusted hosts found out */
+    FILTERS_SUBJECT_COUNTER, /* how many messages were counted */
     FILTERS_SUBJECT_FORMULA, /* "of" with more than a name */
 };
 
@@ -150,6 +151,8 @@ enum filters_shape {
     FILTERS_SHAPE_TARGETS, /* one target or a list of them */
     FILTERS_SHAPE_WAYS,    /* one place or a list of them: where it goes otherwise */
     FILTERS_SHAPE_WHEN,
+    FILTERS_SHAPE_DURATION,
+    FILTERS_SHAPE_COUNTERS, /* of a test of the rules */
     FILTERS_SHAPE_REFUSAL,
     FILTERS_SHAPE_HEADER_EDIT,
     FILTERS_SHAPE_TEXT_MAP,
@@ -186,6 +189,7 @@ extern const struct filters_key filters_group_keys[];
 extern const struct filters_key filters_test_subject_keys[]; /* of a condition that is a test, its operator aside */
 extern const struct filters_key filters_junction_keys[];     /* all, any, not, condition: exactly one */
 extern const struct filters_key filters_action_keys[];       /* exactly one */
+extern const struct filters_key filters_count_keys[];        /* what may stand beside "count" */
 extern const struct filters_key filters_target_keys[];
 extern const struct filters_key filters_way_keys[]; /* one of "else" */
 extern const struct filters_key filters_refusal_keys[];
@@ -213,6 +217,7 @@ enum filters_action_kind {
     FILTERS_TAG_SUBJECT,
     FILTERS_SET,
     FILTERS_GOTO,
+    FILTERS_COUNT_MESSAGE,
     FILTERS_ACTIONS, /* named ones: their place is taken by them when they are loaded */
 };
 

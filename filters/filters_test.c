@@ -252,6 +252,22 @@ static void check_headers(struct check *check)
     }
 }
 
+static void check_counted(struct check *check, struct arena *arena)
+{
+    const struct filters_expectation *expect = &check->test->expect;
+    size_t count = check->decision->counted_count;
+    const char **came = expect_memory(arena_array(arena, count, sizeof *came));
+    for (size_t i = 0; i < count; i++) {
+        const struct mail_counted *counted = &check->decision->counted[i];
+        came[i] = expect_memory(
+            arena_printf(arena, "%s%s%s", counted->counter, counted->key[0] == '\0' ? "" : ":", counted->key));
+    }
+    if (expect->has_counted) {
+        compare(check, "counted", same_set(expect->counted, expect->counted_count, came, count), expect->counted,
+                expect->counted_count, came, count);
+    }
+}
+
 static void check_all(struct check *check, struct arena *arena)
 {
     const struct filters_expectation *expect = &check->test->expect;
@@ -270,11 +286,26 @@ static void check_all(struct check *check, struct arena *arena)
                 expect->watched, expect->watched_count, decision->watched, decision->watched_count);
     }
     check_filed(check, arena);
+    check_counted(check, arena);
     check_truth(check, expect->has_held, "held", expect->held, held);
     check_truth(check, expect->has_discarded, "discarded", expect->discarded,
                 decision->delivery_count == 0 && decision->reply_code == 0);
     check_headers(check);
     check_refusal(check);
+}
+
+/* What the test says was counted before. */
+static uint64_t given_count(void *ctx, const char *counter, struct bytes key, int64_t since_ms)
+{
+    const struct filters_test *test = ctx;
+    (void)since_ms;
+    for (size_t i = 0; i < test->given_count; i++) {
+        const struct filters_given *given = &test->given[i];
+        if (strcmp(given->counter, counter) == 0 && (given->key == NULL || bytes_is(key, given->key))) {
+            return given->count;
+        }
+    }
+    return 0;
 }
 
 /* Decides the message and checks what came of it; why is empty when all is as expected. */
@@ -296,7 +327,9 @@ static void run(const struct filters_set *set, struct filters_scratch *scratch, 
                                      .to_count = test->to_count,
                                      .received_ms = now_ms};
     bool complete;
+    const struct filters_counters counters = {.count = given_count, .ctx = (void *)(uintptr_t)test};
     struct filters_message message = {.envelope = &envelope,
+                                      .counters = &counters,
                                       .header = bytes_slice(text, 0, mail_header_length(text, &complete)),
                                       .source = &source,
                                       .size = text.len,

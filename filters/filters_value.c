@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/expect.h"
+#include "filters/filters_count.h"
 #include "filters/filters_formula.h"
 #include "filters/filters_name.h"
 #include "filters/filters_run.h"
@@ -582,6 +583,8 @@ static int fetch(struct filters_run *run, const struct filters_subject *subject,
         return parts(run, subject, fetched);
     case FILTERS_SUBJECT_AUTH:
         return filters_run_auth(run, subject->headers[0], fetched);
+    case FILTERS_SUBJECT_COUNTER:
+        return filters_count_values(run, subject, fetched);
     case FILTERS_SUBJECT_FORMULA:
         return filters_formula_values(run, subject->formula, fetched, NULL, NULL);
     default:

@@ -175,7 +175,11 @@ static void print_delivery(const struct printer *printer, const json_t *delivery
 static void print_decision(const struct printer *printer, const json_t *decision)
 {
     size_t i;
-    json_t *delivery;
+    json_t *delivery, *counted;
+    json_array_foreach(json_object_get(decision, "counted"), i, counted)
+    {
+        fprintf(printer->out, "=> would count %s %s\n", text(counted, "counter"), text(counted, "key"));
+    }
     json_array_foreach(json_object_get(decision, "deliveries"), i, delivery)
     {
         print_delivery(printer, delivery);

@@ -2,6 +2,7 @@
  * decision - the bridge from reception to the rules; see decision.h.
  */
 #include "decision/decision.h"
+#include "decision/counters.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,7 @@ struct decision {
     struct log *log;
     struct rules_hold *rules;
     struct rule_stats *stats;
+    struct counters *counters;
     struct recent *recent;                                      /* NULL: none are kept */
     struct filters_scratch *loop_scratch;                       /* for recipients, on the loop */
     struct filters_scratch *lane_scratch[NET_LANE_WORKERS_MAX]; /* each its thread's, made when it is needed */
@@ -76,6 +78,14 @@ static void hold_release(struct rules_hold **hold)
     *hold = NULL;
 }
 
+/* As far back as the rules ask. */
+static void keep_counters(struct decision *decision)
+{
+    size_t count;
+    const struct filters_counter *wanted = filters_counters_of(decision->rules->set, &count);
+    counters_keep(decision->counters, wanted, count);
+}
+
 struct decision *decision_new(struct net_loop *loop, struct filters_set **set, struct log *log)
 {
     struct decision *decision = expect_calloc(1, sizeof *decision);
@@ -84,6 +94,8 @@ struct decision *decision_new(struct net_loop *loop, struct filters_set **set, s
     decision->lane = net_lane_new_wide(loop, "filter");
     decision->rules = hold_new(set);
     decision->stats = rule_stats_new();
+    decision->counters = counters_new();
+    keep_counters(decision);
     decision->loop_scratch = filters_scratch_new();
     return decision;
 }
@@ -96,6 +108,7 @@ void decision_free(struct decision **decision)
     net_lane_free(&(*decision)->lane);
     hold_release(&(*decision)->rules);
     rule_stats_free(&(*decision)->stats);
+    counters_free(&(*decision)->counters);
     recent_free(&(*decision)->recent);
     filters_scratch_free(&(*decision)->loop_scratch);
     for (size_t i = 0; i < NET_LANE_WORKERS_MAX; i++) {
@@ -109,6 +122,7 @@ void decision_replace(struct decision *decision, struct filters_set **set)
 {
     hold_release(&decision->rules);
     decision->rules = hold_new(set);
+    keep_counters(decision);
 }
 
 void decision_set_timeout(struct decision *decision, uint64_t milliseconds)
@@ -178,6 +192,8 @@ static struct reception_decision answer_of(struct decision *decision, const stru
         .rule_count = result->rule_count,
         .tried = result->tried,
         .tried_count = result->tried_count,
+        .counted = result->counted,
+        .counted_count = result->counted_count,
     };
 }
 
@@ -444,6 +460,7 @@ static void decide_message(void *ctx, void *rules, const struct mail_envelope *e
                                             .header = header,
                                             .size = spool_stage_size(stage),
                                             .now_ms = net_wall(decision->loop),
+                                            .counters = counters_to_ask(decision->counters),
                                             .clock = clock_of(decision, UINT64_MAX)};
     begin_sample(job);
     job->turn = *turn;
@@ -458,13 +475,24 @@ static void decide_message(void *ctx, void *rules, const struct mail_envelope *e
     }
 }
 
+void decision_count(struct decision *decision, const struct mail_envelope *envelope)
+{
+    counters_add(decision->counters, envelope);
+}
+
+static void accepted(void *ctx, const struct mail_envelope *envelope)
+{
+    decision_count(ctx, envelope);
+}
+
 struct reception_hooks decision_hooks(struct decision *decision)
 {
     return (struct reception_hooks){.ctx = decision,
                                     .begin_session = begin_session,
                                     .end_session = end_session,
                                     .decide_recipient = decide_recipient,
-                                    .decide_message = decide_message};
+                                    .decide_message = decide_message,
+                                    .accepted = accepted};
 }
 
 const struct rule_stats *decision_stats(const struct decision *decision)

@@ -29,6 +29,8 @@ void decision_set_timeout(struct decision *decision, uint64_t milliseconds);
  * refused. names by reference.
  */
 void decision_set_unverified(struct decision *decision, const char *const *names, size_t count);
+/* Counts again what a message that is in the spool has counted: at the start, for each. */
+void decision_count(struct decision *decision, const struct mail_envelope *envelope);
 /* What reception is to call. */
 struct reception_hooks decision_hooks(struct decision *decision);
 /* What rules did so far; valid as long as the decision. */

@@ -27,6 +27,11 @@ MAIL_MEMBERS_INNER(client_members, struct mail_client, CLIENT_ROWS);
     MEMBER(type, TRUE, header_plain)
 MAIL_MEMBERS_INNER(shape_members, struct mail_shape, SHAPE_ROWS);
 
+#define COUNTED_ROWS(MEMBER, type)                                                                                     \
+    MEMBER(type, TEXT, counter, .needed = true)                                                                        \
+    MEMBER(type, TEXT, key, .needed = true)
+MAIL_MEMBERS_INNER(counted_members, struct mail_counted, COUNTED_ROWS);
+
 #define ENVELOPE_ROWS(MEMBER, type)                                                                                    \
     MEMBER(type, TEXT, id, .needed = true)                                                                             \
     MEMBER(type, NUMBER, received_ms)                                                                                  \
@@ -45,6 +50,7 @@ MAIL_MEMBERS_INNER(shape_members, struct mail_shape, SHAPE_ROWS);
     MEMBER(type, TEXTS, header_to, header_to_count)                                                                    \
     MEMBER(type, TEXTS, rules, rule_count)                                                                             \
     MEMBER(type, TEXTS, tried, tried_count)                                                                            \
+    MEMBER(type, OBJECTS, counted, counted_count, counted_members)                                                     \
     MEMBER(type, FLAT, shape, shape_members)
 MAIL_MEMBERS(mail_envelope_members, struct mail_envelope, ENVELOPE_ROWS);
 

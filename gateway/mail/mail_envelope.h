@@ -38,6 +38,11 @@ struct mail_client {
     const char *user;     /* authenticated user */
 };
 
+/* What a rule counts when the message is acknowledged. */
+struct mail_counted {
+    const char *counter, *key;
+};
+
 enum mail_body { MAIL_BODY_7BIT, MAIL_BODY_8BITMIME, MAIL_BODY_BINARYMIME };
 
 struct mail_envelope {
@@ -68,6 +73,8 @@ struct mail_envelope {
      */
     const char *const *tried;
     size_t tried_count;
+    const struct mail_counted *counted; /* each once; known from the decision on */
+    size_t counted_count;
     struct mail_shape shape; /* of the stored message; the spool fills it in */
 };
 

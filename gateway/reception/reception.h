@@ -42,6 +42,8 @@ struct reception_decision {
     size_t watched_count;
     const char *const *tried; /* for the message's story: see mail_envelope.h */
     size_t tried_count;
+    const struct mail_counted *counted; /* what it counts when it is acknowledged */
+    size_t counted_count;
 };
 
 typedef void reception_decided_fn(void *ctx, const struct reception_decision *decision);
@@ -90,6 +92,9 @@ struct reception_hooks {
     void (*decide_message)(void *ctx, void *rules, const struct mail_envelope *envelope, struct bytes header,
                            struct spool_stage *stage, const struct net_lane_turn *turn, struct arena *arena,
                            reception_decided_fn *done, void *done_ctx);
+    /* The sender hears that the message is accepted; also when it repeats an earlier one, whose id the envelope then
+     * has. NULL: nobody wants to know. */
+    void (*accepted)(void *ctx, const struct mail_envelope *envelope);
     /*
      * For listeners that acknowledge what is delivered; NULL where there are none. Called right before the commit of a
      * message, or behind that of one that repeats an earlier one with so many deliveries open; done comes once, from

@@ -284,6 +284,11 @@ static void answer_accepted(struct reception_session *session)
     if (session->wants_delivery && !session->undelivered) {
         spool_heard(session->reception->spool, id);
     }
+    if (session->reception->hooks.accepted != NULL) {
+        struct mail_envelope envelope = session->envelope;
+        envelope.id = id;
+        session->reception->hooks.accepted(session->reception->hooks.ctx, &envelope);
+    }
     reception_told_message(session, &session->envelope, "accepted");
     buf_init(&text, REPLY_TEXT_MAX);
     buf_printf(&text, "accepted as %s%s%s", id, message_id[0] == '\0' ? "" : " ", message_id);
@@ -536,6 +541,8 @@ static void on_decided(void *ctx, const struct reception_decision *decision)
     session->envelope.rule_count = decision->rule_count;
     session->envelope.tried = decision->tried;
     session->envelope.tried_count = decision->tried_count;
+    session->envelope.counted = decision->counted;
+    session->envelope.counted_count = decision->counted_count;
     session->refusals = decision->refusals;
     session->recipient_count = session->envelope.to_count;
     if (session->refusals != NULL) {

@@ -10,6 +10,7 @@
 #include "base/expect.h"
 #include "net/net_poll.h"
 #include "spool/spool_private.h"
+#include "store/store_meta.h"
 
 #define UPSTREAMS_MAX 100000
 
@@ -309,6 +310,34 @@ static int take_memo(void *ctx, const struct store_answer_row *row)
     free(upstream->memo);
     upstream->memo = expect_strdup(row->memo.text);
     return 0;
+}
+
+struct counted {
+    struct arena *arena;
+    spool_counted_fn *fn;
+    void *ctx;
+};
+
+/* One that cannot be read does not count: the check tells of it. */
+static int tell_counted(void *ctx, const struct store_answer_row *row)
+{
+    struct counted *counted = ctx;
+    struct mail_envelope envelope;
+    struct fault fault = FAULT_INIT;
+    arena_clear(counted->arena);
+    if (store_meta_read_envelope(row->message.envelope, counted->arena, &envelope, &fault) == 0) {
+        counted->fn(counted->ctx, &envelope);
+    }
+    return 0;
+}
+
+int spool_each_counted(struct spool *spool, uint64_t within_ms, spool_counted_fn *fn, void *ctx, struct fault *fault)
+{
+    struct counted counted = {.arena = arena_new(STORE_ITEM_MAX), .fn = fn, .ctx = ctx};
+    const struct store_question question = {.kind = STORE_ASK_COUNTED, .within_ms = within_ms};
+    int result = spool->store->ops->ask(spool->store, &question, tell_counted, &counted, fault);
+    arena_free(&counted.arena);
+    return result;
 }
 
 /* A batch without operations tells how many deliveries there are; what it leaves to do waits for the next one. */

@@ -229,6 +229,14 @@ void spool_set_mark(struct spool *spool, const char *upstream, const char *folde
  * NULL. */
 const char *spool_disk_warning(const struct spool *spool);
 
+/*
+ * What messages of the last within_ms have counted (mail_envelope.counted): calls fn for the envelope of each, the oldest first. Blocks: for the start, before
+ * anything is fetched.
+ */
+typedef void spool_counted_fn(void *ctx, const struct mail_envelope *envelope);
+MUST_USE int spool_each_counted(struct spool *spool, uint64_t within_ms, spool_counted_fn *fn, void *ctx,
+                                struct fault *fault);
+
 struct spool_counts {
     uint64_t waiting, dead, held; /* deliveries by state, on disk and in memory */
     uint64_t messages;            /* with at least one delivery that is not settled */

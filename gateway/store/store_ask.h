@@ -21,6 +21,8 @@ enum store_question_kind {
     STORE_ASK_MEMOS,   /* MEMO */
     STORE_ASK_COUNTS,  /* COUNTS, once */
     STORE_ASK_SEARCH,  /* search: MESSAGE, the one that came last first, each with its DELIVERYs behind it */
+    STORE_ASK_COUNTED, /* within_ms: MESSAGE for each that came so recently, whose envelope may say that it was counted,
+                          and whose sender does not wait any more; the oldest first */
 };
 
 /* A search goes on where it stopped: after `limit` messages were found, or `look` were looked at. */
@@ -39,6 +41,7 @@ struct store_question {
     const char *what, *upstream, *folder;
     uint32_t uid;
     struct store_search *search;
+    uint64_t within_ms;
 };
 
 struct store_message_row {

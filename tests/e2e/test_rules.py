@@ -14,7 +14,7 @@ from harness import MAILWEIR, Skip, free_port, is_sanitized, message, wait
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 EXAMPLES = ROOT / "filters/examples"
-FREE = {"lists", "conditions", "groups", "set", "headers", "actions", "maps", "entries"}  # below these, keys are names
+FREE = {"counters", "alert", "lists", "conditions", "groups", "set", "headers", "actions", "maps", "entries"}  # below these, keys are names
 
 
 def mailweir(*arguments, text=None):
@@ -27,7 +27,7 @@ def test_examples_load_and_pass(world):
         status, out, err = mailweir("test", "--default", "corp:INBOX", path)
         assert status == 0 and err == "", (path, out, err)
     status, out, _ = mailweir("test", "--tap", "--default", "corp:INBOX", EXAMPLES)
-    assert status == 0 and out.splitlines()[-1] == "1..46" and out.count("\nok ") + out.startswith("ok ") == 46, out
+    assert status == 0 and out.splitlines()[-1] == "1..48" and out.count("\nok ") + out.startswith("ok ") == 48, out
     # A test that cannot fail is none: with another default one of them must fail, in each form.
     changed = (EXAMPLES / "10-ci.json").read_text().replace("CI/${project}", "Builds/${project}")
     with tempfile.TemporaryDirectory() as folder:

@@ -36,6 +36,7 @@ static void tables_are_in_order(void **state)
     assert_string_equal(filters_action_keys[FILTERS_HOLD].name, "hold");
     assert_string_equal(filters_action_keys[FILTERS_TAG_SUBJECT].name, "tag_subject");
     assert_string_equal(filters_action_keys[FILTERS_GOTO].name, "goto");
+    assert_string_equal(filters_action_keys[FILTERS_COUNT_MESSAGE].name, "count");
     assert_string_equal(filters_action_keys[FILTERS_ACTIONS].name, "actions");
     assert_null(filters_action_keys[FILTERS_ACTIONS + 1].name);
 }

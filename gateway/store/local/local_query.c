@@ -214,6 +214,7 @@ struct asking {
     struct local_index *index;
     store_row_fn *fn;
     void *ctx;
+    struct local *local;
     struct fault *fault;
 };
 
@@ -448,6 +449,25 @@ static int tell_deliveries(const struct asking *asking, uint64_t message, bool w
     return got < 0 || stop < 0 ? -1 : 0;
 }
 
+/* Who only looks has no clock, and does not ask this. */
+static int ask_counted(const struct asking *asking, uint64_t within_ms)
+{
+    sqlite3_stmt *st = prepare(asking->index,
+                               "SELECT " MESSAGE_COLUMNS " FROM message m WHERE m.received_ms > ?1 AND m.unheard = 0"
+                               " AND instr(m.envelope, '\"counted\":') > 0 ORDER BY m.seq",
+                               asking->fault);
+    int got = st == NULL ? -1 : 0, stop = 0;
+    if (st != NULL) {
+        sqlite3_bind_int64(st, 1, local_now(asking->local) - (int64_t)within_ms);
+    }
+    while (got >= 0 && stop == 0 && (got = local_index_next_row(asking->index, st, asking->fault)) == 1) {
+        const struct store_answer_row row = {.kind = STORE_ROW_MESSAGE, .message = column_message(st, 0)};
+        stop = asking->fn(asking->ctx, &row);
+    }
+    sqlite3_finalize(st);
+    return got < 0 ? -1 : 0;
+}
+
 static int tell_message(const struct asking *asking, uint64_t message, bool with_events)
 {
     sqlite3_stmt *st =
@@ -515,6 +535,8 @@ static int answer(const struct asking *asking, const struct store_question *ques
         return ask_counts(asking);
     case STORE_ASK_SEARCH:
         return local_index_search(asking->index, question->search, tell_hit, (void *)(uintptr_t)asking, asking->fault);
+    case STORE_ASK_COUNTED:
+        return ask_counted(asking, question->within_ms);
     }
     return -1;
 }
@@ -522,7 +544,10 @@ static int answer(const struct asking *asking, const struct store_question *ques
 int local_ask(struct store *store, const struct store_question *question, store_row_fn *fn, void *ctx,
               struct fault *fault)
 {
-    const struct asking asking = {
-        .index = local_reader_index(local_of(store)->reader), .fn = fn, .ctx = ctx, .fault = fault};
+    const struct asking asking = {.index = local_reader_index(local_of(store)->reader),
+                                  .fn = fn,
+                                  .ctx = ctx,
+                                  .local = local_of(store),
+                                  .fault = fault};
     return answer(&asking, question);
 }

@@ -166,6 +166,19 @@ static void tell_delivery(struct asking *asking, struct model_delivery *delivery
     }
 }
 
+static void ask_counted(struct asking *asking)
+{
+    int64_t since_ms = model_now(asking->model) - (int64_t)asking->question->within_ms;
+    LIST_EACH(link, &asking->model->messages)
+    {
+        struct model_message *message = model_message_at(link);
+        bool says = bytes_find(buf_bytes(&message->envelope), bytes_of("\"counted\":")) >= 0;
+        if (!asking->stop && says && message->received_ms > since_ms && message->unheard_ms == 0) {
+            tell(asking, &(struct store_answer_row){.kind = STORE_ROW_MESSAGE, .message = message_row(message)});
+        }
+    }
+}
+
 static void ask_story(struct asking *asking)
 {
     LIST_EACH(link, &asking->model->messages)
@@ -383,6 +396,9 @@ int model_ask(struct store *store, const struct store_question *question, store_
     case STORE_ASK_COUNTS:
         model_count(asking.model, &counts.counts);
         tell(&asking, &counts);
+        break;
+    case STORE_ASK_COUNTED:
+        ask_counted(&asking);
         break;
     }
     return 0;
