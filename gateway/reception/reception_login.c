@@ -19,15 +19,20 @@
 /* The answer to a failure waits 1, 2, 4, 8 seconds by the failures that its network has had in the window. */
 #define DELAY_MS            ((uint64_t)1000)
 #define DELAY_DOUBLINGS_MAX 3
-#define KEY_LEN             32
-#define FAKE_ITERATIONS     4096u
-#define LOGIN_ASK_NAME      "Username:"
-#define LOGIN_ASK_PASSWORD  "Password:"
+/* How much later than a network without any a failure puts the next check, in time used. */
+#define FAILURE_COST_US ((uint64_t)1000 * 1000)
+/* The same of one from which nobody has logged in of late: of many that come for the first time, each may be a guesser. */
+#define NEWCOMER_COST_US   ((uint64_t)500 * 1000)
+#define SUCCESS_WINDOW_MS  ((uint64_t)24 * 60 * 60 * 1000)
+#define KEY_LEN            32
+#define FAKE_ITERATIONS    4096u
+#define LOGIN_ASK_NAME     "Username:"
+#define LOGIN_ASK_PASSWORD "Password:"
 
 struct reception_logins {
     struct net_loop *loop;
     struct net_lane *lane;
-    struct smtpd_budget *failures;
+    struct smtpd_budget *failures, *successes;
     Gsasl *gsasl;
     char secret[KEY_LEN]; /* of what unknown users are answered with */
 };
@@ -80,6 +85,7 @@ struct reception_logins *reception_logins_new(struct net_loop *loop)
     logins->loop = loop;
     logins->lane = net_lane_new_wide(loop, "login");
     logins->failures = smtpd_budget_new(NETWORKS_MAX, FAILURE_WINDOW_MS, seed);
+    logins->successes = smtpd_budget_new(NETWORKS_MAX, SUCCESS_WINDOW_MS, seed);
     EXPECT(gsasl_init(&logins->gsasl) == GSASL_OK);
     gsasl_callback_set(logins->gsasl, on_property);
     return logins;
@@ -92,6 +98,7 @@ void reception_logins_free(struct reception_logins **logins)
     }
     net_lane_free(&(*logins)->lane);
     smtpd_budget_free(&(*logins)->failures);
+    smtpd_budget_free(&(*logins)->successes);
     gsasl_done((*logins)->gsasl);
     explicit_bzero((*logins)->secret, sizeof(*logins)->secret);
     free(*logins);
@@ -131,6 +138,9 @@ static void answer_later(struct reception_login *login, enum smtpd_auth_kind kin
     login->answer.kind = kind;
     login->answer.user = login->user == NULL ? NULL : login->user->name;
     login->answer.delay_ms = kind == SMTPD_AUTH_FAILED ? next_delay(login) : 0;
+    if (kind == SMTPD_AUTH_OK) {
+        smtpd_budget_add(login->logins->successes, login->address, net_now(login->logins->loop), 1);
+    }
     login->deferred = expect_calloc(1, sizeof *login->deferred);
     login->deferred->login = login;
     net_defer(login->logins->loop, on_deferred, login->deferred);
@@ -167,6 +177,22 @@ static void on_checked(void *ctx)
     answer_later(login, good && login->user != NULL ? SMTPD_AUTH_OK : SMTPD_AUTH_FAILED);
 }
 
+/*
+ * Whoever guesses waits for those who do not. What a network has used is soon forgotten, and with many guessers each is
+ * served so seldom that it would look as quiet as an honest one: failures are remembered for longer, and so is that
+ * somebody has logged in from there.
+ */
+static struct net_lane_turn turn_of(const struct reception_login *login)
+{
+    struct reception_logins *logins = login->logins;
+    uint64_t network = smtpd_network_hash(login->address), now = net_now(logins->loop);
+    unsigned failures = smtpd_budget_used(logins->failures, login->address, now);
+    bool known = smtpd_budget_used(logins->successes, login->address, now) > 0;
+    return (struct net_lane_turn){.group = network,
+                                  .member = network,
+                                  .cost_us = (uint64_t)failures * FAILURE_COST_US + (known ? 0 : NEWCOMER_COST_US)};
+}
+
 /* An unknown name costs the time of a known one: somebody's hash is tried. */
 static void check_password(struct reception_login *login, struct bytes password)
 {
@@ -180,9 +206,7 @@ static void check_password(struct reception_login *login, struct bytes password)
     check->users = reception_users_hold(login->users);
     check->login = login;
     login->check = check;
-    /* Whoever guesses waits for those who do not. */
-    uint64_t network = smtpd_network_hash(login->address);
-    const struct net_lane_turn turn = {.group = network, .member = network};
+    const struct net_lane_turn turn = turn_of(login);
     net_lane_submit_turn(login->logins->lane, &turn, work, on_checked, check);
 }
 

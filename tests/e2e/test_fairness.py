@@ -1,5 +1,4 @@
-"""Nobody waits for somebody else: beside each attack a well-behaved session is answered as in a control run, within ten times its time (and no less than
-eight seconds, for a machine that is busy with others)."""
+"""Nobody waits for somebody else: beside each attack a well-behaved session is answered within ten times what the control takes."""
 import base64
 import contextlib
 import socket
@@ -7,22 +6,19 @@ import threading
 import time
 
 from admin_client import Admin
-from harness import message
+from harness import message, wait
 from smtp_client import Raw, add_user, listener
 
 EXPLODING = [{"name": f"r{i}", "if": {"field": "to", "matches": f"^(a+)+!{i}@"}, "on_error": "skip", "then": [{"reject": "no"}]} for i in range(8)]
 ORDINARY = [{"name": f"r{i}", "if": {"field": "body", "matches": f"(?i)(invoice|order|receipt)[- ]?(no|number)?[:. ]*{i + 1000}\\b"},
              "then": [{"fileinto": {"folder": "X"}}]} for i in range(100)]
-TIMES, FLOOR = 10, 8.0
+TIMES, FLOOR = 10, 1.0  # in seconds: below it nobody minds
 
 
-def longest(ask, count):
-    worst = 0.0
-    for number in range(count):
-        began = time.monotonic()
-        ask(number)
-        worst = max(worst, time.monotonic() - began)
-    return worst
+def timed(ask, *what):
+    began = time.monotonic()
+    ask(*what)
+    return time.monotonic() - began
 
 
 class Attack:
@@ -34,7 +30,7 @@ class Attack:
 
     def run(self, attacker):
         while not self.over.is_set():
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, AssertionError):
                 attacker()
                 self.rounds += 1
 
@@ -47,20 +43,24 @@ class Attack:
         self.over.set()
 
 
-def compare(ask, attackers, count=10):
-    control = longest(ask, count)
+def compare(ask, gateway, quiet, attackers, count=6):
+    """The control is a gateway of the same configuration that nobody attacks, asked in turns with the other: whatever else the machine does, and what the
+    attack itself costs it, is the same for both."""
+    control = worst = 0.0
     with Attack(attackers) as attack:
-        deadline = time.monotonic() + 60
-        while attack.rounds == 0 and time.monotonic() < deadline and not attack.over.wait(0.05):
-            pass
-        worst = longest(ask, count)
+        wait(lambda: attack.rounds > 0, "attack")
+        for number in range(count):
+            control = max(control, timed(ask, quiet, number))
+            worst = max(worst, timed(ask, gateway, number))
+    print(f"figure: {worst:.2f} s beside the attack, {control:.2f} s elsewhere")
     assert worst <= max(TIMES * control, FLOOR), (worst, control)
 
 
 def test_pipelined_recipients_and_slow_patterns(world):
-    gateway = world.mailweir(None, EXPLODING)
-    listener(gateway).update(max_errors=10000)
-    gateway.start()
+    gateway, quiet = (world.mailweir(None, EXPLODING, name=name) for name in ("attacked", "quiet"))
+    for each in (gateway, quiet):
+        listener(each).update(max_errors=10000)
+        each.start()
 
     def attack():
         client = Raw(gateway.port)
@@ -72,33 +72,36 @@ def test_pipelined_recipients_and_slow_patterns(world):
             client.reply()
         client.close()
 
-    def ask(number):
-        assert Admin(gateway).get("/livez").status == 200
-        gateway.send(message(number=number))
+    def ask(one, number):
+        assert Admin(one).get("/livez").status == 200
+        one.send(message(number=number))
 
-    compare(ask, [attack] * 4)
+    compare(ask, gateway, quiet, [attack] * 4)
     gateway.kill()
+    quiet.kill()
 
 
 def test_large_bodies_and_ordinary_patterns(world):
-    gateway = world.mailweir(None, ORDINARY).start()
-    large = message(body="order-77-1 order-5- x of word order \r\n" * 60000)
+    gateway, quiet = (world.mailweir(None, ORDINARY, name=name).start() for name in ("attacked", "quiet"))
+    large = message(body="order-77-1 order-5- x of word order \r\n" * 20000)
 
     def attack():
         gateway.send(large)
 
-    compare(lambda number: gateway.send(message(number=number)), [attack] * 8)
+    compare(lambda one, number: one.send(message(number=number)), gateway, quiet, [attack] * 8, 4)
     gateway.kill()
+    quiet.kill()
 
 
 def test_guesses_do_not_hold_up_a_login(world):
-    gateway = world.mailweir(None)
-    listener(gateway).update(auth={"users": add_user(gateway), "required": True, "in_clear": True}, address="0.0.0.0:%d" % gateway.port,
+    gateway, quiet = (world.mailweir(None, name=name) for name in ("attacked", "quiet"))
+    for one in (gateway, quiet):
+        listener(one).update(auth={"users": add_user(one), "required": True, "in_clear": True}, address="0.0.0.0:%d" % one.port,
                              max_auth_failures_per_network=0, max_auth_failures=100, max_sessions_per_network=5)
-    gateway.start()
+        one.start()
 
-    def login(address, password, wait_for_it):
-        client = socket.create_connection(("127.0.0.1", gateway.port), timeout=60, source_address=(address, 0))
+    def login(to, address, password, wait_for_it):
+        client = socket.create_connection(("127.0.0.1", to.port), timeout=60, source_address=(address, 0))
         file = client.makefile("rb")
         secret = base64.b64encode(b"\0app\0" + password)
         for line in (b"EHLO c\r\n", b"AUTH PLAIN " + secret + b"\r\n"):
@@ -110,11 +113,14 @@ def test_guesses_do_not_hold_up_a_login(world):
         return answer
 
     def guess(number):
-        return lambda: login(f"127.0.1.{number}", b"wrong", False)
+        return lambda: login(gateway, f"127.0.1.{number}", b"wrong", False)
 
-    def ask(_):
-        answer = login("127.0.0.9", b"secret", True)
+    def ask(to, _):
+        answer = login(to, "127.0.0.9", b"secret", True)
         assert answer.startswith(b"235"), answer
 
-    compare(ask, [guess(number) for number in range(1, 41)], 5)
+    for one in (gateway, quiet):
+        ask(one, 0)  # he has logged in from there before; of forty strangers nobody can know who is honest
+    compare(ask, gateway, quiet, [guess(number) for number in range(1, 41)], 4)
     gateway.kill()
+    quiet.kill()
