@@ -102,3 +102,31 @@ def test_refusals_of_one_client_are_bounded(world):
     wait(lambda: "mailweir_smtp_refusals_untold_total 20" in Admin(gateway).ask("GET", "/metrics").text, "20 that are only counted")
     assert len(gateway.events("refused")) == 5
     gateway.stop()
+
+
+def test_the_client_behind_a_proxy_is_named(world):
+    """By a PROXY header and by XCLIENT: refusals, and `mailweir clients`, speak of who sent, not of who passed it on."""
+    gateway = world.mailweir(None, BY_RULE)
+    listener(gateway).update(proxy_protocol=["127.0.0.1"], allow=["192.0.2.0/24"])
+    gateway.configuration["listeners"].append({"name": "relayed", "address": "127.0.0.1:0", "xclient": ["127.0.0.1"], "allow": ["192.0.2.0/24"]})
+    gateway.start()
+    relayed = next(event["server.port"] for event in gateway.events("listening") if event["listener"] == "relayed")
+    mail = (b"EHLO c\r\n", b"MAIL FROM:<a@example.com>\r\n", b"RCPT TO:<nobody@example.net>\r\n")
+    through = Raw(gateway.port)
+    assert through.say(b"PROXY TCP4 192.0.2.7 127.0.0.1 1234 25\r\n").startswith(b"220")
+    assert [through.say(line)[:3] for line in mail] == [b"250", b"250", b"550"]
+    through.close()
+    assert say_all(relayed, b"EHLO p\r\n", b"XCLIENT ADDR=192.0.2.8\r\n", *mail)[-1].startswith(b"550")
+    for address in ("192.0.2.7", "192.0.2.8"):
+        assert one(gateway, "rejected", client__address=address)["to"] == ["nobody@example.net"]
+        status, out, _ = gateway.run("clients", address)
+        assert status == 0 and "no such box" in out and "127.0.0.1" not in out, out
+    # A stranger behind the proxy, and a balancer that sends no header.
+    through = Raw(gateway.port)
+    assert through.say(b"PROXY TCP4 198.51.100.9 127.0.0.1 1234 25\r\n").startswith(b"554")
+    through.close()
+    assert one(gateway, "refused", reason="network")["client.address"] == "198.51.100.9"
+    with socket.create_connection(("127.0.0.1", gateway.port)) as client:
+        client.sendall(b"EHLO no-header\r\n")
+        assert one(gateway, "refused", reason="proxy_header")["key"] == "proxy_protocol"
+    gateway.stop()
