@@ -21,7 +21,7 @@
 #define DELAY_DOUBLINGS_MAX 3
 /* How much later than a network without any a failure puts the next check, in time used. */
 #define FAILURE_COST_US ((uint64_t)1000 * 1000)
-/* The same of one from which nobody has logged in of late: of many that come for the first time, each may be a guesser. */
+/* The same of one from which nobody has logged in of late: of many newcomers, each may be a guesser. */
 #define NEWCOMER_COST_US   ((uint64_t)500 * 1000)
 #define SUCCESS_WINDOW_MS  ((uint64_t)24 * 60 * 60 * 1000)
 #define KEY_LEN            32
