@@ -155,6 +155,22 @@ static void challenge(struct reception_login *login, struct bytes text)
 
 /* ---- a password, on the lane ---- */
 
+/*
+ * Whoever guesses waits for those who do not. What a network has used is soon forgotten, and with many guessers each is
+ * served so seldom that it would look as quiet as an honest one: failures are remembered for longer, and so is that
+ * somebody has logged in from there.
+ */
+static struct net_lane_turn turn_of(const struct reception_login *login)
+{
+    struct reception_logins *logins = login->logins;
+    uint64_t network = smtpd_network_hash(login->address), now = net_now(logins->loop);
+    unsigned failures = smtpd_budget_used(logins->failures, login->address, now);
+    bool known = smtpd_budget_used(logins->successes, login->address, now) > 0;
+    return (struct net_lane_turn){.group = network,
+                                  .member = network,
+                                  .cost_us = (uint64_t)failures * FAILURE_COST_US + (known ? 0 : NEWCOMER_COST_US)};
+}
+
 static void work(void *ctx)
 {
     struct check *check = ctx;
@@ -175,22 +191,6 @@ static void on_checked(void *ctx)
     }
     login->check = NULL;
     answer_later(login, good && login->user != NULL ? SMTPD_AUTH_OK : SMTPD_AUTH_FAILED);
-}
-
-/*
- * Whoever guesses waits for those who do not. What a network has used is soon forgotten, and with many guessers each is
- * served so seldom that it would look as quiet as an honest one: failures are remembered for longer, and so is that
- * somebody has logged in from there.
- */
-static struct net_lane_turn turn_of(const struct reception_login *login)
-{
-    struct reception_logins *logins = login->logins;
-    uint64_t network = smtpd_network_hash(login->address), now = net_now(logins->loop);
-    unsigned failures = smtpd_budget_used(logins->failures, login->address, now);
-    bool known = smtpd_budget_used(logins->successes, login->address, now) > 0;
-    return (struct net_lane_turn){.group = network,
-                                  .member = network,
-                                  .cost_us = (uint64_t)failures * FAILURE_COST_US + (known ? 0 : NEWCOMER_COST_US)};
 }
 
 /* An unknown name costs the time of a known one: somebody's hash is tried. */
