@@ -23,6 +23,7 @@ struct cli_command {
 };
 
 MUST_USE int cmd_run(const struct cli_command *command, int argc, char **argv);
+MUST_USE int cmd_init(const struct cli_command *command, int argc, char **argv);
 MUST_USE int cmd_check(const struct cli_command *command, int argc, char **argv);
 MUST_USE int cmd_queue(const struct cli_command *command, int argc, char **argv);
 MUST_USE int cmd_spool(const struct cli_command *command, int argc, char **argv);

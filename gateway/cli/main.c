@@ -19,6 +19,11 @@ static int run_completion(const struct cli_command *command, int argc, char **ar
 static const struct cli_command commands[] = {
     {"run", cmd_run, "[--config FILE]", "Receive mail, decide by the rules, deliver: the gateway itself.",
      "  mailweir run --config ./mailweir.json    in the foreground; the log goes to standard error\n"},
+    {"init", cmd_init, "[--config FILE] [--server HOST:PORT] [--username NAME] [OPTIONS]",
+     "Write a first configuration by five questions, check it, try the account, file a test message.",
+     "  mailweir init                            asks\n"
+     "  mailweir init --config mailweir.json --server imap.example.net --username shared@example.net "
+     "--password-file pw --listen 0.0.0.0:2525 --allow 10.0.0.0/8\n"},
     {"check", cmd_check, "[--config FILE] [--upstreams] [--json]",
      "Check the configuration and the rule files without running them.",
      "  mailweir check                           exit 0: good; 78: the configuration or a rule is wrong\n"
