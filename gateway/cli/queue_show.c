@@ -137,6 +137,26 @@ static void print_ways(const json_t *delivery)
     }
 }
 
+/* Who stands in its way, and what ends that. */
+static void print_pause(const json_t *delivery)
+{
+    const json_t *pause = json_object_get(delivery, "paused");
+    const char *by = text_at(pause, "by");
+    char since[25];
+    if (pause == NULL) {
+        return;
+    }
+    log_time(number_at(pause, "since_ms"), since);
+    printf("    %s  %s paused by ", since, json_is_true(json_object_get(pause, "all")) ? "all upstreams are" : "it is");
+    queue_print_text(by[0] == '\0' ? "an operator" : by);
+    printf(": nothing is tried before \"mailweir queue resume");
+    if (!json_is_true(json_object_get(pause, "all"))) {
+        putchar(' ');
+        queue_print_text(text_at(delivery, "upstream"));
+    }
+    printf("\"\n");
+}
+
 static void print_delivery(const json_t *delivery)
 {
     size_t i;
@@ -168,6 +188,7 @@ static void print_delivery(const json_t *delivery)
                number_at(delivery, "uidvalidity"));
     }
     printf("%s\n", json_is_true(json_object_get(delivery, "uncertain")) ? "; it may lie there already" : "");
+    print_pause(delivery);
 }
 
 void queue_print_story(const json_t *story)
@@ -180,6 +201,7 @@ void queue_print_story(const json_t *story)
     print_client(json_object_get(envelope, "client"));
     print_pair("from", text_at(envelope, "from")[0] == '\0' ? "<>" : text_at(envelope, "from"));
     print_list("to", json_object_get(envelope, "to"), "address");
+    print_pair("subject", text_at(envelope, "subject"));
     print_pair("Message-ID", text_at(envelope, "message_id"));
     print_list("rules", json_object_get(envelope, "rules"), NULL);
     print_tried(json_object_get(envelope, "tried"));

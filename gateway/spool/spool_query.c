@@ -300,11 +300,33 @@ static int story_row(void *ctx, const struct store_answer_row *row)
     return 0;
 }
 
+/* What waits for an upstream that an operator has paused waits for him, whatever its times say. */
+static int pause_row(void *ctx, const struct store_answer_row *row)
+{
+    size_t i;
+    json_t *delivery;
+    const struct store_pause_row *pause = &row->pause;
+    json_array_foreach(json_object_get(ctx, "deliveries"), i, delivery)
+    {
+        const char *upstream = json_string_value(json_object_get(delivery, "upstream"));
+        const char *state = json_string_value(json_object_get(delivery, "state"));
+        bool is_meant = pause->upstream[0] == '\0' || strcmp(pause->upstream, upstream) == 0;
+        if (is_meant && strcmp(state, store_state_name(STORE_STATE_WAITING)) == 0) {
+            json_object_set_new(delivery, "paused",
+                                json_pack("{s:I, s:o, s:b}", "since_ms", (json_int_t)pause->since_ms, "by",
+                                          json_text(pause->by), "all", pause->upstream[0] == '\0'));
+        }
+    }
+    return 0;
+}
+
 int spool_query_story(struct store *store, uint64_t message, json_t **story_r, struct fault *fault)
 {
     json_t *story = NULL;
-    const struct store_question question = {.kind = STORE_ASK_STORY, .message = message};
-    if (store->ops->ask(store, &question, story_row, &story, fault) != 0) {
+    const struct store_question question = {.kind = STORE_ASK_STORY, .message = message},
+                                pauses = {.kind = STORE_ASK_PAUSES};
+    if (store->ops->ask(store, &question, story_row, &story, fault) != 0 ||
+        (story != NULL && store->ops->ask(store, &pauses, pause_row, story, fault) != 0)) {
         json_decref(story);
         return -1;
     }
