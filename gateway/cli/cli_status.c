@@ -46,8 +46,7 @@ static int64_t moment(const char *value)
     return (((days * 24 + digits(value, 11, 2)) * 60 + digits(value, 14, 2)) * 60 + digits(value, 17, 2)) * 1000;
 }
 
-/* "3 d 4 h", "12 min", "5 s", into text. */
-static void cli_status_duration(char out[32], int64_t milliseconds)
+void cli_status_duration(char out[32], int64_t milliseconds)
 {
     int64_t s = milliseconds / 1000;
     if (s >= 86400) {
@@ -59,6 +58,11 @@ static void cli_status_duration(char out[32], int64_t milliseconds)
     } else {
         snprintf(out, 32, "%" PRId64 " s", s < 0 ? 0 : s);
     }
+}
+
+void cli_status_since(const json_t *status, const char *time, char out[32])
+{
+    cli_status_duration(out, moment(text(status, "now")) - moment(time));
 }
 
 /* What an operator should look at: in words, with what mends it. */

@@ -6,9 +6,14 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 /* status: as GET /api/v1/status gives it. */
 void cli_status_print(FILE *out, const json_t *status, bool colour);
+/* "3 d 4 h", "12 min", "5 s". */
+void cli_status_duration(char out[32], int64_t milliseconds);
+/* How long ago that was ("2026-11-23T07:11:20.123Z") by the status's own "now". */
+void cli_status_since(const json_t *status, const char *time, char out[32]);
 
 #endif

@@ -1,10 +1,14 @@
 """On a terminal: long work shows how far it is, in colour unless NO_COLOR is there; in a pipe neither is seen."""
+import fcntl
 import os
 import pty
+import re
 import select
+import struct
 import subprocess
+import termios
 
-from harness import MAILWEIR, message
+from harness import MAILWEIR, message, wait
 
 BAR, COLOUR = b"\x1b[K", b"\x1b[32m"
 
@@ -63,4 +67,66 @@ def test_colour(world):
     assert b"\x1b[" not in on_terminal(gateway, "status", env={"NO_COLOR": "1"})[1]
     assert b"\x1b[" not in on_terminal(gateway, "status", env={"TERM": "dumb"})[1]
     assert "\x1b" not in gateway.run("status")[1]
+    gateway.stop()
+
+
+class Screen:
+    """What a terminal of this size shows: as much of its language as top speaks (cursor home, rows, clearing, colours)."""
+
+    def __init__(self, rows, columns):
+        self.rows, self.columns = rows, columns
+        self.lines, self.at = [], 0
+        self.other = False
+
+    def feed(self, octets):
+        for part in re.split(r"(\x1b\[[?0-9;]*[a-zA-Z])", octets.decode(errors="replace")):
+            if part in ("\x1b[?1049h", "\x1b[?1049l"):
+                self.other = part.endswith("h")
+            elif part == "\x1b[H":
+                self.lines, self.last = [""], self.lines
+            elif part and not part.startswith("\x1b"):
+                first, *more = part.split("\r\n")
+                self.lines = self.lines or [""]
+                self.lines[-1] += first
+                self.lines += more
+
+
+def test_top_fills_the_terminal(world):
+    """Rules with rates, upstreams with state and reason, the queue, failures; keys; a new size; the terminal comes back."""
+    gateway = world.mailweir(None, [{"name": "invoices", "if": {"header": "Subject", "contains": "invoice"},
+                                     "then": [{"fileinto": {"upstream": "corp", "folder": "Invoices"}}, {"stop": True}]}])
+    gateway.start()
+    main, side = pty.openpty()
+    fcntl.ioctl(main, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 110, 0, 0))
+    before = termios.tcgetattr(side)
+    process = subprocess.Popen([MAILWEIR, "top"], stdin=side, stdout=side, stderr=side,
+                               env={"PATH": os.environ["PATH"], "TERM": "xterm", "MAILWEIR_CONFIG": str(gateway.file)})
+    screen = Screen(30, 110)
+
+    def shows(*words):
+        """Whether a whole picture has all of the words; what comes is read until then."""
+        while select.select([main], [], [], 0)[0]:
+            screen.feed(os.read(main, 65536))
+        picture = "\n".join(getattr(screen, "last", []))
+        return all(word in picture for word in words) and picture
+
+    gateway.send(message("an invoice"))
+    picture = wait(lambda: shows("FLOW BY RULE", "invoices", "UPSTREAM", "failing", "refused", "1 waiting (nothing is filed now)", "LAST FAILURES", "deferred"), "a whole picture")
+    assert screen.other and max(len(line) for line in picture.splitlines()) <= 110 and len(picture.splitlines()) <= 30, picture
+    assert "connection refused" in picture and "sorted by rate" in picture
+    os.write(main, b"s")
+    wait(lambda: shows("sorted by total"), "another order")
+    os.write(main, b"?")
+    wait(lambda: shows("sort rules by rate, total or name"), "the help")
+    os.write(main, b"?")
+    wait(lambda: shows("FLOW BY RULE"), "the picture again")
+    fcntl.ioctl(main, termios.TIOCSWINSZ, struct.pack("HHHH", 12, 50, 0, 0))
+    picture = wait(lambda: (picture := shows("FLOW BY RULE")) and max(map(len, picture.splitlines())) <= 50 and picture, "a narrow picture")
+    assert len(picture.splitlines()) <= 12, picture
+    os.write(main, b"q")
+    wait(lambda: shows() is not None and process.poll() is not None, "its end")
+    shows()
+    assert process.returncode == 0 and not screen.other and termios.tcgetattr(side)[3] == before[3]
+    os.close(main)
+    os.close(side)
     gateway.stop()

@@ -1,0 +1,368 @@
+/*
+ * cli_top - keeps the last seconds and draws them. Contract: cli_top.h.
+ */
+#include "cli/cli_top.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/expect.h"
+#include "base/map.h"
+#include "cli/cli_status.h"
+
+#define RULES_MAX    500
+#define FAILURES_MAX 20
+#define LINE_MAX_LEN 1000
+/* How much of a rate is the last second: one that jumps cannot be read. */
+#define SHARE 0.3
+
+struct rule {
+    char name[200];
+    int64_t total, before;
+    double rate;
+};
+
+static const char *const orders[] = {"rate", "total", "name"};
+
+struct cli_top {
+    json_t *state;
+    struct rule *rules;
+    size_t rule_count;
+    char failures[FAILURES_MAX][LINE_MAX_LEN]; /* a ring */
+    size_t failure_count;
+    double accepted, rejected, filed, deferred; /* a second */
+    int64_t last[4];                            /* what they were counted from */
+    unsigned seconds, order;
+    bool shows_help;
+    /* while it is drawn */
+    FILE *out;
+    unsigned rows, columns, row;
+    bool colour;
+};
+
+struct cli_top *cli_top_new(void)
+{
+    struct cli_top *top = expect_calloc(1, sizeof *top);
+    top->rules = expect_calloc(RULES_MAX, sizeof *top->rules);
+    return top;
+}
+
+void cli_top_free(struct cli_top **top)
+{
+    if (*top != NULL) {
+        json_decref((*top)->state);
+        free((*top)->rules);
+        free(*top);
+        *top = NULL;
+    }
+}
+
+static int64_t number(const json_t *object, const char *group, const char *name)
+{
+    const json_t *from = group == NULL ? object : json_object_get(object, group);
+    return json_integer_value(json_object_get(from, name));
+}
+
+static const char *text(const json_t *object, const char *name)
+{
+    const char *value = json_string_value(json_object_get(object, name));
+    return value == NULL ? "" : value;
+}
+
+/* ---- a second ---- */
+
+static double smooth(double rate, int64_t by, bool first)
+{
+    return first ? (double)by : rate * (1 - SHARE) + (double)by * SHARE;
+}
+
+static void count_messages(struct cli_top *top)
+{
+    const int64_t now[] = {number(top->state, "messages", "accepted"), number(top->state, "messages", "rejected"),
+                           number(top->state, "deliveries", "filed"), number(top->state, "deliveries", "deferred")};
+    double *const rates[] = {&top->accepted, &top->rejected, &top->filed, &top->deferred};
+    for (size_t i = 0; i < 4; i++) {
+        if (top->seconds > 0) {
+            *rates[i] = smooth(*rates[i], now[i] - top->last[i], top->seconds == 1);
+        }
+        top->last[i] = now[i];
+    }
+}
+
+static struct rule *rule_of(struct cli_top *top, const char *name)
+{
+    for (size_t i = 0; i < top->rule_count; i++) {
+        if (strcmp(top->rules[i].name, name) == 0) {
+            return &top->rules[i];
+        }
+    }
+    if (top->rule_count == RULES_MAX) {
+        return NULL;
+    }
+    struct rule *rule = &top->rules[top->rule_count++];
+    *rule = (struct rule){.before = -1};
+    snprintf(rule->name, sizeof rule->name, "%s", name);
+    return rule;
+}
+
+/* Ways are counted by listener, rule and folder; of one rule they are added up. */
+static void count_rules(struct cli_top *top, const json_t *flows)
+{
+    size_t i;
+    json_t *flow;
+    for (size_t k = 0; k < top->rule_count; k++) {
+        top->rules[k].total = 0;
+    }
+    json_array_foreach((json_t *)(uintptr_t)flows, i, flow)
+    {
+        struct rule *rule = rule_of(top, text(flow, "rule"));
+        if (rule != NULL) {
+            rule->total += number(flow, NULL, "count");
+        }
+    }
+    for (size_t k = 0; k < top->rule_count; k++) {
+        struct rule *rule = &top->rules[k];
+        if (rule->before >= 0) {
+            rule->rate = smooth(rule->rate, rule->total - rule->before, false);
+        }
+        rule->before = rule->total;
+    }
+}
+
+void cli_top_second(struct cli_top *top, const json_t *state, const json_t *flows)
+{
+    json_decref(top->state);
+    top->state = json_incref((json_t *)(uintptr_t)state);
+    count_messages(top);
+    if (flows != NULL) {
+        count_rules(top, flows);
+    }
+    top->seconds++;
+}
+
+/* ---- the last failures ---- */
+
+void cli_top_line(struct cli_top *top, const json_t *line)
+{
+    static const char *const failures[] = {"deferred",    "dead_letter",  "dead",         "upstream_failed",
+                                           "rule_failed", "spool_failed", "reload_failed"};
+    const char *action = text(line, "event.action"), *time = text(line, "@timestamp");
+    for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++) {
+        if (strcmp(action, failures[i]) == 0) {
+            snprintf(top->failures[top->failure_count++ % FAILURES_MAX], LINE_MAX_LEN, "%.8s %-15s %s%s%s",
+                     strlen(time) > 11 ? time + 11 : time, action, text(line, "upstream"),
+                     text(line, "upstream")[0] == '\0' ? "" : ": ", text(line, "error.message"));
+        }
+    }
+}
+
+/* ---- keys ---- */
+
+bool cli_top_key(struct cli_top *top, int key)
+{
+    if (key == '?' || key == 'h') {
+        top->shows_help = !top->shows_help;
+    } else if (key == 's') {
+        top->order = (top->order + 1) % (sizeof orders / sizeof orders[0]);
+    } else if (key == 0x1b) {
+        top->shows_help = false;
+    }
+    return key != 'q' && key != 'Q';
+}
+
+/* ---- drawing ---- */
+
+enum paint { PLAIN, BOLD, DIM, GOOD, BAD, HEAD };
+
+/* One row: cut at the width, what was there before it cleared behind it. Nothing when the terminal is full. */
+__attribute__((format(printf, 3, 4))) static void row(struct cli_top *top, enum paint paint, const char *format, ...)
+{
+    static const char *const paints[] = {"", "\x1b[1m", "\x1b[2m", "\x1b[32m", "\x1b[31m", "\x1b[7m"};
+    char line[LINE_MAX_LEN];
+    va_list args;
+    if (top->row >= top->rows) {
+        return;
+    }
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    size_t at = 0, shown = 0;
+    while (line[at] != '\0' && shown < top->columns) {
+        do {
+            /* What servers and mail bring never moves the terminal. */
+            line[at] = (uint8_t)line[at] < 0x20 || line[at] == 0x7F ? '?' : line[at];
+            at++;
+        } while (((uint8_t)line[at] & 0xC0) == 0x80);
+        shown++;
+    }
+    fprintf(top->out, "%s%s%.*s%s\x1b[K", top->row > 0 ? "\r\n" : "", top->colour ? paints[paint] : "", (int)at, line,
+            top->colour && paint != PLAIN ? "\x1b[0m" : "");
+    top->row++;
+}
+
+static void draw_help(struct cli_top *top)
+{
+    row(top, HEAD, " mailweir top: keys ");
+    row(top, PLAIN, " ");
+    row(top, PLAIN, "  q        end");
+    row(top, PLAIN, "  s        sort rules by rate, total or name");
+    row(top, PLAIN, "  ?        this help, or back");
+    row(top, PLAIN, " ");
+    row(top, DIM,
+        "  Rates are a second's, smoothed over a few. The queue is empty in the time that stands there when mail");
+    row(top, DIM, "  is filed as fast as now and none comes in.");
+}
+
+static void draw_head(struct cli_top *top)
+{
+    const json_t *state = top->state;
+    char up[32];
+    size_t i;
+    json_t *one;
+    bool ready = json_is_true(json_object_get(state, "ready"));
+    cli_status_since(state, text(state, "started"), up);
+    row(top, ready ? GOOD : BAD, "mailweir %s on %s: %s, up %s   sorted by %s (s)   help (?)   end (q)",
+        text(state, "version"), text(state, "hostname"), ready ? "takes mail" : "does not take mail", up,
+        orders[top->order]);
+    json_array_foreach(json_object_get(state, "attention"), i, one)
+    {
+        const char *command = text(one, "command");
+        if (i < 3) {
+            row(top, strcmp(text(one, "severity"), "notice") == 0 ? BOLD : BAD, "! %s%s%s", text(one, "text"),
+                command[0] == '\0' ? "" : "  ->  ", command);
+        }
+    }
+}
+
+/* When what waits is filed, as fast as now. */
+static void draw_queue(struct cli_top *top)
+{
+    int64_t waiting = number(top->state, "queue", "waiting");
+    char eta[64] = "";
+    if (waiting > 0 && top->filed >= 0.05) {
+        char span[32];
+        cli_status_duration(span, (int64_t)((double)waiting / top->filed * 1000));
+        snprintf(eta, sizeof eta, " (empty in %s)", span);
+    } else if (waiting > 0) {
+        snprintf(eta, sizeof eta, " (nothing is filed now)");
+    }
+    row(top, PLAIN, "  accepted %.1f/s   rejected %.1f/s   filed %.1f/s   put off %.1f/s   sessions %" PRId64,
+        top->accepted, top->rejected, top->filed, top->deferred, number(top->state, "sessions", "open"));
+    row(top, PLAIN, "  queue %" PRId64 " waiting%s, %" PRId64 " held, %" PRId64 " dead letters, %" PRId64 " under way",
+        waiting, eta, number(top->state, "queue", "held"), number(top->state, "queue", "dead"),
+        number(top->state, "deliveries", "active"));
+}
+
+static void draw_upstreams(struct cli_top *top, unsigned most)
+{
+    size_t i;
+    json_t *one;
+    row(top, HEAD, "%-20s %-12s %10s %9s  %s", "UPSTREAM", "STATE", "FILED", "UNDER WAY", "WHY");
+    json_array_foreach(json_object_get(top->state, "upstreams"), i, one)
+    {
+        const char *state = text(one, "state"), *by = text(one, "paused_by");
+        const json_t *error = json_object_get(one, "last_error");
+        bool open = strcmp(state, "open") == 0, paused = json_is_string(json_object_get(one, "paused_by"));
+        char why[LINE_MAX_LEN] = "";
+        if (paused) {
+            snprintf(why, sizeof why, "by %s since %s", by[0] == '\0' ? "an operator" : by, text(one, "since"));
+        } else if (!open) {
+            snprintf(why, sizeof why, "%s%s%s", text(error, "message"),
+                     text(one, "next_try")[0] == '\0' ? "" : "; next try ", text(one, "next_try"));
+        }
+        if (i < most) {
+            row(top, open ? PLAIN : BAD, "%-20.20s %-12.12s %10" PRId64 " %9" PRId64 "  %s", text(one, "name"), state,
+                number(one, NULL, "filed"), number(one, NULL, "active"), why);
+        }
+    }
+}
+
+static int by_rate(const void *a, const void *b)
+{
+    const struct rule *x = a, *y = b;
+    return x->rate < y->rate ? 1 : x->rate > y->rate ? -1 : strcmp(x->name, y->name);
+}
+
+static int by_total(const void *a, const void *b)
+{
+    const struct rule *x = a, *y = b;
+    return x->total < y->total ? 1 : x->total > y->total ? -1 : strcmp(x->name, y->name);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct rule *)a)->name, ((const struct rule *)b)->name);
+}
+
+static void draw_rules(struct cli_top *top, unsigned most)
+{
+    static int (*const compare[])(const void *, const void *) = {by_rate, by_total, by_name};
+    static const char bar[] = "########################################";
+    double highest = 0.1;
+    if (top->rule_count > 0) {
+        qsort(top->rules, top->rule_count, sizeof *top->rules, compare[top->order]);
+    }
+    for (size_t i = 0; i < top->rule_count; i++) {
+        highest = top->rules[i].rate > highest ? top->rules[i].rate : highest;
+    }
+    row(top, HEAD, "%-30s %9s %10s  %s", "FLOW BY RULE", "A SECOND", "IN ALL", "");
+    for (size_t i = 0; i < top->rule_count && i < most; i++) {
+        const struct rule *rule = &top->rules[i];
+        row(top, PLAIN, "%-30.30s %9.1f %10" PRId64 "  %.*s", rule->name[0] == '\0' ? "(default)" : rule->name,
+            rule->rate, rule->total, (int)(rule->rate / highest * (double)(sizeof bar - 1)), bar);
+    }
+    if (top->rule_count == 0) {
+        row(top, DIM, "nothing yet");
+    }
+}
+
+static void draw_failures(struct cli_top *top, unsigned most)
+{
+    row(top, HEAD, "LAST FAILURES");
+    for (size_t i = 0; i < most && i < top->failure_count && i < FAILURES_MAX; i++) {
+        row(top, PLAIN, "%s", top->failures[(top->failure_count - 1 - i) % FAILURES_MAX]);
+    }
+    if (top->failure_count == 0) {
+        row(top, DIM, "none since this is open");
+    }
+}
+
+/* What is left of the height goes to rules, then to failures; upstreams take what they need, up to a third. */
+static void draw_all(struct cli_top *top)
+{
+    draw_head(top);
+    draw_queue(top);
+    unsigned left = top->rows > top->row ? top->rows - top->row : 0;
+    unsigned upstreams = (unsigned)json_array_size(json_object_get(top->state, "upstreams"));
+    upstreams = upstreams < left / 3 || left / 3 < 1 ? upstreams : left / 3;
+    row(top, PLAIN, " ");
+    draw_upstreams(top, upstreams);
+    row(top, PLAIN, " ");
+    left = top->rows > top->row ? top->rows - top->row : 0;
+    unsigned failures = left > 9 ? left / 3 : left > 5 ? 2 : 0;
+    draw_rules(top, left > failures + 3 ? left - failures - 3 : 1);
+    if (failures > 0) {
+        row(top, PLAIN, " ");
+        draw_failures(top, failures);
+    }
+}
+
+void cli_top_draw(struct cli_top *top, FILE *out, unsigned rows, unsigned columns, bool colour)
+{
+    top->out = out;
+    top->rows = rows;
+    top->columns = columns;
+    top->colour = colour;
+    top->row = 0;
+    fprintf(out, "\x1b[H");
+    if (top->shows_help || top->state == NULL) {
+        draw_help(top);
+    } else {
+        draw_all(top);
+    }
+    fprintf(out, "\x1b[J"); /* what a larger picture left below */
+    fflush(out);
+}
