@@ -135,6 +135,9 @@ static void on_found(void *ctx)
     MHD_add_response_header(response, "Content-Type", "application/octet-stream");
     MHD_add_response_header(response, "Cache-Control", "no-store");
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    MHD_add_response_header(response, "Content-Disposition", "attachment; filename=\"message.eml\"");
+    /* Should a browser show it all the same, it is nobody's page. */
+    MHD_add_response_header(response, "Content-Security-Policy", "default-src 'none'; sandbox");
     admin_answer_response(request, 200, response);
 }
 

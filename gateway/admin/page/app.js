@@ -2,6 +2,7 @@
 
 import { follow, logOut, who } from "./api.js";
 import { ago, count, h, keep, say } from "./dom.js";
+import find from "./view_find.js";
 import flow from "./view_flow.js";
 import log from "./view_log.js";
 import queue from "./view_queue.js";
@@ -18,6 +19,7 @@ const SECONDS_MAX = 300;
 const views = [
   { id: "flow", title: "Flow", view: flow },
   { id: "queue", title: "Queue", view: queue, badge: (state) => state.queue.dead },
+  { id: "find", title: "Find", view: find },
   { id: "rules", title: "Rules", view: rules, badge: (state) => (state.rules.last_load_good ? 0 : 1) },
   { id: "upstreams", title: "Upstreams", view: upstreams, badge: (state) => state.upstreams.filter((one) => one.state !== "open").length },
   { id: "why", title: "Why", view: why },
@@ -132,7 +134,7 @@ function live(isLive) {
 
 // ---- keys, light and dark ----
 
-const KEYS = [["1 – 7", "switch between the views"], ["/", "go to the search field"], ["r", "refresh this view"], ["t", "light or dark"], ["?", "this help"], ["Esc", "close what is open"]];
+const KEYS = [["1 – 8", "switch between the views"], ["/", "go to the search field"], ["r", "refresh this view"], ["t", "light or dark"], ["?", "this help"], ["Esc", "close what is open"]];
 
 function help() {
   const dialog = h("dialog", { "aria-labelledby": "help-title" }, h("h2", { id: "help-title" }, "Keys"),

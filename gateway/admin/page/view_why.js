@@ -1,13 +1,63 @@
 // view_why - the whole story of one message: who brought it, what was decided, each attempt with the server's words.
 
-import { get } from "./api.js";
-import { bytes, h } from "./dom.js";
+import { get, post } from "./api.js";
+import { bytes, confirm, h, table, toast } from "./dom.js";
+import { read } from "./mail.js";
 
 let input, out;
 
 const moment = (ms) => new Date(ms).toISOString().replace("T", " ").replace("Z", "");
 const KIND = { filed: "good", dead: "bad", held: "warn", dropped: "warn", moved: "" };
 const ENDS = { waiting: "waits for its next attempt", held: "is held until somebody releases it", dead: "is a dead letter", filed: "lies in the folder", dropped: "was dropped", moved: "went elsewhere, see the other deliveries" };
+
+const FITS = { waiting: ["retry", "hold", "reroute", "drop"], held: ["release", "reroute", "drop"], dead: ["retry", "reroute", "drop"] };
+const VERBS = { retry: "Retry", hold: "Hold", release: "Release", reroute: "Reroute", drop: "Drop" };
+
+async function change(verb, one) {
+  const what = `The delivery ${one.id} to ${one.upstream}:${one.folder}`;
+  if (verb === "drop" && !(await confirm("Drop for good?", `${what} will not be made, and cannot be brought back.`, "Drop", true))) return;
+  if (verb === "reroute" && !(await confirm("Reroute?", `${what} goes where today's rules say.`, "Reroute"))) return;
+  try {
+    const { changed, moved, busy } = await post("api/v1/queue", { verb, select: { id: one.id } });
+    toast(`${VERBS[verb]}: ${changed ?? moved ?? 0} done${busy ? `, ${busy} under way` : ""}.`);
+  } catch (error) {
+    toast(error.message, true);
+  }
+  ask();
+}
+
+// ---- the message itself ----
+
+/** Saved as octets by a name of ours: a browser never takes it for a page. */
+function save(id, octets) {
+  const link = h("a", { href: URL.createObjectURL(new Blob([octets], { type: "application/octet-stream" })), download: `${id}.eml` });
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+function content(id, octets) {
+  const { fields, texts, attachments } = read(octets);
+  const files = attachments.length && table("Attachments", [["Name"], ["Kind"], ["Size"]]);
+  if (files) files.body.append(...attachments.map((one) => h("tr", {}, files.cell(0, one.name), files.cell(1, one.kind), files.cell(2, bytes(one.size)))));
+  return [h("div", { class: "pad row" }, h("button", { type: "button", onclick: () => save(id, octets) }, "Download the whole message"), h("span", { class: "muted small" }, `${bytes(octets.byteLength)}, as it was received`)),
+    h("details", { class: "pad" }, h("summary", {}, `${fields.length} header fields`), facts(fields)),
+    ...texts.map((one) => h("div", { class: "pad" }, h("div", { class: "muted small" }, one.kind === "text/html" ? "HTML, shown as text" : one.kind), h("pre", { class: "mail", tabindex: 0, "aria-label": `Text of the message, ${one.kind}` }, one.text, one.cut && "\n…"))),
+    files && files.element];
+}
+
+function preview(message) {
+  const place = h("div"), button = h("button", { type: "button", onclick: async () => {
+    button.disabled = true;
+    try {
+      place.replaceChildren(...content(message.id, await get.octets(`api/v1/messages/${encodeURIComponent(message.id)}`)).filter(Boolean));
+      button.hidden = true;
+    } catch (error) {
+      place.replaceChildren(h("p", { class: "pad bad" }, error.message));
+    }
+    button.disabled = false;
+  } }, "Show the message");
+  return h("section", { class: "card", "aria-label": "The message itself" }, h("header", {}, h("h2", {}, "The message itself"), h("span", { class: "space" }), button), h("p", { class: "pad small muted" }, "Who looks at it stands in the log."), place);
+}
 
 function facts(pairs) {
   return h("dl", { class: "facts" }, pairs.filter(([, value]) => value).map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
@@ -22,8 +72,10 @@ function delivery(one) {
   const last = one.state === "waiting" ? one.due_ms : one.changed_ms;
   return h("section", { class: "card", "aria-label": `Delivery ${one.number}` },
     h("header", {}, h("h2", {}, h("span", { class: "muted" }, `${one.upstream} `), one.folder), h("span", { class: "muted small" }, `rule ${one.rule}`), h("span", { class: "space" }), h("span", { class: `pill ${KIND[one.state] ?? "water"}` }, one.state)),
+    FITS[one.state] && h("div", { class: "pad row" }, FITS[one.state].map((verb) => h("button", { type: "button", class: `tiny${verb === "drop" ? " danger" : ""}`, onclick: () => change(verb, one) }, VERBS[verb]))),
     h("ol", { class: "story" }, events.map((event) => step(event.at_ms, event.class ? "warn" : "", event.class ? [h("strong", {}, `attempt ${event.attempt}`), ` ${event.class} (${event.code}) at ${event.during}: `, event.text] : event.text)),
-      step(last, KIND[one.state] ?? "", ENDS[one.state], one.uid ? ` as UID ${one.uid} (UIDVALIDITY ${one.uidvalidity})` : "", one.uncertain ? "; it may lie there already and is looked for first" : "")));
+      step(last, KIND[one.state] ?? "", ENDS[one.state], one.uid ? ` as UID ${one.uid} (UIDVALIDITY ${one.uidvalidity})` : "", one.uncertain ? "; it may lie there already and is looked for first" : ""),
+      one.paused && step(one.paused.since_ms, "warn", h("strong", {}, `${one.paused.all ? "all upstreams are" : `${one.upstream} is`} paused by ${one.paused.by || "an operator"}`), ": nothing is tried before somebody resumes it")));
 }
 
 function story(message) {
@@ -32,8 +84,16 @@ function story(message) {
   const tls = client.tls_version ? `${client.tls_version} ${client.tls_cipher ?? ""}` : "without TLS";
   return [h("section", { class: "card", "aria-label": "Message" }, h("header", {}, h("h2", { class: "mono" }, message.id), h("span", { class: "space" }), h("a", { href: `#/tester/${encodeURIComponent(message.id)}` }, "Try it with the rules")),
     h("div", { class: "pad" }, facts([["received", moment(message.received_ms)], ["by", `${client.listener ?? "?"}, from ${client.address ?? "?"}${client.helo ? ` (${client.helo})` : ""}, ${client.protocol ?? "SMTP"}, ${tls}`],
-      ["user", client.user], ["from", envelope.from || "<>"], ["to", (envelope.to ?? []).map((one) => one.address ?? one).join(", ")], ["Message-ID", envelope.message_id], ["rules that acted", (envelope.rules ?? []).join(", ")], ["size", bytes(message.size)]]))),
-    ...(message.deliveries ?? []).map(delivery), !message.deliveries?.length && h("p", { class: "empty" }, "The rules asked for no delivery: it was discarded.")];
+      ["user", client.user], ["from", envelope.from || "<>"], ["to", (envelope.to ?? []).map((one) => one.address ?? one).join(", ")], ["subject", envelope.subject], ["Message-ID", envelope.message_id], ["rules that acted", (envelope.rules ?? []).join(", ")], ["size", bytes(message.size)]]))),
+    message.open > 0 && preview(message), ...(message.deliveries ?? []).map(delivery), !message.deliveries?.length && h("p", { class: "empty" }, "The rules asked for no delivery: it was discarded.")];
+}
+
+/** A message that was refused is no message of the queue. */
+async function refused(id) {
+  const { refusals } = await get(`api/v1/refusals?${new URLSearchParams({ id })}`);
+  out.replaceChildren(...refusals.map((one) => h("section", { class: "card", "aria-label": "Refusal" }, h("header", {}, h("h2", { class: "mono" }, id), h("span", { class: "space" }), h("span", { class: "pill bad" }, "refused")),
+    h("div", { class: "pad" }, facts([["when", one.time], ["from", one.from], ["to", (one.recipients ?? [one.to]).filter(Boolean).join(", ")], ["subject", one.subject], ["client", one["client.address"]], ["listener", one.listener], ["heard", `${one["reply.code"]} ${one["reply.text"]}`], ["rule", one.rule]])))));
+  return refusals.length > 0;
 }
 
 async function ask() {
@@ -42,6 +102,7 @@ async function ask() {
   try {
     const { messages } = await get(`api/v1/why?${new URLSearchParams({ id: what })}`);
     out.replaceChildren(...messages.flatMap(story).filter(Boolean));
+    if (!messages.length && (await refused(what))) return;
     if (!messages.length) out.replaceChildren(h("p", { class: "card empty" }, "No such message is known. Settled ones are kept for the configured history only."));
   } catch (error) {
     out.replaceChildren(h("p", { class: "card empty bad" }, error.message));

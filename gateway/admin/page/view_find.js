@@ -1,0 +1,83 @@
+// view_find - one search for every message: filed, waiting, held, dead, refused. The search stands in the address, so that it can be kept and sent.
+
+import { get } from "./api.js";
+import { ago, bytes, h, table } from "./dom.js";
+
+const KIND = { waiting: "water", held: "warn", dead: "bad", filed: "good", refused: "bad", dropped: "", moved: "", discarded: "" };
+const EXAMPLES = ["state:refused since:24h", "state:held", "state:waiting,dead", "since:today"];
+
+let input, list, head, more, out, running = 0;
+
+const text = () => input.value.trim();
+const hash = (query) => `/find/${encodeURIComponent(query)}`;
+
+function target(one) {
+  return h("div", {}, h("span", { class: `pill ${KIND[one.state] ?? ""}` }, one.state), " ", one.upstream && h("span", { class: "muted" }, `${one.upstream} `), one.folder ?? one.text);
+}
+
+function targets(hit) {
+  const { refusal } = hit;
+  if (refusal) return [target({ state: "refused", text: `${refusal["reply.code"]} ${refusal["reply.text"]}` }), refusal.rule && h("div", { class: "small muted" }, `rule ${refusal.rule}`)];
+  return hit.deliveries.length ? hit.deliveries.map(target) : [target({ state: "discarded", text: "by the rules" })];
+}
+
+function row(hit) {
+  const from = hit.header_from?.[0] ?? (hit.from || "<>"), to = hit.to ?? [];
+  return h("tr", {}, list.cell(0, h("time", { datetime: new Date(hit.received_ms).toISOString(), title: new Date(hit.received_ms).toISOString() }, ago(hit.received_ms)), h("div", { class: "small muted" }, hit.size ? bytes(hit.size) : "")),
+    list.cell(1, hit.id ? h("a", { href: `#/why/${encodeURIComponent(hit.id)}` }, hit.subject || h("span", { class: "muted mono" }, `…${hit.id.slice(-8)}`)) : hit.subject ?? "a connection"),
+    list.cell(2, h("div", {}, from), h("div", { class: "small muted" }, `to ${to.slice(0, 3).join(", ")}${to.length > 3 ? ` and ${to.length - 3} more` : ""}`)),
+    list.cell(3, targets(hit)));
+}
+
+/** The page behind `after`; a page may be empty and have a next one, where little fits. */
+async function search(after) {
+  const mine = ++running;
+  more.hidden = true;
+  head.textContent = "searching …";
+  try {
+    let next = after, found = 0;
+    do {
+      const page = await get(`api/v1/find?${new URLSearchParams({ q: text(), limit: 50, ...(next && { after: next }) })}`);
+      if (mine !== running) return;
+      if (!after && !found) list.body.replaceChildren();
+      list.body.append(...page.messages.map(row));
+      found += page.messages.length;
+      next = page.next;
+    } while (next && !found);
+    more.hidden = !next;
+    more.onclick = () => search(next);
+    const shown = list.body.children.length;
+    head.textContent = shown ? `${shown} shown, the newest first` : "nothing found";
+    out.hidden = !shown;
+  } catch (error) {
+    if (mine !== running) return;
+    head.textContent = error.message;
+    out.hidden = true;
+  }
+}
+
+function open(query) {
+  if (input.value !== query) input.value = query;
+  search();
+}
+
+export default {
+  enter(main, world, query) {
+    input = h("input", { type: "search", size: 60, "aria-label": "Search for messages", "aria-describedby": "find-help", autocomplete: "off", spellcheck: "false" });
+    head = h("p", { class: "muted", role: "status" });
+    list = table("Messages", [["When"], ["Subject"], ["From and to"], ["What became of it"]]);
+    more = h("button", { type: "button", hidden: true }, "Show more");
+    out = h("div", { hidden: true }, list.element, h("div", { class: "pad row" }, more));
+    main.append(h("section", { class: "card", "aria-labelledby": "h-find" }, h("header", {}, h("h1", { id: "h-find" }, "Find"), head),
+      h("form", { class: "pad row", role: "search", onsubmit: (event) => {
+        event.preventDefault();
+        if (location.hash === `#${hash(text())}`) search();
+        else location.hash = hash(text());
+      } }, input, h("button", { class: "main" }, "Find")),
+      h("p", { class: "pad small muted", id: "find-help" }, "Words are looked for in subjects, names and addresses. Narrow it by ", h("code", {}, "subject:invoice from:@vendor.example to:ops state:refused since:2h folder:CI/*"), ", exclude by ", h("code", {}, "-state:filed"), ". For example ",
+        EXAMPLES.flatMap((one, i) => [i ? ", " : "", h("a", { href: `#${hash(one)}` }, one)]), "."), out));
+    open(query);
+  },
+  open,
+  refresh: () => search(),
+};
