@@ -32,9 +32,9 @@ MUST_USE int spool_query_list(struct store *store, const struct store_select *se
 MUST_USE int spool_query_summary(struct store *store, json_t **summary_r, struct fault *fault);
 
 /*
- * The whole story of a message: envelope, size, where it lies, and each delivery with its attempts and notes, and, when
- * it waits for an upstream that is paused, "paused" {"since_ms", "by", "all"}. *story_r is the caller's; NULL when there
- * is no such message.
+ * The whole story of a message: envelope, size, where it lies, and each delivery with its attempts and notes, and,
+ * when it waits for an upstream that is paused, "paused" {"since_ms", "by", "all"}. *story_r is the caller's; NULL when
+ * there is no such message.
  */
 MUST_USE int spool_query_story(struct store *store, uint64_t message, json_t **story_r, struct fault *fault);
 /*
