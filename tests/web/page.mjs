@@ -99,7 +99,8 @@ const tests = {
             await page.locator(".trace mark").first().waitFor();
           }
           if (view === "rules") await page.locator("table[aria-label=Rules] tbody tr").nth(1).waitFor();
-          await page.waitForTimeout(1200); // a second of live data in the picture
+          if (view === "flow") await page.waitForTimeout(1200); // a second of live data in the picture
+          if (view === "find") await page.locator("table[aria-label=Messages] tbody tr").nth(3).waitFor();
           await check(page, `${view} ${device} ${colorScheme}`);
           await page.screenshot({ path: `${OUT}/${view}-${device}-${colorScheme}.png`, fullPage: true });
           const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
