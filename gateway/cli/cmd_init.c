@@ -296,7 +296,7 @@ static int try_it(const struct setup *setup)
     int code = EX_OK;
     if (!setup->offline) {
         const struct config_upstream *upstream = config_upstream_at(config, 0);
-        json_t *tried = cli_upstreams_try(config, upstream, 0);
+        json_t *tried = cli_upstreams_try(config, upstream, 0, NULL, NULL);
         cli_upstreams_print(tried);
         code = json_is_true(json_object_get(tried, "good")) ? EX_OK : 1;
         json_decref(tried);
