@@ -582,7 +582,7 @@ def test_the_manual_names_every_command(world):
 
 def test_every_command_prints_json(world):
     """But those whose output is a document or a log of its own, which the manual names, too."""
-    own = {"run", "schema", "manual", "completion", "passwd"}
+    own = {"run", "init", "schema", "manual", "completion", "passwd"}
     for command in (*([name] for name in commands() if name not in {"queue"}), ["queue", "list"], ["queue", "export"], ["queue", "drop"]):
         text = subprocess.run([MAILWEIR, *command, "--help"], capture_output=True, text=True, timeout=30, check=True).stdout
         assert ("\n  --json " in text) != (command[0] in own), command
