@@ -251,7 +251,8 @@ struct store_ops {
 
     /*
      * A body that is too large to wait in memory goes into the store before its message does. write appends; read gives
-     * what was written so far, from any one thread while nothing is written. An ADD_MESSAGE that is kept takes it over;
+     * what was written so far, from any one thread while nothing is written. After a write that failed its ADD_MESSAGE
+     * fails too, whoever has heard of that. An ADD_MESSAGE that is kept takes it over;
      * freed before, nothing of it remains, unless it is to be left because nobody knows whether its message is kept.
      */
     struct store_upload *(*upload)(struct store *store);

@@ -34,11 +34,18 @@ struct lost {
     unsigned life;
 };
 
+/* An upload that lacks a part: what comes of it is refused, as the door says. */
+struct broken {
+    struct list link;
+    const struct store_upload *upload;
+};
+
 static struct {
     bool model;
+    struct list broken;
     struct store *kept; /* the model, as it was left */
     struct list lost;
-} chosen = {.lost = {&chosen.lost, &chosen.lost}};
+} chosen = {.lost = {&chosen.lost, &chosen.lost}, .broken = {&chosen.broken, &chosen.broken}};
 
 static struct door *door_of(const struct store *store)
 {
@@ -81,9 +88,33 @@ static enum store_verdict lose_answer(struct store_batch *batch, bool written)
     return STORE_IN_DOUBT;
 }
 
+static struct broken *find_broken(const struct store_upload *wanted)
+{
+    LIST_EACH(link, &chosen.broken)
+    {
+        struct broken *broken = LIST_ITEM(link, struct broken, link);
+        if (broken->upload == wanted) {
+            return broken;
+        }
+    }
+    return NULL;
+}
+
+static void refuse_broken(struct store_batch *batch)
+{
+    LIST_EACH(link, &batch->ops)
+    {
+        struct store_op *op = LIST_ITEM(link, struct store_op, link);
+        if (op->kind == STORE_ADD_MESSAGE && op->add.upload != NULL && find_broken(op->add.upload) != NULL) {
+            fault_set(&op->fault, FAULT_LOCAL, "eio", "store", "a part of the body was not taken");
+        }
+    }
+}
+
 static enum store_verdict commit(struct store *store, struct store_batch *batch)
 {
     struct store *model = door_of(store)->model;
+    refuse_broken(batch);
     /* What it counts is told whatever becomes of it. */
     struct store_batch nothing;
     store_batch_init(&nothing);
@@ -177,7 +208,13 @@ static struct store_upload *upload(struct store *store)
 
 static int upload_write(struct store *store, struct store_upload *into, struct bytes data, struct fault *fault)
 {
-    if (!has_room() || sim_faults_disk(SIM_DISK_WRITE, "upload") != 0) {
+    if (find_broken(into) != NULL || !has_room() || sim_faults_disk(SIM_DISK_WRITE, "upload") != 0) {
+        if (find_broken(into) == NULL) {
+            struct broken *broken = expect_calloc(1, sizeof *broken);
+            broken->upload = into;
+            list_init(&broken->link);
+            list_append(&chosen.broken, &broken->link);
+        }
         return fail(fault, has_room() ? "eio" : "enospc", "the store takes nothing");
     }
     return door_of(store)->model->ops->upload_write(door_of(store)->model, into, data, fault);
@@ -190,6 +227,11 @@ static ptrdiff_t upload_read(struct store_upload *from, uint64_t offset, void *i
 
 static void upload_free(struct store *store, struct store_upload **old, bool leave)
 {
+    struct broken *broken = *old == NULL ? NULL : find_broken(*old);
+    if (broken != NULL) {
+        list_remove(&broken->link);
+        free(broken);
+    }
     door_of(store)->model->ops->upload_free(door_of(store)->model, old, leave);
 }
 
