@@ -4,12 +4,15 @@
  * Each is told where it stands, with what would be right. What the words of other languages mean (Sieve's wildcards,
  * sed's slashes, a template as an operand) is what people write here first.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "filters/filters_load.h"
 
-#define WORDS_LOOKED_AT 1000u /* of one test: a list may have a million, and one slip of a kind is told */
+#define WORD_MAX          300     /* octets of an entry of a list; no address and no domain is longer */
+#define ENTRIES_LOOKED_AT 100000u /* of a named list */
+#define WORDS_LOOKED_AT   1000u   /* of one test: a list may have a million, and one slip of a kind is told */
 
 static bool has(const char *word, char c)
 {
@@ -76,10 +79,12 @@ static bool lint_address(struct filters_loader *loader, const char *word, enum f
 
 static bool lint_domain(struct filters_loader *loader, const char *word)
 {
-    if (word[0] != '@' && word[0] != '*') {
+    const char *at = strrchr(word, '@');
+    if (at == NULL && word[0] != '*') {
         return false;
     }
-    const char *domain = word + strspn(word, "*@.");
+    const char *domain = at == NULL ? word : at;
+    domain += strspn(domain, "*@.");
     filters_load_warning_at(loader, NULL,
                             "\"%s\" is no domain: write \"%s\", or \".%s\" in a list of \"in\" for all below it", word,
                             domain, domain);
@@ -148,6 +153,16 @@ static bool lint_word(struct filters_loader *loader, const struct filters_condit
     return lint_wildcard(loader, word, test->operator);
 }
 
+/* Whether lint_word() would tell something of this entry of a list. */
+static bool is_wrong(const struct filters_subject *subject, const char *word)
+{
+    const char *at = strrchr(word, '@');
+    if (is_domain(subject)) {
+        return at != NULL || word[0] == '*';
+    }
+    return is_address(subject) && (word[0] == '<' || (at == NULL && has(word, '.')));
+}
+
 /* ---- the operand ---- */
 
 static void lint_pattern(struct filters_loader *loader, const char *pattern)
@@ -211,6 +226,26 @@ static void lint_words(struct filters_loader *loader, const struct filters_condi
     }
 }
 
+/* Of a named list the first slip in the order of the alphabet is told, so that it is the same one each time. */
+static void lint_entries(struct filters_loader *loader, const struct filters_condition *test, const char *key)
+{
+    char word[WORD_MAX], first[WORD_MAX] = "";
+    struct bytes entry;
+    size_t cursor = 0;
+    for (unsigned i = 0; i < ENTRIES_LOOKED_AT && filters_words_next(test->set, &cursor, &entry); i++) {
+        if (entry.len < sizeof word) {
+            snprintf(word, sizeof word, "%.*s", (int)entry.len, (const char *)entry.ptr);
+            bool wrong = is_wrong(test->subject, word);
+            if (wrong && (first[0] == '\0' || strcmp(word, first) < 0)) {
+                memcpy(first, word, sizeof first);
+            }
+        }
+    }
+    if (first[0] != '\0') {
+        disregard(lint_word(loader, test, first, key));
+    }
+}
+
 void filters_lint_test(struct filters_loader *loader, json_t *value, const struct filters_condition *test,
                        const char *key)
 {
@@ -225,6 +260,8 @@ void filters_lint_test(struct filters_loader *loader, json_t *value, const struc
     } else if (test->subject->type == FILTERS_TYPE_TEXT &&
                (json_is_array(operand) || (json_is_string(operand) && test->operator!= FILTERS_IN))) {
         lint_words(loader, test, operand, key);
+    } else if (test->list != NULL && test->set != NULL && test->subject->type == FILTERS_TYPE_TEXT) {
+        lint_entries(loader, test, key);
     }
     filters_load_up(loader, mark);
 }

@@ -247,6 +247,10 @@ static const struct {
 #define TWO(first, second) "{\"rules\":[{\"name\":\"a\"" first "},\n{\"name\":\"b\"" second "}]}"
 #define STOP               ",\"then\":[{\"stop\":true}]"
 
+#define LIST(field, one, other)                                                                                        \
+    "{\"lists\":{\"l\":[\"" one "\",\"" other "\"]},\"rules\":[{\"name\":\"a\",\"if\":{\"field\":\"" field             \
+    "\",\"in\":\"l\"},\"then\":" FILE_X "}]}"
+
 static const struct {
     const char *text, *says; /* NULL: no warning */
 } lints[] = {
@@ -283,6 +287,12 @@ static const struct {
     {IF("{\"field\":\"from\",\"in\":[\"@example.net\",\"*@a.example\",\"@.example.org\"]}"), NULL},
     {IF("{\"field\":\"from\",\"part\":\"domain\",\"is\":\"@example.net\"}"), "write \"example.net\""},
     {IF("{\"field\":\"from\",\"part\":\"domain\",\"in\":[\"*.example.net\"]}"), "\".example.net\" in a list"},
+    {IF("{\"field\":\"from\",\"part\":\"domain\",\"in\":[\"a@b.example\"]}"), "write \"b.example\""},
+    {LIST("from", "a@b.example", "<q@b.example>"), "\"<q@b.example>\" is never equal"},
+    {LIST("from", "a@b.example", "b.example"), "\"b.example\" is no address"},
+    {LIST("from", "a@b.example", "*@b.example"), NULL},
+    {LIST("helo", "mx.b.example", "a@b.example"), "\"a@b.example\" is no domain"},
+    {LIST("helo", "mx.b.example", "b.example"), NULL},
     {IF("{\"header\":\"From\",\"is\":\"a@b.example\"}"), "add \"part\": \"address\""},
     {IF("{\"header\":[\"To\",\"Cc\"],\"in\":[\"@b.example\"]}"), "add \"part\": \"address\""},
     {IF("{\"header\":\"From\",\"contains\":\"a@b.example\"}"), NULL},
