@@ -100,6 +100,7 @@ void sim_operator_check_filing(unsigned server, const char *delivery, bool is_la
 void sim_operator_crash(void)
 {
     orders.open = orders.releases = orders.resumes = 0;
+    sim_mail_retried(); /* that something is a dead letter may be lost with what was not synced */
 }
 
 /* ---- asking ---- */

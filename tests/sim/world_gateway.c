@@ -331,7 +331,8 @@ static void draw_killer(void)
 {
     struct sim_random random;
     sim_random_init(&random, sim_seed(), "killer", 0);
-    if (sim_random_chance(&random, 15)) {
+    /* Where upstreams give up, each try of it by the operator would make dead letters of others, too. */
+    if (sim_random_chance(&random, 20) && !sim_setup_gives_up()) {
         sim_mail_set_killer((unsigned)sim_random_between(&random, 1, 20));
     }
 }
