@@ -210,7 +210,7 @@ def test_diff_over_the_spool(world):
     long = gateway.send(message("long", "x" * 300000 + " the last word"), to=["hidden@example.net"])
     with smtplib.SMTP("127.0.0.1", other, local_hostname="scanner.example", timeout=30) as client:
         client.sendmail("app@example.com", ["ops@example.net"], message("scan"))
-    scan = [json.loads(line)["message"] for line in gateway.run("queue", "list", "--json")[1].splitlines()][2]
+    scan = [json.loads(line)["message"] for line in gateway.run("queue", "list", "--json")[1].splitlines()][0]  # newest first
 
     def rules(name, *conditions):
         path = gateway.folder / name
