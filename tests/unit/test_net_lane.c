@@ -204,17 +204,19 @@ static void note_done(void *ctx)
     }
 }
 
-/* One thread goes on, the others stand at the gate, so that the order can be seen: who has used less comes first, within a group and between groups. */
-static void who_has_used_least_comes_first(void **state)
+/*
+ * One thread goes on, the others stand at the gate, so that the order can be seen: who has used less comes first, within
+ * a group and between groups. Whether it was so.
+ */
+static bool least_comes_first(struct net_lane *lane)
 {
     const struct net_lane_turn busy = {.group = 1, .member = 1}, same_group = {.group = 1, .member = 3};
     const struct net_lane_turn other = {.group = 2, .member = 2}, gate = {.group = 9, .member = 9};
-    struct net_lane *lane = net_lane_new_wide(t.loop, "wide");
-    (void)state;
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 10; i++) {
         net_lane_submit_turn(lane, &busy, toil, NULL, NULL);
     }
     net_loop_run(t.loop);
+    t.work_count = t.done_count = 0;
     for (size_t i = 0; i < net_lane_width(lane); i++) {
         net_lane_submit_turn(lane, &gate, wait_at_gate, NULL, NULL);
     }
@@ -223,9 +225,21 @@ static void who_has_used_least_comes_first(void **state)
     net_lane_submit_turn(lane, &other, note_work, note_done, &numbers[1]);
     sem_post(&t.gate);
     net_loop_run(t.loop);
-    for (int i = 0; i < 3; i++) {
-        assert_int_equal(t.worked[i], i + 1);
+    while (sem_trywait(&t.gate) == 0) {
     }
+    return t.worked[0] == 1 && t.worked[1] == 2 && t.worked[2] == 3;
+}
+
+/* Now and then the job that has waited longest is the next, whoever has used what: not each time, then; in the order of submission never. */
+static void who_has_used_least_comes_first(void **state)
+{
+    struct net_lane *lane = net_lane_new_wide(t.loop, "wide");
+    bool seen = false;
+    (void)state;
+    for (int round = 0; round < 10 && !seen; round++) {
+        seen = least_comes_first(lane);
+    }
+    assert_true(seen);
     net_lane_free(&lane);
 }
 
