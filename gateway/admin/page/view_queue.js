@@ -11,7 +11,7 @@ const OPEN = new Set(["waiting", "held", "dead"]);
 const VERBS = { retry: "Retry", hold: "Hold", release: "Release", reroute: "Reroute", drop: "Drop" };
 const FITS = { waiting: ["retry", "hold", "reroute", "drop"], held: ["release", "reroute", "drop"], dead: ["retry", "reroute", "drop"] };
 
-let list, timer, state, upstream, search, head, chosen, bar, all;
+let list, timer, state, upstream, search, head, chosen, bar, all, polls = 0;
 
 const filter = () => ({ ...(state.value && { state: state.value }), ...(upstream.value && { upstream: upstream.value }) });
 
@@ -37,6 +37,9 @@ async function change(verb, select, what) {
 async function changeChosen(verb) {
   const ids = [...chosen];
   if (verb === "drop" && !(await confirm("Drop for good?", `${ids.length} deliveries will not be made, and cannot be brought back.`, "Drop", true))) return;
+  // Now, not at the end: what is chosen meanwhile stays chosen.
+  chosen.clear();
+  draw(all);
   let done = 0;
   for (const id of ids) {
     try {
@@ -47,7 +50,6 @@ async function changeChosen(verb) {
       break;
     }
   }
-  chosen.clear();
   toast(`${VERBS[verb]}: ${count(done)} done.`);
   poll();
 }
@@ -93,10 +95,12 @@ function draw(rows) {
 }
 
 async function poll() {
+  const mine = ++polls;
   clearTimeout(timer);
   try {
     const query = new URLSearchParams({ ...filter(), limit: LIMIT });
     const { deliveries, summary } = await get(`api/v1/queue?${query}`);
+    if (mine !== polls) return; // an answer to another filter, that came late
     all = deliveries;
     const known = new Set([...upstream.options].map((option) => option.value));
     for (const name of Object.keys(summary.upstreams)) if (!known.has(name)) upstream.append(h("option", { value: name }, name));
@@ -104,6 +108,7 @@ async function poll() {
     say(head, `${deliveries.length === LIMIT ? `the first ${LIMIT} shown` : `${count(deliveries.length)} shown`}${Number.isFinite(oldest) ? `; the oldest came ${ago(oldest)}` : ""}`);
     draw(all);
   } catch (error) {
+    if (mine !== polls) return;
     say(head, error.message);
   }
   timer = setTimeout(poll, POLL_MS);
@@ -131,6 +136,9 @@ export default {
       h("header", {}, h("h1", { id: "h-queue" }, "Queue"), head, h("span", { class: "space" }), bar.element, search, state, upstream), list.element, list.empty));
     poll();
   },
-  leave: () => clearTimeout(timer),
+  leave: () => {
+    polls++;
+    clearTimeout(timer);
+  },
   refresh: () => poll(),
 };
