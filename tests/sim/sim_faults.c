@@ -43,7 +43,8 @@ static const struct kind {
     [SIM_FAULT_TLS] = {"failure of a handshake", BY_COUNT, 24, 0, 0, 2},
     [SIM_FAULT_NAME] = {"name server", BY_TIME, 0, 1 * SIM_SECOND, 60 * SIM_SECOND, 3},
     [SIM_FAULT_CLOCK] = {"clock jump", BY_TIME, 0, 0, 7200 * 2, 2},
-    [SIM_FAULT_CLOCK_FULL] = {"clock put back on a full disk", BY_TIME, 0, 1 * SIM_SECOND, 20 * SIM_SECOND, 2},
+    [SIM_FAULT_CLOCK_FULL] = {"clock put back on a disk that takes nothing", BY_TIME, 0, 1 * SIM_SECOND,
+                              20 * SIM_SECOND, 2},
     [SIM_FAULT_RELOAD] = {"reload", BY_TIME, 0, 1 * SIM_SECOND, 30 * SIM_SECOND, 6},
     [SIM_FAULT_OPERATOR] = {"operator", BY_TIME, 0, 0, 1000000, 16},
 };
@@ -51,7 +52,7 @@ static const struct kind {
 static struct {
     struct sim_fault faults[SIM_FAULTS_MAX];
     size_t count;
-    bool over, calm;
+    bool over, calm, refusing;
     uint64_t disk_ops, ops[4], links, appends;
     sim_faults_fn *fn;
     void *ctx;
@@ -180,6 +181,11 @@ static const struct sim_fault *due(enum sim_fault_kind kind, uint64_t number, bo
     return NULL;
 }
 
+void sim_faults_set_refusing(bool is_refusing)
+{
+    plan.refusing = is_refusing;
+}
+
 int sim_faults_disk(enum sim_disk_op op, const char *path)
 {
     static const int errors[] = {[SIM_DISK_READ] = SIM_FAULT_READ_ERROR,
@@ -193,6 +199,9 @@ int sim_faults_disk(enum sim_disk_op op, const char *path)
         sim_crash();
     }
     uint64_t number = ++plan.ops[op];
+    if (plan.refusing && !plan.over && op == SIM_DISK_WRITE) {
+        return EIO;
+    }
     if (op == SIM_DISK_NAME || due((enum sim_fault_kind)errors[op], number, true) == NULL) {
         return 0;
     }

@@ -41,9 +41,9 @@ enum sim_fault_kind {
     SIM_FAULT_TLS,         /* the n-th connection's handshake fails, if it has one */
     SIM_FAULT_NAME,  /* the name of a server is not found, or not answered, or leads elsewhere first, for a while */
     SIM_FAULT_CLOCK, /* the wall clock jumps */
-    SIM_FAULT_CLOCK_FULL, /* it jumps back on a full disk: nothing that waits can be given its new time, for a while */
-    SIM_FAULT_RELOAD,     /* rules are changed and loaded, or the gateway is stopped and started */
-    SIM_FAULT_OPERATOR,   /* somebody works on the queue */
+    SIM_FAULT_CLOCK_FULL, /* it jumps back on a disk that takes nothing for a while: what waits cannot be given its new time */
+    SIM_FAULT_RELOAD,   /* rules are changed and loaded, or the gateway is stopped and started */
+    SIM_FAULT_OPERATOR, /* somebody works on the queue */
     SIM_FAULT_KINDS
 };
 
@@ -68,6 +68,9 @@ void sim_faults_start(sim_faults_fn *fn, void *ctx);
 void sim_faults_end(void);
 /* Whether the disk's operations are somebody else's than the gateway's: they are not counted and do not fail. */
 void sim_faults_set_calm(bool is_calm);
+
+/* Whether the disk takes nothing, also where it need not grow for it. */
+void sim_faults_set_refusing(bool is_refusing);
 
 /* For sim_disk_begin(). */
 int sim_faults_disk(enum sim_disk_op op, const char *path);

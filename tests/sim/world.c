@@ -50,7 +50,7 @@ bool world_fault(const struct sim_fault *fault, bool begin, uint64_t capacity)
         sim_jump((int64_t)fault->amount * 1000 - 3600000);
         return true;
     case SIM_FAULT_CLOCK_FULL:
-        sim_disk_set_capacity(begin ? sim_disk_used() : capacity);
+        sim_faults_set_refusing(begin);
         sim_jump(begin ? -3600000 : 0);
         return true;
     default:
