@@ -13,6 +13,7 @@
 #include "admin/admin_handlers.h"
 #include "admin/admin_private.h"
 #include "base/expect.h"
+#include "document/document_member.h"
 #include "spool/spool_change.h"
 #include "spool/spool_query.h"
 
@@ -52,12 +53,6 @@ static const char *text_of(const json_t *object, const char *name)
     return json_string_value(json_object_get(object, name));
 }
 
-static const char *text_or_empty(const json_t *object, const char *name)
-{
-    const char *text = text_of(object, name);
-    return text == NULL ? "" : text;
-}
-
 /* The strings of a list, by reference; in the arena. */
 static const char *const *texts_of(const json_t *object, const char *name, struct arena *arena, size_t *count_r)
 {
@@ -74,9 +69,9 @@ static const char *const *texts_of(const json_t *object, const char *name, struc
 /* A refusal as the message that it would have been. */
 static struct mail_envelope envelope_of(const json_t *refusal, struct arena *arena)
 {
-    const char *from = text_or_empty(refusal, "from"), *to = text_of(refusal, "to");
+    const char *from = document_member_text(refusal, "from"), *to = text_of(refusal, "to");
     struct mail_envelope envelope = {
-        .id = text_or_empty(refusal, "id"),
+        .id = document_member_text(refusal, "id"),
         .received_ms = json_integer_value(json_object_get(refusal, "time_ms")),
         .from = strcmp(from, "<>") == 0 ? "" : from,
         .message_id = text_of(refusal, "message_id"),

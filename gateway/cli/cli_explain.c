@@ -2,6 +2,7 @@
  * cli_explain - see cli_explain.h. Texts from mail were made printable when the explanation was written.
  */
 #include "cli/cli_explain.h"
+#include "document/document_member.h"
 
 #include <jansson.h>
 #include <string.h>
@@ -10,12 +11,6 @@ struct printer {
     FILE *out;
     bool colour;
 };
-
-static const char *text(const json_t *object, const char *key)
-{
-    const char *value = json_string_value(json_object_get(object, key));
-    return value == NULL ? "" : value;
-}
 
 static void print_result(const struct printer *printer, const char *result)
 {
@@ -49,7 +44,7 @@ static void print_steps(const struct printer *printer, const json_t *steps, int 
     json_t *step, *value;
     json_array_foreach(steps, i, step)
     {
-        fprintf(printer->out, "%*s%s =", depth * 2 + 14, "", text(step, "step"));
+        fprintf(printer->out, "%*s%s =", depth * 2 + 14, "", document_member_text(step, "step"));
         json_array_foreach(json_object_get(step, "values"), k, value)
         {
             fputs(k == 0 ? " " : ", ", printer->out);
@@ -68,10 +63,10 @@ static void print_captures(const struct printer *printer, const json_t *captured
         if (i == 0 || !json_is_object(group)) {
             continue;
         }
-        const char *name = text(group, "name");
+        const char *name = document_member_text(group, "name");
         fprintf(printer->out, "%*s${%zu}%s%s%s = ", depth * 2 + 14, "", i, name[0] == '\0' ? "" : " ${", name,
                 name[0] == '\0' ? "" : "}");
-        print_quoted(printer, text(group, "text"));
+        print_quoted(printer, document_member_text(group, "text"));
         fputc('\n', printer->out);
     }
 }
@@ -81,12 +76,12 @@ static void print_condition(const struct printer *printer, const json_t *conditi
     size_t i;
     json_t *part;
     fprintf(printer->out, "%*s", depth * 2 + 6, "");
-    print_result(printer, text(condition, "result"));
-    if (text(condition, "condition")[0] != '\0') {
-        fprintf(printer->out, "%s: ", text(condition, "condition"));
+    print_result(printer, document_member_text(condition, "result"));
+    if (document_member_text(condition, "condition")[0] != '\0') {
+        fprintf(printer->out, "%s: ", document_member_text(condition, "condition"));
     }
-    fputs(text(condition, "test"), printer->out);
-    fputs(text(condition, "kind"), printer->out);
+    fputs(document_member_text(condition, "test"), printer->out);
+    fputs(document_member_text(condition, "kind"), printer->out);
     if (json_object_get(condition, "saw") != NULL) {
         print_saw(printer, json_object_get(condition, "saw"));
     }
@@ -94,8 +89,8 @@ static void print_condition(const struct printer *printer, const json_t *conditi
         fputs(", compared with", printer->out);
         print_saw(printer, json_object_get(condition, "with"));
     }
-    if (text(condition, "of")[0] != '\0') {
-        fprintf(printer->out, " of %s", text(condition, "of"));
+    if (document_member_text(condition, "of")[0] != '\0') {
+        fprintf(printer->out, " of %s", document_member_text(condition, "of"));
     }
     fputc('\n', printer->out);
     print_steps(printer, json_object_get(condition, "steps"), depth);
@@ -109,20 +104,22 @@ static void print_condition(const struct printer *printer, const json_t *conditi
 static void print_rule(const struct printer *printer, const json_t *rule)
 {
     if (json_object_get(rule, "note") != NULL) {
-        fprintf(printer->out, "  %s\n", text(rule, "note"));
+        fprintf(printer->out, "  %s\n", document_member_text(rule, "note"));
         return;
     }
     fputs("  ", printer->out);
-    print_result(printer, text(rule, "result"));
-    fprintf(printer->out, "%s%s%s%s  (%s:%lld", printer->colour ? "\033[1m" : "", text(rule, "rule"),
+    print_result(printer, document_member_text(rule, "result"));
+    fprintf(printer->out, "%s%s%s%s  (%s:%lld", printer->colour ? "\033[1m" : "", document_member_text(rule, "rule"),
             printer->colour ? "\033[0m" : "", json_object_get(rule, "group") == NULL ? "" : " in its group",
-            text(rule, "file"), (long long)json_integer_value(json_object_get(rule, "line")));
+            document_member_text(rule, "file"), (long long)json_integer_value(json_object_get(rule, "line")));
     if (json_object_get(rule, "us") != NULL) {
         fprintf(printer->out, ", %lld us", (long long)json_integer_value(json_object_get(rule, "us")));
     }
-    fputs(text(rule, "state")[0] == '\0' ? "" : ", only watched", printer->out);
-    fprintf(printer->out, "%s%s", text(rule, "off")[0] == '\0' ? "" : ", off: ", text(rule, "off"));
-    fprintf(printer->out, ")%s%s\n", json_object_get(rule, "error") == NULL ? "" : ": ", text(rule, "error"));
+    fputs(document_member_text(rule, "state")[0] == '\0' ? "" : ", only watched", printer->out);
+    fprintf(printer->out, "%s%s",
+            document_member_text(rule, "off")[0] == '\0' ? "" : ", off: ", document_member_text(rule, "off"));
+    fprintf(printer->out, ")%s%s\n", json_object_get(rule, "error") == NULL ? "" : ": ",
+            document_member_text(rule, "error"));
     if (json_object_get(rule, "if") != NULL) {
         print_condition(printer, json_object_get(rule, "if"), 0);
     }
@@ -144,8 +141,9 @@ static void print_ways(const struct printer *printer, const json_t *delivery)
     json_t *way;
     json_array_foreach(json_object_get(delivery, "else"), i, way)
     {
-        const char *upstream = text(json_object_get(way, "upstream") != NULL ? way : delivery, "upstream");
-        const char *folder = text(json_object_get(way, "folder") != NULL ? way : delivery, "folder");
+        const char *upstream =
+            document_member_text(json_object_get(way, "upstream") != NULL ? way : delivery, "upstream");
+        const char *folder = document_member_text(json_object_get(way, "folder") != NULL ? way : delivery, "folder");
         fprintf(printer->out, "   else %s:%s when", upstream, folder);
         print_list(printer, json_object_get(way, "when"), " ");
         fputc('\n', printer->out);
@@ -156,19 +154,21 @@ static void print_delivery(const struct printer *printer, const json_t *delivery
 {
     size_t i;
     json_t *edit;
-    fprintf(printer->out, "=> %s:%s", text(delivery, "upstream"), text(delivery, "folder"));
+    fprintf(printer->out, "=> %s:%s", document_member_text(delivery, "upstream"),
+            document_member_text(delivery, "folder"));
     if (json_object_get(delivery, "fallback") != NULL) {
-        fprintf(printer->out, " (fallback %s)", text(delivery, "fallback"));
+        fprintf(printer->out, " (fallback %s)", document_member_text(delivery, "fallback"));
     }
     print_list(printer, json_object_get(delivery, "flags"), " ");
-    fprintf(printer->out, "  by %s for", text(delivery, "rule"));
+    fprintf(printer->out, "  by %s for", document_member_text(delivery, "rule"));
     print_list(printer, json_object_get(delivery, "recipients"), " ");
     fprintf(printer->out, "%s\n", json_is_true(json_object_get(delivery, "held")) ? "  (held)" : "");
     print_ways(printer, delivery);
     json_array_foreach(json_object_get(delivery, "edits"), i, edit)
     {
-        fprintf(printer->out, "   %s %s", text(edit, "edit"), text(edit, "field"));
-        fprintf(printer->out, "%s%s\n", json_object_get(edit, "value") == NULL ? "" : ": ", text(edit, "value"));
+        fprintf(printer->out, "   %s %s", document_member_text(edit, "edit"), document_member_text(edit, "field"));
+        fprintf(printer->out, "%s%s\n", json_object_get(edit, "value") == NULL ? "" : ": ",
+                document_member_text(edit, "value"));
     }
 }
 
@@ -178,21 +178,24 @@ static void print_decision(const struct printer *printer, const json_t *decision
     json_t *delivery, *counted;
     json_array_foreach(json_object_get(decision, "counted"), i, counted)
     {
-        fprintf(printer->out, "=> would count %s %s\n", text(counted, "counter"), text(counted, "key"));
+        fprintf(printer->out, "=> would count %s %s\n", document_member_text(counted, "counter"),
+                document_member_text(counted, "key"));
     }
     json_array_foreach(json_object_get(decision, "deliveries"), i, delivery)
     {
         print_delivery(printer, delivery);
     }
     if (json_object_get(decision, "code") != NULL) {
-        fprintf(printer->out, "=> %s: %lld %s%s%s\n", text(decision, "outcome"),
-                (long long)json_integer_value(json_object_get(decision, "code")), text(decision, "enhanced"),
-                text(decision, "enhanced")[0] == '\0' ? "" : " ", text(decision, "text"));
-    } else if (strcmp(text(decision, "outcome"), "discarded") == 0) {
+        fprintf(printer->out, "=> %s: %lld %s%s%s\n", document_member_text(decision, "outcome"),
+                (long long)json_integer_value(json_object_get(decision, "code")),
+                document_member_text(decision, "enhanced"),
+                document_member_text(decision, "enhanced")[0] == '\0' ? "" : " ",
+                document_member_text(decision, "text"));
+    } else if (strcmp(document_member_text(decision, "outcome"), "discarded") == 0) {
         fputs("=> discarded\n", printer->out);
     }
     if (json_object_get(decision, "mime_limit") != NULL) {
-        fprintf(printer->out, "   not all of it was decoded: %s\n", text(decision, "mime_limit"));
+        fprintf(printer->out, "   not all of it was decoded: %s\n", document_member_text(decision, "mime_limit"));
     }
     if (json_object_get(decision, "mime_errors") != NULL) {
         fputs("   it could not be read as it says:", printer->out);
@@ -211,7 +214,7 @@ void cli_explain_print(const char *name, const struct filters_message *message, 
     fprintf(out, "%s: %llu octets from <%s>\n", name, (unsigned long long)message->size, message->envelope->from);
     json_array_foreach(json_object_get(root, "recipients"), i, recipient)
     {
-        fprintf(out, "to <%s>\n", text(recipient, "to"));
+        fprintf(out, "to <%s>\n", document_member_text(recipient, "to"));
         json_array_foreach(json_object_get(recipient, "rules"), j, rule)
         {
             print_rule(&printer, rule);

@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/expect.h"
 #include "base/units.h"
+#include "document/document_member.h"
 #include "net/net_file.h"
 #include "net/net_hash.h"
 #include "net/net_loop.h"
@@ -85,25 +86,20 @@ static json_t *post(struct login *login, const char *address)
     return json;
 }
 
-static const char *text_in(const json_t *json, const char *name)
-{
-    const char *text = json_string_value(json_object_get(json, name));
-    return text != NULL ? text : "";
-}
-
 static int tell_refusal(const json_t *answer)
 {
-    fprintf(stderr, "the provider refuses the login: %s%s%s\n", text_in(answer, "error"),
-            text_in(answer, "error_description")[0] != '\0' ? ": " : "", text_in(answer, "error_description"));
+    fprintf(stderr, "the provider refuses the login: %s%s%s\n", document_member_text(answer, "error"),
+            document_member_text(answer, "error_description")[0] != '\0' ? ": " : "",
+            document_member_text(answer, "error_description"));
     return 1;
 }
 
 /* Keeps the refresh token of an answer of the token endpoint. */
 static int keep_login(const struct login *login, const json_t *answer)
 {
-    const char *file = login->upstream->token.refresh_file, *text = text_in(answer, "refresh_token");
+    const char *file = login->upstream->token.refresh_file, *text = document_member_text(answer, "refresh_token");
     struct fault fault = FAULT_INIT;
-    if (text[0] == '\0' && text_in(answer, "error")[0] != '\0') {
+    if (text[0] == '\0' && document_member_text(answer, "error")[0] != '\0') {
         return tell_refusal(answer);
     }
     if (text[0] == '\0') {
@@ -139,9 +135,9 @@ static int wait_for_device(struct login *login, const json_t *device)
         begin_form(login);
         append_field(login, &login->form, "client_secret", login->upstream->token.client_secret);
         append_field(login, &login->form, "grant_type", "urn:ietf:params:oauth:grant-type:device_code");
-        append_field(login, &login->form, "device_code", text_in(device, "device_code"));
+        append_field(login, &login->form, "device_code", document_member_text(device, "device_code"));
         json_t *answer = post(login, login->upstream->token.endpoint);
-        const char *error = text_in(answer, "error");
+        const char *error = document_member_text(answer, "error");
         bool slow = strcmp(error, "slow_down") == 0;
         if (answer != NULL && !slow && strcmp(error, "authorization_pending") != 0) {
             int result = keep_login(login, answer);
@@ -165,13 +161,13 @@ static int by_device(struct login *login)
         return 1;
     }
     int result;
-    if (text_in(device, "device_code")[0] == '\0') {
+    if (document_member_text(device, "device_code")[0] == '\0') {
         result = tell_refusal(device);
     } else {
-        const char *where = text_in(device, "verification_uri");
+        const char *where = document_member_text(device, "verification_uri");
         printf("Open %s in any browser, enter the code %s and log in as %s.\nWaiting ...\n",
-               where[0] != '\0' ? where : text_in(device, "verification_url"), text_in(device, "user_code"),
-               login->upstream->username);
+               where[0] != '\0' ? where : document_member_text(device, "verification_url"),
+               document_member_text(device, "user_code"), login->upstream->username);
         fflush(stdout);
         result = wait_for_device(login, device);
     }

@@ -11,6 +11,7 @@
 #include "cli/cli_api.h"
 #include "cli/cli_progress.h"
 #include "cli/cli_rules.h"
+#include "document/document_member.h"
 
 struct comparison {
     struct cli_api *api;
@@ -19,23 +20,18 @@ struct comparison {
     uint64_t compared, differ, unknown;
 };
 
-static const char *text_recent(const json_t *row, const char *name)
-{
-    const char *value = json_string_value(json_object_get(row, name));
-    return value == NULL ? "" : value;
-}
-
 static void print_row(const struct comparison *comparison, const json_t *row)
 {
     if (comparison->json) {
         json_dumpf(row, stdout, JSON_COMPACT);
         printf("\n");
-    } else if (strcmp(text_recent(row, "verdict"), "unknown") == 0) {
-        printf("%s from <%s>: %s\n  ? %s\n", text_recent(row, "message"), text_recent(row, "from"),
-               text_recent(row, "subject"), text_recent(row, "why"));
+    } else if (strcmp(document_member_text(row, "verdict"), "unknown") == 0) {
+        printf("%s from <%s>: %s\n  ? %s\n", document_member_text(row, "message"), document_member_text(row, "from"),
+               document_member_text(row, "subject"), document_member_text(row, "why"));
     } else {
-        printf("%s from <%s>: %s\n  - %s\n  + %s\n", text_recent(row, "message"), text_recent(row, "from"),
-               text_recent(row, "subject"), text_recent(row, "old"), text_recent(row, "new"));
+        printf("%s from <%s>: %s\n  - %s\n  + %s\n", document_member_text(row, "message"),
+               document_member_text(row, "from"), document_member_text(row, "subject"),
+               document_member_text(row, "old"), document_member_text(row, "new"));
     }
 }
 
@@ -46,7 +42,7 @@ static void take_page(struct comparison *comparison, const json_t *answer)
     cli_progress_clear(&comparison->progress);
     json_array_foreach(json_object_get(answer, "messages"), i, row)
     {
-        bool unknown = strcmp(text_recent(row, "verdict"), "unknown") == 0;
+        bool unknown = strcmp(document_member_text(row, "verdict"), "unknown") == 0;
         comparison->unknown += unknown;
         comparison->differ += !unknown;
         print_row(comparison, row);

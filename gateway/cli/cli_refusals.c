@@ -6,17 +6,12 @@
 #include <sysexits.h>
 
 #include "cli/queue.h"
+#include "document/document_member.h"
 #include "net/net_loop.h"
 #include "reception/reception_refusals.h"
 
 #define PATH_MAX_LEN 1000
 #define KEEP_ALL     INT64_MAX
-
-static const char *text_at(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    return text == NULL ? "" : text;
-}
 
 static json_t *ask_refusals(struct cli_api *api, const char *client, const char *id)
 {
@@ -52,7 +47,7 @@ json_t *cli_refusals(struct cli_api *api, const char *spool, const char *client,
 
 static void print_quoted(const char *before, const json_t *refusal, const char *name, const char *after)
 {
-    const char *text = text_at(refusal, name);
+    const char *text = document_member_text(refusal, name);
     if (text[0] != '\0') {
         printf("%s", before);
         queue_print_text(text);
@@ -62,8 +57,8 @@ static void print_quoted(const char *before, const json_t *refusal, const char *
 
 void cli_refusal_print(const json_t *refusal, int indent)
 {
-    printf("%*s%.19s  ", indent, "", text_at(refusal, "time"));
-    queue_print_text(text_at(refusal, "client.address"));
+    printf("%*s%.19s  ", indent, "", document_member_text(refusal, "time"));
+    queue_print_text(document_member_text(refusal, "client.address"));
     print_quoted(" on ", refusal, "listener", "");
     print_quoted(", helo ", refusal, "helo", "");
     print_quoted(", user ", refusal, "user", "");
@@ -73,7 +68,7 @@ void cli_refusal_print(const json_t *refusal, int indent)
     printf("\n%*s  heard \"%" JSON_INTEGER_FORMAT " ", indent, "",
            json_integer_value(json_object_get(refusal, "reply.code")));
     print_quoted("", refusal, "reply.enhanced", " ");
-    queue_print_text(text_at(refusal, "reply.text"));
+    queue_print_text(document_member_text(refusal, "reply.text"));
     printf("\"");
     print_quoted("; rule ", refusal, "rule", "");
     print_quoted("; the key of the listener: ", refusal, "key", "");

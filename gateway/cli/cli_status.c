@@ -8,24 +8,13 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "document/document_member.h"
 
 struct paint {
     const char *good, *bad, *dim, *bold, *plain;
 };
 static const struct paint colours = {"\x1b[32m", "\x1b[31m", "\x1b[2m", "\x1b[1m", "\x1b[0m"};
 static const struct paint no_colours = {"", "", "", "", ""};
-
-static int64_t number(const json_t *json, const char *group, const char *name)
-{
-    const json_t *object = group == NULL ? json : json_object_get(json, group);
-    return json_integer_value(json_object_get(object, name));
-}
-
-static const char *text(const json_t *json, const char *name)
-{
-    const char *value = json_string_value(json_object_get(json, name));
-    return value == NULL ? "" : value;
-}
 
 /* A number of `len` digits at `at`; 0 when it is something else. */
 static int64_t digits(const char *value, size_t at, size_t len)
@@ -62,7 +51,7 @@ void cli_status_duration(char out[32], int64_t milliseconds)
 
 void cli_status_since(const json_t *status, const char *time, char out[32])
 {
-    cli_status_duration(out, moment(text(status, "now")) - moment(time));
+    cli_status_duration(out, moment(document_member_text(status, "now")) - moment(time));
 }
 
 /* What an operator should look at: in words, with what mends it. */
@@ -70,18 +59,18 @@ static void print_attention(FILE *out, const json_t *status, const struct paint 
 {
     size_t i;
     json_t *one;
-    int64_t now = moment(text(status, "now"));
+    int64_t now = moment(document_member_text(status, "now"));
     json_array_foreach(json_object_get(status, "attention"), i, one)
     {
         const char *since = json_string_value(json_object_get(one, "since"));
         const char *command = json_string_value(json_object_get(one, "command"));
-        bool notice = strcmp(text(one, "severity"), "notice") == 0;
+        bool notice = strcmp(document_member_text(one, "severity"), "notice") == 0;
         char span[32] = "";
         if (since != NULL) {
             cli_status_duration(span, now - moment(since));
         }
-        fprintf(out, "  %s%s%s%s%s%s\n", notice ? paint->bold : paint->bad, text(one, "text"), paint->plain,
-                since == NULL ? "" : " (since ", span, since == NULL ? "" : ")");
+        fprintf(out, "  %s%s%s%s%s%s\n", notice ? paint->bold : paint->bad, document_member_text(one, "text"),
+                paint->plain, since == NULL ? "" : " (since ", span, since == NULL ? "" : ")");
         if (command != NULL) {
             fprintf(out, "      %s%s%s\n", paint->dim, command, paint->plain);
         }
@@ -92,43 +81,48 @@ static void print_head(FILE *out, const json_t *status, const struct paint *pain
 {
     char up[32];
     bool ready = json_is_true(json_object_get(status, "ready"));
-    cli_status_duration(up, moment(text(status, "now")) - moment(text(status, "started")));
-    fprintf(out, "%smailweir %s%s on %s%s%s: %s%s%s, up %s\n", paint->bold, text(status, "version"), paint->plain,
-            paint->bold, text(status, "hostname"), paint->plain, ready ? paint->good : paint->bad,
-            ready ? "takes mail" : "does not take mail", paint->plain, up);
+    cli_status_duration(up,
+                        moment(document_member_text(status, "now")) - moment(document_member_text(status, "started")));
+    fprintf(out, "%smailweir %s%s on %s%s%s: %s%s%s, up %s\n", paint->bold, document_member_text(status, "version"),
+            paint->plain, paint->bold, document_member_text(status, "hostname"), paint->plain,
+            ready ? paint->good : paint->bad, ready ? "takes mail" : "does not take mail", paint->plain, up);
     print_attention(out, status, paint);
 }
 
 static void print_counts(FILE *out, const json_t *status, const struct paint *paint)
 {
-    int64_t dead = number(status, "queue", "dead");
+    int64_t dead = document_member_number_in(status, "queue", "dead");
     fprintf(out,
             "  received   %" PRId64 " accepted, %" PRId64 " rejected, %" PRId64 " deferred; %" PRId64
             " sessions open\n",
-            number(status, "messages", "accepted"), number(status, "messages", "rejected"),
-            number(status, "messages", "deferred"), number(status, "sessions", "open"));
-    fprintf(out, "  delivered  %" PRId64 " filed, %" PRId64 " put off\n", number(status, "deliveries", "filed"),
-            number(status, "deliveries", "deferred"));
+            document_member_number_in(status, "messages", "accepted"),
+            document_member_number_in(status, "messages", "rejected"),
+            document_member_number_in(status, "messages", "deferred"),
+            document_member_number_in(status, "sessions", "open"));
+    fprintf(out, "  delivered  %" PRId64 " filed, %" PRId64 " put off\n",
+            document_member_number_in(status, "deliveries", "filed"),
+            document_member_number_in(status, "deliveries", "deferred"));
     fprintf(out, "  queue      %" PRId64 " waiting, %" PRId64 " held, %s%" PRId64 " dead letters%s\n",
-            number(status, "queue", "waiting"), number(status, "queue", "held"), dead > 0 ? paint->bad : "", dead,
-            paint->plain);
+            document_member_number_in(status, "queue", "waiting"), document_member_number_in(status, "queue", "held"),
+            dead > 0 ? paint->bad : "", dead, paint->plain);
     const json_t *rules = json_object_get(status, "rules");
     bool good = json_is_true(json_object_get(rules, "last_load_good"));
-    fprintf(out, "  rules      %" PRId64 " in force since %s%s%s%s\n", number(rules, NULL, "count"),
-            text(rules, "loaded"), good ? "" : paint->bad, good ? "" : "; the last reload failed", paint->plain);
+    fprintf(out, "  rules      %" PRId64 " in force since %s%s%s%s\n", document_member_number(rules, "count"),
+            document_member_text(rules, "loaded"), good ? "" : paint->bad, good ? "" : "; the last reload failed",
+            paint->plain);
 }
 
 static void print_sandbox(FILE *out, const json_t *status)
 {
     const json_t *sandbox = json_object_get(status, "sandbox");
-    const char *note = text(sandbox, "note");
+    const char *note = document_member_text(sandbox, "note");
     if (!json_is_true(json_object_get(sandbox, "entered"))) {
         fprintf(out, "  sandbox    off\n");
         return;
     }
     fprintf(out, "  sandbox    system calls %s, paths %s, core dumps %s%s%s\n",
             json_is_true(json_object_get(sandbox, "system_calls")) ? "filtered" : "not filtered",
-            number(sandbox, NULL, "landlock") > 0 ? "limited" : "not limited",
+            document_member_number(sandbox, "landlock") > 0 ? "limited" : "not limited",
             json_is_true(json_object_get(sandbox, "no_core_dumps")) ? "off" : "on", note[0] == '\0' ? "" : " - ", note);
 }
 
@@ -138,23 +132,25 @@ static void print_listeners(FILE *out, const json_t *status)
     json_t *listener;
     json_array_foreach(json_object_get(status, "listeners"), i, listener)
     {
-        fprintf(out, "  %-10s %s on %s port %" PRId64 ", TLS %s\n", i == 0 ? "listeners" : "", text(listener, "name"),
-                text(listener, "address"), number(listener, NULL, "port"), text(listener, "tls"));
+        fprintf(out, "  %-10s %s on %s port %" PRId64 ", TLS %s\n", i == 0 ? "listeners" : "",
+                document_member_text(listener, "name"), document_member_text(listener, "address"),
+                document_member_number(listener, "port"), document_member_text(listener, "tls"));
     }
 }
 
 static void print_daily(FILE *out, const json_t *daily, const struct paint *paint)
 {
     char ends[32], spent[32];
-    if (!json_is_object(daily) || number(daily, NULL, "used") == 0) {
+    if (!json_is_object(daily) || document_member_number(daily, "used") == 0) {
         return;
     }
     bool soon = json_is_integer(json_object_get(daily, "spent_seconds"));
-    cli_status_duration(ends, 1000 * number(daily, NULL, "ends_seconds"));
-    cli_status_duration(spent, 1000 * number(daily, NULL, "spent_seconds"));
+    cli_status_duration(ends, 1000 * document_member_number(daily, "ends_seconds"));
+    cli_status_duration(spent, 1000 * document_member_number(daily, "spent_seconds"));
     fprintf(out, "             %s%" PRId64 " of %" PRId64 " MiB of the day are sent, it ends in %s%s%s%s\n",
-            soon ? paint->bad : paint->dim, number(daily, NULL, "used") >> 20, number(daily, NULL, "limit") >> 20, ends,
-            soon ? "; at this pace they are used up in " : "", soon ? spent : "", paint->plain);
+            soon ? paint->bad : paint->dim, document_member_number(daily, "used") >> 20,
+            document_member_number(daily, "limit") >> 20, ends, soon ? "; at this pace they are used up in " : "",
+            soon ? spent : "", paint->plain);
 }
 
 /* Why an upstream is down, for people; "" when that is not known. */
@@ -177,20 +173,23 @@ static const char *because(const json_t *upstream)
 
 static void print_upstream(FILE *out, const json_t *upstream, const char *label, const struct paint *paint)
 {
-    bool open = strcmp(text(upstream, "state"), "open") == 0;
-    fprintf(out, "  %-10s %s (%s): %s%s%s%s, %" PRId64 " filed, %" PRId64 " under way\n", label, text(upstream, "name"),
-            text(upstream, "address"), open ? paint->good : paint->bad, text(upstream, "state"), paint->plain,
-            open ? "" : because(upstream), number(upstream, NULL, "filed"), number(upstream, NULL, "active"));
+    bool open = strcmp(document_member_text(upstream, "state"), "open") == 0;
+    fprintf(out, "  %-10s %s (%s): %s%s%s%s, %" PRId64 " filed, %" PRId64 " under way\n", label,
+            document_member_text(upstream, "name"), document_member_text(upstream, "address"),
+            open ? paint->good : paint->bad, document_member_text(upstream, "state"), paint->plain,
+            open ? "" : because(upstream), document_member_number(upstream, "filed"),
+            document_member_number(upstream, "active"));
     print_daily(out, json_object_get(upstream, "daily"), paint);
     const json_t *error = json_object_get(upstream, "last_error");
     const char *by = json_string_value(json_object_get(upstream, "paused_by"));
     const char *next = json_string_value(json_object_get(upstream, "next_try"));
     if (by != NULL) {
         fprintf(out, "             %sby %s since %s%s\n", paint->dim, by[0] == '\0' ? "an operator" : by,
-                text(upstream, "since"), paint->plain);
+                document_member_text(upstream, "since"), paint->plain);
     } else if (!open && json_is_object(error)) {
-        fprintf(out, "             %s%s: %s%s%s%s\n", paint->dim, text(error, "where"), text(error, "message"),
-                next == NULL ? "" : "; tried again at ", next == NULL ? "" : next, paint->plain);
+        fprintf(out, "             %s%s: %s%s%s%s\n", paint->dim, document_member_text(error, "where"),
+                document_member_text(error, "message"), next == NULL ? "" : "; tried again at ",
+                next == NULL ? "" : next, paint->plain);
     }
 }
 

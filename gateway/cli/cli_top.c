@@ -12,6 +12,7 @@
 #include "base/expect.h"
 #include "base/map.h"
 #include "cli/cli_status.h"
+#include "document/document_member.h"
 
 #define RULES_MAX    500
 #define FAILURES_MAX 20
@@ -60,18 +61,6 @@ void cli_top_free(struct cli_top **top)
     }
 }
 
-static int64_t number(const json_t *object, const char *group, const char *name)
-{
-    const json_t *from = group == NULL ? object : json_object_get(object, group);
-    return json_integer_value(json_object_get(from, name));
-}
-
-static const char *text(const json_t *object, const char *name)
-{
-    const char *value = json_string_value(json_object_get(object, name));
-    return value == NULL ? "" : value;
-}
-
 /* ---- a second ---- */
 
 static double smooth(double rate, int64_t by, bool first)
@@ -81,8 +70,10 @@ static double smooth(double rate, int64_t by, bool first)
 
 static void count_messages(struct cli_top *top)
 {
-    const int64_t now[] = {number(top->state, "messages", "accepted"), number(top->state, "messages", "rejected"),
-                           number(top->state, "deliveries", "filed"), number(top->state, "deliveries", "deferred")};
+    const int64_t now[] = {document_member_number_in(top->state, "messages", "accepted"),
+                           document_member_number_in(top->state, "messages", "rejected"),
+                           document_member_number_in(top->state, "deliveries", "filed"),
+                           document_member_number_in(top->state, "deliveries", "deferred")};
     double *const rates[] = {&top->accepted, &top->rejected, &top->filed, &top->deferred};
     for (size_t i = 0; i < 4; i++) {
         if (top->seconds > 0) {
@@ -118,9 +109,9 @@ static void count_rules(struct cli_top *top, const json_t *flows)
     }
     json_array_foreach((json_t *)(uintptr_t)flows, i, flow)
     {
-        struct rule *rule = rule_of(top, text(flow, "rule"));
+        struct rule *rule = rule_of(top, document_member_text(flow, "rule"));
         if (rule != NULL) {
-            rule->total += number(flow, NULL, "count");
+            rule->total += document_member_number(flow, "count");
         }
     }
     for (size_t k = 0; k < top->rule_count; k++) {
@@ -149,12 +140,13 @@ void cli_top_line(struct cli_top *top, const json_t *line)
 {
     static const char *const failures[] = {"deferred",    "dead_letter",  "dead",         "upstream_failed",
                                            "rule_failed", "spool_failed", "reload_failed"};
-    const char *action = text(line, "event.action"), *time = text(line, "@timestamp");
+    const char *action = document_member_text(line, "event.action"), *time = document_member_text(line, "@timestamp");
     for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++) {
         if (strcmp(action, failures[i]) == 0) {
             snprintf(top->failures[top->failure_count++ % FAILURES_MAX], LINE_MAX_LEN, "%.8s %-15s %s%s%s",
-                     strlen(time) > 11 ? time + 11 : time, action, text(line, "upstream"),
-                     text(line, "upstream")[0] == '\0' ? "" : ": ", text(line, "error.message"));
+                     strlen(time) > 11 ? time + 11 : time, action, document_member_text(line, "upstream"),
+                     document_member_text(line, "upstream")[0] == '\0' ? "" : ": ",
+                     document_member_text(line, "error.message"));
         }
     }
 }
@@ -223,16 +215,16 @@ static void draw_head(struct cli_top *top)
     size_t i;
     json_t *one;
     bool ready = json_is_true(json_object_get(state, "ready"));
-    cli_status_since(state, text(state, "started"), up);
+    cli_status_since(state, document_member_text(state, "started"), up);
     row(top, ready ? GOOD : BAD, "mailweir %s on %s: %s, up %s   sorted by %s (s)   help (?)   end (q)",
-        text(state, "version"), text(state, "hostname"), ready ? "takes mail" : "does not take mail", up,
-        orders[top->order]);
+        document_member_text(state, "version"), document_member_text(state, "hostname"),
+        ready ? "takes mail" : "does not take mail", up, orders[top->order]);
     json_array_foreach(json_object_get(state, "attention"), i, one)
     {
-        const char *command = text(one, "command");
+        const char *command = document_member_text(one, "command");
         if (i < 3) {
-            row(top, strcmp(text(one, "severity"), "notice") == 0 ? BOLD : BAD, "! %s%s%s", text(one, "text"),
-                command[0] == '\0' ? "" : "  ->  ", command);
+            row(top, strcmp(document_member_text(one, "severity"), "notice") == 0 ? BOLD : BAD, "! %s%s%s",
+                document_member_text(one, "text"), command[0] == '\0' ? "" : "  ->  ", command);
         }
     }
 }
@@ -240,7 +232,7 @@ static void draw_head(struct cli_top *top)
 /* When what waits is filed, as fast as now. */
 static void draw_queue(struct cli_top *top)
 {
-    int64_t waiting = number(top->state, "queue", "waiting");
+    int64_t waiting = document_member_number_in(top->state, "queue", "waiting");
     char eta[64] = "";
     if (waiting > 0 && top->filed >= 0.05) {
         char span[32];
@@ -250,10 +242,12 @@ static void draw_queue(struct cli_top *top)
         snprintf(eta, sizeof eta, " (nothing is filed now)");
     }
     row(top, PLAIN, "  accepted %.1f/s   rejected %.1f/s   filed %.1f/s   put off %.1f/s   sessions %" PRId64,
-        top->accepted, top->rejected, top->filed, top->deferred, number(top->state, "sessions", "open"));
+        top->accepted, top->rejected, top->filed, top->deferred,
+        document_member_number_in(top->state, "sessions", "open"));
     row(top, PLAIN, "  queue %" PRId64 " waiting%s, %" PRId64 " held, %" PRId64 " dead letters, %" PRId64 " under way",
-        waiting, eta, number(top->state, "queue", "held"), number(top->state, "queue", "dead"),
-        number(top->state, "deliveries", "active"));
+        waiting, eta, document_member_number_in(top->state, "queue", "held"),
+        document_member_number_in(top->state, "queue", "dead"),
+        document_member_number_in(top->state, "deliveries", "active"));
 }
 
 static void draw_upstreams(struct cli_top *top, unsigned most)
@@ -263,19 +257,22 @@ static void draw_upstreams(struct cli_top *top, unsigned most)
     row(top, HEAD, "%-20s %-12s %10s %9s  %s", "UPSTREAM", "STATE", "FILED", "UNDER WAY", "WHY");
     json_array_foreach(json_object_get(top->state, "upstreams"), i, one)
     {
-        const char *state = text(one, "state"), *by = text(one, "paused_by");
+        const char *state = document_member_text(one, "state"), *by = document_member_text(one, "paused_by");
         const json_t *error = json_object_get(one, "last_error");
         bool open = strcmp(state, "open") == 0, paused = json_is_string(json_object_get(one, "paused_by"));
         char why[LINE_MAX_LEN] = "";
         if (paused) {
-            snprintf(why, sizeof why, "by %s since %s", by[0] == '\0' ? "an operator" : by, text(one, "since"));
+            snprintf(why, sizeof why, "by %s since %s", by[0] == '\0' ? "an operator" : by,
+                     document_member_text(one, "since"));
         } else if (!open) {
-            snprintf(why, sizeof why, "%s%s%s", text(error, "message"),
-                     text(one, "next_try")[0] == '\0' ? "" : "; next try ", text(one, "next_try"));
+            snprintf(why, sizeof why, "%s%s%s", document_member_text(error, "message"),
+                     document_member_text(one, "next_try")[0] == '\0' ? "" : "; next try ",
+                     document_member_text(one, "next_try"));
         }
         if (i < most) {
-            row(top, open ? PLAIN : BAD, "%-20.20s %-12.12s %10" PRId64 " %9" PRId64 "  %s", text(one, "name"), state,
-                number(one, NULL, "filed"), number(one, NULL, "active"), why);
+            row(top, open ? PLAIN : BAD, "%-20.20s %-12.12s %10" PRId64 " %9" PRId64 "  %s",
+                document_member_text(one, "name"), state, document_member_number(one, "filed"),
+                document_member_number(one, "active"), why);
         }
     }
 }

@@ -12,6 +12,7 @@
 #include "base/expect.h"
 #include "base/log.h"
 #include "config/config_account.h"
+#include "document/document_member.h"
 #include "mail/mail_rope.h"
 #include "net/net_loop.h"
 #include "proto/imap_special.h"
@@ -399,24 +400,19 @@ void cli_upstreams_folders_done(struct cli_upstreams_folders *folders)
 
 /* ---- for people ---- */
 
-static const char *text(const json_t *object, const char *name)
-{
-    const char *value = json_string_value(json_object_get(object, name));
-    return value == NULL ? "" : value;
-}
-
 static void print_tls(const json_t *tls)
 {
     if (tls == NULL) {
         printf("  tls            none\n");
         return;
     }
-    const char *peer = text(tls, "peer");
-    printf("  tls            %s, %s, %s\n", text(tls, "version"), text(tls, "cipher"),
+    const char *peer = document_member_text(tls, "peer");
+    printf("  tls            %s, %s, %s\n", document_member_text(tls, "version"), document_member_text(tls, "cipher"),
            peer[0] != '\0' ? peer : "no certificate");
     if (json_object_get(tls, "certificate_days") != NULL) {
         printf("  certificate    good for %" PRId64 " days, until %.10s\n",
-               (int64_t)json_integer_value(json_object_get(tls, "certificate_days")), text(tls, "certificate_expires"));
+               (int64_t)json_integer_value(json_object_get(tls, "certificate_days")),
+               document_member_text(tls, "certificate_expires"));
     }
 }
 
@@ -437,10 +433,11 @@ static void print_quota(const json_t *folder, const char *name, uint64_t unit, c
 
 static void print_folder(const json_t *folder)
 {
-    const char *rights = text(folder, "rights"), *refusal = text(folder, "refusal");
-    const char *problem = text(folder, "problem"), *note = text(folder, "note");
+    const char *rights = document_member_text(folder, "rights"), *refusal = document_member_text(folder, "refusal");
+    const char *problem = document_member_text(folder, "problem"), *note = document_member_text(folder, "note");
     bool there = json_is_true(json_object_get(folder, "there"));
-    printf("  folder         %s: %s", text(folder, "folder"), there ? "there" : "not there, would be made");
+    printf("  folder         %s: %s", document_member_text(folder, "folder"),
+           there ? "there" : "not there, would be made");
     if (rights[0] != '\0') {
         printf(", rights \"%s\"%s", rights, there ? "" : " above it");
     }
@@ -451,17 +448,17 @@ static void print_folder(const json_t *folder)
     }
     putchar('\n');
     if (note[0] != '\0') {
-        printf("  note           %s: %s\n", text(folder, "folder"), note);
+        printf("  note           %s: %s\n", document_member_text(folder, "folder"), note);
     }
     if (problem[0] != '\0') {
-        printf("  FAILED         %s: %s\n", text(folder, "folder"), problem);
+        printf("  FAILED         %s: %s\n", document_member_text(folder, "folder"), problem);
     }
 }
 
 static void print_names(const json_t *tried)
 {
     const json_t *names = json_object_get(tried, "names"), *folders = json_object_get(names, "folders");
-    const char *refused = text(names, "refused"), *character;
+    const char *refused = document_member_text(names, "refused"), *character;
     json_t *words;
     if (names != NULL && refused[0] == '\0') {
         printf("  names          no character was refused of those that some servers refuse\n");
@@ -494,11 +491,12 @@ static void print_probe(const json_t *tried)
 {
     const json_t *probe = json_object_get(tried, "probe"), *fault = json_object_get(probe, "fault");
     if (probe != NULL) {
-        printf("  probe          %s: %s (%s)\n", text(probe, "folder"), probe_words(probe), text(probe, "id"));
+        printf("  probe          %s: %s (%s)\n", document_member_text(probe, "folder"), probe_words(probe),
+               document_member_text(probe, "id"));
     }
     if (fault != NULL) {
-        printf("  FAILED         probe during %s: %s (%s)\n", text(fault, "during"), text(fault, "text"),
-               text(fault, "code"));
+        printf("  FAILED         probe during %s: %s (%s)\n", document_member_text(fault, "during"),
+               document_member_text(fault, "text"), document_member_text(fault, "code"));
     }
 }
 
@@ -506,7 +504,7 @@ static void print_server(const json_t *tried)
 {
     size_t i;
     json_t *item;
-    printf("  connected      %s\n", text(tried, "peer"));
+    printf("  connected      %s\n", document_member_text(tried, "peer"));
     print_tls(json_object_get(tried, "tls"));
     printf("  logged in      yes\n  capabilities  ");
     json_array_foreach(json_object_get(tried, "capabilities"), i, item)
@@ -519,8 +517,8 @@ static void print_server(const json_t *tried)
     putchar('\n');
     json_array_foreach(json_object_get(tried, "namespaces"), i, item)
     {
-        printf("  namespace      prefix \"%s\", levels by \"%s\"%s\n", text(item, "prefix"), text(item, "delimiter"),
-               i == 0 ? ", ours" : "");
+        printf("  namespace      prefix \"%s\", levels by \"%s\"%s\n", document_member_text(item, "prefix"),
+               document_member_text(item, "delimiter"), i == 0 ? ", ours" : "");
     }
     json_array_foreach(json_object_get(tried, "folders"), i, item)
     {
@@ -537,8 +535,8 @@ static void print_server(const json_t *tried)
 static void print_problem(FILE *out, const json_t *tried, const char *what, const char *words, const char *code)
 {
     const int64_t standby = json_integer_value(json_object_get(tried, "standby"));
-    fprintf(out, "%s: %s%s: %s%s%s%s\n", text(tried, "upstream"), standby > 0 ? "standby " : "", what, words,
-            code != NULL ? " (" : "", code != NULL ? code : "", code != NULL ? ")" : "");
+    fprintf(out, "%s: %s%s: %s%s%s%s\n", document_member_text(tried, "upstream"), standby > 0 ? "standby " : "", what,
+            words, code != NULL ? " (" : "", code != NULL ? code : "", code != NULL ? ")" : "");
 }
 
 void cli_upstreams_print_problems(const json_t *tried, FILE *out)
@@ -549,13 +547,14 @@ void cli_upstreams_print_problems(const json_t *tried, FILE *out)
     json_t *folder;
     cli_api_clean((json_t *)(uintptr_t)tried);
     if (fault != NULL) {
-        snprintf(during, sizeof during, "during %s", text(fault, "during"));
-        print_problem(out, tried, during, text(fault, "text"), text(fault, "code"));
+        snprintf(during, sizeof during, "during %s", document_member_text(fault, "during"));
+        print_problem(out, tried, during, document_member_text(fault, "text"), document_member_text(fault, "code"));
     }
     json_array_foreach(json_object_get(tried, "folders"), i, folder)
     {
         if (json_object_get(folder, "problem") != NULL) {
-            print_problem(out, tried, text(folder, "folder"), text(folder, "problem"), NULL);
+            print_problem(out, tried, document_member_text(folder, "folder"), document_member_text(folder, "problem"),
+                          NULL);
         }
     }
     if (fault == NULL && !json_is_true(json_object_get(tried, "folders_listed"))) {
@@ -568,12 +567,12 @@ void cli_upstreams_print(const json_t *tried)
     cli_api_clean((json_t *)(uintptr_t)tried);
     int64_t standby = json_integer_value(json_object_get(tried, "standby"));
     const json_t *fault = json_object_get(tried, "fault");
-    printf("%s: %s:%" PRId64 " as %s%s\n", text(tried, "upstream"), text(tried, "address"),
-           (int64_t)json_integer_value(json_object_get(tried, "port")), text(tried, "username"),
-           standby > 0 ? ", standby" : "");
+    printf("%s: %s:%" PRId64 " as %s%s\n", document_member_text(tried, "upstream"),
+           document_member_text(tried, "address"), (int64_t)json_integer_value(json_object_get(tried, "port")),
+           document_member_text(tried, "username"), standby > 0 ? ", standby" : "");
     if (fault != NULL) {
-        printf("  FAILED         during %s: %s (%s)\n", text(fault, "during"), text(fault, "text"),
-               text(fault, "code"));
+        printf("  FAILED         during %s: %s (%s)\n", document_member_text(fault, "during"),
+               document_member_text(fault, "text"), document_member_text(fault, "code"));
     } else {
         print_server(tried);
     }

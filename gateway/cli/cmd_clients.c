@@ -9,26 +9,16 @@
 
 #include "cli/cli_refusals.h"
 #include "cli/queue.h"
-
-static const char *text_at(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    return text == NULL ? "" : text;
-}
-
-static int64_t number_at(const json_t *object, const char *name)
-{
-    return json_integer_value(json_object_get(object, name));
-}
+#include "document/document_member.h"
 
 static void print_client(const json_t *client)
 {
-    queue_print_text(text_at(client, "client.address"));
+    queue_print_text(document_member_text(client, "client.address"));
     printf(" on ");
-    queue_print_text(text_at(client, "listener"));
+    queue_print_text(document_member_text(client, "listener"));
     printf(": %" PRId64 " sessions, %" PRId64 " messages accepted, %" PRId64 " refusals; last seen %.19s\n",
-           number_at(client, "sessions"), number_at(client, "accepted"), number_at(client, "refused"),
-           text_at(client, "last"));
+           document_member_number(client, "sessions"), document_member_number(client, "accepted"),
+           document_member_number(client, "refused"), document_member_text(client, "last"));
     if (json_is_object(json_object_get(client, "last_refusal"))) {
         cli_refusal_print(json_object_get(client, "last_refusal"), 2);
     }

@@ -14,20 +14,10 @@
 #include "cli/cli_api.h"
 #include "cli/cli_progress.h"
 #include "cli/queue_source.h"
+#include "document/document_member.h"
 #include "mail/mail_query.h"
 
 #define PAGE 50
-
-static const char *text_at(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    return text == NULL ? "" : text;
-}
-
-static int64_t number_at(const json_t *object, const char *name)
-{
-    return json_integer_value(json_object_get(object, name));
-}
 
 /* ---- one message ---- */
 
@@ -64,10 +54,10 @@ static void print_people(const json_t *list, const char *otherwise)
 static void print_delivery(const struct finding *finding, const json_t *delivery)
 {
     printf("    ");
-    print_state(finding, text_at(delivery, "state"));
-    queue_print_text(text_at(delivery, "upstream"));
+    print_state(finding, document_member_text(delivery, "state"));
+    queue_print_text(document_member_text(delivery, "upstream"));
     putchar(':');
-    queue_print_text(text_at(delivery, "folder"));
+    queue_print_text(document_member_text(delivery, "folder"));
     putchar('\n');
 }
 
@@ -75,11 +65,11 @@ static void print_refusal(const struct finding *finding, const json_t *refusal)
 {
     printf("    ");
     print_state(finding, MAIL_QUERY_REFUSED);
-    printf("%" PRId64 " ", number_at(refusal, "reply.code"));
-    queue_print_text(text_at(refusal, "reply.text"));
-    if (text_at(refusal, "rule")[0] != '\0') {
+    printf("%" PRId64 " ", document_member_number(refusal, "reply.code"));
+    queue_print_text(document_member_text(refusal, "reply.text"));
+    if (document_member_text(refusal, "rule")[0] != '\0') {
         printf(" (rule ");
-        queue_print_text(text_at(refusal, "rule"));
+        queue_print_text(document_member_text(refusal, "rule"));
         putchar(')');
     }
     putchar('\n');
@@ -91,9 +81,10 @@ static void print_hit(const struct finding *finding, const json_t *hit)
     size_t i;
     json_t *delivery;
     const json_t *refusal = json_object_get(hit, "refusal"), *deliveries = json_object_get(hit, "deliveries");
-    const char *from = text_at(hit, "from"), *subject = text_at(hit, "subject");
-    log_time(number_at(hit, "received_ms"), time);
-    printf("%.10s %.8s  %s  ", time, time + 11, text_at(hit, "id")[0] == '\0' ? "-" : text_at(hit, "id"));
+    const char *from = document_member_text(hit, "from"), *subject = document_member_text(hit, "subject");
+    log_time(document_member_number(hit, "received_ms"), time);
+    printf("%.10s %.8s  %s  ", time, time + 11,
+           document_member_text(hit, "id")[0] == '\0' ? "-" : document_member_text(hit, "id"));
     print_people(json_object_get(hit, "header_from"), from[0] == '\0' ? "<>" : from);
     printf(" -> ");
     print_people(json_object_get(hit, "to"), "-");
@@ -230,7 +221,8 @@ static void print_forgotten(const json_t *answer)
     size_t i;
     json_t *line;
     printf("forgotten: %" PRId64 " messages of the history, %" PRId64 " refusals, %" PRId64 " recent messages\n",
-           number_at(answer, "messages"), number_at(answer, "refusals"), number_at(answer, "recent"));
+           document_member_number(answer, "messages"), document_member_number(answer, "refusals"),
+           document_member_number(answer, "recent"));
     printf("not reached:\n");
     json_array_foreach(json_object_get(answer, "not_reached"), i, line)
     {

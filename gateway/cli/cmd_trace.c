@@ -11,6 +11,7 @@
 
 #include "cli/cli_api.h"
 #include "cli/queue.h"
+#include "document/document_member.h"
 
 struct options {
     const char *config, *upstream, *listener, *client, *time, *size;
@@ -40,20 +41,14 @@ static bool is_interrupted(void)
     return sigismember(&set, SIGINT) == 1 || sigismember(&set, SIGTERM) == 1;
 }
 
-static const char *text_at(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    return text == NULL ? "" : text;
-}
-
 static void print_line(const struct watch *watch, const json_t *line)
 {
-    bool client = strcmp(text_at(line, "said_by"), "client") == 0;
-    const char *peer = text_at(line, "client.address");
+    bool client = strcmp(document_member_text(line, "said_by"), "client") == 0;
+    const char *peer = document_member_text(line, "client.address");
     int64_t number = json_integer_value(json_object_get(line, peer[0] != '\0' ? "client.port" : "connection"));
-    printf("%.12s %s%s%" PRId64 " %s%s ", text_at(line, "@timestamp") + 11, peer, peer[0] != '\0' ? ":" : "#", number,
-           client ? watch->out : watch->in, client ? "C:" : "S:");
-    queue_print_text(text_at(line, "line"));
+    printf("%.12s %s%s%" PRId64 " %s%s ", document_member_text(line, "@timestamp") + 11, peer,
+           peer[0] != '\0' ? ":" : "#", number, client ? watch->out : watch->in, client ? "C:" : "S:");
+    queue_print_text(document_member_text(line, "line"));
     printf("%s\n", watch->end);
 }
 
@@ -61,7 +56,7 @@ static bool on_event(void *ctx, const char *name, const char *data)
 {
     const struct watch *watch = ctx;
     json_t *object = strcmp(name, "log") == 0 ? json_loads(data, 0, NULL) : NULL;
-    const char *action = text_at(object, "event.action");
+    const char *action = document_member_text(object, "event.action");
     bool ours = json_integer_value(json_object_get(object, "trace")) == watch->id;
     bool over = ours && strcmp(action, "trace_off") == 0;
     if (ours && strcmp(action, "trace") == 0) {

@@ -7,19 +7,9 @@
 #include <sysexits.h>
 
 #include "cli/queue_source.h"
+#include "document/document_member.h"
 
 #define LIMIT 100
-
-static const char *text_at(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    return text == NULL ? "" : text;
-}
-
-static int64_t number_at(const json_t *object, const char *name)
-{
-    return json_integer_value(json_object_get(object, name));
-}
 
 struct listing {
     const struct queue_options *options;
@@ -30,23 +20,24 @@ struct listing {
 static void print_delivery(const json_t *object)
 {
     char age[32];
-    queue_age(number_at(object, "received_ms"), age);
-    printf("%-29s %-7s %5s %2" PRId64 "x %8" PRId64 "  ", text_at(object, "id"), text_at(object, "state"), age,
-           number_at(object, "attempts"), number_at(object, "size"));
-    queue_print_text(text_at(object, "upstream"));
+    queue_age(document_member_number(object, "received_ms"), age);
+    printf("%-29s %-7s %5s %2" PRId64 "x %8" PRId64 "  ", document_member_text(object, "id"),
+           document_member_text(object, "state"), age, document_member_number(object, "attempts"),
+           document_member_number(object, "size"));
+    queue_print_text(document_member_text(object, "upstream"));
     putchar(':');
-    queue_print_text(text_at(object, "folder"));
+    queue_print_text(document_member_text(object, "folder"));
     printf("  from <");
-    queue_print_text(text_at(object, "from"));
+    queue_print_text(document_member_text(object, "from"));
     printf(">");
     if (json_object_get(object, "subject") != NULL) {
         printf("  ");
-        queue_print_text(text_at(object, "subject"));
+        queue_print_text(document_member_text(object, "subject"));
     }
     const json_t *error = json_object_get(object, "error");
     if (error != NULL) {
-        printf("\n    %s: ", text_at(error, "code"));
-        queue_print_text(text_at(error, "text"));
+        printf("\n    %s: ", document_member_text(error, "code"));
+        queue_print_text(document_member_text(error, "text"));
     }
     putchar('\n');
 }
@@ -97,11 +88,11 @@ static void print_summary(const json_t *summary)
     json_object_foreach(json_object_get(summary, "upstreams"), name, object)
     {
         char age[32] = "-";
-        if (number_at(object, "oldest_ms") > 0) {
-            queue_age(number_at(object, "oldest_ms"), age);
+        if (document_member_number(object, "oldest_ms") > 0) {
+            queue_age(document_member_number(object, "oldest_ms"), age);
         }
-        printf("%-24s %9" PRId64 " %9" PRId64 " %9" PRId64 "  %s\n", name, number_at(object, "waiting"),
-               number_at(object, "held"), number_at(object, "dead"), age);
+        printf("%-24s %9" PRId64 " %9" PRId64 " %9" PRId64 "  %s\n", name, document_member_number(object, "waiting"),
+               document_member_number(object, "held"), document_member_number(object, "dead"), age);
     }
     size_t i;
     json_array_foreach(json_object_get(summary, "pauses"), i, object)
@@ -109,7 +100,7 @@ static void print_summary(const json_t *summary)
         const char *upstream = json_string_value(json_object_get(object, "upstream"));
         const char *by = json_string_value(json_object_get(object, "by"));
         char since[32];
-        queue_age(number_at(object, "since_ms"), since);
+        queue_age(document_member_number(object, "since_ms"), since);
         printf("paused: %s, by %s, %s ago\n", upstream[0] == '\0' ? "all" : upstream,
                by[0] == '\0' ? "an operator" : by, since);
     }

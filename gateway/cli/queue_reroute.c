@@ -12,38 +12,33 @@
 
 #include "cli/cli_progress.h"
 #include "cli/queue_source.h"
+#include "document/document_member.h"
 
 struct totals {
     int64_t moved, same, busy, failed;
     uint64_t seen;
 };
 
-static const char *text_at(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    return text == NULL ? "" : text;
-}
-
 static void print_row(const json_t *row, struct totals *totals)
 {
-    const char *verdict = text_at(row, "verdict");
+    const char *verdict = document_member_text(row, "verdict");
     if (strcmp(verdict, "failed") == 0) {
-        fprintf(stderr, "mailweir: a message stays as it is: %s\n", text_at(row, "error"));
+        fprintf(stderr, "mailweir: a message stays as it is: %s\n", document_member_text(row, "error"));
         totals->failed++;
     } else if (strcmp(verdict, "moves") == 0) {
-        printf("%s: ", text_at(row, "message"));
-        queue_print_text(text_at(row, "before"));
+        printf("%s: ", document_member_text(row, "message"));
+        queue_print_text(document_member_text(row, "before"));
         printf(" -> ");
-        queue_print_text(text_at(row, "after"));
+        queue_print_text(document_member_text(row, "after"));
         putchar('\n');
     } else if (strcmp(verdict, "in_doubt") == 0) {
-        printf("%s: stays (", text_at(row, "message"));
-        queue_print_text(text_at(row, "before"));
+        printf("%s: stays (", document_member_text(row, "message"));
+        queue_print_text(document_member_text(row, "before"));
         printf(
             "): an earlier attempt may have filed it there; it is looked for first. --again moves it all the same\n");
     } else if (strcmp(verdict, "same") != 0) {
-        printf("%s: stays (", text_at(row, "message"));
-        queue_print_text(text_at(row, "before"));
+        printf("%s: stays (", document_member_text(row, "message"));
+        queue_print_text(document_member_text(row, "before"));
         printf("): the rules would now %s it\n", strcmp(verdict, "refused") == 0 ? "refuse" : "discard");
     }
 }

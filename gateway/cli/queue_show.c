@@ -8,17 +8,7 @@
 #include <sysexits.h>
 
 #include "cli/queue_source.h"
-
-static const char *text_at(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    return text == NULL ? "" : text;
-}
-
-static int64_t number_at(const json_t *object, const char *name)
-{
-    return json_integer_value(json_object_get(object, name));
-}
+#include "document/document_member.h"
 
 /* ---- the story ---- */
 
@@ -50,7 +40,7 @@ static void print_list(const char *title, const json_t *list, const char *name)
     json_array_foreach((json_t *)(uintptr_t)list, i, item)
     {
         printf("%s", i > 0 ? ", " : "");
-        queue_print_text(name == NULL ? json_string_value(item) : text_at(item, name));
+        queue_print_text(name == NULL ? json_string_value(item) : document_member_text(item, name));
     }
     putchar('\n');
 }
@@ -58,18 +48,20 @@ static void print_list(const char *title, const json_t *list, const char *name)
 static void print_client(const json_t *client)
 {
     printf("  %-11s ", "client");
-    queue_print_text(text_at(client, "address"));
-    if (text_at(client, "helo")[0] != '\0') {
+    queue_print_text(document_member_text(client, "address"));
+    if (document_member_text(client, "helo")[0] != '\0') {
         printf(" (");
-        queue_print_text(text_at(client, "helo"));
+        queue_print_text(document_member_text(client, "helo"));
         printf(")");
     }
-    printf(" by %s", text_at(client, "protocol"));
-    printf(", %s %s\n", text_at(client, "tls_version")[0] == '\0' ? "without TLS" : text_at(client, "tls_version"),
-           text_at(client, "tls_cipher"));
-    print_pair("listener", text_at(client, "listener"));
-    print_pair("user", text_at(client, "user"));
-    print_pair("certificate", text_at(client, "tls_peer"));
+    printf(" by %s", document_member_text(client, "protocol"));
+    printf(", %s %s\n",
+           document_member_text(client, "tls_version")[0] == '\0' ? "without TLS"
+                                                                  : document_member_text(client, "tls_version"),
+           document_member_text(client, "tls_cipher"));
+    print_pair("listener", document_member_text(client, "listener"));
+    print_pair("user", document_member_text(client, "user"));
+    print_pair("certificate", document_member_text(client, "tls_peer"));
 }
 
 /* Every rule tried with its outcome, one line for each recipient where the rules look at recipients. */
@@ -102,13 +94,14 @@ static void print_tried(const json_t *list)
 static void print_event(const json_t *event)
 {
     char time[25];
-    log_time(number_at(event, "at_ms"), time);
+    log_time(document_member_number(event, "at_ms"), time);
     printf("    %s  ", time);
     if (json_object_get(event, "attempt") != NULL) {
-        printf("attempt %" PRId64 ": %s %s (%s): ", number_at(event, "attempt"), text_at(event, "class"),
-               text_at(event, "code"), text_at(event, "during"));
+        printf("attempt %" PRId64 ": %s %s (%s): ", document_member_number(event, "attempt"),
+               document_member_text(event, "class"), document_member_text(event, "code"),
+               document_member_text(event, "during"));
     }
-    queue_print_text(text_at(event, "text"));
+    queue_print_text(document_member_text(event, "text"));
     putchar('\n');
 }
 
@@ -117,7 +110,7 @@ static void print_other(const json_t *delivery, const char *key, const char *wor
 {
     if (json_object_get(delivery, key) != NULL) {
         printf(", %s ", words);
-        queue_print_text(text_at(delivery, key));
+        queue_print_text(document_member_text(delivery, key));
     }
 }
 
@@ -131,9 +124,9 @@ static void print_ways(const json_t *delivery)
         const char *upstream = json_string_value(json_object_get(way, "upstream"));
         const char *folder = json_string_value(json_object_get(way, "folder"));
         printf(", else ");
-        queue_print_text(upstream == NULL ? text_at(delivery, "upstream") : upstream);
+        queue_print_text(upstream == NULL ? document_member_text(delivery, "upstream") : upstream);
         putchar(':');
-        queue_print_text(folder == NULL ? text_at(delivery, "folder") : folder);
+        queue_print_text(folder == NULL ? document_member_text(delivery, "folder") : folder);
     }
 }
 
@@ -141,18 +134,18 @@ static void print_ways(const json_t *delivery)
 static void print_pause(const json_t *delivery)
 {
     const json_t *pause = json_object_get(delivery, "paused");
-    const char *by = text_at(pause, "by");
+    const char *by = document_member_text(pause, "by");
     char since[25];
     if (pause == NULL) {
         return;
     }
-    log_time(number_at(pause, "since_ms"), since);
+    log_time(document_member_number(pause, "since_ms"), since);
     printf("    %s  %s paused by ", since, json_is_true(json_object_get(pause, "all")) ? "all upstreams are" : "it is");
     queue_print_text(by[0] == '\0' ? "an operator" : by);
     printf(": nothing is tried before \"mailweir queue resume");
     if (!json_is_true(json_object_get(pause, "all"))) {
         putchar(' ');
-        queue_print_text(text_at(delivery, "upstream"));
+        queue_print_text(document_member_text(delivery, "upstream"));
     }
     printf("\"\n");
 }
@@ -162,12 +155,12 @@ static void print_delivery(const json_t *delivery)
     size_t i;
     json_t *event;
     char time[25];
-    printf("  delivery    %s to ", text_at(delivery, "id"));
-    queue_print_text(text_at(delivery, "upstream"));
+    printf("  delivery    %s to ", document_member_text(delivery, "id"));
+    queue_print_text(document_member_text(delivery, "upstream"));
     putchar(':');
-    queue_print_text(text_at(delivery, "folder"));
+    queue_print_text(document_member_text(delivery, "folder"));
     printf(" by rule ");
-    queue_print_text(text_at(delivery, "rule"));
+    queue_print_text(document_member_text(delivery, "rule"));
     print_other(delivery, "fallback", "fallback");
     print_ways(delivery);
     print_other(delivery, "instead_of", "instead of");
@@ -180,12 +173,12 @@ static void print_delivery(const json_t *delivery)
     {
         print_event(event);
     }
-    const char *state = text_at(delivery, "state");
-    log_time(number_at(delivery, strcmp(state, "waiting") == 0 ? "due_ms" : "changed_ms"), time);
+    const char *state = document_member_text(delivery, "state");
+    log_time(document_member_number(delivery, strcmp(state, "waiting") == 0 ? "due_ms" : "changed_ms"), time);
     printf("    %s  %s", time, strcmp(state, "waiting") == 0 ? "is when it is tried next" : state);
-    if (number_at(delivery, "uid") > 0) {
-        printf(" as UID %" PRId64 " (UIDVALIDITY %" PRId64 ")", number_at(delivery, "uid"),
-               number_at(delivery, "uidvalidity"));
+    if (document_member_number(delivery, "uid") > 0) {
+        printf(" as UID %" PRId64 " (UIDVALIDITY %" PRId64 ")", document_member_number(delivery, "uid"),
+               document_member_number(delivery, "uidvalidity"));
     }
     printf("%s\n", json_is_true(json_object_get(delivery, "uncertain")) ? "; it may lie there already" : "");
     print_pause(delivery);
@@ -196,19 +189,20 @@ void queue_print_story(const json_t *story)
     const json_t *envelope = json_object_get(story, "envelope");
     size_t i;
     json_t *delivery;
-    printf("message %s\n", text_at(story, "id"));
-    print_time("received", number_at(story, "received_ms"));
+    printf("message %s\n", document_member_text(story, "id"));
+    print_time("received", document_member_number(story, "received_ms"));
     print_client(json_object_get(envelope, "client"));
-    print_pair("from", text_at(envelope, "from")[0] == '\0' ? "<>" : text_at(envelope, "from"));
+    print_pair("from",
+               document_member_text(envelope, "from")[0] == '\0' ? "<>" : document_member_text(envelope, "from"));
     print_list("to", json_object_get(envelope, "to"), "address");
-    print_pair("subject", text_at(envelope, "subject"));
-    print_pair("Message-ID", text_at(envelope, "message_id"));
+    print_pair("subject", document_member_text(envelope, "subject"));
+    print_pair("Message-ID", document_member_text(envelope, "message_id"));
     print_list("rules", json_object_get(envelope, "rules"), NULL);
     print_tried(json_object_get(envelope, "tried"));
-    printf("  %-11s %" PRId64 " octets\n", "size", number_at(story, "size"));
-    if (number_at(story, "open") > 0) {
+    printf("  %-11s %" PRId64 " octets\n", "size", document_member_number(story, "size"));
+    if (document_member_number(story, "open") > 0) {
         printf("  %-11s segment %016" PRIx64 " at octet %" PRId64 "\n", "lies in",
-               (uint64_t)number_at(story, "segment"), number_at(story, "offset"));
+               (uint64_t)document_member_number(story, "segment"), document_member_number(story, "offset"));
     }
     json_array_foreach(json_object_get(story, "deliveries"), i, delivery)
     {
