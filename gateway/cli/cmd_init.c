@@ -10,17 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/date.h"
 #include "base/expect.h"
 #include "cli/cli.h"
+#include "cli/cli_ask.h"
 #include "cli/cli_upstreams.h"
 #include "net/net_file.h"
 
-#define ANSWER_MAX   1000
 #define PATH_LEN     4200
 #define TRY_SECONDS  60L
 #define SPOOL_FOLDER "/var/lib/mailweir"
@@ -31,36 +30,11 @@ struct setup {
     const char *config, *server, *username, *password_file, *listen, *allow, *folder, *spool, *hostname, *tls, *ca_file;
     bool force, offline, no_message;
     char file[PATH_LEN], secret[PATH_LEN + 16];
-    char answers[5][ANSWER_MAX + 2];
-    char name[256], password[ANSWER_MAX + 2];
+    char answers[5][CLI_ASK_SIZE];
+    char name[256], password[CLI_ASK_SIZE];
 };
 
 /* ---- asking ---- */
-
-static bool read_line(char *into)
-{
-    if (fgets(into, ANSWER_MAX + 2, stdin) == NULL) {
-        return false;
-    }
-    into[strcspn(into, "\r\n")] = '\0';
-    return true;
-}
-
-/* Without an echo on a terminal. */
-static bool read_hidden(char *into)
-{
-    struct termios before, quiet;
-    if (tcgetattr(STDIN_FILENO, &before) != 0) {
-        return read_line(into);
-    }
-    quiet = before;
-    quiet.c_lflag &= ~(tcflag_t)ECHO;
-    tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
-    bool got = read_line(into);
-    tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
-    fputc('\n', stderr);
-    return got;
-}
 
 /* Asks unless the option was given; an empty answer is the usual one. EX_OK, or EX_USAGE when nothing was said. */
 static int ask(const struct cli_command *command, const char **value, const char *option, const char *question,
@@ -70,7 +44,11 @@ static int ask(const struct cli_command *command, const char **value, const char
         return EX_OK;
     }
     fprintf(stderr, usual == NULL ? "%s: " : "%s [%s]: ", question, usual);
-    bool got = read_line(into);
+    enum cli_answer answer = cli_ask(NULL, into);
+    if (answer == CLI_ANSWER_TOO_LONG) {
+        return cli_usage_error(command, "the answer to \"%s\" is longer than %d octets", question, CLI_ASK_MAX);
+    }
+    bool got = answer == CLI_ANSWER_GIVEN;
     if (usual == NULL && (!got || into[0] == '\0')) {
         return cli_usage_error(command, "without an answer to \"%s\", say it with --%s", question, option);
     }
@@ -84,7 +62,14 @@ static int ask_password(const struct cli_command *command, struct setup *setup)
         return EX_OK;
     }
     fprintf(stderr, "3. The password of %s: ", setup->username);
-    if (!read_hidden(setup->password) || setup->password[0] == '\0') {
+    enum cli_answer answer = cli_ask_secret(NULL, setup->password);
+    if (answer == CLI_ANSWER_TOO_LONG) {
+        return cli_usage_error(command,
+                               "the password is longer than %d octets: name a file that holds it with "
+                               "--password-file",
+                               CLI_ASK_MAX);
+    }
+    if (answer == CLI_ANSWER_NONE || setup->password[0] == '\0') {
         return cli_usage_error(command, "without a password, name a file that holds it with --password-file");
     }
     return EX_OK;
@@ -253,12 +238,12 @@ static int send_message(const struct setup *setup, const struct config_upstream 
     struct sending sending = {.at = 0};
     struct buf password;
     struct fault fault = FAULT_INIT;
-    buf_init(&password, ANSWER_MAX + 2);
+    buf_init(&password, CLI_ASK_SIZE);
     if (net_file_read_all(setup->password_file != NULL ? setup->password_file : setup->secret, &password, &fault) < 0) {
         return complain("the password", fault.text);
     }
     struct bytes word = bytes_trim(buf_bytes(&password));
-    char text[ANSWER_MAX + 2];
+    char text[CLI_ASK_SIZE];
     snprintf(text, sizeof text, "%.*s", (int)word.len, (const char *)word.ptr);
     CURL *curl = expect_memory(curl_easy_init());
     buf_init(&sending.text, PATH_LEN * 4);

@@ -9,14 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/cli_ask.h"
 #include "net/net_file.h"
 #include "reception/reception_users.h"
-
-#define PASSWORD_MAX 1000
 
 static int complain(const char *what, const char *why)
 {
@@ -26,42 +24,15 @@ static int complain(const char *what, const char *why)
 
 /* ---- the password ---- */
 
-/* One line without its end; false at the end of the input, or when it is too long. */
-static bool read_line(char into[PASSWORD_MAX + 2])
-{
-    if (fgets(into, PASSWORD_MAX + 2, stdin) == NULL) {
-        return false;
-    }
-    size_t len = strcspn(into, "\r\n");
-    into[len] = '\0';
-    return len <= PASSWORD_MAX;
-}
-
-static bool ask_password(const char *prompt, char into[PASSWORD_MAX + 2])
-{
-    struct termios before, quiet;
-    fputs(prompt, stderr);
-    if (tcgetattr(STDIN_FILENO, &before) != 0) {
-        return false;
-    }
-    quiet = before;
-    quiet.c_lflag &= ~(tcflag_t)ECHO;
-    tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
-    bool got = read_line(into);
-    tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
-    fputc('\n', stderr);
-    return got;
-}
-
 /* EX_OK, or the exit code after a complaint. */
-static int read_password(char into[PASSWORD_MAX + 2])
+static int read_password(char into[CLI_ASK_SIZE])
 {
-    char again[PASSWORD_MAX + 2];
+    char again[CLI_ASK_SIZE];
     bool terminal = isatty(STDIN_FILENO) == 1;
-    if (!(terminal ? ask_password("New password: ", into) : read_line(into))) {
+    if (cli_ask_secret(terminal ? "New password: " : NULL, into) != CLI_ANSWER_GIVEN) {
         return complain("no password", "write one of at most 1000 octets on standard input");
     }
-    if (terminal && (!ask_password("The same again: ", again) || strcmp(into, again) != 0)) {
+    if (terminal && (cli_ask_secret("The same again: ", again) != CLI_ANSWER_GIVEN || strcmp(into, again) != 0)) {
         return complain("the passwords are not the same", "");
     }
     explicit_bzero(again, sizeof again);
@@ -126,7 +97,7 @@ static json_t *senders_of(const char *patterns)
 
 static int set_user(json_t *users, const char *name, const char *senders)
 {
-    char password[PASSWORD_MAX + 2], hash[RECEPTION_HASH_MAX], scram[RECEPTION_HASH_MAX];
+    char password[CLI_ASK_SIZE], hash[RECEPTION_HASH_MAX], scram[RECEPTION_HASH_MAX];
     struct fault fault = FAULT_INIT;
     int exit_code = read_password(password);
     if (exit_code != EX_OK) {

@@ -53,3 +53,14 @@ def test_options_and_what_is_wrong(world):
     assert status == 1 and dovecot.count() == 0, (status, out, err)
     status, _, err = init(folder, "--force", "--offline", "--server", "127.0.0.1:1", *[word.replace("127.0.0.1", "nonsense") for word in given])
     assert status == 78 and "is not good yet" in err, err
+
+
+def test_answers_that_are_too_long(world):
+    """What is too long is refused, not cut: a part of a password is another one."""
+    folder = world.folder
+    for answers, said in ((f"127.0.0.1:1\nrelay\n{'x' * 1001}\n\n\n", "the password is longer than 1000 octets"),
+                          (f"127.0.0.1:1\n{'x' * 5000}\npw\n\n\n", "is longer than 1000 octets")):
+        status, _, err = init(folder, "--offline", answers=answers)
+        assert status == 64 and said in err and not list(folder.glob("*.json")) and not list(folder.glob("*password*")), err
+    status, out, err = init(folder, "--offline", answers=f"127.0.0.1:1\nrelay\n{'x' * 1000}\n\n\n")
+    assert status == 0 and (folder / "imap.password").read_text() == "x" * 1000 + "\n", (out, err)
