@@ -1,8 +1,8 @@
 /*
  * admin - life of the admin server; see admin.h.
  *
- * libmicrohttpd keeps its connections under an epoll descriptor of its own; the loop watches that one, and a timer stands for its time-outs.
- * So everything here runs on the loop's thread and may ask the gateway directly.
+ * libmicrohttpd keeps its connections under an epoll descriptor of its own; the loop watches that one, and a timer
+ * stands for its time-outs. So everything here runs on the loop's thread and may ask the gateway directly.
  */
 #include "admin/admin.h"
 
@@ -77,7 +77,8 @@ static int start_http(struct admin *admin, struct fault *fault)
     return 0;
 }
 
-/* Where the page is: whoever has just started it wants to look. A browser cannot open a unix socket, so it is told how to get there. */
+/* Where the page is: whoever has just started it wants to look. A browser cannot open a unix socket, so it is told how
+ * to get there. */
 static void say_where(const struct admin *admin)
 {
     const struct net_address *address = &admin->address;

@@ -1,5 +1,6 @@
 /*
- * admin_http - one request from its head to its end: how often, its body, and what becomes of it; see admin_life.h. Who may: admin_access.h.
+ * admin_http - one request from its head to its end: how often, its body, and what becomes of it; see admin_life.h. Who
+ * may: admin_access.h.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,8 @@
 
 /* ---- who may ask ---- */
 
-/* Whose rate it is: the address, or the name of the token, wherever it comes from; all of a unix socket without tokens are one. */
+/* Whose rate it is: the address, or the name of the token, wherever it comes from; all of a unix socket without tokens
+ * are one. */
 static void name_client(const struct admin_request *request, char into[CLIENT_MAX])
 {
     const union MHD_ConnectionInfo *info =
@@ -28,7 +30,8 @@ static void name_client(const struct admin_request *request, char into[CLIENT_MA
     }
 }
 
-/* Each client has so many requests a second; probes have as many as they like, for whoever restarts what does not answer must not be told to wait. */
+/* Each client has so many requests a second; probes have as many as they like, for whoever restarts what does not
+ * answer must not be told to wait. */
 static bool passes_rate(const struct admin_request *request)
 {
     struct admin *admin = request->admin;

@@ -1,5 +1,6 @@
 /*
- * admin_private - what those that answer requests need: the request, the ways to answer it, and what they may ask of the server.
+ * admin_private - what those that answer requests need: the request, the ways to answer it, and what they may ask of
+ * the server.
  *
  *   admin_answer.c   asking a request, answering it, now or later
  *   admin_probes.c, admin_status.c, admin_queue.c, …: what stands behind the paths
@@ -7,8 +8,8 @@
  *   admin_http.c     one request from its head to its end (admin_life.h)
  *   admin.c          the server's life: socket, libmicrohttpd, the timer of each second
  *
- * Each calls only those above it in this list. A request has one owner: libmicrohttpd until its handler was called, then whoever is to answer it, by
- * exactly one admin_answer_*().
+ * Each calls only those above it in this list. A request has one owner: libmicrohttpd until its handler was called,
+ * then whoever is to answer it, by exactly one admin_answer_*().
  */
 #ifndef MAILWEIR_ADMIN_ADMIN_PRIVATE_H
 #define MAILWEIR_ADMIN_ADMIN_PRIVATE_H
@@ -124,7 +125,8 @@ void admin_kick(struct admin *admin);
 /* The store, for the lane; NULL with a fault. */
 struct store *admin_store(struct admin *admin, struct fault *fault);
 
-/* admin_reroute.c: answers the request; body is looked at and kept as long as needed, by and the selection's strings stand in it. */
+/* admin_reroute.c: answers the request; body is looked at and kept as long as needed, by and the selection's strings
+ * stand in it. */
 struct store_select;
 void admin_reroute(struct admin_request *request, json_t *body, const struct store_select *select, const char *by);
 

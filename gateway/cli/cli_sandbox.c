@@ -1,8 +1,8 @@
 /*
  * cli_sandbox - see cli_sandbox.h.
  *
- * Reached are folders, not files: editors, certbot and Kubernetes put new files in the place of old ones, and a right on a file is gone with
- * the file. Of a symbolic link, the folder that it leads to is reached as well.
+ * Reached are folders, not files: editors, certbot and Kubernetes put new files in the place of old ones, and a right
+ * on a file is gone with the file. Of a symbolic link, the folder that it leads to is reached as well.
  */
 #include "cli/cli_sandbox.h"
 
@@ -88,7 +88,7 @@ static void add_config(struct reach *reach, const struct config *config)
         }
     }
     add_socket(reach, &config->admin.address);
-    /* Made now, if need be: there is no right on what does not exist. Whatever is wrong with it is told by opening the spool. */
+    /* Made now, if need be: there is no right on what does not exist. What is wrong with it, opening the spool says. */
     struct fault fault = FAULT_INIT;
     disregard(net_file_mkdir(config->spool_path, &fault));
     add_sandbox(reach, config->spool_path, true);

@@ -5,9 +5,9 @@
  *   commit   makes the message and its decided deliveries durable, in a group with whatever else waits
  *   item     one due delivery in memory, with one owner; it goes back by spool_finish()
  *
- * It is the loop's side of a store (store/store.h), which keeps what is durable: whatever waits for the lane that commits
- * goes there as one group, and is answered when that is durable. A body above `own_segment_over` streams into the store
- * before its message does. All functions are for the loop's thread; all answers come from the loop, later.
+ * It is the loop's side of a store (store/store.h), which keeps what is durable: whatever waits for the lane that
+ * commits goes there as one group, and is answered when that is durable. A body above `own_segment_over` streams into
+ * the store before its message does. All functions are for the loop's thread; all answers come from the loop, later.
  *
  * What it does not do: decide when to deliver. dispatch/dispatch does.
  */
@@ -211,8 +211,8 @@ struct spool_outcome {
     struct fault fault;
     uint32_t uidvalidity; /* FILED: from APPENDUID, else 0 */
     uint32_t uid;
-    const char *
-        folder; /* FILED: what the folder is called that the delivery names by its use, by reference until done; or NULL */
+    /* FILED: what the folder is called that the delivery names by its use, by reference until done; or NULL. */
+    const char *folder;
 };
 
 /* Gives the item back with what became of it (sets *item to NULL). done (may be NULL) comes when that is durable. */
@@ -230,8 +230,8 @@ void spool_set_mark(struct spool *spool, const char *upstream, const char *folde
 const char *spool_disk_warning(const struct spool *spool);
 
 /*
- * What messages of the last within_ms have counted (mail_envelope.counted): calls fn for the envelope of each, the oldest first. Blocks: for the start, before
- * anything is fetched.
+ * What messages of the last within_ms have counted (mail_envelope.counted): calls fn for the envelope of each, the
+ * oldest first. Blocks: for the start, before anything is fetched.
  */
 typedef void spool_counted_fn(void *ctx, const struct mail_envelope *envelope);
 MUST_USE int spool_each_counted(struct spool *spool, uint64_t within_ms, spool_counted_fn *fn, void *ctx,

@@ -238,7 +238,7 @@ void spool_stage_close(struct spool_stage *stage);
 /* Frees a stage that the lane does not use, and whose upload is somebody else's. */
 void spool_stage_destroy(struct spool_stage **stage);
 
-/* Throws an upload away behind whatever the lane does with it; leave: see store.h. Sets *upload to NULL; NULL is fine. */
+/* Throws an upload away behind whatever the lane does with it; leave: see store.h. *upload (or NULL) becomes NULL. */
 void spool_upload_free(struct spool *spool, struct store_upload **upload, bool leave);
 
 #endif

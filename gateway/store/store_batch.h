@@ -41,10 +41,12 @@ struct store_add {
     const char *message_id; /* or NULL */
     int64_t received_ms;    /* as the envelope says: a fact about the message, nothing is timed by it */
     bool unique;
-    uint64_t
-        once_ms; /* recognise the same print and body that came in the last so many milliseconds, unless a delivery of it was dropped; 0: do not */
-    uint64_t
-        waits_ms; /* its sender waits for an answer: one that came in the last so many milliseconds, and whose sender has not HEARD, is this one; 0 */
+    /* Recognise the same print and body that came in the last so many milliseconds, unless a delivery of it was
+     * dropped; 0: do not. */
+    uint64_t once_ms;
+    /* Its sender waits for an answer: one that came in the last so many milliseconds, and whose sender has not HEARD,
+     * is this one; 0: nobody waits. */
+    uint64_t waits_ms;
     uint64_t print;    /* of store_print_of(), when once_ms or waits_ms is not 0 */
     struct bytes meta; /* the whole of store_meta.h; `envelope` and the rows' details are parts of it */
     struct bytes envelope;
@@ -58,8 +60,8 @@ struct store_add {
     struct store_place place;
     char twin[STORE_ID_LEN]; /* the id of what it repeats, nothing is kept then; else "" */
     unsigned twin_open;      /* so many deliveries of that are open ... */
-    unsigned
-        twin_retried; /* ... and so many were dead letters, which are due again: nobody would get what the sender thinks well kept */
+    /* ... and so many were dead letters, which are due again: nobody would get what the sender thinks well kept */
+    unsigned twin_retried;
     unsigned reopened; /* ... and so many had been dropped, whose sender waits: they are due again ... */
     bool adopted;      /* ... from this body, because the twin's is gone */
     bool revived;      /* it is unique, and comes back after all of it had been dropped */
@@ -75,8 +77,8 @@ struct store_hand {
         struct store_key key;
         int64_t due;       /* as the claim told */
         unsigned attempts; /* likewise */
-        const char *
-            doubt; /* what is known now of where it would lie (or NULL); what is in doubt already keeps what was known then */
+        /* What is known now of where it would lie (or NULL); what is in doubt already keeps what was known then. */
+        const char *doubt;
     } * keys;
     size_t count;
     bool *given; /* answers */
@@ -227,8 +229,9 @@ struct store_heard {
 };
 
 /*
- * LEARN: up to `limit` messages that came since the last LEARN can be searched quickly from here on; and up to `limit` that were settled longer than keep_ms
- * ago lose their subject and the addresses of their header. What was not learnt yet is found all the same, by looking at it. After.
+ * LEARN: up to `limit` messages that came since the last LEARN can be searched quickly from here on; and up to `limit`
+ * that were settled longer than keep_ms ago lose their subject and the addresses of their header. What was not learnt
+ * yet is found all the same, by looking at it. After.
  */
 struct store_learn {
     uint64_t keep_ms;
@@ -237,8 +240,8 @@ struct store_learn {
 };
 
 /*
- * ERASE: of up to `limit` messages that name the address as sender, recipient or in what is kept of their header, those that are settled are forgotten, with
- * all that is known of them. What is open stays. After.
+ * ERASE: of up to `limit` messages that name the address as sender, recipient or in what is kept of their header, those
+ * that are settled are forgotten, with all that is known of them. What is open stays. After.
  */
 struct store_erase {
     const char *address;

@@ -28,7 +28,7 @@ static bool is_doubtful(const struct local *local, const struct local_index_foun
     return found->uncertain || (found->handed != 0 && found->handed != local->run);
 }
 
-/* The history's words; the operator's word ends the doubt, and what is filed then is told as what may be there twice. */
+/* The history's words; the operator's word ends the doubt, and what is filed then is told as perhaps filed twice. */
 static int tell(struct local *local, const struct wanted *wanted, int64_t now_ms, struct fault *fault)
 {
     char note[300];

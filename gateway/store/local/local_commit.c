@@ -289,7 +289,7 @@ static void count_lives(struct local *local)
     }
 }
 
-/* The changes stand in the index, whatever comes of this: it is for who asked to know that they would not outlive it. */
+/* The changes stand in the index, whatever comes of this: who asked is told that they would not outlive it. */
 static void write_decisions(struct local *local, struct store_batch *batch)
 {
     struct fault found = FAULT_INIT;
@@ -333,7 +333,8 @@ static void settle_current(struct local *local, uint64_t tail_before, bool commi
     }
 }
 
-/* SQLite's log (WAL) is appended to like a segment, until it begins anew: by frames of a page and a head each, behind a head of its own. */
+/* SQLite's log (WAL) is appended to like a segment, until it begins anew: by frames of a page and a head each, behind a
+ * head of its own. */
 static void keep_log_ahead(struct local *local)
 {
     enum { HEAD = 32, FRAME = 24 + 4096 };

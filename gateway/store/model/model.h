@@ -10,7 +10,7 @@
 
 #include "store/store.h"
 
-/* A store that is opened is empty, wherever its path leads, and is gone when it is closed. Nobody else can look at it. */
+/* A store that is opened is empty, wherever its path leads, and is gone when it is closed. Nobody else can see it. */
 extern const struct store_ops model_store; /* for tests */
 /* Whoever had the store has died, and it was opened again. */
 void model_crash(struct store *store); /* for tests */
