@@ -23,7 +23,6 @@ CIRCLES = {
     "gateway/net": "a stream, its TLS and its output",
     "gateway/reception": "a session and what it waits for",
     "gateway/spool": "the spool's core and its jobs",
-    "gateway/store/local": "the index and its schema",
 }
 
 

@@ -16,7 +16,7 @@ static void write_upload(struct local *local, struct store_op *op)
         return;
     }
     struct local_segment *segment = local_upload_segment(add->upload);
-    local_commit_own(local, op, segment);
+    local_batch_own(local, op, segment);
     add->place = (struct store_place){
         .segment = segment->id,
         .record_len = local_record_size(&record),
@@ -37,7 +37,7 @@ static void write_memory(struct local *local, struct store_op *op)
     uint8_t *head = expect_memory(arena_alloc(local->heads, LOCAL_RECORD_HEAD));
     local_record_encode(&record, head);
     const struct bytes pieces[3] = {bytes_at(head, LOCAL_RECORD_HEAD), add->body, add->meta};
-    disregard(local_commit_append(local, op, &record, pieces, &add->place));
+    disregard(local_batch_append(local, op, &record, pieces, &add->place));
 }
 
 static void add_write(struct local *local, struct store_op *op)
@@ -84,7 +84,7 @@ static int find_unheard(struct local *local, struct store_add *add, struct fault
     local->next.waiting += reopened.reopened;
     if (reopened.adopted) {
         local->next.messages++;
-        local_commit_lives(local, &add->place, false);
+        local_batch_lives(local, &add->place, false);
     }
     return retry_dead(local, add, fault);
 }
@@ -160,7 +160,7 @@ static int add_message(struct local *local, const struct store_add *add, int64_t
         if (local_index_add_delivery(local->index, add->message, &add->rows[i], now_ms, local->run, fault) != 0) {
             return -1;
         }
-        (*local_commit_count(local, add->rows[i].state))++;
+        (*local_batch_count(local, add->rows[i].state))++;
     }
     return 0;
 }
@@ -180,7 +180,7 @@ static int add_index(struct local *local, struct store_op *op, struct fault *fau
     add->message = local->next_message++;
     if (add->count > 0) {
         local->next.messages++;
-        local_commit_lives(local, &add->place, false);
+        local_batch_lives(local, &add->place, false);
     }
     return add_message(local, add, local_now(local), fault);
 }

@@ -58,12 +58,12 @@ static int change_one(struct local *local, const struct wanted *wanted, struct f
         local_journal_line(&local->decisions, json_pack("{s:s, s:i, s:s}", "id", id, "number", (int)wanted->key.number,
                                                         "state", store_state_name(wanted->to)));
     }
-    (*local_commit_count(local, wanted->from))--;
+    (*local_batch_count(local, wanted->from))--;
     if (!store_state_is_settled(wanted->to)) {
-        (*local_commit_count(local, wanted->to))++;
+        (*local_batch_count(local, wanted->to))++;
         return 0;
     }
-    return local_commit_settle(local, wanted->key.message, fault);
+    return local_batch_settle(local, wanted->key.message, fault);
 }
 
 /* ---- SET_STATE ---- */
@@ -111,7 +111,7 @@ int local_change_add(struct local *local, uint64_t message, const char *id, cons
     int result = local_index_add_delivery(local->index, message, &row, local_now(local), local->run, fault);
     local_journal_line(&local->decisions, json_pack("{s:s, s:[o]}", "id", id, "deliveries",
                                                     json_loadb((const char *)row.detail.ptr, row.detail.len, 0, NULL)));
-    (*local_commit_count(local, row.state))++;
+    (*local_batch_count(local, row.state))++;
     buf_done(&detail);
     return result != 0 ? -1 : local_index_open_more(local->index, message, 1, fault);
 }

@@ -49,7 +49,7 @@ static int check_index(struct check *check, struct fault *fault)
         }
     }
     sqlite3_finalize(st);
-    return code == SQLITE_DONE ? 0 : local_index_failed(db, code, fault);
+    return code == SQLITE_DONE ? 0 : local_sql_failed(db, code, fault);
 }
 
 /* Messages above `after` that are not settled. */
@@ -71,7 +71,7 @@ static int next_batch(struct check *check, uint64_t after, struct entry entries[
     }
     sqlite3_finalize(st);
     if (code != SQLITE_DONE) {
-        return local_index_failed(db, code, fault);
+        return local_sql_failed(db, code, fault);
     }
     *count_r = count;
     return 0;

@@ -28,61 +28,6 @@ static const struct local_kind *const kinds[STORE_OP_KINDS] = {
     [STORE_HEARD] = &local_heard,     [STORE_LEARN] = &local_learn,         [STORE_ERASE] = &local_erase,
 };
 
-/* ---- gathering ---- */
-
-/* The segment to append to in this batch; a full one is left at the beginning of a batch only. */
-static struct local_segment *need_current(struct local *local, struct fault *fault)
-{
-    if (local->current != NULL && local->gathered == 0 && local->current->tail >= local->options.segment_size) {
-        local_segment_close(&local->current);
-    }
-    if (local->current == NULL) {
-        if (local_segment_create(&local->current, local->folder, local->next_segment, fault) != 0) {
-            return NULL;
-        }
-        local->next_segment++;
-    }
-    return local->current;
-}
-
-static void add_piece(struct local *local, struct bytes piece)
-{
-    if (local->piece_count == local->piece_room) {
-        local->piece_room = local->piece_room == 0 ? 256 : local->piece_room * 2;
-        local->pieces = expect_memory(realloc(local->pieces, local->piece_room * sizeof *local->pieces));
-    }
-    local->pieces[local->piece_count++] = piece;
-    local->gathered += piece.len;
-}
-
-void local_commit_own(struct local *local, struct store_op *op, struct local_segment *segment)
-{
-    op->own = segment;
-    list_remove(&segment->link);
-    list_append(&local->dirty, &segment->link);
-}
-
-int local_commit_append(struct local *local, struct store_op *op, const struct local_record *record,
-                        const struct bytes pieces[3], struct store_place *place_r)
-{
-    struct local_segment *segment = need_current(local, &op->fault);
-    if (segment == NULL) {
-        return -1;
-    }
-    local_commit_own(local, op, segment);
-    *place_r = (struct store_place){
-        .segment = segment->id,
-        .start = segment->tail + local->gathered,
-        .record_len = local_record_size(record),
-        .body_len = record->body_len,
-        .body_sum = record->body_sum,
-    };
-    for (size_t i = 0; i < 3; i++) {
-        add_piece(local, pieces[i]);
-    }
-    return 0;
-}
-
 /* ---- the steps ---- */
 
 /* Gives the fault to each op whose record went into the segment. */
@@ -243,36 +188,6 @@ static bool has_work(const struct store_batch *batch)
 }
 
 /* ---- when it is durable ---- */
-
-void local_commit_lives(struct local *local, const struct store_place *place, bool ends)
-{
-    if (local->life_count == local->life_room) {
-        local->life_room = local->life_room == 0 ? 256 : local->life_room * 2;
-        local->lives = expect_memory(realloc(local->lives, local->life_room * sizeof *local->lives));
-    }
-    local->lives[local->life_count++] = (struct local_life){*place, ends};
-}
-
-uint64_t *local_commit_count(struct local *local, enum store_state state)
-{
-    return state == STORE_STATE_WAITING ? &local->next.waiting
-           : state == STORE_STATE_HELD  ? &local->next.held
-                                        : &local->next.dead;
-}
-
-int local_commit_settle(struct local *local, uint64_t message, struct fault *fault)
-{
-    unsigned open = 0;
-    struct store_place place;
-    if (local_index_settle(local->index, message, local_now(local), &open, &place, fault) != 0) {
-        return -1;
-    }
-    if (open == 0) {
-        local->next.messages--;
-        local_commit_lives(local, &place, true);
-    }
-    return 0;
-}
 
 /* In the order in which it happened: a message may come and go in one batch. */
 static void count_lives(struct local *local)

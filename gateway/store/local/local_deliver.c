@@ -79,7 +79,7 @@ static int finish(struct local *local, struct store_op *op, struct fault *fault)
     }
     local->next.waiting -= finish->state != STORE_STATE_WAITING;
     local->next.dead += finish->state == STORE_STATE_DEAD;
-    return finish->state == STORE_STATE_FILED ? local_commit_settle(local, finish->key.message, fault) : 0;
+    return finish->state == STORE_STATE_FILED ? local_batch_settle(local, finish->key.message, fault) : 0;
 }
 
 const struct local_kind local_finish = {.index = finish, .decides = true};

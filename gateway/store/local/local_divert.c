@@ -53,7 +53,7 @@ static int end_old(struct local *local, const struct store_divert *divert, struc
         local_index_add_note(local->index, key, now_ms, note, fault) != 0) {
         return -1;
     }
-    return local_commit_settle(local, key.message, fault);
+    return local_batch_settle(local, key.message, fault);
 }
 
 /* The new one comes before the old one ends, so that the message never looks settled. */

@@ -12,7 +12,7 @@ static sqlite3_stmt *prepare(struct local_index *index, const char *sql, struct 
     sqlite3_stmt *st = NULL;
     int code = sqlite3_prepare_v2(index->db, sql, -1, &st, NULL);
     if (code != SQLITE_OK) {
-        disregard(local_index_failed(index->db, code, fault));
+        disregard(local_sql_failed(index->db, code, fault));
         return NULL;
     }
     return st;
@@ -23,7 +23,7 @@ static int collect(struct local_index *index, sqlite3_stmt *st, uint64_t *messag
 {
     size_t count = 0;
     int got = 0;
-    while (count < limit && (got = local_index_next_row(index, st, fault)) == 1) {
+    while (count < limit && (got = local_sql_next_row(index, st, fault)) == 1) {
         messages[count++] = (uint64_t)sqlite3_column_int64(st, 0);
     }
     sqlite3_finalize(st);

@@ -12,12 +12,12 @@
 int local_index_name(struct local_index *index, uint64_t message, char id_r[STORE_ID_LEN], char **sender_r,
                      struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, ID, fault);
+    sqlite3_stmt *st = local_sql_statement(index, ID, fault);
     if (st == NULL) {
         return -1;
     }
     bind_number(st, 1, message);
-    int got = local_index_next_row(index, st, fault);
+    int got = local_sql_next_row(index, st, fault);
     if (got == 1) {
         snprintf(id_r, STORE_ID_LEN, "%s", (const char *)sqlite3_column_text(st, 0));
         if (sender_r != NULL) {
@@ -36,7 +36,7 @@ int local_index_name(struct local_index *index, uint64_t message, char id_r[STOR
 static int old_messages(struct local_index *index, int64_t before_ms, unsigned limit, uint64_t *seqs, unsigned *count_r,
                         struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, OLD_MESSAGES, fault);
+    sqlite3_stmt *st = local_sql_statement(index, OLD_MESSAGES, fault);
     if (st == NULL) {
         return -1;
     }
@@ -44,7 +44,7 @@ static int old_messages(struct local_index *index, int64_t before_ms, unsigned l
     bind_number(st, 2, limit);
     unsigned count = 0;
     int got;
-    while ((got = local_index_next_row(index, st, fault)) == 1) {
+    while ((got = local_sql_next_row(index, st, fault)) == 1) {
         seqs[count++] = column_number(st, 0);
     }
     sqlite3_reset(st);
@@ -59,12 +59,12 @@ int local_index_forget_message(struct local_index *index, uint64_t seq, struct f
     }
     static const enum statement order[] = {FORGET_ATTEMPTS, FORGET_NOTES, FORGET_DELIVERIES, FORGET_MESSAGE};
     for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
-        sqlite3_stmt *st = local_index_statement(index, order[i], fault);
+        sqlite3_stmt *st = local_sql_statement(index, order[i], fault);
         if (st == NULL) {
             return -1;
         }
         bind_number(st, 1, seq);
-        if (local_index_run(index, st, fault) != 0) {
+        if (local_sql_run(index, st, fault) != 0) {
             return -1;
         }
     }
@@ -89,13 +89,13 @@ int local_index_forget(struct local_index *index, int64_t before_ms, unsigned li
 
 int local_index_forget_dropped(struct local_index *index, const char *id, struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, DROPPED, fault);
+    sqlite3_stmt *st = local_sql_statement(index, DROPPED, fault);
     if (st == NULL) {
         return -1;
     }
     bind_text(st, 1, id);
     uint64_t seq = 0, dropped = 0, others = 0;
-    int got = local_index_next_row(index, st, fault);
+    int got = local_sql_next_row(index, st, fault);
     if (got == 1) {
         seq = column_number(st, 0);
         dropped = column_number(st, 1);
@@ -113,13 +113,13 @@ int local_index_forget_dropped(struct local_index *index, const char *id, struct
 static int reopen_deliveries(struct local_index *index, uint64_t seq, int64_t now_ms, unsigned *count_r,
                              struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, REOPEN, fault);
+    sqlite3_stmt *st = local_sql_statement(index, REOPEN, fault);
     if (st == NULL) {
         return -1;
     }
     bind_number(st, 1, seq);
     bind_number(st, 2, (uint64_t)now_ms);
-    int result = local_index_run(index, st, fault);
+    int result = local_sql_run(index, st, fault);
     *count_r = (unsigned)sqlite3_changes(index->db);
     return result;
 }
@@ -127,7 +127,7 @@ static int reopen_deliveries(struct local_index *index, uint64_t seq, int64_t no
 static int reopen_message(struct local_index *index, uint64_t seq, const struct store_place *place, int64_t now_ms,
                           unsigned count, struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, REOPEN_MESSAGE, fault);
+    sqlite3_stmt *st = local_sql_statement(index, REOPEN_MESSAGE, fault);
     if (st == NULL) {
         return -1;
     }
@@ -137,13 +137,13 @@ static int reopen_message(struct local_index *index, uint64_t seq, const struct 
     bind_number(st, 4, place->segment);
     bind_number(st, 5, place->start);
     bind_number(st, 6, place->record_len);
-    return local_index_run(index, st, fault);
+    return local_sql_run(index, st, fault);
 }
 
 int local_index_reopen(struct local_index *index, uint64_t print, const struct store_place *place, int64_t since_ms,
                        int64_t now_ms, struct local_reopened *reopened_r, struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, FIND_UNHEARD, fault);
+    sqlite3_stmt *st = local_sql_statement(index, FIND_UNHEARD, fault);
     if (st == NULL) {
         return -1;
     }
@@ -152,7 +152,7 @@ int local_index_reopen(struct local_index *index, uint64_t print, const struct s
     bind_number(st, 3, place->body_sum);
     bind_number(st, 4, (uint64_t)since_ms);
     uint64_t seq = 0;
-    int got = local_index_next_row(index, st, fault);
+    int got = local_sql_next_row(index, st, fault);
     *reopened_r = (struct local_reopened){0};
     if (got == 1) {
         seq = column_number(st, 0);
@@ -173,24 +173,24 @@ int local_index_reopen(struct local_index *index, uint64_t print, const struct s
 
 int local_index_heard(struct local_index *index, const char *id, struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, HEARD, fault);
+    sqlite3_stmt *st = local_sql_statement(index, HEARD, fault);
     if (st == NULL) {
         return -1;
     }
     bind_text(st, 1, id);
-    return local_index_run(index, st, fault);
+    return local_sql_run(index, st, fault);
 }
 
 int local_index_retry_dead(struct local_index *index, const char *id, int64_t now_ms, unsigned *count_r,
                            struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, RETRY_DEAD, fault);
+    sqlite3_stmt *st = local_sql_statement(index, RETRY_DEAD, fault);
     if (st == NULL) {
         return -1;
     }
     bind_text(st, 1, id);
     bind_number(st, 2, (uint64_t)now_ms);
-    if (local_index_run(index, st, fault) != 0) {
+    if (local_sql_run(index, st, fault) != 0) {
         return -1;
     }
     *count_r = (unsigned)sqlite3_changes(index->db);
@@ -202,7 +202,7 @@ int local_index_retry_dead(struct local_index *index, const char *id, int64_t no
 int local_index_set_state(struct local_index *index, struct store_key key, enum store_state state, int64_t now_ms,
                           uint64_t run_number, struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, SET_STATE, fault);
+    sqlite3_stmt *st = local_sql_statement(index, SET_STATE, fault);
     if (st == NULL) {
         return -1;
     }
@@ -211,13 +211,13 @@ int local_index_set_state(struct local_index *index, struct store_key key, enum 
     bind_number(st, 3, state);
     bind_number(st, 4, (uint64_t)now_ms);
     bind_number(st, 5, run_number);
-    return local_index_run(index, st, fault);
+    return local_sql_run(index, st, fault);
 }
 
 int local_index_add_note(struct local_index *index, struct store_key key, int64_t now_ms, const char *text,
                          struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, ADD_NOTE, fault);
+    sqlite3_stmt *st = local_sql_statement(index, ADD_NOTE, fault);
     if (st == NULL) {
         return -1;
     }
@@ -225,28 +225,28 @@ int local_index_add_note(struct local_index *index, struct store_key key, int64_
     bind_number(st, 2, key.number);
     bind_number(st, 3, (uint64_t)now_ms);
     bind_text(st, 4, text);
-    return local_index_run(index, st, fault);
+    return local_sql_run(index, st, fault);
 }
 
 int local_index_open_more(struct local_index *index, uint64_t message, unsigned count, struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, OPEN_MORE, fault);
+    sqlite3_stmt *st = local_sql_statement(index, OPEN_MORE, fault);
     if (st == NULL) {
         return -1;
     }
     bind_number(st, 1, message);
     bind_number(st, 2, count);
-    return local_index_run(index, st, fault);
+    return local_sql_run(index, st, fault);
 }
 
 int local_index_last_number(struct local_index *index, uint64_t message, uint64_t *number_r, struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, LAST_NUMBER, fault);
+    sqlite3_stmt *st = local_sql_statement(index, LAST_NUMBER, fault);
     if (st == NULL) {
         return -1;
     }
     bind_number(st, 1, message);
-    return local_index_one_number(index, st, number_r, fault);
+    return local_sql_one_number(index, st, number_r, fault);
 }
 
 /* ---- pauses ---- */
@@ -254,12 +254,12 @@ int local_index_last_number(struct local_index *index, uint64_t message, uint64_
 int local_index_each_pause(struct local_index *index, void (*fn)(void *ctx, const struct store_pause_row *pause),
                            void *ctx, struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, PAUSES, fault);
+    sqlite3_stmt *st = local_sql_statement(index, PAUSES, fault);
     if (st == NULL) {
         return -1;
     }
     int got;
-    while ((got = local_index_next_row(index, st, fault)) == 1) {
+    while ((got = local_sql_next_row(index, st, fault)) == 1) {
         const struct store_pause_row pause = {.upstream = (const char *)sqlite3_column_text(st, 0),
                                               .since_ms = sqlite3_column_int64(st, 1),
                                               .by = (const char *)sqlite3_column_text(st, 2)};
@@ -272,7 +272,7 @@ int local_index_each_pause(struct local_index *index, void (*fn)(void *ctx, cons
 int local_index_set_pause(struct local_index *index, const struct store_pause_row *pause, bool paused,
                           struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, paused ? PAUSE : RESUME, fault);
+    sqlite3_stmt *st = local_sql_statement(index, paused ? PAUSE : RESUME, fault);
     if (st == NULL) {
         return -1;
     }
@@ -281,7 +281,7 @@ int local_index_set_pause(struct local_index *index, const struct store_pause_ro
         bind_number(st, 2, (uint64_t)pause->since_ms);
         bind_text(st, 3, pause->by == NULL ? "" : pause->by);
     }
-    return local_index_run(index, st, fault);
+    return local_sql_run(index, st, fault);
 }
 
 /* ---- memos ---- */
@@ -289,12 +289,12 @@ int local_index_set_pause(struct local_index *index, const struct store_pause_ro
 int local_index_each_memo(struct local_index *index, void (*fn)(void *ctx, const char *upstream, const char *text),
                           void *ctx, struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, MEMOS, fault);
+    sqlite3_stmt *st = local_sql_statement(index, MEMOS, fault);
     if (st == NULL) {
         return -1;
     }
     int got;
-    while ((got = local_index_next_row(index, st, fault)) == 1) {
+    while ((got = local_sql_next_row(index, st, fault)) == 1) {
         fn(ctx, (const char *)sqlite3_column_text(st, 0), (const char *)sqlite3_column_text(st, 1));
     }
     sqlite3_reset(st);
@@ -303,11 +303,11 @@ int local_index_each_memo(struct local_index *index, void (*fn)(void *ctx, const
 
 int local_index_set_memo(struct local_index *index, const char *upstream, const char *text, struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, SET_MEMO, fault);
+    sqlite3_stmt *st = local_sql_statement(index, SET_MEMO, fault);
     if (st == NULL) {
         return -1;
     }
     bind_text(st, 1, upstream);
     bind_text(st, 2, text);
-    return local_index_run(index, st, fault);
+    return local_sql_run(index, st, fault);
 }

@@ -7,7 +7,7 @@
 
 int local_index_add_message(struct local_index *index, const struct local_index_message *message, struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, ADD_MESSAGE, fault);
+    sqlite3_stmt *st = local_sql_statement(index, ADD_MESSAGE, fault);
     if (st == NULL) {
         return -1;
     }
@@ -26,13 +26,13 @@ int local_index_add_message(struct local_index *index, const struct local_index_
     bind_text(st, 13, message->message_id);
     bind_number(st, 14, message->print);
     bind_number(st, 15, (uint64_t)message->unheard_ms);
-    return local_index_run(index, st, fault);
+    return local_sql_run(index, st, fault);
 }
 
 int local_index_add_delivery(struct local_index *index, uint64_t message, const struct store_row *row, int64_t now_ms,
                              uint64_t run_number, struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, ADD_DELIVERY, fault);
+    sqlite3_stmt *st = local_sql_statement(index, ADD_DELIVERY, fault);
     if (st == NULL) {
         return -1;
     }
@@ -50,19 +50,19 @@ int local_index_add_delivery(struct local_index *index, uint64_t message, const 
     bind_number(st, 12, row->uncertain);
     bind_text(st, 13, row->fallback);
     bind_text(st, 14, row->doubt);
-    return local_index_run(index, st, fault);
+    return local_sql_run(index, st, fault);
 }
 
 /* Runs a statement that changes one row or none: 1, 0, or -1. */
 static int run_change(struct local_index *index, sqlite3_stmt *st, struct fault *fault)
 {
-    return local_index_run(index, st, fault) != 0 ? -1 : sqlite3_changes(index->db) > 0;
+    return local_sql_run(index, st, fault) != 0 ? -1 : sqlite3_changes(index->db) > 0;
 }
 
 int local_index_finish(struct local_index *index, const struct store_finish *finish, int64_t now_ms,
                        uint64_t run_number, struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, FINISH, fault);
+    sqlite3_stmt *st = local_sql_statement(index, FINISH, fault);
     if (st == NULL) {
         return -1;
     }
@@ -85,7 +85,7 @@ int local_index_finish(struct local_index *index, const struct store_finish *fin
 int local_index_redirect(struct local_index *index, struct store_key key, const struct store_row *row,
                          struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, REDIRECT, fault);
+    sqlite3_stmt *st = local_sql_statement(index, REDIRECT, fault);
     if (st == NULL) {
         return -1;
     }
@@ -96,13 +96,13 @@ int local_index_redirect(struct local_index *index, struct store_key key, const 
     bind_text(st, 5, row->fallback);
     bind_number(st, 6, row->turn);
     bind_bytes(st, 7, row->detail);
-    return local_index_run(index, st, fault);
+    return local_sql_run(index, st, fault);
 }
 
 int local_index_add_attempt(struct local_index *index, const struct store_finish *finish, int64_t now_ms,
                             struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, ADD_ATTEMPT, fault);
+    sqlite3_stmt *st = local_sql_statement(index, ADD_ATTEMPT, fault);
     if (st == NULL) {
         return -1;
     }
@@ -114,13 +114,13 @@ int local_index_add_attempt(struct local_index *index, const struct store_finish
     bind_text(st, 6, finish->why.code);
     bind_text(st, 7, finish->why.where);
     bind_text(st, 8, finish->why.text);
-    return local_index_run(index, st, fault);
+    return local_sql_run(index, st, fault);
 }
 
 int local_index_hand(struct local_index *index, const struct store_hand_key *key, uint64_t run_number,
                      struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, HAND, fault);
+    sqlite3_stmt *st = local_sql_statement(index, HAND, fault);
     if (st == NULL) {
         return -1;
     }
@@ -136,7 +136,7 @@ int local_index_hand(struct local_index *index, const struct store_hand_key *key
 int local_index_give_back(struct local_index *index, const struct store_untouch *untouch, uint64_t run_number,
                           struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, GIVE_BACK, fault);
+    sqlite3_stmt *st = local_sql_statement(index, GIVE_BACK, fault);
     if (st == NULL) {
         return -1;
     }
@@ -151,7 +151,7 @@ int local_index_give_back(struct local_index *index, const struct store_untouch 
 int local_index_set_doubt(struct local_index *index, struct store_key key, bool uncertain, const char *doubt,
                           struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, SET_DOUBT, fault);
+    sqlite3_stmt *st = local_sql_statement(index, SET_DOUBT, fault);
     if (st == NULL) {
         return -1;
     }
@@ -159,17 +159,17 @@ int local_index_set_doubt(struct local_index *index, struct store_key key, bool 
     bind_number(st, 2, key.number);
     bind_number(st, 3, uncertain);
     bind_text(st, 4, doubt);
-    return local_index_run(index, st, fault);
+    return local_sql_run(index, st, fault);
 }
 
 int local_index_knows(struct local_index *index, const char *id, struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, KNOWS, fault);
+    sqlite3_stmt *st = local_sql_statement(index, KNOWS, fault);
     if (st == NULL) {
         return -1;
     }
     bind_text(st, 1, id);
-    int got = local_index_next_row(index, st, fault);
+    int got = local_sql_next_row(index, st, fault);
     sqlite3_reset(st);
     return got;
 }
@@ -177,7 +177,7 @@ int local_index_knows(struct local_index *index, const char *id, struct fault *f
 int local_index_find_print(struct local_index *index, uint64_t print, const struct store_place *place, int64_t since_ms,
                            const char **id_r, unsigned *open_r, struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, FIND_PRINT, fault);
+    sqlite3_stmt *st = local_sql_statement(index, FIND_PRINT, fault);
     if (st == NULL) {
         return -1;
     }
@@ -186,7 +186,7 @@ int local_index_find_print(struct local_index *index, uint64_t print, const stru
     bind_number(st, 2, place->body_len);
     bind_number(st, 3, place->body_sum);
     bind_number(st, 4, (uint64_t)since_ms);
-    int got = local_index_next_row(index, st, fault);
+    int got = local_sql_next_row(index, st, fault);
     if (got == 1) {
         *id_r = (const char *)sqlite3_column_text(st, 0);
         *open_r = (unsigned)sqlite3_column_int64(st, 1);
@@ -199,17 +199,17 @@ int local_index_find_print(struct local_index *index, uint64_t print, const stru
 int local_index_settle(struct local_index *index, uint64_t message, int64_t now_ms, unsigned *open_r,
                        struct store_place *place_r, struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, SETTLE, fault);
+    sqlite3_stmt *st = local_sql_statement(index, SETTLE, fault);
     if (st == NULL) {
         return -1;
     }
     bind_number(st, 1, message);
     bind_number(st, 2, (uint64_t)now_ms);
-    int got = local_index_next_row(index, st, fault);
+    int got = local_sql_next_row(index, st, fault);
     if (got == 1) {
         *open_r = (unsigned)column_number(st, 0);
         *place_r = column_place(st, 1);
-        got = local_index_next_row(index, st, fault) == 0 ? 1 : -1;
+        got = local_sql_next_row(index, st, fault) == 0 ? 1 : -1;
     } else if (got == 0) {
         fault_set(fault, FAULT_LOCAL, "damaged", "index",
                   "the spool's index does not know a message that is being settled");
@@ -224,7 +224,7 @@ int local_index_settle(struct local_index *index, uint64_t message, int64_t now_
 static int each_key(struct local_index *index, sqlite3_stmt *st, local_index_key_fn *fn, void *ctx, struct fault *fault)
 {
     int got;
-    while ((got = local_index_next_row(index, st, fault)) == 1) {
+    while ((got = local_sql_next_row(index, st, fault)) == 1) {
         struct store_key key = {column_number(st, 0), (unsigned)column_number(st, 1)};
         if (fn(ctx, key) != 0) {
             break;
@@ -237,7 +237,7 @@ static int each_key(struct local_index *index, sqlite3_stmt *st, local_index_key
 int local_index_each_due(struct local_index *index, const char *upstream, int64_t now_ms, uint64_t run_number,
                          local_index_key_fn *fn, void *ctx, struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, DUE, fault);
+    sqlite3_stmt *st = local_sql_statement(index, DUE, fault);
     if (st == NULL) {
         return -1;
     }
@@ -250,7 +250,7 @@ int local_index_each_due(struct local_index *index, const char *upstream, int64_
 int local_index_each_due_of_turn(struct local_index *index, const char *upstream, int64_t turn, int64_t now_ms,
                                  uint64_t run_number, local_index_key_fn *fn, void *ctx, struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, DUE_OF_TURN, fault);
+    sqlite3_stmt *st = local_sql_statement(index, DUE_OF_TURN, fault);
     if (st == NULL) {
         return -1;
     }
@@ -264,13 +264,13 @@ int local_index_each_due_of_turn(struct local_index *index, const char *upstream
 int local_index_next_turn(struct local_index *index, const char *upstream, int64_t turn, int64_t *turn_r,
                           struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, NEXT_TURN, fault);
+    sqlite3_stmt *st = local_sql_statement(index, NEXT_TURN, fault);
     if (st == NULL) {
         return -1;
     }
     bind_text(st, 1, upstream);
     bind_number(st, 2, (uint64_t)turn);
-    int got = local_index_next_row(index, st, fault);
+    int got = local_sql_next_row(index, st, fault);
     if (got == 1) {
         *turn_r = sqlite3_column_int64(st, 0);
     }
@@ -280,12 +280,12 @@ int local_index_next_turn(struct local_index *index, const char *upstream, int64
 
 int local_index_is_paused(struct local_index *index, const char *upstream, struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, IS_PAUSED, fault);
+    sqlite3_stmt *st = local_sql_statement(index, IS_PAUSED, fault);
     if (st == NULL) {
         return -1;
     }
     bind_text(st, 1, upstream);
-    int got = local_index_next_row(index, st, fault);
+    int got = local_sql_next_row(index, st, fault);
     sqlite3_reset(st);
     return got;
 }
@@ -310,13 +310,13 @@ static struct local_index_due column_due(sqlite3_stmt *st)
 int local_index_load(struct local_index *index, struct store_key key,
                      void (*fn)(void *ctx, const struct local_index_due *due), void *ctx, struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, LOAD, fault);
+    sqlite3_stmt *st = local_sql_statement(index, LOAD, fault);
     if (st == NULL) {
         return -1;
     }
     bind_number(st, 1, key.message);
     bind_number(st, 2, key.number);
-    int got = local_index_next_row(index, st, fault);
+    int got = local_sql_next_row(index, st, fault);
     if (got == 1) {
         struct local_index_due due = column_due(st);
         fn(ctx, &due);
@@ -327,25 +327,25 @@ int local_index_load(struct local_index *index, struct store_key key,
 
 int local_index_move_due(struct local_index *index, int64_t delta_ms, int64_t before_ms, struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, MOVE_DUE, fault);
+    sqlite3_stmt *st = local_sql_statement(index, MOVE_DUE, fault);
     if (st == NULL) {
         return -1;
     }
     bind_number(st, 1, (uint64_t)delta_ms);
     bind_number(st, 2, (uint64_t)before_ms);
-    return local_index_run(index, st, fault);
+    return local_sql_run(index, st, fault);
 }
 
 int local_index_next_due(struct local_index *index, const char *upstream, int64_t now_ms, int64_t *due_ms_r,
                          struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, NEXT_DUE, fault);
+    sqlite3_stmt *st = local_sql_statement(index, NEXT_DUE, fault);
     if (st == NULL) {
         return -1;
     }
     bind_text(st, 1, upstream);
     bind_number(st, 2, (uint64_t)now_ms);
-    int got = local_index_next_row(index, st, fault);
+    int got = local_sql_next_row(index, st, fault);
     if (got == 1) {
         *due_ms_r = sqlite3_column_type(st, 0) == SQLITE_NULL ? -1 : sqlite3_column_int64(st, 0);
     }
@@ -356,7 +356,7 @@ int local_index_next_due(struct local_index *index, const char *upstream, int64_
 int local_index_each_divertible(struct local_index *index, const char *upstream, struct store_key after, unsigned limit,
                                 local_index_key_fn *fn, void *ctx, struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, DIVERTIBLE, fault);
+    sqlite3_stmt *st = local_sql_statement(index, DIVERTIBLE, fault);
     if (st == NULL) {
         return -1;
     }
@@ -369,12 +369,12 @@ int local_index_each_divertible(struct local_index *index, const char *upstream,
 
 int local_index_place(struct local_index *index, uint64_t message, struct store_place *place_r, struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, PLACE, fault);
+    sqlite3_stmt *st = local_sql_statement(index, PLACE, fault);
     if (st == NULL) {
         return -1;
     }
     bind_number(st, 1, message);
-    int got = local_index_next_row(index, st, fault);
+    int got = local_sql_next_row(index, st, fault);
     if (got >= 0) {
         *place_r = got == 1 ? column_place(st, 0) : (struct store_place){0};
     }

@@ -84,17 +84,16 @@ struct local_index {
 /* The connection, for statements that are made of pieces or used once. */
 sqlite3 *local_index_db(struct local_index *index);
 /* Fills the fault from SQLite's result code; returns -1. */
-MUST_USE int local_index_failed(sqlite3 *db, int code, struct fault *fault);
+MUST_USE int local_sql_failed(sqlite3 *db, int code, struct fault *fault);
 
 /* The statement, prepared at its first use: a reader never prepares what only the writer says. NULL with a fault. */
-sqlite3_stmt *local_index_statement(struct local_index *index, enum statement which, struct fault *fault);
+sqlite3_stmt *local_sql_statement(struct local_index *index, enum statement which, struct fault *fault);
 /* Runs a statement that gives no rows. */
-MUST_USE int local_index_run(struct local_index *index, sqlite3_stmt *st, struct fault *fault);
+MUST_USE int local_sql_run(struct local_index *index, sqlite3_stmt *st, struct fault *fault);
 /* Steps to the next row: 1, 0 at the end, -1 with a fault. The caller resets. */
-MUST_USE int local_index_next_row(struct local_index *index, sqlite3_stmt *st, struct fault *fault);
+MUST_USE int local_sql_next_row(struct local_index *index, sqlite3_stmt *st, struct fault *fault);
 /* The one number of a statement's one row. */
-MUST_USE int local_index_one_number(struct local_index *index, sqlite3_stmt *st, uint64_t *value_r,
-                                    struct fault *fault);
+MUST_USE int local_sql_one_number(struct local_index *index, sqlite3_stmt *st, uint64_t *value_r, struct fault *fault);
 
 static inline void bind_text(sqlite3_stmt *st, int at, const char *text)
 {

@@ -146,7 +146,7 @@ static void move_write(struct local *local, struct store_op *op)
     for (size_t i = 0; i < chore->count; i++) {
         struct move *move = &chore->moves[i];
         const struct bytes pieces[3] = {buf_bytes(&move->octets), {0}, {0}};
-        if (local_commit_append(local, op, &move->record, pieces, &move->to) != 0) {
+        if (local_batch_append(local, op, &move->record, pieces, &move->to) != 0) {
             return;
         }
     }
@@ -163,8 +163,8 @@ static int move_index(struct local *local, struct store_op *op, struct fault *fa
             return -1;
         }
         if (moved == 1) {
-            local_commit_lives(local, &move->to, false);
-            local_commit_lives(local, &move->from, true);
+            local_batch_lives(local, &move->to, false);
+            local_batch_lives(local, &move->from, true);
         }
     }
     return 0;

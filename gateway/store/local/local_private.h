@@ -82,22 +82,22 @@ static inline int64_t local_now(const struct local *local)
     return local->options.wall(local->options.clock);
 }
 
-/* ---- local_commit.c: what operations use ---- */
+/* ---- local_batch.c: what operations use ---- */
 
 /*
  * Appends a record to the current segment and tells where it will lie. The pieces must stay until the batch's end. -1,
  * with the fault in the operation, when there is no segment.
  */
-MUST_USE int local_commit_append(struct local *local, struct store_op *op, const struct local_record *record,
-                                 const struct bytes pieces[3], struct store_place *place_r);
+MUST_USE int local_batch_append(struct local *local, struct store_op *op, const struct local_record *record,
+                                const struct bytes pieces[3], struct store_place *place_r);
 /* Has the batch sync a segment of the operation's own. */
-void local_commit_own(struct local *local, struct store_op *op, struct local_segment *segment);
+void local_batch_own(struct local *local, struct store_op *op, struct local_segment *segment);
 /* Counts, when the batch is durable: where something lives, or lives no more. */
-void local_commit_lives(struct local *local, const struct store_place *place, bool ends);
+void local_batch_lives(struct local *local, const struct store_place *place, bool ends);
 /* One delivery of the message is settled. */
-MUST_USE int local_commit_settle(struct local *local, uint64_t message, struct fault *fault);
+MUST_USE int local_batch_settle(struct local *local, uint64_t message, struct fault *fault);
 /* The number of deliveries in an open state, to change. */
-uint64_t *local_commit_count(struct local *local, enum store_state state);
+uint64_t *local_batch_count(struct local *local, enum store_state state);
 enum store_verdict local_commit(struct store *store, struct store_batch *batch);
 enum store_verdict local_resolve(struct store *store, struct store_batch *batch);
 

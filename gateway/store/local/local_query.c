@@ -120,7 +120,7 @@ static sqlite3_stmt *end_query(struct local_index *index, struct query *query, s
     int code = sqlite3_prepare_v2(index->db, buf_text(&query->sql), -1, &st, NULL);
     buf_done(&query->sql);
     if (code != SQLITE_OK) {
-        disregard(local_index_failed(index->db, code, fault));
+        disregard(local_sql_failed(index->db, code, fault));
         return NULL;
     }
     for (size_t i = 0; i < query->count; i++) {
@@ -225,7 +225,7 @@ static int list_row(const struct asking *asking, sqlite3_stmt *st, sqlite3_stmt 
     struct store_attempt_row attempt;
     sqlite3_bind_int64(last, 1, sqlite3_column_int64(st, 0));
     sqlite3_bind_int64(last, 2, sqlite3_column_int64(st, 1));
-    int got = local_index_next_row(asking->index, last, asking->fault);
+    int got = local_sql_next_row(asking->index, last, asking->fault);
     row.delivery.of = &message;
     if (got == 1) {
         attempt = column_attempt(last);
@@ -250,7 +250,7 @@ static int ask_list(const struct asking *asking, const struct store_question *qu
     sqlite3_stmt *st = end_query(asking->index, &query, asking->fault);
     sqlite3_stmt *last = prepare(asking->index, ATTEMPTS " ORDER BY attempt DESC LIMIT 1", asking->fault);
     int got = 0, stop = st == NULL || last == NULL ? -1 : 0;
-    while (stop == 0 && (got = local_index_next_row(asking->index, st, asking->fault)) != 0) {
+    while (stop == 0 && (got = local_sql_next_row(asking->index, st, asking->fault)) != 0) {
         stop = got < 0 ? -1 : list_row(asking, st, last);
     }
     sqlite3_finalize(last);
@@ -271,7 +271,7 @@ int local_index_select(struct local_index *index, const struct store_select *sel
     }
     size_t count = 0;
     int got;
-    while ((got = local_index_next_row(index, st, fault)) == 1) {
+    while ((got = local_sql_next_row(index, st, fault)) == 1) {
         found[count++] = (struct local_index_found){
             .key = {column_number(st, 0), (unsigned)column_number(st, 1)},
             .state = (enum store_state)column_number(st, 2),
@@ -321,7 +321,7 @@ static int count_all(const struct asking *asking, struct tallies *tallies)
                                " ON d.message = m.seq WHERE m.open > 0 AND d.state IN (0, 1, 2)",
                                asking->fault);
     int got = st == NULL ? -1 : 1;
-    while (got == 1 && (got = local_index_next_row(asking->index, st, asking->fault)) == 1) {
+    while (got == 1 && (got = local_sql_next_row(asking->index, st, asking->fault)) == 1) {
         struct tally *tally = tally_of(tallies, column_text(st, 0));
         int64_t received_ms = sqlite3_column_int64(st, 2);
         int state = sqlite3_column_int(st, 1);
@@ -414,7 +414,7 @@ static int tell_events(const struct asking *asking, const char *sql, struct stor
         sqlite3_bind_int64(st, 1, (sqlite3_int64)key.message);
         sqlite3_bind_int64(st, 2, key.number);
     }
-    while (got >= 0 && stop == 0 && (got = local_index_next_row(asking->index, st, asking->fault)) == 1) {
+    while (got >= 0 && stop == 0 && (got = local_sql_next_row(asking->index, st, asking->fault)) == 1) {
         struct store_answer_row row = {.kind = kind};
         if (kind == STORE_ROW_ATTEMPT) {
             row.attempt = column_attempt(st);
@@ -437,7 +437,7 @@ static int tell_deliveries(const struct asking *asking, uint64_t message, bool w
     if (st != NULL) {
         sqlite3_bind_int64(st, 1, (sqlite3_int64)message);
     }
-    while (got >= 0 && stop == 0 && (got = local_index_next_row(asking->index, st, asking->fault)) == 1) {
+    while (got >= 0 && stop == 0 && (got = local_sql_next_row(asking->index, st, asking->fault)) == 1) {
         const struct store_answer_row row = {.kind = STORE_ROW_DELIVERY, .delivery = column_delivery(st)};
         stop = asking->fn(asking->ctx, &row);
         if (with_events && stop == 0) {
@@ -460,7 +460,7 @@ static int ask_counted(const struct asking *asking, uint64_t within_ms)
     if (st != NULL) {
         sqlite3_bind_int64(st, 1, local_now(asking->local) - (int64_t)within_ms);
     }
-    while (got >= 0 && stop == 0 && (got = local_index_next_row(asking->index, st, asking->fault)) == 1) {
+    while (got >= 0 && stop == 0 && (got = local_sql_next_row(asking->index, st, asking->fault)) == 1) {
         const struct store_answer_row row = {.kind = STORE_ROW_MESSAGE, .message = column_message(st, 0)};
         stop = asking->fn(asking->ctx, &row);
     }
@@ -476,7 +476,7 @@ static int tell_message(const struct asking *asking, uint64_t message, bool with
         return -1;
     }
     sqlite3_bind_int64(st, 1, (sqlite3_int64)message);
-    int got = local_index_next_row(asking->index, st, asking->fault), stop = 0;
+    int got = local_sql_next_row(asking->index, st, asking->fault), stop = 0;
     if (got == 1) {
         const struct store_answer_row row = {.kind = STORE_ROW_MESSAGE, .message = column_message(st, 0)};
         stop = asking->fn(asking->ctx, &row);

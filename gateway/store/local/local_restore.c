@@ -51,7 +51,7 @@ static const char *const from_old[] = {
 static int run_sql(sqlite3 *db, const char *sql, struct fault *fault)
 {
     int code = sqlite3_exec(db, sql, NULL, NULL, NULL);
-    return code == SQLITE_OK ? 0 : local_index_failed(db, code, fault);
+    return code == SQLITE_OK ? 0 : local_sql_failed(db, code, fault);
 }
 
 int local_restore_attach(struct local_index *index, sqlite3 *old, const char *path, struct fault *fault)

@@ -111,7 +111,7 @@ static const char *const steps[LOCAL_SCHEMA_VERSION] = {
 static int run(sqlite3 *db, const char *sql, struct fault *fault)
 {
     int code = sqlite3_exec(db, sql, NULL, NULL, NULL);
-    return code == SQLITE_OK ? 0 : local_index_failed(db, code, fault);
+    return code == SQLITE_OK ? 0 : local_sql_failed(db, code, fault);
 }
 
 int local_schema_version(sqlite3 *db, struct fault *fault)
@@ -125,7 +125,7 @@ int local_schema_version(sqlite3 *db, struct fault *fault)
     if (code == SQLITE_ROW) {
         version = sqlite3_column_int(statement, 0);
     } else {
-        disregard(local_index_failed(db, code, fault));
+        disregard(local_sql_failed(db, code, fault));
     }
     sqlite3_finalize(statement);
     return version;

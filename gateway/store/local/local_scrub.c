@@ -129,7 +129,7 @@ static int each(struct local_index *index, const char *sql, uint64_t after, uint
         }
     }
     sqlite3_finalize(st);
-    return code == SQLITE_DONE ? 0 : local_index_failed(db, code, fault);
+    return code == SQLITE_DONE ? 0 : local_sql_failed(db, code, fault);
 }
 
 /* Both tables as of one moment, and as they lie on the disk: what is still in memory may be better than that. */
@@ -198,7 +198,7 @@ static int reindex(struct local *local, struct local_index_counts *counts_r, str
     sqlite3 *db = local_index_db(local->index);
     int code = sqlite3_exec(db, "REINDEX delivery; REINDEX message", NULL, NULL, NULL);
     if (code != SQLITE_OK) {
-        return local_index_failed(db, code, fault);
+        return local_sql_failed(db, code, fault);
     }
     return local_index_count(local->index, counts_r, fault) != 0 ? -1 : local_index_commit(local->index, fault);
 }
@@ -259,7 +259,7 @@ static int count_both(struct local *local, uint64_t *deliveries_r, uint64_t *mes
         *messages_r = column_number(st, 1);
     }
     sqlite3_finalize(st);
-    return code == SQLITE_ROW ? 0 : local_index_failed(db, code, fault);
+    return code == SQLITE_ROW ? 0 : local_sql_failed(db, code, fault);
 }
 
 static void tell_start(const struct local *local, bool agrees, uint64_t deliveries, uint64_t messages)

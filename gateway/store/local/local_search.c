@@ -43,7 +43,7 @@ static sqlite3_stmt *prepare(struct local_index *index, const char *text, struct
     sqlite3_stmt *st = NULL;
     int code = sqlite3_prepare_v2(index->db, text, -1, &st, NULL);
     if (code != SQLITE_OK) {
-        disregard(local_index_failed(index->db, code, fault));
+        disregard(local_sql_failed(index->db, code, fault));
     }
     return st;
 }
@@ -64,7 +64,7 @@ static int delivery_fits(const struct searching *searching, uint64_t seq)
     int got, fits = 0;
     bool any = false;
     bind_number(st, 1, seq);
-    while (fits == 0 && (got = local_index_next_row(searching->index, st, searching->fault)) != 0) {
+    while (fits == 0 && (got = local_sql_next_row(searching->index, st, searching->fault)) != 0) {
         any = true;
         fits = got < 0 ? -1
                        : mail_query_fits_delivery(query, store_state_name((enum store_state)column_number(st, 0)),
@@ -91,7 +91,7 @@ static int look_at(struct searching *searching, uint64_t seq)
     search->next = seq;
     searching->looked++;
     bind_number(st, 1, seq);
-    int got = local_index_next_row(searching->index, st, searching->fault);
+    int got = local_sql_next_row(searching->index, st, searching->fault);
     int64_t received_ms = got == 1 ? sqlite3_column_int64(st, 0) : 0;
     /* The cheapest first: nine of ten candidates fall by their time or their deliveries. */
     int fits = got < 0 ? -1 : got == 1 && received_ms >= query->since_ms && received_ms < query->until_ms;
@@ -119,7 +119,7 @@ static int look_at(struct searching *searching, uint64_t seq)
 static int look_at_each(struct searching *searching, sqlite3_stmt *st)
 {
     int got = st == NULL ? -1 : 0, over = 0;
-    while (got >= 0 && over == 0 && (got = local_index_next_row(searching->index, st, searching->fault)) == 1) {
+    while (got >= 0 && over == 0 && (got = local_sql_next_row(searching->index, st, searching->fault)) == 1) {
         over = look_at(searching, column_number(st, 0));
     }
     sqlite3_finalize(st);
@@ -209,8 +209,7 @@ static int collect_state(const struct searching *searching, const char *statemen
     if (st != NULL) {
         bind_number(st, 1, LIST_MAX + 1 - *count);
     }
-    while (got >= 0 && *count <= LIST_MAX &&
-           (got = local_index_next_row(searching->index, st, searching->fault)) == 1) {
+    while (got >= 0 && *count <= LIST_MAX && (got = local_sql_next_row(searching->index, st, searching->fault)) == 1) {
         numbers[(*count)++] = column_number(st, 0);
     }
     sqlite3_finalize(st);
@@ -295,7 +294,7 @@ static int bound_by_time(const struct searching *searching, const char *statemen
     }
     sqlite3_bind_int64(st, 1, time_ms);
     bind_number(st, 2, TIMES_MAX);
-    int got = local_index_next_row(searching->index, st, searching->fault);
+    int got = local_sql_next_row(searching->index, st, searching->fault);
     if (got == 1 && sqlite3_column_int64(st, 1) < TIMES_MAX) {
         *number_r = column_number(st, 0);
     }

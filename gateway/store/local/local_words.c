@@ -64,7 +64,7 @@ static void text_read(struct text *text, struct bytes json)
 static int write_words(struct local_index *index, enum statement which, uint64_t seq, struct text *text,
                        struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, which, fault);
+    sqlite3_stmt *st = local_sql_statement(index, which, fault);
     if (st == NULL) {
         return -1;
     }
@@ -72,7 +72,7 @@ static int write_words(struct local_index *index, enum statement which, uint64_t
     for (size_t i = 0; i < 3; i++) {
         bind_text(st, (int)i + 2, buf_text(&text->columns[i]));
     }
-    return local_index_run(index, st, fault);
+    return local_sql_run(index, st, fault);
 }
 
 /* ---- damage ---- */
@@ -80,7 +80,7 @@ static int write_words(struct local_index *index, enum statement which, uint64_t
 static int run(struct local_index *index, const char *statement, struct fault *fault)
 {
     int code = sqlite3_exec(index->db, statement, NULL, NULL, NULL);
-    return code == SQLITE_OK ? 0 : local_index_failed(index->db, code, fault);
+    return code == SQLITE_OK ? 0 : local_sql_failed(index->db, code, fault);
 }
 
 /* Whether the words failed by themselves: what a full or broken disk says is said for the whole transaction. */
@@ -91,8 +91,8 @@ static bool is_of_words(const struct fault *found)
 
 static int begin_anew(struct local_index *index, struct fault *fault)
 {
-    sqlite3_stmt *st = local_index_statement(index, CLEAR_WORDS, fault);
-    if (st == NULL || local_index_run(index, st, fault) != 0) {
+    sqlite3_stmt *st = local_sql_statement(index, CLEAR_WORDS, fault);
+    if (st == NULL || local_sql_run(index, st, fault) != 0) {
         return -1;
     }
     return local_index_set(index, "learnt", 0, fault);
@@ -129,7 +129,7 @@ static int learn_rows(struct local_index *index, sqlite3_stmt *st, struct learni
     struct text text;
     int got;
     text_init(&text);
-    while ((got = local_index_next_row(index, st, fault)) == 1) {
+    while ((got = local_sql_next_row(index, st, fault)) == 1) {
         *last = column_number(st, 0);
         text_read(&text, column_bytes(st, 1));
         if (write_words(index, ADD_WORDS, *last, &text, fault) != 0) {
@@ -146,7 +146,7 @@ static int learn(struct local_index *index, void *ctx, struct fault *fault)
 {
     struct learning *learning = ctx;
     uint64_t last = 0;
-    sqlite3_stmt *st = local_index_statement(index, UNLEARNT, fault);
+    sqlite3_stmt *st = local_sql_statement(index, UNLEARNT, fault);
     if (st == NULL || local_index_get(index, "learnt", &last, fault) != 0) {
         return -1;
     }
@@ -172,12 +172,12 @@ int local_index_learn(struct local_index *index, unsigned limit, unsigned *count
 static int remove_words(struct local_index *index, uint64_t seq, struct text *text, struct fault *fault)
 {
     uint64_t learnt = 0;
-    sqlite3_stmt *st = local_index_statement(index, ENVELOPE, fault);
+    sqlite3_stmt *st = local_sql_statement(index, ENVELOPE, fault);
     if (st == NULL || local_index_get(index, "learnt", &learnt, fault) != 0) {
         return -1;
     }
     bind_number(st, 1, seq);
-    int got = local_index_next_row(index, st, fault);
+    int got = local_sql_next_row(index, st, fault);
     if (got == 1) {
         text_read(text, column_bytes(st, 0));
     }
@@ -208,7 +208,7 @@ static int set_envelope(struct local_index *index, uint64_t seq, const struct ma
                         struct fault *fault)
 {
     struct buf json;
-    sqlite3_stmt *st = local_index_statement(index, SET_ENVELOPE, fault);
+    sqlite3_stmt *st = local_sql_statement(index, SET_ENVELOPE, fault);
     if (st == NULL) {
         return -1;
     }
@@ -216,7 +216,7 @@ static int set_envelope(struct local_index *index, uint64_t seq, const struct ma
     store_meta_write_envelope(&json, envelope);
     bind_number(st, 1, seq);
     bind_bytes(st, 2, buf_bytes(&json));
-    int result = local_index_run(index, st, fault);
+    int result = local_sql_run(index, st, fault);
     buf_done(&json);
     return result;
 }
@@ -256,7 +256,7 @@ static int to_unlearn(struct local_index *index, int64_t before_ms, unsigned lim
                       unsigned *count_r, struct fault *fault)
 {
     struct mark after = {0, 0};
-    sqlite3_stmt *st = local_index_statement(index, TO_UNLEARN, fault);
+    sqlite3_stmt *st = local_sql_statement(index, TO_UNLEARN, fault);
     if (st == NULL || local_index_get(index, "unlearnt_ms", &after.ms, fault) != 0 ||
         local_index_get(index, "unlearnt", &after.seq, fault) != 0) {
         return -1;
@@ -267,7 +267,7 @@ static int to_unlearn(struct local_index *index, int64_t before_ms, unsigned lim
     bind_number(st, 4, limit);
     int got;
     *count_r = 0;
-    while ((got = local_index_next_row(index, st, fault)) == 1) {
+    while ((got = local_sql_next_row(index, st, fault)) == 1) {
         marks[(*count_r)++] = (struct mark){.seq = column_number(st, 0), .ms = column_number(st, 1)};
     }
     sqlite3_reset(st);
@@ -293,7 +293,7 @@ int local_index_unlearn(struct local_index *index, int64_t before_ms, unsigned l
     return result;
 }
 
-/* ---- LEARN, ERASE ---- */
+/* ---- LEARN ---- */
 
 static int learn_op(struct local *local, struct store_op *op, struct fault *fault)
 {
@@ -307,62 +307,3 @@ static int learn_op(struct local *local, struct store_op *op, struct fault *faul
 }
 
 const struct local_kind local_learn = {.index = learn_op};
-
-struct erasing {
-    struct store_erase *erase;
-    uint64_t *seqs;
-    size_t count;
-};
-
-static int note_mention(void *ctx, uint64_t seq, unsigned open, const struct mail_envelope *envelope)
-{
-    struct erasing *erasing = ctx;
-    if (!mail_query_mentions(envelope, erasing->erase->address)) {
-        return 0;
-    }
-    if (open > 0) {
-        erasing->erase->open++;
-    } else {
-        erasing->seqs[erasing->count++] = seq;
-    }
-    return 0;
-}
-
-/* Who is named anywhere has the words of his address in the index: it is searched for by them. */
-static int search_mentions(struct local *local, struct erasing *erasing, struct arena *arena, struct fault *fault)
-{
-    struct mail_query query = {.until_ms = INT64_MAX, .count = 1};
-    struct buf words;
-    buf_init(&words, WORDS_MAX);
-    mail_fold_words(bytes_of(erasing->erase->address), &words);
-    query.conditions[0] = (struct mail_query_condition){
-        .field = MAIL_QUERY_ANY, .text = erasing->erase->address, .words = arena_text(arena, buf_text(&words))};
-    buf_done(&words);
-    struct store_search search = {.query = &query,
-                                  .before = erasing->erase->before,
-                                  .limit = erasing->erase->limit,
-                                  .look = (uint64_t)erasing->erase->limit * 20};
-    if (local_index_search(local->index, &search, note_mention, erasing, fault) != 0) {
-        return -1;
-    }
-    erasing->erase->next = search.next;
-    return 0;
-}
-
-static int erase(struct local *local, struct store_op *op, struct fault *fault)
-{
-    struct store_erase *wanted = &op->erase;
-    struct arena *arena = arena_new(STORE_CHUNK);
-    struct erasing erasing = {.erase = wanted, .seqs = expect_calloc(wanted->limit, sizeof(uint64_t))};
-    wanted->erased = wanted->open = wanted->next = 0;
-    int result = search_mentions(local, &erasing, arena, fault);
-    for (size_t i = 0; result == 0 && i < erasing.count; i++) {
-        result = local_index_forget_message(local->index, erasing.seqs[i], fault);
-        wanted->erased++;
-    }
-    free(erasing.seqs);
-    arena_free(&arena);
-    return result;
-}
-
-const struct local_kind local_erase = {.index = erase};
