@@ -16,13 +16,6 @@
 
 /* ---- groups ---- */
 
-static void run_group(void *ctx)
-{
-    struct spool_group *group = ctx;
-    struct store *store = group->spool->store;
-    group->verdict = store->ops->commit(store, &group->batch);
-}
-
 /* Remembers the first fault of a failed group: mail is refused for a while. True when something of it is durable. */
 static bool note_trouble(struct spool *spool, const struct spool_group *group)
 {
@@ -40,27 +33,6 @@ static bool note_trouble(struct spool *spool, const struct spool_group *group)
         }
     }
     return any;
-}
-
-void spool_take_counts(struct spool *spool, const struct store_counts *counts)
-{
-    spool->counts.waiting = counts->waiting;
-    spool->counts.held = counts->held;
-    spool->counts.dead = counts->dead;
-    spool->counts.messages = counts->messages;
-    spool->counts.syncs = counts->syncs;
-    spool->counts.compacted = counts->compacted;
-    spool->counts.set_aside = counts->set_aside;
-}
-
-void spool_group_answer(struct spool *spool, struct spool_group **group)
-{
-    for (struct list *link; (link = list_take(&(*group)->batch.ops)) != NULL;) {
-        struct spool_job *job = LIST_ITEM(link, struct store_op, link)->asker;
-        job->done(spool, job);
-    }
-    free(*group);
-    *group = NULL;
 }
 
 static void on_group(void *ctx)
@@ -85,49 +57,11 @@ static void on_group(void *ctx)
     spool_history_tidy(spool);
 }
 
-void spool_pump(struct spool *spool)
-{
-    if (spool->group_running || list_is_empty(&spool->pending)) {
-        return;
-    }
-    struct spool_group *group = expect_calloc(1, sizeof *group);
-    size_t octets = 0;
-    group->spool = spool;
-    group->began_us = net_now_us(spool->loop);
-    list_init(&group->link);
-    store_batch_init(&group->batch);
-    while (!list_is_empty(&spool->pending) && group->batch.count < SPOOL_GROUP_JOBS && octets < SPOOL_GROUP_OCTETS) {
-        struct store_op *op = LIST_ITEM(list_take(&spool->pending), struct store_op, link);
-        octets += op->octets;
-        store_batch_add(&group->batch, op);
-    }
-    spool->group_running = true;
-    net_lane_submit(spool->disk, run_group, on_group, group);
-}
-
-void spool_submit(struct spool *spool, struct spool_job *job)
-{
-    NET_EXPECT_LOOP(spool->loop);
-    job->op.asker = job;
-    list_init(&job->op.link);
-    list_append(&spool->pending, &job->op.link);
-    spool_pump(spool);
-}
-
 static void take_up_stalled(void *ctx)
 {
     struct spool *spool = ctx;
     list_move(&spool->pending, &spool->stalled);
     spool_pump(spool);
-}
-
-void spool_stall(struct spool *spool, struct spool_job *job)
-{
-    if (list_is_empty(&spool->stalled)) {
-        net_timer_start(spool->stall_timer, SPOOL_TROUBLE_MS);
-    }
-    job->op.fault = job->op.beside = FAULT_INIT;
-    list_append(&spool->stalled, &job->op.link);
 }
 
 /* ---- room ---- */
@@ -189,24 +123,6 @@ int spool_can_accept(struct spool *spool, uint64_t size, struct fault *fault)
 
 /* ---- small things ---- */
 
-struct spool_upstream *spool_upstream(struct spool *spool, const char *name)
-{
-    struct spool_upstream *upstream = map_get(spool->upstreams, bytes_of(name));
-    if (upstream == NULL) {
-        upstream = expect_calloc(1, sizeof *upstream);
-        list_init(&upstream->fetches);
-        EXPECT(map_set(spool->upstreams, bytes_of(name), upstream) == 0);
-    }
-    return upstream;
-}
-
-static void free_upstream(void *value)
-{
-    struct spool_upstream *upstream = value;
-    free(upstream->memo);
-    free(upstream);
-}
-
 void spool_set_offer(struct spool *spool, spool_offer_fn *fn, void *ctx)
 {
     spool->offer = fn;
@@ -225,24 +141,6 @@ void spool_set_wake(struct spool *spool, spool_wake_fn *fn, void *ctx)
     spool->wake_ctx = ctx;
 }
 
-void spool_wake(struct spool *spool, const char *upstream)
-{
-    if (spool->wake != NULL && !spool->closing) {
-        spool->wake(spool->wake_ctx, upstream);
-    }
-}
-
-void spool_left_behind(struct spool *spool, const char *name)
-{
-    struct spool_upstream *upstream = spool_upstream(spool, name);
-    bool news = !upstream->backlog && !spool_is_paused(spool, upstream) && spool->offer != NULL;
-    upstream->left++;
-    upstream->backlog = upstream->backlog || news;
-    if (news && spool->left != NULL && !spool->closing) {
-        spool->left(spool->left_ctx, name);
-    }
-}
-
 const char *spool_disk_warning(const struct spool *spool)
 {
     return spool->store->ops->warning(spool->store);
@@ -259,6 +157,13 @@ const struct histogram *spool_commit_time(const struct spool *spool)
 }
 
 /* ---- opening ---- */
+
+static void free_upstream(void *value)
+{
+    struct spool_upstream *upstream = value;
+    free(upstream->memo);
+    free(upstream);
+}
 
 int spool_look(const struct spool *spool, struct store **store_r, struct fault *fault)
 {
@@ -280,6 +185,7 @@ static struct spool *spool_new(struct net_loop *loop, const struct spool_options
     struct spool *spool = expect_calloc(1, sizeof *spool);
     spool->loop = loop;
     spool->log = log;
+    spool->on_group = on_group;
     spool->options = (struct spool_options){
         .store = options->store,
         .check_every_ms = options->check_every_ms,

@@ -14,8 +14,8 @@
 #define AGAIN_MS 5000
 
 struct fetch_job {
-    struct spool_job job; /* marks the items */
-    struct list link;     /* waits for what is given back */
+    struct spool_job job;       /* marks the items */
+    struct spool_fetcher waits; /* for what is given back */
     struct spool *spool;
     char *upstream;
     struct store_claim claim;
@@ -143,6 +143,17 @@ static void on_queried(void *ctx)
     spool_submit(fetch->spool, &fetch->job);
 }
 
+static void begin_query(struct spool *spool, struct spool_fetcher *fetcher)
+{
+    struct fetch_job *fetch = LIST_ITEM(fetcher, struct fetch_job, waits);
+    fetch->left = spool_upstream(spool, fetch->upstream)->left;
+    if (spool->closing) {
+        answer_group(spool, &fetch->job);
+    } else {
+        net_lane_submit(spool->read, query, on_queried, fetch);
+    }
+}
+
 void spool_fetch_due(struct spool *spool, const char *upstream, size_t limit, spool_due_fn *done, void *ctx)
 {
     struct fetch_job *fetch = expect_calloc(1, sizeof *fetch);
@@ -154,25 +165,13 @@ void spool_fetch_due(struct spool *spool, const char *upstream, size_t limit, sp
         .items = expect_calloc(limit + 1, sizeof *fetch->items),
         .keys = expect_calloc(limit + 1, sizeof *fetch->keys),
         .given = expect_calloc(limit + 1, sizeof *fetch->given),
+        .waits.go_on = begin_query,
         .done = done,
         .ctx = ctx,
     };
     fetch->claim = (struct store_claim){
         .upstream = fetch->upstream, .limit = limit, .fn = read_item, .ctx = fetch, .next_due_in_ms = -1};
-    list_init(&fetch->link);
-    list_append(&spool_upstream(spool, upstream)->fetches, &fetch->link);
-    spool_fetch_resume(spool, spool_upstream(spool, upstream));
-}
-
-void spool_fetch_resume(struct spool *spool, struct spool_upstream *upstream)
-{
-    while (upstream->giving_back == 0 && !list_is_empty(&upstream->fetches)) {
-        struct fetch_job *fetch = LIST_ITEM(list_take(&upstream->fetches), struct fetch_job, link);
-        fetch->left = upstream->left;
-        if (spool->closing) {
-            answer_group(spool, &fetch->job);
-        } else {
-            net_lane_submit(spool->read, query, on_queried, fetch);
-        }
-    }
+    list_init(&fetch->waits.link);
+    list_append(&spool_upstream(spool, upstream)->fetches, &fetch->waits.link);
+    spool_finish_resume(spool, spool_upstream(spool, upstream));
 }

@@ -19,6 +19,14 @@ struct finish_job {
     void *ctx;
 };
 
+void spool_finish_resume(struct spool *spool, struct spool_upstream *upstream)
+{
+    while (upstream->giving_back == 0 && !list_is_empty(&upstream->fetches)) {
+        struct spool_fetcher *fetcher = LIST_ITEM(list_take(&upstream->fetches), struct spool_fetcher, link);
+        fetcher->go_on(spool, fetcher);
+    }
+}
+
 static void finish_done(struct spool *spool, struct spool_job *job)
 {
     struct finish_job *finish = LIST_ITEM(job, struct finish_job, job);
@@ -34,7 +42,7 @@ static void finish_done(struct spool *spool, struct spool_job *job)
         struct spool_upstream *upstream = spool_upstream(spool, finish->item->delivery.upstream);
         spool_left_behind(spool, finish->item->delivery.upstream);
         upstream->giving_back--;
-        spool_fetch_resume(spool, upstream);
+        spool_finish_resume(spool, upstream);
     }
     spool_item_free(spool, &finish->item);
     free(finish);

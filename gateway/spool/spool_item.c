@@ -34,7 +34,8 @@ void spool_memory_release(struct spool *spool, struct spool_memory **memory)
 
 void spool_item_free(struct spool *spool, struct spool_item **item)
 {
-    if (*item != NULL && spool_warm_free((*item)->body)) {
+    if (*item != NULL && (*item)->body->warm != NULL) {
+        (*item)->body->warm->freed = true; /* the read lane still writes into it */
         *item = NULL;
     } else if (*item != NULL) {
         spool_memory_release(spool, &(*item)->body->memory);
@@ -114,7 +115,10 @@ void spool_item_read(struct spool *spool, struct spool_item *item, uint64_t offs
 {
     struct spool_read *job = expect_calloc(1, sizeof *job);
     *job = (struct spool_read){.spool = spool, .item = item, .offset = offset, .len = len, .done = done, .ctx = ctx};
-    if (!spool_warm_wait(item->body, job)) {
+    if (item->body->warm == NULL) {
         spool_read_start(job);
+        return;
     }
+    EXPECT(item->body->warm->read == NULL);
+    item->body->warm->read = job;
 }

@@ -57,11 +57,6 @@ struct spool_pause spool_pause_of(const struct spool *spool, const char *upstrea
     return spool->pause.on || found == NULL ? spool->pause : found->pause;
 }
 
-bool spool_is_paused(const struct spool *spool, const struct spool_upstream *upstream)
-{
-    return spool->pause.on || upstream->pause.on;
-}
-
 /* ---- all of them, from the store ---- */
 
 static int note_row(void *ctx, const struct store_answer_row *row)

@@ -65,6 +65,16 @@ struct spool_memory {
 };
 void spool_memory_release(struct spool *spool, struct spool_memory **memory);
 
+/* A body on its way into memory; see spool_warm.c. */
+struct spool_read;
+struct spool_warm {
+    struct spool_item *item;
+    struct spool_memory *memory;
+    bool good;
+    bool freed;              /* the item's owner has let go: freed when the lane is done with it */
+    struct spool_read *read; /* waits for the body; or NULL */
+};
+
 struct spool_body {
     struct store_body at;        /* in the store */
     struct spool_memory *memory; /* or NULL: in the store */
@@ -79,17 +89,16 @@ void spool_item_mark(struct spool *spool, struct spool_item *item);
 /* Makes its id of the envelope's and the delivery's number. */
 void spool_item_name(struct spool_item *item);
 void spool_item_free(struct spool *spool, struct spool_item **item);
-/* ---- spool_item.c, spool_warm.c: reading ---- */
-
-struct spool_read;
 /* Goes on with a read that waited for spool_warm(). */
 void spool_read_start(struct spool_read *read);
-/* Whether the body is on its way into memory: the item, whose owner lets go of it, is then freed afterwards. */
-bool spool_warm_free(struct spool_body *body);
-/* Whether the body is on its way into memory: the read is then started afterwards. */
-bool spool_warm_wait(struct spool_body *body, struct spool_read *read);
 
 /* ---- the loop's side ---- */
+
+/* Somebody who waits in an upstream's fetches. */
+struct spool_fetcher {
+    struct list link;
+    void (*go_on)(struct spool *spool, struct spool_fetcher *fetcher);
+};
 
 /* What the spool knows of one upstream's queue. */
 struct spool_upstream {
@@ -97,7 +106,7 @@ struct spool_upstream {
     struct spool_pause pause;
     uint64_t left;       /* deliveries that were left in the store so far */
     size_t giving_back;  /* refused deliveries whose return is under way ... */
-    struct list fetches; /* ... and who fetches when that is done: struct fetch_job.link */
+    struct list fetches; /* ... and who fetches when that is done: struct spool_fetcher.link */
     char *memo;          /* see spool_memo.h; or NULL */
     bool memo_under_way;
 };
@@ -112,8 +121,9 @@ struct spool {
     struct spool_scrub *scrub; /* or NULL */
     struct spool_health health;
 
-    struct list pending; /* jobs that wait for a group */
-    struct list stalled; /* jobs that failed, that must not be given up and wait for another try */
+    struct list pending;   /* jobs that wait for a group */
+    net_lane_fn *on_group; /* a group (its ctx) comes back from its lane: spool.c's */
+    struct list stalled;   /* jobs that failed, that must not be given up and wait for another try */
     struct net_timer *stall_timer;
     struct list doubtful; /* groups of which nobody knows yet whether they are durable: nobody hears of them */
     struct net_timer *doubt_timer;
@@ -147,6 +157,8 @@ struct spool {
     uint64_t measured_at;
 };
 
+/* ---- spool_queue.c ---- */
+
 /* Queues a job for the next group. */
 void spool_submit(struct spool *spool, struct spool_job *job);
 /* Puts a job back that failed and that nobody else would repeat, for another try a little later. */
@@ -156,18 +168,28 @@ struct spool_upstream *spool_upstream(struct spool *spool, const char *name);
 void spool_take_counts(struct spool *spool, const struct store_counts *counts);
 /* Sends what waits to the lane as one group, unless one is there. */
 void spool_pump(struct spool *spool);
+bool spool_is_paused(const struct spool *spool, const struct spool_upstream *upstream);
 /* Has whoever fetches look again; NULL: for all upstreams. */
 void spool_wake(struct spool *spool, const char *upstream);
 /* A delivery of the upstream waits in the store that whoever fetches may not have seen there. */
 void spool_left_behind(struct spool *spool, const char *upstream);
+/* Answers the jobs of a group, and frees it. */
+void spool_group_answer(struct spool *spool, struct spool_group **group);
+
+/* ---- spool_finish.c ---- */
+
 /* Gives back an item that nobody took (sets *item to NULL; NULL is fine). */
 void spool_give_back(struct spool *spool, struct spool_item **item);
+/*
+ * Calls go_on of whoever waits in upstream->fetches, when nothing of the upstream's is on its way back: else a query
+ * could find again what it had been refused.
+ */
+void spool_finish_resume(struct spool *spool, struct spool_upstream *upstream);
 
 /* ---- spool_pause.c ---- */
 
 /* Notes a pause, or its end; upstream "": of all, whose end is that of each. */
 void spool_set_pause(struct spool *spool, const char *upstream, bool on, int64_t since_ms, const char *by);
-bool spool_is_paused(const struct spool *spool, const struct spool_upstream *upstream);
 /* At the start: asks the store, blocks. */
 MUST_USE int spool_pause_ask(struct spool *spool, struct fault *fault);
 /* From now on the store's hints are heeded, if it has some. */
@@ -181,11 +203,6 @@ void spool_scrub_start(struct spool *spool);
 void spool_scrub_stop(struct spool *spool);
 void spool_scrub_free(struct spool *spool);
 
-/* ---- spool_fetch.c ---- */
-
-/* All that was refused is back in the store: goes on with those who wait for it. */
-void spool_fetch_resume(struct spool *spool, struct spool_upstream *upstream);
-
 /* ---- spool_doubt.c ---- */
 
 /* Takes a group whose verdict is doubt. */
@@ -194,8 +211,6 @@ void spool_doubt_take(struct spool *spool, struct spool_group *group);
 void spool_doubt_resolve(struct spool *spool);
 /* At the end: whoever still waits is told that nobody knows. */
 void spool_doubt_end(struct spool *spool);
-/* Answers the jobs of a group, and frees it. */
-void spool_group_answer(struct spool *spool, struct spool_group **group);
 
 /* ---- spool_chore.c ---- */
 

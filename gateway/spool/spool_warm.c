@@ -10,14 +10,6 @@
 #include "base/expect.h"
 #include "spool/spool_private.h"
 
-struct spool_warm {
-    struct spool_item *item;
-    struct spool_memory *memory;
-    bool good;
-    bool freed;              /* the item's owner has let go */
-    struct spool_read *read; /* waits for the body */
-};
-
 struct warm_job {
     struct spool *spool;
     size_t count;
@@ -101,21 +93,4 @@ void spool_warm(struct spool *spool, struct spool_item *const *items, size_t cou
     } else {
         free(job);
     }
-}
-
-bool spool_warm_free(struct spool_body *body)
-{
-    if (body->warm != NULL) {
-        body->warm->freed = true;
-    }
-    return body->warm != NULL;
-}
-
-bool spool_warm_wait(struct spool_body *body, struct spool_read *read)
-{
-    if (body->warm != NULL) {
-        EXPECT(body->warm->read == NULL);
-        body->warm->read = read;
-    }
-    return body->warm != NULL;
 }

@@ -22,7 +22,6 @@ CIRCLES = {
     "gateway/imapc": "a pool, its connections and their jobs",
     "gateway/net": "a stream, its TLS and its output",
     "gateway/reception": "a session and what it waits for",
-    "gateway/spool": "the spool's core and its jobs",
 }
 
 
