@@ -41,7 +41,7 @@ static void free_connect(struct net_connect *connect)
     free(connect);
 }
 
-void net_connect_cancel(struct net_stream *stream)
+static void cancel_connect(struct net_stream *stream)
 {
     struct net_connect *connect = stream->connect;
     if (connect == NULL) {
@@ -65,7 +65,7 @@ static void give_up(struct net_stream *stream)
     uv_timer_stop(&stream->timer);
     net_stream_fail(stream, connect->code, "connect", "cannot connect to %s: %s", stream->label,
                     buf_text(&connect->attempts));
-    net_connect_cancel(stream);
+    cancel_connect(stream);
     net_stream_advance(stream);
 }
 
@@ -121,7 +121,7 @@ static void on_connected(uv_connect_t *request, int status)
     connect->sockets[index] = NULL;
     uv_timer_stop(&stream->timer);
     net_stream_attach(stream, socket, connect->to.is_unix);
-    net_connect_cancel(stream);
+    cancel_connect(stream);
     net_stream_note(stream, NET_STREAM_CONNECTED);
     net_stream_advance(stream);
 }
@@ -316,6 +316,7 @@ struct net_stream *net_stream_connect(struct net_loop *loop, const struct net_ad
     connect->deadline = timeout_ms; /* from the loop's next turn on */
     buf_init(&connect->attempts, sizeof stream->fault.text);
     stream->connect = connect;
+    stream->cancel_connect = cancel_connect;
     net_stream_hold(stream);
     net_defer(loop, on_begin, stream);
     return stream;

@@ -116,6 +116,7 @@ void net_stream_flush(struct net_stream *stream)
 
 void net_stream_flush_alert(struct net_stream *stream)
 {
+    stream->tls_has_alert = false;
     if (stream->connected && !stream->writing) {
         net_stream_tls_collect(stream);
         start_write(stream);

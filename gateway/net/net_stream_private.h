@@ -1,6 +1,6 @@
 /*
- * net_stream_private - a stream from inside: net_stream.c (life, events, input), net_stream_output.c, net_stream_tls.c,
- * net_connect.c and net_listener.c share it.
+ * net_stream_private - a stream from inside: net_connect.c and net_listener.c make one, net_stream.c moves it on, by
+ * net_stream_output.c and net_stream_tls.c; net_stream_core.c is what all of them call.
  *
  * Everything that happens notes itself in the stream and ends in net_stream_advance(), which runs from the loop only:
  * it moves TLS on, tells the owner, sends, and sets whether the socket is read. A call of the owner asks for it by
@@ -42,9 +42,11 @@ struct net_stream {
     struct net_stream_limits limits;
     net_stream_fn *fn; /* NULL: an accepted stream without a handler yet, or a finishing one */
     void *ctx;
-    struct net_socket *socket;   /* once connected */
-    struct net_connect *connect; /* until connected */
-    uv_timer_t timer;            /* of the connect's attempts, then of the lingering */
+    struct net_socket *socket;                         /* once connected */
+    struct net_connect *connect;                       /* until connected ... */
+    void (*cancel_connect)(struct net_stream *stream); /* ... and how to end it */
+    void (*advance)(struct net_stream *stream);        /* what net_stream_advance() does */
+    uv_timer_t timer;                                  /* of the connect's attempts, then of the lingering */
     unsigned holds;
     unsigned pending; /* 1 << event for each event that the owner has not heard yet */
     struct fault fault;
@@ -73,7 +75,8 @@ struct net_stream {
     SSL *session;
     BIO *cipher_in, *cipher_out; /* owned by the session */
     bool tls_ready;
-    bool tls_has_more; /* octets wait in the session for room in the input */
+    bool tls_has_more;  /* octets wait in the session for room in the input */
+    bool tls_has_alert; /* the session failed, and what it tells the peer of that was not yet sent */
     char *tls_peer;
 
     char label[288]; /* "host:port" as asked for, or the peer's: for faults */
@@ -107,9 +110,6 @@ MUST_USE int net_listener_is_served(const char *path);
 /* Fills the fault for an address that cannot be listened on, by libuv's error (or a negative errno); returns -1. */
 MUST_USE int net_listener_refuse(struct fault *fault, const struct net_address *address, int status);
 
-/* net_connect.c: ends what is left of a connect. */
-void net_connect_cancel(struct net_stream *stream);
-
 /* net_stream_output.c: starts a write when there is something to send and none is under way. */
 void net_stream_flush(struct net_stream *stream);
 /* Sends what a failed TLS session has left to say to the peer. */
@@ -123,6 +123,5 @@ void net_stream_tls_encrypt(struct net_stream *stream);
 /* Moves what the session wants sent into the flight buffer. */
 void net_stream_tls_collect(struct net_stream *stream);
 void net_stream_tls_goodbye(struct net_stream *stream);
-void net_stream_tls_done(struct net_stream *stream);
 
 #endif

@@ -46,25 +46,18 @@ void net_stream_continue_tls(struct net_stream *stream, struct net_tls *tls)
     buf_clear(&stream->input);
 }
 
-void net_stream_tls_done(struct net_stream *stream)
-{
-    SSL_free(stream->session);
-    net_tls_free(&stream->tls);
-    free(stream->tls_peer);
-}
-
 void net_stream_tls_take(struct net_stream *stream, const char *data, size_t len)
 {
     EXPECT(BIO_write(stream->cipher_in, data, (int)len) == (int)len);
 }
 
-/* The alert that OpenSSL has written for the peer leaves before the owner hears of the failure. */
+/* Whoever sends next sends the alert that OpenSSL has written for the peer. */
 static void fail(struct net_stream *stream)
 {
     struct fault why = FAULT_INIT;
     net_tls_explain(stream->tls, stream->session, stream->label, &why);
     net_stream_fail(stream, why.code, why.where, "%s", why.text);
-    net_stream_flush_alert(stream);
+    stream->tls_has_alert = true;
 }
 
 static void note_verified_peer(struct net_stream *stream)

@@ -20,7 +20,6 @@ CIRCLES = {
     "gateway/dispatch": "the queue of an upstream and its jobs",
     "gateway/engine": "each protocol's core and the handlers of its commands: the core's table names them, they speak through the core",
     "gateway/imapc": "a pool, its connections and their jobs",
-    "gateway/net": "a stream, its TLS and its output",
     "gateway/reception": "a session and what it waits for",
 }
 
