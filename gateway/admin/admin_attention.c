@@ -147,6 +147,17 @@ static void say_queue(const struct admin *admin, json_t *list)
     }
 }
 
+/* Mail may go in and out of the queue, and still not arrive. */
+static void say_probe(const struct admin *admin, json_t *list)
+{
+    struct gateway_probe_state state;
+    gateway_probe_state(admin->gateway, &state);
+    if (state.known && state.step[0] != '\0') {
+        add(list, TROUBLE, "probe", 0, "mailweir probe", "the probe's message does not arrive, at the step \"%s\": %s",
+            state.step, state.text);
+    }
+}
+
 static int rank(const json_t *one)
 {
     const char *severity = json_string_value(json_object_get(one, "severity"));
@@ -165,6 +176,7 @@ json_t *admin_attention(const struct admin *admin)
     say_upstreams(admin, found);
     say_certificates(admin, found);
     say_queue(admin, found);
+    say_probe(admin, found);
     for (int severity = 0; severity < SEVERITIES; severity++) {
         json_array_foreach(found, i, one)
         {

@@ -457,6 +457,32 @@ static void write_admin(struct metrics_text *text, const struct admin *admin)
         "Live streams that were ended because they read too slowly.", admin->counts.lagged);
 }
 
+/* Without a probe, or before the first has ended, there are none of these but the counts. */
+static void write_probe(struct metrics_text *text, const struct gateway *gateway)
+{
+    struct gateway_probe_state state;
+    gateway_probe_state(gateway, &state);
+    metrics_family(text, METRICS_COUNTER, "mailweir_probes_total",
+                   "Messages of the gateway's own through its front door, by whether they were read back in time.");
+    metrics_count(text, METRICS_LABELS("outcome", "arrived"), state.arrived);
+    metrics_count(text, METRICS_LABELS("outcome", "failed"), state.failed);
+    metrics_family(text, METRICS_GAUGE, "mailweir_probe_success",
+                   "1 when the last probe arrived, was read back over IMAP and removed.");
+    if (state.known) {
+        metrics_count(text, NULL, state.step[0] == '\0');
+    }
+    metrics_family(text, METRICS_GAUGE, "mailweir_probe_duration_seconds",
+                   "Of the last probe that arrived: from the front door until it was read back over IMAP.");
+    if (state.known && state.took_us > 0) {
+        metrics_microseconds(text, NULL, state.took_us);
+    }
+    metrics_family(text, METRICS_GAUGE, "mailweir_probe_last_success_timestamp_seconds",
+                   "When the last probe that arrived was read back.");
+    if (state.known && state.arrived_ms > 0) {
+        metrics_seconds(text, NULL, state.arrived_ms);
+    }
+}
+
 /* Without recent messages there are none of these. */
 static void write_recent(struct metrics_text *text, const struct recent *recent)
 {
@@ -493,6 +519,7 @@ static void answer_metrics(struct admin_request *request)
     write_ages(&text, admin);
     write_delivery(&text, gateway_dispatch(admin->gateway));
     write_listeners(&text, admin->gateway);
+    write_probe(&text, admin->gateway);
     write_recent(&text, decision_recent(gateway_decision(admin->gateway)));
     write_admin(&text, admin);
     admin_answer_bytes(request, 200, "text/plain; version=0.0.4; charset=utf-8", buf_bytes(&out));

@@ -32,6 +32,7 @@ MUST_USE int cmd_find(const struct cli_command *command, int argc, char **argv);
 MUST_USE int cmd_forget(const struct cli_command *command, int argc, char **argv);
 MUST_USE int cmd_why(const struct cli_command *command, int argc, char **argv);
 MUST_USE int cmd_upstreams(const struct cli_command *command, int argc, char **argv);
+MUST_USE int cmd_probe(const struct cli_command *command, int argc, char **argv);
 MUST_USE int cmd_schema(const struct cli_command *command, int argc, char **argv);
 MUST_USE int cmd_status(const struct cli_command *command, int argc, char **argv);
 MUST_USE int cmd_trace(const struct cli_command *command, int argc, char **argv);

@@ -53,6 +53,16 @@ const struct config_listener *config_listener_at(const struct config *config, si
     return (const struct config_listener *)config->listeners.items + index;
 }
 
+const struct config_upstream *config_upstream_named(const struct config *config, const char *name)
+{
+    for (size_t i = 0; name != NULL && i < config->upstreams.count; i++) {
+        if (strcmp(config_upstream_at(config, i)->name, name) == 0) {
+            return config_upstream_at(config, i);
+        }
+    }
+    return NULL;
+}
+
 const struct config_upstream *config_upstream_at(const struct config *config, size_t index)
 {
     return (const struct config_upstream *)config->upstreams.items + index;

@@ -160,6 +160,19 @@ struct config_admin {
     uint64_t recent_messages, recent_size;   /* 0: none; octets */
 };
 
+/* A message of our own that goes all the way, now and then; daemon/probe.h. Resolved: all but a login is there. */
+struct config_probe {
+    bool enabled;
+    uint64_t every; /* 0: only when somebody says "mailweir probe" */
+    uint64_t timeout;
+    const char *listener;
+    struct net_address address; /* of the listener, from here; host "": there is none to be known */
+    const char *ca_file;
+    const char *from, *to;
+    const char *username, *password; /* NULL: no login */
+    const char *upstream, *folder;
+};
+
 enum config_sandbox { CONFIG_SANDBOX_AUTO, CONFIG_SANDBOX_REQUIRED, CONFIG_SANDBOX_OFF, CONFIG_SANDBOXES };
 
 /* AUTO: text on a terminal, else JSON. */
@@ -183,6 +196,7 @@ struct config {
     uint64_t active_max; /* deliveries in memory, per upstream */
     struct config_strings rules;
     uint64_t decision_timeout;
+    struct config_probe probe;
     const char *dead_upstream; /* where reports about dead letters are filed; NULL: nowhere */
     const char *dead_folder;
     const char *default_upstream;
@@ -254,6 +268,11 @@ void config_free(struct config **config);
 
 const struct config_listener *config_listener_at(const struct config *config, size_t index);
 const struct config_upstream *config_upstream_at(const struct config *config, size_t index);
+
+/* NULL when there is none of that name. */
+const struct config_upstream *config_upstream_named(const struct config *config, const char *name);
+/* Where the probe knocks: the one that it names, else the first of SMTP; NULL when there is none. */
+const struct config_listener *config_probe_listener(const struct config *config);
 
 /* Where the admin server listens; -1 when the spool's path is too long for a socket in it. */
 MUST_USE int config_admin_address(const struct config *config, struct net_address *address_r, struct fault *fault);

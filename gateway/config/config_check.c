@@ -261,6 +261,7 @@ void config_check(const struct config *config, const struct document *json, stru
     }
     check_default(&check);
     check_admin(&check);
+    config_check_probe(config, json, problems);
     config_check_start(config, json, problems);
     check.pointer[0] = '\0';
     if (config->listeners.count == 0) {

@@ -21,4 +21,7 @@ void config_check_start(const struct config *config, const struct document *json
  * (config_check_open.c). */
 void config_check_open(const struct config *config, struct problems *problems);
 
+/* The part of it about the probe (config_probe.c). */
+void config_check_probe(const struct config *config, const struct document *json, struct problems *problems);
+
 #endif

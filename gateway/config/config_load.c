@@ -61,6 +61,7 @@ static void read_config(struct config *config, const struct document *json, stru
     config_read(&reader, &config_root_table, "", document_root(json), config);
     resolve_upstreams(config);
     bound_message_sizes(config);
+    config_resolve_probe(config);
     config_check(config, json, problems);
     config_load_rule_files(config, reader.folder, problems);
     config_check_open(config, problems);
@@ -120,6 +121,7 @@ struct config *config_load_part(const char *file, struct problems *problems)
                                    .arena = config->arena,
                                    .folder = config_folder_of(config->arena, config->file)};
     config_read(&reader, &config_root_table, "", document_root(json), config);
+    config_resolve_probe(config);
     document_free(&json);
     return config;
 }

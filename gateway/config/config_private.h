@@ -31,4 +31,9 @@ struct bytes config_file_text(struct arena *arena, const char *file, struct prob
  * error. */
 void config_load_rule_files(struct config *config, const char *folder, struct problems *problems);
 
+/* config_probe.c: what the probe's keys leave out. Before the check. */
+void config_resolve_probe(struct config *config);
+/* The rule that brings the probe's message into its folder, as a rule file; NULL without a probe. Of the arena. */
+const char *config_probe_rule(const struct config *config);
+
 #endif

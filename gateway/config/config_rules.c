@@ -147,6 +147,15 @@ static struct filters_naming naming_of(const struct config_upstream *upstream)
 static struct filters_set *rules_of(const struct config *config, struct filters_load_options options,
                                     struct problems *problems)
 {
+    struct filters_source *sources = expect_calloc(options.source_count + 1, sizeof *sources);
+    const char *probe = config_probe_rule(config);
+    size_t first = probe != NULL;
+    sources[0] = (struct filters_source){.name = "probe", .text = bytes_of(probe == NULL ? "" : probe)};
+    for (size_t i = 0; i < options.source_count; i++) {
+        sources[first + i] = options.sources[i];
+    }
+    options.sources = sources;
+    options.source_count += first;
     const char **names = expect_calloc(config->upstreams.count + 1, sizeof *names);
     struct filters_naming *namings = expect_calloc(config->upstreams.count + 1, sizeof *namings);
     for (size_t i = 0; i < config->upstreams.count; i++) {
@@ -165,6 +174,7 @@ static struct filters_set *rules_of(const struct config *config, struct filters_
                                                 .flags = config->default_flags.items,
                                                 .flag_count = config->default_flags.count};
     struct filters_set *set = filters_load(&options, problems);
+    free(sources);
     free(names);
     free(namings);
     return set;

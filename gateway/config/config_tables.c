@@ -294,6 +294,33 @@ static const struct config_key default_keys[] = {
 };
 static const struct config_table default_table = {default_keys, 0};
 
+static const struct config_key probe_keys[] = {
+    {"every", DURATION(config, probe.every), .least = 1000, .most = UINT64_C(7) * 86400000,
+     .help = "how often the running gateway sends a message of its own through its front door, reads it back and "
+             "removes it; without it, only \"mailweir probe\" does"},
+    {"upstream", STRING(config, probe.upstream),
+     .help = "where the probe's message is filed; without it, the upstream of \"default\", or the first one"},
+    {"folder", STRING(config, probe.folder),
+     .help = "its folder, \"mailweir-probe\" when nothing is said: one that nobody reads"},
+    {"listener", STRING(config, probe.listener),
+     .help = "the listener whose front door it takes; without it, the first one that speaks SMTP"},
+    {"address", ADDRESS(config, probe.address),
+     .help = "where that front door is, from here, if that cannot be read from the listener: behind a load balancer, "
+             "or a socket of systemd's"},
+    {"ca_file", PATH(config, probe.ca_file),
+     .help = "who signed the listener's certificate; without it, the system's CAs, and on loopback nobody is asked"},
+    {"from", STRING(config, probe.from), .help = "the sender, mailweir-probe at our host name when nothing is said"},
+    {"to", STRING(config, probe.to),
+     .help = "the recipient, mailweir-probe at our host name when nothing is said; what comes for this address goes "
+             "into the folder, in front of all rules"},
+    {"username", STRING(config, probe.username), .help = "a user of the listener, where it wants a login"},
+    {"password", SECRET(config, probe.password), .help = "the user's password"},
+    {"timeout", DURATION(config, probe.timeout), .fallback = "60s", .least = 1000, .most = 3600000,
+     .help = "within which the message must have arrived"},
+    END,
+};
+static const struct config_table probe_table = {probe_keys, 0};
+
 static const struct config_key log_keys[] = {
     {"format", WORD(config, log_format, log_formats), .fallback = "auto",
      .help = "auto is text on a terminal and JSON otherwise"},
@@ -365,6 +392,9 @@ static const struct config_key root_keys[] = {
              "on_error of the rule that is being tried counts: 451, or what \"default\" says"},
     {"dead_letters", OBJECT(&dead_table),
      .help = "file a report, with the message attached, about each delivery that no retry can help"},
+    {"probe", OBJECT(&probe_table),
+     .help = "a message of the gateway's own that goes all the way, so that operators learn that mail does not arrive "
+             "before users do"},
     {"default", OBJECT(&default_table), .help = "what happens when no rule matches"},
     {"log", OBJECT(&log_table), .restart = true, .help = "the log on standard error"},
     {"admin", OBJECT(&admin_table), .restart = true,

@@ -144,6 +144,8 @@ void gateway_start(struct gateway *gateway)
     gateway_watch_files(gateway, on_files_changed);
     dispatch_start(gateway->dispatch);
     log_ready(gateway);
+    gateway->probes = gateway_probe_new(gateway->loop, gateway->dispatch, gateway_log(gateway, GATEWAY_AREA_DELIVERY));
+    gateway_probe_configure(gateway->probes, gateway->config);
 }
 
 static void on_dispatch_drained(void *ctx)
@@ -163,6 +165,7 @@ void gateway_drain(struct gateway *gateway, void (*done)(void *ctx), void *ctx)
 {
     gateway->draining = true;
     gateway_give_up_reloads(gateway);
+    gateway_probe_free(&gateway->probes);
     gateway->drained = done;
     gateway->drained_ctx = ctx;
     /* Each half gets half of the time, so that both keep within the whole. */
@@ -175,6 +178,7 @@ void gateway_free(struct gateway **gateway)
         return;
     }
     gateway_unwatch_files(*gateway);
+    gateway_probe_free(&(*gateway)->probes);
     /* The loop goes on while its handles are closed, also behind this. */
     net_turn_watch((*gateway)->loop, 0, NULL, NULL);
     /* First: a load that is under way reads the first configuration. */
@@ -193,6 +197,11 @@ void gateway_free(struct gateway **gateway)
 uint16_t gateway_port(const struct gateway *gateway, const char *listener)
 {
     return reception_port(gateway->reception, listener);
+}
+
+void gateway_probe_state(const struct gateway *gateway, struct gateway_probe_state *state_r)
+{
+    gateway_probe_tell(gateway->probes, state_r);
 }
 
 const struct reception *gateway_smtpd(const struct gateway *gateway)

@@ -91,6 +91,17 @@ struct gateway_state {
 };
 void gateway_state(const struct gateway *gateway, struct gateway_state *state_r);
 
+/* What the probe has found; see gateway_probe.h. */
+struct gateway_probe_state {
+    bool known; /* one has ended since the start, and the configuration asks for them */
+    uint64_t arrived, failed;
+    uint64_t took_us;   /* of the last that arrived: from the front door until it was read back; 0: none */
+    int64_t arrived_ms; /* wall clock, of that one */
+    char step[20];      /* of the last one: what did not work, probe.h; "": it did */
+    char text[600];     /* why */
+};
+void gateway_probe_state(const struct gateway *gateway, struct gateway_probe_state *state_r);
+
 /* The gateway's parts, for the admin server's questions and commands. */
 struct dispatch *gateway_dispatch(const struct gateway *gateway);
 struct spool *gateway_spool(const struct gateway *gateway);

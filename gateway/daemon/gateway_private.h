@@ -11,6 +11,7 @@
 #include "base/must_use.h"
 #include "daemon/acknowledge.h"
 #include "daemon/gateway.h"
+#include "daemon/gateway_probe.h"
 #include "decision/decision.h"
 
 enum gateway_area {
@@ -48,6 +49,7 @@ struct gateway {
     struct dispatch *dispatch;
     struct acknowledge *acknowledge;
     struct reception *reception;
+    struct gateway_probe *probes;
     bool draining;
     struct net_sandbox_state sandbox;
     int64_t started_ms, loaded_ms;

@@ -135,6 +135,9 @@ static void take_over(struct gateway *gateway, struct config *config, struct pro
     config_free(&gateway->config);
     gateway->config = config;
     gateway_note_sources(gateway);
+    if (gateway->probes != NULL) {
+        gateway_probe_configure(gateway->probes, config);
+    }
 }
 
 /* ---- loading ---- */

@@ -66,6 +66,7 @@ void imapc_pool_free(struct imapc_pool **pool)
     EXPECT(imapc_pool_waiting(*pool) == 0);
     struct fault fault = FAULT_INIT;
     fault_set(&fault, FAULT_LOCAL, "shutdown", "pool", "the upstream is no longer used");
+    imapc_probe_free(*pool);  /* first: nobody hears of it any more */
     (*pool)->draining = true; /* what we cut ourselves is nobody's failure, and nothing is opened in its place */
     while (!list_is_empty(&(*pool)->connections)) {
         imapc_connection_cut(LIST_ITEM((*pool)->connections.next, struct imapc_connection, link), &fault);

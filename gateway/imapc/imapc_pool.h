@@ -158,6 +158,14 @@ typedef void imapc_probe_fn(void *ctx, const struct imapc_probe_report *report);
 void imapc_pool_probe(struct imapc_pool *pool, const char *folder, const char *id, struct bytes message,
                       imapc_probe_fn *fn, void *ctx);
 
+/*
+ * The same for a message that another way brings there: looks for it by its id in MAIL_ID_FIELD, again and again until
+ * it is found or within_ms are over, and removes it. A folder that is not there yet is none without the message. The
+ * report's `filed` stays false.
+ */
+void imapc_pool_take_back(struct imapc_pool *pool, const char *folder, const char *id, uint64_t within_ms,
+                          imapc_probe_fn *fn, void *ctx);
+
 /* Queues the append (sets *append to NULL). done comes once, from the loop. */
 void imapc_pool_submit(struct imapc_pool *pool, struct imapc_append **append);
 /* The daily budget of octets. */
@@ -207,7 +215,7 @@ size_t imapc_pool_waiting(const struct imapc_pool *pool);
  * UNCERTAIN).
  */
 void imapc_pool_drain(struct imapc_pool *pool, uint64_t deadline_ms, void (*done)(void *ctx), void *ctx);
-/* For a drained pool, or one without appends; sets *pool to NULL; NULL is fine. */
+/* For a drained pool, or one without appends, of whose probe no report comes then; sets *pool to NULL; NULL is fine. */
 void imapc_pool_free(struct imapc_pool **pool);
 
 #endif

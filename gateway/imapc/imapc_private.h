@@ -208,6 +208,8 @@ bool imapc_probe_start(struct imapc_connection *connection);
 void imapc_probe_result(struct imapc_connection *connection, const struct imapc_result *result);
 /* Nobody can be reached, or the pool ends. */
 void imapc_probe_failed(struct imapc_pool *pool, const struct fault *fault);
+/* Without a report. */
+void imapc_probe_free(struct imapc_pool *pool);
 
 /* ---- imapc_sasl.c: a login by SCRAM, whose arithmetic goes to the pool's login lane ---- */
 

@@ -1,6 +1,7 @@
 /*
  * imapc_probe - one message that is appended as any delivery is, looked for by its id, and removed: what an operator
- * wants to know of a folder before mail goes there. See imapc_pool_probe() and imapc_private.h.
+ * wants to know of a folder before mail goes there; or one that came there by another way, which is waited for, read
+ * back and removed. See imapc_pool_probe(), imapc_pool_take_back() and imapc_private.h.
  *
  * It is looked for whatever the APPEND was answered: a server may have kept what it did not acknowledge. Only what has
  * shown our id is removed, by its UID.
@@ -13,6 +14,9 @@
 /* Some servers show what they have filed a moment later (Exchange). */
 #define LOOKS   5
 #define LOOK_MS 700
+/* Who waits for a message that is under way looks often at first. */
+#define LOOK_FIRST_MS 100
+#define LOOK_LAST_MS  2000
 
 struct imapc_probe {
     struct imapc_pool *pool;
@@ -23,7 +27,9 @@ struct imapc_probe {
     struct doubt doubt;
     struct net_timer *timer; /* before the next look */
     unsigned looks;
-    bool waits; /* for a connection that looks, or removes */
+    uint64_t until;   /* it is looked for until then; 0: LOOKS times */
+    uint64_t look_ms; /* before the next look */
+    bool waits;       /* for a connection that looks, or removes */
     struct fault fault;
     struct imapc_probe_report report;
     imapc_probe_fn *fn;
@@ -51,6 +57,15 @@ void imapc_probe_failed(struct imapc_pool *pool, const struct fault *fault)
 {
     if (imapc_probe_waits(pool)) {
         end_probe(pool->probe, fault);
+    }
+}
+
+void imapc_probe_free(struct imapc_pool *pool)
+{
+    if (pool->probe != NULL) {
+        net_timer_free(&pool->probe->timer);
+        free(pool->probe);
+        pool->probe = NULL;
     }
 }
 
@@ -92,6 +107,7 @@ void imapc_pool_probe(struct imapc_pool *pool, const char *folder, const char *i
     struct imapc_probe *probe = expect_calloc(1, sizeof *probe);
     *probe = (struct imapc_probe){.pool = pool, .folder = folder, .id = id, .message = message, .fn = fn, .ctx = ctx};
     probe->timer = net_timer_new(pool->loop, look, probe);
+    probe->look_ms = LOOK_MS;
     probe->append = (struct imapc_append){.id = id,
                                           .folder = folder,
                                           .sender = "",
@@ -105,7 +121,34 @@ void imapc_pool_probe(struct imapc_pool *pool, const char *folder, const char *i
     imapc_pool_submit(pool, &append);
 }
 
+void imapc_pool_take_back(struct imapc_pool *pool, const char *folder, const char *id, uint64_t within_ms,
+                          imapc_probe_fn *fn, void *ctx)
+{
+    EXPECT(pool->probe == NULL && imapc_pool_waiting(pool) == 0);
+    struct imapc_probe *probe = expect_calloc(1, sizeof *probe);
+    *probe = (struct imapc_probe){.pool = pool, .folder = folder, .id = id, .fn = fn, .ctx = ctx};
+    probe->timer = net_timer_new(pool->loop, look, probe);
+    probe->look_ms = LOOK_FIRST_MS;
+    probe->until = net_now(pool->loop) + within_ms;
+    pool->probe = probe;
+    look(probe);
+}
+
 /* ---- the look, and the removal ---- */
+
+static bool looks_again(const struct imapc_probe *probe)
+{
+    uint64_t next = net_now(probe->pool->loop) + probe->look_ms;
+    return probe->until != 0 ? next < probe->until : probe->looks < LOOKS;
+}
+
+static void wait_for_look(struct imapc_probe *probe)
+{
+    net_timer_start(probe->timer, probe->look_ms);
+    if (probe->until != 0) {
+        probe->look_ms = probe->look_ms * 2 < LOOK_LAST_MS ? probe->look_ms * 2 : LOOK_LAST_MS;
+    }
+}
 
 bool imapc_probe_start(struct imapc_connection *connection)
 {
@@ -133,8 +176,8 @@ static void on_looked(struct imapc_probe *probe, const struct imapc_result *resu
         probe->report.uid = probe->wanted.uid;
         probe->report.uidvalidity = result->uidvalidity;
         look(probe);
-    } else if (probe->looks < LOOKS) {
-        net_timer_start(probe->timer, LOOK_MS);
+    } else if (looks_again(probe)) {
+        wait_for_look(probe);
     } else if (fault_is_set(&result->fault)) {
         end_probe(probe, &result->fault);
     } else {
