@@ -20,9 +20,7 @@
 #define SKIP_MAX ((size_t)64 << 10)
 /* The first octet of a TLS record that holds a handshake: somebody speaks TLS where we listen in clear. */
 #define TLS_HANDSHAKE 0x16
-/* What must come of a message within data_timeout_ms for the deadline to move: octets one by one are no progress. */
-#define PROGRESS_MIN 1024
-#define NEVER        UINT64_MAX
+#define NEVER         UINT64_MAX
 
 void smtpd_limits_default(struct smtpd_limits *limits)
 {
@@ -45,117 +43,6 @@ void smtpd_limits_default(struct smtpd_limits *limits)
         .session_timeout_ms = 3600 * 1000,
         .greeting_delay_ms = 250,
     };
-}
-
-/* ---- replies ---- */
-
-struct smtpd_answer smtpd_keep_answer(struct smtpd_engine *engine, const struct smtpd_answer *answer)
-{
-    const char *enhanced = arena_text(engine->transaction.arena, answer->enhanced == NULL ? "" : answer->enhanced);
-    const char *text = arena_text(engine->transaction.arena, answer->text);
-    if (enhanced == NULL || text == NULL) {
-        return *smtpd_reply_get(SMTPD_REPLY_TOO_MUCH_MEMORY);
-    }
-    return (struct smtpd_answer){answer->code, enhanced, text, answer->reply};
-}
-
-void smtpd_note_said(struct smtpd_engine *engine, struct bytes line)
-{
-    size_t len = line.len < SMTPD_SAID_MAX ? line.len : SMTPD_SAID_MAX;
-    for (size_t i = 0; i < len; i++) {
-        engine->said[i] = line.ptr[i] >= ' ' && line.ptr[i] < 127 ? (char)line.ptr[i] : '?';
-    }
-    engine->said[len] = '\0';
-    engine->recipient[0] = '\0';
-}
-
-void smtpd_note_recipient(struct smtpd_engine *engine, struct bytes address)
-{
-    size_t len = address.len < SMTPD_RECIPIENT_MAX ? address.len : SMTPD_RECIPIENT_MAX;
-    if (len > 0) { /* "<>" may have no octets to point at */
-        memcpy(engine->recipient, address.ptr, len);
-    }
-    engine->recipient[len] = '\0';
-}
-
-static void tell_refusal(struct smtpd_engine *engine, const struct smtpd_answer *answer)
-{
-    bool open = engine->transaction.arena != NULL;
-    const struct smtpd_refusal refusal = {
-        .answer = answer,
-        .said = engine->said,
-        .recipient = engine->recipient[0] == '\0' ? NULL : engine->recipient,
-        .envelope = open ? &engine->transaction.envelope : NULL,
-        .is_mail = open && (engine->verb == SMTP_VERB_MAIL || engine->verb == SMTP_VERB_RCPT ||
-                            engine->verb == SMTP_VERB_DATA || engine->verb == SMTP_VERB_BDAT),
-        .helo = engine->helo,
-        .user = engine->user,
-    };
-    if (engine->options.refused != NULL) {
-        engine->options.refused(engine->options.refused_ctx, &refusal);
-    }
-}
-
-void smtpd_say(struct smtpd_engine *engine, const struct smtpd_answer *answer)
-{
-    /* Cannot be full: commands wait at OUTPUT_HIGH, and one reply is far smaller than what is left. */
-    smtp_reply_write(&engine->output, answer->code, answer->enhanced, answer->text);
-    smtpd_tally_reply(engine->options.tally, answer);
-    if (answer->code >= 400) {
-        engine->errors++;
-        tell_refusal(engine, answer);
-    }
-    if (answer->code >= 400 && engine->transaction.arena != NULL) {
-        engine->transaction.refusal = smtpd_keep_answer(engine, answer);
-    }
-}
-
-void smtpd_reply(struct smtpd_engine *engine, enum smtpd_reply reply)
-{
-    smtpd_say(engine, smtpd_reply_get(reply));
-}
-
-void smtpd_end(struct smtpd_engine *engine)
-{
-    smtpd_reset(engine, false);
-    engine->want = engine->awaiting == SMTPD_WANT_AUTH ? SMTPD_WANT_AUTH_END : SMTPD_WANT_INPUT;
-    engine->awaiting = SMTPD_WANT_INPUT;
-    engine->phase = SMTPD_PHASE_ENDED;
-}
-
-void smtpd_hang_up(struct smtpd_engine *engine, enum smtpd_reply reply)
-{
-    smtpd_reply(engine, reply);
-    smtpd_end(engine);
-}
-
-void smtpd_ask(struct smtpd_engine *engine, enum smtpd_want want)
-{
-    engine->want = want;
-    engine->awaiting = want;
-}
-
-/* ---- transactions ---- */
-
-static void transaction_done(struct smtpd_transaction *transaction)
-{
-    buf_done(&transaction->header);
-    arena_free(&transaction->arena);
-    memset(transaction, 0, sizeof *transaction);
-    buf_init(&transaction->header, SMTPD_HEADER_MAX);
-}
-
-void smtpd_reset(struct smtpd_engine *engine, bool message_taken)
-{
-    if (engine->transaction.arena == NULL) {
-        return;
-    }
-    engine->stage = SMTPD_STAGE_READY;
-    if (message_taken) {
-        transaction_done(&engine->transaction);
-    } else {
-        engine->reset_due = true;
-    }
 }
 
 /* ---- phases: what the next octets are ---- */
@@ -308,39 +195,18 @@ static void on_handshake_timeout(struct smtpd_engine *engine, uint64_t now)
 static const struct {
     const char *name;
     smtpd_taker *take;
-    size_t timeout; /* which of the limits */
     void (*on_deadline)(struct smtpd_engine *engine, uint64_t now);
 } phases[] = {
-#define TIMEOUT(field) offsetof(struct smtpd_limits, field)
-    [SMTPD_PHASE_HANDSHAKE] = {"handshake", take_nothing, TIMEOUT(command_timeout_ms), on_handshake_timeout},
-    [SMTPD_PHASE_GREETING] = {"greeting", take_early, TIMEOUT(greeting_delay_ms), smtpd_greet},
-    [SMTPD_PHASE_COMMAND] = {"command", take_command, TIMEOUT(command_timeout_ms), on_timeout},
-    [SMTPD_PHASE_SKIP] = {"skip", skip_line, TIMEOUT(command_timeout_ms), on_timeout},
-    [SMTPD_PHASE_SASL] = {"authentication", smtpd_take_sasl, TIMEOUT(command_timeout_ms), on_timeout},
-    [SMTPD_PHASE_PENALTY] = {"penalty", take_nothing, TIMEOUT(command_timeout_ms), smtpd_end_penalty},
-    [SMTPD_PHASE_TEXT] = {"text", smtpd_take_text, TIMEOUT(data_timeout_ms), on_data_timeout},
-    [SMTPD_PHASE_CHUNK] = {"chunk", smtpd_take_chunk, TIMEOUT(data_timeout_ms), on_data_timeout},
-    [SMTPD_PHASE_ENDED] = {"ended", take_end, TIMEOUT(command_timeout_ms), on_timeout},
-#undef TIMEOUT
+    [SMTPD_PHASE_HANDSHAKE] = {"handshake", take_nothing, on_handshake_timeout},
+    [SMTPD_PHASE_GREETING] = {"greeting", take_early, smtpd_greet},
+    [SMTPD_PHASE_COMMAND] = {"command", take_command, on_timeout},
+    [SMTPD_PHASE_SKIP] = {"skip", skip_line, on_timeout},
+    [SMTPD_PHASE_SASL] = {"authentication", smtpd_take_sasl, on_timeout},
+    [SMTPD_PHASE_PENALTY] = {"penalty", take_nothing, smtpd_end_penalty},
+    [SMTPD_PHASE_TEXT] = {"text", smtpd_take_text, on_data_timeout},
+    [SMTPD_PHASE_CHUNK] = {"chunk", smtpd_take_chunk, on_data_timeout},
+    [SMTPD_PHASE_ENDED] = {"ended", take_end, on_timeout},
 };
-
-void smtpd_enter(struct smtpd_engine *engine, uint64_t now, enum smtpd_phase phase)
-{
-    uint64_t timeout;
-    memcpy(&timeout, (const char *)&engine->options.limits + phases[phase].timeout, sizeof timeout);
-    engine->phase = phase;
-    engine->deadline = now + timeout;
-    engine->progress = 0;
-}
-
-void smtpd_note_progress(struct smtpd_engine *engine, uint64_t now, size_t octets)
-{
-    engine->progress += octets;
-    if (engine->progress >= PROGRESS_MIN) {
-        engine->progress = 0;
-        engine->deadline = now + engine->options.limits.data_timeout_ms;
-    }
-}
 
 const char *smtpd_engine_phase(const struct smtpd_engine *engine)
 {
@@ -393,7 +259,7 @@ struct smtpd_engine *smtpd_engine_new(const struct smtpd_engine_options *options
     engine->session_deadline = now + options->limits.session_timeout_ms;
     buf_init(&engine->output, OUTPUT_MAX);
     buf_init(&engine->sasl, SMTPD_AUTH_LINE_MAX);
-    transaction_done(&engine->transaction);
+    smtpd_transaction_done(&engine->transaction);
     smtpd_update_offer(engine);
     if (options->implicit_tls) {
         smtpd_enter(engine, now, SMTPD_PHASE_HANDSHAKE);
@@ -409,7 +275,7 @@ void smtpd_engine_free(struct smtpd_engine **engine)
     if (*engine == NULL) {
         return;
     }
-    transaction_done(&(*engine)->transaction);
+    smtpd_transaction_done(&(*engine)->transaction);
     buf_done(&(*engine)->output);
     buf_wipe(&(*engine)->sasl);
     free((*engine)->hostname);
@@ -475,7 +341,7 @@ enum smtpd_want smtpd_engine_step(struct smtpd_engine *engine, uint64_t now, str
     *used_r = 0;
     if (engine->reset_told) {
         engine->reset_told = false;
-        transaction_done(&engine->transaction);
+        smtpd_transaction_done(&engine->transaction);
     }
     check_deadline(engine, now);
     while (!is_blocked(engine)) {

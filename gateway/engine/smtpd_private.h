@@ -1,12 +1,13 @@
 /*
  * smtpd_private - what the files of the SMTP engine share. Nobody else includes it.
  *
- *   smtpd_engine.c    steps, phases, deadlines, answers
+ *   smtpd_engine.c    steps, phases, deadlines, answers: the top
  *   smtpd_commands.c  the table of commands, and those that do little
  *   smtpd_hello.c     HELO, EHLO, LHLO, STARTTLS, XCLIENT: who talks to us
  *   smtpd_sasl.c      AUTH
  *   smtpd_envelope.c  MAIL, RCPT
  *   smtpd_message.c   DATA, BDAT and the octets of a message
+ *   smtpd_core.c      what all of them do to the session: reply, ask, end
  */
 #ifndef MAILWEIR_ENGINE_SMTPD_PRIVATE_H
 #define MAILWEIR_ENGINE_SMTPD_PRIVATE_H
@@ -113,7 +114,7 @@ typedef void smtpd_handler(struct smtpd_engine *engine, uint64_t now, struct byt
 /* Takes octets of one phase: 1 when it went on, 0 when it needs more. */
 typedef int smtpd_taker(struct smtpd_engine *engine, uint64_t now, struct bytes input, size_t *used_r);
 
-/* ---- smtpd_engine.c ---- */
+/* ---- smtpd_core.c ---- */
 /* Replies; a refusal counts as an error. */
 void smtpd_say(struct smtpd_engine *engine, const struct smtpd_answer *answer);
 void smtpd_reply(struct smtpd_engine *engine, enum smtpd_reply reply);
@@ -133,6 +134,8 @@ void smtpd_enter(struct smtpd_engine *engine, uint64_t now, enum smtpd_phase pha
 void smtpd_note_progress(struct smtpd_engine *engine, uint64_t now, size_t octets);
 /* Ends the transaction; what was stored is to be thrown away when no message came of it. */
 void smtpd_reset(struct smtpd_engine *engine, bool message_taken);
+/* Forgets all of it; also of one that was never begun. */
+void smtpd_transaction_done(struct smtpd_transaction *transaction);
 /* A reply with strings that outlive the giver's: in the transaction's arena. */
 struct smtpd_answer smtpd_keep_answer(struct smtpd_engine *engine, const struct smtpd_answer *answer);
 
