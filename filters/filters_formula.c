@@ -158,6 +158,21 @@ static int length_of(struct filters_run *run, struct bytes text, struct filters_
     return filters_run_add_number(run, out, length, NULL);
 }
 
+/* hash(n) is a number that has a text too. */
+static int hash_of(struct filters_run *run, const struct filters_step *step, struct bytes text,
+                   struct filters_fetched *out)
+{
+    struct buf made;
+    uint64_t number = 0;
+    buf_init(&made, FILTERS_VALUE_MAX);
+    filters_function_apply(&step->call, text, &made);
+    bool is_number = step->call.number > 0 && bytes_to_u64(buf_bytes(&made), &number);
+    int result = is_number ? filters_run_add_number(run, out, (int64_t)number, NULL)
+                           : filters_run_add_text(run, out, buf_bytes(&made));
+    buf_done(&made);
+    return result;
+}
+
 static int look_up(struct filters_run *run, const struct filters_step *step, struct bytes text,
                    struct filters_fetched *out)
 {
@@ -217,6 +232,8 @@ static int apply_one(struct filters_run *run, const struct filters_step *step, c
         return split(run, step, value->text, out);
     case FILTERS_LENGTH:
         return length_of(run, value->text, out);
+    case FILTERS_HASH:
+        return hash_of(run, step, value->text, out);
     case FILTERS_LOOKUP:
         return look_up(run, step, value->text, out);
     case FILTERS_TO_NUMBER:

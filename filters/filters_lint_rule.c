@@ -1,10 +1,14 @@
 /*
- * filters_lint_rule - warnings about one rule whose parts are right by themselves: actions in an order in which some of
- * them do nothing, conditions that can never hold together, "not" over several values.
+ * filters_lint_rule - warnings about what is right by its parts: actions in an order in which some of them do nothing,
+ * conditions that can never hold together, "not" over several values.
  */
 #include <string.h>
 
+#include "filters/filters_formula.h"
 #include "filters/filters_load.h"
+#include "filters/filters_name.h"
+
+#define GATHERED_MAX 64u /* tests that are compared with each other */
 
 /* ---- actions ---- */
 
@@ -20,32 +24,50 @@ static bool prepares(const struct filters_action *action)
            action->kind == FILTERS_REPLACEHEADER || action->kind == FILTERS_TAG_SUBJECT;
 }
 
-static void warn_action(struct filters_loader *loader, size_t index, const char *word, const char *text)
+static void warn_action(struct filters_loader *loader, const char *key, size_t index, const char *word,
+                        const char *text)
 {
-    size_t then = filters_load_down(loader, "then");
+    size_t mark = filters_load_down(loader, key);
     filters_load_item(loader, index);
     filters_load_warning_at(loader, NULL, "\"%s\" %s", word, text);
-    filters_load_up(loader, then);
+    filters_load_up(loader, mark);
 }
 
-static void lint_actions(struct filters_loader *loader, const struct filters_rule *rule)
+static bool ends(const struct filters_action *action)
 {
-    bool filed = false; /* by this rule, by "fileinto" */
-    for (size_t i = 0; i < rule->action_count; i++) {
-        const struct filters_action *action = &rule->actions[i];
-        const char *word = filters_action_keys[action->kind].name;
-        if (prepares(action) && filed) {
-            bool later = false;
-            for (size_t k = i + 1; k < rule->action_count; k++) {
-                later = later || files(&rule->actions[k]);
-            }
-            if (!later) {
-                warn_action(loader, i, word, "changes only what is filed after it: write it before \"fileinto\"");
-                return;
-            }
+    return action->kind == FILTERS_STOP || action->kind == FILTERS_REJECT || action->kind == FILTERS_DEFER ||
+           action->kind == FILTERS_DISCARD || action->kind == FILTERS_GOTO;
+}
+
+static bool files_later(const struct filters_action *actions, size_t from, size_t count)
+{
+    for (; from < count; from++) {
+        if (files(&actions[from])) {
+            return true;
         }
-        if (action->kind == FILTERS_REJECT && (filed || (i > 0 && files(&rule->actions[i - 1])))) {
-            warn_action(loader, i, word, "refuses the whole message: nothing of what stands before it is filed");
+    }
+    return false;
+}
+
+void filters_lint_actions(struct filters_loader *loader, const struct filters_action *actions, size_t count,
+                          const char *key)
+{
+    bool filed = false; /* by this list, by "fileinto" */
+    for (size_t i = 0; i < count; i++) {
+        const struct filters_action *action = &actions[i];
+        const char *word = filters_action_keys[action->kind].name;
+        bool refuses = action->kind == FILTERS_REJECT || action->kind == FILTERS_DEFER;
+        if (i > 0 && ends(&actions[i - 1]) && !ends(action)) {
+            filters_load_warning_at(loader, key, "the actions behind \"%s\" are never done",
+                                    filters_action_keys[actions[i - 1].kind].name);
+            return;
+        }
+        if (prepares(action) && filed && !files_later(actions, i + 1, count)) {
+            warn_action(loader, key, i, word, "changes only what is filed after it: write it before \"fileinto\"");
+            return;
+        }
+        if (refuses && (filed || (i > 0 && files(&actions[i - 1])))) {
+            warn_action(loader, key, i, word, "refuses the whole message: nothing of what stands before it is filed");
             return;
         }
         filed = filed || action->kind == FILTERS_FILEINTO;
@@ -57,8 +79,16 @@ static void lint_actions(struct filters_loader *loader, const struct filters_rul
 /* A message has one of it for the recipient that is decided for. */
 static bool is_single(const struct filters_subject *subject)
 {
-    return subject->kind != FILTERS_SUBJECT_HEADER && subject->kind != FILTERS_SUBJECT_BODY &&
-           subject->kind != FILTERS_SUBJECT_ATTACHMENT;
+    const struct filters_formula *formula = subject->formula;
+    if (formula == NULL) {
+        return subject->kind <= FILTERS_SUBJECT_LIST_ID;
+    }
+    for (size_t i = 0; i < formula->step_count; i++) {
+        if (formula->steps[i].call.function == FILTERS_SPLIT) {
+            return false;
+        }
+    }
+    return formula->source.kind != FILTERS_NAME_SUBJECT || is_single(formula->source.what);
 }
 
 static bool is_equality(const struct filters_condition *test)
@@ -79,13 +109,29 @@ static bool share_a_word(const struct filters_condition *a, const struct filters
     return false;
 }
 
-static void lint_all(struct filters_loader *loader, const struct filters_condition *all)
+/* The tests for equal words that must all hold: those of an "all" in an "all", and of named conditions, too. */
+static size_t gather(const struct filters_condition *all, const struct filters_condition **tests, size_t count)
 {
-    for (size_t i = 0; i < all->child_count; i++) {
-        for (size_t k = i + 1; k < all->child_count && is_equality(all->children[i]); k++) {
-            const struct filters_condition *a = all->children[i], *b = all->children[k];
-            if (is_equality(b) && a->subject == b->subject && a->nocase == b->nocase && !share_a_word(a, b)) {
-                filters_load_warning_at(loader, "if",
+    for (size_t i = 0; i < all->child_count && count < GATHERED_MAX; i++) {
+        const struct filters_condition *child = all->children[i];
+        if (child->kind == FILTERS_ALL) {
+            count = gather(child, tests, count);
+        } else if (is_equality(child)) {
+            tests[count++] = child;
+        }
+    }
+    return count;
+}
+
+static void lint_all(struct filters_loader *loader, const struct filters_condition *all, const char *key)
+{
+    const struct filters_condition *tests[GATHERED_MAX];
+    size_t count = gather(all, tests, 0);
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = i + 1; k < count; k++) {
+            const struct filters_condition *a = tests[i], *b = tests[k];
+            if (a->subject == b->subject && a->nocase == b->nocase && !share_a_word(a, b)) {
+                filters_load_warning_at(loader, key,
                                         "it can never hold: two tests under \"all\" want different values of the same "
                                         "field, which has one at a time; under \"any\" one is enough");
                 return;
@@ -115,36 +161,44 @@ static bool is_several(const struct filters_subject *subject)
     return false;
 }
 
-static void lint_not(struct filters_loader *loader, const struct filters_condition *negation)
+/* Whether it is a test of several values, or one of an "any". */
+static bool asks_several(const struct filters_condition *condition)
 {
-    const struct filters_condition *test = negation->children[0];
-    if (test->kind == FILTERS_TEST && test->operator!= FILTERS_EXISTS && is_several(test->subject)) {
-        filters_load_warning_at(loader, "if",
+    for (size_t i = 0; condition->kind == FILTERS_ANY && i < condition->child_count; i++) {
+        if (asks_several(condition->children[i])) {
+            return true;
+        }
+    }
+    return condition->kind == FILTERS_TEST && condition->operator!= FILTERS_EXISTS && is_several(condition->subject);
+}
+
+static void lint_not(struct filters_loader *loader, const struct filters_condition *negation, const char *key)
+{
+    if (asks_several(negation->children[0])) {
+        filters_load_warning_at(loader, key,
                                 "\"not\" over several values holds when none of them is so: say that by \"none\", and "
                                 "\"one of them is not\" by {\"not\": {\"every\": ...}}");
     }
 }
 
-static void lint_condition(struct filters_loader *loader, const struct filters_condition *condition)
+static void lint(struct filters_loader *loader, const struct filters_condition *condition, const char *key, bool in_all)
 {
-    if (condition->name != NULL) {
-        return; /* told once would be enough, and it is used by many */
-    }
-    if (condition->kind == FILTERS_ALL) {
-        lint_all(loader, condition);
+    if (condition->kind == FILTERS_ALL && !in_all) {
+        lint_all(loader, condition, key);
     }
     if (condition->kind == FILTERS_NOT) {
-        lint_not(loader, condition);
+        lint_not(loader, condition, key);
     }
     for (size_t i = 0; condition->kind != FILTERS_TEST && i < condition->child_count; i++) {
-        lint_condition(loader, condition->children[i]);
+        if (condition->children[i]->name == NULL) { /* a named one is told of once, where it stands */
+            lint(loader, condition->children[i], key, condition->kind == FILTERS_ALL);
+        }
     }
 }
 
-void filters_lint_rule(struct filters_loader *loader, const struct filters_rule *rule)
+void filters_lint_condition(struct filters_loader *loader, const struct filters_condition *condition, const char *key)
 {
-    lint_actions(loader, rule);
-    if (rule->condition != NULL) {
-        lint_condition(loader, rule->condition);
+    if (key == NULL || condition->name == NULL) {
+        lint(loader, condition, key, false);
     }
 }

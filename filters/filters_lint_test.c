@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "filters/filters_formula.h"
 #include "filters/filters_load.h"
+#include "filters/filters_name.h"
 
 #define WORD_MAX          300     /* octets of an entry of a list; no address and no domain is longer */
 #define ENTRIES_LOOKED_AT 100000u /* of a named list */
@@ -22,14 +24,21 @@ static bool has(const char *word, char c)
 /* Whether the test's values are whole addresses. */
 static bool is_address(const struct filters_subject *subject)
 {
-    bool envelope = subject->kind == FILTERS_SUBJECT_FROM || subject->kind == FILTERS_SUBJECT_TO;
-    return (envelope && subject->part == FILTERS_PART_WHOLE) ||
-           (subject->kind == FILTERS_SUBJECT_HEADER && subject->part == FILTERS_PART_ADDRESS);
+    return subject->object == FILTERS_OBJECT_ADDRESS || subject->object == FILTERS_OBJECT_MAILBOX;
+}
+
+/* ".domain" of what the values are, by the last step. */
+static bool ends_in_domain(const struct filters_formula *formula)
+{
+    const struct filters_step *last =
+        formula == NULL || formula->step_count == 0 ? NULL : &formula->steps[formula->step_count - 1];
+    return last != NULL && last->call.function == FILTERS_ATTRIBUTE && last->attribute == FILTERS_PART_DOMAIN;
 }
 
 static bool is_domain(const struct filters_subject *subject)
 {
-    return subject->part == FILTERS_PART_DOMAIN || subject->kind == FILTERS_SUBJECT_HELO;
+    return ends_in_domain(subject->formula) || subject->part == FILTERS_PART_DOMAIN ||
+           subject->kind == FILTERS_SUBJECT_HELO;
 }
 
 /* A field with addresses of which the whole is compared, names and brackets included. */
@@ -47,6 +56,52 @@ static bool is_whole_address_field(const struct filters_subject *subject)
         }
     }
     return false;
+}
+
+/* ---- words that there are: others never come ---- */
+
+static const char *const *known_words(const struct filters_subject *subject)
+{
+    static const char *const reports[] = {"dsn", "mdn", "arf", "tlsrpt", "dmarc", "calendar", "auto_reply", NULL};
+    static const char *const limits[] = {"header-size", "nesting", "parts", "text", NULL};
+    static const char *const errors[] = {"boundary",  "charset", "content-type", "encoding",
+                                         "encrypted", "partial", "tnef",         NULL};
+    static const char *const protocols[] = {"SMTP",      "ESMTP",     "ESMTPS",     "ESMTPA",   "ESMTPSA",  "LMTP",
+                                            "LMTPS",     "LMTPA",     "LMTPSA",     "UTF8SMTP", "UTF8LMTP", "UTF8SMTPS",
+                                            "UTF8SMTPA", "UTF8LMTPS", "UTF8SMTPSA", NULL};
+    switch (subject->kind) {
+    case FILTERS_SUBJECT_REPORT:
+        return reports;
+    case FILTERS_SUBJECT_MIME_LIMIT:
+        return limits;
+    case FILTERS_SUBJECT_MIME_ERROR:
+        return errors;
+    case FILTERS_SUBJECT_PROTOCOL:
+        return protocols;
+    default:
+        return NULL;
+    }
+}
+
+static bool lint_known(struct filters_loader *loader, const struct filters_subject *subject, const char *word)
+{
+    const char *const *known = known_words(subject);
+    struct buf list;
+    for (size_t i = 0; known != NULL && known[i] != NULL; i++) {
+        if (bytes_is_nocase(bytes_of(word), known[i])) {
+            return false;
+        }
+    }
+    if (known == NULL) {
+        return false;
+    }
+    buf_init(&list, 1000);
+    for (size_t i = 0; known[i] != NULL; i++) {
+        buf_printf(&list, "%s%s", i == 0 ? "" : ", ", known[i]);
+    }
+    filters_load_warning_at(loader, NULL, "\"%s\" never comes here: there is %s", word, buf_text(&list));
+    buf_done(&list);
+    return true;
 }
 
 /* ---- one word; true when something was told ---- */
@@ -140,14 +195,15 @@ static bool lint_word(struct filters_loader *loader, const struct filters_condit
         if (is_address(subject) && lint_address(loader, word, test->operator)) {
             return true;
         }
-        if (is_domain(subject) && lint_domain(loader, word)) {
+        if ((is_domain(subject) && lint_domain(loader, word)) || lint_known(loader, subject, word)) {
             return true;
         }
     }
     if (is_whole_address_field(subject) && test->operator!= FILTERS_CONTAINS && has(word, '@')) {
         filters_load_warning_at(loader, NULL,
                                 "the whole field is compared, with the name before the address and its brackets: add "
-                                "\"part\": \"address\"");
+                                "\"part\": \"address\", or in \"of\" write \"header.%s.address\"",
+                                subject->headers[0]);
         return true;
     }
     return lint_wildcard(loader, word, test->operator);
@@ -180,7 +236,7 @@ static bool is_leap(int64_t year)
     return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
 }
 
-static void lint_date(struct filters_loader *loader, int64_t date, enum filters_operator operator)
+static void lint_date(struct filters_loader *loader, int64_t date, enum filters_operator operator, bool of_reception)
 {
     static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     int64_t year = date / 10000, month = date / 100 % 100, day = date % 100;
@@ -189,23 +245,31 @@ static void lint_date(struct filters_loader *loader, int64_t date, enum filters_
     }
     if (day > days[month - 1] + (month == 2 && is_leap(year))) {
         filters_load_warning_at(loader, NULL, "there is no %04d-%02d-%02d", (int)year, (int)month, (int)day);
-    } else if (loader->today > date &&
+    } else if (of_reception && loader->today > date &&
                (operator== FILTERS_IS || operator== FILTERS_UNDER || operator== FILTERS_AT_MOST)) {
         filters_load_warning_at(loader, NULL, "%04d-%02d-%02d is past: no message that comes can be of that date%s",
                                 (int)year, (int)month, (int)day, operator== FILTERS_IS ? "" : " or earlier");
     }
 }
 
+/* The date of reception, which is never past; header fields tell of any. */
+static bool is_reception(const struct filters_subject *subject)
+{
+    return subject->kind == FILTERS_SUBJECT_DATE ||
+           (subject->formula != NULL && subject->formula->source.kind == FILTERS_NAME_DATE);
+}
+
 static void lint_dates(struct filters_loader *loader, const struct filters_condition *test)
 {
+    bool of_reception = is_reception(test->subject);
     for (size_t i = 0; i < test->range_count; i++) {
         const struct filters_range *range = &test->ranges[i];
         int64_t high = test->operator== FILTERS_UNDER ? range->high + 1 : range->high;
         if (range->low != INT64_MIN && range->low != high) {
-            lint_date(loader, test->operator== FILTERS_OVER ? range->low - 1 : range->low, FILTERS_OVER);
+            lint_date(loader, test->operator== FILTERS_OVER ? range->low - 1 : range->low, FILTERS_OVER, of_reception);
         }
         if (high != INT64_MAX) {
-            lint_date(loader, high, test->operator== FILTERS_BETWEEN ? FILTERS_AT_MOST : test->operator);
+            lint_date(loader, high, test->operator== FILTERS_BETWEEN ? FILTERS_AT_MOST : test->operator, of_reception);
         }
     }
 }
@@ -251,8 +315,14 @@ void filters_lint_test(struct filters_loader *loader, json_t *value, const struc
 {
     json_t *operand = json_object_get(value, key);
     size_t mark = filters_load_down(loader, key);
-    if (test->subject->type == FILTERS_TYPE_DATE && test->subject->kind == FILTERS_SUBJECT_DATE) {
+    if (test->subject->type == FILTERS_TYPE_DATE) {
         lint_dates(loader, test);
+    } else if (test->patterns != NULL) {
+        for (size_t i = 0; i < test->pattern_count && i < WORDS_LOOKED_AT; i++) {
+            size_t inner = json_is_array(operand) ? filters_load_item(loader, i) : loader->path.len;
+            lint_pattern(loader, filters_pattern_text(test->patterns[i]));
+            filters_load_up(loader, inner);
+        }
     } else if (test->pattern != NULL) {
         const char *pattern = filters_pattern_text(test->pattern);
         lint_pattern(loader, pattern);

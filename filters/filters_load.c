@@ -61,13 +61,7 @@ static void load_then(struct filters_loader *loader, json_t *value, struct filte
     size_t mark = filters_load_down(loader, "then");
     filters_load_actions(loader, actions, &rule->actions, &rule->action_count);
     for (size_t i = 0; i < rule->action_count; i++) {
-        bool ends = is_ending(rule->actions[i].kind);
-        if (rule->ends && !ends) {
-            filters_load_warning_at(loader, "", "the actions behind \"%s\" are never done",
-                                    filters_action_keys[rule->actions[i - 1].kind].name);
-            break;
-        }
-        rule->ends = rule->ends || ends;
+        rule->ends = rule->ends || is_ending(rule->actions[i].kind);
     }
     filters_load_up(loader, mark);
 }
@@ -87,6 +81,16 @@ static unsigned load_word(struct filters_loader *loader, json_t *value, const ch
     return 0;
 }
 
+/* Whether the day exists: "2026-02-30" is read as the second of March. */
+static bool is_day(int64_t ms, const char *text)
+{
+    struct date date;
+    char shown[40];
+    date_of(ms, &date);
+    snprintf(shown, sizeof shown, "%04d-%02d-%02d", date.year, date.month, date.day);
+    return strcmp(shown, text) == 0;
+}
+
 /* The day itself belongs to it, in the zone of the set. */
 static void load_until(struct filters_loader *loader, json_t *value, struct filters_rule *rule)
 {
@@ -99,6 +103,9 @@ static void load_until(struct filters_loader *loader, json_t *value, struct filt
         filters_load_error_at(loader, "until", "must be a date such as \"2026-12-31\": the last day of the rule");
         return;
     }
+    if (!is_day(ms, text)) {
+        filters_load_warning_at(loader, "until", "there is no %s", text);
+    }
     rule->until_ms = filters_zone_day_end(loader->zone, ms);
     if (loader->options->now_ms >= rule->until_ms) {
         filters_load_warning_at(loader, "until",
@@ -109,7 +116,12 @@ static void load_until(struct filters_loader *loader, json_t *value, struct filt
 /* Whether and how the rule is tried. */
 static void load_state(struct filters_loader *loader, json_t *value, struct filters_rule *rule)
 {
-    rule->off = filters_load_text(loader, value, "off");
+    json_t *state = json_object_get(value, "state");
+    bool said = json_is_object(state); /* {"state": {"off": "reason"}} */
+    rule->off = filters_load_text(loader, said ? state : value, "off");
+    if (said && (rule->off == NULL || json_object_size(state) != 1)) {
+        filters_load_error_at(loader, "state", "it is \"active\", \"watch\", or {\"off\": \"the reason\"}");
+    }
     rule->disabled = json_is_false(json_object_get(value, "enabled")) || rule->off != NULL;
     rule->watch = load_word(loader, value, "state", filters_state_words) == 1;
     if (rule->off != NULL && json_is_true(json_object_get(value, "enabled"))) {
@@ -145,7 +157,10 @@ static void load_rule(struct filters_loader *loader, json_t *value, struct filte
     loader->condition = rule->condition;
     load_then(loader, value, rule);
     loader->condition = NULL;
-    filters_lint_rule(loader, rule);
+    filters_lint_actions(loader, rule->actions, rule->action_count, "then");
+    if (rule->condition != NULL) {
+        filters_lint_condition(loader, rule->condition, "if");
+    }
     rule->ends = rule->ends && !rule->watch && rule->until_ms == 0;
 }
 
@@ -187,6 +202,7 @@ static void load_group(struct filters_loader *loader, json_t *value, struct filt
         size_t mark = filters_load_down(loader, "default");
         filters_load_actions(loader, defaults, &group->defaults, &group->default_count);
         filters_load_up(loader, mark);
+        filters_lint_actions(loader, group->defaults, group->default_count, "default");
     }
 }
 

@@ -61,6 +61,7 @@ struct filters_loader {
     struct map *shared_patterns;         /* "i" or "c" and the text -> struct filters_pattern: those of lists */
     const struct filters_zone *zone;     /* where the set's files say so; NULL: UTC */
     const struct filters_subject *items; /* what "." is, under "some", "every" and "none"; NULL elsewhere */
+    bool wants_texts;                    /* "recipients" alone stands for their addresses, not for their number */
     bool in_named;                       /* a named condition is loaded: it may be used behind any rule */
     struct map *groups;                  /* name -> number */
     /* Of the rule being loaded: the patterns whose groups its templates may name. */
@@ -134,6 +135,8 @@ void filters_load_unused_maps(struct filters_loader *loader);
 const struct filters_zone *filters_load_zone(struct filters_loader *loader, const char *name);
 /* The attribute is asked for: sizes of attachments, texts of parts cost time. */
 void filters_load_note_attribute(struct filters_loader *loader, enum filters_part part);
+/* The recipients of the envelope, each of them. */
+const struct filters_subject *filters_load_recipients(struct filters_loader *loader);
 /* The parts of that media type; "" are all, "text/" and a star all of that kind. */
 const struct filters_subject *filters_load_parts(struct filters_loader *loader, const char *type);
 /* Notes whose Authentication-Results the file believes. */
@@ -141,6 +144,11 @@ void filters_load_authservs(struct filters_loader *loader, json_t *root);
 /* The set owns the pattern from here on. */
 void filters_load_keep_pattern(struct filters_loader *loader, struct filters_pattern *pattern);
 
+/* Whether a key of the condition is a word of another language, or a field's name: then it was told what to write. */
+bool filters_load_foreign(struct filters_loader *loader, json_t *condition);
+/* Whether a header field is commonly called so; that it is one, as an error at the key. */
+bool filters_load_is_header(const char *name);
+void filters_load_header_instead(struct filters_loader *loader, const char *key, const char *name);
 /* The condition at the loader's place, or NULL. */
 const struct filters_condition *filters_load_condition(struct filters_loader *loader, json_t *value);
 /* Fills the operator's part of a test: operator, what it compares with. -1 after a problem. */
@@ -152,6 +160,8 @@ const struct filters_words *filters_load_words(struct filters_loader *loader, js
 const struct filters_words *filters_load_word_set(struct filters_loader *loader, const struct bytes *words,
                                                   size_t count, enum filters_words_mode mode);
 
+/* "when" of a place where it goes otherwise; without it, each of the three. */
+void filters_load_when(struct filters_loader *loader, json_t *value, struct filters_way *way);
 /* The targets of "fileinto" or "copy" at the loader's place: one, or a list. */
 void filters_load_targets(struct filters_loader *loader, json_t *value, struct filters_action *action);
 /* The subject of a test with "counter"; NULL after a problem. */
@@ -190,8 +200,11 @@ void filters_lint(struct filters_loader *loader);
 /* Of one test, with the loader at its place; key is the operator's. */
 void filters_lint_test(struct filters_loader *loader, json_t *value, const struct filters_condition *test,
                        const char *key);
-/* Of a rule whose actions are loaded, with the loader at its place. */
-void filters_lint_rule(struct filters_loader *loader, const struct filters_rule *rule);
+/* Of a list of actions, with the loader at the object whose member `key` they are. */
+void filters_lint_actions(struct filters_loader *loader, const struct filters_action *actions, size_t count,
+                          const char *key);
+/* Of a condition that is the member `key`, or, with NULL, at the loader's place: a named one. */
+void filters_lint_condition(struct filters_loader *loader, const struct filters_condition *condition, const char *key);
 void filters_lint_pattern(struct filters_loader *loader, const struct filters_pattern *pattern);
 
 #endif

@@ -15,6 +15,7 @@
 struct counter {
     const char *name;
     bool counted, asked;
+    bool counted_by_key, counted_plain, asked_by_key, asked_plain;
     int64_t keep_ms;
     const char *file; /* of the first place */
     size_t line, column;
@@ -75,6 +76,8 @@ const struct filters_subject *filters_load_counter(struct filters_loader *loader
     }
     struct counter *counter = counter_called(loader, name);
     counter->asked = true;
+    counter->asked_by_key = counter->asked_by_key || key != NULL;
+    counter->asked_plain = counter->asked_plain || key == NULL;
     counter->keep_ms = within > counter->keep_ms ? within : counter->keep_ms;
     const char **names = filters_load_alloc(loader, 1, sizeof *names);
     names[0] = name;
@@ -96,9 +99,25 @@ void filters_load_count(struct filters_loader *loader, json_t *value, struct fil
     action->text = filters_load_template(loader, value, "key");
     if (action->counter != NULL) {
         size_t mark = filters_load_down(loader, "count");
-        counter_called(loader, action->counter)->counted = true;
+        struct counter *counter = counter_called(loader, action->counter);
+        bool by_key = json_object_get(value, "key") != NULL;
+        counter->counted = true;
+        counter->counted_by_key = counter->counted_by_key || by_key;
+        counter->counted_plain = counter->counted_plain || !by_key;
         filters_load_up(loader, mark);
     }
+}
+
+/* What is counted under keys is not found without one, and the other way round. */
+static const char *never_found(const struct counter *counter)
+{
+    if (counter->asked_by_key && !counter->counted_by_key) {
+        return "asked by \"key\", and always counted without: nothing is ever found";
+    }
+    if (counter->asked_plain && !counter->counted_plain) {
+        return "asked without \"key\", and always counted with one: nothing is ever found";
+    }
+    return NULL;
 }
 
 void filters_load_counters(struct filters_loader *loader)
@@ -116,6 +135,9 @@ void filters_load_counters(struct filters_loader *loader)
         } else if (!counter->asked) {
             problems_add(loader->problems, PROBLEM_WARNING, counter->file, counter->line, counter->column, "",
                          "the counter \"%s\" is counted, and nothing asks for it", counter->name);
+        } else if (never_found(counter) != NULL) {
+            problems_add(loader->problems, PROBLEM_WARNING, counter->file, counter->line, counter->column, "",
+                         "the counter \"%s\" is %s", counter->name, never_found(counter));
         }
     }
     loader->set->counters = counters;

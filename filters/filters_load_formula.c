@@ -283,21 +283,41 @@ static int read_parts(struct compiler *compiler)
     return 0;
 }
 
-static bool is_parts(const struct compiler *compiler)
+/* Whether the source is this word, and no capture or variable is called so. */
+static bool is_source(const struct compiler *compiler, const char *word)
 {
-    static const char word[] = "parts";
-    size_t len = sizeof word - 1;
+    size_t len = strlen(word);
     return bytes_equal(bytes_slice(compiler->rest, 0, len), bytes_of(word)) &&
            (compiler->rest.len == len || memchr("(|[. ", compiler->rest.ptr[len], 5) != NULL) &&
            filters_load_is_free(compiler->loader, word);
+}
+
+/* "recipients" alone is their number, unless texts are compared; with anything behind it, it is each of them. */
+static bool are_recipients(const struct compiler *compiler)
+{
+    static const char word[] = "recipients";
+    return is_source(compiler, word) &&
+           (compiler->loader->wants_texts || bytes_trim(compiler->rest).len > sizeof word - 1);
+}
+
+static int read_recipients(struct compiler *compiler)
+{
+    compiler->rest = bytes_from(compiler->rest, strlen("recipients"));
+    compiler->formula->source = (struct filters_reference){
+        .kind = FILTERS_NAME_SUBJECT, .name = "recipients", .what = filters_load_recipients(compiler->loader)};
+    take_source(compiler);
+    return 0;
 }
 
 static int read_source(struct compiler *compiler)
 {
     struct filters_formula *formula = compiler->formula;
     skip_blanks(compiler);
-    if (is_parts(compiler)) {
+    if (is_source(compiler, "parts")) {
         return read_parts(compiler);
+    }
+    if (are_recipients(compiler)) {
+        return read_recipients(compiler);
     }
     if (next_is(compiler, '.')) {
         return read_item(compiler);
@@ -445,7 +465,7 @@ static void note_type(struct compiler *compiler, const struct filters_function_r
 {
     struct filters_formula *formula = compiler->formula;
     if (row->gives != 0) {
-        formula->type = call->function == FILTERS_HASH && call->number > 0 ? FILTERS_TYPE_TEXT : row->gives;
+        formula->type = call->function == FILTERS_HASH && call->number > 0 ? FILTERS_TYPE_NUMBER : row->gives;
     }
     if (row->function != FILTERS_UNIQUE && row->function != FILTERS_IN_ZONE) {
         formula->object = FILTERS_OBJECT_TEXT;
@@ -525,6 +545,12 @@ const struct filters_formula *filters_load_formula(struct filters_loader *loader
 const struct filters_subject *filters_load_of(struct filters_loader *loader, const char *text)
 {
     struct buf error;
+    size_t len = strlen(text);
+    if (len > 3 && strncmp(text, "${", 2) == 0 && text[len - 1] == '}') {
+        filters_load_error(loader, "a value is written here without \"${\" and \"}\": \"%.*s\"", (int)len - 3,
+                           text + 2);
+        return NULL;
+    }
     buf_init(&error, 2000);
     const struct filters_formula *formula = filters_load_formula(loader, bytes_of(text), &error);
     const struct filters_subject *subject = NULL;
@@ -559,6 +585,14 @@ static bool is_body(const struct filters_formula *formula)
 static bool demands(const struct filters_condition *condition, const struct filters_subject *subject)
 {
     bool all = condition->kind == FILTERS_ANY; /* of an "any" every branch must, of an "all" one is enough */
+    if (condition->kind == FILTERS_EACH) {
+        return condition->quantifier == FILTERS_SOME && condition->subject == subject;
+    }
+    if (condition->kind == FILTERS_NOT) { /* "not": {"exists": false} */
+        const struct filters_condition *test = condition->children[0];
+        return test->kind == FILTERS_TEST && test->subject == subject &&
+               test->operator== FILTERS_EXISTS && !test->wanted;
+    }
     if (condition->kind == FILTERS_TEST) {
         return condition->subject == subject &&
                condition->operator!= FILTERS_MATCHES &&(condition->operator!= FILTERS_EXISTS || condition->wanted);

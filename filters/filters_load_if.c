@@ -3,7 +3,6 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/expect.h"
 #include "filters/filters_load.h"
@@ -34,24 +33,6 @@ static void load_headers(struct filters_loader *loader, json_t *value, struct fi
     }
 }
 
-/* A header field that is asked for as a field of the envelope. False when it is none. */
-static bool is_header_of_old(struct filters_loader *loader, const char *name)
-{
-    static const char *const headers[] = {
-        "subject",     "cc",         "bcc",          "sender",      "reply-to",       "message-id", "received",
-        "in-reply-to", "references", "content-type", "return-path", "auto-submitted", "precedence", "list-unsubscribe",
-        "keywords",    "comments",   "importance"};
-    bool is = strncasecmp(name, "x-", 2) == 0;
-    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
-        is = is || strcasecmp(headers[i], name) == 0;
-    }
-    if (is) {
-        filters_load_error_at(loader, "field", "\"%s\" is a header field: write {\"header\": \"%c%s\", ...}", name,
-                              octet_is_alpha((uint8_t)name[0]) ? name[0] & ~0x20 : name[0], name + 1);
-    }
-    return is;
-}
-
 static const struct filters_field_row *find_field(struct filters_loader *loader, const char *name)
 {
     const char *names[FILTERS_KEYS_MAX] = {NULL};
@@ -61,7 +42,9 @@ static const struct filters_field_row *find_field(struct filters_loader *loader,
         }
         names[i] = filters_fields[i].name;
     }
-    if (!is_header_of_old(loader, name)) {
+    if (filters_load_is_header(name)) {
+        filters_load_header_instead(loader, "field", name);
+    } else {
         filters_load_unknown(loader, "field", "field", name, names);
     }
     return NULL;
@@ -117,6 +100,21 @@ static void load_zone(struct filters_loader *loader, json_t *value, struct filte
     }
 }
 
+/* Whether the operator and what stands behind it are of texts, as far as they tell. */
+static bool compares_texts(json_t *value)
+{
+    static const char *const operators[] = {"contains", "starts_with", "ends_with", "matches"};
+    json_t *wanted = json_object_get(value, "is") == NULL ? json_object_get(value, "in") : json_object_get(value, "is");
+    json_t *first = json_is_array(wanted) ? json_array_get(wanted, 0) : wanted;
+    for (size_t i = 0; i < sizeof operators / sizeof *operators; i++) {
+        if (json_object_get(value, operators[i]) != NULL) {
+            return true;
+        }
+    }
+    const char *text = json_string_value(first);
+    return json_is_object(first) || (text != NULL && !octet_is_digit((uint8_t)text[0]));
+}
+
 /* "of", where it stands alone. */
 static const struct filters_subject *load_of(struct filters_loader *loader, json_t *value)
 {
@@ -133,7 +131,9 @@ static const struct filters_subject *load_of(struct filters_loader *loader, json
     }
     const char *text = filters_load_text(loader, value, "of");
     size_t mark = filters_load_down(loader, "of");
+    loader->wants_texts = compares_texts(value);
     const struct filters_subject *subject = text == NULL ? NULL : filters_load_of(loader, text);
+    loader->wants_texts = false;
     filters_load_up(loader, mark);
     return subject;
 }
@@ -286,6 +286,7 @@ void filters_load_named_condition(struct filters_loader *loader, struct filters_
         *copy = *condition;
         copy->name = named->name;
         named->condition = copy;
+        filters_lint_condition(loader, copy, NULL);
     }
     named->state = FILTERS_NAMED_LOADED;
     named->patterns = filters_load_alloc(loader, loader->pattern_count, sizeof(struct filters_pattern *));
@@ -356,7 +357,9 @@ static const struct filters_condition *load_each(struct filters_loader *loader, 
         return NULL;
     }
     size_t mark = filters_load_down(loader, "of");
+    loader->wants_texts = true;
     const struct filters_subject *subject = filters_load_of(loader, json_string_value(json_object_get(value, "of")));
+    loader->wants_texts = false;
     filters_load_up(loader, mark);
     if (subject == NULL) {
         return NULL;
@@ -400,6 +403,24 @@ static const struct filters_condition *load_junction(struct filters_loader *load
     return strcmp(word, "not") == 0 ? load_not(loader, inside) : use_named(loader, inside);
 }
 
+/* A junction beside another, or beside a test. True when it was told. */
+static bool has_company(struct filters_loader *loader, json_t *value, const char *word)
+{
+    static const char *const tests[] = {"field", "header", "of", "counter", NULL};
+    const char *other = NULL;
+    for (const struct filters_key *key = filters_junction_keys; key->name != NULL; key++) {
+        other = strcmp(key->name, word) != 0 && json_object_get(value, key->name) != NULL ? key->name : other;
+    }
+    for (size_t i = 0; tests[i] != NULL; i++) {
+        other = json_object_get(value, tests[i]) != NULL ? tests[i] : other;
+    }
+    if (other != NULL) {
+        filters_load_error_at(loader, other,
+                              "\"%s\" and \"%s\" are two conditions: write them under \"all\" or \"any\"", word, other);
+    }
+    return other != NULL;
+}
+
 const struct filters_condition *filters_load_condition(struct filters_loader *loader, json_t *value)
 {
     struct filters_key operators[FILTERS_KEYS_MAX] = {{.name = NULL}};
@@ -417,6 +438,9 @@ const struct filters_condition *filters_load_condition(struct filters_loader *lo
             continue;
         }
         const struct filters_key only[] = {*key, {.name = NULL}};
+        if (has_company(loader, value, key->name)) {
+            return NULL;
+        }
         filters_load_object(loader, value, "a condition", only, NULL);
         size_t mark = filters_load_down(loader, key->name);
         const struct filters_condition *condition = load_junction(loader, inside, key->name);
@@ -424,6 +448,9 @@ const struct filters_condition *filters_load_condition(struct filters_loader *lo
         return condition;
     }
     size_t count = 0;
+    if (filters_load_foreign(loader, value)) {
+        return NULL;
+    }
     for (const struct filters_operator_row *row = filters_operators; row->name != NULL; row++) {
         operators[count++] = (struct filters_key){row->name, row->shape, false, row->help};
     }

@@ -68,15 +68,18 @@ static void add_json(struct filters_loader *loader, struct filters_map *map, str
 
 /* ---- entries as CSV ---- */
 
-/* One field off the head of *rest, quotes resolved into out; *more_r tells whether another follows in the line. */
-static void cut_field(struct bytes *rest, struct buf *out, bool *more_r)
+/* One field off the head of *rest, quotes resolved into out; *more_r tells whether another follows in the line, *open_r
+ * becomes true when a quote is never closed. */
+static void cut_field(struct bytes *rest, struct buf *out, bool *more_r, bool *open_r)
 {
     size_t at = 0;
     buf_clear(out);
     if (rest->len > 0 && rest->ptr[0] == '"') {
+        *open_r = true;
         for (at = 1; at < rest->len; at++) {
             if (rest->ptr[at] == '"' && (at + 1 == rest->len || rest->ptr[at + 1] != '"')) {
                 at++;
+                *open_r = false;
                 break;
             }
             at += rest->ptr[at] == '"';
@@ -92,16 +95,16 @@ static void cut_field(struct bytes *rest, struct buf *out, bool *more_r)
     *rest = bytes_from(*rest, at < rest->len ? at + 1 : at);
 }
 
-/* One record: its first field and that of the column. False when the column is missing. */
-static bool cut_record(struct bytes *rest, unsigned column, struct buf *key, struct buf *value, size_t *lines_r)
+/* One record: its first field and that of the column. What is wrong with it, or NULL. */
+static const char *cut_record(struct bytes *rest, unsigned column, struct buf *key, struct buf *value, size_t *lines_r)
 {
     struct buf field;
     buf_init(&field, MAP_FILE_MAX);
-    bool more = true, found = false;
+    bool more = true, found = false, open = false;
     const uint8_t *start = rest->ptr;
     size_t before = rest->len;
     for (unsigned i = 1; more && i <= COLUMNS_MAX; i++) {
-        cut_field(rest, &field, &more);
+        cut_field(rest, &field, &more, &open);
         struct buf *into = i == 1 ? key : i == column ? value : NULL;
         if (into != NULL) {
             buf_clear(into);
@@ -113,7 +116,7 @@ static bool cut_record(struct bytes *rest, unsigned column, struct buf *key, str
         *lines_r += start[i] == '\n';
     }
     buf_done(&field);
-    return found;
+    return open ? "a quote is opened and never closed" : found ? NULL : "it has too few columns (key,value)";
 }
 
 static void add_csv(struct filters_loader *loader, struct filters_map *map, struct bytes text, unsigned column)
@@ -131,8 +134,10 @@ static void add_csv(struct filters_loader *loader, struct filters_map *map, stru
             continue;
         }
         size_t lines = 0;
-        if (!cut_record(&text, column, &key, &value, &lines)) {
-            filters_load_error_at(loader, "file", "line %zu of the map: it has no column %u (key,value)", line, column);
+        const char *wrong = cut_record(&text, column, &key, &value, &lines);
+        if (wrong != NULL) {
+            filters_load_error_at(loader, "file", "line %zu of the map: %s; column %u has the value", line, wrong,
+                                  column);
             break;
         }
         if (filters_map_add(map, buf_bytes(&key), buf_bytes(&value), &error) < 0) {

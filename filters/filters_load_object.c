@@ -131,6 +131,31 @@ static bool is_reference(const json_t *value)
            json_object_get(value, "file") != NULL;
 }
 
+/* What an operator should have been compared with, or NULL when it is right. */
+static const char *operand_error(enum filters_shape shape, json_t *value)
+{
+    bool texts = is_text(value) || (json_is_array(value) && all_are(value, is_text));
+    switch (shape) {
+    case FILTERS_SHAPE_WORDS:
+    case FILTERS_SHAPE_PATTERNS:
+        return texts || is_reference(value) ? NULL : "a text, a list of texts, {\"list\": ...} or {\"of\": ...}";
+    case FILTERS_SHAPE_SCALAR:
+        return is_scalar(value) || is_reference(value) ? NULL : "a number or a text";
+    case FILTERS_SHAPE_SCALARS:
+        return is_scalar(value) || (json_is_array(value) && all_are(value, is_scalar)) || is_reference(value)
+                   ? NULL
+                   : "a text, a number, or a list of them";
+    case FILTERS_SHAPE_PAIR:
+        return json_array_size(value) == 2 && all_are(value, is_scalar) ? NULL : "a list of two: from, to";
+    case FILTERS_SHAPE_LIST:
+        return json_is_array(value) || json_is_string(value) || json_is_object(value)
+                   ? NULL
+                   : "a list of texts, the name of a list, or {\"file\": ...}";
+    default:
+        return json_is_null(value) ? "something, or left out" : NULL;
+    }
+}
+
 /* What the value should have been, or NULL when it is right; shapes with parts of their own are looked at by who loads
  * them. */
 static const char *shape_error(enum filters_shape shape, json_t *value)
@@ -142,27 +167,15 @@ static const char *shape_error(enum filters_shape shape, json_t *value)
     case FILTERS_SHAPE_ON_ERROR:
     case FILTERS_SHAPE_DATE_SOURCE:
     case FILTERS_SHAPE_MAP_BY:
-    case FILTERS_SHAPE_STATE:
     case FILTERS_SHAPE_MATCH:
     case FILTERS_SHAPE_DATE:
     case FILTERS_SHAPE_DURATION:
         return is_text(value) ? NULL : "a text";
+    case FILTERS_SHAPE_STATE:
+        return is_text(value) || json_is_object(value) ? NULL : "\"active\", \"watch\", or {\"off\": \"the reason\"}";
     case FILTERS_SHAPE_TEXTS:
     case FILTERS_SHAPE_WHEN:
         return is_text(value) || (json_is_array(value) && all_are(value, is_text)) ? NULL : "a text or a list of texts";
-    case FILTERS_SHAPE_WORDS:
-    case FILTERS_SHAPE_PATTERNS:
-        return is_text(value) || (json_is_array(value) && all_are(value, is_text)) || is_reference(value)
-                   ? NULL
-                   : "a text, a list of texts, {\"list\": ...} or {\"of\": ...}";
-    case FILTERS_SHAPE_SCALAR:
-        return is_scalar(value) || is_reference(value) ? NULL : "a number or a text";
-    case FILTERS_SHAPE_SCALARS:
-        return is_scalar(value) || (json_is_array(value) && all_are(value, is_scalar)) || is_reference(value)
-                   ? NULL
-                   : "a text, a number, or a list of them";
-    case FILTERS_SHAPE_PAIR:
-        return json_array_size(value) == 2 && all_are(value, is_scalar) ? NULL : "a list of two: from, to";
     case FILTERS_SHAPE_BOOLEAN:
         return json_is_boolean(value) ? NULL : "true or false";
     case FILTERS_SHAPE_TRUE:
@@ -171,18 +184,15 @@ static const char *shape_error(enum filters_shape shape, json_t *value)
         return json_is_integer(value) ? NULL : "a whole number";
     case FILTERS_SHAPE_COUNTERS:
         return json_is_object(value) ? NULL : "an object with the names of counters";
-    case FILTERS_SHAPE_LIST:
-        return json_is_array(value) || json_is_string(value) || json_is_object(value)
-                   ? NULL
-                   : "a list of texts, the name of a list, or {\"file\": ...}";
     case FILTERS_SHAPE_WAYS:
-        return json_is_array(value) || json_is_object(value)
+    case FILTERS_SHAPE_WAYS_FILED:
+        return json_is_array(value) || json_is_object(value) || json_is_string(value) /* told by who loads it */
                    ? NULL
                    : "an object with \"upstream\" or \"folder\", or a list of them";
     case FILTERS_SHAPE_REFUSAL:
         return json_is_string(value) || json_is_object(value) ? NULL : "a text, or an object with \"text\"";
     default:
-        return json_is_null(value) ? "something, or left out" : NULL;
+        return operand_error(shape, value);
     }
 }
 

@@ -160,7 +160,7 @@ static struct filters_pattern *new_pattern(struct filters_loader *loader, const 
     buf_init(&error, 500);
     struct filters_pattern *pattern = filters_pattern_new(text, ignore_case, &error);
     if (pattern == NULL) {
-        filters_load_error(loader, "the pattern does not compile: %s", buf_text(&error));
+        filters_load_error(loader, "the pattern \"%.200s\" does not compile: %s", text, buf_text(&error));
     } else {
         filters_load_keep_pattern(loader, pattern);
         filters_lint_pattern(loader, pattern);
@@ -357,12 +357,38 @@ static bool parse_scalar(struct filters_loader *loader, const char *key, enum fi
         right = "a weekday: mon, tue, wed, thu, fri, sat or sun";
         break;
     }
-    if (!parsed) {
+    if (!parsed && text != NULL) {
+        filters_load_error_at(loader, key, "must be %s, and \"%.100s\" is none", right, text);
+    } else if (!parsed) {
         filters_load_error_at(loader, key, "must be %s", right);
     }
     bool minute = parsed && type == FILTERS_TYPE_TIME && strlen(text) == 5;
     *range_r = (struct filters_range){number, minute ? number + 59 : number};
     return parsed;
+}
+
+/* The entries of a list, read as what they are compared with. */
+static int load_listed_ranges(struct filters_loader *loader, json_t *wanted, const char *key,
+                              struct filters_condition *condition)
+{
+    size_t mark = filters_load_down(loader, key), cursor = 0;
+    const struct filters_words *words = filters_load_words(loader, wanted, FILTERS_WORDS_EXACT, &condition->list);
+    filters_load_up(loader, mark);
+    if (words == NULL) {
+        return -1;
+    }
+    struct bytes word;
+    condition->ranges = filters_load_alloc(loader, filters_words_count(words), sizeof *condition->ranges);
+    while (filters_words_next(words, &cursor, &word)) {
+        json_t *item = json_stringn((const char *)word.ptr, word.len);
+        bool parsed =
+            parse_scalar(loader, key, condition->subject->type, item, &condition->ranges[condition->range_count++]);
+        json_decref(item);
+        if (!parsed) {
+            return -1;
+        }
+    }
+    return 0;
 }
 
 static int load_equals(struct filters_loader *loader, json_t *value, const char *key,
@@ -371,8 +397,7 @@ static int load_equals(struct filters_loader *loader, json_t *value, const char 
     json_t *wanted = json_object_get(value, key);
     if (json_is_object(wanted) ||
         (json_is_string(wanted) && map_get(loader->lists, bytes_of(json_string_value(wanted))) != NULL)) {
-        filters_load_error_at(loader, key, "a list has texts, and the values here are none: write them out");
-        return -1;
+        return load_listed_ranges(loader, wanted, key, condition);
     }
     size_t count = json_is_array(wanted) ? json_array_size(wanted) : 1;
     condition->ranges = filters_load_alloc(loader, count, sizeof *condition->ranges);
@@ -525,7 +550,9 @@ static int load_of_operand(struct filters_loader *loader, json_t *operand, const
     filters_load_object(loader, operand, "an operand", filters_of_keys, NULL);
     const char *text = filters_load_text(loader, operand, "of");
     filters_load_down(loader, "of");
+    loader->wants_texts = condition->subject->type == FILTERS_TYPE_TEXT;
     condition->operand = text == NULL ? NULL : filters_load_of(loader, text);
+    loader->wants_texts = false;
     if (row->operator== FILTERS_MATCHES || row->operator== FILTERS_BETWEEN || row->operator== FILTERS_EXISTS) {
         filters_load_error(loader, "\"%s\" takes no value of the message", row->name);
         condition->operand = NULL;

@@ -1,6 +1,7 @@
 /*
  * filters_load_subject - what tests and templates look at; each distinct subject exists once in a set.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,6 +61,14 @@ const struct filters_subject *filters_load_parts(struct filters_loader *loader, 
     return with_word(loader, FILTERS_SUBJECT_PARTS, FILTERS_STAGE_BODY, type);
 }
 
+const struct filters_subject *filters_load_recipients(struct filters_loader *loader)
+{
+    return filters_load_subject(loader, &(struct filters_subject){.kind = FILTERS_SUBJECT_ADDRESSEES,
+                                                                  .type = FILTERS_TYPE_TEXT,
+                                                                  .stage = FILTERS_STAGE_HEADER,
+                                                                  .nocase = true});
+}
+
 /* What the values are beside texts, and whether they are the recipient's: by what is looked at. */
 static void complete(struct filters_subject *subject)
 {
@@ -68,7 +77,8 @@ static void complete(struct filters_subject *subject)
     if (subject->part == FILTERS_PART_ADDRESS) {
         subject->object = FILTERS_OBJECT_MAILBOX;
     }
-    if (whole && (subject->kind == FILTERS_SUBJECT_FROM || subject->kind == FILTERS_SUBJECT_TO)) {
+    if (whole && (subject->kind == FILTERS_SUBJECT_FROM || subject->kind == FILTERS_SUBJECT_TO ||
+                  subject->kind == FILTERS_SUBJECT_ADDRESSEES)) {
         subject->object = FILTERS_OBJECT_ADDRESS;
     }
     if (subject->kind == FILTERS_SUBJECT_PARTS) {
@@ -153,6 +163,29 @@ static const struct filters_field_row *field_called(struct bytes name)
     return field->name == NULL ? NULL : field;
 }
 
+/* -1, with the part that was meant, or those that there are. */
+static int no_such_part(const struct filters_field_row *field, const char *name, struct bytes wanted, struct buf *error)
+{
+    const char *known[FILTERS_KEYS_MAX] = {NULL};
+    char word[40];
+    size_t count = 0;
+    snprintf(word, sizeof word, "%.*s", (int)wanted.len, (const char *)wanted.ptr);
+    buf_printf(error, "${%s}: \"%s\" has no such part", name, field->name);
+    for (const struct filters_part_row *part = filters_parts; part->name != NULL; part++) {
+        if ((field->parts & FILTERS_PART_BIT(part->part)) != 0) {
+            known[count++] = part->name;
+        }
+    }
+    const char *nearest = nearest_word(word, known);
+    if (nearest != NULL) {
+        buf_printf(error, "; did you mean \"%s.%s\"?", field->name, nearest);
+    }
+    for (size_t i = 0; i < count && nearest == NULL; i++) {
+        buf_printf(error, "%s%s", i == 0 ? "; it has " : ", ", known[i]);
+    }
+    return -1;
+}
+
 /* "from", "from.domain", "header.X-Project": the subject behind a name. 1, 0 when it is none, -1 with an error. */
 static int subject_name(struct filters_loader *loader, const char *name, struct filters_reference *reference,
                         struct buf *error)
@@ -193,8 +226,7 @@ static int subject_name(struct filters_loader *loader, const char *name, struct 
         .kind = field->kind, .type = field->type, .stage = field->stage, .nocase = field->nocase};
     for (const struct filters_part_row *part = filters_parts; rest.ptr != NULL; part++) {
         if (part->name == NULL) {
-            buf_printf(error, "${%s}: \"%s\" has no such part", name, field->name);
-            return -1;
+            return no_such_part(field, name, rest, error);
         }
         if (bytes_is(rest, part->name) && (field->parts & FILTERS_PART_BIT(part->part)) != 0) {
             subject.part = part->part;

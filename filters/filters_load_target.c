@@ -223,7 +223,7 @@ static bool read_when(const char *text, unsigned *word_r, uint64_t *ms_r)
     return false;
 }
 
-static void load_when(struct filters_loader *loader, json_t *value, struct filters_way *way)
+void filters_load_when(struct filters_loader *loader, json_t *value, struct filters_way *way)
 {
     const char *const *texts;
     size_t count;
@@ -274,6 +274,13 @@ static void check_way(struct filters_loader *loader, const struct filters_target
 static void load_way(struct filters_loader *loader, json_t *value, const struct filters_target *target,
                      struct filters_way *way)
 {
+    if (json_is_string(value)) {
+        filters_load_error(loader,
+                           "where it goes otherwise is an object: write {\"upstream\": \"%.200s\"} or {\"folder\": "
+                           "\"%.200s\"}",
+                           json_string_value(value), json_string_value(value));
+        return;
+    }
     if (!filters_load_object(loader, value, "where it goes otherwise", filters_way_keys, NULL)) {
         return;
     }
@@ -283,7 +290,7 @@ static void load_way(struct filters_loader *loader, json_t *value, const struct 
         check_upstream(loader, "upstream", way->upstream);
     }
     way->folder = load_folder(loader, value, way->upstream == NULL ? target->upstream : way->upstream);
-    load_when(loader, value, way);
+    filters_load_when(loader, value, way);
     if (problems_errors(loader->problems) == errors) {
         check_way(loader, target, way);
     }
@@ -326,7 +333,7 @@ static void load_ways(struct filters_loader *loader, json_t *value, struct filte
         load_way(loader, many ? json_array_get(list, i) : list, target, &target->ways[i]);
         for (size_t k = 0; k < i; k++) {
             if (hides(&target->ways[k], &target->ways[i])) {
-                filters_load_warning_at(loader, "", "number %zu goes there before: this one is never needed", k + 1);
+                filters_load_warning_at(loader, NULL, "number %zu goes there before: this one is never needed", k + 1);
                 break;
             }
         }

@@ -58,6 +58,51 @@ static void load_flag(json_t *value, const char *key, bool *has_r, bool *wanted_
     *wanted_r = json_is_true(flag);
 }
 
+/* One of "else": as "upstream:folder", or as the rule writes it. */
+static void load_way(struct filters_loader *loader, json_t *value, const char *upstream, const char *folder,
+                     const char **text_r, struct filters_way *way)
+{
+    *text_r = "";
+    if (json_is_string(value)) {
+        *text_r = filters_load_copy(loader, json_string_value(value));
+        return;
+    }
+    if (!filters_load_object(loader, value, "a place is \"upstream:folder\", or", filters_way_keys, NULL)) {
+        return;
+    }
+    const char *other = filters_load_text(loader, value, "upstream"),
+               *into = filters_load_text(loader, value, "folder");
+    *text_r = expect_memory(
+        arena_printf(loader->set->arena, "%s:%s", other == NULL ? upstream : other, into == NULL ? folder : into));
+    if (json_object_get(value, "when") != NULL) {
+        filters_load_when(loader, value, way);
+    }
+}
+
+static void load_ways(struct filters_loader *loader, json_t *value, const char *upstream, const char *folder,
+                      struct filters_filed *filed)
+{
+    json_t *list = json_object_get(value, "else");
+    const char *fallback = filters_load_text(loader, value, "fallback");
+    size_t count = list == NULL ? 0 : json_is_array(list) ? json_array_size(list) : 1;
+    const char **texts = filters_load_alloc(loader, count + 1, sizeof *texts);
+    struct filters_way *ways = filters_load_alloc(loader, count + 1, sizeof *ways);
+    size_t mark = filters_load_down(loader, "else");
+    for (size_t i = 0; i < count; i++) {
+        size_t inner = json_is_array(list) ? filters_load_item(loader, i) : loader->path.len;
+        load_way(loader, json_is_array(list) ? json_array_get(list, i) : list, upstream, folder, &texts[i], &ways[i]);
+        filters_load_up(loader, inner);
+    }
+    filters_load_up(loader, mark);
+    if (fallback != NULL) {
+        texts[count++] = expect_memory(arena_printf(loader->set->arena, "%s:%s", fallback, folder));
+    }
+    filed->has_else = list != NULL || fallback != NULL;
+    filed->otherwise = texts;
+    filed->ways = ways;
+    filed->otherwise_count = count;
+}
+
 /* One delivery: a text, or an object that says more. */
 static void load_one_filed(struct filters_loader *loader, json_t *value, struct filters_filed *filed)
 {
@@ -79,8 +124,13 @@ static void load_one_filed(struct filters_loader *loader, json_t *value, struct 
     filters_load_texts(loader, value, "flags", &filed->flags, &filed->flag_count);
     filed->has_to = json_object_get(value, "to") != NULL;
     filters_load_texts(loader, value, "to", &filed->to, &filed->to_count);
-    filed->has_else = json_object_get(value, "else") != NULL;
-    filters_load_texts(loader, value, "else", &filed->otherwise, &filed->otherwise_count);
+    load_ways(loader, value, upstream, folder == NULL ? "" : folder, filed);
+    const char *date = filters_load_text(loader, value, "date");
+    filed->has_date = date != NULL;
+    filed->date_from_header = date != NULL && strcmp(date, "header") == 0;
+    if (date != NULL && !filed->date_from_header && strcmp(date, "received") != 0) {
+        filters_load_unknown(loader, "date", "choice", date, filters_date_words);
+    }
     load_flag(value, "held", &filed->has_held, &filed->held);
 }
 

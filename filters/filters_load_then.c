@@ -101,14 +101,14 @@ static void load_deleteheader(struct filters_loader *loader, json_t *value, stru
 {
     if (json_is_string(value)) {
         action->field = filters_load_copy(loader, json_string_value(value));
-        check_field(loader, "", action->field);
+        check_field(loader, NULL, action->field);
     }
 }
 
 static void load_tag(struct filters_loader *loader, json_t *value, struct filters_action *action)
 {
     if (json_is_string(value)) {
-        check_line(loader, value, "");
+        check_line(loader, value, NULL);
         json_t *object = json_pack("{s:O}", "tag_subject", value);
         action->text = filters_load_template(loader, object, "tag_subject");
         json_decref(object);

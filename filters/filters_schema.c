@@ -125,8 +125,6 @@ static json_t *simple_shape(enum filters_shape shape)
         return either(when(), list_of(when()));
     case FILTERS_SHAPE_AUTHSERV:
         return list_of(reference("authserv"));
-    case FILTERS_SHAPE_STATE:
-        return one_of_words(filters_state_words);
     case FILTERS_SHAPE_MATCH:
         return one_of_words(filters_match_words);
     case FILTERS_SHAPE_DATE:
@@ -166,6 +164,14 @@ static json_t *part_shape(enum filters_shape shape)
         return either(reference("target"), list_of(reference("target")));
     case FILTERS_SHAPE_WAYS:
         return either(reference("way"), list_of(reference("way")));
+    case FILTERS_SHAPE_WAYS_FILED: {
+        json_t *one = either(type("string"), reference("way"));
+        return either(one, json_pack("{s:s,s:O}", "type", "array", "items", one));
+    }
+    case FILTERS_SHAPE_STATE:
+        return either(one_of_words(filters_state_words),
+                      json_pack("{s:s,s:{s:{s:s}},s:[s],s:b}", "type", "object", "properties", "off", "type", "string",
+                                "required", "off", "additionalProperties", 0));
     case FILTERS_SHAPE_REFUSAL:
         return either(type("string"), reference("refusal"));
     case FILTERS_SHAPE_HEADER_EDIT:

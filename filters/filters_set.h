@@ -151,8 +151,9 @@ struct filters_group {
 /* A delivery that a test expects; a member counts when its has_ is set. */
 struct filters_filed {
     const char *text; /* "upstream:folder" */
-    bool has_flags, has_held, has_to, has_else, held;
+    bool has_flags, has_held, has_to, has_else, has_date, held, date_from_header;
     const char *const *flags, *const *to, *const *otherwise;
+    const struct filters_way *ways; /* one for each of otherwise: its "when"; none of the three set: it does not say */
     size_t flag_count, to_count, otherwise_count;
 };
 

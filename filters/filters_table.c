@@ -91,7 +91,7 @@ const struct filters_operator_row filters_operators[] = {
     {"contains", FILTERS_CONTAINS, TEXT, FILTERS_SHAPE_WORDS, "has this, or one of these, in it"},
     {"starts_with", FILTERS_STARTS_WITH, TEXT, FILTERS_SHAPE_WORDS, "begins with this, or with one of these"},
     {"ends_with", FILTERS_ENDS_WITH, TEXT, FILTERS_SHAPE_WORDS, "ends with this, or with one of these"},
-    {"in", FILTERS_IN, TEXT | FILTERS_TYPE_NETWORK | FILTERS_TYPE_WEEKDAY, FILTERS_SHAPE_LIST,
+    {"in", FILTERS_IN, ANY_TYPE, FILTERS_SHAPE_LIST,
      "an entry of a list; for addresses and domains, \"@example.com\" and \".example.com\" are entries for a whole "
      "domain and for all below it"},
     {"matches", FILTERS_MATCHES, TEXT | FILTERS_TYPE_NETWORK, FILTERS_SHAPE_PATTERNS,
@@ -328,8 +328,12 @@ const struct filters_key filters_filed_keys[] = {
     {"flags", FILTERS_SHAPE_TEXTS, false, "its flags, in any order"},
     {"held", FILTERS_SHAPE_BOOLEAN, false, "whether it is held"},
     {"to", FILTERS_SHAPE_TEXTS, false, "the recipients that it is for, in any order"},
-    {"else", FILTERS_SHAPE_TEXTS, false,
-     "where it may go otherwise, each as \"upstream:folder\", in order; a \"fallback\" is one of them"},
+    {"date", FILTERS_SHAPE_DATE_SOURCE, false, "which date it has in the folder"},
+    {"else", FILTERS_SHAPE_WAYS_FILED, false,
+     "where it may go otherwise, in order, each as \"upstream:folder\" or as the rule writes it; a \"fallback\" is one "
+     "of "
+     "them"},
+    {"fallback", FILTERS_SHAPE_TEXT, false, "short for \"else\": the same folder of this upstream"},
     END,
 };
 

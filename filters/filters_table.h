@@ -37,6 +37,7 @@ enum filters_kind {
     FILTERS_SUBJECT_HEADER,
     FILTERS_SUBJECT_ATTACHMENTS, /* each with its names, type and size */
     FILTERS_SUBJECT_PARTS,       /* each with its type and text */
+    FILTERS_SUBJECT_ADDRESSEES,  /* "recipients", each of them */
     FILTERS_SUBJECT_REPORT,
     FILTERS_SUBJECT_AUTH,    /* what trusted hosts found out */
     FILTERS_SUBJECT_COUNTER, /* how many messages were counted */
@@ -148,8 +149,9 @@ enum filters_shape {
     FILTERS_SHAPE_RULES,
     FILTERS_SHAPE_GROUPS,
     FILTERS_SHAPE_TESTS,
-    FILTERS_SHAPE_TARGETS, /* one target or a list of them */
-    FILTERS_SHAPE_WAYS,    /* one place or a list of them: where it goes otherwise */
+    FILTERS_SHAPE_TARGETS,    /* one target or a list of them */
+    FILTERS_SHAPE_WAYS,       /* one place or a list of them: where it goes otherwise */
+    FILTERS_SHAPE_WAYS_FILED, /* as a test expects them */
     FILTERS_SHAPE_WHEN,
     FILTERS_SHAPE_DURATION,
     FILTERS_SHAPE_COUNTERS, /* of a test of the rules */

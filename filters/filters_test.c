@@ -90,12 +90,21 @@ static const char *way_text(const struct mail_delivery *delivery, size_t index, 
     return out;
 }
 
+/* Whether the way is taken when that is wrong; a test that says nothing of it takes each. */
+static bool is_same_when(const struct filters_way *wanted, struct mail_way way)
+{
+    return (!wanted->refused && !wanted->down && !wanted->full) ||
+           (wanted->refused == way.refused && wanted->down == way.down && wanted->full == way.full &&
+            wanted->down_ms == way.down_ms && wanted->full_ms == way.full_ms);
+}
+
 static bool has_ways(const struct filters_filed *wanted, const struct mail_delivery *delivery)
 {
     char text[2000];
     bool same = wanted->otherwise_count == mail_delivery_way_count(delivery);
     for (size_t i = 0; same && i < wanted->otherwise_count; i++) {
-        same = strcmp(wanted->otherwise[i], way_text(delivery, i, text, sizeof text)) == 0;
+        same = strcmp(wanted->otherwise[i], way_text(delivery, i, text, sizeof text)) == 0 &&
+               is_same_when(&wanted->ways[i], mail_delivery_way(delivery, i));
     }
     return same;
 }
@@ -105,6 +114,7 @@ static bool is_filed(const struct filters_filed *wanted, const struct mail_deliv
     return strcmp(wanted->text, text) == 0 && (!wanted->has_held || wanted->held == delivery->held) &&
            (!wanted->has_flags || same_set(wanted->flags, wanted->flag_count, delivery->flags, delivery->flag_count)) &&
            (!wanted->has_else || has_ways(wanted, delivery)) &&
+           (!wanted->has_date || wanted->date_from_header == (delivery->date_ms != 0)) &&
            (!wanted->has_to || same_set(wanted->to, wanted->to_count, delivery->recipients, delivery->recipient_count));
 }
 
@@ -129,6 +139,7 @@ static void list_wanted(struct buf *out, const struct filters_expectation *expec
         if (filed->has_else) {
             list_more(out, "else", filed->otherwise, filed->otherwise_count);
         }
+        buf_append_text(out, !filed->has_date ? "" : filed->date_from_header ? " (date header)" : " (date received)");
         buf_append_text(out, !filed->has_held ? "" : filed->held ? " (held)" : " (not held)");
     }
 }
@@ -153,8 +164,8 @@ static void compare_filed(struct check *check, const char *const *came)
             found = is_filed(&expect->filed[k], &decision->deliveries[i], came[i]);
         }
         same = same && found;
-        more = more || expect->filed[k].has_flags || expect->filed[k].has_held || expect->filed[k].has_to ||
-               expect->filed[k].has_else;
+        more = more || expect->filed[k].has_date || expect->filed[k].has_flags || expect->filed[k].has_held ||
+               expect->filed[k].has_to || expect->filed[k].has_else;
     }
     if (same) {
         return;
@@ -172,6 +183,7 @@ static void compare_filed(struct check *check, const char *const *came)
                 char text[2000];
                 buf_printf(&check->why, " (else \"%s\")", way_text(delivery, way, text, sizeof text));
             }
+            buf_append_text(&check->why, delivery->date_ms != 0 ? " (date header)" : "");
             buf_append_text(&check->why, delivery->held ? " (held)" : "");
         }
     }

@@ -67,6 +67,19 @@ static const char *field_name(const struct filters_subject *subject)
             return row->name;
         }
     }
+    static const struct {
+        enum filters_kind kind;
+        const char *name;
+    } others[] = {{FILTERS_SUBJECT_ATTACHMENTS, "attachments"},
+                  {FILTERS_SUBJECT_PARTS, "parts"},
+                  {FILTERS_SUBJECT_AUTH, "auth"},
+                  {FILTERS_SUBJECT_COUNTER, "counter"},
+                  {FILTERS_SUBJECT_ADDRESSEES, "recipients"}};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        if (others[i].kind == subject->kind) {
+            return others[i].name;
+        }
+    }
     return "header";
 }
 
@@ -89,6 +102,10 @@ static void describe_subject(const struct filters_subject *subject, struct buf *
     buf_append_text(out, field_name(subject));
     for (size_t i = 0; i < subject->header_count; i++) {
         buf_printf(out, "%s%s", i == 0 ? " " : ", ", subject->headers[i]);
+    }
+    if (subject->kind == FILTERS_SUBJECT_COUNTER) {
+        buf_printf(out, " %s within %llds", subject->key == NULL ? "" : filters_template_text(subject->key),
+                   (long long)(subject->within_ms / 1000));
     }
     if (subject->part != FILTERS_PART_WHOLE) {
         buf_printf(out, " %s", part_name(subject->part));
@@ -360,6 +377,7 @@ static void describe(const struct filters_condition *condition, struct buf *out)
     } else if (condition->list != NULL || condition->patterns != NULL) {
         size_t count = condition->set != NULL        ? filters_words_count(condition->set)
                        : condition->patterns != NULL ? condition->pattern_count
+                       : condition->range_count > 0  ? condition->range_count
                                                      : condition->word_count;
         buf_printf(out, " %s%s (%zu entries)", condition->list == NULL ? "a list" : "the list ",
                    condition->list == NULL ? "" : condition->list, count);

@@ -553,6 +553,16 @@ static int connection(struct filters_run *run, const struct filters_subject *sub
     }
 }
 
+static int addressees(struct filters_run *run, struct filters_fetched *fetched)
+{
+    const struct mail_envelope *envelope = run->message->envelope;
+    int result = 0;
+    for (size_t i = 0; i < envelope->to_count && result == 0; i++) {
+        result = add_address_part(run, fetched, bytes_of(envelope->to[i].address), FILTERS_PART_WHOLE);
+    }
+    return result;
+}
+
 static int fetch(struct filters_run *run, const struct filters_subject *subject, struct filters_fetched *fetched)
 {
     const struct mail_envelope *envelope = run->message->envelope;
@@ -563,6 +573,8 @@ static int fetch(struct filters_run *run, const struct filters_subject *subject,
         return add_address_part(run, fetched, bytes_of(envelope->to[run->recipient].address), subject->part);
     case FILTERS_SUBJECT_RECIPIENTS:
         return filters_run_add_number(run, fetched, (int64_t)envelope->to_count, NULL);
+    case FILTERS_SUBJECT_ADDRESSEES:
+        return addressees(run, fetched);
     case FILTERS_SUBJECT_SIZE:
         return filters_run_add_number(run, fetched, (int64_t)run->message->size, NULL);
     case FILTERS_SUBJECT_TIME:

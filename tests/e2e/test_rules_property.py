@@ -85,17 +85,18 @@ def make_test(random, names):
         return {"of": "from.domain | lookup('tenant')" + random.choice(["", " | default('none')"]), **make_text_test(random)}
     if kind == 8:
         return {"of": random.choice(["subject | split(' ')", "subject | split(' ')[last]", "header.X-Tag[first]", "subject | first",
-                                     "header.To.addresses", "header.To.domain", "subject | upper", "header.X-Tag | join('/')"]),
+                                     "header.To.addresses", "header.To.domain", "subject | upper", "header.X-Tag | join('/')",
+                                     "recipients[first]", "recipients[last]", "recipients | unique"]),
                 **make_text_test(random)}
     if kind == 9:
         return {"of": "header.Date | age", **make_number_test(random, ["0", "5m", "1h", "2d"])} if random.random() < 0.5 else \
-            {"of": random.choice(["subject | length", "header.X-Tag | count", "header.To.addresses | unique | count"]),
-             **make_number_test(random, [0, 1, 2, 7, 12])}
+            {"of": random.choice(["subject | length", "header.X-Tag | count", "header.To.addresses | unique | count", "recipients | count"]),
+             **random.choice([make_number_test(random, [0, 1, 2, 7, 12]), {random.choice(["is", "in"]): {"list": "numbers"}}])}
     if kind == 10:
         return {"of": random.choice(["from", "subject", "header.X-Tag", "header.To.addresses", *names]),
                 random.choice(["is", "contains", "ends_with"]): {"of": random.choice(["from", "to", "subject | first", "header.X-Tag", *names])}}
     inner = random.choice([
-        {"of": "header.To.addresses", **make_text_test(random)},
+        {"of": random.choice(["header.To.addresses", "recipients"]), **make_text_test(random)},
         {"of": "header.To.addresses", "any": [{"of": ".domain", **make_text_test(random)}, {"of": ".user", **make_text_test(random)}]},
         {"of": "subject | split(' ')", "not": {"of": ". | length", **make_number_test(random, [1, 3, 6])}}])
     return {random.choice(["some", "every", "none"]): inner}
@@ -149,6 +150,8 @@ class Evaluator:
         if head in ("from", "to"):
             address = self.message["from"] if head == "from" else self.recipient
             return (self.part(address, part) if part else [address]), True
+        if name == "recipients":
+            return self.message["to"], True
         if name == "subject":
             return self.header("Subject"), False
         if head == "header":
@@ -250,6 +253,8 @@ class Evaluator:
             values, _ = self.source(test["field"] + ("." + test["part"] if "part" in test else ""))
         if operator == "exists":
             return bool(values) == operand
+        if isinstance(operand, dict) and kind == "number":
+            return any(value in map(float, self.file["lists"]["numbers"]) for value in values)
         if kind == "number":
             return any(self.ordered(operator, value, operand, lambda number, last: number) for value in values)
         if kind == "age":
@@ -361,7 +366,7 @@ def make_file(random):
             condition = {random.choice(["all", "any"]): [{"header": "Subject", "matches": random.choice(["(?<w>\\w+)$", "^(?<w>\\w+)"])},
                                  make_condition(random, 2, names)]}
         rules.append({"name": f"r{number}", "if": condition, "then": [{"copy": {"upstream": "corp", "folder": f"r{number}/${{w | default('none')}}"}}]})
-    return {"lists": {"words": ["web", "gold", "ada@example.net", "Down"]}, "maps": {"tenant": TENANTS}, "conditions": conditions, "rules": rules}
+    return {"lists": {"words": ["web", "gold", "ada@example.net", "Down"], "numbers": ["0", "2", "7"]}, "maps": {"tenant": TENANTS}, "conditions": conditions, "rules": rules}
 
 
 def try_seed(folder, seed):
