@@ -17,29 +17,6 @@
 /* What could not be moved is tried again after this. */
 #define AGAIN_MS 10000
 
-/* A clock that was put back makes no trouble younger than new. */
-static uint64_t since(int64_t begin_ms, int64_t now_ms)
-{
-    return begin_ms < now_ms ? (uint64_t)(now_ms - begin_ms) : 0;
-}
-
-static struct mail_trouble trouble_of(const struct dispatch_upstream *upstream, int64_t now_ms)
-{
-    return (struct mail_trouble){
-        .down = upstream->down_since != 0 && upstream->failures > 0 && !upstream->gone,
-        .full = upstream->full_since != 0 && !upstream->gone,
-        .down_ms = upstream->down_since == 0 ? 0 : since(upstream->down_since, now_ms),
-        .full_ms = upstream->full_since == 0 ? 0 : since(upstream->full_since, now_ms),
-        .patience_ms = upstream->config->fallback_after,
-    };
-}
-
-static bool is_in_trouble(const struct dispatch_upstream *upstream)
-{
-    struct mail_trouble trouble = trouble_of(upstream, 0);
-    return trouble.down || trouble.full;
-}
-
 /* Where mail may go: what is configured. */
 static bool is_configured(void *ctx, const char *name)
 {
@@ -58,12 +35,6 @@ static int64_t earlier(int64_t a, int64_t b)
 }
 
 /* ---- the times ---- */
-
-int64_t dispatch_divert_time(const struct dispatch_upstream *upstream)
-{
-    bool waits = upstream->dispatch->started && !upstream->dispatch->draining && !upstream->diverting;
-    return waits && is_in_trouble(upstream) ? upstream->divert_at : INT64_MAX;
-}
 
 static void look_at(struct dispatch_upstream *upstream, int64_t when)
 {
@@ -85,11 +56,11 @@ void dispatch_divert_begin(struct dispatch_upstream *upstream)
 int64_t dispatch_divert_of(const struct dispatch_upstream *upstream, const struct mail_delivery *delivery)
 {
     uint64_t wait;
-    if (!is_in_trouble(upstream) || !mail_delivery_may_leave(delivery)) {
+    if (!dispatch_is_in_trouble(upstream) || !mail_delivery_may_leave(delivery)) {
         return INT64_MAX;
     }
     int64_t now = dispatch_now(upstream->dispatch);
-    struct mail_trouble trouble = trouble_of(upstream, now);
+    struct mail_trouble trouble = dispatch_trouble_of(upstream, now);
     bool is_open = mail_delivery_way_out(delivery, &trouble, is_configured, upstream->dispatch, &wait) >= 0;
     return is_open ? now : time_in(now, wait);
 }
@@ -133,7 +104,7 @@ void dispatch_divert(struct dispatch_upstream *upstream)
     if (dispatch_divert_time(upstream) > now) {
         return;
     }
-    struct mail_trouble trouble = trouble_of(upstream, now);
+    struct mail_trouble trouble = dispatch_trouble_of(upstream, now);
     const char **known = expect_calloc(dispatch->upstream_count + 1, sizeof *known);
     size_t count = 0;
     for (size_t i = 0; i < dispatch->upstream_count; i++) {

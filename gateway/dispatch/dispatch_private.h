@@ -1,5 +1,13 @@
 /*
- * dispatch_private - what dispatch.c (the schedule of an upstream) and dispatch_job.c (one delivery under way) share.
+ * dispatch_private - what the files of the dispatch share. Each calls only those below it:
+ *
+ *   dispatch.c           offers of the spool, life, counts
+ *   dispatch_reload.c    other upstreams while mail flows
+ *   dispatch_job.c       one delivery under way
+ *   dispatch_upstream.c  one upstream: its timer, and how its account's trouble begins and ends
+ *   dispatch_fallback.c  what waits for an upstream in trouble goes elsewhere
+ *   dispatch_pace.c      what of an upstream's pace outlives a restart
+ *   dispatch_schedule.c  when the spool is asked for what is due
  */
 #ifndef MAILWEIR_DISPATCH_DISPATCH_PRIVATE_H
 #define MAILWEIR_DISPATCH_DISPATCH_PRIVATE_H
@@ -51,6 +59,7 @@ struct dispatch {
     struct dispatch_upstream **upstreams; /* each stays where it is, also when it is gone */
     size_t upstream_count;
     bool started;
+    void (*start)(struct dispatch_upstream *upstream, struct spool_item **item); /* dispatch_job_start() */
     int64_t clock;                /* the wall clock less the monotonic one, milliseconds */
     int64_t ahead_ms;             /* by which it has jumped forward, in all */
     dispatch_outcome_fn *watcher; /* or NULL */
@@ -90,13 +99,24 @@ void dispatch_divert_note(struct dispatch_upstream *upstream, int64_t when);
 void dispatch_divert(struct dispatch_upstream *upstream);
 /* When the next may. */
 int64_t dispatch_divert_time(const struct dispatch_upstream *upstream);
-/* Looks after the upstream's times as soon as the loop comes round. */
+/* Looks after the upstream's times at a wall-clock time, or earlier, because that clock jumps. */
+void dispatch_wake_at(struct dispatch_upstream *upstream, int64_t when_ms);
+/* And as soon as the loop comes round. */
 void dispatch_wake(struct dispatch_upstream *upstream);
 /* Fetches what is due, when there is room and nothing stands in the way. */
 void dispatch_fetch(struct dispatch_upstream *upstream);
 struct dispatch_upstream *dispatch_find(const struct dispatch *dispatch, const char *name); /* or NULL */
 /* One upstream more, without configuration or pool. */
 struct dispatch_upstream *dispatch_add(struct dispatch *dispatch);
+/* Deliveries that may be under way beside those that are. */
+size_t dispatch_room(const struct dispatch_upstream *upstream);
+/* Whether anything may go out. */
+bool dispatch_is_open(const struct dispatch_upstream *upstream);
+/* What the upstream's trouble is at this time. */
+struct mail_trouble dispatch_trouble_of(const struct dispatch_upstream *upstream, int64_t now_ms);
+bool dispatch_is_in_trouble(const struct dispatch_upstream *upstream);
+/* The wall clock less the monotonic one, in milliseconds. */
+int64_t dispatch_clock_of(const struct dispatch *dispatch);
 /* Ends the drain when nothing is under way any more. */
 void dispatch_check_drained(struct dispatch *dispatch);
 /* While draining: one pool less to wait for. */
