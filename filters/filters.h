@@ -209,7 +209,9 @@ struct filters_test_result {
     const char *name, *file;
     size_t line, column;
     bool passed;
-    const char *why; /* what was expected and what came instead; "" when it passed */
+    const char *why;          /* what was expected and what came instead; "" when it passed */
+    const char *const *rules; /* those that it expects to act */
+    size_t rule_count;
 };
 /*
  * Runs test number `index`. read_file and ctx are as in struct filters_load_options. Strings of the result live in the

@@ -407,7 +407,9 @@ void filters_test_run(const struct filters_set *set, struct filters_scratch *scr
                                              .line = test->line,
                                              .column = test->column,
                                              .passed = check.why.len == 0,
-                                             .why = why};
+                                             .why = why,
+                                             .rules = test->expect.rules,
+                                             .rule_count = test->expect.rule_count};
     buf_done(&check.why);
 }
 

@@ -11,7 +11,9 @@
 #include <string.h>
 
 #include "admin/admin_access.h"
+#include "admin/admin_figures.h"
 #include "admin/admin_life.h"
+#include "admin/admin_minutes.h"
 #include "base/expect.h"
 #include "engine/smtpd_budget.h"
 #include "net/net_turn.h"
@@ -44,6 +46,8 @@ static void on_tick(void *ctx)
     net_timer_start(admin->tick, TICK_MS);
     admin_http_expire(admin);
     admin_traces_tick(admin);
+    admin_figures_tick(admin);
+    admin_minutes_tick(admin);
     admin_attention_tick(admin);
     admin_events_tick(admin);
     /* After it was at its maximum of connections, libmicrohttpd listens again only when it is asked to look. */
@@ -111,6 +115,7 @@ int admin_open(struct admin **admin_r, struct net_loop *loop, struct gateway *ga
     admin->rates = smtpd_budget_new(RATES_MAX, SECOND_MS, seed);
     admin_events_init(admin);
     admin_sessions_init(admin);
+    admin_minutes_init(admin);
     admin->lane = net_lane_new(loop, "admin");
     admin->http_timer = net_timer_new(loop, on_http, admin);
     admin->tick = net_timer_new(loop, on_tick, admin);
@@ -119,6 +124,8 @@ int admin_open(struct admin **admin_r, struct net_loop *loop, struct gateway *ga
         admin_close(&admin);
         return -1;
     }
+    admin->figures = admin_figures_open(admin);
+    admin_figures_tick(admin);
     net_timer_start(admin->tick, TICK_MS);
     say_where(admin);
     *admin_r = admin;
@@ -147,10 +154,12 @@ void admin_close(struct admin **admin)
     net_timer_free(&(*admin)->http_timer);
     net_timer_free(&(*admin)->tick);
     net_lane_free(&(*admin)->lane); /* its questions are answered by this */
+    admin_figures_close(*admin);
     orphan_requests(*admin);
     admin_bodies_done(*admin);
     admin_events_done(*admin);
     admin_sessions_done(*admin);
+    admin_minutes_done(*admin);
     if ((*admin)->http != NULL) {
         MHD_quiesce_daemon((*admin)->http); /* gives the listening descriptor back to us */
         MHD_stop_daemon((*admin)->http);

@@ -6,12 +6,20 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "admin/admin_figures.h"
 #include "admin/admin_life.h"
+#include "admin/admin_summary.h"
 #include "dispatch/dispatch_condition.h"
 
 #define TEXT_MAX     600
 #define DAY_SECONDS  INT64_C(86400)
 #define DEAD_COMMAND "mailweir queue list --state dead"
+#define SUMMARY_MS   5000 /* what waits for upstreams in trouble is asked so often */
+#define DISK_MARGIN  (256u << 20)
+/* Refusals and refused logins of so many minutes are looked at together; fewer than the least are nobody's concern. */
+#define WINDOW_MINUTES 10
+#define REFUSALS_LEAST 20
+#define LOGINS_LEAST   10
 
 enum severity { STOPPED, TROUBLE, NOTICE, SEVERITIES };
 static const char *const severities[SEVERITIES] = {[STOPPED] = "stopped", [TROUBLE] = "trouble", [NOTICE] = "notice"};
@@ -34,19 +42,53 @@ __attribute__((format(printf, 6, 7))) static void add(json_t *list, enum severit
 
 /* ---- upstreams ---- */
 
+/* How many wait, as a number and in words behind the text. */
+static void add_waiting(json_t *list, uint64_t waiting, const char *upstream)
+{
+    json_t *last = json_array_get(list, json_array_size(list) - 1);
+    json_object_set_new(last, "waiting", json_integer((json_int_t)waiting));
+    if (upstream != NULL) {
+        json_object_set_new(last, "upstream", json_string(upstream));
+    }
+    if (waiting > 0) {
+        json_object_set_new(last, "text",
+                            json_sprintf("%s; %llu %s", json_string_value(json_object_get(last, "text")),
+                                         (unsigned long long)waiting, waiting == 1 ? "waits" : "wait"));
+    }
+}
+
 static void say_paused(json_t *list, const struct dispatch_state *state, const char *about)
 {
     const struct spool_pause *pause = &state->pause;
     char command[300];
-    snprintf(command, sizeof command, pause->all ? "mailweir queue resume" : "mailweir queue resume %.250s",
-             state->config->name);
+    snprintf(command, sizeof command, "mailweir queue resume %.250s", state->config->name);
     add(list, TROUBLE, about, pause->since_ms, command,
-        "%s%s%s: nothing is delivered to \"%s\" until somebody resumes it",
-        pause->all ? "all upstreams are paused" : "paused", pause->by[0] == '\0' ? "" : " by ", pause->by,
-        state->config->name);
+        "paused by %s: nothing is delivered to \"%s\" until somebody resumes it",
+        pause->by[0] == '\0' ? "an operator" : pause->by, state->config->name);
 }
 
-static void say_upstream(json_t *list, const struct dispatch_state *state)
+/* A pause of all is one thing, however many upstreams there are. */
+static bool say_all_paused(const struct admin *admin, json_t *list)
+{
+    const struct dispatch *dispatch = gateway_dispatch(admin->gateway);
+    struct dispatch_state state;
+    struct gateway_counts counts;
+    if (dispatch_upstream_count(dispatch) == 0) {
+        return false;
+    }
+    dispatch_state(dispatch, 0, &state);
+    if (!state.pause.on || !state.pause.all) {
+        return false;
+    }
+    gateway_count(admin->gateway, &counts);
+    add(list, TROUBLE, "all upstreams paused", state.pause.since_ms, "mailweir queue resume",
+        "all upstreams are paused by %s: nothing is delivered until somebody resumes them",
+        state.pause.by[0] == '\0' ? "an operator" : state.pause.by);
+    add_waiting(list, counts.spool.waiting, NULL);
+    return true;
+}
+
+static void say_upstream(const struct admin *admin, json_t *list, const struct dispatch_state *state)
 {
     enum dispatch_condition condition = dispatch_condition_of(state);
     int64_t since = dispatch_condition_since(state);
@@ -54,6 +96,9 @@ static void say_upstream(json_t *list, const struct dispatch_state *state)
     char about[300], command[300];
     snprintf(about, sizeof about, "upstream %.200s %s", name, dispatch_condition_name(condition));
     snprintf(command, sizeof command, "mailweir upstreams %.250s", name);
+    if (condition == DISPATCH_OPEN) {
+        return;
+    }
     if (condition == DISPATCH_PAUSED) {
         say_paused(list, state, about);
     } else if (condition == DISPATCH_FULL) {
@@ -62,19 +107,38 @@ static void say_upstream(json_t *list, const struct dispatch_state *state)
     } else if (condition == DISPATCH_THROTTLED) {
         add(list, NOTICE, about, since, NULL, "\"%s\" asks for a pause, which is kept: %.300s", name,
             state->last_fault->text);
-    } else if (condition == DISPATCH_FAILING) {
+    } else {
         add(list, TROUBLE, about, since, command, "\"%s\" takes no mail: %.400s", name,
             state->last_fault_ms == 0 ? "it was so before the start" : state->last_fault->text);
+    }
+    add_waiting(list, admin_summary_waiting(admin, name), name);
+}
+
+static void say_expiry(json_t *list, const char *what, const char *name, int64_t left)
+{
+    char about[400];
+    snprintf(about, sizeof about, "certificate %.100s %.200s %s", what, name, left < 0 ? "expired" : "expires");
+    if (left != INT64_MIN && left < 0) {
+        add(list, TROUBLE, about, 0, NULL, "the certificate of %s \"%s\" has expired: put a new one in its place", what,
+            name);
+    } else if (left != INT64_MIN && left < CONFIG_EXPIRY_DAYS * DAY_SECONDS) {
+        add(list, NOTICE, about, 0, NULL, "the certificate of %s \"%s\" expires in %lld days", what, name,
+            (long long)(left / DAY_SECONDS));
     }
 }
 
 static void say_upstreams(const struct admin *admin, json_t *list)
 {
     const struct dispatch *dispatch = gateway_dispatch(admin->gateway);
+    bool all_paused = say_all_paused(admin, list);
     for (size_t i = 0; i < dispatch_upstream_count(dispatch); i++) {
         struct dispatch_state state;
         dispatch_state(dispatch, i, &state);
-        say_upstream(list, &state);
+        if (!all_paused) {
+            say_upstream(admin, list, &state);
+        }
+        say_expiry(list, "the server of the upstream", state.config->name, state.pool.certificate_expires_s);
+        say_expiry(list, "the client certificate for the upstream", state.config->name, state.pool.own_expires_s);
     }
 }
 
@@ -95,17 +159,38 @@ static void say_certificates(const struct admin *admin, json_t *list)
 {
     const struct config *config = gateway_config(admin->gateway);
     for (size_t i = 0; i < config->listeners.count; i++) {
-        const struct config_listener *listener = config_listener_at(config, i);
-        int64_t left = gateway_certificate_seconds(admin->gateway, listener->name);
-        char about[300];
-        snprintf(about, sizeof about, "certificate %.200s %s", listener->name, left < 0 ? "expired" : "expires");
-        if (left != INT64_MIN && left < 0) {
-            add(list, TROUBLE, about, 0, NULL,
-                "the certificate of the listener \"%s\" has expired: put a new one in its place", listener->name);
-        } else if (left != INT64_MIN && left < CONFIG_EXPIRY_DAYS * DAY_SECONDS) {
-            add(list, NOTICE, about, 0, NULL, "the certificate of the listener \"%s\" expires in %lld days",
-                listener->name, (long long)(left / DAY_SECONDS));
-        }
+        const char *name = config_listener_at(config, i)->name;
+        say_expiry(list, "the listener", name, gateway_certificate_seconds(admin->gateway, name));
+    }
+}
+
+static void say_disk(const struct admin *admin, json_t *list)
+{
+    uint64_t octets, minimum;
+    spool_room(gateway_spool(admin->gateway), &octets, &minimum);
+    if (octets >= minimum && octets < 2 * minimum + DISK_MARGIN) {
+        add(list, TROUBLE, "disk", 0, NULL,
+            "the disk of the spool has %llu MiB left; below %llu MiB no mail is taken: make room, or let what waits go",
+            (unsigned long long)(octets >> 20), (unsigned long long)(minimum >> 20));
+    }
+}
+
+/* What happened at the listeners in the last minutes. */
+static void say_refusals(const struct admin *admin, json_t *list)
+{
+    uint64_t accepted = admin_figures_sum(admin, ADMIN_FIGURE_ACCEPTED, WINDOW_MINUTES);
+    uint64_t refused = admin_figures_sum(admin, ADMIN_FIGURE_REFUSED, WINDOW_MINUTES);
+    uint64_t logins = admin_figures_sum(admin, ADMIN_FIGURE_LOGIN_FAILURES, WINDOW_MINUTES);
+    if (refused >= REFUSALS_LEAST && refused > accepted) {
+        add(list, NOTICE, "refusals", 0, "mailweir find state:refused since:10m",
+            "%llu of %llu messages were refused in the last %d minutes", (unsigned long long)refused,
+            (unsigned long long)(refused + accepted), WINDOW_MINUTES);
+    }
+    if (logins >= LOGINS_LEAST) {
+        add(list, NOTICE, "logins", 0, "mailweir clients",
+            "%llu logins of clients were refused in the last %d minutes: a wrong password somewhere, or somebody who "
+            "guesses",
+            (unsigned long long)logins, WINDOW_MINUTES);
     }
 }
 
@@ -142,8 +227,8 @@ static void say_queue(const struct admin *admin, json_t *list)
             "the last change of configuration or rules was refused, and what was in force stays");
     }
     if (counts.spool.dead > 0) {
-        add(list, NOTICE, "dead letters", 0, DEAD_COMMAND, "%llu dead letters wait for somebody to decide",
-            (unsigned long long)counts.spool.dead);
+        add(list, NOTICE, "dead letters", 0, DEAD_COMMAND, "%llu dead letter%s for somebody to decide",
+            (unsigned long long)counts.spool.dead, counts.spool.dead == 1 ? " waits" : "s wait");
     }
 }
 
@@ -175,6 +260,8 @@ json_t *admin_attention(const struct admin *admin)
     say_checks(admin, found);
     say_upstreams(admin, found);
     say_certificates(admin, found);
+    say_disk(admin, found);
+    say_refusals(admin, found);
     say_queue(admin, found);
     say_probe(admin, found);
     for (int severity = 0; severity < SEVERITIES; severity++) {
@@ -232,6 +319,19 @@ static void log_changes(const struct admin *admin, json_t *list, const json_t *o
     }
 }
 
+static bool is_about_upstreams(const json_t *list)
+{
+    size_t i;
+    json_t *one;
+    json_array_foreach((json_t *)(uintptr_t)list, i, one)
+    {
+        if (json_object_get(one, "upstream") != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void admin_attention_tick(struct admin *admin)
 {
     json_t *now = admin_attention(admin);
@@ -239,4 +339,7 @@ void admin_attention_tick(struct admin *admin)
     log_changes(admin, admin->attention, now, true);
     json_decref(admin->attention);
     admin->attention = now;
+    if (is_about_upstreams(now) && !admin_summary_is_fresh(admin, SUMMARY_MS)) {
+        admin_summary_ask(admin, NULL, NULL);
+    }
 }

@@ -12,6 +12,7 @@
 
 #include "admin/admin_handlers.h"
 #include "admin/admin_private.h"
+#include "admin/admin_sources.h"
 #include "base/expect.h"
 #include "decision/decision.h"
 #include "decision/outcome.h"
@@ -22,7 +23,6 @@
 
 #define MESSAGES_DEFAULT 100
 #define MESSAGES_MAX     500
-#define FILES_MAX        1000
 #define BUDGET_US        2000000 /* of the lane, which others want too; then the page ends */
 #define DECISION_MEMORY  (64u << 20)
 #define OUTCOME_MAX      65536
@@ -69,37 +69,6 @@ static void diff_free(struct diff *diff)
 
 /* ---- what was asked ---- */
 
-static bool add_source(struct diff *diff, const char *name, const json_t *text)
-{
-    if (name == NULL || !json_is_string(text)) {
-        return false;
-    }
-    diff->sources[diff->source_count++] =
-        (struct filters_source){.name = name, .text = bytes_at(json_string_value(text), json_string_length(text))};
-    return true;
-}
-
-/* "rules": the text of one file, or [{"name", "text"}] in the order in which they run. */
-static bool read_rules(struct diff *diff)
-{
-    const json_t *rules = json_object_get(diff->body, "rules");
-    size_t count = json_is_array(rules) ? json_array_size(rules) : 1;
-    if (count == 0 || count > FILES_MAX) {
-        return false;
-    }
-    diff->sources = expect_calloc(count, sizeof *diff->sources);
-    if (!json_is_array(rules)) {
-        return add_source(diff, "edited rules", rules);
-    }
-    for (size_t i = 0; i < count; i++) {
-        const json_t *file = json_array_get(rules, i);
-        if (!add_source(diff, json_string_value(json_object_get(file, "name")), json_object_get(file, "text"))) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* "after": what an answer gave as "next"; "recent.17", "waiting.4711". */
 static bool read_after(struct diff *diff)
 {
@@ -129,12 +98,10 @@ static bool refuse_diff(struct diff *diff)
 {
     const json_t *limit = json_object_get(diff->body, "limit");
     diff->limit = limit == NULL ? MESSAGES_DEFAULT : (uint64_t)json_integer_value(limit);
-    if (!read_rules(diff)) {
-        admin_answer_error(diff->request, 400, "rules",
-                           "\"rules\" must be the text of a rule file, or a list of 1 to %d objects with \"name\" and "
-                           "\"text\"",
-                           FILES_MAX);
-    } else if (!read_after(diff)) {
+    if (!admin_sources_read(diff->request, json_object_get(diff->body, "rules"), &diff->sources, &diff->source_count)) {
+        return true;
+    }
+    if (!read_after(diff)) {
         admin_answer_error(diff->request, 400, "after", "\"after\" must be what an answer gave as \"next\"");
     } else if (diff->limit < 1 || diff->limit > MESSAGES_MAX) {
         admin_answer_error(diff->request, 400, "limit", "\"limit\" must be a number from 1 to %d", MESSAGES_MAX);

@@ -3,7 +3,8 @@
  * writing.
  *
  * Decided on the admin server's lane with buffers of its own: a pattern that takes its time holds up neither mail nor
- * the loop. Nothing is kept, nothing is delivered.
+ * the loop. Nothing is kept, nothing is delivered. The message comes with the request, or is one that is named: it
+ * waits, or it was among those that were decided last.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "base/expect.h"
 #include "base/units.h"
 #include "decision/decision.h"
+#include "decision/stored.h"
 #include "mail/mail_header.h"
 
 #define EXPLANATION_MAX (32u << 20)
@@ -29,6 +31,12 @@ struct explain {
     struct problems *problems;
     struct arena *arena;
     struct buf message;
+    const char *id; /* of a message that is here; NULL: it came with the request */
+    struct recent_message **recent;
+    size_t recent_count;
+    struct stored stored;
+    bool is_stored; /* stored is open */
+    struct fault fault;
     struct mail_envelope envelope;
     int64_t now_ms;
     struct buf out;
@@ -36,6 +44,11 @@ struct explain {
 
 static void explain_free(struct explain *explain)
 {
+    if (explain->is_stored) {
+        stored_close(&explain->stored);
+    }
+    recent_release(explain->recent, explain->recent_count);
+    free(explain->recent);
     decision_release(&explain->hold);
     config_free(&explain->config);
     filters_set_free(&explain->set);
@@ -116,13 +129,18 @@ static bool refuse_explain(struct explain *explain)
                                                .received_ms = explain->now_ms,
                                                .from = from != NULL ? from : ""};
     read_client(&explain->envelope.client, json_object_get(explain->body, "client"));
+    explain->id = text_at(explain->body, "id");
+    if (explain->id != NULL) {
+        return false;
+    }
     if (read_recipients(explain, json_object_get(explain->body, "to")) < 0) {
         admin_answer_error(explain->request, 400, "to", "\"to\" must be a list of 1 to %d addresses", RECIPIENTS_MAX);
         return true;
     }
     if (read_message(explain) < 0) {
-        admin_answer_error(explain->request, 400, "message",
-                           "\"message\" must be the message as text, or \"message_base64\"");
+        admin_answer_error(
+            explain->request, 400, "message",
+            "\"message\" must be the message as text, or \"message_base64\", or \"id\" name one that is here");
         return true;
     }
     return false;
@@ -145,11 +163,77 @@ static void load_rules(struct explain *explain)
     explain->set = config_rules(explain->config, &source, 1, explain->problems);
 }
 
+/* One that waits, or waited a moment ago. */
+static bool find_stored(struct explain *explain, struct filters_message *message_r)
+{
+    uint64_t number;
+    size_t count = 0;
+    struct store *store = admin_store(explain->admin, &explain->fault);
+    if (store == NULL || spool_query_find(store, explain->id, &number, 1, &count, &explain->fault) != 0) {
+        return false;
+    }
+    if (count == 0) {
+        fault_set(&explain->fault, FAULT_PERM, "unknown", explain->id, "no such message is known");
+        return false;
+    }
+    explain->is_stored = stored_open(&explain->stored, store, number, &explain->fault) == 0;
+    if (explain->is_stored) {
+        *message_r = stored_message(&explain->stored, explain->stored.envelope.received_ms);
+    }
+    return explain->is_stored;
+}
+
+/* One of those that were decided last. source: for its body, where that is kept. */
+static bool find_recent(struct explain *explain, struct mail_source *source, struct filters_message *message_r)
+{
+    for (size_t i = 0; i < explain->recent_count; i++) {
+        struct recent_message *kept = explain->recent[i];
+        if (strcmp(kept->envelope.id, explain->id) == 0) {
+            *source = mail_source_of(&kept->whole);
+            *message_r = (struct filters_message){.envelope = &kept->envelope,
+                                                  .header = kept->header,
+                                                  .source = kept->whole.ptr != NULL ? source : NULL,
+                                                  .body_missing = kept->whole.ptr == NULL,
+                                                  .size = kept->size,
+                                                  .now_ms = kept->now_ms};
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Of one that is here, the one that has its body comes first. */
+static bool find_message(struct explain *explain, struct mail_source *source, struct filters_message *message_r)
+{
+    if (find_stored(explain, message_r)) {
+        return true;
+    }
+    struct fault why = explain->fault;
+    explain->fault = (struct fault)FAULT_INIT;
+    if (find_recent(explain, source, message_r)) {
+        return true;
+    }
+    explain->fault = why;
+    return false;
+}
+
+static void explain_message(struct explain *explain, struct filters_message *message)
+{
+    struct fault fault = FAULT_INIT;
+    struct filters_decision decision = {0};
+    struct filters_scratch *scratch = filters_scratch_new();
+    message->clock = (struct filters_clock){
+        .now_us = clock_us, .ctx = explain->admin->loop, .budget_us = explain->config->decision_timeout * 1000};
+    disregard(filters_explain(explain->set != NULL ? explain->set : decision_held_set(explain->hold), scratch, message,
+                              clock_us, explain->admin->loop, explain->arena, &decision, &fault, &explain->out));
+    filters_scratch_free(&scratch);
+}
+
 static void on_lane(void *ctx)
 {
     struct explain *explain = ctx;
-    struct fault fault = FAULT_INIT;
-    struct filters_decision decision = {0};
+    struct mail_source source;
+    struct filters_message message;
     bool complete;
     if (json_is_string(json_object_get(explain->body, "rules"))) {
         load_rules(explain);
@@ -158,19 +242,17 @@ static void on_lane(void *ctx)
         }
     }
     const struct bytes octets = buf_bytes(&explain->message);
-    const struct mail_source source = mail_source_of(&octets);
-    struct filters_message message = {.envelope = &explain->envelope,
-                                      .header = bytes_slice(octets, 0, mail_header_length(octets, &complete)),
-                                      .source = &source,
-                                      .size = octets.len,
-                                      .now_ms = explain->now_ms,
-                                      .clock = {.now_us = clock_us,
-                                                .ctx = explain->admin->loop,
-                                                .budget_us = explain->config->decision_timeout * 1000}};
-    struct filters_scratch *scratch = filters_scratch_new();
-    disregard(filters_explain(explain->set != NULL ? explain->set : decision_held_set(explain->hold), scratch, &message,
-                              clock_us, explain->admin->loop, explain->arena, &decision, &fault, &explain->out));
-    filters_scratch_free(&scratch);
+    if (explain->id == NULL) {
+        source = mail_source_of(&octets);
+        message = (struct filters_message){.envelope = &explain->envelope,
+                                           .header = bytes_slice(octets, 0, mail_header_length(octets, &complete)),
+                                           .source = &source,
+                                           .size = octets.len,
+                                           .now_ms = explain->now_ms};
+    } else if (!find_message(explain, &source, &message)) {
+        return;
+    }
+    explain_message(explain, &message);
 }
 
 /* ---- back on the loop ---- */
@@ -185,7 +267,9 @@ static void on_explained(void *ctx)
         problems_json(explain->problems, &explain->out);
         buf_append_text(&explain->out, "}");
     }
-    if (explain->out.full) {
+    if (fault_is_set(&explain->fault)) {
+        admin_answer_fault(request, &explain->fault);
+    } else if (explain->out.full) {
         admin_answer_error(request, 413, "size", "the explanation has more than %u octets", EXPLANATION_MAX);
     } else {
         admin_answer_bytes(request, no_rules ? 422 : 200, "application/json", buf_bytes(&explain->out));
@@ -208,6 +292,10 @@ void admin_post_explain(struct admin_request *request)
         explain_free(explain);
         return;
     }
-    explain->hold = decision_hold(gateway_decision(request->admin->gateway));
+    struct decision *decision = gateway_decision(request->admin->gateway);
+    explain->hold = decision_hold(decision);
+    if (explain->id != NULL && decision_recent(decision) != NULL) {
+        explain->recent_count = recent_hold(decision_recent(decision), &explain->recent);
+    }
     net_lane_submit(request->admin->lane, on_lane, on_explained, explain);
 }

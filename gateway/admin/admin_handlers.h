@@ -28,9 +28,18 @@ void admin_get_events(struct admin_request *request);
 void admin_get_page(struct admin_request *request);
 void admin_get_page_file(struct admin_request *request);
 
+/* admin_figures.c */
+void admin_get_figures(struct admin_request *request);
+
 /* admin_rules.c */
 void admin_get_flows(struct admin_request *request);
 void admin_get_rules(struct admin_request *request);
+
+/* admin_workshop.c */
+void admin_get_rule_files(struct admin_request *request);
+void admin_get_rule_schema(struct admin_request *request);
+void admin_get_rule_tests(struct admin_request *request);
+void admin_post_rule_check(struct admin_request *request);
 
 /* admin_explain.c */
 void admin_post_explain(struct admin_request *request);

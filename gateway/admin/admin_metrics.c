@@ -4,16 +4,15 @@
  * Counts live with whoever counts; here they only get their names. A label is never an address or the id of a message.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "admin/admin_handlers.h"
 #include "admin/admin_private.h"
+#include "admin/admin_summary.h"
 #include "admin/metrics_text.h"
 #include "base/expect.h"
 #include "decision/decision.h"
 #include "dispatch/dispatch_condition.h"
-#include "spool/spool_query.h"
 
 #define METRICS_MAX (16u << 20)
 #define SUMMARY_MS  10000 /* the store is asked at most so often: with a long queue it takes a while */
@@ -175,7 +174,7 @@ static void write_health(struct metrics_text *text, const struct spool *spool)
         "Times that the index did not find what is there, and was mended.", health.mended);
 }
 
-static void write_queue(struct metrics_text *text, const struct spool *spool, const struct spool_counts *counts)
+static void write_queue(struct metrics_text *text, struct spool *spool, const struct spool_counts *counts)
 {
     metrics_family(text, METRICS_GAUGE, "mailweir_queue_deliveries", "Deliveries in the spool by state.");
     metrics_count(text, METRICS_LABELS("state", "waiting"), counts->waiting);
@@ -190,6 +189,11 @@ static void write_queue(struct metrics_text *text, const struct spool *spool, co
     one(text, METRICS_COUNTER, "mailweir_spool_duplicates_total",
         "Messages that a client sent again and that were kept once.", counts->duplicates);
     one(text, METRICS_COUNTER, "mailweir_spool_syncs_total", "Calls of fdatasync.", counts->syncs);
+    uint64_t octets, minimum;
+    spool_room(spool, &octets, &minimum);
+    one(text, METRICS_GAUGE, "mailweir_spool_free_bytes", "Room left on the disk of the spool.", octets);
+    one(text, METRICS_GAUGE, "mailweir_spool_minimum_free_bytes",
+        "Room that is kept free there; with less, senders hear 452 and keep their mail.", minimum);
     one(text, METRICS_GAUGE, "mailweir_spool_not_durable",
         "1 when the spool lies where acknowledged messages may be lost with the power; the log says why.",
         spool_disk_warning(spool) != NULL);
@@ -433,6 +437,25 @@ static void write_program(struct metrics_text *text, const struct admin *admin)
     one(text, METRICS_COUNTER, "mailweir_config_reload_failures_total", "Loads that were refused.", state.loads_failed);
 }
 
+/* The same that status, top and the page show. */
+static void write_attention(struct metrics_text *text, const struct admin *admin)
+{
+    static const char *const severities[] = {"stopped", "trouble", "notice"};
+    json_t *all = admin_attention(admin), *found;
+    size_t i;
+    metrics_family(text, METRICS_GAUGE, "mailweir_attention",
+                   "Things that need an operator, by how bad they are; mailweir status says what and what to do.");
+    for (size_t k = 0; k < sizeof severities / sizeof severities[0]; k++) {
+        uint64_t count = 0;
+        json_array_foreach(all, i, found)
+        {
+            count += strcmp(json_string_value(json_object_get(found, "severity")), severities[k]) == 0;
+        }
+        metrics_count(text, METRICS_LABELS("severity", severities[k]), count);
+    }
+    json_decref(all);
+}
+
 static void write_listeners(struct metrics_text *text, const struct gateway *gateway)
 {
     const struct config *config = gateway_config(gateway);
@@ -520,56 +543,28 @@ static void answer_metrics(struct admin_request *request)
     write_delivery(&text, gateway_dispatch(admin->gateway));
     write_listeners(&text, admin->gateway);
     write_probe(&text, admin->gateway);
+    write_attention(&text, admin);
     write_recent(&text, decision_recent(gateway_decision(admin->gateway)));
     write_admin(&text, admin);
     admin_answer_bytes(request, 200, "text/plain; version=0.0.4; charset=utf-8", buf_bytes(&out));
     buf_done(&out);
 }
 
-/* ---- asking the store, now and then ---- */
-
-struct summary_job {
-    struct admin_request *request;
-    struct admin *admin;
-    json_t *summary;
-};
-
-static void ask_index(void *ctx)
-{
-    struct summary_job *job = ctx;
-    struct store *store = admin_store(job->admin, NULL);
-    if (store != NULL) {
-        disregard(spool_query_summary(store, &job->summary, NULL));
-    }
-}
-
-/* Without an answer, the metrics are those of before: they never fail for it. */
 static void on_summary(void *ctx)
 {
-    struct summary_job *job = ctx;
-    struct admin_request *request = job->request;
-    if (job->summary != NULL) {
-        json_decref(job->admin->summary);
-        job->admin->summary = job->summary;
-        job->admin->summary_at = net_now(job->admin->loop);
-    }
-    free(job);
+    struct admin_request *request = ctx;
     if (request->admin == NULL) {
         admin_answer_json(request, 503, json_object()); /* nobody hears it */
     } else {
-        answer_metrics(request);
+        answer_metrics(request); /* without a new summary, with the one before: they never fail for it */
     }
 }
 
 void admin_get_metrics(struct admin_request *request)
 {
-    struct admin *admin = request->admin;
-    if (admin->summary != NULL && net_now(admin->loop) - admin->summary_at < SUMMARY_MS) {
+    if (admin_summary_is_fresh(request->admin, SUMMARY_MS)) {
         answer_metrics(request);
-        return;
+    } else {
+        admin_summary_ask(request->admin, on_summary, request);
     }
-    struct summary_job *job = expect_calloc(1, sizeof *job);
-    job->request = request;
-    job->admin = admin;
-    net_lane_submit(admin->lane, ask_index, on_summary, job);
 }

@@ -104,8 +104,11 @@ struct admin {
     json_t *attention; /* as the log was told last; NULL: nothing */
     json_t *summary;   /* of the queue, for metrics; NULL before the first */
     uint64_t summary_at;
+    bool summary_asked; /* the lane has the question */
     struct list bodies; /* stored messages on their way out */
     struct admin_sessions *sessions;
+    struct admin_figures *figures;
+    struct admin_minutes *minutes;
     size_t stream_count;
     struct smtpd_budget *rates; /* requests of each client within a second */
     struct admin_counts {

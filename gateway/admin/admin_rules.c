@@ -3,6 +3,7 @@
  * costs, and its errors.
  */
 #include "admin/admin_handlers.h"
+#include "admin/admin_minutes.h"
 #include "admin/admin_private.h"
 #include "decision/decision.h"
 
@@ -55,7 +56,9 @@ void admin_get_rules(struct admin_request *request)
     json_t *rules = json_array();
     for (size_t i = 0; i < filters_rule_count(set); i++) {
         struct filters_rule_info info = filters_rule_at(set, i);
-        json_array_append_new(rules, rule_of(decision_stats(decision), &info, i + 1, &costs[i]));
+        json_t *rule = rule_of(decision_stats(decision), &info, i + 1, &costs[i]);
+        json_object_set_new(rule, "last_hour", admin_minutes_of(request->admin, info.name));
+        json_array_append_new(rules, rule);
     }
     admin_answer_json(request, 200, json_pack("{s:o}", "rules", rules));
 }

@@ -208,7 +208,9 @@ struct config {
     enum log_level log_level;
     uint64_t shutdown_timeout;
     struct config_admin admin;
-    struct filters_set *rule_set;         /* loaded from the rule files */
+    struct filters_set *rule_set;            /* loaded from the rule files */
+    const struct filters_source *rule_files; /* the texts that it was loaded from, in their order */
+    size_t rule_file_count;
     const struct filters_folder *written; /* folders that the rules and the default name as they are */
     size_t written_count;
     /* Every file that was read, and every folder that was looked through: whose change asks for a reload. */
@@ -254,6 +256,11 @@ void config_check_folders(struct config *config, const struct filters_folder *fo
  */
 struct filters_set *config_rules(const struct config *config, const struct filters_source *sources, size_t count,
                                  struct problems *problems);
+/*
+ * Reads a file that such texts name; ctx: the configuration. For filters_test_run(). Fault "not-named" for one that the
+ * configuration's own rules do not name.
+ */
+MUST_USE int config_read_named(void *ctx, const char *from, const char *path, struct buf *out, struct fault *fault);
 /*
  * Reads the configuration file alone, as far as it can be read, for a command that only wants to find the running
  * gateway: no rules, no checks. NULL when it is no JSON object.

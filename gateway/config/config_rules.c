@@ -120,7 +120,7 @@ static bool is_named(const char *named, const char *path)
            (path[0] != '/' && len > tail && named[len - tail - 1] == '/' && strcmp(named + len - tail, path) == 0);
 }
 
-static int read_named(void *ctx, const char *from, const char *path, struct buf *out, struct fault *fault)
+int config_read_named(void *ctx, const char *from, const char *path, struct buf *out, struct fault *fault)
 {
     const struct config *config = ctx;
     (void)from;
@@ -183,7 +183,7 @@ static struct filters_set *rules_of(const struct config *config, struct filters_
 struct filters_set *config_rules(const struct config *config, const struct filters_source *sources, size_t count,
                                  struct problems *problems)
 {
-    struct filters_load_options options = {.sources = sources, .source_count = count, .read_file = read_named};
+    struct filters_load_options options = {.sources = sources, .source_count = count, .read_file = config_read_named};
     return rules_of(config, options, problems);
 }
 
@@ -273,6 +273,8 @@ void config_load_rule_files(struct config *config, const char *folder, struct pr
     collect_rule_files(&files, folder);
     struct filters_load_options options = {
         .sources = files.sources, .source_count = files.count, .read_file = config_read_beside};
+    config->rule_files = files.sources;
+    config->rule_file_count = files.count;
     config->rule_set = rules_of(config, options, problems);
     keep_targets(config);
 }

@@ -121,6 +121,13 @@ int spool_can_accept(struct spool *spool, uint64_t size, struct fault *fault)
     return 0;
 }
 
+void spool_room(struct spool *spool, uint64_t *octets_r, uint64_t *minimum_r)
+{
+    need_measurement(spool);
+    *octets_r = spool->room.octets;
+    *minimum_r = spool->options.minimum_free;
+}
+
 /* ---- small things ---- */
 
 void spool_set_offer(struct spool *spool, spool_offer_fn *fn, void *ctx)

@@ -247,6 +247,9 @@ struct spool_counts {
 };
 void spool_count(const struct spool *spool, struct spool_counts *counts_r);
 
+/* Room that is left on the disk, as of a moment ago, and how much of it is kept free (minimum_free); octets. */
+void spool_room(struct spool *spool, uint64_t *octets_r, uint64_t *minimum_r);
+
 /* What the looks at all that is kept have found; each damaged message, and each mending, is logged too. */
 struct spool_health {
     uint64_t rounds;   /* that have ended, since start */
