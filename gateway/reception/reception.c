@@ -190,14 +190,6 @@ static void on_drain_timer(void *ctx)
     drain_done(reception);
 }
 
-void reception_session_gone(struct reception *reception)
-{
-    reception->counts.sessions_open--;
-    if (reception->drained != NULL && reception->counts.sessions_open == 0) {
-        net_timer_start(reception->drain_timer, 0);
-    }
-}
-
 void reception_drain(struct reception *reception, uint64_t deadline_ms, void (*done)(void *ctx), void *ctx)
 {
     reception->drained = done;

@@ -79,7 +79,7 @@ static bool came_too_late(struct reception_session *session)
     if (session->listener != NULL) {
         return false;
     }
-    reception_session_abort(session);
+    session->abort(session);
     return true;
 }
 
@@ -94,7 +94,7 @@ static bool may_use_sender(const struct reception_session *session, const struct
     if (user != NULL && user->sender_count > 0) {
         return smtp_pattern_matches_any(user->senders, user->sender_count, sender);
     }
-    return reception_listener_lets_sender(session->listener, session->address, sender);
+    return reception_door_lets_sender(session->listener, session->address, sender);
 }
 
 /* Whether the network is below a limit of so many a minute; 0 is none. */
@@ -178,7 +178,7 @@ static void on_recipient_decided(void *ctx, const struct reception_decision *dec
     struct reception_session *session = ctx;
     if (!came_too_late(session)) {
         answer_recipient(session, decision);
-        reception_session_pump(session);
+        session->go_on(session);
     }
 }
 
@@ -208,7 +208,7 @@ static void on_writable(void *ctx)
     struct reception_session *session = ctx;
     session->held = false;
     smtpd_engine_hold(session->engine, net_now(session->reception->loop), false);
-    reception_session_pump(session);
+    session->go_on(session);
 }
 
 /* The client sent it before, and hears how that one is called: nothing is kept under the new id. */
@@ -272,7 +272,7 @@ static void answer_message(struct reception_session *session, const struct smtpd
     session->id[0] = '\0';
     session->envelope = (struct mail_envelope){.id = NULL};
     session->decision = (struct reception_decision){0};
-    reception_session_pump(session);
+    session->go_on(session);
 }
 
 static void answer_accepted(struct reception_session *session)
@@ -464,8 +464,8 @@ static void on_committed(void *ctx, const struct fault *fault)
     }
     log_fault(session, "spool_failed", fault);
     if (fault->class == FAULT_UNCERTAIN) {
-        reception_session_abort(
-            session); /* neither yes nor no would be true: the client does not know either, and sends again */
+        /* Neither yes nor no would be true: the client does not know either, and sends again. */
+        session->abort(session);
         return;
     }
     struct smtpd_answer answer = answer_of_fault(fault);
@@ -582,7 +582,7 @@ static void note_missing(struct reception_session *session, struct bytes header)
 {
     struct mail_header_field field;
     bool wanted =
-        session->listener->options.add_missing && reception_listener_is_lenient(session->listener, session->address);
+        session->listener->options.add_missing && reception_door_is_lenient(session->listener, session->address);
     session->lacks_date = wanted && mail_header_find(header, "Date", &field) != 1;
     session->lacks_id = wanted && mail_header_find(header, "Message-ID", &field) != 1;
 }

@@ -2,10 +2,13 @@
  * reception_private - what the files of reception share. Nobody else includes it.
  *
  *   reception.c            the whole: listeners, reload, drain
- *   reception_listener.c   one listening socket: who may connect, and what is offered to whom
+ *   reception_listener.c   one listening socket, and what is offered there
  *   reception_session.c    one connection: life, the pump, TLS, PROXY headers, authentication
  *   reception_told.c       refusals and messages as lines of the log, and for those who ask later
  *   reception_intake.c     one message of it: questions about the envelope, storing, decision, commit, log
+ *   reception_door.c       who may connect and send, and who has gone
+ *
+ * Each calls only those below it; an answer that has come goes up by session->go_on.
  *
  * A listener owns its sessions. A session that waits for an answer (a decision, a commit) when everything is closed is
  * left alone with `listener` NULL, and ends itself when the answer has come.
@@ -78,10 +81,12 @@ struct reception_session {
     struct reception *reception;         /* as above */
     struct net_stream *stream;           /* NULL when gone */
     struct net_timer *timer;
-    struct smtpd_engine *engine;   /* NULL before a PROXY header has come */
-    struct net_tls *tls;           /* a hold */
-    struct net_tls *tls_lenient;   /* a hold, or NULL */
-    struct reception_users *users; /* a hold, or NULL */
+    void (*go_on)(struct reception_session *session); /* an answer has come */
+    void (*abort)(struct reception_session *session); /* as reception_session_abort() */
+    struct smtpd_engine *engine;                      /* NULL before a PROXY header has come */
+    struct net_tls *tls;                              /* a hold */
+    struct net_tls *tls_lenient;                      /* a hold, or NULL */
+    struct reception_users *users;                    /* a hold, or NULL */
     struct reception_login *login;
     struct tracer tracer;
     char address[RECEPTION_ADDRESS_MAX]; /* of the client; behind a proxy or XCLIENT, the one it names */
@@ -118,9 +123,21 @@ struct reception_session {
     bool lacks_date, lacks_id;       /* and is to get one; see reception_listener_options.add_missing */
 };
 
-/* ---- reception.c ---- */
+/* ---- reception_door.c ---- */
+bool reception_door_has(const struct reception_networks *networks, const char *peer);
+/* Whether a client is a device whose mistakes are let pass. */
+bool reception_door_is_lenient(const struct reception_listener *listener, const char *peer);
+/* Whether a client may send without authentication. */
+bool reception_door_trusts(const struct reception_listener *listener, const char *peer);
+/*
+ * What a client hears instead of the greeting; SMTPD_REPLY_OK when it is welcome, and *counted_r then tells whether it
+ * was counted.
+ */
+enum smtpd_reply reception_door_admit(struct reception_listener *listener, const char *peer, bool *counted_r);
+/* Whether a sender may be used by this client: the listener's patterns, or those of the client's network. */
+bool reception_door_lets_sender(const struct reception_listener *listener, const char *peer, struct bytes sender);
 /* A session has gone: the last one of a drain, or of a listener that leaves. */
-void reception_session_gone(struct reception *reception);
+void reception_door_gone(struct reception *reception);
 
 /* ---- reception_listener.c ---- */
 MUST_USE int reception_listener_new(struct reception_listener **listener_r, struct reception *reception,
@@ -132,18 +149,6 @@ MUST_USE int reception_listener_update(struct reception_listener *listener,
 void reception_listener_drain(struct reception_listener *listener);
 /* Ends all sessions at once, and itself. */
 void reception_listener_free(struct reception_listener **listener);
-bool reception_networks_have(const struct reception_networks *networks, const char *peer);
-/* Whether a client is a device whose mistakes are let pass. */
-bool reception_listener_is_lenient(const struct reception_listener *listener, const char *peer);
-/* Whether a client may send without authentication. */
-bool reception_listener_trusts(const struct reception_listener *listener, const char *peer);
-/*
- * What a client hears instead of the greeting; SMTPD_REPLY_OK when it is welcome, and *counted_r then tells whether it
- * was counted.
- */
-enum smtpd_reply reception_listener_admit(struct reception_listener *listener, const char *peer, bool *counted_r);
-/* Whether a sender may be used by this client: the listener's patterns, or those of the client's network. */
-bool reception_listener_lets_sender(const struct reception_listener *listener, const char *peer, struct bytes sender);
 
 /* ---- reception_session.c ---- */
 /* Takes the stream. */
@@ -152,7 +157,6 @@ struct reception_session *reception_session_of(struct list *link);
 void reception_session_drain(struct reception_session *session);
 /* Cuts it off. It frees itself, at the latest when what it waits for has answered. */
 void reception_session_abort(struct reception_session *session);
-void reception_session_pump(struct reception_session *session);
 
 /* ---- reception_told.c ---- */
 /* The engine's smtpd_refused_fn; ctx is the session. */

@@ -2,7 +2,7 @@
  * reception_session - one connection: its life, the pump stream <-> engine, TLS, PROXY headers, authentication.
  * Contract: reception_private.h.
  *
- * Everything happens in reception_session_pump(): events, answers and timers only note something and call it. A session
+ * Everything happens in pump(): events, answers and timers only note something and call it. A session
  * ends when its stream is gone and nothing that it asked for is still to be answered.
  */
 #include <stdio.h>
@@ -24,6 +24,8 @@
 #define BINDING_LEN 32
 /* A session has so much of a turn of the loop, then the others come. */
 #define TURN_US 3000
+
+static void pump(struct reception_session *session);
 
 struct reception_session *reception_session_of(struct list *link)
 {
@@ -54,7 +56,7 @@ static void session_leave(struct reception_session *session)
     list_remove(&session->link);
     session->listener = NULL;
     session->reception = NULL;
-    reception_session_gone(reception);
+    reception_door_gone(reception);
 }
 
 /* Frees the session unless an answer is still to come; that one frees it then. */
@@ -106,7 +108,7 @@ static enum smtpd_reply admit(struct reception_session *session)
 {
     bool counted;
     uncount(session);
-    enum smtpd_reply refusal = reception_listener_admit(session->listener, session->address, &counted);
+    enum smtpd_reply refusal = reception_door_admit(session->listener, session->address, &counted);
     reception_clients_note(session->reception->clients, session->address, session->listener->options.name,
                            RECEPTION_CLIENT_SESSION, net_wall(session->reception->loop));
     if (counted) {
@@ -138,11 +140,11 @@ static void start_engine(struct reception_session *session, enum smtpd_reply ref
         .starttls = options->tls_mode == RECEPTION_TLS_STARTTLS,
         .implicit_tls = options->tls_mode == RECEPTION_TLS_IMPLICIT,
         .tls_required = options->tls_required,
-        .trusted = reception_listener_trusts(listener, session->address),
-        .lenient = reception_listener_is_lenient(listener, session->address),
+        .trusted = reception_door_trusts(listener, session->address),
+        .lenient = reception_door_is_lenient(listener, session->address),
         .recipients = options->recipients_per_transaction,
         .certificates = options->client_certificates,
-        .xclient = reception_networks_have(&listener->xclients, session->address),
+        .xclient = reception_door_has(&listener->xclients, session->address),
         .mechanisms = offered_mechanisms(session),
         .auth_in_clear = options->auth_in_clear,
         .refusal = said,
@@ -177,8 +179,8 @@ static void become_client(struct reception_session *session, const char *address
     const struct smtpd_answer none = {0};
     enum smtpd_reply refusal = admit(session);
     smtpd_engine_answer_client(session->engine, net_now(session->reception->loop),
-                               reception_listener_trusts(session->listener, session->address),
-                               reception_listener_is_lenient(session->listener, session->address),
+                               reception_door_trusts(session->listener, session->address),
+                               reception_door_is_lenient(session->listener, session->address),
                                refusal == SMTPD_REPLY_OK ? &none : smtpd_reply_get(refusal));
 }
 
@@ -243,7 +245,7 @@ static void on_login(void *ctx, const struct smtpd_auth_answer *answer)
     if (final.kind != SMTPD_AUTH_CHALLENGE) {
         reception_login_free(&session->login);
     }
-    reception_session_pump(session);
+    pump(session);
 }
 
 static void authenticate(struct reception_session *session, const struct smtpd_request *request)
@@ -264,7 +266,7 @@ static void authenticate(struct reception_session *session, const struct smtpd_r
 static void start_tls(struct reception_session *session)
 {
     bool implicit = session->listener->options.tls_mode == RECEPTION_TLS_IMPLICIT;
-    bool older = session->tls_lenient != NULL && reception_listener_is_lenient(session->listener, session->address);
+    bool older = session->tls_lenient != NULL && reception_door_is_lenient(session->listener, session->address);
     struct net_tls *tls = older ? session->tls_lenient : session->tls;
     session->handshake = true;
     if (implicit) {
@@ -390,7 +392,7 @@ static void set_timer(struct reception_session *session)
     }
 }
 
-void reception_session_pump(struct reception_session *session)
+static void pump(struct reception_session *session)
 {
     enum next next;
     if (session->engine == NULL && !take_proxy_header(session)) {
@@ -429,7 +431,7 @@ static void on_timer(void *ctx)
         /* The engine has nobody to tell that the client does not read. */
         session_abandon(session);
     } else {
-        reception_session_pump(session);
+        pump(session);
     }
 }
 
@@ -454,7 +456,7 @@ static void on_stream(void *ctx, enum net_stream_event event)
     case NET_STREAM_DRAINED:
         break;
     }
-    reception_session_pump(session);
+    pump(session);
 }
 
 void reception_session_drain(struct reception_session *session)
@@ -473,6 +475,8 @@ void reception_session_start(struct reception_listener *listener, struct net_str
     struct reception_session *session = expect_calloc(1, sizeof *session);
     session->listener = listener;
     session->reception = reception;
+    session->go_on = pump;
+    session->abort = session_end;
     session->stream = stream;
     session->tls = options->tls == NULL ? NULL : net_tls_hold(options->tls);
     session->tls_lenient = options->tls_lenient == NULL ? NULL : net_tls_hold(options->tls_lenient);
@@ -489,9 +493,9 @@ void reception_session_start(struct reception_listener *listener, struct net_str
     reception->counts.sessions++;
     reception->counts.sessions_open++;
     net_stream_set_handler(stream, on_stream, session);
-    if (reception_networks_have(&listener->proxies, session->address)) {
+    if (reception_door_has(&listener->proxies, session->address)) {
         net_timer_start(session->timer, PROXY_TIMEOUT_MS);
     } else if (begin(session)) {
-        reception_session_pump(session);
+        pump(session);
     }
 }

@@ -19,7 +19,6 @@ CIRCLES = {
     "filters": "the loader: a condition holds operators, an operator names word sets, a word set is loaded like a condition",
     "gateway/engine": "each protocol's core and the handlers of its commands: the core's table names them, they speak through the core",
     "gateway/imapc": "a pool, its connections and their jobs",
-    "gateway/reception": "a session and what it waits for",
 }
 
 
