@@ -62,6 +62,7 @@ struct imapc_connection *imapc_connection_new(struct imapc_pool *pool)
     };
     net_random(options.random, sizeof options.random);
     connection->pool = pool;
+    connection->go_on = imapc_connection_pump;
     connection->place = at;
     connection->number = ++pool->connection_number;
     buf_init(&connection->packed, 4 * PACKED_MAX);
@@ -276,7 +277,7 @@ static bool start_next(struct imapc_connection *connection)
     if (!connection->ready) {
         connection->ready = true;
         connection->idle_since = now;
-        imapc_pool_connected(pool, connection);
+        imapc_members_joined(pool, connection);
     }
     bool left = imapc_place_is_left(pool, connection);
     if (!pool->draining && imapc_probe_start(connection)) {
@@ -322,7 +323,7 @@ static void end(struct imapc_connection *connection, const struct imapc_request 
     if (!fault_is_set(&fault) && connection->stream != NULL) {
         net_stream_finish(&connection->stream, LINGER_MS);
     }
-    imapc_pool_gone(connection->pool, connection, &why, imapc_engine_was_ready(connection->engine));
+    imapc_members_left(connection->pool, connection, &why, imapc_engine_was_ready(connection->engine));
     connection_free(connection);
 }
 
@@ -456,19 +457,11 @@ static bool is_compression_useful(const struct imapc_connection *connection)
     return compress == IMAPC_COMPRESS_YES || (compress == IMAPC_COMPRESS_AUTO && !is_near);
 }
 
-const char *imapc_connection_channel(const struct imapc_connection *connection, uint8_t into[NET_STREAM_CHANNEL_MAX],
-                                     size_t *len_r)
-{
-    const char *kind = net_stream_tls_channel(connection->stream, into, len_r);
-    bool is_known = connection->pool->account.settings[IMAPC_TLS_EXPORTER] != 0;
-    return kind != NULL && bytes_is(bytes_of(kind), "tls-exporter") && !is_known ? NULL : kind;
-}
-
 static void note_channel(struct imapc_connection *connection)
 {
     uint8_t data[NET_STREAM_CHANNEL_MAX];
     size_t len;
-    if (imapc_connection_channel(connection, data, &len) != NULL) {
+    if (imapc_sasl_channel(connection, data, &len) != NULL) {
         imapc_engine_can_bind(connection->engine);
     }
 }

@@ -78,7 +78,7 @@ void imapc_health_unreached(struct imapc_pool *pool, const struct fault *fault, 
             false; /* a token is got anew: what was refused of the last one says nothing after a restart */
     }
     pool->proven = false;
-    if (!imapc_pool_report_failed(pool, fault)) {
+    if (!imapc_core_report_failed(pool, fault)) {
         tell(pool, before);
     }
 }

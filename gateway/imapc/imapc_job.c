@@ -18,7 +18,7 @@ static struct imapc_append *first_of(const struct list *queue)
 /* One connection serves a folder; more join it when batches are worth it, or when the server gains by it. */
 static bool may_append(struct imapc_pool *pool, const struct imapc_folder *folder, bool can_batch)
 {
-    if (folder->waiting_count == 0 || !imapc_pool_affords(pool, first_of(&folder->waiting)->body.size)) {
+    if (folder->waiting_count == 0 || !imapc_core_affords(pool, first_of(&folder->waiting)->body.size)) {
         return false;
     }
     if (folder->busy == 0) {
@@ -80,7 +80,7 @@ static struct imapc_job *take_appends(struct imapc_pool *pool, struct imapc_fold
         append = first_of(&folder->waiting);
         octets += append != NULL ? append->body.size : 0;
     } while (append != NULL && job->count < most && append->batch_most == mark &&
-             octets <= pool->account.settings[IMAPC_BATCH_OCTETS] && imapc_pool_affords(pool, append->body.size));
+             octets <= pool->account.settings[IMAPC_BATCH_OCTETS] && imapc_core_affords(pool, append->body.size));
     folder->busy++;
     return job;
 }
@@ -162,7 +162,7 @@ static void answer(struct imapc_pool *pool, struct imapc_append *append, struct 
     if (outcome.account && outcome.fault.class == FAULT_PERM) {
         outcome.fault.class = FAULT_TEMP; /* a wrong password is no property of the message */
     }
-    imapc_pool_answer(pool, append, &outcome);
+    imapc_core_answer(pool, append, &outcome);
 }
 
 static struct imapc_outcome outcome_of(const struct imapc_result *result)
@@ -348,7 +348,7 @@ void imapc_job_finish(struct imapc_pool *pool, struct imapc_job **job, const str
         finish_appends(pool, done, result, place);
     }
     imapc_folder_release(pool, done->folder);
-    imapc_pool_kick(pool);
+    imapc_core_kick(pool);
     free(done->appends);
     free(done->messages);
     free(done->wanted);

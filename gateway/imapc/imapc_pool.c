@@ -93,26 +93,6 @@ void imapc_pool_free(struct imapc_pool **pool)
     *pool = NULL;
 }
 
-void imapc_pool_kick(struct imapc_pool *pool)
-{
-    net_timer_start(pool->kick, 0);
-}
-
-void imapc_pool_submit(struct imapc_pool *pool, struct imapc_append **append)
-{
-    NET_EXPECT_LOOP(pool->loop);
-    /* In a batch with others it ended in doubt: alone, the next end tells which of them it was. */
-    (*append)->batch_most = (*append)->doubt.alone ? 1 : 0;
-    imapc_folder_queue(pool, *append, false);
-    *append = NULL;
-    imapc_pool_kick(pool);
-}
-
-size_t imapc_pool_waiting(const struct imapc_pool *pool)
-{
-    return pool->waiting_count + pool->active_count;
-}
-
 static int64_t seconds_left(const struct imapc_pool *pool, int64_t expires)
 {
     return expires == 0 ? INT64_MIN : expires - net_wall(pool->loop) / 1000;
@@ -139,90 +119,13 @@ void imapc_pool_state(const struct imapc_pool *pool, struct imapc_pool_state *st
     }
 }
 
-/* ---- for connections ---- */
-
-void imapc_pool_answer(struct imapc_pool *pool, struct imapc_append *append, const struct imapc_outcome *outcome)
-{
-    struct imapc_outcome whole = *outcome;
-    whole.doubt = append->doubt;
-    pool->active_count--;
-    append->done(append->ctx, append, &whole);
-}
-
-static void report(struct imapc_pool *pool, const struct imapc_report *report)
-{
-    imapc_report_fn *fn = pool->report;
-    pool->report = NULL;
-    if (fn != NULL) {
-        fn(pool->report_ctx, report);
-    }
-}
-
-static void report_connected(struct imapc_pool *pool, const struct imapc_connection *connection)
-{
-    const struct net_stream *stream = connection->stream;
-    report(pool, &(struct imapc_report){.peer = net_stream_peer(stream),
-                                        .tls_version = net_stream_tls_version(stream),
-                                        .tls_cipher = net_stream_tls_cipher(stream),
-                                        .tls_peer = net_stream_tls_peer(stream),
-                                        .certificate_expires = pool->certificate_expires,
-                                        .capabilities = imapc_engine_capabilities(connection->engine),
-                                        .namespaces = imapc_engine_namespaces(connection->engine)});
-}
-
 void imapc_pool_try(struct imapc_pool *pool, struct imapc_names *names, imapc_report_fn *fn, void *ctx)
 {
     EXPECT(pool->report == NULL && imapc_pool_waiting(pool) == 0);
     pool->names = names;
     pool->report = fn;
     pool->report_ctx = ctx;
-    imapc_pool_kick(pool);
-}
-
-bool imapc_pool_report_failed(struct imapc_pool *pool, const struct fault *fault)
-{
-    bool tries = pool->report != NULL;
-    report(pool, &(struct imapc_report){.fault = fault});
-    return tries;
-}
-
-void imapc_pool_connected(struct imapc_pool *pool, struct imapc_connection *connection)
-{
-    const struct imap_capabilities *capabilities = imapc_engine_capabilities(connection->engine);
-    imapc_place_connected(pool, connection);
-    imapc_health_reached(pool, connection);
-    pool->certificate_expires = net_stream_tls_peer_expires(connection->stream);
-    pool->batches = (capabilities->has & IMAP_CAP_MULTIAPPEND) != 0 && pool->account.settings[IMAPC_BATCH] > 1;
-    report_connected(pool, connection);
-    imapc_pool_kick(pool); /* one connection stands: the others may follow */
-}
-
-/* An optional question that the server does not bear is told once, when it is left out. */
-static void log_question(struct imapc_pool *pool)
-{
-    int question = imapc_habits_take_news(&pool->habits);
-    if (question >= 0) {
-        log_event(
-            pool->log, LOG_LEVEL_WARNING, "question_left_out", LOG_STR("upstream", pool->account.name),
-            LOG_STR("question", imapc_habits_name((enum imapc_question)question)),
-            LOG_STR(
-                "message",
-                "the session broke in it twice in a row; mail is filed without it, and it is asked again in a day"));
-    }
-}
-
-void imapc_pool_gone(struct imapc_pool *pool, struct imapc_connection *connection, const struct imapc_request *why,
-                     bool was_ready)
-{
-    list_remove(&connection->link);
-    pool->connection_count--;
-    log_question(pool);
-    bool failed = fault_is_set(why->fault) && !was_ready && !pool->draining;
-    if (pool->token != NULL) {
-        imapc_token_spend(pool->token, failed && bytes_is(bytes_of(why->fault->where), "login"));
-    }
-    imapc_health_gone(pool, connection, why, was_ready);
-    imapc_pool_kick(pool);
+    imapc_core_kick(pool);
 }
 
 /* ---- the schedule ---- */
@@ -232,7 +135,7 @@ static void answer_waiting(struct imapc_pool *pool, const struct imapc_outcome *
     struct imapc_append *append;
     while ((append = imapc_folder_take_any(pool)) != NULL) {
         pool->active_count++;
-        imapc_pool_answer(pool, append, outcome);
+        imapc_core_answer(pool, append, outcome);
     }
 }
 
@@ -252,7 +155,7 @@ static void on_token(void *ctx, const struct fault *fault)
     if (fault != NULL && !pool->draining) {
         imapc_health_unreached(pool, fault, 0);
     }
-    imapc_pool_kick(pool);
+    imapc_core_kick(pool);
 }
 
 /* Whether there is something to log in with; else it is fetched, and on_token() goes on. */
@@ -299,17 +202,6 @@ static void open_connections(struct imapc_pool *pool)
     }
 }
 
-bool imapc_pool_affords(struct imapc_pool *pool, uint64_t octets)
-{
-    uint64_t most = pool->account.settings[IMAPC_DAILY_OCTETS], now = net_now(pool->loop);
-    if (pool->day_octets == 0 || now - pool->day_began >= IMAPC_DAY_MS) {
-        pool->day_began = now;
-        pool->day_octets = 0;
-    }
-    /* One that is larger than a day's octets has a day of its own. */
-    return most == 0 || pool->day_octets == 0 || (octets <= most && pool->day_octets <= most - octets);
-}
-
 /* Whether something waits, and nothing of it goes out before another day begins. */
 static bool is_spent(struct imapc_pool *pool)
 {
@@ -319,7 +211,7 @@ static bool is_spent(struct imapc_pool *pool)
         const struct imapc_folder *folder = LIST_ITEM(link, struct imapc_folder, link);
         if (!list_is_empty(&folder->waiting)) {
             waits = true;
-            if (imapc_pool_affords(pool, LIST_ITEM(folder->waiting.next, struct imapc_append, link)->body.size)) {
+            if (imapc_core_affords(pool, LIST_ITEM(folder->waiting.next, struct imapc_append, link)->body.size)) {
                 return false;
             }
         }
@@ -412,5 +304,5 @@ void imapc_pool_drain(struct imapc_pool *pool, uint64_t deadline_ms, void (*done
     pool->drain_ctx = ctx;
     pool->drain_timer = net_timer_new(pool->loop, on_drain_deadline, pool);
     net_timer_start(pool->drain_timer, deadline_ms);
-    imapc_pool_kick(pool);
+    imapc_core_kick(pool);
 }

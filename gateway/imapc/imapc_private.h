@@ -1,8 +1,17 @@
 /*
- * imapc_private - what imapc_pool.c (which work goes where, when to connect), imapc_folder.c (what waits, by folder),
- * imapc_job.c (one piece of work and what became of it), imapc_health.c (is it the message, the session or the
- * account?), imapc_place.c (which address), imapc_connection.c (one stream and its engine), imapc_probe.c (a message
- * that is taken back) and imapc_sasl.c (a login by SCRAM) share.
+ * imapc_private - what the files of a pool share. Each calls only those below it; an answer that has come goes up by
+ * connection->go_on, and the schedule runs when it was asked for.
+ *
+ *   imapc_pool.c        which work goes where, when to connect
+ *   imapc_connection.c  one stream and its engine
+ *   imapc_members.c     a connection joins its pool, and leaves it
+ *   imapc_sasl.c        a login by SCRAM
+ *   imapc_probe.c       a message that is taken back
+ *   imapc_job.c         one piece of work and what became of it
+ *   imapc_health.c      is it the message, the session or the account?
+ *   imapc_place.c       which address
+ *   imapc_folder.c      what waits, by folder
+ *   imapc_core.c        work comes in, answers go out, the schedule is asked to run
  */
 #ifndef MAILWEIR_IMAPC_IMAPC_PRIVATE_H
 #define MAILWEIR_IMAPC_IMAPC_PRIVATE_H
@@ -160,7 +169,8 @@ struct imapc_connection {
     size_t place; /* of the account's */
     struct net_stream *stream;
     struct imapc_engine *engine;
-    struct imapc_sasl *sasl; /* a login by SCRAM under way; see imapc_sasl.c */
+    bool (*go_on)(struct imapc_connection *connection); /* imapc_connection_pump(): an answer has come */
+    struct imapc_sasl *sasl;                            /* a login by SCRAM under way; see imapc_sasl.c */
     struct net_timer *timer;
     struct tracer tracer;
     uint64_t number;               /* of the pool's connections ever */
@@ -192,9 +202,6 @@ struct imapc_connection {
 MUST_USE struct imapc_connection *imapc_connection_new(struct imapc_pool *pool);
 /* Goes on as far as possible; takes work of the pool. Whether the connection is still there: it ends itself. */
 bool imapc_connection_pump(struct imapc_connection *connection);
-/* What a login may be bound to, as net_stream_tls_channel() says it and the server's profile allows; NULL: nothing. */
-const char *imapc_connection_channel(const struct imapc_connection *connection, uint8_t into[NET_STREAM_CHANNEL_MAX],
-                                     size_t *len_r);
 /* Ends it at once: what is under way is answered. */
 void imapc_connection_cut(struct imapc_connection *connection, const struct fault *fault);
 
@@ -213,24 +220,32 @@ void imapc_probe_free(struct imapc_pool *pool);
 
 /* ---- imapc_sasl.c: a login by SCRAM, whose arithmetic goes to the pool's login lane ---- */
 
+/* What a login may be bound to, as net_stream_tls_channel() says it and the server's profile allows; NULL: nothing. */
+const char *imapc_sasl_channel(const struct imapc_connection *connection, uint8_t into[NET_STREAM_CHANNEL_MAX],
+                               size_t *len_r);
 /* Answers a challenge of the engine, from the loop, and pumps the connection; makes connection->sasl on the first. */
 void imapc_sasl_answer(struct imapc_connection *connection, const char *mechanism, struct bytes challenge);
 /* The connection goes: no answer comes any more. Sets *sasl to NULL; NULL is fine. */
 void imapc_sasl_free(struct imapc_sasl **sasl);
 
-/* ---- imapc_pool.c, for the others ---- */
+/* ---- imapc_core.c ---- */
 
 /* Has the pool look for work, from the loop. */
-void imapc_pool_kick(struct imapc_pool *pool);
-void imapc_pool_answer(struct imapc_pool *pool, struct imapc_append *append, const struct imapc_outcome *outcome);
+void imapc_core_kick(struct imapc_pool *pool);
+void imapc_core_answer(struct imapc_pool *pool, struct imapc_append *append, const struct imapc_outcome *outcome);
 void imapc_pool_daily(const struct imapc_pool *pool, struct imapc_daily *daily_r);
 /* Whether the day's budget pays for so many octets more; a new day begins it anew. */
-bool imapc_pool_affords(struct imapc_pool *pool, uint64_t octets);
+bool imapc_core_affords(struct imapc_pool *pool, uint64_t octets);
 /* Tells imapc_pool_try() that it failed; false: nobody tries. */
-bool imapc_pool_report_failed(struct imapc_pool *pool, const struct fault *fault);
-void imapc_pool_connected(struct imapc_pool *pool, struct imapc_connection *connection);
+bool imapc_core_report_failed(struct imapc_pool *pool, const struct fault *fault);
+void imapc_core_report(struct imapc_pool *pool, const struct imapc_report *report);
+
+/* ---- imapc_members.c ---- */
+
+/* The connection has logged in. */
+void imapc_members_joined(struct imapc_pool *pool, struct imapc_connection *connection);
 /* The connection frees itself behind this call. was_ready: it had logged in. */
-void imapc_pool_gone(struct imapc_pool *pool, struct imapc_connection *connection, const struct imapc_request *why,
-                     bool was_ready);
+void imapc_members_left(struct imapc_pool *pool, struct imapc_connection *connection, const struct imapc_request *why,
+                        bool was_ready);
 
 #endif

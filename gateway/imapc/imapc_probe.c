@@ -73,7 +73,7 @@ static void look(void *ctx)
 {
     struct imapc_probe *probe = ctx;
     probe->waits = true;
-    imapc_pool_kick(probe->pool);
+    imapc_core_kick(probe->pool);
 }
 
 /* ---- the append ---- */

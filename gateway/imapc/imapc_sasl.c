@@ -35,7 +35,7 @@ static struct imapc_sasl *sasl_new(struct imapc_connection *connection, const ch
     struct imapc_sasl *sasl = expect_calloc(1, sizeof *sasl);
     uint8_t data[NET_STREAM_CHANNEL_MAX];
     size_t len = 0;
-    const char *binding = imapc_connection_channel(connection, data, &len);
+    const char *binding = imapc_sasl_channel(connection, data, &len);
     const struct imapc_scram_options options = {.mechanism = mechanism,
                                                 .username = account->username,
                                                 .password = account->password,
@@ -67,7 +67,7 @@ static void on_worked(void *ctx)
     }
     imapc_engine_sasl(connection->engine, net_now(connection->pool->loop), buf_bytes(&sasl->response),
                       fault_is_set(&sasl->fault) ? &sasl->fault : NULL);
-    imapc_connection_pump(connection);
+    connection->go_on(connection);
 }
 
 void imapc_sasl_answer(struct imapc_connection *connection, const char *mechanism, struct bytes challenge)
@@ -97,4 +97,12 @@ void imapc_sasl_free(struct imapc_sasl **sasl_ref)
     } else if (sasl != NULL) {
         sasl_done(sasl);
     }
+}
+
+const char *imapc_sasl_channel(const struct imapc_connection *connection, uint8_t into[NET_STREAM_CHANNEL_MAX],
+                               size_t *len_r)
+{
+    const char *kind = net_stream_tls_channel(connection->stream, into, len_r);
+    bool is_known = connection->pool->account.settings[IMAPC_TLS_EXPORTER] != 0;
+    return kind != NULL && bytes_is(bytes_of(kind), "tls-exporter") && !is_known ? NULL : kind;
 }

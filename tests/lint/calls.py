@@ -18,7 +18,6 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 CIRCLES = {
     "filters": "the loader: a condition holds operators, an operator names word sets, a word set is loaded like a condition",
     "gateway/engine": "each protocol's core and the handlers of its commands: the core's table names them, they speak through the core",
-    "gateway/imapc": "a pool, its connections and their jobs",
 }
 
 

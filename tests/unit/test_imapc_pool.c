@@ -43,7 +43,7 @@ static void gone(struct imapc_connection *connection, const struct fault *fault,
 {
     struct fault none = FAULT_INIT;
     struct imapc_request why = {.fault = fault != NULL ? fault : &none, .crowded = crowded};
-    imapc_pool_gone(connection->pool, connection, &why, was_ready);
+    imapc_members_left(connection->pool, connection, &why, was_ready);
     imapc_engine_free(&connection->engine);
     free(connection);
 }
@@ -93,7 +93,7 @@ static struct imapc_connection *nth(size_t index)
 static void connected(struct imapc_connection *connection)
 {
     connection->ready = true;
-    imapc_pool_connected(fixture.pool, connection);
+    imapc_members_joined(fixture.pool, connection);
 }
 
 /* ---- the loop ---- */
@@ -230,7 +230,7 @@ static void test_crowded(void **state)
     assert_int_equal(outage_failures(&fixture.pool->outage), 0);
     assert_int_equal(fixture.appends[0].answers, 0);
     fixture.pool->crowded_until = 1; /* long ago */
-    imapc_pool_kick(fixture.pool);
+    imapc_core_kick(fixture.pool);
     turn();
     assert_true(made > before);
     take_everything();
@@ -377,7 +377,7 @@ static void test_a_doubt_holds_up_nobody(void **state)
     turn();
     pumps = 0;
     on_pump = submit_c;
-    imapc_pool_kick(fixture.pool);
+    imapc_core_kick(fixture.pool);
     turn();
     assert_true(pumps >= 4); /* each of the two connections once more */
     take_everything();
@@ -409,15 +409,15 @@ static void test_budget_over_a_restart(void **state)
     imapc_pool_pace(fixture.pool, &pace);
     assert_int_equal(pace.day_octets, 200); /* a third one would overrun it */
     restart_with(&account, &pace);
-    assert_false(imapc_pool_affords(fixture.pool, 100));
-    assert_true(imapc_pool_affords(fixture.pool, 50));
+    assert_false(imapc_core_affords(fixture.pool, 100));
+    assert_true(imapc_core_affords(fixture.pool, 50));
     pace.day_began_ms -= (int64_t)IMAPC_DAY_MS; /* the restart took a day */
     restart_with(&account, &pace);
-    assert_true(imapc_pool_affords(fixture.pool, 100));
+    assert_true(imapc_core_affords(fixture.pool, 100));
     pace.day_began_ms += 10 * (int64_t)IMAPC_DAY_MS; /* the clock was wrong then, or is now */
     restart_with(&account, &pace);
-    assert_true(imapc_pool_affords(fixture.pool, 100));
-    assert_true(imapc_pool_affords(fixture.pool, 1000)); /* larger than a day: it has one of its own */
+    assert_true(imapc_core_affords(fixture.pool, 100));
+    assert_true(imapc_core_affords(fixture.pool, 1000)); /* larger than a day: it has one of its own */
     fixture_end();
 }
 
@@ -622,7 +622,7 @@ static void test_token(void **state)
         gone(nth(0), &fault, false, false);
     }
     fixture.pool->outage.until = 0;
-    imapc_pool_kick(fixture.pool);
+    imapc_core_kick(fixture.pool);
     turn_until_made(5);
     assert_int_equal(runs(), 2);
     take_everything();
