@@ -67,6 +67,12 @@ static bool load_within(struct filters_loader *loader, json_t *value, int64_t *w
 
 const struct filters_subject *filters_load_counter(struct filters_loader *loader, json_t *value)
 {
+    static const char *const others[] = {"part", "zone", "nested", "ignore_case"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        if (json_object_get(value, others[i]) != NULL) {
+            filters_load_error_at(loader, others[i], "a counter has no \"%s\": it is a number", others[i]);
+        }
+    }
     const char *name = load_name(loader, value, "counter");
     int64_t within = 0;
     bool timed = load_within(loader, value, &within);

@@ -118,7 +118,7 @@ static bool compares_texts(json_t *value)
 /* "of", where it stands alone. */
 static const struct filters_subject *load_of(struct filters_loader *loader, json_t *value)
 {
-    static const char *const others[] = {"field", "header", "part", "zone"};
+    static const char *const others[] = {"field", "header", "part", "zone", "nested"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         if (json_object_get(value, others[i]) != NULL) {
             filters_load_error_at(

@@ -233,6 +233,8 @@ static struct filters_map *load_map(struct filters_loader *loader, const char *n
         add_file(loader, map, path, column);
     } else if (entries == NULL) {
         filters_load_error(loader, "\"file\" or \"entries\" is missing: where the map's keys are");
+    } else if (!json_is_object(entries)) {
+        filters_load_error_at(loader, "entries", "\"entries\" is an object: keys with their values");
     } else {
         size_t mark = filters_load_down(loader, "entries");
         add_entries(loader, map, entries);

@@ -395,11 +395,15 @@ static int load_equals(struct filters_loader *loader, json_t *value, const char 
                        struct filters_condition *condition)
 {
     json_t *wanted = json_object_get(value, key);
-    if (json_is_object(wanted) ||
-        (json_is_string(wanted) && map_get(loader->lists, bytes_of(json_string_value(wanted))) != NULL)) {
+    if (json_is_object(wanted) || (json_is_string(wanted) && strcmp(key, "in") == 0 &&
+                                   map_get(loader->lists, bytes_of(json_string_value(wanted))) != NULL)) {
         return load_listed_ranges(loader, wanted, key, condition);
     }
     size_t count = json_is_array(wanted) ? json_array_size(wanted) : 1;
+    if (count == 0) {
+        filters_load_error_at(loader, key, "names nothing to compare with");
+        return -1;
+    }
     condition->ranges = filters_load_alloc(loader, count, sizeof *condition->ranges);
     for (size_t i = 0; i < count; i++) {
         json_t *item = json_is_array(wanted) ? json_array_get(wanted, i) : wanted;

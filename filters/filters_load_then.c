@@ -288,7 +288,10 @@ static void add_actions(struct filters_loader *loader, json_t *value, struct lis
             filters_load_up(loader, mark);
             return;
         }
-        if (named != NULL && json_object_size(action) == 1) {
+        if (named != NULL) {
+            static const struct filters_key only[] = {{"actions", FILTERS_SHAPE_TEXT, true, "their name"},
+                                                      {.name = NULL}};
+            disregard(filters_load_object(loader, action, "an action", only, NULL));
             filters_load_down(loader, "actions");
             add_named(loader, named, list);
         } else {
