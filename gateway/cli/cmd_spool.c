@@ -1,5 +1,5 @@
 /*
- * cmd_spool - `mailweir spool check` and `mailweir spool rebuild`. 1 when something is damaged.
+ * cmd_spool - `mailweir spool check`, `rebuild`, `backup` and `restore`. 1 when something is damaged.
  */
 #include <inttypes.h>
 #include <jansson.h>
@@ -9,6 +9,7 @@
 
 #include "cli/cli_progress.h"
 #include "cli/queue.h"
+#include "store/local/local_backup.h"
 #include "store/local/local_check.h"
 
 static void report(void *ctx, const char *id, const struct fault *fault)
@@ -82,16 +83,86 @@ static int rebuild(const char *path, bool as_json)
     return result.damaged == 0 ? EX_OK : 1;
 }
 
+/* ---- copies ---- */
+
+/* restores: `to` is the spool, and what comes into it is a backup. */
+static int copy(const char *from, const char *to, bool restores, bool as_json)
+{
+    struct cli_progress progress;
+    struct local_backup_result result;
+    struct fault fault = FAULT_INIT;
+    cli_progress_begin(&progress, "checking the copy", 0);
+    int failed = local_backup(from, to, report, on_progress, &progress, &result, &fault);
+    cli_progress_clear(&progress);
+    if (failed != 0) {
+        int code = queue_failed(&fault);
+        return strcmp(fault.code, "not-empty") == 0 ? EX_CANTCREAT : code;
+    }
+    if (as_json) {
+        return print(json_pack("{s:s,s:I,s:I,s:I,s:I}", "folder", to, "messages", (json_int_t)result.messages, "octets",
+                               (json_int_t)result.octets, "deliveries", (json_int_t)result.deliveries, "damaged",
+                               (json_int_t)result.damaged),
+                     result.damaged);
+    }
+    printf("%" PRIu64 " messages with %" PRIu64 " octets are in %s, each read back; %" PRIu64 " damaged\n",
+           result.messages, result.octets, to, result.damaged);
+    printf(restores ? "%" PRIu64 " open deliveries are in doubt: each is looked for on its server before it is sent. "
+                      "The copy that this one was made of must not run.\n"
+                    : "%" PRIu64
+                      " open deliveries are in doubt in the copy: where it is restored, each is looked for on "
+                      "its server before it is sent. Never run it beside the original.\n",
+           result.deliveries);
+    return result.damaged == 0 ? EX_OK : 1;
+}
+
+/* ---- the command ---- */
+
+enum verb { CHECK, REBUILD, BACKUP, RESTORE, VERBS };
+static const struct {
+    const char *name;
+    int arguments;
+} verbs[VERBS] = {
+    [CHECK] = {"check", 1},
+    [REBUILD] = {"rebuild", 1},
+    [BACKUP] = {"backup", 2},
+    [RESTORE] = {"restore", 2},
+};
+
+static enum verb verb_of(int count, char **argv)
+{
+    enum verb verb = CHECK;
+    while (verb < VERBS && (count < 1 || strcmp(argv[1], verbs[verb].name) != 0)) {
+        verb++;
+    }
+    return verb;
+}
+
+static int run(enum verb verb, const char *folder, const struct queue_options *options)
+{
+    switch (verb) {
+    case CHECK:
+        return check(options->spool, options->json);
+    case REBUILD:
+        return rebuild(options->spool, options->json);
+    case BACKUP:
+        return copy(options->spool, folder, false, options->json);
+    default:
+        return copy(folder, options->spool, true, options->json);
+    }
+}
+
 int cmd_spool(const struct cli_command *command, int argc, char **argv)
 {
     struct queue_options options = {0};
-    int exit_code = EX_OK, others = queue_parse(&options, QUEUE_TAKES_NOTHING, command, argc, argv, &exit_code);
-    bool checks = others == 1 && strcmp(argv[1], "check") == 0,
-         rebuilds = others == 1 && strcmp(argv[1], "rebuild") == 0;
-    if (others >= 0 && !checks && !rebuilds) {
-        exit_code = cli_usage_error(command, "say check or rebuild");
+    int exit_code = EX_OK, others = queue_parse(&options, QUEUE_TAKES_TARGET, command, argc, argv, &exit_code);
+    enum verb verb = verb_of(others, argv);
+    /* "backup --to FOLDER", as the queue is exported, says the same. */
+    const char *folder = others == 2 ? argv[2] : verb == BACKUP ? options.to : NULL;
+    int given = others + (others == 1 && folder != NULL);
+    if (others >= 0 && (verb == VERBS || given != verbs[verb].arguments || (options.to != NULL && verb != BACKUP))) {
+        exit_code = cli_usage_error(command, "say check, rebuild, backup FOLDER or restore FOLDER");
     } else if (others >= 0 && queue_find_spool(&options, &exit_code) == 0) {
-        exit_code = checks ? check(options.spool, options.json) : rebuild(options.spool, options.json);
+        exit_code = run(verb, folder, &options);
     }
     queue_options_done(&options);
     return exit_code;

@@ -53,8 +53,10 @@ static const struct cli_command commands[] = {
      "  mailweir queue list --state dead         the dead letters, with their reasons\n"
      "  mailweir queue retry --upstream corp     try them again now\n"
      "  mailweir queue export --all --to mail/   copy everything out, with the facts for an import\n"},
-    {"spool", cmd_spool, "check | rebuild [--config FILE] [--spool FOLDER] [--json]",
-     "Check the spool on the disk, or make its index anew.", NULL},
+    {"spool", cmd_spool, "check | rebuild | backup FOLDER | restore FOLDER [--config FILE] [--spool FOLDER] [--json]",
+     "Check the spool on the disk, make its index anew, copy it while the gateway runs, or take a copy back.",
+     "  mailweir spool backup /backup/today      a copy of what waits, read back and checked; the gateway may run\n"
+     "  mailweir spool restore /backup/today     into an empty spool: what may be filed already is looked for first\n"},
     {"clients", cmd_clients, "[--config FILE] [--spool FOLDER] [--json] [ADDRESS]",
      "Who came to the listeners, what became of it, and what they heard when they were refused.",
      "  mailweir clients                         everybody, with the last refusal of each\n"

@@ -45,7 +45,7 @@ FLOORS = {
 for name in CHOOSES_THE_STORE:
     FLOORS[name][0].add("store/local")
 # What the rooms of a folder show to others; the rest of their headers is their own.
-DOORS = {"store/local/": {"store/local/local.h", "store/local/local_check.h"}, "store/model/": {"store/model/model.h"}}
+DOORS = {"store/local/": {"store/local/local.h", "store/local/local_backup.h", "store/local/local_check.h"}, "store/model/": {"store/model/model.h"}}
 # The index's language is spoken in one folder.
 SQL = re.compile(r'"\s*(SELECT .* FROM |INSERT (OR|INTO) |UPDATE \w+ SET |DELETE FROM |(CREATE|ALTER|DROP) TABLE |PRAGMA )')
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
