@@ -156,6 +156,9 @@ MUST_USE int filters_load_operator(struct filters_loader *loader, json_t *value,
 /* The set of words of "in": a list of texts, a named list, a file. NULL after a problem. */
 const struct filters_words *filters_load_words(struct filters_loader *loader, json_t *value,
                                                enum filters_words_mode mode, const char **name_r);
+/* A named list's set for this way to compare; its problems belong to the place where it stands. NULL after one. */
+const struct filters_words *filters_load_named_words(struct filters_loader *loader, struct filters_named *named,
+                                                     enum filters_words_mode mode);
 /* A set of the words given. */
 const struct filters_words *filters_load_word_set(struct filters_loader *loader, const struct bytes *words,
                                                   size_t count, enum filters_words_mode mode);

@@ -133,16 +133,6 @@ static int load_in(struct filters_loader *loader, json_t *value, struct filters_
     return condition->set == NULL ? -1 : 0;
 }
 
-void filters_load_keep_pattern(struct filters_loader *loader, struct filters_pattern *pattern)
-{
-    struct filters_set *set = loader->set;
-    if (set->pattern_count == set->pattern_size) {
-        set->pattern_size = set->pattern_size == 0 ? 16 : set->pattern_size * 2;
-        set->patterns = expect_memory(realloc(set->patterns, set->pattern_size * sizeof(struct filters_pattern *)));
-    }
-    set->patterns[set->pattern_count++] = pattern;
-}
-
 /* The rule's templates may name its groups. */
 static void note_captures(struct filters_loader *loader, const struct filters_pattern *pattern)
 {

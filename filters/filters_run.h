@@ -68,7 +68,9 @@ struct filters_run {
     uint64_t deadline_us;        /* of the message's clock; 0: none */
     size_t work;                 /* done since the clock was read; it stays at its limit once the time is over */
     struct filters_trace *trace; /* NULL: nobody wants to know */
-    struct fault *fault;         /* filled when a verdict is FAILED */
+    /* Fills a subject's list; filters_value.c's. -1 with a fault. */
+    int (*fetch)(struct filters_run *run, const struct filters_subject *subject, struct filters_fetched *fetched);
+    struct fault *fault; /* filled when a verdict is FAILED */
 };
 
 /* -1 with a fault when memory is at its limit. filters_run_done() is due in any case. */
@@ -129,6 +131,15 @@ MUST_USE int filters_run_full(struct filters_run *run);
 /* "the time is over" into the fault; returns -1. */
 MUST_USE int filters_run_out_of_time(struct filters_run *run);
 
+/* Add to a list of values: a string, an address or a part of one, a text of the view (in NFC), a part of an attachment;
+ * and the text in NFC, in the run's arena. -1 with a fault. */
+MUST_USE int filters_run_add_string(struct filters_run *run, struct filters_fetched *values, const char *text);
+MUST_USE int filters_run_add_address(struct filters_run *run, struct filters_fetched *values, struct bytes address,
+                                     enum filters_part part);
+MUST_USE int filters_run_add_shown(struct filters_run *run, struct filters_fetched *values, struct bytes text);
+MUST_USE int filters_run_add_attachment(struct filters_run *run, enum filters_part part, struct filters_fetched *values,
+                                        const struct mail_view_attachment *attachment);
+MUST_USE int filters_run_composed(struct filters_run *run, struct bytes text, struct bytes *text_r);
 /* Add to a list of values: a text (made valid UTF-8, cut at FILTERS_VALUE_MAX), a number with the text that is shown of
  * it (NULL: its digits), a copy of a value, an attribute of a value. -1 with a fault. */
 MUST_USE int filters_run_add_text(struct filters_run *run, struct filters_fetched *values, struct bytes text);

@@ -16,7 +16,6 @@ from floors import FLOORS
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 # Folders in which a circle stands, and what it is. Elsewhere there is none, and none may be added.
 CIRCLES = {
-    "filters": "the loader: a condition holds operators, an operator names word sets, a word set is loaded like a condition",
     "gateway/engine": "each protocol's core and the handlers of its commands: the core's table names them, they speak through the core",
 }
 
