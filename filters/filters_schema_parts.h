@@ -24,6 +24,8 @@ json_t *filters_schema_if(json_t *when, json_t *then, json_t *otherwise);
 /* An object with the keys of the table, and the two that are allowed everywhere; `name` finds what the keys' values
  * are like. */
 json_t *filters_schema_object(const char *name, const struct filters_key *keys);
+/* Names with values of one kind; names of a kind when there is one. */
+json_t *filters_schema_map(json_t *values, const char *kind);
 /* What a key of that shape takes. */
 json_t *filters_schema_shape(enum filters_shape shape);
 /* Adds the key to the object's properties. */
