@@ -204,7 +204,7 @@ const tests = {
     await rows(page, "Last messages").first().getByRole("link").click();
     await page.locator(".story li").first().waitFor();
     await page.getByLabel("Message id, delivery id or Message-ID").fill("nonsense");
-    await page.getByRole("button", { name: "Show" }).click();
+    await page.getByRole("button", { name: "Show", exact: true }).click();
     await page.getByText("No such message is known").waitFor();
     await page.goto(`${BASE}#/why/${await waitingId(page)}`);
     await page.getByRole("link", { name: "Try it with the rules" }).click();
