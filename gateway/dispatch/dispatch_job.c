@@ -170,15 +170,18 @@ static void note_doubt(struct dispatch_job *job)
         spool_set_mark(upstream->dispatch->spool, job->item->delivery.upstream, job->item->delivery.folder,
                        &outcome->mark);
     }
+    if (upstream->pool != NULL) {
+        dispatch_note_origin(upstream); /* it may be another address by now */
+    }
     if (outcome->killed && doubt_kill(&outcome->doubt, dispatch_now(upstream->dispatch), upstream->last_filed_ms)) {
         struct fault fault = outcome->fault;
         job->set_aside = true;
         outcome->fault = FAULT_INIT;
         fault_set(
             &outcome->fault, fault.class, "kills", fault.where,
-            "the server ended the connection each of the %d times that this message was sent alone, and filed others"
+            "the server ended the connection each of the %u times that this message was sent alone, and filed others"
             " meanwhile: it is set aside (%s)",
-            DOUBT_KILLS, fault.text);
+            outcome->doubt.tries, fault.text);
     }
 }
 
@@ -196,7 +199,15 @@ static bool is_hasty(const struct dispatch_job *job)
 {
     bool others = job->upstream->last_filed_ms > job->item->envelope.received_ms;
     unsigned most = others ? GENERAL_REFUSALS : GENERAL_REFUSALS_ALONE;
-    return job->outcome.fault.class == FAULT_PERM && job->outcome.general && job->item->attempts + 1 < most;
+    return job->outcome.general && job->item->attempts + 1 < most;
+}
+
+/* Whether the server means it. A BAD that nobody understands says so too, also where the message may have been kept. */
+static bool is_for_good(const struct dispatch_job *job)
+{
+    const struct fault *fault = &job->outcome.fault;
+    bool bad = fault->class == FAULT_UNCERTAIN && job->outcome.general && bytes_is(bytes_of(fault->code), "bad");
+    return (fault->class == FAULT_PERM || bad) && !is_hasty(job);
 }
 
 static struct spool_outcome outcome_of(const struct dispatch_job *job)
@@ -222,7 +233,7 @@ static struct spool_outcome outcome_of(const struct dispatch_job *job)
         result.instead = &job->instead;
     } else if (outcome->fault.class == FAULT_LOCAL && bytes_is(bytes_of(outcome->fault.code), "shutdown")) {
         result.kind = SPOOL_UNTOUCHED;
-    } else if ((outcome->fault.class == FAULT_PERM && !is_hasty(job)) || too_old || job->set_aside) {
+    } else if (is_for_good(job) || too_old || job->set_aside) {
         result.kind = SPOOL_DEAD;
     } else {
         result.kind = SPOOL_DEFERRED;
@@ -390,7 +401,7 @@ static bool is_refused(const struct dispatch_job *job)
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
         folder = folder || bytes_is(bytes_of(fault->code), codes[i]);
     }
-    return folder && fault->class == FAULT_PERM && !is_hasty(job) && !job->outcome.doubt.open;
+    return folder && is_for_good(job) && !job->outcome.doubt.open;
 }
 
 /*

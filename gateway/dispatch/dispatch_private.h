@@ -86,6 +86,8 @@ void dispatch_pace_keep(struct dispatch_upstream *upstream);
 void dispatch_pace_find(struct dispatch_upstream *upstream);
 /* Something was left on the disk: the next fetch finds it, or tells when it is due. */
 void dispatch_look_again(struct dispatch_upstream *upstream);
+/* What is handed out for the upstream from here on says to which account and address: it has a pool. */
+void dispatch_note_origin(struct dispatch_upstream *upstream);
 /*
  * dispatch_fallback.c: what waits for an upstream in trouble goes elsewhere. Times are of the wall clock, INT64_MAX is
  * never.

@@ -138,6 +138,13 @@ static void on_due(void *ctx, struct spool_item **items, size_t count, bool more
     dispatch_check_drained(upstream->dispatch); /* it may have been the last thing that a drain waits for */
 }
 
+void dispatch_note_origin(struct dispatch_upstream *upstream)
+{
+    struct imapc_origin origin;
+    imapc_pool_origin(upstream->pool, &origin);
+    spool_set_origin(upstream->dispatch->spool, upstream->config->name, origin.account, origin.place);
+}
+
 void dispatch_look_again(struct dispatch_upstream *upstream)
 {
     upstream->more = true;
@@ -153,6 +160,7 @@ void dispatch_fetch(struct dispatch_upstream *upstream)
     }
     upstream->fetching = true;
     upstream->left_behind = false;
+    dispatch_note_origin(upstream);
     spool_fetch_due(upstream->dispatch->spool, upstream->config->name, dispatch_room(upstream), on_due, upstream);
 }
 

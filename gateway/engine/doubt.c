@@ -7,6 +7,67 @@
 #include <stdio.h>
 #include <string.h>
 
+/* ---- names ---- */
+
+static bool is_plain(uint8_t octet)
+{
+    return octet > ' ' && octet != 0x7f && octet != '%' && octet != '#';
+}
+
+/* FNV-1a */
+static uint64_t print_of(struct bytes name)
+{
+    uint64_t print = UINT64_C(14695981039346656037);
+    for (size_t i = 0; i < name.len; i++) {
+        print = (print ^ name.ptr[i]) * UINT64_C(1099511628211);
+    }
+    return print;
+}
+
+void doubt_name(char out[DOUBT_NAME_MAX], struct bytes name)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < name.len; i++) {
+        if (at + 4 > DOUBT_NAME_MAX) {
+            snprintf(out, DOUBT_NAME_MAX, "#%016" PRIx64, print_of(name));
+            return;
+        }
+        if (is_plain(name.ptr[i])) {
+            out[at++] = (char)name.ptr[i];
+        } else {
+            at += (size_t)snprintf(out + at, DOUBT_NAME_MAX - at, "%%%02x", name.ptr[i]);
+        }
+    }
+    out[at] = '\0';
+}
+
+static int digit_of(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool doubt_name_read(const char *name, char out[DOUBT_NAME_MAX])
+{
+    size_t at = 0;
+    if (name[0] == '#') {
+        return false;
+    }
+    for (; *name != '\0' && at + 1 < DOUBT_NAME_MAX; name++) {
+        if (*name != '%') {
+            out[at++] = *name;
+            continue;
+        }
+        int high = digit_of(name[1]), low = high < 0 ? -1 : digit_of(name[2]);
+        if (low < 0) {
+            return false;
+        }
+        out[at++] = (char)(high * 16 + low);
+        name += 2;
+    }
+    out[at] = '\0';
+    return at > 0;
+}
+
 /* ---- how it begins ---- */
 
 void doubt_arise(struct doubt *doubt, const struct doubt_mark *mark, unsigned place, int64_t now_ms)
@@ -16,7 +77,7 @@ void doubt_arise(struct doubt *doubt, const struct doubt_mark *mark, unsigned pl
         doubt->mark = *mark;
         doubt->place = place;
     } else if (doubt->place != place) {
-        doubt->place = 0; /* it went out at both: neither can say no for the other */
+        doubt->place = DOUBT_PLACES; /* it went out at both: neither can say no for the other */
     }
     doubt->since_ms = now_ms;
     doubt->looks = 0;
@@ -24,11 +85,24 @@ void doubt_arise(struct doubt *doubt, const struct doubt_mark *mark, unsigned pl
 
 /* ---- what a look proves ---- */
 
+/* Both are known, and differ. */
+static bool differ(const char *then, const char *now)
+{
+    return then[0] != '\0' && now[0] != '\0' && strcmp(then, now) != 0;
+}
+
+/* A server that says the same MAILBOXID says that it is the same one, whatever it is called now. */
+static bool is_renamed(const struct doubt_mark *then, const struct doubt_mark *now)
+{
+    bool is_same = then->mailbox[0] != '\0' && strcmp(then->mailbox, now->mailbox) == 0;
+    return !is_same && differ(then->folder, now->folder);
+}
+
 static bool is_other_mailbox(const struct doubt_mark *then, const struct doubt_mark *now)
 {
     bool renumbered = then->validity != 0 && now->validity != 0 && then->validity != now->validity;
-    bool replaced = then->mailbox[0] != '\0' && now->mailbox[0] != '\0' && strcmp(then->mailbox, now->mailbox) != 0;
-    return renumbered || replaced;
+    return renumbered || differ(then->mailbox, now->mailbox) || differ(then->account, now->account) ||
+           is_renamed(then, now);
 }
 
 uint32_t doubt_from(const struct doubt *doubt, const struct doubt_mark *now)
@@ -41,6 +115,12 @@ uint32_t doubt_from(const struct doubt *doubt, const struct doubt_mark *now)
 static const char *gap_of(const struct doubt *doubt, const struct doubt_look *look)
 {
     uint32_t from = doubt_from(doubt, &look->mark);
+    if (differ(doubt->mark.account, look->mark.account)) {
+        return "it was sent to another account than the upstream has now";
+    }
+    if (is_renamed(&doubt->mark, &look->mark)) {
+        return "the folder had another name on the server when it was sent";
+    }
     if (is_other_mailbox(&doubt->mark, &look->mark)) {
         return "the folder is not the one that it was: another UIDVALIDITY or MAILBOXID";
     }
@@ -86,7 +166,8 @@ static enum doubt_verdict end_as(struct doubt *doubt, enum doubt_verdict verdict
 
 enum doubt_verdict doubt_judge(struct doubt *doubt, const struct doubt_look *look, const char **why_r)
 {
-    bool existed = doubt->mark.validity != 0 || doubt->mark.mailbox[0] != '\0';
+    bool existed = doubt->mark.validity != 0 || doubt->mark.mailbox[0] != '\0' || doubt->mark.there ||
+                   is_other_mailbox(&doubt->mark, &look->mark);
     *why_r = NULL;
     if (look->found) {
         return end_as(doubt, DOUBT_FOUND);
@@ -120,11 +201,21 @@ enum doubt_verdict doubt_judge(struct doubt *doubt, const struct doubt_look *loo
 bool doubt_kill(struct doubt *doubt, int64_t now_ms, int64_t others_ms)
 {
     bool others_pass = doubt->kills == 0 || others_ms > doubt->killed_ms;
+    doubt->tries++;
     if (others_pass) {
         doubt->kills++;
         doubt->killed_ms = now_ms;
     }
-    return others_pass && doubt->kills >= DOUBT_KILLS;
+    bool often = doubt->kills > 1 && doubt->tries >= DOUBT_TRIES;
+    return (others_pass && doubt->kills >= DOUBT_KILLS && doubt->tries >= DOUBT_KILLS) || often;
+}
+
+void doubt_kill_together(struct doubt *doubt, int64_t now_ms)
+{
+    if (doubt->kills == 0) {
+        doubt->kills = 1;
+        doubt->killed_ms = now_ms;
+    }
 }
 
 /* ---- in words ---- */
@@ -138,31 +229,56 @@ static size_t write_number(char *out, size_t at, const char *name, int64_t value
     return at;
 }
 
+static size_t write_name(char *out, size_t at, const char *name, const char *value)
+{
+    if (value[0] != '\0') {
+        at += (size_t)snprintf(out + at, DOUBT_TEXT_MAX - at, "%s%s=%s", at > 0 ? " " : "", name, value);
+    }
+    return at;
+}
+
 void doubt_write(const struct doubt *doubt, char out[DOUBT_TEXT_MAX])
 {
     size_t at = 0;
     out[0] = '\0';
     at = write_number(out, at, "uidvalidity", doubt->mark.validity);
     at = write_number(out, at, "uidnext", doubt->mark.next);
-    if (doubt->mark.mailbox[0] != '\0') {
-        at += (size_t)snprintf(out + at, DOUBT_TEXT_MAX - at, "%smailboxid=%s", at > 0 ? " " : "", doubt->mark.mailbox);
-    }
+    at = write_name(out, at, "mailboxid", doubt->mark.mailbox);
+    at = write_name(out, at, "account", doubt->mark.account);
+    at = write_name(out, at, "folder", doubt->mark.folder);
+    at = write_number(out, at, "there", doubt->mark.there);
     at = write_number(out, at, "place", doubt->place);
     at = write_number(out, at, "since", doubt->since_ms);
     at = write_number(out, at, "looks", doubt->looks);
     at = write_number(out, at, "kills", doubt->kills);
+    at = write_number(out, at, "tries", doubt->tries);
     at = write_number(out, at, "killed", doubt->killed_ms);
     at = write_number(out, at, "alone", doubt->alone);
     at = write_number(out, at, "bare", doubt->bare);
     write_number(out, at, "noted", doubt->noted);
 }
 
+static void read_text(char *text, size_t size, struct bytes value)
+{
+    if (value.len < size) {
+        memcpy(text, value.ptr, value.len);
+        text[value.len] = '\0';
+    }
+}
+
 static void read_word(struct doubt *doubt, struct bytes name, struct bytes value)
 {
     uint64_t number = 0;
-    if (bytes_is(name, "mailboxid") && value.len < DOUBT_MAILBOX_MAX) {
-        memcpy(doubt->mark.mailbox, value.ptr, value.len);
-        doubt->mark.mailbox[value.len] = '\0';
+    if (bytes_is(name, "mailboxid")) {
+        read_text(doubt->mark.mailbox, sizeof doubt->mark.mailbox, value);
+        return;
+    }
+    if (bytes_is(name, "account")) {
+        read_text(doubt->mark.account, sizeof doubt->mark.account, value);
+        return;
+    }
+    if (bytes_is(name, "folder")) {
+        read_text(doubt->mark.folder, sizeof doubt->mark.folder, value);
         return;
     }
     if (!bytes_to_u64(value, &number) || number > INT64_MAX) {
@@ -173,6 +289,8 @@ static void read_word(struct doubt *doubt, struct bytes name, struct bytes value
         doubt->mark.validity = uid;
     } else if (bytes_is(name, "uidnext")) {
         doubt->mark.next = uid;
+    } else if (bytes_is(name, "there")) {
+        doubt->mark.there = number != 0;
     } else if (bytes_is(name, "place")) {
         doubt->place = uid;
     } else if (bytes_is(name, "since")) {
@@ -181,6 +299,8 @@ static void read_word(struct doubt *doubt, struct bytes name, struct bytes value
         doubt->looks = uid;
     } else if (bytes_is(name, "kills")) {
         doubt->kills = uid;
+    } else if (bytes_is(name, "tries")) {
+        doubt->tries = uid;
     } else if (bytes_is(name, "killed")) {
         doubt->killed_ms = (int64_t)number;
     } else if (bytes_is(name, "alone")) {

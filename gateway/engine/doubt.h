@@ -28,17 +28,27 @@
 #define DOUBT_LOOKS 3
 /* And so many times `settle` it must have lasted: some servers tell the next UID before they show the message. */
 #define DOUBT_GAP_SETTLES 2
-/* Times that a message ended the server's connection, while others got through, before it is set aside. */
+/* Times that a message ended the server's connection, while others got through between them, before it is set aside;
+ * ... */
 #define DOUBT_KILLS 3
+/* ... and in all, when others got through since the first time and none has come by to tell more. */
+#define DOUBT_TRIES 6
 /* Octets of a MAILBOXID, with its end; a longer one is not kept. */
 #define DOUBT_MAILBOX_MAX 128
+/* Octets of a name as it is kept, with its end: see doubt_name(). */
+#define DOUBT_NAME_MAX 160
 /* Octets of the text form, with its end. */
-#define DOUBT_TEXT_MAX 400
+#define DOUBT_TEXT_MAX 800
+/* A place that no other one is: it went out at several. */
+#define DOUBT_PLACES UINT32_MAX
 
 struct doubt_mark {
     uint32_t validity; /* UIDVALIDITY; 0: not known */
     uint32_t next;     /* UIDNEXT at some time before; 0: not known */
     char mailbox[DOUBT_MAILBOX_MAX];
+    char account[DOUBT_NAME_MAX]; /* whose mailboxes they are, by doubt_name(); "": not known */
+    char folder[DOUBT_NAME_MAX];  /* what the server calls it, by doubt_name(); "": not known */
+    bool there;                   /* it was there, whatever else is known of it */
 };
 
 struct doubt {
@@ -47,12 +57,18 @@ struct doubt {
     bool alone;             /* it was in a batch that ended in doubt: it goes by itself */
     bool bare;              /* its keywords may be what the server refuses: it goes without */
     struct doubt_mark mark; /* from before the first message that is in doubt went out */
-    unsigned place;         /* of the account's addresses, from 1; 0: not known */
+    unsigned place;         /* a print of the account's address that it went to; 0: not known */
     int64_t since_ms;       /* wall clock; for people */
     unsigned looks;         /* in a row that showed a gap */
-    unsigned kills;         /* see doubt_kill() */
+    unsigned kills;         /* see doubt_kill(): with others between them, and ... */
+    unsigned tries;         /* ... in all, alone */
     int64_t killed_ms;
 };
+
+/* A name for a mark: without blanks, and short; one that is too long is told from others and cannot be read back. */
+void doubt_name(char out[DOUBT_NAME_MAX], struct bytes name);
+/* The octets of such a name, into out, as C text; false when they were not kept, or there are none. */
+bool doubt_name_read(const char *name, char out[DOUBT_NAME_MAX]);
 
 /* The message's last octet may be there. An open doubt keeps its mark: both sends lie behind it. */
 void doubt_arise(struct doubt *doubt, const struct doubt_mark *mark, unsigned place, int64_t now_ms);
@@ -93,6 +109,9 @@ uint32_t doubt_from(const struct doubt *doubt, const struct doubt_mark *now);
  * clock; 0: never). true: it is this message that the server cannot take, and not the account: it is to be set aside.
  */
 bool doubt_kill(struct doubt *doubt, int64_t now_ms, int64_t others_ms);
+/* The connection ended while it went out in a batch: it may be this one. What is filed from here on speaks for the
+ * server. */
+void doubt_kill_together(struct doubt *doubt, int64_t now_ms);
 
 /* "uidvalidity=7 uidnext=123 ..." for keeping; "" when there is nothing to say. `open` is kept elsewhere. */
 void doubt_write(const struct doubt *doubt, char out[DOUBT_TEXT_MAX]);

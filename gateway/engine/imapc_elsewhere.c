@@ -1,21 +1,23 @@
 /*
  * imapc_elsewhere - what was filed and is missing in its folder may have been moved by a filter of the server or by a
  * person: the newest mail of the account's other places is looked through, those that are for everything, for the
- * archive, the trash and junk (RFC 6154). See imapc_private.h.
+ * archive, the trash and junk (RFC 6154); and before them the folder by the name that it had when the message went out,
+ * where settings have changed that since. See imapc_private.h.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/expect.h"
 #include "engine/imapc_private.h"
 
 static const enum imap_special_use uses[] = {IMAP_SPECIAL_ALL, IMAP_SPECIAL_ARCHIVE, IMAP_SPECIAL_TRASH,
                                              IMAP_SPECIAL_JUNK};
-#define USES (sizeof uses / sizeof uses[0])
-_Static_assert(USES == IMAPC_ELSEWHERE_PLACES, "a name for each place");
+#define PLACES IMAPC_ELSEWHERE_PLACES
+_Static_assert(sizeof uses / sizeof uses[0] + 1 == PLACES, "a name for each place, and the one that it had");
 
 void imapc_elsewhere_forget(struct imapc_engine *engine)
 {
-    for (size_t i = 0; i < USES; i++) {
+    for (size_t i = 0; i < PLACES; i++) {
         free(engine->elsewhere[i]);
         engine->elsewhere[i] = NULL;
     }
@@ -25,7 +27,7 @@ void imapc_elsewhere_go_on(struct imapc_engine *engine)
 {
     struct imapc_locating *locate = &engine->locate;
     struct imapc_folders *folders = engine->options.folders;
-    if (locate->missing == 0 || locate->places == USES || folders == NULL) {
+    if (locate->missing == 0 || locate->places == PLACES || folders == NULL) {
         imapc_locate_end(engine);
     } else if (!imapc_folders_knows_uses(folders, engine->now) && locate->places == 0 && !engine->special.learned) {
         imapc_enter(engine, IMAPC_PHASE_USES);
@@ -49,9 +51,30 @@ void imapc_elsewhere_uses_reply(struct imapc_engine *engine, const struct imap_r
     imapc_enter(engine, IMAPC_PHASE_ELSEWHERE);
 }
 
-/* The server's name of the place, into name; false: there is none, or it is the folder itself. */
-static bool name_of(struct imapc_engine *engine, enum imap_special_use use, struct buf *name)
+/* The first other name that a folder had when a message went out that is missing. */
+static bool former_name(struct imapc_engine *engine, struct buf *name)
 {
+    const struct imapc_locating *locate = &engine->locate;
+    char former[DOUBT_NAME_MAX];
+    for (size_t i = 0; i < locate->count; i++) {
+        const struct imapc_wanted *wanted = &locate->wanted[i];
+        bool is_missing = wanted->uid == 0 && wanted->elsewhere == NULL;
+        if (is_missing && doubt_name_read(wanted->doubt->mark.folder, former) &&
+            !bytes_is(buf_bytes(&engine->folder), former)) {
+            buf_append_text(name, former);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The server's name of the place, into name; false: there is none, or it is the folder itself. */
+static bool name_of(struct imapc_engine *engine, size_t place, struct buf *name)
+{
+    if (place == 0) {
+        return former_name(engine, name);
+    }
+    enum imap_special_use use = uses[place - 1];
     const char *known = imapc_folders_of_use(engine->options.folders, use);
     const char *by_name = engine->options.special_names == NULL ? NULL : engine->options.special_names[use];
     by_name = by_name != NULL ? by_name : imap_special_name(use) + 1;
@@ -74,9 +97,10 @@ const char *imapc_elsewhere_name(struct imapc_engine *engine)
     struct buf server, folder;
     buf_init(&server, IMAP_NAME_MAX);
     buf_init(&folder, IMAP_NAME_MAX);
-    bool is_known = name_of(engine, uses[place], &server) &&
+    bool is_known = name_of(engine, place, &server) &&
                     imap_name_unmap(&folder, buf_bytes(&server), delimiter, engine->utf8) == 0 && folder.len > 0;
-    engine->elsewhere[place] = expect_strdup(is_known ? buf_text(&folder) : imap_special_name(uses[place]));
+    const char *by_use = place > 0 ? imap_special_name(uses[place - 1]) : "the folder's former name";
+    engine->elsewhere[place] = expect_strdup(is_known ? buf_text(&folder) : by_use);
     buf_done(&server);
     buf_done(&folder);
     return engine->elsewhere[place];
@@ -86,7 +110,7 @@ void imapc_elsewhere_enter(struct imapc_engine *engine)
 {
     struct buf name;
     buf_init(&name, IMAP_NAME_MAX);
-    bool is_named = name_of(engine, uses[engine->locate.places++], &name);
+    bool is_named = name_of(engine, engine->locate.places++, &name);
     if (is_named) {
         engine->locate.end = 0;
         struct imap_command *command = imapc_begin(engine, "EXAMINE");

@@ -83,6 +83,8 @@ static void sum_up(struct imapc_engine *engine)
 {
     struct imapc_locating *locate = &engine->locate;
     bool whole = locate->end == 0;
+    imapc_mark_name(engine, &locate->mark);
+    engine->result.mark = locate->mark;
     for (size_t i = 0; i < locate->count; i++) {
         struct imapc_wanted *wanted = &locate->wanted[i];
         uint32_t from = doubt_from(wanted->doubt, &locate->mark);
@@ -119,7 +121,7 @@ static void next_window(struct imapc_engine *engine)
 static void begin_windows(struct imapc_engine *engine)
 {
     struct imapc_locating *locate = &engine->locate;
-    engine->result.mark = locate->mark;
+    imapc_mark_name(engine, &locate->mark);
     for (size_t i = 0; i < locate->count; i++) {
         locate->bounds[i] = doubt_from(locate->wanted[i].doubt, &locate->mark);
     }

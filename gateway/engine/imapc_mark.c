@@ -13,11 +13,22 @@ static struct imapc_folder_mark *kept(struct imapc_engine *engine)
     return imapc_folders_mark(engine->options.folders, buf_bytes(&engine->folder));
 }
 
+void imapc_mark_name(const struct imapc_engine *engine, struct doubt_mark *mark)
+{
+    doubt_name(mark->account, bytes_of(engine->options.username));
+    doubt_name(mark->folder, buf_bytes(&engine->folder));
+}
+
 struct doubt_mark imapc_mark_known(struct imapc_engine *engine)
 {
-    static const struct doubt_mark nothing = {0};
+    struct doubt_mark known = {0};
     const struct imapc_folder_mark *mark = engine->options.folders == NULL ? NULL : kept(engine);
-    return mark != NULL && mark->mark.validity != 0 && mark->mark.next != 0 ? mark->mark : nothing;
+    if (mark != NULL && mark->mark.validity != 0 && mark->mark.next != 0) {
+        known = mark->mark;
+    }
+    known.there = engine->append.created;
+    imapc_mark_name(engine, &known);
+    return known;
 }
 
 bool imapc_mark_is_asked(struct imapc_engine *engine)

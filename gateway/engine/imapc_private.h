@@ -122,7 +122,7 @@ struct imapc_storing {
 #define IMAPC_ELSEWHERE_MAX 1000
 
 /* The search under way. */
-#define IMAPC_ELSEWHERE_PLACES 4
+#define IMAPC_ELSEWHERE_PLACES 5
 struct imapc_locating {
     struct imapc_wanted *wanted; /* NULL: none */
     size_t count;
@@ -389,6 +389,8 @@ void imapc_mark_data(struct imapc_engine *engine, const struct imap_reply *reply
 void imapc_mark_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 /* UIDVALIDITY, UIDNEXT or MAILBOXID of a response to SELECT, EXAMINE or STATUS, into the mark. */
 void imapc_mark_of(struct doubt_mark *mark, const struct imap_reply *reply);
+/* Whose folder it is and what the server calls it, into the mark. */
+void imapc_mark_name(const struct imapc_engine *engine, struct doubt_mark *mark);
 /* What the folder's mark is now, as far as it is known. */
 struct doubt_mark imapc_mark_known(struct imapc_engine *engine);
 /* The answer to an APPEND has told a UID. */

@@ -306,8 +306,7 @@ struct imapc_refusal imapc_refusal_about(const struct imap_reply *reply, struct 
                                   .crowded = (row->flags & CROWDED) != 0,
                                   .sick = (row->flags & SICK) != 0,
                                   .general = (row->flags & GENERAL) != 0,
-                                  .doubtful = (row->flags & DOUBT) != 0 ||
-                                              (row->flags & GENERAL && reply->status != IMAP_STATUS_BAD),
+                                  .doubtful = (row->flags & (DOUBT | GENERAL)) != 0,
                                   .retry_after_ms = pause_of(reply->text)};
 }
 

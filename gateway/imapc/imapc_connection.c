@@ -263,7 +263,8 @@ static void finish_job(struct imapc_connection *connection, const struct imapc_r
     if (connection->stream != NULL && !result->ended) {
         net_stream_discard_at_close(connection->stream, false);
     }
-    imapc_job_finish(connection->pool, &connection->job, &judged, stale, (unsigned)connection->place + 1);
+    imapc_job_finish(connection->pool, &connection->job, &judged, stale,
+                     imapc_place_print(connection->pool, connection->place));
 }
 
 /* An idle connection takes the next piece of work, or says goodbye. */

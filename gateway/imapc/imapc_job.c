@@ -205,6 +205,9 @@ static void arise(struct imapc_pool *pool, struct imapc_job *job, const struct i
         append->doubt.bare = append->doubt.bare || result->bare;
         append->doubt.alone = append->doubt.alone || job->count > 1 || append->doubt.bare;
         append->batch_most = append->doubt.alone ? 1 : append->batch_most;
+        if (job->count > 1 && result->ended && !result->account) {
+            doubt_kill_together(&append->doubt, net_wall(pool->loop));
+        }
         if (i < result->reached) {
             doubt_arise(&append->doubt, &result->mark, place, net_wall(pool->loop));
         }

@@ -17,6 +17,14 @@ void imapc_account_release(struct imapc_account *account)
     }
 }
 
+unsigned imapc_place_print(const struct imapc_pool *pool, size_t place)
+{
+    const struct net_address *address = &pool->account.places[place].address;
+    uint64_t print = outage_print(bytes_of(address->host)) * 31 + address->port;
+    unsigned folded = (unsigned)(print ^ print >> 32) & INT32_MAX;
+    return folded | 1u << 16; /* no index of an earlier version, not 0, and not DOUBT_PLACES */
+}
+
 static uint64_t failback_ms(const struct imapc_pool *pool)
 {
     return pool->account.failback_ms != 0 ? pool->account.failback_ms : FAILBACK_MS;

@@ -93,6 +93,12 @@ void imapc_pool_free(struct imapc_pool **pool)
     *pool = NULL;
 }
 
+void imapc_pool_origin(const struct imapc_pool *pool, struct imapc_origin *origin_r)
+{
+    doubt_name(origin_r->account, bytes_of(pool->account.username));
+    origin_r->place = imapc_place_print(pool, pool->place);
+}
+
 static int64_t seconds_left(const struct imapc_pool *pool, int64_t expires)
 {
     return expires == 0 ? INT64_MIN : expires - net_wall(pool->loop) / 1000;

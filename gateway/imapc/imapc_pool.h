@@ -191,6 +191,13 @@ struct imapc_pool_state {
     int64_t own_expires_s;           /* our own certificate that the upstream is shown */
 };
 void imapc_pool_state(const struct imapc_pool *pool, struct imapc_pool_state *state_r);
+/* Where what is submitted now would go, for doubts: the account's name as doubt_name() has it, and a print of the
+ * address. */
+struct imapc_origin {
+    char account[DOUBT_NAME_MAX];
+    unsigned place;
+};
+void imapc_pool_origin(const struct imapc_pool *pool, struct imapc_origin *origin_r);
 /* What a pool should know again after a restart. Wall clock, milliseconds; 0: never. */
 struct imapc_pace {
     int64_t day_began_ms;  /* of the daily budget; 0: there is none */

@@ -124,7 +124,7 @@ struct imapc_job *imapc_job_take(struct imapc_pool *pool, bool can_batch);
 void imapc_job_start(struct imapc_job *job, struct imapc_engine *engine, uint64_t now);
 /*
  * Answers the job's appends, or queues them again; sets *job to NULL. stale: the connection had been used before, and
- * was lost. place: of the account's addresses, from 1.
+ * was lost. place: as imapc_place_print() has it.
  */
 void imapc_job_finish(struct imapc_pool *pool, struct imapc_job **job, const struct imapc_result *result, bool stale,
                       unsigned place);
@@ -148,6 +148,8 @@ void imapc_health_result(struct imapc_connection *connection, struct imapc_resul
 
 /* ---- imapc_place.c: which address ---- */
 
+/* A number for the place by its name, for doubts (struct doubt): the same after a restart or a reload. */
+unsigned imapc_place_print(const struct imapc_pool *pool, size_t place);
 /* Where the next connection goes: an index of the account's places. */
 size_t imapc_place_choose(struct imapc_pool *pool);
 /* Whether it is time to try the first place, and nobody does; whether this connection does. */

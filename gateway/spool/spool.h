@@ -224,6 +224,9 @@ void spool_finish(struct spool *spool, struct spool_item **item, const struct sp
  * it, should it be filed. Costs nothing: it goes to the disk with what is handed out.
  */
 void spool_set_mark(struct spool *spool, const char *upstream, const char *folder, const struct doubt_mark *mark);
+/* Whose account the upstream leads to now (as doubt_name() has it) and by which address (struct doubt's place): what is
+ * handed out from here on says so, too. */
+void spool_set_origin(struct spool *spool, const char *upstream, const char *account, unsigned place);
 
 /* Why what is acknowledged may be lost with the power (memory, a network, syncs that do nothing), for operators; or
  * NULL. */

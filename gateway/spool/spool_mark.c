@@ -5,6 +5,7 @@
  * It is written with what is handed out, because after a crash nobody else knows it: engine/doubt.h says what it is
  * good for.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,11 +23,25 @@ static bool key_of(struct buf *key, const char *upstream, const char *folder)
     return !key->full;
 }
 
-void spool_set_mark(struct spool *spool, const char *upstream, const char *folder, const struct doubt_mark *mark)
+struct known {
+    struct doubt_mark mark;
+    unsigned place;
+};
+
+/* What is kept under the key; NULL: nothing. */
+static struct known *find(const struct spool *spool, const char *upstream, const char *folder)
+{
+    struct buf key;
+    struct known *known = key_of(&key, upstream, folder) ? map_get(spool->marks, buf_bytes(&key)) : NULL;
+    buf_done(&key);
+    return known;
+}
+
+static void keep(struct spool *spool, const char *upstream, const char *folder, const struct known *what)
 {
     struct buf key;
     if (key_of(&key, upstream, folder)) {
-        struct doubt_mark *kept = map_get(spool->marks, buf_bytes(&key));
+        struct known *kept = map_get(spool->marks, buf_bytes(&key));
         if (kept == NULL && map_count(spool->marks) >= SPOOL_MARKS_MAX) {
             map_free(&spool->marks, free);
             spool->marks = map_new(SPOOL_MARKS_MAX, NULL);
@@ -35,24 +50,44 @@ void spool_set_mark(struct spool *spool, const char *upstream, const char *folde
             kept = expect_calloc(1, sizeof *kept);
             EXPECT(map_set(spool->marks, buf_bytes(&key), kept) == 0);
         }
-        *kept = *mark;
+        *kept = *what;
     }
     buf_done(&key);
 }
 
+void spool_set_mark(struct spool *spool, const char *upstream, const char *folder, const struct doubt_mark *mark)
+{
+    const struct known what = {.mark = *mark};
+    keep(spool, upstream, folder, &what);
+}
+
+/* Kept as of a folder without a name. */
+void spool_set_origin(struct spool *spool, const char *upstream, const char *account, unsigned place)
+{
+    struct known what = {.place = place};
+    snprintf(what.mark.account, sizeof what.mark.account, "%s", account);
+    keep(spool, upstream, "", &what);
+}
+
 void spool_item_mark(struct spool *spool, struct spool_item *item)
 {
-    struct buf key;
-    bool has_key = key_of(&key, item->delivery.upstream, item->delivery.folder);
-    const struct doubt_mark *mark = has_key ? map_get(spool->marks, buf_bytes(&key)) : NULL;
-    if (mark != NULL && !item->uncertain) {
-        struct doubt doubt;
-        char text[DOUBT_TEXT_MAX];
-        doubt_read(&doubt, bytes_of(item->delivery.doubt == NULL ? "" : item->delivery.doubt));
-        doubt.mark = *mark;
-        doubt.place = 0;
-        doubt_write(&doubt, text);
-        item->delivery.doubt = expect_memory(arena_text(item->arena, text));
+    const struct known *known = find(spool, item->delivery.upstream, item->delivery.folder);
+    const struct known *origin = find(spool, item->delivery.upstream, "");
+    if (item->uncertain || (known == NULL && origin == NULL)) {
+        return;
     }
-    buf_done(&key);
+    struct doubt doubt;
+    char text[DOUBT_TEXT_MAX];
+    doubt_read(&doubt, bytes_of(item->delivery.doubt == NULL ? "" : item->delivery.doubt));
+    doubt.mark = known != NULL ? known->mark : (struct doubt_mark){0};
+    doubt.place = 0;
+    if (origin != NULL) {
+        /* A mark of another account says nothing of this one. */
+        if (strcmp(doubt.mark.account, origin->mark.account) != 0) {
+            doubt.mark = origin->mark;
+        }
+        doubt.place = origin->place;
+    }
+    doubt_write(&doubt, text);
+    item->delivery.doubt = expect_memory(arena_text(item->arena, text));
 }

@@ -85,6 +85,16 @@ struct store_row store_row_of(const struct mail_delivery *delivery, const char *
     };
 }
 
+bool store_doubt_is_noted(const char *doubt)
+{
+    struct bytes rest = bytes_of(doubt == NULL ? "" : doubt);
+    bool is_noted = false;
+    while (rest.len > 0 && !is_noted) {
+        is_noted = bytes_is(bytes_cut(&rest, ' '), STORE_DOUBT_NOTED);
+    }
+    return is_noted;
+}
+
 /* ---- what goes elsewhere ---- */
 
 static bool is_known(void *ctx, const char *name)
@@ -114,7 +124,8 @@ int store_divert_goes(struct store_divert *divert, struct mail_delivery *deliver
         return -1;
     }
     delivery->held = false;
-    delivery->doubt = NULL; /* nothing of it lies there */
+    /* Nothing is known of the folder that it goes to; of an earlier one, that a copy may lie there. */
+    delivery->doubt = store_doubt_is_noted(delivery->doubt) ? STORE_DOUBT_NOTED : NULL;
     diverted_r->upstream = delivery->upstream;
     diverted_r->folder = delivery->folder;
     return 1;

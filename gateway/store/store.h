@@ -88,6 +88,11 @@ uint64_t store_turn_of(const char *sender, const char *folder);
 /* Of all of an envelope that makes two messages the same, but their bodies. Never 0. */
 uint64_t store_print_of(const struct mail_envelope *envelope);
 
+/* All that is known of where a delivery may lie (engine/doubt.h), when an earlier attempt may have filed a copy that
+ * nobody will look for any more; and whether that stands in what is known. */
+#define STORE_DOUBT_NOTED "noted=1"
+bool store_doubt_is_noted(const char *doubt);
+
 /* A delivery as it is born: the one shape of it that every store writes. Made by store_row_of(). */
 struct store_row {
     unsigned number;

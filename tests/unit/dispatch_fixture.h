@@ -333,6 +333,22 @@ void spool_finish(struct spool *spool, struct spool_item **item, const struct sp
     net_defer(world.loop, answer_settle, settle);
 }
 
+void spool_set_mark(struct spool *spool, const char *upstream, const char *folder, const struct doubt_mark *mark)
+{
+    (void)spool;
+    (void)upstream;
+    (void)folder;
+    (void)mark;
+}
+
+void spool_set_origin(struct spool *spool, const char *upstream, const char *account, unsigned place)
+{
+    (void)spool;
+    assert_string_equal(upstream, "corp");
+    assert_string_equal(account, "relay");
+    assert_int_equal(place, 1 << 16);
+}
+
 struct imapc_pool *imapc_pool_new(struct net_loop *loop, const struct imapc_account *account, struct log *log)
 {
     (void)loop;
@@ -351,6 +367,12 @@ void imapc_pool_set_pace(struct imapc_pool *pool, const struct imapc_pace *pace)
 {
     (void)pool;
     world.pace = *pace;
+}
+
+void imapc_pool_origin(const struct imapc_pool *pool, struct imapc_origin *origin_r)
+{
+    (void)pool;
+    *origin_r = (struct imapc_origin){.account = "relay", .place = 1 << 16};
 }
 
 void imapc_pool_succeed(struct imapc_pool *pool)

@@ -11,8 +11,28 @@
 
 /* ---- one look ---- */
 
+#define MARK(validity_, next_, ...)                                                                                    \
+    {                                                                                                                  \
+        .validity = validity_, .next = next_, __VA_ARGS__                                                              \
+    }
 static const struct doubt_mark marks[] = {
-    {0, 0, ""}, {7, 0, ""}, {7, 1, ""}, {7, 5, ""}, {7, 5, "box"}, {8, 5, ""}, {7, 9, "other"}, {7, 9, ""}, {0, 5, ""},
+    MARK(0, 0, .there = false),
+    MARK(7, 0, .there = false),
+    MARK(7, 1, .there = false),
+    MARK(7, 5, .there = false),
+    MARK(7, 5, .mailbox = "box"),
+    MARK(8, 5, .there = false),
+    MARK(7, 9, .mailbox = "other"),
+    MARK(7, 9, .there = false),
+    MARK(0, 5, .there = false),
+    MARK(7, 5, .account = "me", .folder = "In"),
+    MARK(7, 5, .account = "you", .folder = "In"),
+    MARK(7, 5, .account = "me", .folder = "Out"),
+    MARK(7, 5, .mailbox = "box", .folder = "Out"),
+    MARK(0, 0, .account = "me"),
+    MARK(0, 0, .folder = "In"),
+    MARK(0, 0, .there = true),
+    MARK(0, 0, .mailbox = "box", .folder = "In"),
 };
 #define MARKS (sizeof marks / sizeof marks[0])
 
@@ -21,12 +41,21 @@ static bool is_proof(const struct doubt *doubt, const struct doubt_look *look)
 {
     const struct doubt_mark *then = &doubt->mark, *now = &look->mark;
     bool renumbered = then->validity != 0 && now->validity != 0 && then->validity != now->validity;
-    bool replaced = then->mailbox[0] != '\0' && now->mailbox[0] != '\0' && strcmp(then->mailbox, now->mailbox) != 0;
+    bool has_ids = then->mailbox[0] != '\0' && now->mailbox[0] != '\0';
+    bool same_id = has_ids && strcmp(then->mailbox, now->mailbox) == 0;
+    bool replaced = has_ids && !same_id;
+    if (then->account[0] != '\0' && now->account[0] != '\0' && strcmp(then->account, now->account) != 0) {
+        replaced = true;
+    }
+    if (then->folder[0] != '\0' && now->folder[0] != '\0' && strcmp(then->folder, now->folder) != 0 && !same_id) {
+        replaced = true;
+    }
     bool bounded = then->validity != 0 && then->next != 0 && then->validity == now->validity && !replaced;
     uint32_t from = bounded ? then->next : 1;
     bool elsewhere = doubt->place != 0 && look->place != doubt->place;
     if (look->sight == DOUBT_SIGHT_MISSING) {
-        return !look->early && then->validity == 0 && then->mailbox[0] == '\0';
+        bool was = then->validity != 0 || then->mailbox[0] != '\0' || then->there;
+        return !look->early && !was && !replaced;
     }
     return !look->early && look->sight == DOUBT_SIGHT_WHOLE && !renumbered && !replaced && !look->cut && !elsewhere &&
            now->next >= from && from + look->seen >= now->next && now->next != 0;
@@ -39,12 +68,14 @@ static void test_says_what_is_missing(void **state)
         struct doubt_look look;
         const char *words;
     } cases[] = {
-        {{.mark = {8, 5, ""}}, "not the one that it was"},
-        {{.mark = {7, 9, ""}, .cut = true}, "more messages than one look takes"},
-        {{.mark = {7, 0, ""}}, "does not say which UID comes next"},
-        {{.mark = {7, 4, ""}, .seen = 9}, "an older state of the folder"},
-        {{.mark = {7, 6, ""}, .place = 2, .seen = 1}, "another address of the account"},
-        {{.mark = {7, 6, ""}, .place = 1}, "are not there any more"},
+        {{.mark = {.validity = 8, .next = 5}}, "not the one that it was"},
+        {{.mark = {.validity = 7, .next = 5, .account = "you", .folder = "In"}, .place = 1}, "another account"},
+        {{.mark = {.validity = 7, .next = 5, .account = "me", .folder = "Out"}, .place = 1}, "had another name"},
+        {{.mark = {.validity = 7, .next = 9}, .cut = true}, "more messages than one look takes"},
+        {{.mark = {.validity = 7, .next = 0}}, "does not say which UID comes next"},
+        {{.mark = {.validity = 7, .next = 4}, .seen = 9}, "an older state of the folder"},
+        {{.mark = {.validity = 7, .next = 6}, .place = 2, .seen = 1}, "another address of the account"},
+        {{.mark = {.validity = 7, .next = 6}, .place = 1}, "are not there any more"},
         {{.sight = DOUBT_SIGHT_REFUSED}, "may not be read"},
         {{.sight = DOUBT_SIGHT_MISSING}, "not there any more"},
         {{.sight = DOUBT_SIGHT_FAILED}, "did not answer everything"},
@@ -52,7 +83,8 @@ static void test_says_what_is_missing(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct doubt doubt = {.open = true, .mark = {7, 5, ""}, .place = 1};
+        struct doubt doubt = {
+            .open = true, .mark = {.validity = 7, .next = 5, .account = "me", .folder = "In"}, .place = 1};
         const char *why = NULL;
         assert_int_equal(doubt_judge(&doubt, &cases[i].look, &why), DOUBT_AGAIN);
         assert_non_null(strstr(why, cases[i].words));
@@ -324,7 +356,7 @@ static void test_every_order(void **state)
 
 static void test_arises_once(void **state)
 {
-    const struct doubt_mark first = {7, 5, ""}, later = {7, 9, ""};
+    const struct doubt_mark first = {.validity = 7, .next = 5}, later = {.validity = 7, .next = 9};
     struct doubt doubt = {.looks = 2};
     (void)state;
     doubt_arise(&doubt, &first, 1, 1000);
@@ -338,7 +370,7 @@ static void test_arises_once(void **state)
     assert_int_equal(doubt.since_ms, 2000);
     assert_int_equal(doubt.looks, 0);
     doubt_arise(&doubt, &later, 2, 3000);
-    assert_int_equal(doubt.place, 0);
+    assert_true(doubt.place == DOUBT_PLACES); /* no single place can say no */
     doubt.open = false;
     doubt_arise(&doubt, &later, 2, 4000);
     assert_int_equal(doubt.mark.next, 9);
@@ -359,21 +391,104 @@ static void test_kills(void **state)
     assert_true(doubt_kill(&doubt, 6000, 4001));
 }
 
+/* Nobody else's mail comes by any more: what was filed behind the first end speaks for the server. */
+static void test_kills_alone(void **state)
+{
+    struct doubt doubt = {0};
+    (void)state;
+    doubt_kill_together(&doubt, 1000);
+    doubt_kill_together(&doubt, 1500);
+    assert_int_equal(doubt.kills, 1);
+    assert_true(doubt.killed_ms == 1000);
+    assert_false(doubt_kill(&doubt, 2000, 1001));
+    assert_int_equal(doubt.kills, 2);
+    for (unsigned i = 2; i < DOUBT_TRIES; i++) {
+        assert_false(doubt_kill(&doubt, 3000 + i, 1001));
+    }
+    assert_true(doubt_kill(&doubt, 9000, 1001));
+    doubt = (struct doubt){.kills = DOUBT_KILLS - 1}; /* once of them in a batch */
+    assert_false(doubt_kill(&doubt, 1000, 900));
+    assert_false(doubt_kill(&doubt, 2000, 1900));
+    assert_true(doubt_kill(&doubt, 3000, 2900));
+    doubt = (struct doubt){0};
+    for (unsigned i = 0; i < 3 * DOUBT_TRIES; i++) {
+        assert_false(doubt_kill(&doubt, 1000 + i, 900)); /* it may be the account */
+    }
+}
+
+/* Names are kept without blanks, and read back; what is too long is told from others. */
+static void test_names(void **state)
+{
+    static const struct {
+        const char *name, *kept;
+    } cases[] = {{"relay@example.com", "relay@example.com"},
+                 {"a b", "a%20b"},
+                 {"#1", "%231"},
+                 {"50%", "50%25"},
+                 {"\x7f\n", "%7f%0a"},
+                 {"Gel\xc3\xb6scht", "Gel\xc3\xb6scht"}};
+    char kept[DOUBT_NAME_MAX], back[DOUBT_NAME_MAX], one[DOUBT_NAME_MAX], long_name[400];
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        doubt_name(kept, bytes_of(cases[i].name));
+        assert_string_equal(kept, cases[i].kept);
+        assert_true(doubt_name_read(kept, back));
+        assert_string_equal(back, cases[i].name);
+    }
+    memset(long_name, 'x', sizeof long_name);
+    doubt_name(kept, bytes_at(long_name, DOUBT_NAME_MAX - 4));
+    assert_true(doubt_name_read(kept, back));
+    assert_int_equal(strlen(back), DOUBT_NAME_MAX - 4);
+    doubt_name(kept, bytes_at(long_name, DOUBT_NAME_MAX));
+    doubt_name(one, bytes_at(long_name, DOUBT_NAME_MAX + 1));
+    assert_int_equal(kept[0], '#');
+    assert_int_equal(strlen(kept), 17);
+    assert_string_not_equal(kept, one);
+    assert_false(doubt_name_read(kept, back));
+    assert_false(doubt_name_read("", back));
+    assert_false(doubt_name_read("a%2", back));
+    assert_false(doubt_name_read("a%g0", back));
+}
+
+/* A folder that nobody has seen and that is not there: nothing of it lies there. Not in another account's, nor under another name. */
+static void test_missing(void **state)
+{
+    struct doubt_look look = {.sight = DOUBT_SIGHT_MISSING, .mark = {.account = "me", .folder = "In"}};
+    const char *why;
+    (void)state;
+    struct doubt doubt = {.open = true, .mark = {.account = "me", .folder = "In"}};
+    assert_int_equal(doubt_judge(&doubt, &look, &why), DOUBT_ABSENT);
+    doubt = (struct doubt){.open = true, .mark = {.account = "me", .folder = "In", .there = true}};
+    assert_int_equal(doubt_judge(&doubt, &look, &why), DOUBT_AGAIN);
+    doubt = (struct doubt){.open = true, .mark = {.account = "you", .folder = "In"}};
+    assert_int_equal(doubt_judge(&doubt, &look, &why), DOUBT_AGAIN);
+    doubt = (struct doubt){.open = true, .mark = {.account = "me", .folder = "Out"}};
+    assert_int_equal(doubt_judge(&doubt, &look, &why), DOUBT_AGAIN);
+}
+
 static void test_text(void **state)
 {
     struct doubt doubt = {.noted = true,
                           .alone = true,
                           .bare = true,
-                          .mark = {.validity = UINT32_MAX, .next = 123, .mailbox = "F1-a_b"},
+                          .mark = {.validity = UINT32_MAX,
+                                   .next = 123,
+                                   .mailbox = "F1-a_b",
+                                   .account = "relay@example.com",
+                                   .folder = "INBOX.a%20b",
+                                   .there = true},
                           .place = 3,
                           .since_ms = INT64_C(1764590000000),
                           .looks = 2,
                           .kills = 1,
+                          .tries = 4,
                           .killed_ms = 77};
     struct doubt back;
     char text[DOUBT_TEXT_MAX];
     (void)state;
     memset(doubt.mark.mailbox, 'x', sizeof doubt.mark.mailbox - 1);
+    memset(doubt.mark.account, 'y', sizeof doubt.mark.account - 1);
+    memset(doubt.mark.folder, 'z', sizeof doubt.mark.folder - 1);
     doubt_write(&doubt, text);
     doubt_read(&back, bytes_of(text));
     assert_memory_equal(&back, &doubt, sizeof back);
@@ -392,9 +507,9 @@ static void test_text(void **state)
     assert_true(back.since_ms == INT64_MAX);
     assert_true(back.killed_ms == 0);
     assert_int_equal(back.looks, 2);
-    doubt_write(&(struct doubt){.mark = {7, 9, "box"}, .place = 1}, text);
+    doubt_write(&(struct doubt){.mark = {.validity = 7, .next = 9, .mailbox = "box"}, .place = 1}, text);
     assert_string_equal(text, "uidvalidity=7 uidnext=9 mailboxid=box place=1");
-    doubt_write(&(struct doubt){.mark = {0, 0, "box"}}, text);
+    doubt_write(&(struct doubt){.mark = {.mailbox = "box"}}, text);
     assert_string_equal(text, "mailboxid=box");
     assert_false(back.alone);
 }
@@ -403,6 +518,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_look),  cmocka_unit_test(test_every_order),
                                        cmocka_unit_test(test_arises_once), cmocka_unit_test(test_kills),
-                                       cmocka_unit_test(test_text),        cmocka_unit_test(test_says_what_is_missing)};
+                                       cmocka_unit_test(test_text),        cmocka_unit_test(test_says_what_is_missing),
+                                       cmocka_unit_test(test_kills_alone), cmocka_unit_test(test_names),
+                                       cmocka_unit_test(test_missing)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

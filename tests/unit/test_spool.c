@@ -585,7 +585,7 @@ static void in_crashing_child(struct fixture *fixture, void (*act)(struct fixtur
 /* What is known of the folder when a delivery is handed out is on the disk with it: a crash finds it there. */
 static void hand_out_marked(struct fixture *fixture)
 {
-    const struct doubt_mark first = {7, 12, ""}, later = {7, 90, ""};
+    const struct doubt_mark first = {.validity = 7, .next = 12}, later = {.validity = 7, .next = 90};
     spool_set_mark(fixture->spool, "corp", "INBOX", &first);
     commit_and_wait(fixture, "offered", 1);
     assert_string_equal(fixture->items[0]->delivery.doubt, "uidvalidity=7 uidnext=12");
@@ -597,10 +597,39 @@ static void hand_out_marked(struct fixture *fixture)
     commit_and_wait(fixture, "offered too", 1);
 }
 
+/* Whose account it is, and where, is known from the first hand-out on; what is known of a folder of another account is not taken along. */
+static void hand_out_with_origin(struct fixture *fixture)
+{
+    spool_set_origin(fixture->spool, "corp", "relay", 70000);
+    commit_and_wait(fixture, "offered", 1);
+    assert_string_equal(fixture->items[0]->delivery.doubt, "account=relay place=70000");
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+    const struct doubt_mark mark = {.validity = 7, .next = 12, .account = "relay", .folder = "INBOX"};
+    spool_set_mark(fixture->spool, "corp", "INBOX", &mark);
+    commit_and_wait(fixture, "offered too", 1);
+    assert_string_equal(fixture->items[0]->delivery.doubt,
+                        "uidvalidity=7 uidnext=12 account=relay folder=INBOX place=70000");
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+    spool_set_origin(fixture->spool, "corp", "another", 70001);
+    commit_and_wait(fixture, "offered again", 1);
+    assert_string_equal(fixture->items[0]->delivery.doubt, "account=another place=70001");
+}
+
+static void test_origin_is_handed_out(void **state)
+{
+    struct fixture *fixture = *state;
+    in_crashing_child(fixture, hand_out_with_origin);
+    spool_set_origin(fixture->spool, "corp", "third", 70002);
+    assert_int_equal(fetch(fixture, 10), 1);
+    assert_true(fixture->items[0]->uncertain);
+    assert_string_equal(fixture->items[0]->delivery.doubt, "account=another place=70001");
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+}
+
 static void test_marks_are_handed_out(void **state)
 {
     struct fixture *fixture = *state;
-    const struct doubt_mark newest = {7, 200, ""};
+    const struct doubt_mark newest = {.validity = 7, .next = 200};
     in_crashing_child(fixture, hand_out_marked);
     spool_set_mark(fixture->spool, "corp", "INBOX", &newest);
     assert_int_equal(fetch(fixture, 10), 2);
@@ -749,6 +778,7 @@ int main(void)
         TEST(test_unique),
         TEST(test_doubt_is_kept),
         TEST(test_marks_are_handed_out),
+        TEST(test_origin_is_handed_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

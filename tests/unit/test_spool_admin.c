@@ -129,6 +129,28 @@ static void test_reroute_in_doubt(void **state)
     finish_and_wait(fixture, SPOOL_FILED, 0);
 }
 
+/* No doubt is left, and what it ended with stays with the message, wherever it is sent. */
+static void test_reroute_keeps_the_note(void **state)
+{
+    struct fixture *fixture = *state;
+    char request[300];
+    commit_and_wait(fixture, "body", 1);
+    snprintf(request, sizeof request,
+             "{\"verb\":\"reroute\",\"message\":\"%s\",\"deliveries\":[{\"upstream\":\"corp\",\"folder\":\"New\"}]}",
+             fixture->items[0]->envelope.id);
+    struct spool_outcome outcome = {.kind = SPOOL_DEFERRED, .doubt = "uidvalidity=7 noted=1"};
+    fault_set(&outcome.fault, FAULT_TEMP, "overquota", "append", "full");
+    unsigned answers = fixture->answers;
+    spool_finish(fixture->spool, &fixture->items[--fixture->item_count], &outcome, on_answer, fixture);
+    run_until(fixture, &fixture->answers, answers + 1);
+    ask(fixture, request);
+    expect_reply(1, 0);
+    assert_int_equal(fetch(fixture, 10), 1);
+    assert_string_equal(fixture->items[0]->delivery.folder, "New");
+    assert_string_equal(fixture->items[0]->delivery.doubt, "noted=1");
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+}
+
 /* A retry leaves the doubt as it is; "again" ends it, by name. */
 static void test_retry_in_doubt(void **state)
 {
@@ -463,6 +485,7 @@ int main(void)
         TEST(test_pause),
         TEST(test_reroute),
         TEST(test_reroute_in_doubt),
+        TEST(test_reroute_keeps_the_note),
         TEST(test_retry_in_doubt),
         TEST(test_a_dead_twin_is_tried),
         TEST(test_a_sender_who_waits),

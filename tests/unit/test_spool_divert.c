@@ -65,6 +65,24 @@ static void test_stays(void **state)
     finish_and_wait(fixture, SPOOL_FILED, 0);
 }
 
+/* A doubt that ended unproven is over, and what it leaves goes along: a copy may lie where it was to go. */
+static void test_note_goes_along(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->fallback = "backup";
+    commit_and_wait(fixture, "body", 1);
+    struct spool_outcome outcome = {.kind = SPOOL_DEFERRED, .doubt = "uidvalidity=7 place=9 noted=1"};
+    fault_set(&outcome.fault, FAULT_TEMP, "overquota", "append", "full");
+    unsigned answers = fixture->answers;
+    spool_finish(fixture->spool, &fixture->items[--fixture->item_count], &outcome, on_answer, fixture);
+    run_until(fixture, &fixture->answers, answers + 1);
+    assert_int_equal(divert(fixture, "backup"), 1);
+    assert_int_equal(fetch_from(fixture, "backup", net_wall(fixture->loop), 10), 1);
+    assert_string_equal(fixture->items[0]->delivery.doubt, "noted=1");
+    assert_false(fixture->items[0]->uncertain);
+    finish_and_wait(fixture, SPOOL_FILED, 0);
+}
+
 /* An attempt whose outcome is unknown binds the delivery to its upstream; so does a crash while it was in somebody's hands. */
 static void test_uncertain_stays(void **state)
 {
@@ -153,8 +171,13 @@ static void test_many(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_goes), TEST(test_sent_again), TEST(test_stays), TEST(test_uncertain_stays),
-        TEST(test_ways), TEST(test_many),
+        TEST(test_goes),
+        TEST(test_sent_again),
+        TEST(test_stays),
+        TEST(test_uncertain_stays),
+        TEST(test_note_goes_along),
+        TEST(test_ways),
+        TEST(test_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

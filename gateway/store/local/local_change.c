@@ -39,7 +39,7 @@ static int tell(struct local *local, const struct wanted *wanted, int64_t now_ms
                                                              : "";
     snprintf(note, sizeof note, "%s%s", wanted->note, doubt);
     if (wanted->doubtful && wanted->again &&
-        local_index_set_doubt(local->index, wanted->key, false, "noted=1", fault) != 0) {
+        local_index_set_doubt(local->index, wanted->key, false, STORE_DOUBT_NOTED, fault) != 0) {
         return -1;
     }
     return local_index_add_note(local->index, wanted->key, now_ms, note, fault);
@@ -116,7 +116,9 @@ int local_change_add(struct local *local, uint64_t message, const char *id, cons
     return result != 0 ? -1 : local_index_open_more(local->index, message, 1, fault);
 }
 
-static int add_rerouted(struct local *local, const struct store_reroute *reroute, uint64_t message, struct fault *fault)
+/* noted: of what gives way to it, a copy may lie where it was to go. */
+static int add_rerouted(struct local *local, const struct store_reroute *reroute, uint64_t message, bool noted,
+                        struct fault *fault)
 {
     uint64_t number;
     char id[STORE_ID_LEN], *sender = NULL;
@@ -128,7 +130,7 @@ static int add_rerouted(struct local *local, const struct store_reroute *reroute
     for (size_t i = 0; result == 0 && i < reroute->count; i++) {
         struct mail_delivery delivery = reroute->deliveries[i];
         delivery.number = (unsigned)(number + 1 + i);
-        delivery.doubt = reroute->doubtful > 0 ? "noted=1" : NULL;
+        delivery.doubt = noted ? STORE_DOUBT_NOTED : NULL;
         result = local_change_add(local, message, id, sender, &delivery, fault);
     }
     free(sender);
@@ -142,6 +144,7 @@ static int reroute(struct local *local, struct store_op *op, struct fault *fault
     struct local_index_found *found = expect_calloc(STORE_DELIVERIES_MAX, sizeof *found);
     const struct store_select select = {.id = reroute->id};
     size_t count = 0;
+    bool noted = false;
     char note[200];
     snprintf(note, sizeof note, "rerouted by %s", reroute->by == NULL ? "an operator" : reroute->by);
     reroute->changed = reroute->busy = reroute->doubtful = 0;
@@ -150,9 +153,10 @@ static int reroute(struct local *local, struct store_op *op, struct fault *fault
     for (size_t i = 0; i < count; i++) {
         reroute->busy += found[i].handed == local->run;
         reroute->doubtful += is_doubtful(local, &found[i]);
+        noted = noted || found[i].noted || is_doubtful(local, &found[i]);
     }
     if (result == 0 && count > 0 && reroute->busy == 0 && (reroute->doubtful == 0 || reroute->again)) {
-        result = add_rerouted(local, reroute, found[0].key.message, fault);
+        result = add_rerouted(local, reroute, found[0].key.message, noted, fault);
         /* Rerouted to nowhere: nobody has what it brought. */
         enum store_state to = reroute->count == 0 ? STORE_STATE_DROPPED : STORE_STATE_MOVED;
         for (size_t i = 0; result == 0 && i < count; i++) {

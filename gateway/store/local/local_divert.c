@@ -38,6 +38,7 @@ static void on_loaded(void *ctx, const struct local_index_due *due)
 {
     struct loaded *loaded = ctx;
     loaded->result = store_meta_read_delivery(due->detail, loaded->arena, &loaded->delivery, loaded->fault);
+    loaded->delivery.doubt = arena_copy(loaded->arena, due->doubt);
 }
 
 static int end_old(struct local *local, const struct store_divert *divert, struct store_key key,

@@ -244,6 +244,7 @@ struct local_index_found {
     struct store_key key;
     enum store_state state;
     bool uncertain;
+    bool noted;      /* an earlier doubt about it ended unproven */
     uint64_t handed; /* the run in whose hands it is, or was; 0: nobody's */
 };
 MUST_USE int local_index_select(struct local_index *index, const struct store_select *select, struct store_key after,

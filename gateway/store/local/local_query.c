@@ -262,7 +262,7 @@ int local_index_select(struct local_index *index, const struct store_select *sel
                        size_t limit, struct local_index_found *found, size_t *count_r, struct fault *fault)
 {
     struct query query;
-    begin_query(&query, "d.message, d.number, d.state, d.handed, d.uncertain", select);
+    begin_query(&query, "d.message, d.number, d.state, d.handed, d.uncertain, d.doubt", select);
     add_after(&query, after, false);
     add_number(&query, " ORDER BY m.seq, d.number LIMIT ?", (int64_t)limit);
     sqlite3_stmt *st = end_query(index, &query, fault);
@@ -277,6 +277,7 @@ int local_index_select(struct local_index *index, const struct store_select *sel
             .state = (enum store_state)column_number(st, 2),
             .handed = column_number(st, 3),
             .uncertain = column_number(st, 4) != 0,
+            .noted = store_doubt_is_noted(column_text(st, 5)),
         };
     }
     sqlite3_finalize(st);

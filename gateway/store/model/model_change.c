@@ -37,7 +37,7 @@ static void change_by_verb(struct model *model, struct model_delivery *delivery,
     change_change(model, delivery, to, note);
     if (is_doubtful && again) {
         delivery->uncertain = false;
-        model_set_text(&delivery->doubt, "noted=1");
+        model_set_text(&delivery->doubt, STORE_DOUBT_NOTED);
     }
 }
 
@@ -108,10 +108,12 @@ void model_reroute(struct model *model, struct store_reroute *reroute)
         return;
     }
     unsigned last = last_number(message);
+    bool noted = false;
     LIST_EACH(link, &message->deliveries)
     {
         struct model_delivery *delivery = model_delivery_at(link);
         if (!store_state_is_settled(delivery->state)) {
+            noted = noted || model_is_doubtful(model, delivery) || store_doubt_is_noted(delivery->doubt);
             reroute->busy += delivery->handed == model->run;
             reroute->doubtful += model_is_doubtful(model, delivery);
         }
@@ -122,7 +124,7 @@ void model_reroute(struct model *model, struct store_reroute *reroute)
     for (size_t i = 0; i < reroute->count; i++) {
         struct mail_delivery delivery = reroute->deliveries[i];
         delivery.number = last + 1 + (unsigned)i;
-        delivery.doubt = reroute->doubtful > 0 ? "noted=1" : NULL;
+        delivery.doubt = noted ? STORE_DOUBT_NOTED : NULL;
         add_new(model, message, &delivery);
     }
     LIST_EACH(link, &message->deliveries)
@@ -143,6 +145,7 @@ static void divert_one(struct model *model, struct store_divert *divert, struct 
     char note[STORE_NOTE_MAX];
     struct store_diverted *diverted = &divert->diverted[divert->count];
     EXPECT(store_meta_read_delivery(buf_bytes(&old->detail), divert->arena, &delivery, &fault) == 0);
+    delivery.doubt = old->doubt;
     int goes = store_divert_goes(divert, &delivery, diverted);
     EXPECT(goes >= 0);
     if (goes == 0) {
