@@ -18,7 +18,5 @@ struct admin;
 MUST_USE int admin_open(struct admin **admin_r, struct net_loop *loop, struct gateway *gateway, struct fault *fault);
 /* Ends all connections at once; before gateway_free(). Sets *admin to NULL; NULL is fine. */
 void admin_close(struct admin **admin);
-/* 0 for a unix socket. */
-uint16_t admin_port(const struct admin *admin);
 
 #endif

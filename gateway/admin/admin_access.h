@@ -41,7 +41,7 @@ const char *admin_access_header(const struct admin_request *request, const char 
 
 void admin_sessions_init(struct admin *admin);
 void admin_sessions_done(struct admin *admin);
-struct admin_session *admin_session_begin(struct admin *admin, const struct admin_who *who);
+struct admin_session *admin_session_begin(struct admin *admin, const struct admin_who *who, const char *token);
 void admin_session_end(struct admin_session *session);
 /* The session whose cookie the request shows, if it has not ended; its idle time begins anew. NULL without one. */
 struct admin_session *admin_session_of(struct admin_request *request);
@@ -49,7 +49,7 @@ const struct admin_who *admin_session_who(const struct admin_session *session);
 const char *admin_session_key(const struct admin_session *session);
 const char *admin_session_cookie(const struct admin_session *session);
 /* The name of the cookie. */
-void admin_session_name(const struct admin *admin, char out[32]);
+void admin_session_name(const struct admin_request *request, char out[32]);
 /* Whether the request shows the session's key, too. */
 bool admin_session_has_key(const struct admin_session *session, const struct admin_request *request);
 

@@ -11,8 +11,10 @@
 
 void admin_kick(struct admin *admin)
 {
-    if (admin->http_timer != NULL) {
-        net_timer_start(admin->http_timer, 0);
+    for (size_t i = 0; i < admin->door_count; i++) {
+        if (admin->doors[i].timer != NULL) {
+            net_timer_start(admin->doors[i].timer, 0);
+        }
     }
 }
 

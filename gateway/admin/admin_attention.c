@@ -162,6 +162,9 @@ static void say_certificates(const struct admin *admin, json_t *list)
         const char *name = config_listener_at(config, i)->name;
         say_expiry(list, "the listener", name, gateway_certificate_seconds(admin->gateway, name));
     }
+    if (admin->certificate_expires != 0) {
+        say_expiry(list, "the admin server at", "admin", admin->certificate_expires - net_wall(admin->loop) / 1000);
+    }
 }
 
 static void say_disk(const struct admin *admin, json_t *list)

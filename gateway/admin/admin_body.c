@@ -5,6 +5,7 @@
  * Pieces are read on the admin server's lane, after the whole body was checked against its sum; while one is on its
  * way, the connection sleeps.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -117,6 +118,12 @@ static void on_gone(void *ctx)
     }
 }
 
+/* A message id of ours; what else names a message may hold what a header must not. */
+static bool is_plain(const char *id)
+{
+    return id[0] != '\0' && id[strspn(id, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")] == '\0';
+}
+
 /* The first piece is there, or it is known why not. */
 static void on_found(void *ctx)
 {
@@ -135,7 +142,10 @@ static void on_found(void *ctx)
     MHD_add_response_header(response, "Content-Type", "application/octet-stream");
     MHD_add_response_header(response, "Cache-Control", "no-store");
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-    MHD_add_response_header(response, "Content-Disposition", "attachment; filename=\"message.eml\"");
+    char disposition[100];
+    snprintf(disposition, sizeof disposition, "attachment; filename=\"%.40s.eml\"",
+             is_plain(body->id) ? body->id : "message");
+    MHD_add_response_header(response, "Content-Disposition", disposition);
     /* Should a browser show it all the same, it is nobody's page. */
     MHD_add_response_header(response, "Content-Security-Policy", "default-src 'none'; sandbox");
     admin_answer_response(request, 200, response);

@@ -240,11 +240,8 @@ void admin_events_tick(struct admin *admin)
     }
 }
 
-void admin_events_done(struct admin *admin)
+void admin_events_end(struct admin *admin)
 {
-    gateway_tap_log(admin->gateway, NULL, NULL);
-    flush(admin);
-    net_timer_free(&admin->flush);
     LIST_EACH(link, &admin->streams)
     {
         struct admin_stream *stream = LIST_ITEM(link, struct admin_stream, link);
@@ -253,6 +250,15 @@ void admin_events_done(struct admin *admin)
         stream->admin = NULL; /* the server's end frees it */
         list_remove(&stream->link);
     }
+    admin->stream_count = 0;
+}
+
+void admin_events_done(struct admin *admin)
+{
+    gateway_tap_log(admin->gateway, NULL, NULL);
+    flush(admin);
+    net_timer_free(&admin->flush);
+    admin_events_end(admin);
     for (size_t i = 0; i < ADMIN_LINES; i++) {
         free(admin->lines[i]);
     }

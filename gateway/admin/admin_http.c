@@ -100,7 +100,7 @@ static void set_idle(struct admin *admin, struct MHD_Connection *connection, boo
 void admin_http_connection(void *ctx, struct MHD_Connection *connection, void **socket_ctx,
                            enum MHD_ConnectionNotificationCode code)
 {
-    struct admin *admin = ctx;
+    struct admin *admin = ((struct admin_door *)ctx)->admin;
     struct admin_connection *known = *socket_ctx;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         known = expect_calloc(1, sizeof *known);
@@ -127,11 +127,13 @@ void admin_http_expire(struct admin *admin)
     }
 }
 
-static enum MHD_Result begin(struct admin *admin, struct MHD_Connection *connection, const char *url,
+static enum MHD_Result begin(const struct admin_door *door, struct MHD_Connection *connection, const char *url,
                              const char *method, void **slot)
 {
+    struct admin *admin = door->admin;
     struct admin_request *request = expect_calloc(1, sizeof *request);
     request->admin = admin;
+    request->door = door;
     request->connection = connection;
     request->began = net_now(admin->loop);
     list_append(&admin->requests, &request->link);
@@ -183,7 +185,7 @@ enum MHD_Result admin_http_access(void *ctx, struct MHD_Connection *connection, 
 void admin_http_completed(void *ctx, struct MHD_Connection *connection, void **slot,
                           enum MHD_RequestTerminationCode why)
 {
-    struct admin *admin = ctx;
+    struct admin *admin = ((struct admin_door *)ctx)->admin;
     struct admin_request *request = *slot;
     (void)why;
     if (request == NULL) {

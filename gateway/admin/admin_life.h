@@ -6,6 +6,7 @@
 #define MAILWEIR_ADMIN_ADMIN_LIFE_H
 
 #include "admin/admin_private.h"
+#include "base/must_use.h"
 
 #define ADMIN_CONNECTION_MEMORY 32768 /* of which a request line and header section may take half */
 #define ADMIN_TIMEOUT_S         15    /* a connection on which nothing moves is closed after it */
@@ -20,7 +21,16 @@ struct admin_connection {
     uint64_t idle_since; /* net_now(); 0 while a request is under way */
 };
 
-/* admin_http.c */
+/* admin_door.c: opens one address; blocks while a name is looked up. */
+MUST_USE int admin_door_open(struct admin *admin, const struct net_address *address, struct fault *fault);
+/* Ends its connections; requests that somebody else is still to answer are freed with that answer. */
+void admin_door_close(struct admin_door *door);
+/* Has libmicrohttpd look at its connections now. */
+void admin_door_run(struct admin_door *door);
+/* Takes over a certificate that was put in place of the one before. */
+void admin_doors_tick(struct admin *admin);
+
+/* admin_http.c: ctx is the door */
 enum MHD_Result admin_http_access(void *ctx, struct MHD_Connection *connection, const char *url, const char *method,
                                   const char *version, const char *upload, size_t *upload_len, void **request);
 void admin_http_completed(void *ctx, struct MHD_Connection *connection, void **request,
@@ -44,5 +54,7 @@ void admin_events_init(struct admin *admin);
 /* Each second. */
 void admin_events_tick(struct admin *admin);
 void admin_events_done(struct admin *admin);
+/* Ends the streams that are open; their clients come again. */
+void admin_events_end(struct admin *admin);
 
 #endif

@@ -24,16 +24,16 @@ void admin_get_session(struct admin_request *request)
 static void set_cookie(struct admin_request *request, const char *value, const char *rest)
 {
     char name[32], line[200];
-    admin_session_name(request->admin, name);
+    admin_session_name(request, name);
     snprintf(line, sizeof line, "%s=%s; Path=/; HttpOnly; SameSite=Strict%s%s", name, value,
-             request->admin->config->admin.behind_tls_proxy ? "; Secure" : "", rest);
+             request->door->has_tls || request->admin->config->admin.behind_tls_proxy ? "; Secure" : "", rest);
     MHD_add_response_header(request->response, "Set-Cookie", line);
 }
 
-static void begin_login(struct admin_request *request, const struct admin_who *who)
+static void begin_login(struct admin_request *request, const struct admin_who *who, const char *token)
 {
     struct admin *admin = request->admin;
-    struct admin_session *session = admin_session_begin(admin, who);
+    struct admin_session *session = admin_session_begin(admin, who, token);
     log_event(admin->log, LOG_LEVEL_INFO, "admin_login", LOG_STR("by", who->name),
               LOG_STR("role", config_admin_roles[who->role]));
     tell_login(request, who, admin_session_key(session));
@@ -49,7 +49,7 @@ void admin_post_session(struct admin_request *request)
     }
     const char *token = json_string_value(json_object_get(body, "token"));
     if (token != NULL && admin_access_token(request->admin, token, &who)) {
-        begin_login(request, &who);
+        begin_login(request, &who, token);
     } else {
         log_event(request->admin->log, LOG_LEVEL_WARNING, "admin_login_failed",
                   LOG_STR("note", "the page was shown a token that is none of this gateway's"));

@@ -475,6 +475,11 @@ static void write_admin(struct metrics_text *text, const struct admin *admin)
         admin->counts.refused);
     one(text, METRICS_COUNTER, "mailweir_admin_rate_limited_total", "Of them, refused by max_requests.",
         admin->counts.limited);
+    metrics_family(text, METRICS_GAUGE, "mailweir_admin_certificate_expiry_seconds",
+                   "Seconds until the certificate of the admin server expires.");
+    if (admin->certificate_expires != 0) {
+        metrics_seconds(text, NULL, admin->certificate_expires * 1000 - net_wall(admin->loop));
+    }
     one(text, METRICS_GAUGE, "mailweir_admin_streams", "Live streams open now.", admin->stream_count);
     one(text, METRICS_COUNTER, "mailweir_admin_streams_lagged_total",
         "Live streams that were ended because they read too slowly.", admin->counts.lagged);

@@ -6,7 +6,8 @@
  *   admin_probes.c, admin_status.c, admin_queue.c, …: what stands behind the paths
  *   admin_routes.c   the table of paths (admin_routes.h)
  *   admin_http.c     one request from its head to its end (admin_life.h)
- *   admin.c          the server's life: socket, libmicrohttpd, the timer of each second
+ *   admin_door.c     one address: its socket, TLS, libmicrohttpd
+ *   admin.c          the server's life: its doors, the timer of each second
  *
  * Each calls only those above it in this list. A request has one owner: libmicrohttpd until its handler was called,
  * then whoever is to answer it, by exactly one admin_answer_*().
@@ -36,6 +37,7 @@
 /* ---- one request ---- */
 
 struct admin_route;
+struct admin_door;
 struct admin_sessions;
 
 /* Who asks; see admin_access.h. */
@@ -48,6 +50,7 @@ struct admin_who {
 struct admin_request {
     struct list link;
     struct admin *admin; /* NULL: the server has gone; the answer is thrown away */
+    const struct admin_door *door;
     struct MHD_Connection *connection;
     const struct admin_route *route;
     struct admin_who who; /* of routes that are not open */
@@ -85,16 +88,24 @@ struct admin_sample {
     uint64_t accepted, rejected, filed, deferred, dead;
 };
 
+/* One address that it listens on. */
+struct admin_door {
+    struct admin *admin;
+    struct net_address address;
+    int fd;
+    bool has_tls;
+    struct MHD_Daemon *http;
+    struct net_poll *poll;
+    struct net_timer *timer; /* libmicrohttpd's next time-out */
+};
+
 struct admin {
     struct net_loop *loop;
     struct gateway *gateway;
     struct log *log;
     struct config *config; /* a hold on what it was opened with; gateway_config() may be newer */
-    struct net_address address;
-    int fd;
-    struct MHD_Daemon *http;
-    struct net_poll *poll;
-    struct net_timer *http_timer; /* libmicrohttpd's next time-out */
+    struct admin_door doors[CONFIG_ADMIN_ADDRESSES];
+    size_t door_count;
     struct net_timer *tick;
     struct net_lane *lane; /* for questions that take long */
     struct store *store;   /* the lane's */
@@ -104,8 +115,10 @@ struct admin {
     json_t *attention; /* as the log was told last; NULL: nothing */
     json_t *summary;   /* of the queue, for metrics; NULL before the first */
     uint64_t summary_at;
-    bool summary_asked; /* the lane has the question */
-    struct list bodies; /* stored messages on their way out */
+    bool summary_asked;          /* the lane has the question */
+    struct list bodies;          /* stored messages on their way out */
+    int64_t certificate_expires; /* seconds since 1970; 0: there is none */
+    uint64_t certificate_stamp;  /* of its files */
     struct admin_sessions *sessions;
     struct admin_figures *figures;
     struct admin_minutes *minutes;

@@ -10,6 +10,7 @@
 
 #include "admin/admin_access.h"
 #include "base/expect.h"
+#include "net/net_hash.h"
 
 #define SECRET_OCTETS 32
 #define SECRET_LEN    (2 * SECRET_OCTETS)
@@ -17,7 +18,8 @@
 struct admin_session {
     char cookie[SECRET_LEN + 1], key[SECRET_LEN + 1]; /* cookie "": none */
     struct admin_who who;
-    uint64_t used; /* net_now() */
+    uint8_t token[NET_HASH_MAX]; /* the digest of the token that it was begun with */
+    uint64_t used;               /* net_now() */
 };
 
 struct admin_sessions {
@@ -47,9 +49,10 @@ static void make_secret(char out[SECRET_LEN + 1])
     }
 }
 
-void admin_session_name(const struct admin *admin, char out[32])
+void admin_session_name(const struct admin_request *request, char out[32])
 {
-    snprintf(out, 32, "mailweir-%u", (unsigned)(admin->address.is_unix ? 0 : net_poll_port(admin->fd)));
+    const struct admin_door *door = request->door;
+    snprintf(out, 32, "mailweir-%u", (unsigned)(door->address.is_unix ? 0 : net_poll_port(door->fd)));
 }
 
 static bool has_ended(const struct admin *admin, const struct admin_session *session)
@@ -57,18 +60,41 @@ static bool has_ended(const struct admin *admin, const struct admin_session *ses
     return session->cookie[0] == '\0' || net_now(admin->loop) - session->used > admin->config->admin.session_idle;
 }
 
+static bool is_digest(const struct admin_session *session, const char *token)
+{
+    uint8_t digest[NET_HASH_MAX];
+    net_hash_digest(NET_HASH_SHA_256, bytes_of(token), digest);
+    return memcmp(digest, session->token, sizeof digest) == 0;
+}
+
+/* Whether the token is still the configuration's: who takes it away ends what was begun with it. */
+static bool has_token(const struct admin *admin, const struct admin_session *session)
+{
+    const struct config_admin *config = &gateway_config(admin->gateway)->admin;
+    const struct config_admin_token *tokens = config->tokens.items;
+    bool has = config->token != NULL && session->who.role == CONFIG_ADMIN_OPERATE && is_digest(session, config->token);
+    for (size_t i = 0; i < config->tokens.count; i++) {
+        has = has || (tokens[i].role == session->who.role && is_digest(session, tokens[i].token));
+    }
+    return has;
+}
+
 struct admin_session *admin_session_of(struct admin_request *request)
 {
     struct admin *admin = request->admin;
     struct admin_session *found = NULL;
     char name[32];
-    admin_session_name(admin, name);
+    admin_session_name(request, name);
     const char *given = MHD_lookup_connection_value(request->connection, MHD_COOKIE_KIND, name);
     for (size_t i = 0; given != NULL && i < ADMIN_SESSIONS_MAX; i++) {
         struct admin_session *session = &admin->sessions->all[i];
         if (!has_ended(admin, session) && admin_access_equal(given, session->cookie)) {
             found = session;
         }
+    }
+    if (found != NULL && !has_token(admin, found)) {
+        admin_session_end(found);
+        found = NULL;
     }
     if (found != NULL) {
         found->used = net_now(admin->loop);
@@ -111,12 +137,13 @@ static struct admin_session *take_place(struct admin *admin)
     return place;
 }
 
-struct admin_session *admin_session_begin(struct admin *admin, const struct admin_who *who)
+struct admin_session *admin_session_begin(struct admin *admin, const struct admin_who *who, const char *token)
 {
     struct admin_session *session = take_place(admin);
     make_secret(session->cookie);
     make_secret(session->key);
     session->who = *who;
+    net_hash_digest(NET_HASH_SHA_256, bytes_of(token), session->token);
     session->used = net_now(admin->loop);
     return session;
 }

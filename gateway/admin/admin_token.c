@@ -23,7 +23,8 @@ bool admin_access_equal(const char *text, const char *secret)
 
 bool admin_has_tokens(const struct admin *admin)
 {
-    return admin->config->admin.token != NULL || admin->config->admin.tokens.count > 0;
+    const struct config_admin *config = &gateway_config(admin->gateway)->admin;
+    return config->token != NULL || config->tokens.count > 0;
 }
 
 static void set_who(struct admin_who *who_r, const char *name, enum config_admin_role role)
@@ -35,7 +36,7 @@ static void set_who(struct admin_who *who_r, const char *name, enum config_admin
 
 bool admin_access_token(const struct admin *admin, const char *token, struct admin_who *who_r)
 {
-    const struct config_admin *config = &admin->config->admin;
+    const struct config_admin *config = &gateway_config(admin->gateway)->admin; /* a reload may bring others */
     const struct config_admin_token *tokens = config->tokens.items;
     bool found = config->token != NULL && admin_access_equal(token, config->token);
     if (found) {

@@ -39,7 +39,8 @@ static void add_header(struct cli_api *api, const char *text)
     api->headers = expect_memory(curl_slist_append(api->headers, text));
 }
 
-static void set_up(struct cli_api *api, const char *token)
+/* certificate: what the server at a TCP address shows; NULL: it speaks in clear. */
+static void set_up(struct cli_api *api, const char *token, const char *certificate)
 {
     char line[2000];
     const struct net_address *address = &api->address;
@@ -52,7 +53,12 @@ static void set_up(struct cli_api *api, const char *token)
     } else {
         bool v6 = strchr(address->host, ':') != NULL;
         snprintf(api->label, sizeof api->label, v6 ? "[%s]:%u" : "%s:%u", address->host, address->port);
-        snprintf(api->origin, sizeof api->origin, "http://%.290s", api->label);
+        snprintf(api->origin, sizeof api->origin, "%s://%.290s", certificate != NULL ? "https" : "http", api->label);
+        if (certificate != NULL) {
+            /* That very certificate, whatever its names are: the address may be a wildcard or an inner one. */
+            curl_easy_setopt(api->curl, CURLOPT_CAINFO, certificate);
+            curl_easy_setopt(api->curl, CURLOPT_SSL_VERIFYHOST, 0L);
+        }
     }
     add_header(api, "Content-Type: application/json");
     add_header(api, "Expect:");
@@ -79,11 +85,11 @@ static void print_problems(const struct problems *problems)
     buf_done(&text);
 }
 
-static struct cli_api *open_at(const struct net_address *address, const char *token)
+static struct cli_api *open_at(const struct net_address *address, const char *token, const char *certificate)
 {
     struct cli_api *api = expect_calloc(1, sizeof *api);
     api->address = *address;
-    set_up(api, token);
+    set_up(api, token, certificate);
     return api;
 }
 
@@ -96,6 +102,11 @@ static const char *operator_token(const struct config *config)
         token = tokens[i].role == CONFIG_ADMIN_OPERATE ? tokens[i].token : NULL;
     }
     return token;
+}
+
+static const char *certificate_of(const struct config *config)
+{
+    return config->admin.tls_mode == CONFIG_TLS_IMPLICIT ? config->admin.certificate : NULL;
 }
 
 static struct cli_api *open_by_config(const struct config *config)
@@ -111,7 +122,7 @@ static struct cli_api *open_by_config(const struct config *config)
         fprintf(stderr, "mailweir: %s: %s\n", config->file, fault.text);
         return NULL;
     }
-    return open_at(&address, operator_token(config));
+    return open_at(&address, operator_token(config), certificate_of(config));
 }
 
 struct cli_api *cli_api_open(const char *file)
@@ -137,7 +148,7 @@ static struct cli_api *open_named(const char *name)
         fprintf(stderr, "mailweir: \"%s\" is no address: %s\n", name, fault.text);
         return NULL;
     }
-    return open_at(&address, NULL);
+    return open_at(&address, NULL, NULL);
 }
 
 struct cli_api *cli_api_open_probe(const char *address, const char *file)
@@ -148,7 +159,7 @@ struct cli_api *cli_api_open_probe(const char *address, const char *file)
     }
     struct problems *problems = problems_new();
     struct config *config = config_load_part(cli_config_file(file), problems);
-    bool known = config != NULL && (config->spool_path != NULL || config->admin.address.host[0] != '\0');
+    bool known = config != NULL && (config->spool_path != NULL || config->admin.addresses.count > 0);
     struct cli_api *api = known ? open_by_config(config) : open_named(USUAL_SOCKET);
     config_free(&config);
     problems_free(&problems);
@@ -162,7 +173,7 @@ static struct cli_api *of_config(const char *file)
     struct problems *problems = problems_new();
     struct config *config = config_load_part(cli_config_file(file), problems);
     if (config != NULL && config->admin.enabled && config_admin_address(config, &api->address, NULL) == 0) {
-        set_up(api, operator_token(config));
+        set_up(api, operator_token(config), certificate_of(config));
     } else {
         free(api);
         api = NULL;
@@ -181,7 +192,7 @@ static struct cli_api *of_spool(const char *spool)
         free(api);
         return NULL;
     }
-    set_up(api, NULL);
+    set_up(api, NULL, NULL);
     return api;
 }
 

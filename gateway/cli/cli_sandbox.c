@@ -87,7 +87,9 @@ static void add_config(struct reach *reach, const struct config *config)
             add_folder_of(reach, file, true); /* providers give new ones */
         }
     }
-    add_socket(reach, &config->admin.address);
+    for (size_t i = 0; i < config->admin.addresses.count; i++) {
+        add_socket(reach, &config->admin.addresses.items[i]);
+    }
     /* Made now, if need be: there is no right on what does not exist. What is wrong with it, opening the spool says. */
     struct fault fault = FAULT_INIT;
     disregard(net_file_mkdir(config->spool_path, &fault));

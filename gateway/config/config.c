@@ -68,12 +68,9 @@ const struct config_upstream *config_upstream_at(const struct config *config, si
     return (const struct config_upstream *)config->upstreams.items + index;
 }
 
-int config_admin_address(const struct config *config, struct net_address *address_r, struct fault *fault)
+/* "admin.sock" in the spool's folder. */
+static int own_socket(const struct config *config, struct net_address *address_r, struct fault *fault)
 {
-    if (config->admin.address.host[0] != '\0') {
-        *address_r = config->admin.address;
-        return 0;
-    }
     /* The path of a socket is one from the root; the spool's may be one from the configuration's folder. */
     struct buf text;
     buf_init(&text, 8200);
@@ -83,6 +80,30 @@ int config_admin_address(const struct config *config, struct net_address *addres
     int result = net_address_parse(address_r, buf_bytes(&text), fault);
     buf_done(&text);
     return result;
+}
+
+int config_admin_addresses(const struct config *config, struct net_address *into, size_t *count_r, struct fault *fault)
+{
+    const struct config_addresses *addresses = &config->admin.addresses;
+    for (size_t i = 0; i < addresses->count; i++) {
+        into[i] = addresses->items[i];
+    }
+    *count_r = addresses->count > 0 ? addresses->count : 1;
+    return addresses->count > 0 ? 0 : own_socket(config, into, fault);
+}
+
+int config_admin_address(const struct config *config, struct net_address *address_r, struct fault *fault)
+{
+    struct net_address all[CONFIG_ADMIN_ADDRESSES];
+    size_t count;
+    if (config_admin_addresses(config, all, &count, fault) < 0) {
+        return -1;
+    }
+    *address_r = all[0];
+    for (size_t i = count; i > 0; i--) {
+        *address_r = all[i - 1].is_unix ? all[i - 1] : *address_r;
+    }
+    return 0;
 }
 
 /* ---- what it was read from ---- */

@@ -145,12 +145,21 @@ struct config_admin_token {
     enum config_admin_role role;
 };
 
+/* Where the admin server listens. */
+#define CONFIG_ADMIN_ADDRESSES 8
+struct config_addresses {
+    const struct net_address *items;
+    size_t count;
+};
+
 struct config_admin {
     bool enabled;
-    struct net_address address; /* host "": admin.sock in the spool's folder; see config_admin_address() */
-    const char *token;          /* of "admin", who may operate */
-    struct config_list tokens;  /* of struct config_admin_token */
-    uint64_t session_idle;      /* milliseconds */
+    struct config_addresses addresses; /* none: admin.sock in the spool's folder; see config_admin_addresses() */
+    enum config_tls_mode tls_mode;     /* of the TCP addresses, once there is a certificate */
+    const char *certificate, *key;     /* NULL: no TLS */
+    const char *token;                 /* of "admin", who may operate */
+    struct config_list tokens;         /* of struct config_admin_token */
+    uint64_t session_idle;             /* milliseconds */
     bool behind_tls_proxy;
     uint64_t max_connections;
     uint64_t max_requests; /* per second */
@@ -281,7 +290,13 @@ const struct config_upstream *config_upstream_named(const struct config *config,
 /* Where the probe knocks: the one that it names, else the first of SMTP; NULL when there is none. */
 const struct config_listener *config_probe_listener(const struct config *config);
 
-/* Where the admin server listens; -1 when the spool's path is too long for a socket in it. */
+/*
+ * Where the admin server listens: into[] of CONFIG_ADMIN_ADDRESSES; -1 when the spool's path is too long for a socket
+ * in it.
+ */
+MUST_USE int config_admin_addresses(const struct config *config, struct net_address *into, size_t *count_r,
+                                    struct fault *fault);
+/* The one of them that commands on this machine ask: a socket before anything else. */
 MUST_USE int config_admin_address(const struct config *config, struct net_address *address_r, struct fault *fault);
 
 /*

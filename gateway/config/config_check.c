@@ -175,29 +175,56 @@ static void check_tokens(struct check *check, const struct config_admin *admin)
     }
 }
 
+static void check_admin_tls(struct check *check, const struct config_admin *admin)
+{
+    struct net_tls *tls = NULL;
+    struct fault fault = FAULT_INIT;
+    const struct net_tls_options options = {.certificate = admin->certificate, .key = admin->key};
+    if (admin->tls_mode == CONFIG_TLS_STARTTLS) {
+        wrong(check, "tls/mode", "HTTP has no STARTTLS: \"implicit\" or \"none\"");
+    }
+    if (admin->certificate == NULL || admin->key == NULL) {
+        return;
+    }
+    if (net_tls_server_new(&tls, &options, &fault) < 0) {
+        wrong(check, "tls", "%s: %s", fault.where, fault.text);
+    } else if (net_tls_days_left(tls) < 0) {
+        wrong(check, "tls/certificate", "the certificate has expired");
+    }
+    net_tls_free(&tls);
+}
+
 static void check_admin(struct check *check)
 {
     const struct config_admin *admin = &check->config->admin;
-    struct net_address address;
+    struct net_address addresses[CONFIG_ADMIN_ADDRESSES];
     struct fault fault = FAULT_INIT;
+    size_t count;
+    bool has_tls = admin->certificate != NULL && admin->tls_mode == CONFIG_TLS_IMPLICIT, tokenless = true;
     snprintf(check->pointer, sizeof check->pointer, "/admin");
     if (!admin->enabled || check->config->spool_path == NULL) {
         return;
     }
-    if (config_admin_address(check->config, &address, &fault) < 0) {
+    if (config_admin_addresses(check->config, addresses, &count, &fault) < 0) {
         wrong(check, "address", "%s", fault.text);
         return;
     }
-    if (!address.is_unix && admin->token == NULL && admin->tokens.count == 0) {
-        wrong(check, "token",
-              "anybody who reaches a TCP address may use it: a token of at least %d characters is needed", TOKEN_MIN);
+    tokenless = admin->token == NULL && admin->tokens.count == 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!addresses[i].is_unix && tokenless) {
+            wrong(check, "token",
+                  "anybody who reaches a TCP address may use it: a token of at least %d characters is needed",
+                  TOKEN_MIN);
+            tokenless = false; /* once is enough */
+        }
+        if (!net_address_is_loopback(&addresses[i]) && !admin->behind_tls_proxy && !has_tls) {
+            wrong(check, "address",
+                  "the token would cross the network in clear: listen on loopback or a unix socket, give \"admin\" a "
+                  "\"tls\" with a certificate, or say \"behind_tls_proxy\": true");
+        }
     }
     check_tokens(check, admin);
-    if (!net_address_is_loopback(&address) && !admin->behind_tls_proxy) {
-        wrong(check, "address",
-              "the token would cross the network in clear: listen on loopback or a unix socket, or say "
-              "\"behind_tls_proxy\": true");
-    }
+    check_admin_tls(check, admin);
 }
 
 /* ---- the rest ---- */

@@ -37,10 +37,13 @@ static bool collide(const struct net_address *a, const struct net_address *b)
 
 static void check_addresses(const struct config *config, const struct document *json, struct problems *problems)
 {
-    struct net_address admin;
+    struct net_address admin[CONFIG_ADMIN_ADDRESSES];
     struct fault fault = FAULT_INIT;
-    bool has_admin =
-        config->admin.enabled && config->spool_path != NULL && config_admin_address(config, &admin, &fault) == 0;
+    size_t count = 0;
+    if (!config->admin.enabled || config->spool_path == NULL ||
+        config_admin_addresses(config, admin, &count, &fault) < 0) {
+        count = 0;
+    }
     for (size_t i = 0; i < config->listeners.count; i++) {
         const struct config_listener *listener = config_listener_at(config, i);
         char pointer[64];
@@ -55,9 +58,27 @@ static void check_addresses(const struct config *config, const struct document *
                 break;
             }
         }
-        if (has_admin && collide(&listener->address, &admin)) {
-            document_problem(json, problems, PROBLEM_ERROR, pointer,
-                             "\"admin\" listens on this address as well; one of them must move");
+        for (size_t j = 0; j < count; j++) {
+            if (collide(&listener->address, &admin[j])) {
+                document_problem(json, problems, PROBLEM_ERROR, pointer,
+                                 "\"admin\" listens on this address as well; one of them must move");
+                break;
+            }
+        }
+    }
+}
+
+static void check_admin_addresses(const struct config *config, const struct document *json, struct problems *problems)
+{
+    const struct config_addresses *all = &config->admin.addresses;
+    for (size_t i = 0; i < all->count; i++) {
+        for (size_t j = 0; j < i; j++) {
+            if (collide(&all->items[i], &all->items[j])) {
+                char pointer[64];
+                snprintf(pointer, sizeof pointer, "/admin/address/%zu", i);
+                document_problem(json, problems, PROBLEM_ERROR, pointer, "this address stands in the list twice");
+                break;
+            }
         }
     }
 }
@@ -104,6 +125,7 @@ void config_check_start(const struct config *config, const struct document *json
 {
     struct fault fault = FAULT_INIT;
     check_addresses(config, json, problems);
+    check_admin_addresses(config, json, problems);
     check_spool(config, json, problems);
     if (config->user != NULL && net_sandbox_knows(config->user, &fault) < 0) {
         document_problem(json, problems, PROBLEM_ERROR, "/user", "\"%s\": %s", config->user, fault.text);

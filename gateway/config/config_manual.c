@@ -20,6 +20,7 @@ static const char *const kinds[CONFIG_KINDS] = {
     [CONFIG_WORD] = "word",
     [CONFIG_SWITCH] = "word",
     [CONFIG_ADDRESS] = "address",
+    [CONFIG_ADDRESSES] = "address, or list of addresses",
     [CONFIG_STRINGS] = "list of texts",
     [CONFIG_OBJECT] = "object",
     [CONFIG_LIST] = "list of objects",

@@ -250,6 +250,28 @@ static void read_address(struct config_reader *reader, const struct config_key *
     }
 }
 
+static void read_addresses(struct config_reader *reader, const struct config_key *key, const char *pointer,
+                           json_t *value, void *into)
+{
+    size_t count = json_is_array(value) ? json_array_size(value) : 1;
+    struct net_address *items = expect_memory(arena_array(reader->arena, count + 1, sizeof *items));
+    if (count == 0 || count > CONFIG_ADMIN_ADDRESSES) {
+        document_problem(reader->json, reader->problems, PROBLEM_ERROR, pointer,
+                         "expected an address, or 1 to %d in a list", CONFIG_ADMIN_ADDRESSES);
+        return;
+    }
+    for (size_t i = 0; json_is_array(value) && i < count; i++) {
+        char at[POINTER_MAX], index[24];
+        snprintf(index, sizeof index, "%zu", i);
+        child_pointer(at, pointer, index);
+        read_address(reader, key, at, json_array_get(value, i), &items[i]);
+    }
+    if (!json_is_array(value)) {
+        read_address(reader, key, pointer, value, items);
+    }
+    *(struct config_addresses *)into = (struct config_addresses){items, count};
+}
+
 static void read_strings(struct config_reader *reader, const struct config_key *key, const char *pointer, json_t *value,
                          void *into)
 {
@@ -323,11 +345,13 @@ static void read_map(struct config_reader *reader, const struct config_key *key,
 typedef void read_fn(struct config_reader *, const struct config_key *, const char *, json_t *, void *);
 
 static read_fn *const readers[CONFIG_KINDS] = {
-    [CONFIG_STRING] = read_string,   [CONFIG_PATH] = read_path,       [CONFIG_SECRET] = read_secret,
-    [CONFIG_NUMBER] = read_number,   [CONFIG_SIZE] = read_quantity,   [CONFIG_DURATION] = read_quantity,
-    [CONFIG_BOOL] = read_bool,       [CONFIG_WORD] = read_word,       [CONFIG_SWITCH] = read_word,
-    [CONFIG_ADDRESS] = read_address, [CONFIG_STRINGS] = read_strings, [CONFIG_LIST] = read_list,
-    [CONFIG_MAP] = read_map,
+    [CONFIG_STRING] = read_string,       [CONFIG_PATH] = read_path,
+    [CONFIG_SECRET] = read_secret,       [CONFIG_NUMBER] = read_number,
+    [CONFIG_SIZE] = read_quantity,       [CONFIG_DURATION] = read_quantity,
+    [CONFIG_BOOL] = read_bool,           [CONFIG_WORD] = read_word,
+    [CONFIG_SWITCH] = read_word,         [CONFIG_ADDRESS] = read_address,
+    [CONFIG_ADDRESSES] = read_addresses, [CONFIG_STRINGS] = read_strings,
+    [CONFIG_LIST] = read_list,           [CONFIG_MAP] = read_map,
 };
 
 /* The value of a key that the file leaves out. */

@@ -14,18 +14,19 @@
 #define CONFIG_ROW(type, member, of, wanted)                                                                           \
     .kind = (of), .offset = offsetof(struct type, member) + 0 * sizeof _Generic(((struct type *)0)->member, wanted : 0)
 
-#define STRING(type, member)   CONFIG_ROW(type, member, CONFIG_STRING, const char *)
-#define PATH(type, member)     CONFIG_ROW(type, member, CONFIG_PATH, const char *)
-#define SECRET(type, member)   CONFIG_ROW(type, member, CONFIG_SECRET, const char *)
-#define NUMBER(type, member)   CONFIG_ROW(type, member, CONFIG_NUMBER, uint64_t)
-#define SIZE(type, member)     CONFIG_ROW(type, member, CONFIG_SIZE, uint64_t)
-#define DURATION(type, member) CONFIG_ROW(type, member, CONFIG_DURATION, uint64_t)
-#define BOOLEAN(type, member)  CONFIG_ROW(type, member, CONFIG_BOOL, bool)
-#define ADDRESS(type, member)  CONFIG_ROW(type, member, CONFIG_ADDRESS, struct net_address)
-#define STRINGS(type, member)  CONFIG_ROW(type, member, CONFIG_STRINGS, struct config_strings)
-#define LIST(type, member, of) CONFIG_ROW(type, member, CONFIG_LIST, struct config_list), .table = (of)
-#define MAP(type, member, of)  CONFIG_ROW(type, member, CONFIG_MAP, struct config_list), .table = (of)
-#define OBJECT(of)             .kind = CONFIG_OBJECT, .table = (of)
+#define STRING(type, member)    CONFIG_ROW(type, member, CONFIG_STRING, const char *)
+#define PATH(type, member)      CONFIG_ROW(type, member, CONFIG_PATH, const char *)
+#define SECRET(type, member)    CONFIG_ROW(type, member, CONFIG_SECRET, const char *)
+#define NUMBER(type, member)    CONFIG_ROW(type, member, CONFIG_NUMBER, uint64_t)
+#define SIZE(type, member)      CONFIG_ROW(type, member, CONFIG_SIZE, uint64_t)
+#define DURATION(type, member)  CONFIG_ROW(type, member, CONFIG_DURATION, uint64_t)
+#define BOOLEAN(type, member)   CONFIG_ROW(type, member, CONFIG_BOOL, bool)
+#define ADDRESS(type, member)   CONFIG_ROW(type, member, CONFIG_ADDRESS, struct net_address)
+#define ADDRESSES(type, member) CONFIG_ROW(type, member, CONFIG_ADDRESSES, struct config_addresses)
+#define STRINGS(type, member)   CONFIG_ROW(type, member, CONFIG_STRINGS, struct config_strings)
+#define LIST(type, member, of)  CONFIG_ROW(type, member, CONFIG_LIST, struct config_list), .table = (of)
+#define MAP(type, member, of)   CONFIG_ROW(type, member, CONFIG_MAP, struct config_list), .table = (of)
+#define OBJECT(of)              .kind = CONFIG_OBJECT, .table = (of)
 /*
  * An enum without negative values, which is an unsigned. Its words are designated by its values, and the NULL behind
  * them by how many there are: a value without a word would end them, which a test sees.

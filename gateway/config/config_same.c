@@ -40,6 +40,16 @@ static bool same_address(const struct config_key *key, const void *a, const void
            one->is_inherited == other->is_inherited;
 }
 
+static bool same_addresses(const struct config_key *key, const void *a, const void *b)
+{
+    const struct config_addresses *x = a, *y = b;
+    bool same = x->count == y->count;
+    for (size_t i = 0; same && i < x->count; i++) {
+        same = same_address(key, &x->items[i], &y->items[i]);
+    }
+    return same;
+}
+
 static bool same_strings(const struct config_key *key, const void *a, const void *b)
 {
     const struct config_strings *one = a, *other = b;
@@ -69,11 +79,11 @@ static bool same_object(const struct config_key *key, const void *a, const void 
 }
 
 static same_fn *const comparers[CONFIG_KINDS] = {
-    [CONFIG_STRING] = same_text,     [CONFIG_PATH] = same_text,       [CONFIG_SECRET] = same_text,
-    [CONFIG_NUMBER] = same_number,   [CONFIG_SIZE] = same_number,     [CONFIG_DURATION] = same_number,
-    [CONFIG_BOOL] = same_bool,       [CONFIG_WORD] = same_word,       [CONFIG_SWITCH] = same_number,
-    [CONFIG_ADDRESS] = same_address, [CONFIG_STRINGS] = same_strings, [CONFIG_OBJECT] = same_object,
-    [CONFIG_LIST] = same_list,       [CONFIG_MAP] = same_list,
+    [CONFIG_STRING] = same_text,     [CONFIG_PATH] = same_text,           [CONFIG_SECRET] = same_text,
+    [CONFIG_NUMBER] = same_number,   [CONFIG_SIZE] = same_number,         [CONFIG_DURATION] = same_number,
+    [CONFIG_BOOL] = same_bool,       [CONFIG_WORD] = same_word,           [CONFIG_SWITCH] = same_number,
+    [CONFIG_ADDRESS] = same_address, [CONFIG_ADDRESSES] = same_addresses, [CONFIG_STRINGS] = same_strings,
+    [CONFIG_OBJECT] = same_object,   [CONFIG_LIST] = same_list,           [CONFIG_MAP] = same_list,
 };
 
 bool config_same_key(const struct config_key *key, const void *a, const void *b)

@@ -32,6 +32,16 @@ static json_t *secret(void)
                      "additionalProperties", 0);
 }
 
+static json_t *schema_of_address(void)
+{
+    return pattern("^(unix:/.+|\\[[0-9A-Fa-f:.]+\\]:[0-9]+|[^:\\[\\]/]+:[0-9]+)$");
+}
+
+static json_t *one_or_list(json_t *one)
+{
+    return json_pack("{s[O{ss si so}]}", "anyOf", one, "type", "array", "minItems", 1, "items", one);
+}
+
 static json_t *number_schema(const struct config_key *key)
 {
     json_t *schema = json_pack("{ss sI}", "type", "integer", "minimum", (json_int_t)key->least);
@@ -57,7 +67,9 @@ static json_t *schema_of_kind(const struct config_key *key)
     case CONFIG_SWITCH:
         return words(key->words);
     case CONFIG_ADDRESS:
-        return pattern("^(unix:/.+|\\[[0-9A-Fa-f:.]+\\]:[0-9]+|[^:\\[\\]/]+:[0-9]+)$");
+        return schema_of_address();
+    case CONFIG_ADDRESSES:
+        return one_or_list(schema_of_address());
     case CONFIG_SECRET:
         return secret();
     case CONFIG_STRINGS:

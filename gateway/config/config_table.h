@@ -10,20 +10,21 @@
 #include "document/document.h"
 
 enum config_kind {
-    CONFIG_STRING,   /* const char * */
-    CONFIG_PATH,     /* const char *, made absolute from the configuration file's folder */
-    CONFIG_SECRET,   /* const char *: a literal, {"env": NAME} or {"file": PATH} */
-    CONFIG_NUMBER,   /* uint64_t */
-    CONFIG_SIZE,     /* uint64_t, octets: "25MiB" */
-    CONFIG_DURATION, /* uint64_t, milliseconds: "30s" */
-    CONFIG_BOOL,     /* bool */
-    CONFIG_WORD,     /* an enum of unsigned values, the index in `words` */
-    CONFIG_SWITCH,   /* uint64_t, the index in `words` */
-    CONFIG_ADDRESS,  /* struct net_address */
-    CONFIG_STRINGS,  /* struct config_strings */
-    CONFIG_OBJECT,   /* members of `table` in the same struct (offset counts from its start) */
-    CONFIG_LIST,     /* struct config_list of `table`'s structs, from an array of objects */
-    CONFIG_MAP,      /* the same from an object of objects; the member's key goes into `name` at offset 0 */
+    CONFIG_STRING,    /* const char * */
+    CONFIG_PATH,      /* const char *, made absolute from the configuration file's folder */
+    CONFIG_SECRET,    /* const char *: a literal, {"env": NAME} or {"file": PATH} */
+    CONFIG_NUMBER,    /* uint64_t */
+    CONFIG_SIZE,      /* uint64_t, octets: "25MiB" */
+    CONFIG_DURATION,  /* uint64_t, milliseconds: "30s" */
+    CONFIG_BOOL,      /* bool */
+    CONFIG_WORD,      /* an enum of unsigned values, the index in `words` */
+    CONFIG_SWITCH,    /* uint64_t, the index in `words` */
+    CONFIG_ADDRESS,   /* struct net_address */
+    CONFIG_ADDRESSES, /* struct config_addresses: an address, or a list of them */
+    CONFIG_STRINGS,   /* struct config_strings */
+    CONFIG_OBJECT,    /* members of `table` in the same struct (offset counts from its start) */
+    CONFIG_LIST,      /* struct config_list of `table`'s structs, from an array of objects */
+    CONFIG_MAP,       /* the same from an object of objects; the member's key goes into `name` at offset 0 */
     CONFIG_KINDS,
 };
 
@@ -42,6 +43,7 @@ struct config_key {
     const struct config_table *table;
     const char *help; /* one line, for the manual */
     bool restart;     /* in the table of the whole file: what it says takes effect at the next start, not on a reload */
+    bool live;        /* in an object that waits for the next start: takes effect on a reload all the same */
     bool unwatched; /* PATH: its change asks for no reload, because it is read again whenever it is used, or is ours to
                        write */
     bool secret;    /* PATH: whoever may read it may send mail, or read it, as somebody else */

@@ -342,16 +342,26 @@ static const struct config_key admin_token_keys[] = {
 };
 static const struct config_table admin_token_table = {admin_token_keys, sizeof(struct config_admin_token)};
 
+static const struct config_key admin_tls_keys[] = {
+    {"mode", WORD(config, admin.tls_mode, config_tls_modes), .fallback = "implicit",
+     .help = "implicit: TLS from the first octet; or none"},
+    {"certificate", PATH(config, admin.certificate), .required = true, .help = "PEM file, its own certificate first"},
+    {"key", PATH(config, admin.key), .required = true, .secret = true, .help = "PEM file of its key"},
+    END,
+};
+static const struct config_table admin_tls_table = {admin_tls_keys, 0};
+
 static const struct config_key admin_keys[] = {
     {"enabled", BOOLEAN(config, admin.enabled), .fallback = "true", .help = "whether there is an admin server"},
-    {"address", ADDRESS(config, admin.address),
-     .help = "unix:/path, host:port or [v6]:port; without it, admin.sock in the spool's folder"},
-    {"token", SECRET(config, admin.token),
+    {"address", ADDRESSES(config, admin.addresses),
+     .help = "unix:/path, host:port or [v6]:port, or a list of such; without it, admin.sock in the spool's folder"},
+    {"tls", OBJECT(&admin_tls_table), .help = "TLS of the admin server itself, on its TCP addresses"},
+    {"token", SECRET(config, admin.token), .live = true,
      .help = "what clients must show who may do everything; on TCP, this or \"tokens\" is needed"},
-    {"tokens", MAP(config, admin.tokens, &admin_token_table),
+    {"tokens", MAP(config, admin.tokens, &admin_token_table), .live = true,
      .help = "further tokens by the name of whom they are for, each with a role; the name stands in the log and in the "
              "history of what was changed"},
-    {"session_idle", DURATION(config, admin.session_idle), .fallback = "8h", .least = 60000,
+    {"session_idle", DURATION(config, admin.session_idle), .fallback = "8h", .least = 1000,
      .most = UINT64_C(30) * 86400000, .help = "a browser's login ends when its pages have asked nothing for that long"},
     {"behind_tls_proxy", BOOLEAN(config, admin.behind_tls_proxy),
      .help = "allow an address off loopback: a proxy in front of it speaks TLS"},

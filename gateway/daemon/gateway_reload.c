@@ -39,11 +39,22 @@ static void log_problems(struct gateway *gateway, const struct problems *problem
     }
 }
 
+/* Whether what waits for the next start is the same in both. */
+static bool same_until_restart(const struct config_key *key, const struct config *a, const struct config *b)
+{
+    bool same = key->kind == CONFIG_OBJECT || config_same_key(key, a, b);
+    for (const struct config_key *one = key->kind == CONFIG_OBJECT ? key->table->keys : NULL;
+         same && one != NULL && one->name != NULL; one++) {
+        same = one->live || config_same_key(one, a, b);
+    }
+    return same;
+}
+
 /* What stands in the file now and needs a restart: the operator must not believe that it is in force. */
 static void note_unchanged(const struct gateway *gateway, const struct config *config, struct problems *problems)
 {
     for (const struct config_key *key = config_root_table.keys; key->name != NULL; key++) {
-        if (key->restart && !config_same_key(key, gateway->first, config)) {
+        if (key->restart && !same_until_restart(key, gateway->first, config)) {
             char pointer[64];
             snprintf(pointer, sizeof pointer, "/%s", key->name);
             log_event(gateway->log, LOG_LEVEL_WARNING, "reload_warning", LOG_STR("file", config->file),

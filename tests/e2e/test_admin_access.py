@@ -1,7 +1,11 @@
 """Who may ask the admin server what: tokens by name and role, a browser's session, and what another site cannot do."""
 import http.client
 import json
+import shutil
+import ssl
+import time
 
+from admin_client import Admin
 from harness import free_port, message, wait
 
 OPERATOR, READER, SCRAPER = "the operator's token", "a token for looking", "a token for metrics"
@@ -14,8 +18,11 @@ class Client:
     def __init__(self, port):
         self.port = port
 
+    def connect(self):
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+
     def ask(self, method, path, body=None, **headers):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = self.connect()
         try:
             headers = {name.replace("_", "-"): value for name, value in headers.items()}
             if method == "POST":
@@ -33,6 +40,25 @@ class Client:
     def log_in(self, token):
         status, who, headers = self.ask("POST", "/api/v1/session", {"token": token}, Origin=f"{ORIGIN}:{self.port}")
         return status, who, headers.get("Set-Cookie")
+
+
+class Secure(Client):
+    """The same over TLS, trusting the test's own authority."""
+
+    def __init__(self, port, world):
+        super().__init__(port)
+        self.context = ssl.create_default_context(cafile=str(world.certificates.ca))
+
+    def connect(self):
+        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=20, context=self.context)
+
+    def serial(self):
+        connection = self.connect()
+        connection.connect()
+        try:
+            return connection.sock.getpeercert()["serialNumber"]
+        finally:
+            connection.close()
 
 
 def bearer(token):
@@ -112,3 +138,109 @@ def test_mistakes_are_named(world):
         gateway.configuration["admin"] = {"address": "127.0.0.1:1", **admin}
         status, _, err = gateway.run("check")
         assert status == 78 and said in err and "/admin/tokens/" in err, (admin, err)
+
+
+def test_several_addresses_and_tls(world):
+    """A socket for commands and TCP with TLS of its own for people; a new certificate is taken over; old TLS gets nothing."""
+    gateway = world.mailweir(None)
+    port, clear = free_port(), free_port()
+    folder = gateway.folder
+    certificate, key = folder / "admin.crt", folder / "admin.key"
+    for found, own in zip(world.certificates.make("first"), (certificate, key)):
+        shutil.copy(found, own)
+    key.chmod(0o600)
+    gateway.configuration["admin"] = {"address": [f"127.0.0.1:{port}", f"unix:{folder}/admin.sock", f"[::1]:{clear}"], "token": OPERATOR,
+                                      "tls": {"certificate": str(certificate), "key": str(key)}}
+    gateway.start()
+    client = Secure(port, world)
+    assert client.status("GET", "/api/v1/status", **bearer(OPERATOR)) == 200 and client.status("GET", "/api/v1/status") == 401
+    said = [event.get("page") or event["socket"] for event in gateway.events("admin_ready")]
+    assert said == [f"https://127.0.0.1:{port}/", f"{folder}/admin.sock", f"https://[::1]:{clear}/"], said
+    # A session over TLS has a cookie that goes nowhere else; its Origin is https.
+    status, who, headers = client.ask("POST", "/api/v1/session", {"token": OPERATOR}, Origin=f"https://127.0.0.1:{port}")
+    assert status == 200 and "; Secure" in headers["Set-Cookie"], headers
+    shown = {"Cookie": headers["Set-Cookie"].split(";")[0], "X_Mailweir_Key": who["key"], "Origin": f"https://127.0.0.1:{port}"}
+    assert client.status("POST", "/api/v1/upstreams/corp/pause", **shown) == 200
+    assert client.status("POST", "/api/v1/upstreams/corp/resume", **shown) == 200
+    # Commands take the socket, wherever it stands in the list.
+    admin = Admin(gateway)
+    admin.path = f"{folder}/admin.sock"
+    assert admin.get("/api/v1/status", bearer(OPERATOR)).status == 200
+    assert gateway.run("status")[0] == 0
+    old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    old.check_hostname, old.verify_mode, old.maximum_version = False, ssl.CERT_NONE, ssl.TLSVersion.TLSv1_1
+    secure, client.context = client.context, old
+    try:
+        client.status("GET", "/livez")
+    except (ssl.SSLError, ConnectionError):
+        pass
+    else:
+        raise AssertionError("TLS 1.1 was spoken")
+    client.context = secure
+    before = client.serial()
+    live = admin.get("/metrics", bearer(OPERATOR)).text
+    assert 20 < float(live.split("\nmailweir_admin_certificate_expiry_seconds ")[1].split()[0]) / 86400 < 31
+    for found, own in zip(world.certificates.make("second"), (certificate, key)):
+        own.write_bytes(found.read_bytes())
+    wait(lambda: gateway.events("admin_certificate_changed"), "the new certificate")
+    assert client.serial() != before and client.status("GET", "/livez") == 200
+    assert admin.get("/livez").status == 200, "other doors go on"
+    # Without a socket, commands come by TLS, too.
+    gateway.stop()
+    gateway.configuration["admin"]["address"] = f"127.0.0.1:{port}"
+    gateway.start()
+    status, out, err = gateway.run("status")
+    assert status == 0, err
+    gateway.stop()
+
+
+def test_tls_mistakes(world):
+    gateway = world.mailweir(None)
+    good, key = world.certificates.make("good")
+    other = world.certificates.make("other")[1]
+    expired = world.certificates.make("expired", days=-1)
+    for tls, said in (({"certificate": str(good), "key": str(other)}, "/admin/tls"), ({"certificate": str(good)}, '"key" is missing'),
+                      ({"certificate": str(expired[0]), "key": str(expired[1])}, "expired"),
+                      ({"mode": "starttls", "certificate": str(good), "key": str(key)}, "HTTP has no STARTTLS")):
+        gateway.configuration["admin"] = {"address": "0.0.0.0:1", "token": "x" * 20, "tls": tls}
+        status, _, err = gateway.run("check")
+        assert status == 78 and said in err, (tls, err)
+    gateway.configuration["admin"] = {"address": ["127.0.0.1:1", "127.0.0.1:1"], "token": "x" * 20}
+    status, _, err = gateway.run("check")
+    assert status == 78 and "stands in the list twice" in err, err
+    gateway.configuration["admin"] = {"address": ["127.0.0.1:1", "0.0.0.0:2"], "token": "x" * 20}
+    status, _, err = gateway.run("check")
+    assert status == 78 and "in clear" in err, err
+    gateway.configuration["admin"] = {"address": []}
+    status, _, err = gateway.run("check")
+    assert status == 78 and "/admin/address" in err, err
+
+
+def test_tokens_live_and_die_with_a_reload(world):
+    gateway, client = start(world)
+    _, who, cookie = client.log_in(OPERATOR)
+    shown = {"Cookie": cookie.split(";")[0]}
+    assert client.status("GET", "/api/v1/status", **shown) == 200
+    gateway.configuration["admin"]["tokens"]["anna"]["token"] = "another token of anna's"
+    gateway.configuration["admin"]["tokens"]["bert"] = {"token": "a token that is new here"}
+    gateway.write()
+    answer = client.ask("POST", "/api/v1/reload", **bearer(OPERATOR))
+    assert answer[0] == 200 and "next start" not in json.dumps(answer[1]), answer
+    assert client.status("GET", "/api/v1/status", **bearer(OPERATOR)) == 401, "a token that was taken away opens nothing"
+    assert client.status("GET", "/api/v1/status", **shown) == 401, "nor does a session that was begun with it"
+    assert client.status("GET", "/api/v1/status", **bearer("a token that is new here")) == 200
+    assert client.status("POST", "/api/v1/reload", **bearer("another token of anna's")) == 200
+    gateway.stop()
+
+
+def test_a_session_ends_when_it_is_idle(world):
+    gateway, client = start(world, session_idle="2s")
+    _, _, cookie = client.log_in(READER)
+    shown = {"Cookie": cookie.split(";")[0]}
+    begun = time.monotonic()
+    # Used, it goes on for longer than it may be idle.
+    wait(lambda: client.status("GET", "/api/v1/status", **shown) == 200 and time.monotonic() - begun > 2.5, "a session that is used")
+    left = time.monotonic()
+    wait(lambda: time.monotonic() - left > 2.2, "its idle time")
+    assert client.status("GET", "/api/v1/status", **shown) == 401
+    gateway.stop()

@@ -7,7 +7,7 @@ import { chromium } from "playwright-core";
 
 const { URL: BASE, TOKEN, OUT, SMTP_PORT } = process.env;
 const axe = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
-const VIEWS = ["flow", "queue", "find", "rules", "upstreams", "why", "tester", "log"];
+const VIEWS = ["flow", "queue", "find", "rules", "upstreams", "why", "workshop", "tester", "log"];
 
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
 const problems = [];
@@ -24,7 +24,7 @@ async function open(options = {}) {
   await page.getByLabel("Token", { exact: true }).fill(TOKEN);
   await page.getByRole("button", { name: "Open" }).click();
   await page.locator(".live.on").waitFor();
-  await page.locator("#ready.good").waitFor();
+  await page.locator("#ready:is(.good, .warn)").waitFor();
   return page;
 }
 
@@ -65,11 +65,11 @@ const tests = {
     await page.getByRole("alert").getByText("That is not a token of this gateway").waitFor();
     await page.getByLabel("Token", { exact: true }).fill(TOKEN);
     await page.keyboard.press("Enter");
-    await page.locator("#ready.good").waitFor();
+    await page.locator("#ready:is(.good, .warn)").waitFor();
     assert.equal(await page.getByLabel("Token", { exact: true }).count(), 0);
     const other = await context.newPage();
     await other.goto(BASE);
-    await other.locator("#ready.good").waitFor();
+    await other.locator("#ready:is(.good, .warn)").waitFor();
     // The cookie is nothing that a script could read, or another site could send.
     assert.equal(await other.evaluate(() => document.cookie + JSON.stringify({ ...sessionStorage, ...localStorage })), "{}");
     const [cookie] = await context.cookies();
@@ -87,6 +87,7 @@ const tests = {
         for (const view of VIEWS) {
           await page.goto(`${BASE}#/${view}`);
           await page.locator(`#tabs [data-id=${view}][aria-current]`).waitFor();
+          if (view === "flow") await page.locator("svg.chart path.line-good").first().waitFor();
           if (view === "flow") await page.locator("table[aria-label=Ways] tbody tr").nth(3).waitFor();
           if (view === "queue") await page.locator("table[aria-label=Deliveries] tbody tr").nth(2).waitFor();
           if (view === "why") {
@@ -97,6 +98,12 @@ const tests = {
           if (view === "tester") {
             await page.getByRole("button", { name: "Try", exact: true }).click();
             await page.locator(".trace mark").first().waitFor();
+          }
+          if (view === "workshop") {
+            await page.goto(`${BASE}#/workshop/invoices`);
+            await page.locator(".pill.good", { hasText: "the test passes" }).waitFor();
+            await page.getByRole("button", { name: "Compare", exact: true }).click();
+            await page.getByText(/^0 of the last \d+ would move/).waitFor();
           }
           if (view === "rules") await page.locator("table[aria-label=Rules] tbody tr").nth(1).waitFor();
           if (view === "flow") await page.waitForTimeout(1200); // a second of live data in the picture
@@ -195,7 +202,7 @@ const tests = {
     assert.match(await failed.first().locator("td[data-label=Errors]").textContent(), /^\d+, \d+ (s|min) ago$/);
     assert.equal(await failed.count(), 1);
     await page.getByRole("button", { name: "Reload" }).click();
-    await toast(page, "Reloaded: 6 rules");
+    await toast(page, "Reloaded: 7 rules");
     await page.context().close();
   },
 
@@ -329,13 +336,145 @@ const tests = {
     await page.getByRole("button", { name: "Show the message" }).click();
     await page.getByLabel("Text of the message, text/plain").waitFor();
     assert.match(await page.locator("pre.mail").innerText(), /body/);
-    const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Download the whole message" }).click()]);
+    const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "Download" }).click()]);
     assert.match(file.suggestedFilename(), /^[0-9A-Z]{26}\.eml$/);
+    await page.getByLabel("Decision").getByText("The message is filed").waitFor();
+    await page.locator(".trace mark", { hasText: "yes" }).first().waitFor();
     await check(page, "the message itself");
     await page.getByRole("button", { name: "Hold" }).first().click();
     await toast(page, "Hold: 1 done");
     await page.getByRole("button", { name: "Release" }).first().click();
     await toast(page, "Release: 1 done");
+    await page.context().close();
+  },
+
+  async "flow: two accounts with an INBOX each, labels that lead somewhere, charts of an hour, a day, a week"() {
+    const page = await open();
+    const ways = rows(page, "Ways");
+    await ways.filter({ hasText: "archive INBOX" }).first().waitFor();
+    await ways.filter({ hasText: "corp INBOX" }).first().waitFor();
+    for (const name of ["corp: INBOX", "archive: INBOX"]) await page.locator("svg.stream text", { hasText: name }).waitFor();
+    // Sorted by what was chosen, and back; it stands in the address.
+    const heads = page.locator("table[aria-label=Ways] thead");
+    await heads.getByRole("button", { name: "Messages" }).click();
+    const numbers = async () => (await ways.locator("td:nth-child(5)").allTextContents()).map((text) => Number(text.replaceAll(",", "")));
+    const falling = await numbers();
+    assert.deepEqual(falling, [...falling].sort((a, b) => b - a));
+    await heads.getByRole("button", { name: "Messages" }).click();
+    await page.locator("th[aria-sort=ascending]").waitFor();
+    assert.ok(page.url().includes("sort=Messages"), page.url());
+    await page.getByRole("button", { name: "7 days" }).click();
+    await page.getByText("Messages an hour").waitFor();
+    assert.ok(page.url().includes("range=7d"), page.url());
+    await page.reload();
+    await page.getByText("Messages an hour").waitFor();
+    await page.locator("th[aria-sort=ascending]").waitFor();
+    await page.getByRole("button", { name: "24 hours" }).click();
+    await page.getByText("Messages in ten minutes").waitFor();
+    await page.getByText("The same as numbers").click();
+    await rows(page, "Figures").first().waitFor();
+    await check(page, "charts and numbers");
+    await page.locator("svg.stream a", { hasText: "ci-failures" }).click();
+    assert.ok(decodeURIComponent(page.url()).endsWith("#/find/rule:ci-failures"), page.url());
+    await rows(page, "Messages").first().waitFor();
+    await page.context().close();
+  },
+
+  async "filters stand in the address: the queue, the rules"() {
+    const page = await open();
+    await page.goto(`${BASE}#/queue?upstream=archive&state=waiting&q=Copies&sort=-Message`);
+    await rows(page, "Deliveries").nth(1).waitFor();
+    assert.equal(await page.getByLabel("State").inputValue(), "waiting");
+    assert.equal(await page.getByLabel("Upstream").inputValue(), "archive");
+    assert.equal(await page.getByLabel("Find in the queue").inputValue(), "Copies");
+    await page.locator("th[aria-sort=descending]", { hasText: "Message" }).waitFor();
+    await page.getByLabel("Find in the queue").fill("");
+    await page.getByLabel("State").selectOption("held");
+    await page.waitForFunction(() => location.hash === "#/queue?state=held&upstream=archive&sort=-Message");
+    await page.getByLabel("State").selectOption("");
+    await page.getByText(/^\d+ (of \d+ )?deliveries$/).waitFor();
+    await page.goto(`${BASE}#/rules?show=never`);
+    await rows(page, "Rules").filter({ hasText: "old-ticket-system" }).waitFor();
+    await page.getByText(/^1 of 7 rules$/).waitFor();
+    await rows(page, "Rules").locator("td[data-label=Tests]", { hasText: "none" }).waitFor();
+    await page.getByLabel("Which rules").selectOption("all");
+    await rows(page, "Rules").filter({ hasText: "invoices" }).locator("td[data-label=Tests]", { hasText: "1 pass" }).waitFor();
+    await rows(page, "Rules").filter({ hasText: "invoices" }).locator("svg.tiny-chart path").first().waitFor();
+    await page.context().close();
+  },
+
+  async "the workshop: open a running rule, completion, problems by place, tests, what would move, shadow, patch"() {
+    const page = await open();
+    await page.goto(`${BASE}#/rules`);
+    await rows(page, "Rules").getByRole("link", { name: "invoices", exact: true }).click();
+    const area = page.getByLabel("The rule file");
+    await page.locator(".pill.good", { hasText: "7 rules, the test passes" }).waitFor();
+    const text = await area.inputValue();
+    assert.match(text, /"description": "kept as it stands"/);
+    assert.equal(await page.getByLabel("Rule", { exact: true }).inputValue(), "invoices");
+    assert.match(await area.evaluate((field) => field.value.slice(field.selectionStart, field.selectionEnd)), /^\{/, "the caret stands at the rule");
+    // Completion of a member, of its value, of the gateway's own names.
+    const at = text.indexOf('"name": "invoices",') + '"name": "invoices",'.length;
+    await area.evaluate((field, place) => (field.focus(), field.setSelectionRange(place, place)), at);
+    await page.keyboard.type(' "sta');
+    await page.getByRole("option", { name: /^state/ }).waitFor();
+    await check(page, "completion");
+    await page.keyboard.press("Enter");
+    await page.keyboard.type('"w');
+    await page.getByRole("option", { name: "watch" }).waitFor();
+    await page.keyboard.press("Tab");
+    assert.ok((await area.inputValue()).includes('"name": "invoices", "state": "watch"'), await area.inputValue());
+    // What is wrong, by place.
+    await page.locator(".problems, #h-problems").waitFor();
+    const place = page.getByRole("button", { name: /rules\.json, line \d+, column \d+/ }).first();
+    await place.click();
+    assert.ok(await area.evaluate((field) => field === document.activeElement));
+    await check(page, "problems");
+    await page.getByRole("button", { name: "Start again" }).click();
+    assert.equal(await area.inputValue(), text);
+    // A change that a test forbids, and what it would move.
+    await area.fill(text.replace("Finance/Invoices", "Finance/Bills"));
+    await page.locator(".pill.bad", { hasText: "1 of 1 tests fails" }).waitFor();
+    await page.locator(".tests .failed", { hasText: "Finance/Bills" }).waitFor();
+    await page.getByRole("button", { name: "Compare", exact: true }).click();
+    const way = page.locator("details.way").filter({ hasText: "corp:Finance/Invoices → corp:Finance/Bills" });
+    await way.waitFor();
+    await page.getByText(/^[\d,]+ of the last [\d,]+ would move/).waitFor();
+    await way.locator("summary").click();
+    await way.getByRole("link", { name: /^Invoice 2026/ }).first().waitFor();
+    await page.screenshot({ path: `${OUT}/workshop-compared.png`, fullPage: true });
+    await check(page, "compared");
+    await way.getByRole("link", { name: /^Invoice 2026/ }).first().click();
+    await page.locator(".story li").first().waitFor();
+    await page.goBack();
+    // What was edited is still there; the patch is one that git takes.
+    const patch = page.getByLabel("Patch", { exact: true });
+    await patch.getByText("+").first().waitFor();
+    assert.match(await patch.innerText(), /^--- a\/rules\.json\n\+\+\+ b\/rules\.json\n@@ /m);
+    const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Download", exact: true }).click()]);
+    await file.saveAs(`${OUT}/workshop.patch`);
+    await page.getByText("Nothing is saved from this page").waitFor();
+    // Shadow it first, and let it act again.
+    await page.getByLabel("Rule", { exact: true }).selectOption("invoices");
+    await page.getByRole("button", { name: "Shadow it first" }).click();
+    assert.ok((await area.inputValue()).includes('"name": "invoices", "state": "watch"'), await area.inputValue());
+    await page.getByRole("button", { name: "Let it act" }).click();
+    assert.ok(!(await area.inputValue()).includes('"state": "watch"'));
+    await page.setViewportSize({ width: 390, height: 844 });
+    assert.deepEqual(await page.evaluate(() => (document.documentElement.scrollWidth <= document.documentElement.clientWidth ? [] : [...document.querySelectorAll("main *")].filter((one) => one.getBoundingClientRect().right > innerWidth).map((one) => one.outerHTML.slice(0, 120)))), [], "the workshop fits a phone");
+    await page.getByRole("button", { name: "Start again" }).click();
+    await page.context().close();
+  },
+
+  async "an operator's pause is a banner with the button that ends it"() {
+    const page = await open();
+    await page.request.post(`${BASE}api/v1/upstreams/archive/pause`, { headers: { Authorization: `Bearer ${TOKEN}`, "Content-Type": "application/json" }, data: {} });
+    const banner = page.locator("#attention p", { hasText: "nothing is delivered to \"archive\"" });
+    await banner.getByText(/; [\d,]+ waits?/).waitFor();
+    await page.locator("#ready.warn").waitFor();
+    await check(page, "banner");
+    await banner.getByRole("button", { name: "Resume" }).click();
+    await banner.waitFor({ state: "detached" });
     await page.context().close();
   },
 

@@ -1,12 +1,13 @@
 """page - a gateway with traffic, and the page's tests (page.mjs) against it."""
 import contextlib
+import json
 import os
 import pathlib
 import smtplib
 import subprocess
 import threading
 
-from harness import ROOT, free_port, message, wait
+from harness import ROOT, free_port, message, put, wait
 
 TOKEN = "a token for the page's tests"
 RULES = [
@@ -20,9 +21,13 @@ RULES = [
      "then": [{"fileinto": {"upstream": "corp", "folder": "Scans"}}, {"stop": True}]},
     {"name": "no-executables", "if": {"header": "X-Virus", "matches": "."},
      "then": [{"reject": "Not here"}]},
+    {"name": "archive-inbox", "if": {"header": "X-Archive", "matches": "inbox"},
+     "then": [{"fileinto": {"upstream": "archive", "folder": "INBOX"}}, {"stop": True}]},
     {"name": "old-ticket-system", "if": {"header": "X-Ticket-1998", "matches": "."},
      "then": [{"fileinto": {"upstream": "corp", "folder": "Tickets"}}, {"stop": True}]},
 ]
+TESTS = [{"name": "an invoice is filed", "description": "kept as it stands", "from": "a@b.example", "to": ["ops@example.net"],
+          "headers": {"Subject": "Invoice 1"}, "expect": {"rules": ["invoices"], "filed": ["corp:Finance/Invoices"]}}]
 SUBJECTS = ["failed: web", "failed: web", "failed: api", "Invoice 2026-1107", "Invoice 2026-1108", "Invoice 2026-1109", "hello",
             "disk almost full on db3", "backup finished", "failed: mobile-app"]
 
@@ -35,6 +40,10 @@ def start(world):
         "address": "127.0.0.1:1", "tls": {"mode": "none"}, "auth": {"username": "a", "password": "b"},
         "retry": {"initial": "200ms", "maximum": "2s"}}
     gateway.configuration["admin"] = {"address": f"127.0.0.1:{port}", "token": TOKEN, "max_requests": 1000}
+    gateway.write()
+    rules = gateway.folder / "rules.json"
+    put(rules, json.dumps({"rules": RULES, "tests": TESTS}, indent=2))
+    gateway.write = lambda: None  # the tests that stand beside the rules stay
     gateway.start()
     return gateway, port
 
@@ -44,7 +53,7 @@ def send_some(gateway, port, number):
     for i in range(number):
         if i % 40 == 39:
             refuse_one(gateway)
-        extra = "X-Scanner: 3rd floor\r\n" if i % 9 == 8 else "X-Archive: yes\r\n" if i % 13 == 12 else ""
+        extra = "X-Scanner: 3rd floor\r\n" if i % 9 == 8 else "X-Archive: yes\r\n" if i % 13 == 12 else "X-Archive: inbox\r\n" if i == 6 else ""
         gateway.send(message(SUBJECTS[i % len(SUBJECTS)], number=i, extra=extra), sender="app@example.com")
 
 
@@ -82,10 +91,18 @@ def test_page(world):
     problems = out / "problems.txt"
     problems.write_text("page.mjs did not come to its end")
     try:
-        done = subprocess.run(["node", str(pathlib.Path(__file__).with_name("page.mjs"))], timeout=600, env={
+        # One of its tests by hand: ONLY="a part of its name".
+        done = subprocess.run(["node", str(pathlib.Path(__file__).with_name("page.mjs")), os.environ.get("ONLY", "")], timeout=600, env={
             **os.environ, "URL": f"http://127.0.0.1:{port}/", "TOKEN": TOKEN, "OUT": str(out), "SMTP_PORT": str(apps)})
     finally:
         stop.set()
         sender.join()
     assert done.returncode == 0, problems.read_text()
+    if os.environ.get("ONLY"):
+        return
+    # The patch of the workshop is one that git takes, and it changes what was edited and nothing else.
+    text = (gateway.folder / "rules.json").read_text()
+    subprocess.run(["git", "init", "-q"], cwd=gateway.folder, check=True)
+    subprocess.run(["git", "apply", str(out / "workshop.patch")], cwd=gateway.folder, check=True)
+    assert (gateway.folder / "rules.json").read_text() == text.replace("Finance/Invoices", "Finance/Bills")
     gateway.stop()

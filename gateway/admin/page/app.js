@@ -1,7 +1,8 @@
 // app - the frame: which view is shown, the live stream that all views share, keys, light and dark.
 
-import { follow, logOut, who } from "./api.js";
-import { ago, count, h, keep, say } from "./dom.js";
+import { follow, logOut, post, who } from "./api.js";
+import { ago, count, h, keep, say, toast } from "./dom.js";
+import { read } from "./fragment.js";
 import find from "./view_find.js";
 import flow from "./view_flow.js";
 import log from "./view_log.js";
@@ -10,6 +11,7 @@ import rules from "./view_rules.js";
 import tester from "./view_tester.js";
 import upstreams from "./view_upstreams.js";
 import why from "./view_why.js";
+import workshop from "./view_workshop.js";
 
 /** What is known of the gateway; views read it. */
 export const world = { state: null, seconds: [], lines: [] };
@@ -23,6 +25,7 @@ const views = [
   { id: "rules", title: "Rules", view: rules, badge: (state) => (state.rules.last_load_good ? 0 : 1) },
   { id: "upstreams", title: "Upstreams", view: upstreams, badge: (state) => state.upstreams.filter((one) => one.state !== "open").length },
   { id: "why", title: "Why", view: why },
+  { id: "workshop", title: "Workshop", view: workshop },
   { id: "tester", title: "Try a message", view: tester },
   { id: "log", title: "Log", view: log },
 ];
@@ -33,14 +36,13 @@ let shown = null;
 // ---- views ----
 
 function show() {
-  const [id, ...rest] = location.hash.replace(/^#\/?/, "").split("/");
-  const next = views.find((one) => one.id === id) ?? views[0];
-  const argument = decodeURIComponent(rest.join("/"));
+  const { view, argument, filters } = read();
+  const next = views.find((one) => one.id === view) ?? views[0];
   if (shown !== next) {
     shown?.view.leave?.();
     at("main").replaceChildren();
     shown = next;
-    next.view.enter(at("main"), world, argument);
+    next.view.enter(at("main"), world, argument, filters);
     document.title = `${next.title} · mailweir`;
     for (const link of at("tabs").children) {
       if (link.dataset.id === next.id) {
@@ -48,7 +50,7 @@ function show() {
         link.scrollIntoView({ block: "nearest", inline: "nearest" });
       } else link.removeAttribute("aria-current");
     }
-  } else next.view.open?.(argument);
+  } else next.view.open?.(argument, filters);
   if (world.state) next.view.update?.(world);
 }
 
@@ -60,11 +62,28 @@ addEventListener("hashchange", show);
 
 // ---- what needs attention ----
 
+/** The button or the view that mends it, beside the command that does the same. */
+function mend(one) {
+  if (/^upstream .* paused$/.test(one.about) && one.upstream) return h("button", { type: "button", class: "tiny", onclick: () => resume(`upstreams/${encodeURIComponent(one.upstream)}/resume`) }, "Resume");
+  if (one.about === "all upstreams paused") return h("button", { type: "button", class: "tiny", onclick: () => resume("queue", { verb: "resume" }) }, "Resume all");
+  const place = one.upstream ? ["#/upstreams", "Look at it"] : one.about === "dead letters" ? ["#/queue?state=dead", "Show them"] : one.about === "refusals" ? ["#/find/state%3Arefused%20since%3A10m", "Show them"] : one.about === "reload" ? ["#/rules", "Show the rules"] : null;
+  return place && h("a", { href: place[0] }, place[1]);
+}
+
+async function resume(path, body = {}) {
+  try {
+    await post(`api/v1/${path}`, body);
+    toast("Mail is delivered again.");
+  } catch (error) {
+    toast(error.message, true);
+  }
+}
+
 function attend(list) {
   at("attention").hidden = !list.length;
   keep(at("attention"), list, (one) => one.about, (one) => {
     const text = h("span"), since = h("span", { class: "muted small" });
-    return Object.assign(h("p", { class: one.severity }, text, " ", since, one.command && h("code", {}, one.command)), { text, since });
+    return Object.assign(h("p", { class: one.severity }, text, " ", since, " ", mend(one), one.command && h("code", {}, one.command)), { text, since });
   }, (element, one) => {
     say(element.text, one.text);
     say(element.since, one.since ? `since ${ago(one.since).replace(" ago", "")}` : "");
@@ -76,8 +95,9 @@ function attend(list) {
 function frame(state) {
   const ready = at("ready");
   say(at("host"), state.hostname);
-  say(ready, state.draining ? "shutting down" : state.ready ? "takes mail" : "does not take mail");
-  ready.className = `pill ${state.draining ? "warn" : state.ready ? "good" : "bad"}`;
+  const trouble = state.attention.some((one) => one.severity === "trouble");
+  say(ready, state.draining ? "shutting down" : state.ready ? (trouble ? "takes mail, see below" : "takes mail") : "does not take mail");
+  ready.className = `pill ${state.draining || (state.ready && trouble) ? "warn" : state.ready ? "good" : "bad"}`;
   ready.title = Object.entries(state.checks).map(([name, check]) => `${name}: ${check.reason}`).join("\n");
   attend(state.attention);
   views.forEach(({ badge }, i) => {
@@ -134,7 +154,7 @@ function live(isLive) {
 
 // ---- keys, light and dark ----
 
-const KEYS = [["1 – 8", "switch between the views"], ["/", "go to the search field"], ["r", "refresh this view"], ["t", "light or dark"], ["?", "this help"], ["Esc", "close what is open"]];
+const KEYS = [["1 – 9", "switch between the views"], ["/", "go to the search field"], ["r", "refresh this view"], ["t", "light or dark"], ["?", "this help"], ["Ctrl+Space", "in the workshop: what may stand at the caret"], ["Esc", "close what is open"]];
 
 function help() {
   const dialog = h("dialog", { "aria-labelledby": "help-title" }, h("h2", { id: "help-title" }, "Keys"),

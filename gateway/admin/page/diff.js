@@ -21,6 +21,19 @@ function summary({ compared, differ, unknown }) {
   return words.join(", ");
 }
 
+/** Pages of a comparison, until there is no more, `goes` says no, or `most` messages were looked at: {found, waiting}. */
+export async function* pages(rules, goes, most) {
+  let after = null, looked = 0;
+  do {
+    const waiting = Boolean(after?.startsWith("waiting"));
+    const found = await post("api/v1/diff", { rules, after, limit: PAGE });
+    if (!goes()) return;
+    looked += found.compared;
+    after = found.next;
+    yield { found, waiting };
+  } while (after && looked < most);
+}
+
 /** Shows the comparison in `out`, as it comes; rejects with what the gateway says is wrong with the rules. */
 export async function compare(rules, out) {
   const mine = ++running;

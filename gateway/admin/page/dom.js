@@ -1,11 +1,11 @@
 // dom - makes and keeps elements. Text always goes in as text, never as markup: what mail brings can do nothing here.
 
 const SVG = "http://www.w3.org/2000/svg";
-const SVG_TAGS = new Set(["svg", "path", "g", "text", "rect", "title", "polyline"]);
+const SVG_TAGS = new Set(["svg", "path", "g", "text", "rect", "title", "polyline", "svg:a"]);
 
 /** An element: h("button", {class: "main", onclick: fn}, "text", child, …). */
 export function h(tag, properties, ...children) {
-  const element = SVG_TAGS.has(tag) ? document.createElementNS(SVG, tag) : document.createElement(tag);
+  const element = SVG_TAGS.has(tag) ? document.createElementNS(SVG, tag.replace("svg:", "")) : document.createElement(tag);
   for (const [name, value] of Object.entries(properties ?? {})) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else if (value === true) element.setAttribute(name, "");
@@ -109,10 +109,49 @@ export function confirm(title, text, action, danger = false) {
   });
 }
 
-/** A table with a head: columns are [label, class]; a label that begins with "-" is for screen readers only. On a phone its rows become cards, in the manner that `kind` names. */
+const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
+const order = (a, b) => (typeof a === "number" && typeof b === "number" ? a - b : collator.compare(String(a ?? ""), String(b ?? "")));
+
+/**
+ * A table with a head: columns are [label, class, value]; a label that begins with "-" is for screen readers only, value(row) is what its rows
+ * can be sorted by. On a phone its rows become cards, in the manner that `kind` names. sorted(rows) gives them in the order that somebody chose,
+ * onsort() is called when he does; sorting is what he chose: "Messages", "-Messages" from the highest, "" as they come.
+ */
 export function table(label, columns, kind = "cards") {
   const body = h("tbody");
-  const element = h("table", { class: kind, "aria-label": label },
-    h("thead", {}, h("tr", {}, columns.map(([name, style]) => h("th", { class: style, scope: "col" }, name.startsWith("-") ? h("span", { class: "unseen" }, name.slice(1)) : name)))), body);
-  return { element: h("div", { class: "scroll" }, element), body, cell: (at, ...children) => h("td", { class: columns[at][1], "data-label": columns[at][0].replace(/^-.*/, "") }, ...children) };
+  let by = -1, down = false;
+  const list = { body, onsort: null, cell: (at, ...children) => h("td", { class: columns[at][1], "data-label": columns[at][0].replace(/^-.*/, "") }, ...children) };
+  const heads = columns.map(([name, style, value], at) => {
+    if (name.startsWith("-")) return h("th", { class: style, scope: "col" }, h("span", { class: "unseen" }, name.slice(1)));
+    if (!value) return h("th", { class: style, scope: "col" }, name);
+    return h("th", { class: style, scope: "col" }, h("button", { type: "button", class: "sort", onclick: () => {
+      // First what people look for: the highest number, the first name; then the other way; then as it was.
+      const first = style === "num";
+      if (by !== at) (by = at), (down = first);
+      else if (down === first) down = !first;
+      else by = -1;
+      mark();
+      list.onsort?.();
+    } }, name));
+  });
+  const mark = () => heads.forEach((head, at) => (at === by ? head.setAttribute("aria-sort", down ? "descending" : "ascending") : head.removeAttribute("aria-sort")));
+  list.element = h("div", { class: "scroll" }, h("table", { class: kind, "aria-label": label }, h("thead", {}, h("tr", {}, heads)), body));
+  list.sorted = (rows) => {
+    if (by < 0) return rows;
+    const sorted = [...rows].sort((a, b) => order(columns[by][2](a), columns[by][2](b)));
+    return down ? sorted.reverse() : sorted;
+  };
+  Object.defineProperty(list, "sorting", {
+    get: () => (by < 0 ? "" : `${down ? "-" : ""}${columns[by][0]}`),
+    set(text) {
+      const name = (text ?? "").replace(/^-/, "");
+      by = name ? columns.findIndex(([one, , value]) => one === name && value) : -1;
+      down = (text ?? "").startsWith("-");
+      mark();
+    },
+  });
+  return list;
 }
+
+/** "12 of 200 rules": how many there are, and how many of them are shown. */
+export const counted = (shown, all, what) => (shown === all ? `${count(all)} ${what}` : `${count(shown)} of ${count(all)} ${what}`);

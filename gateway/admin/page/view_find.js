@@ -2,11 +2,13 @@
 
 import { get } from "./api.js";
 import { ago, bytes, h, table } from "./dom.js";
+import { keepFilters } from "./fragment.js";
 
 const KIND = { waiting: "water", held: "warn", dead: "bad", filed: "good", refused: "bad", dropped: "", moved: "", discarded: "" };
 const EXAMPLES = ["state:refused since:24h", "state:held", "state:waiting,dead", "since:today"];
 
 let input, list, head, more, out, running = 0;
+let hits = []; // that are shown, the newest first
 
 const text = () => input.value.trim();
 const hash = (query) => `/find/${encodeURIComponent(query)}`;
@@ -29,6 +31,10 @@ function row(hit) {
     list.cell(3, targets(hit)));
 }
 
+function draw() {
+  list.body.replaceChildren(...list.sorted(hits).map(row));
+}
+
 /** The page behind `after`; a page may be empty and have a next one, where little fits. */
 async function search(after) {
   const mine = ++running;
@@ -39,15 +45,15 @@ async function search(after) {
     do {
       const page = await get(`api/v1/find?${new URLSearchParams({ q: text(), limit: 50, ...(next && { after: next }) })}`);
       if (mine !== running) return;
-      if (!after && !found) list.body.replaceChildren();
-      list.body.append(...page.messages.map(row));
+      hits = !after && !found ? page.messages : [...hits, ...page.messages];
+      draw();
       found += page.messages.length;
       next = page.next;
     } while (next && !found);
     more.hidden = !next;
     more.onclick = () => search(next);
-    const shown = list.body.children.length;
-    head.textContent = shown ? `${shown} shown, the newest first` : "nothing found";
+    const shown = hits.length;
+    head.textContent = shown ? `${shown} shown${next ? ", there are more" : ""}${list.sorting ? "" : ", the newest first"}` : "nothing found";
     out.hidden = !shown;
   } catch (error) {
     if (mine !== running) return;
@@ -62,16 +68,18 @@ function open(query) {
 }
 
 export default {
-  enter(main, world, query) {
+  enter(main, world, query, filters) {
     input = h("input", { type: "search", size: 60, "aria-label": "Search for messages", "aria-describedby": "find-help", autocomplete: "off", spellcheck: "false" });
     head = h("p", { class: "muted", role: "status" });
-    list = table("Messages", [["When"], ["Subject"], ["From and to"], ["What became of it"]]);
+    list = table("Messages", [["When", "", (hit) => -hit.received_ms], ["Subject", "", (hit) => hit.subject], ["From and to", "", (hit) => hit.header_from?.[0] ?? hit.from], ["What became of it", "", (hit) => (hit.refusal ? "refused" : hit.deliveries[0] ? `${hit.deliveries[0].state} ${hit.deliveries[0].upstream} ${hit.deliveries[0].folder}` : "discarded")]]);
+    list.sorting = filters.get("sort");
+    list.onsort = () => (keepFilters({ sort: list.sorting }), draw());
     more = h("button", { type: "button", hidden: true }, "Show more");
     out = h("div", { hidden: true }, list.element, h("div", { class: "pad row" }, more));
     main.append(h("section", { class: "card", "aria-labelledby": "h-find" }, h("header", {}, h("h1", { id: "h-find" }, "Find"), head),
       h("form", { class: "pad row", role: "search", onsubmit: (event) => {
         event.preventDefault();
-        if (location.hash === `#${hash(text())}`) search();
+        if (location.hash.split("?")[0] === `#${hash(text())}`) search();
         else location.hash = hash(text());
       } }, input, h("button", { class: "main" }, "Find")),
       h("p", { class: "pad small muted", id: "find-help" }, "Words are looked for in subjects, names and addresses. Narrow it by ", h("code", {}, "subject:invoice from:@vendor.example to:ops state:refused since:2h folder:CI/*"), ", exclude by ", h("code", {}, "-state:filed"), ". For example ",

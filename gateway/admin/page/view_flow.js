@@ -1,14 +1,16 @@
 // view_flow - where the mail goes, now: rates, the stream from listeners through rules to folders, the last messages.
 
 import { get } from "./api.js";
-import { clock, count, h, keep, rate, say, spark, table } from "./dom.js";
+import { chart } from "./chart.js";
+import { clock, count, counted, h, keep, rate, say, spark, table } from "./dom.js";
+import { findLink, keepFilters } from "./fragment.js";
 
 const POLL_MS = 2000;
 const ROWS_MAX = 12; // of each column of the stream; the rest is one row
 const RECENT_MAX = 12;
 const WINDOW = 10; // seconds that rates are taken over
 
-let figures, stream, ways, recent, timer, known, rates;
+let figures, stream, ways, recent, past, timer, known, rates;
 
 // ---- figures ----
 
@@ -44,17 +46,69 @@ function updateFigure(element, figure, world) {
   }
 }
 
+// ---- the last hour, day, week ----
+
+const RANGES = [["1h", "1 hour"], ["24h", "24 hours"], ["7d", "7 days"]];
+const LINES = [
+  { label: "Messages", lines: [["accepted", "accepted", "water"], ["filed", "filed", "good"], ["refused", "refused", "bad"]] },
+  { label: "Queue", lines: [["waiting", "waiting", "water"], ["held", "held", "warn"], ["dead_letters", "dead letters", "bad"]] },
+];
+const FIGURES_MS = 20_000;
+
+async function drawPast() {
+  clearTimeout(past.timer);
+  const range = past.range;
+  try {
+    const { from, step_seconds: step, columns, points } = await get(`api/v1/figures?range=${range}`);
+    if (range !== past.range || !past.charts.isConnected) return;
+    const times = points.map((_, i) => Date.parse(from) + i * step * 1000);
+    const values = (name) => points.map((point) => point?.[columns.indexOf(name)] ?? null);
+    const each = step === 60 ? "a minute" : step === 600 ? "in ten minutes" : "an hour";
+    past.charts.replaceChildren(...LINES.map(({ label, lines }, i) => chart({ label: i ? label : `${label} ${each}`, range, times, lines: lines.map(([name, words, kind]) => ({ name: words, kind, values: values(name) })) })));
+    drawNumbers(times, columns, points, range);
+  } catch (error) {
+    past.charts.replaceChildren(h("p", { class: "empty" }, error.message));
+  }
+  past.timer = setTimeout(drawPast, FIGURES_MS);
+}
+
+/** The same as a table, the newest first; hours in which nobody was there are left out. */
+function drawNumbers(times, columns, points, range) {
+  const names = LINES.flatMap(({ lines }) => lines);
+  const list = table("Figures", [["When"], ...names.map(([, words]) => [words, "num"])], "numbers");
+  const rows = points.map((point, i) => point && [times[i], names.map(([name]) => point[columns.indexOf(name)])]).filter(Boolean).reverse();
+  list.body.append(...rows.map(([time, all]) => h("tr", {}, list.cell(0, new Date(time).toLocaleString("en-GB", range === "7d" ? { weekday: "short", hour: "2-digit", minute: "2-digit" } : { hour: "2-digit", minute: "2-digit" })), all.map((value, i) => list.cell(i + 1, count(value))))));
+  past.numbers.replaceChildren(list.element);
+}
+
+function makePast(range) {
+  const charts = h("div", { class: "charts" }), numbers = h("div");
+  const buttons = RANGES.map(([id, name]) => h("button", { type: "button", class: "tiny", "aria-pressed": String(id === range), onclick: () => choose(id) }, name));
+  const choose = (id) => {
+    past.range = id;
+    buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(RANGES[i][0] === id)));
+    keepFilters({ range: id === "1h" ? "" : id, sort: ways.sorting });
+    drawPast();
+  };
+  return { range, choose, charts, numbers, buttons };
+}
+
 // ---- the stream ----
 
 const isRefused = (flow) => flow.upstream === "" && flow.folder !== "discarded";
+/** Two accounts have an INBOX each. */
+const folderOf = (flow) => (flow.upstream ? `${flow.upstream}: ${flow.folder}` : flow.folder);
+const listenerLink = (flow) => findLink({ listener: flow.listener });
+const ruleLink = (flow) => findLink({ rule: flow.rule });
+const folderLink = (flow) => (flow.upstream ? findLink({ upstream: flow.upstream, folder: flow.folder }) : findLink({ state: flow.folder === "discarded" ? "discarded" : "refused" }));
 const wayKey = (flow) => [flow.listener, flow.rule, flow.upstream, flow.folder].join("\0");
 
 /** The names of one column with their sums, the largest first; what does not fit is one row. */
-function column(flows, name) {
+function column(flows, name, link) {
   const sums = new Map();
   for (const flow of flows) {
     const key = name(flow);
-    const row = sums.get(key) ?? { key, label: key, count: 0, refused: true };
+    const row = sums.get(key) ?? { key, label: key, count: 0, refused: true, link: link(flow) };
     row.count += flow.count;
     row.refused &&= isRefused(flow);
     row.upstream = flow.upstream;
@@ -121,8 +175,8 @@ function node(row, x, anchor, sub, state) {
   const isDown = state.upstreams.some((one) => one.name === row.upstream && one.state !== "open");
   const middle = row.y + row.height / 2;
   return h("g", {}, h("rect", { class: `bar${row.refused ? " refused" : isDown && sub ? " down" : ""}`, x, y: row.y.toFixed(1), width: 8, height: row.height.toFixed(1), rx: 4 }),
-    h("text", { x: inside, y: (middle + (row.height > 30 ? -2 : 4)).toFixed(1), "text-anchor": anchor }, clip(row.label, 30),
-      row.height > 30 ? null : ` · ${count(row.count)}`),
+    h(row.link ? "svg:a" : "g", { href: row.link, "aria-label": row.link && `the messages of ${row.label}` }, h("title", {}, row.label), h("text", { x: inside, y: (middle + (row.height > 30 ? -2 : 4)).toFixed(1), "text-anchor": anchor }, clip(row.label, 30),
+      row.height > 30 ? null : ` · ${count(row.count)}`)),
     row.height > 30 && h("text", { class: "sub", x: inside, y: (middle + 14).toFixed(1), "text-anchor": anchor }, count(row.count)));
 }
 
@@ -133,11 +187,11 @@ function draw(state) {
   stream.svg.toggleAttribute("hidden", total === 0);
   if (!total) return;
   const width = Math.max(720, stream.svg.parentElement.clientWidth - 36);
-  const lists = [column(flows, (flow) => flow.listener), column(flows, (flow) => flow.rule), column(flows, (flow) => flow.folder)];
+  const lists = [column(flows, (flow) => flow.listener, listenerLink), column(flows, (flow) => flow.rule, ruleLink), column(flows, folderOf, folderLink)];
   const height = Math.max(220, Math.max(...lists.map((list) => list.length)) * 44);
   const x = [0, Math.round(width * 0.4), width - 230];
   lists.forEach((rows) => place(rows, height, total));
-  const [byListener, byRule, byFolder] = [(flow) => flow.listener, (flow) => flow.rule, (flow) => flow.folder];
+  const [byListener, byRule, byFolder] = [(flow) => flow.listener, (flow) => flow.rule, folderOf];
   const bands = [...ribbons(flows, lists[0], lists[1], byListener, byRule, x[0] + 8, x[1]), ...ribbons(flows, lists[1], lists[2], byRule, byFolder, x[1] + 8, x[2])];
   stream.svg.setAttribute("viewBox", `0 -26 ${width} ${height + 34}`);
   stream.svg.replaceChildren(
@@ -152,11 +206,13 @@ function draw(state) {
 
 function drawWays() {
   const top = Math.max(1, ...known.map((flow) => flow.count));
-  const rows = [...known].sort((a, b) => b.count - a.count).slice(0, 100);
+  const all = ways.sorting ? ways.sorted(known) : [...known].sort((a, b) => b.count - a.count);
+  const rows = all.slice(0, 100);
+  say(ways.number, known.length ? counted(rows.length, known.length, "ways") : "");
   keep(ways.body, rows, wayKey, (flow) => {
     const total = h("span"), bar = h("span", { class: "share" }), speed = h("span");
-    return Object.assign(h("tr", {}, ways.cell(0, flow.listener), ways.cell(1, flow.rule),
-      ways.cell(2, flow.upstream ? h("span", {}, h("span", { class: "muted" }, `${flow.upstream} `), flow.folder) : h("span", { class: isRefused(flow) ? "bad" : "muted" }, flow.folder), bar),
+    return Object.assign(h("tr", {}, ways.cell(0, h("a", { href: listenerLink(flow) }, flow.listener)), ways.cell(1, h("a", { href: ruleLink(flow) }, flow.rule)),
+      ways.cell(2, flow.upstream ? h("a", { href: folderLink(flow) }, h("span", { class: "muted" }, `${flow.upstream} `), flow.folder) : h("a", { href: folderLink(flow), class: isRefused(flow) ? "bad" : "" }, flow.folder), bar),
       ways.cell(3, speed), ways.cell(4, total)), { total, bar, speed });
   }, (row, flow) => {
     const now = rates.get(wayKey(flow));
@@ -203,28 +259,38 @@ function addRecent(line) {
 }
 
 export default {
-  enter(main, world) {
+  enter(main, world, _, filters) {
     figures = FIGURES.map(makeFigure);
-    stream = { svg: h("svg", { class: "stream", role: "img", "aria-label": "The stream from listeners through rules to folders" }), empty: h("p", { class: "empty" }, "No message has come since the start.") };
-    ways = table("Ways", [["Listener"], ["Rule"], ["Folder"], ["Now", "num"], ["Messages", "num"]], "ways");
+    stream = { svg: h("svg", { class: "stream", role: "group", "aria-label": "The stream from listeners through rules to folders" }), empty: h("p", { class: "empty" }, "No message has come since the start.") };
+    ways = Object.assign(table("Ways", [["Listener", "", (flow) => flow.listener], ["Rule", "", (flow) => flow.rule], ["Folder", "", folderOf], ["Now", "num", (flow) => rates.get(wayKey(flow)) ?? 0], ["Messages", "num", (flow) => flow.count]], "ways"), { number: h("span", { class: "muted small" }) });
+    ways.sorting = filters.get("sort");
+    ways.onsort = () => (keepFilters({ range: past.range === "1h" ? "" : past.range, sort: ways.sorting }), drawWays());
+    past = makePast(RANGES.some(([id]) => id === filters.get("range")) ? filters.get("range") : "1h");
     recent = { ...table("Last messages", [["Time"], ["-Outcome"], ["To"], ["What"], ["Story"]], "recent"), empty: h("p", { class: "empty" }, "The next message appears here.") };
     main.append(h("h1", { class: "unseen" }, "Flow"), h("div", { class: "figures" }, figures),
-      h("section", { class: "card", "aria-labelledby": "h-stream" }, h("header", {}, h("h2", { id: "h-stream" }, "The stream"), h("span", { class: "muted small" }, "since the start; moving lines carry mail now")),
+      h("section", { class: "card", "aria-labelledby": "h-stream" }, h("header", {}, h("h2", { id: "h-stream" }, "The stream"), h("span", { class: "muted small" }, "since the start; moving lines carry mail now"), h("span", { class: "space" }), ways.number),
         h("div", { class: "pad" }, stream.svg, stream.empty), ways.element),
+      h("section", { class: "card", "aria-labelledby": "h-past" }, h("header", {}, h("h2", { id: "h-past" }, "Over time"), h("span", { class: "space" }), h("span", { class: "row", role: "group", "aria-label": "Time range" }, past.buttons)), h("div", { class: "pad" }, past.charts, h("details", {}, h("summary", {}, "The same as numbers"), past.numbers))),
       h("section", { class: "card", "aria-labelledby": "h-recent" }, h("header", {}, h("h2", { id: "h-recent" }, "Last messages")), recent.element, recent.empty));
     known = [];
     rates = new Map();
     poll.world = world;
     world.lines.slice(-200).forEach(addRecent);
     poll();
+    drawPast();
   },
   leave() {
     clearTimeout(timer);
+    clearTimeout(past.timer);
     recent = null;
   },
   update(world) {
     FIGURES.forEach((figure, i) => updateFigure(figures[i], figure, world));
   },
+  open(_, filters) {
+    const range = filters.get("range") ?? "1h";
+    if (range !== past.range && RANGES.some(([id]) => id === range)) past.choose(range);
+  },
   line: addRecent,
-  refresh: () => poll(),
+  refresh: () => (poll(), drawPast()),
 };

@@ -1,7 +1,8 @@
 // view_queue - what waits, what is held, what is dead, and what can be done about it.
 
 import { get, post } from "./api.js";
-import { ago, bytes, confirm, count, h, keep, say, table, toast, until } from "./dom.js";
+import { ago, bytes, confirm, count, counted, h, keep, say, table, toast, until } from "./dom.js";
+import { keepFilters } from "./fragment.js";
 
 const POLL_MS = 3000;
 const LIMIT = 200;
@@ -13,6 +14,7 @@ const FITS = { waiting: ["retry", "hold", "reroute", "drop"], held: ["release", 
 
 let list, timer, state, upstream, search, head, chosen, bar, all, polls = 0;
 
+const keepAll = () => keepFilters({ state: state.value, upstream: upstream.value, q: search.value, sort: list.sorting });
 const filter = () => ({ ...(state.value && { state: state.value }), ...(upstream.value && { upstream: upstream.value }) });
 
 function isShown(row) {
@@ -88,7 +90,9 @@ function drawBar() {
 }
 
 function draw(rows) {
-  keep(list.body, rows.filter(isShown), (row) => row.id, make, update);
+  const fitting = list.sorted(rows.filter(isShown));
+  say(list.number, rows.length ? counted(fitting.length, rows.length, rows.length === LIMIT ? "shown; there may be more" : "deliveries") : "");
+  keep(list.body, fitting, (row) => row.id, make, update);
   list.empty.hidden = list.body.children.length > 0;
   for (const id of chosen) if (!rows.some((row) => row.id === id)) chosen.delete(id);
   drawBar();
@@ -105,7 +109,7 @@ async function poll() {
     const known = new Set([...upstream.options].map((option) => option.value));
     for (const name of Object.keys(summary.upstreams)) if (!known.has(name)) upstream.append(h("option", { value: name }, name));
     const oldest = Math.min(...Object.values(summary.upstreams).map((one) => one.oldest_ms ?? Infinity));
-    say(head, `${deliveries.length === LIMIT ? `the first ${LIMIT} shown` : `${count(deliveries.length)} shown`}${Number.isFinite(oldest) ? `; the oldest came ${ago(oldest)}` : ""}`);
+    say(head, Number.isFinite(oldest) ? `the oldest that waits came ${ago(oldest)}` : "");
     draw(all);
   } catch (error) {
     if (mine !== polls) return;
@@ -115,25 +119,37 @@ async function poll() {
 }
 
 export default {
-  enter(main) {
+  enter(main, _, __, filters) {
     chosen = new Set();
     all = [];
-    const again = () => (chosen.clear(), poll());
+    const again = () => (chosen.clear(), keepAll(), poll());
     state = h("select", { onchange: again, "aria-label": "State" }, STATES.map(([value, name]) => h("option", { value }, name)));
-    upstream = h("select", { onchange: again, "aria-label": "Upstream" }, h("option", { value: "" }, "all upstreams"));
-    search = h("input", { type: "search", placeholder: "Find sender, folder, reason", "aria-label": "Find in the queue", oninput: () => draw(all) });
+    upstream = h("select", { onchange: again, "aria-label": "Upstream" }, h("option", { value: "" }, "all upstreams"), filters.get("upstream") && h("option", { value: filters.get("upstream"), selected: true }, filters.get("upstream")));
+    state.value = STATES.some(([value]) => value === filters.get("state")) ? filters.get("state") : "";
+    search = h("input", { type: "search", placeholder: "Find sender, folder, reason", "aria-label": "Find in the queue", value: filters.get("q") ?? "", oninput: () => (keepAll(), draw(all)) });
     head = h("p", { class: "muted", role: "status" });
     const everything = h("input", { type: "checkbox", "aria-label": "Choose all shown", onchange: () => {
       chosen.clear();
       if (everything.checked) all.filter(isShown).filter((row) => OPEN.has(row.state)).forEach((row) => chosen.add(row.id));
       draw(all);
     } });
-    list = { ...table("Deliveries", [["-Choose"], ["State"], ["Message"], ["From and to"], ["Where it goes, and why not yet"], ["-Actions"]]), empty: h("p", { class: "empty" }, "Nothing here: all mail is where it belongs.") };
+    list = Object.assign(table("Deliveries", [["-Choose"], ["State", "", (row) => row.state], ["Message", "", (row) => row.received_ms], ["From and to", "", (row) => row.from], ["Where it goes, and why not yet", "", (row) => `${row.upstream} ${row.folder}`], ["-Actions"]]), { empty: h("p", { class: "empty" }, "Nothing here: all mail is where it belongs."), number: h("span", { class: "muted", role: "status" }) });
+    list.sorting = filters.get("sort");
+    list.onsort = () => (keepAll(), draw(all));
     list.element.querySelector("th").replaceChildren(everything, h("span", { class: "unseen" }, "Choose"));
     const text = h("span");
     bar = { text, element: h("div", { class: "row", hidden: true }, text, Object.keys(VERBS).map((verb) => h("button", { type: "button", class: `tiny${verb === "drop" ? " danger" : ""}`, onclick: () => changeChosen(verb) }, VERBS[verb]))) };
     main.append(h("section", { class: "card", "aria-labelledby": "h-queue" },
-      h("header", {}, h("h1", { id: "h-queue" }, "Queue"), head, h("span", { class: "space" }), bar.element, search, state, upstream), list.element, list.empty));
+      h("header", {}, h("h1", { id: "h-queue" }, "Queue"), list.number, head, h("span", { class: "space" }), bar.element, search, state, upstream), list.element, list.empty));
+    poll();
+  },
+  open(_, filters) {
+    state.value = filters.get("state") ?? "";
+    const name = filters.get("upstream") ?? "";
+    if (![...upstream.options].some((option) => option.value === name)) upstream.append(h("option", { value: name }, name));
+    upstream.value = name;
+    search.value = filters.get("q") ?? "";
+    list.sorting = filters.get("sort");
     poll();
   },
   leave: () => {

@@ -1,14 +1,25 @@
 // view_rules - the rules in the order in which they run: how often each acts, when it last did, what it costs, its errors, and those that never act.
 
 import { get, post } from "./api.js";
-import { ago, count, h, keep, rate, say, table, toast } from "./dom.js";
+import { ago, count, counted, h, keep, rate, say, spark, table, toast } from "./dom.js";
+import { findLink, keepFilters } from "./fragment.js";
 
 const POLL_MS = 2000;
-let list, timer, filter, search, head, before, rules;
+let list, timer, filter, search, head, before, rules, tests;
+
+const keepAll = () => keepFilters({ show: filter.value === "all" ? "" : filter.value, q: search.value, sort: list.sorting });
 
 function isShown(rule) {
   const text = search.value.toLowerCase();
   return (filter.value === "all" || (filter.value === "never" ? !rule.hits : filter.value === "errors" ? rule.errors > 0 : rule.hits > 0)) && (!text || rule.name.toLowerCase().includes(text));
+}
+
+/** How the tests that expect the rule went: ["2 pass", "good"]. */
+function tested(rule) {
+  const own = tests?.filter((one) => one.rules.includes(rule.name)) ?? [];
+  const failed = own.filter((one) => !one.passed).length;
+  if (!tests) return ["", ""];
+  return failed ? [`${failed} of ${own.length} fail`, "bad"] : own.length ? [`${own.length} pass`, "good"] : ["none", "muted"];
 }
 
 /** The mean of one try; measured over a sample of the messages. */
@@ -20,14 +31,21 @@ function cost({ sampled, sampled_us: us }) {
 
 function draw() {
   const top = Math.max(1, ...rules.map((rule) => rule.hits));
-  keep(list.body, rules.filter(isShown), (rule) => rule.number ?? rule.name, (rule) => {
-    const time = h("span"), errors = h("span"), hits = h("span"), bar = h("span", { class: "share" }), last = h("span"), now = h("span"), place = h("span", { class: "muted small mono" });
-    return Object.assign(h("tr", {}, list.cell(0, String(rule.number ?? "")), list.cell(1, h("strong", {}, rule.name), " ", place, bar), list.cell(2, hits), list.cell(3, now), list.cell(4, last), list.cell(5, time), list.cell(6, errors)), { hits, bar, last, now, place, time, errors });
+  const fitting = list.sorted(rules.filter(isShown));
+  say(list.number, counted(fitting.length, rules.length, "rules"));
+  keep(list.body, fitting, (rule) => rule.number ?? rule.name, (rule) => {
+    const time = h("span"), errors = h("span"), hits = h("span"), bar = h("span", { class: "share" }), last = h("span"), now = h("span"), place = h("span", { class: "muted small mono" }), result = h("span"), chart = h("svg", { class: "tiny-chart" });
+    return Object.assign(h("tr", {}, list.cell(0, String(rule.number ?? "")), list.cell(1, h("a", { href: `#/workshop/${encodeURIComponent(rule.name)}`, title: "open it in the workshop" }, h("strong", {}, rule.name)), " ", place, bar), list.cell(2, h("a", { href: findLink({ rule: rule.name }), "aria-label": `messages of ${rule.name}` }, hits)), list.cell(3, now), list.cell(4, chart), list.cell(5, last), list.cell(6, result), list.cell(7, time), list.cell(8, errors)), { result, chart, hits, bar, last, now, place, time, errors });
   }, (row, rule) => {
     say(row.hits, count(rule.hits));
     say(row.last, rule.disabled ? "disabled" : rule.state === "watch" ? `watches: ${count(rule.watched)}` : rule.hits ? ago(rule.last) : "never");
     say(row.now, rule.now > 0 ? `${rate(rule.now)}/s` : "");
     say(row.place, rule.file ? `${rule.file.split("/").pop()}:${rule.line}` : "");
+    const [words, kind] = tested(rule);
+    say(row.result, words);
+    row.result.className = kind;
+    row.chart.toggleAttribute("hidden", !rule.last_hour);
+    if (rule.last_hour) spark(row.chart, rule.last_hour, 120, 22);
     say(row.time, cost(rule));
     row.time.title = rule.sampled ? `mean of ${count(rule.sampled)} tries that were measured` : "";
     say(row.errors, rule.errors ? `${count(rule.errors)}, ${ago(rule.last_error)}` : "");
@@ -53,28 +71,50 @@ async function poll() {
   timer = setTimeout(poll, POLL_MS);
 }
 
+async function runTests() {
+  try {
+    ({ tests } = await get("api/v1/rules/tests"));
+    draw();
+  } catch {
+    // The column stays empty.
+  }
+}
+
 async function reload() {
   try {
     const { rules: number } = await post("api/v1/reload");
     toast(`Reloaded: ${number} rules in force.`);
     poll();
+    runTests();
   } catch (error) {
     toast(`Not reloaded: ${error.message}`, true);
   }
 }
 
 export default {
-  enter(main) {
+  enter(main, _, __, filters) {
     before = new Map();
     rules = [];
-    list = { ...table("Rules", [["#", "num"], ["Rule"], ["Messages", "num"], ["Now", "num"], ["Last"], ["Time", "num"], ["Errors", "num"]]), empty: h("p", { class: "empty" }, "No rule to show.") };
-    filter = h("select", { onchange: draw, "aria-label": "Which rules" }, h("option", { value: "all" }, "all rules"), h("option", { value: "fired" }, "that acted"), h("option", { value: "never" }, "that never acted"), h("option", { value: "errors" }, "that had errors"));
-    search = h("input", { type: "search", placeholder: "Find a rule", "aria-label": "Find a rule", oninput: draw });
+    list = Object.assign(table("Rules", [["#", "num", (rule) => rule.number], ["Rule", "", (rule) => rule.name], ["Messages", "num", (rule) => rule.hits], ["Now", "num", (rule) => rule.now], ["Last hour"], ["Last", "", (rule) => rule.last], ["Tests", "", (rule) => tested(rule)[0]], ["Time", "num", (rule) => (rule.sampled ? rule.sampled_us / rule.sampled : 0)], ["Errors", "num", (rule) => rule.errors]]), { empty: h("p", { class: "empty" }, "No rule to show."), number: h("span", { class: "muted", role: "status" }) });
+    list.sorting = filters.get("sort");
+    list.onsort = () => (keepAll(), draw());
+    const again = () => (keepAll(), draw());
+    filter = h("select", { onchange: again, "aria-label": "Which rules" }, h("option", { value: "all" }, "all rules"), h("option", { value: "fired" }, "that acted"), h("option", { value: "never" }, "that never acted"), h("option", { value: "errors" }, "that had errors"));
+    search = h("input", { type: "search", placeholder: "Find a rule", "aria-label": "Find a rule", value: filters.get("q") ?? "", oninput: again });
+    if ([...filter.options].some((option) => option.value === filters.get("show"))) filter.value = filters.get("show");
     head = h("p", { class: "muted" });
     main.append(h("section", { class: "card", "aria-labelledby": "h-rules" },
-      h("header", {}, h("h1", { id: "h-rules" }, "Rules"), head, h("span", { class: "space" }), search, filter, h("button", { type: "button", onclick: reload }, "Reload")),
+      h("header", {}, h("h1", { id: "h-rules" }, "Rules"), list.number, head, h("span", { class: "space" }), search, filter, h("button", { type: "button", onclick: reload }, "Reload")),
       list.element, list.empty));
+    tests = null;
     poll();
+    runTests();
+  },
+  open(_, filters) {
+    filter.value = filters.get("show") ?? "all";
+    search.value = filters.get("q") ?? "";
+    list.sorting = filters.get("sort");
+    draw();
   },
   leave: () => clearTimeout(timer),
   update({ state }) {

@@ -1,8 +1,9 @@
 // view_why - the whole story of one message: who brought it, what was decided, each attempt with the server's words.
 
-import { get, post } from "./api.js";
+import { get, post, who } from "./api.js";
 import { bytes, confirm, h, table, toast } from "./dom.js";
 import { read } from "./mail.js";
+import { decision, recipients } from "./trace.js";
 
 let input, out;
 
@@ -28,36 +29,39 @@ async function change(verb, one) {
 
 // ---- the message itself ----
 
-/** Saved as octets by a name of ours: a browser never takes it for a page. */
-function save(id, octets) {
-  const link = h("a", { href: URL.createObjectURL(new Blob([octets], { type: "application/octet-stream" })), download: `${id}.eml` });
-  link.click();
-  URL.revokeObjectURL(link.href);
-}
-
-function content(id, octets) {
+function content(octets) {
   const { fields, texts, attachments } = read(octets);
   const files = attachments.length && table("Attachments", [["Name"], ["Kind"], ["Size"]]);
   if (files) files.body.append(...attachments.map((one) => h("tr", {}, files.cell(0, one.name), files.cell(1, one.kind), files.cell(2, bytes(one.size)))));
-  return [h("div", { class: "pad row" }, h("button", { type: "button", onclick: () => save(id, octets) }, "Download the whole message"), h("span", { class: "muted small" }, `${bytes(octets.byteLength)}, as it was received`)),
-    h("details", { class: "pad" }, h("summary", {}, `${fields.length} header fields`), facts(fields)),
+  return [h("details", { class: "pad" }, h("summary", {}, `${fields.length} header fields`), facts(fields)),
     ...texts.map((one) => h("div", { class: "pad" }, h("div", { class: "muted small" }, one.kind === "text/html" ? "HTML, shown as text" : one.kind), h("pre", { class: "mail", tabindex: 0, "aria-label": `Text of the message, ${one.kind}` }, one.text, one.cut && "\n…"))),
     files && files.element];
 }
 
 function preview(message) {
+  const path = `api/v1/messages/${encodeURIComponent(message.id)}`;
   const place = h("div"), button = h("button", { type: "button", onclick: async () => {
     button.disabled = true;
     try {
-      place.replaceChildren(...content(message.id, await get.octets(`api/v1/messages/${encodeURIComponent(message.id)}`)).filter(Boolean));
+      place.replaceChildren(...content(await get.octets(path)).filter(Boolean));
       button.hidden = true;
     } catch (error) {
       place.replaceChildren(h("p", { class: "pad bad" }, error.message));
     }
     button.disabled = false;
   } }, "Show the message");
-  return h("section", { class: "card", "aria-label": "The message itself" }, h("header", {}, h("h2", {}, "The message itself"), h("span", { class: "space" }), button), h("p", { class: "pad small muted" }, "Who looks at it stands in the log."), place);
+  return h("section", { class: "card", "aria-label": "The message itself" }, h("header", {}, h("h2", {}, "The message itself"), h("span", { class: "space" }), h("a", { href: path, download: `${message.id}.eml` }, `Download (${bytes(message.size)})`), button), h("p", { class: "pad small muted" }, "Who looks at it stands in the log."), place);
 }
+
+/** What today's rules say about it, condition by condition; of a message whose header is not kept any more nobody can tell. */
+function tree(message) {
+  const place = h("div", { class: "pad" }, h("p", { class: "muted" }, "Asking the rules …"));
+  post("api/v1/explain", { id: message.id }).then((found) => place.replaceChildren(h("div", { class: "stack" }, decision(found.decision), ...recipients(found))),
+    (error) => place.replaceChildren(h("p", { class: "muted" }, error.status === 409 || error.status === 404 ? "Nothing of the message is kept any more that the rules could be tried on." : error.message)));
+  return h("section", { class: "card", "aria-label": "Why it went there" }, h("header", {}, h("h2", {}, "Why it went there"), h("span", { class: "muted small" }, "by the rules in force now, with what each condition saw")), place);
+}
+
+const mayOperate = () => !who() || who().role === "operate";
 
 function facts(pairs) {
   return h("dl", { class: "facts" }, pairs.filter(([, value]) => value).map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
@@ -72,7 +76,7 @@ function delivery(one) {
   const last = one.state === "waiting" ? one.due_ms : one.changed_ms;
   return h("section", { class: "card", "aria-label": `Delivery ${one.number}` },
     h("header", {}, h("h2", {}, h("span", { class: "muted" }, `${one.upstream} `), one.folder), h("span", { class: "muted small" }, `rule ${one.rule}`), h("span", { class: "space" }), h("span", { class: `pill ${KIND[one.state] ?? "water"}` }, one.state)),
-    FITS[one.state] && h("div", { class: "pad row" }, FITS[one.state].map((verb) => h("button", { type: "button", class: `tiny${verb === "drop" ? " danger" : ""}`, onclick: () => change(verb, one) }, VERBS[verb]))),
+    FITS[one.state] && mayOperate() && h("div", { class: "pad row" }, FITS[one.state].map((verb) => h("button", { type: "button", class: `tiny${verb === "drop" ? " danger" : ""}`, onclick: () => change(verb, one) }, VERBS[verb]))),
     h("ol", { class: "story" }, events.map((event) => step(event.at_ms, event.class ? "warn" : "", event.class ? [h("strong", {}, `attempt ${event.attempt}`), ` ${event.class} (${event.code}) at ${event.during}: `, event.text] : event.text)),
       step(last, KIND[one.state] ?? "", ENDS[one.state], one.uid ? ` as UID ${one.uid} (UIDVALIDITY ${one.uidvalidity})` : "", one.uncertain ? "; it may lie there already and is looked for first" : ""),
       one.paused && step(one.paused.since_ms, "warn", h("strong", {}, `${one.paused.all ? "all upstreams are" : `${one.upstream} is`} paused by ${one.paused.by || "an operator"}`), ": nothing is tried before somebody resumes it")));
@@ -85,7 +89,7 @@ function story(message) {
   return [h("section", { class: "card", "aria-label": "Message" }, h("header", {}, h("h2", { class: "mono" }, message.id), h("span", { class: "space" }), h("a", { href: `#/tester/${encodeURIComponent(message.id)}` }, "Try it with the rules")),
     h("div", { class: "pad" }, facts([["received", moment(message.received_ms)], ["by", `${client.listener ?? "?"}, from ${client.address ?? "?"}${client.helo ? ` (${client.helo})` : ""}, ${client.protocol ?? "SMTP"}, ${tls}`],
       ["user", client.user], ["from", envelope.from || "<>"], ["to", (envelope.to ?? []).map((one) => one.address ?? one).join(", ")], ["subject", envelope.subject], ["Message-ID", envelope.message_id], ["rules that acted", (envelope.rules ?? []).join(", ")], ["size", bytes(message.size)]]))),
-    message.open > 0 && preview(message), ...(message.deliveries ?? []).map(delivery), !message.deliveries?.length && h("p", { class: "empty" }, "The rules asked for no delivery: it was discarded.")];
+    mayOperate() && message.open > 0 && preview(message), mayOperate() && tree(message), ...(message.deliveries ?? []).map(delivery), !message.deliveries?.length && h("p", { class: "empty" }, "The rules asked for no delivery: it was discarded.")];
 }
 
 /** A message that was refused is no message of the queue. */
