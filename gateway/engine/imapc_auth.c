@@ -281,14 +281,13 @@ void imapc_engine_sasl(struct imapc_engine *engine, uint64_t now, struct bytes r
 /* ---- the answer ---- */
 
 /*
- * A second way, where the command was refused and not the password (BAD): the same mechanism without SASL-IR, then
- * LOGIN, which shows to the same server what PLAIN has shown. Never anything that shows the password where SCRAM would
- * not have.
+ * A second way, where the command was refused: the same mechanism without SASL-IR, then LOGIN, which shows to the same
+ * server what PLAIN has shown. Never anything that shows the password where SCRAM would not have.
  */
 static bool try_second_way(struct imapc_engine *engine, const struct imap_reply *reply)
 {
     bool plain = engine->mechanism == IMAPC_AUTH_PLAIN && engine->options.mechanism == IMAPC_AUTH_AUTO;
-    if (reply->status != IMAP_STATUS_BAD || imapc_refusal_of(reply).account) {
+    if (!imapc_refusal_is_command(reply) || imapc_refusal_of(reply).account) {
         return false;
     }
     if (engine->sasl_initial) {
@@ -339,13 +338,19 @@ static bool is_passing(const struct imapc_refusal *refusal)
     return refusal->class == FAULT_TEMP && (refusal->account || refusal->sick || limited);
 }
 
+/* RFC 5530's INUSE says of a login that somebody else has the mailbox open; the word "locked" does not. */
+static bool is_in_use(const struct imap_reply *reply)
+{
+    return bytes_is_nocase(reply->code, "INUSE");
+}
+
 static void on_refused(struct imapc_engine *engine, const struct imap_reply *reply)
 {
     struct imapc_refusal refusal = imapc_refusal_of(reply);
     struct bytes why = buf_bytes(&engine->challenge);
-    bool general = !is_passing(&refusal) && !refusal.account;
+    bool passing = is_passing(&refusal) || is_in_use(reply), general = !passing && !refusal.account;
     /* A refused token is fetched anew; a refused password stays refused until somebody changes it. */
-    bool temporary = is_bearer(engine->mechanism) || is_passing(&refusal);
+    bool temporary = is_bearer(engine->mechanism) || passing;
     alternate(engine, general);
     engine->retry_after_ms = refusal.retry_after_ms;
     engine->crowded = refusal.crowded;

@@ -270,7 +270,7 @@ static void go_on(struct imapc_engine *engine)
 
 void imapc_leave_enter(struct imapc_engine *engine)
 {
-    if (!(engine->capabilities.has & IMAP_CAP_UNSELECT)) {
+    if (!(engine->capabilities.has & IMAP_CAP_UNSELECT) || !imapc_may_ask(engine, IMAPC_QUESTION_LEAVE)) {
         go_on(engine);
         return;
     }

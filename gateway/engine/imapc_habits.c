@@ -18,6 +18,7 @@ static const char *const names[] = {
     [IMAPC_QUESTION_FLAGS] = "SELECT for the flags that a folder keeps",
     [IMAPC_QUESTION_STORE] = "STORE of flags behind the APPEND",
     [IMAPC_QUESTION_SUBSCRIBE] = "SUBSCRIBE",
+    [IMAPC_QUESTION_LEAVE] = "UNSELECT",
     [IMAPC_QUESTION_MARK] = "STATUS",
 };
 _Static_assert(sizeof names / sizeof names[0] == IMAPC_QUESTIONS, "each question has its name");

@@ -46,6 +46,14 @@ static const struct row {
 static const struct row stronger[] = {
     {"bandwidth limit", FAULT_TEMP, "throttled", ACCOUNT}, /* Gmail, also behind [OVERQUOTA] */
     {"Suggested Backoff Time", FAULT_TEMP, "throttled", ACCOUNT},
+    {"throttl", FAULT_TEMP, "throttled", ACCOUNT},
+    {"rate limit", FAULT_TEMP, "throttled", ACCOUNT},
+    {"rate exceeded", FAULT_TEMP, "throttled", ACCOUNT},
+    {"too many requests", FAULT_TEMP, "throttled", ACCOUNT},
+    {"too many commands", FAULT_TEMP, "throttled", ACCOUNT},
+    {"too many messages", FAULT_TEMP, "throttled", ACCOUNT},
+    {"too fast", FAULT_TEMP, "throttled", ACCOUNT},
+    {"slow down", FAULT_TEMP, "throttled", ACCOUNT},
     {"Too many simultaneous connections", FAULT_TEMP, "connections", ACCOUNT | CROWDED},
     {"Maximum number of connections", FAULT_TEMP, "connections", ACCOUNT | CROWDED},
     {"too many connections", FAULT_TEMP, "connections", ACCOUNT | CROWDED},
@@ -80,10 +88,6 @@ static const struct row full[] = {
 
 /* Words of servers that send no code, or one that says nothing. The first that is found counts. */
 static const struct row words[] = {
-    {"throttl", FAULT_TEMP, "throttled", ACCOUNT},
-    {"rate limit", FAULT_TEMP, "throttled", ACCOUNT},
-    {"too many requests", FAULT_TEMP, "throttled", ACCOUNT},
-    {"too many commands", FAULT_TEMP, "throttled", ACCOUNT},
     {"service busy", FAULT_TEMP, "unavailable", ACCOUNT | SICK | DOUBT},
     {"is authenticated but not connected", FAULT_TEMP, "authorization",
      ACCOUNT | SICK | DOUBT}, /* sticks to the session */
@@ -142,7 +146,12 @@ static const char *const folder_words[] = {"mailbox", "folder", NULL};
 static const char *const absent_words[] = {
     "not exist", "n't exist",    "not found",       "n't found",      "no such",          "unknown",
     "not find",  "n't find",     "unable to find",  "not be found",   "not been created", "n't been created",
-    "missing",   "not existing", "no mailbox with", "no folder with", "not known",        NULL};
+    "missing",   "not existing", "no mailbox",      "no folder",      "not known",        "invalid destination",
+    NULL};
+static const char *const name_words[] = {"mailbox name", "folder name", "mailbox names", "folder names", "name of the",
+                                         NULL};
+static const char *const unfit_words[] = {"character", "illegal", "not allowed", "forbidden", "reserved",
+                                          "too long",  "contain", "begins with", "may not",   NULL};
 static const char *const message_words[] = {"message", "literal", "mail", "append", "attachment", NULL};
 static const char *const large_words[] = {"too long",    "too large", "too big",        "larger than",
                                           "longer than", "oversize",  "over the limit", NULL};
@@ -152,6 +161,7 @@ static const struct pair {
     const char *const *things, *const *states;
     struct row row;
 } pairs[] = {
+    {name_words, unfit_words, {"", FAULT_PERM, "folder-name", 0}},
     {folder_words, absent_words, {"", FAULT_PERM, "nonexistent", CREATE}},
     {message_words, large_words, {"", FAULT_PERM, "toobig", 0}},
     {size_words, excess_words, {"", FAULT_PERM, "toobig", 0}},
@@ -327,4 +337,15 @@ bool imapc_refusal_is_parent(const struct imap_reply *reply)
     static const char *const above[] = {"parent", "hierarchy", "superior", NULL};
     struct bytes nothing = {NULL, 0};
     return says_any(above, reply->text, nothing);
+}
+
+bool imapc_refusal_is_command(const struct imap_reply *reply)
+{
+    static const char *const commands[] = {"initial response", "unsupported", "not supported", "not implemented",
+                                           "unknown command",  "syntax",      "arguments",     "unknown mechanism",
+                                           NULL};
+    static const char *const people[] = {"user", "account", "password", NULL};
+    struct bytes nothing = {NULL, 0};
+    bool said = says_any(commands, reply->text, nothing) && !says_any(people, reply->text, nothing);
+    return reply->status == IMAP_STATUS_BAD || said;
 }

@@ -29,6 +29,8 @@ struct imapc_refusal imapc_refusal_of(const struct imap_reply *reply);
 struct imapc_refusal imapc_refusal_about(const struct imap_reply *reply, struct bytes folder);
 /* Whether a refused CREATE says that the folder is there already (RFC 5530's ALREADYEXISTS, or words). */
 bool imapc_refusal_is_there(const struct imap_reply *reply);
+/* Whether a refused login is one of the command, by BAD or in such words, and not one of the password. */
+bool imapc_refusal_is_command(const struct imap_reply *reply);
 /* Whether a refused CREATE says that the folder above is missing. */
 bool imapc_refusal_is_parent(const struct imap_reply *reply);
 

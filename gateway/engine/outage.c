@@ -100,14 +100,32 @@ static bool is_name_octet(uint8_t c)
     return octet_is_alpha(c) || octet_is_digit(c) || c >= 0x80 || memchr("-_./@:\\&,", c, 9) != NULL;
 }
 
-static bool is_inside(struct bytes word, struct bytes folder)
+static bool is_part_octet(uint8_t c)
 {
-    for (size_t i = 0; i + word.len <= folder.len; i++) {
-        if (bytes_equal_nocase(bytes_slice(folder, i, word.len), word)) {
+    return octet_is_alpha(c) || octet_is_digit(c) || c >= 0x80;
+}
+
+/* Whether the word stands in the name between marks or at its ends: "in" is no part of "INBOX". */
+static bool is_part(struct bytes word, struct bytes name)
+{
+    for (size_t i = 0; word.len > 0 && i + word.len <= name.len; i++) {
+        size_t end = i + word.len;
+        if (bytes_equal_nocase(bytes_slice(name, i, word.len), word) && (i == 0 || !is_part_octet(name.ptr[i - 1])) &&
+            (end == name.len || !is_part_octet(name.ptr[end]))) {
             return true;
         }
     }
     return false;
+}
+
+/* The folder's last level, which servers say with a prefix of their own in front of it ("INBOX.Sales"). */
+static struct bytes last_level(struct bytes folder)
+{
+    size_t from = folder.len;
+    while (from > 0 && folder.ptr[from - 1] != '/') {
+        from--;
+    }
+    return bytes_from(folder, from);
 }
 
 /* Words with digits are numbers and ids, those with "/" or "@" are names and addresses. */
@@ -118,7 +136,19 @@ static bool is_telling(struct bytes word, struct bytes folder)
             return false;
         }
     }
-    return !is_inside(word, folder);
+    return !is_part(word, folder) && !is_part(last_level(folder), word);
+}
+
+/* Without the marks of its sentence. */
+static struct bytes bare_word(struct bytes word)
+{
+    while (word.len > 0 && !is_part_octet(word.ptr[word.len - 1])) {
+        word.len--;
+    }
+    while (word.len > 0 && !is_part_octet(word.ptr[0])) {
+        word = bytes_from(word, 1);
+    }
+    return word;
 }
 
 uint64_t outage_words(const char *text, struct bytes folder)
@@ -130,8 +160,8 @@ uint64_t outage_words(const char *text, struct bytes folder)
         while (len < rest.len && is_name_octet(rest.ptr[len])) {
             len++;
         }
-        struct bytes word = bytes_slice(rest, 0, len);
-        if (len > 0 && is_telling(word, folder)) {
+        struct bytes word = bare_word(bytes_slice(rest, 0, len));
+        if (word.len > 0 && is_telling(word, folder)) {
             print = print_on(print_on(print, word), bytes_of(" "));
         }
         rest = bytes_from(rest, len > 0 ? len : 1);

@@ -23,7 +23,15 @@ static const struct {
     {"T NO Permission denied", FAULT_PERM, "noperm", false, false, false, 0},
     {"T NO [CANNOT] APPEND Contains Deleted flag", FAULT_PERM, "cannot", false, false, false, 0},
     {"T BAD [CLIENTBUG] Message must end in CRLF", FAULT_PERM, "clientbug", false, false, false, 0},
-    {"T NO [LIMIT] slow down", FAULT_TEMP, "limit", false, false, false, 0},
+    {"T NO [LIMIT] too much of it", FAULT_TEMP, "limit", false, false, false, 0},
+    {"T NO [LIMIT] slow down", FAULT_TEMP, "throttled", true, false, false, 0},
+    {"T NO [LIMIT] rate limit exceeded (17)", FAULT_TEMP, "throttled", true, false, false, 0},
+    {"T NO [ALERT] You are sending too fast", FAULT_TEMP, "throttled", true, false, false, 0},
+    {"T NO invalid destination folder", FAULT_PERM, "nonexistent", false, true, false, 0},
+    {"T NO APPEND failed: no mailbox Sales", FAULT_PERM, "nonexistent", false, true, false, 0},
+    {"T NO Folder name contains illegal characters", FAULT_PERM, "folder-name", false, false, false, 0},
+    {"T NO [CANNOT] Mailbox names may not hold that", FAULT_PERM, "folder-name", false, false, false, 0},
+    {"T BAD [CLIENTBUG] Invalid character in the name of the folder", FAULT_PERM, "folder-name", false, false, false, 0},
     {"T NO [INUSE] Mailbox is locked", FAULT_TEMP, "inuse", false, false, false, 0},
     {"T NO [UNAVAILABLE] Maximum number of connections from user+IP exceeded (mail_max_userip_connections=10)",
      FAULT_TEMP, "connections", true, false, true, 0},
@@ -77,16 +85,22 @@ static const struct {
     {"T BAD Command Argument Error. 11", FAULT_PERM, "bad", false, false, false, 0},
 };
 
+/* The owner calls imap_reply_done(). */
+static void parse(struct imap_reply_parser *parser, const char *line, struct imap_reply *reply)
+{
+    size_t used;
+    imap_reply_init(parser);
+    disregard(imap_reply_next(parser, bytes_of(line), &used, reply));
+    assert_int_equal(imap_reply_next(parser, bytes_of("\r\n"), &used, reply), 1);
+}
+
 static void test_rows(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct imap_reply_parser parser;
         struct imap_reply reply;
-        size_t used;
-        imap_reply_init(&parser);
-        disregard(imap_reply_next(&parser, bytes_of(rows[i].line), &used, &reply));
-        assert_int_equal(imap_reply_next(&parser, bytes_of("\r\n"), &used, &reply), 1);
+        parse(&parser, rows[i].line, &reply);
         struct imapc_refusal refusal = imapc_refusal_of(&reply);
         assert_string_equal(refusal.code, rows[i].code);
         assert_int_equal(refusal.class, rows[i].class);
@@ -102,10 +116,7 @@ static struct imapc_refusal about(const char *line, const char *folder)
 {
     struct imap_reply_parser parser;
     struct imap_reply reply;
-    size_t used;
-    imap_reply_init(&parser);
-    disregard(imap_reply_next(&parser, bytes_of(line), &used, &reply));
-    assert_int_equal(imap_reply_next(&parser, bytes_of("\r\n"), &used, &reply), 1);
+    parse(&parser, line, &reply);
     struct imapc_refusal refusal = imapc_refusal_about(&reply, bytes_of(folder));
     imap_reply_done(&parser);
     return refusal;
@@ -145,9 +156,34 @@ static void test_kinds(void **state)
     assert_false(about("T NO [LIMIT] x", "").general);
 }
 
+static const struct {
+    const char *line;
+    bool of_command;
+} logins[] = {
+    {"T BAD anything", true},
+    {"T NO Initial response is not supported", true},
+    {"T NO AUTHENTICATE: unknown mechanism", true},
+    {"T NO Unsupported authentication mechanism", true},
+    {"T NO AUTHENTICATE failed.", false},
+    {"T NO Unknown user or bad password", false},
+    {"T NO this account is not supported any more", false},
+};
+
+static void test_logins(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof logins / sizeof logins[0]; i++) {
+        struct imap_reply_parser parser;
+        struct imap_reply reply;
+        parse(&parser, logins[i].line, &reply);
+        assert_int_equal(imapc_refusal_is_command(&reply), logins[i].of_command);
+        imap_reply_done(&parser);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows), cmocka_unit_test(test_names),
-                                       cmocka_unit_test(test_kinds)};
+                                       cmocka_unit_test(test_kinds), cmocka_unit_test(test_logins)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

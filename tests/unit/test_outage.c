@@ -210,6 +210,10 @@ static const struct {
     {"see https://x.test/a1", "A", "see https://x.test/b2", "A", true},
     {"no room", "A", "no right", "A", false},
     {"", "A", "", "B", true},
+    {"rejected by policy 4 in Sales", "Sales", "rejected by policy 5 in INBOX", "INBOX", true},
+    {"not today: Sales.", "Sales", "not today: CI.", "A/CI", true},
+    {"INBOX.Sales is shut", "Sales", "INBOX.Old.CI is shut", "Old/CI", true},
+    {"the inn is full", "inn", "the out is full", "inn", false},
 };
 
 static void words(void **state)
