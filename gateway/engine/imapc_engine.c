@@ -167,6 +167,7 @@ void imapc_over(struct imapc_engine *engine)
     imapc_flags_tell(engine);
     engine->result.uses_learned = engine->special.learned;
     engine->result.folder = imapc_special_used(engine);
+    engine->result.said = engine->locate.wanted != NULL ? engine->said : "";
     if (engine->append.messages != NULL) {
         engine->result.mark = engine->append.mark;
         engine->result.next = imapc_mark_known(engine);

@@ -280,6 +280,9 @@ void imapc_leave_enter(struct imapc_engine *engine)
 
 void imapc_leave_reply(struct imapc_engine *engine, const struct imap_reply *reply)
 {
-    (void)reply;
-    go_on(engine);
+    /* What is filed or found by now stands. */
+    bool done = engine->append.filed || engine->locate.wanted != NULL;
+    if (done || !imapc_set_aside(engine, reply)) {
+        go_on(engine);
+    }
 }

@@ -20,6 +20,7 @@ void imapc_engine_locate(struct imapc_engine *engine, uint64_t now, const char *
 {
     EXPECT(imapc_engine_is_ready(engine) && count > 0);
     struct imapc_locating *locate = &engine->locate;
+    engine->said[0] = '\0';
     engine->now = now;
     engine->result = (struct imapc_result){0};
     engine->append.answered = false;
@@ -137,9 +138,7 @@ void imapc_examine_reply(struct imapc_engine *engine, const struct imap_reply *r
         imapc_enter(engine, IMAPC_PHASE_BOUND); /* some servers say it in STATUS alone */
     } else if (reply->status == IMAP_STATUS_OK) {
         begin_windows(engine);
-    } else if (refusal.account) {
-        imapc_refused(engine, reply);
-    } else {
+    } else if (!imapc_set_aside(engine, reply)) {
         engine->result.sight = refusal.create                ? DOUBT_SIGHT_MISSING
                                : refusal.class == FAULT_PERM ? DOUBT_SIGHT_REFUSED
                                                              : DOUBT_SIGHT_FAILED;
@@ -179,6 +178,9 @@ void imapc_fetch_enter(struct imapc_engine *engine)
 void imapc_fetch_reply(struct imapc_engine *engine, const struct imap_reply *reply)
 {
     struct imapc_locating *locate = &engine->locate;
+    if (imapc_set_aside(engine, reply)) {
+        return;
+    }
     if (reply->status != IMAP_STATUS_OK || locate->answers < locate->end - locate->first + 1) {
         engine->result.sight = DOUBT_SIGHT_FAILED;
         end_windows(engine);

@@ -130,8 +130,11 @@ void imapc_mark_data(struct imapc_engine *engine, const struct imap_reply *reply
 
 void imapc_mark_reply(struct imapc_engine *engine, const struct imap_reply *reply)
 {
-    (void)reply; /* refused, or the folder is not there yet: nothing is known, and the APPEND tells */
-    imapc_enter(engine, IMAPC_PHASE_APPEND);
+    /* Of a folder that is not there yet nothing is known, and the APPEND tells. */
+    bool missing = reply->status == IMAP_STATUS_NO && imapc_refusal_about(reply, buf_bytes(&engine->folder)).create;
+    if (missing || !imapc_set_aside(engine, reply)) {
+        imapc_enter(engine, IMAPC_PHASE_APPEND);
+    }
 }
 
 void imapc_mark_passed(struct imapc_engine *engine, uint32_t validity, uint32_t uid)

@@ -295,6 +295,7 @@ static void finish_one(struct imapc_pool *pool, struct imapc_job *job, size_t in
 {
     struct imapc_append *append = job->appends[index];
     struct imapc_outcome outcome = outcome_of(result);
+    bool is_said = result->said != NULL && result->said[0] != '\0';
     const char *why;
     switch (judge(pool, append, job, index, result, place, &why)) {
     case DOUBT_FOUND:
@@ -306,7 +307,8 @@ static void finish_one(struct imapc_pool *pool, struct imapc_job *job, size_t in
         break;
     case DOUBT_AGAIN:
         fault_set(&outcome.fault, FAULT_TEMP, "look", "look",
-                  "an earlier attempt may have filed it, and a look at the folder proves nothing: %s", why);
+                  "an earlier attempt may have filed it, and a look at the folder proves nothing: %s%s%s", why,
+                  is_said ? "; the server said: " : "", is_said ? result->said : "");
         answer(pool, append, outcome);
         break;
     case DOUBT_ABSENT:
