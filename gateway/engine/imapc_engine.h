@@ -160,7 +160,7 @@ struct imapc_result {
     char left_out[128];     /* flags that the folder does not keep, when that is news; else empty */
     bool uses_learned;      /* the folders with special uses stand newly in options.folders */
     bool unstored;          /* filed, but flags that the server's APPEND loses could not be stored */
-    const char *said;   /* of a search: the server's words of what it refused, or ""; valid until the next task */
+    const char *said;       /* of a search: the server's words of what it refused, or ""; valid until the next task */
     const char *folder; /* as rules write it, when the task named it by its use; valid until the next task; or NULL */
 };
 

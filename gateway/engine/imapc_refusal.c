@@ -144,12 +144,12 @@ static const struct row words[] = {
  * many ways to say "there is no such folder" as people who wrote a server. */
 static const char *const folder_words[] = {"mailbox", "folder", NULL};
 static const char *const absent_words[] = {
-    "not exist", "n't exist",    "not found",       "n't found",      "no such",          "unknown",
-    "not find",  "n't find",     "unable to find",  "not be found",   "not been created", "n't been created",
-    "missing",   "not existing", "no mailbox",      "no folder",      "not known",        "invalid destination",
+    "not exist", "n't exist",    "not found",      "n't found",    "no such",          "unknown",
+    "not find",  "n't find",     "unable to find", "not be found", "not been created", "n't been created",
+    "missing",   "not existing", "no mailbox",     "no folder",    "not known",        "invalid destination",
     NULL};
-static const char *const name_words[] = {"mailbox name", "folder name", "mailbox names", "folder names", "name of the",
-                                         NULL};
+static const char *const name_words[] = {"mailbox name", "folder name", "mailbox names",
+                                         "folder names", "name of the", NULL};
 static const char *const unfit_words[] = {"character", "illegal", "not allowed", "forbidden", "reserved",
                                           "too long",  "contain", "begins with", "may not",   NULL};
 static const char *const message_words[] = {"message", "literal", "mail", "append", "attachment", NULL};
@@ -341,9 +341,9 @@ bool imapc_refusal_is_parent(const struct imap_reply *reply)
 
 bool imapc_refusal_is_command(const struct imap_reply *reply)
 {
-    static const char *const commands[] = {"initial response", "unsupported", "not supported", "not implemented",
-                                           "unknown command",  "syntax",      "arguments",     "unknown mechanism",
-                                           NULL};
+    static const char *const commands[] = {"initial response", "unsupported",       "not supported",
+                                           "not implemented",  "unknown command",   "syntax",
+                                           "arguments",        "unknown mechanism", NULL};
     static const char *const people[] = {"user", "account", "password", NULL};
     struct bytes nothing = {NULL, 0};
     bool said = says_any(commands, reply->text, nothing) && !says_any(people, reply->text, nothing);

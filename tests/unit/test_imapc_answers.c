@@ -1,7 +1,8 @@
 /*
- * imapc_engine: what the server answers to each command beside APPEND, and what becomes of the message. A table of commands against a table of
- * answers: an optional question that is refused costs the message nothing; a CREATE keeps the class of its answer; what is said of the account is the
- * account's; a session that ends is no verdict on the message. The server's words are told each time.
+ * imapc_engine: what the server answers to each command beside APPEND, and what becomes of the message. A table of
+ * commands against a table of answers: an optional question that is refused costs the message nothing; a CREATE keeps
+ * the class of its answer; what is said of the account is the account's; a session that ends is no verdict on the
+ * message. The server's words are told each time.
  */
 #include "test.h"
 
@@ -14,7 +15,7 @@
 #define WORDS "the weir is shut"
 
 static const struct answer {
-    const char *line;      /* in the place of the tagged answer; a BYE has no tag */
+    const char *line;       /* in the place of the tagged answer; a BYE has no tag */
     enum fault_class class; /* of a command that is needed */
     bool account, ends;
 } answers[] = {
