@@ -102,9 +102,9 @@ static const struct config_key keys[] = {
     {"lenient", STRINGS(config_listener, lenient),
      .help =
          "addresses and networks of devices whose mistakes are let pass: HELO without name or none, addresses without "
-         "brackets, with a name, with odd dots or without domain (it becomes the gateway's hostname), parameters "
-         "behind "
-         "HELO, an LF alone in a message (it becomes CR LF; the end of a message stays CR LF . CR LF)"},
+         "brackets, with too many or too few, with a name, with odd dots or without domain (it becomes the gateway's "
+         "hostname), parameters behind HELO, an LF alone in a message (it becomes CR LF; the end of a message stays CR "
+         "LF . CR LF)"},
     {"add_missing", BOOLEAN(config_listener, add_missing),
      .help = "messages of the clients in \"lenient\" get the Date and Message-ID that they lack"},
     {"tls", OBJECT(&tls_table), .help = "transport security"},

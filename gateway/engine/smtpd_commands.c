@@ -125,8 +125,16 @@ static enum smtpd_reply judge_stage(const struct smtpd_engine *engine, const str
 /* AUTH that is only offered under TLS has a reply of its own (RFC 4954 section 6). */
 static enum smtpd_reply judge_offer(const struct smtpd_engine *engine, const struct row *row)
 {
-    return row->verb == SMTP_VERB_AUTH && engine->options.mechanisms != 0 ? SMTPD_REPLY_AUTH_NEEDS_TLS
-                                                                          : SMTPD_REPLY_NOT_OFFERED;
+    switch (row->verb) {
+    case SMTP_VERB_AUTH:
+        return engine->options.mechanisms != 0 ? SMTPD_REPLY_AUTH_NEEDS_TLS : SMTPD_REPLY_AUTH_NOT_OFFERED;
+    case SMTP_VERB_STARTTLS:
+        return SMTPD_REPLY_TLS_NOT_OFFERED;
+    case SMTP_VERB_XCLIENT:
+        return SMTPD_REPLY_XCLIENT_NOT_OFFERED;
+    default:
+        return SMTPD_REPLY_NOT_OFFERED;
+    }
 }
 
 static bool is_hello(enum smtp_verb verb)
@@ -170,6 +178,7 @@ void smtpd_command(struct smtpd_engine *engine, uint64_t now, struct bytes line)
     }
     const struct row *row = find_row(command.verb);
     enum smtpd_reply wrong = judge_command(engine, row, command.argument);
+    engine->is_hopeless = wrong == SMTPD_REPLY_NEEDS_ARGUMENT && !is_hello(command.verb);
     engine->unknown += wrong == SMTPD_REPLY_UNKNOWN_COMMAND ? 1 : 0;
     if (wrong == SMTPD_REPLY_OK) {
         engine->stage = (row->stages & engine->stage) == 0 ? stage_of(engine) : engine->stage;

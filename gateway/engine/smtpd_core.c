@@ -32,6 +32,7 @@ void smtpd_note_said(struct smtpd_engine *engine, struct bytes line)
     }
     engine->said[len] = '\0';
     engine->recipient[0] = '\0';
+    engine->is_hopeless = false;
 }
 
 void smtpd_note_recipient(struct smtpd_engine *engine, struct bytes address)
@@ -41,6 +42,15 @@ void smtpd_note_recipient(struct smtpd_engine *engine, struct bytes address)
         memcpy(engine->recipient, address.ptr, len);
     }
     engine->recipient[len] = '\0';
+}
+
+/* The key that would let it in, unless it is "lenient" and would not: it is set already, or takes that no more. */
+static const char *key_of(const struct smtpd_engine *engine, const struct smtpd_answer *answer)
+{
+    const char *key = smtpd_reply_key(answer->reply);
+    bool in_command = answer->reply == SMTPD_REPLY_BARE && engine->phase != SMTPD_PHASE_TEXT;
+    bool useless = engine->options.lenient || engine->is_hopeless || in_command;
+    return key != NULL && strcmp(key, "lenient") == 0 && useless ? NULL : key;
 }
 
 static void tell_refusal(struct smtpd_engine *engine, const struct smtpd_answer *answer)
@@ -55,6 +65,7 @@ static void tell_refusal(struct smtpd_engine *engine, const struct smtpd_answer 
                             engine->verb == SMTP_VERB_DATA || engine->verb == SMTP_VERB_BDAT),
         .helo = engine->helo,
         .user = engine->user,
+        .key = key_of(engine, answer),
     };
     if (engine->options.refused != NULL) {
         engine->options.refused(engine->options.refused_ctx, &refusal);

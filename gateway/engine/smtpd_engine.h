@@ -83,6 +83,7 @@ struct smtpd_refusal {
     bool is_mail;                         /* it refuses mail: a sender, a recipient, a message */
     const char *helo;
     const char *user; /* "" when not authenticated */
+    const char *key;  /* of the listener, that would let it in; NULL: none */
 };
 
 /* Called for each, from inside of the engine's calls, none of which may be called from it. */

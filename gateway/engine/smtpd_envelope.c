@@ -10,6 +10,20 @@
 /* How much of a parameter a reply quotes. */
 #define PARAM_SHOWN_MAX 60
 
+/* What is wrong with a path that is none. The advice to write brackets is for whoever has written none. */
+static enum smtpd_reply reply_of_syntax(struct bytes argument, bool is_mail)
+{
+    ptrdiff_t open = bytes_find_octet(argument, '<'), close = bytes_find_octet(argument, '>');
+    bool has_list = bytes_find_octet(argument, ',') >= 0 || bytes_find_octet(argument, ';') >= 0;
+    if (!is_mail && has_list && bytes_find_octet(argument, '@') >= 0) {
+        return SMTPD_REPLY_RECIPIENT_LIST;
+    }
+    if (open >= 0 && open < close && bytes_trim(bytes_slice(argument, 0, (size_t)open)).len <= strlen("FROM:")) {
+        return is_mail ? SMTPD_REPLY_SENDER_ADDRESS : SMTPD_REPLY_RECIPIENT_ADDRESS;
+    }
+    return is_mail ? SMTPD_REPLY_BAD_SENDER : SMTPD_REPLY_BAD_RECIPIENT;
+}
+
 static void refuse_path(struct smtpd_engine *engine, enum smtp_path_result result, enum smtpd_reply syntax)
 {
     static const enum smtpd_reply replies[] = {
@@ -29,8 +43,8 @@ static void refuse_params(struct smtpd_engine *engine, enum smtp_params_result r
         [SMTP_PARAMS_REPEATED] = SMTPD_REPLY_PARAM_REPEATED,
         [SMTP_PARAMS_VALUE] = SMTPD_REPLY_PARAM_VALUE,
     };
-    struct smtpd_answer answer = *smtpd_reply_get(replies[result]);
     bool behind_helo = result == SMTP_PARAMS_UNKNOWN && !engine->esmtp;
+    struct smtpd_answer answer = *smtpd_reply_get(behind_helo ? SMTPD_REPLY_PARAM_HELO : replies[result]);
     struct bytes named = bytes_slice(wrong, 0, PARAM_SHOWN_MAX);
     struct buf text;
     buf_init(&text, SMTP_REPLY_LINE_MAX);
@@ -39,6 +53,18 @@ static void refuse_params(struct smtpd_engine *engine, enum smtp_params_result r
     answer.text = buf_text(&text);
     smtpd_say(engine, &answer);
     buf_done(&text);
+}
+
+/* Whether "lenient" would take what is refused. */
+static bool would_pass(const struct smtpd_engine *engine, struct bytes argument, enum smtp_params_command command,
+                       bool utf8)
+{
+    struct smtp_path path;
+    struct smtp_params params;
+    struct bytes rest = {NULL, 0};
+    const char *keyword = command == SMTP_PARAMS_MAIL ? "FROM:" : "TO:";
+    return smtp_command_path_lenient(argument, keyword, utf8, &path, &rest) == SMTP_PATH_OK &&
+           smtp_params_parse(rest, command, engine->offered, &params, NULL) == SMTP_PARAMS_OK;
 }
 
 /* Path and parameters of MAIL or RCPT; false when a refusal was said. */
@@ -51,8 +77,9 @@ static bool parse_path_command(struct smtpd_engine *engine, struct bytes argumen
     struct bytes rest = {NULL, 0}, wrong = {NULL, 0};
     enum smtp_path_result result = (lenient ? smtp_command_path_lenient : smtp_command_path)(
         argument, is_mail ? "FROM:" : "TO:", utf8, path, &rest);
+    engine->is_hopeless = !lenient && !would_pass(engine, argument, command, utf8);
     if (result != SMTP_PATH_OK) {
-        refuse_path(engine, result, is_mail ? SMTPD_REPLY_BAD_SENDER : SMTPD_REPLY_BAD_RECIPIENT);
+        refuse_path(engine, result, reply_of_syntax(argument, is_mail));
         return false;
     }
     unsigned offered = engine->esmtp || lenient ? engine->offered : 0;

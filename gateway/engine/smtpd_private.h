@@ -79,6 +79,7 @@ struct smtpd_engine {
     bool esmtp;
     bool trusted;
     char helo[256];
+    bool is_hopeless;                        /* "lenient" would not take that command, either */
     char said[SMTPD_SAID_MAX + 1];           /* the command under way, for smtpd_refusal */
     char recipient[SMTPD_RECIPIENT_MAX + 1]; /* of the RCPT under way; "" in any other command */
     enum smtp_verb verb;                     /* of it */

@@ -134,6 +134,14 @@ static size_t measure_domain(struct bytes text)
     return len;
 }
 
+/* What devices write behind the @: a dot too many; nothing, or "(none)", where nobody gave them a name. */
+static struct bytes device_domain(struct bytes domain)
+{
+    bool dot = domain.len > 1 && domain.ptr[domain.len - 1] == '.';
+    struct bytes name = bytes_slice(domain, 0, domain.len - dot);
+    return bytes_is_nocase(name, "(none)") ? bytes_slice(name, 0, 0) : name;
+}
+
 /* "local" or "local@domain" at the head of text; *len_r tells how long it is. */
 static enum smtp_path_result parse_mailbox(struct bytes text, bool utf8, bool lenient, struct smtp_path *path_r,
                                            size_t *len_r)
@@ -148,10 +156,11 @@ static enum smtp_path_result parse_mailbox(struct bytes text, bool utf8, bool le
     if (len < text.len && text.ptr[len] == '@') {
         domain = bytes_slice(text, len + 1, measure_domain(bytes_from(text, len + 1)));
         len += 1 + domain.len;
+        domain = lenient ? device_domain(domain) : domain;
         if (domain.len > SMTP_PATH_DOMAIN_MAX) {
             return SMTP_PATH_TOO_LONG;
         }
-        if (!smtp_path_is_domain(domain, utf8)) {
+        if (!(lenient && domain.len == 0) && !smtp_path_is_domain(domain, utf8)) {
             return SMTP_PATH_SYNTAX;
         }
     }
@@ -161,7 +170,8 @@ static enum smtp_path_result parse_mailbox(struct bytes text, bool utf8, bool le
     if (odd_dots && !lenient) {
         return SMTP_PATH_DOTS;
     }
-    *path_r = (struct smtp_path){bytes_slice(text, 0, len), bytes_slice(text, 0, local), domain};
+    size_t whole = domain.len > 0 ? local + 1 + domain.len : local;
+    *path_r = (struct smtp_path){bytes_slice(text, 0, whole), bytes_slice(text, 0, local), domain};
     *len_r = len;
     return SMTP_PATH_OK;
 }
@@ -220,41 +230,86 @@ enum smtp_path_result smtp_path_take(struct bytes *rest, bool utf8, struct smtp_
     return take_path(rest, utf8, false, path_r);
 }
 
-/* Where the brackets begin behind a name, quoted or not; -1 when there are none. */
-static ptrdiff_t find_bracket(struct bytes text)
+/* Where the last c stands outside of quotes; -1: nowhere. first: the first. */
+static ptrdiff_t find_unquoted(struct bytes text, uint8_t c, bool first)
 {
+    ptrdiff_t found = -1;
     bool quoted = false;
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] == '<' && !quoted) {
-            return (ptrdiff_t)i;
+    for (size_t i = 0; i < text.len && (found < 0 || !first); i++) {
+        if (text.ptr[i] == c && !quoted) {
+            found = (ptrdiff_t)i;
         }
         quoted = quoted != (text.ptr[i] == '"' && (i == 0 || text.ptr[i - 1] != '\\'));
     }
-    return -1;
+    return found;
+}
+
+/* 'a@b' and "a@b" without what stands around it. */
+static struct bytes without_quotes(struct bytes text)
+{
+    uint8_t quote = text.len > 2 ? text.ptr[0] : 0;
+    struct bytes inside = bytes_slice(text, 1, text.len > 2 ? text.len - 2 : 0);
+    bool around = (quote == '"' || quote == '\'') && text.ptr[text.len - 1] == quote;
+    return around && bytes_find_octet(inside, '@') >= 0 && bytes_find_octet(inside, quote) < 0 ? inside : text;
+}
+
+/* The address at the head of *rest, in one pair of brackets, the innermost of several, half of one, or none; *rest is
+ * what stands behind it. closed_r: an empty one is meant. */
+static struct bytes cut_address(struct bytes *rest, bool *closed_r)
+{
+    ptrdiff_t open = find_unquoted(*rest, '<', false);
+    struct bytes text = open >= 0 ? bytes_from(*rest, (size_t)open + 1) : *rest;
+    ptrdiff_t end = find_unquoted(text, '>', true);
+    *closed_r = open >= 0 && end >= 0;
+    if (!*closed_r) {
+        struct bytes behind = text;
+        size_t word = bytes_cut(&behind, ' ').len;
+        end = end >= 0 && (size_t)end < word ? end : (ptrdiff_t)word;
+    }
+    size_t next = (size_t)end;
+    while (next < text.len && text.ptr[next] == '>') {
+        next++;
+    }
+    *rest = bytes_from(text, next);
+    return without_quotes(bytes_trim(bytes_slice(text, 0, (size_t)end)));
+}
+
+/* Whether one address more, or a mark of a list, stands in front of it. */
+static bool is_behind_another(struct bytes text, struct bytes address)
+{
+    struct bytes before = bytes_slice(text, 0, address.len > 0 ? (size_t)(address.ptr - text.ptr) : 0);
+    return find_unquoted(before, '>', true) >= 0 || find_unquoted(before, ',', true) >= 0 ||
+           find_unquoted(before, ';', true) >= 0;
+}
+
+/* "a@b (Scanner)" */
+static struct bytes without_comment(struct bytes rest)
+{
+    struct bytes text = bytes_trim(rest);
+    bool comment = text.len > 1 && text.ptr[0] == '(' && text.ptr[text.len - 1] == ')';
+    return comment ? bytes_slice(rest, 0, 0) : rest;
 }
 
 enum smtp_path_result smtp_path_take_lenient(struct bytes *rest, bool utf8, struct smtp_path *path_r)
 {
-    ptrdiff_t bracket = find_bracket(*rest);
-    size_t len = 0;
-    if (bracket >= 0) {
-        enum smtp_path_result octets = check_octets(*rest, utf8);
-        struct bytes path = bytes_from(*rest, (size_t)bracket);
-        enum smtp_path_result result = octets != SMTP_PATH_OK ? octets : take_path(&path, utf8, true, path_r);
-        *rest = result == SMTP_PATH_OK ? path : *rest;
-        return result;
-    }
     struct bytes behind = *rest;
-    struct bytes word = bytes_cut(&behind, ' ');
-    struct smtp_path path;
-    enum smtp_path_result result = check_octets(word, utf8);
-    result = result == SMTP_PATH_OK ? parse_mailbox(word, utf8, true, &path, &len) : result;
-    if (result == SMTP_PATH_OK && len != word.len) {
+    struct smtp_path path = {{NULL, 0}, {NULL, 0}, {NULL, 0}};
+    size_t len = 0;
+    bool closed;
+    struct bytes address = cut_address(&behind, &closed);
+    if (is_behind_another(*rest, address)) {
         return SMTP_PATH_SYNTAX;
+    }
+    enum smtp_path_result result = check_octets(bytes_slice(*rest, 0, rest->len - behind.len), utf8);
+    if (result == SMTP_PATH_OK && address.len > 0 && address.ptr[0] == '@') {
+        result = SMTP_PATH_SOURCE_ROUTE;
+    } else if (result == SMTP_PATH_OK && (address.len > 0 || !closed)) {
+        result = parse_mailbox(address, utf8, true, &path, &len);
+        result = result == SMTP_PATH_OK && len != address.len ? SMTP_PATH_SYNTAX : result;
     }
     if (result == SMTP_PATH_OK) {
         *path_r = path;
-        *rest = bytes_from(*rest, len);
+        *rest = without_comment(behind);
     }
     return result;
 }

@@ -36,7 +36,8 @@ enum smtp_path_result {
 enum smtp_path_result smtp_path_take(struct bytes *rest, bool utf8, struct smtp_path *path_r);
 
 /*
- * What devices send instead: dots anywhere in the local part, no brackets, or words in front of them ("Scanner <a@b>").
+ * What devices send instead: dots anywhere in the local part and one behind the domain, no domain behind the @, no
+ * brackets, half of a pair, or two pairs, quotes around the address, words in front of it or in brackets behind it.
  * Without brackets the path ends at a blank. The same promises as smtp_path_take().
  */
 enum smtp_path_result smtp_path_take_lenient(struct bytes *rest, bool utf8, struct smtp_path *path_r);

@@ -21,7 +21,7 @@
 struct refused {
     const struct smtpd_answer *answer;
     const char *recipient; /* NULL: all of them */
-    const char *said;
+    const char *said, *key;
 };
 
 /* The addresses for the log: of the refused one, or of all; their number. */
@@ -66,8 +66,7 @@ static void log_message(struct reception_session *session, const struct mail_env
         LOG_STR("email.message_id", session->message_id), LOG_STR("tls", envelope->client.tls_version),
         LOG_STR("tls.cipher", envelope->client.tls_cipher), LOG_STR("tls.client.subject", envelope->client.tls_peer),
         LOG_STR("envid", envelope->envid), LOG_STR("command", refused->said), LOG_STR("rule", rule_of(session, answer)),
-        LOG_STR("reason", answer == NULL ? NULL : smtpd_reply_reason(answer->reply)),
-        LOG_STR("key", answer == NULL ? NULL : smtpd_reply_key(answer->reply)),
+        LOG_STR("reason", answer == NULL ? NULL : smtpd_reply_reason(answer->reply)), LOG_STR("key", refused->key),
         answer == NULL ? LOG_STR("reply.code", NULL) : LOG_INT("reply.code", answer->code),
         LOG_STR("reply.enhanced", answer == NULL ? NULL : answer->enhanced),
         LOG_STR("reply.text", answer == NULL ? NULL : answer->text));
@@ -80,7 +79,7 @@ void reception_told_message(struct reception_session *session, const struct mail
         reception_clients_note(reception->clients, session->address, session->listener->options.name,
                                RECEPTION_CLIENT_ACCEPTED, net_wall(reception->loop));
     }
-    log_message(session, envelope, action, &(struct refused){NULL, NULL, NULL});
+    log_message(session, envelope, action, &(struct refused){NULL, NULL, NULL, NULL});
     session->told = true;
 }
 
@@ -182,7 +181,7 @@ static void keep(struct reception_session *session, const struct smtpd_refusal *
     }
     set(object, "command", refusal->said);
     set(object, "reason", smtpd_reply_reason(answer->reply));
-    set(object, "key", smtpd_reply_key(answer->reply));
+    set(object, "key", refusal->key);
     set(object, "rule", rule_of(session, answer));
     json_object_set_new(object, "reply.code", json_integer(answer->code));
     set(object, "reply.enhanced", answer->enhanced);
@@ -197,7 +196,7 @@ static void log_refusal(struct reception_session *session, const struct smtpd_re
               LOG_STR("id", refusal->envelope == NULL ? NULL : session->id),
               LOG_STR("client.address", session->address), LOG_STR("listener", session->listener->options.name),
               LOG_STR("helo", refusal->helo), LOG_STR("user", refusal->user), LOG_STR("command", refusal->said),
-              LOG_STR("reason", smtpd_reply_reason(answer->reply)), LOG_STR("key", smtpd_reply_key(answer->reply)),
+              LOG_STR("reason", smtpd_reply_reason(answer->reply)), LOG_STR("key", refusal->key),
               LOG_INT("reply.code", answer->code), LOG_STR("reply.enhanced", answer->enhanced),
               LOG_STR("reply.text", answer->text));
 }
@@ -212,7 +211,7 @@ void reception_told_refusal(void *ctx, const struct smtpd_refusal *refusal)
     }
     if (refusal->is_mail) {
         log_message(session, refusal->envelope, "rejected",
-                    &(struct refused){refusal->answer, refusal->recipient, refusal->said});
+                    &(struct refused){refusal->answer, refusal->recipient, refusal->said, refusal->key});
     } else {
         log_refusal(session, refusal);
     }
@@ -229,7 +228,8 @@ void reception_told_door(struct reception_session *session, enum smtpd_reply rep
     if (!may_tell(session)) {
         return;
     }
-    const struct smtpd_refusal refusal = {.answer = &answer, .said = "", .helo = "", .user = ""};
+    const struct smtpd_refusal refusal = {
+        .answer = &answer, .said = "", .helo = "", .user = "", .key = smtpd_reply_key(reply)};
     if (is_said) {
         log_refusal(session, &refusal);
     } else {

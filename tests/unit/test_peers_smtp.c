@@ -18,6 +18,13 @@
  *   drop                 the client is gone
  *
  * Lines of the client that stand together are sent together.
+ *
+ * Those of tests/peers/devices are what devices say. Each is played twice, as of a client that "lenient" names and as of
+ * any other one:
+ *
+ *   L: LINE, X: LINE     as S:, for the first and for the second alone
+ *   key NAME             the key that would have let the last refused command of the second in, or "none"
+ *   stop                 the second is gone
  */
 #include "transcript.h"
 
@@ -41,6 +48,8 @@ struct player {
     struct bytes steps[ANSWERS_MAX]; /* of authentication: what was written behind "auth" */
     size_t step_first, step_count;
     struct buf asked;
+    bool strict;     /* of a device's two ways */
+    const char *key; /* of the last refusal */
     struct buf told; /* refusals, one a line, not expected yet */
     uint64_t messages;
     bool closed, wants_tls, dropped;
@@ -179,6 +188,7 @@ static void pump(struct player *player)
 static void on_refused(void *ctx, const struct smtpd_refusal *refusal)
 {
     struct player *player = ctx;
+    player->key = refusal->key;
     if (refusal->recipient != NULL) {
         buf_printf(&player->told, "to %s ", refusal->recipient);
     }
@@ -351,6 +361,34 @@ static void do_drop(struct player *player, struct bytes text)
     player->dropped = true;
 }
 
+static void do_lenient(struct player *player, struct bytes text)
+{
+    if (!player->strict) {
+        expect_line(player, text);
+    }
+}
+
+static void do_strict(struct player *player, struct bytes text)
+{
+    if (player->strict) {
+        expect_line(player, text);
+    }
+}
+
+static void do_key(struct player *player, struct bytes text)
+{
+    const char *key = player->key == NULL ? "none" : player->key;
+    if (player->strict && !bytes_is(text, key)) {
+        FAIL(player, "the key is %s", key);
+    }
+}
+
+static void do_stop(struct player *player, struct bytes text)
+{
+    (void)text;
+    player->t.over = player->dropped = player->strict;
+}
+
 static const struct transcript_word words[] = {
     {"C:", gather_line, true},    {"c:", gather, true},
     {"S:", expect_line, false},   {"delay", go_on_after, false},
@@ -359,6 +397,8 @@ static const struct transcript_word words[] = {
     {"closed", do_closed, false}, {"drop", do_drop, false},
     {"R:", expect_reply, false},  {"auth", do_auth, false},
     {"asked", do_asked, false},   {"told", do_told, false},
+    {"L:", do_lenient, false},    {"X:", do_strict, false},
+    {"key", do_key, false},       {"stop", do_stop, false},
 };
 
 static void begin(struct player *player)
@@ -377,6 +417,18 @@ static void begin(struct player *player)
     }
 }
 
+static void begin_device(struct player *player)
+{
+    begin(player);
+    player->options.lenient = true;
+}
+
+static void begin_strict(struct player *player)
+{
+    begin(player);
+    player->strict = true;
+}
+
 static void end(struct player *player)
 {
     if (player->step_count + player->answer_count > 0) {
@@ -392,25 +444,38 @@ static void end(struct player *player)
     }
 }
 
+static const struct transcript_kind kind = {.folder = SOURCE_DIR "/tests/peers/smtp",
+                                            .size = sizeof(struct player),
+                                            .words = words,
+                                            .word_count = sizeof words / sizeof words[0],
+                                            .begin = begin,
+                                            .option = set_option,
+                                            .start = start,
+                                            .pump = pump,
+                                            .end = end};
+
 static void transcripts_come_out_the_same_however_they_are_cut(void **state)
 {
-    static const struct transcript_kind kind = {.folder = SOURCE_DIR "/tests/peers/smtp",
-                                                .size = sizeof(struct player),
-                                                .words = words,
-                                                .word_count = sizeof words / sizeof words[0],
-                                                .begin = begin,
-                                                .option = set_option,
-                                                .start = start,
-                                                .pump = pump,
-                                                .end = end};
     (void)state;
     play_folder(&kind, 100);
+}
+
+static void devices_are_let_in_where_they_are_named(void **state)
+{
+    struct transcript_kind devices = kind;
+    (void)state;
+    devices.folder = SOURCE_DIR "/tests/peers/devices";
+    devices.begin = begin_device;
+    play_folder(&devices, 40);
+    devices.begin = begin_strict;
+    play_folder(&devices, 40);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(transcripts_come_out_the_same_however_they_are_cut),
+        cmocka_unit_test(devices_are_let_in_where_they_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,6 +33,7 @@ struct transcript {
     size_t line;
     size_t cut; /* 0: whole; 1: octet by octet; n: a group is cut before its octet n-1 */
     bool started;
+    bool over; /* what follows is not for this way of playing it */
     uint64_t now;
     struct buf input;  /* sent to the engine, not taken yet */
     struct buf output; /* said by the engine, not expected yet */
@@ -255,7 +256,7 @@ static size_t play_once(const struct transcript_kind *kind, const char *name, st
     while (text.len > 0) {
         struct bytes line = bytes_cut(&text, '\n');
         transcript->line++;
-        if (line.len > 0 && line.ptr[0] != '#') {
+        if (line.len > 0 && line.ptr[0] != '#' && !transcript->over) {
             play_line(player, line);
         }
     }
