@@ -26,6 +26,7 @@ struct explain {
     struct admin *admin;
     json_t *body;            /* what was asked; its strings are looked at */
     struct rules_hold *hold; /* of the running rules */
+    struct filters_counters counters;
     struct config *config;   /* a hold on the one in force */
     struct filters_set *set; /* other rules */
     struct problems *problems;
@@ -222,6 +223,9 @@ static void explain_message(struct explain *explain, struct filters_message *mes
     struct fault fault = FAULT_INIT;
     struct filters_decision decision = {0};
     struct filters_scratch *scratch = filters_scratch_new();
+    /* One that is here was counted itself when it came. */
+    explain->counters.before_ms = explain->id == NULL ? 0 : message->envelope->received_ms;
+    message->counters = &explain->counters;
     message->clock = (struct filters_clock){
         .now_us = clock_us, .ctx = explain->admin->loop, .budget_us = explain->config->decision_timeout * 1000};
     disregard(filters_explain(explain->set != NULL ? explain->set : decision_held_set(explain->hold), scratch, message,
@@ -294,6 +298,7 @@ void admin_post_explain(struct admin_request *request)
     }
     struct decision *decision = gateway_decision(request->admin->gateway);
     explain->hold = decision_hold(decision);
+    explain->counters = *decision_counters(decision);
     if (explain->id != NULL && decision_recent(decision) != NULL) {
         explain->recent_count = recent_hold(decision_recent(decision), &explain->recent);
     }

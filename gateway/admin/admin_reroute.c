@@ -27,6 +27,7 @@ struct job {
     bool dry_run;
     uint64_t limit;
     struct rules_hold *hold;
+    const struct filters_counters *counters;
     uint64_t messages[ADMIN_REROUTE_MAX];
     size_t count;
     json_t *answer, *rows;
@@ -108,6 +109,7 @@ static void on_lane(void *ctx)
                               .scratch = filters_scratch_new(),
                               .store = store,
                               .by = job->by,
+                              .counters = job->counters,
                               .now_ms = job->now_ms,
                               .again = json_is_true(json_object_get(job->body, "again"))};
     job->plans = expect_calloc(job->count + 1, sizeof *job->plans);
@@ -184,6 +186,7 @@ void admin_reroute(struct admin_request *request, json_t *body, const struct sto
     job->limit = limit <= 0 ? MESSAGES_DEFAULT : limit > ADMIN_REROUTE_MAX ? ADMIN_REROUTE_MAX : (uint64_t)limit;
     job->now_ms = net_wall(request->admin->loop);
     job->hold = decision_hold(gateway_decision(request->admin->gateway));
+    job->counters = decision_counters(gateway_decision(request->admin->gateway));
     job->rows = json_array();
     job->answer = json_pack("{s:o}", "messages", job->rows);
     net_lane_submit(request->admin->lane, on_lane, on_planned, job);

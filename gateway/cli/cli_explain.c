@@ -25,11 +25,11 @@ static void print_quoted(const struct printer *printer, const char *value)
     fprintf(printer->out, "\"%s\"", value);
 }
 
-static void print_saw(const struct printer *printer, const json_t *saw)
+static void print_values(const struct printer *printer, const json_t *saw, const char *before, const char *none)
 {
     size_t i;
     json_t *value;
-    fputs(json_array_size(saw) == 0 ? "; there is none" : "; saw ", printer->out);
+    fputs(json_array_size(saw) == 0 ? none : before, printer->out);
     json_array_foreach(saw, i, value)
     {
         fputs(i == 0 ? "" : ", ", printer->out);
@@ -83,11 +83,10 @@ static void print_condition(const struct printer *printer, const json_t *conditi
     fputs(document_member_text(condition, "test"), printer->out);
     fputs(document_member_text(condition, "kind"), printer->out);
     if (json_object_get(condition, "saw") != NULL) {
-        print_saw(printer, json_object_get(condition, "saw"));
+        print_values(printer, json_object_get(condition, "saw"), "; saw ", "; there is none");
     }
     if (json_object_get(condition, "with") != NULL) {
-        fputs(", compared with", printer->out);
-        print_saw(printer, json_object_get(condition, "with"));
+        print_values(printer, json_object_get(condition, "with"), ", compared with ", ", compared with nothing");
     }
     if (document_member_text(condition, "of")[0] != '\0') {
         fprintf(printer->out, " of %s", document_member_text(condition, "of"));

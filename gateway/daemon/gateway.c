@@ -23,25 +23,6 @@ static int open_spool(struct gateway *gateway, struct fault *fault)
     return spool_open(&gateway->spool, gateway->loop, &options, gateway_log(gateway, GATEWAY_AREA_SPOOL), fault);
 }
 
-static void on_counted(void *ctx, const struct mail_envelope *envelope)
-{
-    decision_count(ctx, envelope);
-}
-
-/* What earlier messages have counted stands in the spool. A set without counters need not look for it. */
-static int count_again(struct gateway *gateway, struct fault *fault)
-{
-    size_t count;
-    const struct filters_counter *counters = filters_counters_of(decision_set(gateway->decision), &count);
-    int64_t within_ms = 0;
-    for (size_t i = 0; i < count; i++) {
-        within_ms = counters[i].keep_ms > within_ms ? counters[i].keep_ms : within_ms;
-    }
-    return within_ms == 0
-               ? 0
-               : spool_each_counted(gateway->spool, (uint64_t)within_ms, on_counted, gateway->decision, fault);
-}
-
 static int open_parts(struct gateway *gateway, struct fault *fault)
 {
     struct config *config = gateway->config;
@@ -56,7 +37,7 @@ static int open_parts(struct gateway *gateway, struct fault *fault)
     gateway->rules = filters_rule_count(config->rule_set);
     gateway->decision = decision_new(gateway->loop, &config->rule_set, gateway_log(gateway, GATEWAY_AREA_RULES));
     gateway_configure_decision(gateway, config);
-    if (count_again(gateway, fault) < 0) {
+    if (gateway_count_again(gateway, fault) < 0) {
         return -1;
     }
     if (config->admin.enabled) {

@@ -84,6 +84,8 @@ void gateway_note_sources(struct gateway *gateway);
 void gateway_note_load_begins(struct gateway *gateway);
 /* gateway_reload.c: what of a configuration decisions need beside the rules. */
 void gateway_configure_decision(struct gateway *gateway, const struct config *config);
+/* Counts what the spool has of the past, as far back as the rules ask: at the start. */
+MUST_USE int gateway_count_again(struct gateway *gateway, struct fault *fault);
 /* gateway_reload.c: tells everybody who waits for a reload that there will be none. */
 void gateway_give_up_reloads(struct gateway *gateway);
 /* After each load of configuration and rules. */

@@ -134,11 +134,47 @@ void gateway_configure_decision(struct gateway *gateway, const struct config *co
     decision_set_timeout(gateway->decision, config->decision_timeout);
 }
 
+/* ---- counters ---- */
+
+static void on_counted(void *ctx, const struct mail_envelope *envelope)
+{
+    struct gateway *gateway = ctx;
+    if (gateway->decision != NULL) {
+        decision_count(gateway->decision, envelope);
+    }
+}
+
+/* How far back the rules ask; 0: not at all. */
+static uint64_t look_back(const struct gateway *gateway)
+{
+    size_t count;
+    const struct filters_counter *counters = filters_counters_of(decision_set(gateway->decision), &count);
+    int64_t within_ms = 0;
+    for (size_t i = 0; i < count; i++) {
+        within_ms = counters[i].keep_ms > within_ms ? counters[i].keep_ms : within_ms;
+    }
+    return (uint64_t)within_ms;
+}
+
+/* What earlier messages have counted stands in the spool. A set without counters need not look for it. */
+int gateway_count_again(struct gateway *gateway, struct fault *fault)
+{
+    uint64_t within_ms = look_back(gateway);
+    return within_ms == 0 ? 0 : spool_each_counted(gateway->spool, within_ms, on_counted, gateway, fault);
+}
+
+static void count_again_later(struct gateway *gateway)
+{
+    spool_each_counted_later(gateway->spool, look_back(gateway), on_counted, gateway);
+}
+
 /* The configuration is in force from now on. */
 static void take_over(struct gateway *gateway, struct config *config, struct problems *problems)
 {
     gateway->rules = filters_rule_count(config->rule_set);
-    decision_replace(gateway->decision, &config->rule_set);
+    if (decision_replace(gateway->decision, &config->rule_set)) {
+        count_again_later(gateway);
+    }
     gateway_configure_decision(gateway, config);
     note_unchanged(gateway, config, problems);
     log_event(gateway->log, LOG_LEVEL_INFO, "reloaded", LOG_STR("file", config->file),

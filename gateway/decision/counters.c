@@ -74,14 +74,16 @@ static size_t older(const struct series *series, int64_t ms)
     return low - series->first;
 }
 
-static uint64_t count_since(void *ctx, const char *counter, struct bytes key, int64_t since_ms)
+static uint64_t count_since(void *ctx, const char *counter, struct bytes key, int64_t since_ms, int64_t before_ms)
 {
     struct counters *counters = ctx;
     struct buf name;
     write_name(&name, counter, key);
     take(counters);
     const struct series *series = map_get(counters->series, buf_bytes(&name));
-    uint64_t count = series == NULL ? 0 : series->count - older(series, since_ms);
+    size_t first = series == NULL ? 0 : older(series, since_ms);
+    size_t end = series == NULL ? 0 : before_ms == 0 ? series->count : older(series, before_ms - 1);
+    uint64_t count = end > first ? end - first : 0;
     give_back(counters);
     buf_done(&name);
     return count;
@@ -154,12 +156,16 @@ static int64_t kept_of(const struct counters *counters, struct bytes counter)
     return keep == NULL ? 0 : *keep;
 }
 
-void counters_keep(struct counters *counters, const struct filters_counter *wanted, size_t count)
+bool counters_keep(struct counters *counters, const struct filters_counter *wanted, size_t count)
 {
+    bool longer = false;
     size_t cursor = 0;
     struct bytes key;
     void *value;
     take(counters);
+    for (size_t i = 0; i < count; i++) {
+        longer = longer || wanted[i].keep_ms > kept_of(counters, bytes_of(wanted[i].name));
+    }
     map_free(&counters->keep, free);
     counters->keep = map_new(COUNTERS_KEYS_MAX, NULL);
     for (size_t i = 0; i < count; i++) {
@@ -174,6 +180,7 @@ void counters_keep(struct counters *counters, const struct filters_counter *want
         ((struct series *)value)->keep_ms = kept_of(counters, bytes_cut(&rest, ':'));
     }
     give_back(counters);
+    return longer;
 }
 
 /* ---- counting ---- */

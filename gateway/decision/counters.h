@@ -21,8 +21,11 @@ struct counters;
 MUST_USE struct counters *counters_new(void);
 /* Sets *counters to NULL; NULL is fine. */
 void counters_free(struct counters **counters);
-/* From now on so much is kept of each; of counters that nothing asks for, nothing. Strings are copied. */
-void counters_keep(struct counters *counters, const struct filters_counter *wanted, size_t count);
+/*
+ * From now on so much is kept of each; of counters that nothing asks for, nothing. Strings are copied. True when of one
+ * of them more is kept than before: what was counted in the past is to be found and added.
+ */
+MUST_USE bool counters_keep(struct counters *counters, const struct filters_counter *wanted, size_t count);
 /* Counts the message, which came at received_ms (wall clock): what it has counted already it does not count again. */
 void counters_add(struct counters *counters, const struct mail_envelope *envelope);
 /* For rules, from any thread; valid as long as the counters. */

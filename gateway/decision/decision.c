@@ -79,11 +79,11 @@ static void hold_release(struct rules_hold **hold)
 }
 
 /* As far back as the rules ask. */
-static void keep_counters(struct decision *decision)
+static bool keep_counters(struct decision *decision)
 {
     size_t count;
     const struct filters_counter *wanted = filters_counters_of(decision->rules->set, &count);
-    counters_keep(decision->counters, wanted, count);
+    return counters_keep(decision->counters, wanted, count);
 }
 
 struct decision *decision_new(struct net_loop *loop, struct filters_set **set, struct log *log)
@@ -95,7 +95,7 @@ struct decision *decision_new(struct net_loop *loop, struct filters_set **set, s
     decision->rules = hold_new(set);
     decision->stats = rule_stats_new();
     decision->counters = counters_new();
-    keep_counters(decision);
+    disregard(keep_counters(decision)); /* whoever begins finds them all */
     decision->loop_scratch = filters_scratch_new();
     return decision;
 }
@@ -118,11 +118,11 @@ void decision_free(struct decision **decision)
     *decision = NULL;
 }
 
-void decision_replace(struct decision *decision, struct filters_set **set)
+bool decision_replace(struct decision *decision, struct filters_set **set)
 {
     hold_release(&decision->rules);
     decision->rules = hold_new(set);
-    keep_counters(decision);
+    return keep_counters(decision);
 }
 
 void decision_set_timeout(struct decision *decision, uint64_t milliseconds)
@@ -478,6 +478,11 @@ static void decide_message(void *ctx, void *rules, const struct mail_envelope *e
 void decision_count(struct decision *decision, const struct mail_envelope *envelope)
 {
     counters_add(decision->counters, envelope);
+}
+
+const struct filters_counters *decision_counters(const struct decision *decision)
+{
+    return counters_to_ask(decision->counters);
 }
 
 static void accepted(void *ctx, const struct mail_envelope *envelope)

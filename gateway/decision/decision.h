@@ -20,8 +20,11 @@ struct decision;
 MUST_USE struct decision *decision_new(struct net_loop *loop, struct filters_set **set, struct log *log);
 /* For a gateway without sessions. Sets *decision to NULL; NULL is fine. */
 void decision_free(struct decision **decision);
-/* From now on new decisions use this set (sets *set to NULL). */
-void decision_replace(struct decision *decision, struct filters_set **set);
+/*
+ * From now on new decisions use this set (sets *set to NULL). True when its counters look further back than those
+ * before: what the spool has of that is to be counted, by decision_count().
+ */
+MUST_USE bool decision_replace(struct decision *decision, struct filters_set **set);
 /* How long the rules may take for one message; 0: as long as they like. */
 void decision_set_timeout(struct decision *decision, uint64_t milliseconds);
 /*
@@ -31,6 +34,8 @@ void decision_set_timeout(struct decision *decision, uint64_t milliseconds);
 void decision_set_unverified(struct decision *decision, const char *const *names, size_t count);
 /* Counts again what a message that is in the spool has counted: at the start, for each. */
 void decision_count(struct decision *decision, const struct mail_envelope *envelope);
+/* For who decides beside reception: what was counted, without counting. As valid as the decision; on any thread. */
+const struct filters_counters *decision_counters(const struct decision *decision);
 /* What reception is to call. */
 struct reception_hooks decision_hooks(struct decision *decision);
 /* What rules did so far; valid as long as the decision. */

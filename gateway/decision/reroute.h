@@ -25,7 +25,8 @@ struct reroute {
     const struct filters_set *rules;
     struct filters_scratch *scratch;
     struct store *store;
-    const char *by; /* who asks, for the history */
+    const char *by;                          /* who asks, for the history */
+    const struct filters_counters *counters; /* what was counted; the message itself is none of it. NULL: nothing */
     int64_t now_ms;
     bool again; /* what is in doubt goes as well: an operator's word */
 };

@@ -13,6 +13,7 @@
 #include "store/store_meta.h"
 
 #define UPSTREAMS_MAX 100000
+#define COUNTED_MAX   (256u << 20) /* octets of what is counted again while the spool runs */
 
 /* ---- groups ---- */
 
@@ -251,6 +252,83 @@ int spool_each_counted(struct spool *spool, uint64_t within_ms, spool_counted_fn
     int result = spool->store->ops->ask(spool->store, &question, tell_counted, &counted, fault);
     arena_free(&counted.arena);
     return result;
+}
+
+/* What is read on the lane, until the loop takes it. */
+struct counted_job {
+    struct spool *spool;
+    uint64_t within_ms;
+    struct arena *arena;
+    struct mail_envelope *envelopes; /* of each: id, message_id, received_ms, what it counts */
+    size_t count, size;
+    bool full;
+    struct fault fault;
+    spool_counted_fn *fn;
+    void *ctx;
+};
+
+static struct mail_counted *copy_counted(struct arena *arena, const struct mail_envelope *envelope)
+{
+    struct mail_counted *copies = arena_array(arena, envelope->counted_count, sizeof *copies);
+    for (size_t i = 0; i < envelope->counted_count && copies != NULL; i++) {
+        copies[i].counter = arena_text(arena, envelope->counted[i].counter);
+        copies[i].key = arena_text(arena, envelope->counted[i].key);
+        copies = copies[i].counter == NULL || copies[i].key == NULL ? NULL : copies;
+    }
+    return copies;
+}
+
+static void keep_counted(void *ctx, const struct mail_envelope *envelope)
+{
+    struct counted_job *job = ctx;
+    if (envelope->counted_count == 0 || job->full) {
+        return;
+    }
+    if (job->count == job->size) {
+        job->size = job->size == 0 ? 64 : job->size * 2;
+        job->envelopes = expect_memory(realloc(job->envelopes, job->size * sizeof *job->envelopes));
+    }
+    struct mail_envelope *copy = &job->envelopes[job->count];
+    *copy = (struct mail_envelope){.id = arena_text(job->arena, envelope->id),
+                                   .message_id = arena_text(job->arena, envelope->message_id),
+                                   .received_ms = envelope->received_ms,
+                                   .counted = copy_counted(job->arena, envelope),
+                                   .counted_count = envelope->counted_count};
+    job->full = copy->id == NULL || copy->counted == NULL;
+    job->count += !job->full;
+}
+
+static void read_counted(void *ctx)
+{
+    struct counted_job *job = ctx;
+    disregard(spool_each_counted(job->spool, job->within_ms, keep_counted, job, &job->fault));
+}
+
+static void on_counted_read(void *ctx)
+{
+    struct counted_job *job = ctx;
+    for (size_t i = 0; i < job->count && !job->spool->closing; i++) {
+        job->fn(job->ctx, &job->envelopes[i]);
+    }
+    if (fault_is_set(&job->fault) || job->full) {
+        log_event(job->spool->log, LOG_LEVEL_WARNING, "reload_warning",
+                  LOG_STR("error.message", job->full
+                                               ? "more was counted than can be looked through; it is found at the "
+                                                 "next start"
+                                               : job->fault.text));
+    }
+    arena_free(&job->arena);
+    free(job->envelopes);
+    free(job);
+}
+
+void spool_each_counted_later(struct spool *spool, uint64_t within_ms, spool_counted_fn *fn, void *ctx)
+{
+    NET_EXPECT_LOOP(spool->loop);
+    struct counted_job *job = expect_calloc(1, sizeof *job);
+    *job = (struct counted_job){.spool = spool, .within_ms = within_ms, .fn = fn, .ctx = ctx};
+    job->arena = arena_new(COUNTED_MAX);
+    net_lane_submit(spool->read, read_counted, on_counted_read, job);
 }
 
 /* A batch without operations tells how many deliveries there are; what it leaves to do waits for the next one. */

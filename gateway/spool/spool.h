@@ -239,6 +239,11 @@ const char *spool_disk_warning(const struct spool *spool);
 typedef void spool_counted_fn(void *ctx, const struct mail_envelope *envelope);
 MUST_USE int spool_each_counted(struct spool *spool, uint64_t within_ms, spool_counted_fn *fn, void *ctx,
                                 struct fault *fault);
+/*
+ * The same while the spool runs: read on a lane, fn is called from the loop, for all of them in one turn. What cannot
+ * be read is left out, and told in the log. Not called any more once the spool is closed.
+ */
+void spool_each_counted_later(struct spool *spool, uint64_t within_ms, spool_counted_fn *fn, void *ctx);
 
 struct spool_counts {
     uint64_t waiting, dead, held; /* deliveries by state, on disk and in memory */

@@ -1,4 +1,8 @@
 """Counters of the rules: what was acknowledged counts, once, over restarts and kills; who only asks counts nothing."""
+import base64
+import json
+
+from admin_client import Admin
 from fake_imap import BASE, FakeImap, Profile
 from harness import message, wait
 
@@ -98,4 +102,59 @@ def test_within(world):
 
     assert not any(storms(gateway)) and not is_over(), storms(gateway)
     wait(is_over, "the end of the second", 10)
+    gateway.stop()
+
+
+def explained(gateway, **asked):
+    """What the running gateway says: the outcome of the rule "storm", and what its counter had."""
+    body = {"from": "app@example.com", "to": ["ops@example.net"], **asked}
+    answer = Admin(gateway).post("/api/v1/explain", body)
+    assert answer.status == 200, answer.text
+    rule = answer.json["recipients"][0]["rules"][0]
+    return rule["result"], rule["if"]["saw"], rule["if"]["test"]
+
+
+def test_who_explains_sees_what_was_counted(world):
+    """Explained by the running gateway, the counters have what they have, however often; a message that is here is explained as of when it came."""
+    _, gateway = gateway_for(world)
+    gateway.start()
+    idents = [gateway.send(alert("one", number=number)) for number in range(3)]
+    text = base64.b64encode(alert("explained").encode()).decode()
+    for _ in range(3):
+        result, saw, test = explained(gateway, message_base64=text)
+        assert (result, saw) == ("yes", ["3"]) and test.startswith("counter storm ${header.X-Alert-Name} within 3600s at_least"), (result, saw, test)
+    assert explained(gateway, message_base64=base64.b64encode(alert("x", name="cpu").encode()).decode())[:2] == ("no", ["0"])
+    seen = [explained(gateway, id=ident)[1] for ident in idents]
+    assert seen == [["0"], ["1"], ["2"]], seen
+    gateway.send(alert("the fourth"))
+    assert storms(gateway) == [False, False, False, True], storms(gateway)
+    gateway.stop()
+
+
+def test_a_reload_looks_back(world):
+    """Rules that begin to ask, or ask further back, find what was counted before, without a restart; and nothing twice."""
+    _, gateway = gateway_for(world)
+    gateway.rules[0] = {"name": "storm", "if": {"header": "Subject", "is": "never"}, "then": [{"stop": True}]}
+    gateway.start()
+    for number in range(2):
+        gateway.send(alert("one", number=number))
+    gateway.send(alert("again", ident="same"))
+
+    def reload(rule):
+        gateway.rules[0] = dict(rule)
+        gateway.write()
+        before = len(gateway.events("reloaded"))
+        status, _, err = gateway.run("reload")
+        assert status == 0, err
+        wait(lambda: len(gateway.events("reloaded")) > before, "the reload")
+
+    def saw():
+        return explained(gateway, message_base64=base64.b64encode(alert("explained").encode()).decode())[1]
+    reload(RULES[0])
+    wait(lambda: saw() == ["3"], "what was counted before the reload")
+    gateway.send(alert("again", ident="same"))
+    assert storms(gateway)[-1] and saw() == ["3"], (storms(gateway), saw())
+    reload({**RULES[0], "if": {**RULES[0]["if"], "within": "2d"}})
+    gateway.send(alert("one more"))
+    wait(lambda: saw() == ["4"], "no message twice, none lost")
     gateway.stop()

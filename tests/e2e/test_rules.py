@@ -95,6 +95,15 @@ def test_explain_says_why(world):
     assert [entry["to"] for entry in answer["recipients"]] == ["a@example.net", "b@example.net"], out
     rule = [rule for rule in answer["recipients"][0]["rules"] if rule.get("rule") == "blocked-senders"][0]
     assert rule["result"] == "yes" and rule["if"]["saw"] == ["x@track.ads.example"] and rule["us"] >= 0, rule
+    # Each step of a value is shown, and what it is compared with.
+    out = ""
+    for sender in ("ci@acme.example", "ci@eu.acme.example"):
+        status, shown, err = mailweir("explain", "--config", EXAMPLES / "60-tenants.json", "--default", "corp:INBOX", "--from", sender,
+                                      "--to", "ops@example.net", "--now", "2026-11-23T07:11:20Z", message)
+        assert status == 0 and err == "", err
+        out += shown
+    assert "that of from; saw \"ci@build.example\", compared with \"ci@acme.example\"\n" in out, out
+    assert "from.domain | lookup('plan') is \"gold\"; saw \"gold\"" in out and "lookup('plan') = \"gold\"\n" in out, out
     status, _, err = mailweir("explain", "--config", EXAMPLES, "/nonexistent.eml")
     assert status == 66 and "/nonexistent.eml" in err, err
 

@@ -85,7 +85,7 @@ static void a_session_keeps_the_rules_it_began_with(void **state)
     hooks.decide_message(hooks.ctx, session, &envelope, bytes_of("Subject: hello\r\n\r\n"), NULL, &turn, arenas[0],
                          on_decided, &heard[0]);
     set = rules("New");
-    decision_replace(decision, &set);
+    assert_false(decision_replace(decision, &set));
     void *newer = hooks.begin_session(hooks.ctx);
     hooks.decide_message(hooks.ctx, newer, &envelope, bytes_of("Subject: hello\r\n\r\n"), NULL, &turn, arenas[1],
                          on_decided, &heard[1]);
