@@ -13,6 +13,7 @@
 
 #include "base/expect.h"
 #include "net/net_file.h"
+#include "net/net_runner.h"
 
 struct reach {
     struct arena *arena;
@@ -96,13 +97,19 @@ static void add_config(struct reach *reach, const struct config *config)
     add_sandbox(reach, config->spool_path, true);
 }
 
-static bool runs_commands(const struct config *config)
+/* The programs that print tokens are run by a process of their own, which is begun outside of the sandbox. How many
+ * there are; or -1 with a fault. */
+static int start_runner(const struct config *config, struct arena *arena, struct net_loop *loop, struct fault *fault)
 {
-    bool runs = false;
+    const char *const **commands = expect_memory(arena_array(arena, config->upstreams.count + 1, sizeof *commands));
+    size_t count = 0;
     for (size_t i = 0; i < config->upstreams.count; i++) {
-        runs = runs || config_upstream_at(config, i)->token_command.count > 0;
+        const struct config_upstream *upstream = config_upstream_at(config, i);
+        if (upstream->token_command.count > 0) {
+            commands[count++] = (const char *const *)upstream->token_command.items;
+        }
     }
-    return runs;
+    return count > 0 && net_runner_start(loop, commands, count, fault) < 0 ? -1 : (int)count;
 }
 
 static void log_state(struct log *log, const struct net_sandbox_state *state)
@@ -129,8 +136,8 @@ int cli_sandbox_become(const char *file, struct fault *fault)
     return result;
 }
 
-int cli_sandbox_enter(const struct config *config, struct log *log, struct net_sandbox_state *state_r,
-                      struct fault *fault)
+int cli_sandbox_enter(const struct config *config, struct net_loop *loop, struct log *log,
+                      struct net_sandbox_state *state_r, struct fault *fault)
 {
     *state_r = (struct net_sandbox_state){0};
     if (config->sandbox == CONFIG_SANDBOX_OFF) {
@@ -138,9 +145,14 @@ int cli_sandbox_enter(const struct config *config, struct log *log, struct net_s
     }
     struct reach reach = {.arena = arena_new((size_t)64 << 20)};
     add_config(&reach, config);
-    const struct net_sandbox_options options = {
-        .paths = reach.paths, .path_count = reach.count, .may_execute = runs_commands(config)};
+    int runs = start_runner(config, reach.arena, loop, fault);
+    if (runs < 0) {
+        arena_free(&reach.arena);
+        return -1;
+    }
+    const struct net_sandbox_options options = {.paths = reach.paths, .path_count = reach.count};
     net_sandbox_enter(&options, state_r);
+    state_r->runs_programs = runs > 0;
     arena_free(&reach.arena);
     log_state(log, state_r);
     if (config->sandbox == CONFIG_SANDBOX_REQUIRED && state_r->note[0] != '\0') {

@@ -13,9 +13,10 @@
  */
 MUST_USE int cli_sandbox_become(const char *file, struct fault *fault);
 
-/* Enters the sandbox, before the first lane begins, and logs what holds. -1 with a fault when all is required and
- * something is missing. */
-MUST_USE int cli_sandbox_enter(const struct config *config, struct log *log, struct net_sandbox_state *state_r,
-                               struct fault *fault);
+/* Enters the sandbox, before the first lane begins, and logs what holds. What runs the programs that the configuration
+ * names is begun before (net_runner_stop()). -1 with a fault when that cannot be, or when all is required and something
+ * is missing. */
+MUST_USE int cli_sandbox_enter(const struct config *config, struct net_loop *loop, struct log *log,
+                               struct net_sandbox_state *state_r, struct fault *fault);
 
 #endif

@@ -14,6 +14,7 @@
 #include "cli/cli_notify.h"
 #include "cli/cli_sandbox.h"
 #include "daemon/gateway.h"
+#include "net/net_runner.h"
 #include "store/local/local.h"
 
 struct run {
@@ -80,7 +81,7 @@ static void run_loop(struct run *run)
 
 static int open_all(struct run *run, struct config **config, struct fault *fault)
 {
-    if (cli_sandbox_enter(*config, &run->log, &run->sandbox, fault) < 0 ||
+    if (cli_sandbox_enter(*config, run->loop, &run->log, &run->sandbox, fault) < 0 ||
         gateway_open(&run->gateway, run->loop, &local_store, config, &run->log, fault) < 0) {
         return -1;
     }
@@ -101,6 +102,7 @@ static int run_gateway(struct run *run, struct config **config)
     struct fault fault = FAULT_INIT;
     if (open_all(run, config, &fault) < 0) {
         gateway_free(&run->gateway);
+        net_runner_stop(run->loop);
         return start_failed(run, &fault);
     }
     gateway_start(run->gateway);
@@ -109,6 +111,7 @@ static int run_gateway(struct run *run, struct config **config)
     cli_notify_free(&run->notify);
     admin_close(&run->admin);
     gateway_free(&run->gateway);
+    net_runner_stop(run->loop);
     log_event(&run->log, LOG_LEVEL_INFO, "stopped", LOG_STR("version", MAILWEIR_VERSION));
     return EX_OK;
 }

@@ -14,6 +14,7 @@
 #include "base/expect.h"
 #include "config/config_table.h"
 #include "daemon/gateway_private.h"
+#include "net/net_child.h"
 #include "net/net_lane.h"
 
 #define UNCHANGED "takes effect at the next start: a reload does not change it"
@@ -67,13 +68,14 @@ static void note_unchanged(const struct gateway *gateway, const struct config *c
 /* Whether the sandbox, which is for good, lets a command run that was not in the configuration when it was entered. */
 static int check_sandbox(const struct gateway *gateway, const struct config *config, struct fault *fault)
 {
-    bool refused = gateway->sandbox.system_calls && gateway->sandbox.paths > 0;
-    for (size_t i = 0; refused && i < config->upstreams.count; i++) {
+    bool none = gateway->sandbox.system_calls && !gateway->sandbox.runs_programs;
+    for (size_t i = 0; i < config->upstreams.count; i++) {
         const struct config_upstream *upstream = config_upstream_at(config, i);
-        if (upstream->token_command.count > 0) {
-            fault_set(
-                fault, FAULT_LOCAL, "sandbox", upstream->name,
-                "it runs a command for its token, which the sandbox that the gateway began with forbids: restart it");
+        const char *const *command = upstream->token_command.items;
+        if (upstream->token_command.count > 0 && (none || !net_child_may_run(gateway->loop, command))) {
+            fault_set(fault, FAULT_LOCAL, "sandbox", upstream->name,
+                      "it runs a command for its token, which was not in the configuration that the gateway began "
+                      "with: its sandbox runs no other ones; restart it");
             return -1;
         }
     }

@@ -1,21 +1,27 @@
 /*
- * net_child - a helper program under uv_spawn(); see net_child.h.
+ * net_child - a helper program under uv_spawn(), or of the loop's runner; see net_child.h.
  *
  * It is over when the process has exited and both of its outputs are closed, or when it is killed for a limit. The
  * memory lives until every handle has closed, the process's last: it is waited for, so that no zombie stays.
  */
 #include "net/net_child.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/expect.h"
 #include "net/net_loop_private.h"
+#include "net/net_runner.h"
 
 /* Of standard error, of which the first line is told; the rest is read and dropped. */
 #define ERROR_MAX ((size_t)200)
+
+#define RUNNER_GONE "the process that runs programs has ended; restart the gateway"
 
 struct net_child {
     struct net_loop *loop;
@@ -26,6 +32,7 @@ struct net_child {
     uv_pipe_t output, error;
     uv_timer_t timer;
     struct buf out, err;
+    int job; /* of the loop's runner; 0: none */
     bool started, exited, output_ended, error_ended, deferred, freed;
     unsigned handles; /* not closed yet */
     int64_t status;
@@ -60,7 +67,12 @@ static void close_handle(void *handle)
 /* Ends what is left of it, with its children; on_ended() follows. */
 static void put_down(struct net_child *child)
 {
-    if (child->started && !child->exited) {
+    if (child->started && !child->exited && child->job > 0) {
+        if (child->loop->runner != NULL) {
+            net_runner_kill(child->loop->runner, child->job);
+        }
+        child->exited = true;
+    } else if (child->started && !child->exited) {
         uv_kill(-child->process.pid, SIGKILL);
     }
     close_handle(&child->output);
@@ -168,6 +180,60 @@ static void on_error(uv_stream_t *stream, ssize_t got, const uv_buf_t *data)
     }
 }
 
+/* ---- by the runner ---- */
+
+static void on_job_ended(void *ctx, int status, int number, int error)
+{
+    struct net_child *child = ctx;
+    child->exited = true;
+    child->status = status;
+    child->signal = number;
+    if (error != 0) {
+        fault_set(&child->fault, FAULT_TEMP, "child-start", child->program, "%s cannot be started: %s", child->program,
+                  error == ECHILD ? RUNNER_GONE : uv_strerror(-error));
+        put_down(child);
+        tell_child(child);
+    } else {
+        check_over(child);
+    }
+}
+
+/* A pipe from the program into the loop's handle; the program's end, or a negative errno. */
+static int open_pipe(uv_pipe_t *handle)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0) {
+        return -errno;
+    }
+    int status = uv_pipe_open(handle, ends[0]);
+    if (status != 0) {
+        close(ends[0]);
+        close(ends[1]);
+        return status;
+    }
+    return ends[1];
+}
+
+static int have_run(struct net_child *child, const char *const *arguments)
+{
+    int command = net_runner_find(child->loop->runner, arguments);
+    int output = command < 0 ? -EPERM : open_pipe(&child->output);
+    int error = output < 0 ? output : open_pipe(&child->error);
+    if (error < 0) {
+        if (output >= 0) {
+            close(output);
+        }
+        return error;
+    }
+    child->job = net_runner_run(child->loop->runner, command, output, error, on_job_ended, child);
+    return child->job < 0 ? -ECHILD : 0;
+}
+
+bool net_child_may_run(const struct net_loop *loop, const char *const *arguments)
+{
+    return loop->runner == NULL || net_runner_find(loop->runner, arguments) >= 0;
+}
+
 /* ---- life ---- */
 
 static int spawn(struct net_child *child, const char *const *arguments)
@@ -207,8 +273,9 @@ struct net_child *net_child_run(struct net_loop *loop, const struct net_child_op
     child->process.data = child->output.data = child->error.data = child->timer.data = child;
     EXPECT(uv_pipe_init(&loop->uv, &child->output, 0) == 0 && uv_pipe_init(&loop->uv, &child->error, 0) == 0);
     EXPECT(uv_timer_init(&loop->uv, &child->timer) == 0);
-    child->handles = 4;
-    int status = spawn(child, options->arguments);
+    bool by_runner = loop->runner != NULL;
+    child->handles = by_runner ? 3 : 4;
+    int status = by_runner ? have_run(child, options->arguments) : spawn(child, options->arguments);
     child->process.data = child;
     child->started = status == 0;
     if (child->started) {
@@ -217,10 +284,15 @@ struct net_child *net_child_run(struct net_loop *loop, const struct net_child_op
         EXPECT(uv_timer_start(&child->timer, on_timer, options->timeout_ms, 0) == 0);
         return child;
     }
+    bool gone = by_runner && status == -ECHILD, unknown = by_runner && status == -EPERM;
     fault_set(&child->fault, FAULT_TEMP, "child-start", child->program, "%s cannot be started: %s", child->program,
-              uv_strerror(status));
+              gone      ? RUNNER_GONE
+              : unknown ? "it was not in the configuration that the gateway began with; restart it"
+                        : uv_strerror(status));
     put_down(child);
-    close_handle(&child->process);
+    if (!by_runner) {
+        close_handle(&child->process);
+    }
     child->deferred = true;
     net_defer(loop, on_not_started, child);
     return child;

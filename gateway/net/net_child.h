@@ -2,7 +2,8 @@
  * net_child - a helper program that is run once for what it prints: no shell, bounded in time and output.
  *
  * It gets this process's environment and user, nothing on standard input, and a process group of its own, which is
- * killed as a whole when it takes too long, prints too much, or is no longer wanted.
+ * killed as a whole when it takes too long, prints too much, or is no longer wanted. The loop's runner runs it, where
+ * there is one (net_runner.h).
  */
 #ifndef MAILWEIR_NET_NET_CHILD_H
 #define MAILWEIR_NET_NET_CHILD_H
@@ -28,6 +29,8 @@ struct net_child_options {
  */
 typedef void net_child_fn(void *ctx, struct bytes output, const struct fault *fault);
 
+/* Whether it can be run: where programs are run by a runner (net_runner.h), only those that it knows. */
+bool net_child_may_run(const struct net_loop *loop, const char *const *arguments);
 /* Starts it. Never NULL: that it cannot start is told by fn as well. To be freed, at the earliest in fn. */
 struct net_child *net_child_run(struct net_loop *loop, const struct net_child_options *options, net_child_fn *fn,
                                 void *ctx);

@@ -37,6 +37,7 @@ struct net_loop {
     pthread_mutex_t posting; /* guards the next */
     struct list posted;      /* struct deferral */
     struct net_turns turns;
+    struct net_runner *runner;      /* of its children; NULL: they are run by this process */
     char scratch[NET_LOOP_SCRATCH]; /* what a socket is read into, one read at a time: idle connections need no room */
 };
 

@@ -213,13 +213,11 @@ void net_sandbox_enter(const struct net_sandbox_options *options, struct net_san
     if (!state_r->no_core_dumps || !state_r->no_new_privileges) {
         note(state_r, "core dumps, privileges", strerror(errno));
     }
-    if (options->may_execute) {
-        note(state_r, "paths", "programs that the configuration names are run, and would inherit the rules");
-    } else if ((state_r->paths = restrict_paths(options)) == 0) {
+    if ((state_r->paths = restrict_paths(options)) == 0) {
         note(state_r, "paths",
              errno == ENOSYS || errno == EOPNOTSUPP ? "this kernel has no Landlock" : strerror(errno));
     }
-    state_r->system_calls = net_sandbox_filter(options->may_execute) == 0;
+    state_r->system_calls = net_sandbox_filter(false) == 0;
     if (!state_r->system_calls) {
         note(state_r, "system calls", strerror(errno));
     }

@@ -31,22 +31,22 @@ struct net_sandbox_path {
 struct net_sandbox_options {
     const struct net_sandbox_path *paths; /* beside the system's libraries, name service and certificates */
     size_t path_count;
-    bool may_execute; /* it runs programs, which inherit all of this: only the dangerous calls are refused, paths are
-                         not */
 };
 
 /* What holds. */
 struct net_sandbox_state {
     bool entered; /* it was asked for */
     bool no_core_dumps, no_new_privileges, system_calls;
-    int paths;      /* the version of the kernel's Landlock; 0: all paths that the user may reach */
-    char note[200]; /* why not all of it; "" when all holds */
+    bool runs_programs; /* those that it began with, by a runner (net_runner.h) */
+    int paths;          /* the version of the kernel's Landlock; 0: all paths that the user may reach */
+    char note[200];     /* why not all of it; "" when all holds */
 };
 
 /* Enters as far as the kernel can; what it cannot stands in the state. */
 void net_sandbox_enter(const struct net_sandbox_options *options, struct net_sandbox_state *state_r);
 
-/* net_sandbox_calls.c: sets the filter for all threads of the process; -1 with errno. */
+/* net_sandbox_calls.c: sets the filter for all threads of the process; -1 with errno. may_execute: for a process that
+ * runs programs (net_runner.h), which inherit it: only the dangerous calls are refused. */
 MUST_USE int net_sandbox_filter(bool may_execute);
 
 #endif

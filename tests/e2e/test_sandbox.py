@@ -1,10 +1,12 @@
 """The running program keeps only the rights that it needs; what the kernel says of it, what it can no longer do, and that mail flows."""
+import base64
 import os
 import pathlib
 import pwd
 import shutil
 import subprocess
 
+from fake_imap import FakeImap, Profile
 from harness import MAILWEIR, Skip, free_port, message, wait
 
 
@@ -87,11 +89,19 @@ def test_files_are_replaced_under_it(world):
     gateway.stop()
 
 
+def runner_of(gateway):
+    """The process that runs programs for it."""
+    children = pathlib.Path(f"/proc/{gateway.process.popen.pid}/task/{gateway.process.popen.pid}/children").read_text().split()
+    return [int(pid) for pid in children if facts(pid)["Name"] == "mailweir-runner"]
+
+
 def test_commands_are_only_run_where_they_are_configured(world):
-    """A token command that comes by a reload is refused; one that the gateway began with runs, and the log says what it costs."""
+    """A token command that comes by a reload is refused; those that the gateway began with are run by a process beside it, which knows no others, and
+    the gateway's own sandbox is as narrow as without."""
     dovecot = world.dovecot()
     gateway = world.mailweir(dovecot)
     sandboxed(gateway)
+    assert runner_of(gateway) == []
     token = {"command": ["/bin/echo", "a token"]}
     other = {**gateway.upstream, "auth": {"username": "relay", "token": token}}
     gateway.configuration["upstreams"]["other"] = other
@@ -99,15 +109,51 @@ def test_commands_are_only_run_where_they_are_configured(world):
     failed = gateway.events("reload_failed")[-1]
     assert failed["error.where"] == "other" and "restart" in failed["error.message"], failed
     gateway.stop()
+    gateway.configuration["sandbox"] = "required"
     gateway.start()
     line, = gateway.events("sandbox")
-    assert line["paths"] == "all" and line["system_calls"] == "filtered" and "would inherit" in line["note"], line
-    assert facts(gateway.process.popen.pid)["NoNewPrivs"] == "1"
+    assert (line["paths"], line["system_calls"], line.get("note")) == ("those that the configuration names", "filtered", None), line
+    runner, = runner_of(gateway)
+    found = facts(runner)
+    assert (found["Seccomp"], found["NoNewPrivs"]) == ("2", "1"), found
+    assert gateway.run("reload")[0] == 0
+    token["command"][1] = "another token"
+    assert gateway.run("reload")[0] == 1
     gateway.stop()
+    wait(lambda: not pathlib.Path(f"/proc/{runner}").exists() or facts(runner)["State"].startswith("Z"), "its end")
+
+
+def test_a_command_that_is_run_beside_the_sandbox(world):
+    """Its token logs in; its words are told when it fails; it is ended, with its children, when it takes too long; a gateway without its runner says so."""
+    script = world.folder / "token.sh"
+    mode = world.folder / "mode"
+    script.write_text(f'#!/bin/sh\ncase "$(cat {mode})" in\ngood) echo "tok-$1";;\nbad) echo "no such account" >&2; exit 3;;\n'
+                      f'slow) sleep 300 & echo $! > {mode}.pid; wait;;\nesac\n')
+    script.chmod(0o755)
+    fake = FakeImap(world, Profile("IMAP4rev1 SASL-IR AUTH=XOAUTH2 UIDPLUS"))
+    gateway = world.mailweir(None)
+    fake.configure(gateway, auth={"username": "relay", "token": {"command": [str(script), "one"], "timeout": "1s", "lifetime": "2s"}},
+                   timeouts={"connect": "2s", "command": "2s", "idle": "20ms"}, retry={"initial": "20ms", "maximum": "100ms", "settle": "50ms"})
     gateway.configuration["sandbox"] = "required"
-    gateway.start(ready=False)
-    assert gateway.process.popen.wait(20) == 69
-    assert "would inherit" in gateway.events("start_failed")[0]["error.message"]
+    mode.write_text("bad")
+    sandboxed(gateway)
+    gateway.send(message("waits"))
+    wait(lambda: any("no such account" in event["error.message"] and "status 3" in event["error.message"]
+                     for event in gateway.events("upstream_failed")), "its words")
+    mode.write_text("slow")
+    wait(lambda: any("took too long" in event["error.message"] for event in gateway.events("upstream_failed")), "its end")
+    sleeper = int(pathlib.Path(f"{mode}.pid").read_text())
+    wait(lambda: not pathlib.Path(f"/proc/{sleeper}").exists() or facts(sleeper)["State"].startswith("Z"), "its children's end")
+    mode.write_text("good")
+    wait(lambda: gateway.events("filed"), "filed line")
+    assert base64.b64decode(fake.logins[-1][1]).decode().startswith("user=relay\x01auth=Bearer tok-one"), fake.logins
+    os.kill(runner_of(gateway)[0], 9)
+
+    def is_told():
+        gateway.send(message("needs a token when the last one is old"))
+        return any("has ended; restart the gateway" in event["error.message"] for event in gateway.events("upstream_failed"))
+    wait(is_told, "its lack")
+    gateway.stop()
 
 
 def test_off(world):

@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #include "net/net_child.h"
+#include "net/net_runner.h"
 
+static bool by_runner; /* the loop has one */
 static char directory[] = "/tmp/mailweir-child-XXXXXX";
 
 struct heard {
@@ -50,15 +52,28 @@ static const char *program(const char *text)
     return path;
 }
 
+static void start_runner(struct net_loop *loop, const char *const *arguments)
+{
+    static const char *const other[] = {"/bin/false", NULL};
+    const char *const *const commands[] = {other, arguments};
+    struct fault fault = FAULT_INIT;
+    if (by_runner) {
+        assert_int_equal(net_runner_start(loop, commands, 2, &fault), 0);
+        assert_true(net_child_may_run(loop, arguments));
+    }
+}
+
 static void run_arguments(struct heard *heard, const char *const *arguments, uint64_t timeout_ms)
 {
     struct net_child_options options = {.arguments = arguments, .timeout_ms = timeout_ms, .output_max = 100};
     *heard = (struct heard){.loop = net_loop_new(), .frees_inside = heard->frees_inside};
+    start_runner(heard->loop, arguments);
     heard->child = net_child_run(heard->loop, &options, on_child, heard);
     assert_int_equal(heard->calls, 0);
     net_loop_run(heard->loop);
     assert_int_equal(heard->calls, 1);
     net_child_free(&heard->child);
+    net_runner_stop(heard->loop);
     net_loop_free(&heard->loop);
     assert_int_equal(heard->calls, 1);
 }
@@ -177,16 +192,54 @@ static void freed_before_it_ends(void **state)
     const char *arguments[] = {program("sleep 1000"), NULL};
     struct net_child_options options = {.arguments = arguments, .timeout_ms = 60000, .output_max = 100};
     (void)state;
+    start_runner(heard.loop, arguments);
     heard.child = net_child_run(heard.loop, &options, on_child, &heard);
     net_child_free(&heard.child);
+    net_runner_stop(heard.loop);
     net_loop_free(&heard.loop); /* hangs if it were not killed */
     assert_int_equal(heard.calls, 0);
 }
 
-static int make_directory(void **state)
+/* The runner knows other programs, or is gone: that is told, and nothing is run. */
+static void is_not_run_by_the_runner(void **state)
+{
+    static const char *const known[] = {"/bin/true", NULL};
+    static const char *const longer[] = {"/bin/true", "x", NULL};
+    const char *const *const commands[] = {known};
+    struct heard heard = {.loop = net_loop_new()};
+    struct net_child_options options = {.arguments = longer, .timeout_ms = 60000, .output_max = 100};
+    struct fault fault = FAULT_INIT;
+    (void)state;
+    assert_int_equal(net_runner_start(heard.loop, commands, 1, &fault), 0);
+    assert_true(net_child_may_run(heard.loop, known) && !net_child_may_run(heard.loop, longer));
+    heard.child = net_child_run(heard.loop, &options, on_child, &heard);
+    net_loop_run(heard.loop);
+    assert_string_equal(heard.fault.code, "child-start");
+    assert_non_null(strstr(heard.fault.text, "was not in the configuration"));
+    net_child_free(&heard.child);
+    kill(net_runner_pid(heard.loop), SIGKILL);
+    options.arguments = known;
+    for (int tries = 0; tries < 500 && strstr(heard.fault.text, "has ended") == NULL; tries++) {
+        heard.child = net_child_run(heard.loop, &options, on_child, &heard);
+        net_loop_run(heard.loop);
+        net_child_free(&heard.child);
+    }
+    assert_non_null(strstr(heard.fault.text, "has ended; restart the gateway"));
+    net_runner_stop(heard.loop);
+    net_loop_free(&heard.loop);
+}
+
+static int begin_directly(void **state)
 {
     (void)state;
     return mkdtemp(directory) != NULL ? 0 : -1;
+}
+
+static int begin_by_runner(void **state)
+{
+    by_runner = true;
+    memcpy(strrchr(directory, '-') + 1, "XXXXXX", 6);
+    return begin_directly(state);
 }
 
 static int remove_directory(void **state)
@@ -207,6 +260,8 @@ int main(void)
         cmocka_unit_test(takes_too_long),
         cmocka_unit_test(prints_too_much),
         cmocka_unit_test(freed_before_it_ends),
+        cmocka_unit_test(is_not_run_by_the_runner),
     };
-    return cmocka_run_group_tests(tests, make_directory, remove_directory);
+    return cmocka_run_group_tests(tests, begin_directly, remove_directory) +
+           cmocka_run_group_tests(tests, begin_by_runner, remove_directory);
 }

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -30,13 +31,16 @@ static int in_child(int (*fn)(void), bool may_execute)
     pid_t child = fork();
     if (child == 0) {
         const struct net_sandbox_path paths[] = {{"/does/not/exist", true}, {reached, true}};
-        const struct net_sandbox_options options = {.paths = paths, .path_count = 2, .may_execute = may_execute};
-        struct net_sandbox_state state;
+        const struct net_sandbox_options options = {.paths = paths, .path_count = 2};
+        struct net_sandbox_state state = {0};
+        if (may_execute) { /* as the process that runs programs for it */
+            _exit(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || net_sandbox_filter(true) < 0 ? 1 : fn());
+        }
         net_sandbox_enter(&options, &state);
         if (strstr(state.note, "sanitizer") != NULL) {
             _exit(SANITIZED);
         }
-        _exit(state.paths == 0 && !may_execute ? NO_LANDLOCK : fn());
+        _exit(state.paths == 0 ? NO_LANDLOCK : fn());
     }
     int status;
     assert_int_equal(waitpid(child, &status, 0), child);
