@@ -41,6 +41,9 @@ struct filters_naming {
     char replacement;      /* ASCII; 0: nothing */
 };
 
+/* Makes the text fit, as a template does with what it brings in. */
+void filters_naming_fit(const struct filters_naming *naming, struct buf *text);
+
 struct filters_folder {
     const char *upstream;
     const char *folder;
@@ -213,6 +216,8 @@ struct filters_test_result {
     const char *why;          /* what was expected and what came instead; "" when it passed */
     const char *const *rules; /* those that it expects to act */
     size_t rule_count;
+    const struct mail_delivery *deliveries; /* that were decided */
+    size_t delivery_count;
 };
 /*
  * Runs test number `index`. read_file and ctx are as in struct filters_load_options. Strings of the result live in the

@@ -209,6 +209,13 @@ static void make_fit(const struct filters_naming *naming, size_t start, struct b
     buf_truncate(out, start + len);
 }
 
+void filters_naming_fit(const struct filters_naming *naming, struct buf *text)
+{
+    if (naming->forbidden != NULL) {
+        make_fit(naming, 0, text);
+    }
+}
+
 static void put_level(const struct piece *piece, const struct filters_filler *filler, struct buf *out)
 {
     size_t start = out->len;

@@ -17,6 +17,8 @@
 struct check {
     const struct filters_test *test;
     const struct filters_decision *decision;
+    const struct mail_delivery *deliveries;
+    size_t delivery_count;
     struct buf why;
 };
 
@@ -356,6 +358,8 @@ static void run(const struct filters_set *set, struct filters_scratch *scratch, 
     check->decision = &decision;
     check_all(check, arena);
     check->decision = NULL;
+    check->deliveries = decision.deliveries;
+    check->delivery_count = decision.delivery_count;
 }
 
 size_t filters_test_count(const struct filters_set *set)
@@ -409,7 +413,9 @@ void filters_test_run(const struct filters_set *set, struct filters_scratch *scr
                                              .passed = check.why.len == 0,
                                              .why = why,
                                              .rules = test->expect.rules,
-                                             .rule_count = test->expect.rule_count};
+                                             .rule_count = test->expect.rule_count,
+                                             .deliveries = check.deliveries,
+                                             .delivery_count = check.delivery_count};
     buf_done(&check.why);
 }
 

@@ -33,13 +33,14 @@ static bool has(const struct problems *problems, const struct problem *one)
 }
 
 /* Tries every address of every upstream. Whether all of it works. */
-static bool try_upstreams(const struct config *config, struct cli_upstreams_folders *folders, json_t *tried)
+static bool try_upstreams(const struct config *config, const char *probe, struct cli_upstreams_folders *folders,
+                          json_t *tried)
 {
     bool good = true;
     for (size_t i = 0; i < config->upstreams.count; i++) {
         const struct config_upstream *upstream = config_upstream_at(config, i);
         for (size_t place = 0; place < cli_upstreams_places(upstream); place++) {
-            json_t *one = cli_upstreams_try(config, upstream, place, NULL, place == 0 ? folders : NULL);
+            json_t *one = cli_upstreams_try(config, upstream, place, probe, place == 0 ? folders : NULL);
             cli_upstreams_print_problems(one, stderr);
             good = good && json_is_true(json_object_get(one, "good"));
             json_array_append_new(tried, one);
@@ -49,12 +50,13 @@ static bool try_upstreams(const struct config *config, struct cli_upstreams_fold
 }
 
 /* Adds to news what a look that knows the folders says beside what was said before. */
-static int check_upstreams(struct config *config, const struct problems *said, struct problems *news, json_t *tried)
+static int check_upstreams(struct config *config, const char *probe, const struct problems *said, struct problems *news,
+                           json_t *tried)
 {
     struct cli_upstreams_folders folders;
     struct problems *found = problems_new();
     cli_upstreams_folders_init(&folders);
-    int result = try_upstreams(config, &folders, tried) ? EX_OK : 1;
+    int result = try_upstreams(config, probe, &folders, tried) ? EX_OK : 1;
     config_check_folders(config, folders.items, folders.count, found);
     for (size_t i = 0; i < problems_count(found); i++) {
         const struct problem *problem = problems_at(found, i);
@@ -96,17 +98,20 @@ static void print_json(const char *file, const struct config *config, bool good,
     json_decref(object);
 }
 
-static int check(const char *file, bool upstreams, bool json)
+static int check(const char *file, bool upstreams, const char *probe, bool json)
 {
     struct problems *problems = problems_new(), *news = problems_new();
     json_t *tried = json_array();
     struct config *config = config_load(file, problems);
     int result = config == NULL ? EX_CONFIG : EX_OK;
+    if (config != NULL) {
+        config_check_names(config, problems);
+    }
     if (!json) {
         print(problems);
     }
-    if (config != NULL && upstreams) {
-        result = check_upstreams(config, problems, news, tried);
+    if (config != NULL && (upstreams || probe != NULL)) {
+        result = check_upstreams(config, probe, problems, news, tried);
     }
     if (json) {
         print_json(file, config, result == EX_OK, problems, news, tried);
@@ -126,17 +131,20 @@ static int check(const char *file, bool upstreams, bool json)
 
 int cmd_check(const struct cli_command *command, int argc, char **argv)
 {
-    const char *file = NULL;
+    const char *file = NULL, *probe = NULL;
     bool upstreams = false, json = false;
     const struct cli_option options[] = {
         CLI_OPTION_CONFIG(&file),
         {.name = "upstreams",
          .flag = &upstreams,
          .help = "log in at every upstream, too, and warn of folders in rules that are not there"},
+        {.name = "probe",
+         .value = &probe,
+         .help = "with --upstreams: file a message into this folder, find it by its id, and remove it again"},
         {.name = "json", .flag = &json, .help = "print JSON"},
         {.name = NULL}};
     int exit_code;
     return cli_parse_options(command, options, argc, argv, &exit_code) < 0
                ? exit_code
-               : check(cli_config_file(file), upstreams, json);
+               : check(cli_config_file(file), upstreams, probe, json);
 }

@@ -24,7 +24,7 @@ static const struct cli_command commands[] = {
      "  mailweir init                            asks\n"
      "  mailweir init --config mailweir.json --server imap.example.net --username shared@example.net "
      "--password-file pw --listen 0.0.0.0:2525 --allow 10.0.0.0/8\n"},
-    {"check", cmd_check, "[--config FILE] [--upstreams] [--json]",
+    {"check", cmd_check, "[--config FILE] [--upstreams [--probe FOLDER]] [--json]",
      "Check the configuration and the rule files without running them.",
      "  mailweir check                           exit 0: good; 78: the configuration or a rule is wrong\n"
      "  mailweir check --upstreams               log in at every server, too; exit 1 when one does not let us in\n"},

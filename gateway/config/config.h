@@ -259,6 +259,11 @@ MUST_USE int config_read_beside(void *ctx, const char *from, const char *path, s
 void config_check_folders(struct config *config, const struct filters_folder *folders, size_t count,
                           struct problems *problems);
 /*
+ * Adds a warning for each two values that become one folder's name where a server does not take some characters: of the
+ * tests beside the rules, and of what the rules compare with. Blocks.
+ */
+void config_check_names(struct config *config, struct problems *problems);
+/*
  * Loads rules from texts under this configuration's upstreams and default, as config_load() does from files; blocks.
  * NULL when there is any error. Who writes such texts may be far away: of files, they can name only those that the
  * configuration's own rules name.

@@ -31,6 +31,12 @@ struct bytes config_file_text(struct arena *arena, const char *file, struct prob
  * error. */
 void config_load_rule_files(struct config *config, const char *folder, struct problems *problems);
 
+/* config_names.c: tells of values that become one name on the naming's upstream. plain: the rules without it; options:
+ * their texts. */
+void config_names_check(const struct config *config, const struct filters_set *plain,
+                        const struct filters_naming *naming, const struct filters_load_options *options,
+                        struct problems *problems);
+
 /* config_probe.c: what the probe's keys leave out. Before the check. */
 void config_resolve_probe(struct config *config);
 /* The rule that brings the probe's message into its folder, as a rule file; NULL without a probe. Of the arena. */

@@ -143,9 +143,9 @@ static struct filters_naming naming_of(const struct config_upstream *upstream)
         .replacement = upstream->folders_replacement == NULL ? '_' : upstream->folders_replacement[0]};
 }
 
-/* What the configuration says is added to the options. */
-static struct filters_set *rules_of(const struct config *config, struct filters_load_options options,
-                                    struct problems *problems)
+/* What the configuration says is added to the options; but for what its servers do not take in names, where `plain`. */
+static struct filters_set *load_rules(const struct config *config, struct filters_load_options options, bool plain,
+                                      struct problems *problems)
 {
     struct filters_source *sources = expect_calloc(options.source_count + 1, sizeof *sources);
     const char *probe = config_probe_rule(config);
@@ -163,7 +163,7 @@ static struct filters_set *rules_of(const struct config *config, struct filters_
         namings[i] = naming_of(config_upstream_at(config, i));
     }
     options.namings = namings;
-    options.naming_count = config->upstreams.count;
+    options.naming_count = plain ? 0 : config->upstreams.count;
     options.upstreams = names;
     options.upstream_count = config->upstreams.count;
     options.read_ctx = (void *)(uintptr_t)config;
@@ -178,6 +178,12 @@ static struct filters_set *rules_of(const struct config *config, struct filters_
     free(names);
     free(namings);
     return set;
+}
+
+static struct filters_set *rules_of(const struct config *config, struct filters_load_options options,
+                                    struct problems *problems)
+{
+    return load_rules(config, options, false, problems);
 }
 
 struct filters_set *config_rules(const struct config *config, const struct filters_source *sources, size_t count,
@@ -221,6 +227,30 @@ void config_check_folders(struct config *config, const struct filters_folder *fo
                      problems);
     check_own_folder(config, config->dead_upstream, config->dead_folder, "/dead_letters/folder", folders, count,
                      problems);
+}
+
+void config_check_names(struct config *config, struct problems *problems)
+{
+    struct problems *said = problems_new(); /* by loading it, and known */
+    struct rule_files files = {.config = config, .problems = said};
+    bool any = false;
+    for (size_t i = 0; i < config->upstreams.count; i++) {
+        any = any || naming_of(config_upstream_at(config, i)).forbidden != NULL;
+    }
+    if (any) {
+        collect_rule_files(&files, config_folder_of(config->arena, config->file));
+        struct filters_load_options options = {
+            .sources = files.sources, .source_count = files.count, .read_file = config_read_beside};
+        struct filters_set *plain = load_rules(config, options, true, said);
+        for (size_t i = 0; plain != NULL && i < config->upstreams.count; i++) {
+            const struct filters_naming naming = naming_of(config_upstream_at(config, i));
+            if (naming.forbidden != NULL) {
+                config_names_check(config, plain, &naming, &options, problems);
+            }
+        }
+        filters_set_free(&plain);
+    }
+    problems_free(&said);
 }
 
 /* ---- folders that the rules name as they are ---- */

@@ -1,4 +1,6 @@
 """Names of folders that mail brings: made fit for the server, and never a dead letter."""
+import json
+
 from fake_imap import BASE, FakeImap, Profile
 from harness import message, wait
 from test_imap_faults import check_exactly_once
@@ -75,4 +77,47 @@ def test_a_name_of_the_operator_is_told(world):
     gateway.send(message("hello"))
     dead = wait(lambda: gateway.events("dead_letter"), "dead letter")[0]
     assert "Character not allowed" in dead["error.message"], dead
+    gateway.stop()
+
+
+def test_two_values_that_become_one_name(world):
+    """`check` tells it of the tests beside the rules, and of what the rules compare with; another replacement ends it, and so does a server that takes dots."""
+    def test_of(name, sender):
+        return {"name": name, "from": sender, "to": ["ops@example.net"], "headers": {"Subject": "x"}, "expect": {"rules": ["alerts"]}}
+
+    by_test = {"rules": BY_DOMAIN, "tests": [test_of("dots", "a@web.example"), test_of("lines", "a@web_example"), test_of("again", "b@web.example")]}
+    by_list = {"rules": [{"name": "alerts", "if": {"field": "from", "part": "user", "in": ["disk.full", "disk_full", "load"]},
+                          "then": [{"fileinto": {"upstream": "corp", "folder": "Alerts/${from.user}"}}, {"stop": True}]}]}
+    gateway = gateway_for(world, FakeImap(world), [])
+    gateway.configuration["rules"] = ["more.json"]
+    for rules, pair in ((by_test, ("Alerts/web.example", "Alerts/web_example")), (by_list, ("disk.full", "disk_full"))):
+        (gateway.folder / "more.json").write_text(json.dumps(rules))
+        gateway.configuration["upstreams"]["corp"]["folders"] = {"forbidden": "."}
+        status, _, err = gateway.run("check")
+        told = [line for line in err.splitlines() if "become one" in line]
+        assert status == 0 and len(told) == 1 and all(f'"{one}"' in told[0] for one in pair) and '"corp"' in told[0], (status, err)
+        gateway.configuration["upstreams"]["corp"]["folders"]["replacement"] = "+"
+        assert "become one" not in gateway.run("check")[2]
+        del gateway.configuration["upstreams"]["corp"]["folders"]
+        assert "become one" not in gateway.run("check")[2]
+
+
+def test_names_at_the_edges(world):
+    """A "~" or "#" in front, nothing but blanks, a name that is far too long, the delimiter, and names of other namespaces: each is filed, and none elsewhere."""
+    def judge(name):
+        bad = name.startswith(("~", "#")) or "/~" in name or len(name.encode()) > 255 or not all(part.strip() for part in name.split("/"))
+        return "NO Invalid mailbox name" if bad else None
+
+    rules = [{"name": "by-subject", "if": {"header": "Subject", "matches": "^(?<name>.*)$"},
+              "then": [{"fileinto": {"upstream": "corp", "folder": "${name}"}}, {"stop": True}]}]
+    fake = FakeImap(world, Profile(BASE + " UIDPLUS LITERAL+ NAMESPACE UNSELECT", names=[judge]))
+    gateway = gateway_for(world, fake, rules).start()
+    subjects = ["~root", "~", "#shared/x", "#news.x", "  ", "x" * 400, "\u00fc" * 200, "a/b", "..", "INBOX", "inbox", "*", "%", "\\Junk"]
+    for subject in subjects:
+        gateway.send(message(subject))
+    wait(lambda: len(gateway.events("filed")) == len(subjects), "all of them")
+    assert not gateway.events("dead_letter")
+    with fake.lock:
+        names = set(fake.folders)
+    assert not [name for name in names if judge(name)] and "a_b" in names and "_Junk" in names, names
     gateway.stop()

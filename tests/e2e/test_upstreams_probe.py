@@ -34,6 +34,10 @@ def test_probe_into_dovecot(world):
     assert "\\Deleted" in flags_of(dovecot)[0]
     status, out, _ = gateway.run("upstreams", "--probe", "New/Ünder")
     assert status == 0 and "probe          New/Ünder: filed, found by its id and removed" in out, out
+    # `check --upstreams` does the same.
+    status, out, err = gateway.run("check", "--upstreams", "--probe", "INBOX", "--json")
+    (tried,) = json.loads(out)["tried"]
+    assert status == 0 and tried["probe"]["found"] and tried["probe"]["removed"], (out, err)
     assert "New/&ANw-nder" in dovecot.folders() and dovecot.count("New/&ANw-nder") == 0
     assert not [name for name in dovecot.folders() if "tries" in name], dovecot.folders()  # names that were tried are gone
 
