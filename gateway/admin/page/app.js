@@ -3,6 +3,7 @@
 import { follow, logOut, post, who } from "./api.js";
 import { ago, count, h, keep, say, toast } from "./dom.js";
 import { read } from "./fragment.js";
+import clients from "./view_clients.js";
 import find from "./view_find.js";
 import flow from "./view_flow.js";
 import log from "./view_log.js";
@@ -27,6 +28,7 @@ const views = [
   { id: "why", title: "Why", view: why },
   { id: "workshop", title: "Workshop", view: workshop },
   { id: "tester", title: "Try a message", view: tester },
+  { id: "clients", title: "Clients", view: clients },
   { id: "log", title: "Log", view: log },
 ];
 
