@@ -2,11 +2,18 @@
 import concurrent.futures
 import contextlib
 import http.client
+import json
 import os
+import pathlib
+import re
 import socket
+from random import Random
+from urllib.parse import quote, urlencode
 
 from admin_client import Admin
 from harness import free_port, message, wait
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
 CONNECTIONS = 1000
 
@@ -131,4 +138,40 @@ def test_a_stream_that_is_not_read_is_ended(world):
 
     wait(has_lagged, "end of the stream", 100)
     client.close()
+    gateway.stop()
+
+
+VALUES = [None, True, False, 0, -1, 1, 2**63, -2**63, 1e308, "", "x", "\u0000", "\ud7ff" * 50, "a" * 5000, "../../etc/passwd", "%s%n", "'; DROP TABLE",
+          "\u202e\u009b31m", [], [[]], [None], {}, {"": ""}, {"a": {"b": [1, {"c": None}]}}, ["hold"] * 300]
+NAMES = ["verb", "id", "ids", "selection", "all", "upstream", "folder", "state", "rule", "message", "from", "to", "rules", "new", "old", "area", "level",
+         "address", "token", "for", "limit", "kind", "name", "q", "after", "since_ms", "client", "uid", "order", "by", "seconds", "$schema", "dry_run",
+         "recent", "spool"]
+
+
+def test_bodies_and_queries_that_mean_nothing(world):
+    """Of a seed: each path of the API with members and parameters of any type. Nothing of it is our fault or ends the gateway, and mail flows behind it."""
+    seed = int(os.environ.get("MAILWEIR_SEED", "20261201"))
+    random = Random(seed)
+    gateway = world.mailweir(None).start()
+    admin = Admin(gateway)
+    paths = json.loads((ROOT / "deploy/doc/openapi.json").read_text())["paths"]
+    todo = [(path, method.upper()) for path, methods in paths.items() for method in methods
+            if "/events" not in path and not path.endswith("/session/end")]
+    assert len(todo) > 20, todo
+    for _ in range(15):
+        for path, method in todo:
+            parameter = quote(random.choice(["corp", "x", "", "..", "%00", "a" * 300, "01J00000000000000000000000", "\u202e"]), safe="")
+            url = re.sub(r"\{[^}]*\}", parameter, path)
+            if method == "GET":
+                url += "?" + urlencode({random.choice(NAMES): str(random.choice(VALUES)) for _ in range(random.randrange(4))})
+                answer = admin.get(url[:7000])
+            else:
+                members = {random.choice(NAMES): random.choice(VALUES) for _ in range(random.randrange(6))}
+                text = json.dumps(members if random.random() < 0.9 else random.choice(VALUES))
+                text = text[:random.randrange(len(text) + 1)] if random.random() < 0.2 else text
+                answer = admin.ask("POST", url, text, {"Content-Type": "application/json"})
+            assert answer.status < 500 or (path == "/readyz" and answer.status == 503), (seed, method, url, answer.status, answer.octets[:300])
+            assert b"\x1b" not in answer.octets and b"\xc2\x9b" not in answer.octets, (seed, method, url)
+    assert admin.get("/livez").status == 200
+    gateway.send(message("flows"))
     gateway.stop()
