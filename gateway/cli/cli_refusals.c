@@ -65,11 +65,15 @@ void cli_refusal_print(const json_t *refusal, int indent)
     print_quoted(", from ", refusal, "from", "");
     print_quoted(", to ", refusal, "to", "");
     print_quoted(", said \"", refusal, "command", "\"");
-    printf("\n%*s  heard \"%" JSON_INTEGER_FORMAT " ", indent, "",
-           json_integer_value(json_object_get(refusal, "reply.code")));
-    print_quoted("", refusal, "reply.enhanced", " ");
-    queue_print_text(document_member_text(refusal, "reply.text"));
-    printf("\"");
+    printf("\n%*s  ", indent, "");
+    if (json_object_get(refusal, "reply.code") != NULL) {
+        printf("heard \"%" JSON_INTEGER_FORMAT " ", json_integer_value(json_object_get(refusal, "reply.code")));
+        print_quoted("", refusal, "reply.enhanced", " ");
+        queue_print_text(document_member_text(refusal, "reply.text"));
+        printf("\"");
+    } else {
+        print_quoted("was not let in: ", refusal, "error.message", "");
+    }
     print_quoted("; rule ", refusal, "rule", "");
     print_quoted("; the key of the listener: ", refusal, "key", "");
     printf("\n");

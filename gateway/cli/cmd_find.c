@@ -65,8 +65,11 @@ static void print_refusal(const struct finding *finding, const json_t *refusal)
 {
     printf("    ");
     print_state(finding, MAIL_QUERY_REFUSED);
-    printf("%" PRId64 " ", document_member_number(refusal, "reply.code"));
-    queue_print_text(document_member_text(refusal, "reply.text"));
+    bool is_said = json_object_get(refusal, "reply.code") != NULL;
+    if (is_said) {
+        printf("%" PRId64 " ", document_member_number(refusal, "reply.code"));
+    }
+    queue_print_text(document_member_text(refusal, is_said ? "reply.text" : "error.message"));
     if (document_member_text(refusal, "rule")[0] != '\0') {
         printf(" (rule ");
         queue_print_text(document_member_text(refusal, "rule"));

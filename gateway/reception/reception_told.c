@@ -157,6 +157,12 @@ static void keep_about(const struct reception_session *session, json_t *object)
     }
 }
 
+/* Whoever does not speak TLS, or no PROXY header, is told nothing. */
+static bool is_said(enum smtpd_reply reply)
+{
+    return reply != SMTPD_REPLY_TLS_FAILED && reply != SMTPD_REPLY_PROXY_HEADER;
+}
+
 /* What is kept of a refusal: the fields of its line. */
 static void keep(struct reception_session *session, const struct smtpd_refusal *refusal)
 {
@@ -183,9 +189,13 @@ static void keep(struct reception_session *session, const struct smtpd_refusal *
     set(object, "reason", smtpd_reply_reason(answer->reply));
     set(object, "key", refusal->key);
     set(object, "rule", rule_of(session, answer));
-    json_object_set_new(object, "reply.code", json_integer(answer->code));
-    set(object, "reply.enhanced", answer->enhanced);
-    set(object, "reply.text", answer->text);
+    if (is_said(answer->reply)) {
+        json_object_set_new(object, "reply.code", json_integer(answer->code));
+        set(object, "reply.enhanced", answer->enhanced);
+        set(object, "reply.text", answer->text);
+    } else {
+        set(object, "error.message", answer->text);
+    }
     reception_refusals_add(reception->refusals, &object);
 }
 
@@ -221,7 +231,6 @@ void reception_told_refusal(void *ctx, const struct smtpd_refusal *refusal)
 void reception_told_door(struct reception_session *session, enum smtpd_reply reply, const char *text)
 {
     struct smtpd_answer answer = *smtpd_reply_get(reply);
-    bool is_said = reply != SMTPD_REPLY_TLS_FAILED && reply != SMTPD_REPLY_PROXY_HEADER;
     answer.text = text == NULL || text[0] == '\0' ? answer.text : text;
     session->reception->counts.tally.refusals[reply]++;
     session->reception->counts.tally.limits[smtpd_reply_limit(reply)]++;
@@ -230,7 +239,7 @@ void reception_told_door(struct reception_session *session, enum smtpd_reply rep
     }
     const struct smtpd_refusal refusal = {
         .answer = &answer, .said = "", .helo = "", .user = "", .key = smtpd_reply_key(reply)};
-    if (is_said) {
+    if (is_said(reply)) {
         log_refusal(session, &refusal);
     } else {
         log_event(session->reception->log, LOG_LEVEL_INFO, "refused", LOG_STR("client.address", session->address),

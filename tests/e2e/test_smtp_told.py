@@ -60,6 +60,9 @@ def test_each_refusal_is_told(world):
     wait(lambda: len([e for e in gateway.events("refused") if e.get("reason") == "tls_failed"]) == 2, "two handshakes that failed")
     event = one(gateway, "refused", reason="tls_failed", listener="secure")
     assert "protocol" in event["error.message"] or "version" in event["error.message"], event
+    # It heard nothing, and nothing else is said of it.
+    out = gateway.run("clients", "127.0.0.1")[1]
+    assert "was not let in: TLS with 127.0.0.1" in out and "heard \"554 5.7.0" not in out, out
     # A client that says something and goes is told, too.
     client = Raw(ports["plain"])
     client.reply()

@@ -14,7 +14,8 @@ function heard(refusal) {
   const mail = refusal.from && h("div", { class: "small muted" }, `from ${refusal.from}${refusal.to ? ` to ${refusal.to}` : ""}`);
   const key = refusal.key && h("div", { class: "small" }, "the key that decides it: ", h("code", {}, refusal.key));
   const rule = refusal.rule && h("div", { class: "small muted" }, `rule ${refusal.rule}`);
-  return [h("span", { class: "pill bad" }, `${refusal["reply.code"]}`), " ", refusal["reply.text"], key, rule, mail];
+  const code = refusal["reply.code"] && h("span", { class: "pill bad" }, `${refusal["reply.code"]}`);
+  return [code, " ", refusal["reply.text"] ?? refusal["error.message"], key, rule, mail];
 }
 
 /** What it said: the command, as far as that can be shown. */

@@ -19,7 +19,7 @@ function target(one) {
 
 function targets(hit) {
   const { refusal } = hit;
-  if (refusal) return [target({ state: "refused", text: `${refusal["reply.code"]} ${refusal["reply.text"]}` }), refusal.rule && h("div", { class: "small muted" }, `rule ${refusal.rule}`)];
+  if (refusal) return [target({ state: "refused", text: `${refusal["reply.code"] ?? ""} ${refusal["reply.text"] ?? refusal["error.message"]}` }), refusal.rule && h("div", { class: "small muted" }, `rule ${refusal.rule}`)];
   return hit.deliveries.length ? hit.deliveries.map(target) : [target({ state: "discarded", text: "by the rules" })];
 }
 

@@ -96,7 +96,7 @@ function story(message) {
 async function refused(id) {
   const { refusals } = await get(`api/v1/refusals?${new URLSearchParams({ id })}`);
   out.replaceChildren(...refusals.map((one) => h("section", { class: "card", "aria-label": "Refusal" }, h("header", {}, h("h2", { class: "mono" }, id), h("span", { class: "space" }), h("span", { class: "pill bad" }, "refused")),
-    h("div", { class: "pad" }, facts([["when", one.time], ["from", one.from], ["to", (one.recipients ?? [one.to]).filter(Boolean).join(", ")], ["subject", one.subject], ["client", one["client.address"]], ["listener", one.listener], ["heard", `${one["reply.code"]} ${one["reply.text"]}`], ["rule", one.rule]])))));
+    h("div", { class: "pad" }, facts([["when", one.time], ["from", one.from], ["to", (one.recipients ?? [one.to]).filter(Boolean).join(", ")], ["subject", one.subject], ["client", one["client.address"]], ["listener", one.listener], ["heard", one["reply.code"] ? `${one["reply.code"]} ${one["reply.text"]}` : one["error.message"]], ["rule", one.rule]])))));
   return refusals.length > 0;
 }
 
