@@ -1,12 +1,13 @@
 """Nobody waits for somebody else: beside each attack a well-behaved session is answered within ten times what the control takes."""
 import base64
 import contextlib
+import http.client
 import socket
 import threading
 import time
 
 from admin_client import Admin
-from harness import message, wait
+from harness import free_port, message, wait
 from smtp_client import Raw, add_user, listener
 
 EXPLODING = [{"name": f"r{i}", "if": {"field": "to", "matches": f"^(a+)+!{i}@"}, "on_error": "skip", "then": [{"reject": "no"}]} for i in range(8)]
@@ -123,4 +124,39 @@ def test_guesses_do_not_hold_up_a_login(world):
         ask(one, 0)  # he has logged in from there before; of forty strangers nobody can know who is honest
     compare(ask, gateway, quiet, [guess(number) for number in range(1, 41)], 4)
     gateway.kill()
+    quiet.kill()
+
+
+def test_junk_without_a_token_does_not_shut_the_admin_server(world):
+    """Two connections that send requests without a token, or with a wrong one, as fast as they can: probes and an operator are answered as ever, and never by
+    429; whoever guesses tokens hears it."""
+    gateways = [world.mailweir(None, name=name) for name in ("attacked", "quiet")]
+    ports = {}
+    for one in gateways:
+        ports[one] = free_port()
+        one.configuration["admin"] = {"address": f"127.0.0.1:{ports[one]}", "token": "an operator's long token"}
+        one.start()
+    heard = set()
+
+    def junk():
+        client = http.client.HTTPConnection("127.0.0.1", ports[gateways[0]], timeout=60)
+        for number in range(50):
+            client.request("GET", f"/api/v1/queue?x={number}", headers={"Authorization": f"Bearer wrong-{number}"} if number % 2 else {})
+            answer = client.getresponse()
+            answer.read()
+            heard.add(answer.status)
+        client.close()
+
+    def ask(one, _):
+        for path, headers in (("/livez", {}), ("/api/v1/status", {"Authorization": "Bearer an operator's long token"})):
+            client = http.client.HTTPConnection("127.0.0.1", ports[one], timeout=60)
+            client.request("GET", path, headers=headers)
+            answer = client.getresponse()
+            assert answer.status == 200, (path, answer.status, answer.read()[:200])
+            client.close()
+
+    attacked, quiet = gateways
+    compare(ask, attacked, quiet, [junk, junk], 20)
+    assert heard <= {401, 429} and 401 in heard, heard
+    attacked.kill()
     quiet.kill()
