@@ -296,6 +296,13 @@ enum smtp_path_result smtp_path_take_lenient(struct bytes *rest, bool utf8, stru
     struct smtp_path path = {{NULL, 0}, {NULL, 0}, {NULL, 0}};
     size_t len = 0;
     bool closed;
+    if (take_path(&behind, utf8, true, &path) == SMTP_PATH_OK && (behind.len == 0 || behind.ptr[0] == ' ')) {
+        *path_r = path; /* as it should be, whatever the parameters look like */
+        *rest = without_comment(behind);
+        return SMTP_PATH_OK;
+    }
+    path = (struct smtp_path){{NULL, 0}, {NULL, 0}, {NULL, 0}};
+    behind = *rest;
     struct bytes address = cut_address(&behind, &closed);
     if (is_behind_another(*rest, address)) {
         return SMTP_PATH_SYNTAX;

@@ -52,6 +52,23 @@ static void try_data(struct bytes input, size_t piece, bool lenient)
     buf_done(&cut);
 }
 
+/* What devices say: an address that is one, or none; and whatever is right is the same address. */
+static void try_lenient(struct bytes argument, bool utf8)
+{
+    struct smtp_path path = {{NULL, 0}, {NULL, 0}, {NULL, 0}}, strict = path;
+    struct bytes rest = {NULL, 0};
+    bool taken = smtp_command_path_lenient(argument, "FROM:", utf8, &path, &rest) == SMTP_PATH_OK;
+    if (taken) {
+        EXPECT(!bytes_has_control(path.address) && bytes_is_utf8(path.address));
+        EXPECT(utf8 || bytes_is_ascii(path.address));
+        EXPECT(path.address.len == 0 || (path.local.len > 0 && bytes_find_octet(path.domain, ' ') < 0));
+        EXPECT(path.address.len == path.local.len + (path.domain.len > 0 ? path.domain.len + 1 : 0));
+    }
+    if (smtp_command_path(argument, "FROM:", utf8, &strict, &rest) == SMTP_PATH_OK) {
+        EXPECT(taken && bytes_equal(path.address, strict.address));
+    }
+}
+
 static void try_line(struct bytes input)
 {
     struct bytes line;
@@ -66,6 +83,7 @@ static void try_line(struct bytes input)
         return;
     }
     for (int utf8 = 0; utf8 <= 1; utf8++) {
+        try_lenient(command.argument, utf8 == 1);
         if (smtp_command_path(command.argument, "FROM:", utf8 == 1, &path, &params_text) == SMTP_PATH_OK) {
             EXPECT(!bytes_has_control(path.address) && (utf8 == 1 || bytes_is_ascii(path.address)));
             EXPECT(bytes_is_utf8(path.address));

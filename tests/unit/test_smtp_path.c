@@ -167,7 +167,7 @@ static void devices_write_paths_otherwise(void **state)
         {"<a@b.c..>", NULL, NULL, SMTP_PATH_SYNTAX},
         {"<a@b.c>,<d@e.f>", NULL, NULL, SMTP_PATH_SYNTAX},
         {"a@b.c, <d@e.f>", NULL, NULL, SMTP_PATH_SYNTAX},
-        {"<a@b.c> <d@e.f>", NULL, NULL, SMTP_PATH_SYNTAX},
+        {"<a@b.c> <d@e.f>", "a@b.c", " <d@e.f>", SMTP_PATH_OK}, /* a parameter, and no such one */
         {"a@b.c;d@e.f", NULL, NULL, SMTP_PATH_SYNTAX},
         {"\"Ops, all\" <d@e.f>", "d@e.f", "", SMTP_PATH_OK},
         {"<a@b.c,d@e.f>", NULL, NULL, SMTP_PATH_SYNTAX},
