@@ -33,12 +33,6 @@ static void warn_action(struct filters_loader *loader, const char *key, size_t i
     filters_load_up(loader, mark);
 }
 
-static bool ends(const struct filters_action *action)
-{
-    return action->kind == FILTERS_STOP || action->kind == FILTERS_REJECT || action->kind == FILTERS_DEFER ||
-           action->kind == FILTERS_DISCARD || action->kind == FILTERS_GOTO;
-}
-
 static bool files_later(const struct filters_action *actions, size_t from, size_t count)
 {
     for (; from < count; from++) {
@@ -57,7 +51,7 @@ void filters_lint_actions(struct filters_loader *loader, const struct filters_ac
         const struct filters_action *action = &actions[i];
         const char *word = filters_action_keys[action->kind].name;
         bool refuses = action->kind == FILTERS_REJECT || action->kind == FILTERS_DEFER;
-        if (i > 0 && ends(&actions[i - 1]) && !ends(action)) {
+        if (i > 0 && filters_action_ends(actions[i - 1].kind) && !filters_action_ends(action->kind)) {
             filters_load_warning_at(loader, key, "the actions behind \"%s\" are never done",
                                     filters_action_keys[actions[i - 1].kind].name);
             return;

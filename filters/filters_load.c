@@ -21,12 +21,6 @@
 #define SET_MAX     (UINT64_C(1) << 32)
 #define POINTER_MAX 4096
 
-static bool is_ending(enum filters_action_kind kind)
-{
-    return kind == FILTERS_STOP || kind == FILTERS_REJECT || kind == FILTERS_DEFER || kind == FILTERS_DISCARD ||
-           kind == FILTERS_GOTO;
-}
-
 static void load_name(struct filters_loader *loader, json_t *value, struct filters_rule *rule)
 {
     const char *name = filters_load_text(loader, value, "name");
@@ -61,7 +55,7 @@ static void load_then(struct filters_loader *loader, json_t *value, struct filte
     size_t mark = filters_load_down(loader, "then");
     filters_load_actions(loader, actions, &rule->actions, &rule->action_count);
     for (size_t i = 0; i < rule->action_count; i++) {
-        rule->ends = rule->ends || is_ending(rule->actions[i].kind);
+        rule->ends = rule->ends || filters_action_ends(rule->actions[i].kind);
     }
     filters_load_up(loader, mark);
 }

@@ -226,14 +226,15 @@ static const struct filters_condition *load_test(struct filters_loader *loader, 
     return condition;
 }
 
-static const struct filters_condition *load_children(struct filters_loader *loader, json_t *list, int kind)
+static const struct filters_condition *load_children(struct filters_loader *loader, json_t *list,
+                                                     enum filters_condition_kind kind)
 {
     if (!json_is_array(list) || json_array_size(list) == 0) {
         filters_load_error(loader, "must be a list of one or more conditions");
         return NULL;
     }
     struct filters_condition *condition = filters_load_alloc(loader, 1, sizeof *condition);
-    condition->kind = kind == FILTERS_ALL ? FILTERS_ALL : FILTERS_ANY;
+    condition->kind = kind;
     condition->children = filters_load_alloc(loader, json_array_size(list), sizeof(struct filters_condition *));
     bool complete = true;
     for (size_t i = 0; i < json_array_size(list); i++) {

@@ -181,21 +181,21 @@ static void load_nothing(struct filters_loader *loader, json_t *value, struct fi
 
 /* In the order of enum filters_action_kind and of filters_action_keys. */
 static void (*const load_kind[])(struct filters_loader *loader, json_t *value, struct filters_action *action) = {
-    filters_load_targets,
-    filters_load_targets,
-    load_nothing,
-    load_refusal,
-    load_refusal,
-    load_nothing,
-    load_nothing,
-    load_header_edit,
-    load_deleteheader,
-    load_header_edit,
-    load_tag,
-    load_set,
-    load_goto,
-    load_nothing,
-    load_nothing, /* count has a key beside it: see load_action() */
+    [FILTERS_FILEINTO] = filters_load_targets,
+    [FILTERS_COPY] = filters_load_targets,
+    [FILTERS_STOP] = load_nothing,
+    [FILTERS_REJECT] = load_refusal,
+    [FILTERS_DEFER] = load_refusal,
+    [FILTERS_DISCARD] = load_nothing,
+    [FILTERS_HOLD] = load_nothing,
+    [FILTERS_ADDHEADER] = load_header_edit,
+    [FILTERS_DELETEHEADER] = load_deleteheader,
+    [FILTERS_REPLACEHEADER] = load_header_edit,
+    [FILTERS_TAG_SUBJECT] = load_tag,
+    [FILTERS_SET] = load_set,
+    [FILTERS_GOTO] = load_goto,
+    [FILTERS_COUNT_MESSAGE] = load_nothing, /* it has a key beside it: see load_action() */
+    [FILTERS_ACTIONS] = load_nothing,       /* see add_named() */
 };
 
 static void load_action(struct filters_loader *loader, json_t *value, struct filters_action *action)

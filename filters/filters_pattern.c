@@ -22,7 +22,7 @@ struct filters_pattern {
     bool jit;
     bool words, nocase;
     unsigned number;
-    char needle[FILTERS_SCAN_NEEDLE_MAX + 1];
+    struct filters_needles needles;
 };
 
 struct filters_matcher {
@@ -75,8 +75,9 @@ static struct filters_pattern *new_pattern(const char *text, bool ignore_case, s
     pattern->nocase = ignore_case;
     if (filters_scan(pattern->text, &scan)) {
         pattern->words = scan.words;
-        memcpy(pattern->needle, scan.needle, sizeof pattern->needle);
     }
+    filters_scan_needles(pattern->text, FILTERS_NEEDLE_ENOUGH, &pattern->needles);
+    pattern->nocase = ignore_case || pattern->needles.nocase;
     return pattern;
 }
 
@@ -286,10 +287,13 @@ static int match_from(const struct filters_pattern *pattern, struct filters_matc
     return -1;
 }
 
-const char *filters_pattern_needle(const struct filters_pattern *pattern, bool *nocase_r)
+size_t filters_pattern_needles(const struct filters_pattern *pattern, const char *needles_r[], bool *nocase_r)
 {
     *nocase_r = pattern->nocase;
-    return pattern->needle;
+    for (size_t i = 0; i < pattern->needles.count; i++) {
+        needles_r[i] = pattern->needles.texts[i];
+    }
+    return pattern->needles.count;
 }
 
 void filters_pattern_set_number(struct filters_pattern *pattern, unsigned number)

@@ -46,8 +46,10 @@ bool filters_pattern_group_may_be_empty(const struct filters_pattern *pattern, u
 MUST_USE bool filters_pattern_may_explode(const struct filters_pattern *pattern, struct bytes *part_r);
 /* Whether what it finds in the lines of an ASCII text it finds in their paragraphs, too (filters_scan.h). */
 bool filters_pattern_is_of_words(const struct filters_pattern *pattern);
-/* What every match has in it (filters_scan.h); nocase: its letters may be of either case. "" when nothing is known. */
-const char *filters_pattern_needle(const struct filters_pattern *pattern, bool *nocase_r);
+/* Texts of which every match has one in it (filters_scan.h); nocase: their letters may be of either case. How many: 0
+ * when nothing is known. */
+#define FILTERS_PATTERN_NEEDLES_MAX 8
+size_t filters_pattern_needles(const struct filters_pattern *pattern, const char *needles_r[], bool *nocase_r);
 /* Which of its set's patterns it is; 0 until it is told. */
 void filters_pattern_set_number(struct filters_pattern *pattern, unsigned number);
 unsigned filters_pattern_number(const struct filters_pattern *pattern);

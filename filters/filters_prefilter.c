@@ -12,8 +12,9 @@
 #include <string.h>
 
 #include "base/expect.h"
+#include "filters/filters_scan.h"
 
-#define GRAM         4u    /* octets */
+#define GRAM         FILTERS_NEEDLE_ENOUGH
 #define PATTERNS_MIN 16u   /* below, trying them costs no more than looking */
 #define FILTER_WORDS 2048u /* 16 KiB: 2^17 bits */
 #define NONE         UINT32_MAX
@@ -170,19 +171,19 @@ static void add_pattern(struct build *build, const struct filters_pattern *patte
 {
     unsigned number = filters_pattern_number(pattern);
     bool nocase;
-    const char *needle = filters_pattern_needle(pattern, &nocase);
+    const char *needles[FILTERS_PATTERN_NEEDLES_MAX];
+    size_t count = filters_pattern_needles(pattern, needles, &nocase);
     if (has_bit(build->seen, number)) {
         return;
     }
     set_bit(build->seen, number);
-    if (strlen(needle) < GRAM) {
-        return;
+    for (size_t i = 0; i < count; i++) {
+        if (build->count == build->size) {
+            build->size = build->size == 0 ? 64 : build->size * 2;
+            build->entries = expect_memory(realloc(build->entries, build->size * sizeof *build->entries));
+        }
+        build->entries[build->count++] = (struct entry){needles[i], number, nocase};
     }
-    if (build->count == build->size) {
-        build->size = build->size == 0 ? 64 : build->size * 2;
-        build->entries = expect_memory(realloc(build->entries, build->size * sizeof *build->entries));
-    }
-    build->entries[build->count++] = (struct entry){needle, number, nocase};
 }
 
 /* By subject number; a list that many rules share is gone through for each of them. */

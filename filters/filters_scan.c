@@ -3,9 +3,11 @@
  */
 #include "filters/filters_scan.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/expect.h"
 
 /* Where in a match: behind a character that is surely there, behind a blank, or neither is known. */
 enum place { BEHIND_OTHER, BEHIND_WORD, BEHIND_BLANK };
@@ -323,6 +325,10 @@ static void scan_one(struct scanner *scanner)
     case '|':
         if (scanner->depth == 0) {
             scanner->scan->alternatives = true;
+            if (scanner->scan->bar_count < FILTERS_SCAN_BARS_MAX) {
+                scanner->scan->bars[scanner->scan->bar_count] = scanner->at;
+            }
+            scanner->scan->bar_count++;
         } else {
             scanner->scan->groups[scanner->open[scanner->depth - 1]].alternatives = true;
         }
@@ -354,6 +360,7 @@ bool filters_scan(const char *pattern, struct filters_scan *scan_r)
     struct scanner scanner = {.text = pattern, .scan = scan_r};
     scan_r->count = 0;
     scan_r->alternatives = false;
+    scan_r->bar_count = 0;
     memset(scan_r->needle, 0, sizeof scan_r->needle);
     while (pattern[scanner.at] != '\0' && !scanner.beyond) {
         scan_one(&scanner);
@@ -361,8 +368,75 @@ bool filters_scan(const char *pattern, struct filters_scan *scan_r)
     end_alternative(&scanner);
     scan_r->words = !scanner.other;
     end_run(&scanner);
+    scan_r->no_needle = scanner.no_needle;
     if (scanner.no_needle || scan_r->alternatives) {
         scan_r->needle[0] = '\0';
     }
     return !scanner.beyond && scanner.depth == 0;
+}
+
+/* ---- needles of alternatives ---- */
+
+static void scan_part(const char *from, size_t len, struct filters_scan *scan_r, bool *known_r)
+{
+    char *part = expect_calloc(len + 1, 1);
+    memcpy(part, from, len);
+    *known_r = filters_scan(part, scan_r);
+    free(part);
+}
+
+/* One for each alternative of the text, which has bars at its top; none when one of them has no needle long enough. */
+static void needles_of_alternatives(const char *text, size_t len, const struct filters_scan *whole, size_t enough,
+                                    struct filters_needles *needles)
+{
+    size_t from = 0;
+    for (size_t i = 0; i <= whole->bar_count && whole->bar_count <= FILTERS_SCAN_BARS_MAX; i++) {
+        size_t end = i == whole->bar_count ? len : whole->bars[i];
+        struct filters_scan part;
+        bool known;
+        scan_part(text + from, end - from, &part, &known);
+        if (!known || strlen(part.needle) < enough) {
+            needles->count = 0;
+            return;
+        }
+        memcpy(needles->texts[needles->count++], part.needle, sizeof part.needle);
+        from = end + 1;
+    }
+}
+
+/* Of a group at the top that must match, and has alternatives. */
+static void needles_of_group(const char *text, const struct filters_scan *whole, size_t enough,
+                             struct filters_needles *needles)
+{
+    for (size_t i = 0; i < whole->count && needles->count == 0; i++) {
+        const struct filters_scan_group *group = &whole->groups[i];
+        if (group->parent >= 0 || group->optional || group->negative || !group->alternatives) {
+            continue;
+        }
+        struct filters_scan inside;
+        bool known;
+        size_t len = group->inside_end - group->inside;
+        scan_part(text + group->inside, len, &inside, &known);
+        if (known) {
+            needles_of_alternatives(text + group->inside, len, &inside, enough, needles);
+        }
+    }
+}
+
+void filters_scan_needles(const char *pattern, size_t enough, struct filters_needles *needles_r)
+{
+    struct filters_scan scan;
+    *needles_r = (struct filters_needles){.nocase = strncmp(pattern, "(?i)", 4) == 0};
+    pattern += needles_r->nocase ? 4 : 0;
+    if (!filters_scan(pattern, &scan) || scan.no_needle) {
+        return;
+    }
+    if (scan.alternatives) {
+        needles_of_alternatives(pattern, strlen(pattern), &scan, enough, needles_r);
+    } else if (strlen(scan.needle) >= enough) {
+        memcpy(needles_r->texts[0], scan.needle, sizeof scan.needle);
+        needles_r->count = 1;
+    } else {
+        needles_of_group(pattern, &scan, enough, needles_r);
+    }
 }

@@ -14,6 +14,8 @@
 
 #define FILTERS_SCAN_GROUPS_MAX 200
 #define FILTERS_SCAN_NEEDLE_MAX 30
+#define FILTERS_SCAN_BARS_MAX   7
+#define FILTERS_NEEDLE_ENOUGH   4u /* octets: of shorter ones too many stand in every text */
 
 struct filters_scan_group {
     size_t start, inside, inside_end, end; /* offsets: of "(", behind its prefix, of ")", behind the quantifier */
@@ -30,7 +32,9 @@ struct filters_scan_group {
 struct filters_scan {
     struct filters_scan_group groups[FILTERS_SCAN_GROUPS_MAX];
     size_t count;
-    bool alternatives; /* "|" at the top */
+    bool alternatives;                  /* "|" at the top */
+    size_t bars[FILTERS_SCAN_BARS_MAX]; /* where those stand, the first of them */
+    size_t bar_count;                   /* of all */
     /*
      * Whatever it matches are printable characters of ASCII, no ">" among them, with single blanks between them, and it
      * looks at nothing around that but for whether words begin or end there. So what it finds in the lines of a text
@@ -42,9 +46,22 @@ struct filters_scan {
      * without a blank. "" when none is.
      */
     char needle[FILTERS_SCAN_NEEDLE_MAX + 1];
+    bool no_needle; /* something in it may mean anything: nothing is known of what stands in a match */
 };
 
 /* False when the pattern is beyond it. The pattern must have compiled. */
 MUST_USE bool filters_scan(const char *pattern, struct filters_scan *scan_r);
+
+/* Texts of which every match has one in it. */
+struct filters_needles {
+    char texts[FILTERS_SCAN_BARS_MAX + 1][FILTERS_SCAN_NEEDLE_MAX + 1];
+    size_t count; /* 0: none are known */
+    bool nocase;  /* the pattern itself says that case does not count, by (?i) at its beginning */
+};
+/*
+ * Of the whole pattern, when a needle of `enough` octets is in it; else one for each alternative, of the pattern or of
+ * a group that must match, when each has one. The pattern must have compiled.
+ */
+void filters_scan_needles(const char *pattern, size_t enough, struct filters_needles *needles_r);
 
 #endif

@@ -48,8 +48,10 @@ struct filters_range {
     int64_t low, high;
 };
 
+enum filters_condition_kind { FILTERS_ALL, FILTERS_ANY, FILTERS_NOT, FILTERS_EACH, FILTERS_TEST };
+
 struct filters_condition {
-    enum { FILTERS_ALL, FILTERS_ANY, FILTERS_NOT, FILTERS_EACH, FILTERS_TEST } kind;
+    enum filters_condition_kind kind;
     enum filters_quantifier quantifier;        /* of EACH: its one child is decided for each value of the subject */
     const char *name;                          /* of a named condition, else NULL */
     const struct filters_condition **children; /* ALL, ANY; NOT has one */

@@ -208,6 +208,12 @@ const struct filters_key filters_action_keys[] = {
     END,
 };
 
+bool filters_action_ends(enum filters_action_kind kind)
+{
+    return kind == FILTERS_STOP || kind == FILTERS_REJECT || kind == FILTERS_DEFER || kind == FILTERS_DISCARD ||
+           kind == FILTERS_GOTO;
+}
+
 const struct filters_key filters_count_keys[] = {
     {"key", FILTERS_SHAPE_TEXT, false, "under which key it counts, a template; with an empty one it does not"},
     END,

@@ -223,6 +223,9 @@ enum filters_action_kind {
     FILTERS_ACTIONS, /* named ones: their place is taken by them when they are loaded */
 };
 
+/* Whether nothing behind the action is done for the recipient. */
+bool filters_action_ends(enum filters_action_kind kind);
+
 enum filters_on_error { FILTERS_ERROR_DEFER, FILTERS_ERROR_SKIP, FILTERS_ERROR_DEFAULT };
 extern const char *const filters_on_error_words[];
 extern const char *const filters_date_words[]; /* of a target's "date" */

@@ -57,8 +57,8 @@ static void print_end(enum form form, size_t count, size_t failed, const json_t 
     }
 }
 
-/* How many failed. */
-static size_t run_tests(const struct filters_set *set, enum form form)
+/* How many failed; *nowhere_r: whether one of them has mail go to the upstream that stands for none. */
+static size_t run_tests(const struct filters_set *set, enum form form, bool *nowhere_r)
 {
     struct filters_scratch *scratch = filters_scratch_new();
     json_t *list = json_array();
@@ -68,6 +68,7 @@ static size_t run_tests(const struct filters_set *set, enum form form)
         struct filters_test_result result;
         filters_test_run(set, scratch, i, config_read_beside, NULL, arena, &result);
         failed += !result.passed;
+        *nowhere_r = *nowhere_r || (!result.passed && strstr(result.why, "\"default:") != NULL);
         if (form == FORM_TEXT) {
             print_text(&result);
         } else if (form == FORM_TAP) {
@@ -112,9 +113,9 @@ int cmd_test(const struct cli_command *command, int argc, char **argv)
     size_t failed = 1;
     if (cli_rules_load(&rules, others > 0 ? (const char *const *)argv + 1 : &config, others > 0 ? (size_t)others : 1,
                        fallback) == 0) {
-        bool hint = others > 0 && fallback == NULL;
-        failed = run_tests(rules.set, tap ? FORM_TAP : json ? FORM_JSON : FORM_TEXT);
-        if (failed > 0 && hint) {
+        bool nowhere = false;
+        failed = run_tests(rules.set, tap ? FORM_TAP : json ? FORM_JSON : FORM_TEXT, &nowhere);
+        if (nowhere && others > 0 && fallback == NULL) {
             fputs("mailweir: without a configuration, what names no upstream and what no rule takes goes to "
                   "\"default:INBOX\"; --default UPSTREAM:FOLDER says where yours would go\n",
                   stderr);

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 
 from admin_client import Admin
-from harness import MAILWEIR, Skip, free_port, is_sanitized, message, wait
+from harness import MAILWEIR, Skip, free_port, is_sanitized, message, put, wait
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 EXAMPLES = ROOT / "filters/examples"
@@ -35,6 +35,27 @@ def test_examples_load_and_pass(world):
         assert status == 1 and "filed: expected \"corp:CI/_\", got \"corp:Builds/_\"" in out, out
         status, out, _ = mailweir("test", "--json", file)
         assert status == 1 and [test["passed"] for test in json.loads(out)] == [False, False, True], out
+
+
+def test_without_a_default_it_is_said_what_is_missing(world):
+    """Rule files alone have no upstream: a test that fails for it says by which option, and one that needs none passes in silence."""
+    rules = [{"name": "a", "if": {"field": "from", "is": "a@b.example"}, "then": [{"fileinto": {"folder": "X"}}, {"stop": True}]},
+             {"name": "b", "if": {"field": "from", "is": "b@b.example"}, "then": [{"fileinto": {"upstream": "corp", "folder": "Y"}}, {"stop": True}]}]
+
+    def tried(sender, filed, *more):
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder) / "rules.json"
+            file.write_text(json.dumps({"rules": rules, "tests": [{"name": "t", "headers": {}, "from": sender, "to": "c@d.example", "expect": {"filed": filed}}]}))
+            return mailweir("test", *more, file)
+    for sender, filed in (("a@b.example", ["corp:X"]), ("x@b.example", ["corp:INBOX"]), ("x@b.example", [])):
+        status, out, err = tried(sender, filed)
+        assert status == 1 and "got \"default:" in out and "--default UPSTREAM:FOLDER says where" in err, (out, err)
+    for sender, filed, more in (("a@b.example", ["corp:X"], ["--default", "corp:INBOX"]), ("x@b.example", ["corp:INBOX"], ["--default", "corp:INBOX"]),
+                                ("x@b.example", ["corp:In/Box"], ["--default", "corp:In/Box"]), ("b@b.example", ["corp:Y"], [])):
+        status, out, err = tried(sender, filed, *more)
+        assert status == 0 and err == "", (out, err)
+    status, out, err = tried("b@b.example", ["corp:Z"])  # what fails for another reason speaks of that alone
+    assert status == 1 and "expected \"corp:Z\", got \"corp:Y\"" in out and "--default" not in err, (out, err)
 
 
 def test_paths_may_be_relative(world):
@@ -356,6 +377,28 @@ def test_rules_are_taken_over_when_files_change(world):
                                                              "then": [{"defer": "later"}]}]}))
     wait(lambda: len(gateway.events("reloaded")) > count, "the fifth rules")
     assert answer_to_rcpt(gateway, "five@x.example") == (450, b"4.7.1 later")
+    gateway.stop()
+
+
+def test_maps_are_read_again_when_their_file_changes(world):
+    """A CSV file beside the rules is part of them: what changes in it is in force without a restart, what is broken in it is not."""
+    gateway = world.mailweir(None)
+    gateway.configuration["rules"] = ["rules.json"]
+    gateway.write = lambda: put(gateway.file, json.dumps(gateway.configuration))
+    put(gateway.folder / "rules.json", json.dumps({"maps": {"tenant": {"file": "tenants.csv", "by": "domain"}}, "rules": [
+        {"name": "tenants", "if": {"of": "from | lookup('tenant')", "exists": True},
+         "then": [{"reject": "for ${from | lookup('tenant')}"}]}]}))
+    put(gateway.folder / "tenants.csv", "# who\nacme.example,gold\n")
+    gateway.start()
+    assert answer_to_rcpt(gateway, "a@eu.acme.example") == (550, b"5.7.1 for gold")
+    assert answer_to_rcpt(gateway, "a@globex.example")[0] == 250
+    put(gateway.folder / "tenants.csv", 'acme.example,"sil""ver"\nglobex.example,new\n')
+    wait(lambda: answer_to_rcpt(gateway, "a@globex.example") == (550, b"5.7.1 for new"), "the new map")
+    assert answer_to_rcpt(gateway, "a@acme.example") == (550, b'5.7.1 for sil"ver')
+    put(gateway.folder / "tenants.csv", 'acme.example,"never closed\n')
+    failed = wait(lambda: gateway.events("reload_failed"), "the refusal")
+    assert "a quote is opened and never closed" in failed[0]["error.message"], failed
+    assert answer_to_rcpt(gateway, "a@globex.example") == (550, b"5.7.1 for new")
     gateway.stop()
 
 

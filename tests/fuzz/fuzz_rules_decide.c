@@ -12,7 +12,29 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char rules[] =
-    "{\"lists\":{\"l\":[\"a@b\",\"@c.example\",\"@.d.example\"]},\"rules\":["
+    "{\"lists\":{\"l\":[\"a@b\",\"@c.example\",\"@.d.example\"]},\"maps\":{\"m\":{\"y\":\"gold\"}},"
+    "\"trusted_authserv\":[{\"name\":\"mx\",\"from_clients\":[\"10.0.0.0/8\"]}],\"rules\":["
+    "{\"name\":\"map\",\"if\":{\"of\":\"from.domain | "
+    "lookup('m')\",\"is\":\"gold\"},\"then\":[{\"set\":{\"v\":\"gold\"}}]},"
+    "{\"name\":\"every\",\"if\":{\"every\":{\"of\":\"header.To.addresses\",\"ends_with\":\"x\"}},\"then\":[{\"copy\":{"
+    "\"folder\":\"E/${subject | split(',')[last] | hash(5)}\"}}]},"
+    "{\"name\":\"some\",\"if\":{\"some\":{\"of\":\"attachments\",\"all\":[{\"of\":\".name\",\"ends_with\":\".x\"},{"
+    "\"of\":\".size\",\"over\":3}]}},\"then\":[{\"copy\":{\"folder\":\"A\"}}]},"
+    "{\"name\":\"number\",\"if\":{\"of\":\"header.X | number\",\"over\":{\"of\":\"subject | "
+    "length\"}},\"then\":[{\"copy\":{\"folder\":\"N\"}}]},"
+    "{\"name\":\"age\",\"if\":{\"of\":\"header.Date | "
+    "age\",\"over\":\"1d\"},\"then\":[{\"copy\":{\"folder\":\"D/${header.Date | date | month | "
+    "zone('Europe/Berlin')}\"}}]},"
+    "{\"name\":\"report\",\"state\":\"watch\",\"if\":{\"of\":\"report\",\"exists\":true},\"then\":[{\"reject\":\"x\"}]}"
+    ","
+    "{\"name\":\"parts\",\"if\":{\"of\":\"parts('text/"
+    "*').text\",\"contains\":{\"list\":\"l\"}},\"then\":[{\"copy\":{\"folder\":\"P/${subject | "
+    "replace_pattern('[a-z]+', '$0$0') | first(9)}\"}}]},"
+    "{\"name\":\"none\",\"if\":{\"none\":{\"of\":\"recipients\",\"is\":{\"of\":\"header.From.address\"}}},\"then\":[{"
+    "\"copy\":{\"folder\":\"R\"}}]},"
+    "{\"name\":\"list\",\"if\":{\"header\":\"Subject\",\"matches\":[\"^b\",\"(?i)q$\"]},\"then\":[{\"copy\":{"
+    "\"folder\":\"L\",\"else\":[{\"folder\":\"M\",\"when\":\"refused\"}]}}]},"
+    "{\"name\":\"auth\",\"if\":{\"of\":\"auth.dmarc\",\"is\":\"pass\"},\"then\":[{\"copy\":{\"folder\":\"O\"}}]},"
     "{\"name\":\"blocked\",\"if\":{\"field\":\"from\",\"in\":\"l\"},\"then\":[{\"reject\":\"no ${from}\"}]},"
     "{\"name\":\"subject\",\"on_error\":\"skip\",\"if\":{\"header\":\"Subject\",\"matches\":\"^(?<w>\\\\w+) (.*)$\"},"
     "\"then\":[{\"fileinto\":{\"folder\":\"S/${w}/${2|slug|default('x')}\",\"flags\":[\"k-${w}\"]}}]},"
@@ -70,12 +92,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct bytes text = bytes_at(data, size);
     struct mail_source source = mail_source_of(&text);
     struct mail_recipient to = {.address = "c@d"};
-    struct mail_envelope envelope = {.id = "ID", .from = size % 7 == 0 ? "a@b" : "x@y", .to = &to, .to_count = 1};
+    struct mail_envelope envelope = {
+        .id = "ID", .client = {.address = "10.1.2.3"}, .from = size % 7 == 0 ? "a@b" : "x@y", .to = &to, .to_count = 1};
     bool complete;
     struct filters_message message = {.envelope = &envelope,
                                       .header = bytes_slice(text, 0, mail_header_length(text, &complete)),
                                       .source = &source,
-                                      .size = size};
+                                      .size = size,
+                                      .now_ms = INT64_C(1795417880000)};
     struct arena *arena = arena_new(16u << 20);
     struct filters_decision indexed = {0}, traced = {0}, early = {0};
     struct fault fault = FAULT_INIT, other = FAULT_INIT, third = FAULT_INIT;

@@ -23,6 +23,7 @@ RULES = [
      "then": [{"reject": "Not here"}]},
     {"name": "archive-inbox", "if": {"header": "X-Archive", "matches": "inbox"},
      "then": [{"fileinto": {"upstream": "archive", "folder": "INBOX"}}, {"stop": True}]},
+    {"name": "backups", "state": "watch", "if": {"header": "Subject", "starts_with": "backup"}, "then": [{"discard": True}]},
     {"name": "old-ticket-system", "if": {"header": "X-Ticket-1998", "matches": "."},
      "then": [{"fileinto": {"upstream": "corp", "folder": "Tickets"}}, {"stop": True}]},
 ]

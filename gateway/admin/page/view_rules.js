@@ -11,7 +11,7 @@ const keepAll = () => keepFilters({ show: filter.value === "all" ? "" : filter.v
 
 function isShown(rule) {
   const text = search.value.toLowerCase();
-  return (filter.value === "all" || (filter.value === "never" ? !rule.hits : filter.value === "errors" ? rule.errors > 0 : rule.hits > 0)) && (!text || rule.name.toLowerCase().includes(text));
+  return (filter.value === "all" || (filter.value === "never" ? !rule.hits && !rule.watched : filter.value === "errors" ? rule.errors > 0 : rule.hits > 0)) && (!text || rule.name.toLowerCase().includes(text));
 }
 
 /** How the tests that expect the rule went: ["2 pass", "good"]. */
@@ -50,7 +50,7 @@ function draw() {
     row.time.title = rule.sampled ? `mean of ${count(rule.sampled)} tries that were measured` : "";
     say(row.errors, rule.errors ? `${count(rule.errors)}, ${ago(rule.last_error)}` : "");
     row.errors.className = rule.errors ? "bad" : "";
-    row.last.className = rule.hits ? "" : "warn";
+    row.last.className = rule.hits || rule.watched ? "" : "warn";
     row.bar.style.width = `${(rule.hits / top) * 100}%`;
   });
   list.empty.hidden = list.body.children.length > 0;
