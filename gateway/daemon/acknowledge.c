@@ -33,6 +33,8 @@ struct wait {
     struct acknowledge *acknowledge; /* NULL when that is gone */
     char id[48];
     size_t count, left;    /* deliveries in all, and those that are open */
+    size_t refused;        /* for good, of those that are not open ... */
+    struct fault refusal;  /* ... the first of them */
     char filed[FILED_MAX]; /* the mailboxes of those that are filed, with commas; as many names as fit */
     bool each;             /* all are waited for, and what became of them stands in heard */
     struct heard *heard;
@@ -172,6 +174,8 @@ static bool await_delivery(void *ctx, const struct reception_awaited *awaited, r
     wait->busy = false;
     wait->count = wait->left = awaited->count;
     wait->each = awaited->each;
+    wait->refused = 0;
+    wait->refusal = FAULT_INIT;
     wait->filed[0] = '\0';
     wait->done = done;
     wait->ctx = done_ctx;
@@ -209,13 +213,18 @@ static void note_filed(struct wait *wait, const char *mailbox)
     }
 }
 
+/* 5xx only where no repetition can help: for all else the sender keeps the message and comes again. */
+static bool is_final(const struct fault *fault, enum spool_outcome_kind kind)
+{
+    return kind == SPOOL_DEAD && fault->class == FAULT_PERM;
+}
+
 /* Into text, which must live as long as the answer. */
 static struct smtpd_answer answer_of(const struct wait *wait, const struct fault *fault, enum spool_outcome_kind kind,
                                      char *text, size_t size)
 {
-    size_t filed = wait->count - wait->left;
-    /* 5xx only where no repetition can help: for all else the sender keeps the message and comes again. */
-    bool final = kind == SPOOL_DEAD && fault->class == FAULT_PERM;
+    size_t filed = wait->count - wait->left - wait->refused;
+    bool final = is_final(fault, kind);
     snprintf(text, size, "the mailbox server says: %s", fault->text);
     if (filed > 0 && !wait->each) {
         size_t len = strlen(text);
@@ -276,14 +285,27 @@ static void hear_for_all(struct wait *wait, const char *mailbox, enum spool_outc
                          const struct fault *fault)
 {
     char text[sizeof fault->text + FILED_MAX + 160];
-    if (kind == SPOOL_FILED) {
+    bool refuses = wait->done != NULL && is_final(fault, kind);
+    if (kind == SPOOL_FILED || refuses) {
         wait->left--;
+    }
+    if (kind == SPOOL_FILED) {
         note_filed(wait, mailbox);
-        if (wait->left == 0) {
-            answer_sender(wait, &(struct smtpd_answer){0});
-            wait_free(wait);
-        }
+    } else if (refuses) {
+        wait->refusal = wait->refused++ == 0 ? *fault : wait->refusal;
+    }
+    if (wait->left == 0 && wait->refused == 0 && kind == SPOOL_FILED) {
+        answer_sender(wait, &(struct smtpd_answer){0});
+        wait_free(wait);
         return;
+    }
+    if (wait->left == 0 && wait->done != NULL && wait->refused > 0) {
+        struct smtpd_answer bad = answer_of(wait, &wait->refusal, SPOOL_DEAD, text, sizeof text);
+        give_up_delivery(wait, &bad);
+        return;
+    }
+    if (kind == SPOOL_FILED || refuses) {
+        return; /* the others say what they have, so that the answer can name it */
     }
     wait->busy = false;
     if (wait->done != NULL) {

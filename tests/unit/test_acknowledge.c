@@ -108,7 +108,7 @@ static void a_failure_is_the_senders_and_the_rest_is_dropped(void **state)
         enum spool_outcome_kind kind;
         enum fault_class class;
         int code;
-    } cases[] = {{SPOOL_DEFERRED, FAULT_TEMP, 451}, {SPOOL_DEAD, FAULT_PERM, 554}, {SPOOL_DEAD, FAULT_TEMP, 451}};
+    } cases[] = {{SPOOL_DEFERRED, FAULT_TEMP, 451}, {SPOOL_DEAD, FAULT_TEMP, 451}};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         w.drops = w.answers = 0;
@@ -120,6 +120,30 @@ static void a_failure_is_the_senders_and_the_rest_is_dropped(void **state)
         assert_string_equal(w.dropped_id, "M");
         w.dropped(w.dropped_ctx, &(struct spool_change_result){.changed = 2}, NULL);
     }
+}
+
+/* A refusal for good waits for the others, so that it can name those that have it; for what is open when the time ends, he comes again. */
+static void a_refusal_names_what_is_filed(void **state)
+{
+    (void)state;
+    await("M", 3, 60000);
+    outcome("M.2", SPOOL_DEAD, FAULT_PERM);
+    assert_int_equal(w.answers, 0);
+    outcome("M.1", SPOOL_FILED, FAULT_NONE);
+    assert_int_equal(w.answers, 0);
+    outcome("M.3", SPOOL_FILED, FAULT_NONE);
+    assert_int_equal(w.answers, 1);
+    assert_int_equal(w.code, 554);
+    assert_non_null(strstr(w.text, "2 of 3 mailboxes have it"));
+    assert_non_null(strstr(w.text, "corp/Folder M.1, corp/Folder M.3"));
+    w.dropped(w.dropped_ctx, &(struct spool_change_result){.changed = 0}, NULL);
+    w.answers = 0;
+    await("N", 2, 60000);
+    outcome("N.2", SPOOL_DEAD, FAULT_PERM);
+    outcome("N.1", SPOOL_DEFERRED, FAULT_TEMP);
+    assert_int_equal(w.answers, 1);
+    assert_int_equal(w.code, 451);
+    w.dropped(w.dropped_ctx, &(struct spool_change_result){.changed = 1}, NULL);
 }
 
 /* What may have been filed is looked into while the sender waits; what is filed is said in a refusal of the rest. */
@@ -266,6 +290,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(all_filed_is_good),
         TEST(a_failure_is_the_senders_and_the_rest_is_dropped),
+        TEST(a_refusal_names_what_is_filed),
         TEST(doubt_is_looked_into),
         TEST(comes_again_meanwhile),
         TEST(what_was_busy_is_dropped_when_its_outcome_comes),
