@@ -96,7 +96,8 @@ void imapc_pool_free(struct imapc_pool **pool)
 void imapc_pool_origin(const struct imapc_pool *pool, struct imapc_origin *origin_r)
 {
     doubt_name(origin_r->account, bytes_of(pool->account.username));
-    origin_r->place = imapc_place_print(pool, pool->place);
+    /* Which of several it goes to is known when it goes: a crash leaves nothing that says so. */
+    origin_r->place = pool->account.place_count > 1 ? DOUBT_PLACES : imapc_place_print(pool, 0);
 }
 
 static int64_t seconds_left(const struct imapc_pool *pool, int64_t expires)
