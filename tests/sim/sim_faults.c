@@ -33,6 +33,8 @@ static const struct kind {
     [SIM_FAULT_REFUSE] = {"refusal of APPEND", BY_COUNT, 16, 0, 5, 5},
     [SIM_FAULT_KEEP_NO] = {"refusal of an APPEND that is filed", BY_COUNT, 16, 0, 3, 5},
     [SIM_FAULT_KEEP_PART] = {"refusal of an APPEND that is filed in part", BY_COUNT, 16, 0, 3, 5},
+    [SIM_FAULT_BATCH] = {"loss of an APPEND of several in part", BY_COUNT, 6, 0, 11, 5},
+    [SIM_FAULT_STANDBY] = {"standby that lags", BY_TIME, 0, 5 * SIM_SECOND, 60 * SIM_SECOND, 5},
     [SIM_FAULT_CROWD] = {"old mail copied in", BY_TIME, 0, 0, 250, 4},
     [SIM_FAULT_EXPUNGE] = {"mail deleted", BY_TIME, 0, 0, 1, 3},
     [SIM_FAULT_MOVE] = {"mail moved", BY_TIME, 0, 1 * SIM_SECOND, 30 * SIM_SECOND, 3},
@@ -53,7 +55,7 @@ static struct {
     struct sim_fault faults[SIM_FAULTS_MAX];
     size_t count;
     bool over, calm, refusing;
-    uint64_t disk_ops, ops[4], links, appends;
+    uint64_t disk_ops, ops[4], links, appends, batches;
     sim_faults_fn *fn;
     void *ctx;
 } plan;
@@ -226,9 +228,15 @@ void sim_faults_link(struct sim_link_trouble *trouble_r)
     trouble_r->tls_fails = due(SIM_FAULT_TLS, plan.links, false) != NULL;
 }
 
-const struct sim_fault *sim_faults_append(void)
+const struct sim_fault *sim_faults_append(size_t messages)
 {
     plan.appends++;
+    plan.batches += messages > 1;
+    const struct sim_fault *batch = messages > 1 ? due(SIM_FAULT_BATCH, plan.batches, false) : NULL;
+    if (batch != NULL) {
+        sim_say("fault: %s %llu", kinds[SIM_FAULT_BATCH].name, (unsigned long long)plan.batches);
+        return batch;
+    }
     static const enum sim_fault_kind of_append[] = {SIM_FAULT_COMMIT_CUT, SIM_FAULT_CUT_BEFORE, SIM_FAULT_REFUSE,
                                                     SIM_FAULT_KEEP_NO, SIM_FAULT_KEEP_PART};
     for (size_t i = 0; i < sizeof of_append / sizeof of_append[0]; i++) {

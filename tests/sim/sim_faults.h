@@ -31,6 +31,8 @@ enum sim_fault_kind {
     SIM_FAULT_REFUSE,      /* ... refused with a code */
     SIM_FAULT_KEEP_NO,     /* ... filed and answered NO */
     SIM_FAULT_KEEP_PART,   /* ... filed but for its last message and answered NO */
+    SIM_FAULT_BATCH,       /* the n-th APPEND of several messages is filed in part, and there is no answer */
+    SIM_FAULT_STANDBY,     /* a server's first address is away for a while, and its standby is far behind */
     SIM_FAULT_CROWD,       /* old mail is copied into a server's folders */
     SIM_FAULT_EXPUNGE,     /* mail is deleted there, what was filed too or not */
     SIM_FAULT_MOVE,        /* mail is moved there, for a while */
@@ -76,6 +78,6 @@ void sim_faults_set_refusing(bool is_refusing);
 int sim_faults_disk(enum sim_disk_op op, const char *path);
 /* What becomes of the next connection; of the next APPEND (NULL: nothing). */
 void sim_faults_link(struct sim_link_trouble *trouble_r);
-const struct sim_fault *sim_faults_append(void);
+const struct sim_fault *sim_faults_append(size_t messages);
 
 #endif

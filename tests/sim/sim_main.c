@@ -34,6 +34,7 @@ static const struct world {
     {"spool", WORLD_SPOOL_FAULTS, world_spool, false},
     {"flood", WORLD_FLOOD_FAULTS, world_flood, false},
     {"backlog", WORLD_BACKLOG_FAULTS, world_backlog, false},
+    {"states", WORLD_STATES_FAULTS, world_states, false},
     {"spool-on-model", WORLD_SPOOL_FAULTS, world_spool, true},
     {"gateway-on-model", WORLD_GATEWAY_FAULTS, world_gateway, true},
     {"gateway", WORLD_GATEWAY_FAULTS, world_gateway, false},
@@ -257,10 +258,11 @@ static int run_single(const struct options *options)
 
 static int usage(void)
 {
-    fprintf(stderr,
-            "usage: mailweir-sim [--world NAME] --seed N [--without 1,4] [-v]\n"
-            "       mailweir-sim [--world NAME] --seeds A..B [--jobs N] [--stop]\n"
-            "worlds: gateway (unless another is named), spool, flood, backlog, gateway-on-model, spool-on-model\n");
+    fprintf(
+        stderr,
+        "usage: mailweir-sim [--world NAME] --seed N [--without 1,4] [-v]\n"
+        "       mailweir-sim [--world NAME] --seeds A..B [--jobs N] [--stop]\n"
+        "worlds: gateway (unless another is named), spool, flood, backlog, states, gateway-on-model, spool-on-model\n");
     return 2;
 }
 

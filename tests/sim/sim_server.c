@@ -292,16 +292,17 @@ static void plan_greeting(struct sim_session *session)
     session->event = sim_after(sim_random_between(&session->server->random, 100, 30 * SIM_MS), on_greet, session);
 }
 
-static void *on_accept(void *ctx, struct sim_link *link, struct sim_link_trouble *trouble_r)
+static void *accept_at(struct sim_server *server, struct sim_link *link, struct sim_link_trouble *trouble_r,
+                       bool is_standby)
 {
-    struct sim_server *server = ctx;
     sim_faults_link(trouble_r);
-    if (server->is_down) {
+    if (server->is_down || is_standby != (server->standby_lag_us > 0)) {
         return NULL;
     }
     struct sim_session *session = expect_calloc(1, sizeof *session);
     session->server = server;
     session->number = ++server->session_count;
+    session->is_standby = is_standby;
     session->link = link;
     buf_init(&session->in, INPUT_MAX);
     list_append(&server->sessions, &session->all);
@@ -312,6 +313,16 @@ static void *on_accept(void *ctx, struct sim_link *link, struct sim_link_trouble
         plan_greeting(session);
     }
     return session;
+}
+
+static void *on_accept(void *ctx, struct sim_link *link, struct sim_link_trouble *trouble_r)
+{
+    return accept_at(ctx, link, trouble_r, false);
+}
+
+static void *on_accept_standby(void *ctx, struct sim_link *link, struct sim_link_trouble *trouble_r)
+{
+    return accept_at(ctx, link, trouble_r, true);
 }
 
 static void on_tls(void *ctx)
@@ -349,6 +360,23 @@ struct sim_server *sim_server_new(unsigned index, const char *host, unsigned con
     return server;
 }
 
+void sim_server_add_standby(struct sim_server *server, const char *host)
+{
+    sim_link_serve(host, on_accept_standby, &events, server);
+}
+
+void sim_server_set_standby(struct sim_server *server, uint64_t lag_us)
+{
+    server->standby_lag_us = lag_us;
+    LIST_EACH(at, &server->sessions)
+    {
+        struct sim_session *session = LIST_ITEM(at, struct sim_session, all);
+        if (session->link != NULL && session->is_standby != (lag_us > 0)) {
+            sim_session_end(session, true);
+        }
+    }
+}
+
 void sim_server_set_down(struct sim_server *server, bool is_down)
 {
     server->is_down = is_down;
@@ -366,6 +394,19 @@ void sim_server_set_pace(struct sim_server *server, uint64_t message_us)
     server->is_steady = true;
     server->pace_us = message_us;
     server->most = server->connections;
+}
+
+void sim_server_set_batches(struct sim_server *server, uint64_t message_us)
+{
+    server->has_multiappend = server->has_uidplus = server->refuses_batch = true;
+    server->pace_us = message_us;
+    server->most = server->connections;
+}
+
+void sim_server_watch(struct sim_server *server, sim_server_step_fn *fn, void *ctx)
+{
+    server->step = fn;
+    server->step_ctx = ctx;
 }
 
 void sim_server_set_budget(struct sim_server *server, struct sim_budget *budget)

@@ -22,6 +22,9 @@ enum sim_server_look {
 
 /* index: 0, in clear, or 1, under TLS. connections: what the gateway is configured to open at most; more at once ends the world. */
 struct sim_server *sim_server_new(unsigned index, const char *host, unsigned connections);
+/* Another host that leads to it: it takes connections while the first one is away, and shows what came by that so much later; 0: not. */
+void sim_server_add_standby(struct sim_server *server, const char *host);
+void sim_server_set_standby(struct sim_server *server, uint64_t lag_us);
 /* Not taking connections, and dropping those there are. */
 void sim_server_set_down(struct sim_server *server, bool is_down);
 /* From now on it works at one pace: so long for each message, and without a delay for all the rest; all that were drawn are left out. */
@@ -31,6 +34,13 @@ struct sim_budget;
 void sim_server_set_budget(struct sim_server *server, struct sim_budget *budget);
 /* Takes connections and says nothing on them. */
 void sim_server_set_silent(struct sim_server *server, bool is_silent);
+/* It takes several messages in one command, each of which takes it so long; the first batch is filed but for its last message and refused, and the answer to what
+ * is filed next is lost. */
+void sim_server_set_batches(struct sim_server *server, uint64_t message_us);
+/* Asked before each command; it says what becomes of it. The gateway may be gone behind it. */
+enum sim_step { SIM_STEP_GOES_ON, SIM_STEP_CUT_BEFORE, SIM_STEP_CUT_BEHIND, SIM_STEP_SAYS_NO };
+typedef enum sim_step sim_server_step_fn(void *ctx, const char *command);
+void sim_server_watch(struct sim_server *server, sim_server_step_fn *fn, void *ctx);
 /* Octets of memory that its messages and connections take. */
 uint64_t sim_server_memory(const struct sim_server *server);
 /* Answering that it is busy. */

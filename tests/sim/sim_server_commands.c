@@ -97,6 +97,8 @@ static void store(struct sim_session *session, struct sim_folder *folder, struct
     snprintf(stored->date, sizeof stored->date, "%.*s", (int)date.len, (const char *)date.ptr);
     uint64_t lag = session->server->lags ? sim_random_between(&session->server->random, 0, SIM_SERVER_LAG_MOST) : 0;
     stored->shown_us = sim_now() + lag;
+    stored->stored_us = sim_now();
+    stored->by_standby = session->is_standby;
     stored->uid = folder->uidnext++;
     buf_init(&stored->octets, octets.len);
     buf_append_bytes(&stored->octets, octets);
@@ -157,6 +159,21 @@ static void answer_kept(struct sim_session *session, struct append *append, cons
     }
 }
 
+/* A batch of which some are filed, and nobody says what became of it: a reset, a BYE, or silence. */
+static void lose_batch(struct sim_session *session, struct append *append, const struct sim_fault *fault)
+{
+    store_some(session, append, fault->amount % 4);
+    note_end(session, SIM_APPEND_CUT);
+    if (fault->amount / 4 == 2) {
+        session->busy_until = sim_now() + 100 * (uint64_t)SIM_SECOND;
+        return;
+    }
+    if (fault->amount / 4 == 1) {
+        sim_session_say(session, "* BYE internal trouble");
+    }
+    sim_session_end(session, fault->amount / 4 == 0);
+}
+
 static void say_appended(struct sim_session *session, const struct append *append)
 {
     char text[100];
@@ -171,6 +188,29 @@ static void say_appended(struct sim_session *session, const struct append *appen
     answer(session, text);
 }
 
+/* See sim_server_set_batches(). */
+static bool plays_story(struct sim_session *session, struct append *append)
+{
+    struct sim_server *server = session->server;
+    size_t count = count_literals(session);
+    if (server->loses_answer) {
+        server->loses_answer = false;
+        store_some(session, append, SIZE_MAX);
+        note_end(session, SIM_APPEND_CUT);
+        sim_session_end(session, true);
+        return true;
+    }
+    if (!server->refuses_batch || count < 2) {
+        return false;
+    }
+    server->refuses_batch = false;
+    server->loses_answer = true;
+    store_some(session, append, count - 1);
+    note_end(session, SIM_APPEND_LATER);
+    answer(session, "NO [LIMIT] too many messages");
+    return true;
+}
+
 static void do_append(struct sim_session *session)
 {
     struct append append = {.folder = find_folder(session->server, word(session, 2))};
@@ -182,7 +222,7 @@ static void do_append(struct sim_session *session)
                session->server->has_create_hint ? "NO [TRYCREATE] no such mailbox" : "NO Invalid mailbox name.");
         return;
     }
-    const struct sim_fault *fault = sim_faults_append();
+    const struct sim_fault *fault = sim_faults_append(count_literals(session));
     if (has_killer(session)) {
         sim_say("server %u breaks over this message", session->server->index);
         note_end(session, SIM_APPEND_CUT);
@@ -191,6 +231,10 @@ static void do_append(struct sim_session *session)
     }
     if (fault != NULL && (fault->kind == SIM_FAULT_KEEP_NO || fault->kind == SIM_FAULT_KEEP_PART)) {
         answer_kept(session, &append, fault);
+        return;
+    }
+    if (fault != NULL && fault->kind == SIM_FAULT_BATCH) {
+        lose_batch(session, &append, fault);
         return;
     }
     if (fault != NULL && fault->kind == SIM_FAULT_REFUSE) {
@@ -214,6 +258,9 @@ static void do_append(struct sim_session *session)
     if (words != NULL) {
         note_end(session, SIM_APPEND_LATER);
         answer(session, words);
+        return;
+    }
+    if (plays_story(session, &append)) {
         return;
     }
     store_some(session, &append, SIZE_MAX);
@@ -243,13 +290,21 @@ bool sim_server_allows_literal(struct sim_session *session)
 
 /* ---- looking ---- */
 
-/* UIDNEXT as this server tells it: with or without what its views do not show yet. */
-static uint32_t next_of(const struct sim_server *server, const struct sim_folder *folder)
+/* Whether the standby has it yet. */
+static bool is_here(const struct sim_session *session, const struct sim_stored *stored)
 {
+    uint64_t lag = session->is_standby && !stored->by_standby ? session->server->standby_lag_us : 0;
+    return stored->stored_us + lag <= sim_now();
+}
+
+/* UIDNEXT as this server tells it: with or without what its views do not show yet. */
+static uint32_t next_of(const struct sim_session *session, const struct sim_folder *folder)
+{
+    const struct sim_server *server = session->server;
     LIST_EACH(at, &folder->messages)
     {
         const struct sim_stored *stored = LIST_ITEM(at, struct sim_stored, link);
-        if (server->hides_next && stored->shown_us > sim_now()) {
+        if ((server->hides_next && stored->shown_us > sim_now()) || !is_here(session, stored)) {
             return stored->uid;
         }
     }
@@ -269,7 +324,7 @@ static void take_view(struct sim_session *session)
     LIST_EACH(at, &session->selected->messages)
     {
         const struct sim_stored *stored = LIST_ITEM(at, struct sim_stored, link);
-        if (stored->shown_us <= sim_now()) {
+        if (stored->shown_us <= sim_now() && is_here(session, stored)) {
             session->view[session->view_count++] = stored->uid;
         }
     }
@@ -292,7 +347,7 @@ static void do_select(struct sim_session *session)
     sim_session_say(session, "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)");
     sim_session_say(session, "* %zu EXISTS", session->view_count);
     sim_session_say(session, "* OK [UIDVALIDITY %u] valid", folder->uidvalidity);
-    sim_session_say(session, "* OK [UIDNEXT %u] next", next_of(session->server, folder));
+    sim_session_say(session, "* OK [UIDNEXT %u] next", next_of(session, folder));
     answer(session, is_word(session, 1, "EXAMINE") ? "OK [READ-ONLY] done" : "OK [READ-WRITE] done");
 }
 
@@ -305,7 +360,7 @@ static void do_status(struct sim_session *session)
     }
     struct bytes name = word(session, 2);
     sim_session_say(session, "* STATUS \"%.*s\" (UIDVALIDITY %u UIDNEXT %u)", (int)name.len, (const char *)name.ptr,
-                    folder->uidvalidity, next_of(session->server, folder));
+                    folder->uidvalidity, next_of(session, folder));
     answer(session, "OK done");
 }
 
@@ -587,6 +642,24 @@ static const struct {
     {"CHECK", true, do_nothing},
 };
 
+/* What the watcher makes of the command; true: it is not executed. */
+static bool is_stopped(struct sim_session *session, enum sim_step step)
+{
+    bool appends = is_word(session, 1, "APPEND");
+    if (step == SIM_STEP_CUT_BEFORE) {
+        if (appends) {
+            note_end(session, SIM_APPEND_CUT);
+        }
+        sim_session_end(session, true);
+    } else if (step == SIM_STEP_SAYS_NO) {
+        if (appends) {
+            note_end(session, SIM_APPEND_LATER);
+        }
+        answer(session, "NO [INUSE] just now");
+    }
+    return step == SIM_STEP_CUT_BEFORE || step == SIM_STEP_SAYS_NO;
+}
+
 static void execute(struct sim_session *session)
 {
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
@@ -605,7 +678,17 @@ static void execute(struct sim_session *session)
 
 void sim_server_execute(struct sim_session *session)
 {
-    execute(session);
+    const struct sim_server *server = session->server;
+    char name[32];
+    snprintf(name, sizeof name, "%.*s", (int)word(session, 1).len, (const char *)word(session, 1).ptr);
+    enum sim_step step =
+        server->step != NULL && session->link != NULL ? server->step(server->step_ctx, name) : SIM_STEP_GOES_ON;
+    if (!is_stopped(session, step)) {
+        execute(session);
+        if (step == SIM_STEP_CUT_BEHIND && session->link != NULL) {
+            sim_session_end(session, true);
+        }
+    }
     for (size_t i = 0; i < session->count; i++) {
         buf_done(&session->tokens[i].text);
     }

@@ -23,6 +23,8 @@ struct sim_stored {
     uint32_t uid;
     char date[32];     /* INTERNALDATE */
     uint64_t shown_us; /* views that begin before do not show it */
+    uint64_t stored_us;
+    bool by_standby; /* it came by the standby, which has it at once */
     struct buf octets;
     struct sim_filing *filing; /* what the book has of it; NULL: it is somebody else's */
 };
@@ -57,6 +59,10 @@ struct sim_server {
     size_t folder_count;
     struct list sessions;
     unsigned session_count;
+    sim_server_step_fn *step; /* or NULL */
+    void *step_ctx;
+    bool refuses_batch, loses_answer; /* the next one */
+    uint64_t standby_lag_us; /* the first address is away, and the standby is so far behind; 0: it takes nobody */
 };
 
 struct sim_token {
@@ -77,6 +83,7 @@ struct sim_session {
     uint64_t literal; /* octets of a literal still to come */
     bool in_literal;
     bool logged_in, under_tls;
+    bool is_standby;
     struct sim_folder *selected;
     uint32_t *view; /* the UIDs of the selected folder's messages, by their sequence numbers, as they were then */
     size_t view_count;

@@ -3,6 +3,7 @@
  */
 #include "sim_setup.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -41,6 +42,7 @@ static struct {
     unsigned order, body;    /* of the rules; whether one looks into the body */
     bool matches;            /* moods by patterns instead of lists */
     unsigned fallback_s;     /* the upstreams stand in for each other after so many seconds; 0: they do not */
+    bool standby;            /* each upstream has a second address */
     unsigned give_up_s;      /* 0: not within the world's time */
     unsigned possible;       /* 1 << version of the rules that may be in force */
     unsigned wanted;         /* the version that stands in the file, and ... */
@@ -52,6 +54,11 @@ static struct {
 bool sim_setup_has_fallback(enum sim_place place)
 {
     return setup.fallback_s > 0 && (place == SIM_PLACE_INBOX || place == SIM_PLACE_ONE || place == SIM_PLACE_TWO);
+}
+
+bool sim_setup_has_standby(void)
+{
+    return setup.standby;
 }
 
 bool sim_setup_gives_up(void)
@@ -199,13 +206,19 @@ static void add_listener(struct buf *out, enum sim_listener which)
 static void add_upstream(struct buf *out, unsigned which)
 {
     const char *tls = which == 1 ? "implicit" : setup.starttls ? "starttls" : "none";
+    char standby[60] = "";
+    if (setup.standby) {
+        snprintf(standby, sizeof standby, "\"standby\": [\"imap-%s2.sim:%u\"], ", sim_upstreams[which],
+                 which == 1 ? 993 : 143);
+    }
     buf_printf(out,
-               "  \"%s\": {\"address\": \"imap-%s.sim:%u\", \"tls\": {\"mode\": \"%s\"}, %s\"connections\": %u,\n"
+               "  \"%s\": {\"address\": \"imap-%s.sim:%u\", %s\"tls\": {\"mode\": \"%s\"}, %s\"connections\": %u,\n"
                "   \"auth\": {\"username\": \"u\", \"password\": \"p\"},"
                " \"timeouts\": {\"connect\": \"20s\", \"command\": \"40s\"},\n"
-               "   \"retry\": {\"initial\": \"5s\", \"maximum\": \"2m\", \"fallback_after\": \"%us\", \"give_up\": "
+               "   \"retry\": {\"initial\": \"5s\", \"maximum\": \"2m\", \"failback\": \"20s\", \"fallback_after\": "
+               "\"%us\", \"give_up\": "
                "\"%us\"}}%s\n",
-               sim_upstreams[which], sim_upstreams[which], which == 1 ? 993 : 143, tls,
+               sim_upstreams[which], sim_upstreams[which], which == 1 ? 993 : 143, standby, tls,
                strcmp(tls, "none") == 0 ? "\"insecure\": true, " : "", setup.connections[which],
                setup.fallback_s > 0 ? setup.fallback_s : 3600, setup.give_up_s > 0 ? setup.give_up_s : 432000,
                which == 0 ? "," : "");
@@ -298,6 +311,7 @@ void sim_setup_begin(void)
     setup.give_up_s = setup.fallback_s == 0 && sim_random_chance(&setup.random, 40)
                           ? (unsigned)sim_random_between(&setup.random, 10, 90)
                           : 0;
+    setup.standby = sim_random_chance(&setup.random, 25);
     sim_disk_put("/etc/tls.crt", "certificate\n", 12);
     sim_disk_put("/etc/tls.key", "key\n", 4);
     sim_disk_put("/etc/users.json", users_text, strlen(users_text));

@@ -75,6 +75,8 @@ unsigned sim_setup_places(enum sim_mood mood, unsigned recipients, unsigned vers
 void sim_setup_begin(void);
 /* Whether mail for this place goes to the other server when its own stays down. */
 bool sim_setup_has_fallback(enum sim_place place);
+/* Whether each upstream has a second address. */
+bool sim_setup_has_standby(void);
 /* Whether the upstreams give up within the world's time: then there are dead letters, for an operator to try again. */
 bool sim_setup_gives_up(void);
 /* Whether the upstream is configured with STARTTLS, with TLS from the first octet. */

@@ -41,4 +41,12 @@ void world_flood(void);
 #define WORLD_BACKLOG_FAULTS 0u
 void world_backlog(void);
 
+/*
+ * The whole gateway in one story with refusals, a split, doubt and looks, and one fault at each command of it: seeds 0 to
+ * WORLD_STATES_COMMANDS * 20 - 1 are all of them.
+ */
+#define WORLD_STATES_FAULTS   0u
+#define WORLD_STATES_COMMANDS 45
+void world_states(void);
+
 #endif

@@ -48,6 +48,9 @@ static struct {
 } world;
 
 static const char *const hosts[2] = {"imap-a.sim", "imap-b.sim"};
+static const char *const standbys[2] = {"imap-a2.sim", "imap-b2.sim"};
+/* A standby is so far behind: longer than any look waits. */
+#define STANDBY_LAG (40 * (uint64_t)SIM_SECOND)
 
 /* ---- the gateway's life ---- */
 
@@ -186,6 +189,11 @@ static void on_fault(void *ctx, const struct sim_fault *fault, bool begin)
         break;
     case SIM_FAULT_THROTTLE:
         sim_server_set_throttled(server, begin);
+        break;
+    case SIM_FAULT_STANDBY:
+        if (sim_setup_has_standby()) {
+            sim_server_set_standby(server, begin ? STANDBY_LAG : 0);
+        }
         break;
     case SIM_FAULT_UIDVALIDITY:
         sim_server_renumber(server);
@@ -344,6 +352,7 @@ static void make_all_well(void)
     sim_disk_set_capacity(DISK);
     for (unsigned i = 0; i < 2; i++) {
         sim_server_set_down(world.servers[i], false);
+        sim_server_set_standby(world.servers[i], 0);
         sim_server_set_throttled(world.servers[i], false);
         sim_server_set_moving(world.servers[i], false);
         sim_server_set_look(world.servers[i], SIM_SERVER_LOOK_GOOD);
@@ -368,6 +377,7 @@ static void build(void)
     sim_mail_watch_doubts(on_doubt);
     for (unsigned i = 0; i < 2; i++) {
         world.servers[i] = sim_server_new(i, hosts[i], SIM_CONNECTIONS);
+        sim_server_add_standby(world.servers[i], standbys[i]);
     }
     for (unsigned i = 0; i < CLIENTS; i++) {
         world.clients[i] = sim_client_new(i, SIM_FAULTS_HORIZON / 2);
