@@ -136,6 +136,9 @@ void imapc_enter(struct imapc_engine *engine, enum imapc_phase phase)
 
 struct imap_command *imapc_begin(struct imapc_engine *engine, const char *name)
 {
+    if (strcmp(name, "APPEND") != 0 && strcmp(name, "STATUS") != 0 && strcmp(name, "CREATE") != 0) {
+        imapc_locate_break(engine); /* it may leave the selected folder */
+    }
     bool literal_plus = (engine->capabilities.has & (IMAP_CAP_LITERAL_PLUS | IMAP_CAP_LITERAL_MINUS)) != 0;
     imap_command_tag(engine->tag, engine->options.random, ++engine->tag_number);
     imap_command_begin(&engine->command, engine->tag, name, literal_plus);
@@ -178,7 +181,9 @@ void imapc_over(struct imapc_engine *engine)
     engine->append.literal_open = false;
     engine->append.asked = false;
     engine->removing.uid = 0;
-    imapc_locate_done(engine);
+    if (!engine->locate.paused) {
+        imapc_locate_done(engine);
+    }
 }
 
 void imapc_give_up(struct imapc_engine *engine, enum fault_class class, const char *code, const char *text)
@@ -227,7 +232,8 @@ static void end_connection(struct imapc_engine *engine)
     if (engine->phase == IMAPC_PHASE_LOGIN && engine->command_open && engine->fault.class == FAULT_TEMP) {
         imapc_auth_lost(engine);
     }
-    if (append->messages != NULL || engine->locate.wanted != NULL || engine->removing.uid != 0) {
+    bool looks = engine->locate.wanted != NULL && !engine->locate.paused;
+    if (append->messages != NULL || looks || engine->removing.uid != 0) {
         if (!append->answered) {
             const struct fault *fault = &engine->fault;
             size_t reached = append->messages != NULL ? append->reached : 0;
@@ -358,6 +364,9 @@ static void on_untagged(struct imapc_engine *engine, const struct imap_reply *re
     bool refuses = reply->status == IMAP_STATUS_NO || reply->status == IMAP_STATUS_BAD;
     if (refuses || bytes_is_nocase(reply->code, "ALERT")) {
         note_said(engine, "", reply);
+    }
+    if (bytes_is_nocase(reply->name, "EXPUNGE") || bytes_is_nocase(reply->name, "VANISHED")) {
+        imapc_locate_break(engine);
     }
     if (reply->status == IMAP_STATUS_BYE) {
         on_bye(engine, reply);

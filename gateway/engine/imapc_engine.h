@@ -154,6 +154,7 @@ struct imapc_result {
     bool doubtful;  /* of a refused append: the server may have kept them all the same */
     bool bare;      /* of a doubtful one: it may be for the keywords, without which the message is to go again */
     bool ended;     /* the connection ended during the task */
+    bool paused;    /* of a search: it is not over, and the engine may be given an append: imapc_engine_resume() */
     struct doubt_mark mark; /* of an append: known before its first octet; of a search: when it began */
     struct doubt_mark next; /* of an append: what is known behind it */
     enum doubt_sight sight; /* of a search */
@@ -236,6 +237,13 @@ void imapc_engine_append(struct imapc_engine *engine, uint64_t now, const char *
  */
 void imapc_engine_locate(struct imapc_engine *engine, uint64_t now, const char *folder, struct imapc_wanted *wanted,
                          size_t count);
+/*
+ * Whether others wait for the connection: a search under way then pauses between two windows, with a RESULT that says so.
+ * What was asked for with it stays valid. Appends may be given to the engine then, as many as there are; resume() goes on
+ * with the search, whose RESULT is still due.
+ */
+void imapc_engine_share(struct imapc_engine *engine, bool others_wait);
+void imapc_engine_resume(struct imapc_engine *engine, uint64_t now);
 /*
  * Removes one message from folder by its UID in a mailbox of this UIDVALIDITY: \Deleted, then UID EXPUNGE (RFC 4315
  * section 2.1), which touches no other one. Without UIDPLUS nothing is done, and the result has the fault "no-uidplus".

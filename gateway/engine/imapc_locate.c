@@ -15,15 +15,9 @@
 #include "mail/mail_header.h"
 #include "mail/mail_rope.h"
 
-void imapc_engine_locate(struct imapc_engine *engine, uint64_t now, const char *folder, struct imapc_wanted *wanted,
-                         size_t count)
+static void begin(struct imapc_engine *engine, struct imapc_wanted *wanted, size_t count)
 {
-    EXPECT(imapc_engine_is_ready(engine) && count > 0);
     struct imapc_locating *locate = &engine->locate;
-    engine->said[0] = '\0';
-    engine->now = now;
-    engine->result = (struct imapc_result){0};
-    engine->append.answered = false;
     imapc_elsewhere_forget(engine);
     *locate = (struct imapc_locating){
         .wanted = wanted, .count = count, .missing = count, .window = IMAPC_WINDOW_FIRST, .lowest = UINT32_MAX};
@@ -37,6 +31,17 @@ void imapc_engine_locate(struct imapc_engine *engine, uint64_t now, const char *
         wanted[i].cut = false;
         disregard(map_set(locate->index, bytes_of(wanted[i].id), &wanted[i]));
     }
+}
+
+void imapc_engine_locate(struct imapc_engine *engine, uint64_t now, const char *folder, struct imapc_wanted *wanted,
+                         size_t count)
+{
+    EXPECT(imapc_engine_is_ready(engine) && count > 0 && !engine->locate.paused);
+    engine->said[0] = '\0';
+    engine->now = now;
+    engine->result = (struct imapc_result){0};
+    engine->append.answered = false;
+    begin(engine, wanted, count);
     imapc_resolve(engine, folder, IMAPC_PHASE_EXAMINE);
 }
 
@@ -50,6 +55,12 @@ void imapc_locate_done(struct imapc_engine *engine)
     locate->answered = NULL;
     locate->bounds = locate->counts = NULL;
     locate->wanted = NULL;
+    if (locate->paused_task != NULL) {
+        imapc_folders_free(&locate->paused_task->special.found);
+        buf_done(&locate->paused_task->folder);
+        free(locate->paused_task);
+        locate->paused_task = NULL;
+    }
 }
 
 /* ---- examine ---- */
@@ -107,6 +118,63 @@ static void end_windows(struct imapc_engine *engine)
     }
 }
 
+/*
+ * Between two windows the connection is free for whoever waits: APPEND is as good in the selected state (RFC 9051 section
+ * 6.3.12), and the numbers of the folder's messages stay what they are until the server says EXPUNGE.
+ */
+static void pause_it(struct imapc_engine *engine)
+{
+    struct imapc_locating *locate = &engine->locate;
+    locate->paused_task = expect_calloc(1, sizeof *locate->paused_task);
+    locate->paused_task->special = engine->special;
+    locate->paused_task->result = engine->result;
+    buf_init(&locate->paused_task->folder, IMAP_NAME_MAX);
+    buf_append_bytes(&locate->paused_task->folder, buf_bytes(&engine->folder));
+    engine->special = (struct imapc_special){0};
+    engine->result = (struct imapc_result){.paused = true};
+    engine->result_due = true;
+    locate->paused = true;
+    imapc_enter(engine, IMAPC_PHASE_READY);
+}
+
+void imapc_locate_break(struct imapc_engine *engine)
+{
+    engine->locate.broken = engine->locate.paused;
+}
+
+void imapc_engine_share(struct imapc_engine *engine, bool others_wait)
+{
+    engine->locate.shares = others_wait;
+}
+
+void imapc_engine_resume(struct imapc_engine *engine, uint64_t now)
+{
+    struct imapc_locating *locate = &engine->locate;
+    struct imapc_paused *task = locate->paused_task;
+    EXPECT(imapc_engine_is_ready(engine) && locate->paused);
+    engine->now = now;
+    imapc_folders_free(&engine->special.found);
+    engine->special = task->special;
+    engine->result = task->result;
+    engine->append.answered = false;
+    buf_clear(&engine->folder);
+    buf_append_bytes(&engine->folder, buf_bytes(&task->folder));
+    buf_done(&task->folder);
+    free(task);
+    locate->paused_task = NULL;
+    locate->paused = false;
+    if (locate->broken) {
+        struct imapc_wanted *wanted = locate->wanted;
+        size_t count = locate->count;
+        imapc_locate_done(engine);
+        begin(engine, wanted, count);
+        engine->locate.has_broken = true;
+        imapc_enter(engine, IMAPC_PHASE_EXAMINE);
+    } else {
+        imapc_enter(engine, IMAPC_PHASE_FETCH);
+    }
+}
+
 /* The window in front of the one that was seen; or the end of the search. */
 static void next_window(struct imapc_engine *engine)
 {
@@ -114,6 +182,8 @@ static void next_window(struct imapc_engine *engine)
     bool low = locate->lowest <= locate->bounds[0];
     if (locate->end == 0 || locate->missing == 0 || low || locate->seen >= IMAPC_SEARCH_MAX) {
         end_windows(engine);
+    } else if (locate->shares && locate->seen > 0 && !locate->has_broken) {
+        pause_it(engine);
     } else {
         imapc_enter(engine, IMAPC_PHASE_FETCH);
     }
@@ -167,6 +237,7 @@ void imapc_fetch_enter(struct imapc_engine *engine)
 {
     struct imapc_locating *locate = &engine->locate;
     struct imap_command *command = imapc_begin(engine, "FETCH");
+    locate->window = locate->shares && locate->window > IMAPC_WINDOW_SHARED ? IMAPC_WINDOW_SHARED : locate->window;
     locate->first = locate->end > locate->window ? locate->end - locate->window + 1 : 1;
     locate->answers = 0;
     memset(locate->answered, 0, IMAPC_WINDOW_MAX / 8 + 1);

@@ -115,7 +115,9 @@ struct imapc_storing {
 
 /* The first window of a search, in messages from the end of the folder; each further one is four times as large. */
 #define IMAPC_WINDOW_FIRST 200
-#define IMAPC_WINDOW_MAX   20000
+#define IMAPC_WINDOW_MAX   5000
+/* While others wait for the connection, which is theirs between two windows. */
+#define IMAPC_WINDOW_SHARED 1000
 /* A search that has seen this many messages ends; what it has not found stays unproven. */
 #define IMAPC_SEARCH_MAX 200000
 /* Messages, from the newest, that are looked at in each of the account's other places. */
@@ -139,7 +141,12 @@ struct imapc_locating {
     uint32_t *bounds; /* where the looks for wanted begin, in order, one for each; by index the messages seen from there
                          to the next */
     uint32_t *counts;
-    size_t places; /* of the account's other ones that were looked at */
+    size_t places;   /* of the account's other ones that were looked at */
+    bool shares;     /* others wait: it pauses between two windows */
+    bool paused;     /* it waits itself; the folder stays selected */
+    bool broken;     /* since then the numbers of the folder's messages may have changed, or it was left */
+    bool has_broken; /* it has begun anew for that, and pauses no more */
+    struct imapc_paused *paused_task;
 };
 
 /* The folder of the task, when it is named by its use. */
@@ -152,6 +159,13 @@ struct imapc_special {
     const char *written; /* it names it as Gmail does in English; NULL: not */
     bool use_refused;
     struct imapc_folders *found;
+};
+
+/* What a search takes up again when it goes on. */
+struct imapc_paused {
+    struct imapc_special special;
+    struct imapc_result result;
+    struct buf folder;
 };
 
 /* The message that is being removed. */
@@ -423,5 +437,7 @@ void imapc_unselect_reply(struct imapc_engine *engine, const struct imap_reply *
 /* Untagged responses of these phases. */
 void imapc_locate_data(struct imapc_engine *engine, const struct imap_reply *reply);
 void imapc_locate_done(struct imapc_engine *engine);
+/* What the server says, or we ask, while a search is paused, that changes the numbers of the folder's messages. */
+void imapc_locate_break(struct imapc_engine *engine);
 
 #endif

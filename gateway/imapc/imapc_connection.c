@@ -253,6 +253,11 @@ static void finish_job(struct imapc_connection *connection, const struct imapc_r
         imapc_probe_result(connection, result);
         return;
     }
+    if (result->paused) {
+        connection->held = connection->job;
+        connection->job = NULL;
+        return;
+    }
     struct imapc_result judged = *result;
     log_news(connection, result);
     imapc_health_result(connection, &judged);
@@ -286,7 +291,15 @@ static bool start_next(struct imapc_connection *connection)
     }
     if (!pool->draining && !left && !connection->sick && !imapc_health_is_down(pool)) {
         const struct imap_capabilities *capabilities = imapc_engine_capabilities(connection->engine);
-        connection->job = imapc_job_take(pool, (capabilities->has & IMAP_CAP_MULTIAPPEND) != 0);
+        bool can_batch = (capabilities->has & IMAP_CAP_MULTIAPPEND) != 0;
+        connection->job =
+            connection->held != NULL ? imapc_job_take_append(pool, can_batch) : imapc_job_take(pool, can_batch);
+    }
+    if (connection->job == NULL && connection->held != NULL) {
+        connection->job = connection->held;
+        connection->held = NULL;
+        imapc_engine_resume(connection->engine, now);
+        return true;
     }
     if (connection->job != NULL) {
         /* Octets of a message that lie in the kernel when we give the connection up must not be sent afterwards: the
@@ -321,6 +334,12 @@ static void end(struct imapc_connection *connection, const struct imapc_request 
     struct imapc_request why = *request;
     struct fault fault = *request->fault;
     why.fault = &fault;
+    if (connection->held != NULL) {
+        struct imapc_result lost = {.fault = fault, .ended = true, .sight = DOUBT_SIGHT_FAILED};
+        fault_set(&lost.fault, FAULT_TEMP, "connection-lost", "look", "the connection ended during a look");
+        imapc_job_finish(connection->pool, &connection->held, &lost, false,
+                         imapc_place_print(connection->pool, connection->place));
+    }
     if (!fault_is_set(&fault) && connection->stream != NULL) {
         net_stream_finish(&connection->stream, LINGER_MS);
     }
@@ -429,6 +448,8 @@ bool imapc_connection_pump(struct imapc_connection *connection)
     connection->inflated = 0;
     do {
         do {
+            bool looks = connection->job != NULL && connection->job->is_search;
+            imapc_engine_share(connection->engine, looks && imapc_job_waits(connection->pool));
             next = advance(connection);
         } while (next == NEXT_STEP);
         if (next == NEXT_GONE) {

@@ -99,7 +99,7 @@ static struct imapc_job *take_search(struct imapc_pool *pool, struct imapc_folde
     return job;
 }
 
-struct imapc_job *imapc_job_take(struct imapc_pool *pool, bool can_batch)
+static struct imapc_job *take(struct imapc_pool *pool, bool can_batch, bool may_search)
 {
     can_batch = can_batch && pool->account.settings[IMAPC_BATCH] > 1;
     if (imapc_health_is_trial(pool) && pool->active_count > 0) {
@@ -109,7 +109,7 @@ struct imapc_job *imapc_job_take(struct imapc_pool *pool, bool can_batch)
     {
         struct imapc_folder *folder = LIST_ITEM(link, struct imapc_folder, link);
         struct imapc_job *job = NULL;
-        if (imapc_folder_may_search(pool, folder)) {
+        if (may_search && imapc_folder_may_search(pool, folder)) {
             job = take_search(pool, folder);
         } else if (may_append(pool, folder, can_batch)) {
             job = take_appends(pool, folder, can_batch);
@@ -120,6 +120,29 @@ struct imapc_job *imapc_job_take(struct imapc_pool *pool, bool can_batch)
         }
     }
     return NULL;
+}
+
+struct imapc_job *imapc_job_take(struct imapc_pool *pool, bool can_batch)
+{
+    return take(pool, can_batch, true);
+}
+
+struct imapc_job *imapc_job_take_append(struct imapc_pool *pool, bool can_batch)
+{
+    return take(pool, can_batch, false);
+}
+
+bool imapc_job_waits(struct imapc_pool *pool)
+{
+    bool waits = false;
+    if (pool->connection_count < pool->connection_most || pool->draining || imapc_health_is_trial(pool)) {
+        return false;
+    }
+    LIST_EACH(link, &pool->ring)
+    {
+        waits = waits || may_append(pool, LIST_ITEM(link, struct imapc_folder, link), false);
+    }
+    return waits;
 }
 
 /* ---- doing ---- */

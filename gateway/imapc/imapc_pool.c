@@ -122,7 +122,7 @@ void imapc_pool_state(const struct imapc_pool *pool, struct imapc_pool_state *st
     for (const struct list *link = pool->connections.next; link != &pool->connections; link = link->next) {
         const struct imapc_connection *connection = LIST_ITEM(link, const struct imapc_connection, link);
         state_r->ready += connection->ready;
-        state_r->busy += connection->job != NULL;
+        state_r->busy += connection->job != NULL || connection->held != NULL;
     }
 }
 

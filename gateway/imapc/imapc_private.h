@@ -121,6 +121,10 @@ struct imapc_job {
 
 /* The next piece of work for a connection; NULL: none. can_batch: its server has MULTIAPPEND. */
 struct imapc_job *imapc_job_take(struct imapc_pool *pool, bool can_batch);
+/* The same, without searches. */
+struct imapc_job *imapc_job_take_append(struct imapc_pool *pool, bool can_batch);
+/* Whether appends wait, and no connection is free for them or can be opened. */
+bool imapc_job_waits(struct imapc_pool *pool);
 void imapc_job_start(struct imapc_job *job, struct imapc_engine *engine, uint64_t now);
 /*
  * Answers the job's appends, or queues them again; sets *job to NULL. stale: the connection had been used before, and
@@ -177,6 +181,7 @@ struct imapc_connection {
     struct tracer tracer;
     uint64_t number;               /* of the pool's connections ever */
     struct imapc_job *job;         /* under way, or NULL */
+    struct imapc_job *held;        /* a search that has made room for others; or NULL */
     bool probes;                   /* the pool's probe is under way on it */
     struct imapc_deflate *deflate; /* NULL: in the plain */
     struct buf packed;             /* deflated, for the stream */
