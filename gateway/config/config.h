@@ -124,7 +124,6 @@ struct config_upstream {
     uint64_t idle_timeout;
     uint64_t retry_initial;
     uint64_t retry_maximum;
-    uint64_t settle;
     uint64_t failback;
     uint64_t warn_after;
     uint64_t fallback_after;

@@ -67,7 +67,7 @@ int config_upstream_account(const struct config_upstream *upstream, struct imapc
                                         .retry_initial_ms = upstream->retry_initial,
                                         .retry_maximum_ms = upstream->retry_maximum,
                                         .compress = upstream->compress,
-                                        .settle_ms = upstream->settle,
+                                        .settle_ms = upstream->settings[IMAPC_SETTLE],
                                         .failback_ms = upstream->failback};
     account_r->tls_mode = modes[upstream->tls.mode];
     const struct imapc_profile *profile = imapc_profile_at(upstream->profile);

@@ -134,9 +134,10 @@ static const struct config_key upstream_retry_keys[] = {
     {"initial", DURATION(config_upstream, retry_initial), .fallback = "10s", .least = 10,
      .help = "first wait after a failure; doubled each time"},
     {"maximum", DURATION(config_upstream, retry_maximum), .fallback = "15m", .least = 10, .help = "longest wait"},
-    {"settle", DURATION(config_upstream, settle), .fallback = "5s",
+    {"settle", DURATION(config_upstream, settings[IMAPC_SETTLE]),
      .help = "a message whose outcome is unknown is looked for after 2 s, and is not called absent before this time: a "
-             "server may show late what it has"},
+             "server may show late what it has. Without it, or with 0, what the profile says: 5s, for stores that show "
+             "mail late 10s or 15s (mailweir upstreams --profiles)"},
     {"failback", DURATION(config_upstream, failback), .fallback = "5m", .least = 100,
      .help = "while a standby serves, the first address is tried again after it"},
     {"fallback_after", DURATION(config_upstream, fallback_after), .fallback = "1h", .least = 1000,
@@ -194,6 +195,9 @@ static const struct config_key upstream_limit_keys[] = {
     {"store_flags", SWITCH(config_upstream, settings[IMAPC_STORE_FLAGS]),
      .help = "whether flags are stored behind the APPEND, and when a message is found that was in doubt, because the "
              "server's APPEND loses them"},
+    {"merges", SWITCH(config_upstream, settings[IMAPC_MERGES]),
+     .help = "whether the server keeps one message of those with the same Message-ID: what was filed is looked at, so "
+             "that why can tell that it was merged with an older one"},
     END,
 };
 static const struct config_table upstream_limits = {upstream_limit_keys, 0};

@@ -109,7 +109,7 @@ static int64_t later(const struct dispatch_job *job, int64_t now)
 {
     const struct dispatch_upstream *upstream = job->upstream;
     if (is_first_doubt(job) && job->outcome.retry_after_ms == 0) {
-        uint64_t settle = upstream->config->settle;
+        uint64_t settle = upstream->config->settings[IMAPC_SETTLE];
         return now + (int64_t)(settle < IMAPC_LOOK_MS ? settle : IMAPC_LOOK_MS);
     }
     if (bytes_is(bytes_of(job->outcome.fault.code), IMAPC_UNPROVEN)) {
@@ -131,12 +131,24 @@ static char *note_of(const struct dispatch_job *job)
     const struct mail_delivery *delivery = &job->item->delivery;
     static const char twice[] =
         "possible_duplicate: another attempt may have filed it too, and that could not be found out";
+    static const char *const merged[] = {
+        [IMAPC_MERGED_NOT] = NULL,
+        [IMAPC_MERGED_ANOTHER] = "merged with an older message: the server took it for one with the same Message-ID, "
+                                 "which is what lies there under this UID",
+        [IMAPC_MERGED_GONE] = "merged with an older message: the server said OK and kept nothing under this UID, as it "
+                              "does where one with the same Message-ID is in the account",
+    };
     char text[sizeof outcome->fault.text + 600];
     if (job->elsewhere != NULL) {
         return expect_strdup(job->instead.because);
     }
     if (!fault_is_set(&outcome->fault) && delivery->because != NULL && !outcome->possible_duplicate) {
         snprintf(text, sizeof text, "%s: it lies in \"%s\"", delivery->because, delivery->folder);
+        return expect_strdup(text);
+    }
+    if (!fault_is_set(&outcome->fault) && outcome->merged != IMAPC_MERGED_NOT) {
+        snprintf(text, sizeof text, "%s%s%s", outcome->possible_duplicate ? twice : "",
+                 outcome->possible_duplicate ? "; " : "", merged[outcome->merged]);
         return expect_strdup(text);
     }
     if (fault_is_set(&outcome->fault) || (!outcome->found && !outcome->possible_duplicate)) {

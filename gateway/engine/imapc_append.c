@@ -139,6 +139,9 @@ static void leave(struct imapc_engine *engine)
     } else if (append->filed && imapc_flags_are_stored(engine)) {
         append->answered = true;
         imapc_enter(engine, IMAPC_PHASE_RESELECT);
+    } else if (append->filed && imapc_merged_is_asked(engine)) {
+        append->answered = true;
+        imapc_enter(engine, IMAPC_PHASE_MERGED);
     } else {
         imapc_over(engine);
         imapc_enter(engine, IMAPC_PHASE_READY);

@@ -53,6 +53,8 @@ static const struct {
                               IMAPC_QUESTION_STORE},
     [IMAPC_PHASE_STORE] = {"store", imapc_store_enter, imapc_store_reply, NULL, IMAPC_QUESTION_STORE},
     [IMAPC_PHASE_LEAVE] = {"unselect", imapc_leave_enter, imapc_leave_reply, NULL, IMAPC_QUESTION_LEAVE},
+    [IMAPC_PHASE_MERGED] = {"examine", imapc_merged_enter, imapc_merged_reply, imapc_merged_data, -1},
+    [IMAPC_PHASE_MERGED_FETCH] = {"fetch", imapc_merged_fetch_enter, imapc_merged_fetch_reply, imapc_merged_data, -1},
     [IMAPC_PHASE_EXAMINE] = {"examine", imapc_examine_enter, imapc_examine_reply, imapc_locate_data, -1},
     [IMAPC_PHASE_BOUND] = {"status", imapc_bound_enter, imapc_bound_reply, imapc_locate_data, -1},
     [IMAPC_PHASE_FETCH] = {"fetch", imapc_fetch_enter, imapc_fetch_reply, imapc_locate_data, -1},

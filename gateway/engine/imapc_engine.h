@@ -108,7 +108,8 @@ struct imapc_engine_options {
     bool utf8;            /* UTF8=ACCEPT is enabled where it is offered */
     bool store_flags;     /* the server's APPEND loses flags: they are stored behind it, and by a search that finds the
                              message */
-    const char *version;  /* of the program, for ID (RFC 2971); NULL: none is said */
+    bool merges; /* the server may throw away a message that it takes for another one: what was filed is looked at */
+    const char *version;           /* of the program, for ID (RFC 2971); NULL: none is said */
     struct imapc_habits *habits;   /* what all connections of the account have learned of the server; or NULL */
     bool plain_refusals_certain;   /* a NO without a code leaves nothing behind */
     struct imapc_folders *folders; /* what all connections of the account have learned; NULL: folders are not asked */
@@ -117,15 +118,24 @@ struct imapc_engine_options {
         *special_names; /* by enum imap_special_use, of folders to use where the server has none; or NULL */
 };
 
+/* What lies under the UID that the server told for a message. */
+enum imapc_merged {
+    IMAPC_MERGED_NOT,     /* it, as far as is known */
+    IMAPC_MERGED_ANOTHER, /* another message, which the server has taken for the same */
+    IMAPC_MERGED_GONE,    /* nothing: the server has thrown it away */
+};
+
 /* One message of an append; it and what it points at stay valid until the result. */
 struct imapc_message {
     const char *const *flags;
     size_t flag_count;
     int64_t date_ms; /* INTERNALDATE */
     uint64_t size;
-    bool utf8;    /* octets above 127 stand in its header section */
-    bool bare;    /* it goes alone and without its keywords, which may be what the server refused */
-    uint32_t uid; /* set by the engine from APPENDUID (RFC 4315); 0: not said */
+    bool utf8;                /* octets above 127 stand in its header section */
+    bool bare;                /* it goes alone and without its keywords, which may be what the server refused */
+    uint32_t uid;             /* set by the engine from APPENDUID (RFC 4315); 0: not said */
+    const char *id;           /* as in its MAIL_ID_FIELD; NULL: it is not looked at behind the APPEND */
+    enum imapc_merged merged; /* set by the engine, where options.merges */
 };
 
 /* A message that may lie in a folder: looked for by the id in its own header field. */
@@ -238,9 +248,9 @@ void imapc_engine_append(struct imapc_engine *engine, uint64_t now, const char *
 void imapc_engine_locate(struct imapc_engine *engine, uint64_t now, const char *folder, struct imapc_wanted *wanted,
                          size_t count);
 /*
- * Whether others wait for the connection: a search under way then pauses between two windows, with a RESULT that says so.
- * What was asked for with it stays valid. Appends may be given to the engine then, as many as there are; resume() goes on
- * with the search, whose RESULT is still due.
+ * Whether others wait for the connection: a search under way then pauses between two windows, with a RESULT that says
+ * so. What was asked for with it stays valid. Appends may be given to the engine then, as many as there are; resume()
+ * goes on with the search, whose RESULT is still due.
  */
 void imapc_engine_share(struct imapc_engine *engine, bool others_wait);
 void imapc_engine_resume(struct imapc_engine *engine, uint64_t now);

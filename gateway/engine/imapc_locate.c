@@ -119,8 +119,8 @@ static void end_windows(struct imapc_engine *engine)
 }
 
 /*
- * Between two windows the connection is free for whoever waits: APPEND is as good in the selected state (RFC 9051 section
- * 6.3.12), and the numbers of the folder's messages stay what they are until the server says EXPUNGE.
+ * Between two windows the connection is free for whoever waits: APPEND is as good in the selected state (RFC 9051
+ * section 6.3.12), and the numbers of the folder's messages stay what they are until the server says EXPUNGE.
  */
 static void pause_it(struct imapc_engine *engine)
 {
@@ -322,28 +322,38 @@ static void take_message(struct imapc_engine *engine, uint32_t number, struct by
     take_found(engine, fields, uid);
 }
 
-/* The pairs of one FETCH response: UID n, BODY[...] octets, in any order. */
-static void take_pairs(struct imapc_engine *engine, uint32_t number, struct bytes args)
+/* UID n, BODY[...] octets, in any order. */
+void imapc_locate_pairs(struct bytes args, uint32_t *uid_r, struct bytes *fields_r)
 {
+    static const struct bytes none = {(const uint8_t *)"", 0};
     struct imap_token name, value;
-    struct bytes fields = {NULL, 0};
     uint64_t uid = 0;
+    *fields_r = (struct bytes){NULL, 0};
+    *uid_r = 0;
     if (imap_token_next(&args, &name) < 0 || name.kind != IMAP_TOKEN_OPEN) {
         return;
     }
     while (imap_token_next(&args, &name) == 0 && name.kind == IMAP_TOKEN_ATOM) {
         struct bytes rest = args;
         if (imap_token_skip(&args) < 0 || imap_token_next(&rest, &value) < 0) {
+            *fields_r = (struct bytes){NULL, 0};
             return;
         }
         if (bytes_is_nocase(name.text, "UID")) {
             disregard(bytes_to_u64(value.text, &uid));
         } else if (bytes_starts_nocase(name.text, "BODY[") && value.kind == IMAP_TOKEN_STRING) {
-            static const struct bytes none = {(const uint8_t *)"", 0};
-            fields = value.text.len > 0 ? value.text : none;
+            *fields_r = value.text.len > 0 ? value.text : none;
         }
     }
-    take_message(engine, number, fields, uid <= UINT32_MAX ? (uint32_t)uid : 0);
+    *uid_r = uid <= UINT32_MAX ? (uint32_t)uid : 0;
+}
+
+static void take_pairs(struct imapc_engine *engine, uint32_t number, struct bytes args)
+{
+    struct bytes fields;
+    uint32_t uid;
+    imapc_locate_pairs(args, &uid, &fields);
+    take_message(engine, number, fields, uid);
 }
 
 void imapc_locate_data(struct imapc_engine *engine, const struct imap_reply *reply)

@@ -53,6 +53,8 @@ enum imapc_phase {
     IMAPC_PHASE_RESELECT,
     IMAPC_PHASE_STORE,
     IMAPC_PHASE_LEAVE,
+    IMAPC_PHASE_MERGED,
+    IMAPC_PHASE_MERGED_FETCH,
     IMAPC_PHASE_EXAMINE,
     IMAPC_PHASE_BOUND,
     IMAPC_PHASE_FETCH,
@@ -168,6 +170,12 @@ struct imapc_paused {
     struct buf folder;
 };
 
+/* The message that was filed, as it is looked at. */
+struct imapc_merging {
+    struct doubt_mark mark; /* of the folder: whether its view has come so far */
+    bool shown, ours;       /* there is a message of that UID; it is the one that was sent */
+};
+
 /* The message that is being removed. */
 struct imapc_removing {
     uint32_t uid; /* 0: none */
@@ -214,6 +222,7 @@ struct imapc_engine {
     char *elsewhere[IMAPC_ELSEWHERE_PLACES]; /* names of the places that messages were found in; or NULL */
     struct imapc_storing storing;
     struct imapc_removing removing;
+    struct imapc_merging merging;
     struct imapc_special special;
     struct buf used; /* the folder of a task that named it by its use, as rules write it */
     size_t checked;  /* folders that were asked about behind the login */
@@ -410,6 +419,16 @@ struct doubt_mark imapc_mark_known(struct imapc_engine *engine);
 /* The answer to an APPEND has told a UID. */
 void imapc_mark_passed(struct imapc_engine *engine, uint32_t validity, uint32_t uid);
 
+/* imapc_merged.c */
+/* Whether what was filed is looked at: then MERGED is next. */
+bool imapc_merged_is_asked(const struct imapc_engine *engine);
+void imapc_merged_enter(struct imapc_engine *engine);
+void imapc_merged_reply(struct imapc_engine *engine, const struct imap_reply *reply);
+void imapc_merged_fetch_enter(struct imapc_engine *engine);
+void imapc_merged_fetch_reply(struct imapc_engine *engine, const struct imap_reply *reply);
+/* Untagged responses of both. */
+void imapc_merged_data(struct imapc_engine *engine, const struct imap_reply *reply);
+
 /* imapc_elsewhere.c: what is missing in the folder may lie in another one of the account. */
 /* The place that is looked through, as rules write it; kept until it is forgotten. */
 const char *imapc_elsewhere_name(struct imapc_engine *engine);
@@ -424,6 +443,8 @@ void imapc_elsewhere_fetch_enter(struct imapc_engine *engine);
 void imapc_elsewhere_fetch_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 
 /* imapc_locate.c */
+/* UID and id fields of a FETCH response, behind its number: the fields are NULL when they are not there. */
+void imapc_locate_pairs(struct bytes args, uint32_t *uid_r, struct bytes *fields_r);
 void imapc_examine_enter(struct imapc_engine *engine);
 void imapc_examine_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 void imapc_fetch_enter(struct imapc_engine *engine);

@@ -51,6 +51,7 @@ struct imapc_connection *imapc_connection_new(struct imapc_pool *pool)
         .message_max = account->settings[IMAPC_MESSAGE_MAX],
         .keywords = account->settings[IMAPC_KEYWORDS] != 0,
         .subscribe = account->settings[IMAPC_SUBSCRIBE] != 0,
+        .merges = account->settings[IMAPC_MERGES] != 0,
         .store_flags = account->settings[IMAPC_STORE_FLAGS] != 0,
         .plain_refusals_certain = account->settings[IMAPC_PLAIN_REFUSALS] != 0,
         .utf8 = account->settings[IMAPC_UTF8] != 0,

@@ -58,6 +58,7 @@ static void add(struct imapc_pool *pool, struct imapc_job *job, struct imapc_app
                                                            .date_ms = append->date_ms,
                                                            .utf8 = append->utf8,
                                                            .bare = append->doubt.bare,
+                                                           .id = append->id,
                                                            .size = append->body.size};
     }
     job->appends[job->count++] = append;
@@ -255,6 +256,7 @@ static struct imapc_outcome outcome_at(const struct imapc_job *job, const struct
     struct imapc_outcome outcome = outcome_of(result);
     bool uncertain = job->appends[index]->doubt.open;
     outcome.uid = job->messages[index].uid;
+    outcome.merged = job->messages[index].merged;
     outcome.killed = result->ended && result->sent && job->count == 1 && !result->account;
     if (result->fault.class != FAULT_NONE && result->fault.class != FAULT_LOCAL && uncertain) {
         outcome.fault.class = FAULT_UNCERTAIN;

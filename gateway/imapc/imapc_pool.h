@@ -77,6 +77,7 @@ struct imapc_outcome {
     bool account;              /* the fault is of the upstream (cannot connect, log in), not of this append */
     bool found;                /* nothing was sent: an earlier attempt had filed it */
     const char *elsewhere;     /* found, in this other folder of the account; valid during the call; or NULL */
+    enum imapc_merged merged;  /* filed, and what lies under that UID is not it */
     uint32_t twin_uid;         /* found, and it lies there twice; else 0 */
     bool possible_duplicate;   /* filed, though one attempt more may have done so: that could not be found out */
     bool killed;               /* it went out alone, and the connection ended over it */

@@ -6,8 +6,9 @@
 
 #include <string.h>
 
-#define KiB UINT64_C(1024)
-#define MiB (UINT64_C(1024) * 1024)
+#define KiB    UINT64_C(1024)
+#define MiB    (UINT64_C(1024) * 1024)
+#define SECOND UINT64_C(1000)
 
 static const char *const names[IMAPC_SETTINGS] = {
     [IMAPC_CONNECTIONS] = "connections",
@@ -26,6 +27,8 @@ static const char *const names[IMAPC_SETTINGS] = {
     [IMAPC_LINE_MAX] = "line_max",
     [IMAPC_PLAIN_REFUSALS] = "plain_refusals",
     [IMAPC_TLS_EXPORTER] = "tls_exporter",
+    [IMAPC_MERGES] = "merges",
+    [IMAPC_SETTLE] = "settle",
 };
 
 static const struct imapc_profile profiles[] = {
@@ -49,6 +52,8 @@ static const struct imapc_profile profiles[] = {
          [IMAPC_LINE_MAX] = {0, "not known"},
          [IMAPC_PLAIN_REFUSALS] = {0, "who says no without a code may have kept the message: it is looked for"},
          [IMAPC_TLS_EXPORTER] = {1, "what RFC 9266 says of SCRAM with channel binding under TLS 1.3"},
+         [IMAPC_MERGES] = {0, "a message is stored as often as it is sent"},
+         [IMAPC_SETTLE] = {5 * SECOND, "servers with one store show a message at once; one that was slow, soon after"},
      }},
     {"dovecot",
      "Dovecot",
@@ -88,6 +93,9 @@ static const struct imapc_profile profiles[] = {
          [IMAPC_LITERAL_MAX] = {4 * KiB, "LITERAL- only"},
          [IMAPC_MESSAGE_MAX] = {35651584, "its APPENDLIMIT"},
          [IMAPC_DAILY_OCTETS] = {450 * MiB, "500 MB of upload a day, then the account is locked for IMAP"},
+         [IMAPC_MERGES] = {1,
+                           "it says OK to a second message with the same Message-ID, tells a UID, and keeps the first"},
+         [IMAPC_SETTLE] = {10 * SECOND, "its views of an account are copies, which follow each other"},
      }},
     {"microsoft365",
      "Exchange Online",
@@ -98,6 +106,7 @@ static const struct imapc_profile profiles[] = {
          [IMAPC_STORE_FLAGS] = {1, "its APPEND loses \\Flagged"},
          [IMAPC_PLAIN_REFUSALS] = {1, "it refuses without a code, before anything is kept"},
          [IMAPC_LINE_MAX] = {10500, "longer lines: BAD Command Argument Error. 11"},
+         [IMAPC_SETTLE] = {15 * SECOND, "its store is replicated, and an index of it follows some seconds behind"},
      }},
     {"exchange",
      "Exchange on premises",
@@ -108,6 +117,7 @@ static const struct imapc_profile profiles[] = {
          [IMAPC_PLAIN_REFUSALS] = {1, "it refuses without a code, before anything is kept"},
          [IMAPC_KEYWORDS] = {0, "keywords are refused (no \\* in PERMANENTFLAGS)"},
          [IMAPC_LINE_MAX] = {9900, "longer lines are refused"},
+         [IMAPC_SETTLE] = {15 * SECOND, "what was just appended is searched for in vain"},
      }},
     {"yahoo",
      "Yahoo and AOL",
@@ -115,6 +125,7 @@ static const struct imapc_profile profiles[] = {
          [IMAPC_CONNECTIONS] = {3, "not documented; careful"},
          [IMAPC_BATCH] = {1, "no MULTIAPPEND"},
          [IMAPC_MESSAGE_MAX] = {41697280, "its APPENDLIMIT"},
+         [IMAPC_SETTLE] = {10 * SECOND, "its views of an account are copies, which follow each other"},
      }},
     {"icloud",
      "iCloud",
@@ -122,6 +133,7 @@ static const struct imapc_profile profiles[] = {
          [IMAPC_CONNECTIONS] = {3, "not documented; careful"},
          [IMAPC_BATCH] = {1, "no MULTIAPPEND"},
          [IMAPC_LITERAL_MAX] = {0, "counts literals exactly and had no LITERAL+"},
+         [IMAPC_SETTLE] = {10 * SECOND, "its views of an account are copies, which follow each other"},
      }},
     {"zimbra",
      "Zimbra",
@@ -221,7 +233,7 @@ bool imapc_profile_is_switch(enum imapc_setting setting)
 {
     return setting == IMAPC_BATCH_ATOMIC || setting == IMAPC_KEYWORDS || setting == IMAPC_SUBSCRIBE ||
            setting == IMAPC_STORE_FLAGS || setting == IMAPC_UTF8 || setting == IMAPC_HEADER_8BIT ||
-           setting == IMAPC_PLAIN_REFUSALS || setting == IMAPC_TLS_EXPORTER;
+           setting == IMAPC_PLAIN_REFUSALS || setting == IMAPC_TLS_EXPORTER || setting == IMAPC_MERGES;
 }
 
 void imapc_profile_resolve(const struct imapc_profile *profile, uint64_t settings[IMAPC_SETTINGS])

@@ -28,6 +28,8 @@ enum imapc_setting {
     IMAPC_LINE_MAX,           /* octets of the longest line that is taken; 0: not known */
     IMAPC_PLAIN_REFUSALS,     /* a refusal without a code is certain: the message was not kept */
     IMAPC_TLS_EXPORTER,       /* SCRAM can be bound to TLS 1.3 by tls-exporter */
+    IMAPC_MERGES, /* of a message with the Message-ID of one that is there, nothing may be kept: it is looked at */
+    IMAPC_SETTLE, /* milliseconds until the server shows, or has dropped, what an APPEND brought */
     IMAPC_SETTINGS,
 };
 

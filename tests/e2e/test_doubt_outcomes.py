@@ -2,8 +2,9 @@
 folder, no account. It is found, or it is sent again with a note, or it waits for the operator's word; never a second copy without one. And the message that ends
 the server's sessions while others pass."""
 import json
+import re
 
-from fake_imap import FakeImap
+from fake_imap import FakeImap, Session
 from harness import message, wait
 
 RETRY = {"initial": "50ms", "maximum": "200ms", "settle": "200ms"}
@@ -175,4 +176,46 @@ def test_message_that_ends_sessions(world):
     gateway.send(message("later"))
     wait(lambda: len(gateway.events("filed")) == 8, "one more filed")
     assert len(fake.ids()) == len(set(fake.ids())) == 8
+    gateway.stop()
+
+
+class Merges(Session):
+    """As Gmail: a second message with the Message-ID of one that is there gets a UID, and is thrown away."""
+
+    def on_append(self, tag, rest):
+        super().on_append(tag, rest)
+        folder = self.fake.folder("INBOX")
+        ids = [re.search(rb"^Message-ID: (\S+)", item["octets"], re.M).group(1) for item in folder.messages]
+        if ids[-1] in ids[:-1]:
+            folder.messages.pop()
+
+    def on_uid(self, tag, rest):
+        wanted = re.match(rb"FETCH (\d+) ", rest)
+        if not wanted:
+            super().on_uid(tag, rest)
+            return
+        for number, item in enumerate(self.selected.messages, 1):
+            if item["uid"] == int(wanted.group(1)):
+                field = re.search(rb"^X-Mailweir-Id: \S+\r\n", item["octets"], re.M).group(0)
+                self.send(b"* %d FETCH (UID %d BODY[HEADER.FIELDS (X-Mailweir-Id)] {%d}\r\n%s)\r\n" % (number, item["uid"], len(field), field))
+        self.say(f"{tag} OK done")
+
+
+def test_merged_with_an_older_one(world):
+    """The server says OK and keeps nothing: the message is filed as far as anybody can tell, and why says what became of it."""
+    fake = FakeImap(world, "gmail", session=Merges)
+    gateway = world.mailweir(None)
+    fake.configure(gateway, profile="gmail", retry=RETRY)
+    gateway.start()
+    octets = message("one")
+    for number in range(2):
+        gateway.send(octets)
+        wait(lambda number=number: len(gateway.events("filed")) == number + 1, "filed line")
+    first, second = gateway.events("filed")
+    assert "note" not in first and len(fake.ids()) == 1
+    assert second["note"].startswith("merged with an older message"), second
+    assert "merged with an older message" in gateway.run("why", second["id"])[1]
+    gateway.send(message("another"))
+    wait(lambda: len(gateway.events("filed")) == 3, "filed line")
+    assert "note" not in gateway.events("filed")[2]
     gateway.stop()

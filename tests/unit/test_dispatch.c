@@ -149,7 +149,7 @@ static void each_fault_has_its_outcome(void **state)
 static void a_first_doubt_is_looked_into_at_once(void **state)
 {
     (void)state;
-    upstream_config.settle = 15;
+    upstream_config.settings[IMAPC_SETTLE] = 15;
     upstream_config.retry_initial = upstream_config.retry_maximum = 3600000;
     put_on_disk(1);
     world.answering = true;

@@ -37,6 +37,25 @@ static void test_resolve(void **state)
     assert_int_equal(settings[IMAPC_MESSAGE_MAX], 10485760);
 }
 
+/* Stores that show mail late get more time, unless the operator says otherwise. */
+static void test_settle(void **state)
+{
+    static const struct {
+        const char *profile;
+        uint64_t settle_ms;
+    } cases[] = {{"generic", 5000}, {"dovecot", 5000}, {"gmail", 10000}, {"exchange", 15000}, {"microsoft365", 15000}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint64_t settings[IMAPC_SETTINGS] = {0};
+        imapc_profile_resolve(imapc_profile_find(cases[i].profile), settings);
+        assert_int_equal(settings[IMAPC_SETTLE], cases[i].settle_ms);
+        memset(settings, 0, sizeof settings);
+        settings[IMAPC_SETTLE] = 700;
+        imapc_profile_resolve(imapc_profile_find(cases[i].profile), settings);
+        assert_int_equal(settings[IMAPC_SETTLE], 700);
+    }
+}
+
 static void test_special(void **state)
 {
     (void)state;
@@ -49,6 +68,6 @@ static void test_special(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_value_has_a_reason), cmocka_unit_test(test_resolve),
-                                       cmocka_unit_test(test_special)};
+                                       cmocka_unit_test(test_settle), cmocka_unit_test(test_special)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,7 +3,7 @@
  *
  *   option NAME [VALUE]  tls, starttls, clear, user, password, token; folders (they are asked what they keep), store
  *                        (flags are stored behind the APPEND), compress, utf8, junk NAME (the fallback of \Junk), habits (what is learned of the
- *                        server is remembered), subscribe, mechanism NAME
+ *                        server is remembered), merges, subscribe, mechanism NAME
  *   S: TEXT              the server sends TEXT and CR LF
  *   s: TEXT              the same without CR LF
  *   C: TEXT              exactly this line of the client is next ("$" at its end matches any rest)
@@ -11,6 +11,7 @@
  *   append FOLDER SIZE[,SIZE...] [FLAG...]  the engine gets messages to append; their octets are 0123456789012...
  *   append8 ...          the same with octets above 127 in the header
  *   result filed [UIDVALIDITY UID...]  or  result CLASS CODE [account]: the next result
+ *   merged not|another|gone  whether the message (ID.1, with option merges) lies under its UID
  *   left out FLAG... / unstored / stored   what the last result says about its flags
  *   locate FOLDER ID[:FLAG,FLAG...]...  the engine looks for messages that were filed with these flags
  *   located [UIDVALIDITY [UID...]] [failed|refused|missing]  what it found; 0: not found
@@ -166,6 +167,8 @@ static void set_option(struct player *player, struct bytes name, struct bytes va
         player->options.compress = true;
     } else if (bytes_is(name, "store")) {
         player->options.store_flags = true;
+    } else if (bytes_is(name, "merges")) {
+        player->options.merges = true;
     } else if (bytes_is(name, "junk")) {
         copy_text(player->junk, sizeof player->junk, value);
         player->special_names[IMAP_SPECIAL_JUNK] = player->junk;
@@ -217,6 +220,7 @@ static void append(struct player *player, struct bytes text, bool utf8)
                                    .flags = player->flag_list,
                                    .flag_count = flag_count,
                                    .utf8 = utf8,
+                                   .id = player->options.merges ? "ID.1" : NULL,
                                    .size = number_of(player, bytes_cut(&sizes, ','))};
     }
     if (!imapc_engine_is_ready(player->engine)) {
@@ -294,6 +298,16 @@ static void do_stored(struct player *player, struct bytes text)
     (void)text;
     if (!player->have_result || player->result.unstored) {
         FAIL(player, "flags are not stored");
+    }
+}
+
+static void do_merged(struct player *player, struct bytes text)
+{
+    static const char *const names[] = {
+        [IMAPC_MERGED_NOT] = "not", [IMAPC_MERGED_ANOTHER] = "another", [IMAPC_MERGED_GONE] = "gone"};
+    const char *name = names[player->messages[0].merged];
+    if (!bytes_is(text, name)) {
+        FAIL(player, "merged: %s", name);
     }
 }
 
@@ -490,7 +504,7 @@ static const struct transcript_word words[] = {
     {"unstored", do_unstored, false}, {"stored", do_stored, false},  {"compress", do_compress, false},
     {"says", do_says, false},         {"told", do_told, false},      {"sick", do_sick, false},
     {"well", do_well, false},         {"again", do_again, false},    {"elsewhere", do_elsewhere, false},
-    {"marked", do_marked, false},
+    {"marked", do_marked, false},     {"merged", do_merged, false},
 };
 
 static void start(struct player *player)
