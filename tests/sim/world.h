@@ -42,11 +42,11 @@ void world_flood(void);
 void world_backlog(void);
 
 /*
- * The whole gateway in one story with refusals, a split, doubt and looks, and one fault at each command of it: seeds 0 to
- * WORLD_STATES_COMMANDS * 20 - 1 are all of them.
+ * The whole gateway in one story with refusals, a split, doubt and looks, and one fault at each command of it. Each story
+ * has WORLD_STATES_COMMANDS, some more; seed n has a fault at command n / 20 + 1.
  */
 #define WORLD_STATES_FAULTS   0u
-#define WORLD_STATES_COMMANDS 45
+#define WORLD_STATES_COMMANDS 25
 void world_states(void);
 
 #endif
