@@ -17,6 +17,7 @@ class Thief:
 
     def __init__(self, world, port):
         self.port_behind, self.armed, self.is_open, self.stolen = port, True, True, 0
+        self.lie = None  # what is said instead of the answer that is swallowed
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         world.cleanup.append(self.listener.close)
@@ -41,6 +42,9 @@ class Thief:
                 if is_answer and self.armed and state["appends"] and re.search(rb"^[A-Z0-9]+ OK ", data, re.M):
                     self.armed = self.is_open = False
                     self.stolen += 1
+                    if self.lie:
+                        tag = re.search(rb"^([A-Z0-9]+) OK ", data, re.M).group(1)
+                        sink.sendall(tag + b" " + self.lie + b"\r\n")
                     break
                 sink.sendall(data)
         for end in (source, sink):
@@ -114,6 +118,50 @@ def lose_answers(world, server, kind, prefix=""):
     assert set(copies) == {event["delivery"] for event in gateway.events("filed")} and len(copies) == 6, copies
     assert set(copies.values()) == {1}, copies
     gateway.stop()
+
+
+def refuse_what_is_kept(world, server, ending, words=b"NO [LIMIT] the last one is refused"):
+    """Several go as one command where the server can; all are kept, NO is heard, the connection closed; the gateway stops or is killed meanwhile.
+    Of a single message NO tells for certain that it was not kept, unless it tells of the server's own trouble."""
+    thief = Thief(world, server.tls_port)
+    thief.lie, thief.armed, thief.is_open = words, False, False
+    gateway = world.mailweir(None, name="mailweir")
+    gateway.upstream.update({"address": f"127.0.0.1:{thief.port}", "tls": {"mode": "none"}, "insecure": True, "connections": 1,
+                             "limits": {"batch_atomic": "no", "plain_refusals": "no"},
+                             "retry": {"initial": "50ms", "maximum": "300ms", "settle": "200ms"}, "timeouts": {"command": "10s"}})
+    gateway.start()
+    for number in range(6):
+        gateway.send(message("several", number=number))
+    thief.armed = thief.is_open = True
+    wait(lambda: thief.stolen == 1, "a refusal of what is kept")
+    before = len(gateway.events("filed"))
+    getattr(gateway, ending)()
+    thief.is_open = True
+    gateway.start()
+    wait(lambda: before + len(gateway.events("filed")) >= 6, "all filed", 40)
+    notes = [event["note"] for event in gateway.events("filed") if "note" in event]
+    assert not any("possible_duplicate" in note for note in notes), notes
+    person = server.imap()
+    copies = collections.Counter(ids(person, "INBOX"))
+    assert len(copies) == 6 and set(copies.values()) == {1}, copies
+    gateway.stop()
+    return notes
+
+
+def test_batch_refused_dovecot(world):
+    assert any(note.startswith("found") for note in refuse_what_is_kept(world, world.dovecot(), "stop"))
+
+
+def test_batch_refused_dovecot_and_killed(world):
+    assert any(note.startswith("found") for note in refuse_what_is_kept(world, world.dovecot(), "kill"))
+
+
+def test_batch_refused_cyrus_and_killed(world):
+    assert any(note.startswith("found") for note in refuse_what_is_kept(world, Server(world, "cyrus"), "kill"))
+
+
+def test_message_refused_courier_and_killed(world):
+    assert any(note.startswith("found") for note in refuse_what_is_kept(world, Server(world, "courier"), "kill", b"NO [UNAVAILABLE] its store is lost"))
 
 
 def test_dovecot(world):
