@@ -1,0 +1,76 @@
+"""What watches the gateway: each alert says what it means and leads into the guide, fires when it should and not before; the dashboard says what each panel shows."""
+import json
+import re
+import subprocess
+
+import yaml
+from deployed import ROOT, need
+
+ALERTS = ROOT / "deploy/prometheus-alerts.yml"
+GUIDE = ROOT / "deploy/doc/operators-guide.md"
+# What operators are told of, by name.
+WANTED = ("HeldMail", "LoginsRefused", "UpstreamLoginRefused", "RefusalRate", "UpstreamFull", "UpstreamFullGrows", "DiskLow", "DiskFills", "UpstreamPausedByOperator",
+          "OwnCertificateExpires", "ProbeFails", "ProbeSlow")
+# alert: (series, values by minute, when it fires).
+FIRES = {
+    "MailweirHeldMail": ('mailweir_queue_deliveries{state="held"}', "1x300", 241, 239),
+    "MailweirProbeFails": ("mailweir_probe_success", "1x9 0x30", 21, 15),
+    "MailweirProbeSlow": ("mailweir_probe_duration_seconds", "31x60", 16, 10),
+    "MailweirDiskFills": ("mailweir_spool_free_bytes", "10000000000-40000000x200", 100, 20),
+    "MailweirOwnCertificateExpires": ('mailweir_listener_certificate_expiry_seconds{listener="in"}', "1000000x90", 61, 59),
+    "MailweirUpstreamPausedByOperator": ('mailweir_upstream_state{state="paused",upstream="a"}', "1x90", 61, 59),
+    "MailweirLoginsRefused": ('mailweir_smtp_logins_total{outcome="failed"}', "0x10 0+3x30", 20, 5),
+}
+
+
+def rules():
+    return {rule["alert"]: rule for rule in yaml.safe_load(ALERTS.read_text())["groups"][0]["rules"]}
+
+
+def anchor(heading):
+    """As forges make it of a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+def test_each_alert_leads_into_the_guide(world):
+    anchors = {anchor(line.lstrip("#")) for line in GUIDE.read_text().splitlines() if line.startswith("#")}
+    for name, rule in rules().items():
+        told = rule["annotations"]
+        assert len(told["description"]) > 40 and told["summary"], name
+        address, _, place = told["runbook_url"].partition("#")
+        assert address.endswith("/deploy/doc/operators-guide.md") and place in anchors, told["runbook_url"]
+    assert {f"Mailweir{name}" for name in WANTED} <= set(rules())
+
+
+def test_alerts_fire_when_they_should(world):
+    need("promtool")
+    tests = []
+    for name, (series, values, at, before) in FIRES.items():
+        inputs = [{"series": series, "values": values}]
+        if "free_bytes" in series:
+            inputs.append({"series": "mailweir_spool_minimum_free_bytes", "values": "67108864x200"})
+        tests.append((name, inputs, at, before))
+    text = ["rule_files:", f"  - {ALERTS}", "evaluation_interval: 1m", "tests:"]
+    text += ["  - " + json.dumps({"interval": "1m", "input_series": inputs,
+                                  "promql_expr_test": [{"expr": f'count(ALERTS{{alertname="{name}",alertstate="firing"}}) or vector(0)', "eval_time": f"{minute}m",
+                                                        "exp_samples": [{"labels": "{}", "value": value}]} for minute, value in ((at, 1), (before, 0))]})
+             for name, inputs, at, before in tests]
+    (world.folder / "alerts.test.yml").write_text("\n".join(text) + "\n")
+    done = subprocess.run(["promtool", "test", "rules", str(world.folder / "alerts.test.yml")], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_dashboard_explains_itself(world):
+    dashboard = json.loads((ROOT / "deploy/grafana-dashboard.json").read_text())
+    assert {"datasource", "instance", "upstream"} <= {variable["name"] for variable in dashboard["templating"]["list"]}
+    assert {"Reloads", "Restarts"} <= {one["name"] for one in dashboard["annotations"]["list"]}
+    places, shown = set(), ""
+    for panel in dashboard["panels"]:
+        assert len(panel["description"]) > 30, panel["title"]
+        place = panel["gridPos"]
+        spots = {(x, y) for x in range(place["x"], place["x"] + place["w"]) for y in range(place["y"], place["y"] + place["h"])}
+        assert not spots & places and max(x for x, _ in spots) < 24, f"{panel['title']} lies over another"
+        places |= spots
+        shown += json.dumps(panel["targets"])
+    for what in ("held", "mailweir_smtp_refusals_total", "mailweir_loop_longest_turn_seconds", "mailweir_probe_duration_seconds", "$upstream"):
+        assert what in shown, f"no panel shows {what}"
