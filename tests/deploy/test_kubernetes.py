@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 import urllib.request
 
+import kinds
 import yaml
 from deployed import ROOT, need, run
 from harness import MAILWEIR, free_port
@@ -27,6 +28,7 @@ def render(name):
         for secret in ("imap-password", "admin-token", "metrics-token"):
             (secrets / secret).write_text("of-this-test-0123456789abcdef")
         objects = [entry for entry in yaml.safe_load_all(run("kubectl", "kustomize", copy / name)) if entry]
+    kinds.check(objects)
     return {(entry["kind"], entry["metadata"]["name"]): entry for entry in objects}
 
 
@@ -38,6 +40,14 @@ def test_no_secret_is_shipped(world):
     shutil.rmtree(copy / "base/secret", ignore_errors=True)
     done = subprocess.run(["kubectl", "kustomize", copy / "base"], capture_output=True, text=True, timeout=60)
     assert done.returncode != 0 and "secret/imap-password" in done.stderr, done
+    done = subprocess.run([copy / "apply", "--render", "base"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 78 and "missing or empty" in done.stderr and "imap-password admin-token metrics-token" in done.stderr and not done.stdout, done
+    done = subprocess.run([copy / "apply", "nothing"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 64 and "monitoring" in done.stderr, done
+    (copy / "base/secret").mkdir()
+    for secret in ("imap-password", "admin-token", "metrics-token"):
+        (copy / "base/secret" / secret).write_text("of-this-test-0123456789abcdef")
+    assert "kind: PrometheusRule" in run(copy / "apply", "--render", "monitoring")
 
 
 def pod(objects):
@@ -65,7 +75,11 @@ def test_names_hold_together(world):
         ports = {port["name"] for port in pod(objects)["containers"][0]["ports"]}
         assert {port["targetPort"] for port in objects["Service", "mailweir"]["spec"]["ports"]} <= ports, name
     assert "volumeClaimTemplates" not in render("overlays/stateless")["StatefulSet", "mailweir"]["spec"]
-    assert ("ServiceMonitor", "mailweir") in render("overlays/monitoring")
+    monitoring = render("overlays/monitoring")
+    assert monitoring["ServiceMonitor", "mailweir"]["spec"]["endpoints"][0]["authorization"]["credentials"]["key"] == "metrics-token"
+    assert monitoring["PrometheusRule", "mailweir"]["spec"] == yaml.safe_load((ROOT / "deploy/prometheus-alerts.yml").read_text())
+    dashboard = monitoring["ConfigMap", "mailweir-dashboard"]
+    assert json.loads(dashboard["data"]["mailweir.json"])["title"] == "mailweir" and dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
 
 
 def test_the_pod_is_shut_in(world):
