@@ -8,6 +8,11 @@ install(FILES deploy/systemd/mailweir.sysusers DESTINATION lib/sysusers.d RENAME
 install(FILES deploy/systemd/mailweir.tmpfiles DESTINATION lib/tmpfiles.d RENAME mailweir.conf)
 install(FILES filters/schema/config.schema.json filters/schema/rules.schema.json DESTINATION ${CMAKE_INSTALL_DATADIR}/mailweir/schema)
 install(DIRECTORY filters/examples DESTINATION ${CMAKE_INSTALL_DOCDIR})
+# What watches it: for Prometheus, Grafana and whoever reads the log.
+install(FILES deploy/prometheus-alerts.yml deploy/grafana-dashboard.json DESTINATION ${CMAKE_INSTALL_DATADIR}/mailweir)
+install(FILES deploy/doc/log.schema.json deploy/doc/openapi.json DESTINATION ${CMAKE_INSTALL_DATADIR}/mailweir/schema)
+install(FILES deploy/doc/operators-guide.md deploy/doc/recipes.md deploy/doc/rules.md deploy/doc/security.md deploy/doc/upgrading.md deploy/doc/figures.md
+        DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY deploy/sample/configurations DESTINATION ${CMAKE_INSTALL_DOCDIR})
 # A configuration that somebody has written is never replaced; the package manager keeps it by itself (conffiles).
 install(CODE "
@@ -17,7 +22,8 @@ install(CODE "
   endif()")
 
 # Manuals, packed as Debian packs them, and completions, which the program prints itself.
-foreach(page mailweir.8 mailweir.conf.5 mailweir-rules.5 mailweir-guide.7)
+foreach(page mailweir.8 mailweir.conf.5 mailweir-rules.5 mailweir-guide.7 mailweir-recipes.7 mailweir-security.7 mailweir-upgrading.7
+        mailweir-figures.7)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS deploy/doc/${page})
   execute_process(COMMAND gzip -9n -c ${CMAKE_SOURCE_DIR}/deploy/doc/${page} OUTPUT_FILE ${CMAKE_BINARY_DIR}/${page}.gz)
   string(REGEX MATCH "[0-9]$" section ${page})

@@ -51,6 +51,10 @@ def test_installs_and_goes_again(world):
         run(*inside, "mailweir", "check")
         run(*inside, "mailweir", "test")
         for file in ("usr/share/man/man8/mailweir.8.gz", "usr/share/man/man5/mailweir.conf.5.gz", "usr/share/man/man5/mailweir-rules.5.gz", "usr/share/man/man7/mailweir-guide.7.gz",
+                     *(f"usr/share/man/man7/mailweir-{name}.7.gz" for name in ("recipes", "security", "upgrading", "figures")),
+                     *(f"usr/share/mailweir/{name}" for name in ("prometheus-alerts.yml", "grafana-dashboard.json", "schema/config.schema.json",
+                                                                 "schema/rules.schema.json", "schema/log.schema.json", "schema/openapi.json")),
+                     "usr/share/doc/mailweir/operators-guide.md", "usr/share/doc/mailweir/examples/10-ci.json", "usr/share/doc/mailweir/configurations/gmail-app-password.json",
                      "lib/systemd/system/mailweir.service", *(f"usr/share/{name}" for name in COMPLETIONS)):
             assert (root / file).stat().st_size > 100, file
         ask = f". /usr/share/{COMPLETIONS[0]}; COMP_WORDS=(mailweir heal); COMP_CWORD=1; _mailweir; echo ${{COMPREPLY[@]}}"
@@ -68,3 +72,31 @@ def test_installs_and_goes_again(world):
         assert not (root / "etc/mailweir/mailweir.json").exists() and not (root / "var/lib/mailweir").exists()
         assert not (root / ENABLED).is_symlink(), "an enabled unit that is no more is complained of at each boot"
         assert (root / "etc/mailweir/imap-password").exists(), "what the operator made is the operator's"
+
+
+def test_a_purge_keeps_mail_that_was_not_delivered(world):
+    deb = package()
+    with debian_root(world.folder) as (root, inside):
+        shutil.copy(deb, root / "mailweir.deb")
+        (root / "mail.eml").write_text("From: a@example.com\nSubject: waits\n\nhello\n")
+        run(*inside, "apt-get", "update", "-qq")
+
+        def install():
+            run(*inside, "apt-get", "install", "-qq", "-y", "--no-install-recommends", "/mailweir.deb")
+            (root / "etc/mailweir/imap-password").write_text("secret\n")
+        install()
+        assert run(*inside, "mailweir", "queue", "import", "/mail.eml", "--from", "a@example.com", "--recipients", "ops@example.net")
+        waits = run(*inside, "mailweir", "queue", "list", "--json")
+        said = run(*inside, "apt-get", "purge", "-qq", "-y", "mailweir")
+        assert "not delivered, and is kept" in said and (root / "var/lib/mailweir/index.sqlite").exists(), said
+        install()
+        assert run(*inside, "mailweir", "queue", "list", "--json") == waits, "what was kept is there again"
+        run(*inside, "mailweir", "queue", "drop", "--all")
+        run(*inside, "apt-get", "remove", "-qq", "-y", "mailweir")
+        assert (root / "var/lib/mailweir/index.sqlite").exists()
+        run(*inside, "apt-get", "purge", "-qq", "-y", "mailweir")
+        assert not (root / "var/lib/mailweir").exists(), "nothing waits any more"
+        install()
+        assert run(*inside, "mailweir", "queue", "import", "/mail.eml", "--from", "a@example.com", "--recipients", "ops@example.net")
+        run(*inside, "env", "MAILWEIR_PURGE_QUEUE=yes", "apt-get", "purge", "-qq", "-y", "mailweir")
+        assert not (root / "var/lib/mailweir").exists(), "somebody said so"
