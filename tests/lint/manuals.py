@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""manuals - the rule reference is a manual page and made Markdown, the operator's guide is Markdown and made a manual page: each pair is held
-together, and "--write" makes the one from the other.
+"""manuals - the rule reference is a manual page and made Markdown; the operator's guide and the other pages of deploy/doc are Markdown and made manual pages:
+each pair is held together, and "--write" makes the one from the other.
 
-Links of the front door and of the guides lead to files that are there.
+Links of the front door and of all pages lead to files, and to headings, that are there.
 """
 import pathlib
 import re
@@ -11,15 +11,19 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-PAGE, TEXT = ROOT / "deploy/doc/mailweir-rules.5", ROOT / "deploy/doc/rules.md"
+DOC = ROOT / "deploy/doc"
+PAGE, TEXT = DOC / "mailweir-rules.5", DOC / "rules.md"
 HEAD = "<!-- Made from the manual page mailweir-rules(5) by tests/lint/manuals.py, option write: change that. -->\n\n"
-GUIDE, GUIDE_PAGE = ROOT / "deploy/doc/operators-guide.md", ROOT / "deploy/doc/mailweir-guide.7"
-GUIDE_HEAD = """.\\" Made from operators-guide.md by tests/lint/manuals.py, option --write: change that.
-.TH MAILWEIR-GUIDE 7 2026-11-23 mailweir "Miscellaneous Information Manual"
+HEAD_OF_MANUAL = """.\\" Made from {name}.md by tests/lint/manuals.py, option --write: change that.
+.TH {upper} {section} 2026-11-23 mailweir "{title}"
 .SH NAME
-mailweir-guide \\- running mailweir
+{manual} \\- {about}
 """
-GUIDES = ("README.md", "deploy/doc/operators-guide.md")
+# page: (manual page, its section, what it is)
+PAGES = {"operators-guide": ("mailweir-guide", 7, "running mailweir"), "recipes": ("mailweir-recipes", 7, "tasks that come up once"),
+         "security": ("mailweir-security", 7, "what is defended, against whom, and how"), "upgrading": ("mailweir-upgrading", 7, "from one version to the next"),
+         "figures": ("mailweir-figures", 7, "what is guaranteed, what shows it, and how fast it is")}
+SECTIONS = {7: "Miscellaneous Information Manual"}
 
 
 def reference():
@@ -38,48 +42,81 @@ def inline(text):
 
 def row(line):
     """A row of a table: its first cell is the tag of what stands in the others."""
-    first, *rest = (cell.strip() for cell in line.strip().strip("|").split(" | "))
-    return [".TP", inline(first), inline("; ".join(rest))]
+    first, *rest = (cell.strip() for cell in re.split(r" \| ", line.strip().strip("|")))
+    return [".TP", inline(first), inline("; ".join(cell for cell in rest if cell))]
 
 
-def guide_page():
-    lines, gap = [], False
-    for line in GUIDE.read_text().splitlines():
-        item = re.match(r"(\d+\.) (.*)", line)
-        if line.startswith("# ") or re.fullmatch(r"\|[-|]+\|", line) or line.startswith(("| question |", "| alert |")):
-            continue  # the title, and heads of tables
-        if line.startswith("## "):
-            lines.append(".SH " + line[3:].upper())
-        elif line.startswith("|"):
-            lines += row(line)
-        elif item:
-            lines += [f".IP {item.group(1)} 4", inline(item.group(2))]
+def code(lines):
+    escaped = (line.replace("\\", "\\e").replace("-", "\\-") for line in lines)
+    return [".PP", ".nf", ".RS 4", *("\\&" + line if line[:1] in (".", "'") else line for line in escaped), ".RE", ".fi"]
+
+
+def block(line, gap, lines):
+    """One line of text, with the request in front of it that its kind and the line before ask for."""
+    item = re.match(r"(\d+\.|-) (.*)", line)
+    if line.startswith("### "):
+        return [".SS " + inline(line[4:])]
+    if line.startswith("## "):
+        return [".SH " + line[3:].upper()]
+    if line.startswith("|"):
+        return row(line)
+    if item:
+        return [f".IP {item.group(1)} 4" if item.group(1) != "-" else ".IP \\(bu 2", inline(item.group(2))]
+    begins = gap and lines and not lines[-1].startswith((".SH", ".SS"))
+    return ([".PP"] if begins else []) + [inline(line.strip())]
+
+
+def manual_page(name):
+    manual, section, about = PAGES[name]
+    text = (DOC / f"{name}.md").read_text().splitlines()
+    lines, fence, gap = [], None, False
+    for number, line in enumerate(text):
+        following = text[number + 1] if number + 1 < len(text) else ""
+        is_head = line.startswith("|") and re.fullmatch(r"\|[-:| ]+\|", following)
+        if line.lstrip().startswith("```"):
+            lines += code(fence) if fence is not None else []
+            fence = [] if fence is None else None
+        elif fence is not None:
+            fence.append(line)
+        elif line.startswith(("# ", "<!--", "![")) or is_head or re.fullmatch(r"\|[-:| ]+\|", line):
+            pass  # the title, pictures, and heads of tables
         elif line:
-            begins = gap and lines and not lines[-1].startswith(".SH")
-            lines += ([".PP"] if begins else []) + [inline(line.strip())]
+            lines += block(line, gap, lines)
         gap = not line
-    return GUIDE_HEAD + ".SH DESCRIPTION\n" + "\n".join(lines) + "\n"
+    head = HEAD_OF_MANUAL.format(name=name, manual=manual, upper=manual.upper(), section=section, title=SECTIONS[section], about=about)
+    return head + ".SH DESCRIPTION\n" + "\n".join(lines) + "\n"
+
+
+def anchors(path):
+    """As forges make them of headings."""
+    return {re.sub(r"[^\w\- ]", "", line.lstrip("#").strip().lower()).replace(" ", "-") for line in path.read_text().splitlines() if line.startswith("#")}
+
+
+def lost_links(path):
+    for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
+        name, _, place = target.partition("#")
+        other = path.parent / name if name else path
+        if "://" in target:
+            continue
+        if not other.exists():
+            yield f"{path.relative_to(ROOT)}: {name} is not there"
+        elif place and other.suffix == ".md" and place not in anchors(other):
+            yield f"{path.relative_to(ROOT)}: {target} leads to no heading"
 
 
 def main():
     if shutil.which("mandoc") is None:
         print("mandoc is not installed")
         return 77
-    wanted = reference()
+    wanted = {TEXT: reference(), **{DOC / f"{manual}.{section}": manual_page(name) for name, (manual, section, _) in PAGES.items()}}
     if "--write" in sys.argv:
-        TEXT.write_text(wanted)
-        GUIDE_PAGE.write_text(guide_page())
+        for path, text in wanted.items():
+            path.write_text(text)
         return 0
-    problems = []
-    if not TEXT.exists() or TEXT.read_text() != wanted:
-        problems.append("deploy/doc/rules.md is not what the manual page says: tests/lint/manuals.py --write")
-    if not GUIDE_PAGE.exists() or GUIDE_PAGE.read_text() != guide_page():
-        problems.append("deploy/doc/mailweir-guide.7 is not what the guide says: tests/lint/manuals.py --write")
-    for name in GUIDES:
-        guide = ROOT / name
-        for target in re.findall(r"\]\(([^)#\s]+)", guide.read_text()):
-            if "://" not in target and not (guide.parent / target).exists():
-                problems.append(f"{name}: {target} is not there")
+    problems = [f"{path.relative_to(ROOT)} is not what it is made from: python3 tests/lint/manuals.py --write" for path, text in wanted.items()
+                if not path.exists() or path.read_text() != text]
+    for path in [ROOT / "README.md", *sorted(DOC.glob("*.md"))]:
+        problems += lost_links(path)
     print("\n".join(problems) or "the manuals agree, and links lead somewhere")
     return 1 if problems else 0
 
