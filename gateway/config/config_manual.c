@@ -95,6 +95,65 @@ static void write_table(struct buf *out, const struct config_table *table, const
     }
 }
 
+/* Whole files; a test checks each. */
+static const struct {
+    const char *title, *text;
+} examples[] = {
+    {"A shared inbox, for the machines of a network",
+     "{\n"
+     "  \"hostname\": \"gw.example.net\",\n"
+     "  \"listeners\": [ { \"name\": \"apps\", \"address\": \"0.0.0.0:2525\", \"allow\": [\"10.0.0.0/8\", "
+     "\"127.0.0.0/8\"] } ],\n"
+     "  \"upstreams\": { \"team\": { \"address\": \"imap.example.net:993\", \"tls\": { \"mode\": \"implicit\" },\n"
+     "      \"auth\": { \"username\": \"shared@example.net\", \"password\": { \"file\": \"imap-password\" } } } },\n"
+     "  \"spool\": { \"path\": \"/var/lib/mailweir\" },\n"
+     "  \"rules\": [\"rules.d/*.json\"],\n"
+     "  \"probe\": { \"every\": \"5m\" },\n"
+     "  \"default\": { \"upstream\": \"team\", \"folder\": \"INBOX\" }\n"
+     "}\n"},
+    {"Users who log in over TLS, two accounts, and metrics for Prometheus",
+     "{\n"
+     "  \"hostname\": \"gw.example.net\",\n"
+     "  \"listeners\": [\n"
+     "    { \"name\": \"submission\", \"address\": \"[::]:4650\",\n"
+     "      \"tls\": { \"mode\": \"starttls\", \"required\": true, \"certificate\": \"tls.crt\", \"key\": \"tls.key\" "
+     "},\n"
+     "      \"auth\": { \"users\": \"users.json\", \"required\": true }, \"senders\": [\"*@apps.example\"] } ],\n"
+     "  \"upstreams\": {\n"
+     "    \"team\": { \"address\": \"imap.example.net:993\", \"profile\": \"dovecot\", \"tls\": { \"mode\": "
+     "\"implicit\" },\n"
+     "      \"auth\": { \"username\": \"shared@example.net\", \"password\": { \"file\": \"imap-password\" } },\n"
+     "      \"retry\": { \"initial\": \"10s\", \"maximum\": \"15m\", \"give_up\": \"5d\" } },\n"
+     "    \"archive\": { \"address\": \"imap.example.org:993\", \"tls\": { \"mode\": \"implicit\" },\n"
+     "      \"auth\": { \"username\": \"archive@example.org\", \"password\": { \"env\": \"ARCHIVE_PASSWORD\" } } } },\n"
+     "  \"spool\": { \"path\": \"/var/lib/mailweir\" },\n"
+     "  \"default\": { \"upstream\": \"team\", \"fallback\": \"archive\", \"folder\": \"INBOX\" },\n"
+     "  \"admin\": { \"address\": \"127.0.0.1:8025\", \"token\": { \"file\": \"token\" },\n"
+     "    \"tokens\": { \"prometheus\": { \"token\": { \"file\": \"token.prometheus\" }, \"role\": \"metrics\" } } }\n"
+     "}\n"},
+    {"No queue on a disk: 250 is said when the mailbox has the message",
+     "{\n"
+     "  \"hostname\": \"gw.example.net\",\n"
+     "  \"listeners\": [ { \"name\": \"apps\", \"address\": \"127.0.0.1:2525\", \"acknowledge\": \"delivered\" } ],\n"
+     "  \"upstreams\": { \"team\": { \"address\": \"imap.example.net:143\", \"tls\": { \"mode\": \"starttls\" },\n"
+     "      \"auth\": { \"username\": \"shared@example.net\", \"password\": { \"file\": \"imap-password\" } } } },\n"
+     "  \"spool\": { \"path\": \"/tmp/mailweir\" },\n"
+     "  \"default\": { \"upstream\": \"team\", \"folder\": \"INBOX\" }\n"
+     "}\n"},
+};
+
+static void write_examples(struct buf *out)
+{
+    buf_append_text(out, ".SH EXAMPLES\n");
+    for (size_t i = 0; i < sizeof examples / sizeof *examples; i++) {
+        write_text(out, examples[i].title);
+        buf_append_text(out, ":\n.PP\n.nf\n.RS 2\n");
+        write_text(out, examples[i].text);
+        buf_append_text(out, ".RE\n.fi\n.PP\n");
+    }
+    buf_append_text(out, "Further ones, for usual providers, lie in /usr/share/doc/mailweir/configurations.\n");
+}
+
 void config_manual(struct buf *out)
 {
     buf_append_text(out,
@@ -110,5 +169,7 @@ void config_manual(struct buf *out)
                     "\\fBmailweir check\\fR says what is wrong, with line and column.\n"
                     ".SH KEYS\nA list's objects are shown as \\fB[]\\fR, names that you choose as \\fBNAME\\fR.\n");
     write_table(out, &config_root_table, "");
-    buf_append_text(out, ".SH SEE ALSO\n.BR mailweir (8)\n");
+    write_examples(out);
+    buf_append_text(out, ".SH SEE ALSO\n.BR mailweir (8),\n.BR mailweir\\-rules (5),\n.BR mailweir\\-guide (7),\n.BR "
+                         "mailweir\\-recipes (7)\n");
 }

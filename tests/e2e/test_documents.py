@@ -202,3 +202,23 @@ def test_the_hook_of_a_renewal(world):
     subprocess.run(["sh", "-c", script], check=True, env={"PATH": "/usr/bin:/bin", "RENEWED_LINEAGE": str(lineage)})
     assert sorted(path.name for path in etc.iterdir()) == ["tls.crt", "tls.key"] and (etc / "tls.key").stat().st_mode & 0o777 == 0o640
     assert (etc / "tls.crt").read_text() == certificate.read_text()
+
+
+def test_the_examples_of_the_configurations_manual(world):
+    """Each is a whole file that `check` takes, with the files that it names."""
+    manual = subprocess.run([MAILWEIR, "manual"], capture_output=True, text=True, check=True).stdout
+    examples = [text.replace("\\-", "-").replace("\\e", "\\") for text in re.findall(r"\.nf\n\.RS 2\n(.*?)\.RE\n\.fi\n", manual.split(".SH EXAMPLES\n")[1], re.S)]
+    assert len(examples) >= 3
+    certificate, key = world.server_certificate
+    for number, text in enumerate(examples):
+        folder = world.folder / f"example-{number}"
+        (folder / "rules.d").mkdir(parents=True)
+        (folder / "rules.d/10-first.json").write_text('{"rules": []}')
+        shutil.copy(certificate, folder / "tls.crt"), shutil.copy(key, folder / "tls.key")
+        (folder / "users.json").write_text('{"users": {}}')
+        for name in ("imap-password", "token", "token.prometheus"):
+            (folder / name).write_text(f"a secret of its own: {name}\n")
+        (folder / "mailweir.json").write_text(text.replace("/var/lib/mailweir", f"{folder}/spool").replace("/tmp/mailweir", f"{folder}/spool"))
+        done = subprocess.run([MAILWEIR, "check", "--config", folder / "mailweir.json"], capture_output=True, text=True, timeout=60,
+                              env={"PATH": "/usr/bin:/bin", "ARCHIVE_PASSWORD": "of the archive"})
+        assert done.returncode == 0, f"{text}\n{done.stdout}{done.stderr}"

@@ -4,6 +4,7 @@ each pair is held together, and "--write" makes the one from the other.
 
 Links of the front door and of all pages lead to files, and to headings, that are there.
 """
+import json
 import pathlib
 import re
 import shutil
@@ -26,9 +27,47 @@ PAGES = {"operators-guide": ("mailweir-guide", 7, "running mailweir"), "recipes"
 SECTIONS = {7: "Miscellaneous Information Manual"}
 
 
+# Of the schema that the loader's tables make: what each table is called, and what it is of.
+TABLES = [("Keys of a rule file", ""), ("Keys of a rule", "rule"), ("Conditions and their operators", "condition"), ("Actions", "action"),
+          ("Where a message is filed", "target"), ("Another way, where that one is closed", "way"), ("Keys of a group", "group"), ("Keys of a test", "test"),
+          ("What a test expects", "expect"), ("A delivery that is expected", "filed")]
+
+
+def keys_of(schema, found):
+    """key: its part of the schema, of an object whose shape may depend on what is in it; the first that tells more wins."""
+    for name, part in schema.get("properties", {}).items():
+        if isinstance(part, dict) and name not in ("$schema", "description") and len(part) > len(found.get(name, {})):
+            found[name] = part
+    for branch in ("then", "else"):
+        if isinstance(schema.get(branch), dict):
+            keys_of(schema[branch], found)
+    for part in schema.get("allOf", []):
+        keys_of(part, found)
+    return found
+
+
+def example_of(name, part):
+    """As it stands in a file; a bar would end the cell."""
+    values = part.get("examples") or part.get("enum") or []
+    return f"`{json.dumps({name: values[0]}, ensure_ascii=False)}`".replace("|", "\\|") if values else ""
+
+
+def tables():
+    """Every key with its meaning and an example, as the loader's own tables have them."""
+    schema = json.loads((ROOT / "filters/schema/rules.schema.json").read_text())
+    bar = "\\|"
+    lines = ["# TABLES", "", "Every key with an example, made from the schema that editors know (`mailweir schema rules`). The sections below have the details.", ""]
+    for title, name in TABLES:
+        found = keys_of(schema["definitions"][name] if name else schema, {})
+        lines += [f"## {title}", "", "| key | meaning | example |", "|---|---|---|"]
+        lines += [f"| `{key}` | {part.get('description', '')} | {example_of(key, part)} |".replace("\n", " ") for key, part in sorted(found.items())]
+        lines.append("")
+    return "\n".join(lines) + "\n"
+
+
 def reference():
     made = subprocess.run(["mandoc", "-T", "markdown", str(PAGE)], capture_output=True, text=True, check=True).stdout
-    return HEAD + re.sub(r"\n[^\n]*\bDebian\b[^\n]*\n*\Z", "\n", made)  # the last line names the machine it was made on
+    return HEAD + tables() + re.sub(r"\n[^\n]*\bDebian\b[^\n]*\n*\Z", "\n", made)  # the last line names the machine it was made on
 
 
 def inline(text):
@@ -115,6 +154,7 @@ def main():
         return 0
     problems = [f"{path.relative_to(ROOT)} is not what it is made from: python3 tests/lint/manuals.py --write" for path, text in wanted.items()
                 if not path.exists() or path.read_text() != text]
+    problems += [f"filters/schema/rules.schema.json: a row without an example: {line}" for line in tables().splitlines() if line.endswith("|  |")]
     for path in [ROOT / "README.md", *sorted(DOC.glob("*.md"))]:
         problems += lost_links(path)
     print("\n".join(problems) or "the manuals agree, and links lead somewhere")
