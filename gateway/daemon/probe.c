@@ -51,6 +51,9 @@ static const struct advice advices[] = {
     {"greeting", "may not send here",
      "Add this machine's address (127.0.0.1, ::1) to \"allow\" of the listener, or name another listener in \"probe\": "
      "{\"listener\": ...}."},
+    {"greeting", "does not answer",
+     "A listener whose \"proxy_protocol\" names this machine waits for a header that the probe does not send: name "
+     "another listener in \"probe\": {\"listener\": ...}."},
     {"greeting", "shutting down", "The gateway is being stopped; try again when it runs."},
     {"greeting", NULL, "\"mailweir clients\" shows what the listener said to whom, and the key that decides it."},
     {"tls", NULL,

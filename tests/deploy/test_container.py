@@ -25,7 +25,7 @@ def image():
     podman("--version")
     if subprocess.run(["podman", "image", "exists", BASE]).returncode != 0:
         podman("import", base_image(), BASE)
-    podman("build", "--quiet", "--format", "docker", "--build-arg", f"BASE={BASE}", "-t", IMAGE, "-f", ROOT / "deploy/Dockerfile", ROOT)
+    podman("build", "--quiet", "--format", "docker", "--build-arg", f"BASE={BASE}", "--build-arg", "VERSION=9.8.7", "--build-arg", "REVISION=abc", "-t", IMAGE, "-f", ROOT / "deploy/Dockerfile", ROOT)
     return IMAGE
 
 
@@ -141,3 +141,9 @@ def test_nothing_is_in_it_but_the_gateway(world):
     octets = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
     print(f"figure: the image holds {octets / 1e6:.1f} MB, {len(names)} packages")
     assert octets < 80e6
+
+
+def test_labels_and_what_is_inside(world):
+    labels = json.loads(podman("image", "inspect", "--format", "{{json .Labels}}", image()))
+    assert labels["org.opencontainers.image.version"] == "9.8.7" and labels["org.opencontainers.image.revision"] == "abc", labels
+    assert labels["org.opencontainers.image.licenses"] == "Apache-2.0" and labels["org.opencontainers.image.title"] == "mailweir", labels

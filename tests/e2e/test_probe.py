@@ -205,3 +205,25 @@ def test_what_the_configuration_may_say(world):
     assert gateway.run("check")[0] == 0
     gateway.configuration["listeners"][0]["address"] = "inherited:smtp"
     assert '"address"' in gateway.run("check")[2]
+
+
+def test_every_kind_of_front_door(world):
+    dovecot = world.dovecot()
+    gateway = probing(world, dovecot)
+    gateway.start()
+    doors = [{"acknowledge": "delivered"}, {"protocol": "lmtp"}, {"address": f"unix:{gateway.folder}/door"}, {"address": f"0.0.0.0:{free_port()}"},
+             {"address": f"[::1]:{free_port()}"}]
+    for number, keys in enumerate(doors, 1):
+        gateway.configuration["listeners"] = [{"name": "apps", "address": f"127.0.0.1:{gateway.port}", **keys}]
+        gateway.write()
+        wait(lambda: len(gateway.events("reloaded")) == number, "reload")
+        status, told, _ = asked(gateway)
+        assert status == 0 and told["good"], (keys, told)
+    # A balancer's header is waited for, and never comes.
+    gateway.configuration["listeners"] = [{"name": "apps", "address": f"127.0.0.1:{gateway.port}", "proxy_protocol": ["127.0.0.0/8"]}]
+    gateway.configuration["probe"]["timeout"] = "1s"
+    gateway.write()
+    wait(lambda: len(gateway.events("reloaded")) == len(doors) + 1, "reload")
+    status, told, _ = asked(gateway)
+    assert status == 1 and told["step"] == "greeting" and "proxy_protocol" in told["advice"], told
+    gateway.stop()
