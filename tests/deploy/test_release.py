@@ -1,12 +1,14 @@
 """deploy/release: what it makes is whole, signed by the operator's key, and the same octets from another folder."""
 import hashlib
 import json
+import os
 import pathlib
 import re
 import subprocess
 import tarfile
 
 from deployed import ROOT, Skip, need, run
+from test_package import package
 
 
 def release(root, to, *words):
@@ -28,27 +30,33 @@ def clone(world):
     return root
 
 
-def test_made_twice_it_is_the_same(world):
+def built_here(epoch):
+    """The package of this folder, which the tests of the package build, packed at the time of what is released."""
+    build = package().parent
+    run("cpack", "-G", "DEB", cwd=build, env={**os.environ, "SOURCE_DATE_EPOCH": epoch})
+    return next(build.glob("*.deb")).read_bytes()
+
+
+def test_from_another_folder_it_is_the_same(world):
     need("minisign", "cmake", "ninja", "dpkg-shlibdeps")
     key, public = keys(world)
-    roots = clone(world), world.folder / "b"
-    run("git", "-c", "safe.directory=*", "clone", "--quiet", roots[0], roots[1])
-    made = [release(root, world.folder / f"made-{number}", "--key", key) for number, root in enumerate(roots)]
-    version = re.search(r"project\(mailweir VERSION ([\d.]+)", (roots[0] / "CMakeLists.txt").read_text())[1]
-    package, = [name for name in made[0] if name.endswith(".deb")]
-    assert set(made[0]) == {package, f"mailweir-chart-{version}.tgz", f"mailweir-{version}.tar.gz", f"mailweir-{version}.spdx.json", "SHA256SUMS", "SHA256SUMS.minisig"}
-    assert f"_{version}_" in package
-    for name in set(made[0]) - {"SHA256SUMS.minisig"}:  # a signature has its time
-        assert hashlib.sha256(made[0][name]).digest() == hashlib.sha256(made[1][name]).digest(), f"{name} is another in another folder"
-    folder = world.folder / "made-0"
+    root, folder = clone(world), world.folder / "made"
+    made = release(root, folder, "--key", key)
+    version = re.search(r"project\(mailweir VERSION ([\d.]+)", (root / "CMakeLists.txt").read_text())[1]
+    package_name, = [name for name in made if name.endswith(".deb")]
+    assert set(made) == {package_name, f"mailweir-chart-{version}.tgz", f"mailweir-{version}.tar.gz", f"mailweir-{version}.spdx.json", "SHA256SUMS", "SHA256SUMS.minisig"}
+    assert f"_{version}_" in package_name
+    epoch = run("git", "-c", "safe.directory=*", "-C", root, "log", "-1", "--format=%ct").strip()
+    assert hashlib.sha256(made[package_name]).digest() == hashlib.sha256(built_here(epoch)).digest(), "two folders, two packages"
     run("minisign", "-V", "-p", public, "-m", folder / "SHA256SUMS")
     run("sha256sum", "-c", "SHA256SUMS", cwd=folder)
-    assert all(name in made[0]["SHA256SUMS"].decode() for name in set(made[0]) - {"SHA256SUMS", "SHA256SUMS.minisig"})
-    (folder / "SHA256SUMS").write_bytes(made[0]["SHA256SUMS"] + b"\n")
+    assert all(name in made["SHA256SUMS"].decode() for name in set(made) - {"SHA256SUMS", "SHA256SUMS.minisig"})
+    (folder / "SHA256SUMS").write_bytes(made["SHA256SUMS"] + b"\n")
     assert subprocess.run(["minisign", "-V", "-p", public, "-m", folder / "SHA256SUMS"], capture_output=True).returncode != 0, "a changed list is not signed"
-    parts = json.loads(made[0][f"mailweir-{version}.spdx.json"])["packages"]
+    parts = json.loads(made[f"mailweir-{version}.spdx.json"])["packages"]
     assert {"mailweir", "libuv1", "tzdata"} <= {part["name"] for part in parts} and parts[0]["versionInfo"] == version, parts
     with tarfile.open(folder / f"mailweir-chart-{version}.tgz") as chart:
+        assert {(member.mtime, member.uid) for member in chart.getmembers()} == {(int(epoch), 0)}, "nothing of the machine that it was made on"
         alerts = chart.extractfile("mailweir/files/prometheus-alerts.yml").read()
     assert alerts == (ROOT / "deploy/prometheus-alerts.yml").read_bytes(), "the chart stands alone"
 
@@ -58,3 +66,7 @@ def test_what_it_is_not_given(world):
     assert done.returncode == 64 and "usage: deploy/release" in done.stderr, done
     done = subprocess.run([ROOT / "deploy/release", "--key", "/nowhere/key"], capture_output=True, text=True)
     assert done.returncode == 1 and "/nowhere/key cannot be read" in done.stderr, done
+    (world.folder / "mine").mkdir()
+    (world.folder / "mine/letter").write_text("mine")
+    done = subprocess.run([ROOT / "deploy/release", "--to", world.folder / "mine"], capture_output=True, text=True)
+    assert done.returncode == 1 and "is not empty" in done.stderr and (world.folder / "mine/letter").exists(), done
