@@ -75,7 +75,7 @@ int queue_parse(struct queue_options *options, unsigned takes, const struct cli_
         {QUEUE_TAKES_LIMIT, {"limit", &options->limit, NULL, "how many to list; 0 is all of them"}},
         {QUEUE_TAKES_AFTER, {"after", &options->after, NULL, "where the search before this one ended"}},
         {QUEUE_TAKES_ALL, {"all", NULL, &options->all, "every delivery that is not settled"}},
-        {QUEUE_TAKES_DRY_RUN, {"dry-run", NULL, &options->dry_run, "tell what would happen, and do not do it"}},
+        {QUEUE_TAKES_DRY_RUN, {"dry-run", NULL, &options->dry_run, "tell what would happen, and change nothing"}},
         {QUEUE_TAKES_AGAIN,
          {"again", NULL, &options->again,
           "also what may lie there already, without a look: your word that a second copy does no harm"}},

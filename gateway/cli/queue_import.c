@@ -197,7 +197,8 @@ static int decide_import(struct import *import, const char *name, const struct f
         return -1;
     }
     if (decision_r->reply_code != 0 || decision_r->delivery_count == 0) {
-        leave_out(import, name, decision_r->reply_code != 0 ? "the rules refuse it" : "the rules discard it");
+        leave_out(import, name,
+                  decision_r->reply_code != 0 ? "the rules refuse the message" : "the rules discard the message");
         return -1;
     }
     envelope->rules = decision_r->rules;
@@ -225,13 +226,14 @@ static int check_stored(struct import *import, const char *name, const struct fi
         const char *upstream = decision->deliveries[i].upstream;
         if (!has_upstream(import->config, upstream)) {
             snprintf(why, sizeof why,
-                     "it goes to upstream \"%s\", which is not configured here; --by-rules decides anew", upstream);
+                     "the message goes to upstream \"%s\", which is not configured here; --by-rules decides anew",
+                     upstream);
             leave_out(import, name, why);
             return -1;
         }
     }
     if (decision->delivery_count == 0) {
-        leave_out(import, name, "it was settled when it was exported");
+        leave_out(import, name, "the message was settled when it was exported");
         return -1;
     }
     return 0;
@@ -362,7 +364,7 @@ static void add_to_batch(struct import *import, const char *name, struct bytes b
     json_t *message = meta_of(envelope, decision);
     sum_of(body, sum);
     if (message == NULL) {
-        leave_out(import, name, "its envelope is too large");
+        leave_out(import, name, "the envelope of the message is too large");
         return;
     }
     if (import->options->dry_run) {

@@ -39,7 +39,7 @@ static void print_row(const json_t *row, struct totals *totals)
     } else if (strcmp(verdict, "same") != 0) {
         printf("%s: stays (", document_member_text(row, "message"));
         queue_print_text(document_member_text(row, "before"));
-        printf("): the rules would now %s it\n", strcmp(verdict, "refused") == 0 ? "refuse" : "discard");
+        printf("): the rules would now %s the message\n", strcmp(verdict, "refused") == 0 ? "refuse" : "discard");
     }
 }
 

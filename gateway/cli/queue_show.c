@@ -175,7 +175,7 @@ static void print_delivery(const json_t *delivery)
     }
     const char *state = document_member_text(delivery, "state");
     log_time(document_member_number(delivery, strcmp(state, "waiting") == 0 ? "due_ms" : "changed_ms"), time);
-    printf("    %s  %s", time, strcmp(state, "waiting") == 0 ? "is when it is tried next" : state);
+    printf("    %s  %s", time, strcmp(state, "waiting") == 0 ? "is when the delivery is tried next" : state);
     if (document_member_number(delivery, "uid") > 0) {
         printf(" as UID %" PRId64 " (UIDVALIDITY %" PRId64 ")", document_member_number(delivery, "uid"),
                document_member_number(delivery, "uidvalidity"));

@@ -41,7 +41,7 @@ static void check_token(struct check *check, const struct config_upstream *upstr
     const struct imapc_assertion_claims claims = {.subject = token->subject, .scope = token->scope};
     struct fault fault = FAULT_INIT;
     if (token->endpoint != NULL && !imapc_assertion_may_go_to(token->endpoint)) {
-        wrong(check, "auth/oauth2/token_endpoint", "secrets go there: it must begin with https://");
+        wrong(check, "auth/oauth2/token_endpoint", "secrets are sent to this address: it must begin with https://");
     }
     if (token->command != NULL && token->command[0][0] != '/') {
         wrong(check, "auth/token/command/0", "the program's whole path is needed, such as /usr/local/bin/get-token");
@@ -80,7 +80,8 @@ static void check_credentials(struct check *check, const struct config_upstream 
     }
     bool scram = upstream->mechanism == IMAPC_AUTH_SCRAM_SHA_1 || upstream->mechanism == IMAPC_AUTH_SCRAM_SHA_256;
     if (upstream->binding == IMAPC_BINDING_REQUIRED && (!scram || upstream->tls.mode == CONFIG_TLS_NONE)) {
-        wrong(check, "auth/channel_binding", "it goes with TLS and the mechanism \"scram-sha-256\" or \"scram-sha-1\"");
+        wrong(check, "auth/channel_binding",
+              "channel binding takes TLS and the mechanism \"scram-sha-256\" or \"scram-sha-1\"");
     }
     check_token(check, upstream);
 }
@@ -119,7 +120,7 @@ static void check_folders(struct check *check, const struct config_upstream *ups
         (replacement.len == 1 && strchr("/*%", replacement.ptr[0]) != NULL)) {
         wrong(check, "folders/replacement", "one ASCII character other than \"/\", \"*\" and \"%%\", or \"\"");
     } else if (replacement.len == 1 && bytes_find(forbidden, replacement) >= 0) {
-        wrong(check, "folders/replacement", "it is among the forbidden ones itself");
+        wrong(check, "folders/replacement", "the replacement is among the forbidden characters itself");
     }
 }
 
@@ -213,7 +214,8 @@ static void check_admin(struct check *check)
     for (size_t i = 0; i < count; i++) {
         if (!addresses[i].is_unix && tokenless) {
             wrong(check, "token",
-                  "anybody who reaches a TCP address may use it: a token of at least %d characters is needed",
+                  "anybody who reaches a TCP address may use the admin server: a token of at least %d characters is "
+                  "needed",
                   TOKEN_MIN);
             tokenless = false; /* once is enough */
         }

@@ -182,7 +182,8 @@ static void check_lenient(struct check *check)
             listener->lenient.count);
     }
     if (listener->add_missing && listener->lenient.count == 0) {
-        say(check, PROBLEM_WARNING, "add_missing", "it is for clients that \"lenient\" names, and that names none");
+        say(check, PROBLEM_WARNING, "add_missing",
+            "\"add_missing\" is for clients that \"lenient\" names, and \"lenient\" names none");
     }
 }
 

@@ -89,7 +89,7 @@ def test_of_others(world):
     names = [str(gateway.folder / "others.mbox"), str(gateway.folder / "Maildir")]
     arguments = ["import", *names, "--recipients", "ops@example.net,dev@example.net", "--from", "boss@example.com"]
     out = queue(gateway, *arguments, expect=1)
-    assert "4 imported, 0 known already, 1 left out" in out and "others.mbox#4 is left out: the rules refuse it" in out, out
+    assert "4 imported, 0 known already, 1 left out" in out and "others.mbox#4 is left out: the rules refuse the message" in out, out
     wait(lambda: dovecot.count() == 4, "four messages")
     assert "0 imported, 4 known already, 1 left out" in queue(gateway, *arguments, expect=1)
     subjects = sorted(line for m in dovecot.messages() for line in m.decode().splitlines() if line.startswith("Subject: "))
