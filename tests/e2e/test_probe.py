@@ -211,7 +211,7 @@ def test_every_kind_of_front_door(world):
     dovecot = world.dovecot()
     gateway = probing(world, dovecot)
     gateway.start()
-    doors = [{"acknowledge": "delivered"}, {"protocol": "lmtp"}, {"address": f"unix:{gateway.folder}/door"}, {"address": f"0.0.0.0:{free_port()}"},
+    doors = [{"acknowledge": "delivered"}, {"protocol": "lmtp"}, {"address": f"unix:{gateway.folder}/spool/door"}, {"address": f"0.0.0.0:{free_port()}"},
              {"address": f"[::1]:{free_port()}"}]
     for number, keys in enumerate(doors, 1):
         gateway.configuration["listeners"] = [{"name": "apps", "address": f"127.0.0.1:{gateway.port}", **keys}]
