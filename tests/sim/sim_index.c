@@ -123,8 +123,11 @@ static unsigned count_refusals(const json_t *delivery)
     json_array_foreach(json_object_get(delivery, "history"), i, attempt)
     {
         const char *text = text_of(attempt, "text");
+        if (strstr(text, "an earlier attempt may have filed it") != NULL) {
+            continue; /* a look, and what the server said to that */
+        }
         refusals += strstr(text, "mailbox is locked") != NULL || strstr(text, "quota exceeded") != NULL ||
-                    strstr(text, "too many messages") != NULL || strstr(text, "message too large") != NULL ||
+                    strstr(text, "no more messages fit") != NULL || strstr(text, "message too large") != NULL ||
                     strstr(text, "internal error") != NULL;
     }
     return refusals;

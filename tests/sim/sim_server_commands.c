@@ -73,7 +73,7 @@ static const struct refusal {
     bool for_good;
 } refusals[] = {
     {"NO [INUSE] mailbox is locked", false},  {"NO [UNAVAILABLE] try again later", false},
-    {"NO [OVERQUOTA] quota exceeded", false}, {"NO [LIMIT] too many messages", false},
+    {"NO [OVERQUOTA] quota exceeded", false}, {"NO [LIMIT] no more messages fit", false},
     {"NO [SERVERBUG] internal error", false}, {"NO [TOOBIG] message too large", true},
 };
 
@@ -153,7 +153,7 @@ static void answer_kept(struct sim_session *session, struct append *append, cons
     bool in_part = fault->kind == SIM_FAULT_KEEP_PART;
     store_some(session, append, in_part ? count - 1 : count);
     note_end(session, SIM_APPEND_LATER);
-    answer(session, in_part ? "NO [LIMIT] too many messages" : words[fault->amount % 2]);
+    answer(session, in_part ? "NO [LIMIT] no more messages fit" : words[fault->amount % 2]);
     if (fault->amount / 2 % 2 != 0) {
         sim_session_end(session, false);
     }
@@ -207,7 +207,7 @@ static bool plays_story(struct sim_session *session, struct append *append)
     server->loses_answer = true;
     store_some(session, append, count - 1);
     note_end(session, SIM_APPEND_LATER);
-    answer(session, "NO [LIMIT] too many messages");
+    answer(session, "NO [LIMIT] no more messages fit");
     return true;
 }
 
