@@ -33,7 +33,7 @@ SANITIZER_ENV = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1", "UBSAN_OPTIO
 class Test:
     """build: which of the builds it needs, None for none, and targets: what of it. lane: tests of one lane run one after the other."""
 
-    def __init__(self, name, command, seconds=120, env=None, build="", targets=("mailweir",), lane=None):
+    def __init__(self, name, command, seconds=400, env=None, build="", targets=("mailweir",), lane=None):
         self.name, self.command, self.seconds, self.env, self.build, self.lane = name, command, seconds, env or {}, build, lane
         self.targets = targets
         self.wall = self.cpu = 0.0  # seconds that it took, and of the processor's
