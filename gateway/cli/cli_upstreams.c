@@ -35,6 +35,7 @@ struct attempt {
     size_t room;       /* of names.checks */
     json_t *by_mail;   /* folders that only a message tells */
     const char *probe; /* the folder; or NULL */
+    unsigned broken;   /* sessions, in questions that delivery leaves out */
     char id[40];
     struct buf message;
     json_t *result;
@@ -279,6 +280,11 @@ static void on_probed(void *ctx, const struct imapc_probe_report *report)
 
 /* ---- one address ---- */
 
+/* Sessions that break in optional questions. */
+#define BROKEN_MAX 6
+
+static void on_report(void *ctx, const struct imapc_report *report);
+
 static void tell_server(struct attempt *attempt, const struct imapc_report *report)
 {
     json_t *result = attempt->result;
@@ -296,9 +302,40 @@ static void tell_server(struct attempt *attempt, const struct imapc_report *repo
     }
 }
 
+/*
+ * Whether the session broke in a question that delivery leaves out when that has happened twice: then it is tried
+ * again, as delivery would, and that is noted.
+ */
+static bool tries_again(struct attempt *attempt, const struct fault *fault)
+{
+    static const char *const questions[] = {"id",   "compress", "enable",      "namespace",
+                                            "list", "myrights", "getquotaroot"};
+    bool is_optional = false;
+    for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++) {
+        is_optional = is_optional || strcmp(fault->where, questions[i]) == 0;
+    }
+    if (!is_optional || fault->class != FAULT_TEMP || ++attempt->broken >= BROKEN_MAX) {
+        return false;
+    }
+    json_object_set_new(
+        attempt->result, "note",
+        json_sprintf("the session broke in %s (%s): mail is filed without asking it", fault->where, fault->text));
+    buf_clear(&attempt->names.list);
+    attempt->names.count = 0;
+    for (size_t i = 0; i < attempt->names.check_count; i++) {
+        attempt->names.checks[i].rights_asked = attempt->names.checks[i].quota_asked = false;
+    }
+    imapc_pool_try(attempt->pool, &attempt->names, on_report, attempt);
+    imapc_pool_try_now(attempt->pool);
+    return true;
+}
+
 static void on_report(void *ctx, const struct imapc_report *report)
 {
     struct attempt *attempt = ctx;
+    if (report->fault != NULL && tries_again(attempt, report->fault)) {
+        return;
+    }
     bool good = report->fault == NULL;
     json_t *folders = json_array();
     if (report->fault != NULL) {
@@ -529,6 +566,9 @@ static void print_server(const json_t *tried)
         printf("  folder         %s: known only when a message comes\n", json_string_value(item));
     }
     print_names(tried);
+    if (json_object_get(tried, "note") != NULL) {
+        printf("  note           %s\n", document_member_text(tried, "note"));
+    }
     print_probe(tried);
 }
 

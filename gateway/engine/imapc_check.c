@@ -50,12 +50,14 @@ void imapc_check_go_on(struct imapc_engine *engine)
     for (; engine->checked < names->check_count; engine->checked++) {
         struct imapc_check *check = current(engine);
         bool can = choose(engine, check);
-        if (can && !check->rights_asked && engine->capabilities.has & IMAP_CAP_ACL) {
+        if (can && !check->rights_asked && engine->capabilities.has & IMAP_CAP_ACL &&
+            imapc_may_ask(engine, IMAPC_QUESTION_RIGHTS)) {
             check->rights_asked = true;
             imapc_enter(engine, IMAPC_PHASE_CHECK_RIGHTS);
             return;
         }
-        if (can && !check->quota_asked && engine->capabilities.has & IMAP_CAP_QUOTA) {
+        if (can && !check->quota_asked && engine->capabilities.has & IMAP_CAP_QUOTA &&
+            imapc_may_ask(engine, IMAPC_QUESTION_QUOTA)) {
             check->quota_asked = true;
             imapc_enter(engine, IMAPC_PHASE_CHECK_QUOTA);
             return;

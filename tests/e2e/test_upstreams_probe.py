@@ -165,3 +165,27 @@ def test_probe_into_courier(world):
     assert probe["filed"] and probe["found"], (probe, err)
     assert (status == 0) == probe["removed"] and len(server.fetch("INBOX.Probes.New")) == (0 if probe["removed"] else 1), (probe, err)
     gateway.stop()
+
+
+def test_questions_that_break_the_session(world):
+    """What delivery leaves out after two sessions that broke in it is no verdict on the account: `upstreams` and `check` do without it, too, and note it."""
+    for step, action in (("myrights", "cut"), ("getquotaroot", "bye what was that?")):
+        fake = FakeImap(world, Profile(BASE + " UIDPLUS NAMESPACE UNSELECT ACL QUOTA"),
+                        lambda now, session, step=step, action=action, **facts: action if now == step else None, session=Answering)
+        gateway = world.mailweir(None, name=f"breaks-{step}")
+        fake.configure(gateway, timeouts={"connect": "5s", "command": "5s"})
+        status, out, _ = gateway.run("upstreams", "--probe", "INBOX")
+        assert status == 0 and f"the session broke in {step}" in out and "found by its id and removed" in out, out
+        status, out, _ = gateway.run("check", "--upstreams", "--json")
+        (tried,) = json.loads(out)["tried"]
+        assert status == 0 and tried["good"] and step in tried["note"], out
+
+
+class Answering(Session):
+    def on_myrights(self, tag, rest):
+        self.say("* MYRIGHTS INBOX lrswipte")
+        self.say(f"{tag} OK done")
+
+    def on_getquotaroot(self, tag, rest):
+        self.say("* QUOTAROOT INBOX")
+        self.say(f"{tag} OK done")
