@@ -64,8 +64,8 @@ static void print_profiles(void)
             }
         }
     }
-    printf("\nWhat a profile does not name is as in \"generic\". \"connections\" and the keys of \"limits\" override "
-           "each value.\n");
+    printf("\nWhat a profile does not name is as in \"generic\". \"connections\", \"retry.settle\" and the keys of "
+           "\"limits\" override each value.\n");
 }
 
 /* ---- the command ---- */
