@@ -25,7 +25,7 @@ def test_examples_load_and_pass(world):
         status, out, err = mailweir("test", "--default", "corp:INBOX", path)
         assert status == 0 and err == "", (path, out, err)
     status, out, _ = mailweir("test", "--tap", "--default", "corp:INBOX", EXAMPLES)
-    assert status == 0 and out.splitlines()[-1] == "1..48" and out.count("\nok ") + out.startswith("ok ") == 48, out
+    assert status == 0 and out.splitlines()[-1] == "1..50" and out.count("\nok ") + out.startswith("ok ") == 50, out
     # A test that cannot fail is none: with another default one of them must fail, in each form.
     changed = (EXAMPLES / "10-ci.json").read_text().replace("CI/${project}", "Builds/${project}")
     with tempfile.TemporaryDirectory() as folder:
@@ -85,8 +85,7 @@ def test_what_a_rule_watches_is_what_it_would_do(world):
     gateway = world.mailweir(world.dovecot(), [rule])
     gateway.start()
     texts = [message(f"number {number}", number=number) for number in range(9)]
-    for text in texts:
-        gateway.send(text)
+    idents = [gateway.send(text) for text in texts]
     wait(lambda: len(gateway.events("filed")) == len(texts), "all are filed")
     metrics = Admin(gateway).get("/metrics").text
     with tempfile.TemporaryDirectory() as folder:
@@ -96,6 +95,10 @@ def test_what_a_rule_watches_is_what_it_would_do(world):
         rules.write_text(json.dumps({"rules": [{**rule, "state": "active"}]}))
         status, out, err = mailweir("explain", "--json", "--config", rules, *sorted(pathlib.Path(folder).glob("*.eml")))
     assert status == 0, err
+    # The story of a message tells of it, and of no other one.
+    for number, ident in enumerate(idents[:2]):
+        told = gateway.run("why", ident)[1]
+        assert ("watcher" in told and "watched" in told) == (number % 2 == 0), told
     acted = sum("watcher" in one["decision"]["rules"] for one in json.loads(out))
     assert acted == 5 and f'mailweir_rule_watched_messages_total{{rule="watcher"}} {acted}\n' in metrics, (acted, metrics)
     assert {event["folder"] for event in gateway.events("filed")} == {"INBOX"}
