@@ -26,7 +26,7 @@ function said(refusal) {
 
 function client() {
   const name = h("a", {}), listener = h("div", { class: "small muted" }), last = h("span"), numbers = [h("span", { class: "num" }), h("span", { class: "num" }), h("span", { class: "num" })], refusal = h("div");
-  return Object.assign(h("tr", {}, list.cell(0, name, listener), list.cell(1, last), ...numbers.map((one, i) => list.cell(2 + i, one)), list.cell(5, refusal)), { name, listener, last, numbers, refusal });
+  return Object.assign(h("tr", {}, list.cell(0, h("div", {}, name, listener)), list.cell(1, last), ...numbers.map((one, i) => list.cell(2 + i, one)), list.cell(5, refusal)), { name, listener, last, numbers, refusal });
 }
 
 function refresh(row, one) {
@@ -39,7 +39,8 @@ function refresh(row, one) {
 }
 
 function refusal(one) {
-  return h("tr", {}, told.cell(0, when(one.time), h("div", { class: "small muted" }, one.listener)), told.cell(1, one["client.address"]), told.cell(2, said(one)), told.cell(3, heard(one)));
+  return h("tr", {}, told.cell(0, h("div", {}, when(one.time), h("div", { class: "small muted" }, one.listener))), told.cell(1, one["client.address"]),
+    told.cell(2, h("div", {}, said(one))), told.cell(3, h("div", {}, heard(one))));
 }
 
 async function load() {
