@@ -207,7 +207,8 @@ void imapc_enable_reply(struct imapc_engine *engine, const struct imap_reply *re
 static void take_enabled(struct imapc_engine *engine, struct bytes args)
 {
     while (args.len > 0) {
-        engine->utf8 = engine->utf8 || bytes_is_nocase(bytes_cut(&args, ' '), "UTF8=ACCEPT");
+        struct bytes word = bytes_cut(&args, ' ');
+        engine->utf8 = engine->utf8 || bytes_is_nocase(word, "UTF8=ACCEPT");
     }
 }
 
