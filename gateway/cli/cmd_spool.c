@@ -64,15 +64,21 @@ static int rebuild(const char *path, bool as_json)
         return queue_failed(&fault);
     }
     if (as_json) {
-        return print(json_pack("{s:I,s:I,s:I,s:I,s:b,s:I}", "messages", (json_int_t)result.messages, "deliveries",
-                               (json_int_t)result.deliveries, "settled", (json_int_t)result.settled, "damaged",
-                               (json_int_t)result.damaged, "old_index", result.old_index, "decisions",
-                               (json_int_t)result.decisions),
+        return print(json_pack("{s:I,s:I,s:I,s:I,s:b,s:I,s:I,s:I}", "messages", (json_int_t)result.messages,
+                               "deliveries", (json_int_t)result.deliveries, "settled", (json_int_t)result.settled,
+                               "damaged", (json_int_t)result.damaged, "old_index", result.old_index, "decisions",
+                               (json_int_t)result.decisions, "torn", (json_int_t)result.torn, "void",
+                               (json_int_t)result.void_records),
                      result.damaged);
     }
     printf("%" PRIu64 " messages with %" PRIu64 " deliveries are in the new index; %" PRIu64
            " deliveries were settled before; %" PRIu64 " damaged\n",
            result.messages, result.deliveries, result.settled, result.damaged);
+    if (result.torn + result.void_records > 0) {
+        printf("%" PRIu64 " records were not written to their end, and %" PRIu64
+               " are of batches that failed: nobody was told that they were taken\n",
+               result.torn, result.void_records);
+    }
     if (!result.old_index) {
         printf("The old index cannot be read. %" PRIu64 " decisions of operators (hold, release, drop, reroute, pause) "
                "come from their journal; what was retried, the"

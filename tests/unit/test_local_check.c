@@ -101,7 +101,7 @@ static void test_damage(void **state)
 {
     struct fixture *fixture = *state;
     static const char *const pokes[][2] = {
-        {"three", "thrEe"}, {"from@example.org", "FROM@example.org"}, {"MWR1", "MWRX"}};
+        {"three", "thrEe"}, {"from@example.org", "FROM@example.org"}, {"MWR2", "MWRX"}};
     fill(fixture);
     poke(fixture, pokes[0][0], pokes[0][1]);
     assert_int_equal(check(fixture).damaged, 1);
@@ -398,7 +398,7 @@ static void test_gap(void **state)
     struct fixture *fixture = *state;
     fill(fixture);
     spool_close(&fixture->spool);
-    poke(fixture, "MWR1", "XXXX");
+    poke(fixture, "MWR2", "XXXX");
     struct local_rebuild_result result = rebuild(fixture);
     assert_int_equal(result.damaged, 1);
     assert_int_equal(result.messages, 3);

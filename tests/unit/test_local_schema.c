@@ -75,6 +75,12 @@ static const char *const released[] = {
 
     /* Since when a sender who waits has not heard that all have it. */
     "ALTER TABLE message ADD COLUMN unheard INTEGER NOT NULL DEFAULT 0;",
+
+    /* Words by which messages are found. */
+    "CREATE VIRTUAL TABLE words USING fts5 (subject, sender, reader, content = '', columnsize = 0, detail = column,"
+    "  tokenize = 'ascii');"
+    "CREATE INDEX message_received ON message (received_ms);"
+    "INSERT INTO spool VALUES ('learnt', 0), ('unlearnt', 0), ('unlearnt_ms', 0);",
 };
 #define RELEASED (sizeof released / sizeof released[0])
 
@@ -87,6 +93,7 @@ static const char *const kept[] = {
     "", /* took something away */
     "UPDATE pause SET by_name = 'joe';",
     "UPDATE message SET unheard = 77;",
+    "UPDATE spool SET value = 3 WHERE name = 'learnt';",
 };
 
 static sqlite3 *open_with(const char *sql)
@@ -161,9 +168,10 @@ static void test_from_each(void **state)
         "SELECT upstream || at_ms || (by_name IN ('', 'joe')) FROM pause", /* nobody knows who it was, before */
         "SELECT by_name FROM pause",
         "SELECT unheard FROM message",
+        "SELECT value FROM spool WHERE name = 'learnt'",
     };
     static const char *const answers[] = {"corpheld by me", "corpslowly", "backup", "uidvalidity=71",
-                                          "corp51",         "joe",        "77"};
+                                          "corp51",         "joe",        "77",     "3"};
     assert_int_equal(RELEASED + 2, LOCAL_SCHEMA_VERSION); /* a new version adds what it released to the list above */
     sqlite3 *fresh = open_with("");
     assert_int_equal(local_schema_migrate(fresh, NULL), 0);

@@ -34,10 +34,7 @@ static void write_memory(struct local *local, struct store_op *op)
         .body_sum = store_sum_of(add->body),
         .meta_sum = store_sum_of(add->meta),
     };
-    uint8_t *head = expect_memory(arena_alloc(local->heads, LOCAL_RECORD_HEAD));
-    local_record_encode(&record, head);
-    const struct bytes pieces[3] = {bytes_at(head, LOCAL_RECORD_HEAD), add->body, add->meta};
-    disregard(local_batch_append(local, op, &record, pieces, &add->place));
+    disregard(local_batch_append(local, op, &record, add->body, add->meta, &add->place));
 }
 
 static void add_write(struct local *local, struct store_op *op)

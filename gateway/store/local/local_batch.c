@@ -39,14 +39,23 @@ void local_batch_own(struct local *local, struct store_op *op, struct local_segm
     list_append(&local->dirty, &segment->link);
 }
 
-int local_batch_append(struct local *local, struct store_op *op, const struct local_record *record,
-                       const struct bytes pieces[3], struct store_place *place_r)
+void local_batch_number(const struct local *local, struct local_record *record)
+{
+    record->end_len = LOCAL_RECORD_END;
+    record->generation = local->run;
+    record->group = local->group;
+    record->durable = local->durable;
+}
+
+int local_batch_append(struct local *local, struct store_op *op, struct local_record *record, struct bytes body,
+                       struct bytes meta, struct store_place *place_r)
 {
     struct local_segment *segment = need_current(local, &op->fault);
     if (segment == NULL) {
         return -1;
     }
     local_batch_own(local, op, segment);
+    local_batch_number(local, record);
     *place_r = (struct store_place){
         .segment = segment->id,
         .start = segment->tail + local->gathered,
@@ -54,9 +63,12 @@ int local_batch_append(struct local *local, struct store_op *op, const struct lo
         .body_len = record->body_len,
         .body_sum = record->body_sum,
     };
-    for (size_t i = 0; i < 3; i++) {
-        add_piece(local, pieces[i]);
-    }
+    uint8_t *ends = expect_memory(arena_alloc(local->heads, LOCAL_RECORD_HEAD + LOCAL_RECORD_END));
+    local_record_encode(record, (struct local_spot){segment->id, place_r->start}, ends, ends + LOCAL_RECORD_HEAD);
+    add_piece(local, bytes_at(ends, LOCAL_RECORD_HEAD));
+    add_piece(local, body);
+    add_piece(local, meta);
+    add_piece(local, bytes_at(ends + LOCAL_RECORD_HEAD, LOCAL_RECORD_END));
     return 0;
 }
 

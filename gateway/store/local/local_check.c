@@ -123,10 +123,14 @@ static int check_head(const char *folder, const struct store_place *place, struc
         return -1;
     }
     int result = net_file_read(file, place->start, head, sizeof head, fault) < 0 ? -1 : 0;
-    if (result == 0 &&
-        (local_record_decode(bytes_at(head, sizeof head), &record) != 1 || record.body_len != place->body_len ||
-         record.body_sum != place->body_sum || local_record_size(&record) != place->record_len)) {
+    if (result == 0 && (local_record_decode(bytes_at(head, sizeof head),
+                                            (struct local_spot){place->segment, place->start}, &record) != 1 ||
+                        record.body_len != place->body_len || record.body_sum != place->body_sum ||
+                        local_record_size(&record) != place->record_len)) {
         result = differs(place, "there is no such record", fault);
+    }
+    if (result == 0 && local_segment_read_end(file, place->start, &record) != 0) {
+        result = differs(place, "the end of the record does not match its checksum", fault);
     }
     if (result == 0) {
         result = check_meta(file, place, &record, fault);

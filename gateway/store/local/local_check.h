@@ -34,6 +34,8 @@ struct local_rebuild_result {
     uint64_t messages, deliveries; /* found in the segments */
     uint64_t settled;              /* left out, because the old index knows that they were settled */
     uint64_t damaged;              /* octets or records that could not be understood, reported */
+    uint64_t torn;                 /* records that were not written to their end, reported (fault "torn"): no damage */
+    uint64_t void_records;         /* left out: whole records of batches that failed, and nobody was told yes */
     uint64_t decisions;            /* of operators, taken from their journal because the old index could not be read */
     bool old_index;                /* it was read: attempts, history and operators' changes are as they were */
 };

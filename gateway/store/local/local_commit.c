@@ -245,6 +245,8 @@ static void settle_current(struct local *local, uint64_t tail_before, bool commi
         local_segment_close(&local->current);
     } else if (!committed) {
         local->current->tail = tail_before;
+    } else {
+        local->durable = (struct local_spot){local->current->id, local->current->tail};
     }
 }
 
@@ -286,6 +288,7 @@ enum store_verdict local_commit(struct store *store, struct store_batch *batch)
     uint64_t tail = local->current == NULL ? 0 : local->current->tail;
     enum store_verdict verdict = STORE_COMMITTED;
     local->batch = batch;
+    local->group++;
     arena_clear(local->heads);
     write_ops(local, batch);
     sync_segments(local, batch);

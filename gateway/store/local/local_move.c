@@ -20,7 +20,7 @@
 struct move {
     uint64_t message;
     struct store_place from, to;
-    struct buf octets; /* the whole record */
+    struct buf octets; /* the whole record; its ends are made anew for its new place */
     struct local_record record;
     bool moved;
 };
@@ -65,7 +65,8 @@ static int read_record(struct net_file *file, struct move *move, struct fault *f
     buf_commit(&move->octets, len);
     struct bytes whole = buf_bytes(&move->octets);
     struct bytes body = bytes_slice(whole, LOCAL_RECORD_HEAD, (size_t)move->from.body_len);
-    return local_record_decode(whole, &move->record) == 1 && store_sum_of(body) == move->from.body_sum ? 0 : -1;
+    const struct local_spot spot = {move->from.segment, move->from.start};
+    return local_record_decode(whole, spot, &move->record) == 1 && store_sum_of(body) == move->from.body_sum ? 0 : -1;
 }
 
 /* Whether enough of the file is dead. */
@@ -145,8 +146,10 @@ static void move_write(struct local *local, struct store_op *op)
     struct move_chore *chore = of_op(op);
     for (size_t i = 0; i < chore->count; i++) {
         struct move *move = &chore->moves[i];
-        const struct bytes pieces[3] = {buf_bytes(&move->octets), {0}, {0}};
-        if (local_batch_append(local, op, &move->record, pieces, &move->to) != 0) {
+        struct bytes rest = bytes_from(buf_bytes(&move->octets), LOCAL_RECORD_HEAD);
+        struct bytes body = bytes_slice(rest, 0, (size_t)move->record.body_len);
+        struct bytes meta = bytes_slice(rest, body.len, move->record.meta_len);
+        if (local_batch_append(local, op, &move->record, body, meta, &move->to) != 0) {
             return;
         }
     }

@@ -61,6 +61,8 @@ struct local {
     struct list dirty; /* segments that this batch syncs */
     bool in_doubt; /* a failed transaction may lie whole in the index's log, and nothing has been written over it yet */
     struct local_live *live;
+    uint64_t group;            /* number of the batch, in this run */
+    struct local_spot durable; /* where the last batch that became durable ended in the log; segment 0: none has yet */
     uint64_t syncs;
     struct store_counts counts, next; /* as they are; as they will be when the batch is durable */
     struct local_life *lives;         /* of the batch, in its order */
@@ -85,11 +87,13 @@ static inline int64_t local_now(const struct local *local)
 /* ---- local_batch.c: what operations use ---- */
 
 /*
- * Appends a record to the current segment and tells where it will lie. The pieces must stay until the batch's end. -1,
- * with the fault in the operation, when there is no segment.
+ * Appends a record to the current segment and tells where it will lie; its ends are made for that place. Body and meta
+ * must stay until the batch's end. -1, with the fault in the operation, when there is no segment.
  */
-MUST_USE int local_batch_append(struct local *local, struct store_op *op, const struct local_record *record,
-                                const struct bytes pieces[3], struct store_place *place_r);
+MUST_USE int local_batch_append(struct local *local, struct store_op *op, struct local_record *record,
+                                struct bytes body, struct bytes meta, struct store_place *place_r);
+/* Which group the record is of, and how far the log is durable. */
+void local_batch_number(const struct local *local, struct local_record *record);
 /* Has the batch sync a segment of the operation's own. */
 void local_batch_own(struct local *local, struct store_op *op, struct local_segment *segment);
 /* Counts, when the batch is durable: where something lives, or lives no more. */

@@ -13,6 +13,7 @@
 #include "base/expect.h"
 #include "net/net_loop.h"
 #include "store/local/local_check.h"
+#include "store/local/local_durable.h"
 #include "store/local/local_index_private.h"
 #include "store/local/local_restore.h"
 #include "store/store_meta.h"
@@ -26,6 +27,8 @@ struct rebuild {
     sqlite3_stmt *old_state; /* of a delivery by message id and number */
     sqlite3_stmt *old_seq;   /* of a message by id */
     uint64_t segment, last_segment, next_message;
+    struct local_durable *durable;
+    struct local_record last; /* of the segment, of the latest group so far */
     struct net_file *file;
     uint64_t size;       /* of the file */
     struct fault *fault; /* of the new index: ends the work */
@@ -40,6 +43,22 @@ static void report_damage(struct rebuild *rebuild, uint64_t at, const char *what
     fault_set(&found, FAULT_LOCAL, "damaged", "spool", "segment %016" PRIx64 " at octet %" PRIu64 ": %s",
               rebuild->segment, at, what);
     rebuild->result.damaged++;
+    rebuild->report(rebuild->ctx, NULL, &found);
+}
+
+/* What was wrong and never durable for all that is known: nobody was told yes about it. */
+static void report_torn(struct rebuild *rebuild, uint64_t at)
+{
+    if (local_durable_proves(rebuild->durable, (struct local_spot){rebuild->segment, at})) {
+        report_damage(rebuild, at, "no record begins here, and one did: what lies behind says that it was durable");
+        return;
+    }
+    struct fault found = FAULT_INIT;
+    fault_set(&found, FAULT_LOCAL, "torn", "spool",
+              "segment %016" PRIx64 " at octet %" PRIu64
+              ": a record was not written to its end; nobody was told that it was taken",
+              rebuild->segment, at);
+    rebuild->result.torn++;
     rebuild->report(rebuild->ctx, NULL, &found);
 }
 
@@ -171,22 +190,32 @@ static int add_found(struct rebuild *rebuild, const struct mail_envelope *envelo
 
 /* ---- one record ---- */
 
-/* Whether the whole body matches its checksum. */
-static bool body_is_whole(struct rebuild *rebuild, uint64_t at, const struct local_record *record)
+/* Whether these octets of the file match their checksum. */
+static bool is_whole(struct rebuild *rebuild, uint64_t from, uint64_t octets, uint64_t wanted)
 {
     uint8_t *chunk = expect_calloc(1, STORE_CHUNK);
     struct store_sum *sum = store_sum_new();
     bool whole = true;
-    for (uint64_t done = 0; whole && done < record->body_len; done += STORE_CHUNK) {
-        uint64_t left = record->body_len - done;
+    for (uint64_t done = 0; whole && done < octets; done += STORE_CHUNK) {
+        uint64_t left = octets - done;
         size_t len = left < STORE_CHUNK ? (size_t)left : STORE_CHUNK;
-        whole = net_file_read(rebuild->file, at + LOCAL_RECORD_HEAD + done, chunk, len, NULL) == (ptrdiff_t)len;
+        whole = net_file_read(rebuild->file, from + done, chunk, len, NULL) == (ptrdiff_t)len;
         store_sum_add(sum, bytes_at(chunk, whole ? len : 0));
     }
-    whole = whole && store_sum_value(sum) == record->body_sum;
+    whole = whole && store_sum_value(sum) == wanted;
     store_sum_free(&sum);
     free(chunk);
     return whole;
+}
+
+static bool body_is_whole(struct rebuild *rebuild, uint64_t at, const struct local_record *record)
+{
+    return is_whole(rebuild, at + LOCAL_RECORD_HEAD, record->body_len, record->body_sum);
+}
+
+static bool meta_is_whole(struct rebuild *rebuild, uint64_t at, const struct local_record *record)
+{
+    return is_whole(rebuild, at + LOCAL_RECORD_HEAD + record->body_len, record->meta_len, record->meta_sum);
 }
 
 static int take_record(struct rebuild *rebuild, uint64_t at, const struct local_record *record)
@@ -198,7 +227,8 @@ static int take_record(struct rebuild *rebuild, uint64_t at, const struct local_
     struct mail_delivery *deliveries;
     size_t count;
     int result = 0;
-    struct store_place place = {rebuild->segment, at, local_record_size(record), record->body_len, record->body_sum};
+    const struct store_place place = {rebuild->segment, at, local_record_size(record), record->body_len,
+                                      record->body_sum};
     ptrdiff_t got =
         net_file_read(rebuild->file, at + LOCAL_RECORD_HEAD + record->body_len, meta, record->meta_len, NULL);
     if (got != (ptrdiff_t)text.len || store_sum_of(text) != record->meta_sum ||
@@ -221,7 +251,7 @@ static int head_at(struct rebuild *rebuild, uint64_t at, struct local_record *re
 {
     uint8_t head[LOCAL_RECORD_HEAD];
     return net_file_read(rebuild->file, at, head, sizeof head, NULL) == (ptrdiff_t)sizeof head &&
-           local_record_decode(bytes_at(head, sizeof head), record_r) == 1 &&
+           local_record_decode(bytes_at(head, sizeof head), (struct local_spot){rebuild->segment, at}, record_r) == 1 &&
            at + local_record_size(record_r) <= rebuild->size;
 }
 
@@ -237,7 +267,7 @@ static uint64_t find_head(struct rebuild *rebuild, uint64_t at)
         }
         struct local_record record;
         for (size_t i = 0; found == rebuild->size && i + 4 <= (size_t)got; i++) {
-            if (memcmp(chunk + i, "MWR1", 4) == 0 && head_at(rebuild, at + i, &record) == 1) {
+            if (memcmp(chunk + i, "MWR", 3) == 0 && head_at(rebuild, at + i, &record) == 1) {
                 found = at + i;
             }
         }
@@ -247,23 +277,72 @@ static uint64_t find_head(struct rebuild *rebuild, uint64_t at)
     return found;
 }
 
+/* The record at `at`, whose head is one: mail, unless it is of a group that never came to be. */
+static int take_or_leave(struct rebuild *rebuild, uint64_t at, struct local_record *record)
+{
+    const struct local_spot spot = {rebuild->segment, at};
+    if (local_segment_read_end(rebuild->file, at, record) != 0) {
+        report_torn(rebuild, at);
+        bool whole = meta_is_whole(rebuild, at, record) && body_is_whole(rebuild, at, record);
+        return whole || local_durable_proves(rebuild->durable, spot) ? take_record(rebuild, at, record) : 0;
+    }
+    if (local_record_is_before(record, &rebuild->last) || local_durable_voids(rebuild->durable, spot, record)) {
+        rebuild->result.void_records++;
+        return 0;
+    }
+    rebuild->last = *record;
+    return take_record(rebuild, at, record);
+}
+
+/* Whether anything but zeros lies there. */
+static bool is_written(struct rebuild *rebuild, uint64_t at, uint64_t end)
+{
+    uint8_t *chunk = expect_calloc(1, STORE_CHUNK);
+    bool written = false;
+    while (!written && at < end) {
+        size_t len = end - at < STORE_CHUNK ? (size_t)(end - at) : STORE_CHUNK;
+        ptrdiff_t got = net_file_read(rebuild->file, at, chunk, len, NULL);
+        for (ptrdiff_t i = 0; i < got && !written; i++) {
+            written = chunk[i] != 0;
+        }
+        at = got > 0 ? at + (uint64_t)got : end;
+    }
+    free(chunk);
+    return written;
+}
+
+static void judge_gap(struct rebuild *rebuild, uint64_t at, uint64_t next)
+{
+    struct local_record record;
+    bool goes_on = next < rebuild->size && head_at(rebuild, next, &record) == 1;
+    bool tells = goes_on && local_segment_read_end(rebuild->file, next, &record) == 0 && record.end_len != 0;
+    if (tells) {
+        local_durable_note(rebuild->durable, &record);
+    }
+    if (goes_on && !tells) {
+        report_damage(rebuild, at, "no record begins here, but further on");
+    } else if (goes_on || local_durable_proves(rebuild->durable, (struct local_spot){rebuild->segment, at}) ||
+               is_written(rebuild, at, next)) {
+        report_torn(rebuild, at);
+    }
+}
+
 static int take_segment(struct rebuild *rebuild)
 {
     struct local_record record;
     uint64_t at = 0;
+    rebuild->last = (struct local_record){0};
     while (at + LOCAL_RECORD_HEAD <= rebuild->size) {
         if (head_at(rebuild, at, &record) == 1) {
-            if (take_record(rebuild, at, &record) != 0) {
+            if (take_or_leave(rebuild, at, &record) != 0) {
                 return -1;
             }
             at += local_record_size(&record);
             continue;
         }
         uint64_t next = find_head(rebuild, at + 1);
-        if (next < rebuild->size) {
-            report_damage(rebuild, at, "no record begins here, but further on");
-        }
-        at = next; /* what is behind the last record was never acknowledged */
+        judge_gap(rebuild, at, next);
+        at = next;
     }
     return 0;
 }
@@ -333,6 +412,23 @@ static int restore(struct rebuild *rebuild)
     return 0;
 }
 
+/* What the first record of each segment says of the segments before it. */
+static void note_first(struct rebuild *rebuild, uint64_t id)
+{
+    char path[LOCAL_PATH_MAX];
+    struct local_record record;
+    local_segment_path(rebuild->folder, id, path);
+    rebuild->segment = id;
+    if (net_file_open(&rebuild->file, path, NET_FILE_READ, NULL) != 0) {
+        return;
+    }
+    if (net_file_size(rebuild->file, &rebuild->size, NULL) == 0 && head_at(rebuild, 0, &record) == 1 &&
+        local_segment_read_end(rebuild->file, 0, &record) == 0) {
+        local_durable_note(rebuild->durable, &record);
+    }
+    disregard(net_file_close(&rebuild->file, NULL));
+}
+
 static int take_files(struct rebuild *rebuild)
 {
     struct names names = {0};
@@ -342,6 +438,9 @@ static int take_files(struct rebuild *rebuild)
     }
     if (result == 0) {
         result = local_index_begin(rebuild->index, rebuild->fault);
+    }
+    for (size_t i = 0; result == 0 && i < names.count; i++) {
+        note_first(rebuild, names.ids[i]);
     }
     for (size_t i = 0; result == 0 && i < names.count; i++) {
         result = take_file(rebuild, names.ids[i]);
@@ -388,7 +487,9 @@ static int rebuild_locked(struct rebuild *rebuild, const char *path)
         return -1;
     }
     open_old(rebuild, kept);
+    rebuild->durable = local_durable_new();
     int result = take_files(rebuild);
+    local_durable_free(&rebuild->durable);
     close_old(rebuild);
     local_index_close(&rebuild->index);
     return result == 0 ? net_file_sync_directory(path, rebuild->fault) : result;

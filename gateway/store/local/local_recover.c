@@ -26,7 +26,7 @@ struct recovery {
 };
 
 /* Whether the file begins with a whole record. */
-static bool has_record(const char *path)
+static bool has_record(const char *path, uint64_t segment)
 {
     struct net_file *file = NULL;
     struct local_record record;
@@ -34,7 +34,7 @@ static bool has_record(const char *path)
     uint64_t size = 0;
     bool found = net_file_open(&file, path, NET_FILE_READ, NULL) == 0 &&
                  net_file_read(file, 0, head, sizeof head, NULL) == (ptrdiff_t)sizeof head &&
-                 local_record_decode(bytes_at(head, sizeof head), &record) == 1 &&
+                 local_record_decode(bytes_at(head, sizeof head), (struct local_spot){segment, 0}, &record) == 1 &&
                  net_file_size(file, &size, NULL) == 0 && size >= local_record_size(&record);
     disregard(net_file_close(&file, NULL));
     return found;
@@ -51,7 +51,7 @@ static int find_record(void *ctx, const char *name)
     char path[LOCAL_PATH_MAX];
     uint64_t id = local_segment_id(name);
     local_segment_path(search->folder, id, path);
-    search->found = id != 0 && has_record(path);
+    search->found = id != 0 && has_record(path, id);
     return search->found;
 }
 
@@ -123,10 +123,10 @@ static int look_at(void *ctx, const char *name)
     }
     char path[LOCAL_PATH_MAX];
     local_segment_path(local->folder, id, path);
-    if (id >= recovery->known && has_record(path)) {
+    if (id >= recovery->known && has_record(path, id)) {
         return set_aside(recovery, path, name);
     }
-    if (!recovery->agrees && has_record(path)) {
+    if (!recovery->agrees && has_record(path, id)) {
         return 0;
     }
     recovery->removed++;

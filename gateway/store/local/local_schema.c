@@ -106,6 +106,9 @@ static const char *const steps[LOCAL_SCHEMA_VERSION] = {
     "  tokenize = 'ascii');"
     "CREATE INDEX message_received ON message (received_ms);"
     "INSERT INTO spool VALUES ('learnt', 0), ('unlearnt', 0), ('unlearnt_ms', 0);",
+
+    /* Records have an end (local_record.h): an older mailweir would take them for none, and remove their segments. */
+    "INSERT INTO spool VALUES ('records', 2);",
 };
 
 static int run(sqlite3 *db, const char *sql, struct fault *fault)

@@ -83,7 +83,8 @@ static const char *const sql[STATEMENTS] = {
     [LIVING] = "SELECT segment, record_len FROM message WHERE open > 0",
     [IN_SEGMENT] =
         "SELECT seq, segment, start, record_len, body_len, body_sum FROM message WHERE segment = ?1 AND open > 0",
-    [MOVE] = "UPDATE message SET segment = ?3, start = ?4 WHERE seq = ?1 AND segment = ?2 AND open > 0",
+    [MOVE] = "UPDATE message SET segment = ?3, start = ?4, record_len = ?5"
+             " WHERE seq = ?1 AND segment = ?2 AND open > 0",
     [COUNT_SETTLED] = "SELECT count(*) FROM message WHERE open = 0",
     [OLD_MESSAGES] = "SELECT seq FROM message WHERE open = 0 AND settled_ms < ?1 ORDER BY settled_ms LIMIT ?2",
     [FORGET_ATTEMPTS] = "DELETE FROM attempt WHERE message = ?1",

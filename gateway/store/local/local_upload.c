@@ -83,9 +83,11 @@ int local_upload_complete(struct local *local, struct store_upload *upload, stru
         .body_sum = store_sum_value(upload->sum),
         .meta_sum = store_sum_of(meta),
     };
-    uint8_t head[LOCAL_RECORD_HEAD];
-    local_record_encode(&record, head);
-    if (local_segment_append(upload->segment, &meta, 1, fault) != 0 ||
+    uint8_t head[LOCAL_RECORD_HEAD], end[LOCAL_RECORD_END];
+    local_batch_number(local, &record);
+    local_record_encode(&record, (struct local_spot){upload->segment->id, 0}, head, end);
+    const struct bytes behind[2] = {meta, bytes_at(end, sizeof end)};
+    if (local_segment_append(upload->segment, behind, 2, fault) != 0 ||
         net_file_write(upload->segment->file, 0, &(struct bytes){head, sizeof head}, 1, fault) != 0) {
         return -1;
     }
