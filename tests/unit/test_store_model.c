@@ -1,6 +1,6 @@
 /*
  * Tests of store/local and store/model: random histories of operations, claims, crashes and failed commits on both must agree, in what they answer and in
- * what is kept. A history that does not is shrunk to the steps that it needs.
+ * what is kept, also where the local store's database says no at any statement. A history that does not is shrunk to the steps that it needs.
  *
  * A few of them as a unit test; tests/sim/test_store runs 2,000. By hand: test_store_model COUNT [FIRST].
  */
@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <sqlite3.h>
 
 #include "base/arena.h"
 #include "store/local/local.h"
@@ -61,6 +63,73 @@ bool __wrap_local_index_in_doubt(const struct local_index *index)
     return true;
 }
 
+/* ---- a database that says no ---- */
+
+/* Counted down by each statement that is prepared or stepped: at 0 that one fails, and from then on all, when they are to. */
+static struct {
+    unsigned left;
+    bool for_good, fired;
+    uint64_t ever;
+    sqlite3 *db; /* where it was */
+} trouble;
+
+int __real_sqlite3_step(sqlite3_stmt *st);
+int __wrap_sqlite3_step(sqlite3_stmt *st);
+int __real_sqlite3_prepare_v2(sqlite3 *db, const char *sql, int len, sqlite3_stmt **st_r, const char **rest_r);
+int __wrap_sqlite3_prepare_v2(sqlite3 *db, const char *sql, int len, sqlite3_stmt **st_r, const char **rest_r);
+int __real_sqlite3_prepare_v3(sqlite3 *db, const char *sql, int len, unsigned flags, sqlite3_stmt **st_r, const char **rest_r);
+int __wrap_sqlite3_prepare_v3(sqlite3 *db, const char *sql, int len, unsigned flags, sqlite3_stmt **st_r, const char **rest_r);
+
+static bool is_refused(sqlite3 *db)
+{
+    if (trouble.left == 0 || --trouble.left > 0) {
+        return false;
+    }
+    trouble.db = db;
+    trouble.left = trouble.for_good ? 1 : 0;
+    trouble.ever += !trouble.fired;
+    trouble.fired = true;
+    return true;
+}
+
+/* The end of a transaction that has nothing to write asks nothing of the disk. */
+static bool only_ends(sqlite3_stmt *st)
+{
+    const char *sql = sqlite3_sql(st);
+    return sql != NULL && (strcmp(sql, "ROLLBACK") == 0 ||
+                           (strcmp(sql, "COMMIT") == 0 &&
+                            sqlite3_txn_state(sqlite3_db_handle(st), NULL) != SQLITE_TXN_WRITE));
+}
+
+int __wrap_sqlite3_step(sqlite3_stmt *st)
+{
+    return !only_ends(st) && is_refused(sqlite3_db_handle(st)) ? SQLITE_IOERR : __real_sqlite3_step(st);
+}
+
+int __wrap_sqlite3_prepare_v2(sqlite3 *db, const char *sql, int len, sqlite3_stmt **st_r, const char **rest_r)
+{
+    if (is_refused(db)) {
+        *st_r = NULL;
+        return SQLITE_IOERR;
+    }
+    return __real_sqlite3_prepare_v2(db, sql, len, st_r, rest_r);
+}
+
+int __wrap_sqlite3_prepare_v3(sqlite3 *db, const char *sql, int len, unsigned flags, sqlite3_stmt **st_r, const char **rest_r)
+{
+    if (is_refused(db)) {
+        *st_r = NULL;
+        return SQLITE_IOERR;
+    }
+    return __real_sqlite3_prepare_v3(db, sql, len, flags, st_r, rest_r);
+}
+
+static void no_trouble(void)
+{
+    trouble.left = 0;
+    trouble.for_good = trouble.fired = false;
+}
+
 /* ---- the world of a history ---- */
 
 enum side { LOCAL, MODEL };
@@ -83,10 +152,28 @@ static struct world {
     struct arena *arena; /* of the step */
 } w;
 
-static uint64_t counts[STORE_OP_KINDS], refused, failed, doubtful, crashes, claims, twins, lost_answers[2];
+static uint64_t counts[STORE_OP_KINDS], refused, failed, doubtful, stumbled, crashes, claims, twins,
+    lost_answers[2];
+
+/* Where what happens is drawn from, when it is not the seed: octets of a fuzzer's. When they are used up, the first of each choice happens. */
+static struct bytes tape;
+static bool on_tape;
+
+static uint64_t next_of_tape(uint64_t limit)
+{
+    uint64_t value = 0;
+    for (uint64_t span = 1; span < limit && tape.len > 0; span *= 256) {
+        value = value << 8 | tape.ptr[0];
+        tape = bytes_from(tape, 1);
+    }
+    return value % limit;
+}
 
 static uint64_t random_below(uint64_t limit)
 {
+    if (on_tape) {
+        return next_of_tape(limit);
+    }
     w.draw ^= w.draw << 13;
     w.draw ^= w.draw >> 7;
     w.draw ^= w.draw << 17;
@@ -119,6 +206,33 @@ __attribute__((format(printf, 1, 2))) static void differ(const char *format, ...
         vsnprintf(w.failure, sizeof w.failure, format, args);
         va_end(args);
     }
+}
+
+/* ---- trouble ---- */
+
+/* The database will say no, now or never. */
+static void make_trouble(unsigned percent)
+{
+    no_trouble();
+    if ((!on_tape || tape.len > 0) && chance(percent)) {
+        trouble.for_good = chance(30);
+        trouble.left = 1 + (unsigned)random_below(chance(50) ? 6 : 40);
+    }
+}
+
+/* What failed has to do with the trouble, and is asked again without. */
+static bool was_trouble(int result, const struct fault *fault)
+{
+    bool again = result != 0 && trouble.fired && fault_is_set(fault);
+    if (again && trouble.db != NULL) { /* one that is left in its midst keeps the connection in the past */
+        for (sqlite3_stmt *st = sqlite3_next_stmt(trouble.db, NULL); st != NULL; st = sqlite3_next_stmt(trouble.db, st)) {
+            if (sqlite3_stmt_busy(st) != 0) {
+                differ("a statement is left in its midst: %s", sqlite3_sql(st));
+            }
+        }
+    }
+    no_trouble();
+    return again;
 }
 
 /* ---- what is kept, as a text ---- */
@@ -178,7 +292,19 @@ static void ask(enum side side, const struct store_question *question)
 {
     struct fault fault = FAULT_INIT;
     struct store *store = w.stores[side];
-    if (store->ops->ask(store, question, tell_row, &w.texts[side], &fault) != 0) {
+    size_t len = w.texts[side].len;
+    if (side == LOCAL) {
+        make_trouble(10);
+    }
+    int result = store->ops->ask(store, question, tell_row, &w.texts[side], &fault);
+    if (result == 0 && trouble.fired) {
+        differ("question %d is answered although a statement failed", (int)question->kind);
+    }
+    if (was_trouble(result, &fault)) {
+        buf_truncate(&w.texts[side], len);
+        result = store->ops->ask(store, question, tell_row, &w.texts[side], &fault);
+    }
+    if (result != 0) {
         differ("%s cannot be asked: %s", store->ops->name, fault.text);
     }
 }
@@ -256,6 +382,9 @@ static void compare_all(bool is_end)
 static void differ_damaged(void *ctx, const struct store_damage *damage)
 {
     (void)ctx;
+    if (damage->kind == STORE_DAMAGE_UNREAD && trouble.fired) {
+        return;
+    }
     differ("the local store finds damage in itself: %s: %s", damage->id == NULL ? "" : damage->id, damage->what.text);
 }
 
@@ -265,9 +394,12 @@ static void scrub_all(void)
     struct store_scrub scrub = {.octets = 2000, .found = differ_damaged};
     struct fault fault = FAULT_INIT;
     while (!scrub.whole && w.failure[0] == '\0') {
-        if (w.stores[LOCAL]->ops->scrub(w.stores[LOCAL], &scrub, &fault) != 0) {
+        make_trouble(20);
+        int result = w.stores[LOCAL]->ops->scrub(w.stores[LOCAL], &scrub, &fault);
+        if (result != 0 && !was_trouble(result, &fault)) {
             differ("the local store cannot look at itself: %s", fault.text);
         }
+        no_trouble();
     }
 }
 
@@ -684,6 +816,10 @@ static void leave_uploads(void *ctx)
     }
 }
 
+/* The local store's verdict, when it has committed already. */
+static enum store_verdict early;
+static bool is_early;
+
 /* A crash comes while the batch is in doubt: what of it is on the disk is there afterwards, the whole or nothing. */
 static void crash_in_doubt(struct store_batch batches[2], bool written)
 {
@@ -726,6 +862,31 @@ static bool fails(struct store_batch batches[2])
     return had_work;
 }
 
+/* A statement in it fails: all of the batch does, or the statement was no matter. False when it is as if nothing had been. */
+static bool stumbles(struct store_batch batches[2])
+{
+    struct store *local = w.stores[LOCAL];
+    struct store_batch *batch = &batches[LOCAL];
+    make_trouble(100);
+    enum store_verdict verdict = local->ops->commit(local, batch);
+    bool fired = trouble.fired;
+    no_trouble();
+    if (verdict == STORE_IN_DOUBT) {
+        verdict = local->ops->resolve(local, batch);
+    }
+    if (verdict == STORE_COMMITTED || (fired && verdict != STORE_FAILED)) {
+        early = verdict;
+        is_early = true;
+        return false;
+    }
+    if (!fired) {
+        differ("a batch fails for no reason: %s", batch->fault.text);
+    }
+    stumbled++;
+    run_chores(local, &batch->chores);
+    return true;
+}
+
 static void commit_both(struct twice *twices, size_t count)
 {
     struct store_batch batches[2];
@@ -738,15 +899,19 @@ static void commit_both(struct twice *twices, size_t count)
             store_batch_add(&batches[side], &twices[i].ops[side]);
         }
     }
+    is_early = false;
     if (chance(8) && fails(batches)) {
         return; /* nobody hears of it */
+    }
+    if (!list_is_empty(&batches[LOCAL].ops) && chance(12) && stumbles(batches)) {
+        return;
     }
     if (list_is_empty(&batches[LOCAL].ops)) {
         return;
     }
     for (enum side side = LOCAL; side <= MODEL; side++) {
         struct store *store = w.stores[side];
-        verdicts[side] = store->ops->commit(store, &batches[side]);
+        verdicts[side] = side == LOCAL && is_early ? early : store->ops->commit(store, &batches[side]);
         buf_printf(&w.texts[side], "verdict %d counts %llu %llu %llu %llu\n", (int)verdicts[side],
                    (unsigned long long)batches[side].counts.waiting, (unsigned long long)batches[side].counts.held,
                    (unsigned long long)batches[side].counts.dead, (unsigned long long)batches[side].counts.messages);
@@ -808,7 +973,14 @@ static void step_claim(void)
         struct store_claim claim = {.upstream = upstream, .limit = limit, .fn = note_item, .ctx = &claimed[side]};
         struct fault fault = FAULT_INIT;
         buf_clear(&w.texts[side]);
-        if (w.stores[side]->ops->claim(w.stores[side], &claim, &fault) != 0) {
+        if (side == LOCAL) {
+            make_trouble(20);
+        }
+        int result = w.stores[side]->ops->claim(w.stores[side], &claim, &fault);
+        if (was_trouble(result, &fault)) {
+            return;
+        }
+        if (result != 0) {
             differ("a claim fails: %s", fault.text);
         }
         buf_printf(&w.texts[side], "more %d paused %d next %lld\n", claim.more, claim.paused,
@@ -840,7 +1012,14 @@ static void step_body(void)
         struct store_body body = {.message = message};
         struct fault fault = FAULT_INIT;
         char data[2000];
+        if (side == LOCAL) {
+            make_trouble(20);
+        }
         ptrdiff_t got = w.stores[side]->ops->body(w.stores[side], &body, offset, data, len, &fault);
+        if (was_trouble(got < 0, &fault)) {
+            fault = FAULT_INIT;
+            got = w.stores[side]->ops->body(w.stores[side], &body, offset, data, len, &fault);
+        }
         buf_clear(&w.texts[side]);
         buf_printf(&w.texts[side], "body of %llu: \"%s\" %td ", (unsigned long long)message, fault.code, got);
         buf_append_bytes(&w.texts[side], bytes_at(data, got < 0 ? 0 : (size_t)got));
@@ -861,9 +1040,15 @@ static void open_local(void)
     struct fault fault = FAULT_INIT;
     folder_of(folder, w.lives);
     const struct store_options options = {.path = folder, .segment_size = 3000, .wall = wall};
-    if (local_store.open(&w.stores[LOCAL], &options, &fault) != 0) {
-        fail_msg("the local store cannot be opened: %s", fault.text);
+    make_trouble(w.lives > 0 ? 40 : 0);
+    for (int result = -1; result != 0;) {
+        result = local_store.open(&w.stores[LOCAL], &options, &fault);
+        if (result != 0 && !was_trouble(result, &fault)) {
+            fail_msg("the local store cannot be opened: %s", fault.text);
+        }
+        fault = FAULT_INIT;
     }
+    no_trouble();
 }
 
 static void copy_file(const char *from, const char *to)
@@ -929,7 +1114,7 @@ static void crash(void (*before_end)(void *ctx), void *ctx)
 static void step(unsigned number)
 {
     w.draw = (w.seed * UINT64_C(0x9E3779B97F4A7C15)) ^ ((number + 1) * UINT64_C(0xD1B54A32D192ED03));
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 5 && !on_tape; i++) {
         random_below(2);
     }
     w.now_ms += (int64_t)random_below(3000);
@@ -956,6 +1141,7 @@ static void begin(uint64_t seed)
     const char *folder = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
     memset(&w, 0, sizeof w);
     w.seed = seed;
+    w.draw = seed * UINT64_C(0x9E3779B97F4A7C15) | 1;
     w.now_ms = 1700000000000;
     w.arena = arena_new(SIZE_MAX / 4);
     for (enum side side = LOCAL; side <= MODEL; side++) {
@@ -982,7 +1168,7 @@ static void end(void)
 static bool agrees(uint64_t seed, uint64_t left_out)
 {
     begin(seed);
-    for (unsigned i = 0; i < STEPS && w.failure[0] == '\0'; i++) {
+    for (unsigned i = 0; i < STEPS && w.failure[0] == '\0' && (!on_tape || tape.len > 0); i++) {
         if ((left_out >> i & 1) == 0) {
             step(i);
         }
@@ -995,6 +1181,7 @@ static bool agrees(uint64_t seed, uint64_t left_out)
     return w.failure[0] == '\0';
 }
 
+#ifndef STORE_MODEL_IS_FUZZED /* tests/fuzz/fuzz_store_batch.c */
 static bool differs(void *seed, uint64_t left_out)
 {
     return !agrees(*(uint64_t *)seed, left_out);
@@ -1026,8 +1213,10 @@ static void run_histories(uint64_t first, uint64_t count)
         operations += counts[i];
         assert_true(count < 100 || i == STORE_MOVE || counts[i] > count / 10);
     }
-    assert_true(count < 100 || (refused > count / 10 && doubtful > count / 100 && twins > count / 10 &&
+    assert_true(count < 100 || (refused > count / 10 && stumbled > count / 10 && doubtful > count / 100 && twins > count / 10 &&
                                 lost_answers[false] > count / 100 && lost_answers[true] > count / 100));
+    print_message("figure: the database said no %llu times, in %llu batches\n", (unsigned long long)trouble.ever,
+                  (unsigned long long)stumbled);
     print_message("figure: %llu histories agree: %llu operations (%llu refused, %llu repeats), %llu claims, %llu failed"
                   " commits (%llu in doubt), %llu crashes (%llu while a batch was in doubt, %llu of those written)\n",
                   (unsigned long long)count, (unsigned long long)operations, (unsigned long long)refused,
@@ -1059,3 +1248,4 @@ int main(int argc, char **argv)
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
+#endif

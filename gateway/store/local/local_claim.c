@@ -48,15 +48,18 @@ static int note_key(void *ctx, struct store_key key)
     return 0;
 }
 
-/* The next turns after the one that was served last, and then from the beginning. */
-static size_t find_turns(struct finding *finding, int64_t turns[TURNS])
+/* The next turns after the one that was served last, and then from the beginning: how many, or -1. */
+static int find_turns(struct finding *finding, int64_t turns[TURNS])
 {
-    size_t count = 0;
+    int count = 0;
     int64_t from = *finding->cursor, turn;
     bool wrapped = false;
     while (count < TURNS) {
         int got = local_index_next_turn(finding->index, finding->claim->upstream, from, &turn, finding->fault);
-        if (got < 0 || (got == 0 && wrapped) || (got == 1 && wrapped && turn > *finding->cursor)) {
+        if (got < 0) {
+            return -1;
+        }
+        if ((got == 0 && wrapped) || (got == 1 && wrapped && turn > *finding->cursor)) {
             break;
         }
         wrapped = wrapped || got == 0;
@@ -72,12 +75,12 @@ static size_t find_turns(struct finding *finding, int64_t turns[TURNS])
 static int take_turns(struct finding *finding)
 {
     int64_t turns[TURNS];
-    size_t half = finding->claim->limit / 2, count = find_turns(finding, turns);
+    int count = find_turns(finding, turns);
     if (count < 2) {
-        return 0; /* nobody to be fair to */
+        return count < 0 ? -1 : 0; /* nobody to be fair to */
     }
-    size_t each = half / count + 1;
-    for (size_t i = 0; i < count && finding->found < half; i++) {
+    size_t half = finding->claim->limit / 2, each = half / (size_t)count + 1;
+    for (int i = 0; i < count && finding->found < half; i++) {
         finding->quota = finding->found + each < half ? finding->found + each : half;
         *finding->cursor = turns[i];
         if (local_index_each_due_of_turn(finding->index, finding->claim->upstream, turns[i], finding->now_ms,

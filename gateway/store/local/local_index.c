@@ -38,6 +38,9 @@ static int set_up(struct local_index *index, enum local_index_mode mode, struct 
         return local_sql_failed(index->db, code, fault);
     }
     sqlite3_wal_hook(index->db, on_commit, index);
+    if (local_sql_statement(index, ROLLBACK, fault) == NULL) { /* what ends a transaction must not fail */
+        return -1;
+    }
     return mode == LOCAL_INDEX_WRITE ? local_schema_migrate(index->db, fault) : local_schema_expect(index->db, fault);
 }
 
@@ -234,6 +237,7 @@ int local_index_move(struct local_index *index, uint64_t message, uint64_t from,
     bind_number(st, 2, from);
     bind_number(st, 3, to->segment);
     bind_number(st, 4, to->start);
+    bind_number(st, 5, to->record_len);
     return local_sql_run(index, st, fault) != 0 ? -1 : sqlite3_changes(index->db) > 0;
 }
 
