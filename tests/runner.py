@@ -97,7 +97,13 @@ def deploy(_size):
                        ["/usr/bin/python3", str(ROOT / "tests/e2e/harness.py"), str(path), name], 1800, env, lane="deploy")
 
 
-STAGES = {"lint": lint, "unit": unit, "fuzz": fuzz, "e2e": e2e, "deploy": deploy}
+def coverage(size):
+    """Which branches the tests take. A build of its own, and all of the unit tests once more: in the large size, or when it is asked for."""
+    if size == "large" or any(word.startswith("coverage") for word in sys.argv[1:]):
+        yield Test("coverage/branches", [str(ROOT / "tests/coverage/measure")], 3600, {"TEST_SIZE": size}, build=None)
+
+
+STAGES = {"lint": lint, "unit": unit, "fuzz": fuzz, "e2e": e2e, "deploy": deploy, "coverage": coverage}
 for name in ("sim", "web"):
     STAGES[name] = script_stage(name)
 

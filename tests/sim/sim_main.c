@@ -71,6 +71,10 @@ static struct report *new_report(void)
     return memory;
 }
 
+#ifdef MAILWEIR_COVERAGE
+void __gcov_dump(void);
+#endif
+
 static void live(const struct world *world, uint64_t seed, const char *without, bool verbose, struct report *report)
 {
     sim_begin(seed, verbose);
@@ -80,6 +84,9 @@ static void live(const struct world *world, uint64_t seed, const char *without, 
     *report = (struct report){
         .virtual_us = sim_now(), .hash = sim_trace_hash(), .events = sim_event_count(), .faults = sim_faults_count()};
     fflush(NULL);
+#ifdef MAILWEIR_COVERAGE
+    __gcov_dump(); /* _exit() would not */
+#endif
     _exit(0);
 }
 
