@@ -44,7 +44,7 @@ class Test:
 def lint(_size):
     for path in sorted((ROOT / "tests/lint").glob("*.py")):
         needs_build = '"build' in path.read_text()  # the others begin beside it
-        yield Test("lint/" + path.stem, ["/usr/bin/python3", str(path)], build="" if needs_build else None)
+        yield Test("lint/" + path.stem, ["/usr/bin/python3", str(path)], 480, build="" if needs_build else None)  # cppcheck, on a busy machine
 
 
 def unit(_size):
