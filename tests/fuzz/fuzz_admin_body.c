@@ -124,7 +124,8 @@ static void ask(struct bytes line, struct bytes body)
     buf_init(&talk, ANSWER_MAX);
     buf_append_bytes(&talk, line);
     buf_printf(&talk,
-               " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n",
+               " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: "
+               "%zu\r\n\r\n",
                body.len);
     buf_append_bytes(&talk, body);
     for (size_t sent = 0; sent < talk.len;) { /* it may answer before it has read all */

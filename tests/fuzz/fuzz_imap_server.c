@@ -15,12 +15,36 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define TASKS_MAX 12
 #define TURNS_MAX 400
 
-static const char *const capabilities[] = {"LITERAL+", "LITERAL-", "MULTIAPPEND", "UIDPLUS", "NAMESPACE", "ID", "ACL",
-                                           "QUOTA", "STARTTLS", "LOGINDISABLED", "AUTH=PLAIN", "AUTH=LOGIN",
-                                           "AUTH=SCRAM-SHA-256", "AUTH=SCRAM-SHA-256-PLUS", "AUTH=SCRAM-SHA-1",
-                                           "AUTH=XOAUTH2", "AUTH=OAUTHBEARER", "AUTH=EXTERNAL", "SASL-IR", "ENABLE",
-                                           "UTF8=ACCEPT", "COMPRESS=DEFLATE", "SPECIAL-USE", "APPENDLIMIT=40",
-                                           "APPENDLIMIT", "OBJECTID", "CONDSTORE", "ESEARCH", "UNSELECT", "STATUS=SIZE"};
+static const char *const capabilities[] = {"LITERAL+",
+                                           "LITERAL-",
+                                           "MULTIAPPEND",
+                                           "UIDPLUS",
+                                           "NAMESPACE",
+                                           "ID",
+                                           "ACL",
+                                           "QUOTA",
+                                           "STARTTLS",
+                                           "LOGINDISABLED",
+                                           "AUTH=PLAIN",
+                                           "AUTH=LOGIN",
+                                           "AUTH=SCRAM-SHA-256",
+                                           "AUTH=SCRAM-SHA-256-PLUS",
+                                           "AUTH=SCRAM-SHA-1",
+                                           "AUTH=XOAUTH2",
+                                           "AUTH=OAUTHBEARER",
+                                           "AUTH=EXTERNAL",
+                                           "SASL-IR",
+                                           "ENABLE",
+                                           "UTF8=ACCEPT",
+                                           "COMPRESS=DEFLATE",
+                                           "SPECIAL-USE",
+                                           "APPENDLIMIT=40",
+                                           "APPENDLIMIT",
+                                           "OBJECTID",
+                                           "CONDSTORE",
+                                           "ESEARCH",
+                                           "UNSELECT",
+                                           "STATUS=SIZE"};
 
 /* Of one command, or of any ("*"). */
 static const struct said {
@@ -160,7 +184,8 @@ static unsigned choose(struct world *world, size_t limit)
 
 static bool fits(const struct said *line, struct bytes command)
 {
-    return strcmp(line->command, "*") == 0 || bytes_equal(bytes_slice(command, 0, strlen(line->command)), bytes_of(line->command));
+    return strcmp(line->command, "*") == 0 ||
+           bytes_equal(bytes_slice(command, 0, strlen(line->command)), bytes_of(line->command));
 }
 
 /* One of those that fit; most choices are of the command's own. */
@@ -201,7 +226,8 @@ static void answer_line(struct world *world, struct bytes line)
     if (choose(world, 40) == 39) {
         return; /* no answer at all */
     }
-    const char *end = choose(world, 7) < 6 ? ends[choose(world, 10)] : ends[choose(world, sizeof ends / sizeof ends[0])];
+    const char *end =
+        choose(world, 7) < 6 ? ends[choose(world, 10)] : ends[choose(world, sizeof ends / sizeof ends[0])];
     world->said_ok = world->said_ok || (strncmp(end, "OK", 2) == 0 && bytes_starts_nocase(rest, "APPEND "));
     buf_printf(&world->said, "%.*s %s\r\n", (int)tag.len, (const char *)tag.ptr, end);
 }
@@ -246,15 +272,18 @@ static void give_work(struct world *world)
     }
     if (task >= 3) {
         for (size_t i = 0; i < 2; i++) {
-            world->wanted[i] = (struct imapc_wanted){
-                .id = i == 0 ? "ID.1" : "ID.2", .flags = flags, .flag_count = choose(world, 3), .doubt = &world->doubts[i]};
+            world->wanted[i] = (struct imapc_wanted){.id = i == 0 ? "ID.1" : "ID.2",
+                                                     .flags = flags,
+                                                     .flag_count = choose(world, 3),
+                                                     .doubt = &world->doubts[i]};
         }
         imapc_engine_locate(world->engine, world->now, folder, world->wanted, 1 + choose(world, 2));
         return;
     }
     size_t count = imapc_engine_capabilities(world->engine)->has & IMAP_CAP_MULTIAPPEND ? 1 + choose(world, 3) : 1;
     for (size_t i = 0; i < count; i++) {
-        world->messages[i] = (struct imapc_message){.flags = flags, .flag_count = choose(world, 4), .date_ms = 1, .size = 5};
+        world->messages[i] =
+            (struct imapc_message){.flags = flags, .flag_count = choose(world, 4), .date_ms = 1, .size = 5};
         world->messages[i].size = choose(world, 4) == 3 ? 50 : 5;
         world->messages[i].utf8 = choose(world, 4) == 3;
         world->messages[i].bare = count == 1 && choose(world, 8) == 7;
@@ -386,16 +415,31 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     buf_init(&names.list, 1000);
     imapc_habits_init(&habits);
     unsigned flags = choose(&world, 256), more = choose(&world, 256);
-    struct imapc_engine_options options = {
-        .tls = (flags & 1) == 0, .starttls = (flags & 3) == 3, .allow_clear = (flags & 4) != 0, .is_token = (flags & 8) != 0,
-        .mechanism = (enum imapc_mechanism)choose(&world, IMAPC_AUTH_MECHANISMS),
-        .binding = (enum imapc_binding)choose(&world, IMAPC_BINDINGS), .username = "u", .password = "p", .greeting_timeout_ms = 1000,
-        .command_timeout_ms = 1000, .literal_max = (flags & 16) != 0 ? 10 : 4096, .message_max = (flags & 32) != 0 ? 45 : 0,
-        .subscribe = (flags & 64) != 0, .keywords = (flags & 128) == 0, .compress = (more & 1) != 0, .utf8 = (more & 2) != 0,
-        .store_flags = (more & 4) != 0, .version = (more & 8) != 0 ? "1" : NULL, .habits = (more & 16) != 0 ? &habits : NULL,
-        .plain_refusals_certain = (more & 32) != 0, .folders = (more & 64) != 0 ? imapc_folders_new() : NULL,
-        .names = (more & 128) != 0 ? &names : NULL, .special_names = (more & 1) != 0 ? special : NULL};
-    for (unsigned lives = 1 + choose(&world, 3); lives > 0; lives--) { /* what was learned holds for the next connection */
+    struct imapc_engine_options options = {.tls = (flags & 1) == 0,
+                                           .starttls = (flags & 3) == 3,
+                                           .allow_clear = (flags & 4) != 0,
+                                           .is_token = (flags & 8) != 0,
+                                           .mechanism = (enum imapc_mechanism)choose(&world, IMAPC_AUTH_MECHANISMS),
+                                           .binding = (enum imapc_binding)choose(&world, IMAPC_BINDINGS),
+                                           .username = "u",
+                                           .password = "p",
+                                           .greeting_timeout_ms = 1000,
+                                           .command_timeout_ms = 1000,
+                                           .literal_max = (flags & 16) != 0 ? 10 : 4096,
+                                           .message_max = (flags & 32) != 0 ? 45 : 0,
+                                           .subscribe = (flags & 64) != 0,
+                                           .keywords = (flags & 128) == 0,
+                                           .compress = (more & 1) != 0,
+                                           .utf8 = (more & 2) != 0,
+                                           .store_flags = (more & 4) != 0,
+                                           .version = (more & 8) != 0 ? "1" : NULL,
+                                           .habits = (more & 16) != 0 ? &habits : NULL,
+                                           .plain_refusals_certain = (more & 32) != 0,
+                                           .folders = (more & 64) != 0 ? imapc_folders_new() : NULL,
+                                           .names = (more & 128) != 0 ? &names : NULL,
+                                           .special_names = (more & 1) != 0 ? special : NULL};
+    for (unsigned lives = 1 + choose(&world, 3); lives > 0;
+         lives--) { /* what was learned holds for the next connection */
         world = (struct world){.choices = world.choices, .now = world.now};
         run_with(&world, &options);
     }

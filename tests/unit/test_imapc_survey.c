@@ -114,7 +114,7 @@ static bool has_name(const char *name)
 }
 
 #define SET_UP(...)                                                                                                    \
-    set_up((const struct line[]){__VA_ARGS__}, sizeof((const struct line[]){__VA_ARGS__}) / sizeof(struct line),      \
+    set_up((const struct line[]){__VA_ARGS__}, sizeof((const struct line[]){__VA_ARGS__}) / sizeof(struct line),       \
            1 << 16)
 
 /* ---- names ---- */
@@ -150,7 +150,9 @@ static void test_names(void **state)
 static void test_names_are_not_all(void **state)
 {
     (void)state;
-    set_up((const struct line[]){{"LIST", "* LIST () \"/\" A\r\n* LIST () \"/\" Bcdefghijk\r\n* LIST () \"/\" C\r\n", "OK done"}}, 1, 4);
+    set_up((const struct line[]){{"LIST", "* LIST () \"/\" A\r\n* LIST () \"/\" Bcdefghijk\r\n* LIST () \"/\" C\r\n",
+                                  "OK done"}},
+           1, 4);
     survey("");
     assert_true(imapc_engine_is_ready(w.engine));
     assert_true(has_name("A") && has_name("C") && !has_name("Bcdefghijk"));
@@ -173,7 +175,8 @@ static void test_names_are_not_all(void **state)
 static void test_enabled(void **state)
 {
     (void)state;
-    static const char *const said[] = {"* ENABLED UTF8=ACCEPT\r\n", "* ENABLED UTF8=ACCEPT CONDSTORE\r\n", "* ENABLED CONDSTORE UTF8=ACCEPT X\r\n",
+    static const char *const said[] = {"* ENABLED UTF8=ACCEPT\r\n", "* ENABLED UTF8=ACCEPT CONDSTORE\r\n",
+                                       "* ENABLED CONDSTORE UTF8=ACCEPT X\r\n",
                                        "* ENABLED UTF8=ACCEPT\r\n* ENABLED UTF8=ACCEPT X\r\n"};
     for (size_t i = 0; i < sizeof said / sizeof said[0]; i++) {
         SET_UP({"ENABLE", said[i], "OK done"}, {"LIST", "* LIST () \"/\" \"M\xc3\xbcll\"\r\n", "OK done"});
@@ -198,7 +201,8 @@ static void test_checks(void **state)
             "* QUOTA two (STORAGE 900 1000 MESSAGE 99 100)\r\n* QUOTA three (STORAGE 2000 1000)\r\n"
             "* QUOTA four (STORAGE 10 5000)\r\n* QUOTA four (STORAGE 1 0)\r\n",
             "OK done"},
-           {"GETQUOTAROOT", "* QUOTA x\r\n* QUOTA x (STORAGE)\r\n* QUOTA x (STORAGE 1)\r\n* QUOTA x (OTHER 1 2)\r\n", "NO no quota"});
+           {"GETQUOTAROOT", "* QUOTA x\r\n* QUOTA x (STORAGE)\r\n* QUOTA x (STORAGE 1)\r\n* QUOTA x (OTHER 1 2)\r\n",
+            "NO no quota"});
     w.checks[0].folder = "A/B";
     w.checks[1].folder = "A/New/Deep";
     w.checks[2].folder = "Full";

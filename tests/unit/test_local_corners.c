@@ -146,11 +146,12 @@ static struct store_op *make_add(const char *id, const char *body)
     row->detail = bytes_of(arena_copy(w.arena, row->detail));
     buf_clear(text);
     store_meta_write_envelope(text, &envelope);
-    op->add = (struct store_add){.id = id, .sender = "a@x", .received_ms = wall(NULL), .rows = row, .count = 1, .body = bytes_of(body)};
+    op->add = (struct store_add){
+        .id = id, .sender = "a@x", .received_ms = wall(NULL), .rows = row, .count = 1, .body = bytes_of(body)};
     op->add.envelope = bytes_of(arena_copy(w.arena, buf_bytes(text)));
     buf_done(text);
-    op->add.meta = bytes_of(arena_printf(w.arena, "{\"envelope\":%s,\"deliveries\":[%s]}", (const char *)op->add.envelope.ptr,
-                                         (const char *)row->detail.ptr));
+    op->add.meta = bytes_of(arena_printf(w.arena, "{\"envelope\":%s,\"deliveries\":[%s]}",
+                                         (const char *)op->add.envelope.ptr, (const char *)row->detail.ptr));
     list_init(&op->link);
     return op;
 }
@@ -281,7 +282,8 @@ static void stale_records_behind_half_a_record(void **state)
 {
     (void)state;
     add("KEPT", "first");
-    struct store_op *ops[] = {make_add("LOST1", "a longer second body than that which is written over it"), make_add("LOST2", "third")};
+    struct store_op *ops[] = {make_add("LOST1", "a longer second body than that which is written over it"),
+                              make_add("LOST2", "third")};
     fail_commits = 1;
     assert_int_equal(commit(ops, 2), STORE_FAILED);
     add("AFTER", "short");
@@ -420,7 +422,8 @@ static void an_older_log(void **state)
     (void)state;
     struct store_op *op = make_add("OLD", "as it was");
     uint8_t head[LOCAL_RECORD_HEAD] = {'M', 'W', 'R', '1'};
-    const uint64_t numbers[] = {op->add.meta.len, op->add.body.len, store_sum_of(op->add.body), store_sum_of(op->add.meta)};
+    const uint64_t numbers[] = {op->add.meta.len, op->add.body.len, store_sum_of(op->add.body),
+                                store_sum_of(op->add.meta)};
     for (unsigned i = 0; i < 4; i++) {
         head[4 + i] = (uint8_t)(numbers[0] >> (24 - 8 * i));
     }

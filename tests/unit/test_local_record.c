@@ -192,12 +192,9 @@ static void test_sum_in_pieces(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_cut),           cmocka_unit_test(test_changed),
-        cmocka_unit_test(test_elsewhere),
-        cmocka_unit_test(test_old),
-        cmocka_unit_test(test_order),
-        cmocka_unit_test(test_too_large),
-        cmocka_unit_test(test_durable),  cmocka_unit_test(test_sum_in_pieces),
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_cut),     cmocka_unit_test(test_changed),
+        cmocka_unit_test(test_elsewhere),  cmocka_unit_test(test_old),     cmocka_unit_test(test_order),
+        cmocka_unit_test(test_too_large),  cmocka_unit_test(test_durable), cmocka_unit_test(test_sum_in_pieces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -77,8 +77,10 @@ int __real_sqlite3_step(sqlite3_stmt *st);
 int __wrap_sqlite3_step(sqlite3_stmt *st);
 int __real_sqlite3_prepare_v2(sqlite3 *db, const char *sql, int len, sqlite3_stmt **st_r, const char **rest_r);
 int __wrap_sqlite3_prepare_v2(sqlite3 *db, const char *sql, int len, sqlite3_stmt **st_r, const char **rest_r);
-int __real_sqlite3_prepare_v3(sqlite3 *db, const char *sql, int len, unsigned flags, sqlite3_stmt **st_r, const char **rest_r);
-int __wrap_sqlite3_prepare_v3(sqlite3 *db, const char *sql, int len, unsigned flags, sqlite3_stmt **st_r, const char **rest_r);
+int __real_sqlite3_prepare_v3(sqlite3 *db, const char *sql, int len, unsigned flags, sqlite3_stmt **st_r,
+                              const char **rest_r);
+int __wrap_sqlite3_prepare_v3(sqlite3 *db, const char *sql, int len, unsigned flags, sqlite3_stmt **st_r,
+                              const char **rest_r);
 
 static bool is_refused(sqlite3 *db)
 {
@@ -96,9 +98,9 @@ static bool is_refused(sqlite3 *db)
 static bool only_ends(sqlite3_stmt *st)
 {
     const char *sql = sqlite3_sql(st);
-    return sql != NULL && (strcmp(sql, "ROLLBACK") == 0 ||
-                           (strcmp(sql, "COMMIT") == 0 &&
-                            sqlite3_txn_state(sqlite3_db_handle(st), NULL) != SQLITE_TXN_WRITE));
+    return sql != NULL &&
+           (strcmp(sql, "ROLLBACK") == 0 ||
+            (strcmp(sql, "COMMIT") == 0 && sqlite3_txn_state(sqlite3_db_handle(st), NULL) != SQLITE_TXN_WRITE));
 }
 
 int __wrap_sqlite3_step(sqlite3_stmt *st)
@@ -115,7 +117,8 @@ int __wrap_sqlite3_prepare_v2(sqlite3 *db, const char *sql, int len, sqlite3_stm
     return __real_sqlite3_prepare_v2(db, sql, len, st_r, rest_r);
 }
 
-int __wrap_sqlite3_prepare_v3(sqlite3 *db, const char *sql, int len, unsigned flags, sqlite3_stmt **st_r, const char **rest_r)
+int __wrap_sqlite3_prepare_v3(sqlite3 *db, const char *sql, int len, unsigned flags, sqlite3_stmt **st_r,
+                              const char **rest_r)
 {
     if (is_refused(db)) {
         *st_r = NULL;
@@ -152,8 +155,7 @@ static struct world {
     struct arena *arena; /* of the step */
 } w;
 
-static uint64_t counts[STORE_OP_KINDS], refused, failed, doubtful, stumbled, crashes, claims, twins,
-    lost_answers[2];
+static uint64_t counts[STORE_OP_KINDS], refused, failed, doubtful, stumbled, crashes, claims, twins, lost_answers[2];
 
 /* Where what happens is drawn from, when it is not the seed: octets of a fuzzer's. When they are used up, the first of each choice happens. */
 static struct bytes tape;
@@ -225,7 +227,8 @@ static bool was_trouble(int result, const struct fault *fault)
 {
     bool again = result != 0 && trouble.fired && fault_is_set(fault);
     if (again && trouble.db != NULL) { /* one that is left in its midst keeps the connection in the past */
-        for (sqlite3_stmt *st = sqlite3_next_stmt(trouble.db, NULL); st != NULL; st = sqlite3_next_stmt(trouble.db, st)) {
+        for (sqlite3_stmt *st = sqlite3_next_stmt(trouble.db, NULL); st != NULL;
+             st = sqlite3_next_stmt(trouble.db, st)) {
             if (sqlite3_stmt_busy(st) != 0) {
                 differ("a statement is left in its midst: %s", sqlite3_sql(st));
             }
@@ -1213,8 +1216,9 @@ static void run_histories(uint64_t first, uint64_t count)
         operations += counts[i];
         assert_true(count < 100 || i == STORE_MOVE || counts[i] > count / 10);
     }
-    assert_true(count < 100 || (refused > count / 10 && stumbled > count / 10 && doubtful > count / 100 && twins > count / 10 &&
-                                lost_answers[false] > count / 100 && lost_answers[true] > count / 100));
+    assert_true(count < 100 ||
+                (refused > count / 10 && stumbled > count / 10 && doubtful > count / 100 && twins > count / 10 &&
+                 lost_answers[false] > count / 100 && lost_answers[true] > count / 100));
     print_message("figure: the database said no %llu times, in %llu batches\n", (unsigned long long)trouble.ever,
                   (unsigned long long)stumbled);
     print_message("figure: %llu histories agree: %llu operations (%llu refused, %llu repeats), %llu claims, %llu failed"
@@ -1232,9 +1236,9 @@ static void test_histories(void **state)
 {
     (void)state;
 #ifdef __SANITIZE_ADDRESS__
-    uint64_t usual = 60;
+    uint64_t usual = 30;
 #else
-    uint64_t usual = 300;
+    uint64_t usual = 120;
 #endif
     run_histories(first_seed, wanted == 0 ? usual : wanted);
 }
