@@ -13,9 +13,6 @@
 #include "base/expect.h"
 #include "net/net_stream_private.h"
 
-/* An emptied input gives back storage above it, so that idle connections stay small. */
-#define INPUT_KEPT 16384
-
 static void advance(struct net_stream *stream);
 
 /* ---- life ---- */
@@ -297,9 +294,7 @@ struct bytes net_stream_input(const struct net_stream *stream)
 void net_stream_consume(struct net_stream *stream, size_t len)
 {
     buf_consume(&stream->input, len);
-    if (stream->input.len == 0 && stream->input.size > INPUT_KEPT) {
-        buf_done(&stream->input);
-    }
+    net_stream_let_go(stream);
     if (!stream->reading) {
         net_stream_schedule(stream);
     }

@@ -9,6 +9,9 @@
 #include "base/expect.h"
 #include "net/net_stream_private.h"
 
+/* An emptied input gives back storage above it, so that idle connections stay small. */
+#define INPUT_KEPT 16384
+
 /* ---- life ---- */
 
 void net_stream_hold(struct net_stream *stream)
@@ -29,6 +32,13 @@ void net_stream_release(struct net_stream *stream)
     buf_done(&stream->output);
     buf_done(&stream->flight);
     free(stream);
+}
+
+void net_stream_let_go(struct net_stream *stream)
+{
+    if (stream->input.len == 0 && stream->input.size > INPUT_KEPT) {
+        buf_done(&stream->input);
+    }
 }
 
 /* ---- the socket ---- */

@@ -5,6 +5,9 @@
 #include "base/expect.h"
 #include "net/net_stream_private.h"
 
+/* A larger one is given back behind its write: most sessions say little once certificates are out. */
+#define FLIGHT_KEPT 2048
+
 size_t net_stream_unsent(const struct net_stream *stream)
 {
     return stream->output.len + stream->flight_owned;
@@ -66,7 +69,11 @@ static void on_written(uv_write_t *request, int status)
         fail_write(stream, status);
     } else {
         stream->sent += stream->flight.len;
-        buf_clear(&stream->flight);
+        if (stream->flight.size > FLIGHT_KEPT) {
+            buf_done(&stream->flight);
+        } else {
+            buf_clear(&stream->flight);
+        }
         if (had_owned) {
             note_drained(stream);
         }

@@ -75,6 +75,7 @@ struct net_stream {
     SSL *session;
     BIO *cipher_in, *cipher_out; /* owned by the session */
     bool tls_ready;
+    bool tls_shed;      /* the room of the handshake was given back */
     bool tls_has_more;  /* octets wait in the session for room in the input */
     bool tls_has_alert; /* the session failed, and what it tells the peer of that was not yet sent */
     char *tls_peer;
@@ -92,6 +93,8 @@ void net_stream_schedule(struct net_stream *stream);
 /* From the loop only. */
 void net_stream_advance(struct net_stream *stream);
 void net_stream_note(struct net_stream *stream, enum net_stream_event event);
+/* Gives back the room of an input that is empty and was large. */
+void net_stream_let_go(struct net_stream *stream);
 /* Notes FAILED; the first failure wins. */
 void net_stream_fail(struct net_stream *stream, const char *code, const char *where, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

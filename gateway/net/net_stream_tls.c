@@ -96,10 +96,15 @@ static void shake_hands(struct net_stream *stream)
     }
 }
 
-/* Decrypts once; returns false when nothing more can be had now. */
+/* Decrypts once; returns false when nothing more can be had now. Nothing is reserved when nothing has come: a session
+ * that waits would keep the room of a whole record. */
 static bool decrypt(struct net_stream *stream)
 {
     size_t room, got = 0;
+    if (BIO_ctrl_pending(stream->cipher_in) == 0 && SSL_has_pending(stream->session) == 0) {
+        stream->tls_has_more = false;
+        return false;
+    }
     uint8_t *into = buf_reserve(&stream->input, SSL3_RT_MAX_PLAIN_LENGTH, &room);
     stream->tls_has_more = into == NULL;
     if (into == NULL) {
@@ -132,6 +137,7 @@ void net_stream_tls_pump(struct net_stream *stream)
     }
     while (stream->tls_ready && !stream->failed && decrypt(stream)) {
     }
+    net_stream_let_go(stream);
 }
 
 void net_stream_tls_encrypt(struct net_stream *stream)
@@ -155,6 +161,17 @@ void net_stream_tls_encrypt(struct net_stream *stream)
     stream->flight_owned = wrote;
 }
 
+/* A memory BIO keeps the room that it has had: that of certificates on both sides, which no later record needs. */
+static void shed_handshake(struct net_stream *stream)
+{
+    if (stream->tls_ready && !stream->tls_shed && BIO_ctrl_pending(stream->cipher_in) == 0) {
+        stream->tls_shed = true;
+        stream->cipher_in = expect_memory(BIO_new(BIO_s_mem()));
+        stream->cipher_out = expect_memory(BIO_new(BIO_s_mem()));
+        SSL_set_bio(stream->session, stream->cipher_in, stream->cipher_out); /* which frees those before */
+    }
+}
+
 void net_stream_tls_collect(struct net_stream *stream)
 {
     char *data;
@@ -164,6 +181,7 @@ void net_stream_tls_collect(struct net_stream *stream)
         net_stream_schedule(stream);
     }
     (void)BIO_reset(stream->cipher_out);
+    shed_handshake(stream);
 }
 
 void net_stream_tls_goodbye(struct net_stream *stream)
