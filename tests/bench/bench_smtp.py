@@ -92,6 +92,15 @@ def measure_memory(world, count, context):
     print(f"figure: smtp: {each:.1f} KiB resident for each of {count} idle sessions {'under TLS' if context else 'in clear'}", flush=True)
     close(sessions)
     gateway.stop()
+    return each
+
+
+def idle_sessions(world, count):
+    """(in clear or under TLS, KiB of each idle session); for tests/bench/run."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 3 * count)), hard))
+    yield "in clear", measure_memory(world, count, None)
+    yield "under TLS", measure_memory(world, count, ssl.create_default_context(cafile=str(world.certificates.ca)))
 
 
 def prepare(world, gateway, count):
