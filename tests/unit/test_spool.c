@@ -2,6 +2,7 @@
  * Tests of the spool as a whole, on a real disk: commit and settle, reopening, what a crash leaves, groups, large bodies, reading back,
  * damage.
  */
+#include "net/net_lane.h"
 #include "spool/spool_admin.h"
 #include "spool_fixture.h"
 
@@ -208,6 +209,40 @@ static void test_groups(void **state)
         finish(fixture, SPOOL_FILED, 0);
     }
     run_until(fixture, &fixture->answers, 200);
+}
+
+void __real_net_lane_submit(struct net_lane *lane, net_lane_fn *work, net_lane_fn *done, void *ctx);
+void __wrap_net_lane_submit(struct net_lane *lane, net_lane_fn *work, net_lane_fn *done, void *ctx);
+
+static unsigned submitted;
+
+void __wrap_net_lane_submit(struct net_lane *lane, net_lane_fn *work, net_lane_fn *done, void *ctx)
+{
+    submitted++;
+    __real_net_lane_submit(lane, work, done, ctx);
+}
+
+/* A group closes when the disk is free, and by no timer: one who comes alone goes at once, those who come meanwhile go together the moment it is back. */
+static void test_no_waiting_for_company(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t before = counts(fixture).commits;
+    submitted = 0;
+    commit(fixture, bytes_of("alone"), 1, false);
+    assert_int_equal(submitted, 1); /* the loop has not made a turn */
+    for (int i = 0; i < 3; i++) {
+        commit(fixture, bytes_of("together"), 1, false);
+    }
+    assert_int_equal(submitted, 1);
+    run_until(fixture, &fixture->answers, 1);
+    assert_int_equal(submitted, 2); /* in the turn that brought the first one's answer */
+    run_until(fixture, &fixture->answers, 4);
+    assert_int_equal(fixture->failures, 0);
+    assert_int_equal(counts(fixture).commits - before, 2);
+    while (fixture->item_count > 0) {
+        finish(fixture, SPOOL_FILED, 0);
+    }
+    run_until(fixture, &fixture->answers, 8);
 }
 
 static void on_left(void *ctx, const char *upstream)
@@ -763,6 +798,7 @@ int main(void)
         TEST(test_reopen),
         TEST(test_locked),
         TEST(test_groups),
+        TEST(test_no_waiting_for_company),
         TEST(test_large_body),
         TEST(test_thrown_away),
         TEST(test_segments_go),
