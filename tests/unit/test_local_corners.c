@@ -59,6 +59,17 @@ int __wrap_net_file_sync(struct net_file *file, struct fault *fault)
     return fails(&fail_syncs, fault) != 0 ? -1 : result;
 }
 
+/* The log of the index is as long as it is told to be. */
+static unsigned told_pages;
+
+unsigned __real_local_index_log_pages(const struct local_index *index);
+unsigned __wrap_local_index_log_pages(const struct local_index *index);
+
+unsigned __wrap_local_index_log_pages(const struct local_index *index)
+{
+    return told_pages != 0 ? told_pages : __real_local_index_log_pages(index);
+}
+
 /* ---- a store ---- */
 
 static struct world {
@@ -311,6 +322,34 @@ static void a_failed_sync_and_a_record_that_is_whole(void **state)
     assert_int_equal(w.made.damaged, 0);
 }
 
+/* The log of the index is copied into the database when it is long, by one chore at a time; it is written over from its beginning then. */
+static void a_log_that_is_long_begins_anew(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned pages;
+        bool leaves;
+    } steps[] = {{1024, false}, {1025, true}, {1026, false}};
+    struct store_batch batches[3];
+    for (size_t i = 0; i < 3; i++) {
+        struct store_op *op = make_add(i == 0 ? "A" : i == 1 ? "B" : "C", "body");
+        store_batch_init(&batches[i]);
+        store_batch_add(&batches[i], op);
+        told_pages = steps[i].pages;
+        assert_int_equal(w.store->ops->commit(w.store, &batches[i]), STORE_COMMITTED);
+        assert_int_equal(!list_is_empty(&batches[i].chores), steps[i].leaves); /* the third: one is under way */
+    }
+    drop_chores(&batches[1], true);
+    told_pages = 1025;
+    struct store_op *op = make_add("D", "body");
+    store_batch_init(&batches[0]);
+    store_batch_add(&batches[0], op);
+    assert_int_equal(w.store->ops->commit(w.store, &batches[0]), STORE_COMMITTED);
+    assert_false(list_is_empty(&batches[0].chores));
+    drop_chores(&batches[0], true);
+    told_pages = 0;
+}
+
 /* A segment in which nothing lives any more goes when the index says so durably, never before. */
 static void a_segment_stays_until_the_index_is_synced(void **state)
 {
@@ -482,6 +521,7 @@ int main(void)
         CORNER(stale_records_behind_a_torn_tail),
         CORNER(stale_records_behind_half_a_record),
         CORNER(a_failed_sync_and_a_record_that_is_whole),
+        CORNER(a_log_that_is_long_begins_anew),
         CORNER(a_segment_stays_until_the_index_is_synced),
         CORNER(a_last_block_that_is_half_filled),
         CORNER(rot_is_told_from_a_torn_tail),

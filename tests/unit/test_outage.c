@@ -77,6 +77,34 @@ static void several_at_once_are_one(void **state)
     assert_int_equal(outage.counts[OUTAGE_REFUSED], 2);
 }
 
+/* Of several at once: the pause that is asked for counts when it is longer, by whatever it is, and only then. */
+static void the_longer_pause_counts(void **state)
+{
+    (void)state;
+    begin();
+    failed(1000, OUTAGE_REFUSED, 0, true);
+    failed(1990, OUTAGE_REFUSED, 10, true); /* as long: nothing is news */
+    assert_true(outage.until == 2000 && outage.delay == 1000 && !outage.asked);
+    failed(1990, OUTAGE_REFUSED, 100, true);
+    assert_true(outage.until == 2090 && outage.delay == 100 && outage.asked);
+    failed(1995, OUTAGE_REFUSED, 50, true);
+    assert_true(outage.until == 2090 && outage.delay == 100);
+}
+
+/* Every cause counts, and a number of a name is of its octets alone, in whatever case. */
+static void causes_and_names(void **state)
+{
+    (void)state;
+    for (enum outage_cause cause = 0; cause < OUTAGE_CAUSES; cause++) {
+        begin();
+        failed(0, cause, 0, true);
+        assert_int_equal(outage_failures(&outage), 1);
+        assert_non_null(outage_cause_name(cause));
+    }
+    assert_true(outage_print(bytes_slice(bytes_of("abc"), 0, 2)) == outage_print(bytes_slice(bytes_of("ABd"), 0, 2)));
+    assert_false(outage_print(bytes_of("ab")) == outage_print(bytes_of("ba")));
+}
+
 static void a_login_ends_what_it_can(void **state)
 {
     (void)state;
@@ -107,6 +135,7 @@ static void sessions_that_file_nothing(void **state)
     assert_true(session(100, 2, false, 50)); /* another message: it is not the message */
     assert_true(outage.down && outage.hard);
     assert_string_equal(outage.fault.text, "System Error");
+    assert_false(outage.asked);
     assert_int_equal(outage.until, 1100);
     assert_true(session(1200, 3, false, 50));
     assert_int_equal(outage.delay, 2000);
@@ -214,6 +243,10 @@ static const struct {
     {"not today: Sales.", "Sales", "not today: CI.", "A/CI", true},
     {"INBOX.Sales is shut", "Sales", "INBOX.Old.CI is shut", "Old/CI", true},
     {"the inn is full", "inn", "the out is full", "inn", false},
+    {"no x\xc3\x80y1", "A", "no", "A", true}, /* one word, and a digit in it */
+    {"policy4 no", "A", "no", "A", true},
+    {"Sales is shut", "Sales/Old", "CI is shut", "CI/Old", true}, /* a part of the name, wherever it stands */
+    {"Mid is shut", "A/Mid/C", "Odd is shut", "A/Odd/C", true},
 };
 
 static void words(void **state)
@@ -245,6 +278,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lost_connections_make_no_login_worse),
         cmocka_unit_test(several_at_once_are_one),
+        cmocka_unit_test(the_longer_pause_counts),
+        cmocka_unit_test(causes_and_names),
         cmocka_unit_test(a_login_ends_what_it_can),
         cmocka_unit_test(sessions_that_file_nothing),
         cmocka_unit_test(one_message_that_kills_sessions),
