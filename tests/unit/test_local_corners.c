@@ -59,6 +59,25 @@ int __wrap_net_file_sync(struct net_file *file, struct fault *fault)
     return fails(&fail_syncs, fault) != 0 ? -1 : result;
 }
 
+/* The next write of a batch fails with this code. */
+static const char *fail_write;
+
+int __real_net_file_write(struct net_file *file, uint64_t offset, const struct bytes *pieces, size_t count,
+                          struct fault *fault);
+int __wrap_net_file_write(struct net_file *file, uint64_t offset, const struct bytes *pieces, size_t count,
+                          struct fault *fault);
+
+int __wrap_net_file_write(struct net_file *file, uint64_t offset, const struct bytes *pieces, size_t count,
+                          struct fault *fault)
+{
+    if (fail_write == NULL || count < 2) {
+        return __real_net_file_write(file, offset, pieces, count, fault);
+    }
+    fault_set(fault, FAULT_LOCAL, fail_write, "test", "the disk was told to fail");
+    fail_write = NULL;
+    return -1;
+}
+
 /* The log of the index is as long as it is told to be. */
 static unsigned told_pages;
 
@@ -322,6 +341,25 @@ static void a_failed_sync_and_a_record_that_is_whole(void **state)
     assert_int_equal(w.made.damaged, 0);
 }
 
+/* Where there is no room, or no more is allowed, what was half written is written over; any other failure ends the segment. */
+static void a_full_disk_is_no_bad_disk(void **state)
+{
+    (void)state;
+    static const char *const codes[] = {"enospc", "edquot", "eio"};
+    static const char *const ids[][2] = {{"A", "B"}, {"C", "D"}, {"E", "F"}};
+    struct store_place last = add("FIRST", "body");
+    for (size_t i = 0; i < 3; i++) {
+        struct store_op *op = make_add(ids[i][0], "body");
+        fail_write = codes[i];
+        commit(&op, 1);
+        assert_string_equal(op->fault.code, codes[i]);
+        struct store_place next = add(ids[i][1], "body");
+        bool goes_on = next.segment == last.segment && next.start == last.start + last.record_len;
+        assert_int_equal(goes_on, i < 2);
+        last = next;
+    }
+}
+
 /* The log of the index is copied into the database when it is long, by one chore at a time; it is written over from its beginning then. */
 static void a_log_that_is_long_begins_anew(void **state)
 {
@@ -521,6 +559,7 @@ int main(void)
         CORNER(stale_records_behind_a_torn_tail),
         CORNER(stale_records_behind_half_a_record),
         CORNER(a_failed_sync_and_a_record_that_is_whole),
+        CORNER(a_full_disk_is_no_bad_disk),
         CORNER(a_log_that_is_long_begins_anew),
         CORNER(a_segment_stays_until_the_index_is_synced),
         CORNER(a_last_block_that_is_half_filled),

@@ -245,6 +245,10 @@ static const struct {
     {"the inn is full", "inn", "the out is full", "inn", false},
     {"no x\xc3\x80y1", "A", "no", "A", true}, /* one word, and a digit in it */
     {"policy4 no", "A", "no", "A", true},
+    {"see Sales/ now", "A", "see CI/ now", "A", false}, /* the mark behind a word says nothing of it */
+    {"no room.", "A", "no room", "A", true},
+    {"no -room", "A", "no room", "A", true},
+    {"no ... room", "A", "no room", "A", true},
     {"Sales is shut", "Sales/Old", "CI is shut", "CI/Old", true}, /* a part of the name, wherever it stands */
     {"Mid is shut", "A/Mid/C", "Odd is shut", "A/Odd/C", true},
 };
