@@ -146,7 +146,7 @@ CONDITIONS = [
     (lambda world: refuses(world, "NO [THROTTLED] Account exceeded command or bandwidth limits"), "upstream corp throttled", "notice",
      "\"corp\" asks for a pause", UPSTREAM % "throttled", "MailweirUpstreamThrottled", {UPSTREAM % "throttled": "1x120"}),
     (certificate_soon, "certificate the listener apps expires", "notice", "the certificate of the listener \"apps\" expires in 2 days",
-     'mailweir_listener_certificate_expiry_seconds{listener="apps"}', "MailweirCertificateExpires",
+     'mailweir_listener_certificate_expiry_seconds{listener="apps"}', "MailweirOwnCertificateExpires",
      {'mailweir_listener_certificate_expiry_seconds{listener="apps"}': "250000x120"}),
     (server_certificate_soon, "certificate the server of the upstream corp expires", "notice", "expires in 2 days",
      'mailweir_upstream_certificate_expiry_seconds{upstream="corp",of="server"}', "MailweirCertificateExpires",
