@@ -478,6 +478,8 @@ static bool add_words(const void *ctx, const char *entry)
     return false;
 }
 
+const char *const mail_query_members[] = {"from", "to", "subject", "header_from", "header_to", NULL};
+
 void mail_query_words_of(const struct mail_envelope *envelope, enum mail_query_field field, struct buf *out)
 {
     if (field == MAIL_QUERY_FROM) {

@@ -73,6 +73,8 @@ bool mail_query_fits_delivery(const struct mail_query *query, const char *state,
 /* Whether a delivery in that state can fit. */
 bool mail_query_wants_state(const struct mail_query *query, const char *state);
 
+/* The members of an envelope that mail_query_words_of() looks at; NULL ends them. */
+extern const char *const mail_query_members[];
 /* Appends the words of all texts that MAIL_QUERY_SUBJECT, _FROM or _TO looks at: for an index of them. */
 void mail_query_words_of(const struct mail_envelope *envelope, enum mail_query_field field, struct buf *out);
 

@@ -30,6 +30,7 @@ int smtp_command_parse(struct bytes line, struct smtp_command *command_r)
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
         if (bytes_is_nocase(word, verbs[i].name)) {
             command_r->verb = verbs[i].verb;
+            break;
         }
     }
     return 1;

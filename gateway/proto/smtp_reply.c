@@ -4,10 +4,17 @@
 static void write_text(struct buf *out, struct bytes line, size_t room)
 {
     line = bytes_slice(line, 0, room);
-    for (size_t i = 0; i < line.len; i++) {
-        uint8_t c = line.ptr[i];
+    while (line.len > 0) {
+        size_t run = 0;
+        while (run < line.len && line.ptr[run] >= ' ' && line.ptr[run] <= '~') {
+            run++;
+        }
+        buf_append_bytes(out, bytes_slice(line, 0, run));
         /* textstring is printable ASCII (RFC 5321 section 4.2), and rules and upstreams put words of others here. */
-        buf_append_octet(out, c < ' ' || c > '~' ? (uint8_t)'?' : c);
+        if (run < line.len) {
+            buf_append_octet(out, '?');
+        }
+        line = bytes_from(line, run + 1);
     }
 }
 

@@ -299,6 +299,190 @@ int store_meta_read_envelope(struct bytes json, struct arena *arena, struct mail
     return 0;
 }
 
+/* ---- reading a part ---- */
+
+/* Behind the string whose quote stands first; what is left is empty when it does not end. */
+static struct bytes behind_string(struct bytes text)
+{
+    size_t at = 1;
+    while (at < text.len && text.ptr[at] != '"') {
+        at += text.ptr[at] == '\\' ? 2 : 1;
+    }
+    return bytes_from(text, at + 1 < text.len ? at + 1 : text.len);
+}
+
+/* Behind the value that stands first: at the comma or the end of what holds it. */
+static struct bytes behind_value(struct bytes text)
+{
+    for (size_t depth = 0; text.len > 0;) {
+        uint8_t c = text.ptr[0];
+        if (c == '"') {
+            text = behind_string(text);
+            continue;
+        }
+        if (depth == 0 && (c == ',' || c == '}' || c == ']')) {
+            break;
+        }
+        depth += c == '{' || c == '[';
+        depth -= c == '}' || c == ']';
+        text = bytes_from(text, 1);
+    }
+    return text;
+}
+
+/*
+ * Takes the next member off an object as we write them: no blanks, names without escapes. Whoever wrote it otherwise is
+ * not read here: false, as at the end.
+ */
+static bool next_member(struct bytes *rest, struct bytes *name_r, struct bytes *value_r)
+{
+    if (rest->len < 2 || (rest->ptr[0] != '{' && rest->ptr[0] != ',') || rest->ptr[1] != '"') {
+        return false;
+    }
+    struct bytes name = bytes_from(*rest, 1), value = behind_string(name);
+    if (value.len < 2 || value.ptr[0] != ':') {
+        return false;
+    }
+    value = bytes_from(value, 1);
+    *rest = behind_value(value);
+    *name_r = bytes_at(name.ptr + 1, (size_t)(value.ptr - name.ptr) - 3);
+    *value_r = bytes_at(value.ptr, value.len - rest->len);
+    return true;
+}
+
+static const struct mail_member *find_member(const struct mail_members *members, struct bytes name)
+{
+    for (size_t i = 0; i < members->count; i++) {
+        if (bytes_is(name, members->rows[i].name)) {
+            return &members->rows[i];
+        }
+    }
+    return NULL;
+}
+
+/* The next item of an array as we write them; false at the end. */
+static bool next_item(struct bytes *rest, struct bytes *item_r)
+{
+    if (rest->len < 2 || (rest->ptr[0] != '[' && rest->ptr[0] != ',') || rest->ptr[1] == ']') {
+        return false;
+    }
+    struct bytes item = bytes_from(*rest, 1);
+    *rest = behind_value(item);
+    *item_r = bytes_at(item.ptr, item.len - rest->len);
+    return true;
+}
+
+static size_t count_items(struct bytes array)
+{
+    size_t count = 0;
+    for (struct bytes item; next_item(&array, &item); count++) {
+    }
+    return count;
+}
+
+/* The text of a string in which every octet stands for itself; NULL when it is none, or there is no room. */
+static const char *copy_plain(struct reader *reader, struct bytes value)
+{
+    struct bytes text = value.len < 2 ? value : bytes_slice(value, 1, value.len - 2);
+    bool plain = value.len >= 2 && value.ptr[0] == '"' && value.ptr[value.len - 1] == '"';
+    for (size_t i = 0; plain && i < text.len; i++) {
+        plain = text.ptr[i] >= ' ' && text.ptr[i] < 0x7F && text.ptr[i] != '"' && text.ptr[i] != '\\';
+    }
+    return plain ? arena_copy(reader->arena, text) : NULL;
+}
+
+static bool read_plain(struct reader *reader, const struct mail_member *member, struct bytes value, void *object);
+
+static bool read_plain_object(struct reader *reader, const struct mail_members *members, struct bytes json,
+                              void *object)
+{
+    struct bytes name, value;
+    memset(object, 0, members->size);
+    while (next_member(&json, &name, &value)) {
+        const struct mail_member *member = find_member(members, name);
+        if (member == NULL || !read_plain(reader, member, value, object)) {
+            return false;
+        }
+    }
+    bool whole = bytes_is(json, "}");
+    for (size_t i = 0; whole && i < members->count; i++) {
+        const struct mail_member *member = &members->rows[i];
+        whole = !member->needed || *(const char *const *)mail_member_at(member, object) != NULL;
+    }
+    return whole;
+}
+
+/* What is simple enough needs no tree; false: it is not, and nothing counts that was done. */
+static bool read_plain(struct reader *reader, const struct mail_member *member, struct bytes value, void *object)
+{
+    size_t *count = (void *)((uint8_t *)object + member->count_offset), room = count_items(value);
+    struct bytes item;
+    bool plain = true;
+    if (member->kind == MAIL_MEMBER_TEXT) {
+        const char *text = copy_plain(reader, value);
+        *(const char **)mail_member_in(member, object) = text;
+        return text != NULL;
+    }
+    if ((member->kind != MAIL_MEMBER_TEXTS && member->kind != MAIL_MEMBER_OBJECTS) || room == 0) {
+        return false;
+    }
+    size_t size = member->kind == MAIL_MEMBER_TEXTS ? sizeof(const char *) : member->of->size;
+    uint8_t *items = arena_array(reader->arena, room, size);
+    for (size_t i = 0; items != NULL && plain && next_item(&value, &item); i++) {
+        if (member->kind == MAIL_MEMBER_OBJECTS) {
+            plain = read_plain_object(reader, member->of, item, items + i * size);
+        } else {
+            ((const char **)(void *)items)[i] = copy_plain(reader, item);
+            plain = ((const char **)(void *)items)[i] != NULL;
+        }
+    }
+    *(void **)mail_member_in(member, object) = items;
+    *count = room;
+    return items != NULL && plain && bytes_is(value, "]");
+}
+
+static bool is_among(struct bytes name, const char *const *names)
+{
+    while (*names != NULL && !bytes_is(name, *names)) {
+        names++;
+    }
+    return *names != NULL;
+}
+
+static void read_one(struct reader *reader, const struct mail_member *member, struct bytes value, void *object)
+{
+    if (read_plain(reader, member, value, object)) {
+        return;
+    }
+    json_t *root = json_object();
+    json_t *parsed = json_loadb((const char *)value.ptr, value.len, JSON_DECODE_ANY, NULL);
+    if (parsed == NULL || json_object_set_new(root, member->name, parsed) != 0) {
+        reader->failure = "damaged";
+    } else {
+        read_member(reader, member, root, object);
+    }
+    json_decref(root);
+}
+
+int store_meta_read_some(struct bytes json, const char *const *names, struct arena *arena,
+                         struct mail_envelope *envelope_r, struct fault *fault)
+{
+    struct reader reader = {.arena = arena};
+    struct mail_envelope envelope = {0};
+    struct bytes rest = json, name, value;
+    while (next_member(&rest, &name, &value)) {
+        const struct mail_member *member = is_among(name, names) ? find_member(&mail_envelope_members, name) : NULL;
+        if (member != NULL) {
+            read_one(&reader, member, value, &envelope);
+        }
+    }
+    if (!bytes_is(rest, "}") || reader.failure != NULL || envelope.from == NULL) {
+        return store_meta_read_envelope(json, arena, envelope_r, fault); /* it knows what is wrong, if anything */
+    }
+    *envelope_r = envelope;
+    return 0;
+}
+
 int store_meta_read_delivery(struct bytes json, struct arena *arena, struct mail_delivery *delivery_r,
                              struct fault *fault)
 {

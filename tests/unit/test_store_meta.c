@@ -1,6 +1,9 @@
 /* Tests of spool/store_meta: what is written is read back; what was not written by it is refused, never misread. */
 #include "members_fixture.h"
 
+#include <stdio.h>
+
+#include "mail/mail_query.h"
 #include "store/store_meta.h"
 
 static struct mail_recipient recipients[] = {
@@ -197,6 +200,89 @@ static void test_every_member_comes_back(void **state)
     arena_free(&filler.arena);
 }
 
+static void check_words(const struct mail_envelope *a, const struct mail_envelope *b)
+{
+    for (enum mail_query_field field = MAIL_QUERY_SUBJECT; field <= MAIL_QUERY_TO; field++) {
+        struct buf words, others;
+        buf_init(&words, 10000);
+        buf_init(&others, 10000);
+        mail_query_words_of(a, field, &words);
+        mail_query_words_of(b, field, &others);
+        assert_true(words.len > 0);
+        assert_string_equal(buf_text(&words), buf_text(&others));
+        buf_done(&words);
+        buf_done(&others);
+    }
+}
+
+/* Whatever the table holds: the words of a part are those of the whole, also where texts look like JSON. */
+static void test_a_part_has_the_words_of_the_whole(void **state)
+{
+    (void)state;
+    static const char *const subjects[] = {"plain", "a \"quoted\" \\ word,}]{[:", "\\", "\"", "\xc3\xa4\tb\n}", "\\\""};
+    for (size_t i = 0; i < sizeof subjects / sizeof subjects[0]; i++) {
+        struct members_filler filler = {arena_new(20000), 0};
+        struct mail_envelope envelope = {0}, part;
+        members_fill(&filler, &mail_envelope_members, &envelope);
+        const char *names[] = {subjects[i], subjects[sizeof subjects / sizeof subjects[0] - 1 - i]};
+        envelope.rules = names;
+        envelope.rule_count = 2;
+        char subject[60];
+        snprintf(subject, sizeof subject, "word %s", subjects[i]);
+        envelope.subject = subject;
+        struct buf out;
+        buf_init(&out, 20000);
+        store_meta_write_envelope(&out, &envelope);
+        assert_int_equal(store_meta_read_some(buf_bytes(&out), mail_query_members, filler.arena, &part, NULL), 0);
+        check_words(&envelope, &part);
+        assert_null(part.id); /* it was not read */
+        for (size_t len = 0; len < out.len; len++) {
+            struct bytes cut = bytes_slice(buf_bytes(&out), 0, len);
+            struct arena *arena = arena_new(20000);
+            assert_int_equal(store_meta_read_some(cut, mail_query_members, arena, &part, NULL), -1);
+            arena_free(&arena);
+        }
+        buf_done(&out);
+        arena_free(&filler.arena);
+    }
+}
+
+/* What an earlier version wrote otherwise is read all the same; what is damaged is not. */
+static void test_a_part_is_read_as_the_whole_is(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *json;
+        int result;
+    } rows[] = {
+        {"{\"id\":\"i\",\"client\":{},\"from\":\"a@b\",\"to\":[],\"subject\":\"s\"}", 0},
+        {"{ \"id\": \"i\", \"from\": \"a@b\", \"subject\": \"s\" }", 0},
+        {"{\"\\u0069d\":\"i\",\"from\":\"a@b\",\"subject\":\"s\"}", 0},
+        {"{\"from\":\"a@b\",\"subject\":s}", -1},
+        {"{\"id\":\"i\",\"subject\":\"s\"}", -1},
+        {"{\"from\":\"a@b\",\"subject\":\"s\"", -1},
+        {"{\"from\":\"a@b\",\"to\":[{}]}", -1},
+        {"{\"id\":\"i\",\"from\":\"a@b\"}}", -1},
+        {"{\"", -1},
+        {"{\"from", -1},
+        {"{\"from\"", -1},
+        {"{\"from\":", -1},
+        {"", -1},
+        {"[]", -1},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct arena *arena = arena_new(10000);
+        struct mail_envelope part;
+        assert_int_equal(store_meta_read_some(bytes_of(rows[i].json), mail_query_members, arena, &part, NULL),
+                         rows[i].result);
+        if (rows[i].result == 0) {
+            assert_string_equal(part.from, "a@b");
+            assert_string_equal(part.subject, "s");
+        }
+        arena_free(&arena);
+    }
+}
+
 /* Mail that waits since a version that did not look at the lines of a header, or told of them otherwise, is read once more
  * when it is filed, so that it is mended as what comes today. */
 static void test_an_older_header_may_want_mending(void **state)
@@ -259,6 +345,8 @@ int main(void)
         cmocka_unit_test(test_cut),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_every_member_comes_back),
+        cmocka_unit_test(test_a_part_has_the_words_of_the_whole),
+        cmocka_unit_test(test_a_part_is_read_as_the_whole_is),
         cmocka_unit_test(test_an_older_header_may_want_mending),
         cmocka_unit_test(test_the_form_stays),
         cmocka_unit_test(test_a_date_before_1970),

@@ -46,12 +46,17 @@ static void text_done(struct text *text)
     arena_free(&text->arena);
 }
 
-/* An envelope that cannot be read has no words: it is nothing that a search should fail for. */
-static void text_read(struct text *text, struct bytes json)
+/*
+ * An envelope that cannot be read has no words: it is nothing that a search should fail for. whole: the envelope is
+ * wanted, too; each message passes here once without that, and a tree of all that is known of it would be a quarter of
+ * what accepting it costs.
+ */
+static void text_read(struct text *text, struct bytes json, bool whole)
 {
     static const enum mail_query_field fields[] = {MAIL_QUERY_SUBJECT, MAIL_QUERY_FROM, MAIL_QUERY_TO};
     arena_clear(text->arena);
-    bool ok = store_meta_read_envelope(json, text->arena, &text->envelope, NULL) == 0;
+    bool ok = whole ? store_meta_read_envelope(json, text->arena, &text->envelope, NULL) == 0
+                    : store_meta_read_some(json, mail_query_members, text->arena, &text->envelope, NULL) == 0;
     for (size_t i = 0; i < 3; i++) {
         buf_clear(&text->columns[i]);
         if (ok) {
@@ -131,7 +136,7 @@ static int learn_rows(struct local_index *index, sqlite3_stmt *st, struct learni
     text_init(&text);
     while ((got = local_sql_next_row(index, st, fault)) == 1) {
         *last = column_number(st, 0);
-        text_read(&text, column_bytes(st, 1));
+        text_read(&text, column_bytes(st, 1), false);
         if (write_words(index, ADD_WORDS, *last, &text, fault) != 0) {
             got = -1;
             break;
@@ -179,7 +184,7 @@ static int remove_words(struct local_index *index, uint64_t seq, struct text *te
     bind_number(st, 1, seq);
     int got = local_sql_next_row(index, st, fault);
     if (got == 1) {
-        text_read(text, column_bytes(st, 0));
+        text_read(text, column_bytes(st, 0), true);
     }
     sqlite3_reset(st);
     if (got == 1 && seq <= learnt && write_words(index, REMOVE_WORDS, seq, text, fault) != 0) {
