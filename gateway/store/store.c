@@ -42,9 +42,9 @@ uint64_t store_turn_of(const char *sender, const char *folder)
     struct store_sum *sum = store_sum_new();
     store_sum_add(sum, bytes_at(sender, strlen(sender) + 1));
     store_sum_add(sum, bytes_of(folder));
-    uint64_t lane = store_sum_value(sum);
+    uint64_t turn = store_sum_value(sum);
     store_sum_free(&sum);
-    return lane;
+    return turn;
 }
 
 uint64_t store_print_of(const struct mail_envelope *envelope)

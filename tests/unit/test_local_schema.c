@@ -81,6 +81,9 @@ static const char *const released[] = {
     "  tokenize = 'ascii');"
     "CREATE INDEX message_received ON message (received_ms);"
     "INSERT INTO spool VALUES ('learnt', 0), ('unlearnt', 0), ('unlearnt_ms', 0);",
+
+    /* Records have an end. */
+    "INSERT INTO spool VALUES ('records', 2);",
 };
 #define RELEASED (sizeof released / sizeof released[0])
 
@@ -93,7 +96,9 @@ static const char *const kept[] = {
     "", /* took something away */
     "UPDATE pause SET by_name = 'joe';",
     "UPDATE message SET unheard = 77;",
-    "UPDATE spool SET value = 3 WHERE name = 'learnt';",
+    "UPDATE delivery SET lane = 4711; INSERT INTO words (rowid, subject, sender, reader) VALUES (7, 'old words', 'a', "
+    "'b'); UPDATE spool SET value = 3 WHERE name = 'learnt';",
+    "", /* says what it is by itself */
 };
 
 static sqlite3 *open_with(const char *sql)
@@ -168,10 +173,12 @@ static void test_from_each(void **state)
         "SELECT upstream || at_ms || (by_name IN ('', 'joe')) FROM pause", /* nobody knows who it was, before */
         "SELECT by_name FROM pause",
         "SELECT unheard FROM message",
-        "SELECT value FROM spool WHERE name = 'learnt'",
+        "SELECT (SELECT turn FROM delivery) || ' ' || (SELECT rowid FROM words WHERE words MATCH 'old') ||"
+        " (SELECT value FROM spool WHERE name = 'learnt')",
+        "SELECT value FROM spool WHERE name = 'records'",
     };
-    static const char *const answers[] = {"corpheld by me", "corpslowly", "backup", "uidvalidity=71",
-                                          "corp51",         "joe",        "77",     "3"};
+    static const char *const answers[] = {
+        "corpheld by me", "corpslowly", "backup", "uidvalidity=71", "corp51", "joe", "77", "4711 73", "2"};
     assert_int_equal(RELEASED + 2, LOCAL_SCHEMA_VERSION); /* a new version adds what it released to the list above */
     sqlite3 *fresh = open_with("");
     assert_int_equal(local_schema_migrate(fresh, NULL), 0);
@@ -222,7 +229,7 @@ static void test_all_or_nothing(void **state)
     struct fault fault = FAULT_INIT;
     assert_int_equal(local_schema_migrate(db, &fault), -1);
     assert_int_equal(local_schema_version(db, NULL), 1);
-    char *columns = one_text(db, "SELECT count(*) FROM pragma_table_info('delivery') WHERE name = 'lane'");
+    char *columns = one_text(db, "SELECT count(*) FROM pragma_table_info('delivery') WHERE name IN ('lane', 'turn')");
     assert_string_equal(columns, "0");
     free(columns);
     sqlite3_close(db);

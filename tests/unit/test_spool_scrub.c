@@ -200,7 +200,7 @@ static void test_found_at_the_start(void **state)
 /* Others are found by the next round, and mended beside the work. */
 static void test_found_by_a_round(void **state)
 {
-    static const char *const indexes[] = {"delivery_lane", "sqlite_autoindex_message_1"};
+    static const char *const indexes[] = {"delivery_turn", "sqlite_autoindex_message_1"};
     struct fixture *fixture = *state;
     for (size_t i = 0; i < sizeof indexes / sizeof indexes[0]; i++) {
         commit_some(fixture);

@@ -26,18 +26,18 @@
 static const char *const from_old[] = {
     /* Run numbers begin anew: what was in somebody's hands is uncertain. Where it goes may be another place than the
        record says: its folder was refused. */
-    "UPDATE delivery SET (state, due_ms, attempts, uncertain, handed, changed_ms, uidvalidity, uid, lane, doubt,"
+    "UPDATE delivery SET (state, due_ms, attempts, uncertain, handed, changed_ms, uidvalidity, uid, turn, doubt,"
     " upstream, folder, fallback, detail) ="
     " (SELECT o.state, o.due_ms, o.attempts, o.uncertain OR o.handed <> 0, 0, o.changed_ms, o.uidvalidity, o.uid, "
-    "o.lane, o.doubt, o.upstream, o.folder, o.fallback, o.detail"
+    "o.turn, o.doubt, o.upstream, o.folder, o.fallback, o.detail"
     " FROM old.delivery o WHERE o.message = delivery.message AND o.number = delivery.number)"
     " WHERE EXISTS (SELECT 1 FROM old.delivery o WHERE o.message = delivery.message AND o.number = delivery.number)",
     "INSERT OR IGNORE INTO message (" MESSAGE_COLUMNS ") SELECT " MESSAGE_COLUMNS " FROM old.message WHERE open = 0",
     "INSERT OR IGNORE INTO delivery (" KEYS
     "state, upstream, due_ms, attempts, uncertain, handed, changed_ms, uidvalidity,"
-    " uid, detail, folder, rule, lane, fallback, doubt) SELECT " KEYS
+    " uid, detail, folder, rule, turn, fallback, doubt) SELECT " KEYS
     "state, upstream, due_ms, attempts, uncertain OR handed <> 0, 0,"
-    " changed_ms, uidvalidity, uid, detail, folder, rule, lane, fallback, doubt FROM old.delivery"
+    " changed_ms, uidvalidity, uid, detail, folder, rule, turn, fallback, doubt FROM old.delivery"
     " WHERE message IN (SELECT seq FROM main.message)",
     "UPDATE message SET (print, unheard, settled_ms) = (SELECT o.print, o.unheard, o.settled_ms FROM old.message o "
     "WHERE o.seq = "

@@ -109,6 +109,11 @@ static const char *const steps[LOCAL_SCHEMA_VERSION] = {
 
     /* Records have an end (local_record.h): an older mailweir would take them for none, and remove their segments. */
     "INSERT INTO spool VALUES ('records', 2);",
+
+    /* Whose turn it is; a lane is a thread. */
+    "DROP INDEX delivery_lane;"
+    "ALTER TABLE delivery RENAME COLUMN lane TO turn;"
+    "CREATE INDEX delivery_turn ON delivery (upstream, turn, due_ms) WHERE state = 0;",
 };
 
 static int run(sqlite3 *db, const char *sql, struct fault *fault)

@@ -50,8 +50,8 @@ static const char deliveries_sql[] =
     "SELECT d.message, CASE WHEN d.state = 0 THEN"
     "  (SELECT count(*) FROM delivery x INDEXED BY delivery_due WHERE x.state = 0 AND x.upstream = d.upstream"
     "    AND x.due_ms = d.due_ms AND x.message = d.message AND x.number = d.number)"
-    "  + (SELECT count(*) FROM delivery y INDEXED BY delivery_lane WHERE y.state = 0 AND y.upstream = d.upstream"
-    "    AND y.lane = d.lane AND y.due_ms = d.due_ms AND y.message = d.message AND y.number = d.number)"
+    "  + (SELECT count(*) FROM delivery y INDEXED BY delivery_turn WHERE y.state = 0 AND y.upstream = d.upstream"
+    "    AND y.turn = d.turn AND y.due_ms = d.due_ms AND y.message = d.message AND y.number = d.number)"
     "  ELSE 1 + (SELECT count(*) FROM delivery z INDEXED BY delivery_stopped WHERE z.state IN (1, 2)"
     "    AND z.state = d.state AND z.upstream = d.upstream AND z.message = d.message AND z.number = d.number) END"
     " FROM delivery d NOT INDEXED WHERE d.message > ?1 AND d.message <= ?2 AND d.state IN (0, 1, 2) ORDER BY d.message";

@@ -21,13 +21,13 @@ static const char *const sql[STATEMENTS] = {
                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, nullif(?14, 0), ?15)",
     [ADD_DELIVERY] =
         "INSERT INTO delivery (message, number, state, upstream, due_ms, handed, changed_ms, detail, folder,"
-        " rule, lane, uncertain, fallback, doubt)"
+        " rule, turn, uncertain, fallback, doubt)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ifnull(?10, ''), ?11, ?12, ifnull(?13, ''), ifnull(?14, ''))",
     /* Only of who has it in hand. */
     [FINISH] = "UPDATE delivery SET state = ?3, due_ms = ?4, attempts = ?5, uncertain = ?6, handed = 0,"
                " changed_ms = ?7, uidvalidity = ?8, uid = ?9, folder = ifnull(?10, folder), doubt = ifnull(?12, '')"
                " WHERE message = ?1 AND number = ?2 AND state = 0 AND handed = ?11",
-    [REDIRECT] = "UPDATE delivery SET upstream = ?3, folder = ?4, fallback = ifnull(?5, ''), lane = ?6, detail = ?7"
+    [REDIRECT] = "UPDATE delivery SET upstream = ?3, folder = ?4, fallback = ifnull(?5, ''), turn = ?6, detail = ?7"
                  " WHERE message = ?1 AND number = ?2",
     [ADD_ATTEMPT] = "INSERT OR REPLACE INTO attempt (message, number, attempt, at_ms, class, code, place, text)"
                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -63,9 +63,9 @@ static const char *const sql[STATEMENTS] = {
     /* What is in this run's hands is nobody else's. */
     [DUE] = "SELECT message, number FROM delivery WHERE state = 0 AND upstream = ?1 AND due_ms <= ?2 AND handed <> ?3"
             " ORDER BY due_ms",
-    [DUE_OF_TURN] = "SELECT message, number FROM delivery WHERE state = 0 AND upstream = ?1 AND lane = ?4"
+    [DUE_OF_TURN] = "SELECT message, number FROM delivery WHERE state = 0 AND upstream = ?1 AND turn = ?4"
                     " AND due_ms <= ?2 AND handed <> ?3 ORDER BY due_ms",
-    [NEXT_TURN] = "SELECT lane FROM delivery WHERE state = 0 AND upstream = ?1 AND lane > ?2 ORDER BY lane LIMIT 1",
+    [NEXT_TURN] = "SELECT turn FROM delivery WHERE state = 0 AND upstream = ?1 AND turn > ?2 ORDER BY turn LIMIT 1",
     [IS_PAUSED] = "SELECT 1 FROM pause WHERE upstream IN ('', ?1)",
     [LOAD] =
         "SELECT d.message, d.number, d.state, d.due_ms, d.attempts, d.uncertain, d.handed, d.detail, m.id, m.envelope,"
