@@ -80,6 +80,13 @@ static int give_file(const char *path, int fd, uid_t owner, gid_t group)
     return fchown(fd, owner, group);
 }
 
+/* Of a descriptor that only points at the file (O_PATH). */
+static int give_seen(const char *path, int fd, uid_t owner, gid_t group)
+{
+    (void)path;
+    return fchownat(fd, "", owner, group, AT_EMPTY_PATH);
+}
+
 static int give_folder(const char *path, int fd, uid_t owner, gid_t group)
 {
     (void)fd;
@@ -216,20 +223,33 @@ int net_file_mkdir(const char *path, struct fault *fault)
     return failed(fault, "make the directory", path);
 }
 
+/*
+ * What is there is looked at through O_PATH: whoever closes another descriptor of a file loses all locks of the whole
+ * process on it (fcntl(2), POSIX), which SQLite may hold; and a pipe or a device that others have put there is not
+ * opened at all. Such a descriptor has no fchmod(); its name in /proc leads to the file itself, whatever the path is by
+ * now.
+ */
 void net_file_make_private(const char *path, bool create)
 {
-    /* O_NONBLOCK: what others have put there may be a pipe that nobody writes to. */
-    int fd = open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | (create ? O_CREAT : 0), 0600);
+    int fresh = create ? open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600) : -1;
+    if (fresh >= 0) {
+        give_to_owner(path, give_file, fresh); /* nobody has locked what was made just now */
+        close(fresh);
+        return;
+    }
+    int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     struct stat info;
+    char name[40];
+    snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
     if (fd < 0) {
         return;
     }
     if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode)) {
         if ((info.st_mode & 077) != 0) {
-            (void)fchmod(fd, 0600);
+            (void)chmod(name, 0600);
         }
         if (info.st_size == 0) {
-            give_to_owner(path, give_file, fd);
+            give_to_owner(path, give_seen, fd);
         }
     }
     close(fd);

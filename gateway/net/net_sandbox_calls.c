@@ -21,10 +21,10 @@ static const char *const needed[] = {
     "fstat64", "lstat64", "newfstatat", "fstatat64", "statx", "statfs", "fstatfs", "statfs64", "fstatfs64", "access",
     "faccessat", "faccessat2", "getdents", "getdents64", "mkdir", "mkdirat", "rmdir", "unlink", "unlinkat", "rename",
     "renameat", "renameat2", "link", "linkat", "readlink", "readlinkat", "chmod", "fchmod", "fchmodat", "fchown",
-    "truncate", "ftruncate", "truncate64", "ftruncate64", "fallocate", "fsync", "fdatasync", "sync_file_range", "fcntl",
-    "fcntl64", "flock", "dup", "dup2", "dup3", "pipe", "pipe2", "umask", "getcwd", "utimensat", "fadvise64",
-    "copy_file_range", "sendfile", "sendfile64", "inotify_init", "inotify_init1", "inotify_add_watch",
-    "inotify_rm_watch",
+    "fchownat", "truncate", "ftruncate", "truncate64", "ftruncate64", "fallocate", "fsync", "fdatasync",
+    "sync_file_range", "fcntl", "fcntl64", "flock", "dup", "dup2", "dup3", "pipe", "pipe2", "umask", "getcwd",
+    "utimensat", "fadvise64", "copy_file_range", "sendfile", "sendfile64", "inotify_init", "inotify_init1",
+    "inotify_add_watch", "inotify_rm_watch",
     /* memory */
     "brk", "mmap", "mmap2", "munmap", "mremap", "mprotect", "madvise", "mincore", "msync", "mlock", "munlock",
     /* threads */

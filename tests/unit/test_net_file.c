@@ -1,6 +1,7 @@
 /*
  * test_net_file - whole writes, reads to the end, names, the lock, and what the faults say.
  */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -330,6 +331,48 @@ static void the_lock_names_its_holder(void **state)
     assert_int_equal(net_file_close(&second, NULL), 0);
 }
 
+static bool is_locked(const char *path)
+{
+    pid_t child = fork(); /* a process does not see its own locks */
+    if (child == 0) {
+        int fd = open(path, O_RDWR);
+        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+        _exit(fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK ? 1 : 0);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WEXITSTATUS(status) == 1;
+}
+
+/* SQLite's are POSIX's: they are gone as soon as the process closes any descriptor of the file. */
+static void what_is_made_private_keeps_its_locks(void **state)
+{
+    (void)state;
+    char path[128];
+    struct stat info;
+    snprintf(path, sizeof path, "%s", at("locked"));
+    int fd = open(path, O_RDWR | O_CREAT, 0644);
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    assert_int_equal(fchmod(fd, 0644), 0);
+    assert_int_equal(fcntl(fd, F_SETLK, &lock), 0);
+    assert_true(is_locked(path));
+    net_file_make_private(path, true);
+    net_file_make_all_private(directory);
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0600);
+    assert_true(is_locked(path));
+    close(fd);
+    net_file_make_private(at("fresh"), true);
+    assert_int_equal(stat(at("fresh"), &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0600);
+    /* A link that somebody put there leads nowhere. */
+    assert_int_equal(chmod(path, 0644), 0);
+    assert_int_equal(symlink(path, at("link")), 0);
+    net_file_make_private(at("link"), true);
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0644);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -342,6 +385,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_others_may_do, set_up, tear_down),
         cmocka_unit_test_setup_teardown(reads_whole_files, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_lock_names_its_holder, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_made_private_keeps_its_locks, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -141,10 +141,6 @@ static int open_all(struct local *local, struct fault *fault)
     if (make_folders(local, fault) != 0) {
         return -1;
     }
-    /*
-     * While the index is not open yet: whoever closes a descriptor of it, or of the memory beside it, loses the
-     * locks of the whole process on it (fcntl(2)), and SQLite is not told.
-     */
     net_file_make_all_private(local->path);
     if (net_file_lock(&local->lock, lock, fault) != 0 || local_recover_expect_index(path, local->folder, fault) != 0 ||
         open_writing(local, path, fault) != 0 ||
