@@ -15,6 +15,7 @@
 
 #include "base/expect.h"
 #include "dispatch/dispatch_private.h"
+#include "document/document_member.h"
 #include "net/net_hash.h"
 #include "spool/spool_memo.h"
 
@@ -96,17 +97,11 @@ void dispatch_pace_keep(struct dispatch_upstream *upstream)
 
 /* ---- finding again ---- */
 
-static const char *text_in(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text != NULL ? text : "";
-}
-
 /* Whether what was kept is of the same login: where, and with what. */
 static bool is_same_login(const struct dispatch_upstream *upstream, const json_t *kept)
 {
-    json_int_t print = json_integer_value(json_object_get(kept, "print"));
-    return print == (json_int_t)print_of(upstream, text_in(kept, "salt"));
+    json_int_t print = document_member_number(kept, "print");
+    return print == (json_int_t)print_of(upstream, document_member_text(kept, "salt"));
 }
 
 static void read_pause(const struct dispatch_upstream *upstream, const json_t *pause, struct imapc_pace *pace)
@@ -115,11 +110,12 @@ static void read_pause(const struct dispatch_upstream *upstream, const json_t *p
     if (login && !is_same_login(upstream, pause)) {
         return;
     }
-    pace->not_before_ms = json_integer_value(json_object_get(pause, "until"));
-    pace->pause_ms = json_integer_value(json_object_get(pause, "for"));
-    pace->failures = (unsigned)json_integer_value(json_object_get(pause, "failures"));
+    pace->not_before_ms = document_member_number(pause, "until");
+    pace->pause_ms = document_member_number(pause, "for");
+    pace->failures = (unsigned)document_member_number(pause, "failures");
     pace->login = login;
-    fault_set(&pace->fault, FAULT_TEMP, text_in(pause, "code"), text_in(pause, "where"), "%s", text_in(pause, "text"));
+    fault_set(&pace->fault, FAULT_TEMP, document_member_text(pause, "code"), document_member_text(pause, "where"), "%s",
+              document_member_text(pause, "text"));
 }
 
 static void take_pause(struct dispatch_upstream *upstream, const struct imapc_pace *pace)
@@ -156,18 +152,18 @@ void dispatch_pace_find(struct dispatch_upstream *upstream)
     const char *text = spool_memo(upstream->dispatch->spool, upstream->config->name);
     json_t *memo = text != NULL ? json_loads(text, 0, NULL) : NULL;
     struct imapc_pace pace = {0};
-    if (memo != NULL && strcmp(text_in(memo, "username"), upstream->kept_user) == 0) {
-        upstream->down_since = upstream->kept_down_since = json_integer_value(json_object_get(memo, "down_since"));
-        upstream->full_since = upstream->kept_full_since = json_integer_value(json_object_get(memo, "full_since"));
-        pace.day_began_ms = json_integer_value(json_object_get(memo, "day_began"));
-        pace.day_octets = (uint64_t)json_integer_value(json_object_get(memo, "day_octets"));
+    if (memo != NULL && strcmp(document_member_text(memo, "username"), upstream->kept_user) == 0) {
+        upstream->down_since = upstream->kept_down_since = document_member_number(memo, "down_since");
+        upstream->full_since = upstream->kept_full_since = document_member_number(memo, "full_since");
+        pace.day_began_ms = document_member_number(memo, "day_began");
+        pace.day_octets = (uint64_t)document_member_number(memo, "day_octets");
         const json_t *pause = json_object_get(memo, "pause");
         if (pause != NULL) {
             read_pause(upstream, pause, &pace);
         }
         const json_t *login = json_object_get(memo, "login");
         if (login != NULL && is_same_login(upstream, login)) {
-            pace.mechanism = (int)json_integer_value(json_object_get(login, "mechanism"));
+            pace.mechanism = (int)document_member_number(login, "mechanism");
         }
         imapc_pool_set_pace(upstream->pool, &pace);
         imapc_pool_pace(upstream->pool, &upstream->kept);

@@ -33,7 +33,7 @@ FLOORS = {
     "gateway/imapc": ({"base", "proto", "mail", "engine", "net"}, {"curl/", "jansson.h", "gsasl.h", "zlib.h"}),
     "gateway/config": ({"base", "document", "proto", "mail", "engine", "net", "spool", "reception", "imapc", "filters"}, {"jansson.h"}),
     "gateway/decision": ({"base", "document", "proto", "mail", "engine", "net", "store", "spool", "reception", "filters"}, {"jansson.h", "stdatomic.h"}),
-    "gateway/dispatch": ({"base", "proto", "mail", "engine", "net", "store", "spool", "imapc", "config"}, {"jansson.h"}),
+    "gateway/dispatch": ({"base", "document", "proto", "mail", "engine", "net", "store", "spool", "imapc", "config"}, {"jansson.h"}),
     "gateway/daemon": ({"base", "document", "proto", "mail", "engine", "net", "store", "spool", "reception", "imapc", "filters", "config", "decision", "dispatch"},
                        {"jansson.h"}),
     "gateway/admin": ({"base", "document", "proto", "mail", "engine", "net", "store", "spool", "reception", "imapc", "filters", "config", "decision", "dispatch", "daemon"},

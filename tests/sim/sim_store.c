@@ -189,8 +189,8 @@ static int room(struct store *store, struct store_room *room_r, struct fault *fa
 
 static int hint(struct store *store)
 {
-    (void)store;
-    return -1;
+    struct store *model = door_of(store)->model;
+    return model->ops->hint(model);
 }
 
 static const char *warning(const struct store *store)
