@@ -28,7 +28,7 @@ void imapc_elsewhere_go_on(struct imapc_engine *engine)
     struct imapc_locating *locate = &engine->locate;
     struct imapc_folders *folders = engine->options.folders;
     if (locate->missing == 0 || locate->places == PLACES || folders == NULL) {
-        imapc_locate_end(engine);
+        imapc_flags_after_look(engine);
     } else if (!imapc_folders_knows_uses(folders, engine->now) && locate->places == 0 && !engine->special.learned) {
         imapc_enter(engine, IMAPC_PHASE_USES);
     } else {
@@ -132,13 +132,6 @@ void imapc_elsewhere_reply(struct imapc_engine *engine, const struct imap_reply 
     } else {
         imapc_elsewhere_go_on(engine);
     }
-}
-
-void imapc_elsewhere_fetch_enter(struct imapc_engine *engine)
-{
-    struct imapc_locating *locate = &engine->locate;
-    locate->window = IMAPC_ELSEWHERE_MAX;
-    imapc_fetch_enter(engine);
 }
 
 void imapc_elsewhere_fetch_reply(struct imapc_engine *engine, const struct imap_reply *reply)

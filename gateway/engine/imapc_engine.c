@@ -10,18 +10,12 @@
 #include "base/expect.h"
 #include "engine/imapc_private.h"
 
-static const struct {
-    const char *name;
-    void (*enter)(struct imapc_engine *engine);
-    void (*reply)(struct imapc_engine *engine, const struct imap_reply *reply);
-    void (*data)(struct imapc_engine *engine, const struct imap_reply *reply); /* untagged; NULL: imapc_login_data() */
-    int question; /* optional: the session may break in it, see imapc_habits.h; -1: none */
-} phases[] = {
+static const struct imapc_phase_row phases[] = {
     [IMAPC_PHASE_GREETING] = {"greeting", NULL, imapc_greeting_reply, imapc_greeting_reply, -1},
     [IMAPC_PHASE_CAPABILITY] = {"capability", imapc_capability_enter, imapc_capability_reply, NULL, -1},
     [IMAPC_PHASE_STARTTLS] = {"starttls", imapc_starttls_enter, imapc_starttls_reply, NULL, -1},
     [IMAPC_PHASE_HANDSHAKE] = {"handshake", NULL, NULL, NULL, -1},
-    [IMAPC_PHASE_LOGIN] = {"login", imapc_login_enter, imapc_login_reply, NULL, -1},
+    [IMAPC_PHASE_LOGIN] = {"login", imapc_login_enter, imapc_login_reply, NULL, -1, imapc_auth_lost},
     [IMAPC_PHASE_ID] = {"id", imapc_id_enter, imapc_id_reply, NULL, IMAPC_QUESTION_ID},
     [IMAPC_PHASE_COMPRESS] = {"compress", imapc_compress_enter, imapc_compress_reply, NULL, IMAPC_QUESTION_COMPRESS},
     [IMAPC_PHASE_ENABLE] = {"enable", imapc_enable_enter, imapc_enable_reply, NULL, IMAPC_QUESTION_ENABLE},
@@ -73,10 +67,14 @@ static const struct {
     [IMAPC_PHASE_ENDED] = {"ended", NULL, NULL, NULL, -1},
 };
 
+static void over(struct imapc_engine *engine);
+
 struct imapc_engine *imapc_engine_new(const struct imapc_engine_options *options, uint64_t now)
 {
     struct imapc_engine *engine = expect_calloc(1, sizeof *engine);
     engine->options = *options;
+    engine->phases = phases;
+    engine->over = over;
     engine->options.username = expect_strdup(options->username);
     engine->options.password = expect_strdup(options->password);
     engine->tls_active = options->tls;
@@ -114,59 +112,9 @@ void imapc_engine_free(struct imapc_engine **engine)
     *engine = NULL;
 }
 
-/* ---- phases and commands ---- */
-
-static void move_deadline(struct imapc_engine *engine)
-{
-    bool greeting = engine->phase == IMAPC_PHASE_GREETING || engine->phase == IMAPC_PHASE_HANDSHAKE;
-    bool idle = engine->phase == IMAPC_PHASE_READY || engine->phase == IMAPC_PHASE_ENDED;
-    uint64_t timeout = greeting ? engine->options.greeting_timeout_ms : engine->options.command_timeout_ms;
-    engine->deadline = idle ? UINT64_MAX : engine->now + timeout;
-}
-
-void imapc_enter(struct imapc_engine *engine, enum imapc_phase phase)
-{
-    engine->phase = phase;
-    engine->was_ready = engine->was_ready || phase == IMAPC_PHASE_READY;
-    engine->replies = 0;
-    engine->reply_octets = 0;
-    move_deadline(engine);
-    if (phases[phase].enter != NULL) {
-        phases[phase].enter(engine);
-    }
-}
-
-struct imap_command *imapc_begin(struct imapc_engine *engine, const char *name)
-{
-    if (strcmp(name, "APPEND") != 0 && strcmp(name, "STATUS") != 0 && strcmp(name, "CREATE") != 0) {
-        imapc_locate_break(engine); /* it may leave the selected folder */
-    }
-    bool literal_plus = (engine->capabilities.has & (IMAP_CAP_LITERAL_PLUS | IMAP_CAP_LITERAL_MINUS)) != 0;
-    imap_command_tag(engine->tag, engine->options.random, ++engine->tag_number);
-    imap_command_begin(&engine->command, engine->tag, name, literal_plus);
-    engine->command.utf8 = engine->utf8;
-    engine->command_sent = 0;
-    engine->command_waits = 0;
-    engine->plus_due = false;
-    engine->command_open = true;
-    return &engine->command;
-}
-
-void imapc_send(struct imapc_engine *engine)
-{
-    struct imap_command *command = &engine->command;
-    bool waits = engine->command_waits < command->wait_count;
-    size_t end = waits ? command->waits[engine->command_waits] : command->text.len;
-    buf_append_bytes(&engine->output,
-                     bytes_slice(buf_bytes(&command->text), engine->command_sent, end - engine->command_sent));
-    engine->command_sent = end;
-    engine->plus_due = waits;
-    move_deadline(engine);
-}
-
 /* ---- the end ---- */
 
-void imapc_over(struct imapc_engine *engine)
+static void over(struct imapc_engine *engine)
 {
     engine->result_due = true;
     imapc_flags_tell(engine);
@@ -188,89 +136,6 @@ void imapc_over(struct imapc_engine *engine)
     }
 }
 
-void imapc_give_up(struct imapc_engine *engine, enum fault_class class, const char *code, const char *text)
-{
-    engine->result = (struct imapc_result){0};
-    fault_set(&engine->result.fault, class, code, phases[engine->phase].name, "%s", text);
-    engine->command_open = false;
-    imapc_over(engine);
-    imapc_enter(engine, IMAPC_PHASE_READY);
-}
-
-void imapc_note_refusal(struct imapc_engine *engine, const struct imap_reply *reply)
-{
-    struct imapc_refusal refusal = imapc_refusal_about(reply, buf_bytes(&engine->folder));
-    engine->result.account = refusal.account;
-    engine->result.sick = refusal.sick;
-    engine->result.general = refusal.general;
-    engine->result.retry_after_ms = refusal.retry_after_ms;
-    engine->result.reached = engine->append.reached;
-    engine->result.doubtful =
-        engine->append.reached > 0 && refusal.doubtful && !(refusal.general && engine->options.plain_refusals_certain);
-    fault_set(&engine->result.fault, refusal.class, refusal.code, phases[engine->phase].name, "%.*s",
-              (int)reply->text.len, (const char *)reply->text.ptr);
-}
-
-/* The optional question that is asked in this phase; -1: none. CAPABILITY is one only behind the login. */
-static int question_of(const struct imapc_engine *engine)
-{
-    bool again = engine->phase == IMAPC_PHASE_CAPABILITY && engine->authenticated;
-    return again ? (int)IMAPC_QUESTION_CAPABILITY : phases[engine->phase].question;
-}
-
-/* The server did not bear the question that the connection ends in, or what it led to. */
-static void blame_question(struct imapc_engine *engine)
-{
-    int question = engine->compress_unproven ? (int)IMAPC_QUESTION_COMPRESS : question_of(engine);
-    if (question >= 0 && engine->fault.class == FAULT_TEMP) {
-        imapc_habits_broke(engine->options.habits, (enum imapc_question)question, engine->now);
-    }
-}
-
-static void end_connection(struct imapc_engine *engine)
-{
-    const struct imapc_appending *append = &engine->append;
-    blame_question(engine);
-    if (engine->phase == IMAPC_PHASE_LOGIN && engine->command_open && engine->fault.class == FAULT_TEMP) {
-        imapc_auth_lost(engine);
-    }
-    bool looks = engine->locate.wanted != NULL && !engine->locate.paused;
-    if (append->messages != NULL || looks || engine->removing.uid != 0) {
-        if (!append->answered) {
-            const struct fault *fault = &engine->fault;
-            size_t reached = append->messages != NULL ? append->reached : 0;
-            bool uncertain = reached > 0;
-            engine->result = (struct imapc_result){.retry_after_ms = engine->retry_after_ms,
-                                                   .account = engine->account,
-                                                   .reached = reached,
-                                                   .ended = true,
-                                                   .sight = DOUBT_SIGHT_FAILED};
-            fault_set(&engine->result.fault, uncertain ? FAULT_UNCERTAIN : fault->class, fault->code, fault->where,
-                      "%s", fault->text);
-        }
-        imapc_over(engine);
-    }
-    engine->command_open = false;
-    engine->phase = IMAPC_PHASE_ENDED;
-    engine->deadline = UINT64_MAX;
-}
-
-void imapc_fail(struct imapc_engine *engine, enum fault_class class, const char *code, const char *format, ...)
-{
-    char text[sizeof engine->fault.text];
-    va_list args;
-    if (engine->phase == IMAPC_PHASE_ENDED) {
-        return;
-    }
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    bool more = engine->said[0] != '\0' && strstr(text, engine->said) == NULL;
-    fault_set(&engine->fault, class, code, phases[engine->phase].name, "%s%s%s", text,
-              more ? "; before that, the server had said: " : "", more ? engine->said : "");
-    end_connection(engine);
-}
-
 /* Octets that could not be understood, as far as they tell something. */
 #define SHOWN_MAX 100
 
@@ -281,38 +146,9 @@ static int shown_len(struct bytes octets)
 
 /* ---- what the server says beside its answers ---- */
 
-static void note_said(struct imapc_engine *engine, const char *command, const struct imap_reply *reply)
-{
-    static const char *const statuses[] = {
-        [IMAP_STATUS_NO] = "NO", [IMAP_STATUS_BAD] = "BAD",         [IMAP_STATUS_BYE] = "BYE",
-        [IMAP_STATUS_OK] = "OK", [IMAP_STATUS_PREAUTH] = "PREAUTH", [IMAP_STATUS_NONE] = ""};
-    snprintf(engine->said, sizeof engine->said, "%s%s%s%s%.*s%s%.*s", command, command[0] != '\0' ? ": " : "",
-             statuses[reply->status], reply->code.len > 0 ? " [" : " ", (int)reply->code.len,
-             (const char *)reply->code.ptr, reply->code.len > 0 ? "] " : "", (int)reply->text.len,
-             (const char *)reply->text.ptr);
-}
-
 const char *imapc_engine_said(const struct imapc_engine *engine)
 {
     return engine->said;
-}
-
-bool imapc_may_ask(struct imapc_engine *engine, enum imapc_question question)
-{
-    return imapc_habits_may_ask(engine->options.habits, question, engine->now);
-}
-
-bool imapc_set_aside(struct imapc_engine *engine, const struct imap_reply *reply)
-{
-    if (reply->status == IMAP_STATUS_OK) {
-        return false;
-    }
-    note_said(engine, phases[engine->phase].name, reply);
-    if (imapc_refusal_about(reply, buf_bytes(&engine->folder)).account) {
-        imapc_refused(engine, reply);
-        return true;
-    }
-    return false;
 }
 
 /* RFC 9051 section 7.1: the text of an ALERT is to be presented, "in a fashion that calls the user's attention". */
@@ -326,21 +162,11 @@ static void note_alert(struct imapc_engine *engine, const struct imap_reply *rep
     }
 }
 
-void imapc_refused(struct imapc_engine *engine, const struct imap_reply *reply)
-{
-    struct imapc_refusal refusal = imapc_refusal_of(reply);
-    engine->retry_after_ms = refusal.retry_after_ms;
-    engine->crowded = refusal.crowded;
-    engine->account = refusal.account;
-    imapc_fail(engine, refusal.class, refusal.code, "the server said: %.*s", (int)reply->text.len,
-               (const char *)reply->text.ptr);
-}
-
 void imapc_engine_lost(struct imapc_engine *engine, const struct fault *fault)
 {
     engine->was_lost = engine->was_lost || engine->phase != IMAPC_PHASE_ENDED;
     if (engine->phase == IMAPC_PHASE_LOGOUT) {
-        end_connection(engine);
+        imapc_end(engine);
     } else if (fault != NULL && fault_is_set(fault)) {
         imapc_fail(engine, fault->class == FAULT_LOCAL ? FAULT_LOCAL : FAULT_TEMP, fault->code, "%s", fault->text);
     } else {
@@ -353,9 +179,9 @@ void imapc_engine_lost(struct imapc_engine *engine, const struct fault *fault)
 static void on_bye(struct imapc_engine *engine, const struct imap_reply *reply)
 {
     if (engine->phase == IMAPC_PHASE_READY) {
-        note_said(engine, "", reply);
+        imapc_note_said(engine, "", reply);
         engine->phase = IMAPC_PHASE_LOGOUT; /* an idle connection ends: nothing is lost by it */
-        end_connection(engine);
+        imapc_end(engine);
     } else if (engine->phase != IMAPC_PHASE_LOGOUT) {
         imapc_refused(engine, reply);
     }
@@ -365,7 +191,7 @@ static void on_untagged(struct imapc_engine *engine, const struct imap_reply *re
 {
     bool refuses = reply->status == IMAP_STATUS_NO || reply->status == IMAP_STATUS_BAD;
     if (refuses || bytes_is_nocase(reply->code, "ALERT")) {
-        note_said(engine, "", reply);
+        imapc_note_said(engine, "", reply);
     }
     if (bytes_is_nocase(reply->name, "EXPUNGE") || bytes_is_nocase(reply->name, "VANISHED")) {
         imapc_locate_break(engine);
@@ -413,7 +239,7 @@ static void on_tagged(struct imapc_engine *engine, const struct imap_reply *repl
                    shown_len(line), (const char *)line.ptr);
         return;
     }
-    int question = question_of(engine);
+    int question = imapc_question_of(engine);
     /* Of compression the answer tells nothing: the first line under it does. */
     if (question >= 0 && (question != IMAPC_QUESTION_COMPRESS || reply->status != IMAP_STATUS_OK)) {
         imapc_habits_answered(engine->options.habits, (enum imapc_question)question);
@@ -421,7 +247,7 @@ static void on_tagged(struct imapc_engine *engine, const struct imap_reply *repl
     engine->command_open = false;
     engine->plus_due = false;
     if (engine->phase == IMAPC_PHASE_LOGOUT) {
-        end_connection(engine);
+        imapc_end(engine);
     } else {
         phases[engine->phase].reply(engine, reply);
     }
@@ -490,7 +316,7 @@ static void check_deadline(struct imapc_engine *engine)
         return;
     }
     if (engine->phase == IMAPC_PHASE_LOGOUT) {
-        end_connection(engine);
+        imapc_end(engine);
         return;
     }
     bool greeting = engine->phase == IMAPC_PHASE_GREETING || engine->phase == IMAPC_PHASE_HANDSHAKE;
@@ -505,7 +331,7 @@ enum imapc_want imapc_engine_step(struct imapc_engine *engine, uint64_t now, str
     engine->now = now;
     take_input(engine, input, used_r);
     if (*used_r > 0) {
-        move_deadline(engine);
+        imapc_move_deadline(engine);
     }
     check_deadline(engine);
     if (engine->alert_due) {
@@ -569,12 +395,7 @@ void imapc_engine_compressed(struct imapc_engine *engine, uint64_t now)
 void imapc_engine_moved(struct imapc_engine *engine, uint64_t now)
 {
     engine->now = now;
-    move_deadline(engine);
-}
-
-bool imapc_engine_is_ready(const struct imapc_engine *engine)
-{
-    return engine->phase == IMAPC_PHASE_READY && !engine->result_due;
+    imapc_move_deadline(engine);
 }
 
 bool imapc_engine_was_ready(const struct imapc_engine *engine)

@@ -286,3 +286,14 @@ void imapc_leave_reply(struct imapc_engine *engine, const struct imap_reply *rep
         go_on(engine);
     }
 }
+
+/* That stands, whatever becomes of the flags. SELECT leaves what EXAMINE opened, and expunges nothing. */
+void imapc_flags_after_look(struct imapc_engine *engine)
+{
+    if (imapc_flags_are_stored(engine)) {
+        engine->append.answered = true;
+        imapc_enter(engine, IMAPC_PHASE_RESELECT);
+    } else {
+        imapc_enter(engine, IMAPC_PHASE_UNSELECT);
+    }
+}

@@ -73,17 +73,6 @@ void imapc_examine_enter(struct imapc_engine *engine)
     imapc_send(engine);
 }
 
-/* That stands, whatever becomes of the flags. SELECT leaves what EXAMINE opened, and expunges nothing. */
-void imapc_locate_end(struct imapc_engine *engine)
-{
-    if (imapc_flags_are_stored(engine)) {
-        engine->append.answered = true;
-        imapc_enter(engine, IMAPC_PHASE_RESELECT);
-    } else {
-        imapc_enter(engine, IMAPC_PHASE_UNSELECT);
-    }
-}
-
 static int compare(const void *a, const void *b)
 {
     uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
@@ -112,7 +101,7 @@ static void end_windows(struct imapc_engine *engine)
 {
     sum_up(engine);
     if (engine->result.sight == DOUBT_SIGHT_FAILED) {
-        imapc_locate_end(engine); /* it is made again, as a whole */
+        imapc_flags_after_look(engine); /* it is made again, as a whole */
     } else {
         imapc_elsewhere_go_on(engine);
     }
@@ -135,11 +124,6 @@ static void pause_it(struct imapc_engine *engine)
     engine->result_due = true;
     locate->paused = true;
     imapc_enter(engine, IMAPC_PHASE_READY);
-}
-
-void imapc_locate_break(struct imapc_engine *engine)
-{
-    engine->locate.broken = engine->locate.paused;
 }
 
 void imapc_engine_share(struct imapc_engine *engine, bool others_wait)
@@ -387,4 +371,11 @@ void imapc_unselect_reply(struct imapc_engine *engine, const struct imap_reply *
     (void)reply;
     imapc_over(engine);
     imapc_enter(engine, IMAPC_PHASE_READY);
+}
+
+void imapc_elsewhere_fetch_enter(struct imapc_engine *engine)
+{
+    struct imapc_locating *locate = &engine->locate;
+    locate->window = IMAPC_ELSEWHERE_MAX;
+    imapc_fetch_enter(engine);
 }

@@ -1,8 +1,13 @@
 /*
- * imapc_private - what the files of the IMAP engine share: imapc_engine.c (steps, replies, deadlines), imapc_login.c
- * (up to ready), imapc_append.c (append and create), imapc_flags.c and imapc_room.c (around an append, and behind a
- * search) imapc_locate.c (looking for messages) and
- * imapc_remove.c. Nobody else includes it.
+ * imapc_private - what the files of the IMAP engine share. Nobody else includes it. Each calls only those below it:
+ *
+ *   imapc_engine.c     replies to phases, deadlines: the top, with the table of phases
+ *   imapc_login.c      up to ready; imapc_auth.c, imapc_names.c, imapc_check.c and imapc_suspect.c: parts of that
+ *   imapc_append.c     append and create
+ *   imapc_locate.c     looking for messages; imapc_elsewhere.c: in the account's other places
+ *   imapc_remove.c     a message is taken back
+ *   imapc_flags.c, imapc_room.c, imapc_mark.c, imapc_special.c: around an append, and behind a search
+ *   imapc_steps.c      what all of them do to the connection: enter a phase, send, end
  */
 #ifndef MAILWEIR_ENGINE_IMAPC_PRIVATE_H
 #define MAILWEIR_ENGINE_IMAPC_PRIVATE_H
@@ -183,7 +188,19 @@ struct imapc_removing {
     struct doubt_mark mark; /* of the selected folder */
 };
 
+/* What a phase does, and what it is. */
+struct imapc_phase_row {
+    const char *name;
+    void (*enter)(struct imapc_engine *engine);
+    void (*reply)(struct imapc_engine *engine, const struct imap_reply *reply);
+    void (*data)(struct imapc_engine *engine, const struct imap_reply *reply); /* untagged; NULL: imapc_login_data() */
+    int question;                              /* optional: the session may break in it, see imapc_habits.h; -1: none */
+    void (*lost)(struct imapc_engine *engine); /* the connection ended under its command; NULL: that says nothing */
+};
+
 struct imapc_engine {
+    const struct imapc_phase_row *phases; /* by enum imapc_phase */
+    void (*over)(struct imapc_engine *engine);
     struct imapc_engine_options options;
     enum imapc_phase phase;
     bool tls_active, authenticated, was_ready, was_lost;
@@ -251,7 +268,7 @@ struct imapc_engine {
     uint64_t reply_octets;
 };
 
-/* imapc_engine.c */
+/* imapc_steps.c */
 /* Enters the phase: its `enter` sends what begins it. */
 void imapc_enter(struct imapc_engine *engine, enum imapc_phase phase);
 /* Begins a command with a new tag; its arguments follow, then imapc_send(). */
@@ -272,6 +289,14 @@ bool imapc_may_ask(struct imapc_engine *engine, enum imapc_question question);
 void imapc_over(struct imapc_engine *engine);
 /* The same, ended by us for a fault of the task itself; the connection is ready for the next. */
 void imapc_give_up(struct imapc_engine *engine, enum fault_class class, const char *code, const char *text);
+/* As imapc_fail(), by what stands in engine->fault. */
+void imapc_end(struct imapc_engine *engine);
+/* Something moved: the phase has its whole time again. */
+void imapc_move_deadline(struct imapc_engine *engine);
+/* The optional question that is asked in this phase; -1: none. CAPABILITY is one only behind the login. */
+int imapc_question_of(const struct imapc_engine *engine);
+/* Keeps the words of a refusal, for the fault that may follow. */
+void imapc_note_said(struct imapc_engine *engine, const char *command, const struct imap_reply *reply);
 /* What a refusal means, into engine->result. */
 void imapc_note_refusal(struct imapc_engine *engine, const struct imap_reply *reply);
 
@@ -452,7 +477,7 @@ void imapc_fetch_reply(struct imapc_engine *engine, const struct imap_reply *rep
 void imapc_bound_enter(struct imapc_engine *engine);
 void imapc_bound_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 /* What could be found is found. */
-void imapc_locate_end(struct imapc_engine *engine);
+void imapc_flags_after_look(struct imapc_engine *engine);
 void imapc_unselect_enter(struct imapc_engine *engine);
 void imapc_unselect_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 /* Untagged responses of these phases. */

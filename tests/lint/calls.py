@@ -2,8 +2,7 @@
 """calls - who calls whom, as the linker sees it: a folder calls only what the table of floors.py lets it include, and files do not call in circles.
 
 An include tells what a file could use; a symbol tells what it does use, also by a prototype that came with another header. A circle of files is two
-rooms that are one: neither can be read, tested or moved alone. The folders in which some stand are named below. What nobody calls is dead, unless its
-prototype says /* for tests */.
+rooms that are one: neither can be read, tested or moved alone; there is none. What nobody calls is dead, unless its prototype says /* for tests */.
 Skipped before there is a build.
 """
 import pathlib
@@ -14,12 +13,6 @@ import sys
 from floors import FLOORS
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-# Folders in which a circle stands, and what it is. Elsewhere there is none, and none may be added.
-CIRCLES = {
-    "gateway/engine": "each protocol's core and the handlers of its commands: the core's table names them, they speak through the core",
-}
-
-
 # What is there before those that will call it.
 AHEAD = {"net_post": "several loops; test_net_loop holds what it promises"}
 
@@ -103,10 +96,8 @@ def problems_of(edges):
             if other != folder and other.removeprefix("gateway/") not in FLOORS[folder][0]:
                 yield f"{folder}/{name} may not call {symbol}() of {other}/{callee}"
     for members in circles(edges):
-        folders = {folder for folder, _ in members}
-        if len(folders) > 1 or not folders <= set(CIRCLES):
-            ties = [f"{a[1]} -> {b[1]}: {edges[a][b]}()" for a in members for b in edges[a] if b in members]
-            yield f"{', '.join(sorted(folders))}: a new circle of files: " + "; ".join(ties)
+        ties = [f"{a[1]} -> {b[1]}: {edges[a][b]}()" for a in members for b in edges[a] if b in members]
+        yield f"{', '.join(sorted({folder for folder, _ in members}))}: a circle of files: " + "; ".join(ties)
 
 
 def main():
@@ -116,10 +107,7 @@ def main():
         print("there is no build yet")
         return 77
     problems = [*problems_of(edges), *dead(found)]
-    standing = circles(edges)
-    problems += [f"{folder}: no circle stands here any more: take it out of CIRCLES"
-                 for folder in CIRCLES if not any(members[0][0] == folder for members in standing)]
-    print("\n".join(problems) or f"every call goes down; {len(standing)} circles of files stand, in {len(CIRCLES)} folders")
+    print("\n".join(problems) or "every call goes down; there is no circle of files, nor of folders")
     return 1 if problems else 0
 
 
