@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """floors - holds every #include against one table: a floor sees only floors below it, and libraries where they are allowed.
 
-The table is the design; CMakeLists.txt links by the same. Exit status 1 and a line for each include that breaks it.
+The table is the design; CMakeLists.txt links by the same, and deploy/doc/internals/floors.md shows it: "floors.py --table" writes what stands there.
+Exit status 1 and a line for each include that breaks it.
 """
 import pathlib
 import re
@@ -51,6 +52,22 @@ SQL = re.compile(r'"\s*(SELECT .* FROM |INSERT (OR|INTO) |UPDATE \w+ SET |DELETE
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
 
+def floor_of(folder, known=()):
+    """How many folders stand below one another under it."""
+    below = [("" if room == "filters" else "gateway/") + room for room in FLOORS[folder][0]]
+    return max((floor_of(one, (*known, folder)) + 1 for one in below if one != folder and one not in known), default=0)
+
+
+def table():
+    """The floors as a table for readers, the ground first; rooms within a folder are between it and who may include it."""
+    rows = ["| folder | may include | libraries |", "|---|---|---|"]
+    for folder in sorted((one for one in FLOORS if one.count("/") < 2), key=lambda one: (floor_of(one), one)):
+        below, libraries = FLOORS[folder]
+        rows.append(f"| {folder} | {', '.join(sorted(one for one in below - {folder} if '/' not in one)) or 'nothing of ours'} | "
+                    f"{', '.join(sorted(libraries - SYSTEM)) or 'libc'}{', the system' if libraries & SYSTEM else ''} |")
+    return "\n".join(rows) + "\n"
+
+
 def problem_of(folder, quote, target):
     below, libraries = FLOORS[folder]
     own = folder.removeprefix("gateway/")
@@ -65,6 +82,9 @@ def problem_of(folder, quote, target):
 
 
 def main():
+    if sys.argv[1:] == ["--table"]:
+        print(table(), end="")
+        return 0
     problems = []
     for path in sorted([*ROOT.glob("gateway/**/*.[ch]"), *ROOT.glob("filters/*.[ch]")]):
         folder = str(path.parent.relative_to(ROOT))

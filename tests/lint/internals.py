@@ -1,8 +1,11 @@
 #!/usr/bin/python3
-"""internals - the pages about mechanisms stay true and short: every function and file that one names is there; no page has 80 lines or more."""
+"""internals - the pages about mechanisms stay true and short: every function and file that one names is there; no page has 80 lines or more; the
+table of floors is the one that floors.py holds includes and calls against."""
 import pathlib
 import re
 import sys
+
+import floors
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PAGES = ROOT / "deploy/doc/internals"
@@ -28,6 +31,8 @@ def main():
         for link in re.findall(r"\]\(([\w.-]+)\)", text):
             if not (PAGES / link).exists():
                 problems.append(f"{where}: leads to {link}, which is not there")
+    if floors.table() not in (PAGES / "floors.md").read_text():
+        problems.append("deploy/doc/internals/floors.md: the table is not that of tests/lint/floors.py: put in what \"floors.py --table\" writes")
     print("\n".join(problems) or "the pages name what there is")
     return 1 if problems else 0
 
