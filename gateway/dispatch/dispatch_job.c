@@ -237,6 +237,8 @@ static struct spool_outcome outcome_of(const struct dispatch_job *job)
     doubt_write(job->elsewhere != NULL ? &elsewhere : &outcome->doubt, result.doubt);
     /* A clock that was put forward makes nothing old. */
     int64_t age = now - job->item->envelope.received_ms - job->upstream->dispatch->ahead_ms;
+    /* "The give-up time generally needs to be at least 4-5 days" (RFC 5321 section 4.5.4.1). What is too old becomes a
+     * dead letter for the operator, and no bounce: its sender has our 250 and may be anybody. */
     bool too_old = age > (int64_t)job->upstream->config->give_up;
     if (!fault_is_set(&outcome->fault)) {
         result.kind = SPOOL_FILED;

@@ -17,6 +17,8 @@
 uint64_t dispatch_delay(const struct config_upstream *config, unsigned failures)
 {
     const struct backoff backoff = {.initial_ms = config->retry_initial, .maximum_ms = config->retry_maximum};
+    /* Much sooner than the half hour of RFC 5321 section 4.5.4.1, which speaks of many hosts that have one message
+     * each: here all mail goes to one account, and one probe tells for all of it. */
     uint64_t random; /* upstreams that failed together must not come back in step */
     net_random(&random, sizeof random);
     return backoff_delay(&backoff, failures, random);

@@ -25,6 +25,7 @@ static bool note_trouble(struct spool *spool, const struct spool_group *group)
     {
         const struct fault *fault = &LIST_ITEM(link, struct store_op, link)->fault;
         any = any || !fault_is_set(fault);
+        /* PERM is the asker's own mistake, as to finish what is in other hands: the disk is as good as before. */
         if (!noted && fault_is_set(fault) && fault->class != FAULT_PERM) {
             noted = true;
             spool->trouble = *fault;
@@ -47,6 +48,8 @@ static void on_group(void *ctx)
         histogram_add(&spool->commit_time, net_now_us(spool->loop) - group->began_us);
     }
     spool_chore_take(spool, &group->batch.chores);
+    /* The next group goes off before anybody is answered: the disk must not wait until the loop has told a thousand
+     * senders. Who is in doubt does not hold up those behind it, whose sync may even end the doubt. */
     if (group->verdict == STORE_IN_DOUBT) {
         spool_doubt_take(spool, group);
         spool_pump(spool);
@@ -112,6 +115,8 @@ int spool_can_accept(struct spool *spool, uint64_t size, struct fault *fault)
         }
         return -1;
     }
+    /* What is refused here is new mail alone: settling, moving and forgetting what is there needs room as well, and is
+     * what makes room again. So the reserve is kept from those who send (452, RFC 5321 section 4.2.3). */
     uint64_t minimum = spool->options.minimum_free;
     if (spool->room.octets < minimum || spool->room.octets - minimum < size || spool->room.inodes < SPOOL_INODES_MIN) {
         fault_set(fault, FAULT_LOCAL, "enospc", spool->options.path,

@@ -30,7 +30,8 @@
 #define SPOOL_WARM_MAX (64u << 10)
 /* How long settlements that could not be written wait, and how long we refuse mail after a failed commit. */
 #define SPOOL_TROUBLE_MS 1000
-/* How long whoever waits for a group in doubt is left without an answer. */
+/* How long whoever waits for a group in doubt is left without an answer. A client waits ten minutes for the reply to
+ * the end of its data (RFC 5321 section 4.5.3.2.6); most programs wait less, and one that gave up has not heard us. */
 #define SPOOL_DOUBT_MS 30000
 /* How long a measurement of the free space is believed. */
 #define SPOOL_SPACE_MS 1000

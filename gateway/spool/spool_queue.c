@@ -37,6 +37,11 @@ void spool_group_answer(struct spool *spool, struct spool_group **group)
     *group = NULL;
 }
 
+/*
+ * One group at a time, of all that has come meanwhile: a second one beside it would sync the same log again, while
+ * those that wait share the next sync. So an idle spool answers after one sync, and a busy one needs fewer for each
+ * message the busier it is. What one group takes has a limit, for the first in it is answered with the last.
+ */
 void spool_pump(struct spool *spool)
 {
     if (spool->group_running || list_is_empty(&spool->pending)) {
@@ -68,6 +73,8 @@ void spool_submit(struct spool *spool, struct spool_job *job)
 
 void spool_stall(struct spool *spool, struct spool_job *job)
 {
+    /* Not at once: whatever refused it a moment ago (a full disk, a failed sync) refuses it again, in a loop that
+     * would leave the disk no time for the mail that makes room. */
     if (list_is_empty(&spool->stalled)) {
         net_timer_start(spool->stall_timer, SPOOL_TROUBLE_MS);
     }
@@ -97,7 +104,7 @@ void spool_left_behind(struct spool *spool, const char *name)
 {
     struct spool_upstream *upstream = spool_upstream(spool, name);
     bool news = !upstream->backlog && !spool_is_paused(spool, upstream) && spool->offer != NULL;
-    upstream->left++;
+    upstream->left++; /* counted, not flagged: a fetch under way holds it against what there was when it began */
     upstream->backlog = upstream->backlog || news;
     if (news && spool->left != NULL && !spool->closing) {
         spool->left(spool->left_ctx, name);

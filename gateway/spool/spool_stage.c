@@ -42,6 +42,8 @@ static void write_chunk(void *ctx)
 
 static void on_chunk(void *ctx);
 
+/* The two buffers change places: while the lane writes one chunk the other gathers, nothing is copied, and no third
+ * one can come to be, whatever the sender does. */
 static void hand_over(struct spool_stage *stage)
 {
     struct buf empty = stage->writing;
