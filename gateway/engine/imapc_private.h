@@ -294,7 +294,7 @@ void imapc_end(struct imapc_engine *engine);
 /* Something moved: the phase has its whole time again. */
 void imapc_move_deadline(struct imapc_engine *engine);
 /* The optional question that is asked in this phase; -1: none. CAPABILITY is one only behind the login. */
-int imapc_question_of(const struct imapc_engine *engine);
+MUST_USE int imapc_question_of(const struct imapc_engine *engine);
 /* Keeps the words of a refusal, for the fault that may follow. */
 void imapc_note_said(struct imapc_engine *engine, const char *command, const struct imap_reply *reply);
 /* What a refusal means, into engine->result. */
