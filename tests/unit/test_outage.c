@@ -245,6 +245,7 @@ static const struct {
     {"the inn is full", "inn", "the out is full", "inn", false},
     {"no x\xc3\x80y1", "A", "no", "A", true}, /* one word, and a digit in it */
     {"policy4 no", "A", "no", "A", true},
+    {"Xx\xc3\x80 no", "A", "Xx\xc3 no", "A", false},
     {"see Sales/ now", "A", "see CI/ now", "A", false}, /* the mark behind a word says nothing of it */
     {"no room.", "A", "no room", "A", true},
     {"no -room", "A", "no room", "A", true},
