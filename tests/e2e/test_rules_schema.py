@@ -60,7 +60,7 @@ EVERYTHING = {
 CONTEXT = re.compile("|".join((
     "there is no (condition|list|map|group|zone|list of actions) ", "no pattern of this rule", "no rule sets", "set by a later rule", "does not compile", "cannot be read",
     "is called \"", "expects the rule", "more than the second", "leads to the target itself", "must be another upstream", "made of (itself|themselves)", "leads in a circle",
-    "cannot be used here, where", "is not a network .*\\(at /lists/", "the condition cannot be used", "and \".*\" is none \\(at /lists", "the two cannot be compared", "group \\d")))
+    "cannot be used here, where", "is not a network .*\\(at /lists/", "the condition cannot be used", "and \".*\" is none \\(at /rules/4/if/any/26/is\\)", "the two cannot be compared", "texts are compared here", "group \\d")))
 
 
 FREE = {"counters", "alert", "lists", "conditions", "groups", "set", "headers", "actions", "maps", "entries"}  # below these, keys are names
