@@ -167,8 +167,67 @@ static void append_field(struct buf *out, enum log_format format, const struct l
     }
 }
 
-void log_format_line(struct buf *out, enum log_format format, int64_t time_ms, enum log_level level, const char *action,
-                     const struct log_field *fields)
+/* How a line of text is laid out for whoever reads it. */
+struct look {
+    bool colour, is_local;
+};
+
+static const char *paint(const struct look *look, const char *escape)
+{
+    return look->colour ? escape : "";
+}
+
+static const char *level_colour(enum log_level level)
+{
+    static const char *const colours[LOG_LEVELS] = {[LOG_LEVEL_DEBUG] = "\033[2m",
+                                                    [LOG_LEVEL_INFO] = "",
+                                                    [LOG_LEVEL_WARNING] = "\033[33m",
+                                                    [LOG_LEVEL_ERROR] = "\033[31m"};
+    return colours[level];
+}
+
+/* Time, level and action in columns, so that the eye finds the fields. */
+static void begin_text(struct buf *out, const struct look *look, const char *time, enum log_level level,
+                       const char *action)
+{
+    const char *colour = paint(look, level_colour(level)), *end = paint(look, "\033[0m");
+    if (look->is_local) {
+        buf_printf(out, "%s%.10s %.12s%s", paint(look, "\033[2m"), time, time + 11, end);
+    } else {
+        buf_append_text(out, time);
+    }
+    buf_printf(out, " %s%-7s%s %s%-16s%s", colour, log_level_name(level), colour[0] == '\0' ? "" : end,
+               paint(look, "\033[1m"), action, end);
+}
+
+/* The delivery's id begins with its message's, which stands in the same line. */
+static struct log_field shortened(const struct log_field *field, struct bytes id)
+{
+    struct log_field result = *field;
+    if (strcmp(field->name, "delivery") == 0 && id.len > 0 && field->text.len > id.len &&
+        memcmp(field->text.ptr, id.ptr, id.len) == 0) {
+        result.text = bytes_from(field->text, id.len);
+    }
+    return result;
+}
+
+static void append_fields(struct buf *out, enum log_format format, const struct log_field *fields)
+{
+    struct bytes id = {NULL, 0};
+    for (const struct log_field *field = fields; field->name != NULL; field++) {
+        size_t before = out->len;
+        struct log_field shown = format == LOG_FORMAT_TEXT ? shortened(field, id) : *field;
+        id = strcmp(field->name, "id") == 0 ? field->text : id;
+        append_field(out, format, &shown);
+        if (out->full || out->len > LOG_LINE_MAX) {
+            buf_truncate(out, before); /* a field that does not fit is left out whole: the line stays valid JSON */
+            out->full = false;
+        }
+    }
+}
+
+static void format_line(struct buf *out, enum log_format format, const struct look *look, int64_t time_ms,
+                        enum log_level level, const char *action, const struct log_field *fields)
 {
     char time[25];
     log_time(time_ms, time);
@@ -176,19 +235,17 @@ void log_format_line(struct buf *out, enum log_format format, int64_t time_ms, e
         buf_printf(out, "{\"@timestamp\":\"%s\",\"log.level\":\"%s\",\"event.action\":\"%s\"", time,
                    log_level_name(level), action);
     } else {
-        buf_printf(out, "%s %s%s", time, level >= LOG_LEVEL_WARNING ? log_level_name(level) : "",
-                   level >= LOG_LEVEL_WARNING ? " " : "");
-        buf_append_text(out, action);
+        begin_text(out, look, time, level, action);
     }
-    for (const struct log_field *field = fields; field->name != NULL; field++) {
-        size_t before = out->len;
-        append_field(out, format, field);
-        if (out->full || out->len > LOG_LINE_MAX) {
-            buf_truncate(out, before); /* a field that does not fit is left out whole: the line stays valid JSON */
-            out->full = false;
-        }
-    }
+    append_fields(out, format, fields);
     buf_append_text(out, format == LOG_FORMAT_JSON ? "}\n" : "\n");
+}
+
+void log_format_line(struct buf *out, enum log_format format, int64_t time_ms, enum log_level level, const char *action,
+                     const struct log_field *fields)
+{
+    const struct look plain = {.colour = false};
+    format_line(out, format, &plain, time_ms, level, action, fields);
 }
 
 /* The fields with the area in front of them, which is none of the caller's. */
@@ -202,7 +259,10 @@ static void write_line(struct log *log, struct buf *line, enum log_format format
         all[count++] = *fields++;
     }
     all[count] = (struct log_field){.name = NULL};
-    log_format_line(line, format, time_ms, level, action, format == LOG_FORMAT_JSON ? all : all + 1);
+    const struct look look = {.colour = log->colour, .is_local = log->zone != NULL};
+    bool is_text = format == LOG_FORMAT_TEXT;
+    int64_t shown_ms = is_text && log->zone != NULL ? time_ms + log->zone(log->ctx, time_ms) : time_ms;
+    format_line(line, format, &look, shown_ms, level, action, is_text ? all + 1 : all);
 }
 
 void log_write(struct log *log, enum log_level level, const char *action, const struct log_field *fields)

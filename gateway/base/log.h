@@ -50,8 +50,10 @@ struct log {
     struct log_tap *tap;   /* may be NULL */
     struct traces *traces; /* which dialogues are written; may be NULL */
     enum log_format format;
-    enum log_level least;                                   /* events below it are not written */
-    int64_t (*now)(void *ctx);                              /* wall clock, milliseconds since 1970 */
+    bool colour;                             /* text: for a terminal that wants it */
+    int64_t (*zone)(void *ctx, int64_t now); /* text: how far local time is ahead, milliseconds; NULL: UTC is written */
+    enum log_level least;                    /* events below it are not written */
+    int64_t (*now)(void *ctx);               /* wall clock, milliseconds since 1970 */
     void (*write)(void *ctx, const char *line, size_t len); /* one whole line with its newline */
     void *ctx;
 };
@@ -65,9 +67,9 @@ struct log {
 
 void log_write(struct log *log, enum log_level level, const char *action, const struct log_field *fields);
 
-/* The line alone, for tests and for writers of other kinds; appended to out. */
+/* The line alone, in clear and in UTC; appended to out. */
 void log_format_line(struct buf *out, enum log_format format, int64_t time_ms, enum log_level level, const char *action,
-                     const struct log_field *fields);
+                     const struct log_field *fields); /* for tests */
 
 /* Appends data as the inside of a JSON string: quotes, backslash, control and invalid UTF-8 escaped or replaced. */
 void log_json_escape(struct buf *out, struct bytes data);

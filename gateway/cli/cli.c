@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "cli/cli_paint.h"
 #include "document/nearest.h"
 
 #define OPTIONS_MAX 40 /* of one command, for proposals */
@@ -29,10 +31,14 @@ int cli_usage_error(const struct cli_command *command, const char *format, ...)
 static void cli_print_help(const struct cli_command *command, const struct cli_option *options)
 {
     printf("usage: mailweir %s %s\n\n%s\n\n", command->name, command->usage, command->summary);
+    int width = 12;
     for (const struct cli_option *option = options; option != NULL && option->name != NULL; option++) {
-        printf("  --%-12s %s\n", option->name, option->help);
+        width = (int)strlen(option->name) > width ? (int)strlen(option->name) : width;
     }
-    printf("  --%-12s %s\n", "help", "this text");
+    for (const struct cli_option *option = options; option != NULL && option->name != NULL; option++) {
+        printf("  --%-*s %s\n", width, option->name, option->help);
+    }
+    printf("  --%-*s %s\n", width, "help", "this text");
     if (command->examples != NULL) {
         printf("\nexamples:\n%s", command->examples);
     }
@@ -143,14 +149,6 @@ int cli_parse(const struct cli_command *command, const struct cli_option *option
     return others;
 }
 
-bool cli_has_colour(int fd)
-{
-    const char *no_color = getenv("NO_COLOR");
-    const char *term = getenv("TERM");
-    bool dumb = term == NULL || strcmp(term, "dumb") == 0;
-    return isatty(fd) == 1 && !dumb && (no_color == NULL || no_color[0] == '\0');
-}
-
 int cli_parse_options(const struct cli_command *command, const struct cli_option *options, int argc, char **argv,
                       int *exit_r)
 {
@@ -171,11 +169,7 @@ struct config *cli_load_config(const char *option, bool warns)
 {
     struct problems *problems = problems_new();
     struct config *config = config_load(cli_config_file(option), problems);
-    struct buf text;
-    buf_init(&text, 1u << 20);
-    (warns ? problems_print : problems_print_errors)(problems, &text);
-    fputs(buf_text(&text), stderr);
-    buf_done(&text);
+    cli_print_problems(problems, !warns);
     problems_free(&problems);
     return config;
 }
@@ -199,11 +193,23 @@ static void log_line(void *ctx, const char *line, size_t len)
     }
 }
 
+/* For people at a terminal: milliseconds by which local time is ahead. */
+static int64_t log_zone(void *ctx, int64_t now_ms)
+{
+    struct tm local;
+    time_t now = (time_t)(now_ms / 1000);
+    (void)ctx;
+    return localtime_r(&now, &local) == NULL ? 0 : (int64_t)local.tm_gmtoff * 1000;
+}
+
 void cli_log_init(struct log *log, const struct config *config, struct net_loop *loop)
 {
     enum config_log_format format = config == NULL ? CONFIG_LOG_AUTO : config->log_format;
     bool text = format == CONFIG_LOG_AUTO ? isatty(STDERR_FILENO) == 1 : format == CONFIG_LOG_TEXT;
+    tzset(); /* now, while the files of zones can be read: a sandbox comes later */
     *log = (struct log){.format = text ? LOG_FORMAT_TEXT : LOG_FORMAT_JSON,
+                        .colour = text && cli_has_colour(STDERR_FILENO),
+                        .zone = text ? log_zone : NULL,
                         .least = config == NULL ? LOG_LEVEL_INFO : config->log_level,
                         .now = log_now,
                         .write = log_line,

@@ -79,9 +79,6 @@ MUST_USE int cli_parse_options(const struct cli_command *command, const struct c
 MUST_USE int cli_usage_error(const struct cli_command *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Whether the descriptor is a terminal that wants colour: https://no-color.org. */
-bool cli_has_colour(int fd);
-
 /* --config, else $MAILWEIR_CONFIG, else /etc/mailweir/mailweir.json. */
 const char *cli_config_file(const char *option);
 /*

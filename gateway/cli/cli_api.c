@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "base/expect.h"
+#include "cli/cli_paint.h"
 
 #define ANSWER_MAX      (256u << 20)
 #define EVENT_MAX       (4u << 20)
@@ -76,15 +77,6 @@ static void set_up(struct cli_api *api, const char *token, const char *certifica
 static size_t on_body(char *data, size_t one, size_t len, void *ctx);
 static int perform(struct cli_api *api, const char *path, const char *body, long seconds);
 
-static void print_problems(const struct problems *problems)
-{
-    struct buf text;
-    buf_init(&text, 1u << 20);
-    problems_print(problems, &text);
-    fwrite(buf_bytes(&text).ptr, 1, text.len, stderr);
-    buf_done(&text);
-}
-
 static struct cli_api *open_at(const struct net_address *address, const char *token, const char *certificate)
 {
     struct cli_api *api = expect_calloc(1, sizeof *api);
@@ -131,7 +123,7 @@ struct cli_api *cli_api_open(const char *file)
     struct config *config = config_load_part(cli_config_file(file), problems);
     struct cli_api *api = NULL;
     if (config == NULL) {
-        print_problems(problems);
+        cli_print_problems(problems, false);
     } else {
         api = open_by_config(config);
     }

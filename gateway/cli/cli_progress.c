@@ -2,6 +2,7 @@
  * cli_progress - see cli_progress.h.
  */
 #include "cli/cli_progress.h"
+#include "cli/cli_paint.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -9,16 +9,8 @@
 #include <sysexits.h>
 
 #include "cli/cli.h"
+#include "cli/cli_paint.h"
 #include "cli/cli_upstreams.h"
-
-static void print(const struct problems *problems)
-{
-    struct buf text;
-    buf_init(&text, 1u << 20);
-    problems_print(problems, &text);
-    fputs(buf_text(&text), stderr);
-    buf_done(&text);
-}
 
 static bool has(const struct problems *problems, const struct problem *one)
 {
@@ -108,7 +100,7 @@ static int check(const char *file, bool upstreams, const char *probe, bool json)
         config_check_names(config, problems);
     }
     if (!json) {
-        print(problems);
+        cli_print_problems(problems, false);
     }
     if (config != NULL && (upstreams || probe != NULL)) {
         result = check_upstreams(config, probe, problems, news, tried);
@@ -116,11 +108,12 @@ static int check(const char *file, bool upstreams, const char *probe, bool json)
     if (json) {
         print_json(file, config, result == EX_OK, problems, news, tried);
     } else {
-        print(news);
+        cli_print_problems(news, false);
     }
     if (result == EX_OK && !json) {
-        printf("%s: good (listeners: %zu, upstreams: %zu, rules: %zu)\n", config->file, config->listeners.count,
-               config->upstreams.count, filters_rule_count(config->rule_set));
+        printf("%s: %sgood%s (listeners: %zu, upstreams: %zu, rules: %zu)\n", config->file, cli_paint(stdout, CLI_GOOD),
+               cli_paint(stdout, CLI_PLAIN), config->listeners.count, config->upstreams.count,
+               filters_rule_count(config->rule_set));
     }
     config_free(&config);
     json_decref(tried);

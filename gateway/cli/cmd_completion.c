@@ -1,13 +1,15 @@
 /*
  * cmd_completion - completion scripts for bash, zsh and fish. The commands come from their table; a command's options,
  * and the verbs of the queue, are asked of the program when they are wanted: its --help prints the table that it parses
- * by, so that they cannot disagree.
+ * by, so that they cannot disagree. States, upstreams, listeners, rules and ids are asked of the program, too
+ * (--words): it looks into the configuration, and asks the running gateway for what only that knows.
  */
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 
-#include "cli/cli.h"
+#include "cli/cli_api.h"
+#include "document/document_member.h"
 
 /* What is asked prints a word on each line that begins with two blanks: "  --config   the configuration file". */
 #define WORDS "sed -n 's/^  \\([a-z-]*\\) .*/\\1/p'"
@@ -57,13 +59,33 @@ static void print_bash(const struct cli_command *commands)
            "_mailweir_words() {\n    local ask=(\"$1\" \"$2\")\n"
            "    [[ $2 != queue || $# -lt 3 ]] || ask+=(\"$3\")\n"
            "    \"${ask[@]}\" --help 2>/dev/null | " WORDS "\n}\n"
-           "_mailweir() {\n    local words word=${COMP_WORDS[COMP_CWORD]}\n"
+           "_mailweir_kind() {\n"
+           "    case ${COMP_WORDS[COMP_CWORD-1]} in\n"
+           "        --state) echo states; return ;;\n        --upstream) echo upstreams; return ;;\n"
+           "        --listener) echo listeners; return ;;\n        --rule) echo rules; return ;;\n    esac\n"
+           "    [[ ${COMP_WORDS[COMP_CWORD]} != -* && ${COMP_WORDS[COMP_CWORD-1]} != --* ]] || return\n"
+           "    case ${COMP_WORDS[1]} in\n        why) echo ids ;;\n        upstreams) echo upstreams ;;\n"
+           "        queue) [ \"$COMP_CWORD\" -ne 3 ] || case ${COMP_WORDS[2]} in\n"
+           "            pause|resume) echo upstreams ;;\n"
+           "            show|cat|retry|hold|release|drop|reroute|export) echo ids ;;\n        esac ;;\n    esac\n}\n"
+           "_mailweir_values() {\n    local i config=()\n"
+           "    for ((i = 1; i < COMP_CWORD - 1; i++)); do\n"
+           "        [[ ${COMP_WORDS[i]} != --config && ${COMP_WORDS[i]} != -c ]] || config=(--config "
+           "\"${COMP_WORDS[i+1]}\")\n    done\n"
+           "    \"${COMP_WORDS[0]}\" completion --words \"$1\" \"${config[@]}\" 2>/dev/null |\n        grep -E "
+           "'^[A-Za-z0-9@._:/+-]+$'\n}\n"
+           "_mailweir() {\n    local words kind word=${COMP_WORDS[COMP_CWORD]}\n"
+           "    kind=$(_mailweir_kind)\n"
+           "    if [[ $kind && ${COMP_WORDS[COMP_CWORD-1]} == --* ]]; then\n"
+           "        mapfile -t COMPREPLY < <(compgen -W \"$(_mailweir_values \"$kind\")\" -- \"$word\")\n"
+           "        return\n    fi\n"
            "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n        words=\"");
     print_names(commands);
     printf("\"\n    else\n        words=$(_mailweir_words \"${COMP_WORDS[@]:0:COMP_CWORD}\")\n"
            "        case ${COMP_WORDS[1]} in\n");
     print_words(commands, "            ", ") words+=\"", "\" ;;\n");
     printf("        esac\n    fi\n"
+           "    [ -z \"$kind\" ] || words+=\" $(_mailweir_values \"$kind\")\"\n"
            "    mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\"\n"
            "        [[ $word == -* || $COMP_CWORD -eq 1 ]] || compgen -f -- \"$word\")\n}\n"
            "complete -o filenames -F _mailweir mailweir\n");
@@ -90,22 +112,44 @@ static void print_zsh(const struct cli_command *commands)
         print_quoted(command->summary);
         printf("'\n");
     }
-    printf("    )\n    if (( CURRENT == 2 )); then\n        _describe command commands\n        return\n    fi\n"
-           "    local -a ask=($words[1] $words[2])\n"
-           "    [[ $words[2] != queue || $CURRENT -lt 4 ]] || ask+=($words[3])\n"
-           "    compadd -- ${(f)\"$($ask --help 2>/dev/null | " WORDS ")\"}\n    case $words[2] in\n");
+    printf(
+        "    )\n    if (( CURRENT == 2 )); then\n        _describe command commands\n        return\n    fi\n"
+        "    local kind\n    case $words[CURRENT-1] in\n        --state) kind=states ;;\n        --upstream) "
+        "kind=upstreams ;;\n"
+        "        --listener) kind=listeners ;;\n        --rule) kind=rules ;;\n    esac\n"
+        "    local -a config\n    (( ${words[(I)--config]} )) && config=(--config ${words[${words[(I)--config]}+1]})\n"
+        "    if [[ -n $kind ]]; then\n"
+        "        compadd -- ${(f)\"$($words[1] completion --words $kind $config 2>/dev/null)\"}\n        return\n    "
+        "fi\n"
+        "    case $words[2]:$words[3] in\n        why:*|queue:(show|cat|retry|hold|release|drop|reroute|export)) "
+        "kind=ids ;;\n        upstreams:*|queue:(pause|resume)) kind=upstreams ;;\n    esac\n"
+        "    [[ -z $kind || $words[CURRENT] == -* ]] || compadd -- ${(f)\"$($words[1] completion --words $kind $config "
+        "2>/dev/null)\"}\n"
+        "    local -a ask=($words[1] $words[2])\n"
+        "    [[ $words[2] != queue || $CURRENT -lt 4 ]] || ask+=($words[3])\n"
+        "    compadd -- ${(f)\"$($ask --help 2>/dev/null | " WORDS ")\"}\n    case $words[2] in\n");
     print_words(commands, "        ", ") compadd --", " ;;\n");
     printf("    esac\n    _files\n}\ncompdef _mailweir mailweir\n");
 }
 
 static void print_fish(const struct cli_command *commands)
 {
-    printf("# fish completion for mailweir; made by \"mailweir completion fish\".\n"
-           "function __mailweir_words\n    set -l ask (commandline -opc)\n    set -l last 2\n"
-           "    test \"$ask[2]\" = queue; and set last 3\n"
-           "    set ask $ask[1..$last]\n    $ask --help 2>/dev/null | "
-           "string replace -rf '^  ([a-z-]+) +(.*)' '$1\\t$2'\nend\n"
-           "complete -c mailweir -n 'not __fish_use_subcommand' -a '(__mailweir_words)'\n");
+    printf(
+        "# fish completion for mailweir; made by \"mailweir completion fish\".\n"
+        "function __mailweir_words\n    set -l ask (commandline -opc)\n    set -l last 2\n"
+        "    test \"$ask[2]\" = queue; and set last 3\n"
+        "    set ask $ask[1..$last]\n    $ask --help 2>/dev/null | "
+        "string replace -rf '^  ([a-z-]+) +(.*)' '$1\\t$2'\nend\n"
+        "complete -c mailweir -n 'not __fish_use_subcommand' -a '(__mailweir_words)'\n"
+        "function __mailweir_values\n    mailweir completion --words $argv[1] 2>/dev/null\nend\n"
+        "complete -c mailweir -l state -x -a '(__mailweir_values states)'\n"
+        "complete -c mailweir -l upstream -x -a '(__mailweir_values upstreams)'\n"
+        "complete -c mailweir -l listener -x -a '(__mailweir_values listeners)'\n"
+        "complete -c mailweir -l rule -x -a '(__mailweir_values rules)'\n"
+        "complete -c mailweir -n '__fish_seen_subcommand_from why show cat retry hold release drop reroute export' -a "
+        "'(__mailweir_values ids)'\n"
+        "complete -c mailweir -n '__fish_seen_subcommand_from upstreams pause resume' -a '(__mailweir_values "
+        "upstreams)'\n");
     for (const struct cli_command *command = commands; command->name != NULL; command++) {
         printf("complete -c mailweir -n __fish_use_subcommand -f -a %s -d '", command->name);
         print_quoted(command->summary);
@@ -114,13 +158,84 @@ static void print_fish(const struct cli_command *commands)
     print_words(commands, "complete -c mailweir -n '__fish_seen_subcommand_from ", "' -a '", "'\n");
 }
 
+/* ---- words that only a configuration, or a running gateway, knows ---- */
+
+static void print_members(const json_t *list, const char *name)
+{
+    size_t i;
+    json_t *one;
+    json_array_foreach((json_t *)(uintptr_t)list, i, one)
+    {
+        const char *text = document_member_text(one, name);
+        if (text[0] != '\0') {
+            puts(text);
+        }
+    }
+}
+
+/* Names of the configuration, also where no gateway runs. */
+static int print_configured(const char *file, bool upstreams)
+{
+    struct problems *problems = problems_new();
+    struct config *config = config_load_part(cli_config_file(file), problems);
+    for (size_t i = 0; config != NULL && i < (upstreams ? config->upstreams.count : config->listeners.count); i++) {
+        const char *name = upstreams ? config_upstream_at(config, i)->name : config_listener_at(config, i)->name;
+        puts(name == NULL ? "" : name);
+    }
+    int result = config == NULL ? EX_CONFIG : EX_OK;
+    config_free(&config);
+    problems_free(&problems);
+    return result;
+}
+
+static int print_asked(const char *file, const char *path, const char *list, const char *name)
+{
+    json_t *answer = NULL;
+    struct cli_api *api = cli_api_open(file);
+    int exit_code = api == NULL ? EX_CONFIG : cli_api_call(api, path, NULL, &answer);
+    print_members(json_object_get(answer, list), name);
+    json_decref(answer);
+    cli_api_close(&api);
+    return exit_code;
+}
+
+static int print_kind(const struct cli_command *command, const char *kind, const char *file)
+{
+    static const char *const states[] = {"waiting", "held", "dead", "filed", "dropped", "moved"};
+    if (strcmp(kind, "states") == 0) {
+        for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
+            puts(states[i]);
+        }
+        return EX_OK;
+    }
+    if (strcmp(kind, "upstreams") == 0 || strcmp(kind, "listeners") == 0) {
+        return print_configured(file, kind[0] == 'u');
+    }
+    if (strcmp(kind, "rules") == 0) {
+        return print_asked(file, "/api/v1/rules", "rules", "name");
+    }
+    if (strcmp(kind, "ids") == 0) { /* the newest: whoever completes one has just seen it */
+        return print_asked(file, "/api/v1/find?limit=50", "messages", "id");
+    }
+    return cli_usage_error(command, "--words takes states, upstreams, listeners, rules or ids");
+}
+
 int cmd_completion(const struct cli_command *commands, const struct cli_command *command, int argc, char **argv)
 {
-    const struct cli_option options[] = {{.name = NULL}};
+    const char *words = NULL, *file = NULL;
+    const struct cli_option options[] = {
+        CLI_OPTION_CONFIG(&file),
+        {.name = "words",
+         .value = &words,
+         .help = "no script: the states, upstreams, listeners, rules or ids there are"},
+        {.name = NULL}};
     int exit_code;
     int others = cli_parse(command, options, argc, argv, &exit_code);
     if (others < 0) {
         return exit_code;
+    }
+    if (words != NULL && others == 0) {
+        return print_kind(command, words, file);
     }
     if (others == 1 && strcmp(argv[1], "bash") == 0) {
         print_bash(commands);

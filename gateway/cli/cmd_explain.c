@@ -22,6 +22,7 @@
 #include "cli/cli_recent.h"
 #include "cli/cli_rules.h"
 #include "cli/queue.h"
+#include "cli/cli_paint.h"
 #include "decision/outcome.h"
 #include "net/net_file.h"
 #include "net/net_loop.h"
@@ -325,20 +326,18 @@ int cmd_explain(const struct cli_command *command, int argc, char **argv)
         {.name = "config",
          .value = &arguments.config,
          .help = "the configuration, a rule file, or a folder of rule files"},
-        {.name = "from", .value = &arguments.from, .help = "envelope sender; without it, Return-Path or From"},
+        {.name = "from", .value = &arguments.from, .help = "envelope sender [Return-Path, else From]"},
         {.name = "to",
          .value = &arguments.to,
-         .help = "envelope recipients, commas between; without it, Delivered-To or To"},
-        {.name = "client", .value = &arguments.client, .help = "the client's address; 127.0.0.1 without it"},
+         .help = "envelope recipients, with commas between [Delivered-To, else To]"},
+        {.name = "client", .value = &arguments.client, .help = "the client's address [127.0.0.1]"},
         {.name = "helo", .value = &arguments.helo, .help = "the client's name"},
         {.name = "user", .value = &arguments.user, .help = "the authenticated user"},
         {.name = "listener", .value = &arguments.listener, .help = "the listener's name"},
-        {.name = "protocol", .value = &arguments.protocol, .help = "ESMTP without it"},
+        {.name = "protocol", .value = &arguments.protocol, .help = "the protocol [ESMTP]"},
         {.name = "tls", .value = &arguments.tls, .help = "TLS version, such as TLSv1.3"},
         {.name = "certificate", .value = &arguments.certificate, .help = "subject of the client's certificate"},
-        {.name = "now",
-         .value = &arguments.now,
-         .help = "time of reception, 2026-11-23T07:11:20Z; the present without it"},
+        {.name = "now", .value = &arguments.now, .help = "time of reception, 2026-11-23T07:11:20Z [now]"},
         {.name = "default",
          .value = &arguments.fallback,
          .help = "UPSTREAM:FOLDER of the default delivery, where there is no configuration"},

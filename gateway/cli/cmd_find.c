@@ -14,6 +14,7 @@
 #include "cli/cli_api.h"
 #include "cli/cli_progress.h"
 #include "cli/queue_source.h"
+#include "cli/cli_paint.h"
 #include "document/document_member.h"
 #include "mail/mail_query.h"
 

@@ -13,7 +13,9 @@ int cmd_health(const struct cli_command *command, int argc, char **argv)
     bool live = false, as_json = false;
     const struct cli_option options[] = {
         CLI_OPTION_CONFIG(&file),
-        {.name = "address", .value = &address, .help = "of the admin server, whatever the configuration says"},
+        {.name = "address",
+         .value = &address,
+         .help = "the admin server's address [$MAILWEIR_ADMIN, else the configuration's]"},
         {.name = "live", .flag = &live, .help = "ask only whether the process works"},
         {.name = "json", .flag = &as_json, .help = "print JSON: each check with its reason"},
         {.name = NULL}};

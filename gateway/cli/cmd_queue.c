@@ -16,27 +16,41 @@ static const struct verb {
     int (*run)(struct queue_options *options, int argc, char **argv);
     unsigned takes; /* of enum queue_takes */
     int most;       /* arguments beside the options */
-    const char *arguments, *summary;
+    const char *arguments, *summary, *example;
 } verbs[] = {
-    {"summary", queue_summary, QUEUE_TAKES_NOTHING, 0, "", "numbers by upstream and state, and what is paused"},
+    {"summary", queue_summary, QUEUE_TAKES_NOTHING, 0, "", "numbers by upstream and state, and what is paused",
+     "  mailweir queue summary\n"},
     {"list", queue_list, QUEUE_TAKES_SELECTION | QUEUE_TAKES_RECIPIENT | QUEUE_TAKES_LIMIT, 0, "[SELECTION]",
-     "deliveries, the newest first"},
-    {"show", queue_show, QUEUE_TAKES_NOTHING, 1, "ID", "one message with its deliveries and attempts"},
-    {"cat", queue_cat, QUEUE_TAKES_NOTHING, 1, "ID", "the message as it was received"},
+     "deliveries, the newest first",
+     "  mailweir queue list --state dead         the dead letters, with their reasons\n  mailweir queue list --to ops "
+     "--since 2h\n"},
+    {"show", queue_show, QUEUE_TAKES_NOTHING, 1, "ID", "one message with its deliveries and attempts",
+     "  mailweir queue show 01M8SDXGG18TD8B6RV9EQ8WK1M\n"},
+    {"cat", queue_cat, QUEUE_TAKES_NOTHING, 1, "ID", "the message as it was received",
+     "  mailweir queue cat 01M8SDXGG18TD8B6RV9EQ8WK1M > message.eml\n"},
     {"retry", queue_change, CHOICE | QUEUE_TAKES_AGAIN, 1, "ID | SELECTION | --all [--dry-run] [--again]",
-     "try waiting deliveries and dead letters now"},
+     "try waiting deliveries and dead letters now",
+     "  mailweir queue retry --upstream corp     all that waits for that server, now\n"},
     {"hold", queue_change, CHOICE, 1, "ID | SELECTION | --all [--dry-run]",
-     "keep deliveries back until they are released"},
-    {"release", queue_change, CHOICE, 1, "ID | SELECTION | --all [--dry-run]", "let held deliveries go"},
-    {"drop", queue_change, CHOICE, 1, "ID | SELECTION | --all [--dry-run]", "give deliveries up for good"},
+     "keep deliveries back until they are released",
+     "  mailweir queue hold --rule invoices      until somebody releases them\n"},
+    {"release", queue_change, CHOICE, 1, "ID | SELECTION | --all [--dry-run]", "let held deliveries go",
+     "  mailweir queue release --all\n"},
+    {"drop", queue_change, CHOICE, 1, "ID | SELECTION | --all [--dry-run]", "give deliveries up for good",
+     "  mailweir queue drop --to ops@example.net --dry-run    which it would be\n"},
     {"reroute", queue_reroute, CHOICE | QUEUE_TAKES_AGAIN, 1, "ID | SELECTION | --all [--dry-run] [--again]",
-     "run today's rules over what waits"},
+     "run today's rules over what waits",
+     "  mailweir queue reroute --state dead --dry-run    where the rules of today would send them\n"},
     {"export", queue_export, QUEUE_TAKES_SELECTION | QUEUE_TAKES_ALL | QUEUE_TAKES_TARGET, 1,
-     "ID | SELECTION | --all --to PATH", "copy messages out, as .eml files or an mbox"},
+     "ID | SELECTION | --all --to PATH", "copy messages out, as .eml files or an mbox",
+     "  mailweir queue export --all --to mail/   every message, with the facts for an import\n"},
     {"import", queue_import, QUEUE_TAKES_MESSAGES | QUEUE_TAKES_DRY_RUN, INT_MAX, "PATH ... [--by-rules] [--dry-run]",
-     "take messages in: files, folders, Maildirs, mboxes"},
-    {"pause", queue_change, QUEUE_TAKES_NOTHING, 1, "[UPSTREAM]", "deliver nothing to an upstream, or to all"},
-    {"resume", queue_change, QUEUE_TAKES_NOTHING, 1, "[UPSTREAM]", "end a pause"},
+     "take messages in: files, folders, Maildirs, mboxes",
+     "  mailweir queue import mail/              what an export wrote, with its facts\n  mailweir queue import "
+     "old.mbox --recipients ops@example.net --by-rules\n"},
+    {"pause", queue_change, QUEUE_TAKES_NOTHING, 1, "[UPSTREAM]", "deliver nothing to an upstream, or to all",
+     "  mailweir queue pause corp                its mail waits in the spool\n"},
+    {"resume", queue_change, QUEUE_TAKES_NOTHING, 1, "[UPSTREAM]", "end a pause", "  mailweir queue resume corp\n"},
 };
 
 #define VERB_COUNT (sizeof verbs / sizeof verbs[0])
@@ -57,7 +71,8 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
 {
     char name[32];
     snprintf(name, sizeof name, "queue %s", verb->name);
-    const struct cli_command command = {.name = name, .usage = verb->arguments, .summary = verb->summary};
+    const struct cli_command command = {
+        .name = name, .usage = verb->arguments, .summary = verb->summary, .examples = verb->example};
     struct queue_options options = {0};
     int exit_code = EX_OK, others = queue_parse(&options, verb->takes, &command, argc, argv, &exit_code);
     if (others > verb->most) {

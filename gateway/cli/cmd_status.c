@@ -9,6 +9,7 @@
 
 #include "cli/cli_api.h"
 #include "cli/cli_status.h"
+#include "cli/cli_paint.h"
 
 int cmd_status(const struct cli_command *command, int argc, char **argv)
 {

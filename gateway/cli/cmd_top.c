@@ -13,6 +13,7 @@
 
 #include "cli/cli_api.h"
 #include "cli/cli_top.h"
+#include "cli/cli_paint.h"
 
 struct live {
     bool as_json, colour, has_keys;
@@ -163,10 +164,11 @@ int cmd_top(const struct cli_command *command, int argc, char **argv)
 {
     const char *file = NULL, *times = NULL;
     struct live live = {.as_json = false};
-    const struct cli_option options[] = {CLI_OPTION_CONFIG(&file),
-                                         {.name = "json", .flag = &live.as_json, .help = "one JSON object per second"},
-                                         {.name = "times", .value = &times, .help = "end after so many pictures"},
-                                         {.name = NULL}};
+    const struct cli_option options[] = {
+        CLI_OPTION_CONFIG(&file),
+        {.name = "json", .flag = &live.as_json, .help = "one JSON object per second"},
+        {.name = "times", .value = &times, .help = "end after so many seconds [never]"},
+        {.name = NULL}};
     int exit_code;
     if (cli_parse_options(command, options, argc, argv, &exit_code) < 0) {
         return exit_code;

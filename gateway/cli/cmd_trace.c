@@ -11,6 +11,7 @@
 
 #include "cli/cli_api.h"
 #include "cli/queue.h"
+#include "cli/cli_paint.h"
 #include "document/document_member.h"
 
 struct options {
@@ -140,8 +141,8 @@ int cmd_trace(const struct cli_command *command, int argc, char **argv)
         {.name = "upstream", .value = &options.upstream, .help = "what is said with this upstream (IMAP)"},
         {.name = "listener", .value = &options.listener, .help = "what clients of this listener say (SMTP)"},
         {.name = "client", .value = &options.client, .help = "only clients with this address, or of this network"},
-        {.name = "for", .value = &options.time, .help = "how long; 10m without it"},
-        {.name = "size", .value = &options.size, .help = "how much at most; 1MiB without it"},
+        {.name = "for", .value = &options.time, .help = "how long [10m]"},
+        {.name = "size", .value = &options.size, .help = "how much at most [1MiB]"},
         {.name = "list", .flag = &options.list, .help = "only tell which traces are on"},
         {.name = "off", .flag = &options.off, .help = "end all traces"},
         {.name = "json", .flag = &options.json, .help = "one JSON object for each line"},

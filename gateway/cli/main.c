@@ -39,16 +39,22 @@ static const struct cli_command commands[] = {
      "  mailweir explain --from ci@build.example --to ops@example.net mail.eml\n"
      "  mailweir explain --diff rules.d new-rules.d mail/    which messages would go elsewhere\n"
      "  mailweir explain --diff --recent new-rules.d         the same over what the gateway decided last\n"},
-    {"status", cmd_status, "[--config FILE] [--json]", "Show the running gateway at one look.", NULL},
-    {"top", cmd_top, "[--config FILE] [--json] [--times N]", "Watch the running gateway live.", NULL},
+    {"status", cmd_status, "[--config FILE] [--json]", "Show how the running gateway is, at a glance.",
+     "  mailweir status                          what needs you comes first, with the command that mends it\n"
+     "  mailweir status --json | jq .upstreams\n"},
+    {"top", cmd_top, "[--config FILE] [--json] [--times N]", "Watch the running gateway live.",
+     "  mailweir top                             s sorts the rules, ? lists the keys, q ends\n"
+     "  mailweir top --json --times 1            one second as JSON\n"},
     {"trace", cmd_trace, "(--upstream NAME | --listener NAME | --client NETWORK) [OPTIONS]",
      "Show what is said with an upstream or by clients, without secrets.",
      "  mailweir trace --upstream corp           what is said with the server of that name, from now on\n"
      "  mailweir trace --client 10.20.0.7        what that printer says and hears\n"},
     {"health", cmd_health, "[--config FILE] [--live] [--json]", "Exit with 0 when the running gateway takes mail.",
-     NULL},
-    {"reload", cmd_reload, "[--config FILE] [--json]", "Have the running gateway load configuration and rules again.",
-     NULL},
+     "  mailweir health                          for containers and load balancers: 0 ready, 1 not\n"
+     "  mailweir health --live                   whether the process answers at all\n"},
+    {"reload", cmd_reload, "[--config FILE] [--json]",
+     "Have the running gateway load its configuration and rules again.",
+     "  mailweir reload                          says what is wrong; then what ran before goes on\n"},
     {"queue", cmd_queue, "VERB [SELECTION] [OPTIONS]", "Look at the queue and change it, also while the gateway runs.",
      "  mailweir queue list --state dead         the dead letters, with their reasons\n"
      "  mailweir queue retry --upstream corp     try them again now\n"
@@ -75,20 +81,25 @@ static const struct cli_command commands[] = {
      "Erase an address from history, search, refusals and recent messages, and say what is left elsewhere.",
      "  mailweir forget anna@example.net         asks the running gateway; mail that waits stays\n"},
     {"upstreams", cmd_upstreams, "[--config FILE] [--probe FOLDER] [--profiles] [--json] [login] [UPSTREAM...]",
-     "Try every upstream: connect, TLS, log in; or show what is known about kinds of servers.", NULL},
+     "Try every upstream: connect, TLS, log in; or show what is known about kinds of servers.",
+     "  mailweir upstreams                       every account: does it let us in, and is there room?\n"
+     "  mailweir upstreams corp --probe Tests    file a message there, find it, remove it\n"},
     {"probe", cmd_probe,
      "[--config FILE] [--server HOST:PORT] [--to ADDRESS --folder FOLDER] [--timeout TIME] [--json]",
      "Send a message through the front door, read it back from its folder, remove it: does mail arrive?",
      "  mailweir probe                           exit 0: it arrived; 1: which step does not work, and what to do\n"},
     {"schema", cmd_schema, "[config | rules]", "Print the JSON Schema of the configuration file, or of rule files.",
-     NULL},
+     "  mailweir schema rules > rules.schema.json    for editors that complete and check\n"},
     {"passwd", cmd_passwd, "--users FILE [--senders PATTERNS] [--delete] NAME",
      "Add a user who may authenticate, change a password, or delete a user.",
      "  mailweir passwd --users users.json app1 --senders '*@apps.example'\n"},
-    {"manual", cmd_manual, "", "Print the manual of the configuration file, for man.", NULL},
-    {"completion", run_completion, "bash | zsh | fish", "Print a completion script for a shell.",
-     "  mailweir completion bash > /etc/bash_completion.d/mailweir\n"},
-    {"version", cmd_version, "[--json]", "Print the version.", NULL},
+    {"manual", cmd_manual, "", "Print the manual of the configuration file, for man.",
+     "  mailweir manual | man -l -\n"},
+    {"completion", run_completion, "bash | zsh | fish",
+     "Print a completion script for a shell: commands, options, states, upstreams, rules, ids.",
+     "  mailweir completion bash > /etc/bash_completion.d/mailweir\n"
+     "  mailweir completion --words upstreams    what the script asks: states, upstreams, listeners, rules or ids\n"},
+    {"version", cmd_version, "[--json]", "Print the version.", "  mailweir version --json\n"},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

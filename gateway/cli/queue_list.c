@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sysexits.h>
 
+#include "cli/cli_paint.h"
 #include "cli/queue_source.h"
 #include "document/document_member.h"
 
@@ -21,9 +22,10 @@ static void print_delivery(const json_t *object)
 {
     char age[32];
     queue_age(document_member_number(object, "received_ms"), age);
-    printf("%-29s %-7s %5s %2" PRId64 "x %8" PRId64 "  ", document_member_text(object, "id"),
-           document_member_text(object, "state"), age, document_member_number(object, "attempts"),
-           document_member_number(object, "size"));
+    const char *state = document_member_text(object, "state");
+    printf("%-29s %s%-7s%s %5s %2" PRId64 "x %8" PRId64 "  ", document_member_text(object, "id"),
+           cli_paint(stdout, cli_tone_of(state)), state, cli_paint(stdout, CLI_PLAIN), age,
+           document_member_number(object, "attempts"), document_member_number(object, "size"));
     queue_print_text(document_member_text(object, "upstream"));
     putchar(':');
     queue_print_text(document_member_text(object, "folder"));
@@ -36,8 +38,9 @@ static void print_delivery(const json_t *object)
     }
     const json_t *error = json_object_get(object, "error");
     if (error != NULL) {
-        printf("\n    %s: ", document_member_text(error, "code"));
+        printf("\n    %s%s: ", cli_paint(stdout, CLI_DIM), document_member_text(error, "code"));
         queue_print_text(document_member_text(error, "text"));
+        printf("%s", cli_paint(stdout, CLI_PLAIN));
     }
     putchar('\n');
 }
@@ -74,7 +77,7 @@ int queue_list(struct queue_options *options, int argc, char **argv)
     if (exit_code == EX_OK && listing.more) {
         fprintf(stderr, "there are more than %" PRIu64 "; --limit 0 lists all\n", listing.limit);
     } else if (exit_code == EX_OK && listing.count == 0 && !options->json) {
-        fprintf(stderr, "nothing\n");
+        fprintf(stderr, "no delivery fits\n");
     }
     queue_source_close(&source);
     return exit_code;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "cli/cli_paint.h"
 #include "cli/queue_source.h"
 #include "document/document_member.h"
 
@@ -97,9 +98,10 @@ static void print_event(const json_t *event)
     log_time(document_member_number(event, "at_ms"), time);
     printf("    %s  ", time);
     if (json_object_get(event, "attempt") != NULL) {
-        printf("attempt %" PRId64 ": %s %s (%s): ", document_member_number(event, "attempt"),
-               document_member_text(event, "class"), document_member_text(event, "code"),
-               document_member_text(event, "during"));
+        printf("%sattempt %" PRId64 ": %s %s (%s)%s: ", cli_paint(stdout, CLI_WARN),
+               document_member_number(event, "attempt"), document_member_text(event, "class"),
+               document_member_text(event, "code"), document_member_text(event, "during"),
+               cli_paint(stdout, CLI_PLAIN));
     }
     queue_print_text(document_member_text(event, "text"));
     putchar('\n');
@@ -175,7 +177,8 @@ static void print_delivery(const json_t *delivery)
     }
     const char *state = document_member_text(delivery, "state");
     log_time(document_member_number(delivery, strcmp(state, "waiting") == 0 ? "due_ms" : "changed_ms"), time);
-    printf("    %s  %s", time, strcmp(state, "waiting") == 0 ? "is when the delivery is tried next" : state);
+    printf("    %s  %s%s%s", time, cli_paint(stdout, cli_tone_of(state)),
+           strcmp(state, "waiting") == 0 ? "is when the delivery is tried next" : state, cli_paint(stdout, CLI_PLAIN));
     if (document_member_number(delivery, "uid") > 0) {
         printf(" as UID %" PRId64 " (UIDVALIDITY %" PRId64 ")", document_member_number(delivery, "uid"),
                document_member_number(delivery, "uidvalidity"));
@@ -189,7 +192,8 @@ void queue_print_story(const json_t *story)
     const json_t *envelope = json_object_get(story, "envelope");
     size_t i;
     json_t *delivery;
-    printf("message %s\n", document_member_text(story, "id"));
+    printf("message %s%s%s\n", cli_paint(stdout, CLI_BOLD), document_member_text(story, "id"),
+           cli_paint(stdout, CLI_PLAIN));
     print_time("received", document_member_number(story, "received_ms"));
     print_client(json_object_get(envelope, "client"));
     print_pair("from",

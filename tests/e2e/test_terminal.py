@@ -1,4 +1,5 @@
 """On a terminal: long work shows how far it is, in colour unless NO_COLOR is there; in a pipe neither is seen."""
+import datetime
 import fcntl
 import os
 import pty
@@ -67,7 +68,81 @@ def test_colour(world):
     assert b"\x1b[" not in on_terminal(gateway, "status", env={"NO_COLOR": "1"})[1]
     assert b"\x1b[" not in on_terminal(gateway, "status", env={"TERM": "dumb"})[1]
     assert "\x1b" not in gateway.run("status")[1]
+    ident = gateway.send(message())
+    mail = gateway.folder / "mail.eml"
+    mail.write_bytes(message())
+    wait(lambda: gateway.events("deferred"), "an attempt")
+    gateway.rules = [{"name": "wide", "if": {"header": "Subject", "matches": "(a+)+$"}, "then": [{"stop": True}]}]
+    gateway.write()
+    for arguments in (["queue", "list"], ["why", ident], ["check"], ["find", "state:waiting"],
+                      ["explain", "--from", "a@b.example", "--to", "ops@example.net", str(mail)]):
+        status, shown = on_terminal(gateway, *arguments)
+        assert b"\x1b[" in shown and b"\x1b[0m" in shown, (arguments, shown)
+        assert not re.search(rb"\x1b\[[0-9;]*m", on_terminal(gateway, *arguments, env={"NO_COLOR": "1"})[1]), arguments
+        assert "\x1b" not in "".join(gateway.run(*arguments)[1:]), arguments
+    assert b"\x1b[33mwarning\x1b[0m" in on_terminal(gateway, "check")[1]
     gateway.stop()
+
+
+def test_the_log_on_a_terminal(world):
+    """Columns, levels in colour, local time; the delivery's id as what it adds to its message's."""
+    gateway = world.mailweir(None)
+    gateway.write()
+    main, side = pty.openpty()
+    process = subprocess.Popen([MAILWEIR, "run"], stdin=subprocess.DEVNULL, stdout=side, stderr=side, env={
+        "PATH": os.environ["PATH"], "TERM": "xterm", "TZ": "<+05>-05", "MAILWEIR_CONFIG": str(gateway.file)})
+    world.cleanup.append(process.kill)
+    os.close(side)
+    shown = b""
+
+    def read():
+        nonlocal shown
+        while select.select([main], [], [], 0.1)[0]:
+            shown += os.read(main, 65536)
+        return shown
+
+    wait(lambda: b"mready" in read(), "the start")
+    ident = gateway.send(message())
+    wait(lambda: b"deferred" in read(), "an attempt")
+    process.terminate()
+    process.wait(60)
+    os.close(main)
+    lines = [line for line in shown.decode().replace("\r", "").splitlines() if ident in line]
+    plain = [re.sub(r"\x1b\[[0-9]*m", "", line) for line in lines]
+    now = datetime.datetime.now(datetime.timezone(datetime.timedelta(hours=5)))
+    for line in plain:
+        assert re.match(rf"\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{{3}} (info   |warning) [a-z_]{{1,}} +id={ident}", line), line
+    assert abs((datetime.datetime.fromisoformat(plain[0][:23]) - now.replace(tzinfo=None)).total_seconds()) < 600, (plain[0], now)
+    assert any("\x1b[33mwarning\x1b[0m \x1b[1mdeferred" in line and "delivery=.1 " in line for line in lines), lines
+
+
+def test_completion_of_what_is_there(world):
+    """States, upstreams, listeners, rules and ids: of the configuration, and of the gateway that runs."""
+    gateway = world.mailweir(None, [{"name": "invoices", "if": {"header": "Subject", "contains": "invoice"}, "then": [{"stop": True}]},
+                                    {"name": "$(touch pwned)", "if": {"header": "X-None", "exists": True}, "then": [{"stop": True}]}]).start()
+    ident = gateway.send(message())
+    script = subprocess.run([MAILWEIR, "completion", "bash"], capture_output=True, text=True, timeout=30, check=True).stdout
+
+    def complete(*words):
+        words = [str(MAILWEIR), *words]
+        quoted = " ".join("'" + word.replace("'", "'\\''") + "'" for word in words)
+        ask = f'{script}\nCOMP_WORDS=({quoted}); COMP_CWORD={len(words) - 1}; _mailweir; printf "%s\n" "${{COMPREPLY[@]}}"'
+        done = subprocess.run(["bash", "-c", ask], capture_output=True, text=True, timeout=60, cwd=world.folder,
+                              env={**os.environ, "MAILWEIR_CONFIG": str(gateway.file)})
+        return set(done.stdout.split())
+
+    assert complete("queue", "list", "--state", "") == {"waiting", "held", "dead", "filed", "dropped", "moved"}
+    assert complete("queue", "retry", "--state", "w") == {"waiting"}
+    assert complete("queue", "list", "--upstream", "") == {"corp"} and complete("queue", "pause", "co") == {"corp"}
+    assert "corp" in complete("upstreams", "") and complete("trace", "--listener", "a") == {"apps"}
+    assert complete("queue", "list", "--rule", "") == {"invoices"} and not (world.folder / "pwned").exists()
+    for command in (["why"], ["queue", "show"], ["queue", "hold"]):
+        assert ident in complete(*command, ident[:6]), command
+    assert complete("queue", "list", "-c", str(gateway.file), "--upstream", "") == {"corp"}
+    gateway.stop()
+    assert complete("queue", "list", "--upstream", "") == {"corp"}, "the configuration knows, whether a gateway runs or not"
+    assert complete("why", "01") == set() or ident not in complete("why", "01")
+    assert gateway.run("completion", "--words", "colours")[0] == 64
 
 
 class Screen:

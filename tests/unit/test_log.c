@@ -27,7 +27,7 @@ static void text_and_json(void **state)
                                        LOG_STR("text", "a \"b\""), LOG_LIST("rules", rules, 2), {.name = NULL}};
     char *text = line_of(LOG_FORMAT_TEXT, fields);
     assert_string_equal(
-        text, "2026-11-23T07:11:20.123Z warning rejected id=X1 size=-5 text=\"a \\\"b\\\"\" rules=a,\"b c\"\n");
+        text, "2026-11-23T07:11:20.123Z warning rejected         id=X1 size=-5 text=\"a \\\"b\\\"\" rules=a,\"b c\"\n");
     free(text);
     char *json = line_of(LOG_FORMAT_JSON, fields);
     json_t *object = json_loads(json, 0, NULL);
