@@ -174,7 +174,7 @@ static bool find_stored(struct explain *explain, struct filters_message *message
         return false;
     }
     if (count == 0) {
-        fault_set(&explain->fault, FAULT_PERM, "unknown", explain->id, "no such message is known");
+        fault_set(&explain->fault, FAULT_PERM, "unknown", explain->id, "no message of this id is known");
         return false;
     }
     explain->is_stored = stored_open(&explain->stored, store, number, &explain->fault) == 0;

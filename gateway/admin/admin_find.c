@@ -324,8 +324,10 @@ static json_t *not_reached(uint64_t open)
                          "them, or forget the address again when they are settled",
                          open));
     }
-    json_array_append_new(list, json_string("the text of settled messages, as long as the segment file of the spool "
-                                            "that holds it also holds mail that waits"));
+    json_array_append_new(
+        list,
+        json_string("the text of settled messages, as long as the segment file of the spool that holds it is in use: "
+                    "\"mailweir spool rebuild\" finds them again, and then the address is to be forgotten once more"));
     json_array_append_new(list, json_string("what was filed in mailboxes, log files that were written, exports, and "
                                             "backups"));
     return list;

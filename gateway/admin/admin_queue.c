@@ -139,7 +139,7 @@ static int ask_facts(struct question *question, struct store *store, struct faul
         return -1;
     }
     if (count == 0) {
-        fault_set(fault, FAULT_PERM, "unknown", question->id, "no such message is known");
+        fault_set(fault, FAULT_PERM, "unknown", question->id, "no message of this id is known");
         return -1;
     }
     return spool_query_facts(store, found, &question->answer, fault);

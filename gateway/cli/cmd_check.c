@@ -94,6 +94,7 @@ static int check(const char *file, bool upstreams, const char *probe, bool json)
 {
     struct problems *problems = problems_new(), *news = problems_new();
     json_t *tried = json_array();
+    problems_want_advice(problems);
     struct config *config = config_load(file, problems);
     int result = config == NULL ? EX_CONFIG : EX_OK;
     if (config != NULL) {

@@ -6,6 +6,7 @@
  * EX_UNAVAILABLE.
  */
 #include <signal.h>
+#include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -94,7 +95,8 @@ static int start_failed(struct run *run, const struct fault *fault)
 {
     log_event(&run->log, LOG_LEVEL_ERROR, "start_failed", LOG_STR("error.code", fault->code),
               LOG_STR("where", fault->where), LOG_STR("error.message", fault->text));
-    return EX_UNAVAILABLE;
+    /* What a restart cannot mend. */
+    return strcmp(fault->code, "user") == 0 ? EX_CONFIG : EX_UNAVAILABLE;
 }
 
 static int run_gateway(struct run *run, struct config **config)

@@ -43,6 +43,16 @@ static size_t tell_refusals(const struct queue_options *options, const char *id)
 }
 
 /* argv: a message's name; or upstream, folder and UID. */
+static void say_unknown(int argc, char **argv)
+{
+    if (argc == 1) {
+        fprintf(stderr, "mailweir: no message is known as %s; settled ones are kept for the configured history only\n",
+                argv[0]);
+    } else {
+        fprintf(stderr, "mailweir: no message is known that lies in %s of %s as UID %s\n", argv[1], argv[0], argv[2]);
+    }
+}
+
 static int tell_why(const struct queue_options *options, int argc, char **argv)
 {
     int exit_code = EX_OK;
@@ -59,7 +69,7 @@ static int tell_why(const struct queue_options *options, int argc, char **argv)
         is_unknown = false;
     }
     if (is_unknown) {
-        fprintf(stderr, "mailweir: no such message is known; settled ones are kept for the configured history only\n");
+        say_unknown(argc, argv);
         exit_code = 1;
     }
     print_all(options, stories);

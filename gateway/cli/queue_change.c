@@ -34,6 +34,9 @@ static int call(const struct queue_options *options, json_t *request)
         printf(busy > 0 ? ", %" PRId64 " left alone: they are being delivered now\n" : "\n", busy);
     }
     json_decref(reply);
+    if (changed == 0 && busy == 0 && options->select.id != NULL) {
+        fprintf(stderr, "mailweir: no delivery to which that could be done is known as %s\n", options->select.id);
+    }
     return changed == 0 ? 1 : EX_OK;
 }
 

@@ -188,5 +188,9 @@ int queue_export(struct queue_options *options, int argc, char **argv)
         exit_code = failed("facts.jsonl");
     }
     printf(options->json ? "{\"exported\":%" PRIu64 "}\n" : "%" PRIu64 " exported\n", export.count);
+    if (exit_code == EX_OK && export.count == 0 && options->select.id != NULL) {
+        fprintf(stderr, "mailweir: no message that is open is known as %s\n", options->select.id);
+        exit_code = 1;
+    }
     return exit_code;
 }

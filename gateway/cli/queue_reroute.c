@@ -99,5 +99,10 @@ int queue_reroute(struct queue_options *options, int argc, char **argv)
         printf("%" PRId64 " %s, %" PRId64 " stay, %" PRId64 " are being delivered now\n", totals.moved,
                options->dry_run ? "would move" : "moved", totals.same, totals.busy);
     }
-    return exit_code == EX_OK && totals.failed > 0 ? 1 : exit_code;
+    bool is_unknown = exit_code == EX_OK && options->select.id != NULL &&
+                      totals.moved + totals.same + totals.busy + totals.failed == 0;
+    if (is_unknown) {
+        fprintf(stderr, "mailweir: no delivery that is open is known as %s\n", options->select.id);
+    }
+    return exit_code == EX_OK && (totals.failed > 0 || is_unknown) ? 1 : exit_code;
 }

@@ -145,12 +145,19 @@ static void read_secret(struct config_reader *reader, const struct config_key *k
         if (reader->noting != NULL) {
             config_note_secret(reader->noting, reader->noting->file);
         }
+        document_problem(
+            reader->json, reader->problems, PROBLEM_ADVICE, pointer,
+            "the secret stands in the configuration itself, so that it cannot be shown or kept in git: name a "
+            "file, {\"file\": \"/run/secrets/…\"}, or a variable, {\"env\": \"NAME\"}");
     } else if (json_object_size(value) == 1 && env != NULL) {
         secret_from_env(reader, pointer, env, into);
     } else if (json_object_size(value) == 1 && file != NULL) {
         secret_from_file(reader, pointer, file, into);
     } else {
         add_problem(reader, pointer, "expected a string, {\"env\": \"NAME\"} or {\"file\": \"/path\"}");
+    }
+    if (*(const char **)into != NULL && **(const char **)into == '\0') {
+        add_problem(reader, pointer, "the secret is empty");
     }
 }
 

@@ -23,6 +23,7 @@ struct problems {
     size_t count;
     size_t errors; /* kept or not */
     size_t dropped;
+    bool wants_advice;
 };
 
 struct problems *problems_new(void)
@@ -30,6 +31,11 @@ struct problems *problems_new(void)
     struct problems *problems = expect_calloc(1, sizeof *problems);
     problems->arena = arena_new((size_t)PROBLEMS_MAX * (TEXT_MAX * 4));
     return problems;
+}
+
+void problems_want_advice(struct problems *problems)
+{
+    problems->wants_advice = true;
 }
 
 void problems_free(struct problems **problems)
@@ -97,6 +103,9 @@ static void insert_problem(struct problems *problems, struct problem problem)
 void problems_add(struct problems *problems, int severity, const char *file, size_t line, size_t column,
                   const char *pointer, const char *format, ...)
 {
+    if (severity == PROBLEM_ADVICE && !problems->wants_advice) {
+        return;
+    }
     problems->errors += severity == PROBLEM_ERROR;
     /* One bracket can make thousands; those that are kept tell of it, and the count says that there were more. */
     if (problems->count == PROBLEMS_MAX) {

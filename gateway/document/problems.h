@@ -11,7 +11,7 @@
 #include "base/must_use.h"
 
 struct problem {
-    enum { PROBLEM_ERROR, PROBLEM_WARNING } severity;
+    enum { PROBLEM_ERROR, PROBLEM_WARNING, PROBLEM_ADVICE } severity; /* an advice that is kept is a warning */
     const char *file;
     size_t line, column; /* from 1; 0 when the place is the whole file */
     const char *pointer; /* JSON pointer (RFC 6901) */
@@ -24,6 +24,8 @@ struct problem {
 struct problems;
 MUST_USE struct problems *problems_new(void);
 void problems_free(struct problems **problems);
+/* Keeps advice, too: what works, and would be better otherwise. For whoever asks whether a file is good. */
+void problems_want_advice(struct problems *problems);
 /* Those kept; index 0 is the first in order of file and place. */
 size_t problems_count(const struct problems *problems);
 size_t problems_errors(const struct problems *problems);

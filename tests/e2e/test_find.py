@@ -1,5 +1,8 @@
 """One search for every message; forgetting a person; the newest first in the queue."""
+import contextlib
 import json
+import urllib.parse
+import sqlite3
 
 from admin_client import Admin
 from harness import message, wait
@@ -147,4 +150,82 @@ def test_queue_list_newest_first(world):
     assert [one["message"] for one in page["deliveries"]] == [ids[1]]
     status, out, _ = gateway.run("queue", "drop", "--to", "user0@")
     assert status == 0 and listed() == ids[:0:-1], out
+    gateway.stop()
+
+
+def rebuilt(gateway):
+    gateway.stop()
+    for path in (gateway.folder / "spool").glob("index.sqlite*"):
+        path.unlink()
+    status, out, err = gateway.run("spool", "rebuild")
+    assert status == 0, (out, err)
+    gateway.start()
+
+
+def test_who_is_forgotten_over_a_rebuild(world):
+    """What an index that is made anew from the segments finds again is what forget said that it cannot reach; it is filed no second time, and can be forgotten."""
+    dovecot = world.dovecot()
+    gateway = world.mailweir(dovecot, RULES).start()
+    for number in range(3):
+        gateway.send(from_("Anna <anna@example.com>", f"invoice {number}", number=number), "anna@example.com")
+    gateway.send(from_("Bert <bert@example.com>", "something strange", number=5), "bert@example.com")
+    wait(lambda: len(gateway.events("filed")) == 3, "three filed")
+    status, out, err = gateway.run("forget", "anna@example.com")
+    assert status == 0 and "spool rebuild" in out and found(gateway, "anna") == [], out
+    rebuilt(gateway)
+    wait(lambda: states(found(gateway, "from:anna@example.com")) == [["filed"]] * 3, "hers, found at the server")
+    assert dovecot.count("Invoices") == 3
+    assert "forgotten: 3 messages" in gateway.run("forget", "anna@example.com")[1]
+    assert found(gateway, "from:anna@example.com") == [] and states(found(gateway)) == [["held"]]
+    gateway.stop()
+
+
+def test_words_that_are_damaged_hurt_nothing_but_the_search(world):
+    """Overwritten pages of the full-text table: mail comes in and goes out, the check says so, a rebuild mends it."""
+    dovecot = world.dovecot()
+    gateway = world.mailweir(dovecot, RULES).start()
+    for number in range(5):
+        gateway.send(from_("Anna <anna@example.com>", f"invoice {number}", number=number), "anna@example.com")
+    wait(lambda: len(gateway.events("filed")) == 5, "five filed")
+    assert len(found(gateway, "subject:invoice")) == 5
+    gateway.stop()
+    with contextlib.closing(sqlite3.connect(gateway.folder / "spool/index.sqlite")) as index:
+        index.execute("PRAGMA writable_schema = ON")
+        index.execute("UPDATE words_data SET block = x'00ff00ff00ff00ff'")
+        index.commit()
+    gateway.start()
+    gateway.send(from_("Bert <bert@example.com>", "invoice 9", number=9), "bert@example.com")
+    wait(lambda: len(gateway.events("filed")) == 1, "mail that goes through all the same")
+    status, out, err = gateway.run("find", "subject:invoice")
+    assert "Traceback" not in err and (status != 0 or out), (status, out, err)  # it says so, or it finds what it can
+    assert gateway.run("find", "upstream:corp")[0] == 0
+    gateway.stop()
+    assert not [event for event in gateway.events() if event["log.level"] == "error" and "spool_failed" in event["event.action"]]
+    status, out, err = gateway.run("spool", "rebuild")
+    assert status == 0, (out, err)
+    gateway.start()
+    assert gateway.run("find", "subject:invoice")[0] == 0
+    gateway.stop()
+
+
+def test_an_id_that_nobody_knows(world):
+    """Every command and every path of the API that takes one says so, and changes nothing."""
+    gateway = world.mailweir(None).start()
+    admin = Admin(gateway)
+    nobody = "01AAAAAAAAAAAAAAAAAAAAAAAA"
+    for ident in (nobody, f"{nobody}.1", "<nobody@example.com>", "' OR 1=1 --", "../../etc/passwd"):
+        for command in (["why", ident], ["queue", "show", ident], ["queue", "cat", ident], ["queue", "retry", ident], ["queue", "hold", ident],
+                        ["queue", "release", ident], ["queue", "drop", ident], ["queue", "reroute", ident],
+                        ["queue", "export", ident, "--to", str(gateway.folder / "out")]):
+            status, out, err = gateway.run(*command)
+            assert status != 0 and ident in err and len(err.splitlines()) <= 2, (command, status, out, err)
+    quoted = urllib.parse.quote(nobody, safe="")
+    for path in (f"/api/v1/messages/{quoted}", f"/api/v1/messages/{quoted}/facts"):
+        assert admin.get(path).status == 404, path
+    assert admin.post("/api/v1/explain", {"id": nobody}).status == 404
+    for verb in ("retry", "hold", "release", "drop", "reroute"):
+        answer = admin.post("/api/v1/queue", {"verb": verb, "select": {"id": f"{nobody}.1"}})
+        assert answer.status in (200, 404) and (answer.json.get("changed") or answer.json.get("moved") or 0) == 0, (verb, answer.text)
+    assert admin.get("/api/v1/why?id=" + quoted).json["messages"] == []
+    assert gateway.run("queue", "pause", "nobody")[0] != 0 and admin.post("/api/v1/upstreams/nobody/pause").status in (404, 409)
     gateway.stop()
