@@ -105,11 +105,11 @@ static void say_upstream(const struct admin *admin, json_t *list, const struct d
         add(list, TROUBLE, about, since, command, "the mailbox of \"%s\" is full: %.300s", name,
             state->last_fault->text);
     } else if (condition == DISPATCH_THROTTLED) {
-        add(list, NOTICE, about, since, NULL, "\"%s\" asks for a pause, which is kept: %.300s", name,
+        add(list, NOTICE, about, since, NULL, "the server of \"%s\" asked for a pause, and gets it: %.300s", name,
             state->last_fault->text);
     } else {
         add(list, TROUBLE, about, since, command, "\"%s\" takes no mail: %.400s", name,
-            state->last_fault_ms == 0 ? "it was so before the start" : state->last_fault->text);
+            state->last_fault_ms == 0 ? "the upstream was down before the start already" : state->last_fault->text);
     }
     add_waiting(list, admin_summary_waiting(admin, name), name);
 }
@@ -227,7 +227,7 @@ static void say_queue(const struct admin *admin, json_t *list)
     say_damage(admin, list);
     if (!state.last_load_good) {
         add(list, TROUBLE, "reload", 0, "mailweir check",
-            "the last change of configuration or rules was refused, and what was in force stays");
+            "the last change of configuration or rules was refused; what ran before goes on");
     }
     if (counts.spool.dead > 0) {
         add(list, NOTICE, "dead letters", 0, DEAD_COMMAND, "%llu dead letter%s for somebody to decide",

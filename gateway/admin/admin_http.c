@@ -68,11 +68,11 @@ static bool refuse_request(struct admin_request *request, const char *method, co
     request->route = admin_route_find(method, url, request->parameter, &exists);
     if (request->route == NULL) {
         admin_answer_error(request, exists ? 405 : 404, exists ? "method" : "path",
-                           exists ? "%s cannot be done to %s" : "%s %s: there is nothing here", method, url);
+                           exists ? "%s is not a method of %s" : "%s %s: there is no such path", method, url);
     } else if (admin_access_refuse(request)) {
         /* It was answered; it has used nothing of anybody's rate. */
     } else if (!passes_rate(request)) {
-        admin_answer_error(request, 429, "rate", "more requests than \"max_requests\" allows; ask again in a second");
+        admin_answer_error(request, 429, "rate", "more requests than \"max_requests\" allows; try again in a second");
         MHD_add_response_header(request->response, "Retry-After", "1");
     } else if (is_too_long(request)) {
         admin_answer_error(request, 413, "size", "the body may have at most %zu octets", body_max(request));

@@ -55,7 +55,7 @@ static void write_refusals(struct metrics_text *text, const struct reception_cou
         }
     }
     one(text, METRICS_COUNTER, "mailweir_smtp_refusals_untold_total",
-        "Refusals that the log has only as a number, because their client had its share of lines.",
+        "Refusals that the log only counts, because their client had used up its share of lines.",
         counts->refusals_untold);
 }
 
@@ -144,7 +144,7 @@ static void write_rules(struct metrics_text *text, const struct rule_stats *stat
     }
     write_rule_counts(text, stats);
     one(text, METRICS_COUNTER, "mailweir_decision_failures_total",
-        "Decisions that could not be made; the sender heard 451.", rule_stats_failures(stats));
+        "Messages for which the rules reached no decision; the sender heard 451.", rule_stats_failures(stats));
     metrics_family(text, METRICS_COUNTER, "mailweir_rule_limit_hits_total",
                    "Limits that decisions ran into: of a pattern, of the time for a message, of memory, of MIME.");
     for (int i = 0; i < RULE_STATS_LIMITS; i++) {
@@ -165,13 +165,14 @@ static void write_health(struct metrics_text *text, const struct spool *spool)
     spool_health(spool, &health);
     one(text, METRICS_COUNTER, "mailweir_spool_check_rounds_total", "Rounds of the background check of the spool.",
         health.rounds);
-    one(text, METRICS_COUNTER, "mailweir_spool_checked_messages_total", "Messages that it looked at.", health.messages);
+    one(text, METRICS_COUNTER, "mailweir_spool_checked_messages_total", "Messages that the background check has read.",
+        health.messages);
     one(text, METRICS_GAUGE, "mailweir_spool_damaged_messages",
-        "Messages that are not what was acknowledged any more; the log names them.", health.damaged);
+        "Messages whose stored octets have changed since they were acknowledged; the log names them.", health.damaged);
     one(text, METRICS_GAUGE, "mailweir_spool_index_damaged",
         "1 when the index contradicts itself and only \"mailweir spool rebuild\" helps.", health.is_torn);
     one(text, METRICS_COUNTER, "mailweir_spool_mended_total",
-        "Times that the index did not find what is there, and was mended.", health.mended);
+        "Times that the index missed stored mail and was repaired.", health.mended);
 }
 
 static void write_queue(struct metrics_text *text, struct spool *spool, const struct spool_counts *counts)
@@ -183,17 +184,17 @@ static void write_queue(struct metrics_text *text, struct spool *spool, const st
     one(text, METRICS_GAUGE, "mailweir_queue_messages", "Messages with a delivery that is not settled.",
         counts->messages);
     one(text, METRICS_GAUGE, "mailweir_spool_set_aside",
-        "Files with messages that the index did not know, set aside at a start; an operator's to look at.",
+        "Files with messages that the index did not know and that were set aside at a start; please look at them.",
         counts->set_aside);
     one(text, METRICS_COUNTER, "mailweir_spool_commits_total", "Groups made durable.", counts->commits);
     one(text, METRICS_COUNTER, "mailweir_spool_duplicates_total",
-        "Messages that a client sent again and that were kept once.", counts->duplicates);
+        "Messages that a client sent twice and that were kept once.", counts->duplicates);
     one(text, METRICS_COUNTER, "mailweir_spool_syncs_total", "Calls of fdatasync.", counts->syncs);
     uint64_t octets, minimum;
     spool_room(spool, &octets, &minimum);
     one(text, METRICS_GAUGE, "mailweir_spool_free_bytes", "Room left on the disk of the spool.", octets);
     one(text, METRICS_GAUGE, "mailweir_spool_minimum_free_bytes",
-        "Room that is kept free there; with less, senders hear 452 and keep their mail.", minimum);
+        "Room that is kept free on that disk; with less, senders hear 452 and keep their mail.", minimum);
     one(text, METRICS_GAUGE, "mailweir_spool_not_durable",
         "1 when the spool lies where acknowledged messages may be lost with the power; the log says why.",
         spool_disk_warning(spool) != NULL);
@@ -369,9 +370,10 @@ static void write_delivery(struct metrics_text *text, const struct dispatch *dis
         {METRICS_COUNTER, "mailweir_deliveries_fallback_total",
          "Deliveries that went elsewhere, because this upstream stayed down or full, or refused the folder.", diverted},
         {METRICS_COUNTER, "mailweir_deliveries_uncertain_total",
-         "Attempts whose outcome is unknown; looked up before the next.", uncertain},
+         "Attempts with an unknown outcome; the server is searched for the message before the next attempt.",
+         uncertain},
         {METRICS_COUNTER, "mailweir_deliveries_possible_duplicates_total",
-         "Filed, though an earlier attempt may have filed it too and the server lets nobody find out.",
+         "Messages filed although an earlier attempt may have filed them too, on a server that cannot be searched.",
          possible_duplicates},
         {METRICS_COUNTER, "mailweir_delivered_bytes_total", "Octets filed.", octets},
         {METRICS_GAUGE, "mailweir_upstream_active_deliveries", "Deliveries in memory.", active},
@@ -418,23 +420,24 @@ static void write_program(struct metrics_text *text, const struct admin *admin)
     metrics_seconds(text, NULL, state.started_ms);
     one(text, METRICS_GAUGE, "mailweir_ready", "1 when mail can be taken; see /readyz.",
         gateway_ready(admin->gateway, checks));
-    metrics_family(text, METRICS_GAUGE, "mailweir_loop_longest_turn_seconds",
-                   "The longest time of the last one to two minutes in which one thing was done and all else waited.");
+    metrics_family(
+        text, METRICS_GAUGE, "mailweir_loop_longest_turn_seconds",
+        "The longest turn of the event loop within the last one to two minutes; everything else waited for it.");
     metrics_microseconds(text, METRICS_LABELS("doing", state.longest_turn.doing), state.longest_turn.took_us);
     one(text, METRICS_COUNTER, "mailweir_loop_slow_turns_total",
-        "Times in which all else waited for more than a quarter of a second; the log says what was done.",
-        state.slow_turns);
+        "Turns of the event loop longer than 250 ms; slow_turn in the log says what they did.", state.slow_turns);
     one(text, METRICS_GAUGE, "mailweir_rules", "Rules in force.", state.rules);
     one(text, METRICS_GAUGE, "mailweir_config_last_reload_successful",
         "1 when the last load of configuration and rules was good.", state.last_load_good);
     metrics_family(text, METRICS_GAUGE, "mailweir_config_last_reload_success_timestamp_seconds",
-                   "When they were last loaded well.");
+                   "When configuration and rules were last loaded without an error.");
     metrics_seconds(text, NULL, state.loaded_ms);
-    one(text, METRICS_GAUGE, "mailweir_config_reload_running", "Whether configuration and rules are being loaded.",
+    one(text, METRICS_GAUGE, "mailweir_config_reload_running", "1 while configuration and rules are being loaded.",
         state.loading);
     metrics_family(text, METRICS_GAUGE, "mailweir_config_last_reload_duration_seconds", "How long the last load took.");
     metrics_seconds(text, NULL, (int64_t)state.load_ms);
-    one(text, METRICS_COUNTER, "mailweir_config_reload_failures_total", "Loads that were refused.", state.loads_failed);
+    one(text, METRICS_COUNTER, "mailweir_config_reload_failures_total",
+        "Loads of configuration and rules that were refused; what ran before went on.", state.loads_failed);
 }
 
 /* The same that status, top and the page show. */
@@ -471,10 +474,10 @@ static void write_admin(struct metrics_text *text, const struct admin *admin)
 {
     one(text, METRICS_COUNTER, "mailweir_admin_requests_total", "Requests to the admin server.",
         admin->counts.requests);
-    one(text, METRICS_COUNTER, "mailweir_admin_refused_total", "Of them, refused before they were looked at.",
-        admin->counts.refused);
-    one(text, METRICS_COUNTER, "mailweir_admin_rate_limited_total", "Of them, refused by max_requests.",
-        admin->counts.limited);
+    one(text, METRICS_COUNTER, "mailweir_admin_refused_total",
+        "Requests to the admin server that were refused: by token, role, origin, rate or size.", admin->counts.refused);
+    one(text, METRICS_COUNTER, "mailweir_admin_rate_limited_total",
+        "Requests to the admin server that were refused by max_requests.", admin->counts.limited);
     metrics_family(text, METRICS_GAUGE, "mailweir_admin_certificate_expiry_seconds",
                    "Seconds until the certificate of the admin server expires.");
     if (admin->certificate_expires != 0) {
@@ -542,7 +545,7 @@ static void answer_metrics(struct admin_request *request)
     write_rule_costs(&text, gateway_decision(admin->gateway));
     write_queue(&text, gateway_spool(admin->gateway), &counts.spool);
     metrics_family(&text, METRICS_HISTOGRAM, "mailweir_spool_commit_duration_seconds",
-                   "Time until a group was durable.");
+                   "Time until a group of commits was on the disk.");
     metrics_histogram(&text, NULL, spool_commit_time(gateway_spool(admin->gateway)));
     write_ages(&text, admin);
     write_delivery(&text, gateway_dispatch(admin->gateway));

@@ -5,6 +5,7 @@
  * Planned on the admin server's lane, done through the spool one message after the other. Who wants more asks again
  * from where the answer ended.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +30,7 @@ struct job {
     struct rules_hold *hold;
     const struct filters_counters *counters;
     uint64_t messages[ADMIN_REROUTE_MAX];
+    char ids[ADMIN_REROUTE_MAX][32]; /* of the same */
     size_t count;
     json_t *answer, *rows;
     struct reroute_plan *plans; /* of the messages that move */
@@ -65,6 +67,7 @@ static int note_message(void *ctx, const json_t *object)
         job->more = true;
         return 1;
     }
+    snprintf(job->ids[job->count], sizeof job->ids[0], "%s", json_string_value(json_object_get(object, "message")));
     job->messages[job->count++] = message;
     return 0;
 }
@@ -86,15 +89,17 @@ static void add_row(struct job *job, struct reroute_plan *plan)
     }
 }
 
-static void plan_one(struct job *job, const struct reroute *reroute, uint64_t message)
+static void plan_one(struct job *job, const struct reroute *reroute, size_t at)
 {
+    uint64_t message = job->messages[at];
     struct fault fault = FAULT_INIT;
     struct reroute_plan plan;
     job->done = message;
     if (reroute_plan(reroute, message, &plan, &fault) == 0) {
         add_row(job, &plan);
     } else {
-        json_array_append_new(job->rows, json_pack("{s:s,s:s}", "verdict", "failed", "error", fault.text));
+        json_array_append_new(
+            job->rows, json_pack("{s:s,s:s,s:s}", "message", job->ids[at], "verdict", "failed", "error", fault.text));
     }
 }
 
@@ -119,7 +124,7 @@ static void on_lane(void *ctx)
             job->more = true;
             break;
         }
-        plan_one(job, &reroute, job->messages[i]);
+        plan_one(job, &reroute, i);
     }
     filters_scratch_free(&reroute.scratch);
 }

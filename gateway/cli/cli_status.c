@@ -108,8 +108,8 @@ static void print_counts(FILE *out, const json_t *status, const struct paint *pa
     const json_t *rules = json_object_get(status, "rules");
     bool good = json_is_true(json_object_get(rules, "last_load_good"));
     fprintf(out, "  rules      %" PRId64 " in force since %s%s%s%s\n", document_member_number(rules, "count"),
-            document_member_text(rules, "loaded"), good ? "" : paint->bad, good ? "" : "; the last reload failed",
-            paint->plain);
+            document_member_text(rules, "loaded"), good ? "" : paint->bad,
+            good ? "" : "; the last reload failed, these go on", paint->plain);
 }
 
 static void print_sandbox(FILE *out, const json_t *status)

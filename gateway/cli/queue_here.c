@@ -209,6 +209,7 @@ int queue_here_change(struct queue_here *here, json_t *request, json_t **reply_r
 
 struct page {
     uint64_t messages[PAGE];
+    char ids[PAGE][32]; /* of the same */
     size_t count;
     bool more;
     json_t *rows;
@@ -224,6 +225,8 @@ static int note_message(void *ctx, const json_t *object)
     }
     page->more = page->count == PAGE;
     if (!page->more) {
+        snprintf(page->ids[page->count], sizeof page->ids[0], "%s",
+                 json_string_value(json_object_get(object, "message")));
         page->messages[page->count++] = message;
     }
     return page->more;
@@ -273,7 +276,8 @@ static void run_page(struct queue_here *here, struct page *page)
             apply(here, &reroute, &plan, page);
             reroute_plan_done(&plan);
         } else {
-            json_array_append_new(page->rows, json_pack("{s:s,s:s}", "verdict", "failed", "error", fault.text));
+            json_array_append_new(page->rows, json_pack("{s:s,s:s,s:s}", "message", page->ids[i], "verdict", "failed",
+                                                        "error", fault.text));
         }
     }
     net_loop_free(&loop);

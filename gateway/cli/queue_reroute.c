@@ -23,7 +23,9 @@ static void print_row(const json_t *row, struct totals *totals)
 {
     const char *verdict = document_member_text(row, "verdict");
     if (strcmp(verdict, "failed") == 0) {
-        fprintf(stderr, "mailweir: a message stays as it is: %s\n", document_member_text(row, "error"));
+        const char *id = document_member_text(row, "message");
+        fprintf(stderr, "mailweir: message %s was not rerouted: %s\n", id[0] == '\0' ? "(one of them)" : id,
+                document_member_text(row, "error"));
         totals->failed++;
     } else if (strcmp(verdict, "moves") == 0) {
         printf("%s: ", document_member_text(row, "message"));

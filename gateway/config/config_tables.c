@@ -372,9 +372,9 @@ static const struct config_key admin_keys[] = {
     {"max_connections", NUMBER(config, admin.max_connections), .fallback = "100", .least = 4, .most = 10000,
      .help = "connections at once; further ones wait"},
     {"max_requests", NUMBER(config, admin.max_requests), .fallback = "200", .least = 1, .most = 100000,
-     .help = "requests of one client in a second; above, 429; probes are not counted"},
+     .help = "requests of one client within a second; more get 429; probes do not count"},
     {"max_body", SIZE(config, admin.max_body), .fallback = "32MiB", .least = 65536, .most = UINT64_C(1) << 30,
-     .help = "longest request: a message that is to be explained"},
+     .help = "the longest request, such as a message to explain; longer ones get 413"},
     {"max_streams", NUMBER(config, admin.max_streams), .fallback = "20", .least = 1, .most = 1000,
      .help = "live streams at once: open pages, mailweir top"},
     {"max_trace_time", DURATION(config, admin.max_trace_time), .fallback = "1h", .least = 1000,
@@ -382,11 +382,10 @@ static const struct config_key admin_keys[] = {
     {"max_trace_size", SIZE(config, admin.max_trace_size), .fallback = "16MiB", .least = 1024,
      .most = UINT64_C(1) << 34, .help = "how much a trace may write into the log; then it ends"},
     {"recent_messages", NUMBER(config, admin.recent_messages), .fallback = "200", .least = 0, .most = 10000,
-     .help = "of so many messages that were decided last, envelope and header section are kept in memory, and the body "
-             "where it is short and the rules look at it, so that changed rules can be tried on them; never on disk; "
-             "0: none"},
+     .help = "how many of the last messages are remembered, so that changed rules can be tried on them: envelope and "
+             "header, and a short body where the rules look at bodies; in memory, never on disk; 0: none"},
     {"recent_size", SIZE(config, admin.recent_size), .fallback = "4MiB", .least = 65536, .most = UINT64_C(1) << 30,
-     .help = "octets of them together; above, the oldest are forgotten"},
+     .help = "how much memory the remembered messages may take; beyond it, the oldest are forgotten"},
     END,
 };
 static const struct config_table admin_table = {admin_keys, 0};

@@ -144,7 +144,7 @@ CONDITIONS = [
     (lambda world: refuses(world, "NO [OVERQUOTA] Quota exceeded"), "upstream corp full", "trouble", "the mailbox of \"corp\" is full: ",
      UPSTREAM % "full", "MailweirUpstreamFull", {UPSTREAM % "full": "1x120"}),
     (lambda world: refuses(world, "NO [THROTTLED] Account exceeded command or bandwidth limits"), "upstream corp throttled", "notice",
-     "\"corp\" asks for a pause", UPSTREAM % "throttled", "MailweirUpstreamThrottled", {UPSTREAM % "throttled": "1x120"}),
+     "the server of \"corp\" asked for a pause", UPSTREAM % "throttled", "MailweirUpstreamThrottled", {UPSTREAM % "throttled": "1x120"}),
     (certificate_soon, "certificate the listener apps expires", "notice", "the certificate of the listener \"apps\" expires in 2 days",
      'mailweir_listener_certificate_expiry_seconds{listener="apps"}', "MailweirOwnCertificateExpires",
      {'mailweir_listener_certificate_expiry_seconds{listener="apps"}': "250000x120"}),
