@@ -525,7 +525,7 @@ const tests = {
     await page.locator("#tabs [data-id=rules][aria-current]").waitFor();
     await page.keyboard.press("/");
     await page.keyboard.type("1");
-    assert.ok(page.url().endsWith("#/rules"), "a key in a field is text");
+    assert.ok(page.url().includes("#/rules"), "a key in a field is text");
     await page.keyboard.press("Escape");
     await page.locator("#help").click();
     await page.getByRole("dialog").getByText("switch between the views").waitFor();
