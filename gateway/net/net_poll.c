@@ -5,10 +5,12 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -47,6 +49,22 @@ struct net_poll *net_poll_new(struct net_loop *loop, int fd, net_poll_fn *fn, vo
 static void on_closed(uv_handle_t *handle)
 {
     free(handle->data);
+}
+
+int net_poll_wait(int fd, bool writes, uint64_t milliseconds)
+{
+    struct pollfd wanted = {.fd = fd, .events = (short)(POLLIN | (writes ? POLLOUT : 0))};
+    int most = milliseconds > INT_MAX ? INT_MAX : (int)milliseconds;
+    int result = poll(&wanted, 1, most);
+    return result < 0 && errno == EINTR ? 1 : result;
+}
+
+void net_poll_host(char *into, size_t size)
+{
+    if (gethostname(into, size) != 0 || into[0] == '\0') {
+        snprintf(into, size, "localhost");
+    }
+    into[size - 1] = '\0';
 }
 
 void net_poll_free(struct net_poll **poll)

@@ -18,6 +18,14 @@ MUST_USE struct net_poll *net_poll_new(struct net_loop *loop, int fd, net_poll_f
 void net_poll_free(struct net_poll **poll);
 
 /*
+ * For lanes: waits until a descriptor of a library's can be read (or, when it writes, written): 1; 0 when that took
+ * longer, -1 when it cannot be waited for. A signal ends the wait as if it could.
+ */
+MUST_USE int net_poll_wait(int fd, bool writes, uint64_t milliseconds);
+/* The name of this machine. */
+void net_poll_host(char *into, size_t size);
+
+/*
  * Opens a listening socket that does not block; blocks itself while a name is looked up. A unix socket is for its owner
  * and group only (0660); its path is taken over when no process serves it. *fd_r is the caller's. The fault is as of
  * net_listener_open().

@@ -180,7 +180,7 @@ static void free_upstream(void *value)
 
 int spool_look(const struct spool *spool, struct store **store_r, struct fault *fault)
 {
-    return spool->options.store->look(store_r, spool->options.path, fault);
+    return spool->options.store->look(store_r, spool->options.place, fault);
 }
 
 static uint64_t or_default(uint64_t value, uint64_t otherwise)
@@ -202,6 +202,9 @@ static struct spool *spool_new(struct net_loop *loop, const struct spool_options
     spool->options = (struct spool_options){
         .store = options->store,
         .check_every_ms = options->check_every_ms,
+        .place = expect_strdup(options->place == NULL ? options->path : options->place),
+        .node = options->node == NULL ? NULL : expect_strdup(options->node),
+        .brief = options->brief,
         .path = expect_strdup(options->path),
         .segment_size = or_default(options->segment_size, 64u << 20),
         .own_segment_over = or_default(options->own_segment_over, 256u << 10),
@@ -355,7 +358,9 @@ static int ask_all(struct spool *spool, struct fault *fault)
 
 static int set_up(struct spool *spool, struct fault *fault)
 {
-    const struct store_options options = {.path = spool->options.path,
+    const struct store_options options = {.path = spool->options.place,
+                                          .node = spool->options.node,
+                                          .brief = spool->options.brief,
                                           .segment_size = spool->options.segment_size,
                                           .log = spool->log,
                                           .wall = spool->options.wall,
@@ -387,6 +392,10 @@ static void tear_down(struct spool *spool)
     map_free(&spool->upstreams, free_upstream);
     map_free(&spool->marks, free);
     free((char *)(uintptr_t)spool->options.path);
+    free((char *)(uintptr_t)spool->options.node);
+    /* It may hold a password. */
+    memset((char *)(uintptr_t)spool->options.place, 0, strlen(spool->options.place));
+    free((char *)(uintptr_t)spool->options.place);
     free(spool);
 }
 

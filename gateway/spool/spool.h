@@ -29,6 +29,9 @@ struct store_ops;
 
 struct spool_options {
     const struct store_ops *store; /* what it keeps its messages in */
+    const char *place;             /* where the store is, in its own words; NULL: path */
+    const char *node;              /* see store.h; or NULL */
+    bool brief;                    /* likewise */
     const char *path;              /* of that */
     uint64_t segment_size;         /* 0: 64 MiB */
     uint64_t own_segment_over;     /* 0: 256 KiB */

@@ -225,19 +225,17 @@ static void keep_reply(void *ctx, const char *reply)
     net_loop_stop(call->loop);
 }
 
-int spool_admin_call(const struct store_ops *kind, const char *path, const char *request, char **reply_r,
-                     struct fault *fault)
+int spool_admin_call(const struct spool_options *options, const char *request, char **reply_r, struct fault *fault)
 {
     struct call call = {.loop = net_loop_new()};
     struct spool *spool = NULL;
-    const struct spool_options options = {.store = kind, .path = path};
     struct fault found = FAULT_INIT;
-    int result = spool_open(&spool, call.loop, &options, NULL, &found);
+    int result = spool_open(&spool, call.loop, options, NULL, &found);
     if (result != 0 && strcmp(found.code, "locked") == 0) {
         fault_set(fault, FAULT_LOCAL, "locked", "queue",
                   "a gateway runs on the spool %s, and its admin server was not found or does not answer: name the"
                   " gateway's configuration, which says where that listens, or stop the gateway",
-                  path);
+                  options->path);
     } else if (result != 0) {
         fault_set(fault, found.class, found.code, found.where, "%s", found.text);
     }

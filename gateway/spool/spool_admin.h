@@ -31,10 +31,10 @@ typedef void spool_admin_fn(void *ctx, const char *reply);
 void spool_admin_request(struct spool *spool, const char *request, spool_admin_fn *done, void *ctx);
 
 /*
- * When no gateway runs: opens the spool in a store of this kind, has it do the request, closes it; blocks. *reply_r is
- * the caller's to free. Fault "locked" when another process has it: a gateway is to be asked by its admin socket.
+ * When no gateway runs: opens the spool, has it do the request, closes it; blocks. *reply_r is the caller's to free.
+ * Fault "locked" when another process has it: a gateway is to be asked by its admin socket.
  */
-MUST_USE int spool_admin_call(const struct store_ops *kind, const char *path, const char *request, char **reply_r,
+MUST_USE int spool_admin_call(const struct spool_options *options, const char *request, char **reply_r,
                               struct fault *fault);
 
 #endif

@@ -59,13 +59,13 @@ static void resolve(void *ctx)
     }
 }
 
-/* It came to be durable after all: what its operations found out is valid. */
+/* It came to be durable after all: what its operations found out is valid, their own faults too. */
 static void forget_faults(struct spool_group *group)
 {
     LIST_EACH(link, &group->batch.ops)
     {
         struct store_op *op = LIST_ITEM(link, struct store_op, link);
-        op->fault = op->fault.class == FAULT_PERM ? op->fault : FAULT_INIT;
+        op->fault = op->failed_with_batch ? FAULT_INIT : op->fault;
     }
 }
 

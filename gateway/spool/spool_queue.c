@@ -79,6 +79,7 @@ void spool_stall(struct spool *spool, struct spool_job *job)
         net_timer_start(spool->stall_timer, SPOOL_TROUBLE_MS);
     }
     job->op.fault = job->op.beside = FAULT_INIT;
+    job->op.failed_with_batch = false;
     list_append(&spool->stalled, &job->op.link);
 }
 

@@ -194,6 +194,7 @@ void store_batch_fail(struct store_batch *batch, const struct fault *fault)
         struct store_op *op = LIST_ITEM(link, struct store_op, link);
         if (!fault_is_set(&op->fault)) {
             op->fault = *fault;
+            op->failed_with_batch = true;
         }
     }
 }

@@ -198,6 +198,8 @@ struct log;
 /* Of a store that is opened to be written to; by reference until it is closed. */
 struct store_options {
     const char *path;           /* where it is kept; the store's own way to say so */
+    const char *node;           /* what this one of several nodes is called; NULL: as the machine is */
+    bool brief;                 /* for one command beside a node that may run here, too */
     uint64_t segment_size;      /* above it the next segment is begun; for stores that have some */
     struct log *log;            /* of what is found at the start; NULL: nobody is told */
     int64_t (*wall)(void *ctx); /* this machine's wall clock: milliseconds since 1970, from any thread */

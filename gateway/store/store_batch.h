@@ -275,9 +275,10 @@ struct store_op {
     };
     struct fault fault; /* it failed, alone or with the batch */
     struct fault
-        beside;  /* it is done and durable, but something that goes with it could not be written: for who asked */
-    void *own;   /* the store's, during the commit */
-    void *asker; /* the caller's */
+        beside; /* it is done and durable, but something that goes with it could not be written: for who asked */
+    bool failed_with_batch; /* the fault is the batch's, and goes when that turns out to be durable */
+    void *own;              /* the store's, during the commit */
+    void *asker;            /* the caller's */
 };
 
 struct store_batch {
@@ -286,6 +287,7 @@ struct store_batch {
     struct fault fault; /* of the whole batch */
     struct store_counts counts;
     struct list chores; /* struct store_chore.link */
+    uint64_t own[2];    /* the store's: what it calls a batch in doubt */
 };
 
 void store_batch_init(struct store_batch *batch);

@@ -462,12 +462,13 @@ static void test_call(void **state)
     struct fixture *fixture = *state;
     char *text = NULL;
     struct fault fault = FAULT_INIT;
+    const struct spool_options options = {.store = &local_store, .path = fixture->path};
     leave_on_disk(fixture, 1);
-    assert_int_equal(spool_admin_call(&local_store, fixture->path, REQUEST, &text, &fault), -1);
+    assert_int_equal(spool_admin_call(&options, REQUEST, &text, &fault), -1);
     assert_string_equal(fault.code, "locked");
     spool_close(&fixture->spool);
     fault = FAULT_INIT;
-    assert_int_equal(spool_admin_call(&local_store, fixture->path, REQUEST, &text, &fault), 0);
+    assert_int_equal(spool_admin_call(&options, REQUEST, &text, &fault), 0);
     assert_string_equal(text, "{\"changed\":1,\"busy\":0}");
     free(text);
     fixture_open(fixture);
