@@ -8,7 +8,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 # What pkg-config calls it: what people call it.
 LIBRARIES = {"uv": "libuv", "ssl": "OpenSSL", "seccomp": "libseccomp", "pcre2": "PCRE2", "glib": "GLib", "idn2": "libidn2", "jansson": "jansson",
-             "microhttpd": "libmicrohttpd", "curl": "libcurl", "sqlite": "SQLite", "gsasl": "libgsasl", "crypt": "libxcrypt",
+             "microhttpd": "libmicrohttpd", "curl": "libcurl", "sqlite": "SQLite", "pq": "libpq", "gsasl": "libgsasl", "crypt": "libxcrypt",
              "zlib": "zlib", "xxhash": "xxHash", "cmocka": "cmocka"}
 WAYS = 12  # for a newcomer, at least
 WORDS = 1500  # of the front door, at most

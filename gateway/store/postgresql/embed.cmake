@@ -1,0 +1,12 @@
+# Writes the steps of the schema as one C source: cmake -DOUT=... -DFILES="schema_1.sql;..." -P embed.cmake
+set(text "/* Made by gateway/store/postgresql/embed.cmake. */\n#include \"store/postgresql/postgresql_schema.h\"\n\n")
+set(table "const char *const postgresql_schema_steps[POSTGRESQL_SCHEMA_VERSION] = {\n")
+set(number 0)
+foreach(file IN LISTS FILES)
+  file(READ ${file} octets HEX)
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," octets "${octets}")
+  string(APPEND text "static const char step_${number}[] = {${octets}0};\n")
+  string(APPEND table "    step_${number},\n")
+  math(EXPR number "${number} + 1")
+endforeach()
+file(WRITE ${OUT} "${text}\n${table}};\n")

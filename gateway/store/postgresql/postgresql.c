@@ -1,0 +1,176 @@
+/*
+ * postgresql - opening and closing; see postgresql.h.
+ */
+#include "store/postgresql/postgresql.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/expect.h"
+#include "store/postgresql/postgresql_private.h"
+#include "store/postgresql/postgresql_schema.h"
+
+#define UPSTREAMS_MAX 100000
+
+/* ---- small questions ---- */
+
+/* How full its disk is, a database does not say; when it is, a batch fails with "enospc". */
+static int room(struct store *store, struct store_room *room_r, struct fault *fault)
+{
+    (void)store;
+    (void)fault;
+    *room_r = (struct store_room){UINT64_MAX / 2, UINT64_MAX / 2};
+    return 0;
+}
+
+static int hint(struct store *store)
+{
+    (void)store;
+    return -1;
+}
+
+static const char *warning(const struct store *store)
+{
+    const struct postgresql *pg = postgresql_of((struct store *)(uintptr_t)store);
+    return pg->warning[0] == '\0' ? NULL : pg->warning;
+}
+
+/* A batch leaves none. */
+static void chore(struct store *store, struct store_chore *none)
+{
+    (void)store;
+    (void)none;
+}
+
+static void chore_drop(struct store *store, struct store_chore **none)
+{
+    (void)store;
+    *none = NULL;
+}
+
+/* ---- opening and closing ---- */
+
+static void free_all(struct postgresql *pg)
+{
+    postgresql_link_close(&pg->writer);
+    postgresql_link_close(&pg->uploader);
+    postgresql_link_close(&pg->reader);
+    postgresql_link_close(&pg->tidier);
+    postgresql_link_close(&pg->beater);
+    map_free(&pg->cursors, free);
+    arena_free(&pg->arena);
+    buf_done(&pg->piece.data);
+    free(pg->expected);
+    /* It may hold a password. */
+    memset(pg->place, 0, strlen(pg->place));
+    free(pg->place);
+    free(pg);
+}
+
+static void close_all(struct store *store)
+{
+    struct postgresql *pg = postgresql_of(store);
+    if (!pg->looks && atomic_load(&pg->epoch) != 0) {
+        postgresql_node_leave(pg);
+    }
+    free_all(pg);
+}
+
+void postgresql_crash(struct store *store)
+{
+    free_all(postgresql_of(store));
+}
+
+static struct postgresql *make(const char *place)
+{
+    struct postgresql *pg = expect_calloc(1, sizeof *pg);
+    pg->store.ops = &postgresql_store;
+    pg->place = expect_strdup(place);
+    postgresql_link_init(&pg->writer, pg->place, "mailweir");
+    postgresql_link_init(&pg->uploader, pg->place, "mailweir");
+    postgresql_link_init(&pg->reader, pg->place, "mailweir reading");
+    postgresql_link_init(&pg->tidier, pg->place, "mailweir tidying");
+    postgresql_link_init(&pg->beater, pg->place, "mailweir lease");
+    pg->arena = arena_new(SIZE_MAX / 2);
+    pg->cursors = map_new(UPSTREAMS_MAX, NULL);
+    buf_init(&pg->piece.data, SIZE_MAX / 4);
+    return pg;
+}
+
+static int open_all(struct postgresql *pg, struct fault *fault)
+{
+    struct buf warnings;
+    buf_init(&warnings, sizeof pg->warning - 1);
+    int result = postgresql_link_open(&pg->writer, fault);
+    if (result == 0) {
+        result = postgresql_schema_expect(&pg->writer, fault);
+    }
+    if (result == 0) {
+        result = postgresql_schema_judge(&pg->writer, pg->options.wall(pg->options.clock), &warnings, fault);
+    }
+    snprintf(pg->warning, sizeof pg->warning, "%s", buf_text(&warnings));
+    buf_done(&warnings);
+    return result != 0 ? -1 : postgresql_node_join(pg, fault);
+}
+
+static int open_store(struct store **store_r, const struct store_options *options, struct fault *fault)
+{
+    struct postgresql *pg = make(options->path);
+    pg->options = *options;
+    pg->options.path = pg->place;
+    if (open_all(pg, fault) != 0) {
+        free_all(pg);
+        return -1;
+    }
+    *store_r = &pg->store;
+    return 0;
+}
+
+static int look_at(struct store **store_r, const char *path, struct fault *fault)
+{
+    struct postgresql *pg = make(path);
+    pg->looks = true;
+    if (postgresql_link_open(&pg->reader, fault) != 0 || postgresql_schema_expect(&pg->reader, fault) != 0) {
+        free_all(pg);
+        return -1;
+    }
+    *store_r = &pg->store;
+    return 0;
+}
+
+const struct store_ops postgresql_store = {
+    .name = "postgresql",
+    .open = open_store,
+    .look = look_at,
+    .close = close_all,
+    .commit = postgresql_commit,
+    .resolve = postgresql_resolve,
+    .claim = postgresql_claim,
+    .body = postgresql_body,
+    .ask = postgresql_answer,
+    .room = room,
+    .hint = hint,
+    .warning = warning,
+    .upload = postgresql_upload,
+    .upload_write = postgresql_upload_write,
+    .upload_read = postgresql_upload_read,
+    .upload_free = postgresql_upload_free,
+    .scrub = postgresql_scrub,
+    .mend = postgresql_mend,
+    .chore = chore,
+    .chore_drop = chore_drop,
+};
+
+int postgresql_migrate(const char *place, int *from_r, int *to_r, struct fault *fault)
+{
+    struct postgresql_link link;
+    postgresql_link_init(&link, place, "mailweir spool migrate");
+    int result = postgresql_link_open(&link, fault);
+    if (result == 0) {
+        result = postgresql_schema_migrate(&link, from_r, fault);
+    }
+    *to_r = POSTGRESQL_SCHEMA_VERSION;
+    postgresql_link_close(&link);
+    return result;
+}

@@ -1,0 +1,415 @@
+/*
+ * postgresql_link - connecting, asking, and what the server's refusals mean; see postgresql_link.h.
+ */
+#include "store/postgresql/postgresql_link.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/expect.h"
+#include "net/net_poll.h"
+
+/* ---- faults ---- */
+
+static const struct {
+    const char *state; /* the SQLSTATE begins so */
+    const char *code;
+} meanings[] = {
+    {"MW001", "fenced"},  {"MW002", "again"},   {"40001", "again"},   {"40P01", "again"},  {"25006", "standby"},
+    {"53100", "enospc"},  {"53", "busy"},       {"55P03", "busy"},    {"57014", "down"},   {"57", "down"},
+    {"08", "down"},       {"28", "refused"},    {"3D000", "foreign"}, {"42501", "rights"}, {"42P01", "foreign"},
+    {"42883", "foreign"}, {"3F000", "foreign"}, {"42703", "foreign"},
+};
+
+static const char *code_of(const char *state)
+{
+    for (size_t i = 0; state != NULL && i < sizeof meanings / sizeof meanings[0]; i++) {
+        if (strncmp(state, meanings[i].state, strlen(meanings[i].state)) == 0) {
+            return meanings[i].code;
+        }
+    }
+    return state == NULL ? "down" : "postgresql";
+}
+
+/* One line of what libpq says in several. */
+static void set_fault(struct fault *fault, const char *code, const char *text)
+{
+    char line[400];
+    size_t len = 0;
+    for (const char *at = text; *at != '\0' && len + 1 < sizeof line; at++) {
+        bool blank = *at == '\n' || *at == '\t' || *at == ' ';
+        if (!blank) {
+            line[len++] = *at;
+        } else if (len > 0 && line[len - 1] != ' ') {
+            line[len++] = ' ';
+        }
+    }
+    while (len > 0 && line[len - 1] == ' ') {
+        len--;
+    }
+    line[len] = '\0';
+    fault_set(fault, FAULT_LOCAL, code, "postgresql", "PostgreSQL: %s", line);
+}
+
+static void set_result_fault(struct postgresql_link *link, PGresult *result, struct fault *fault)
+{
+    const char *state = result == NULL ? NULL : PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const char *text = result == NULL ? NULL : PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    text = text != NULL ? text : PQerrorMessage(link->conn);
+    set_fault(fault, code_of(state), text[0] == '\0' ? "the connection was lost" : text);
+}
+
+/* ---- connecting ---- */
+
+void postgresql_link_init(struct postgresql_link *link, const char *place, const char *name)
+{
+    *link = (struct postgresql_link){.place = place};
+    snprintf(link->name, sizeof link->name, "%s", name);
+}
+
+void postgresql_link_close(struct postgresql_link *link)
+{
+    if (link->conn != NULL) {
+        PQfinish(link->conn);
+        link->conn = NULL;
+    }
+}
+
+/* Nothing of it goes to stderr. */
+static void on_notice(void *ctx, const PGresult *result)
+{
+    struct postgresql_link *link = ctx;
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    link->had_notice = link->had_notice || (state != NULL && strncmp(state, "01", 2) == 0);
+}
+
+/* What stands in front of the place may be said otherwise there; what stands behind it may not. */
+static PGconn *connect_to(const struct postgresql_link *link)
+{
+    const char *const names[] = {
+        "connect_timeout", "keepalives_idle",  "keepalives_interval", "keepalives_count",     "tcp_user_timeout",
+        "dbname",          "application_name", "client_encoding",     "target_session_attrs", NULL};
+    const char *const values[] = {"5", "5", "2", "3", "5000", link->place, link->name, "UTF8", "read-write", NULL};
+    return PQconnectdbParams(names, values, 1);
+}
+
+static const char *refusal_of(const char *text)
+{
+    static const struct {
+        const char *part, *code;
+    } known[] = {
+        {"authentication failed", "refused"},
+        {"no pg_hba.conf entry", "refused"},
+        {"is not permitted to log in", "refused"},
+        {"no password supplied", "refused"},
+        {"certificate", "refused"},
+        {"does not support SSL", "refused"},
+        {"database \"", "foreign"},
+        {"session is read-only", "standby"},
+        {"too many clients", "busy"},
+        {"remaining connection slots", "busy"},
+    };
+    const char *code = "down";
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        code = strstr(text, known[i].part) != NULL && strcmp(code, "down") == 0 ? known[i].code : code;
+    }
+    return code;
+}
+
+/* The connection's own settings: our tables, no values in the server's log, no transaction that lies about. */
+static const char settings[] =
+    "SET search_path TO mailweir; SET log_parameter_max_length_on_error TO 0; SET lock_timeout TO 10000;"
+    "SET idle_in_transaction_session_timeout TO 30000; SET default_transaction_isolation TO 'read committed';"
+    "SET standard_conforming_strings TO on; SET bytea_output TO hex";
+
+int postgresql_link_open(struct postgresql_link *link, struct fault *fault)
+{
+    if (link->conn != NULL && PQstatus(link->conn) == CONNECTION_OK) {
+        return 0;
+    }
+    postgresql_link_close(link);
+    link->conn = connect_to(link);
+    EXPECT(link->conn != NULL);
+    if (PQstatus(link->conn) != CONNECTION_OK) {
+        const char *text = PQerrorMessage(link->conn);
+        set_fault(fault, refusal_of(text), text);
+        postgresql_link_close(link);
+        return -1;
+    }
+    PQsetNoticeReceiver(link->conn, on_notice, link);
+    PQsetnonblocking(link->conn, 1);
+    if (postgresql_run(link, settings, fault) != 0) {
+        postgresql_link_close(link);
+        return -1;
+    }
+    return 0;
+}
+
+/* ---- values ---- */
+
+struct postgresql_values postgresql_values_new(struct arena *arena)
+{
+    return (struct postgresql_values){.arena = arena};
+}
+
+static void add_value(struct postgresql_values *values, const char *at, size_t len, int format)
+{
+    EXPECT(values->count < POSTGRESQL_VALUES && len <= INT32_MAX);
+    values->at[values->count] = at;
+    values->len[values->count] = (int)len;
+    values->format[values->count++] = format;
+}
+
+/* Length of the sequence of UTF-8 at the head, 0: there is none. */
+static size_t sequence(struct bytes data)
+{
+    for (size_t len = 1; len <= 4 && len <= data.len; len++) {
+        if (bytes_is_utf8(bytes_slice(data, 0, len))) {
+            return data.ptr[0] == '\0' ? 0 : len;
+        }
+    }
+    return 0;
+}
+
+static const char *mended(struct arena *arena, struct bytes text)
+{
+    char *copy = expect_memory(arena_alloc(arena, text.len * 3 + 1));
+    size_t len = 0;
+    while (text.len > 0) {
+        size_t good = sequence(text);
+        memcpy(copy + len, good > 0 ? (const void *)text.ptr : "\xEF\xBF\xBD", good > 0 ? good : 3);
+        len += good > 0 ? good : 3;
+        text = bytes_from(text, good > 0 ? good : 1);
+    }
+    return copy;
+}
+
+void postgresql_add_text(struct postgresql_values *values, const char *text)
+{
+    bool good = text == NULL || bytes_is_utf8(bytes_of(text));
+    add_value(values, good ? text : mended(values->arena, bytes_of(text)), 0, 0);
+}
+
+void postgresql_add_bytes(struct postgresql_values *values, struct bytes text)
+{
+    add_value(values, mended(values->arena, text), 0, 0);
+}
+
+void postgresql_add_octets(struct postgresql_values *values, struct bytes octets)
+{
+    add_value(values, octets.len == 0 ? "" : (const char *)octets.ptr, octets.len, 1);
+}
+
+const char *postgresql_number(struct arena *arena, int64_t number)
+{
+    return expect_memory(arena_printf(arena, "%" PRId64, number));
+}
+
+void postgresql_add_number(struct postgresql_values *values, int64_t number)
+{
+    add_value(values, postgresql_number(values->arena, number), 0, 0);
+}
+
+void postgresql_add_truth(struct postgresql_values *values, bool truth)
+{
+    add_value(values, truth ? "t" : "f", 0, 0);
+}
+
+/* "{"a","b\"c"}": quotes and backslashes are escaped within (PostgreSQL 15, 8.15.6). */
+void postgresql_add_texts(struct postgresql_values *values, const char *const *texts, size_t count)
+{
+    size_t room = 3;
+    for (size_t i = 0; i < count; i++) {
+        room += 2 * strlen(texts[i] == NULL ? "" : texts[i]) + 3;
+    }
+    char *out = expect_memory(arena_alloc(values->arena, room));
+    size_t len = 0;
+    out[len++] = '{';
+    for (size_t i = 0; i < count; i++) {
+        out[len++] = i > 0 ? ',' : ' ';
+        out[len++] = '"';
+        for (const char *at = texts[i] == NULL ? "" : texts[i]; *at != '\0'; at++) {
+            if (*at == '"' || *at == '\\') {
+                out[len++] = '\\';
+            }
+            out[len++] = *at;
+        }
+        out[len++] = '"';
+    }
+    out[len++] = '}';
+    postgresql_add_text(values, out);
+}
+
+/* ---- waiting ---- */
+
+/* Sends what is still to be sent and waits until a result can be had. */
+static int wait_for_result(struct postgresql_link *link, struct fault *fault)
+{
+    for (;;) {
+        int unsent = PQflush(link->conn);
+        if (unsent < 0) {
+            set_result_fault(link, NULL, fault);
+            return -1;
+        }
+        if (unsent == 0 && PQisBusy(link->conn) == 0) {
+            return 0;
+        }
+        if (net_poll_wait(PQsocket(link->conn), unsent > 0, POSTGRESQL_WAIT_MS) <= 0) {
+            set_fault(fault, "down", "it has not answered in time");
+            postgresql_link_close(link);
+            return -1;
+        }
+        if (PQconsumeInput(link->conn) == 0) {
+            set_result_fault(link, NULL, fault);
+            return -1;
+        }
+    }
+}
+
+static bool is_good(const PGresult *result)
+{
+    ExecStatusType status = PQresultStatus(result);
+    return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK || status == PGRES_SINGLE_TUPLE;
+}
+
+/* The results of a question that is no part of a pipeline: the last one, or NULL with the fault of the first that is
+ * none. */
+static PGresult *take_last(struct postgresql_link *link, struct fault *fault)
+{
+    PGresult *last = NULL;
+    bool failed = false;
+    for (;;) {
+        if (wait_for_result(link, fault) != 0) {
+            PQclear(last);
+            return NULL;
+        }
+        PGresult *next = PQgetResult(link->conn);
+        if (next == NULL) {
+            break;
+        }
+        if (!failed && !is_good(next)) {
+            set_result_fault(link, next, fault);
+            failed = true;
+        }
+        PQclear(last);
+        last = next;
+    }
+    if (failed || last == NULL) {
+        set_fault(fault, "down", "the connection was lost");
+        PQclear(last);
+        return NULL;
+    }
+    return last;
+}
+
+/* ---- asking ---- */
+
+PGresult *postgresql_ask(struct postgresql_link *link, const char *sql, const struct postgresql_values *values,
+                         bool octets, struct fault *fault)
+{
+    static const struct postgresql_values none;
+    values = values == NULL ? &none : values;
+    if (postgresql_link_open(link, fault) != 0) {
+        return NULL;
+    }
+    if (PQsendQueryParams(link->conn, sql, values->count, NULL, values->at, values->len, values->format, octets) == 0) {
+        set_result_fault(link, NULL, fault);
+        return NULL;
+    }
+    return take_last(link, fault);
+}
+
+int postgresql_say(struct postgresql_link *link, const char *sql, struct fault *fault)
+{
+    PGresult *result = postgresql_ask(link, sql, NULL, false, fault);
+    PQclear(result);
+    return result == NULL ? -1 : 0;
+}
+
+int postgresql_run(struct postgresql_link *link, const char *sql, struct fault *fault)
+{
+    if (PQsendQuery(link->conn, sql) == 0) {
+        set_result_fault(link, NULL, fault);
+        return -1;
+    }
+    PGresult *result = take_last(link, fault);
+    PQclear(result);
+    return result == NULL ? -1 : 0;
+}
+
+/* ---- several at once ---- */
+
+int postgresql_begin(struct postgresql_link *link, struct fault *fault)
+{
+    if (postgresql_link_open(link, fault) != 0) {
+        return -1;
+    }
+    if (PQenterPipelineMode(link->conn) == 0) {
+        set_result_fault(link, NULL, fault);
+        return -1;
+    }
+    return 0;
+}
+
+int postgresql_send(struct postgresql_link *link, const char *sql, const struct postgresql_values *values,
+                    struct fault *fault)
+{
+    static const struct postgresql_values none;
+    values = values == NULL ? &none : values;
+    if (PQsendQueryParams(link->conn, sql, values->count, NULL, values->at, values->len, values->format, 0) == 0) {
+        set_result_fault(link, NULL, fault);
+        return -1;
+    }
+    return 0;
+}
+
+/* The next result and the end behind it; NULL with a fault when the connection is gone. */
+static PGresult *take_next(struct postgresql_link *link, bool has_end, struct fault *fault)
+{
+    if (wait_for_result(link, fault) != 0) {
+        return NULL;
+    }
+    PGresult *result = PQgetResult(link->conn);
+    if (result == NULL) {
+        set_fault(fault, "down", "the connection was lost");
+        return NULL;
+    }
+    if (has_end) {
+        PQclear(PQgetResult(link->conn));
+    }
+    return result;
+}
+
+int postgresql_gather(struct postgresql_link *link, size_t count, postgresql_result_fn *fn, void *ctx,
+                      struct fault *fault)
+{
+    int told = 0;
+    if (PQpipelineSync(link->conn) == 0) {
+        set_result_fault(link, NULL, fault);
+        postgresql_link_close(link);
+        return -1;
+    }
+    for (size_t i = 0; i <= count; i++) {
+        PGresult *result = take_next(link, i < count, fault);
+        if (result == NULL) {
+            postgresql_link_close(link);
+            return -1;
+        }
+        ExecStatusType status = PQresultStatus(result);
+        if (told == 0 && status != PGRES_PIPELINE_SYNC && !is_good(result)) {
+            told = -1;
+            set_result_fault(link, result, fault);
+        } else if (told == 0 && i < count && fn != NULL) {
+            fn(ctx, i, result);
+        }
+        PQclear(result);
+    }
+    if (PQexitPipelineMode(link->conn) == 0) {
+        set_fault(fault, "down", "its answers have no end");
+        postgresql_link_close(link);
+        return -1;
+    }
+    return told;
+}

@@ -1,0 +1,162 @@
+/*
+ * postgresql_private - what the files of this room share.
+ *
+ * Three threads, each with a connection of its own: the lane of commit() (writer), that of claim(), body() and ask()
+ * (reader), that of room() and chore() (tidier). Bodies on their way in have two more, beat() has one.
+ *
+ * Operations are functions of the database (schema_1.sql): a batch is one round trip, its COMMIT a second. Some need
+ * to see rows before they know what to do (operators' changes, other places): those have round trips of their own in
+ * the same transaction.
+ */
+#ifndef MAILWEIR_STORE_POSTGRESQL_POSTGRESQL_PRIVATE_H
+#define MAILWEIR_STORE_POSTGRESQL_POSTGRESQL_PRIVATE_H
+
+#include <stdatomic.h>
+
+#include "base/log.h"
+#include "base/map.h"
+#include "store/postgresql/postgresql.h"
+#include "store/postgresql/postgresql_link.h"
+#include "store/store_ask.h"
+#include "store/store_batch.h"
+
+/* Octets of each piece of a body but the last; schema_1.sql knows it, too. */
+#define POSTGRESQL_PIECE (256u << 10)
+
+/* What a batch changes of the counts. */
+struct postgresql_change {
+    int64_t waiting, held, dead, messages;
+};
+
+/* A result that is to come: of which operation, and the how manieth of it. */
+struct postgresql_expected {
+    struct store_op *op; /* NULL: none */
+    size_t part;
+};
+
+/* The piece of a body that was read last. */
+struct postgresql_piece {
+    uint64_t body, no;
+    struct buf data;
+};
+
+struct postgresql {
+    struct store store;
+    struct store_options options;
+    char *place;
+    char warning[400];
+    atomic_uint_fast64_t epoch;
+    bool looks; /* it does not write */
+
+    /* The lane of commit(). */
+    struct postgresql_link writer, uploader;
+    uint64_t group;      /* of the last batch */
+    struct arena *arena; /* of a batch's values */
+    struct postgresql_expected *expected;
+    size_t expected_count, expected_room;
+    struct postgresql_change change;
+    struct store_counts counts;
+
+    /* The lane of claim(). */
+    struct postgresql_link reader;
+    struct postgresql_piece piece;
+    struct map *cursors; /* of the turns, by upstream: who was served last */
+
+    /* The lane of room(). */
+    struct postgresql_link tidier;
+    struct postgresql_link beater; /* of beat() */
+};
+
+static inline struct postgresql *postgresql_of(struct store *store)
+{
+    return LIST_ITEM(store, struct postgresql, store);
+}
+
+/* ---- postgresql_ops.c, postgresql_change.c, postgresql_history.c ---- */
+
+/*
+ * An operation: either it sends its questions, of which each answer is taken; or it runs by itself, in the transaction.
+ * -1 with a fault that is the batch's.
+ */
+struct postgresql_kind {
+    int (*send)(struct postgresql *pg, struct store_op *op, struct fault *fault);
+    void (*take)(struct postgresql *pg, struct store_op *op, size_t part, PGresult *result);
+    int (*run)(struct postgresql *pg, struct store_op *op, struct fault *fault);
+};
+extern const struct postgresql_kind postgresql_add, postgresql_hand, postgresql_finish, postgresql_redirecting,
+    postgresql_untouch, postgresql_set_state, postgresql_reroute, postgresql_divert, postgresql_memo, postgresql_pause,
+    postgresql_forget, postgresql_heard, postgresql_learn, postgresql_erase;
+
+/* Sends a question of the operation's, whose answer is expected. */
+MUST_USE int postgresql_op_send(struct postgresql *pg, struct store_op *op, size_t part, const char *sql,
+                                const struct postgresql_values *values, struct fault *fault);
+/* Adds the columns "waiting", "held", "dead" and "messages" to what the batch changes. */
+void postgresql_op_count(struct postgresql *pg, PGresult *result);
+
+/* ---- postgresql_batch.c ---- */
+
+enum store_verdict postgresql_commit(struct store *store, struct store_batch *batch);
+enum store_verdict postgresql_resolve(struct store *store, struct store_batch *batch);
+
+/* ---- postgresql_node.c ---- */
+
+/* Begins as a node, and takes over what earlier starts of it left. */
+MUST_USE int postgresql_node_join(struct postgresql *pg, struct fault *fault);
+/* Nothing of ours is in doubt or in hand for anybody. */
+void postgresql_node_leave(struct postgresql *pg);
+
+/* ---- postgresql_select.c ---- */
+
+/* Columns of a row that was selected, from these on. */
+#define POSTGRESQL_DELIVERY 0
+#define POSTGRESQL_MESSAGE  15
+#define POSTGRESQL_ATTEMPT  27
+#define POSTGRESQL_DELIVERY_COLUMNS                                                                                    \
+    "d.message, d.number, d.state, d.upstream, d.folder, d.rule, d.due_ms, d.attempts, d.uncertain, d.changed_ms,"     \
+    " d.uidvalidity, d.uid, d.detail, d.doubt, d.handed"
+#define POSTGRESQL_MESSAGE_COLUMNS                                                                                     \
+    "m.seq, m.id, m.sender, m.received_ms, m.open, m.settled_ms, m.body, 0, 0, m.body_len, m.body_sum, m.envelope"
+/* Views into the result. */
+struct store_delivery_row postgresql_delivery_at(PGresult *result, int row, int column);
+struct store_message_row postgresql_message_at(PGresult *result, int row, int column);
+struct store_attempt_row postgresql_attempt_at(PGresult *result, int row, int column);
+
+typedef int postgresql_row_fn(void *ctx, PGresult *result, int row);
+/*
+ * Calls fn with each delivery that is chosen, in their order, until it returns non-zero or was called `limit` times
+ * (0: no limit). locks: nobody else changes them before the end of the transaction. after: behind this one; NULL.
+ */
+MUST_USE int postgresql_select(struct postgresql_link *link, const struct store_select *select,
+                               const struct store_key *after, uint64_t limit, bool locks, postgresql_row_fn *fn,
+                               void *ctx, struct fault *fault);
+
+/* ---- postgresql_body.c ---- */
+
+MUST_USE ptrdiff_t postgresql_body(struct store *store, struct store_body *body, uint64_t offset, void *into,
+                                   size_t len, struct fault *fault);
+/* Holds a body against its sum. -1 with a fault "damaged" when it is not what it was. */
+MUST_USE int postgresql_body_check(struct postgresql_link *link, struct postgresql_piece *piece,
+                                   const struct store_place *place, struct fault *fault);
+struct store_upload *postgresql_upload(struct store *store);
+MUST_USE int postgresql_upload_write(struct store *store, struct store_upload *upload, struct bytes data,
+                                     struct fault *fault);
+MUST_USE ptrdiff_t postgresql_upload_read(struct store_upload *upload, uint64_t offset, void *into, size_t len,
+                                          struct fault *fault);
+void postgresql_upload_free(struct store *store, struct store_upload **upload, bool leave);
+/* Its last octets go up; then it can be kept. */
+MUST_USE int postgresql_upload_complete(struct store *store, struct store_upload *upload, struct bytes rest,
+                                        struct store_place *place_r, struct fault *fault);
+/* Its message is durable. Sets *upload to NULL. */
+void postgresql_upload_keep(struct store_upload **upload);
+
+/* ---- postgresql_claim.c, postgresql_ask.c, postgresql_search.c, postgresql_scrub.c ---- */
+
+MUST_USE int postgresql_claim(struct store *store, struct store_claim *claim, struct fault *fault);
+MUST_USE int postgresql_answer(struct store *store, const struct store_question *question, store_row_fn *fn, void *ctx,
+                               struct fault *fault);
+MUST_USE int postgresql_search(struct postgresql *pg, struct store_search *search, store_row_fn *fn, void *ctx,
+                               struct fault *fault);
+MUST_USE int postgresql_scrub(struct store *store, struct store_scrub *scrub, struct fault *fault);
+MUST_USE int postgresql_mend(struct store *store, struct store_counts *counts_r, struct fault *fault);
+
+#endif

@@ -1,0 +1,243 @@
+/*
+ * Tests of store/postgresql: its histories are those of store/model (store_histories.h), on a server of their own.
+ *
+ * By hand: test_store_postgresql COUNT [FIRST]. Without MAILWEIR_POSTGRESQL (a connection string) it starts itself
+ * again under tests/postgresql.py, which starts a server; skipped where there is none.
+ */
+#include <libpq-fe.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "store/model/model_private.h"
+#include "store/postgresql/postgresql.h"
+#include "store/postgresql/postgresql_link.h"
+#include "store/postgresql/postgresql_private.h"
+
+#define ROOM_HAS_WALL_CLOCK false
+#define ROOM_KEEPS_HANDS    false /* what a crash leaves in somebody's hands is uncertain from the takeover on */
+#include "store_histories.h"
+
+/* ---- commits that fail when they are told to ---- */
+
+static enum { SAYS_YES, REFUSES, LOSES_IT, LOSES_THE_ANSWER } next_commit;
+static bool sends_commit;
+
+int __real_postgresql_send(struct postgresql_link *link, const char *sql, const struct postgresql_values *values,
+                           struct fault *fault);
+int __wrap_postgresql_send(struct postgresql_link *link, const char *sql, const struct postgresql_values *values,
+                           struct fault *fault);
+int __real_postgresql_gather(struct postgresql_link *link, size_t count, postgresql_result_fn *fn, void *ctx,
+                             struct fault *fault);
+int __wrap_postgresql_gather(struct postgresql_link *link, size_t count, postgresql_result_fn *fn, void *ctx,
+                             struct fault *fault);
+
+int __wrap_postgresql_send(struct postgresql_link *link, const char *sql, const struct postgresql_values *values,
+                           struct fault *fault)
+{
+    sends_commit = strcmp(sql, "COMMIT") == 0;
+    return __real_postgresql_send(link, sends_commit && next_commit == REFUSES ? "SELECT 1/0" : sql, values, fault);
+}
+
+int __wrap_postgresql_gather(struct postgresql_link *link, size_t count, postgresql_result_fn *fn, void *ctx,
+                             struct fault *fault)
+{
+    bool is_commit = sends_commit;
+    sends_commit = false;
+    if (is_commit && next_commit == LOSES_IT) {
+        shutdown(PQsocket(link->conn), SHUT_RDWR);
+    }
+    int result = __real_postgresql_gather(link, count, fn, ctx, fault);
+    if (is_commit && next_commit == LOSES_THE_ANSWER) {
+        assert_int_equal(result, 0);
+        postgresql_link_close(link);
+        fault_set(fault, FAULT_LOCAL, "down", "test", "the connection was lost");
+        result = -1;
+    }
+    next_commit = is_commit ? SAYS_YES : next_commit;
+    return result;
+}
+
+/* ---- the server ---- */
+
+static const char *place;
+static PGconn *conn; /* the test's own */
+
+__attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
+{
+    char text[4000];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    PGresult *result = PQexec(conn, text);
+    ExecStatusType status = PQresultStatus(result);
+    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
+        fail_msg("%s: %s", text, PQerrorMessage(conn));
+    }
+    PQclear(result);
+}
+
+/* A clock that the test sets stands in the place of the server's. */
+static void set_up_server(void)
+{
+    struct fault fault = FAULT_INIT;
+    int from, to;
+    conn = PQconnectdb(place);
+    assert_int_equal(PQstatus(conn), CONNECTION_OK);
+    say("SET client_min_messages TO warning");
+    say("DROP SCHEMA IF EXISTS mailweir CASCADE");
+    if (postgresql_migrate(place, &from, &to, &fault) != 0) {
+        fail_msg("it cannot be migrated: %s", fault.text);
+    }
+    say("SET search_path TO mailweir");
+    say("CREATE TABLE mailweir.test_clock (at bigint)");
+    say("INSERT INTO mailweir.test_clock VALUES (0)");
+    say("CREATE OR REPLACE FUNCTION mailweir.now_ms() RETURNS bigint LANGUAGE sql STABLE AS"
+        " $$ SELECT at FROM mailweir.test_clock $$");
+}
+
+static void room_clock(void)
+{
+    say("UPDATE test_clock SET at = %lld", (long long)w.now_ms);
+}
+
+/* Numbers that a batch had and that failed are given again by the model: a sequence is not. */
+static void set_numbers(void)
+{
+    const struct model *model = LIST_ITEM(w.stores[MODEL], struct model, store);
+    say("SELECT setval('message_seq', %llu, false)", (unsigned long long)model->next_message);
+}
+
+static void open_it(void)
+{
+    struct fault fault = FAULT_INIT;
+    const struct store_options options = {.path = place, .wall = wall, .node = "tested"};
+    if (postgresql_store.open(&w.stores[LOCAL], &options, &fault) != 0) {
+        fail_msg("the store cannot be opened: %s", fault.text);
+    }
+}
+
+static void room_begin(void)
+{
+    static const char *const tables[] = {"message", "delivery", "body", "upload", "attempt", "note",
+                                         "pause",   "memo",     "grp",  "fence",  "node"};
+    say("BEGIN");
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+        say("DELETE FROM %s", tables[i]);
+    }
+    say("DELETE FROM tally WHERE epoch <> 0");
+    say("UPDATE tally SET waiting = 0, held = 0, dead = 0, messages = 0");
+    say("UPDATE mark SET value = 0");
+    say("COMMIT");
+    set_numbers();
+    open_it();
+}
+
+/* Nothing is left behind that nobody knows of. */
+static void expect_none(const char *what, const char *sql)
+{
+    PGresult *result = PQexec(conn, sql);
+    assert_int_equal(PQresultStatus(result), PGRES_TUPLES_OK);
+    if (strcmp(PQgetvalue(result, 0, 0), "0") != 0) {
+        differ("%s %s were left behind", PQgetvalue(result, 0, 0), what);
+    }
+    PQclear(result);
+}
+
+static void room_end(void)
+{
+    w.stores[LOCAL]->ops->close(w.stores[LOCAL]);
+    expect_none("bodies", "SELECT count(*) FROM body WHERE id NOT IN (SELECT body FROM message WHERE open > 0)");
+    expect_none("uploads", "SELECT count(*) FROM upload");
+    expect_none("fences", "SELECT count(*) FROM fence");
+    expect_none("deliveries in hand", "SELECT count(*) FROM delivery WHERE handed <> 0");
+}
+
+static void room_crash(void (*before_end)(void *ctx), void *ctx)
+{
+    if (before_end != NULL) {
+        before_end(ctx);
+    }
+    postgresql_crash(w.stores[LOCAL]);
+    open_it();
+    set_numbers();
+}
+
+/* ---- commits that fail ---- */
+
+/* It came to be durable after all: both answer. */
+static void end_written(struct store_batch batches[2])
+{
+    struct store *model = w.stores[MODEL];
+    if (model->ops->commit(model, &batches[MODEL]) != STORE_COMMITTED) {
+        differ("the model does not commit");
+    }
+    struct list *link = batches[MODEL].ops.next;
+    LIST_EACH(own, &batches[LOCAL].ops)
+    {
+        struct store_op *op = LIST_ITEM(own, struct store_op, link), *twin = LIST_ITEM(link, struct store_op, link);
+        op->fault = op->failed_with_batch ? FAULT_INIT : op->fault;
+        tell_answers(&w.texts[LOCAL], op);
+        tell_answers(&w.texts[MODEL], twin);
+        note_answer(twin);
+        link = link->next;
+    }
+    compare_texts("the answers of a batch that was in doubt");
+}
+
+static bool room_fails(struct store_batch batches[2])
+{
+    struct store *store = w.stores[LOCAL];
+    struct store_batch *batch = &batches[LOCAL];
+    bool in_doubt = chance(60), crashes_then = in_doubt && chance(40), written = in_doubt && chance(50);
+    next_commit = !in_doubt ? REFUSES : written ? LOSES_THE_ANSWER : LOSES_IT;
+    enum store_verdict verdict = store->ops->commit(store, batch);
+    bool had_work = next_commit == SAYS_YES;
+    next_commit = SAYS_YES;
+    failed += had_work;
+    if (had_work && verdict != (in_doubt ? STORE_IN_DOUBT : STORE_FAILED)) {
+        differ("a commit that %s says %d", in_doubt ? "is in doubt" : "failed", (int)verdict);
+    }
+    if (verdict == STORE_IN_DOUBT && crashes_then) {
+        crash_in_doubt(batches, written);
+        return true;
+    }
+    if (verdict == STORE_IN_DOUBT) {
+        doubtful++;
+        if (store->ops->resolve(store, batch) != (written ? STORE_COMMITTED : STORE_FAILED)) {
+            differ("what was%s written is said to be otherwise", written ? "" : " not");
+        }
+        if (written) {
+            end_written(batches);
+        }
+    }
+    set_numbers();
+    return had_work;
+}
+
+/* ---- the test ---- */
+
+static uint64_t wanted, first_seed = 1;
+
+static void test_histories(void **state)
+{
+    (void)state;
+    run_histories(first_seed, wanted == 0 ? 12 : wanted);
+}
+
+int main(int argc, char **argv)
+{
+    place = getenv("MAILWEIR_POSTGRESQL");
+    if (place == NULL) {
+        execl("/usr/bin/python3", "python3", SOURCE_DIR "/tests/postgresql.py", argv[0], argc > 1 ? argv[1] : "0",
+              argc > 2 ? argv[2] : "1", (char *)NULL);
+        return 77;
+    }
+    wanted = argc > 1 ? strtoull(argv[1], NULL, 10) : 0;
+    first_seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+    set_up_server();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_histories),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
