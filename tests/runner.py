@@ -69,6 +69,22 @@ def e2e(size):
                            ["/usr/bin/python3", str(ROOT / "tests/e2e/harness.py"), str(path), name], 300, env, suffix, ("mailweir", "reading"))
 
 
+# Files of e2e whose tests are made on a queue in PostgreSQL, too, but for those that are about the folder of a local one.
+ON_POSTGRESQL = {"main": (), "restart": (), "queue": ("test_index_is_lost",), "dead_letter": (), "fallback": (), "counters": (), "import": (),
+                 "find": (), "acknowledge": (), "fairness": ()}
+
+
+def on_postgresql(size):
+    """The same tests on the other store; skipped where there is no server of it."""
+    for file, left_out in ON_POSTGRESQL.items():
+        path = ROOT / f"tests/e2e/test_{file}.py"
+        for name in functions(path):
+            if name in left_out:
+                continue
+            env = {**SANITIZER_ENV, "MAILWEIR": str(BUILDS[""][0] / "mailweir"), "TEST_SIZE": size, "TEST_STORE": "postgresql"}
+            yield Test(f"postgresql/{file}/{name[5:]}", ["/usr/bin/python3", str(ROOT / "tests/e2e/harness.py"), str(path), name], 300, env)
+
+
 def fuzz(size):
     seconds = {"small": 4, "large": 600}[size]
     for path in sorted((ROOT / "tests/fuzz").glob("fuzz_*.c")):
@@ -103,7 +119,7 @@ def coverage(size):
         yield Test("coverage/branches", [str(ROOT / "tests/coverage/measure")], 3600, {"TEST_SIZE": size}, build=None)
 
 
-STAGES = {"lint": lint, "unit": unit, "fuzz": fuzz, "e2e": e2e, "deploy": deploy, "coverage": coverage}
+STAGES = {"lint": lint, "unit": unit, "fuzz": fuzz, "e2e": e2e, "postgresql": on_postgresql, "deploy": deploy, "coverage": coverage}
 for name in ("sim", "web"):
     STAGES[name] = script_stage(name)
 

@@ -86,3 +86,18 @@ void admin_post_reload(struct admin_request *request)
 {
     gateway_reload(request->admin->gateway, on_reloaded, request);
 }
+
+/* ---- drain ---- */
+
+/* The answer comes before the end: what is drained goes on answering until all of it is done. */
+void admin_post_drain(struct admin_request *request)
+{
+    struct gateway *gateway = request->admin->gateway;
+    struct gateway_counts counts;
+    gateway_count(gateway, &counts);
+    json_t *answer =
+        json_pack("{s:b,s:I,s:I,s:I}", "draining", 1, "sessions", (json_int_t)counts.reception.sessions_open, "active",
+                  (json_int_t)counts.dispatch.active, "waiting", (json_int_t)counts.spool.waiting);
+    gateway_ask_to_end(gateway);
+    admin_answer_json(request, 200, answer);
+}

@@ -75,5 +75,6 @@ void admin_post_trace_stop(struct admin_request *request);
 void admin_get_log(struct admin_request *request);
 void admin_post_log(struct admin_request *request);
 void admin_post_reload(struct admin_request *request);
+void admin_post_drain(struct admin_request *request);
 
 #endif

@@ -13,6 +13,7 @@
 #include "base/expect.h"
 #include "decision/decision.h"
 #include "dispatch/dispatch_condition.h"
+#include "spool/spool_node.h"
 
 #define METRICS_MAX (16u << 20)
 #define SUMMARY_MS  10000 /* the store is asked at most so often: with a long queue it takes a while */
@@ -158,6 +159,25 @@ static void write_rules(struct metrics_text *text, const struct rule_stats *stat
 
 /* ---- the queue ---- */
 
+/* Of a queue that several nodes share. */
+static void write_nodes(struct metrics_text *text, const struct spool *spool)
+{
+    struct spool_node_counts counts;
+    if (!spool_node_count(spool, &counts)) {
+        return;
+    }
+    one(text, METRICS_GAUGE, "mailweir_nodes", "Nodes of the queue that live.", counts.nodes);
+    metrics_family(text, METRICS_GAUGE, "mailweir_node_lease_margin_seconds",
+                   "How long this node may go on sending without being heard by the others.");
+    metrics_seconds(text, NULL, counts.margin_ms);
+    one(text, METRICS_COUNTER, "mailweir_node_beats_unheard_total", "Beats of this node that nobody heard.",
+        counts.unheard);
+    one(text, METRICS_COUNTER, "mailweir_node_ended_total", "Times that another node took this one for dead.",
+        counts.ended);
+    one(text, METRICS_COUNTER, "mailweir_node_taken_over_deliveries_total",
+        "Deliveries taken over from nodes that died: they are looked for before they are sent again.", counts.taken);
+}
+
 /* What the background check of the spool has found. */
 static void write_health(struct metrics_text *text, const struct spool *spool)
 {
@@ -199,6 +219,7 @@ static void write_queue(struct metrics_text *text, struct spool *spool, const st
         "1 when the spool lies where acknowledged messages may be lost with the power; the log says why.",
         spool_disk_warning(spool) != NULL);
     write_health(text, spool);
+    write_nodes(text, spool);
 }
 
 /* What waits by upstream and state, and since when: as the store said it last. */

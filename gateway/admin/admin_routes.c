@@ -66,6 +66,8 @@ const struct admin_route admin_routes[] = {
      "Writes the dialogues with an upstream, or of clients, to the log for a while; without their secrets."},
     {"POST", "/api/v1/traces/{id}/stop", ADMIN_WRITE, false, admin_post_trace_stop, "Ends a trace."},
     {"POST", "/api/v1/reload", ADMIN_WRITE, false, admin_post_reload, "Loads configuration and rules again."},
+    {"POST", "/api/v1/drain", ADMIN_WRITE, false, admin_post_drain,
+     "Takes nothing new, finishes what is under way, and ends."},
     {NULL, NULL, 0, false, NULL, NULL},
 };
 

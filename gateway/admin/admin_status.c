@@ -5,6 +5,7 @@
 #include "admin/admin_private.h"
 #include "decision/decision.h"
 #include "dispatch/dispatch_condition.h"
+#include "spool/spool_node.h"
 
 static json_t *number_status(uint64_t value)
 {
@@ -175,6 +176,10 @@ json_t *admin_status(const struct admin *admin)
     const char *warning = spool_disk_warning(gateway_spool(admin->gateway));
     json_object_set_new(json_object_get(json, "queue"), "warning",
                         warning == NULL ? json_null() : json_string(warning));
+    json_t *nodes = spool_node_list(gateway_spool(admin->gateway));
+    if (nodes != NULL) {
+        json_object_set_new(json, "nodes", nodes);
+    }
     json_object_set_new(json, "listeners", listeners(admin));
     json_object_set_new(json, "upstreams", upstreams(admin));
     json_object_set_new(json, "rules", rules(admin, &state));

@@ -42,6 +42,7 @@ MUST_USE int cmd_completion(const struct cli_command *commands, const struct cli
                             char **argv);
 MUST_USE int cmd_manual(const struct cli_command *command, int argc, char **argv);
 MUST_USE int cmd_health(const struct cli_command *command, int argc, char **argv);
+MUST_USE int cmd_drain(const struct cli_command *command, int argc, char **argv);
 MUST_USE int cmd_reload(const struct cli_command *command, int argc, char **argv);
 MUST_USE int cmd_test(const struct cli_command *command, int argc, char **argv);
 MUST_USE int cmd_explain(const struct cli_command *command, int argc, char **argv);

@@ -138,6 +138,27 @@ static void print_listeners(FILE *out, const json_t *status)
     }
 }
 
+/* Of a queue that several share: who lives, and for how long the others take him to. */
+static void print_nodes(FILE *out, const json_t *status, const struct paint *paint)
+{
+    size_t i;
+    json_t *node;
+    json_array_foreach(json_object_get(status, "nodes"), i, node)
+    {
+        const json_t *state = json_object_get(node, "state");
+        int64_t lease_ms = document_member_number(node, "lease_ms");
+        fprintf(out,
+                "  %-10s %s%s (epoch %" PRId64 ", %s)%s, %s%" PRId64 " s of its lease left%s; %" PRId64
+                " sessions open, %" PRId64 " filed\n",
+                i == 0 ? "nodes" : "", document_member_text(node, "name"),
+                json_is_true(json_object_get(node, "me")) ? ", this one" : "", document_member_number(node, "epoch"),
+                document_member_text(node, "version"),
+                json_is_true(json_object_get(node, "draining")) ? ", draining" : "", lease_ms > 0 ? "" : paint->bad,
+                lease_ms / 1000, lease_ms > 0 ? "" : paint->plain, document_member_number(state, "sessions"),
+                document_member_number(state, "filed"));
+    }
+}
+
 static void print_daily(FILE *out, const json_t *daily, const struct paint *paint)
 {
     char ends[32], spent[32];
@@ -202,6 +223,7 @@ void cli_status_print(FILE *out, const json_t *status, bool colour)
     print_counts(out, status, paint);
     print_sandbox(out, status);
     print_listeners(out, status);
+    print_nodes(out, status, paint);
     json_array_foreach(json_object_get(status, "upstreams"), i, upstream)
     {
         print_upstream(out, upstream, i == 0 ? "upstreams" : "", paint);

@@ -191,10 +191,11 @@ static int is_there(void *ctx, const char *name)
 }
 
 /* --spool names the spool's folder, or the configuration that names it. NULL after a problem was printed. */
-static char *spool_folder(const char *path, struct arena *arena)
+static char *spool_folder(const char *path, struct arena *arena, struct cli_store *store)
 {
     struct fault fault = FAULT_INIT;
     if (net_file_list(path, is_there, NULL, &fault) >= 0) {
+        cli_store_of_path(store, path);
         return arena_text(arena, path);
     }
     struct problems *problems = problems_new();
@@ -202,6 +203,8 @@ static char *spool_folder(const char *path, struct arena *arena)
     char *folder = config == NULL || config->spool_path == NULL ? NULL : arena_text(arena, config->spool_path);
     if (folder == NULL) {
         fprintf(stderr, "mailweir: --spool %s is neither a spool's folder nor a configuration that names one\n", path);
+    } else {
+        cli_store_of_config(store, config);
     }
     config_free(&config);
     problems_free(&problems);
@@ -211,14 +214,16 @@ static char *spool_folder(const char *path, struct arena *arena)
 static int walk_spool(struct explain *explain, const char *path, char **ids, int count, cli_message_fn *fn)
 {
     struct arena *arena = arena_new(1u << 20);
-    char *folder = spool_folder(path, arena);
-    struct queue_options options = {.spool = folder, .path = folder};
+    struct cli_store store = {0};
+    char *folder = spool_folder(path, arena, &store);
+    struct queue_options options = {.spool = folder, .path = folder, .store = store};
     struct stored stored = {.explain = explain, .fn = fn};
     int result = options.spool == NULL ? EX_NOINPUT : EX_OK;
     for (int i = 0; result == EX_OK && i < (count == 0 ? 1 : count); i++) {
         options.select.id = count == 0 ? NULL : ids[i];
         result = queue_each_message(&options, NULL, each_stored, &stored);
     }
+    cli_store_done(&store);
     arena_free(&arena);
     return result;
 }

@@ -14,9 +14,9 @@
 #include "cli/cli.h"
 #include "cli/cli_notify.h"
 #include "cli/cli_sandbox.h"
+#include "cli/cli_store.h"
 #include "daemon/gateway.h"
 #include "net/net_runner.h"
-#include "store/local/local.h"
 
 struct run {
     struct net_loop *loop;
@@ -34,10 +34,8 @@ static void on_drained(void *ctx)
     net_loop_stop(run->loop);
 }
 
-static void on_stop(void *ctx, int number)
+static void stop(struct run *run, const char *name)
 {
-    struct run *run = ctx;
-    const char *name = number == SIGTERM ? "SIGTERM" : "SIGINT";
     if (run->stopping) {
         /* Whoever asks twice wants no tidying up; what was acknowledged is on the disk, and a start looks at it as
          * after a crash. */
@@ -48,6 +46,17 @@ static void on_stop(void *ctx, int number)
     cli_notify_stopping(run->notify);
     log_event(&run->log, LOG_LEVEL_INFO, "stopping", LOG_STR("signal", name));
     gateway_drain(run->gateway, on_drained, run);
+}
+
+static void on_stop(void *ctx, int number)
+{
+    stop(ctx, number == SIGTERM ? "SIGTERM" : "SIGINT");
+}
+
+/* "mailweir drain" */
+static void on_asked(void *ctx)
+{
+    stop(ctx, "drain");
 }
 
 static void on_reloaded(void *ctx, bool good, const struct problems *problems)
@@ -83,7 +92,7 @@ static void run_loop(struct run *run)
 static int open_all(struct run *run, struct config **config, struct fault *fault)
 {
     if (cli_sandbox_enter(*config, run->loop, &run->log, &run->sandbox, fault) < 0 ||
-        gateway_open(&run->gateway, run->loop, &local_store, config, &run->log, fault) < 0) {
+        gateway_open(&run->gateway, run->loop, cli_store_kind(*config), config, &run->log, fault) < 0) {
         return -1;
     }
     gateway_set_sandbox(run->gateway, &run->sandbox);
@@ -107,6 +116,7 @@ static int run_gateway(struct run *run, struct config **config)
         net_runner_stop(run->loop);
         return start_failed(run, &fault);
     }
+    gateway_set_ender(run->gateway, on_asked, run);
     gateway_start(run->gateway);
     run->notify = cli_notify_new(run->loop);
     run_loop(run);

@@ -1,5 +1,5 @@
 /*
- * cmd_spool - `mailweir spool check`, `rebuild`, `backup` and `restore`. 1 when something is damaged.
+ * cmd_spool - `mailweir spool check`, `rebuild`, `backup`, `restore` and `migrate`. 1 when something is damaged.
  */
 #include <inttypes.h>
 #include <jansson.h>
@@ -9,6 +9,7 @@
 
 #include "cli/cli_progress.h"
 #include "cli/queue.h"
+#include "cli/spool_database.h"
 #include "store/local/local_backup.h"
 #include "store/local/local_check.h"
 
@@ -123,15 +124,13 @@ static int copy(const char *from, const char *to, bool restores, bool as_json)
 
 /* ---- the command ---- */
 
-enum verb { CHECK, REBUILD, BACKUP, RESTORE, VERBS };
+enum verb { CHECK, REBUILD, BACKUP, RESTORE, MIGRATE, VERBS };
 static const struct {
     const char *name;
     int arguments;
 } verbs[VERBS] = {
-    [CHECK] = {"check", 1},
-    [REBUILD] = {"rebuild", 1},
-    [BACKUP] = {"backup", 2},
-    [RESTORE] = {"restore", 2},
+    [CHECK] = {"check", 1},     [REBUILD] = {"rebuild", 1}, [BACKUP] = {"backup", 2},
+    [RESTORE] = {"restore", 2}, [MIGRATE] = {"migrate", 1},
 };
 
 static enum verb verb_of(int count, char **argv)
@@ -145,6 +144,12 @@ static enum verb verb_of(int count, char **argv)
 
 static int run(enum verb verb, const char *folder, const struct queue_options *options)
 {
+    if (verb == MIGRATE) {
+        return spool_database_migrate(options);
+    }
+    if (spool_database_is(options)) {
+        return verb == CHECK ? spool_database_check(options) : spool_database_refuse(verbs[verb].name);
+    }
     switch (verb) {
     case CHECK:
         return check(options->spool, options->json);
@@ -166,7 +171,7 @@ int cmd_spool(const struct cli_command *command, int argc, char **argv)
     const char *folder = others == 2 ? argv[2] : verb == BACKUP ? options.to : NULL;
     int given = others + (others == 1 && folder != NULL);
     if (others >= 0 && (verb == VERBS || given != verbs[verb].arguments || (options.to != NULL && verb != BACKUP))) {
-        exit_code = cli_usage_error(command, "say check, rebuild, backup FOLDER or restore FOLDER");
+        exit_code = cli_usage_error(command, "say check, rebuild, backup FOLDER, restore FOLDER or migrate");
     } else if (others >= 0 && queue_find_spool(&options, &exit_code) == 0) {
         exit_code = run(verb, folder, &options);
     }

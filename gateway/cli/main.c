@@ -55,12 +55,16 @@ static const struct cli_command commands[] = {
     {"reload", cmd_reload, "[--config FILE] [--json]",
      "Have the running gateway load its configuration and rules again.",
      "  mailweir reload                          says what is wrong; then what ran before goes on\n"},
+    {"drain", cmd_drain, "[--config FILE] [--json]",
+     "Have the running gateway take nothing new, finish what is under way, and end.",
+     "  mailweir drain                           other nodes of the same queue go on with what waits\n"},
     {"queue", cmd_queue, "VERB [SELECTION] [OPTIONS]", "Look at the queue and change it, also while the gateway runs.",
      "  mailweir queue list --state dead         the dead letters, with their reasons\n"
      "  mailweir queue retry --upstream corp     try them again now\n"
      "  mailweir queue export --all --to mail/   copy everything out, with the facts for an import\n"},
-    {"spool", cmd_spool, "check | rebuild | backup FOLDER | restore FOLDER [--config FILE] [--spool FOLDER] [--json]",
-     "Check the spool on the disk, make its index anew, copy it while the gateway runs, or take a copy back.",
+    {"spool", cmd_spool, "check | rebuild | backup FOLDER | restore FOLDER | migrate [OPTIONS]",
+     "Check the spool, make its index anew, copy it while the gateway runs, take a copy back; or make its tables in "
+     "PostgreSQL.",
      "  mailweir spool backup /backup/today      a copy of what waits, read back and checked; the gateway may run\n"
      "  mailweir spool restore /backup/today     into an empty spool: what may be filed already is looked for first\n"},
     {"clients", cmd_clients, "[--config FILE] [--spool FOLDER] [--json] [ADDRESS]",

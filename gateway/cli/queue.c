@@ -104,6 +104,7 @@ int queue_find_spool(struct queue_options *options, int *exit_r)
 {
     if (options->path != NULL) {
         options->spool = expect_strdup(options->path);
+        cli_store_of_path(&options->store, options->path);
         return 0;
     }
     struct config *config = cli_load_config(options->config_file, false);
@@ -113,6 +114,7 @@ int queue_find_spool(struct queue_options *options, int *exit_r)
         return -1;
     }
     options->spool = expect_strdup(config->spool_path);
+    cli_store_of_config(&options->store, config);
     config_free(&config);
     return 0;
 }
@@ -120,6 +122,7 @@ int queue_find_spool(struct queue_options *options, int *exit_r)
 void queue_options_done(struct queue_options *options)
 {
     free(options->spool);
+    cli_store_done(&options->store);
 }
 
 /* ---- printing ---- */

@@ -9,6 +9,7 @@
 
 #include "base/must_use.h"
 #include "cli/cli.h"
+#include "cli/cli_store.h"
 #include "filters/filters.h"
 #include "spool/spool_query.h"
 
@@ -34,7 +35,8 @@ struct queue_options {
     const char *older, *since, *limit, *after, *to, *format, *recipients;
     bool all, dry_run, by_rules, again;
     /* Worked out by queue_parse(). */
-    char *spool;           /* the spool's folder */
+    char *spool; /* the spool's folder */
+    struct cli_store store;
     uint64_t limit_number; /* 0: none given */
 };
 

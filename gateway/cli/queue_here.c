@@ -14,7 +14,6 @@
 #include "net/net_loop.h"
 #include "spool/spool_admin.h"
 #include "spool/spool_export.h"
-#include "store/local/local.h"
 
 #define SEARCH_LOOK 100000 /* messages that are looked at for one page */
 #define FOUND_MAX   100
@@ -31,7 +30,7 @@ struct queue_here *queue_here_open(const struct queue_options *options, int *exi
 {
     struct store *store = NULL;
     struct fault fault = FAULT_INIT;
-    if (spool_export_open(&store, &local_store, options->spool, &fault) != 0) {
+    if (spool_export_open(&store, options->store.ops, options->store.place, &fault) != 0) {
         fprintf(stderr, "mailweir: cannot open the spool at %s: %s\n", options->spool, fault.text);
         *exit_r = EX_NOINPUT;
         return NULL;
@@ -179,8 +178,12 @@ int queue_here_facts(struct queue_here *here, const char *id, json_t **facts_r)
 static int change(struct queue_here *here, const char *request, json_t **reply_r)
 {
     struct fault fault = FAULT_INIT;
+    const struct spool_options options = {.store = here->options->store.ops,
+                                          .place = here->options->store.place,
+                                          .path = here->options->spool,
+                                          .brief = true};
     char *text = NULL;
-    if (spool_admin_call(&local_store, here->options->spool, request, &text, &fault) != 0) {
+    if (spool_admin_call(&options, request, &text, &fault) != 0) {
         return queue_failed(&fault);
     }
     json_t *reply = json_loads(text, 0, NULL);

@@ -30,7 +30,6 @@
 #include "net/net_loop.h"
 #include "spool/spool_admin.h"
 #include "spool/spool_import.h"
-#include "store/local/local.h"
 #include "store/store_meta.h"
 #include "store/store_sum.h"
 
@@ -295,7 +294,11 @@ static json_t *ask_import(struct import *import, json_t *request)
         return answer;
     }
     char *text = json_dumps(request, JSON_COMPACT);
-    if (spool_admin_call(&local_store, import->options->spool, text, &reply, &fault) == 0) {
+    const struct spool_options options = {.store = import->options->store.ops,
+                                          .place = import->options->store.place,
+                                          .path = import->options->spool,
+                                          .brief = true};
+    if (spool_admin_call(&options, text, &reply, &fault) == 0) {
         answer = json_loads(reply, 0, NULL);
     }
     const char *error = json_string_value(json_object_get(answer, "error"));

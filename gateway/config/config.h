@@ -186,6 +186,15 @@ enum config_sandbox { CONFIG_SANDBOX_AUTO, CONFIG_SANDBOX_REQUIRED, CONFIG_SANDB
 /* AUTO: text on a terminal, else JSON. */
 enum config_log_format { CONFIG_LOG_AUTO, CONFIG_LOG_TEXT, CONFIG_LOG_JSON, CONFIG_LOG_FORMATS };
 
+/* The queue lies in a database of PostgreSQL; connection NULL: it does not. */
+struct config_postgresql {
+    const char *connection; /* libpq's, without the password */
+    const char *password;   /* or NULL */
+    const char *node;       /* what this one of several nodes is called; NULL: as the machine is */
+    uint64_t lease;
+    bool insecure;
+};
+
 struct config {
     struct arena *arena; /* of everything below */
     unsigned holders;    /* besides the first owner */
@@ -193,7 +202,8 @@ struct config {
     const char *hostname;
     struct config_list listeners; /* struct config_listener */
     struct config_list upstreams; /* struct config_upstream */
-    const char *spool_path;
+    const char *spool_path;       /* with PostgreSQL: of what this node keeps for itself */
+    struct config_postgresql postgresql;
     uint64_t spool_minimum_free;
     uint64_t spool_check_every;
     uint64_t spool_history;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "config/config_check.h"
+#include "config/config_spool.h"
 #include "net/net_file.h"
 #include "net/net_sandbox.h"
 
@@ -124,6 +125,7 @@ static void check_spool(const struct config *config, const struct document *json
 void config_check_start(const struct config *config, const struct document *json, struct problems *problems)
 {
     struct fault fault = FAULT_INIT;
+    config_spool_check(config, json, problems);
     check_addresses(config, json, problems);
     check_admin_addresses(config, json, problems);
     check_spool(config, json, problems);

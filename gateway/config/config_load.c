@@ -10,6 +10,7 @@
 #include "base/expect.h"
 #include "config/config_check.h"
 #include "config/config_private.h"
+#include "config/config_spool.h"
 #include "config/config_table.h"
 
 #define TRACE_ROOM 8192 /* octets of Return-Path, Received and other fields of ours */
@@ -59,6 +60,7 @@ static void read_config(struct config *config, const struct document *json, stru
                                    .folder = config_folder_of(config->arena, config->file),
                                    .noting = config};
     config_read(&reader, &config_root_table, "", document_root(json), config);
+    config_spool_settle(config);
     resolve_upstreams(config);
     bound_message_sizes(config);
     config_resolve_probe(config);
@@ -121,6 +123,7 @@ struct config *config_load_part(const char *file, struct problems *problems)
                                    .arena = config->arena,
                                    .folder = config_folder_of(config->arena, config->file)};
     config_read(&reader, &config_root_table, "", document_root(json), config);
+    config_spool_settle(config);
     config_resolve_probe(config);
     document_free(&json);
     return config;

@@ -120,6 +120,8 @@ static json_t *schema_of_table(const struct config_table *table)
 json_t *config_schema(void)
 {
     json_t *schema = schema_of_table(&config_root_table);
+    json_object_set_new(json_object_get(json_object_get(schema, "properties"), "spool"), "anyOf",
+                        json_pack("[{s[s]} {s[s]}]", "required", "path", "required", "postgresql"));
     json_object_set_new(schema, "$schema", json_string("http://json-schema.org/draft-07/schema#"));
     json_object_set_new(schema, "title", json_string("mailweir configuration"));
     return schema;

@@ -252,9 +252,28 @@ const struct config_table config_upstream_table = {upstream_keys, sizeof(struct 
 
 /* ---- the rest ---- */
 
+static const struct config_key postgresql_keys[] = {
+    {"connection", STRING(config, postgresql.connection), .required = true,
+     .help =
+         "libpq's keyword=value pairs, such as host=db.example.net dbname=mailweir user=mailweir; off a unix socket "
+         "sslmode is verify-full"},
+    {"password", SECRET(config, postgresql.password), .help = "the role's password"},
+    {"node", STRING(config, postgresql.node),
+     .help = "what this one of several nodes is called; without it, as the machine is"},
+    {"lease", DURATION(config, postgresql.lease), .fallback = "15s", .least = 5000, .most = 600000,
+     .help = "how long a node that says nothing counts as alive; then another takes its mail over"},
+    {"insecure", BOOLEAN(config, postgresql.insecure),
+     .help = "allow a connection off a unix socket that does not check the server's certificate"},
+    END,
+};
+static const struct config_table postgresql_table = {postgresql_keys, 0};
+
 static const struct config_key spool_keys[] = {
-    {"path", PATH(config, spool_path), .required = true, .unwatched = true, .secret = true,
-     .help = "folder of the queue, on a disk that survives restarts"},
+    {"path", PATH(config, spool_path), .unwatched = true, .secret = true,
+     .help = "folder of the queue, on a disk that survives restarts; with postgresql, of what this node keeps for "
+             "itself (admin.sock, refusals), /var/lib/mailweir if it is not said"},
+    {"postgresql", OBJECT(&postgresql_table),
+     .help = "instead of a folder: a database, which several nodes may share; mailweir spool migrate makes its tables"},
     {"minimum_free", SIZE(config, spool_minimum_free), .fallback = "64MiB",
      .help = "disk space kept free; below, senders hear 452"},
     {"check_every", DURATION(config, spool_check_every), .fallback = "15m",

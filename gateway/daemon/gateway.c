@@ -6,21 +6,33 @@
 #include <stdlib.h>
 
 #include "base/expect.h"
+#include "config/config_spool.h"
 #include "daemon/gateway_private.h"
 #include "net/net_lane.h"
-#include "spool/spool_admin.h"
+#include "spool/spool_node.h"
+
+/* Octets of where a store is, in its own words. */
+#define PLACE_MAX 20000
 
 static int open_spool(struct gateway *gateway, struct fault *fault)
 {
+    struct buf place;
+    buf_init(&place, PLACE_MAX);
+    config_spool_place(gateway->config, &place);
     const struct config *config = gateway->config;
     struct spool_options options = {.store = gateway->store,
+                                    .place = buf_text(&place),
+                                    .node = config->postgresql.node,
+                                    .lease_ms = config->postgresql.lease,
                                     .path = config->spool_path,
                                     .minimum_free = config->spool_minimum_free,
                                     .check_every_ms = config->spool_check_every,
                                     .history_ms = config->spool_history,
                                     .history_messages = config->spool_history_messages,
                                     .search_ms = config->search_history};
-    return spool_open(&gateway->spool, gateway->loop, &options, gateway_log(gateway, GATEWAY_AREA_SPOOL), fault);
+    int result = spool_open(&gateway->spool, gateway->loop, &options, gateway_log(gateway, GATEWAY_AREA_SPOOL), fault);
+    buf_wipe(&place);
+    return result;
 }
 
 static int open_parts(struct gateway *gateway, struct fault *fault)
@@ -53,6 +65,7 @@ static int open_parts(struct gateway *gateway, struct fault *fault)
     const struct mail_about about = {.subject = config->search_history > 0 && config->search_subject,
                                      .addresses = config->search_history > 0};
     reception_keep_about(gateway->reception, &about);
+    gateway_tell_nodes(gateway);
     /* Last: whoever connects finds all the rest there. */
     return gateway_apply_listeners(gateway, config, fault);
 }
@@ -62,7 +75,7 @@ static void log_ready(struct gateway *gateway)
     struct spool_counts counts;
     spool_count(gateway->spool, &counts);
     log_event(gateway->log, LOG_LEVEL_INFO, "ready", LOG_STR("version", MAILWEIR_VERSION),
-              LOG_STR("hostname", gateway->config->hostname), LOG_STR("spool", gateway->config->spool_path),
+              LOG_STR("hostname", gateway->config->hostname), LOG_STR("spool", config_spool_shown(gateway->config)),
               LOG_INT("waiting", counts.waiting), LOG_INT("dead_letters", counts.dead), LOG_INT("held", counts.held));
 }
 
@@ -145,12 +158,32 @@ static void on_smtpd_drained(void *ctx)
 void gateway_drain(struct gateway *gateway, void (*done)(void *ctx), void *ctx)
 {
     gateway->draining = true;
+    spool_node_set_draining(gateway->spool);
     gateway_give_up_reloads(gateway);
     gateway_probe_free(&gateway->probes);
     gateway->drained = done;
     gateway->drained_ctx = ctx;
     /* Each half gets half of the time, so that both keep within the whole. */
     reception_drain(gateway->reception, gateway->config->shutdown_timeout / 2, on_smtpd_drained, gateway);
+}
+
+void gateway_set_ender(struct gateway *gateway, void (*fn)(void *ctx), void *ctx)
+{
+    gateway->ender = fn;
+    gateway->ender_ctx = ctx;
+}
+
+static void end_now(void *ctx)
+{
+    struct gateway *gateway = ctx;
+    if (gateway->ender != NULL && !gateway->draining) {
+        gateway->ender(gateway->ender_ctx);
+    }
+}
+
+void gateway_ask_to_end(struct gateway *gateway)
+{
+    net_defer(gateway->loop, end_now, gateway);
 }
 
 void gateway_free(struct gateway **gateway)

@@ -30,6 +30,9 @@ void gateway_start(struct gateway *gateway);
  * configuration's shutdown_timeout. done comes once; then gateway_free().
  */
 void gateway_drain(struct gateway *gateway, void (*done)(void *ctx), void *ctx);
+/* Whoever runs the gateway is asked to drain it, as a signal would; fn comes from the loop, soon after it was asked. */
+void gateway_set_ender(struct gateway *gateway, void (*fn)(void *ctx), void *ctx);
+void gateway_ask_to_end(struct gateway *gateway);
 /* For a drained gateway, or one that was never started; blocks for the commits under way. Sets *gateway to NULL; NULL
  * is fine. */
 void gateway_free(struct gateway **gateway);

@@ -64,8 +64,10 @@ struct gateway {
     bool watched_all;          /* the kernel watches all of them */
     struct net_timer *watch;   /* the next look at them */
     void (*files_changed)(struct gateway *gateway);
-    uint64_t event_ms; /* since when something happens there; 0: nothing does */
-    uint64_t stamp;    /* of those files, together */
+    uint64_t event_ms;        /* since when something happens there; 0: nothing does */
+    uint64_t stamp;           /* of those files, together */
+    void (*ender)(void *ctx); /* who is asked to drain it; or NULL */
+    void *ender_ctx;
     void (*drained)(void *ctx);
     void *drained_ctx;
 };
@@ -90,5 +92,10 @@ MUST_USE int gateway_count_again(struct gateway *gateway, struct fault *fault);
 void gateway_give_up_reloads(struct gateway *gateway);
 /* After each load of configuration and rules. */
 void gateway_note_load(struct gateway *gateway, bool good);
+
+/* ---- gateway_node.c ---- */
+
+/* Other nodes of the same queue, if there are some, are told what this one does. */
+void gateway_tell_nodes(struct gateway *gateway);
 
 #endif

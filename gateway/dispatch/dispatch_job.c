@@ -12,6 +12,7 @@
 #include "dispatch/dispatch_private.h"
 #include "dispatch/dispatch_report.h"
 #include "mail/mail_header.h"
+#include "spool/spool_node.h"
 
 #define HEADER_MAX (256u << 10) /* what edits can see of a header section */
 
@@ -69,6 +70,13 @@ static void body_read(void *ctx, uint64_t offset, size_t len, imapc_body_fn *don
     struct dispatch_job *job = ctx;
     struct mail_rope_part part = mail_rope_at(job->rope, offset);
     EXPECT(!job->reading);
+    /* The last octet of what another node may send by now does not go. */
+    if (offset + len >= mail_rope_size(job->rope) && !spool_node_may_send(job->upstream->dispatch->spool)) {
+        struct fault fault = FAULT_INIT;
+        fault_set(&fault, FAULT_TEMP, "lease", "spool", "this node was not heard by the others for too long");
+        done(done_ctx, bytes_at("", 0), &fault);
+        return;
+    }
     struct bytes at_hand = bytes_slice(part.memory, 0, len);
     size_t want = part.stored_len < len ? (size_t)part.stored_len : len;
     if (part.memory.ptr == NULL) {

@@ -205,6 +205,7 @@ static struct spool *spool_new(struct net_loop *loop, const struct spool_options
         .place = expect_strdup(options->place == NULL ? options->path : options->place),
         .node = options->node == NULL ? NULL : expect_strdup(options->node),
         .brief = options->brief,
+        .lease_ms = options->lease_ms,
         .path = expect_strdup(options->path),
         .segment_size = or_default(options->segment_size, 64u << 20),
         .own_segment_over = or_default(options->own_segment_over, 256u << 10),
@@ -361,6 +362,7 @@ static int set_up(struct spool *spool, struct fault *fault)
     const struct store_options options = {.path = spool->options.place,
                                           .node = spool->options.node,
                                           .brief = spool->options.brief,
+                                          .lease_ms = spool->options.lease_ms,
                                           .segment_size = spool->options.segment_size,
                                           .log = spool->log,
                                           .wall = spool->options.wall,
@@ -378,6 +380,7 @@ static int set_up(struct spool *spool, struct fault *fault)
         return -1;
     }
     spool_scrub_start(spool);
+    spool_node_start(spool);
     return 0;
 }
 
@@ -439,5 +442,6 @@ void spool_close(struct spool **spool_ref)
     finish_lane(&spool->disk);
     spool_doubt_end(spool);
     finish_lane(&spool->tidy);
+    spool_node_stop(spool);
     tear_down(spool);
 }

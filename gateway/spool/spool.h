@@ -31,6 +31,7 @@ struct spool_options {
     const struct store_ops *store; /* what it keeps its messages in */
     const char *place;             /* where the store is, in its own words; NULL: path */
     const char *node;              /* see store.h; or NULL */
+    uint64_t lease_ms;             /* likewise */
     bool brief;                    /* likewise */
     const char *path;              /* of that */
     uint64_t segment_size;         /* 0: 64 MiB */

@@ -118,13 +118,18 @@ static void on_asked(void *ctx)
     spool_wake(spool, NULL);
 }
 
+void spool_pause_look(struct spool *spool)
+{
+    struct pauses *pauses = expect_calloc(1, sizeof *pauses);
+    pauses->spool = spool;
+    net_lane_submit(spool->read, ask_on_lane, on_asked, pauses);
+}
+
 static void on_hint(void *ctx)
 {
     struct spool *spool = ctx;
     spool->store->ops->heed(spool->store);
-    struct pauses *pauses = expect_calloc(1, sizeof *pauses);
-    pauses->spool = spool;
-    net_lane_submit(spool->read, ask_on_lane, on_asked, pauses);
+    spool_pause_look(spool);
 }
 
 void spool_pause_watch(struct spool *spool)

@@ -121,6 +121,7 @@ struct spool {
     struct net_poll *hint;     /* of the store's; or NULL */
     struct spool_scrub *scrub; /* or NULL */
     struct spool_health health;
+    struct spool_node *node; /* of several; or NULL */
 
     struct list pending;   /* jobs that wait for a group */
     net_lane_fn *on_group; /* a group (its ctx) comes back from its lane: spool.c's */
@@ -195,6 +196,15 @@ void spool_set_pause(struct spool *spool, const char *upstream, bool on, int64_t
 MUST_USE int spool_pause_ask(struct spool *spool, struct fault *fault);
 /* From now on the store's hints are heeded, if it has some. */
 void spool_pause_watch(struct spool *spool);
+
+/* Asks the store what is paused, and has whoever fetches look: somebody else may have changed something. */
+void spool_pause_look(struct spool *spool);
+
+/* ---- spool_node.c ---- */
+
+/* From now on this node says that it lives, where a store has several. And no more. */
+void spool_node_start(struct spool *spool);
+void spool_node_stop(struct spool *spool);
 
 /* ---- spool_scrub.c ---- */
 

@@ -195,11 +195,34 @@ struct store_upload;
 
 struct log;
 
+/* One of the nodes that share a store. */
+struct store_node {
+    uint64_t epoch; /* its number: each start has another */
+    const char *name, *version;
+    int64_t lease_ms; /* how long it counts as alive without saying so again; negative: how long ago that ended */
+    bool is_me, draining;
+    const char *state; /* JSON that it says of itself; "" */
+};
+
+/* What a node says of itself, and hears of the others. */
+struct store_beat {
+    const char *state; /* JSON; or NULL */
+    bool draining;
+    void (*found)(void *ctx, const struct store_node *node); /* of each, during the call */
+    void *ctx;
+    /* Answers. */
+    bool is_ended;     /* another node has taken this one for dead: what was in its hands is not any more */
+    bool is_news;      /* somebody else has changed what is due or paused */
+    uint64_t taken;    /* deliveries that nodes which died had in their hands: they are due, and in doubt */
+    uint64_t lease_ms; /* how long it may be relied on, from before the call */
+};
+
 /* Of a store that is opened to be written to; by reference until it is closed. */
 struct store_options {
     const char *path;           /* where it is kept; the store's own way to say so */
     const char *node;           /* what this one of several nodes is called; NULL: as the machine is */
     bool brief;                 /* for one command beside a node that may run here, too */
+    uint64_t lease_ms;          /* for how long a node that says nothing counts as alive; 0: the store's own */
     uint64_t segment_size;      /* above it the next segment is begun; for stores that have some */
     struct log *log;            /* of what is found at the start; NULL: nobody is told */
     int64_t (*wall)(void *ctx); /* this machine's wall clock: milliseconds since 1970, from any thread */
@@ -253,6 +276,11 @@ struct store_ops {
      */
     int (*hint)(struct store *store);
     void (*heed)(struct store *store);
+    /*
+     * Says that this node lives, each second or so, on a lane of its own; and ends nodes that have not for too long. -1
+     * with a fault: nobody heard it. NULL where there is one node only.
+     */
+    int (*beat)(struct store *store, struct store_beat *beat, struct fault *fault);
     /* Why what is acknowledged may be lost with the power, for operators; or NULL. */
     const char *(*warning)(const struct store *store);
 

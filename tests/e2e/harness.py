@@ -27,6 +27,8 @@ import time
 import traceback
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+import postgresql  # noqa: E402
 MAILWEIR = os.environ.get("MAILWEIR", str(ROOT / "build/mailweir"))
 SIZE = os.environ.get("TEST_SIZE", "small")
 
@@ -262,12 +264,13 @@ class Mailweir:
                 "tls": {"mode": "implicit", "ca_file": str(world.certificates.ca)},
                 "auth": {"username": "relay", "password": "relaypw"},
                 "retry": {"initial": "100ms", "maximum": "500ms", "settle": "2s"}}},
-            "spool": {"path": str(self.folder / "spool")},
+            "spool": {"path": str(self.folder / "spool"), **world.spool(name)},
             "rules": ["rules.json"],
             "default": {"upstream": "corp", "folder": "INBOX"},
         }
         self.process = None
         self.starts = 0
+        self.migrated = False
 
     @property
     def file(self):
@@ -282,8 +285,16 @@ class Mailweir:
         put(self.folder / "rules.json", json.dumps({"rules": self.rules}, indent=2))
         put(self.file, json.dumps(self.configuration, indent=2))
 
+    def migrate(self):
+        """Where the queue lies in a database, its tables are made, once."""
+        if "postgresql" in self.configuration["spool"] and not self.migrated:
+            status, _, err = self.run("spool", "migrate")
+            assert status == 0, err
+            self.migrated = True
+
     def start(self, ready=True):
         self.write()
+        self.migrate()
         self.starts += 1
         self.log = self.folder / f"log.{self.starts}"
         self.process = Process([MAILWEIR, "run", "--config", self.file], self.log)
@@ -367,6 +378,27 @@ class World:
         self.logs = []
         self._certificates = None
         self._server_certificate = None
+        self._postgresql = None
+
+    def postgresql(self, **options):
+        """The test's own server of PostgreSQL."""
+        if self._postgresql is None:
+            if not postgresql.available():
+                raise Skip("PostgreSQL's server is not installed")
+            self._postgresql = postgresql.Server(**options)
+            self.cleanup.append(self._postgresql.close)
+            self._postgresql.start()
+        return self._postgresql
+
+    on_disk = os.environ.get("TEST_STORE") != "postgresql"  # the queue is a folder, with segments and an index
+
+    def spool(self, name):
+        """Where a gateway's queue lies, beside its folder: with TEST_STORE=postgresql in a database of its own."""
+        if self.on_disk:
+            return {}
+        database = name.replace("-", "_").replace(".", "_").lower() + "_spool"
+        self.postgresql().create(database)
+        return {"postgresql": {"connection": self.postgresql().connection(database)}}
 
     @property
     def certificates(self):

@@ -74,6 +74,8 @@ def test_why(world):
     assert gateway.run("why", "01ARZ3NDEKTSV4RRFFQ69G5FAV")[0] == 1
     assert "tried       bad: no\n" in stories[0] and "tried       bad: yes\n" in gateway.run("why", stuck)[1]
     gateway.stop()
+    if not world.on_disk:
+        return
     # The record in the segments has it too.
     status, out, _ = gateway.run("spool", "rebuild", "--json")
     told = json.loads(out)

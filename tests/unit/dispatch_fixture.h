@@ -15,6 +15,7 @@
 #include "dispatch/dispatch.h"
 #include "spool/spool_change.h"
 #include "spool/spool_memo.h"
+#include "spool/spool_node.h"
 
 #define BODY "Subject: one\r\nX-Drop: 1\r\n\r\nbody\r\n"
 
@@ -286,6 +287,12 @@ void spool_item_read(struct spool *spool, struct spool_item *item, uint64_t offs
     struct stored_read *read = expect_calloc(1, sizeof *read);
     *read = (struct stored_read){offset, len, done, ctx};
     net_defer(world.loop, answer_read, read);
+}
+
+bool spool_node_may_send(const struct spool *spool)
+{
+    (void)spool;
+    return true;
 }
 
 struct bytes spool_item_at_hand(const struct spool_item *item, uint64_t offset, size_t len)

@@ -12,6 +12,7 @@
 #include "store/postgresql/postgresql.h"
 #include "store/postgresql/postgresql_link.h"
 #include "store/postgresql/postgresql_private.h"
+#include "store/postgresql/postgresql_schema.h"
 
 #define ROOM_HAS_WALL_CLOCK false
 #define ROOM_KEEPS_HANDS    false /* what a crash leaves in somebody's hands is uncertain from the takeover on */
@@ -225,6 +226,76 @@ static void test_histories(void **state)
     run_histories(first_seed, wanted == 0 ? 12 : wanted);
 }
 
+/* ---- what is wrong with a server ---- */
+
+/* What is said of a clock that differs by so much. */
+static void judge(int64_t skew_ms, char out[500])
+{
+    struct postgresql_link link;
+    struct fault fault = FAULT_INIT;
+    struct buf warnings;
+    PGresult *now = PQexec(conn, "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint");
+    postgresql_link_init(&link, place, "test");
+    buf_init(&warnings, 400);
+    assert_int_equal(postgresql_link_open(&link, &fault), 0);
+    int64_t wall_ms = postgresql_number_at(now, 0, 0) - skew_ms;
+    assert_int_equal(postgresql_schema_judge(&link, wall_ms, &warnings, &fault), 0);
+    snprintf(out, 500, "%s", buf_text(&warnings));
+    PQclear(now);
+    buf_done(&warnings);
+    postgresql_link_close(&link);
+}
+
+static void test_clocks(void **state)
+{
+    char text[500];
+    (void)state;
+    judge(5000, text);
+    assert_null(strstr(text, "clock"));
+    judge(INT64_C(3) * 3600000 + 5000, text);
+    assert_non_null(strstr(text, "is 3 hours ahead of this machine's"));
+    judge(INT64_C(-2) * 3600000 - 5000, text);
+    assert_non_null(strstr(text, "is 2 hours behind this machine's"));
+    judge(INT64_C(10) * 60000 + 5000, text);
+    assert_non_null(strstr(text, "10 minutes"));
+}
+
+/* Octets that are no UTF-8, quotes and backslashes come through as a message that is kept; none makes a batch fail. */
+static void test_hostile_texts(void **state)
+{
+    static const char *const texts[] = {"a\xff\xfe@x", "\"quoted\\\" {1,2}\"@x", "'; DROP TABLE message; --@x",
+                                        "\xed\xa0\x80@x", "{NULL,\"\"}@x"};
+    (void)state;
+    begin(1);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct store_row row = {.number = 1,
+                                .upstream = texts[i],
+                                .folder = texts[i],
+                                .rule = texts[i],
+                                .doubt = texts[i],
+                                .detail = bytes_of("{}")};
+        struct store_op op = {.kind = STORE_ADD_MESSAGE};
+        op.add = (struct store_add){.id = arena_printf(w.arena, "hostile%zu", i),
+                                    .sender = texts[i],
+                                    .message_id = texts[i],
+                                    .envelope = bytes_of("{\"from\":\"\\u0000\"}"),
+                                    .rows = &row,
+                                    .count = 1,
+                                    .body = bytes_at("\0\xff'\\", 4)};
+        struct store_batch batch;
+        store_batch_init(&batch);
+        store_batch_add(&batch, &op);
+        assert_int_equal(w.stores[LOCAL]->ops->commit(w.stores[LOCAL], &batch), STORE_COMMITTED);
+        assert_false(fault_is_set(&op.fault));
+        struct store_body body = {.message = op.add.message};
+        struct fault fault = FAULT_INIT;
+        char data[10];
+        assert_int_equal(w.stores[LOCAL]->ops->body(w.stores[LOCAL], &body, 0, data, sizeof data, &fault), 4);
+        assert_memory_equal(data, "\0\xff'\\", 4);
+    }
+    end();
+}
+
 int main(int argc, char **argv)
 {
     place = getenv("MAILWEIR_POSTGRESQL");
@@ -238,6 +309,8 @@ int main(int argc, char **argv)
     set_up_server();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_histories),
+        cmocka_unit_test(test_clocks),
+        cmocka_unit_test(test_hostile_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

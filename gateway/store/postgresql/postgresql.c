@@ -151,6 +151,7 @@ const struct store_ops postgresql_store = {
     .ask = postgresql_answer,
     .room = room,
     .hint = hint,
+    .beat = postgresql_beat,
     .warning = warning,
     .upload = postgresql_upload,
     .upload_write = postgresql_upload_write,

@@ -117,7 +117,7 @@ static int gather(struct postgresql *pg, struct fault *fault)
 static int send_begin(struct postgresql *pg, struct fault *fault)
 {
     struct postgresql_values values = postgresql_values_new(pg->arena);
-    postgresql_add_number(&values, (int64_t)atomic_load(&pg->epoch));
+    postgresql_add_number(&values, (int64_t)pg->running);
     postgresql_add_number(&values, (int64_t)pg->group);
     if (postgresql_begin(&pg->writer, fault) != 0) {
         return -1;
@@ -200,7 +200,7 @@ static enum store_verdict end(struct postgresql *pg, struct fault *fault)
 {
     struct ending ending = {.pg = pg};
     struct postgresql_values values = postgresql_values_new(pg->arena);
-    postgresql_add_number(&values, (int64_t)atomic_load(&pg->epoch));
+    postgresql_add_number(&values, (int64_t)pg->running);
     postgresql_add_number(&values, pg->change.waiting);
     postgresql_add_number(&values, pg->change.held);
     postgresql_add_number(&values, pg->change.dead);
@@ -232,7 +232,8 @@ static enum store_verdict try_batch(struct postgresql *pg, struct store_batch *b
     forget_faults(batch);
     pg->change = (struct postgresql_change){0};
     pg->group++;
-    batch->own[0] = atomic_load(&pg->epoch);
+    pg->running = atomic_load(&pg->epoch);
+    batch->own[0] = pg->running;
     batch->own[1] = pg->group;
     /* A connection that breaks from here to the COMMIT takes the transaction with it. */
     if (postgresql_link_open(&pg->writer, fault) != 0 || run_ops(pg, batch, fault) != 0) {

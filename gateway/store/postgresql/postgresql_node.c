@@ -13,86 +13,106 @@
 #include "net/net_poll.h"
 #include "store/postgresql/postgresql_private.h"
 
-/* How long a lease lasts that is not renewed, and how long after it a node is taken for dead. */
-#define LEASE_MS 15000
-#define GRACE_MS 5000
+/* How long a lease lasts that is not renewed, when nothing else is said; how long after it a node is taken for dead;
+ * and how long before it that node stops by itself. */
+#define LEASE_MS  15000
+#define GRACE_MS  3000
+#define MARGIN_MS 3000
 /* How often, and after how long, it is asked again whether an earlier start of ours has gone. */
 #define GONE_TRIES 20
 #define GONE_MS    50
 
-static int64_t ask_number(struct postgresql *pg, const char *sql, const struct postgresql_values *values,
+#define NAME_MAX_LEN 200
+
+static int64_t ask_number(struct postgresql_link *link, const char *sql, const struct postgresql_values *values,
                           struct fault *fault)
 {
-    PGresult *result = postgresql_ask(&pg->writer, sql, values, false, fault);
+    PGresult *result = postgresql_ask(link, sql, values, false, fault);
     int64_t number = result == NULL ? -1 : PQntuples(result) == 0 ? 0 : postgresql_number_at(result, 0, 0);
     PQclear(result);
     return number;
 }
 
-/* Each in a transaction of its own: what was in many hands is much. */
-static int take_over(struct postgresql *pg, struct postgresql_values *values, int64_t epoch, struct fault *fault)
+static uint64_t lease_of(const struct postgresql *pg)
 {
-    struct postgresql_values keys = postgresql_values_new(values->arena);
+    return pg->options.lease_ms == 0 ? LEASE_MS : pg->options.lease_ms;
+}
+
+/* Each in a transaction of its own: what was in many hands is much. How many deliveries that were; -1. */
+static int64_t take_over(struct postgresql *pg, struct postgresql_link *link, struct arena *arena, int64_t epoch,
+                         struct fault *fault)
+{
+    struct postgresql_values keys = postgresql_values_new(arena);
     postgresql_add_number(&keys, epoch);
     postgresql_add_number(&keys, (int64_t)atomic_load(&pg->epoch));
-    int64_t taken = ask_number(pg, "SELECT take_over($1, $2)", &keys, fault);
-    if (taken > 0) {
+    int64_t taken = ask_number(link, "SELECT take_over($1, $2)", &keys, fault);
+    if (taken >= 0) {
         log_event(pg->options.log, LOG_LEVEL_WARNING, "node_taken_over", LOG_INT("epoch", (uint64_t)epoch),
                   LOG_INT("deliveries", (uint64_t)taken),
-                  LOG_STR("reason", "they were in the hands of a node that has ended; each is looked for before it is"
-                                    " sent again"));
+                  LOG_STR("reason", "a node has ended without giving back what it had in hand: each of its deliveries"
+                                    " is looked for before it is sent again"));
     }
-    return taken < 0 ? -1 : 0;
+    return taken;
 }
 
 /* Connections of a process that was killed are gone in a moment, but not before us. Whoever has some still lives. */
-static void wait_for_the_dead(struct postgresql *pg, struct postgresql_values *values)
+static void wait_for_the_dead(struct postgresql_link *link, struct postgresql_values *values)
 {
     static const char sql[] =
         "SELECT count(*) FROM node n JOIN fence f USING (epoch) JOIN pg_stat_activity a"
         " ON a.application_name = 'mailweir ' || n.epoch WHERE n.epoch <> $1 AND n.name = $2 AND $3 > 0";
     struct fault fault = FAULT_INIT;
-    for (int i = 0; i < GONE_TRIES && ask_number(pg, sql, values, &fault) > 0; i++) {
-        disregard(net_poll_wait(PQsocket(pg->writer.conn), false, GONE_MS));
+    for (int i = 0; i < GONE_TRIES && ask_number(link, sql, values, &fault) > 0; i++) {
+        disregard(net_poll_wait(PQsocket(link->conn), false, GONE_MS));
     }
 }
 
-static int take_over_dead(struct postgresql *pg, const char *name, struct fault *fault)
+/* same: of an earlier start under our own name, too. How many deliveries were taken; -1. */
+static int64_t take_over_dead(struct postgresql *pg, struct postgresql_link *link, bool same, const char *name,
+                              struct fault *fault)
 {
     static const char sql[] =
-        "SELECT n.epoch FROM node n JOIN fence f USING (epoch) WHERE n.epoch <> $1 AND ((n.name = $2 AND NOT EXISTS"
-        " (SELECT 1 FROM pg_stat_activity a WHERE a.application_name = 'mailweir ' || n.epoch))"
+        "SELECT n.epoch FROM node n JOIN fence f USING (epoch) WHERE n.epoch <> $1 AND ((n.name = $2 AND $4 AND NOT"
+        " EXISTS (SELECT 1 FROM pg_stat_activity a WHERE a.application_name = 'mailweir ' || n.epoch))"
         " OR n.lease_until + $3 * interval '1 millisecond' < clock_timestamp()) ORDER BY 1";
     struct arena *arena = arena_new(1u << 20);
     struct postgresql_values values = postgresql_values_new(arena);
     postgresql_add_number(&values, (int64_t)atomic_load(&pg->epoch));
     postgresql_add_text(&values, name);
     postgresql_add_number(&values, GRACE_MS);
-    if (!pg->options.brief) {
-        wait_for_the_dead(pg, &values);
+    postgresql_add_truth(&values, same);
+    if (same) {
+        wait_for_the_dead(link, &values);
     }
-    PGresult *dead = postgresql_ask(&pg->writer, sql, &values, false, fault);
-    int result = dead == NULL ? -1 : 0;
-    for (int row = 0; result == 0 && row < PQntuples(dead); row++) {
-        result = take_over(pg, &values, postgresql_number_at(dead, row, 0), fault);
+    PGresult *dead = postgresql_ask(link, sql, &values, false, fault);
+    int64_t taken = dead == NULL ? -1 : 0;
+    for (int row = 0; taken >= 0 && row < PQntuples(dead); row++) {
+        int64_t some = take_over(pg, link, arena, postgresql_number_at(dead, row, 0), fault);
+        taken = some < 0 ? -1 : taken + some;
     }
     PQclear(dead);
     arena_free(&arena);
-    return result;
+    return taken;
+}
+
+static void name_of(const struct postgresql *pg, char name[NAME_MAX_LEN])
+{
+    char machine[100];
+    net_poll_host(machine, sizeof machine);
+    snprintf(name, NAME_MAX_LEN, "%s%s", pg->options.node == NULL ? machine : pg->options.node,
+             pg->options.brief ? " (a command)" : "");
 }
 
 int postgresql_node_join(struct postgresql *pg, struct fault *fault)
 {
-    char machine[100], name[200];
-    net_poll_host(machine, sizeof machine);
-    snprintf(name, sizeof name, "%s%s", pg->options.node == NULL ? machine : pg->options.node,
-             pg->options.brief ? " (a command)" : "");
+    char name[NAME_MAX_LEN];
+    name_of(pg, name);
     struct arena *arena = arena_new(10000);
     struct postgresql_values values = postgresql_values_new(arena);
     postgresql_add_text(&values, name);
     postgresql_add_text(&values, MAILWEIR_VERSION);
-    postgresql_add_number(&values, LEASE_MS);
-    int64_t epoch = ask_number(pg, "SELECT join_as($1, $2, $3)", &values, fault);
+    postgresql_add_number(&values, (int64_t)lease_of(pg));
+    int64_t epoch = ask_number(&pg->writer, "SELECT join_as($1, $2, $3)", &values, fault);
     arena_free(&arena);
     if (epoch <= 0) {
         return -1;
@@ -104,7 +124,10 @@ int postgresql_node_join(struct postgresql *pg, struct fault *fault)
     postgresql_link_close(&pg->uploader);
     char sql[100];
     snprintf(sql, sizeof sql, "SET application_name TO 'mailweir %lld'", (long long)epoch);
-    return postgresql_say(&pg->writer, sql, fault) != 0 ? -1 : take_over_dead(pg, name, fault);
+    if (postgresql_say(&pg->writer, sql, fault) != 0) {
+        return -1;
+    }
+    return take_over_dead(pg, &pg->writer, !pg->options.brief, name, fault) < 0 ? -1 : 0;
 }
 
 void postgresql_node_leave(struct postgresql *pg)
@@ -114,6 +137,71 @@ void postgresql_node_leave(struct postgresql *pg)
     struct postgresql_values values = postgresql_values_new(arena);
     postgresql_add_number(&values, (int64_t)atomic_load(&pg->epoch));
     postgresql_add_number(&values, 0);
-    disregard(ask_number(pg, "SELECT take_over($1, $2)", &values, &fault) < 0 ? -1 : 0);
+    disregard(ask_number(&pg->writer, "SELECT take_over($1, $2)", &values, &fault) < 0 ? -1 : 0);
     arena_free(&arena);
+}
+
+/* ---- beats ---- */
+
+/* 1: the lease holds; 0: it was taken away; -1. */
+static int renew(struct postgresql *pg, struct store_beat *beat, struct arena *arena, struct fault *fault)
+{
+    struct postgresql_values values = postgresql_values_new(arena);
+    postgresql_add_number(&values, (int64_t)atomic_load(&pg->epoch));
+    postgresql_add_number(&values, (int64_t)lease_of(pg));
+    postgresql_add_text(&values, beat->state == NULL ? "" : beat->state);
+    postgresql_add_truth(&values, beat->draining);
+    PGresult *result = postgresql_ask(&pg->beater, "SELECT renew($1, $2, $3, $4)", &values, false, fault);
+    int held = result == NULL ? -1 : postgresql_truth_at(result, 0, 0);
+    PQclear(result);
+    return held;
+}
+
+static int look_around(struct postgresql *pg, struct store_beat *beat, struct fault *fault)
+{
+    PGresult *rows = postgresql_ask(
+        &pg->beater,
+        "SELECT n.epoch, n.name, n.program, (extract(epoch FROM n.lease_until - clock_timestamp()) * 1000)::bigint,"
+        " n.draining, n.state, (SELECT value FROM mark WHERE name = 'changed') FROM node n JOIN fence f USING (epoch)"
+        " ORDER BY n.name, n.epoch",
+        NULL, false, fault);
+    for (int row = 0; rows != NULL && row < PQntuples(rows); row++) {
+        const struct store_node node = {
+            .epoch = (uint64_t)postgresql_number_at(rows, row, 0),
+            .name = PQgetvalue(rows, row, 1),
+            .version = PQgetvalue(rows, row, 2),
+            .lease_ms = postgresql_number_at(rows, row, 3),
+            .draining = postgresql_truth_at(rows, row, 4),
+            .state = PQgetvalue(rows, row, 5),
+            .is_me = (uint64_t)postgresql_number_at(rows, row, 0) == atomic_load(&pg->epoch),
+        };
+        int64_t changed = postgresql_number_at(rows, row, 6);
+        beat->is_news = beat->is_news || changed != pg->changed;
+        pg->changed = changed;
+        if (beat->found != NULL) {
+            beat->found(beat->ctx, &node);
+        }
+    }
+    PQclear(rows);
+    return rows == NULL ? -1 : 0;
+}
+
+int postgresql_beat(struct store *store, struct store_beat *beat, struct fault *fault)
+{
+    struct postgresql *pg = postgresql_of(store);
+    char name[NAME_MAX_LEN];
+    struct arena *arena = arena_new(STORE_META_MAX);
+    name_of(pg, name);
+    beat->is_news = beat->is_ended = false;
+    beat->taken = 0;
+    beat->lease_ms = lease_of(pg) - MARGIN_MS;
+    int held = renew(pg, beat, arena, fault);
+    arena_free(&arena);
+    if (held < 0) {
+        return -1;
+    }
+    beat->is_ended = held == 0;
+    int64_t taken = take_over_dead(pg, &pg->beater, false, name, fault);
+    beat->taken = taken < 0 ? 0 : (uint64_t)taken;
+    return taken < 0 ? -1 : look_around(pg, beat, fault);
 }

@@ -39,7 +39,7 @@ static struct postgresql_values new_values(struct postgresql *pg)
 
 static int64_t epoch_of(struct postgresql *pg)
 {
-    return (int64_t)atomic_load(&pg->epoch);
+    return (int64_t)pg->running;
 }
 
 /* ---- ADD_MESSAGE ---- */

@@ -50,7 +50,8 @@ struct postgresql {
 
     /* The lane of commit(). */
     struct postgresql_link writer, uploader;
-    uint64_t group;      /* of the last batch */
+    uint64_t group;      /* of the last batch ... */
+    uint64_t running;    /* ... and the epoch in which it runs */
     struct arena *arena; /* of a batch's values */
     struct postgresql_expected *expected;
     size_t expected_count, expected_room;
@@ -64,7 +65,9 @@ struct postgresql {
 
     /* The lane of room(). */
     struct postgresql_link tidier;
-    struct postgresql_link beater; /* of beat() */
+    /* The lane of beat(). */
+    struct postgresql_link beater;
+    int64_t changed; /* what was heard last of what others have changed */
 };
 
 static inline struct postgresql *postgresql_of(struct store *store)
@@ -104,6 +107,7 @@ enum store_verdict postgresql_resolve(struct store *store, struct store_batch *b
 MUST_USE int postgresql_node_join(struct postgresql *pg, struct fault *fault);
 /* Nothing of ours is in doubt or in hand for anybody. */
 void postgresql_node_leave(struct postgresql *pg);
+MUST_USE int postgresql_beat(struct store *store, struct store_beat *beat, struct fault *fault);
 
 /* ---- postgresql_select.c ---- */
 

@@ -215,10 +215,10 @@ static void judge_clock(int64_t server_ms, int64_t wall_ms, struct buf *warnings
     int64_t size_ms = skew_ms < 0 ? -skew_ms : skew_ms;
     if (size_ms >= HOUR_MS / 60) {
         buf_printf(warnings,
-                   "%sthe clock of PostgreSQL's server is %" PRId64 " %s %s of this machine's: set both by NTP; what is"
+                   "%sthe clock of PostgreSQL's server is %" PRId64 " %s %s this machine's: set both by NTP; what is"
                    " due goes by the server's",
                    warnings->len > 0 ? "; " : "", size_ms >= HOUR_MS ? size_ms / HOUR_MS : size_ms / (HOUR_MS / 60),
-                   size_ms >= HOUR_MS ? "hours" : "minutes", skew_ms < 0 ? "behind" : "ahead");
+                   size_ms >= HOUR_MS ? "hours" : "minutes", skew_ms < 0 ? "behind" : "ahead of");
     }
 }
 

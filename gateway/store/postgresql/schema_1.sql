@@ -31,7 +31,8 @@ CREATE TABLE tally (
   messages bigint NOT NULL DEFAULT 0) WITH (fillfactor = 50);
 INSERT INTO tally (epoch) VALUES (0);
 CREATE TABLE mark (name text PRIMARY KEY, value bigint NOT NULL);
-INSERT INTO mark VALUES ('learnt', 0), ('unlearnt', 0), ('unlearnt_ms', 0);
+-- changed: rises with what operators, or the end of a node, change of what is due or paused: others look then.
+INSERT INTO mark VALUES ('learnt', 0), ('unlearnt', 0), ('unlearnt_ms', 0), ('changed', 0);
 
 -- ---- mail ----
 
@@ -141,12 +142,22 @@ $$;
 
 -- ---- nodes ----
 
+CREATE FUNCTION tell_others() RETURNS void LANGUAGE sql AS $$
+  UPDATE mark SET value = value + 1 WHERE name = 'changed'
+$$;
+
 -- What another epoch had in its hands may have been filed; its uploads belong to nobody.
 CREATE FUNCTION take_over(old bigint, mine bigint) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
   taken bigint;
 BEGIN
+  -- A connection of it that lies in the middle of a transaction would hold us up, and cannot end well any more.
+  PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE application_name = 'mailweir ' || old AND pid <> pg_backend_pid() AND usename = current_user;
   DELETE FROM fence WHERE epoch = old;
+  IF FOUND THEN
+    PERFORM tell_others();
+  END IF;
   UPDATE node SET ended = now() WHERE epoch = old AND ended IS NULL;
   UPDATE delivery SET uncertain = uncertain OR state = 0, handed = 0 WHERE handed = old;
   GET DIAGNOSTICS taken = ROW_COUNT;
@@ -174,14 +185,14 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION renew(e bigint, lease_ms bigint, words text) RETURNS boolean LANGUAGE plpgsql AS $$
+CREATE FUNCTION renew(e bigint, lease_ms bigint, words text, drains boolean) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM 1 FROM fence WHERE epoch = e FOR KEY SHARE;
   IF NOT FOUND THEN
     RETURN false;
   END IF;
-  UPDATE node SET lease_until = clock_timestamp() + lease_ms * interval '1 millisecond', state = words
-    WHERE epoch = e;
+  UPDATE node SET lease_until = clock_timestamp() + lease_ms * interval '1 millisecond', state = words,
+    draining = drains WHERE epoch = e;
   RETURN true;
 END
 $$;
@@ -437,6 +448,7 @@ BEGIN
   ELSE
     DELETE FROM pause WHERE upstream = which OR which = '';
   END IF;
+  PERFORM tell_others();
   RETURN at;
 END
 $$;

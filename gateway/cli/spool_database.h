@@ -1,0 +1,16 @@
+/*
+ * spool_database - what `mailweir spool` does where the spool is a database of PostgreSQL. Each returns the exit code.
+ */
+#ifndef MAILWEIR_CLI_SPOOL_DATABASE_H
+#define MAILWEIR_CLI_SPOOL_DATABASE_H
+
+#include "cli/queue.h"
+
+bool spool_database_is(const struct queue_options *options);
+MUST_USE int spool_database_check(const struct queue_options *options);
+/* Makes the tables, or brings them up to date. */
+MUST_USE int spool_database_migrate(const struct queue_options *options);
+/* Says why this verb is none of a database. */
+MUST_USE int spool_database_refuse(const char *verb);
+
+#endif

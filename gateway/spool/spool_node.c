@@ -1,0 +1,228 @@
+/*
+ * spool_node - see spool_node.h. Beats have a lane of their own: a disk or a query that takes long holds none up.
+ */
+#include "spool/spool_node.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/expect.h"
+#include "spool/spool_private.h"
+
+#define BEAT_MS 1000
+/* Octets of what a node says of itself. */
+#define STATE_MAX (64u << 10)
+
+struct spool_node {
+    struct spool *spool;
+    struct net_lane *lane;
+    struct net_timer *timer;
+    spool_node_state_fn *state_of;
+    void *state_ctx;
+    bool draining;
+    uint64_t until; /* of the loop's clock: how long the last beat that was heard may be relied on */
+    bool is_lost;   /* and that is over */
+    json_t *list;
+    struct spool_node_counts counts;
+    /* Of the beat under way. */
+    struct store_beat beat;
+    struct buf state;
+    uint64_t began;
+    bool under_way, failed;
+    struct fault fault;
+    json_t *found;
+};
+
+/* ---- on the lane ---- */
+
+static void note_node(void *ctx, const struct store_node *node)
+{
+    struct spool_node *own = ctx;
+    json_t *state = node->state[0] == '\0' ? NULL : json_loads(node->state, 0, NULL);
+    json_array_append_new(own->found, json_pack("{s:s,s:I,s:s,s:b,s:b,s:I,s:o}", "name", node->name, "epoch",
+                                                (json_int_t)node->epoch, "version", node->version, "me", node->is_me,
+                                                "draining", node->draining, "lease_ms", (json_int_t)node->lease_ms,
+                                                "state", state == NULL ? json_object() : state));
+}
+
+static void run_beat(void *ctx)
+{
+    struct spool_node *node = ctx;
+    struct store *store = node->spool->store;
+    node->fault = FAULT_INIT;
+    node->failed = store->ops->beat(store, &node->beat, &node->fault) != 0;
+}
+
+/* ---- on the loop ---- */
+
+static void tell_lost(struct spool_node *node)
+{
+    struct spool *spool = node->spool;
+    bool is_lost = net_now(spool->loop) >= node->until;
+    if (is_lost && !node->is_lost) {
+        log_event(spool->log, LOG_LEVEL_ERROR, "node_lease_lost", LOG_STR("error.code", node->fault.code),
+                  LOG_STR("error.message", node->fault.text),
+                  LOG_STR("reason", "this node has not been heard for so long that another may take it for dead: it"
+                                    " sends nothing more before it is heard again"));
+    } else if (!is_lost && node->is_lost) {
+        log_event(spool->log, LOG_LEVEL_WARNING, "node_lease_regained",
+                  LOG_STR("reason", "this node is heard again, and sends"));
+    }
+    node->is_lost = is_lost;
+}
+
+static void nudged(struct spool *spool, struct spool_job *job)
+{
+    (void)spool;
+    free(job);
+}
+
+/* Whatever is written next has the store begin anew; this changes nothing. */
+static void nudge(struct spool *spool)
+{
+    struct spool_job *job = expect_calloc(1, sizeof *job);
+    job->done = nudged;
+    job->op.kind = STORE_HEARD;
+    job->op.heard.id = "";
+    spool_submit(spool, job);
+}
+
+static void tell_beat(struct spool_node *node)
+{
+    struct spool *spool = node->spool;
+    node->counts.taken += node->beat.taken;
+    node->counts.ended += node->beat.is_ended;
+    if (node->beat.is_ended) {
+        log_event(spool->log, LOG_LEVEL_ERROR, "node_ended",
+                  LOG_STR("reason", "another node has taken this one for dead, and what it had in hand: it begins"
+                                    " anew"));
+        nudge(spool);
+    }
+    if (node->beat.is_news || node->beat.taken > 0) {
+        spool_pause_look(spool);
+    }
+}
+
+static void on_beat(void *ctx)
+{
+    struct spool_node *node = ctx;
+    node->under_way = false;
+    node->counts.unheard += node->failed;
+    if (!node->failed) {
+        node->until = node->beat.is_ended ? 0 : node->began + node->beat.lease_ms;
+        json_decref(node->list);
+        node->list = node->found;
+        node->found = NULL;
+        node->counts.nodes = json_array_size(node->list);
+    }
+    json_decref(node->found);
+    node->found = NULL;
+    tell_lost(node);
+    if (!node->failed && !node->spool->closing) {
+        tell_beat(node);
+    }
+}
+
+static void on_timer(void *ctx)
+{
+    struct spool_node *node = ctx;
+    net_timer_start(node->timer, BEAT_MS);
+    tell_lost(node);
+    if (node->under_way) {
+        return;
+    }
+    buf_clear(&node->state);
+    if (node->state_of != NULL) {
+        node->state_of(node->state_ctx, &node->state);
+    }
+    node->under_way = true;
+    node->found = json_array();
+    node->began = net_now(node->spool->loop);
+    node->beat = (struct store_beat){
+        .state = buf_text(&node->state), .draining = node->draining, .found = note_node, .ctx = node};
+    net_lane_submit(node->lane, run_beat, on_beat, node);
+}
+
+/* ---- the spool's side ---- */
+
+void spool_node_start(struct spool *spool)
+{
+    if (spool->store->ops->beat == NULL || spool->options.brief) {
+        return;
+    }
+    struct spool_node *node = spool->node = expect_calloc(1, sizeof *node);
+    node->spool = spool;
+    node->lane = net_lane_new(spool->loop, "node");
+    node->timer = net_timer_new(spool->loop, on_timer, node);
+    node->until = net_now(spool->loop) + BEAT_MS * 5; /* it has just begun */
+    buf_init(&node->state, STATE_MAX);
+    net_timer_start(node->timer, 1);
+}
+
+void spool_node_stop(struct spool *spool)
+{
+    struct spool_node *node = spool->node;
+    if (node == NULL) {
+        return;
+    }
+    net_timer_free(&node->timer);
+    net_lane_free(&node->lane);
+    json_decref(node->list);
+    json_decref(node->found);
+    buf_done(&node->state);
+    free(node);
+    spool->node = NULL;
+}
+
+void spool_node_set_state(struct spool *spool, spool_node_state_fn *fn, void *ctx)
+{
+    if (spool->node != NULL) {
+        spool->node->state_of = fn;
+        spool->node->state_ctx = ctx;
+    }
+}
+
+void spool_node_set_draining(struct spool *spool)
+{
+    if (spool->node != NULL) {
+        spool->node->draining = true;
+    }
+}
+
+bool spool_node_may_send(const struct spool *spool)
+{
+    return spool->node == NULL || net_now(spool->loop) < spool->node->until;
+}
+
+static int64_t margin_of(const struct spool_node *node)
+{
+    uint64_t now = net_now(node->spool->loop);
+    return now < node->until ? (int64_t)(node->until - now) : 0;
+}
+
+json_t *spool_node_list(const struct spool *spool)
+{
+    size_t i;
+    json_t *one;
+    if (spool->node == NULL) {
+        return NULL;
+    }
+    json_t *list = json_deep_copy(spool->node->list);
+    json_array_foreach(list, i, one)
+    {
+        if (json_is_true(json_object_get(one, "me"))) {
+            json_object_set_new(one, "margin_ms", json_integer((json_int_t)margin_of(spool->node)));
+        }
+    }
+    return list == NULL ? json_array() : list;
+}
+
+bool spool_node_count(const struct spool *spool, struct spool_node_counts *counts_r)
+{
+    if (spool->node == NULL) {
+        return false;
+    }
+    *counts_r = spool->node->counts;
+    counts_r->margin_ms = margin_of(spool->node);
+    return true;
+}

@@ -1,0 +1,44 @@
+/*
+ * spool_node - this gateway as one of several that share a store: it says each second that it lives, hears of the
+ * others, and knows how long it may go on without having been heard. Where a store is one process's own, none of this
+ * happens.
+ */
+#ifndef MAILWEIR_SPOOL_SPOOL_NODE_H
+#define MAILWEIR_SPOOL_SPOOL_NODE_H
+
+#include <jansson.h>
+
+#include "base/must_use.h"
+#include "spool/spool.h"
+
+/* Appends what others shall see of this node, as one JSON object. */
+typedef void spool_node_state_fn(void *ctx, struct buf *out);
+void spool_node_set_state(struct spool *spool, spool_node_state_fn *fn, void *ctx);
+/* It takes nothing new any more, and says so. */
+void spool_node_set_draining(struct spool *spool);
+
+/*
+ * Whether what is sent now is sent by whoever has it in hand: always true for a store of our own; false when this node
+ * has not been heard for so long that another may take it for dead, and send the same.
+ */
+bool spool_node_may_send(const struct spool *spool);
+
+/*
+ * The nodes as of the last beat, an array of
+ *   {"name", "epoch", "version", "me", "draining", "lease_ms", "state": {...}}
+ * with, for this one, "margin_ms": how long it may go on sending without being heard. The caller's; NULL where there
+ * is one node only.
+ */
+json_t *spool_node_list(const struct spool *spool);
+/* Of metrics: since the start. */
+struct spool_node_counts {
+    uint64_t taken;    /* deliveries taken over from nodes that died */
+    uint64_t ended;    /* times that another node took this one for dead */
+    uint64_t unheard;  /* beats that nobody heard */
+    int64_t margin_ms; /* as above; 0: it sends nothing */
+    uint64_t nodes;    /* that live */
+};
+/* False where there is one node only. */
+MUST_USE bool spool_node_count(const struct spool *spool, struct spool_node_counts *counts_r);
+
+#endif

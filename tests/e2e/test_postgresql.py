@@ -1,0 +1,434 @@
+"""The queue in PostgreSQL: what the server says and does, and what becomes of mail then. Each test has a server of its own."""
+import contextlib
+import json
+import re
+import signal
+import smtplib
+import socket
+import threading
+
+from harness import message, received_part, wait
+
+
+def on_server(world, gateway, database="mailweir", user="postgres", create=True):
+    """The gateway's queue lies in a database of the test's server."""
+    server = world.postgresql()
+    if create:
+        server.create(database)
+    gateway.configuration["spool"]["postgresql"] = {"connection": server.connection(database, user)}
+    return server
+
+
+def refuses_to_start(gateway, *words):
+    gateway.migrated = True  # not by the harness
+    gateway.start(ready=False)
+    wait(lambda: not gateway.process.alive(), "end of a gateway that cannot start")
+    failures = gateway.events("start_failed")
+    assert failures, gateway.log.read_text()
+    for word in words:
+        assert word in failures[0]["error.message"], (word, failures)
+    return failures[0]
+
+
+def test_databases_that_are_refused(world):
+    """Without tables, of another program, of a newer version, without rights, that would lose mail: each is refused in words, and left as it is."""
+    gateway = world.mailweir(None)
+    server = on_server(world, gateway)
+    refuses_to_start(gateway, "mailweir spool migrate")
+    status, out, err = gateway.run("queue", "list")
+    assert status != 0 and "mailweir spool migrate" in err, (status, out, err)
+
+    server.sql("CREATE TABLE orders (id int)")
+    status, _, err = gateway.run("spool", "migrate")
+    assert status != 0 and "another program" in err and "public.orders" in err, err
+    refuses_to_start(gateway, "another program", "public.orders")
+    assert server.sql("SELECT to_regnamespace('mailweir')") == [] or server.sql("SELECT to_regnamespace('mailweir') IS NULL") == [["t"]]
+    server.sql("DROP TABLE orders")
+
+    status, out, err = gateway.run("spool", "migrate")
+    assert status == 0 and "version 1" in out, (out, err)
+    status, out, err = gateway.run("spool", "migrate")
+    assert status == 0 and "nothing to do" in out, (out, err)
+    server.sql("INSERT INTO mailweir.version (number) VALUES (4711)")
+    refuses_to_start(gateway, "4711", "run the newer mailweir")
+    status, _, err = gateway.run("spool", "migrate")
+    assert status != 0 and "4711" in err, err
+    server.sql("DELETE FROM mailweir.version WHERE number = 4711")
+
+    server.sql("CREATE ROLE node LOGIN")
+    gateway.configuration["spool"]["postgresql"]["connection"] = server.connection(user="node")
+    refuses_to_start(gateway, "node", "schema mailweir", "grant")
+    server.sql("GRANT USAGE ON SCHEMA mailweir TO node")
+    server.sql("GRANT SELECT ON ALL TABLES IN SCHEMA mailweir TO node")
+    refuses_to_start(gateway, "node", "may not write", "grant")
+    server.sql("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA mailweir TO node")
+    server.sql("GRANT USAGE ON ALL SEQUENCES IN SCHEMA mailweir TO node")
+    server.sql("ALTER ROLE node SET synchronous_commit = off")
+    refuses_to_start(gateway, "synchronous_commit", "off")
+    server.sql("ALTER ROLE node RESET synchronous_commit")
+    server.sql("ALTER ROLE node SET default_transaction_read_only = on")
+    assert refuses_to_start(gateway, "read-only")["error.code"] == "standby"
+    server.sql("ALTER ROLE node RESET default_transaction_read_only")
+    # With what the manual page lists, and no more, it runs.
+    gateway.start()
+    gateway.send(message("kept"))
+    gateway.stop()
+
+
+def test_a_role_that_may_not_migrate(world):
+    gateway = world.mailweir(None)
+    server = on_server(world, gateway)
+    server.sql("CREATE ROLE node LOGIN")
+    gateway.configuration["spool"]["postgresql"]["connection"] = server.connection(user="node")
+    status, _, err = gateway.run("spool", "migrate")
+    assert status != 0 and "GRANT CREATE ON DATABASE" in err, err
+
+
+def test_connections_that_are_refused(world):
+    """What stands in the configuration is looked at before anybody connects: TLS, passwords, databases."""
+    gateway = world.mailweir(None)
+    spool = gateway.configuration["spool"]
+
+    def check(text, **more):
+        spool["postgresql"] = {"connection": text, **more}
+        status, out, err = gateway.run("check")
+        return status, out + err
+
+    assert check("host=/run/postgresql dbname=mailweir")[0] == 0
+    assert check("host=db.example.net dbname=mailweir")[0] == 0
+    for mode in ("disable", "prefer", "require", "verify-ca"):
+        status, said = check(f"host=db.example.net dbname=mailweir sslmode={mode}")
+        assert status != 0 and f"sslmode={mode}" in said and "verify-full" in said, said
+        assert check(f"host=db.example.net dbname=mailweir sslmode={mode}", insecure=True)[0] == 0
+    status, said = check("host=db.example.net dbname=mailweir password=secret")
+    assert status != 0 and '"password"' in said, said
+    for wrong in ("postgresql://db.example.net/mailweir", "db.example.net", "host='db dbname=mailweir"):
+        status, said = check(wrong)
+        assert status != 0 and "keyword=value" in said, said
+    status, said = check("host=db.example.net")
+    assert status != 0 and "dbname" in said, said
+    del spool["postgresql"], spool["path"]
+    status, out, err = gateway.run("check")
+    assert status != 0 and '"path" is missing' in out + err and "postgresql" in out + err, out + err
+
+
+def test_the_password_is_shown_nowhere(world):
+    """It is read from a file; neither the log nor the process's arguments have it, nor does the server's log have mail."""
+    dovecot = world.dovecot()
+    gateway = world.mailweir(dovecot)
+    server = on_server(world, gateway)
+    server.sql("CREATE ROLE node LOGIN PASSWORD 'kept secret'")
+    server.sql("GRANT ALL ON DATABASE mailweir TO node")
+    (server.data / "pg_hba.conf").write_text("local all postgres trust\nlocal all all scram-sha-256\n")
+    server.sql("SELECT pg_reload_conf()")
+    secret = gateway.folder / "password"
+    secret.write_text("kept secret\n")
+    secret.chmod(0o600)
+    gateway.configuration["spool"]["postgresql"] = {"connection": server.connection(user="node"), "password": {"file": str(secret)}}
+    gateway.start()
+    gateway.send(message("a subject of its own"))
+    wait(lambda: dovecot.count() == 1, "filed message")
+    gateway.stop()
+    assert "kept secret" not in gateway.log.read_text()
+    assert "a subject of its own" not in server.log_text()
+    secret.write_text("another\n")
+    assert refuses_to_start(gateway, "authentication failed")["error.code"] == "refused"
+
+
+def test_killed_server(world):
+    """kill -9 of PostgreSQL under load: what was acknowledged is filed once, and mail flows again when it is back."""
+    dovecot = world.dovecot()
+    gateway = world.mailweir(dovecot)
+    server = world.postgresql(safe=True)
+    on_server(world, gateway)
+    gateway.start()
+    sent, stop = [], threading.Event()
+
+    def send(number):
+        count = 0
+        while not stop.is_set():
+            count += 1
+            subject = f"s{number}-{count}"
+            try:
+                gateway.send(message(subject))
+                sent.append(subject)
+            except (AssertionError, OSError, smtplib.SMTPException):
+                stop.wait(0.05)
+
+    threads = [threading.Thread(target=send, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(2):
+        before = len(sent)
+        wait(lambda: len(sent) > before + 20, "mail that is accepted", 60)
+        server.kill()
+        server.start()
+        before = len(sent)
+        wait(lambda: len(sent) > before + 5, "mail that is accepted again", 60)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    wait(lambda: server.sql("SELECT count(*) FROM mailweir.message WHERE open > 0") == [["0"]], "all that is filed", 120)
+    filed = [re.search(rb"\r\nSubject: (\S+)", octets).group(1).decode() for octets in dovecot.messages()]
+    assert set(sent) <= set(filed), f"lost: {sorted(set(sent) - set(filed))}"
+    assert len(filed) == len(set(filed)), "filed twice: " + str(sorted(s for s in set(filed) if filed.count(s) > 1))
+    gateway.stop()
+
+
+def test_server_down(world):
+    """Without the server senders hear 451, nothing is lost, and operators are told; with it, all goes on."""
+    dovecot = world.dovecot()
+    gateway = world.mailweir(dovecot)
+    server = on_server(world, gateway)
+    gateway.start()
+    gateway.send(message("before"))
+    wait(lambda: dovecot.count() == 1, "filed message")
+    server.stop()
+    with gateway.smtp() as client:
+        client.ehlo()
+        try:
+            client.sendmail("app@example.com", ["ops@example.net"], message("while it is down"))
+            raise AssertionError("mail was accepted without a database")
+        except (smtplib.SMTPDataError, smtplib.SMTPSenderRefused, smtplib.SMTPRecipientsRefused) as refusal:
+            code = refusal.smtp_code if hasattr(refusal, "smtp_code") else list(refusal.recipients.values())[0][0]
+            assert code == 451, refusal
+    assert any("PostgreSQL" in event.get("error.message", "") for event in gateway.events("spool_commit_failed")), gateway.log.read_text()
+    server.start()
+    wait(lambda: _accepts(gateway), "mail that is accepted again")
+    wait(lambda: dovecot.count() == 2, "filed message")
+    gateway.stop()
+
+
+def _accepts(gateway):
+    try:
+        gateway.send(message("after"))
+        return True
+    except (AssertionError, smtplib.SMTPException):
+        return False
+
+
+def cluster(world, dovecot, count=3, lease="5s"):
+    """So many gateways on one queue, each with listeners and a folder of its own."""
+    server = world.postgresql(safe=True)
+    server.create("shared")
+    nodes = []
+    for number in range(count):
+        node = world.mailweir(dovecot, name=f"node{number}")
+        node.configuration["spool"]["postgresql"] = {"connection": server.connection("shared"), "node": f"node{number}", "lease": lease}
+        node.migrated = number > 0
+        nodes.append(node.start())
+    return server, nodes
+
+
+def names(node):
+    """The nodes that this one knows."""
+    status, out, _ = node.run("status", "--json")
+    return [one["name"] for one in json.loads(out)["nodes"]] if status == 0 else []
+
+
+class Ledger:
+    """Senders that go on until they are stopped, each to any of the nodes; what was acknowledged."""
+
+    def __init__(self, nodes, senders=4):
+        self.nodes, self.sent, self.stopped, self.lock = list(nodes), [], threading.Event(), threading.Lock()
+        self.threads = [threading.Thread(target=self.send, args=(number,)) for number in range(senders)]
+        for thread in self.threads:
+            thread.start()
+
+    def send(self, number):
+        count = 0
+        while not self.stopped.is_set():
+            count += 1
+            subject = f"s{number}-{count}"
+            try:
+                self.nodes[count % len(self.nodes)].send(message(subject))
+                with self.lock:
+                    self.sent.append(subject)
+            except (AssertionError, OSError, smtplib.SMTPException):
+                self.stopped.wait(0.05)
+
+    def more(self, count, seconds=60):
+        before = len(self.sent)
+        wait(lambda: len(self.sent) > before + count, f"{count} more messages that are accepted", seconds)
+
+    def stop(self):
+        self.stopped.set()
+        for thread in self.threads:
+            thread.join()
+
+
+def balance(server, ledger, dovecot, seconds=120):
+    """Everything that was acknowledged lies in the folder, and once."""
+    wait(lambda: server.sql("SELECT count(*) FROM mailweir.message WHERE open > 0", "shared") == [["0"]], "all that is filed", seconds)
+    filed = [re.search(rb"\r\nSubject: (\S+)", octets).group(1).decode() for octets in dovecot.messages()]
+    assert set(ledger.sent) <= set(filed), f"lost: {sorted(set(ledger.sent) - set(filed))}"
+    assert len(filed) == len(set(filed)), "filed twice: " + str(sorted(s for s in set(filed) if filed.count(s) > 1))
+
+
+def test_nodes_know_each_other(world):
+    """Each of three says that it lives and what it does; one that ends in order is gone at once."""
+    dovecot = world.dovecot()
+    server, nodes = cluster(world, dovecot, lease="60s")
+    for node in nodes:
+        wait(lambda node=node: sorted(names(node)) == ["node0", "node1", "node2"], "three nodes")
+    nodes[1].send(message("by the second"))
+    wait(lambda: any(one["name"] == "node1" and one["state"].get("accepted") == 1 and one["state"].get("filed") == 1
+                     for one in json.loads(nodes[0].run("status", "--json")[1])["nodes"]), "what the second does, seen from the first")
+    assert "node1" in nodes[2].run("status")[1]
+    # Any node knows any message.
+    nodes[2].run("queue", "pause", "corp")
+    stuck = nodes[0].send(message("stuck"))
+    wait(lambda: stuck in nodes[1].run("queue", "list")[1], "a message of the first, seen from the second")
+    assert "stuck" in nodes[2].run("why", stuck)[1] or stuck in nodes[2].run("why", stuck)[1]
+    nodes[1].run("queue", "resume", "corp")
+    wait(lambda: dovecot.count() == 2, "filed messages")
+    nodes[0].stop()
+    wait(lambda: sorted(names(nodes[1])) == ["node1", "node2"], "two nodes")
+    assert not nodes[1].events("node_taken_over"), "one that ended in order was taken over"
+    for node in nodes[1:]:
+        node.stop()
+
+
+def test_a_node_is_killed(world):
+    """kill -9 of a node under load: the others file what it had, once, within its lease and five seconds."""
+    dovecot = world.dovecot()
+    server, nodes = cluster(world, dovecot)
+    wait(lambda: sorted(names(nodes[1])) == ["node0", "node1", "node2"], "three nodes")
+    ledger = Ledger(nodes)
+    ledger.more(60)
+    nodes[0].kill()
+    ledger.nodes = nodes[1:]
+    wait(lambda: any(node.events("node_taken_over") for node in nodes[1:]), "takeover", 40)
+    ledger.more(20)
+    ledger.stop()
+    balance(server, ledger, dovecot)
+    for node in nodes[1:]:
+        node.stop()
+
+
+def test_a_node_is_stopped_and_goes_on(world):
+    """A node that stands still for longer than its lease and then goes on: what it had is another's, it begins anew, and nothing is filed twice."""
+    dovecot = world.dovecot()
+    server, nodes = cluster(world, dovecot, 2)
+    ledger = Ledger(nodes)
+    ledger.more(40)
+    nodes[0].process.send_signal(signal.SIGSTOP)
+    ledger.nodes = nodes[1:]
+    wait(lambda: nodes[1].events("node_taken_over"), "takeover", 60)
+    nodes[0].process.send_signal(signal.SIGCONT)
+    wait(lambda: sorted(names(nodes[1])) == ["node0", "node1"], "a node that has begun anew", 60)
+    ledger.nodes = nodes
+    ledger.more(20)
+    ledger.stop()
+    balance(server, ledger, dovecot)
+    for node in nodes:
+        node.stop()
+
+
+def test_lost_answers(world):
+    """A proxy that loses the answer to a COMMIT: whoever waits hears what became of it, and each message is filed once."""
+    dovecot = world.dovecot()
+    gateway = world.mailweir(dovecot)
+    server = world.postgresql(safe=True, tcp=True)
+    server.create("shared")
+    proxy = Proxy(server.port)
+    world.cleanup.append(proxy.close)
+    gateway.configuration["spool"]["postgresql"] = {
+        "connection": f"host=127.0.0.1 port={proxy.port} dbname=shared user=postgres sslmode=disable", "insecure": True}
+    gateway.start()
+    ledger = Ledger([gateway])
+    for _ in range(5):
+        ledger.more(10)
+        proxy.lose_commit()
+        wait(lambda: proxy.lost == proxy.wanted, "an answer that is lost")
+    ledger.more(10)
+    ledger.stop()
+    balance(server, ledger, dovecot)
+    assert gateway.events("spool_in_doubt"), "nothing was in doubt"
+    gateway.stop()
+
+
+class Proxy:
+    """Between a gateway and its server; ends the connection in front of the answer to a COMMIT when that is wanted."""
+
+    def __init__(self, target):
+        self.target, self.wanted, self.lost = target, 0, 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.threads = [threading.Thread(target=self.accept, daemon=True)]
+        self.threads[0].start()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+                server = socket.create_connection(("127.0.0.1", self.target))
+            except OSError:
+                return
+            for one, other, answers in ((client, server, False), (server, client, True)):
+                threading.Thread(target=self.carry, args=(one, other, answers), daemon=True).start()
+
+    def carry(self, one, other, answers):
+        with contextlib.suppress(OSError):
+            while data := one.recv(65536):
+                if answers and b"COMMIT\0" in data and self.lost < self.wanted:
+                    self.lost += 1
+                    break
+                other.sendall(data)
+        for end in (one, other):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def lose_commit(self):
+        self.wanted += 1
+
+    def close(self):
+        self.listener.close()
+
+
+def test_drain(world):
+    """A node that is drained takes nothing new, ends with 0 and leaves nothing in doubt; the other goes on with what waits."""
+    dovecot = world.dovecot()
+    server, nodes = cluster(world, dovecot, 2, lease="60s")
+    wait(lambda: sorted(names(nodes[1])) == ["node0", "node1"], "two nodes")
+    ledger = Ledger(nodes)
+    ledger.more(20)
+    status, out, err = nodes[0].run("drain")
+    assert status == 0 and "draining" in out, (status, out, err)
+    ledger.nodes = nodes[1:]
+    wait(lambda: not nodes[0].process.alive(), "end of a node that is drained")
+    assert nodes[0].process.popen.returncode == 0, nodes[0].log.read_text()[-2000:]
+    ledger.more(10)
+    ledger.stop()
+    balance(server, ledger, dovecot)
+    assert not nodes[1].events("node_taken_over")
+    nodes[1].stop()
+
+
+def test_moving(world):
+    """What waits goes from a folder into a database and back, once, however often that is said."""
+    dovecot = world.dovecot()
+    local, shared = world.mailweir(dovecot, name="local"), world.mailweir(dovecot, name="shared")
+    local.configuration["spool"].pop("postgresql", None)
+    on_server(world, shared)
+    for gateway in (local, shared):
+        gateway.start()
+        assert gateway.run("queue", "pause", "corp")[0] == 0
+    octets = [message(f"number {n}", number=n) for n in range(5)] + [message("large", body="x" * 70 + "\r\n" + ("y" * 70 + "\r\n") * 9000, number=9)]
+    ids = {local.send(one) for one in octets}
+    there, back = world.folder / "there", world.folder / "back"
+    assert local.run("queue", "export", "--all", "--to", str(there))[0] == 0
+    for _ in range(2):
+        status, out, err = shared.run("queue", "import", str(there))
+        assert status == 0, (out, err)
+        assert all(one in shared.run("queue", "list")[1] for one in ids)
+    assert local.run("queue", "drop", "--all")[0] == 0
+    assert shared.run("queue", "export", "--all", "--to", str(back))[0] == 0
+    status, out, err = local.run("queue", "import", str(back))
+    assert status == 0, (out, err)
+    assert shared.run("queue", "drop", "--all")[0] == 0
+    assert local.run("queue", "resume", "corp")[0] == 0
+    wait(lambda: dovecot.count() == len(octets), "filed messages")
+    assert sorted(received_part(m) for m in dovecot.messages()) == sorted(octets)
+    for gateway in (local, shared):
+        gateway.stop()
