@@ -195,6 +195,7 @@ void sim_operator_reroute(struct spool *spool, struct sim_try *try)
         return;
     }
     try->rerouted = true;
+    try->dead_us = 0; /* what lay among the dead letters goes on from there */
     snprintf(text, sizeof text,
              "{\"verb\": \"reroute\", \"message\": \"%s\", \"by\": \"sim\", \"deliveries\": [{\"upstream\": \"%s\", "
              "\"folder\": \"%s\", \"rule\": \"operator\", \"recipients\": [\"%s\"]}]}",
