@@ -536,6 +536,13 @@ static void cannot_be_used(struct filters_loader *loader, const struct filters_o
     }
 }
 
+/* A count and a number that a text was made into are both numbers to whoever writes the rule. */
+static bool can_compare(enum filters_type one, enum filters_type other)
+{
+    const unsigned numbers = FILTERS_TYPE_NUMBER | FILTERS_TYPE_DECIMAL;
+    return one == other || (((unsigned)one & numbers) != 0 && ((unsigned)other & numbers) != 0);
+}
+
 /* {"of": ...}: the test compares with the values of another formula. */
 static int load_of_operand(struct filters_loader *loader, json_t *operand, const struct filters_operator_row *row,
                            struct filters_condition *condition)
@@ -550,7 +557,7 @@ static int load_of_operand(struct filters_loader *loader, json_t *operand, const
     if (row->operator== FILTERS_MATCHES || row->operator== FILTERS_BETWEEN || row->operator== FILTERS_EXISTS) {
         filters_load_error(loader, "\"%s\" takes no value of the message", row->name);
         condition->operand = NULL;
-    } else if (condition->operand != NULL && condition->operand->type != condition->subject->type) {
+    } else if (condition->operand != NULL && !can_compare(condition->subject->type, condition->operand->type)) {
         filters_load_error(loader,
                            "the two cannot be compared: one is a %s, the other a %s; functions such as \"number\" "
                            "and \"date\" make one of the other",

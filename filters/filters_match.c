@@ -190,11 +190,24 @@ static bool match_numbers(const struct filters_condition *condition, int64_t num
     }
 }
 
+/* A number as it is compared with one of another type: scaled where either is. A count that is too large for that is larger
+ * than all. */
+static int64_t to_scale(int64_t number, enum filters_type type, enum filters_type other)
+{
+    int64_t scale = 1;
+    for (unsigned i = 0; i < FILTERS_DECIMALS; i++) {
+        scale *= 10;
+    }
+    bool is_count = type == FILTERS_TYPE_NUMBER && other == FILTERS_TYPE_DECIMAL;
+    return !is_count ? number : number > INT64_MAX / scale ? INT64_MAX : number * scale;
+}
+
 static enum filters_verdict match_operand(struct filters_run *run, const struct filters_condition *condition,
                                           struct filters_value *value)
 {
     const struct filters_fetched *with;
-    bool texts = (condition->subject->type & (FILTERS_TYPE_TEXT | FILTERS_TYPE_NETWORK)) != 0;
+    enum filters_type type = condition->subject->type, with_type = condition->operand->type;
+    bool texts = (type & (FILTERS_TYPE_TEXT | FILTERS_TYPE_NETWORK)) != 0;
     if (filters_run_fetch(run, condition->operand, &with) < 0) {
         return FILTERS_FAILED;
     }
@@ -208,7 +221,8 @@ static enum filters_verdict match_operand(struct filters_run *run, const struct 
         }
         bool fold = condition->nocase && texts;
         bool is = texts ? match_two(condition, fold ? value->folded : value->text, fold ? other->folded : other->text)
-                        : match_numbers(condition, value->number, other->number);
+                        : match_numbers(condition, to_scale(value->number, type, with_type),
+                                        to_scale(other->number, with_type, type));
         if (is) {
             return FILTERS_YES;
         }

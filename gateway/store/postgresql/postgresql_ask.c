@@ -102,8 +102,8 @@ static int ask_story(const struct asking *asking, uint64_t message)
     static const char *const sql[] = {
         "SELECT " POSTGRESQL_MESSAGE_COLUMNS " FROM message m WHERE m.seq = $1",
         "SELECT " POSTGRESQL_DELIVERY_COLUMNS " FROM delivery d WHERE d.message = $1 ORDER BY d.number",
-        "SELECT number, attempt, at_ms, class, code, during, text FROM attempt WHERE message = $1"
-        " ORDER BY number, attempt",
+        ("SELECT number, attempt, at_ms, class, code, during, text FROM attempt WHERE message = $1"
+         " ORDER BY number, attempt"),
         "SELECT number, at_ms, text FROM note WHERE message = $1 ORDER BY number, at_ms",
     };
     PGresult *rows[4] = {NULL};
