@@ -621,7 +621,11 @@ def test_completion_knows_every_command(world):
 
 
 def test_json_for_programs(world):
-    gateway = world.mailweir(None, [RULE]).start()
+    gateway = world.mailweir(None, [RULE])
+    (gateway.folder / "password").write_text("relaypw")
+    (gateway.folder / "password").chmod(0o600)
+    gateway.upstream["auth"]["password"] = {"file": str(gateway.folder / "password")}
+    gateway.start()
 
     def ask(*arguments):
         done = subprocess.run([MAILWEIR, *arguments, "--config", str(gateway.file)], capture_output=True, text=True, timeout=60)

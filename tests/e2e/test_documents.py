@@ -22,6 +22,7 @@ OTHERS = {
     "apt": "tests/deploy/package installs the package", "dpkg-deb": "of a package", "systemctl": "tests/deploy/systemd_boot does it", "systemd-analyze": "tests/deploy/systemd",
     "kubectl": "needs a cluster", "helm": "is not in Debian; tests/deploy/helm renders the chart", "ssh": "needs another machine", "minisign": "tests/deploy/release checks a signature",
     "sha256sum": "tests/deploy/release checks the sums", "openssl": "makes a random word", "swaks": "tests/e2e/smtp_clients runs it", "install": "the hook of a renewal is run below",
+    "tests/bench/run": "measures for an hour on a quiet machine",
     "mv": "the hook of a renewal is run below", "set": "of the shell", "sed": "of the shell",
 }
 # Named in the text, without what they need: their help is asked for.
@@ -30,6 +31,7 @@ NAMES = {"explain", "explain --diff", "why", "passwd", "init", "run", "test", "f
 # Commands that say no here, and why that is right.
 SAYS_NO = {"spool rebuild": 69,   # the gateway runs
            "spool restore": 73,   # the spool is not empty
+           "spool migrate": 69,   # no such database
            "upstreams login": 78,  # the account has a password and no provider
            "probe": 0}
 MORE = {"top": ["--times", "1"], "trace": ["--for", "1s"]}
