@@ -27,7 +27,7 @@ OTHERS = {
 }
 # Named in the text, without what they need: their help is asked for.
 NAMES = {"explain", "explain --diff", "why", "passwd", "init", "run", "test", "forget", "find", "trace", "queue", "spool", "queue retry --again", "queue reroute --again",
-         "queue pause", "queue resume"}
+         "queue pause", "queue resume", "drain"}
 # Commands that say no here, and why that is right.
 SAYS_NO = {"spool rebuild": 69,   # the gateway runs
            "spool restore": 73,   # the spool is not empty
