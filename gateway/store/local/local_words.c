@@ -240,7 +240,10 @@ static int unlearn_one(struct local_index *index, void *ctx, struct fault *fault
     if (result == 0 && known) {
         result = set_envelope(index, seq, envelope, fault);
     }
-    if (result == 0 && local_index_get(index, "learnt", &learnt, fault) == 0 && seq <= learnt) {
+    if (result == 0) {
+        result = local_index_get(index, "learnt", &learnt, fault);
+    }
+    if (result == 0 && seq <= learnt) {
         buf_clear(&text.columns[0]);
         buf_clear(&text.columns[1]);
         buf_clear(&text.columns[2]);
