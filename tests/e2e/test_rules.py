@@ -64,9 +64,11 @@ def test_paths_may_be_relative(world):
         config = {"hostname": "gw.example.net", "spool": {"path": "spool"},
                   "listeners": [{"name": "a", "address": "127.0.0.1:2525", "protocol": "smtp", "allow": ["127.0.0.1"]}],
                   "upstreams": {"corp": {"address": "127.0.0.1:1143", "tls": {"mode": "none"},
-                                         "auth": {"username": "a", "password": "b"}}},
+                                         "auth": {"username": "a", "password": {"file": "password"}}}},
                   "rules": ["rules.jsonc"], "default": {"upstream": "corp", "folder": "INBOX"}}
         (pathlib.Path(folder) / "mailweir.json").write_text(json.dumps(config))
+        (pathlib.Path(folder) / "password").write_text("b")
+        (pathlib.Path(folder) / "password").chmod(0o600)
         (pathlib.Path(folder) / "rules.jsonc").write_text('{ "rules": [ /* none yet */ ], } // so far')
         for arguments in (["check", "--config", "mailweir.json"], ["check", "--config", "./mailweir.json"],
                           ["test", "--config", "mailweir.json"], ["test", "rules.jsonc"]):
