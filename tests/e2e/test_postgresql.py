@@ -277,6 +277,7 @@ def test_nodes_know_each_other(world):
     assert "node1" in nodes[2].run("status")[1]
     # Any node knows any message.
     nodes[2].run("queue", "pause", "corp")
+    wait(lambda: "paused" in nodes[0].run("status")[1], "the pause, heard of by the first")
     stuck = nodes[0].send(message("stuck"))
     wait(lambda: stuck in nodes[1].run("queue", "list")[1], "a message of the first, seen from the second")
     assert "stuck" in nodes[2].run("why", stuck)[1] or stuck in nodes[2].run("why", stuck)[1]

@@ -197,4 +197,4 @@ def test_root_becomes_somebody(world):
     assert "Permission denied" in gateway.log.read_text()
     gateway.configuration["user"] = "no-such-user"
     gateway.start(ready=False)
-    assert gateway.process.popen.wait(20) == 69 and "there is no such user" in gateway.log.read_text()
+    assert gateway.process.popen.wait(20) == 78 and "there is no such user" in gateway.log.read_text()
