@@ -201,9 +201,18 @@ static struct sim_try *try_named(struct bytes line, const char *name)
     return NULL;
 }
 
+void sim_try_lives(struct sim_try *try)
+{
+    memset(try->dead_us, 0, sizeof try->dead_us);
+}
+
 static bool is_long_dead(const struct sim_try *try)
 {
-    return try->dead_us != 0 && sim_now() > try->dead_us + 5 * (uint64_t)SIM_SECOND;
+    bool is_long = false;
+    for (size_t i = 0; i < 2; i++) {
+        is_long = is_long || (try->dead_us[i] != 0 && sim_now() > try->dead_us[i] + 5 * (uint64_t)SIM_SECOND);
+    }
+    return is_long;
 }
 
 struct sim_try *sim_mail_dead_of(unsigned sender)
@@ -227,7 +236,7 @@ static void check_known(struct bytes line)
         sim_fail("try %u is said to be known already, and is a dead letter", try->number);
     }
     if (try != NULL) {
-        try->dead_us = 0;
+        sim_try_lives(try);
     }
 }
 
@@ -247,7 +256,26 @@ void sim_mail_doubted(struct bytes octets)
 void sim_mail_retried(void)
 {
     for (size_t i = 0; i < book.count; i++) {
-        book.tries[i].dead_us = 0;
+        sim_try_lives(&book.tries[i]);
+    }
+}
+
+void sim_mail_held(unsigned server)
+{
+    for (size_t i = 0; i < book.count; i++) {
+        book.tries[i].dead_us[server] = 0;
+    }
+}
+
+static void note_dead(struct bytes line)
+{
+    struct sim_try *try = try_named(line, " id=");
+    for (size_t i = 0; try != NULL && i < 2; i++) {
+        char upstream[64];
+        snprintf(upstream, sizeof upstream, " upstream=%s ", sim_upstreams[i]);
+        if (bytes_find(line, bytes_of(upstream)) >= 0) {
+            try->dead_us[i] = sim_now();
+        }
     }
 }
 
@@ -261,10 +289,7 @@ void sim_mail_log(struct bytes line)
     } else if (bytes_find(line, bytes_of(" duplicate ")) >= 0) {
         check_known(line);
     } else if (bytes_find(line, bytes_of(" dead_letter ")) >= 0) {
-        struct sim_try *try = try_named(line, " id=");
-        if (try != NULL) {
-            try->dead_us = sim_now();
-        }
+        note_dead(line);
     }
 }
 

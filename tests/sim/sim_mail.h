@@ -49,8 +49,9 @@ struct sim_try {
     bool at_once;                            /* its listener acknowledges what is delivered */
     bool released, may_be_dropped, rerouted; /* what an operator has asked for since it was sent */
     uint64_t acked_us;                       /* virtual time */
-    uint64_t dead_us; /* since when a delivery of it is a dead letter, and nobody tried it again; 0: none is */
-    bool is_told;     /* its whole story was held against the servers, and nothing of it is open */
+    uint64_t
+        dead_us[2]; /* by upstream: since when a delivery of it is a dead letter, and nobody took it up; 0: none is */
+    bool is_told;   /* its whole story was held against the servers, and nothing of it is open */
     struct sim_filing filings[SIM_PLACES];
 };
 
@@ -99,5 +100,9 @@ void sim_mail_doubted(struct bytes octets);
 struct sim_try *sim_mail_dead_of(unsigned sender);
 /* An operator has dead letters tried again. */
 void sim_mail_retried(void);
+/* An operator holds what waits for the upstream, and its dead letters: they wait for him from then on. */
+void sim_mail_held(unsigned server);
+/* No delivery of it is a dead letter, as far as is known. */
+void sim_try_lives(struct sim_try *try);
 
 #endif

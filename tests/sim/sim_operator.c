@@ -24,7 +24,8 @@ static const char *const verbs[VERBS] = {"retry", "hold", "release", "drop", "re
 /* One request under way. */
 struct request {
     enum verb verb;
-    unsigned server; /* of pause and resume */
+    unsigned server;     /* of hold, pause and resume */
+    struct sim_try *try; /* of drop and reroute; else NULL */
 };
 
 static struct {
@@ -125,6 +126,16 @@ static void note_asked(enum verb verb)
     }
 }
 
+/* What is held, dropped or sent elsewhere is no dead letter any more. */
+static void note_taken(const struct request *request)
+{
+    if (request->verb == HOLD) {
+        sim_mail_held(request->server);
+    } else if (request->try != NULL) {
+        sim_try_lives(request->try);
+    }
+}
+
 static void on_answer(void *ctx, const char *reply)
 {
     struct request *request = ctx;
@@ -136,6 +147,7 @@ static void on_answer(void *ctx, const char *reply)
     if (request->verb == RELEASE || request->verb == DROP || request->verb == REROUTE) {
         note_asked(request->verb); /* also for what came meanwhile */
     }
+    note_taken(request);
     orders.open--;
     orders.releases -= request->verb == RELEASE;
     orders.resumes -= request->verb == RESUME;
@@ -150,12 +162,13 @@ static void on_answer(void *ctx, const char *reply)
     free(request);
 }
 
-static void ask(struct spool *spool, enum verb verb, unsigned server, const char *text)
+static void ask(struct spool *spool, enum verb verb, unsigned server, struct sim_try *try, const char *text)
 {
     struct request *request = expect_calloc(1, sizeof *request);
-    *request = (struct request){.verb = verb, .server = server};
+    *request = (struct request){.verb = verb, .server = server, .try = try};
     sim_say("operator asks: %s", text);
     note_asked(verb);
+    note_taken(request);
     orders.open++;
     orders.releases += verb == RELEASE;
     orders.resumes += verb == RESUME;
@@ -195,19 +208,19 @@ void sim_operator_reroute(struct spool *spool, struct sim_try *try)
         return;
     }
     try->rerouted = true;
-    try->dead_us = 0; /* what lay among the dead letters goes on from there */
     snprintf(text, sizeof text,
              "{\"verb\": \"reroute\", \"message\": \"%s\", \"by\": \"sim\", \"deliveries\": [{\"upstream\": \"%s\", "
              "\"folder\": \"%s\", \"rule\": \"operator\", \"recipients\": [\"%s\"]}]}",
              try->id, sim_upstreams[sim_places[SIM_PLACE_REROUTED].server], sim_places[SIM_PLACE_REROUTED].folder,
              sim_recipients[0]);
-    ask(spool, REROUTE, 0, text);
+    ask(spool, REROUTE, 0, try, text);
 }
 
 void sim_operator_work(struct spool *spool, uint64_t draw)
 {
     char text[REQUEST_MAX];
     enum verb verb = (enum verb)(draw % VERBS);
+    struct sim_try *try = NULL;
     unsigned server = (unsigned)(draw / VERBS % 2);
     const char *upstream = sim_upstreams[server];
     draw /= VERBS * 2;
@@ -222,35 +235,34 @@ void sim_operator_work(struct spool *spool, uint64_t draw)
     case RELEASE:
         snprintf(text, sizeof text, "{\"verb\": \"release\", \"select\": {\"state\": \"held\"}, \"by\": \"sim\"}");
         break;
-    case DROP: {
-        struct sim_try *try = some_message(draw);
+    case DROP:
+        try = some_message(draw);
         if (try == NULL) {
             return;
         }
         snprintf(text, sizeof text, "{\"verb\": \"drop\", \"select\": {\"id\": \"%s\"}, \"by\": \"sim\"}", try->id);
         break;
-    }
     default:
         snprintf(text, sizeof text, "{\"verb\": \"%s\", \"select\": {\"upstream\": \"%s\"}, \"by\": \"sim\"}",
                  verbs[verb], upstream);
         break;
     }
-    ask(spool, verb, server, text);
+    ask(spool, verb, server, try, text);
 }
 
 void sim_operator_release_all(struct spool *spool)
 {
-    ask(spool, RELEASE, 0, "{\"verb\": \"release\", \"select\": {\"state\": \"held\"}, \"by\": \"sim\"}");
+    ask(spool, RELEASE, 0, NULL, "{\"verb\": \"release\", \"select\": {\"state\": \"held\"}, \"by\": \"sim\"}");
 }
 
 void sim_operator_retry_dead(struct spool *spool)
 {
-    ask(spool, RETRY, 0, "{\"verb\": \"retry\", \"select\": {\"state\": \"dead\"}, \"by\": \"sim\"}");
+    ask(spool, RETRY, 0, NULL, "{\"verb\": \"retry\", \"select\": {\"state\": \"dead\"}, \"by\": \"sim\"}");
 }
 
 void sim_operator_resume_all(struct spool *spool)
 {
     if (orders.has_paused) {
-        ask(spool, RESUME, 0, "{\"verb\": \"resume\"}");
+        ask(spool, RESUME, 0, NULL, "{\"verb\": \"resume\"}");
     }
 }
