@@ -39,6 +39,17 @@ static void on_left(void *ctx, const char *name)
     }
 }
 
+/* An operator pauses: what the pool has and has not begun waits in the spool. */
+static void on_halt(void *ctx, const char *name)
+{
+    struct dispatch *dispatch = ctx;
+    for (size_t i = 0; i < dispatch->upstream_count; i++) {
+        if (name == NULL || strcmp(dispatch->upstreams[i]->config->name, name) == 0) {
+            dispatch_heed_halt(dispatch->upstreams[i]);
+        }
+    }
+}
+
 /* An operator made deliveries due: whatever was waited for, now is the time. */
 static void on_wake(void *ctx, const char *name)
 {
@@ -49,6 +60,7 @@ static void on_wake(void *ctx, const char *name)
             if (name != NULL && upstream->pool != NULL) {
                 imapc_pool_try_now(upstream->pool); /* it was named: also what its server asked for is over */
             }
+            dispatch_heed_halt(upstream);
             upstream->paused_until = 0;
             dispatch_divert_begin(upstream);
             dispatch_look_again(upstream);
@@ -89,6 +101,7 @@ void dispatch_start(struct dispatch *dispatch)
     spool_set_offer(dispatch->spool, on_offer, dispatch);
     spool_set_left(dispatch->spool, on_left, dispatch);
     spool_set_wake(dispatch->spool, on_wake, dispatch);
+    spool_set_halt(dispatch->spool, on_halt, dispatch);
     dispatch->started = true;
     for (size_t i = 0; i < dispatch->upstream_count; i++) {
         dispatch_fetch(dispatch->upstreams[i]);

@@ -230,6 +230,13 @@ static bool is_for_good(const struct dispatch_job *job)
     return (fault->class == FAULT_PERM || bad) && !is_hasty(job);
 }
 
+/* Whether the pool gave it back as it came: the gateway ends, or an operator paused the upstream. */
+static bool is_untouched(const struct fault *fault)
+{
+    struct bytes code = bytes_of(fault->code);
+    return fault->class == FAULT_LOCAL && (bytes_is(code, "shutdown") || bytes_is(code, IMAPC_HALTED));
+}
+
 static struct spool_outcome outcome_of(const struct dispatch_job *job)
 {
     const struct imapc_outcome *outcome = &job->outcome;
@@ -253,7 +260,7 @@ static struct spool_outcome outcome_of(const struct dispatch_job *job)
     } else if (job->elsewhere != NULL) {
         result.kind = SPOOL_MOVED;
         result.instead = &job->instead;
-    } else if (outcome->fault.class == FAULT_LOCAL && bytes_is(bytes_of(outcome->fault.code), "shutdown")) {
+    } else if (is_untouched(&outcome->fault)) {
         result.kind = SPOOL_UNTOUCHED;
     } else if (is_for_good(job) || too_old || job->set_aside) {
         result.kind = SPOOL_DEAD;

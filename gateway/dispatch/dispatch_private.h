@@ -84,6 +84,8 @@ void dispatch_pause(struct dispatch_upstream *upstream, int64_t until_ms);
  */
 void dispatch_pace_keep(struct dispatch_upstream *upstream);
 void dispatch_pace_find(struct dispatch_upstream *upstream);
+/* An operator's pause of the upstream begins or ends, or it has another pool: the pool begins nothing in a pause. */
+void dispatch_heed_halt(struct dispatch_upstream *upstream);
 /* Something was left on the disk: the next fetch finds it, or tells when it is due. */
 void dispatch_look_again(struct dispatch_upstream *upstream);
 /* What is handed out for the upstream from here on says to which account and address: it has a pool. */

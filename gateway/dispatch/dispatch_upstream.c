@@ -31,6 +31,13 @@ struct dispatch_upstream *dispatch_add(struct dispatch *dispatch)
     return upstream;
 }
 
+void dispatch_heed_halt(struct dispatch_upstream *upstream)
+{
+    if (upstream->pool != NULL && !upstream->switching) {
+        imapc_pool_halt(upstream->pool, spool_pause_of(upstream->dispatch->spool, upstream->config->name).on);
+    }
+}
+
 void dispatch_upstream_failed(struct dispatch_upstream *upstream, uint64_t retry_after_ms)
 {
     if (upstream->paused_until != 0 || upstream->dispatch->draining) {

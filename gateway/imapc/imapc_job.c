@@ -103,6 +103,9 @@ static struct imapc_job *take_search(struct imapc_pool *pool, struct imapc_folde
 static struct imapc_job *take(struct imapc_pool *pool, bool can_batch, bool may_search)
 {
     can_batch = can_batch && pool->account.settings[IMAPC_BATCH] > 1;
+    if (pool->halted) {
+        return NULL; /* it is given back */
+    }
     if (imapc_health_is_trial(pool) && pool->active_count > 0) {
         return NULL; /* the one that is under way tells */
     }

@@ -234,6 +234,11 @@ static void give_up_waiting(struct imapc_pool *pool)
     if (pool->draining) {
         outcome = (struct imapc_outcome){0};
         fault_set(&outcome.fault, FAULT_LOCAL, "shutdown", "pool", "shutting down");
+    } else if (pool->halted) {
+        outcome = (struct imapc_outcome){0};
+        fault_set(&outcome.fault, FAULT_LOCAL, IMAPC_HALTED, "pool", "an operator paused the upstream");
+        answer_waiting(pool, &outcome);
+        return; /* a probe is no mail */
     } else if (is_spent(pool)) {
         outcome = (struct imapc_outcome){.account = true, .retry_after_ms = pool->day_began + IMAPC_DAY_MS - now};
         fault_set(&outcome.fault, FAULT_TEMP, "daily-budget", "pool",
@@ -288,6 +293,13 @@ static void on_kick(void *ctx)
         wait_for_search(pool);
     }
     finish_drain(pool);
+}
+
+void imapc_pool_halt(struct imapc_pool *pool, bool halted)
+{
+    NET_EXPECT_LOOP(pool->loop);
+    pool->halted = halted;
+    imapc_core_kick(pool);
 }
 
 /* ---- the end ---- */

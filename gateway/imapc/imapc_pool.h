@@ -68,6 +68,9 @@ struct imapc_account {
 /* Code of the fault when doubt ended unproven: the message may be sent again, which is noted. */
 #define IMAPC_UNPROVEN "unproven"
 
+/* Code of the fault when the pool is halted: nothing was sent. */
+#define IMAPC_HALTED "halted"
+
 /* What became of an append. fault.class NONE: it lies in the folder. */
 struct imapc_outcome {
     struct fault fault;        /* UNCERTAIN: the message went out whole, and no answer came that settles it */
@@ -215,6 +218,11 @@ void imapc_pool_pace(const struct imapc_pool *pool, struct imapc_pace *pace_r);
 void imapc_pool_set_pace(struct imapc_pool *pool, const struct imapc_pace *pace);
 /* An operator says that the next append may try it now, whatever it waits for. */
 void imapc_pool_try_now(struct imapc_pool *pool);
+/*
+ * While it is halted nothing is begun: what waits, and what comes, is answered with a LOCAL fault IMAPC_HALTED. What is
+ * under way goes on.
+ */
+void imapc_pool_halt(struct imapc_pool *pool, bool halted);
 /* Appends submitted and not answered. */
 size_t imapc_pool_waiting(const struct imapc_pool *pool);
 /*

@@ -66,6 +66,7 @@ struct imapc_pool {
     struct imapc_probe *probe;      /* of imapc_pool_probe(), until it is over; or NULL */
     imapc_report_fn *report;        /* of imapc_pool_try(), until it was called */
     void *report_ctx;
+    bool halted; /* see imapc_pool_halt() */
     bool draining, drained;
     struct net_timer *drain_timer;
     void (*drain_done)(void *ctx);

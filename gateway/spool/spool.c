@@ -154,6 +154,12 @@ void spool_set_wake(struct spool *spool, spool_wake_fn *fn, void *ctx)
     spool->wake_ctx = ctx;
 }
 
+void spool_set_halt(struct spool *spool, spool_halt_fn *fn, void *ctx)
+{
+    spool->halt = fn;
+    spool->halt_ctx = ctx;
+}
+
 const char *spool_disk_warning(const struct spool *spool)
 {
     return spool->store->ops->warning(spool->store);

@@ -158,6 +158,9 @@ struct spool_pause spool_pause_of(const struct spool *spool, const char *upstrea
  */
 typedef void spool_wake_fn(void *ctx, const char *upstream);
 void spool_set_wake(struct spool *spool, spool_wake_fn *fn, void *ctx);
+/* Called when an operator has paused an upstream, or all (NULL): what was handed out and is not begun is given back. */
+typedef void spool_halt_fn(void *ctx, const char *upstream);
+void spool_set_halt(struct spool *spool, spool_halt_fn *fn, void *ctx);
 
 /*
  * Reads up to `limit` deliveries of `upstream` that are due and in nobody's hands: half of them the longest due, half

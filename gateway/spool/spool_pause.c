@@ -49,6 +49,9 @@ void spool_set_pause(struct spool *spool, const char *upstream, bool on, int64_t
     }
     *pause = (struct spool_pause){.on = on, .all = all, .since_ms = on ? since_ms : 0};
     snprintf(pause->by, sizeof pause->by, "%s", on && by != NULL ? by : "");
+    if (on && spool->halt != NULL && !spool->closing) {
+        spool->halt(spool->halt_ctx, all ? NULL : upstream);
+    }
 }
 
 struct spool_pause spool_pause_of(const struct spool *spool, const char *upstream)

@@ -152,6 +152,8 @@ struct spool {
     void *left_ctx;
     spool_wake_fn *wake;
     void *wake_ctx;
+    spool_halt_fn *halt;
+    void *halt_ctx;
 
     struct fault trouble; /* why the last commit failed; refuses mail until trouble_until */
     uint64_t trouble_until;

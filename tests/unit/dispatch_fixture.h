@@ -54,6 +54,9 @@ static struct world {
     bool ending;           /* nothing is found on the disk any more */
     spool_wake_fn *wake;
     void *wake_ctx;
+    spool_halt_fn *halt;
+    void *halt_ctx;
+    bool paused, halted;    /* by an operator; and the pool knows */
     struct imapc_pace pace; /* of the pool */
     char memo[2048];        /* that the spool keeps */
     unsigned memos;
@@ -246,6 +249,13 @@ void spool_set_left(struct spool *spool, spool_left_fn *fn, void *ctx)
     (void)spool, (void)fn, (void)ctx;
 }
 
+void spool_set_halt(struct spool *spool, spool_halt_fn *fn, void *ctx)
+{
+    (void)spool;
+    world.halt = fn;
+    world.halt_ctx = ctx;
+}
+
 void spool_set_wake(struct spool *spool, spool_wake_fn *fn, void *ctx)
 {
     (void)spool;
@@ -387,6 +397,12 @@ void imapc_pool_succeed(struct imapc_pool *pool)
     (void)pool;
 }
 
+void imapc_pool_halt(struct imapc_pool *pool, bool halted)
+{
+    (void)pool;
+    world.halted = halted;
+}
+
 void imapc_pool_try_now(struct imapc_pool *pool)
 {
     (void)pool;
@@ -404,7 +420,7 @@ void spool_memo_set(struct spool *spool, const char *upstream, const char *text)
 struct spool_pause spool_pause_of(const struct spool *spool, const char *upstream)
 {
     (void)spool, (void)upstream;
-    return (struct spool_pause){.on = false};
+    return (struct spool_pause){.on = world.paused};
 }
 
 const char *spool_memo(struct spool *spool, const char *upstream)

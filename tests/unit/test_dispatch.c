@@ -185,6 +185,29 @@ static void a_drain_gives_everything_back(void **state)
     assert_int_equal(world.held, 0);
 }
 
+static void a_pause_by_an_operator_halts_the_pool(void **state)
+{
+    (void)state;
+    put_on_disk(1);
+    dispatch_start(world.dispatch);
+    world.paused = true;
+    world.halt(world.halt_ctx, "other");
+    assert_false(world.halted);
+    world.halt(world.halt_ctx, "corp");
+    assert_true(world.halted);
+    world.answering = true; /* what had not begun comes back */
+    fault_set(&world.answer.fault, FAULT_LOCAL, IMAPC_HALTED, "pool", "an operator paused the upstream");
+    world.stop_after = 1;
+    net_loop_run(world.loop);
+    assert_int_equal(world.outcomes[0].kind, SPOOL_UNTOUCHED);
+    world.paused = false;
+    world.wake(world.wake_ctx, "corp");
+    assert_false(world.halted);
+    world.paused = true;
+    world.halt(world.halt_ctx, NULL);
+    assert_true(world.halted);
+}
+
 static void a_drain_waits_for_a_fetch_and_no_longer(void **state)
 {
     (void)state;
@@ -205,6 +228,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_backlog_goes_out_within_the_active_set, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_pause_by_an_operator_halts_the_pool, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_edited_message_is_sent_whole, set_up, tear_down),
         cmocka_unit_test_setup_teardown(octets_in_memory_are_sent_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_dead_upstream_is_paused_and_probed, set_up, tear_down),

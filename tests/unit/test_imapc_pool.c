@@ -525,6 +525,38 @@ static void test_state(void **state)
     fixture_end();
 }
 
+/* What waits and what comes in an operator's pause goes back untouched, also what a job gives back for another try. */
+static void test_halt(void **state)
+{
+    (void)state;
+    begin(NULL);
+    submit_many("A", 1);
+    submit_many("B", 1);
+    turn();
+    connected(nth(0));
+    struct imapc_job *job = imapc_job_take(fixture.pool, true);
+    nth(0)->job = job;
+    imapc_pool_halt(fixture.pool, true);
+    assert_null(imapc_job_take(fixture.pool, true));
+    turn();
+    assert_string_equal(fixture.appends[1].outcome.fault.code, IMAPC_HALTED);
+    assert_int_equal(fixture.appends[1].outcome.fault.class, FAULT_LOCAL);
+    assert_int_equal(imapc_pool_waiting(fixture.pool), 1); /* what is under way goes on */
+    submit_many("C", 1);
+    turn();
+    assert_string_equal(fixture.appends[2].outcome.fault.code, IMAPC_HALTED);
+    struct imapc_result good = {0};
+    imapc_job_finish(fixture.pool, &job, &good, false, 1);
+    nth(0)->job = NULL;
+    assert_false(fault_is_set(&fixture.appends[0].outcome.fault));
+    imapc_pool_halt(fixture.pool, false);
+    submit_many("D", 1);
+    turn();
+    assert_int_equal(imapc_pool_waiting(fixture.pool), 1);
+    take_everything();
+    fixture_end();
+}
+
 static void on_drained(void *ctx)
 {
     *(bool *)ctx = true;
@@ -647,6 +679,7 @@ int main(void)
         cmocka_unit_test(test_budget_over_a_restart),
         cmocka_unit_test(test_pauses_over_a_restart),
         cmocka_unit_test(test_state),
+        cmocka_unit_test(test_halt),
         cmocka_unit_test(test_drain),
         cmocka_unit_test(test_token),
     };
