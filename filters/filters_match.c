@@ -190,8 +190,8 @@ static bool match_numbers(const struct filters_condition *condition, int64_t num
     }
 }
 
-/* A number as it is compared with one of another type: scaled where either is. A count that is too large for that is larger
- * than all. */
+/* A number as it is compared with one of another type: scaled where either is. A count that is too large for that is
+ * larger than all. */
 static int64_t to_scale(int64_t number, enum filters_type type, enum filters_type other)
 {
     int64_t scale = 1;
