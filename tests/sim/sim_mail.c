@@ -178,12 +178,31 @@ static void check_other_place(const struct sim_try *try, int place)
     }
 }
 
+/* What stands behind " name=" in a line of the log. */
+static struct bytes value_of(struct bytes line, const char *name)
+{
+    ptrdiff_t at = bytes_find(line, bytes_of(name));
+    struct bytes rest = at >= 0 ? bytes_from(line, (size_t)at + strlen(name)) : bytes_of("");
+    return bytes_cut(&rest, ' ');
+}
+
+/* A text log says of a delivery's id what it adds to its message's, which stands in front of it. */
+static bool names_delivery(struct bytes line, const char *delivery)
+{
+    struct bytes id = value_of(line, " id="), rest = value_of(line, " delivery=");
+    char whole[2 * SIM_MAIL_ID_LEN];
+    bool is_short = rest.len > 0 && rest.ptr[0] == '.';
+    snprintf(whole, sizeof whole, "%.*s%.*s", is_short ? (int)id.len : 0, (const char *)id.ptr, (int)rest.len,
+             (const char *)rest.ptr);
+    return strcmp(whole, delivery) == 0;
+}
+
 static void note_twice(struct bytes line)
 {
     for (size_t i = 0; i < book.count; i++) {
         for (size_t k = 0; k < SIM_PLACES; k++) {
             struct sim_filing *filing = &book.tries[i].filings[k];
-            bool is_named = filing->count > 0 && bytes_find(line, bytes_of(filing->delivery)) >= 0;
+            bool is_named = filing->count > 0 && names_delivery(line, filing->delivery);
             filing->is_told = filing->is_told || is_named;
         }
     }
