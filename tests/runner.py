@@ -71,7 +71,7 @@ def e2e(size):
 
 # Files of e2e whose tests are made on a queue in PostgreSQL, too, but for those that are about the folder of a local one.
 ON_POSTGRESQL = {"main": (), "restart": (), "queue": ("test_index_is_lost",), "dead_letter": (), "fallback": (), "counters": (), "import": (),
-                 "find": (), "acknowledge": (), "fairness": ()}
+                 "find": ("test_who_is_forgotten_over_a_rebuild", "test_words_that_are_damaged_hurt_nothing_but_the_search"), "acknowledge": (), "fairness": ()}
 
 
 def on_postgresql(size):

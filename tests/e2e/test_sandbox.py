@@ -12,12 +12,14 @@ from harness import MAILWEIR, Skip, free_port, message, wait
 
 def sandboxed(gateway):
     """Starts it; the line of its log. Skips where a part of the sandbox cannot be had."""
-    gateway.start()
+    gateway.start(ready=False)
+    wait(lambda: gateway.events("ready") or not gateway.process.alive(), "ready line")
     line, = gateway.events("sandbox")
     if "sanitizer build" in line.get("note", ""):
         raise Skip("a sanitizer's runtime needs the calls of a debugger")
     if "this kernel has no Landlock" in line.get("note", ""):
         raise Skip("this kernel has no Landlock")
+    assert gateway.process.alive(), "mailweir ended at once:\n" + gateway.log.read_text()
     return line
 
 
