@@ -95,7 +95,8 @@ def test_forget(world):
     gateway.send(from_("anna@example.com", "something strange", number=5), "anna@example.com")
     refused(gateway, from_("anna@example.com", "an offer"), "anna@example.com", "ops@example.net")
     wait(lambda: len(gateway.events("filed")) == 4, "four filed")
-    wait(lambda: "anna@example.com" in (gateway.folder / "spool/refusals.jsonl").read_text(), "the refusal in its file")
+    refusals = gateway.folder / "spool/refusals.jsonl"
+    wait(lambda: refusals.exists() and "anna@example.com" in refusals.read_text(), "the refusal in its file")
 
     status, out, err = gateway.run("forget", "--json", "ANNA@example.com")
     answer = json.loads(out)
