@@ -295,7 +295,7 @@ static int edit_header(struct filters_builder *builder, const struct filters_act
 /* ---- refusals ---- */
 
 /* A reply is ASCII; a refusal for good outweighs one for now, and among equals the first one is heard. */
-static int refuse(struct filters_builder *builder, const char *rule, const struct filters_action *action)
+static int refuse_message(struct filters_builder *builder, const char *rule, const struct filters_action *action)
 {
     char *text = expanded(builder, filters_template_line, action->text, FILTERS_REPLY_MAX, NULL);
     if (text == NULL) {
@@ -396,7 +396,7 @@ static enum filters_flow act_one(struct filters_builder *builder, const char *ru
     case FILTERS_REJECT:
     case FILTERS_DEFER:
         builder->taken = true;
-        return refuse(builder, rule, action) < 0 ? FILTERS_BROKEN : FILTERS_ENDED;
+        return refuse_message(builder, rule, action) < 0 ? FILTERS_BROKEN : FILTERS_ENDED;
     case FILTERS_GOTO:
         *group_r = action->group;
         return FILTERS_GOTO_GROUP;

@@ -63,7 +63,7 @@ static const struct range {
     // clang-format on
 };
 
-static uint32_t fold(uint32_t character)
+static uint32_t fold_character(uint32_t character)
 {
     if (character < 0x80) {
         return octet_lower((uint8_t)character);
@@ -117,7 +117,7 @@ int filters_text_fold(struct bytes text, struct buf *out)
         size_t plain = fold_ascii(text, out, &result);
         if (plain == 0) {
             plain = filters_text_next(text, &character);
-            result |= filters_text_append(out, fold(character));
+            result |= filters_text_append(out, fold_character(character));
         }
         text = bytes_from(text, plain);
     }

@@ -207,8 +207,8 @@ static int apply_text(struct filters_run *run, const struct filters_step *step, 
     return result;
 }
 
-static int split(struct filters_run *run, const struct filters_step *step, struct bytes text,
-                 struct filters_fetched *out)
+static int split_text(struct filters_run *run, const struct filters_step *step, struct bytes text,
+                      struct filters_fetched *out)
 {
     struct bytes at = step->call.texts[0];
     for (ptrdiff_t found = 0; found >= 0;) {
@@ -229,7 +229,7 @@ static int apply_one(struct filters_run *run, const struct filters_step *step, c
     case FILTERS_REPLACE_PATTERN:
         return replace_pattern(run, step, value->text, out);
     case FILTERS_SPLIT:
-        return split(run, step, value->text, out);
+        return split_text(run, step, value->text, out);
     case FILTERS_LENGTH:
         return length_of(run, value->text, out);
     case FILTERS_HASH:
@@ -306,8 +306,8 @@ static int apply_each(struct filters_run *run, const struct filters_step *step, 
     return 0;
 }
 
-static int apply(struct filters_run *run, const struct filters_step *step, const struct filters_fetched *in,
-                 struct filters_fetched *out)
+static int apply_step(struct filters_run *run, const struct filters_step *step, const struct filters_fetched *in,
+                      struct filters_fetched *out)
 {
     static const struct filters_value nothing = {.number = 0};
     switch (step->call.function) {
@@ -342,7 +342,7 @@ int filters_formula_values(struct filters_run *run, const struct filters_formula
     }
     for (size_t i = 0; i < formula->step_count && values.state == FILTERS_FETCHED; i++) {
         struct filters_fetched next = {.state = FILTERS_FETCHED};
-        if (apply(run, &formula->steps[i], &values, &next) < 0) {
+        if (apply_step(run, &formula->steps[i], &values, &next) < 0) {
             return -1;
         }
         values = next;

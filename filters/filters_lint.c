@@ -138,8 +138,8 @@ static bool implies(const struct filters_condition *a, const struct filters_cond
     return a->kind == FILTERS_TEST && b->kind == FILTERS_TEST && test_implies(a, b);
 }
 
-static void warn(struct filters_loader *loader, const struct filters_rule *rule, const char *what,
-                 const struct filters_rule *by)
+static void warn_of_rule(struct filters_loader *loader, const struct filters_rule *rule, const char *what,
+                         const struct filters_rule *by)
 {
     problems_add(loader->problems, PROBLEM_WARNING, rule->file, rule->line, rule->column, "",
                  "rule \"%s\" can never act: %s \"%s\" (%s:%zu)", rule->name, what, by->name, by->file, by->line);
@@ -332,13 +332,13 @@ static void lint_group(struct filters_loader *loader, const struct filters_group
     for (size_t i = 0; i < group->rule_count; i++) {
         const struct filters_rule *rule = &group->rules[i];
         if (shadows.everything != NULL && !rule->disabled) {
-            warn(loader, rule, "every message ends at", shadows.everything);
+            warn_of_rule(loader, rule, "every message ends at", shadows.everything);
             break; /* the same is true for all that follow */
         }
         const struct filters_rule *shadow =
             rule->disabled || rule->condition == NULL ? NULL : shadow_of(&shadows, rule->condition, rule, &key);
         if (shadow != NULL) {
-            warn(loader, rule, "its messages end at", shadow);
+            warn_of_rule(loader, rule, "its messages end at", shadow);
         }
         note_rule(&shadows, rule, i, &key);
     }

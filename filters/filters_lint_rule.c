@@ -104,12 +104,12 @@ static bool share_a_word(const struct filters_condition *a, const struct filters
 }
 
 /* The tests for equal words that must all hold: those of an "all" in an "all", and of named conditions, too. */
-static size_t gather(const struct filters_condition *all, const struct filters_condition **tests, size_t count)
+static size_t gather_tests(const struct filters_condition *all, const struct filters_condition **tests, size_t count)
 {
     for (size_t i = 0; i < all->child_count && count < GATHERED_MAX; i++) {
         const struct filters_condition *child = all->children[i];
         if (child->kind == FILTERS_ALL) {
-            count = gather(child, tests, count);
+            count = gather_tests(child, tests, count);
         } else if (is_equality(child)) {
             tests[count++] = child;
         }
@@ -120,7 +120,7 @@ static size_t gather(const struct filters_condition *all, const struct filters_c
 static void lint_all(struct filters_loader *loader, const struct filters_condition *all, const char *key)
 {
     const struct filters_condition *tests[GATHERED_MAX];
-    size_t count = gather(all, tests, 0);
+    size_t count = gather_tests(all, tests, 0);
     for (size_t i = 0; i < count; i++) {
         for (size_t k = i + 1; k < count; k++) {
             const struct filters_condition *a = tests[i], *b = tests[k];

@@ -16,7 +16,7 @@
 #define ENTRIES_LOOKED_AT 100000u /* of a named list */
 #define WORDS_LOOKED_AT   1000u   /* of one test: a list may have a million, and one slip of a kind is told */
 
-static bool has(const char *word, char c)
+static bool has_character(const char *word, char c)
 {
     return strchr(word, c) != NULL;
 }
@@ -113,7 +113,7 @@ static bool lint_address(struct filters_loader *loader, const char *word, enum f
     if (len > 2 && word[0] == '<' && word[len - 1] == '>') {
         filters_load_warning_at(loader, NULL, "\"%s\" is never equal: an address is compared without angle brackets",
                                 word);
-    } else if (operator== FILTERS_IS && at != NULL &&(at == word || has(word, '*'))) {
+    } else if (operator== FILTERS_IS && at != NULL &&(at == word || has_character(word, '*'))) {
         filters_load_warning_at(
             loader, NULL, "\"%s\" is never equal: \"is\" compares whole addresses; a domain's are {\"in\": [\"%s\"]}",
             word, at);
@@ -122,7 +122,7 @@ static bool lint_address(struct filters_loader *loader, const char *word, enum f
                                 "\"%s\" is for domains, and an address is looked up here: \"@%s\" stands for the "
                                 "addresses below that domain",
                                 word, word);
-    } else if (at == NULL && has(word, '.')) {
+    } else if (at == NULL && has_character(word, '.')) {
         filters_load_warning_at(loader, NULL,
                                 "\"%s\" is no address: \"@%s\" in a list of \"in\" stands for all at that domain", word,
                                 word[0] == '.' ? word + 1 : word);
@@ -150,7 +150,7 @@ static bool lint_wildcard(struct filters_loader *loader, const char *word, enum 
 {
     size_t len = strlen(word);
     bool front = len > 1 && word[0] == '*', back = len > 1 && word[len - 1] == '*';
-    if (operator== FILTERS_CONTAINS || front == back ||(operator== FILTERS_IN && has(word, '@'))) {
+    if (operator== FILTERS_CONTAINS || front == back ||(operator== FILTERS_IN && has_character(word, '@'))) {
         return false;
     }
     filters_load_warning_at(loader, NULL, "\"*\" is an asterisk, not any text: write {\"%s\": \"%.*s\"}",
@@ -199,7 +199,7 @@ static bool lint_word(struct filters_loader *loader, const struct filters_condit
             return true;
         }
     }
-    if (is_whole_address_field(subject) && test->operator!= FILTERS_CONTAINS && has(word, '@')) {
+    if (is_whole_address_field(subject) && test->operator!= FILTERS_CONTAINS && has_character(word, '@')) {
         filters_load_warning_at(loader, NULL,
                                 "the whole field is compared, with the name before the address and its brackets: add "
                                 "\"part\": \"address\", or in \"of\" write \"header.%s.address\"",
@@ -216,7 +216,7 @@ static bool is_wrong(const struct filters_subject *subject, const char *word)
     if (is_domain(subject)) {
         return at != NULL || word[0] == '*';
     }
-    return is_address(subject) && (word[0] == '<' || (at == NULL && has(word, '.')));
+    return is_address(subject) && (word[0] == '<' || (at == NULL && has_character(word, '.')));
 }
 
 /* ---- the operand ---- */
@@ -227,7 +227,7 @@ static void lint_pattern(struct filters_loader *loader, const char *pattern)
     if (pattern[0] == '/' && end > pattern && strspn(end + 1, "imsxug") == strlen(end + 1)) {
         filters_load_warning_at(loader, NULL, "the slashes are part of the pattern: write \"%.*s\"%s",
                                 (int)(end - pattern) - 1, pattern + 1,
-                                has(end, 'i') ? " and \"ignore_case\": true" : "");
+                                has_character(end, 'i') ? " and \"ignore_case\": true" : "");
     }
 }
 

@@ -76,7 +76,7 @@ static bool is_field(const char *name)
 }
 
 /* Whether something was told of the key. */
-static bool tell(struct filters_loader *loader, const char *key, bool alone)
+static bool tell_foreign(struct filters_loader *loader, const char *key, bool alone)
 {
     if (alone && is_field(key)) {
         filters_load_error_at(loader, key, "\"%s\" is a field: write {\"field\": \"%s\", \"is\": ...}", key, key);
@@ -106,7 +106,7 @@ bool filters_load_foreign(struct filters_loader *loader, json_t *condition)
     }
     json_object_foreach(condition, key, value)
     {
-        told = tell(loader, key, alone) || told;
+        told = tell_foreign(loader, key, alone) || told;
     }
     return told;
 }

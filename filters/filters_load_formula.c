@@ -76,7 +76,7 @@ static struct bytes cut_before(struct compiler *compiler, const char *ends)
     return before;
 }
 
-static const char *copy(struct compiler *compiler, struct bytes text)
+static const char *copy_text(struct compiler *compiler, struct bytes text)
 {
     return expect_memory(arena_copy(compiler->arena, text));
 }
@@ -112,7 +112,7 @@ static int read_index(struct compiler *compiler)
         return fail_at(compiler, start);
     }
     struct filters_step *step =
-        add_step(compiler, copy(compiler, bytes_slice(whole, 0, whole.len - compiler->rest.len)));
+        add_step(compiler, copy_text(compiler, bytes_slice(whole, 0, whole.len - compiler->rest.len)));
     if (step == NULL) {
         return fail_at(compiler, start);
     }
@@ -143,7 +143,7 @@ static int read_attribute(struct compiler *compiler)
     struct filters_formula *formula = compiler->formula;
     size_t start = place(compiler);
     compiler->rest = bytes_from(compiler->rest, 1);
-    const char *name = copy(compiler, bytes_trim(cut_before(compiler, "|[.")));
+    const char *name = copy_text(compiler, bytes_trim(cut_before(compiler, "|[.")));
     const char *known[FILTERS_KEYS_MAX] = {NULL};
     size_t count = 0;
     for (const struct filters_part_row *row = filters_parts; row->name != NULL; row++) {
@@ -278,7 +278,7 @@ static int read_parts(struct compiler *compiler)
     }
     formula->source = (struct filters_reference){.kind = FILTERS_NAME_SUBJECT, .may_be_empty = true};
     formula->source.what = filters_load_parts(compiler->loader, type);
-    formula->source.name = copy(compiler, bytes_slice(compiler->text, start, place(compiler) - start));
+    formula->source.name = copy_text(compiler, bytes_slice(compiler->text, start, place(compiler) - start));
     take_source(compiler);
     return 0;
 }
@@ -328,7 +328,7 @@ static int read_source(struct compiler *compiler)
         buf_append_text(compiler->error, "it names nothing");
         return fail_at(compiler, start);
     }
-    const char *text = copy(compiler, name);
+    const char *text = copy_text(compiler, name);
     if (filters_load_name(compiler->loader, text, &formula->source, compiler->error) < 0) {
         return fail_at(compiler, start);
     }
@@ -341,7 +341,7 @@ static int read_source(struct compiler *compiler)
 
 static int set_zone(struct compiler *compiler, const struct filters_call *call)
 {
-    const char *name = copy(compiler, call->texts[0]);
+    const char *name = copy_text(compiler, call->texts[0]);
     const struct filters_zone *zone = filters_load_zone(compiler->loader, name);
     if (compiler->date == NO_DATE) {
         buf_append_text(compiler->error,
@@ -386,7 +386,7 @@ static int set_pattern(struct compiler *compiler, struct filters_step *step)
 {
     struct buf error;
     buf_init(&error, 500);
-    struct filters_pattern *pattern = filters_pattern_new(copy(compiler, step->call.texts[0]), false, &error);
+    struct filters_pattern *pattern = filters_pattern_new(copy_text(compiler, step->call.texts[0]), false, &error);
     if (pattern == NULL) {
         buf_printf(compiler->error, "the pattern does not compile: %s", buf_text(&error));
     } else {
@@ -406,7 +406,7 @@ static int complete_step(struct compiler *compiler, struct filters_step *step)
     case FILTERS_REPLACE_PATTERN:
         return set_pattern(compiler, step);
     case FILTERS_LOOKUP:
-        step->map = filters_load_map(compiler->loader, copy(compiler, step->call.texts[0]), compiler->error);
+        step->map = filters_load_map(compiler->loader, copy_text(compiler, step->call.texts[0]), compiler->error);
         return step->map == NULL ? -1 : 0;
     case FILTERS_TO_DATE:
     case FILTERS_TO_AGE:
@@ -493,7 +493,7 @@ static int read_function(struct compiler *compiler)
         note_type(compiler, row, &call);
         return 0;
     }
-    struct filters_step *step = add_step(compiler, copy(compiler, text));
+    struct filters_step *step = add_step(compiler, copy_text(compiler, text));
     if (step == NULL) {
         return fail_at(compiler, start);
     }
@@ -510,7 +510,7 @@ static int read_function(struct compiler *compiler)
     return 0;
 }
 
-static int compile(struct compiler *compiler)
+static int compile_formula(struct compiler *compiler)
 {
     if (read_source(compiler) < 0 || read_selectors(compiler) < 0) {
         return -1;
@@ -532,8 +532,8 @@ const struct filters_formula *filters_load_formula(struct filters_loader *loader
     struct compiler compiler = {
         .loader = loader, .arena = loader->set->arena, .text = text, .rest = text, .error = error};
     compiler.formula = filters_load_alloc(loader, 1, sizeof *compiler.formula);
-    compiler.formula->text = copy(&compiler, bytes_trim(text));
-    if (compile(&compiler) < 0) {
+    compiler.formula->text = copy_text(&compiler, bytes_trim(text));
+    if (compile_formula(&compiler) < 0) {
         return NULL;
     }
     struct filters_step *steps = filters_load_alloc(loader, compiler.formula->step_count, sizeof *steps);
@@ -605,7 +605,7 @@ static bool demands(const struct filters_condition *condition, const struct filt
     return all;
 }
 
-static int resolve(void *ctx, struct bytes inside, struct filters_reference *reference_r, struct buf *error)
+static int resolve_reference(void *ctx, struct bytes inside, struct filters_reference *reference_r, struct buf *error)
 {
     struct filters_loader *loader = ctx;
     const struct filters_formula *formula = filters_load_formula(loader, inside, error);
@@ -634,7 +634,7 @@ const struct filters_template *filters_load_template(struct filters_loader *load
     }
     struct buf error;
     buf_init(&error, 2000);
-    struct filters_resolver resolver = {resolve, loader};
+    struct filters_resolver resolver = {resolve_reference, loader};
     const struct filters_template *template = filters_template_new(loader->set->arena, text, &resolver, &error);
     if (template == NULL) {
         filters_load_error_at(loader, key, "%s", buf_text(&error));
@@ -645,6 +645,6 @@ const struct filters_template *filters_load_template(struct filters_loader *load
 
 const struct filters_template *filters_load_keyword(struct filters_loader *loader, const char *text, struct buf *error)
 {
-    struct filters_resolver resolver = {resolve, loader};
+    struct filters_resolver resolver = {resolve_reference, loader};
     return filters_template_new(loader->set->arena, text, &resolver, error);
 }

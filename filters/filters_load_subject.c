@@ -70,7 +70,7 @@ const struct filters_subject *filters_load_recipients(struct filters_loader *loa
 }
 
 /* What the values are beside texts, and whether they are the recipient's: by what is looked at. */
-static void complete(struct filters_subject *subject)
+static void complete_subject(struct filters_subject *subject)
 {
     subject->per_recipient = subject->per_recipient || subject->kind == FILTERS_SUBJECT_TO;
     bool whole = subject->part == FILTERS_PART_WHOLE;
@@ -118,7 +118,7 @@ const struct filters_subject *filters_load_subject(struct filters_loader *loader
         }
         subject = filters_load_alloc(loader, 1, sizeof *subject);
         *subject = *wanted;
-        complete(subject);
+        complete_subject(subject);
         subject->number = (unsigned)set->subject_count;
         set->subjects[set->subject_count++] = subject;
         disregard(map_set(loader->subjects, buf_bytes(&key), subject));

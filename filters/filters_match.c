@@ -9,7 +9,7 @@
 #include "filters/filters_run.h"
 #include "filters/filters_trace.h"
 
-static enum filters_verdict decide(struct filters_run *run, const struct filters_condition *condition);
+static enum filters_verdict decide_condition(struct filters_run *run, const struct filters_condition *condition);
 
 /* all and any are the same loop: `decisive` ends it, its opposite is the result when no child says otherwise. */
 static enum filters_verdict decide_children(struct filters_run *run, const struct filters_condition *condition,
@@ -17,7 +17,7 @@ static enum filters_verdict decide_children(struct filters_run *run, const struc
 {
     enum filters_verdict result = otherwise;
     for (size_t i = 0; i < condition->child_count; i++) {
-        enum filters_verdict verdict = decide(run, condition->children[i]);
+        enum filters_verdict verdict = decide_condition(run, condition->children[i]);
         if (verdict == decisive || verdict == FILTERS_FAILED) {
             return verdict;
         }
@@ -30,7 +30,7 @@ static enum filters_verdict decide_children(struct filters_run *run, const struc
 
 static enum filters_verdict decide_not(struct filters_run *run, const struct filters_condition *condition)
 {
-    enum filters_verdict verdict = decide(run, condition->children[0]);
+    enum filters_verdict verdict = decide_condition(run, condition->children[0]);
     return verdict == FILTERS_YES ? FILTERS_NO : verdict == FILTERS_NO ? FILTERS_YES : verdict;
 }
 
@@ -327,7 +327,7 @@ static enum filters_verdict decide_each(struct filters_run *run, const struct fi
     enum filters_verdict decisive = every ? FILTERS_NO : FILTERS_YES, result = every ? FILTERS_YES : FILTERS_NO;
     for (size_t i = 0; i < values.count && result != decisive && result != FILTERS_FAILED; i++) {
         run->item = &values.values[i];
-        enum filters_verdict verdict = decide(run, condition->children[0]);
+        enum filters_verdict verdict = decide_condition(run, condition->children[0]);
         result = verdict == decisive || verdict == FILTERS_FAILED || verdict == FILTERS_UNKNOWN ? verdict : result;
     }
     run->item = outer;
@@ -354,7 +354,7 @@ static enum filters_verdict decide_kind(struct filters_run *run, const struct fi
     return decide_test(run, condition);
 }
 
-static enum filters_verdict decide(struct filters_run *run, const struct filters_condition *condition)
+static enum filters_verdict decide_condition(struct filters_run *run, const struct filters_condition *condition)
 {
     size_t captures = run->capture_count;
     if (run->trace != NULL) {
@@ -382,7 +382,7 @@ enum filters_verdict filters_run_rule(struct filters_run *run, const struct filt
     if (run->never[rule->number] != 0 && run->trace == NULL) {
         return FILTERS_NO;
     }
-    enum filters_verdict verdict = decide(run, rule->condition);
+    enum filters_verdict verdict = decide_condition(run, rule->condition);
     /* A message with a thousand recipients asks a thousand times: what does not look at them says the same again. */
     run->never[rule->number] = verdict == FILTERS_NO && !rule->condition->per_recipient;
     return verdict;

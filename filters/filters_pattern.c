@@ -33,7 +33,7 @@ struct filters_matcher {
     char error[120];
 };
 
-static pcre2_code *compile(const char *text, uint32_t options, int *error_r, size_t *offset_r)
+static pcre2_code *compile_pattern(const char *text, uint32_t options, int *error_r, size_t *offset_r)
 {
     pcre2_compile_context *context = expect_memory(pcre2_compile_context_create(NULL));
     pcre2_set_max_pattern_length(context, FILTERS_PATTERN_MAX_LENGTH);
@@ -51,7 +51,7 @@ static struct filters_pattern *new_pattern(const char *text, bool ignore_case, s
     uint32_t options = PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C | (ignore_case ? PCRE2_CASELESS : 0u);
     int code_error = 0;
     size_t offset = 0;
-    pcre2_code *code = compile(text, options, &code_error, &offset);
+    pcre2_code *code = compile_pattern(text, options, &code_error, &offset);
     if (code == NULL) {
         PCRE2_UCHAR message[200] = "";
         pcre2_get_error_message(code_error, message, sizeof message);
@@ -149,7 +149,7 @@ static bool part_may_be_empty(const char *part, size_t len)
     int error;
     size_t offset;
     uint32_t empty = 1;
-    pcre2_code *code = compile(buf_text(&text), PCRE2_UTF | PCRE2_UCP, &error, &offset);
+    pcre2_code *code = compile_pattern(buf_text(&text), PCRE2_UTF | PCRE2_UCP, &error, &offset);
     if (code != NULL) {
         pcre2_pattern_info(code, PCRE2_INFO_MATCHEMPTY, &empty);
     }

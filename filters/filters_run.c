@@ -273,7 +273,7 @@ int filters_run_fetch(struct filters_run *run, const struct filters_subject *sub
     return 0;
 }
 
-static int fold(struct filters_run *run, struct bytes text, struct bytes *folded_r)
+static int fold_once(struct filters_run *run, struct bytes text, struct bytes *folded_r)
 {
     struct buf folded;
     if (filters_text_is_folded(text)) {
@@ -295,9 +295,9 @@ int filters_run_fold(struct filters_run *run, struct filters_value *value)
     if (value->folded.ptr != NULL) {
         return 0;
     }
-    int result = fold(run, value->text, &value->folded);
+    int result = fold_once(run, value->text, &value->folded);
     if (result == 0 && value->paragraphs.ptr != NULL) {
-        result = fold(run, value->paragraphs, &value->paragraphs_folded);
+        result = fold_once(run, value->paragraphs, &value->paragraphs_folded);
     }
     return result;
 }

@@ -13,7 +13,7 @@
 /* ---- objects with something of their own ---- */
 
 /* With a code of its class. */
-static json_t *refusal(const char *name, int class)
+static json_t *refusal_schema(const char *name, int class)
 {
     json_t *object = filters_schema_object(name, filters_refusal_keys);
     json_t *code = json_object_get(json_object_get(object, "properties"), "code");
@@ -122,8 +122,8 @@ static json_t *definitions(void)
     for (size_t i = 0; i < sizeof objects / sizeof *objects; i++) {
         define(all, objects[i].name, filters_schema_object(objects[i].name, objects[i].keys));
     }
-    define(all, "rejection", refusal("rejection", 5));
-    define(all, "deferral", refusal("deferral", 4));
+    define(all, "rejection", refusal_schema("rejection", 5));
+    define(all, "deferral", refusal_schema("deferral", 4));
     define(all, "way", way_object("way"));
     define(all, "state", state_object());
     define(all, "authserv", authserv_object());

@@ -38,7 +38,7 @@ static json_t *scalars(unsigned types)
 }
 
 /* "in": a list, or its name. */
-static json_t *list(unsigned types)
+static json_t *list_schema(unsigned types)
 {
     json_t *written = filters_schema_if(filters_schema_type("array"), filters_schema_list(scalar(types), 1),
                                         filters_schema_type("string"));
@@ -62,7 +62,7 @@ static json_t *operand(const struct filters_operator_row *row, unsigned types)
         return json_pack("{s:s,s:i,s:i,s:o}", "type", "array", "minItems", 2, "maxItems", 2, "items", scalar(types));
     case FILTERS_SHAPE_LIST:
         json_decref(texts);
-        return list(types);
+        return list_schema(types);
     case FILTERS_SHAPE_WORDS:
         json_decref(texts);
         return filters_schema_operand(filters_schema_one_or_list(filters_schema_pattern("word"), 1), "operand");

@@ -31,7 +31,7 @@ static void list_texts(struct buf *out, const char *const *texts, size_t count)
 }
 
 /* One part of why, with "; " between the parts. */
-static void begin(struct check *check, const char *what)
+static void begin_check(struct check *check, const char *what)
 {
     buf_printf(&check->why, "%s%s: expected ", check->why.len == 0 ? "" : "; ", what);
 }
@@ -68,13 +68,13 @@ static bool same_set(const char *const *a, size_t a_count, const char *const *b,
     return same;
 }
 
-static void compare(struct check *check, const char *what, bool same, const char *const *wanted, size_t wanted_count,
-                    const char *const *came, size_t came_count)
+static void compare_lists(struct check *check, const char *what, bool same, const char *const *wanted,
+                          size_t wanted_count, const char *const *came, size_t came_count)
 {
     if (same) {
         return;
     }
-    begin(check, what);
+    begin_check(check, what);
     list_texts(&check->why, wanted, wanted_count);
     buf_append_text(&check->why, ", got ");
     list_texts(&check->why, came, came_count);
@@ -172,7 +172,7 @@ static void compare_filed(struct check *check, const char *const *came)
     if (same) {
         return;
     }
-    begin(check, "filed");
+    begin_check(check, "filed");
     list_wanted(&check->why, expect);
     buf_append_text(&check->why, expect->filed_count == 0 ? "none, got " : ", got ");
     for (size_t i = 0; i < decision->delivery_count; i++) {
@@ -206,15 +206,16 @@ static void check_filed(struct check *check, struct arena *arena)
     }
     for (size_t i = 0; i < count && expect->has_flags; i++) {
         const struct mail_delivery *delivery = &check->decision->deliveries[i];
-        compare(check, "flags", same_set(expect->flags, expect->flag_count, delivery->flags, delivery->flag_count),
-                expect->flags, expect->flag_count, delivery->flags, delivery->flag_count);
+        compare_lists(check, "flags",
+                      same_set(expect->flags, expect->flag_count, delivery->flags, delivery->flag_count), expect->flags,
+                      expect->flag_count, delivery->flags, delivery->flag_count);
     }
 }
 
 static void check_truth(struct check *check, bool has, const char *what, bool wanted, bool came)
 {
     if (has && wanted != came) {
-        begin(check, what);
+        begin_check(check, what);
         buf_printf(&check->why, "%s, got %s", wanted ? "true" : "false", came ? "true" : "false");
     }
 }
@@ -227,11 +228,11 @@ static void check_refusal(struct check *check)
     check_truth(check, expect->has_deferred, "deferred", expect->deferred,
                 decision->reply_code >= 400 && decision->reply_code < 500);
     if (expect->code != 0 && decision->reply_code != 0 && decision->reply_code != expect->code) {
-        begin(check, "code");
+        begin_check(check, "code");
         buf_printf(&check->why, "%d, got %d", expect->code, decision->reply_code);
     }
     if (expect->text != NULL && decision->reply_code != 0 && strstr(decision->reply_text, expect->text) == NULL) {
-        begin(check, "reply");
+        begin_check(check, "reply");
         buf_printf(&check->why, "\"%s\" in it, got \"%s\"", expect->text, decision->reply_text);
     }
     /* A refusal that nobody expected is the first thing to know. */
@@ -259,7 +260,7 @@ static void check_headers(struct check *check)
     for (size_t i = 0; i < expect->header_count; i++) {
         const char *value = edited_value(check->decision, expect->header_names[i]);
         if (value == NULL || strcmp(value, expect->header_values[i]) != 0) {
-            begin(check, expect->header_names[i]);
+            begin_check(check, expect->header_names[i]);
             buf_printf(&check->why, "\"%s\", got %s%s%s", expect->header_values[i], value == NULL ? "no edit" : "\"",
                        value == NULL ? "" : value, value == NULL ? "" : "\"");
         }
@@ -277,8 +278,8 @@ static void check_counted(struct check *check, struct arena *arena)
             arena_printf(arena, "%s%s%s", counted->counter, counted->key[0] == '\0' ? "" : ":", counted->key));
     }
     if (expect->has_counted) {
-        compare(check, "counted", same_set(expect->counted, expect->counted_count, came, count), expect->counted,
-                expect->counted_count, came, count);
+        compare_lists(check, "counted", same_set(expect->counted, expect->counted_count, came, count), expect->counted,
+                      expect->counted_count, came, count);
     }
 }
 
@@ -291,13 +292,14 @@ static void check_all(struct check *check, struct arena *arena)
         held = held && decision->deliveries[i].held;
     }
     if (expect->has_rules) {
-        compare(check, "rules", same_order(expect->rules, expect->rule_count, decision->rules, decision->rule_count),
-                expect->rules, expect->rule_count, decision->rules, decision->rule_count);
+        compare_lists(check, "rules",
+                      same_order(expect->rules, expect->rule_count, decision->rules, decision->rule_count),
+                      expect->rules, expect->rule_count, decision->rules, decision->rule_count);
     }
     if (expect->has_watched) {
-        compare(check, "watched",
-                same_order(expect->watched, expect->watched_count, decision->watched, decision->watched_count),
-                expect->watched, expect->watched_count, decision->watched, decision->watched_count);
+        compare_lists(check, "watched",
+                      same_order(expect->watched, expect->watched_count, decision->watched, decision->watched_count),
+                      expect->watched, expect->watched_count, decision->watched, decision->watched_count);
     }
     check_filed(check, arena);
     check_counted(check, arena);
@@ -323,8 +325,8 @@ static uint64_t given_count(void *ctx, const char *counter, struct bytes key, in
 }
 
 /* Decides the message and checks what came of it; why is empty when all is as expected. */
-static void run(const struct filters_set *set, struct filters_scratch *scratch, struct check *check, struct bytes text,
-                struct arena *arena)
+static void run_test(const struct filters_set *set, struct filters_scratch *scratch, struct check *check,
+                     struct bytes text, struct arena *arena)
 {
     const struct filters_test *test = check->test;
     int64_t now_ms = test->has_now ? test->now_ms : set->loaded_ms;
@@ -390,7 +392,7 @@ void filters_test_run(const struct filters_set *set, struct filters_scratch *scr
     struct check check = {.test = test};
     buf_init(&check.why, WHY_MAX);
     if (test->path == NULL) {
-        run(set, scratch, &check, test->message, arena);
+        run_test(set, scratch, &check, test->message, arena);
     } else {
         struct buf file, text;
         struct fault fault = FAULT_INIT;
@@ -400,7 +402,7 @@ void filters_test_run(const struct filters_set *set, struct filters_scratch *scr
             buf_printf(&check.why, "the message \"%s\" cannot be read: %s", test->path, fault.text);
         } else {
             to_crlf(buf_bytes(&file), &text);
-            run(set, scratch, &check, buf_bytes(&text), arena);
+            run_test(set, scratch, &check, buf_bytes(&text), arena);
         }
         buf_done(&file);
         buf_done(&text);

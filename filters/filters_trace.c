@@ -260,7 +260,7 @@ static json_t *groups_captured(const struct filters_capture *capture)
 }
 
 /* Appends the condition as people write it: from is "a@b"; header Subject matches "^x" without case. */
-static void describe(const struct filters_condition *condition, struct buf *out);
+static void describe_condition(const struct filters_condition *condition, struct buf *out);
 
 void filters_trace_leave(struct filters_trace *trace, const struct filters_run *run,
                          const struct filters_condition *condition, enum filters_verdict verdict,
@@ -277,7 +277,7 @@ void filters_trace_leave(struct filters_trace *trace, const struct filters_run *
     if (condition->kind == FILTERS_TEST) {
         struct buf text;
         buf_init(&text, 4096);
-        describe(condition, &text);
+        describe_condition(condition, &text);
         json_object_set_new(entry, "test", text_value(buf_bytes(&text)));
         json_object_set_new(entry, "saw", values_seen(run, condition->subject));
         add_steps(entry, trace_run(run), condition->subject);
@@ -360,7 +360,7 @@ static void describe_ranges(const struct filters_condition *condition, struct bu
     }
 }
 
-static void describe(const struct filters_condition *condition, struct buf *out)
+static void describe_condition(const struct filters_condition *condition, struct buf *out)
 {
     const struct filters_subject *subject = condition->subject;
     describe_subject(subject, out);

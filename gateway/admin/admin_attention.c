@@ -246,7 +246,7 @@ static void say_probe(const struct admin *admin, json_t *list)
     }
 }
 
-static int rank(const json_t *one)
+static int rank_of(const json_t *one)
 {
     const char *severity = json_string_value(json_object_get(one, "severity"));
     int at = 0;
@@ -270,7 +270,7 @@ json_t *admin_attention(const struct admin *admin)
     for (int severity = 0; severity < SEVERITIES; severity++) {
         json_array_foreach(found, i, one)
         {
-            if (rank(one) == severity) {
+            if (rank_of(one) == severity) {
                 json_array_append(sorted, one);
             }
         }

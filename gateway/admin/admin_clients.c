@@ -9,7 +9,7 @@
 #define REFUSALS_DEFAULT 100
 
 /* A parameter that was given; NULL when it is absent or empty. */
-static const char *query(const struct admin_request *request, const char *name)
+static const char *query_value(const struct admin_request *request, const char *name)
 {
     const char *text = admin_query(request, name);
     return text == NULL || text[0] == '\0' ? NULL : text;
@@ -19,7 +19,7 @@ void admin_get_clients(struct admin_request *request)
 {
     const struct reception *reception = gateway_smtpd(request->admin->gateway);
     size_t most = (size_t)admin_query_number(request, "limit", CLIENTS_DEFAULT, RECEPTION_CLIENTS_MAX);
-    json_t *list = reception_clients_list(reception_clients(reception), query(request, "client"), most);
+    json_t *list = reception_clients_list(reception_clients(reception), query_value(request, "client"), most);
     size_t i;
     json_t *client;
     json_array_foreach(list, i, client)
@@ -37,7 +37,7 @@ void admin_get_refusals(struct admin_request *request)
 {
     const struct reception *reception = gateway_smtpd(request->admin->gateway);
     size_t most = (size_t)admin_query_number(request, "limit", REFUSALS_DEFAULT, RECEPTION_REFUSALS_MAX);
-    json_t *list =
-        reception_refusals_list(reception_refusals(reception), query(request, "client"), query(request, "id"), most);
+    json_t *list = reception_refusals_list(reception_refusals(reception), query_value(request, "client"),
+                                           query_value(request, "id"), most);
     admin_answer_json(request, MHD_HTTP_OK, json_pack("{s:o}", "refusals", list));
 }

@@ -85,7 +85,7 @@ static int note_expiry(struct admin *admin, struct fault *fault)
     return 0;
 }
 
-static int start(struct admin_door *door, struct fault *fault)
+static int start_daemon(struct admin_door *door, struct fault *fault)
 {
     const struct config_admin *config = &door->admin->config->admin;
     const struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
@@ -121,10 +121,10 @@ int admin_door_open(struct admin *admin, const struct net_address *address, stru
     }
     door->timer = net_timer_new(admin->loop, on_http, door);
     admin->door_count++; /* from here it is closed with the others */
-    return start(door, fault);
+    return start_daemon(door, fault);
 }
 
-static void stop(struct admin_door *door)
+static void stop_daemon(struct admin_door *door)
 {
     net_poll_free(&door->poll);
     LIST_EACH(link, &door->admin->requests)
@@ -144,7 +144,7 @@ static void stop(struct admin_door *door)
 
 void admin_door_close(struct admin_door *door)
 {
-    stop(door);
+    stop_daemon(door);
     net_timer_free(&door->timer);
     net_poll_close(&door->address, door->fd);
 }
@@ -164,8 +164,8 @@ void admin_doors_tick(struct admin *admin)
     for (size_t i = 0; i < admin->door_count; i++) {
         struct admin_door *door = &admin->doors[i];
         if (door->has_tls) {
-            stop(door);
-            if (start(door, &fault) < 0) {
+            stop_daemon(door);
+            if (start_daemon(door, &fault) < 0) {
                 log_event(admin->log, LOG_LEVEL_ERROR, "admin_certificate_failed",
                           LOG_STR("error.message", fault.text));
                 continue;

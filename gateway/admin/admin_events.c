@@ -113,7 +113,7 @@ static void add_lines(const struct admin *admin, struct buf *out, uint64_t first
 }
 
 /* Sends what was logged since the last time. */
-static void flush(struct admin *admin)
+static void flush_events(struct admin *admin)
 {
     uint64_t fresh = admin->line_count - admin->flushed, first = admin->flushed;
     net_timer_stop(admin->flush);
@@ -135,7 +135,7 @@ static void flush(struct admin *admin)
 
 static void on_flush(void *ctx)
 {
-    flush(ctx);
+    flush_events(ctx);
 }
 
 /* From the log: one JSON line with its newline. */
@@ -186,7 +186,7 @@ void admin_get_events(struct admin_request *request)
         admin_answer_error(request, 503, "streams", "\"max_streams\" live streams are open already");
         return;
     }
-    flush(admin); /* to the others: the new one has it from the ring */
+    flush_events(admin); /* to the others: the new one has it from the ring */
     struct admin_stream *stream = expect_calloc(1, sizeof *stream);
     stream->admin = admin;
     stream->connection = request->connection;
@@ -256,7 +256,7 @@ void admin_events_end(struct admin *admin)
 void admin_events_done(struct admin *admin)
 {
     gateway_tap_log(admin->gateway, NULL, NULL);
-    flush(admin);
+    flush_events(admin);
     net_timer_free(&admin->flush);
     admin_events_end(admin);
     for (size_t i = 0; i < ADMIN_LINES; i++) {

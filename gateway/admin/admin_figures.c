@@ -42,14 +42,14 @@ static const char *const names[ADMIN_FIGURES] = {
 
 /* ---- records as octets, the lowest first ---- */
 
-static void put(uint8_t *into, uint64_t value, size_t len)
+static void put_number(uint8_t *into, uint64_t value, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
         into[i] = (uint8_t)(value >> (8 * i));
     }
 }
 
-static uint64_t get(const uint8_t *from, size_t len)
+static uint64_t get_number(const uint8_t *from, size_t len)
 {
     uint64_t value = 0;
     for (size_t i = 0; i < len; i++) {
@@ -70,21 +70,21 @@ static uint32_t sum_of(const uint8_t *octets, size_t len)
 
 static void encode(const struct record *record, uint8_t out[RECORD_LEN])
 {
-    put(out, record->minute, 8);
+    put_number(out, record->minute, 8);
     for (size_t i = 0; i < ADMIN_FIGURES; i++) {
-        put(out + 8 + 4 * i, record->values[i], 4);
+        put_number(out + 8 + 4 * i, record->values[i], 4);
     }
-    put(out + RECORD_LEN - 4, sum_of(out, RECORD_LEN - 4), 4);
+    put_number(out + RECORD_LEN - 4, sum_of(out, RECORD_LEN - 4), 4);
 }
 
 static void decode(const uint8_t octets[RECORD_LEN], struct record *record_r)
 {
-    *record_r = (struct record){.minute = get(octets, 8)};
-    if (get(octets + RECORD_LEN - 4, 4) != sum_of(octets, RECORD_LEN - 4)) {
+    *record_r = (struct record){.minute = get_number(octets, 8)};
+    if (get_number(octets + RECORD_LEN - 4, 4) != sum_of(octets, RECORD_LEN - 4)) {
         record_r->minute = 0;
     }
     for (size_t i = 0; i < ADMIN_FIGURES; i++) {
-        record_r->values[i] = (uint32_t)get(octets + 8 + 4 * i, 4);
+        record_r->values[i] = (uint32_t)get_number(octets + 8 + 4 * i, 4);
     }
 }
 

@@ -250,7 +250,7 @@ static bool read_cursor(const char *text, struct finding *finding)
 }
 
 /* Whoever has a token of his own cannot say that he is somebody else. */
-static const char *who(const struct admin_request *request, const char *said)
+static const char *who_asks(const struct admin_request *request, const char *said)
 {
     return request->who.named ? request->who.name : said == NULL || strlen(said) > 100 ? "api" : said;
 }
@@ -278,8 +278,8 @@ void admin_get_find(struct admin_request *request)
     finding->search.limit = finding->limit + 1;
     finding->search.look = LOOK;
     /* Who reads what others wrote to each other can be found, too. */
-    log_event(request->admin->log, LOG_LEVEL_INFO, "searched", LOG_STR("by", who(request, admin_query(request, "by"))),
-              LOG_STR("query", text == NULL ? "" : text));
+    log_event(request->admin->log, LOG_LEVEL_INFO, "searched",
+              LOG_STR("by", who_asks(request, admin_query(request, "by"))), LOG_STR("query", text == NULL ? "" : text));
     net_lane_submit(request->admin->lane, on_lane, on_found, finding);
 }
 
@@ -370,7 +370,7 @@ void admin_post_forget(struct admin_request *request)
         struct forgetting *forgetting = expect_calloc(1, sizeof *forgetting);
         *forgetting = (struct forgetting){.request = request,
                                           .address = expect_strdup(address),
-                                          .by = expect_strdup(who(request, text_of(body, "by")))};
+                                          .by = expect_strdup(who_asks(request, text_of(body, "by")))};
         spool_change_erase(gateway_spool(request->admin->gateway), address, on_forgotten, forgetting);
     }
     json_decref(body);

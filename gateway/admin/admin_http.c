@@ -127,8 +127,8 @@ void admin_http_expire(struct admin *admin)
     }
 }
 
-static enum MHD_Result begin(const struct admin_door *door, struct MHD_Connection *connection, const char *url,
-                             const char *method, void **slot)
+static enum MHD_Result begin_request(const struct admin_door *door, struct MHD_Connection *connection, const char *url,
+                                     const char *method, void **slot)
 {
     struct admin *admin = door->admin;
     struct admin_request *request = expect_calloc(1, sizeof *request);
@@ -149,7 +149,7 @@ static enum MHD_Result begin(const struct admin_door *door, struct MHD_Connectio
 }
 
 /* More of the body; a chunked one may still become too long, or dawdle. */
-static enum MHD_Result take(struct admin_request *request, const char *data, size_t *len)
+static enum MHD_Result take_body(struct admin_request *request, const char *data, size_t *len)
 {
     bool late = net_now(request->admin->loop) - request->began > ADMIN_BODY_MS;
     if (late || (!request->begun && buf_append(&request->body, data, *len) < 0)) {
@@ -165,10 +165,10 @@ enum MHD_Result admin_http_access(void *ctx, struct MHD_Connection *connection, 
     struct admin_request *request = *slot;
     (void)version;
     if (request == NULL) {
-        return begin(ctx, connection, url, method, slot);
+        return begin_request(ctx, connection, url, method, slot);
     }
     if (*upload_len > 0) {
-        return take(request, upload, upload_len);
+        return take_body(request, upload, upload_len);
     }
     if (!request->begun) {
         request->begun = true;

@@ -284,7 +284,7 @@ static void possible_duplicates(struct metrics_text *text, const struct dispatch
     metrics_count(text, METRICS_LABELS("upstream", state->config->name), state->counts.possible_duplicates);
 }
 
-static void octets(struct metrics_text *text, const struct dispatch_state *state)
+static void write_octets(struct metrics_text *text, const struct dispatch_state *state)
 {
     metrics_count(text, METRICS_LABELS("upstream", state->config->name), state->counts.octets);
 }
@@ -299,12 +299,12 @@ static void paused(struct metrics_text *text, const struct dispatch_state *state
     metrics_count(text, METRICS_LABELS("upstream", state->config->name), state->paused_until != 0);
 }
 
-static void failures(struct metrics_text *text, const struct dispatch_state *state)
+static void write_failures(struct metrics_text *text, const struct dispatch_state *state)
 {
     metrics_count(text, METRICS_LABELS("upstream", state->config->name), state->failures);
 }
 
-static void daily(struct metrics_text *text, const struct dispatch_state *state)
+static void write_daily(struct metrics_text *text, const struct dispatch_state *state)
 {
     const char *name = state->config->name;
     if (state->pool.daily.limit > 0) {
@@ -396,20 +396,20 @@ static void write_delivery(struct metrics_text *text, const struct dispatch *dis
         {METRICS_COUNTER, "mailweir_deliveries_possible_duplicates_total",
          "Messages filed although an earlier attempt may have filed them too, on a server that cannot be searched.",
          possible_duplicates},
-        {METRICS_COUNTER, "mailweir_delivered_bytes_total", "Octets filed.", octets},
+        {METRICS_COUNTER, "mailweir_delivered_bytes_total", "Octets filed.", write_octets},
         {METRICS_GAUGE, "mailweir_upstream_active_deliveries", "Deliveries in memory.", active},
         {METRICS_GAUGE, "mailweir_upstream_state",
          "1 for the state that the upstream is in: open, failing, throttled, full, or paused by an operator.",
          conditions},
         {METRICS_GAUGE, "mailweir_upstream_paused", "1 while the upstream is paused after failures.", paused},
         {METRICS_GAUGE, "mailweir_upstream_daily_bytes",
-         "Octets of the day's budget: used since it began, and the limit; without one, nothing.", daily},
+         "Octets of the day's budget: used since it began, and the limit; without one, nothing.", write_daily},
         {METRICS_COUNTER, "mailweir_upstream_outages_total",
          "Times that the account failed, by cause: not reached, login refused, sessions that file nothing, refusals "
          "that are "
          "the account's.",
          outages},
-        {METRICS_GAUGE, "mailweir_upstream_failures", "Failures of the account in a row.", failures},
+        {METRICS_GAUGE, "mailweir_upstream_failures", "Failures of the account in a row.", write_failures},
         {METRICS_GAUGE, "mailweir_upstream_pause_seconds", "Seconds until a paused upstream is tried again; 0: open.",
          pause_left},
         {METRICS_GAUGE, "mailweir_upstream_connections", "Connections by what they do.", connections},

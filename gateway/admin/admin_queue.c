@@ -102,8 +102,8 @@ static int ask_list(struct question *question, struct store *store, struct fault
     return json_object_set_new(question->answer, "summary", summary);
 }
 
-static int find(const struct question *question, struct store *store, uint64_t *found, size_t limit, size_t *count_r,
-                struct fault *fault)
+static int find_deliveries(const struct question *question, struct store *store, uint64_t *found, size_t limit,
+                           size_t *count_r, struct fault *fault)
 {
     return question->id != NULL ? spool_query_find(store, question->id, found, limit, count_r, fault)
                                 : spool_query_find_uid(store, question->upstream, question->folder,
@@ -114,7 +114,7 @@ static int ask_why(struct question *question, struct store *store, struct fault 
 {
     uint64_t found[FOUND_MAX];
     size_t count = 0;
-    if (find(question, store, found, FOUND_MAX, &count, fault) != 0) {
+    if (find_deliveries(question, store, found, FOUND_MAX, &count, fault) != 0) {
         return -1;
     }
     json_t *stories = json_array();
@@ -169,7 +169,7 @@ static struct question *question_new(struct admin_request *request,
     return question;
 }
 
-static void submit(struct question *question)
+static void submit_question(struct question *question)
 {
     net_lane_submit(question->admin->lane, on_lane, on_answered, question);
 }
@@ -217,7 +217,7 @@ void admin_get_queue(struct admin_request *request)
     question->newest = order != NULL && strcmp(order, "newest") == 0;
     question->since_ms = admin_query_number(request, "since_ms", 0, INT64_MAX);
     question->older_ms = admin_query_number(request, "before_ms", 0, INT64_MAX);
-    submit(question);
+    submit_question(question);
 }
 
 void admin_get_why(struct admin_request *request)
@@ -236,14 +236,14 @@ void admin_get_why(struct admin_request *request)
     question->upstream = copy_query(request, "upstream");
     question->folder = copy_query(request, "folder");
     question->uid = uid;
-    submit(question);
+    submit_question(question);
 }
 
 void admin_get_facts(struct admin_request *request)
 {
     struct question *question = question_new(request, ask_facts);
     question->id = expect_strdup(request->parameter);
-    submit(question);
+    submit_question(question);
 }
 
 /* ---- changes ---- */
@@ -265,7 +265,7 @@ static void on_changed(void *ctx, const char *reply)
 }
 
 /* Who asks, for the history: the command line says its user's name. */
-static const char *who(const struct admin_request *request, const json_t *body)
+static const char *who_changes(const struct admin_request *request, const json_t *body)
 {
     if (request->who.named) {
         return request->who.name; /* whoever has a token of his own cannot say that he is somebody else */
@@ -275,9 +275,9 @@ static const char *who(const struct admin_request *request, const json_t *body)
 }
 
 /* Takes the command. */
-static void change(struct admin_request *request, const json_t *body, json_t *command)
+static void change_deliveries(struct admin_request *request, const json_t *body, json_t *command)
 {
-    json_object_set_new(command, "by", json_string(who(request, body)));
+    json_object_set_new(command, "by", json_string(who_changes(request, body)));
     char *text = json_dumps(command, JSON_COMPACT);
     log_event(request->admin->log, LOG_LEVEL_INFO, "queue_command", LOG_STR("request", text));
     spool_admin_request(gateway_spool(request->admin->gateway), text, on_changed, request);
@@ -296,7 +296,7 @@ static bool is_verb(const char *verb)
     return false;
 }
 
-static void reroute(struct admin_request *request, json_t *body)
+static void reroute_messages(struct admin_request *request, json_t *body)
 {
     struct store_select select;
     struct fault fault = FAULT_INIT;
@@ -305,7 +305,7 @@ static void reroute(struct admin_request *request, json_t *body)
     } else if (!read_key(json_string_value(json_object_get(body, "after")), &select.after)) {
         admin_answer_error(request, 400, "after", "\"after\" must be what \"next\" said");
     } else {
-        admin_reroute(request, body, &select, who(request, body));
+        admin_reroute(request, body, &select, who_changes(request, body));
     }
 }
 
@@ -324,11 +324,11 @@ static void choose_and_change(struct admin_request *request, json_t *body)
                            "\"select\" must choose: by id, message_id, state, upstream, folder, from, rule, to, "
                            "subject, since_ms or before_ms; or it is empty and \"all\" is true");
     } else if (strcmp(verb, "reroute") == 0) {
-        reroute(request, body);
+        reroute_messages(request, body);
     } else {
-        change(request, body,
-               json_pack("{s:s,s:O,s:b}", "verb", verb, "select", select, "again",
-                         json_is_true(json_object_get(body, "again"))));
+        change_deliveries(request, body,
+                          json_pack("{s:s,s:O,s:b}", "verb", verb, "select", select, "again",
+                                    json_is_true(json_object_get(body, "again"))));
     }
 }
 
@@ -349,7 +349,7 @@ static void pause_or_resume(struct admin_request *request, const json_t *body, c
     if (upstream != NULL && !is_upstream(request->admin, upstream)) {
         admin_answer_error(request, 404, "unknown", "there is no upstream \"%s\"", upstream);
     } else {
-        change(request, body, json_pack("{s:s,s:s*}", "verb", verb, "upstream", upstream));
+        change_deliveries(request, body, json_pack("{s:s,s:s*}", "verb", verb, "upstream", upstream));
     }
 }
 
@@ -363,7 +363,8 @@ void admin_post_queue(struct admin_request *request)
     if (verb != NULL && (strcmp(verb, "pause") == 0 || strcmp(verb, "resume") == 0)) {
         pause_or_resume(request, body, verb, json_string_value(json_object_get(body, "upstream")));
     } else if (verb != NULL && strcmp(verb, "import") == 0) {
-        change(request, body, json_pack("{s:s,s:O*}", "verb", verb, "messages", json_object_get(body, "messages")));
+        change_deliveries(request, body,
+                          json_pack("{s:s,s:O*}", "verb", verb, "messages", json_object_get(body, "messages")));
     } else {
         choose_and_change(request, body);
     }

@@ -9,7 +9,7 @@
 
 #define FILES_MAX 1000
 
-static bool take(struct filters_source *source, const char *name, const json_t *text)
+static bool take_source(struct filters_source *source, const char *name, const json_t *text)
 {
     if (name == NULL || !json_is_string(text)) {
         return false;
@@ -22,11 +22,12 @@ static bool take(struct filters_source *source, const char *name, const json_t *
 static bool take_all(const json_t *rules, struct filters_source *sources, size_t count)
 {
     if (!json_is_array(rules)) {
-        return take(sources, "edited rules", rules);
+        return take_source(sources, "edited rules", rules);
     }
     for (size_t i = 0; i < count; i++) {
         const json_t *file = json_array_get(rules, i);
-        if (!take(&sources[i], json_string_value(json_object_get(file, "name")), json_object_get(file, "text"))) {
+        if (!take_source(&sources[i], json_string_value(json_object_get(file, "name")),
+                         json_object_get(file, "text"))) {
             return false;
         }
     }

@@ -13,7 +13,7 @@ static json_t *number_status(uint64_t value)
 }
 
 /* ISO 8601, or null for never. */
-static json_t *moment(int64_t time_ms)
+static json_t *moment_status(int64_t time_ms)
 {
     char text[25];
     if (time_ms == 0) {
@@ -72,7 +72,7 @@ static json_t *last_fault(const struct dispatch_state *state)
     }
     const struct fault *fault = state->last_fault;
     json_t *text = json_string(fault->text);
-    return json_pack("{s:o,s:s,s:s,s:s,s:o}", "at", moment(state->last_fault_ms), "class",
+    return json_pack("{s:o,s:s,s:s,s:s,s:o}", "at", moment_status(state->last_fault_ms), "class",
                      fault_class_name(fault->class), "code", fault->code, "where", fault->where, "message",
                      text != NULL ? text : json_string("?"));
 }
@@ -83,7 +83,7 @@ static json_t *seconds_left(int64_t seconds)
 }
 
 /* The day's budget of octets, and when it will be used up at this pace; null where there is none. */
-static json_t *daily(const struct imapc_daily *daily)
+static json_t *daily_status(const struct imapc_daily *daily)
 {
     if (daily->limit == 0) {
         return json_null();
@@ -106,22 +106,22 @@ static json_t *upstream(const struct dispatch_state *state)
     json_object_set_new(json, "token_seconds", seconds_left(state->pool.token_expires_s));
     json_object_set_new(json, "certificate_seconds", seconds_left(state->pool.certificate_expires_s));
     json_object_set_new(json, "own_certificate_seconds", seconds_left(state->pool.own_expires_s));
-    json_object_set_new(json, "since", moment(dispatch_condition_since(state)));
+    json_object_set_new(json, "since", moment_status(dispatch_condition_since(state)));
     json_object_set_new(json, "paused_by", state->pause.on ? json_string(state->pause.by) : json_null());
-    json_object_set_new(json, "next_try", state->pause.on ? json_null() : moment(state->paused_until));
-    json_object_set_new(json, "paused_until", moment(state->paused_until));
-    json_object_set_new(json, "daily", daily(&state->pool.daily));
+    json_object_set_new(json, "next_try", state->pause.on ? json_null() : moment_status(state->paused_until));
+    json_object_set_new(json, "paused_until", moment_status(state->paused_until));
+    json_object_set_new(json, "daily", daily_status(&state->pool.daily));
     json_object_set_new(json, "cause", state->pool.down != NULL ? json_string(state->pool.down) : json_null());
     json_object_set_new(json, "filed", number_status(state->counts.filed));
     json_object_set_new(json, "deferred", number_status(state->counts.deferred));
     json_object_set_new(json, "dead", number_status(state->counts.dead));
     json_object_set_new(json, "uncertain", number_status(state->counts.uncertain));
     json_object_set_new(json, "fallback", number_status(state->counts.diverted));
-    json_object_set_new(json, "down_since", moment(state->down_since));
+    json_object_set_new(json, "down_since", moment_status(state->down_since));
     json_object_set_new(json, "possible_duplicates", number_status(state->counts.possible_duplicates));
     json_object_set_new(json, "append_ms_median", json_real((double)histogram_percentile(state->append, 50) / 1000));
     json_object_set_new(json, "append_ms_99", json_real((double)histogram_percentile(state->append, 99) / 1000));
-    json_object_set_new(json, "last_filed", moment(state->last_filed_ms));
+    json_object_set_new(json, "last_filed", moment_status(state->last_filed_ms));
     json_object_set_new(json, "last_error", last_fault(state));
     return json;
 }
@@ -146,9 +146,10 @@ static json_t *rules(const struct admin *admin, const struct gateway_state *stat
         json_object_set_new(messages, rule_stats_action_name((enum rule_stats_action)i),
                             number_status(rule_stats_messages(stats, (enum rule_stats_action)i)));
     }
-    return json_pack("{s:I,s:o,s:b,s:I,s:o,s:I}", "count", (json_int_t)state->rules, "loaded", moment(state->loaded_ms),
-                     "last_load_good", state->last_load_good, "loads_failed", (json_int_t)state->loads_failed,
-                     "messages", messages, "failures", (json_int_t)rule_stats_failures(stats));
+    return json_pack("{s:I,s:o,s:b,s:I,s:o,s:I}", "count", (json_int_t)state->rules, "loaded",
+                     moment_status(state->loaded_ms), "last_load_good", state->last_load_good, "loads_failed",
+                     (json_int_t)state->loads_failed, "messages", messages, "failures",
+                     (json_int_t)rule_stats_failures(stats));
 }
 
 /* Landlock is 0, and the note says why, where paths are not limited. */
@@ -165,9 +166,9 @@ json_t *admin_status(const struct admin *admin)
     bool ready;
     gateway_state(admin->gateway, &state);
     const struct config *config = gateway_config(admin->gateway);
-    json_t *json =
-        json_pack("{s:s,s:s,s:s,s:o,s:o}", "version", MAILWEIR_VERSION, "hostname", config->hostname, "config",
-                  config->file, "started", moment(state.started_ms), "now", moment(net_wall(admin->loop)));
+    json_t *json = json_pack("{s:s,s:s,s:s,s:o,s:o}", "version", MAILWEIR_VERSION, "hostname", config->hostname,
+                             "config", config->file, "started", moment_status(state.started_ms), "now",
+                             moment_status(net_wall(admin->loop)));
     json_object_set_new(json, "checks", checks(admin, &ready));
     json_object_set_new(json, "ready", json_boolean(ready));
     json_object_set_new(json, "attention", admin_attention(admin));

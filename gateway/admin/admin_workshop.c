@@ -115,7 +115,7 @@ static void on_lane(void *ctx)
     }
 }
 
-static size_t failures(const json_t *tests)
+static size_t count_failures(const json_t *tests)
 {
     size_t i, failed = 0;
     json_t *test;
@@ -140,7 +140,7 @@ static json_t *problems_of(const struct problems *problems)
 static void on_tested(void *ctx)
 {
     struct testing *testing = ctx;
-    size_t failed = failures(testing->tests), errors = problems_errors(testing->problems);
+    size_t failed = count_failures(testing->tests), errors = problems_errors(testing->problems);
     json_t *answer = json_pack("{s:b,s:O,s:I}", "good", errors == 0 && failed == 0, "tests", testing->tests, "failed",
                                (json_int_t)failed);
     if (testing->body != NULL) {

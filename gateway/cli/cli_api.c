@@ -272,7 +272,7 @@ static void print_checks(const json_t *checks)
     }
 }
 
-static int refusal(long status, struct bytes body)
+static int print_refusal(long status, struct bytes body)
 {
     json_t *json = json_loadb((const char *)body.ptr, body.len, 0, NULL);
     const json_t *checks = json_object_get(json, "checks");
@@ -313,7 +313,7 @@ static int finish_request(struct cli_api *api, int code, struct bytes body)
         return unreachable(api, (CURLcode)code);
     }
     curl_easy_getinfo(api->curl, CURLINFO_RESPONSE_CODE, &status);
-    return status == 200 ? 0 : refusal(status, body);
+    return status == 200 ? 0 : print_refusal(status, body);
 }
 
 static bool is_limited(struct cli_api *api)

@@ -61,7 +61,7 @@ static size_t on_answer(char *data, size_t size, size_t count, void *ctx)
 }
 
 /* Posts login->form; the answer as JSON, or NULL, which is told. */
-static json_t *post(struct login *login, const char *address)
+static json_t *post_login(struct login *login, const char *address)
 {
     CURL *curl = login->curl;
     struct buf answer;
@@ -136,7 +136,7 @@ static int wait_for_device(struct login *login, const json_t *device)
         append_field(login, &login->form, "client_secret", login->upstream->token.client_secret);
         append_field(login, &login->form, "grant_type", "urn:ietf:params:oauth:grant-type:device_code");
         append_field(login, &login->form, "device_code", document_member_text(device, "device_code"));
-        json_t *answer = post(login, login->upstream->token.endpoint);
+        json_t *answer = post_login(login, login->upstream->token.endpoint);
         const char *error = document_member_text(answer, "error");
         bool slow = strcmp(error, "slow_down") == 0;
         if (answer != NULL && !slow && strcmp(error, "authorization_pending") != 0) {
@@ -156,7 +156,7 @@ static int by_device(struct login *login)
 {
     begin_form(login);
     append_field(login, &login->form, "scope", login->scope);
-    json_t *device = post(login, login->device);
+    json_t *device = post_login(login, login->device);
     if (device == NULL) {
         return 1;
     }
@@ -312,7 +312,7 @@ static int change_code(struct login *login, const char *code, const char *redire
     append_field(login, &login->form, "code", code);
     append_field(login, &login->form, "redirect_uri", redirect);
     append_field(login, &login->form, "code_verifier", verifier);
-    json_t *answer = post(login, login->upstream->token.endpoint);
+    json_t *answer = post_login(login, login->upstream->token.endpoint);
     int result = answer == NULL ? 1 : keep_login(login, answer);
     json_decref(answer);
     return result;

@@ -19,7 +19,7 @@ struct cli_notify {
     uint64_t watchdog_ms; /* between two signs of life; 0: none are wanted */
 };
 
-static void say(const struct cli_notify *notify, const char *text)
+static void say_state(const struct cli_notify *notify, const char *text)
 {
     if (notify->path != NULL) {
         disregard(net_poll_notify(notify->path, text));
@@ -30,7 +30,7 @@ static void on_watchdog(void *ctx)
 {
     struct cli_notify *notify = ctx;
     net_timer_start(notify->timer, notify->watchdog_ms);
-    say(notify, "WATCHDOG=1");
+    say_state(notify, "WATCHDOG=1");
 }
 
 /* Half of what is asked for, and only when it is meant for this process. */
@@ -64,17 +64,17 @@ void cli_notify_reloading(struct cli_notify *notify)
 {
     char text[80];
     snprintf(text, sizeof text, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, net_now_us(notify->loop));
-    say(notify, text);
+    say_state(notify, text);
 }
 
 void cli_notify_ready(struct cli_notify *notify)
 {
-    say(notify, "READY=1\nSTATUS=takes mail");
+    say_state(notify, "READY=1\nSTATUS=takes mail");
 }
 
 void cli_notify_stopping(struct cli_notify *notify)
 {
-    say(notify, "STOPPING=1\nSTATUS=finishes what is under way");
+    say_state(notify, "STOPPING=1\nSTATUS=finishes what is under way");
 }
 
 void cli_notify_free(struct cli_notify **notify)

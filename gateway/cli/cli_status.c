@@ -25,7 +25,7 @@ static int64_t digits(const char *value, size_t at, size_t len)
 }
 
 /* Milliseconds since 1970 of "2026-11-23T07:11:20.123Z", to the second. */
-static int64_t moment(const char *value)
+static int64_t moment_of(const char *value)
 {
     int64_t year = digits(value, 0, 4), month = digits(value, 5, 2), day = digits(value, 8, 2);
     /* Days of the civil calendar, in years that begin in March. */
@@ -51,7 +51,7 @@ void cli_status_duration(char out[32], int64_t milliseconds)
 
 void cli_status_since(const json_t *status, const char *time, char out[32])
 {
-    cli_status_duration(out, moment(document_member_text(status, "now")) - moment(time));
+    cli_status_duration(out, moment_of(document_member_text(status, "now")) - moment_of(time));
 }
 
 /* What an operator should look at: in words, with what mends it. */
@@ -59,7 +59,7 @@ static void print_attention(FILE *out, const json_t *status, const struct paint 
 {
     size_t i;
     json_t *one;
-    int64_t now = moment(document_member_text(status, "now"));
+    int64_t now = moment_of(document_member_text(status, "now"));
     json_array_foreach(json_object_get(status, "attention"), i, one)
     {
         const char *since = json_string_value(json_object_get(one, "since"));
@@ -67,7 +67,7 @@ static void print_attention(FILE *out, const json_t *status, const struct paint 
         bool notice = strcmp(document_member_text(one, "severity"), "notice") == 0;
         char span[32] = "";
         if (since != NULL) {
-            cli_status_duration(span, now - moment(since));
+            cli_status_duration(span, now - moment_of(since));
         }
         fprintf(out, "  %s%s%s%s%s%s\n", notice ? paint->bold : paint->bad, document_member_text(one, "text"),
                 paint->plain, since == NULL ? "" : " (since ", span, since == NULL ? "" : ")");
@@ -81,8 +81,8 @@ static void print_head(FILE *out, const json_t *status, const struct paint *pain
 {
     char up[32];
     bool ready = json_is_true(json_object_get(status, "ready"));
-    cli_status_duration(up,
-                        moment(document_member_text(status, "now")) - moment(document_member_text(status, "started")));
+    cli_status_duration(up, moment_of(document_member_text(status, "now")) -
+                                moment_of(document_member_text(status, "started")));
     fprintf(out, "%smailweir %s%s on %s%s%s: %s%s%s, up %s\n", paint->bold, document_member_text(status, "version"),
             paint->plain, paint->bold, document_member_text(status, "hostname"), paint->plain,
             ready ? paint->good : paint->bad, ready ? "takes mail" : "does not take mail", paint->plain, up);

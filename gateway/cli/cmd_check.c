@@ -12,7 +12,7 @@
 #include "cli/cli_paint.h"
 #include "cli/cli_upstreams.h"
 
-static bool has(const struct problems *problems, const struct problem *one)
+static bool has_problem(const struct problems *problems, const struct problem *one)
 {
     for (size_t i = 0; i < problems_count(problems); i++) {
         const struct problem *problem = problems_at(problems, i);
@@ -52,7 +52,7 @@ static int check_upstreams(struct config *config, const char *probe, const struc
     config_check_folders(config, folders.items, folders.count, found);
     for (size_t i = 0; i < problems_count(found); i++) {
         const struct problem *problem = problems_at(found, i);
-        if (!has(said, problem)) {
+        if (!has_problem(said, problem)) {
             problems_add(news, (int)problem->severity, problem->file, problem->line, problem->column, problem->pointer,
                          "%s", problem->text);
         }
@@ -90,7 +90,7 @@ static void print_json(const char *file, const struct config *config, bool good,
     json_decref(object);
 }
 
-static int check(const char *file, bool upstreams, const char *probe, bool json)
+static int check_files(const char *file, bool upstreams, const char *probe, bool json)
 {
     struct problems *problems = problems_new(), *news = problems_new();
     json_t *tried = json_array();
@@ -140,5 +140,5 @@ int cmd_check(const struct cli_command *command, int argc, char **argv)
     int exit_code;
     return cli_parse_options(command, options, argc, argv, &exit_code) < 0
                ? exit_code
-               : check(cli_config_file(file), upstreams, probe, json);
+               : check_files(cli_config_file(file), upstreams, probe, json);
 }

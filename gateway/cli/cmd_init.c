@@ -37,8 +37,8 @@ struct setup {
 /* ---- asking ---- */
 
 /* Asks unless the option was given; an empty answer is the usual one. EX_OK, or EX_USAGE when nothing was said. */
-static int ask(const struct cli_command *command, const char **value, const char *option, const char *question,
-               const char *usual, char *into)
+static int ask_person(const struct cli_command *command, const char **value, const char *option, const char *question,
+                      const char *usual, char *into)
 {
     if (*value != NULL) {
         return EX_OK;
@@ -83,18 +83,18 @@ static bool is_loopback(const char *address)
 
 static int ask_all(const struct cli_command *command, struct setup *setup)
 {
-    int code = ask(command, &setup->server, "server", "1. The IMAP server, host:port (imap.example.net:993)", NULL,
-                   setup->answers[0]);
+    int code = ask_person(command, &setup->server, "server", "1. The IMAP server, host:port (imap.example.net:993)",
+                          NULL, setup->answers[0]);
     code = code != EX_OK
                ? code
-               : ask(command, &setup->username, "username", "2. The user name there", NULL, setup->answers[1]);
+               : ask_person(command, &setup->username, "username", "2. The user name there", NULL, setup->answers[1]);
     code = code != EX_OK ? code : ask_password(command, setup);
     code = code != EX_OK ? code
-                         : ask(command, &setup->listen, "listen", "4. Where clients bring mail, address:port",
-                               "127.0.0.1:2525", setup->answers[3]);
+                         : ask_person(command, &setup->listen, "listen", "4. Where clients bring mail, address:port",
+                                      "127.0.0.1:2525", setup->answers[3]);
     return code != EX_OK ? code
-                         : ask(command, &setup->allow, "allow", "5. Who may send, networks with commas between",
-                               is_loopback(setup->listen) ? LOCAL_ONLY : "10.0.0.0/8", setup->answers[4]);
+                         : ask_person(command, &setup->allow, "allow", "5. Who may send, networks with commas between",
+                                      is_loopback(setup->listen) ? LOCAL_ONLY : "10.0.0.0/8", setup->answers[4]);
 }
 
 /* ---- writing ---- */
@@ -139,7 +139,7 @@ static json_t *configuration_of(const struct setup *setup)
                      "folder", setup->folder);
 }
 
-static int complain(const char *what, const char *why)
+static int cannot_init(const char *what, const char *why)
 {
     fprintf(stderr, "mailweir init: %s: %s\n", what, why);
     return EX_CANTCREAT;
@@ -153,7 +153,7 @@ static int write_file(const char *path, const char *text)
     buf_printf(&whole, "%s\n", text);
     int result = net_file_replace(path, buf_bytes(&whole), &fault);
     buf_wipe(&whole);
-    return result == 0 ? EX_OK : complain(path, fault.text);
+    return result == 0 ? EX_OK : cannot_init(path, fault.text);
 }
 
 /* Beside the configuration: "imap.password". */
@@ -168,7 +168,7 @@ static int write_all(struct setup *setup)
 {
     json_t *configuration = configuration_of(setup);
     char *text = configuration == NULL ? NULL : json_dumps(configuration, JSON_INDENT(2));
-    int code = text == NULL ? complain(setup->file, "an answer is no UTF-8") : EX_OK;
+    int code = text == NULL ? cannot_init(setup->file, "an answer is no UTF-8") : EX_OK;
     if (code == EX_OK && setup->password_file == NULL) {
         code = write_file(setup->secret, setup->password);
     }
@@ -187,7 +187,7 @@ struct sending {
     size_t at;
 };
 
-static size_t give(char *into, size_t size, size_t count, void *ctx)
+static size_t give_mail(char *into, size_t size, size_t count, void *ctx)
 {
     struct sending *sending = ctx;
     struct bytes part = bytes_slice(buf_bytes(&sending->text), sending->at, size * count);
@@ -240,7 +240,7 @@ static int send_message(const struct setup *setup, const struct config_upstream 
     struct fault fault = FAULT_INIT;
     buf_init(&password, CLI_ASK_SIZE);
     if (net_file_read_all(setup->password_file != NULL ? setup->password_file : setup->secret, &password, &fault) < 0) {
-        return complain("the password", fault.text);
+        return cannot_init("the password", fault.text);
     }
     struct bytes word = bytes_trim(buf_bytes(&password));
     char text[CLI_ASK_SIZE];
@@ -252,7 +252,7 @@ static int send_message(const struct setup *setup, const struct config_upstream 
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, problem);
     curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
     curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)sending.text.len);
-    curl_easy_setopt(curl, CURLOPT_READFUNCTION, give);
+    curl_easy_setopt(curl, CURLOPT_READFUNCTION, give_mail);
     curl_easy_setopt(curl, CURLOPT_READDATA, &sending);
     CURLcode result = curl_easy_perform(curl);
     curl_easy_cleanup(curl);

@@ -16,7 +16,7 @@
 #include "net/net_file.h"
 #include "reception/reception_users.h"
 
-static int complain(const char *what, const char *why)
+static int cannot_passwd(const char *what, const char *why)
 {
     fprintf(stderr, "mailweir passwd: %s%s%s\n", what, why[0] == '\0' ? "" : ": ", why);
     return EX_DATAERR;
@@ -30,13 +30,13 @@ static int read_password(char into[CLI_ASK_SIZE])
     char again[CLI_ASK_SIZE];
     bool terminal = isatty(STDIN_FILENO) == 1;
     if (cli_ask_secret(terminal ? "New password: " : NULL, into) != CLI_ANSWER_GIVEN) {
-        return complain("no password", "write one of at most 1000 octets on standard input");
+        return cannot_passwd("no password", "write one of at most 1000 octets on standard input");
     }
     if (terminal && (cli_ask_secret("The same again: ", again) != CLI_ANSWER_GIVEN || strcmp(into, again) != 0)) {
-        return complain("the passwords are not the same", "");
+        return cannot_passwd("the passwords are not the same", "");
     }
     explicit_bzero(again, sizeof again);
-    return into[0] == '\0' ? complain("the password is empty", "") : EX_OK;
+    return into[0] == '\0' ? cannot_passwd("the password is empty", "") : EX_OK;
 }
 
 /* ---- the file ---- */
@@ -54,7 +54,7 @@ static json_t *read_file(const char *path)
     if (net_file_stamp(path) == 0) {
         root = json_pack("{s{}}", "users");
     } else if (net_file_read_all(path, &text, &fault) < 0) {
-        disregard(complain(path, fault.text));
+        disregard(cannot_passwd(path, fault.text));
     } else {
         struct reception_users *users = reception_users_parse(path, buf_bytes(&text), problems);
         root = users == NULL ? NULL : json_loadb((const char *)buf_bytes(&text).ptr, text.len, 0, NULL);
@@ -78,7 +78,7 @@ static int write_file(const char *path, const json_t *root)
     free(text);
     int result = whole.full ? -1 : net_file_replace(path, buf_bytes(&whole), &fault);
     buf_done(&whole);
-    return result == 0 ? EX_OK : complain(path, whole.full ? "too many users" : fault.text);
+    return result == 0 ? EX_OK : cannot_passwd(path, whole.full ? "too many users" : fault.text);
 }
 
 /* ---- one user ---- */
@@ -106,7 +106,7 @@ static int set_user(json_t *users, const char *name, const char *senders)
     int result = reception_users_make(password, hash, scram, &fault);
     explicit_bzero(password, sizeof password);
     if (result < 0) {
-        return complain(name, fault.text);
+        return cannot_passwd(name, fault.text);
     }
     json_t *user = json_object_get(users, name);
     if (user == NULL) {
@@ -130,7 +130,7 @@ static int change_password(const char *path, const char *name, const char *sende
     json_t *users = json_object_get(root, "users");
     int exit_code = EX_OK;
     if (delete &&json_object_del(users, name) != 0) {
-        exit_code = complain(name, "there is no such user");
+        exit_code = cannot_passwd(name, "there is no such user");
     } else if (!delete) {
         exit_code = set_user(users, name, senders);
     }

@@ -48,7 +48,7 @@ static void print_json(const struct asking *asking, const struct probe_result *r
     json_decref(object);
 }
 
-static void print(const struct asking *asking, const struct probe_result *result)
+static void print_text(const struct asking *asking, const struct probe_result *result)
 {
     /* The server's words are in it. */
     json_t *text = json_pack("{s:s}", "text", result->text);
@@ -74,11 +74,11 @@ static void on_probed(void *ctx, const struct probe_result *result)
 {
     struct asking *asking = ctx;
     asking->result = result->step == NULL ? EX_OK : 1;
-    (asking->as_json ? print_json : print)(asking, result);
+    (asking->as_json ? print_json : print_text)(asking, result);
     net_loop_stop(asking->loop);
 }
 
-static int ask(struct asking *asking)
+static int ask_gateway(struct asking *asking)
 {
     asking->loop = net_loop_new();
     struct probe *probe = probe_new(asking->loop, &asking->options, on_probed, asking);
@@ -162,7 +162,7 @@ int cmd_probe(const struct cli_command *command, int argc, char **argv)
     } else {
         asking.config = asking.options.config = config;
         exit_code = take_options(command, &asking, server, timeout, folder);
-        exit_code = exit_code == EX_OK ? ask(&asking) : exit_code;
+        exit_code = exit_code == EX_OK ? ask_gateway(&asking) : exit_code;
     }
     config_free(&config);
     return exit_code;

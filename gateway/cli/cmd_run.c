@@ -34,7 +34,7 @@ static void on_drained(void *ctx)
     net_loop_stop(run->loop);
 }
 
-static void stop(struct run *run, const char *name)
+static void stop_running(struct run *run, const char *name)
 {
     if (run->stopping) {
         /* Whoever asks twice wants no tidying up; what was acknowledged is on the disk, and a start looks at it as
@@ -50,13 +50,13 @@ static void stop(struct run *run, const char *name)
 
 static void on_stop(void *ctx, int number)
 {
-    stop(ctx, number == SIGTERM ? "SIGTERM" : "SIGINT");
+    stop_running(ctx, number == SIGTERM ? "SIGTERM" : "SIGINT");
 }
 
 /* "mailweir drain" */
 static void on_asked(void *ctx)
 {
-    stop(ctx, "drain");
+    stop_running(ctx, "drain");
 }
 
 static void on_reloaded(void *ctx, bool good, const struct problems *problems)

@@ -28,7 +28,7 @@ static void on_progress(void *ctx, uint64_t done, uint64_t total)
     cli_progress_step(progress, done);
 }
 
-static int print(json_t *object, uint64_t damaged)
+static int print_report(json_t *object, uint64_t damaged)
 {
     json_dumpf(object, stdout, JSON_COMPACT);
     printf("\n");
@@ -36,7 +36,7 @@ static int print(json_t *object, uint64_t damaged)
     return damaged == 0 ? EX_OK : 1;
 }
 
-static int check(const char *path, bool as_json)
+static int check_spool(const char *path, bool as_json)
 {
     struct cli_progress progress;
     struct local_check_result result;
@@ -48,9 +48,9 @@ static int check(const char *path, bool as_json)
         return queue_failed(&fault);
     }
     if (as_json) {
-        return print(json_pack("{s:I,s:I,s:I}", "messages", (json_int_t)result.messages, "octets",
-                               (json_int_t)result.octets, "damaged", (json_int_t)result.damaged),
-                     result.damaged);
+        return print_report(json_pack("{s:I,s:I,s:I}", "messages", (json_int_t)result.messages, "octets",
+                                      (json_int_t)result.octets, "damaged", (json_int_t)result.damaged),
+                            result.damaged);
     }
     printf("%" PRIu64 " messages with %" PRIu64 " octets, %" PRIu64 " damaged\n", result.messages, result.octets,
            result.damaged);
@@ -65,12 +65,12 @@ static int rebuild(const char *path, bool as_json)
         return queue_failed(&fault);
     }
     if (as_json) {
-        return print(json_pack("{s:I,s:I,s:I,s:I,s:b,s:I,s:I,s:I}", "messages", (json_int_t)result.messages,
-                               "deliveries", (json_int_t)result.deliveries, "settled", (json_int_t)result.settled,
-                               "damaged", (json_int_t)result.damaged, "old_index", result.old_index, "decisions",
-                               (json_int_t)result.decisions, "torn", (json_int_t)result.torn, "void",
-                               (json_int_t)result.void_records),
-                     result.damaged);
+        return print_report(json_pack("{s:I,s:I,s:I,s:I,s:b,s:I,s:I,s:I}", "messages", (json_int_t)result.messages,
+                                      "deliveries", (json_int_t)result.deliveries, "settled",
+                                      (json_int_t)result.settled, "damaged", (json_int_t)result.damaged, "old_index",
+                                      result.old_index, "decisions", (json_int_t)result.decisions, "torn",
+                                      (json_int_t)result.torn, "void", (json_int_t)result.void_records),
+                            result.damaged);
     }
     printf("%" PRIu64 " messages with %" PRIu64 " deliveries are in the new index; %" PRIu64
            " deliveries were settled before; %" PRIu64 " damaged\n",
@@ -93,7 +93,7 @@ static int rebuild(const char *path, bool as_json)
 /* ---- copies ---- */
 
 /* restores: `to` is the spool, and what comes into it is a backup. */
-static int copy(const char *from, const char *to, bool restores, bool as_json)
+static int copy_spool(const char *from, const char *to, bool restores, bool as_json)
 {
     struct cli_progress progress;
     struct local_backup_result result;
@@ -106,10 +106,10 @@ static int copy(const char *from, const char *to, bool restores, bool as_json)
         return strcmp(fault.code, "not-empty") == 0 ? EX_CANTCREAT : code;
     }
     if (as_json) {
-        return print(json_pack("{s:s,s:I,s:I,s:I,s:I}", "folder", to, "messages", (json_int_t)result.messages, "octets",
-                               (json_int_t)result.octets, "deliveries", (json_int_t)result.deliveries, "damaged",
-                               (json_int_t)result.damaged),
-                     result.damaged);
+        return print_report(json_pack("{s:s,s:I,s:I,s:I,s:I}", "folder", to, "messages", (json_int_t)result.messages,
+                                      "octets", (json_int_t)result.octets, "deliveries", (json_int_t)result.deliveries,
+                                      "damaged", (json_int_t)result.damaged),
+                            result.damaged);
     }
     printf("%" PRIu64 " messages with %" PRIu64 " octets are in %s, each read back; %" PRIu64 " damaged\n",
            result.messages, result.octets, to, result.damaged);
@@ -142,7 +142,7 @@ static enum verb verb_of(int count, char **argv)
     return verb;
 }
 
-static int run(enum verb verb, const char *folder, const struct queue_options *options)
+static int run_verb(enum verb verb, const char *folder, const struct queue_options *options)
 {
     if (verb == MIGRATE) {
         return spool_database_migrate(options);
@@ -152,13 +152,13 @@ static int run(enum verb verb, const char *folder, const struct queue_options *o
     }
     switch (verb) {
     case CHECK:
-        return check(options->spool, options->json);
+        return check_spool(options->spool, options->json);
     case REBUILD:
         return rebuild(options->spool, options->json);
     case BACKUP:
-        return copy(options->spool, folder, false, options->json);
+        return copy_spool(options->spool, folder, false, options->json);
     default:
-        return copy(folder, options->spool, true, options->json);
+        return copy_spool(folder, options->spool, true, options->json);
     }
 }
 
@@ -173,7 +173,7 @@ int cmd_spool(const struct cli_command *command, int argc, char **argv)
     if (others >= 0 && (verb == VERBS || given != verbs[verb].arguments || (options.to != NULL && verb != BACKUP))) {
         exit_code = cli_usage_error(command, "say check, rebuild, backup FOLDER, restore FOLDER or migrate");
     } else if (others >= 0 && queue_find_spool(&options, &exit_code) == 0) {
-        exit_code = run(verb, folder, &options);
+        exit_code = run_verb(verb, folder, &options);
     }
     queue_options_done(&options);
     return exit_code;

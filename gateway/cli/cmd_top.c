@@ -42,7 +42,7 @@ static int watch(pid_t child, const sigset_t *signals)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-static int follow(struct live *live, const char *file);
+static int follow_events(struct live *live, const char *file);
 
 /* Keys come one by one and are not shown. */
 static int fill_terminal(struct live *live, const char *file, const struct termios *before)
@@ -65,7 +65,7 @@ static int fill_terminal(struct live *live, const char *file, const struct termi
     pid_t child = fork();
     if (child == 0) {
         sigprocmask(SIG_SETMASK, &usual, NULL);
-        _exit(follow(live, file));
+        _exit(follow_events(live, file));
     }
     int exit_code = child < 0 ? EX_OSERR : watch(child, &signals);
     fwrite(back, 1, sizeof back - 1, stdout);
@@ -75,7 +75,7 @@ static int fill_terminal(struct live *live, const char *file, const struct termi
     return exit_code;
 }
 
-static void draw(struct live *live)
+static void draw_screen(struct live *live)
 {
     struct winsize size = {.ws_row = 24, .ws_col = 80};
     if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row == 0 || size.ws_col == 0) {
@@ -97,7 +97,7 @@ static bool take_keys(struct live *live)
 
 /* ---- the stream ---- */
 
-static void show(struct live *live, const json_t *state, const char *data)
+static void show_state(struct live *live, const json_t *state, const char *data)
 {
     json_t *flows = NULL;
     if (live->as_json) {
@@ -110,7 +110,7 @@ static void show(struct live *live, const json_t *state, const char *data)
     }
     cli_top_second(live->top, state, json_object_get(flows, "flows"));
     json_decref(flows);
-    draw(live);
+    draw_screen(live);
 }
 
 static bool on_event(void *ctx, const char *name, const char *data)
@@ -123,7 +123,7 @@ static bool on_event(void *ctx, const char *name, const char *data)
         cli_top_line(live->top, value);
     } else if (value != NULL) {
         cli_api_clean(value);
-        show(live, value, data);
+        show_state(live, value, data);
     }
     json_decref(value);
     if (!take_keys(live)) {
@@ -132,7 +132,7 @@ static bool on_event(void *ctx, const char *name, const char *data)
     return !is_state || live->left == 0 || --live->left > 0;
 }
 
-static int follow(struct live *live, const char *file)
+static int follow_events(struct live *live, const char *file)
 {
     struct cli_api *stream = cli_api_open(file);
     live->api = stream == NULL ? NULL : cli_api_open(file);
@@ -184,5 +184,5 @@ int cmd_top(const struct cli_command *command, int argc, char **argv)
     if (exit_code != EX_OK) {
         return exit_code;
     }
-    return live.has_keys ? fill_terminal(&live, file, &before) : follow(&live, file);
+    return live.has_keys ? fill_terminal(&live, file, &before) : follow_events(&live, file);
 }

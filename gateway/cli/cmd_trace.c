@@ -72,7 +72,7 @@ static bool on_event(void *ctx, const char *name, const char *data)
     return !over && !is_interrupted();
 }
 
-static int follow(struct cli_api *api, const struct options *options, const json_t *trace)
+static int follow_trace(struct cli_api *api, const struct options *options, const json_t *trace)
 {
     bool colour = cli_has_colour(STDOUT_FILENO);
     struct watch watch = {.id = json_integer_value(json_object_get(trace, "id")),
@@ -104,14 +104,14 @@ static int begin_trace(struct cli_api *api, const struct options *options)
     int exit_code = cli_api_call(api, "/api/v1/traces", body, &trace);
     json_decref(body);
     if (exit_code == EX_OK) {
-        exit_code = follow(api, options, trace);
+        exit_code = follow_trace(api, options, trace);
     }
     json_decref(trace);
     return exit_code;
 }
 
 /* Prints those that are on; ends them before when that is asked for. */
-static int list(struct cli_api *api, bool off)
+static int list_traces(struct cli_api *api, bool off)
 {
     json_t *answer = NULL, *trace;
     size_t i;
@@ -155,7 +155,7 @@ int cmd_trace(const struct cli_command *command, int argc, char **argv)
     if (api == NULL) {
         return EX_CONFIG;
     }
-    exit_code = options.list || options.off ? list(api, options.off) : begin_trace(api, &options);
+    exit_code = options.list || options.off ? list_traces(api, options.off) : begin_trace(api, &options);
     cli_api_close(&api);
     return exit_code;
 }

@@ -130,7 +130,7 @@ static void free_wiped(void *memory)
     free(memory);
 }
 
-static const struct cli_command *find(const char *name)
+static const struct cli_command *find_command(const char *name)
 {
     for (const struct cli_command *command = commands; command->name != NULL; command++) {
         if (strcmp(command->name, name) == 0) {
@@ -153,9 +153,9 @@ static int unknown(const char *name)
     return EX_USAGE;
 }
 
-static int run(const char *name, int argc, char **argv)
+static int run_command(const char *name, int argc, char **argv)
 {
-    const struct cli_command *command = find(name);
+    const struct cli_command *command = find_command(name);
     return command != NULL ? command->run(command, argc, argv) : unknown(name);
 }
 
@@ -165,7 +165,7 @@ static int help(int argc, char **argv)
     char *asked[] = {argv[0], argc > 1 ? argv[1] : NULL, NULL, NULL};
     int count = argc > 1 ? 2 : 1;
     asked[count++] = (char[]){"--help"};
-    return run(argv[0], count, asked);
+    return run_command(argv[0], count, asked);
 }
 
 int main(int argc, char **argv)
@@ -186,5 +186,5 @@ int main(int argc, char **argv)
         print_usage(asks_help ? stdout : stderr);
         return asks_help ? EX_OK : EX_USAGE;
     }
-    return run(strcmp(name, "--version") == 0 ? "version" : name, argc - 1, argv + 1);
+    return run_command(strcmp(name, "--version") == 0 ? "version" : name, argc - 1, argv + 1);
 }

@@ -93,7 +93,7 @@ static void begin_mbox_message(struct export *export, struct queue_source *sourc
 
 /* ---- messages ---- */
 
-static int failed(const char *path)
+static int cannot_export(const char *path)
 {
     fprintf(stderr, "mailweir: cannot write %s: %s\n", path, strerror(errno));
     return EX_CANTCREAT;
@@ -131,16 +131,16 @@ static int export_message(void *ctx, struct queue_source *source, const char *id
         begin_mbox_message(export, source, id);
         int result = export_body(export, source, id);
         fputs(export->at_start ? "\n" : "\n\n", export->out);
-        return ferror(export->out) != 0 ? failed(export->options->to) : result;
+        return ferror(export->out) != 0 ? cannot_export(export->options->to) : result;
     }
     snprintf(path, sizeof path, "%s/%s.eml", export->options->to, id);
     export->out = fopen(path, "wbx");
     if (export->out == NULL) {
-        return failed(path);
+        return cannot_export(path);
     }
     int result = export_body(export, source, id);
     bool broken = ferror(export->out) != 0;
-    return fclose(export->out) != 0 || broken ? failed(path) : result;
+    return fclose(export->out) != 0 || broken ? cannot_export(path) : result;
 }
 
 static int open_target(struct export *export)
@@ -148,16 +148,16 @@ static int open_target(struct export *export)
     const char *to = export->options->to;
     char path[PATH_LEN];
     if (!export->mbox && mkdir(to, 0700) != 0 && errno != EEXIST) {
-        return failed(to);
+        return cannot_export(to);
     }
     snprintf(path, sizeof path, "%s%sfacts.jsonl", to, export->mbox ? "." : "/");
     /* Into a folder one may export again and again; an mbox is written once. */
     export->facts = fopen(path, export->mbox ? "wbx" : "ab");
     if (export->facts == NULL) {
-        return failed(path);
+        return cannot_export(path);
     }
     if (export->mbox && (export->out = fopen(to, "wbx")) == NULL) {
-        int exit_code = failed(to);
+        int exit_code = cannot_export(to);
         fclose(export->facts);
         return exit_code;
     }
@@ -181,11 +181,11 @@ int queue_export(struct queue_options *options, int argc, char **argv)
     }
     exit_code = queue_each_message(options, "exporting", export_message, &export);
     if (export.mbox && fclose(export.out) != 0) {
-        exit_code = failed(options->to);
+        exit_code = cannot_export(options->to);
     }
     bool broken = ferror(export.facts) != 0;
     if (fclose(export.facts) != 0 || broken) {
-        exit_code = failed("facts.jsonl");
+        exit_code = cannot_export("facts.jsonl");
     }
     printf(options->json ? "{\"exported\":%" PRIu64 "}\n" : "%" PRIu64 " exported\n", export.count);
     if (exit_code == EX_OK && export.count == 0 && options->select.id != NULL) {

@@ -66,7 +66,7 @@ int queue_here_summary(struct queue_here *here, json_t **summary_r)
     return spool_query_summary(here->store, summary_r, &fault) != 0 ? queue_failed(&fault) : EX_OK;
 }
 
-static int tell(struct queue_here *here, const uint64_t *found, size_t count, json_t **stories_r)
+static int tell_here(struct queue_here *here, const uint64_t *found, size_t count, json_t **stories_r)
 {
     struct fault fault = FAULT_INIT;
     json_t *stories = json_array();
@@ -92,7 +92,7 @@ int queue_here_stories(struct queue_here *here, const char *what, json_t **stori
     if (spool_query_find(here->store, what, found, FOUND_MAX, &count, &fault) != 0) {
         return queue_failed(&fault);
     }
-    return tell(here, found, count, stories_r);
+    return tell_here(here, found, count, stories_r);
 }
 
 int queue_here_filed(struct queue_here *here, const char *upstream, const char *folder, uint32_t uid,
@@ -104,11 +104,11 @@ int queue_here_filed(struct queue_here *here, const char *upstream, const char *
     if (spool_query_find_uid(here->store, upstream, folder, uid, found, FOUND_MAX, &count, &fault) != 0) {
         return queue_failed(&fault);
     }
-    return tell(here, found, count, stories_r);
+    return tell_here(here, found, count, stories_r);
 }
 
 /* The number of the message with this id; 0 after the failure was printed, with the exit code. */
-static uint64_t find(struct queue_here *here, const char *id, int *exit_r)
+static uint64_t find_here(struct queue_here *here, const char *id, int *exit_r)
 {
     uint64_t found;
     size_t count = 0;
@@ -129,7 +129,7 @@ int queue_here_body(struct queue_here *here, const char *id, queue_piece_fn *fn,
 {
     int exit_code = EX_OK;
     struct fault fault = FAULT_INIT;
-    uint64_t message = find(here, id, &exit_code);
+    uint64_t message = find_here(here, id, &exit_code);
     if (message != 0 && spool_export_body(here->store, message, fn, ctx, &fault) != 0) {
         exit_code = queue_failed(&fault);
     }
@@ -165,7 +165,7 @@ int queue_here_facts(struct queue_here *here, const char *id, json_t **facts_r)
     int exit_code = EX_OK;
     struct fault fault = FAULT_INIT;
     json_t *facts = NULL;
-    uint64_t message = find(here, id, &exit_code);
+    uint64_t message = find_here(here, id, &exit_code);
     if (message != 0 && (spool_query_facts(here->store, message, &facts, &fault) != 0 || facts == NULL)) {
         return queue_failed(&fault);
     }
@@ -175,7 +175,7 @@ int queue_here_facts(struct queue_here *here, const char *id, json_t **facts_r)
 
 /* ---- changes ---- */
 
-static int change(struct queue_here *here, const char *request, json_t **reply_r)
+static int change_here(struct queue_here *here, const char *request, json_t **reply_r)
 {
     struct fault fault = FAULT_INIT;
     const struct spool_options options = {.store = here->options->store.ops,
@@ -202,7 +202,7 @@ int queue_here_change(struct queue_here *here, json_t *request, json_t **reply_r
 {
     json_object_set_new(request, "by", json_string(queue_operator()));
     char *text = json_dumps(request, JSON_COMPACT);
-    int result = change(here, text, reply_r);
+    int result = change_here(here, text, reply_r);
     free(text);
     json_decref(request);
     return result;
@@ -241,12 +241,13 @@ static int move(struct queue_here *here, const struct reroute *reroute, const st
     struct buf request;
     buf_init(&request, SPOOL_ADMIN_REQUEST_MAX);
     reroute_request(reroute, plan, &request);
-    int result = change(here, buf_text(&request), reply_r);
+    int result = change_here(here, buf_text(&request), reply_r);
     buf_done(&request);
     return result;
 }
 
-static void apply(struct queue_here *here, const struct reroute *reroute, struct reroute_plan *plan, struct page *page)
+static void apply_plan(struct queue_here *here, const struct reroute *reroute, struct reroute_plan *plan,
+                       struct page *page)
 {
     json_t *reply = NULL;
     page->same += plan->verdict != REROUTE_MOVES;
@@ -276,7 +277,7 @@ static void run_page(struct queue_here *here, struct page *page)
         struct fault fault = FAULT_INIT;
         struct reroute_plan plan;
         if (reroute_plan(&reroute, page->messages[i], &plan, &fault) == 0) {
-            apply(here, &reroute, &plan, page);
+            apply_plan(here, &reroute, &plan, page);
             reroute_plan_done(&plan);
         } else {
             json_array_append_new(page->rows, json_pack("{s:s,s:s,s:s}", "message", page->ids[i], "verdict", "failed",

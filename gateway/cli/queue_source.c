@@ -83,7 +83,7 @@ static void list_path(struct buf *path, const struct store_select *select, uint6
 }
 
 /* Asks with GET and takes the member `name` out of the answer, for the caller; all of it without a name. */
-static int get(struct cli_api *api, struct buf *path, const char *name, json_t **found_r)
+static int get_json(struct cli_api *api, struct buf *path, const char *name, json_t **found_r)
 {
     json_t *answer = NULL;
     int result = cli_api_call(api, buf_text(path), NULL, &answer);
@@ -107,7 +107,7 @@ static int list_api(struct queue_source *source, uint64_t limit, spool_query_fn 
         uint64_t want = limit != 0 && limit - given < PAGE ? limit - given : PAGE;
         buf_init(&path, 65536);
         list_path(&path, &source->options->select, want, json_string_value(json_object_get(answer, "next")));
-        result = get(source->api, &path, NULL, &page);
+        result = get_json(source->api, &path, NULL, &page);
         json_decref(answer);
         answer = page;
         json_array_foreach(json_object_get(page, "deliveries"), i, row)
@@ -124,7 +124,7 @@ static int list_api(struct queue_source *source, uint64_t limit, spool_query_fn 
     return result;
 }
 
-static int post(struct queue_source *source, json_t *request, json_t **reply_r)
+static int post_json(struct queue_source *source, json_t *request, json_t **reply_r)
 {
     json_object_set_new(request, "by", json_string(queue_operator()));
     /* That all are meant was said by --all, or choosing nothing would have been refused. */
@@ -168,7 +168,7 @@ int queue_source_summary(struct queue_source *source, json_t **summary_r)
     }
     buf_init(&path, 100);
     buf_append_text(&path, "/api/v1/queue?limit=1");
-    return get(source->api, &path, "summary", summary_r);
+    return get_json(source->api, &path, "summary", summary_r);
 }
 
 int queue_source_stories(struct queue_source *source, const char *what, json_t **stories_r)
@@ -180,7 +180,7 @@ int queue_source_stories(struct queue_source *source, const char *what, json_t *
     buf_init(&path, 65536);
     buf_append_text(&path, "/api/v1/why");
     add_word(&path, "id", what);
-    return get(source->api, &path, "messages", stories_r);
+    return get_json(source->api, &path, "messages", stories_r);
 }
 
 int queue_source_filed(struct queue_source *source, const char *upstream, const char *folder, const char *uid,
@@ -200,7 +200,7 @@ int queue_source_filed(struct queue_source *source, const char *upstream, const 
     add_word(&path, "upstream", upstream);
     add_word(&path, "folder", folder);
     add_word(&path, "uid", uid);
-    return get(source->api, &path, "messages", stories_r);
+    return get_json(source->api, &path, "messages", stories_r);
 }
 
 int queue_source_body(struct queue_source *source, const char *id, queue_piece_fn *fn, void *ctx)
@@ -223,7 +223,7 @@ int queue_source_find(struct queue_source *source, const char *query, uint64_t l
     add_word(&path, "limit", number);
     add_word(&path, "after", after);
     add_word(&path, "by", queue_operator());
-    return get(source->api, &path, NULL, page_r);
+    return get_json(source->api, &path, NULL, page_r);
 }
 
 int queue_source_facts(struct queue_source *source, const char *id, json_t **facts_r)
@@ -233,12 +233,13 @@ int queue_source_facts(struct queue_source *source, const char *id, json_t **fac
         return queue_here_facts(source->here, id, facts_r);
     }
     message_path(&path, id, "/facts");
-    return get(source->api, &path, NULL, facts_r);
+    return get_json(source->api, &path, NULL, facts_r);
 }
 
 int queue_source_change(struct queue_source *source, json_t *request, json_t **reply_r)
 {
-    return source->api != NULL ? post(source, request, reply_r) : queue_here_change(source->here, request, reply_r);
+    return source->api != NULL ? post_json(source, request, reply_r)
+                               : queue_here_change(source->here, request, reply_r);
 }
 
 int queue_source_reroute(struct queue_source *source, const char *after, json_t **answer_r)
@@ -247,8 +248,9 @@ int queue_source_reroute(struct queue_source *source, const char *after, json_t 
     if (source->api == NULL) {
         return queue_here_reroute(source->here, after, answer_r);
     }
-    return post(source,
-                json_pack("{s:s,s:o,s:b,s:b,s:s*}", "verb", "reroute", "select", spool_select_to_json(&options->select),
-                          "dry_run", options->dry_run, "again", options->again, "after", after),
-                answer_r);
+    return post_json(source,
+                     json_pack("{s:s,s:o,s:b,s:b,s:s*}", "verb", "reroute", "select",
+                               spool_select_to_json(&options->select), "dry_run", options->dry_run, "again",
+                               options->again, "after", after),
+                     answer_r);
 }

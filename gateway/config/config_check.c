@@ -21,7 +21,8 @@ struct check {
     char pointer[512]; /* of the object that is checked */
 };
 
-__attribute__((format(printf, 3, 4))) static void wrong(struct check *check, const char *key, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void say_wrong(struct check *check, const char *key, const char *format,
+                                                            ...)
 {
     char pointer[600], text[700];
     snprintf(pointer, sizeof pointer, "%s/%s", check->pointer, key);
@@ -41,12 +42,13 @@ static void check_token(struct check *check, const struct config_upstream *upstr
     const struct imapc_assertion_claims claims = {.subject = token->subject, .scope = token->scope};
     struct fault fault = FAULT_INIT;
     if (token->endpoint != NULL && !imapc_assertion_may_go_to(token->endpoint)) {
-        wrong(check, "auth/oauth2/token_endpoint", "secrets are sent to this address: it must begin with https://");
+        say_wrong(check, "auth/oauth2/token_endpoint", "secrets are sent to this address: it must begin with https://");
     }
     if (token->command != NULL && token->command[0][0] != '/') {
-        wrong(check, "auth/token/command/0", "the program's whole path is needed, such as /usr/local/bin/get-token");
+        say_wrong(check, "auth/token/command/0",
+                  "the program's whole path is needed, such as /usr/local/bin/get-token");
     } else if (token->command != NULL && net_file_stamp(token->command[0]) == 0) {
-        wrong(check, "auth/token/command/0", "there is no program %s", token->command[0]);
+        say_wrong(check, "auth/token/command/0", "there is no program %s", token->command[0]);
     }
     /* An assertion is made for nobody: a key that cannot sign is told now, not when the first token runs out. */
     if (token->key_file != NULL && token->subject != NULL) {
@@ -54,7 +56,7 @@ static void check_token(struct check *check, const struct config_upstream *upstr
         buf_init(&assertion, ASSERTION_MAX);
         buf_init(&endpoint, ASSERTION_MAX);
         if (imapc_assertion_make(token->key_file, &claims, &assertion, &endpoint, &fault) < 0) {
-            wrong(check, "auth/service_account/file", "%s", fault.text);
+            say_wrong(check, "auth/service_account/file", "%s", fault.text);
         }
         buf_wipe(&assertion);
         buf_done(&endpoint);
@@ -69,19 +71,19 @@ static void check_credentials(struct check *check, const struct config_upstream 
     int tokens = config_token_ways(upstream);
     /* With two ways, the first could fail for weeks and nobody would know before the second does. */
     if ((upstream->password != NULL) + tokens + external != 1) {
-        wrong(
+        say_wrong(
             check, "auth",
             "exactly one of \"password\", \"token_file\", \"token\", \"oauth2\", \"service_account\" or the mechanism "
             "\"external\" is needed");
     } else if (upstream->mechanism != IMAPC_AUTH_AUTO && bearer != (tokens > 0)) {
-        wrong(check, "auth/mechanism", "OAuth2 mechanisms go with a token, the others with a password");
+        say_wrong(check, "auth/mechanism", "OAuth2 mechanisms go with a token, the others with a password");
     } else if (external && upstream->tls.certificate == NULL) {
-        wrong(check, "tls", "the mechanism \"external\" needs a \"certificate\" and its \"key\"");
+        say_wrong(check, "tls", "the mechanism \"external\" needs a \"certificate\" and its \"key\"");
     }
     bool scram = upstream->mechanism == IMAPC_AUTH_SCRAM_SHA_1 || upstream->mechanism == IMAPC_AUTH_SCRAM_SHA_256;
     if (upstream->binding == IMAPC_BINDING_REQUIRED && (!scram || upstream->tls.mode == CONFIG_TLS_NONE)) {
-        wrong(check, "auth/channel_binding",
-              "channel binding takes TLS and the mechanism \"scram-sha-256\" or \"scram-sha-1\"");
+        say_wrong(check, "auth/channel_binding",
+                  "channel binding takes TLS and the mechanism \"scram-sha-256\" or \"scram-sha-1\"");
     }
     check_token(check, upstream);
 }
@@ -91,7 +93,7 @@ static bool check_standby(struct check *check, const struct config_upstream *ups
 {
     bool good = upstream->standby.count < IMAPC_PLACES_MAX;
     if (!good) {
-        wrong(check, "standby", "at most %d addresses can stand by", IMAPC_PLACES_MAX - 1);
+        say_wrong(check, "standby", "at most %d addresses can stand by", IMAPC_PLACES_MAX - 1);
     }
     for (size_t i = 0; i < upstream->standby.count; i++) {
         struct net_address address;
@@ -99,7 +101,7 @@ static bool check_standby(struct check *check, const struct config_upstream *ups
         char key[40];
         snprintf(key, sizeof key, "standby/%zu", i);
         if (net_address_parse(&address, bytes_of(upstream->standby.items[i]), &fault) < 0) {
-            wrong(check, key, "%s", fault.text);
+            say_wrong(check, key, "%s", fault.text);
             good = false;
         } else {
             *is_near = *is_near && net_address_is_loopback(&address);
@@ -113,14 +115,14 @@ static void check_folders(struct check *check, const struct config_upstream *ups
     struct bytes forbidden = bytes_of(upstream->folders_forbidden == NULL ? "" : upstream->folders_forbidden);
     struct bytes replacement = bytes_of(upstream->folders_replacement == NULL ? "_" : upstream->folders_replacement);
     if (!bytes_is_utf8(forbidden) || bytes_has_control(forbidden) || bytes_find_octet(forbidden, '/') >= 0) {
-        wrong(check, "folders/forbidden",
-              "characters in UTF-8; \"/\" stands between levels, and is never among what mail brings in");
+        say_wrong(check, "folders/forbidden",
+                  "characters in UTF-8; \"/\" stands between levels, and is never among what mail brings in");
     }
     if (replacement.len > 1 || !bytes_is_ascii(replacement) || bytes_has_control(replacement) ||
         (replacement.len == 1 && strchr("/*%", replacement.ptr[0]) != NULL)) {
-        wrong(check, "folders/replacement", "one ASCII character other than \"/\", \"*\" and \"%%\", or \"\"");
+        say_wrong(check, "folders/replacement", "one ASCII character other than \"/\", \"*\" and \"%%\", or \"\"");
     } else if (replacement.len == 1 && bytes_find(forbidden, replacement) >= 0) {
-        wrong(check, "folders/replacement", "the replacement is among the forbidden characters itself");
+        say_wrong(check, "folders/replacement", "the replacement is among the forbidden characters itself");
     }
 }
 
@@ -130,8 +132,8 @@ static void check_upstream(struct check *check, size_t index)
     snprintf(check->pointer, sizeof check->pointer, "/upstreams/%s", upstream->name);
     bool is_near = net_address_is_loopback(&upstream->address), standby = check_standby(check, upstream, &is_near);
     if (upstream->tls.mode == CONFIG_TLS_NONE && !upstream->insecure && !is_near) {
-        wrong(check, "tls",
-              "the password and all mail would cross the network in clear; use TLS, or say \"insecure\": true");
+        say_wrong(check, "tls",
+                  "the password and all mail would cross the network in clear; use TLS, or say \"insecure\": true");
     }
     check_credentials(check, upstream);
     check_folders(check, upstream);
@@ -139,12 +141,12 @@ static void check_upstream(struct check *check, size_t index)
     struct fault fault = FAULT_INIT;
     /* Made and thrown away: only OpenSSL itself tells whether certificate, key and CA file go together. */
     if (standby && config_upstream_account(upstream, &account, &fault) < 0) {
-        wrong(check, "tls", "%s: %s", fault.where, fault.text);
+        say_wrong(check, "tls", "%s: %s", fault.where, fault.text);
     } else if (standby) {
         imapc_account_release(&account);
     }
     if (upstream->retry_initial > upstream->retry_maximum) {
-        wrong(check, "retry", "\"initial\" is longer than \"maximum\"");
+        say_wrong(check, "retry", "\"initial\" is longer than \"maximum\"");
     }
 }
 
@@ -156,7 +158,7 @@ static void check_tokens(struct check *check, const struct config_admin *admin)
 {
     const struct config_admin_token *tokens = admin->tokens.items;
     if (admin->token != NULL && strlen(admin->token) < TOKEN_MIN) {
-        wrong(check, "token", "shorter than %d characters, so that it could be guessed", TOKEN_MIN);
+        say_wrong(check, "token", "shorter than %d characters, so that it could be guessed", TOKEN_MIN);
     }
     for (size_t i = 0; i < admin->tokens.count; i++) {
         const char *token = tokens[i].token == NULL ? "" : tokens[i].token;
@@ -167,11 +169,11 @@ static void check_tokens(struct check *check, const struct config_admin *admin)
             twice = twice || (tokens[j].token != NULL && strcmp(token, tokens[j].token) == 0);
         }
         if (strcmp(tokens[i].name, "admin") == 0) {
-            wrong(check, key, "\"admin\" is the holder of \"token\"; choose another name");
+            say_wrong(check, key, "\"admin\" is the holder of \"token\"; choose another name");
         } else if (strlen(token) < TOKEN_MIN) {
-            wrong(check, key, "shorter than %d characters, so that it could be guessed", TOKEN_MIN);
+            say_wrong(check, key, "shorter than %d characters, so that it could be guessed", TOKEN_MIN);
         } else if (twice) {
-            wrong(check, key, "another token is the same, so nobody could tell whose it is");
+            say_wrong(check, key, "another token is the same, so nobody could tell whose it is");
         }
     }
 }
@@ -182,15 +184,15 @@ static void check_admin_tls(struct check *check, const struct config_admin *admi
     struct fault fault = FAULT_INIT;
     const struct net_tls_options options = {.certificate = admin->certificate, .key = admin->key};
     if (admin->tls_mode == CONFIG_TLS_STARTTLS) {
-        wrong(check, "tls/mode", "HTTP has no STARTTLS: \"implicit\" or \"none\"");
+        say_wrong(check, "tls/mode", "HTTP has no STARTTLS: \"implicit\" or \"none\"");
     }
     if (admin->certificate == NULL || admin->key == NULL) {
         return;
     }
     if (net_tls_server_new(&tls, &options, &fault) < 0) {
-        wrong(check, "tls", "%s: %s", fault.where, fault.text);
+        say_wrong(check, "tls", "%s: %s", fault.where, fault.text);
     } else if (net_tls_days_left(tls) < 0) {
-        wrong(check, "tls/certificate", "the certificate has expired");
+        say_wrong(check, "tls/certificate", "the certificate has expired");
     }
     net_tls_free(&tls);
 }
@@ -207,22 +209,24 @@ static void check_admin(struct check *check)
         return;
     }
     if (config_admin_addresses(check->config, addresses, &count, &fault) < 0) {
-        wrong(check, "address", "%s", fault.text);
+        say_wrong(check, "address", "%s", fault.text);
         return;
     }
     tokenless = admin->token == NULL && admin->tokens.count == 0;
     for (size_t i = 0; i < count; i++) {
         if (!addresses[i].is_unix && tokenless) {
-            wrong(check, "token",
-                  "anybody who reaches a TCP address may use the admin server: a token of at least %d characters is "
-                  "needed",
-                  TOKEN_MIN);
+            say_wrong(
+                check, "token",
+                "anybody who reaches a TCP address may use the admin server: a token of at least %d characters is "
+                "needed",
+                TOKEN_MIN);
             tokenless = false; /* once is enough */
         }
         if (!net_address_is_loopback(&addresses[i]) && !admin->behind_tls_proxy && !has_tls) {
-            wrong(check, "address",
-                  "the token would cross the network in clear: listen on loopback or a unix socket, give \"admin\" a "
-                  "\"tls\" with a certificate, or say \"behind_tls_proxy\": true");
+            say_wrong(
+                check, "address",
+                "the token would cross the network in clear: listen on loopback or a unix socket, give \"admin\" a "
+                "\"tls\" with a certificate, or say \"behind_tls_proxy\": true");
         }
     }
     check_tokens(check, admin);
@@ -248,7 +252,7 @@ static void check_folder(struct check *check, const char *key, const char *folde
         struct buf uses;
         buf_init(&uses, 200);
         imap_special_list(&uses);
-        wrong(check, key, "\"%s\" is no special use: %s", folder, buf_text(&uses));
+        say_wrong(check, key, "\"%s\" is no special use: %s", folder, buf_text(&uses));
         buf_done(&uses);
     }
 }
@@ -260,22 +264,23 @@ static void check_default(struct check *check)
     check_folder(check, "default/folder", config->default_folder);
     check_folder(check, "dead_letters/folder", config->dead_folder);
     if (config->dead_upstream != NULL && !is_upstream(config, config->dead_upstream)) {
-        wrong(check, "dead_letters/upstream", "there is no upstream \"%s\"", config->dead_upstream);
+        say_wrong(check, "dead_letters/upstream", "there is no upstream \"%s\"", config->dead_upstream);
     }
     if (config->default_reject && config->default_upstream != NULL) {
-        wrong(check, "default", "either \"reject\" or an \"upstream\", not both");
+        say_wrong(check, "default", "either \"reject\" or an \"upstream\", not both");
     } else if (!config->default_reject && config->default_upstream == NULL) {
-        wrong(check, "default",
-              "say where a message goes that no rule takes: {\"upstream\": …, \"folder\": …}, or {\"reject\": true}");
+        say_wrong(
+            check, "default",
+            "say where a message goes that no rule takes: {\"upstream\": …, \"folder\": …}, or {\"reject\": true}");
     } else if (config->default_upstream != NULL && !is_upstream(config, config->default_upstream)) {
-        wrong(check, "default/upstream", "there is no upstream \"%s\"", config->default_upstream);
+        say_wrong(check, "default/upstream", "there is no upstream \"%s\"", config->default_upstream);
     }
     const char *fallback = config->default_fallback;
     if (fallback != NULL && !is_upstream(config, fallback)) {
-        wrong(check, "default/fallback", "there is no upstream \"%s\"", fallback);
+        say_wrong(check, "default/fallback", "there is no upstream \"%s\"", fallback);
     } else if (fallback != NULL && config->default_upstream != NULL &&
                strcmp(fallback, config->default_upstream) == 0) {
-        wrong(check, "default/fallback", "the fallback of \"%s\" must be another upstream", fallback);
+        say_wrong(check, "default/fallback", "the fallback of \"%s\" must be another upstream", fallback);
     }
 }
 
@@ -294,9 +299,9 @@ void config_check(const struct config *config, const struct document *json, stru
     config_check_start(config, json, problems);
     check.pointer[0] = '\0';
     if (config->listeners.count == 0) {
-        wrong(&check, "listeners", "at least one listener is needed");
+        say_wrong(&check, "listeners", "at least one listener is needed");
     }
     if (config->hostname != NULL && strpbrk(config->hostname, " \t<>()[]@\"\\") != NULL) {
-        wrong(&check, "hostname", "\"%s\" is not a host name", config->hostname);
+        say_wrong(&check, "hostname", "\"%s\" is not a host name", config->hostname);
     }
 }

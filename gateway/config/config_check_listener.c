@@ -25,8 +25,8 @@ struct check {
     struct problems *problems;
 };
 
-__attribute__((format(printf, 4, 5))) static void say(struct check *check, int severity, const char *key,
-                                                      const char *format, ...)
+__attribute__((format(printf, 4, 5))) static void say_wrong(struct check *check, int severity, const char *key,
+                                                            const char *format, ...)
 {
     char pointer[600], text[700];
     snprintf(pointer, sizeof pointer, "/listeners/%zu/%s", check->index, key);
@@ -43,10 +43,10 @@ __attribute__((format(printf, 4, 5))) static void say(struct check *check, int s
 static void warn_of_expiry(struct check *check, int64_t days)
 {
     if (days < 0) {
-        say(check, PROBLEM_WARNING, "tls/certificate",
-            "the certificate has expired: clients that look at it will not send; put a new one in its place");
+        say_wrong(check, PROBLEM_WARNING, "tls/certificate",
+                  "the certificate has expired: clients that look at it will not send; put a new one in its place");
     } else if (days < CONFIG_EXPIRY_DAYS) {
-        say(check, PROBLEM_WARNING, "tls/certificate", "the certificate expires in %lld days", (long long)days);
+        say_wrong(check, PROBLEM_WARNING, "tls/certificate", "the certificate expires in %lld days", (long long)days);
     }
 }
 
@@ -57,17 +57,18 @@ static void check_tls(struct check *check)
     struct fault fault = FAULT_INIT;
     if (listener->tls.mode == CONFIG_TLS_NONE) {
         if (listener->tls_required) {
-            say(check, PROBLEM_ERROR, "tls/required", "there is no TLS on this listener; set \"mode\"");
+            say_wrong(check, PROBLEM_ERROR, "tls/required", "there is no TLS on this listener; set \"mode\"");
         }
         return;
     }
     if (listener->tls.certificate == NULL || listener->tls.key == NULL) {
-        say(check, PROBLEM_ERROR, "tls", "TLS needs \"certificate\" and \"key\"");
+        say_wrong(check, PROBLEM_ERROR, "tls", "TLS needs \"certificate\" and \"key\"");
     } else if (listener->client_certificate_required && listener->tls.ca_file == NULL) {
-        say(check, PROBLEM_ERROR, "tls/client_certificate_required", "say by \"ca_file\" whose certificates are meant");
+        say_wrong(check, PROBLEM_ERROR, "tls/client_certificate_required",
+                  "say by \"ca_file\" whose certificates are meant");
     } else if (config_listener_tls(listener, &tls, &fault) < 0 ||
                config_listener_tls_lenient(listener, &lenient, &fault) < 0) {
-        say(check, PROBLEM_ERROR, "tls", "%s: %s", fault.where, fault.text);
+        say_wrong(check, PROBLEM_ERROR, "tls", "%s: %s", fault.where, fault.text);
     } else {
         warn_of_expiry(check, net_tls_days_left(tls));
     }
@@ -82,8 +83,8 @@ static void check_networks(struct check *check, const char *key, const struct co
     for (size_t i = 0; i < networks->count; i++) {
         struct network network;
         if (network_parse(&network, bytes_of(networks->items[i])) < 0) {
-            say(check, PROBLEM_ERROR, key, "\"%s\" is not a network such as \"10.0.0.0/8\" or \"2001:db8::/32\"",
-                networks->items[i]);
+            say_wrong(check, PROBLEM_ERROR, key, "\"%s\" is not a network such as \"10.0.0.0/8\" or \"2001:db8::/32\"",
+                      networks->items[i]);
         }
     }
 }
@@ -104,7 +105,8 @@ static void check_open_door(struct check *check)
     const struct config_listener *listener = check->listener;
     for (size_t i = 0; i < listener->allow.count && !listener->auth_required; i++) {
         if (is_wide(listener->allow.items[i])) {
-            say(check, PROBLEM_WARNING, "allow",
+            say_wrong(
+                check, PROBLEM_WARNING, "allow",
                 "this is an open door: whoever can reach %s:%u from %s may send mail without a password; name the "
                 "networks of your "
                 "own, or set \"auth\" with \"required\": true",
@@ -113,16 +115,16 @@ static void check_open_door(struct check *check)
     }
     for (size_t i = 0; i < listener->proxies.count; i++) {
         if (is_wide(listener->proxies.items[i])) {
-            say(check, PROBLEM_WARNING, "proxy_protocol",
-                "whoever connects from %s is believed about its address; name the load balancers",
-                listener->proxies.items[i]);
+            say_wrong(check, PROBLEM_WARNING, "proxy_protocol",
+                      "whoever connects from %s is believed about its address; name the load balancers",
+                      listener->proxies.items[i]);
         }
     }
     for (size_t i = 0; i < listener->xclients.count; i++) {
         if (is_wide(listener->xclients.items[i])) {
-            say(check, PROBLEM_WARNING, "xclient",
-                "whoever connects from %s is believed about its address and user; name the hosts",
-                listener->xclients.items[i]);
+            say_wrong(check, PROBLEM_WARNING, "xclient",
+                      "whoever connects from %s is believed about its address and user; name the hosts",
+                      listener->xclients.items[i]);
         }
     }
 }
@@ -143,7 +145,8 @@ static void check_shared(struct check *check, const char *network, const char *k
 {
     for (size_t i = 0; i < proxies->count; i++) {
         if (overlap(network, proxies->items[i])) {
-            say(check, PROBLEM_WARNING, "lenient",
+            say_wrong(
+                check, PROBLEM_WARNING, "lenient",
                 "%s holds %s of \"%s\", which stands for many clients; name the devices themselves, by the addresses "
                 "that the "
                 "header or XCLIENT gives",
@@ -163,7 +166,8 @@ static void check_lenient(struct check *check)
             continue;
         }
         if (network.bits < (strchr(text, ':') == NULL ? LENIENT_V4_BITS : LENIENT_V6_BITS)) {
-            say(check, PROBLEM_WARNING, "lenient",
+            say_wrong(
+                check, PROBLEM_WARNING, "lenient",
                 "%s is a wide network: from all of it, addresses without brackets or domain, no HELO and an LF alone "
                 "in a message are "
                 "let pass; name the devices",
@@ -173,17 +177,18 @@ static void check_lenient(struct check *check)
         check_shared(check, text, "xclient", &listener->xclients);
     }
     if (old && listener->lenient.count == 0) {
-        say(check, PROBLEM_ERROR, "tls/minimum",
-            "TLS before 1.2 is for devices that \"lenient\" names; name them, or leave this out");
+        say_wrong(check, PROBLEM_ERROR, "tls/minimum",
+                  "TLS before 1.2 is for devices that \"lenient\" names; name them, or leave this out");
     } else if (old && listener->tls.mode != CONFIG_TLS_NONE) {
-        say(check, PROBLEM_WARNING, "tls/minimum",
+        say_wrong(
+            check, PROBLEM_WARNING, "tls/minimum",
             "the %zu networks in \"lenient\" may use TLS 1.0 or 1.1, which can be read and changed on the way; others "
             "keep 1.2",
             listener->lenient.count);
     }
     if (listener->add_missing && listener->lenient.count == 0) {
-        say(check, PROBLEM_WARNING, "add_missing",
-            "\"add_missing\" is for clients that \"lenient\" names, and \"lenient\" names none");
+        say_wrong(check, PROBLEM_WARNING, "add_missing",
+                  "\"add_missing\" is for clients that \"lenient\" names, and \"lenient\" names none");
     }
 }
 
@@ -195,8 +200,8 @@ static void check_mechanisms(struct check *check)
             struct buf known;
             buf_init(&known, 500);
             smtpd_mechanism_names(~0u, &known);
-            say(check, PROBLEM_ERROR, "auth/mechanisms", "\"%s\" is none of those that there are:%s", names->items[i],
-                buf_text(&known));
+            say_wrong(check, PROBLEM_ERROR, "auth/mechanisms", "\"%s\" is none of those that there are:%s",
+                      names->items[i], buf_text(&known));
             buf_done(&known);
         }
     }
@@ -207,13 +212,14 @@ static void check_who_may_send(struct check *check)
     const struct config_listener *listener = check->listener;
     bool proves = listener->users != NULL || listener->tls.ca_file != NULL;
     if (!net_address_is_loopback(&listener->address) && listener->allow.count == 0 && !proves) {
-        say(check, PROBLEM_WARNING, "address",
-            "only this machine may send here; add \"allow\" networks, \"auth\", or client certificates (\"tls\": "
-            "\"ca_file\") to "
-            "let others in");
+        say_wrong(check, PROBLEM_WARNING, "address",
+                  "only this machine may send here; add \"allow\" networks, \"auth\", or client certificates (\"tls\": "
+                  "\"ca_file\") to "
+                  "let others in");
     }
     if (listener->users != NULL && listener->tls.mode == CONFIG_TLS_NONE && !listener->auth_in_clear) {
-        say(check, PROBLEM_WARNING, "auth",
+        say_wrong(
+            check, PROBLEM_WARNING, "auth",
             "authentication is offered under TLS only, and this listener has none; set \"tls\", or \"in_clear\": true "
             "where nobody "
             "can listen");
@@ -237,7 +243,7 @@ static void check_name(struct check *check)
     for (size_t i = 0; i < check->index && name != NULL; i++) {
         const char *other = config_listener_at(check->config, i)->name;
         if (other != NULL && strcmp(other, name) == 0) {
-            say(check, PROBLEM_ERROR, "name", "another listener is called \"%s\" too", name);
+            say_wrong(check, PROBLEM_ERROR, "name", "another listener is called \"%s\" too", name);
         }
     }
 }

@@ -12,7 +12,7 @@
 
 #define PATH_LEN 4096
 
-static bool has(const struct config_strings *list, size_t count, const char *path)
+static bool has_path(const struct config_strings *list, size_t count, const char *path)
 {
     for (size_t i = 0; i < count; i++) {
         if (strcmp(list->items[i], path) == 0) {
@@ -22,10 +22,10 @@ static bool has(const struct config_strings *list, size_t count, const char *pat
     return false;
 }
 
-static void warn(const struct config *config, const char *path, struct problems *problems)
+static void warn_of_open(const struct config *config, const char *path, struct problems *problems)
 {
     bool spool = config->spool_path != NULL && strcmp(path, config->spool_path) == 0;
-    bool secret = has(&config->secrets, config->secrets.count, path);
+    bool secret = has_path(&config->secrets, config->secrets.count, path);
     struct buf where;
     buf_init(&where, PATH_LEN);
     unsigned may = net_file_others(path, &where);
@@ -47,8 +47,8 @@ void config_check_open(const struct config *config, struct problems *problems)
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
         for (size_t j = 0; j < lists[i]->count; j++) {
             const char *path = lists[i]->items[j];
-            if (!has(lists[i], j, path)) { /* one file may be named by many keys */
-                warn(config, path, problems);
+            if (!has_path(lists[i], j, path)) { /* one file may be named by many keys */
+                warn_of_open(config, path, problems);
             }
         }
     }

@@ -33,7 +33,7 @@ static int by_fit(const void *a, const void *b)
     return order != 0 ? order : strcmp(one->plain, other->plain);
 }
 
-static void add(struct names *names, struct named item)
+static void add_name(struct names *names, struct named item)
 {
     if (names->count < names->room) {
         names->items[names->count++] = item;
@@ -48,7 +48,7 @@ static void add_test(struct names *names, const struct filters_test_result *fit,
     for (size_t i = 0; i < fit->delivery_count && fit->delivery_count == plain->delivery_count; i++) {
         const struct mail_delivery *one = &fit->deliveries[i], *other = &plain->deliveries[i];
         if (strcmp(one->upstream, names->naming->upstream) == 0 && strcmp(other->upstream, one->upstream) == 0) {
-            add(names, (struct named){one->folder, other->folder, fit->name});
+            add_name(names, (struct named){one->folder, other->folder, fit->name});
         }
     }
 }
@@ -75,8 +75,8 @@ static void add_value(struct names *names, const char *text)
     buf_init(&fit, strlen(text) + 1);
     buf_append_text(&fit, text);
     filters_naming_fit(names->naming, &fit);
-    add(names, (struct named){expect_memory(arena_copy(names->arena, buf_bytes(&fit))),
-                              expect_memory(arena_text(names->arena, text)), NULL});
+    add_name(names, (struct named){expect_memory(arena_copy(names->arena, buf_bytes(&fit))),
+                                   expect_memory(arena_text(names->arena, text)), NULL});
     buf_done(&fit);
 }
 
@@ -119,7 +119,7 @@ static bool has_template(const struct config *config, const char *upstream)
 
 /* ---- what is told ---- */
 
-static void tell(struct names *names, const struct config *config)
+static void tell_meetings(struct names *names, const struct config *config)
 {
     qsort(names->items, names->count, sizeof *names->items, by_fit);
     for (size_t i = 1; i < names->count; i++) {
@@ -145,14 +145,14 @@ void config_names_check(const struct config *config, const struct filters_set *p
         .naming = naming, .problems = problems, .arena = arena_new(ARENA_MAX), .room = TESTS_MAX + VALUES_MAX};
     names.items = expect_calloc(names.room, sizeof *names.items);
     take_tests(&names, config, plain, options);
-    tell(&names, config);
+    tell_meetings(&names, config);
     for (size_t i = 0; i < options->source_count && has_template(config, naming->upstream); i++) {
         struct bytes text = options->sources[i].text;
         json_t *json = json_loadb((const char *)text.ptr, text.len, 0, NULL);
         take_values(&names, json, false);
         json_decref(json);
     }
-    tell(&names, config);
+    tell_meetings(&names, config);
     free(names.items);
     arena_free(&names.arena);
 }

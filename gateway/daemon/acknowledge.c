@@ -255,8 +255,8 @@ static struct heard *heard_of(struct wait *wait, const char *delivery, unsigned 
 }
 
 /* One of several that each have their own answer: the one that fails is dropped, the others are waited for. */
-static void hear(struct wait *wait, const char *delivery, unsigned number, enum spool_outcome_kind kind,
-                 const struct fault *fault)
+static void hear_outcome(struct wait *wait, const char *delivery, unsigned number, enum spool_outcome_kind kind,
+                         const struct fault *fault)
 {
     struct heard *heard = heard_of(wait, delivery, number);
     char text[sizeof fault->text + 160];
@@ -331,7 +331,7 @@ void acknowledge_outcome(void *ctx, const char *delivery, const char *mailbox, e
         return; /* it may have been filed: a look tells, before the sender's time runs out or not */
     }
     if (wait->each && bytes_to_u64(rest, &number)) {
-        hear(wait, delivery, (unsigned)number, kind, fault);
+        hear_outcome(wait, delivery, (unsigned)number, kind, fault);
     } else {
         hear_for_all(wait, mailbox, kind, fault);
     }

@@ -93,13 +93,13 @@ static const char *advice_for(const char *step, const char *text)
 /* ---- the end ---- */
 
 /* It is told from the loop: inside an event of the pool or the door, nobody may free what it stands on. */
-static void finish(struct probe *probe)
+static void finish_probe(struct probe *probe)
 {
     probe->over = true;
     net_timer_start(probe->timer, 0);
 }
 
-static void tell(struct probe *probe)
+static void tell_result(struct probe *probe)
 {
     struct probe_result *result = &probe->result;
     result->step = probe->step;
@@ -118,7 +118,7 @@ __attribute__((format(printf, 3, 4))) static void note(struct probe *probe, cons
     probe->step = step;
 }
 
-static uint64_t since(const struct probe *probe)
+static uint64_t us_since(const struct probe *probe)
 {
     return net_now_us(probe->loop) - probe->began_us;
 }
@@ -132,7 +132,7 @@ static const char *folder_of(const struct probe *probe)
 
 static unsigned waited_s(const struct probe *probe)
 {
-    return (unsigned)(since(probe) / 1000000);
+    return (unsigned)(us_since(probe) / 1000000);
 }
 
 static void on_report(void *ctx, const struct imapc_probe_report *report)
@@ -143,7 +143,7 @@ static void on_report(void *ctx, const struct imapc_probe_report *report)
     bool is_account = fault != NULL && (strcmp(fault->where, "connect") == 0 || strcmp(fault->where, "login") == 0 ||
                                         strcmp(fault->where, "tls") == 0 || strcmp(fault->where, "greeting") == 0);
     probe->result.arrived = report->found;
-    probe->result.arrived_us = report->found ? since(probe) : 0;
+    probe->result.arrived_us = report->found ? us_since(probe) : 0;
     if (fault != NULL && report->found) {
         note(probe, "removal", "it arrived in %s of upstream \"%s\" and was read back, but not removed: %s",
              folder_of(probe), upstream, fault->text);
@@ -154,17 +154,17 @@ static void on_report(void *ctx, const struct imapc_probe_report *report)
         note(probe, "arrival", "it was accepted as %s, and is not in %s of upstream \"%s\" after %u s (%s)", probe->id,
              folder_of(probe), upstream, waited_s(probe), fault->text);
     }
-    finish(probe);
+    finish_probe(probe);
 }
 
-static void look(struct probe *probe)
+static void look_in_folder(struct probe *probe)
 {
     struct fault fault = FAULT_INIT;
     uint64_t now = net_now(probe->loop), left = probe->until_ms > now ? probe->until_ms - now : 1;
     snprintf(probe->delivery, sizeof probe->delivery, "%s.1", probe->id);
     if (config_upstream_account(probe->upstream, &probe->account, &fault) < 0) {
         note(probe, "mailbox", "%s", fault.text);
-        finish(probe);
+        finish_probe(probe);
         return;
     }
     probe->pool = imapc_pool_new(probe->loop, &probe->account, NULL);
@@ -179,15 +179,15 @@ static void on_door(void *ctx, const char *step, const struct fault *fault, cons
     const char *id = strstr(reply, ACCEPTED_AS);
     if (fault != NULL) {
         note(probe, step, "%s", fault->text);
-        finish(probe);
+        finish_probe(probe);
     } else if (id == NULL) {
         note(probe, "message", "what answers there is no mailweir: it said \"%s\"", reply);
-        finish(probe);
+        finish_probe(probe);
     } else {
         id += strlen(ACCEPTED_AS);
         snprintf(probe->id, sizeof probe->id, "%.*s", (int)strcspn(id, " "), id);
-        probe->result.accepted_us = since(probe);
-        look(probe);
+        probe->result.accepted_us = us_since(probe);
+        look_in_folder(probe);
     }
 }
 
@@ -232,7 +232,7 @@ static void knock(struct probe *probe)
     struct fault fault = FAULT_INIT;
     if (make_tls(probe, &fault) < 0) {
         note(probe, "tls", "%s", fault.text);
-        finish(probe);
+        finish_probe(probe);
         return;
     }
     const char *to = probe->options.to != NULL ? probe->options.to : config->probe.to;
@@ -253,7 +253,7 @@ static void knock(struct probe *probe)
 
 /* ---- the life ---- */
 
-static void begin(struct probe *probe)
+static void begin_probe(struct probe *probe)
 {
     /* The look ends by itself; this is for what does not answer at all. */
     net_timer_start(probe->timer, probe->options.timeout_ms + 1000);
@@ -261,7 +261,7 @@ static void begin(struct probe *probe)
     probe->until_ms = net_now(probe->loop) + probe->options.timeout_ms;
     if (probe->options.waits_for != NULL) {
         snprintf(probe->id, sizeof probe->id, "%s", probe->options.waits_for);
-        look(probe);
+        look_in_folder(probe);
     } else {
         knock(probe);
     }
@@ -275,16 +275,16 @@ static void give_up(struct probe *probe)
         note(probe, "mailbox", "upstream \"%s\" does not answer: %s could not be looked into within %u s",
              probe->upstream->name, folder_of(probe), waited_s(probe));
     }
-    tell(probe);
+    tell_result(probe);
 }
 
 static void on_timer(void *ctx)
 {
     struct probe *probe = ctx;
     if (probe->over) {
-        tell(probe); /* may free it */
+        tell_result(probe); /* may free it */
     } else if (probe->began_us == 0) {
-        begin(probe);
+        begin_probe(probe);
     } else {
         give_up(probe);
     }

@@ -52,16 +52,16 @@ const char *probe_door_step(const struct probe_door *door)
 }
 
 /* It is told at the end of the event: whoever hears it may free the door. */
-static void end(struct probe_door *door)
+static void end_talk(struct probe_door *door)
 {
     door->over = true;
     net_stream_finish(&door->stream, LINGER_MS);
 }
 
-static void fail(struct probe_door *door, const char *code, const char *text)
+static void fail_talk(struct probe_door *door, const char *code, const char *text)
 {
     fault_set(&door->fault, FAULT_TEMP, code, phases[door->phase].step, "%s", text);
-    end(door);
+    end_talk(door);
 }
 
 /* ---- saying ---- */
@@ -107,7 +107,7 @@ static void enter(struct probe_door *door, enum phase phase)
     bool sent = net_stream_write(door->stream, octets.ptr, octets.len) == 0;
     buf_wipe(&line);
     if (!sent) {
-        fail(door, "write", "what is to be sent is too long");
+        fail_talk(door, "write", "what is to be sent is too long");
     }
 }
 
@@ -120,11 +120,11 @@ static void after_hello(struct probe_door *door)
         if (door->offers_starttls) {
             enter(door, STARTTLS);
         } else {
-            fail(door, "no-starttls", "the listener is to speak STARTTLS and does not offer it");
+            fail_talk(door, "no-starttls", "the listener is to speak STARTTLS and does not offer it");
         }
     } else if (options->username != NULL && !door->offers_plain) {
         door->phase = LOGIN;
-        fail(door, "no-auth", "the listener offers no AUTH PLAIN here, and the probe has a user name to show");
+        fail_talk(door, "no-auth", "the listener offers no AUTH PLAIN here, and the probe has a user name to show");
     } else {
         enter(door, options->username != NULL ? LOGIN : SENDER);
     }
@@ -146,7 +146,7 @@ static void go_on(struct probe_door *door)
         break;
     case MESSAGE:
         disregard(net_stream_write(door->stream, "QUIT\r\n", 6));
-        end(door);
+        end_talk(door);
         break;
     default:
         enter(door, door->phase + 1);
@@ -154,11 +154,11 @@ static void go_on(struct probe_door *door)
     }
 }
 
-static void refuse(struct probe_door *door)
+static void tell_refusal(struct probe_door *door)
 {
     fault_set(&door->fault, FAULT_PERM, "refused", phases[door->phase].step, "the gateway answered \"%d %s\" to %s",
               door->code, buf_text(&door->reply), phases[door->phase].said);
-    end(door);
+    end_talk(door);
 }
 
 /* One line of a reply (RFC 5321 section 4.2.1). Whether it is the last of it; -1 when it is none. */
@@ -191,15 +191,15 @@ static void take_reply(struct probe_door *door, struct bytes line)
     int last = take_line(door, line);
     door->whole = last != 0;
     if (last < 0) {
-        fail(door, "no-smtp", "what answers there does not speak SMTP");
+        fail_talk(door, "no-smtp", "what answers there does not speak SMTP");
     } else if (last > 0 && door->code == phases[door->phase].wanted) {
         go_on(door);
     } else if (last > 0) {
-        refuse(door);
+        tell_refusal(door);
     }
 }
 
-static void hear(struct probe_door *door)
+static void hear_replies(struct probe_door *door)
 {
     char copy[REPLY_MAX];
     ptrdiff_t end_at;
@@ -229,7 +229,7 @@ static void on_encrypted(struct probe_door *door)
         enter(door, HELLO);
     } else {
         door->phase = GREETING;
-        hear(door);
+        hear_replies(door);
     }
 }
 
@@ -241,11 +241,11 @@ static void on_event(void *ctx, enum net_stream_event event)
     } else if (event == NET_STREAM_TLS_READY) {
         on_encrypted(door);
     } else if (event == NET_STREAM_INPUT) {
-        hear(door);
+        hear_replies(door);
     } else if (event == NET_STREAM_EOF) {
-        fail(door, "closed", "the gateway closed the connection without an answer");
+        fail_talk(door, "closed", "the gateway closed the connection without an answer");
     } else if (event == NET_STREAM_FAILED) {
-        fail(door, net_stream_fault(door->stream)->code, net_stream_fault(door->stream)->text);
+        fail_talk(door, net_stream_fault(door->stream)->code, net_stream_fault(door->stream)->text);
     }
     if (door->over) {
         bool good = !fault_is_set(&door->fault);

@@ -34,7 +34,7 @@ struct counters {
     size_t all;         /* events */
 };
 
-static void take(struct counters *counters)
+static void take_lock(struct counters *counters)
 {
     while (atomic_flag_test_and_set_explicit(&counters->busy, memory_order_acquire)) {
     }
@@ -79,7 +79,7 @@ static uint64_t count_since(void *ctx, const char *counter, struct bytes key, in
     struct counters *counters = ctx;
     struct buf name;
     write_name(&name, counter, key);
-    take(counters);
+    take_lock(counters);
     const struct series *series = map_get(counters->series, buf_bytes(&name));
     size_t first = series == NULL ? 0 : older(series, since_ms);
     size_t end = series == NULL ? 0 : before_ms == 0 ? series->count : older(series, before_ms - 1);
@@ -126,7 +126,7 @@ void counters_free(struct counters **counters)
 
 /* ---- what is kept ---- */
 
-static void forget(struct counters *counters, struct series *series, size_t count)
+static void forget_events(struct counters *counters, struct series *series, size_t count)
 {
     series->first += count;
     series->count -= count;
@@ -141,7 +141,7 @@ static void forget_old(struct counters *counters, int64_t now_ms)
     void *value;
     while (map_next(counters->series, &cursor, &key, &value)) {
         struct series *series = value;
-        forget(counters, series, older(series, now_ms - series->keep_ms));
+        forget_events(counters, series, older(series, now_ms - series->keep_ms));
         if (series->count == 0) {
             map_remove(counters->series, key);
             free_series(series);
@@ -162,7 +162,7 @@ bool counters_keep(struct counters *counters, const struct filters_counter *want
     size_t cursor = 0;
     struct bytes key;
     void *value;
-    take(counters);
+    take_lock(counters);
     for (size_t i = 0; i < count; i++) {
         longer = longer || wanted[i].keep_ms > kept_of(counters, bytes_of(wanted[i].name));
     }
@@ -195,7 +195,7 @@ static uint64_t number_of(const char *text)
     return number;
 }
 
-static bool has(const struct series *series, uint64_t who)
+static bool has_seen(const struct series *series, uint64_t who)
 {
     for (size_t i = series->first; i < end_of(series); i++) {
         if (series->events[i].who == who) {
@@ -251,11 +251,11 @@ static void count_one(struct counters *counters, const struct mail_counted *coun
     struct buf name;
     write_name(&name, counted->counter, bytes_of(counted->key));
     struct series *series = series_of(counters, buf_bytes(&name), counted->counter);
-    if (series != NULL && !has(series, event.who)) {
+    if (series != NULL && !has_seen(series, event.who)) {
         insert(counters, series, event);
         size_t old = older(series, series->events[end_of(series) - 1].at_ms - series->keep_ms);
         size_t many = series->count > COUNTERS_OF_KEY_MAX ? series->count - COUNTERS_OF_KEY_MAX : 0;
-        forget(counters, series, old > many ? old : many);
+        forget_events(counters, series, old > many ? old : many);
     }
     buf_done(&name);
 }
@@ -264,7 +264,7 @@ void counters_add(struct counters *counters, const struct mail_envelope *envelop
 {
     const char *name = envelope->message_id == NULL ? envelope->id : envelope->message_id;
     const struct event event = {.at_ms = envelope->received_ms, .who = number_of(name)};
-    take(counters);
+    take_lock(counters);
     bool full = map_count(counters->series) + envelope->counted_count > COUNTERS_KEYS_MAX ||
                 counters->all + envelope->counted_count > COUNTERS_ALL_MAX;
     if (full && envelope->counted_count > 0) {

@@ -299,8 +299,8 @@ static bool is_lmtp(const struct mail_envelope *envelope)
     return envelope->client.protocol != NULL && strstr(envelope->client.protocol, "LMTP") != NULL;
 }
 
-static void decide(struct decision_job *job, const struct mail_envelope *envelope, struct filters_decision *result_r,
-                   struct fault *fault)
+static void decide_job(struct decision_job *job, const struct mail_envelope *envelope,
+                       struct filters_decision *result_r, struct fault *fault)
 {
     struct filters_message message = job->message;
     message.envelope = envelope;
@@ -320,7 +320,7 @@ static struct smtpd_answer decide_alone(struct decision_job *job, size_t recipie
     if (clock->now_us != NULL && net_now_us(job->decision->loop) - began > clock->budget_us) {
         return *smtpd_reply_get(SMTPD_REPLY_LOCAL);
     }
-    decide(job, &alone, &result, &fault);
+    decide_job(job, &alone, &result, &fault);
     if (fault_is_set(&fault)) {
         return *smtpd_reply_get(SMTPD_REPLY_LOCAL);
     }
@@ -349,13 +349,13 @@ static void decide_each(struct decision_job *job, uint64_t began)
     }
     if (accepted.to_count > 0) {
         job->result = (struct filters_decision){0};
-        decide(job, &accepted, &job->result, &job->fault);
+        decide_job(job, &accepted, &job->result, &job->fault);
     }
     job->refusals = answers;
     job->refusal_rules = rules;
 }
 
-static void work(void *ctx)
+static void work_on_job(void *ctx)
 {
     struct decision_job *job = ctx;
     uint64_t began = net_now_us(job->decision->loop);
@@ -443,7 +443,7 @@ static void on_source(void *ctx, const struct mail_source *source)
     struct decision_job *job = ctx;
     job->source = *source;
     job->message.source = &job->source;
-    net_lane_submit_turn(job->decision->lane, &job->turn, work, on_worked, job);
+    net_lane_submit_turn(job->decision->lane, &job->turn, work_on_job, on_worked, job);
 }
 
 static void decide_message(void *ctx, void *rules, const struct mail_envelope *envelope, struct bytes header,
@@ -471,7 +471,7 @@ static void decide_message(void *ctx, void *rules, const struct mail_envelope *e
     if (filters_needs_body(job->rules->set)) {
         spool_stage_source(stage, on_source, job);
     } else {
-        net_lane_submit_turn(decision->lane, &job->turn, work, on_worked, job);
+        net_lane_submit_turn(decision->lane, &job->turn, work_on_job, on_worked, job);
     }
 }
 

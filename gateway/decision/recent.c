@@ -79,7 +79,7 @@ static int keep_whole(struct recent_message *kept, const struct mail_source *sou
     return 0;
 }
 
-static int fill(struct recent_message *kept, const struct filters_message *message)
+static int fill_kept(struct recent_message *kept, const struct filters_message *message)
 {
     if (mail_envelope_copy(kept->arena, message->envelope, &kept->envelope) < 0 ||
         keep_whole(kept, message->source) < 0) {
@@ -101,7 +101,7 @@ struct recent_message *recent_message_new(const struct filters_message *message,
     kept->size = message->size;
     kept->now_ms = message->now_ms;
     kept->arena = arena_new(max);
-    if (fill(kept, message) < 0) {
+    if (fill_kept(kept, message) < 0) {
         let_go(kept);
         return NULL;
     }

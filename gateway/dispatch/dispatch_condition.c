@@ -12,7 +12,7 @@ static const char *const names[] = {[DISPATCH_OPEN] = "open",
                                     [DISPATCH_PAUSED] = "paused"};
 _Static_assert(sizeof names / sizeof names[0] == DISPATCH_CONDITIONS, "a word for each condition");
 
-static bool said(const struct dispatch_state *state, const char *code)
+static bool has_said(const struct dispatch_state *state, const char *code)
 {
     return state->last_fault_ms != 0 && strcmp(state->last_fault->code, code) == 0;
 }
@@ -24,10 +24,10 @@ enum dispatch_condition dispatch_condition_of(const struct dispatch_state *state
     if (state->pause.on) {
         return DISPATCH_PAUSED;
     }
-    if (waits && (said(state, "throttled") || said(state, "daily-budget"))) {
+    if (waits && (has_said(state, "throttled") || has_said(state, "daily-budget"))) {
         return DISPATCH_THROTTLED;
     }
-    if (said(state, "overquota") && state->last_fault_ms > state->last_filed_ms) {
+    if (has_said(state, "overquota") && state->last_fault_ms > state->last_filed_ms) {
         return DISPATCH_FULL;
     }
     return waits || state->failures > 0 || state->down_since != 0 ? DISPATCH_FAILING : DISPATCH_OPEN;

@@ -46,15 +46,15 @@ struct dispatch_job {
     struct arena *repaired; /* of the rope, when it was repaired */
 };
 
-static void finish(struct dispatch_job *job);
+static void finish_job(struct dispatch_job *job);
 
 /* ---- the body, piece by piece ---- */
 
-static void give(struct dispatch_job *job, struct bytes data, const struct fault *fault)
+static void give_piece(struct dispatch_job *job, struct bytes data, const struct fault *fault)
 {
     job->reading = false;
     if (job->answered) {
-        finish(job); /* the pool gave up meanwhile: nobody waits for the data */
+        finish_job(job); /* the pool gave up meanwhile: nobody waits for the data */
         return;
     }
     job->read_done(job->read_ctx, data, fault);
@@ -62,7 +62,7 @@ static void give(struct dispatch_job *job, struct bytes data, const struct fault
 
 static void on_stored(void *ctx, struct bytes data, const struct fault *fault)
 {
-    give(ctx, data, fault);
+    give_piece(ctx, data, fault);
 }
 
 static void body_read(void *ctx, uint64_t offset, size_t len, imapc_body_fn *done, void *done_ctx)
@@ -475,7 +475,7 @@ static void find_elsewhere(struct dispatch_job *job)
     }
 }
 
-static void finish(struct dispatch_job *job)
+static void finish_job(struct dispatch_job *job)
 {
     struct dispatch_upstream *upstream = job->upstream;
     find_elsewhere(job);
@@ -509,20 +509,20 @@ static void on_append_done(void *ctx, struct imapc_append *append, const struct 
     job->moved_to = outcome->elsewhere == NULL ? NULL : expect_strdup(outcome->elsewhere);
     job->outcome.elsewhere = job->moved_to;
     if (!job->reading) {
-        finish(job);
+        finish_job(job);
     }
 }
 
 /* ---- the start ---- */
 
-static void fail(struct dispatch_job *job, const char *code, const char *where, const char *text)
+static void fail_job(struct dispatch_job *job, const char *code, const char *where, const char *text)
 {
     job->answered = true;
     fault_set(&job->outcome.fault, FAULT_LOCAL, code, where, "%s", text);
-    finish(job);
+    finish_job(job);
 }
 
-static void submit(struct dispatch_job *job)
+static void submit_job(struct dispatch_job *job)
 {
     struct spool_item *item = job->item;
     struct imapc_append *append = &job->append;
@@ -575,12 +575,12 @@ static void end_repair(struct dispatch_job *job)
                   "more lines are too long for the server than can be broken; the longest has %llu octets",
                   (unsigned long long)job->item->envelope.shape.longest_line);
         job->answered = true;
-        finish(job);
+        finish_job(job);
         return;
     }
     job->rope = rope;
     log_repaired(job, count);
-    submit(job);
+    submit_job(job);
 }
 
 static void look_on(struct dispatch_job *job);
@@ -590,7 +590,7 @@ static void on_looked(void *ctx, struct bytes data, const struct fault *fault)
     struct dispatch_job *job = ctx;
     if (fault != NULL) {
         mail_wrap_free(&job->wrap);
-        fail(job, fault->code, fault->where, fault->text);
+        fail_job(job, fault->code, fault->where, fault->text);
         return;
     }
     mail_wrap_add(job->wrap, data);
@@ -618,7 +618,7 @@ static void make_rope(struct dispatch_job *job, const struct bytes *header)
     job->rope =
         mail_rope_of_delivery(item->arena, &item->envelope, &item->delivery, header, item->body_size, job->ascii);
     if (job->rope == NULL) {
-        fail(job, "memory", "trace fields", "the message's envelope does not fit in its memory limit");
+        fail_job(job, "memory", "trace fields", "the message's envelope does not fit in its memory limit");
     } else if (line_max > 0 && shape->longest_line > line_max) {
         job->wrap = mail_wrap_new(line_max);
         if (job->repairs.empty_line) {
@@ -629,7 +629,7 @@ static void make_rope(struct dispatch_job *job, const struct bytes *header)
         if (job->ascii || is_mended(job)) {
             log_repaired(job, 0);
         }
-        submit(job);
+        submit_job(job);
     }
 }
 
@@ -637,7 +637,7 @@ static void on_header(void *ctx, struct bytes data, const struct fault *fault)
 {
     struct dispatch_job *job = ctx;
     if (fault != NULL) {
-        fail(job, fault->code, fault->where, fault->text);
+        fail_job(job, fault->code, fault->where, fault->text);
         return;
     }
     bool complete;

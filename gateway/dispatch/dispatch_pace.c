@@ -19,7 +19,7 @@
 #include "net/net_hash.h"
 #include "spool/spool_memo.h"
 
-static void add(struct buf *text, const char *value)
+static void add_value(struct buf *text, const char *value)
 {
     buf_append_bytes(text, bytes_of(value != NULL ? value : ""));
     buf_append_bytes(text, bytes_at("", 1));
@@ -35,13 +35,13 @@ static unsigned print_of(const struct dispatch_upstream *upstream, const char *s
     struct buf text;
     uint8_t digest[NET_HASH_MAX];
     buf_init(&text, 65536);
-    add(&text, salt);
-    add(&text, config->address.host);
-    add(&text, numbers);
-    add(&text, config->username);
-    add(&text, config->password);
+    add_value(&text, salt);
+    add_value(&text, config->address.host);
+    add_value(&text, numbers);
+    add_value(&text, config->username);
+    add_value(&text, config->password);
     for (size_t i = 0; i < config->standby.count; i++) {
-        add(&text, config->standby.items[i]);
+        add_value(&text, config->standby.items[i]);
     }
     net_hash_digest(NET_HASH_SHA_256, buf_bytes(&text), digest);
     buf_done(&text);

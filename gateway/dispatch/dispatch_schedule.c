@@ -70,7 +70,7 @@ int64_t dispatch_now(struct dispatch *dispatch)
 /* ---- trouble that mail may flee from ---- */
 
 /* A clock that was put back makes no trouble younger than new. */
-static uint64_t since(int64_t begin_ms, int64_t now_ms)
+static uint64_t ms_since(int64_t begin_ms, int64_t now_ms)
 {
     return begin_ms < now_ms ? (uint64_t)(now_ms - begin_ms) : 0;
 }
@@ -80,8 +80,8 @@ struct mail_trouble dispatch_trouble_of(const struct dispatch_upstream *upstream
     return (struct mail_trouble){
         .down = upstream->down_since != 0 && upstream->failures > 0 && !upstream->gone,
         .full = upstream->full_since != 0 && !upstream->gone,
-        .down_ms = upstream->down_since == 0 ? 0 : since(upstream->down_since, now_ms),
-        .full_ms = upstream->full_since == 0 ? 0 : since(upstream->full_since, now_ms),
+        .down_ms = upstream->down_since == 0 ? 0 : ms_since(upstream->down_since, now_ms),
+        .full_ms = upstream->full_since == 0 ? 0 : ms_since(upstream->full_since, now_ms),
         .patience_ms = upstream->config->fallback_after,
     };
 }

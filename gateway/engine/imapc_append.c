@@ -126,7 +126,7 @@ bool imapc_append_wants_body(struct imapc_engine *engine, struct imapc_request *
 }
 
 /* The command is answered and all that was announced is out. */
-static void leave(struct imapc_engine *engine)
+static void leave_append(struct imapc_engine *engine)
 {
     struct imapc_appending *append = &engine->append;
     append->reached = 0; /* what went out was refused, or is filed */
@@ -170,7 +170,7 @@ static void end_message(struct imapc_engine *engine)
     }
     imapc_send(engine);
     if (append->answered) {
-        leave(engine);
+        leave_append(engine);
     }
 }
 
@@ -258,7 +258,7 @@ static void tell_missing(struct imapc_engine *engine, const struct imap_reply *r
               "the folder is missing, and the server refused to create it: %s", append->create_words);
 }
 
-static void judge(struct imapc_engine *engine, const struct imap_reply *reply)
+static void judge_refusal(struct imapc_engine *engine, const struct imap_reply *reply)
 {
     struct imapc_appending *append = &engine->append;
     struct imapc_refusal refusal = imapc_refusal_about(reply, buf_bytes(&engine->folder));
@@ -296,12 +296,12 @@ void imapc_append_reply(struct imapc_engine *engine, const struct imap_reply *re
             imapc_flags_learn_refused(engine);
         }
     } else {
-        judge(engine, reply);
+        judge_refusal(engine, reply);
     }
     if (owes_octets(engine)) {
         append->answered = true; /* what is announced must go out before the next command (RFC 7888) */
     } else {
-        leave(engine);
+        leave_append(engine);
     }
 }
 

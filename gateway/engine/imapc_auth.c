@@ -11,7 +11,7 @@
 /* What a user name and a password or token may take together. */
 #define CREDENTIALS_MAX 16384
 
-static bool can(const struct imapc_engine *engine, uint32_t capability)
+static bool server_can(const struct imapc_engine *engine, uint32_t capability)
 {
     return (engine->capabilities.has & capability) != 0;
 }
@@ -55,28 +55,29 @@ static bool avoids_authenticate(const struct imapc_engine *engine)
 {
     const struct imapc_habits *habits = engine->options.habits;
     bool learned = habits != NULL && (habits->no_authenticate || habits->login_next);
-    return (engine->no_authenticate || learned) && !can(engine, IMAP_CAP_LOGINDISABLED);
+    return (engine->no_authenticate || learned) && !server_can(engine, IMAP_CAP_LOGINDISABLED);
 }
 
-static enum imapc_mechanism choose(const struct imapc_engine *engine)
+static enum imapc_mechanism choose_mechanism(const struct imapc_engine *engine)
 {
     if (engine->options.mechanism != IMAPC_AUTH_AUTO) {
         return engine->options.mechanism;
     }
     if (engine->options.is_token) {
-        return can(engine, IMAP_CAP_AUTH_OAUTHBEARER) ? IMAPC_AUTH_OAUTHBEARER : IMAPC_AUTH_XOAUTH2;
+        return server_can(engine, IMAP_CAP_AUTH_OAUTHBEARER) ? IMAPC_AUTH_OAUTHBEARER : IMAPC_AUTH_XOAUTH2;
     }
     if (is_scram(pinned(engine))) {
         return pinned(engine); /* never back to what shows the password, whatever is offered today */
     }
-    if (can(engine, IMAP_CAP_AUTH_PLAIN) && !avoids_authenticate(engine)) {
+    if (server_can(engine, IMAP_CAP_AUTH_PLAIN) && !avoids_authenticate(engine)) {
         return IMAPC_AUTH_PLAIN;
     }
-    if (can(engine, IMAP_CAP_LOGINDISABLED) && can(engine, IMAP_CAP_AUTH_SCRAM_SHA_256)) {
+    if (server_can(engine, IMAP_CAP_LOGINDISABLED) && server_can(engine, IMAP_CAP_AUTH_SCRAM_SHA_256)) {
         return IMAPC_AUTH_SCRAM_SHA_256;
     }
-    return can(engine, IMAP_CAP_LOGINDISABLED) && can(engine, IMAP_CAP_AUTH_SCRAM_SHA_1) ? IMAPC_AUTH_SCRAM_SHA_1
-                                                                                         : IMAPC_AUTH_LOGIN;
+    return server_can(engine, IMAP_CAP_LOGINDISABLED) && server_can(engine, IMAP_CAP_AUTH_SCRAM_SHA_1)
+               ? IMAPC_AUTH_SCRAM_SHA_1
+               : IMAPC_AUTH_LOGIN;
 }
 
 static bool is_bearer(enum imapc_mechanism mechanism)
@@ -87,16 +88,16 @@ static bool is_bearer(enum imapc_mechanism mechanism)
 static bool can_be_bound(const struct imapc_engine *engine)
 {
     return is_scram(engine->mechanism) && engine->can_bind && engine->options.binding != IMAPC_BINDING_NEVER &&
-           can(engine, mechanisms[engine->mechanism].plus_capability);
+           server_can(engine, mechanisms[engine->mechanism].plus_capability);
 }
 
 /* Whether the server offers it, as far as it says. */
 static bool is_offered(const struct imapc_engine *engine)
 {
     if (engine->mechanism == IMAPC_AUTH_LOGIN) {
-        return !can(engine, IMAP_CAP_LOGINDISABLED);
+        return !server_can(engine, IMAP_CAP_LOGINDISABLED);
     }
-    return engine->bound || can(engine, mechanisms[engine->mechanism].capability);
+    return engine->bound || server_can(engine, mechanisms[engine->mechanism].capability);
 }
 
 const char *imapc_mechanism_name(const struct imapc_engine *engine)
@@ -178,14 +179,14 @@ static void send_or_fail(struct imapc_engine *engine, struct imap_command *comma
     imapc_send(engine);
 }
 
-static void authenticate(struct imapc_engine *engine)
+static void begin_authenticate(struct imapc_engine *engine)
 {
     struct imap_command *command = imapc_begin(engine, "AUTHENTICATE");
     imap_command_word(command, imapc_mechanism_name(engine));
     engine->sasl_open = true;
     engine->sasl_steps = engine->sasl_proven = 0;
     bool no_initial = engine->no_initial || (engine->options.habits != NULL && engine->options.habits->no_initial);
-    engine->sasl_initial = can(engine, IMAP_CAP_SASL_IR) && !is_scram(engine->mechanism) && !no_initial;
+    engine->sasl_initial = server_can(engine, IMAP_CAP_SASL_IR) && !is_scram(engine->mechanism) && !no_initial;
     engine->sasl_answered = engine->sasl_initial;
     if (engine->sasl_answered) {
         buf_append_octet(&command->text, ' ');
@@ -211,7 +212,7 @@ static bool is_missed(const struct imapc_engine *engine)
 
 void imapc_login_enter(struct imapc_engine *engine)
 {
-    engine->mechanism = choose(engine);
+    engine->mechanism = choose_mechanism(engine);
     engine->bound = can_be_bound(engine);
     if (!engine->tls_active && !engine->options.allow_clear) {
         imapc_fail(engine, FAULT_LOCAL, "clear-text",
@@ -233,7 +234,7 @@ void imapc_login_enter(struct imapc_engine *engine)
     } else if (engine->mechanism == IMAPC_AUTH_LOGIN) {
         login(engine);
     } else {
-        authenticate(engine);
+        begin_authenticate(engine);
     }
 }
 
@@ -292,7 +293,7 @@ static bool try_second_way(struct imapc_engine *engine, const struct imap_reply 
     }
     if (engine->sasl_initial) {
         engine->no_initial = true;
-    } else if (plain && !engine->no_authenticate && !can(engine, IMAP_CAP_LOGINDISABLED)) {
+    } else if (plain && !engine->no_authenticate && !server_can(engine, IMAP_CAP_LOGINDISABLED)) {
         engine->no_authenticate = true;
     } else {
         return false;

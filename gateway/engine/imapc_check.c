@@ -30,13 +30,13 @@ static struct bytes nearest(const struct imapc_names *names, struct bytes folder
     return folder;
 }
 
-static struct imapc_check *current(const struct imapc_engine *engine)
+static struct imapc_check *current_check(const struct imapc_engine *engine)
 {
     return &engine->options.names->checks[engine->checked];
 }
 
 /* Puts the server's name of what is asked about into engine->folder; false: there is nothing to ask. */
-static bool choose(struct imapc_engine *engine, struct imapc_check *check)
+static bool choose_check(struct imapc_engine *engine, struct imapc_check *check)
 {
     struct bytes folder = bytes_of(check->folder), asked = nearest(engine->options.names, folder);
     check->missing = engine->options.names->complete && asked.len < folder.len;
@@ -48,8 +48,8 @@ void imapc_check_go_on(struct imapc_engine *engine)
 {
     const struct imapc_names *names = engine->options.names;
     for (; engine->checked < names->check_count; engine->checked++) {
-        struct imapc_check *check = current(engine);
-        bool can = choose(engine, check);
+        struct imapc_check *check = current_check(engine);
+        bool can = choose_check(engine, check);
         if (can && !check->rights_asked && engine->capabilities.has & IMAP_CAP_ACL &&
             imapc_may_ask(engine, IMAPC_QUESTION_RIGHTS)) {
             check->rights_asked = true;
@@ -75,7 +75,7 @@ void imapc_check_rights_enter(struct imapc_engine *engine)
 
 void imapc_check_rights_data(struct imapc_engine *engine, const struct imap_reply *reply)
 {
-    struct imapc_check *check = current(engine);
+    struct imapc_check *check = current_check(engine);
     struct bytes rights;
     if (imapc_rights_of(reply, &rights)) {
         snprintf(check->rights, sizeof check->rights, "%.*s", (int)rights.len, (const char *)rights.ptr);
@@ -84,7 +84,7 @@ void imapc_check_rights_data(struct imapc_engine *engine, const struct imap_repl
 
 void imapc_check_reply(struct imapc_engine *engine, const struct imap_reply *reply)
 {
-    struct imapc_check *check = current(engine);
+    struct imapc_check *check = current_check(engine);
     if (reply->status != IMAP_STATUS_OK) {
         snprintf(check->refusal, sizeof check->refusal, "%.*s", (int)reply->text.len, (const char *)reply->text.ptr);
     }
@@ -99,7 +99,7 @@ void imapc_check_quota_enter(struct imapc_engine *engine)
 }
 
 /* Of several roots, the one with the least room counts. */
-static void take(struct imapc_quota *quota, uint64_t used, uint64_t limit)
+static void take_resource(struct imapc_quota *quota, uint64_t used, uint64_t limit)
 {
     uint64_t left = limit > used ? limit - used : 0,
              known = quota->limit > quota->used ? quota->limit - quota->used : 0;
@@ -113,10 +113,10 @@ static void take(struct imapc_quota *quota, uint64_t used, uint64_t limit)
 static void on_resource(void *ctx, enum imapc_resource resource, uint64_t used, uint64_t limit)
 {
     struct imapc_check *check = ctx;
-    take(resource == IMAPC_RESOURCE_OCTETS ? &check->octets : &check->messages, used, limit);
+    take_resource(resource == IMAPC_RESOURCE_OCTETS ? &check->octets : &check->messages, used, limit);
 }
 
 void imapc_check_quota_data(struct imapc_engine *engine, const struct imap_reply *reply)
 {
-    imapc_quota_of(reply, on_resource, current(engine));
+    imapc_quota_of(reply, on_resource, current_check(engine));
 }

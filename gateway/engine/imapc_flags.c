@@ -13,7 +13,7 @@
 
 #include "engine/imapc_private.h"
 
-static struct imapc_folder_flags *kept(const struct imapc_engine *engine)
+static struct imapc_folder_flags *kept_flags(const struct imapc_engine *engine)
 {
     const struct imapc_folders *folders = engine->options.folders;
     return folders == NULL ? NULL : imapc_folders_flags(folders, buf_bytes(&engine->folder), engine->now);
@@ -77,7 +77,7 @@ static bool is_kept(void *ctx, struct bytes flag)
     if (flag.ptr[0] != '\\' && !engine->options.keywords) {
         return false;
     }
-    struct imapc_folder_flags *flags = kept(engine);
+    struct imapc_folder_flags *flags = kept_flags(engine);
     bool refused = flag.ptr[0] != '\\' && engine->append.without_keywords;
     if (!refused && imapc_folders_keeps(flags, flag)) {
         engine->append.keywords_sent = engine->append.keywords_sent || flag.ptr[0] != '\\';
@@ -113,11 +113,11 @@ void imapc_flags_learn_refused(struct imapc_engine *engine)
 
 bool imapc_flags_are_asked(struct imapc_engine *engine)
 {
-    return engine->options.folders != NULL && any_flags(engine) && kept(engine) == NULL &&
+    return engine->options.folders != NULL && any_flags(engine) && kept_flags(engine) == NULL &&
            !engine->append.flags_asked && imapc_may_ask(engine, IMAPC_QUESTION_FLAGS);
 }
 
-static void learn(struct imapc_engine *engine, struct bytes list, bool any)
+static void learn_flags(struct imapc_engine *engine, struct bytes list, bool any)
 {
     imapc_folders_learn_flags(engine->options.folders, buf_bytes(&engine->folder), list, any, engine->now);
 }
@@ -140,7 +140,7 @@ void imapc_select_data(struct imapc_engine *engine, const struct imap_reply *rep
     }
     if (bytes_is_nocase(reply->code, "PERMANENTFLAGS") && engine->options.folders != NULL) {
         /* NIL tells nothing: unlike "()", which keeps nothing. */
-        learn(engine, reply->code_args, bytes_is_nocase(reply->code_args, "NIL"));
+        learn_flags(engine, reply->code_args, bytes_is_nocase(reply->code_args, "NIL"));
     } else if (bytes_is_nocase(reply->code, "UIDVALIDITY") && bytes_to_u64(reply->code_args, &validity) &&
                validity <= UINT32_MAX) {
         engine->storing.validity = (uint32_t)validity;
@@ -160,8 +160,8 @@ void imapc_select_reply(struct imapc_engine *engine, const struct imap_reply *re
     }
     /* It may be filed into without being read, or was busy for a moment; RFC 9051 section 7.1 has a server without
      * PERMANENTFLAGS keep all. */
-    if (kept(engine) == NULL && (selected || bytes_is(bytes_of(refusal.code), "noperm"))) {
-        learn(engine, bytes_of(""), true);
+    if (kept_flags(engine) == NULL && (selected || bytes_is(bytes_of(refusal.code), "noperm"))) {
+        learn_flags(engine, bytes_of(""), true);
     }
     imapc_enter(engine, selected ? IMAPC_PHASE_LEAVE : IMAPC_PHASE_APPEND);
 }

@@ -15,7 +15,7 @@
 #include "mail/mail_header.h"
 #include "mail/mail_rope.h"
 
-static void begin(struct imapc_engine *engine, struct imapc_wanted *wanted, size_t count)
+static void begin_locate(struct imapc_engine *engine, struct imapc_wanted *wanted, size_t count)
 {
     struct imapc_locating *locate = &engine->locate;
     imapc_elsewhere_forget(engine);
@@ -41,7 +41,7 @@ void imapc_engine_locate(struct imapc_engine *engine, uint64_t now, const char *
     engine->now = now;
     engine->result = (struct imapc_result){0};
     engine->append.answered = false;
-    begin(engine, wanted, count);
+    begin_locate(engine, wanted, count);
     imapc_resolve(engine, folder, IMAPC_PHASE_EXAMINE);
 }
 
@@ -73,7 +73,7 @@ void imapc_examine_enter(struct imapc_engine *engine)
     imapc_send(engine);
 }
 
-static int compare(const void *a, const void *b)
+static int compare_bounds(const void *a, const void *b)
 {
     uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
     return x < y ? -1 : x > y;
@@ -151,7 +151,7 @@ void imapc_engine_resume(struct imapc_engine *engine, uint64_t now)
         struct imapc_wanted *wanted = locate->wanted;
         size_t count = locate->count;
         imapc_locate_done(engine);
-        begin(engine, wanted, count);
+        begin_locate(engine, wanted, count);
         engine->locate.has_broken = true;
         imapc_enter(engine, IMAPC_PHASE_EXAMINE);
     } else {
@@ -180,7 +180,7 @@ static void begin_windows(struct imapc_engine *engine)
     for (size_t i = 0; i < locate->count; i++) {
         locate->bounds[i] = doubt_from(locate->wanted[i].doubt, &locate->mark);
     }
-    qsort(locate->bounds, locate->count, sizeof *locate->bounds, compare);
+    qsort(locate->bounds, locate->count, sizeof *locate->bounds, compare_bounds);
     next_window(engine);
 }
 

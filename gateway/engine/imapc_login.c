@@ -7,7 +7,7 @@
 
 #include "engine/imapc_private.h"
 
-static bool can(const struct imapc_engine *engine, uint32_t capability)
+static bool server_can(const struct imapc_engine *engine, uint32_t capability)
 {
     return (engine->capabilities.has & capability) != 0;
 }
@@ -27,8 +27,8 @@ static void learn_delimiter(struct imapc_engine *engine);
 static void extend(struct imapc_engine *engine)
 {
     const struct imapc_engine_options *options = &engine->options;
-    bool can_enable = can(engine, IMAP_CAP_ENABLE) && can(engine, IMAP_CAP_UTF8_ACCEPT);
-    bool can_compress = options->compress && can(engine, IMAP_CAP_COMPRESS_DEFLATE);
+    bool can_enable = server_can(engine, IMAP_CAP_ENABLE) && server_can(engine, IMAP_CAP_UTF8_ACCEPT);
+    bool can_compress = options->compress && server_can(engine, IMAP_CAP_COMPRESS_DEFLATE);
     /* Also where it was offered before the login alone (163.com). */
     if (engine->id_offered && !engine->id_tried && imapc_may_ask(engine, IMAPC_QUESTION_ID)) {
         imapc_enter(engine, IMAPC_PHASE_ID);
@@ -38,7 +38,7 @@ static void extend(struct imapc_engine *engine)
         imapc_enter(engine, IMAPC_PHASE_ENABLE);
     } else {
         engine->namespaces.count = 0;
-        if (can(engine, IMAP_CAP_NAMESPACE) && imapc_may_ask(engine, IMAPC_QUESTION_NAMESPACE)) {
+        if (server_can(engine, IMAP_CAP_NAMESPACE) && imapc_may_ask(engine, IMAPC_QUESTION_NAMESPACE)) {
             imapc_enter(engine, IMAPC_PHASE_NAMESPACE);
         } else {
             learn_delimiter(engine);
@@ -50,17 +50,17 @@ static void extend(struct imapc_engine *engine)
  * that. */
 static bool is_cut_short(const struct imapc_engine *engine)
 {
-    bool is_imap = can(engine, IMAP_CAP_IMAP4REV1 | IMAP_CAP_IMAP4REV2);
-    bool no_starttls = engine->options.starttls && !engine->tls_active && !can(engine, IMAP_CAP_STARTTLS);
+    bool is_imap = server_can(engine, IMAP_CAP_IMAP4REV1 | IMAP_CAP_IMAP4REV2);
+    bool no_starttls = engine->options.starttls && !engine->tls_active && !server_can(engine, IMAP_CAP_STARTTLS);
     return !engine->capabilities_asked && (!is_imap || (!engine->authenticated && no_starttls));
 }
 
 void imapc_login_go_on(struct imapc_engine *engine)
 {
-    engine->id_offered = engine->id_offered || can(engine, IMAP_CAP_ID);
+    engine->id_offered = engine->id_offered || server_can(engine, IMAP_CAP_ID);
     if (is_cut_short(engine)) {
         imapc_enter(engine, IMAPC_PHASE_CAPABILITY);
-    } else if (!can(engine, IMAP_CAP_IMAP4REV1 | IMAP_CAP_IMAP4REV2)) {
+    } else if (!server_can(engine, IMAP_CAP_IMAP4REV1 | IMAP_CAP_IMAP4REV2)) {
         imapc_fail(engine, FAULT_TEMP, "protocol", "the server speaks neither IMAP4rev1 nor IMAP4rev2");
     } else if (engine->authenticated) {
         extend(engine);
@@ -110,7 +110,7 @@ void imapc_capability_reply(struct imapc_engine *engine, const struct imap_reply
 
 void imapc_starttls_enter(struct imapc_engine *engine)
 {
-    if (!can(engine, IMAP_CAP_STARTTLS)) {
+    if (!server_can(engine, IMAP_CAP_STARTTLS)) {
         imapc_fail(engine, FAULT_TEMP, "starttls",
                    "the server does not offer STARTTLS, which the upstream's tls mode demands");
         return;
@@ -134,7 +134,8 @@ void imapc_logged_in(struct imapc_engine *engine, const struct imap_reply *reply
     engine->authenticated = true;
     engine->capabilities_asked = false;
     bool may_ask = imapc_may_ask(engine, IMAPC_QUESTION_CAPABILITY);
-    if (take_capability_code(engine, reply) || (!may_ask && can(engine, IMAP_CAP_IMAP4REV1 | IMAP_CAP_IMAP4REV2))) {
+    if (take_capability_code(engine, reply) ||
+        (!may_ask && server_can(engine, IMAP_CAP_IMAP4REV1 | IMAP_CAP_IMAP4REV2))) {
         imapc_login_go_on(engine);
     } else {
         imapc_enter(engine, IMAPC_PHASE_CAPABILITY);

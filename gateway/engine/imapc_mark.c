@@ -8,7 +8,7 @@
 
 #include "engine/imapc_private.h"
 
-static struct imapc_folder_mark *kept(struct imapc_engine *engine)
+static struct imapc_folder_mark *kept_mark(struct imapc_engine *engine)
 {
     return imapc_folders_mark(engine->options.folders, buf_bytes(&engine->folder));
 }
@@ -22,7 +22,7 @@ void imapc_mark_name(const struct imapc_engine *engine, struct doubt_mark *mark)
 struct doubt_mark imapc_mark_known(struct imapc_engine *engine)
 {
     struct doubt_mark known = {0};
-    const struct imapc_folder_mark *mark = engine->options.folders == NULL ? NULL : kept(engine);
+    const struct imapc_folder_mark *mark = engine->options.folders == NULL ? NULL : kept_mark(engine);
     if (mark != NULL && mark->mark.validity != 0 && mark->mark.next != 0) {
         known = mark->mark;
     }
@@ -36,7 +36,7 @@ bool imapc_mark_is_asked(struct imapc_engine *engine)
     if (engine->options.folders == NULL || engine->append.mark_asked) {
         return false;
     }
-    const struct imapc_folder_mark *mark = kept(engine);
+    const struct imapc_folder_mark *mark = kept_mark(engine);
     bool is_fresh = engine->capabilities.has & IMAP_CAP_UIDPLUS ? mark->asked_by != 0 : mark->asked_by == engine->asker;
     bool is_known = mark->mark.validity != 0 && mark->mark.next != 0;
     if ((is_fresh && (is_known || mark->asked_by == engine->asker)) || !imapc_may_ask(engine, IMAPC_QUESTION_MARK)) {
@@ -50,7 +50,7 @@ void imapc_mark_enter(struct imapc_engine *engine)
 {
     struct imap_command *command = imapc_begin(engine, "STATUS");
     engine->append.mark_asked = true;
-    kept(engine)->asked_by = engine->asker;
+    kept_mark(engine)->asked_by = engine->asker;
     imap_command_string(command, buf_bytes(&engine->folder));
     /* Cyrus 3.6 answers with octets of freed memory now and then: without it, UIDVALIDITY alone tells the mailbox. */
     bool has_id =
@@ -79,7 +79,7 @@ static void set_mailbox(struct doubt_mark *mark, struct bytes id)
     }
 }
 
-static void set(struct doubt_mark *mark, struct bytes name, struct bytes value)
+static void set_item(struct doubt_mark *mark, struct bytes name, struct bytes value)
 {
     uint64_t number = 0;
     if (bytes_is_nocase(name, "MAILBOXID")) {
@@ -108,7 +108,7 @@ static void of_status(struct doubt_mark *mark, struct bytes args, bool validity)
             return;
         }
         if (validity == bytes_is_nocase(name.text, "UIDVALIDITY")) {
-            set(mark, name.text, value.text);
+            set_item(mark, name.text, value.text);
         }
     }
 }
@@ -119,13 +119,13 @@ void imapc_mark_of(struct doubt_mark *mark, const struct imap_reply *reply)
         of_status(mark, reply->args, true);
         of_status(mark, reply->args, false);
     } else {
-        set(mark, reply->code, reply->code_args);
+        set_item(mark, reply->code, reply->code_args);
     }
 }
 
 void imapc_mark_data(struct imapc_engine *engine, const struct imap_reply *reply)
 {
-    imapc_mark_of(&kept(engine)->mark, reply);
+    imapc_mark_of(&kept_mark(engine)->mark, reply);
 }
 
 void imapc_mark_reply(struct imapc_engine *engine, const struct imap_reply *reply)
@@ -142,7 +142,7 @@ void imapc_mark_passed(struct imapc_engine *engine, uint32_t validity, uint32_t 
     if (engine->options.folders == NULL || validity == 0 || uid == UINT32_MAX) {
         return;
     }
-    struct doubt_mark *mark = &kept(engine)->mark;
+    struct doubt_mark *mark = &kept_mark(engine)->mark;
     set_validity(mark, validity);
     mark->next = mark->next > uid ? mark->next : uid + 1;
 }

@@ -30,7 +30,7 @@ void imapc_merged_enter(struct imapc_engine *engine)
 }
 
 /* The folder stays selected: the next EXAMINE leaves it, and an APPEND does not mind. */
-static void end(struct imapc_engine *engine)
+static void end_merged(struct imapc_engine *engine)
 {
     imapc_over(engine);
     imapc_enter(engine, IMAPC_PHASE_READY);
@@ -43,7 +43,7 @@ void imapc_merged_reply(struct imapc_engine *engine, const struct imap_reply *re
     if (reply->status == IMAP_STATUS_OK && has_come) {
         imapc_enter(engine, IMAPC_PHASE_MERGED_FETCH);
     } else {
-        end(engine);
+        end_merged(engine);
     }
 }
 
@@ -80,5 +80,5 @@ void imapc_merged_fetch_reply(struct imapc_engine *engine, const struct imap_rep
     if (reply->status == IMAP_STATUS_OK && !engine->merging.ours) {
         filed(engine)->merged = engine->merging.shown ? IMAPC_MERGED_ANOTHER : IMAPC_MERGED_GONE;
     }
-    end(engine);
+    end_merged(engine);
 }

@@ -224,7 +224,7 @@ static uint64_t pause_of(struct bytes text)
     return pause < PAUSE_MAX_MS ? pause : PAUSE_MAX_MS;
 }
 
-static const struct row *said(const struct row *table, size_t count, struct bytes text, struct bytes folder)
+static const struct row *find_row(const struct row *table, size_t count, struct bytes text, struct bytes folder)
 {
     for (size_t i = 0; i < count; i++) {
         if (contains(text, table[i].name, folder)) {
@@ -257,9 +257,9 @@ static const struct row *by_pair(struct bytes text, struct bytes folder)
 /* What the words say: a full mailbox before a message that is too large, because both speak of sizes. */
 static const struct row *by_words(struct bytes text, struct bytes folder)
 {
-    const struct row *row = said(full, ROWS(full), text, folder);
+    const struct row *row = find_row(full, ROWS(full), text, folder);
     row = row != NULL ? row : by_pair(text, folder);
-    return row != NULL ? row : said(words, ROWS(words), text, folder);
+    return row != NULL ? row : find_row(words, ROWS(words), text, folder);
 }
 
 static const struct row *by_code(struct bytes code)
@@ -296,7 +296,7 @@ static const struct row *row_of(const struct imap_reply *reply, struct bytes fol
     static const struct row refused = {"", FAULT_TEMP, "refused", GENERAL};
     static const struct row bad = {"", FAULT_PERM, "bad", GENERAL};
     static const struct row bye = {"", FAULT_TEMP, "bye", GENERAL};
-    const struct row *row = said(stronger, ROWS(stronger), reply->text, folder);
+    const struct row *row = find_row(stronger, ROWS(stronger), reply->text, folder);
     row = row != NULL ? row : row_of_code(reply, folder);
     /* [ALERT] and codes of a server's own say nothing about what is refused. */
     row = row != NULL ? row : by_words(reply->text, folder);

@@ -79,7 +79,7 @@ void imapc_remove_reply(struct imapc_engine *engine, const struct imap_reply *re
 
 /* ---- the end: what is known by now stands ---- */
 
-static void end(struct imapc_engine *engine)
+static void end_remove(struct imapc_engine *engine)
 {
     imapc_over(engine);
     imapc_enter(engine, IMAPC_PHASE_READY);
@@ -92,12 +92,12 @@ void imapc_remove_leave_enter(struct imapc_engine *engine)
         imap_command_end(imapc_begin(engine, "UNSELECT"));
         imapc_send(engine);
     } else {
-        end(engine); /* the next SELECT leaves it, or the goodbye */
+        end_remove(engine); /* the next SELECT leaves it, or the goodbye */
     }
 }
 
 void imapc_remove_leave_reply(struct imapc_engine *engine, const struct imap_reply *reply)
 {
     (void)reply;
-    end(engine);
+    end_remove(engine);
 }

@@ -18,7 +18,7 @@ static struct imapc_folder_room *room_of(const struct imapc_engine *engine)
     return imapc_folders_room(engine->options.folders, buf_bytes(&engine->folder));
 }
 
-static uint64_t octets(const struct imapc_engine *engine)
+static uint64_t octets_of(const struct imapc_engine *engine)
 {
     uint64_t sum = 0;
     for (size_t i = 0; i < engine->append.count; i++) {
@@ -32,9 +32,9 @@ static bool is_young(const struct imapc_engine *engine, uint64_t at, uint64_t ag
     return engine->now - at < age;
 }
 
-static bool fits(const struct imapc_engine *engine, const struct imapc_folder_room *room)
+static bool fits_room(const struct imapc_engine *engine, const struct imapc_folder_room *room)
 {
-    return octets(engine) <= room->octets_left && engine->append.count <= room->messages_left;
+    return octets_of(engine) <= room->octets_left && engine->append.count <= room->messages_left;
 }
 
 bool imapc_room_is_asked(struct imapc_engine *engine)
@@ -44,7 +44,7 @@ bool imapc_room_is_asked(struct imapc_engine *engine)
     }
     const struct imapc_folder_room *room = room_of(engine);
     bool rights = room->rights_known && !room->barred && is_young(engine, room->rights_at, IMAPC_FOLDERS_AGE_MS);
-    bool quota = room->quota_known && fits(engine, room) && is_young(engine, room->quota_at, QUOTA_AGE_MS);
+    bool quota = room->quota_known && fits_room(engine, room) && is_young(engine, room->quota_at, QUOTA_AGE_MS);
     if (engine->capabilities.has & IMAP_CAP_ACL && !rights && !engine->append.rights_asked &&
         imapc_may_ask(engine, IMAPC_QUESTION_RIGHTS)) {
         imapc_enter(engine, IMAPC_PHASE_RIGHTS);
@@ -70,7 +70,7 @@ bool imapc_room_is_refused(struct imapc_engine *engine)
             "the account has no right to insert messages (\"i\") into the folder: have it granted (MYRIGHTS)");
         return true;
     }
-    if (engine->append.quota_asked && room->quota_known && !fits(engine, room)) {
+    if (engine->append.quota_asked && room->quota_known && !fits_room(engine, room)) {
         imapc_give_up(engine, FAULT_TEMP, "overquota",
                       "the mailbox is too full for the message by its quota (GETQUOTAROOT); nothing was sent");
         return true;
@@ -85,7 +85,7 @@ void imapc_room_used(struct imapc_engine *engine)
     }
     struct imapc_folder_room *room = room_of(engine);
     if (room->quota_known && room->octets_left != UINT64_MAX) {
-        uint64_t sum = octets(engine);
+        uint64_t sum = octets_of(engine);
         room->octets_left -= sum < room->octets_left ? sum : room->octets_left;
     }
     if (room->quota_known && room->messages_left != UINT64_MAX) {

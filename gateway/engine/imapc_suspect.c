@@ -14,15 +14,15 @@
 /* Nobody has a folder of this name. */
 #define STEM "mailweir-tries-names"
 
-static struct imapc_suspect *current(const struct imapc_engine *engine)
+static struct imapc_suspect *current_suspect(const struct imapc_engine *engine)
 {
     return engine->suspect == 0 ? NULL : &engine->options.names->suspects[engine->suspect - 1];
 }
 
 /* Puts the server's name with the character into engine->folder; false: there is nothing to learn of it. */
-static bool choose(struct imapc_engine *engine)
+static bool choose_suspect(struct imapc_engine *engine)
 {
-    const struct imapc_suspect *suspect = current(engine);
+    const struct imapc_suspect *suspect = current_suspect(engine);
     const struct imap_namespaces *spaces = &engine->namespaces;
     char name[64] = STEM;
     if (suspect != NULL && spaces->count > 0 && spaces->items[0].delimiter == suspect->character) {
@@ -39,7 +39,7 @@ void imapc_suspect_go_on(struct imapc_engine *engine)
 {
     const struct imapc_names *names = engine->options.names;
     for (; names->suspect_count > 0 && engine->suspect <= names->suspect_count; engine->suspect++) {
-        if (choose(engine)) {
+        if (choose_suspect(engine)) {
             imapc_enter(engine, IMAPC_PHASE_SUSPECT);
             return;
         }
@@ -54,9 +54,9 @@ static void go_on(struct imapc_engine *engine)
 }
 
 /* What an answer says of the name: it is held against the one to the name without. */
-static void note(struct imapc_engine *engine, const struct imap_reply *reply)
+static void note_answer(struct imapc_engine *engine, const struct imap_reply *reply)
 {
-    struct imapc_suspect *suspect = current(engine);
+    struct imapc_suspect *suspect = current_suspect(engine);
     struct imapc_refusal refusal = imapc_refusal_about(reply, buf_bytes(&engine->folder));
     const char *code = reply->status == IMAP_STATUS_OK ? "" : refusal.code;
     if (suspect == NULL) {
@@ -87,8 +87,8 @@ void imapc_suspect_reply(struct imapc_engine *engine, const struct imap_reply *r
     if (imapc_set_aside(engine, reply)) {
         return;
     }
-    note(engine, reply);
-    const struct imapc_suspect *suspect = current(engine);
+    note_answer(engine, reply);
+    const struct imapc_suspect *suspect = current_suspect(engine);
     bool done = suspect != NULL && suspect->refused;
     /* What is there already was made by somebody else, and is left alone. */
     if (engine->options.names->may_create && !is_there && !done) {
@@ -108,7 +108,7 @@ void imapc_suspect_create_reply(struct imapc_engine *engine, const struct imap_r
     if (imapc_set_aside(engine, reply)) {
         return;
     }
-    note(engine, reply);
+    note_answer(engine, reply);
     if (reply->status == IMAP_STATUS_OK) {
         imapc_enter(engine, IMAPC_PHASE_SUSPECT_DELETE); /* it was made by this very command, and is empty */
     } else {

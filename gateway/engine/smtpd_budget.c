@@ -63,7 +63,7 @@ void smtpd_budget_free(struct smtpd_budget **budget)
 }
 
 /* Moves the windows on to now. */
-static void advance(const struct smtpd_budget *budget, struct use *use, uint64_t now)
+static void advance_use(const struct smtpd_budget *budget, struct use *use, uint64_t now)
 {
     uint64_t age = now - use->began;
     if (age < budget->window) {
@@ -109,7 +109,7 @@ static struct use *use_of(struct smtpd_budget *budget, const char *address, uint
 void smtpd_budget_add(struct smtpd_budget *budget, const char *address, uint64_t now, unsigned amount)
 {
     struct use *use = use_of(budget, address, now);
-    advance(budget, use, now);
+    advance_use(budget, use, now);
     use->current = use->current + amount < use->current ? UINT32_MAX : use->current + amount;
 }
 
@@ -123,7 +123,7 @@ unsigned smtpd_budget_used(struct smtpd_budget *budget, const char *address, uin
         }
         use = &budget->others;
     }
-    advance(budget, use, now);
+    advance_use(budget, use, now);
     uint64_t left = budget->window - (now - use->began);
     return use->current + (unsigned)(use->previous * left / budget->window);
 }

@@ -152,7 +152,7 @@ static enum smtpd_reply judge_client(const struct smtpd_engine *engine)
 }
 
 /* An address without a domain gets the gateway's own, where that is let pass; into holds it then. */
-static bool complete(const struct smtpd_engine *engine, struct smtp_path *path, char into[SMTPD_RECIPIENT_MAX + 1])
+static bool complete_path(const struct smtpd_engine *engine, struct smtp_path *path, char into[SMTPD_RECIPIENT_MAX + 1])
 {
     struct bytes domain = bytes_of(engine->options.hostname), local = path->local;
     if (!engine->options.lenient || local.len + 1 + domain.len > SMTPD_RECIPIENT_MAX) {
@@ -185,7 +185,7 @@ void smtpd_handle_mail(struct smtpd_engine *engine, uint64_t now, struct bytes a
         return;
     }
     char completed[SMTPD_RECIPIENT_MAX + 1];
-    if (path.address.len > 0 && path.domain.len == 0 && !complete(engine, &path, completed)) {
+    if (path.address.len > 0 && path.domain.len == 0 && !complete_path(engine, &path, completed)) {
         smtpd_reply(engine, SMTPD_REPLY_SENDER_NO_DOMAIN);
         return;
     }
@@ -297,7 +297,7 @@ void smtpd_handle_rcpt(struct smtpd_engine *engine, uint64_t now, struct bytes a
     }
     char completed[SMTPD_RECIPIENT_MAX + 1];
     if (path.local.len > 0 && path.domain.len == 0 && !bytes_is_nocase(path.local, "Postmaster")) {
-        (void)complete(engine, &path, completed);
+        (void)complete_path(engine, &path, completed);
     }
     smtpd_note_recipient(engine, path.address);
     enum smtpd_reply refusal = judge_recipient(engine, &path);

@@ -18,7 +18,7 @@ void smtpd_message_fail(struct smtpd_engine *engine, const struct smtpd_answer *
     }
 }
 
-static void fail(struct smtpd_engine *engine, enum smtpd_reply reply)
+static void fail_message(struct smtpd_engine *engine, enum smtpd_reply reply)
 {
     smtpd_message_fail(engine, smtpd_reply_get(reply));
 }
@@ -39,7 +39,7 @@ static void keep_header(struct smtpd_engine *engine, struct bytes data)
     } else if (header->len == header->max) {
         (void)mail_header_length(kept, &transaction->header_done);
         if (!transaction->header_done) {
-            fail(engine, SMTPD_REPLY_HEADER_TOO_BIG);
+            fail_message(engine, SMTPD_REPLY_HEADER_TOO_BIG);
         }
     }
 }
@@ -84,7 +84,7 @@ static size_t find_bad(const struct smtpd_engine *engine, struct bytes data, enu
 }
 
 /* Octets of the message: counted, judged, offered to the owner. */
-static void take(struct smtpd_engine *engine, struct bytes data)
+static void take_data(struct smtpd_engine *engine, struct bytes data)
 {
     struct smtpd_transaction *transaction = &engine->transaction;
     enum smtpd_reply why = SMTPD_REPLY_OK;
@@ -96,7 +96,7 @@ static void take(struct smtpd_engine *engine, struct bytes data)
         keep_header(engine, bytes_slice(data, 0, good));
     }
     if (good < data.len) {
-        fail(engine, why);
+        fail_message(engine, why);
     }
     transaction->size += data.len;
     transaction->last_octet = data.ptr[data.len - 1];
@@ -138,7 +138,7 @@ static void end_message(struct smtpd_engine *engine, uint64_t now)
     size_t length = mail_header_length(buf_bytes(&transaction->header), &complete);
     struct bytes header = bytes_slice(buf_bytes(&transaction->header), 0, length);
     if (transaction->failure.code == 0 && count_received(header) > engine->options.limits.max_received) {
-        fail(engine, SMTPD_REPLY_LOOP);
+        fail_message(engine, SMTPD_REPLY_LOOP);
     }
     smtpd_enter(engine, now, SMTPD_PHASE_COMMAND);
     if (transaction->failure.code != 0) {
@@ -197,7 +197,7 @@ int smtpd_take_text(struct smtpd_engine *engine, uint64_t now, struct bytes inpu
         return 1;
     case SMTP_DATA_TEXT:
         smtpd_note_progress(engine, now, text.len);
-        take(engine, text);
+        take_data(engine, text);
         return 1;
     case SMTP_DATA_END:
         break;
@@ -216,7 +216,7 @@ static bool end_last_line(struct smtpd_engine *engine)
     if (transaction->failure.code != 0 || transaction->size == 0 || transaction->last_octet == '\n') {
         return false;
     }
-    take(engine, transaction->last_octet == '\r' ? bytes_of("\r") : bytes_of("\r\n"));
+    take_data(engine, transaction->last_octet == '\r' ? bytes_of("\r") : bytes_of("\r\n"));
     return true;
 }
 
@@ -256,7 +256,7 @@ int smtpd_take_chunk(struct smtpd_engine *engine, uint64_t now, struct bytes inp
     chunk->left -= data.len;
     smtpd_note_progress(engine, now, data.len);
     if (!chunk->ignored) {
-        take(engine, data);
+        take_data(engine, data);
     }
     return 1;
 }

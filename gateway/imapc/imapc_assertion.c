@@ -56,7 +56,8 @@ static const char *member(const json_t *key, const char *name)
     return json_string_value(json_object_get(key, name));
 }
 
-static int sign(const json_t *key, const struct imapc_assertion_claims *claims, struct buf *out, struct fault *fault)
+static int sign_assertion(const json_t *key, const struct imapc_assertion_claims *claims, struct buf *out,
+                          struct fault *fault)
 {
     const char *id = member(key, "private_key_id");
     struct buf text, signature;
@@ -93,8 +94,8 @@ static const char *lack_of(const json_t *key)
     return NULL;
 }
 
-static int make(const json_t *key, const char *file, const struct imapc_assertion_claims *claims, struct buf *out,
-                struct buf *endpoint, struct fault *fault)
+static int make_assertion(const json_t *key, const char *file, const struct imapc_assertion_claims *claims,
+                          struct buf *out, struct buf *endpoint, struct fault *fault)
 {
     const char *lack = lack_of(key);
     struct fault why = FAULT_INIT;
@@ -107,7 +108,7 @@ static int make(const json_t *key, const char *file, const struct imapc_assertio
         fault_set(fault, FAULT_LOCAL, "key-file", file, "%s: its \"token_uri\" must begin with https://", file);
         return -1;
     }
-    if (sign(key, claims, out, &why) < 0) {
+    if (sign_assertion(key, claims, out, &why) < 0) {
         fault_set(fault, FAULT_LOCAL, "key-file", file, "%s: %s", file, why.text);
         return -1;
     }
@@ -122,7 +123,7 @@ int imapc_assertion_make(const char *file, const struct imapc_assertion_claims *
     int result = net_file_read_all(file, &text, fault);
     if (result == 0) {
         json_t *key = json_loadb((const char *)buf_bytes(&text).ptr, text.len, JSON_REJECT_DUPLICATES, NULL);
-        result = make(key, file, claims, out, endpoint, fault);
+        result = make_assertion(key, file, claims, out, endpoint, fault);
         json_decref(key);
     }
     buf_wipe(&text);

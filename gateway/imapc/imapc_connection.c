@@ -99,7 +99,7 @@ static void lose(struct imapc_connection *connection, const char *code, const ch
 }
 
 /* For a trace: who: 'C', which is us, or 'S'. */
-static void trace(struct imapc_connection *connection, char who, struct bytes octets)
+static void trace_octets(struct imapc_connection *connection, char who, struct bytes octets)
 {
     const struct imapc_pool *pool = connection->pool;
     if (octets.len > 0 && tracer_is_on(&connection->tracer, pool->log)) {
@@ -118,7 +118,7 @@ static void trace(struct imapc_connection *connection, char who, struct bytes oc
 static void pack(struct imapc_connection *connection)
 {
     struct buf *output = imapc_engine_output(connection->engine);
-    trace(connection, 'C', buf_bytes(output));
+    trace_octets(connection, 'C', buf_bytes(output));
     EXPECT(imapc_deflate_put(connection->deflate, buf_bytes(output), &connection->packed) ==
            0); /* ask_body() keeps it below its maximum */
     buf_clear(output);
@@ -138,7 +138,7 @@ static void send_output(struct imapc_connection *connection)
     struct bytes part = bytes_slice(buf_bytes(output), 0, room);
     if (part.len > 0 && net_stream_write(connection->stream, part.ptr, part.len) == 0) {
         if (connection->deflate == NULL) {
-            trace(connection, 'C', part);
+            trace_octets(connection, 'C', part);
         }
         buf_consume(output, part.len);
     }
@@ -330,7 +330,7 @@ static void set_timer(struct imapc_connection *connection)
     net_timer_start(connection->timer, deadline > now && !more ? deadline - now : 0);
 }
 
-static void end(struct imapc_connection *connection, const struct imapc_request *request)
+static void end_connection(struct imapc_connection *connection, const struct imapc_request *request)
 {
     struct imapc_request why = *request;
     struct fault fault = *request->fault;
@@ -400,7 +400,7 @@ static struct bytes readable(struct imapc_connection *connection)
 /* After one step: more to do, nothing until something happens, or the connection has been freed. */
 enum next { NEXT_STEP, NEXT_WAIT, NEXT_GONE };
 
-static enum next advance(struct imapc_connection *connection)
+static enum next advance_engine(struct imapc_connection *connection)
 {
     struct imapc_request request;
     size_t used;
@@ -408,7 +408,7 @@ static enum next advance(struct imapc_connection *connection)
     bool deflated = connection->deflate != NULL;
     enum imapc_want want =
         imapc_engine_step(connection->engine, net_now(connection->pool->loop), input, &used, &request);
-    trace(connection, 'S', bytes_slice(input, 0, used));
+    trace_octets(connection, 'S', bytes_slice(input, 0, used));
     if (deflated) {
         imapc_deflate_consume(connection->deflate, used);
     } else {
@@ -437,7 +437,7 @@ static enum next advance(struct imapc_connection *connection)
         finish_job(connection, request.result);
         return NEXT_STEP;
     case IMAPC_WANT_CLOSE:
-        end(connection, &request);
+        end_connection(connection, &request);
         return NEXT_GONE;
     }
     return NEXT_WAIT;
@@ -451,7 +451,7 @@ bool imapc_connection_pump(struct imapc_connection *connection)
         do {
             bool looks = connection->job != NULL && connection->job->is_search;
             imapc_engine_share(connection->engine, looks && imapc_job_waits(connection->pool));
-            next = advance(connection);
+            next = advance_engine(connection);
         } while (next == NEXT_STEP);
         if (next == NEXT_GONE) {
             return false;

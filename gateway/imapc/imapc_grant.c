@@ -149,7 +149,7 @@ static void keep_refresh_token(struct imapc_grant *grant, const json_t *json)
     }
 }
 
-static void post(struct imapc_grant *grant, CURL *curl, const char *endpoint, struct buf *form)
+static void post_form(struct imapc_grant *grant, CURL *curl, const char *endpoint, struct buf *form)
 {
     struct buf answer;
     long status = 0;
@@ -193,7 +193,7 @@ static void ask_as_client(struct imapc_grant *grant, CURL *curl, struct buf *for
     append_field(curl, form, "refresh_token", refresh);
     append_field(curl, form, "scope", options->scope);
     buf_wipe(&kept);
-    post(grant, curl, options->endpoint, form);
+    post_form(grant, curl, options->endpoint, form);
 }
 
 /* RFC 7523 section 2.1. The key file is read each time, so that a new key takes effect. */
@@ -208,7 +208,7 @@ static void ask_as_service(struct imapc_grant *grant, CURL *curl, struct buf *fo
     if (imapc_assertion_make(options->key_file, &claims, &assertion, &endpoint, &grant->fault) == 0) {
         append_field(curl, form, "grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer");
         append_field(curl, form, "assertion", buf_text(&assertion));
-        post(grant, curl, buf_text(&endpoint), form);
+        post_form(grant, curl, buf_text(&endpoint), form);
     }
     buf_wipe(&assertion);
     buf_done(&endpoint);

@@ -9,7 +9,7 @@
 /* Refusals of unclear meaning in the same words, one after the other in a session, before another session tries. */
 #define ALIKE_IN_SESSION 2
 
-static uint64_t draw(void)
+static uint64_t draw_number(void)
 {
     uint64_t random;
     net_random(&random, sizeof random);
@@ -36,7 +36,7 @@ static void log_up(struct imapc_pool *pool, bool is_up)
 }
 
 /* Tells of a failure unless it is one of several at once; before: the count of failures until then. */
-static void tell(struct imapc_pool *pool, unsigned before)
+static void tell_health(struct imapc_pool *pool, unsigned before)
 {
     const struct outage *outage = &pool->outage;
     if (outage_failures(outage) > before) {
@@ -72,14 +72,14 @@ void imapc_health_unreached(struct imapc_pool *pool, const struct fault *fault, 
     enum outage_cause cause = fault->class == FAULT_PERM ? OUTAGE_LOGIN : OUTAGE_UNREACHED;
     bool hard = !is_served(pool);
     unsigned before = outage_failures(&pool->outage);
-    outage_failed(&pool->outage, net_now(pool->loop), draw(), cause, fault, retry_after_ms, hard);
+    outage_failed(&pool->outage, net_now(pool->loop), draw_number(), cause, fault, retry_after_ms, hard);
     if (pool->token != NULL && cause == OUTAGE_LOGIN) {
         pool->outage.asked =
             false; /* a token is got anew: what was refused of the last one says nothing after a restart */
     }
     pool->proven = false;
     if (!imapc_core_report_failed(pool, fault)) {
-        tell(pool, before);
+        tell_health(pool, before);
     }
 }
 
@@ -130,12 +130,12 @@ static void on_session_end(struct imapc_pool *pool, const struct imapc_connectio
                   "the server ended the session behind the login%s%s", said[0] != '\0' ? "; it said: " : "", said);
     }
     unsigned before = outage_failures(&pool->outage);
-    if (outage_session_ended(&pool->outage, net_now(pool->loop), draw(), &session)) {
+    if (outage_session_ended(&pool->outage, net_now(pool->loop), draw_number(), &session)) {
         pool->proven = false;
         if (imapc_place_failed(pool, connection, &session.fault)) {
             outage_try_now(&pool->outage); /* at another address */
         }
-        tell(pool, before);
+        tell_health(pool, before);
     }
 }
 
@@ -207,12 +207,12 @@ static void on_refused(struct imapc_connection *connection, struct imapc_result 
     unsigned before = outage_failures(&pool->outage);
     note_in_session(connection, result, outage_words(result->fault.text, folder));
     if (result->account) {
-        outage_failed(&pool->outage, net_now(pool->loop), draw(), OUTAGE_REFUSED, &result->fault,
+        outage_failed(&pool->outage, net_now(pool->loop), draw_number(), OUTAGE_REFUSED, &result->fault,
                       result->retry_after_ms, true);
     } else if (!connection->job->is_search && connection->job->count == 1) {
-        result->account = outage_refused(&pool->outage, net_now(pool->loop), draw(), &refusal);
+        result->account = outage_refused(&pool->outage, net_now(pool->loop), draw_number(), &refusal);
     }
-    tell(pool, before);
+    tell_health(pool, before);
     if (result->account && imapc_health_is_down(pool)) {
         result->retry_after_ms = pool->outage.until - net_now(pool->loop);
     }

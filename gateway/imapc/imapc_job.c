@@ -42,7 +42,7 @@ static struct imapc_job *job_new(struct imapc_folder *folder, bool is_search, si
     return job;
 }
 
-static void add(struct imapc_pool *pool, struct imapc_job *job, struct imapc_append *append)
+static void add_append(struct imapc_pool *pool, struct imapc_job *job, struct imapc_append *append)
 {
     list_remove(&append->link);
     pool->waiting_count--;
@@ -77,7 +77,7 @@ static struct imapc_job *take_appends(struct imapc_pool *pool, struct imapc_fold
     uint64_t octets = append->body.size;
     do {
         pool->day_octets += append->body.size;
-        add(pool, job, append);
+        add_append(pool, job, append);
         append = first_of(&folder->waiting);
         octets += append != NULL ? append->body.size : 0;
     } while (append != NULL && job->count < most && append->batch_most == mark &&
@@ -92,7 +92,7 @@ static struct imapc_job *take_search(struct imapc_pool *pool, struct imapc_folde
     size_t most = folder->doubtful_count < IMAPC_SEARCH_BATCH ? folder->doubtful_count : IMAPC_SEARCH_BATCH;
     struct imapc_job *job = job_new(folder, true, most);
     while (job->count < most) {
-        add(pool, job, first_of(&folder->doubtful));
+        add_append(pool, job, first_of(&folder->doubtful));
     }
     folder->searching = true;
     job->began = net_now(pool->loop);
@@ -100,7 +100,7 @@ static struct imapc_job *take_search(struct imapc_pool *pool, struct imapc_folde
     return job;
 }
 
-static struct imapc_job *take(struct imapc_pool *pool, bool can_batch, bool may_search)
+static struct imapc_job *take_job(struct imapc_pool *pool, bool can_batch, bool may_search)
 {
     can_batch = can_batch && pool->account.settings[IMAPC_BATCH] > 1;
     if (pool->halted) {
@@ -128,12 +128,12 @@ static struct imapc_job *take(struct imapc_pool *pool, bool can_batch, bool may_
 
 struct imapc_job *imapc_job_take(struct imapc_pool *pool, bool can_batch)
 {
-    return take(pool, can_batch, true);
+    return take_job(pool, can_batch, true);
 }
 
 struct imapc_job *imapc_job_take_append(struct imapc_pool *pool, bool can_batch)
 {
-    return take(pool, can_batch, false);
+    return take_job(pool, can_batch, false);
 }
 
 bool imapc_job_waits(struct imapc_pool *pool)
@@ -183,7 +183,7 @@ static void queue_again(struct imapc_pool *pool, struct imapc_append *append)
     imapc_folder_queue(pool, append, true);
 }
 
-static void answer(struct imapc_pool *pool, struct imapc_append *append, struct imapc_outcome outcome)
+static void answer_append(struct imapc_pool *pool, struct imapc_append *append, struct imapc_outcome outcome)
 {
     outcome.possible_duplicate = append->doubt.noted && !fault_is_set(&outcome.fault);
     if (outcome.account && outcome.fault.class == FAULT_PERM) {
@@ -244,7 +244,7 @@ static void arise(struct imapc_pool *pool, struct imapc_job *job, const struct i
 
 /* A refused batch goes again in halves, until the message that the server does not want stands alone: of fifty it is
  * found by six refusals, and the others lie there. RFC 3502 has a refused MULTIAPPEND name none of its messages. */
-static void split(struct imapc_pool *pool, struct imapc_job *job)
+static void split_batch(struct imapc_pool *pool, struct imapc_job *job)
 {
     for (size_t i = 0; i < job->count; i++) {
         unsigned half = (unsigned)(job->count + 1) / 2;
@@ -277,11 +277,11 @@ static void finish_appends(struct imapc_pool *pool, struct imapc_job *job, const
         arise(pool, job, result, place);
     }
     if (job->count > 1 && refused && !result->account && !result->ended) {
-        split(pool, job);
+        split_batch(pool, job);
         return;
     }
     for (size_t i = 0; i < job->count; i++) {
-        answer(pool, job->appends[i], outcome_at(job, result, i));
+        answer_append(pool, job->appends[i], outcome_at(job, result, i));
     }
 }
 
@@ -299,8 +299,9 @@ static bool is_early(const struct imapc_pool *pool, const struct imapc_job *job,
     return is_fresh || job->began < job->folder->settled_at || job->began < pool->search_at;
 }
 
-static enum doubt_verdict judge(const struct imapc_pool *pool, struct imapc_append *append, const struct imapc_job *job,
-                                size_t index, const struct imapc_result *result, unsigned place, const char **why_r)
+static enum doubt_verdict judge_append(const struct imapc_pool *pool, struct imapc_append *append,
+                                       const struct imapc_job *job, size_t index, const struct imapc_result *result,
+                                       unsigned place, const char **why_r)
 {
     const struct imapc_wanted *wanted = &job->wanted[index];
     int64_t age = net_wall(pool->loop) - append->doubt.since_ms;
@@ -325,19 +326,19 @@ static void finish_one(struct imapc_pool *pool, struct imapc_job *job, size_t in
     struct imapc_outcome outcome = outcome_of(result);
     bool is_said = result->said != NULL && result->said[0] != '\0';
     const char *why;
-    switch (judge(pool, append, job, index, result, place, &why)) {
+    switch (judge_append(pool, append, job, index, result, place, &why)) {
     case DOUBT_FOUND:
         outcome.found = true;
         outcome.uid = job->wanted[index].uid;
         outcome.twin_uid = job->wanted[index].twin_uid;
         outcome.elsewhere = outcome.uid == 0 ? job->wanted[index].elsewhere : NULL;
-        answer(pool, append, outcome);
+        answer_append(pool, append, outcome);
         break;
     case DOUBT_AGAIN:
         fault_set(&outcome.fault, FAULT_TEMP, "look", "look",
                   "an earlier attempt may have filed it, and a look at the folder proves nothing: %s%s%s", why,
                   is_said ? "; the server said: " : "", is_said ? result->said : "");
-        answer(pool, append, outcome);
+        answer_append(pool, append, outcome);
         break;
     case DOUBT_ABSENT:
         queue_again(pool, append);
@@ -347,7 +348,7 @@ static void finish_one(struct imapc_pool *pool, struct imapc_job *job, size_t in
          * what to tell. */
         fault_set(&outcome.fault, FAULT_TEMP, IMAPC_UNPROVEN, "look",
                   "an earlier attempt may have filed it, and that cannot be found out (%s): it is sent again", why);
-        answer(pool, append, outcome);
+        answer_append(pool, append, outcome);
         break;
     }
 }
@@ -357,7 +358,7 @@ static void finish_search(struct imapc_pool *pool, struct imapc_job *job, const 
 {
     for (size_t i = job->count; i-- > 0;) {
         if (fault_is_set(&result->fault)) {
-            answer(pool, job->appends[i], outcome_of(result));
+            answer_append(pool, job->appends[i], outcome_of(result));
         } else {
             finish_one(pool, job, i, result, place);
         }

@@ -69,7 +69,7 @@ void imapc_probe_free(struct imapc_pool *pool)
     }
 }
 
-static void look(void *ctx)
+static void look_again(void *ctx)
 {
     struct imapc_probe *probe = ctx;
     probe->waits = true;
@@ -94,7 +94,7 @@ static void on_appended(void *ctx, struct imapc_append *append, const struct ima
         probe->fault = outcome->fault;
     }
     if (may_lie_there) {
-        look(probe);
+        look_again(probe);
     } else {
         end_probe(probe, NULL);
     }
@@ -106,7 +106,7 @@ void imapc_pool_probe(struct imapc_pool *pool, const char *folder, const char *i
     EXPECT(pool->probe == NULL && imapc_pool_waiting(pool) == 0);
     struct imapc_probe *probe = expect_calloc(1, sizeof *probe);
     *probe = (struct imapc_probe){.pool = pool, .folder = folder, .id = id, .message = message, .fn = fn, .ctx = ctx};
-    probe->timer = net_timer_new(pool->loop, look, probe);
+    probe->timer = net_timer_new(pool->loop, look_again, probe);
     probe->look_ms = LOOK_MS;
     probe->append = (struct imapc_append){.id = id,
                                           .folder = folder,
@@ -127,11 +127,11 @@ void imapc_pool_take_back(struct imapc_pool *pool, const char *folder, const cha
     EXPECT(pool->probe == NULL && imapc_pool_waiting(pool) == 0);
     struct imapc_probe *probe = expect_calloc(1, sizeof *probe);
     *probe = (struct imapc_probe){.pool = pool, .folder = folder, .id = id, .fn = fn, .ctx = ctx};
-    probe->timer = net_timer_new(pool->loop, look, probe);
+    probe->timer = net_timer_new(pool->loop, look_again, probe);
     probe->look_ms = LOOK_FIRST_MS;
     probe->until = net_now(pool->loop) + within_ms;
     pool->probe = probe;
-    look(probe);
+    look_again(probe);
 }
 
 /* ---- the look, and the removal ---- */
@@ -175,7 +175,7 @@ static void on_looked(struct imapc_probe *probe, const struct imapc_result *resu
         probe->report.found = true;
         probe->report.uid = probe->wanted.uid;
         probe->report.uidvalidity = result->uidvalidity;
-        look(probe);
+        look_again(probe);
     } else if (looks_again(probe)) {
         wait_for_look(probe);
     } else if (fault_is_set(&result->fault)) {

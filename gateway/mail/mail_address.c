@@ -52,7 +52,7 @@ static size_t position(const struct reader *reader)
 
 /* The length of what begins with an opening octet, with its closing one; 0 when it is not closed. Comments may hold
  * comments. */
-static size_t enclosed(struct bytes text, uint8_t opening, uint8_t closing)
+static size_t enclosed_len(struct bytes text, uint8_t opening, uint8_t closing)
 {
     size_t depth = 0;
     for (size_t i = 0; i < text.len; i++) {
@@ -80,7 +80,7 @@ static size_t angle_length(struct bytes text)
         if (text.ptr[i] == '<') {
             return 0;
         }
-        size_t quoted = text.ptr[i] == '"' && closes ? enclosed(bytes_from(text, i), '"', '"') : 0;
+        size_t quoted = text.ptr[i] == '"' && closes ? enclosed_len(bytes_from(text, i), '"', '"') : 0;
         closes = closes && (text.ptr[i] != '"' || quoted > 0);
         i += quoted > 0 ? quoted - 1 : 0;
     }
@@ -92,7 +92,7 @@ static size_t enclosed_here(struct reader *reader, size_t *last, uint8_t opening
     if (position(reader) + 1 >= *last) {
         return 0;
     }
-    size_t len = enclosed(reader->rest, opening, closing);
+    size_t len = enclosed_len(reader->rest, opening, closing);
     if (len == 0) {
         *last = 0; /* none that opens behind this one is closed either */
     }
@@ -189,7 +189,7 @@ static void put_address(struct bytes inside, struct buf *out)
     for (size_t i = 0; i < inside.len;) {
         struct bytes rest = bytes_from(inside, i);
         uint8_t c = rest.ptr[0];
-        size_t len = c == '"' ? enclosed(rest, '"', '"') : c == '(' && closes ? enclosed(rest, '(', ')') : 0;
+        size_t len = c == '"' ? enclosed_len(rest, '"', '"') : c == '(' && closes ? enclosed_len(rest, '(', ')') : 0;
         closes = closes && (c != '(' || len > 0);
         len = c == '"' && len == 0 ? rest.len : len;
         if (c == '"') {

@@ -55,7 +55,7 @@ static void put_word(struct buf *out, struct bytes text, const char *behind)
 /* ---- addresses (RFC 6857 section 3.1) ---- */
 
 /* The length of what begins with an opening octet, with its closing one; comments may hold comments. */
-static size_t enclosed(struct bytes text, uint8_t opening, uint8_t closing)
+static size_t enclosed_end(struct bytes text, uint8_t opening, uint8_t closing)
 {
     size_t depth = 0;
     for (size_t i = 0; i < text.len; i++) {
@@ -76,11 +76,11 @@ static size_t piece_length(struct bytes text)
     static const char ends[] = "\"(<,;:";
     switch (text.ptr[0]) {
     case '"':
-        return enclosed(text, '"', '"');
+        return enclosed_end(text, '"', '"');
     case '(':
-        return enclosed(text, '(', ')');
+        return enclosed_end(text, '(', ')');
     case '<':
-        return enclosed(text, '<', '>');
+        return enclosed_end(text, '<', '>');
     case ',':
     case ';':
     case ':':
@@ -168,7 +168,7 @@ static void put_parameters(struct buf *out, struct bytes text)
     while (text.len > 0) {
         size_t len = 0;
         while (len < text.len && text.ptr[len] != ';') {
-            len += text.ptr[len] == '"' ? enclosed(bytes_from(text, len), '"', '"') : 1;
+            len += text.ptr[len] == '"' ? enclosed_end(bytes_from(text, len), '"', '"') : 1;
         }
         struct bytes part = bytes_trim(bytes_slice(text, 0, len));
         if (bytes_is_ascii(part)) {

@@ -35,7 +35,7 @@ static bool is_94(uint8_t c)
 }
 
 /* A character of the set: its length in octets. What is none of it stays as it is. */
-static size_t put(struct bytes octets, enum set set, struct buf *out)
+static size_t put_characters(struct bytes octets, enum set set, struct buf *out)
 {
     uint8_t c = octets.ptr[0];
     bool pair = octets.len > 1 && is_94(c) && is_94(octets.ptr[1]) && (set == PAIRS || set == MORE_PAIRS);
@@ -66,7 +66,7 @@ bool mail_charset_shift_jp(struct bytes octets, struct buf *out)
         size_t len = escape_at(octets, &set);
         if (len == 0) {
             set = octets.ptr[0] == '\n' ? ROMAN : set; /* RFC 1468: each line begins so */
-            len = put(octets, set, out);
+            len = put_characters(octets, set, out);
         }
         octets = bytes_from(octets, len);
     }
@@ -85,7 +85,7 @@ void mail_charset_shift_hz(struct bytes octets, struct buf *out)
             buf_append_octet(out, '~');
         } else if (next != '\n') { /* "~" at the end of a line joins it to the next */
             set = octets.ptr[0] == '\n' ? ROMAN : set;
-            len = put(octets, set, out);
+            len = put_characters(octets, set, out);
         }
         octets = bytes_from(octets, len);
     }

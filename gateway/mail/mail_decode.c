@@ -42,7 +42,7 @@ enum mail_encoding mail_decode_encoding(struct bytes value)
     return MAIL_ENCODING_UNKNOWN;
 }
 
-static void put(struct mail_decoder *decoder, struct bytes data)
+static void put_decoded(struct mail_decoder *decoder, struct bytes data)
 {
     decoder->size += data.len;
     if (decoder->out != NULL) {
@@ -55,7 +55,7 @@ static void put(struct mail_decoder *decoder, struct bytes data)
 
 static void put_octet(struct mail_decoder *decoder, uint8_t c)
 {
-    put(decoder, bytes_at(&c, 1));
+    put_decoded(decoder, bytes_at(&c, 1));
 }
 
 /* ---- base64 ---- */
@@ -77,18 +77,18 @@ static void add_base64(struct mail_decoder *decoder, struct bytes data)
             octets[len++] = (uint8_t)(decoder->bits >> decoder->count);
         }
         if (len == sizeof octets) {
-            put(decoder, bytes_at(octets, len));
+            put_decoded(decoder, bytes_at(octets, len));
             len = 0;
         }
     }
-    put(decoder, bytes_at(octets, len));
+    put_decoded(decoder, bytes_at(octets, len));
 }
 
 /* ---- quoted-printable ---- */
 
 static void put_held(struct mail_decoder *decoder)
 {
-    put(decoder, bytes_at(decoder->held, decoder->held_len));
+    put_decoded(decoder, bytes_at(decoder->held, decoder->held_len));
     decoder->held_len = 0;
 }
 
@@ -136,7 +136,7 @@ static void add_quoted_octet(struct mail_decoder *decoder, uint8_t c)
     if (c == '\n') { /* blanks that end the line are none of the text (RFC 2045 section 6.7, rule 3) */
         bool cr = decoder->held_len > 0 && decoder->held[decoder->held_len - 1] == '\r';
         decoder->held_len = 0;
-        put(decoder, bytes_of(cr ? "\r\n" : "\n"));
+        put_decoded(decoder, bytes_of(cr ? "\r\n" : "\n"));
         return;
     }
     put_held(decoder);
@@ -152,11 +152,11 @@ static void add_quoted(struct mail_decoder *decoder, struct bytes data)
         if (plain) {
             continue;
         }
-        put(decoder, bytes_slice(data, from, i - from));
+        put_decoded(decoder, bytes_slice(data, from, i - from));
         add_quoted_octet(decoder, data.ptr[i]);
         from = i + 1;
     }
-    put(decoder, bytes_from(data, from));
+    put_decoded(decoder, bytes_from(data, from));
 }
 
 void mail_decode_add(struct mail_decoder *decoder, struct bytes data)
@@ -169,7 +169,7 @@ void mail_decode_add(struct mail_decoder *decoder, struct bytes data)
         add_quoted(decoder, data);
         break;
     default:
-        put(decoder, data);
+        put_decoded(decoder, data);
         break;
     }
 }

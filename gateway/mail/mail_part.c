@@ -60,7 +60,7 @@ static void hit(struct reader *reader, const char *limit)
 
 /* ---- parts ---- */
 
-static struct mail_part *current(struct reader *reader)
+static struct mail_part *current_part(struct reader *reader)
 {
     return reader->current == NO_PART ? NULL : &reader->parts.list[reader->current];
 }
@@ -226,7 +226,7 @@ static void begin_content(struct reader *reader, struct mail_part *part)
 /* The header at hand is complete; what stands in it behind the section is content. */
 static void end_header(struct reader *reader)
 {
-    struct mail_part *part = current(reader);
+    struct mail_part *part = current_part(reader);
     bool complete;
     size_t len = mail_header_length(buf_bytes(&reader->block), &complete);
     char *copy = arena_copy(reader->arena, bytes_slice(buf_bytes(&reader->block), 0, len));

@@ -4,7 +4,7 @@
 #include "mail/mail_shape.h"
 
 /* The line as far as it is known; a CR may belong to its end. */
-static uint64_t measure(struct mail_shape_meter *meter)
+static uint64_t measure_line(struct mail_shape_meter *meter)
 {
     uint64_t len = meter->line - (meter->cr ? 1 : 0);
     meter->shape.longest_line = len > meter->shape.longest_line ? len : meter->shape.longest_line;
@@ -53,7 +53,7 @@ static void take_header(struct mail_shape_meter *meter, struct bytes part)
 
 static void end_line(struct mail_shape_meter *meter)
 {
-    uint64_t len = measure(meter);
+    uint64_t len = measure_line(meter);
     if (!meter->in_body && len == 0) {
         meter->in_body = true;
         meter->shape.header_plain = !meter->odd;
@@ -84,5 +84,5 @@ void mail_shape_add(struct mail_shape_meter *meter, struct bytes data)
             end_line(meter);
         }
     }
-    measure(meter);
+    measure_line(meter);
 }

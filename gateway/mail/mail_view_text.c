@@ -149,8 +149,8 @@ static void keep_paragraphs(struct mail_view_reader *reader, struct mail_view_te
 }
 
 /* The text as its reader sees it, of the lines as they came. */
-static void show(struct mail_view_reader *reader, const struct mail_view_kind *kind, struct bytes lines,
-                 struct mail_view_text *text)
+static void show_lines(struct mail_view_reader *reader, const struct mail_view_kind *kind, struct bytes lines,
+                       struct mail_view_text *text)
 {
     struct buf out;
     struct first format = parameter(kind->type, "format"), del_sp = parameter(kind->type, "delsp");
@@ -186,7 +186,7 @@ static void add_decoded(struct mail_view_reader *reader, const struct mail_part 
     if ((reader->wanted & MAIL_VIEW_RAW) != 0) {
         text.raw = keep_text(reader, &lines);
     }
-    show(reader, kind, all, &text);
+    show_lines(reader, kind, all, &text);
     reader->text_octets += text.text.len;
     if (all.len > 0 || text.text.len > 0) {
         reader->view->texts[reader->view->text_count++] = text;

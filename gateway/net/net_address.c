@@ -54,7 +54,7 @@ static int parse_inherited(struct net_address *address_r, struct bytes text, str
 }
 
 /* Cuts text into host and port; a host in brackets loses them. */
-static int split(struct bytes text, struct bytes *host_r, struct bytes *port_r, struct fault *fault)
+static int split_port(struct bytes text, struct bytes *host_r, struct bytes *port_r, struct fault *fault)
 {
     if (text.len > 0 && text.ptr[0] == '[') {
         struct bytes rest = bytes_from(text, 1);
@@ -108,7 +108,7 @@ int net_address_parse(struct net_address *address_r, struct bytes text, struct f
     }
     struct bytes host, port_text;
     uint64_t port;
-    if (split(text, &host, &port_text, fault) != 0) {
+    if (split_port(text, &host, &port_text, fault) != 0) {
         return -1;
     }
     if (text.ptr[0] != '[' && !is_host(host)) {

@@ -33,7 +33,7 @@ struct net_file {
 };
 
 /* Fills the fault from errno: the code is errno's name in lower case. Returns -1. */
-static int failed(struct fault *fault, const char *verb, const char *path)
+static int cannot_do(struct fault *fault, const char *verb, const char *path)
 {
     int error = errno;
     const char *name = strerrorname_np(error);
@@ -106,7 +106,7 @@ int net_file_open(struct net_file **file_r, const char *path, enum net_file_mode
     };
     int fd = open(path, flags[mode] | O_CLOEXEC | O_NOCTTY, 0600);
     if (fd < 0) {
-        return failed(fault, mode == NET_FILE_CREATE ? "create" : "open", path);
+        return cannot_do(fault, mode == NET_FILE_CREATE ? "create" : "open", path);
     }
     if (mode == NET_FILE_CREATE) {
         give_to_owner(path, give_file, fd);
@@ -123,7 +123,7 @@ int net_file_close(struct net_file **file, struct fault *fault)
     /* Not again after EINTR: Linux has closed it then, and the number may be another file's already. */
     int result = close((*file)->fd);
     if (result != 0) {
-        disregard(failed(fault, "close", (*file)->path));
+        disregard(cannot_do(fault, "close", (*file)->path));
     }
     free((*file)->path);
     free(*file);
@@ -132,7 +132,7 @@ int net_file_close(struct net_file **file, struct fault *fault)
 }
 
 /* Fills vectors with the pieces from `piece` on, whose first `skip` octets are written already. */
-static int gather(struct iovec *vectors, const struct bytes *pieces, size_t count, size_t piece, size_t skip)
+static int gather_pieces(struct iovec *vectors, const struct bytes *pieces, size_t count, size_t piece, size_t skip)
 {
     int used = 0;
     for (; piece < count && used < PIECES_AT_ONCE; piece++, skip = 0) {
@@ -156,13 +156,13 @@ int net_file_write(struct net_file *file, uint64_t offset, const struct bytes *p
             return 0;
         }
         struct iovec vectors[PIECES_AT_ONCE];
-        int used = gather(vectors, pieces, count, piece, skip);
+        int used = gather_pieces(vectors, pieces, count, piece, skip);
         ssize_t wrote = pwritev(file->fd, vectors, used, (off_t)offset);
         if (wrote < 0 && errno == EINTR) {
             continue;
         }
         if (wrote <= 0) { /* 0 would be asked for for ever */
-            return failed(fault, "write", file->path);
+            return cannot_do(fault, "write", file->path);
         }
         offset += (uint64_t)wrote;
         skip += (size_t)wrote;
@@ -178,7 +178,7 @@ ptrdiff_t net_file_read(struct net_file *file, uint64_t offset, void *into, size
             continue;
         }
         if (got < 0) {
-            return failed(fault, "read", file->path);
+            return cannot_do(fault, "read", file->path);
         }
         if (got == 0) {
             break;
@@ -194,14 +194,14 @@ int net_file_sync(struct net_file *file, struct fault *fault)
      * fdatasync() writes a size that has grown, too, which is all of the metadata that reading back needs. An error is
      * not tried again, not even EINTR: nobody knows then what is on the disk, and the next call would say yes.
      */
-    return fdatasync(file->fd) == 0 ? 0 : failed(fault, "sync", file->path);
+    return fdatasync(file->fd) == 0 ? 0 : cannot_do(fault, "sync", file->path);
 }
 
 int net_file_size(struct net_file *file, uint64_t *size_r, struct fault *fault)
 {
     struct stat info;
     if (fstat(file->fd, &info) != 0) {
-        return failed(fault, "look at", file->path);
+        return cannot_do(fault, "look at", file->path);
     }
     *size_r = (uint64_t)info.st_size;
     return 0;
@@ -220,7 +220,7 @@ int net_file_mkdir(const char *path, struct fault *fault)
         return 0;
     }
     errno = error;
-    return failed(fault, "make the directory", path);
+    return cannot_do(fault, "make the directory", path);
 }
 
 /*
@@ -325,22 +325,22 @@ int net_file_sync_directory(const char *path, struct fault *fault)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) {
-        return failed(fault, "open the directory", path);
+        return cannot_do(fault, "open the directory", path);
     }
     /* A new file's name belongs to its folder: fsync(2) of the file itself does not keep it. */
-    int result = fsync(fd) == 0 ? 0 : failed(fault, "sync the directory", path);
+    int result = fsync(fd) == 0 ? 0 : cannot_do(fault, "sync the directory", path);
     close(fd);
     return result;
 }
 
 int net_file_remove(const char *path, struct fault *fault)
 {
-    return unlink(path) == 0 ? 0 : failed(fault, "remove", path);
+    return unlink(path) == 0 ? 0 : cannot_do(fault, "remove", path);
 }
 
 int net_file_rename(const char *from, const char *to, struct fault *fault)
 {
-    return rename(from, to) == 0 ? 0 : failed(fault, "rename", from);
+    return rename(from, to) == 0 ? 0 : cannot_do(fault, "rename", from);
 }
 
 static bool is_dots(const char *name)
@@ -352,7 +352,7 @@ int net_file_list(const char *path, int (*fn)(void *ctx, const char *name), void
 {
     DIR *directory = opendir(path);
     if (directory == NULL) {
-        return failed(fault, "open the directory", path);
+        return cannot_do(fault, "open the directory", path);
     }
     struct dirent *entry;
     /* readdir() tells its end from an error by errno alone. */
@@ -361,7 +361,7 @@ int net_file_list(const char *path, int (*fn)(void *ctx, const char *name), void
             break;
         }
     }
-    int result = entry == NULL && errno != 0 ? failed(fault, "list the directory", path) : 0;
+    int result = entry == NULL && errno != 0 ? cannot_do(fault, "list the directory", path) : 0;
     closedir(directory);
     return result;
 }
@@ -370,7 +370,7 @@ int net_file_free_space(const char *path, uint64_t *octets_r, uint64_t *inodes_r
 {
     struct statvfs info;
     if (statvfs(path, &info) != 0) {
-        return failed(fault, "ask for the free space of", path);
+        return cannot_do(fault, "ask for the free space of", path);
     }
     *octets_r = (uint64_t)info.f_bavail * info.f_frsize;
     /* File systems that make inodes as they need them (btrfs) say 0 of 0. */
@@ -447,7 +447,7 @@ static int read_to_end(struct net_file *file, struct buf *out, struct fault *fau
             continue;
         }
         if (got < 0) {
-            return failed(fault, "read", file->path);
+            return cannot_do(fault, "read", file->path);
         }
         if (got == 0) {
             return 0;
@@ -502,7 +502,7 @@ static int take_lock(int fd, const char *path, struct fault *fault)
 {
     /* flock, not fcntl: its lock belongs to this open file, and no other close() in this process can drop it. */
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        return errno == EWOULDBLOCK ? locked_by_other(fd, path, fault) : failed(fault, "lock", path);
+        return errno == EWOULDBLOCK ? locked_by_other(fd, path, fault) : cannot_do(fault, "lock", path);
     }
     /* The pid only helps a human: a full disk must not keep the gateway from starting and emptying its spool. */
     char pid[16];
@@ -518,7 +518,7 @@ int net_file_lock(struct net_file **file_r, const char *path, struct fault *faul
 {
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) {
-        return failed(fault, "open the lock", path);
+        return cannot_do(fault, "open the lock", path);
     }
     if (take_lock(fd, path, fault) != 0) {
         close(fd);
@@ -581,7 +581,7 @@ int net_file_replace(const char *path, struct bytes text, struct fault *fault)
     const char *slash = strrchr(path, '/');
     if (snprintf(beside, sizeof beside, "%s.new", path) >= (int)sizeof beside) {
         errno = ENAMETOOLONG;
-        return failed(fault, "write", path);
+        return cannot_do(fault, "write", path);
     }
     snprintf(folder, sizeof folder, "%.*s",
              slash == NULL   ? 1

@@ -76,7 +76,7 @@ static struct account *account_of(struct account *accounts, uint64_t key, uint64
 }
 
 /* The smaller, the sooner. */
-static uint64_t rank(struct net_lane *lane, const struct job *job, uint64_t now)
+static uint64_t rank_of(struct net_lane *lane, const struct job *job, uint64_t now)
 {
     uint64_t used = account_of(lane->groups, job->turn.group, now)->used_us +
                     account_of(lane->members, job->turn.member, now)->used_us;
@@ -89,7 +89,7 @@ static bool is_light(struct net_lane *lane, const struct job *job, uint64_t now)
 }
 
 /* The job that this worker does next; NULL when there is none for it. */
-static struct job *choose(struct worker *worker)
+static struct job *choose_job(struct worker *worker)
 {
     struct net_lane *lane = worker->lane;
     struct job *best = NULL;
@@ -103,7 +103,7 @@ static struct job *choose(struct worker *worker)
     LIST_EACH(link, &lane->queued)
     {
         struct job *job = LIST_ITEM(link, struct job, link);
-        uint64_t its = oldest ? 0 : rank(lane, job, now);
+        uint64_t its = oldest ? 0 : rank_of(lane, job, now);
         if ((best == NULL || its < best_rank) && (!worker->is_light || is_light(lane, job, now))) {
             best = job;
             best_rank = its;
@@ -130,7 +130,7 @@ static struct job *take_queued(struct worker *worker)
     struct net_lane *lane = worker->lane;
     struct job *job;
     pthread_mutex_lock(&lane->mutex);
-    while ((job = choose(worker)) == NULL && !lane->ending) {
+    while ((job = choose_job(worker)) == NULL && !lane->ending) {
         pthread_cond_wait(&lane->to_thread, &lane->mutex);
     }
     pthread_mutex_unlock(&lane->mutex);

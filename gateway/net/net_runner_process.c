@@ -132,7 +132,7 @@ static void kill_job(struct serving *serving, int job)
     }
 }
 
-static void collect(struct serving *serving)
+static void collect_result(struct serving *serving)
 {
     struct signalfd_siginfo info;
     int status;
@@ -225,7 +225,7 @@ _Noreturn void net_runner_serve(int socket, char *const *const *commands, size_t
             break;
         }
         if (watched[1].revents != 0) {
-            collect(&serving);
+            collect_result(&serving);
         }
         if (watched[0].revents != 0) {
             take_request(&serving);

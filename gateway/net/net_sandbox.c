@@ -194,7 +194,7 @@ static int restrict_paths(const struct net_sandbox_options *options)
 
 /* ---- the whole ---- */
 
-static void note(struct net_sandbox_state *state, const char *what, const char *why)
+static void note_state(struct net_sandbox_state *state, const char *what, const char *why)
 {
     size_t len = strlen(state->note);
     snprintf(state->note + len, sizeof state->note - len, "%s%s: %s", len > 0 ? "; " : "", what, why);
@@ -205,20 +205,20 @@ void net_sandbox_enter(const struct net_sandbox_options *options, struct net_san
     const struct rlimit none = {0, 0};
     *state_r = (struct net_sandbox_state){.entered = true};
     if (SANITIZED) {
-        note(state_r, "all of it", "this is a sanitizer build, whose runtime needs the calls of a debugger");
+        note_state(state_r, "all of it", "this is a sanitizer build, whose runtime needs the calls of a debugger");
         return;
     }
     state_r->no_core_dumps = setrlimit(RLIMIT_CORE, &none) == 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0;
     state_r->no_new_privileges = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
     if (!state_r->no_core_dumps || !state_r->no_new_privileges) {
-        note(state_r, "core dumps, privileges", strerror(errno));
+        note_state(state_r, "core dumps, privileges", strerror(errno));
     }
     if ((state_r->paths = restrict_paths(options)) == 0) {
-        note(state_r, "paths",
-             errno == ENOSYS || errno == EOPNOTSUPP ? "this kernel has no Landlock" : strerror(errno));
+        note_state(state_r, "paths",
+                   errno == ENOSYS || errno == EOPNOTSUPP ? "this kernel has no Landlock" : strerror(errno));
     }
     state_r->system_calls = net_sandbox_filter(false) == 0;
     if (!state_r->system_calls) {
-        note(state_r, "system calls", strerror(errno));
+        note_state(state_r, "system calls", strerror(errno));
     }
 }

@@ -166,7 +166,7 @@ static int fill_executing(scmp_filter_ctx filter)
     return ADD_ALL(filter, SCMP_ACT_ERRNO(EPERM), dangerous);
 }
 
-static int fill(scmp_filter_ctx filter)
+static int fill_filter(scmp_filter_ctx filter)
 {
     int result = ADD_ALL(filter, SCMP_ACT_ALLOW, needed);
     result = result != 0 ? result : add_threads(filter);
@@ -185,7 +185,7 @@ int net_sandbox_filter(bool may_execute)
         return -1;
     }
     int result = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
-    result = result != 0 ? result : may_execute ? fill_executing(filter) : fill(filter);
+    result = result != 0 ? result : may_execute ? fill_executing(filter) : fill_filter(filter);
     result = result != 0 ? result : seccomp_load(filter);
     seccomp_release(filter);
     errno = -result;

@@ -40,7 +40,7 @@ static EVP_PKEY *read_key(struct bytes key)
     return read;
 }
 
-static int sign(EVP_PKEY *key, struct bytes text, struct buf *out)
+static int sign_text(EVP_PKEY *key, struct bytes text, struct buf *out)
 {
     EVP_MD_CTX *context = expect_memory(EVP_MD_CTX_new());
     size_t len = (size_t)EVP_PKEY_get_size(key), room;
@@ -63,7 +63,7 @@ int net_sign_rs256(struct bytes key, struct bytes text, struct buf *out, struct 
         disregard(refuse_key(fault, "the private key cannot be read as PEM without a pass phrase"));
     } else if (EVP_PKEY_get_base_id(read) != EVP_PKEY_RSA || EVP_PKEY_get_bits(read) < KEY_BITS_MIN) {
         disregard(refuse_key(fault, "the private key is not one of RSA with 2048 bits or more"));
-    } else if (sign(read, text, out) < 0) {
+    } else if (sign_text(read, text, out) < 0) {
         disregard(refuse_key(fault, "the private key does not sign"));
     } else {
         result = 0;

@@ -13,7 +13,7 @@
 #include "base/expect.h"
 #include "net/net_stream_private.h"
 
-static void advance(struct net_stream *stream);
+static void advance_stream(struct net_stream *stream);
 
 /* ---- life ---- */
 
@@ -23,7 +23,7 @@ struct net_stream *net_stream_make(struct net_loop *loop, const struct net_strea
     struct net_stream *stream = expect_calloc(1, sizeof *stream);
     stream->loop = loop;
     stream->limits = *limits;
-    stream->advance = advance;
+    stream->advance = advance_stream;
     buf_init(&stream->input, limits->input_max);
     buf_init(&stream->output, limits->output_max);
     buf_init(&stream->flight, limits->output_max);
@@ -249,7 +249,7 @@ static void advance_finish(struct net_stream *stream)
     }
 }
 
-static void advance(struct net_stream *stream)
+static void advance_stream(struct net_stream *stream)
 {
     if (stream->freed) {
         return;

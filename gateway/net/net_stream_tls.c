@@ -10,7 +10,7 @@
 #include "base/expect.h"
 #include "net/net_stream_private.h"
 
-static void start(struct net_stream *stream, struct net_tls *tls)
+static void start_tls(struct net_stream *stream, struct net_tls *tls)
 {
     EXPECT(stream->session == NULL);
     stream->pending &= ~(1U << NET_STREAM_INPUT);
@@ -32,13 +32,13 @@ size_t net_stream_start_tls(struct net_stream *stream, struct net_tls *tls)
 {
     size_t dropped = stream->input.len;
     buf_clear(&stream->input);
-    start(stream, tls);
+    start_tls(stream, tls);
     return dropped;
 }
 
 void net_stream_continue_tls(struct net_stream *stream, struct net_tls *tls)
 {
-    start(stream, tls);
+    start_tls(stream, tls);
     struct bytes begun = buf_bytes(&stream->input);
     if (begun.len > 0) {
         net_stream_tls_take(stream, (const char *)begun.ptr, begun.len);
@@ -52,7 +52,7 @@ void net_stream_tls_take(struct net_stream *stream, const char *data, size_t len
 }
 
 /* Whoever sends next sends the alert that OpenSSL has written for the peer. */
-static void fail(struct net_stream *stream)
+static void fail_tls(struct net_stream *stream)
 {
     struct fault why = FAULT_INIT;
     net_tls_explain(stream->tls, stream->session, stream->label, &why);
@@ -92,7 +92,7 @@ static void shake_hands(struct net_stream *stream)
         note_verified_peer(stream);
         net_stream_note(stream, NET_STREAM_TLS_READY);
     } else if (!waits_for_peer(stream, result)) {
-        fail(stream);
+        fail_tls(stream);
     }
 }
 
@@ -122,7 +122,7 @@ static bool decrypt(struct net_stream *stream)
         stream->eof = true;
         net_stream_note(stream, NET_STREAM_EOF);
     } else if (!waits_for_peer(stream, result)) {
-        fail(stream);
+        fail_tls(stream);
     }
     return false;
 }
@@ -150,7 +150,7 @@ void net_stream_tls_encrypt(struct net_stream *stream)
         int result = SSL_write_ex(stream->session, data.ptr + wrote, data.len - wrote, &step);
         if (result != 1) {
             if (!waits_for_peer(stream, result)) {
-                fail(stream);
+                fail_tls(stream);
                 net_stream_schedule(stream);
             }
             break;

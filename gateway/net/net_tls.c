@@ -93,7 +93,7 @@ static void list_names(X509 *certificate, struct buf *out)
     }
 }
 
-static void describe(X509 *certificate, struct buf *out)
+static void describe_certificate(X509 *certificate, struct buf *out)
 {
     BIO *text = expect_memory(BIO_new(BIO_s_mem()));
     X509_NAME_print_ex(text, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253);
@@ -123,7 +123,7 @@ static int on_verified(int is_good, X509_STORE_CTX *checks)
     if (error == X509_V_ERR_HOSTNAME_MISMATCH || error == X509_V_ERR_IP_ADDRESS_MISMATCH) {
         list_names(certificate, &text);
     } else {
-        describe(certificate, &text);
+        describe_certificate(certificate, &text);
     }
     memcpy(tls->refused, buf_text(&text), text.len + 1);
     buf_done(&text);

@@ -31,7 +31,7 @@ static void on_line(void *ctx, char who, struct bytes line)
     }
 }
 
-static void look(struct tracer *tracer, const struct tracer_event *event)
+static void look_for_trace(struct tracer *tracer, const struct tracer_event *event)
 {
     const struct traces *traces = event->log->traces;
     tracer->seen = traces->last_id;
@@ -47,7 +47,7 @@ void tracer_hear(struct tracer *tracer, const struct tracer_event *event, char w
 {
     tracer->event = event;
     if (tracer->dialogue == NULL) {
-        look(tracer, event);
+        look_for_trace(tracer, event);
     }
     if (tracer->dialogue != NULL && who == 'C') {
         dialogue_client(tracer->dialogue, octets);

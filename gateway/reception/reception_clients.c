@@ -48,7 +48,7 @@ void reception_clients_free(struct reception_clients **clients)
     *clients = NULL;
 }
 
-static void copy(char *into, size_t size, const char *text)
+static void copy_cut(char *into, size_t size, const char *text)
 {
     size_t len = strnlen(text, size - 1);
     memcpy(into, text, len);
@@ -76,7 +76,7 @@ static struct client *client_of(struct reception_clients *clients, const char *a
         list_init(&client->link);
         EXPECT(map_set(clients->map, key, client) == 0);
     }
-    copy(client->address, sizeof client->address, address);
+    copy_cut(client->address, sizeof client->address, address);
     list_remove(&client->link);
     list_append(&clients->order, &client->link);
     return client;
@@ -86,7 +86,7 @@ void reception_clients_note(struct reception_clients *clients, const char *addre
                             enum reception_client_event event, int64_t wall)
 {
     struct client *client = client_of(clients, address);
-    copy(client->listener, sizeof client->listener, listener);
+    copy_cut(client->listener, sizeof client->listener, listener);
     client->first = client->first == 0 ? wall : client->first;
     client->last = wall;
     client->counts[event]++;

@@ -497,7 +497,7 @@ static void add_missing(struct reception_session *session)
     }
 }
 
-static void commit(struct reception_session *session)
+static void commit_message(struct reception_session *session)
 {
     const struct reception_decision *decision = &session->decision;
     const struct reception_listener_options *options = &session->listener->options;
@@ -560,7 +560,7 @@ static void on_decided(void *ctx, const struct reception_decision *decision)
     if (session->lacks_date || session->lacks_id) {
         add_missing(session);
     }
-    commit(session);
+    commit_message(session);
 }
 
 /* For the log and the reply: one line, when it is of a sane length. */

@@ -171,7 +171,7 @@ static struct net_lane_turn turn_of(const struct reception_login *login)
                                   .cost_us = (uint64_t)failures * FAILURE_COST_US + (known ? 0 : NEWCOMER_COST_US)};
 }
 
-static void work(void *ctx)
+static void work_on_check(void *ctx)
 {
     struct check *check = ctx;
     check->good =
@@ -207,7 +207,7 @@ static void check_password(struct reception_login *login, struct bytes password)
     check->login = login;
     login->check = check;
     const struct net_lane_turn turn = turn_of(login);
-    net_lane_submit_turn(login->logins->lane, &turn, work, on_checked, check);
+    net_lane_submit_turn(login->logins->lane, &turn, work_on_check, on_checked, check);
 }
 
 /* Notes the name, with what may not stand in a log replaced by the log itself; finds its user. */

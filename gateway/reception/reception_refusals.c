@@ -42,7 +42,7 @@ struct reception_refusals *reception_refusals_new(struct net_loop *loop)
     return refusals;
 }
 
-static void put(struct reception_refusals *refusals, json_t *refusal)
+static void put_refusal(struct reception_refusals *refusals, json_t *refusal)
 {
     json_decref(refusals->ring[refusals->next]);
     refusals->ring[refusals->next] = refusal;
@@ -53,7 +53,7 @@ static void put(struct reception_refusals *refusals, json_t *refusal)
 /* ---- the file ---- */
 
 /* On the lane. What fails is lost: a refusal is worth no retry. */
-static void append(struct reception_refusals *refusals)
+static void append_lines(struct reception_refusals *refusals)
 {
     struct fault fault = FAULT_INIT;
     struct net_file *file = NULL;
@@ -73,9 +73,9 @@ static void append(struct reception_refusals *refusals)
     }
 }
 
-static void work(void *ctx)
+static void work_on_file(void *ctx)
 {
-    append(ctx);
+    append_lines(ctx);
 }
 
 static void write_pending(struct reception_refusals *refusals);
@@ -97,7 +97,7 @@ static void write_pending(struct reception_refusals *refusals)
     refusals->writing = refusals->pending;
     refusals->pending = lines;
     refusals->busy = true;
-    net_lane_submit(refusals->lane, work, on_written, refusals);
+    net_lane_submit(refusals->lane, work_on_file, on_written, refusals);
 }
 
 static void read_file(struct reception_refusals *refusals, const char *path)
@@ -113,7 +113,7 @@ static void read_file(struct reception_refusals *refusals, const char *path)
             json_t *refusal = json_loadb((const char *)line.ptr, line.len, 0, NULL);
             int64_t time_ms = json_integer_value(json_object_get(refusal, "time_ms"));
             if (json_is_object(refusal) && time_ms > 0 && now - time_ms < (int64_t)refusals->keep_ms) {
-                put(refusals, refusal);
+                put_refusal(refusals, refusal);
             } else {
                 json_decref(refusal); /* too old, or half a line of a crash */
             }
@@ -151,11 +151,11 @@ static void note_line(struct reception_refusals *refusals, const json_t *refusal
 void reception_refusals_add(struct reception_refusals *refusals, json_t **refusal)
 {
     note_line(refusals, *refusal);
-    put(refusals, *refusal);
+    put_refusal(refusals, *refusal);
     *refusal = NULL;
 }
 
-static bool fits(const json_t *refusal, const char *field, const char *wanted)
+static bool fits_field(const json_t *refusal, const char *field, const char *wanted)
 {
     const char *value = json_string_value(json_object_get(refusal, field));
     return wanted == NULL || (value != NULL && strcmp(value, wanted) == 0);
@@ -169,7 +169,7 @@ json_t *reception_refusals_list(const struct reception_refusals *refusals, const
     for (size_t i = 1; i <= refusals->count && json_array_size(list) < most; i++) {
         json_t *refusal = refusals->ring[(refusals->next + RECEPTION_REFUSALS_MAX - i) % RECEPTION_REFUSALS_MAX];
         if (json_integer_value(json_object_get(refusal, "time_ms")) >= oldest &&
-            fits(refusal, "client.address", client) && fits(refusal, "id", id)) {
+            fits_field(refusal, "client.address", client) && fits_field(refusal, "id", id)) {
             json_array_append(list, refusal);
         }
     }

@@ -2,7 +2,7 @@
  * reception_session - one connection: its life, the pump stream <-> engine, TLS, PROXY headers, authentication.
  * Contract: reception_private.h.
  *
- * Everything happens in pump(): events, answers and timers only note something and call it. A session
+ * Everything happens in pump_session(): events, answers and timers only note something and call it. A session
  * ends when its stream is gone and nothing that it asked for is still to be answered.
  */
 #include <stdio.h>
@@ -25,7 +25,7 @@
 /* A session has so much of a turn of the loop, then the others come. */
 #define TURN_US 3000
 
-static void pump(struct reception_session *session);
+static void pump_session(struct reception_session *session);
 
 struct reception_session *reception_session_of(struct list *link)
 {
@@ -160,7 +160,7 @@ static void start_engine(struct reception_session *session, enum smtpd_reply ref
  * The client is known: lets it in or not. False when the session is gone: who is refused on a TLS port is not worth a
  * handshake.
  */
-static bool begin(struct reception_session *session)
+static bool let_in(struct reception_session *session)
 {
     enum smtpd_reply refusal = admit(session);
     if (refusal != SMTPD_REPLY_OK && session->listener->options.tls_mode == RECEPTION_TLS_IMPLICIT) {
@@ -206,7 +206,7 @@ static bool take_proxy_header(struct reception_session *session)
         session->turn.group = smtpd_network_hash(session->address);
         session->port = header.port;
     }
-    return begin(session);
+    return let_in(session);
 }
 
 /* ---- authentication ---- */
@@ -245,10 +245,10 @@ static void on_login(void *ctx, const struct smtpd_auth_answer *answer)
     if (final.kind != SMTPD_AUTH_CHALLENGE) {
         reception_login_free(&session->login);
     }
-    pump(session);
+    pump_session(session);
 }
 
-static void authenticate(struct reception_session *session, const struct smtpd_request *request)
+static void check_login(struct reception_session *session, const struct smtpd_request *request)
 {
     if (request->is_first) {
         uint8_t binding[BINDING_LEN];
@@ -287,7 +287,7 @@ static bool is_clogged(const struct reception_session *session)
 }
 
 /* For a trace: who: 'C' or 'S'. */
-static void trace(struct reception_session *session, char who, struct bytes octets)
+static void trace_octets(struct reception_session *session, char who, struct bytes octets)
 {
     struct log *log = session->reception->log;
     if (octets.len > 0 && tracer_is_on(&session->tracer, log)) {
@@ -304,7 +304,7 @@ static void trace(struct reception_session *session, char who, struct bytes octe
 }
 
 /* Hands the engine's replies to the stream, as far as the peer reads them. */
-static void flush(struct reception_session *session)
+static void flush_output(struct reception_session *session)
 {
     struct buf *output = smtpd_engine_output(session->engine);
     while (output->len > 0 && !is_clogged(session)) {
@@ -312,7 +312,7 @@ static void flush(struct reception_session *session)
         if (net_stream_write(session->stream, piece.ptr, piece.len) < 0) {
             break;
         }
-        trace(session, 'S', piece);
+        trace_octets(session, 'S', piece);
         buf_consume(output, piece.len);
     }
     if (output->len == 0) {
@@ -335,7 +335,7 @@ static enum next serve(struct reception_session *session, enum smtpd_want want, 
         become_client(session, request->address);
         break;
     case SMTPD_WANT_AUTH:
-        authenticate(session, request);
+        check_login(session, request);
         break;
     case SMTPD_WANT_AUTH_END:
         reception_login_free(&session->login);
@@ -366,7 +366,7 @@ static enum next step(struct reception_session *session)
 {
     struct smtpd_request request;
     size_t used;
-    flush(session);
+    flush_output(session);
     if (session->handshake || is_clogged(session) || smtpd_engine_output(session->engine)->len > 0) {
         return NEXT_WAIT;
     }
@@ -375,9 +375,9 @@ static enum next step(struct reception_session *session)
     if (want == SMTPD_WANT_STORE) {
         reception_intake_store(session, request.data);
     }
-    trace(session, 'C', bytes_slice(net_stream_input(session->stream), 0, used));
+    trace_octets(session, 'C', bytes_slice(net_stream_input(session->stream), 0, used));
     net_stream_consume(session->stream, used);
-    flush(session);
+    flush_output(session);
     return serve(session, want, &request);
 }
 
@@ -392,7 +392,7 @@ static void set_timer(struct reception_session *session)
     }
 }
 
-static void pump(struct reception_session *session)
+static void pump_session(struct reception_session *session)
 {
     enum next next;
     if (session->engine == NULL && !take_proxy_header(session)) {
@@ -431,7 +431,7 @@ static void on_timer(void *ctx)
         /* The engine has nobody to tell that the client does not read. */
         session_abandon(session);
     } else {
-        pump(session);
+        pump_session(session);
     }
 }
 
@@ -456,7 +456,7 @@ static void on_stream(void *ctx, enum net_stream_event event)
     case NET_STREAM_DRAINED:
         break;
     }
-    pump(session);
+    pump_session(session);
 }
 
 void reception_session_drain(struct reception_session *session)
@@ -475,7 +475,7 @@ void reception_session_start(struct reception_listener *listener, struct net_str
     struct reception_session *session = expect_calloc(1, sizeof *session);
     session->listener = listener;
     session->reception = reception;
-    session->go_on = pump;
+    session->go_on = pump_session;
     session->abort = session_end;
     session->stream = stream;
     session->tls = options->tls == NULL ? NULL : net_tls_hold(options->tls);
@@ -495,7 +495,7 @@ void reception_session_start(struct reception_listener *listener, struct net_str
     net_stream_set_handler(stream, on_stream, session);
     if (reception_door_has(&listener->proxies, session->address)) {
         net_timer_start(session->timer, PROXY_TIMEOUT_MS);
-    } else if (begin(session)) {
-        pump(session);
+    } else if (let_in(session)) {
+        pump_session(session);
     }
 }

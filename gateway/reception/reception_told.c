@@ -116,7 +116,7 @@ void reception_told_untold(void *ctx)
     }
 }
 
-static void set(json_t *object, const char *field, const char *text)
+static void set_field(json_t *object, const char *field, const char *text)
 {
     struct bytes value = bytes_of(text);
     if (value.len > 0) {
@@ -147,8 +147,8 @@ static void keep_about(const struct reception_session *session, json_t *object)
     }
     set_list(object, "recipients", to, envelope->to_count);
     free(to);
-    set(object, "subject", envelope->subject);
-    set(object, "message_id", envelope->message_id);
+    set_field(object, "subject", envelope->subject);
+    set_field(object, "message_id", envelope->message_id);
     if (envelope->header_from_count > 0) {
         set_list(object, "header_from", envelope->header_from, envelope->header_from_count);
     }
@@ -164,7 +164,7 @@ static bool is_said(enum smtpd_reply reply)
 }
 
 /* What is kept of a refusal: the fields of its line. */
-static void keep(struct reception_session *session, const struct smtpd_refusal *refusal)
+static void keep_refusal(struct reception_session *session, const struct smtpd_refusal *refusal)
 {
     struct reception *reception = session->reception;
     const struct smtpd_answer *answer = refusal->answer;
@@ -174,27 +174,27 @@ static void keep(struct reception_session *session, const struct smtpd_refusal *
     int64_t now = net_wall(reception->loop);
     log_time(now, time);
     json_object_set_new(object, "time_ms", json_integer(now));
-    set(object, "time", time);
-    set(object, "client.address", session->address);
-    set(object, "listener", session->listener->options.name);
-    set(object, "helo", refusal->helo);
-    set(object, "user", refusal->user);
-    set(object, "id", envelope == NULL ? NULL : session->id);
-    set(object, "from", envelope == NULL ? NULL : envelope->from[0] == '\0' ? "<>" : envelope->from);
-    set(object, "to", refusal->recipient);
+    set_field(object, "time", time);
+    set_field(object, "client.address", session->address);
+    set_field(object, "listener", session->listener->options.name);
+    set_field(object, "helo", refusal->helo);
+    set_field(object, "user", refusal->user);
+    set_field(object, "id", envelope == NULL ? NULL : session->id);
+    set_field(object, "from", envelope == NULL ? NULL : envelope->from[0] == '\0' ? "<>" : envelope->from);
+    set_field(object, "to", refusal->recipient);
     if (refusal->is_mail) {
         keep_about(session, object);
     }
-    set(object, "command", refusal->said);
-    set(object, "reason", smtpd_reply_reason(answer->reply));
-    set(object, "key", refusal->key);
-    set(object, "rule", rule_of(session, answer));
+    set_field(object, "command", refusal->said);
+    set_field(object, "reason", smtpd_reply_reason(answer->reply));
+    set_field(object, "key", refusal->key);
+    set_field(object, "rule", rule_of(session, answer));
     if (is_said(answer->reply)) {
         json_object_set_new(object, "reply.code", json_integer(answer->code));
-        set(object, "reply.enhanced", answer->enhanced);
-        set(object, "reply.text", answer->text);
+        set_field(object, "reply.enhanced", answer->enhanced);
+        set_field(object, "reply.text", answer->text);
     } else {
-        set(object, "error.message", answer->text);
+        set_field(object, "error.message", answer->text);
     }
     reception_refusals_add(reception->refusals, &object);
 }
@@ -225,7 +225,7 @@ void reception_told_refusal(void *ctx, const struct smtpd_refusal *refusal)
     } else {
         log_refusal(session, refusal);
     }
-    keep(session, refusal);
+    keep_refusal(session, refusal);
 }
 
 void reception_told_door(struct reception_session *session, enum smtpd_reply reply, const char *text)
@@ -246,7 +246,7 @@ void reception_told_door(struct reception_session *session, enum smtpd_reply rep
                   LOG_STR("listener", session->listener->options.name), LOG_STR("reason", smtpd_reply_reason(reply)),
                   LOG_STR("key", smtpd_reply_key(reply)), LOG_STR("error.message", answer.text));
     }
-    keep(session, &refusal);
+    keep_refusal(session, &refusal);
 }
 
 void reception_told_left(struct reception_session *session)

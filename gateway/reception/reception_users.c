@@ -41,7 +41,7 @@ struct parse {
     char pointer[600]; /* of the user */
 };
 
-static void wrong(struct parse *parse, const char *key, const char *text)
+static void wrong_users(struct parse *parse, const char *key, const char *text)
 {
     char pointer[700];
     snprintf(pointer, sizeof pointer, "%s%s%s", parse->pointer, key[0] == '\0' ? "" : "/", key);
@@ -88,7 +88,8 @@ static void read_password(struct parse *parse, json_t *object, struct reception_
     }
     /* A plain word is what people write by mistake: crypt(3) would take it as an ancient DES salt. */
     if (text == NULL || text[0] != '$' || crypt_checksalt(text) != CRYPT_SALT_OK) {
-        wrong(parse, "password", "a crypt(3) hash such as \"$y$j9T$...\" is expected; \"mailweir passwd\" makes one");
+        wrong_users(parse, "password",
+                    "a crypt(3) hash such as \"$y$j9T$...\" is expected; \"mailweir passwd\" makes one");
         return;
     }
     user->password = expect_memory(arena_text(parse->users->arena, text));
@@ -105,8 +106,8 @@ static void read_scram(struct parse *parse, json_t *object, struct reception_use
     }
     user->has_scram = text != NULL && parse_scram(parse->users->arena, text, &user->scram);
     if (!user->has_scram) {
-        wrong(parse, "scram",
-              "write \"{SCRAM-SHA-256}iterations,salt,StoredKey,ServerKey\"; \"mailweir passwd\" makes it");
+        wrong_users(parse, "scram",
+                    "write \"{SCRAM-SHA-256}iterations,salt,StoredKey,ServerKey\"; \"mailweir passwd\" makes it");
     }
     parse->users->mechanisms |= SMTPD_MECHANISM_SCRAM | SMTPD_MECHANISM_SCRAM_PLUS;
 }
@@ -118,14 +119,14 @@ static void read_senders(struct parse *parse, json_t *object, struct reception_u
         return;
     }
     if (!json_is_array(list)) {
-        wrong(parse, "senders", "a list of patterns such as \"*@example.net\" is expected");
+        wrong_users(parse, "senders", "a list of patterns such as \"*@example.net\" is expected");
         return;
     }
     const char **senders = expect_memory(arena_array(parse->users->arena, json_array_size(list) + 1, sizeof *senders));
     for (size_t i = 0; i < json_array_size(list); i++) {
         const char *text = json_string_value(json_array_get(list, i));
         if (text == NULL) {
-            wrong(parse, "senders", "a pattern is a string");
+            wrong_users(parse, "senders", "a pattern is a string");
             return;
         }
         senders[user->sender_count++] = expect_memory(arena_text(parse->users->arena, text));
@@ -139,11 +140,11 @@ static void read_user(struct parse *parse, const char *name, json_t *object)
     struct reception_user *user = expect_memory(arena_alloc(parse->users->arena, sizeof *user));
     size_t len = strlen(name);
     if (len == 0 || len > RECEPTION_USER_NAME_MAX || bytes_has_control(bytes_of(name))) {
-        wrong(parse, "", "a user's name has 1 to 255 octets and no control characters");
+        wrong_users(parse, "", "a user's name has 1 to 255 octets and no control characters");
         return;
     }
     if (!json_is_object(object)) {
-        wrong(parse, "", "a user is an object with \"password\" or \"scram\"");
+        wrong_users(parse, "", "a user is an object with \"password\" or \"scram\"");
         return;
     }
     document_unknown_keys(parse->json, parse->problems, parse->pointer, object, known);
@@ -153,7 +154,7 @@ static void read_user(struct parse *parse, const char *name, json_t *object)
     read_scram(parse, object, user);
     read_senders(parse, object, user);
     if (map_set(parse->users->by_name, bytes_of(user->name), user) < 0) {
-        wrong(parse, "", "too many users");
+        wrong_users(parse, "", "too many users");
     }
 }
 
@@ -179,7 +180,7 @@ static void read_users(struct parse *parse, json_t *root)
     const char *name;
     json_t *user;
     if (!json_is_object(root) || !json_is_object(users)) {
-        wrong(parse, "", "{\"users\": {\"name\": {...}}} is expected");
+        wrong_users(parse, "", "{\"users\": {\"name\": {...}}} is expected");
         return;
     }
     document_unknown_keys(parse->json, parse->problems, "", root, known);

@@ -76,7 +76,7 @@ struct measurement {
     bool failed;
 };
 
-static void measure(void *ctx)
+static void measure_room(void *ctx)
 {
     struct measurement *measurement = ctx;
     struct store *store = measurement->spool->store;
@@ -103,7 +103,7 @@ static void need_measurement(struct spool *spool)
     struct measurement *measurement = expect_calloc(1, sizeof *measurement);
     measurement->spool = spool;
     spool->measuring = true;
-    net_lane_submit(spool->tidy, measure, on_measured, measurement);
+    net_lane_submit(spool->tidy, measure_room, on_measured, measurement);
 }
 
 int spool_can_accept(struct spool *spool, uint64_t size, struct fault *fault)

@@ -24,7 +24,7 @@ struct request {
 
 /* ---- answering ---- */
 
-static void answer(struct request *request, json_t *reply)
+static void answer_request(struct request *request, json_t *reply)
 {
     char *text = json_dumps(reply, JSON_COMPACT);
     request->done(request->ctx, text == NULL ? "{}" : text);
@@ -37,7 +37,7 @@ static void answer(struct request *request, json_t *reply)
 
 static void answer_fault(struct request *request, const struct fault *fault)
 {
-    answer(request, json_pack("{s:s, s:s}", "error", fault->text, "code", fault->code));
+    answer_request(request, json_pack("{s:s, s:s}", "error", fault->text, "code", fault->code));
 }
 
 static void on_changed(void *ctx, const struct spool_change_result *result, const struct fault *fault)
@@ -51,7 +51,7 @@ static void on_changed(void *ctx, const struct spool_change_result *result, cons
     if (result->doubtful > 0) {
         json_object_set_new(reply, "in_doubt", json_integer((json_int_t)result->doubtful));
     }
-    answer(request, reply);
+    answer_request(request, reply);
 }
 
 static void answer_refusal(void *ctx)
@@ -73,7 +73,7 @@ static struct spool_asker asker_of(struct request *request)
     return (struct spool_asker){.by = text_of(request, "by"), .again = again, .done = on_changed, .ctx = request};
 }
 
-static int change(struct request *request, int verb)
+static int change_states(struct request *request, int verb)
 {
     struct store_select chosen;
     json_t *select = json_object_get(request->root, "select");
@@ -136,7 +136,7 @@ static int read_deliveries(struct request *request, struct mail_delivery **deliv
     return 0;
 }
 
-static int reroute(struct request *request, int unused)
+static int reroute_message(struct request *request, int unused)
 {
     (void)unused;
     struct mail_delivery *deliveries;
@@ -155,7 +155,7 @@ static int reroute(struct request *request, int unused)
 }
 
 /* {"verb": "forget", "address": "…"}: changed is how many messages are forgotten, busy how many are open and stay. */
-static int forget(struct request *request, int unused)
+static int forget_settled(struct request *request, int unused)
 {
     (void)unused;
     const char *address = text_of(request, "address");
@@ -169,7 +169,7 @@ static int forget(struct request *request, int unused)
 
 static void on_imported(void *ctx, const json_t *reply)
 {
-    answer(ctx, json_deep_copy(reply));
+    answer_request(ctx, json_deep_copy(reply));
 }
 
 static int import(struct request *request, int unused)
@@ -183,9 +183,15 @@ static const struct {
     int (*run)(struct request *request, int argument); /* -1: refused, with request->fault */
     int argument;
 } verbs[] = {
-    {"retry", change, STORE_RETRY}, {"hold", change, STORE_HOLD}, {"release", change, STORE_RELEASE},
-    {"drop", change, STORE_DROP},   {"pause", pause, true},       {"resume", pause, false},
-    {"reroute", reroute, 0},        {"import", import, 0},        {"forget", forget, 0},
+    {"retry", change_states, STORE_RETRY},
+    {"hold", change_states, STORE_HOLD},
+    {"release", change_states, STORE_RELEASE},
+    {"drop", change_states, STORE_DROP},
+    {"pause", pause, true},
+    {"resume", pause, false},
+    {"reroute", reroute_message, 0},
+    {"import", import, 0},
+    {"forget", forget_settled, 0},
 };
 
 static int run_verb(struct request *request)

@@ -20,7 +20,7 @@ static void on_timer(void *ctx)
     spool_doubt_resolve(ctx);
 }
 
-static void wait(struct spool *spool)
+static void wait_for_store(struct spool *spool)
 {
     if (spool->doubt_timer == NULL) {
         spool->doubt_timer = net_timer_new(spool->loop, on_timer, spool);
@@ -30,7 +30,7 @@ static void wait(struct spool *spool)
     }
 }
 
-static void refuse(struct spool *spool, const struct spool_group *group)
+static void refuse_group(struct spool *spool, const struct spool_group *group)
 {
     spool->trouble = group->batch.fault;
     spool->trouble_until = net_now(spool->loop) + 2 * SPOOL_TROUBLE_MS;
@@ -44,11 +44,11 @@ void spool_doubt_take(struct spool *spool, struct spool_group *group)
         LOG_STR("reason", "what could not be synced may be on the disk: nobody is answered before it is written over"));
     group->doubtful_since = net_now(spool->loop);
     list_append(&spool->doubtful, &group->link);
-    refuse(spool, group);
-    wait(spool);
+    refuse_group(spool, group);
+    wait_for_store(spool);
 }
 
-static void resolve(void *ctx)
+static void resolve_group(void *ctx)
 {
     struct asking *asking = ctx;
     struct store *store = asking->spool->store;
@@ -90,12 +90,12 @@ static void on_resolved(void *ctx)
         struct spool_group *group = LIST_ITEM(link, struct spool_group, link);
         bool is_late = net_now(spool->loop) - group->doubtful_since >= SPOOL_DOUBT_MS;
         if (group->verdict == STORE_IN_DOUBT && !is_late) {
-            refuse(spool, group);
+            refuse_group(spool, group);
             list_append(&spool->doubtful, &group->link);
             continue;
         }
         if (group->verdict == STORE_IN_DOUBT) {
-            refuse(spool, group);
+            refuse_group(spool, group);
             leave_uncertain(group);
         } else if (group->verdict == STORE_COMMITTED) {
             forget_faults(group);
@@ -103,7 +103,7 @@ static void on_resolved(void *ctx)
         spool_group_answer(spool, &group);
     }
     if (!list_is_empty(&spool->doubtful)) {
-        wait(spool);
+        wait_for_store(spool);
     }
     free(asking);
 }
@@ -118,7 +118,7 @@ void spool_doubt_resolve(struct spool *spool)
     list_init(&asking->groups);
     list_move(&asking->groups, &spool->doubtful);
     spool->resolving = true;
-    net_lane_submit(spool->disk, resolve, on_resolved, asking);
+    net_lane_submit(spool->disk, resolve_group, on_resolved, asking);
 }
 
 void spool_doubt_end(struct spool *spool)

@@ -53,7 +53,7 @@ static void read_item(void *ctx, const struct store_item *found)
     fetch->items[fetch->count++] = item;
 }
 
-static void query(void *ctx)
+static void query_due(void *ctx)
 {
     struct fetch_job *fetch = ctx;
     struct store *store = fetch->spool->store;
@@ -150,7 +150,7 @@ static void begin_query(struct spool *spool, struct spool_fetcher *fetcher)
     if (spool->closing) {
         answer_group(spool, &fetch->job);
     } else {
-        net_lane_submit(spool->read, query, on_queried, fetch);
+        net_lane_submit(spool->read, query_due, on_queried, fetch);
     }
 }
 

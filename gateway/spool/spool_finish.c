@@ -61,7 +61,7 @@ static struct store_key key_of(const struct finish_job *finish)
     return (struct store_key){finish->item->body->at.message, finish->item->delivery.number};
 }
 
-static void untouch(struct spool *spool, struct finish_job *finish, bool uncertain, const char *doubt)
+static void untouch_delivery(struct spool *spool, struct finish_job *finish, bool uncertain, const char *doubt)
 {
     finish->job.op.kind = STORE_UNTOUCH;
     finish->job.op.untouch = (struct store_untouch){.key = key_of(finish), .uncertain = uncertain, .doubt = doubt};
@@ -77,7 +77,7 @@ void spool_give_back(struct spool *spool, struct spool_item **item)
     struct finish_job *finish = new_job(item);
     finish->left = true;
     spool_upstream(spool, finish->item->delivery.upstream)->giving_back++;
-    untouch(spool, finish, finish->item->uncertain, finish->item->delivery.doubt);
+    untouch_delivery(spool, finish, finish->item->uncertain, finish->item->delivery.doubt);
 }
 
 void spool_finish(struct spool *spool, struct spool_item **item, const struct spool_outcome *outcome,
@@ -93,7 +93,7 @@ void spool_finish(struct spool *spool, struct spool_item **item, const struct sp
     finish->ctx = ctx;
     memcpy(finish->doubt, outcome->doubt, sizeof finish->doubt);
     if (outcome->kind == SPOOL_UNTOUCHED) {
-        untouch(spool, finish, outcome->uncertain, finish->doubt);
+        untouch_delivery(spool, finish, outcome->uncertain, finish->doubt);
         return;
     }
     /* Of a damaged body no retry makes a whole one. */

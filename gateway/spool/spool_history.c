@@ -14,7 +14,7 @@
 
 /* ---- forgetting ---- */
 
-static void forget(struct spool *spool);
+static void forget_old(struct spool *spool);
 
 static void forget_done(struct spool *spool, struct spool_job *job)
 {
@@ -23,11 +23,11 @@ static void forget_done(struct spool *spool, struct spool_job *job)
     spool->forgot_at = net_now(spool->loop);
     free(job);
     if (more && !spool->closing) {
-        forget(spool);
+        forget_old(spool);
     }
 }
 
-static void forget(struct spool *spool)
+static void forget_old(struct spool *spool)
 {
     struct spool_job *job = expect_calloc(1, sizeof *job);
     *job = (struct spool_job){
@@ -43,7 +43,7 @@ static void forget(struct spool *spool)
 
 /* ---- learning ---- */
 
-static void learn(struct spool *spool);
+static void learn_words(struct spool *spool);
 
 static void learn_done(struct spool *spool, struct spool_job *job)
 {
@@ -53,11 +53,11 @@ static void learn_done(struct spool *spool, struct spool_job *job)
     spool->learnt_at = net_now(spool->loop);
     free(job);
     if (more && !spool->closing) {
-        learn(spool);
+        learn_words(spool);
     }
 }
 
-static void learn(struct spool *spool)
+static void learn_words(struct spool *spool)
 {
     struct spool_job *job = expect_calloc(1, sizeof *job);
     *job = (struct spool_job){
@@ -76,9 +76,9 @@ void spool_history_tidy(struct spool *spool)
         return;
     }
     if (!spool->forgetting && now - spool->forgot_at >= PAUSE_MS) {
-        forget(spool);
+        forget_old(spool);
     }
     if (!spool->learning && (spool->to_learn >= LEARN || now - spool->learnt_at >= PAUSE_MS)) {
-        learn(spool);
+        learn_words(spool);
     }
 }

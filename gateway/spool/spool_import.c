@@ -56,12 +56,12 @@ void spool_import_path(const char *spool, const char *id, char *out, size_t size
 
 /* ---- answers ---- */
 
-static void note(struct import *import, size_t number, const char *result)
+static void note_result(struct import *import, size_t number, const char *result)
 {
     json_array_set_new(import->results, number, json_string(result));
 }
 
-static void end(struct import *import)
+static void end_import(struct import *import)
 {
     if (!import->reading_done || import->answers > 0) {
         return;
@@ -82,36 +82,36 @@ static void on_committed(void *ctx, const struct fault *fault)
     bool known = fault != NULL && strcmp(fault->code, "known") == 0;
     import->added += fault == NULL;
     import->known += known;
-    note(import, answer->number, fault == NULL ? "added" : known ? "known" : fault->text);
+    note_result(import, answer->number, fault == NULL ? "added" : known ? "known" : fault->text);
     import->answers--;
     free(answer);
-    end(import);
+    end_import(import);
 }
 
 /* ---- one message ---- */
 
 static void begin_next(void *ctx);
 
-static void nothing(void *ctx)
+static void do_nothing(void *ctx)
 {
     (void)ctx;
 }
 
 /* The spool closes: what was not begun is left. */
-static void stop(struct import *import)
+static void stop_import(struct import *import)
 {
     for (; import->next < json_array_size(import->messages); import->next++) {
-        note(import, import->next, "the gateway is shutting down; import it again");
+        note_result(import, import->next, "the gateway is shutting down; import it again");
     }
     import->reading_done = true;
-    end(import);
+    end_import(import);
 }
 
 /* Lets go of the message; goes on with the next one. */
-static void leave(struct import *import)
+static void leave_message(struct import *import)
 {
     if (fault_is_set(&import->fault)) {
-        note(import, import->next, import->fault.text);
+        note_result(import, import->next, import->fault.text);
     }
     spool_stage_free(&import->stage);
     store_sum_free(&import->sum);
@@ -119,9 +119,9 @@ static void leave(struct import *import)
     arena_free(&import->arena);
     import->next++;
     if (import->spool->closing) {
-        stop(import);
+        stop_import(import);
     } else {
-        net_lane_submit(import->spool->read, nothing, begin_next, import);
+        net_lane_submit(import->spool->read, do_nothing, begin_next, import);
     }
 }
 
@@ -132,7 +132,7 @@ static void commit_import(struct import *import)
     import->answers++;
     spool_stage_unique(import->stage, true);
     spool_commit(&import->stage, &import->envelope, import->deliveries, import->count, on_committed, answer);
-    leave(import);
+    leave_message(import);
 }
 
 static void read_piece(void *ctx)
@@ -148,7 +148,7 @@ static void read_on(struct import *import)
 {
     if (import->spool->closing) {
         fault_set(&import->fault, FAULT_LOCAL, "shutdown", "import", "the gateway is shutting down; import it again");
-        leave(import);
+        leave_message(import);
     } else {
         net_lane_submit(import->spool->read, read_piece, on_piece, import);
     }
@@ -162,7 +162,7 @@ static void check_whole(struct import *import)
     const char *wanted = json_string_value(json_object_get(message, "sum"));
     if (import->offset != import->size || wanted == NULL || strcmp(sum, wanted) != 0) {
         fault_set(&import->fault, FAULT_LOCAL, "damaged", "import", "its file is not what was to be imported");
-        leave(import);
+        leave_message(import);
         return;
     }
     commit_import(import);
@@ -174,7 +174,7 @@ static void on_piece(void *ctx)
     struct bytes piece = bytes_at(import->chunk, import->got);
     import->offset += piece.len;
     if (fault_is_set(&import->fault)) {
-        leave(import);
+        leave_message(import);
         return;
     }
     if (piece.len == 0) {
@@ -186,7 +186,7 @@ static void on_piece(void *ctx)
     import->stopped = result > 0;
     if (result < 0) {
         import->fault = *spool_stage_fault(import->stage);
-        leave(import);
+        leave_message(import);
     } else if (result == 0) {
         read_on(import);
     }
@@ -244,9 +244,9 @@ static void begin_next(void *ctx)
 {
     struct import *import = ctx;
     if (import->spool->closing || import->next == json_array_size(import->messages)) {
-        stop(import);
+        stop_import(import);
     } else if (begin_import(import) != 0) {
-        leave(import);
+        leave_message(import);
     } else {
         read_on(import);
     }
@@ -266,6 +266,6 @@ int spool_import(struct spool *spool, const json_t *request, spool_import_fn *do
     for (size_t i = 0; i < json_array_size(messages); i++) {
         json_array_append_new(import->results, json_string(""));
     }
-    net_lane_submit(spool->read, nothing, begin_next, import);
+    net_lane_submit(spool->read, do_nothing, begin_next, import);
     return 0;
 }

@@ -29,7 +29,7 @@ struct known {
 };
 
 /* What is kept under the key; NULL: nothing. */
-static struct known *find(const struct spool *spool, const char *upstream, const char *folder)
+static struct known *find_mark(const struct spool *spool, const char *upstream, const char *folder)
 {
     struct buf key;
     struct known *known = key_of(&key, upstream, folder) ? map_get(spool->marks, buf_bytes(&key)) : NULL;
@@ -37,7 +37,7 @@ static struct known *find(const struct spool *spool, const char *upstream, const
     return known;
 }
 
-static void keep(struct spool *spool, const char *upstream, const char *folder, const struct known *what)
+static void keep_mark(struct spool *spool, const char *upstream, const char *folder, const struct known *what)
 {
     struct buf key;
     if (key_of(&key, upstream, folder)) {
@@ -58,7 +58,7 @@ static void keep(struct spool *spool, const char *upstream, const char *folder, 
 void spool_set_mark(struct spool *spool, const char *upstream, const char *folder, const struct doubt_mark *mark)
 {
     const struct known what = {.mark = *mark};
-    keep(spool, upstream, folder, &what);
+    keep_mark(spool, upstream, folder, &what);
 }
 
 /* Kept as of a folder without a name. */
@@ -66,13 +66,13 @@ void spool_set_origin(struct spool *spool, const char *upstream, const char *acc
 {
     struct known what = {.place = place};
     snprintf(what.mark.account, sizeof what.mark.account, "%s", account);
-    keep(spool, upstream, "", &what);
+    keep_mark(spool, upstream, "", &what);
 }
 
 void spool_item_mark(struct spool *spool, struct spool_item *item)
 {
-    const struct known *known = find(spool, item->delivery.upstream, item->delivery.folder);
-    const struct known *origin = find(spool, item->delivery.upstream, "");
+    const struct known *known = find_mark(spool, item->delivery.upstream, item->delivery.folder);
+    const struct known *origin = find_mark(spool, item->delivery.upstream, "");
     if (item->uncertain || (known == NULL && origin == NULL)) {
         return;
     }

@@ -73,14 +73,14 @@ static int note_row(void *ctx, const struct store_answer_row *row)
     return 0;
 }
 
-static int ask(struct pauses *pauses, struct fault *fault)
+static int ask_pauses(struct pauses *pauses, struct fault *fault)
 {
     struct store *store = pauses->spool->store;
     const struct store_question question = {.kind = STORE_ASK_PAUSES};
     return store->ops->ask(store, &question, note_row, pauses, fault);
 }
 
-static void take(struct pauses *pauses)
+static void take_pauses(struct pauses *pauses)
 {
     end_all(pauses->spool);
     for (size_t i = 0; i < pauses->count; i++) {
@@ -92,9 +92,9 @@ static void take(struct pauses *pauses)
 int spool_pause_ask(struct spool *spool, struct fault *fault)
 {
     struct pauses pauses = {.spool = spool};
-    int result = ask(&pauses, fault);
+    int result = ask_pauses(&pauses, fault);
     if (result == 0) {
-        take(&pauses);
+        take_pauses(&pauses);
     }
     free(pauses.notes);
     return result;
@@ -105,7 +105,7 @@ int spool_pause_ask(struct spool *spool, struct fault *fault)
 static void ask_on_lane(void *ctx)
 {
     struct pauses *pauses = ctx;
-    pauses->failed = ask(pauses, NULL) != 0;
+    pauses->failed = ask_pauses(pauses, NULL) != 0;
 }
 
 /* What is due may be news as well: whoever fetches looks. What is paused, the claim says again. */
@@ -114,7 +114,7 @@ static void on_asked(void *ctx)
     struct pauses *pauses = ctx;
     struct spool *spool = pauses->spool;
     if (!pauses->failed) {
-        take(pauses);
+        take_pauses(pauses);
     }
     free(pauses->notes);
     free(pauses);

@@ -431,8 +431,8 @@ static int found_row(void *ctx, const struct store_answer_row *row)
     return found->count == found->limit;
 }
 
-static int find(struct store *store, const struct store_question *question, uint64_t *messages, size_t *count_r,
-                struct fault *fault)
+static int find_messages(struct store *store, const struct store_question *question, uint64_t *messages,
+                         size_t *count_r, struct fault *fault)
 {
     struct found found = {.messages = messages, .limit = question->limit};
     if (store->ops->ask(store, question, found_row, &found, fault) != 0) {
@@ -446,7 +446,7 @@ int spool_query_find(struct store *store, const char *what, uint64_t *messages, 
                      struct fault *fault)
 {
     const struct store_question question = {.kind = STORE_ASK_FIND, .what = what, .limit = limit};
-    return find(store, &question, messages, count_r, fault);
+    return find_messages(store, &question, messages, count_r, fault);
 }
 
 int spool_query_find_uid(struct store *store, const char *upstream, const char *folder, uint32_t uid,
@@ -454,5 +454,5 @@ int spool_query_find_uid(struct store *store, const char *upstream, const char *
 {
     const struct store_question question = {
         .kind = STORE_ASK_FILED, .upstream = upstream, .folder = folder, .uid = uid, .limit = limit};
-    return find(store, &question, messages, count_r, fault);
+    return find_messages(store, &question, messages, count_r, fault);
 }

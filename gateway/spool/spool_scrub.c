@@ -64,14 +64,14 @@ static void note_damage(void *ctx, const struct store_damage *damage)
     snprintf(finding->id, sizeof finding->id, "%s", damage->id == NULL ? "" : damage->id);
 }
 
-static void look(void *ctx)
+static void look_at_bodies(void *ctx)
 {
     struct spool_scrub *scrub = ctx;
     struct store *store = scrub->spool->store;
     scrub->failed = store->ops->scrub(store, &scrub->at, &scrub->fault) != 0;
 }
 
-static void mend(void *ctx)
+static void mend_counts(void *ctx)
 {
     struct spool_scrub *scrub = ctx;
     struct store *store = scrub->spool->store;
@@ -124,7 +124,7 @@ static void end_round(struct spool_scrub *scrub)
 
 /* ---- one step after the other ---- */
 
-static void wait(struct spool_scrub *scrub, bool is_round_over)
+static void wait_for_turn(struct spool_scrub *scrub, bool is_round_over)
 {
     uint64_t every_ms = scrub->spool->options.check_every_ms,
              step_ms = every_ms / 10 < STEP_MS ? every_ms / 10 : STEP_MS;
@@ -151,7 +151,7 @@ static void on_mended(void *ctx)
                   LOG_STR("reason", "what the spool's index did not find was there, and is found again"));
         spool_wake(spool, NULL);
     }
-    wait(scrub, false);
+    wait_for_turn(scrub, false);
 }
 
 static void on_looked(void *ctx)
@@ -174,9 +174,9 @@ static void on_looked(void *ctx)
         end_round(scrub);
     }
     if (scrub->needs_mending && !scrub->torn && !spool->closing) {
-        net_lane_submit(spool->disk, mend, on_mended, scrub);
+        net_lane_submit(spool->disk, mend_counts, on_mended, scrub);
     } else {
-        wait(scrub, is_over);
+        wait_for_turn(scrub, is_over);
     }
 }
 
@@ -185,7 +185,7 @@ static void on_timer(void *ctx)
     struct spool_scrub *scrub = ctx;
     scrub->failed = false;
     scrub->fault = FAULT_INIT;
-    net_lane_submit(scrub->spool->tidy, look, on_looked, scrub);
+    net_lane_submit(scrub->spool->tidy, look_at_bodies, on_looked, scrub);
 }
 
 void spool_scrub_start(struct spool *spool)

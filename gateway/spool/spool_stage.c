@@ -75,7 +75,7 @@ static void defer_ready(struct spool_stage *stage)
 }
 
 /* Goes on with what gathered while the lane was busy. */
-static void pump(struct spool_stage *stage)
+static void pump_stage(struct spool_stage *stage)
 {
     bool failed = fault_is_set(&stage->fault);
     if (!failed && stage->waiting.len > 0 && (stage->ready != NULL || stage->waiting.len >= STORE_CHUNK)) {
@@ -99,7 +99,7 @@ static void on_chunk(void *ctx)
         buf_done(&stage->waiting);
     }
     if (!stage->closed) {
-        pump(stage);
+        pump_stage(stage);
     }
 }
 
@@ -172,7 +172,7 @@ void spool_stage_source(struct spool_stage *stage, void (*on_ready)(void *ctx, c
     if (stage->upload == NULL) {
         defer_ready(stage);
     } else if (!stage->busy) {
-        pump(stage);
+        pump_stage(stage);
     }
 }
 
@@ -203,7 +203,7 @@ static void on_freed(void *ctx)
     spool_stage_destroy(&stage);
 }
 
-static void nothing(void *ctx)
+static void do_nothing(void *ctx)
 {
     (void)ctx;
 }
@@ -220,7 +220,7 @@ void spool_stage_free(struct spool_stage **stage_ref)
         /* Behind the chunk that may be with the lane. */
         struct store_upload *upload = stage->upload;
         spool_upload_free(stage->spool, &upload, false);
-        net_lane_submit(stage->spool->disk, nothing, on_freed, stage);
+        net_lane_submit(stage->spool->disk, do_nothing, on_freed, stage);
     } else {
         spool_stage_destroy(&stage);
     }

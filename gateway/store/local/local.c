@@ -15,25 +15,25 @@
 
 /* ---- small questions ---- */
 
-static int room(struct store *store, struct store_room *room_r, struct fault *fault)
+static int measure_room(struct store *store, struct store_room *room_r, struct fault *fault)
 {
     return net_file_free_space(local_of(store)->path, &room_r->octets, &room_r->inodes, fault);
 }
 
-static int hint(struct store *store)
+static int hint_descriptor(struct store *store)
 {
     (void)store;
     return -1; /* whoever else changes something has the lock */
 }
 
-static const char *warning(const struct store *store)
+static const char *warning_of(const struct store *store)
 {
     const struct local *local = local_of((struct store *)(uintptr_t)store);
     return local->warning[0] == '\0' ? NULL : local->warning;
 }
 
-static ptrdiff_t body(struct store *store, struct store_body *wanted, uint64_t offset, void *into, size_t len,
-                      struct fault *fault)
+static ptrdiff_t read_body(struct store *store, struct store_body *wanted, uint64_t offset, void *into, size_t len,
+                           struct fault *fault)
 {
     struct local *local = local_of(store);
     if (wanted->place.segment == 0) {
@@ -69,7 +69,7 @@ static void close_all(struct store *store)
     free(local);
 }
 
-static struct local *make(const char *path)
+static struct local *make_local(const char *path)
 {
     struct local *local = expect_calloc(1, sizeof *local);
     local->store.ops = &local_store;
@@ -158,7 +158,7 @@ static int open_store(struct store **store_r, const struct store_options *option
         fault_set(fault, FAULT_LOCAL, "enametoolong", "spool", "the path of the spool is too long");
         return -1;
     }
-    struct local *local = make(options->path);
+    struct local *local = make_local(options->path);
     local->options = *options;
     local->options.path = local->path;
     if (open_all(local, fault) != 0) {
@@ -172,7 +172,7 @@ static int open_store(struct store **store_r, const struct store_options *option
 static int look_at(struct store **store_r, const char *path, struct fault *fault)
 {
     char index[LOCAL_PATH_MAX];
-    struct local *local = make(path);
+    struct local *local = make_local(path);
     snprintf(index, sizeof index, "%s/index.sqlite", local->path);
     if (open_reading(local, index, fault) != 0) {
         close_all(&local->store);
@@ -190,11 +190,11 @@ const struct store_ops local_store = {
     .commit = local_commit,
     .resolve = local_resolve,
     .claim = local_claim,
-    .body = body,
+    .body = read_body,
     .ask = local_ask,
-    .room = room,
-    .hint = hint,
-    .warning = warning,
+    .room = measure_room,
+    .hint = hint_descriptor,
+    .warning = warning_of,
     .upload = local_upload,
     .upload_write = local_upload_write,
     .upload_read = local_upload_read,

@@ -29,7 +29,7 @@ static bool is_doubtful(const struct local *local, const struct local_index_foun
 }
 
 /* The history's words; the operator's word ends the doubt, and what is filed then is told as perhaps filed twice. */
-static int tell(struct local *local, const struct wanted *wanted, int64_t now_ms, struct fault *fault)
+static int tell_changed(struct local *local, const struct wanted *wanted, int64_t now_ms, struct fault *fault)
 {
     char note[300];
     const char *doubt = !wanted->doubtful ? ""
@@ -50,7 +50,7 @@ static int change_one(struct local *local, const struct wanted *wanted, struct f
     char id[STORE_ID_LEN];
     int64_t now_ms = local_now(local);
     if (local_index_set_state(local->index, wanted->key, wanted->to, now_ms, local->run, fault) != 0 ||
-        tell(local, wanted, now_ms, fault) != 0 ||
+        tell_changed(local, wanted, now_ms, fault) != 0 ||
         local_index_name(local->index, wanted->key.message, id, NULL, fault) != 0) {
         return -1;
     }
@@ -138,7 +138,7 @@ static int add_rerouted(struct local *local, const struct store_reroute *reroute
 }
 
 /* All open deliveries of one message give way to new ones, or none when one of them is being delivered. */
-static int reroute(struct local *local, struct store_op *op, struct fault *fault)
+static int reroute_message(struct local *local, struct store_op *op, struct fault *fault)
 {
     struct store_reroute *reroute = &op->reroute;
     struct local_index_found *found = expect_calloc(STORE_DELIVERIES_MAX, sizeof *found);
@@ -175,7 +175,7 @@ static int reroute(struct local *local, struct store_op *op, struct fault *fault
     return result;
 }
 
-const struct local_kind local_reroute = {.index = reroute, .decides = true};
+const struct local_kind local_reroute = {.index = reroute_message, .decides = true};
 
 /* ---- PAUSE ---- */
 
@@ -206,7 +206,7 @@ static int heard(struct local *local, struct store_op *op, struct fault *fault)
 
 const struct local_kind local_heard = {.index = heard};
 
-static int forget(struct local *local, struct store_op *op, struct fault *fault)
+static int forget_settled(struct local *local, struct store_op *op, struct fault *fault)
 {
     struct store_forget *forget = &op->forget;
     uint64_t settled;
@@ -223,4 +223,4 @@ static int forget(struct local *local, struct store_op *op, struct fault *fault)
                               &forget->forgotten, fault);
 }
 
-const struct local_kind local_forget = {.index = forget};
+const struct local_kind local_forget = {.index = forget_settled};

@@ -18,7 +18,8 @@ void local_chore_leave(struct local *local, struct store_chore *chore)
     list_append(&local->batch->chores, &chore->link);
 }
 
-static void leave(struct local *local, uint64_t segment, void (*step)(struct local *local, struct store_chore *chore))
+static void leave_segment(struct local *local, uint64_t segment,
+                          void (*step)(struct local *local, struct store_chore *chore))
 {
     struct local_chore *chore = expect_calloc(1, sizeof *chore);
     *chore = (struct local_chore){.chore.next = STORE_CHORE_TIDY, .step = step, .segment = segment};
@@ -39,7 +40,7 @@ static void remove_segment(struct local *local, struct store_chore *chore)
 void local_chore_discard(struct local *local, uint64_t segment)
 {
     if (local->current == NULL || segment != local->current->id) {
-        leave(local, segment, remove_segment);
+        leave_segment(local, segment, remove_segment);
     }
 }
 
@@ -67,7 +68,7 @@ void local_chore_tidy(struct local *local)
 {
     if (!local->tidying) {
         local->tidying = true;
-        leave(local, 0, tidy_most);
+        leave_segment(local, 0, tidy_most);
     }
 }
 

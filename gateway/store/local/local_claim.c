@@ -93,7 +93,7 @@ static int take_turns(struct finding *finding)
 
 /* ---- what stands there of them ---- */
 
-static void tell(void *ctx, const struct local_index_due *due)
+static void tell_due(void *ctx, const struct local_index_due *due)
 {
     struct finding *finding = ctx;
     const struct store_item item = {
@@ -124,7 +124,7 @@ static int find_all(struct finding *finding)
         return -1;
     }
     for (size_t i = 0; i < finding->found; i++) {
-        if (local_index_load(finding->index, finding->keys[i], tell, finding, finding->fault) < 0) {
+        if (local_index_load(finding->index, finding->keys[i], tell_due, finding, finding->fault) < 0) {
             return -1;
         }
     }

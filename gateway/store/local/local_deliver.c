@@ -10,7 +10,7 @@
 #include "store/local/local_journal.h"
 #include "store/local/local_private.h"
 
-static int hand(struct local *local, struct store_op *op, struct fault *fault)
+static int hand_deliveries(struct local *local, struct store_op *op, struct fault *fault)
 {
     struct store_hand *hand = &op->hand;
     for (size_t i = 0; i < hand->count; i++) {
@@ -23,18 +23,19 @@ static int hand(struct local *local, struct store_op *op, struct fault *fault)
     return 0;
 }
 
-const struct local_kind local_hand = {.index = hand};
+const struct local_kind local_hand = {.index = hand_deliveries};
 
-static int untouch(struct local *local, struct store_op *op, struct fault *fault)
+static int untouch_delivery(struct local *local, struct store_op *op, struct fault *fault)
 {
     return local_index_give_back(local->index, &op->untouch, local->run, fault) < 0 ? -1 : 0;
 }
 
-const struct local_kind local_untouch = {.index = untouch};
+const struct local_kind local_untouch = {.index = untouch_delivery};
 
 /* It has another place from now on. That stands in the decisions, too: what the record says is a folder that there is
  * not, and a rebuilt index would send there what may lie here. */
-static int redirect(struct local *local, const struct store_finish *finish, int64_t now_ms, struct fault *fault)
+static int redirect_delivery(struct local *local, const struct store_finish *finish, int64_t now_ms,
+                             struct fault *fault)
 {
     char id[STORE_ID_LEN], note[STORE_NOTE_MAX], *sender = NULL;
     if (local_index_name(local->index, finish->key.message, id, &sender, fault) != 0) {
@@ -54,7 +55,7 @@ static int redirect(struct local *local, const struct store_finish *finish, int6
 }
 
 /* Who finishes what is not in his hands (any more) is told so; nothing changes. */
-static int finish(struct local *local, struct store_op *op, struct fault *fault)
+static int finish_delivery(struct local *local, struct store_op *op, struct fault *fault)
 {
     const struct store_finish *finish = &op->finish;
     int64_t now_ms = local_now(local);
@@ -67,7 +68,7 @@ static int finish(struct local *local, struct store_op *op, struct fault *fault)
                   finish->key.number, (unsigned long long)finish->key.message);
         return 0;
     }
-    if (finish->instead != NULL && redirect(local, finish, now_ms, fault) != 0) {
+    if (finish->instead != NULL && redirect_delivery(local, finish, now_ms, fault) != 0) {
         return -1;
     }
     if (finish->instead == NULL && finish->note != NULL &&
@@ -82,7 +83,7 @@ static int finish(struct local *local, struct store_op *op, struct fault *fault)
     return finish->state == STORE_STATE_FILED ? local_batch_settle(local, finish->key.message, fault) : 0;
 }
 
-const struct local_kind local_finish = {.index = finish, .decides = true};
+const struct local_kind local_finish = {.index = finish_delivery, .decides = true};
 
 static int move_due(struct local *local, struct store_op *op, struct fault *fault)
 {

@@ -52,7 +52,7 @@ static int search_mentions(struct local *local, struct erasing *erasing, struct 
     return 0;
 }
 
-static int erase(struct local *local, struct store_op *op, struct fault *fault)
+static int erase_address(struct local *local, struct store_op *op, struct fault *fault)
 {
     struct store_erase *wanted = &op->erase;
     struct arena *arena = arena_new(STORE_CHUNK);
@@ -68,4 +68,4 @@ static int erase(struct local *local, struct store_op *op, struct fault *fault)
     return result;
 }
 
-const struct local_kind local_erase = {.index = erase};
+const struct local_kind local_erase = {.index = erase_address};

@@ -7,7 +7,7 @@
 #include "base/expect.h"
 #include "store/local/local_index_private.h"
 
-static sqlite3_stmt *prepare(struct local_index *index, const char *sql, struct fault *fault)
+static sqlite3_stmt *prepare_find(struct local_index *index, const char *sql, struct fault *fault)
 {
     sqlite3_stmt *st = NULL;
     int code = sqlite3_prepare_v2(index->db, sql, -1, &st, NULL);
@@ -18,8 +18,8 @@ static sqlite3_stmt *prepare(struct local_index *index, const char *sql, struct 
     return st;
 }
 
-static int collect(struct local_index *index, sqlite3_stmt *st, uint64_t *messages, size_t limit, size_t *count_r,
-                   struct fault *fault)
+static int collect_messages(struct local_index *index, sqlite3_stmt *st, uint64_t *messages, size_t limit,
+                            size_t *count_r, struct fault *fault)
 {
     size_t count = 0;
     int got = 0;
@@ -34,10 +34,10 @@ static int collect(struct local_index *index, sqlite3_stmt *st, uint64_t *messag
 int local_index_find(struct local_index *index, const char *what, uint64_t *messages, size_t limit, size_t *count_r,
                      struct fault *fault)
 {
-    sqlite3_stmt *st = prepare(index,
-                               "SELECT seq FROM message WHERE id = ?1 UNION SELECT seq FROM message WHERE id = ?2"
-                               " UNION SELECT seq FROM message WHERE message_id IN (?1, ?3) ORDER BY 1",
-                               fault);
+    sqlite3_stmt *st = prepare_find(index,
+                                    "SELECT seq FROM message WHERE id = ?1 UNION SELECT seq FROM message WHERE id = ?2"
+                                    " UNION SELECT seq FROM message WHERE message_id IN (?1, ?3) ORDER BY 1",
+                                    fault);
     if (st == NULL) {
         return -1;
     }
@@ -51,21 +51,22 @@ int local_index_find(struct local_index *index, const char *what, uint64_t *mess
     sqlite3_bind_text(st, 2, what, dot == NULL ? -1 : (int)(dot - what), SQLITE_TRANSIENT);
     sqlite3_bind_text(st, 3, brackets, -1, SQLITE_TRANSIENT);
     free(brackets);
-    return collect(index, st, messages, limit, count_r, fault);
+    return collect_messages(index, st, messages, limit, count_r, fault);
 }
 
 int local_index_find_uid(struct local_index *index, const char *upstream, const char *folder, uint32_t uid,
                          uint64_t *messages, size_t limit, size_t *count_r, struct fault *fault)
 {
-    sqlite3_stmt *st = prepare(index,
-                               "SELECT DISTINCT message FROM delivery WHERE upstream = ?1 AND uid = ?3 AND uid > 0 AND "
-                               "folder = ?2 AND state = 3",
-                               fault);
+    sqlite3_stmt *st =
+        prepare_find(index,
+                     "SELECT DISTINCT message FROM delivery WHERE upstream = ?1 AND uid = ?3 AND uid > 0 AND "
+                     "folder = ?2 AND state = 3",
+                     fault);
     if (st == NULL) {
         return -1;
     }
     sqlite3_bind_text(st, 1, upstream, -1, SQLITE_TRANSIENT);
     sqlite3_bind_text(st, 2, folder, -1, SQLITE_TRANSIENT);
     sqlite3_bind_int64(st, 3, uid);
-    return collect(index, st, messages, limit, count_r, fault);
+    return collect_messages(index, st, messages, limit, count_r, fault);
 }

@@ -134,7 +134,7 @@ static sqlite3_stmt *end_query(struct local_index *index, struct query *query, s
 }
 
 /* A statement with fixed text and up to three values. */
-static sqlite3_stmt *prepare(struct local_index *index, const char *sql, struct fault *fault)
+static sqlite3_stmt *prepare_query(struct local_index *index, const char *sql, struct fault *fault)
 {
     struct query query = {0};
     buf_init(&query.sql, SQL_MAX);
@@ -248,7 +248,7 @@ static int ask_list(const struct asking *asking, const struct store_question *qu
                                         : " ORDER BY m.seq, d.number LIMIT ?",
                question->limit == 0 ? -1 : (int64_t)question->limit);
     sqlite3_stmt *st = end_query(asking->index, &query, asking->fault);
-    sqlite3_stmt *last = prepare(asking->index, ATTEMPTS " ORDER BY attempt DESC LIMIT 1", asking->fault);
+    sqlite3_stmt *last = prepare_query(asking->index, ATTEMPTS " ORDER BY attempt DESC LIMIT 1", asking->fault);
     int got = 0, stop = st == NULL || last == NULL ? -1 : 0;
     while (stop == 0 && (got = local_sql_next_row(asking->index, st, asking->fault)) != 0) {
         stop = got < 0 ? -1 : list_row(asking, st, last);
@@ -317,10 +317,10 @@ static struct tally *tally_of(struct tallies *tallies, const char *upstream)
 
 static int count_all(const struct asking *asking, struct tallies *tallies)
 {
-    sqlite3_stmt *st = prepare(asking->index,
-                               "SELECT d.upstream, d.state, m.received_ms FROM message m CROSS JOIN delivery d"
-                               " ON d.message = m.seq WHERE m.open > 0 AND d.state IN (0, 1, 2)",
-                               asking->fault);
+    sqlite3_stmt *st = prepare_query(asking->index,
+                                     "SELECT d.upstream, d.state, m.received_ms FROM message m CROSS JOIN delivery d"
+                                     " ON d.message = m.seq WHERE m.open > 0 AND d.state IN (0, 1, 2)",
+                                     asking->fault);
     int got = st == NULL ? -1 : 1;
     while (got == 1 && (got = local_sql_next_row(asking->index, st, asking->fault)) == 1) {
         struct tally *tally = tally_of(tallies, column_text(st, 0));
@@ -409,7 +409,7 @@ static int ask_counts(const struct asking *asking)
 /* Attempts or notes of a delivery, oldest first. */
 static int tell_events(const struct asking *asking, const char *sql, struct store_key key, enum store_row_kind kind)
 {
-    sqlite3_stmt *st = prepare(asking->index, sql, asking->fault);
+    sqlite3_stmt *st = prepare_query(asking->index, sql, asking->fault);
     int got = st == NULL ? -1 : 0, stop = 0;
     if (st != NULL) {
         sqlite3_bind_int64(st, 1, (sqlite3_int64)key.message);
@@ -431,9 +431,9 @@ static int tell_events(const struct asking *asking, const char *sql, struct stor
 /* with_events: each with its attempts and notes. */
 static int tell_deliveries(const struct asking *asking, uint64_t message, bool with_events)
 {
-    sqlite3_stmt *st =
-        prepare(asking->index, "SELECT " DELIVERY_COLUMNS " FROM delivery d WHERE d.message = ?1 ORDER BY d.number",
-                asking->fault);
+    sqlite3_stmt *st = prepare_query(
+        asking->index, "SELECT " DELIVERY_COLUMNS " FROM delivery d WHERE d.message = ?1 ORDER BY d.number",
+        asking->fault);
     int got = st == NULL ? -1 : 0, stop = 0;
     if (st != NULL) {
         sqlite3_bind_int64(st, 1, (sqlite3_int64)message);
@@ -453,10 +453,11 @@ static int tell_deliveries(const struct asking *asking, uint64_t message, bool w
 /* Who only looks has no clock, and does not ask this. */
 static int ask_counted(const struct asking *asking, uint64_t within_ms)
 {
-    sqlite3_stmt *st = prepare(asking->index,
-                               "SELECT " MESSAGE_COLUMNS " FROM message m WHERE m.received_ms > ?1 AND m.unheard = 0"
-                               " AND instr(m.envelope, '\"counted\":') > 0 ORDER BY m.seq",
-                               asking->fault);
+    sqlite3_stmt *st =
+        prepare_query(asking->index,
+                      "SELECT " MESSAGE_COLUMNS " FROM message m WHERE m.received_ms > ?1 AND m.unheard = 0"
+                      " AND instr(m.envelope, '\"counted\":') > 0 ORDER BY m.seq",
+                      asking->fault);
     int got = st == NULL ? -1 : 0, stop = 0;
     if (st != NULL) {
         sqlite3_bind_int64(st, 1, local_now(asking->local) - (int64_t)within_ms);
@@ -472,7 +473,7 @@ static int ask_counted(const struct asking *asking, uint64_t within_ms)
 static int tell_message(const struct asking *asking, uint64_t message, bool with_events)
 {
     sqlite3_stmt *st =
-        prepare(asking->index, "SELECT " MESSAGE_COLUMNS " FROM message m WHERE m.seq = ?1", asking->fault);
+        prepare_query(asking->index, "SELECT " MESSAGE_COLUMNS " FROM message m WHERE m.seq = ?1", asking->fault);
     if (st == NULL) {
         return -1;
     }
@@ -516,7 +517,7 @@ static int tell_hit(void *ctx, uint64_t seq, unsigned open, const struct mail_en
 
 /* ---- the door ---- */
 
-static int answer(const struct asking *asking, const struct store_question *question)
+static int answer_question(const struct asking *asking, const struct store_question *question)
 {
     switch (question->kind) {
     case STORE_ASK_LIST:
@@ -550,5 +551,5 @@ int local_ask(struct store *store, const struct store_question *question, store_
                                   .ctx = ctx,
                                   .local = local_of(store),
                                   .fault = fault};
-    return answer(&asking, question);
+    return answer_question(&asking, question);
 }

@@ -120,7 +120,7 @@ static int take_delivery(struct decisions *decisions, struct store_key key, cons
     return result;
 }
 
-static int apply(void *ctx, const json_t *decision, struct bytes line)
+static int apply_decision(void *ctx, const json_t *decision, struct bytes line)
 {
     (void)line;
     struct decisions *decisions = ctx;
@@ -165,7 +165,7 @@ int local_restore_decisions(struct local_index *index, const char *spool, int64_
                             uint64_t *damaged_r, struct fault *fault)
 {
     struct decisions decisions = {.index = index, .now_ms = now_ms, .fault = fault};
-    int result = local_journal_each(spool, apply, &decisions, damaged_r, fault);
+    int result = local_journal_each(spool, apply_decision, &decisions, damaged_r, fault);
     *applied_r = decisions.applied;
     return result;
 }

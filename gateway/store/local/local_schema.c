@@ -116,7 +116,7 @@ static const char *const steps[LOCAL_SCHEMA_VERSION] = {
     "CREATE INDEX delivery_turn ON delivery (upstream, turn, due_ms) WHERE state = 0;",
 };
 
-static int run(sqlite3 *db, const char *sql, struct fault *fault)
+static int run_statement(sqlite3 *db, const char *sql, struct fault *fault)
 {
     int code = sqlite3_exec(db, sql, NULL, NULL, NULL);
     return code == SQLITE_OK ? 0 : local_sql_failed(db, code, fault);
@@ -164,13 +164,13 @@ int local_schema_expect(sqlite3 *db, struct fault *fault)
 static int run_steps(sqlite3 *db, int version, struct fault *fault)
 {
     for (; version < LOCAL_SCHEMA_VERSION; version++) {
-        if (run(db, steps[version], fault) != 0) {
+        if (run_statement(db, steps[version], fault) != 0) {
             return -1;
         }
     }
     char pragma[40];
     snprintf(pragma, sizeof pragma, "PRAGMA user_version = %d", LOCAL_SCHEMA_VERSION);
-    return run(db, pragma, fault);
+    return run_statement(db, pragma, fault);
 }
 
 int local_schema_migrate(sqlite3 *db, struct fault *fault)
@@ -182,10 +182,10 @@ int local_schema_migrate(sqlite3 *db, struct fault *fault)
     if (version > LOCAL_SCHEMA_VERSION) {
         return refuse_newer(version, fault);
     }
-    if (run(db, "BEGIN IMMEDIATE", fault) != 0) {
+    if (run_statement(db, "BEGIN IMMEDIATE", fault) != 0) {
         return -1;
     }
-    if (run_steps(db, version, fault) != 0 || run(db, "COMMIT", fault) != 0) {
+    if (run_steps(db, version, fault) != 0 || run_statement(db, "COMMIT", fault) != 0) {
         sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
         return -1;
     }

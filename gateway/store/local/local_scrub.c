@@ -58,7 +58,8 @@ static const char deliveries_sql[] =
 
 /* ---- telling ---- */
 
-static void tell(const struct scrubbing *scrubbing, enum store_damage_kind kind, const char *id, struct fault *what)
+static void tell_damage(const struct scrubbing *scrubbing, enum store_damage_kind kind, const char *id,
+                        struct fault *what)
 {
     const struct store_damage damage = {.kind = kind, .id = id, .what = *what};
     scrubbing->scrub->found(scrubbing->scrub->ctx, &damage);
@@ -69,7 +70,7 @@ static void tell_missing(const struct scrubbing *scrubbing, const char *id, unsi
     struct fault what = FAULT_INIT;
     fault_set(&what, FAULT_LOCAL, "damaged", "index",
               "the spool's index says of %u open deliveries of the message, and has %u", open, found);
-    tell(scrubbing, STORE_DAMAGE_TABLE, id, &what);
+    tell_damage(scrubbing, STORE_DAMAGE_TABLE, id, &what);
 }
 
 static void tell_row(const struct scrubbing *scrubbing, const struct row *row)
@@ -80,7 +81,7 @@ static void tell_row(const struct scrubbing *scrubbing, const struct row *row)
     } else if (row->lost > 0) {
         fault_set(&what, FAULT_LOCAL, "damaged", "index",
                   "the spool's index does not find %u entries of the message, which is there", row->lost);
-        tell(scrubbing, STORE_DAMAGE_INDEX, row->id, &what);
+        tell_damage(scrubbing, STORE_DAMAGE_INDEX, row->id, &what);
     }
 }
 
@@ -96,7 +97,7 @@ static void note_message(void *ctx, sqlite3_stmt *st)
     row->lost = 2 - (unsigned)column_number(st, 3);
 }
 
-static int compare(const void *message, const void *row)
+static int compare_rows(const void *message, const void *row)
 {
     uint64_t a = *(const uint64_t *)message, b = ((const struct row *)row)->message;
     return a < b ? -1 : a > b;
@@ -106,7 +107,7 @@ static void note_delivery(void *ctx, sqlite3_stmt *st)
 {
     struct scrubbing *scrubbing = ctx;
     uint64_t message = column_number(st, 0);
-    struct row *row = bsearch(&message, scrubbing->rows, scrubbing->count, sizeof *row, compare);
+    struct row *row = bsearch(&message, scrubbing->rows, scrubbing->count, sizeof *row, compare_rows);
     if (row == NULL) {
         tell_missing(scrubbing, NULL, 0, 1);
         return;
@@ -163,7 +164,7 @@ static bool check_body(struct scrubbing *scrubbing, const struct row *row)
     scrub->messages++;
     if (local_check_record(scrubbing->index, scrubbing->local->folder, row->message, &octets, &found) != 0) {
         bool is_damaged = strcmp(found.code, "damaged") == 0 || strcmp(found.code, "enoent") == 0;
-        tell(scrubbing, is_damaged ? STORE_DAMAGE_BODY : STORE_DAMAGE_UNREAD, row->id, &found);
+        tell_damage(scrubbing, is_damaged ? STORE_DAMAGE_BODY : STORE_DAMAGE_UNREAD, row->id, &found);
     }
     scrub->read += octets;
     return true;

@@ -38,7 +38,7 @@ struct searching {
     bool done; /* enough: fn said so, or a limit was reached */
 };
 
-static sqlite3_stmt *prepare(struct local_index *index, const char *text, struct fault *fault)
+static sqlite3_stmt *prepare_search(struct local_index *index, const char *text, struct fault *fault)
 {
     sqlite3_stmt *st = NULL;
     int code = sqlite3_prepare_v2(index->db, text, -1, &st, NULL);
@@ -129,7 +129,7 @@ static int look_at_each(struct searching *searching, sqlite3_stmt *st)
 /* All numbers between the two, in falling order. */
 static int look_at_all(struct searching *searching, uint64_t above, uint64_t below)
 {
-    sqlite3_stmt *st = prepare(
+    sqlite3_stmt *st = prepare_search(
         searching->index, "SELECT seq FROM message WHERE seq > ?1 AND seq < ?2 ORDER BY seq DESC", searching->fault);
     if (st != NULL) {
         bind_number(st, 1, above);
@@ -204,7 +204,7 @@ static bool wants_only_open(const struct mail_query *query)
 
 static int collect_state(const struct searching *searching, const char *statement, uint64_t *numbers, size_t *count)
 {
-    sqlite3_stmt *st = prepare(searching->index, statement, searching->fault);
+    sqlite3_stmt *st = prepare_search(searching->index, statement, searching->fault);
     int got = st == NULL ? -1 : 0;
     if (st != NULL) {
         bind_number(st, 1, LIST_MAX + 1 - *count);
@@ -269,10 +269,10 @@ static void match_of(const struct mail_query *query, struct buf *match)
 
 static int look_by_words(struct searching *searching, const char *match, uint64_t below)
 {
-    sqlite3_stmt *st = prepare(searching->index,
-                               "SELECT rowid FROM words WHERE words MATCH ?1 AND rowid > ?2 AND rowid < ?3"
-                               " ORDER BY rowid DESC",
-                               searching->fault);
+    sqlite3_stmt *st = prepare_search(searching->index,
+                                      "SELECT rowid FROM words WHERE words MATCH ?1 AND rowid > ?2 AND rowid < ?3"
+                                      " ORDER BY rowid DESC",
+                                      searching->fault);
     if (st != NULL) {
         bind_text(st, 1, match);
         bind_number(st, 2, searching->above);
@@ -288,7 +288,7 @@ static int look_by_words(struct searching *searching, const char *match, uint64_
  * them. */
 static int bound_by_time(const struct searching *searching, const char *statement, int64_t time_ms, uint64_t *number_r)
 {
-    sqlite3_stmt *st = prepare(searching->index, statement, searching->fault);
+    sqlite3_stmt *st = prepare_search(searching->index, statement, searching->fault);
     if (st == NULL) {
         return -1;
     }
@@ -345,7 +345,7 @@ static int look_by_words_or_all(struct searching *searching)
     return over;
 }
 
-static int look(struct searching *searching)
+static int look_further(struct searching *searching)
 {
     const struct mail_query *query = searching->search->query;
     const struct mail_query_condition *id = id_of(query);
@@ -370,14 +370,14 @@ int local_index_search(struct local_index *index, struct store_search *search, l
     struct searching searching = {
         .index = index, .search = search, .fn = fn, .ctx = ctx, .fault = fault, .arena = arena_new(STORE_ITEM_MAX)};
     searching.below = search->before == 0 ? INT64_MAX : search->before;
-    searching.message = prepare(index, "SELECT received_ms, open, envelope FROM message WHERE seq = ?1", fault);
+    searching.message = prepare_search(index, "SELECT received_ms, open, envelope FROM message WHERE seq = ?1", fault);
     if (search->query->of_delivery) {
-        searching.deliveries = prepare(
+        searching.deliveries = prepare_search(
             index, "SELECT state, upstream, folder, rule FROM delivery WHERE message = ?1 ORDER BY number", fault);
     }
     search->next = 0;
     bool ready = searching.message != NULL && (!search->query->of_delivery || searching.deliveries != NULL);
-    int over = ready ? look(&searching) : -1;
+    int over = ready ? look_further(&searching) : -1;
     search->next = over == 1 ? search->next : 0;
     sqlite3_finalize(searching.message);
     sqlite3_finalize(searching.deliveries);

@@ -36,7 +36,7 @@ static int need_segment(struct local *local, struct store_upload *upload)
     return 0;
 }
 
-static int append(struct local *local, struct store_upload *upload, struct bytes data)
+static int append_body(struct local *local, struct store_upload *upload, struct bytes data)
 {
     if (fault_is_set(&upload->fault) || need_segment(local, upload) != 0 ||
         local_segment_append(upload->segment, &data, 1, &upload->fault) != 0) {
@@ -48,7 +48,7 @@ static int append(struct local *local, struct store_upload *upload, struct bytes
 
 int local_upload_write(struct store *store, struct store_upload *upload, struct bytes data, struct fault *fault)
 {
-    if (append(local_of(store), upload, data) != 0) {
+    if (append_body(local_of(store), upload, data) != 0) {
         *fault = upload->fault;
         return -1;
     }
@@ -73,7 +73,7 @@ ptrdiff_t local_upload_read(struct store_upload *upload, uint64_t offset, void *
 int local_upload_complete(struct local *local, struct store_upload *upload, struct bytes rest, struct bytes meta,
                           struct local_record *record_r, struct fault *fault)
 {
-    if (append(local, upload, rest) != 0) {
+    if (append_body(local, upload, rest) != 0) {
         *fault = upload->fault;
         return -1;
     }

@@ -82,7 +82,7 @@ static int write_words(struct local_index *index, enum statement which, uint64_t
 
 /* ---- damage ---- */
 
-static int run(struct local_index *index, const char *statement, struct fault *fault)
+static int run_statement(struct local_index *index, const char *statement, struct fault *fault)
 {
     int code = sqlite3_exec(index->db, statement, NULL, NULL, NULL);
     return code == SQLITE_OK ? 0 : local_sql_failed(index->db, code, fault);
@@ -108,18 +108,18 @@ static int do_or_begin_anew(struct local_index *index, int (*fn)(struct local_in
                             void *ctx, struct fault *fault)
 {
     struct fault found = FAULT_INIT;
-    if (run(index, "SAVEPOINT words", fault) != 0) {
+    if (run_statement(index, "SAVEPOINT words", fault) != 0) {
         return -1;
     }
     int result = fn(index, ctx, &found);
     if (result != 0 && is_of_words(&found)) {
-        result = run(index, "ROLLBACK TO words", &found) == 0 ? begin_anew(index, &found) : -1;
+        result = run_statement(index, "ROLLBACK TO words", &found) == 0 ? begin_anew(index, &found) : -1;
     }
     if (result != 0) {
         fault_set(fault, found.class, found.code, found.where, "%s", found.text);
         return -1;
     }
-    return run(index, "RELEASE words", fault);
+    return run_statement(index, "RELEASE words", fault);
 }
 
 /* ---- learning ---- */
@@ -147,7 +147,7 @@ static int learn_rows(struct local_index *index, sqlite3_stmt *st, struct learni
     return got;
 }
 
-static int learn(struct local_index *index, void *ctx, struct fault *fault)
+static int learn_words(struct local_index *index, void *ctx, struct fault *fault)
 {
     struct learning *learning = ctx;
     uint64_t last = 0;
@@ -166,7 +166,7 @@ static int learn(struct local_index *index, void *ctx, struct fault *fault)
 int local_index_learn(struct local_index *index, unsigned limit, unsigned *count_r, struct fault *fault)
 {
     struct learning learning = {.limit = limit};
-    int result = do_or_begin_anew(index, learn, &learning, fault);
+    int result = do_or_begin_anew(index, learn_words, &learning, fault);
     *count_r = learning.count;
     return result;
 }
@@ -193,7 +193,7 @@ static int remove_words(struct local_index *index, uint64_t seq, struct text *te
     return got;
 }
 
-static int forget(struct local_index *index, void *ctx, struct fault *fault)
+static int forget_words(struct local_index *index, void *ctx, struct fault *fault)
 {
     struct text text;
     text_init(&text);
@@ -204,7 +204,7 @@ static int forget(struct local_index *index, void *ctx, struct fault *fault)
 
 int local_index_forget_words(struct local_index *index, uint64_t seq, struct fault *fault)
 {
-    return do_or_begin_anew(index, forget, &seq, fault);
+    return do_or_begin_anew(index, forget_words, &seq, fault);
 }
 
 /* ---- unlearning ---- */

@@ -175,7 +175,7 @@ static void add_message(struct model *model, struct store_op *op)
 
 /* ---- HAND, FINISH, UNTOUCH, CLOCK ---- */
 
-static void hand(struct model *model, struct store_hand *hand)
+static void hand_deliveries(struct model *model, struct store_hand *hand)
 {
     for (size_t i = 0; i < hand->count; i++) {
         const struct store_hand_key *key = &hand->keys[i];
@@ -212,7 +212,7 @@ static void add_try(struct model_delivery *delivery, const struct store_finish *
     delivery->tries[at] = (struct model_attempt){finish->attempts, now_ms, finish->why};
 }
 
-static void redirect(struct model *model, struct model_delivery *delivery, const struct store_finish *finish)
+static void redirect_delivery(struct model *model, struct model_delivery *delivery, const struct store_finish *finish)
 {
     struct buf detail;
     char note[STORE_NOTE_MAX];
@@ -224,7 +224,7 @@ static void redirect(struct model *model, struct model_delivery *delivery, const
     buf_done(&detail);
 }
 
-static void finish(struct model *model, struct store_op *op)
+static void finish_delivery(struct model *model, struct store_op *op)
 {
     const struct store_finish *finish = &op->finish;
     struct model_delivery *delivery = in_hand(model, finish->key);
@@ -247,7 +247,7 @@ static void finish(struct model *model, struct store_op *op)
         model_set_text(&delivery->folder, finish->folder);
     }
     if (finish->instead != NULL) {
-        redirect(model, delivery, finish);
+        redirect_delivery(model, delivery, finish);
     } else if (finish->note != NULL) {
         model_note(delivery, now_ms, finish->note);
     }
@@ -258,7 +258,7 @@ static void finish(struct model *model, struct store_op *op)
     }
 }
 
-static void untouch(struct model *model, const struct store_untouch *untouch)
+static void untouch_delivery(struct model *model, const struct store_untouch *untouch)
 {
     struct model_delivery *delivery = in_hand(model, untouch->key);
     if (delivery != NULL) {
@@ -288,7 +288,7 @@ static void move_clock(struct model *model, const struct store_clock *clock)
 
 /* ---- PAUSE, MEMO, HEARD ---- */
 
-static void hear(struct model *model, const char *id)
+static void hear_message(struct model *model, const char *id)
 {
     struct model_message *message = model_find_id(model, id);
     if (message != NULL) {
@@ -324,20 +324,20 @@ static void set_pause(struct model *model, struct store_pause *pause)
 
 /* ---- the door ---- */
 
-static void run(struct model *model, struct store_op *op)
+static void run_op(struct model *model, struct store_op *op)
 {
     switch (op->kind) {
     case STORE_ADD_MESSAGE:
         add_message(model, op);
         break;
     case STORE_HAND:
-        hand(model, &op->hand);
+        hand_deliveries(model, &op->hand);
         break;
     case STORE_FINISH:
-        finish(model, op);
+        finish_delivery(model, op);
         break;
     case STORE_UNTOUCH:
-        untouch(model, &op->untouch);
+        untouch_delivery(model, &op->untouch);
         break;
     case STORE_SET_STATE:
         model_set_state(model, &op->set_state);
@@ -361,7 +361,7 @@ static void run(struct model *model, struct store_op *op)
         move_clock(model, &op->clock);
         break;
     case STORE_HEARD:
-        hear(model, op->heard.id);
+        hear_message(model, op->heard.id);
         break;
     case STORE_LEARN:
         model_learn(model, &op->learn);
@@ -374,29 +374,29 @@ static void run(struct model *model, struct store_op *op)
     }
 }
 
-static enum store_verdict commit(struct store *store, struct store_batch *batch)
+static enum store_verdict commit_batch(struct store *store, struct store_batch *batch)
 {
     struct model *model = model_of(store);
     LIST_EACH(link, &batch->ops)
     {
         struct store_op *op = LIST_ITEM(link, struct store_op, link);
         if (!fault_is_set(&op->fault)) {
-            run(model, op);
+            run_op(model, op);
         }
     }
     model_count(model, &batch->counts);
     return STORE_COMMITTED;
 }
 
-static enum store_verdict resolve(struct store *store, struct store_batch *batch)
+static enum store_verdict resolve_batch(struct store *store, struct store_batch *batch)
 {
     (void)store;
     (void)batch;
     return STORE_COMMITTED;
 }
 
-static ptrdiff_t body(struct store *store, struct store_body *wanted, uint64_t offset, void *into, size_t len,
-                      struct fault *fault)
+static ptrdiff_t read_body(struct store *store, struct store_body *wanted, uint64_t offset, void *into, size_t len,
+                           struct fault *fault)
 {
     const struct model_message *message = model_find_seq(model_of(store), wanted->message);
     if (message == NULL || message->open == 0) {
@@ -413,7 +413,7 @@ static ptrdiff_t body(struct store *store, struct store_body *wanted, uint64_t o
     return (ptrdiff_t)part.len;
 }
 
-static int room(struct store *store, struct store_room *room_r, struct fault *fault)
+static int measure_room(struct store *store, struct store_room *room_r, struct fault *fault)
 {
     (void)store;
     (void)fault;
@@ -421,13 +421,13 @@ static int room(struct store *store, struct store_room *room_r, struct fault *fa
     return 0;
 }
 
-static int hint(struct store *store)
+static int hint_descriptor(struct store *store)
 {
     (void)store;
     return -1;
 }
 
-static const char *warning(const struct store *store)
+static const char *warning_of(const struct store *store)
 {
     (void)store;
     return "it is kept in memory only";
@@ -480,7 +480,7 @@ static int scrub(struct store *store, struct store_scrub *scrub, struct fault *f
     return 0;
 }
 
-static int mend(struct store *store, struct store_counts *counts_r, struct fault *fault)
+static int mend_counts(struct store *store, struct store_counts *counts_r, struct fault *fault)
 {
     (void)fault;
     model_count(model_of(store), counts_r);
@@ -488,7 +488,7 @@ static int mend(struct store *store, struct store_counts *counts_r, struct fault
 }
 
 /* A batch leaves none. */
-static void chore(struct store *store, struct store_chore *none)
+static void do_chore(struct store *store, struct store_chore *none)
 {
     (void)store;
     (void)none;
@@ -541,21 +541,21 @@ const struct store_ops model_store = {
     .open = open_new,
     .look = look_at,
     .close = close_all,
-    .commit = commit,
-    .resolve = resolve,
+    .commit = commit_batch,
+    .resolve = resolve_batch,
     .claim = model_claim,
-    .body = body,
+    .body = read_body,
     .ask = model_ask,
-    .room = room,
-    .hint = hint,
-    .warning = warning,
+    .room = measure_room,
+    .hint = hint_descriptor,
+    .warning = warning_of,
     .upload = upload,
     .upload_write = upload_write,
     .upload_read = upload_read,
     .upload_free = upload_free,
     .scrub = scrub,
-    .mend = mend,
-    .chore = chore,
+    .mend = mend_counts,
+    .chore = do_chore,
     .chore_drop = chore_drop,
 };
 

@@ -17,7 +17,7 @@ struct asking {
     bool stop;
 };
 
-static void tell(struct asking *asking, const struct store_answer_row *row)
+static void tell_row(struct asking *asking, const struct store_answer_row *row)
 {
     asking->told++;
     asking->stop = asking->fn(asking->ctx, row) != 0;
@@ -106,7 +106,7 @@ static void list_one(struct asking *asking, const struct model_delivery *deliver
         attempt = attempt_row(last);
         row.delivery.last = &attempt;
     }
-    tell(asking, &row);
+    tell_row(asking, &row);
 }
 
 static void ask_newest(struct asking *asking)
@@ -149,7 +149,7 @@ static int compare_notes(const void *a, const void *b)
 
 static void tell_delivery(struct asking *asking, struct model_delivery *delivery)
 {
-    tell(asking, &(struct store_answer_row){.kind = STORE_ROW_DELIVERY, .delivery = delivery_row(delivery)});
+    tell_row(asking, &(struct store_answer_row){.kind = STORE_ROW_DELIVERY, .delivery = delivery_row(delivery)});
     if (delivery->try_count > 0) {
         qsort(delivery->tries, delivery->try_count, sizeof *delivery->tries, compare_tries);
     }
@@ -157,12 +157,12 @@ static void tell_delivery(struct asking *asking, struct model_delivery *delivery
         qsort(delivery->notes, delivery->note_count, sizeof *delivery->notes, compare_notes);
     }
     for (size_t i = 0; !asking->stop && i < delivery->try_count; i++) {
-        tell(asking,
-             &(struct store_answer_row){.kind = STORE_ROW_ATTEMPT, .attempt = attempt_row(&delivery->tries[i])});
+        tell_row(asking,
+                 &(struct store_answer_row){.kind = STORE_ROW_ATTEMPT, .attempt = attempt_row(&delivery->tries[i])});
     }
     for (size_t i = 0; !asking->stop && i < delivery->note_count; i++) {
         const struct model_note *note = &delivery->notes[i];
-        tell(asking, &(struct store_answer_row){.kind = STORE_ROW_NOTE, .note = {note->at_ms, note->text}});
+        tell_row(asking, &(struct store_answer_row){.kind = STORE_ROW_NOTE, .note = {note->at_ms, note->text}});
     }
 }
 
@@ -174,7 +174,7 @@ static void ask_counted(struct asking *asking)
         struct model_message *message = model_message_at(link);
         bool says = bytes_find(buf_bytes(&message->envelope), bytes_of("\"counted\":")) >= 0;
         if (!asking->stop && says && message->received_ms > since_ms && message->unheard_ms == 0) {
-            tell(asking, &(struct store_answer_row){.kind = STORE_ROW_MESSAGE, .message = message_row(message)});
+            tell_row(asking, &(struct store_answer_row){.kind = STORE_ROW_MESSAGE, .message = message_row(message)});
         }
     }
 }
@@ -187,7 +187,7 @@ static void ask_story(struct asking *asking)
         if (message->seq != asking->question->message) {
             continue;
         }
-        tell(asking, &(struct store_answer_row){.kind = STORE_ROW_MESSAGE, .message = message_row(message)});
+        tell_row(asking, &(struct store_answer_row){.kind = STORE_ROW_MESSAGE, .message = message_row(message)});
         LIST_EACH(inner, &message->deliveries)
         {
             if (!asking->stop) {
@@ -208,13 +208,13 @@ static void ask_search(struct asking *asking)
         if (asking->stop || !model_fits(search, message)) {
             continue;
         }
-        tell(asking, &(struct store_answer_row){.kind = STORE_ROW_MESSAGE, .message = message_row(message)});
+        tell_row(asking, &(struct store_answer_row){.kind = STORE_ROW_MESSAGE, .message = message_row(message)});
         LIST_EACH(inner, &message->deliveries)
         {
             const struct store_answer_row row = {.kind = STORE_ROW_DELIVERY,
                                                  .delivery = delivery_row(model_delivery_at(inner))};
             if (!asking->stop) {
-                tell(asking, &row);
+                tell_row(asking, &row);
             }
         }
         asking->stop = asking->stop || ++found == search->limit;
@@ -254,7 +254,7 @@ static void ask_find(struct asking *asking)
         bool found =
             question->kind == STORE_ASK_FIND ? is_called(message, question->what) : was_filed(message, question);
         if (found && !asking->stop && (question->limit == 0 || asking->told < question->limit)) {
-            tell(asking, &(struct store_answer_row){.kind = STORE_ROW_FOUND, .found = message->seq});
+            tell_row(asking, &(struct store_answer_row){.kind = STORE_ROW_FOUND, .found = message->seq});
         }
     }
 }
@@ -311,9 +311,9 @@ static void tell_pauses(struct asking *asking)
 {
     const struct model_pause *pause = NULL;
     while (!asking->stop && (pause = next_pause(asking->model, pause == NULL ? NULL : pause->upstream)) != NULL) {
-        tell(asking, &(struct store_answer_row){
-                         .kind = STORE_ROW_PAUSE,
-                         .pause = {.upstream = pause->upstream, .since_ms = pause->since_ms, .by = pause->by}});
+        tell_row(asking, &(struct store_answer_row){
+                             .kind = STORE_ROW_PAUSE,
+                             .pause = {.upstream = pause->upstream, .since_ms = pause->since_ms, .by = pause->by}});
     }
 }
 
@@ -325,7 +325,7 @@ static void tell_memos(struct asking *asking)
     while (!asking->stop && map_next(asking->model->memos, &cursor, &key, &value)) {
         char *name = expect_calloc(1, key.len + 1);
         memcpy(name, key.ptr, key.len);
-        tell(asking, &(struct store_answer_row){.kind = STORE_ROW_MEMO, .memo = {name, value}});
+        tell_row(asking, &(struct store_answer_row){.kind = STORE_ROW_MEMO, .memo = {name, value}});
         free(name);
     }
 }
@@ -343,7 +343,7 @@ static void ask_summary(struct asking *asking)
             }
         }
         row.tally.oldest_ms = row.tally.oldest_ms == INT64_MAX ? 0 : row.tally.oldest_ms;
-        tell(asking, &row);
+        tell_row(asking, &row);
     }
     tell_pauses(asking);
 }
@@ -395,7 +395,7 @@ int model_ask(struct store *store, const struct store_question *question, store_
         break;
     case STORE_ASK_COUNTS:
         model_count(asking.model, &counts.counts);
-        tell(&asking, &counts);
+        tell_row(&asking, &counts);
         break;
     case STORE_ASK_COUNTED:
         ask_counted(&asking);

@@ -72,7 +72,7 @@ static struct model_message *next_to_unlearn(struct model *model, int64_t before
     return found;
 }
 
-static void unlearn(struct model_message *message)
+static void unlearn_message(struct model_message *message)
 {
     struct arena *arena;
     struct mail_envelope envelope = model_envelope(message, &arena);
@@ -100,7 +100,7 @@ void model_learn(struct model *model, struct store_learn *learn)
     struct model_message *message;
     while (learn->unlearnt < learn->limit &&
            (message = next_to_unlearn(model, model_now(model) - (int64_t)learn->keep_ms)) != NULL) {
-        unlearn(message);
+        unlearn_message(message);
         model->unlearnt_ms = message->settled_ms;
         model->unlearnt = message->seq;
         learn->unlearnt++;

@@ -16,7 +16,7 @@
 /* ---- small questions ---- */
 
 /* How full its disk is, a database does not say; when it is, a batch fails with "enospc". */
-static int room(struct store *store, struct store_room *room_r, struct fault *fault)
+static int measure_room(struct store *store, struct store_room *room_r, struct fault *fault)
 {
     (void)store;
     (void)fault;
@@ -24,20 +24,20 @@ static int room(struct store *store, struct store_room *room_r, struct fault *fa
     return 0;
 }
 
-static int hint(struct store *store)
+static int hint_descriptor(struct store *store)
 {
     (void)store;
     return -1;
 }
 
-static const char *warning(const struct store *store)
+static const char *warning_of(const struct store *store)
 {
     const struct postgresql *pg = postgresql_of((struct store *)(uintptr_t)store);
     return pg->warning[0] == '\0' ? NULL : pg->warning;
 }
 
 /* A batch leaves none. */
-static void chore(struct store *store, struct store_chore *none)
+static void do_chore(struct store *store, struct store_chore *none)
 {
     (void)store;
     (void)none;
@@ -82,7 +82,7 @@ void postgresql_crash(struct store *store)
     free_all(postgresql_of(store));
 }
 
-static struct postgresql *make(const char *place)
+static struct postgresql *make_postgresql(const char *place)
 {
     struct postgresql *pg = expect_calloc(1, sizeof *pg);
     pg->store.ops = &postgresql_store;
@@ -116,7 +116,7 @@ static int open_all(struct postgresql *pg, struct fault *fault)
 
 static int open_store(struct store **store_r, const struct store_options *options, struct fault *fault)
 {
-    struct postgresql *pg = make(options->path);
+    struct postgresql *pg = make_postgresql(options->path);
     pg->options = *options;
     pg->options.path = pg->place;
     if (open_all(pg, fault) != 0) {
@@ -129,7 +129,7 @@ static int open_store(struct store **store_r, const struct store_options *option
 
 static int look_at(struct store **store_r, const char *path, struct fault *fault)
 {
-    struct postgresql *pg = make(path);
+    struct postgresql *pg = make_postgresql(path);
     pg->looks = true;
     if (postgresql_link_open(&pg->reader, fault) != 0 || postgresql_schema_expect(&pg->reader, fault) != 0) {
         free_all(pg);
@@ -149,17 +149,17 @@ const struct store_ops postgresql_store = {
     .claim = postgresql_claim,
     .body = postgresql_body,
     .ask = postgresql_answer,
-    .room = room,
-    .hint = hint,
+    .room = measure_room,
+    .hint = hint_descriptor,
     .beat = postgresql_beat,
-    .warning = warning,
+    .warning = warning_of,
     .upload = postgresql_upload,
     .upload_write = postgresql_upload_write,
     .upload_read = postgresql_upload_read,
     .upload_free = postgresql_upload_free,
     .scrub = postgresql_scrub,
     .mend = postgresql_mend,
-    .chore = chore,
+    .chore = do_chore,
     .chore_drop = chore_drop,
 };
 

@@ -20,7 +20,7 @@ static struct postgresql_values new_values(const struct asking *asking)
     return postgresql_values_new(asking->arena);
 }
 
-static PGresult *ask(const struct asking *asking, const char *sql, const struct postgresql_values *values)
+static PGresult *ask_rows(const struct asking *asking, const char *sql, const struct postgresql_values *values)
 {
     return postgresql_ask(&asking->pg->reader, sql, values, false, asking->fault);
 }
@@ -111,7 +111,7 @@ static int ask_story(const struct asking *asking, uint64_t message)
     postgresql_add_number(&values, (int64_t)message);
     int result = postgresql_say(&asking->pg->reader, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", asking->fault);
     for (size_t i = 0; result == 0 && i < 4; i++) {
-        rows[i] = ask(asking, sql[i], &values);
+        rows[i] = ask_rows(asking, sql[i], &values);
         result = rows[i] == NULL ? -1 : 0;
     }
     if (postgresql_say(&asking->pg->reader, "ROLLBACK", asking->fault) != 0) {
@@ -133,7 +133,7 @@ typedef struct store_answer_row row_of_fn(PGresult *rows, int row);
 static int tell_rows(const struct asking *asking, const char *sql, const struct postgresql_values *values,
                      row_of_fn *row_of)
 {
-    PGresult *rows = ask(asking, sql, values);
+    PGresult *rows = ask_rows(asking, sql, values);
     for (int row = 0, stop = 0; rows != NULL && stop == 0 && row < PQntuples(rows); row++) {
         const struct store_answer_row answer = row_of(rows, row);
         stop = asking->fn(asking->ctx, &answer);
@@ -247,7 +247,7 @@ static int ask_counted(const struct asking *asking, uint64_t within_ms)
 
 /* ---- the door ---- */
 
-static int answer(struct asking *asking, const struct store_question *question)
+static int answer_question(struct asking *asking, const struct store_question *question)
 {
     switch (question->kind) {
     case STORE_ASK_LIST:
@@ -280,7 +280,7 @@ int postgresql_answer(struct store *store, const struct store_question *question
 {
     struct asking asking = {.pg = postgresql_of(store), .fn = fn, .ctx = ctx, .arena = arena_new(1u << 20)};
     asking.fault = fault;
-    int result = answer(&asking, question);
+    int result = answer_question(&asking, question);
     arena_free(&asking.arena);
     return result;
 }

@@ -50,7 +50,7 @@ static struct store_op *op_at(struct list *link)
 /* ---- before the transaction ---- */
 
 /* What the bodies are; those that were sent before get their last octets. Failed before: never tried. */
-static void prepare(struct postgresql *pg, struct store_batch *batch)
+static void prepare_bodies(struct postgresql *pg, struct store_batch *batch)
 {
     LIST_EACH(link, &batch->ops)
     {
@@ -98,7 +98,7 @@ static bool has_work(const struct store_batch *batch)
 
 /* ---- the transaction ---- */
 
-static void take(void *ctx, size_t at, PGresult *result)
+static void take_result(void *ctx, size_t at, PGresult *result)
 {
     struct postgresql *pg = ctx;
     const struct postgresql_expected *expected = &pg->expected[at];
@@ -107,11 +107,11 @@ static void take(void *ctx, size_t at, PGresult *result)
     }
 }
 
-static int gather(struct postgresql *pg, struct fault *fault)
+static int gather_results(struct postgresql *pg, struct fault *fault)
 {
     size_t count = pg->expected_count;
     pg->expected_count = 0;
-    return postgresql_gather(&pg->writer, count, take, pg, fault);
+    return postgresql_gather(&pg->writer, count, take_result, pg, fault);
 }
 
 static int send_begin(struct postgresql *pg, struct fault *fault)
@@ -139,7 +139,7 @@ static int run_ops(struct postgresql *pg, struct store_batch *batch, struct faul
             continue;
         }
         if (kind->run != NULL) {
-            result = is_open ? gather(pg, fault) : 0;
+            result = is_open ? gather_results(pg, fault) : 0;
             is_open = false;
             result = result != 0 ? -1 : kind->run(pg, op, fault);
             continue;
@@ -150,7 +150,7 @@ static int run_ops(struct postgresql *pg, struct store_batch *batch, struct faul
         }
         result = result != 0 ? -1 : kind->send(pg, op, fault);
     }
-    return result != 0 ? -1 : is_open ? gather(pg, fault) : 0;
+    return result != 0 ? -1 : is_open ? gather_results(pg, fault) : 0;
 }
 
 static void undo(struct postgresql *pg)
@@ -196,7 +196,7 @@ static bool is_certain(const struct postgresql *pg)
            PQtransactionStatus(pg->writer.conn) != PQTRANS_UNKNOWN;
 }
 
-static enum store_verdict end(struct postgresql *pg, struct fault *fault)
+static enum store_verdict end_batch(struct postgresql *pg, struct fault *fault)
 {
     struct ending ending = {.pg = pg};
     struct postgresql_values values = postgresql_values_new(pg->arena);
@@ -240,7 +240,7 @@ static enum store_verdict try_batch(struct postgresql *pg, struct store_batch *b
         undo(pg);
         return STORE_FAILED;
     }
-    enum store_verdict verdict = end(pg, fault);
+    enum store_verdict verdict = end_batch(pg, fault);
     if (verdict == STORE_FAILED) {
         undo(pg);
     } else if (verdict == STORE_IN_DOUBT) {
@@ -292,7 +292,7 @@ enum store_verdict postgresql_commit(struct store *store, struct store_batch *ba
 {
     struct postgresql *pg = postgresql_of(store);
     enum store_verdict verdict = STORE_COMMITTED;
-    prepare(pg, batch);
+    prepare_bodies(pg, batch);
     if (!has_work(batch)) {
         ask_counts(pg);
         batch->counts = pg->counts;

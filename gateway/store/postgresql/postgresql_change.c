@@ -204,7 +204,7 @@ static int replace_all(struct postgresql *pg, struct store_reroute *reroute, PGr
     return postgresql_gather(&pg->writer, sent, take_change, pg, fault);
 }
 
-static int reroute(struct postgresql *pg, struct store_op *op, struct fault *fault)
+static int reroute_message(struct postgresql *pg, struct store_op *op, struct fault *fault)
 {
     struct store_reroute *wanted = &op->reroute;
     int result = 0;
@@ -226,7 +226,7 @@ static int reroute(struct postgresql *pg, struct store_op *op, struct fault *fau
     return result;
 }
 
-const struct postgresql_kind postgresql_reroute = {.run = reroute};
+const struct postgresql_kind postgresql_reroute = {.run = reroute_message};
 
 /* ---- DIVERT ---- */
 

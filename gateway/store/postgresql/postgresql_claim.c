@@ -41,7 +41,7 @@ static PGresult *ask_items(struct postgresql *pg, struct arena *arena, PGresult 
                           &values, false, fault);
 }
 
-static void tell(const struct store_claim *claim, PGresult *rows, int row)
+static void tell_claimed(const struct store_claim *claim, PGresult *rows, int row)
 {
     const struct store_item item = {
         .key = {(uint64_t)postgresql_number_at(rows, row, 0), (unsigned)postgresql_number_at(rows, row, 1)},
@@ -67,7 +67,7 @@ static int tell_all(struct postgresql *pg, struct arena *arena, const struct sto
     }
     PGresult *rows = ask_items(pg, arena, keys, fault);
     for (int row = 0; rows != NULL && row < PQntuples(rows); row++) {
-        tell(claim, rows, row);
+        tell_claimed(claim, rows, row);
     }
     PQclear(rows);
     return rows == NULL ? -1 : 0;

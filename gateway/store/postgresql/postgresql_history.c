@@ -38,7 +38,7 @@ static PGresult *ask_old(struct postgresql *pg, const struct store_learn *learn,
 }
 
 /* Its subject and the addresses of its header are forgotten, if some are known. */
-static int unlearn(struct postgresql *pg, PGresult *rows, int row, struct arena *arena, struct fault *fault)
+static int unlearn_message(struct postgresql *pg, PGresult *rows, int row, struct arena *arena, struct fault *fault)
 {
     struct mail_envelope envelope;
     arena_clear(arena);
@@ -74,7 +74,7 @@ static int set_marks(struct postgresql *pg, PGresult *rows, int row, struct faul
     return result == NULL ? -1 : 0;
 }
 
-static int learn(struct postgresql *pg, struct store_op *op, struct fault *fault)
+static int learn_words(struct postgresql *pg, struct store_op *op, struct fault *fault)
 {
     op->learn.learnt = op->learn.unlearnt = 0;
     if (learn_new(pg, &op->learn, fault) != 0) {
@@ -87,7 +87,7 @@ static int learn(struct postgresql *pg, struct store_op *op, struct fault *fault
     struct arena *arena = arena_new(STORE_ITEM_MAX);
     int result = 0, count = PQntuples(rows);
     for (int row = 0; result == 0 && row < count; row++) {
-        result = unlearn(pg, rows, row, arena, fault);
+        result = unlearn_message(pg, rows, row, arena, fault);
     }
     if (result == 0 && count > 0) {
         result = set_marks(pg, rows, count - 1, fault);
@@ -98,7 +98,7 @@ static int learn(struct postgresql *pg, struct store_op *op, struct fault *fault
     return result;
 }
 
-const struct postgresql_kind postgresql_learn = {.run = learn};
+const struct postgresql_kind postgresql_learn = {.run = learn_words};
 
 /* ---- ERASE ---- */
 
@@ -146,7 +146,7 @@ static int erase_page(struct postgresql *pg, struct store_erase *erase, PGresult
     return 0;
 }
 
-static int erase(struct postgresql *pg, struct store_op *op, struct fault *fault)
+static int erase_address(struct postgresql *pg, struct store_op *op, struct fault *fault)
 {
     struct store_erase *wanted = &op->erase;
     struct arena *arena = arena_new(STORE_ITEM_MAX);
@@ -168,4 +168,4 @@ static int erase(struct postgresql *pg, struct store_op *op, struct fault *fault
     return over < 0 ? -1 : 0;
 }
 
-const struct postgresql_kind postgresql_erase = {.run = erase};
+const struct postgresql_kind postgresql_erase = {.run = erase_address};

@@ -218,7 +218,8 @@ static const char *sender_of(struct postgresql *pg, uint64_t message, struct fau
     return sender;
 }
 
-static int redirect(struct postgresql *pg, const struct store_finish *finish, const char *sender, struct fault *fault)
+static int redirect_delivery(struct postgresql *pg, const struct store_finish *finish, const char *sender,
+                             struct fault *fault)
 {
     struct buf detail;
     buf_init(&detail, STORE_META_MAX);
@@ -256,7 +257,7 @@ static int run_redirecting(struct postgresql *pg, struct store_op *op, struct fa
     }
     take_finish(pg, op, 0, result);
     PQclear(result);
-    return fault_is_set(&op->fault) ? 0 : redirect(pg, &op->finish, sender, fault);
+    return fault_is_set(&op->fault) ? 0 : redirect_delivery(pg, &op->finish, sender, fault);
 }
 
 const struct postgresql_kind postgresql_redirecting = {.run = run_redirecting};

@@ -10,7 +10,8 @@
 
 #define ROWS 400
 
-static void tell(const struct store_scrub *scrub, enum store_damage_kind kind, const char *id, struct fault *what)
+static void tell_damage(const struct store_scrub *scrub, enum store_damage_kind kind, const char *id,
+                        struct fault *what)
 {
     const struct store_damage damage = {.kind = kind, .id = id, .what = *what};
     scrub->found(scrub->ctx, &damage);
@@ -58,14 +59,14 @@ static void check_row(struct postgresql *pg, struct store_scrub *scrub, PGresult
     buf_init(&piece.data, SIZE_MAX / 4);
     if (postgresql_body_check(&pg->tidier, &piece, &place, &found) != 0 && is_open(pg, rows, row)) {
         bool is_damaged = strcmp(found.code, "damaged") == 0;
-        tell(scrub, is_damaged ? STORE_DAMAGE_BODY : STORE_DAMAGE_UNREAD, id, &found);
+        tell_damage(scrub, is_damaged ? STORE_DAMAGE_BODY : STORE_DAMAGE_UNREAD, id, &found);
     }
     buf_done(&piece.data);
     if (open != there) {
         struct fault what = FAULT_INIT;
         fault_set(&what, FAULT_LOCAL, "damaged", "postgresql",
                   "the database says of %u open deliveries of the message, and has %u", open, there);
-        tell(scrub, STORE_DAMAGE_TABLE, id, &what);
+        tell_damage(scrub, STORE_DAMAGE_TABLE, id, &what);
     }
     scrub->messages++;
     scrub->read += place.body_len;

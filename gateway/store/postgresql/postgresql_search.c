@@ -71,7 +71,7 @@ static bool message_fits(const struct searching *searching, PGresult *page, int 
            mail_query_fits(searching->search->query, &envelope);
 }
 
-static int tell(const struct searching *searching, PGresult *page, int at, PGresult *rows, int first, int end)
+static int tell_found(const struct searching *searching, PGresult *page, int at, PGresult *rows, int first, int end)
 {
     const struct store_answer_row message = {.kind = STORE_ROW_MESSAGE, .message = postgresql_message_at(page, at, 0)};
     int stop = searching->fn(searching->ctx, &message);
@@ -101,7 +101,7 @@ static bool look_at_page(struct searching *searching, PGresult *page, PGresult *
         if ((!search->query->of_delivery || delivery_fits(search->query, rows, first, end)) &&
             message_fits(searching, page, at)) {
             searching->found++;
-            over = tell(searching, page, at, rows, first, end) != 0;
+            over = tell_found(searching, page, at, rows, first, end) != 0;
         }
         over = over || (search->limit != 0 && searching->found >= search->limit) ||
                (search->look != 0 && searching->looked >= search->look);
