@@ -37,7 +37,8 @@ struct document {
     struct hint *hint;
     char *name;
     json_t *root;
-    uint8_t *text;
+    uint8_t *given; /* the text as it came: columns count what its editor shows, in comments too */
+    uint8_t *text;  /* the same with blanks for comments, octet for octet: what is parsed */
     size_t len;
     struct node *nodes;
     size_t count, size;
@@ -65,14 +66,14 @@ static void place_of_offset(const struct document *json, size_t offset, size_t *
         *hint =
             (struct hint){.line = 1, .column = 1, .parent = hint->parent, .index = hint->index, .child = hint->child};
     }
-    for (const uint8_t *end; (end = memchr(json->text + hint->counted, '\n', offset - hint->counted)) != NULL;
+    for (const uint8_t *end; (end = memchr(json->given + hint->counted, '\n', offset - hint->counted)) != NULL;
          hint->line++) {
-        hint->counted = (size_t)(end - json->text) + 1;
+        hint->counted = (size_t)(end - json->given) + 1;
         hint->column = 1;
     }
     for (; hint->counted < offset; hint->counted++) {
         /* Characters, as editors count them. */
-        hint->column += (json->text[hint->counted] & 0xc0) != 0x80;
+        hint->column += (json->given[hint->counted] & 0xc0) != 0x80;
     }
     *line_r = hint->line;
     *column_r = hint->column;
@@ -262,8 +263,10 @@ static size_t after_comment(const struct document *json, size_t at)
     return at + (size_t)end + (line ? 2 : 4); /* a line's end stays */
 }
 
-/* They become blanks, so that every place stays what it is. A comma is one too many when the list or object ends behind
- * it. */
+/*
+ * They become blanks, so that every offset stays what it is. A comma is one too many when the list or object ends
+ * behind it.
+ */
 static void blank_out(struct document *json)
 {
     size_t comma = SIZE_MAX; /* the last octet that means something, when it is a comma behind a value */
@@ -288,11 +291,23 @@ static void blank_out(struct document *json)
     }
 }
 
+/* jansson counts the characters of the line up to the end of what it could not take; here, in the text as it came. */
+static size_t column_of_error(const struct document *json, const json_error_t *error)
+{
+    size_t end = error->position > 0 ? (size_t)error->position : 0;
+    end = end < json->len ? end : json->len;
+    size_t column = 0;
+    for (size_t at = end; at > 0 && json->given[at - 1] != '\n'; at--) {
+        column += (json->given[at - 1] & 0xc0) != 0x80;
+    }
+    return column > 0 ? column : 1;
+}
+
 /* jansson has said what is wrong; its message and place become the problem. */
 static void syntax_problem(const struct document *json, struct problems *problems, const json_error_t *error)
 {
     size_t line = error->line > 0 ? (size_t)error->line : 1;
-    size_t column = error->column > 0 ? (size_t)error->column : 1;
+    size_t column = column_of_error(json, error);
     bool escape = strstr(error->text, "invalid escape") != NULL;
     problems_add(problems, PROBLEM_ERROR, json->name, line, column, "", "not valid JSON: %s%s", error->text,
                  escape ? "; a backslash in a text is written twice, as in \"\\\\d+\"" : "");
@@ -331,8 +346,10 @@ struct document *document_parse(const char *name, struct bytes text, struct prob
     json->hint = expect_calloc(1, sizeof *json->hint);
     json->len = text.len;
     size_t copied = text.len > DOCUMENT_MAX_SIZE ? 0 : text.len;
+    json->given = expect_calloc(1, copied + 1);
     json->text = expect_calloc(1, copied + 1);
     if (copied > 0) {
+        memcpy(json->given, text.ptr, copied);
         memcpy(json->text, text.ptr, copied);
     }
     size_t errors = problems_errors(problems);
@@ -355,6 +372,7 @@ void document_free(struct document **json)
     json_decref((*json)->root);
     free((*json)->nodes);
     free((*json)->text);
+    free((*json)->given);
     free((*json)->name);
     free((*json)->hint);
     free(*json);

@@ -31,9 +31,10 @@ static int octet_at(struct bytes text, size_t line, size_t column)
         at = (size_t)(end - text.ptr) + 1;
     }
     EXPECT(column >= 1);
-    for (size_t now = 1; now < column && at < text.len; now++) {
-        for (at++; at < text.len && (text.ptr[at] & 0xC0) == 0x80;) {
-            at++;
+    for (size_t now = 1; at < text.len; at++) {
+        bool begins = (text.ptr[at] & 0xC0) != 0x80; /* a comment may hold octets that are no character's first */
+        if (begins && now++ == column) {
+            break;
         }
     }
     return at < text.len ? text.ptr[at] : -1;

@@ -70,6 +70,25 @@ static void comments_and_last_commas_are_let_pass(void **state)
     problems_free(&problems);
 }
 
+/* Columns are characters of the text as it came: a letter of two octets within a comment is one, before a value and before what is wrong. */
+static void a_comment_counts_as_its_editor_shows_it(void **state)
+{
+    (void)state;
+    size_t line, column;
+    struct problems *problems = problems_new();
+    struct document *document = document_parse("f.jsonc", bytes_of("{ /* \u00e9\u20ac */ \"a\": 1}"), problems);
+    assert_non_null(document);
+    document_key_place(document, "/a", &line, &column);
+    assert_int_equal(column, 12);
+    document_place(document, "/a", &line, &column);
+    assert_int_equal(column, 17);
+    document_free(&document);
+    assert_null(document_parse("f.jsonc", bytes_of("{\n /* \u00e9\u20ac */ \"a\" 1}"), problems));
+    assert_int_equal(problems_at(problems, 0)->line, 2);
+    assert_int_equal(problems_at(problems, 0)->column, 15);
+    problems_free(&problems);
+}
+
 static void all_duplicates_are_told(void **state)
 {
     (void)state;
@@ -246,6 +265,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(broken_texts_are_placed),
         cmocka_unit_test(comments_and_last_commas_are_let_pass),
+        cmocka_unit_test(a_comment_counts_as_its_editor_shows_it),
         cmocka_unit_test(all_duplicates_are_told),
         cmocka_unit_test(depth_is_bounded),
         cmocka_unit_test(size_is_bounded),
