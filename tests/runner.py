@@ -86,9 +86,9 @@ def on_postgresql(size):
 
 
 def fuzz(size):
-    seconds = {"small": 4, "large": 600}[size]
+    seconds, count = {"small": (4, ["20000"]), "large": (600, [])}[size]
     for path in sorted((ROOT / "tests/fuzz").glob("fuzz_*.c")):
-        yield Test(f"fuzz/{path.stem[5:]}", [str(ROOT / "tests/fuzz/run"), path.stem, str(seconds)], seconds + 120, build="-fuzz", targets=(path.stem,))
+        yield Test(f"fuzz/{path.stem[5:]}", [str(ROOT / "tests/fuzz/run"), path.stem, str(seconds), *count], seconds + 120, build="-fuzz", targets=(path.stem,))
 
 
 NEEDED = {"sim": ("mailweir", "mailweir-sim", "test_store_model")}
@@ -264,7 +264,7 @@ def works_of(tests):
 
 
 def run_all(tests, jobs, counts):
-    """What failed is said again at the end: in a long output nobody finds it."""
+    """The tests that failed, each with the last line that it said."""
     queue, failures, telling = Queue(works_of(tests)), [], threading.Lock()
 
     def work_on(work):
@@ -285,11 +285,10 @@ def run_all(tests, jobs, counts):
         thread.start()
     for thread in workers:
         thread.join()
-    for failure in failures:
-        report("FAILED", *failure)
     left = sum(len(work) for work in queue.works)
     if left:
         print(f"{left} tests were not run: what they need was not built")
+    return failures
 
 
 def remember_times(tests):
@@ -322,9 +321,11 @@ def main():
         print("no test has such a name: " + " ".join(options.filters))
         counts["failed"] += 1
     tests, started = [*builds(tests, options.filters), *tests], time.monotonic()
-    run_all(tests, options.jobs, counts)
+    failures = run_all(tests, options.jobs, counts)
     remember_times(tests)
     tell_time(tests, time.monotonic() - started)
+    for failure in failures:  # once more, at the very end: in a long output nobody finds it
+        report("FAILED", *failure)
     skipped = f", {counts['skipped']} skipped" if counts["skipped"] else ""
     print(f"{counts['passed']} passed, {counts['failed']} failed{skipped}")
     return 1 if counts["failed"] else 0
