@@ -182,6 +182,17 @@ void *map_remove(struct map *map, struct bytes key)
     return value;
 }
 
+void *map_remove_seen(struct map *map, size_t *cursor)
+{
+    size_t at = --*cursor; /* once more: what follows may move up to here */
+    EXPECT(at < map->size && map->slots[at].key != NULL);
+    void *value = map->slots[at].value;
+    free(map->slots[at].key);
+    map->count--;
+    close_gap(map, at);
+    return value;
+}
+
 size_t map_count(const struct map *map)
 {
     return map->count;

@@ -30,5 +30,10 @@ size_t map_count(const struct map *map);
  * be changed between calls. The key's view is valid until the entry is removed.
  */
 MUST_USE bool map_next(const struct map *map, size_t *cursor, struct bytes *key_r, void **value_r);
+/*
+ * Removes the entry that map_next() has just given, the one change that may be made meanwhile; returns its value. The
+ * others follow; one that was given already may be given again.
+ */
+void *map_remove_seen(struct map *map, size_t *cursor);
 
 #endif

@@ -143,9 +143,8 @@ static void forget_old(struct counters *counters, int64_t now_ms)
         struct series *series = value;
         forget_events(counters, series, older(series, now_ms - series->keep_ms));
         if (series->count == 0) {
-            map_remove(counters->series, key);
+            map_remove_seen(counters->series, &cursor);
             free_series(series);
-            cursor = 0;
         }
     }
 }

@@ -65,11 +65,44 @@ static void holds_no_more_than_its_maximum(void **state)
     map_free(&map, NULL);
 }
 
+/* Of maps as full as they get, so that runs are long and go around the end: each entry is given, and what was not removed is there. */
+static void entries_go_while_they_are_looked_through(void **state)
+{
+    (void)state;
+    static int values[96];
+    char text[16];
+    for (size_t count = 0; count <= 96; count++) {
+        struct map *map = map_new(1000, NULL);
+        unsigned seen[96] = {0};
+        for (size_t i = 0; i < count; i++) {
+            assert_int_equal(map_set(map, key_of(i, text), &values[i]), 0);
+        }
+        size_t cursor = 0, steps = 0;
+        struct bytes key;
+        void *found;
+        while (map_next(map, &cursor, &key, &found)) {
+            size_t i = (size_t)((int *)found - values);
+            seen[i]++;
+            if (i % 3 != 0) {
+                assert_ptr_equal(map_remove_seen(map, &cursor), &values[i]);
+            }
+            assert_true(++steps <= 2 * count);
+        }
+        for (size_t i = 0; i < count; i++) {
+            assert_true(seen[i] > 0);
+            assert_ptr_equal(map_get(map, key_of(i, text)), i % 3 == 0 ? &values[i] : NULL);
+        }
+        assert_int_equal(map_count(map), (count + 2) / 3);
+        map_free(&map, NULL);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_with_an_array),
         cmocka_unit_test(holds_no_more_than_its_maximum),
+        cmocka_unit_test(entries_go_while_they_are_looked_through),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
