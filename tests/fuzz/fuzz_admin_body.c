@@ -18,13 +18,14 @@
 #include "admin/admin.h"
 #include "base/expect.h"
 #include "daemon/gateway.h"
+#include "fuzz_folder.h"
 #include "store/local/local.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define ANSWER_MAX ((size_t)8 << 20)
 
-static char folder[100];
+static char folder[FUZZ_FOLDER_MAX];
 
 static void *run(void *loop)
 {
@@ -64,8 +65,7 @@ static void start(void)
     struct net_loop *loop = net_loop_new();
     struct fault fault = FAULT_INIT;
     pthread_t thread;
-    snprintf(folder, sizeof folder, "%s/mailweir-admin-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-    EXPECT(mkdtemp(folder) != NULL);
+    fuzz_folder_make(folder, "admin");
     struct config *config = make_config();
     if (gateway_open(&gateway, loop, &local_store, &config, NULL, &fault) != 0 ||
         admin_open(&admin, loop, gateway, &fault) != 0) {

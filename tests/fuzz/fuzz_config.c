@@ -10,16 +10,16 @@
 
 #include "base/expect.h"
 #include "config/config.h"
+#include "fuzz_folder.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char *path_of_file(void)
 {
-    static char folder[100], path[120];
+    static char folder[FUZZ_FOLDER_MAX], path[FUZZ_FOLDER_MAX + 20];
     if (path[0] == '\0') {
-        snprintf(folder, sizeof folder, "%s/mailweir-config-XXXXXX",
-                 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-        EXPECT(mkdtemp(folder) != NULL && chdir(folder) == 0);
+        fuzz_folder_make(folder, "config");
+        EXPECT(chdir(folder) == 0);
         snprintf(path, sizeof path, "%s/mailweir.json", folder);
     }
     return path;

@@ -15,6 +15,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/expect.h"
+#include "fuzz_folder.h"
 #include "store/local/local_check.h"
 #include "store/local/local_record.h"
 #include "store/store_meta.h"
@@ -151,10 +152,9 @@ static void make_segment(struct world *world)
 
 static const char *folder_of_all(void)
 {
-    static char path[100];
+    static char path[FUZZ_FOLDER_MAX];
     if (path[0] == '\0') {
-        snprintf(path, sizeof path, "%s/mailweir-rebuild-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-        EXPECT(mkdtemp(path) != NULL);
+        fuzz_folder_make(path, "rebuild");
     }
     return path;
 }
