@@ -313,6 +313,25 @@ static void write_daily(struct metrics_text *text, const struct dispatch_state *
     }
 }
 
+static void write_quota(struct metrics_text *text, const struct dispatch_state *state, enum imapc_resource resource)
+{
+    const struct imapc_quota *quota = &state->pool.quota[resource];
+    if (quota->known) {
+        metrics_count(text, METRICS_LABELS("upstream", state->config->name, "of", "used"), quota->used);
+        metrics_count(text, METRICS_LABELS("upstream", state->config->name, "of", "limit"), quota->limit);
+    }
+}
+
+static void write_quota_octets(struct metrics_text *text, const struct dispatch_state *state)
+{
+    write_quota(text, state, IMAPC_RESOURCE_OCTETS);
+}
+
+static void write_quota_messages(struct metrics_text *text, const struct dispatch_state *state)
+{
+    write_quota(text, state, IMAPC_RESOURCE_MESSAGES);
+}
+
 static void outages(struct metrics_text *text, const struct dispatch_state *state)
 {
     for (int i = 0; i < OUTAGE_CAUSES; i++) {
@@ -380,51 +399,56 @@ static void last_filed(struct metrics_text *text, const struct dispatch_state *s
     metrics_seconds(text, METRICS_LABELS("upstream", state->config->name), state->last_filed_ms);
 }
 
+static const struct {
+    enum metrics_type type;
+    const char *name, *help;
+    upstream_fn *fn;
+} delivery_families[] = {
+    {METRICS_COUNTER, "mailweir_deliveries_total", "Attempts to deliver by outcome.", outcomes},
+    {METRICS_COUNTER, "mailweir_deliveries_fallback_total",
+     "Deliveries that went elsewhere, because this upstream stayed down or full, or refused the folder.", diverted},
+    {METRICS_COUNTER, "mailweir_deliveries_uncertain_total",
+     "Attempts with an unknown outcome; the server is searched for the message before the next attempt.", uncertain},
+    {METRICS_COUNTER, "mailweir_deliveries_possible_duplicates_total",
+     "Messages filed although an earlier attempt may have filed them too, on a server that cannot be searched.",
+     possible_duplicates},
+    {METRICS_COUNTER, "mailweir_delivered_bytes_total", "Octets filed.", write_octets},
+    {METRICS_GAUGE, "mailweir_upstream_active_deliveries", "Deliveries in memory.", active},
+    {METRICS_GAUGE, "mailweir_upstream_state",
+     "1 for the state that the upstream is in: open, failing, throttled, full, or paused by an operator.", conditions},
+    {METRICS_GAUGE, "mailweir_upstream_paused", "1 while the upstream is paused after failures.", paused},
+    {METRICS_GAUGE, "mailweir_upstream_daily_bytes",
+     "Octets of the day's budget: used since it began, and the limit; without one, nothing.", write_daily},
+    {METRICS_GAUGE, "mailweir_upstream_quota_bytes",
+     "Octets of the mailbox that are used, and the limit, where the server tells its quota (QUOTA): of the fullest "
+     "folder that mail went to within the last hour.",
+     write_quota_octets},
+    {METRICS_GAUGE, "mailweir_upstream_quota_messages", "The same in messages, where the server limits their number.",
+     write_quota_messages},
+    {METRICS_COUNTER, "mailweir_upstream_outages_total",
+     "Times that the account failed, by cause: not reached, login refused, sessions that file nothing, refusals "
+     "that are "
+     "the account's.",
+     outages},
+    {METRICS_GAUGE, "mailweir_upstream_failures", "Failures of the account in a row.", write_failures},
+    {METRICS_GAUGE, "mailweir_upstream_pause_seconds", "Seconds until a paused upstream is tried again; 0: open.",
+     pause_left},
+    {METRICS_GAUGE, "mailweir_upstream_connections", "Connections by what they do.", connections},
+    {METRICS_GAUGE, "mailweir_upstream_token_expiry_seconds",
+     "Seconds until the OAuth2 access token expires; a new one is fetched before.", token},
+    {METRICS_GAUGE, "mailweir_upstream_certificate_expiry_seconds",
+     "Seconds until a certificate in the chain expires: the server's, or the one that we show.", certificates},
+    {METRICS_GAUGE, "mailweir_upstream_connections_limit", "Connections that may be open.", limit},
+    {METRICS_GAUGE, "mailweir_upstream_last_filed_timestamp_seconds", "When the last delivery was filed; 0: never.",
+     last_filed},
+    {METRICS_HISTOGRAM, "mailweir_append_duration_seconds", "From handing over to the server's OK.", appends},
+};
+
 static void write_delivery(struct metrics_text *text, const struct dispatch *dispatch)
 {
-    static const struct {
-        enum metrics_type type;
-        const char *name, *help;
-        upstream_fn *fn;
-    } families[] = {
-        {METRICS_COUNTER, "mailweir_deliveries_total", "Attempts to deliver by outcome.", outcomes},
-        {METRICS_COUNTER, "mailweir_deliveries_fallback_total",
-         "Deliveries that went elsewhere, because this upstream stayed down or full, or refused the folder.", diverted},
-        {METRICS_COUNTER, "mailweir_deliveries_uncertain_total",
-         "Attempts with an unknown outcome; the server is searched for the message before the next attempt.",
-         uncertain},
-        {METRICS_COUNTER, "mailweir_deliveries_possible_duplicates_total",
-         "Messages filed although an earlier attempt may have filed them too, on a server that cannot be searched.",
-         possible_duplicates},
-        {METRICS_COUNTER, "mailweir_delivered_bytes_total", "Octets filed.", write_octets},
-        {METRICS_GAUGE, "mailweir_upstream_active_deliveries", "Deliveries in memory.", active},
-        {METRICS_GAUGE, "mailweir_upstream_state",
-         "1 for the state that the upstream is in: open, failing, throttled, full, or paused by an operator.",
-         conditions},
-        {METRICS_GAUGE, "mailweir_upstream_paused", "1 while the upstream is paused after failures.", paused},
-        {METRICS_GAUGE, "mailweir_upstream_daily_bytes",
-         "Octets of the day's budget: used since it began, and the limit; without one, nothing.", write_daily},
-        {METRICS_COUNTER, "mailweir_upstream_outages_total",
-         "Times that the account failed, by cause: not reached, login refused, sessions that file nothing, refusals "
-         "that are "
-         "the account's.",
-         outages},
-        {METRICS_GAUGE, "mailweir_upstream_failures", "Failures of the account in a row.", write_failures},
-        {METRICS_GAUGE, "mailweir_upstream_pause_seconds", "Seconds until a paused upstream is tried again; 0: open.",
-         pause_left},
-        {METRICS_GAUGE, "mailweir_upstream_connections", "Connections by what they do.", connections},
-        {METRICS_GAUGE, "mailweir_upstream_token_expiry_seconds",
-         "Seconds until the OAuth2 access token expires; a new one is fetched before.", token},
-        {METRICS_GAUGE, "mailweir_upstream_certificate_expiry_seconds",
-         "Seconds until a certificate in the chain expires: the server's, or the one that we show.", certificates},
-        {METRICS_GAUGE, "mailweir_upstream_connections_limit", "Connections that may be open.", limit},
-        {METRICS_GAUGE, "mailweir_upstream_last_filed_timestamp_seconds", "When the last delivery was filed; 0: never.",
-         last_filed},
-        {METRICS_HISTOGRAM, "mailweir_append_duration_seconds", "From handing over to the server's OK.", appends},
-    };
-    for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
-        metrics_family(text, families[i].type, families[i].name, families[i].help);
-        each_upstream(text, dispatch, families[i].fn);
+    for (size_t i = 0; i < sizeof delivery_families / sizeof *delivery_families; i++) {
+        metrics_family(text, delivery_families[i].type, delivery_families[i].name, delivery_families[i].help);
+        each_upstream(text, dispatch, delivery_families[i].fn);
     }
 }
 

@@ -98,22 +98,10 @@ void imapc_check_quota_enter(struct imapc_engine *engine)
     imapc_ask_about(engine, "GETQUOTAROOT");
 }
 
-/* Of several roots, the one with the least room counts. */
-static void take_resource(struct imapc_quota *quota, uint64_t used, uint64_t limit)
-{
-    uint64_t left = limit > used ? limit - used : 0,
-             known = quota->limit > quota->used ? quota->limit - quota->used : 0;
-    /* A limit of 0 tells nothing by itself, see imapc_room.c: any other one tells more. */
-    bool better = quota->limit == 0 || (limit > 0 && left < known);
-    if (!quota->known || better) {
-        *quota = (struct imapc_quota){.known = true, .used = used, .limit = limit};
-    }
-}
-
 static void on_resource(void *ctx, enum imapc_resource resource, uint64_t used, uint64_t limit)
 {
     struct imapc_check *check = ctx;
-    take_resource(resource == IMAPC_RESOURCE_OCTETS ? &check->octets : &check->messages, used, limit);
+    imapc_quota_take(resource == IMAPC_RESOURCE_OCTETS ? &check->octets : &check->messages, used, limit);
 }
 
 void imapc_check_quota_data(struct imapc_engine *engine, const struct imap_reply *reply)

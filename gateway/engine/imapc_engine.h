@@ -51,11 +51,6 @@ enum imapc_binding {
     IMAPC_BINDINGS,         /* how many there are */
 };
 
-struct imapc_quota {
-    bool known;
-    uint64_t used, limit;
-};
-
 /* What a server says of a folder before messages go into it; see imapc_check.c. */
 struct imapc_check {
     const char *folder; /* as rules write it; the owner's */

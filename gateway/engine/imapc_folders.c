@@ -10,11 +10,16 @@
 #include "base/map.h"
 
 struct imapc_folders {
-    struct map *flags;  /* struct imapc_folder_flags by the server's name */
-    size_t flag_octets; /* of their lists */
-    struct map *rooms;  /* struct imapc_folder_room */
-    struct map *marks;  /* struct imapc_folder_mark */
-    bool ids_spoiled;   /* its MAILBOXID is not to be asked for */
+    struct map *flags;   /* struct imapc_folder_flags by the server's name */
+    size_t flag_octets;  /* of their lists */
+    struct map *rooms;   /* struct imapc_folder_room */
+    uint64_t room_count; /* ever made */
+    struct {
+        struct imapc_quota quota;
+        uint64_t room, at; /* who told it, and when */
+    } fullest[IMAPC_RESOURCES];
+    struct map *marks; /* struct imapc_folder_mark */
+    bool ids_spoiled;  /* its MAILBOXID is not to be asked for */
     uint64_t askers;
     char *uses[IMAP_SPECIAL_USES];
     bool uses_known;
@@ -143,7 +148,50 @@ static void *find_or_make(struct map **map, struct bytes name, size_t size)
 
 struct imapc_folder_room *imapc_folders_room(struct imapc_folders *folders, struct bytes name)
 {
-    return find_or_make(&folders->rooms, name, sizeof(struct imapc_folder_room));
+    struct imapc_folder_room *room = find_or_make(&folders->rooms, name, sizeof *room);
+    if (room->number == 0) {
+        room->number = ++folders->room_count;
+    }
+    return room;
+}
+
+void imapc_quota_take(struct imapc_quota *quota, uint64_t used, uint64_t limit)
+{
+    uint64_t left = limit > used ? limit - used : 0,
+             known = quota->limit > quota->used ? quota->limit - quota->used : 0;
+    /* A limit of 0 tells nothing by itself, see imapc_room.c: any other one tells more. */
+    bool better = quota->limit == 0 || (limit > 0 && left < known);
+    if (!quota->known || better) {
+        *quota = (struct imapc_quota){.known = true, .used = used, .limit = limit};
+    }
+}
+
+/* The part of it that is used; 0 where there is no limit. */
+static double share(const struct imapc_quota *quota)
+{
+    return quota->known && quota->limit > 0 ? (double)quota->used / (double)quota->limit : 0;
+}
+
+/* Folders of one account may have roots of their own. Their names are the server's, mostly addresses: which folder it
+ * was is not told. */
+void imapc_folders_learn_quota(struct imapc_folders *folders, const struct imapc_folder_room *room, uint64_t now)
+{
+    for (int i = 0; i < IMAPC_RESOURCES; i++) {
+        struct imapc_quota known = imapc_folders_quota(folders, (enum imapc_resource)i, now);
+        bool same = folders->fullest[i].room == room->number;
+        if (same || !known.known || share(&room->told[i]) >= share(&known)) {
+            folders->fullest[i].quota = room->told[i];
+            folders->fullest[i].room = room->number;
+            folders->fullest[i].at = now;
+        }
+    }
+}
+
+struct imapc_quota imapc_folders_quota(const struct imapc_folders *folders, enum imapc_resource resource, uint64_t now)
+{
+    struct imapc_quota quota = folders->fullest[resource].quota;
+    quota.known = quota.known && quota.limit > 0 && now - folders->fullest[resource].at < IMAPC_FOLDERS_AGE_MS;
+    return quota;
 }
 
 /* ---- marks ---- */

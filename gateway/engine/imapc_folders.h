@@ -40,15 +40,35 @@ struct imapc_folder_flags *imapc_folders_learn_flags(struct imapc_folders *folde
 /* Whether the folder keeps the flag: it is listed, or it is a keyword and "\*" is. NULL keeps all. */
 bool imapc_folders_keeps(const struct imapc_folder_flags *flags, struct bytes flag);
 
+/* What quotas count (RFC 9208 section 5): STORAGE and MESSAGE. */
+enum imapc_resource {
+    IMAPC_RESOURCE_OCTETS,
+    IMAPC_RESOURCE_MESSAGES,
+    IMAPC_RESOURCES, /* how many there are */
+};
+struct imapc_quota {
+    bool known;
+    uint64_t used, limit;
+};
+/* Of several quota roots, the one with the least room counts. */
+void imapc_quota_take(struct imapc_quota *quota, uint64_t used, uint64_t limit);
+
 /* Whether messages may go into one folder, and how many. */
 struct imapc_folder_room {
     bool rights_known, barred; /* barred: no right to insert */
     bool quota_known;
     uint64_t rights_at, quota_at;
     uint64_t octets_left, messages_left; /* UINT64_MAX: as many as there are */
+    struct imapc_quota told[IMAPC_RESOURCES];
+    uint64_t number; /* of the room, from 1; for imapc_folders_learn_quota() */
 };
 /* By the server's name of the folder; made, with nothing known, when it is new. */
 struct imapc_folder_room *imapc_folders_room(struct imapc_folders *folders, struct bytes name);
+/* The server has told the quota of the room's folder. */
+void imapc_folders_learn_quota(struct imapc_folders *folders, const struct imapc_folder_room *room, uint64_t now);
+/* Of the folders whose quota was told within the last hour, the one of which most is used; not known where none has a
+ * limit. */
+struct imapc_quota imapc_folders_quota(const struct imapc_folders *folders, enum imapc_resource resource, uint64_t now);
 
 /* A lower bound of the UIDs that messages get which go into one folder from now on; see doubt.h. */
 struct imapc_folder_mark {

@@ -411,7 +411,6 @@ void imapc_ask_about(struct imapc_engine *engine, const char *name);
 /* The rights of a MYRIGHTS response; false when it is none. */
 MUST_USE bool imapc_rights_of(const struct imap_reply *reply, struct bytes *rights_r);
 /* Calls fn for each resource of a QUOTA response that has room for messages; octets are octets. */
-enum imapc_resource { IMAPC_RESOURCE_OCTETS, IMAPC_RESOURCE_MESSAGES };
 typedef void imapc_resource_fn(void *ctx, enum imapc_resource resource, uint64_t used, uint64_t limit);
 void imapc_quota_of(const struct imap_reply *reply, imapc_resource_fn *fn, void *ctx);
 /* Whether the server is asked something about the folder first: the phase is entered then, and leads back to APPEND. */

@@ -6,6 +6,8 @@
  *
  * A server that does not answer these questions is not in the way: the APPEND tells. Uncertainty never comes from here.
  */
+#include <string.h>
+
 #include "engine/imapc_private.h"
 
 /* Others fill the mailbox, too. */
@@ -157,6 +159,7 @@ void imapc_quota_enter(struct imapc_engine *engine)
     struct imapc_folder_room *room = room_of(engine);
     engine->append.quota_asked = true;
     room->octets_left = room->messages_left = UINT64_MAX;
+    memset(room->told, 0, sizeof room->told);
     imapc_ask_about(engine, "GETQUOTAROOT");
 }
 
@@ -200,6 +203,7 @@ static void lower(void *ctx, enum imapc_resource resource, uint64_t used, uint64
     uint64_t *left = resource == IMAPC_RESOURCE_OCTETS ? &room->octets_left : &room->messages_left;
     uint64_t free = limit > used ? limit - used : 0;
     *left = free < *left && limit > 0 ? free : *left;
+    imapc_quota_take(&room->told[resource], used, limit);
 }
 
 void imapc_quota_data(struct imapc_engine *engine, const struct imap_reply *reply)
@@ -212,6 +216,8 @@ void imapc_quota_reply(struct imapc_engine *engine, const struct imap_reply *rep
     struct imapc_folder_room *room = room_of(engine);
     if (reply->status != IMAP_STATUS_OK) {
         room->octets_left = room->messages_left = UINT64_MAX;
+    } else {
+        imapc_folders_learn_quota(engine->options.folders, room, engine->now);
     }
     room->quota_known = true;
     room->quota_at = engine->now;

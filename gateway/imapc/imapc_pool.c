@@ -118,6 +118,9 @@ void imapc_pool_state(const struct imapc_pool *pool, struct imapc_pool_state *st
                                          .own_expires_s = seconds_left(pool, tls != NULL ? net_tls_expires(tls) : 0)};
     state_r->down = pool->outage.down ? outage_cause_name(pool->outage.cause) : NULL;
     imapc_pool_daily(pool, &state_r->daily);
+    for (int i = 0; i < IMAPC_RESOURCES; i++) {
+        state_r->quota[i] = imapc_folders_quota(pool->known, (enum imapc_resource)i, net_now(pool->loop));
+    }
     memcpy(state_r->outages, pool->outage.counts, sizeof state_r->outages);
     for (const struct list *link = pool->connections.next; link != &pool->connections; link = link->next) {
         const struct imapc_connection *connection = LIST_ITEM(link, const struct imapc_connection, link);

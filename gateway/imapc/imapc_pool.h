@@ -189,10 +189,11 @@ struct imapc_pool_state {
     const struct net_address *address;
     const char *down; /* why the account is down: outage_cause_name(); NULL: it is not */
     struct imapc_daily daily;
-    uint64_t outages[OUTAGE_CAUSES]; /* ever, by cause */
-    int64_t token_expires_s;         /* the OAuth2 access token; it is fetched anew before */
-    int64_t certificate_expires_s;   /* the first in the chain that the server showed last */
-    int64_t own_expires_s;           /* our own certificate that the upstream is shown */
+    struct imapc_quota quota[IMAPC_RESOURCES]; /* of the fullest folder, as the server told it within the last hour */
+    uint64_t outages[OUTAGE_CAUSES];           /* ever, by cause */
+    int64_t token_expires_s;                   /* the OAuth2 access token; it is fetched anew before */
+    int64_t certificate_expires_s;             /* the first in the chain that the server showed last */
+    int64_t own_expires_s;                     /* our own certificate that the upstream is shown */
 };
 void imapc_pool_state(const struct imapc_pool *pool, struct imapc_pool_state *state_r);
 /* Where what is submitted now would go, for doubts: the account's name as doubt_name() has it, and a print of the

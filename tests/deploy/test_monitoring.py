@@ -9,9 +9,10 @@ from deployed import ROOT, need
 ALERTS = ROOT / "deploy/prometheus-alerts.yml"
 GUIDE = ROOT / "deploy/doc/operators-guide.md"
 # What operators are told of, by name.
-WANTED = ("HeldMail", "LoginsRefused", "UpstreamLoginRefused", "RefusalRate", "UpstreamFull", "UpstreamFullGrows", "DiskLow", "DiskFills", "UpstreamPausedByOperator",
+WANTED = ("HeldMail", "LoginsRefused", "UpstreamLoginRefused", "RefusalRate", "UpstreamFull", "UpstreamFullGrows", "MailboxNearlyFull", "MailboxFills", "DiskLow", "DiskFills", "UpstreamPausedByOperator",
           "OwnCertificateExpires", "ProbeFails", "ProbeSlow")
-# alert: (series, values by minute, when it fires).
+QUOTA = 'mailweir_upstream_quota_{}{{upstream="a",of="{}"}}'
+# alert: (series, values by minute, when it fires, when it does not yet).
 FIRES = {
     "MailweirHeldMail": ('mailweir_queue_deliveries{state="held"}', "1x300", 241, 239),
     "MailweirProbeFails": ("mailweir_probe_success", "1x9 0x30", 21, 15),
@@ -19,7 +20,17 @@ FIRES = {
     "MailweirDiskFills": ("mailweir_spool_free_bytes", "10000000000-40000000x200", 100, 20),
     "MailweirOwnCertificateExpires": ('mailweir_listener_certificate_expiry_seconds{listener="in"}', "1000000x90", 61, 59),
     "MailweirUpstreamPausedByOperator": ('mailweir_upstream_state{state="paused",upstream="a"}', "1x90", 61, 59),
+    "MailweirMailboxNearlyFull": (QUOTA.format("messages", "used"), "89x9 91x60", 26, 20),
+    # 60 % of the limit below are used, and in 2 h 500 MB more; two days of that are more than what is left.
+    "MailweirMailboxFills": (QUOTA.format("bytes", "used"), "6000000000+4000000x300", 65, 55),
     "MailweirLoginsRefused": ('mailweir_smtp_logins_total{outcome="failed"}', "0x10 0+3x30", 20, 5),
+}
+
+# What an alert compares a series with.
+BESIDE = {
+    "mailweir_spool_free_bytes": ("mailweir_spool_minimum_free_bytes", "67108864x200"),
+    QUOTA.format("bytes", "used"): (QUOTA.format("bytes", "limit"), "10000000000x300"),
+    QUOTA.format("messages", "used"): (QUOTA.format("messages", "limit"), "100x100"),
 }
 
 
@@ -47,8 +58,8 @@ def test_alerts_fire_when_they_should(world):
     tests = []
     for name, (series, values, at, before) in FIRES.items():
         inputs = [{"series": series, "values": values}]
-        if "free_bytes" in series:
-            inputs.append({"series": "mailweir_spool_minimum_free_bytes", "values": "67108864x200"})
+        if series in BESIDE:
+            inputs.append(dict(zip(("series", "values"), BESIDE[series])))
         tests.append((name, inputs, at, before))
     text = ["rule_files:", f"  - {ALERTS}", "evaluation_interval: 1m", "tests:"]
     text += ["  - " + json.dumps({"interval": "1m", "input_series": inputs,
@@ -72,5 +83,5 @@ def test_the_dashboard_explains_itself(world):
         assert not spots & places and max(x for x, _ in spots) < 24, f"{panel['title']} lies over another"
         places |= spots
         shown += json.dumps(panel["targets"])
-    for what in ("held", "mailweir_smtp_refusals_total", "mailweir_loop_longest_turn_seconds", "mailweir_probe_duration_seconds", "$upstream"):
+    for what in ("held", "mailweir_smtp_refusals_total", "mailweir_loop_longest_turn_seconds", "mailweir_probe_duration_seconds", "mailweir_upstream_quota_", "$upstream"):
         assert what in shown, f"no panel shows {what}"

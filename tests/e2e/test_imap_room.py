@@ -2,6 +2,7 @@
 import json
 import re
 
+from admin_client import Admin
 from harness import free_port, message, wait
 
 QUOTA = """
@@ -44,6 +45,9 @@ def test_full_mailbox(world):
     gateway = world.mailweir(dovecot).start()
     gateway.send(message("fits", number=0, body="x" * 20000))
     wait(lambda: dovecot.count() == 1, "first message")
+    # As the server told it before that message: nothing of 40 KiB was used; and of messages it tells no limit.
+    told = [line for line in Admin(gateway).get("/metrics").text.splitlines() if line.startswith("mailweir_upstream_quota_")]
+    assert told == [f'mailweir_upstream_quota_bytes{{upstream="corp",of="{of}"}} {octets}' for of, octets in (("used", 0), ("limit", 40 << 10))], told
     gateway.send(message("too much", number=1, body="y" * 30000))
     deferred = wait(lambda: gateway.events("deferred"), "deferral")[0]
     assert deferred["error.code"] == "overquota" and "nothing was sent" in deferred["error.message"], deferred

@@ -73,9 +73,50 @@ static void test_uses(void **state)
     imapc_folders_free(&folders);
 }
 
+static void learn(struct imapc_folders *folders, const char *name, uint64_t used, uint64_t limit, uint64_t now)
+{
+    struct imapc_folder_room *room = imapc_folders_room(folders, bytes_of(name));
+    room->told[IMAPC_RESOURCE_OCTETS] = (struct imapc_quota){.known = true, .used = used, .limit = limit};
+    imapc_folders_learn_quota(folders, room, now);
+}
+
+static void assert_used(const struct imapc_folders *folders, uint64_t used, uint64_t now)
+{
+    struct imapc_quota quota = imapc_folders_quota(folders, IMAPC_RESOURCE_OCTETS, now);
+    assert_int_equal(quota.known, used > 0);
+    assert_false(quota.known && quota.used != used);
+    assert_false(imapc_folders_quota(folders, IMAPC_RESOURCE_MESSAGES, now).known);
+}
+
+/* The folder that is fullest speaks for the account, until it is so no more or has not been heard for an hour. */
+static void test_quota(void **state)
+{
+    (void)state;
+    struct imapc_folders *folders = imapc_folders_new();
+    assert_used(folders, 0, NOW);
+    learn(folders, "A", 90, 100, NOW);
+    assert_used(folders, 90, NOW);
+    learn(folders, "B", 500, 1000, NOW + 10); /* has used more, and has more room */
+    assert_used(folders, 90, NOW + 10);
+    learn(folders, "A", 10, 100, NOW + 20); /* room was made */
+    assert_used(folders, 10, NOW + 20);
+    learn(folders, "B", 500, 1000, NOW + 30);
+    assert_used(folders, 500, NOW + 30);
+    learn(folders, "C", 7, 0, NOW + 40); /* a limit of 0 is none */
+    assert_used(folders, 500, NOW + 40);
+    learn(folders, "B", 500, 0, NOW + 50);
+    assert_used(folders, 0, NOW + 50);
+    learn(folders, "A", 20, 100, NOW + 60);
+    assert_used(folders, 20, NOW + 60 + IMAPC_FOLDERS_AGE_MS - 1);
+    assert_used(folders, 0, NOW + 60 + IMAPC_FOLDERS_AGE_MS);
+    learn(folders, "B", 1, 1000, NOW + 70 + IMAPC_FOLDERS_AGE_MS);
+    assert_used(folders, 1, NOW + 70 + IMAPC_FOLDERS_AGE_MS);
+    imapc_folders_free(&folders);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_flags), cmocka_unit_test(test_limit),
-                                       cmocka_unit_test(test_uses)};
+                                       cmocka_unit_test(test_uses), cmocka_unit_test(test_quota)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
