@@ -63,8 +63,7 @@ struct anchors {
 
 static bool is_indexable(const struct filters_condition *test)
 {
-    return !test->subject->is_volatile && test->operand == NULL &&
-           (test->operator== FILTERS_IS || test->operator== FILTERS_IN) &&
+    return !test->subject->is_volatile && test->operand == NULL && (test->op == FILTERS_IS || test->op == FILTERS_IN) &&
            (test->subject->type & (FILTERS_TYPE_TEXT | FILTERS_TYPE_NETWORK)) != 0 && test->set != NULL;
 }
 
@@ -165,7 +164,7 @@ static void add_list(struct filters_index *index, const struct filters_condition
 static void add_words(struct filters_index *index, const struct filters_condition *test, uint32_t rule)
 {
     struct table *table = table_of(index, test);
-    table->domains = table->domains || (test->operator== FILTERS_IN && filters_words_has_domains(test->set));
+    table->domains = table->domains || (test->op == FILTERS_IN && filters_words_has_domains(test->set));
     size_t cursor = 0;
     struct bytes word;
     while (filters_words_next(test->set, &cursor, &word)) {
@@ -206,7 +205,7 @@ static const struct filters_condition *first_pattern(const struct filters_condit
     while (condition != NULL && condition->kind == FILTERS_ALL) {
         condition = condition->children[0];
     }
-    bool is = condition != NULL && condition->kind == FILTERS_TEST && condition->operator== FILTERS_MATCHES;
+    bool is = condition != NULL && condition->kind == FILTERS_TEST && condition->op == FILTERS_MATCHES;
     return is && condition->pattern != NULL && !condition->per_recipient && !condition->subject->is_volatile ? condition
                                                                                                              : NULL;
 }

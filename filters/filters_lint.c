@@ -49,18 +49,18 @@ static bool test_implies(const struct filters_condition *a, const struct filters
     if (a->subject != b->subject || a->subject->is_volatile || a->operand != NULL || b->operand != NULL) {
         return false;
     }
-    if (b->operator== FILTERS_EXISTS && b->wanted && a->operator!= FILTERS_EXISTS) {
+    if (b->op == FILTERS_EXISTS && b->wanted && a->op != FILTERS_EXISTS) {
         return true;
     }
     if (a->nocase != b->nocase) {
         return false;
     }
-    bool a_words = a->operator== FILTERS_IS || a->operator== FILTERS_IN;
-    bool b_words = b->operator== FILTERS_IS || b->operator== FILTERS_IN;
+    bool a_words = a->op == FILTERS_IS || a->op == FILTERS_IN;
+    bool b_words = b->op == FILTERS_IS || b->op == FILTERS_IN;
     if (a_words && b_words && a->set != NULL && b->set != NULL) {
         return filters_words_within(a->set, b->set);
     }
-    if (a->operator!= b->operator) {
+    if (a->op != b->op) {
         return false;
     }
     if (a->patterns != NULL || b->patterns != NULL) {
@@ -186,13 +186,13 @@ static void places_free(void *value)
 static void key_of(const struct filters_condition *test, char kind, struct bytes word, struct buf *key)
 {
     buf_clear(key);
-    buf_printf(key, "%u %c %d ", test->subject->number, kind, kind == 'o' ? (int)test->operator: 0);
+    buf_printf(key, "%u %c %d ", test->subject->number, kind, kind == 'o' ? (int)test->op : 0);
     buf_append_bytes(key, bytes_slice(word, 0, 200));
 }
 
 static bool has_set(const struct filters_condition *test)
 {
-    return test->set != NULL && (test->operator== FILTERS_IS || test->operator== FILTERS_IN);
+    return test->set != NULL && (test->op == FILTERS_IS || test->op == FILTERS_IN);
 }
 
 /* What an equal test has too: a part of what it compares with. */
@@ -222,7 +222,7 @@ static void note_key(struct shadows *shadows, const struct buf *key, size_t rule
 
 static void note_test(struct shadows *shadows, const struct filters_condition *test, size_t rule, struct buf *key)
 {
-    if (test->operator== FILTERS_EXISTS && test->wanted) {
+    if (test->op == FILTERS_EXISTS && test->wanted) {
         key_of(test, 'e', bytes_at(NULL, 0), key);
         note_key(shadows, key, rule);
     }

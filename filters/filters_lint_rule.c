@@ -87,8 +87,8 @@ static bool is_single(const struct filters_subject *subject)
 
 static bool is_equality(const struct filters_condition *test)
 {
-    return test->kind == FILTERS_TEST && test->operator== FILTERS_IS && test->set != NULL &&
-                                         test->subject->type == FILTERS_TYPE_TEXT && is_single(test->subject);
+    return test->kind == FILTERS_TEST && test->op == FILTERS_IS && test->set != NULL &&
+           test->subject->type == FILTERS_TYPE_TEXT && is_single(test->subject);
 }
 
 static bool share_a_word(const struct filters_condition *a, const struct filters_condition *b)
@@ -163,7 +163,7 @@ static bool asks_several(const struct filters_condition *condition)
             return true;
         }
     }
-    return condition->kind == FILTERS_TEST && condition->operator!= FILTERS_EXISTS && is_several(condition->subject);
+    return condition->kind == FILTERS_TEST && condition->op != FILTERS_EXISTS && is_several(condition->subject);
 }
 
 static void lint_not(struct filters_loader *loader, const struct filters_condition *negation, const char *key)

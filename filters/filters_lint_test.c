@@ -106,18 +106,18 @@ static bool lint_known(struct filters_loader *loader, const struct filters_subje
 
 /* ---- one word; true when something was told ---- */
 
-static bool lint_address(struct filters_loader *loader, const char *word, enum filters_operator operator)
+static bool lint_address(struct filters_loader *loader, const char *word, enum filters_operator op)
 {
     size_t len = strlen(word);
     const char *at = strrchr(word, '@');
     if (len > 2 && word[0] == '<' && word[len - 1] == '>') {
         filters_load_warning_at(loader, NULL, "\"%s\" is never equal: an address is compared without angle brackets",
                                 word);
-    } else if (operator== FILTERS_IS && at != NULL &&(at == word || has_character(word, '*'))) {
+    } else if (op == FILTERS_IS && at != NULL && (at == word || has_character(word, '*'))) {
         filters_load_warning_at(
             loader, NULL, "\"%s\" is never equal: \"is\" compares whole addresses; a domain's are {\"in\": [\"%s\"]}",
             word, at);
-    } else if (operator== FILTERS_IN && at == NULL && word[0] == '.') {
+    } else if (op == FILTERS_IN && at == NULL && word[0] == '.') {
         filters_load_warning_at(loader, NULL,
                                 "\"%s\" is for domains, and an address is looked up here: \"@%s\" stands for the "
                                 "addresses below that domain",
@@ -146,11 +146,11 @@ static bool lint_domain(struct filters_loader *loader, const char *word)
     return true;
 }
 
-static bool lint_wildcard(struct filters_loader *loader, const char *word, enum filters_operator operator)
+static bool lint_wildcard(struct filters_loader *loader, const char *word, enum filters_operator op)
 {
     size_t len = strlen(word);
     bool front = len > 1 && word[0] == '*', back = len > 1 && word[len - 1] == '*';
-    if (operator== FILTERS_CONTAINS || front == back ||(operator== FILTERS_IN && has_character(word, '@'))) {
+    if (op == FILTERS_CONTAINS || front == back || (op == FILTERS_IN && has_character(word, '@'))) {
         return false;
     }
     filters_load_warning_at(loader, NULL, "\"*\" is an asterisk, not any text: write {\"%s\": \"%.*s\"}",
@@ -187,26 +187,26 @@ static bool lint_word(struct filters_loader *loader, const struct filters_condit
 {
     const struct filters_subject *subject = test->subject;
     /* A whole value may well be called as a list is ("office"); a part of a text hardly. */
-    bool is_part = test->operator!= FILTERS_IN && test->operator!= FILTERS_IS;
+    bool is_part = test->op != FILTERS_IN && test->op != FILTERS_IS;
     if (lint_template(loader, word, key) || (is_part && lint_list(loader, word, key))) {
         return true;
     }
-    if (test->operator== FILTERS_IS || test->operator== FILTERS_IN) {
-        if (is_address(subject) && lint_address(loader, word, test->operator)) {
+    if (test->op == FILTERS_IS || test->op == FILTERS_IN) {
+        if (is_address(subject) && lint_address(loader, word, test->op)) {
             return true;
         }
         if ((is_domain(subject) && lint_domain(loader, word)) || lint_known(loader, subject, word)) {
             return true;
         }
     }
-    if (is_whole_address_field(subject) && test->operator!= FILTERS_CONTAINS && has_character(word, '@')) {
+    if (is_whole_address_field(subject) && test->op != FILTERS_CONTAINS && has_character(word, '@')) {
         filters_load_warning_at(loader, NULL,
                                 "the whole field is compared, with the name before the address and its brackets: add "
                                 "\"part\": \"address\", or in \"of\" write \"header.%s.address\"",
                                 subject->headers[0]);
         return true;
     }
-    return lint_wildcard(loader, word, test->operator);
+    return lint_wildcard(loader, word, test->op);
 }
 
 /* Whether lint_word() would tell something of this entry of a list. */
@@ -236,7 +236,7 @@ static bool is_leap(int64_t year)
     return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
 }
 
-static void lint_date(struct filters_loader *loader, int64_t date, enum filters_operator operator, bool of_reception)
+static void lint_date(struct filters_loader *loader, int64_t date, enum filters_operator op, bool of_reception)
 {
     static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     int64_t year = date / 10000, month = date / 100 % 100, day = date % 100;
@@ -246,9 +246,9 @@ static void lint_date(struct filters_loader *loader, int64_t date, enum filters_
     if (day > days[month - 1] + (month == 2 && is_leap(year))) {
         filters_load_warning_at(loader, NULL, "there is no %04d-%02d-%02d", (int)year, (int)month, (int)day);
     } else if (of_reception && loader->today > date &&
-               (operator== FILTERS_IS || operator== FILTERS_UNDER || operator== FILTERS_AT_MOST)) {
+               (op == FILTERS_IS || op == FILTERS_UNDER || op == FILTERS_AT_MOST)) {
         filters_load_warning_at(loader, NULL, "%04d-%02d-%02d is past: no message that comes can be of that date%s",
-                                (int)year, (int)month, (int)day, operator== FILTERS_IS ? "" : " or earlier");
+                                (int)year, (int)month, (int)day, op == FILTERS_IS ? "" : " or earlier");
     }
 }
 
@@ -264,12 +264,12 @@ static void lint_dates(struct filters_loader *loader, const struct filters_condi
     bool of_reception = is_reception(test->subject);
     for (size_t i = 0; i < test->range_count; i++) {
         const struct filters_range *range = &test->ranges[i];
-        int64_t high = test->operator== FILTERS_UNDER ? range->high + 1 : range->high;
+        int64_t high = test->op == FILTERS_UNDER ? range->high + 1 : range->high;
         if (range->low != INT64_MIN && range->low != high) {
-            lint_date(loader, test->operator== FILTERS_OVER ? range->low - 1 : range->low, FILTERS_OVER, of_reception);
+            lint_date(loader, test->op == FILTERS_OVER ? range->low - 1 : range->low, FILTERS_OVER, of_reception);
         }
         if (high != INT64_MAX) {
-            lint_date(loader, high, test->operator== FILTERS_BETWEEN ? FILTERS_AT_MOST : test->operator, of_reception);
+            lint_date(loader, high, test->op == FILTERS_BETWEEN ? FILTERS_AT_MOST : test->op, of_reception);
         }
     }
 }
@@ -328,7 +328,7 @@ void filters_lint_test(struct filters_loader *loader, json_t *value, const struc
         lint_pattern(loader, pattern);
         lint_list(loader, pattern, key);
     } else if (test->subject->type == FILTERS_TYPE_TEXT &&
-               (json_is_array(operand) || (json_is_string(operand) && test->operator!= FILTERS_IN))) {
+               (json_is_array(operand) || (json_is_string(operand) && test->op != FILTERS_IN))) {
         lint_words(loader, test, operand, key);
     } else if (test->list != NULL && test->set != NULL && test->subject->type == FILTERS_TYPE_TEXT) {
         lint_entries(loader, test, key);

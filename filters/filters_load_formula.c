@@ -590,12 +590,11 @@ static bool demands(const struct filters_condition *condition, const struct filt
     }
     if (condition->kind == FILTERS_NOT) { /* "not": {"exists": false} */
         const struct filters_condition *test = condition->children[0];
-        return test->kind == FILTERS_TEST && test->subject == subject &&
-               test->operator== FILTERS_EXISTS && !test->wanted;
+        return test->kind == FILTERS_TEST && test->subject == subject && test->op == FILTERS_EXISTS && !test->wanted;
     }
     if (condition->kind == FILTERS_TEST) {
-        return condition->subject == subject &&
-               condition->operator!= FILTERS_MATCHES &&(condition->operator!= FILTERS_EXISTS || condition->wanted);
+        return condition->subject == subject && condition->op != FILTERS_MATCHES &&
+               (condition->op != FILTERS_EXISTS || condition->wanted);
     }
     for (size_t i = 0; (condition->kind == FILTERS_ALL || all) && i < condition->child_count; i++) {
         if (demands(condition->children[i], subject) != all) {

@@ -77,7 +77,7 @@ static int load_listed_words(struct filters_loader *loader, json_t *operand, con
     size_t mark = filters_load_down(loader, row->name);
     condition->set = filters_load_words(loader, operand, mode_of(condition), &condition->list);
     filters_load_up(loader, mark);
-    if (condition->set == NULL || condition->operator== FILTERS_IS) {
+    if (condition->set == NULL || condition->op == FILTERS_IS) {
         return condition->set == NULL ? -1 : 0;
     }
     condition->words = filters_load_alloc(loader, filters_words_count(condition->set), sizeof *condition->words);
@@ -106,7 +106,7 @@ static int load_words(struct filters_loader *loader, json_t *value, const struct
         filters_load_error_at(loader, row->name, "names nothing to compare with");
         return -1;
     }
-    if (condition->operator== FILTERS_IS) {
+    if (condition->op == FILTERS_IS) {
         size_t mark = filters_load_down(loader, row->name);
         condition->set = filters_load_word_set(loader, condition->words, condition->word_count, mode_of(condition));
         filters_load_up(loader, mark);
@@ -410,7 +410,7 @@ static int load_range(struct filters_loader *loader, json_t *value, const struct
 {
     enum filters_type type = condition->subject->type;
     json_t *wanted = json_object_get(value, row->name);
-    bool pair = row->operator== FILTERS_BETWEEN;
+    bool pair = row->op == FILTERS_BETWEEN;
     struct filters_range low, high;
     if (!parse_scalar(loader, row->name, type, pair ? json_array_get(wanted, 0) : wanted, &low)) {
         return -1;
@@ -425,7 +425,7 @@ static int load_range(struct filters_loader *loader, json_t *value, const struct
     }
     struct filters_range *range = filters_load_alloc(loader, 1, sizeof *range);
     *range = (struct filters_range){low.low, high.high};
-    switch (row->operator) {
+    switch (row->op) {
     case FILTERS_OVER:
         *range = (struct filters_range){low.high + 1, INT64_MAX};
         break;
@@ -554,7 +554,7 @@ static int load_of_operand(struct filters_loader *loader, json_t *operand, const
     loader->wants_texts = condition->subject->type == FILTERS_TYPE_TEXT;
     condition->operand = text == NULL ? NULL : filters_load_of(loader, text);
     loader->wants_texts = false;
-    if (row->operator== FILTERS_MATCHES || row->operator== FILTERS_BETWEEN || row->operator== FILTERS_EXISTS) {
+    if (row->op == FILTERS_MATCHES || row->op == FILTERS_BETWEEN || row->op == FILTERS_EXISTS) {
         filters_load_error(loader, "\"%s\" takes no value of the message", row->name);
         condition->operand = NULL;
     } else if (condition->operand != NULL && !can_compare(condition->subject->type, condition->operand->type)) {
@@ -577,7 +577,7 @@ static int load_operand(struct filters_loader *loader, json_t *value, const stru
         return load_of_operand(loader, json_object_get(value, row->name), row, condition);
     }
     bool ordered = type != FILTERS_TYPE_TEXT && type != FILTERS_TYPE_NETWORK;
-    switch (row->operator) {
+    switch (row->op) {
     case FILTERS_EXISTS:
         condition->wanted = json_is_true(json_object_get(value, "exists"));
         return 0;
@@ -602,7 +602,7 @@ int filters_load_operator(struct filters_loader *loader, json_t *value, struct f
     if (row == NULL || !has_shape(value, row)) {
         return -1;
     }
-    condition->operator= row->operator;
+    condition->op = row->op;
     if ((row->types & (unsigned)condition->subject->type) == 0) {
         cannot_be_used(loader, row, condition->subject->type);
         return -1;

@@ -133,9 +133,9 @@ static bool ends_with(struct bytes text, struct bytes word)
 
 static bool has_word(const struct filters_condition *condition, struct bytes text, struct bytes word)
 {
-    return condition->operator== FILTERS_CONTAINS      ? bytes_find(text, word) >= 0
-           : condition->operator== FILTERS_STARTS_WITH ? bytes_equal(bytes_slice(text, 0, word.len), word)
-                                                       : ends_with(text, word);
+    return condition->op == FILTERS_CONTAINS      ? bytes_find(text, word) >= 0
+           : condition->op == FILTERS_STARTS_WITH ? bytes_equal(bytes_slice(text, 0, word.len), word)
+                                                  : ends_with(text, word);
 }
 
 /* What paragraphs leave out of lines: then a word that holds it is looked for in the lines, too. */
@@ -150,7 +150,7 @@ static bool match_any_word(const struct filters_condition *condition, struct byt
 {
     for (size_t i = 0; i < condition->word_count; i++) {
         struct bytes word = condition->words[i];
-        bool both = paragraphs.ptr == NULL || condition->operator!= FILTERS_CONTAINS || is_of_lines(word);
+        bool both = paragraphs.ptr == NULL || condition->op != FILTERS_CONTAINS || is_of_lines(word);
         if ((both && has_word(condition, text, word)) ||
             (paragraphs.ptr != NULL && has_word(condition, paragraphs, word))) {
             return true;
@@ -162,7 +162,7 @@ static bool match_any_word(const struct filters_condition *condition, struct byt
 /* One value with one value of the operand, both as the condition compares. */
 static bool match_two(const struct filters_condition *condition, struct bytes text, struct bytes with)
 {
-    switch (condition->operator) {
+    switch (condition->op) {
     case FILTERS_CONTAINS:
         return with.len > 0 && bytes_find(text, with) >= 0;
     case FILTERS_STARTS_WITH:
@@ -176,7 +176,7 @@ static bool match_two(const struct filters_condition *condition, struct bytes te
 
 static bool match_numbers(const struct filters_condition *condition, int64_t number, int64_t with)
 {
-    switch (condition->operator) {
+    switch (condition->op) {
     case FILTERS_OVER:
         return number > with;
     case FILTERS_UNDER:
@@ -249,7 +249,7 @@ static enum filters_verdict match_text(struct filters_run *run, const struct fil
         return FILTERS_FAILED;
     }
     struct bytes text = condition->nocase ? value->folded : value->text;
-    switch (condition->operator) {
+    switch (condition->op) {
     case FILTERS_IS:
         return filters_words_has(condition->set, text) ? FILTERS_YES : FILTERS_NO;
     case FILTERS_IN:
@@ -271,7 +271,7 @@ static enum filters_verdict match_value(struct filters_run *run, const struct fi
     if (condition->operand != NULL) {
         return match_operand(run, condition, value);
     }
-    if (condition->operator== FILTERS_MATCHES) {
+    if (condition->op == FILTERS_MATCHES) {
         return condition->pattern == NULL ? match_patterns(run, condition, value)
                                           : match_pattern(run, condition, condition->pattern, value);
     }
@@ -294,7 +294,7 @@ static enum filters_verdict decide_test(struct filters_run *run, const struct fi
     if (fetched->state == FILTERS_NOT_YET) {
         return FILTERS_UNKNOWN;
     }
-    if (condition->operator== FILTERS_EXISTS) {
+    if (condition->op == FILTERS_EXISTS) {
         return (fetched->count > 0) == condition->wanted ? FILTERS_YES : FILTERS_NO;
     }
     if (condition->pattern != NULL &&

@@ -192,8 +192,8 @@ static void add_condition(struct filters_set *set, struct build *builds, const s
     for (size_t i = 0; condition != NULL && i < condition->child_count; i++) {
         add_condition(set, builds, condition->children[i]);
     }
-    if (condition == NULL || condition->kind != FILTERS_TEST ||
-        condition->operator!= FILTERS_MATCHES || condition->subject->is_volatile) {
+    if (condition == NULL || condition->kind != FILTERS_TEST || condition->op != FILTERS_MATCHES ||
+        condition->subject->is_volatile) {
         return;
     }
     struct build *build = &builds[condition->subject->number];

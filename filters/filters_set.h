@@ -59,7 +59,7 @@ struct filters_condition {
     bool per_recipient; /* looks at the recipient */
     /* of a TEST: */
     const struct filters_subject *subject;
-    enum filters_operator operator;
+    enum filters_operator op;
     bool nocase;
     bool wanted;                     /* EXISTS */
     struct bytes *words;             /* CONTAINS, STARTS_WITH, ENDS_WITH: folded when nocase */

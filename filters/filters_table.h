@@ -171,7 +171,7 @@ enum filters_quantifier { FILTERS_SOME, FILTERS_EVERY, FILTERS_NONE };
 
 struct filters_operator_row {
     const char *name;
-    enum filters_operator operator;
+    enum filters_operator op;
     unsigned types;
     enum filters_shape shape;
     const char *help;

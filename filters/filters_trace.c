@@ -364,11 +364,11 @@ static void describe_condition(const struct filters_condition *condition, struct
 {
     const struct filters_subject *subject = condition->subject;
     describe_subject(subject, out);
-    if (condition->operator== FILTERS_EXISTS) {
+    if (condition->op == FILTERS_EXISTS) {
         buf_append_text(out, condition->wanted ? " exists" : " does not exist");
         return;
     }
-    buf_printf(out, " %s", filters_operators[condition->operator].name);
+    buf_printf(out, " %s", filters_operators[condition->op].name);
     if (condition->operand != NULL) {
         buf_append_text(out, " that of ");
         describe_subject(condition->operand, out);

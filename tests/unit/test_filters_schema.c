@@ -30,7 +30,7 @@ static void tables_are_in_order(void **state)
 {
     (void)state;
     for (int i = 0; filters_operators[i].name != NULL; i++) {
-        assert_int_equal(filters_operators[i].operator, i);
+        assert_int_equal(filters_operators[i].op, i);
     }
     assert_string_equal(filters_action_keys[FILTERS_FILEINTO].name, "fileinto");
     assert_string_equal(filters_action_keys[FILTERS_HOLD].name, "hold");
