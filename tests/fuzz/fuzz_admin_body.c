@@ -117,6 +117,7 @@ static void check_answer(struct buf *answer, struct bytes line)
     }
 }
 
+/* libFuzzer's clock is a signal: calls are made again. */
 static void ask(struct bytes line, struct bytes body)
 {
     struct buf talk;
@@ -129,7 +130,7 @@ static void ask(struct bytes line, struct bytes body)
                body.len);
     buf_append_bytes(&talk, body);
     for (size_t sent = 0; sent < talk.len;) { /* it may answer before it has read all */
-        ssize_t now = send(fd, buf_bytes(&talk).ptr + sent, talk.len - sent, MSG_NOSIGNAL);
+        ssize_t now = TEMP_FAILURE_RETRY(send(fd, buf_bytes(&talk).ptr + sent, talk.len - sent, MSG_NOSIGNAL));
         if (now <= 0) {
             break;
         }
@@ -138,7 +139,7 @@ static void ask(struct bytes line, struct bytes body)
     buf_clear(&talk);
     static char piece[1 << 16];
     ssize_t got;
-    while ((got = recv(fd, piece, sizeof piece, 0)) > 0) {
+    while ((got = TEMP_FAILURE_RETRY(recv(fd, piece, sizeof piece, 0))) > 0) {
         EXPECT(buf_append(&talk, piece, (size_t)got) == 0);
     }
     EXPECT(got == 0 || errno == ECONNRESET);
