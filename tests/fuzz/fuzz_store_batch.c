@@ -17,7 +17,7 @@ int __wrap_sqlite3_prepare_v3(struct sqlite3 *db, const char *sql, int len, unsi
 int __wrap_local_index_commit(struct local_index *index, struct fault *fault);
 _Bool __wrap_local_index_in_doubt(const struct local_index *index);
 
-#define STORE_MODEL_IS_FUZZED
+#define STORE_HISTORIES_ARE_FUZZED
 #include "../unit/test_store_model.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -42,6 +42,15 @@ static void room_clock(void);
 static void room_crash(void (*before_end)(void *ctx), void *ctx);
 /* A commit that fails, for certain or not. True: nobody hears of it. */
 static bool room_fails(struct store_batch batches[2]);
+/* Now and then: a commit in which something goes wrong inside of the store. True: all of it failed. Else, when it was
+ * made at all, its verdict. */
+static bool room_stumbles(struct store_batch batches[2], bool *made_r, enum store_verdict *verdict_r);
+/* In so many of a hundred calls of the store from now on something goes wrong inside of it. */
+static void room_trouble(unsigned percent);
+/* Whether something did, since then. */
+static bool room_was_troubled(void);
+/* The trouble is over. True when that is why the call failed: it is asked again. */
+static bool room_calms(int result, const struct fault *fault);
 
 /* ---- the world of a history ---- */
 
@@ -67,8 +76,26 @@ static struct world {
 
 static uint64_t counts[STORE_OP_KINDS], refused, failed, doubtful, crashes, claims, twins, lost_answers[2];
 
+/* Where what happens is drawn from, when it is not the seed: octets of a fuzzer's. When they are used up, the first of
+ * each choice happens. */
+static struct bytes tape;
+static bool on_tape;
+
+static uint64_t next_of_tape(uint64_t limit)
+{
+    uint64_t value = 0;
+    for (uint64_t span = 1; span < limit && tape.len > 0; span *= 256) {
+        value = value << 8 | tape.ptr[0];
+        tape = bytes_from(tape, 1);
+    }
+    return value % limit;
+}
+
 static uint64_t random_below(uint64_t limit)
 {
+    if (on_tape) {
+        return next_of_tape(limit);
+    }
     w.draw ^= w.draw << 13;
     w.draw ^= w.draw >> 7;
     w.draw ^= w.draw << 17;
@@ -161,7 +188,19 @@ static void ask(enum side side, const struct store_question *question)
 {
     struct fault fault = FAULT_INIT;
     struct store *store = w.stores[side];
-    if (store->ops->ask(store, question, tell_row, &w.texts[side], &fault) != 0) {
+    size_t len = w.texts[side].len;
+    if (side == LOCAL) {
+        room_trouble(10);
+    }
+    int result = store->ops->ask(store, question, tell_row, &w.texts[side], &fault);
+    if (result == 0 && side == LOCAL && room_was_troubled()) {
+        differ("question %d is answered although something failed", (int)question->kind);
+    }
+    if (side == LOCAL && room_calms(result, &fault)) {
+        buf_truncate(&w.texts[side], len);
+        result = store->ops->ask(store, question, tell_row, &w.texts[side], &fault);
+    }
+    if (result != 0) {
         differ("%s cannot be asked: %s", store->ops->name, fault.text);
     }
 }
@@ -202,7 +241,7 @@ static void compare_texts(const char *what)
            (int)strcspn(b + line, "\n"), b + line);
 }
 
-/* The stories of all messages are asked for at the end, those of one now and then. */
+/* At the end all lists, searches and stories are asked for, one of each now and then. */
 static void compare_all(bool is_end)
 {
     uint64_t one = random_below(w.ids + 2);
@@ -210,7 +249,7 @@ static void compare_all(bool is_end)
     static const enum store_question_kind kinds[] = {STORE_ASK_SUMMARY, STORE_ASK_PAUSES, STORE_ASK_COUNTS};
     for (enum side side = LOCAL; side <= MODEL; side++) {
         buf_clear(&w.texts[side]);
-        for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
+        for (size_t i = is_end ? 0 : one % 5; i < sizeof states / sizeof states[0]; i += is_end ? 1 : 5) {
             const struct store_select select = {.state = states[i]}, newest = {.state = states[i],
                                                                                .newest = true,
                                                                                .after = {one, 2},
@@ -239,6 +278,9 @@ static void compare_all(bool is_end)
 static void differ_damaged(void *ctx, const struct store_damage *damage)
 {
     (void)ctx;
+    if (damage->kind == STORE_DAMAGE_UNREAD && room_was_troubled()) {
+        return;
+    }
     differ("the store finds damage in itself: %s: %s", damage->id == NULL ? "" : damage->id, damage->what.text);
 }
 
@@ -248,7 +290,9 @@ static void scrub_all(void)
     struct store_scrub scrub = {.octets = 2000, .found = differ_damaged};
     struct fault fault = FAULT_INIT;
     while (!scrub.whole && w.failure[0] == '\0') {
-        if (w.stores[LOCAL]->ops->scrub(w.stores[LOCAL], &scrub, &fault) != 0) {
+        room_trouble(20);
+        int result = w.stores[LOCAL]->ops->scrub(w.stores[LOCAL], &scrub, &fault);
+        if (!room_calms(result, &fault) && result != 0) {
             differ("the store cannot look at itself: %s", fault.text);
         }
     }
@@ -701,15 +745,17 @@ static void commit_both(struct twice *twices, size_t count)
             store_batch_add(&batches[side], &twices[i].ops[side]);
         }
     }
+    bool is_made = false;
+    enum store_verdict made = STORE_FAILED;
     if (chance(8) && room_fails(batches)) {
         return; /* nobody hears of it */
     }
-    if (list_is_empty(&batches[LOCAL].ops)) {
+    if (list_is_empty(&batches[LOCAL].ops) || room_stumbles(batches, &is_made, &made)) {
         return;
     }
     for (enum side side = LOCAL; side <= MODEL; side++) {
         struct store *store = w.stores[side];
-        verdicts[side] = store->ops->commit(store, &batches[side]);
+        verdicts[side] = side == LOCAL && is_made ? made : store->ops->commit(store, &batches[side]);
         buf_printf(&w.texts[side], "verdict %d counts %llu %llu %llu %llu\n", (int)verdicts[side],
                    (unsigned long long)batches[side].counts.waiting, (unsigned long long)batches[side].counts.held,
                    (unsigned long long)batches[side].counts.dead, (unsigned long long)batches[side].counts.messages);
@@ -771,7 +817,14 @@ static void step_claim(void)
         struct store_claim claim = {.upstream = upstream, .limit = limit, .fn = note_item, .ctx = &claimed[side]};
         struct fault fault = FAULT_INIT;
         buf_clear(&w.texts[side]);
-        if (w.stores[side]->ops->claim(w.stores[side], &claim, &fault) != 0) {
+        if (side == LOCAL) {
+            room_trouble(20);
+        }
+        int result = w.stores[side]->ops->claim(w.stores[side], &claim, &fault);
+        if (side == LOCAL && room_calms(result, &fault)) {
+            return;
+        }
+        if (result != 0) {
             differ("a claim fails: %s", fault.text);
         }
         buf_printf(&w.texts[side], "more %d paused %d next %lld\n", claim.more, claim.paused,
@@ -803,7 +856,14 @@ static void step_body(void)
         struct store_body body = {.message = message};
         struct fault fault = FAULT_INIT;
         char data[2000];
+        if (side == LOCAL) {
+            room_trouble(20);
+        }
         ptrdiff_t got = w.stores[side]->ops->body(w.stores[side], &body, offset, data, len, &fault);
+        if (side == LOCAL && room_calms(got < 0, &fault)) {
+            fault = FAULT_INIT;
+            got = w.stores[side]->ops->body(w.stores[side], &body, offset, data, len, &fault);
+        }
         buf_clear(&w.texts[side]);
         buf_printf(&w.texts[side], "body of %llu: \"%s\" %td ", (unsigned long long)message, fault.code, got);
         buf_append_bytes(&w.texts[side], bytes_at(data, got < 0 ? 0 : (size_t)got));
@@ -814,7 +874,7 @@ static void step_body(void)
 static void step(unsigned number)
 {
     w.draw = (w.seed * UINT64_C(0x9E3779B97F4A7C15)) ^ ((number + 1) * UINT64_C(0xD1B54A32D192ED03));
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 5 && !on_tape; i++) {
         random_below(2);
     }
     w.now_ms += (int64_t)random_below(3000);
@@ -841,6 +901,7 @@ static void begin(uint64_t seed)
 {
     memset(&w, 0, sizeof w);
     w.seed = seed;
+    w.draw = seed * UINT64_C(0x9E3779B97F4A7C15) | 1;
     w.now_ms = 1700000000000;
     w.arena = arena_new(SIZE_MAX / 4);
     for (enum side side = LOCAL; side <= MODEL; side++) {
@@ -866,7 +927,7 @@ static void end(void)
 static bool agrees(uint64_t seed, uint64_t left_out)
 {
     begin(seed);
-    for (unsigned i = 0; i < STEPS && w.failure[0] == '\0'; i++) {
+    for (unsigned i = 0; i < STEPS && w.failure[0] == '\0' && (!on_tape || tape.len > 0); i++) {
         if ((left_out >> i & 1) == 0) {
             step(i);
         }
@@ -879,6 +940,7 @@ static bool agrees(uint64_t seed, uint64_t left_out)
     return w.failure[0] == '\0';
 }
 
+#ifndef STORE_HISTORIES_ARE_FUZZED
 static bool differs(void *seed, uint64_t left_out)
 {
     return !agrees(*(uint64_t *)seed, left_out);
@@ -921,5 +983,6 @@ static void run_histories(uint64_t first, uint64_t count)
                   (unsigned long long)(lost_answers[false] + lost_answers[true]),
                   (unsigned long long)lost_answers[true]);
 }
+#endif
 
 #endif

@@ -216,6 +216,33 @@ static bool room_fails(struct store_batch batches[2])
     return had_work;
 }
 
+/* ---- no trouble of its own: what fails fails with the connection ---- */
+
+static bool room_stumbles(struct store_batch batches[2], bool *made_r, enum store_verdict *verdict_r)
+{
+    (void)batches;
+    (void)made_r;
+    (void)verdict_r;
+    return false;
+}
+
+static void room_trouble(unsigned percent)
+{
+    (void)percent;
+}
+
+static bool room_was_troubled(void)
+{
+    return false;
+}
+
+static bool room_calms(int result, const struct fault *fault)
+{
+    (void)result;
+    (void)fault;
+    return false;
+}
+
 /* ---- the test ---- */
 
 static uint64_t wanted, first_seed = 1;
