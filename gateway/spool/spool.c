@@ -232,15 +232,6 @@ static struct spool *spool_new(struct net_loop *loop, const struct spool_options
 
 /* ---- what is found at the start ---- */
 
-static int take_memo(void *ctx, const struct store_answer_row *row)
-{
-    struct spool *spool = ctx;
-    struct spool_upstream *upstream = spool_upstream(spool, row->memo.upstream);
-    free(upstream->memo);
-    upstream->memo = expect_strdup(row->memo.text);
-    return 0;
-}
-
 struct counted {
     struct arena *arena;
     spool_counted_fn *fn;
@@ -352,9 +343,7 @@ static int ask_all(struct spool *spool, struct fault *fault)
     struct store *store = spool->store;
     struct store_batch nothing;
     store_batch_init(&nothing);
-    const struct store_question memos = {.kind = STORE_ASK_MEMOS};
-    if (spool_pause_ask(spool, fault) != 0 || store->ops->ask(store, &memos, take_memo, spool, fault) != 0 ||
-        store->ops->room(store, &spool->room, fault) != 0) {
+    if (spool_look_first(spool, fault) != 0 || store->ops->room(store, &spool->room, fault) != 0) {
         return -1;
     }
     store->ops->commit(store, &nothing);
@@ -381,7 +370,7 @@ static int set_up(struct spool *spool, struct fault *fault)
     spool->tidy = net_lane_new(spool->loop, "tidy");
     spool->stall_timer = net_timer_new(spool->loop, take_up_stalled, spool);
     spool->measured_at = net_now(spool->loop);
-    spool_pause_watch(spool);
+    spool_look_watch(spool);
     if (ask_all(spool, fault) != 0) {
         return -1;
     }

@@ -25,6 +25,7 @@ static void memo_done(struct spool *spool, struct spool_job *base)
         return;
     }
     upstream->memo_under_way = false;
+    upstream->memo_at = spool->looks;
     if (!fault_is_set(&base->op.fault) && strcmp(upstream->memo, job->text) != 0) {
         upstream->memo_under_way = true;
         submit_memo(spool, job->upstream, upstream);
@@ -51,9 +52,19 @@ void spool_memo_set(struct spool *spool, const char *name, const char *text)
     }
     free(upstream->memo);
     upstream->memo = expect_strdup(text);
+    upstream->memo_at = spool->looks;
     if (!upstream->memo_under_way) {
         upstream->memo_under_way = true;
         submit_memo(spool, name, upstream);
+    }
+}
+
+void spool_memo_take(struct spool *spool, const char *name, const char *text, uint64_t look)
+{
+    struct spool_upstream *upstream = spool_upstream(spool, name);
+    if (!upstream->memo_under_way && upstream->memo_at < look) {
+        free(upstream->memo);
+        upstream->memo = expect_strdup(text);
     }
 }
 

@@ -13,7 +13,7 @@
 
 /* Copies the text. The same text as before costs nothing. */
 void spool_memo_set(struct spool *spool, const char *upstream, const char *text);
-/* The newest text, valid until the next one is set; NULL when there was none. */
+/* The newest text, also when another node wrote it; valid until the loop goes on; NULL when there was none. */
 const char *spool_memo(struct spool *spool, const char *upstream);
 
 #endif

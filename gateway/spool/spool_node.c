@@ -98,8 +98,9 @@ static void tell_beat(struct spool_node *node)
                                     " anew"));
         nudge(spool);
     }
-    if (node->beat.is_news || node->beat.taken > 0) {
-        spool_pause_look(spool);
+    bool is_news = node->beat.is_news || node->beat.taken > 0;
+    if (is_news || node->beat.is_memo) {
+        spool_look_again(spool, is_news);
     }
 }
 

@@ -110,6 +110,7 @@ struct spool_upstream {
     struct list fetches; /* ... and who fetches when that is done: struct spool_fetcher.link */
     char *memo;          /* see spool_memo.h; or NULL */
     bool memo_under_way;
+    uint64_t memo_at; /* what spool->looks was when it was last set here, or became durable */
 };
 
 struct spool {
@@ -146,6 +147,8 @@ struct spool {
     size_t cached;
 
     struct spool_pause pause; /* of all upstreams */
+    uint64_t looks;           /* that were begun: see spool_look.c */
+    uint64_t paused_at;       /* what it was when an operator paused last, here, or ended a pause */
     spool_offer_fn *offer;
     void *offer_ctx;
     spool_left_fn *left;
@@ -194,13 +197,22 @@ void spool_finish_resume(struct spool *spool, struct spool_upstream *upstream);
 
 /* Notes a pause, or its end; upstream "": of all, whose end is that of each. */
 void spool_set_pause(struct spool *spool, const char *upstream, bool on, int64_t since_ms, const char *by);
-/* At the start: asks the store, blocks. */
-MUST_USE int spool_pause_ask(struct spool *spool, struct fault *fault);
-/* From now on the store's hints are heeded, if it has some. */
-void spool_pause_watch(struct spool *spool);
+/* Nothing is paused, as far as is known. */
+void spool_end_pauses(struct spool *spool);
 
-/* Asks the store what is paused, and has whoever fetches look: somebody else may have changed something. */
-void spool_pause_look(struct spool *spool);
+/* ---- spool_look.c ---- */
+
+/* At the start: asks the store what is paused and remembered, blocks. */
+MUST_USE int spool_look_first(struct spool *spool, struct fault *fault);
+/* From now on the store's hints are heeded, if it has some. */
+void spool_look_watch(struct spool *spool);
+/* Asks the store again: somebody else may have changed it. is_news: and what is due, so that whoever fetches looks. */
+void spool_look_again(struct spool *spool, bool is_news);
+
+/* ---- spool_memo.c ---- */
+
+/* What the store said in that look; what was written here since it was begun is newer. */
+void spool_memo_take(struct spool *spool, const char *upstream, const char *text, uint64_t look);
 
 /* ---- spool_node.c ---- */
 

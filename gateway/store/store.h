@@ -213,6 +213,7 @@ struct store_beat {
     /* Answers. */
     bool is_ended;     /* another node has taken this one for dead: what was in its hands is not any more */
     bool is_news;      /* somebody else has changed what is due or paused */
+    bool is_memo;      /* a memo is not what it was at the last beat */
     uint64_t taken;    /* deliveries that nodes which died had in their hands: they are due, and in doubt */
     uint64_t lease_ms; /* how long it may be relied on, from before the call */
 };
@@ -270,9 +271,9 @@ struct store_ops {
                int (*fn)(void *ctx, const struct store_answer_row *row), void *ctx, struct fault *fault);
     int (*room)(struct store *store, struct store_room *room_r, struct fault *fault);
     /*
-     * A descriptor that becomes readable when somebody else has changed what is due; -1: nobody else does. It is the
-     * store's. Whoever waits for it calls heed(), from the loop's thread, before it looks: that takes what can be read
-     * and does not block. NULL where nobody else does.
+     * A descriptor that becomes readable when somebody else has changed what is due, paused or remembered; -1: nobody
+     * else does. It is the store's. Whoever waits for it calls heed(), from the loop's thread, before it looks: that
+     * takes what can be read and does not block. NULL where nobody else does.
      */
     int (*hint)(struct store *store);
     void (*heed)(struct store *store);

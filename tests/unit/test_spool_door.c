@@ -1,12 +1,15 @@
 /*
  * Tests of spool/ on a store that answers as only one far away does: a commit whose answer is lost and that was written
- * all the same; somebody else who changes the queue, and a hint of it. The store is the model behind a door of the test's.
+ * all the same; somebody else who changes the queue or a memo, and a hint of it. The store is the model behind a door of the test's.
  */
+#include <semaphore.h>
 #include <unistd.h>
 
 #include "spool/spool_change.h"
+#include "spool/spool_memo.h"
 #include "spool_fixture.h"
 #include "store/model/model.h"
+#include "store/store_ask.h"
 #include "store/store_batch.h"
 
 static struct {
@@ -17,6 +20,8 @@ static struct {
     unsigned silent;        /* so often nobody knows what became of them */
     unsigned asked, hinted; /* calls of resolve() and heed() */
     int pipe[2];
+    bool waits; /* an answer of what is paused goes off when told */
+    sem_t asked_pauses, may_answer;
 } door;
 
 static int open_door(struct store **store_r, const struct store_options *options, struct fault *fault)
@@ -54,6 +59,18 @@ static enum store_verdict resolve_door(struct store *store, struct store_batch *
     return door.unwritten ? STORE_FAILED : STORE_COMMITTED;
 }
 
+static int ask_door(struct store *store, const struct store_question *question, store_row_fn *fn, void *ctx,
+                    struct fault *fault)
+{
+    int result = model_store.ask(store, question, fn, ctx, fault);
+    if (door.waits && question->kind == STORE_ASK_PAUSES) {
+        door.waits = false;
+        sem_post(&door.asked_pauses);
+        sem_wait(&door.may_answer);
+    }
+    return result;
+}
+
 static int hint_door(struct store *store)
 {
     (void)store;
@@ -76,6 +93,9 @@ static int set_up(void **state)
     door.ops.open = open_door;
     door.ops.commit = commit_door;
     door.ops.resolve = resolve_door;
+    door.ops.ask = ask_door;
+    sem_init(&door.asked_pauses, 0, 0);
+    sem_init(&door.may_answer, 0, 0);
     door.ops.hint = hint_door;
     door.ops.heed = heed_door;
     fixture_kind = &door.ops;
@@ -147,15 +167,21 @@ static void on_wake(void *ctx, const char *upstream)
     net_loop_stop(fixture->loop);
 }
 
-static void change_elsewhere(struct fixture *fixture, struct store_op op)
+/* Nobody hears of it. */
+static void write_elsewhere(struct store_op op)
 {
     struct store_batch batch;
-    unsigned answers = fixture->answers;
     store_batch_init(&batch);
     list_init(&op.link);
     store_batch_add(&batch, &op);
     assert_int_equal(model_store.commit(door.store, &batch), STORE_COMMITTED);
     list_remove(&op.link);
+}
+
+static void change_elsewhere(struct fixture *fixture, struct store_op op)
+{
+    unsigned answers = fixture->answers;
+    write_elsewhere(op);
     assert_int_equal(write(door.pipe[1], "x", 1), 1);
     run_until(fixture, &fixture->answers, answers + 1);
 }
@@ -180,6 +206,57 @@ static void test_paused_elsewhere(void **state)
     finish_and_wait(fixture, SPOOL_FILED, 0);
 }
 
+/* What another node remembers is found here, too: also of an upstream that was never heard of. */
+static void test_remembered_elsewhere(void **state)
+{
+    struct fixture *fixture = *state;
+    spool_set_wake(fixture->spool, on_wake, fixture);
+    spool_memo_set(fixture->spool, "corp", "ours");
+    commit_and_wait(fixture, "goes with the memo", 1);
+    change_elsewhere(fixture, (struct store_op){.kind = STORE_MEMO, .memo = {"corp", "theirs"}});
+    assert_string_equal(spool_memo(fixture->spool, "corp"), "theirs");
+    change_elsewhere(fixture, (struct store_op){.kind = STORE_MEMO, .memo = {"other", "theirs as well"}});
+    assert_string_equal(spool_memo(fixture->spool, "other"), "theirs as well");
+    assert_null(spool_memo(fixture->spool, "third"));
+    spool_memo_set(fixture->spool, "corp", "ours");
+    assert_string_equal(spool_memo(fixture->spool, "corp"), "ours");
+}
+
+static void on_paused(void *ctx, const struct spool_change_result *result, const struct fault *fault)
+{
+    assert_non_null(result);
+    on_answer(ctx, fault);
+}
+
+static void stop(void *loop)
+{
+    net_loop_stop(loop);
+}
+
+/* What is written here while the store is asked is newer than its answer. */
+static void test_written_here_meanwhile(void **state)
+{
+    struct fixture *fixture = *state;
+    spool_set_wake(fixture->spool, on_wake, fixture);
+    write_elsewhere((struct store_op){.kind = STORE_MEMO, .memo = {"corp", "theirs"}});
+    write_elsewhere((struct store_op){.kind = STORE_MEMO, .memo = {"other", "theirs"}});
+    door.waits = true;
+    assert_int_equal(write(door.pipe[1], "x", 1), 1);
+    while (sem_trywait(&door.asked_pauses) != 0) {
+        net_timer_start(fixture->deadline, DEADLINE_MS);
+        net_defer(fixture->loop, stop, fixture->loop);
+        net_loop_run(fixture->loop);
+    }
+    spool_memo_set(fixture->spool, "corp", "ours");
+    spool_change_pause(fixture->spool, "corp", true, "us", on_paused, fixture);
+    run_until(fixture, &fixture->answers, 1);
+    sem_post(&door.may_answer);
+    run_until(fixture, &fixture->answers, 2);
+    assert_true(spool_pause_of(fixture->spool, "corp").on);
+    assert_string_equal(spool_memo(fixture->spool, "corp"), "ours");
+    assert_string_equal(spool_memo(fixture->spool, "other"), "theirs");
+}
+
 int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -188,6 +265,8 @@ int main(void)
         TEST(test_not_written),
         TEST(test_handed_out_though_the_answer_was_lost),
         TEST(test_paused_elsewhere),
+        TEST(test_remembered_elsewhere),
+        TEST(test_written_here_meanwhile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -323,6 +323,44 @@ static void test_hostile_texts(void **state)
     end();
 }
 
+/* ---- what others write is heard of ---- */
+
+static void write_one(struct store_op op)
+{
+    struct store_batch batch;
+    store_batch_init(&batch);
+    list_init(&op.link);
+    store_batch_add(&batch, &op);
+    assert_int_equal(w.stores[LOCAL]->ops->commit(w.stores[LOCAL], &batch), STORE_COMMITTED);
+    list_remove(&op.link);
+}
+
+static struct store_beat beat(void)
+{
+    struct store_beat result = {.state = ""};
+    struct fault fault = FAULT_INIT;
+    assert_int_equal(w.stores[LOCAL]->ops->beat(w.stores[LOCAL], &result, &fault), 0);
+    return result;
+}
+
+static void test_beats_tell(void **state)
+{
+    (void)state;
+    begin(1);
+    beat();
+    assert_false(beat().is_memo);
+    write_one((struct store_op){.kind = STORE_MEMO, .memo = {"corp", "slow"}});
+    const struct store_beat after_memo = beat();
+    assert_true(after_memo.is_memo && !after_memo.is_news);
+    write_one((struct store_op){.kind = STORE_MEMO, .memo = {"corp", "fast"}});
+    assert_true(beat().is_memo);
+    write_one((struct store_op){.kind = STORE_PAUSE, .pause = {.upstream = "corp", .paused = true, .by = "me"}});
+    const struct store_beat after_pause = beat();
+    assert_true(after_pause.is_news && !after_pause.is_memo);
+    assert_false(beat().is_news);
+    end();
+}
+
 int main(int argc, char **argv)
 {
     place = getenv("MAILWEIR_POSTGRESQL");
@@ -338,6 +376,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_histories),
         cmocka_unit_test(test_clocks),
         cmocka_unit_test(test_hostile_texts),
+        cmocka_unit_test(test_beats_tell),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

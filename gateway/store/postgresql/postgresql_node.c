@@ -162,7 +162,8 @@ static int look_around(struct postgresql *pg, struct store_beat *beat, struct fa
     PGresult *rows = postgresql_ask(
         &pg->beater,
         "SELECT n.epoch, n.name, n.program, (extract(epoch FROM n.lease_until - clock_timestamp()) * 1000)::bigint,"
-        " n.draining, n.state, (SELECT value FROM mark WHERE name = 'changed') FROM node n JOIN fence f USING (epoch)"
+        " n.draining, n.state, (SELECT value FROM mark WHERE name = 'changed'),"
+        " (SELECT coalesce(sum(hashtext(upstream || '=' || text)), 0) FROM memo) FROM node n JOIN fence f USING (epoch)"
         " ORDER BY n.name, n.epoch",
         NULL, false, fault);
     for (int row = 0; rows != NULL && row < PQntuples(rows); row++) {
@@ -175,9 +176,11 @@ static int look_around(struct postgresql *pg, struct store_beat *beat, struct fa
             .state = PQgetvalue(rows, row, 5),
             .is_me = (uint64_t)postgresql_number_at(rows, row, 0) == atomic_load(&pg->epoch),
         };
-        int64_t changed = postgresql_number_at(rows, row, 6);
+        int64_t changed = postgresql_number_at(rows, row, 6), memos = postgresql_number_at(rows, row, 7);
         beat->is_news = beat->is_news || changed != pg->changed;
+        beat->is_memo = beat->is_memo || memos != pg->memos;
         pg->changed = changed;
+        pg->memos = memos;
         if (beat->found != NULL) {
             beat->found(beat->ctx, &node);
         }
@@ -192,7 +195,7 @@ int postgresql_beat(struct store *store, struct store_beat *beat, struct fault *
     char name[NAME_MAX_LEN];
     struct arena *arena = arena_new(STORE_META_MAX);
     name_of(pg, name);
-    beat->is_news = beat->is_ended = false;
+    beat->is_news = beat->is_memo = beat->is_ended = false;
     beat->taken = 0;
     beat->lease_ms = lease_of(pg) - MARGIN_MS;
     int held = renew(pg, beat, arena, fault);

@@ -67,7 +67,8 @@ struct postgresql {
     struct postgresql_link tidier;
     /* The lane of beat(). */
     struct postgresql_link beater;
-    int64_t changed; /* what was heard last of what others have changed */
+    int64_t changed; /* what was heard last of what others have changed ... */
+    int64_t memos;   /* ... and a sum of what all remember */
 };
 
 static inline struct postgresql *postgresql_of(struct store *store)
