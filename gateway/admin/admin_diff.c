@@ -20,6 +20,7 @@
 #include "filters/filters_text.h"
 #include "mail/mail_header.h"
 #include "mail/mail_words.h"
+#include "spool/spool_query.h"
 
 #define MESSAGES_DEFAULT 100
 #define MESSAGES_MAX     500

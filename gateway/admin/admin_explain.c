@@ -16,6 +16,7 @@
 #include "decision/decision.h"
 #include "decision/stored.h"
 #include "mail/mail_header.h"
+#include "spool/spool_query.h"
 
 #define EXPLANATION_MAX (32u << 20)
 #define ARENA_MAX       (64u << 20)

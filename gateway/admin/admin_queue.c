@@ -248,20 +248,17 @@ void admin_get_facts(struct admin_request *request)
 
 /* ---- changes ---- */
 
-static void on_changed(void *ctx, const char *reply)
+static void on_changed(void *ctx, const json_t *reply)
 {
     struct admin_request *request = ctx;
-    json_t *json = json_loads(reply, 0, NULL);
-    const char *error = json_string_value(json_object_get(json, "error"));
-    const char *code = json_string_value(json_object_get(json, "code"));
-    if (json == NULL || error != NULL) {
+    const char *error = json_string_value(json_object_get(reply, "error"));
+    const char *code = json_string_value(json_object_get(reply, "code"));
+    if (error != NULL) {
         bool usage = code != NULL && strcmp(code, "usage") == 0;
-        admin_answer_error(request, usage ? 400 : 503, code == NULL ? "spool" : code, "%s",
-                           error == NULL ? reply : error);
+        admin_answer_error(request, usage ? 400 : 503, code == NULL ? "spool" : code, "%s", error);
     } else {
-        admin_answer_json(request, 200, json_incref(json));
+        admin_answer_json(request, 200, json_deep_copy(reply));
     }
-    json_decref(json);
 }
 
 /* Who asks, for the history: the command line says its user's name. */
@@ -280,8 +277,8 @@ static void change_deliveries(struct admin_request *request, const json_t *body,
     json_object_set_new(command, "by", json_string(who_changes(request, body)));
     char *text = json_dumps(command, JSON_COMPACT);
     log_event(request->admin->log, LOG_LEVEL_INFO, "queue_command", LOG_STR("request", text));
-    spool_admin_request(gateway_spool(request->admin->gateway), text, on_changed, request);
     free(text);
+    spool_admin_request(gateway_spool(request->admin->gateway), command, on_changed, request);
     json_decref(command);
 }
 

@@ -15,6 +15,7 @@
 #include "decision/decision.h"
 #include "decision/reroute.h"
 #include "spool/spool_change.h"
+#include "spool/spool_query.h"
 
 #define MESSAGES_DEFAULT 50
 #define BUDGET_US        2000000 /* of the lane, which others want too; then the page ends */

@@ -175,22 +175,20 @@ int queue_here_facts(struct queue_here *here, const char *id, json_t **facts_r)
 
 /* ---- changes ---- */
 
-static int change_here(struct queue_here *here, const char *request, json_t **reply_r)
+static int change_here(struct queue_here *here, json_t *request, json_t **reply_r)
 {
     struct fault fault = FAULT_INIT;
     const struct spool_options options = {.store = here->options->store.ops,
                                           .place = here->options->store.place,
                                           .path = here->options->spool,
                                           .brief = true};
-    char *text = NULL;
-    if (spool_admin_call(&options, request, &text, &fault) != 0) {
+    json_t *reply = NULL;
+    if (spool_admin_call(&options, request, &reply, &fault) != 0) {
         return queue_failed(&fault);
     }
-    json_t *reply = json_loads(text, 0, NULL);
     const char *error = json_string_value(json_object_get(reply, "error"));
-    free(text);
-    if (reply == NULL || error != NULL) {
-        fprintf(stderr, "mailweir: %s\n", error == NULL ? "the spool's answer cannot be read" : error);
+    if (error != NULL) {
+        fprintf(stderr, "mailweir: %s\n", error);
         json_decref(reply);
         return EX_UNAVAILABLE;
     }
@@ -201,9 +199,7 @@ static int change_here(struct queue_here *here, const char *request, json_t **re
 int queue_here_change(struct queue_here *here, json_t *request, json_t **reply_r)
 {
     json_object_set_new(request, "by", json_string(queue_operator()));
-    char *text = json_dumps(request, JSON_COMPACT);
-    int result = change_here(here, text, reply_r);
-    free(text);
+    int result = change_here(here, request, reply_r);
     json_decref(request);
     return result;
 }
@@ -241,7 +237,9 @@ static int move(struct queue_here *here, const struct reroute *reroute, const st
     struct buf request;
     buf_init(&request, SPOOL_ADMIN_REQUEST_MAX);
     reroute_request(reroute, plan, &request);
-    int result = change_here(here, buf_text(&request), reply_r);
+    json_t *root = json_loads(buf_text(&request), JSON_REJECT_DUPLICATES, NULL);
+    int result = change_here(here, root, reply_r);
+    json_decref(root);
     buf_done(&request);
     return result;
 }

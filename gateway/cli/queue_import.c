@@ -286,22 +286,18 @@ static void count_results(struct import *import, const json_t *reply)
 static json_t *ask_import(struct import *import, json_t *request)
 {
     struct fault fault = FAULT_INIT;
-    char *reply = NULL;
     json_t *answer = NULL;
     if (import->api != NULL) {
         int result = cli_api_call(import->api, "/api/v1/queue", request, &answer);
         import->exit_code = result != EX_OK ? result : import->exit_code;
         return answer;
     }
-    char *text = json_dumps(request, JSON_COMPACT);
     const struct spool_options options = {.store = import->options->store.ops,
                                           .place = import->options->store.place,
                                           .path = import->options->spool,
                                           .brief = true};
-    if (spool_admin_call(&options, text, &reply, &fault) == 0) {
-        answer = json_loads(reply, 0, NULL);
-    }
-    const char *error = json_string_value(json_object_get(answer, "error"));
+    bool is_done = spool_admin_call(&options, request, &answer, &fault) == 0;
+    const char *error = !is_done ? NULL : json_string_value(json_object_get(answer, "error"));
     if (error != NULL) {
         fault_set(&fault, FAULT_LOCAL, "import", "import", "%s", error);
         json_decref(answer);
@@ -310,8 +306,6 @@ static json_t *ask_import(struct import *import, json_t *request)
     if (answer == NULL) {
         import->exit_code = queue_failed(&fault);
     }
-    free(reply);
-    free(text);
     return answer;
 }
 

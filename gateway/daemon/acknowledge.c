@@ -1,7 +1,6 @@
 /* acknowledge - the sender's answer comes from the upstreams. Contract: acknowledge.h. */
 #include "daemon/acknowledge.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -10,7 +10,6 @@
 #include "base/log.h"
 #include "decision/stored.h"
 #include "store/store_meta.h"
-#include "spool/spool_query.h"
 
 #define ARENA_MAX   (64u << 20)
 #define TARGETS_MAX (1u << 20)
@@ -34,27 +33,15 @@ void reroute_plan_done(struct reroute_plan *plan)
 
 /* ---- comparing ---- */
 
-static bool is_open(const json_t *delivery)
-{
-    const char *state = json_string_value(json_object_get(delivery, "state"));
-    return !store_state_is_settled((enum store_state)store_state_of(state));
-}
-
 static void add_target(struct buf *out, const char *upstream, const char *folder)
 {
     buf_printf(out, "%s%s:%s", out->len > 0 ? ", " : "", upstream, folder);
 }
 
-static void old_targets(const json_t *story, struct buf *out)
+static void old_targets(const struct stored *stored, struct buf *out)
 {
-    size_t i;
-    json_t *delivery;
-    json_array_foreach(json_object_get(story, "deliveries"), i, delivery)
-    {
-        if (is_open(delivery)) {
-            add_target(out, json_string_value(json_object_get(delivery, "upstream")),
-                       json_string_value(json_object_get(delivery, "folder")));
-        }
+    for (size_t i = 0; i < stored->target_count; i++) {
+        add_target(out, stored->targets[i].upstream, stored->targets[i].folder);
     }
 }
 
@@ -66,13 +53,10 @@ static void new_targets(const struct filters_decision *decision, struct buf *out
 }
 
 /* Whether an open delivery may lie where it was to go. */
-static bool is_in_doubt(const json_t *story)
+static bool is_in_doubt(const struct stored *stored)
 {
-    size_t i;
-    json_t *delivery;
-    json_array_foreach(json_object_get(story, "deliveries"), i, delivery)
-    {
-        if (is_open(delivery) && json_is_true(json_object_get(delivery, "uncertain"))) {
+    for (size_t i = 0; i < stored->target_count; i++) {
+        if (stored->targets[i].uncertain) {
             return true;
         }
     }
@@ -102,22 +86,22 @@ static void keep_deliveries(struct reroute_plan *plan, const struct filters_deci
     }
 }
 
-static void fill_plan(const struct reroute *reroute, const json_t *story, const struct filters_decision *decision,
-                      struct reroute_plan *plan)
+static void fill_plan(const struct reroute *reroute, const struct stored *stored,
+                      const struct filters_decision *decision, struct reroute_plan *plan)
 {
     buf_init(&plan->before, TARGETS_MAX);
     buf_init(&plan->after, TARGETS_MAX);
     plan->arena = arena_new(2 * ARENA_MAX);
     plan->deliveries = NULL;
     plan->count = 0;
-    snprintf(plan->id, sizeof plan->id, "%s", json_string_value(json_object_get(story, "id")));
-    old_targets(story, &plan->before);
+    snprintf(plan->id, sizeof plan->id, "%s", stored->envelope.id);
+    old_targets(stored, &plan->before);
     new_targets(decision, &plan->after);
     if (decision->reply_code != 0 || decision->delivery_count == 0) {
         plan->verdict = decision->reply_code != 0 ? REROUTE_REFUSED : REROUTE_DISCARDED;
     } else if (bytes_equal(buf_bytes(&plan->before), buf_bytes(&plan->after))) {
         plan->verdict = REROUTE_SAME;
-    } else if (is_in_doubt(story) && !reroute->again) {
+    } else if (is_in_doubt(stored) && !reroute->again) {
         plan->verdict = REROUTE_IN_DOUBT;
     } else {
         plan->verdict = REROUTE_MOVES;
@@ -142,7 +126,7 @@ int reroute_plan(const struct reroute *reroute, uint64_t message, struct reroute
     }
     int result = filters_decide(reroute->rules, reroute->scratch, &asked, arena, &decision, fault);
     if (result == 0) {
-        fill_plan(reroute, stored.story, &decision, plan_r);
+        fill_plan(reroute, &stored, &decision, plan_r);
     }
     arena_free(&arena);
     stored_close(&stored);

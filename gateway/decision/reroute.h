@@ -44,7 +44,7 @@ struct reroute_plan {
 MUST_USE int reroute_plan(const struct reroute *reroute, uint64_t message, struct reroute_plan *plan_r,
                           struct fault *fault);
 void reroute_plan_done(struct reroute_plan *plan);
-/* The plan as JSON, as spool_admin_request() takes it: for who is in another process. */
+/* The plan as JSON, as spool_admin_request() takes it: for the command line. */
 void reroute_request(const struct reroute *reroute, const struct reroute_plan *plan, struct buf *out);
 
 #endif

@@ -26,24 +26,55 @@ static int read_header(const struct mail_source *source, struct buf *header, str
     return got < 0 ? -1 : 0;
 }
 
-static int read_envelope(struct stored *stored, struct fault *fault)
+struct reading {
+    struct stored *stored;
+    bool is_known, is_readable;
+    struct fault fault;
+};
+
+static void add_target(struct stored *stored, const struct store_delivery_row *row)
 {
-    char *text = json_dumps(json_object_get(stored->story, "envelope"), JSON_COMPACT);
-    int result = store_meta_read_envelope(bytes_of(text), stored->arena, &stored->envelope, fault);
-    free(text);
-    return result;
+    size_t size = (stored->target_count + 1) * sizeof *stored->targets;
+    stored->targets = expect_memory(realloc(stored->targets, size));
+    stored->targets[stored->target_count++] =
+        (struct stored_target){expect_memory(arena_text(stored->arena, row->upstream)),
+                               expect_memory(arena_text(stored->arena, row->folder)), row->uncertain};
+}
+
+static int take_row(void *ctx, const struct store_answer_row *row)
+{
+    struct reading *reading = ctx;
+    struct stored *stored = reading->stored;
+    if (row->kind == STORE_ROW_MESSAGE) {
+        reading->is_known = true;
+        reading->is_readable =
+            store_meta_read_envelope(row->message.envelope, stored->arena, &stored->envelope, &reading->fault) == 0;
+    } else if (row->kind == STORE_ROW_DELIVERY && !store_state_is_settled(row->delivery.state)) {
+        add_target(stored, &row->delivery);
+    }
+    return 0;
+}
+
+static int read_story(struct stored *stored, struct store *store, uint64_t message, struct fault *fault)
+{
+    struct reading reading = {.stored = stored};
+    const struct store_question question = {.kind = STORE_ASK_STORY, .message = message};
+    if (store->ops->ask(store, &question, take_row, &reading, fault) != 0) {
+        return -1;
+    }
+    if (!reading.is_known) {
+        fault_set(fault, FAULT_PERM, "unknown", "spool", "the message is not known any more");
+        return -1;
+    }
+    if (!reading.is_readable && fault != NULL && !fault_is_set(fault)) {
+        *fault = reading.fault;
+    }
+    return reading.is_readable ? 0 : -1;
 }
 
 static int read_all(struct stored *stored, struct store *store, uint64_t message, struct fault *fault)
 {
-    if (spool_query_story(store, message, &stored->story, fault) != 0) {
-        return -1;
-    }
-    if (stored->story == NULL) {
-        fault_set(fault, FAULT_PERM, "unknown", "spool", "the message is not known any more");
-        return -1;
-    }
-    if (read_envelope(stored, fault) < 0) {
+    if (read_story(stored, store, message, fault) < 0) {
         return -1;
     }
     stored->body = spool_source_open(store, message, fault);
@@ -66,7 +97,7 @@ void stored_close(struct stored *stored)
     spool_source_free(&stored->body);
     buf_done(&stored->header);
     arena_free(&stored->arena);
-    json_decref(stored->story);
+    free(stored->targets);
 }
 
 struct filters_message stored_message(const struct stored *stored, int64_t now_ms)

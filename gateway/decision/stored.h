@@ -9,10 +9,15 @@
 #include "base/must_use.h"
 #include "filters/filters.h"
 #include "spool/spool_export.h"
-#include "spool/spool_query.h"
+#include "store/store_ask.h"
 
 struct stored {
-    json_t *story; /* spool_query_story() */
+    /* Where its open deliveries go, and whether one may lie there. */
+    struct stored_target {
+        const char *upstream, *folder;
+        bool uncertain;
+    } * targets;
+    size_t target_count;
     struct arena *arena;
     struct mail_envelope envelope;
     struct spool_source *body;

@@ -6,7 +6,6 @@
  * connection, so that the server never sees more connections than its limit. What waits goes back to the spool
  * untouched and comes again.
  */
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -26,9 +26,7 @@ struct request {
 
 static void answer_request(struct request *request, json_t *reply)
 {
-    char *text = json_dumps(reply, JSON_COMPACT);
-    request->done(request->ctx, text == NULL ? "{}" : text);
-    free(text);
+    request->done(request->ctx, reply);
     json_decref(reply);
     json_decref(request->root);
     arena_free(&request->arena);
@@ -207,11 +205,11 @@ static int run_verb(struct request *request)
     return -1;
 }
 
-void spool_admin_request(struct spool *spool, const char *text, spool_admin_fn *done, void *ctx)
+void spool_admin_request(struct spool *spool, json_t *root, spool_admin_fn *done, void *ctx)
 {
     struct request *request = expect_calloc(1, sizeof *request);
     *request = (struct request){.spool = spool, .done = done, .ctx = ctx, .arena = arena_new(SPOOL_ADMIN_REQUEST_MAX)};
-    request->root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    request->root = json_incref(root);
     if (run_verb(request) != 0) {
         net_defer(spool->loop, answer_refusal, request);
     }
@@ -221,17 +219,17 @@ void spool_admin_request(struct spool *spool, const char *text, spool_admin_fn *
 
 struct call {
     struct net_loop *loop;
-    char *reply;
+    json_t *reply;
 };
 
-static void keep_reply(void *ctx, const char *reply)
+static void keep_reply(void *ctx, const json_t *reply)
 {
     struct call *call = ctx;
-    call->reply = expect_strdup(reply);
+    call->reply = expect_memory(json_deep_copy(reply));
     net_loop_stop(call->loop);
 }
 
-int spool_admin_call(const struct spool_options *options, const char *request, char **reply_r, struct fault *fault)
+int spool_admin_call(const struct spool_options *options, json_t *request, json_t **reply_r, struct fault *fault)
 {
     struct call call = {.loop = net_loop_new()};
     struct spool *spool = NULL;

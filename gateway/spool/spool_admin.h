@@ -19,22 +19,25 @@
 #ifndef MAILWEIR_SPOOL_SPOOL_ADMIN_H
 #define MAILWEIR_SPOOL_SPOOL_ADMIN_H
 
+#include <jansson.h>
+
 #include "base/must_use.h"
 #include "spool/spool.h"
 
 /* Octets of one request. */
 #define SPOOL_ADMIN_REQUEST_MAX (16u << 20)
 
-/* reply is JSON, valid during the call. */
-typedef void spool_admin_fn(void *ctx, const char *reply);
-/* Does what the request asks for; done comes once, when it is durable or has failed. */
-void spool_admin_request(struct spool *spool, const char *request, spool_admin_fn *done, void *ctx);
+/* The reply is valid during the call. */
+typedef void spool_admin_fn(void *ctx, const json_t *reply);
+/* Does what the request asks for, which it keeps until then (NULL asks for nothing); done comes once, when it is
+ * durable or has failed. */
+void spool_admin_request(struct spool *spool, json_t *request, spool_admin_fn *done, void *ctx);
 
 /*
- * When no gateway runs: opens the spool, has it do the request, closes it; blocks. *reply_r is the caller's to free.
+ * When no gateway runs: opens the spool, has it do the request, closes it; blocks. *reply_r is the caller's.
  * Fault "locked" when another process has it: a gateway is to be asked by its admin socket.
  */
-MUST_USE int spool_admin_call(const struct spool_options *options, const char *request, char **reply_r,
+MUST_USE int spool_admin_call(const struct spool_options *options, json_t *request, json_t **reply_r,
                               struct fault *fault);
 
 #endif

@@ -51,7 +51,7 @@ static int memo_row(void *ctx, const struct store_answer_row *row)
     return 0;
 }
 
-static int ask(struct look *look, struct fault *fault)
+static int ask_store(struct look *look, struct fault *fault)
 {
     struct store *store = look->spool->store;
     const struct store_question pauses = {.kind = STORE_ASK_PAUSES}, memos = {.kind = STORE_ASK_MEMOS};
@@ -76,7 +76,7 @@ static void forget_answer(struct look *look)
     look->memo_count = look->note_count = 0;
 }
 
-static void take(struct look *look)
+static void take_answer(struct look *look)
 {
     spool_end_pauses(look->spool);
     for (size_t i = 0; i < look->note_count; i++) {
@@ -91,9 +91,9 @@ static void take(struct look *look)
 int spool_look_first(struct spool *spool, struct fault *fault)
 {
     struct look look = {.spool = spool, .turn = ++spool->looks};
-    int result = ask(&look, fault);
+    int result = ask_store(&look, fault);
     if (result == 0) {
-        take(&look);
+        take_answer(&look);
     }
     forget_answer(&look);
     return result;
@@ -104,7 +104,7 @@ int spool_look_first(struct spool *spool, struct fault *fault)
 static void ask_on_lane(void *ctx)
 {
     struct look *look = ctx;
-    look->failed = ask(look, NULL) != 0;
+    look->failed = ask_store(look, NULL) != 0;
 }
 
 /* What is due may be news as well: whoever fetches looks. What is paused, the claim says again. */
@@ -119,7 +119,7 @@ static void on_asked(void *ctx)
         return;
     }
     if (!look->failed) {
-        take(look);
+        take_answer(look);
     }
     bool is_news = look->is_news;
     forget_answer(look);

@@ -136,14 +136,14 @@ static void note_taken(const struct request *request)
     }
 }
 
-static void on_answer(void *ctx, const char *reply)
+static void on_answer(void *ctx, const json_t *reply)
 {
     struct request *request = ctx;
-    sim_say("operator: %s: %s", verbs[request->verb], reply);
-    json_t *json = json_loads(reply, 0, NULL);
-    bool is_done = json != NULL && json_object_get(json, "error") == NULL;
-    uint64_t changed = (uint64_t)json_integer_value(json_object_get(json, "changed"));
-    json_decref(json);
+    char *text = json_dumps(reply, JSON_COMPACT);
+    sim_say("operator: %s: %s", verbs[request->verb], text);
+    free(text);
+    bool is_done = json_object_get(reply, "error") == NULL;
+    uint64_t changed = (uint64_t)json_integer_value(json_object_get(reply, "changed"));
     if (request->verb == RELEASE || request->verb == DROP || request->verb == REROUTE) {
         note_asked(request->verb); /* also for what came meanwhile */
     }
@@ -172,7 +172,9 @@ static void ask(struct spool *spool, enum verb verb, unsigned server, struct sim
     orders.open++;
     orders.releases += verb == RELEASE;
     orders.resumes += verb == RESUME;
-    spool_admin_request(spool, text, on_answer, request);
+    json_t *root = json_loads(text, 0, NULL);
+    spool_admin_request(spool, root, on_answer, request);
+    json_decref(root);
 }
 
 static bool is_missing_somewhere(const struct sim_try *try)

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "net/net_loop.h"
+#include "spool/spool_admin.h"
 #include "spool/spool.h"
 #include "store/local/local.h"
 
@@ -298,6 +299,14 @@ static inline void finish_and_wait(struct fixture *fixture, int kind, int64_t ne
     unsigned answers = fixture->answers;
     finish(fixture, kind, next_ms);
     run_until(fixture, &fixture->answers, answers + 1);
+}
+
+/* An operator's request, as text; done comes later. */
+static inline void fixture_request(struct fixture *fixture, const char *text, spool_admin_fn *done)
+{
+    json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    spool_admin_request(fixture->spool, root, done, fixture);
+    json_decref(root);
 }
 
 static inline struct spool_counts counts(const struct fixture *fixture)

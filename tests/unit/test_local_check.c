@@ -196,11 +196,12 @@ static void test_old_index_helps(void **state)
     assert_int_equal(check(fixture).damaged, 0);
 }
 
-static void on_changed(void *ctx, const char *text)
+static void on_changed(void *ctx, const json_t *reply)
 {
     struct fixture *fixture = ctx;
-    if (strstr(text, "error") != NULL) {
-        fail_msg("%s", text);
+    const char *error = json_string_value(json_object_get(reply, "error"));
+    if (error != NULL) {
+        fail_msg("%s", error);
     }
     fixture->answers++;
     net_loop_stop(fixture->loop);
@@ -208,13 +209,13 @@ static void on_changed(void *ctx, const char *text)
 
 static void __attribute__((format(printf, 2, 3))) ask(struct fixture *fixture, const char *format, ...)
 {
-    char request[500];
+    char text[500];
     unsigned before = fixture->answers;
     va_list args;
     va_start(args, format);
-    vsnprintf(request, sizeof request, format, args);
+    vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    spool_admin_request(fixture->spool, request, on_changed, fixture);
+    fixture_request(fixture, text, on_changed);
     run_until(fixture, &fixture->answers, before + 1);
 }
 
