@@ -107,7 +107,8 @@ static void of_status(struct doubt_mark *mark, struct bytes args, bool validity)
         if (value.kind == IMAP_TOKEN_OPEN && imap_token_next(&rest, &value) < 0) {
             return;
         }
-        if (validity == bytes_is_nocase(name.text, "UIDVALIDITY")) {
+        bool is_value = value.kind == IMAP_TOKEN_ATOM || value.kind == IMAP_TOKEN_STRING;
+        if (is_value && validity == bytes_is_nocase(name.text, "UIDVALIDITY")) {
             set_item(mark, name.text, value.text);
         }
     }

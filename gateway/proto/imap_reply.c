@@ -358,6 +358,9 @@ int imap_token_next(struct bytes *rest, struct imap_token *token_r)
 
 int imap_token_copy(const struct imap_token *token, struct buf *out)
 {
+    if (token->kind != IMAP_TOKEN_ATOM && token->kind != IMAP_TOKEN_STRING) {
+        return -1;
+    }
     if (!token->escaped) {
         return buf_append_bytes(out, token->text);
     }

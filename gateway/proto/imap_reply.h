@@ -80,7 +80,7 @@ struct bytes imap_reply_read(const struct imap_reply_parser *parser);
 
 /* Takes the next token off *rest. -1: no token can begin there. */
 MUST_USE int imap_token_next(struct bytes *rest, struct imap_token *token_r);
-/* Appends the value of an atom or string. */
+/* Appends the value of an atom or string; -1: it is neither, or there is no room. */
 MUST_USE int imap_token_copy(const struct imap_token *token, struct buf *out);
 /* Skips one value: a token, or a list with everything in it. -1 when it does not end. */
 MUST_USE int imap_token_skip(struct bytes *rest);
