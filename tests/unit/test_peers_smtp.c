@@ -8,6 +8,7 @@
  *   c: TEXT              the same without CR LF
  *   delay DURATION       the clock goes on ("30s", "5m")
  *   answer CODE [ENHANCED TEXT]  the next open question gets this answer (else each is accepted)
+ *   each                 the next message gets all answers that are left, one for each recipient (LMTP)
  *   auth ok USER | failed DURATION | challenge TEXT | refused   what becomes of the next step of authentication
  *   asked TEXT           the octets that the last step of authentication brought
  *   tls                  the engine wants TLS; what is unread is dropped, the handshake succeeds
@@ -52,12 +53,12 @@ struct player {
     const char *key; /* of the last refusal */
     struct buf told; /* refusals, one a line, not expected yet */
     uint64_t messages;
-    bool closed, wants_tls, dropped;
+    bool closed, wants_tls, dropped, each;
 };
 
 /* ---- the outside of the engine ---- */
 
-static void answer_question(struct player *player)
+static struct smtpd_answer next_answer(struct player *player)
 {
     struct smtpd_answer answer = {0};
     if (player->answer_count > 0) {
@@ -66,6 +67,22 @@ static void answer_question(struct player *player)
         player->answer_first = (player->answer_first + 1) % ANSWERS_MAX;
         player->answer_count--;
     }
+    return answer;
+}
+
+static void answer_each(struct player *player)
+{
+    struct smtpd_answer answers[ANSWERS_MAX];
+    for (size_t i = 0; i < ANSWERS_MAX; i++) {
+        answers[i] = next_answer(player);
+    }
+    player->each = false;
+    smtpd_engine_answer_each(player->engine, player->t.now, answers);
+}
+
+static void answer_question(struct player *player)
+{
+    struct smtpd_answer answer = next_answer(player);
     smtpd_engine_answer(player->engine, player->t.now, &answer);
 }
 
@@ -84,7 +101,11 @@ static void take_message(struct player *player, const struct smtpd_request *requ
         buf_append_bytes(&player->stored, body);
         player->messages++;
     }
-    answer_question(player);
+    if (player->each) {
+        answer_each(player);
+    } else {
+        answer_question(player);
+    }
 }
 
 /* A step of authentication; without an "auth" line it fails at once. */
@@ -288,6 +309,12 @@ static void do_answer(struct player *player, struct bytes text)
     snprintf(answer->text, sizeof answer->text, "%.*s", (int)text.len, (const char *)text.ptr);
 }
 
+static void do_each(struct player *player, struct bytes text)
+{
+    (void)text;
+    player->each = true;
+}
+
 static void do_auth(struct player *player, struct bytes text)
 {
     player->steps[(player->step_first + player->step_count++) % ANSWERS_MAX] = text;
@@ -399,6 +426,7 @@ static const struct transcript_word words[] = {
     {"asked", do_asked, false},   {"told", do_told, false},
     {"L:", do_lenient, false},    {"X:", do_strict, false},
     {"key", do_key, false},       {"stop", do_stop, false},
+    {"each", do_each, false},
 };
 
 static void begin(struct player *player)
