@@ -41,9 +41,9 @@ static json_t *profiles(void)
 static void print_json(void)
 {
     json_t *told =
-        json_pack("{s:s, s:s, s:s, s:o, s:[s], s:[s,s], s:[s,s], s:o}", "version", MAILWEIR_VERSION, "compiler",
+        json_pack("{s:s, s:s, s:s, s:o, s:[s,s], s:[s,s], s:[s,s], s:o}", "version", MAILWEIR_VERSION, "compiler",
                   MAILWEIR_COMPILER, "build_type", MAILWEIR_BUILD_TYPE, "libraries", libraries(), "stores", "local",
-                  "protocols", "smtp", "lmtp", "sandbox", "seccomp", "landlock", "profiles", profiles());
+                  "postgresql", "protocols", "smtp", "lmtp", "sandbox", "seccomp", "landlock", "profiles", profiles());
     json_dumpf(expect_memory(told), stdout, JSON_INDENT(2));
     putchar('\n');
     json_decref(told);

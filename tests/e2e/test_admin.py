@@ -641,7 +641,9 @@ def test_json_for_programs(world):
     status, _, err = ask("reload", "--json")
     assert status != 0 and "wenn" in err, (status, err)
     done = subprocess.run([MAILWEIR, "version", "--json"], capture_output=True, text=True, timeout=30, check=True)
-    assert json.loads(done.stdout)["version"] in subprocess.run([MAILWEIR, "version"], capture_output=True, text=True, timeout=30).stdout
+    built = json.loads(done.stdout)
+    assert built["version"] in subprocess.run([MAILWEIR, "version"], capture_output=True, text=True, timeout=30).stdout
+    assert set(built["stores"]) == {path.name for path in (ROOT / "gateway/store").iterdir() if path.is_dir()} - {"model"}, built
     gateway.stop()
 
 
