@@ -129,12 +129,13 @@ int local_sql_failed(sqlite3 *db, int code, struct fault *fault)
         {SQLITE_NOTADB, "damaged"}, {SQLITE_BUSY, "busy"}, {SQLITE_LOCKED, "busy"},
     };
     const char *name = "sqlite";
+    int kind = code & 0xFF;
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        if (known[i].result == (code & 0xFF)) {
+        if (known[i].result == kind) {
             name = known[i].code;
         }
     }
-    bool damaged = strcmp(name, "damaged") == 0;
+    bool damaged = kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB;
     fault_set(fault, FAULT_LOCAL, name, "index", "the spool's index: %s (SQLite %d)%s",
               db == NULL ? sqlite3_errstr(code) : sqlite3_errmsg(db), code,
               damaged ? "; \"mailweir spool rebuild\" makes it anew" : "");
