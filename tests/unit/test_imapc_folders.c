@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "engine/imapc_folders.h"
 
@@ -23,6 +24,8 @@ static void test_flags(void **state)
         {"()", "\\Seen", false, false},
         {"", "\\Seen", true, true},
         {"(", "ci", false, false},
+        {"(\\Seen  ci", "ci", false, true},
+        {"\\Seen ci", "", false, false},
     };
     struct imapc_folders *folders = imapc_folders_new();
     assert_null(imapc_folders_flags(folders, bytes_of("A"), NOW));
@@ -53,6 +56,31 @@ static void test_limit(void **state)
     }
     assert_null(imapc_folders_flags(folders, bytes_of("F0"), NOW));
     assert_non_null(imapc_folders_flags(folders, bytes_of("F10000"), NOW));
+    imapc_folders_free(&folders);
+}
+
+/* Of lists and of rooms, too. */
+static void test_limits_of_octets_and_rooms(void **state)
+{
+    (void)state;
+    struct imapc_folders *folders = imapc_folders_new();
+    static char list[IMAPC_FOLDERS_OCTETS_MAX / 4 + 3];
+    memset(list, 'x', sizeof list - 1);
+    list[0] = '\\';
+    for (int i = 0; i < 5; i++) {
+        char name[20];
+        snprintf(name, sizeof name, "F%d", i);
+        imapc_folders_learn_flags(folders, bytes_of(name), bytes_of(list), false, NOW);
+    }
+    assert_null(imapc_folders_flags(folders, bytes_of("F0"), NOW));
+    assert_non_null(imapc_folders_flags(folders, bytes_of("F4"), NOW));
+    for (int i = 0; i <= IMAPC_FOLDERS_MAX; i++) {
+        char name[20];
+        snprintf(name, sizeof name, "R%d", i);
+        imapc_folders_room(folders, bytes_of(name))->barred = true;
+    }
+    assert_false(imapc_folders_room(folders, bytes_of("R0"))->barred);
+    assert_true(imapc_folders_room(folders, bytes_of("R10000"))->barred);
     imapc_folders_free(&folders);
 }
 
@@ -117,6 +145,7 @@ static void test_quota(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_flags), cmocka_unit_test(test_limit),
-                                       cmocka_unit_test(test_uses), cmocka_unit_test(test_quota)};
+                                       cmocka_unit_test(test_limits_of_octets_and_rooms), cmocka_unit_test(test_uses),
+                                       cmocka_unit_test(test_quota)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,6 +38,12 @@ static void the_mark_of_a_folder(void **state)
         {"INBOX", "", 0, 0},
         {"", "", 0, 0},
         {"(", "", 0, 0},
+        {"\"a", "", 0, 0},
+        {"INBOX \"(UIDNEXT", "", 0, 0},
+        {"INBOX (\"UIDNEXT", "", 0, 0},
+        {"INBOX (UIDNEXT \"5", "", 0, 0},
+        {"INBOX (UIDVALIDITY 7 MAILBOXID (\"a", "", 7, 0},
+        {"INBOX (MAILBOXID \"a\" UIDVALIDITY 7)", "a", 7, 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct doubt_mark mark = {0};
@@ -108,6 +114,9 @@ static void a_message_that_is_shown(void **state)
         {"(BODY[] \"X\" UID", 0, "X"},
         {"(BODY[] \"X\" UID (", 0, NULL},
         {"(7 UID 4)", 0, NULL},
+        {"(UID \"4", 0, NULL},
+        {"(\"UID", 0, NULL},
+        {"\"(UID", 0, NULL},
         {"UID 4", 0, NULL},
         {"", 0, NULL},
     };
@@ -131,7 +140,7 @@ static void rights(void **state)
     } cases[] = {
         {"MYRIGHTS", "INBOX lrswi", "lrswi"}, {"myrights", "\"a b\" \"lr\"", "lr"}, {"MYRIGHTS", "INBOX \"\"", ""},
         {"MYRIGHTS", "INBOX (l r)", NULL},    {"MYRIGHTS", "INBOX", NULL},          {"MYRIGHTS", "", NULL},
-        {"MYRIGHTS", "INBOX \"l", NULL},      {"ACL", "INBOX lrswi", NULL},
+        {"MYRIGHTS", "INBOX \"l", NULL},      {"MYRIGHTS", "\"INBOX lr", NULL},     {"ACL", "INBOX lrswi", NULL},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct bytes rights = {NULL, 0};
@@ -168,6 +177,11 @@ static void quotas(void **state)
         {"QUOTA", "root MESSAGE 2 3", ""},
         {"QUOTA", "root", ""},
         {"QUOTA", "", ""},
+        {"QUOTA", "\"root (MESSAGE 2 3)", ""},
+        {"QUOTA", "root \"(MESSAGE 2 3)", ""},
+        {"QUOTA", "root (\"MESSAGE 2 3)", ""},
+        {"QUOTA", "root (MESSAGE \"2 3)", ""},
+        {"QUOTA", "root (MESSAGE 2 \"3)", ""},
         {"QUOTAROOT", "INBOX root", ""},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -184,30 +198,48 @@ static void quotas(void **state)
 
 static struct imapc_engine *engine;
 static struct imapc_habits habits;
+static char said[300];        /* the last that went out */
+static struct fault ended_by; /* why it closed */
 
-static void hear(const char *text)
+static enum imapc_want hear(const char *text)
 {
     struct bytes input = bytes_of(text);
     enum imapc_want want = IMAPC_WANT_RESULT;
-    while (want != IMAPC_WANT_INPUT && want != IMAPC_WANT_CLOSE) {
+    while (want != IMAPC_WANT_INPUT && want != IMAPC_WANT_CLOSE && want != IMAPC_WANT_SASL) {
         struct imapc_request request;
         size_t used;
         want = imapc_engine_step(engine, 0, input, &used, &request);
         input = bytes_from(input, used);
-        buf_clear(imapc_engine_output(engine));
+        struct buf *output = imapc_engine_output(engine);
+        if (output->len > 0) {
+            snprintf(said, sizeof said, "%s", buf_text(output));
+        }
+        buf_clear(output);
+        if (want == IMAPC_WANT_CLOSE) {
+            ended_by = *request.fault;
+        }
     }
+    return want;
+}
+
+static struct imapc_engine_options options_of(const char *user, const char *password, enum imapc_mechanism mechanism)
+{
+    imapc_habits_init(&habits);
+    said[0] = '\0';
+    ended_by = FAULT_INIT;
+    return (struct imapc_engine_options){.tls = true,
+                                         .username = user,
+                                         .password = password,
+                                         .mechanism = mechanism,
+                                         .habits = &habits,
+                                         .greeting_timeout_ms = 1000,
+                                         .command_timeout_ms = 1000};
 }
 
 static void log_in(const char *capabilities)
 {
     char text[200];
-    const struct imapc_engine_options options = {.tls = true,
-                                                 .username = "u",
-                                                 .password = "p",
-                                                 .habits = &habits,
-                                                 .greeting_timeout_ms = 1000,
-                                                 .command_timeout_ms = 1000};
-    imapc_habits_init(&habits);
+    const struct imapc_engine_options options = options_of("u", "p", IMAPC_AUTH_AUTO);
     engine = imapc_engine_new(&options, 0);
     hear("* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR] hello\r\n");
     snprintf(text, sizeof text, "AAAAAA1 OK [CAPABILITY IMAP4rev1 %s] in\r\n", capabilities);
@@ -256,6 +288,91 @@ static void namespaces(void **state)
     imapc_engine_free(&engine);
 }
 
+/* As many as there is room for, and no prefix that is longer than any. */
+static void too_many_namespaces(void **state)
+{
+    (void)state;
+    struct buf line;
+    buf_init(&line, 20000);
+    buf_append_text(&line, "* NAMESPACE ((\"");
+    for (size_t i = 0; i < 2 * IMAP_NAME_MAX; i++) {
+        buf_append_octet(&line, 'x');
+    }
+    buf_append_text(&line, "\" \"/\")");
+    for (int i = 0; i < 2 * IMAP_NAMESPACES_MAX; i++) {
+        buf_printf(&line, "(\"n%d/\" \"/\")", i);
+    }
+    buf_append_text(&line, ") NIL NIL\r\nAAAAAA2 OK\r\n");
+    assert_false(line.full);
+    log_in("NAMESPACE");
+    hear(buf_text(&line));
+    const struct imap_namespaces *spaces = imapc_engine_namespaces(engine);
+    assert_int_equal(spaces->count, IMAP_NAMESPACES_MAX);
+    assert_string_equal(spaces->items[0].prefix, "n0/");
+    buf_done(&line);
+    imapc_engine_free(&engine);
+}
+
+/* What goes out for a login, or why none does. */
+static void logins(void **state)
+{
+    (void)state;
+    static char longer[20000];
+    memset(longer, 'x', sizeof longer - 1);
+    const struct {
+        const char *user, *password, *offers, *says, *code;
+        enum imapc_mechanism mechanism;
+    } cases[] = {
+        {"", "", "AUTH=EXTERNAL SASL-IR", "AAAAAA1 AUTHENTICATE EXTERNAL =\r\n", "", IMAPC_AUTH_EXTERNAL},
+        {"relay", "", "AUTH=EXTERNAL SASL-IR", "AAAAAA1 AUTHENTICATE EXTERNAL cmVsYXk=\r\n", "", IMAPC_AUTH_EXTERNAL},
+        {"u", longer, "AUTH=PLAIN SASL-IR", "", "credentials", IMAPC_AUTH_AUTO},
+        {"u", "p", "LOGINDISABLED", "AAAAAA1 CAPABILITY\r\n", "", IMAPC_AUTH_LOGIN},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[200];
+        const struct imapc_engine_options options = options_of(cases[i].user, cases[i].password, cases[i].mechanism);
+        engine = imapc_engine_new(&options, 0);
+        snprintf(text, sizeof text, "* OK [CAPABILITY IMAP4rev1 %s] hello\r\n", cases[i].offers);
+        hear(text);
+        assert_string_equal(said, cases[i].says);
+        assert_string_equal(ended_by.code, cases[i].code);
+        imapc_engine_free(&engine);
+    }
+    const struct imapc_engine_options options = options_of("u", "p", IMAPC_AUTH_LOGIN);
+    engine = imapc_engine_new(&options, 0);
+    hear("* OK [CAPABILITY IMAP4rev1 LOGINDISABLED] hello\r\n");
+    hear("* CAPABILITY IMAP4rev1 LOGINDISABLED\r\nAAAAAA1 OK\r\n");
+    assert_string_equal(ended_by.code, "authentication");
+    assert_non_null(strstr(ended_by.text, "does not offer AUTH=PLAIN, nor LOGIN"));
+    imapc_engine_free(&engine);
+}
+
+/* Who works out a proof may not be able to, or may come too late. */
+static void a_proof_that_fails(void **state)
+{
+    (void)state;
+    struct fault fault = FAULT_INIT;
+    fault_set(&fault, FAULT_PERM, "scram", "scram", "the server's nonce is not ours");
+    for (int late = 0; late < 2; late++) {
+        const struct imapc_engine_options options = options_of("u", "p", IMAPC_AUTH_SCRAM_SHA_256);
+        engine = imapc_engine_new(&options, 0);
+        hear("* OK [CAPABILITY IMAP4rev1 AUTH=SCRAM-SHA-256] hello\r\n");
+        assert_string_equal(said, "AAAAAA1 AUTHENTICATE SCRAM-SHA-256\r\n");
+        assert_int_equal(hear("+ \r\n"), IMAPC_WANT_SASL);
+        if (late) {
+            imapc_engine_lost(engine, NULL);
+            imapc_engine_sasl(engine, 0, bytes_of("biws"), NULL);
+            assert_int_equal(hear(""), IMAPC_WANT_CLOSE);
+            assert_string_equal(ended_by.code, "connection-lost");
+        } else {
+            imapc_engine_sasl(engine, 0, bytes_of(""), &fault);
+            assert_int_equal(hear(""), IMAPC_WANT_CLOSE);
+            assert_string_equal(ended_by.code, "scram");
+        }
+        imapc_engine_free(&engine);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -265,6 +382,9 @@ int main(void)
         cmocka_unit_test(rights),
         cmocka_unit_test(quotas),
         cmocka_unit_test(namespaces),
+        cmocka_unit_test(too_many_namespaces),
+        cmocka_unit_test(logins),
+        cmocka_unit_test(a_proof_that_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -198,6 +198,29 @@ static void one_sender_takes_more(void **state)
     assert_true(refused(100, 100, "a@x", "INBOX", "no more"));
 }
 
+/* Locked for everybody, or one folder of it: senders alone do not tell, and what nobody knows may be about anything. */
+static void locked_and_unknown(void **state)
+{
+    (void)state;
+    struct fault locked = fault_of(FAULT_TEMP, "inuse", "locked"), odd = fault_of(FAULT_PERM, "refused", "no");
+    begin();
+    for (uint64_t i = 1; i < OUTAGE_ALIKE_ONE; i++) {
+        struct outage_refusal refusal = {.fault = &locked, .message = i, .sender = i, .folder = bytes_of("A")};
+        assert_false(outage_refused(&outage, i, 0, &refusal));
+    }
+    begin();
+    for (uint64_t i = 1; i <= 3; i++) {
+        struct outage_refusal refusal = {
+            .fault = &odd, .general = true, .message = i, .sender = i, .folder = bytes_of("A")};
+        assert_int_equal(outage_refused(&outage, i, 0, &refusal), i == 3);
+    }
+    struct fault fault = fault_of(FAULT_TEMP, "throttled", "later");
+    outage_init(&outage, (struct backoff){0});
+    outage_resume(&outage, 100, 50, false, 0, &fault); /* known from before to be down, and not for how many failures */
+    assert_int_equal(outage_failures(&outage), 1);
+    assert_true(outage_worked(&outage));
+}
+
 static void other_words_begin_anew(void **state)
 {
     (void)state;
@@ -291,6 +314,7 @@ int main(void)
         cmocka_unit_test(sessions_that_end_behind_the_login),
         cmocka_unit_test(the_same_words_for_many),
         cmocka_unit_test(one_sender_takes_more),
+        cmocka_unit_test(locked_and_unknown),
         cmocka_unit_test(other_words_begin_anew),
         cmocka_unit_test(what_is_about_a_folder_or_message),
         cmocka_unit_test(words),

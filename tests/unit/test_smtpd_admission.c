@@ -29,6 +29,7 @@ static void limits_hold_and_places_come_back(void **state)
     smtpd_admission_leave(admission, "2001:db8::4");
     assert_int_equal(smtpd_admission_count(admission), 0);
     smtpd_admission_free(&admission);
+    smtpd_admission_free(&admission);
     assert_null(admission);
 }
 

@@ -38,6 +38,16 @@ static void networks_share(void **state)
     smtpd_budget_free(&budget);
 }
 
+static void a_count_does_not_run_over(void **state)
+{
+    struct smtpd_budget *budget = smtpd_budget_new(3, WINDOW, seed);
+    (void)state;
+    smtpd_budget_add(budget, "192.0.2.1", 0, UINT32_MAX);
+    smtpd_budget_add(budget, "192.0.2.1", 0, 2);
+    assert_int_equal(smtpd_budget_used(budget, "192.0.2.1", 0), UINT32_MAX);
+    smtpd_budget_free(&budget);
+}
+
 static void memory_is_bounded(void **state)
 {
     struct smtpd_budget *budget = smtpd_budget_new(3, WINDOW, seed);
@@ -52,6 +62,7 @@ static void memory_is_bounded(void **state)
     smtpd_budget_add(budget, "198.51.100.1", 3 * WINDOW, 1);          /* a quiet one is forgotten for it */
     assert_int_equal(smtpd_budget_used(budget, "198.51.100.1", 3 * WINDOW), 1);
     smtpd_budget_free(&budget);
+    smtpd_budget_free(&budget);
 }
 
 int main(void)
@@ -60,6 +71,7 @@ int main(void)
         cmocka_unit_test(counts_slide_out_of_the_window),
         cmocka_unit_test(networks_share),
         cmocka_unit_test(memory_is_bounded),
+        cmocka_unit_test(a_count_does_not_run_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
