@@ -73,7 +73,7 @@ struct imapc_quota imapc_folders_quota(const struct imapc_folders *folders, enum
 /* A lower bound of the UIDs that messages get which go into one folder from now on; see doubt.h. */
 struct imapc_folder_mark {
     struct doubt_mark mark;
-    uint64_t asked_by; /* the connection that asked last; 0: none did */
+    uint64_t asked_by; /* the connection that asked last, the highest number of them; 0: none did */
 };
 /* By the server's name of the folder; made, with nothing known, when it is new. */
 struct imapc_folder_mark *imapc_folders_mark(struct imapc_folders *folders, struct bytes name);

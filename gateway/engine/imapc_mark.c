@@ -1,8 +1,8 @@
 /*
  * imapc_mark - a lower bound of the UIDs that an append's messages get (RFC 9051 sections 6.3.11 and 7.3.1), known
  * before their first octet goes out: should their outcome be unknown, a look need not go further down. STATUS tells it
- * once for each folder, APPENDUID keeps it fresh; where the server has no APPENDUID, each connection asks once for
- * itself. See doubt.h and imapc_private.h.
+ * once for each folder and connection, APPENDUID keeps it fresh; without APPENDUID, each connection asks for itself.
+ * See doubt.h and imapc_private.h.
  */
 #include <string.h>
 
@@ -37,9 +37,10 @@ bool imapc_mark_is_asked(struct imapc_engine *engine)
         return false;
     }
     const struct imapc_folder_mark *mark = kept_mark(engine);
-    bool is_fresh = engine->capabilities.has & IMAP_CAP_UIDPLUS ? mark->asked_by != 0 : mark->asked_by == engine->asker;
-    bool is_known = mark->mark.validity != 0 && mark->mark.next != 0;
-    if ((is_fresh && (is_known || mark->asked_by == engine->asker)) || !imapc_may_ask(engine, IMAPC_QUESTION_MARK)) {
+    /* A later connection has asked, or this one: what was set back from a backup takes no connection along. */
+    bool is_fresh =
+        engine->capabilities.has & IMAP_CAP_UIDPLUS ? mark->asked_by >= engine->asker : mark->asked_by == engine->asker;
+    if (is_fresh || !imapc_may_ask(engine, IMAPC_QUESTION_MARK)) {
         return false;
     }
     imapc_enter(engine, IMAPC_PHASE_MARK);
@@ -145,5 +146,6 @@ void imapc_mark_passed(struct imapc_engine *engine, uint32_t validity, uint32_t 
     }
     struct doubt_mark *mark = &kept_mark(engine)->mark;
     set_validity(mark, validity);
-    mark->next = mark->next > uid ? mark->next : uid + 1;
+    /* Also a lower one: answers of several connections cross, and a server that was set back gives UIDs again. */
+    mark->next = uid + 1;
 }

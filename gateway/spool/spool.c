@@ -434,6 +434,7 @@ void spool_close(struct spool **spool_ref)
     if (spool->stall_timer != NULL) {
         take_up_stalled(spool);
     }
+    spool_pump(spool); /* what rides with others goes with the end */
     finish_lane(&spool->disk);
     spool_doubt_end(spool);
     finish_lane(&spool->tidy);

@@ -3,7 +3,9 @@
  * UIDs that they would get.
  *
  * It is written with what is handed out, because after a crash nobody else knows it: engine/doubt.h says what it is
- * good for.
+ * good for. So that it is known for the first that is handed out behind a start, too, it is written by itself now and
+ * then, as a memo (spool_memo.h) of a name that no upstream has. That costs no sync: an older mark is as true, so it
+ * rides with the next group, and it is written again only after SPOOL_MARK_STEP UIDs.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +28,17 @@ static bool key_of(struct buf *key, const char *upstream, const char *folder)
 struct known {
     struct doubt_mark mark;
     unsigned place;
+    struct doubt_mark written; /* what the store has of it */
 };
+
+/* A mark on its way to the store. */
+struct mark_job {
+    struct spool_job job;
+    char *upstream, *folder, *name, *text;
+};
+
+/* Between an upstream's name and a folder's: in neither of them. */
+#define SEPARATOR '\n'
 
 /* What is kept under the key; NULL: nothing. */
 static struct known *find_mark(const struct spool *spool, const char *upstream, const char *folder)
@@ -37,11 +49,13 @@ static struct known *find_mark(const struct spool *spool, const char *upstream, 
     return known;
 }
 
-static void keep_mark(struct spool *spool, const char *upstream, const char *folder, const struct known *what)
+/* The same, made with nothing known when it is new; NULL: the name is too long. */
+static struct known *find_or_make_mark(struct spool *spool, const char *upstream, const char *folder)
 {
     struct buf key;
+    struct known *kept = NULL;
     if (key_of(&key, upstream, folder)) {
-        struct known *kept = map_get(spool->marks, buf_bytes(&key));
+        kept = map_get(spool->marks, buf_bytes(&key));
         if (kept == NULL && map_count(spool->marks) >= SPOOL_MARKS_MAX) {
             map_free(&spool->marks, free);
             spool->marks = map_new(SPOOL_MARKS_MAX, NULL);
@@ -50,24 +64,100 @@ static void keep_mark(struct spool *spool, const char *upstream, const char *fol
             kept = expect_calloc(1, sizeof *kept);
             EXPECT(map_set(spool->marks, buf_bytes(&key), kept) == 0);
         }
-        *kept = *what;
     }
     buf_done(&key);
+    return kept;
+}
+
+/* ---- over a restart ---- */
+
+static void mark_done(struct spool *spool, struct spool_job *base)
+{
+    struct mark_job *job = LIST_ITEM(base, struct mark_job, job);
+    struct known *known = fault_is_set(&base->op.fault) ? find_mark(spool, job->upstream, job->folder) : NULL;
+    if (known != NULL) {
+        known->written = (struct doubt_mark){0}; /* the next one is written */
+    }
+    free(job->upstream);
+    free(job->folder);
+    free(job->name);
+    free(job->text);
+    free(job);
+}
+
+static void write_mark(struct spool *spool, const char *upstream, const char *folder, const struct doubt_mark *mark)
+{
+    struct mark_job *job = expect_calloc(1, sizeof *job);
+    const struct doubt doubt = {.mark = *mark};
+    size_t size = strlen(upstream) + strlen(folder) + 2;
+    job->upstream = expect_strdup(upstream);
+    job->folder = expect_strdup(folder);
+    job->name = expect_calloc(1, size);
+    snprintf(job->name, size, "%s%c%s", upstream, SEPARATOR, folder);
+    job->text = expect_calloc(1, DOUBT_TEXT_MAX);
+    doubt_write(&doubt, job->text);
+    job->job = (struct spool_job){.done = mark_done,
+                                  .op = {.kind = STORE_MEMO, .memo = {.upstream = job->name, .text = job->text}}};
+    spool_ride(spool, &job->job);
+}
+
+/* Whether what the store has would leave too much to look at, or is of another mailbox. */
+static bool is_worth_writing(const struct known *known)
+{
+    const struct doubt_mark *written = &known->written, *mark = &known->mark;
+    bool is_same = written->validity == mark->validity && strcmp(written->mailbox, mark->mailbox) == 0 &&
+                   strcmp(written->account, mark->account) == 0 && strcmp(written->folder, mark->folder) == 0;
+    /* One that went back is of a server that was set back: the higher one would be no bound any more. */
+    return !is_same || mark->next < written->next || mark->next - written->next >= SPOOL_MARK_STEP;
+}
+
+bool spool_mark_take(struct spool *spool, const char *name, const char *text)
+{
+    struct bytes folder = bytes_of(name), upstream = bytes_cut(&folder, SEPARATOR);
+    if (upstream.len == strlen(name)) {
+        return false;
+    }
+    char *only = expect_strdup(name);
+    only[upstream.len] = '\0';
+    bool has_room = map_count(spool->marks) < SPOOL_MARKS_MAX;
+    struct known *known = has_room ? find_or_make_mark(spool, only, only + upstream.len + 1) : NULL;
+    if (known != NULL && known->written.validity == 0) {
+        struct doubt doubt;
+        doubt_read(&doubt, bytes_of(text));
+        known->written = doubt.mark;
+        known->mark = known->mark.validity == 0 ? doubt.mark : known->mark; /* what is known here is newer */
+        spool->marks_written++;
+    }
+    free(only);
+    return true;
 }
 
 void spool_set_mark(struct spool *spool, const char *upstream, const char *folder, const struct doubt_mark *mark)
 {
-    const struct known what = {.mark = *mark};
-    keep_mark(spool, upstream, folder, &what);
+    struct known *known = find_or_make_mark(spool, upstream, folder);
+    if (known == NULL) {
+        return;
+    }
+    known->mark = *mark;
+    bool is_new = known->written.validity == 0;
+    if (is_worth_writing(known) && (!is_new || spool->marks_written < SPOOL_MARKS_MAX)) {
+        spool->marks_written += is_new;
+        known->written = *mark;
+        write_mark(spool, upstream, folder, mark);
+    }
 }
 
 /* Kept as of a folder without a name. */
 void spool_set_origin(struct spool *spool, const char *upstream, const char *account, unsigned place)
 {
-    struct known what = {.place = place};
-    snprintf(what.mark.account, sizeof what.mark.account, "%s", account);
-    keep_mark(spool, upstream, "", &what);
+    struct known *known = find_or_make_mark(spool, upstream, "");
+    if (known != NULL) {
+        known->place = place;
+        snprintf(known->mark.account, sizeof known->mark.account, "%s", account);
+    }
 }
+
+/* ---- with what is handed out ---- */
 
 void spool_item_mark(struct spool *spool, struct spool_item *item)
 {

@@ -61,6 +61,9 @@ void spool_memo_set(struct spool *spool, const char *name, const char *text)
 
 void spool_memo_take(struct spool *spool, const char *name, const char *text, uint64_t look)
 {
+    if (spool_mark_take(spool, name, text)) {
+        return;
+    }
     struct spool_upstream *upstream = spool_upstream(spool, name);
     if (!upstream->memo_under_way && upstream->memo_at < look) {
         free(upstream->memo);

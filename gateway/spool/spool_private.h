@@ -21,6 +21,8 @@
 
 /* Folders whose marks are remembered; beyond, all are forgotten: their next look has more to look at. */
 #define SPOOL_MARKS_MAX 10000
+/* A mark is written when it is new, and again when it has come so many UIDs further: an older one is as true. */
+#define SPOOL_MARK_STEP 1000
 /* Jobs and octets of bodies that one group takes at most. */
 #define SPOOL_GROUP_JOBS   1000
 #define SPOOL_GROUP_OCTETS (16u << 20)
@@ -87,6 +89,8 @@ struct spool_body {
 MUST_USE struct spool_item *spool_item_new(void);
 /* Before it is handed out: what is known of its folder goes into its doubt, unless that is open. */
 void spool_item_mark(struct spool *spool, struct spool_item *item);
+/* Takes up a memo that a mark was written as; false: it is none. */
+MUST_USE bool spool_mark_take(struct spool *spool, const char *name, const char *text);
 /* Makes its id of the envelope's and the delivery's number. */
 void spool_item_name(struct spool_item *item);
 void spool_item_free(struct spool *spool, struct spool_item **item);
@@ -143,7 +147,8 @@ struct spool {
     struct spool_counts counts;
     struct histogram commit_time;
     struct map *upstreams;
-    struct map *marks; /* see spool_mark.c */
+    struct map *marks;    /* see spool_mark.c */
+    size_t marks_written; /* folders whose marks the store has, at most SPOOL_MARKS_MAX */
     size_t cached;
 
     struct spool_pause pause; /* of all upstreams */
@@ -168,6 +173,8 @@ struct spool {
 
 /* Queues a job for the next group. */
 void spool_submit(struct spool *spool, struct spool_job *job);
+/* The same, without a group of its own: it goes with the next that there is, at the latest with the end. */
+void spool_ride(struct spool *spool, struct spool_job *job);
 /* Puts a job back that failed and that nobody else would repeat, for another try a little later. */
 void spool_stall(struct spool *spool, struct spool_job *job);
 struct spool_upstream *spool_upstream(struct spool *spool, const char *name);

@@ -62,12 +62,17 @@ void spool_pump(struct spool *spool)
     net_lane_submit(spool->disk, run_group, spool->on_group, group);
 }
 
-void spool_submit(struct spool *spool, struct spool_job *job)
+void spool_ride(struct spool *spool, struct spool_job *job)
 {
     NET_EXPECT_LOOP(spool->loop);
     job->op.asker = job;
     list_init(&job->op.link);
     list_append(&spool->pending, &job->op.link);
+}
+
+void spool_submit(struct spool *spool, struct spool_job *job)
+{
+    spool_ride(spool, job);
     spool_pump(spool);
 }
 
