@@ -34,6 +34,7 @@ struct dispatch_job {
     char *moved_to;                      /* the folder that it was found in, not the one it was filed into; or NULL */
     char *note;                          /* what its history and the log should say of a filed one; or NULL */
     bool set_aside;                      /* it is what ends the server's connections */
+    bool too_old;                        /* to be tried on, where it was not filed */
     struct spool_outcome result;         /* what becomes of the delivery */
     int64_t ended_ms;                    /* when that was known, of the wall clock */
     bool reading;                        /* an answer to body_read() is due */
@@ -179,13 +180,26 @@ static char *note_of(const struct dispatch_job *job)
     return expect_strdup(text);
 }
 
+/* Whether the pool gave it back as it came: the gateway ends, or an operator paused the upstream. */
+static bool is_untouched(const struct fault *fault)
+{
+    struct bytes code = bytes_of(fault->code);
+    return fault->class == FAULT_LOCAL && (bytes_is(code, "shutdown") || bytes_is(code, IMAPC_HALTED));
+}
+
 /* What the outcome says about doubt: for the history, for those that follow, and whether it is this message that the
  * server cannot take. */
 static void note_doubt(struct dispatch_job *job)
 {
     struct dispatch_upstream *upstream = job->upstream;
     struct imapc_outcome *outcome = &job->outcome;
+    int64_t now = job->ended_ms - upstream->dispatch->ahead_ms; /* a clock that was put forward makes nothing old */
     job->note = note_of(job);
+    /* "The give-up time generally needs to be at least 4-5 days" (RFC 5321 section 4.5.4.1). What is too old becomes a
+     * dead letter for the operator, and no bounce: its sender has our 250 and may be anybody. */
+    job->too_old = fault_is_set(&outcome->fault) && !is_untouched(&outcome->fault) &&
+                   doubt_is_old(&outcome->doubt, now, now - job->item->envelope.received_ms,
+                                (int64_t)upstream->config->give_up, job->item->attempts == 0);
     if (outcome->mark.validity != 0 && outcome->mark.next != 0) {
         spool_set_mark(upstream->dispatch->spool, job->item->delivery.upstream, job->item->delivery.folder,
                        &outcome->mark);
@@ -230,13 +244,6 @@ static bool is_for_good(const struct dispatch_job *job)
     return (fault->class == FAULT_PERM || bad) && !is_hasty(job);
 }
 
-/* Whether the pool gave it back as it came: the gateway ends, or an operator paused the upstream. */
-static bool is_untouched(const struct fault *fault)
-{
-    struct bytes code = bytes_of(fault->code);
-    return fault->class == FAULT_LOCAL && (bytes_is(code, "shutdown") || bytes_is(code, IMAPC_HALTED));
-}
-
 static struct spool_outcome outcome_of(const struct dispatch_job *job)
 {
     const struct imapc_outcome *outcome = &job->outcome;
@@ -248,13 +255,7 @@ static struct spool_outcome outcome_of(const struct dispatch_job *job)
                                    .uncertain = outcome->doubt.open,
                                    .note = job->note};
     /* What is known of the folder that is refused says nothing about the one where it goes. */
-    const struct doubt elsewhere = {.noted = outcome->doubt.noted};
-    doubt_write(job->elsewhere != NULL ? &elsewhere : &outcome->doubt, result.doubt);
-    /* A clock that was put forward makes nothing old. */
-    int64_t age = now - job->item->envelope.received_ms - job->upstream->dispatch->ahead_ms;
-    /* "The give-up time generally needs to be at least 4-5 days" (RFC 5321 section 4.5.4.1). What is too old becomes a
-     * dead letter for the operator, and no bounce: its sender has our 250 and may be anybody. */
-    bool too_old = age > (int64_t)job->upstream->config->give_up;
+    struct doubt kept = job->elsewhere != NULL ? (struct doubt){.noted = outcome->doubt.noted} : outcome->doubt;
     if (!fault_is_set(&outcome->fault)) {
         result.kind = SPOOL_FILED;
     } else if (job->elsewhere != NULL) {
@@ -262,12 +263,14 @@ static struct spool_outcome outcome_of(const struct dispatch_job *job)
         result.instead = &job->instead;
     } else if (is_untouched(&outcome->fault)) {
         result.kind = SPOOL_UNTOUCHED;
-    } else if (is_for_good(job) || too_old || job->set_aside) {
+    } else if (is_for_good(job) || job->too_old || job->set_aside) {
         result.kind = SPOOL_DEAD;
     } else {
         result.kind = SPOOL_DEFERRED;
         result.again_in_ms = (uint64_t)(later(job, now) - now);
     }
+    kept.dead = result.kind == SPOOL_DEAD;
+    doubt_write(&kept, result.doubt);
     return result;
 }
 
@@ -484,8 +487,8 @@ static void finish_job(struct dispatch_job *job)
     } else if (!fault_is_set(&job->outcome.fault)) {
         dispatch_upstream_worked(upstream);
     }
-    note_doubt(job);
     job->ended_ms = dispatch_now(upstream->dispatch);
+    note_doubt(job);
     job->result = outcome_of(job);
     note_outcome(job, &job->result);
     dispatch_pace_keep(upstream);

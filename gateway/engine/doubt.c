@@ -218,6 +218,19 @@ void doubt_kill_together(struct doubt *doubt, int64_t now_ms)
     }
 }
 
+/* ---- age ---- */
+
+bool doubt_is_old(struct doubt *doubt, int64_t now_ms, int64_t old_ms, int64_t most_ms, bool is_first)
+{
+    if (doubt->dead || (is_first && old_ms > most_ms)) {
+        doubt->dead = false;
+        doubt->again_ms = now_ms;
+    }
+    /* A clock that was put back makes nothing old. */
+    int64_t age = doubt->again_ms != 0 && now_ms - doubt->again_ms < old_ms ? now_ms - doubt->again_ms : old_ms;
+    return age > most_ms;
+}
+
 /* ---- in words ---- */
 
 static size_t write_number(char *out, size_t at, const char *name, int64_t value)
@@ -253,6 +266,8 @@ void doubt_write(const struct doubt *doubt, char out[DOUBT_TEXT_MAX])
     at = write_number(out, at, "kills", doubt->kills);
     at = write_number(out, at, "tries", doubt->tries);
     at = write_number(out, at, "killed", doubt->killed_ms);
+    at = write_number(out, at, "dead", doubt->dead);
+    at = write_number(out, at, "again", doubt->again_ms);
     at = write_number(out, at, "alone", doubt->alone);
     at = write_number(out, at, "bare", doubt->bare);
     write_number(out, at, "noted", doubt->noted);
@@ -303,6 +318,10 @@ static void read_word(struct doubt *doubt, struct bytes name, struct bytes value
         doubt->tries = uid;
     } else if (bytes_is(name, "killed")) {
         doubt->killed_ms = (int64_t)number;
+    } else if (bytes_is(name, "dead")) {
+        doubt->dead = number != 0;
+    } else if (bytes_is(name, "again")) {
+        doubt->again_ms = (int64_t)number;
     } else if (bytes_is(name, "alone")) {
         doubt->alone = number != 0;
     } else if (bytes_is(name, "bare")) {

@@ -63,6 +63,8 @@ struct doubt {
     unsigned kills;         /* see doubt_kill(): with others between them, and ... */
     unsigned tries;         /* ... in all, alone */
     int64_t killed_ms;
+    bool dead;        /* it became a dead letter; whoever tries it again ... */
+    int64_t again_ms; /* ... begins its time anew: since when; wall clock, 0: it never was one */
 };
 
 /* A name for a mark: without blanks, and short; one that is too long is told from others and cannot be read back. */
@@ -112,6 +114,12 @@ bool doubt_kill(struct doubt *doubt, int64_t now_ms, int64_t others_ms);
 /* The connection ended while it went out in a batch: it may be this one. What is filed from here on speaks for the
  * server. */
 void doubt_kill_together(struct doubt *doubt, int64_t now_ms);
+
+/*
+ * Whether it is too old to be tried on, behind an attempt that did not file it: more than most_ms have gone since it
+ * came, or since it is tried again after it was a dead letter or has lain where nobody tried it. old_ms: since it came.
+ */
+bool doubt_is_old(struct doubt *doubt, int64_t now_ms, int64_t old_ms, int64_t most_ms, bool is_first);
 
 /* "uidvalidity=7 uidnext=123 ..." for keeping; "" when there is nothing to say. `open` is kept elsewhere. */
 void doubt_write(const struct doubt *doubt, char out[DOUBT_TEXT_MAX]);

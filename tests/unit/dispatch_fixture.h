@@ -25,6 +25,7 @@ struct waiting {
     int64_t due; /* wall clock; -1: held or gone */
     int64_t received;
     bool with_edit, uncertain;
+    unsigned attempts;
 };
 
 static struct world {
@@ -88,6 +89,7 @@ static struct spool_item *item_new(size_t number)
     snprintf(item->id, sizeof item->id, "ID.%zu", number);
     item->body_size = strlen(BODY);
     item->uncertain = world.disk[number].uncertain;
+    item->attempts = world.disk[number].attempts;
     world.held++;
     world.held_most = world.held > world.held_most ? world.held : world.held_most;
     return item;

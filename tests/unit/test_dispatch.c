@@ -103,14 +103,25 @@ struct outcome_case {
     int kind;
     bool uncertain;
     bool was_uncertain; /* before this attempt */
+    unsigned attempts;
+    bool was_dead;
 };
 
 static const struct outcome_case outcome_cases[] = {
-    {FAULT_NONE, 0, SPOOL_FILED, false, false},       {FAULT_TEMP, 0, SPOOL_DEFERRED, false, false},
-    {FAULT_PERM, 0, SPOOL_DEAD, false, false},        {FAULT_LOCAL, 0, SPOOL_DEFERRED, false, false},
-    {FAULT_TEMP, 61000, SPOOL_DEAD, false, false},    {FAULT_NONE, 61000, SPOOL_FILED, false, false},
-    {FAULT_UNCERTAIN, 0, SPOOL_DEFERRED, true, true}, {FAULT_TEMP, 0, SPOOL_DEFERRED, true, true},
-    {FAULT_PERM, 0, SPOOL_DEAD, true, false},         {FAULT_UNCERTAIN, 61000, SPOOL_DEAD, true, false},
+    {FAULT_NONE, 0, SPOOL_FILED, false, false, 0, false},
+    {FAULT_TEMP, 0, SPOOL_DEFERRED, false, false, 0, false},
+    {FAULT_PERM, 0, SPOOL_DEAD, false, false, 0, false},
+    {FAULT_LOCAL, 0, SPOOL_DEFERRED, false, false, 0, false},
+    {FAULT_TEMP, 61000, SPOOL_DEAD, false, false, 1, false},
+    {FAULT_NONE, 61000, SPOOL_FILED, false, false, 1, false},
+    {FAULT_UNCERTAIN, 0, SPOOL_DEFERRED, true, true, 0, false},
+    {FAULT_TEMP, 0, SPOOL_DEFERRED, true, true, 0, false},
+    {FAULT_PERM, 0, SPOOL_DEAD, true, false, 0, false},
+    {FAULT_UNCERTAIN, 61000, SPOOL_DEAD, true, false, 1, false},
+    /* it lay where nobody tried it; somebody tries a dead letter again */
+    {FAULT_TEMP, 61000, SPOOL_DEFERRED, false, false, 0, false},
+    {FAULT_TEMP, 61000, SPOOL_DEFERRED, false, false, 4, true},
+    {FAULT_PERM, 61000, SPOOL_DEAD, false, false, 4, true},
 };
 
 static void each_fault_has_its_outcome(void **state)
@@ -123,11 +134,14 @@ static void each_fault_has_its_outcome(void **state)
         if (c->class != FAULT_NONE) {
             fault_set(&world.answer.fault, c->class, "code", "APPEND", "text");
             world.answer.doubt.open = c->uncertain;
+            world.answer.doubt.dead = c->was_dead;
         }
         world.answering = true;
         world.stop_after = i + 1;
-        world.disk[0] =
-            (struct waiting){.due = -1, .received = net_wall(world.loop) - c->age, .uncertain = c->was_uncertain};
+        world.disk[0] = (struct waiting){.due = -1,
+                                         .received = net_wall(world.loop) - c->age,
+                                         .uncertain = c->was_uncertain,
+                                         .attempts = c->attempts};
         struct spool_item *item = item_new(0);
         world.offer(world.offer_ctx, &item);
         if (item != NULL) { /* an earlier fetch is under way: it stays on the disk and comes from there */
@@ -138,6 +152,7 @@ static void each_fault_has_its_outcome(void **state)
         net_loop_run(world.loop);
         assert_int_equal(world.outcomes[i].kind, c->kind);
         assert_int_equal(world.outcomes[i].uncertain, c->uncertain);
+        assert_int_equal(strstr(world.outcomes[i].doubt, "dead=1") != NULL, c->kind == SPOOL_DEAD);
         if (c->kind == SPOOL_DEFERRED) {
             assert_true(world.outcomes[i].again_in_ms > 0);
         }

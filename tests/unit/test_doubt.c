@@ -466,6 +466,30 @@ static void test_missing(void **state)
     assert_int_equal(doubt_judge(&doubt, &look, &why), DOUBT_AGAIN);
 }
 
+/* Its time begins anew when it is tried again behind a dead letter, or for the first time when it has lain for long; and once for each. */
+static void test_age(void **state)
+{
+    (void)state;
+    struct doubt doubt = {.dead = false};
+    assert_false(doubt_is_old(&doubt, 5000, 100, 100, false));
+    assert_true(doubt_is_old(&doubt, 5001, 101, 100, false));
+    assert_int_equal(doubt.again_ms, 0);
+    assert_false(doubt_is_old(&doubt, 5000, 100, 100, true)); /* it came just now */
+    assert_int_equal(doubt.again_ms, 0);
+    doubt.dead = true;
+    assert_false(doubt_is_old(&doubt, 6000, 1100, 100, false));
+    assert_false(doubt.dead);
+    assert_int_equal(doubt.again_ms, 6000);
+    assert_false(doubt_is_old(&doubt, 6100, 1200, 100, false));
+    assert_true(doubt_is_old(&doubt, 6101, 1201, 100, false));
+    assert_false(doubt_is_old(&doubt, 100, 99, 100, false));   /* the clock was put back */
+    assert_false(doubt_is_old(&doubt, 9000, 100, 100, false)); /* it was put forward, and that is known of its age */
+    doubt = (struct doubt){.dead = false};
+    assert_false(doubt_is_old(&doubt, 7000, 101, 100, true));
+    assert_int_equal(doubt.again_ms, 7000);
+    assert_true(doubt_is_old(&doubt, 7101, 202, 100, false));
+}
+
 static void test_text(void **state)
 {
     struct doubt doubt = {.noted = true,
@@ -482,7 +506,9 @@ static void test_text(void **state)
                           .looks = 2,
                           .kills = 1,
                           .tries = 4,
-                          .killed_ms = 77};
+                          .killed_ms = 77,
+                          .dead = true,
+                          .again_ms = INT64_C(1764590000001)};
     struct doubt back;
     char text[DOUBT_TEXT_MAX];
     (void)state;
@@ -520,6 +546,6 @@ int main(void)
                                        cmocka_unit_test(test_arises_once), cmocka_unit_test(test_kills),
                                        cmocka_unit_test(test_text),        cmocka_unit_test(test_says_what_is_missing),
                                        cmocka_unit_test(test_kills_alone), cmocka_unit_test(test_names),
-                                       cmocka_unit_test(test_missing)};
+                                       cmocka_unit_test(test_missing),     cmocka_unit_test(test_age)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
