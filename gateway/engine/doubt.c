@@ -108,8 +108,13 @@ static bool is_other_mailbox(const struct doubt_mark *then, const struct doubt_m
 uint32_t doubt_from(const struct doubt *doubt, const struct doubt_mark *now)
 {
     bool is_bound = doubt->mark.validity != 0 && doubt->mark.next != 0 && now->validity == doubt->mark.validity;
+    /* One beyond all that there is bounds nothing: all may be of use to find it. */
+    is_bound = is_bound && (now->next == 0 || doubt->mark.next <= now->next);
     return is_bound && !is_other_mailbox(&doubt->mark, now) ? doubt->mark.next : 1;
 }
+
+/* The one gap that no later look can close. */
+static const char removed[] = "messages came into the folder and were removed, as the server says itself";
 
 /* What keeps a look that answered everything from being a proof; NULL: nothing. */
 static const char *gap_of(const struct doubt *doubt, const struct doubt_look *look)
@@ -130,14 +135,15 @@ static const char *gap_of(const struct doubt *doubt, const struct doubt_look *lo
     if (look->mark.next == 0) {
         return "the server does not say which UID comes next";
     }
-    if (look->mark.next < from) {
+    if (doubt->mark.validity != 0 && look->mark.next < doubt->mark.next) {
         return "the server shows an older state of the folder";
     }
     if (doubt->place != 0 && look->place != doubt->place) {
         return "it was sent to another address of the account, and this one may be behind";
     }
     if (look->seen < look->mark.next - from) {
-        return "messages came into the folder and are not there any more";
+        bool is_gone = look->vanished >= look->mark.next - from - look->seen;
+        return is_gone ? removed : "messages came into the folder and are not there any more";
     }
     return NULL;
 }
@@ -151,10 +157,11 @@ static enum doubt_verdict end_unproven(struct doubt *doubt)
 }
 
 /* Once more, until it is no passing thing. */
-static enum doubt_verdict wait_for_gap(struct doubt *doubt, const struct doubt_look *look)
+static enum doubt_verdict wait_for_gap(struct doubt *doubt, const struct doubt_look *look, bool is_final)
 {
     doubt->looks++;
-    return doubt->looks < DOUBT_LOOKS || look->young ? DOUBT_AGAIN : end_unproven(doubt);
+    is_final = is_final || doubt->looks >= DOUBT_LOOKS;
+    return !is_final || look->young ? DOUBT_AGAIN : end_unproven(doubt);
 }
 
 static enum doubt_verdict end_as(struct doubt *doubt, enum doubt_verdict verdict)
@@ -182,18 +189,18 @@ enum doubt_verdict doubt_judge(struct doubt *doubt, const struct doubt_look *loo
         return DOUBT_AGAIN;
     case DOUBT_SIGHT_REFUSED:
         *why_r = "the folder may not be read";
-        return wait_for_gap(doubt, look);
+        return wait_for_gap(doubt, look, false);
     case DOUBT_SIGHT_MISSING:
         if (!existed) {
             return end_as(doubt, DOUBT_ABSENT);
         }
         *why_r = "the folder is not there any more";
-        return wait_for_gap(doubt, look);
+        return wait_for_gap(doubt, look, false);
     case DOUBT_SIGHT_WHOLE:
         break;
     }
     *why_r = gap_of(doubt, look);
-    return *why_r != NULL ? wait_for_gap(doubt, look) : end_as(doubt, DOUBT_ABSENT);
+    return *why_r != NULL ? wait_for_gap(doubt, look, *why_r == removed) : end_as(doubt, DOUBT_ABSENT);
 }
 
 /* ---- the message that ends connections ---- */

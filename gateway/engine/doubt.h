@@ -10,7 +10,8 @@
  * Proven absent means: in the same mailbox (UIDVALIDITY, MAILBOXID of RFC 8474), asked at the same place, each UID from
  * the mark up to the UIDNEXT that stood when the look began belongs to a message that is there and has shown its id
  * field, and none is ours. A look that shows less is made again, DOUBT_LOOKS times where what is missing may never
- * come; what then stays unproven is sent again and noted: rather a second copy than none.
+ * come, and no more where the server says that it is gone; what then stays unproven is sent again and noted: rather a
+ * second copy than none.
  *
  * The assumption of it all: a server shows or drops what an APPEND brought within `settle` of its last octet.
  */
@@ -91,7 +92,8 @@ struct doubt_look {
     unsigned place;         /* as in struct doubt */
     struct doubt_mark mark; /* of the folder when the look began: next is the upper bound */
     bool cut;               /* it ended at its limit, above the doubt's mark */
-    uint32_t seen; /* messages that were seen with UIDs from the doubt's mark (1 without one) up to mark.next */
+    uint32_t seen;     /* messages that were seen with UIDs from the doubt's mark (1 without one) up to mark.next */
+    uint32_t vanished; /* UIDs among those that were not, of which the server says that they are gone (RFC 7162) */
 };
 
 enum doubt_verdict {

@@ -144,7 +144,7 @@ struct imapc_wanted {
     const char *elsewhere;     /* set by the engine: the account's other folder that it was found in, UTF-8, "/" between
                                 * levels; valid until the engine's next task; NULL: it was not */
     bool cut;                  /* set by the engine: see struct doubt_look */
-    uint32_t seen;
+    uint32_t seen, vanished;
 };
 
 struct imapc_result {

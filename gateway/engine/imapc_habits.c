@@ -20,6 +20,7 @@ static const char *const names[] = {
     [IMAPC_QUESTION_SUBSCRIBE] = "SUBSCRIBE",
     [IMAPC_QUESTION_LEAVE] = "UNSELECT",
     [IMAPC_QUESTION_MARK] = "STATUS",
+    [IMAPC_QUESTION_VANISHED] = "ENABLE QRESYNC and VANISHED",
 };
 _Static_assert(sizeof names / sizeof names[0] == IMAPC_QUESTIONS, "each question has its name");
 

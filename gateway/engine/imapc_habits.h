@@ -28,8 +28,9 @@ enum imapc_question {
     IMAPC_QUESTION_FLAGS, /* SELECT, for PERMANENTFLAGS */
     IMAPC_QUESTION_STORE, /* SELECT and STORE, of flags behind an APPEND that loses them */
     IMAPC_QUESTION_SUBSCRIBE,
-    IMAPC_QUESTION_LEAVE, /* UNSELECT; without it, the next SELECT leaves the folder */
-    IMAPC_QUESTION_MARK,  /* STATUS, for UIDNEXT */
+    IMAPC_QUESTION_LEAVE,    /* UNSELECT; without it, the next SELECT leaves the folder */
+    IMAPC_QUESTION_MARK,     /* STATUS, for UIDNEXT */
+    IMAPC_QUESTION_VANISHED, /* ENABLE QRESYNC, and what it is for */
     IMAPC_QUESTIONS,
 };
 

@@ -19,14 +19,20 @@ static void begin_locate(struct imapc_engine *engine, struct imapc_wanted *wante
 {
     struct imapc_locating *locate = &engine->locate;
     imapc_elsewhere_forget(engine);
-    *locate = (struct imapc_locating){
-        .wanted = wanted, .count = count, .missing = count, .window = IMAPC_WINDOW_FIRST, .lowest = UINT32_MAX};
+    *locate = (struct imapc_locating){.wanted = wanted,
+                                      .count = count,
+                                      .missing = count,
+                                      .window = IMAPC_WINDOW_FIRST,
+                                      .lowest = UINT32_MAX,
+                                      .above = UINT32_MAX};
     locate->index = map_new(count, NULL);
     locate->answered = expect_calloc(IMAPC_WINDOW_MAX / 8 + 1, 1);
+    locate->uids = expect_calloc(IMAPC_WINDOW_MAX, sizeof *locate->uids);
     locate->bounds = expect_calloc(count, sizeof *locate->bounds);
     locate->counts = expect_calloc(count, sizeof *locate->counts);
+    locate->gone = expect_calloc(count, sizeof *locate->gone);
     for (size_t i = 0; i < count; i++) {
-        wanted[i].uid = wanted[i].twin_uid = wanted[i].seen = 0;
+        wanted[i].uid = wanted[i].twin_uid = wanted[i].seen = wanted[i].vanished = 0;
         wanted[i].elsewhere = NULL;
         wanted[i].cut = false;
         disregard(map_set(locate->index, bytes_of(wanted[i].id), &wanted[i]));
@@ -42,7 +48,7 @@ void imapc_engine_locate(struct imapc_engine *engine, uint64_t now, const char *
     engine->result = (struct imapc_result){0};
     engine->append.answered = false;
     begin_locate(engine, wanted, count);
-    imapc_resolve(engine, folder, IMAPC_PHASE_EXAMINE);
+    imapc_resolve(engine, folder, imapc_vanished_first(engine));
 }
 
 void imapc_locate_done(struct imapc_engine *engine)
@@ -50,10 +56,13 @@ void imapc_locate_done(struct imapc_engine *engine)
     struct imapc_locating *locate = &engine->locate;
     map_free(&locate->index, NULL);
     free(locate->answered);
+    free(locate->uids);
+    locate->uids = NULL;
     free(locate->bounds);
     free(locate->counts);
+    free(locate->gone);
     locate->answered = NULL;
-    locate->bounds = locate->counts = NULL;
+    locate->bounds = locate->counts = locate->gone = NULL;
     locate->wanted = NULL;
     if (locate->paused_task != NULL) {
         imapc_folders_free(&locate->paused_task->special.found);
@@ -102,7 +111,7 @@ static void end_windows(struct imapc_engine *engine)
     sum_up(engine);
     if (engine->result.sight == DOUBT_SIGHT_FAILED) {
         imapc_flags_after_look(engine); /* it is made again, as a whole */
-    } else {
+    } else if (!imapc_vanished_is_asked(engine)) {
         imapc_elsewhere_go_on(engine);
     }
 }
@@ -230,23 +239,6 @@ void imapc_fetch_enter(struct imapc_engine *engine)
     imapc_send(engine);
 }
 
-void imapc_fetch_reply(struct imapc_engine *engine, const struct imap_reply *reply)
-{
-    struct imapc_locating *locate = &engine->locate;
-    if (imapc_set_aside(engine, reply)) {
-        return;
-    }
-    if (reply->status != IMAP_STATUS_OK || locate->answers < locate->end - locate->first + 1) {
-        engine->result.sight = DOUBT_SIGHT_FAILED;
-        end_windows(engine);
-        return;
-    }
-    locate->seen += locate->end - locate->first + 1;
-    locate->end = locate->first - 1;
-    locate->window = locate->window > IMAPC_WINDOW_MAX / 4 ? IMAPC_WINDOW_MAX : locate->window * 4;
-    next_window(engine);
-}
-
 /* The highest bound that the UID is not below. */
 static void count_seen(struct imapc_locating *locate, uint32_t uid)
 {
@@ -262,6 +254,38 @@ static void count_seen(struct imapc_locating *locate, uint32_t uid)
     if (low > 0) {
         locate->counts[low - 1]++;
     }
+}
+
+/* Each UID once: they rise with the numbers (RFC 9051 section 2.3.1.1), and one that is told twice hides another. */
+static void count_window(struct imapc_locating *locate)
+{
+    uint32_t last = 0;
+    for (uint32_t i = 0; i <= locate->end - locate->first; i++) {
+        uint32_t uid = locate->uids[i];
+        if (uid > last && uid < locate->above && uid < locate->mark.next) {
+            count_seen(locate, uid);
+        }
+        last = uid > last ? uid : last;
+    }
+    locate->above = locate->lowest;
+}
+
+void imapc_fetch_reply(struct imapc_engine *engine, const struct imap_reply *reply)
+{
+    struct imapc_locating *locate = &engine->locate;
+    if (imapc_set_aside(engine, reply)) {
+        return;
+    }
+    if (reply->status != IMAP_STATUS_OK || locate->answers < locate->end - locate->first + 1) {
+        engine->result.sight = DOUBT_SIGHT_FAILED;
+        end_windows(engine);
+        return;
+    }
+    count_window(locate);
+    locate->seen += locate->end - locate->first + 1;
+    locate->end = locate->first - 1;
+    locate->window = locate->window > IMAPC_WINDOW_MAX / 4 ? IMAPC_WINDOW_MAX : locate->window * 4;
+    next_window(engine);
 }
 
 static void take_found(struct imapc_engine *engine, struct bytes fields, uint32_t uid)
@@ -299,9 +323,7 @@ static void take_message(struct imapc_engine *engine, uint32_t number, struct by
     locate->answers++;
     if (engine->phase == IMAPC_PHASE_FETCH) {
         locate->lowest = uid < locate->lowest ? uid : locate->lowest;
-        if (uid < locate->mark.next) {
-            count_seen(locate, uid);
-        }
+        locate->uids[at] = uid;
     }
     take_found(engine, fields, uid);
 }

@@ -4,7 +4,8 @@
  *   imapc_engine.c     replies to phases, deadlines: the top, with the table of phases
  *   imapc_login.c      up to ready; imapc_auth.c, imapc_names.c, imapc_check.c and imapc_suspect.c: parts of that
  *   imapc_append.c     append and create
- *   imapc_locate.c     looking for messages; imapc_elsewhere.c: in the account's other places
+ *   imapc_locate.c     looking for messages; imapc_elsewhere.c: in the account's other places; imapc_vanished.c: what
+ *                      is missing in between
  *   imapc_remove.c     a message is taken back
  *   imapc_flags.c, imapc_room.c, imapc_mark.c, imapc_special.c: around an append, and behind a search
  *   imapc_steps.c      what all of them do to the connection: enter a phase, send, end
@@ -60,9 +61,11 @@ enum imapc_phase {
     IMAPC_PHASE_LEAVE,
     IMAPC_PHASE_MERGED,
     IMAPC_PHASE_MERGED_FETCH,
+    IMAPC_PHASE_RESYNC,
     IMAPC_PHASE_EXAMINE,
     IMAPC_PHASE_BOUND,
     IMAPC_PHASE_FETCH,
+    IMAPC_PHASE_VANISHED,
     IMAPC_PHASE_USES,
     IMAPC_PHASE_ELSEWHERE,
     IMAPC_PHASE_ELSEWHERE_FETCH,
@@ -148,6 +151,9 @@ struct imapc_locating {
     uint32_t *bounds; /* where the looks for wanted begin, in order, one for each; by index the messages seen from there
                          to the next */
     uint32_t *counts;
+    uint32_t *uids;  /* of the window's messages, by their place in it */
+    uint32_t above;  /* the lowest UID of the windows above it */
+    uint32_t *gone;  /* by the same index: UIDs from there to the next that the server calls vanished */
     size_t places;   /* of the account's other ones that were looked at */
     bool shares;     /* others wait: it pauses between two windows */
     bool paused;     /* it waits itself; the folder stays selected */
@@ -255,7 +261,8 @@ struct imapc_engine {
     char said[200];         /* see imapc_engine_said() */
     struct buf alert;
     bool alert_due;
-    bool utf8;       /* UTF8=ACCEPT is enabled: names are in UTF-8 */
+    bool utf8;                 /* UTF8=ACCEPT is enabled: names are in UTF-8 */
+    bool resync, resync_tried; /* QRESYNC is enabled; it was asked for */
     bool utf8_plain; /* messages with UTF-8 in their header go as any other: the server does not know APPEND's UTF8 */
     struct fault fault; /* why it ended */
     uint64_t retry_after_ms;
@@ -484,5 +491,17 @@ void imapc_locate_data(struct imapc_engine *engine, const struct imap_reply *rep
 void imapc_locate_done(struct imapc_engine *engine);
 /* What the server says, or we ask, while a search is paused, that changes the numbers of the folder's messages. */
 void imapc_locate_break(struct imapc_engine *engine);
+
+/* imapc_vanished.c: what the server says of UIDs that a look misses. */
+/* The phase that a look begins with. */
+enum imapc_phase imapc_vanished_first(struct imapc_engine *engine);
+void imapc_resync_enter(struct imapc_engine *engine);
+void imapc_resync_data(struct imapc_engine *engine, const struct imap_reply *reply);
+void imapc_resync_reply(struct imapc_engine *engine, const struct imap_reply *reply);
+/* Whether the server is asked about them: the phase is entered then, and leads to the account's other places. */
+bool imapc_vanished_is_asked(struct imapc_engine *engine);
+void imapc_vanished_enter(struct imapc_engine *engine);
+void imapc_vanished_data(struct imapc_engine *engine, const struct imap_reply *reply);
+void imapc_vanished_reply(struct imapc_engine *engine, const struct imap_reply *reply);
 
 #endif

@@ -315,6 +315,7 @@ static enum doubt_verdict judge_append(const struct imapc_pool *pool, struct ima
         .mark = result->mark,
         .cut = wanted->cut,
         .seen = wanted->seen,
+        .vanished = wanted->vanished,
     };
     return doubt_judge(&append->doubt, &look, why_r);
 }

@@ -103,7 +103,7 @@ enum imap_capability {
     IMAP_CAP_COMPRESS_DEFLATE = 1 << 13,
     IMAP_CAP_APPENDLIMIT = 1 << 14,
     IMAP_CAP_UTF8_ACCEPT = 1 << 15,
-    IMAP_CAP_BINARY = 1 << 16,
+    IMAP_CAP_QRESYNC = 1 << 16,
     IMAP_CAP_ENABLE = 1 << 17,
     IMAP_CAP_ID = 1 << 18,
     IMAP_CAP_UNSELECT = 1 << 19,

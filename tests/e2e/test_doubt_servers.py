@@ -174,3 +174,25 @@ def test_cyrus(world):
 
 def test_courier(world):
     lose_answers(world, Server(world, "courier"), "courier", "INBOX.")
+
+
+def test_removed_dovecot(world):
+    """Somebody deletes what is in doubt. Dovecot remembers that (QRESYNC): the second look is sure that no later one shows more, and the second copy is noted."""
+    server = world.dovecot()
+    thief = Thief(world, server.tls_port)
+    gateway = world.mailweir(None, name="mailweir")
+    gateway.upstream.update({"address": f"127.0.0.1:{thief.port}", "profile": "dovecot", "tls": {"mode": "none"}, "insecure": True,
+                             "retry": {"initial": "50ms", "maximum": "300ms", "settle": "200ms"}, "timeouts": {"command": "10s"}})
+    gateway.start()
+    person = server.imap()
+    gateway.send(message("first"))
+    wait(lambda: thief.stolen == 1, "a lost answer")
+    person.select("INBOX")
+    assert person.store("1", "+FLAGS", "\\Deleted")[0] == "OK"
+    person.expunge()
+    thief.is_open = True
+    filed = wait(lambda: gateway.events("filed"), "the message filed again")[0]
+    assert filed["note"].startswith("possible_duplicate") and ids(person, "INBOX") == [filed["delivery"]], filed
+    reasons = [event["error.message"] for event in gateway.events("deferred")]
+    assert any("were removed, as the server says itself" in reason for reason in reasons), reasons
+    gateway.stop()

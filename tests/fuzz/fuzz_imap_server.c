@@ -41,7 +41,7 @@ static const char *const capabilities[] = {"LITERAL+",
                                            "APPENDLIMIT=40",
                                            "APPENDLIMIT",
                                            "OBJECTID",
-                                           "CONDSTORE",
+                                           "QRESYNC",
                                            "ESEARCH",
                                            "UNSELECT",
                                            "STATUS=SIZE"};

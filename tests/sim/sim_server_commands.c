@@ -485,8 +485,32 @@ static bool is_left_out(const struct sim_server *server, uint32_t uid)
     return server->look == SIM_SERVER_LOOK_EMPTY || (server->look == SIM_SERVER_LOOK_GAPPED && uid % 3 == 0);
 }
 
+/* Every UID of the set that the view does not show, as RFC 7162 lets those say it that do not remember: also what is only not shown yet. */
+static void say_vanished(struct sim_session *session, struct bytes set)
+{
+    struct buf out;
+    buf_init(&out, 1 << 16);
+    size_t at = 0;
+    for (uint32_t uid = 1; uid < session->selected->uidnext; uid++) {
+        at += at < session->view_count && session->view[at] < uid;
+        bool is_shown = at < session->view_count && session->view[at] == uid;
+        if (!is_shown && in_set(set, uid)) {
+            buf_printf(&out, "%s%u", out.len > 0 ? "," : "", uid);
+        }
+    }
+    if (out.len > 0) {
+        sim_session_say(session, "* VANISHED (EARLIER) %s", buf_text(&out));
+    }
+    buf_done(&out);
+    answer(session, "OK done");
+}
+
 static void do_fetch(struct sim_session *session, size_t first, bool by_uid)
 {
+    if (session->count > first + 2 && bytes_find(word(session, first + 2), bytes_of("VANISHED")) >= 0) {
+        say_vanished(session, word(session, first));
+        return;
+    }
     struct bytes rest = word(session, first + 1);
     bytes_cut(&rest, '(');
     ptrdiff_t inner = bytes_find(rest, bytes_of("FIELDS ("));
@@ -513,7 +537,8 @@ static void do_capability(struct sim_session *session)
 {
     const struct sim_server *server = session->server;
     bool needs_tls = server->has_starttls && !session->under_tls;
-    sim_session_say(session, "* CAPABILITY IMAP4rev1 NAMESPACE%s%s%s%s%s", server->has_literal_plus ? " LITERAL+" : "",
+    sim_session_say(session, "* CAPABILITY IMAP4rev1 NAMESPACE%s%s%s%s%s",
+                    server->has_literal_plus ? " LITERAL+ ENABLE QRESYNC" : "",
                     server->has_literal_minus ? " LITERAL-" : "", server->has_uidplus ? " UIDPLUS" : "",
                     server->has_multiappend ? " MULTIAPPEND" : "",
                     needs_tls ? " STARTTLS LOGINDISABLED" : " AUTH=PLAIN SASL-IR");
@@ -607,6 +632,14 @@ static void do_plain_search(struct sim_session *session)
     }
 }
 
+static void do_enable(struct sim_session *session)
+{
+    if (session->server->has_literal_plus && is_word(session, 2, "QRESYNC")) {
+        sim_session_say(session, "* ENABLED QRESYNC");
+    }
+    answer(session, "OK done");
+}
+
 static void do_unselect(struct sim_session *session)
 {
     session->selected = NULL;
@@ -638,7 +671,7 @@ static const struct {
     {"FETCH", true, do_plain_search},
     {"CLOSE", true, do_unselect},
     {"UNSELECT", true, do_unselect},
-    {"ENABLE", true, do_nothing},
+    {"ENABLE", true, do_enable},
     {"CHECK", true, do_nothing},
 };
 

@@ -50,7 +50,9 @@ static bool is_proof(const struct doubt *doubt, const struct doubt_look *look)
     if (then->folder[0] != '\0' && now->folder[0] != '\0' && strcmp(then->folder, now->folder) != 0 && !same_id) {
         replaced = true;
     }
-    bool bounded = then->validity != 0 && then->next != 0 && then->validity == now->validity && !replaced;
+    bool older = then->validity != 0 && now->next < then->next;
+    bool bounded = then->validity != 0 && then->next != 0 && then->validity == now->validity && !replaced &&
+                   (!older || now->next == 0);
     uint32_t from = bounded ? then->next : 1;
     bool elsewhere = doubt->place != 0 && look->place != doubt->place;
     if (look->sight == DOUBT_SIGHT_MISSING) {
@@ -58,7 +60,15 @@ static bool is_proof(const struct doubt *doubt, const struct doubt_look *look)
         return !look->early && !was && !replaced;
     }
     return !look->early && look->sight == DOUBT_SIGHT_WHOLE && !renumbered && !replaced && !look->cut && !elsewhere &&
-           now->next >= from && from + look->seen >= now->next && now->next != 0;
+           !older && from + look->seen >= now->next && now->next != 0;
+}
+
+/* The gap is of messages that the server calls gone, and nothing else is wrong: no later look shows more. */
+static bool is_removed(const struct doubt *doubt, const struct doubt_look *look)
+{
+    struct doubt_look filled = *look;
+    filled.seen += filled.vanished;
+    return !is_proof(doubt, look) && look->sight == DOUBT_SIGHT_WHOLE && is_proof(doubt, &filled);
 }
 
 /* People are told what was missing. */
@@ -76,6 +86,9 @@ static void test_says_what_is_missing(void **state)
         {{.mark = {.validity = 7, .next = 4}, .seen = 9}, "an older state of the folder"},
         {{.mark = {.validity = 7, .next = 6}, .place = 2, .seen = 1}, "another address of the account"},
         {{.mark = {.validity = 7, .next = 6}, .place = 1}, "are not there any more"},
+        {{.mark = {.validity = 7, .next = 9}, .place = 1, .seen = 1, .vanished = 2}, "are not there any more"},
+        {{.mark = {.validity = 7, .next = 9}, .place = 1, .seen = 1, .vanished = 3, .young = true},
+         "as the server says"},
         {{.sight = DOUBT_SIGHT_REFUSED}, "may not be read"},
         {{.sight = DOUBT_SIGHT_MISSING}, "not there any more"},
         {{.sight = DOUBT_SIGHT_FAILED}, "did not answer everything"},
@@ -102,8 +115,9 @@ static void check_look(const struct doubt *before, const struct doubt_look *look
     enum doubt_verdict expected = look->found                       ? DOUBT_FOUND
                                   : is_proof(before, look)          ? DOUBT_ABSENT
                                   : waits                           ? DOUBT_AGAIN
-                                  : before->looks + 1 < DOUBT_LOOKS ? DOUBT_AGAIN
                                   : look->young                     ? DOUBT_AGAIN
+                                  : is_removed(before, look)        ? DOUBT_UNPROVEN
+                                  : before->looks + 1 < DOUBT_LOOKS ? DOUBT_AGAIN
                                                                     : DOUBT_UNPROVEN;
     assert_int_equal(verdict, expected);
     assert_int_equal(doubt.open, verdict == DOUBT_AGAIN);
@@ -117,7 +131,8 @@ static void check_look(const struct doubt *before, const struct doubt_look *look
 static void each_seen(const struct doubt *doubt, struct doubt_look *look)
 {
     for (look->seen = 0; look->seen <= 9; look->seen++) {
-        for (unsigned bits = 0; bits < 16; bits++) {
+        for (unsigned bits = 0; bits < 32; bits++) {
+            look->vanished = bits & 16 ? 4 : 0;
             look->found = bits & 1;
             look->early = bits & 2;
             look->cut = bits & 4;

@@ -16,6 +16,8 @@
  *   locate FOLDER ID[:FLAG,FLAG...]...  the engine looks for messages that were filed with these flags
  *   located [UIDVALIDITY [UID...]] [failed|refused|missing]  what it found; 0: not found
  *   elsewhere ID...      and these in other folders
+ *   doubt VALIDITY UIDNEXT LOOKS  the mark of all that are looked for from here on, and the looks that showed a gap
+ *   vanished N...        of how many UIDs that each look misses the server says that they are gone
  *   marked V N V N       UIDVALIDITY and UIDNEXT of the folder as known before the append, and behind it
  *   ready                the engine waits for something to do
  *   logout               it is told to say goodbye
@@ -355,6 +357,22 @@ static void do_located(struct player *player, struct bytes text)
     }
 }
 
+static void do_doubt(struct player *player, struct bytes text)
+{
+    player->doubt.mark.validity = (uint32_t)number_of(player, bytes_cut(&text, ' '));
+    player->doubt.mark.next = (uint32_t)number_of(player, bytes_cut(&text, ' '));
+    player->doubt.looks = (unsigned)number_of(player, text);
+}
+
+static void do_vanished(struct player *player, struct bytes text)
+{
+    for (size_t i = 0; i < player->wanted_count; i++) {
+        if (number_of(player, bytes_cut(&text, ' ')) != player->wanted[i].vanished) {
+            FAIL(player, "%s misses %u that vanished", player->wanted[i].id, player->wanted[i].vanished);
+        }
+    }
+}
+
 static void do_elsewhere(struct player *player, struct bytes text)
 {
     for (size_t i = 0; i < player->wanted_count; i++) {
@@ -504,7 +522,8 @@ static const struct transcript_word words[] = {
     {"unstored", do_unstored, false}, {"stored", do_stored, false},  {"compress", do_compress, false},
     {"says", do_says, false},         {"told", do_told, false},      {"sick", do_sick, false},
     {"well", do_well, false},         {"again", do_again, false},    {"elsewhere", do_elsewhere, false},
-    {"marked", do_marked, false},     {"merged", do_merged, false},
+    {"marked", do_marked, false},     {"merged", do_merged, false},  {"doubt", do_doubt, false},
+    {"vanished", do_vanished, false},
 };
 
 static void start(struct player *player)
