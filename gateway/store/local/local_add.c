@@ -60,6 +60,16 @@ static int retry_dead(struct local *local, struct store_add *add, struct fault *
     return 1;
 }
 
+/* What was decided about a message's deliveries when they were dropped does not hold any more, also for an index that
+ * is made anew. */
+static void undo_decisions(struct local *local, const struct store_add *add, const char *id)
+{
+    for (size_t i = 0; i < add->count; i++) {
+        local_journal_line(&local->decisions, json_pack("{s:s, s:i, s:s}", "id", id, "number", (int)add->rows[i].number,
+                                                        "state", store_state_name(add->rows[i].state)));
+    }
+}
+
 /* Whether the sender comes again with what he has not heard yes about: 1, and what was dropped of it is due again; 0;
  * or -1 with a fault. */
 static int find_unheard(struct local *local, struct store_add *add, struct fault *fault)
@@ -79,7 +89,12 @@ static int find_unheard(struct local *local, struct store_add *add, struct fault
     add->reopened = reopened.reopened;
     add->adopted = reopened.adopted;
     local->next.waiting += reopened.reopened;
+    if (reopened.reopened > 0) {
+        undo_decisions(local, add, add->twin);
+    }
     if (reopened.adopted) {
+        /* The record is of another name: without this, an index that is made anew would take it for another message. */
+        local_journal_line(&local->decisions, json_pack("{s:s, s:s}", "id", add->twin, "adopted", add->id));
         local->next.messages++;
         local_batch_lives(local, &add->place, false);
     }
@@ -102,17 +117,6 @@ static int find_twin(struct local *local, struct store_add *add, struct fault *f
     return got;
 }
 
-/* What was decided about its deliveries when they were dropped does not hold any more, also for an index that is made
- * anew. */
-static void undo_decisions(struct local *local, const struct store_add *add)
-{
-    for (size_t i = 0; i < add->count; i++) {
-        local_journal_line(&local->decisions,
-                           json_pack("{s:s, s:i, s:s}", "id", add->id, "number", (int)add->rows[i].number, "state",
-                                     store_state_name(add->rows[i].state)));
-    }
-}
-
 /* Whether the message is known: 1 with the operation's fault; 0 also when it comes back after it was dropped, and is
  * taken anew; -1. */
 static int find_known(struct local *local, struct store_op *op, struct fault *fault)
@@ -125,7 +129,7 @@ static int find_known(struct local *local, struct store_op *op, struct fault *fa
     int dropped = local_index_forget_dropped(local->index, add->id, fault);
     add->revived = dropped == 1;
     if (add->revived) {
-        undo_decisions(local, add);
+        undo_decisions(local, add, add->id);
     } else if (dropped == 0) {
         fault_set(&op->fault, FAULT_PERM, "known", "spool", "message %s is known already", add->id);
     } else if (dropped == 2) {

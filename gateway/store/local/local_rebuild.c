@@ -27,6 +27,7 @@ struct rebuild {
     sqlite3_stmt *old_state; /* of a delivery by message id and number */
     sqlite3_stmt *old_seq;   /* of a message by id */
     uint64_t segment, last_segment, next_message;
+    struct map *adopted; /* see local_restore_adopted() */
     struct local_durable *durable;
     struct local_record last; /* of the segment, of the latest group so far */
     struct net_file *file;
@@ -168,11 +169,13 @@ static bool is_known(struct rebuild *rebuild, const char *id)
     return known;
 }
 
-static int add_found(struct rebuild *rebuild, const struct mail_envelope *envelope,
-                     const struct mail_delivery *deliveries, size_t count, const struct store_place *place)
+static int add_found(struct rebuild *rebuild, struct mail_envelope *envelope, const struct mail_delivery *deliveries,
+                     size_t count, const struct store_place *place)
 {
     unsigned open = 0;
     int result = 0;
+    const char *name = map_get(rebuild->adopted, bytes_of(envelope->id));
+    envelope->id = name != NULL ? name : envelope->id; /* by that its deliveries went out, and are looked for */
     if (is_known(rebuild, envelope->id)) {
         return 0; /* a copy that was moved, or whose removal was undone */
     }
@@ -488,8 +491,10 @@ static int rebuild_locked(struct rebuild *rebuild, const char *path)
     }
     open_old(rebuild, kept);
     rebuild->durable = local_durable_new();
+    rebuild->adopted = local_restore_adopted(path);
     int result = take_files(rebuild);
     local_durable_free(&rebuild->durable);
+    map_free(&rebuild->adopted, free);
     close_old(rebuild);
     local_index_close(&rebuild->index);
     return result == 0 ? net_file_sync_directory(path, rebuild->fault) : result;

@@ -184,6 +184,33 @@ int local_restore_count(struct local_index *index, struct fault *fault)
                : run_sql(db, "UPDATE message SET settled_ms = received_ms WHERE open = 0 AND settled_ms = 0", fault);
 }
 
+/* ---- records of other names ---- */
+
+static int note_adopted(void *ctx, const json_t *decision, struct bytes line)
+{
+    (void)line;
+    struct map *adopted = ctx;
+    const char *record = json_string_value(json_object_get(decision, "adopted"));
+    const char *id = json_string_value(json_object_get(decision, "id"));
+    if (record != NULL && id != NULL) {
+        char *name = expect_strdup(id);
+        free(map_remove(adopted, bytes_of(record)));
+        if (map_set(adopted, bytes_of(record), name) != 0) {
+            free(name);
+        }
+    }
+    return 0;
+}
+
+struct map *local_restore_adopted(const char *spool)
+{
+    struct map *adopted = map_new(SIZE_MAX / 4, NULL);
+    struct fault fault = FAULT_INIT; /* the decisions tell of it */
+    uint64_t damaged;
+    disregard(local_journal_each(spool, note_adopted, adopted, &damaged, &fault));
+    return adopted;
+}
+
 /* ---- at each start ---- */
 
 struct shrinking {
@@ -204,7 +231,9 @@ static int keep_open(void *ctx, const json_t *decision, struct bytes line)
                        (count > 0 && local_index_place(shrinking->index, message, &place, shrinking->fault) != 0))) {
         return -1;
     }
-    if (place.segment == 0) {
+    /* As long as its message is remembered: the record may outlive what it was for. */
+    bool is_name = count > 0 && json_object_get(decision, "adopted") != NULL;
+    if (place.segment == 0 && !is_name) {
         shrinking->left_out++;
         return 0;
     }

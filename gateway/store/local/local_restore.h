@@ -6,6 +6,7 @@
 
 #include <sqlite3.h>
 
+#include "base/map.h"
 #include "base/must_use.h"
 #include "store/local/local_index.h"
 
@@ -16,6 +17,9 @@ MUST_USE int local_restore_old(struct local_index *index, struct fault *fault);
 /* Without it: what operators decided. */
 MUST_USE int local_restore_decisions(struct local_index *index, const char *spool, int64_t now_ms, uint64_t *applied_r,
                                      uint64_t *damaged_r, struct fault *fault);
+/* Of records whose message is another one (ADD_MESSAGE, adopted): its id, by the record's; values are freed by free().
+ */
+MUST_USE struct map *local_restore_adopted(const char *spool);
 /* Counts the open deliveries of each message anew. */
 MUST_USE int local_restore_count(struct local_index *index, struct fault *fault);
 /* At the start: forgets decisions about messages that are settled. */

@@ -1,0 +1,54 @@
+"""A message in doubt whose index is lost: what the segments and the decisions tell is enough to look for it by the id that it went out with."""
+from fake_imap import FakeImap
+from harness import message, wait
+from smtp_client import listener
+from test_acknowledge_doubt import lost_answer, send
+from test_doubt_outcomes import RETRY, doubtful, end
+
+
+def lose_index(gateway):
+    for file in (gateway.folder / "spool").glob("index.sqlite*"):
+        file.unlink()
+    status, out, err = gateway.run("spool", "rebuild")
+    assert status == 0, out + err
+
+
+def test_index_is_lost_in_doubt(world):
+    if not world.on_disk:
+        return
+    gateway, fake, state = doubtful(world)
+    gateway.kill()
+    lose_index(gateway)
+    gateway.start()
+    state["up"] = True
+    end(gateway, [fake], 1, "found")
+
+
+def test_index_is_lost_behind_a_repeat(world):
+    """A sender who heard 451 brought it again, so its body lies in a record of another name. It is the first one's message all the same."""
+    if not world.on_disk:
+        return
+    state, fault = lost_answer()
+    fake = FakeImap(world, fault=lambda step, session, **facts: "stall" if step == "examine" and state.get("stalls") else fault(step, session, **facts))
+    gateway = fake.configure(world.mailweir(None), retry=RETRY)
+    listener(gateway).update(acknowledge="delivered", timeouts={"acknowledge": "5s"})
+    gateway.start()
+    octets = message("one")
+    assert send(gateway, octets)[0] == 451 and len(fake.ids()) == 1
+    state.update(up=True, stalls=True)
+    with gateway.smtp() as client:
+        client.ehlo()
+        client.mail("app@example.com")
+        client.rcpt("ops@example.net")
+        client.docmd("DATA")
+        client.send(octets + b".\r\n")
+        wait(fake.stalled.is_set, "a look at the folder")
+        gateway.kill()
+    lose_index(gateway)
+    state["stalls"] = False
+    gateway.start()
+    filed = wait(lambda: gateway.events("filed"), "the message found")
+    assert [event["note"] for event in filed] == ["found: an earlier attempt had filed it"], filed
+    wait(lambda: '"waiting":0' in gateway.run("queue", "summary", "--json")[1], "nothing left")
+    assert fake.appends == 1 and len(fake.ids()) == 1, fake.ids()
+    gateway.stop()
