@@ -453,10 +453,10 @@ class FakeImap:
             return self.folders.get(name)
 
     def ids(self):
-        """The X-Mailweir-Id of every message, over all folders, in order."""
+        """The X-Mailweir-Id of every message that has one, over all folders, in order."""
         with self.lock:
-            return [re.search(rb"^X-Mailweir-Id: (\S+)", item["octets"], re.M).group(1).decode()
-                    for folder in self.folders.values() for item in folder.messages]
+            found = [re.search(rb"^X-Mailweir-Id: (\S+)", item["octets"], re.M) for folder in self.folders.values() for item in folder.messages]
+        return [match.group(1).decode() for match in found if match]
 
     def configure(self, gateway, **extra):
         """Makes it the upstream of a gateway."""
