@@ -44,7 +44,8 @@ struct local_rebuild_result {
  * Makes a new index of what the segments hold; the old one is kept beside it as "index.sqlite.old-<milliseconds>". No
  * gateway may run (fault "locked"). All that the old index tells is taken over. Where it cannot be read, operators'
  * decisions come from their journal (local_journal.h), deliveries are looked for on their server before they are sent
- * again, and attempts, notes and the history of settled messages are lost.
+ * again, and attempts, notes and the history of settled messages are lost. After a failure the old index is in its
+ * place again.
  */
 MUST_USE int local_rebuild(const char *path, local_check_fn *report, void *ctx, struct local_rebuild_result *result_r,
                            struct fault *fault);

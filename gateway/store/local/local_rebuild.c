@@ -24,6 +24,7 @@ struct rebuild {
     char folder[LOCAL_PATH_MAX];
     struct local_index *index;
     sqlite3 *old;            /* or NULL: it cannot be read */
+    bool is_old_bad;         /* ... not all of it: what was found with it is not to be relied on */
     sqlite3_stmt *old_state; /* of a delivery by message id and number */
     sqlite3_stmt *old_seq;   /* of a message by id */
     uint64_t segment, last_segment, next_message;
@@ -87,11 +88,25 @@ static void open_old(struct rebuild *rebuild, const char *path)
         return;
     }
     sqlite3_stmt *last = NULL;
-    if (sqlite3_prepare_v2(rebuild->old, "SELECT ifnull(max(seq), 0) FROM message", -1, &last, NULL) == SQLITE_OK &&
-        sqlite3_step(last) == SQLITE_ROW) {
-        rebuild->next_message = (uint64_t)sqlite3_column_int64(last, 0) + 1;
-    }
+    bool is_read =
+        sqlite3_prepare_v2(rebuild->old, "SELECT ifnull(max(seq), 0) FROM message", -1, &last, NULL) == SQLITE_OK &&
+        sqlite3_step(last) == SQLITE_ROW;
+    rebuild->next_message = is_read ? (uint64_t)sqlite3_column_int64(last, 0) + 1 : 1;
     sqlite3_finalize(last);
+    if (!is_read) {
+        close_old(rebuild); /* new messages must have numbers that no old one has */
+    }
+}
+
+/* A row of the old index. False: there is none, or it cannot be read: then nothing of it is to be relied on. */
+static bool has_old_row(struct rebuild *rebuild, sqlite3_stmt *st)
+{
+    int code = sqlite3_step(st);
+    if (code != SQLITE_ROW && code != SQLITE_DONE) {
+        rebuild->is_old_bad = true;
+        disregard(local_sql_failed(rebuild->old, code, rebuild->fault));
+    }
+    return code == SQLITE_ROW;
 }
 
 /* The number that the message has in the old index; else a new one. */
@@ -100,7 +115,7 @@ static uint64_t number_of(struct rebuild *rebuild, const char *id)
     uint64_t number = 0;
     if (rebuild->old != NULL) {
         sqlite3_bind_text(rebuild->old_seq, 1, id, -1, SQLITE_TRANSIENT);
-        number = sqlite3_step(rebuild->old_seq) == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(rebuild->old_seq, 0) : 0;
+        number = has_old_row(rebuild, rebuild->old_seq) ? (uint64_t)sqlite3_column_int64(rebuild->old_seq, 0) : 0;
         sqlite3_reset(rebuild->old_seq);
     }
     return number != 0 ? number : rebuild->next_message++;
@@ -114,7 +129,7 @@ static bool old_state(struct rebuild *rebuild, const char *id, unsigned number, 
     }
     sqlite3_bind_text(rebuild->old_state, 1, id, -1, SQLITE_TRANSIENT);
     sqlite3_bind_int64(rebuild->old_state, 2, number);
-    bool known = sqlite3_step(rebuild->old_state) == SQLITE_ROW;
+    bool known = has_old_row(rebuild, rebuild->old_state);
     if (known) {
         *state_r = (enum store_state)sqlite3_column_int(rebuild->old_state, 0);
     }
@@ -188,7 +203,7 @@ static int add_found(struct rebuild *rebuild, struct mail_envelope *envelope, co
         rebuild->result.settled += settled;
         result = add_delivery(rebuild, message, envelope, &deliveries[i], state);
     }
-    return result != 0 ? -1 : add_message(rebuild, message, envelope, place, open);
+    return result != 0 || rebuild->is_old_bad ? -1 : add_message(rebuild, message, envelope, place, open);
 }
 
 /* ---- one record ---- */
@@ -460,36 +475,77 @@ static int take_files(struct rebuild *rebuild)
     return result;
 }
 
+/* The index last: without it nobody starts, and its log belongs to it. */
+static const char *const parts[] = {"-wal", "-shm", ""};
+#define PARTS (sizeof parts / sizeof parts[0])
+
 int local_rebuild_set_aside(const char *path, char kept[LOCAL_PATH_MAX], struct fault *fault)
 {
-    static const char *const suffixes[] = {"", "-wal", "-shm"};
     struct net_loop *loop = net_loop_new();
     long long now = (long long)net_wall(loop);
     net_loop_free(&loop);
     snprintf(kept, LOCAL_PATH_MAX, "%s/index.sqlite.old-%lld", path, now);
-    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+    for (size_t i = PARTS; i-- > 0;) {
         char from[LOCAL_PATH_MAX], to[LOCAL_PATH_MAX + 8];
         struct fault found = FAULT_INIT;
-        snprintf(from, sizeof from, "%s/index.sqlite%s", path, suffixes[i]);
-        snprintf(to, sizeof to, "%s%s", kept, suffixes[i]);
+        snprintf(from, sizeof from, "%s/index.sqlite%s", path, parts[i]);
+        snprintf(to, sizeof to, "%s%s", kept, parts[i]);
         if (net_file_rename(from, to, &found) != 0 && strcmp(found.code, "enoent") != 0) {
-            *fault = found;
+            if (fault != NULL && !fault_is_set(fault)) {
+                *fault = found;
+            }
             return -1;
         }
     }
     return net_file_sync_directory(path, fault);
 }
 
-static int rebuild_locked(struct rebuild *rebuild, const char *path)
+static void remove_begun(const char *path)
 {
-    char file[LOCAL_PATH_MAX], kept[LOCAL_PATH_MAX];
-    snprintf(rebuild->folder, sizeof rebuild->folder, "%s/segments", path);
+    for (size_t i = 0; i < PARTS; i++) {
+        char name[LOCAL_PATH_MAX];
+        snprintf(name, sizeof name, "%s/index.sqlite%s", path, parts[i]);
+        disregard(net_file_remove(name, NULL));
+    }
+}
+
+/* It is found once more, and what is reported is reported again. */
+static void forget_what_was_found(struct rebuild *rebuild)
+{
+    rebuild->result = (struct local_rebuild_result){0};
+    rebuild->next_message = 1;
+    rebuild->last_segment = 0;
+    rebuild->is_old_bad = false;
+    *rebuild->fault = FAULT_INIT;
+}
+
+/* What was begun, if it was, is thrown away and the old index is in its place again: the next try finds in it what was
+ * filed. */
+static void put_back(const char *path, const char *kept, bool was_begun)
+{
+    if (was_begun) {
+        remove_begun(path);
+    }
+    for (size_t i = 0; i < PARTS; i++) {
+        char from[LOCAL_PATH_MAX + 8], to[LOCAL_PATH_MAX];
+        snprintf(from, sizeof from, "%s%s", kept, parts[i]);
+        snprintf(to, sizeof to, "%s/index.sqlite%s", path, parts[i]);
+        disregard(net_file_rename(from, to, NULL));
+    }
+    disregard(net_file_sync_directory(path, NULL));
+}
+
+/* kept: the old index; or NULL, to do without. */
+static int make_anew(struct rebuild *rebuild, const char *path, const char *kept)
+{
+    char file[LOCAL_PATH_MAX];
     snprintf(file, sizeof file, "%s/index.sqlite", path);
-    if (local_rebuild_set_aside(path, kept, rebuild->fault) != 0 ||
-        local_index_open(&rebuild->index, file, net_file_sqlite_vfs(), LOCAL_INDEX_WRITE, rebuild->fault) != 0) {
+    if (local_index_open(&rebuild->index, file, net_file_sqlite_vfs(), LOCAL_INDEX_WRITE, rebuild->fault) != 0) {
         return -1;
     }
-    open_old(rebuild, kept);
+    if (kept != NULL) {
+        open_old(rebuild, kept);
+    }
     rebuild->durable = local_durable_new();
     rebuild->adopted = local_restore_adopted(path);
     int result = take_files(rebuild);
@@ -498,6 +554,25 @@ static int rebuild_locked(struct rebuild *rebuild, const char *path)
     close_old(rebuild);
     local_index_close(&rebuild->index);
     return result == 0 ? net_file_sync_directory(path, rebuild->fault) : result;
+}
+
+static int rebuild_locked(struct rebuild *rebuild, const char *path)
+{
+    char kept[LOCAL_PATH_MAX];
+    snprintf(rebuild->folder, sizeof rebuild->folder, "%s/segments", path);
+    bool is_aside = local_rebuild_set_aside(path, kept, rebuild->fault) == 0;
+    if (is_aside && make_anew(rebuild, path, kept) == 0) {
+        return 0;
+    }
+    if (rebuild->is_old_bad) {
+        remove_begun(path);
+        forget_what_was_found(rebuild);
+        if (make_anew(rebuild, path, NULL) == 0) {
+            return 0;
+        }
+    }
+    put_back(path, kept, is_aside);
+    return -1;
 }
 
 int local_rebuild(const char *path, local_check_fn *report, void *ctx, struct local_rebuild_result *result_r,

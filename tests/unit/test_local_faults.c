@@ -1,0 +1,718 @@
+/*
+ * Everything that reads or mends a spool on a disk, with each of its calls of the disk and of the database failing in turn: the first, the second, the third
+ * ... until none is left to fail; once, and from then on for good. Whatever fails is told, what is told to be done is done, and the spool is afterwards what
+ * it was: the next try, with a disk that works, finds all of it.
+ *
+ * A few calls apart as a unit test; all of them: test_local_faults 1.
+ */
+#include "test.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <sqlite3.h>
+
+#include "base/arena.h"
+#include "net/net_file.h"
+#include "store/local/local.h"
+#include "store/local/local_backup.h"
+#include "store/local/local_check.h"
+#include "store/store_ask.h"
+#include "store/store_batch.h"
+#include "store/store_meta.h"
+
+/* ---- calls that fail ---- */
+
+static struct {
+    unsigned left; /* at 0 of this countdown one fails; 0: none does */
+    bool for_good, fired;
+} trouble;
+
+static bool is_time(void)
+{
+    if (trouble.left == 0 || --trouble.left > 0) {
+        return false;
+    }
+    trouble.left = trouble.for_good ? 1 : 0;
+    trouble.fired = true;
+    return true;
+}
+
+static int refuse(struct fault *fault)
+{
+    fault_set(fault, FAULT_LOCAL, "eio", "test", "the disk was told to fail");
+    return -1;
+}
+
+/* The end of a transaction that has nothing to write asks nothing of the disk. */
+static bool only_ends(sqlite3_stmt *st)
+{
+    const char *sql = sqlite3_sql(st);
+    return sql != NULL &&
+           (strcmp(sql, "ROLLBACK") == 0 ||
+            (strcmp(sql, "COMMIT") == 0 && sqlite3_txn_state(sqlite3_db_handle(st), NULL) != SQLITE_TXN_WRITE));
+}
+
+int __real_sqlite3_step(sqlite3_stmt *st);
+int __wrap_sqlite3_step(sqlite3_stmt *st);
+int __wrap_sqlite3_step(sqlite3_stmt *st)
+{
+    return !only_ends(st) && is_time() ? SQLITE_IOERR : __real_sqlite3_step(st);
+}
+
+int __real_sqlite3_prepare_v2(sqlite3 *db, const char *sql, int len, sqlite3_stmt **st_r, const char **rest_r);
+int __wrap_sqlite3_prepare_v2(sqlite3 *db, const char *sql, int len, sqlite3_stmt **st_r, const char **rest_r);
+int __wrap_sqlite3_prepare_v2(sqlite3 *db, const char *sql, int len, sqlite3_stmt **st_r, const char **rest_r)
+{
+    if (is_time()) {
+        *st_r = NULL;
+        return SQLITE_IOERR;
+    }
+    return __real_sqlite3_prepare_v2(db, sql, len, st_r, rest_r);
+}
+
+int __real_sqlite3_exec(sqlite3 *db, const char *sql, int (*fn)(void *, int, char **, char **), void *ctx, char **text);
+int __wrap_sqlite3_exec(sqlite3 *db, const char *sql, int (*fn)(void *, int, char **, char **), void *ctx, char **text);
+int __wrap_sqlite3_exec(sqlite3 *db, const char *sql, int (*fn)(void *, int, char **, char **), void *ctx, char **text)
+{
+    return strcmp(sql, "ROLLBACK") != 0 && is_time() ? SQLITE_IOERR : __real_sqlite3_exec(db, sql, fn, ctx, text);
+}
+
+int __real_sqlite3_backup_step(sqlite3_backup *backup, int pages);
+int __wrap_sqlite3_backup_step(sqlite3_backup *backup, int pages);
+int __wrap_sqlite3_backup_step(sqlite3_backup *backup, int pages)
+{
+    return is_time() ? SQLITE_IOERR : __real_sqlite3_backup_step(backup, pages);
+}
+
+int __real_net_file_open(struct net_file **file_r, const char *path, enum net_file_mode mode, struct fault *fault);
+int __wrap_net_file_open(struct net_file **file_r, const char *path, enum net_file_mode mode, struct fault *fault);
+int __wrap_net_file_open(struct net_file **file_r, const char *path, enum net_file_mode mode, struct fault *fault)
+{
+    return is_time() ? refuse(fault) : __real_net_file_open(file_r, path, mode, fault);
+}
+
+/* It is closed all the same. */
+int __real_net_file_close(struct net_file **file, struct fault *fault);
+int __wrap_net_file_close(struct net_file **file, struct fault *fault);
+int __wrap_net_file_close(struct net_file **file, struct fault *fault)
+{
+    bool was_open = *file != NULL;
+    int result = __real_net_file_close(file, fault);
+    return was_open && is_time() ? refuse(fault) : result;
+}
+
+int __real_net_file_write(struct net_file *file, uint64_t at, const struct bytes *pieces, size_t n, struct fault *f);
+int __wrap_net_file_write(struct net_file *file, uint64_t at, const struct bytes *pieces, size_t n, struct fault *f);
+int __wrap_net_file_write(struct net_file *file, uint64_t at, const struct bytes *pieces, size_t n, struct fault *f)
+{
+    return is_time() ? refuse(f) : __real_net_file_write(file, at, pieces, n, f);
+}
+
+ptrdiff_t __real_net_file_read(struct net_file *file, uint64_t at, void *into, size_t len, struct fault *fault);
+ptrdiff_t __wrap_net_file_read(struct net_file *file, uint64_t at, void *into, size_t len, struct fault *fault);
+ptrdiff_t __wrap_net_file_read(struct net_file *file, uint64_t at, void *into, size_t len, struct fault *fault)
+{
+    return is_time() ? refuse(fault) : __real_net_file_read(file, at, into, len, fault);
+}
+
+int __real_net_file_sync(struct net_file *file, struct fault *fault);
+int __wrap_net_file_sync(struct net_file *file, struct fault *fault);
+int __wrap_net_file_sync(struct net_file *file, struct fault *fault)
+{
+    return is_time() ? refuse(fault) : __real_net_file_sync(file, fault);
+}
+
+int __real_net_file_size(struct net_file *file, uint64_t *size_r, struct fault *fault);
+int __wrap_net_file_size(struct net_file *file, uint64_t *size_r, struct fault *fault);
+int __wrap_net_file_size(struct net_file *file, uint64_t *size_r, struct fault *fault)
+{
+    return is_time() ? refuse(fault) : __real_net_file_size(file, size_r, fault);
+}
+
+int __real_net_file_mkdir(const char *path, struct fault *fault);
+int __wrap_net_file_mkdir(const char *path, struct fault *fault);
+int __wrap_net_file_mkdir(const char *path, struct fault *fault)
+{
+    return is_time() ? refuse(fault) : __real_net_file_mkdir(path, fault);
+}
+
+int __real_net_file_sync_directory(const char *path, struct fault *fault);
+int __wrap_net_file_sync_directory(const char *path, struct fault *fault);
+int __wrap_net_file_sync_directory(const char *path, struct fault *fault)
+{
+    return is_time() ? refuse(fault) : __real_net_file_sync_directory(path, fault);
+}
+
+int __real_net_file_remove(const char *path, struct fault *fault);
+int __wrap_net_file_remove(const char *path, struct fault *fault);
+int __wrap_net_file_remove(const char *path, struct fault *fault)
+{
+    return is_time() ? refuse(fault) : __real_net_file_remove(path, fault);
+}
+
+int __real_net_file_rename(const char *from, const char *to, struct fault *fault);
+int __wrap_net_file_rename(const char *from, const char *to, struct fault *fault);
+int __wrap_net_file_rename(const char *from, const char *to, struct fault *fault)
+{
+    return is_time() ? refuse(fault) : __real_net_file_rename(from, to, fault);
+}
+
+int __real_net_file_list(const char *path, int (*fn)(void *ctx, const char *name), void *ctx, struct fault *fault);
+int __wrap_net_file_list(const char *path, int (*fn)(void *ctx, const char *name), void *ctx, struct fault *fault);
+int __wrap_net_file_list(const char *path, int (*fn)(void *ctx, const char *name), void *ctx, struct fault *fault)
+{
+    return is_time() ? refuse(fault) : __real_net_file_list(path, fn, ctx, fault);
+}
+
+int __real_net_file_read_all(const char *path, struct buf *out, struct fault *fault);
+int __wrap_net_file_read_all(const char *path, struct buf *out, struct fault *fault);
+int __wrap_net_file_read_all(const char *path, struct buf *out, struct fault *fault)
+{
+    return is_time() ? refuse(fault) : __real_net_file_read_all(path, out, fault);
+}
+
+int __real_net_file_replace(const char *path, struct bytes text, struct fault *fault);
+int __wrap_net_file_replace(const char *path, struct bytes text, struct fault *fault);
+int __wrap_net_file_replace(const char *path, struct bytes text, struct fault *fault)
+{
+    return is_time() ? refuse(fault) : __real_net_file_replace(path, text, fault);
+}
+
+/* ---- folders ---- */
+
+static char root[64]; /* of all that is below */
+
+static const char *in_root(char out[200], const char *name)
+{
+    snprintf(out, 200, "%s/%s", root, name);
+    return out;
+}
+
+static void remove_folder(const char *path)
+{
+    DIR *folder = opendir(path);
+    for (struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
+        char name[600];
+        snprintf(name, sizeof name, "%s/%s", path, entry->d_name);
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
+            remove_folder(name);
+            unlink(name);
+        }
+    }
+    if (folder != NULL) {
+        closedir(folder);
+    }
+    rmdir(path);
+}
+
+static void copy_file(const char *from, const char *to)
+{
+    static char data[1 << 16];
+    FILE *in = fopen(from, "rb"), *out = fopen(to, "wb");
+    assert_true(in != NULL && out != NULL);
+    for (size_t got; (got = fread(data, 1, sizeof data, in)) > 0;) {
+        assert_int_equal(fwrite(data, 1, got, out), got);
+    }
+    fclose(in);
+    fclose(out);
+}
+
+static void copy_folder(const char *from, const char *to)
+{
+    DIR *folder = opendir(from);
+    assert_non_null(folder);
+    assert_int_equal(mkdir(to, 0700), 0);
+    for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+        char old[600], new[600];
+        snprintf(old, sizeof old, "%s/%s", from, entry->d_name);
+        snprintf(new, sizeof new, "%s/%s", to, entry->d_name);
+        if (entry->d_name[0] == '.') {
+            continue;
+        }
+        if (entry->d_type == DT_DIR) {
+            copy_folder(old, new);
+        } else {
+            copy_file(old, new);
+        }
+    }
+    closedir(folder);
+}
+
+/* ---- a spool in which something of everything lies ---- */
+
+/* Open messages of the one that is made below; one of them has two deliveries. */
+#define OPEN_MESSAGES 5
+
+static struct arena *arena;
+
+static int64_t wall(void *ctx)
+{
+    (void)ctx;
+    return 1700000000000;
+}
+
+static struct store *open_at(const char *path)
+{
+    struct store *store = NULL;
+    struct fault fault = FAULT_INIT;
+    const struct store_options options = {.path = path, .segment_size = 3000, .wall = wall};
+    if (local_store.open(&store, &options, &fault) != 0) {
+        fail_msg("%s cannot be opened: %s", path, fault.text);
+    }
+    return store;
+}
+
+static enum store_verdict commit_batch(struct store *store, struct store_op *op);
+
+static void run_chores(struct store *store, struct list *chores)
+{
+    for (struct list *link; (link = list_take(chores)) != NULL;) {
+        struct store_chore *chore = LIST_ITEM(link, struct store_chore, link);
+        while (chore->next == STORE_CHORE_TIDY || chore->next == STORE_CHORE_DISK) {
+            store->ops->chore(store, chore);
+        }
+        while (chore->next == STORE_CHORE_BATCH && commit_batch(store, &chore->op) == STORE_COMMITTED) {
+            store->ops->chore(store, chore);
+        }
+        store->ops->chore_drop(store, &chore);
+    }
+}
+
+/* Nobody goes on before it is known what became of it: at the latest with a disk that works. */
+static enum store_verdict commit_batch(struct store *store, struct store_op *op)
+{
+    struct store_batch batch;
+    store_batch_init(&batch);
+    list_init(&op->link);
+    store_batch_add(&batch, op);
+    enum store_verdict verdict = store->ops->commit(store, &batch);
+    verdict = verdict == STORE_IN_DOUBT ? store->ops->resolve(store, &batch) : verdict;
+    if (verdict == STORE_IN_DOUBT) {
+        trouble.left = 0;
+        verdict = store->ops->resolve(store, &batch);
+    }
+    assert_int_not_equal(verdict, STORE_IN_DOUBT);
+    assert_true(verdict == STORE_COMMITTED || fault_is_set(&op->fault));
+    run_chores(store, &batch.chores);
+    return verdict;
+}
+
+static bool is_kept(struct store *store, struct store_op *op)
+{
+    return commit_batch(store, op) == STORE_COMMITTED && !fault_is_set(&op->fault);
+}
+
+static void commit_one(struct store *store, struct store_op *op)
+{
+    assert_true(is_kept(store, op) || trouble.fired);
+}
+
+/* 0: it is not kept. Takes the upload, if there is one. */
+static uint64_t add_as(struct store *store, const char *id, struct bytes body, unsigned count,
+                       struct store_upload **upload)
+{
+    struct store_op op = {.kind = STORE_ADD_MESSAGE};
+    struct store_row rows[2];
+    struct buf text, meta;
+    struct mail_recipient to = {.address = "to@example.net"};
+    const struct mail_envelope envelope = {
+        .id = id, .from = "a@x", .received_ms = wall(NULL), .subject = "one word", .to = &to, .to_count = 1};
+    buf_init(&text, STORE_META_MAX);
+    buf_init(&meta, STORE_META_MAX);
+    store_meta_write_envelope(&text, &envelope);
+    op.add = (struct store_add){
+        .id = id, .sender = "a@x", .message_id = id, .received_ms = wall(NULL), .rows = rows, .count = count};
+    op.add.envelope = bytes_of(arena_copy(arena, buf_bytes(&text)));
+    buf_printf(&meta, "{\"envelope\":%s,\"deliveries\":[", buf_text(&text));
+    for (unsigned i = 0; i < count; i++) {
+        const struct mail_delivery delivery = {.number = i + 1, .upstream = "corp", .folder = "INBOX", .rule = "r"};
+        buf_clear(&text);
+        rows[i] = store_row_of(&delivery, "a@x", &text);
+        rows[i].handed = true;
+        rows[i].detail = bytes_of(arena_copy(arena, rows[i].detail));
+        buf_printf(&meta, "%s%s", i > 0 ? "," : "", (const char *)rows[i].detail.ptr);
+    }
+    buf_append_text(&meta, "]}");
+    op.add.meta = buf_bytes(&meta);
+    op.add.body = body;
+    op.add.upload = upload == NULL ? NULL : *upload;
+    bool kept = is_kept(store, &op);
+    store->ops->upload_free(store, &op.add.upload, false);
+    buf_done(&text);
+    buf_done(&meta);
+    return kept ? op.add.message : 0;
+}
+
+static uint64_t add(struct store *store, const char *id, struct bytes body, unsigned count)
+{
+    uint64_t message = add_as(store, id, body, count, NULL);
+    assert_true(message != 0 || trouble.fired);
+    return message;
+}
+
+static void finish(struct store *store, uint64_t message, enum store_state state)
+{
+    struct store_op op = {.kind = STORE_FINISH};
+    op.finish = (struct store_finish){.key = {message, 1}, .state = state, .attempts = 1, .note = "a note"};
+    fault_set(&op.finish.why, FAULT_TEMP, "busy", "APPEND", "the server said no");
+    commit_one(store, &op);
+}
+
+static void operate(struct store *store, enum store_verb verb, const char *id)
+{
+    const struct store_select select = {.id = id};
+    struct store_op op = {.kind = STORE_SET_STATE,
+                          .set_state = {.verb = verb, .select = &select, .by = "operator", .limit = 10}};
+    commit_one(store, &op);
+}
+
+/* Filed, deferred, held, dead, rerouted, with two deliveries, in a segment of its own; a pause and a memo. */
+static void make_spool(const char *path)
+{
+    static char large[5000];
+    memset(large, 'x', sizeof large);
+    struct store *store = open_at(path);
+    finish(store, add(store, "FILED", bytes_of("one"), 1), STORE_STATE_FILED);
+    finish(store, add(store, "WAITS", bytes_of("two"), 1), STORE_STATE_WAITING);
+    uint64_t held = add(store, "HELD", bytes_of("three"), 1);
+    finish(store, held, STORE_STATE_WAITING);
+    operate(store, STORE_HOLD, "HELD");
+    finish(store, add(store, "DEAD", bytes_of("four"), 1), STORE_STATE_DEAD);
+    finish(store, add(store, "MOVED", bytes_of("five"), 1), STORE_STATE_WAITING);
+    const struct mail_delivery elsewhere = {.upstream = "other", .folder = "A", .rule = "s"};
+    struct store_op reroute = {.kind = STORE_REROUTE,
+                               .reroute = {.id = "MOVED", .by = "operator", .deliveries = &elsewhere, .count = 1}};
+    commit_one(store, &reroute);
+    add(store, "LARGE", bytes_at(large, sizeof large), 2);
+    struct store_op pause = {.kind = STORE_PAUSE, .pause = {.upstream = "corp", .paused = true, .by = "operator"}};
+    commit_one(store, &pause);
+    struct store_op memo = {.kind = STORE_MEMO, .memo = {"corp", "slow"}};
+    commit_one(store, &memo);
+    store->ops->close(store);
+}
+
+/* A gateway that starts on it finds all of it. */
+static void expect_all(const char *path, int less, int more)
+{
+    struct store *store = open_at(path);
+    struct store_batch nothing;
+    store_batch_init(&nothing);
+    assert_int_equal(store->ops->commit(store, &nothing), STORE_COMMITTED);
+    assert_in_range(nothing.counts.messages, OPEN_MESSAGES - less, OPEN_MESSAGES + more);
+    assert_in_range(nothing.counts.waiting + nothing.counts.held + nothing.counts.dead, nothing.counts.messages,
+                    nothing.counts.messages + 1);
+    run_chores(store, &nothing.chores);
+    store->ops->close(store);
+}
+
+/* ---- what is tried ---- */
+
+static unsigned reports;
+/* Where the old index could not be read, or put back in its place, what was filed is looked for once more; a rebuild that
+ * cannot read a record tells of it and goes on. */
+static int left_behind, left_out;
+
+static void on_report(void *ctx, const char *id, const struct fault *fault)
+{
+    (void)ctx, (void)id;
+    assert_true(fault_is_set(fault));
+    reports++;
+}
+
+static int try_open(const char *path, struct fault *fault)
+{
+    struct store *store = NULL;
+    const struct store_options options = {.path = path, .segment_size = 3000, .wall = wall};
+    int result = local_store.open(&store, &options, fault);
+    if (result == 0) {
+        store->ops->close(store);
+    }
+    return result;
+}
+
+static int try_check(const char *path, struct fault *fault)
+{
+    struct local_check_result found;
+    int result = local_check(path, on_report, NULL, NULL, &found, fault);
+    assert_true(result != 0 || found.damaged == reports);
+    assert_true(result != 0 || reports > 0 || found.messages == OPEN_MESSAGES);
+    return result;
+}
+
+/* What was copied is asked by itself: with a disk that works. */
+static int try_backup(const char *path, struct fault *fault)
+{
+    char copy[200];
+    struct local_backup_result made;
+    struct local_check_result found;
+    struct fault ignored = FAULT_INIT;
+    remove_folder(in_root(copy, "copy"));
+    int result = local_backup(path, copy, on_report, NULL, NULL, &made, fault);
+    trouble.left = 0;
+    if (result == 0) {
+        assert_int_equal(local_check(copy, on_report, NULL, NULL, &found, &ignored), 0);
+        assert_int_equal(found.messages, OPEN_MESSAGES);
+        assert_int_equal(found.damaged, 0);
+        assert_true(made.damaged == 0 || trouble.fired);
+        expect_all(copy, 0, 0);
+    }
+    return result;
+}
+
+static int try_rebuild(const char *path, struct fault *fault)
+{
+    struct local_rebuild_result made;
+    int result = local_rebuild(path, on_report, NULL, &made, fault);
+    trouble.left = 0;
+    left_behind = result != 0 ? trouble.for_good : !made.old_index;
+    left_out = reports < OPEN_MESSAGES ? (int)reports : OPEN_MESSAGES;
+    if (result != 0) {
+        struct fault again = FAULT_INIT;
+        reports = 0;
+        left_out = 0;
+        assert_int_equal(local_rebuild(path, on_report, NULL, &made, &again), 0);
+        assert_int_equal(reports, 0);
+    }
+    return result;
+}
+
+static int try_rebuild_without_index(const char *path, struct fault *fault)
+{
+    static const char *const names[] = {"index.sqlite", "index.sqlite-wal", "index.sqlite-shm"};
+    for (size_t i = 0; i < 3; i++) {
+        char name[300];
+        snprintf(name, sizeof name, "%s/%s", path, names[i]);
+        unlink(name);
+    }
+    int result = try_rebuild(path, fault);
+    left_behind = 1; /* the log does not say what was filed */
+    return result;
+}
+
+static void on_damage(void *ctx, const struct store_damage *damage)
+{
+    (void)ctx;
+    assert_true(fault_is_set(&damage->what));
+    reports++;
+}
+
+/* A round of looks and a mending; the store is opened and closed with a disk that works. */
+static int try_scrub(const char *path, struct fault *fault)
+{
+    unsigned armed = trouble.left;
+    trouble.left = 0;
+    struct store *store = open_at(path);
+    struct store_counts counts;
+    struct store_scrub scrub = {.octets = 100, .found = on_damage};
+    int result = 0;
+    trouble.left = armed;
+    while (result == 0 && !scrub.whole) {
+        result = store->ops->scrub(store, &scrub, fault);
+    }
+    result = result == 0 ? store->ops->mend(store, &counts, fault) : result;
+    trouble.left = 0;
+    store->ops->close(store);
+    return result;
+}
+
+/* A body that comes in pieces and is read back meanwhile; what cannot be written makes its message fail. */
+static uint64_t upload(struct store *store, const char *id)
+{
+    static char piece[3000], back[3000];
+    struct fault fault = FAULT_INIT;
+    struct store_upload *body = store->ops->upload(store);
+    bool is_written = true;
+    memset(piece, 'y', sizeof piece);
+    for (unsigned i = 0; i < 3; i++) {
+        is_written = store->ops->upload_write(store, body, bytes_at(piece, sizeof piece), &fault) == 0 && is_written;
+    }
+    ptrdiff_t got = store->ops->upload_read(body, 0, back, sizeof back, &fault);
+    assert_true(got == sizeof back || trouble.fired);
+    uint64_t message = add_as(store, id, bytes_of("the end"), 1, &body);
+    assert_true(is_written || message == 0);
+    return message;
+}
+
+static void read_body(struct store *store, uint64_t message, size_t len)
+{
+    static char data[10000];
+    struct store_body body = {.message = message};
+    struct fault fault = FAULT_INIT;
+    ptrdiff_t got = store->ops->body(store, &body, 0, data, sizeof data, &fault);
+    assert_true(got == (ptrdiff_t)len || (trouble.fired && got < 0 && fault_is_set(&fault)));
+}
+
+static void note_key(void *ctx, const struct store_item *item)
+{
+    struct store_hand_key *key = ctx;
+    *key = (struct store_hand_key){.key = item->key, .due = item->due, .attempts = item->attempts};
+}
+
+/* The first that is due is claimed, handed out and filed. */
+static void deliver(struct store *store)
+{
+    struct store_hand_key key = {0};
+    bool given = false;
+    struct store_claim claim = {.upstream = "corp", .limit = 1, .fn = note_key, .ctx = &key};
+    struct fault fault = FAULT_INIT;
+    if (store->ops->claim(store, &claim, &fault) != 0 || key.key.message == 0) {
+        assert_true(trouble.fired);
+        return;
+    }
+    struct store_op hand = {.kind = STORE_HAND, .hand = {.keys = &key, .count = 1, .given = &given}};
+    struct store_op filed = {.kind = STORE_FINISH,
+                             .finish = {.key = key.key, .state = STORE_STATE_FILED, .uid = 7, .folder = "INBOX"}};
+    if (is_kept(store, &hand) && given) {
+        assert_true(is_kept(store, &filed) || trouble.fired);
+    }
+}
+
+static int count_row(void *ctx, const struct store_answer_row *row)
+{
+    unsigned *count = ctx;
+    (*count) += row->kind == STORE_ROW_FOUND;
+    return 0;
+}
+
+static void expect_known(struct store *store, const char *id, bool is_known)
+{
+    unsigned count = 0;
+    struct fault fault = FAULT_INIT;
+    const struct store_question question = {.kind = STORE_ASK_FIND, .what = id, .limit = 5};
+    assert_int_equal(store->ops->ask(store, &question, count_row, &count, &fault), 0);
+    assert_int_equal(count, is_known);
+}
+
+/* What it counts is what the next one that opens it will count. */
+static void expect_as_now(struct store *store)
+{
+    struct store_batch nothing;
+    store_batch_init(&nothing);
+    assert_int_equal(store->ops->commit(store, &nothing), STORE_COMMITTED);
+    run_chores(store, &nothing.chores);
+    left_behind = (int)nothing.counts.messages - OPEN_MESSAGES;
+    left_out = -left_behind;
+}
+
+/* A gateway's day. What it was told yes about is there afterwards, and nothing else. */
+static int try_work(const char *path, struct fault *fault)
+{
+    unsigned armed = trouble.left;
+    (void)fault;
+    trouble.left = 0;
+    struct store *store = open_at(path);
+    struct store_room room;
+    trouble.left = armed;
+    struct store_op resume = {.kind = STORE_PAUSE, .pause = {.upstream = "corp"}};
+    commit_one(store, &resume);
+    uint64_t small = add(store, "NEW1", bytes_of("a new one"), 1), large = upload(store, "NEW2");
+    if (large != 0) {
+        read_body(store, large, 9007);
+    }
+    if (small != 0) {
+        read_body(store, small, 9);
+        finish(store, small, STORE_STATE_DEAD);
+    }
+    operate(store, STORE_RETRY, "NEW1");
+    deliver(store);
+    deliver(store);
+    operate(store, STORE_RELEASE, "HELD");
+    struct store_op learn = {.kind = STORE_LEARN, .learn = {.limit = 10}};
+    commit_one(store, &learn);
+    disregard(store->ops->room(store, &room, NULL));
+    trouble.left = 0;
+    expect_known(store, "NEW1", small != 0);
+    expect_known(store, "NEW2", large != 0);
+    expect_as_now(store);
+    struct store_op forget = {.kind = STORE_FORGET, .forget = {.keep_messages = 0, .limit = 10}};
+    commit_one(store, &forget);
+    store->ops->close(store);
+    return 0;
+}
+
+static const struct {
+    const char *name;
+    int (*run)(const char *path, struct fault *fault);
+} scenarios[] = {
+    {"work", try_work},
+    {"open", try_open},
+    {"check", try_check},
+    {"backup", try_backup},
+    {"scrub", try_scrub},
+    {"rebuild", try_rebuild},
+    {"rebuild without an index", try_rebuild_without_index},
+};
+
+/* ---- the test ---- */
+
+static unsigned apart = 5; /* calls between two that fail */
+
+/* False when no call was left to fail. */
+static bool try_one(size_t which, unsigned number, bool for_good)
+{
+    char path[200], whole[200];
+    struct fault fault = FAULT_INIT;
+    remove_folder(in_root(path, "spool"));
+    copy_folder(in_root(whole, "whole"), path);
+    reports = 0;
+    left_behind = left_out = 0;
+    trouble.left = number;
+    trouble.for_good = for_good;
+    trouble.fired = false;
+    int result = scenarios[which].run(path, &fault);
+    trouble.left = 0;
+    if (result != 0 && !fault_is_set(&fault)) {
+        fail_msg("%s, call %u: it fails and says not why", scenarios[which].name, number);
+    }
+    if (!trouble.fired) {
+        assert_int_equal(result, 0);
+        assert_int_equal(reports, 0);
+    }
+    expect_all(path, left_out, left_behind);
+    return trouble.fired;
+}
+
+static void test_each_call_fails(void **state)
+{
+    (void)state;
+    char whole[200];
+    make_spool(in_root(whole, "whole"));
+    for (size_t i = 0; i < sizeof scenarios / sizeof scenarios[0]; i++) {
+        unsigned number = 1, failed = 0;
+        for (bool goes_on = true; goes_on; number += apart, failed++) {
+            goes_on = try_one(i, number, false);
+            goes_on = try_one(i, number, true) && goes_on;
+        }
+        print_message("figure: %s: each of %u calls failed, in %u tries\n", scenarios[i].name, number, 2 * failed);
+        assert_true(failed > 3);
+    }
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    arena = arena_new(1 << 20);
+    snprintf(root, sizeof root, "%s/mailweir-faults-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    assert_non_null(mkdtemp(root));
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    arena_free(&arena);
+    remove_folder(root);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    apart = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : apart;
+    const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(test_each_call_fails, set_up, tear_down)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
